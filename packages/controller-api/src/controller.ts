@@ -1,0 +1,84 @@
+import type { DatabaseHandle } from "./database.ts";
+import type { CallOptions, QueryService } from "./query-service.ts";
+import type { ServiceRegistrar } from "./registrar.ts";
+import type { ServingState, ServingTarget } from "./serving.ts";
+
+/**
+ * Serves queries for a `MultiPoolerManager`, which owns it and drives it. A controller is built
+ * without a database, receives one with {@link initDBConfig} and cannot be used on its own: the
+ * manager decides when it opens, what it admits and when it closes. (The pattern is that of
+ * Vitess' tablet controller.)
+ *
+ * ```
+ *   built ──initDBConfig──▶ initialised ──open──▶ open ──close──▶ built
+ * ```
+ *
+ * A new controller is NOT_SERVING; `close` makes it so again. Every member throws or rejects with
+ * a `PoolerError` and nothing else.
+ *
+ * @typeParam TDatabase what the manager hands over; a `DatabaseHandle` for the shipped manager.
+ */
+export interface PoolerController<TDatabase = DatabaseHandle> {
+  /**
+   * Continues construction once the manager has connected. Does no I/O.
+   *
+   * @throws INVALID_ARGUMENT for `null` or `undefined`, or when called again before `close`.
+   */
+  initDBConfig(db: TDatabase): void;
+
+  /**
+   * Opens what is needed to serve from the database that was handed over. Idempotent: an open
+   * controller resolves at once, concurrent calls share one attempt. A failed open leaves nothing
+   * behind and can be retried. Does not change the serving status.
+   *
+   * Rejects with NOT_INITIALIZED before `initDBConfig`.
+   */
+  open(options?: CallOptions): Promise<void>;
+
+  /**
+   * Brings the controller to `target` and resolves when it is there, drain included.
+   *
+   * Serial: a second call waits for the first. Resolves at once when `target` is in force; a
+   * target that differs in term or reason only is adopted without a drain. Leaving SERVING or
+   * SERVING_RDONLY drains under the old role; the role changes only after the drain. On failure or
+   * abort it rejects, leaves a state that admits no more than before the call, and can be called
+   * again.
+   *
+   * Rejects with NOT_OPEN for a serving target on a controller that is not open.
+   */
+  setServingType(target: ServingTarget, options?: CallOptions): Promise<void>;
+
+  /** The status in force and, while a transition runs, the wanted one. Never blocks. */
+  servingStatus(): ServingState;
+
+  /**
+   * True in SERVING and SERVING_RDONLY; false from the moment a transition away from them
+   * *starts*, and until a transition to them is *complete*.
+   */
+  isServing(): boolean;
+
+  /**
+   * Resolves if the controller can serve: initialised, open, and the database answered through
+   * the path that queries take, within the signal's deadline (or 1 s without a signal). Otherwise
+   * rejects with an error that says which of these failed.
+   */
+  isHealthy(options?: CallOptions): Promise<void>;
+
+  /**
+   * The query service of an open controller. Admission by serving status happens inside its
+   * calls. Ask anew for each request: `close` invalidates what was handed out.
+   *
+   * @throws NOT_INITIALIZED or NOT_OPEN.
+   */
+  getExecutor(): QueryService;
+
+  /** Announces the services it offers. The manager calls it once, before it opens transports. */
+  register(registrar: ServiceRegistrar): void;
+
+  /**
+   * Ends everything: waiters are refused, running statements are cut, sockets and timers are gone
+   * when it resolves. Idempotent, safe in every state; concurrent calls share one attempt.
+   * Afterwards `initDBConfig` and `open` work again.
+   */
+  close(): Promise<void>;
+}

@@ -1,0 +1,55 @@
+import type { Diagnostic } from "./diagnostic.ts";
+
+/**
+ * Why a controller failed or refused. Closed: transports map it with an exhaustive switch.
+ *
+ * | code                      | meaning                                                         | retry |
+ * | ------------------------- | --------------------------------------------------------------- | ----- |
+ * | NOT_INITIALIZED           | `initDBConfig` did not run                                      | later |
+ * | NOT_OPEN                  | `open` did not run, failed, or `close` ran                      | later |
+ * | NOT_SERVING               | the serving status or the role does not admit the request       | yes   |
+ * | WRONG_TARGET              | the request names another table group or shard                  | no    |
+ * | INVALID_ARGUMENT          | the request itself is wrong                                     | no    |
+ * | UNIMPLEMENTED             | this controller does not offer what the request asks for        | no    |
+ * | READ_ONLY                 | the statement would write, or end read-only mode (SQLSTATE 25006) | no  |
+ * | RESERVATION_LOST          | the reserved connection is unknown, expired or someone else's   | from the start |
+ * | POOL_EXHAUSTED            | no connection could be had: capacity, budget or wait limit      | yes   |
+ * | PRE_EXECUTION_UNAVAILABLE | the database could not be reached; no SQL of this request was sent | yes |
+ * | AUTHENTICATION_FAILED     | the database refused the credentials (SQLSTATE class 28)        | no    |
+ * | CONNECTION_LOST           | the connection broke while a statement ran: its outcome is unknown | no |
+ * | DATABASE_ERROR            | the database answered with an error; `diagnostic` is always set | no    |
+ * | CANCELLED                 | the caller's signal aborted                                     | no    |
+ * | DEADLINE_EXCEEDED         | the caller's deadline passed                                    | no    |
+ * | INTERNAL                  | a fault of the controller itself                                | no    |
+ */
+export const PoolerErrorCode = {
+  NotInitialized: "NOT_INITIALIZED",
+  NotOpen: "NOT_OPEN",
+  NotServing: "NOT_SERVING",
+  WrongTarget: "WRONG_TARGET",
+  InvalidArgument: "INVALID_ARGUMENT",
+  Unimplemented: "UNIMPLEMENTED",
+  ReadOnly: "READ_ONLY",
+  ReservationLost: "RESERVATION_LOST",
+  PoolExhausted: "POOL_EXHAUSTED",
+  PreExecutionUnavailable: "PRE_EXECUTION_UNAVAILABLE",
+  AuthenticationFailed: "AUTHENTICATION_FAILED",
+  ConnectionLost: "CONNECTION_LOST",
+  DatabaseError: "DATABASE_ERROR",
+  Cancelled: "CANCELLED",
+  DeadlineExceeded: "DEADLINE_EXCEEDED",
+  Internal: "INTERNAL",
+} as const;
+export type PoolerErrorCode = (typeof PoolerErrorCode)[keyof typeof PoolerErrorCode];
+
+/**
+ * The error that every member of a controller and of its {@link QueryService} throws or rejects
+ * with. An implementation has a class of its own that satisfies this shape; callers recognise it
+ * by `name` and switch on `code`, never on the message.
+ */
+export interface PoolerError extends Error {
+  readonly name: "PoolerError";
+  readonly code: PoolerErrorCode;
+  /** What the client is to see, where the database said it. */
+  readonly diagnostic: Diagnostic | undefined;
+}
