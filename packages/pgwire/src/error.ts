@@ -1,0 +1,56 @@
+import type { Diagnostic } from "./diagnostic.ts";
+
+/**
+ * Why a connection or a request failed. Closed: callers switch on it.
+ *
+ * | code                  | meaning                                                               |
+ * | --------------------- | --------------------------------------------------------------------- |
+ * | POSTGRES              | the server answered with an error; `diagnostic` is always set         |
+ * | CONNECT_FAILED        | no socket to the server could be opened; `cause` is the system's error |
+ * | CONNECTION_LOST       | the connection ended before the answer was complete; `diagnostic` is set if the server said why |
+ * | CLOSED                | the request came after `close()`                                      |
+ * | AUTHENTICATION_FAILED | this side cannot authenticate, or the server failed to prove itself   |
+ * | UNSUPPORTED           | the server asks for something this package does not do: an authentication method, COPY |
+ * | PROTOCOL_VIOLATION    | the peer does not speak PostgreSQL's protocol, or breaks a bound of it |
+ * | INVALID_ARGUMENT      | what the caller passed cannot be sent                                  |
+ * | ABORTED               | the caller's signal aborted; `cause` is its reason                     |
+ */
+export const PgwireErrorCode = {
+  Postgres: "POSTGRES",
+  ConnectFailed: "CONNECT_FAILED",
+  ConnectionLost: "CONNECTION_LOST",
+  Closed: "CLOSED",
+  AuthenticationFailed: "AUTHENTICATION_FAILED",
+  Unsupported: "UNSUPPORTED",
+  ProtocolViolation: "PROTOCOL_VIOLATION",
+  InvalidArgument: "INVALID_ARGUMENT",
+  Aborted: "ABORTED",
+} as const;
+export type PgwireErrorCode = (typeof PgwireErrorCode)[keyof typeof PgwireErrorCode];
+
+/** What {@link PgwireError} is built from. */
+export interface PgwireErrorOptions {
+  readonly cause?: unknown;
+  readonly diagnostic?: Diagnostic | undefined;
+  readonly sent?: boolean | undefined;
+}
+
+/** The error of this package. What a sink rejects with is passed on as it is. */
+export class PgwireError extends Error {
+  override readonly name = "PgwireError";
+  readonly code: PgwireErrorCode;
+  /** What the server said, if it said anything. */
+  readonly diagnostic: Diagnostic | undefined;
+  /**
+   * Of an error of `query`: whether the request may have reached the server. `false` is certain, so
+   * the request can be repeated elsewhere. Always `false` for an error of `connect` and `cancel`.
+   */
+  readonly sent: boolean;
+
+  constructor(code: PgwireErrorCode, message: string, options: PgwireErrorOptions = {}) {
+    super(message, "cause" in options ? { cause: options.cause } : undefined);
+    this.code = code;
+    this.diagnostic = options.diagnostic;
+    this.sent = options.sent ?? false;
+  }
+}
