@@ -1,1 +1,19 @@
-export {};
+export { systemClock } from "./clock.ts";
+export type { Clock } from "./clock.ts";
+export type { DatabaseConfig } from "./database-config.ts";
+export type { Logger } from "./logger.ts";
+export { MultiPoolerManager } from "./manager.ts";
+export { ManagerError, ManagerErrorCode } from "./manager-error.ts";
+export type { ManagerErrorDetails } from "./manager-error.ts";
+export type { ManagerOptions, OpenOptions, PoolerDescription } from "./manager-options.ts";
+export type {
+  DatabaseStatus,
+  HeartbeatStatus,
+  ManagerState,
+  ManagerStatus,
+  TopologyStatus,
+} from "./manager-status.ts";
+export { PoolerType } from "./pooler-type.ts";
+export type { PoolerIdentity, ShardIdentity } from "./pooler-type.ts";
+export { ManagerService } from "./service-transport.ts";
+export type { PoolerService, ServiceTransport } from "./service-transport.ts";

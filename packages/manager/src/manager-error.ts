@@ -1,0 +1,61 @@
+/**
+ * Why the manager failed. Closed: callers map it with an exhaustive switch.
+ *
+ * | code                   | meaning                                                        | cured by |
+ * | ---------------------- | -------------------------------------------------------------- | -------- |
+ * | INVALID_CONFIG         | a setting is missing, malformed or out of range                | the operator |
+ * | ALREADY_OPEN           | `open` was called on a manager that is open, opening or closing | the caller |
+ * | NOT_OPEN               | the call needs an open manager                                 | the caller |
+ * | CANCELLED              | the caller's signal aborted, or `close` interrupted `open`     | the caller |
+ * | LISTEN_FAILED          | a transport cannot accept clients, e.g. its port is in use     | the operator |
+ * | RECORD_FILE_INVALID    | the local copy of the record cannot be read, parsed or written | the operator |
+ * | REGISTRATION_REFUSED   | the topology holds this pooler for another database or shard   | the operator |
+ * | TOPOLOGY_UNAVAILABLE   | the topology store did not answer                              | a retry  |
+ * | DATABASE_UNAVAILABLE   | the database refuses, drops or never answers a connection      | a retry  |
+ * | DATABASE_TIMEOUT       | a statement did not end within its limit                       | a retry  |
+ * | DATABASE_ERROR         | the database answered a statement with an error; `sqlState` is set | it depends |
+ * | AUTHENTICATION_FAILED  | the database refuses the credentials (SQLSTATE class 28)       | the operator |
+ * | DATABASE_NOT_FOUND     | the server has no database of that name (SQLSTATE 3D000)       | the operator |
+ * | NOT_POSTGRESQL         | what answers at the address does not speak PostgreSQL's protocol | the operator |
+ * | CLOSE_FAILED           | something could not be closed; `cause` is an AggregateError    | nobody: report it |
+ * | INTERNAL               | a fault of the manager itself                                  | nobody: report it |
+ */
+export const ManagerErrorCode = {
+  InvalidConfig: "INVALID_CONFIG",
+  AlreadyOpen: "ALREADY_OPEN",
+  NotOpen: "NOT_OPEN",
+  Cancelled: "CANCELLED",
+  ListenFailed: "LISTEN_FAILED",
+  RecordFileInvalid: "RECORD_FILE_INVALID",
+  RegistrationRefused: "REGISTRATION_REFUSED",
+  TopologyUnavailable: "TOPOLOGY_UNAVAILABLE",
+  DatabaseUnavailable: "DATABASE_UNAVAILABLE",
+  DatabaseTimeout: "DATABASE_TIMEOUT",
+  DatabaseError: "DATABASE_ERROR",
+  AuthenticationFailed: "AUTHENTICATION_FAILED",
+  DatabaseNotFound: "DATABASE_NOT_FOUND",
+  NotPostgresql: "NOT_POSTGRESQL",
+  CloseFailed: "CLOSE_FAILED",
+  Internal: "INTERNAL",
+} as const;
+export type ManagerErrorCode = (typeof ManagerErrorCode)[keyof typeof ManagerErrorCode];
+
+/** What goes with a {@link ManagerError}. */
+export interface ManagerErrorDetails {
+  readonly cause?: unknown;
+  /** The SQLSTATE, where PostgreSQL sent one. */
+  readonly sqlState?: string | undefined;
+}
+
+/** The error that this package throws. Its message is one line for people. */
+export class ManagerError extends Error {
+  override readonly name = "ManagerError";
+  readonly code: ManagerErrorCode;
+  readonly sqlState: string | undefined;
+
+  constructor(code: ManagerErrorCode, message: string, details: ManagerErrorDetails = {}) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    this.code = code;
+    this.sqlState = details.sqlState;
+  }
+}

@@ -1,0 +1,57 @@
+import type { CallOptions, DatabaseHandle, PoolerController } from "@multipooler/controller-api";
+import type { TopoStore } from "@multipooler/topo";
+import type { Clock } from "./clock.ts";
+import type { DatabaseConfig } from "./database-config.ts";
+import type { Logger } from "./logger.ts";
+import type { PoolerIdentity, PoolerType, ShardIdentity } from "./pooler-type.ts";
+import type { ServiceTransport } from "./service-transport.ts";
+
+/** What this pooler tells the topology about itself. */
+export interface PoolerDescription {
+  readonly identity: PoolerIdentity;
+  readonly shard: ShardIdentity;
+  /** The type of a pooler that the topology does not know yet; a known one keeps its type. */
+  readonly initialType: PoolerType;
+  /** The name or address under which others reach this machine. */
+  readonly hostname: string;
+  /**
+   * The ports that others reach, by service: "grpc", "http", "postgres". Asked whenever the record
+   * is written, so a port that the system chose is known once its transport listens.
+   */
+  readonly ports: () => Readonly<Record<string, number>>;
+  /**
+   * Where the pooler keeps files of its own. With one, the type is remembered there, so that the
+   * pooler can serve while the topology is away.
+   */
+  readonly poolerDir?: string | undefined;
+  /** PostgreSQL's data directory, if it is on this machine. Told to the topology, never opened. */
+  readonly dataDir?: string | undefined;
+}
+
+/** How a `MultiPoolerManager` is built. */
+export interface ManagerOptions {
+  /** What serves the queries. The manager owns it from here on. */
+  readonly controller: PoolerController<DatabaseHandle>;
+  /** Where the pooler's record lives. Opened and closed by the caller. */
+  readonly topology: TopoStore;
+  /** What kind of store `topology` is, for the status, e.g. "memory". */
+  readonly topologyName: string;
+  readonly pooler: PoolerDescription;
+  readonly database: DatabaseConfig;
+  readonly logger: Logger;
+  /** How often a primary writes its heartbeat. Default 1000. */
+  readonly heartbeatIntervalMs?: number | undefined;
+  /** How often a healthy database is asked whether it still is. Default 1000. */
+  readonly healthIntervalMs?: number | undefined;
+  /** How long `close` waits for running queries before their connections are cut. Default 10000. */
+  readonly closeTimeoutMs?: number | undefined;
+  readonly clock?: Clock | undefined;
+  /** A number in [0, 1), for the jitter between retries. */
+  readonly random?: (() => number) | undefined;
+}
+
+/** How a manager is opened. */
+export interface OpenOptions extends CallOptions {
+  /** The ways in. The manager announces the services to them, opens and closes them. */
+  readonly transports: readonly ServiceTransport[];
+}

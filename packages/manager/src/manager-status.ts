@@ -1,0 +1,89 @@
+import type { DatabaseAddress, ServingState } from "@multipooler/controller-api";
+import type { ManagerError } from "./manager-error.ts";
+import type { PoolerIdentity, PoolerType, ShardIdentity } from "./pooler-type.ts";
+
+/**
+ * Where a manager is in its life.
+ *
+ * | from     | to       | when                                                                    |
+ * | -------- | -------- | ----------------------------------------------------------------------- |
+ * | starting | ready    | the controller serves for the first time after `open`                   |
+ * | starting | error    | a fault that no retry cures: credentials refused, no such database, a peer that is not PostgreSQL, a registration refused |
+ * | any      | starting | `open` was called; `close` is complete                                  |
+ *
+ * Once ready, nothing is permanent: a database that goes away is retried without an end, and
+ * `ManagerStatus.ready` tells whether the pooler serves at the moment.
+ */
+export type ManagerState =
+  | { readonly name: "starting" }
+  | { readonly name: "ready" }
+  | { readonly name: "error"; readonly error: ManagerError };
+
+/** The database as the manager last saw it. */
+export interface DatabaseStatus {
+  readonly address: DatabaseAddress;
+  readonly database: string;
+  /** True when the last attempt to talk to it succeeded. */
+  readonly reachable: boolean;
+  /** What went wrong in that attempt, one line; `undefined` when it is reachable. */
+  readonly lastError: string | undefined;
+  /** `undefined` when it was never reached. */
+  readonly inRecovery: boolean | undefined;
+  /** What it calls its version, e.g. "17.6"; `undefined` when it was never reached. */
+  readonly serverVersion: string | undefined;
+  /** Connections held by every component together. */
+  readonly connectionsUsed: number;
+  /** Connections that may be held; 0 when it was never reached. */
+  readonly connectionsLimit: number;
+}
+
+/** The pooler's record in the topology. */
+export interface TopologyStatus {
+  /** The kind of store, e.g. "memory". */
+  readonly implementation: string;
+  /** True once the record was seen or written in the store since `open`. */
+  readonly registered: boolean;
+  /** Where the type in {@link ManagerStatus.type} comes from. */
+  readonly typeSource: "topology" | "local memory" | "none";
+  /** Why the last access failed, one line; `undefined` when it succeeded. */
+  readonly lastError: string | undefined;
+  /** When the record was last written; `undefined` when it never was. */
+  readonly lastPublishedAt: Date | undefined;
+}
+
+/**
+ * The heartbeat through the database: written by a primary, read by a replica.
+ * `lagMs` is the age of the last heartbeat that arrived, and 0 for one from the future.
+ */
+export type HeartbeatStatus =
+  | { readonly mode: "off" }
+  | {
+      readonly mode: "writer";
+      readonly lastWrittenAt: Date | undefined;
+      readonly lastError: string | undefined;
+    }
+  | {
+      readonly mode: "reader";
+      readonly lagMs: number | undefined;
+      readonly lastError: string | undefined;
+    };
+
+/** One consistent snapshot of the pooler. */
+export interface ManagerStatus {
+  readonly state: ManagerState;
+  /** True when the pooler serves what its role allows: the answer of the readiness probe. */
+  readonly ready: boolean;
+  /** Why `ready` is false, one line; `undefined` when it is true. */
+  readonly notReadyReason: string | undefined;
+  readonly pooler: PoolerIdentity;
+  readonly shard: ShardIdentity;
+  /** The type in the topology record; UNKNOWN when none is known. */
+  readonly type: PoolerType;
+  /** The role and status in force and, while the controller is not there yet, the wanted ones. */
+  readonly serving: ServingState;
+  readonly database: DatabaseStatus;
+  readonly topology: TopologyStatus;
+  readonly heartbeat: HeartbeatStatus;
+  /** When this process started. */
+  readonly startedAt: Date;
+}
