@@ -1,1 +1,36 @@
-export {};
+export { systemClock } from "./clock.ts";
+export type { Clock } from "./clock.ts";
+export { TopoError, TopoErrorCode, isTopoError } from "./error.ts";
+export type { TopoErrorOptions } from "./error.ts";
+export type {
+  Abortable,
+  Backend,
+  CompareOptions,
+  CreateOptions,
+  KeyEvent,
+  KeyReader,
+  KeyValue,
+  KeyValueStore,
+  KeyWatcher,
+  KeyWriter,
+  SessionOpener,
+  Version,
+} from "./key-value.ts";
+export type { Lock, LockHolder, LockOptions, Locker } from "./lock.ts";
+export type { Logger } from "./logger.ts";
+export type { Publisher, PublisherOptions } from "./pooler-publisher.ts";
+export type { PoolerIdentity, PoolerState } from "./pooler-record.ts";
+export type { PublisherStatus, TypeSource } from "./publisher-status.ts";
+export type {
+  RecordEntry,
+  RecordEvent,
+  RecordList,
+  RecordReader,
+  RecordWriter,
+  Records,
+  VersionOptions,
+  Versioned,
+  WatchOptions,
+} from "./records.ts";
+export type { Session, SessionOptions } from "./session.ts";
+export type { CellStore, GlobalStore, TopoStore } from "./topo-store.ts";

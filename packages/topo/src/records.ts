@@ -1,0 +1,73 @@
+import type { Abortable, Version } from "./key-value.ts";
+import type { TopoError } from "./error.ts";
+
+/** A record as one revision of the topology had it. */
+export interface Versioned<T> {
+  readonly record: T;
+  readonly version: Version;
+}
+
+/** What could be listed. */
+export interface RecordList<T> {
+  /** In the order of their keys. */
+  readonly records: readonly Versioned<T>[];
+  /** PARTIAL_RESULT where something could not be read; its cause is an `AggregateError`. */
+  readonly error: TopoError | undefined;
+}
+
+/** How to watch records. */
+export interface WatchOptions<Id> extends Abortable {
+  /** The one record to watch; without it, every record. */
+  readonly id?: Id | undefined;
+}
+
+/**
+ * What a watch of records tells: as {@link KeyEvent}, decoded. `invalid` stands for a value that
+ * is no such record; whatever was known under that key no longer holds.
+ */
+export type RecordEvent<T> =
+  | { readonly type: "snapshot"; readonly entries: readonly RecordEntry<T>[] }
+  | ({ readonly type: "put" } & RecordEntry<T>)
+  | { readonly type: "delete"; readonly key: string }
+  | { readonly type: "invalid"; readonly key: string; readonly error: TopoError }
+  | { readonly type: "interrupted"; readonly error: TopoError }
+  | { readonly type: "resumed" };
+
+/** A record with its key, which is what `delete` and `invalid` events name it by. */
+export interface RecordEntry<T> extends Versioned<T> {
+  readonly key: string;
+}
+
+/** Reading records of one type. */
+export interface RecordReader<Id, T> {
+  /** The record; NO_NODE where it does not exist. */
+  get(id: Id, options?: Abortable): Promise<Versioned<T>>;
+  /** Every record that can be read, and an error that names the rest. */
+  list(options?: Abortable): Promise<RecordList<T>>;
+  /** One snapshot, then the changes, across reconnections; see {@link KeyWatcher}. */
+  watch(options?: WatchOptions<Id>): AsyncIterable<RecordEvent<T>>;
+}
+
+/** How to write or delete a record. */
+export interface VersionOptions extends Abortable {
+  /** Only over this version: BAD_VERSION otherwise. Without it, whatever is there. */
+  readonly version?: Version | undefined;
+}
+
+/** Writing records of one type. */
+export interface RecordWriter<Id, T> {
+  /** Writes a record that does not exist; NODE_EXISTS where it does. */
+  create(id: Id, record: T, options?: Abortable): Promise<Version>;
+  /** Writes a record over a version of it: NO_NODE, BAD_VERSION. */
+  replace(id: Id, record: T, options: Abortable & { readonly version: Version }): Promise<Version>;
+  /**
+   * Reads, changes and writes, again after each conflict, until it is done or the signal aborts.
+   * `change` must be pure; `undefined` from it leaves the record as it is.
+   */
+  update(id: Id, change: (current: T) => T | undefined, options?: Abortable): Promise<Versioned<T>>;
+  /** Deletes a record: NO_NODE, BAD_VERSION. */
+  delete(id: Id, options?: VersionOptions): Promise<void>;
+}
+
+/** The records of one type. */
+export interface Records<Id, T> extends RecordReader<Id, T>, RecordWriter<Id, T> {}
