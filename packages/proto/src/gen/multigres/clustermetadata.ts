@@ -8,11 +8,26 @@
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import { Timestamp } from "../google/protobuf/timestamp.ts";
 
+/**
+ * What the topology store keeps about a cluster, and the vocabulary of its consensus.
+ *
+ * Package, names and numbers are those of Multigres: its processes read and write the same records.
+ * Records are stored as binary protobuf.
+ */
+
+/** What a pooler is meant to be. */
 export const PoolerType = {
+  /** UNKNOWN - Not set, or shut down. */
   UNKNOWN: 0,
+  /** PRIMARY - Takes writes. */
   PRIMARY: 1,
+  /** REPLICA - Follows a primary and takes reads. */
   REPLICA: 2,
-  /** @deprecated */
+  /**
+   * DRAINED - Taken out of service. No longer written by anyone.
+   *
+   * @deprecated
+   */
   DRAINED: 3,
   UNRECOGNIZED: -1,
 } as const;
@@ -64,12 +79,22 @@ export function poolerTypeToJSON(object: PoolerType): string {
   }
 }
 
+/** Where a pooler is in the life of its process. Independent of role and serving status. */
 export const PoolerLifecycleStatus = {
+  /** LIFECYCLE_UNKNOWN - Not set. */
   LIFECYCLE_UNKNOWN: 0,
+  /** LIFECYCLE_STARTING - Coming up; not ready yet. */
   LIFECYCLE_STARTING: 1,
+  /** LIFECYCLE_ACTIVE - PostgreSQL answers. */
   LIFECYCLE_ACTIVE: 2,
+  /** LIFECYCLE_STOPPING - Told to stop; still draining. Written before anything else is stopped. */
   LIFECYCLE_STOPPING: 3,
+  /** LIFECYCLE_SHUTDOWN - Stopped. The record stays. */
   LIFECYCLE_SHUTDOWN: 4,
+  /**
+   * LIFECYCLE_QUARANTINED - Running, but unable to become a sound replica again by itself. Kept for inspection; to be
+   * counted as absent and replaced. Set by the pooler alone.
+   */
   LIFECYCLE_QUARANTINED: 5,
   UNRECOGNIZED: -1,
 } as const;
@@ -133,10 +158,24 @@ export function poolerLifecycleStatusToJSON(object: PoolerLifecycleStatus): stri
   }
 }
 
+/**
+ * Whether a pooler takes queries. To ask whether it serves towards a gateway, compare with SERVING:
+ * whatever is not SERVING does not.
+ *
+ * The numbers are Multigres' and the only thing on the wire; 1 is called DISABLED there, and 5 is
+ * ours. 4 keeps Multigres' name since PoolerType.DRAINED already takes the other in this scope.
+ */
 export const PoolerServingStatus = {
+  /** SERVING - Takes queries; which ones follows from the role. The value of an absent field. */
   SERVING: 0,
+  /** NOT_SERVING - Takes none, and will not by itself. */
   NOT_SERVING: 1,
+  /** DRAINING - Finishes what runs and takes nothing new, or has finished: the DRAINED of a multipooler. */
   DRAINING: 4,
+  /**
+   * SERVING_RDONLY - Takes reads only. Never sent to a gateway, which knows nothing of it: there a pooler that
+   * serves reads is SERVING with the role REPLICA.
+   */
   SERVING_RDONLY: 5,
   UNRECOGNIZED: -1,
 } as const;
@@ -188,9 +227,13 @@ export function poolerServingStatusToJSON(object: PoolerServingStatus): string {
   }
 }
 
+/** How acknowledgements are counted. */
 export const QuorumType = {
+  /** QUORUM_TYPE_UNKNOWN - Not set. */
   QUORUM_TYPE_UNKNOWN: 0,
+  /** QUORUM_TYPE_AT_LEAST_N - By pooler: any N of the cohort. */
   QUORUM_TYPE_AT_LEAST_N: 3,
+  /** QUORUM_TYPE_MULTI_CELL_AT_LEAST_N - By cell: one pooler or more in each of N cells. */
   QUORUM_TYPE_MULTI_CELL_AT_LEAST_N: 4,
   UNRECOGNIZED: -1,
 } as const;
@@ -236,9 +279,16 @@ export function quorumTypeToJSON(object: QuorumType): string {
   }
 }
 
+/**
+ * The role that queries are routed by. It says who takes writes now, which is less than who leads
+ * the consensus; coordinators do not use it.
+ */
 export const RoutingRole = {
+  /** ROUTING_ROLE_UNKNOWN - Not known yet. Gets no writes. */
   ROUTING_ROLE_UNKNOWN: 0,
+  /** ROUTING_ROLE_PRIMARY - Takes writes: PostgreSQL is out of recovery and the pooler's leadership stands. */
   ROUTING_ROLE_PRIMARY: 1,
+  /** ROUTING_ROLE_REPLICA - Does not. */
   ROUTING_ROLE_REPLICA: 2,
   UNRECOGNIZED: -1,
 } as const;
@@ -284,9 +334,13 @@ export function routingRoleToJSON(object: RoutingRole): string {
   }
 }
 
+/** What a leader says about its own leadership. */
 export const LeadershipSignal = {
+  /** LEADERSHIP_SIGNAL_UNKNOWN - Nothing. */
   LEADERSHIP_SIGNAL_UNKNOWN: 0,
+  /** LEADERSHIP_SIGNAL_ACTIVE - All is well. Repeated, so that a leader that has just restarted can be told apart. */
   LEADERSHIP_SIGNAL_ACTIVE: 1,
+  /** LEADERSHIP_SIGNAL_REQUESTING_DEMOTION - Wants to be replaced at once. Valid only for the term in LeadershipStatus. */
   LEADERSHIP_SIGNAL_REQUESTING_DEMOTION: 2,
   UNRECOGNIZED: -1,
 } as const;
@@ -332,9 +386,13 @@ export function leadershipSignalToJSON(object: LeadershipSignal): string {
   }
 }
 
+/** Whether a pooler would be a member of the cohort. */
 export const CohortEligibilitySignal = {
+  /** COHORT_ELIGIBILITY_SIGNAL_UNKNOWN - It did not say. Counts as eligible. */
   COHORT_ELIGIBILITY_SIGNAL_UNKNOWN: 0,
+  /** COHORT_ELIGIBILITY_SIGNAL_ELIGIBLE - It would. */
   COHORT_ELIGIBILITY_SIGNAL_ELIGIBLE: 1,
+  /** COHORT_ELIGIBILITY_SIGNAL_INELIGIBLE - It would not: do not add it, and replace it if it is one. */
   COHORT_ELIGIBILITY_SIGNAL_INELIGIBLE: 2,
   UNRECOGNIZED: -1,
 } as const;
@@ -381,68 +439,155 @@ export function cohortEligibilitySignalToJSON(object: CohortEligibilitySignal): 
   }
 }
 
+/** How to reach the global topology. Part of each process's configuration, stored nowhere. */
 export interface GlobalTopoConfig {
+  /** The kind of store, e.g. "etcd" or "memory". */
   implementation: string;
+  /** Its endpoints, host:port each. */
   serverAddresses: string[];
+  /** The prefix of every key. */
   root: string;
 }
 
+/** A failure domain with a topology store of its own. Kept in the global topology. */
 export interface Cell {
+  /** The cell's name, as in ID.cell. */
   name: string;
+  /** Endpoints of the cell's store, host:port each. */
   serverAddresses: string[];
+  /** The prefix of every key in that store. */
   root: string;
 }
 
+/** A logical database. Kept in the global topology. */
 export interface Database {
+  /** The name that clients connect to. */
   name: string;
-  backupLocation: BackupLocation | undefined;
+  /** Where backups go. */
+  backupLocation:
+    | BackupLocation
+    | undefined;
+  /** Names of the cells that hold its poolers. */
   cells: string[];
+  /** The durability policy that its shards start with. Later changes are kept by the shards. */
   bootstrapDurabilityPolicy: DurabilityPolicy | undefined;
 }
 
+/**
+ * Created, at most once a shard, by the coordinator that is to initialise it. Kept in the global
+ * topology.
+ */
 export interface ShardInitClaim {
-  claimerId: ID | undefined;
+  /** The coordinator that came first. */
+  claimerId:
+    | ID
+    | undefined;
+  /** The poolers that it starts with; kept so that it takes the same ones after a crash. */
   cohortMembers: ID[];
 }
 
+/** Where the backups of a database go. */
 export interface BackupLocation {
-  location: { $case: "filesystem"; value: FilesystemBackup } | { $case: "s3"; value: S3Backup } | undefined;
+  /** The repository. */
+  location:
+    | //
+    /** A directory. */
+    { $case: "filesystem"; value: FilesystemBackup }
+    | //
+    /** An object store. */
+    { $case: "s3"; value: S3Backup }
+    | undefined;
+  /**
+   * Refuse to start without a cipher key for the first repository. When false, a key is used if
+   * there is one.
+   */
   requireInitialRepoEncryption: boolean;
+  /**
+   * Which generation of the repository takes backups: what a pooler that has no database yet
+   * restores from. May lag behind what the database itself says. 0 means generation 1.
+   */
   authoritativeGeneration: bigint;
 }
 
+/** A backup repository in a file system. */
 export interface FilesystemBackup {
+  /** Its absolute path. */
   path: string;
 }
 
+/** A backup repository in S3 or a store that speaks its protocol. */
 export interface S3Backup {
+  /** The bucket. Required. */
   bucket: string;
+  /** The region, e.g. "us-east-1". Required. */
   region: string;
+  /** The URL of a store other than AWS; empty for AWS. */
   endpoint: string;
+  /** What every object's key begins with; may be empty. */
   keyPrefix: string;
+  /**
+   * Take credentials from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY. When false, they are found
+   * as on an AWS machine.
+   */
   useEnvCredentials: boolean;
 }
 
+/** Where the PostgreSQL server of a pooler is to be reached by its peers. */
 export interface PoolerAddress {
-  id: ID | undefined;
+  /** The pooler. */
+  id:
+    | ID
+    | undefined;
+  /** Its host. */
   host: string;
+  /** The port of its PostgreSQL, not of the pooler. */
   postgresPort: number;
 }
 
+/**
+ * A pooler's record, kept in the topology of its cell and written by the pooler itself. Gateways
+ * find poolers by `id`, `shard_key`, `hostname` and the "grpc" port; they route by the health
+ * stream, not by what is stored here.
+ */
 export interface Multipooler {
-  id: ID | undefined;
-  shardKey: ShardKey | undefined;
+  /** Who it is. */
+  id:
+    | ID
+    | undefined;
+  /** The shard that it serves. */
+  shardKey:
+    | ShardKey
+    | undefined;
+  /** The keys of that shard, where shards are ranges. */
   keyRange:
     | KeyRange
     | undefined;
-  /** @deprecated */
+  /**
+   * What it is meant to be. Multigres derives it from `routing_state` and plans to remove it;
+   * a multipooler without a coordinator keeps its intended type here across restarts.
+   */
   type: PoolerType;
+  /**
+   * Whether it takes queries. Absent in the bytes means SERVING: a pooler that does not serve must
+   * say so.
+   */
   servingStatus: PoolerServingStatus;
+  /** The host under which others reach it. */
   hostname: string;
+  /** Its ports by name: "grpc", "http", "postgres" and "pgbackrest", as far as it has them. */
   portMap: { [key: string]: number };
+  /** The directory of its own files, an absolute path on its host. */
   poolerDir: string;
+  /** The data directory of its PostgreSQL, an absolute path on its host. */
   pgDataDir: string;
-  lifecycleStatus: PoolerLifecycle | undefined;
+  /** Where it is in the life of its process. */
+  lifecycleStatus:
+    | PoolerLifecycle
+    | undefined;
+  /**
+   * The role that it claims. A primary gives its rule as well; a replica does not, since its rule
+   * changes too often for a store. Absent once the pooler has shut down.
+   */
   routingState: RoutingState | undefined;
 }
 
@@ -451,10 +596,20 @@ export interface Multipooler_PortMapEntry {
   value: number;
 }
 
+/** A gateway's record, kept in the topology of its cell. */
 export interface Multigateway {
-  id: ID | undefined;
+  /** Who it is. */
+  id:
+    | ID
+    | undefined;
+  /** The host under which others reach it. */
   hostname: string;
+  /** Its ports by name, e.g. "postgres" and "grpc". */
   portMap: { [key: string]: number };
+  /**
+   * The high 12 bits of the process ids that it gives to clients, so that a cancel request finds
+   * the gateway it is for.
+   */
   pidPrefix: number;
 }
 
@@ -463,15 +618,25 @@ export interface Multigateway_PortMapEntry {
   value: number;
 }
 
+/** Names a shard. */
 export interface ShardKey {
+  /** The logical database. */
   database: string;
+  /** The group of tables that are sharded alike. */
   tableGroup: string;
+  /** The shard within the group; where shards are ranges, the name of its key range. */
   shard: string;
 }
 
+/** A coordinator's record, kept in the topology of its cell. */
 export interface Multiorch {
-  id: ID | undefined;
+  /** Who it is. */
+  id:
+    | ID
+    | undefined;
+  /** The host under which others reach it. */
   hostname: string;
+  /** Its ports by name. */
   portMap: { [key: string]: number };
 }
 
@@ -480,16 +645,25 @@ export interface Multiorch_PortMapEntry {
   value: number;
 }
 
+/** Names one process of the cluster. */
 export interface ID {
+  /** What kind of process. */
   component: ID_ComponentType;
+  /** The cell that it runs in. */
   cell: string;
+  /** Its name, unique in the cluster among processes of its kind. */
   name: string;
 }
 
+/** The kinds of processes. */
 export const ID_ComponentType = {
+  /** UNKNOWN - Not set. */
   UNKNOWN: 0,
+  /** MULTIPOOLER - Pools connections to one PostgreSQL server and manages it. */
   MULTIPOOLER: 1,
+  /** MULTIGATEWAY - Takes clients and routes their queries. */
   MULTIGATEWAY: 2,
+  /** MULTIORCH - Coordinates failovers. */
   MULTIORCH: 3,
   UNRECOGNIZED: -1,
 } as const;
@@ -541,107 +715,245 @@ export function iD_ComponentTypeToJSON(object: ID_ComponentType): string {
   }
 }
 
+/** A range of sharding keys, compared as bytes. */
 export interface KeyRange {
+  /** The first key; empty for no lower bound. */
   start: Uint8Array;
+  /** The first key after the range; empty for no upper bound. */
   end: Uint8Array;
 }
 
+/** A lifecycle status with its circumstances, always written together. */
 export interface PoolerLifecycle {
+  /** The status. */
   status: PoolerLifecycleStatus;
+  /** Why, for people; may be empty. */
   reason: string;
+  /** When the status was entered, by the pooler's clock. */
   updated: Date | undefined;
 }
 
+/** When a write counts as durable. */
 export interface DurabilityPolicy {
+  /** A name for people, e.g. "AT_LEAST_2". */
   policyName: string;
+  /** Raised when the policy of that name changes. */
   policyVersion: bigint;
+  /** How acknowledgements are counted. */
   quorumType: QuorumType;
+  /** How many are needed: poolers or cells, by `quorum_type`. */
   requiredCount: number;
+  /** What it means, for people. */
   description: string;
 }
 
+/** Names a shard rule. The higher pair wins, compared in the order of the fields. */
 export interface RuleNumber {
+  /** Raised by each coordinator that takes over the shard. */
   coordinatorTerm: bigint;
+  /** Raised by each further rule of the same coordinator term, from 0. */
   leaderSubterm: bigint;
 }
 
+/** Who leads a shard, who follows, and when a write is durable. The parts hold together only. */
 export interface ShardRule {
-  ruleNumber: RuleNumber | undefined;
-  leaderId: ID | undefined;
+  /** The rule's name. */
+  ruleNumber:
+    | RuleNumber
+    | undefined;
+  /** The pooler through which everything is written. */
+  leaderId:
+    | ID
+    | undefined;
+  /** The poolers whose acknowledgement counts. */
   cohortMembers: ID[];
-  durabilityPolicy: DurabilityPolicy | undefined;
-  coordinatorId: ID | undefined;
+  /** When a write is durable. */
+  durabilityPolicy:
+    | DurabilityPolicy
+    | undefined;
+  /** Who brought the rule about. */
+  coordinatorId:
+    | ID
+    | undefined;
+  /** When it began to, by its own clock. */
   creationTime: Date | undefined;
 }
 
+/**
+ * How far a pooler is in the sequence of rules. To compare two, take the proposal of each, or its
+ * decision where there is none; the higher rule number is ahead.
+ */
 export interface RulePosition {
-  decision: ShardRule | undefined;
+  /** The highest rule known to be in force. */
+  decision:
+    | ShardRule
+    | undefined;
+  /**
+   * A higher one that is in the WAL here, with an outcome that is not known here. Absent when there
+   * is none.
+   */
   proposal: ShardRule | undefined;
 }
 
+/** How far a pooler is, in rules first and in WAL second. */
 export interface PoolerPosition {
-  position: RulePosition | undefined;
+  /** The rules in its WAL. */
+  position:
+    | RulePosition
+    | undefined;
+  /**
+   * The end of its WAL when it was asked: written on a primary, received on a standby, or replayed
+   * where nothing was received. PostgreSQL's text form, e.g. "16/B374D848".
+   */
   lsn: string;
 }
 
+/** A RulePosition reduced to numbers, for comparisons. */
 export interface RuleNumberPosition {
-  decision: RuleNumber | undefined;
+  /** The number of the highest rule known to be in force. */
+  decision:
+    | RuleNumber
+    | undefined;
+  /** The number of a higher one with an unknown outcome. */
   proposal: RuleNumber | undefined;
 }
 
+/** A PoolerPosition reduced to numbers. */
 export interface LsnPosition {
-  position: RuleNumberPosition | undefined;
+  /** The rules. */
+  position:
+    | RuleNumberPosition
+    | undefined;
+  /** The end of the WAL, in PostgreSQL's text form. */
   lsn: string;
 }
 
+/** What a pooler has promised, as it keeps it in a file. */
 export interface ConsensusPromises {
-  termRevocation: TermRevocation | undefined;
+  /** The terms that it has nothing to do with any more. */
+  termRevocation:
+    | TermRevocation
+    | undefined;
+  /** What it must have caught up to before it may be recruited again. */
   recruitBlockedUntil: LsnPosition | undefined;
 }
 
+/** A pooler's claim to a role. The pooler is the one whose record or health stream carries it. */
 export interface RoutingState {
+  /** The role. */
   role: RoutingRole;
+  /**
+   * What the claim rests on: for a primary the rule that made it one, so that of two claims the
+   * higher counts; for a replica the highest rule that it has heard of, which proves nothing.
+   */
   rule: RuleNumber | undefined;
 }
 
+/**
+ * Whom a pooler's PostgreSQL was last told to follow. In memory only: unknown after a restart,
+ * until the coordinator says it again.
+ */
 export interface ReplicationPrimary {
-  position: RulePosition | undefined;
-  primary: PoolerAddress | undefined;
+  /** The rule by which that primary leads; may be ahead of what the pooler has replicated. */
+  position:
+    | RulePosition
+    | undefined;
+  /** Where it is. */
+  primary:
+    | PoolerAddress
+    | undefined;
+  /**
+   * The primary has made a checkpoint on its present timeline, so that pg_rewind from it yields a
+   * server that starts.
+   */
   rewindReady: boolean;
 }
 
+/**
+ * A pooler's promise to take no part in older terms: it answers none of their coordinators, and
+ * writes or replicates nothing for them. Kept on disk before it is given.
+ */
 export interface TermRevocation {
+  /** Every coordinator term below this one is over. */
   revokedBelowTerm: bigint;
-  acceptedCoordinatorId: ID | undefined;
-  coordinatorInitiatedAt: Date | undefined;
+  /** The coordinator to which the promise was made; another with the same term is refused. */
+  acceptedCoordinatorId:
+    | ID
+    | undefined;
+  /** When that coordinator began its term, by its own clock. */
+  coordinatorInitiatedAt:
+    | Date
+    | undefined;
+  /** The rule that the term was to replace. A later rule than this one voids the promise. */
   outgoingRule: RuleNumber | undefined;
 }
 
+/**
+ * An operator's assurance that an old cohort is out of action, in place of the promises of its
+ * poolers: none of them goes beyond `frozen_lsn`, and the term is used by nobody else.
+ */
 export interface ExternallyCertifiedRevocation {
-  termRevocation: TermRevocation | undefined;
+  /** The promise that is assured, in the name of the coordinator that acts on it. */
+  termRevocation:
+    | TermRevocation
+    | undefined;
+  /** Nothing after this position is durable. A new leader must have come as far. */
   frozenLsn: string;
 }
 
+/** Where a pooler stands in the consensus. */
 export interface ConsensusStatus {
-  termRevocation: TermRevocation | undefined;
-  currentPosition: PoolerPosition | undefined;
-  replicationPrimary: ReplicationPrimary | undefined;
-  id: ID | undefined;
+  /** The last promise, from disk. Stays after it was fulfilled, so its presence alone says nothing. */
+  termRevocation:
+    | TermRevocation
+    | undefined;
+  /** How far it is, from its WAL. */
+  currentPosition:
+    | PoolerPosition
+    | undefined;
+  /** Whom it follows, from memory; may be stale or ahead. */
+  replicationPrimary:
+    | ReplicationPrimary
+    | undefined;
+  /** The pooler itself. */
+  id:
+    | ID
+    | undefined;
+  /**
+   * What it must have caught up to before it may be recruited: pg_rewind may have dropped
+   * transactions that were acknowledged. Absent once it has.
+   */
   recruitBlockedUntil: LsnPosition | undefined;
 }
 
+/** Published by poolers that lead or have led. */
 export interface LeadershipStatus {
+  /** The term in which it last became leader; 0 for never. */
   leaderTerm: bigint;
+  /** What it says about that. */
   signal: LeadershipSignal;
 }
 
+/**
+ * How fit a pooler feels. In memory only; absence means that nothing is known, not that it is
+ * unfit.
+ */
 export interface AvailabilityStatus {
-  leadershipStatus: LeadershipStatus | undefined;
-  cohortEligibilityStatus: CohortEligibilityStatus | undefined;
+  /** Absent on a pooler that never led. */
+  leadershipStatus:
+    | LeadershipStatus
+    | undefined;
+  /** Whether it would be, or stay, a member of the cohort. */
+  cohortEligibilityStatus:
+    | CohortEligibilityStatus
+    | undefined;
+  /** Its WAL may have left the shard's history, so that it may need pg_rewind, and time. */
   suspectedDivergence: boolean;
 }
 
+/** What a pooler says about its membership, now and regardless of terms. */
 export interface CohortEligibilityStatus {
+  /** What it says. */
   signal: CohortEligibilitySignal;
 }
 

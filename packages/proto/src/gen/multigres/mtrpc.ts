@@ -8,26 +8,60 @@
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import { PgDiagnostic } from "./query.ts";
 
+/**
+ * What calls between the processes of a cluster have in common.
+ *
+ * Package, names and numbers are those of Multigres, whose processes are the peers.
+ */
+
+/**
+ * Why a call failed. 0 to 16 are the status codes of gRPC, with their meaning there; above, gRPC
+ * carries UNKNOWN and the true code travels in RPCError.
+ * https://grpc.io/docs/guides/status-codes/
+ */
 export const Code = {
+  /** OK - No error. */
   OK: 0,
+  /** CANCELED - The caller gave up. */
   CANCELED: 1,
+  /** UNKNOWN - Nothing more is known; also every error that PostgreSQL itself reported. */
   UNKNOWN: 2,
+  /** INVALID_ARGUMENT - The request is wrong, whatever the state of the system. */
   INVALID_ARGUMENT: 3,
+  /** DEADLINE_EXCEEDED - Time ran out. What was asked for may have happened. */
   DEADLINE_EXCEEDED: 4,
+  /** NOT_FOUND - Something that the request names does not exist. */
   NOT_FOUND: 5,
+  /** ALREADY_EXISTS - Something that the request would create exists. */
   ALREADY_EXISTS: 6,
+  /** PERMISSION_DENIED - The caller is known and may not do this. */
   PERMISSION_DENIED: 7,
+  /** RESOURCE_EXHAUSTED - A limit was reached. */
   RESOURCE_EXHAUSTED: 8,
+  /** FAILED_PRECONDITION - The system must be brought into another state first; trying again does not help. */
   FAILED_PRECONDITION: 9,
+  /** ABORTED - Lost a race; the whole sequence may be tried again. */
   ABORTED: 10,
+  /** OUT_OF_RANGE - A position beyond the end. */
   OUT_OF_RANGE: 11,
+  /** UNIMPLEMENTED - Not offered here. */
   UNIMPLEMENTED: 12,
+  /** INTERNAL - A fault of the process that answers. */
   INTERNAL: 13,
+  /** UNAVAILABLE - Not now; the same call may be tried again. */
   UNAVAILABLE: 14,
+  /** DATA_LOSS - Data are lost or damaged. */
   DATA_LOSS: 15,
+  /** UNAUTHENTICATED - The caller did not prove who it is. */
   UNAUTHENTICATED: 16,
+  /** CLUSTER_EVENT - The cluster is in a transition, e.g. a failover. */
   CLUSTER_EVENT: 17,
+  /** READ_ONLY - The topology server takes no writes. */
   READ_ONLY: 18,
+  /**
+   * PRE_EXECUTION_UNAVAILABLE - No SQL of the request reached PostgreSQL, so that a gateway may try it elsewhere. For use
+   * between processes only; clients never see it.
+   */
   PRE_EXECUTION_UNAVAILABLE: 19,
   UNRECOGNIZED: -1,
 } as const;
@@ -175,16 +209,28 @@ export function codeToJSON(object: Code): string {
   }
 }
 
+/**
+ * Says on whose behalf a call is made. Written by the caller and not verified: good for traces and
+ * logs, not for access control.
+ */
 export interface CallerID {
+  /** The user behind the call; empty when there is none. */
   principal: string;
+  /** The process that made the call, e.g. its host and port. */
   component: string;
+  /** The part of that process. */
   subcomponent: string;
+  /** Groups that the caller belongs to. */
   groups: string[];
 }
 
+/** The detail that is attached to every failed call, as a google.protobuf.Any in google.rpc.Status. */
 export interface RPCError {
+  /** The text of the error, the same as the status message. */
   message: string;
+  /** The code before it was mapped to gRPC. */
   code: Code;
+  /** What PostgreSQL said, when it caused the error. Then this is what the client gets to see. */
   pgDiagnostic?: PgDiagnostic | undefined;
 }
 

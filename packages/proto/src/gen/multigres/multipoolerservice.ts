@@ -30,8 +30,17 @@ import {
   UserAuth,
 } from "./query.ts";
 
+/**
+ * The query service: how gateways, and everybody else who has a query, talk to a pooler.
+ *
+ * Package, names and numbers are those of Multigres, whose gateways are the clients.
+ */
+
+/** Which kind of replication connection to open. */
 export const ReplicationMode = {
+  /** REPLICATION_MODE_UNSPECIFIED - Not set. Refused. */
   REPLICATION_MODE_UNSPECIFIED: 0,
+  /** REPLICATION_MODE_DATABASE - Logical, with replication=database. */
   REPLICATION_MODE_DATABASE: 1,
   UNRECOGNIZED: -1,
 } as const;
@@ -71,15 +80,28 @@ export function replicationModeToJSON(object: ReplicationMode): string {
   }
 }
 
+/**
+ * Why a session needs the same backend again. Powers of two: a reservation has any number of
+ * reasons and ends with the last one.
+ */
 export const ReservationReason = {
+  /** RESERVATION_REASON_UNSPECIFIED - No reason. */
   RESERVATION_REASON_UNSPECIFIED: 0,
+  /** RESERVATION_REASON_TRANSACTION - A transaction is open. Asking for it begins one. */
   RESERVATION_REASON_TRANSACTION: 1,
+  /** RESERVATION_REASON_TEMP_TABLE - Temporary tables exist. */
   RESERVATION_REASON_TEMP_TABLE: 2,
+  /** RESERVATION_REASON_PORTAL - A portal or a cursor is open. */
   RESERVATION_REASON_PORTAL: 4,
+  /** RESERVATION_REASON_COPY - A COPY runs. Set by the pooler. */
   RESERVATION_REASON_COPY: 8,
+  /** RESERVATION_REASON_LISTEN - Listens on channels. Set by the pooler, for its own connection. */
   RESERVATION_REASON_LISTEN: 16,
+  /** RESERVATION_REASON_LOGICAL_REPLICATION - Logical replication. */
   RESERVATION_REASON_LOGICAL_REPLICATION: 32,
+  /** RESERVATION_REASON_SESSION_ADVISORY_LOCK - Advisory locks of the session; those of a transaction do not count. */
   RESERVATION_REASON_SESSION_ADVISORY_LOCK: 64,
+  /** RESERVATION_REASON_SET_SEED - setseed() was called. Nothing but the end of the session takes this one away. */
   RESERVATION_REASON_SET_SEED: 128,
   UNRECOGNIZED: -1,
 } as const;
@@ -162,9 +184,13 @@ export function reservationReasonToJSON(object: ReservationReason): string {
   }
 }
 
+/** How to end a transaction. */
 export const TransactionConclusion = {
+  /** TRANSACTION_CONCLUSION_UNSPECIFIED - Not set. Refused. */
   TRANSACTION_CONCLUSION_UNSPECIFIED: 0,
+  /** TRANSACTION_CONCLUSION_COMMIT - COMMIT. */
   TRANSACTION_CONCLUSION_COMMIT: 1,
+  /** TRANSACTION_CONCLUSION_ROLLBACK - ROLLBACK. */
   TRANSACTION_CONCLUSION_ROLLBACK: 2,
   UNRECOGNIZED: -1,
 } as const;
@@ -210,86 +236,197 @@ export function transactionConclusionToJSON(object: TransactionConclusion): stri
   }
 }
 
+/** A query whose result is wanted whole. */
 export interface ExecuteQueryRequest {
+  /** The SQL text. */
   query: string;
-  target: Target | undefined;
+  /** Whom the call is meant for; absent matches every pooler. */
+  target:
+    | Target
+    | undefined;
+  /** Ignored. */
   maxRows: bigint;
-  callerId: CallerID | undefined;
+  /** On whose behalf. */
+  callerId:
+    | CallerID
+    | undefined;
+  /** How to run it. */
   options: ExecuteOptions | undefined;
 }
 
+/** The result of the first statement. */
 export interface ExecuteQueryResponse {
-  result: QueryResult | undefined;
+  /** The result, with parsed rows. */
+  result:
+    | QueryResult
+    | undefined;
+  /** The reservation that the query ran on, if it did. */
   reservedState: ReservedState | undefined;
 }
 
+/** A query string whose results are wanted as a stream. */
 export interface StreamExecuteRequest {
+  /** The SQL text. Ignored when the options carry an EXECUTE to run instead. */
   query: string;
-  target: Target | undefined;
-  callerId: CallerID | undefined;
-  options: ExecuteOptions | undefined;
+  /** Whom the call is meant for; absent matches every pooler. */
+  target:
+    | Target
+    | undefined;
+  /** On whose behalf. */
+  callerId:
+    | CallerID
+    | undefined;
+  /** How to run it. */
+  options:
+    | ExecuteOptions
+    | undefined;
+  /** Asks for a reservation or changes one; absent for neither. */
   reservationOptions: ReservationOptions | undefined;
 }
 
+/** The next part of what the query string yields. */
 export interface StreamExecuteResponse {
-  result: QueryResultPayload | undefined;
+  /** A part of a result, or a notice. Absent in a message that reports the reservation. */
+  result:
+    | QueryResultPayload
+    | undefined;
+  /** What is left of the reservation. Comes alone, as the last message, also before an error. */
   reservedState: ReservedState | undefined;
 }
 
+/** A portal to bind and execute. */
 export interface PortalStreamExecuteRequest {
-  target: Target | undefined;
-  preparedStatement: PreparedStatement | undefined;
-  portal: Portal | undefined;
-  callerId: CallerID | undefined;
-  options: ExecuteOptions | undefined;
-  portalOptions: PortalExecuteOptions | undefined;
+  /** Whom the call is meant for; absent matches every pooler. */
+  target:
+    | Target
+    | undefined;
+  /** The statement. Required: the pooler prepares it wherever it runs. */
+  preparedStatement:
+    | PreparedStatement
+    | undefined;
+  /** Parameters and formats. Required. */
+  portal:
+    | Portal
+    | undefined;
+  /** On whose behalf. */
+  callerId:
+    | CallerID
+    | undefined;
+  /** How to run it. A row limit makes a reservation. */
+  options:
+    | ExecuteOptions
+    | undefined;
+  /** What only portals have. */
+  portalOptions:
+    | PortalExecuteOptions
+    | undefined;
+  /** Asks for a reservation or changes one; absent for neither. */
   reservationOptions: ReservationOptions | undefined;
 }
 
+/** What only portals have. */
 export interface PortalExecuteOptions {
+  /** Describe the portal in the same round trip, and put its columns into the results. */
   includeDescribe: boolean;
 }
 
+/** The next part of what the portal yields. */
 export interface PortalStreamExecuteResponse {
-  result: QueryResultPayload | undefined;
+  /** A part of the result, or a notice. Absent in a message that reports the reservation. */
+  result:
+    | QueryResultPayload
+    | undefined;
+  /** What is left of the reservation. Comes alone, as the last message, also before an error. */
   reservedState: ReservedState | undefined;
 }
 
+/** A statement or a portal to describe. */
 export interface DescribeRequest {
-  target: Target | undefined;
-  preparedStatement: PreparedStatement | undefined;
-  portal: Portal | undefined;
-  callerId: CallerID | undefined;
+  /** Whom the call is meant for; absent matches every pooler. */
+  target:
+    | Target
+    | undefined;
+  /** The statement. Required, for a portal too. */
+  preparedStatement:
+    | PreparedStatement
+    | undefined;
+  /** Present to describe the portal, absent to describe the statement. */
+  portal:
+    | Portal
+    | undefined;
+  /** On whose behalf. */
+  callerId:
+    | CallerID
+    | undefined;
+  /** Where to run it. */
   options: ExecuteOptions | undefined;
 }
 
+/** What PostgreSQL said to a Describe. */
 export interface DescribeResponse {
+  /** Parameters and columns. */
   description: StatementDescription | undefined;
 }
 
+/** A role that wants to log in. */
 export interface GetAuthCredentialsRequest {
+  /** The database that it wants. */
   database: string;
+  /** The role's name. */
   username: string;
 }
 
+/** What a gateway needs to check the role's password. Secret: never log it. */
 export interface GetAuthCredentialsResponse {
+  /**
+   * The verifier as stored in pg_authid:
+   * SCRAM-SHA-256$<iterations>:<salt>$<StoredKey>:<ServerKey>. Empty for a role without a password.
+   */
   scramHash: string;
+  /** The role has the REPLICATION attribute: it may open replication connections. */
   isReplicationRole: boolean;
 }
 
+/** One step of a COPY, from the gateway. */
 export interface CopyBidiExecuteRequest {
+  /** Which step this is. */
   phase: CopyBidiExecuteRequest_Phase;
+  /** INITIATE: which way the data flow. */
   direction: CopyBidiExecuteRequest_Direction;
+  /** INITIATE: the COPY statement. */
   query: string;
-  target: Target | undefined;
-  callerId: CallerID | undefined;
-  options: ExecuteOptions | undefined;
+  /** INITIATE: whom the call is meant for; absent matches every pooler. */
+  target:
+    | Target
+    | undefined;
+  /** INITIATE: on whose behalf. */
+  callerId:
+    | CallerID
+    | undefined;
+  /** INITIATE: how to run it. */
+  options:
+    | ExecuteOptions
+    | undefined;
+  /** DATA, DONE: bytes in the format of the COPY, cut anywhere. */
   data: Uint8Array;
+  /** FAIL: why, for PostgreSQL's log; may be empty. */
   errorMessage: string;
+  /** INITIATE: the transaction to begin first, if any. */
   reservationOptions: ReservationOptions | undefined;
 }
 
-export const CopyBidiExecuteRequest_Phase = { INITIATE: 0, DATA: 1, DONE: 2, FAIL: 3, UNRECOGNIZED: -1 } as const;
+/** The steps. A FROM STDIN goes INITIATE, DATA…, DONE or FAIL; a TO STDOUT is INITIATE alone. */
+export const CopyBidiExecuteRequest_Phase = {
+  /** INITIATE - Run the statement. */
+  INITIATE: 0,
+  /** DATA - Here are data. */
+  DATA: 1,
+  /** DONE - That was all, this message's data included. */
+  DONE: 2,
+  /** FAIL - Do not go through with it. */
+  FAIL: 3,
+  UNRECOGNIZED: -1,
+} as const;
 
 export type CopyBidiExecuteRequest_Phase =
   typeof CopyBidiExecuteRequest_Phase[keyof typeof CopyBidiExecuteRequest_Phase];
@@ -339,7 +476,14 @@ export function copyBidiExecuteRequest_PhaseToJSON(object: CopyBidiExecuteReques
   }
 }
 
-export const CopyBidiExecuteRequest_Direction = { FROM_STDIN: 0, TO_STDOUT: 1, UNRECOGNIZED: -1 } as const;
+/** Which way the data flow. */
+export const CopyBidiExecuteRequest_Direction = {
+  /** FROM_STDIN - From the gateway. */
+  FROM_STDIN: 0,
+  /** TO_STDOUT - To the gateway. */
+  TO_STDOUT: 1,
+  UNRECOGNIZED: -1,
+} as const;
 
 export type CopyBidiExecuteRequest_Direction =
   typeof CopyBidiExecuteRequest_Direction[keyof typeof CopyBidiExecuteRequest_Direction];
@@ -377,19 +521,44 @@ export function copyBidiExecuteRequest_DirectionToJSON(object: CopyBidiExecuteRe
   }
 }
 
+/** One step of a COPY, from the pooler. */
 export interface CopyBidiExecuteResponse {
+  /** Which step this is. */
   phase: CopyBidiExecuteResponse_Phase;
-  reservedState: ReservedState | undefined;
+  /** READY, RESULT, ERROR: the reservation, or what is left of it. */
+  reservedState:
+    | ReservedState
+    | undefined;
+  /** READY: the format of the whole, 0 text, 1 binary. */
   format: number;
+  /** READY: the format of each column, likewise. */
   columnFormats: number[];
+  /** DATA: the content of one CopyData message. */
   data: Uint8Array;
-  result: QueryResult | undefined;
+  /** RESULT: command tag and number of rows. */
+  result:
+    | QueryResult
+    | undefined;
+  /** ERROR: the text of the error. */
   error: string;
+  /** Notices since the step before, in order. */
   notices: PgDiagnostic[];
+  /** ERROR: what PostgreSQL said; absent when it did not cause the error. */
   errorDiagnostic: PgDiagnostic | undefined;
 }
 
-export const CopyBidiExecuteResponse_Phase = { READY: 0, DATA: 1, RESULT: 2, ERROR: 3, UNRECOGNIZED: -1 } as const;
+/** The steps: READY, DATA…, RESULT; or ERROR at any point, after which the call fails. */
+export const CopyBidiExecuteResponse_Phase = {
+  /** READY - PostgreSQL accepted the statement; data may flow. */
+  READY: 0,
+  /** DATA - Here are data, or notices. */
+  DATA: 1,
+  /** RESULT - Done. */
+  RESULT: 2,
+  /** ERROR - Failed. */
+  ERROR: 3,
+  UNRECOGNIZED: -1,
+} as const;
 
 export type CopyBidiExecuteResponse_Phase =
   typeof CopyBidiExecuteResponse_Phase[keyof typeof CopyBidiExecuteResponse_Phase];
@@ -439,44 +608,101 @@ export function copyBidiExecuteResponse_PhaseToJSON(object: CopyBidiExecuteRespo
   }
 }
 
+/** Which replication connection to open. */
 export interface StreamReplicationInit {
-  target: Target | undefined;
-  callerId: CallerID | undefined;
+  /** Whom the call is meant for: a primary. */
+  target:
+    | Target
+    | undefined;
+  /** On whose behalf. */
+  callerId:
+    | CallerID
+    | undefined;
+  /** The kind of connection. */
   mode: ReplicationMode;
+  /** The role to log in as. */
   user: string;
+  /** Its keys. */
   userAuth: UserAuth | undefined;
 }
 
+/** From the gateway to PostgreSQL. */
 export interface StreamReplicationRequest {
-  msg: { $case: "init"; value: StreamReplicationInit } | { $case: "data"; value: Uint8Array } | undefined;
+  /** Required. */
+  msg:
+    | //
+    /** The first message, and no other. */
+    { $case: "init"; value: StreamReplicationInit }
+    | //
+    /** Bytes as the client sent them, cut anywhere. */
+    { $case: "data"; value: Uint8Array }
+    | undefined;
 }
 
+/** PostgreSQL has accepted the connection; bytes flow from here on. */
 export interface StreamReplicationReady {
 }
 
+/** The tunnel broke. An error that PostgreSQL itself sent is not this: it is among the bytes. */
 export interface StreamReplicationError {
+  /** What is known about it; absent when that is nothing. */
   diagnostic: PgDiagnostic | undefined;
 }
 
+/** From PostgreSQL to the gateway. */
 export interface StreamReplicationResponse {
-  msg: { $case: "ready"; value: StreamReplicationReady } | { $case: "data"; value: Uint8Array } | {
-    $case: "error";
-    value: StreamReplicationError;
-  } | undefined;
+  /** Required. */
+  msg:
+    | //
+    /** The first message, unless opening failed. */
+    { $case: "ready"; value: StreamReplicationReady }
+    | //
+    /** Bytes as PostgreSQL sent them, cut anywhere. */
+    { $case: "data"; value: Uint8Array }
+    | //
+    /** The last message, before the call fails. */
+    { $case: "error"; value: StreamReplicationError }
+    | undefined;
 }
 
+/** A transaction to end. */
 export interface ConcludeTransactionRequest {
-  target: Target | undefined;
-  callerId: CallerID | undefined;
-  options: ExecuteOptions | undefined;
+  /** Whom the call is meant for; absent matches every pooler. */
+  target:
+    | Target
+    | undefined;
+  /** On whose behalf. */
+  callerId:
+    | CallerID
+    | undefined;
+  /**
+   * Names the reserved connection, and holds the session's settings in case the transaction
+   * commits.
+   */
+  options:
+    | ExecuteOptions
+    | undefined;
+  /** How to end it. */
   conclusion: TransactionConclusion;
+  /**
+   * WITH HOLD cursors of this transaction, which a rollback closes. Heeded when ROLLBACK succeeds
+   * and `release_all_portals` is false.
+   */
   releasePortalNames: string[];
+  /** Let go of every portal when ROLLBACK succeeds. */
   releaseAllPortals: boolean;
+  /** Begin the next transaction at once with the same characteristics (AND CHAIN). */
   chain: boolean;
+  /**
+   * The session's settings in case the transaction ends in a rollback, which a COMMIT may too.
+   * Absent is not empty: then nobody knows the state of the backend, and it is closed.
+   */
   rollbackSessionSettings: SessionSettingsSnapshot | undefined;
 }
 
+/** A set of session settings that may be absent as a whole. */
 export interface SessionSettingsSnapshot {
+  /** Values by name. */
   vars: { [key: string]: string };
 }
 
@@ -485,53 +711,118 @@ export interface SessionSettingsSnapshot_VarsEntry {
   value: string;
 }
 
+/** How the transaction ended. */
 export interface ConcludeTransactionResponse {
-  result: QueryResult | undefined;
+  /** PostgreSQL's answer. The tag says ROLLBACK when a COMMIT met a failed transaction. */
+  result:
+    | QueryResult
+    | undefined;
+  /** What is left of the reservation; absent when it ended. */
   reservedState: ReservedState | undefined;
 }
 
+/** A session that has no use for its temporary tables any more. */
 export interface DiscardTempTablesRequest {
-  target: Target | undefined;
-  callerId: CallerID | undefined;
+  /** Whom the call is meant for; absent matches every pooler. */
+  target:
+    | Target
+    | undefined;
+  /** On whose behalf. */
+  callerId:
+    | CallerID
+    | undefined;
+  /** Names the reserved connection, and holds the session's settings. */
   options: ExecuteOptions | undefined;
 }
 
+/** What came of DISCARD TEMP. */
 export interface DiscardTempTablesResponse {
-  result: QueryResult | undefined;
+  /** PostgreSQL's answer. */
+  result:
+    | QueryResult
+    | undefined;
+  /** What is left of the reservation; absent when it ended. */
   reservedState: ReservedState | undefined;
 }
 
+/** A reservation to end. */
 export interface ReleaseReservedConnectionRequest {
-  target: Target | undefined;
-  callerId: CallerID | undefined;
-  options: ExecuteOptions | undefined;
+  /** Whom the call is meant for; absent matches every pooler. */
+  target:
+    | Target
+    | undefined;
+  /** On whose behalf. */
+  callerId:
+    | CallerID
+    | undefined;
+  /** Names the reserved connection, and holds the session's settings. */
+  options:
+    | ExecuteOptions
+    | undefined;
+  /**
+   * Clean up, but keep the reservation if it has a reason that cannot be cleaned up, such as
+   * SET_SEED. For a session that goes on.
+   */
   keepStickyReservations: boolean;
 }
 
+/** That the reservation ended, or why it did not. */
 export interface ReleaseReservedConnectionResponse {
+  /** Present only when `keep_sticky_reservations` kept it. */
   reservedState: ReservedState | undefined;
 }
 
+/** Asks for the health stream. */
 export interface StreamPoolerHealthRequest {
 }
 
+/** The state of the pooler, complete. */
 export interface StreamPoolerHealthResponse {
-  poolerId: ID | undefined;
+  /** The pooler. */
+  poolerId:
+    | ID
+    | undefined;
+  /** Whether it takes queries. Absent in the bytes means SERVING. */
   servingStatus: PoolerServingStatus;
-  routingState: RoutingState | undefined;
-  recommendedStalenessTimeout: Duration | undefined;
+  /** The role that it claims, and by what right. Always set. */
+  routingState:
+    | RoutingState
+    | undefined;
+  /** How long a gateway may go without a message before it takes the pooler for dead. Always set. */
+  recommendedStalenessTimeout:
+    | Duration
+    | undefined;
+  /** How far a replica is behind, in nanoseconds; 0 on a primary or when unknown. */
   replicationLagNs: bigint;
 }
 
+/**
+ * A change of what the session listens to. Applied in the order `unsubscribe_all`,
+ * `unsubscribe_channels`, `subscribe_channels`.
+ */
 export interface NotificationStreamRequest {
-  target: Target | undefined;
+  /** Whom the call is meant for. Usually absent. */
+  target:
+    | Target
+    | undefined;
+  /** Channels to listen on from now on. */
   subscribeChannels: string[];
+  /** Channels to leave. */
   unsubscribeChannels: string[];
+  /** Leave all channels first. */
   unsubscribeAll: boolean;
 }
 
+/** Either a notification, or the confirmation of a request. */
 export interface NotificationStreamResponse {
-  notification: PgNotification | undefined;
+  /** The notification; absent in a confirmation. */
+  notification:
+    | PgNotification
+    | undefined;
+  /**
+   * PostgreSQL has carried out the request. Sent once for each, in order: whatever is notified from
+   * now on will arrive.
+   */
   ready: boolean;
 }
 
@@ -4091,11 +4382,26 @@ export const NotificationStreamResponse: MessageFns<NotificationStreamResponse> 
   },
 };
 
+/**
+ * Runs statements on the PostgreSQL server behind one pooler.
+ *
+ * A connection can be reserved for a session that needs the same backend again (see
+ * ReservationReason). Calls then name it in ExecuteOptions.reserved_connection_id, and each
+ * response says in `reserved_state` what is left of it; a response without one says that nothing
+ * is.
+ *
+ * A call that fails carries an mtrpc.RPCError in the details of its status. On a stream, what
+ * PostgreSQL yielded before the error, and the reservation, come first.
+ */
 export type MultipoolerServiceDefinition = typeof MultipoolerServiceDefinition;
 export const MultipoolerServiceDefinition = {
   name: "MultipoolerService",
   fullName: "multipoolerservice.MultipoolerService",
   methods: {
+    /**
+     * Runs a query and returns the first result whole. For small results: all rows are held in memory
+     * and must fit into one message. Never makes a reservation.
+     */
     executeQuery: {
       name: "ExecuteQuery",
       requestType: ExecuteQueryRequest as typeof ExecuteQueryRequest,
@@ -4104,6 +4410,10 @@ export const MultipoolerServiceDefinition = {
       responseStream: false,
       options: {},
     },
+    /**
+     * Runs a query string of the simple protocol, which may hold several statements, and streams what
+     * it yields.
+     */
     streamExecute: {
       name: "StreamExecute",
       requestType: StreamExecuteRequest as typeof StreamExecuteRequest,
@@ -4112,6 +4422,10 @@ export const MultipoolerServiceDefinition = {
       responseStream: true,
       options: {},
     },
+    /**
+     * Binds parameters to a prepared statement, executes the portal and streams what it yields. A
+     * portal that stopped at the row limit keeps its connection reserved.
+     */
     portalStreamExecute: {
       name: "PortalStreamExecute",
       requestType: PortalStreamExecuteRequest as typeof PortalStreamExecuteRequest,
@@ -4120,6 +4434,7 @@ export const MultipoolerServiceDefinition = {
       responseStream: true,
       options: {},
     },
+    /** Tells parameters and columns of a prepared statement, or the columns of a portal. */
     describe: {
       name: "Describe",
       requestType: DescribeRequest as typeof DescribeRequest,
@@ -4128,6 +4443,7 @@ export const MultipoolerServiceDefinition = {
       responseStream: false,
       options: {},
     },
+    /** Fetches what a gateway needs to check a client's password. NOT_FOUND for an unknown role. */
     getAuthCredentials: {
       name: "GetAuthCredentials",
       requestType: GetAuthCredentialsRequest as typeof GetAuthCredentialsRequest,
@@ -4136,6 +4452,7 @@ export const MultipoolerServiceDefinition = {
       responseStream: false,
       options: {},
     },
+    /** Runs one COPY FROM STDIN or COPY TO STDOUT. The phases of both messages tell the course of it. */
     copyBidiExecute: {
       name: "CopyBidiExecute",
       requestType: CopyBidiExecuteRequest as typeof CopyBidiExecuteRequest,
@@ -4144,6 +4461,7 @@ export const MultipoolerServiceDefinition = {
       responseStream: true,
       options: {},
     },
+    /** Carries the bytes of a logical replication connection both ways without a look at them. */
     streamReplication: {
       name: "StreamReplication",
       requestType: StreamReplicationRequest as typeof StreamReplicationRequest,
@@ -4152,6 +4470,7 @@ export const MultipoolerServiceDefinition = {
       responseStream: true,
       options: {},
     },
+    /** Ends the transaction of a reserved connection, and the reservation if nothing else needs it. */
     concludeTransaction: {
       name: "ConcludeTransaction",
       requestType: ConcludeTransactionRequest as typeof ConcludeTransactionRequest,
@@ -4160,6 +4479,7 @@ export const MultipoolerServiceDefinition = {
       responseStream: false,
       options: {},
     },
+    /** Runs DISCARD TEMP on a reserved connection, and ends the reservation if nothing else needs it. */
     discardTempTables: {
       name: "DiscardTempTables",
       requestType: DiscardTempTablesRequest as typeof DiscardTempTablesRequest,
@@ -4168,6 +4488,10 @@ export const MultipoolerServiceDefinition = {
       responseStream: false,
       options: {},
     },
+    /**
+     * Ends a reservation whatever it is for; open work is rolled back. For clients that went away.
+     * Succeeds when there is none.
+     */
     releaseReservedConnection: {
       name: "ReleaseReservedConnection",
       requestType: ReleaseReservedConnectionRequest as typeof ReleaseReservedConnectionRequest,
@@ -4176,6 +4500,10 @@ export const MultipoolerServiceDefinition = {
       responseStream: false,
       options: {},
     },
+    /**
+     * Streams the pooler's state: at once, upon each change, and every 30 s in between. Each message
+     * is complete. Gateways route by this stream.
+     */
     streamPoolerHealth: {
       name: "StreamPoolerHealth",
       requestType: StreamPoolerHealthRequest as typeof StreamPoolerHealthRequest,
@@ -4184,6 +4512,10 @@ export const MultipoolerServiceDefinition = {
       responseStream: true,
       options: {},
     },
+    /**
+     * Listens on channels for one client session. One stream carries all of them, so that
+     * notifications keep PostgreSQL's order.
+     */
     notificationStream: {
       name: "NotificationStream",
       requestType: NotificationStreamRequest as typeof NotificationStreamRequest,

@@ -8,10 +8,24 @@
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import { ID, ShardKey } from "./clustermetadata.ts";
 
+/**
+ * Statements, portals and their results, as gateways and poolers exchange them.
+ *
+ * Package, names and numbers are those of Multigres, whose processes are the peers.
+ */
+
+/**
+ * What a query needs of the database: the right to write and fresh data. The gateway chooses a
+ * pooler by it, the pooler admits by it.
+ */
 export const Mode = {
+  /** MODE_UNSPECIFIED - The caller did not say: any pooler will do. */
   MODE_UNSPECIFIED: 0,
+  /** MODE_WRITABLE - Reads and writes: the primary only. */
   MODE_WRITABLE: 1,
+  /** MODE_CONSISTENT - Reads that see every write that was acknowledged: the primary, in read-only mode. */
   MODE_CONSISTENT: 2,
+  /** MODE_INCONSISTENT - Reads that may be stale: a replica, or the primary when there is none. */
   MODE_INCONSISTENT: 3,
   UNRECOGNIZED: -1,
 } as const;
@@ -63,23 +77,65 @@ export function modeToJSON(object: Mode): string {
   }
 }
 
+/**
+ * One item of a result stream. Items arrive in the order in which PostgreSQL produced them, except
+ * that a diagnostic may overtake rows that were still being collected into a block.
+ */
 export interface QueryResultPayload {
-  payload: { $case: "result"; value: QueryResult } | { $case: "diagnostic"; value: PgDiagnostic } | {
-    $case: "notification";
-    value: PgNotification;
-  } | undefined;
+  /** Unset in a response that only reports a reservation. */
+  payload:
+    | //
+    /** A part of a result set, or its end. */
+    { $case: "result"; value: QueryResult }
+    | //
+    /** A notice. Errors end the call instead, as an mtrpc.RPCError in the status. */
+    { $case: "diagnostic"; value: PgDiagnostic }
+    | //
+    /** Never sent by poolers: notifications travel on a NotificationStream. */
+    { $case: "notification"; value: PgNotification }
+    | undefined;
 }
 
+/** A result set, or the next part of one that is streamed. */
 export interface QueryResult {
+  /** The columns. A stream repeats them in every part. Meaningful only with `has_fields`. */
   fields: Field[];
+  /** The number at the end of the command tag; 0 when the tag has none or belongs to a SELECT. */
   rowsAffected: bigint;
+  /** Parsed rows. Empty when the rows travel in `passthrough_block`. */
   rows: Row[];
+  /**
+   * The text of CommandComplete, e.g. "INSERT 0 5". In a stream it marks the last part of a result
+   * set; empty in all parts before.
+   */
   commandTag: string;
+  /**
+   * True when PostgreSQL sent a RowDescription, even one without a column. Tells "no columns" from
+   * "no result set", which an empty list cannot.
+   */
   hasFields: boolean;
+  /**
+   * Notices that belong to this result. Filled in unary calls only; a stream sends each notice as
+   * an item of its own.
+   */
   notices: PgDiagnostic[];
+  /**
+   * The next bytes of the stream of DataRow messages, exactly as PostgreSQL sent them, headers
+   * included. Used when ExecuteOptions.passthrough_row asked for it. Unless
+   * `passthrough_row_in_progress` is set, a block ends where a message ends.
+   */
   passthroughBlock: Uint8Array;
+  /** How many DataRow messages end within the block. 0 for a piece of one that goes on. */
   passthroughRowCount: number;
+  /**
+   * Settings that the backend reported as changed, by the name that PostgreSQL reports
+   * ("DateStyle", not "datestyle"). The gateway passes them on to the client.
+   */
   parameterStatus: { [key: string]: string };
+  /**
+   * The block ends inside a DataRow message, which the next block continues. If the stream fails
+   * here, the client's connection cannot be saved: it has half a message.
+   */
   passthroughRowInProgress: boolean;
 }
 
@@ -88,98 +144,207 @@ export interface QueryResult_ParameterStatusEntry {
   value: string;
 }
 
+/** A column, as RowDescription tells it. */
 export interface Field {
+  /** The column's name or alias. */
   name: string;
+  /** A readable name of the type, for logs. Derived from the OID; decides nothing. */
   type: string;
+  /** The table that the column comes from; 0 for an expression. */
   tableOid: number;
+  /** The column's number in that table, from 1; 0 for an expression. */
   tableAttributeNumber: number;
+  /** The type's OID in pg_type. */
   dataTypeOid: number;
+  /** Width in bytes; negative for a type of variable width. */
   dataTypeSize: number;
+  /** The type's modifier, such as the length in varchar(n); -1 for none. */
   typeModifier: number;
+  /** How the values are written: 0 text, 1 binary. */
   format: number;
 }
 
+/** A parsed row. */
 export interface Row {
+  /** The length in bytes of each column's value; -1 for NULL. */
   lengths: bigint[];
+  /** The values that are not NULL, one after the other without a separator. */
   values: Uint8Array;
 }
 
+/**
+ * An error or a notice of PostgreSQL, except its file, line and routine. Text fields that
+ * PostgreSQL did not send are empty.
+ */
 export interface PgDiagnostic {
+  /** The type byte of the PostgreSQL message: 69 ('E') for an error, 78 ('N') for a notice. */
   messageType: number;
+  /** ERROR, FATAL or PANIC; WARNING, NOTICE, DEBUG, INFO or LOG. */
   severity: string;
+  /** The SQLSTATE, five characters. */
   code: string;
+  /** One line that says what happened. */
   message: string;
+  /** More about it. */
   detail: string;
+  /** What might help. */
   hint: string;
+  /** Where in the statement, in characters from 1; 0 when unknown. */
   position: number;
+  /** Where in `internal_query`, in characters from 1; 0 when unknown. */
   internalPosition: number;
+  /** The statement that PostgreSQL itself generated, for instance inside a function. */
   internalQuery: string;
+  /** The call stack, one frame a line. */
   where: string;
+  /** The schema of the object concerned. */
   schemaName: string;
+  /** The table concerned. */
   tableName: string;
+  /** The column concerned. */
   columnName: string;
+  /** The data type concerned. */
   dataTypeName: string;
+  /** The constraint that was violated. */
   constraintName: string;
 }
 
+/** What a NOTIFY delivers to those who LISTEN. */
 export interface PgNotification {
+  /** The process id of the backend that notified; PostgreSQL's own, not a gateway's virtual one. */
   pid: number;
+  /** The channel. */
   channel: string;
+  /** The text given to NOTIFY; may be empty. */
   payload: string;
 }
 
+/** The answer to a Describe. */
 export interface StatementDescription {
+  /** The parameters of a statement, in order. Empty for a portal. */
   parameters: ParameterDescription[];
+  /** The columns of the result. Meaningful only with `has_fields`. */
   fields: Field[];
+  /** True when rows would come back, even without a column; false when PostgreSQL said NoData. */
   hasFields: boolean;
 }
 
+/** A parameter of a prepared statement. */
 export interface ParameterDescription {
+  /** The type's OID in pg_type. */
   dataTypeOid: number;
 }
 
+/** Whom a call is meant for. A pooler refuses a call that is meant for another shard. */
 export interface Target {
-  shardKey: ShardKey | undefined;
+  /** The shard. A name left empty matches any. */
+  shardKey:
+    | ShardKey
+    | undefined;
+  /** What the caller needs of the database. */
   mode: Mode;
 }
 
+/** A statement in the sense of the extended query protocol. */
 export interface PreparedStatement {
+  /**
+   * The client's name for it; empty for the unnamed one. Poolers choose a name of their own by
+   * text and types, because several gateways may give the same name to different statements.
+   */
   name: string;
+  /** The SQL text. */
   query: string;
+  /** OIDs of the parameter types as the client declared them; 0 leaves a type to PostgreSQL. */
   paramTypes: number[];
 }
 
+/**
+ * An SQL statement that contains the name of a prepared statement, such as EXECUTE. The gateway
+ * cannot write the name, since only the pooler knows it: the pooler runs
+ * `sql_prefix`, then its name for the statement, quoted, then `sql_suffix`.
+ */
 export interface ExecuteSqlPreparedStatement {
-  preparedStatement: PreparedStatement | undefined;
+  /** What the name stands for. The pooler prepares it on the connection first. */
+  preparedStatement:
+    | PreparedStatement
+    | undefined;
+  /** What comes before the name, e.g. "EXPLAIN EXECUTE ", with the space. */
   sqlPrefix: string;
+  /** What comes after it, e.g. "(1, 2)"; may be empty. */
   sqlSuffix: string;
+  /**
+   * Run nothing; only parse the statement under the empty name. Gives a PREPARE inside a
+   * transaction its errors and its locks at the time when PostgreSQL would. Needs a reservation.
+   */
   forceUnnamedParse: boolean;
 }
 
+/** A prepared statement with values for its parameters. */
 export interface Portal {
+  /** The client's name for it; empty for the unnamed one. */
   name: string;
+  /** The client's name for the statement. The text of the statement decides, not this name. */
   preparedStatementName: string;
+  /** The length in bytes of each parameter's value; -1 for NULL. */
   paramLengths: bigint[];
+  /** The values that are not NULL, one after the other without a separator. */
   paramValues: Uint8Array;
+  /**
+   * How the parameters are written: 0 text, 1 binary. None means text for all, a single entry
+   * holds for all.
+   */
   paramFormats: number[];
+  /** How the results are to be written, by the same rule. */
   resultFormats: number[];
 }
 
+/**
+ * What is left of a reservation after a call. Only the pooler sets it. A response without it, where
+ * it could be, says that there is no reservation any more.
+ */
 export interface ReservedState {
+  /** Names the reserved connection within its pooler; 0 for none. Uses all 64 bits. */
   reservedConnectionId: bigint;
-  poolerId: ID | undefined;
+  /** The pooler that holds it, to which every further call must go. */
+  poolerId:
+    | ID
+    | undefined;
+  /** Why it is reserved: the sum of multipoolerservice.ReservationReason values. */
   reservationReasons: number;
+  /** The process id of the PostgreSQL backend, as in pg_stat_activity. */
   backendProcessId: number;
 }
 
+/** How to run a statement. Set by the gateway from the state of its client's session. */
 export interface ExecuteOptions {
+  /**
+   * Every setting that the session has changed, by name. The pooler brings the connection to
+   * exactly this state before it runs the statement.
+   */
   sessionSettings: { [key: string]: string };
+  /** The role to run as. Each role has its own pool. Empty means the pooler's default role. */
   user: string;
+  /** The row limit of an Execute message; 0 for none. Heeded by PortalStreamExecute only. */
   maxRows: bigint;
+  /** The reserved connection to run on; 0 for any. */
   reservedConnectionId: bigint;
-  userAuth: UserAuth | undefined;
+  /** Keys to log in to PostgreSQL as `user`. Absent when the client did not log in with SCRAM. */
+  userAuth:
+    | UserAuth
+    | undefined;
+  /**
+   * The process id that the gateway shows to its client. Lets the pooler map it to that of the
+   * backend where lock functions need it. 0 when unknown.
+   */
   clientConnectionId: number;
-  executeSqlPreparedStatement: ExecuteSqlPreparedStatement | undefined;
+  /** Run this instead of the request's text. Heeded by StreamExecute only. */
+  executeSqlPreparedStatement:
+    | ExecuteSqlPreparedStatement
+    | undefined;
+  /**
+   * Send rows as QueryResult.passthrough_block instead of QueryResult.rows. Gateways ask for it
+   * whenever they pass rows to a client without looking at them.
+   */
   passthroughRow: boolean;
 }
 
@@ -188,16 +353,40 @@ export interface ExecuteOptions_SessionSettingsEntry {
   value: string;
 }
 
+/**
+ * The keys that a client's SCRAM-SHA-256 login leaves with the gateway. Enough to log in wherever
+ * the same verifier is stored; the password itself is not known. Secret: never log it.
+ */
 export interface UserAuth {
+  /** ClientKey of RFC 5802, 32 bytes. */
   clientKey: Uint8Array;
+  /** ServerKey of RFC 5802, 32 bytes. */
   serverKey: Uint8Array;
 }
 
+/** Asks for a reservation, or changes the one that ExecuteOptions.reserved_connection_id names. */
 export interface ReservationOptions {
+  /**
+   * The sum of the multipoolerservice.ReservationReason values to add. When it is not 0 and there
+   * is no reservation yet, one is made.
+   */
   reasons: number;
+  /**
+   * How to begin the transaction, when `reasons` asks for one that is not there yet: the client's
+   * own statement, with isolation level and access mode. Empty means a plain BEGIN.
+   */
   beginQuery: string;
+  /**
+   * Cursors that outlive their transaction (WITH HOLD). Each keeps the connection reserved, under
+   * the PORTAL reason, until it is released by name.
+   */
   pinPortalNames: string[];
+  /** Such cursors that are closed now. The last one takes the PORTAL reason away. */
   releasePortalNames: string[];
+  /**
+   * Look after the statement whether the session still holds advisory locks, and take the
+   * SESSION_ADVISORY_LOCK reason away when it holds none.
+   */
   recheckAdvisoryLocks: boolean;
 }
 
