@@ -81,3 +81,9 @@ export function interruption(key: string, signal: AbortSignal): TopoError {
     cause: reason,
   });
 }
+
+/** The error for an operation on `key` that the closing of its store ended or forbids. */
+export function storeClosed(key: string): TopoError {
+  const message = "the topology store is closed";
+  return new TopoError({ code: TopoErrorCode.Interrupted, key, message });
+}

@@ -33,4 +33,6 @@ export type {
   WatchOptions,
 } from "./records.ts";
 export type { Session, SessionOptions } from "./session.ts";
+export { Topology, ensureCell } from "./topology.ts";
+export type { TopologyOptions } from "./topology.ts";
 export type { CellStore, GlobalStore, TopoStore } from "./topo-store.ts";

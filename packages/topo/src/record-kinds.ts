@@ -1,0 +1,40 @@
+import { Cell, Database, Multipooler } from "@multipooler/proto/clustermetadata";
+import type { ID } from "@multipooler/proto/clustermetadata";
+import { componentId, compareKeys, keySegment } from "./keys.ts";
+import type { RecordKind } from "./record-collection.ts";
+
+/** `<globalRoot>/cells/<cell>/Cell` */
+export const cellKind: RecordKind<string, Cell> = {
+  name: "cell",
+  folder: "cells",
+  segment: (name) => keySegment("cell", name),
+  file: "Cell",
+  encode: (record) => Cell.encode(record).finish(),
+  decode: (bytes) => Cell.decode(bytes),
+};
+
+/** `<globalRoot>/databases/<database>/Database` */
+export const databaseKind: RecordKind<string, Database> = {
+  name: "database",
+  folder: "databases",
+  segment: (name) => keySegment("database", name),
+  file: "Database",
+  encode: (record) => Database.encode(record).finish(),
+  decode: (bytes) => Database.decode(bytes),
+};
+
+/** `<cellRoot>/poolers/<component>-<cell>-<name>/Pooler` */
+export const poolerKind: RecordKind<ID, Multipooler> = {
+  name: "pooler",
+  folder: "poolers",
+  segment: componentId,
+  file: "Pooler",
+  encode: encodePooler,
+  decode: (bytes) => Multipooler.decode(bytes),
+};
+
+/** The ports sorted by name, so that equal records are equal bytes. */
+function encodePooler(record: Multipooler): Uint8Array {
+  const ports = Object.entries(record.portMap).toSorted(([a], [b]) => compareKeys(a, b));
+  return Multipooler.encode({ ...record, portMap: Object.fromEntries(ports) }).finish();
+}

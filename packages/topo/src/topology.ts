@@ -1,0 +1,128 @@
+import type { Cell } from "@multipooler/proto/clustermetadata";
+import { systemClock } from "./clock.ts";
+import type { Clock } from "./clock.ts";
+import { TopoError, TopoErrorCode, isTopoError, storeClosed } from "./error.ts";
+import { joinKey } from "./keys.ts";
+import type { Abortable, Backend, KeyValueStore } from "./key-value.ts";
+import { KeyLocker } from "./key-locker.ts";
+import { RecordCollection } from "./record-collection.ts";
+import type { Location, RecordKind } from "./record-collection.ts";
+import { cellKind, databaseKind, poolerKind } from "./record-kinds.ts";
+import type { CellStore, GlobalStore, TopoStore } from "./topo-store.ts";
+
+/** Where the topology is. */
+export interface TopologyOptions {
+  readonly backend: Backend;
+  /** The addresses of the global store, as the backend understands them. */
+  readonly serverAddresses: readonly string[];
+  /** What every key of the global store begins with, for instance `/multigres/global`. */
+  readonly root: string;
+  readonly clock?: Clock | undefined;
+  /** A number from 0 up to 1, for the jitter between attempts. */
+  readonly random?: (() => number) | undefined;
+}
+
+/** The topology of one cluster, over one kind of server. Connects with its first use. */
+export class Topology implements TopoStore {
+  readonly global: GlobalStore;
+  readonly #backend: Backend;
+  readonly #serverAddresses: readonly string[];
+  readonly #clock: Clock;
+  readonly #random: () => number;
+  readonly #cells = new Map<string, CellStore>();
+  readonly #connections = new Map<string, KeyValueStore>();
+  #closed = false;
+
+  constructor({ backend, serverAddresses, root, clock, random }: TopologyOptions) {
+    this.#backend = backend;
+    this.#serverAddresses = serverAddresses;
+    this.#clock = clock ?? systemClock;
+    this.#random = random ?? Math.random;
+    const locate = async (): Promise<Location> => ({
+      store: this.#connection(serverAddresses, root),
+      root,
+    });
+    const locker = new KeyLocker({ locate, clock: this.#clock });
+    this.global = {
+      cells: this.#collection(cellKind, locate),
+      databases: this.#collection(databaseKind, locate),
+      openSession: async (options) => (await locate()).store.openSession(options),
+      lock: (path, options) => locker.lock(path, options),
+      tryLock: (path, options) => locker.tryLock(path, options),
+      lockHolder: (path, options) => locker.lockHolder(path, options),
+    };
+  }
+
+  cell(name: string): CellStore {
+    const known = this.#cells.get(name);
+    if (known !== undefined) return known;
+    let located: Location | undefined;
+    // Cells do not move while components run, so the record is read once.
+    const locate = async (options: Abortable): Promise<Location> => {
+      if (located === undefined || this.#closed) located = await this.#locateCell(name, options);
+      return located;
+    };
+    const store = { poolers: this.#collection(poolerKind, locate) };
+    this.#cells.set(name, store);
+    return store;
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    const connections = [...this.#connections.values()];
+    this.#connections.clear();
+    await Promise.all(connections.map((connection) => connection.close()));
+  }
+
+  #collection<Id, T>(
+    kind: RecordKind<Id, T>,
+    locate: (options: Abortable) => Promise<Location>,
+  ): RecordCollection<Id, T> {
+    return new RecordCollection({ kind, locate, clock: this.#clock, random: this.#random });
+  }
+
+  async #locateCell(name: string, options: Abortable): Promise<Location> {
+    const { record } = await this.global.cells.get(name, options);
+    const addresses =
+      record.serverAddresses.length === 0 ? this.#serverAddresses : record.serverAddresses;
+    return { store: this.#connection(addresses, record.root), root: record.root };
+  }
+
+  /** Cells often live on the servers of the global store, or on each other's: one connection then. */
+  #connection(addresses: readonly string[], root: string): KeyValueStore {
+    if (this.#closed) throw storeClosed(joinKey(root));
+    const name = addresses.toSorted().join(",");
+    const connection = this.#connections.get(name) ?? this.#backend.connect(addresses);
+    this.#connections.set(name, connection);
+    return connection;
+  }
+}
+
+/**
+ * Creates the record of a cell unless it exists, and resolves to the record that is there then.
+ * Rejects with RECORD_CONFLICT where it is there with other addresses or another root.
+ */
+export async function ensureCell(
+  topo: TopoStore,
+  cell: Cell,
+  { signal }: Abortable = {},
+): Promise<Cell> {
+  try {
+    await topo.global.cells.create(cell.name, cell, { signal });
+    return cell;
+  } catch (error) {
+    if (!isTopoError(error, TopoErrorCode.NodeExists)) throw error;
+    const { record } = await topo.global.cells.get(cell.name, { signal });
+    if (
+      record.root === cell.root &&
+      String(record.serverAddresses) === String(cell.serverAddresses)
+    )
+      return record;
+    throw new TopoError({
+      code: TopoErrorCode.RecordConflict,
+      key: error.key,
+      message: `the cell exists with root ${record.root} at ${record.serverAddresses.join(",")}`,
+      cause: error,
+    });
+  }
+}
