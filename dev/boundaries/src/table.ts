@@ -1,0 +1,70 @@
+/**
+ * Who may import whom. This file is the only place where that is written down for machines; the
+ * reasons are in the architecture, section "Packages". Paths are folders from the repository's root.
+ */
+export interface BoundaryTable {
+  /** npm scope; the package in `packages/topo` is called `<scope>/topo`. */
+  readonly scope: string;
+  /**
+   * For each package folder, the package folders it may import (values and types alike, in tests
+   * too). A folder that is missing here may not exist.
+   */
+  readonly imports: Readonly<Record<string, readonly string[] | "everything">>;
+  /** Packages that have no dependency of any kind. */
+  readonly withoutDependencies: readonly string[];
+  /** Folders whose packages run programs of the repository but are no product: anything goes in. */
+  readonly workshops: readonly string[];
+  /** Modules that only tests and workshops may import. */
+  readonly testModules: readonly string[];
+  /** Product files (globs) that count as tests, because other packages' tests import them. */
+  readonly testSupport: readonly string[];
+  /** Third-party modules that product code may import only in the files given as globs. */
+  readonly confined: Readonly<Record<string, readonly string[]>>;
+  /** Files (globs) that a generator wrote: their shape is not ours, their imports are still checked. */
+  readonly generated: readonly string[];
+}
+
+/** The table of this repository. */
+export const table: BoundaryTable = {
+  scope: "@multipooler",
+  imports: {
+    "packages/controller-api": [],
+    "packages/controller-testkit": ["packages/controller-api"],
+    "packages/pgwire": [],
+    "packages/poolerserver": ["packages/controller-api", "packages/pgwire"],
+    "packages/proto": [],
+    "packages/topo": ["packages/proto"],
+    "packages/manager": ["packages/controller-api", "packages/topo"],
+    "packages/pgctld": ["packages/proto"],
+    "packages/grpc-services": ["packages/controller-api", "packages/manager", "packages/proto"],
+    "packages/pgwire-services": ["packages/controller-api", "packages/manager", "packages/pgwire"],
+    "apps/multipooler": "everything",
+    "apps/pgctld": ["packages/pgctld"],
+    "dev/boundaries": [],
+    "dev/embedded-postgres": [],
+    "dev/quickstart": ["apps/multipooler", "dev/embedded-postgres"],
+    benchmarks: "everything",
+    e2e: "everything",
+  },
+  withoutDependencies: ["packages/controller-api"],
+  workshops: ["dev/*", "benchmarks", "e2e"],
+  testModules: [
+    "@multipooler/embedded-postgres",
+    "@multipooler/controller-testkit",
+    "fast-check",
+    "vitest",
+  ],
+  testSupport: ["packages/controller-testkit/src/**", "packages/topo/src/testing/**"],
+  confined: {
+    // A handler that saw a grpc-js type could not move to another transport.
+    "@grpc/grpc-js": ["packages/grpc-services/src/**", "apps/multipooler/src/ctl/**"],
+    // Rows travel over our own wire package; `pg` is for administration.
+    pg: ["packages/manager/src/**"],
+    etcd3: ["packages/topo/src/**"],
+    // Configuration and log output belong to the programs.
+    commander: ["apps/*/src/**"],
+    pino: ["apps/*/src/**"],
+    zod: ["apps/*/src/**"],
+  },
+  generated: ["packages/proto/src/gen/**"],
+};
