@@ -18,9 +18,10 @@ export type {
 } from "./key-value.ts";
 export type { Lock, LockHolder, LockOptions, Locker } from "./lock.ts";
 export type { Logger } from "./logger.ts";
-export type { Publisher, PublisherOptions } from "./pooler-publisher.ts";
-export type { PoolerIdentity, PoolerState } from "./pooler-record.ts";
-export type { PublisherStatus, TypeSource } from "./publisher-status.ts";
+export { PoolerPublisher } from "./pooler-publisher.ts";
+export type { PoolerPublisherOptions, PublisherCloseOptions } from "./pooler-publisher.ts";
+export type { Lifecycle, PoolerIdentity, PoolerState } from "./pooler-record.ts";
+export type { KnownType, PublisherStatus, StatusListener } from "./publisher-status.ts";
 export type {
   RecordEntry,
   RecordEvent,

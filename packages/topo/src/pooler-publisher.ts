@@ -1,21 +1,44 @@
 import type { ID, Multipooler, PoolerType } from "@multipooler/proto/clustermetadata";
+import { Alarm } from "./alarm.ts";
+import { Backoff } from "./backoff.ts";
+import { systemClock } from "./clock.ts";
 import type { Clock } from "./clock.ts";
+import { withDeadline } from "./deadline.ts";
+import { follow } from "./follow.ts";
+import { TopoError, TopoErrorCode, isTopoError, storeClosed } from "./error.ts";
+import { componentId } from "./keys.ts";
 import type { Abortable } from "./key-value.ts";
 import type { Logger } from "./logger.ts";
-import type { PoolerIdentity, PoolerState } from "./pooler-record.ts";
-import type { PublisherStatus } from "./publisher-status.ts";
-import type { Records } from "./records.ts";
+import { PoolerRecordKeeper } from "./pooler-record-keeper.ts";
+import type { WriteOutcome } from "./pooler-record-keeper.ts";
+import { shutdownState, startState } from "./pooler-record.ts";
+import type { PoolerIdentity, PoolerState, RecordSources } from "./pooler-record.ts";
+import { StatusBoard } from "./publisher-status.ts";
+import type { PublisherStatus, StatusListener } from "./publisher-status.ts";
+import type { RecordEvent, Records, Versioned } from "./records.ts";
+
+/** How long one write may take, in milliseconds. */
+const writeTimeoutMs = 5000;
+/** How often the record is looked after without a reason, and the longest wait after a failure. */
+const retryMs = 30_000;
+
+/** Failures that waiting does not cure. */
+const incurable = [
+  TopoErrorCode.RecordConflict,
+  TopoErrorCode.Denied,
+  TopoErrorCode.InvalidRecord,
+] as const;
 
 /** What a pooler's publisher is made of. */
-export interface PublisherOptions {
+export interface PoolerPublisherOptions {
   /** Where the record is: `topo.cell(id.cell).poolers`. */
   readonly poolers: Records<ID, Multipooler>;
   readonly identity: PoolerIdentity;
-  /** The type of the very first registration: used where there is no record and no memory of one. */
+  /** The type of the very first registration: used where there is no record, and no memory of one. */
   readonly initialType: PoolerType;
   /**
-   * The type that this pooler's record had when it was last read, as the caller kept it on this
-   * machine; what `status().type` says until the record can be read.
+   * The type that the record had when it was last read, as the caller kept it on this machine. It
+   * stands until the record can be read, and where the record is gone.
    */
   readonly rememberedType?: PoolerType | undefined;
   readonly logger: Logger;
@@ -24,23 +47,252 @@ export interface PublisherOptions {
   readonly random?: (() => number) | undefined;
 }
 
-/** Keeps one pooler's record in step with its state. Nothing but `registered` and `close` waits. */
-export interface Publisher {
+/** How to close a publisher. */
+export interface PublisherCloseOptions extends Abortable {
+  /** Why the pooler stops, for the record. */
+  readonly reason?: string | undefined;
+}
+
+/**
+ * Keeps one pooler's record in step with its state: registers it, writes each change, tries again
+ * until it can, and notices what others make of the record. Only `registered` and `close` wait.
+ * For one run: after `close` a new one is made.
+ */
+export class PoolerPublisher {
+  readonly #options: PoolerPublisherOptions;
+  readonly #name: string;
+  readonly #clock: Clock;
+  readonly #random: () => number;
+  readonly #keeper: PoolerRecordKeeper;
+  readonly #status: StatusBoard;
+  readonly #alarm: Alarm;
+  readonly #backoff: Backoff;
+  readonly #stop = new AbortController();
+  #sources: RecordSources;
+  #running: Promise<unknown> | undefined;
+  #closed: Promise<void> | undefined;
+
+  constructor(options: PoolerPublisherOptions) {
+    const { poolers, identity, initialType, rememberedType } = options;
+    this.#options = options;
+    this.#name = componentId(identity.id);
+    this.#clock = options.clock ?? systemClock;
+    this.#random = options.random ?? Math.random;
+    this.#keeper = new PoolerRecordKeeper({
+      poolers,
+      identity,
+      firstType: rememberedType ?? initialType,
+      clock: this.#clock,
+      random: this.#random,
+    });
+    this.#status = new StatusBoard({
+      registered: false,
+      reachable: false,
+      upToDate: false,
+      type:
+        rememberedType === undefined ? undefined : { value: rememberedType, source: "remembered" },
+      lastError: undefined,
+      lastPublishedAt: undefined,
+    });
+    this.#alarm = new Alarm(this.#clock);
+    this.#backoff = new Backoff({
+      minMs: 10,
+      maxMs: retryMs,
+      clock: this.#clock,
+      random: this.#random,
+    });
+    this.#sources = { identity, state: startState, since: this.#now() };
+  }
+
   /** Starts registering in the background, with lifecycle STARTING. Idempotent. */
-  open(): void;
+  open(): void {
+    if (this.#closed !== undefined) throw storeClosed(this.#name);
+    const { poolers, identity } = this.#options;
+    this.#running ??= Promise.all([
+      this.#keepWriting(),
+      follow({
+        watch: (signal) => poolers.watch({ id: identity.id, signal }),
+        onEvent: (event) => this.#observe(event),
+        onFailure: (error) => this.#failed(error, "could not watch the record of this pooler"),
+        clock: this.#clock,
+        random: this.#random,
+        signal: this.#stop.signal,
+      }),
+    ]);
+  }
+
   /**
-   * Resolves once the record has been read or created, so that `status().type` comes from the
-   * topology. Rejects with RECORD_CONFLICT or DENIED where that cannot happen by waiting.
+   * Resolves once the record has been created or read and renewed, so that `status().type` comes
+   * from the topology. Rejects with RECORD_CONFLICT, DENIED or INVALID_RECORD, which waiting does
+   * not cure, though the attempts go on.
    */
-  registered(options?: Abortable): Promise<void>;
-  /** Changes what the record says; the latest wins. */
-  publish(change: Partial<PoolerState>): void;
-  status(): PublisherStatus;
+  async registered({ signal }: Abortable = {}): Promise<void> {
+    const stop = this.#stop.signal;
+    await this.#status.until(
+      ({ registered, lastError }) => {
+        if (!registered && isTopoError(lastError, ...incurable)) throw lastError;
+        return registered;
+      },
+      this.#name,
+      signal === undefined ? stop : AbortSignal.any([signal, stop]),
+    );
+  }
+
+  /** Changes what the record says, in the background; the latest wins. */
+  publish(change: Partial<PoolerState>): void {
+    if (this.#stop.signal.aborted) return;
+    this.#become({ ...this.#sources.state, ...change });
+    if (this.#keeper.says(this.#sources)) return;
+    this.#status.set({ upToDate: false });
+    this.#alarm.ring();
+  }
+
+  status(): PublisherStatus {
+    return this.#status.get();
+  }
+
   /** Calls `listener` after each change of the status, the type included; returns the way to stop. */
-  watchStatus(listener: (status: PublisherStatus) => void): () => void;
+  watchStatus(listener: StatusListener): () => void {
+    return this.#status.watch(listener);
+  }
+
   /**
-   * Writes the last state: not serving, routed to by nobody, lifecycle SHUTDOWN, type kept. Rejects
-   * where that write failed; either way nothing goes on afterwards. Idempotent.
+   * Writes the last state: not serving, routed to by nobody, lifecycle SHUTDOWN, the type kept. A
+   * record that is not there is not created. Rejects where the write failed; nothing goes on
+   * afterwards in either case. Idempotent.
    */
-  close(options?: Abortable & { readonly reason?: string | undefined }): Promise<void>;
+  close(options: PublisherCloseOptions = {}): Promise<void> {
+    this.#closed ??= this.#close(options);
+    return this.#closed;
+  }
+
+  async #close({ reason = "process stopping", signal }: PublisherCloseOptions): Promise<void> {
+    this.#stop.abort(storeClosed(this.#name));
+    if (this.#running === undefined) return;
+    await this.#running;
+    this.#become(shutdownState(reason));
+    await this.#write({ create: false, signal });
+  }
+
+  async #keepWriting(): Promise<void> {
+    const signal = this.#stop.signal;
+    while (!signal.aborted) {
+      const sources = this.#sources;
+      try {
+        await this.#write({ create: true, signal });
+        this.#backoff.reset();
+        if (sources === this.#sources) await this.#alarm.wait(retryMs, signal);
+      } catch (error) {
+        if (signal.aborted) return;
+        this.#failed(error, "could not write the record of this pooler");
+        await this.#alarm.wait(this.#backoff.nextMs(), signal);
+      }
+    }
+  }
+
+  async #write(options: {
+    readonly create: boolean;
+    readonly signal: AbortSignal | undefined;
+  }): Promise<void> {
+    const { create, signal } = options;
+    const sources = this.#sources;
+    const outcome = await withDeadline(
+      { ms: writeTimeoutMs, clock: this.#clock, signal },
+      (bounded) => this.#keeper.write(sources, { create, signal: bounded }),
+    );
+    this.#succeeded(outcome, sources);
+  }
+
+  #observe(event: RecordEvent<Multipooler>): void {
+    switch (event.type) {
+      case "snapshot":
+        this.#resumed();
+        for (const entry of event.entries) this.#observeRecord(entry);
+        break;
+      case "put":
+        this.#observeRecord(event);
+        break;
+      case "delete":
+        this.#keeper.forget();
+        this.#status.set({ upToDate: false });
+        this.#log("warn", "the record of this pooler was deleted; it is written again in time");
+        break;
+      case "invalid":
+        this.#keeper.forget();
+        this.#status.set({ upToDate: false });
+        this.#failed(event.error, "the record of this pooler was damaged");
+        break;
+      case "interrupted":
+        this.#failed(event.error, "the topology server is away");
+        break;
+      case "resumed":
+        this.#resumed();
+        break;
+    }
+  }
+
+  #observeRecord(seen: Versioned<Multipooler>): void {
+    try {
+      this.#keeper.observe(seen);
+    } catch (error) {
+      this.#failed(error, "the record of this pooler belongs to another one");
+      return;
+    }
+    const says = this.#keeper.says(this.#sources);
+    if (!says && this.#status.get().upToDate) {
+      this.#log("warn", "something else wrote the record of this pooler; it is corrected in time");
+    }
+    this.#status.set({
+      upToDate: says,
+      type: { value: this.#keeper.type, source: "topology" },
+    });
+  }
+
+  #resumed(): void {
+    this.#status.set({ reachable: true });
+    this.#backoff.reset();
+    this.#alarm.ring();
+  }
+
+  #succeeded({ written, record }: WriteOutcome, sources: RecordSources): void {
+    const answered = { reachable: true, lastError: undefined };
+    if (record === undefined) {
+      this.#status.set(answered);
+      return;
+    }
+    this.#status.set({
+      ...answered,
+      registered: true,
+      upToDate: sources === this.#sources,
+      type: { value: record.type, source: "topology" },
+      ...(written ? { lastPublishedAt: this.#now() } : {}),
+    });
+    const lifecycle = record.lifecycleStatus?.status;
+    if (written) this.#log("debug", "wrote the record of this pooler", { lifecycle });
+  }
+
+  #failed(error: unknown, message: string): void {
+    const lastError = isTopoError(error)
+      ? error
+      : new TopoError({ code: TopoErrorCode.Internal, key: this.#name, message, cause: error });
+    const isNew = this.#status.get().lastError?.code !== lastError.code;
+    this.#log(isNew ? "warn" : "debug", message, { err: lastError });
+    const away = isTopoError(lastError, TopoErrorCode.Unavailable, TopoErrorCode.Timeout);
+    this.#status.set({ lastError, ...(away ? { reachable: false } : {}) });
+  }
+
+  #become(state: PoolerState): void {
+    const before = this.#sources.state.lifecycle;
+    const { status, reason } = state.lifecycle;
+    const same = before.status === status && before.reason === reason;
+    this.#sources = { ...this.#sources, state, since: same ? this.#sources.since : this.#now() };
+  }
+
+  #now(): Date {
+    return new Date(this.#clock.now());
+  }
+
+  #log(level: "debug" | "warn", message: string, fields: object = {}): void {
+    this.#options.logger[level]({ pooler: this.#name, ...fields }, message);
+  }
 }

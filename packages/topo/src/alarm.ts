@@ -1,0 +1,22 @@
+import type { Clock } from "./clock.ts";
+
+/** A wait that others can cut short. A ring before the wait counts, so that none is missed. */
+export class Alarm {
+  readonly #clock: Clock;
+  #ringing = new AbortController();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Ends the wait under way, or the next one. */
+  ring(): void {
+    this.#ringing.abort();
+  }
+
+  /** Resolves when it rings, after `ms` at the latest, or when the signal aborts. */
+  async wait(ms: number, signal: AbortSignal): Promise<void> {
+    await this.#clock.sleep(ms, AbortSignal.any([signal, this.#ringing.signal]));
+    if (this.#ringing.signal.aborted) this.#ringing = new AbortController();
+  }
+}
