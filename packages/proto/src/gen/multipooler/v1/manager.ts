@@ -1247,11 +1247,7 @@ export const TopologyStatus: MessageFns<TopologyStatus> = {
   },
 };
 
-/**
- * Manages one multipooler process and the PostgreSQL server that it stands in front of.
- *
- * buf:lint:ignore SERVICE_SUFFIX - the name follows the manager of Multigres, which operators know.
- */
+/** Manages one multipooler process and the PostgreSQL server that it stands in front of. */
 export type MultiPoolerManagerDefinition = typeof MultiPoolerManagerDefinition;
 export const MultiPoolerManagerDefinition = {
   name: "MultiPoolerManager",
