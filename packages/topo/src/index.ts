@@ -37,3 +37,12 @@ export type { Session, SessionOptions } from "./session.ts";
 export { Topology, ensureCell } from "./topology.ts";
 export type { TopologyOptions } from "./topology.ts";
 export type { CellStore, GlobalStore, TopoStore } from "./topo-store.ts";
+// The words of the records, so that whoever writes them needs no other package.
+export {
+  ID_ComponentType,
+  PoolerLifecycleStatus,
+  PoolerServingStatus,
+  PoolerType,
+  RoutingRole,
+} from "@multipooler/proto/clustermetadata";
+export type { Multipooler } from "@multipooler/proto/clustermetadata";
