@@ -13,8 +13,7 @@ const protoDirectory = join(repositoryDirectory, "proto");
  * Resolves to the folder that holds it.
  */
 export async function generateCode(root: string): Promise<string> {
-  // The output path of proto/buf.gen.yaml is relative to proto/, so that plain `buf generate` works
-  // there too; the plugins get the same place below `root`.
+  // The output path in proto/buf.gen.yaml is relative to proto/.
   await run("buf", ["generate", "--output", join(root, "proto")], { cwd: protoDirectory });
   const directory = join(root, generatedPath);
   await writeFile(join(directory, "descriptors.ts"), await descriptorModule());
