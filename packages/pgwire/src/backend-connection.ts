@@ -1,112 +1,254 @@
+import { onAbort } from "./abort.ts";
 import type { ServerAddress } from "./address.ts";
-import type { PgwireError } from "./error.ts";
+import { cancelRequest } from "./cancel-request.ts";
+import type { CallOptions, ConnectOptions } from "./connect-options.ts";
+import { requestLost } from "./connection-state.ts";
+import type { CloseReason, ConnectionState } from "./connection-state.ts";
+import { Dialogue } from "./dialogue.ts";
+import { abortedError, PgwireError, PgwireErrorCode } from "./error.ts";
+import type { FramedSocket } from "./framed-socket.ts";
+import { encodeTerminate } from "./message-writer.ts";
+import { openSession } from "./open-session.ts";
+import type { OpenSession } from "./open-session.ts";
+import { RequestQueue } from "./request-queue.ts";
 import type { ResponseSink } from "./response.ts";
+import { SimpleQuery } from "./simple-query.ts";
+import type { SessionKey } from "./startup.ts";
+import type { TransactionStatus } from "./transaction-status.ts";
 
-/** How to reach and enter a PostgreSQL server. */
-export interface ConnectOptions {
-  readonly address: ServerAddress;
-  readonly user: string;
-  readonly database: string;
-  /** Asked once, when the server wants a password. Never kept. */
-  readonly password?: (() => string | undefined) | undefined;
-  /**
-   * Further start-up parameters: settings for the session, such as `default_transaction_read_only`.
-   *
-   * This package writes and reads text as UTF-8. Where the database may have another encoding, pass
-   * `client_encoding: "UTF8"`; row blocks are bytes of whatever encoding is in force.
-   */
-  readonly parameters?: Readonly<Record<string, string>> | undefined;
-  /** Bound for every message but rows, which are streamed. Default: 16 MiB. */
-  readonly maxMessageBytes?: number | undefined;
-  /** How long `close` waits for the server to end the connection. Default: 5000. */
-  readonly closeTimeoutMs?: number | undefined;
-}
-
-export interface CallOptions {
-  readonly signal?: AbortSignal | undefined;
-}
-
-/** I: idle, T: in a transaction, E: in a failed transaction; as of the last ReadyForQuery. */
-export type TransactionStatus = "I" | "T" | "E";
+const DEFAULT_CLOSE_TIMEOUT_MS = 5000;
 
 /**
- * | state   | requests                         | socket         |
- * | ------- | -------------------------------- | -------------- |
- * | open    | accepted                         | open           |
- * | closing | refused; earlier ones finish     | open           |
- * | closed  | refused; earlier ones have ended | gone or going  |
+ * | state       | meaning                                                   | next                |
+ * | ----------- | --------------------------------------------------------- | ------------------- |
+ * | open        | requests are taken                                        | closing, closed     |
+ * | closing     | `close` waits for the requests before it                  | terminating, closed |
+ * | terminating | the server was told; it has until `timer` to end its side | closed              |
+ * | closed      | nothing will come; the socket is destroyed                |                     |
  */
-export type ConnectionState = "open" | "closing" | "closed";
+type State =
+  | { readonly type: "open" }
+  | { readonly type: "closing" }
+  | { readonly type: "terminating"; readonly timer: NodeJS.Timeout }
+  | { readonly type: "closed"; readonly reason: CloseReason };
 
-/** Why a connection ended. */
-export type CloseReason =
-  /** `close()` ran to its end. */
-  | { readonly type: "closed" }
-  /** The owner called `destroy`, or `close` had to give up waiting. */
-  | { readonly type: "destroyed"; readonly error: unknown }
-  /** The server or the network ended it; the error carries the server's diagnostic if it sent one. */
-  | { readonly type: "lost"; readonly error: PgwireError };
+/** One session on a PostgreSQL server: an authenticated socket that takes queries. */
+export class BackendConnection {
+  readonly #address: ServerAddress;
+  readonly #closeTimeoutMs: number;
+  readonly #socket: FramedSocket;
+  readonly #key: SessionKey;
+  readonly #queue: RequestQueue;
+  readonly #dialogue: Dialogue;
+  readonly #closed = Promise.withResolvers<CloseReason>();
+  #state: State = { type: "open" };
 
-/** One session on a PostgreSQL server: a socket that is authenticated and ready for queries. */
-export declare class BackendConnection {
   /**
-   * Opens a socket and starts a session: protocol 3.0; trust or SCRAM-SHA-256. The signal bounds
-   * the whole of it; an attempt that failed or was aborted leaves no socket.
+   * Opens a socket and starts a session: protocol 3.0, with trust or SCRAM-SHA-256. The signal
+   * bounds the whole of it; an attempt that fails or is aborted leaves no socket.
    *
-   * Rejects with: CONNECT_FAILED; POSTGRES with the server's refusal (28P01, 3D000, 53300, 57P03…);
+   * Rejects with CONNECT_FAILED; POSTGRES and the server's refusal (28P01, 3D000, 53300, 57P03, …);
    * AUTHENTICATION_FAILED; UNSUPPORTED; PROTOCOL_VIOLATION; CONNECTION_LOST; INVALID_ARGUMENT;
    * ABORTED.
    */
-  static connect(options: ConnectOptions, options2?: CallOptions): Promise<BackendConnection>;
+  static async connect(
+    options: ConnectOptions,
+    { signal }: CallOptions = {},
+  ): Promise<BackendConnection> {
+    const connection = new BackendConnection(options, await openSession(options, { signal }));
+    connection.#listen();
+    return connection;
+  }
+
+  private constructor(options: ConnectOptions, { socket, session }: OpenSession) {
+    this.#address = options.address;
+    this.#closeTimeoutMs = options.closeTimeoutMs ?? DEFAULT_CLOSE_TIMEOUT_MS;
+    this.#socket = socket;
+    this.#key = session.key;
+    this.#queue = new RequestQueue({ socket });
+    this.#dialogue = new Dialogue({ queue: this.#queue, session });
+  }
+
+  /** Resolves when the socket is gone. Never rejects. */
+  get closed(): Promise<CloseReason> {
+    return this.#closed.promise;
+  }
+
+  get state(): ConnectionState {
+    switch (this.#state.type) {
+      case "open":
+        // The socket may have broken while a sink holds back what arrived before.
+        return this.#socket.writable ? "open" : "closed";
+      case "closing":
+      case "terminating":
+        return "closing";
+      case "closed":
+        return "closed";
+    }
+  }
+
+  /** The server process that serves this session. */
+  get processId(): number {
+    return this.#key.processId;
+  }
+
+  /** What the server reported with ParameterStatus, kept up to date. */
+  get parameters(): ReadonlyMap<string, string> {
+    return this.#dialogue.parameters;
+  }
+
+  /** As of the last ReadyForQuery. */
+  get transactionStatus(): TransactionStatus {
+    return this.#dialogue.transactionStatus;
+  }
+
+  /** Requests that are not settled, those that still wait to be sent included. */
+  get inFlight(): number {
+    return this.#queue.size;
+  }
+
+  /** Open, with nothing in flight. */
+  get idle(): boolean {
+    return this.state === "open" && this.inFlight === 0;
+  }
 
   /**
    * Sends `sql` as one simple query and writes what it yields to `sink`.
    *
    * Requests run in the order of the calls. Several may be in flight: each is sent without waiting
-   * for the answers before it, and what is asked in one tick leaves in one write.
+   * for the answers before it, and those of one tick leave in one write.
    *
-   * Settles at the server's ReadyForQuery, when every event has been written. Rejects with
-   * POSTGRES and the first error of the request (what came before it was written to the sink),
-   * CONNECTION_LOST, CLOSED, UNSUPPORTED for a COPY from or to the client, INVALID_ARGUMENT for a
-   * NUL character, or with what `sink.write` rejected with. In that last case the rest of the
-   * answer is read and dropped, so that the connection stays usable: cancel it if it may be long.
+   * Settles at ReadyForQuery, when every event was written. Rejects with POSTGRES and the first
+   * error of the answer, CONNECTION_LOST, CLOSED, INVALID_ARGUMENT for a NUL character, or what the
+   * sink failed with. When the sink fails, the rest of the answer is read and dropped, so that the
+   * connection stays of use: `cancel` it if it may be long. A COPY from or to the client is ended
+   * and rejects with UNSUPPORTED; the server closes a connection where another request was sent
+   * behind a COPY FROM STDIN.
    *
-   * The signal withdraws a request that was not yet sent (ABORTED). It does nothing to a request
-   * that was: the promise stays until the server has answered, and whether to `cancel` is the
-   * caller's decision.
+   * The signal withdraws a request that was not sent yet, with ABORTED. It does nothing to one that
+   * was: the promise stays until the server has answered, and whether to `cancel` is the caller's
+   * decision.
    */
-  query(sql: string, sink: ResponseSink, options?: CallOptions): Promise<void>;
+  async query(sql: string, sink: ResponseSink, { signal }: CallOptions = {}): Promise<void> {
+    if (sql.includes("\0")) {
+      throw new PgwireError(PgwireErrorCode.InvalidArgument, "a query cannot hold a NUL character");
+    }
+    if (signal?.aborted === true) {
+      throw abortedError("the request", signal);
+    }
+    this.#assertOpen();
+    const reply = (message: Buffer): void => this.#socket.write(message);
+    const request = new SimpleQuery({ sql, sink, reply });
+    this.#queue.push(request);
+    const stopListening = onAbort(signal, (aborted) => {
+      if (this.#queue.withdraw(request)) {
+        request.settle(abortedError("the request", aborted));
+        this.#terminateIfDone();
+      }
+    });
+    try {
+      await request.settled;
+    } finally {
+      stopListening();
+    }
+  }
 
   /**
-   * Asks the server, over a socket of its own, to interrupt what this session is running. Resolves
-   * when the server has taken the request, which is no promise that anything was interrupted: the
-   * request in flight tells. Can hit the next request if the one meant has just ended.
+   * Asks the server, over a socket of its own, to interrupt what this session runs. Resolves when
+   * the server has taken the request; whether anything was interrupted, the request in flight
+   * tells. It can hit the next request when the one that was meant has just ended.
    */
-  cancel(options?: CallOptions): Promise<void>;
+  async cancel({ signal }: CallOptions = {}): Promise<void> {
+    await cancelRequest(this.#address, this.#key, { signal });
+  }
 
   /**
-   * Refuses new requests, lets those made earlier finish, tells the server and waits until it has
-   * ended its side (the server process is gone then), at most `closeTimeoutMs`. If the signal
-   * aborts, the connection is destroyed. Idempotent; never rejects.
+   * Refuses new requests, lets those made before finish, tells the server, and waits for it to end
+   * its side (its process is gone then) for at most `closeTimeoutMs`; then, or when the signal
+   * aborts, it destroys the connection. Idempotent. Never rejects.
    */
-  close(options?: CallOptions): Promise<void>;
+  async close({ signal }: CallOptions = {}): Promise<void> {
+    if (this.#state.type === "open") {
+      this.#state = { type: "closing" };
+      this.#terminateIfDone();
+    }
+    const stopListening = onAbort(signal, (aborted) => this.destroy(aborted.reason));
+    await this.closed;
+    stopListening();
+  }
 
-  /** Cuts the socket. Every request rejects with CONNECTION_LOST, `error` as its cause. Idempotent. */
-  destroy(error?: unknown): void;
+  /**
+   * Cuts the socket. Each request rejects with CONNECTION_LOST, `error` as its cause; what runs on
+   * the server is not cancelled. Idempotent.
+   */
+  destroy(error?: unknown): void {
+    this.#end({ type: "destroyed", error });
+  }
 
   /** {@link close} */
-  [Symbol.asyncDispose](): Promise<void>;
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
 
-  /** Resolves when the socket is gone; never rejects. */
-  readonly closed: Promise<CloseReason>;
-  get state(): ConnectionState;
-  /** The server process that serves this session. */
-  get processId(): number;
-  /** What the server reported with ParameterStatus, kept up to date. */
-  get parameters(): ReadonlyMap<string, string>;
-  get transactionStatus(): TransactionStatus;
-  /** Requests that are not settled, those not yet sent included. */
-  get inFlight(): number;
-  /** Open and nothing in flight. */
-  get idle(): boolean;
+  #listen(): void {
+    this.#socket.start({
+      frame: (frame) => {
+        const wait = this.#dialogue.frame(frame);
+        this.#terminateIfDone();
+        return wait;
+      },
+      drained: () => this.#queue.flush(),
+      ended: (error) => {
+        const expected = this.#state.type === "terminating";
+        this.#end(expected ? { type: "closed" } : { type: "lost", error });
+      },
+    });
+  }
+
+  #assertOpen(): void {
+    switch (this.#state.type) {
+      case "open":
+        if (!this.#socket.writable) {
+          throw new PgwireError(PgwireErrorCode.ConnectionLost, "the connection broke");
+        }
+        return;
+      case "closing":
+      case "terminating":
+        throw new PgwireError(PgwireErrorCode.Closed, "the connection is closing");
+      case "closed":
+        throw requestLost(this.#state.reason, { sent: false });
+    }
+  }
+
+  /** The last step of `close`, once nothing is in flight any more. */
+  #terminateIfDone(): void {
+    if (this.#state.type !== "closing" || this.#queue.size > 0) {
+      return;
+    }
+    const timer = setTimeout(() => {
+      const problem = `the server did not end the session within ${this.#closeTimeoutMs} ms`;
+      this.destroy(new PgwireError(PgwireErrorCode.ConnectionLost, problem));
+    }, this.#closeTimeoutMs);
+    this.#state = { type: "terminating", timer };
+    this.#socket.end(encodeTerminate());
+  }
+
+  #end(reason: CloseReason): void {
+    if (this.#state.type === "closed") {
+      return;
+    }
+    if (this.#state.type === "terminating") {
+      clearTimeout(this.#state.timer);
+    }
+    this.#state = { type: "closed", reason };
+    this.#socket.destroy(requestLost(reason, { sent: false }));
+    const { sent, unsent } = this.#queue.clear();
+    for (const request of sent) {
+      request.settle(requestLost(reason, { sent: true }));
+    }
+    for (const request of unsent) {
+      request.settle(requestLost(reason, { sent: false }));
+    }
+    void this.#socket.closed.then(() => this.#closed.resolve(reason));
+  }
 }

@@ -54,3 +54,18 @@ export class PgwireError extends Error {
     this.sent = options.sent ?? false;
   }
 }
+
+/** The peer sent what protocol 3 does not allow. The connection cannot be used any further. */
+export function protocolViolation(problem: string): PgwireError {
+  return new PgwireError(PgwireErrorCode.ProtocolViolation, `protocol violation: ${problem}`);
+}
+
+/** The server answered with an error. */
+export function postgresError(diagnostic: Diagnostic, { sent }: { sent: boolean }): PgwireError {
+  return new PgwireError(PgwireErrorCode.Postgres, diagnostic.message, { diagnostic, sent });
+}
+
+/** The caller's signal aborted. */
+export function abortedError(what: string, signal: AbortSignal): PgwireError {
+  return new PgwireError(PgwireErrorCode.Aborted, `${what} was aborted`, { cause: signal.reason });
+}
