@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { Socket } from "node:net";
 
 /**
  * Waits for its standard input to end. A line before that means that the server was stopped in
@@ -32,7 +33,7 @@ export function guard(pid: number, temporaryDir: string | undefined): Guard {
   });
   child.stdin.on("error", () => {}); // Somebody killed the guard: there is nobody to tell.
   child.unref();
-  if ("unref" in child.stdin && typeof child.stdin.unref === "function") child.stdin.unref();
+  if (child.stdin instanceof Socket) child.stdin.unref();
   return {
     async release() {
       child.ref();

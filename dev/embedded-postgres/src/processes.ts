@@ -1,5 +1,6 @@
 import { execFile } from "node:child_process";
-import { readFile, readlink, realpath } from "node:fs/promises";
+import { readdir, readFile, readlink, realpath } from "node:fs/promises";
+import { basename } from "node:path";
 import { promisify } from "node:util";
 import { hasErrno } from "./error.ts";
 
@@ -21,7 +22,7 @@ export async function childrenOf(pid: number): Promise<number[]> {
 }
 
 /** Sends `signal`; false when there is no such process any more. */
-export function sendSignal(pid: number, signal: NodeJS.Signals | 0): boolean {
+export function sendSignal(pid: number, signal: NodeJS.Signals): boolean {
   try {
     return process.kill(pid, signal);
   } catch (error) {
@@ -31,14 +32,32 @@ export function sendSignal(pid: number, signal: NodeJS.Signals | 0): boolean {
 }
 
 /**
- * True unless it is certain that `pid` is no PostgreSQL server on `dataDir`: a server's working
- * directory is its data directory. Where that cannot be read, the answer is the careful one.
+ * True unless it is certain that `pid` is no PostgreSQL process on `dataDir`. Where the system
+ * does not tell (it has no /proc, or the process is another user's), the answer is the careful one.
  */
 export async function mayServe(pid: number, dataDir: string): Promise<boolean> {
   try {
-    return (await readlink(`/proc/${pid}/cwd`)) === (await realpath(dataDir));
+    return await serves(pid, await realpath(dataDir));
   } catch (error) {
-    if (process.platform === "linux" && hasErrno(error, "ENOENT")) return false;
-    return true;
+    return process.platform !== "linux" || !hasErrno(error, "ENOENT");
   }
+}
+
+/**
+ * Kills what is left of a server on `dataDir` whose main process is dead: its children end by
+ * themselves when they are idle, but a busy one works on. Does nothing where there is no /proc.
+ */
+export async function killOrphans(dataDir: string): Promise<void> {
+  const directory = await realpath(dataDir);
+  const entries = await readdir("/proc").catch(() => []);
+  for (const pid of entries.map(Number).filter((number) => number > 0)) {
+    // Processes end while they are looked at, and other users' cannot be.
+    if (await serves(pid, directory).catch(() => false)) sendSignal(pid, "SIGKILL");
+  }
+}
+
+/** Each process of a server runs the program `postgres` in the data directory. */
+async function serves(pid: number, directory: string): Promise<boolean> {
+  const program = await readlink(`/proc/${pid}/exe`);
+  return basename(program) === "postgres" && (await readlink(`/proc/${pid}/cwd`)) === directory;
 }

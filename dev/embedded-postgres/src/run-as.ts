@@ -1,4 +1,5 @@
-import { spawn, execFile, type ChildProcess, type SpawnOptions } from "node:child_process";
+import { spawn, execFile } from "node:child_process";
+import type { ChildProcess, SpawnOptions } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { promisify } from "node:util";
 import { EmbeddedPostgresError } from "./error.ts";

@@ -1,9 +1,11 @@
 import type { ChildProcess } from "node:child_process";
 import { EmbeddedPostgresError } from "./error.ts";
-import { guard, type Guard } from "./guard.ts";
+import { guard } from "./guard.ts";
+import type { Guard } from "./guard.ts";
 import { LogTail } from "./log-tail.ts";
 import { childrenOf, sendSignal } from "./processes.ts";
-import { spawnAs, type RunAs } from "./run-as.ts";
+import { spawnAs } from "./run-as.ts";
+import type { RunAs } from "./run-as.ts";
 
 /** How a server shuts down: after all sessions ended, at once but in order, or without order. */
 export type StopMode = "smart" | "fast" | "immediate";
@@ -69,7 +71,9 @@ export class ServerProcess {
       stdio: ["ignore", "ignore", "pipe"],
     });
     if (child.pid === undefined) {
-      const cause = await new Promise<Error>((resolve) => child.once("error", resolve));
+      const { promise, resolve } = Promise.withResolvers<Error>();
+      child.once("error", resolve);
+      const cause = await promise;
       throw new EmbeddedPostgresError(
         "start-failed",
         `${options.program} cannot be run: ${cause.message}`,
@@ -110,7 +114,7 @@ export class ServerProcess {
 
   /** Shuts the server down; one that does not obey in time is treated more and more harshly. */
   async stop(mode: StopMode): Promise<void> {
-    sendSignal(this.pid, this.running ? STOP_SIGNALS[mode] : 0);
+    if (this.running) sendSignal(this.pid, STOP_SIGNALS[mode]);
     if (await this.#goneWithin(STOP_DEADLINE_MS)) return;
     if (this.running) sendSignal(this.pid, STOP_SIGNALS.immediate);
     if (await this.#goneWithin(IMMEDIATE_STOP_DEADLINE_MS)) return;

@@ -3,8 +3,10 @@ import { chmod, chown, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { findBinaries } from "./binaries.ts";
-import { prepareDataDirectory, type AuthMethod } from "./data-directory.ts";
+import { prepareDataDirectory } from "./data-directory.ts";
+import type { AuthMethod } from "./initdb.ts";
 import { EmbeddedPostgres } from "./embedded-postgres.ts";
+import { findFreePort } from "./network.ts";
 import type { RunAs } from "./run-as.ts";
 
 /** The longest path of a unix socket that both Linux (107 bytes) and macOS (103) take. */
@@ -45,22 +47,34 @@ export async function startPostgres(
   const password = options.password ?? randomBytes(18).toString("base64url");
   const binaries = await findBinaries();
   const temporaryDirs: string[] = [];
-  const temporaryData = options.dataDir === undefined;
+  let temporaryDataDir: string | undefined;
   try {
     let dataDir: string;
     if (options.dataDir === undefined) {
-      const dir = await makeTemporaryDir("mp-pg-", temporaryDirs);
-      await chmod(dir, 0o711); // Root's server runs as somebody else, who must get through.
-      dataDir = join(dir, "data");
+      temporaryDataDir = await makeTemporaryDir("mp-pg-", temporaryDirs);
+      await chmod(temporaryDataDir, 0o711); // Root's server runs as somebody else, who must get through.
+      dataDir = join(temporaryDataDir, "data");
     } else {
       dataDir = resolve(options.dataDir);
     }
-    const cluster = { auth, user, password, durable: !temporaryData };
+    const cluster = { auth, user, password, durable: temporaryDataDir === undefined };
     const runAs = await prepareDataDirectory(dataDir, binaries, cluster, { signal });
     const socketDir = await chooseSocketDir(dataDir, runAs, temporaryDirs);
     const postgres = new EmbeddedPostgres({
-      ...{ binaries, runAs, dataDir, socketDir, temporaryDirs, temporaryData },
-      ...{ port, user, password, settings, log },
+      plan: {
+        binaries,
+        runAs,
+        dataDir,
+        socketDir,
+        temporaryDataDir,
+        settings,
+        log,
+        choosePort: findFreePort,
+      },
+      temporaryDirs,
+      port,
+      user,
+      password,
     });
     await postgres.start({ signal });
     return postgres;
@@ -77,8 +91,7 @@ async function chooseSocketDir(
   temporaryDirs: string[],
 ): Promise<string> {
   const longest = join(dataDir, ".s.PGSQL.65535");
-  // PostgreSQL splits the setting at commas and unquotes it: other characters are safe in quotes.
-  if (Buffer.byteLength(longest) <= SOCKET_PATH_MAX_BYTES && !dataDir.includes('"')) return dataDir;
+  if (Buffer.byteLength(longest) <= SOCKET_PATH_MAX_BYTES) return dataDir;
   const dir = await makeTemporaryDir("mp-pg-socket-", temporaryDirs);
   if (runAs.kind !== "self") await chown(dir, runAs.user.uid, runAs.user.gid);
   return dir;

@@ -1,0 +1,66 @@
+import { once } from "node:events";
+import { EmbeddedPostgresError } from "./error.ts";
+import { LogTail } from "./log-tail.ts";
+import { spawnAs } from "./run-as.ts";
+import type { RunAs } from "./run-as.ts";
+
+/** How clients prove who they are; applies to TCP and to the unix socket. */
+export type AuthMethod = "trust" | "scram-sha-256";
+
+/** What a new cluster is made with. */
+export interface ClusterSettings {
+  readonly auth: AuthMethod;
+  /** Name of the superuser. */
+  readonly user: string;
+  /** The superuser's password. */
+  readonly password: string;
+  /** False leaves out syncing to disk: faster, and the data may not survive a power failure. */
+  readonly durable: boolean;
+}
+
+/** The arguments that make a cluster in `dataDir`; `passwordFile` holds the superuser's password. */
+export function initdbArguments(
+  dataDir: string,
+  passwordFile: string,
+  { auth, user, durable }: ClusterSettings,
+): string[] {
+  return [
+    `--pgdata=${dataDir}`,
+    `--username=${user}`,
+    `--pwfile=${passwordFile}`,
+    `--auth=${auth}`,
+    "--encoding=UTF8",
+    "--no-locale",
+    // Code-point order and full Unicode case rules, the same on every operating system.
+    "--locale-provider=builtin",
+    "--builtin-locale=C.UTF-8",
+    "--no-instructions",
+    ...(durable ? [] : ["--no-sync"]),
+  ];
+}
+
+/** Runs `initdb` to its end; an abort ends it and rejects with the signal's reason. */
+export async function runInitdb(
+  program: string,
+  args: readonly string[],
+  { runAs, signal }: { runAs: RunAs; signal?: AbortSignal | undefined },
+): Promise<void> {
+  signal?.throwIfAborted();
+  const child = spawnAs(runAs, program, args, { stdio: ["ignore", "pipe", "pipe"] });
+  const log = new LogTail();
+  if (child.stdout) log.follow(child.stdout);
+  if (child.stderr) log.follow(child.stderr);
+  const abort = (): void => void child.kill("SIGTERM");
+  signal?.addEventListener("abort", abort, { once: true });
+  try {
+    await once(child, "close"); // Rejects when the program cannot be run.
+    signal?.throwIfAborted();
+    if (child.exitCode === 0) return;
+    throw new EmbeddedPostgresError(
+      "initdb-failed",
+      `initdb ended with ${child.exitCode ?? child.signalCode}: ${log.lines.join("\n")}`,
+    );
+  } finally {
+    signal?.removeEventListener("abort", abort);
+  }
+}

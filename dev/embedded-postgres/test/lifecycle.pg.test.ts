@@ -1,0 +1,216 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { access, readFile, stat, writeFile } from "node:fs/promises";
+import { connect, createServer } from "node:net";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import pg from "pg";
+import { expect, onTestFinished, test } from "vitest";
+import { findBinaries } from "../src/binaries.ts";
+import { prepareDataDirectory } from "../src/data-directory.ts";
+import { EmbeddedPostgresError, startPostgres } from "../src/index.ts";
+import { launch } from "../src/launch.ts";
+import { findFreePort } from "../src/network.ts";
+import { temporaryDirectory } from "./temporary-directory.ts";
+
+test("takes connections over TCP and the unix socket, and leaves nothing behind", async () => {
+  const postgres = await startPostgres();
+  const { dataDir, pid } = postgres;
+  for (const host of [postgres.host, postgres.socketDir]) {
+    const client = new pg.Client({ host, port: postgres.port, user: postgres.user });
+    await client.connect();
+    const { rows } = await client.query(
+      "select 'grüße' as text, current_setting('server_encoding')",
+    );
+    expect(rows).toEqual([{ text: "grüße", current_setting: "UTF8" }]);
+    await client.end();
+  }
+  await access(postgres.socketPath);
+  await postgres[Symbol.asyncDispose]();
+  await postgres[Symbol.asyncDispose]();
+  await expect(access(dataDir)).rejects.toMatchObject({ code: "ENOENT" });
+  expect(() => process.kill(pid ?? 0, 0)).toThrow("ESRCH");
+});
+
+test("keeps data and port over stop, kill and start", async () => {
+  await using postgres = await startPostgres();
+  const { port } = postgres;
+  await postgres.sql("create table kept (id int)");
+  await postgres.stop();
+  await postgres.stop();
+  expect(postgres.pid).toBeUndefined();
+  await postgres.start();
+  await postgres.sql("insert into kept values (1)");
+  await postgres.kill();
+  await expect(postgres.sql("select 1")).rejects.toMatchObject({ code: "not-running" });
+  await postgres.start();
+  await postgres.start();
+  expect(postgres.port).toBe(port);
+  expect(await postgres.sql("select id from kept")).toEqual([{ id: 1 }]);
+});
+
+test("applies calls in the order in which they were made", async () => {
+  await using postgres = await startPostgres();
+  const before = postgres.pid;
+  await Promise.all([postgres.kill(), postgres.start(), postgres.stop("smart"), postgres.start()]);
+  expect(postgres.pid).not.toBe(before);
+  expect(await postgres.sql("select 1 as one")).toEqual([{ one: 1 }]);
+});
+
+test("starts again in front of a backend that outlived the server's main process", async () => {
+  await using postgres = await startPostgres();
+  const client = new pg.Client({ host: postgres.host, port: postgres.port, user: postgres.user });
+  client.on("error", () => {});
+  await client.connect();
+  // Computes for hours without waiting for anything, so it does not notice the death.
+  const busy = client.query("select count(*) from generate_series(1, 1e12::bigint)");
+  const failure = busy.catch((error: unknown) => error);
+  await expect
+    .poll(
+      async () =>
+        await postgres.sql(
+          "select 1 from pg_stat_activity where query like '%1e12%' and state = 'active' and pid <> pg_backend_pid()",
+        ),
+    )
+    .toHaveLength(1);
+
+  process.kill(postgres.pid ?? 0, "SIGKILL");
+  expect(await postgres.ended).toEqual({ code: null, signal: "SIGKILL" });
+  await postgres.start();
+  expect(await failure).toMatchObject({ message: "Connection terminated unexpectedly" });
+  expect(await postgres.sql("select 1 as one")).toEqual([{ one: 1 }]);
+});
+
+test("runs two servers at once, each with its own data", async () => {
+  await using first = await startPostgres();
+  await using second = await startPostgres();
+  await first.sql("create table only_here ()");
+  expect(await second.sql("select to_regclass('only_here')")).toEqual([{ to_regclass: null }]);
+});
+
+test("keeps a given data directory, writes it durably, and refuses a second server on it", async () => {
+  const dataDir = join(await temporaryDirectory(), "data");
+  {
+    await using postgres = await startPostgres({ dataDir });
+    await postgres.sql("create table kept as select 42 as answer");
+    expect(await postgres.sql("show fsync")).toEqual([{ fsync: "on" }]);
+    await expect(startPostgres({ dataDir })).rejects.toThrow(
+      new EmbeddedPostgresError(
+        "already-running",
+        `a PostgreSQL server (process ${postgres.pid}) already runs on ${dataDir}`,
+      ),
+    );
+  }
+  await using postgres = await startPostgres({ dataDir });
+  expect(await postgres.sql("select answer from kept")).toEqual([{ answer: 42 }]);
+});
+
+test("starts although the dead server's process id belongs to another program by now", async () => {
+  await using postgres = await startPostgres();
+  await postgres.kill();
+  const owner = await stat(postgres.dataDir);
+  const other = spawn("sleep", ["600"], {
+    uid: owner.uid,
+    gid: owner.gid,
+    cwd: "/",
+  });
+  onTestFinished(() => void other.kill());
+  const lockFile = join(postgres.dataDir, "postmaster.pid");
+  const [, ...rest] = (await readFile(lockFile, "utf8")).split("\n");
+  await writeFile(lockFile, [other.pid, ...rest].join("\n"));
+  await postgres.start();
+  expect(await postgres.sql("select 1 as one")).toEqual([{ one: 1 }]);
+});
+
+test("is stopped and removed when its owner is killed", async () => {
+  const script = `
+    import { startPostgres } from ${JSON.stringify(new URL("../src/index.ts", import.meta.url).href)};
+    const { pid, port, dataDir } = await startPostgres();
+    console.log([pid, port, dataDir].join("\\n"));
+  `;
+  const owner = spawn(process.execPath, ["--input-type=module", "--eval", script], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const lines = createInterface({ input: owner.stdout })[Symbol.asyncIterator]();
+  const pid = Number((await lines.next()).value);
+  const port = Number((await lines.next()).value);
+  const dataDir = String((await lines.next()).value);
+  const session = connect(port, "127.0.0.1");
+  session.resume();
+  session.on("error", () => {});
+  await once(session, "connect");
+
+  owner.kill("SIGKILL");
+  await once(session, "close");
+  const removed = async (): Promise<boolean> =>
+    await access(dataDir).then(
+      () => false,
+      () => true,
+    );
+  await expect.poll(removed, { timeout: 10_000 }).toBe(true);
+  expect(() => process.kill(pid, 0)).toThrow("ESRCH");
+});
+
+test("says that the wanted port is taken", async () => {
+  const { port } = await listenSomewhere();
+  await expect(startPostgres({ port })).rejects.toThrow(
+    new EmbeddedPostgresError(
+      "port-in-use",
+      `PostgreSQL cannot listen on port ${port}: another program uses it`,
+    ),
+  );
+});
+
+test("takes another free port when somebody else was quicker", async () => {
+  const taken = await listenSomewhere();
+  const ports = [taken.port, await findFreePort()];
+  const dataDir = join(await temporaryDirectory(), "data");
+  const binaries = await findBinaries();
+  const cluster = { auth: "trust", user: "postgres", password: "x", durable: false } as const;
+  const { run, port } = await launch(
+    {
+      binaries,
+      runAs: await prepareDataDirectory(dataDir, binaries, cluster),
+      dataDir,
+      socketDir: dataDir,
+      temporaryDataDir: undefined,
+      settings: {},
+      log: undefined,
+      choosePort: async () => ports.shift() ?? 0,
+    },
+    undefined,
+  );
+  await run.stop("fast");
+  expect(port).not.toBe(taken.port);
+  expect(ports).toEqual([]);
+});
+
+test("creates databases under generated and given names and drops them with their sessions", async () => {
+  await using postgres = await startPostgres();
+  const names = async (): Promise<unknown[]> =>
+    (await postgres.sql("select datname from pg_database order by 1")).map((row) => row["datname"]);
+  const before = await names();
+  {
+    await using generated = await postgres.createDatabase();
+    await using given = await postgres.createDatabase('odd "name"');
+    expect(await names()).toEqual(expect.arrayContaining([generated.name, 'odd "name"']));
+    const client = new pg.Client({
+      host: postgres.host,
+      port: postgres.port,
+      user: postgres.user,
+      database: given.name,
+    });
+    client.on("error", () => {});
+    await client.connect();
+  }
+  expect(await names()).toEqual(before);
+});
+
+async function listenSomewhere(): Promise<{ port: number }> {
+  const other = createServer().listen(0, "127.0.0.1");
+  onTestFinished(() => void other.close());
+  await once(other, "listening");
+  const address = other.address();
+  if (typeof address !== "object" || address === null) throw new Error("no TCP address");
+  return address;
+}
