@@ -5,7 +5,7 @@ import { offers, targetOf } from "./specifier.ts";
 import type { Target } from "./specifier.ts";
 import type { BoundaryTable } from "./table.ts";
 import type { Rule, Violation } from "./violation.ts";
-import { isTestFile } from "./workspace.ts";
+import { isProductFile } from "./workspace.ts";
 import type { WorkspacePackage } from "./workspace.ts";
 
 /** Everything an import is judged by. */
@@ -47,8 +47,8 @@ function findings(request: ModuleRequest, around: Surroundings): Finding[] {
   }
 }
 
-function computedImport({ importer }: Surroundings): Finding[] {
-  if (!importer.product) return [];
+function computedImport({ table, importer, file }: Surroundings): Finding[] {
+  if (!isProductFile(file, importer, table)) return [];
   const message = "an import() of a computed name cannot be checked; write the name as a literal";
   return [{ rule: "computed-import", message }];
 }
@@ -66,8 +66,8 @@ function relativeImport(path: string, { table, importer, file }: Surroundings): 
     const message = `"${path}" leaves ${importer.folder}; import another package by its name`;
     return [{ rule: "relative-escape", message }];
   }
-  if (importer.product && !isTestFile(file, table) && isTestFile(target, table)) {
-    const message = `product code imports the test file "${path}"`;
+  if (isProductFile(file, importer, table) && !isProductFile(target, importer, table)) {
+    const message = `product code imports "${path}", which is no product code`;
     return [{ rule: "test-only", message }];
   }
   return [];
@@ -103,7 +103,8 @@ function allowedPackage(imported: WorkspacePackage, { table, importer }: Surroun
 }
 
 function exportsOf(imported: WorkspacePackage, target: PackageTarget): Finding[] {
-  const keys = imported.manifest.exportKeys ?? [];
+  // Node offers every file of a package without exports; its package.json is all that is promised.
+  const keys = imported.manifest.exportKeys ?? ["./package.json"];
   if (offers(keys, target.key)) return [];
   const list = keys.length === 0 ? "nothing" : keys.join(", ");
   const message = `"${target.name}" does not export "${target.key}"; it exports ${list}`;
@@ -115,8 +116,7 @@ function unknownPackage(target: PackageTarget): Finding {
 }
 
 function testModule(target: PackageTarget, { table, importer, file }: Surroundings): Finding[] {
-  if (!importer.product || isTestFile(file, table)) return [];
-  if (!table.testModules.includes(target.name)) return [];
+  if (!isProductFile(file, importer, table) || !table.testModules.includes(target.name)) return [];
   return [
     { rule: "test-only", message: `product code imports "${target.name}", which is for tests` },
   ];
@@ -124,7 +124,7 @@ function testModule(target: PackageTarget, { table, importer, file }: Surroundin
 
 function confinedModule(target: PackageTarget, { table, importer, file }: Surroundings): Finding[] {
   const places = table.confined[target.name];
-  if (places === undefined || !importer.product || isTestFile(file, table)) return [];
+  if (places === undefined || !isProductFile(file, importer, table)) return [];
   if (places.some((glob) => matchesGlob(file, glob))) return [];
   const message = `"${target.name}" may be imported only in ${places.join(", ")}`;
   return [{ rule: "confined-module", message }];
@@ -137,7 +137,7 @@ function declared(target: PackageTarget, { table, importer, file }: Surroundings
     return [{ rule: "undeclared-import", message }];
   }
   const development = entries.every(({ field }) => field === "devDependencies");
-  if (!development || !importer.product || isTestFile(file, table)) return [];
+  if (!development || !isProductFile(file, importer, table)) return [];
   const message = `product code imports "${target.name}", which ${importer.folder} has only among its devDependencies`;
   return [{ rule: "undeclared-import", message }];
 }

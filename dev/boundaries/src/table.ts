@@ -6,17 +6,17 @@ export interface BoundaryTable {
   /** npm scope; the package in `packages/topo` is called `<scope>/topo`. */
   readonly scope: string;
   /**
-   * For each package folder, the package folders it may import (values and types alike, in tests
-   * too). A folder that is missing here may not exist.
+   * For each package folder, the package folders it may import: values and types alike, in product
+   * code and in tests. A folder that is missing here may not exist.
    */
   readonly imports: Readonly<Record<string, readonly string[] | "everything">>;
   /** Packages that have no dependency of any kind. */
   readonly withoutDependencies: readonly string[];
   /** Folders whose packages run programs of the repository but are no product: anything goes in. */
   readonly workshops: readonly string[];
-  /** Modules that only tests and workshops may import. */
+  /** Modules that product code (`src/` of a product, without tests) may not import. */
   readonly testModules: readonly string[];
-  /** Product files (globs) that count as tests, because other packages' tests import them. */
+  /** Files (globs) that are published and yet no product code: other packages' tests import them. */
   readonly testSupport: readonly string[];
   /** Third-party modules that product code may import only in the files given as globs. */
   readonly confined: Readonly<Record<string, readonly string[]>>;
@@ -41,7 +41,9 @@ export const table: BoundaryTable = {
     "apps/multipooler": "everything",
     "apps/pgctld": ["packages/pgctld"],
     "dev/boundaries": [],
+    "dev/embedded-etcd": [],
     "dev/embedded-postgres": [],
+    "dev/pooler-process": ["apps/multipooler"],
     "dev/quickstart": ["apps/multipooler", "dev/embedded-postgres"],
     benchmarks: "everything",
     e2e: "everything",
@@ -49,8 +51,10 @@ export const table: BoundaryTable = {
   withoutDependencies: ["packages/controller-api"],
   workshops: ["dev/*", "benchmarks", "e2e"],
   testModules: [
-    "@multipooler/embedded-postgres",
     "@multipooler/controller-testkit",
+    "@multipooler/embedded-etcd",
+    "@multipooler/embedded-postgres",
+    "@multipooler/pooler-process",
     "fast-check",
     "vitest",
   ],

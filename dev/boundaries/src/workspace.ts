@@ -10,7 +10,7 @@ export interface WorkspacePackage {
   /** Folder from the repository's root, with `/`: "packages/topo". The root itself is ".". */
   readonly folder: string;
   readonly manifest: Manifest;
-  /** True for product code: its tests and its product files are judged differently. */
+  /** False for workshops, which are all tests and tools. */
   readonly product: boolean;
   /** Source files from the repository's root, sorted. */
   readonly files: readonly string[];
@@ -31,12 +31,17 @@ export function readWorkspace(root: string, table: BoundaryTable): WorkspacePack
   return exists(join(root, "package.json")) ? [...packages, readRoot(root)] : packages;
 }
 
-/** True for files that only tests run: beside the code, in `test/`, or listed as test support. */
-export function isTestFile(file: string, table: BoundaryTable): boolean {
+/** True for what ships: code in `src/` of a product, without tests and what is listed as their support. */
+export function isProductFile(
+  file: string,
+  { folder, product }: WorkspacePackage,
+  table: BoundaryTable,
+): boolean {
   return (
-    /\.test\.[cm]?tsx?$/.test(file) ||
-    file.includes("/test/") ||
-    table.testSupport.some((glob) => matchesGlob(file, glob))
+    product &&
+    file.startsWith(`${folder}/src/`) &&
+    !/\.test\.[cm]?tsx?$/.test(file) &&
+    !table.testSupport.some((glob) => matchesGlob(file, glob))
   );
 }
 

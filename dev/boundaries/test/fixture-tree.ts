@@ -11,7 +11,7 @@ export interface FixtureTree extends Disposable {
 }
 
 /** A small workspace that breaks no rule. A test plants one fault by overriding one file. */
-export const soundTree: Files = {
+const soundTree: Files = {
   "package.json": manifest({ name: "workspace", devDependencies: { vitest: "catalog:" } }),
   "vitest.config.ts":
     'import { defineConfig } from "vitest/config";\nexport default defineConfig({});\n',
@@ -60,7 +60,7 @@ export const soundTree: Files = {
     'import { client } from "@multipooler/grpc-services";\nexport { client };\n',
 };
 
-/** Writes {@link soundTree} with `changes` on top into a temporary folder. */
+/** Writes a sound workspace with `changes` on top into a temporary folder. */
 export function plant(changes: Files): FixtureTree {
   const root = mkdtempSync(join(tmpdir(), "boundaries-"));
   for (const [path, text] of Object.entries({ ...soundTree, ...changes })) {

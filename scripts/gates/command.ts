@@ -1,0 +1,60 @@
+import { spawn } from "node:child_process";
+import { delimiter, join } from "node:path";
+
+/** How a command ended and what it printed, both streams in the order of writing. */
+export interface CommandResult {
+  readonly ok: boolean;
+  readonly output: string;
+}
+
+/** Where and for how long a command runs. */
+export interface CommandOptions {
+  readonly cwd: string;
+  /** Folder with the `node_modules/.bin` whose programs are found first; `cwd` when missing. */
+  readonly tools?: string;
+  /** Default: five minutes. */
+  readonly timeoutMs?: number;
+}
+
+/** Runs a program without a shell, without colours and without input. Never rejects. */
+export function command(
+  program: string,
+  args: readonly string[],
+  { cwd, tools = cwd, timeoutMs = 300_000 }: CommandOptions,
+): Promise<CommandResult> {
+  const path = [join(tools, "node_modules", ".bin"), process.env["PATH"]].join(delimiter);
+  const child = spawn(program, args, {
+    cwd,
+    stdio: ["ignore", "pipe", "pipe"],
+    timeout: timeoutMs,
+    killSignal: "SIGKILL",
+    env: { ...process.env, PATH: path, CI: "1", NO_COLOR: "1" },
+  });
+  const chunks: Buffer[] = [];
+  const keep = (chunk: Buffer): void => void chunks.push(chunk);
+  child.stdout.on("data", keep);
+  child.stderr.on("data", keep);
+  return new Promise((resolve) => {
+    const end = (ok: boolean, note = ""): void =>
+      resolve({ ok, output: `${Buffer.concat(chunks).toString().trimEnd()}${note}` });
+    child.once("error", (error) => end(false, `\n${program}: ${error.message}`));
+    child.once("close", (code, signal) =>
+      end(code === 0, signal === null ? "" : `\n${program} was ended by ${signal}`),
+    );
+  });
+}
+
+/** Maps `items`, at most `limit` at a time, and keeps their order. */
+export async function mapLimited<Item, Result>(
+  items: readonly Item[],
+  limit: number,
+  map: (item: Item) => Promise<Result>,
+): Promise<Result[]> {
+  const results: Result[] = [];
+  const queue = items.entries();
+  const worker = async (): Promise<void> => {
+    for (const [index, item] of queue) results[index] = await map(item);
+  };
+  await Promise.all(Array.from({ length: limit }, worker));
+  return results;
+}

@@ -1,0 +1,117 @@
+import {
+  existsSync,
+  globSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+
+import { command } from "./command.ts";
+import { allOf } from "./gate.ts";
+import type { GateResult } from "./gate.ts";
+import { fileLinksOf, snippetsOf } from "./snippets.ts";
+import { workspacePackages } from "./workspace.ts";
+
+/**
+ * The documents keep what they promise: links to files lead somewhere, `npm` commands exist, and the
+ * TypeScript in a package's README compiles against that package as it was built.
+ */
+export async function checkDocuments(root: string): Promise<GateResult> {
+  const documents = globSync(
+    ["*.md", "docs/**/*.md", "{packages,apps,dev}/*/*.md", "{benchmarks,e2e}/*.md"],
+    { cwd: root },
+  );
+  const readmes = documents.filter((path) => /^(packages|apps)\/[^/]+\/README\.md$/.test(path));
+  const result = allOf([
+    ...documents.map((path) => checkLinks(root, path)),
+    ...documents.map((path) => checkCommands(root, path)),
+    ...(await Promise.all(readmes.map((path) => compileSnippets(root, path)))),
+  ]);
+  return result.ok ? { ok: true, output: `${documents.length} documents` } : result;
+}
+
+function checkLinks(root: string, document: string): GateResult {
+  const broken = fileLinksOf(read(root, document)).filter(
+    ({ path }) => !existsSync(join(root, dirname(document), path)),
+  );
+  const lines = broken.map(({ path, line }) => `${document}:${line}: there is no file ${path}`);
+  return { ok: lines.length === 0, output: lines.join("\n") };
+}
+
+/** `npm start`, `npm test` and `npm run x` in shell snippets are scripts of the root. */
+function checkCommands(root: string, document: string): GateResult {
+  const manifest: unknown = JSON.parse(read(root, "package.json"));
+  const scripts: unknown = Object(manifest)["scripts"];
+  const lines = snippetsOf(read(root, document))
+    .filter(({ language }) => language === "sh")
+    .flatMap(({ code, line }) =>
+      [...code.matchAll(/^npm (?:run )?([\w:-]+)/gm)]
+        .map(({ 1: script = "" }) => script)
+        .filter((script) => !Object.hasOwn(Object(scripts), script))
+        .map((script) => `${document}:${line}: package.json has no script "${script}"`),
+    );
+  return { ok: lines.length === 0, output: lines.join("\n") };
+}
+
+async function compileSnippets(root: string, readme: string): Promise<GateResult> {
+  const snippets = snippetsOf(read(root, readme)).filter(({ language }) => language === "ts");
+  if (snippets.length === 0) return { ok: true, output: "" };
+  const scratch = mkdtempSync(join(tmpdir(), "multipooler-snippets-"));
+  try {
+    linkModules(root, dirname(readme), scratch);
+    writeFileSync(join(scratch, "package.json"), '{"type":"module"}');
+    writeFileSync(join(scratch, "tsconfig.json"), snippetConfig(root));
+    for (const { code, line } of snippets) {
+      // As many empty lines as stand above it in the document, so that errors name its lines.
+      writeFileSync(join(scratch, `line-${line}.ts`), `${"\n".repeat(line - 1)}${code}`);
+    }
+    const options = { cwd: scratch, tools: root };
+    const { ok, output } = await command("tsc", ["-p", ".", "--pretty", "false"], options);
+    return { ok, output: output.replaceAll(/^line-\d+\.ts\((\d+),\d+\)/gm, `${readme}:$1`) };
+  } finally {
+    rmSync(scratch, { recursive: true });
+  }
+}
+
+function snippetConfig(root: string): string {
+  return JSON.stringify({
+    extends: join(root, "tsconfig.base.json"),
+    // A snippet shows its values by naming them.
+    compilerOptions: { noEmit: true, noUnusedLocals: false, isolatedDeclarations: false },
+    include: ["*.ts"],
+  });
+}
+
+/** What the package itself can import, plus every package of the workspace by its name. */
+function linkModules(root: string, folder: string, scratch: string): void {
+  const link = (name: string, target: string): void => {
+    const path = join(scratch, "node_modules", name);
+    mkdirSync(dirname(path), { recursive: true });
+    if (!existsSync(path)) symlinkSync(target, path);
+  };
+  for (const each of workspacePackages(root)) link(each.name, join(root, each.folder));
+  for (const modules of [join(root, folder, "node_modules"), join(root, "node_modules")]) {
+    for (const name of installedIn(modules)) link(name, join(modules, name));
+  }
+}
+
+function installedIn(modules: string): string[] {
+  if (!existsSync(modules)) return [];
+  return readdirSync(modules)
+    .filter((name) => !name.startsWith("."))
+    .flatMap((name) =>
+      name.startsWith("@")
+        ? readdirSync(join(modules, name)).map((sub) => `${name}/${sub}`)
+        : [name],
+    );
+}
+
+function read(root: string, path: string): string {
+  return readFileSync(join(root, path), "utf8");
+}

@@ -1,0 +1,74 @@
+/**
+ * Runs the tests of the whole workspace and ends with one line `N passed, N failed`.
+ * Arguments go to vitest: `npm test -- --project @multipooler/pgwire`.
+ */
+import { globSync } from "node:fs";
+import { delimiter, join } from "node:path";
+
+import { createVitest, parseCLI } from "vitest/node";
+import type { Vitest } from "vitest/node";
+
+import { findEtcd } from "./test-run/etcd.ts";
+import { ProcessMark } from "./test-run/leftovers.ts";
+import { Totals } from "./test-run/totals.ts";
+
+const root = join(import.meta.dirname, "..");
+const etcdTests = "**/*.etcd.test.ts";
+
+const totals = new Totals();
+const mark = new ProcessMark();
+try {
+  await runTests(process.argv.slice(2).filter((argument) => argument !== "--"));
+} catch (error) {
+  console.error(error);
+  totals.fail("vitest could not run");
+}
+for (const { pid, command } of await mark.leftovers({ graceMs: 5000 })) {
+  totals.fail(`a process was left behind: ${command} (pid ${pid})`);
+}
+mark.kill();
+console.log(["", ...leftOut(), ...totals.summary()].join("\n"));
+// Not exitCode: a handle that a plugin forgot must not keep a finished run from ending.
+process.exit(totals.ok ? 0 : 1);
+
+async function runTests(args: readonly string[]): Promise<void> {
+  const { filter, options } = parseCLI(["vitest", "run", ...args]);
+  const reporters = options.reporters ?? ["default"];
+  const vitest = await createVitest({
+    root,
+    ...options,
+    watch: false,
+    reporters: [...(Array.isArray(reporters) ? reporters : [reporters]), totals],
+  });
+  const cancel = (): void => void vitest.cancelCurrentRun("keyboard-input");
+  process.once("SIGINT", cancel).once("SIGTERM", cancel);
+  try {
+    await provideEtcd(vitest, filter);
+    await vitest.start(filter);
+  } finally {
+    await vitest.close();
+    process.off("SIGINT", cancel).off("SIGTERM", cancel);
+  }
+}
+
+async function provideEtcd(vitest: Vitest, filter: string[]): Promise<void> {
+  const specifications = await vitest.globTestSpecifications(filter);
+  if (!specifications.some(({ moduleId }) => moduleId.endsWith(".etcd.test.ts"))) return;
+  const etcd = findEtcd({
+    cache: join(root, "node_modules", ".cache", "etcd"),
+    log: (line) => console.log(line),
+  });
+  if (!etcd.found) return console.error(etcd.advice);
+  process.env["PATH"] = [etcd.folder, process.env["PATH"]].join(delimiter);
+}
+
+/** Names the files that vitest.config.ts excludes, so that nobody takes them for run. */
+function leftOut(): string[] {
+  if (process.env["MULTIPOOLER_SKIP_ETCD"] !== "1") return [];
+  const files = globSync(etcdTests, { cwd: root, exclude: ["**/node_modules/**"] });
+  return [
+    `Left out because of MULTIPOOLER_SKIP_ETCD=1: ${files.length} files of tests that need etcd`,
+    ...files.map((file) => `  ${file}`),
+    "",
+  ];
+}
