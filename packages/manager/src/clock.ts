@@ -1,16 +1,18 @@
-/** Time as this package uses it; tests inject their own. */
+import { setTimeout as timer } from "node:timers/promises";
+
+/** Time as this package uses it; tests inject one that they move by hand. */
 export interface Clock {
   /** Milliseconds since the Unix epoch. */
   now(): number;
-  /** Runs `callback` once after `delayMs`, unless the function that it returns is called before. */
-  startTimer(callback: () => void, delayMs: number): () => void;
+  /** Resolves after `ms`, or at once when the signal aborts; never rejects. */
+  sleep(ms: number, signal: AbortSignal): Promise<void>;
 }
 
 /** The clock of the machine. */
 export const systemClock: Clock = {
   now: () => Date.now(),
-  startTimer(callback, delayMs) {
-    const timer = setTimeout(callback, delayMs);
-    return () => clearTimeout(timer);
+  sleep: async (ms, signal) => {
+    // A timer fails for one reason only, the abort, which the caller sees on its own signal.
+    await timer(ms, undefined, { signal }).catch(() => undefined);
   },
 };

@@ -1,4 +1,4 @@
-import type { CallOptions, DatabaseHandle, PoolerController } from "@multipooler/controller-api";
+import type { CallOptions, PoolerController } from "@multipooler/controller-api";
 import type { TopoStore } from "@multipooler/topo";
 import type { Clock } from "./clock.ts";
 import type { DatabaseConfig } from "./database-config.ts";
@@ -31,7 +31,7 @@ export interface PoolerDescription {
 /** How a `MultiPoolerManager` is built. */
 export interface ManagerOptions {
   /** What serves the queries. The manager owns it from here on. */
-  readonly controller: PoolerController<DatabaseHandle>;
+  readonly controller: PoolerController;
   /** Where the pooler's record lives. Opened and closed by the caller. */
   readonly topology: TopoStore;
   /** What kind of store `topology` is, for the status, e.g. "memory". */

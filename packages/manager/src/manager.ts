@@ -1,52 +1,142 @@
-import type { CallOptions, DatabaseHandle, PoolerController } from "@multipooler/controller-api";
-import type { ManagerOptions, OpenOptions } from "./manager-options.ts";
-import type { ManagerStatus } from "./manager-status.ts";
+import type { CallOptions, PoolerController } from "@multipooler/controller-api";
+import { messageOf } from "./database-fault.ts";
 import { ManagerError, ManagerErrorCode } from "./manager-error.ts";
+import type { ManagerOptions, OpenOptions } from "./manager-options.ts";
+import { ManagerRun } from "./manager-run.ts";
+import { type ManagerSettings, resolveManagerOptions } from "./manager-settings.ts";
+import type { ManagerStatus } from "./manager-status.ts";
+import { ManagerService, type PoolerService } from "./service-transport.ts";
+import { takeSnapshot } from "./status-snapshot.ts";
 
 /**
- * The one entry point of a pooler: it connects to the database, drives the controller, keeps the
- * topology record true and opens the transports.
+ * The one entry point of a pooler. It owns the controller and the way to the database, keeps the
+ * pooler's record in the topology, and opens and closes the transports:
+ *
+ * ```
+ *   closed ──open──▶ listening, starting ──▶ serving ◀──▶ not serving ──close──▶ closed
+ *                                     └──▶ error ─────────────────────close──────┘
+ * ```
+ *
+ * `open` ends when clients can connect; what is left of the start goes on in the background, and
+ * {@link status} tells how far it is. A database that is away is retried without an end.
  */
-export class MultiPoolerManager {
-  readonly #options: ManagerOptions;
+export class MultiPoolerManager implements AsyncDisposable {
+  readonly #settings: ManagerSettings;
+  readonly #startedAt: Date;
+  readonly #listeners = new Set<(status: ManagerStatus) => void>();
+  #services: ReadonlySet<PoolerService> | undefined;
+  #run: ManagerRun | undefined;
 
+  /** Checks the options and does no I/O. Throws INVALID_CONFIG, naming the setting. */
   constructor(options: ManagerOptions) {
-    this.#options = options;
+    this.#settings = resolveManagerOptions(options);
+    this.#startedAt = new Date(this.#settings.clock.now());
   }
 
   /**
-   * Registers the pooler, opens the transports, and goes on in the background: connects to the
-   * database, retrying without an end, and serves. Resolves when every transport listens.
+   * Opens the transports, and goes on in the background: registers the pooler, connects to the
+   * database and serves. Resolves when every transport listens. A failed open leaves nothing behind
+   * and can be repeated.
+   *
+   * Rejects with LISTEN_FAILED, RECORD_FILE_INVALID, ALREADY_OPEN, or CANCELLED when the signal
+   * aborts or `close` is called before it is done. What fails later shows in the status.
    */
-  open(_options: OpenOptions): Promise<void> {
-    return Promise.reject(new ManagerError(ManagerErrorCode.Internal, "not built yet"));
+  async open(options: OpenOptions): Promise<void> {
+    if (this.#run !== undefined) {
+      throw new ManagerError(
+        ManagerErrorCode.AlreadyOpen,
+        "the manager is open, or not yet closed",
+      );
+    }
+    const run = new ManagerRun({
+      settings: this.#settings,
+      services: this.#collectServices(),
+      onChange: () => this.#notify(),
+    });
+    this.#run = run;
+    try {
+      await run.open(options);
+    } catch (error) {
+      await this.#closeRun(run).catch((reason: unknown) => {
+        this.#settings.logger.error({ err: reason }, messageOf(reason));
+      });
+      throw error;
+    }
   }
 
-  /** The controller. Ask anew at each call of a client. */
-  queryServiceControl(): PoolerController<DatabaseHandle> {
-    return this.#options.controller;
+  /** The controller, in every state. Ask anew at each call of a client, and keep nothing of it. */
+  queryServiceControl(): PoolerController {
+    return this.#settings.controller;
   }
 
-  /** What the pooler is doing now. Never blocks, never throws. */
+  /** What the pooler is doing now. Reads memory only; never blocks. */
   status(): ManagerStatus {
-    throw new ManagerError(ManagerErrorCode.Internal, "not built yet");
+    return takeSnapshot({
+      settings: this.#settings,
+      run: this.#run,
+      startedAt: this.#startedAt,
+    });
   }
 
   /**
-   * Calls `listener` with each new status, beginning with the next change, until the function that
-   * it returns is called.
+   * Calls `listener` with the status after each change, until the function that it returns is
+   * called. Lag and time of the heartbeat and the use of the budget change without a call.
    */
-  watchStatus(_listener: (status: ManagerStatus) => void): () => void {
-    throw new ManagerError(ManagerErrorCode.Internal, "not built yet");
+  watchStatus(listener: (status: ManagerStatus) => void): () => void {
+    // A function of its own, so that a listener that watches twice is two.
+    const own = (status: ManagerStatus): void => listener(status);
+    this.#listeners.add(own);
+    return () => {
+      this.#listeners.delete(own);
+    };
   }
 
-  /** Ends everything in the reverse order of `open`. Idempotent; `open` works again afterwards. */
-  close(_options: CallOptions = {}): Promise<void> {
-    return Promise.reject(new ManagerError(ManagerErrorCode.Internal, "not built yet"));
+  /**
+   * Ends everything in the reverse order of `open`, which works again afterwards: not ready at
+   * once, running work drained for at most `closeTimeoutMs` or until the signal aborts, the last
+   * record written. Idempotent; calls share the first attempt.
+   *
+   * Rejects with CLOSE_FAILED when something could not be closed; the rest is closed then.
+   */
+  async close(options: CallOptions = {}): Promise<void> {
+    if (this.#run !== undefined) await this.#closeRun(this.#run, options);
   }
 
   /** `close` without a signal. */
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #closeRun(run: ManagerRun, options: CallOptions = {}): Promise<void> {
+    try {
+      await run.close(options);
+    } finally {
+      if (this.#run === run) {
+        this.#run = undefined;
+        this.#notify();
+      }
+    }
+  }
+
+  /** The controller announces its services once in its life, before the manager adds its own. */
+  #collectServices(): ReadonlySet<PoolerService> {
+    if (this.#services !== undefined) return this.#services;
+    const services = new Set<PoolerService>();
+    this.#settings.controller.register({ offer: (service) => services.add(service) });
+    services.add(ManagerService.Manager);
+    this.#services = services;
+    return services;
+  }
+
+  #notify(): void {
+    if (this.#listeners.size === 0) return;
+    const status = this.status();
+    for (const listener of this.#listeners) {
+      try {
+        listener(status);
+      } catch (error) {
+        this.#settings.logger.error({ err: error }, "a listener of the status failed");
+      }
+    }
   }
 }

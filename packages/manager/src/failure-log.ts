@@ -1,0 +1,55 @@
+import type { Clock } from "./clock.ts";
+import { messageOf } from "./database-fault.ts";
+import type { Logger } from "./logger.ts";
+
+/** What a {@link FailureLog} is made of. */
+export interface FailureLogOptions {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** What fails and is retried, e.g. "connecting to PostgreSQL". */
+  readonly what: string;
+}
+
+const FIRST_SILENCE_MS = 1_000;
+const LONGEST_SILENCE_MS = 60_000;
+
+/**
+ * Logs something that is retried until it works: a warning when it begins to fail, one when the
+ * reason changes, and else after silences that double up to a minute; one line when it works again.
+ */
+export class FailureLog {
+  readonly #options: FailureLogOptions;
+  #failing:
+    | { readonly since: number; reason: string; attempts: number; silentUntil: number }
+    | undefined;
+  #silenceMs = FIRST_SILENCE_MS;
+
+  constructor(options: FailureLogOptions) {
+    this.#options = options;
+  }
+
+  /** An attempt failed. */
+  failed(error: unknown): void {
+    const now = this.#options.clock.now();
+    const reason = messageOf(error);
+    const failing = (this.#failing ??= { since: now, reason: "", attempts: 0, silentUntil: now });
+    failing.attempts += 1;
+    if (failing.reason === reason && now < failing.silentUntil) return;
+    failing.reason = reason;
+    failing.silentUntil = now + this.#silenceMs;
+    this.#silenceMs = Math.min(this.#silenceMs * 2, LONGEST_SILENCE_MS);
+    const { what, logger } = this.#options;
+    const { attempts, since } = failing;
+    logger.warn({ err: error, attempts, failingForMs: now - since }, `${what} fails: ${reason}`);
+  }
+
+  /** An attempt worked. */
+  succeeded(): void {
+    if (this.#failing === undefined) return;
+    const { what, logger, clock } = this.#options;
+    const { attempts, since } = this.#failing;
+    logger.info({ attempts, failedForMs: clock.now() - since }, `${what} works again`);
+    this.#failing = undefined;
+    this.#silenceMs = FIRST_SILENCE_MS;
+  }
+}

@@ -1,0 +1,83 @@
+import type { PoolerController } from "@multipooler/controller-api";
+import type { TopoStore } from "@multipooler/topo";
+import { type Clock, systemClock } from "./clock.ts";
+import { type ResolvedDatabaseConfig, resolveDatabaseConfig } from "./database-config.ts";
+import type { Logger } from "./logger.ts";
+import type { ManagerOptions, PoolerDescription } from "./manager-options.ts";
+import type { PoolerIdentity } from "./pooler-type.ts";
+import { checkInteger, checkText, invalidSetting } from "./setting.ts";
+
+/** {@link ManagerOptions} that were checked, with every default filled in. */
+export interface ManagerSettings {
+  readonly controller: PoolerController;
+  readonly topology: TopoStore;
+  readonly topologyName: string;
+  readonly pooler: PoolerDescription;
+  readonly database: ResolvedDatabaseConfig;
+  readonly logger: Logger;
+  readonly heartbeatIntervalMs: number;
+  readonly healthIntervalMs: number;
+  readonly closeTimeoutMs: number;
+  readonly clock: Clock;
+  readonly random: () => number;
+}
+
+/** Checks the options and fills in the defaults. Throws INVALID_CONFIG, naming the setting. */
+export function resolveManagerOptions(options: ManagerOptions): ManagerSettings {
+  const { pooler } = options;
+  checkIdentity(pooler.identity);
+  checkText("pooler.hostname", pooler.hostname);
+  checkText("pooler.shard.database", pooler.shard.database);
+  checkText("pooler.shard.tableGroup", pooler.shard.tableGroup);
+  checkText("pooler.shard.shard", pooler.shard.shard);
+  return {
+    controller: options.controller,
+    topology: options.topology,
+    topologyName: options.topologyName,
+    pooler,
+    database: resolveDatabaseConfig(options.database),
+    logger: options.logger,
+    heartbeatIntervalMs: checkInterval("heartbeatIntervalMs", options.heartbeatIntervalMs ?? 1_000),
+    healthIntervalMs: checkInterval("healthIntervalMs", options.healthIntervalMs ?? 1_000),
+    closeTimeoutMs: checkInteger("closeTimeoutMs", options.closeTimeoutMs ?? 10_000, {
+      min: 0,
+      max: 3_600_000,
+    }),
+    clock: options.clock ?? systemClock,
+    random: options.random ?? Math.random,
+  };
+}
+
+/** What the pooler calls itself inside PostgreSQL: `<cell>_<name>`. */
+export function applicationName({ cell, name }: PoolerIdentity): string {
+  return `${cell}_${name}`;
+}
+
+/** What the pooler is called in the topology and in logs: `multipooler-<cell>-<name>`. */
+export function poolerId({ cell, name }: PoolerIdentity): string {
+  return `multipooler-${cell}-${name}`;
+}
+
+function checkIdentity(identity: PoolerIdentity): void {
+  checkSegment("pooler.identity.cell", identity.cell);
+  checkSegment("pooler.identity.name", identity.name);
+  const limit = 63;
+  if (Buffer.byteLength(applicationName(identity)) > limit) {
+    throw invalidSetting(
+      "pooler.identity",
+      applicationName(identity),
+      `at most ${limit} bytes long as <cell>_<name>, PostgreSQL's limit on application_name`,
+    );
+  }
+}
+
+/** The two parts are joined by "_" inside PostgreSQL and are segments of a key in the topology. */
+function checkSegment(setting: string, value: string): void {
+  if (!/^[^_/\s\p{Cc}]+$/u.test(value) || value === "." || value === "..") {
+    throw invalidSetting(setting, value, 'a name without "_", "/", spaces or control characters');
+  }
+}
+
+function checkInterval(setting: string, value: number): number {
+  return checkInteger(setting, value, { min: 10, max: 3_600_000 });
+}
