@@ -6,7 +6,7 @@ import { configDefaults, defineConfig } from "vitest/config";
 import type { TestProjectInlineConfiguration, ViteUserConfig } from "vitest/config";
 
 /** One project a package, called like the package. Options below are everybody's. */
-const packages = globSync(["packages/*", "apps/*", "dev/*"]).toSorted();
+const packages = globSync(["packages/*", "apps/*", "dev/*", "benchmarks"]).toSorted();
 const projects: TestProjectInlineConfiguration[] = [
   { root: "scripts", test: { name: "scripts" } },
   ...packages.map((root) => ({ root, test: { name: `@multipooler/${basename(root)}` } })),

@@ -66,6 +66,7 @@ async function provideEtcd(vitest: Vitest, filter: string[]): Promise<void> {
 function leftOut(): string[] {
   if (process.env["MULTIPOOLER_SKIP_ETCD"] !== "1") return [];
   const files = globSync(etcdTests, { cwd: root, exclude: ["**/node_modules/**"] });
+  if (files.length === 0) return [];
   return [
     `Left out because of MULTIPOOLER_SKIP_ETCD=1: ${files.length} files of tests that need etcd`,
     ...files.map((file) => `  ${file}`),

@@ -46,17 +46,23 @@ function checkLinks(root: string, document: string): GateResult {
 
 /** `npm start`, `npm test` and `npm run x` in shell snippets are scripts of the root. */
 function checkCommands(root: string, document: string): GateResult {
-  const manifest: unknown = JSON.parse(read(root, "package.json"));
-  const scripts: unknown = Object(manifest)["scripts"];
+  const scripts = rootScripts(root);
   const lines = snippetsOf(read(root, document))
     .filter(({ language }) => language === "sh")
     .flatMap(({ code, line }) =>
       [...code.matchAll(/^npm (?:run )?([\w:-]+)/gm)]
         .map(({ 1: script = "" }) => script)
-        .filter((script) => !Object.hasOwn(Object(scripts), script))
+        .filter((script) => !scripts.has(script))
         .map((script) => `${document}:${line}: package.json has no script "${script}"`),
     );
   return { ok: lines.length === 0, output: lines.join("\n") };
+}
+
+function rootScripts(root: string): ReadonlySet<string> {
+  const manifest: unknown = JSON.parse(read(root, "package.json"));
+  if (typeof manifest !== "object" || manifest === null || !("scripts" in manifest))
+    return new Set();
+  return new Set(Object.keys(manifest.scripts ?? {}));
 }
 
 async function compileSnippets(root: string, readme: string): Promise<GateResult> {

@@ -72,6 +72,10 @@ export class Totals implements Reporter {
   }
 }
 
+const shownLines = 50;
+
 function list(title: string, lines: readonly string[]): string[] {
-  return lines.length === 0 ? [] : [`${title}:`, ...lines.map((line) => `  ${line}`), ""];
+  if (lines.length === 0) return [];
+  const rest = lines.length > shownLines ? [`  and ${lines.length - shownLines} more`] : [];
+  return [`${title}:`, ...lines.slice(0, shownLines).map((line) => `  ${line}`), ...rest, ""];
 }

@@ -1,0 +1,261 @@
+import { join } from "node:path";
+
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+
+import { gates } from "../gates/all.ts";
+import type { GateResult } from "../gates/gate.ts";
+import { lintFaults } from "./lint-faults.ts";
+import { PlantedTree } from "./planted-tree.ts";
+import type { Plants } from "./planted-tree.ts";
+
+// Each gate runs on a copy of this repository with faults in it, and must name every one. Whether
+// the repository itself is sound is what `npm run check` tells.
+let tree: PlantedTree;
+beforeAll(() => {
+  tree = new PlantedTree(join(import.meta.dirname, "../.."));
+});
+afterAll(() => tree[Symbol.dispose]());
+
+const timeout = 180_000;
+
+async function gateOn(name: string, plants: Plants): Promise<GateResult> {
+  using _planted = tree.plant(plants);
+  const gate = gates.find((each) => each.name === name);
+  if (gate === undefined) throw new Error(`there is no gate ${name}`);
+  return await gate.run(tree.root);
+}
+
+test("format: unformatted files", { timeout }, async () => {
+  const { ok, output } = await gateOn("format", {
+    "packages/topo/src/planted.ts": "export const a = {b:1}\n",
+    "packages/topo/planted.json": '{"a":1,   "b":2}',
+    "docs/planted.md": "*  item\n",
+    ".changeset/planted.yaml": "a:    1\n",
+  });
+  expect(ok).toBe(false);
+  for (const ending of ["src/planted.ts", "planted.json", "planted.md", "planted.yaml"]) {
+    expect(output).toContain(ending);
+  }
+});
+
+test("lint: every kind of fault that the rules are for", { timeout }, async () => {
+  const { ok, output } = await gateOn(
+    "lint",
+    Object.fromEntries(lintFaults.map(({ path, source }) => [path, source])),
+  );
+  expect(ok).toBe(false);
+  const lines = output.split("\n");
+  const unseen = lintFaults.filter(
+    ({ path, rule }) => !lines.some((line) => line.startsWith(`${path}:`) && line.includes(rule)),
+  );
+  expect(unseen).toEqual([]);
+});
+
+test(
+  "types: sources, tests, scripts and files that no tsconfig.json includes",
+  { timeout },
+  async () => {
+    const wrong = 'export const planted: number = "text";\n';
+    const { ok, output } = await gateOn("types", {
+      "packages/topo/src/planted.ts": wrong,
+      "packages/topo/src/planted.test.ts": wrong,
+      "packages/topo/elsewhere/planted.ts": "export const planted: number = 1;\n",
+      "packages/pgwire/src/planted.ts": "export const planted = Math.max(1);\n",
+      "scripts/planted.ts": wrong,
+      "dev/boundaries/tsconfig.json": '{ "include": [',
+    });
+    expect(ok).toBe(false);
+    expect(output).toMatch(/^packages\/topo\/src\/planted\.ts\(1,14\): error TS2322/m);
+    expect(output).toMatch(/^packages\/topo\/src\/planted\.test\.ts\(1,14\): error TS2322/m);
+    expect(output).toContain("packages/topo/elsewhere/planted.ts: not included");
+    expect(output).toMatch(/^packages\/pgwire\/src\/planted\.ts\(1,14\): error TS9010/m);
+    expect(output).toMatch(/^scripts\/planted\.ts\(1,14\): error TS2322/m);
+    expect(output).toContain("dev/boundaries/tsconfig.json");
+  },
+);
+
+test("boundaries: an import that the architecture forbids", { timeout }, async () => {
+  const { ok, output } = await gateOn("boundaries", {
+    "packages/manager/src/planted.ts": 'import "@multipooler/poolerserver";\n',
+  });
+  expect(ok).toBe(false);
+  expect(output).toContain("packages/manager/src/planted.ts:1: packages/manager may not import");
+});
+
+test("unused: files, exports and dependencies that nobody uses", { timeout }, async () => {
+  const { ok, output } = await gateOn("unused", {
+    "packages/pgwire/src/planted.ts": "export const planted: number = 1;\n",
+    "packages/pgwire/src/index.ts": callOfHalf,
+    "packages/pgwire/src/half.ts":
+      "export function usedHere(): void {}\nexport function usedNowhere(): void {}\n",
+    "packages/pgwire/package.json": (text) =>
+      withFields(text, { dependencies: { pino: "catalog:" } }),
+  });
+  expect(ok).toBe(false);
+  expect(output).toContain("packages/pgwire/src/planted.ts");
+  expect(output).toMatch(/usedNowhere\s+function\s+packages\/pgwire\/src\/half\.ts/);
+  expect(output).not.toContain("usedHere");
+  expect(output).toMatch(/pino\s+packages\/pgwire\/package\.json/);
+});
+
+test("unused-in-product: exports that only their test uses", { timeout }, async () => {
+  const { ok, output } = await gateOn("unused-in-product", {
+    "packages/pgwire/src/index.ts": callOfHalf,
+    "packages/pgwire/src/half.ts":
+      "export function usedHere(): void {}\nexport function usedByTests(): void {}\n",
+    "packages/pgwire/src/half.test.ts":
+      'import { test } from "vitest";\nimport { usedByTests } from "./half.ts";\ntest("x", usedByTests);\n',
+  });
+  expect(ok).toBe(false);
+  expect(output).toMatch(/usedByTests\s+function\s+packages\/pgwire\/src\/half\.ts/);
+  expect(output).not.toContain("usedHere");
+});
+
+test("proto-lint: a message that breaks the naming rules", { timeout }, async () => {
+  const { ok, output } = await gateOn("proto-lint", {
+    "proto/multipooler/v1/manager.proto": (text) =>
+      `${text}\nmessage planted_message {\n  string Field = 1;\n}\n`,
+  });
+  expect(ok).toBe(false);
+  expect(output).toContain("planted_message");
+});
+
+test("proto-generated: a contract that was changed without generating", { timeout }, async () => {
+  const { ok, output } = await gateOn("proto-generated", {
+    "proto/multipooler/v1/manager.proto": (text) =>
+      `${text}\nmessage Planted {\n  string field = 1;\n}\n`,
+  });
+  expect(ok).toBe(false);
+  expect(output).toContain("packages/proto/src/gen/multipooler/v1/manager.ts");
+});
+
+test("proto-compatible: a field that main has under another number", { timeout }, async () => {
+  const { ok, output } = await gateOn("proto-compatible", {
+    "proto/multigres/query.proto": (text) => text.replace(/ = 1;/, " = 901;"),
+  });
+  expect(ok).toBe(false);
+  expect(output).toContain("multigres/query.proto");
+});
+
+test("packaging: packages that cannot be published or imported", { timeout }, async () => {
+  const { ok, output } = await gateOn("packaging", {
+    // publint: the order of conditions makes the types unreachable.
+    "packages/controller-api/package.json": (text) =>
+      withFields(text, {
+        exports: { ".": { default: "./dist/index.js", types: "./dist/index.d.ts" } },
+      }),
+    // publint: a file that is not there.
+    "packages/pgwire/package.json": (text) =>
+      withFields(text, {
+        exports: { ".": { types: "./dist/index.d.ts", default: "./dist/missing.js" } },
+      }),
+    // attw: JavaScript without types.
+    "packages/topo/package.json": (text) =>
+      withFields(text, { exports: { ".": { default: "./dist/planted.js" } } }),
+    "packages/topo/dist/planted.js": "export const planted = 1;\n",
+    // Contents: tests and sources in the tarball.
+    "packages/proto/package.json": (text) => text.replace('"dist"\n', '"dist",\n    "src"\n'),
+    "packages/proto/dist/planted.test.js": "export {};\n",
+  });
+  expect(ok).toBe(false);
+  expect(output).toMatch(/packages\/controller-api: publint\n[^]*types should be the first/);
+  expect(output).toMatch(/packages\/pgwire: publint\n[^]*missing\.js but the file does not exist/);
+  expect(output).toMatch(/packages\/topo: attw\n[^]*no type declarations were found/);
+  expect(output).toContain("dist/planted.test.js is a test");
+  expect(output).toMatch(/^src\/.* does not belong into the package$/m);
+});
+
+test("documents: links, commands and snippets that do not hold", { timeout }, async () => {
+  const { ok, output } = await gateOn("documents", {
+    "docs/planted.md": "# Planted\n\nSee [this](./nowhere.md).\n\n```sh\nnpm run nothing\n```\n",
+    "packages/topo/README.md":
+      '# Topo\n\n```ts\nimport { nothing } from "@multipooler/topo";\nnothing();\n```\n',
+  });
+  expect(ok).toBe(false);
+  expect(output).toContain("docs/planted.md:3: there is no file ./nowhere.md");
+  expect(output).toContain('docs/planted.md:6: package.json has no script "nothing"');
+  expect(output).toMatch(/^packages\/topo\/README\.md:4: error TS2305/m);
+});
+
+describe("changesets", () => {
+  const change = { "packages/topo/src/index.ts": (text: string) => `${text}// changed\n` };
+  const changeset = (front: string): Plants => ({
+    ".changeset/planted.md": `---\n${front}---\n\nSomething changed.\n`,
+  });
+
+  test("a changed public package without a changeset", { timeout }, async () => {
+    const { ok, output } = await gateOn("changesets", change);
+    expect(ok).toBe(false);
+    expect(output).toContain("@multipooler/topo");
+    expect(output).not.toContain("@multipooler/manager");
+  });
+
+  test("a changeset for another package does not help", { timeout }, async () => {
+    const plants = { ...change, ...changeset('"@multipooler/manager": patch\n') };
+    expect(await gateOn("changesets", plants)).toMatchObject({ ok: false });
+  });
+
+  test.each([
+    ["names the package", '"@multipooler/topo": patch\n'],
+    ["is empty: no release is needed", ""],
+  ])("content with a changeset that %s", { timeout }, async (_title, front) => {
+    const result = await gateOn("changesets", { ...change, ...changeset(front) });
+    expect(result).toMatchObject({ ok: true });
+  });
+
+  test.each([
+    ["a package that is private", '"@multipooler/boundaries": patch\n'],
+    ["a package that does not exist", '"@multipooler/nowhere": patch\n'],
+    ["a bump that does not exist", '"@multipooler/topo": big\n'],
+  ])("a changeset that names %s", { timeout }, async (_title, front) => {
+    const result = await gateOn("changesets", changeset(front));
+    expect(result).toMatchObject({ ok: false });
+    expect(result.output).toContain(".changeset/planted.md");
+  });
+
+  test("content with changes of tests, documents and private packages", { timeout }, async () => {
+    const result = await gateOn("changesets", {
+      "packages/topo/src/planted.test.ts": "export {};\n",
+      "packages/topo/README.md": "# Topo\n",
+      "dev/boundaries/src/table.ts": (text) => `${text}// changed\n`,
+    });
+    expect(result).toMatchObject({ ok: true });
+  });
+
+  test("content with a release, which uses the changesets up", { timeout }, async () => {
+    const result = await gateOn("changesets", {
+      "packages/topo/package.json": (text) =>
+        text.replace(/"version": "[^"]+"/, '"version": "9.0.0"'),
+    });
+    expect(result).toMatchObject({ ok: true });
+  });
+
+  test("content on main itself", { timeout }, async () => {
+    tree.git("checkout", "--quiet", "main");
+    try {
+      expect(await gateOn("changesets", {})).toMatchObject({ ok: true });
+    } finally {
+      tree.git("checkout", "--quiet", "work");
+    }
+  });
+
+  test("says that it compared nothing in a clone without main", { timeout }, async () => {
+    tree.git("branch", "--move", "main", "elsewhere");
+    try {
+      const { ok, output } = await gateOn("changesets", change);
+      expect(ok).toBe(true);
+      expect(output).toContain("nothing compared");
+    } finally {
+      tree.git("branch", "--move", "elsewhere", "main");
+    }
+  });
+});
+
+function callOfHalf(text: string): string {
+  return `${text}import { usedHere } from "./half.ts";\nusedHere();\n`;
+}
+
+function withFields(manifest: string, fields: Readonly<Record<string, unknown>>): string {
+  const json: unknown = JSON.parse(manifest);
+  return JSON.stringify(Object.assign({}, json, fields), null, 2);
+}
