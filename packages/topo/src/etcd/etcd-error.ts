@@ -1,0 +1,46 @@
+import { status } from "@grpc/grpc-js";
+import type { ServiceError } from "@grpc/grpc-js";
+import { TopoError, TopoErrorCode, interruption } from "../error.ts";
+
+/** Whether `error` is what a call of gRPC failed with. */
+export function isServiceError(error: unknown): error is ServiceError {
+  return error instanceof Error && "code" in error && typeof error.code === "number";
+}
+
+/** The error for a call about `key` that failed while `signal` was in force. */
+export function callError(key: string, error: unknown, signal: AbortSignal): TopoError {
+  if (error instanceof TopoError) return error;
+  if (signal.aborted) return interruption(key, signal);
+  const code = isServiceError(error) ? topoCode(error.code) : TopoErrorCode.Internal;
+  const message = isServiceError(error) ? `etcd: ${error.details}` : String(error);
+  return new TopoError({ code, key, message, cause: error });
+}
+
+function topoCode(code: status): TopoErrorCode {
+  switch (code) {
+    case status.UNAVAILABLE:
+    // Another reason for the end of a stream than our own signal: the connection.
+    case status.CANCELLED:
+    // Too many requests or no space: both pass, or are for an operator to see.
+    case status.RESOURCE_EXHAUSTED:
+    case status.ABORTED:
+      return TopoErrorCode.Unavailable;
+    case status.DEADLINE_EXCEEDED:
+      return TopoErrorCode.Timeout;
+    case status.PERMISSION_DENIED:
+    case status.UNAUTHENTICATED:
+      return TopoErrorCode.Denied;
+    case status.INVALID_ARGUMENT:
+    case status.OUT_OF_RANGE:
+      return TopoErrorCode.InvalidArgument;
+    case status.OK:
+    case status.UNKNOWN:
+    case status.NOT_FOUND:
+    case status.ALREADY_EXISTS:
+    case status.FAILED_PRECONDITION:
+    case status.UNIMPLEMENTED:
+    case status.INTERNAL:
+    case status.DATA_LOSS:
+      return TopoErrorCode.Internal;
+  }
+}
