@@ -1,0 +1,10 @@
+export type { RequestOptions } from "./client-channel.ts";
+export { GrpcStatusError } from "./grpc-status-error.ts";
+export type { GrpcStatusErrorDetails, GrpcStatusName } from "./grpc-status-error.ts";
+export { connect } from "./pooler-client.ts";
+export type {
+  ConnectOptions,
+  ExecuteQueryInput,
+  PoolerClient,
+  StreamExecuteInput,
+} from "./pooler-client.ts";

@@ -1,0 +1,41 @@
+/**
+ * Why this package failed or refused. Closed: callers map it with an exhaustive switch.
+ *
+ * | code              | meaning                                                             |
+ * | ----------------- | ------------------------------------------------------------------- |
+ * | LISTEN_FAILED     | the server cannot accept clients, e.g. because its port is in use   |
+ * | ALREADY_LISTENING | `listen` was called on a server that listens or is about to         |
+ * | CANCELLED         | the caller's signal aborted, or `close` interrupted `listen`        |
+ * | INVALID_ARGUMENT  | a request says something that means nothing                         |
+ * | NOT_FOUND         | a request names something that does not exist                       |
+ * | UNIMPLEMENTED     | a request asks for what this version does not offer                 |
+ * | MALFORMED_REQUEST | the bytes of a request are not a message of its type                |
+ * | MESSAGE_TOO_LARGE | an answer does not fit into one message                             |
+ * | MALFORMED_ROWS    | the controller handed out bytes that are not rows of the result     |
+ * | SHUTTING_DOWN     | the server is closing                                               |
+ */
+export const GrpcServicesErrorCode = {
+  ListenFailed: "LISTEN_FAILED",
+  AlreadyListening: "ALREADY_LISTENING",
+  Cancelled: "CANCELLED",
+  InvalidArgument: "INVALID_ARGUMENT",
+  NotFound: "NOT_FOUND",
+  Unimplemented: "UNIMPLEMENTED",
+  MalformedRequest: "MALFORMED_REQUEST",
+  MessageTooLarge: "MESSAGE_TOO_LARGE",
+  MalformedRows: "MALFORMED_ROWS",
+  ShuttingDown: "SHUTTING_DOWN",
+} as const;
+export type GrpcServicesErrorCode =
+  (typeof GrpcServicesErrorCode)[keyof typeof GrpcServicesErrorCode];
+
+/** The error that this package throws. Its message is one line for people. */
+export class GrpcServicesError extends Error {
+  override readonly name = "GrpcServicesError";
+  readonly code: GrpcServicesErrorCode;
+
+  constructor(code: GrpcServicesErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}

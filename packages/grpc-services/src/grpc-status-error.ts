@@ -1,0 +1,56 @@
+import { Metadata, status as StatusCode } from "@grpc/grpc-js";
+import type { RPCError } from "@multipooler/proto/mtrpc";
+import type { PgDiagnostic } from "@multipooler/proto/query";
+import { DETAILS_TRAILER, decodeRpcError } from "./rpc-status.ts";
+
+/** The name of a gRPC status code, e.g. "UNAVAILABLE". */
+export type GrpcStatusName = keyof typeof StatusCode;
+
+/** What goes with a {@link GrpcStatusError}. */
+export interface GrpcStatusErrorDetails {
+  readonly rpcError?: RPCError | undefined;
+  readonly cause?: unknown;
+}
+
+/** How a call ended that did not succeed. */
+export class GrpcStatusError extends Error {
+  override readonly name = "GrpcStatusError";
+  readonly code: GrpcStatusName;
+  /** What the pooler says beyond the status; its own code may be one of Multigres' own. */
+  readonly rpcError: RPCError | undefined;
+
+  constructor(code: GrpcStatusName, message: string, details: GrpcStatusErrorDetails = {}) {
+    super(message, { cause: details.cause });
+    this.code = code;
+    this.rpcError = details.rpcError;
+  }
+
+  /** The error as PostgreSQL words it, where there is one. */
+  get diagnostic(): PgDiagnostic | undefined {
+    return this.rpcError?.pgDiagnostic;
+  }
+}
+
+/** The typed form of what grpc-js throws or hands to a callback. */
+export function grpcStatusError(error: unknown): GrpcStatusError {
+  if (error instanceof GrpcStatusError) return error;
+  if (!(error instanceof Error)) return new GrpcStatusError("UNKNOWN", String(error));
+  const [trailer] =
+    "metadata" in error && error.metadata instanceof Metadata
+      ? error.metadata.get(DETAILS_TRAILER)
+      : [];
+  return new GrpcStatusError(
+    "code" in error ? statusName(error.code) : "UNKNOWN",
+    "details" in error && typeof error.details === "string" ? error.details : error.message,
+    { rpcError: Buffer.isBuffer(trailer) ? decodeRpcError(trailer) : undefined, cause: error },
+  );
+}
+
+function statusName(code: unknown): GrpcStatusName {
+  const name = typeof code === "number" ? StatusCode[code] : undefined;
+  return name !== undefined && isStatusName(name) ? name : "UNKNOWN";
+}
+
+function isStatusName(name: string): name is GrpcStatusName {
+  return name in StatusCode;
+}

@@ -1,0 +1,16 @@
+import { PoolerErrorCode } from "@multipooler/controller-api";
+import type { PoolerError } from "@multipooler/controller-api";
+
+const CODES: ReadonlySet<unknown> = new Set(Object.values(PoolerErrorCode));
+
+/** Whether `error` is what a controller may throw: the name and a known code decide. */
+export function isPoolerError(error: unknown): error is PoolerError {
+  return (
+    error instanceof Error &&
+    error.name === "PoolerError" &&
+    "code" in error &&
+    CODES.has(error.code) &&
+    "diagnostic" in error &&
+    (error.diagnostic === undefined || typeof error.diagnostic === "object")
+  );
+}

@@ -1,0 +1,77 @@
+import { StreamExecuteResponse } from "@multipooler/proto/multipoolerservice";
+import { QueryResult } from "@multipooler/proto/query";
+import type { PgDiagnostic } from "@multipooler/proto/query";
+
+/**
+ * One message of a result stream. The parts of a passthrough block are kept beside the result, so
+ * that they are copied once only: into the message.
+ */
+export type ResultMessage =
+  | {
+      readonly kind: "result";
+      /** With an empty `passthroughBlock`. */
+      readonly result: QueryResult;
+      readonly block: readonly Uint8Array[];
+    }
+  | { readonly kind: "diagnostic"; readonly diagnostic: PgDiagnostic };
+
+/** The bytes of `message` as a StreamExecuteResponse. */
+export function encodeResultMessage(message: ResultMessage): Uint8Array {
+  switch (message.kind) {
+    case "result":
+      return message.block.length === 0
+        ? encodePayload({ $case: "result", value: message.result })
+        : encodeBlock(message.result, message.block);
+    case "diagnostic":
+      return encodePayload({ $case: "diagnostic", value: message.diagnostic });
+  }
+}
+
+type Payload = NonNullable<NonNullable<StreamExecuteResponse["result"]>["payload"]>;
+
+function encodePayload(payload: Payload): Uint8Array {
+  return StreamExecuteResponse.encode({ result: { payload }, reservedState: undefined }).finish();
+}
+
+/** Tags of the fields on the way to the block: field number << 3 | 2, "length-delimited". */
+const RESPONSE_RESULT = 0x0a;
+const PAYLOAD_RESULT = 0x0a;
+const RESULT_PASSTHROUGH_BLOCK = 0x3a;
+
+/**
+ * Writes the two enclosing messages by hand: the generated encoder moves a block five times, which
+ * took 2.5 times as long for blocks of 2 MiB. Protobuf allows fields in any order, so the block
+ * comes last.
+ */
+function encodeBlock(result: QueryResult, block: readonly Uint8Array[]): Uint8Array {
+  const head = QueryResult.encode(result).finish();
+  const blockBytes = block.reduce((sum, part) => sum + part.byteLength, 0);
+  const resultBytes = head.byteLength + 1 + varintBytes(blockBytes) + blockBytes;
+  const payloadBytes = 1 + varintBytes(resultBytes) + resultBytes;
+  const bytes = Buffer.allocUnsafe(1 + varintBytes(payloadBytes) + payloadBytes);
+  let at = writeLengthDelimited(bytes, 0, RESPONSE_RESULT, payloadBytes);
+  at = writeLengthDelimited(bytes, at, PAYLOAD_RESULT, resultBytes);
+  bytes.set(head, at);
+  at = writeLengthDelimited(bytes, at + head.byteLength, RESULT_PASSTHROUGH_BLOCK, blockBytes);
+  for (const part of block) {
+    bytes.set(part, at);
+    at += part.byteLength;
+  }
+  return bytes;
+}
+
+function writeLengthDelimited(bytes: Buffer, start: number, tag: number, length: number): number {
+  let at = bytes.writeUInt8(tag, start);
+  let rest = length;
+  while (rest > 0x7f) {
+    at = bytes.writeUInt8((rest & 0x7f) | 0x80, at);
+    rest >>>= 7;
+  }
+  return bytes.writeUInt8(rest, at);
+}
+
+function varintBytes(value: number): number {
+  let count = 1;
+  for (let rest = value >>> 7; rest > 0; rest >>>= 7) count += 1;
+  return count;
+}

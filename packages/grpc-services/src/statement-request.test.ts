@@ -1,0 +1,91 @@
+import { ExecuteOptions, ReservationOptions, Target } from "@multipooler/proto/query";
+import { expect, test } from "vitest";
+import { refuseReservation, statementRequest } from "./statement-request.ts";
+
+const request = (
+  options?: Parameters<typeof ExecuteOptions.fromPartial>[0],
+  target?: Parameters<typeof Target.fromPartial>[0],
+): ReturnType<typeof statementRequest> =>
+  statementRequest({
+    query: "select 1",
+    target: target === undefined ? undefined : Target.fromPartial(target),
+    options: options === undefined ? undefined : ExecuteOptions.fromPartial(options),
+  });
+
+test("what is left out stands for any target, the configured role and no reservation", () => {
+  expect(request()).toEqual({
+    sql: "select 1",
+    target: undefined,
+    user: "",
+    reservedConnectionId: 0n,
+  });
+});
+
+test("user, reservation and target reach the controller", () => {
+  const shardKey = { database: "db", tableGroup: "default", shard: "0-inf" };
+  expect(request({ user: "alice", reservedConnectionId: 7n }, { shardKey, mode: 1 })).toEqual({
+    sql: "select 1",
+    target: { ...shardKey, mode: "WRITABLE" },
+    user: "alice",
+    reservedConnectionId: 7n,
+  });
+});
+
+test.each([
+  [0, "UNSPECIFIED"],
+  [1, "WRITABLE"],
+  [2, "CONSISTENT"],
+  [3, "INCONSISTENT"],
+] as const)("mode %i of a target is %s", (mode, name) => {
+  expect(request({}, { mode }).target).toEqual({
+    database: "",
+    tableGroup: "",
+    shard: "",
+    mode: name,
+  });
+});
+
+test("a mode that the contract does not know is refused by its number", () => {
+  const target = Target.decode(Buffer.from([0x28, 9]));
+  expect(() => statementRequest({ query: "", target, options: undefined })).toThrow(
+    expect.objectContaining({ code: "INVALID_ARGUMENT", message: "target.mode 9 is unknown" }),
+  );
+});
+
+test.each([
+  ["options.session_settings", { sessionSettings: { role: "bob" } }],
+  ["options.execute_sql_prepared_statement", { executeSqlPreparedStatement: {} }],
+])("%s is refused by name", (field, options) => {
+  expect(() => request(options)).toThrow(
+    expect.objectContaining({
+      code: "UNIMPLEMENTED",
+      message: `${field} is not supported by this version of the pooler`,
+    }),
+  );
+});
+
+test.each([1, 2, 128, 255])("reservation reasons %i are refused as not supported", (reasons) => {
+  expect(() => refuseReservation(ReservationOptions.fromPartial({ reasons }))).toThrow(
+    expect.objectContaining({
+      code: "UNIMPLEMENTED",
+      message: "reservation_options.reasons is not supported by this version of the pooler",
+    }),
+  );
+});
+
+test.each([
+  [256, "invalid reservation reasons: 0x100"],
+  [257, "invalid reservation reasons: 0x101"],
+  [0xffff_ffff, "invalid reservation reasons: 0xffffffff"],
+])("reservation reasons %i are refused as unknown", (reasons, message) => {
+  expect(() => refuseReservation(ReservationOptions.fromPartial({ reasons }))).toThrow(
+    expect.objectContaining({ code: "INVALID_ARGUMENT", message }),
+  );
+});
+
+test("no reservation is asked for without reasons", () => {
+  expect(refuseReservation(undefined)).toBeUndefined();
+  expect(
+    refuseReservation(ReservationOptions.fromPartial({ beginQuery: "BEGIN" })),
+  ).toBeUndefined();
+});

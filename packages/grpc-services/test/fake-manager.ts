@@ -1,0 +1,101 @@
+import type {
+  Diagnostic,
+  PoolerError,
+  PoolerErrorCode,
+  QueryService,
+} from "@multipooler/controller-api";
+import type { ManagerStatus } from "@multipooler/manager";
+import type { PoolerManager } from "../src/pooler-manager.ts";
+
+type Execute = QueryService["streamExecute"];
+
+/** A manager whose controller runs what the test gives it. */
+export class FakeManager implements PoolerManager {
+  /** What the controller does with a statement. */
+  execute: Execute = () => Promise.resolve();
+  /** When set, the controller has no executor and throws this. */
+  refusal: Error | undefined;
+  readonly #listeners = new Set<(status: ManagerStatus) => void>();
+  #status: ManagerStatus = managerStatus();
+
+  queryServiceControl(): { getExecutor(): QueryService } {
+    return {
+      getExecutor: () => {
+        if (this.refusal !== undefined) throw this.refusal;
+        return { streamExecute: (...call) => this.execute(...call) };
+      },
+    };
+  }
+
+  status(): ManagerStatus {
+    return this.#status;
+  }
+
+  watchStatus(listener: (status: ManagerStatus) => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  /** How many watch the status. */
+  get watchers(): number {
+    return this.#listeners.size;
+  }
+
+  change(change: Partial<ManagerStatus>): void {
+    this.#status = { ...this.#status, ...change };
+    for (const listener of this.#listeners) listener(this.#status);
+  }
+}
+
+/** What a controller throws. */
+export class FakePoolerError extends Error implements PoolerError {
+  override readonly name = "PoolerError";
+  readonly code: PoolerErrorCode;
+  readonly diagnostic: Diagnostic | undefined;
+
+  constructor(code: PoolerErrorCode, message: string, diagnostic?: Diagnostic, cause?: unknown) {
+    super(message, { cause });
+    this.code = code;
+    this.diagnostic = diagnostic;
+  }
+}
+
+/** The status of a pooler that serves. */
+export function managerStatus(): ManagerStatus {
+  return {
+    state: { name: "ready" },
+    ready: true,
+    notReadyReason: undefined,
+    pooler: { cell: "zone1", name: "abc12345" },
+    shard: { database: "postgres", tableGroup: "default", shard: "0-inf" },
+    type: "PRIMARY",
+    serving: {
+      current: {
+        status: "SERVING",
+        role: "PRIMARY",
+        term: { coordinatorTerm: 3n, leaderSubterm: 1n },
+        reason: "the database is healthy",
+      },
+      wanted: undefined,
+    },
+    database: {
+      address: { type: "tcp", host: "::1", port: 5432 },
+      database: "postgres",
+      reachable: true,
+      lastError: undefined,
+      inRecovery: false,
+      serverVersion: "17.6",
+      connectionsUsed: 4,
+      connectionsLimit: 97,
+    },
+    topology: {
+      implementation: "memory",
+      registered: true,
+      typeSource: "topology",
+      lastError: undefined,
+      lastPublishedAt: new Date("2026-01-02T03:04:05.678Z"),
+    },
+    heartbeat: { mode: "off" },
+    startedAt: new Date("2026-01-02T03:04:00.000Z"),
+  };
+}
