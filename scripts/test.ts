@@ -40,14 +40,31 @@ async function runTests(args: readonly string[]): Promise<void> {
     watch: false,
     reporters: [...(Array.isArray(reporters) ? reporters : [reporters]), totals],
   });
-  const cancel = (): void => void vitest.cancelCurrentRun("keyboard-input");
-  process.once("SIGINT", cancel).once("SIGTERM", cancel);
+  cancelOnSignal(vitest);
   try {
     await provideEtcd(vitest, filter);
     await vitest.start(filter);
   } finally {
     await vitest.close();
-    process.off("SIGINT", cancel).off("SIGTERM", cancel);
+  }
+}
+
+/**
+ * Ends the run in order at the first signal, and at once at the second. vitest's own listeners would
+ * exit at the first, and leave the servers behind that tests have started.
+ */
+function cancelOnSignal(vitest: Vitest): void {
+  let first = true;
+  const cancel = (): void => {
+    if (first) void vitest.cancelCurrentRun("keyboard-input");
+    else {
+      mark.kill();
+      process.exit(1);
+    }
+    first = false;
+  };
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    process.removeAllListeners(signal).on(signal, cancel);
   }
 }
 

@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { delimiter, join } from "node:path";
+import { stripVTControlCharacters } from "node:util";
 
 /** How a command ended and what it printed, both streams in the order of writing. */
 export interface CommandResult {
@@ -36,7 +37,10 @@ export function command(
   child.stderr.on("data", keep);
   return new Promise((resolve) => {
     const end = (ok: boolean, note = ""): void =>
-      resolve({ ok, output: `${Buffer.concat(chunks).toString().trimEnd()}${note}` });
+      resolve({
+        ok,
+        output: `${stripVTControlCharacters(Buffer.concat(chunks).toString()).trimEnd()}${note}`,
+      });
     child.once("error", (error) => end(false, `\n${program}: ${error.message}`));
     child.once("close", (code, signal) =>
       end(code === 0, signal === null ? "" : `\n${program} was ended by ${signal}`),

@@ -14,7 +14,7 @@ const inProduct: Readonly<Record<string, string>> = {
   "typescript(return-await)":
     "export async function f(): Promise<number> {\n  try {\n    return Promise.resolve(1);\n  } catch {\n    return 2;\n  }\n}",
   "typescript(switch-exhaustiveness-check)":
-    'export function f(kind: "a" | "b"): number {\n  switch (kind) {\n    case "a":\n      return 1;\n    default:\n      return 2;\n  }\n}',
+    'export function f(kind: "a" | "b"): number {\n  switch (kind) {\n    case "a":\n      return 1;\n  }\n  return 2;\n}',
   "typescript(no-unsafe-type-assertion)":
     "export const f = (value: unknown): Error => value as Error;",
   "typescript(no-unsafe-member-access)": "export const f = (): unknown => JSON.parse(``).field;",

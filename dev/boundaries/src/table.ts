@@ -60,8 +60,12 @@ export const table: BoundaryTable = {
   ],
   testSupport: ["packages/controller-testkit/src/**", "packages/topo/src/testing/**"],
   confined: {
-    // A handler that saw a grpc-js type could not move to another transport.
-    "@grpc/grpc-js": ["packages/grpc-services/src/**", "apps/multipooler/src/ctl/**"],
+    // A handler that saw a grpc-js type could not move to another transport: in grpc-services these
+    // are the files that bind handlers to it and no others.
+    "@grpc/grpc-js": [
+      "packages/grpc-services/src/{call-,client-,grpc-,health-definition,reflection}*.ts",
+      "packages/topo/src/etcd/**",
+    ],
     // Rows travel over our own wire package; `pg` is for administration.
     pg: ["packages/manager/src/**"],
     etcd3: ["packages/topo/src/**"],
