@@ -1,1 +1,6 @@
-export {};
+export type { Clock, Timer } from "./clock.ts";
+export { MultiPoolerError } from "./error.ts";
+export type { MultiPoolerErrorOptions } from "./error.ts";
+export type { Logger } from "./logger.ts";
+export { MultiPooler } from "./multi-pooler.ts";
+export type { MultiPoolerOptions } from "./multi-pooler-options.ts";

@@ -1,0 +1,49 @@
+import { PoolerErrorCode } from "@multipooler/controller-api";
+import type { Diagnostic, PoolerError } from "@multipooler/controller-api";
+
+/** What a {@link MultiPoolerError} is built from besides its code and message. */
+export interface MultiPoolerErrorOptions {
+  readonly cause?: unknown;
+  readonly diagnostic?: Diagnostic | undefined;
+}
+
+/** The error of this package. Callers switch on `code`; the message is for people. */
+export class MultiPoolerError extends Error implements PoolerError {
+  override readonly name = "PoolerError";
+  readonly code: PoolerErrorCode;
+  readonly diagnostic: Diagnostic | undefined;
+
+  constructor(code: PoolerErrorCode, message: string, options: MultiPoolerErrorOptions = {}) {
+    super(message, "cause" in options ? { cause: options.cause } : undefined);
+    this.code = code;
+    this.diagnostic = options.diagnostic;
+  }
+}
+
+/** An error in PostgreSQL's form, for what the pooler itself has to tell a client. */
+export function errorDiagnostic(
+  code: string,
+  message: string,
+  more: { readonly detail?: string; readonly hint?: string } = {},
+): Diagnostic {
+  return { kind: "error", severity: "ERROR", code, message, ...more };
+}
+
+/**
+ * Why an aborted signal ends a call: its reason if that is an error of this package, otherwise
+ * DEADLINE_EXCEEDED for a `TimeoutError` and CANCELLED for everything else.
+ */
+export function abortError(signal: AbortSignal): MultiPoolerError {
+  const reason: unknown = signal.reason;
+  if (reason instanceof MultiPoolerError) return reason;
+  if (reason instanceof Error && reason.name === "TimeoutError") {
+    return new MultiPoolerError(
+      PoolerErrorCode.DeadlineExceeded,
+      "the deadline of the call passed",
+      { cause: reason },
+    );
+  }
+  return new MultiPoolerError(PoolerErrorCode.Cancelled, "the call was cancelled", {
+    cause: reason,
+  });
+}

@@ -1,0 +1,224 @@
+import { ControllerService, PoolerErrorCode, ServingStatus } from "@multipooler/controller-api";
+import type {
+  CallOptions,
+  DatabaseHandle,
+  PoolerController,
+  QueryService,
+  ServiceRegistrar,
+  ServingState,
+  ServingTarget,
+} from "@multipooler/controller-api";
+import { untilAborted } from "./abort.ts";
+import { Deadline } from "./deadline.ts";
+import { MultiPoolerError, abortError } from "./error.ts";
+import { resolveOptions } from "./multi-pooler-options.ts";
+import type { MultiPoolerOptions, ResolvedOptions } from "./multi-pooler-options.ts";
+import { Pool } from "./pool.ts";
+import { postgresBackends } from "./postgres-backend.ts";
+import { QueryExecutor } from "./query-executor.ts";
+import { ServingGate } from "./serving-gate.ts";
+import { SharedAttempt } from "./shared-attempt.ts";
+
+/** How long `isHealthy` waits without a signal. */
+const HEALTH_TIMEOUT_MS = 1000;
+/** How long `close` waits for a health check that holds a connection. */
+const CLOSE_GRACE_MS = 1000;
+
+/**
+ * | state       | database | pool    | `initDBConfig` | `open`           | `close`       |
+ * | ----------- | -------- | ------- | -------------- | ---------------- | ------------- |
+ * | built       |          |         | → initialised  | NOT_INITIALIZED  | → built       |
+ * | initialised | yes      |         | refused        | → opening        | → closing     |
+ * | opening     | yes      | opening | refused        | joins            | → closing     |
+ * | open        | yes      | open    | refused        | nothing to do    | → closing     |
+ * | closing     |          | closing | refused        | NOT_INITIALIZED  | joins         |
+ *
+ * opening → open when a first connection stands, → initialised when that failed;
+ * closing → built when nothing is left.
+ */
+type Lifecycle =
+  | { readonly type: "built" }
+  | { readonly type: "initialised"; readonly database: DatabaseHandle }
+  | {
+      readonly type: "opening";
+      readonly database: DatabaseHandle;
+      readonly pool: Pool;
+      readonly attempt: SharedAttempt;
+    }
+  | { readonly type: "open"; readonly pool: Pool; readonly executor: QueryExecutor }
+  | { readonly type: "closing"; readonly ended: Promise<void> };
+
+/** Serves queries from one PostgreSQL over a pool of connections. */
+export class MultiPooler implements PoolerController, AsyncDisposable {
+  readonly #options: ResolvedOptions;
+  readonly #gate: ServingGate;
+  #lifecycle: Lifecycle = { type: "built" };
+
+  /** @throws INVALID_ARGUMENT for an option that makes no sense. */
+  constructor(options: MultiPoolerOptions) {
+    this.#options = resolveOptions(options);
+    const { drainGraceMs, clock, logger } = this.#options;
+    this.#gate = new ServingGate({
+      drainGraceMs,
+      clock,
+      logger,
+      isOpen: () => this.#lifecycle.type === "open",
+      prepare: (target) => this.#prepare(target),
+    });
+  }
+
+  initDBConfig(db: DatabaseHandle): void {
+    // JavaScript callers, and managers without a database yet, may hand over nothing.
+    const database: DatabaseHandle | null | undefined = db;
+    if (database === null || database === undefined) {
+      throw new MultiPoolerError(PoolerErrorCode.InvalidArgument, "there is no database to use");
+    }
+    if (this.#lifecycle.type !== "built") {
+      const message = "the controller has a database already; close it first";
+      throw new MultiPoolerError(PoolerErrorCode.InvalidArgument, message);
+    }
+    this.#lifecycle = { type: "initialised", database };
+  }
+
+  /** Opens a first connection, so that what is wrong shows now. See {@link PoolerController}. */
+  async open({ signal }: CallOptions = {}): Promise<void> {
+    for (;;) {
+      if (signal?.aborted === true) throw abortError(signal);
+      const lifecycle = this.#lifecycle;
+      switch (lifecycle.type) {
+        case "built":
+        case "closing":
+          throw notInitializedError();
+        case "initialised":
+          await this.#beginToOpen(lifecycle.database).join(signal);
+          return;
+        case "opening":
+          if (!lifecycle.attempt.isAbandoned) {
+            await lifecycle.attempt.join(signal);
+            return;
+          }
+          await untilAborted(lifecycle.attempt.settled(), signal);
+          break;
+        case "open":
+          return;
+      }
+    }
+  }
+
+  async setServingType(target: ServingTarget, { signal }: CallOptions = {}): Promise<void> {
+    await this.#gate.setTarget(target, signal);
+  }
+
+  servingStatus(): ServingState {
+    return this.#gate.state;
+  }
+
+  isServing(): boolean {
+    return this.#gate.isServing;
+  }
+
+  async isHealthy({ signal }: CallOptions = {}): Promise<void> {
+    const { executor } = this.#requireOpen();
+    if (signal !== undefined) {
+      await executor.probe(signal);
+      return;
+    }
+    using deadline = new Deadline({ clock: this.#options.clock, timeoutMs: HEALTH_TIMEOUT_MS });
+    await executor.probe(deadline.signal);
+  }
+
+  getExecutor(): QueryService {
+    return this.#requireOpen().executor;
+  }
+
+  register(registrar: ServiceRegistrar): void {
+    registrar.offer(ControllerService.Query);
+  }
+
+  async close(): Promise<void> {
+    const lifecycle = this.#lifecycle;
+    if (lifecycle.type === "closing") return await lifecycle.ended;
+    const { promise: ended, resolve } = Promise.withResolvers<void>();
+    this.#lifecycle = { type: "closing", ended };
+    await this.#gate.close();
+    if (lifecycle.type === "opening" || lifecycle.type === "open") await lifecycle.pool.close();
+    this.#lifecycle = { type: "built" };
+    resolve();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  #beginToOpen(database: DatabaseHandle): SharedAttempt {
+    const { capacity, idleTimeoutMs, maxLifetimeMs, waitTimeoutMs, clock, random, logger } =
+      this.#options;
+    const pool = new Pool(
+      {
+        openBackend: postgresBackends(database, clock),
+        capacity,
+        budget: database.budget,
+        idleTimeoutMs,
+        maxLifetimeMs,
+        waitTimeoutMs,
+        closeGraceMs: CLOSE_GRACE_MS,
+        clock,
+        random,
+        logger,
+      },
+      "read-write",
+    );
+    const attempt = new SharedAttempt((signal) => this.#openPool(database, pool, signal));
+    this.#lifecycle = { type: "opening", database, pool, attempt };
+    return attempt;
+  }
+
+  async #openPool(database: DatabaseHandle, pool: Pool, signal: AbortSignal): Promise<void> {
+    try {
+      const lease = await pool.acquire({ signal });
+      lease.release();
+    } catch (error) {
+      await pool.close();
+      if (this.#isOpening(pool)) this.#lifecycle = { type: "initialised", database };
+      throw error;
+    }
+    if (!this.#isOpening(pool)) throw notOpenError("it was closed while it opened");
+    const { clock, shard } = this.#options;
+    const served = { ...shard, database: database.database, user: database.user };
+    const executor = new QueryExecutor({ served, gate: this.#gate, pool, clock });
+    this.#lifecycle = { type: "open", pool, executor };
+  }
+
+  #isOpening(pool: Pool): boolean {
+    return this.#lifecycle.type === "opening" && this.#lifecycle.pool === pool;
+  }
+
+  #requireOpen(): Extract<Lifecycle, { type: "open" }> {
+    const lifecycle = this.#lifecycle;
+    switch (lifecycle.type) {
+      case "open":
+        return lifecycle;
+      case "built":
+        throw notInitializedError();
+      case "initialised":
+      case "opening":
+      case "closing":
+        throw notOpenError(`it is ${lifecycle.type}`);
+    }
+  }
+
+  /** The role and the access change together, when the drain of the old ones is over. */
+  #prepare(target: ServingTarget): void {
+    const isReadOnly = target.status === ServingStatus.ServingReadOnly;
+    this.#requireOpen().pool.setAccess(isReadOnly ? "read-only" : "read-write");
+  }
+}
+
+function notInitializedError(): MultiPoolerError {
+  const message = "the controller has no database yet";
+  return new MultiPoolerError(PoolerErrorCode.NotInitialized, message);
+}
+
+function notOpenError(why: string): MultiPoolerError {
+  return new MultiPoolerError(PoolerErrorCode.NotOpen, `the controller is not open: ${why}`);
+}
