@@ -63,12 +63,11 @@ export const table: BoundaryTable = {
     // A handler that saw a grpc-js type could not move to another transport: in grpc-services these
     // are the files that bind handlers to it and no others.
     "@grpc/grpc-js": [
-      "packages/grpc-services/src/{call-,client-,grpc-,health-definition,reflection}*.ts",
+      "packages/grpc-services/src/{grpc-*,client-channel,reflection}.ts",
       "packages/topo/src/etcd/**",
     ],
     // Rows travel over our own wire package; `pg` is for administration.
     pg: ["packages/manager/src/**"],
-    etcd3: ["packages/topo/src/**"],
     // Configuration and log output belong to the programs.
     commander: ["apps/*/src/**"],
     pino: ["apps/*/src/**"],
