@@ -1,4 +1,4 @@
-import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import { PgwireError, PgwireErrorCode } from "./error.ts";
 import { MessageReader } from "./message-reader.ts";
 import type { Frame } from "./message-reader.ts";
@@ -24,7 +24,7 @@ export interface FrameHandler {
  * handler is told; only `destroy` drops them. The end is always the end of both directions.
  */
 export class FramedSocket {
-  readonly #socket: Socket;
+  readonly #socket: Duplex;
   readonly #reader: MessageReader;
   readonly #closed = Promise.withResolvers<void>();
   #handler: FrameHandler | undefined;
@@ -35,7 +35,8 @@ export class FramedSocket {
   /** No more frames will come, and why. */
   #end: PgwireError | undefined;
 
-  constructor({ socket, maxMessageBytes }: { socket: Socket; maxMessageBytes: number }) {
+  constructor(options: { readonly socket: Duplex; readonly maxMessageBytes: number }) {
+    const { socket, maxMessageBytes } = options;
     this.#socket = socket;
     this.#reader = new MessageReader({ maxMessageBytes });
     socket.on("data", (chunk: Buffer) => this.#onData(chunk));

@@ -7,7 +7,6 @@ const OTHER_SPACES = /[\u00a0\u1680\u2000-\u200b\u202f\u205f\u3000]/gu;
 const NOTHING =
   /\u00ad|\u034f|\u1806|[\u180b-\u180d]|[\u200b-\u200d]|\u2060|[\ufe00-\ufe0f]|\ufeff/gu;
 
-// oxlint-disable-next-line no-control-regex -- ASCII is the whole of it
 const ASCII = /^[\0-\x7f]*$/;
 
 /** Whether a code point is in a set of RFC 3454. */
