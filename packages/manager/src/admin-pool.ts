@@ -14,6 +14,14 @@ import { awaitClosed } from "./socket-closing.ts";
 const MAX_CONNECTIONS = 2;
 const IDLE_TIMEOUT_MS = 30_000;
 
+/** `pg` leaves the socket open when the client itself gives up, e.g. because it has no password. */
+class AdminClient extends pg.Client {
+  constructor(config?: pg.ClientConfig) {
+    super(config);
+    this.connection.on("error", () => this.connection.stream.destroy());
+  }
+}
+
 /** What an {@link AdminPool} is made of. */
 export interface AdminPoolOptions {
   readonly config: ResolvedDatabaseConfig;
@@ -42,6 +50,7 @@ export class AdminPool {
     this.#context = { config, clock };
     this.#pool = new pg.Pool({
       ...adminClientConfig(config, config.statementTimeoutMs),
+      Client: AdminClient,
       stream: () => this.#newSocket(),
       max: MAX_CONNECTIONS,
       min: 1,

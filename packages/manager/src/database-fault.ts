@@ -3,7 +3,7 @@ import type { Clock } from "./clock.ts";
 import { type ResolvedDatabaseConfig, describeAddress } from "./database-config.ts";
 import { Deadline, isTimeout } from "./deadline.ts";
 import { ManagerError, ManagerErrorCode } from "./manager-error.ts";
-import { probePeer } from "./peer-probe.ts";
+import { type PeerVerdict, probePeer } from "./peer-probe.ts";
 
 /** The SQLSTATEs that this package acts on; see appendix A of PostgreSQL's manual. */
 export const SqlState = {
@@ -65,14 +65,18 @@ export async function dialFault(error: unknown, context: FaultContext): Promise<
   if (sqlState !== undefined) return refusal(error, sqlState, config);
   const reason = unreachableReason(error);
   if (reason !== undefined) return unavailable(`${place} cannot be reached: ${reason}`, error);
-  if ((await probe(context)) === "other") {
-    return new ManagerError(
-      ManagerErrorCode.NotPostgresql,
-      `what listens at ${describeAddress(config.address)} is not PostgreSQL`,
-      { cause: error },
-    );
+  switch (await probe(context)) {
+    case "postgresql":
+      return unavailable(`${place} does not complete the start-up: ${messageOf(error)}`, error);
+    case "unknown":
+      return unavailable(`${place} does not answer: ${messageOf(error)}`, error);
+    case "other":
+      return new ManagerError(
+        ManagerErrorCode.NotPostgresql,
+        `what listens at ${describeAddress(config.address)} is not PostgreSQL`,
+        { cause: error },
+      );
   }
-  return unavailable(`${place} does not complete the start-up: ${messageOf(error)}`, error);
 }
 
 /** Says what became of work whose signal aborted with `reason`. */
@@ -170,7 +174,7 @@ function unreachableReason(error: unknown): string | undefined {
   }
 }
 
-async function probe({ config, clock }: FaultContext): Promise<"postgresql" | "other" | "unknown"> {
+async function probe({ config, clock }: FaultContext): Promise<PeerVerdict> {
   using deadline = new Deadline({ clock, ms: PROBE_TIMEOUT_MS, what: "the probe" });
   return await probePeer(config.address, deadline.signal);
 }

@@ -38,7 +38,7 @@ const DIAGNOSIS_MS = 2_000;
  * that the connections of every component count in. The manager's own {@link ADMIN_CONNECTIONS}
  * are set aside in the budget whether they are open or not, so that queries can never starve them.
  */
-export class Database {
+export class Database implements AsyncDisposable {
   readonly #config: ResolvedDatabaseConfig;
   readonly #clock: Clock;
   readonly #budget: ServerBudget;
@@ -102,5 +102,9 @@ export class Database {
   /** Ends the connections for administration; resolves when no socket is left. Idempotent. */
   close(): Promise<void> {
     return this.#admin.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
   }
 }

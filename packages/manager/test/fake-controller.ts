@@ -1,0 +1,100 @@
+import {
+  type CallOptions,
+  ControllerService,
+  type DatabaseHandle,
+  type PoolerController,
+  PoolerErrorCode,
+  PoolerRole,
+  type QueryService,
+  type ServiceRegistrar,
+  type ServingState,
+  ServingStatus,
+  type ServingTarget,
+} from "@multipooler/controller-api";
+
+class FakeError extends Error {
+  override readonly name = "PoolerError";
+  readonly diagnostic = undefined;
+  readonly code: PoolerErrorCode;
+
+  constructor(code: PoolerErrorCode, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+/** A controller that keeps the contract, serves nothing and remembers what it was told. */
+export class FakeController implements PoolerController {
+  /** What the manager called, in order. */
+  readonly calls: string[] = [];
+  database: DatabaseHandle | undefined;
+  /** Runs at the start of the named call; may throw, or take its time. */
+  before: (call: string, signal: AbortSignal | undefined) => void | Promise<void> = () => undefined;
+  #open = false;
+  #current: ServingTarget = {
+    status: ServingStatus.NotServing,
+    role: PoolerRole.Replica,
+    reason: "new",
+  };
+  #wanted: ServingTarget | undefined;
+
+  initDBConfig(database: DatabaseHandle): void {
+    if (this.database !== undefined) {
+      throw new FakeError(PoolerErrorCode.InvalidArgument, "initialised already");
+    }
+    this.calls.push("initDBConfig");
+    this.database = database;
+  }
+
+  async open({ signal }: CallOptions = {}): Promise<void> {
+    if (this.database === undefined) throw new FakeError(PoolerErrorCode.NotInitialized, "open");
+    if (!this.#open) this.calls.push("open");
+    await this.before("open", signal);
+    this.#open = true;
+  }
+
+  async setServingType(target: ServingTarget, { signal }: CallOptions = {}): Promise<void> {
+    const call = `${target.role} ${target.status}`;
+    this.calls.push(call);
+    if (target.status !== ServingStatus.NotServing && !this.#open) {
+      throw new FakeError(PoolerErrorCode.NotOpen, "setServingType");
+    }
+    this.#wanted = target;
+    try {
+      await this.before(call, signal);
+      signal?.throwIfAborted();
+      this.#current = target;
+    } finally {
+      this.#wanted = undefined;
+    }
+  }
+
+  servingStatus(): ServingState {
+    return { current: this.#current, wanted: this.#wanted };
+  }
+
+  isServing(): boolean {
+    return this.#wanted === undefined && this.#current.status !== ServingStatus.NotServing;
+  }
+
+  async isHealthy(): Promise<void> {
+    if (!this.#open) throw new FakeError(PoolerErrorCode.NotOpen, "isHealthy");
+  }
+
+  getExecutor(): QueryService {
+    throw new FakeError(PoolerErrorCode.NotOpen, "a fake serves nothing");
+  }
+
+  register(registrar: ServiceRegistrar): void {
+    this.calls.push("register");
+    registrar.offer(ControllerService.Query);
+  }
+
+  async close(): Promise<void> {
+    this.calls.push("close");
+    this.#open = false;
+    this.database = undefined;
+    this.#current = { ...this.#current, status: ServingStatus.NotServing, reason: "closed" };
+    await this.before("close", undefined);
+  }
+}

@@ -1,0 +1,197 @@
+import { type EmbeddedPostgres, startPostgres } from "@multipooler/embedded-postgres";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { systemClock } from "../src/clock.ts";
+import { Database } from "../src/database.ts";
+import { resolveDatabaseConfig } from "../src/database-config.ts";
+import { Heartbeat } from "../src/heartbeat.ts";
+import type { HeartbeatStatus } from "../src/manager-status.ts";
+import { ensureSidecarSchema } from "../src/sidecar-schema.ts";
+import { RecordingLogger } from "./recording-logger.ts";
+import { configFor, managerConnections } from "./server.ts";
+
+let postgres: EmbeddedPostgres;
+
+beforeAll(async () => {
+  postgres = await startPostgres();
+});
+
+afterAll(async () => {
+  await postgres[Symbol.asyncDispose]();
+});
+
+test("the writer moves the row on under its name and the reader sees a small lag", async () => {
+  await using db = await postgres.createDatabase();
+  await using fixture = await HeartbeatFixture.open(db.name);
+  await fixture.heartbeat.write();
+  const first = await fixture.row();
+  await expect.poll(async () => (await fixture.row()).ts > first.ts).toBe(true);
+  expect(first.leader).toBe("zone1_a");
+  expect(first.key).toBe("0");
+  expect(Math.abs(Date.now() - Number(first.ts / 1_000_000n))).toBeLessThan(10_000);
+  expect(fixture.status()).toMatchObject({ mode: "writer", lastError: undefined });
+
+  await fixture.heartbeat.read();
+  const status = fixture.status();
+  expect(status).toMatchObject({ mode: "reader", lastError: undefined });
+  expect(status.mode === "reader" ? status.lagMs : undefined).toBeLessThan(10_000);
+});
+
+test("to end the heartbeat closes its connection", async () => {
+  await using db = await postgres.createDatabase();
+  await using fixture = await HeartbeatFixture.open(db.name);
+  const before = await managerConnections(postgres, db.name);
+  await fixture.heartbeat.write();
+  await fixture.written();
+  expect(await managerConnections(postgres, db.name)).not.toBe(before);
+  await fixture.heartbeat.off();
+  await fixture.heartbeat.off();
+  expect(await managerConnections(postgres, db.name)).toBe(before);
+  expect(fixture.status()).toEqual({ mode: "off" });
+});
+
+test("a heartbeat from the future is one without lag", async () => {
+  await using db = await postgres.createDatabase();
+  await using fixture = await HeartbeatFixture.open(db.name);
+  await fixture.insert(BigInt(Date.now() + 3_600_000) * 1_000_000n);
+  await fixture.heartbeat.read();
+  expect(fixture.status()).toEqual({ mode: "reader", lagMs: 0, lastError: undefined });
+});
+
+test("an old heartbeat is a large lag, known as soon as the reader is open", async () => {
+  await using db = await postgres.createDatabase();
+  await using fixture = await HeartbeatFixture.open(db.name);
+  await fixture.insert(BigInt(Date.now() - 60_000) * 1_000_000n);
+  await fixture.heartbeat.read();
+  const status = fixture.status();
+  expect(status.mode === "reader" ? status.lagMs : undefined).toBeGreaterThanOrEqual(60_000);
+});
+
+test("a write that waits for a lock is ended in time, reported, and repeated when it can be", async () => {
+  await using db = await postgres.createDatabase();
+  await using fixture = await HeartbeatFixture.open(db.name);
+  await fixture.heartbeat.write();
+  await fixture.written();
+  const lock = postgres.sql("LOCK TABLE multigres.heartbeat IN SHARE MODE; SELECT pg_sleep(60)", {
+    database: db.name,
+  });
+  const lockEnd = lock.catch((error: unknown) => error);
+  await expect
+    .poll(() => fixture.error())
+    .toBe("the heartbeat could not be written in time; the backend was ended");
+  // The one that waits now, if any, is the only one: those before it were ended.
+  const waiting = await postgres.sql(
+    "SELECT FROM pg_stat_activity WHERE datname = $1 AND wait_event_type = 'Lock'",
+    { values: [db.name] },
+  );
+  expect(waiting.length).toBeLessThanOrEqual(1);
+  await postgres.sql(
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1 AND query LIKE 'LOCK%'",
+    { values: [db.name] },
+  );
+  expect(await lockEnd).toMatchObject({ code: "57P01" });
+  await expect.poll(() => fixture.error()).toBeUndefined();
+  expect(fixture.logger.messages("info")).toContain("writing the heartbeat works again");
+});
+
+test("a heartbeat that no synchronous standby confirms is a failure, though it is there", async () => {
+  await using replicated = await startPostgres();
+  await using fixture = await HeartbeatFixture.open("postgres", replicated);
+  await fixture.heartbeat.write();
+  await fixture.written();
+  await replicated.sql("ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
+  await replicated.sql("SELECT pg_reload_conf()");
+  await expect
+    .poll(() => fixture.error())
+    .toBe("no synchronous standby confirmed the heartbeat in time; the backend was ended");
+  // To end it must not wait either.
+  await fixture.heartbeat.off();
+  expect(
+    await replicated.sql("SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep'"),
+  ).toEqual([]);
+});
+
+test("without the table both say so and go on", async () => {
+  await using db = await postgres.createDatabase();
+  await using fixture = await HeartbeatFixture.open(db.name);
+  await postgres.sql("DROP SCHEMA multigres CASCADE", { database: db.name });
+  await fixture.heartbeat.read();
+  expect(fixture.error()).toBe("no primary wrote a heartbeat yet");
+  await fixture.heartbeat.write();
+  await expect.poll(() => fixture.error()).toMatch(/does not exist \(SQLSTATE 42P01\)/);
+  await ensureSidecarSchema(fixture.database);
+  await fixture.written();
+});
+
+/** A heartbeat over a database that has the sidecar schema. Disposing ends both. */
+class HeartbeatFixture implements AsyncDisposable {
+  readonly logger: RecordingLogger = new RecordingLogger();
+  readonly heartbeat: Heartbeat;
+  readonly database: Database;
+  readonly #server: EmbeddedPostgres;
+  readonly #name: string;
+
+  private constructor(name: string, server: EmbeddedPostgres) {
+    this.#name = name;
+    this.#server = server;
+    this.database = new Database({
+      config: resolveDatabaseConfig(configFor(server, name)),
+      clock: systemClock,
+      onConnectionLost: () => undefined,
+    });
+    this.heartbeat = new Heartbeat({
+      database: this.database,
+      leaderId: "zone1_a",
+      intervalMs: 100,
+      clock: systemClock,
+      logger: this.logger,
+    });
+  }
+
+  static async open(name: string, server: EmbeddedPostgres = postgres): Promise<HeartbeatFixture> {
+    const fixture = new HeartbeatFixture(name, server);
+    await ensureSidecarSchema(fixture.database);
+    return fixture;
+  }
+
+  status(): HeartbeatStatus {
+    return this.heartbeat.status();
+  }
+
+  error(): string | undefined {
+    const status = this.status();
+    return status.mode === "off" ? undefined : status.lastError;
+  }
+
+  /** Resolves once the writer has written. */
+  async written(): Promise<void> {
+    await vi.waitUntil(() => {
+      const status = this.status();
+      return status.mode === "writer" && status.lastWrittenAt !== undefined;
+    });
+  }
+
+  async insert(ts: bigint): Promise<void> {
+    await this.#server.sql("INSERT INTO multigres.heartbeat VALUES ('0', 'zone1_b', $1)", {
+      database: this.#name,
+      values: [ts],
+    });
+  }
+
+  async row(): Promise<{ key: string; leader: string; ts: bigint }> {
+    await this.written();
+    const [row] = await this.#server.sql(
+      "SELECT convert_from(shard_id, 'UTF8') AS key, leader_id, ts FROM multigres.heartbeat",
+      { database: this.#name },
+    );
+    return {
+      key: String(row?.["key"]),
+      leader: String(row?.["leader_id"]),
+      ts: BigInt(String(row?.["ts"])),
+    };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.heartbeat.off();
+    await this.database.close();
+  }
+}

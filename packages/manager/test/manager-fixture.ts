@@ -1,0 +1,148 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import {
+  ID_ComponentType,
+  type Multipooler,
+  type PoolerType as RecordType,
+  type RecordEvent,
+  type Versioned,
+  type TopoStore,
+  Topology,
+  ensureCell,
+} from "@multipooler/topo";
+import { MemoryTopology } from "@multipooler/topo/memory";
+import type { DatabaseConfig } from "../src/database-config.ts";
+import { MultiPoolerManager } from "../src/manager.ts";
+import type { ManagerOptions } from "../src/manager-options.ts";
+import type { ManagerStatus } from "../src/manager-status.ts";
+import { PoolerType } from "../src/pooler-type.ts";
+import { FakeController } from "./fake-controller.ts";
+import { FakeTransport } from "./fake-transport.ts";
+import { RecordingLogger } from "./recording-logger.ts";
+
+export const CELL = "zone1";
+export const NAME = "a";
+const POOLER_ID = { component: ID_ComponentType.MULTIPOOLER, cell: CELL, name: NAME };
+
+/** What a test may choose; the rest is made for it. */
+export interface FixtureOptions {
+  readonly database: Partial<DatabaseConfig>;
+  readonly initialType?: PoolerType;
+  readonly poolerDir?: string;
+  readonly shard?: string;
+  readonly servers?: MemoryTopology;
+  readonly manager?: Partial<ManagerOptions>;
+}
+
+/** A manager with fakes around it. Disposing closes it. */
+export class ManagerFixture implements AsyncDisposable {
+  readonly manager: MultiPoolerManager;
+  readonly controller: FakeController = new FakeController();
+  readonly transport: FakeTransport = new FakeTransport();
+  readonly logger: RecordingLogger = new RecordingLogger();
+  readonly servers: MemoryTopology;
+  readonly topology: TopoStore;
+
+  constructor({ database, initialType, poolerDir, shard, servers, manager }: FixtureOptions) {
+    this.servers = servers ?? new MemoryTopology();
+    this.topology = new Topology({
+      backend: this.servers,
+      serverAddresses: ["memory"],
+      root: "/test/global",
+    });
+    this.manager = new MultiPoolerManager({
+      controller: this.controller,
+      topology: this.topology,
+      topologyName: "memory",
+      pooler: {
+        identity: { cell: CELL, name: NAME },
+        shard: { database: "postgres", tableGroup: "default", shard: shard ?? "0-inf" },
+        initialType: initialType ?? PoolerType.Primary,
+        hostname: "localhost",
+        ports: () => ({ grpc: 1234 }),
+        poolerDir,
+      },
+      database: {
+        address: { type: "tcp", host: "127.0.0.1", port: 1 },
+        database: "postgres",
+        user: "postgres",
+        password: () => undefined,
+        ...database,
+      },
+      logger: this.logger,
+      heartbeatIntervalMs: 50,
+      healthIntervalMs: 50,
+      ...manager,
+    });
+  }
+
+  /** Creates the cell, as an operator does once. */
+  async prepareTopology(): Promise<void> {
+    await ensureCell(this.topology, { name: CELL, serverAddresses: [], root: `/test/${CELL}` });
+  }
+
+  /** Opens the manager over a topology that has the cell. */
+  async open(): Promise<void> {
+    await this.prepareTopology();
+    await this.manager.open({ transports: [this.transport] });
+  }
+
+  /** Resolves with the first status that holds. */
+  async until(holds: (status: ManagerStatus) => boolean): Promise<ManagerStatus> {
+    const now = this.manager.status();
+    if (holds(now)) return now;
+    const { promise, resolve } = Promise.withResolvers<ManagerStatus>();
+    const unwatch = this.manager.watchStatus((status) => {
+      if (holds(status)) resolve(status);
+    });
+    try {
+      return await promise;
+    } finally {
+      unwatch();
+    }
+  }
+
+  untilReady(): Promise<ManagerStatus> {
+    return this.until((status) => status.ready);
+  }
+
+  /** Resolves with the first record, as others see it, that holds. */
+  async untilRecord(holds: (record: Multipooler) => boolean): Promise<Multipooler> {
+    for await (const event of this.topology.cell(CELL).poolers.watch({ id: POOLER_ID })) {
+      const found = entriesOf(event).find(({ record }) => holds(record));
+      if (found !== undefined) return found.record;
+    }
+    throw new Error("the watch ended");
+  }
+
+  /** Changes the type in the record, as an operator does. */
+  async setType(type: RecordType): Promise<void> {
+    await this.topology.cell(CELL).poolers.update(POOLER_ID, (record) => ({ ...record, type }));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.manager.close();
+    await this.topology.close();
+  }
+}
+
+/** A directory that disposing removes. */
+export async function temporaryDir(): Promise<AsyncDisposable & { readonly path: string }> {
+  const dir = await mkdtemp(path.join(tmpdir(), "mp-manager-"));
+  return {
+    path: dir,
+    [Symbol.asyncDispose]: () => rm(dir, { recursive: true, force: true }),
+  };
+}
+
+function entriesOf(event: RecordEvent<Multipooler>): readonly Versioned<Multipooler>[] {
+  switch (event.type) {
+    case "snapshot":
+      return event.entries;
+    case "put":
+      return [event];
+    default:
+      return [];
+  }
+}

@@ -1,0 +1,172 @@
+import { writeFile } from "node:fs/promises";
+import path from "node:path";
+import { type EmbeddedPostgres, startPostgres } from "@multipooler/embedded-postgres";
+import { PoolerServingStatus, PoolerType as RecordType, RoutingRole } from "@multipooler/topo";
+import { expect, test } from "vitest";
+import type { ManagerStatus } from "../src/manager-status.ts";
+import { PoolerType } from "../src/pooler-type.ts";
+import { ManagerFixture } from "./manager-fixture.ts";
+import { configFor, managerConnections } from "./server.ts";
+
+const serves =
+  (role: string, status: string) =>
+  ({ ready, serving: { current } }: ManagerStatus): boolean =>
+    ready && current.role === role && current.status === status;
+
+test("a server that is killed is noticed at once, and served again when it is back", async () => {
+  await using postgres = await startPostgres();
+  // So rarely asked, it can only be noticed by its connections.
+  await using fixture = new ManagerFixture({
+    database: configFor(postgres),
+    manager: { healthIntervalMs: 3_600_000 },
+  });
+  await fixture.open();
+  await fixture.untilReady();
+
+  await postgres.kill();
+  const down = await fixture.until((status) => !status.ready);
+  expect(down.state).toEqual({ name: "ready" });
+  await fixture.until(({ serving }) => serving.current.status === "NOT_SERVING");
+  const record = await fixture.untilRecord(
+    ({ servingStatus }) => servingStatus === PoolerServingStatus.NOT_SERVING,
+  );
+  expect(record.type).toBe(RecordType.PRIMARY);
+  const status = fixture.manager.status();
+  expect(status.notReadyReason).toMatch("ECONNREFUSED");
+  expect(status).toMatchObject({
+    ready: false,
+    database: { reachable: false, inRecovery: false },
+    heartbeat: { mode: "off" },
+  });
+
+  await postgres.start();
+  await fixture.until(serves("PRIMARY", "SERVING"));
+  expect(fixture.controller.calls.slice(-3)).toEqual([
+    "PRIMARY SERVING",
+    "REPLICA NOT_SERVING",
+    "PRIMARY SERVING",
+  ]);
+});
+
+test("once ready, even a wrong password is retried until it is right again", async () => {
+  await using postgres = await startPostgres({ auth: "scram-sha-256" });
+  let password = postgres.password;
+  await using fixture = new ManagerFixture({
+    database: { ...configFor(postgres), password: () => password },
+  });
+  await fixture.open();
+  await fixture.untilReady();
+  password = "wrong";
+  await postgres.stop();
+  await postgres.start();
+  const down = await fixture.until(
+    ({ database }) => database.lastError?.includes("SQLSTATE 28P01") === true,
+  );
+  expect(down.state).toEqual({ name: "ready" });
+  password = postgres.password;
+  await fixture.untilReady();
+});
+
+test("a server that hangs is left, does not pile up connections, and is served again", async () => {
+  await using postgres = await startPostgres();
+  await using fixture = new ManagerFixture({
+    database: { ...configFor(postgres), statementTimeoutMs: 50, dialTimeoutMs: 100 },
+  });
+  await fixture.open();
+  await fixture.untilReady();
+  const backends = await postgres.sql(
+    "SELECT pid FROM pg_stat_activity WHERE application_name = 'multipooler'",
+  );
+  const frozen = [postgres.pid, ...backends.map((row) => row["pid"])].filter(
+    (pid) => typeof pid === "number",
+  );
+  try {
+    for (const pid of frozen) process.kill(pid, "SIGSTOP");
+    const down = await fixture.until((status) => !status.ready);
+    expect(down.notReadyReason).toMatch(/does not answer/);
+    await fixture.until(({ serving }) => serving.current.status === "NOT_SERVING");
+  } finally {
+    for (const pid of frozen) process.kill(pid, "SIGCONT");
+  }
+  await fixture.untilReady();
+  // Two of the pool and the one of the heartbeat.
+  await expect.poll(() => managerConnections(postgres, "postgres")).toBeLessThanOrEqual(3);
+});
+
+test("a standby is served read-only, gets no sidecar schema, and is a primary when promoted", async () => {
+  await using postgres = await startStandby();
+  await using fixture = new ManagerFixture({ database: configFor(postgres) });
+  await fixture.open();
+  const standby = await fixture.until(serves("REPLICA", "SERVING_RDONLY"));
+  expect(standby.database.inRecovery).toBe(true);
+  expect(standby.serving.current.reason).toBe(
+    "the topology says PRIMARY, but PostgreSQL is in recovery",
+  );
+  expect(standby.heartbeat).toMatchObject({
+    mode: "reader",
+    lastError: "no primary wrote a heartbeat yet",
+  });
+  expect(await hasSidecar(postgres)).toBe(false);
+  const readOnly = await fixture.untilRecord(
+    ({ servingStatus }) => servingStatus === PoolerServingStatus.SERVING,
+  );
+  expect(readOnly.routingState?.role).toBe(RoutingRole.ROUTING_ROLE_REPLICA);
+
+  await postgres.sql("SELECT pg_promote()");
+  const promoted = await fixture.until(serves("PRIMARY", "SERVING"));
+  expect(promoted.database.inRecovery).toBe(false);
+  expect(promoted.heartbeat.mode).toBe("writer");
+  expect(await hasSidecar(postgres)).toBe(true);
+  await fixture.untilRecord(
+    ({ routingState }) => routingState?.role === RoutingRole.ROUTING_ROLE_PRIMARY,
+  );
+});
+
+test("the type in the topology makes and unmakes a primary while it runs", async () => {
+  await using postgres = await startPostgres();
+  await using fixture = new ManagerFixture({
+    database: configFor(postgres),
+    initialType: PoolerType.Unknown,
+  });
+  await fixture.open();
+  const unknown = await fixture.until(serves("REPLICA", "SERVING_RDONLY"));
+  expect(unknown.serving.current.reason).toBe(
+    "PostgreSQL is out of recovery, but the topology says UNKNOWN",
+  );
+  expect(await hasSidecar(postgres)).toBe(false);
+
+  await fixture.setType(RecordType.PRIMARY);
+  await fixture.until(serves("PRIMARY", "SERVING"));
+  expect(await hasSidecar(postgres)).toBe(true);
+
+  await fixture.setType(RecordType.REPLICA);
+  const replica = await fixture.until(serves("REPLICA", "SERVING_RDONLY"));
+  expect(replica.heartbeat.mode).toBe("reader");
+  expect(fixture.controller.calls.slice(-4)).toEqual([
+    "REPLICA NOT_SERVING",
+    "PRIMARY SERVING",
+    "REPLICA NOT_SERVING",
+    "REPLICA SERVING_RDONLY",
+  ]);
+
+  // oxlint-disable-next-line typescript/no-deprecated -- An older Multigres may have written it.
+  await fixture.setType(RecordType.DRAINED);
+  const drained = await fixture.until((status) => !status.ready);
+  expect(drained.notReadyReason).toBe("the topology says DRAINED");
+});
+
+/** A server in recovery, with nobody to follow. */
+async function startStandby(): Promise<EmbeddedPostgres> {
+  const postgres = await startPostgres();
+  await postgres.stop();
+  await writeFile(path.join(postgres.dataDir, "standby.signal"), "");
+  await postgres.start();
+  return postgres;
+}
+
+async function hasSidecar(postgres: EmbeddedPostgres): Promise<unknown> {
+  const [row] = await postgres.sql(
+    "SELECT to_regclass('multigres.heartbeat') IS NOT NULL AS found",
+  );
+  return row?.["found"];
+}

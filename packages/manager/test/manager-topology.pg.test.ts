@@ -1,0 +1,156 @@
+import { readFile, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { type EmbeddedPostgres, startPostgres } from "@multipooler/embedded-postgres";
+import {
+  PoolerLifecycleStatus,
+  PoolerServingStatus,
+  PoolerType as RecordType,
+} from "@multipooler/topo";
+import { MemoryTopology } from "@multipooler/topo/memory";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { ManagerErrorCode } from "../src/manager-error.ts";
+import { PoolerType } from "../src/pooler-type.ts";
+import { ManagerFixture, temporaryDir } from "./manager-fixture.ts";
+import { configFor } from "./server.ts";
+
+let postgres: EmbeddedPostgres;
+
+beforeAll(async () => {
+  postgres = await startPostgres();
+});
+
+afterAll(async () => {
+  await postgres[Symbol.asyncDispose]();
+});
+
+test("without topology and memory a pooler serves reads only, and is a primary when it registers", async () => {
+  await using fixture = new ManagerFixture({ database: configFor(postgres) });
+  await fixture.prepareTopology();
+  fixture.servers.setReachable(false);
+  await fixture.manager.open({ transports: [fixture.transport] });
+  const alone = await fixture.untilReady();
+  expect(alone.serving.current).toMatchObject({ role: "REPLICA", status: "SERVING_RDONLY" });
+  expect(alone.type).toBe(PoolerType.Unknown);
+  expect(alone.topology).toMatchObject({ registered: false, typeSource: "none" });
+  expect(alone.topology.lastError).toBeDefined();
+  expect(fixture.logger.messages("warn")).toContain(
+    "the topology cannot be reached; the pooler goes on and registers when it is back",
+  );
+
+  fixture.servers.setReachable(true);
+  const registered = await fixture.until(({ serving }) => serving.current.role === "PRIMARY");
+  expect(registered.topology).toMatchObject({ registered: true, typeSource: "topology" });
+});
+
+test("with a remembered type a pooler serves as primary while the topology is away", async () => {
+  await using dir = await temporaryDir();
+  const servers = new MemoryTopology();
+  {
+    await using fixture = new ManagerFixture({
+      database: configFor(postgres),
+      poolerDir: dir.path,
+      servers,
+    });
+    await fixture.open();
+    await fixture.untilReady();
+  }
+  expect(JSON.parse(await readFile(path.join(dir.path, "pooler-record.json"), "utf8"))).toEqual({
+    poolerId: "multipooler-zone1-a",
+    type: "PRIMARY",
+  });
+
+  await using fixture = new ManagerFixture({
+    database: configFor(postgres),
+    poolerDir: dir.path,
+    servers,
+    initialType: PoolerType.Unknown,
+  });
+  servers.setReachable(false);
+  await fixture.manager.open({ transports: [fixture.transport] });
+  const status = await fixture.until(
+    ({ ready, serving }) => ready && serving.current.role === "PRIMARY",
+  );
+  expect(status.topology).toMatchObject({ registered: false, typeSource: "local memory" });
+  servers.setReachable(true);
+  await fixture.until(({ topology }) => topology.registered);
+  expect(fixture.controller.calls.filter((call) => call === "REPLICA NOT_SERVING")).toHaveLength(1);
+});
+
+test("a topology that goes away and comes back does not disturb a pooler that serves", async () => {
+  await using fixture = new ManagerFixture({ database: configFor(postgres) });
+  await fixture.open();
+  await fixture.untilReady();
+  fixture.servers.setReachable(false);
+  const away = await fixture.until(({ topology }) => topology.lastError !== undefined);
+  expect(away.ready).toBe(true);
+  expect(away.type).toBe(PoolerType.Primary);
+  fixture.servers.setReachable(true);
+  const back = await fixture.until(({ topology }) => topology.lastError === undefined);
+  expect(back.ready).toBe(true);
+  expect(fixture.controller.calls.at(-1)).toBe("PRIMARY SERVING");
+});
+
+test("a restart keeps the type that the record had, not the configured one", async () => {
+  const servers = new MemoryTopology();
+  for (const initialType of [PoolerType.Primary, PoolerType.Unknown, PoolerType.Replica]) {
+    await using fixture = new ManagerFixture({
+      database: configFor(postgres),
+      initialType,
+      servers,
+    });
+    await fixture.open();
+    expect((await fixture.untilReady()).serving.current.role).toBe("PRIMARY");
+  }
+});
+
+test("a record of another shard under this name is a permanent fault", async () => {
+  const servers = new MemoryTopology();
+  {
+    await using fixture = new ManagerFixture({ database: configFor(postgres), servers });
+    await fixture.open();
+    await fixture.untilReady();
+  }
+  await using fixture = new ManagerFixture({
+    database: configFor(postgres),
+    servers,
+    shard: "other",
+  });
+  await fixture.open();
+  const { state, serving } = await fixture.until((status) => status.state.name === "error");
+  expect(state).toMatchObject({ error: { code: ManagerErrorCode.RegistrationRefused } });
+  expect(serving.current.status).toBe("NOT_SERVING");
+});
+
+test("the last record says SHUTDOWN and not serving, and keeps the type", async () => {
+  await using fixture = new ManagerFixture({ database: configFor(postgres) });
+  await fixture.open();
+  await fixture.untilReady();
+  await fixture.manager.close();
+  expect(
+    await fixture.untilRecord(
+      ({ lifecycleStatus }) => lifecycleStatus?.status === PoolerLifecycleStatus.LIFECYCLE_SHUTDOWN,
+    ),
+  ).toMatchObject({
+    type: RecordType.PRIMARY,
+    servingStatus: PoolerServingStatus.NOT_SERVING,
+    routingState: undefined,
+  });
+});
+
+test("a file of remembered types without sense is a fault that names it, and nothing is opened", async () => {
+  await using dir = await temporaryDir();
+  const file = path.join(dir.path, "pooler-record.json");
+  await writeFile(file, "{");
+  await using fixture = new ManagerFixture({
+    database: configFor(postgres),
+    poolerDir: dir.path,
+  });
+  await expect(fixture.open()).rejects.toMatchObject({
+    code: ManagerErrorCode.RecordFileInvalid,
+    message: `${file} is not JSON; repair it, or remove it to forget the pooler's type`,
+  });
+  expect(fixture.transport.listening).toBe(false);
+  await writeFile(file, JSON.stringify({ poolerId: "multipooler-zone1-a", type: "PRIMARY" }));
+  await fixture.open();
+  await fixture.untilReady();
+});

@@ -1,0 +1,100 @@
+import { type EmbeddedPostgres, startPostgres } from "@multipooler/embedded-postgres";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { systemClock } from "../src/clock.ts";
+import { Database } from "../src/database.ts";
+import { resolveDatabaseConfig } from "../src/database-config.ts";
+import { ManagerErrorCode } from "../src/manager-error.ts";
+import { ensureSidecarSchema } from "../src/sidecar-schema.ts";
+import { configFor } from "./server.ts";
+
+let postgres: EmbeddedPostgres;
+
+beforeAll(async () => {
+  postgres = await startPostgres();
+});
+
+afterAll(async () => {
+  await postgres[Symbol.asyncDispose]();
+});
+
+function connect(name: string, user: string = postgres.user): Database {
+  return new Database({
+    config: resolveDatabaseConfig({ ...configFor(postgres, name), user }),
+    clock: systemClock,
+    onConnectionLost: () => undefined,
+  });
+}
+
+test("the table has the three columns of the contract, and creating it again changes nothing", async () => {
+  await using db = await postgres.createDatabase();
+  await using database = connect(db.name);
+  await ensureSidecarSchema(database);
+  await database.query("INSERT INTO multigres.heartbeat VALUES ('0', 'zone1_a', 1)");
+  await ensureSidecarSchema(database);
+  expect(
+    await database.query(
+      `SELECT column_name::text AS name, data_type::text AS type, is_nullable::text AS nullable
+       FROM information_schema.columns WHERE table_schema = 'multigres' ORDER BY ordinal_position`,
+    ),
+  ).toEqual([
+    { name: "shard_id", type: "bytea", nullable: "NO" },
+    { name: "leader_id", type: "text", nullable: "NO" },
+    { name: "ts", type: "bigint", nullable: "NO" },
+  ]);
+  expect(await database.query("SELECT leader_id FROM multigres.heartbeat")).toHaveLength(1);
+});
+
+test("many managers may create it at once", async () => {
+  await using parts = new AsyncDisposableStack();
+  for (let round = 0; round < 5; round += 1) {
+    const db = parts.use(await postgres.createDatabase());
+    const databases = Array.from({ length: 8 }, () => parts.use(connect(db.name)));
+    // Connected already, they begin together.
+    await Promise.all(databases.map((database) => database.readFacts()));
+    await Promise.all(databases.map((database) => ensureSidecarSchema(database)));
+    expect(await hasTable(db.name)).toBe(true);
+  }
+});
+
+test("it is created while synchronous replication has no standby", async () => {
+  await using db = await postgres.createDatabase();
+  await postgres.sql(`ALTER DATABASE ${db.name} SET synchronous_commit = remote_apply`);
+  await postgres.sql("ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
+  await postgres.sql("SELECT pg_reload_conf()");
+  try {
+    await using database = connect(db.name);
+    await ensureSidecarSchema(database);
+    expect(await hasTable(db.name)).toBe(true);
+  } finally {
+    await postgres.sql("ALTER SYSTEM RESET synchronous_standby_names");
+    await postgres.sql("SELECT pg_reload_conf()");
+  }
+});
+
+test("it is created in a database that is read-only by default", async () => {
+  await using db = await postgres.createDatabase();
+  await postgres.sql(`ALTER DATABASE ${db.name} SET default_transaction_read_only = on`);
+  await using database = connect(db.name);
+  await ensureSidecarSchema(database);
+  expect(await hasTable(db.name)).toBe(true);
+});
+
+test("a server in which it cannot be created says why", async () => {
+  await using db = await postgres.createDatabase();
+  await postgres.sql("CREATE ROLE nobody LOGIN");
+  await using database = connect(db.name, "nobody");
+  await expect(ensureSidecarSchema(database)).rejects.toMatchObject({
+    code: ManagerErrorCode.DatabaseError,
+    sqlState: "42501",
+  });
+});
+
+async function hasTable(database: string): Promise<unknown> {
+  const [row] = await postgres.sql(
+    "SELECT to_regclass('multigres.heartbeat') IS NOT NULL AS found",
+    {
+      database,
+    },
+  );
+  return row?.["found"];
+}
