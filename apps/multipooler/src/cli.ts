@@ -1,0 +1,114 @@
+import { Command, Option } from "commander";
+import { resultFormats } from "./ctl/result-format.ts";
+import type { Setting } from "./setting.ts";
+import { settings } from "./settings.ts";
+import { buildVersion } from "./version.ts";
+
+/** What the commands do; each resolves with the exit code. */
+export interface CommandActions {
+  serve(
+    flags: Readonly<Record<string, string | undefined>>,
+    configFile: string | undefined,
+  ): Promise<number>;
+  query(sql: string, options: QueryOptions): Promise<number>;
+  status(options: ClientOptions & { readonly json: boolean }): Promise<number>;
+}
+
+export interface ClientOptions {
+  /** host:port of a pooler's gRPC server. */
+  readonly address: string;
+  /** A duration as text, e.g. "30s"; "0" for none. */
+  readonly timeout: string;
+}
+
+export interface QueryOptions extends ClientOptions {
+  readonly mode: string;
+  readonly user: string;
+  readonly format: string;
+}
+
+/** The command line: names, help, defaults. It checks words, not values; those are for `resolveConfig`. */
+export function commandLine(actions: CommandActions, exit: (code: number) => void): Command {
+  const program = new Command("multipooler")
+    .description(
+      "PostgreSQL connection pooler and lifecycle manager: one process beside each PostgreSQL.\n" +
+        "Without a command it runs the pooler; `multipooler ctl` talks to one that runs.",
+    )
+    .version(`multipooler ${buildVersion.version}`, "-V, --version", "print the version")
+    .helpOption("-h, --help", "print this help")
+    .enablePositionalOptions()
+    .configureHelp({ helpWidth: Math.min(process.stdout.columns ?? 100, 110) })
+    .configureOutput({
+      outputError: (text, write) => write(text.replace(/^error: /, "multipooler: ")),
+    })
+    .exitOverride();
+
+  program.addOption(
+    new Option(
+      "--config-file <path>",
+      "YAML or JSON file with settings by their flag name.",
+    ).helpGroup("Configuration (flags win over environment, that over the file):"),
+  );
+  for (const setting of Object.values<Setting<unknown>>(settings))
+    program.addOption(optionOf(setting));
+  program.action(async (options: Record<string, string | undefined>) => {
+    const { configFile, ...given } = options;
+    const flags = Object.fromEntries(
+      Object.values<Setting<unknown>>(settings).map(({ flag }) => [flag, given[camelCase(flag)]]),
+    );
+    exit(await actions.serve(flags, configFile ?? process.env["MULTIPOOLER_CONFIG_FILE"]));
+  });
+
+  const ctl = program.command("ctl").description("Talk to a running pooler over gRPC.");
+  withClientOptions(ctl.command("query"))
+    .description("Run SQL and print its results. Rows are printed as they arrive.")
+    .argument("<sql>", 'one or more statements, or "-" to read them from standard input')
+    .addOption(
+      new Option(
+        "--mode <mode>",
+        "how fresh and writable the database must be; writable needs a primary",
+      )
+        .choices(["unspecified", "writable", "consistent", "inconsistent"])
+        .default("unspecified"),
+    )
+    .option("--user <role>", "role to run as; the pooler's own if not given", "")
+    .addOption(
+      new Option("--format <format>", "how rows are printed")
+        .choices(resultFormats)
+        .default("table"),
+    )
+    .action(async (sql: string, options: QueryOptions) => exit(await actions.query(sql, options)));
+  withClientOptions(ctl.command("status"))
+    .description("Print the state of the pooler, its database and its topology record.")
+    .option("--json", "print the whole answer as JSON", false)
+    .action(async (options: ClientOptions & { json: boolean }) =>
+      exit(await actions.status(options)),
+    );
+  return program;
+}
+
+function withClientOptions(command: Command): Command {
+  return command
+    .addOption(
+      new Option("--address <host:port>", "gRPC address of the pooler")
+        .env("MULTIPOOLER_ADDRESS")
+        .default(`127.0.0.1:${settings.grpcPort.defaultText}`),
+    )
+    .option("--timeout <duration>", "give up after this time; 0 waits for ever", "0");
+}
+
+function optionOf(setting: Setting<unknown>): Option {
+  const notes = [
+    setting.defaultText === undefined ? undefined : `default: ${setting.defaultText}`,
+    `env: ${setting.env.join(", ")}`,
+  ].filter((note) => note !== undefined);
+  return new Option(
+    `--${setting.flag} <${setting.placeholder}>`,
+    `${setting.help} (${notes.join("; ")})`,
+  ).helpGroup(`${setting.group}:`);
+}
+
+/** As commander derives an option's name from its flag. */
+function camelCase(flag: string): string {
+  return flag.replaceAll(/-([a-z0-9])/g, (_match, letter: string) => letter.toUpperCase());
+}

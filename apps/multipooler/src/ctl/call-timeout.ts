@@ -1,0 +1,19 @@
+import { ConfigError } from "../config.ts";
+import { duration } from "../setting.ts";
+
+const limit = duration({ min: 0 });
+
+/**
+ * The deadline of a call from `--timeout`, in milliseconds; `undefined` for 0, which waits for ever.
+ *
+ * @throws ConfigError for what is no duration.
+ */
+export function callTimeoutMs(text: string): number | undefined {
+  const parsed = limit.schema.safeParse(text);
+  if (!parsed.success) {
+    throw new ConfigError([
+      `--timeout: ${JSON.stringify(text)} ${parsed.error.issues[0]?.message ?? "is not valid"}`,
+    ]);
+  }
+  return parsed.data === 0 ? undefined : parsed.data;
+}

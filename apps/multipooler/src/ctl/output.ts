@@ -1,0 +1,31 @@
+import { once } from "node:events";
+import type { Writable } from "node:stream";
+
+/** The reader of our output went away (`| head`): not an error, but the end of the work. */
+export class OutputClosed extends Error {
+  override readonly name = "OutputClosed";
+}
+
+/** Writes text and waits while the reader is behind, so that a large result is never held. */
+export class Output {
+  readonly #stream: Writable;
+  #failure: Error | undefined;
+
+  constructor(stream: Writable) {
+    this.#stream = stream;
+    stream.on("error", (error: NodeJS.ErrnoException) => {
+      this.#failure =
+        error.code === "EPIPE" ? new OutputClosed("output closed", { cause: error }) : error;
+    });
+  }
+
+  async write(text: string): Promise<void> {
+    if (this.#failure !== undefined) throw this.#failure;
+    if (this.#stream.write(text)) return;
+    try {
+      await once(this.#stream, "drain");
+    } catch (error) {
+      throw this.#failure ?? error;
+    }
+  }
+}

@@ -1,0 +1,139 @@
+import stringWidth from "string-width";
+
+/** A column as a printer needs it. */
+export interface Column {
+  readonly name: string;
+  /** Numbers are set flush right. */
+  readonly numeric: boolean;
+}
+
+/** Text of a value, or null for SQL NULL. */
+export type Cell = string | null;
+
+/** Turns one result into text, some rows at a time. */
+export interface ResultPrinter {
+  begin(columns: readonly Column[]): string;
+  rows(rows: readonly (readonly Cell[])[]): string;
+  end(rowCount: number): string;
+}
+
+export const resultFormats = ["table", "csv", "json"] as const;
+export type ResultFormat = (typeof resultFormats)[number];
+
+/** A new printer for one result. */
+export function resultPrinter(format: ResultFormat): ResultPrinter {
+  switch (format) {
+    case "table":
+      return new TablePrinter();
+    case "csv":
+      return new CsvPrinter();
+    case "json":
+      return new JsonPrinter();
+  }
+}
+
+/**
+ * A table as psql draws it. Widths come from the first rows handed in, so that any number of rows
+ * passes through without being held; a later, wider value makes its own line longer.
+ */
+class TablePrinter implements ResultPrinter {
+  #columns: readonly Column[] = [];
+  #widths: number[] | undefined;
+
+  begin(columns: readonly Column[]): string {
+    this.#columns = columns;
+    return "";
+  }
+
+  rows(rows: readonly (readonly Cell[])[]): string {
+    const shown = rows.map((row) => row.map((cell) => (cell === null ? "" : printable(cell))));
+    const header = this.#widths === undefined ? this.#header(shown) : "";
+    return header + shown.map((row) => `${this.#line(row)}\n`).join("");
+  }
+
+  end(rowCount: number): string {
+    const header = this.#widths === undefined ? this.#header([]) : "";
+    return `${header}(${rowCount} ${rowCount === 1 ? "row" : "rows"})\n`;
+  }
+
+  #header(rows: readonly (readonly string[])[]): string {
+    const names = this.#columns.map(({ name }) => printable(name));
+    const widths = names.map((name) => stringWidth(name));
+    for (const row of rows) {
+      row.forEach((cell, index) => {
+        widths[index] = Math.max(widths[index] ?? 0, stringWidth(cell));
+      });
+    }
+    this.#widths = widths;
+    const titles = names.map((name, index) => {
+      const gap = Math.max(0, (widths[index] ?? 0) - stringWidth(name));
+      const left = Math.floor(gap / 2);
+      return ` ${" ".repeat(left)}${name}${" ".repeat(gap - left)} `;
+    });
+    const rule = widths.map((width) => "-".repeat(width + 2)).join("+");
+    return `${titles.join("|").trimEnd()}\n${rule}\n`;
+  }
+
+  #line(row: readonly string[]): string {
+    const cells = row.map((cell, index) => {
+      const gap = " ".repeat(Math.max(0, (this.#widths?.[index] ?? 0) - stringWidth(cell)));
+      return this.#columns[index]?.numeric === true ? ` ${gap}${cell} ` : ` ${cell}${gap} `;
+    });
+    return cells.join("|").trimEnd();
+  }
+}
+
+/** RFC 4180, with `\n` as line end; NULL is empty, the empty text is `""`. */
+class CsvPrinter implements ResultPrinter {
+  begin(columns: readonly Column[]): string {
+    return `${columns.map(({ name }) => csvCell(name)).join(",")}\n`;
+  }
+
+  rows(rows: readonly (readonly Cell[])[]): string {
+    return rows.map((row) => `${row.map(csvCell).join(",")}\n`).join("");
+  }
+
+  end(): string {
+    return "";
+  }
+}
+
+/** One JSON object a row. Values are the text that PostgreSQL sent, or null. */
+class JsonPrinter implements ResultPrinter {
+  #columns: readonly Column[] = [];
+
+  begin(columns: readonly Column[]): string {
+    this.#columns = columns;
+    return "";
+  }
+
+  rows(rows: readonly (readonly Cell[])[]): string {
+    const names = this.#columns.map(({ name }) => JSON.stringify(name));
+    return rows
+      .map(
+        (row) =>
+          `{${names.map((name, i) => `${name}:${JSON.stringify(row[i] ?? null)}`).join(",")}}\n`,
+      )
+      .join("");
+  }
+
+  end(): string {
+    return "";
+  }
+}
+
+function csvCell(cell: Cell): string {
+  if (cell === null) return "";
+  return cell === "" || /[",\r\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell;
+}
+
+/** Data must not drive the terminal: control characters are shown, not sent. */
+function printable(value: string): string {
+  // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
+  return value.replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, (character) => {
+    if (character === "\n") return "\\n";
+    if (character === "\t") return "\\t";
+    if (character === "\r") return "\\r";
+    return `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`;
+  });
+}

@@ -1,0 +1,77 @@
+import {
+  ManagerState,
+  PoolerRole,
+  PoolerType,
+  ServingStatus,
+  StatusResponse,
+} from "@multipooler/proto/manager-v1";
+import { expect, test } from "vitest";
+import { statusText } from "./status-text.ts";
+
+const started = new Date("2026-11-23T10:00:00Z");
+
+test("a serving primary", () => {
+  const text = statusText(
+    StatusResponse.fromPartial({
+      state: ManagerState.MANAGER_STATE_READY,
+      ready: true,
+      poolerId: { cell: "zone1", name: "a" },
+      shardKey: { database: "postgres", tableGroup: "default", shard: "0-inf" },
+      poolerType: PoolerType.POOLER_TYPE_PRIMARY,
+      role: PoolerRole.POOLER_ROLE_PRIMARY,
+      serving: { current: ServingStatus.SERVING_STATUS_SERVING, reason: "PostgreSQL is primary" },
+      database: {
+        address: "127.0.0.1:5432",
+        reachable: true,
+        inRecovery: false,
+        serverVersion: "17.10",
+        connectionsUsed: 4,
+        connectionsLimit: 97,
+      },
+      topology: { implementation: "memory", registered: true },
+      startTime: started,
+      version: "0.1.0",
+    }),
+    new Date("2026-11-23T11:02:03Z"),
+  );
+  expect(text).toBe(
+    [
+      "pooler       zone1/a, version 0.1.0",
+      "state        ready",
+      "ready        yes",
+      "up for       1 h 2 min",
+      "shard        postgres, default, 0-inf",
+      "type         PRIMARY",
+      "role         PRIMARY",
+      "serving      SERVING (PostgreSQL is primary)",
+      "database     127.0.0.1:5432: PostgreSQL 17.10, out of recovery",
+      "connections  4 of 97",
+      "topology     memory: registered",
+      "",
+    ].join("\n"),
+  );
+});
+
+test("a pooler whose database is away says why", () => {
+  const text = statusText(
+    StatusResponse.fromPartial({
+      state: ManagerState.MANAGER_STATE_STARTING,
+      notReadyReason: "PostgreSQL refuses connections",
+      serving: {
+        current: ServingStatus.SERVING_STATUS_NOT_SERVING,
+        wanted: ServingStatus.SERVING_STATUS_SERVING,
+      },
+      database: { address: "/run/s", lastError: "connect ENOENT /run/s" },
+      topology: { implementation: "etcd", lastError: "no endpoint answers" },
+      startTime: started,
+    }),
+    started,
+  );
+  expect(text).toContain("ready        no (PostgreSQL refuses connections)\n");
+  expect(text).toContain("up for       0 s\n");
+  expect(text).toContain("type         UNKNOWN\n");
+  expect(text).toContain("role         not known yet\n");
+  expect(text).toContain("serving      NOT_SERVING, becoming SERVING\n");
+  expect(text).toContain("database     /run/s: not reachable (connect ENOENT /run/s)\n");
+  expect(text).toContain("topology     etcd: not registered (no endpoint answers)\n");
+});

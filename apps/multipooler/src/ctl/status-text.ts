@@ -1,0 +1,85 @@
+import {
+  managerStateToJSON,
+  poolerRoleToJSON,
+  poolerTypeToJSON,
+  servingStatusToJSON,
+} from "@multipooler/proto/manager-v1";
+import type { StatusResponse } from "@multipooler/proto/manager-v1";
+
+/** The status for people: one line a fact, the name of the fact in front. */
+export function statusText(status: StatusResponse, now: Date): string {
+  const { poolerId, shardKey, serving, database, topology } = status;
+  const lines: [string, string][] = [
+    ["pooler", `${poolerId?.cell ?? "?"}/${poolerId?.name ?? "?"}, version ${status.version}`],
+    [
+      "state",
+      `${word(managerStateToJSON(status.state), "MANAGER_STATE_").toLowerCase()}${because(status.errorMessage)}`,
+    ],
+    ["ready", status.ready ? "yes" : `no${because(status.notReadyReason)}`],
+    [
+      "up for",
+      status.startTime === undefined ? "?" : elapsed(now.getTime() - status.startTime.getTime()),
+    ],
+    [
+      "shard",
+      `${shardKey?.database ?? "?"}, ${shardKey?.tableGroup ?? "?"}, ${shardKey?.shard ?? "?"}`,
+    ],
+    [
+      "type",
+      word(poolerTypeToJSON(status.poolerType), "POOLER_TYPE_").replace("UNSPECIFIED", "UNKNOWN"),
+    ],
+    [
+      "role",
+      word(poolerRoleToJSON(status.role), "POOLER_ROLE_").replace("UNSPECIFIED", "not known yet"),
+    ],
+  ];
+  if (serving !== undefined) {
+    const wanted = word(servingStatusToJSON(serving.wanted), "SERVING_STATUS_");
+    lines.push([
+      "serving",
+      `${word(servingStatusToJSON(serving.current), "SERVING_STATUS_")}${
+        wanted === "UNSPECIFIED" ? "" : `, becoming ${wanted}`
+      }${because(serving.reason)}`,
+    ]);
+  }
+  if (database !== undefined) {
+    const mode = database.inRecovery === true ? "in recovery" : "out of recovery";
+    const facts = database.reachable
+      ? `PostgreSQL ${database.serverVersion}, ${mode}`
+      : `not reachable${because(database.lastError)}`;
+    lines.push(["database", `${database.address}: ${facts}`]);
+    lines.push(["connections", `${database.connectionsUsed} of ${database.connectionsLimit}`]);
+  }
+  if (topology !== undefined) {
+    const registered = topology.registered ? "registered" : "not registered";
+    lines.push([
+      "topology",
+      `${topology.implementation}: ${registered}${because(topology.lastError)}`,
+    ]);
+  }
+  const width = Math.max(...lines.map(([name]) => name.length));
+  return lines.map(([name, value]) => `${name.padEnd(width)}  ${value}\n`).join("");
+}
+
+function word(name: string, prefix: string): string {
+  return name.startsWith(prefix) ? name.slice(prefix.length) : name;
+}
+
+function because(reason: string): string {
+  return reason === "" ? "" : ` (${reason})`;
+}
+
+function elapsed(ms: number): string {
+  const seconds = Math.max(0, Math.floor(ms / 1000));
+  const parts: [number, string][] = [
+    [Math.floor(seconds / 86_400), "d"],
+    [Math.floor(seconds / 3600) % 24, "h"],
+    [Math.floor(seconds / 60) % 60, "min"],
+    [seconds % 60, "s"],
+  ];
+  const first = parts.findIndex(([amount]) => amount > 0);
+  return parts
+    .slice(first === -1 ? 3 : first, first === -1 ? 4 : first + 2)
+    .map(([amount, unit]) => `${amount} ${unit}`)
+    .join(" ");
+}

@@ -1,0 +1,46 @@
+import { ManagerError } from "@multipooler/manager";
+import type { ManagerErrorCode } from "@multipooler/manager";
+
+/** Where an operator should look, for the faults that settings can cure. */
+const SETTINGS: Readonly<Record<ManagerErrorCode, string | undefined>> = {
+  INVALID_CONFIG: undefined,
+  ALREADY_OPEN: undefined,
+  NOT_OPEN: undefined,
+  CANCELLED: undefined,
+  LISTEN_FAILED: "--grpc-bind-address, --grpc-port",
+  RECORD_FILE_INVALID: "--pooler-dir",
+  REGISTRATION_REFUSED: "--cell, --service-id, --database, --table-group, --shard",
+  TOPOLOGY_UNAVAILABLE: undefined,
+  DATABASE_UNAVAILABLE: "--socket-file, --pg-host, --pg-port",
+  DATABASE_TIMEOUT: undefined,
+  DATABASE_ERROR: undefined,
+  AUTHENTICATION_FAILED: "--connpool-admin-user, --connpool-admin-password-file",
+  DATABASE_NOT_FOUND: "--database",
+  NOT_POSTGRESQL: "--socket-file, --pg-host, --pg-port",
+  CLOSE_FAILED: undefined,
+  INTERNAL: undefined,
+};
+
+/** One line for an operator: what went wrong and which settings to look at. */
+export function explain(error: unknown): string {
+  if (error instanceof ManagerError) {
+    const settings = SETTINGS[error.code];
+    return settings === undefined ? error.message : `${error.message} (see ${settings})`;
+  }
+  if (isListenError(error)) {
+    const why = error.code === "EADDRINUSE" ? "the port is in use" : error.message;
+    return `HTTP cannot listen on ${error.address}:${error.port}: ${why} (see --bind-address, --http-port)`;
+  }
+  return error instanceof Error ? error.message : String(error);
+}
+
+interface ListenError extends NodeJS.ErrnoException {
+  readonly address: string;
+  readonly port: number;
+}
+
+function isListenError(error: unknown): error is ListenError {
+  return (
+    error instanceof Error && "syscall" in error && error.syscall === "listen" && "port" in error
+  );
+}

@@ -1,0 +1,83 @@
+import { request } from "node:http";
+import { afterEach, expect, test } from "vitest";
+import { HttpServer } from "./http-server.ts";
+import type { Readiness } from "./http-server.ts";
+
+let readiness: Readiness = { ready: false, details: { reason: "starting" } };
+const servers: HttpServer[] = [];
+
+afterEach(async () => {
+  await Promise.all(servers.splice(0).map((server) => server.close()));
+});
+
+async function listening(): Promise<HttpServer> {
+  const server = new HttpServer({ host: "127.0.0.1", port: 0, readiness: () => readiness });
+  servers.push(server);
+  await server.listen();
+  return server;
+}
+
+function get(server: HttpServer, path: string, init?: RequestInit): Promise<Response> {
+  return fetch(`http://127.0.0.1:${server.port}${path}`, init);
+}
+
+test("/live answers as soon as it listens", async () => {
+  const response = await get(await listening(), "/live");
+  expect(response.status).toBe(200);
+  expect(response.headers.get("access-control-allow-origin")).toBe("*");
+});
+
+test("/ready follows the readiness at each request and tells the reason", async () => {
+  const server = await listening();
+  const before = await get(server, "/ready");
+  expect([before.status, await before.json()]).toEqual([503, { ready: false, reason: "starting" }]);
+  readiness = { ready: true, details: {} };
+  const after = await get(server, "/ready?verbose=1");
+  expect([after.status, await after.json()]).toEqual([200, { ready: true }]);
+});
+
+test("/version tells name, version and Node's version", async () => {
+  const response = await get(await listening(), "/version");
+  expect(await response.json()).toMatchObject({ name: "multipooler", node: process.version });
+});
+
+test("another path is 404, another method 405, HEAD has no body", async () => {
+  const server = await listening();
+  expect((await get(server, "/nothing")).status).toBe(404);
+  const post = await get(server, "/live", { method: "POST", body: "x" });
+  expect([post.status, post.headers.get("allow")]).toEqual([405, "GET, HEAD"]);
+  const head = await get(server, "/live", { method: "HEAD" });
+  expect([head.status, await head.text()]).toEqual([200, ""]);
+});
+
+test("a request target that is no path is refused and the server goes on", async () => {
+  const server = await listening();
+  const { promise, resolve, reject } = Promise.withResolvers<number | undefined>();
+  request({ port: server.port, host: "127.0.0.1", path: "//" }, (response) => {
+    response.resume();
+    resolve(response.statusCode);
+  })
+    .on("error", reject)
+    .end();
+  expect(await promise).toBe(404);
+  expect((await get(server, "/live")).status).toBe(200);
+});
+
+test("a port in use is reported, and close after a failed listen is harmless", async () => {
+  const first = await listening();
+  const second = new HttpServer({
+    host: "127.0.0.1",
+    port: first.port,
+    readiness: () => readiness,
+  });
+  await expect(second.listen()).rejects.toMatchObject({ code: "EADDRINUSE" });
+  await second.close();
+});
+
+test("close ends open connections and can be called twice", async () => {
+  const server = await listening();
+  await get(server, "/live");
+  await Promise.all([server.close(), server.close()]);
+  await server.close();
+  await expect(get(server, "/live")).rejects.toThrow();
+});

@@ -1,0 +1,103 @@
+import { createServer } from "node:http";
+import type { Server, ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { buildVersion } from "./version.ts";
+
+/** Whether the pooler can be given work, and if not, why not. */
+export interface Readiness {
+  readonly ready: boolean;
+  /** Shown as JSON with the answer, e.g. state, reason, what is degraded. */
+  readonly details: Readonly<Record<string, unknown>>;
+}
+
+export interface HttpServerOptions {
+  readonly host: string;
+  /** 0 takes a free port. */
+  readonly port: number;
+  /** Asked at each request; must not block. */
+  readonly readiness: () => Readiness;
+}
+
+/**
+ * The probes. `/live` answers 200 as soon as the process listens, `/ready` 200 or 503 with the
+ * reason, `/version` what runs. Everything is JSON.
+ */
+export class HttpServer {
+  readonly #options: HttpServerOptions;
+  readonly #server: Server;
+
+  constructor(options: HttpServerOptions) {
+    this.#options = options;
+    this.#server = createServer(
+      { requestTimeout: 5000, headersTimeout: 5000 },
+      (request, response) => {
+        // Not `new URL`: it throws for targets such as "//", which any client can send.
+        const [pathname = "/"] = (request.url ?? "/").split("?", 1);
+        if (request.method !== "GET" && request.method !== "HEAD") {
+          response.setHeader("allow", "GET, HEAD");
+          answer(response, 405, { error: `${request.method} is not allowed` });
+          return;
+        }
+        this.#route(pathname, response);
+      },
+    );
+  }
+
+  /** Rejects with Node's error (`EADDRINUSE`, `EACCES`, …) when it cannot listen. */
+  async listen(): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.#server.once("error", reject);
+    this.#server.listen({ host: this.#options.host, port: this.#options.port }, resolve);
+    try {
+      await promise;
+    } finally {
+      this.#server.off("error", reject);
+    }
+  }
+
+  /** The port in use, once listening. */
+  get port(): number {
+    const address = this.#server.address();
+    return isAddressInfo(address) ? address.port : this.#options.port;
+  }
+
+  /** Idempotent. Ends keep-alive connections too: a probe loses nothing by it. */
+  async close(): Promise<void> {
+    if (!this.#server.listening) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#server.close(() => resolve());
+    this.#server.closeAllConnections();
+    await promise;
+  }
+
+  #route(pathname: string, response: ServerResponse): void {
+    switch (pathname) {
+      case "/live":
+        answer(response, 200, { live: true });
+        return;
+      case "/ready": {
+        const { ready, details } = this.#options.readiness();
+        answer(response, ready ? 200 : 503, { ready, ...details });
+        return;
+      }
+      case "/version":
+        answer(response, 200, buildVersion);
+        return;
+      default:
+        answer(response, 404, { error: "not found", try: ["/live", "/ready", "/version"] });
+    }
+  }
+}
+
+function isAddressInfo(address: ReturnType<Server["address"]>): address is AddressInfo {
+  return typeof address === "object" && address !== null;
+}
+
+function answer(response: ServerResponse, status: number, body: object): void {
+  response.writeHead(status, {
+    "content-type": "application/json; charset=utf-8",
+    "cache-control": "no-store",
+    "access-control-allow-origin": "*",
+  });
+  response.end(response.req.method === "HEAD" ? undefined : `${JSON.stringify(body)}\n`);
+}

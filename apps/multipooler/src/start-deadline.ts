@@ -1,0 +1,27 @@
+import type { MultiPoolerManager } from "@multipooler/manager";
+
+/**
+ * Calls `onMissed` if PostgreSQL was not reached within `ms` after the start; 0 waits for ever.
+ * Dispose it to stop watching.
+ */
+export function startDeadline(
+  manager: Pick<MultiPoolerManager, "status" | "watchStatus">,
+  ms: number,
+  onMissed: (message: string) => void,
+): Disposable {
+  if (ms === 0) return { [Symbol.dispose]: () => undefined };
+  const timer = setTimeout(() => {
+    unwatch();
+    const { database } = manager.status();
+    const why = database.lastError ?? "no attempt has ended yet";
+    onMissed(`PostgreSQL was not reached within ${ms} ms (--start-timeout): ${why}`);
+  }, ms);
+  const stop = (): void => {
+    clearTimeout(timer);
+    unwatch();
+  };
+  const unwatch = manager.watchStatus(({ database }) => {
+    if (database.reachable) stop();
+  });
+  return { [Symbol.dispose]: stop };
+}

@@ -1,0 +1,146 @@
+import { spawn } from "node:child_process";
+import type { ChildProcessByStdio } from "node:child_process";
+import { createInterface } from "node:readline";
+import type { Readable } from "node:stream";
+import { programEnvironment, programPath } from "./program.ts";
+
+/** One line of the program's log. */
+export type LogLine = Readonly<Record<string, unknown>> & { readonly msg: string };
+
+export interface PoolerExit {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+export interface StartPoolerOptions {
+  /** Flags by name without dashes. Both ports are free ones unless given. */
+  readonly flags: Readonly<Record<string, string>>;
+  readonly env?: Readonly<Record<string, string>>;
+  /** Options for Node itself, e.g. `--expose-gc`. */
+  readonly nodeOptions?: readonly string[];
+}
+
+/** A pooler that runs as a process of its own, as operators run it. */
+export interface PoolerProcess extends AsyncDisposable {
+  readonly pid: number;
+  readonly exited: Promise<PoolerExit>;
+  /** What it logged so far, and everything on standard error. */
+  readonly log: readonly LogLine[];
+  readonly complaints: () => string;
+  /** The address of its HTTP probes, e.g. "http://127.0.0.1:4711", once it listens. */
+  http(): Promise<string>;
+  /** The address of its gRPC server, e.g. "127.0.0.1:4711", once it listens. */
+  grpc(): Promise<string>;
+  /** Resolves with the first log line, also a past one, for which `wanted` is true. */
+  logged(wanted: (line: LogLine) => boolean): Promise<LogLine>;
+  /** Resolves when `/ready` answers with this status; asks again and again until the signal aborts. */
+  ready(status: 200 | 503, options: { readonly signal: AbortSignal }): Promise<unknown>;
+  /** Sends a signal. */
+  kill(signal: NodeJS.Signals): void;
+  /** SIGTERM, then waits for the end; SIGKILL after 15 s. */
+  stop(): Promise<PoolerExit>;
+}
+
+const STOP_LIMIT_MS = 15_000;
+const READY_POLL_MS = 20;
+
+/** Starts the program. Resolves at once: what it does next is told by its log and its probes. */
+export function startPooler(options: StartPoolerOptions): PoolerProcess {
+  const flags = { "http-port": "0", "grpc-port": "0", ...options.flags };
+  const args = Object.entries(flags).flatMap(([name, value]) => [`--${name}`, value]);
+  const child = spawn(process.execPath, [...(options.nodeOptions ?? []), programPath(), ...args], {
+    env: { ...programEnvironment(), ...options.env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  return new ChildPooler(child);
+}
+
+class ChildPooler implements PoolerProcess {
+  readonly log: LogLine[] = [];
+  readonly exited: Promise<PoolerExit>;
+  readonly #child: ChildProcessByStdio<null, Readable, Readable>;
+  readonly #onLine = new Set<(line: LogLine) => void>();
+  #complaints = "";
+
+  constructor(child: ChildProcessByStdio<null, Readable, Readable>) {
+    this.#child = child;
+    const { promise, resolve } = Promise.withResolvers<PoolerExit>();
+    child.once("close", (code, signal) => resolve({ code, signal }));
+    this.exited = promise;
+    child.stderr.setEncoding("utf8").on("data", (text: string) => (this.#complaints += text));
+    createInterface(child.stdout).on("line", (text) => {
+      const line: unknown = JSON.parse(text);
+      if (!isLogLine(line)) return;
+      this.log.push(line);
+      for (const listener of this.#onLine) listener(line);
+    });
+  }
+
+  get pid(): number {
+    const { pid } = this.#child;
+    if (pid === undefined) throw new Error("the pooler could not be started");
+    return pid;
+  }
+
+  readonly complaints = (): string => this.#complaints;
+
+  async http(): Promise<string> {
+    return `http://${await this.#listening("HTTP listens")}`;
+  }
+
+  grpc(): Promise<string> {
+    return this.#listening("gRPC listens");
+  }
+
+  async #listening(message: string): Promise<string> {
+    const line = await this.logged(({ msg }) => msg === message);
+    return `${String(line["address"])}:${String(line["port"])}`;
+  }
+
+  logged(wanted: (line: LogLine) => boolean): Promise<LogLine> {
+    const past = this.log.find(wanted);
+    if (past !== undefined) return Promise.resolve(past);
+    const { promise, resolve, reject } = Promise.withResolvers<LogLine>();
+    const onLine = (line: LogLine): void => {
+      if (wanted(line)) resolve(line);
+    };
+    this.#onLine.add(onLine);
+    void this.exited.then(() => reject(new Error(`the pooler ended first: ${this.#complaints}`)));
+    return promise.finally(() => this.#onLine.delete(onLine));
+  }
+
+  async ready(status: 200 | 503, { signal }: { readonly signal: AbortSignal }): Promise<unknown> {
+    const address = await this.http();
+    for (;;) {
+      const response = await fetch(`${address}/ready`, { signal });
+      const body: unknown = await response.json();
+      if (response.status === status) return body;
+      // A probe is what an orchestrator has: it polls too.
+      await new Promise((resolve) => setTimeout(resolve, READY_POLL_MS));
+    }
+  }
+
+  kill(signal: NodeJS.Signals): void {
+    this.#child.kill(signal);
+  }
+
+  async stop(): Promise<PoolerExit> {
+    const limit = setTimeout(() => this.kill("SIGKILL"), STOP_LIMIT_MS);
+    this.kill("SIGTERM");
+    try {
+      return await this.exited;
+    } finally {
+      clearTimeout(limit);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+}
+
+function isLogLine(value: unknown): value is LogLine {
+  return (
+    typeof value === "object" && value !== null && "msg" in value && typeof value.msg === "string"
+  );
+}
