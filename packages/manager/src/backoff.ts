@@ -28,11 +28,6 @@ export class Backoff {
     return delay;
   }
 
-  /** Whether the bound has grown as far as it does. */
-  get exhausted(): boolean {
-    return this.#bound === this.#options.maxMs;
-  }
-
   /** Begins anew: an attempt succeeded. */
   reset(): void {
     this.#bound = this.#options.minMs;

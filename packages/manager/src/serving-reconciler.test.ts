@@ -74,6 +74,7 @@ class World implements ServingSteps {
   }
 
   async claim(target: ServingTarget, { signal }: CallOptions): Promise<void> {
+    assert.deepEqual(target, deriveTarget(this.facts), "claims what the facts say now");
     this.record = {
       target: { ...target, status: ServingStatus.NotServing },
       draining: false,
@@ -238,7 +239,18 @@ test("whatever happens, it never serves what the facts forbid and ends where the
       expect(model.world.isServing).toBe(false);
       expect(model.clock.waiting).toBe(0);
     }),
-    { numRuns: 300 },
+    {
+      numRuns: 500,
+      examples: [
+        // A step that does not heed its abort ends well after something else was wanted.
+        [
+          [
+            { type: "heed", aborts: false },
+            { type: "learn", health: "standby", role: PoolerType.Unknown },
+          ],
+        ],
+      ],
+    },
   );
 });
 

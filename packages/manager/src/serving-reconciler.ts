@@ -135,6 +135,8 @@ export class ServingReconciler {
     using bound = new Deadline({ clock, ms, what: "the transition", signal: superseded });
     try {
       await this.#transition(target, bound.signal);
+      // The last step may not have heeded the abort.
+      superseded.throwIfAborted();
       this.#succeed();
       return undefined;
     } catch (error) {

@@ -1,6 +1,3 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import path from "node:path";
 import {
   ID_ComponentType,
   type Multipooler,
@@ -125,15 +122,6 @@ export class ManagerFixture implements AsyncDisposable {
     await this.manager.close();
     await this.topology.close();
   }
-}
-
-/** A directory that disposing removes. */
-export async function temporaryDir(): Promise<AsyncDisposable & { readonly path: string }> {
-  const dir = await mkdtemp(path.join(tmpdir(), "mp-manager-"));
-  return {
-    path: dir,
-    [Symbol.asyncDispose]: () => rm(dir, { recursive: true, force: true }),
-  };
 }
 
 function entriesOf(event: RecordEvent<Multipooler>): readonly Versioned<Multipooler>[] {

@@ -1,4 +1,4 @@
-import net from "node:net";
+import type net from "node:net";
 import { type EmbeddedPostgres, startPostgres } from "@multipooler/embedded-postgres";
 import {
   PoolerLifecycleStatus,
@@ -9,6 +9,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { ManagerErrorCode } from "../src/manager-error.ts";
 import type { ManagerStatus } from "../src/manager-status.ts";
 import { ManagerFixture } from "./manager-fixture.ts";
+import { listenAsPeer } from "./peer.ts";
 import { configFor, managerConnections } from "./server.ts";
 
 let postgres: EmbeddedPostgres;
@@ -132,7 +133,7 @@ test.each([
       socket.once("data", () => socket.end("HTTP/1.1 400 Bad Request\r\n\r\n")),
   ],
 ])("a peer that %s is a permanent fault", async (_, behave) => {
-  await using peer = await listen(behave);
+  await using peer = await listenAsPeer(behave);
   await using fixture = new ManagerFixture({
     database: {
       address: { type: "tcp", host: "127.0.0.1", port: peer.port },
@@ -149,7 +150,7 @@ test.each([
 });
 
 test("a peer that is silent is retried, since it may be a PostgreSQL that hangs", async () => {
-  await using peer = await listen(() => undefined);
+  await using peer = await listenAsPeer(() => undefined);
   await using fixture = new ManagerFixture({
     database: {
       address: { type: "tcp", host: "127.0.0.1", port: peer.port },
@@ -189,27 +190,3 @@ test("after the error state nothing is left of the manager", async () => {
   expect(await managerConnections(postgres, "nowhere")).toBe(0);
   expect(fixture.manager.status().state).toEqual({ name: "starting" });
 });
-
-/** A peer on a free port that does with each connection what it is told. */
-async function listen(
-  behave: (socket: net.Socket) => void,
-): Promise<AsyncDisposable & { readonly port: number }> {
-  const sockets = new Set<net.Socket>();
-  const server = net.createServer((socket) => {
-    sockets.add(socket);
-    socket.on("error", () => undefined);
-    socket.once("close", () => sockets.delete(socket));
-    behave(socket);
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  if (address === null || typeof address === "string") throw new Error("no port");
-  return {
-    port: address.port,
-    [Symbol.asyncDispose]: async () => {
-      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-      for (const socket of sockets) socket.destroy();
-      await closed;
-    },
-  };
-}

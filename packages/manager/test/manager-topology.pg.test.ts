@@ -10,8 +10,9 @@ import { MemoryTopology } from "@multipooler/topo/memory";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { ManagerErrorCode } from "../src/manager-error.ts";
 import { PoolerType } from "../src/pooler-type.ts";
-import { ManagerFixture, temporaryDir } from "./manager-fixture.ts";
+import { ManagerFixture } from "./manager-fixture.ts";
 import { configFor } from "./server.ts";
+import { temporaryDir } from "./temporary-dir.ts";
 
 let postgres: EmbeddedPostgres;
 
