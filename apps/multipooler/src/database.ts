@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import type { ManagerOptions } from "@multipooler/manager";
+import { ConfigError } from "./config.ts";
 import type { Config } from "./settings.ts";
 
 /** How to reach PostgreSQL, from the settings. The password is looked up anew at each dial. */
@@ -14,6 +15,20 @@ export function databaseConfig(config: Config): ManagerOptions["database"] {
     password: () => password(config),
     dialTimeoutMs: config.dialTimeoutMs,
   };
+}
+
+/**
+ * Reads the password file once, so that a wrong path is found at the start and not at each dial.
+ *
+ * @throws ConfigError naming the file and the fault.
+ */
+export function checkPasswordFile(config: Config): void {
+  try {
+    password(config);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new ConfigError([`--connpool-admin-password-file: ${why}`], { cause: error });
+  }
 }
 
 function password(config: Config): string | undefined {

@@ -5,7 +5,7 @@ import { MultiPoolerManager, PoolerType } from "@multipooler/manager";
 import type { ManagerOptions } from "@multipooler/manager";
 import { MultiPooler } from "@multipooler/poolerserver";
 import type { Logger } from "pino";
-import { databaseConfig } from "./database.ts";
+import { checkPasswordFile, databaseConfig } from "./database.ts";
 import { checkDirectories } from "./directories.ts";
 import { explain } from "./fault.ts";
 import { HttpServer } from "./http-server.ts";
@@ -32,6 +32,7 @@ export interface ServeIo {
 export async function serve(config: Config, io: ServeIo): Promise<number> {
   const { logger } = io;
   checkDirectories(config);
+  checkPasswordFile(config);
   using termination = new Termination({
     forceExit: (message) => {
       io.complain(message);

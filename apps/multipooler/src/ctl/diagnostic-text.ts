@@ -8,7 +8,8 @@ export function diagnosticText(diagnostic: PgDiagnostic): string {
   ];
   if (diagnostic.detail !== "") lines.push(`DETAIL:  ${diagnostic.detail}`);
   if (diagnostic.hint !== "") lines.push(`HINT:  ${diagnostic.hint}`);
-  if (diagnostic.where !== "") lines.push(`CONTEXT:  ${diagnostic.where}`);
+  // As psql by default: where a notice comes from matters to nobody who did not ask.
+  if (isError && diagnostic.where !== "") lines.push(`CONTEXT:  ${diagnostic.where}`);
   if (diagnostic.position > 0) lines.push(`POSITION:  ${diagnostic.position}`);
   return `${lines.join("\n")}\n`;
 }

@@ -1,0 +1,124 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:net";
+import type { AddressInfo, Server } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { startPostgres } from "@multipooler/embedded-postgres";
+import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
+import { runProgram } from "@multipooler/pooler-process";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { flagsFor } from "./flags.ts";
+
+let postgres: EmbeddedPostgres;
+let stranger: Server;
+let strangerPort: number;
+let directory: string;
+
+beforeAll(async () => {
+  postgres = await startPostgres({ auth: "scram-sha-256", password: "right" });
+  stranger = createServer((socket) => {
+    socket.on("error", () => undefined);
+    socket.end("HTTP/1.1 400 Bad Request\r\n\r\n");
+  });
+  await new Promise<void>((resolve) => stranger.listen(0, "127.0.0.1", resolve));
+  // Listening on TCP, so the address is of this shape.
+  strangerPort = (stranger.address() as AddressInfo).port;
+  directory = await mkdtemp(join(tmpdir(), "multipooler e2e "));
+});
+
+afterAll(async () => {
+  stranger?.close();
+  await postgres?.[Symbol.asyncDispose]();
+  await rm(directory, { recursive: true, force: true });
+});
+
+/** Runs the pooler until it gives up; the limit is far above what any of these faults takes. */
+async function failure(
+  flags: Record<string, string>,
+): Promise<{ code: number | null; line: string }> {
+  const all = {
+    ...flagsFor(postgres),
+    "connpool-admin-password": "right",
+    "http-port": "0",
+    "grpc-port": "0",
+    ...flags,
+  };
+  const args = Object.entries(all).flatMap(([name, value]) => [`--${name}`, value]);
+  const { code, stderr } = await runProgram(args, { signal: AbortSignal.timeout(20_000) });
+  expect(stderr.trimEnd().split("\n"), "exactly one line").toHaveLength(1);
+  return { code, line: stderr.trimEnd() };
+}
+
+test("a wrong password", async () => {
+  const { code, line } = await failure({ "connpool-admin-password": "wrong" });
+  expect(code).toBe(1);
+  expect(line).toContain('password authentication failed for user "postgres"');
+  expect(line).toContain("--connpool-admin-password-file");
+  expect(line).not.toContain("wrong");
+});
+
+test("an empty password", async () => {
+  const { code, line } = await failure({ "connpool-admin-password": "" });
+  expect(code).toBe(2);
+  expect(line).toContain("--connpool-admin-password");
+});
+
+test("a password file that does not exist", async () => {
+  const { code, line } = await failure({
+    "connpool-admin-password-file": join(directory, "absent"),
+  });
+  expect(code).toBe(2);
+  expect(line).toMatch(/^multipooler: --connpool-admin-password-file: .*absent/);
+});
+
+test("an unknown database", async () => {
+  const { code, line } = await failure({ database: "absent" });
+  expect(code).toBe(1);
+  expect(line).toContain('no database "absent"');
+  expect(line).toContain("--database");
+});
+
+test("a port at which something else answers", async () => {
+  const { code, line } = await failure({ "pg-port": String(strangerPort) });
+  expect(code).toBe(1);
+  expect(line).toContain(`127.0.0.1:${strangerPort}`);
+  expect(line).toContain("--pg-port");
+});
+
+test("a port at which nothing listens, with a start timeout", async () => {
+  const { code, line } = await failure({ "pg-port": "1", "start-timeout": "700ms" });
+  expect(code).toBe(1);
+  expect(line).toContain("127.0.0.1:1");
+  expect(line).toContain("--start-timeout");
+});
+
+test("a port that is none", async () => {
+  const { code, line } = await failure({ "pg-port": "99999" });
+  expect([code, line]).toEqual([
+    2,
+    'multipooler: --pg-port: "99999" is not a whole number from 1 to 65535',
+  ]);
+});
+
+test.each(["http-port", "grpc-port"])("--%s in use", async (flag) => {
+  const { code, line } = await failure({ [flag]: String(strangerPort) });
+  expect(code).toBe(1);
+  expect(line).toContain(`127.0.0.1:${strangerPort}`);
+  expect(line).toContain("in use");
+  expect(line).toContain(`--${flag}`);
+});
+
+test("a data directory that is none", async () => {
+  const { code, line } = await failure({ "pg-data-dir": join(directory, "absent") });
+  expect([code, line]).toEqual([
+    2,
+    `multipooler: --pg-data-dir: ${join(directory, "absent")}: does not exist`,
+  ]);
+});
+
+test("an unknown flag is named, with the one that was meant", async () => {
+  const { code, stderr } = await runProgram(["--grpc-prot", "1"]);
+  expect(code).toBe(2);
+  expect(stderr).toContain("--grpc-prot");
+  expect(stderr).toContain("--grpc-port");
+});
