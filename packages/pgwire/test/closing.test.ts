@@ -1,0 +1,225 @@
+import { getEventListeners } from "node:events";
+import { describe, expect, test } from "vitest";
+import { BackendConnection } from "../src/backend-connection.ts";
+import { commandComplete, greeting, readyForQuery, rowDescription } from "./backend-messages.ts";
+import { RecordingSink } from "./recording-sink.ts";
+import { ScriptedServer } from "./scripted-server.ts";
+import type { Peer } from "./scripted-server.ts";
+
+function session(script: (peer: Peer) => Promise<void> | void): Promise<ScriptedServer> {
+  return ScriptedServer.start(async (peer) => {
+    await peer.untyped();
+    peer.write(greeting());
+    await script(peer);
+  });
+}
+
+function connect(server: ScriptedServer, closeTimeoutMs?: number): Promise<BackendConnection> {
+  return BackendConnection.connect({
+    address: server.address,
+    user: "me",
+    database: "db",
+    closeTimeoutMs,
+  });
+}
+
+async function expectTerminate(peer: Peer): Promise<void> {
+  expect(await peer.message()).toEqual({ type: "X", body: Buffer.alloc(0) });
+  await peer.clientEnd;
+}
+
+const done = Buffer.concat([commandComplete("DONE"), readyForQuery()]);
+
+describe("close", () => {
+  test("tells the server and waits for it to end its side", async () => {
+    let ended = false;
+    await using server = await session(async (peer) => {
+      await expectTerminate(peer);
+      await new Promise((resolve) => setImmediate(resolve));
+      ended = true;
+      peer.socket.end();
+    });
+    const connection = await connect(server);
+    await connection.close();
+    expect(ended).toBe(true);
+    expect(connection.state).toBe("closed");
+    expect(await connection.closed).toEqual({ type: "closed" });
+    await expect(connection.query("q", new RecordingSink())).rejects.toMatchObject({
+      code: "CLOSED",
+      sent: false,
+    });
+  });
+
+  test("is one close, however often and whenever it is called", async () => {
+    let terminations = 0;
+    await using server = await session(async (peer) => {
+      await expectTerminate(peer);
+      terminations += 1;
+      peer.socket.end();
+    });
+    const connection = await connect(server);
+    await Promise.all([connection.close(), connection.close(), connection[Symbol.asyncDispose]()]);
+    await connection.close();
+    connection.destroy(new Error("too late"));
+    expect(await connection.closed).toEqual({ type: "closed" });
+    expect(terminations).toBe(1);
+  });
+
+  test("lets the requests before it finish and refuses those after it", async () => {
+    await using server = await session(async (peer) => {
+      expect([await peer.query(), await peer.query()]).toEqual(["a", "b"]);
+      peer.write(done, done);
+      await expectTerminate(peer);
+      peer.socket.end();
+    });
+    const connection = await connect(server);
+    const sinks = [new RecordingSink(), new RecordingSink()];
+    const requests = ["a", "b"].map((sql, index) =>
+      connection.query(sql, sinks[index] ?? expect.unreachable()),
+    );
+    const closing = connection.close();
+    expect([connection.state, connection.idle, connection.inFlight]).toEqual(["closing", false, 2]);
+    await expect(connection.query("c", new RecordingSink())).rejects.toMatchObject({
+      code: "CLOSED",
+      sent: false,
+    });
+    await Promise.all([...requests, closing]);
+    expect(sinks.map(({ types }) => types)).toEqual([["complete"], ["complete"]]);
+  });
+
+  test("does not wait for a request that was withdrawn", async () => {
+    await using server = await session(async (peer) => {
+      await expectTerminate(peer);
+      peer.socket.end();
+    });
+    const connection = await connect(server);
+    const controller = new AbortController();
+    const request = connection.query("q", new RecordingSink(), { signal: controller.signal });
+    const closing = connection.close();
+    controller.abort();
+    await expect(request).rejects.toMatchObject({ code: "ABORTED" });
+    await closing;
+    expect(await connection.closed).toEqual({ type: "closed" });
+  });
+
+  test("destroys the connection when the server does not end it in time", async () => {
+    await using server = await session(expectTerminate);
+    const connection = await connect(server, 10);
+    await connection.close();
+    expect(await connection.closed).toEqual({
+      type: "destroyed",
+      error: expect.objectContaining({
+        code: "CONNECTION_LOST",
+        message: "the server did not end the session within 10 ms",
+      }),
+    });
+  });
+
+  test("destroys the connection when its signal aborts, requests included", async () => {
+    const controller = new AbortController();
+    const reason = new Error("shutdown");
+    await using server = await session(async (peer) => {
+      await peer.query();
+      controller.abort(reason);
+      await peer.clientEnd;
+    });
+    const connection = await connect(server);
+    const request = connection.query("q", new RecordingSink());
+    const refused = expect(request).rejects.toMatchObject({
+      code: "CONNECTION_LOST",
+      cause: reason,
+    });
+    await connection.close({ signal: controller.signal });
+    await refused;
+    expect(await connection.closed).toEqual({ type: "destroyed", error: reason });
+    expect(getEventListeners(controller.signal, "abort")).toEqual([]);
+  });
+
+  test("with a signal that has aborted does not wait for anything", async () => {
+    await using server = await session((peer) => peer.clientEnd);
+    const connection = await connect(server);
+    const reason = new Error("now");
+    await connection.close({ signal: AbortSignal.abort(reason) });
+    expect(await connection.closed).toEqual({ type: "destroyed", error: reason });
+  });
+
+  test("leaves no listener on a signal that stays", async () => {
+    const { signal } = new AbortController();
+    await using server = await session(async (peer) => {
+      await expectTerminate(peer);
+      peer.socket.end();
+    });
+    const connection = await connect(server);
+    await connection.close({ signal });
+    expect(getEventListeners(signal, "abort")).toEqual([]);
+  });
+
+  test("ends when the server breaks off while requests are still running", async () => {
+    await using server = await session(async (peer) => {
+      await peer.query();
+      peer.socket.resetAndDestroy();
+    });
+    const connection = await connect(server);
+    const request = connection.query("q", new RecordingSink());
+    const refused = expect(request).rejects.toMatchObject({ code: "CONNECTION_LOST" });
+    await connection.close();
+    await refused;
+    expect((await connection.closed).type).toBe("lost");
+  });
+});
+
+describe("destroy", () => {
+  test("ends every request at once and says which were sent", async () => {
+    await using server = await session((peer) => peer.clientEnd);
+    const connection = await connect(server);
+    const reason = new Error("unwanted");
+    const sent = connection.query("a", new RecordingSink());
+    await new Promise((resolve) => process.nextTick(resolve));
+    const unsent = connection.query("b", new RecordingSink());
+    connection.destroy(reason);
+    connection.destroy(new Error("again"));
+    expect([connection.state, connection.inFlight]).toEqual(["closed", 0]);
+    const error = { code: "CONNECTION_LOST", cause: reason, diagnostic: undefined };
+    await expect(sent).rejects.toMatchObject({ ...error, sent: true });
+    await expect(unsent).rejects.toMatchObject({ ...error, sent: false });
+    expect(await connection.closed).toEqual({ type: "destroyed", error: reason });
+  });
+
+  test("does not wait for a sink that never takes what it was given", async () => {
+    await using server = await session(async (peer) => {
+      await peer.query();
+      peer.write(rowDescription("a"), done);
+      await peer.clientEnd;
+    });
+    const connection = await connect(server);
+    const stuck = Promise.withResolvers<void>();
+    const written = Promise.withResolvers<void>();
+    const events: string[] = [];
+    const request = connection.query("q", {
+      write: ({ type }) => {
+        events.push(type);
+        written.resolve();
+        return stuck.promise;
+      },
+    });
+    await written.promise;
+    connection.destroy();
+    await expect(request).rejects.toMatchObject({ code: "CONNECTION_LOST", sent: true });
+    await connection.closed;
+    stuck.resolve();
+    await stuck.promise;
+    expect(events).toEqual(["fields"]);
+  });
+
+  test("during close ends the close", async () => {
+    await using server = await session((peer) => peer.clientEnd);
+    const connection = await connect(server);
+    const refused = expect(connection.query("q", new RecordingSink())).rejects.toMatchObject({
+      code: "CONNECTION_LOST",
+    });
+    const closing = connection.close();
+    connection.destroy();
+    await Promise.all([closing, refused]);
+    expect((await connection.closed).type).toBe("destroyed");
+  });
+});
