@@ -30,7 +30,8 @@ async function checkFolder(root: string, folder: string): Promise<GateResult> {
 }
 
 function sources(root: string, folder: string): string[] {
-  const patterns = folder === "." ? ["*.ts", "scripts/**/*.ts"] : [`${folder}/**/*.{ts,mts,cts}`];
+  const patterns =
+    folder === "." ? ["*.ts", "scripts/**/*.{ts,mjs}"] : [`${folder}/**/*.{ts,mts,cts}`];
   return globSync(patterns, {
     cwd: root,
     exclude: (path) => /(^|\/)(node_modules|dist)$/.test(path),
