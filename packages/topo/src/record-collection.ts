@@ -57,7 +57,7 @@ export class RecordCollection<Id, T> implements Records<Id, T> {
     this.#random = random;
   }
 
-  async get(id: Id, options: Abortable = {}): Promise<Versioned<T>> {
+  async get(id: Id, options: Abortable = {}): Promise<RecordEntry<T>> {
     const { store, key } = await this.#find(id, options);
     const entry = await store.get(key, options);
     if (entry === undefined) {
@@ -71,7 +71,7 @@ export class RecordCollection<Id, T> implements Records<Id, T> {
     const { store, root } = await this.#locate(options);
     const prefix = `${joinKey(root, this.#kind.folder)}/`;
     const entries = await store.list(prefix, options);
-    const records: Versioned<T>[] = [];
+    const records: RecordEntry<T>[] = [];
     const failures: unknown[] = [];
     for (const entry of entries.filter(({ key }) => this.#isRecord(key))) {
       try {
@@ -161,9 +161,8 @@ export class RecordCollection<Id, T> implements Records<Id, T> {
     const invalid: RecordEvent<T>[] = [];
     for (const entry of found) {
       const read = this.#readPut(entry);
-      if (read.type === "put")
-        entries.push({ key: read.key, record: read.record, version: read.version });
-      else invalid.push(read);
+      if (read.type === "invalid") invalid.push(read);
+      else entries.push({ key: read.key, record: read.record, version: read.version });
     }
     yield { type: "snapshot", entries };
     yield* invalid;
@@ -171,7 +170,7 @@ export class RecordCollection<Id, T> implements Records<Id, T> {
 
   #readPut(entry: KeyValue): Extract<RecordEvent<T>, { readonly type: "put" | "invalid" }> {
     try {
-      return { type: "put", key: entry.key, ...this.#decode(entry) };
+      return { type: "put", ...this.#decode(entry) };
     } catch (error) {
       if (!isTopoError(error)) throw error;
       return { type: "invalid", key: entry.key, error };
@@ -189,9 +188,9 @@ export class RecordCollection<Id, T> implements Records<Id, T> {
     return key.endsWith(`/${this.#kind.file}`);
   }
 
-  #decode({ key, value, version }: KeyValue): Versioned<T> {
+  #decode({ key, value, version }: KeyValue): RecordEntry<T> {
     try {
-      return { record: this.#kind.decode(value), version };
+      return { key, record: this.#kind.decode(value), version };
     } catch (cause) {
       const message = `not a ${this.#kind.name} record`;
       throw new TopoError({ code: TopoErrorCode.InvalidRecord, key, message, cause });

@@ -7,10 +7,15 @@ export interface Versioned<T> {
   readonly version: Version;
 }
 
+/** A record with its key, which is what `delete` and `invalid` events name it by. */
+export interface RecordEntry<T> extends Versioned<T> {
+  readonly key: string;
+}
+
 /** What could be listed. */
 export interface RecordList<T> {
   /** In the order of their keys. */
-  readonly records: readonly Versioned<T>[];
+  readonly records: readonly RecordEntry<T>[];
   /** PARTIAL_RESULT where something could not be read; its cause is an `AggregateError`. */
   readonly error: TopoError | undefined;
 }
@@ -33,15 +38,10 @@ export type RecordEvent<T> =
   | { readonly type: "interrupted"; readonly error: TopoError }
   | { readonly type: "resumed" };
 
-/** A record with its key, which is what `delete` and `invalid` events name it by. */
-export interface RecordEntry<T> extends Versioned<T> {
-  readonly key: string;
-}
-
 /** Reading records of one type. */
 export interface RecordReader<Id, T> {
   /** The record; NO_NODE where it does not exist. */
-  get(id: Id, options?: Abortable): Promise<Versioned<T>>;
+  get(id: Id, options?: Abortable): Promise<RecordEntry<T>>;
   /** Every record that can be read, and an error that names the rest. */
   list(options?: Abortable): Promise<RecordList<T>>;
   /** One snapshot, then the changes, across reconnections; see {@link KeyWatcher}. */

@@ -1,7 +1,7 @@
 import type { Cell } from "@multipooler/proto/clustermetadata";
 import { systemClock } from "./clock.ts";
 import type { Clock } from "./clock.ts";
-import { TopoError, TopoErrorCode, isTopoError, storeClosed } from "./error.ts";
+import { TopoErrorCode, isTopoError, storeClosed } from "./error.ts";
 import { joinKey } from "./keys.ts";
 import type { Abortable, Backend, KeyValueStore } from "./key-value.ts";
 import { KeyLocker } from "./key-locker.ts";
@@ -17,6 +17,8 @@ export interface TopologyOptions {
   readonly serverAddresses: readonly string[];
   /** What every key of the global store begins with, for instance `/multigres/global`. */
   readonly root: string;
+  /** A cell whose record is made with the first use of the cell, where there is none. */
+  readonly homeCell?: Cell | undefined;
   readonly clock?: Clock | undefined;
   /** A number from 0 up to 1, for the jitter between attempts. */
   readonly random?: (() => number) | undefined;
@@ -27,15 +29,17 @@ export class Topology implements TopoStore {
   readonly global: GlobalStore;
   readonly #backend: Backend;
   readonly #serverAddresses: readonly string[];
+  readonly #homeCell: Cell | undefined;
   readonly #clock: Clock;
   readonly #random: () => number;
   readonly #cells = new Map<string, CellStore>();
   readonly #connections = new Map<string, KeyValueStore>();
   #closed = false;
 
-  constructor({ backend, serverAddresses, root, clock, random }: TopologyOptions) {
+  constructor({ backend, serverAddresses, root, homeCell, clock, random }: TopologyOptions) {
     this.#backend = backend;
     this.#serverAddresses = serverAddresses;
+    this.#homeCell = homeCell;
     this.#clock = clock ?? systemClock;
     this.#random = random ?? Math.random;
     const locate = async (): Promise<Location> => ({
@@ -82,7 +86,11 @@ export class Topology implements TopoStore {
   }
 
   async #locateCell(name: string, options: Abortable): Promise<Location> {
-    const { record } = await this.global.cells.get(name, options);
+    const home = this.#homeCell;
+    const { record } =
+      home?.name === name
+        ? await ensureCell(this, home, options)
+        : await this.global.cells.get(name, options);
     const addresses =
       record.serverAddresses.length === 0 ? this.#serverAddresses : record.serverAddresses;
     return { store: this.#connection(addresses, record.root), root: record.root };
@@ -98,31 +106,31 @@ export class Topology implements TopoStore {
   }
 }
 
-/**
- * Creates the record of a cell unless it exists, and resolves to the record that is there then.
- * Rejects with RECORD_CONFLICT where it is there with other addresses or another root.
- */
+/** The record of a cell, and whether it had to be made. */
+export interface EnsuredCell {
+  /** The record that is there now: another writer's may name other addresses or another root. */
+  readonly record: Cell;
+  readonly created: boolean;
+}
+
+/** Creates the record of a cell where there is none. Never changes one. */
 export async function ensureCell(
   topo: TopoStore,
   cell: Cell,
   { signal }: Abortable = {},
-): Promise<Cell> {
+): Promise<EnsuredCell> {
+  const { cells } = topo.global;
   try {
-    await topo.global.cells.create(cell.name, cell, { signal });
-    return cell;
+    return { record: (await cells.get(cell.name, { signal })).record, created: false };
+  } catch (error) {
+    if (!isTopoError(error, TopoErrorCode.NoNode)) throw error;
+  }
+  try {
+    await cells.create(cell.name, cell, { signal });
+    return { record: cell, created: true };
   } catch (error) {
     if (!isTopoError(error, TopoErrorCode.NodeExists)) throw error;
-    const { record } = await topo.global.cells.get(cell.name, { signal });
-    if (
-      record.root === cell.root &&
-      String(record.serverAddresses) === String(cell.serverAddresses)
-    )
-      return record;
-    throw new TopoError({
-      code: TopoErrorCode.RecordConflict,
-      key: error.key,
-      message: `the cell exists with root ${record.root} at ${record.serverAddresses.join(",")}`,
-      cause: error,
-    });
   }
+  // Somebody else was faster.
+  return { record: (await cells.get(cell.name, { signal })).record, created: false };
 }
