@@ -98,8 +98,26 @@ export class AdminPool {
       throw new ManagerError(ManagerErrorCode.NotOpen, "the connections to PostgreSQL are closed");
     }
     const client = await this.#checkOut(signal);
+    const running = this.#runOn(client, work, timeoutMs);
+    if (signal === undefined) return await running;
+    try {
+      return await untilAborted(running, signal);
+    } catch (error) {
+      throw signal.aborted ? abortFault(signal.reason, this.#context) : error;
+    }
+  }
+
+  /**
+   * Runs on a connection and gives it back. Goes on when the caller has lost interest: it is bounded
+   * anyway, and a connection that is cut in the middle leaves a backend that does not know yet.
+   */
+  async #runOn<T>(
+    client: pg.PoolClient,
+    work: (client: pg.PoolClient) => Promise<T>,
+    timeoutMs: number,
+  ): Promise<T> {
     const { clock } = this.#context;
-    using deadline = new Deadline({ clock, ms: timeoutMs, what: "a statement", signal });
+    using deadline = new Deadline({ clock, ms: timeoutMs, what: "a statement" });
     try {
       const result = await untilAborted(work(client), deadline.signal);
       client.release();

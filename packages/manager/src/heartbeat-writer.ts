@@ -105,11 +105,13 @@ export class HeartbeatWriter {
 
   async #write(at: number, stop: AbortSignal): Promise<void> {
     const { clock, database, intervalMs, leaderId } = this.#options;
-    using deadline = new Deadline({ clock, ms: intervalMs, what: "a heartbeat", signal: stop });
-    const { signal } = deadline;
-    this.#connection ??= await database.openDedicated({ signal });
+    const what = "a heartbeat";
+    using deadline = new Deadline({ clock, ms: intervalMs, what });
+    // A dial goes on to its end, for only then can its backend be told goodbye.
+    this.#connection ??= await database.openDedicated({ signal: deadline.signal });
+    using write = new Deadline({ clock, ms: intervalMs, what, signal: stop });
     const values = [HEARTBEAT_KEY, leaderId, toNanoseconds(at)];
-    await this.#connection.query(WRITE_HEARTBEAT_SQL, values, { signal });
+    await this.#connection.query(WRITE_HEARTBEAT_SQL, values, { signal: write.signal });
   }
 
   /** Frees what a failed write holds, and says what became of it. */

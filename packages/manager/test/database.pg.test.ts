@@ -1,0 +1,165 @@
+import { getEventListeners } from "node:events";
+import { type EmbeddedPostgres, startPostgres } from "@multipooler/embedded-postgres";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { systemClock } from "../src/clock.ts";
+import { Database } from "../src/database.ts";
+import { type DatabaseConfig, resolveDatabaseConfig } from "../src/database-config.ts";
+import { ManagerErrorCode } from "../src/manager-error.ts";
+import { listenAsPeer } from "./peer.ts";
+import { configFor, managerConnections } from "./server.ts";
+
+let postgres: EmbeddedPostgres;
+
+beforeAll(async () => {
+  postgres = await startPostgres({
+    settings: {
+      max_connections: "30",
+      superuser_reserved_connections: "4",
+      reserved_connections: "5",
+    },
+  });
+});
+
+afterAll(async () => {
+  await postgres[Symbol.asyncDispose]();
+});
+
+function connect(
+  name: string,
+  {
+    onConnectionLost = () => undefined,
+    ...config
+  }: Partial<DatabaseConfig> & {
+    readonly onConnectionLost?: (error: Error) => void;
+  } = {},
+): Database {
+  return new Database({
+    config: resolveDatabaseConfig({ ...configFor(postgres, name), ...config }),
+    clock: systemClock,
+    onConnectionLost,
+  });
+}
+
+test("the limit is what the server grants to ordinary roles, or what is configured if less", async () => {
+  await using database = connect("postgres");
+  expect(database.handle.budget.limit).toBe(0);
+  await database.readFacts();
+  expect(database.handle.budget.limit).toBe(30 - 4 - 5);
+  await using capped = connect("postgres", { maxConnections: 8 });
+  await capped.readFacts();
+  expect(capped.handle.budget.limit).toBe(8);
+});
+
+test("a statement that takes too long is ended on both sides", async () => {
+  await using db = await postgres.createDatabase();
+  await using database = connect(db.name, { statementTimeoutMs: 50 });
+  await expect(database.query("SELECT pg_sleep(60)")).rejects.toMatchObject({
+    code: ManagerErrorCode.DatabaseTimeout,
+  });
+  await expect
+    .poll(() =>
+      postgres.sql("SELECT pid FROM pg_stat_activity WHERE datname = $1 AND state = 'active'", {
+        values: [db.name],
+      }),
+    )
+    .toEqual([]);
+});
+
+test("an abort ends the wait at once, also while every connection is taken, and leaves no listener", async () => {
+  await using db = await postgres.createDatabase();
+  await using database = connect(db.name, { statementTimeoutMs: 400 });
+  const abort = new AbortController();
+  const { signal } = abort;
+  const running = [1, 2, 3, 4].map(() =>
+    database.query("SELECT pg_sleep(60)", [], { signal }).catch((error: unknown) => error),
+  );
+  await expect.poll(() => managerConnections(postgres, db.name)).toBe(2);
+  abort.abort();
+  for (const outcome of await Promise.all(running)) {
+    expect(outcome).toMatchObject({ code: ManagerErrorCode.Cancelled });
+  }
+  expect(getEventListeners(signal, "abort")).toEqual([]);
+  expect(await database.readFacts()).toMatchObject({ inRecovery: false });
+});
+
+test("an error of PostgreSQL keeps its SQLSTATE, and the next statement works", async () => {
+  await using database = connect("postgres");
+  await expect(database.query("SELECT 1/0")).rejects.toMatchObject({
+    code: ManagerErrorCode.DatabaseError,
+    sqlState: "22012",
+  });
+  expect(await database.query("SELECT 1 AS one")).toEqual([{ one: 1 }]);
+});
+
+test("a backend that is terminated while idle is told, and replaced", async () => {
+  await using db = await postgres.createDatabase();
+  const lost = Promise.withResolvers<Error>();
+  await using database = connect(db.name, { onConnectionLost: lost.resolve });
+  await database.readFacts();
+  await postgres.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", {
+    values: [db.name],
+  });
+  await lost.promise;
+  expect(await database.readFacts()).toMatchObject({ inRecovery: false });
+});
+
+test("a connection runs with the catalog's names only, and writes whatever the database's default", async () => {
+  await using db = await postgres.createDatabase();
+  await postgres.sql(`ALTER DATABASE ${db.name} SET search_path = public`);
+  await using database = connect(db.name);
+  const settings =
+    "SELECT current_setting('search_path') AS path, current_setting('application_name') AS name";
+  expect(await database.query(settings)).toEqual([{ path: "pg_catalog", name: "multipooler" }]);
+});
+
+test("close lets a statement end within its limit; then nothing is left and nothing more is asked", async () => {
+  await using db = await postgres.createDatabase();
+  const database = connect(db.name, { statementTimeoutMs: 200 });
+  const abandoned = new AbortController();
+  const { signal } = abandoned;
+  const cut = database
+    .query("SELECT pg_sleep(60)", [], { signal })
+    .catch((error: unknown) => error);
+  await expect.poll(() => managerConnections(postgres, db.name)).toBe(1);
+  abandoned.abort();
+  await Promise.all([database.close(), database.close()]);
+  expect(await managerConnections(postgres, db.name)).toBe(0);
+  expect(await cut).toMatchObject({ code: ManagerErrorCode.Cancelled });
+  await expect(database.query("SELECT 1")).rejects.toMatchObject({
+    code: ManagerErrorCode.NotOpen,
+  });
+});
+
+test("close does not wait for a server that hangs", async () => {
+  await using peer = await listenAsPeer(() => undefined);
+  const database = connect("postgres", {
+    address: { type: "tcp", host: "127.0.0.1", port: peer.port },
+    dialTimeoutMs: 600_000,
+  });
+  const facts = database.readFacts().catch((error: unknown) => error);
+  await peer.visited();
+  await database.close();
+  await peer.left();
+  expect(await facts).toMatchObject({ code: ManagerErrorCode.DatabaseUnavailable });
+});
+
+test("a dedicated connection that is closed in the middle of a statement is gone", async () => {
+  await using db = await postgres.createDatabase();
+  await using database = connect(db.name);
+  const connection = await database.openDedicated();
+  const cut = connection.query("SELECT pg_sleep(60)", []).catch((error: unknown) => error);
+  await connection.close();
+  expect(await cut).toMatchObject({ code: ManagerErrorCode.DatabaseUnavailable });
+  await connection.close();
+});
+
+test("a dial of a dedicated connection that is aborted leaves nothing", async () => {
+  await using db = await postgres.createDatabase();
+  await using database = connect(db.name);
+  const abort = new AbortController();
+  const opening = database.openDedicated({ signal: abort.signal }).catch((error: unknown) => error);
+  abort.abort();
+  expect(await opening).toMatchObject({ code: ManagerErrorCode.Cancelled });
+  expect(getEventListeners(abort.signal, "abort")).toEqual([]);
+  await expect.poll(() => managerConnections(postgres, db.name)).toBe(0);
+});
