@@ -20,7 +20,7 @@ export interface StartEtcdOptions {
 /** Starts a server of one member on loopback; `await using` ends it and removes what it left. */
 export async function startEtcd(options: StartEtcdOptions = {}): Promise<EmbeddedEtcd> {
   const { dataDir, port, tls } = options;
-  const directory = dataDir ?? (await mkdtemp(join(tmpdir(), "multipooler-etcd-")));
+  const directory = dataDir ?? (await temporaryDirectory());
   const temporary = dataDir === undefined;
   try {
     for (let attempt = 1; ; attempt += 1) {
@@ -37,6 +37,16 @@ export async function startEtcd(options: StartEtcdOptions = {}): Promise<Embedde
   } catch (error) {
     if (temporary) await rm(directory, { recursive: true, force: true });
     throw error;
+  }
+}
+
+/** In memory where the system offers that: etcd syncs each write, and survives no power cut here. */
+async function temporaryDirectory(): Promise<string> {
+  const name = "multipooler-etcd-";
+  try {
+    return await mkdtemp(join("/dev/shm", name));
+  } catch {
+    return mkdtemp(join(tmpdir(), name));
   }
 }
 

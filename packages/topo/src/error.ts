@@ -66,6 +66,18 @@ export function isTopoError(
   return error instanceof TopoError && (codes.length === 0 || codes.includes(error.code));
 }
 
+/** Whether `error` is one that waiting does not cure: somebody has to change something. */
+export function isPermanent(error: unknown): error is TopoError {
+  return isTopoError(
+    error,
+    TopoErrorCode.Denied,
+    TopoErrorCode.InvalidArgument,
+    TopoErrorCode.InvalidRecord,
+    TopoErrorCode.RecordConflict,
+    TopoErrorCode.Internal,
+  );
+}
+
 /**
  * The error for a signal that aborted while `key` was worked on: TIMEOUT where the reason is a
  * deadline, INTERRUPTED otherwise.

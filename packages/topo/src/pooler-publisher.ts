@@ -5,7 +5,7 @@ import { systemClock } from "./clock.ts";
 import type { Clock } from "./clock.ts";
 import { withDeadline } from "./deadline.ts";
 import { follow } from "./follow.ts";
-import { TopoError, TopoErrorCode, isTopoError, storeClosed } from "./error.ts";
+import { TopoError, TopoErrorCode, isPermanent, isTopoError, storeClosed } from "./error.ts";
 import { componentId } from "./keys.ts";
 import type { Abortable } from "./key-value.ts";
 import type { Logger } from "./logger.ts";
@@ -21,13 +21,6 @@ import type { RecordEvent, Records, Versioned } from "./records.ts";
 const writeTimeoutMs = 5000;
 /** How often the record is looked after without a reason, and the longest wait after a failure. */
 const retryMs = 30_000;
-
-/** Failures that waiting does not cure. */
-const incurable = [
-  TopoErrorCode.RecordConflict,
-  TopoErrorCode.Denied,
-  TopoErrorCode.InvalidRecord,
-] as const;
 
 /** What a pooler's publisher is made of. */
 export interface PoolerPublisherOptions {
@@ -123,14 +116,14 @@ export class PoolerPublisher {
 
   /**
    * Resolves once the record has been created or read and renewed, so that `status().type` comes
-   * from the topology. Rejects with RECORD_CONFLICT, DENIED or INVALID_RECORD, which waiting does
-   * not cure, though the attempts go on.
+   * from the topology. Rejects where waiting does not help, for instance with RECORD_CONFLICT or
+   * DENIED; the attempts go on all the same.
    */
   async registered({ signal }: Abortable = {}): Promise<void> {
     const stop = this.#stop.signal;
     await this.#status.until(
       ({ registered, lastError }) => {
-        if (!registered && isTopoError(lastError, ...incurable)) throw lastError;
+        if (!registered && isPermanent(lastError)) throw lastError;
         return registered;
       },
       this.#name,

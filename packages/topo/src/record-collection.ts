@@ -103,8 +103,8 @@ export class RecordCollection<Id, T> implements Records<Id, T> {
     { signal }: Abortable = {},
   ): Promise<Versioned<T>> {
     const backoff = new Backoff({
-      minMs: 2,
-      maxMs: 250,
+      minMs: 10,
+      maxMs: 500,
       clock: this.#clock,
       random: this.#random,
     });

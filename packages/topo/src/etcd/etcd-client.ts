@@ -58,28 +58,38 @@ export class EtcdClient {
     });
   }
 
-  /**
-   * Opens a stream. Its owner writes, reads and cancels it, and gives what it fails with to `onError`,
-   * which answers the error to go on with.
-   */
-  async open<Request, Response>(
+  /** Sends one request on a stream and reads the answers, until the reader leaves or it fails. */
+  async *converse<Request, Response>(
     procedure: Procedure<Request, Response>,
+    request: Request,
     { key, signal }: CallOptions,
-  ): Promise<{
-    readonly stream: ClientDuplexStream<Request, Response>;
-    readonly onError: (error: unknown) => TopoError;
-  }> {
+  ): AsyncGenerator<Response, void, undefined> {
     const client = await this.#endpoints.connected(key, signal);
-    const metadata = await this.#metadata(client, { key, signal });
-    // A member that has lost the others ends the stream instead of keeping silent.
-    metadata.set("hasleader", "true");
-    const stream = client.makeBidiStreamRequest(
-      procedure.path,
-      (message: Request) => Buffer.from(procedure.request.encode(message).finish()),
-      (bytes: Buffer) => procedure.response.decode(bytes),
-      metadata,
-    );
-    return { stream, onError: (error) => this.#failure(client, error, { key, signal }) };
+    let stream: ClientDuplexStream<Request, Response> | undefined;
+    const cancel = (): void => stream?.cancel();
+    signal.addEventListener("abort", cancel, { once: true });
+    try {
+      const metadata = await this.#metadata(client, { key, signal });
+      signal.throwIfAborted();
+      // A member that has lost the others ends the stream instead of keeping silent.
+      metadata.set("hasleader", "true");
+      stream = client.makeBidiStreamRequest(
+        procedure.path,
+        (message: Request) => Buffer.from(procedure.request.encode(message).finish()),
+        (bytes: Buffer) => procedure.response.decode(bytes),
+        metadata,
+      );
+      // Cancelling is an error of the stream too, which nobody reads any more then.
+      stream.on("error", () => {});
+      stream.write(request);
+      const answers: AsyncIterable<Response> = stream;
+      yield* answers;
+    } catch (error) {
+      throw this.#failure(client, error, { key, signal });
+    } finally {
+      signal.removeEventListener("abort", cancel);
+      stream?.cancel();
+    }
   }
 
   async #callWithToken<Request, Response>(

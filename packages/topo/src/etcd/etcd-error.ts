@@ -24,6 +24,10 @@ function topoCode(code: status): TopoErrorCode {
     // Too many requests or no space: both pass, or are for an operator to see.
     case status.RESOURCE_EXHAUSTED:
     case status.ABORTED:
+    // What a server that is going down, or a connection that breaks in the middle of an answer,
+    // fails with.
+    case status.UNKNOWN:
+    case status.INTERNAL:
       return TopoErrorCode.Unavailable;
     case status.DEADLINE_EXCEEDED:
       return TopoErrorCode.Timeout;
@@ -34,12 +38,10 @@ function topoCode(code: status): TopoErrorCode {
     case status.OUT_OF_RANGE:
       return TopoErrorCode.InvalidArgument;
     case status.OK:
-    case status.UNKNOWN:
     case status.NOT_FOUND:
     case status.ALREADY_EXISTS:
     case status.FAILED_PRECONDITION:
     case status.UNIMPLEMENTED:
-    case status.INTERNAL:
     case status.DATA_LOSS:
       return TopoErrorCode.Internal;
   }

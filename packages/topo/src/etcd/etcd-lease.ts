@@ -1,6 +1,5 @@
 import { status } from "@grpc/grpc-js";
-import type { LeaseKeepAliveResponse } from "@multipooler/proto/etcd";
-import { isTopoError } from "../error.ts";
+import { TopoError, TopoErrorCode, isTopoError } from "../error.ts";
 import type { Leases } from "../lease-session.ts";
 import type { EtcdClient } from "./etcd-client.ts";
 import { isServiceError } from "./etcd-error.ts";
@@ -27,22 +26,13 @@ export class EtcdLeases implements Leases {
 
   async renew(id: bigint, signal: AbortSignal): Promise<boolean> {
     const options = { key: sessionKey(id), signal };
-    const { stream, onError } = await this.#client.open(procedures.leaseKeepAlive, options);
-    const cancel = (): void => stream.cancel();
-    signal.addEventListener("abort", cancel, { once: true });
-    // Cancelling is an error of the stream too, which nobody reads any more then.
-    stream.on("error", () => {});
-    try {
-      stream.write({ ID: id });
-      const answers: AsyncIterable<LeaseKeepAliveResponse> = stream;
-      for await (const { TTL } of answers) return TTL > 0n;
-      throw new Error("etcd ended the stream without an answer");
-    } catch (error) {
-      throw onError(error);
-    } finally {
-      signal.removeEventListener("abort", cancel);
-      stream.cancel();
-    }
+    const answers = this.#client.converse(procedures.leaseKeepAlive, { ID: id }, options);
+    for await (const { TTL } of answers) return TTL > 0n;
+    throw new TopoError({
+      code: TopoErrorCode.Unavailable,
+      key: options.key,
+      message: "etcd ended the stream without an answer",
+    });
   }
 
   async revoke(id: bigint, signal: AbortSignal): Promise<void> {

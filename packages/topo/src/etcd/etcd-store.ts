@@ -19,7 +19,7 @@ import { EtcdClient } from "./etcd-client.ts";
 import { keyValueOf } from "./etcd-key-value.ts";
 import { EtcdLeases, isLeaseUnknown } from "./etcd-lease.ts";
 import type { EtcdCredentials } from "./etcd-options.ts";
-import { followEtcd } from "./etcd-watch.ts";
+import { EtcdWatch } from "./etcd-watch.ts";
 import type { Snapshot } from "./etcd-watch.ts";
 import { prefixRange } from "./key-range.ts";
 import { procedures } from "./procedures.ts";
@@ -110,7 +110,7 @@ export class EtcdStore implements KeyValueStore {
     const feed = new WatchFeed();
     this.#watches.set(feed, prefix);
     const left = new AbortController();
-    const following = followEtcd({
+    const watch = new EtcdWatch({
       client: this.#client,
       prefix,
       feed,
@@ -119,6 +119,7 @@ export class EtcdStore implements KeyValueStore {
       random: this.#random,
       signal: AbortSignal.any([this.#until(signal), left.signal]),
     });
+    const following = watch.follow();
     try {
       yield* feed.events(signal);
     } finally {

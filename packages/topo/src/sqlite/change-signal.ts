@@ -1,0 +1,63 @@
+import { watch } from "node:fs";
+import type { FSWatcher } from "node:fs";
+import { basename, dirname } from "node:path";
+import type { Clock } from "../clock.ts";
+
+/**
+ * How often the file is looked at without a sign of a change, in milliseconds: some file systems,
+ * network ones above all, give no sign.
+ */
+const safetyPollMs = 2000;
+
+/** What a signal of changes is made of. */
+export interface ChangeSignalOptions {
+  /** The file of the database. */
+  readonly path: string;
+  readonly clock: Clock;
+  /** Called when the file may have changed. */
+  readonly onSign: () => void;
+}
+
+/**
+ * Tells when another process may have changed a database: each commit writes its write-ahead log,
+ * which the operating system tells those who watch its directory.
+ */
+export class ChangeSignal {
+  readonly #stopped = new AbortController();
+  readonly #options: ChangeSignalOptions;
+  #watcher: FSWatcher | undefined;
+
+  constructor(options: ChangeSignalOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    const { path, onSign } = this.#options;
+    const log = `${basename(path)}-wal`;
+    try {
+      this.#watcher = watch(dirname(path), (_event, name) => {
+        if (name === null || name === log) onSign();
+      });
+      // Whatever ends the watching, the safety poll goes on.
+      this.#watcher.on("error", () => this.#watcher?.close());
+    } catch {
+      // No more watches can be had, or none here: the safety poll has to do.
+    }
+    void this.#poll();
+  }
+
+  stop(): void {
+    this.#stopped.abort();
+    this.#watcher?.close();
+  }
+
+  async #poll(): Promise<void> {
+    const { clock, onSign } = this.#options;
+    const { signal } = this.#stopped;
+    for (;;) {
+      await clock.sleep(safetyPollMs, signal);
+      if (signal.aborted) return;
+      onSign();
+    }
+  }
+}

@@ -1,0 +1,145 @@
+import { mkdir } from "node:fs/promises";
+import { dirname } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { Backoff } from "../backoff.ts";
+import type { Clock } from "../clock.ts";
+import { withDeadline } from "../deadline.ts";
+import { interruption } from "../error.ts";
+import { KeyTable } from "./key-table.ts";
+import { prepareSchema } from "./schema.ts";
+import { fileError, isBusy } from "./sqlite-error.ts";
+
+/** How long one operation may wait for other processes, in milliseconds. */
+const busyTimeoutMs = 10_000;
+
+/** What an open topology file is made of. */
+export interface TopologyFileOptions {
+  readonly path: string;
+  readonly clock: Clock;
+  readonly random: () => number;
+}
+
+interface Opened {
+  readonly database: DatabaseSync;
+  readonly table: KeyTable;
+}
+
+/** How an operation may end early. */
+export interface WorkOptions {
+  readonly key: string;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * One connection to a topology file, opened with its first use. SQLite works synchronously, so
+ * transactions are a few statements long, and nothing here waits inside SQLite for another process:
+ * where one is in the way, the wait is a timer.
+ */
+export class TopologyFile {
+  readonly path: string;
+  readonly #clock: Clock;
+  readonly #random: () => number;
+  #opened: Opened | undefined;
+  #closed = false;
+
+  constructor({ path, clock, random }: TopologyFileOptions) {
+    this.path = path;
+    this.#clock = clock;
+    this.#random = random;
+  }
+
+  /** Runs reads as one transaction. */
+  read<T>(work: (table: KeyTable) => T, options: WorkOptions): Promise<T> {
+    return this.#retry("read", work, options);
+  }
+
+  /** Runs reads and writes as one transaction. */
+  write<T>(work: (table: KeyTable) => T, options: WorkOptions): Promise<T> {
+    return this.#retry("write", work, options);
+  }
+
+  /** Runs a transaction at once; `undefined` where the file is not open or someone is in the way. */
+  attempt<T>(kind: "read" | "write", work: (table: KeyTable) => T): T | undefined {
+    if (this.#opened === undefined) return undefined;
+    try {
+      return transact(this.#opened, begin[kind], work);
+    } catch (error) {
+      if (isBusy(error)) return undefined;
+      throw fileError(this.path, error);
+    }
+  }
+
+  /** A number that changes with each commit of another connection; `undefined` for not known. */
+  dataVersion(): bigint | undefined {
+    try {
+      return this.#opened?.table.dataVersion();
+    } catch {
+      // Whoever reads next is told why.
+      return undefined;
+    }
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#opened?.database.close();
+    this.#opened = undefined;
+  }
+
+  async #retry<T>(
+    kind: "read" | "write",
+    work: (table: KeyTable) => T,
+    { key, signal }: WorkOptions,
+  ): Promise<T> {
+    const { path } = this;
+    const clock = this.#clock;
+    const backoff = new Backoff({ minMs: 1, maxMs: 20, clock, random: this.#random });
+    return withDeadline({ ms: busyTimeoutMs, clock, signal }, async (bounded) => {
+      for (;;) {
+        if (bounded.aborted) throw interruption(key, bounded);
+        try {
+          this.#opened ??= await this.#open();
+          if (bounded.aborted) throw interruption(key, bounded);
+          return transact(this.#opened, begin[kind], work);
+        } catch (error) {
+          if (!isBusy(error)) throw fileError(path, error);
+        }
+        await backoff.wait(bounded);
+      }
+    });
+  }
+
+  async #open(): Promise<Opened> {
+    await mkdir(dirname(this.path), { recursive: true });
+    // Another operation may have opened it meanwhile, and `close` may have come.
+    if (this.#opened !== undefined) return this.#opened;
+    const database = new DatabaseSync(this.path, { timeout: 0 });
+    try {
+      prepareSchema(database, this.path);
+      const opened = { database, table: new KeyTable(database) };
+      if (this.#closed) database.close();
+      return opened;
+    } catch (error) {
+      database.close();
+      throw error;
+    }
+  }
+}
+
+/** A writer takes its lock first, so that it cannot find it taken half-way. */
+const begin = { read: "BEGIN", write: "BEGIN IMMEDIATE" } as const;
+
+function transact<T>(
+  { database, table }: Opened,
+  beginning: string,
+  work: (table: KeyTable) => T,
+): T {
+  database.exec(beginning);
+  try {
+    const result = work(table);
+    database.exec("COMMIT");
+    return result;
+  } catch (error) {
+    if (database.isTransaction) database.exec("ROLLBACK");
+    throw error;
+  }
+}
