@@ -30,7 +30,7 @@ export interface Session {
 }
 
 /** The start-up message; INVALID_ARGUMENT if something in it cannot be written. */
-export function encodeSessionRequest(request: SessionRequest): Buffer {
+function encodeSessionRequest(request: SessionRequest): Buffer {
   const { user, database } = request;
   const parameters = Object.entries({ ...request.parameters, user, database });
   for (const [name, value] of parameters) {

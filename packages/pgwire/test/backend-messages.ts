@@ -2,10 +2,7 @@
 
 export function message(type: string, ...parts: readonly Buffer[]): Buffer {
   const body = Buffer.concat(parts);
-  const header = Buffer.alloc(5);
-  header.write(type, "latin1");
-  header.writeInt32BE(body.length + 4, 1);
-  return Buffer.concat([header, body]);
+  return Buffer.concat([header(type, body.length + 4), body]);
 }
 
 export function int16(value: number): Buffer {
@@ -24,7 +21,7 @@ export function cstring(text: string): Buffer {
   return Buffer.from(`${text}\0`);
 }
 
-/** The header alone of a message whose body is to be `length` bytes, less the four of the length. */
+/** The header of a message, with any length: it should be that of the body, and four for itself. */
 export function header(type: string, length: number): Buffer {
   return Buffer.concat([Buffer.from(type, "latin1"), int32(length)]);
 }

@@ -30,7 +30,7 @@ function connect(server: ScriptedServer): Promise<BackendConnection> {
 test("a cancel names the session by its key, and resolves when the server has closed", async () => {
   let handled = false;
   await using server = await serve((peer, request) => {
-    expect(request).toEqual(Buffer.from("04d2162e" + "00001267" + "0000032f", "hex"));
+    expect(request).toEqual(Buffer.from("04d2162e000012670000032f", "hex"));
     handled = true;
     peer.socket.end();
   });

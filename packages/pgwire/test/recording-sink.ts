@@ -61,7 +61,7 @@ export class RecordingSink implements ResponseSink {
 }
 
 /** Splits DataRow messages into their values. */
-export function parseRows(block: Buffer): (string | null)[][] {
+function parseRows(block: Buffer): (string | null)[][] {
   const rows: (string | null)[][] = [];
   let offset = 0;
   while (offset < block.length) {

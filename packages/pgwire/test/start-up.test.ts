@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { BackendConnection } from "../src/backend-connection.ts";
 import type { ConnectOptions } from "../src/connect-options.ts";
-import type { PgwireError } from "../src/error.ts";
+import { PgwireError } from "../src/error.ts";
 import {
   authentication,
   backendKeyData,
@@ -42,10 +42,12 @@ async function failure(
 ): Promise<PgwireError> {
   await using server = await ScriptedServer.start(script);
   const attempt = BackendConnection.connect({ ...options(server), ...more });
-  return await attempt.then(
-    () => expect.unreachable("the server was taken for one"),
-    (error: PgwireError) => error,
+  const error: unknown = await attempt.then(
+    () => "the server was taken for one",
+    (reason: unknown) => reason,
   );
+  if (error instanceof PgwireError) return error;
+  throw error;
 }
 
 const sasl = (...mechanisms: readonly string[]): Buffer =>
