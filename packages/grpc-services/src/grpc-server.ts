@@ -1,19 +1,14 @@
 import { Server } from "@grpc/grpc-js";
-import { ControllerService } from "@multipooler/controller-api";
 import type { CallOptions } from "@multipooler/controller-api";
-import { ManagerService } from "@multipooler/manager";
 import type { PoolerService, ServiceTransport } from "@multipooler/manager";
-import { BoundPort } from "./bound-port.ts";
+import { GrpcPort } from "./grpc-port.ts";
 import { GrpcServicesError, GrpcServicesErrorCode } from "./error.ts";
 import { addService } from "./grpc-js-adapter.ts";
-import { bindHealthService } from "./health-service-binding.ts";
 import type { Logger } from "./logger.ts";
-import { bindManagerService } from "./manager-service-binding.ts";
 import type { PoolerManager } from "./pooler-manager.ts";
-import { bindQueryService } from "./query-service-binding.ts";
+import { poolerServices } from "./pooler-services.ts";
 import { addReflection } from "./reflection.ts";
-import type { BoundService } from "./service-binding.ts";
-import { ServiceHealth } from "./service-health.ts";
+import { raiseStreamResetLimit } from "./stream-reset-limit.ts";
 
 /** How a {@link GrpcServer} is built. */
 export interface GrpcServerOptions {
@@ -42,12 +37,12 @@ const UNLIMITED_STREAMS = 0xffff_ffff;
 /** From `listen` to the end of `close`. */
 interface Run {
   /** Settles when the port is bound or could not be. */
-  readonly bound: Promise<BoundPort>;
+  readonly bound: Promise<GrpcPort>;
   /** Aborts when `close` begins. */
   readonly closing: AbortController;
   /** Aborts when what is left is to be cut. */
   readonly force: AbortController;
-  port: BoundPort | undefined;
+  port: GrpcPort | undefined;
   closed: Promise<void> | undefined;
 }
 
@@ -125,10 +120,10 @@ export class GrpcServer implements ServiceTransport {
   }
 
   #start(): Run {
-    const { host, port } = this.#options;
+    const { host, port, logger } = this.#options;
     const closing = new AbortController();
     const server = this.#createServer(closing.signal);
-    const bound = BoundPort.bind({ server, host, port });
+    const bound = GrpcPort.open({ server, host, port, logger });
     return { bound, closing, force: new AbortController(), port: undefined, closed: undefined };
   }
 
@@ -145,7 +140,7 @@ export class GrpcServer implements ServiceTransport {
   }
 
   #createServer(closing: AbortSignal): Server {
-    const { logger, keepaliveIntervalMs, keepaliveTimeoutMs } = this.#options;
+    const { manager, version, logger, keepaliveIntervalMs, keepaliveTimeoutMs } = this.#options;
     const maxMessageBytes = this.#options.maxMessageBytes ?? DEFAULT_MAX_MESSAGE_BYTES;
     const server = new Server({
       "grpc.max_receive_message_length": maxMessageBytes,
@@ -155,30 +150,22 @@ export class GrpcServer implements ServiceTransport {
       "grpc.max_concurrent_streams": UNLIMITED_STREAMS,
       "grpc.enable_channelz": 0,
     });
-    const services = this.#services(closing, maxMessageBytes);
-    for (const service of services) addService(server, service, { maxMessageBytes, logger });
-    addReflection(
-      server,
-      services.map(({ name }) => name),
-    );
-    return server;
-  }
-
-  #services(closing: AbortSignal, maxMessageBytes: number): readonly BoundService[] {
-    const { manager, version } = this.#options;
-    const query = this.#offered.has(ControllerService.Query)
-      ? [bindQueryService({ manager, maxMessageBytes })]
-      : [];
-    const management = this.#offered.has(ManagerService.Manager)
-      ? [bindManagerService({ manager, version })]
-      : [];
-    const health = new ServiceHealth({
+    raiseStreamResetLimit(server);
+    const { offered, health } = poolerServices({
       manager,
-      queryServices: query.map(({ name }) => name),
-      managementServices: management.map(({ name }) => name),
+      version,
+      maxMessageBytes,
+      offered: this.#offered,
       closing,
     });
-    return [...query, ...management, bindHealthService(health)];
+    for (const service of [...offered, health]) {
+      addService(server, service, { maxMessageBytes, logger });
+    }
+    addReflection(
+      server,
+      offered.map(({ name }) => name),
+    );
+    return server;
   }
 }
 

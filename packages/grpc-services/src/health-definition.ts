@@ -39,10 +39,6 @@ export const HealthDefinition: ServiceDefinition & {
   },
 };
 
-/** The file that declares the service: a serialised google.protobuf.FileDescriptorProto. */
-export const healthDescriptors: readonly Buffer[] =
-  loaded("Check").requestType.fileDescriptorProtos;
-
 /** Check, seen from a client: takes the name of a service, answers whether it is serving. */
 export const healthCheckMethod: ClientMethod<string, boolean> = {
   path: loaded("Check").path,

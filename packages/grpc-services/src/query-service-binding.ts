@@ -66,10 +66,9 @@ async function streamExecute(
   const service = manager.queryServiceControl().getExecutor();
   try {
     await executeStatement(service, statement, (event) => results.take(event), context);
-  } catch (error) {
-    // What the database sent before the error reaches the client before the error does.
+  } finally {
+    // What the database sent before an error reaches the client before the error does.
     await results.flush();
-    throw error;
   }
 }
 

@@ -1,10 +1,10 @@
 import type { Server } from "@grpc/grpc-js";
 import { ReflectionService } from "@grpc/reflection";
 import { fileDescriptorSet } from "@multipooler/proto/descriptors";
-import { healthDescriptors } from "./health-definition.ts";
 
 /**
- * Puts `grpc.reflection.v1.ServerReflection` and its v1alpha twin on `server`.
+ * Puts `grpc.reflection.v1.ServerReflection` and its v1alpha twin on `server`. They describe what
+ * `/proto` declares; health is not among it.
  *
  * @param services the full names of the services to list.
  */
@@ -12,13 +12,12 @@ export function addReflection(server: Server, services: readonly string[]): void
   // proto-loader's own reading of a descriptor set loses the imports between files, and then
   // strict clients such as grpcurl cannot resolve a type. The service looks at nothing but the
   // serialised files, so it gets them as they are.
-  const files = [...splitDescriptorSet(fileDescriptorSet), ...healthDescriptors];
   const reflection = new ReflectionService(
     {
       everything: {
         format: "Protocol Buffer 3 EnumDescriptorProto",
         type: {},
-        fileDescriptorProtos: files,
+        fileDescriptorProtos: [...splitDescriptorSet(fileDescriptorSet)],
       },
     },
     { services: [...services] },

@@ -6,52 +6,49 @@ export type HealthStatus = "SERVING" | "NOT_SERVING";
 /** How a {@link ServiceHealth} is built. */
 export interface ServiceHealthOptions {
   readonly manager: Pick<PoolerManager, "status" | "watchStatus">;
-  /** The services that need a pooler which is ready. */
-  readonly queryServices: readonly string[];
-  /** The services that answer as long as the process does. */
-  readonly managementServices: readonly string[];
+  /** The services by name, and whether each serves only while the pooler is ready. */
+  readonly needsReadyPooler: ReadonlyMap<string, boolean>;
   /** Aborts when the server begins to close; nothing is serving from then on. */
   readonly closing: AbortSignal;
 }
 
-/**
- * The health of the services, and under the empty name that of the pooler as a whole: it follows
- * the manager's readiness, except for management, which is there to tell why a pooler is not ready.
- */
+/** The health of the services, and under the empty name that of the pooler as a whole. */
 export class ServiceHealth {
-  readonly #options: ServiceHealthOptions;
+  readonly #manager: ServiceHealthOptions["manager"];
+  readonly #needsReadyPooler: ReadonlyMap<string, boolean>;
+  readonly #closing: AbortSignal;
 
-  constructor(options: ServiceHealthOptions) {
-    this.#options = options;
+  constructor({ manager, needsReadyPooler, closing }: ServiceHealthOptions) {
+    this.#manager = manager;
+    this.#needsReadyPooler = new Map([["", true], ...needsReadyPooler]);
+    this.#closing = closing;
   }
 
   /** `undefined` for a service that is not here. */
   status(service: string): HealthStatus | undefined {
-    const { manager, queryServices, managementServices, closing } = this.#options;
-    const isManagement = managementServices.includes(service);
-    if (!isManagement && service !== "" && !queryServices.includes(service)) return undefined;
-    const isServing = !closing.aborted && (isManagement || manager.status().ready);
-    return isServing ? "SERVING" : "NOT_SERVING";
+    const needsReadyPooler = this.#needsReadyPooler.get(service);
+    if (needsReadyPooler === undefined) return undefined;
+    if (this.#closing.aborted) return "NOT_SERVING";
+    return !needsReadyPooler || this.#manager.status().ready ? "SERVING" : "NOT_SERVING";
   }
 
   /** Every name that {@link status} knows. */
   services(): readonly string[] {
-    return ["", ...this.#options.queryServices, ...this.#options.managementServices];
+    return [...this.#needsReadyPooler.keys()];
   }
 
   /** Calls `listener` whenever a status may have changed, until the returned function is called. */
   watch(listener: () => void): () => void {
-    const { manager, closing } = this.#options;
-    const unwatch = manager.watchStatus(listener);
-    closing.addEventListener("abort", listener, { once: true });
+    const unwatch = this.#manager.watchStatus(listener);
+    this.#closing.addEventListener("abort", listener, { once: true });
     return () => {
       unwatch();
-      closing.removeEventListener("abort", listener);
+      this.#closing.removeEventListener("abort", listener);
     };
   }
 
   /** Whether the server is closing. */
   get isClosing(): boolean {
-    return this.#options.closing.aborted;
+    return this.#closing.aborted;
   }
 }

@@ -1,0 +1,113 @@
+import type { ResultSink } from "@multipooler/controller-api";
+import { expect, test } from "vitest";
+import { dataRow, textFields } from "./data-rows.ts";
+import { FakePoolerError } from "./fake-manager.ts";
+import type { FakeManager } from "./fake-manager.ts";
+import { SilentClient } from "./silent-client.ts";
+import { startServer } from "./test-server.ts";
+
+const MIB = 1_048_576;
+/** Almost as large as a controller's blocks may be. */
+const BLOCK = Buffer.concat(Array.from({ length: 2000 }, () => dataRow("x".repeat(1000))));
+
+interface Filled {
+  /** What the sink took before it asked to wait. */
+  readonly bytes: number;
+  readonly behind: Promise<void>;
+  readonly signal: AbortSignal;
+}
+
+/** Lets the next statement write blocks until the sink asks to wait. */
+async function fill(manager: FakeManager): Promise<Filled> {
+  const filled = Promise.withResolvers<Filled>();
+  manager.execute = async (_request, sink, { signal } = {}) => {
+    if (signal === undefined) throw new TypeError("no signal");
+    await sink.write({ type: "fields", fields: textFields("a") });
+    const { bytes, behind } = writeUntilBehind(sink);
+    filled.resolve({ bytes, behind, signal });
+    await behind;
+    throw new FakePoolerError("CANCELLED", "cancelled");
+  };
+  return await filled.promise;
+}
+
+function writeUntilBehind(sink: ResultSink): { bytes: number; behind: Promise<void> } {
+  for (let bytes = BLOCK.byteLength; ; bytes += BLOCK.byteLength) {
+    const block = Buffer.from(BLOCK);
+    const behind = sink.write({ type: "rows", block, rowCount: 2000, inProgress: false });
+    if (behind !== undefined) return { bytes, behind };
+  }
+}
+
+test("a client that does not read holds the statement up, with little in the server", async () => {
+  await using pooler = await startServer();
+  const before = process.memoryUsage().arrayBuffers;
+  const filling = fill(pooler.manager);
+  using _silent = new SilentClient(pooler.address);
+  const { bytes, behind } = await filling;
+  let isBehind = true;
+  const waiting = behind.then(() => {
+    isBehind = false;
+  });
+  expect(bytes).toBeLessThan(6 * MIB);
+  // Others are served meanwhile; after this many round trips nothing is on its way any more.
+  for (let trip = 0; trip < 50; trip += 1) await pooler.client.isServing("");
+  expect(isBehind).toBe(true);
+  expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(16 * MIB);
+  _silent.cancel();
+  await waiting;
+});
+
+test("a statement that waits for a client is woken when the client cancels", async () => {
+  await using pooler = await startServer();
+  const filling = fill(pooler.manager);
+  using silent = new SilentClient(pooler.address);
+  const { behind, signal } = await filling;
+  expect(signal.aborted).toBe(false);
+  silent.cancel();
+  await behind;
+  expect(signal.reason).toMatchObject({ name: "AbortError" });
+});
+
+test("a statement that waits for a client is woken when the client goes away", async () => {
+  await using pooler = await startServer();
+  const filling = fill(pooler.manager);
+  const silent = new SilentClient(pooler.address);
+  const { behind, signal } = await filling;
+  silent[Symbol.dispose]();
+  await behind;
+  expect(signal.reason).toMatchObject({ name: "AbortError" });
+});
+
+test("a deadline passes also for a client that never reads", async () => {
+  await using pooler = await startServer();
+  const filling = fill(pooler.manager);
+  using _silent = new SilentClient(pooler.address, "300m");
+  const { behind, signal } = await filling;
+  await behind;
+  expect(signal.reason).toMatchObject({ name: "TimeoutError" });
+});
+
+test("a client that reads slowly gets everything", async () => {
+  await using pooler = await startServer();
+  const blocks = 40;
+  pooler.manager.execute = async (_request, sink) => {
+    await sink.write({ type: "fields", fields: textFields("a") });
+    for (let block = 0; block < blocks; block += 1) {
+      await sink.write({ type: "rows", block: BLOCK, rowCount: 2000, inProgress: false });
+    }
+    await sink.write({ type: "complete", commandTag: `SELECT ${blocks * 2000}` });
+  };
+  let bytes = 0;
+  let rows = 0;
+  const stream = pooler.client.streamExecute({ options: { passthroughRow: true } });
+  for await (const { result } of stream) {
+    if (result?.payload?.$case !== "result") continue;
+    bytes += result.payload.value.passthroughBlock.byteLength;
+    rows += result.payload.value.passthroughRowCount;
+    // Slower than the server by some round trips.
+    for (let trip = 0; trip < 3; trip += 1) await pooler.client.isServing("");
+  }
+  expect(bytes).toBe(blocks * BLOCK.byteLength);
+  expect(rows).toBe(blocks * 2000);
+});
