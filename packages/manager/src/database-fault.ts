@@ -37,7 +37,6 @@ export function isPermanent(error: ManagerError): boolean {
     case ManagerErrorCode.Cancelled:
     case ManagerErrorCode.ListenFailed:
     case ManagerErrorCode.RecordFileInvalid:
-    case ManagerErrorCode.TopologyUnavailable:
     case ManagerErrorCode.DatabaseUnavailable:
     case ManagerErrorCode.DatabaseTimeout:
     case ManagerErrorCode.DatabaseError:

@@ -100,7 +100,8 @@ export class HeartbeatWriter {
         this.#log.failed(outcome);
       }
     }
-    return Math.max(0, startedAt + intervalMs - clock.now());
+    // Between the bounds also when the clock was set in the meantime.
+    return Math.min(Math.max(0, startedAt + intervalMs - clock.now()), intervalMs);
   }
 
   async #write(at: number, stop: AbortSignal): Promise<void> {

@@ -15,8 +15,8 @@ export interface PoolerDescription {
   /** The name or address under which others reach this machine. */
   readonly hostname: string;
   /**
-   * The ports that others reach, by service: "grpc", "http", "postgres". Asked whenever the record
-   * is written, so a port that the system chose is known once its transport listens.
+   * The ports that others reach, by service: "grpc", "http", "postgres". Asked once the transports
+   * listen, so that a port that the system chose is known.
    */
   readonly ports: () => Readonly<Record<string, number>>;
   /**

@@ -75,7 +75,7 @@ export class ServingReconciler {
   readonly #task: PeriodicTask;
   readonly #backoff: Backoff;
   readonly #log: FailureLog;
-  #wanted: ServingTarget = notServing("starting");
+  #wanted: ServingTarget = notServing("the topology has not named the type yet");
   #reached = false;
   #lastError: unknown;
   #attempt: { readonly target: ServingTarget; readonly abort: AbortController } | undefined;

@@ -1,4 +1,5 @@
 import { getEventListeners } from "node:events";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { type EmbeddedPostgres, startPostgres } from "@multipooler/embedded-postgres";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { systemClock } from "../src/clock.ts";
@@ -6,6 +7,7 @@ import { Database } from "../src/database.ts";
 import { type DatabaseConfig, resolveDatabaseConfig } from "../src/database-config.ts";
 import { ManagerErrorCode } from "../src/manager-error.ts";
 import { listenAsPeer } from "./peer.ts";
+import { PATIENCE } from "./patience.ts";
 import { configFor, managerConnections } from "./server.ts";
 
 let postgres: EmbeddedPostgres;
@@ -57,23 +59,25 @@ test("a statement that takes too long is ended on both sides", async () => {
     code: ManagerErrorCode.DatabaseTimeout,
   });
   await expect
-    .poll(() =>
-      postgres.sql("SELECT pid FROM pg_stat_activity WHERE datname = $1 AND state = 'active'", {
-        values: [db.name],
-      }),
+    .poll(
+      () =>
+        postgres.sql("SELECT pid FROM pg_stat_activity WHERE datname = $1 AND state = 'active'", {
+          values: [db.name],
+        }),
+      PATIENCE,
     )
     .toEqual([]);
 });
 
 test("an abort ends the wait at once, also while every connection is taken, and leaves no listener", async () => {
   await using db = await postgres.createDatabase();
-  await using database = connect(db.name, { statementTimeoutMs: 400 });
+  await using database = connect(db.name, { statementTimeoutMs: 5_000 });
   const abort = new AbortController();
   const { signal } = abort;
   const running = [1, 2, 3, 4].map(() =>
     database.query("SELECT pg_sleep(60)", [], { signal }).catch((error: unknown) => error),
   );
-  await expect.poll(() => managerConnections(postgres, db.name)).toBe(2);
+  await expect.poll(() => managerConnections(postgres, db.name), PATIENCE).toBe(2);
   abort.abort();
   for (const outcome of await Promise.all(running)) {
     expect(outcome).toMatchObject({ code: ManagerErrorCode.Cancelled });
@@ -117,10 +121,12 @@ test("close lets a statement end within its limit; then nothing is left and noth
   const database = connect(db.name, { statementTimeoutMs: 200 });
   const abandoned = new AbortController();
   const { signal } = abandoned;
+  await database.readFacts();
   const cut = database
     .query("SELECT pg_sleep(60)", [], { signal })
     .catch((error: unknown) => error);
-  await expect.poll(() => managerConnections(postgres, db.name)).toBe(1);
+  // The connection is there, so the statement is sent before the next turn.
+  await nextTurn();
   abandoned.abort();
   await Promise.all([database.close(), database.close()]);
   expect(await managerConnections(postgres, db.name)).toBe(0);
@@ -161,5 +167,5 @@ test("a dial of a dedicated connection that is aborted leaves nothing", async ()
   abort.abort();
   expect(await opening).toMatchObject({ code: ManagerErrorCode.Cancelled });
   expect(getEventListeners(abort.signal, "abort")).toEqual([]);
-  await expect.poll(() => managerConnections(postgres, db.name)).toBe(0);
+  await expect.poll(() => managerConnections(postgres, db.name), PATIENCE).toBe(0);
 });

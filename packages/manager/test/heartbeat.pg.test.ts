@@ -6,6 +6,7 @@ import { resolveDatabaseConfig } from "../src/database-config.ts";
 import { Heartbeat } from "../src/heartbeat.ts";
 import type { HeartbeatStatus } from "../src/manager-status.ts";
 import { ensureSidecarSchema } from "../src/sidecar-schema.ts";
+import { PATIENCE } from "./patience.ts";
 import { RecordingLogger } from "./recording-logger.ts";
 import { configFor, managerConnections } from "./server.ts";
 
@@ -24,7 +25,7 @@ test("the writer moves the row on under its name and the reader sees a small lag
   await using fixture = await HeartbeatFixture.open(db.name);
   await fixture.heartbeat.write();
   const first = await fixture.row();
-  await expect.poll(async () => (await fixture.row()).ts > first.ts).toBe(true);
+  await expect.poll(async () => (await fixture.row()).ts > first.ts, PATIENCE).toBe(true);
   expect(first.leader).toBe("zone1_a");
   expect(first.key).toBe("0");
   expect(Math.abs(Date.now() - Number(first.ts / 1_000_000n))).toBeLessThan(10_000);
@@ -68,7 +69,7 @@ test("an old heartbeat is a large lag, known as soon as the reader is open", asy
 
 test("a write that waits for a lock is ended in time, reported, and repeated when it can be", async () => {
   await using db = await postgres.createDatabase();
-  await using fixture = await HeartbeatFixture.open(db.name);
+  await using fixture = await HeartbeatFixture.open(db.name, { intervalMs: 200 });
   await fixture.heartbeat.write();
   await fixture.written();
   const lock = postgres.sql("LOCK TABLE multigres.heartbeat IN SHARE MODE; SELECT pg_sleep(60)", {
@@ -76,7 +77,7 @@ test("a write that waits for a lock is ended in time, reported, and repeated whe
   });
   const lockEnd = lock.catch((error: unknown) => error);
   await expect
-    .poll(() => fixture.error())
+    .poll(() => fixture.error(), PATIENCE)
     .toBe("the heartbeat could not be written in time; the backend was ended");
   // The one that waits now, if any, is the only one: those before it were ended.
   const waiting = await postgres.sql(
@@ -89,19 +90,22 @@ test("a write that waits for a lock is ended in time, reported, and repeated whe
     { values: [db.name] },
   );
   expect(await lockEnd).toMatchObject({ code: "57P01" });
-  await expect.poll(() => fixture.error()).toBeUndefined();
+  await expect.poll(() => fixture.error(), PATIENCE).toBeUndefined();
   expect(fixture.logger.messages("info")).toContain("writing the heartbeat works again");
 });
 
 test("a heartbeat that no synchronous standby confirms is a failure, though it is there", async () => {
   await using replicated = await startPostgres();
-  await using fixture = await HeartbeatFixture.open("postgres", replicated);
+  await using fixture = await HeartbeatFixture.open("postgres", {
+    server: replicated,
+    intervalMs: 200,
+  });
   await fixture.heartbeat.write();
   await fixture.written();
   await replicated.sql("ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
   await replicated.sql("SELECT pg_reload_conf()");
   await expect
-    .poll(() => fixture.error())
+    .poll(() => fixture.error(), PATIENCE)
     .toBe("no synchronous standby confirmed the heartbeat in time; the backend was ended");
   // To end it must not wait either.
   await fixture.heartbeat.off();
@@ -117,7 +121,7 @@ test("without the table both say so and go on", async () => {
   await fixture.heartbeat.read();
   expect(fixture.error()).toBe("no primary wrote a heartbeat yet");
   await fixture.heartbeat.write();
-  await expect.poll(() => fixture.error()).toMatch(/does not exist \(SQLSTATE 42P01\)/);
+  await expect.poll(() => fixture.error(), PATIENCE).toMatch(/does not exist \(SQLSTATE 42P01\)/);
   await ensureSidecarSchema(fixture.database);
   await fixture.written();
 });
@@ -130,7 +134,7 @@ class HeartbeatFixture implements AsyncDisposable {
   readonly #server: EmbeddedPostgres;
   readonly #name: string;
 
-  private constructor(name: string, server: EmbeddedPostgres) {
+  private constructor(name: string, server: EmbeddedPostgres, intervalMs: number) {
     this.#name = name;
     this.#server = server;
     this.database = new Database({
@@ -141,14 +145,17 @@ class HeartbeatFixture implements AsyncDisposable {
     this.heartbeat = new Heartbeat({
       database: this.database,
       leaderId: "zone1_a",
-      intervalMs: 100,
+      intervalMs,
       clock: systemClock,
       logger: this.logger,
     });
   }
 
-  static async open(name: string, server: EmbeddedPostgres = postgres): Promise<HeartbeatFixture> {
-    const fixture = new HeartbeatFixture(name, server);
+  static async open(
+    name: string,
+    { server = postgres, intervalMs = 1_000 } = {},
+  ): Promise<HeartbeatFixture> {
+    const fixture = new HeartbeatFixture(name, server, intervalMs);
     await ensureSidecarSchema(fixture.database);
     return fixture;
   }
@@ -167,7 +174,7 @@ class HeartbeatFixture implements AsyncDisposable {
     await vi.waitUntil(() => {
       const status = this.status();
       return status.mode === "writer" && status.lastWrittenAt !== undefined;
-    });
+    }, PATIENCE);
   }
 
   async insert(ts: bigint): Promise<void> {

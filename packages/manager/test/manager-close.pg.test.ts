@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { ManagerErrorCode } from "../src/manager-error.ts";
 import { FakeTransport } from "./fake-transport.ts";
 import { ManagerFixture } from "./manager-fixture.ts";
+import { PATIENCE } from "./patience.ts";
 import { configFor, managerConnections } from "./server.ts";
 
 let postgres: EmbeddedPostgres;
@@ -108,7 +109,7 @@ test("close during open ends the open, and nothing is left", async () => {
   await using fixture = new ManagerFixture({ database: configFor(postgres) });
   fixture.transport.onListen = () => never;
   const opening = fixture.open().catch((error: unknown) => error);
-  await expect.poll(() => fixture.transport.calls).toEqual(["listen"]);
+  await expect.poll(() => fixture.transport.calls, PATIENCE).toEqual(["listen"]);
   await fixture.manager.close();
   expect(await opening).toMatchObject({ code: ManagerErrorCode.Cancelled });
   expect(fixture.transport.calls).toEqual(["listen", "close"]);

@@ -68,7 +68,6 @@ export class ManagerFixture implements AsyncDisposable {
         ...database,
       },
       logger: this.logger,
-      heartbeatIntervalMs: 50,
       healthIntervalMs: 50,
       ...manager,
     });

@@ -6,6 +6,7 @@ import { expect, test } from "vitest";
 import type { ManagerStatus } from "../src/manager-status.ts";
 import { PoolerType } from "../src/pooler-type.ts";
 import { ManagerFixture } from "./manager-fixture.ts";
+import { PATIENCE } from "./patience.ts";
 import { configFor, managerConnections } from "./server.ts";
 
 const serves =
@@ -90,7 +91,9 @@ test("a server that hangs is left, does not pile up connections, and is served a
   }
   await fixture.untilReady();
   // Two of the pool and the one of the heartbeat.
-  await expect.poll(() => managerConnections(postgres, "postgres")).toBeLessThanOrEqual(3);
+  await expect
+    .poll(() => managerConnections(postgres, "postgres"), PATIENCE)
+    .toBeLessThanOrEqual(3);
 });
 
 test("a standby is served read-only, gets no sidecar schema, and is a primary when promoted", async () => {

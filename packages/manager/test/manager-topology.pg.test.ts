@@ -5,6 +5,7 @@ import {
   PoolerLifecycleStatus,
   PoolerServingStatus,
   PoolerType as RecordType,
+  RoutingRole,
 } from "@multipooler/topo";
 import { MemoryTopology } from "@multipooler/topo/memory";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -91,6 +92,28 @@ test("a topology that goes away and comes back does not disturb a pooler that se
   expect(fixture.controller.calls.at(-1)).toBe("PRIMARY SERVING");
 });
 
+test("the topology knows of a primary before it serves, and keeps it until it stopped", async () => {
+  await using fixture = new ManagerFixture({ database: configFor(postgres) });
+  const seen: [string, string, RoutingRole | undefined][] = [];
+  fixture.controller.before = async (call) => {
+    const { servingStatus, routingState } = await fixture.untilRecord(() => true);
+    if (call.includes(" ")) seen.push([call, nameOf(servingStatus), routingState?.role]);
+  };
+  await fixture.open();
+  await fixture.untilReady();
+  await fixture.untilRecord(({ servingStatus }) => servingStatus === PoolerServingStatus.SERVING);
+  await fixture.setType(RecordType.REPLICA);
+  await fixture.until(({ ready, serving }) => ready && serving.current.role === "REPLICA");
+  const { ROUTING_ROLE_PRIMARY: PRIMARY, ROUTING_ROLE_REPLICA: REPLICA } = RoutingRole;
+  expect(seen).toEqual([
+    ["REPLICA NOT_SERVING", "NOT_SERVING", undefined],
+    ["PRIMARY SERVING", "NOT_SERVING", PRIMARY],
+    // That it is being left was told before; how far the write of that came is not waited for.
+    ["REPLICA NOT_SERVING", expect.stringMatching(/^(SERVING|DRAINING)$/), PRIMARY],
+    ["REPLICA SERVING_RDONLY", "NOT_SERVING", REPLICA],
+  ]);
+});
+
 test("a restart keeps the type that the record had, not the configured one", async () => {
   const servers = new MemoryTopology();
   for (const initialType of [PoolerType.Primary, PoolerType.Unknown, PoolerType.Replica]) {
@@ -155,3 +178,7 @@ test("a file of remembered types without sense is a fault that names it, and not
   await fixture.open();
   await fixture.untilReady();
 });
+
+function nameOf(status: PoolerServingStatus): string {
+  return Object.entries(PoolerServingStatus).find(([, value]) => value === status)?.[0] ?? "";
+}
