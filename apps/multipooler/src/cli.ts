@@ -39,14 +39,16 @@ export function commandLine(actions: CommandActions, exit: (code: number) => voi
     .enablePositionalOptions()
     .configureHelp({ helpWidth: Math.min(process.stdout.columns ?? 100, 110) })
     .configureOutput({
-      outputError: (text, write) => write(text.replace(/^error: /, "multipooler: ")),
+      // One line a fault, as for every other: commander puts its suggestion on a second one.
+      outputError: (text, write) =>
+        write(text.replace(/^error: /, "multipooler: ").replace("\n(", " (")),
     })
     .exitOverride();
 
   program.addOption(
     new Option(
       "--config-file <path>",
-      "YAML or JSON file with settings by their flag name.",
+      "YAML or JSON file with settings by their flag name. (env: MULTIPOOLER_CONFIG_FILE)",
     ).helpGroup("Configuration (flags win over environment, that over the file):"),
   );
   for (const setting of Object.values<Setting<unknown>>(settings))
