@@ -74,6 +74,7 @@ export class BackendConnection {
     return this.#closed.promise;
   }
 
+  /** Whether it takes requests. */
   get state(): ConnectionState {
     switch (this.#state.type) {
       case "open":
@@ -164,8 +165,9 @@ export class BackendConnection {
 
   /**
    * Refuses new requests, lets those made before finish, tells the server, and waits for it to end
-   * its side (its process is gone then) for at most `closeTimeoutMs`; then, or when the signal
-   * aborts, it destroys the connection. Idempotent. Never rejects.
+   * its side: its process is gone then. Destroys the connection when the server takes longer than
+   * `closeTimeoutMs`, or when the signal aborts, which alone bounds the requests. Idempotent. Never
+   * rejects.
    */
   async close({ signal }: CallOptions = {}): Promise<void> {
     if (this.#state.type === "open") {
@@ -178,8 +180,8 @@ export class BackendConnection {
   }
 
   /**
-   * Cuts the socket. Each request rejects with CONNECTION_LOST, `error` as its cause; what runs on
-   * the server is not cancelled. Idempotent.
+   * Cuts the socket. Each request rejects with CONNECTION_LOST, `error` as its cause, without
+   * waiting for its sink; what runs on the server is not cancelled. Idempotent.
    */
   destroy(error?: unknown): void {
     this.#end({ type: "destroyed", error });

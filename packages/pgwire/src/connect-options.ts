@@ -24,6 +24,7 @@ export interface ConnectOptions {
   readonly closeTimeoutMs?: number | undefined;
 }
 
+/** Bounds a call; without a signal it waits for as long as the server does. */
 export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
 }

@@ -35,8 +35,8 @@ export type ResponseEvent =
 export interface ResponseSink {
   /**
    * Takes one event. `undefined` means: go on. A promise means that the receiver is behind: nothing
-   * more is written to any sink of the connection, and nothing more is read from the server, until
-   * it resolves. If it rejects (or `write` throws), see {@link BackendConnection.query}.
+   * more is written to any sink of the connection, and nothing more is read from the server, its end
+   * included, until it resolves. If it rejects (or `write` throws), see {@link BackendConnection.query}.
    */
   write(event: ResponseEvent): Promise<void> | undefined;
 }

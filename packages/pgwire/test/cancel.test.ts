@@ -1,9 +1,10 @@
 import { getEventListeners } from "node:events";
 import { expect, test } from "vitest";
-import { BackendConnection } from "../src/backend-connection.ts";
+import type { BackendConnection } from "../src/backend-connection.ts";
 import { greeting } from "./backend-messages.ts";
 import { ScriptedServer } from "./scripted-server.ts";
 import type { Peer } from "./scripted-server.ts";
+import { connectTo } from "./scripted-session.ts";
 
 /** The first connection is a session; `script` plays the others. */
 async function serve(
@@ -23,10 +24,6 @@ async function serve(
   });
 }
 
-function connect(server: ScriptedServer): Promise<BackendConnection> {
-  return BackendConnection.connect({ address: server.address, user: "me", database: "db" });
-}
-
 test("a cancel names the session by its key, and resolves when the server has closed", async () => {
   let handled = false;
   await using server = await serve((peer, request) => {
@@ -34,7 +31,7 @@ test("a cancel names the session by its key, and resolves when the server has cl
     handled = true;
     peer.socket.end();
   });
-  const connection = await connect(server);
+  const connection = await connectTo(server);
   const { signal } = new AbortController();
   await connection.cancel({ signal });
   expect(handled).toBe(true);
@@ -50,7 +47,7 @@ test("a cancel of a server that does not close ends with its signal", async () =
     controller.abort(reason);
     await peer.clientEnd;
   });
-  const connection = await connect(server);
+  const connection = await connectTo(server);
   await expect(connection.cancel({ signal: controller.signal })).rejects.toMatchObject({
     code: "ABORTED",
     cause: reason,
@@ -64,7 +61,7 @@ test("a cancel that the server breaks off is CONNECTION_LOST", async () => {
   await using server = await serve((peer) => {
     peer.socket.resetAndDestroy();
   });
-  const connection = await connect(server);
+  const connection = await connectTo(server);
   await expect(connection.cancel()).rejects.toMatchObject({ code: "CONNECTION_LOST" });
   connection.destroy();
 });
@@ -73,7 +70,7 @@ test("a cancel where no server is any more is CONNECT_FAILED", async () => {
   let connection: BackendConnection | undefined;
   {
     await using server = await serve(() => undefined);
-    connection = await connect(server);
+    connection = await connectTo(server);
     connection.destroy();
   }
   await expect(connection.cancel()).rejects.toMatchObject({ code: "CONNECT_FAILED" });

@@ -1,27 +1,9 @@
 import { getEventListeners } from "node:events";
 import { describe, expect, test } from "vitest";
-import { BackendConnection } from "../src/backend-connection.ts";
-import { commandComplete, greeting, readyForQuery, rowDescription } from "./backend-messages.ts";
+import { commandComplete, readyForQuery, rowDescription } from "./backend-messages.ts";
 import { RecordingSink } from "./recording-sink.ts";
-import { ScriptedServer } from "./scripted-server.ts";
 import type { Peer } from "./scripted-server.ts";
-
-function session(script: (peer: Peer) => Promise<void> | void): Promise<ScriptedServer> {
-  return ScriptedServer.start(async (peer) => {
-    await peer.untyped();
-    peer.write(greeting());
-    await script(peer);
-  });
-}
-
-function connect(server: ScriptedServer, closeTimeoutMs?: number): Promise<BackendConnection> {
-  return BackendConnection.connect({
-    address: server.address,
-    user: "me",
-    database: "db",
-    closeTimeoutMs,
-  });
-}
+import { connectTo, serveSession } from "./scripted-session.ts";
 
 async function expectTerminate(peer: Peer): Promise<void> {
   expect(await peer.message()).toEqual({ type: "X", body: Buffer.alloc(0) });
@@ -33,13 +15,13 @@ const done = Buffer.concat([commandComplete("DONE"), readyForQuery()]);
 describe("close", () => {
   test("tells the server and waits for it to end its side", async () => {
     let ended = false;
-    await using server = await session(async (peer) => {
+    await using server = await serveSession(async (peer) => {
       await expectTerminate(peer);
       await new Promise((resolve) => setImmediate(resolve));
       ended = true;
       peer.socket.end();
     });
-    const connection = await connect(server);
+    const connection = await connectTo(server);
     await connection.close();
     expect(ended).toBe(true);
     expect(connection.state).toBe("closed");
@@ -52,12 +34,12 @@ describe("close", () => {
 
   test("is one close, however often and whenever it is called", async () => {
     let terminations = 0;
-    await using server = await session(async (peer) => {
+    await using server = await serveSession(async (peer) => {
       await expectTerminate(peer);
       terminations += 1;
       peer.socket.end();
     });
-    const connection = await connect(server);
+    const connection = await connectTo(server);
     await Promise.all([connection.close(), connection.close(), connection[Symbol.asyncDispose]()]);
     await connection.close();
     connection.destroy(new Error("too late"));
@@ -66,13 +48,13 @@ describe("close", () => {
   });
 
   test("lets the requests before it finish and refuses those after it", async () => {
-    await using server = await session(async (peer) => {
+    await using server = await serveSession(async (peer) => {
       expect([await peer.query(), await peer.query()]).toEqual(["a", "b"]);
       peer.write(done, done);
       await expectTerminate(peer);
       peer.socket.end();
     });
-    const connection = await connect(server);
+    const connection = await connectTo(server);
     const sinks = [new RecordingSink(), new RecordingSink()];
     const requests = ["a", "b"].map((sql, index) =>
       connection.query(sql, sinks[index] ?? expect.unreachable()),
@@ -88,11 +70,11 @@ describe("close", () => {
   });
 
   test("does not wait for a request that was withdrawn", async () => {
-    await using server = await session(async (peer) => {
+    await using server = await serveSession(async (peer) => {
       await expectTerminate(peer);
       peer.socket.end();
     });
-    const connection = await connect(server);
+    const connection = await connectTo(server);
     const controller = new AbortController();
     const request = connection.query("q", new RecordingSink(), { signal: controller.signal });
     const closing = connection.close();
@@ -103,8 +85,8 @@ describe("close", () => {
   });
 
   test("destroys the connection when the server does not end it in time", async () => {
-    await using server = await session(expectTerminate);
-    const connection = await connect(server, 10);
+    await using server = await serveSession(expectTerminate);
+    const connection = await connectTo(server, { closeTimeoutMs: 10 });
     await connection.close();
     expect(await connection.closed).toEqual({
       type: "destroyed",
@@ -118,12 +100,12 @@ describe("close", () => {
   test("destroys the connection when its signal aborts, requests included", async () => {
     const controller = new AbortController();
     const reason = new Error("shutdown");
-    await using server = await session(async (peer) => {
+    await using server = await serveSession(async (peer) => {
       await peer.query();
       controller.abort(reason);
       await peer.clientEnd;
     });
-    const connection = await connect(server);
+    const connection = await connectTo(server);
     const request = connection.query("q", new RecordingSink());
     const refused = expect(request).rejects.toMatchObject({
       code: "CONNECTION_LOST",
@@ -136,8 +118,8 @@ describe("close", () => {
   });
 
   test("with a signal that has aborted does not wait for anything", async () => {
-    await using server = await session((peer) => peer.clientEnd);
-    const connection = await connect(server);
+    await using server = await serveSession((peer) => peer.clientEnd);
+    const connection = await connectTo(server);
     const reason = new Error("now");
     await connection.close({ signal: AbortSignal.abort(reason) });
     expect(await connection.closed).toEqual({ type: "destroyed", error: reason });
@@ -145,21 +127,21 @@ describe("close", () => {
 
   test("leaves no listener on a signal that stays", async () => {
     const { signal } = new AbortController();
-    await using server = await session(async (peer) => {
+    await using server = await serveSession(async (peer) => {
       await expectTerminate(peer);
       peer.socket.end();
     });
-    const connection = await connect(server);
+    const connection = await connectTo(server);
     await connection.close({ signal });
     expect(getEventListeners(signal, "abort")).toEqual([]);
   });
 
   test("ends when the server breaks off while requests are still running", async () => {
-    await using server = await session(async (peer) => {
+    await using server = await serveSession(async (peer) => {
       await peer.query();
       peer.socket.resetAndDestroy();
     });
-    const connection = await connect(server);
+    const connection = await connectTo(server);
     const request = connection.query("q", new RecordingSink());
     const refused = expect(request).rejects.toMatchObject({ code: "CONNECTION_LOST" });
     await connection.close();
@@ -170,8 +152,8 @@ describe("close", () => {
 
 describe("destroy", () => {
   test("ends every request at once and says which were sent", async () => {
-    await using server = await session((peer) => peer.clientEnd);
-    const connection = await connect(server);
+    await using server = await serveSession((peer) => peer.clientEnd);
+    const connection = await connectTo(server);
     const reason = new Error("unwanted");
     const sent = connection.query("a", new RecordingSink());
     await new Promise((resolve) => process.nextTick(resolve));
@@ -186,12 +168,12 @@ describe("destroy", () => {
   });
 
   test("does not wait for a sink that never takes what it was given", async () => {
-    await using server = await session(async (peer) => {
+    await using server = await serveSession(async (peer) => {
       await peer.query();
       peer.write(rowDescription("a"), done);
       await peer.clientEnd;
     });
-    const connection = await connect(server);
+    const connection = await connectTo(server);
     const stuck = Promise.withResolvers<void>();
     const written = Promise.withResolvers<void>();
     const events: string[] = [];
@@ -212,8 +194,8 @@ describe("destroy", () => {
   });
 
   test("during close ends the close", async () => {
-    await using server = await session((peer) => peer.clientEnd);
-    const connection = await connect(server);
+    await using server = await serveSession((peer) => peer.clientEnd);
+    const connection = await connectTo(server);
     const refused = expect(connection.query("q", new RecordingSink())).rejects.toMatchObject({
       code: "CONNECTION_LOST",
     });

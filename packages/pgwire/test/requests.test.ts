@@ -1,38 +1,18 @@
 import { getEventListeners } from "node:events";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { BackendConnection } from "../src/backend-connection.ts";
 import {
   commandComplete,
   dataRow,
   errorResponse,
-  greeting,
   header,
   message,
   readyForQuery,
   rowDescription,
 } from "./backend-messages.ts";
 import { RecordingSink } from "./recording-sink.ts";
-import { ScriptedServer } from "./scripted-server.ts";
 import type { Peer } from "./scripted-server.ts";
-
-/** Lets the client in, then goes on as the test says. */
-function session(script: (peer: Peer) => Promise<void> | void): Promise<ScriptedServer> {
-  return ScriptedServer.start(async (peer) => {
-    await peer.untyped();
-    peer.write(greeting());
-    await script(peer);
-  });
-}
-
-function connect(server: ScriptedServer, maxMessageBytes?: number): Promise<BackendConnection> {
-  return BackendConnection.connect({
-    address: server.address,
-    user: "me",
-    database: "db",
-    maxMessageBytes,
-  });
-}
+import { connectTo, serveSession } from "./scripted-session.ts";
 
 /** The outcome of a promise as a value: `undefined`, or the error. */
 function outcome(promise: Promise<void>): Promise<unknown> {
@@ -45,7 +25,7 @@ const lost = (more: object): unknown =>
 
 describe("several requests in flight", () => {
   test("are all sent before the first is answered, and answered in order", async () => {
-    await using server = await session(async (peer) => {
+    await using server = await serveSession(async (peer) => {
       expect([await peer.query(), await peer.query(), await peer.query()]).toEqual(["a", "b", "c"]);
       peer.write(
         complete("A"),
@@ -55,7 +35,7 @@ describe("several requests in flight", () => {
       );
       await peer.clientEnd;
     });
-    await using connection = await connect(server);
+    await using connection = await connectTo(server);
     const sinks = [new RecordingSink(), new RecordingSink(), new RecordingSink()];
     const settled: string[] = [];
     const outcomes = ["a", "b", "c"].map(async (sql, index) => {
@@ -79,12 +59,12 @@ describe("several requests in flight", () => {
 
   test("wait for a server that does not read, and count as not sent until they are", async () => {
     const { promise: over, resolve: finish } = Promise.withResolvers<void>();
-    await using server = await session(async (peer) => {
+    await using server = await serveSession(async (peer) => {
       peer.socket.pause();
       await over;
       peer.socket.resume();
     });
-    const connection = await connect(server);
+    const connection = await connectTo(server);
     const sql = "x".repeat(4_000_000);
     const outcomes = Array.from({ length: 10 }, () =>
       outcome(connection.query(sql, new RecordingSink())),
@@ -103,7 +83,7 @@ describe("several requests in flight", () => {
 
   test("that waited are sent when the server reads again", async () => {
     const { promise: reading, resolve: read } = Promise.withResolvers<void>();
-    await using server = await session(async (peer) => {
+    await using server = await serveSession(async (peer) => {
       peer.socket.pause();
       await reading;
       peer.socket.resume();
@@ -113,7 +93,7 @@ describe("several requests in flight", () => {
       }
       await peer.clientEnd;
     });
-    const connection = await connect(server);
+    const connection = await connectTo(server);
     const sql = "x".repeat(4_000_000);
     const outcomes = Array.from({ length: 6 }, () =>
       outcome(connection.query(sql, new RecordingSink())),
@@ -127,11 +107,11 @@ describe("several requests in flight", () => {
 
 describe("a request that cannot be made", () => {
   test("for a NUL character is refused, and nothing is sent", async () => {
-    await using server = await session(async (peer) => {
+    await using server = await serveSession(async (peer) => {
       await peer.clientEnd;
       expect(peer.received).toHaveLength(0);
     });
-    const connection = await connect(server);
+    const connection = await connectTo(server);
     expect(await outcome(connection.query("select '\0'", new RecordingSink()))).toMatchObject({
       code: "INVALID_ARGUMENT",
       sent: false,
@@ -141,11 +121,11 @@ describe("a request that cannot be made", () => {
   });
 
   test("because its signal has aborted is not sent either", async () => {
-    await using server = await session(async (peer) => {
+    await using server = await serveSession(async (peer) => {
       await peer.clientEnd;
       expect(peer.received).toHaveLength(0);
     });
-    const connection = await connect(server);
+    const connection = await connectTo(server);
     const reason = new Error("no more");
     const [early, late] = [AbortSignal.abort(reason), new AbortController()];
     const outcomes = [
@@ -167,13 +147,13 @@ describe("a request that cannot be made", () => {
 
 test("a signal does nothing to a request that was sent", async () => {
   const controller = new AbortController();
-  await using server = await session(async (peer) => {
+  await using server = await serveSession(async (peer) => {
     await peer.query();
     controller.abort();
     peer.write(complete("DONE"));
     await peer.clientEnd;
   });
-  const connection = await connect(server);
+  const connection = await connectTo(server);
   const sink = new RecordingSink();
   expect(await outcome(connection.query("q", sink, { signal: controller.signal }))).toBeUndefined();
   expect(sink.types).toEqual(["complete"]);
@@ -182,14 +162,14 @@ test("a signal does nothing to a request that was sent", async () => {
 
 test("requests leave no listener on a signal that stays", async () => {
   const { signal } = new AbortController();
-  await using server = await session(async (peer) => {
+  await using server = await serveSession(async (peer) => {
     await peer.query();
     peer.write(complete("DONE"));
     await peer.query();
     peer.write(errorResponse("ERROR", "42601", "no"), readyForQuery());
     await peer.clientEnd;
   });
-  const connection = await connect(server);
+  const connection = await connectTo(server);
   await outcome(connection.query("a", new RecordingSink(), { signal }));
   await outcome(connection.query("b", new RecordingSink(), { signal }));
   expect(getEventListeners(signal, "abort")).toEqual([]);
@@ -227,11 +207,11 @@ describe("when the connection breaks", () => {
       "the connection broke",
     ],
   ])("%s, every request ends and the reason is kept", async (_case, breakOff, text) => {
-    await using server = await session(async (peer) => {
+    await using server = await serveSession(async (peer) => {
       await peer.query();
       breakOff(peer);
     });
-    const connection = await connect(server);
+    const connection = await connectTo(server);
     const outcomes = [1, 2].map(() => outcome(connection.query("q", new RecordingSink())));
     const expected = lost({
       sent: true,
@@ -254,12 +234,12 @@ describe("when the connection breaks", () => {
       "57P01",
       "terminating connection due to administrator command",
     );
-    await using server = await session(async (peer) => {
+    await using server = await serveSession(async (peer) => {
       await peer.query();
       peer.write(errorResponse("ERROR", "22012", "division by zero"), fatal);
       peer.socket.end();
     });
-    const connection = await connect(server);
+    const connection = await connectTo(server);
     const outcomes = [1, 2].map(() => outcome(connection.query("q", new RecordingSink())));
     expect(await Promise.all(outcomes)).toEqual([
       expect.objectContaining({
@@ -278,11 +258,11 @@ describe("when the connection breaks", () => {
   });
 
   test("an error captured before counts even if the answer never ends", async () => {
-    await using server = await session(async (peer) => {
+    await using server = await serveSession(async (peer) => {
       await peer.query();
       peer.socket.end(errorResponse("ERROR", "22012", "division by zero"));
     });
-    const connection = await connect(server);
+    const connection = await connectTo(server);
     expect(await outcome(connection.query("q", new RecordingSink()))).toMatchObject({
       code: "POSTGRES",
     });
@@ -290,10 +270,10 @@ describe("when the connection breaks", () => {
   });
 
   test("while nothing runs, the owner learns it from `closed`", async () => {
-    await using server = await session((peer) => {
+    await using server = await serveSession((peer) => {
       peer.socket.end(errorResponse("FATAL", "57P05", "idle session timeout"));
     });
-    const connection = await connect(server);
+    const connection = await connectTo(server);
     expect(await connection.closed).toMatchObject({
       type: "lost",
       error: { code: "CONNECTION_LOST", diagnostic: { code: "57P05" } },
@@ -302,11 +282,11 @@ describe("when the connection breaks", () => {
 
   test("while a sink holds back the answer, what arrived before is still handed over", async () => {
     const gate = Promise.withResolvers<void>();
-    await using server = await session(async (peer) => {
+    await using server = await serveSession(async (peer) => {
       await peer.query();
       peer.socket.end(Buffer.concat([rowDescription("a"), dataRow("1"), complete("SELECT 1")]));
     });
-    const connection = await connect(server);
+    const connection = await connectTo(server);
     const sink = new RecordingSink();
     const result = outcome(
       connection.query("q", {
@@ -331,12 +311,12 @@ describe("a server that breaks the protocol", () => {
     ["with a message beyond the limit", header("T", 100_001), "100001"],
     ["with a row beyond 1 GiB", header("D", 0x7fff_ffff), "'D'"],
   ])("%s is cut off, and the requests say why", async (_case, bytes, text) => {
-    await using server = await session(async (peer) => {
+    await using server = await serveSession(async (peer) => {
       await peer.query();
       peer.write(bytes);
       await peer.clientEnd;
     });
-    const connection = await connect(server, 100_000);
+    const connection = await connectTo(server, { maxMessageBytes: 100_000 });
     void outcome(connection.query("q", new RecordingSink()));
     void outcome(connection.query("q", new RecordingSink()));
     const last = await outcome(connection.query("q", new RecordingSink()));
@@ -359,10 +339,10 @@ describe("a server that breaks the protocol", () => {
     );
     await fc.assert(
       fc.asyncProperty(fc.array(parts, { maxLength: 6 }), async (stream) => {
-        await using server = await session((peer) => {
+        await using server = await serveSession((peer) => {
           peer.socket.end(Buffer.concat(stream));
         });
-        const connection = await connect(server);
+        const connection = await connectTo(server);
         const outcomes = [1, 2].map(() => outcome(connection.query("q", new RecordingSink())));
         await Promise.all(outcomes);
         expect((await connection.closed).type).toBe("lost");
