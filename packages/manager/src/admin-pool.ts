@@ -94,9 +94,7 @@ export class AdminPool {
     work: (client: pg.PoolClient) => Promise<T>,
     { signal, timeoutMs = this.#context.config.statementTimeoutMs }: StatementOptions,
   ): Promise<T> {
-    if (this.#closed !== undefined) {
-      throw new ManagerError(ManagerErrorCode.NotOpen, "the connections to PostgreSQL are closed");
-    }
+    if (this.#closed !== undefined) throw alreadyClosed();
     const client = await this.#checkOut(signal);
     const running = this.#runOn(client, work, timeoutMs);
     if (signal === undefined) return await running;
@@ -138,9 +136,8 @@ export class AdminPool {
       if (signal === undefined) return await connecting;
       return await untilAborted(connecting, signal, (late) => late.release());
     } catch (error) {
-      throw signal?.aborted === true
-        ? abortFault(signal.reason, this.#context)
-        : await dialFault(error, this.#context);
+      if (signal?.aborted === true) throw abortFault(signal.reason, this.#context);
+      throw this.#closed === undefined ? await dialFault(error, this.#context) : alreadyClosed();
     }
   }
 
@@ -156,4 +153,8 @@ export class AdminPool {
     await awaitClosed(this.#sockets, this.#context.clock);
     await ended;
   }
+}
+
+function alreadyClosed(): ManagerError {
+  return new ManagerError(ManagerErrorCode.NotOpen, "the connections to PostgreSQL are closed");
 }

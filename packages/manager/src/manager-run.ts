@@ -7,6 +7,7 @@ import { ManagerError, ManagerErrorCode } from "./manager-error.ts";
 import type { OpenOptions } from "./manager-options.ts";
 import { type ManagerSettings, applicationName, poolerId } from "./manager-settings.ts";
 import type { ManagerState } from "./manager-status.ts";
+import type { PoolerType } from "./pooler-type.ts";
 import { PoolerSteps } from "./pooler-steps.ts";
 import { Registration } from "./registration.ts";
 import { closeRun } from "./run-closing.ts";
@@ -153,7 +154,7 @@ export class ManagerRun {
     this.#starting = this.#start(this.#serving);
   }
 
-  #assemble(rememberedType: Awaited<ReturnType<TypeMemory["load"]>>): Serving {
+  #assemble(rememberedType: PoolerType | undefined): Serving {
     const { controller, topology, topologyName, pooler, clock, random, logger } = this.#settings;
     const registration = new Registration({
       topology,
@@ -190,6 +191,7 @@ export class ManagerRun {
       if (!this.#stop.signal.aborted) this.#fail(asManagerError(error));
       return;
     }
+    if (this.stopping) return;
     this.#deciding = true;
     this.#decide();
     reconciler.open();
@@ -198,6 +200,7 @@ export class ManagerRun {
 
   #observe(health: DatabaseHealth): void {
     if (health.state === "up") this.#facts = health.facts;
+    if (this.stopping) return;
     if (this.#state.name === "starting" && health.state === "down" && isPermanent(health.error)) {
       this.#fail(health.error);
       return;
@@ -215,8 +218,8 @@ export class ManagerRun {
   }
 
   #progressed(): void {
-    const { state } = this.health;
-    if (this.#state.name === "starting" && state === "up" && this.progress?.reached === true) {
+    const started = this.health.state === "up" && this.progress?.reached === true;
+    if (started && this.#state.name === "starting" && !this.stopping) {
       this.#change({ name: "ready" });
       this.registration?.announceActive("PostgreSQL answers");
     }

@@ -39,6 +39,7 @@ export class PoolerSteps implements ServingSteps {
     switch (role) {
       case PoolerRole.Primary:
         await ensureSidecarSchema(database, { signal });
+        signal?.throwIfAborted();
         await heartbeat.write();
         break;
       case PoolerRole.Replica:

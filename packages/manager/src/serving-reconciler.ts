@@ -35,8 +35,6 @@ export interface ServingReconcilerOptions {
   readonly clock: Clock;
   readonly random: () => number;
   readonly logger: Logger;
-  /** The longest that one attempt may take, drain included. Default 30000. */
-  readonly attemptTimeoutMs?: number | undefined;
   /** Called, synchronously, whenever {@link ServingReconciler.progress} changes. */
   readonly onChange: () => void;
   /** Called after each attempt that failed, unless something else is wanted by then. */
@@ -52,7 +50,8 @@ export interface ReconcilerProgress {
   readonly lastError: unknown;
 }
 
-const DEFAULT_ATTEMPT_TIMEOUT_MS = 30_000;
+/** The longest that one attempt may take, drain included. */
+const ATTEMPT_TIMEOUT_MS = 30_000;
 
 /**
  * Brings what is to what is wanted: one transition at a time, each attempt bounded, retried with
@@ -131,8 +130,12 @@ export class ServingReconciler {
     const target = this.#wanted;
     this.#attempt = { target, abort };
     const superseded = AbortSignal.any([stop, abort.signal]);
-    const { clock, attemptTimeoutMs: ms = DEFAULT_ATTEMPT_TIMEOUT_MS } = this.#options;
-    using bound = new Deadline({ clock, ms, what: "the transition", signal: superseded });
+    using bound = new Deadline({
+      clock: this.#options.clock,
+      ms: ATTEMPT_TIMEOUT_MS,
+      what: "the transition",
+      signal: superseded,
+    });
     try {
       await this.#transition(target, bound.signal);
       // The last step may not have heeded the abort.

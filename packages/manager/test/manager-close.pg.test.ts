@@ -149,6 +149,21 @@ test("a close right after open, while the start runs, leaves nothing", async () 
   }
 });
 
+test("a close in the middle of the first transition ends it, and nobody is told of a start", async () => {
+  await using fixture = new ManagerFixture({ database: configFor(postgres) });
+  const reached = Promise.withResolvers<void>();
+  fixture.controller.before = (call, signal) => {
+    if (call !== "open") return undefined;
+    reached.resolve();
+    return untilAborted(signal);
+  };
+  await fixture.open();
+  await reached.promise;
+  await fixture.manager.close();
+  expect(fixture.logger.messages("info")).not.toContain("the manager is ready");
+  expect(fixture.controller.calls.slice(-3)).toEqual(["open", "REPLICA NOT_SERVING", "close"]);
+});
+
 test("a drain that does not end is cut when its time is over, and the rest is closed", async () => {
   await using db = await postgres.createDatabase();
   await using fixture = new ManagerFixture({
