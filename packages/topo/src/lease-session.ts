@@ -87,7 +87,7 @@ export class LeaseSession implements Session {
       const sentAt = clock.now();
       try {
         const alive = await withDeadline(
-          { ms: Math.min(left, ttlMs / 3), clock, signal: ended },
+          { ms: Math.min(left, ttlMs / 6), clock, signal: ended },
           (bounded) => leases.renew(id, bounded),
         );
         if (!alive) return this.#lose("expired");
