@@ -6,6 +6,7 @@ import { GrpcServicesError, GrpcServicesErrorCode } from "./error.ts";
 import { addService } from "./grpc-js-adapter.ts";
 import type { Logger } from "./logger.ts";
 import type { PoolerManager } from "./pooler-manager.ts";
+import { MAX_MESSAGE_BYTES } from "./message-limit.ts";
 import { poolerServices } from "./pooler-services.ts";
 import { addReflection } from "./reflection.ts";
 import { raiseStreamResetLimit } from "./stream-reset-limit.ts";
@@ -29,7 +30,6 @@ export interface GrpcServerOptions {
   readonly keepaliveTimeoutMs?: number | undefined;
 }
 
-const DEFAULT_MAX_MESSAGE_BYTES = 16_777_216;
 const DEFAULT_KEEPALIVE_MS = 10_000;
 /** The most that HTTP/2 can say: a gateway has one connection, and a stream for each statement. */
 const UNLIMITED_STREAMS = 0xffff_ffff;
@@ -141,7 +141,7 @@ export class GrpcServer implements ServiceTransport {
 
   #createServer(closing: AbortSignal): Server {
     const { manager, version, logger, keepaliveIntervalMs, keepaliveTimeoutMs } = this.#options;
-    const maxMessageBytes = this.#options.maxMessageBytes ?? DEFAULT_MAX_MESSAGE_BYTES;
+    const maxMessageBytes = this.#options.maxMessageBytes ?? MAX_MESSAGE_BYTES;
     const server = new Server({
       "grpc.max_receive_message_length": maxMessageBytes,
       "grpc.max_send_message_length": maxMessageBytes,

@@ -13,6 +13,7 @@ import { ClientChannel } from "./client-channel.ts";
 import type { RequestOptions } from "./client-channel.ts";
 import { clientMethod } from "./client-method.ts";
 import { healthCheckMethod } from "./health-definition.ts";
+import { MAX_MESSAGE_BYTES } from "./message-limit.ts";
 
 /** Where and how a client connects. */
 export interface ConnectOptions {
@@ -47,7 +48,6 @@ export interface PoolerClient extends Disposable {
   close(): void;
 }
 
-const DEFAULT_MAX_MESSAGE_BYTES = 16_777_216;
 /** HTTP/2's own 64 KiB would make each block of rows wait for thirty round trips. */
 const FLOW_CONTROL_WINDOW_BYTES = 2_097_152;
 
@@ -66,7 +66,7 @@ const STATUS = clientMethod(
 
 /** A client of the pooler at an address. Connects at its first call, and again when it must. */
 export function connect(options: ConnectOptions): PoolerClient {
-  const maxMessageBytes = options.maxMessageBytes ?? DEFAULT_MAX_MESSAGE_BYTES;
+  const maxMessageBytes = options.maxMessageBytes ?? MAX_MESSAGE_BYTES;
   const channel = new ClientChannel(options.address, {
     "grpc.max_receive_message_length": maxMessageBytes,
     "grpc.max_send_message_length": maxMessageBytes,

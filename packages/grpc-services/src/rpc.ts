@@ -11,9 +11,10 @@ export interface CallContext {
 export interface MessageSink<Message> {
   /**
    * Takes one message. `undefined` means: go on. A promise means that the client is behind; it
-   * resolves when there is room again, and also when the call ends, so that nobody waits for a
-   * client that is gone. It rejects with MESSAGE_TOO_LARGE for a message that cannot be sent.
-   * What is written after the end of the call is dropped.
+   * never rejects, and resolves when there is room again or the call ends, so that nobody waits for
+   * a client that is gone. What is written after the end of the call is dropped.
+   *
+   * @throws MESSAGE_TOO_LARGE for a message that cannot be sent.
    */
   write(message: Message): Promise<void> | undefined;
 }

@@ -23,26 +23,21 @@ interface Expected {
   readonly diagnostic?: Partial<PgDiagnostic>;
 }
 
+/** For what has not reached the database: safe to retry elsewhere. */
+const UNAVAILABLE: Expected = {
+  status: 2,
+  code: 19,
+  diagnostic: {
+    code: "57P03",
+    message: "database is temporarily unavailable; please retry",
+    hint: "it broke",
+  },
+};
+
 /** What a client sees of each error of a controller that has no diagnostic of its own. */
 const EXPECTED: Readonly<Record<PoolerErrorCode, Expected>> = {
-  NOT_INITIALIZED: {
-    status: 2,
-    code: 19,
-    diagnostic: {
-      code: "57P03",
-      message: "database is temporarily unavailable; please retry",
-      hint: "it broke",
-    },
-  },
-  NOT_OPEN: {
-    status: 2,
-    code: 19,
-    diagnostic: {
-      code: "57P03",
-      message: "database is temporarily unavailable; please retry",
-      hint: "it broke",
-    },
-  },
+  NOT_INITIALIZED: UNAVAILABLE,
+  NOT_OPEN: UNAVAILABLE,
   NOT_SERVING: {
     status: 2,
     code: 2,
@@ -79,15 +74,7 @@ const EXPECTED: Readonly<Record<PoolerErrorCode, Expected>> = {
     },
   },
   POOL_EXHAUSTED: { status: 2, code: 2, diagnostic: { code: "53300", message: "it broke" } },
-  PRE_EXECUTION_UNAVAILABLE: {
-    status: 2,
-    code: 19,
-    diagnostic: {
-      code: "57P03",
-      message: "database is temporarily unavailable; please retry",
-      hint: "it broke",
-    },
-  },
+  PRE_EXECUTION_UNAVAILABLE: UNAVAILABLE,
   AUTHENTICATION_FAILED: { status: 2, code: 2, diagnostic: { code: "28000", message: "it broke" } },
   CONNECTION_LOST: { status: 2, code: 2, diagnostic: { code: "08006", message: "it broke" } },
   DATABASE_ERROR: { status: 2, code: 2, diagnostic: { code: "XX000", message: "it broke" } },

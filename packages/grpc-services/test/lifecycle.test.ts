@@ -256,3 +256,17 @@ test("clients that came and went, and a closed server, leave no socket", async (
   await server.close();
   await expect.poll(sockets).toBe(before);
 });
+
+test("a client that gives no sign of life is cut", { timeout: 5000 }, async () => {
+  await using pooler = await startServer({ keepaliveIntervalMs: 20, keepaliveTimeoutMs: 20 });
+  const { promise: cut, resolve } = Promise.withResolvers<void>();
+  const socket = connect(pooler.server.port ?? 0, "127.0.0.1");
+  socket.on("close", () => resolve());
+  // HTTP/2's preface and an empty SETTINGS frame; then it never answers a PING.
+  socket.write("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+  socket.write(Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0]));
+  socket.resume();
+  await cut;
+  // One that answers stays.
+  expect(await pooler.client.isServing("")).toBe(true);
+});

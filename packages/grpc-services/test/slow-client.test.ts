@@ -23,27 +23,33 @@ async function fill(manager: FakeManager): Promise<Filled> {
   manager.execute = async (_request, sink, { signal } = {}) => {
     if (signal === undefined) throw new TypeError("no signal");
     await sink.write({ type: "fields", fields: textFields("a") });
-    const { bytes, behind } = writeUntilBehind(sink);
-    filled.resolve({ bytes, behind, signal });
-    await behind;
+    try {
+      filled.resolve({ ...writeUntilBehind(sink), signal });
+    } catch (error) {
+      filled.reject(error);
+    }
+    await (
+      await filled.promise
+    ).behind;
     throw new FakePoolerError("CANCELLED", "cancelled");
   };
   return await filled.promise;
 }
 
 function writeUntilBehind(sink: ResultSink): { bytes: number; behind: Promise<void> } {
-  for (let bytes = BLOCK.byteLength; ; bytes += BLOCK.byteLength) {
+  for (let bytes = BLOCK.byteLength; bytes < 64 * MIB; bytes += BLOCK.byteLength) {
     const block = Buffer.from(BLOCK);
     const behind = sink.write({ type: "rows", block, rowCount: 2000, inProgress: false });
     if (behind !== undefined) return { bytes, behind };
   }
+  throw new Error("the sink takes everything");
 }
 
 test("a client that does not read holds the statement up, with little in the server", async () => {
   await using pooler = await startServer();
   const before = process.memoryUsage().arrayBuffers;
   const filling = fill(pooler.manager);
-  using _silent = new SilentClient(pooler.address);
+  using silent = new SilentClient(pooler.address);
   const { bytes, behind } = await filling;
   let isBehind = true;
   const waiting = behind.then(() => {
@@ -54,7 +60,7 @@ test("a client that does not read holds the statement up, with little in the ser
   for (let trip = 0; trip < 50; trip += 1) await pooler.client.isServing("");
   expect(isBehind).toBe(true);
   expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(16 * MIB);
-  _silent.cancel();
+  silent.cancel();
   await waiting;
 });
 
