@@ -1,5 +1,5 @@
 import type { Clock } from "./clock.ts";
-import { messageOf } from "./database-fault.ts";
+import { messageOf } from "./error-message.ts";
 import { Deadline, untilAborted } from "./deadline.ts";
 import type { Logger } from "./logger.ts";
 import { ManagerError, ManagerErrorCode } from "./manager-error.ts";

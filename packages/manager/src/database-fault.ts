@@ -2,6 +2,7 @@ import pg from "pg";
 import type { Clock } from "./clock.ts";
 import { type ResolvedDatabaseConfig, describeAddress } from "./database-config.ts";
 import { Deadline, isTimeout } from "./deadline.ts";
+import { messageOf } from "./error-message.ts";
 import { ManagerError, ManagerErrorCode } from "./manager-error.ts";
 import { type PeerVerdict, probePeer } from "./peer-probe.ts";
 
@@ -19,7 +20,7 @@ export const SqlState = {
 const PROBE_TIMEOUT_MS = 1_000;
 
 /** The SQLSTATE that PostgreSQL sent with `error`, or `undefined` if it does not come from there. */
-export function sqlStateOf(error: unknown): string | undefined {
+function sqlStateOf(error: unknown): string | undefined {
   return error instanceof pg.DatabaseError ? error.code : undefined;
 }
 
@@ -29,7 +30,6 @@ export function isPermanent(error: ManagerError): boolean {
     case ManagerErrorCode.AuthenticationFailed:
     case ManagerErrorCode.DatabaseNotFound:
     case ManagerErrorCode.NotPostgresql:
-    case ManagerErrorCode.RegistrationRefused:
       return true;
     case ManagerErrorCode.InvalidConfig:
     case ManagerErrorCode.AlreadyOpen:
@@ -37,6 +37,7 @@ export function isPermanent(error: ManagerError): boolean {
     case ManagerErrorCode.Cancelled:
     case ManagerErrorCode.ListenFailed:
     case ManagerErrorCode.RecordFileInvalid:
+    case ManagerErrorCode.RegistrationRefused:
     case ManagerErrorCode.DatabaseUnavailable:
     case ManagerErrorCode.DatabaseTimeout:
     case ManagerErrorCode.DatabaseError:
@@ -109,12 +110,6 @@ export function statementFault(error: unknown, { config }: FaultContext): Manage
     `${place} answers: ${messageOf(error)} (SQLSTATE ${sqlState})`,
     { cause: error, sqlState },
   );
-}
-
-/** One line for people out of whatever was thrown. */
-export function messageOf(error: unknown): string {
-  const text = error instanceof Error ? error.message : String(error);
-  return text.split("\n", 1)[0] ?? "";
 }
 
 function refusal(error: unknown, sqlState: string, config: ResolvedDatabaseConfig): ManagerError {

@@ -1,5 +1,5 @@
 import type { Clock } from "./clock.ts";
-import { messageOf } from "./database-fault.ts";
+import { messageOf } from "./error-message.ts";
 import type { Logger } from "./logger.ts";
 
 /** What a {@link FailureLog} is made of. */

@@ -1,6 +1,7 @@
 import type { CallOptions } from "@multipooler/controller-api";
 import type { Clock } from "./clock.ts";
-import { SqlState, messageOf } from "./database-fault.ts";
+import { SqlState } from "./database-fault.ts";
+import { messageOf } from "./error-message.ts";
 import { untilAborted } from "./deadline.ts";
 import { FailureLog } from "./failure-log.ts";
 import { HEARTBEAT_KEY, READ_HEARTBEAT_SQL, heartbeatTime } from "./heartbeat-table.ts";

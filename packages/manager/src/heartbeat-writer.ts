@@ -1,7 +1,7 @@
 import type { CallOptions } from "@multipooler/controller-api";
 import { APPLICATION_NAME } from "./admin-client-config.ts";
 import type { Clock } from "./clock.ts";
-import { messageOf } from "./database-fault.ts";
+import { messageOf } from "./error-message.ts";
 import { Deadline } from "./deadline.ts";
 import type { DedicatedConnection } from "./dedicated-connection.ts";
 import { FailureLog } from "./failure-log.ts";

@@ -39,9 +39,9 @@ export interface ManagerOptions {
   readonly pooler: PoolerDescription;
   readonly database: DatabaseConfig;
   readonly logger: Logger;
-  /** How often a primary writes its heartbeat. Default 1000. */
+  /** How often a primary writes its heartbeat, and a replica reads it: at least 100, default 1000. */
   readonly heartbeatIntervalMs?: number | undefined;
-  /** How often a healthy database is asked whether it still is. Default 1000. */
+  /** How often a healthy database is asked whether it still is: at least 10, default 1000. */
   readonly healthIntervalMs?: number | undefined;
   /** How long `close` waits for running queries before their connections are cut. Default 10000. */
   readonly closeTimeoutMs?: number | undefined;

@@ -37,8 +37,15 @@ export function resolveManagerOptions(options: ManagerOptions): ManagerSettings 
     pooler,
     database: resolveDatabaseConfig(options.database),
     logger: options.logger,
-    heartbeatIntervalMs: checkInterval("heartbeatIntervalMs", options.heartbeatIntervalMs ?? 1_000),
-    healthIntervalMs: checkInterval("healthIntervalMs", options.healthIntervalMs ?? 1_000),
+    heartbeatIntervalMs: checkInteger("heartbeatIntervalMs", options.heartbeatIntervalMs ?? 1_000, {
+      // A write has as long as the interval, a dial included.
+      min: 100,
+      max: 3_600_000,
+    }),
+    healthIntervalMs: checkInteger("healthIntervalMs", options.healthIntervalMs ?? 1_000, {
+      min: 10,
+      max: 3_600_000,
+    }),
     closeTimeoutMs: checkInteger("closeTimeoutMs", options.closeTimeoutMs ?? 10_000, {
       min: 0,
       max: 3_600_000,
@@ -76,8 +83,4 @@ function checkSegment(setting: string, value: string): void {
   if (!/^[^_/\s\p{Cc}]+$/u.test(value) || value === "." || value === "..") {
     throw invalidSetting(setting, value, 'a name without "_", "/", spaces or control characters');
   }
-}
-
-function checkInterval(setting: string, value: number): number {
-  return checkInteger(setting, value, { min: 10, max: 3_600_000 });
 }

@@ -1,5 +1,5 @@
 import type { CallOptions, PoolerController } from "@multipooler/controller-api";
-import { messageOf } from "./database-fault.ts";
+import { messageOf } from "./error-message.ts";
 import { ManagerError, ManagerErrorCode } from "./manager-error.ts";
 import type { ManagerOptions, OpenOptions } from "./manager-options.ts";
 import { ManagerRun } from "./manager-run.ts";

@@ -1,4 +1,4 @@
-import { messageOf } from "./database-fault.ts";
+import { messageOf } from "./error-message.ts";
 import type { ManagerRun } from "./manager-run.ts";
 import type { ManagerSettings } from "./manager-settings.ts";
 import type { DatabaseStatus, ManagerStatus, TopologyStatus } from "./manager-status.ts";

@@ -1,5 +1,5 @@
 import type { CallOptions } from "@multipooler/controller-api";
-import { messageOf } from "./database-fault.ts";
+import { messageOf } from "./error-message.ts";
 import { untilAborted } from "./deadline.ts";
 import { ManagerError, ManagerErrorCode } from "./manager-error.ts";
 import type { PoolerService, ServiceTransport } from "./service-transport.ts";

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import path from "node:path";
-import { messageOf } from "./database-fault.ts";
+import { messageOf } from "./error-message.ts";
 import { replaceFile } from "./durable-file.ts";
 import type { Logger } from "./logger.ts";
 import { ManagerError, ManagerErrorCode } from "./manager-error.ts";

@@ -18,8 +18,8 @@ import { FakeController } from "./fake-controller.ts";
 import { FakeTransport } from "./fake-transport.ts";
 import { RecordingLogger } from "./recording-logger.ts";
 
-export const CELL = "zone1";
-export const NAME = "a";
+const CELL = "zone1";
+const NAME = "a";
 const POOLER_ID = { component: ID_ComponentType.MULTIPOOLER, cell: CELL, name: NAME };
 
 /** What a test may choose; the rest is made for it. */
