@@ -1,0 +1,41 @@
+import type { KnipConfig } from "knip";
+
+// Runs twice: over everything, and with --production over the patterns that end in "!". There an
+// export counts as unused that neither its own file nor another product file uses. Entry points come
+// from each package.json; the gate names tsconfig.build.json, which says that dist/x.js is src/x.ts.
+const production = process.argv.includes("--production");
+
+const source = ["src/**/*.ts!", "!src/**/*.test.ts!"];
+
+const config: KnipConfig = {
+  ignoreExportsUsedInFile: production ? true : { interface: true, type: true },
+  workspaces: {
+    ".": {
+      entry: ["scripts/*.{ts,mjs}!"],
+      project: ["scripts/**/*.{ts,mjs}!", "!scripts/**/*.test.ts!", "!scripts/test/**!"],
+      // The gates start these programs by name.
+      ignoreDependencies: [
+        "@arethetypeswrong/cli",
+        "@changesets/cli",
+        "oxlint",
+        "oxlint-tsgolint",
+        "publint",
+      ],
+    },
+    // Tests start the programs in test/child as processes.
+    "packages/*": { entry: ["test/child/*.ts"], project: [...source, "{test,scripts}/**/*.ts"] },
+    // buf.gen.yaml names the plugin.
+    "packages/proto": {
+      project: [...source, "{test,scripts}/**/*.ts"],
+      ignoreDependencies: ["ts-proto"],
+    },
+    "apps/*": { project: [...source, "test/**/*.ts"] },
+    "dev/*": { project: [...source, "test/**/*.ts"] },
+    "dev/boundaries": { entry: ["src/main.ts!"], project: [...source, "test/**/*.ts"] },
+    "dev/embedded-etcd": { project: [...source, "test/**/*.ts"], ignoreBinaries: ["etcd"] },
+    benchmarks: { entry: ["src/main.ts!"], project: source },
+    e2e: { project: ["test/**/*.ts"] },
+  },
+};
+
+export default config;
