@@ -1,0 +1,46 @@
+import { expect, test } from "vitest";
+import { thingsToTry, whatRuns } from "./banner.ts";
+import { DEFAULT_PORTS } from "./options.ts";
+import { placesIn } from "./places.ts";
+
+const running = {
+  ports: DEFAULT_PORTS,
+  places: placesIn("/home/me/multipooler/.multipooler"),
+  postgres: 100,
+  pooler: 2000,
+  cwd: "/home/me/multipooler",
+};
+
+test("says in columns what runs where", () => {
+  expect(whatRuns(running)).toBe(
+    [
+      "  PostgreSQL 17  127.0.0.1:15432  process 100   data  .multipooler/postgres",
+      "                                                log   .multipooler/postgres.log",
+      "                                                role  postgres, password in .multipooler/postgres-password",
+      "  pooler, gRPC   127.0.0.1:15270  process 2000  log   .multipooler/pooler.log",
+      "  pooler, HTTP   127.0.0.1:15200                /live  /ready  /version",
+      "",
+    ].join("\n"),
+  );
+});
+
+test("shows whole paths when they are elsewhere", () => {
+  expect(whatRuns({ ...running, cwd: "/var" })).toContain(
+    "/home/me/multipooler/.multipooler/pooler.log\n",
+  );
+});
+
+test("offers three commands, with the address where it is not the default", () => {
+  expect(thingsToTry(running).split("\n").filter(Boolean)).toHaveLength(3);
+  expect(thingsToTry(running)).toContain('npm run ctl -- query "select');
+  expect(thingsToTry(running)).toContain("kill -9 100 ");
+  const elsewhere = thingsToTry({ ...running, ports: { ...DEFAULT_PORTS, grpc: 99 } });
+  expect(elsewhere).toContain('npm run ctl -- query --address 127.0.0.1:99 "select');
+  expect(elsewhere).toContain("npm run ctl -- status --address 127.0.0.1:99 ");
+});
+
+test("does not offer to kill a PostgreSQL whose process it does not know", () => {
+  const text = thingsToTry({ ...running, postgres: undefined });
+  expect(text).not.toContain("kill");
+  expect(text).toContain("curl -i http://127.0.0.1:15200/ready");
+});

@@ -1,0 +1,68 @@
+import { relative } from "node:path";
+import { DEFAULT_PORTS } from "./options.ts";
+import type { Ports } from "./options.ts";
+import type { Places } from "./places.ts";
+
+/** Facts for the text that `npm start` shows once everything runs. */
+export interface Running {
+  readonly ports: Ports;
+  readonly places: Places;
+  /** Process id of PostgreSQL if this `npm start` runs it. */
+  readonly postgres: number | undefined;
+  readonly pooler: number;
+  /** Paths are shown relative to it. */
+  readonly cwd: string;
+}
+
+/** What runs where. */
+export function whatRuns({ ports, places, postgres, pooler, cwd }: Running): string {
+  const path = (file: string): string => {
+    const near = relative(cwd, file);
+    return near.startsWith("..") ? file : near;
+  };
+  const rows = [
+    [
+      "PostgreSQL 17",
+      `127.0.0.1:${ports.postgres}`,
+      processName(postgres),
+      `data  ${path(places.data)}`,
+    ],
+    ["", "", "", `log   ${path(places.postgresLog)}`],
+    ["", "", "", `role  postgres, password in ${path(places.password)}`],
+    [
+      "pooler, gRPC",
+      `127.0.0.1:${ports.grpc}`,
+      processName(pooler),
+      `log   ${path(places.poolerLog)}`,
+    ],
+    ["pooler, HTTP", `127.0.0.1:${ports.http}`, "", "/live  /ready  /version"],
+  ];
+  return table(rows);
+}
+
+/** Commands that work as they stand. */
+export function thingsToTry({ ports, postgres }: Running): string {
+  const address = ports.grpc === DEFAULT_PORTS.grpc ? "" : `--address 127.0.0.1:${ports.grpc} `;
+  const crash = [`kill -9 ${postgres}`, "a crash: the pooler stays up, npm start brings it back"];
+  return table([
+    [`npm run ctl -- query ${address}"select generate_series(1, 5) as n, now()"`, "rows"],
+    [`npm run ctl -- status ${address}`.trimEnd(), "the pooler and its database"],
+    postgres === undefined
+      ? [`curl -i http://127.0.0.1:${ports.http}/ready`, "what a load balancer asks"]
+      : crash,
+  ]);
+}
+
+function processName(pid: number | undefined): string {
+  return pid === undefined ? "" : `process ${pid}`;
+}
+
+/** Columns as wide as their widest cell, two spaces apart. */
+function table(rows: readonly (readonly string[])[]): string {
+  const widths =
+    rows[0]?.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0))) ?? [];
+  return rows
+    .map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  "))
+    .map((line) => `  ${line.trimEnd()}\n`)
+    .join("");
+}

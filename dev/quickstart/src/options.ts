@@ -1,0 +1,84 @@
+import { join, resolve } from "node:path";
+import { parseArgs } from "node:util";
+import { QuickstartError } from "./error.ts";
+
+/** The TCP ports of one quickstart, all on loopback. */
+export interface Ports {
+  readonly postgres: number;
+  readonly http: number;
+  readonly grpc: number;
+}
+
+/** What `npm start` is told. */
+export interface QuickstartOptions {
+  /** Holds the data, the logs and the state; absolute. */
+  readonly directory: string;
+  readonly ports: Ports;
+}
+
+/** The pooler's own defaults, and PostgreSQL's with a one before it. */
+export const DEFAULT_PORTS: Ports = { postgres: 15_432, http: 15_200, grpc: 15_270 };
+
+/** The help text; `npm start -- --help` prints it. */
+export const HELP: string = `npm start -- [options]
+
+  --postgres-port <port>  PostgreSQL's port (default ${DEFAULT_PORTS.postgres})
+  --http-port <port>      the pooler's port for /live, /ready and /version (default ${DEFAULT_PORTS.http})
+  --grpc-port <port>      the pooler's port for queries (default ${DEFAULT_PORTS.grpc})
+  --directory <path>      data, logs and state (default .multipooler in the repository)
+  --help                  this text
+`;
+
+/** The repository: this file is in dev/quickstart/src, or dist once it is built. */
+const REPOSITORY = resolve(import.meta.dirname, "../../..");
+
+/**
+ * Reads the command line. Undefined means that help is wanted.
+ *
+ * @throws QuickstartError `bad-option`, naming the option.
+ */
+export function readOptions(args: readonly string[]): QuickstartOptions | undefined {
+  const values = parse(args);
+  if (values.help === true) return undefined;
+  return {
+    directory: resolve(values.directory ?? join(REPOSITORY, ".multipooler")),
+    ports: {
+      postgres: readPort("--postgres-port", values["postgres-port"], DEFAULT_PORTS.postgres),
+      http: readPort("--http-port", values["http-port"], DEFAULT_PORTS.http),
+      grpc: readPort("--grpc-port", values["grpc-port"], DEFAULT_PORTS.grpc),
+    },
+  };
+}
+
+interface Values {
+  readonly "postgres-port"?: string | undefined;
+  readonly "http-port"?: string | undefined;
+  readonly "grpc-port"?: string | undefined;
+  readonly directory?: string | undefined;
+  readonly help?: boolean | undefined;
+}
+
+function parse(args: readonly string[]): Values {
+  try {
+    return parseArgs({
+      args: [...args],
+      options: {
+        "postgres-port": { type: "string" },
+        "http-port": { type: "string" },
+        "grpc-port": { type: "string" },
+        directory: { type: "string" },
+        help: { type: "boolean" },
+      },
+    }).values;
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new QuickstartError("bad-option", `${reason} (npm start -- --help)`, { cause });
+  }
+}
+
+function readPort(option: string, text: string | undefined, otherwise: number): number {
+  if (text === undefined) return otherwise;
+  const port = Number(text);
+  if (/^\d+$/.test(text) && port >= 1 && port <= 65_535) return port;
+  throw new QuickstartError("bad-option", `${option}: "${text}" is not a port (1 to 65535)`);
+}

@@ -1,0 +1,28 @@
+import { join } from "node:path";
+
+/** The files of one quickstart. */
+export interface Places {
+  /** PostgreSQL's data. */
+  readonly data: string;
+  /** The password of the role `postgres`, readable by its owner only. */
+  readonly password: string;
+  readonly postgresLog: string;
+  /** The pooler's log as JSON lines, and its complaints. */
+  readonly poolerLog: string;
+  /** What the pooler remembers over restarts. */
+  readonly poolerMemory: string;
+  /** What runs; see `State`. */
+  readonly state: string;
+}
+
+/** Where everything is within the quickstart's directory. */
+export function placesIn(directory: string): Places {
+  return {
+    data: join(directory, "postgres"),
+    password: join(directory, "postgres-password"),
+    postgresLog: join(directory, "postgres.log"),
+    poolerLog: join(directory, "pooler.log"),
+    poolerMemory: join(directory, "pooler"),
+    state: join(directory, "running.json"),
+  };
+}

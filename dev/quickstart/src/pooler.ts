@@ -1,0 +1,91 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { closeSync, openSync } from "node:fs";
+import { setTimeout as delay } from "node:timers/promises";
+import { programPath } from "@multipooler/pooler-process";
+import type { Ports } from "./options.ts";
+import type { Places } from "./places.ts";
+import { isAlive, sendSignal } from "./processes.ts";
+
+/** The pooler's own deadline for a graceful stop is 30 s. */
+const STOP_DEADLINE_MS = 35_000;
+const ADOPTED_POLL_MS = 100;
+
+/** A pooler that runs as a process of its own. */
+export interface Pooler {
+  readonly pid: number;
+  /** Resolves with how it ended, in words. */
+  readonly ended: Promise<string>;
+  /** Ends it in good order, by force when that takes too long. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts the shipped program in front of the PostgreSQL on `ports.postgres`. It is killed if this
+ * process exits without stopping it.
+ */
+export async function startPooler(places: Places, ports: Ports): Promise<Pooler> {
+  const log = openSync(places.poolerLog, "w");
+  const child = spawn(process.execPath, [programPath(), ...poolerFlags(places, ports)], {
+    detached: true, // Ctrl-C stops it through this process, before PostgreSQL.
+    stdio: ["ignore", log, log],
+  });
+  closeSync(log);
+  const { promise: ended, resolve } = Promise.withResolvers<string>();
+  const killAtExit = (): void => void child.kill("SIGKILL");
+  process.once("exit", killAtExit);
+  child.once("exit", (code, signal) => {
+    process.off("exit", killAtExit);
+    resolve(code === null ? `by ${signal}` : `with exit code ${code}`);
+  });
+  await once(child, "spawn");
+  if (child.pid === undefined) throw new Error("a process without an id");
+  return new PoolerProcess(child.pid, ended);
+}
+
+/** A pooler that an earlier `npm start` has started. */
+export function adoptPooler(pid: number): Pooler {
+  return new PoolerProcess(pid, untilGone(pid));
+}
+
+async function untilGone(pid: number): Promise<string> {
+  // Not a child of this process, so no event tells of its end.
+  while (isAlive(pid)) await delay(ADOPTED_POLL_MS);
+  return "in another terminal";
+}
+
+class PoolerProcess implements Pooler {
+  readonly pid: number;
+  readonly ended: Promise<string>;
+
+  constructor(pid: number, ended: Promise<string>) {
+    this.pid = pid;
+    this.ended = ended;
+  }
+
+  async stop(): Promise<void> {
+    sendSignal(this.pid, "SIGTERM");
+    const tooLong = setTimeout(() => sendSignal(this.pid, "SIGKILL"), STOP_DEADLINE_MS);
+    try {
+      await this.ended;
+    } finally {
+      clearTimeout(tooLong);
+    }
+  }
+}
+
+function poolerFlags(places: Places, ports: Ports): string[] {
+  const flags = {
+    "pg-host": "127.0.0.1",
+    "pg-port": ports.postgres,
+    database: "postgres",
+    "connpool-admin-user": "postgres",
+    "connpool-admin-password-file": places.password,
+    "http-port": ports.http,
+    "grpc-port": ports.grpc,
+    "service-id": "quickstart",
+    "pooler-dir": places.poolerMemory,
+    "initial-pooler-type": "primary",
+  };
+  return Object.entries(flags).flatMap(([name, value]) => [`--${name}`, String(value)]);
+}

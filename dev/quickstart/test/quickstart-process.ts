@@ -1,0 +1,125 @@
+import { spawn } from "node:child_process";
+import type { ChildProcessByStdio } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Readable } from "node:stream";
+import { fileURLToPath } from "node:url";
+import { findFreePort } from "@multipooler/embedded-postgres";
+import { onTestFinished } from "vitest";
+import type { Ports } from "../src/options.ts";
+import { placesIn } from "../src/places.ts";
+import type { Places } from "../src/places.ts";
+import { isAlive, sendSignal } from "../src/processes.ts";
+import { readState } from "../src/state.ts";
+
+const PROGRAM = fileURLToPath(new URL("../src/main.ts", import.meta.url));
+
+/** A directory and ports of its own; all that a quickstart in it leaves behind goes with the test. */
+export class Site {
+  readonly directory: string;
+  readonly places: Places;
+  readonly ports: Ports;
+
+  private constructor(directory: string, ports: Ports) {
+    this.directory = directory;
+    this.places = placesIn(directory);
+    this.ports = ports;
+  }
+
+  static async create(): Promise<Site> {
+    const directory = await mkdtemp(join(tmpdir(), "mp quickstart "));
+    const ports = {
+      postgres: await findFreePort(),
+      http: await findFreePort(),
+      grpc: await findFreePort(),
+    };
+    const site = new Site(directory, ports);
+    onTestFinished(async () => {
+      const state = await readState(site.places.state);
+      if (state !== undefined) sendSignal(state.pooler, "SIGKILL");
+      await rm(directory, { recursive: true, force: true });
+    });
+    return site;
+  }
+
+  /** Runs `npm start` here, as a process of its own. */
+  start(): QuickstartProcess {
+    const { postgres, http, grpc } = this.ports;
+    return new QuickstartProcess([
+      `--directory=${this.directory}`,
+      `--postgres-port=${postgres}`,
+      `--http-port=${http}`,
+      `--grpc-port=${grpc}`,
+    ]);
+  }
+
+  /** The process id of PostgreSQL, from its lock file. */
+  async postgresPid(): Promise<number> {
+    return Number.parseInt(await readFile(join(this.places.data, "postmaster.pid"), "utf8"), 10);
+  }
+
+  /** The process id of the pooler, from the state. */
+  async poolerPid(): Promise<number> {
+    const state = await readState(this.places.state);
+    if (state === undefined) throw new Error("no state is written down");
+    return state.pooler;
+  }
+}
+
+/** One `npm start`. */
+export class QuickstartProcess {
+  readonly #child: ChildProcessByStdio<null, Readable, Readable>;
+  readonly #outputChanged = new Set<() => void>();
+  /** Resolves with the exit code. */
+  readonly ended: Promise<number | null>;
+  output = "";
+  complaints = "";
+
+  constructor(args: readonly string[]) {
+    const child = spawn(process.execPath, [PROGRAM, ...args], {
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    this.#child = child;
+    this.ended = once(child, "close").then(() => child.exitCode);
+    child.stdout.setEncoding("utf8").on("data", (text: string) => {
+      this.output += text;
+      for (const listener of this.#outputChanged) listener();
+    });
+    child.stderr.setEncoding("utf8").on("data", (text: string) => (this.complaints += text));
+    onTestFinished(async () => {
+      child.kill("SIGKILL");
+      await this.ended;
+    });
+  }
+
+  /** Resolves when it has printed this; rejects when it ends without. */
+  async printed(text: string): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const check = (): void => {
+      if (this.output.includes(text)) resolve();
+    };
+    this.#outputChanged.add(check);
+    check();
+    void this.ended.then((code) =>
+      reject(new Error(`ended with ${code}: ${this.output}\n${this.complaints}`)),
+    );
+    try {
+      await promise;
+    } finally {
+      this.#outputChanged.delete(check);
+    }
+  }
+
+  /** Sends a signal and resolves with the exit code. */
+  async stop(signal: NodeJS.Signals): Promise<number | null> {
+    this.#child.kill(signal);
+    return await this.ended;
+  }
+}
+
+/** True when each of these processes has ended. */
+export function allGone(...pids: readonly number[]): boolean {
+  return !pids.some(isAlive);
+}
