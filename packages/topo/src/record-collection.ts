@@ -85,7 +85,7 @@ export class RecordCollection<Id, T> implements Records<Id, T> {
 
   async create(id: Id, record: T, options: Abortable = {}): Promise<Version> {
     const { store, key } = await this.#find(id, options);
-    return store.create(key, this.#kind.encode(record), options);
+    return store.create(key, this.#encode(key, record), options);
   }
 
   async replace(
@@ -94,7 +94,7 @@ export class RecordCollection<Id, T> implements Records<Id, T> {
     options: Abortable & { readonly version: Version },
   ): Promise<Version> {
     const { store, key } = await this.#find(id, options);
-    return store.put(key, this.#kind.encode(record), options);
+    return store.put(key, this.#encode(key, record), options);
   }
 
   async update(
@@ -186,6 +186,15 @@ export class RecordCollection<Id, T> implements Records<Id, T> {
 
   #isRecord(key: string): boolean {
     return key.endsWith(`/${this.#kind.file}`);
+  }
+
+  #encode(key: string, record: T): Uint8Array {
+    try {
+      return this.#kind.encode(record);
+    } catch (cause) {
+      const message = `the ${this.#kind.name} cannot be encoded`;
+      throw new TopoError({ code: TopoErrorCode.InvalidArgument, key, message, cause });
+    }
   }
 
   #decode({ key, value, version }: KeyValue): RecordEntry<T> {

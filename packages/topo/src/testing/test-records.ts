@@ -153,6 +153,18 @@ export function testRecords(space: () => TestSpace): void {
       expect((await topology.global.cells.list()).records).toMatchObject([{ record: cell(own) }]);
     });
 
+    test("a record that cannot be encoded is refused before anything is written", async () => {
+      await using own = space();
+      const topology = own.topology();
+      await ensureCell(topology, cell(own));
+      const { poolers } = topology.cell("zone1");
+      const impossible = { ...pooler("a"), portMap: { grpc: 2 ** 40 } };
+      await expect(poolers.create(id("a"), impossible)).rejects.toMatchObject({
+        code: TopoErrorCode.InvalidArgument,
+      });
+      expect((await poolers.list()).records).toEqual([]);
+    });
+
     test("a name that is no segment of a key is refused before anything is written", async () => {
       await using own = space();
       const { databases } = own.topology().global;

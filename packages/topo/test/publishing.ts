@@ -1,0 +1,139 @@
+import {
+  ID_ComponentType,
+  PoolerLifecycleStatus,
+  PoolerServingStatus,
+  PoolerType,
+  RoutingRole,
+} from "@multipooler/proto/clustermetadata";
+import type { ID, Multipooler } from "@multipooler/proto/clustermetadata";
+import { afterEach, expect } from "vitest";
+import { TopoError, TopoErrorCode } from "../src/error.ts";
+import { MemoryTopology } from "../src/memory/index.ts";
+import { PoolerPublisher } from "../src/pooler-publisher.ts";
+import type { PoolerPublisherOptions } from "../src/pooler-publisher.ts";
+import type { PoolerIdentity, PoolerState } from "../src/pooler-record.ts";
+import type { Records } from "../src/records.ts";
+import { ManualClock } from "../src/testing/manual-clock.ts";
+import { Topology, ensureCell } from "../src/topology.ts";
+
+export const startsAt: number = Date.UTC(2026, 10, 23);
+
+export const identity: PoolerIdentity = {
+  id: { component: ID_ComponentType.MULTIPOOLER, cell: "zone1", name: "abcd1234" },
+  shardKey: { database: "app", tableGroup: "default", shard: "0-inf" },
+  hostname: "db1.example",
+  portMap: { grpc: 15_432, http: 15_433, postgres: 5432 },
+  poolerDir: "/var/lib/multipooler",
+  pgDataDir: "/var/lib/postgresql",
+};
+
+export const serving: PoolerState = {
+  servingStatus: PoolerServingStatus.SERVING,
+  lifecycle: { status: PoolerLifecycleStatus.LIFECYCLE_ACTIVE, reason: "PostgreSQL answers" },
+  routingState: { role: RoutingRole.ROUTING_ROLE_PRIMARY, rule: undefined },
+};
+
+/** One topology, moved by hand, and what publishers make of it. */
+export class World {
+  readonly clock: ManualClock = new ManualClock({ startsAt });
+  readonly backend: MemoryTopology = new MemoryTopology({ clock: this.clock });
+  readonly topology: Topology;
+  readonly warnings: string[] = [];
+  /** How many times a publisher wrote. */
+  writes = 0;
+  /** What happens to the writes of publishers. */
+  network: "works" | "loses answers" | "is silent" = "works";
+
+  constructor() {
+    const { backend, clock } = this;
+    this.topology = new Topology({ backend, serverAddresses: ["memory"], root: "/global", clock });
+  }
+
+  get poolers(): Records<ID, Multipooler> {
+    return this.topology.cell("zone1").poolers;
+  }
+
+  async record(): Promise<Multipooler> {
+    return (await this.poolers.get(identity.id)).record;
+  }
+
+  publisher(options: Partial<PoolerPublisherOptions> = {}): PoolerPublisher {
+    const warn = (_fields: object, message: string): void => {
+      this.warnings.push(message);
+    };
+    const silent = (): void => {};
+    return new PoolerPublisher({
+      poolers: this.#overNetwork(),
+      identity,
+      initialType: PoolerType.REPLICA,
+      logger: { debug: silent, info: silent, warn, error: warn },
+      clock: this.clock,
+      random: () => 1,
+      ...options,
+    });
+  }
+
+  #overNetwork(): Records<ID, Multipooler> {
+    const { poolers } = this;
+    return {
+      get: (id, options) => poolers.get(id, options),
+      list: (options) => poolers.list(options),
+      watch: (options) => poolers.watch(options),
+      create: (id, record, options) =>
+        this.#write(() => poolers.create(id, record, options), options?.signal),
+      replace: (id, record, options) =>
+        this.#write(() => poolers.replace(id, record, options), options.signal),
+      update: (id, change, options) => poolers.update(id, change, options),
+      delete: (id, options) => poolers.delete(id, options),
+    };
+  }
+
+  async #write(write: () => Promise<bigint>, signal: AbortSignal | undefined): Promise<bigint> {
+    this.writes += 1;
+    if (this.network === "is silent") return untilAborted(signal);
+    const version = await write();
+    return this.network === "loses answers" ? untilAborted(signal) : version;
+  }
+}
+
+const opened: PoolerPublisher[] = [];
+let current: World | undefined;
+
+afterEach(async () => {
+  if (current !== undefined) current.network = "works";
+  // Whatever a test did: a publisher that has been closed leaves nothing asleep.
+  await Promise.all(opened.splice(0).map((publisher) => publisher.close().catch(() => {})));
+  await current?.clock.advance(0);
+  expect(current?.clock.sleeping ?? 0).toBe(0);
+  current = undefined;
+});
+
+export async function world(): Promise<World> {
+  const made = new World();
+  current = made;
+  await ensureCell(made.topology, { name: "zone1", serverAddresses: [], root: "/zone1" });
+  return made;
+}
+
+export function open(made: World, options: Partial<PoolerPublisherOptions> = {}): PoolerPublisher {
+  const publisher = made.publisher(options);
+  opened.push(publisher);
+  publisher.open();
+  publisher.open();
+  return publisher;
+}
+
+function untilAborted(signal: AbortSignal | undefined): Promise<never> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const fail = (): void =>
+    reject(new TopoError({ code: abortCode(signal), key: "/", message: "" }));
+  if (signal?.aborted === true) fail();
+  signal?.addEventListener("abort", fail, { once: true });
+  return promise;
+}
+
+function abortCode(signal: AbortSignal | undefined): TopoErrorCode {
+  const reason: unknown = signal?.reason;
+  const timedOut = reason instanceof Error && reason.name === "TimeoutError";
+  return timedOut ? TopoErrorCode.Timeout : TopoErrorCode.Interrupted;
+}
