@@ -135,7 +135,9 @@ test("leaves nothing when it is aborted while the data is being made, or before"
   const controller = new AbortController();
   const started = startPostgres({ dataDir }, { signal: controller.signal });
   // The staging directory appears beside the data directory as soon as the work has begun.
-  await expect.poll(async () => (await readdir(parent)).length, { interval: 2 }).toBe(1);
+  await expect
+    .poll(async () => (await readdir(parent)).length, { interval: 2, timeout: 10_000 })
+    .toBe(1);
   controller.abort(new Error("enough"));
   await expect(started).rejects.toThrow("enough");
   await expect(startPostgres({}, { signal: controller.signal })).rejects.toThrow("enough");

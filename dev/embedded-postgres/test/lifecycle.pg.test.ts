@@ -65,14 +65,9 @@ test("starts again in front of a backend that outlived the server's main process
   // Computes for hours without waiting for anything, so it does not notice the death.
   const busy = client.query("select count(*) from generate_series(1, 1e12::bigint)");
   const failure = busy.catch((error: unknown) => error);
-  await expect
-    .poll(
-      async () =>
-        await postgres.sql(
-          "select 1 from pg_stat_activity where query like '%1e12%' and state = 'active' and pid <> pg_backend_pid()",
-        ),
-    )
-    .toHaveLength(1);
+  const sessions = `select 1 from pg_stat_activity
+    where query like '%1e12%' and state = 'active' and pid <> pg_backend_pid()`;
+  await expect.poll(async () => await postgres.sql(sessions), { timeout: 10_000 }).toHaveLength(1);
 
   process.kill(postgres.pid ?? 0, "SIGKILL");
   expect(await postgres.ended).toEqual({ code: null, signal: "SIGKILL" });

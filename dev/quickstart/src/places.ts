@@ -11,6 +11,8 @@ export interface Places {
   readonly poolerLog: string;
   /** What the pooler remembers over restarts. */
   readonly poolerMemory: string;
+  /** The topology, a SQLite file. */
+  readonly topology: string;
   /** What runs; see `State`. */
   readonly state: string;
 }
@@ -23,6 +25,7 @@ export function placesIn(directory: string): Places {
     postgresLog: join(directory, "postgres.log"),
     poolerLog: join(directory, "pooler.log"),
     poolerMemory: join(directory, "pooler"),
+    topology: join(directory, "topology.db"),
     state: join(directory, "running.json"),
   };
 }

@@ -10,20 +10,29 @@ test.each([
   ["nothing was written down", undefined, { kind: "start-all", ports: wanted }],
   [
     "the pooler is gone",
-    { state, pooler: undefined, ownerLives: true },
+    { state, pooler: undefined, postgresListens: true, ownerLives: true },
     { kind: "start-all", ports: wanted },
   ],
   [
     "the pooler lacks PostgreSQL",
-    { state, pooler: unready, ownerLives: true },
+    { state, pooler: unready, postgresListens: false, ownerLives: true },
     { kind: "start-postgres", state, adopt: false },
   ],
   [
     "the pooler lacks PostgreSQL and its owner",
-    { state, pooler: unready, ownerLives: false },
+    { state, pooler: unready, postgresListens: false, ownerLives: false },
     { kind: "start-postgres", state, adopt: true },
   ],
-  ["all runs", { state, pooler: ready, ownerLives: true }, { kind: "nothing", state }],
+  [
+    "PostgreSQL has just died and the pooler has not noticed",
+    { state, pooler: ready, postgresListens: false, ownerLives: true },
+    { kind: "start-postgres", state, adopt: false },
+  ],
+  [
+    "all runs",
+    { state, pooler: ready, postgresListens: true, ownerLives: true },
+    { kind: "nothing", state },
+  ],
 ] as const)("knows what to do when %s", (_case, sighting, plan) => {
   expect(decide(sighting, wanted)).toEqual(plan);
 });

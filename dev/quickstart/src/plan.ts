@@ -7,6 +7,8 @@ export interface Sighting {
   readonly state: State;
   /** What the pooler answers; undefined when it does not run any more. */
   readonly pooler: Readiness | undefined;
+  /** Something listens on PostgreSQL's port: the pooler may not have noticed a crash yet. */
+  readonly postgresListens: boolean;
   /** The `npm start` that stops the pooler when it is stopped itself still runs. */
   readonly ownerLives: boolean;
 }
@@ -21,7 +23,7 @@ export type Plan =
 /** Decides from what was seen; undefined means that nothing was written down. */
 export function decide(sighting: Sighting | undefined, wanted: Ports): Plan {
   if (sighting?.pooler === undefined) return { kind: "start-all", ports: wanted };
-  const { state, pooler, ownerLives } = sighting;
-  if (pooler.ready) return { kind: "nothing", state };
+  const { state, pooler, postgresListens, ownerLives } = sighting;
+  if (pooler.ready && postgresListens) return { kind: "nothing", state };
   return { kind: "start-postgres", state, adopt: !ownerLives };
 }

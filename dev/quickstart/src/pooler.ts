@@ -1,7 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, openSync } from "node:fs";
-import { setTimeout as delay } from "node:timers/promises";
 import { programPath } from "@multipooler/pooler-process";
 import type { Ports } from "./options.ts";
 import type { Places } from "./places.ts";
@@ -43,15 +42,21 @@ export async function startPooler(places: Places, ports: Ports): Promise<Pooler>
   return new PoolerProcess(child.pid, ended);
 }
 
-/** A pooler that an earlier `npm start` has started. */
-export function adoptPooler(pid: number): Pooler {
-  return new PoolerProcess(pid, untilGone(pid));
+/** A pooler that an earlier `npm start` has started; it is watched until the signal aborts. */
+export function adoptPooler(pid: number, { signal }: { signal: AbortSignal }): Pooler {
+  return new PoolerProcess(pid, untilGone(pid, signal));
 }
 
-async function untilGone(pid: number): Promise<string> {
+function untilGone(pid: number, signal: AbortSignal): Promise<string> {
+  const { promise, resolve } = Promise.withResolvers<string>();
   // Not a child of this process, so no event tells of its end.
-  while (isAlive(pid)) await delay(ADOPTED_POLL_MS);
-  return "in another terminal";
+  const timer = setInterval(() => {
+    if (isAlive(pid)) return;
+    clearInterval(timer);
+    resolve("in another terminal");
+  }, ADOPTED_POLL_MS);
+  signal.addEventListener("abort", () => clearInterval(timer), { once: true });
+  return promise;
 }
 
 class PoolerProcess implements Pooler {
@@ -85,6 +90,8 @@ function poolerFlags(places: Places, ports: Ports): string[] {
     "grpc-port": ports.grpc,
     "service-id": "quickstart",
     "pooler-dir": places.poolerMemory,
+    "topo-implementation": "sqlite",
+    "topo-global-server-addresses": places.topology,
     "initial-pooler-type": "primary",
   };
   return Object.entries(flags).flatMap(([name, value]) => [`--${name}`, String(value)]);

@@ -16,7 +16,7 @@ import { adoptPooler, startPooler } from "./pooler.ts";
 import type { Pooler } from "./pooler.ts";
 import { checkFree } from "./ports.ts";
 import { isAlive } from "./processes.ts";
-import { probe, untilReady } from "./probe.ts";
+import { isListening, probe, untilReady } from "./probe.ts";
 import { readState, removeState, writeState } from "./state.ts";
 import type { State } from "./state.ts";
 import type { Terminal } from "./terminal.ts";
@@ -60,7 +60,8 @@ async function sight(places: Places): Promise<Sighting | undefined> {
   const state = await readState(places.state);
   if (state === undefined) return undefined;
   const pooler = isAlive(state.pooler) ? await probe(state.ports.http) : undefined;
-  return { state, pooler, ownerLives: isAlive(state.owner) };
+  const postgresListens = await isListening(state.ports.postgres);
+  return { state, pooler, postgresListens, ownerLives: isAlive(state.owner) };
 }
 
 async function startAll(ports: Ports, context: Context): Promise<number> {
@@ -93,7 +94,9 @@ async function bringBack(state: State, adopt: boolean, context: Context): Promis
   terminal.print(`The pooler runs (process ${state.pooler}), its PostgreSQL does not.`);
   await using parts = new AsyncDisposableStack();
   const postgres = parts.use(await launchPostgres(ports.postgres, context));
-  const pooler = adoptPooler(state.pooler);
+  const watching = new AbortController();
+  parts.defer(() => watching.abort());
+  const pooler = adoptPooler(state.pooler, { signal: watching.signal });
   if (adopt) {
     await writeState(places.state, { ...state, owner: process.pid });
     parts.defer(async () => {

@@ -17,6 +17,12 @@ async function query(site: Site, sql: string): Promise<string> {
   return stdout + stderr;
 }
 
+/** The pooler notices the death of PostgreSQL by itself; its probe is all there is to ask. */
+async function untilUnready(site: Site): Promise<void> {
+  const ready = async (): Promise<boolean | undefined> => (await probe(site.ports.http))?.ready;
+  await expect.poll(ready, { timeout: 10_000 }).toBe(false);
+}
+
 test("runs PostgreSQL with a pooler in front and stops both in order on Ctrl-C", async () => {
   const site = await Site.create();
   const first = site.start();
@@ -50,7 +56,7 @@ test("brings a killed PostgreSQL back in front of the same pooler, with its data
 
   process.kill(await site.postgresPid(), "SIGKILL");
   await first.printed("PostgreSQL ended by SIGKILL.");
-  await expect.poll(async () => (await probe(site.ports.http))?.ready).toBe(false);
+  await untilUnready(site);
   expect(await query(site, "select 1")).toContain("MTF01");
 
   const second = site.start();
@@ -75,7 +81,7 @@ test("a second start that lost its PostgreSQL leaves the pooler to the next one"
   const second = site.start();
   await second.printed("Ctrl-C stops PostgreSQL");
   expect(await second.stop("SIGINT")).toBe(0);
-  await expect.poll(async () => (await probe(site.ports.http))?.ready).toBe(false);
+  await untilUnready(site);
   const third = site.start();
   await third.printed("Ctrl-C stops PostgreSQL");
   process.kill(await site.postgresPid(), "SIGKILL");
@@ -92,7 +98,7 @@ test("takes over a pooler whose own start was killed", async () => {
   await first.stop("SIGKILL");
   await expect.poll(() => allGone(postgres), { timeout: 10_000 }).toBe(true);
 
-  await expect.poll(async () => (await probe(site.ports.http))?.ready).toBe(false);
+  await untilUnready(site);
   const second = site.start();
   await second.printed("Ctrl-C stops both");
   expect(await site.poolerPid()).toBe(pooler);
