@@ -44,7 +44,7 @@ export interface CompareOptions extends Abortable {
 }
 
 /**
- * Writing keys. A write that ends with TIMEOUT, UNAVAILABLE or INTERRUPTED may or may not have
+ * Writing keys, with values of up to 1 MiB: INVALID_ARGUMENT for larger ones. A write that ends with TIMEOUT, UNAVAILABLE or INTERRUPTED may or may not have
  * happened.
  */
 export interface KeyWriter {

@@ -13,6 +13,7 @@ import type {
 } from "../key-value.ts";
 import { LeaseSession, defaultTtlMs } from "../lease-session.ts";
 import type { Session, SessionOptions } from "../session.ts";
+import { checkValue } from "../value-limit.ts";
 import { WatchFeed } from "../watch-feed.ts";
 import type { Endpoints } from "./endpoints.ts";
 import { EtcdClient } from "./etcd-client.ts";
@@ -76,6 +77,7 @@ export class EtcdStore implements KeyValueStore {
     value: Uint8Array,
     { session, signal }: CreateOptions = {},
   ): Promise<Version> {
+    checkValue(key, value);
     try {
       const step = putStep(key, value, session?.id);
       const response = await this.#transact(key, isAbsent(key), step, signal);
@@ -92,6 +94,7 @@ export class EtcdStore implements KeyValueStore {
     value: Uint8Array,
     { version, signal }: CompareOptions = {},
   ): Promise<Version> {
+    checkValue(key, value);
     const condition = version === undefined ? undefined : hasVersion(key, version);
     const response = await this.#transact(key, condition, putStep(key, value), signal);
     if (!response.succeeded) throw conflict(key, version, response);

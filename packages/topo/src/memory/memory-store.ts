@@ -11,6 +11,7 @@ import type {
 } from "../key-value.ts";
 import { LeaseSession, defaultTtlMs } from "../lease-session.ts";
 import type { Session, SessionOptions } from "../session.ts";
+import { checkValue } from "../value-limit.ts";
 import { WatchFeed } from "../watch-feed.ts";
 import type { MemorySpace } from "./memory-space.ts";
 
@@ -71,6 +72,7 @@ export class MemoryStore implements KeyValueStore {
     { session, signal }: CreateOptions = {},
   ): Promise<Version> {
     this.#check(key, signal);
+    checkValue(key, value);
     return this.#space.create(key, value, session?.id);
   }
 
@@ -80,6 +82,7 @@ export class MemoryStore implements KeyValueStore {
     { version, signal }: CompareOptions = {},
   ): Promise<Version> {
     this.#check(key, signal);
+    checkValue(key, value);
     return this.#space.put(key, value, version);
   }
 

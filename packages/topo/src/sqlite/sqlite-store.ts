@@ -12,6 +12,7 @@ import type {
 import { LeaseSession, defaultTtlMs } from "../lease-session.ts";
 import type { Leases } from "../lease-session.ts";
 import type { Session, SessionOptions } from "../session.ts";
+import { checkValue } from "../value-limit.ts";
 import { WatchFeed } from "../watch-feed.ts";
 import type { KeyTable } from "./key-table.ts";
 import { SqliteWatches } from "./sqlite-watches.ts";
@@ -52,15 +53,21 @@ export class SqliteStore implements KeyValueStore {
     return this.#read(prefix, signal, (table) => table.list(prefix));
   }
 
-  create(
+  async create(
     key: string,
     value: Uint8Array,
     { session, signal }: CreateOptions = {},
   ): Promise<Version> {
+    checkValue(key, value);
     return this.#write(key, signal, (table) => table.create(key, value, session?.id));
   }
 
-  put(key: string, value: Uint8Array, { version, signal }: CompareOptions = {}): Promise<Version> {
+  async put(
+    key: string,
+    value: Uint8Array,
+    { version, signal }: CompareOptions = {},
+  ): Promise<Version> {
+    checkValue(key, value);
     return this.#write(key, signal, (table) => table.put(key, value, version));
   }
 

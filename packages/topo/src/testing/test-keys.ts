@@ -93,7 +93,7 @@ export function testKeys(space: () => TestSpace): void {
 }
 
 function testSizes(space: () => TestSpace): void {
-  test("a value of 1 MiB, and an empty one, come back byte for byte", async () => {
+  test("values of up to 1 MiB come back byte for byte, and larger ones are refused", async () => {
     await using own = space();
     const [store, other] = [own.connect(), own.connect()];
     const large = Uint8Array.from({ length: 2 ** 20 }, (_, index) => index % 251);
