@@ -1,6 +1,6 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:net";
-import type { AddressInfo, Server } from "node:net";
+import type { Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startPostgres } from "@multipooler/embedded-postgres";
@@ -21,8 +21,9 @@ beforeAll(async () => {
     socket.end("HTTP/1.1 400 Bad Request\r\n\r\n");
   });
   await new Promise<void>((resolve) => stranger.listen(0, "127.0.0.1", resolve));
-  // Listening on TCP, so the address is of this shape.
-  strangerPort = (stranger.address() as AddressInfo).port;
+  const address = stranger.address();
+  if (typeof address !== "object" || address === null) throw new Error("no TCP address");
+  strangerPort = address.port;
   directory = await mkdtemp(join(tmpdir(), "multipooler e2e "));
 });
 
@@ -39,6 +40,7 @@ async function failure(
   const all = {
     ...flagsFor(postgres),
     "connpool-admin-password": "right",
+    "topo-implementation": "memory",
     "http-port": "0",
     "grpc-port": "0",
     ...flags,

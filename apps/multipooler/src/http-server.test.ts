@@ -79,5 +79,5 @@ test("close ends open connections and can be called twice", async () => {
   await get(server, "/live");
   await Promise.all([server.close(), server.close()]);
   await server.close();
-  await expect(get(server, "/live")).rejects.toThrow();
+  await expect(get(server, "/live")).rejects.toThrow("fetch failed");
 });
