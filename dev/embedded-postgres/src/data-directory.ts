@@ -71,7 +71,7 @@ async function runAsFor(
   binaries: Binaries,
 ): Promise<RunAs> {
   if (user === undefined) return { kind: "self" };
-  return await leastPrivilege(user, { program: binaries.postgres, directory });
+  return await leastPrivilege(user, { initdb: binaries.initdb, directory });
 }
 
 async function inspect(dataDir: string): Promise<Found> {

@@ -58,9 +58,14 @@ export async function runInitdb(
     if (child.exitCode === 0) return;
     throw new EmbeddedPostgresError(
       "initdb-failed",
-      `initdb ended with ${child.exitCode ?? child.signalCode}: ${log.lines.join("\n")}`,
+      `initdb ended with ${child.exitCode ?? child.signalCode}: ${complaint(log.lines)}`,
     );
   } finally {
     signal?.removeEventListener("abort", abort);
   }
+}
+
+/** The line that says what is wrong, or all there is. */
+function complaint(log: readonly string[]): string {
+  return log.find((line) => /^initdb: (error|fatal): /.test(line)) ?? log.join("\n");
 }

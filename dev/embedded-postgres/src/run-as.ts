@@ -21,7 +21,7 @@ export type RunAs =
   | { readonly kind: "user"; readonly user: User }
   | { readonly kind: "user-with-capability"; readonly user: User; readonly capability: Capability };
 
-/** Reading past directory permissions is enough for most; executing a 0700 file needs the second. */
+/** Reading and searching past permissions is enough for most; executing a 0700 file needs the second. */
 const CAPABILITIES = ["dac_read_search", "dac_override"] as const;
 type Capability = (typeof CAPABILITIES)[number];
 
@@ -39,12 +39,12 @@ export async function unprivilegedUser(owner: User | undefined): Promise<User> {
 }
 
 /**
- * The least privilege with which `user` can enter `directory` and run `program`. Found by trying:
- * permissions also come from parent directories, access lists and mount options.
+ * The least privilege with which `user` can work in `directory` with the programs beside `initdb`.
+ * Found by trying: permissions also come from parent directories, access lists and mount options.
  */
 export async function leastPrivilege(
   user: User,
-  { program, directory }: { program: string; directory: string },
+  { initdb, directory }: { initdb: string; directory: string },
 ): Promise<RunAs> {
   const ways: RunAs[] = [{ kind: "user", user }];
   if (process.platform === "linux") {
@@ -59,7 +59,9 @@ export async function leastPrivilege(
   let lastFailure: unknown;
   for (const way of ways) {
     try {
-      const probe = ["-c", 'cd "$1" && exec "$2" --version', "sh", directory, program];
+      // Looks for all programs and files of the installation, and changes nothing.
+      const script = 'cd "$1" && exec "$2" --show --pgdata="$1"';
+      const probe = ["-c", script, "sh", directory, initdb];
       const { file, args, identity } = commandLine(way, "/bin/sh", probe);
       await execFileAsync(file, args, { ...identity, cwd: "/", timeout: 10_000 });
       return way;
@@ -69,7 +71,7 @@ export async function leastPrivilege(
   }
   throw new EmbeddedPostgresError(
     "not-permitted",
-    `PostgreSQL refuses to run as root, and user ${user.uid} cannot reach ${directory} or ${program}: ` +
+    `PostgreSQL refuses to run as root, and user ${user.uid} cannot reach ${directory} or ${initdb}: ` +
       "move this checkout to a directory that everyone may enter, or run this as an ordinary user",
     { cause: lastFailure },
   );
@@ -111,6 +113,8 @@ function commandLine(
         `--inh-caps=${capabilities}`,
         `--ambient-caps=${capabilities}`,
         `--bounding-set=${capabilities}`,
+        // PostgreSQL asks access(2), which otherwise leaves out what a user has beyond its own.
+        "--securebits=+no_setuid_fixup",
         "--",
       ];
       return { file: "setpriv", args: [...options, program, ...args], identity: {} };

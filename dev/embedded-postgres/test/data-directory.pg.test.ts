@@ -1,7 +1,9 @@
-import { chmod, mkdir, readdir, stat, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { chmod, cp, mkdir, readdir, stat, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import pg from "pg";
 import { expect, onTestFinished, test, vi } from "vitest";
+import { findBinaries } from "../src/binaries.ts";
+import { prepareDataDirectory } from "../src/data-directory.ts";
 import { EmbeddedPostgresError, startPostgres } from "../src/index.ts";
 import type { EmbeddedPostgres } from "../src/index.ts";
 import { temporaryDirectory } from "./temporary-directory.ts";
@@ -50,6 +52,27 @@ test("reaches a data directory below one that is closed to others", { skip: !isR
   }
   await using postgres = await startPostgres({ dataDir, password: "x" });
   expect(await postgres.sql("select 1 as one")).toEqual([{ one: 1 }]);
+});
+
+test("reaches programs below a directory that is closed to others", { skip: !isRoot }, async () => {
+  const closed = await temporaryDirectory({ mode: 0o700 });
+  const native = dirname(dirname((await findBinaries()).initdb));
+  await cp(native, join(closed, "native"), { recursive: true, verbatimSymlinks: true });
+  const bin = join(closed, "native", "bin");
+  const binaries = { initdb: join(bin, "initdb"), postgres: join(bin, "postgres") };
+  const cluster = { auth: "trust", user: "postgres", password: "x", durable: false } as const;
+  const open = await temporaryDirectory();
+
+  const searching = await prepareDataDirectory(join(open, "1"), binaries, cluster);
+  expect(searching).toMatchObject({ capability: "dac_read_search" });
+  await chmod(binaries.initdb, 0o700);
+  const overriding = await prepareDataDirectory(join(open, "2"), binaries, cluster);
+  expect(overriding).toMatchObject({ capability: "dac_override" });
+  await chmod(binaries.initdb, 0o600);
+  await expect(prepareDataDirectory(join(open, "3"), binaries, cluster)).rejects.toMatchObject({
+    code: "not-permitted",
+  });
+  expect(await readdir(open)).toEqual(["1", "2"]);
 });
 
 test("uses an empty directory that is there already", async () => {
