@@ -1,17 +1,18 @@
 import { Command, Option } from "commander";
 import { resultFormats } from "./ctl/result-format.ts";
-import type { Setting } from "./setting.ts";
+import { addTopoCommands } from "./ctl/topo-commands.ts";
+import type { TopoActions } from "./ctl/topo-commands.ts";
+import { addSettings, givenSettings } from "./setting-options.ts";
+import type { GivenSettings } from "./setting-options.ts";
 import { settings } from "./settings.ts";
 import { buildVersion } from "./version.ts";
 
 /** What the commands do; each resolves with the exit code. */
 export interface CommandActions {
-  serve(
-    flags: Readonly<Record<string, string | undefined>>,
-    configFile: string | undefined,
-  ): Promise<number>;
+  serve(given: GivenSettings): Promise<number>;
   query(sql: string, options: QueryOptions): Promise<number>;
   status(options: ClientOptions & { readonly json: boolean }): Promise<number>;
+  readonly topo: TopoActions;
 }
 
 export interface ClientOptions {
@@ -45,23 +46,13 @@ export function commandLine(actions: CommandActions, exit: (code: number) => voi
     })
     .exitOverride();
 
-  program.addOption(
-    new Option(
-      "--config-file <path>",
-      "YAML or JSON file with settings by their flag name. (env: MULTIPOOLER_CONFIG_FILE)",
-    ).helpGroup("Configuration (flags win over environment, that over the file):"),
+  addSettings(program, settings).action(async (options: Record<string, unknown>) =>
+    exit(await actions.serve(givenSettings(settings, options))),
   );
-  for (const setting of Object.values<Setting<unknown>>(settings))
-    program.addOption(optionOf(setting));
-  program.action(async (options: Record<string, string | undefined>) => {
-    const { configFile, ...given } = options;
-    const flags = Object.fromEntries(
-      Object.values<Setting<unknown>>(settings).map(({ flag }) => [flag, given[camelCase(flag)]]),
-    );
-    exit(await actions.serve(flags, configFile ?? process.env["MULTIPOOLER_CONFIG_FILE"]));
-  });
 
-  const ctl = program.command("ctl").description("Talk to a running pooler over gRPC.");
+  const ctl = program
+    .command("ctl")
+    .description("Talk to a running pooler over gRPC, or look into its topology.");
   withClientOptions(ctl.command("query"))
     .description("Run SQL and print its results. Rows are printed as they arrive.")
     .argument("<sql>", 'one or more statements, or "-" to read them from standard input')
@@ -86,6 +77,7 @@ export function commandLine(actions: CommandActions, exit: (code: number) => voi
     .action(async (options: ClientOptions & { json: boolean }) =>
       exit(await actions.status(options)),
     );
+  addTopoCommands(ctl, actions.topo, exit);
   return program;
 }
 
@@ -97,20 +89,4 @@ function withClientOptions(command: Command): Command {
         .default(`127.0.0.1:${settings.grpcPort.defaultText}`),
     )
     .option("--timeout <duration>", "give up after this time; 0 waits for ever", "0");
-}
-
-function optionOf(setting: Setting<unknown>): Option {
-  const notes = [
-    setting.defaultText === undefined ? undefined : `default: ${setting.defaultText}`,
-    `env: ${setting.env.join(", ")}`,
-  ].filter((note) => note !== undefined);
-  return new Option(
-    `--${setting.flag} <${setting.placeholder}>`,
-    `${setting.help} (${notes.join("; ")})`,
-  ).helpGroup(`${setting.group}:`);
-}
-
-/** As commander derives an option's name from its flag. */
-function camelCase(flag: string): string {
-  return flag.replaceAll(/-([a-z0-9])/g, (_match, letter: string) => letter.toUpperCase());
 }

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import * as yaml from "yaml";
 import { settings } from "./settings.ts";
 import type { Config } from "./settings.ts";
-import type { Setting } from "./setting.ts";
+import type { Setting, SettingTable, SettingValues } from "./setting.ts";
 
 /** Says what is wrong with the configuration: one line for each setting that is. */
 export class ConfigError extends Error {
@@ -29,8 +29,13 @@ interface Found {
   readonly name: string;
 }
 
+/** The configuration of the program; see {@link resolveSettings}. */
+export function resolveConfig(sources: ConfigSources): Config {
+  return resolveSettings(settings, sources);
+}
+
 /**
- * Builds the configuration: a flag wins over the environment, that over the file, that over the
+ * Reads the settings of a table, for a command that needs no others: a flag wins over the environment, that over the file, that over the
  * default. An empty environment variable counts as not set.
  *
  * Environment variables that start with MULTIPOOLER_ and are no setting are let pass: Kubernetes
@@ -38,11 +43,14 @@ interface Found {
  *
  * @throws ConfigError naming every bad or unknown setting, its value and what is allowed.
  */
-export function resolveConfig(sources: ConfigSources): Config {
+export function resolveSettings<T extends SettingTable>(
+  table: T,
+  sources: ConfigSources,
+): SettingValues<T> {
   const problems: string[] = [];
   const file = sources.configFile === undefined ? {} : readConfigFile(sources.configFile, problems);
   const values: Record<string, unknown> = {};
-  for (const [key, setting] of Object.entries<Setting<unknown>>(settings)) {
+  for (const [key, setting] of Object.entries(table)) {
     const found = find(setting, sources, file);
     if (found === undefined) {
       values[key] = undefined;
@@ -56,13 +64,17 @@ export function resolveConfig(sources: ConfigSources): Config {
       problems.push(`${found.name}: ${shown} ${parsed.error.issues[0]?.message ?? "is not valid"}`);
     }
   }
-  if (!isConfig(values, problems)) throw new ConfigError(problems);
+  if (!isComplete(table, values, problems)) throw new ConfigError(problems);
   return values;
 }
 
 /** True when each setting of the table was read without a problem: then each has its own type. */
-function isConfig(values: Record<string, unknown>, problems: string[]): values is Config {
-  return problems.length === 0 && Object.keys(settings).every((key) => Object.hasOwn(values, key));
+function isComplete<T extends SettingTable>(
+  table: T,
+  values: object,
+  problems: readonly string[],
+): values is SettingValues<T> {
+  return problems.length === 0 && Object.keys(table).every((key) => Object.hasOwn(values, key));
 }
 
 function find(

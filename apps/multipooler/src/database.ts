@@ -1,6 +1,6 @@
-import { readFileSync } from "node:fs";
 import type { ManagerOptions } from "@multipooler/manager";
 import { ConfigError } from "./config.ts";
+import { readSecretFile } from "./secret-file.ts";
 import type { Config } from "./settings.ts";
 
 /** How to reach PostgreSQL, from the settings. The password is looked up anew at each dial. */
@@ -33,6 +33,5 @@ export function checkPasswordFile(config: Config): void {
 
 function password(config: Config): string | undefined {
   if (config.adminPasswordFile === undefined) return config.adminPassword;
-  // Editors and `echo` end a file with a line end that is no part of the password.
-  return readFileSync(config.adminPasswordFile, "utf8").replace(/\r?\n$/, "");
+  return readSecretFile(config.adminPasswordFile);
 }

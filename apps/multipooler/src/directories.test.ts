@@ -4,11 +4,12 @@ import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { ConfigError } from "./config.ts";
 import { checkDirectories } from "./directories.ts";
+import type { Directories } from "./directories.ts";
 
 const base = mkdtempSync(join(tmpdir(), "multipooler-directories-"));
 afterAll(() => rmSync(base, { recursive: true }));
 
-function problems(config: { pgDataDir?: string; poolerDir?: string }): readonly string[] {
+function problems(config: Partial<Directories>): readonly string[] {
   try {
     checkDirectories({ pgDataDir: undefined, poolerDir: undefined, ...config });
   } catch (error) {
@@ -47,6 +48,25 @@ test("the pooler's own directory is made, with its parents", () => {
   const own = join(base, "a", "b");
   expect(problems({ poolerDir: own })).toEqual([]);
   expect(existsSync(own)).toBe(true);
+});
+
+test("the directory of the topology file is made, and the file may be there", () => {
+  const topologyFile = join(base, "state", "topology.db");
+  expect(problems({ topologyFile })).toEqual([]);
+  writeFileSync(topologyFile, "");
+  expect(problems({ topologyFile })).toEqual([]);
+});
+
+test("a topology file that is a directory, or below a file, is refused", () => {
+  expect(problems({ topologyFile: base })).toEqual([
+    `--topo-global-server-addresses: ${base}: is not a file`,
+  ]);
+  const plainFile = join(base, "plain");
+  writeFileSync(plainFile, "");
+  const below = join(plainFile, "topology.db");
+  expect(problems({ topologyFile: below })).toEqual([
+    `--topo-global-server-addresses: ${below}: is not a directory`,
+  ]);
 });
 
 test("every bad directory is reported", () => {

@@ -1,27 +1,36 @@
-import { accessSync, constants, mkdirSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { accessSync, constants, existsSync, mkdirSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { ConfigError } from "./config.ts";
+import { fileFault } from "./file-fault.ts";
 import type { Config } from "./settings.ts";
+
+/** What is to be checked. */
+export interface Directories extends Pick<Config, "pgDataDir" | "poolerDir"> {
+  /** Where the topology is kept in a file. */
+  readonly topologyFile?: string | undefined;
+}
 
 /**
  * Checks the directories of the configuration before anything is opened: PostgreSQL's must be one
- * that this user can read, the pooler's own is made if it does not exist and must be writable.
+ * that this user can read; the pooler's own and that of the topology file are made if they do not
+ * exist and must be writable.
  *
  * @throws ConfigError naming setting, path and fault.
  */
-export function checkDirectories(config: Pick<Config, "pgDataDir" | "poolerDir">): void {
+export function checkDirectories({ pgDataDir, poolerDir, topologyFile }: Directories): void {
   const problems: string[] = [];
   const attempt = (setting: string, path: string, check: (path: string) => void): void => {
     try {
       check(path);
     } catch (error) {
-      problems.push(
-        `--${setting}: ${path}: ${error instanceof Error ? reason(error) : String(error)}`,
-      );
+      problems.push(`--${setting}: ${path}: ${fileFault(error)}`);
     }
   };
-  if (config.pgDataDir !== undefined) attempt("pg-data-dir", config.pgDataDir, checkDataDirectory);
-  if (config.poolerDir !== undefined) attempt("pooler-dir", config.poolerDir, checkOwnDirectory);
+  if (pgDataDir !== undefined) attempt("pg-data-dir", pgDataDir, checkDataDirectory);
+  if (poolerDir !== undefined) attempt("pooler-dir", poolerDir, checkOwnDirectory);
+  if (topologyFile !== undefined) {
+    attempt("topo-global-server-addresses", topologyFile, checkTopologyFile);
+  }
   if (problems.length > 0) throw new ConfigError(problems);
 }
 
@@ -40,15 +49,9 @@ function checkOwnDirectory(path: string): void {
   accessSync(path, constants.R_OK | constants.W_OK | constants.X_OK);
 }
 
-const REASONS: Readonly<Record<string, string>> = {
-  ENOENT: "does not exist",
-  EACCES: "permission denied",
-  EPERM: "permission denied",
-  ENOTDIR: "is not a directory",
-  EEXIST: "is not a directory",
-  EROFS: "is on a read-only file system",
-};
-
-function reason(error: NodeJS.ErrnoException): string {
-  return (error.code === undefined ? undefined : REASONS[error.code]) ?? error.message;
+function checkTopologyFile(path: string): void {
+  checkOwnDirectory(dirname(path));
+  if (!existsSync(path)) return;
+  if (!statSync(path).isFile()) throw new Error("is not a file");
+  accessSync(path, constants.R_OK | constants.W_OK);
 }

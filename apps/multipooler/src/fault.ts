@@ -1,5 +1,6 @@
 import { ManagerError } from "@multipooler/manager";
 import type { ManagerErrorCode } from "@multipooler/manager";
+import { TopoErrorCode, isTopoError } from "@multipooler/topo";
 
 /** Where an operator should look, for the faults that settings can cure. */
 const SETTINGS: Readonly<Record<ManagerErrorCode, string | undefined>> = {
@@ -22,15 +23,24 @@ const SETTINGS: Readonly<Record<ManagerErrorCode, string | undefined>> = {
 
 /** One line for an operator: what went wrong and which settings to look at. */
 export function explain(error: unknown): string {
-  if (error instanceof ManagerError) {
-    const settings = SETTINGS[error.code];
-    return settings === undefined ? error.message : `${error.message} (see ${settings})`;
-  }
+  const settings = settingsFor(error);
+  if (error instanceof Error && settings !== undefined) return `${error.message} (see ${settings})`;
   if (isListenError(error)) {
     const why = error.code === "EADDRINUSE" ? "the port is in use" : error.message;
     return `HTTP cannot listen on ${error.address}:${error.port}: ${why} (see --bind-address, --http-port)`;
   }
   return error instanceof Error ? error.message : String(error);
+}
+
+function settingsFor(error: unknown): string | undefined {
+  if (isTopoError(error, TopoErrorCode.Unavailable, TopoErrorCode.Timeout)) {
+    return "--topo-global-server-addresses";
+  }
+  if (isTopoError(error, TopoErrorCode.Denied)) {
+    return "--topo-global-server-addresses, --topo-etcd-username, --topo-etcd-password-file";
+  }
+  if (!(error instanceof ManagerError)) return undefined;
+  return settingsFor(error.cause) ?? SETTINGS[error.code];
 }
 
 interface ListenError extends NodeJS.ErrnoException {

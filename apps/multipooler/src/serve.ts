@@ -13,6 +13,8 @@ import { readiness } from "./readiness.ts";
 import type { Config } from "./settings.ts";
 import { startDeadline } from "./start-deadline.ts";
 import { Termination } from "./termination.ts";
+import { topologyTarget } from "./topology-target.ts";
+import type { TopologyTarget } from "./topology-target.ts";
 import { openTopology } from "./topology.ts";
 import { buildVersion } from "./version.ts";
 
@@ -31,7 +33,12 @@ export interface ServeIo {
  */
 export async function serve(config: Config, io: ServeIo): Promise<number> {
   const { logger } = io;
-  checkDirectories(config);
+  const target = topologyTarget(config);
+  const { server } = target;
+  checkDirectories({
+    ...config,
+    topologyFile: server.type === "sqlite" ? server.file : undefined,
+  });
   checkPasswordFile(config);
   using termination = new Termination({
     forceExit: (message) => {
@@ -41,7 +48,7 @@ export async function serve(config: Config, io: ServeIo): Promise<number> {
   });
   await using parts = new AsyncDisposableStack();
   try {
-    await start(config, logger, termination, parts);
+    await start({ config, target, logger, termination, parts });
   } catch (error) {
     termination.fault(explain(error));
   }
@@ -61,14 +68,19 @@ export async function serve(config: Config, io: ServeIo): Promise<number> {
   return cause.type === "fault" ? 1 : 0;
 }
 
-/** The start order of the process; `parts` ends what was started, in reverse. */
-async function start(
-  config: Config,
-  logger: Logger,
-  termination: Termination,
-  parts: AsyncDisposableStack,
-): Promise<void> {
-  const topology = parts.adopt(await openTopology(config), (store) => store.close());
+interface Start {
+  readonly config: Config;
+  readonly target: TopologyTarget;
+  readonly logger: Logger;
+  readonly termination: Termination;
+  /** Ends what was started, in reverse. */
+  readonly parts: AsyncDisposableStack;
+}
+
+/** The start order of the process. */
+async function start({ config, target, logger, termination, parts }: Start): Promise<void> {
+  const { homeCell } = target;
+  const topology = parts.adopt(await openTopology(target, { homeCell }), (store) => store.close());
   const http = new HttpServer({
     host: config.bindAddress,
     port: config.httpPort,
@@ -86,7 +98,7 @@ async function start(
   const manager: MultiPoolerManager = new MultiPoolerManager({
     controller,
     topology,
-    topologyName: config.topoImplementation,
+    topologyName: target.server.type,
     pooler: describePooler(config, () => ({
       grpc: grpc.port ?? config.grpcPort,
       http: http.port,

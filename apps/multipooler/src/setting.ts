@@ -18,6 +18,14 @@ export interface Setting<T> {
   readonly secret: boolean;
 }
 
+/** Settings by the name that code knows them by. */
+export type SettingTable = Readonly<Record<string, Setting<unknown>>>;
+
+/** The checked value of every setting of a table. */
+export type SettingValues<T extends SettingTable> = {
+  readonly [K in keyof T]: T[K] extends Setting<infer V> ? V : never;
+};
+
 interface Definition {
   readonly default?: string;
   readonly env?: readonly string[];
@@ -142,6 +150,14 @@ export const path: Kind<string> = {
   placeholder: "path",
   schema: z.string().refine((value) => value.length > 0 && !value.includes("\0"), {
     error: "must be a path",
+  }),
+};
+
+/** What keys of the topology begin with. */
+export const keyRoot: Kind<string> = {
+  placeholder: "key",
+  schema: z.string().refine((value) => /^\/?[^/\p{Cc}]+(?:\/[^/\p{Cc}]+)*$/u.test(value), {
+    error: "must be a key such as /multigres/global, without an empty part or a slash at its end",
   }),
 };
 

@@ -10,13 +10,13 @@ import {
   settingGroup,
   text,
 } from "./setting.ts";
-import type { Setting } from "./setting.ts";
+import type { Setting, SettingValues } from "./setting.ts";
+import { topologySettings } from "./topology-settings.ts";
 
 const identity = settingGroup("Identity");
 const postgres = settingGroup("PostgreSQL");
 const pool = settingGroup("Pool");
 const network = settingGroup("Network");
-const topology = settingGroup("Topology");
 const process = settingGroup("Process");
 
 /**
@@ -145,10 +145,7 @@ export const settings = {
     help: "Address that gRPC listens on. Whoever reaches it can run queries.",
   }),
 
-  topoImplementation: topology.required("topo-implementation", choice(["memory"]), {
-    default: "memory",
-    help: "Where the topology is kept; memory forgets it at exit.",
-  }),
+  ...topologySettings,
 
   logLevel: process.required("log-level", choice(["debug", "info", "warn", "error"]), {
     default: "info",
@@ -161,6 +158,4 @@ export const settings = {
 } as const satisfies Record<string, Setting<unknown>>;
 
 /** The checked value of every setting. */
-export type Config = {
-  readonly [K in keyof typeof settings]: (typeof settings)[K] extends Setting<infer T> ? T : never;
-};
+export type Config = SettingValues<typeof settings>;

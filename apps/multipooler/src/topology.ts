@@ -1,25 +1,47 @@
-import { Topology, ensureCell } from "@multipooler/topo";
-import type { TopoStore } from "@multipooler/topo";
-import { MemoryTopology } from "@multipooler/topo/memory";
-import type { Config } from "./settings.ts";
+import { Topology } from "@multipooler/topo";
+import type { Backend, TopologyOptions, TopoStore } from "@multipooler/topo";
+import type { TopologyServer, TopologyTarget } from "./topology-target.ts";
 
-/** The roots that Multigres' own tools use, so that they find what is written here. */
-const GLOBAL_ROOT = "/multigres/global";
-
-/** Opens the topology that the settings ask for, with the record of this pooler's cell in it. */
+/**
+ * Opens the topology, which connects with its first use and waits for nothing. Only the code of the
+ * store that is used is loaded.
+ */
 export async function openTopology(
-  config: Pick<Config, "cell" | "topoImplementation">,
+  { server, globalRoot }: TopologyTarget,
+  options: Pick<TopologyOptions, "homeCell"> = {},
 ): Promise<TopoStore> {
-  switch (config.topoImplementation) {
+  return new Topology({
+    backend: await backendOf(server),
+    serverAddresses: addressesOf(server),
+    root: globalRoot,
+    ...options,
+  });
+}
+
+async function backendOf(server: TopologyServer): Promise<Backend> {
+  switch (server.type) {
     case "memory": {
-      const topology = new Topology({
-        backend: new MemoryTopology(),
-        serverAddresses: ["memory"],
-        root: GLOBAL_ROOT,
-      });
-      const root = `/multigres/${config.cell}`;
-      await ensureCell(topology, { name: config.cell, serverAddresses: [], root });
-      return topology;
+      const { MemoryTopology } = await import("@multipooler/topo/memory");
+      return new MemoryTopology();
     }
+    case "sqlite": {
+      const { SqliteBackend } = await import("@multipooler/topo/sqlite");
+      return new SqliteBackend();
+    }
+    case "etcd": {
+      const { EtcdBackend } = await import("@multipooler/topo/etcd");
+      return new EtcdBackend({ tls: server.tls, credentials: server.credentials });
+    }
+  }
+}
+
+function addressesOf(server: TopologyServer): readonly string[] {
+  switch (server.type) {
+    case "memory":
+      return ["memory"];
+    case "sqlite":
+      return [server.file];
+    case "etcd":
+      return server.addresses;
   }
 }

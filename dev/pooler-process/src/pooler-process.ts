@@ -13,7 +13,10 @@ export interface PoolerExit {
 }
 
 export interface StartPoolerOptions {
-  /** Flags by name without dashes. Both ports are free ones unless given. */
+  /**
+   * Flags by name without dashes. Unless given, both ports are free ones, and the topology is in
+   * memory.
+   */
   readonly flags: Readonly<Record<string, string>>;
   readonly env?: Readonly<Record<string, string>>;
   /** Options for Node itself, e.g. `--expose-gc`. */
@@ -46,7 +49,8 @@ const READY_POLL_MS = 20;
 
 /** Starts the program. Resolves at once: what it does next is told by its log and its probes. */
 export function startPooler(options: StartPoolerOptions): PoolerProcess {
-  const flags = { "http-port": "0", "grpc-port": "0", ...options.flags };
+  const defaults = { "http-port": "0", "grpc-port": "0", "topo-implementation": "memory" };
+  const flags = { ...defaults, ...options.flags };
   const args = Object.entries(flags).flatMap(([name, value]) => [`--${name}`, value]);
   const child = spawn(process.execPath, [...(options.nodeOptions ?? []), programPath(), ...args], {
     env: { ...programEnvironment(), ...options.env },

@@ -9,6 +9,7 @@ export class OutputClosed extends Error {
 /** Writes text and waits while the reader is behind, so that a large result is never held. */
 export class Output {
   readonly #stream: Writable;
+  readonly #closed = new AbortController();
   #failure: Error | undefined;
 
   constructor(stream: Writable) {
@@ -16,7 +17,13 @@ export class Output {
     stream.on("error", (error: NodeJS.ErrnoException) => {
       this.#failure =
         error.code === "EPIPE" ? new OutputClosed("output closed", { cause: error }) : error;
+      this.#closed.abort();
     });
+  }
+
+  /** Aborts once nothing can be written any more; the next `write` tells why. */
+  get closed(): AbortSignal {
+    return this.#closed.signal;
   }
 
   async write(text: string): Promise<void> {

@@ -1,4 +1,5 @@
 import stringWidth from "string-width";
+import { printable } from "./printable.ts";
 
 /** A column as a printer needs it. */
 export interface Column {
@@ -125,15 +126,4 @@ class JsonPrinter implements ResultPrinter {
 function csvCell(cell: Cell): string {
   if (cell === null) return "";
   return cell === "" || /[",\r\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell;
-}
-
-/** Data must not drive the terminal: control characters are shown, not sent. */
-function printable(value: string): string {
-  // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
-  return value.replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, (character) => {
-    if (character === "\n") return "\\n";
-    if (character === "\t") return "\\t";
-    if (character === "\r") return "\\r";
-    return `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`;
-  });
 }

@@ -5,6 +5,7 @@ import {
   servingStatusToJSON,
 } from "@multipooler/proto/manager-v1";
 import type { StatusResponse } from "@multipooler/proto/manager-v1";
+import { factLines } from "./fact-lines.ts";
 
 /** The status for people: one line a fact, the name of the fact in front. */
 export function statusText(status: StatusResponse, now: Date): string {
@@ -57,8 +58,7 @@ export function statusText(status: StatusResponse, now: Date): string {
       `${topology.implementation}: ${registered}${because(topology.lastError)}`,
     ]);
   }
-  const width = Math.max(...lines.map(([name]) => name.length));
-  return lines.map(([name, value]) => `${name.padEnd(width)}  ${value}\n`).join("");
+  return factLines(lines);
 }
 
 function word(name: string, prefix: string): string {

@@ -1,0 +1,64 @@
+import { existsSync } from "node:fs";
+import type { Writable } from "node:stream";
+import type { TopoStore } from "@multipooler/topo";
+import { ConfigError } from "../config.ts";
+import { explain } from "../fault.ts";
+import type { TopologyTarget } from "../topology-target.ts";
+import { openTopology } from "../topology.ts";
+import { Output, OutputClosed } from "./output.ts";
+
+/** How a `ctl topo` command reaches the world. */
+export interface TopoIo {
+  readonly stdout: Writable;
+  /** Prints one line for people to standard error. */
+  readonly complain: (line: string) => void;
+}
+
+/** What every `ctl topo` command is told. */
+export interface TopoOptions {
+  readonly target: TopologyTarget;
+  readonly json: boolean;
+}
+
+/** What a command works with. */
+export interface TopoSession extends TopoOptions {
+  readonly topology: TopoStore;
+  readonly output: Output;
+  readonly complain: (line: string) => void;
+}
+
+/**
+ * Runs a command on the topology that the settings name and closes it; resolves with the exit code.
+ * What the topology refuses, or that it is away, is told in one line.
+ *
+ * @throws ConfigError where the settings name nothing that can be looked at from outside.
+ */
+export async function withTopology(
+  { target, json, creates = false }: TopoOptions & { readonly creates?: boolean },
+  { stdout, complain }: TopoIo,
+  work: (session: TopoSession) => Promise<number>,
+): Promise<number> {
+  const { server } = target;
+  if (server.type === "memory") {
+    throw new ConfigError([
+      "--topo-implementation: a topology in memory is seen by its own process only",
+    ]);
+  }
+  // Looking must not leave an empty topology at a path that was mistyped.
+  if (!creates && server.type === "sqlite" && !existsSync(server.file)) {
+    complain(
+      `${server.file}: there is no topology yet; a pooler makes it at its start, as does "ctl topo init" (see --topo-global-server-addresses)`,
+    );
+    return 1;
+  }
+  const topology = await openTopology(target);
+  try {
+    return await work({ target, json, topology, output: new Output(stdout), complain });
+  } catch (error) {
+    if (error instanceof OutputClosed) return 0;
+    complain(explain(error));
+    return 1;
+  } finally {
+    await topology.close();
+  }
+}

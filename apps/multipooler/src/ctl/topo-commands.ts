@@ -1,0 +1,70 @@
+import type { Command } from "commander";
+import { addSettings, givenSettings } from "../setting-options.ts";
+import type { GivenSettings } from "../setting-options.ts";
+import { topologyTargetSettings } from "../topology-target.ts";
+
+/** What a `ctl topo` command was called with. */
+export interface TopoArguments {
+  readonly given: GivenSettings;
+  readonly json: boolean;
+}
+
+/** What the `ctl topo` commands do; each resolves with the exit code. */
+export interface TopoActions {
+  get(what: string, options: TopoArguments): Promise<number>;
+  list(what: string | undefined, options: TopoArguments): Promise<number>;
+  watch(what: string | undefined, options: TopoArguments): Promise<number>;
+  tree(options: TopoArguments): Promise<number>;
+  init(options: TopoArguments): Promise<number>;
+}
+
+type Options = Readonly<Record<string, unknown>>;
+
+/** Declares the commands that look into the topology: names, help, flags. */
+export function addTopoCommands(
+  ctl: Command,
+  actions: TopoActions,
+  exit: (code: number) => void,
+): void {
+  const topo = ctl
+    .command("topo")
+    .description("Look into the topology. Needs no pooler, only the store, which the flags name.");
+  command(topo, "get", "Print one record, field by field.")
+    .argument("<record>", "a key, or kind and name: cell/zone1, database/postgres, pooler/zone1/a")
+    .action(async (what: string, options: Options) =>
+      exit(await actions.get(what, parse(options))),
+    );
+  command(topo, "list", "Print records as a table.")
+    .argument("[what]", "cell, database or pooler, or what the keys begin with; all if not given")
+    .action(async (what: string | undefined, options: Options) =>
+      exit(await actions.list(what, parse(options))),
+    );
+  command(topo, "watch", "Print the records that there are, then every change, until Ctrl-C.")
+    .argument("[kind]", "cell, database or pooler; all if not given")
+    .action(async (what: string | undefined, options: Options) =>
+      exit(await actions.watch(what, parse(options))),
+    );
+  command(topo, "tree", "Print the whole topology as a tree.").action(async (options: Options) =>
+    exit(await actions.tree(parse(options))),
+  );
+  command(
+    topo,
+    "init",
+    "Make the record of the cell (--cell) where there is none. A pooler does so at its start too.",
+  ).action(async (options: Options) => exit(await actions.init(parse(options))));
+}
+
+function command(topo: Command, name: string, description: string): Command {
+  const json = name === "watch" ? "print one JSON object a line" : "print one JSON document";
+  return addSettings(
+    topo.command(name).description(description).option("--json", json, false),
+    topologyTargetSettings,
+  );
+}
+
+function parse(options: Options): TopoArguments {
+  return {
+    given: givenSettings(topologyTargetSettings, options),
+    json: options["json"] === true,
+  };
+}

@@ -1,0 +1,35 @@
+import type { Cell } from "@multipooler/proto/clustermetadata";
+import { ensureCell } from "@multipooler/topo";
+import { withTopology } from "./topo-command.ts";
+import type { TopoIo, TopoOptions } from "./topo-command.ts";
+import { recordJson } from "./topo-record.ts";
+import { cellSummary } from "./topo-summary.ts";
+
+/**
+ * `ctl topo init`: makes the record of the configured cell, or tells that it is there. Resolves with
+ * the exit code, which is 1 where the cell has another root or other servers than the settings say.
+ */
+export function topoInit(options: TopoOptions, io: TopoIo): Promise<number> {
+  const wanted = options.target.homeCell;
+  const { name } = wanted;
+  return withTopology({ ...options, creates: true }, io, async (session) => {
+    const { topology, output, json, complain } = session;
+    const { created } = await ensureCell(topology, wanted);
+    const found = await topology.global.cells.get(name);
+    if (!sameCell(found.record, wanted)) {
+      complain(
+        `cell ${name} exists and has ${cellSummary(found.record)}; the settings say ${cellSummary(wanted)} (see --topo-cell-root, --topo-global-server-addresses)`,
+      );
+      return 1;
+    }
+    const text = `cell ${name} ${created ? "created" : "exists"}: ${cellSummary(found.record)}`;
+    const answer = { created, ...recordJson({ kind: "cell", ...found }) };
+    await output.write(`${json ? JSON.stringify(answer, undefined, 2) : text}\n`);
+    return 0;
+  });
+}
+
+function sameCell(a: Cell, b: Cell): boolean {
+  const servers = (cell: Cell): string => cell.serverAddresses.toSorted().join(",");
+  return a.root === b.root && servers(a) === servers(b);
+}

@@ -1,0 +1,63 @@
+import { explain } from "../fault.ts";
+import { ConfigError } from "../config.ts";
+import { resultPrinter } from "./result-format.ts";
+import type { Column } from "./result-format.ts";
+import { withTopology } from "./topo-command.ts";
+import type { TopoIo, TopoOptions } from "./topo-command.ts";
+import { listTopology, recordsOf } from "./topo-listing.ts";
+import { kindNamed } from "./topo-name.ts";
+import { recordJson, topoKinds } from "./topo-record.ts";
+import type { TopoKind, TopoRecord } from "./topo-record.ts";
+import { recordSummary, summaryColumns, summaryRow } from "./topo-summary.ts";
+
+/** What is to be listed: the records of one kind, or of all kinds with keys under a prefix. */
+type Selection =
+  | { readonly type: "kind"; readonly kind: TopoKind }
+  | { readonly type: "prefix"; readonly prefix: string };
+
+/** `ctl topo list`: prints records as a table. Resolves with the exit code. */
+export async function topoList(
+  what: string | undefined,
+  options: TopoOptions,
+  io: TopoIo,
+): Promise<number> {
+  const selection = parseSelection(what ?? "");
+  const kinds = selection.type === "kind" ? [selection.kind] : topoKinds;
+  const prefix = selection.type === "kind" ? "" : selection.prefix;
+  return withTopology(options, io, async ({ topology, output, json, complain }) => {
+    const listing = await listTopology(topology, kinds);
+    const records = recordsOf(listing, kinds).filter(({ key }) => key.startsWith(prefix));
+    await output.write(
+      json
+        ? `${JSON.stringify(records.map(recordJson), undefined, 2)}\n`
+        : recordTable(records, selection),
+    );
+    for (const error of listing.errors) complain(explain(error));
+    return listing.errors.length === 0 ? 0 : 1;
+  });
+}
+
+function parseSelection(what: string): Selection {
+  const kind = kindNamed(what);
+  if (kind !== undefined) return { type: "kind", kind };
+  if (what === "" || what.includes("/")) return { type: "prefix", prefix: what };
+  throw new ConfigError([
+    `${JSON.stringify(what)} is no kind of record (${topoKinds.join(", ")}) and no prefix of a key`,
+  ]);
+}
+
+const KEY_COLUMNS: readonly Column[] = [
+  { name: "key", numeric: false },
+  { name: "version", numeric: true },
+  { name: "record", numeric: false },
+];
+
+function recordTable(records: readonly TopoRecord[], selection: Selection): string {
+  const printer = resultPrinter("table");
+  const rows =
+    selection.type === "kind"
+      ? records.map(summaryRow)
+      : records.map((entry) => [entry.key, String(entry.version), recordSummary(entry)]);
+  const columns = selection.type === "kind" ? summaryColumns[selection.kind] : KEY_COLUMNS;
+  return printer.begin(columns) + printer.rows(rows) + printer.end(records.length);
+}

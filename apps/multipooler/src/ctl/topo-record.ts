@@ -1,0 +1,89 @@
+import {
+  Cell,
+  Database,
+  ID,
+  KeyRange,
+  PoolerLifecycle,
+  RoutingState,
+  ShardKey,
+  poolerServingStatusToJSON,
+  poolerTypeToJSON,
+} from "@multipooler/proto/clustermetadata";
+import type { Multipooler } from "@multipooler/proto/clustermetadata";
+import type { RecordEntry } from "@multipooler/topo";
+
+export const topoKinds = ["cell", "database", "pooler"] as const;
+export type TopoKind = (typeof topoKinds)[number];
+
+/** A record of the topology, of any kind. */
+export type TopoRecord =
+  | ({ readonly kind: "cell" } & RecordEntry<Cell>)
+  | ({ readonly kind: "database" } & RecordEntry<Database>)
+  | ({ readonly kind: "pooler" } & RecordEntry<Multipooler>);
+
+/** What the record is called among those of its kind: the last folder of its key. */
+export function recordName({ key }: { readonly key: string }): string {
+  return key.split("/").at(-2) ?? key;
+}
+
+/** A record as programs read it. */
+export interface RecordJson {
+  readonly kind: TopoKind;
+  readonly key: string;
+  readonly version: string;
+  readonly record: unknown;
+}
+
+/**
+ * What `--json` prints of a record: Protobuf's JSON, but for the type and the serving status of a
+ * pooler, which are always told: their zeroes mean UNKNOWN and SERVING.
+ */
+export function recordJson(record: TopoRecord): RecordJson {
+  const { kind, key, version } = record;
+  return { kind, key, version: String(version), record: contentJson(record) };
+}
+
+/** Each field of a record with its path, e.g. `lifecycleStatus.reason`, in the order of the schema. */
+export function recordFields(record: TopoRecord): readonly [path: string, value: string][] {
+  return [...fieldsOf(contentJson(record), "")];
+}
+
+function contentJson(entry: TopoRecord): unknown {
+  switch (entry.kind) {
+    case "cell":
+      return Cell.toJSON(entry.record);
+    case "database":
+      return Database.toJSON(entry.record);
+    case "pooler":
+      return poolerJson(entry.record);
+  }
+}
+
+function poolerJson(record: Multipooler): unknown {
+  return {
+    id: record.id && ID.toJSON(record.id),
+    shardKey: record.shardKey && ShardKey.toJSON(record.shardKey),
+    keyRange: record.keyRange && KeyRange.toJSON(record.keyRange),
+    type: poolerTypeToJSON(record.type),
+    servingStatus: poolerServingStatusToJSON(record.servingStatus),
+    hostname: record.hostname,
+    portMap: record.portMap,
+    poolerDir: record.poolerDir,
+    pgDataDir: record.pgDataDir,
+    lifecycleStatus: record.lifecycleStatus && PoolerLifecycle.toJSON(record.lifecycleStatus),
+    routingState: record.routingState && RoutingState.toJSON(record.routingState),
+  };
+}
+
+function* fieldsOf(value: unknown, path: string): Generator<[string, string]> {
+  if (value === undefined || value === null || value === "") return;
+  if (typeof value === "string" || typeof value === "number" || typeof value === "boolean") {
+    yield [path, String(value)];
+  } else if (Array.isArray(value) && value.every((item) => typeof item === "string")) {
+    yield [path, value.join(", ")];
+  } else {
+    for (const [name, part] of Object.entries(value)) {
+      yield* fieldsOf(part, path === "" ? name : `${path}.${name}`);
+    }
+  }
+}

@@ -1,0 +1,113 @@
+import {
+  poolerLifecycleStatusToJSON,
+  poolerServingStatusToJSON,
+  poolerTypeToJSON,
+} from "@multipooler/proto/clustermetadata";
+import type {
+  BackupLocation,
+  Cell,
+  Database,
+  Multipooler,
+} from "@multipooler/proto/clustermetadata";
+import type { Column } from "./result-format.ts";
+import { recordName } from "./topo-record.ts";
+import type { TopoKind, TopoRecord } from "./topo-record.ts";
+
+/** What a record says in a few words, for one line. */
+export function recordSummary(entry: TopoRecord): string {
+  switch (entry.kind) {
+    case "cell":
+      return cellSummary(entry.record);
+    case "database":
+      return [cells(entry.record), backups(entry.record.backupLocation)]
+        .filter((part) => part !== "")
+        .join(", ");
+    case "pooler": {
+      const { type, serving, lifecycle, address, shard } = poolerWords(entry.record);
+      return `${type}, ${serving}, ${lifecycle}, at ${address}, for ${shard}`;
+    }
+  }
+}
+
+/** Where a cell is. */
+export function cellSummary(cell: Cell): string {
+  return `root ${cell.root}, ${servers(cell)}`;
+}
+
+/** The columns of a table of records of one kind. */
+export const summaryColumns: Readonly<Record<TopoKind, readonly Column[]>> = {
+  cell: columns("name", "root", "servers"),
+  database: columns("name", "cells", "backups"),
+  pooler: columns("name", "type", "serving", "lifecycle", "since", "address", "shard"),
+};
+
+/** The row of a record in the table of its kind. */
+export function summaryRow(entry: TopoRecord): readonly string[] {
+  const name = recordName(entry);
+  switch (entry.kind) {
+    case "cell":
+      return [name, entry.record.root, servers(entry.record)];
+    case "database":
+      return [name, cells(entry.record), backups(entry.record.backupLocation)];
+    case "pooler": {
+      const { type, serving, lifecycle, since, address, shard } = poolerWords(entry.record);
+      return [name, type, serving, lifecycle, since, address, shard];
+    }
+  }
+}
+
+function columns(...names: readonly string[]): readonly Column[] {
+  return names.map((name) => ({ name, numeric: false }));
+}
+
+function servers({ serverAddresses }: Cell): string {
+  return serverAddresses.length === 0
+    ? "on the global servers"
+    : `on ${serverAddresses.join(", ")}`;
+}
+
+function cells(database: Database): string {
+  return database.cells.length === 0 ? "no cells" : `cells ${database.cells.join(", ")}`;
+}
+
+function backups(backup: BackupLocation | undefined): string {
+  switch (backup?.location?.$case) {
+    case "filesystem":
+      return `backups in ${backup.location.value.path}`;
+    case "s3":
+      return `backups in s3://${backup.location.value.bucket}/${backup.location.value.keyPrefix}`;
+    case undefined:
+      return "";
+  }
+}
+
+interface PoolerWords {
+  readonly type: string;
+  readonly serving: string;
+  readonly lifecycle: string;
+  readonly since: string;
+  readonly address: string;
+  readonly shard: string;
+}
+
+function poolerWords(record: Multipooler): PoolerWords {
+  const { lifecycleStatus: lifecycle, shardKey, hostname, portMap } = record;
+  return {
+    type: poolerTypeToJSON(record.type),
+    serving: poolerServingStatusToJSON(record.servingStatus),
+    lifecycle:
+      lifecycle === undefined
+        ? "UNKNOWN"
+        : poolerLifecycleStatusToJSON(lifecycle.status).replace(/^LIFECYCLE_/, ""),
+    since: lifecycle?.updated === undefined ? "?" : shortTime(lifecycle.updated),
+    address: `${hostname}:${portMap["grpc"] ?? "?"}`,
+    shard: [shardKey?.database, shardKey?.tableGroup, shardKey?.shard]
+      .map((part) => part ?? "?")
+      .join("/"),
+  };
+}
+
+/** A time to the second, e.g. "2026-11-23 10:00:00Z". */
+export function shortTime(time: Date): string {
+  return time.toISOString().replace("T", " ").replace(/\.\d+/, "");
+}

@@ -1,0 +1,66 @@
+import { explain } from "../fault.ts";
+import { printable } from "./printable.ts";
+import { withTopology } from "./topo-command.ts";
+import type { TopoIo, TopoOptions } from "./topo-command.ts";
+import { listTopology } from "./topo-listing.ts";
+import type { TopoListing } from "./topo-listing.ts";
+import { recordJson, recordName, topoKinds } from "./topo-record.ts";
+import type { TopoRecord } from "./topo-record.ts";
+import { recordSummary } from "./topo-summary.ts";
+
+/** `ctl topo tree`: prints the whole topology as a tree of its keys. Resolves with the exit code. */
+export async function topoTree(options: TopoOptions, io: TopoIo): Promise<number> {
+  return withTopology(options, io, async ({ topology, target, output, json, complain }) => {
+    const listing = await listTopology(topology, topoKinds);
+    await output.write(
+      json
+        ? `${JSON.stringify(treeJson(target.globalRoot, listing), undefined, 2)}\n`
+        : treeText(target.globalRoot, listing),
+    );
+    for (const error of listing.errors) complain(explain(error));
+    return listing.errors.length === 0 ? 0 : 1;
+  });
+}
+
+function treeJson(root: string, { cells, databases }: TopoListing): object {
+  return {
+    root,
+    databases: databases.map(recordJson),
+    cells: cells.map(({ cell, poolers }) => ({
+      ...recordJson(cell),
+      poolers: poolers.map(recordJson),
+    })),
+  };
+}
+
+/** The tree for people: a root for the global topology and one for each cell. */
+export function treeText(root: string, { cells, databases }: TopoListing): string {
+  const global = folder(root, [
+    ["cells", cells.map(({ cell }) => cell)],
+    ["databases", databases],
+  ]);
+  const others = cells.map(({ cell, poolers }) => folder(cell.record.root, [["poolers", poolers]]));
+  return [global, ...others].join("");
+}
+
+function folder(
+  root: string,
+  groups: readonly (readonly [name: string, records: readonly TopoRecord[]])[],
+): string {
+  const lines = groups.flatMap(([name, records], index) => {
+    const isLast = index === groups.length - 1;
+    const width = Math.max(0, ...records.map((entry) => recordName(entry).length));
+    const leaves = records.map(
+      (entry) => `${recordName(entry).padEnd(width)}  ${recordSummary(entry)}`,
+    );
+    const shown = leaves.length === 0 ? ["(none)"] : leaves;
+    return [
+      `${isLast ? "└─" : "├─"} ${name}`,
+      ...shown.map((leaf, at) => {
+        const branch = at === shown.length - 1 ? "└─" : "├─";
+        return `${isLast ? "  " : "│ "} ${branch} ${printable(leaf)}`;
+      }),
+    ];
+  });
+  return `${[printable(root), ...lines].join("\n")}\n`;
+}

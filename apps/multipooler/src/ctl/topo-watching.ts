@@ -1,0 +1,116 @@
+import type { TopoStore } from "@multipooler/topo";
+import { topoEvents } from "./topo-event.ts";
+import type { EventSource, TopoEvent } from "./topo-event.ts";
+import { recordName } from "./topo-record.ts";
+import type { TopoKind } from "./topo-record.ts";
+
+/** What is to be watched. */
+export interface WatchingOptions {
+  readonly topology: TopoStore;
+  readonly kinds: readonly TopoKind[];
+  /** Called with one event after the other of each kind and cell, which wait for it. */
+  readonly onEvent: (event: TopoEvent) => Promise<void>;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Watches the records of some kinds until the signal aborts, poolers in every cell that there is or
+ * will be. Rejects where the global topology does not answer at the start; later it may go away and
+ * come back.
+ */
+export async function watchTopology(options: WatchingOptions): Promise<void> {
+  const { signal } = options;
+  const watching = new Watching(options);
+  const stop = (): void => watching.stop();
+  signal.addEventListener("abort", stop, { once: true });
+  try {
+    if (!signal.aborted) await watching.run();
+  } finally {
+    signal.removeEventListener("abort", stop);
+  }
+}
+
+class Watching {
+  readonly #options: WatchingOptions;
+  readonly #stopped = new AbortController();
+  readonly #ended = Promise.withResolvers<void>();
+  readonly #sources: Promise<void>[] = [];
+  readonly #cells = new Map<string, AbortController>();
+
+  constructor(options: WatchingOptions) {
+    this.#options = options;
+  }
+
+  async run(): Promise<void> {
+    const { topology, kinds } = this.#options;
+    const { cells, databases } = topology.global;
+    const { signal } = this.#stopped;
+    if (kinds.includes("cell") || kinds.includes("pooler")) {
+      this.#follow(
+        {
+          kind: "cell",
+          watch: cells.watch({ signal }),
+          recordOf: (entry) => ({ kind: "cell", ...entry }),
+          mustAnswer: true,
+        },
+        (event) => this.#onCell(event),
+      );
+    }
+    if (kinds.includes("database")) {
+      this.#follow({
+        kind: "database",
+        watch: databases.watch({ signal }),
+        recordOf: (entry) => ({ kind: "database", ...entry }),
+        mustAnswer: true,
+      });
+    }
+    try {
+      await this.#ended.promise;
+    } finally {
+      this.stop();
+      await Promise.all(this.#sources);
+    }
+  }
+
+  stop(): void {
+    this.#stopped.abort();
+    this.#ended.resolve();
+  }
+
+  #follow<T>(source: EventSource<T>, onEvent = this.#options.onEvent): void {
+    const read = async (): Promise<void> => {
+      for await (const event of topoEvents(source)) await onEvent(event);
+    };
+    this.#sources.push(
+      read().catch((error: unknown) => {
+        this.#ended.reject(error);
+      }),
+    );
+  }
+
+  async #onCell(event: TopoEvent): Promise<void> {
+    const { kinds, onEvent } = this.#options;
+    if (kinds.includes("cell")) await onEvent(event);
+    if (!kinds.includes("pooler")) return;
+    if (event.type === "found" || event.type === "written") {
+      this.#followPoolers(recordName(event.record));
+    } else if (event.type === "deleted") {
+      const name = recordName(event);
+      this.#cells.get(name)?.abort();
+      this.#cells.delete(name);
+    }
+  }
+
+  #followPoolers(cell: string): void {
+    if (this.#cells.has(cell)) return;
+    const left = new AbortController();
+    this.#cells.set(cell, left);
+    const signal = AbortSignal.any([left.signal, this.#stopped.signal]);
+    this.#follow({
+      kind: "pooler",
+      watch: this.#options.topology.cell(cell).poolers.watch({ signal }),
+      recordOf: (entry) => ({ kind: "pooler", ...entry }),
+      mustAnswer: false,
+    });
+  }
+}
