@@ -1,6 +1,9 @@
 import { abortError } from "./error.ts";
 
-/** `promise`, or a rejection as soon as the signal aborts. Leaves no listener on the signal. */
+/**
+ * `promise`, or a rejection if the signal has aborted or as soon as it does. Leaves no listener on
+ * the signal, and no rejection of `promise` unhandled.
+ */
 export async function untilAborted<T>(
   promise: Promise<T>,
   signal: AbortSignal | undefined,
@@ -9,9 +12,10 @@ export async function untilAborted<T>(
   const aborted = Promise.withResolvers<never>();
   const onAbort = (): void => aborted.reject(abortError(signal));
   if (signal.aborted) onAbort();
-  else signal.addEventListener("abort", onAbort, { once: true });
+  signal.addEventListener("abort", onAbort, { once: true });
   try {
-    return await Promise.race([promise, aborted.promise]);
+    // The abort comes first, so that it wins when both are settled.
+    return await Promise.race([aborted.promise, promise]);
   } finally {
     signal.removeEventListener("abort", onAbort);
   }

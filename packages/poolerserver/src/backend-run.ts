@@ -90,7 +90,8 @@ export class BackendRun {
     const isClean = await this.#clean(wasReset, isOpenTransaction);
     await this.#interruption.end();
     const isUnchanged = backend.parameters.get(READ_ONLY_DEFAULT) === readOnlyBefore;
-    if (isClean && isUnchanged && residue !== "lasting") this.#lease.release();
+    const isUsable = residue !== "lasting" && result.type !== "unsent";
+    if (isClean && isUnchanged && isUsable) this.#lease.release();
     else this.#lease.discard(new Error("the session cannot be brought back to how it started"));
     return result.type === "done" && isOpenTransaction
       ? { type: "failed", error: openTransactionError() }

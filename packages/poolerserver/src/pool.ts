@@ -37,7 +37,7 @@ export interface Lease {
   readonly backend: Backend;
   /** Gives it back for others: nothing is in flight, and the session is as it was. */
   release(): void;
-  /** Cuts it, because its state is unknown. */
+  /** Has it ended, because its state is not what it was; cuts it if something is in flight. */
   discard(reason: unknown): void;
 }
 
@@ -165,8 +165,8 @@ export class Pool {
       release: () => giveBack(() => this.#place(member)),
       discard: (reason) =>
         giveBack(() => {
-          this.#markLeaving(member);
-          member.backend.destroy(reason);
+          if (!member.backend.idle) member.backend.destroy(reason);
+          this.#end(member);
         }),
     };
   }
@@ -239,13 +239,9 @@ export class Pool {
   }
 
   #end(member: Member): void {
-    this.#markLeaving(member);
-    void member.backend.close();
-  }
-
-  #markLeaving(member: Member): void {
     member.leaving = true;
     this.#leaving += 1;
+    void member.backend.close();
   }
 
   #onEnded(member: Member, end: BackendEnd): void {

@@ -10,7 +10,7 @@ const READ_ONLY_SETTINGS = new Set(["transaction_read_only", "default_transactio
  * refuse here are the statements that would switch that off:
  *
  * - SET, RESET and `set_config` of the two settings, `set_config` of a name that is not a plain
- *   constant, RESET ALL, DISCARD ALL, and an UPDATE of `pg_settings`;
+ *   constant, RESET ALL and DISCARD ALL;
  * - READ WRITE in SET, BEGIN or START TRANSACTION;
  * - DO and CALL, whose code is not seen here and could switch between two transactions of its own;
  * - statements behind the end of a transaction, since a function called before it may have changed
@@ -68,10 +68,6 @@ function escapeByLead(statement: readonly SqlToken[]): string | undefined {
     case "begin":
     case "start":
       return readWriteIn(statement);
-    case "update":
-      return statement.some((token) => isName(token, "pg_settings"))
-        ? "an UPDATE of pg_settings"
-        : undefined;
     case "prepare":
       return second === "transaction" ? "PREPARE TRANSACTION" : undefined;
     case "commit":

@@ -43,8 +43,8 @@ export class ServingGate {
   readonly #options: ServingGateOptions;
   readonly #admitted = new Set<Admission>();
   #state: ServingState = { current: CLOSED, wanted: undefined };
-  /** Settles when the transitions that were asked for so far have ended; never rejects. */
-  #lastTurn: Promise<void> = Promise.resolve();
+  /** Resolves when the transitions that were asked for so far have ended, if any is under way. */
+  #lastTurn: Promise<void> | undefined;
   #drained: PromiseWithResolvers<void> | undefined;
 
   constructor(options: ServingGateOptions) {
@@ -100,12 +100,18 @@ export class ServingGate {
     });
   }
 
+  /** Begins before it returns, unless an earlier turn is under way. */
   async #inTurn(work: () => Promise<void>, signal?: AbortSignal): Promise<void> {
+    if (signal?.aborted === true) throw abortError(signal);
     const before = this.#lastTurn;
     const turn = Promise.withResolvers<void>();
-    this.#lastTurn = before.then(() => turn.promise);
+    const ended = before === undefined ? turn.promise : before.then(() => turn.promise);
+    this.#lastTurn = ended;
+    void ended.then(() => {
+      if (this.#lastTurn === ended) this.#lastTurn = undefined;
+    });
     try {
-      await untilAborted(before, signal);
+      if (before !== undefined) await untilAborted(before, signal);
       await work();
     } finally {
       turn.resolve();

@@ -4,18 +4,19 @@ import type { SqlToken } from "./sql-tokens.ts";
 /**
  * What a query string may leave behind in its session:
  *
- * | residue | meaning                                        | the session                         |
- * | ------- | ---------------------------------------------- | ----------------------------------- |
- * | none    | nothing, as far as its words tell              | goes to the next borrower           |
- * | state   | settings, locks, temporary tables, …           | is reset first                      |
- * | copy    | the same, and nothing may be sent behind it, because the server may ask for data | is reset first |
- * | lasting | a random seed or a library: no statement undoes | is closed                          |
+ * | residue | meaning                                          | the session                |
+ * | ------- | ------------------------------------------------ | -------------------------- |
+ * | none    | nothing, as far as its words tell                | goes to the next borrower  |
+ * | state   | settings, locks, temporary tables, …             | is reset in the same write |
+ * | copy    | the same; the server may ask for data meanwhile  | is reset afterwards        |
+ * | lasting | a random seed, a library: nothing takes it back  | is closed                  |
  */
 export type SessionResidue = "none" | "state" | "copy" | "lasting";
 
 /** Longer query strings are not read: that would take longer than a reset. */
-const MAX_READ_LENGTH = 4096;
+const MAX_READ_LENGTH = 1024;
 const LASTING = /\bsetseed\b|\bset\s+(?:session\s+)?"?seed\b|(?:^|;)\s*load\s/i;
+const COPY = /\bcopy\b/i;
 
 const PLAIN_LEADS = new Set(["select", "values", "table", "with", "show", "explain"]);
 
@@ -58,21 +59,27 @@ const HARMLESS_FUNCTIONS = words(`
  * being named: by a view, an operator, a cast, a row security policy.
  */
 export function sessionResidue(sql: string): SessionResidue {
-  if (sql.length > MAX_READ_LENGTH) return LASTING.test(sql) ? "lasting" : "state";
+  if (sql.length > MAX_READ_LENGTH) return residueAtAGlance(sql);
   let residue: SessionResidue = "none";
   for (const dialect of dialectsOf(sql)) {
     for (const statement of splitStatements(sql, dialect)) {
       if (isLasting(statement)) return "lasting";
-      if (!isPlain(statement)) residue = "state";
+      if (isPlain(statement)) continue;
+      if (residue !== "copy") residue = isWord(statement[0], "copy") ? "copy" : "state";
     }
   }
   return residue;
 }
 
+function residueAtAGlance(sql: string): SessionResidue {
+  if (LASTING.test(sql)) return "lasting";
+  return COPY.test(sql) ? "copy" : "state";
+}
+
 function isLasting(statement: readonly SqlToken[]): boolean {
   const [lead] = statement;
-  if (lead?.kind === "word" && lead.text === "load") return true;
-  const isSet = lead?.kind === "word" && lead.text === "set";
+  if (isWord(lead, "load")) return true;
+  const isSet = isWord(lead, "set");
   return statement.some(
     ({ kind, text }) => kind !== "symbol" && (text === "setseed" || (isSet && text === "seed")),
   );
@@ -97,6 +104,10 @@ function isHarmlessCall(name: SqlToken, before: SqlToken | undefined): boolean {
   // A name with a schema or with quotes may be anyone's function.
   if (name.kind !== "word" || before?.text === ".") return false;
   return SYNTAX.has(name.text) || HARMLESS_FUNCTIONS.has(name.text);
+}
+
+function isWord(token: SqlToken | undefined, word: string): boolean {
+  return token?.kind === "word" && token.text === word;
 }
 
 function words(text: string): ReadonlySet<string> {

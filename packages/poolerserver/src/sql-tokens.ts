@@ -19,11 +19,9 @@ export interface SqlDialect {
 
 /** A string that continues: white space with a line break, comments included, then a quote. */
 const CONTINUATION = /(?:[ \t\f\v]|--[^\n\r]*)*[\n\r](?:[ \t\n\r\f\v]|--[^\n\r]*[\n\r])*'/y;
-const SPACE = /[ \t\n\r\f\v]+/y;
 const LINE_COMMENT = /--[^\n\r]*/y;
 const COMMENT_EDGE = /\/\*|\*\//g;
 const NUMBER = /[0-9][0-9.]*/y;
-const WORD = /[A-Za-z_\u0080-\uffff][A-Za-z0-9_$\u0080-\uffff]*/y;
 const DOLLAR_QUOTE = /\$(?:[A-Za-z_\u0080-\uffff][A-Za-z0-9_\u0080-\uffff]*)?\$/y;
 const PLAIN_STRING_PIECE = /[^']*/y;
 const ESCAPED_STRING_PIECE = /(?:[^'\\]|\\[^])*/y;
@@ -57,6 +55,9 @@ export function dialectsOf(sql: string): readonly SqlDialect[] {
   return sql.includes("\\") ? BOTH_DIALECTS : STANDARD_DIALECT;
 }
 
+const UPPER = /[A-Z]/;
+const ZERO: SqlToken = { kind: "symbol", text: "0" };
+
 const STANDARD_DIALECT: readonly SqlDialect[] = [{ backslashEscapes: false }];
 const BOTH_DIALECTS: readonly SqlDialect[] = [
   { backslashEscapes: false },
@@ -77,19 +78,34 @@ class Scanner {
     this.#skipBlanks();
     const char = this.#sql[this.#at];
     if (char === undefined) return undefined;
+    if (isWordStart(char.charCodeAt(0))) return this.#word();
     if (char === "'") return this.#string(1, this.#dialect.backslashEscapes);
     if (char === '"') return { kind: "identifier", text: this.#quoted(1, IDENTIFIER_PIECE, '"') };
-    const word = this.#take(WORD);
-    if (word !== undefined) return this.#prefixed(word) ?? { kind: "word", text: asciiLower(word) };
     if (char === "$") return this.#dollarQuoted() ?? this.#symbol(char);
-    return this.#take(NUMBER) === undefined ? this.#symbol(char) : { kind: "symbol", text: "0" };
+    return this.#take(NUMBER) === undefined ? this.#symbol(char) : ZERO;
   }
 
   #skipBlanks(): void {
     for (;;) {
-      if (this.#take(SPACE) !== undefined || this.#take(LINE_COMMENT) !== undefined) continue;
-      if (!this.#sql.startsWith("/*", this.#at)) return;
-      this.#skipBlockComment();
+      switch (this.#sql[this.#at]) {
+        case " ":
+        case "\t":
+        case "\n":
+        case "\r":
+        case "\f":
+        case "\v":
+          this.#at += 1;
+          break;
+        case "-":
+          if (this.#take(LINE_COMMENT) === undefined) return;
+          break;
+        case "/":
+          if (!this.#sql.startsWith("/*", this.#at)) return;
+          this.#skipBlockComment();
+          break;
+        default:
+          return;
+      }
     }
   }
 
@@ -106,6 +122,14 @@ class Scanner {
       depth += edge[0] === "/*" ? 1 : -1;
     } while (depth > 0);
     this.#at = COMMENT_EDGE.lastIndex;
+  }
+
+  #word(): SqlToken {
+    const start = this.#at;
+    do this.#at += 1;
+    while (isWordPart(this.#sql.charCodeAt(this.#at)));
+    const word = this.#sql.slice(start, this.#at);
+    return this.#prefixed(word) ?? { kind: "word", text: asciiLower(word) };
   }
 
   /** The string or name that begins with the letter `prefix`, if one does. */
@@ -178,6 +202,16 @@ class Scanner {
   }
 }
 
+function isWordStart(code: number): boolean {
+  return (code >= 97 && code <= 122) || (code >= 65 && code <= 90) || code === 95 || code >= 128;
+}
+
+/** False for the NaN behind the end. */
+function isWordPart(code: number): boolean {
+  return isWordStart(code) || (code >= 48 && code <= 57) || code === 36;
+}
+
 function asciiLower(word: string): string {
+  if (!UPPER.test(word)) return word;
   return word.replaceAll(/[A-Z]+/g, (letters) => letters.toLowerCase());
 }

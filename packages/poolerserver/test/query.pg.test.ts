@@ -1,0 +1,224 @@
+import { startPostgres } from "@multipooler/embedded-postgres";
+import type { EmbeddedPostgres, TemporaryDatabase } from "@multipooler/embedded-postgres";
+import type { ResultEvent, ResultSink } from "@multipooler/controller-api";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { CountingBudget } from "./counting-budget.ts";
+import { databaseOf, query, request, servingPooler, sessionCount } from "./pooler-fixture.ts";
+import { RecordingSink } from "./recording-sink.ts";
+import { failureOf } from "./settled.ts";
+
+let postgres: EmbeddedPostgres;
+let database: TemporaryDatabase;
+
+beforeAll(async () => {
+  postgres = await startPostgres({ settings: { max_connections: "40" } });
+}, 60_000);
+
+afterAll(async () => {
+  await postgres[Symbol.asyncDispose]();
+});
+
+beforeEach(async () => {
+  database = await postgres.createDatabase();
+});
+
+afterEach(async () => {
+  expect(await sessionCount(postgres, database.name)).toBe(0);
+  await database[Symbol.asyncDispose]();
+});
+
+test("each statement of a query string has its result", async () => {
+  await using pooler = await servingPooler(databaseOf(postgres, { database: database.name }));
+  const sink = await query(
+    pooler,
+    "create table t (x int); insert into t values (1), (2); select x from t; ; select from t",
+  );
+  expect(sink.tags).toEqual(["CREATE TABLE", "INSERT 0 2", "SELECT 2", "SELECT 2"]);
+  expect(sink.values).toEqual(["1", "2", null, null]);
+  expect(sink.events.filter(({ type }) => type === "fields")).toHaveLength(2);
+});
+
+test("an empty query string yields one event", async () => {
+  await using pooler = await servingPooler(databaseOf(postgres, { database: database.name }));
+  expect((await query(pooler, " ; ")).events).toEqual([{ type: "empty" }]);
+});
+
+test("what came before an error in the middle of a stream is delivered", async () => {
+  await using pooler = await servingPooler(databaseOf(postgres, { database: database.name }));
+  const sink = new RecordingSink();
+  const sql = "select 'before'; select 1000 / (500 - x) from generate_series(1, 1000) x; select 1";
+  expect(await failureOf(query(pooler, sql, { sink }))).toMatchObject({
+    name: "PoolerError",
+    code: "DATABASE_ERROR",
+    diagnostic: { kind: "error", severity: "ERROR", code: "22012", message: "division by zero" },
+  });
+  expect(sink.tags).toEqual(["SELECT 1"]);
+  expect(sink.rowCount).toBe(500);
+  expect((await query(pooler, "select 'after'")).values).toEqual(["after"]);
+});
+
+test("every field of an error arrives", async () => {
+  await using pooler = await servingPooler(databaseOf(postgres, { database: database.name }));
+  await query(pooler, "create table t (x int constraint positive check (x > 0))");
+  expect(await failureOf(query(pooler, "insert into t values (-1)"))).toMatchObject({
+    diagnostic: {
+      code: "23514",
+      schemaName: "public",
+      tableName: "t",
+      constraintName: "positive",
+      detail: "Failing row contains (-1).",
+    },
+  });
+});
+
+test("200 queries at once share the connections of the capacity", async () => {
+  const budget = new CountingBudget(50);
+  const capacity = 7;
+  await using pooler = await servingPooler(
+    databaseOf(postgres, { database: database.name, budget }),
+    { capacity },
+  );
+  const pids = await Promise.all(
+    Array.from({ length: 200 }, async () => {
+      const { values } = await query(pooler, "select pg_backend_pid() from pg_sleep(0.005)");
+      expect(budget.used).toBeLessThanOrEqual(capacity);
+      return values[0];
+    }),
+  );
+  expect(new Set(pids).size).toBe(capacity);
+  expect(await sessionCount(postgres, database.name)).toBe(capacity);
+});
+
+test("the budget of the database counts, however large the capacity", async () => {
+  const budget = new CountingBudget(3);
+  await using pooler = await servingPooler(
+    databaseOf(postgres, { database: database.name, budget }),
+    { capacity: 50 },
+  );
+  await Promise.all(Array.from({ length: 50 }, () => query(pooler, "select 1")));
+  expect(await sessionCount(postgres, database.name)).toBe(3);
+});
+
+test("a slow reader holds PostgreSQL back instead of filling memory", async () => {
+  await using pooler = await servingPooler(databaseOf(postgres, { database: database.name }));
+  const rows = 1500;
+  const rowBytes = 100_000;
+  let highest = 0;
+  let received = 0;
+  const sink: ResultSink = {
+    write(event: ResultEvent) {
+      if (event.type === "rows") received += event.rowCount;
+      highest = Math.max(highest, process.memoryUsage().rss);
+      return new Promise((resolve) => {
+        setTimeout(resolve, 1);
+      });
+    },
+  };
+  const before = process.memoryUsage().rss;
+  const sql = `select repeat('x', ${rowBytes}) from generate_series(1, ${rows})`;
+  await pooler.getExecutor().streamExecute(request(sql), sink);
+  expect(received).toBe(rows);
+  // The result is 143 MiB.
+  expect((highest - before) / 1024 / 1024).toBeLessThan(50);
+});
+
+test("a cancelled query is cancelled in the database, and its connection serves on", async () => {
+  await using pooler = await servingPooler(databaseOf(postgres, { database: database.name }), {
+    capacity: 1,
+  });
+  const pid = (await query(pooler, "select pg_backend_pid()")).values[0];
+  const controller = new AbortController();
+  const sleeping = failureOf(query(pooler, "select pg_sleep(60)", { signal: controller.signal }));
+  await untilActive("select pg_sleep(60)");
+  controller.abort();
+  expect(await sleeping).toMatchObject({ code: "CANCELLED" });
+  expect((await query(pooler, "select pg_backend_pid()")).values).toEqual([pid]);
+});
+
+test("a deadline that passes ends the query with DEADLINE_EXCEEDED", async () => {
+  await using pooler = await servingPooler(databaseOf(postgres, { database: database.name }));
+  const signal = AbortSignal.timeout(50);
+  expect(await failureOf(query(pooler, "select pg_sleep(60)", { signal }))).toMatchObject({
+    code: "DEADLINE_EXCEEDED",
+  });
+});
+
+test("a late cancel never hits the next query", async () => {
+  await using pooler = await servingPooler(databaseOf(postgres, { database: database.name }), {
+    capacity: 1,
+  });
+  for (let round = 0; round < 50; round += 1) {
+    const controller = new AbortController();
+    const first = query(pooler, "select pg_sleep(0.002)", { signal: controller.signal });
+    const second = query(pooler, "select count(*) from generate_series(1, 20000)");
+    setTimeout(() => controller.abort(), round % 5);
+    await first.catch(() => undefined);
+    expect((await second).values).toEqual(["20000"]);
+  }
+});
+
+test("an abort frees a query whose reader has stopped reading", async () => {
+  await using pooler = await servingPooler(databaseOf(postgres, { database: database.name }), {
+    capacity: 1,
+  });
+  const controller = new AbortController();
+  const reading = Promise.withResolvers<void>();
+  const stuck: ResultSink = {
+    write: () => {
+      reading.resolve();
+      return new Promise(() => undefined);
+    },
+  };
+  const sql = "select repeat('x', 1000), generate_series(1, 100000000)";
+  const call = pooler
+    .getExecutor()
+    .streamExecute(request(sql), stuck, { signal: controller.signal });
+  await reading.promise;
+  controller.abort();
+  expect(await failureOf(call)).toMatchObject({ code: "CANCELLED" });
+  expect((await query(pooler, "select 1")).values).toEqual(["1"]);
+});
+
+test("a sink that fails ends the query in the database", async () => {
+  await using pooler = await servingPooler(databaseOf(postgres, { database: database.name }), {
+    capacity: 1,
+  });
+  const broken: ResultSink = { write: () => Promise.reject(new Error("the client is gone")) };
+  const sql = "select generate_series(1, 100000000)";
+  const call = pooler.getExecutor().streamExecute(request(sql), broken);
+  expect(await failureOf(call)).toMatchObject({
+    code: "CANCELLED",
+    cause: { message: "the client is gone" },
+  });
+  expect((await query(pooler, "select 1")).values).toEqual(["1"]);
+});
+
+test("COPY is refused, and the connection serves on", async () => {
+  await using pooler = await servingPooler(databaseOf(postgres, { database: database.name }), {
+    capacity: 1,
+  });
+  await query(pooler, "create table t (x int)");
+  const pid = (await query(pooler, "select pg_backend_pid()")).values[0];
+  for (const sql of ["copy t from stdin", "copy (select 1) to stdout"]) {
+    expect(await failureOf(query(pooler, sql))).toMatchObject({ code: "UNIMPLEMENTED" });
+  }
+  expect((await query(pooler, "select pg_backend_pid()")).values).toEqual([pid]);
+});
+
+test("a NUL character is refused as an argument", async () => {
+  await using pooler = await servingPooler(databaseOf(postgres, { database: database.name }));
+  expect(await failureOf(query(pooler, "select '\0'"))).toMatchObject({
+    code: "INVALID_ARGUMENT",
+  });
+});
+
+/** Waits until the server runs `sql` in the test's database. */
+async function untilActive(sql: string): Promise<void> {
+  for (;;) {
+    const rows = await postgres.sql(
+      "select 1 from pg_stat_activity where datname = $1 and state = 'active' and query = $2",
+      { values: [database.name, sql] },
+    );
+    if (rows.length > 0) return;
+  }
+}

@@ -1,0 +1,101 @@
+import { startPostgres } from "@multipooler/embedded-postgres";
+import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
+import type { ResultSink } from "@multipooler/controller-api";
+import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { CountingBudget } from "./counting-budget.ts";
+import { databaseOf, query, request, servingPooler } from "./pooler-fixture.ts";
+import { failureOf } from "./settled.ts";
+
+let postgres: EmbeddedPostgres;
+
+beforeAll(async () => {
+  postgres = await startPostgres();
+}, 60_000);
+
+afterAll(async () => {
+  await postgres[Symbol.asyncDispose]();
+});
+
+beforeEach(async () => {
+  await postgres.start();
+});
+
+test("kill -9 of the server ends the query with a typed error, and later ones are served", async () => {
+  const budget = new CountingBudget(10);
+  await using pooler = await servingPooler(databaseOf(postgres, { budget }), { capacity: 3 });
+  let rows = 0;
+  const started = Promise.withResolvers<void>();
+  const sink: ResultSink = {
+    write(event) {
+      if (event.type === "rows") rows += event.rowCount;
+      if (rows > 0) started.resolve();
+      return undefined;
+    },
+  };
+  const running = failureOf(
+    pooler.getExecutor().streamExecute(request("select generate_series(1, 100000000)"), sink),
+  );
+  await started.promise;
+  await postgres.kill();
+  expect(await running).toMatchObject({
+    name: "PoolerError",
+    code: "CONNECTION_LOST",
+    diagnostic: { code: "08006" },
+  });
+  expect(await failureOf(query(pooler, "select 1"))).toMatchObject({
+    code: "PRE_EXECUTION_UNAVAILABLE",
+    diagnostic: { code: "57P03" },
+  });
+  expect(await failureOf(pooler.isHealthy())).toMatchObject({
+    code: "PRE_EXECUTION_UNAVAILABLE",
+  });
+  expect(budget.used).toBe(0);
+  await postgres.start();
+  expect((await query(pooler, "select 'back'")).values).toEqual(["back"]);
+  await pooler.isHealthy();
+});
+
+test("a restart while connections are idle goes unnoticed by the next query", async () => {
+  await using pooler = await servingPooler(databaseOf(postgres), { capacity: 5 });
+  await Promise.all(Array.from({ length: 5 }, () => query(pooler, "select pg_sleep(0.05)")));
+  await postgres.stop();
+  await postgres.start();
+  expect((await query(pooler, "select 'back'")).values).toEqual(["back"]);
+});
+
+test("an administrator who ends a session is quoted", async () => {
+  await using pooler = await servingPooler(databaseOf(postgres), { capacity: 1 });
+  const pid = (await query(pooler, "select pg_backend_pid()")).values[0];
+  const running = failureOf(query(pooler, "select pg_sleep(60)"));
+  await postgres.sql("select pg_terminate_backend($1::int, 5000)", { values: [pid] });
+  expect(await running).toMatchObject({
+    code: "CONNECTION_LOST",
+    diagnostic: { severity: "FATAL", code: "57P01" },
+  });
+  expect((await query(pooler, "select 1")).values).toEqual(["1"]);
+});
+
+test("a server that is full refuses what needs a new connection, and the others go on", async () => {
+  await using small = await startPostgres({
+    settings: { max_connections: "4", superuser_reserved_connections: "0" },
+  });
+  await using first = await servingPooler(databaseOf(small), { capacity: 3 });
+  await Promise.all(Array.from({ length: 3 }, () => query(first, "select pg_sleep(0.05)")));
+  await using second = await servingPooler(databaseOf(small), { capacity: 3 });
+  const busy = query(second, "select 'served' from pg_sleep(0.3)");
+  expect(await failureOf(query(second, "select 1"))).toMatchObject({
+    code: "PRE_EXECUTION_UNAVAILABLE",
+    diagnostic: { code: "53300" },
+  });
+  expect((await busy).values).toEqual(["served"]);
+});
+
+test("close ends although the server is dead", async () => {
+  const budget = new CountingBudget(10);
+  const pooler = await servingPooler(databaseOf(postgres, { budget }));
+  const running = failureOf(query(pooler, "select pg_sleep(60)"));
+  await postgres.kill();
+  await pooler.close();
+  expect(await running).toMatchObject({ code: "CONNECTION_LOST" });
+  expect(budget.used).toBe(0);
+});
