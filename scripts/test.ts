@@ -9,14 +9,14 @@ import { createVitest, parseCLI } from "vitest/node";
 import type { Vitest } from "vitest/node";
 
 import { findEtcd } from "./test-run/etcd.ts";
-import { ProcessMark } from "./test-run/leftovers.ts";
+import { markProcesses } from "./test-run/leftovers.ts";
 import { Totals } from "./test-run/totals.ts";
 
 const root = join(import.meta.dirname, "..");
 const etcdTests = "**/*.etcd.test.ts";
 
 const totals = new Totals();
-const mark = new ProcessMark();
+const mark = markProcesses();
 try {
   await runTests(process.argv.slice(2).filter((argument) => argument !== "--"));
 } catch (error) {
@@ -76,7 +76,8 @@ async function provideEtcd(vitest: Vitest, filter: string[]): Promise<void> {
     log: (line) => console.log(line),
   });
   if (!etcd.found) return console.error(etcd.advice);
-  process.env["PATH"] = [etcd.folder, process.env["PATH"]].join(delimiter);
+  // Last: the folder may be that of an older Node, too.
+  process.env["PATH"] = [process.env["PATH"], etcd.folder].join(delimiter);
 }
 
 /** Names the files that vitest.config.ts excludes, so that nobody takes them for run. */

@@ -27,6 +27,11 @@ test("a program that takes too long is ended", async () => {
   expect(result.output).toContain("SIGKILL");
 });
 
+test("`node` is the one that runs the gates", async () => {
+  const result = await command("node", ["-p", "process.execPath"], here);
+  expect(result).toEqual({ ok: true, output: process.execPath });
+});
+
 test("a program gets no input", async () => {
   const result = await node('process.stdin.on("end", () => console.log("end")).resume()');
   expect(result).toEqual({ ok: true, output: "end" });

@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { delimiter, join } from "node:path";
+import { delimiter, dirname, join } from "node:path";
 import { stripVTControlCharacters } from "node:util";
 
 /** How a command ended and what it printed, both streams in the order of writing. */
@@ -23,7 +23,9 @@ export function command(
   args: readonly string[],
   { cwd, tools = cwd, timeoutMs = 300_000 }: CommandOptions,
 ): Promise<CommandResult> {
-  const path = [join(tools, "node_modules", ".bin"), process.env["PATH"]].join(delimiter);
+  // Tools that start `node` get the one that runs this, not an older one of the machine.
+  const folders = [join(tools, "node_modules", ".bin"), dirname(process.execPath)];
+  const path = [...folders, process.env["PATH"]].join(delimiter);
   const child = spawn(program, args, {
     cwd,
     stdio: ["ignore", "pipe", "pipe"],

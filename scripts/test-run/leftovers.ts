@@ -12,15 +12,22 @@ export interface Leftover {
 
 /**
  * Marks every process that this one starts from now on, through an environment variable that
- * children inherit, and finds those that are still alive at the end. It reads `/proc`; where there
- * is none (macOS), it finds nothing.
+ * children inherit.
+ */
+export function markProcesses(): ProcessMark {
+  const mark = randomUUID();
+  process.env[variable] = mark;
+  return new ProcessMark(mark);
+}
+
+/**
+ * Finds the marked processes that are still alive. It reads `/proc`; where there is none (macOS), it
+ * finds nothing.
  */
 export class ProcessMark {
   readonly #entry: string;
 
-  constructor() {
-    const mark = randomUUID();
-    process.env[variable] = mark;
+  constructor(mark: string) {
     this.#entry = `${variable}=${mark}`;
   }
 

@@ -5,14 +5,14 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { gates } from "../gates/all.ts";
 import type { GateResult } from "../gates/gate.ts";
 import { lintFaults } from "./lint-faults.ts";
-import { PlantedTree } from "./planted-tree.ts";
-import type { Plants } from "./planted-tree.ts";
+import { copyRepository } from "./planted-tree.ts";
+import type { PlantedTree, Plants } from "./planted-tree.ts";
 
 // Each gate runs on a copy of this repository with faults in it, and must name every one. Whether
 // the repository itself is sound is what `npm run check` tells.
 let tree: PlantedTree;
 beforeAll(() => {
-  tree = new PlantedTree(join(import.meta.dirname, "../.."));
+  tree = copyRepository(join(import.meta.dirname, "../.."));
 });
 afterAll(() => tree[Symbol.dispose]());
 

@@ -19,41 +19,47 @@ import { workspacePackages } from "../gates/workspace.ts";
 export type Plants = Readonly<Record<string, string | ((text: string) => string)>>;
 
 /**
- * A copy of this repository in a temporary folder, as a git repository whose main branch holds it.
- * What is installed is linked and what is built is copied, so that gates run on it as they do here.
+ * Copies the repository at `source`, uncommitted files included, to a temporary folder, as a git
+ * repository whose main branch holds all of it. What is installed is linked and what is built is
+ * copied, so that gates run on it as they do here.
  */
-export class PlantedTree implements Disposable {
-  readonly root: string = realpathSync(mkdtempSync(join(tmpdir(), "planted-")));
-
-  /** Copies the repository at `source`, uncommitted files included. */
-  constructor(source: string) {
-    for (const path of this.#list(source)) this.#copy(source, path);
-    for (const folder of [".", ...workspacePackages(source).map((each) => each.folder)]) {
-      const modules = join(folder, "node_modules");
-      if (existsSync(join(source, modules))) {
-        symlinkSync(join(source, modules), join(this.root, modules));
-      }
-      this.#copy(source, join(folder, "dist"));
+export function copyRepository(source: string): PlantedTree {
+  const root = realpathSync(mkdtempSync(join(tmpdir(), "planted-")));
+  const copy = (path: string): void => {
+    if (existsSync(join(source, path))) {
+      cpSync(join(source, path), join(root, path), { recursive: true });
     }
-    // The pattern of .gitignore ends in a slash, which a link does not match.
-    writeFileSync(join(this.root, ".git-excludes"), "node_modules\n.git-excludes\n");
-    this.git("init", "--quiet", "--initial-branch=main");
-    this.git("config", "core.excludesFile", join(this.root, ".git-excludes"));
-    this.git("config", "user.name", "Planter");
-    this.git("config", "user.email", "planter@localhost");
-    this.commit();
-    this.git("checkout", "--quiet", "-b", "work");
+  };
+  const files = runGit(source, ["ls-files", "--cached", "--others", "--exclude-standard", "-z"]);
+  for (const path of files.split("\0").filter((each) => each !== "")) copy(path);
+  for (const folder of [".", ...workspacePackages(source).map((each) => each.folder)]) {
+    const modules = join(folder, "node_modules");
+    if (existsSync(join(source, modules))) symlinkSync(join(source, modules), join(root, modules));
+    copy(join(folder, "dist"));
   }
+  const tree = new PlantedTree(root);
+  // The pattern of .gitignore ends in a slash, which a link does not match.
+  writeFileSync(join(root, ".git-excludes"), "node_modules\n.git-excludes\n");
+  tree.git("init", "--quiet", "--initial-branch=main");
+  tree.git("config", "core.excludesFile", join(root, ".git-excludes"));
+  tree.git("add", "--all");
+  const author = ["-c", "user.name=Planter", "-c", "user.email=planter@localhost"];
+  tree.git(...author, "commit", "--quiet", "--message=Everything");
+  tree.git("checkout", "--quiet", "-b", "work");
+  return tree;
+}
 
-  /** Commits everything that is there on the branch that is checked out. */
-  commit(): void {
-    this.git("add", "--all");
-    this.git("commit", "--quiet", "--allow-empty", "--message=Planted");
+/** A copy of the repository to plant faults in. */
+export class PlantedTree implements Disposable {
+  readonly root: string;
+
+  constructor(root: string) {
+    this.root = root;
   }
 
   /** Runs git in the copy. */
   git(...args: string[]): string {
-    return run(this.root, args);
+    return runGit(this.root, args);
   }
 
   /** Plants faults until the result is disposed of. */
@@ -75,20 +81,9 @@ export class PlantedTree implements Disposable {
     this.git("reset", "--quiet", "--hard");
     this.git("clean", "--quiet", "--force", "-d");
   }
-
-  #list(source: string): string[] {
-    const files = run(source, ["ls-files", "--cached", "--others", "--exclude-standard", "-z"]);
-    return files.split("\0").filter((path) => path !== "");
-  }
-
-  #copy(source: string, path: string): void {
-    if (existsSync(join(source, path))) {
-      cpSync(join(source, path), join(this.root, path), { recursive: true });
-    }
-  }
 }
 
-function run(cwd: string, args: readonly string[]): string {
+function runGit(cwd: string, args: readonly string[]): string {
   const { status, stdout, stderr } = spawnSync("git", args, { cwd, encoding: "utf8" });
   if (status !== 0) throw new Error(`git ${args.join(" ")}: ${stderr}`);
   return stdout;
