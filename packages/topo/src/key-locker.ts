@@ -1,3 +1,4 @@
+import { Backoff } from "./backoff.ts";
 import type { Clock } from "./clock.ts";
 import { withDeadline } from "./deadline.ts";
 import { TopoError, TopoErrorCode, interruption, isTopoError } from "./error.ts";
@@ -13,6 +14,8 @@ const discardMs = 5000;
 export interface KeyLockerOptions {
   readonly locate: (options: Abortable) => Promise<Location>;
   readonly clock: Clock;
+  /** A number from 0 up to 1. */
+  readonly random: () => number;
 }
 
 /**
@@ -23,10 +26,12 @@ export interface KeyLockerOptions {
 export class KeyLocker implements Locker {
   readonly #locate: (options: Abortable) => Promise<Location>;
   readonly #clock: Clock;
+  readonly #random: () => number;
 
-  constructor({ locate, clock }: KeyLockerOptions) {
+  constructor({ locate, clock, random }: KeyLockerOptions) {
     this.#locate = locate;
     this.#clock = clock;
+    this.#random = random;
   }
 
   async lock(path: string, options: LockOptions): Promise<Lock> {
@@ -71,6 +76,7 @@ export class KeyLocker implements Locker {
       folder,
       key: `${folder}${session.id}`,
       clock: this.#clock,
+      random: this.#random,
       signal: both,
     };
     const value = Buffer.from(description);
@@ -85,11 +91,16 @@ export class KeyLocker implements Locker {
   }
 }
 
-interface PlaceOptions {
+/** What it takes to delete the key of one who gave up. */
+interface Discarding {
   readonly store: KeyValueStore;
-  readonly folder: string;
   readonly key: string;
   readonly clock: Clock;
+  readonly random: () => number;
+}
+
+interface PlaceOptions extends Discarding {
+  readonly folder: string;
   /** The caller's and the session's. */
   readonly signal: AbortSignal;
   readonly sessionSignal: AbortSignal;
@@ -191,14 +202,17 @@ async function remove(
 }
 
 /** Deletes the key of one who gave up; where that is not possible, its session's end does. */
-async function discard({
-  store,
-  key,
-  clock,
-}: Pick<PlaceOptions, "store" | "key" | "clock">): Promise<void> {
-  try {
-    await withDeadline({ ms: discardMs, clock }, (signal) => remove(store, key, signal));
-  } catch (error) {
-    if (!isTopoError(error)) throw error;
-  }
+async function discard({ store, key, clock, random }: Discarding): Promise<void> {
+  const backoff = new Backoff({ minMs: 50, maxMs: 500, clock, random });
+  await withDeadline({ ms: discardMs, clock }, async (signal) => {
+    while (!signal.aborted) {
+      try {
+        await remove(store, key, signal);
+        return;
+      } catch (error) {
+        if (!isTopoError(error, TopoErrorCode.Unavailable)) return;
+      }
+      await backoff.wait(signal);
+    }
+  });
 }

@@ -46,7 +46,7 @@ export class Topology implements TopoStore {
       store: this.#connection(serverAddresses, root),
       root,
     });
-    const locker = new KeyLocker({ locate, clock: this.#clock });
+    const locker = new KeyLocker({ locate, clock: this.#clock, random: this.#random });
     this.global = {
       cells: this.#collection(cellKind, locate),
       databases: this.#collection(databaseKind, locate),

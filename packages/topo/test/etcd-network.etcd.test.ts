@@ -2,7 +2,7 @@ import { startEtcd } from "@multipooler/embedded-etcd";
 import type { EmbeddedEtcd } from "@multipooler/embedded-etcd";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { EtcdBackend } from "../src/etcd/index.ts";
-import { TopoErrorCode } from "../src/index.ts";
+import { TopoErrorCode, Topology } from "../src/index.ts";
 import type { KeyEvent, KeyValueStore } from "../src/index.ts";
 import { ManualClock } from "../src/testing/index.ts";
 import { TcpProxy } from "./tcp-proxy.ts";
@@ -111,6 +111,29 @@ test("a write whose answer is lost is unknown, and never taken for somebody else
   proxy.shut();
   await lost;
   await reader.return?.();
+});
+
+test("a waiter for a lock whose place in the queue is unknown leaves it", async () => {
+  await using network = await clients();
+  const { proxy, beside } = network;
+  const topology = new Topology({
+    backend: new EtcdBackend(),
+    serverAddresses: [proxy.address],
+    root: "/place",
+  });
+  const session = await topology.global.openSession();
+  const reader = beside.watch("/place/")[Symbol.asyncIterator]();
+  await reader.next();
+  proxy.swallowAnswers();
+  const lock = topology.global.lock("path", { session, description: "test" });
+  const failed = expect(lock).rejects.toMatchObject({ code: TopoErrorCode.Unavailable });
+  expect(await nextEvent(reader)).toMatchObject({ type: "put" });
+  proxy.shut();
+  proxy.mend();
+  expect(await nextEvent(reader)).toMatchObject({ type: "delete" });
+  await failed;
+  await reader.return?.();
+  await topology.close();
 });
 
 test("when one endpoint is gone another one is used, by calls and by watches", async () => {

@@ -28,13 +28,15 @@ export class ManualClock implements Clock {
   async sleep(ms: number, signal: AbortSignal): Promise<void> {
     if (signal.aborted) return;
     const { promise, resolve } = Promise.withResolvers<void>();
-    const sleeper = { wakesAt: this.#now + ms, wake: resolve };
+    const wake = (): void => {
+      this.#sleepers.delete(sleeper);
+      resolve();
+    };
+    const sleeper = { wakesAt: this.#now + ms, wake };
     this.#sleepers.add(sleeper);
-    const wake = (): void => resolve();
     signal.addEventListener("abort", wake, { once: true });
     await promise;
     signal.removeEventListener("abort", wake);
-    this.#sleepers.delete(sleeper);
   }
 
   /** Moves time on, waking each sleeper at its time and letting it do what it does next. */
@@ -45,7 +47,6 @@ export class ManualClock implements Clock {
       const [next] = [...this.#sleepers].toSorted((a, b) => a.wakesAt - b.wakesAt);
       if (next === undefined || next.wakesAt > end) break;
       this.#now = Math.max(this.#now, next.wakesAt);
-      this.#sleepers.delete(next);
       next.wake();
       await turn();
     }

@@ -50,4 +50,12 @@ export function testProcesses(shared: () => SharedTopology): void {
     await session.close();
     await topology.close();
   });
+
+  test("a process that has closed its topology ends", async () => {
+    await using child = new RunningChild("use-and-close.ts", shared().child, 0);
+    expect(await child.lines().next()).toMatchObject({ value: "closed" });
+    const closedAt = Date.now();
+    expect(await child.exitCode()).toBe(0);
+    expect(Date.now() - closedAt).toBeLessThan(5000);
+  });
 }
