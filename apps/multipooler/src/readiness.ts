@@ -13,7 +13,12 @@ export function readiness(status: ManagerStatus): Readiness {
       role: serving.current.role,
       serving: serving.current.status,
       database: { reachable: database.reachable, error: database.lastError },
-      topology: { registered: topology.registered, error: topology.lastError },
+      topology: {
+        registered: topology.registered,
+        typeSource: topology.typeSource,
+        awaySince: topology.awaySince,
+        error: topology.lastError,
+      },
     },
   };
 }

@@ -36,6 +36,8 @@ test("a serving primary tells everything about itself", () => {
       registered: true,
       lastError: "",
       lastPublishedTime: new Date("2026-01-02T03:04:05.678Z"),
+      awaySinceTime: undefined,
+      typeSource: 1,
     },
     startTime: new Date("2026-01-02T03:04:00.000Z"),
     version: "1.2.3",
@@ -64,8 +66,10 @@ test("a pooler that never reached its database has no role, and says why it is n
     topology: {
       ...topology,
       registered: false,
+      typeSource: "local memory",
       lastError: "no answer",
       lastPublishedAt: undefined,
+      awaySince: new Date("2026-01-02T03:04:00.000Z"),
     },
   });
   expect(found).toMatchObject({
@@ -81,7 +85,12 @@ test("a pooler that never reached its database has no role, and says why it is n
       lastError: "connection refused",
       serverVersion: "",
     },
-    topology: { registered: false, lastError: "no answer" },
+    topology: {
+      registered: false,
+      lastError: "no answer",
+      awaySinceTime: new Date("2026-01-02T03:04:00.000Z"),
+      typeSource: 2,
+    },
   });
   expect(found.routingTerm).toBeUndefined();
   expect(found.database?.inRecovery).toBeUndefined();

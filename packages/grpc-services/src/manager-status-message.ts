@@ -8,9 +8,16 @@ import type {
   ManagerState as State,
   ManagerStatus,
   PoolerType as Type,
+  TopologyStatus,
 } from "@multipooler/manager";
 import { ID_ComponentType } from "@multipooler/proto/clustermetadata";
-import { ManagerState, PoolerRole, PoolerType, ServingStatus } from "@multipooler/proto/manager-v1";
+import {
+  ManagerState,
+  PoolerRole,
+  PoolerType,
+  PoolerTypeSource,
+  ServingStatus,
+} from "@multipooler/proto/manager-v1";
 import type { StatusResponse } from "@multipooler/proto/manager-v1";
 import { hostAndPort } from "./host-and-port.ts";
 
@@ -25,6 +32,12 @@ const TYPES: Readonly<Record<Type, PoolerType>> = {
   PRIMARY: PoolerType.POOLER_TYPE_PRIMARY,
   REPLICA: PoolerType.POOLER_TYPE_REPLICA,
   DRAINED: PoolerType.POOLER_TYPE_UNSPECIFIED,
+};
+
+const TYPE_SOURCES: Readonly<Record<TopologyStatus["typeSource"], PoolerTypeSource>> = {
+  topology: PoolerTypeSource.POOLER_TYPE_SOURCE_TOPOLOGY,
+  "local memory": PoolerTypeSource.POOLER_TYPE_SOURCE_LOCAL_MEMORY,
+  none: PoolerTypeSource.POOLER_TYPE_SOURCE_UNSPECIFIED,
 };
 
 const ROLES: Readonly<Record<Role, PoolerRole>> = {
@@ -74,6 +87,8 @@ export function statusMessage(status: ManagerStatus, version: string): StatusRes
       registered: topology.registered,
       lastError: topology.lastError ?? "",
       lastPublishedTime: topology.lastPublishedAt,
+      awaySinceTime: topology.awaySince,
+      typeSource: TYPE_SOURCES[topology.typeSource],
     },
     startTime: status.startedAt,
     version,

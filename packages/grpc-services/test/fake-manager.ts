@@ -94,6 +94,7 @@ export function managerStatus(): ManagerStatus {
       typeSource: "topology",
       lastError: undefined,
       lastPublishedAt: new Date("2026-01-02T03:04:05.678Z"),
+      awaySince: undefined,
     },
     heartbeat: { mode: "off" },
     startedAt: new Date("2026-01-02T03:04:00.000Z"),

@@ -49,6 +49,8 @@ export interface TopologyStatus {
   readonly lastError: string | undefined;
   /** When the record was last written; `undefined` when it never was. */
   readonly lastPublishedAt: Date | undefined;
+  /** Since when the store has not answered; `undefined` while it does, or was not asked yet. */
+  readonly awaySince: Date | undefined;
 }
 
 /**

@@ -50,6 +50,7 @@ export class Registration {
   readonly #options: RegistrationOptions;
   readonly #publisher: PoolerPublisher;
   readonly #unwatch: () => void;
+  #awaySince: Date | undefined;
 
   constructor(options: RegistrationOptions) {
     const { topology, pooler, rememberedType, clock, random, logger } = options;
@@ -103,6 +104,7 @@ export class Registration {
       typeSource: sourceOf(type?.source),
       lastError: lastError === undefined ? undefined : messageOf(lastError),
       lastPublishedAt,
+      awaySince: this.#awaySince,
     };
   }
 
@@ -155,8 +157,10 @@ export class Registration {
     this.#publisher.publish({ lifecycle: { status, reason } });
   }
 
-  #observe({ type }: PublisherStatus): void {
-    const { memory, onChange } = this.#options;
+  #observe({ type, reachable, lastError }: PublisherStatus): void {
+    const { memory, clock, onChange } = this.#options;
+    const isAway = !reachable && isTopoError(lastError, ...UNANSWERED);
+    this.#awaySince = isAway ? (this.#awaySince ?? new Date(clock.now())) : undefined;
     if (type?.source === "topology") memory.remember(fromRecordType(type.value));
     onChange();
   }
@@ -196,6 +200,8 @@ const REFUSALS = [
   TopoErrorCode.Denied,
   TopoErrorCode.InvalidRecord,
 ] as const;
+
+const UNANSWERED = [TopoErrorCode.Unavailable, TopoErrorCode.Timeout] as const;
 
 function sourceOf(source: "topology" | "remembered" | undefined): TopologyStatus["typeSource"] {
   switch (source) {

@@ -79,5 +79,6 @@ function unregistered({ topologyName }: ManagerSettings): TopologyStatus {
     typeSource: "none",
     lastError: undefined,
     lastPublishedAt: undefined,
+    awaySince: undefined,
   };
 }

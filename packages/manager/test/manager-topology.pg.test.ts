@@ -35,6 +35,7 @@ test("without topology and memory a pooler serves reads only, and is a primary w
   expect(alone.type).toBe(PoolerType.Unknown);
   expect(alone.topology).toMatchObject({ registered: false, typeSource: "none" });
   expect(alone.topology.lastError).toBeDefined();
+  expect(alone.topology.awaySince).toBeDefined();
   expect(fixture.logger.messages("warn")).toContain(
     "the topology cannot be reached; the pooler goes on and registers when it is back",
   );
@@ -83,12 +84,15 @@ test("a topology that goes away and comes back does not disturb a pooler that se
   await fixture.open();
   await fixture.untilReady();
   fixture.servers.setReachable(false);
-  const away = await fixture.until(({ topology }) => topology.lastError !== undefined);
+  const away = await fixture.until(({ topology }) => topology.awaySince !== undefined);
   expect(away.ready).toBe(true);
   expect(away.type).toBe(PoolerType.Primary);
+  expect(away.topology).toMatchObject({ registered: true, typeSource: "topology" });
+  expect(away.topology.lastError).toBeDefined();
   fixture.servers.setReachable(true);
   const back = await fixture.until(({ topology }) => topology.lastError === undefined);
   expect(back.ready).toBe(true);
+  expect(back.topology.awaySince).toBeUndefined();
   expect(fixture.controller.calls.at(-1)).toBe("PRIMARY SERVING");
 });
 

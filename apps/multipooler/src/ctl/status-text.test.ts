@@ -2,6 +2,7 @@ import {
   ManagerState,
   PoolerRole,
   PoolerType,
+  PoolerTypeSource,
   ServingStatus,
   StatusResponse,
 } from "@multipooler/proto/manager-v1";
@@ -74,4 +75,33 @@ test("a pooler whose database is away says why", () => {
   expect(text).toContain("serving      NOT_SERVING, becoming SERVING\n");
   expect(text).toContain("database     /run/s: not reachable (connect ENOENT /run/s)\n");
   expect(text).toContain("topology     etcd: not registered (no endpoint answers)\n");
+});
+
+test.each([
+  [{ registered: true }, "etcd: registered"],
+  [
+    { registered: true, lastError: "no server answers", awaySinceTime: started },
+    "etcd: away since 2026-11-23 10:00:00Z (no server answers)",
+  ],
+  [
+    { registered: false, lastError: "no server answers", awaySinceTime: started },
+    "etcd: away since 2026-11-23 10:00:00Z (no server answers); not registered yet",
+  ],
+  [
+    { registered: true, lastError: "the record is damaged" },
+    "etcd: registered (the record is damaged)",
+  ],
+])("topology %j reads %s", (topology, text) => {
+  const status = StatusResponse.fromPartial({ topology: { implementation: "etcd", ...topology } });
+  expect(statusText(status, started)).toContain(`topology  ${text}\n`);
+});
+
+test("a type that is only remembered says so", () => {
+  const status = StatusResponse.fromPartial({
+    poolerType: PoolerType.POOLER_TYPE_PRIMARY,
+    topology: { typeSource: PoolerTypeSource.POOLER_TYPE_SOURCE_LOCAL_MEMORY },
+  });
+  expect(statusText(status, started)).toMatch(
+    /^type +PRIMARY, as remembered from an earlier run$/m,
+  );
 });

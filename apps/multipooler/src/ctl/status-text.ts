@@ -1,11 +1,13 @@
 import {
+  PoolerTypeSource,
   managerStateToJSON,
   poolerRoleToJSON,
   poolerTypeToJSON,
   servingStatusToJSON,
 } from "@multipooler/proto/manager-v1";
-import type { StatusResponse } from "@multipooler/proto/manager-v1";
+import type { StatusResponse, TopologyStatus } from "@multipooler/proto/manager-v1";
 import { factLines } from "./fact-lines.ts";
+import { shortTime } from "./short-time.ts";
 
 /** The status for people: one line a fact, the name of the fact in front. */
 export function statusText(status: StatusResponse, now: Date): string {
@@ -25,10 +27,7 @@ export function statusText(status: StatusResponse, now: Date): string {
       "shard",
       `${shardKey?.database ?? "?"}, ${shardKey?.tableGroup ?? "?"}, ${shardKey?.shard ?? "?"}`,
     ],
-    [
-      "type",
-      word(poolerTypeToJSON(status.poolerType), "POOLER_TYPE_").replace("UNSPECIFIED", "UNKNOWN"),
-    ],
+    ["type", typeText(status)],
     [
       "role",
       word(poolerRoleToJSON(status.role), "POOLER_ROLE_").replace("UNSPECIFIED", "not known yet"),
@@ -51,14 +50,24 @@ export function statusText(status: StatusResponse, now: Date): string {
     lines.push(["database", `${database.address}: ${facts}`]);
     lines.push(["connections", `${database.connectionsUsed} of ${database.connectionsLimit}`]);
   }
-  if (topology !== undefined) {
-    const registered = topology.registered ? "registered" : "not registered";
-    lines.push([
-      "topology",
-      `${topology.implementation}: ${registered}${because(topology.lastError)}`,
-    ]);
-  }
+  if (topology !== undefined) lines.push(["topology", topologyText(topology)]);
   return factLines(lines);
+}
+
+function typeText({ poolerType, topology }: StatusResponse): string {
+  const type = word(poolerTypeToJSON(poolerType), "POOLER_TYPE_").replace("UNSPECIFIED", "UNKNOWN");
+  return topology?.typeSource === PoolerTypeSource.POOLER_TYPE_SOURCE_LOCAL_MEMORY
+    ? `${type}, as remembered from an earlier run`
+    : type;
+}
+
+function topologyText(topology: TopologyStatus): string {
+  const { implementation, registered, lastError, awaySinceTime } = topology;
+  if (awaySinceTime !== undefined) {
+    const missing = registered ? "" : "; not registered yet";
+    return `${implementation}: away since ${shortTime(awaySinceTime)}${because(lastError)}${missing}`;
+  }
+  return `${implementation}: ${registered ? "registered" : "not registered"}${because(lastError)}`;
 }
 
 function word(name: string, prefix: string): string {

@@ -1,8 +1,9 @@
 import { printable } from "./printable.ts";
+import { shortTime } from "./short-time.ts";
 import type { TopoEvent } from "./topo-event.ts";
 import { recordFields, recordJson, recordName } from "./topo-record.ts";
 import type { TopoRecord } from "./topo-record.ts";
-import { recordSummary, shortTime } from "./topo-summary.ts";
+import { recordSummary } from "./topo-summary.ts";
 
 /** An event as one line of JSON, with the time at which it was seen. */
 export function eventJson(event: TopoEvent, seen: Date): string {

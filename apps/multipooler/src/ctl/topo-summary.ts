@@ -10,6 +10,7 @@ import type {
   Multipooler,
 } from "@multipooler/proto/clustermetadata";
 import type { Column } from "./result-format.ts";
+import { shortTime } from "./short-time.ts";
 import { recordName } from "./topo-record.ts";
 import type { TopoKind, TopoRecord } from "./topo-record.ts";
 
@@ -105,9 +106,4 @@ function poolerWords(record: Multipooler): PoolerWords {
       .map((part) => part ?? "?")
       .join("/"),
   };
-}
-
-/** A time to the second, e.g. "2026-11-23 10:00:00Z". */
-export function shortTime(time: Date): string {
-  return time.toISOString().replace("T", " ").replace(/\.\d+/, "");
 }

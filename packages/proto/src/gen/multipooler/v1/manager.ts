@@ -241,6 +241,58 @@ export function servingStatusToJSON(object: ServingStatus): string {
   }
 }
 
+/** How a pooler knows its type. */
+export const PoolerTypeSource = {
+  /** POOLER_TYPE_SOURCE_UNSPECIFIED - It does not, and takes itself for no primary. */
+  POOLER_TYPE_SOURCE_UNSPECIFIED: 0,
+  /** POOLER_TYPE_SOURCE_TOPOLOGY - From its record. */
+  POOLER_TYPE_SOURCE_TOPOLOGY: 1,
+  /** POOLER_TYPE_SOURCE_LOCAL_MEMORY - From an earlier run on the same machine: the record could not be read yet. */
+  POOLER_TYPE_SOURCE_LOCAL_MEMORY: 2,
+  UNRECOGNIZED: -1,
+} as const;
+
+export type PoolerTypeSource = typeof PoolerTypeSource[keyof typeof PoolerTypeSource];
+
+export namespace PoolerTypeSource {
+  export type POOLER_TYPE_SOURCE_UNSPECIFIED = typeof PoolerTypeSource.POOLER_TYPE_SOURCE_UNSPECIFIED;
+  export type POOLER_TYPE_SOURCE_TOPOLOGY = typeof PoolerTypeSource.POOLER_TYPE_SOURCE_TOPOLOGY;
+  export type POOLER_TYPE_SOURCE_LOCAL_MEMORY = typeof PoolerTypeSource.POOLER_TYPE_SOURCE_LOCAL_MEMORY;
+  export type UNRECOGNIZED = typeof PoolerTypeSource.UNRECOGNIZED;
+}
+
+export function poolerTypeSourceFromJSON(object: any): PoolerTypeSource {
+  switch (object) {
+    case 0:
+    case "POOLER_TYPE_SOURCE_UNSPECIFIED":
+      return PoolerTypeSource.POOLER_TYPE_SOURCE_UNSPECIFIED;
+    case 1:
+    case "POOLER_TYPE_SOURCE_TOPOLOGY":
+      return PoolerTypeSource.POOLER_TYPE_SOURCE_TOPOLOGY;
+    case 2:
+    case "POOLER_TYPE_SOURCE_LOCAL_MEMORY":
+      return PoolerTypeSource.POOLER_TYPE_SOURCE_LOCAL_MEMORY;
+    case -1:
+    case "UNRECOGNIZED":
+    default:
+      return PoolerTypeSource.UNRECOGNIZED;
+  }
+}
+
+export function poolerTypeSourceToJSON(object: PoolerTypeSource): string {
+  switch (object) {
+    case PoolerTypeSource.POOLER_TYPE_SOURCE_UNSPECIFIED:
+      return "POOLER_TYPE_SOURCE_UNSPECIFIED";
+    case PoolerTypeSource.POOLER_TYPE_SOURCE_TOPOLOGY:
+      return "POOLER_TYPE_SOURCE_TOPOLOGY";
+    case PoolerTypeSource.POOLER_TYPE_SOURCE_LOCAL_MEMORY:
+      return "POOLER_TYPE_SOURCE_LOCAL_MEMORY";
+    case PoolerTypeSource.UNRECOGNIZED:
+    default:
+      return "UNRECOGNIZED";
+  }
+}
+
 /** Asks for the status of the pooler that answers. */
 export interface StatusRequest {
 }
@@ -338,7 +390,15 @@ export interface TopologyStatus {
   /** Why the last write of the record failed, one line for people; empty when it succeeded. */
   lastError: string;
   /** When the record was last written. Absent when it never was. */
-  lastPublishedTime: Date | undefined;
+  lastPublishedTime:
+    | Date
+    | undefined;
+  /** Since when the store has not answered. Absent while it answers, and before the first attempt. */
+  awaySinceTime:
+    | Date
+    | undefined;
+  /** How the pooler's type is known. */
+  typeSource: PoolerTypeSource;
 }
 
 function createBaseStatusRequest(): StatusRequest {
@@ -1123,7 +1183,14 @@ export const DatabaseStatus: MessageFns<DatabaseStatus> = {
 };
 
 function createBaseTopologyStatus(): TopologyStatus {
-  return { implementation: "", registered: false, lastError: "", lastPublishedTime: undefined };
+  return {
+    implementation: "",
+    registered: false,
+    lastError: "",
+    lastPublishedTime: undefined,
+    awaySinceTime: undefined,
+    typeSource: 0,
+  };
 }
 
 export const TopologyStatus: MessageFns<TopologyStatus> = {
@@ -1139,6 +1206,12 @@ export const TopologyStatus: MessageFns<TopologyStatus> = {
     }
     if (message.lastPublishedTime !== undefined) {
       Timestamp.encode(toTimestamp(message.lastPublishedTime), writer.uint32(34).fork()).join();
+    }
+    if (message.awaySinceTime !== undefined) {
+      Timestamp.encode(toTimestamp(message.awaySinceTime), writer.uint32(42).fork()).join();
+    }
+    if (message.typeSource !== 0) {
+      writer.uint32(48).int32(message.typeSource);
     }
     return writer;
   },
@@ -1188,6 +1261,22 @@ export const TopologyStatus: MessageFns<TopologyStatus> = {
             message.lastPublishedTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.awaySinceTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.typeSource = reader.int32() as any;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1214,6 +1303,16 @@ export const TopologyStatus: MessageFns<TopologyStatus> = {
         : isSet(object.last_published_time)
         ? fromJsonTimestamp(object.last_published_time)
         : undefined,
+      awaySinceTime: isSet(object.awaySinceTime)
+        ? fromJsonTimestamp(object.awaySinceTime)
+        : isSet(object.away_since_time)
+        ? fromJsonTimestamp(object.away_since_time)
+        : undefined,
+      typeSource: isSet(object.typeSource)
+        ? poolerTypeSourceFromJSON(object.typeSource)
+        : isSet(object.type_source)
+        ? poolerTypeSourceFromJSON(object.type_source)
+        : 0,
     };
   },
 
@@ -1231,6 +1330,12 @@ export const TopologyStatus: MessageFns<TopologyStatus> = {
     if (message.lastPublishedTime !== undefined) {
       obj.lastPublishedTime = message.lastPublishedTime.toISOString();
     }
+    if (message.awaySinceTime !== undefined) {
+      obj.awaySinceTime = message.awaySinceTime.toISOString();
+    }
+    if (message.typeSource !== 0) {
+      obj.typeSource = poolerTypeSourceToJSON(message.typeSource);
+    }
     return obj;
   },
 
@@ -1243,6 +1348,8 @@ export const TopologyStatus: MessageFns<TopologyStatus> = {
     message.registered = object.registered ?? false;
     message.lastError = object.lastError ?? "";
     message.lastPublishedTime = object.lastPublishedTime ?? undefined;
+    message.awaySinceTime = object.awaySinceTime ?? undefined;
+    message.typeSource = object.typeSource ?? 0;
     return message;
   },
 };
