@@ -208,7 +208,7 @@ export class RecordCollection<Id, T> implements Records<Id, T> {
 }
 
 /** The error that says which part of a listing is missing; `undefined` where none is. */
-export function partialResult(prefix: string, failures: readonly unknown[]): TopoError | undefined {
+function partialResult(prefix: string, failures: readonly unknown[]): TopoError | undefined {
   if (failures.length === 0) return undefined;
   const message = `could not be read in part: ${failures.map(String).join("; ")}`;
   const cause = new AggregateError(failures, message);

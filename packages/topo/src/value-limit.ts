@@ -1,7 +1,7 @@
 import { TopoError, TopoErrorCode } from "./error.ts";
 
 /** The largest value, in bytes: etcd refuses requests that are half as large again. */
-export const maxValueBytes: number = 2 ** 20;
+const maxValueBytes = 2 ** 20;
 
 /** Refuses a value that not every store can hold. */
 export function checkValue(key: string, value: Uint8Array): void {
