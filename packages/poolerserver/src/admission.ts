@@ -1,7 +1,7 @@
 import { abortError } from "./error.ts";
 import type { MultiPoolerError } from "./error.ts";
 
-/** One request that was admitted. It counts as running until `end`. */
+/** One request that was admitted. It counts as running until it is disposed of. */
 export class Admission implements Disposable {
   /** Whether the request may only read. */
   readonly isReadOnly: boolean;

@@ -6,7 +6,7 @@ import { Deadline } from "./deadline.ts";
 import { MultiPoolerError } from "./error.ts";
 
 /** How long an interrupted backend has to come to its end before its socket is cut. */
-export const INTERRUPT_GRACE_MS = 2000;
+const INTERRUPT_GRACE_MS = 2000;
 
 /**
  * Interrupts what a backend runs: asks the server to cancel it, and cuts the socket if the server

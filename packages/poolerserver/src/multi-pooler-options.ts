@@ -4,6 +4,9 @@ import type { Clock } from "./clock.ts";
 import { MultiPoolerError } from "./error.ts";
 import type { Logger } from "./logger.ts";
 
+/** What a timer can wait, about 25 days; it would fire at once for more. */
+const MAX_DURATION_MS = 2_147_483_647;
+
 /** How a `MultiPooler` is set up. */
 export interface MultiPoolerOptions {
   /** What it serves; a request for another table group or shard is refused. Empty: any. */
@@ -53,8 +56,8 @@ export function resolveOptions(options: MultiPoolerOptions): ResolvedOptions {
     throw invalid("capacity", resolved.capacity, "a whole number from 1");
   }
   for (const name of ["idleTimeoutMs", "maxLifetimeMs", "waitTimeoutMs", "drainGraceMs"] as const) {
-    const isDuration = Number.isFinite(resolved[name]) && resolved[name] >= 0;
-    if (!isDuration) throw invalid(name, resolved[name], "a number from 0");
+    const isDuration = resolved[name] >= 0 && resolved[name] <= MAX_DURATION_MS;
+    if (!isDuration) throw invalid(name, resolved[name], `from 0 to ${MAX_DURATION_MS}`);
   }
   return resolved;
 }

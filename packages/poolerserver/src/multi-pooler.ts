@@ -27,7 +27,7 @@ const CLOSE_GRACE_MS = 1000;
 /**
  * | state       | database | pool    | `initDBConfig` | `open`           | `close`       |
  * | ----------- | -------- | ------- | -------------- | ---------------- | ------------- |
- * | built       |          |         | → initialised  | NOT_INITIALIZED  | → built       |
+ * | built       |          |         | → initialised  | NOT_INITIALIZED  | → closing     |
  * | initialised | yes      |         | refused        | → opening        | → closing     |
  * | opening     | yes      | opening | refused        | joins            | → closing     |
  * | open        | yes      | open    | refused        | nothing to do    | → closing     |
@@ -74,7 +74,7 @@ export class MultiPooler implements PoolerController, AsyncDisposable {
       throw new MultiPoolerError(PoolerErrorCode.InvalidArgument, "there is no database to use");
     }
     if (this.#lifecycle.type !== "built") {
-      const message = "the controller has a database already; close it first";
+      const message = "the controller has a database already, or is still closing";
       throw new MultiPoolerError(PoolerErrorCode.InvalidArgument, message);
     }
     this.#lifecycle = { type: "initialised", database };
@@ -120,11 +120,11 @@ export class MultiPooler implements PoolerController, AsyncDisposable {
   async isHealthy({ signal }: CallOptions = {}): Promise<void> {
     const { executor } = this.#requireOpen();
     if (signal !== undefined) {
-      await executor.probe(signal);
+      await probe(executor, signal);
       return;
     }
     using deadline = new Deadline({ clock: this.#options.clock, timeoutMs: HEALTH_TIMEOUT_MS });
-    await executor.probe(deadline.signal);
+    await probe(executor, deadline.signal);
   }
 
   getExecutor(): QueryService {
@@ -212,6 +212,11 @@ export class MultiPooler implements PoolerController, AsyncDisposable {
     const isReadOnly = target.status === ServingStatus.ServingReadOnly;
     this.#requireOpen().pool.setAccess(isReadOnly ? "read-only" : "read-write");
   }
+}
+
+/** Cleaning up after a probe that was not answered may take longer than the answer may. */
+async function probe(executor: QueryExecutor, signal: AbortSignal): Promise<void> {
+  await untilAborted(executor.probe(signal), signal);
 }
 
 function notInitializedError(): MultiPoolerError {

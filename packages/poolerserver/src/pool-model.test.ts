@@ -6,7 +6,7 @@ import { ManualClock } from "../test/manual-clock.ts";
 import { settled } from "../test/settled.ts";
 import { silentLogger } from "../test/silent-logger.ts";
 import { Pool } from "./pool.ts";
-import type { Lease } from "./pool.ts";
+import type { Lease } from "./lease.ts";
 import type { BackendAccess } from "./backend.ts";
 
 const CAPACITY = 3;

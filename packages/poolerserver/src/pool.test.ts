@@ -6,7 +6,7 @@ import { ManualClock } from "../test/manual-clock.ts";
 import { failureOf, settled } from "../test/settled.ts";
 import { silentLogger } from "../test/silent-logger.ts";
 import { Pool } from "./pool.ts";
-import type { PoolOptions } from "./pool.ts";
+import type { PoolOptions } from "./pool-options.ts";
 
 function setUp(options: Partial<PoolOptions> & { acceptsAtOnce?: boolean; limit?: number } = {}): {
   pool: Pool;

@@ -1,45 +1,17 @@
 import { PoolerErrorCode } from "@multipooler/controller-api";
-import type { ConnectionBudget, ConnectionSlot } from "@multipooler/controller-api";
-import type { Backend, BackendAccess, BackendEnd, OpenBackend } from "./backend.ts";
-import type { Clock, Timer } from "./clock.ts";
+import type { ConnectionSlot } from "@multipooler/controller-api";
+import type { Backend, BackendAccess, BackendEnd } from "./backend.ts";
+import type { Timer } from "./clock.ts";
 import { MultiPoolerError, abortError } from "./error.ts";
 import { IdleStack } from "./idle-stack.ts";
-import type { Logger } from "./logger.ts";
+import type { Lease } from "./lease.ts";
+import type { PoolOptions } from "./pool-options.ts";
 import { WaitList } from "./wait-list.ts";
 
 /** How long a pool waits before it dials again when the budget or the server refused. */
 const REDIAL_DELAY_MS = 100;
 /** Lifetimes are shortened by up to this share, so that sessions opened together do not end so. */
 const LIFETIME_JITTER = 0.1;
-
-/** How a {@link Pool} is set up. */
-export interface PoolOptions {
-  readonly openBackend: OpenBackend;
-  /** Sessions this pool may hold at once; the budget may allow fewer. */
-  readonly capacity: number;
-  readonly budget: ConnectionBudget;
-  /** A session that was idle for so long is closed; 0 keeps it. */
-  readonly idleTimeoutMs: number;
-  /** A session of this age is closed when it would be used again; 0 keeps it. */
-  readonly maxLifetimeMs: number;
-  /** The longest that `acquire` waits; 0 leaves it to the signal. */
-  readonly waitTimeoutMs: number;
-  /** How long `close` waits for sessions that are lent before it cuts them. */
-  readonly closeGraceMs: number;
-  readonly clock: Clock;
-  /** A number from 0 up to, but not including, 1. */
-  readonly random: () => number;
-  readonly logger: Logger;
-}
-
-/** A session that the holder has to itself until it calls one of the two; later calls do nothing. */
-export interface Lease {
-  readonly backend: Backend;
-  /** Gives it back for others: nothing is in flight, and the session is as it was. */
-  release(): void;
-  /** Has it ended, because its state is not what it was; cuts it if something is in flight. */
-  discard(reason: unknown): void;
-}
 
 interface Member {
   readonly backend: Backend;

@@ -35,7 +35,7 @@ export function postgresBackends(database: DatabaseHandle, clock: Clock): OpenBa
 }
 
 /** Whether the server says that new transactions of the session are read-only. */
-export function isReadOnly(backend: Pick<Backend, "parameters">): boolean {
+function isReadOnly(backend: Pick<Backend, "parameters">): boolean {
   return backend.parameters.get("default_transaction_read_only") === "on";
 }
 

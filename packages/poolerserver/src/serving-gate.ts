@@ -60,7 +60,7 @@ export class ServingGate {
   }
 
   /**
-   * Admits one request, until `end` is called on what it returns.
+   * Admits one request, until what it returns is disposed of.
    *
    * @throws NOT_SERVING if the status or, for this mode, the role does not allow it; CANCELLED or
    * DEADLINE_EXCEEDED if the signal has aborted.

@@ -75,6 +75,40 @@ test("an administrator who ends a session is quoted", async () => {
   expect((await query(pooler, "select 1")).values).toEqual(["1"]);
 });
 
+test("a server that does not answer is unhealthy after 1 s, or at the deadline", async () => {
+  await using pooler = await servingPooler(databaseOf(postgres), { capacity: 1 });
+  const pid = Number((await query(pooler, "select pg_backend_pid()")).values[0]);
+  process.kill(pid, "SIGSTOP");
+  try {
+    const signal = AbortSignal.timeout(100);
+    const startedAt = performance.now();
+    expect(await failureOf(pooler.isHealthy({ signal }))).toMatchObject({
+      code: "DEADLINE_EXCEEDED",
+    });
+    expect(await failureOf(pooler.isHealthy())).toMatchObject({ code: "DEADLINE_EXCEEDED" });
+    expect(performance.now() - startedAt).toBeLessThan(2000);
+  } finally {
+    process.kill(pid, "SIGCONT");
+  }
+});
+
+test("a query that a silent server does not end is cut 2 s after its abort", async () => {
+  await using pooler = await servingPooler(databaseOf(postgres), { capacity: 1 });
+  const pid = Number((await query(pooler, "select pg_backend_pid()")).values[0]);
+  process.kill(pid, "SIGSTOP");
+  try {
+    const signal = AbortSignal.timeout(100);
+    const startedAt = performance.now();
+    expect(await failureOf(query(pooler, "select 1", { signal }))).toMatchObject({
+      code: "DEADLINE_EXCEEDED",
+    });
+    expect(performance.now() - startedAt).toBeGreaterThan(2000);
+    expect((await query(pooler, "select 'others are served'")).values).toHaveLength(1);
+  } finally {
+    process.kill(pid, "SIGCONT");
+  }
+});
+
 test("a server that is full refuses what needs a new connection, and the others go on", async () => {
   await using small = await startPostgres({
     settings: { max_connections: "4", superuser_reserved_connections: "0" },
