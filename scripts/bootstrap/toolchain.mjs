@@ -129,9 +129,9 @@ async function complete({ node, pnpm }, pnpmVersion, env) {
     { env },
   );
   const [execPath, path] = JSON.parse(/<(\[.*\])>/.exec(output)?.[1] ?? "[]");
-  const fetched = { node: node ?? execPath, pnpm: pnpm ?? pnpmOnPath(path, pnpmVersion) };
-  if (fetched.node === undefined || fetched.pnpm === undefined) {
+  const fetched = pnpm ?? pnpmOnPath(path, pnpmVersion);
+  if (execPath === undefined || fetched === undefined) {
     throw new StepFailure(`npx did not provide ${packages.join(" and ")}:\n${output}`, 1);
   }
-  return fetched;
+  return { node: node ?? execPath, pnpm: fetched };
 }

@@ -24,8 +24,17 @@ try {
   else process.exitCode = await quickstart(options, terminal, { signal: abort.signal });
 } catch (error) {
   if (abort.signal.aborted) process.exitCode = 0;
-  else if (error instanceof QuickstartError || error instanceof EmbeddedPostgresError) {
+  else if (isForPeople(error)) {
     console.error(`npm start: ${error.message}`);
     process.exitCode = 1;
   } else throw error;
+}
+
+/** True for errors whose message says all: no stack trace is needed. */
+function isForPeople(error: unknown): error is Error {
+  return (
+    error instanceof QuickstartError ||
+    error instanceof EmbeddedPostgresError ||
+    (error instanceof Error && "syscall" in error)
+  );
 }
