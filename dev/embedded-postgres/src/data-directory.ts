@@ -19,7 +19,7 @@ import { leastPrivilege, unprivilegedUser } from "./run-as.ts";
 import type { RunAs, User } from "./run-as.ts";
 
 /** The major version of PostgreSQL that this package runs. */
-export const MAJOR_VERSION = "17";
+const MAJOR_VERSION = "17";
 
 type Found = { kind: "absent"; owner: User | undefined } | { kind: "cluster"; owner: User };
 
@@ -48,7 +48,7 @@ export async function prepareDataDirectory(
     const made = join(staging, "data");
     const args = initdbArguments(made, passwordFile, settings);
     await runInitdb(binaries.initdb, args, { runAs, signal });
-    await rename(made, dataDir);
+    await moveIntoPlace(made, dataDir);
     return runAs;
   } finally {
     await rm(staging, { recursive: true, force: true });
@@ -62,6 +62,14 @@ async function makeStaging(dataDir: string): Promise<string> {
     return await mkdtemp(`${dataDir}.init-`);
   } catch (cause) {
     throw unusable(dataDir, messageOf(cause), cause);
+  }
+}
+
+async function moveIntoPlace(made: string, dataDir: string): Promise<void> {
+  try {
+    await rename(made, dataDir);
+  } catch (cause) {
+    throw unusable(dataDir, `it has changed meanwhile (${messageOf(cause)})`, cause);
   }
 }
 

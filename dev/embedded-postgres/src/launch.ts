@@ -48,6 +48,7 @@ export async function launch(
       runAs: plan.runAs,
       program: plan.binaries.postgres,
       args: serverArguments(plan, port),
+      dataDir: plan.dataDir,
       temporaryDir: plan.temporaryDataDir,
       log: plan.log,
     });

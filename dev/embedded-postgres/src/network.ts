@@ -22,7 +22,7 @@ export async function findFreePort(): Promise<number> {
 }
 
 /** True when `port` can be listened on. */
-export async function isPortFree(port: number): Promise<boolean> {
+async function isPortFree(port: number): Promise<boolean> {
   const server = createServer();
   try {
     server.listen(port, HOST);

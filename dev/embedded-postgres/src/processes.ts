@@ -1,6 +1,6 @@
 import { execFile } from "node:child_process";
 import { readdir, readFile, readlink, realpath } from "node:fs/promises";
-import { basename } from "node:path";
+import { basename, join } from "node:path";
 import { promisify } from "node:util";
 import { hasErrno } from "./error.ts";
 
@@ -27,6 +27,16 @@ export function sendSignal(pid: number, signal: NodeJS.Signals): boolean {
     return process.kill(pid, signal);
   } catch (error) {
     if (hasErrno(error, "ESRCH")) return false;
+    throw error;
+  }
+}
+
+/** The process id in the lock file of `dataDir`, whether that process lives or not. */
+export async function lockHolder(dataDir: string): Promise<number | undefined> {
+  try {
+    return Number.parseInt(await readFile(join(dataDir, "postmaster.pid"), "utf8"), 10);
+  } catch (error) {
+    if (hasErrno(error, "ENOENT")) return undefined;
     throw error;
   }
 }

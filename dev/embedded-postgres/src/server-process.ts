@@ -3,7 +3,7 @@ import { EmbeddedPostgresError } from "./error.ts";
 import { guard } from "./guard.ts";
 import type { Guard } from "./guard.ts";
 import { LogTail } from "./log-tail.ts";
-import { childrenOf, sendSignal } from "./processes.ts";
+import { childrenOf, killOrphans, lockHolder, sendSignal } from "./processes.ts";
 import { spawnAs } from "./run-as.ts";
 import type { RunAs } from "./run-as.ts";
 
@@ -31,6 +31,7 @@ export interface ServerProcessOptions {
   readonly runAs: RunAs;
   readonly program: string;
   readonly args: readonly string[];
+  readonly dataDir: string;
   /** Removed if this process dies without stopping the server. */
   readonly temporaryDir: string | undefined;
   readonly log: ((line: string) => void) | undefined;
@@ -41,6 +42,7 @@ export class ServerProcess {
   readonly #child: ChildProcess;
   readonly #log = new LogTail();
   readonly #guard: Guard;
+  readonly #dataDir: string;
   /** The server's main process. */
   readonly pid: number;
   /** Resolves when the main process has ended. */
@@ -53,6 +55,7 @@ export class ServerProcess {
 
   private constructor(child: ChildProcess, pid: number, options: ServerProcessOptions) {
     this.#child = child;
+    this.#dataDir = options.dataDir;
     this.pid = pid;
     if (options.log) this.#log.listen(options.log);
     if (child.stderr) this.#log.follow(child.stderr);
@@ -114,7 +117,8 @@ export class ServerProcess {
 
   /** Shuts the server down; one that does not obey in time is treated more and more harshly. */
   async stop(mode: StopMode): Promise<void> {
-    if (this.running) sendSignal(this.pid, STOP_SIGNALS[mode]);
+    if (!this.running) return await this.kill();
+    sendSignal(this.pid, STOP_SIGNALS[mode]);
     if (await this.#goneWithin(STOP_DEADLINE_MS)) return;
     if (this.running) sendSignal(this.pid, STOP_SIGNALS.immediate);
     if (await this.#goneWithin(IMMEDIATE_STOP_DEADLINE_MS)) return;
@@ -128,6 +132,9 @@ export class ServerProcess {
       const children = await childrenOf(this.pid);
       sendSignal(this.pid, "SIGKILL");
       for (const child of children) sendSignal(child, "SIGKILL");
+    } else if ((await lockHolder(this.#dataDir)) === this.pid) {
+      // The main process was killed by somebody else, and no other server has taken over since.
+      await killOrphans(this.#dataDir);
     }
     await this.gone;
   }

@@ -125,6 +125,18 @@ test.each(refused)("refuses a directory $name, in one line", async ({ code, mess
   expect(error.message).toContain(dataDir);
 });
 
+test("makes a data directory once when two want it at the same time", async () => {
+  const parent = await temporaryDirectory();
+  const dataDir = join(parent, "data");
+  const starts = await Promise.allSettled([startPostgres({ dataDir }), startPostgres({ dataDir })]);
+  const failed = starts.filter((start) => start.status === "rejected");
+  expect(failed).toMatchObject([{ reason: { name: "EmbeddedPostgresError" } }]);
+  for (const start of starts) {
+    if (start.status === "fulfilled") await start.value[Symbol.asyncDispose]();
+  }
+  expect(await readdir(parent)).toEqual(["data"]);
+});
+
 test("refuses a file, and a place below a file", async () => {
   const file = join(await temporaryDirectory(), "data");
   await writeFile(file, "");

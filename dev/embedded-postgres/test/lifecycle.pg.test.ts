@@ -9,6 +9,7 @@ import { expect, onTestFinished, test } from "vitest";
 import { findBinaries } from "../src/binaries.ts";
 import { prepareDataDirectory } from "../src/data-directory.ts";
 import { EmbeddedPostgresError, startPostgres } from "../src/index.ts";
+import type { EmbeddedPostgres } from "../src/index.ts";
 import { launch } from "../src/launch.ts";
 import { findFreePort } from "../src/network.ts";
 import { temporaryDirectory } from "./temporary-directory.ts";
@@ -59,21 +60,33 @@ test("applies calls in the order in which they were made", async () => {
 
 test("starts again in front of a backend that outlived the server's main process", async () => {
   await using postgres = await startPostgres();
-  const client = new pg.Client({ host: postgres.host, port: postgres.port, user: postgres.user });
-  client.on("error", () => {});
-  await client.connect();
-  // Computes for hours without waiting for anything, so it does not notice the death.
-  const busy = client.query("select count(*) from generate_series(1, 1e12::bigint)");
-  const failure = busy.catch((error: unknown) => error);
-  const sessions = `select 1 from pg_stat_activity
-    where query like '%1e12%' and state = 'active' and pid <> pg_backend_pid()`;
-  await expect.poll(async () => await postgres.sql(sessions), { timeout: 10_000 }).toHaveLength(1);
-
+  const session = await busySession(postgres);
   process.kill(postgres.pid ?? 0, "SIGKILL");
   expect(await postgres.ended).toEqual({ code: null, signal: "SIGKILL" });
   await postgres.start();
-  expect(await failure).toMatchObject({ message: "Connection terminated unexpectedly" });
+  await session.failed;
   expect(await postgres.sql("select 1 as one")).toEqual([{ one: 1 }]);
+});
+
+test("does not wait for a backend that outlived the server's main process", async () => {
+  const postgres = await startPostgres();
+  const session = await busySession(postgres);
+  process.kill(postgres.pid ?? 0, "SIGKILL");
+  await postgres.ended;
+  await postgres[Symbol.asyncDispose]();
+  await session.failed;
+  await expect(access(postgres.dataDir)).rejects.toMatchObject({ code: "ENOENT" });
+});
+
+test("leaves the next server on the same data alone", async () => {
+  const dataDir = join(await temporaryDirectory(), "data");
+  await using first = await startPostgres({ dataDir });
+  process.kill(first.pid ?? 0, "SIGKILL");
+  await first.ended;
+  await using second = await startPostgres({ dataDir });
+  await first.stop();
+  await first.kill();
+  expect(await second.sql("select 1 as one")).toEqual([{ one: 1 }]);
 });
 
 test("runs two servers at once, each with its own data", async () => {
@@ -200,6 +213,23 @@ test("creates databases under generated and given names and drops them with thei
   }
   expect(await names()).toEqual(before);
 });
+
+/** A session that computes for hours without waiting for anything: it does not notice a death. */
+async function busySession(postgres: EmbeddedPostgres): Promise<{ failed: Promise<void> }> {
+  const client = new pg.Client({ host: postgres.host, port: postgres.port, user: postgres.user });
+  client.on("error", () => {});
+  await client.connect();
+  const failed = client.query("select count(*) from generate_series(1, 1e12::bigint)").then(
+    () => {
+      throw new Error("it came to an end");
+    },
+    () => undefined,
+  );
+  const sessions = `select 1 from pg_stat_activity
+    where query like '%1e12%' and state = 'active' and pid <> pg_backend_pid()`;
+  await expect.poll(async () => await postgres.sql(sessions), { timeout: 10_000 }).toHaveLength(1);
+  return { failed };
+}
 
 async function listenSomewhere(): Promise<{ port: number }> {
   const other = createServer().listen(0, "127.0.0.1");

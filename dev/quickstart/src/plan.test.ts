@@ -31,7 +31,12 @@ test.each([
   [
     "all runs",
     { state, pooler: ready, postgresListens: true, ownerLives: true },
-    { kind: "nothing", state },
+    { kind: "nothing", state, pooler: ready },
+  ],
+  [
+    "another start is under way",
+    { state, pooler: unready, postgresListens: true, ownerLives: true },
+    { kind: "nothing", state, pooler: unready },
   ],
 ] as const)("knows what to do when %s", (_case, sighting, plan) => {
   expect(decide(sighting, wanted)).toEqual(plan);

@@ -52,7 +52,8 @@ export async function quickstart(
     case "nothing":
       terminal.print(`Multipooler runs already (npm start is process ${plan.state.owner}).\n`);
       terminal.print(describe(plan.state.ports, plan.state.pooler, undefined, context));
-      return 0;
+      if (plan.pooler.ready) return 0;
+      throw new QuickstartError("not-ready", `the pooler is not ready: ${plan.pooler.reason}`);
   }
 }
 
