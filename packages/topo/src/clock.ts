@@ -4,16 +4,22 @@ import { setTimeout as timer } from "node:timers/promises";
 export interface Clock {
   /** Milliseconds since the epoch. */
   now(): number;
-  /** Resolves `ms` later, or at once when the signal aborts, without an error. */
+  /**
+   * Resolves `ms` later, or at once when the signal aborts, without an error. The system's clock
+   * wakes whoever sleeps for longer than 24 days after 24 days.
+   */
   sleep(ms: number, signal: AbortSignal): Promise<void>;
 }
+
+/** The longest sleep of a timer of Node: one that is set for longer goes off at once. */
+const longestMs = 2 ** 31 - 1;
 
 /** The time of the system. */
 export const systemClock: Clock = {
   now: () => Date.now(),
   sleep: async (ms, signal) => {
     try {
-      await timer(ms, undefined, { signal });
+      await timer(Math.min(ms, longestMs), undefined, { signal });
     } catch {
       // The only failure of a timer is the abort, which the caller sees on its own signal.
     }

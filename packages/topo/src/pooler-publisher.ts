@@ -5,15 +5,15 @@ import { systemClock } from "./clock.ts";
 import type { Clock } from "./clock.ts";
 import { withDeadline } from "./deadline.ts";
 import { follow } from "./follow.ts";
-import { TopoError, TopoErrorCode, isPermanent, isTopoError, storeClosed } from "./error.ts";
+import { isPermanent, storeClosed } from "./error.ts";
 import { componentId } from "./keys.ts";
 import type { Abortable } from "./key-value.ts";
 import type { Logger } from "./logger.ts";
 import { PoolerRecordKeeper } from "./pooler-record-keeper.ts";
-import type { WriteOutcome } from "./pooler-record-keeper.ts";
 import { shutdownState, startState } from "./pooler-record.ts";
 import type { PoolerIdentity, PoolerState, RecordSources } from "./pooler-record.ts";
-import { StatusBoard } from "./publisher-status.ts";
+import { PublisherReport } from "./publisher-report.ts";
+import type { Finding } from "./publisher-report.ts";
 import type { PublisherStatus, StatusListener } from "./publisher-status.ts";
 import type { RecordEvent, Records, Versioned } from "./records.ts";
 
@@ -57,7 +57,7 @@ export class PoolerPublisher {
   readonly #clock: Clock;
   readonly #random: () => number;
   readonly #keeper: PoolerRecordKeeper;
-  readonly #status: StatusBoard;
+  readonly #report: PublisherReport;
   readonly #alarm: Alarm;
   readonly #backoff: Backoff;
   readonly #stop = new AbortController();
@@ -78,14 +78,11 @@ export class PoolerPublisher {
       clock: this.#clock,
       random: this.#random,
     });
-    this.#status = new StatusBoard({
-      registered: false,
-      reachable: false,
-      upToDate: false,
-      type:
-        rememberedType === undefined ? undefined : { value: rememberedType, source: "remembered" },
-      lastError: undefined,
-      lastPublishedAt: undefined,
+    this.#report = new PublisherReport({
+      name: this.#name,
+      rememberedType,
+      logger: options.logger,
+      clock: this.#clock,
     });
     this.#alarm = new Alarm(this.#clock);
     this.#backoff = new Backoff({
@@ -106,7 +103,8 @@ export class PoolerPublisher {
       follow({
         watch: (signal) => poolers.watch({ id: identity.id, signal }),
         onEvent: (event) => this.#observe(event),
-        onFailure: (error) => this.#failed(error, "could not watch the record of this pooler"),
+        onFailure: (error) =>
+          this.#report.failed(error, "could not watch the record of this pooler"),
         clock: this.#clock,
         random: this.#random,
         signal: this.#stop.signal,
@@ -121,7 +119,7 @@ export class PoolerPublisher {
    */
   async registered({ signal }: Abortable = {}): Promise<void> {
     const stop = this.#stop.signal;
-    await this.#status.until(
+    await this.#report.board.until(
       ({ registered, lastError }) => {
         if (!registered && isPermanent(lastError)) throw lastError;
         return registered;
@@ -136,17 +134,17 @@ export class PoolerPublisher {
     if (this.#stop.signal.aborted) return;
     this.#become({ ...this.#sources.state, ...change });
     if (this.#keeper.says(this.#sources)) return;
-    this.#status.set({ upToDate: false });
+    this.#report.outdated();
     this.#alarm.ring();
   }
 
   status(): PublisherStatus {
-    return this.#status.get();
+    return this.#report.board.get();
   }
 
   /** Calls `listener` after each change of the status, the type included; returns the way to stop. */
   watchStatus(listener: StatusListener): () => void {
-    return this.#status.watch(listener);
+    return this.#report.board.watch(listener);
   }
 
   /**
@@ -177,7 +175,7 @@ export class PoolerPublisher {
         if (sources === this.#sources) await this.#alarm.wait(retryMs, signal);
       } catch (error) {
         if (signal.aborted) return;
-        this.#failed(error, "could not write the record of this pooler");
+        this.#report.failed(error, "could not write the record of this pooler");
         await this.#alarm.wait(this.#backoff.nextMs(), signal);
       }
     }
@@ -193,7 +191,7 @@ export class PoolerPublisher {
       { ms: writeTimeoutMs, clock: this.#clock, signal },
       (bounded) => this.#keeper.write(sources, { create, signal: bounded }),
     );
-    this.#succeeded(outcome, sources);
+    if (outcome !== "absent") this.#report.succeeded(outcome === "written", this.#finding());
   }
 
   #observe(event: RecordEvent<Multipooler>): void {
@@ -207,16 +205,15 @@ export class PoolerPublisher {
         break;
       case "delete":
         this.#keeper.forget();
-        this.#status.set({ upToDate: false });
-        this.#log("warn", "the record of this pooler was deleted; it is written again in time");
+        this.#report.deleted();
         break;
       case "invalid":
         this.#keeper.forget();
-        this.#status.set({ upToDate: false });
-        this.#failed(event.error, "the record of this pooler was damaged");
+        this.#report.outdated();
+        this.#report.failed(event.error, "the record of this pooler was damaged");
         break;
       case "interrupted":
-        this.#failed(event.error, "the topology server is away");
+        this.#report.failed(event.error, "the topology server is away");
         break;
       case "resumed":
         this.#resumed();
@@ -227,51 +224,20 @@ export class PoolerPublisher {
   #observeRecord(seen: Versioned<Multipooler>): void {
     try {
       this.#keeper.observe(seen);
+      this.#report.seen(this.#finding());
     } catch (error) {
-      this.#failed(error, "the record of this pooler belongs to another one");
-      return;
+      this.#report.failed(error, "the record of this pooler belongs to another one");
     }
-    const says = this.#keeper.says(this.#sources);
-    if (!says && this.#status.get().upToDate) {
-      this.#log("warn", "something else wrote the record of this pooler; it is corrected in time");
-    }
-    this.#status.set({
-      upToDate: says,
-      type: { value: this.#keeper.type, source: "topology" },
-    });
   }
 
   #resumed(): void {
-    this.#status.set({ reachable: true });
+    this.#report.resumed();
     this.#backoff.reset();
     this.#alarm.ring();
   }
 
-  #succeeded({ written, record }: WriteOutcome, sources: RecordSources): void {
-    const answered = { reachable: true, lastError: undefined };
-    if (record === undefined) {
-      this.#status.set(answered);
-      return;
-    }
-    this.#status.set({
-      ...answered,
-      registered: true,
-      upToDate: sources === this.#sources,
-      type: { value: record.type, source: "topology" },
-      ...(written ? { lastPublishedAt: this.#now() } : {}),
-    });
-    const lifecycle = record.lifecycleStatus?.status;
-    if (written) this.#log("debug", "wrote the record of this pooler", { lifecycle });
-  }
-
-  #failed(error: unknown, message: string): void {
-    const lastError = isTopoError(error)
-      ? error
-      : new TopoError({ code: TopoErrorCode.Internal, key: this.#name, message, cause: error });
-    const isNew = this.#status.get().lastError?.code !== lastError.code;
-    this.#log(isNew ? "warn" : "debug", message, { err: lastError });
-    const away = isTopoError(lastError, TopoErrorCode.Unavailable, TopoErrorCode.Timeout);
-    this.#status.set({ lastError, ...(away ? { reachable: false } : {}) });
+  #finding(): Finding {
+    return { type: this.#keeper.type, upToDate: this.#keeper.says(this.#sources) };
   }
 
   #become(state: PoolerState): void {
@@ -283,9 +249,5 @@ export class PoolerPublisher {
 
   #now(): Date {
     return new Date(this.#clock.now());
-  }
-
-  #log(level: "debug" | "warn", message: string, fields: object = {}): void {
-    this.#options.logger[level]({ pooler: this.#name, ...fields }, message);
   }
 }

@@ -17,13 +17,8 @@ export interface PoolerRecordKeeperOptions {
   readonly random: () => number;
 }
 
-/** What a write did. */
-export interface WriteOutcome {
-  /** False where the record said it all already, or was not to be created. */
-  readonly written: boolean;
-  /** The record as it is now; `undefined` where there is none. */
-  readonly record: Multipooler | undefined;
-}
+/** What a write did: `unchanged`, the record said it all already; `absent`, there is none. */
+export type WriteOutcome = "written" | "unchanged" | "absent";
 
 /**
  * One pooler's record, as far as it is known, and how it is written: created where it is not
@@ -34,6 +29,8 @@ export class PoolerRecordKeeper {
   readonly #options: PoolerRecordKeeperOptions;
   #known: Versioned<Multipooler> | undefined;
   #type: PoolerType;
+  /** Counts what a watch told, which is newer than the answer to a write that began before. */
+  #observations = 0;
 
   constructor(options: PoolerRecordKeeperOptions) {
     this.#options = options;
@@ -48,11 +45,14 @@ export class PoolerRecordKeeper {
   /** Takes note of the record as a watch tells it, unless something newer is known. */
   observe(seen: Versioned<Multipooler>): void {
     refuseOtherShard(seen.record, this.#options.identity);
-    if (this.#known === undefined || seen.version > this.#known.version) this.#know(seen);
+    if (this.#known !== undefined && seen.version <= this.#known.version) return;
+    this.#observations += 1;
+    this.#know(seen);
   }
 
   /** The record may have changed: the next write reads it first. */
   forget(): void {
+    this.#observations += 1;
     this.#known = undefined;
   }
 
@@ -89,37 +89,38 @@ export class PoolerRecordKeeper {
   async #create(sources: RecordSources, signal: AbortSignal): Promise<WriteOutcome | "conflict"> {
     const { poolers, identity } = this.#options;
     const record = newRecord(sources, this.#type);
+    const observations = this.#observations;
     try {
       const version = await poolers.create(identity.id, record, { signal });
-      this.#know({ record, version });
-      return { written: true, record };
+      if (observations === this.#observations) this.#know({ record, version });
+      return "written";
     } catch (error) {
       if (!isTopoError(error, TopoErrorCode.NodeExists)) throw error;
     }
     const outcome = await this.#renew(sources, signal);
     // It existed a moment ago: its deletion since then is one more conflict.
-    return outcome !== "conflict" && outcome.record === undefined ? "conflict" : outcome;
+    return outcome === "absent" ? "conflict" : outcome;
   }
 
-  /** Writes over the record; no record is an outcome too. */
+  /** Writes over the record. */
   async #renew(sources: RecordSources, signal: AbortSignal): Promise<WriteOutcome | "conflict"> {
     const { poolers, identity } = this.#options;
+    const observations = this.#observations;
+    const wasKnown = this.#known !== undefined;
     try {
       const known = this.#known ?? (await poolers.get(identity.id, { signal }));
       refuseOtherShard(known.record, identity);
       const record = renewRecord(known.record, sources);
-      const written = !sameRecord(record, known.record);
-      const version = written
-        ? await poolers.replace(identity.id, record, { version: known.version, signal })
-        : known.version;
-      this.#know({ record, version });
-      return { written, record };
+      const unchanged = sameRecord(record, known.record);
+      const version = unchanged
+        ? known.version
+        : await poolers.replace(identity.id, record, { version: known.version, signal });
+      if (observations === this.#observations) this.#know({ record, version });
+      return unchanged ? "unchanged" : "written";
     } catch (error) {
       if (!isTopoError(error, TopoErrorCode.NoNode, TopoErrorCode.BadVersion)) throw error;
-      const wasKnown = this.#known !== undefined;
       this.#known = undefined;
-      if (wasKnown || error.code === TopoErrorCode.BadVersion) return "conflict";
-      return { written: false, record: undefined };
+      return wasKnown || error.code === TopoErrorCode.BadVersion ? "conflict" : "absent";
     }
   }
 

@@ -1,5 +1,4 @@
 import {
-  ID_ComponentType,
   Multipooler,
   PoolerLifecycleStatus,
   PoolerServingStatus,
@@ -18,7 +17,7 @@ import { poolerKind } from "./record-kinds.ts";
 
 /** What a pooler's record says of it for as long as its process runs. */
 export interface PoolerIdentity {
-  /** The cell and the name; the component is MULTIPOOLER. */
+  /** The component is MULTIPOOLER. */
   readonly id: ID;
   /** What the pooler serves. A record of the same id for another shard is never overwritten. */
   readonly shardKey: ShardKey;
@@ -81,7 +80,7 @@ export function renewRecord(record: Multipooler, sources: RecordSources): Multip
   const { identity, state, since } = sources;
   return {
     ...record,
-    id: { ...identity.id, component: ID_ComponentType.MULTIPOOLER },
+    id: { ...identity.id },
     shardKey: { ...identity.shardKey },
     servingStatus: state.servingStatus,
     hostname: identity.hostname,

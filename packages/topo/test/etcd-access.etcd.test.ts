@@ -80,3 +80,24 @@ test("a token that a restart made worthless is replaced, for calls, watches and 
   await reader.return?.();
   await store.close();
 });
+
+test("what is no address of a server is refused before anything is connected", () => {
+  for (const address of [
+    "etcd1",
+    "etcd1:port",
+    "http://",
+    "etcd1:2379/path",
+    "a b:2379",
+    "::1:2379",
+  ]) {
+    expect(() => new EtcdBackend().connect([address])).toThrow("not host:port");
+  }
+  expect(() => new EtcdBackend().connect([])).toThrow("no address");
+});
+
+test("every usual form of an address is taken", async () => {
+  const addresses = ["etcd1:2379", "127.0.0.1:2379", "[::1]:2379", "https://etcd-1.example:2379"];
+  const store = new EtcdBackend().connect(addresses);
+  await store.close();
+  await expect(store.get("/key")).rejects.toMatchObject({ code: TopoErrorCode.Interrupted });
+});

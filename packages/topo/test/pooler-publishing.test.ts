@@ -113,6 +113,34 @@ test("a type that somebody else sets is told, and kept by what is written later"
   });
 });
 
+test("what somebody else does before the answer to a write arrives is not forgotten by it", async () => {
+  const made = await world();
+  const publisher = open(made);
+  await publisher.registered();
+  made.network = "is slow";
+  publisher.publish(serving);
+  await made.clock.advance(0);
+  await made.poolers.update(identity.id, (found) => ({ ...found, type: PoolerType.PRIMARY }));
+  await made.clock.advance(0);
+  made.release();
+  await made.clock.advance(0);
+  expect(publisher.status()).toMatchObject({ upToDate: true, type: { value: PoolerType.PRIMARY } });
+
+  publisher.publish({ servingStatus: PoolerServingStatus.NOT_SERVING });
+  await made.clock.advance(0);
+  await made.poolers.delete(identity.id);
+  await made.clock.advance(0);
+  made.network = "works";
+  made.release();
+  await made.clock.advance(0);
+  expect(publisher.status().upToDate).toBe(false);
+  await made.clock.advance(30_000);
+  expect(await made.record()).toMatchObject({
+    type: PoolerType.PRIMARY,
+    servingStatus: PoolerServingStatus.NOT_SERVING,
+  });
+});
+
 test("a record that somebody deletes comes back within 30 s, with its type", async () => {
   const made = await world();
   const publisher = open(made);

@@ -42,7 +42,9 @@ export class World {
   /** How many times a publisher wrote. */
   writes = 0;
   /** What happens to the writes of publishers. */
-  network: "works" | "loses answers" | "is silent" = "works";
+  network: "works" | "loses answers" | "is silent" | "is slow" = "works";
+  /** Lets the answers of a slow network through. */
+  release: () => void = () => {};
 
   constructor() {
     const { backend, clock } = this;
@@ -92,6 +94,11 @@ export class World {
     this.writes += 1;
     if (this.network === "is silent") return untilAborted(signal);
     const version = await write();
+    if (this.network === "is slow") {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.release = resolve;
+      await promise;
+    }
     return this.network === "loses answers" ? untilAborted(signal) : version;
   }
 }

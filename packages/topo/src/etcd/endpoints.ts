@@ -20,6 +20,9 @@ const channelOptions = {
   "grpc.enable_http_proxy": 0,
 };
 
+/** `host:port`, with an IPv6 address in brackets, after an optional scheme. */
+const addressForm = /^(?:https?:\/\/)?(?:\[[\da-f:.]+\]|[^\s/:[\]]+):\d{1,5}$/iu;
+
 /** What a set of endpoints is made of. */
 export interface EndpointsOptions {
   /** Each `host:port`, optionally after `http://` or `https://`. */
@@ -37,6 +40,10 @@ export class Endpoints {
   #closed = false;
 
   constructor({ addresses, tls }: EndpointsOptions) {
+    if (addresses.length === 0) throw refusal("", "no address of an etcd server is given");
+    for (const address of addresses) {
+      if (!addressForm.test(address)) throw refusal(address, "not host:port of an etcd server");
+    }
     const secure = addresses.some((address) => address.startsWith("https://"));
     this.#addresses = addresses.map((address) => address.replace(/^https?:\/\//u, ""));
     this.#tls = tls ?? (secure ? {} : undefined);
@@ -76,7 +83,10 @@ export class Endpoints {
   }
 
   async #client(): Promise<Client> {
-    this.#credentials ??= readCredentials(this.#tls);
+    this.#credentials ??= readCredentials(this.#tls).catch((error: unknown) => {
+      this.#credentials = undefined;
+      throw error;
+    });
     const channelCredentials = await this.#credentials;
     const address = this.#addresses[this.#current] ?? "";
     const known = this.#clients.get(address);
@@ -119,7 +129,11 @@ async function readPem(file: string): Promise<Buffer> {
   try {
     return await readFile(file);
   } catch (cause) {
-    const message = `cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`;
-    throw new TopoError({ code: TopoErrorCode.InvalidArgument, key: file, message, cause });
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw refusal(file, `cannot be read: ${reason}`, cause);
   }
+}
+
+function refusal(key: string, message: string, cause?: unknown): TopoError {
+  return new TopoError({ code: TopoErrorCode.InvalidArgument, key, message, cause });
 }

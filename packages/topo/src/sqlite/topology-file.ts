@@ -4,7 +4,7 @@ import { DatabaseSync } from "node:sqlite";
 import { Backoff } from "../backoff.ts";
 import type { Clock } from "../clock.ts";
 import { withDeadline } from "../deadline.ts";
-import { interruption } from "../error.ts";
+import { interruption, storeClosed } from "../error.ts";
 import { KeyTable } from "./key-table.ts";
 import { prepareSchema } from "./schema.ts";
 import { fileError, isBusy } from "./sqlite-error.ts";
@@ -40,6 +40,7 @@ export class TopologyFile {
   readonly #clock: Clock;
   readonly #random: () => number;
   #opened: Opened | undefined;
+  #opening: Promise<Opened> | undefined;
   #closed = false;
 
   constructor({ path, clock, random }: TopologyFileOptions) {
@@ -97,9 +98,9 @@ export class TopologyFile {
       for (;;) {
         if (bounded.aborted) throw interruption(key, bounded);
         try {
-          this.#opened ??= await this.#open();
+          const opened = await this.#open();
           if (bounded.aborted) throw interruption(key, bounded);
-          return transact(this.#opened, begin[kind], work);
+          return transact(opened, begin[kind], work);
         } catch (error) {
           if (!isBusy(error)) throw fileError(path, error);
         }
@@ -109,19 +110,25 @@ export class TopologyFile {
   }
 
   async #open(): Promise<Opened> {
-    await mkdir(dirname(this.path), { recursive: true });
-    // Another operation may have opened it meanwhile, and `close` may have come.
     if (this.#opened !== undefined) return this.#opened;
+    this.#opening ??= this.#openFile().finally(() => {
+      this.#opening = undefined;
+    });
+    return this.#opening;
+  }
+
+  async #openFile(): Promise<Opened> {
+    await mkdir(dirname(this.path), { recursive: true });
+    if (this.#closed) throw storeClosed(this.path);
     const database = new DatabaseSync(this.path, { timeout: 0 });
     try {
       prepareSchema(database, this.path);
-      const opened = { database, table: new KeyTable(database) };
-      if (this.#closed) database.close();
-      return opened;
     } catch (error) {
       database.close();
       throw error;
     }
+    this.#opened = { database, table: new KeyTable(database) };
+    return this.#opened;
   }
 }
 
