@@ -26,6 +26,10 @@ export interface Launch {
 /** Starts a server and resolves once it answers requests. Its process never outlives a failure. */
 export async function launch(options: Launch): Promise<ChildProcess> {
   const child = spawn("etcd", arguments_(options), { stdio: ["ignore", "ignore", "pipe"] });
+  // A process that exits before it has ended its server leaves none.
+  const abandon = (): void => void child.kill("SIGKILL");
+  process.once("exit", abandon);
+  child.once("exit", () => process.off("exit", abandon));
   const ready = Promise.withResolvers<void>();
   const lines: string[] = [];
   createInterface({ input: child.stderr }).on("line", (line) => {
