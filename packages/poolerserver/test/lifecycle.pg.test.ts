@@ -3,6 +3,8 @@ import type { ServingTarget } from "@multipooler/controller-api";
 import { startPostgres } from "@multipooler/embedded-postgres";
 import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { systemClock } from "../src/clock.ts";
+import type { Clock } from "../src/clock.ts";
 import { CountingBudget } from "./counting-budget.ts";
 import {
   PRIMARY,
@@ -173,6 +175,42 @@ test("close during open ends the open", async () => {
   expect(await failureOf(pooler.open())).toMatchObject({ code: "NOT_INITIALIZED" });
   await closing;
   expect(await opening).toMatchObject({ code: "NOT_OPEN" });
+  expect(budget.used).toBe(0);
+});
+
+test("an open that everybody gave up leaves nothing", async () => {
+  const budget = new CountingBudget(10);
+  await using pooler = newPooler();
+  pooler.initDBConfig(databaseOf(postgres, { database: "app", budget }));
+  const controller = new AbortController();
+  const opening = failureOf(pooler.open({ signal: controller.signal }));
+  controller.abort();
+  expect(await opening).toMatchObject({ code: "CANCELLED" });
+  expect(budget.used).toBe(0);
+  expect(() => pooler.getExecutor()).toThrow(expect.objectContaining({ code: "NOT_OPEN" }));
+});
+
+test("close wins over an open that succeeds at the same moment", async () => {
+  const budget = new CountingBudget(10);
+  let onDialled = (): void => undefined;
+  const clock: Clock = {
+    ...systemClock,
+    now() {
+      onDialled();
+      return systemClock.now();
+    },
+  };
+  const pooler = newPooler({ clock });
+  pooler.initDBConfig(databaseOf(postgres, { database: "app", budget }));
+  const opening = failureOf(pooler.open());
+  let closing: Promise<void> | undefined;
+  // The pool looks at the clock when a connection has come.
+  onDialled = () => {
+    closing ??= pooler.close();
+  };
+  expect(await opening).toMatchObject({ code: "NOT_OPEN" });
+  await closing;
+  expect(() => pooler.getExecutor()).toThrow(expect.objectContaining({ code: "NOT_INITIALIZED" }));
   expect(budget.used).toBe(0);
 });
 
