@@ -1,4 +1,4 @@
-export { programPath, runProgram } from "./program.ts";
+export { programEnvironment, programPath, runProgram } from "./program.ts";
 export type { ProgramResult } from "./program.ts";
 export { startPooler } from "./pooler-process.ts";
 export type { LogLine, PoolerExit, PoolerProcess, StartPoolerOptions } from "./pooler-process.ts";

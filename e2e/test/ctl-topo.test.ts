@@ -1,0 +1,120 @@
+import { existsSync } from "node:fs";
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { runProgram, startPooler } from "@multipooler/pooler-process";
+import { expect, test } from "vitest";
+import { describeCtlTopo } from "./ctl-topo-suite.ts";
+import type { TopologyPlace } from "./ctl-topo-suite.ts";
+import { ctlTopo, poolerRecord } from "./ctl-topo.ts";
+import { temporaryDirectory } from "./temporary-directory.ts";
+import { inFile } from "./topology-flags.ts";
+
+const LIMIT_MS = 10_000;
+
+describeCtlTopo("a file", openFile);
+
+async function openFile(): Promise<TopologyPlace> {
+  const directory = await temporaryDirectory();
+  return {
+    flags: inFile(join(directory.path, "topology.db")),
+    servers: "on the global servers",
+    [Symbol.asyncDispose]: () => directory[Symbol.asyncDispose](),
+  };
+}
+
+test.each([
+  ["get", "pooler/zone1/absent", 1, "there is no such record"],
+  ["get", "/elsewhere/cells/zone1/Cell", 1, "there is no such record"],
+  ["get", "zone1", 2, "names no record"],
+  ["list", "gateways", 2, "is no kind of record"],
+  ["watch", "gateways", 2, "is no kind of record"],
+])("%s %s says in one line what is wrong", async (command, what, code, why) => {
+  await using place = await openFile();
+  await ctlTopo(place.flags, "init");
+  const result = await ctlTopo(place.flags, command, what);
+  expect([result.code, result.stdout]).toEqual([code, ""]);
+  expect(result.stderr).toMatch(/^multipooler: [^\n]*\n$/);
+  expect(result.stderr).toContain(why);
+});
+
+test("the settings of the program say where to look, from the environment and a file too", async () => {
+  await using place = await openFile();
+  await ctlTopo(place.flags, "init");
+  const variable = (flag: string): string =>
+    `MULTIPOOLER_${flag.replaceAll("-", "_").toUpperCase()}`;
+  const env = Object.fromEntries(
+    Object.entries(place.flags).map(([flag, value]) => [variable(flag), value]),
+  );
+  await using directory = await temporaryDirectory();
+  const file = join(directory.path, "multipooler.json");
+  // Settings of the pooler are no fault in a file that both read.
+  await writeFile(file, JSON.stringify({ ...place.flags, "grpc-port": 1 }));
+  const results = [
+    await runProgram(["ctl", "topo", "list", "cells"], { env }),
+    await runProgram(["ctl", "topo", "list", "cells", "--config-file", file]),
+  ];
+  for (const { code, stdout } of results) {
+    expect(code).toBe(0);
+    expect(stdout).toContain("(1 row)");
+  }
+});
+
+test("looking where there is no topology makes none", async () => {
+  await using directory = await temporaryDirectory();
+  const file = join(directory.path, "absent.db");
+  const { code, stdout, stderr } = await ctlTopo(inFile(file), "list");
+  expect([code, stdout]).toEqual([1, ""]);
+  expect(stderr).toMatch(/^multipooler: .*absent\.db: there is no topology yet; .*\n$/);
+  expect(existsSync(file)).toBe(false);
+});
+
+test("a file of something else is refused in one line and stays as it is", async () => {
+  await using directory = await temporaryDirectory();
+  const file = join(directory.path, "notes.txt");
+  await writeFile(file, "not a database, but notes");
+  const { code, stderr } = await ctlTopo(inFile(file), "list");
+  expect(code).toBe(1);
+  expect(stderr).toMatch(/^multipooler: .*notes\.txt: [^\n]*\n$/);
+});
+
+test("without settings, pooler and ctl use the same file of the user", async () => {
+  await using directory = await temporaryDirectory();
+  const state = join(directory.path, "state");
+  const env = { XDG_STATE_HOME: state };
+  await using pooler = startPooler({
+    flags: { "topo-implementation": "sqlite", "pg-port": "1", "service-id": "a" },
+    env,
+  });
+  await pooler.grpc();
+  await expect
+    .poll(async () => (await runProgram(["ctl", "topo", "list", "poolers"], { env })).stdout, {
+      timeout: LIMIT_MS,
+    })
+    .toContain("multipooler-zone1-a");
+  expect(existsSync(join(state, "multipooler", "topology.db"))).toBe(true);
+});
+
+test("the record of a pooler that was killed stays", async () => {
+  await using directory = await temporaryDirectory();
+  const flags = inFile(join(directory.path, "topology.db"));
+  await using pooler = startPooler({ flags: { ...flags, "pg-port": "1", "service-id": "a" } });
+  await expect
+    .poll(() => poolerRecord(flags, "a"), { timeout: LIMIT_MS })
+    .toMatchObject({ kind: "pooler" });
+  pooler.kill("SIGKILL");
+  expect(await pooler.exited).toEqual({ code: null, signal: "SIGKILL" });
+  expect(await poolerRecord(flags, "a")).toMatchObject({
+    record: { hostname: expect.any(String) },
+  });
+});
+
+test("a directory where the topology is to be is refused at the start", async () => {
+  await using directory = await temporaryDirectory();
+  const path = join(directory.path, "topology.db");
+  await mkdir(path);
+  const { code, stderr } = await runProgram(["--topo-global-server-addresses", path]);
+  expect([code, stderr]).toEqual([
+    2,
+    `multipooler: --topo-global-server-addresses: ${path}: is not a file\n`,
+  ]);
+});
