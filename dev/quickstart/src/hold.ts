@@ -59,6 +59,7 @@ export async function hold(held: Held): Promise<number> {
 
 /** Another `npm start` runs the next PostgreSQL, so only the pooler can tell of it. */
 async function announceRecovery({ httpPort, terminal }: Held, over: AbortSignal): Promise<void> {
-  const answer = await untilReady(httpPort, { signal: over, pollMs: RECOVERY_POLL_MS });
-  if (answer === true) terminal.print("PostgreSQL is back, and the pooler serves again.");
+  await untilReady(false, httpPort, { signal: over }); // It may not have noticed yet.
+  const answer = await untilReady(true, httpPort, { signal: over, pollMs: RECOVERY_POLL_MS });
+  if (answer?.ready === true) terminal.print("PostgreSQL is back, and the pooler serves again.");
 }

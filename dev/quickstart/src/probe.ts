@@ -27,19 +27,16 @@ export async function probe(httpPort: number): Promise<Readiness | undefined> {
   }
 }
 
-/**
- * Asks `/ready` until it says yes, and returns true, or until the signal aborts, and returns what
- * it said last.
- */
+/** Asks `/ready` until it says `wanted` or the signal aborts; returns what it said last. */
 export async function untilReady(
+  wanted: boolean,
   httpPort: number,
   { signal, pollMs = POLL_MS }: { signal: AbortSignal; pollMs?: number },
-): Promise<true | Readiness | undefined> {
+): Promise<Readiness | undefined> {
   let last: Readiness | undefined;
   while (!signal.aborted) {
-    const answer = await probe(httpPort);
-    if (answer?.ready === true) return true;
-    last = answer ?? last;
+    last = (await probe(httpPort)) ?? last;
+    if (last?.ready === wanted) return last;
     await delay(pollMs, undefined, { signal }).catch(() => undefined);
   }
   return last;

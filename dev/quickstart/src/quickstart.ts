@@ -134,10 +134,10 @@ async function becomesReady(
   const giveUp = new AbortController();
   void pooler.ended.then((how) => giveUp.abort(how));
   const deadline = AbortSignal.timeout(READY_DEADLINE_MS);
-  const answer = await untilReady(ports.http, {
+  const answer = await untilReady(true, ports.http, {
     signal: AbortSignal.any([signal, deadline, giveUp.signal]),
   });
-  if (answer === true) return;
+  if (answer?.ready === true) return;
   signal.throwIfAborted();
   if (giveUp.signal.aborted) {
     throw new QuickstartError(
