@@ -1,3 +1,5 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { runProgram } from "@multipooler/pooler-process";
 import type { PoolerProcess, ProgramResult } from "@multipooler/pooler-process";
 import {
@@ -9,8 +11,9 @@ import {
 import { expect, test } from "vitest";
 import { Cluster } from "./cluster.ts";
 import { ctlTopo } from "./ctl-topo.ts";
+import { flagsFor } from "./flags.ts";
 import { temporaryDirectory } from "./temporary-directory.ts";
-import { inEtcd } from "./topology-flags.ts";
+import { argumentsOf, inEtcd } from "./topology-flags.ts";
 
 const LIMIT_MS = 20_000;
 const WRITE = "create temp table written ()";
@@ -128,4 +131,39 @@ test("etcd is away at the start and its record says replica: it never was a prim
     });
   expect((await ctl(pooler, "query", WRITE)).stderr).toContain("25006");
   expect(pooler.log.filter((line) => JSON.stringify(line).includes('"PRIMARY"'))).toEqual([]);
+});
+
+test("an etcd that hangs keeps the start for some seconds and no longer", async () => {
+  await using cluster = await Cluster.start();
+  cluster.etcd.pause();
+  const startedAt = Date.now();
+  const pooler = await cluster.startPooler();
+  expect(Date.now() - startedAt).toBeLessThan(15_000);
+  const { stdout } = await ctl(pooler, "status");
+  expect(stdout).toMatch(/^serving +SERVING_RDONLY/m);
+  expect(stdout).toMatch(/^topology +etcd: away since .+ \(.+\); not registered yet$/m);
+  cluster.etcd.resume();
+  await expect
+    .poll(() => cluster.record(), { timeout: LIMIT_MS })
+    .toMatchObject({ type: PoolerType.PRIMARY, servingStatus: PoolerServingStatus.SERVING });
+});
+
+test("etcd asks for a password: the right one is used, anything else ends the start in one line", async () => {
+  await using directory = await temporaryDirectory();
+  await using cluster = await Cluster.start();
+  await cluster.etcd.enableAuth({ name: "pooler", password: "right" });
+  const file = join(directory.path, "password");
+  await writeFile(file, "right\n");
+  const user = { "topo-etcd-username": "pooler" };
+  const pooler = await cluster.startPooler({ ...user, "topo-etcd-password-file": file });
+  expect((await ctl(pooler, "status")).stdout).toMatch(/^topology +etcd: registered$/m);
+
+  for (const flags of [{ ...user, "topo-etcd-password": "wrong" }, {}]) {
+    const all = { ...flagsFor(cluster.postgres), ...inEtcd(cluster.etcd), ...flags };
+    const args = argumentsOf({ ...all, "http-port": "0", "grpc-port": "0" });
+    const { code, stderr } = await runProgram(args);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^multipooler: [^\n]* \(see [^\n]*--topo-etcd-\*\)\n$/);
+    expect(stderr).not.toContain("wrong");
+  }
 });

@@ -36,8 +36,8 @@ function settingsFor(error: unknown): string | undefined {
   if (isTopoError(error, TopoErrorCode.Unavailable, TopoErrorCode.Timeout)) {
     return "--topo-global-server-addresses";
   }
-  if (isTopoError(error, TopoErrorCode.Denied)) {
-    return "--topo-global-server-addresses, --topo-etcd-username, --topo-etcd-password-file";
+  if (isTopoError(error, TopoErrorCode.Denied, TopoErrorCode.InvalidArgument)) {
+    return "--topo-global-server-addresses, --topo-etcd-*";
   }
   if (!(error instanceof ManagerError)) return undefined;
   return settingsFor(error.cause) ?? SETTINGS[error.code];

@@ -198,6 +198,7 @@ export class Registration {
 const REFUSALS = [
   TopoErrorCode.RecordConflict,
   TopoErrorCode.Denied,
+  TopoErrorCode.InvalidArgument,
   TopoErrorCode.InvalidRecord,
 ] as const;
 

@@ -57,7 +57,7 @@ export function addTopoCommands(
 function command(topo: Command, name: string, description: string): Command {
   const json = name === "watch" ? "print one JSON object a line" : "print one JSON document";
   return addSettings(
-    topo.command(name).description(description).option("--json", json, false),
+    topo.command(name).description(description).option("--json", json),
     topologyTargetSettings,
   );
 }

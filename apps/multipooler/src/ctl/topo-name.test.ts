@@ -35,6 +35,10 @@ test.each([
   "/multigres/zone1/gateways/multigateway-zone1-a/Gateway",
   "/multigres/global/cell/zone1/Cell",
   "constructor/x",
+  "cell/..",
+  "pooler/./a",
+  "cell/a\nb",
+  "/multigres//cells/zone1/Cell",
 ])("%j names no record and is refused in one line", (text) => {
   expect(() => parseRecordName(text)).toThrow(ConfigError);
   expect(() => parseRecordName(text)).toThrow(/^"[^\n]*" names no record: [^\n]*$/);

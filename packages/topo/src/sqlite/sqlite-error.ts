@@ -8,6 +8,7 @@ const topoCodes: Readonly<Record<number, TopoErrorCode>> = {
   10: TopoErrorCode.Unavailable, // SQLITE_IOERR
   13: TopoErrorCode.Unavailable, // SQLITE_FULL
   14: TopoErrorCode.Unavailable, // SQLITE_CANTOPEN
+  26: TopoErrorCode.InvalidArgument, // SQLITE_NOTADB
 };
 
 interface SqliteFailure extends Error {

@@ -1,0 +1,33 @@
+import { ManagerError, ManagerErrorCode } from "@multipooler/manager";
+import { TopoError, TopoErrorCode } from "@multipooler/topo";
+import { expect, test } from "vitest";
+import { explain } from "./fault.ts";
+
+function topoError(code: TopoErrorCode): TopoError {
+  return new TopoError({ code, key: "/key", message: "went wrong" });
+}
+
+test.each([
+  [TopoErrorCode.Unavailable, "/key: went wrong (see --topo-global-server-addresses)"],
+  [TopoErrorCode.Timeout, "/key: went wrong (see --topo-global-server-addresses)"],
+  [TopoErrorCode.Denied, "/key: went wrong (see --topo-global-server-addresses, --topo-etcd-*)"],
+  [TopoErrorCode.NoNode, "/key: went wrong"],
+])("a failure of the topology with code %s says where to look", (code, line) => {
+  expect(explain(topoError(code))).toBe(line);
+});
+
+test("a refused registration points at the identity, or at the store if that refused", () => {
+  const refused = (code: TopoErrorCode): ManagerError =>
+    new ManagerError(ManagerErrorCode.RegistrationRefused, "refused", { cause: topoError(code) });
+  expect(explain(refused(TopoErrorCode.RecordConflict))).toBe(
+    "refused (see --cell, --service-id, --database, --table-group, --shard)",
+  );
+  expect(explain(refused(TopoErrorCode.Denied))).toBe(
+    "refused (see --topo-global-server-addresses, --topo-etcd-*)",
+  );
+});
+
+test("a fault that no setting cures is told as it is", () => {
+  expect(explain(new ManagerError(ManagerErrorCode.Internal, "broken"))).toBe("broken");
+  expect(explain("thrown text")).toBe("thrown text");
+});
