@@ -1,0 +1,98 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { PassThrough, Writable } from "node:stream";
+import { text } from "node:stream/consumers";
+import { SqliteBackend } from "@multipooler/topo/sqlite";
+import { afterAll, expect, test } from "vitest";
+import { ConfigError } from "../config.ts";
+import type { TopologyTarget } from "../topology-target.ts";
+import type { TopoOptions } from "./topo-command.ts";
+import { topoGet } from "./topo-get.ts";
+import { topoInit } from "./topo-init.ts";
+import { topoList } from "./topo-list.ts";
+import { topoTree } from "./topo-tree.ts";
+
+const directory = mkdtempSync(join(tmpdir(), "multipooler ctl topo "));
+afterAll(() => rmSync(directory, { recursive: true }));
+
+function target(name: string): TopologyTarget & { readonly server: { readonly file: string } } {
+  return {
+    server: { type: "sqlite", file: join(directory, name) },
+    globalRoot: "/multigres/global",
+    homeCell: { name: "zone1", serverAddresses: [], root: "/multigres/zone1" },
+  };
+}
+
+interface Run {
+  readonly code: number;
+  readonly stdout: string;
+  readonly complaints: readonly string[];
+}
+
+/** Runs a command and collects what it says. */
+async function run(
+  command: (
+    options: TopoOptions,
+    io: { stdout: Writable; complain: (line: string) => void },
+  ) => Promise<number>,
+  options: TopoOptions,
+): Promise<Run> {
+  const stdout = new PassThrough();
+  const complaints: string[] = [];
+  const said = text(stdout);
+  const code = await command(options, { stdout, complain: (line) => complaints.push(line) });
+  stdout.end();
+  return { code, stdout: await said, complaints };
+}
+
+/** A topology with a cell, and in it a key whose value is no record. */
+async function damagedTopology(name: string): Promise<TopoOptions & { readonly key: string }> {
+  const options = { target: target(name), json: false };
+  await run(topoInit, options);
+  const key = "/multigres/zone1/poolers/multipooler-zone1-a/Pooler";
+  const store = new SqliteBackend().connect([options.target.server.file]);
+  await store.put(key, Buffer.from([0xff]));
+  await store.close();
+  return { ...options, key };
+}
+
+test("a damaged record is named, the rest is printed, and the exit code tells", async () => {
+  const { key, ...options } = await damagedTopology("damaged.db");
+  const list = await run((given, io) => topoList(undefined, given, io), options);
+  expect(list.code).toBe(1);
+  expect(list.stdout).toContain("/multigres/global/cells/zone1/Cell");
+  expect(list.stdout).toContain("(1 row)");
+  expect(list.complaints).toEqual([expect.stringContaining(`${key}: not a pooler record`)]);
+
+  const tree = await run(topoTree, options);
+  expect(tree.code).toBe(1);
+  expect(tree.stdout).toContain("└─ poolers\n   └─ (none)\n");
+  expect(tree.complaints).toEqual(list.complaints);
+
+  const get = await run((given, io) => topoGet(key, given, io), options);
+  expect(get).toEqual({ code: 1, stdout: "", complaints: [`${key}: not a pooler record`] });
+});
+
+test("a reader that went away is the end of the work, and no failure", async () => {
+  const options = { target: target("unread.db"), json: false };
+  await run(topoInit, options);
+  const stdout = new Writable({
+    highWaterMark: 0,
+    write: (_chunk, _encoding, done) =>
+      done(Object.assign(new Error("write EPIPE"), { code: "EPIPE" })),
+  });
+  const complaints: string[] = [];
+  const io = { stdout, complain: (line: string) => complaints.push(line) };
+  expect(await topoList(undefined, options, io)).toBe(0);
+  expect(complaints).toEqual([]);
+});
+
+test("a topology in memory cannot be looked at from outside", async () => {
+  const options = {
+    target: { ...target("unused.db"), server: { type: "memory" } as const },
+    json: false,
+  };
+  await expect(run(topoTree, options)).rejects.toThrow(ConfigError);
+  await expect(run(topoTree, options)).rejects.toThrow("--topo-implementation");
+});
