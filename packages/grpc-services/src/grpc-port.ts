@@ -72,11 +72,20 @@ export class GrpcPort {
   }
 }
 
+/** What the system's error codes mean to the one who chose the address. */
+const LISTEN_FAULTS: ReadonlyMap<unknown, string> = new Map([
+  ["EADDRINUSE", "the port is in use"],
+  ["EACCES", "the port may not be used without more privileges"],
+  ["EADDRNOTAVAIL", "this machine does not have the address"],
+  ["ENOTFOUND", "the name of the host is not known"],
+]);
+
 function listenFailed(address: string, cause: unknown): GrpcServicesError {
-  const why = cause instanceof Error ? cause.message : String(cause);
+  const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
+  const why = LISTEN_FAULTS.get(code) ?? (cause instanceof Error ? cause.message : String(cause));
   return new GrpcServicesError(
     GrpcServicesErrorCode.ListenFailed,
-    `cannot listen for gRPC on ${address}: ${why}`,
+    `cannot listen on ${address}: ${why}`,
     { cause },
   );
 }

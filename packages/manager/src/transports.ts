@@ -22,11 +22,7 @@ export async function listenAll(
       await (signal === undefined ? listening : untilAborted(listening, signal));
     } catch (error) {
       signal?.throwIfAborted();
-      throw new ManagerError(
-        ManagerErrorCode.ListenFailed,
-        `cannot accept clients: ${messageOf(error)}`,
-        { cause: error },
-      );
+      throw new ManagerError(ManagerErrorCode.ListenFailed, messageOf(error), { cause: error });
     }
   }
 }

@@ -88,12 +88,12 @@ test("when one transport cannot listen, open rejects and closes those that do", 
   await fixture.prepareTopology();
   const busy = new FakeTransport();
   busy.onListen = () => {
-    throw new Error("listen EADDRINUSE: address already in use 127.0.0.1:15432");
+    throw new Error("cannot listen on 127.0.0.1:15432: the port is in use");
   };
   const transports = [fixture.transport, busy];
   await expect(fixture.manager.open({ transports })).rejects.toMatchObject({
     code: ManagerErrorCode.ListenFailed,
-    message: "cannot accept clients: listen EADDRINUSE: address already in use 127.0.0.1:15432",
+    message: "cannot listen on 127.0.0.1:15432: the port is in use",
   });
   expect(fixture.transport.calls).toEqual(["listen", "close"]);
   expect(fixture.transport.listening).toBe(false);
