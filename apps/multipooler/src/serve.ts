@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
-import { GrpcServer } from "@multipooler/grpc-services";
+import { GrpcServer, logGrpcLibrary } from "@multipooler/grpc-services";
 import { MultiPoolerManager, PoolerType } from "@multipooler/manager";
 import type { ManagerOptions } from "@multipooler/manager";
 import { MultiPooler } from "@multipooler/poolerserver";
@@ -108,6 +108,7 @@ async function start({ config, target, logger, termination, parts }: Start): Pro
     heartbeatIntervalMs: config.heartbeatIntervalMs,
     logger: logger.child({ component: "manager" }),
   });
+  logGrpcLibrary(logger.child({ component: "grpc-js" }));
   const grpc = new GrpcServer({
     manager,
     host: config.grpcBindAddress,

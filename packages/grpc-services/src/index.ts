@@ -1,4 +1,5 @@
 export { GrpcServicesError, GrpcServicesErrorCode } from "./error.ts";
+export { logGrpcLibrary } from "./grpc-library-log.ts";
 export { GrpcServer } from "./grpc-server.ts";
 export type { GrpcServerOptions } from "./grpc-server.ts";
 export type { Logger } from "./logger.ts";
