@@ -71,6 +71,8 @@ export function connect(options: ConnectOptions): PoolerClient {
     "grpc.max_receive_message_length": maxMessageBytes,
     "grpc.max_send_message_length": maxMessageBytes,
     "grpc.service_config_disable_resolution": 1,
+    // A pooler is a neighbour; grpc-js would ask the proxy for the web even for 127.0.0.1.
+    "grpc.enable_http_proxy": 0,
     "grpc.use_local_subchannel_pool": 1,
     "grpc.enable_channelz": 0,
     "grpc-node.flow_control_window": FLOW_CONTROL_WINDOW_BYTES,

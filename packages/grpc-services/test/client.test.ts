@@ -1,5 +1,5 @@
 import { Metadata } from "@grpc/grpc-js";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { connect, GrpcStatusError } from "../src/client.ts";
 import { grpcStatusError } from "../src/grpc-status-error.ts";
 import { FakePoolerError } from "./fake-manager.ts";
@@ -127,4 +127,19 @@ test.each([
   ["words", "UNKNOWN", "words"],
 ])("whatever else is thrown (%s) becomes a GrpcStatusError too", (thrown, code, message) => {
   expect(grpcStatusError(thrown)).toMatchObject({ name: "GrpcStatusError", code, message });
+});
+
+test("a pooler is reached directly, whatever proxy the environment has for the web", async () => {
+  await using pooler = await startServer();
+  for (const name of ["grpc_proxy", "https_proxy", "http_proxy"]) {
+    vi.stubEnv(name, "http://127.0.0.1:1");
+  }
+  vi.stubEnv("no_grpc_proxy", "");
+  vi.stubEnv("no_proxy", "");
+  try {
+    using client = connect({ address: pooler.address });
+    expect(await client.isServing("")).toBe(true);
+  } finally {
+    vi.unstubAllEnvs();
+  }
 });
