@@ -12,6 +12,7 @@ import type {
 import { Code } from "@multipooler/proto/mtrpc";
 import { CallLifetime } from "./call-lifetime.ts";
 import { CallSink, checkMessageSize } from "./call-sink.ts";
+import { GrpcServicesError, GrpcServicesErrorCode } from "./error.ts";
 import { errorStatus } from "./error-status.ts";
 import type { Logger } from "./logger.ts";
 import { DETAILS_TRAILER, plainStatus } from "./rpc-status.ts";
@@ -65,7 +66,7 @@ function grpcHandler(
 ): UntypedHandleCall {
   const failed = (error: unknown): Partial<StatusObject> => {
     const status = errorStatus(error);
-    if (status.code === Code.INTERNAL) {
+    if (status.code === Code.INTERNAL && !isFaultOfClient(error)) {
       options.logger.error({ err: error, method: path }, "a call failed for an internal reason");
     }
     return grpcStatus(status);
@@ -146,6 +147,13 @@ function grpcStatus({ code, message, details }: RpcStatus): Partial<StatusObject
   const metadata = new Metadata();
   if (details !== undefined) metadata.set(DETAILS_TRAILER, asBuffer(details));
   return { code: isStatusCode(code) ? code : StatusCode.UNKNOWN, details: message, metadata };
+}
+
+/** Whether the client was told everything, so that there is nothing for an operator to read. */
+function isFaultOfClient(error: unknown): boolean {
+  return (
+    error instanceof GrpcServicesError && error.code === GrpcServicesErrorCode.MalformedRequest
+  );
 }
 
 function isStatusCode(code: number): code is StatusCode {

@@ -302,7 +302,7 @@ test.each([
   expect(statusDetails(status)).toBeUndefined();
 });
 
-test("bytes that are no request are refused", async () => {
+test("bytes that are no request are refused, and fill no log", async () => {
   await using pooler = await startServer();
   using client = new RawClient(pooler.address);
   const { status } = await client.call(STREAM_EXECUTE, Buffer.from([0x0a, 0x05, 0x41]));
@@ -310,4 +310,5 @@ test("bytes that are no request are refused", async () => {
     code: 13,
     details: "the request of StreamExecute cannot be decoded",
   });
+  expect(pooler.log).toEqual([]);
 });
