@@ -104,7 +104,6 @@ const OWN_STATUS: Readonly<Record<GrpcServicesErrorCode, (error: GrpcServicesErr
         diagnosticMessage(errorOf("54000")(message)),
       ),
     MALFORMED_ROWS: ({ message }) => detailedStatus(Code.INTERNAL, message, undefined),
-    SHUTTING_DOWN: ({ message }) => plainStatus(Code.UNAVAILABLE, message),
   };
 
 function errorOf(code: string): (message: string) => Diagnostic {

@@ -12,7 +12,6 @@
  * | MALFORMED_REQUEST | the bytes of a request are not a message of its type                |
  * | MESSAGE_TOO_LARGE | an answer does not fit into one message                             |
  * | MALFORMED_ROWS    | the controller handed out bytes that are not rows of the result     |
- * | SHUTTING_DOWN     | the server is closing                                               |
  */
 export const GrpcServicesErrorCode = {
   ListenFailed: "LISTEN_FAILED",
@@ -24,7 +23,6 @@ export const GrpcServicesErrorCode = {
   MalformedRequest: "MALFORMED_REQUEST",
   MessageTooLarge: "MESSAGE_TOO_LARGE",
   MalformedRows: "MALFORMED_ROWS",
-  ShuttingDown: "SHUTTING_DOWN",
 } as const;
 export type GrpcServicesErrorCode =
   (typeof GrpcServicesErrorCode)[keyof typeof GrpcServicesErrorCode];
