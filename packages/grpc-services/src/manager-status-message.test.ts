@@ -39,6 +39,12 @@ test("a serving primary tells everything about itself", () => {
       awaySinceTime: undefined,
       typeSource: 1,
     },
+    heartbeat: {
+      mode: 2,
+      lag: undefined,
+      lastWrittenTime: new Date("2026-01-02T03:04:05.000Z"),
+      lastError: "",
+    },
     startTime: new Date("2026-01-02T03:04:00.000Z"),
     version: "1.2.3",
   });
@@ -103,4 +109,35 @@ test("a start that failed for good says why", () => {
     state: 3,
     errorMessage: "the password is wrong",
   });
+});
+
+test("a drained pooler is told apart from one whose type is not known", () => {
+  expect(message({ type: "DRAINED" }).poolerType).toBe(3);
+  expect(message({ type: "UNKNOWN" }).poolerType).toBe(0);
+});
+
+test.each<[string, ManagerStatus["heartbeat"], object]>([
+  ["that is off", { mode: "off" }, { mode: 1, lag: undefined, lastError: "" }],
+  [
+    "that could not be written yet",
+    { mode: "writer", lastWrittenAt: undefined, lastError: "no standby confirmed it" },
+    { mode: 2, lastWrittenTime: undefined, lastError: "no standby confirmed it" },
+  ],
+  [
+    "that did not arrive",
+    { mode: "reader", lagMs: undefined, lastError: "no heartbeat for 2100 ms" },
+    { mode: 3, lag: undefined, lastError: "no heartbeat for 2100 ms" },
+  ],
+  [
+    "without lag",
+    { mode: "reader", lagMs: 0, lastError: undefined },
+    { mode: 3, lag: { seconds: 0n, nanos: 0 }, lastError: "" },
+  ],
+  [
+    "that is a minute behind",
+    { mode: "reader", lagMs: 61_007, lastError: undefined },
+    { mode: 3, lag: { seconds: 61n, nanos: 7_000_000 }, lastError: "" },
+  ],
+])("a heartbeat %s is told", (_, heartbeat, told) => {
+  expect(message({ heartbeat }).heartbeat).toMatchObject(told);
 });

@@ -5,20 +5,23 @@ import type {
   ServingStatus as Serving,
 } from "@multipooler/controller-api";
 import type {
+  HeartbeatStatus as Heartbeat,
   ManagerState as State,
   ManagerStatus,
   PoolerType as Type,
   TopologyStatus,
 } from "@multipooler/manager";
 import { ID_ComponentType } from "@multipooler/proto/clustermetadata";
+import type { Duration } from "@multipooler/proto/duration";
 import {
+  HeartbeatMode,
   ManagerState,
   PoolerRole,
   PoolerType,
   PoolerTypeSource,
   ServingStatus,
 } from "@multipooler/proto/manager-v1";
-import type { StatusResponse } from "@multipooler/proto/manager-v1";
+import type { HeartbeatStatus, StatusResponse } from "@multipooler/proto/manager-v1";
 import { hostAndPort } from "./host-and-port.ts";
 
 const STATES: Readonly<Record<State["name"], ManagerState>> = {
@@ -31,7 +34,7 @@ const TYPES: Readonly<Record<Type, PoolerType>> = {
   UNKNOWN: PoolerType.POOLER_TYPE_UNSPECIFIED,
   PRIMARY: PoolerType.POOLER_TYPE_PRIMARY,
   REPLICA: PoolerType.POOLER_TYPE_REPLICA,
-  DRAINED: PoolerType.POOLER_TYPE_UNSPECIFIED,
+  DRAINED: PoolerType.POOLER_TYPE_DRAINED,
 };
 
 const TYPE_SOURCES: Readonly<Record<TopologyStatus["typeSource"], PoolerTypeSource>> = {
@@ -90,6 +93,7 @@ export function statusMessage(status: ManagerStatus, version: string): StatusRes
       awaySinceTime: topology.awaySince,
       typeSource: TYPE_SOURCES[topology.typeSource],
     },
+    heartbeat: heartbeatMessage(status.heartbeat),
     startTime: status.startedAt,
     version,
   };
@@ -102,6 +106,33 @@ function servingMessage({ current, wanted }: ServingState): StatusResponse["serv
       wanted === undefined ? ServingStatus.SERVING_STATUS_UNSPECIFIED : SERVING[wanted.status],
     reason: (wanted ?? current).reason,
   };
+}
+
+function heartbeatMessage(heartbeat: Heartbeat): HeartbeatStatus {
+  const nothing = { lag: undefined, lastWrittenTime: undefined, lastError: "" };
+  switch (heartbeat.mode) {
+    case "off":
+      return { ...nothing, mode: HeartbeatMode.HEARTBEAT_MODE_OFF };
+    case "writer":
+      return {
+        ...nothing,
+        mode: HeartbeatMode.HEARTBEAT_MODE_WRITER,
+        lastWrittenTime: heartbeat.lastWrittenAt,
+        lastError: heartbeat.lastError ?? "",
+      };
+    case "reader":
+      return {
+        ...nothing,
+        mode: HeartbeatMode.HEARTBEAT_MODE_READER,
+        lag: heartbeat.lagMs === undefined ? undefined : duration(heartbeat.lagMs),
+        lastError: heartbeat.lastError ?? "",
+      };
+  }
+}
+
+function duration(ms: number): Duration {
+  const whole = Math.floor(ms / 1000);
+  return { seconds: BigInt(whole), nanos: Math.floor((ms - whole * 1000) * 1_000_000) };
 }
 
 function addressText(address: DatabaseAddress): string {

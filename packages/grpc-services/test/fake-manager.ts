@@ -96,7 +96,11 @@ export function managerStatus(): ManagerStatus {
       lastPublishedAt: new Date("2026-01-02T03:04:05.678Z"),
       awaySince: undefined,
     },
-    heartbeat: { mode: "off" },
+    heartbeat: {
+      mode: "writer",
+      lastWrittenAt: new Date("2026-01-02T03:04:05.000Z"),
+      lastError: undefined,
+    },
     startedAt: new Date("2026-01-02T03:04:00.000Z"),
   };
 }

@@ -1,4 +1,5 @@
 import {
+  HeartbeatMode,
   ManagerState,
   PoolerRole,
   PoolerType,
@@ -30,6 +31,10 @@ test("a serving primary", () => {
         connectionsLimit: 97,
       },
       topology: { implementation: "memory", registered: true },
+      heartbeat: {
+        mode: HeartbeatMode.HEARTBEAT_MODE_WRITER,
+        lastWrittenTime: new Date("2026-11-23T11:02:02.750Z"),
+      },
       startTime: started,
       version: "0.1.0",
     }),
@@ -48,6 +53,7 @@ test("a serving primary", () => {
       "database     127.0.0.1:5432: PostgreSQL 17.10, out of recovery",
       "connections  4 of 97",
       "topology     memory: registered",
+      "heartbeat    written 250 ms ago",
       "",
     ].join("\n"),
   );
@@ -103,5 +109,44 @@ test("a type that is only remembered says so", () => {
   });
   expect(statusText(status, started)).toMatch(
     /^type +PRIMARY, as remembered from an earlier run$/m,
+  );
+});
+
+test.each([
+  ["off", { mode: HeartbeatMode.HEARTBEAT_MODE_OFF }],
+  ["not written yet", { mode: HeartbeatMode.HEARTBEAT_MODE_WRITER }],
+  [
+    "written 3 min 0 s ago (no synchronous standby confirmed the heartbeat)",
+    {
+      mode: HeartbeatMode.HEARTBEAT_MODE_WRITER,
+      lastWrittenTime: new Date("2026-11-23T09:57:00Z"),
+      lastError: "no synchronous standby confirmed the heartbeat",
+    },
+  ],
+  [
+    // The clocks of two machines differ.
+    "written 0 ms ago",
+    {
+      mode: HeartbeatMode.HEARTBEAT_MODE_WRITER,
+      lastWrittenTime: new Date("2026-11-23T10:00:01Z"),
+    },
+  ],
+  ["lag not known", { mode: HeartbeatMode.HEARTBEAT_MODE_READER }],
+  [
+    "lag 42 ms",
+    { mode: HeartbeatMode.HEARTBEAT_MODE_READER, lag: { seconds: 0n, nanos: 42_000_000 } },
+  ],
+  [
+    "lag 12.3 s (no heartbeat for 12340 ms)",
+    {
+      mode: HeartbeatMode.HEARTBEAT_MODE_READER,
+      lag: { seconds: 12n, nanos: 340_000_000 },
+      lastError: "no heartbeat for 12340 ms",
+    },
+  ],
+])("a heartbeat reads: %s", (text, heartbeat) => {
+  const lines = statusText(StatusResponse.fromPartial({ heartbeat }), started).split("\n");
+  expect(lines.find((line) => line.startsWith("heartbeat"))).toMatch(
+    new RegExp(`^heartbeat +${RegExp.escape(text)}$`),
   );
 });

@@ -1,17 +1,22 @@
 import {
+  HeartbeatMode,
   PoolerTypeSource,
   managerStateToJSON,
   poolerRoleToJSON,
   poolerTypeToJSON,
   servingStatusToJSON,
 } from "@multipooler/proto/manager-v1";
-import type { StatusResponse, TopologyStatus } from "@multipooler/proto/manager-v1";
+import type {
+  HeartbeatStatus,
+  StatusResponse,
+  TopologyStatus,
+} from "@multipooler/proto/manager-v1";
 import { factLines } from "./fact-lines.ts";
 import { shortTime } from "./short-time.ts";
 
 /** The status for people: one line a fact, the name of the fact in front. */
 export function statusText(status: StatusResponse, now: Date): string {
-  const { poolerId, shardKey, serving, database, topology } = status;
+  const { poolerId, shardKey, serving, database, topology, heartbeat } = status;
   const lines: [string, string][] = [
     ["pooler", `${poolerId?.cell ?? "?"}/${poolerId?.name ?? "?"}, version ${status.version}`],
     [
@@ -51,6 +56,7 @@ export function statusText(status: StatusResponse, now: Date): string {
     lines.push(["connections", `${database.connectionsUsed} of ${database.connectionsLimit}`]);
   }
   if (topology !== undefined) lines.push(["topology", topologyText(topology)]);
+  if (heartbeat !== undefined) lines.push(["heartbeat", heartbeatText(heartbeat, now)]);
   return factLines(lines);
 }
 
@@ -68,6 +74,33 @@ function topologyText(topology: TopologyStatus): string {
     return `${implementation}: away since ${shortTime(awaySinceTime)}${because(lastError)}${missing}`;
   }
   return `${implementation}: ${registered ? "registered" : "not registered"}${because(lastError)}`;
+}
+
+function heartbeatText(
+  { mode, lag, lastWrittenTime, lastError }: HeartbeatStatus,
+  now: Date,
+): string {
+  switch (mode) {
+    case HeartbeatMode.HEARTBEAT_MODE_WRITER: {
+      const age = lastWrittenTime && now.getTime() - lastWrittenTime.getTime();
+      return `${age === undefined ? "not written yet" : `written ${shortAge(age)} ago`}${because(lastError)}`;
+    }
+    case HeartbeatMode.HEARTBEAT_MODE_READER: {
+      const age = lag && Number(lag.seconds) * 1000 + lag.nanos / 1_000_000;
+      return `${age === undefined ? "lag not known" : `lag ${shortAge(age)}`}${because(lastError)}`;
+    }
+    case HeartbeatMode.HEARTBEAT_MODE_OFF:
+      return "off";
+    case HeartbeatMode.HEARTBEAT_MODE_UNSPECIFIED:
+    case HeartbeatMode.UNRECOGNIZED:
+      return "unknown";
+  }
+}
+
+/** A lag is worth milliseconds while it is below a minute. */
+function shortAge(ms: number): string {
+  if (ms < 1000) return `${Math.max(0, Math.round(ms))} ms`;
+  return ms < 60_000 ? `${(ms / 1000).toFixed(1)} s` : elapsed(ms);
 }
 
 function word(name: string, prefix: string): string {

@@ -6,6 +6,7 @@
 
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
+import { Duration } from "../../google/protobuf/duration.ts";
 import { Timestamp } from "../../google/protobuf/timestamp.ts";
 import { ID, ShardKey } from "../../multigres/clustermetadata.ts";
 
@@ -77,6 +78,8 @@ export const PoolerType = {
   POOLER_TYPE_PRIMARY: 1,
   /** POOLER_TYPE_REPLICA - Meant to follow a primary. */
   POOLER_TYPE_REPLICA: 2,
+  /** POOLER_TYPE_DRAINED - Meant to serve nothing. */
+  POOLER_TYPE_DRAINED: 3,
   UNRECOGNIZED: -1,
 } as const;
 
@@ -86,6 +89,7 @@ export namespace PoolerType {
   export type POOLER_TYPE_UNSPECIFIED = typeof PoolerType.POOLER_TYPE_UNSPECIFIED;
   export type POOLER_TYPE_PRIMARY = typeof PoolerType.POOLER_TYPE_PRIMARY;
   export type POOLER_TYPE_REPLICA = typeof PoolerType.POOLER_TYPE_REPLICA;
+  export type POOLER_TYPE_DRAINED = typeof PoolerType.POOLER_TYPE_DRAINED;
   export type UNRECOGNIZED = typeof PoolerType.UNRECOGNIZED;
 }
 
@@ -100,6 +104,9 @@ export function poolerTypeFromJSON(object: any): PoolerType {
     case 2:
     case "POOLER_TYPE_REPLICA":
       return PoolerType.POOLER_TYPE_REPLICA;
+    case 3:
+    case "POOLER_TYPE_DRAINED":
+      return PoolerType.POOLER_TYPE_DRAINED;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -115,6 +122,8 @@ export function poolerTypeToJSON(object: PoolerType): string {
       return "POOLER_TYPE_PRIMARY";
     case PoolerType.POOLER_TYPE_REPLICA:
       return "POOLER_TYPE_REPLICA";
+    case PoolerType.POOLER_TYPE_DRAINED:
+      return "POOLER_TYPE_DRAINED";
     case PoolerType.UNRECOGNIZED:
     default:
       return "UNRECOGNIZED";
@@ -293,6 +302,66 @@ export function poolerTypeSourceToJSON(object: PoolerTypeSource): string {
   }
 }
 
+/** What a pooler does with the heartbeat. */
+export const HeartbeatMode = {
+  /** HEARTBEAT_MODE_UNSPECIFIED - Never sent. */
+  HEARTBEAT_MODE_UNSPECIFIED: 0,
+  /** HEARTBEAT_MODE_OFF - Nothing: it does not serve. */
+  HEARTBEAT_MODE_OFF: 1,
+  /** HEARTBEAT_MODE_WRITER - It writes, as a primary. */
+  HEARTBEAT_MODE_WRITER: 2,
+  /** HEARTBEAT_MODE_READER - It reads, as a replica. */
+  HEARTBEAT_MODE_READER: 3,
+  UNRECOGNIZED: -1,
+} as const;
+
+export type HeartbeatMode = typeof HeartbeatMode[keyof typeof HeartbeatMode];
+
+export namespace HeartbeatMode {
+  export type HEARTBEAT_MODE_UNSPECIFIED = typeof HeartbeatMode.HEARTBEAT_MODE_UNSPECIFIED;
+  export type HEARTBEAT_MODE_OFF = typeof HeartbeatMode.HEARTBEAT_MODE_OFF;
+  export type HEARTBEAT_MODE_WRITER = typeof HeartbeatMode.HEARTBEAT_MODE_WRITER;
+  export type HEARTBEAT_MODE_READER = typeof HeartbeatMode.HEARTBEAT_MODE_READER;
+  export type UNRECOGNIZED = typeof HeartbeatMode.UNRECOGNIZED;
+}
+
+export function heartbeatModeFromJSON(object: any): HeartbeatMode {
+  switch (object) {
+    case 0:
+    case "HEARTBEAT_MODE_UNSPECIFIED":
+      return HeartbeatMode.HEARTBEAT_MODE_UNSPECIFIED;
+    case 1:
+    case "HEARTBEAT_MODE_OFF":
+      return HeartbeatMode.HEARTBEAT_MODE_OFF;
+    case 2:
+    case "HEARTBEAT_MODE_WRITER":
+      return HeartbeatMode.HEARTBEAT_MODE_WRITER;
+    case 3:
+    case "HEARTBEAT_MODE_READER":
+      return HeartbeatMode.HEARTBEAT_MODE_READER;
+    case -1:
+    case "UNRECOGNIZED":
+    default:
+      return HeartbeatMode.UNRECOGNIZED;
+  }
+}
+
+export function heartbeatModeToJSON(object: HeartbeatMode): string {
+  switch (object) {
+    case HeartbeatMode.HEARTBEAT_MODE_UNSPECIFIED:
+      return "HEARTBEAT_MODE_UNSPECIFIED";
+    case HeartbeatMode.HEARTBEAT_MODE_OFF:
+      return "HEARTBEAT_MODE_OFF";
+    case HeartbeatMode.HEARTBEAT_MODE_WRITER:
+      return "HEARTBEAT_MODE_WRITER";
+    case HeartbeatMode.HEARTBEAT_MODE_READER:
+      return "HEARTBEAT_MODE_READER";
+    case HeartbeatMode.UNRECOGNIZED:
+    default:
+      return "UNRECOGNIZED";
+  }
+}
+
 /** Asks for the status of the pooler that answers. */
 export interface StatusRequest {
 }
@@ -341,6 +410,8 @@ export interface StatusResponse {
     | undefined;
   /** The version of the multipooler program, e.g. "0.3.1". */
   version: string;
+  /** The heartbeat through the database, which tells how far a replica is behind. */
+  heartbeat: HeartbeatStatus | undefined;
 }
 
 /** The serving status and the transition that runs, if any. */
@@ -399,6 +470,25 @@ export interface TopologyStatus {
     | undefined;
   /** How the pooler's type is known. */
   typeSource: PoolerTypeSource;
+}
+
+/** The row in the database that a primary renews and that its replicas read. */
+export interface HeartbeatStatus {
+  /** What this pooler does with it. */
+  mode: HeartbeatMode;
+  /**
+   * For a reader the age of the last heartbeat that arrived, never negative. Absent when none did,
+   * and in every other mode.
+   */
+  lag:
+    | Duration
+    | undefined;
+  /** For a writer when it last wrote. Absent when it has not yet, and in every other mode. */
+  lastWrittenTime:
+    | Date
+    | undefined;
+  /** Why the last heartbeat could not be written or read, one line for people; empty when it could. */
+  lastError: string;
 }
 
 function createBaseStatusRequest(): StatusRequest {
@@ -469,6 +559,7 @@ function createBaseStatusResponse(): StatusResponse {
     topology: undefined,
     startTime: undefined,
     version: "",
+    heartbeat: undefined,
   };
 }
 
@@ -515,6 +606,9 @@ export const StatusResponse: MessageFns<StatusResponse> = {
     }
     if (message.version !== "") {
       writer.uint32(114).string(message.version);
+    }
+    if (message.heartbeat !== undefined) {
+      HeartbeatStatus.encode(message.heartbeat, writer.uint32(122).fork()).join();
     }
     return writer;
   },
@@ -644,6 +738,14 @@ export const StatusResponse: MessageFns<StatusResponse> = {
             message.version = reader.string();
             continue;
           }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.heartbeat = HeartbeatStatus.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -700,6 +802,7 @@ export const StatusResponse: MessageFns<StatusResponse> = {
         ? fromJsonTimestamp(object.start_time)
         : undefined,
       version: isSet(object.version) ? globalThis.String(object.version) : "",
+      heartbeat: isSet(object.heartbeat) ? HeartbeatStatus.fromJSON(object.heartbeat) : undefined,
     };
   },
 
@@ -747,6 +850,9 @@ export const StatusResponse: MessageFns<StatusResponse> = {
     if (message.version !== "") {
       obj.version = message.version;
     }
+    if (message.heartbeat !== undefined) {
+      obj.heartbeat = HeartbeatStatus.toJSON(message.heartbeat);
+    }
     return obj;
   },
 
@@ -781,6 +887,9 @@ export const StatusResponse: MessageFns<StatusResponse> = {
       : undefined;
     message.startTime = object.startTime ?? undefined;
     message.version = object.version ?? "";
+    message.heartbeat = (object.heartbeat !== undefined && object.heartbeat !== null)
+      ? HeartbeatStatus.fromPartial(object.heartbeat)
+      : undefined;
     return message;
   },
 };
@@ -1350,6 +1459,131 @@ export const TopologyStatus: MessageFns<TopologyStatus> = {
     message.lastPublishedTime = object.lastPublishedTime ?? undefined;
     message.awaySinceTime = object.awaySinceTime ?? undefined;
     message.typeSource = object.typeSource ?? 0;
+    return message;
+  },
+};
+
+function createBaseHeartbeatStatus(): HeartbeatStatus {
+  return { mode: 0, lag: undefined, lastWrittenTime: undefined, lastError: "" };
+}
+
+export const HeartbeatStatus: MessageFns<HeartbeatStatus> = {
+  encode(message: HeartbeatStatus, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.mode !== 0) {
+      writer.uint32(8).int32(message.mode);
+    }
+    if (message.lag !== undefined) {
+      Duration.encode(message.lag, writer.uint32(18).fork()).join();
+    }
+    if (message.lastWrittenTime !== undefined) {
+      Timestamp.encode(toTimestamp(message.lastWrittenTime), writer.uint32(26).fork()).join();
+    }
+    if (message.lastError !== "") {
+      writer.uint32(34).string(message.lastError);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): HeartbeatStatus {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseHeartbeatStatus();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.mode = reader.int32() as any;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.lag = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.lastWrittenTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.lastError = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): HeartbeatStatus {
+    return {
+      mode: isSet(object.mode) ? heartbeatModeFromJSON(object.mode) : 0,
+      lag: isSet(object.lag) ? Duration.fromJSON(object.lag) : undefined,
+      lastWrittenTime: isSet(object.lastWrittenTime)
+        ? fromJsonTimestamp(object.lastWrittenTime)
+        : isSet(object.last_written_time)
+        ? fromJsonTimestamp(object.last_written_time)
+        : undefined,
+      lastError: isSet(object.lastError)
+        ? globalThis.String(object.lastError)
+        : isSet(object.last_error)
+        ? globalThis.String(object.last_error)
+        : "",
+    };
+  },
+
+  toJSON(message: HeartbeatStatus): unknown {
+    const obj: any = {};
+    if (message.mode !== 0) {
+      obj.mode = heartbeatModeToJSON(message.mode);
+    }
+    if (message.lag !== undefined) {
+      obj.lag = Duration.toJSON(message.lag);
+    }
+    if (message.lastWrittenTime !== undefined) {
+      obj.lastWrittenTime = message.lastWrittenTime.toISOString();
+    }
+    if (message.lastError !== "") {
+      obj.lastError = message.lastError;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<HeartbeatStatus>): HeartbeatStatus {
+    return HeartbeatStatus.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<HeartbeatStatus>): HeartbeatStatus {
+    const message = createBaseHeartbeatStatus();
+    message.mode = object.mode ?? 0;
+    message.lag = (object.lag !== undefined && object.lag !== null) ? Duration.fromPartial(object.lag) : undefined;
+    message.lastWrittenTime = object.lastWrittenTime ?? undefined;
+    message.lastError = object.lastError ?? "";
     return message;
   },
 };
