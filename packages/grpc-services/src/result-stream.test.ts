@@ -204,6 +204,24 @@ test("rows that are pending when the stream is cut short are sent without a tag"
   ]);
 });
 
+test("the beginning of a row that nothing of was sent is left out when the stream is cut short", () => {
+  const small = dataRow("1");
+  const beginning = dataRow("x".repeat(240)).subarray(0, 60);
+  const events: ResultEvent[] = [
+    fields("a"),
+    rows(small),
+    { type: "rows", block: beginning, rowCount: 0, inProgress: true },
+  ];
+  expect(messages(passthrough(), events)).toEqual([
+    result({
+      fields: wireFields("a"),
+      hasFields: true,
+      passthroughBlock: small,
+      passthroughRowCount: 1,
+    }),
+  ]);
+});
+
 test("a promise of the sink reaches the controller, also for what was sent before a notice", async () => {
   const behind = Promise.resolve();
   const answers = [behind, undefined];

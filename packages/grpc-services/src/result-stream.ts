@@ -63,10 +63,14 @@ export class ResultStream {
     }
   }
 
-  /** Sends the rows that are pending. For the end of a stream that an error cut short. */
+  /**
+   * Sends the rows that are pending. For the end of a stream that an error cut short: the beginning
+   * of a row that will not be completed is left out, as a client could do nothing with it.
+   */
   flush(): Promise<void> | undefined {
     const batch = this.#batcher.take();
-    return batch.rows.length === 0 && batch.block.length === 0
+    const isEmpty = batch.rows.length === 0 && batch.block.length === 0;
+    return isEmpty || batch.inProgress
       ? undefined
       : this.#sink.write(this.#resultMessage(batch, ""));
   }

@@ -11,10 +11,18 @@ const LIMIT = 100;
 
 /** A controller with blocks of at most {@link LIMIT}: whole rows, or the pieces of a larger one. */
 const events: fc.Arbitrary<RowsEvent[]> = fc
-  .array(fc.array(fc.uint8Array({ maxLength: 250 }), { minLength: 1, maxLength: 6 }))
-  .map((groups) => groups.flatMap((values) => rowsEvents(values.map((value) => dataRow(value)))));
+  .tuple(
+    fc.array(fc.array(fc.uint8Array({ maxLength: 250 }), { minLength: 1, maxLength: 6 })),
+    fc.integer({ min: 1, max: LIMIT }),
+  )
+  .map(([groups, pieceBytes]) =>
+    groups.flatMap((values) => {
+      const frames = values.map((value) => dataRow(value));
+      return rowsEvents(frames, pieceBytes);
+    }),
+  );
 
-function rowsEvents(frames: readonly Buffer[]): RowsEvent[] {
+function rowsEvents(frames: readonly Buffer[], pieceBytes: number = LIMIT): RowsEvent[] {
   const found: RowsEvent[] = [];
   let block = Buffer.alloc(0);
   let rowCount = 0;
@@ -25,7 +33,7 @@ function rowsEvents(frames: readonly Buffer[]): RowsEvent[] {
   };
   for (const frame of frames) {
     if (block.byteLength + frame.byteLength > LIMIT) flush();
-    if (frame.byteLength > LIMIT) found.push(...pieces(frame));
+    if (frame.byteLength > LIMIT) found.push(...pieces(frame, pieceBytes));
     else {
       block = Buffer.concat([block, frame]);
       rowCount += 1;
@@ -35,11 +43,11 @@ function rowsEvents(frames: readonly Buffer[]): RowsEvent[] {
   return found;
 }
 
-function pieces(frame: Buffer): RowsEvent[] {
+function pieces(frame: Buffer, pieceBytes: number = LIMIT): RowsEvent[] {
   const found: RowsEvent[] = [];
-  for (let at = 0; at < frame.byteLength; at += LIMIT) {
-    const inProgress = at + LIMIT < frame.byteLength;
-    const block = frame.subarray(at, at + LIMIT);
+  for (let at = 0; at < frame.byteLength; at += pieceBytes) {
+    const inProgress = at + pieceBytes < frame.byteLength;
+    const block = frame.subarray(at, at + pieceBytes);
     found.push({ type: "rows", block, rowCount: inProgress ? 0 : 1, inProgress });
   }
   return found;
@@ -95,6 +103,19 @@ test("the pieces of a row share their batches with nothing else", () => {
     [large.subarray(0, 100), true, 0],
     [large.subarray(100, 200), true, 0],
     [large.subarray(200), false, 1],
+    [dataRow("2"), false, 1],
+  ]);
+});
+
+test("small pieces of a row are gathered, so that its messages are few", () => {
+  const large = dataRow("x".repeat(230));
+  const rows = [...rowsEvents([dataRow("1")]), ...pieces(large, 30), ...rowsEvents([dataRow("2")])];
+  const found = batches(new PassthroughBatcher(LIMIT), rows);
+  expect(found.map((batch) => [blockBytes(batch), batch.inProgress, batch.rowCount])).toEqual([
+    [dataRow("1"), false, 1],
+    [large.subarray(0, 90), true, 0],
+    [large.subarray(90, 180), true, 0],
+    [large.subarray(180), false, 1],
     [dataRow("2"), false, 1],
   ]);
 });

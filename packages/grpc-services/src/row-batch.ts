@@ -29,6 +29,7 @@ export class PassthroughBatcher implements RowBatcher {
   #block: Uint8Array[] = [];
   #bytes = 0;
   #rowCount = 0;
+  /** What is pending are pieces of a row that is not complete. */
   #insideRow = false;
 
   constructor(maxBytes: number) {
@@ -37,23 +38,24 @@ export class PassthroughBatcher implements RowBatcher {
 
   add(event: RowsEvent, _columns: number, emit: (batch: RowBatch) => void): void {
     const { block, rowCount, inProgress } = event;
-    const isPiece = inProgress || this.#insideRow;
+    const beginsRow = inProgress && !this.#insideRow;
+    const endsRow = !inProgress && this.#insideRow;
+    const fits = this.#bytes + block.byteLength <= this.#maxBytes;
+    if (this.#bytes > 0 && (beginsRow || !fits)) emit(this.take());
     this.#insideRow = inProgress;
-    const fits = !isPiece && this.#bytes + block.byteLength <= this.#maxBytes;
-    if (this.#bytes > 0 && !fits) emit(this.take());
-    if (isPiece) {
-      emit({ rows: [], block: [block], rowCount, inProgress });
-      return;
-    }
     this.#block.push(block);
     this.#bytes += block.byteLength;
     this.#rowCount += rowCount;
-    if (this.#bytes >= this.#maxBytes) emit(this.take());
+    if (endsRow || this.#bytes >= this.#maxBytes) emit(this.take());
   }
 
   take(): RowBatch {
-    const rowCount = this.#rowCount;
-    const batch: RowBatch = { rows: [], block: this.#block, rowCount, inProgress: false };
+    const batch: RowBatch = {
+      rows: [],
+      block: this.#block,
+      rowCount: this.#rowCount,
+      inProgress: this.#insideRow,
+    };
     this.#block = [];
     this.#bytes = 0;
     this.#rowCount = 0;
