@@ -1,11 +1,17 @@
 import { expect, test } from "vitest";
 import { CallSink } from "./call-sink.ts";
+import { UnsentBytes } from "./unsent-bytes.ts";
 
 const MIB = 1_048_576;
 
 class FakeCall {
   readonly written: number[] = [];
   readonly #sent: (() => void)[] = [];
+  #onEnd: () => void = () => {};
+
+  once(_event: "cancelled", listener: () => void): void {
+    this.#onEnd = listener;
+  }
 
   write(message: Uint8Array, onSent: () => void): boolean {
     this.written.push(message.byteLength);
@@ -17,12 +23,20 @@ class FakeCall {
   send(): void {
     this.#sent.shift()?.();
   }
+
+  /** The call ends: what was not sent never will be. */
+  end(): void {
+    this.#onEnd();
+  }
 }
 
-function sinkOf(call: FakeCall): { sink: CallSink; abort: AbortController } {
+function sinkOf(
+  call: FakeCall,
+  unsent: UnsentBytes = new UnsentBytes(64 * MIB),
+): { sink: CallSink; abort: AbortController } {
   const abort = new AbortController();
   return {
-    sink: new CallSink({ call, signal: abort.signal, maxMessageBytes: 4 * MIB }),
+    sink: new CallSink({ call, signal: abort.signal, maxMessageBytes: 4 * MIB, unsent }),
     abort,
   };
 }
@@ -75,4 +89,34 @@ test("a message above the limit is refused and not written", () => {
     expect.objectContaining({ code: "MESSAGE_TOO_LARGE" }),
   );
   expect(call.written).toEqual([]);
+});
+
+test("while the calls together have too much unsent, less of each is taken", async () => {
+  const unsent = new UnsentBytes(MIB);
+  const [hog, small, large] = [new FakeCall(), new FakeCall(), new FakeCall()];
+  const hogging = sinkOf(hog, unsent).sink.write(Buffer.alloc(MIB));
+  expect(sinkOf(small, unsent).sink.write(Buffer.alloc(1000))).toBeUndefined();
+  const held = sinkOf(large, unsent).sink.write(Buffer.alloc(100_000));
+  expect(await isSettled(held)).toBe(false);
+  hog.send();
+  expect(await isSettled(held)).toBe(true);
+  expect(await isSettled(hogging)).toBe(true);
+});
+
+test("a call that ends takes what it never sent out of the sum, once", async () => {
+  const unsent = new UnsentBytes(MIB);
+  const [gone, other] = [new FakeCall(), new FakeCall()];
+  const { sink } = sinkOf(gone, unsent);
+  void sink.write(Buffer.alloc(2 * MIB));
+  void sink.write(Buffer.alloc(2 * MIB));
+  const held = sinkOf(other, unsent).sink.write(Buffer.alloc(100_000));
+  gone.end();
+  expect(await isSettled(held)).toBe(true);
+  gone.send();
+  gone.send();
+  expect(unsent.isAboveLimit).toBe(false);
+  unsent.add(MIB - 100_000);
+  expect(unsent.isAboveLimit).toBe(false);
+  unsent.add(1);
+  expect(unsent.isAboveLimit).toBe(true);
 });

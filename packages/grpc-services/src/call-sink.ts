@@ -1,10 +1,13 @@
 import { GrpcServicesError, GrpcServicesErrorCode } from "./error.ts";
 import type { MessageSink } from "./rpc.ts";
+import type { UnsentBytes } from "./unsent-bytes.ts";
 
 /** What writes the messages of a call of grpc-js. */
 export interface WritableCall {
-  /** Calls `onSent` once the message has left, or is dropped with its call. */
+  /** Calls `onSent` once the message has left; not always when the call ends before that. */
   write(message: Uint8Array, onSent: () => void): boolean;
+  /** Emitted at the end of every call, when nothing is sent any more. */
+  once(event: "cancelled", listener: () => void): unknown;
 }
 
 /** How a {@link CallSink} is built. */
@@ -13,6 +16,8 @@ export interface CallSinkOptions {
   /** Aborts when the call ends early. */
   readonly signal: AbortSignal;
   readonly maxMessageBytes: number;
+  /** Counts for all calls of the server. */
+  readonly unsent: UnsentBytes;
 }
 
 /**
@@ -20,37 +25,67 @@ export interface CallSinkOptions {
  * messages before it complains, 32 MiB of rows for each slow client.
  */
 const HIGH_WATER_BYTES = 1_048_576;
+/** The same while the calls of the server together have too much unsent. */
+const SCARCE_HIGH_WATER_BYTES = 65_536;
+
+/** A client that is behind: who waits for it, and how to hear no more of the other calls. */
+interface Waiting extends PromiseWithResolvers<void> {
+  readonly stopListening: () => void;
+}
 
 /** Writes to a call and bounds what waits there for the client. */
 export class CallSink implements MessageSink<Uint8Array> {
   readonly #call: WritableCall;
   readonly #signal: AbortSignal;
   readonly #maxMessageBytes: number;
+  readonly #unsent: UnsentBytes;
   #unsentBytes = 0;
-  #room: PromiseWithResolvers<void> | undefined;
+  #waiting: Waiting | undefined;
 
-  constructor({ call, signal, maxMessageBytes }: CallSinkOptions) {
+  constructor({ call, signal, maxMessageBytes, unsent }: CallSinkOptions) {
     this.#call = call;
     this.#signal = signal;
     this.#maxMessageBytes = maxMessageBytes;
-    signal.addEventListener("abort", () => this.#room?.resolve(), { once: true });
+    this.#unsent = unsent;
+    signal.addEventListener("abort", () => this.#resume(), { once: true });
+    call.once("cancelled", () => this.#sent(this.#unsentBytes));
   }
 
   write(message: Uint8Array): Promise<void> | undefined {
     checkMessageSize(message, this.#maxMessageBytes);
     if (this.#signal.aborted) return undefined;
-    this.#unsentBytes += message.byteLength;
-    this.#call.write(message, () => this.#sent(message.byteLength));
-    if (this.#unsentBytes < HIGH_WATER_BYTES) return undefined;
-    this.#room ??= Promise.withResolvers();
-    return this.#room.promise;
+    const bytes = message.byteLength;
+    this.#unsentBytes += bytes;
+    this.#unsent.add(bytes);
+    // Once the call has ended, nothing is left to be counted as sent.
+    this.#call.write(message, () => this.#sent(Math.min(bytes, this.#unsentBytes)));
+    if (!this.#isBehind) return undefined;
+    this.#waiting ??= {
+      ...Promise.withResolvers<void>(),
+      stopListening: this.#unsent.onRoom(() => this.#resumeIfRoom()),
+    };
+    return this.#waiting.promise;
+  }
+
+  get #isBehind(): boolean {
+    const limit = this.#unsent.isAboveLimit ? SCARCE_HIGH_WATER_BYTES : HIGH_WATER_BYTES;
+    return this.#unsentBytes >= limit;
   }
 
   #sent(bytes: number): void {
     this.#unsentBytes -= bytes;
-    if (this.#unsentBytes >= HIGH_WATER_BYTES) return;
-    this.#room?.resolve();
-    this.#room = undefined;
+    this.#unsent.remove(bytes);
+    this.#resumeIfRoom();
+  }
+
+  #resumeIfRoom(): void {
+    if (!this.#isBehind) this.#resume();
+  }
+
+  #resume(): void {
+    this.#waiting?.stopListening();
+    this.#waiting?.resolve();
+    this.#waiting = undefined;
   }
 }
 

@@ -18,11 +18,14 @@ import type { Logger } from "./logger.ts";
 import { DETAILS_TRAILER, plainStatus } from "./rpc-status.ts";
 import type { RpcStatus } from "./rpc-status.ts";
 import type { BoundHandler, BoundMethod, BoundService } from "./service-binding.ts";
+import type { UnsentBytes } from "./unsent-bytes.ts";
 
 /** What a call needs besides its handler. */
 export interface AdapterOptions {
   /** The largest message that is sent. */
   readonly maxMessageBytes: number;
+  /** Counts for all calls of the server. */
+  readonly unsent: UnsentBytes;
   readonly logger: Logger;
 }
 
@@ -117,9 +120,9 @@ interface StreamAnswer extends Answer {
 }
 
 async function answerStream(answer: StreamAnswer): Promise<void> {
-  const { call, handler, failed, maxMessageBytes } = answer;
+  const { call, handler, failed, maxMessageBytes, unsent } = answer;
   const lifetime = new CallLifetime(call);
-  const sink = new CallSink({ call, signal: lifetime.signal, maxMessageBytes });
+  const sink = new CallSink({ call, signal: lifetime.signal, maxMessageBytes, unsent });
   try {
     await handler.call(call.request, sink, lifetime);
     if (!call.cancelled) call.end();

@@ -10,6 +10,7 @@ import { MAX_MESSAGE_BYTES } from "./message-limit.ts";
 import { poolerServices } from "./pooler-services.ts";
 import { addReflection } from "./reflection.ts";
 import { raiseStreamResetLimit } from "./stream-reset-limit.ts";
+import { UnsentBytes } from "./unsent-bytes.ts";
 
 /** How a {@link GrpcServer} is built. */
 export interface GrpcServerOptions {
@@ -33,6 +34,9 @@ export interface GrpcServerOptions {
 const DEFAULT_KEEPALIVE_MS = 10_000;
 /** The most that HTTP/2 can say: a gateway has one connection, and a stream for each statement. */
 const UNLIMITED_STREAMS = 0xffff_ffff;
+
+/** What clients together may leave unread before all but the smallest results have to wait: 64 MiB. */
+const MAX_UNSENT_BYTES = 67_108_864;
 
 /** From `listen` to the end of `close`. */
 interface Run {
@@ -158,8 +162,9 @@ export class GrpcServer implements ServiceTransport {
       offered: this.#offered,
       closing,
     });
+    const unsent = new UnsentBytes(MAX_UNSENT_BYTES);
     for (const service of [...offered, health]) {
-      addService(server, service, { maxMessageBytes, logger });
+      addService(server, service, { maxMessageBytes, unsent, logger });
     }
     addReflection(
       server,

@@ -204,7 +204,7 @@ test("rows that are pending when the stream is cut short are sent without a tag"
   ]);
 });
 
-test("the beginning of a row that nothing of was sent is left out when the stream is cut short", () => {
+test("the beginning of a row that will not be completed is left out when the stream is cut short", () => {
   const small = dataRow("1");
   const beginning = dataRow("x".repeat(240)).subarray(0, 60);
   const events: ResultEvent[] = [

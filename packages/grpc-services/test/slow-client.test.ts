@@ -94,6 +94,33 @@ test("a deadline passes also for a client that never reads", async () => {
   expect(signal.reason).toMatchObject({ name: "TimeoutError" });
 });
 
+test("many clients that leave small results unread are held up before the results fill memory", async () => {
+  await using pooler = await startServer();
+  const clients = 120;
+  const result = BLOCK.subarray(0, (BLOCK.byteLength / 2000) * 900);
+  const allWritten = Promise.withResolvers<void>();
+  const allEnded = Promise.withResolvers<void>();
+  let written = 0;
+  let ended = 0;
+  let keptBytes = 0;
+  pooler.manager.execute = async (_request, sink) => {
+    await sink.write({ type: "fields", fields: textFields("a") });
+    const block = Buffer.from(result);
+    await sink.write({ type: "rows", block, rowCount: 900, inProgress: false });
+    const behind = sink.write({ type: "complete", commandTag: "SELECT 900" });
+    if (behind === undefined) keptBytes += block.byteLength;
+    if (++written === clients) allWritten.resolve();
+    await behind;
+    if (++ended === clients) allEnded.resolve();
+  };
+  const silent = Array.from({ length: clients }, () => new SilentClient(pooler.address));
+  await allWritten.promise;
+  expect(keptBytes).toBeGreaterThan(60 * MIB);
+  expect(keptBytes).toBeLessThan(66 * MIB);
+  for (const client of silent) client[Symbol.dispose]();
+  await allEnded.promise;
+});
+
 test("a client that reads slowly gets everything", async () => {
   await using pooler = await startServer();
   const blocks = 40;
