@@ -42,6 +42,12 @@ test("a passed deadline aborts with a TimeoutError, without a word from grpc-js"
   expect(reason(lifetime)).toBe("TimeoutError");
 });
 
+test("a call whose deadline has passed on its way begins aborted, without a timer", () => {
+  const lifetime = new CallLifetime(new FakeCall(Date.now() - 100));
+  expect(reason(lifetime)).toBe("TimeoutError");
+  expect(vi.getTimerCount()).toBe(0);
+});
+
 test("a client that gives up at its own deadline, just before the server's, has timed out", () => {
   const call = new FakeCall(Date.now() + 1000);
   const lifetime = new CallLifetime(call);

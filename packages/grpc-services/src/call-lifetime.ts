@@ -31,7 +31,9 @@ export class CallLifetime implements CallContext {
     this.#call = call;
     this.#deadline = Number(call.getDeadline());
     const leftMs = this.#deadline - Date.now();
-    if (leftMs <= MAX_TIMER_MS) this.#timer = setTimeout(this.#onDeadline, leftMs);
+    // Node prints a warning for a negative time.
+    if (leftMs <= 0) this.#onDeadline();
+    else if (leftMs <= MAX_TIMER_MS) this.#timer = setTimeout(this.#onDeadline, leftMs);
     call.on("cancelled", this.#onCancelled);
   }
 
