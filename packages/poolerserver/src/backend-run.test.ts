@@ -20,6 +20,7 @@ class Scene {
   readonly controller = new AbortController();
   readonly sink = new RecordingSink();
   readonly backend: FakeBackend;
+  readonly terminations: { processId: number; ended: PromiseWithResolvers<void> }[] = [];
   outcome: "held" | "released" | "discarded" = "held";
 
   constructor(onQuery?: (request: FakeRequest) => void) {
@@ -43,6 +44,11 @@ class Scene {
       sink: this.sink,
       signal: this.controller.signal,
       clock: this.clock,
+      terminate: (processId) => {
+        const ended = Promise.withResolvers<void>();
+        this.terminations.push({ processId, ended });
+        return ended.promise;
+      },
       ...options,
     }).run();
   }
@@ -255,10 +261,40 @@ test("a query that does not end within 2 s of the cancel is cut", async () => {
   await settled();
   scene.clock.advance(1999);
   await settled();
-  expect(scene.backend.hasEnded).toBe(false);
+  expect(scene.terminations).toEqual([]);
   scene.clock.advance(1);
+  await settled();
+  expect(scene.terminations).toMatchObject([{ processId: scene.backend.processId }]);
+  expect(scene.backend.hasEnded).toBe(false);
+  scene.terminations[0]?.ended.resolve();
   expect(await run).toMatchObject({ error: { code: "CANCELLED" } });
   expect(scene.backend.hasEnded).toBe(true);
+  expect(scene.clock.pending).toBe(0);
+});
+
+test("a process that the server does not end within another second is left to itself", async () => {
+  const scene = new Scene();
+  const run = scene.run();
+  scene.controller.abort();
+  scene.clock.advance(2000);
+  await settled();
+  scene.clock.advance(999);
+  await settled();
+  expect(scene.backend.hasEnded).toBe(false);
+  scene.clock.advance(1);
+  await run;
+  expect(scene.backend.hasEnded).toBe(true);
+});
+
+test("a process is not ended once its session is over", async () => {
+  const scene = new Scene();
+  const run = scene.run();
+  scene.controller.abort();
+  scene.backend.lose();
+  await settled();
+  scene.backend.cancels[0]?.reject(new Error("nobody listens"));
+  await run;
+  expect(scene.terminations).toEqual([]);
 });
 
 test("a cancel request that nobody takes within 2 s cuts the session", async () => {
@@ -266,6 +302,8 @@ test("a cancel request that nobody takes within 2 s cuts the session", async () 
   const run = scene.run();
   scene.controller.abort();
   scene.clock.advance(2000);
+  await settled();
+  scene.terminations[0]?.ended.reject(new Error("nobody listens"));
   expect(await run).toMatchObject({ error: { code: "CANCELLED" } });
   expect(scene.backend.hasEnded).toBe(true);
 });
@@ -275,6 +313,8 @@ test("a cancel request that fails cuts the session at once", async () => {
   const run = scene.run();
   scene.controller.abort();
   scene.backend.cancels[0]?.reject(new Error("nobody listens"));
+  await settled();
+  scene.terminations[0]?.ended.reject(new Error("nobody listens"));
   await run;
   expect(scene.backend.hasEnded).toBe(true);
   expect(scene.clock.pending).toBe(0);
@@ -376,6 +416,8 @@ test("a statement that had to be cut with its socket has an unknown outcome", as
   const run = scene.run();
   scene.controller.abort(CUT);
   scene.clock.advance(2000);
+  await settled();
+  scene.terminations[0]?.ended.resolve();
   expect(await run).toMatchObject({ error: { code: "CONNECTION_LOST" } });
   expect(scene.backend.hasEnded).toBe(true);
 });

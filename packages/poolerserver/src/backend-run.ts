@@ -9,6 +9,7 @@ import { isUnsent, queryError } from "./postgres-error.ts";
 import { Receiver } from "./receiver.ts";
 import { resetSession, rollBackAndReset } from "./session-reset.ts";
 import type { SessionResidue } from "./session-residue.ts";
+import type { TerminateProcess } from "./termination.ts";
 
 const QUERY_CANCELED = "57014";
 const READ_ONLY_DEFAULT = "default_transaction_read_only";
@@ -21,6 +22,7 @@ export interface RunOptions {
   /** Interrupts the run. An error of this package as its reason is what the run fails with. */
   readonly signal: AbortSignal;
   readonly clock: Clock;
+  readonly terminate: TerminateProcess;
 }
 
 /** How a run ended. `unsent`: the server certainly saw nothing of it, and it can be repeated. */
@@ -52,7 +54,8 @@ export class BackendRun {
   constructor(lease: Lease, options: RunOptions) {
     this.#lease = lease;
     this.#options = options;
-    this.#interruption = new Interruption(lease.backend, options.clock);
+    const { clock, terminate } = options;
+    this.#interruption = new Interruption({ backend: lease.backend, clock, terminate });
     this.#receiver = new Receiver(options.sink, (cause) => {
       this.#sinkFailure = receiverFailedError(cause);
       this.#interruption.begin();

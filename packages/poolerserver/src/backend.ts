@@ -19,6 +19,8 @@ export interface Backend {
   destroy(reason: unknown): void;
   /** Resolves when the socket is gone; never rejects. */
   readonly closed: Promise<BackendEnd>;
+  /** The server process of the session. */
+  readonly processId: number;
   /** Open, and nothing in flight. */
   readonly idle: boolean;
   /** Whether the session is in a transaction: I for none, T, or E for a failed one. */

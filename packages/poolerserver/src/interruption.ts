@@ -4,23 +4,35 @@ import type { Backend } from "./backend.ts";
 import type { Clock } from "./clock.ts";
 import { Deadline } from "./deadline.ts";
 import { MultiPoolerError } from "./error.ts";
+import type { TerminateProcess } from "./termination.ts";
 
-/** How long an interrupted backend has to come to its end before its socket is cut. */
+/** How long an interrupted backend has to come to its end before its process is ended. */
 const INTERRUPT_GRACE_MS = 2000;
+/** How long the server may take to end that process. */
+const TERMINATE_GRACE_MS = 1000;
 
 /**
- * Interrupts what a backend runs: asks the server to cancel it, and cuts the socket if the server
- * cannot be asked, or if it is not over 2 s later.
+ * Interrupts what a backend runs: asks the server to cancel it. If the server cannot be asked, or
+ * if it is not over 2 s later, the socket is cut, but not before the server has ended the process
+ * or had 1 s to do so: a statement that does not heed the cancel would not notice the missing
+ * socket either, and could still commit.
  */
 export class Interruption {
   readonly #backend: Backend;
   readonly #clock: Clock;
+  readonly #terminate: TerminateProcess;
   readonly #over = Promise.withResolvers<void>();
+  #isOver = false;
   #cancelling: Promise<void> | undefined;
 
-  constructor(backend: Backend, clock: Clock) {
-    this.#backend = backend;
-    this.#clock = clock;
+  constructor(options: {
+    readonly backend: Backend;
+    readonly clock: Clock;
+    readonly terminate: TerminateProcess;
+  }) {
+    this.#backend = options.backend;
+    this.#clock = options.clock;
+    this.#terminate = options.terminate;
   }
 
   get begun(): boolean {
@@ -37,6 +49,7 @@ export class Interruption {
    * apply the cancel request to what the backend runs next.
    */
   async end(): Promise<void> {
+    this.#isOver = true;
     this.#over.resolve();
     await this.#cancelling;
   }
@@ -48,10 +61,20 @@ export class Interruption {
       await this.#backend.cancel({ signal: deadline.signal });
       await untilAborted(this.#over.promise, deadline.signal);
     } catch (cause) {
+      // The number of a process that has gone may be another one's by now.
+      if (!this.#isOver) await this.#endProcess();
       const message = "the statement could not be cancelled in time";
       this.#backend.destroy(
         new MultiPoolerError(PoolerErrorCode.ConnectionLost, message, { cause }),
       );
     }
+  }
+
+  async #endProcess(): Promise<void> {
+    using deadline = new Deadline({ clock: this.#clock, timeoutMs: TERMINATE_GRACE_MS });
+    const { signal } = deadline;
+    const terminated = this.#terminate(this.#backend.processId, { signal });
+    // A server that cannot be told is most likely gone, and nothing more can be done from here.
+    await untilAborted(terminated, signal).catch(() => undefined);
   }
 }

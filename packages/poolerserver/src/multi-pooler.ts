@@ -18,6 +18,7 @@ import { postgresBackends } from "./postgres-backend.ts";
 import { QueryExecutor } from "./query-executor.ts";
 import { ServingGate } from "./serving-gate.ts";
 import { SharedAttempt } from "./shared-attempt.ts";
+import { postgresTermination } from "./termination.ts";
 
 /** How long `isHealthy` waits without a signal. */
 const HEALTH_TIMEOUT_MS = 1000;
@@ -185,7 +186,8 @@ export class MultiPooler implements PoolerController, AsyncDisposable {
     if (!this.#isOpening(pool)) throw notOpenError("it was closed while it opened");
     const { clock, shard } = this.#options;
     const served = { ...shard, database: database.database, user: database.user };
-    const executor = new QueryExecutor({ served, gate: this.#gate, pool, clock });
+    const terminate = postgresTermination(database);
+    const executor = new QueryExecutor({ served, gate: this.#gate, pool, clock, terminate });
     this.#lifecycle = { type: "open", pool, executor };
   }
 

@@ -39,11 +39,12 @@ function isReadOnly(backend: Pick<Backend, "parameters">): boolean {
   return backend.parameters.get("default_transaction_read_only") === "on";
 }
 
-async function connect(
+/** Rejects with what {@link dialError} makes of a failed attempt. */
+export async function connect(
   database: DatabaseHandle,
   access: BackendAccess,
   signal: AbortSignal,
-): Promise<Backend> {
+): Promise<BackendConnection> {
   try {
     return await BackendConnection.connect(
       {

@@ -54,7 +54,8 @@ async function setUp(
     "read-write",
   );
   const served = { database: "app", tableGroup: "default", shard: "0-inf", user: "app_user" };
-  const executor = new QueryExecutor({ served, gate, pool, clock });
+  const terminate = (): Promise<void> => Promise.resolve();
+  const executor = new QueryExecutor({ served, gate, pool, clock, terminate });
   await gate.setTarget(target, undefined);
   return { executor, server, gate, clock };
 }

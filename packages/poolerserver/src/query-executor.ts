@@ -14,6 +14,7 @@ import type { Pool } from "./pool.ts";
 import { findReadOnlyEscape } from "./read-only-guard.ts";
 import type { ServingGate } from "./serving-gate.ts";
 import { sessionResidue } from "./session-residue.ts";
+import type { TerminateProcess } from "./termination.ts";
 
 /** A query that was certainly not sent is tried on so many sessions. */
 const MAX_ATTEMPTS = 3;
@@ -32,6 +33,7 @@ export interface QueryExecutorOptions {
   readonly gate: ServingGate;
   readonly pool: Pool;
   readonly clock: Clock;
+  readonly terminate: TerminateProcess;
 }
 
 /**
@@ -71,7 +73,7 @@ export class QueryExecutor implements QueryService {
   }
 
   async #execute(sql: string, sink: ResultSink, signal: AbortSignal): Promise<void> {
-    const { pool, clock } = this.#options;
+    const { pool, clock, terminate } = this.#options;
     const residue = sessionResidue(sql);
     for (let attempt = 1; ; attempt += 1) {
       const lease = await pool.acquire({ signal });
@@ -81,6 +83,7 @@ export class QueryExecutor implements QueryService {
         sink,
         signal,
         clock,
+        terminate,
       }).run();
       if (result.type === "done") return;
       if (result.type === "failed" || attempt === MAX_ATTEMPTS) throw result.error;

@@ -13,6 +13,7 @@ export interface FakeRequest {
 
 /** A session whose server is the test. Queries are answered in order, by hand or by `onQuery`. */
 export class FakeBackend implements Backend {
+  readonly processId = 4711;
   readonly requests: FakeRequest[] = [];
   readonly #closed = Promise.withResolvers<BackendEnd>();
   readonly #inFlight = new Set<FakeRequest>();

@@ -279,6 +279,33 @@ test("PRIMARY is not left while a write runs: at the deadline it is rolled back"
   expect((await query(pooler, "select count(*)::text from ledger")).values).toEqual(["0"]);
 });
 
+test("PRIMARY is not left while a write runs that does not heed its cancel", async () => {
+  await postgres.sql("create table if not exists ledger (entry text)", { database: "app" });
+  await postgres.sql(
+    `create or replace function stubborn() returns text language plpgsql as $$ begin
+      for i in 1..600 loop
+        begin perform pg_sleep(0.1); exception when query_canceled then null; end;
+      end loop;
+      return 'stubborn';
+    end $$`,
+    { database: "app" },
+  );
+  const budget = new CountingBudget(10);
+  await using pooler = await servingPooler(databaseOf(postgres, { database: "app", budget }), {
+    drainGraceMs: 100,
+  });
+  const write = "insert into ledger values (stubborn())";
+  const running = failureOf(query(pooler, write));
+  await untilRunning(write);
+  await pooler.setServingType(STOPPED);
+  const left = await postgres.sql("select state from pg_stat_activity where query = $1", {
+    values: [write],
+  });
+  expect(left).toEqual([]);
+  expect(await running).toMatchObject({ code: "CONNECTION_LOST", diagnostic: { code: "57P01" } });
+  expect(budget.used).toBe(0);
+});
+
 test("an aborted transition leaves a state that admits nothing, and can be called again", async () => {
   await using pooler = await servingPooler(databaseOf(postgres, { database: "app" }));
   const controller = new AbortController();
