@@ -1,14 +1,11 @@
-import { Backoff } from "./backoff.ts";
 import type { Clock } from "./clock.ts";
-import { withDeadline } from "./deadline.ts";
-import { TopoError, TopoErrorCode, interruption, isTopoError } from "./error.ts";
+import { TopoError, TopoErrorCode, isTopoError } from "./error.ts";
 import { joinKey } from "./keys.ts";
-import type { Abortable, KeyValue, KeyValueStore, Version } from "./key-value.ts";
+import type { Abortable } from "./key-value.ts";
 import type { Lock, LockHolder, LockOptions, Locker } from "./lock.ts";
+import { Place, discard, holderOf, queue } from "./lock-place.ts";
 import type { Location } from "./record-collection.ts";
-
-/** How long a waiter that gives up may take to remove its key, in milliseconds. */
-const discardMs = 5000;
+import type { Session } from "./session.ts";
 
 /** What a locker is made of. */
 export interface KeyLockerOptions {
@@ -27,6 +24,8 @@ export class KeyLocker implements Locker {
   readonly #locate: (options: Abortable) => Promise<Location>;
   readonly #clock: Clock;
   readonly #random: () => number;
+  /** The locks that each session holds or awaits: it has one key for each of them. */
+  readonly #claims = new WeakMap<Session, Set<string>>();
 
   constructor({ locate, clock, random }: KeyLockerOptions) {
     this.#locate = locate;
@@ -67,7 +66,37 @@ export class KeyLocker implements Locker {
     return first && holderOf(first);
   }
 
-  async #queueUp(path: string, { session, description, signal }: LockOptions): Promise<Place> {
+  async #queueUp(path: string, options: LockOptions): Promise<Place> {
+    const giveUpClaim = this.#claim(path, options.session);
+    try {
+      return await this.#createPlace(path, options, giveUpClaim);
+    } catch (error) {
+      giveUpClaim();
+      throw error;
+    }
+  }
+
+  /**
+   * Keeps a session from a second place in the queue of a lock: where its outcome is unknown, the
+   * key that is discarded would be the one of the first place.
+   */
+  #claim(path: string, session: Session): () => void {
+    const name = joinKey(path);
+    const claims = this.#claims.get(session) ?? new Set();
+    this.#claims.set(session, claims);
+    if (claims.has(name)) {
+      const message = "this session holds or awaits the lock already";
+      throw new TopoError({ code: TopoErrorCode.NodeExists, key: path, message });
+    }
+    claims.add(name);
+    return () => claims.delete(name);
+  }
+
+  async #createPlace(
+    path: string,
+    { session, description, signal }: LockOptions,
+    onGone: () => void,
+  ): Promise<Place> {
     const { store, root } = await this.#locate({ signal });
     const folder = `${joinKey(root, path, "locks")}/`;
     const both = signal === undefined ? session.signal : AbortSignal.any([signal, session.signal]);
@@ -82,137 +111,11 @@ export class KeyLocker implements Locker {
     const value = Buffer.from(description);
     try {
       const createVersion = await store.create(place.key, value, { session, signal: both });
-      return new Place({ ...place, createVersion, sessionSignal: session.signal });
+      return new Place({ ...place, createVersion, sessionSignal: session.signal, onGone });
     } catch (error) {
       // Whether the key is there is known only of the other errors.
       if (isTopoError(error, "TIMEOUT", "INTERRUPTED", "UNAVAILABLE")) await discard(place);
       throw error;
     }
   }
-}
-
-/** What it takes to delete the key of one who gave up. */
-interface Discarding {
-  readonly store: KeyValueStore;
-  readonly key: string;
-  readonly clock: Clock;
-  readonly random: () => number;
-}
-
-interface PlaceOptions extends Discarding {
-  readonly folder: string;
-  /** The caller's and the session's. */
-  readonly signal: AbortSignal;
-  readonly sessionSignal: AbortSignal;
-  readonly createVersion: Version;
-}
-
-/** A place in the queue of a lock. */
-class Place {
-  readonly #options: PlaceOptions;
-
-  constructor(options: PlaceOptions) {
-    this.#options = options;
-  }
-
-  /** Who holds the lock, and who is just ahead. */
-  async look(): Promise<{ ahead: KeyValue | undefined; holder: LockHolder }> {
-    const { store, folder, key, createVersion, signal } = this.#options;
-    const waiting = await queue(store, folder, signal);
-    const own = waiting.findIndex((entry) => entry.createVersion === createVersion);
-    const first = waiting[0];
-    if (own === -1 || first === undefined) {
-      const message = "the place in the queue of the lock is gone";
-      throw new TopoError({ code: TopoErrorCode.SessionLost, key, message });
-    }
-    return { ahead: waiting[own - 1], holder: holderOf(first) };
-  }
-
-  async waitUntilGone(ahead: KeyValue): Promise<void> {
-    const { store, key, signal } = this.#options;
-    const isAhead = (entry: KeyValue): boolean => entry.createVersion === ahead.createVersion;
-    for await (const event of store.watch(ahead.key, { signal })) {
-      switch (event.type) {
-        case "snapshot":
-          if (!event.entries.some(isAhead)) return;
-          break;
-        case "put":
-          if (event.entry.key === ahead.key && !isAhead(event.entry)) return;
-          break;
-        case "delete":
-          if (event.key === ahead.key) return;
-          break;
-        case "interrupted":
-        case "resumed":
-          break;
-      }
-    }
-    throw interruption(key, signal);
-  }
-
-  hold(): Lock {
-    const { store, key, createVersion, sessionSignal } = this.#options;
-    let released: Promise<void> | undefined;
-    const release = ({ signal }: Abortable = {}): Promise<void> => {
-      released ??= remove(store, key, signal).catch((error: unknown) => {
-        released = undefined;
-        throw error;
-      });
-      return released;
-    };
-    return {
-      key,
-      fencingRevision: createVersion,
-      signal: sessionSignal,
-      release,
-      [Symbol.asyncDispose]: () => release(),
-    };
-  }
-
-  leave(): Promise<void> {
-    return discard(this.#options);
-  }
-}
-
-/** Those who want a lock, in the order of their arrival. */
-async function queue(
-  store: KeyValueStore,
-  folder: string,
-  signal: AbortSignal | undefined,
-): Promise<readonly KeyValue[]> {
-  const entries = await store.list(folder, { signal });
-  return entries.toSorted((a, b) => (a.createVersion < b.createVersion ? -1 : 1));
-}
-
-function holderOf({ value, createVersion }: KeyValue): LockHolder {
-  return { description: Buffer.from(value).toString(), fencingRevision: createVersion };
-}
-
-/** Deletes a key that may be gone already. */
-async function remove(
-  store: KeyValueStore,
-  key: string,
-  signal: AbortSignal | undefined,
-): Promise<void> {
-  try {
-    await store.delete(key, { signal });
-  } catch (error) {
-    if (!isTopoError(error, TopoErrorCode.NoNode)) throw error;
-  }
-}
-
-/** Deletes the key of one who gave up; where that is not possible, its session's end does. */
-async function discard({ store, key, clock, random }: Discarding): Promise<void> {
-  const backoff = new Backoff({ minMs: 50, maxMs: 500, clock, random });
-  await withDeadline({ ms: discardMs, clock }, async (signal) => {
-    while (!signal.aborted) {
-      try {
-        await remove(store, key, signal);
-        return;
-      } catch (error) {
-        if (!isTopoError(error, TopoErrorCode.Unavailable)) return;
-      }
-      await backoff.wait(signal);
-    }
-  });
 }

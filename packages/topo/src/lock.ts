@@ -33,7 +33,10 @@ export interface LockHolder {
 
 /** Mutual exclusion by name, first come first served. */
 export interface Locker {
-  /** Waits until the lock is held. An abort leaves nothing behind. */
+  /**
+   * Waits until the lock is held. An abort leaves nothing behind. NODE_EXISTS where the same
+   * session holds or awaits the lock already.
+   */
   lock(path: string, options: LockOptions): Promise<Lock>;
   /** Takes the lock if nobody holds or awaits it; NODE_EXISTS, naming the holder, otherwise. */
   tryLock(path: string, options: LockOptions): Promise<Lock>;

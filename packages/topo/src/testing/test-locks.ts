@@ -70,6 +70,25 @@ export function testLocks(space: () => TestSpace): void {
       await queued(own, 0);
     });
 
+    test("a session that holds a lock does not lose it to a second attempt of its own", async () => {
+      await using own = space();
+      const one = await client(own);
+      const held = await one.topology.global.lock(path, options(one, "first"));
+      const controller = new AbortController();
+      const { signal } = controller;
+      const again = one.topology.global.lock(path, { ...options(one, "again"), signal });
+      controller.abort();
+      await expect(again).rejects.toMatchObject({ code: TopoErrorCode.NodeExists });
+      expect(await one.topology.global.lockHolder(path)).toMatchObject({ description: "first" });
+      await held.release();
+      const next = await one.topology.global.lock(path, options(one, "next"));
+      // A holder that was is not the one that is.
+      await held.release();
+      expect(await one.topology.global.lockHolder(path)).toMatchObject({ description: "next" });
+      await next.release();
+      await queued(own, 0);
+    });
+
     test("a lock goes to the next waiter when its holder dies", async () => {
       await using own = space();
       const { shortestTtlMs: ttlMs } = own.fixture;
