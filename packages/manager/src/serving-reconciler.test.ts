@@ -241,8 +241,8 @@ test("whatever happens, it never serves what the facts forbid and ends where the
         for (const each of commands) await model.run(each);
         await model.settle();
         const wanted = deriveTarget(model.world.facts);
-        const { status, role } = model.world.current();
-        expect({ status, role }).toEqual({ status: wanted.status, role: wanted.role });
+        expect(sameTarget(model.world.current(), wanted)).toBe(true);
+        expect(model.world.current()).toEqual(model.reconciler.progress().wanted);
         expect(model.world.record.draining).toBe(false);
         expect(sameTarget(model.world.record.target, wanted)).toBe(true);
         expect(model.reconciler.progress()).toMatchObject({ reached: true, lastError: undefined });
@@ -264,6 +264,48 @@ test("whatever happens, it never serves what the facts forbid and ends where the
       ],
     },
   );
+});
+
+test("another reason reaches the controller, and what was reached stays so meanwhile", async () => {
+  const model = new Model();
+  model.reconciler.open();
+  const standby = deriveTarget({ database: HEALTH.standby, type: PoolerType.Replica });
+  const promoted = deriveTarget({ database: HEALTH.primary, type: PoolerType.Replica });
+  model.world.facts = { database: HEALTH.standby, type: PoolerType.Replica };
+  model.reconciler.want(standby);
+  await model.settle();
+  expect(model.world.current()).toEqual(standby);
+
+  model.reconciler.want(promoted);
+  await nextTurn();
+  expect(model.world.running?.name).toBe("setServingType");
+  expect(model.reconciler.progress().reached).toBe(true);
+  model.world.running?.ended.reject(new Error("as told"));
+  await nextTurn();
+  // Who knows what is in force after a failure.
+  expect(model.reconciler.progress()).toMatchObject({ reached: false });
+  await model.settle();
+  expect(model.world.current()).toEqual(promoted);
+  expect(model.reconciler.progress()).toMatchObject({ reached: true, lastError: undefined });
+
+  const closing = model.reconciler.close("closing");
+  model.world.facts = { database: HEALTH.unknown, type: PoolerType.Unknown };
+  await model.settle();
+  await closing;
+});
+
+test("a reason that changes on the way is the one that the controller has in the end", async () => {
+  const model = new Model();
+  model.reconciler.open();
+  await nextTurn();
+  model.reconciler.want(notServing("first"));
+  model.reconciler.want(notServing("second"));
+  await model.settle();
+  expect(model.world.current()).toEqual(notServing("second"));
+
+  const closing = model.reconciler.close("closing");
+  await model.settle();
+  await closing;
 });
 
 test("a failed attempt is repeated after a delay that grows, and its error is kept until then", async () => {

@@ -96,11 +96,18 @@ export class ServingReconciler {
     this.#task.open();
   }
 
-  /** Changes what is wanted. That a serving target is being left is told before this returns. */
+  /**
+   * Changes what is wanted. That a serving target is being left is told before this returns. A
+   * target that differs in its reason only stays reached, and the controller learns of the reason.
+   */
   want(target: ServingTarget): void {
-    const changed = !sameTarget(this.#wanted, target);
+    const before = this.#wanted;
     this.#wanted = target;
-    if (!changed) return;
+    if (sameTarget(before, target)) {
+      // What is not reached is on its way, or waits for its next attempt.
+      if (this.#reached && before.reason !== target.reason) this.#task.poke();
+      return;
+    }
     this.#reached = false;
     this.#announceLeaving(target);
     if (this.#attempt !== undefined && !sameTarget(this.#attempt.target, target)) {
@@ -125,9 +132,10 @@ export class ServingReconciler {
 
   /** One turn of the task: resolves with the delay before the next. */
   async #converge(stop: AbortSignal): Promise<number | undefined> {
-    if (this.#reached) return undefined;
-    const abort = new AbortController();
+    const { steps } = this.#options;
     const target = this.#wanted;
+    if (this.#reached && steps.current().reason === target.reason) return undefined;
+    const abort = new AbortController();
     this.#attempt = { target, abort };
     const superseded = AbortSignal.any([stop, abort.signal]);
     using bound = new Deadline({
@@ -137,11 +145,12 @@ export class ServingReconciler {
       signal: superseded,
     });
     try {
-      await this.#transition(target, bound.signal);
+      if (this.#reached) await steps.setServingType(target, { signal: bound.signal });
+      else await this.#transition(target, bound.signal);
       // The last step may not have heeded the abort.
       superseded.throwIfAborted();
       this.#succeed();
-      return undefined;
+      return this.#wanted.reason === target.reason ? undefined : 0;
     } catch (error) {
       return superseded.aborted ? 0 : this.#fail(error);
     } finally {
@@ -164,7 +173,7 @@ export class ServingReconciler {
         reason: target.reason,
         durationMs: clock.now() - startedAt,
       },
-      "serving status changed",
+      "transition complete",
     );
   }
 
@@ -209,6 +218,8 @@ export class ServingReconciler {
   }
 
   #fail(error: unknown): number {
+    // Where only the reason was to change, less than before may be admitted now.
+    this.#reached = false;
     this.#lastError = error;
     this.#log.failed(error);
     this.#options.onChange();

@@ -25,7 +25,7 @@ class FakeError extends Error {
 
 /** A controller that keeps the contract, serves nothing and remembers what it was told. */
 export class FakeController implements PoolerController {
-  /** What the manager called, in order. */
+  /** What the manager called, in order; a target that is only given another reason is not repeated. */
   readonly calls: string[] = [];
   database: DatabaseHandle | undefined;
   /** Runs at the start of the named call; may throw, or take its time. */
@@ -55,7 +55,7 @@ export class FakeController implements PoolerController {
 
   async setServingType(target: ServingTarget, { signal }: CallOptions = {}): Promise<void> {
     const call = `${target.role} ${target.status}`;
-    this.calls.push(call);
+    if (this.calls.at(-1) !== call) this.calls.push(call);
     if (target.status !== ServingStatus.NotServing && !this.#open) {
       throw new FakeError(PoolerErrorCode.NotOpen, "setServingType");
     }
