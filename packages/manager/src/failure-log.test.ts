@@ -20,6 +20,18 @@ test("a failure is logged when it begins, when its reason changes, and after gro
   expect(logger.messages("warn").at(-1)).toBe("knitting fails: no needle");
 });
 
+test("a clock that is set back does not silence a failure for longer", async () => {
+  const clock = new ManualClock();
+  const logger = new RecordingLogger();
+  const log = new FailureLog({ clock, logger, what: "knitting" });
+  log.failed(new Error("no wool"));
+  await clock.advance(-3_600_000);
+  log.failed(new Error("no wool"));
+  await clock.advance(500);
+  log.failed(new Error("no wool"));
+  expect(logger.messages("warn")).toHaveLength(2);
+});
+
 test("that it works again is logged once, with how long it did not", async () => {
   const clock = new ManualClock();
   const logger = new RecordingLogger();

@@ -10,6 +10,16 @@ export interface FailureLogOptions {
   readonly what: string;
 }
 
+/** What is known of something that fails. */
+interface Failing {
+  readonly since: number;
+  reason: string;
+  attempts: number;
+  loggedAt: number;
+  /** How long after that line the same reason is not worth another. */
+  silenceMs: number;
+}
+
 const FIRST_SILENCE_MS = 1_000;
 const LONGEST_SILENCE_MS = 60_000;
 
@@ -19,10 +29,7 @@ const LONGEST_SILENCE_MS = 60_000;
  */
 export class FailureLog {
   readonly #options: FailureLogOptions;
-  #failing:
-    | { readonly since: number; reason: string; attempts: number; silentUntil: number }
-    | undefined;
-  #silenceMs = FIRST_SILENCE_MS;
+  #failing: Failing | undefined;
 
   constructor(options: FailureLogOptions) {
     this.#options = options;
@@ -32,12 +39,21 @@ export class FailureLog {
   failed(error: unknown): void {
     const now = this.#options.clock.now();
     const reason = messageOf(error);
-    const failing = (this.#failing ??= { since: now, reason: "", attempts: 0, silentUntil: now });
+    const failing = (this.#failing ??= {
+      since: now,
+      reason,
+      attempts: 0,
+      loggedAt: now,
+      silenceMs: 0,
+    });
     failing.attempts += 1;
-    if (failing.reason === reason && now < failing.silentUntil) return;
+    // The distance, so that a clock that was set back does not prolong the silence.
+    const isSilent = Math.abs(now - failing.loggedAt) < failing.silenceMs;
+    if (failing.reason === reason && isSilent) return;
     failing.reason = reason;
-    failing.silentUntil = now + this.#silenceMs;
-    this.#silenceMs = Math.min(this.#silenceMs * 2, LONGEST_SILENCE_MS);
+    failing.loggedAt = now;
+    const doubled = Math.max(FIRST_SILENCE_MS, failing.silenceMs * 2);
+    failing.silenceMs = Math.min(doubled, LONGEST_SILENCE_MS);
     const { what, logger } = this.#options;
     const { attempts, since } = failing;
     logger.warn({ err: error, attempts, failingForMs: now - since }, `${what} fails: ${reason}`);
@@ -50,6 +66,5 @@ export class FailureLog {
     const { attempts, since } = this.#failing;
     logger.info({ attempts, failedForMs: clock.now() - since }, `${what} works again`);
     this.#failing = undefined;
-    this.#silenceMs = FIRST_SILENCE_MS;
   }
 }
