@@ -16,6 +16,7 @@ import type { Logger } from "./logger.ts";
 import { ManagerError, ManagerErrorCode } from "./manager-error.ts";
 import type { HeartbeatStatus } from "./manager-status.ts";
 import { PeriodicTask } from "./periodic-task.ts";
+import { booleanOf } from "./row.ts";
 import type { StatementRunner } from "./sidecar-schema.ts";
 
 /** What heartbeats are written through: a `Database`. */
@@ -41,7 +42,7 @@ const TERMINATE_TIMEOUT_MS = 250;
 
 // The name guards against a process id that another backend got in the meantime.
 const TERMINATE_SQL = `
-  SELECT pg_terminate_backend(pid, ${TERMINATE_TIMEOUT_MS}) FROM pg_stat_activity
+  SELECT pg_terminate_backend(pid, ${TERMINATE_TIMEOUT_MS}) AS ended FROM pg_stat_activity
   WHERE pid = $1 AND application_name = '${APPLICATION_NAME}' AND usename = current_user`;
 
 /**
@@ -126,19 +127,26 @@ export class HeartbeatWriter {
     }
     const { clock } = this.#options;
     using deadline = new Deadline({ clock, ms: ABANDON_TIMEOUT_MS, what: "ending a heartbeat" });
-    await this.#terminate(connection.processId, deadline.signal);
+    const ended = await this.#terminate(connection.processId, deadline.signal);
     await connection.close();
-    return (await this.#wasWritten(at, deadline.signal))
-      ? unconfirmed("no synchronous standby confirmed the heartbeat", error)
-      : unconfirmed("the heartbeat could not be written", error);
+    const what = (await this.#wasWritten(at, deadline.signal))
+      ? "no synchronous standby confirmed the heartbeat in time"
+      : "the heartbeat could not be written in time";
+    const rest = ended ? "the backend was ended" : "whether its backend ended is not known";
+    return new ManagerError(ManagerErrorCode.DatabaseTimeout, `${what}; ${rest}`, {
+      cause: error,
+    });
   }
 
-  async #terminate(processId: number, signal: AbortSignal): Promise<void> {
+  /** Resolves with whether the backend is known to be gone. */
+  async #terminate(processId: number, signal: AbortSignal): Promise<boolean> {
     const { database, logger } = this.#options;
     try {
-      await database.query(TERMINATE_SQL, [processId], { signal });
+      const rows = await database.query(TERMINATE_SQL, [processId], { signal });
+      return rows.every((row) => booleanOf(row, "ended"));
     } catch (error) {
       logger.warn({ err: error, processId }, "a heartbeat that hangs could not be ended");
+      return false;
     }
   }
 
@@ -159,13 +167,5 @@ function isUnanswered(error: unknown): boolean {
   return (
     error instanceof ManagerError &&
     (error.code === ManagerErrorCode.DatabaseTimeout || error.code === ManagerErrorCode.Cancelled)
-  );
-}
-
-function unconfirmed(what: string, cause: unknown): ManagerError {
-  return new ManagerError(
-    ManagerErrorCode.DatabaseTimeout,
-    `${what} in time; the backend was ended`,
-    { cause },
   );
 }

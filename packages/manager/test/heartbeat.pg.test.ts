@@ -4,6 +4,8 @@ import { systemClock } from "../src/clock.ts";
 import { Database } from "../src/database.ts";
 import { resolveDatabaseConfig } from "../src/database-config.ts";
 import { Heartbeat } from "../src/heartbeat.ts";
+import { HeartbeatWriter } from "../src/heartbeat-writer.ts";
+import { ManagerError, ManagerErrorCode } from "../src/manager-error.ts";
 import type { HeartbeatStatus } from "../src/manager-status.ts";
 import { ensureSidecarSchema } from "../src/sidecar-schema.ts";
 import { PATIENCE } from "./patience.ts";
@@ -92,6 +94,41 @@ test("a write that waits for a lock is ended in time, reported, and repeated whe
   expect(await lockEnd).toMatchObject({ code: "57P01" });
   await expect.poll(() => fixture.error(), PATIENCE).toBeUndefined();
   expect(fixture.logger.messages("info")).toContain("writing the heartbeat works again");
+});
+
+test("nobody claims that a write was ended whose backend could not be", async () => {
+  await using db = await postgres.createDatabase();
+  await using fixture = await HeartbeatFixture.open(db.name);
+  const { database } = fixture;
+  const writer = new HeartbeatWriter({
+    database: {
+      openDedicated: (options) => database.openDedicated(options),
+      query: (sql, values, options) =>
+        sql.includes("pg_terminate_backend")
+          ? Promise.reject(new ManagerError(ManagerErrorCode.DatabaseTimeout, "as told"))
+          : database.query(sql, values, options),
+    },
+    leaderId: "zone1_a",
+    intervalMs: 200,
+    clock: systemClock,
+    logger: fixture.logger,
+  });
+  const lock = postgres.sql("LOCK TABLE multigres.heartbeat IN SHARE MODE; SELECT pg_sleep(60)", {
+    database: db.name,
+  });
+  const lockEnd = lock.catch((error: unknown) => error);
+  writer.open();
+  await expect
+    .poll(() => writer.status(), PATIENCE)
+    .toMatchObject({
+      lastError:
+        "the heartbeat could not be written in time; whether its backend ended is not known",
+    });
+  await writer.close();
+  await postgres.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", {
+    values: [db.name],
+  });
+  expect(await lockEnd).toMatchObject({ code: "57P01" });
 });
 
 test("a heartbeat that no synchronous standby confirms is a failure, though it is there", async () => {
