@@ -1,6 +1,7 @@
 import path from "node:path";
 import type { ClientConfig } from "pg";
 import { type ResolvedDatabaseConfig, describeAddress, portOfSocket } from "./database-config.ts";
+import { messageOf } from "./error-message.ts";
 import { ManagerError, ManagerErrorCode } from "./manager-error.ts";
 
 /** What the manager's connections call themselves in `pg_stat_activity`. */
@@ -53,7 +54,7 @@ function endpoint({ address }: ResolvedDatabaseConfig): { host: string; port: nu
 
 /** `pg` asks only when the server does, so no password is a fault of its own, known at once. */
 function requirePassword(config: ResolvedDatabaseConfig): string {
-  const password = config.password();
+  const password = readPassword(config);
   if (password === undefined || password === "") {
     throw new ManagerError(
       ManagerErrorCode.AuthenticationFailed,
@@ -62,4 +63,18 @@ function requirePassword(config: ResolvedDatabaseConfig): string {
     );
   }
   return password;
+}
+
+/** Where the password cannot be looked up now, e.g. since its file is being replaced, a retry may. */
+function readPassword(config: ResolvedDatabaseConfig): string | undefined {
+  try {
+    return config.password();
+  } catch (error) {
+    throw new ManagerError(
+      ManagerErrorCode.DatabaseUnavailable,
+      `the password of user "${config.user}" for PostgreSQL at ` +
+        `${describeAddress(config.address)} cannot be looked up: ${messageOf(error)}`,
+      { cause: error },
+    );
+  }
 }

@@ -8,7 +8,10 @@ export interface DatabaseConfig {
   readonly address: DatabaseAddress;
   readonly database: string;
   readonly user: string;
-  /** Asked at each dial and never kept. `undefined` when the server asks for no password. */
+  /**
+   * Asked at each dial and never kept. `undefined` when the server asks for no password. Where it
+   * throws, the dial fails and is repeated.
+   */
   readonly password: () => string | undefined;
   /** The longest that one dial, authentication included, may take: 1 to 600000, default 5000. */
   readonly dialTimeoutMs?: number | undefined;

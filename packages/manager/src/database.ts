@@ -2,8 +2,13 @@ import type { CallOptions, DatabaseHandle } from "@multipooler/controller-api";
 import { AdminPool, type StatementOptions } from "./admin-pool.ts";
 import type { Clock } from "./clock.ts";
 import { ServerBudget } from "./connection-budget.ts";
-import { ADMIN_CONNECTIONS, type ResolvedDatabaseConfig } from "./database-config.ts";
+import {
+  ADMIN_CONNECTIONS,
+  type ResolvedDatabaseConfig,
+  describeAddress,
+} from "./database-config.ts";
 import { DedicatedConnection } from "./dedicated-connection.ts";
+import { ManagerError, ManagerErrorCode } from "./manager-error.ts";
 import { type Row, booleanOf, integerOf, onlyRow, textOf } from "./row.ts";
 
 /** What the server says of itself. */
@@ -78,6 +83,21 @@ export class Database implements AsyncDisposable {
       inRecovery: booleanOf(row, "in_recovery"),
       serverVersion: textOf(row, "server_version"),
     };
+  }
+
+  /**
+   * Throws DATABASE_UNAVAILABLE where the server, as it last answered, grants too few connections
+   * for even one query at a time.
+   */
+  requireConnections(): void {
+    const needed = ADMIN_CONNECTIONS + 1;
+    const { limit } = this.#budget;
+    if (limit >= needed) return;
+    throw new ManagerError(
+      ManagerErrorCode.DatabaseUnavailable,
+      `PostgreSQL at ${describeAddress(this.#config.address)} grants ${limit} connections to ` +
+        `ordinary roles, and a pooler needs at least ${needed}; raise its max_connections`,
+    );
   }
 
   /** Runs one administrative statement; see {@link AdminPool.query}. */

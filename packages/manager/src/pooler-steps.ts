@@ -34,6 +34,7 @@ export class PoolerSteps implements ServingSteps {
   /** The heartbeat goes with the role: a primary writes it, anything else reads it. */
   async prepare({ role }: ServingTarget, { signal }: CallOptions): Promise<void> {
     const { controller, database, heartbeat } = this.#options;
+    database.requireConnections();
     if (!this.#initialised) controller.initDBConfig(database.handle);
     this.#initialised = true;
     switch (role) {

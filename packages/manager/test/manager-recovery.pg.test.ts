@@ -68,6 +68,42 @@ test("once ready, even a wrong password is retried until it is right again", asy
   await fixture.untilReady();
 });
 
+test("a password that cannot be looked up is told as that, and looked up again", async () => {
+  await using postgres = await startPostgres({ auth: "scram-sha-256" });
+  const missing = Object.assign(new Error("ENOENT: no such file"), { code: "ENOENT" });
+  let lookUp = (): string => {
+    throw missing;
+  };
+  await using fixture = new ManagerFixture({
+    database: { ...configFor(postgres), password: () => lookUp() },
+  });
+  await fixture.open();
+  const down = await fixture.until(({ database }) => database.lastError !== undefined);
+  expect(down.state).toEqual({ name: "starting" });
+  expect(down.notReadyReason).toBe(
+    `the password of user "postgres" for PostgreSQL at 127.0.0.1:${postgres.port} ` +
+      "cannot be looked up: ENOENT: no such file",
+  );
+  lookUp = () => postgres.password;
+  await fixture.untilReady();
+});
+
+test("a server that grants too few connections is not served, and told how many it takes", async () => {
+  await using postgres = await startPostgres({
+    settings: { max_connections: "5", superuser_reserved_connections: "2", max_wal_senders: "0" },
+  });
+  await using fixture = new ManagerFixture({ database: configFor(postgres) });
+  await fixture.open();
+  const { notReadyReason } = await fixture.until(({ notReadyReason: reason }) =>
+    Boolean(reason?.startsWith("cannot serve")),
+  );
+  expect(notReadyReason).toBe(
+    `cannot serve as PRIMARY: PostgreSQL at 127.0.0.1:${postgres.port} grants 3 connections to ` +
+      "ordinary roles, and a pooler needs at least 4; raise its max_connections",
+  );
+  expect(fixture.controller.calls).not.toContain("initDBConfig");
+});
+
 test("a server that hangs is left, does not pile up connections, and is served again", async () => {
   await using postgres = await startPostgres();
   await using fixture = new ManagerFixture({
@@ -123,6 +159,23 @@ test("a standby is served read-only, gets no sidecar schema, and is a primary wh
   await fixture.untilRecord(
     ({ routingState }) => routingState?.role === RoutingRole.ROUTING_ROLE_PRIMARY,
   );
+});
+
+test("a promotion that the topology does not order changes no role, and the reason says so", async () => {
+  await using postgres = await startStandby();
+  await using fixture = new ManagerFixture({
+    database: configFor(postgres),
+    initialType: PoolerType.Replica,
+  });
+  await fixture.open();
+  await fixture.until(serves("REPLICA", "SERVING_RDONLY"));
+  await postgres.sql("SELECT pg_promote()");
+  const promoted = await fixture.until(
+    ({ serving }) =>
+      serving.current.reason === "PostgreSQL is out of recovery, but the topology says REPLICA",
+  );
+  expect(promoted).toMatchObject({ ready: true, serving: { current: { role: "REPLICA" } } });
+  expect(await hasSidecar(postgres)).toBe(false);
 });
 
 test("the type in the topology makes and unmakes a primary while it runs", async () => {
