@@ -1,3 +1,5 @@
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
 import { startEtcd } from "@multipooler/embedded-etcd";
 import type { EmbeddedEtcd } from "@multipooler/embedded-etcd";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -93,6 +95,24 @@ test("a watch whose place in the history is forgotten tells what changed all the
   await beside.put("/compact/stays", Buffer.from("3"));
   expect(brief(await nextEvent(reader))).toBe("put /compact/stays=3");
   await reader.return?.();
+});
+
+test("a watch of a server that comes back without its data tells what is gone, and goes on", async () => {
+  await using doomed = await startEtcd();
+  const store = new EtcdBackend().connect([doomed.address]);
+  for (let round = 0; round < 20; round += 1) await store.put("/wiped/key", Buffer.from("1"));
+  const reader = store.watch("/wiped/")[Symbol.asyncIterator]();
+  expect(await reader.next()).toMatchObject({ value: { type: "snapshot", entries: [{}] } });
+  await doomed.kill();
+  expect(await reader.next()).toMatchObject({ value: { type: "interrupted" } });
+  await rm(join(doomed.dataDir, "member"), { recursive: true });
+  await doomed.start();
+  expect(await reader.next()).toMatchObject({ value: { type: "resumed" } });
+  expect(brief(await nextEvent(reader))).toBe("delete /wiped/key");
+  await store.put("/wiped/key", Buffer.from("2"));
+  expect(brief(await nextEvent(reader))).toBe("put /wiped/key=2");
+  await reader.return?.();
+  await store.close();
 });
 
 test("a write whose answer is lost is unknown, and never taken for somebody else's", async () => {

@@ -44,8 +44,8 @@ export class EtcdWatch {
 
   /**
    * Feeds until the signal aborts: first a snapshot, then the changes from the next revision on.
-   * After a disconnection it goes on at the revision after the last change that it told, and where
-   * the server has forgotten that one, with a new snapshot.
+   * After a disconnection it goes on at the revision after the last change that it told. Where the
+   * server has forgotten that one, or has not reached it, with a new snapshot.
    */
   async follow(): Promise<void> {
     const { prefix, feed, signal } = this.#options;
@@ -74,18 +74,24 @@ export class EtcdWatch {
     return this.#next;
   }
 
-  /** Resolves where the server has forgotten the next revision; otherwise ends by failing. */
+  /** Resolves where only a snapshot helps; otherwise ends by failing. */
   async #tellChanges(from: Version): Promise<void> {
     const { client, prefix, feed, signal } = this.#options;
     const request = createRequest(prefix, from);
     const answers = client.converse(procedures.watch, request, { key: prefix, signal });
-    for await (const { created, canceled, compactRevision, cancelReason, events } of answers) {
+    for await (const answer of answers) {
+      const { header, created, canceled, compactRevision, cancelReason, events } = answer;
       if (canceled) {
         this.#next = undefined;
         if (compactRevision > 0n) return;
         throw unavailable(prefix, `etcd ended the watch: ${cancelReason}`);
       }
       if (created) {
+        // A server whose data was lost or put back would be silent until it has caught up.
+        if ((header?.revision ?? 0n) + 1n < from) {
+          this.#next = undefined;
+          return;
+        }
         this.#backoff.reset();
         feed.resume();
       }
