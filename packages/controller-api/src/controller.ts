@@ -16,6 +16,12 @@ import type { ServingState, ServingTarget } from "./serving.ts";
  * A new controller is NOT_SERVING; `close` makes it so again. Every member throws or rejects with
  * a `PoolerError` and nothing else.
  *
+ * From one start to its end the manager calls, in this order: `register` (only once in the
+ * controller's life), `setServingType` with NOT_SERVING, `initDBConfig` when the database has
+ * answered, `open`, `setServingType` at each change of role, type, term or health, `close`. It
+ * repeats what rejects, `close` aside, with growing delays, and aborts what takes longer than 30 s
+ * or is no longer wanted. Transports ask for status and executor at any time, in every state.
+ *
  * @typeParam TDatabase what the manager hands over; a `DatabaseHandle` for the shipped manager.
  */
 export interface PoolerController<TDatabase = DatabaseHandle> {

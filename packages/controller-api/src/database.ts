@@ -11,7 +11,10 @@ export interface ConnectionBudget {
   /** Connections that may be open at once. Changes when the server's settings do. */
   readonly limit: number;
   readonly used: number;
-  /** Takes one place, or returns `undefined` when none is free. Never waits. */
+  /**
+   * Takes one place, or returns `undefined` when none is free. Never waits, and nobody is told when
+   * one comes free: others hold places too, so whoever needs one asks again after a while.
+   */
   tryAcquire(): ConnectionSlot | undefined;
 }
 
@@ -29,7 +32,10 @@ export interface DatabaseHandle {
   readonly address: DatabaseAddress;
   readonly database: string;
   readonly user: string;
-  /** The secret for a dial, or `undefined` for trust. Ask at each dial; never keep or log it. */
+  /**
+   * The secret for a dial, or `undefined` for trust. Ask at each dial; never keep or log it. Throws
+   * where it cannot be looked up now: that dial has failed, the next one may not.
+   */
   password(): string | undefined;
   /** The longest that one dial, authentication included, may take. */
   readonly dialTimeoutMs: number;

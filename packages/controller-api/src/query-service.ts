@@ -27,9 +27,12 @@ export interface StreamExecuteRequest {
   /** One query string of the simple protocol; it may hold several statements. */
   readonly sql: string;
   readonly target: QueryTarget | undefined;
-  /** The role to run as; empty means the role that the pooler was configured with. */
+  /**
+   * The role to run as; empty means the role that the pooler was configured with. A controller that
+   * cannot run as the role refuses with UNIMPLEMENTED.
+   */
   readonly user: string;
-  /** An existing reservation to run on; 0n for none. */
+  /** An existing reservation to run on; 0n for none. An unknown one yields RESERVATION_LOST. */
   readonly reservedConnectionId: bigint;
 }
 

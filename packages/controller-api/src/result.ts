@@ -46,8 +46,9 @@ export type ResultEvent =
 export interface ResultSink {
   /**
    * Takes one event. `undefined` means: go on. A promise means that the receiver is behind: the
-   * controller stops reading from the database until it resolves, and ends the statement when it
-   * rejects. One event may be handed in while the promise is pending only if it was already read.
+   * controller stops reading from the database until it resolves. When it throws or rejects, the
+   * controller ends the statement, hands in nothing more, and rejects the call with CANCELLED. While
+   * a promise is pending only events that were already read may be handed in.
    */
   write(event: ResultEvent): Promise<void> | undefined;
 }
