@@ -18,7 +18,10 @@ import { findToolchain } from "./bootstrap/toolchain.mjs";
  * @property {readonly string[]} [args] What comes before the caller's arguments.
  * @property {string} [build] What has to be built; everything if not given.
  * @property {boolean} [asBuilt] Runs what is there: nothing is brought up to date first.
+ * @property {Readonly<Record<string, string>>} [env] What is set unless the caller has set it.
  */
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
 /** @type {Readonly<Record<string, Command>>} */
 const commands = {
@@ -31,10 +34,11 @@ const commands = {
     args: ["ctl"],
     build: "@multipooler/multipooler...",
     asBuilt: true,
+    // The topology of `npm start`, as the address of its pooler is the default anyway.
+    env: { MULTIPOOLER_TOPO_GLOBAL_SERVER_ADDRESSES: join(root, ".multipooler", "topology.db") },
   },
 };
 
-const root = dirname(dirname(fileURLToPath(import.meta.url)));
 process.exitCode = await main(process.argv.slice(2));
 
 /**
@@ -53,7 +57,7 @@ async function main([name = "", ...args]) {
     const entry = join(root, command.entry);
     if (command.asBuilt !== true || !existsSync(entry)) await prepare(tools, command);
     const end = await runProcess(tools.node, [entry, ...(command.args ?? []), ...args], {
-      env: tools.env,
+      env: { ...command.env, ...tools.env },
       stdio: "inherit",
     });
     return end.code;

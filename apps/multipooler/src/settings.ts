@@ -21,7 +21,7 @@ const process = settingGroup("Process");
 
 /**
  * Every setting of the program. Flags, defaults and the shorter environment names are those of
- * Multigres' multipooler wherever it has the setting, so that its launch lines work here.
+ * Multigres' multipooler wherever it has the setting, so that its operators find what they know.
  */
 export const settings = {
   cell: identity.required("cell", identifier, {
