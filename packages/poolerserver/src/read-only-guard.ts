@@ -24,7 +24,10 @@ const READ_ONLY_SETTINGS = new Set(["transaction_read_only", "default_transactio
  * session is reset, and thrown away if it still reports another default. What remains is what does
  * not need this session's transaction to write: a connection that the database opens by itself
  * (`dblink`, foreign tables), a program that a superuser starts with COPY, a sequence or file
- * function of an extension that does not ask whether the transaction is read-only.
+ * function of an extension that does not ask whether the transaction is read-only. Nor does
+ * PostgreSQL itself ask in ALTER SYSTEM, in VACUUM, REINDEX and CLUSTER, which leave the data what it
+ * is, and in some functions for administrators: those of replication slots and origins,
+ * `pg_logical_emit_message`, `pg_import_system_collations`.
  */
 export function findReadOnlyEscape(sql: string): string | undefined {
   for (const dialect of dialectsOf(sql)) {

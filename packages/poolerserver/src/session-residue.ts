@@ -9,13 +9,21 @@ import type { SqlToken } from "./sql-tokens.ts";
  * | none    | nothing, as far as its words tell                | goes to the next borrower  |
  * | state   | settings, locks, temporary tables, …             | is reset in the same write |
  * | copy    | the same; the server may ask for data meanwhile  | is reset afterwards        |
- * | lasting | a random seed, a library: nothing takes it back  | is closed                  |
+ * | lasting | a random seed, a library, a temporary slot, …    | is closed                  |
  */
 export type SessionResidue = "none" | "state" | "copy" | "lasting";
 
 /** Longer query strings are not read: that would take longer than a reset. */
 const MAX_READ_LENGTH = 1024;
-const LASTING = /\bsetseed\b|\bset\s+(?:session\s+)?"?seed\b|(?:^|;)\s*load\s/i;
+/** Functions of which something stays until the session ends, DISCARD ALL or not. */
+const LASTING_FUNCTIONS = words(`
+  setseed dblink_connect dblink_connect_u pg_backup_start pg_replication_origin_session_setup
+  pg_create_logical_replication_slot pg_create_physical_replication_slot
+  pg_copy_logical_replication_slot pg_copy_physical_replication_slot`);
+const LASTING = new RegExp(
+  String.raw`\b(?:${[...LASTING_FUNCTIONS].join("|")})\b|\bset\s+(?:session\s+)?"?seed\b|(?:^|;)\s*load\s`,
+  "i",
+);
 const COPY = /\bcopy\b/i;
 
 const PLAIN_LEADS = new Set(["select", "values", "table", "with", "show", "explain"]);
@@ -56,7 +64,8 @@ const HARMLESS_FUNCTIONS = words(`
 /**
  * Judges by the words alone, to be on the safe side: a statement leaves nothing behind if it is a
  * query that calls no function but well-known ones. Not seen are functions that are called without
- * being named: by a view, an operator, a cast, a row security policy.
+ * being named, by a view, an operator, a cast, a row security policy, or that are named like a
+ * column (`a.f` for `f(a)`).
  */
 export function sessionResidue(sql: string): SessionResidue {
   if (sql.length > MAX_READ_LENGTH) return residueAtAGlance(sql);
@@ -81,7 +90,10 @@ function isLasting(statement: readonly SqlToken[]): boolean {
   if (isWord(lead, "load")) return true;
   const isSet = isWord(lead, "set");
   return statement.some(
-    ({ kind, text }) => kind !== "symbol" && (text === "setseed" || (isSet && text === "seed")),
+    ({ kind, text }) =>
+      kind !== "symbol" &&
+      text !== undefined &&
+      (LASTING_FUNCTIONS.has(text) || (isSet && text === "seed")),
   );
 }
 

@@ -30,9 +30,13 @@ export function postgresTermination(database: DatabaseHandle): TerminateProcess 
       const session = await connect(database, "read-write", signal);
       const sql = `SELECT pg_catalog.pg_terminate_backend(${processId}, ${SERVER_WAIT_MS})`;
       const terminated = session.query(sql, nowhere);
-      // Closing waits for the query; when the signal aborts it cuts both.
+      // Closing waits for the query; when the signal aborts, both are cut.
       const closed = session.close({ signal });
-      await terminated.finally(() => closed);
+      try {
+        await terminated;
+      } finally {
+        await closed;
+      }
     } finally {
       slot.release();
     }

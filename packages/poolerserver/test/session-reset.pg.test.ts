@@ -106,6 +106,14 @@ test("a random seed ends with its session", async () => {
   expect((await query(pooler, "select random()::text")).values).not.toEqual([seeded.values[1]]);
 });
 
+test("a temporary replication slot ends with its session", async () => {
+  await using pooler = await servingPooler(databaseOf(postgres), { capacity: 1 });
+  await query(pooler, "select pg_create_physical_replication_slot('mine', true, true)");
+  expect((await query(pooler, "select slot_name::text from pg_replication_slots")).values).toEqual(
+    [],
+  );
+});
+
 test("a transaction that is left open is rolled back, and said so", async () => {
   await postgres.sql("delete from ledger");
   await using pooler = await servingPooler(databaseOf(postgres), { capacity: 1 });
