@@ -393,23 +393,39 @@ test("a statement that completed before the cut could reach it has succeeded", a
   const scene = new Scene();
   const run = scene.run();
   scene.controller.abort(CUT);
-  scene.request(0).succeed();
-  scene.backend.cancels[0]?.resolve();
-  expect(await run).toEqual({ type: "done" });
-});
-
-test("a statement that completed but whose result was cut off has not", async () => {
-  const scene = new Scene();
-  const run = scene.run();
-  scene.controller.abort(CUT);
   void scene.request(0).write(COMPLETE);
   scene.request(0).succeed();
   scene.backend.cancels[0]?.resolve();
-  expect(await run).toMatchObject({
-    type: "failed",
-    error: { code: "CONNECTION_LOST", diagnostic: { code: "08006" } },
-  });
+  expect(await run).toEqual({ type: "done" });
+  expect(scene.sink.events).toEqual([COMPLETE]);
 });
+
+test.each(["before", "after"])(
+  "a statement that completed has not if its receiver fell behind %s the cut",
+  async (when) => {
+    const scene = new Scene();
+    const events: ResultEvent[] = [];
+    const sink: ResultSink = {
+      write: (event) => {
+        events.push(event);
+        return new Promise(() => undefined);
+      },
+    };
+    const run = scene.run({ sink });
+    if (when === "after") scene.controller.abort(CUT);
+    const behind = scene.request(0).write(COMPLETE);
+    if (when === "before") scene.controller.abort(CUT);
+    await behind;
+    expect(scene.request(0).write(COMPLETE)).toBeUndefined();
+    expect(events).toEqual([COMPLETE]);
+    scene.request(0).succeed();
+    scene.backend.cancels[0]?.resolve();
+    expect(await run).toMatchObject({
+      type: "failed",
+      error: { code: "CONNECTION_LOST", diagnostic: { code: "08006" } },
+    });
+  },
+);
 
 test("a statement that had to be cut with its socket has an unknown outcome", async () => {
   const scene = new Scene();

@@ -70,7 +70,8 @@ export class BackendRun {
       return { type: "failed", error: abortError(signal) };
     }
     const onAbort = (): void => {
-      this.#receiver.stop();
+      if (isCut(abortError(signal))) this.#receiver.hurry();
+      else this.#receiver.stop();
       this.#interruption.begin();
     };
     signal.addEventListener("abort", onAbort, { once: true });
@@ -122,8 +123,7 @@ export class BackendRun {
 
   /** A caller that gave up is told so; one whom the pooler cut off is told what became of it. */
   #judgeInterrupted(answer: Answer, why: MultiPoolerError): RunResult {
-    const isCut = why.code === PoolerErrorCode.NotServing || why.code === PoolerErrorCode.NotOpen;
-    if (!isCut) return { type: "failed", error: why };
+    if (!isCut(why)) return { type: "failed", error: why };
     if (answer.ok) {
       if (!this.#receiver.hasDropped) return { type: "done" };
       return { type: "failed", error: resultLostError(why) };
@@ -132,6 +132,11 @@ export class BackendRun {
       answer.error instanceof PgwireError && answer.error.diagnostic?.code === QUERY_CANCELED;
     return { type: "failed", error: isCancelled ? cutError(why) : queryError(answer.error) };
   }
+}
+
+/** Whether it was the pooler that interrupted the run. */
+function isCut(why: MultiPoolerError): boolean {
+  return why.code === PoolerErrorCode.NotServing || why.code === PoolerErrorCode.NotOpen;
 }
 
 async function settle(answered: Promise<void>): Promise<Answer> {

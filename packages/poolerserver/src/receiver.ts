@@ -3,12 +3,14 @@ import type { ResultEvent, ResultSink } from "@multipooler/controller-api";
 /**
  * Stands between a backend and the sink of a request, so that the request can let go of a sink
  * that is slow or broken: after `stop` events are dropped and nobody waits for the sink, while the
- * backend goes on to the end of its answer.
+ * backend goes on to the end of its answer. After `hurry` that begins when the sink is behind.
  */
 export class Receiver implements ResultSink {
   readonly #sink: ResultSink;
   readonly #onFailure: (error: unknown) => void;
   #stopped = false;
+  #hurried = false;
+  #waiting = false;
   #hasDropped = false;
   #hasSeenSetting = false;
   #resume: (() => void) | undefined;
@@ -19,7 +21,7 @@ export class Receiver implements ResultSink {
     this.#onFailure = onFailure;
   }
 
-  /** Whether an event did not reach the sink. */
+  /** Whether an event did not reach the sink, or nobody waited until the sink had taken it. */
   get hasDropped(): boolean {
     return this.#hasDropped;
   }
@@ -37,7 +39,10 @@ export class Receiver implements ResultSink {
     }
     try {
       const behind = this.#sink.write(event);
-      return behind === undefined ? undefined : this.#waitFor(behind);
+      if (behind === undefined) return undefined;
+      const waiting = this.#waitFor(behind);
+      if (this.#hurried) this.stop();
+      return waiting;
     } catch (error) {
       this.#fail(error);
       return undefined;
@@ -47,14 +52,23 @@ export class Receiver implements ResultSink {
   /** Drops what comes from now on. */
   stop(): void {
     this.#stopped = true;
+    if (this.#waiting) this.#hasDropped = true;
     this.#resume?.();
+  }
+
+  /** Waits for the sink no more: it gets what it takes at once, and is let go of otherwise. */
+  hurry(): void {
+    this.#hurried = true;
+    if (this.#waiting) this.stop();
   }
 
   async #waitFor(behind: Promise<void>): Promise<void> {
     const released = Promise.withResolvers<void>();
     this.#resume = released.resolve;
+    this.#waiting = true;
     const settled = behind.catch((error: unknown) => this.#fail(error));
     await Promise.race([settled, released.promise]);
+    this.#waiting = false;
   }
 
   #fail(error: unknown): void {
