@@ -14,9 +14,14 @@ export class Alarm {
     this.#ringing.abort();
   }
 
-  /** Resolves when it rings, after `ms` at the latest, or when the signal aborts. */
-  async wait(ms: number, signal: AbortSignal): Promise<void> {
+  /**
+   * Resolves when it rings, after `ms` at the latest, or when the signal aborts, and says whether
+   * it rang.
+   */
+  async wait(ms: number, signal: AbortSignal): Promise<boolean> {
     await this.#clock.sleep(ms, AbortSignal.any([signal, this.#ringing.signal]));
-    if (this.#ringing.signal.aborted) this.#ringing = new AbortController();
+    const rang = this.#ringing.signal.aborted;
+    if (rang) this.#ringing = new AbortController();
+    return rang;
   }
 }

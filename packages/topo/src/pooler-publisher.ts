@@ -172,7 +172,9 @@ export class PoolerPublisher {
       try {
         await this.#write({ create: true, signal });
         this.#backoff.reset();
-        if (sources === this.#sources) await this.#alarm.wait(retryMs, signal);
+        if (sources !== this.#sources) continue;
+        const rang = await this.#alarm.wait(retryMs, signal);
+        if (!rang) this.#keeper.doubt();
       } catch (error) {
         if (signal.aborted) return;
         this.#report.failed(error, "could not write the record of this pooler");
@@ -233,6 +235,7 @@ export class PoolerPublisher {
   #resumed(): void {
     this.#report.resumed();
     this.#backoff.reset();
+    this.#keeper.doubt();
     this.#alarm.ring();
   }
 

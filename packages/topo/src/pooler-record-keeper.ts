@@ -29,6 +29,7 @@ export class PoolerRecordKeeper {
   readonly #options: PoolerRecordKeeperOptions;
   #known: Versioned<Multipooler> | undefined;
   #type: PoolerType;
+  #isDoubted = false;
   /** Counts what a watch told, which is newer than the answer to a write that began before. */
   #observations = 0;
 
@@ -50,10 +51,18 @@ export class PoolerRecordKeeper {
     this.#know(seen);
   }
 
-  /** The record may have changed: the next write reads it first. */
+  /** The record is not what it was: until it is read, nothing is known of it. */
   forget(): void {
     this.#observations += 1;
     this.#known = undefined;
+  }
+
+  /**
+   * The record may have changed without a word from the watch, which is not told of what came and
+   * went before it looked: the next write reads the record first.
+   */
+  doubt(): void {
+    this.#isDoubted = true;
   }
 
   /** Whether the record, as far as it is known, says what `sources` say. */
@@ -107,8 +116,10 @@ export class PoolerRecordKeeper {
     const { poolers, identity } = this.#options;
     const observations = this.#observations;
     const wasKnown = this.#known !== undefined;
+    const trusted = this.#isDoubted ? undefined : this.#known;
+    this.#isDoubted = false;
     try {
-      const known = this.#known ?? (await poolers.get(identity.id, { signal }));
+      const known = trusted ?? (await poolers.get(identity.id, { signal }));
       refuseOtherShard(known.record, identity);
       const record = renewRecord(known.record, sources);
       const unchanged = sameRecord(record, known.record);

@@ -156,6 +156,20 @@ test("a record that somebody deletes comes back within 30 s, with its type", asy
   expect((await made.record()).type).toBe(PoolerType.PRIMARY);
 });
 
+test("what no watch has told of the record is found out within 30 s", async () => {
+  const made = await world();
+  made.isDeaf = true;
+  const publisher = open(made);
+  await publisher.registered();
+  await made.poolers.update(identity.id, (found) => ({ ...found, type: PoolerType.PRIMARY }));
+  await made.clock.advance(30_000);
+  expect(publisher.status().type?.value).toBe(PoolerType.PRIMARY);
+  expect(made.writes).toBe(1);
+  await made.poolers.delete(identity.id);
+  await made.clock.advance(31_000);
+  expect((await made.record()).type).toBe(PoolerType.PRIMARY);
+});
+
 test("a record that somebody else writes over is put right within 30 s, and not at once", async () => {
   const made = await world();
   const publisher = open(made);

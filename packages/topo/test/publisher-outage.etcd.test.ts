@@ -1,4 +1,7 @@
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
 import { startEtcd } from "@multipooler/embedded-etcd";
+import type { EmbeddedEtcd } from "@multipooler/embedded-etcd";
 import {
   ID_ComponentType,
   PoolerLifecycleStatus,
@@ -15,13 +18,57 @@ const silent = (): void => {};
 
 test("a record converges within 5 s when etcd comes back from a crash", async () => {
   await using etcd = await startEtcd();
-  const connect = (): Topology =>
-    new Topology({
-      backend: new EtcdBackend(),
-      serverAddresses: [etcd.address],
-      root: "/multigres/global",
-    });
-  const topology = connect();
+  const { topology, publisher } = await pooler(etcd);
+
+  await etcd.kill();
+  await status(publisher, ({ reachable }) => !reachable);
+  expect(publisher.status().lastError?.code).toBe(TopoErrorCode.Unavailable);
+  publisher.publish({
+    servingStatus: PoolerServingStatus.SERVING,
+    lifecycle: { status: PoolerLifecycleStatus.LIFECYCLE_ACTIVE, reason: "PostgreSQL answers" },
+  });
+  expect(publisher.status()).toMatchObject({ registered: true, upToDate: false });
+
+  await etcd.start();
+  const backAt = Date.now();
+  await status(publisher, ({ reachable, upToDate }) => reachable && upToDate);
+  expect(Date.now() - backAt).toBeLessThan(5000);
+  expect(publisher.status().lastError).toBeUndefined();
+  expect((await topology.cell("zone1").poolers.get(id)).record).toMatchObject({
+    type: PoolerType.PRIMARY,
+    servingStatus: PoolerServingStatus.SERVING,
+  });
+  await publisher.close();
+  await topology.close();
+});
+
+test("a record comes back within 5 s when etcd comes back without its data", async () => {
+  await using etcd = await startEtcd();
+  const { topology, publisher } = await pooler(etcd);
+  await etcd.kill();
+  await status(publisher, ({ reachable }) => !reachable);
+  await rm(join(etcd.dataDir, "member"), { recursive: true });
+  await etcd.start();
+  const watching = topology.cell("zone1").poolers.watch({ signal: AbortSignal.timeout(5000) });
+  let found = false;
+  for await (const event of watching) {
+    found = event.type === "put" || (event.type === "snapshot" && event.entries.length > 0);
+    if (found) break;
+  }
+  expect(found).toBe(true);
+  await publisher.close();
+  await topology.close();
+});
+
+/** A pooler that has registered. */
+async function pooler(
+  etcd: EmbeddedEtcd,
+): Promise<{ readonly topology: Topology; readonly publisher: PoolerPublisher }> {
+  const topology = new Topology({
+    backend: new EtcdBackend(),
+    serverAddresses: [etcd.address],
+    root: "/multigres/global",
+  });
   await ensureCell(topology, { name: "zone1", serverAddresses: [], root: "/multigres/zone1" });
   const publisher = new PoolerPublisher({
     poolers: topology.cell("zone1").poolers,
@@ -38,29 +85,8 @@ test("a record converges within 5 s when etcd comes back from a crash", async ()
   });
   publisher.open();
   await publisher.registered();
-
-  await etcd.kill();
-  await status(publisher, ({ reachable }) => !reachable);
-  expect(publisher.status().lastError?.code).toBe(TopoErrorCode.Unavailable);
-  publisher.publish({
-    servingStatus: PoolerServingStatus.SERVING,
-    lifecycle: { status: PoolerLifecycleStatus.LIFECYCLE_ACTIVE, reason: "PostgreSQL answers" },
-  });
-  expect(publisher.status()).toMatchObject({ registered: true, upToDate: false });
-
-  await etcd.start();
-  const backAt = Date.now();
-  await status(publisher, ({ reachable, upToDate }) => reachable && upToDate);
-  expect(Date.now() - backAt).toBeLessThan(5000);
-  expect(publisher.status().lastError).toBeUndefined();
-  const other = connect();
-  expect((await other.cell("zone1").poolers.get(id)).record).toMatchObject({
-    type: PoolerType.PRIMARY,
-    servingStatus: PoolerServingStatus.SERVING,
-  });
-  await publisher.close();
-  await Promise.all([topology.close(), other.close()]);
-});
+  return { topology, publisher };
+}
 
 /** Resolves once the status of `publisher` is as wanted. */
 async function status(

@@ -43,6 +43,8 @@ export class World {
   writes = 0;
   /** What happens to the writes of publishers. */
   network: "works" | "loses answers" | "is silent" | "is slow" = "works";
+  /** Whether the watches of publishers tell nothing. */
+  isDeaf = false;
   /** Lets the answers of a slow network through. */
   release: () => void = () => {};
 
@@ -80,7 +82,7 @@ export class World {
     return {
       get: (id, options) => poolers.get(id, options),
       list: (options) => poolers.list(options),
-      watch: (options) => poolers.watch(options),
+      watch: (options) => (this.isDeaf ? silence(options?.signal) : poolers.watch(options)),
       create: (id, record, options) =>
         this.#write(() => poolers.create(id, record, options), options?.signal),
       replace: (id, record, options) =>
@@ -128,6 +130,11 @@ export function open(made: World, options: Partial<PoolerPublisherOptions> = {})
   publisher.open();
   publisher.open();
   return publisher;
+}
+
+/** A watch that tells nothing until it is left. */
+async function* silence(signal: AbortSignal | undefined): AsyncGenerator<never, void> {
+  await untilAborted(signal);
 }
 
 function untilAborted(signal: AbortSignal | undefined): Promise<never> {
