@@ -16,8 +16,9 @@ export interface ConnectOptions {
    */
   readonly parameters?: Readonly<Record<string, string>> | undefined;
   /**
-   * The longest message that the server may send, rows excepted: they are streamed, and bound by
-   * the protocol's 1 GiB. Default: 16 MiB.
+   * The longest message that the server may send. Rows are excepted: they are streamed, and bound by
+   * the protocol's 1 GiB. So are errors and notices: beyond 8 MiB their end is cut off.
+   * Default: 16 MiB.
    */
   readonly maxMessageBytes?: number | undefined;
   /** How long `close` waits for the server to end the session once it was told to. Default: 5000. */

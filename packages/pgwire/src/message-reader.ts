@@ -1,10 +1,11 @@
 import { protocolViolation } from "./error.ts";
+import { endCutDiagnostic, isDiagnostic, keptBytes } from "./long-diagnostic.ts";
 import { PartialMessage } from "./partial-message.ts";
 import { BackendMessage, HEADER_BYTES, messageTypeName } from "./protocol.ts";
 import { MAX_ROW_BLOCK_BYTES } from "./response.ts";
 import type { ResponseEvent } from "./response.ts";
 
-/** PostgreSQL builds no message of 1 GiB or more. Rows and COPY data are bound by this alone. */
+/** PostgreSQL builds no message of 1 GiB or more: the bound of what is never kept whole. */
 const MAX_STREAMED_BYTES = 0x4000_0000;
 
 /** A run of rows, ready for a sink. */
@@ -26,7 +27,8 @@ const COPY_DATA: Frame = { type: "copyData" };
  *
  * Consecutive rows of a chunk become one frame that is a view of the chunk; finding its end costs
  * one look at each row's header. A message that spans chunks is copied together, a longer row than
- * {@link MAX_ROW_BLOCK_BYTES} is passed on as it comes.
+ * {@link MAX_ROW_BLOCK_BYTES} is passed on as it comes. An error or a notice
+ * that is too long loses its end.
  */
 export class MessageReader {
   readonly #maxMessageBytes: number;
@@ -36,7 +38,7 @@ export class MessageReader {
   #offset = 0;
   /** Bytes of a row in progress that are still to come. */
   #rowBytesLeft = 0;
-  /** Bytes of a CopyData message that are still to be dropped. */
+  /** Bytes of a message that are still to be dropped. */
   #dropBytesLeft = 0;
 
   constructor({ maxMessageBytes }: { readonly maxMessageBytes: number }) {
@@ -126,16 +128,13 @@ export class MessageReader {
       this.#rowBytesLeft = size;
       return this.#rowPiece();
     }
-    if (start + size > this.#chunk.length) {
-      this.#offset = this.#partial.fill(this.#chunk, start, size);
+    const kept = keptBytes(code, size);
+    if (start + kept > this.#chunk.length) {
+      this.#offset = this.#partial.fill(this.#chunk, start, kept);
       return undefined;
     }
-    this.#offset = start + size;
-    return {
-      type: "message",
-      code,
-      body: this.#chunk.subarray(start + HEADER_BYTES, start + size),
-    };
+    this.#offset = start + kept;
+    return this.#message(this.#chunk.subarray(start, start + kept), size);
   }
 
   #continueMessage(): Frame | undefined {
@@ -157,14 +156,26 @@ export class MessageReader {
       this.#rowBytesLeft = size - block.length;
       return { type: "rows", block, rowCount: 0, inProgress: true };
     }
-    this.#offset = this.#partial.fill(this.#chunk, this.#offset, size);
-    if (this.#partial.length < size) {
+    const kept = keptBytes(code, size);
+    this.#offset = this.#partial.fill(this.#chunk, this.#offset, kept);
+    if (this.#partial.length < kept) {
       return undefined;
     }
     const bytes = this.#partial.take();
     return code === BackendMessage.DataRow
       ? { type: "rows", block: bytes, rowCount: 1, inProgress: false }
-      : { type: "message", code, body: bytes.subarray(HEADER_BYTES) };
+      : this.#message(bytes, size);
+  }
+
+  /** A message of `size`, of which `bytes` are kept. */
+  #message(bytes: Buffer, size: number): Frame {
+    this.#dropBytesLeft = size - bytes.length;
+    const body = bytes.subarray(HEADER_BYTES);
+    return {
+      type: "message",
+      code: bytes.readUInt8(0),
+      body: this.#dropBytesLeft === 0 ? body : endCutDiagnostic(body),
+    };
   }
 
   #rowPiece(): Frame {
@@ -183,7 +194,7 @@ export class MessageReader {
   /** The size of a whole message, type byte included. */
   #checkedSize(code: number, length: number): number {
     const streamed = code === BackendMessage.DataRow || code === BackendMessage.CopyData;
-    const limit = streamed ? MAX_STREAMED_BYTES : this.#maxMessageBytes;
+    const limit = streamed || isDiagnostic(code) ? MAX_STREAMED_BYTES : this.#maxMessageBytes;
     if (length < 4 || length > limit) {
       throw protocolViolation(
         `message ${messageTypeName(code)} has a length of ${length}; at least 4 and at most ${limit} are allowed`,

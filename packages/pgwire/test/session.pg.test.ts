@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { ServerAddress } from "../src/address.ts";
 import { BackendConnection } from "../src/backend-connection.ts";
+import { PgwireError } from "../src/error.ts";
 import type { ConnectOptions } from "../src/connect-options.ts";
 import { Conversation } from "./conversation.ts";
 import { RecordingProxy } from "./recording-proxy.ts";
@@ -189,6 +190,17 @@ describe("an answer", () => {
         routine: "exec_stmt_raise",
       },
     });
+  });
+
+  test("may hold an error of any length, of which the end is cut off", async () => {
+    await using opened = await session({ parameters: { log_min_messages: "panic" } });
+    const sql = "do $$ begin raise exception '%', repeat('e', 17 * 1024 * 1024); end $$";
+    const error = await run(opened.connection, sql).catch((thrown: unknown) => thrown);
+    if (!(error instanceof PgwireError)) throw new Error("no error");
+    expect([error.code, error.diagnostic?.code]).toEqual(["POSTGRES", "P0001"]);
+    expect(error.diagnostic?.message.length).toBeGreaterThan(8_000_000);
+    expect(error.diagnostic?.message.length).toBeLessThan(9_000_000);
+    expect(opened.connection.idle).toBe(true);
   });
 
   test("that fails in the middle has delivered what came before", async () => {

@@ -1,0 +1,58 @@
+import { expect, test } from "vitest";
+import { cstring, message, readyForQuery } from "../test/backend-messages.ts";
+import { parseDiagnostic } from "./diagnostic.ts";
+import type { Diagnostic } from "./diagnostic.ts";
+import { MAX_DIAGNOSTIC_BYTES } from "./long-diagnostic.ts";
+import { MessageReader } from "./message-reader.ts";
+import type { Frame } from "./message-reader.ts";
+
+const BEFORE_TEXT = 5 + "SNOTICE\0C00000\0M".length;
+
+/** A notice with so long a text, and more behind it than is kept, followed by ReadyForQuery. */
+function stream(textBytes: number): Buffer {
+  const fields = ["SNOTICE", "C00000", `M${"m".repeat(textBytes)}`, "Ddetail", "Hhint"];
+  const rest = cstring(`W${"w".repeat(MAX_DIAGNOSTIC_BYTES)}`);
+  const long = message("N", ...fields.map((field) => cstring(field)), rest, Buffer.alloc(1));
+  return Buffer.concat([long, readyForQuery()]);
+}
+
+function frames(bytes: Buffer, chunkBytes: number): Frame[] {
+  const reader = new MessageReader({ maxMessageBytes: 1000 });
+  const found: Frame[] = [];
+  for (let at = 0; at < bytes.length; at += chunkBytes) {
+    reader.push(bytes.subarray(at, at + chunkBytes));
+    for (let frame = reader.next(); frame !== undefined; frame = reader.next()) found.push(frame);
+  }
+  expect(reader.atBoundary).toBe(true);
+  return found;
+}
+
+/** The notice, which has to be followed by a ReadyForQuery. */
+function notice(textBytes: number, chunkBytes: number): Diagnostic {
+  const [first, second, ...more] = frames(stream(textBytes), chunkBytes);
+  if (first?.type !== "message") throw new Error("no notice");
+  expect(second).toMatchObject({ type: "message", code: 0x5a });
+  expect(more).toEqual([]);
+  return parseDiagnostic("notice", first.body).diagnostic;
+}
+
+const fitting = MAX_DIAGNOSTIC_BYTES - BEFORE_TEXT;
+
+test.each([
+  ["in the middle of a text", fitting + 1000, fitting, undefined],
+  ["at the end of a text", fitting, fitting, undefined],
+  ["behind a field", fitting - 1, fitting - 1, undefined],
+  ["behind the type of a field", fitting - 2, fitting - 2, ""],
+  ["behind the first character of a field", fitting - 3, fitting - 3, "d"],
+])("a notice that is cut %s keeps what is before", (_where, textBytes, keptBytes, detail) => {
+  for (const chunkBytes of [65_536, 100_000_000]) {
+    const { severity, code, message: text, detail: found, where } = notice(textBytes, chunkBytes);
+    expect([severity, code, text.length, found, where]).toEqual([
+      "NOTICE",
+      "00000",
+      keptBytes,
+      detail,
+      undefined,
+    ]);
+  }
+});
