@@ -25,7 +25,7 @@ export class UnsentBytes {
     const wasAboveLimit = this.isAboveLimit;
     this.#bytes -= bytes;
     if (!wasAboveLimit || this.isAboveLimit) return;
-    for (const wake of [...this.#waiting]) wake();
+    for (const wake of this.#waiting) wake();
   }
 
   /** Calls `wake` whenever the sum falls to the limit, until the returned function is called. */
