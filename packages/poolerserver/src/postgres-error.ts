@@ -103,7 +103,7 @@ function connectionLost(error: PgwireError): MultiPoolerError {
     });
   return new MultiPoolerError(
     PoolerErrorCode.ConnectionLost,
-    `the connection was lost: ${error.message}`,
+    `the outcome of the statement is unknown: ${error.message}`,
     { cause: error, diagnostic },
   );
 }
