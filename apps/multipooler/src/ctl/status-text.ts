@@ -7,7 +7,9 @@ import {
   servingStatusToJSON,
 } from "@multipooler/proto/manager-v1";
 import type {
+  DatabaseStatus,
   HeartbeatStatus,
+  ServingState,
   StatusResponse,
   TopologyStatus,
 } from "@multipooler/proto/manager-v1";
@@ -16,48 +18,48 @@ import { shortTime } from "./short-time.ts";
 
 /** The status for people: one line a fact, the name of the fact in front. */
 export function statusText(status: StatusResponse, now: Date): string {
-  const { poolerId, shardKey, serving, database, topology, heartbeat } = status;
-  const lines: [string, string][] = [
-    ["pooler", `${poolerId?.cell ?? "?"}/${poolerId?.name ?? "?"}, version ${status.version}`],
-    [
-      "state",
-      `${word(managerStateToJSON(status.state), "MANAGER_STATE_").toLowerCase()}${because(status.errorMessage)}`,
-    ],
-    ["ready", status.ready ? "yes" : `no${because(status.notReadyReason)}`],
-    [
-      "up for",
-      status.startTime === undefined ? "?" : elapsed(now.getTime() - status.startTime.getTime()),
-    ],
-    [
-      "shard",
-      `${shardKey?.database ?? "?"}, ${shardKey?.tableGroup ?? "?"}, ${shardKey?.shard ?? "?"}`,
-    ],
-    ["type", typeText(status)],
-    [
-      "role",
-      word(poolerRoleToJSON(status.role), "POOLER_ROLE_").replace("UNSPECIFIED", "not known yet"),
-    ],
-  ];
-  if (serving !== undefined) {
-    const wanted = word(servingStatusToJSON(serving.wanted), "SERVING_STATUS_");
-    lines.push([
-      "serving",
-      `${word(servingStatusToJSON(serving.current), "SERVING_STATUS_")}${
-        wanted === "UNSPECIFIED" ? "" : `, becoming ${wanted}`
-      }${because(serving.reason)}`,
-    ]);
-  }
+  const { serving, database, topology, heartbeat } = status;
+  const lines = whoAndHow(status, now);
+  if (serving !== undefined) lines.push(["serving", servingText(serving)]);
   if (database !== undefined) {
-    const mode = database.inRecovery === true ? "in recovery" : "out of recovery";
-    const facts = database.reachable
-      ? `PostgreSQL ${database.serverVersion}, ${mode}`
-      : `not reachable${because(database.lastError)}`;
-    lines.push(["database", `${database.address}: ${facts}`]);
+    lines.push(["database", databaseText(database)]);
     lines.push(["connections", `${database.connectionsUsed} of ${database.connectionsLimit}`]);
   }
   if (topology !== undefined) lines.push(["topology", topologyText(topology)]);
   if (heartbeat !== undefined) lines.push(["heartbeat", heartbeatText(heartbeat, now)]);
   return factLines(lines);
+}
+
+function whoAndHow(status: StatusResponse, now: Date): [string, string][] {
+  const { poolerId, shardKey, startTime } = status;
+  const state = word(managerStateToJSON(status.state), "MANAGER_STATE_").toLowerCase();
+  const role = word(poolerRoleToJSON(status.role), "POOLER_ROLE_");
+  return [
+    ["pooler", `${poolerId?.cell ?? "?"}/${poolerId?.name ?? "?"}, version ${status.version}`],
+    ["state", `${state}${because(status.errorMessage)}`],
+    ["ready", status.ready ? "yes" : `no${because(status.notReadyReason)}`],
+    ["up for", startTime === undefined ? "?" : elapsed(now.getTime() - startTime.getTime())],
+    [
+      "shard",
+      `${shardKey?.database ?? "?"}, ${shardKey?.tableGroup ?? "?"}, ${shardKey?.shard ?? "?"}`,
+    ],
+    ["type", typeText(status)],
+    ["role", role.replace("UNSPECIFIED", "not known yet")],
+  ];
+}
+
+function servingText({ current, wanted, reason }: ServingState): string {
+  const next = word(servingStatusToJSON(wanted), "SERVING_STATUS_");
+  const becoming = next === "UNSPECIFIED" ? "" : `, becoming ${next}`;
+  return `${word(servingStatusToJSON(current), "SERVING_STATUS_")}${becoming}${because(reason)}`;
+}
+
+function databaseText(database: DatabaseStatus): string {
+  const mode = database.inRecovery === true ? "in recovery" : "out of recovery";
+  const facts = database.reachable
+    ? `PostgreSQL ${database.serverVersion}, ${mode}`
+    : `not reachable${because(database.lastError)}`;
+  return `${database.address}: ${facts}`;
 }
 
 function typeText({ poolerType, topology }: StatusResponse): string {
