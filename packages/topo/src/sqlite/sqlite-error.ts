@@ -11,6 +11,17 @@ const topoCodes: Readonly<Record<number, TopoErrorCode>> = {
   26: TopoErrorCode.InvalidArgument, // SQLITE_NOTADB
 };
 
+// What making the folder of the file fails with.
+const systemCodes: Readonly<Record<string, TopoErrorCode>> = {
+  EACCES: TopoErrorCode.Denied,
+  EPERM: TopoErrorCode.Denied,
+  EROFS: TopoErrorCode.Denied,
+  EEXIST: TopoErrorCode.InvalidArgument,
+  ENOTDIR: TopoErrorCode.InvalidArgument,
+  ENAMETOOLONG: TopoErrorCode.InvalidArgument,
+  ELOOP: TopoErrorCode.InvalidArgument,
+};
+
 interface SqliteFailure extends Error {
   readonly errcode: number;
 }
@@ -28,6 +39,21 @@ export function isBusy(error: unknown): boolean {
 export function fileError(path: string, error: unknown): TopoError {
   if (error instanceof TopoError) return error;
   const message = `the topology file cannot be used: ${error instanceof Error ? error.message : String(error)}`;
-  const code = isSqliteFailure(error) ? topoCodes[error.errcode & 0xff] : undefined;
-  return new TopoError({ code: code ?? TopoErrorCode.Internal, key: path, message, cause: error });
+  return new TopoError({ code: codeOf(error), key: path, message, cause: error });
+}
+
+function codeOf(error: unknown): TopoErrorCode {
+  if (isSqliteFailure(error)) return topoCodes[error.errcode & 0xff] ?? TopoErrorCode.Internal;
+  // Of the rest some pass, a full disk for one, and all are for an operator to see.
+  if (isSystemFailure(error)) return systemCodes[error.code] ?? TopoErrorCode.Unavailable;
+  return TopoErrorCode.Internal;
+}
+
+function isSystemFailure(error: unknown): error is Error & { readonly code: string } {
+  return (
+    error instanceof Error &&
+    "syscall" in error &&
+    "code" in error &&
+    typeof error.code === "string"
+  );
 }
