@@ -21,6 +21,32 @@ test("the file and the folders above it are made with the first use", async () =
   await again.close();
 });
 
+test("a watch of a file whose folder it makes is woken like any other", async () => {
+  await using directory = await temporaryDirectory();
+  const path = join(directory.path, "not", "yet", "topology.db");
+  // No poll wakes it: this clock stands still.
+  const watching = new SqliteBackend({ clock: new ManualClock() }).connect([path]);
+  const writing = new SqliteBackend().connect([path]);
+  const reader = watching.watch("/")[Symbol.asyncIterator]();
+  expect(await nextEvent(reader)).toMatchObject({ type: "snapshot" });
+  await writing.put("/key", value);
+  expect(await nextEvent(reader)).toMatchObject({ type: "put", entry: { key: "/key" } });
+  await reader.return?.();
+  await Promise.all([watching.close(), writing.close()]);
+});
+
+test("a folder that cannot be made is the fault of the address", async () => {
+  await using directory = await temporaryDirectory();
+  const file = join(directory.path, "file");
+  await writeFile(file, "");
+  for (const path of [join(file, "topology.db"), join(file, "below", "topology.db")]) {
+    await expect(firstUse(path)).rejects.toMatchObject({
+      code: TopoErrorCode.InvalidArgument,
+      key: path,
+    });
+  }
+});
+
 test("a list of files is no topology", () => {
   for (const addresses of [[], ["a.db", "b.db"]]) {
     expect(() => new SqliteBackend().connect(addresses)).toThrow(

@@ -32,6 +32,16 @@ export class ChangeSignal {
   }
 
   start(): void {
+    this.listen();
+    void this.#poll();
+  }
+
+  /**
+   * Listens to the directory where it does not yet, for there may have been none; says whether
+   * that began now, so that what happened before is for the caller to look at.
+   */
+  listen(): boolean {
+    if (this.#watcher !== undefined || this.#stopped.signal.aborted) return false;
     const { path, onSign } = this.#options;
     const log = `${basename(path)}-wal`;
     try {
@@ -40,10 +50,11 @@ export class ChangeSignal {
       });
       // Whatever ends the watching, the safety poll goes on.
       this.#watcher.on("error", () => this.#watcher?.close());
+      return true;
     } catch {
       // No more watches can be had, or none here: the safety poll has to do.
+      return false;
     }
-    void this.#poll();
   }
 
   stop(): void {

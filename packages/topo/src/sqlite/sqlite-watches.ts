@@ -9,6 +9,8 @@ import type { TopologyFile } from "./topology-file.ts";
 
 /** How soon expired leases are tried to be ended again where another process is in the way. */
 const busyRetryMs = 20;
+/** How soon they are tried to be ended again where the file cannot be used, a full disk for one. */
+const failureRetryMs = 2000;
 
 interface Watch {
   readonly feed: WatchFeed;
@@ -102,6 +104,8 @@ export class SqliteWatches {
         const options = { key: this.#file.path, signal: this.#closed.signal };
         await this.#file.read((table) => this.#tell(table), options);
         this.#sources?.expiry.schedule();
+        // The reading may have made the directory, which can be listened to from now on.
+        if (this.#sources?.signal.listen() === true) this.#tellAgain = true;
       } catch (error) {
         if (!isTopoError(error)) throw error;
         // The next sign of a change, the safety poll at the latest, tries again.
@@ -142,8 +146,8 @@ export class SqliteWatches {
       return swept.at;
     } catch (error) {
       if (!isTopoError(error)) throw error;
-      // Who reads or writes next is told; nobody waits for this.
-      return undefined;
+      // Who reads or writes next is told why; who waits for a lease to end waits on.
+      return now + failureRetryMs;
     }
   }
 }
