@@ -134,7 +134,7 @@ export function open(made: World, options: Partial<PoolerPublisherOptions> = {})
 
 /** A watch that tells nothing until it is left. */
 async function* silence(signal: AbortSignal | undefined): AsyncGenerator<never, void> {
-  await untilAborted(signal);
+  yield await untilAborted(signal);
 }
 
 function untilAborted(signal: AbortSignal | undefined): Promise<never> {
