@@ -55,9 +55,7 @@ test("a cluster that asks for a password is reached with the right one only", as
     await wrong.close();
   }
   const anonymous = new EtcdBackend().connect([etcd.address]);
-  await expect(anonymous.get("/auth")).rejects.toMatchObject({
-    code: TopoErrorCode.InvalidArgument,
-  });
+  await expect(anonymous.get("/auth")).rejects.toMatchObject({ code: TopoErrorCode.Denied });
   await Promise.all([early.close(), right.close(), anonymous.close()]);
 });
 

@@ -11,9 +11,16 @@ export function isServiceError(error: unknown): error is ServiceError {
 export function callError(key: string, error: unknown, signal: AbortSignal): TopoError {
   if (error instanceof TopoError) return error;
   if (signal.aborted) return interruption(key, signal);
-  const code = isServiceError(error) ? topoCode(error.code) : TopoErrorCode.Internal;
+  const code = isServiceError(error) ? serviceCode(error) : TopoErrorCode.Internal;
   const message = isServiceError(error) ? `etcd: ${error.details}` : String(error);
   return new TopoError({ code, key, message, cause: error });
+}
+
+/** How etcd refuses who does not log in: by the status of a bad request. */
+const noLogin = "etcdserver: user name is empty";
+
+function serviceCode({ code, details }: ServiceError): TopoErrorCode {
+  return details === noLogin ? TopoErrorCode.Denied : topoCode(code);
 }
 
 function topoCode(code: status): TopoErrorCode {
