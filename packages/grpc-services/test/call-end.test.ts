@@ -71,29 +71,31 @@ test("cancelling a unary call aborts the statement", async () => {
   expect(await reasonOf(statement)).toBe("AbortError");
 });
 
-test("a deadline that passes in the middle of a stream aborts the statement as timed out", async () => {
+// At its deadline a client also cancels, and the server may hear of that first. That a deadline is a
+// TimeoutError is tested with a client that only waits, in slow-client.test.ts.
+test("a deadline that passes in the middle of a stream aborts the statement", async () => {
   await using pooler = await startServer();
   const statement = new EndlessStatement();
   pooler.manager.execute = statement.execute;
   const messages = iteratorOf(pooler.client.streamExecute({}, { timeoutMs: 1500 }));
   await messages.next();
   await expect(messages.next()).rejects.toMatchObject({ code: "DEADLINE_EXCEEDED" });
-  expect(await reasonOf(statement)).toBe("TimeoutError");
+  expect((await statement.ended.promise).aborted).toBe(true);
 });
 
 test("a deadline that passes before the first message is DEADLINE_EXCEEDED", async () => {
   await using pooler = await startServer();
-  const ended = Promise.withResolvers<unknown>();
+  const ended = Promise.withResolvers<void>();
   pooler.manager.execute = async (_request, _sink, { signal } = {}) => {
     if (signal === undefined) throw new TypeError("no signal");
     await once(signal, "abort");
-    ended.resolve(signal.reason);
+    ended.resolve();
     throw new FakePoolerError("DEADLINE_EXCEEDED", "too late");
   };
   await expect(pooler.client.executeQuery({}, { timeoutMs: 500 })).rejects.toMatchObject({
     code: "DEADLINE_EXCEEDED",
   });
-  expect(await ended.promise).toMatchObject({ name: "TimeoutError" });
+  await ended.promise;
 });
 
 test("a client that vanishes in the middle of a stream aborts the statement", async () => {
