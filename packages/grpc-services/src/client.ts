@@ -8,3 +8,5 @@ export type {
   PoolerClient,
   StreamExecuteInput,
 } from "./pooler-client.ts";
+export { RowDecoder } from "./row-decoder.ts";
+export type { RowsEvent } from "./row-decoder.ts";

@@ -37,14 +37,15 @@ export async function query(sql: string, options: QueryOptions, io: CtlIo): Prom
       {
         query: sql === "-" ? await text(io.stdin) : sql,
         target: { mode: MODES[options.mode] ?? Mode.MODE_UNSPECIFIED },
-        options: { user: options.user },
+        // Rows as bytes: decoded rows of one message would take many times its size.
+        options: { user: options.user, passthroughRow: true },
       },
       { timeoutMs },
     );
     for await (const { result } of responses) {
       switch (result?.payload?.$case) {
         case "result":
-          await output.write(results.take(result.payload.value));
+          for (const part of results.take(result.payload.value)) await output.write(part);
           break;
         case "diagnostic":
           io.stderr.write(diagnosticText(result.payload.value));
