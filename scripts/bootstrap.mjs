@@ -55,14 +55,18 @@ async function main([name = "", ...args]) {
     const env = childEnvironment(process.env);
     const tools = await findToolchain(root, env);
     const entry = join(root, command.entry);
-    if (command.asBuilt !== true || !existsSync(entry)) await prepare(tools, command);
+    if (command.asBuilt !== true || !existsSync(entry)) {
+      await prepare(tools, command);
+    }
     const end = await runProcess(tools.node, [entry, ...(command.args ?? []), ...args], {
       env: { ...command.env, ...tools.env },
       stdio: "inherit",
     });
     return end.code;
   } catch (error) {
-    if (!(error instanceof StepFailure)) throw error;
+    if (!(error instanceof StepFailure)) {
+      throw error;
+    }
     console.error(error.message);
     return error.exitCode;
   }

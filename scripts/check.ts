@@ -18,14 +18,18 @@ const { values, positionals } = parseArgs({
 
 const unknown = positionals.filter((name) => !gates.some((gate) => gate.name === name));
 if (values.list) {
-  for (const { name, proves } of gates) console.log(`${name.padEnd(18)}${proves}`);
+  for (const { name, proves } of gates) {
+    console.log(`${name.padEnd(18)}${proves}`);
+  }
 } else if (unknown.length > 0) {
   console.error(`There is no gate ${unknown.join(", ")}; see: npm run check -- --list`);
   process.exitCode = 1;
 } else {
   const chosen = gates.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
   const failed = await runAll(chosen, resolve(values.root));
-  if (failed.length > 0) console.log(`\nFailed: ${failed.join(", ")}`);
+  if (failed.length > 0) {
+    console.log(`\nFailed: ${failed.join(", ")}`);
+  }
   console.log(`\n${chosen.length - failed.length} passed, ${failed.length} failed`);
   process.exitCode = failed.length === 0 ? 0 : 1;
 }
@@ -40,7 +44,9 @@ async function runAll(chosen: readonly Gate[], root: string): Promise<readonly s
     console.log(
       `${ok ? "ok    " : "FAILED"} ${gate.name.padEnd(18)}${seconds.padStart(6)} s  ${gate.proves}`,
     );
-    if (ok) continue;
+    if (ok) {
+      continue;
+    }
     failed.push(gate.name);
     console.log(`${output.replaceAll(/^/gm, "         ")}\n`);
   }

@@ -56,8 +56,9 @@ async function runTests(args: readonly string[]): Promise<void> {
 function cancelOnSignal(vitest: Vitest): void {
   let first = true;
   const cancel = (): void => {
-    if (first) void vitest.cancelCurrentRun("keyboard-input");
-    else {
+    if (first) {
+      void vitest.cancelCurrentRun("keyboard-input");
+    } else {
       mark.kill();
       process.exit(1);
     }
@@ -70,21 +71,29 @@ function cancelOnSignal(vitest: Vitest): void {
 
 async function provideEtcd(vitest: Vitest, filter: string[]): Promise<void> {
   const specifications = await vitest.globTestSpecifications(filter);
-  if (!specifications.some(({ moduleId }) => moduleId.endsWith(".etcd.test.ts"))) return;
+  if (!specifications.some(({ moduleId }) => moduleId.endsWith(".etcd.test.ts"))) {
+    return;
+  }
   const etcd = findEtcd({
     cache: join(root, "node_modules", ".cache", "etcd"),
     log: (line) => console.log(line),
   });
-  if (!etcd.found) return console.error(etcd.advice);
+  if (!etcd.found) {
+    return console.error(etcd.advice);
+  }
   // Last: the folder may be that of an older Node, too.
   process.env["PATH"] = [process.env["PATH"], etcd.folder].join(delimiter);
 }
 
 /** Names the files that vitest.config.ts excludes, so that nobody takes them for run. */
 function leftOut(): string[] {
-  if (process.env["MULTIPOOLER_SKIP_ETCD"] !== "1") return [];
+  if (process.env["MULTIPOOLER_SKIP_ETCD"] !== "1") {
+    return [];
+  }
   const files = globSync(etcdTests, { cwd: root, exclude: ["**/node_modules/**"] });
-  if (files.length === 0) return [];
+  if (files.length === 0) {
+    return [];
+  }
   return [
     `Left out because of MULTIPOOLER_SKIP_ETCD=1: ${files.length} files of tests that need etcd`,
     ...files.map((file) => `  ${file}`),

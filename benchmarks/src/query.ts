@@ -65,7 +65,9 @@ function throughGrpc(client: PoolerClient): Contender {
     run: (work) =>
       repeat(work, async () => {
         const request = { query: work.sql, options: { passthroughRow: true } };
-        for await (const response of client.streamExecute(request)) void response;
+        for await (const response of client.streamExecute(request)) {
+          void response;
+        }
       }),
   };
 }

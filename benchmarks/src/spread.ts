@@ -10,7 +10,9 @@ export interface Spread {
 
 /** @throws RangeError without a sample. */
 export function spreadOf(samples: readonly number[]): Spread {
-  if (samples.length === 0) throw new RangeError("a spread needs at least one sample");
+  if (samples.length === 0) {
+    throw new RangeError("a spread needs at least one sample");
+  }
   const sorted = samples.toSorted((a, b) => a - b);
   return {
     median: quantile(sorted, 0.5),

@@ -48,7 +48,9 @@ export class Cluster implements AsyncDisposable {
       const id = { component: ID_ComponentType.MULTIPOOLER, cell: "zone1", name: "e2e" };
       return (await topology.cell(id.cell).poolers.get(id)).record;
     } catch (error) {
-      if (isTopoError(error, TopoErrorCode.NoNode)) return undefined;
+      if (isTopoError(error, TopoErrorCode.NoNode)) {
+        return undefined;
+      }
       throw error;
     } finally {
       await topology.close();

@@ -15,7 +15,9 @@ export class QueryLoad implements AsyncDisposable {
   /** Resolves after this many further answers; rejects when a query fails. */
   async answers(count: number): Promise<void> {
     const wanted = this.#answered + count;
-    while (this.#answered < wanted) await this.#waiting.promise;
+    while (this.#answered < wanted) {
+      await this.#waiting.promise;
+    }
   }
 
   /** Ends it; rejects when any query failed. */
@@ -34,9 +36,13 @@ export class QueryLoad implements AsyncDisposable {
     while (!this.#stop.signal.aborted) {
       let rows = 0;
       for await (const { result } of client.streamExecute({ query: "select 1" })) {
-        if (result?.payload?.$case === "result") rows += result.payload.value.rows.length;
+        if (result?.payload?.$case === "result") {
+          rows += result.payload.value.rows.length;
+        }
       }
-      if (rows !== 1) throw new Error(`a query was answered with ${rows} rows`);
+      if (rows !== 1) {
+        throw new Error(`a query was answered with ${rows} rows`);
+      }
       this.#answered += 1;
       this.#waiting.resolve();
       this.#waiting = Promise.withResolvers();

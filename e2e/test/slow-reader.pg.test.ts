@@ -29,9 +29,13 @@ test(
     let bytes = 0;
     let peak = 0;
     for await (const { result } of client.streamExecute(request)) {
-      if (result?.payload?.$case !== "result") continue;
+      if (result?.payload?.$case !== "result") {
+        continue;
+      }
       const { passthroughBlock, passthroughRowCount } = result.payload.value;
-      if (rows === 0) await stuck(sql);
+      if (rows === 0) {
+        await stuck(sql);
+      }
       rows += passthroughRowCount;
       bytes += passthroughBlock.length;
       peak = Math.max(peak, residentBytes(pooler.pid) - before);

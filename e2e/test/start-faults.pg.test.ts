@@ -22,7 +22,9 @@ beforeAll(async () => {
   });
   await new Promise<void>((resolve) => stranger.listen(0, "127.0.0.1", resolve));
   const address = stranger.address();
-  if (typeof address !== "object" || address === null) throw new Error("no TCP address");
+  if (typeof address !== "object" || address === null) {
+    throw new Error("no TCP address");
+  }
   strangerPort = address.port;
   directory = await mkdtemp(join(tmpdir(), "multipooler e2e "));
 });

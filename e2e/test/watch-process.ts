@@ -37,7 +37,9 @@ export class WatchProcess implements AsyncDisposable {
   async line(pattern: RegExp): Promise<string> {
     for (;;) {
       const found = this.lines.find((line) => pattern.test(line));
-      if (found !== undefined) return found;
+      if (found !== undefined) {
+        return found;
+      }
       await Promise.race([this.#changed.promise, this.#failure()]);
     }
   }

@@ -43,15 +43,22 @@ export async function runProcess(file, args, { env, cwd, stdio }) {
   let interrupted;
   const relay = signalRelay((signal) => {
     interrupted = signalCode(signal);
-    if (collect) signalGroup(child.pid, signal);
-    else child.kill(signal);
+    if (collect) {
+      signalGroup(child.pid, signal);
+    } else {
+      child.kill(signal);
+    }
   });
-  for (const signal of relayed) process.on(signal, relay);
+  for (const signal of relayed) {
+    process.on(signal, relay);
+  }
   try {
     const [code, signal] = await once(child, "close");
     return { code: code ?? signalCode(signal), interrupted, output };
   } finally {
-    for (const signal of relayed) process.off(signal, relay);
+    for (const signal of relayed) {
+      process.off(signal, relay);
+    }
   }
 }
 
@@ -60,7 +67,9 @@ export async function runProcess(file, args, { env, cwd, stdio }) {
  * @param {NodeJS.Signals} signal
  */
 function signalGroup(leader, signal) {
-  if (leader === undefined) return;
+  if (leader === undefined) {
+    return;
+  }
   try {
     process.kill(-leader, signal);
   } catch {
@@ -81,7 +90,9 @@ export function signalRelay(send, now = () => performance.now()) {
   return (signal) => {
     const before = last.get(signal) ?? -Infinity;
     last.set(signal, now());
-    if (now() - before > SAME_SIGNAL_MS) send(signal);
+    if (now() - before > SAME_SIGNAL_MS) {
+      send(signal);
+    }
   };
 }
 

@@ -32,10 +32,14 @@ export async function runStep(title, file, args, options) {
     if (end.interrupted !== undefined) {
       throw new StepFailure(`interrupted while ${title}`, end.interrupted);
     }
-    if (end.code !== 0) throw new StepFailure(`${end.output.trim()}\n${title}: failed`, end.code);
+    if (end.code !== 0) {
+      throw new StepFailure(`${end.output.trim()}\n${title}: failed`, end.code);
+    }
     return end.output;
   } catch (error) {
-    if (error instanceof StepFailure) throw error;
+    if (error instanceof StepFailure) {
+      throw error;
+    }
     throw new StepFailure(`${title}: ${error instanceof Error ? error.message : String(error)}`, 1);
   } finally {
     progress.end();
@@ -52,8 +56,9 @@ function announce(title, stream) {
   const start = performance.now();
   let announced = false;
   const timer = setInterval(() => {
-    if (!announced) stream.write(`${title} …`);
-    else if (stream.isTTY) {
+    if (!announced) {
+      stream.write(`${title} …`);
+    } else if (stream.isTTY) {
       stream.write(`\r${title} … ${Math.round((performance.now() - start) / 1000)} s`);
     }
     announced = true;
@@ -61,7 +66,9 @@ function announce(title, stream) {
   return {
     end() {
       clearInterval(timer);
-      if (!announced) return;
+      if (!announced) {
+        return;
+      }
       const seconds = ((performance.now() - start) / 1000).toFixed(1);
       stream.write(`${stream.isTTY ? `\r${title} …` : ""} ${seconds} s\n`);
     },

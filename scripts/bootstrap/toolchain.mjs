@@ -51,7 +51,9 @@ export async function findToolchain(root, env) {
  */
 export function wantedPnpm(manifest) {
   const version = /^pnpm@([0-9.]+)/.exec(JSON.parse(manifest).packageManager)?.[1];
-  if (version === undefined) throw new Error("package.json names no pnpm as packageManager");
+  if (version === undefined) {
+    throw new Error("package.json names no pnpm as packageManager");
+  }
   return version;
 }
 
@@ -87,7 +89,9 @@ export function pnpmOnPath(path, version) {
     .split(delimiter)
     .map((folder) => join(folder, "pnpm"))
     .find((file) => existsSync(file));
-  if (command === undefined) return undefined;
+  if (command === undefined) {
+    return undefined;
+  }
   try {
     const manifest = join(dirname(realpathSync(command)), "..", "package.json");
     const { name, version: actual } = JSON.parse(readFileSync(manifest, "utf8"));
@@ -106,7 +110,9 @@ export function pnpmOnPath(path, version) {
  * @returns {Promise<{ node: string, pnpm: string }>}
  */
 async function complete({ node, pnpm }, pnpmVersion, env) {
-  if (node !== undefined && pnpm !== undefined) return { node, pnpm };
+  if (node !== undefined && pnpm !== undefined) {
+    return { node, pnpm };
+  }
   const packages = [
     ...(node === undefined ? [`node@${NODE_MAJOR}`] : []),
     ...(pnpm === undefined ? [`pnpm@${pnpmVersion}`] : []),

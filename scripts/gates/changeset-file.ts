@@ -11,18 +11,22 @@ const bumps: ReadonlySet<string> = new Set(["patch", "minor", "major"]);
  */
 export function parseChangeset(text: string, publicPackages: readonly string[]): ChangesetFile {
   const [, head, body] = /^---\n([^]*?)^---\n([^]*)$/m.exec(text) ?? [];
-  if (head === undefined || body === undefined) return { ok: false, reason: "has no front matter" };
+  if (head === undefined || body === undefined) {
+    return { ok: false, reason: "has no front matter" };
+  }
   const packages: string[] = [];
   for (const line of head.split("\n").filter((each) => each.trim() !== "")) {
     const [, name, bump] = /^["']([^"']+)["']: (\w+)$/.exec(line) ?? [];
     if (name === undefined || bump === undefined || !bumps.has(bump)) {
       return { ok: false, reason: `has the line ${line}, which names no package and bump` };
     }
-    if (!publicPackages.includes(name))
+    if (!publicPackages.includes(name)) {
       return { ok: false, reason: `names ${name}, which is not published` };
+    }
     packages.push(name);
   }
-  if (packages.length > 0 && body.trim() === "")
+  if (packages.length > 0 && body.trim() === "") {
     return { ok: false, reason: "does not say what changed" };
+  }
   return { ok: true, packages };
 }

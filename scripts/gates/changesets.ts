@@ -22,7 +22,9 @@ export async function checkChangesets(root: string): Promise<GateResult> {
   const malformed = changesets.flatMap(({ file, content }) =>
     content.ok ? [] : [`${file} ${content.reason}`],
   );
-  if (malformed.length > 0) return { ok: false, output: malformed.join("\n") };
+  if (malformed.length > 0) {
+    return { ok: false, output: malformed.join("\n") };
+  }
   const git: Git = (...args) => command("git", args, { cwd: root });
   const base = await baseCommit(git);
   if (base === undefined) {
@@ -33,8 +35,12 @@ export async function checkChangesets(root: string): Promise<GateResult> {
   const named = releasedBy(changesets.filter(({ file }) => files.includes(file)));
   const missing: string[] = [];
   for (const each of changed) {
-    if (named === "no release" || named.has(each.name)) continue;
-    if (!(await isReleased(git, base, each))) missing.push(each.name);
+    if (named === "no release" || named.has(each.name)) {
+      continue;
+    }
+    if (!(await isReleased(git, base, each))) {
+      missing.push(each.name);
+    }
   }
   return verdict(`${base.slice(0, 12)} on main`, changed.length, missing);
 }
@@ -74,7 +80,9 @@ function releasedBy(changesets: readonly Changeset[]): ReadonlySet<string> | "no
 async function baseCommit(git: Git): Promise<string | undefined> {
   for (const ref of ["origin/main", "main"]) {
     const found = await git("merge-base", "HEAD", ref);
-    if (found.ok) return found.output;
+    if (found.ok) {
+      return found.output;
+    }
   }
   return undefined;
 }
@@ -83,7 +91,9 @@ async function changedFiles(git: Git, base: string): Promise<readonly string[]> 
   const tracked = await git("diff", "--name-only", base);
   const untracked = await git("ls-files", "--others", "--exclude-standard");
   return [tracked, untracked].flatMap(({ ok, output }) => {
-    if (!ok) throw new Error(`git cannot compare with ${base}: ${output}`);
+    if (!ok) {
+      throw new Error(`git cannot compare with ${base}: ${output}`);
+    }
     return output.split("\n");
   });
 }

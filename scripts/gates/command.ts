@@ -59,7 +59,9 @@ export async function mapLimited<Item, Result>(
   const results: Result[] = [];
   const queue = items.entries();
   const worker = async (): Promise<void> => {
-    for (const [index, item] of queue) results[index] = await map(item);
+    for (const [index, item] of queue) {
+      results[index] = await map(item);
+    }
   };
   await Promise.all(Array.from({ length: limit }, worker));
   return results;

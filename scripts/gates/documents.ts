@@ -60,14 +60,17 @@ function checkCommands(root: string, document: string): GateResult {
 
 function rootScripts(root: string): ReadonlySet<string> {
   const manifest: unknown = JSON.parse(read(root, "package.json"));
-  if (typeof manifest !== "object" || manifest === null || !("scripts" in manifest))
+  if (typeof manifest !== "object" || manifest === null || !("scripts" in manifest)) {
     return new Set();
+  }
   return new Set(Object.keys(manifest.scripts ?? {}));
 }
 
 async function compileSnippets(root: string, readme: string): Promise<GateResult> {
   const snippets = snippetsOf(read(root, readme)).filter(({ language }) => language === "ts");
-  if (snippets.length === 0) return { ok: true, output: "" };
+  if (snippets.length === 0) {
+    return { ok: true, output: "" };
+  }
   const scratch = mkdtempSync(join(tmpdir(), "multipooler-snippets-"));
   try {
     linkModules(root, dirname(readme), scratch);
@@ -99,16 +102,24 @@ function linkModules(root: string, folder: string, scratch: string): void {
   const link = (name: string, target: string): void => {
     const path = join(scratch, "node_modules", name);
     mkdirSync(dirname(path), { recursive: true });
-    if (!existsSync(path)) symlinkSync(target, path);
+    if (!existsSync(path)) {
+      symlinkSync(target, path);
+    }
   };
-  for (const each of workspacePackages(root)) link(each.name, join(root, each.folder));
+  for (const each of workspacePackages(root)) {
+    link(each.name, join(root, each.folder));
+  }
   for (const modules of [join(root, folder, "node_modules"), join(root, "node_modules")]) {
-    for (const name of installedIn(modules)) link(name, join(modules, name));
+    for (const name of installedIn(modules)) {
+      link(name, join(modules, name));
+    }
   }
 }
 
 function installedIn(modules: string): string[] {
-  if (!existsSync(modules)) return [];
+  if (!existsSync(modules)) {
+    return [];
+  }
   return readdirSync(modules)
     .filter((name) => !name.startsWith("."))
     .flatMap((name) =>

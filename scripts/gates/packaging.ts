@@ -11,7 +11,9 @@ import type { WorkspacePackage } from "./workspace.ts";
 /** Packs every public package as it would be published and looks at what is in the tarball. */
 export async function checkPackaging(root: string): Promise<GateResult> {
   const packages = workspacePackages(root).filter((each) => each.public);
-  if (packages.length === 0) return { ok: false, output: "there is no public package" };
+  if (packages.length === 0) {
+    return { ok: false, output: "there is no public package" };
+  }
   const scratch = mkdtempSync(join(tmpdir(), "multipooler-pack-"));
   try {
     const results = await mapLimited(packages, 2, (each) => checkPackage(root, scratch, each));
@@ -32,7 +34,9 @@ async function checkPackage(
     cwd: join(root, subject.folder),
     tools: root,
   });
-  if (!packed.ok) return named(subject, "pnpm pack", packed);
+  if (!packed.ok) {
+    return named(subject, "pnpm pack", packed);
+  }
   const listed = await command("tar", ["-tzf", tarball], { cwd: scratch });
   const inside = { cwd: scratch, tools: root };
   return allOf([

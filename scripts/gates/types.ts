@@ -23,7 +23,9 @@ async function checkFolder(root: string, folder: string): Promise<GateResult> {
   const lines = output.split("\n");
   // A file that no tsconfig.json includes would be checked by nobody.
   const forgotten = sources(root, folder).filter((file) => !lines.includes(join(root, file)));
-  if (ok && forgotten.length === 0) return { ok: true, output: "" };
+  if (ok && forgotten.length === 0) {
+    return { ok: true, output: "" };
+  }
   const errors = lines.filter((line) => !line.startsWith("/"));
   const unchecked = forgotten.map((file) => `${file}: not included by ${folder}/tsconfig.json`);
   return { ok: false, output: [...errors, ...unchecked].join("\n") };

@@ -26,7 +26,9 @@ export function workspacePackages(root: string): WorkspacePackage[] {
 
 function readPackage(path: string, text: string): WorkspacePackage {
   const manifest: unknown = JSON.parse(text);
-  if (typeof manifest !== "object" || manifest === null) throw new Error(`${path} is no object`);
+  if (typeof manifest !== "object" || manifest === null) {
+    throw new Error(`${path} is no object`);
+  }
   const field = (name: string): unknown => Reflect.get(manifest, name);
   return {
     folder: path.slice(0, -"/package.json".length),

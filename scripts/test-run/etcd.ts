@@ -28,8 +28,12 @@ export function findEtcd({
   const paths = (process.env["PATH"] ?? "").split(delimiter);
   const unpacked = join(cache, "usr", "bin");
   const folder = [...paths, unpacked].find(holdsEtcd);
-  if (folder !== undefined) return { found: true, folder };
-  if (!paths.some((path) => isExecutable(join(path, "apt-get")))) return { found: false, advice };
+  if (folder !== undefined) {
+    return { found: true, folder };
+  }
+  if (!paths.some((path) => isExecutable(join(path, "apt-get")))) {
+    return { found: false, advice };
+  }
   log("Fetching etcd-server from Debian for the topology tests (about 9 MB, once)");
   return unpackDebianPackage(cache) && holdsEtcd(unpacked)
     ? { found: true, folder: unpacked }

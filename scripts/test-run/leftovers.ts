@@ -44,13 +44,17 @@ export class ProcessMark {
 
   /** Ends the marked processes, and only those: a pid that changed hands has no mark. */
   kill(): void {
-    for (const { pid } of this.#alive()) process.kill(pid, "SIGKILL");
+    for (const { pid } of this.#alive()) {
+      process.kill(pid, "SIGKILL");
+    }
   }
 
   #alive(): Leftover[] {
     return pids().flatMap((pid) => {
       const environment = readProc(pid, "environ");
-      if (!environment.split("\0").includes(this.#entry)) return [];
+      if (!environment.split("\0").includes(this.#entry)) {
+        return [];
+      }
       return [{ pid, command: readProc(pid, "cmdline").replaceAll("\0", " ").trim() }];
     });
   }

@@ -22,9 +22,15 @@ export class Totals implements Reporter {
     unhandled: readonly unknown[],
     reason: "passed" | "interrupted" | "failed",
   ): void {
-    for (const module of modules) this.#countModule(module);
-    if (unhandled.length > 0) this.#failures.push(...unhandled.map(() => "an unhandled error"));
-    if (reason === "interrupted") this.#failures.push("the run was interrupted");
+    for (const module of modules) {
+      this.#countModule(module);
+    }
+    if (unhandled.length > 0) {
+      this.#failures.push(...unhandled.map(() => "an unhandled error"));
+    }
+    if (reason === "interrupted") {
+      this.#failures.push("the run was interrupted");
+    }
   }
 
   /** Counts a failure that vitest did not see. */
@@ -60,22 +66,34 @@ export class Totals implements Reporter {
     }
     for (const test of module.children.allTests()) {
       const { state } = test.result();
-      if (state === "passed") this.#passed += 1;
-      if (state === "failed") this.#failures.push(`${file}: ${test.fullName}`);
-      if (state === "pending") this.#failures.push(`${file}: ${test.fullName} (did not finish)`);
-      if (state === "skipped") this.#skipped.push(`${file}: ${test.fullName}`);
+      if (state === "passed") {
+        this.#passed += 1;
+      }
+      if (state === "failed") {
+        this.#failures.push(`${file}: ${test.fullName}`);
+      }
+      if (state === "pending") {
+        this.#failures.push(`${file}: ${test.fullName} (did not finish)`);
+      }
+      if (state === "skipped") {
+        this.#skipped.push(`${file}: ${test.fullName}`);
+      }
     }
   }
 
   #countErrors(suite: TestModule | TestSuite, file: string, what: string): void {
-    if (suite.errors().length > 0) this.#failures.push(`${file}: ${what} failed outside its tests`);
+    if (suite.errors().length > 0) {
+      this.#failures.push(`${file}: ${what} failed outside its tests`);
+    }
   }
 }
 
 const shownLines = 50;
 
 function list(title: string, lines: readonly string[]): string[] {
-  if (lines.length === 0) return [];
+  if (lines.length === 0) {
+    return [];
+  }
   const rest = lines.length > shownLines ? [`  and ${lines.length - shownLines} more`] : [];
   return [`${title}:`, ...lines.slice(0, shownLines).map((line) => `  ${line}`), ...rest, ""];
 }

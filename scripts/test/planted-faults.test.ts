@@ -21,7 +21,9 @@ const timeout = 180_000;
 async function gateOn(name: string, plants: Plants): Promise<GateResult> {
   using _planted = tree.plant(plants);
   const gate = gates.find((each) => each.name === name);
-  if (gate === undefined) throw new Error(`there is no gate ${name}`);
+  if (gate === undefined) {
+    throw new Error(`there is no gate ${name}`);
+  }
   return await gate.run(tree.root);
 }
 

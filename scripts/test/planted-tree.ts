@@ -31,10 +31,14 @@ export function copyRepository(source: string): PlantedTree {
     }
   };
   const files = runGit(source, ["ls-files", "--cached", "--others", "--exclude-standard", "-z"]);
-  for (const path of files.split("\0").filter((each) => each !== "")) copy(path);
+  for (const path of files.split("\0").filter((each) => each !== "")) {
+    copy(path);
+  }
   for (const folder of [".", ...workspacePackages(source).map((each) => each.folder)]) {
     const modules = join(folder, "node_modules");
-    if (existsSync(join(source, modules))) symlinkSync(join(source, modules), join(root, modules));
+    if (existsSync(join(source, modules))) {
+      symlinkSync(join(source, modules), join(root, modules));
+    }
     copy(join(folder, "dist"));
   }
   const tree = new PlantedTree(root);
@@ -85,6 +89,8 @@ export class PlantedTree implements Disposable {
 
 function runGit(cwd: string, args: readonly string[]): string {
   const { status, stdout, stderr } = spawnSync("git", args, { cwd, encoding: "utf8" });
-  if (status !== 0) throw new Error(`git ${args.join(" ")}: ${stderr}`);
+  if (status !== 0) {
+    throw new Error(`git ${args.join(" ")}: ${stderr}`);
+  }
   return stdout;
 }

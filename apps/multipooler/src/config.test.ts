@@ -23,7 +23,9 @@ function problems(sources: Partial<ConfigSources>): readonly string[] {
   try {
     resolve(sources);
   } catch (error) {
-    if (error instanceof ConfigError) return error.problems;
+    if (error instanceof ConfigError) {
+      return error.problems;
+    }
     throw error;
   }
   return [];

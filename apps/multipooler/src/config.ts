@@ -64,7 +64,9 @@ export function resolveSettings<T extends SettingTable>(
       problems.push(`${found.name}: ${shown} ${parsed.error.issues[0]?.message ?? "is not valid"}`);
     }
   }
-  if (!isComplete(table, values, problems)) throw new ConfigError(problems);
+  if (!isComplete(table, values, problems)) {
+    throw new ConfigError(problems);
+  }
   return values;
 }
 
@@ -83,14 +85,19 @@ function find(
   file: Readonly<Record<string, string>>,
 ): Found | undefined {
   const flag = sources.flags[setting.flag];
-  if (flag !== undefined) return { text: flag, name: `--${setting.flag}` };
+  if (flag !== undefined) {
+    return { text: flag, name: `--${setting.flag}` };
+  }
   for (const name of setting.env) {
     const value = sources.env[name];
-    if (value !== undefined && value !== "") return { text: value, name };
+    if (value !== undefined && value !== "") {
+      return { text: value, name };
+    }
   }
   const inFile = file[setting.flag];
-  if (inFile !== undefined)
+  if (inFile !== undefined) {
     return { text: inFile, name: `${setting.flag} in ${sources.configFile}` };
+  }
   if (setting.defaultText !== undefined) {
     return { text: setting.defaultText, name: `--${setting.flag}` };
   }
@@ -105,7 +112,9 @@ function readConfigFile(file: string, problems: string[]): Record<string, string
     problems.push(`--config-file: cannot read ${file}: ${firstLine(error)}`);
     return {};
   }
-  if (content === null) return {};
+  if (content === null) {
+    return {};
+  }
   if (typeof content !== "object" || Array.isArray(content)) {
     problems.push(`--config-file: ${file} must hold settings as "name: value"`);
     return {};
@@ -113,10 +122,17 @@ function readConfigFile(file: string, problems: string[]): Record<string, string
   const known = new Set(Object.values<Setting<unknown>>(settings).map(({ flag }) => flag));
   const values: Record<string, string> = {};
   for (const [name, value] of Object.entries(content)) {
-    if (!known.has(name)) problems.push(`${name} in ${file}: there is no such setting`);
-    else if (typeof value === "string" || typeof value === "number" || typeof value === "boolean") {
+    if (!known.has(name)) {
+      problems.push(`${name} in ${file}: there is no such setting`);
+    } else if (
+      typeof value === "string" ||
+      typeof value === "number" ||
+      typeof value === "boolean"
+    ) {
       values[name] = String(value);
-    } else problems.push(`${name} in ${file}: must be a text or a number`);
+    } else {
+      problems.push(`${name} in ${file}: must be a text or a number`);
+    }
   }
   return values;
 }

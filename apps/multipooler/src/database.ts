@@ -32,6 +32,8 @@ export function checkPasswordFile(config: Config): void {
 }
 
 function password(config: Config): string | undefined {
-  if (config.adminPasswordFile === undefined) return config.adminPassword;
+  if (config.adminPasswordFile === undefined) {
+    return config.adminPassword;
+  }
   return readSecretFile(config.adminPasswordFile);
 }

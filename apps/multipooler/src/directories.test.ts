@@ -13,7 +13,9 @@ function problems(config: Partial<Directories>): readonly string[] {
   try {
     checkDirectories({ pgDataDir: undefined, poolerDir: undefined, ...config });
   } catch (error) {
-    if (error instanceof ConfigError) return error.problems;
+    if (error instanceof ConfigError) {
+      return error.problems;
+    }
     throw error;
   }
   return [];

@@ -26,16 +26,24 @@ export function checkDirectories({ pgDataDir, poolerDir, topologyFile }: Directo
       problems.push(`--${setting}: ${path}: ${fileFault(error)}`);
     }
   };
-  if (pgDataDir !== undefined) attempt("pg-data-dir", pgDataDir, checkDataDirectory);
-  if (poolerDir !== undefined) attempt("pooler-dir", poolerDir, checkOwnDirectory);
+  if (pgDataDir !== undefined) {
+    attempt("pg-data-dir", pgDataDir, checkDataDirectory);
+  }
+  if (poolerDir !== undefined) {
+    attempt("pooler-dir", poolerDir, checkOwnDirectory);
+  }
   if (topologyFile !== undefined) {
     attempt("topo-global-server-addresses", topologyFile, checkTopologyFile);
   }
-  if (problems.length > 0) throw new ConfigError(problems);
+  if (problems.length > 0) {
+    throw new ConfigError(problems);
+  }
 }
 
 function checkDataDirectory(path: string): void {
-  if (!statSync(path).isDirectory()) throw new Error("is not a directory");
+  if (!statSync(path).isDirectory()) {
+    throw new Error("is not a directory");
+  }
   accessSync(path, constants.R_OK | constants.X_OK);
   try {
     accessSync(join(path, "PG_VERSION"), constants.R_OK);
@@ -51,7 +59,11 @@ function checkOwnDirectory(path: string): void {
 
 function checkTopologyFile(path: string): void {
   checkOwnDirectory(dirname(path));
-  if (!existsSync(path)) return;
-  if (!statSync(path).isFile()) throw new Error("is not a file");
+  if (!existsSync(path)) {
+    return;
+  }
+  if (!statSync(path).isFile()) {
+    throw new Error("is not a file");
+  }
   accessSync(path, constants.R_OK | constants.W_OK);
 }

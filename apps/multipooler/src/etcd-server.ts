@@ -73,7 +73,9 @@ function tlsFiles(config: EtcdConfig, problems: string[]): EtcdTlsFiles | undefi
   for (const [name, file] of Object.entries(files)) {
     readable(`--topo-etcd-${name}`, file, (path) => readFileSync(path), problems);
   }
-  if ([caFile, certFile, keyFile].every((file) => file === undefined)) return undefined;
+  if ([caFile, certFile, keyFile].every((file) => file === undefined)) {
+    return undefined;
+  }
   return { caFile, certFile, keyFile };
 }
 
@@ -101,7 +103,9 @@ function readable<T>(
   read: (path: string) => T,
   problems: string[],
 ): T | undefined {
-  if (file === undefined) return undefined;
+  if (file === undefined) {
+    return undefined;
+  }
   try {
     return read(file);
   } catch (error) {

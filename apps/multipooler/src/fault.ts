@@ -24,7 +24,9 @@ const SETTINGS: Readonly<Record<ManagerErrorCode, string | undefined>> = {
 /** One line for an operator: what went wrong and which settings to look at. */
 export function explain(error: unknown): string {
   const settings = settingsFor(error);
-  if (error instanceof Error && settings !== undefined) return `${error.message} (see ${settings})`;
+  if (error instanceof Error && settings !== undefined) {
+    return `${error.message} (see ${settings})`;
+  }
   if (isListenError(error)) {
     const why = error.code === "EADDRINUSE" ? "the port is in use" : error.message;
     return `HTTP cannot listen on ${error.address}:${error.port}: ${why} (see --bind-address, --http-port)`;
@@ -39,7 +41,9 @@ function settingsFor(error: unknown): string | undefined {
   if (isTopoError(error, TopoErrorCode.Denied, TopoErrorCode.InvalidArgument)) {
     return "--topo-global-server-addresses, --topo-etcd-*";
   }
-  if (!(error instanceof ManagerError)) return undefined;
+  if (!(error instanceof ManagerError)) {
+    return undefined;
+  }
   return settingsFor(error.cause) ?? SETTINGS[error.code];
 }
 

@@ -10,7 +10,9 @@ const FAULTS: Readonly<Record<string, string>> = {
 
 /** What is wrong with a file or directory, in a few words, from the error of the attempt to use it. */
 export function fileFault(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
+  if (!(error instanceof Error)) {
+    return String(error);
+  }
   const code = "code" in error && typeof error.code === "string" ? error.code : "";
   return FAULTS[code] ?? error.message;
 }

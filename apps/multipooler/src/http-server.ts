@@ -63,7 +63,9 @@ export class HttpServer {
 
   /** Idempotent. Ends keep-alive connections too: a probe loses nothing by it. */
   async close(): Promise<void> {
-    if (!this.#server.listening) return;
+    if (!this.#server.listening) {
+      return;
+    }
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#server.close(() => resolve());
     this.#server.closeAllConnections();

@@ -3,7 +3,9 @@ export class Interruption implements Disposable {
   readonly #abort = new AbortController();
 
   constructor() {
-    for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, this.#onSignal);
+    for (const name of ["SIGINT", "SIGTERM"] as const) {
+      process.once(name, this.#onSignal);
+    }
   }
 
   get signal(): AbortSignal {
@@ -11,7 +13,9 @@ export class Interruption implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    for (const name of ["SIGINT", "SIGTERM"] as const) process.off(name, this.#onSignal);
+    for (const name of ["SIGINT", "SIGTERM"] as const) {
+      process.off(name, this.#onSignal);
+    }
   }
 
   readonly #onSignal = (): void => {

@@ -62,9 +62,13 @@ try {
   await program.parseAsync();
 } catch (error) {
   if (error instanceof ConfigError) {
-    for (const problem of error.problems) complain(problem);
+    for (const problem of error.problems) {
+      complain(problem);
+    }
     process.exitCode = EXIT_USAGE;
   } else if (error instanceof CommanderError) {
     process.exitCode = error.exitCode === 0 ? 0 : EXIT_USAGE;
-  } else throw error;
+  } else {
+    throw error;
+  }
 }

@@ -55,8 +55,11 @@ export async function serve(config: Config, io: ServeIo): Promise<number> {
   const cause = await termination.requested;
   const deadline = outerDeadline(config.onTermTimeoutMs, io);
   try {
-    if (cause.type === "fault") io.complain(cause.message);
-    else logger.info({ signal: cause.name }, "stopping");
+    if (cause.type === "fault") {
+      io.complain(cause.message);
+    } else {
+      logger.info({ signal: cause.name }, "stopping");
+    }
     await parts.disposeAsync();
   } catch (error) {
     io.complain(`did not stop cleanly: ${explain(error)}`);
@@ -123,7 +126,9 @@ async function start({ config, target, logger, termination, parts }: Start): Pro
   parts.use(manager);
   parts.defer(
     manager.watchStatus(({ state }) => {
-      if (state.name === "error") termination.fault(explain(state.error));
+      if (state.name === "error") {
+        termination.fault(explain(state.error));
+      }
     }),
   );
   parts.use(startDeadline(manager, config.startTimeoutMs, (message) => termination.fault(message)));

@@ -14,7 +14,9 @@ export function addSettings(command: Command, table: SettingTable): Command {
       "YAML or JSON file with settings by their flag name. (env: MULTIPOOLER_CONFIG_FILE)",
     ).helpGroup("Configuration (flags win over environment, that over the file):"),
   );
-  for (const setting of Object.values(table)) command.addOption(optionOf(setting));
+  for (const setting of Object.values(table)) {
+    command.addOption(optionOf(setting));
+  }
   return command;
 }
 

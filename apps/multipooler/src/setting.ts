@@ -73,11 +73,17 @@ function isUnit(text: string): text is keyof typeof UNIT_MS {
 
 /** "1h30m", "250ms", "1.5s", "0" to milliseconds, or NaN. */
 function durationMs(text: string): number {
-  if (text === "0") return 0;
-  if (!/^(?:\d+(?:\.\d+)?(?:ms|s|m|h))+$/.test(text)) return Number.NaN;
+  if (text === "0") {
+    return 0;
+  }
+  if (!/^(?:\d+(?:\.\d+)?(?:ms|s|m|h))+$/.test(text)) {
+    return Number.NaN;
+  }
   let total = 0;
   for (const [, amount, unit] of text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g)) {
-    if (unit === undefined || !isUnit(unit)) return Number.NaN;
+    if (unit === undefined || !isUnit(unit)) {
+      return Number.NaN;
+    }
     total += Number(amount) * UNIT_MS[unit];
   }
   return Math.round(total);
@@ -167,7 +173,9 @@ export function choice<const T extends string>(words: readonly T[]): Kind<T> {
     placeholder: words.join("|"),
     schema: z.string().transform((value, context) => {
       const word = words.find((candidate) => candidate === value);
-      if (word !== undefined) return word;
+      if (word !== undefined) {
+        return word;
+      }
       context.addIssue(`is none of ${words.join(", ")}`);
       return z.NEVER;
     }),

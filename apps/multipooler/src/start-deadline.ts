@@ -9,7 +9,9 @@ export function startDeadline(
   ms: number,
   onMissed: (message: string) => void,
 ): Disposable {
-  if (ms === 0) return { [Symbol.dispose]: () => undefined };
+  if (ms === 0) {
+    return { [Symbol.dispose]: () => undefined };
+  }
   const timer = setTimeout(() => {
     unwatch();
     const { database } = manager.status();
@@ -21,7 +23,9 @@ export function startDeadline(
     unwatch();
   };
   const unwatch = manager.watchStatus(({ database }) => {
-    if (database.reachable) stop();
+    if (database.reachable) {
+      stop();
+    }
   });
   return { [Symbol.dispose]: stop };
 }

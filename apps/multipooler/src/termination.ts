@@ -17,7 +17,9 @@ export class Termination implements Disposable {
 
   constructor(options: { readonly forceExit: (message: string) => void }) {
     this.#forceExit = options.forceExit;
-    for (const name of STOP_SIGNALS) process.on(name, this.#onSignal);
+    for (const name of STOP_SIGNALS) {
+      process.on(name, this.#onSignal);
+    }
   }
 
   /** Resolves with the first cause. */
@@ -36,7 +38,9 @@ export class Termination implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    for (const name of STOP_SIGNALS) process.off(name, this.#onSignal);
+    for (const name of STOP_SIGNALS) {
+      process.off(name, this.#onSignal);
+    }
   }
 
   readonly #onSignal = (name: NodeJS.Signals): void => {

@@ -26,7 +26,9 @@ function problems(flags: Readonly<Record<string, string>>): readonly string[] {
   try {
     target(flags);
   } catch (error) {
-    if (error instanceof ConfigError) return error.problems;
+    if (error instanceof ConfigError) {
+      return error.problems;
+    }
     throw error;
   }
   return [];

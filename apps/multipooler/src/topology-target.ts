@@ -50,7 +50,9 @@ export function topologyTarget(
 ): TopologyTarget {
   const problems: string[] = [];
   const server = serverOf(config, defaultFile, problems);
-  if (server === undefined || problems.length > 0) throw new ConfigError(problems);
+  if (server === undefined || problems.length > 0) {
+    throw new ConfigError(problems);
+  }
   const root = config.topoCellRoot ?? posix.join(posix.dirname(config.topoGlobalRoot), config.cell);
   return {
     server,
@@ -78,7 +80,9 @@ function serverOf(
     );
     return undefined;
   }
-  if (type !== "etcd") refuseEtcdSettings(config, type, problems);
+  if (type !== "etcd") {
+    refuseEtcdSettings(config, type, problems);
+  }
   switch (type) {
     case "memory":
       if (addresses !== undefined) {
@@ -99,7 +103,11 @@ function serverOf(
 
 /** So that launch lines of Multigres, which knows etcd only, mean the same here. */
 function implementationFor(addresses: string | undefined): "etcd" | "sqlite" | undefined {
-  if (addresses === undefined) return "sqlite";
-  if (addresses.split(",").some((address) => isHost(address.trim()))) return "etcd";
+  if (addresses === undefined) {
+    return "sqlite";
+  }
+  if (addresses.split(",").some((address) => isHost(address.trim()))) {
+    return "etcd";
+  }
   return addresses.includes("/") ? "sqlite" : undefined;
 }

@@ -34,7 +34,9 @@ export function judgeRequest(request: ModuleRequest, around: Surroundings): Viol
 }
 
 function findings(request: ModuleRequest, around: Surroundings): Finding[] {
-  if (request.form === "computed") return computedImport(around);
+  if (request.form === "computed") {
+    return computedImport(around);
+  }
   const found = request.form === "star-export" ? starExport(request, around) : [];
   const target = targetOf(request.specifier);
   switch (target.kind) {
@@ -48,13 +50,17 @@ function findings(request: ModuleRequest, around: Surroundings): Finding[] {
 }
 
 function computedImport({ table, importer, file }: Surroundings): Finding[] {
-  if (!isProductFile(file, importer, table)) return [];
+  if (!isProductFile(file, importer, table)) {
+    return [];
+  }
   const message = "an import() of a computed name cannot be checked; write the name as a literal";
   return [{ rule: "computed-import", message }];
 }
 
 function starExport({ specifier }: ModuleRequest, { table, file }: Surroundings): Finding[] {
-  if (table.generated.some((glob) => matchesGlob(file, glob))) return [];
+  if (table.generated.some((glob) => matchesGlob(file, glob))) {
+    return [];
+  }
   const message = `"export * from ${specifier}" hides what is public; list each name`;
   return [{ rule: "star-export", message }];
 }
@@ -76,7 +82,9 @@ function relativeImport(path: string, { table, importer, file }: Surroundings): 
 function packageImport(target: PackageTarget, around: Surroundings): Finding[] {
   const { packages, importer, table } = around;
   const imported = packages.find(({ manifest }) => manifest.name === target.name);
-  if (imported === importer) return exportsOf(imported, target);
+  if (imported === importer) {
+    return exportsOf(imported, target);
+  }
   const own = target.name.startsWith(`${table.scope}/`);
   return [
     ...(imported === undefined ? [] : allowedPackage(imported, around)),
@@ -90,9 +98,13 @@ function packageImport(target: PackageTarget, around: Surroundings): Finding[] {
 
 function allowedPackage(imported: WorkspacePackage, { table, importer }: Surroundings): Finding[] {
   const allowed = table.imports[importer.folder] ?? [];
-  if (allowed === "everything" || allowed.includes(imported.folder)) return [];
+  if (allowed === "everything" || allowed.includes(imported.folder)) {
+    return [];
+  }
   // Whether a test module is in the right place is another rule's question.
-  if (table.testModules.includes(imported.manifest.name)) return [];
+  if (table.testModules.includes(imported.manifest.name)) {
+    return [];
+  }
   if (imported.folder.startsWith("apps/")) {
     const message = `${importer.folder} imports the app ${imported.folder}; apps compose, nobody imports them`;
     return [{ rule: "app-import", message }];
@@ -105,7 +117,9 @@ function allowedPackage(imported: WorkspacePackage, { table, importer }: Surroun
 function exportsOf(imported: WorkspacePackage, target: PackageTarget): Finding[] {
   // Node offers every file of a package without exports; its package.json is all that is promised.
   const keys = imported.manifest.exportKeys ?? ["./package.json"];
-  if (offers(keys, target.key)) return [];
+  if (offers(keys, target.key)) {
+    return [];
+  }
   const list = keys.length === 0 ? "nothing" : keys.join(", ");
   const message = `"${target.name}" does not export "${target.key}"; it exports ${list}`;
   return [{ rule: "deep-import", message }];
@@ -116,7 +130,9 @@ function unknownPackage(target: PackageTarget): Finding {
 }
 
 function testModule(target: PackageTarget, { table, importer, file }: Surroundings): Finding[] {
-  if (!isProductFile(file, importer, table) || !table.testModules.includes(target.name)) return [];
+  if (!isProductFile(file, importer, table) || !table.testModules.includes(target.name)) {
+    return [];
+  }
   return [
     { rule: "test-only", message: `product code imports "${target.name}", which is for tests` },
   ];
@@ -124,8 +140,12 @@ function testModule(target: PackageTarget, { table, importer, file }: Surroundin
 
 function confinedModule(target: PackageTarget, { table, importer, file }: Surroundings): Finding[] {
   const places = table.confined[target.name];
-  if (places === undefined || !isProductFile(file, importer, table)) return [];
-  if (places.some((glob) => matchesGlob(file, glob))) return [];
+  if (places === undefined || !isProductFile(file, importer, table)) {
+    return [];
+  }
+  if (places.some((glob) => matchesGlob(file, glob))) {
+    return [];
+  }
   const message = `"${target.name}" may be imported only in ${places.join(", ")}`;
   return [{ rule: "confined-module", message }];
 }
@@ -137,7 +157,9 @@ function declared(target: PackageTarget, { table, importer, file }: Surroundings
     return [{ rule: "undeclared-import", message }];
   }
   const development = entries.every(({ field }) => field === "devDependencies");
-  if (!development || !isProductFile(file, importer, table)) return [];
+  if (!development || !isProductFile(file, importer, table)) {
+    return [];
+  }
   const message = `product code imports "${target.name}", which ${importer.folder} has only among its devDependencies`;
   return [{ rule: "undeclared-import", message }];
 }

@@ -50,7 +50,9 @@ function name(
   at: Report,
 ): Violation[] {
   const expected = `${table.scope}/${basename(folder)}`;
-  if (manifest.name === expected) return [];
+  if (manifest.name === expected) {
+    return [];
+  }
   return [
     at("manifest", 1, `the package in ${folder} is called "${manifest.name}", not "${expected}"`),
   ];
@@ -64,7 +66,9 @@ function protocol(
   const internal = packages.some(({ manifest }) => manifest.name === entry.name);
   const expected = internal ? "workspace:^" : "catalog:";
   // A peer range says what the package works with, so it cannot be one pinned version.
-  if (entry.range === expected || (entry.field === "peerDependencies" && !internal)) return [];
+  if (entry.range === expected || (entry.field === "peerDependencies" && !internal)) {
+    return [];
+  }
   const message = `${entry.field}: "${entry.name}" is "${entry.range}" and should be "${expected}"`;
   return [at("manifest", entry.line, message)];
 }
@@ -72,10 +76,16 @@ function protocol(
 function forbidden(entry: Dependency, context: DependencyContext, at: Report): Violation[] {
   const { subject, packages, table, allowed } = context;
   const imported = packages.find(({ manifest }) => manifest.name === entry.name);
-  if (imported === undefined || allowed === "everything") return [];
-  if (allowed.includes(imported.folder)) return [];
+  if (imported === undefined || allowed === "everything") {
+    return [];
+  }
+  if (allowed.includes(imported.folder)) {
+    return [];
+  }
   const forTests = table.testModules.includes(entry.name);
-  if (forTests && (entry.field === "devDependencies" || !subject.product)) return [];
+  if (forTests && (entry.field === "devDependencies" || !subject.product)) {
+    return [];
+  }
   const message = `${entry.field}: ${subject.folder} may not depend on ${imported.folder}`;
   return [at("forbidden-import", entry.line, message)];
 }
@@ -86,7 +96,9 @@ function unwanted(
   table: BoundaryTable,
   at: Report,
 ): Violation[] {
-  if (!table.withoutDependencies.includes(folder) || entry.field === "devDependencies") return [];
+  if (!table.withoutDependencies.includes(folder) || entry.field === "devDependencies") {
+    return [];
+  }
   const message = `${entry.field}: "${entry.name}"; ${folder} has no dependency at all`;
   return [at("no-dependency", entry.line, message)];
 }

@@ -33,7 +33,9 @@ export interface Manifest {
  */
 export function parseManifest(text: string): Manifest {
   const json: unknown = JSON.parse(text);
-  if (!isRecord(json)) throw new SyntaxError("a package.json is a JSON object");
+  if (!isRecord(json)) {
+    throw new SyntaxError("a package.json is a JSON object");
+  }
   const name = json["name"];
   return {
     name: typeof name === "string" ? name : "",
@@ -43,14 +45,20 @@ export function parseManifest(text: string): Manifest {
 }
 
 function exportKeys(exports: unknown): readonly string[] | undefined {
-  if (exports === undefined) return undefined;
-  if (!isRecord(exports)) return ["."];
+  if (exports === undefined) {
+    return undefined;
+  }
+  if (!isRecord(exports)) {
+    return ["."];
+  }
   const keys = Object.keys(exports);
   return keys.some((key) => key.startsWith(".")) ? keys : ["."];
 }
 
 function dependenciesIn(text: string, field: DependencyField, value: unknown): Dependency[] {
-  if (!isRecord(value)) return [];
+  if (!isRecord(value)) {
+    return [];
+  }
   return Object.entries(value).map(([name, range]) => ({
     field,
     name,

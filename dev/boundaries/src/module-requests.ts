@@ -46,7 +46,9 @@ export function moduleRequests(fileName: string, source: string): ParsedRequests
   new Visitor({
     ImportDeclaration: (node) => add(formOf(node.importKind), node.source.value, node.start),
     ExportNamedDeclaration: (node) => {
-      if (node.source !== null) add(formOf(node.exportKind), node.source.value, node.start);
+      if (node.source !== null) {
+        add(formOf(node.exportKind), node.source.value, node.start);
+      }
     },
     ExportAllDeclaration: (node) =>
       add(node.exported === null ? "star-export" : "import", node.source.value, node.start),
@@ -57,15 +59,21 @@ export function moduleRequests(fileName: string, source: string): ParsedRequests
     TSImportType: (node) => add("type", node.source.value, node.start),
     TSExternalModuleReference: (node) => add("import", node.expression.value, node.start),
     TSModuleDeclaration: (node) => {
-      if (node.id.type === "Literal") add("type", node.id.value, node.start);
+      if (node.id.type === "Literal") {
+        add("type", node.id.value, node.start);
+      }
     },
     CallExpression: (node) => {
       const specifier = loadedModule(node);
-      if (specifier !== undefined) add("import", specifier, node.start);
+      if (specifier !== undefined) {
+        add("import", specifier, node.start);
+      }
     },
     NewExpression: (node) => {
       const path = moduleUrl(node);
-      if (path !== undefined) add("import", path, node.start);
+      if (path !== undefined) {
+        add("import", path, node.start);
+      }
     },
   }).visit(program);
   return { ok: true, requests: requests.toSorted((a, b) => a.line - b.line) };
@@ -83,16 +91,26 @@ function loadedModule({ callee, arguments: args }: CallExpression): string | und
 /** The path in `new URL(path, import.meta.url)` if it is a module (a worker, say) and no data. */
 function moduleUrl({ callee, arguments: args }: NewExpression): string | undefined {
   const [path, from] = args;
-  if (dottedName(callee) !== "URL" || from === undefined) return undefined;
-  if (dottedName(from) !== "import.meta.url") return undefined;
+  if (dottedName(callee) !== "URL" || from === undefined) {
+    return undefined;
+  }
+  if (dottedName(from) !== "import.meta.url") {
+    return undefined;
+  }
   const text = literalText(path);
-  if (text === undefined || !/\.[cm]?[jt]s$/.test(text)) return undefined;
+  if (text === undefined || !/\.[cm]?[jt]s$/.test(text)) {
+    return undefined;
+  }
   return text.startsWith(".") ? text : `./${text}`;
 }
 
 function dottedName(node: Expression | Argument): string | undefined {
-  if (node.type === "Identifier") return node.name;
-  if (node.type === "MetaProperty") return `${node.meta.name}.${node.property.name}`;
+  if (node.type === "Identifier") {
+    return node.name;
+  }
+  if (node.type === "MetaProperty") {
+    return `${node.meta.name}.${node.property.name}`;
+  }
   if (node.type !== "MemberExpression" || node.property.type !== "Identifier" || node.computed) {
     return undefined;
   }
@@ -101,7 +119,9 @@ function dottedName(node: Expression | Argument): string | undefined {
 }
 
 function literalText(node: Expression | Argument | undefined): string | undefined {
-  if (node?.type === "Literal" && typeof node.value === "string") return node.value;
+  if (node?.type === "Literal" && typeof node.value === "string") {
+    return node.value;
+  }
   if (node?.type === "TemplateLiteral" && node.expressions.length === 0) {
     return node.quasis[0]?.value.cooked ?? undefined;
   }

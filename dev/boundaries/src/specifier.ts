@@ -12,7 +12,9 @@ export function targetOf(specifier: string): Target {
   if (specifier.startsWith(".") || specifier.startsWith("/")) {
     return { kind: "relative", path: specifier };
   }
-  if (isBuiltin(specifier)) return { kind: "builtin" };
+  if (isBuiltin(specifier)) {
+    return { kind: "builtin" };
+  }
   const parts = specifier.split("/");
   const length = specifier.startsWith("@") ? 2 : 1;
   const rest = parts.slice(length).join("/");
@@ -27,7 +29,9 @@ export function targetOf(specifier: string): Target {
 export function offers(exportKeys: readonly string[], key: string): boolean {
   return exportKeys.some((exported) => {
     const [before = "", after] = exported.split("*");
-    if (after === undefined) return exported === key;
+    if (after === undefined) {
+      return exported === key;
+    }
     const shortest = before.length + after.length;
     return key.startsWith(before) && key.endsWith(after) && key.length > shortest;
   });

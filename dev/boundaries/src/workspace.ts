@@ -46,7 +46,9 @@ export function isProductFile(
 }
 
 function subfolders(root: string, parent: string): string[] {
-  if (!exists(join(root, parent))) return [];
+  if (!exists(join(root, parent))) {
+    return [];
+  }
   return readdirSync(join(root, parent))
     .filter((name) => exists(join(root, parent, name, "package.json")))
     .toSorted()

@@ -36,7 +36,9 @@ export class EmbeddedEtcd {
 
   /** Starts the server again, on the same data and port. */
   async start(): Promise<void> {
-    if (this.#isRunning()) throw new EmbeddedEtcdError("already-running", "etcd is running");
+    if (this.#isRunning()) {
+      throw new EmbeddedEtcdError("already-running", "etcd is running");
+    }
     this.#child = await launch(this.#launch);
   }
 
@@ -76,7 +78,9 @@ export class EmbeddedEtcd {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.kill();
-    if (this.#temporary) await rm(this.dataDir, { recursive: true, force: true });
+    if (this.#temporary) {
+      await rm(this.dataDir, { recursive: true, force: true });
+    }
   }
 
   #isRunning(): boolean {
@@ -89,6 +93,8 @@ export class EmbeddedEtcd {
       body: JSON.stringify(body),
     });
     const answer = await response.text();
-    if (!response.ok) throw new EmbeddedEtcdError("request-failed", `${path}: ${answer}`);
+    if (!response.ok) {
+      throw new EmbeddedEtcdError("request-failed", `${path}: ${answer}`);
+    }
   }
 }

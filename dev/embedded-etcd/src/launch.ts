@@ -34,8 +34,12 @@ export async function launch(options: Launch): Promise<ChildProcess> {
   const lines: string[] = [];
   createInterface({ input: child.stderr }).on("line", (line) => {
     lines.push(line);
-    if (lines.length > keptLines) lines.shift();
-    if (line.includes("serving client traffic")) ready.resolve();
+    if (lines.length > keptLines) {
+      lines.shift();
+    }
+    if (line.includes("serving client traffic")) {
+      ready.resolve();
+    }
   });
   const ended = (): void => ready.reject(startFailure(lines));
   const failed = (cause: Error): void =>
@@ -61,7 +65,9 @@ export async function launch(options: Launch): Promise<ChildProcess> {
 
 /** Ends a server and resolves once it has ended. */
 export async function end(child: ChildProcess, signal: "SIGTERM" | "SIGKILL"): Promise<void> {
-  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) {
+    return;
+  }
   const ended = once(child, "exit");
   child.kill(signal);
   await ended;

@@ -31,11 +31,15 @@ export async function startEtcd(options: StartEtcdOptions = {}): Promise<Embedde
       } catch (error) {
         // Between looking for a free port and listening on it, another program may take it.
         const taken = error instanceof EmbeddedEtcdError && error.code === "port-in-use";
-        if (!taken || port !== undefined || attempt === 5) throw error;
+        if (!taken || port !== undefined || attempt === 5) {
+          throw error;
+        }
       }
     }
   } catch (error) {
-    if (temporary) await rm(directory, { recursive: true, force: true });
+    if (temporary) {
+      await rm(directory, { recursive: true, force: true });
+    }
     throw error;
   }
 }
@@ -56,6 +60,8 @@ async function freePort(): Promise<number> {
   const address = server.address();
   server.close();
   await once(server, "close");
-  if (address === null || typeof address === "string") throw new Error("no port was given");
+  if (address === null || typeof address === "string") {
+    throw new Error("no port was given");
+  }
   return address.port;
 }

@@ -39,14 +39,20 @@ export async function restoreSymlinks(packageDir: string): Promise<void> {
   const listed: unknown = JSON.parse(
     await readFile(join(packageDir, "native", "pg-symlinks.json"), "utf8"),
   );
-  if (!Array.isArray(listed)) return;
+  if (!Array.isArray(listed)) {
+    return;
+  }
   for (const link of listed) {
-    if (!isLink(link)) continue;
+    if (!isLink(link)) {
+      continue;
+    }
     try {
       // Each link points to a file beside it; a relative target survives moving the directory.
       await symlink(basename(link.source), join(packageDir, link.target));
     } catch (error) {
-      if (!hasErrno(error, "EEXIST")) throw error;
+      if (!hasErrno(error, "EEXIST")) {
+        throw error;
+      }
     }
   }
 }

@@ -36,15 +36,21 @@ export async function prepareDataDirectory(
 ): Promise<RunAs> {
   const found = await inspect(dataDir);
   const user = process.getuid?.() === 0 ? await unprivilegedUser(found.owner) : undefined;
-  if (found.kind === "cluster") return await runAsFor(user, dataDir, binaries);
+  if (found.kind === "cluster") {
+    return await runAsFor(user, dataDir, binaries);
+  }
 
   const staging = await makeStaging(dataDir);
   try {
-    if (user !== undefined) await chown(staging, user.uid, user.gid);
+    if (user !== undefined) {
+      await chown(staging, user.uid, user.gid);
+    }
     const runAs = await runAsFor(user, staging, binaries);
     const passwordFile = join(staging, "password");
     await writeFile(passwordFile, `${settings.password}\n`, { mode: 0o600 });
-    if (user !== undefined) await chown(passwordFile, user.uid, user.gid);
+    if (user !== undefined) {
+      await chown(passwordFile, user.uid, user.gid);
+    }
     const made = join(staging, "data");
     const args = initdbArguments(made, passwordFile, settings);
     await runInitdb(binaries.initdb, args, { runAs, signal });
@@ -78,7 +84,9 @@ async function runAsFor(
   directory: string,
   binaries: Binaries,
 ): Promise<RunAs> {
-  if (user === undefined) return { kind: "self" };
+  if (user === undefined) {
+    return { kind: "self" };
+  }
   return await leastPrivilege(user, { initdb: binaries.initdb, directory });
 }
 
@@ -89,13 +97,18 @@ async function inspect(dataDir: string): Promise<Found> {
     owner = await stat(dataDir);
     entries = await readdir(dataDir);
   } catch (cause) {
-    if (hasErrno(cause, "ENOENT")) return { kind: "absent", owner: undefined };
+    if (hasErrno(cause, "ENOENT")) {
+      return { kind: "absent", owner: undefined };
+    }
     throw unusable(dataDir, messageOf(cause), cause);
   }
   // Root reads any directory, but the server runs as its owner.
-  if ((owner.mode & 0o700) !== 0o700)
+  if ((owner.mode & 0o700) !== 0o700) {
     throw unusable(dataDir, "its owner may not read and write it");
-  if (entries.length === 0) return { kind: "absent", owner };
+  }
+  if (entries.length === 0) {
+    return { kind: "absent", owner };
+  }
   const version = await readVersion(dataDir);
   if (version !== MAJOR_VERSION) {
     throw new EmbeddedPostgresError(

@@ -46,7 +46,9 @@ export async function createDatabase(
     name,
     async [Symbol.asyncDispose]() {
       // A test may have killed the server: the database goes with its data then.
-      if (server.pid === undefined) return;
+      if (server.pid === undefined) {
+        return;
+      }
       await runSql(server, "postgres", `drop database if exists ${quoted} with (force)`);
     },
   };

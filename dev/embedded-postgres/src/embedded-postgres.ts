@@ -52,7 +52,9 @@ export class EmbeddedPostgres implements AsyncDisposable {
 
   /** TCP port; known since the first start, and the same ever after. */
   get port(): number {
-    if (this.#port === undefined) throw notRunning();
+    if (this.#port === undefined) {
+      throw notRunning();
+    }
     return this.#port;
   }
 
@@ -73,14 +75,18 @@ export class EmbeddedPostgres implements AsyncDisposable {
 
   /** Resolves when the main process has ended; a start replaces the promise. */
   get ended(): Promise<ServerEnd> {
-    if (this.#run === undefined) throw notRunning();
+    if (this.#run === undefined) {
+      throw notRunning();
+    }
     return this.#run.ended;
   }
 
   /** Starts the server and waits until it takes connections; nothing to do while it runs. */
   start({ signal }: { signal?: AbortSignal | undefined } = {}): Promise<void> {
     return this.#inTurn(async () => {
-      if (this.#run?.running) return;
+      if (this.#run?.running) {
+        return;
+      }
       const { run, port } = await launch(this.#plan, this.#port, { signal });
       this.#run = run;
       this.#port = port;
@@ -105,20 +111,26 @@ export class EmbeddedPostgres implements AsyncDisposable {
     statement: string,
     { database = "postgres", values }: { database?: string; values?: readonly unknown[] } = {},
   ): Promise<SqlResultRow[]> {
-    if (this.pid === undefined) throw notRunning();
+    if (this.pid === undefined) {
+      throw notRunning();
+    }
     return await runSql(this, database, statement, values);
   }
 
   /** Creates a database, under a generated name by default; disposing drops it, sessions included. */
   async createDatabase(name?: string): Promise<TemporaryDatabase> {
-    if (this.pid === undefined) throw notRunning();
+    if (this.pid === undefined) {
+      throw notRunning();
+    }
     return await createDatabase(this, name);
   }
 
   /** Stops the server and removes what was temporary. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop(this.#plan.temporaryDataDir === undefined ? "fast" : "immediate");
-    for (const dir of this.#temporaryDirs) await rm(dir, { recursive: true, force: true });
+    for (const dir of this.#temporaryDirs) {
+      await rm(dir, { recursive: true, force: true });
+    }
   }
 
   #inTurn<T>(action: () => Promise<T>): Promise<T> {

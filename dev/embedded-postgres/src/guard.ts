@@ -33,7 +33,9 @@ export function guard(pid: number, temporaryDir: string | undefined): Guard {
   });
   child.stdin.on("error", () => {}); // Somebody killed the guard: there is nobody to tell.
   child.unref();
-  if (child.stdin instanceof Socket) child.stdin.unref();
+  if (child.stdin instanceof Socket) {
+    child.stdin.unref();
+  }
   return {
     async release() {
       child.ref();

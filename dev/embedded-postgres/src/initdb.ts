@@ -48,14 +48,20 @@ export async function runInitdb(
   signal?.throwIfAborted();
   const child = spawnAs(runAs, program, args, { stdio: ["ignore", "pipe", "pipe"] });
   const log = new LogTail();
-  if (child.stdout) log.follow(child.stdout);
-  if (child.stderr) log.follow(child.stderr);
+  if (child.stdout) {
+    log.follow(child.stdout);
+  }
+  if (child.stderr) {
+    log.follow(child.stderr);
+  }
   const abort = (): void => void child.kill("SIGTERM");
   signal?.addEventListener("abort", abort, { once: true });
   try {
     await once(child, "close"); // Rejects when the program cannot be run.
     signal?.throwIfAborted();
-    if (child.exitCode === 0) return;
+    if (child.exitCode === 0) {
+      return;
+    }
     throw new EmbeddedPostgresError(
       "initdb-failed",
       `initdb ended with ${child.exitCode ?? child.signalCode}: ${complaint(log.lines)}`,

@@ -52,10 +52,14 @@ export async function launch(
       temporaryDir: plan.temporaryDataDir,
       log: plan.log,
     });
-    if (await becomesReady(run, { signal, deadline })) return { run, port };
+    if (await becomesReady(run, { signal, deadline })) {
+      return { run, port };
+    }
 
     const failure = classifyStartFailure(run.logLines);
-    if (failure.kind === "port-in-use" && --portAttempts > 0) continue;
+    if (failure.kind === "port-in-use" && --portAttempts > 0) {
+      continue;
+    }
     if (failure.kind === "orphans" && --orphanAttempts > 0) {
       await killOrphans(plan.dataDir);
       // They are not children of this process, so no event tells when they are gone.
@@ -80,7 +84,9 @@ async function becomesReady(
     return await run.ready({ signal: signal ? AbortSignal.any([signal, deadline]) : deadline });
   } catch (error) {
     await run.kill();
-    if (signal?.aborted) throw error;
+    if (signal?.aborted) {
+      throw error;
+    }
     throw new EmbeddedPostgresError(
       "start-timeout",
       `PostgreSQL was not ready within ${START_DEADLINE_MS / 1000} s: ${run.logLines.join("\n")}`,

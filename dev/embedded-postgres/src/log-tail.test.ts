@@ -6,7 +6,9 @@ import { LogTail } from "./log-tail.ts";
 async function follow(log: LogTail, chunks: readonly (string | Buffer)[]): Promise<void> {
   const stream = new PassThrough();
   log.follow(stream);
-  for (const chunk of chunks) stream.write(chunk);
+  for (const chunk of chunks) {
+    stream.write(chunk);
+  }
   stream.end();
   await finished(stream);
 }

@@ -14,10 +14,14 @@ export class LogTail {
     stream.on("data", (chunk: string) => {
       const lines = (rest + chunk).split("\n");
       rest = lines.pop() ?? "";
-      for (const line of lines) this.#add(line);
+      for (const line of lines) {
+        this.#add(line);
+      }
     });
     stream.on("end", () => {
-      if (rest !== "") this.#add(rest);
+      if (rest !== "") {
+        this.#add(rest);
+      }
     });
   }
 
@@ -34,7 +38,11 @@ export class LogTail {
 
   #add(line: string): void {
     this.#lines.push(line);
-    if (this.#lines.length > KEPT_LINES) this.#lines.shift();
-    for (const listener of this.#listeners) listener(line);
+    if (this.#lines.length > KEPT_LINES) {
+      this.#lines.shift();
+    }
+    for (const listener of this.#listeners) {
+      listener(line);
+    }
   }
 }

@@ -17,7 +17,9 @@ const PORTS_END = 32_000;
 export async function findFreePort(): Promise<number> {
   for (;;) {
     const port = randomInt(LOWEST_PORT, PORTS_END);
-    if (await isPortFree(port)) return port;
+    if (await isPortFree(port)) {
+      return port;
+    }
   }
 }
 

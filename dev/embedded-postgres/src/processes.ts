@@ -26,7 +26,9 @@ export function sendSignal(pid: number, signal: NodeJS.Signals): boolean {
   try {
     return process.kill(pid, signal);
   } catch (error) {
-    if (hasErrno(error, "ESRCH")) return false;
+    if (hasErrno(error, "ESRCH")) {
+      return false;
+    }
     throw error;
   }
 }
@@ -36,7 +38,9 @@ export async function lockHolder(dataDir: string): Promise<number | undefined> {
   try {
     return Number.parseInt(await readFile(join(dataDir, "postmaster.pid"), "utf8"), 10);
   } catch (error) {
-    if (hasErrno(error, "ENOENT")) return undefined;
+    if (hasErrno(error, "ENOENT")) {
+      return undefined;
+    }
     throw error;
   }
 }
@@ -62,7 +66,9 @@ export async function killOrphans(dataDir: string): Promise<void> {
   const entries = await readdir("/proc").catch(() => []);
   for (const pid of entries.map(Number).filter((number) => number > 0)) {
     // Processes end while they are looked at, and other users' cannot be.
-    if (await serves(pid, directory).catch(() => false)) sendSignal(pid, "SIGKILL");
+    if (await serves(pid, directory).catch(() => false)) {
+      sendSignal(pid, "SIGKILL");
+    }
   }
 }
 

@@ -27,10 +27,14 @@ type Capability = (typeof CAPABILITIES)[number];
 
 /** The user to drop to: `owner` (of an existing data directory) unless that is root, or `nobody`. */
 export async function unprivilegedUser(owner: User | undefined): Promise<User> {
-  if (owner !== undefined && owner.uid !== 0) return owner;
+  if (owner !== undefined && owner.uid !== 0) {
+    return owner;
+  }
   for (const line of (await readFile("/etc/passwd", "utf8")).split("\n")) {
     const [name, , uid, gid] = line.split(":");
-    if (name === "nobody") return { uid: Number(uid) >>> 0, gid: Number(gid) >>> 0 };
+    if (name === "nobody") {
+      return { uid: Number(uid) >>> 0, gid: Number(gid) >>> 0 };
+    }
   }
   throw new EmbeddedPostgresError(
     "not-permitted",

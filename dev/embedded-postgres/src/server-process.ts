@@ -57,8 +57,12 @@ export class ServerProcess {
     this.#child = child;
     this.#dataDir = options.dataDir;
     this.pid = pid;
-    if (options.log) this.#log.listen(options.log);
-    if (child.stderr) this.#log.follow(child.stderr);
+    if (options.log) {
+      this.#log.listen(options.log);
+    }
+    if (child.stderr) {
+      this.#log.follow(child.stderr);
+    }
     this.#guard = guard(pid, options.temporaryDir);
     this.ended = new Promise((resolve) => {
       child.once("exit", (code, signal) => resolve({ code, signal }));
@@ -101,7 +105,9 @@ export class ServerProcess {
     signal.throwIfAborted();
     const { promise, resolve, reject } = Promise.withResolvers<boolean>();
     const unlisten = this.#log.listen((line) => {
-      if (READY.test(line)) resolve(true);
+      if (READY.test(line)) {
+        resolve(true);
+      }
     });
     const abort = (): void => reject(signal.reason);
     signal.addEventListener("abort", abort, { once: true });
@@ -117,11 +123,19 @@ export class ServerProcess {
 
   /** Shuts the server down; one that does not obey in time is treated more and more harshly. */
   async stop(mode: StopMode): Promise<void> {
-    if (!this.running) return await this.kill();
+    if (!this.running) {
+      return await this.kill();
+    }
     sendSignal(this.pid, STOP_SIGNALS[mode]);
-    if (await this.#goneWithin(STOP_DEADLINE_MS)) return;
-    if (this.running) sendSignal(this.pid, STOP_SIGNALS.immediate);
-    if (await this.#goneWithin(IMMEDIATE_STOP_DEADLINE_MS)) return;
+    if (await this.#goneWithin(STOP_DEADLINE_MS)) {
+      return;
+    }
+    if (this.running) {
+      sendSignal(this.pid, STOP_SIGNALS.immediate);
+    }
+    if (await this.#goneWithin(IMMEDIATE_STOP_DEADLINE_MS)) {
+      return;
+    }
     await this.kill();
   }
 
@@ -131,7 +145,9 @@ export class ServerProcess {
     if (this.running && sendSignal(this.pid, "SIGSTOP")) {
       const children = await childrenOf(this.pid);
       sendSignal(this.pid, "SIGKILL");
-      for (const child of children) sendSignal(child, "SIGKILL");
+      for (const child of children) {
+        sendSignal(child, "SIGKILL");
+      }
     } else if ((await lockHolder(this.#dataDir)) === this.pid) {
       // The main process was killed by somebody else, and no other server has taken over since.
       await killOrphans(this.#dataDir);

@@ -13,10 +13,16 @@ export type StartFailure =
 /** PostgreSQL says why in words only; `lc_messages=C` keeps them fixed. */
 export function classifyStartFailure(log: readonly string[]): StartFailure {
   const text = log.join("\n");
-  if (/could not bind .*Address already in use/.test(text)) return { kind: "port-in-use" };
+  if (/could not bind .*Address already in use/.test(text)) {
+    return { kind: "port-in-use" };
+  }
   const lock = /lock file "postmaster\.pid" already exists[^]*?\(PID (\d+)\)/.exec(text);
-  if (lock) return { kind: "locked", pid: Number(lock[1]) };
-  if (/pre-existing shared memory block/.test(text)) return { kind: "orphans" };
+  if (lock) {
+    return { kind: "locked", pid: Number(lock[1]) };
+  }
+  if (/pre-existing shared memory block/.test(text)) {
+    return { kind: "orphans" };
+  }
   return { kind: "other" };
 }
 
@@ -52,7 +58,9 @@ export function startError(
 /** The first FATAL message with its detail, on one line and without timestamps. */
 function fatalLines(log: readonly string[]): string | undefined {
   const start = log.findIndex((line) => /\b(FATAL|PANIC): /.test(line));
-  if (start < 0) return undefined;
+  if (start < 0) {
+    return undefined;
+  }
   const related = log.slice(start + 1).filter((line) => /\b(DETAIL|HINT): /.test(line));
   return [log[start] ?? "", ...related.slice(0, 2)]
     .map((line) => line.replace(/^.*?\b(FATAL|PANIC|DETAIL|HINT): +/, ""))

@@ -79,7 +79,9 @@ export async function startPostgres(
     await postgres.start({ signal });
     return postgres;
   } catch (error) {
-    for (const dir of temporaryDirs) await rm(dir, { recursive: true, force: true });
+    for (const dir of temporaryDirs) {
+      await rm(dir, { recursive: true, force: true });
+    }
     throw error;
   }
 }
@@ -91,9 +93,13 @@ async function chooseSocketDir(
   temporaryDirs: string[],
 ): Promise<string> {
   const longest = join(dataDir, ".s.PGSQL.65535");
-  if (Buffer.byteLength(longest) <= SOCKET_PATH_MAX_BYTES) return dataDir;
+  if (Buffer.byteLength(longest) <= SOCKET_PATH_MAX_BYTES) {
+    return dataDir;
+  }
   const dir = await makeTemporaryDir("mp-pg-socket-", temporaryDirs);
-  if (runAs.kind !== "self") await chown(dir, runAs.user.uid, runAs.user.gid);
+  if (runAs.kind !== "self") {
+    await chown(dir, runAs.user.uid, runAs.user.gid);
+  }
   return dir;
 }
 

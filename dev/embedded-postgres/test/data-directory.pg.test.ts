@@ -132,7 +132,9 @@ test("makes a data directory once when two want it at the same time", async () =
   const failed = starts.filter((start) => start.status === "rejected");
   expect(failed).toMatchObject([{ reason: { name: "EmbeddedPostgresError" } }]);
   for (const start of starts) {
-    if (start.status === "fulfilled") await start.value[Symbol.asyncDispose]();
+    if (start.status === "fulfilled") {
+      await start.value[Symbol.asyncDispose]();
+    }
   }
   expect(await readdir(parent)).toEqual(["data"]);
 });
@@ -185,7 +187,9 @@ test("leaves no server when it is aborted while the server starts", async () => 
   await (await startPostgres({ dataDir }))[Symbol.asyncDispose]();
   const controller = new AbortController();
   const log = (line: string): void => {
-    if (line.includes("starting PostgreSQL")) controller.abort(new Error("enough"));
+    if (line.includes("starting PostgreSQL")) {
+      controller.abort(new Error("enough"));
+    }
   };
   await expect(startPostgres({ dataDir, log }, { signal: controller.signal })).rejects.toThrow(
     "enough",
@@ -198,7 +202,9 @@ async function refusal(start: Promise<EmbeddedPostgres>): Promise<EmbeddedPostgr
   try {
     await using _ = await start;
   } catch (error) {
-    if (error instanceof EmbeddedPostgresError) return error;
+    if (error instanceof EmbeddedPostgresError) {
+      return error;
+    }
     throw error;
   }
   throw new Error("it started");

@@ -236,6 +236,8 @@ async function listenSomewhere(): Promise<{ port: number }> {
   onTestFinished(() => void other.close());
   await once(other, "listening");
   const address = other.address();
-  if (typeof address !== "object" || address === null) throw new Error("no TCP address");
+  if (typeof address !== "object" || address === null) {
+    throw new Error("no TCP address");
+  }
   return address;
 }

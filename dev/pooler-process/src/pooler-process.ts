@@ -74,15 +74,21 @@ class ChildPooler implements PoolerProcess {
     child.stderr.setEncoding("utf8").on("data", (text: string) => (this.#complaints += text));
     createInterface(child.stdout).on("line", (text) => {
       const line: unknown = JSON.parse(text);
-      if (!isLogLine(line)) return;
+      if (!isLogLine(line)) {
+        return;
+      }
       this.log.push(line);
-      for (const listener of this.#onLine) listener(line);
+      for (const listener of this.#onLine) {
+        listener(line);
+      }
     });
   }
 
   get pid(): number {
     const { pid } = this.#child;
-    if (pid === undefined) throw new Error("the pooler could not be started");
+    if (pid === undefined) {
+      throw new Error("the pooler could not be started");
+    }
     return pid;
   }
 
@@ -103,10 +109,14 @@ class ChildPooler implements PoolerProcess {
 
   logged(wanted: (line: LogLine) => boolean): Promise<LogLine> {
     const past = this.log.find(wanted);
-    if (past !== undefined) return Promise.resolve(past);
+    if (past !== undefined) {
+      return Promise.resolve(past);
+    }
     const { promise, resolve, reject } = Promise.withResolvers<LogLine>();
     const onLine = (line: LogLine): void => {
-      if (wanted(line)) resolve(line);
+      if (wanted(line)) {
+        resolve(line);
+      }
     };
     this.#onLine.add(onLine);
     void this.exited.then(() => reject(new Error(`the pooler ended first: ${this.#complaints}`)));
@@ -118,7 +128,9 @@ class ChildPooler implements PoolerProcess {
     for (;;) {
       const response = await fetch(`${address}/ready`, { signal });
       const body: unknown = await response.json();
-      if (response.status === status) return body;
+      if (response.status === status) {
+        return body;
+      }
       // A probe is what an orchestrator has: it polls too.
       await new Promise((resolve) => setTimeout(resolve, READY_POLL_MS));
     }

@@ -28,12 +28,16 @@ export class FileFollower implements Disposable {
   read(): void {
     for (;;) {
       const size = readSync(this.#fd, this.#buffer);
-      if (size === 0) return;
+      if (size === 0) {
+        return;
+      }
       const text =
         this.#rest + this.#decoder.decode(this.#buffer.subarray(0, size), { stream: true });
       const lines = text.split("\n");
       this.#rest = lines.pop() ?? "";
-      for (const line of lines) this.#onLine(line);
+      for (const line of lines) {
+        this.#onLine(line);
+      }
     }
   }
 

@@ -33,7 +33,9 @@ export async function hold(held: Held): Promise<number> {
   const { promise: stop, resolve } = Promise.withResolvers<"stop">();
   const onAbort = (): void => resolve("stop");
   signal.addEventListener("abort", onAbort, { once: true });
-  if (signal.aborted) onAbort();
+  if (signal.aborted) {
+    onAbort();
+  }
   const poolerEnded = pooler.ended.then((how) => ({ how }));
   try {
     let event = await Promise.race([stop, poolerEnded, postgres.ended]);
@@ -41,7 +43,9 @@ export async function hold(held: Held): Promise<number> {
       const { code, signal: killedBy } = event;
       const how = killedBy === null ? `with exit code ${code}` : `by ${killedBy}`;
       terminal.print(`PostgreSQL ended ${how}. Bring it back from another terminal: npm start`);
-      if (!owned) return 1;
+      if (!owned) {
+        return 1;
+      }
       void announceRecovery(held, over.signal);
       event = await Promise.race([stop, poolerEnded]);
     }
@@ -61,5 +65,7 @@ export async function hold(held: Held): Promise<number> {
 async function announceRecovery({ httpPort, terminal }: Held, over: AbortSignal): Promise<void> {
   await untilReady(false, httpPort, { signal: over }); // It may not have noticed yet.
   const answer = await untilReady(true, httpPort, { signal: over, pollMs: RECOVERY_POLL_MS });
-  if (answer?.ready === true) terminal.print("PostgreSQL is back, and the pooler serves again.");
+  if (answer?.ready === true) {
+    terminal.print("PostgreSQL is back, and the pooler serves again.");
+  }
 }

@@ -16,8 +16,12 @@ export function readableLogLine(line: string): string | undefined {
   } catch {
     return line === "" ? undefined : line;
   }
-  if (!isEntry(entry)) return line;
-  if (entry.level < WARN) return undefined;
+  if (!isEntry(entry)) {
+    return line;
+  }
+  if (entry.level < WARN) {
+    return undefined;
+  }
   const fields = Object.entries(entry)
     .filter(([name]) => !SHOWN.has(name))
     .map(([name, value]) => `${name}=${typeof value === "string" ? value : inspect(value)}`);

@@ -8,7 +8,9 @@ const abort = new AbortController();
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
   process.on(signal, () => {
     // The second one is for somebody who does not want to wait; what runs ends with this process.
-    if (abort.signal.aborted) process.exit(1);
+    if (abort.signal.aborted) {
+      process.exit(1);
+    }
     abort.abort();
   });
 }
@@ -20,14 +22,20 @@ const terminal = { print: (text: string) => console.log(text), cwd: process.cwd(
 
 try {
   const options = readOptions(process.argv.slice(2));
-  if (options === undefined) terminal.print(HELP);
-  else process.exitCode = await quickstart(options, terminal, { signal: abort.signal });
+  if (options === undefined) {
+    terminal.print(HELP);
+  } else {
+    process.exitCode = await quickstart(options, terminal, { signal: abort.signal });
+  }
 } catch (error) {
-  if (abort.signal.aborted) process.exitCode = 0;
-  else if (isForPeople(error)) {
+  if (abort.signal.aborted) {
+    process.exitCode = 0;
+  } else if (isForPeople(error)) {
     console.error(`npm start: ${error.message}`);
     process.exitCode = 1;
-  } else throw error;
+  } else {
+    throw error;
+  }
 }
 
 /** True for errors whose message says all: no stack trace is needed. */

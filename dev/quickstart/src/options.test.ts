@@ -20,7 +20,9 @@ test("takes each port and the directory from the command line", () => {
 
 test("has a help text that names each option and default", () => {
   expect(readOptions(["--help", "--http-port", "x"])).toBeUndefined();
-  for (const port of Object.values(DEFAULT_PORTS)) expect(HELP).toContain(String(port));
+  for (const port of Object.values(DEFAULT_PORTS)) {
+    expect(HELP).toContain(String(port));
+  }
 });
 
 test.each([

@@ -39,7 +39,9 @@ const REPOSITORY = resolve(import.meta.dirname, "../../..");
  */
 export function readOptions(args: readonly string[]): QuickstartOptions | undefined {
   const values = parse(args);
-  if (values.help === true) return undefined;
+  if (values.help === true) {
+    return undefined;
+  }
   return {
     directory: resolve(values.directory ?? join(REPOSITORY, ".multipooler")),
     ports: {
@@ -77,8 +79,12 @@ function parse(args: readonly string[]): Values {
 }
 
 function readPort(option: string, text: string | undefined, otherwise: number): number {
-  if (text === undefined) return otherwise;
+  if (text === undefined) {
+    return otherwise;
+  }
   const port = Number(text);
-  if (/^\d+$/.test(text) && port >= 1 && port <= 65_535) return port;
+  if (/^\d+$/.test(text) && port >= 1 && port <= 65_535) {
+    return port;
+  }
   throw new QuickstartError("bad-option", `${option}: "${text}" is not a port (1 to 65535)`);
 }

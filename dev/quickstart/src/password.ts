@@ -9,7 +9,9 @@ import type { Places } from "./places.ts";
  * directory. It is written before the data is made, so that data without a password cannot arise.
  */
 export async function ensurePassword(places: Places): Promise<string> {
-  if (existsSync(places.password)) return (await readFile(places.password, "utf8")).trim();
+  if (existsSync(places.password)) {
+    return (await readFile(places.password, "utf8")).trim();
+  }
   if (existsSync(places.data)) {
     throw new QuickstartError(
       "password-lost",

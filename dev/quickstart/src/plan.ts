@@ -22,8 +22,12 @@ export type Plan =
 
 /** Decides from what was seen; undefined means that nothing was written down. */
 export function decide(sighting: Sighting | undefined, wanted: Ports): Plan {
-  if (sighting?.pooler === undefined) return { kind: "start-all", ports: wanted };
+  if (sighting?.pooler === undefined) {
+    return { kind: "start-all", ports: wanted };
+  }
   const { state, pooler, postgresListens, ownerLives } = sighting;
-  if (postgresListens) return { kind: "nothing", state, pooler };
+  if (postgresListens) {
+    return { kind: "nothing", state, pooler };
+  }
   return { kind: "start-postgres", state, adopt: !ownerLives };
 }

@@ -34,7 +34,9 @@ export class PoolerLog implements Disposable {
 
   #add(line: string): void {
     const text = readableLogLine(line);
-    if (text === undefined) return;
+    if (text === undefined) {
+      return;
+    }
     this.#last = text;
     this.#print?.(`pooler: ${text}`);
   }

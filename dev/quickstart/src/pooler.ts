@@ -38,7 +38,9 @@ export async function startPooler(places: Places, ports: Ports): Promise<Pooler>
     resolve(code === null ? `by ${signal}` : `with exit code ${code}`);
   });
   await once(child, "spawn");
-  if (child.pid === undefined) throw new Error("a process without an id");
+  if (child.pid === undefined) {
+    throw new Error("a process without an id");
+  }
   return new PoolerProcess(child.pid, ended);
 }
 
@@ -51,7 +53,9 @@ function untilGone(pid: number, signal: AbortSignal): Promise<string> {
   const { promise, resolve } = Promise.withResolvers<string>();
   // Not a child of this process, so no event tells of its end.
   const timer = setInterval(() => {
-    if (isAlive(pid)) return;
+    if (isAlive(pid)) {
+      return;
+    }
     clearInterval(timer);
     resolve("in another terminal");
   }, ADOPTED_POLL_MS);

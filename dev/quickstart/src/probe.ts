@@ -19,7 +19,9 @@ export async function probe(httpPort: number): Promise<Readiness | undefined> {
       signal: AbortSignal.timeout(PROBE_DEADLINE_MS),
     });
     const body: unknown = await response.json();
-    if (typeof body !== "object" || body === null || !("ready" in body)) return undefined;
+    if (typeof body !== "object" || body === null || !("ready" in body)) {
+      return undefined;
+    }
     const reason = "reason" in body && typeof body.reason === "string" ? body.reason : undefined;
     return { ready: body.ready === true, reason };
   } catch {
@@ -36,7 +38,9 @@ export async function untilReady(
   let last: Readiness | undefined;
   while (!signal.aborted) {
     last = (await probe(httpPort)) ?? last;
-    if (last?.ready === wanted) return last;
+    if (last?.ready === wanted) {
+      return last;
+    }
     await delay(pollMs, undefined, { signal }).catch(() => undefined);
   }
   return last;

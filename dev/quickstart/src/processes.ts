@@ -12,7 +12,9 @@ export function sendSignal(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(pid, signal);
   } catch (error) {
-    if (!hasCode(error, "ESRCH")) throw error;
+    if (!hasCode(error, "ESRCH")) {
+      throw error;
+    }
   }
 }
 

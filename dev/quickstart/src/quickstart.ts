@@ -52,14 +52,18 @@ export async function quickstart(
     case "nothing":
       terminal.print(`Multipooler runs already (npm start is process ${plan.state.owner}).\n`);
       terminal.print(describe(plan.state.ports, plan.state.pooler, undefined, context));
-      if (plan.pooler.ready) return 0;
+      if (plan.pooler.ready) {
+        return 0;
+      }
       throw new QuickstartError("not-ready", `the pooler is not ready: ${plan.pooler.reason}`);
   }
 }
 
 async function sight(places: Places): Promise<Sighting | undefined> {
   const state = await readState(places.state);
-  if (state === undefined) return undefined;
+  if (state === undefined) {
+    return undefined;
+  }
   const pooler = isAlive(state.pooler) ? await probe(state.ports.http) : undefined;
   const postgresListens = await isListening(state.ports.postgres);
   return { state, pooler, postgresListens, ownerLives: isAlive(state.owner) };
@@ -109,7 +113,9 @@ async function bringBack(state: State, adopt: boolean, context: Context): Promis
   await timed(terminal, "waiting for the pooler to serve again", async () => {
     await becomesReady(pooler, ports, { log, signal });
   });
-  if (adopt) log.printTo((line) => terminal.print(line));
+  if (adopt) {
+    log.printTo((line) => terminal.print(line));
+  }
   terminal.print("\nPostgreSQL is back, and the same pooler serves again.\n");
   terminal.print(describe(ports, pooler.pid, postgres, context));
   terminal.print(`Ctrl-C stops ${adopt ? "both" : "PostgreSQL"} and keeps the data.\n`);
@@ -137,7 +143,9 @@ async function becomesReady(
   const answer = await untilReady(true, ports.http, {
     signal: AbortSignal.any([signal, deadline, giveUp.signal]),
   });
-  if (answer?.ready === true) return;
+  if (answer?.ready === true) {
+    return;
+  }
   signal.throwIfAborted();
   if (giveUp.signal.aborted) {
     throw new QuickstartError(

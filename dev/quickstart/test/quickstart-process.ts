@@ -38,7 +38,9 @@ export class Site {
     const site = new Site(directory, ports);
     onTestFinished(async () => {
       const state = await readState(site.places.state);
-      if (state !== undefined) sendSignal(state.pooler, "SIGKILL");
+      if (state !== undefined) {
+        sendSignal(state.pooler, "SIGKILL");
+      }
       await rm(directory, { recursive: true, force: true });
     });
     return site;
@@ -63,7 +65,9 @@ export class Site {
   /** The process id of the pooler, from the state. */
   async poolerPid(): Promise<number> {
     const state = await readState(this.places.state);
-    if (state === undefined) throw new Error("no state is written down");
+    if (state === undefined) {
+      throw new Error("no state is written down");
+    }
     return state.pooler;
   }
 }
@@ -85,7 +89,9 @@ export class QuickstartProcess {
     this.ended = once(child, "close").then(() => child.exitCode);
     child.stdout.setEncoding("utf8").on("data", (text: string) => {
       this.output += text;
-      for (const listener of this.#outputChanged) listener();
+      for (const listener of this.#outputChanged) {
+        listener();
+      }
     });
     child.stderr.setEncoding("utf8").on("data", (text: string) => (this.complaints += text));
     onTestFinished(async () => {
@@ -98,7 +104,9 @@ export class QuickstartProcess {
   async printed(text: string): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const check = (): void => {
-      if (this.output.includes(text)) resolve();
+      if (this.output.includes(text)) {
+        resolve();
+      }
     };
     this.#outputChanged.add(check);
     check();

@@ -32,8 +32,11 @@ export class CallLifetime implements CallContext {
     this.#deadline = Number(call.getDeadline());
     const leftMs = this.#deadline - Date.now();
     // Node prints a warning for a negative time.
-    if (leftMs <= 0) this.#onDeadline();
-    else if (leftMs <= MAX_TIMER_MS) this.#timer = setTimeout(this.#onDeadline, leftMs);
+    if (leftMs <= 0) {
+      this.#onDeadline();
+    } else if (leftMs <= MAX_TIMER_MS) {
+      this.#timer = setTimeout(this.#onDeadline, leftMs);
+    }
     call.on("cancelled", this.#onCancelled);
   }
 
@@ -52,7 +55,10 @@ export class CallLifetime implements CallContext {
   };
 
   readonly #onCancelled = (): void => {
-    if (Date.now() >= this.#deadline - DEADLINE_SLACK_MS) this.#onDeadline();
-    else this.#abort.abort(new DOMException("the call was cancelled", "AbortError"));
+    if (Date.now() >= this.#deadline - DEADLINE_SLACK_MS) {
+      this.#onDeadline();
+    } else {
+      this.#abort.abort(new DOMException("the call was cancelled", "AbortError"));
+    }
   };
 }

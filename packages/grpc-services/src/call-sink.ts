@@ -53,13 +53,17 @@ export class CallSink implements MessageSink<Uint8Array> {
 
   write(message: Uint8Array): Promise<void> | undefined {
     checkMessageSize(message, this.#maxMessageBytes);
-    if (this.#signal.aborted) return undefined;
+    if (this.#signal.aborted) {
+      return undefined;
+    }
     const bytes = message.byteLength;
     this.#unsentBytes += bytes;
     this.#unsent.add(bytes);
     // Once the call has ended, nothing is left to be counted as sent.
     this.#call.write(message, () => this.#sent(Math.min(bytes, this.#unsentBytes)));
-    if (!this.#isBehind) return undefined;
+    if (!this.#isBehind) {
+      return undefined;
+    }
     this.#waiting ??= {
       ...Promise.withResolvers<void>(),
       stopListening: this.#unsent.onRoom(() => this.#resumeIfRoom()),
@@ -79,7 +83,9 @@ export class CallSink implements MessageSink<Uint8Array> {
   }
 
   #resumeIfRoom(): void {
-    if (!this.#isBehind) this.#resume();
+    if (!this.#isBehind) {
+      this.#resume();
+    }
   }
 
   #resume(): void {
@@ -91,7 +97,9 @@ export class CallSink implements MessageSink<Uint8Array> {
 
 /** @throws MESSAGE_TOO_LARGE */
 export function checkMessageSize(message: Uint8Array, maxBytes: number): void {
-  if (message.byteLength <= maxBytes) return;
+  if (message.byteLength <= maxBytes) {
+    return;
+  }
   throw new GrpcServicesError(
     GrpcServicesErrorCode.MessageTooLarge,
     `an answer of ${message.byteLength} bytes is larger than the ${maxBytes} bytes ` +

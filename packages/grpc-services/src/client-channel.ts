@@ -34,9 +34,13 @@ export class ClientChannel {
       new Metadata(),
       callOptions(options),
       (error, response) => {
-        if (error !== null) reject(grpcStatusError(error));
-        else if (response === undefined) reject(new GrpcStatusError("INTERNAL", "no answer"));
-        else resolve(response);
+        if (error !== null) {
+          reject(grpcStatusError(error));
+        } else if (response === undefined) {
+          reject(new GrpcStatusError("INTERNAL", "no answer"));
+        } else {
+          resolve(response);
+        }
       },
     );
     const cancel = (): void => call.cancel();
@@ -87,7 +91,9 @@ export class ClientChannel {
 }
 
 function refuseAborted({ signal }: RequestOptions): void {
-  if (signal?.aborted !== true) return;
+  if (signal?.aborted !== true) {
+    return;
+  }
   throw new GrpcStatusError("CANCELLED", "the call was cancelled before it began", {
     cause: signal.reason,
   });

@@ -6,7 +6,9 @@ import { CollectedResult } from "./collected-result.ts";
 
 function collect(events: readonly ResultEvent[], maxBytes = 1000): QueryResult {
   const collected = new CollectedResult(maxBytes);
-  for (const event of events) collected.take(event);
+  for (const event of events) {
+    collected.take(event);
+  }
   return collected.result();
 }
 

@@ -27,8 +27,12 @@ export class CollectedResult {
 
   /** @throws MESSAGE_TOO_LARGE or MALFORMED_ROWS, after which the result is of no use. */
   take(event: ResultEvent): undefined {
-    if (event.type === "parameterStatus") this.#result.parameterStatus[event.name] = event.value;
-    if (this.#isComplete) return;
+    if (event.type === "parameterStatus") {
+      this.#result.parameterStatus[event.name] = event.value;
+    }
+    if (this.#isComplete) {
+      return;
+    }
     switch (event.type) {
       case "fields":
         this.#result.fields = fieldMessages(event.fields);
@@ -70,7 +74,9 @@ export class CollectedResult {
 
   #account(bytes: number): void {
     this.#bytes += bytes;
-    if (this.#bytes <= this.#maxBytes) return;
+    if (this.#bytes <= this.#maxBytes) {
+      return;
+    }
     throw new GrpcServicesError(
       GrpcServicesErrorCode.MessageTooLarge,
       `the result is larger than the ${this.#maxBytes} bytes that one message may have; ` +

@@ -40,7 +40,9 @@ test("bytes that were damaged anywhere never yield anything but rows or the erro
       const damaged = Buffer.from(block);
       damaged[at] = (damaged[at] ?? 0) ^ difference;
       try {
-        for (const row of decodeDataRows(damaged, 3)) expect(row.lengths).toHaveLength(3);
+        for (const row of decodeDataRows(damaged, 3)) {
+          expect(row.lengths).toHaveLength(3);
+        }
       } catch (error) {
         expect(error).toMatchObject({ code: "MALFORMED_ROWS" });
       }

@@ -16,7 +16,9 @@ const HEADER_BYTES = 5;
  */
 export function* decodeDataRows(block: Uint8Array, columns: number): Generator<Row, void, void> {
   const reader = new DataRowReader(block, columns);
-  for (let row = reader.next(); row !== undefined; row = reader.next()) yield row;
+  for (let row = reader.next(); row !== undefined; row = reader.next()) {
+    yield row;
+  }
 }
 
 /** The size of the DataRow message that `row` was decoded from. */
@@ -41,7 +43,9 @@ class DataRowReader {
   }
 
   next(): Row | undefined {
-    if (this.#at === this.#block.byteLength) return undefined;
+    if (this.#at === this.#block.byteLength) {
+      return undefined;
+    }
     const end = this.#enterMessage();
     const columns = this.#view.getUint16(this.#at);
     if (columns !== this.#columns) {
@@ -50,18 +54,28 @@ class DataRowReader {
     this.#at += 2;
     const valuesStart = this.#valuesEnd;
     const lengths: bigint[] = [];
-    for (let column = 0; column < columns; column += 1) lengths.push(this.#value(end));
-    if (this.#at !== end) throw malformed("a row is longer than its columns");
+    for (let column = 0; column < columns; column += 1) {
+      lengths.push(this.#value(end));
+    }
+    if (this.#at !== end) {
+      throw malformed("a row is longer than its columns");
+    }
     return { lengths, values: this.#values.subarray(valuesStart, this.#valuesEnd) };
   }
 
   /** Reads the header of a message and returns where the message ends. */
   #enterMessage(): number {
     const left = this.#block.byteLength - this.#at;
-    if (left < HEADER_BYTES + 2) throw malformed("a row is cut off in its header");
-    if (this.#block[this.#at] !== DATA_ROW) throw malformed("a message is not a DataRow");
+    if (left < HEADER_BYTES + 2) {
+      throw malformed("a row is cut off in its header");
+    }
+    if (this.#block[this.#at] !== DATA_ROW) {
+      throw malformed("a message is not a DataRow");
+    }
     const length = this.#view.getInt32(this.#at + 1);
-    if (length < 6 || length + 1 > left) throw malformed(`a row claims a length of ${length}`);
+    if (length < 6 || length + 1 > left) {
+      throw malformed(`a row claims a length of ${length}`);
+    }
     const end = this.#at + 1 + length;
     this.#at += HEADER_BYTES;
     return end;
@@ -69,10 +83,14 @@ class DataRowReader {
 
   /** Reads one column, copies its value, and returns its length; -1n for NULL. */
   #value(end: number): bigint {
-    if (end - this.#at < 4) throw malformed("a row is shorter than its columns");
+    if (end - this.#at < 4) {
+      throw malformed("a row is shorter than its columns");
+    }
     const length = this.#view.getInt32(this.#at);
     this.#at += 4;
-    if (length === -1) return -1n;
+    if (length === -1) {
+      return -1n;
+    }
     if (length < 0 || length > end - this.#at) {
       throw malformed(`a column claims a length of ${length}`);
     }

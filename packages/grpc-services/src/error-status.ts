@@ -21,7 +21,9 @@ export function errorStatus(error: unknown): RpcStatus {
       shown === undefined ? undefined : diagnosticMessage(shown),
     );
   }
-  if (error instanceof GrpcServicesError) return OWN_STATUS[error.code](error);
+  if (error instanceof GrpcServicesError) {
+    return OWN_STATUS[error.code](error);
+  }
   return detailedStatus(Code.INTERNAL, "internal error", undefined);
 }
 
@@ -129,7 +131,9 @@ function errorText(outermost: PoolerError): string {
   let text = outermost.message;
   let cause = outermost.cause;
   for (let depth = 0; depth < MAX_CAUSES && cause instanceof Error; depth += 1) {
-    if (!text.includes(cause.message)) text += `: ${cause.message}`;
+    if (!text.includes(cause.message)) {
+      text += `: ${cause.message}`;
+    }
     cause = cause.cause;
   }
   return text;

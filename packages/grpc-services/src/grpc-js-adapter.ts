@@ -105,10 +105,14 @@ async function answerUnary(answer: UnaryAnswer): Promise<void> {
   try {
     const response = await handler.call(call.request, lifetime);
     checkMessageSize(response, maxMessageBytes);
-    if (!call.cancelled) respond(null, response);
+    if (!call.cancelled) {
+      respond(null, response);
+    }
   } catch (error) {
     const status = failed(error);
-    if (!call.cancelled) respond(status);
+    if (!call.cancelled) {
+      respond(status);
+    }
   } finally {
     lifetime.end();
   }
@@ -125,10 +129,14 @@ async function answerStream(answer: StreamAnswer): Promise<void> {
   const sink = new CallSink({ call, signal: lifetime.signal, maxMessageBytes, unsent });
   try {
     await handler.call(call.request, sink, lifetime);
-    if (!call.cancelled) call.end();
+    if (!call.cancelled) {
+      call.end();
+    }
   } catch (error) {
     const status = failed(error);
-    if (!call.cancelled) endStream(call, status);
+    if (!call.cancelled) {
+      endStream(call, status);
+    }
   } finally {
     lifetime.end();
   }
@@ -148,7 +156,9 @@ function endStream(call: StreamCall, status: Partial<StatusObject>): void {
 
 function grpcStatus({ code, message, details }: RpcStatus): Partial<StatusObject> {
   const metadata = new Metadata();
-  if (details !== undefined) metadata.set(DETAILS_TRAILER, asBuffer(details));
+  if (details !== undefined) {
+    metadata.set(DETAILS_TRAILER, asBuffer(details));
+  }
   return { code: isStatusCode(code) ? code : StatusCode.UNKNOWN, details: message, metadata };
 }
 

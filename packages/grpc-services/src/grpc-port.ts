@@ -68,7 +68,9 @@ export class GrpcPort {
 
   /** Cuts what is still connected. */
   cut(): void {
-    for (const socket of this.#sockets) socket.destroy();
+    for (const socket of this.#sockets) {
+      socket.destroy();
+    }
   }
 }
 

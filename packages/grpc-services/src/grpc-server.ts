@@ -86,7 +86,9 @@ export class GrpcServer implements ServiceTransport {
         "the gRPC server listens already",
       );
     }
-    if (isAborted(signal)) throw cancelled(signal);
+    if (isAborted(signal)) {
+      throw cancelled(signal);
+    }
     const run = this.#start();
     this.#run = run;
     try {
@@ -95,7 +97,9 @@ export class GrpcServer implements ServiceTransport {
       this.#run = undefined;
       throw error;
     }
-    if (!isAborted(signal) && !isAborted(run.closing.signal)) return;
+    if (!isAborted(signal) && !isAborted(run.closing.signal)) {
+      return;
+    }
     await this.close();
     throw cancelled(signal);
   }
@@ -106,9 +110,13 @@ export class GrpcServer implements ServiceTransport {
    */
   async close({ signal }: CallOptions = {}): Promise<void> {
     const run = this.#run;
-    if (run === undefined) return;
+    if (run === undefined) {
+      return;
+    }
     const force = (): void => run.force.abort();
-    if (isAborted(signal)) force();
+    if (isAborted(signal)) {
+      force();
+    }
     signal?.addEventListener("abort", force, { once: true });
     try {
       run.closed ??= this.#shutDown(run);
@@ -136,11 +144,16 @@ export class GrpcServer implements ServiceTransport {
     const port = await run.bound.catch(() => undefined);
     if (port !== undefined) {
       const closed = port.shutDown();
-      if (run.force.signal.aborted) port.cut();
-      else run.force.signal.addEventListener("abort", () => port.cut(), { once: true });
+      if (run.force.signal.aborted) {
+        port.cut();
+      } else {
+        run.force.signal.addEventListener("abort", () => port.cut(), { once: true });
+      }
       await closed;
     }
-    if (this.#run === run) this.#run = undefined;
+    if (this.#run === run) {
+      this.#run = undefined;
+    }
   }
 
   #createServer(closing: AbortSignal): Server {

@@ -33,8 +33,12 @@ export class GrpcStatusError extends Error {
 
 /** The typed form of what grpc-js throws or hands to a callback. */
 export function grpcStatusError(error: unknown): GrpcStatusError {
-  if (error instanceof GrpcStatusError) return error;
-  if (!(error instanceof Error)) return new GrpcStatusError("UNKNOWN", String(error));
+  if (error instanceof GrpcStatusError) {
+    return error;
+  }
+  if (!(error instanceof Error)) {
+    return new GrpcStatusError("UNKNOWN", String(error));
+  }
   const [trailer] =
     "metadata" in error && error.metadata instanceof Metadata
       ? error.metadata.get(DETAILS_TRAILER)

@@ -70,6 +70,8 @@ function method<Message extends object, Streamed extends boolean>(
 
 function loaded(name: string): NonNullable<(typeof service)[string]> {
   const definition = service[name];
-  if (definition === undefined) throw new TypeError(`grpc-health-check has no method ${name}`);
+  if (definition === undefined) {
+    throw new TypeError(`grpc-health-check has no method ${name}`);
+  }
   return definition;
 }

@@ -23,7 +23,9 @@ export function bindHealthService(health: ServiceHealth): BoundService {
 
 function check(health: ServiceHealth, service: string): HealthMessage {
   const status = health.status(service);
-  if (status !== undefined) return { status };
+  if (status !== undefined) {
+    return { status };
+  }
   throw new GrpcServicesError(
     GrpcServicesErrorCode.NotFound,
     `there is no service ${JSON.stringify(service)}`,
@@ -49,9 +51,13 @@ async function watch({ health, service, sink, signal }: Watch): Promise<void> {
     let sent: HealthMessage["status"] | undefined;
     while (!signal.aborted) {
       const status = health.status(service) ?? "SERVICE_UNKNOWN";
-      if (status !== sent) await sink.write({ status });
+      if (status !== sent) {
+        await sink.write({ status });
+      }
       sent = status;
-      if (health.isClosing) return;
+      if (health.isClosing) {
+        return;
+      }
       await change.wait();
     }
   } finally {

@@ -37,12 +37,16 @@ function rowsEvents(table: Table, perBlock: number): ResultEvent[] {
   const flush = (): void => {
     const rowCount = pending.length;
     const block = Buffer.concat(pending);
-    if (rowCount > 0) events.push({ type: "rows", block, rowCount, inProgress: false });
+    if (rowCount > 0) {
+      events.push({ type: "rows", block, rowCount, inProgress: false });
+    }
     pending = [];
   };
   for (const frame of table.map((row) => dataRow(...row))) {
     const bytes = pending.reduce((sum, { byteLength }) => sum + byteLength, frame.byteLength);
-    if (bytes > BATCH_BYTES || pending.length === perBlock) flush();
+    if (bytes > BATCH_BYTES || pending.length === perBlock) {
+      flush();
+    }
     if (frame.byteLength <= BATCH_BYTES) {
       pending.push(frame);
       continue;
@@ -64,14 +68,18 @@ function handlerOf(manager: FakeManager, name: string): BoundHandler {
     batchBytes: BATCH_BYTES,
   });
   const handler = service.methods.find((method) => method.name === name)?.handler;
-  if (handler === undefined) throw new TypeError(`${name} has no handler`);
+  if (handler === undefined) {
+    throw new TypeError(`${name} has no handler`);
+  }
   return handler;
 }
 
 function managerOf(events: readonly ResultEvent[]): FakeManager {
   const manager = new FakeManager();
   manager.execute = async (_request, sink) => {
-    for (const event of events) await sink.write(event);
+    for (const event of events) {
+      await sink.write(event);
+    }
   };
   return manager;
 }
@@ -85,7 +93,9 @@ async function streamed(
   const messages: Uint8Array[] = [];
   const handler = handlerOf(managerOf(events), "StreamExecute");
   const request = StreamExecuteRequest.fromPartial({ options: { passthroughRow } });
-  if (handler.kind !== "serverStream") throw new TypeError("not a stream");
+  if (handler.kind !== "serverStream") {
+    throw new TypeError("not a stream");
+  }
   const sink = { write: (message: Uint8Array): undefined => void messages.push(message) };
   await handler.call(StreamExecuteRequest.encode(request).finish(), sink, context);
   return messages;
@@ -93,13 +103,17 @@ async function streamed(
 
 function resultOf(message: Uint8Array): QueryResult {
   const payload = StreamExecuteResponse.decode(new Uint8Array(message)).result?.payload;
-  if (payload?.$case !== "result") throw new TypeError(`a message without a result`);
+  if (payload?.$case !== "result") {
+    throw new TypeError(`a message without a result`);
+  }
   return payload.value;
 }
 
 async function collected(events: readonly ResultEvent[]): Promise<QueryResult | undefined> {
   const handler = handlerOf(managerOf(events), "ExecuteQuery");
-  if (handler.kind !== "unary") throw new TypeError("not unary");
+  if (handler.kind !== "unary") {
+    throw new TypeError("not unary");
+  }
   const request = ExecuteQueryRequest.encode(ExecuteQueryRequest.fromPartial({})).finish();
   return ExecuteQueryResponse.decode(await handler.call(request, context)).result;
 }
@@ -110,7 +124,9 @@ function valuesOf(results: readonly QueryResult[]): (string | null)[][] {
     rows.map(({ lengths, values }) => {
       let at = 0;
       return lengths.map((length) => {
-        if (length < 0n) return null;
+        if (length < 0n) {
+          return null;
+        }
         const start = at;
         at += Number(length);
         return Buffer.from(values.subarray(start, at)).toString("hex");
@@ -210,7 +226,9 @@ test("bytes that are no rows end a structured stream, even if the controller goe
   await expect(streamed(events, false)).rejects.toMatchObject({ code: "MALFORMED_ROWS" });
   const manager = new FakeManager();
   manager.execute = async (_request, sink) => {
-    for (const event of events) await sink.write(event)?.catch(() => {});
+    for (const event of events) {
+      await sink.write(event)?.catch(() => {});
+    }
   };
   const handler = handlerOf(manager, "ExecuteQuery");
   const answer = handler.kind === "unary" ? handler.call(new Uint8Array(), context) : undefined;

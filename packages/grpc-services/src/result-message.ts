@@ -72,6 +72,8 @@ function writeLengthDelimited(bytes: Buffer, start: number, tag: number, length:
 
 function varintBytes(value: number): number {
   let count = 1;
-  for (let rest = value >>> 7; rest > 0; rest >>>= 7) count += 1;
+  for (let rest = value >>> 7; rest > 0; rest >>>= 7) {
+    count += 1;
+  }
   return count;
 }

@@ -24,7 +24,9 @@ function messages(batcher: RowBatcher, events: readonly ResultEvent[]): unknown[
     },
   };
   const stream = new ResultStream({ sink, batcher });
-  for (const event of events) expect(stream.take(event)).toBeUndefined();
+  for (const event of events) {
+    expect(stream.take(event)).toBeUndefined();
+  }
   expect(stream.flush()).toBeUndefined();
   return found;
 }

@@ -27,14 +27,19 @@ function rowsEvents(frames: readonly Buffer[], pieceBytes: number = LIMIT): Rows
   let block = Buffer.alloc(0);
   let rowCount = 0;
   const flush = (): void => {
-    if (rowCount > 0) found.push({ type: "rows", block, rowCount, inProgress: false });
+    if (rowCount > 0) {
+      found.push({ type: "rows", block, rowCount, inProgress: false });
+    }
     block = Buffer.alloc(0);
     rowCount = 0;
   };
   for (const frame of frames) {
-    if (block.byteLength + frame.byteLength > LIMIT) flush();
-    if (frame.byteLength > LIMIT) found.push(...pieces(frame, pieceBytes));
-    else {
+    if (block.byteLength + frame.byteLength > LIMIT) {
+      flush();
+    }
+    if (frame.byteLength > LIMIT) {
+      found.push(...pieces(frame, pieceBytes));
+    } else {
       block = Buffer.concat([block, frame]);
       rowCount += 1;
     }
@@ -55,7 +60,9 @@ function pieces(frame: Buffer, pieceBytes: number = LIMIT): RowsEvent[] {
 
 function batches(batcher: RowBatcher, rows: readonly RowsEvent[]): RowBatch[] {
   const found: RowBatch[] = [];
-  for (const event of rows) batcher.add(event, 1, (batch) => found.push(batch));
+  for (const event of rows) {
+    batcher.add(event, 1, (batch) => found.push(batch));
+  }
   found.push(batcher.take());
   return found;
 }
@@ -69,9 +76,12 @@ test("passthrough batches hold the bytes of the blocks, in order, within the lim
       expect(Buffer.concat(found.map(blockBytes))).toEqual(
         Buffer.concat(rows.map(({ block }) => block)),
       );
-      for (const batch of found) expect(blockBytes(batch).byteLength).toBeLessThanOrEqual(LIMIT);
-      for (const batch of found.slice(0, -1))
+      for (const batch of found) {
+        expect(blockBytes(batch).byteLength).toBeLessThanOrEqual(LIMIT);
+      }
+      for (const batch of found.slice(0, -1)) {
         expect(blockBytes(batch).byteLength).toBeGreaterThan(0);
+      }
     }),
   );
 });
@@ -86,7 +96,9 @@ test("a passthrough batch counts the rows that it completes, and ends inside one
         unfinished = Buffer.concat([unfinished, blockBytes(batch)]);
         counts.push(batch.rowCount);
         completed.push(batch.inProgress ? 0 : [...decodeDataRows(unfinished, 1)].length);
-        if (!batch.inProgress) unfinished = Buffer.alloc(0);
+        if (!batch.inProgress) {
+          unfinished = Buffer.alloc(0);
+        }
       }
       expect(counts).toEqual(completed);
       expect(unfinished.byteLength).toBe(0);

@@ -41,12 +41,16 @@ export class PassthroughBatcher implements RowBatcher {
     const beginsRow = inProgress && !this.#insideRow;
     const endsRow = !inProgress && this.#insideRow;
     const fits = this.#bytes + block.byteLength <= this.#maxBytes;
-    if (this.#bytes > 0 && (beginsRow || !fits)) emit(this.take());
+    if (this.#bytes > 0 && (beginsRow || !fits)) {
+      emit(this.take());
+    }
     this.#insideRow = inProgress;
     this.#block.push(block);
     this.#bytes += block.byteLength;
     this.#rowCount += rowCount;
-    if (endsRow || this.#bytes >= this.#maxBytes) emit(this.take());
+    if (endsRow || this.#bytes >= this.#maxBytes) {
+      emit(this.take());
+    }
   }
 
   take(): RowBatch {
@@ -82,11 +86,15 @@ export class StructuredBatcher implements RowBatcher {
     for (const row of this.#decoder.decode(event, columns)) {
       const bytes = dataRowBytes(row);
       // A large row goes alone, so that no message is larger than the larger of row and batch.
-      if (this.#bytes > 0 && this.#bytes + bytes > this.#maxBytes) emit(this.take());
+      if (this.#bytes > 0 && this.#bytes + bytes > this.#maxBytes) {
+        emit(this.take());
+      }
       this.#rows.push(row);
       this.#bytes += bytes;
       const isFull = this.#bytes >= this.#maxBytes || this.#rows.length === MAX_STRUCTURED_ROWS;
-      if (isFull) emit(this.take());
+      if (isFull) {
+        emit(this.take());
+      }
     }
   }
 

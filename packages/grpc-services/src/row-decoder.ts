@@ -24,9 +24,13 @@ export class RowDecoder {
    * bytes that are no rows.
    */
   decode(event: RowsEvent, columns: number): Iterable<Row> {
-    if (!event.inProgress && this.#pieces.length === 0) return decodeDataRows(event.block, columns);
+    if (!event.inProgress && this.#pieces.length === 0) {
+      return decodeDataRows(event.block, columns);
+    }
     this.#collect(event.block);
-    if (event.inProgress) return [];
+    if (event.inProgress) {
+      return [];
+    }
     const row = Buffer.concat(this.#pieces, this.#pieceBytes);
     this.#pieces = [];
     this.#pieceBytes = 0;
@@ -36,7 +40,9 @@ export class RowDecoder {
   #collect(piece: Uint8Array): void {
     this.#pieces.push(piece);
     this.#pieceBytes += piece.byteLength;
-    if (this.#pieceBytes <= this.#maxRowBytes) return;
+    if (this.#pieceBytes <= this.#maxRowBytes) {
+      return;
+    }
     this.#pieces = [];
     throw new GrpcServicesError(
       GrpcServicesErrorCode.MessageTooLarge,

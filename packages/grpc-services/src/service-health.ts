@@ -27,8 +27,12 @@ export class ServiceHealth {
   /** `undefined` for a service that is not here. */
   status(service: string): HealthStatus | undefined {
     const needsReadyPooler = this.#needsReadyPooler.get(service);
-    if (needsReadyPooler === undefined) return undefined;
-    if (this.#closing.aborted) return "NOT_SERVING";
+    if (needsReadyPooler === undefined) {
+      return undefined;
+    }
+    if (this.#closing.aborted) {
+      return "NOT_SERVING";
+    }
     return !needsReadyPooler || this.#manager.status().ready ? "SERVING" : "NOT_SERVING";
   }
 

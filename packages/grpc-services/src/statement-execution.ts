@@ -32,7 +32,9 @@ export async function executeStatement(
   } catch (error) {
     throw thrown === undefined ? error : thrown.error;
   }
-  if (thrown !== undefined) throw thrown.error;
+  if (thrown !== undefined) {
+    throw thrown.error;
+  }
 }
 
 function cannotSend(cause: unknown): GrpcServicesError {

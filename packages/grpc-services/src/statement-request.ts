@@ -22,7 +22,9 @@ export interface StatementMessage {
  */
 export function statementRequest(message: StatementMessage): StreamExecuteRequest {
   const { options } = message;
-  if (options !== undefined) refuseUnsupportedOptions(options);
+  if (options !== undefined) {
+    refuseUnsupportedOptions(options);
+  }
   return {
     sql: message.query,
     target: message.target === undefined ? undefined : queryTarget(message.target),
@@ -40,7 +42,9 @@ export function refuseReservation(options: ReservationOptions | undefined): void
       `invalid reservation reasons: 0x${reasons.toString(16)}`,
     );
   }
-  if (reasons !== 0) throw unsupported("reservation_options.reasons");
+  if (reasons !== 0) {
+    throw unsupported("reservation_options.reasons");
+  }
 }
 
 function refuseUnsupportedOptions(options: ExecuteOptions): void {

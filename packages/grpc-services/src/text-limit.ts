@@ -8,7 +8,9 @@ const SUFFIX =
  */
 export function limitText(text: string, maxBytes: number): string {
   const wellFormed = text.toWellFormed();
-  if (Buffer.byteLength(wellFormed) <= maxBytes) return wellFormed;
+  if (Buffer.byteLength(wellFormed) <= maxBytes) {
+    return wellFormed;
+  }
   const { read } = new TextEncoder().encodeInto(wellFormed, new Uint8Array(maxBytes));
   return wellFormed.slice(0, read) + SUFFIX;
 }
@@ -28,7 +30,9 @@ function fairShare(sizes: readonly number[], total: number): number {
   let left = total;
   let count = sizes.length;
   for (const size of sizes.toSorted((a, b) => a - b)) {
-    if (size * count > left) return Math.floor(left / count);
+    if (size * count > left) {
+      return Math.floor(left / count);
+    }
     left -= size;
     count -= 1;
   }

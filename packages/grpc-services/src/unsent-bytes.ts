@@ -24,8 +24,12 @@ export class UnsentBytes {
   remove(bytes: number): void {
     const wasAboveLimit = this.isAboveLimit;
     this.#bytes -= bytes;
-    if (!wasAboveLimit || this.isAboveLimit) return;
-    for (const wake of this.#waiting) wake();
+    if (!wasAboveLimit || this.isAboveLimit) {
+      return;
+    }
+    for (const wake of this.#waiting) {
+      wake();
+    }
   }
 
   /** Calls `wake` whenever the sum falls to the limit, until the returned function is called. */

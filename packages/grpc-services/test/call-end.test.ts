@@ -15,12 +15,16 @@ class EndlessStatement {
   readonly ended: PromiseWithResolvers<AbortSignal> = Promise.withResolvers();
 
   readonly execute: Execute = async (_request, sink, { signal } = {}) => {
-    if (signal === undefined) throw new TypeError("no signal");
+    if (signal === undefined) {
+      throw new TypeError("no signal");
+    }
     await sink.write({ type: "fields", fields: textFields("a") });
     await sink.write({ type: "rows", block: dataRow("1"), rowCount: 1, inProgress: false });
     await sink.write({ type: "complete", commandTag: "SELECT 1" });
     this.started.resolve();
-    if (!signal.aborted) await once(signal, "abort");
+    if (!signal.aborted) {
+      await once(signal, "abort");
+    }
     this.ended.resolve(signal);
     // Late words of a statement that is over go nowhere and harm nobody.
     await sink.write({ type: "complete", commandTag: "LATE" });
@@ -55,7 +59,9 @@ test("leaving the loop over a stream aborts the statement", async () => {
   await using pooler = await startServer();
   const statement = new EndlessStatement();
   pooler.manager.execute = statement.execute;
-  for await (const _message of pooler.client.streamExecute({})) break;
+  for await (const _message of pooler.client.streamExecute({})) {
+    break;
+  }
   expect(await reasonOf(statement)).toBe("AbortError");
 });
 
@@ -87,7 +93,9 @@ test("a deadline that passes before the first message is DEADLINE_EXCEEDED", asy
   await using pooler = await startServer();
   const ended = Promise.withResolvers<void>();
   pooler.manager.execute = async (_request, _sink, { signal } = {}) => {
-    if (signal === undefined) throw new TypeError("no signal");
+    if (signal === undefined) {
+      throw new TypeError("no signal");
+    }
     await once(signal, "abort");
     ended.resolve();
     throw new FakePoolerError("DEADLINE_EXCEEDED", "too late");
@@ -141,13 +149,18 @@ test("more than a thousand calls cancelled in a row leave the others on the conn
   const held = Promise.withResolvers<void>();
   pooler.manager.execute = async ({ sql }, sink, { signal } = {}) => {
     await sink.write({ type: "complete", commandTag: sql });
-    if (sql === "held") await held.promise;
-    else if (signal?.aborted === false) await once(signal, "abort");
+    if (sql === "held") {
+      await held.promise;
+    } else if (signal?.aborted === false) {
+      await once(signal, "abort");
+    }
   };
   const messages = iteratorOf(pooler.client.streamExecute({ query: "held" }));
   await messages.next();
   for (let call = 0; call < 1500; call += 1) {
-    for await (const _message of pooler.client.streamExecute({ query: "cancelled" })) break;
+    for await (const _message of pooler.client.streamExecute({ query: "cancelled" })) {
+      break;
+    }
   }
   held.resolve();
   expect(await messages.next()).toEqual({ done: true, value: undefined });

@@ -44,14 +44,17 @@ test("an error of the database comes with its code, its RPCError and PostgreSQL'
 test("what arrived before an error is read before it is thrown", async () => {
   await using pooler = await startServer();
   pooler.manager.execute = async (_request, sink) => {
-    for (let n = 0; n < 100; n += 1)
+    for (let n = 0; n < 100; n += 1) {
       await sink.write({ type: "complete", commandTag: `UPDATE ${n}` });
+    }
     throw new FakePoolerError("CONNECTION_LOST", "the connection broke");
   };
   let messages = 0;
   const error = await rejection(
     (async () => {
-      for await (const _message of pooler.client.streamExecute({})) messages += 1;
+      for await (const _message of pooler.client.streamExecute({})) {
+        messages += 1;
+      }
     })(),
   );
   expect(messages).toBe(100);
@@ -105,7 +108,9 @@ test("calls that are over leave no listener on their signal", async () => {
   };
   await pooler.client.executeQuery({}, { signal });
   expect(listeners.size).toBe(0);
-  for await (const _message of pooler.client.streamExecute({}, { signal })) break;
+  for await (const _message of pooler.client.streamExecute({}, { signal })) {
+    break;
+  }
   expect(listeners.size).toBe(0);
   await Array.fromAsync(pooler.client.streamExecute({}, { signal }));
   expect(listeners.size).toBe(0);

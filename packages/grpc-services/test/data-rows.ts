@@ -3,7 +3,9 @@ import type { Field } from "@multipooler/controller-api";
 /** The DataRow message of PostgreSQL with these values; `null` is NULL. */
 export function dataRow(...values: readonly (Uint8Array | string | null)[]): Buffer {
   const columns = values.map((value) => {
-    if (value === null) return int32(-1);
+    if (value === null) {
+      return int32(-1);
+    }
     const bytes = Buffer.from(value);
     return Buffer.concat([int32(bytes.byteLength), bytes]);
   });

@@ -21,7 +21,9 @@ export class FakeManager implements PoolerManager {
   queryServiceControl(): { getExecutor(): QueryService } {
     return {
       getExecutor: () => {
-        if (this.refusal !== undefined) throw this.refusal;
+        if (this.refusal !== undefined) {
+          throw this.refusal;
+        }
         return { streamExecute: (...call) => this.execute(...call) };
       },
     };
@@ -43,7 +45,9 @@ export class FakeManager implements PoolerManager {
 
   change(change: Partial<ManagerStatus>): void {
     this.#status = { ...this.#status, ...change };
-    for (const listener of this.#listeners) listener(this.#status);
+    for (const listener of this.#listeners) {
+      listener(this.#status);
+    }
   }
 }
 

@@ -29,7 +29,9 @@ export class HealthClient implements Disposable {
 
 function methodOf(name: string): ClientMethod<string, object> {
   const definition = service[name];
-  if (definition === undefined) throw new TypeError(`no method ${name}`);
+  if (definition === undefined) {
+    throw new TypeError(`no method ${name}`);
+  }
   return {
     path: definition.path,
     encode: (serviceName) => definition.requestSerialize({ service: serviceName }),

@@ -71,7 +71,9 @@ test("closing tells those who watch, ends their streams and does not wait for th
   await using pooler = await startServer();
   using health = new HealthClient(pooler.address);
   const watches = ["", MANAGER].map((service) => health.watch(service)[Symbol.asyncIterator]());
-  for (const watch of watches) expect((await watch.next()).value).toBe("SERVING");
+  for (const watch of watches) {
+    expect((await watch.next()).value).toBe("SERVING");
+  }
   const closing = pooler.server.close();
   for (const watch of watches) {
     expect((await watch.next()).value).toBe("NOT_SERVING");

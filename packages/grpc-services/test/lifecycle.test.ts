@@ -184,7 +184,9 @@ test("closing cuts what still runs when its signal aborts", async () => {
   const aborted = Promise.withResolvers<void>();
   const started = Promise.withResolvers<void>();
   pooler.manager.execute = async (_request, _sink, { signal } = {}) => {
-    if (signal === undefined) throw new TypeError("no signal");
+    if (signal === undefined) {
+      throw new TypeError("no signal");
+    }
     started.resolve();
     await once(signal, "abort");
     aborted.resolve();

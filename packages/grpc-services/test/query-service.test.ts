@@ -174,7 +174,9 @@ test("a thousand streams run at the same time on one connection", async () => {
   let running = 0;
   pooler.manager.execute = async (_request, sink) => {
     running += 1;
-    if (running === 1000) everybody.resolve();
+    if (running === 1000) {
+      everybody.resolve();
+    }
     await everybody.promise;
     await sink.write({ type: "complete", commandTag: "SELECT 0" });
   };

@@ -71,7 +71,9 @@ export function statusDetails(
   status: StatusObject,
 ): { status: Status; rpcError: RPCError } | undefined {
   const [trailer] = status.metadata.get("grpc-status-details-bin");
-  if (!Buffer.isBuffer(trailer)) return undefined;
+  if (!Buffer.isBuffer(trailer)) {
+    return undefined;
+  }
   const decoded = Status.decode(new Uint8Array(trailer));
   const [detail, ...more] = decoded.details;
   if (detail?.typeUrl !== "type.googleapis.com/mtrpc.RPCError" || more.length > 0) {

@@ -30,8 +30,11 @@ function* fieldsOf(message: Uint8Array): Generator<[number, Uint8Array], void, v
   const reader = new BinaryReader(message);
   while (reader.pos < reader.len) {
     const [field, wireType] = reader.tag();
-    if (wireType === WireType.LengthDelimited) yield [field, reader.bytes()];
-    else reader.skip(wireType, field);
+    if (wireType === WireType.LengthDelimited) {
+      yield [field, reader.bytes()];
+    } else {
+      reader.skip(wireType, field);
+    }
   }
 }
 
@@ -40,11 +43,17 @@ function registryOf(files: readonly FileDescriptorProto[]): FileRegistry {
   const byName = new Map(files.map((file) => [file.name, file]));
   const ordered = new Set<FileDescriptorProto>();
   const add = (file: FileDescriptorProto | undefined): void => {
-    if (file === undefined) return;
-    for (const dependency of file.dependency) add(byName.get(dependency));
+    if (file === undefined) {
+      return;
+    }
+    for (const dependency of file.dependency) {
+      add(byName.get(dependency));
+    }
     ordered.add(file);
   };
-  for (const file of files) add(file);
+  for (const file of files) {
+    add(file);
+  }
   return createFileRegistry(create(FileDescriptorSetSchema, { file: [...ordered] }));
 }
 

@@ -21,7 +21,9 @@ interface Filled {
 async function fill(manager: FakeManager): Promise<Filled> {
   const filled = Promise.withResolvers<Filled>();
   manager.execute = async (_request, sink, { signal } = {}) => {
-    if (signal === undefined) throw new TypeError("no signal");
+    if (signal === undefined) {
+      throw new TypeError("no signal");
+    }
     await sink.write({ type: "fields", fields: textFields("a") });
     try {
       filled.resolve({ ...writeUntilBehind(sink), signal });
@@ -40,7 +42,9 @@ function writeUntilBehind(sink: ResultSink): { bytes: number; behind: Promise<vo
   for (let bytes = BLOCK.byteLength; bytes < 64 * MIB; bytes += BLOCK.byteLength) {
     const block = Buffer.from(BLOCK);
     const behind = sink.write({ type: "rows", block, rowCount: 2000, inProgress: false });
-    if (behind !== undefined) return { bytes, behind };
+    if (behind !== undefined) {
+      return { bytes, behind };
+    }
   }
   throw new Error("the sink takes everything");
 }
@@ -57,7 +61,9 @@ test("a client that does not read holds the statement up, with little in the ser
   });
   expect(bytes).toBeLessThan(6 * MIB);
   // Others are served meanwhile; after this many round trips nothing is on its way any more.
-  for (let trip = 0; trip < 50; trip += 1) await pooler.client.isServing("");
+  for (let trip = 0; trip < 50; trip += 1) {
+    await pooler.client.isServing("");
+  }
   expect(isBehind).toBe(true);
   expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(16 * MIB);
   silent.cancel();
@@ -108,16 +114,24 @@ test("many clients that leave small results unread are held up before the result
     const block = Buffer.from(result);
     await sink.write({ type: "rows", block, rowCount: 900, inProgress: false });
     const behind = sink.write({ type: "complete", commandTag: "SELECT 900" });
-    if (behind === undefined) keptBytes += block.byteLength;
-    if (++written === clients) allWritten.resolve();
+    if (behind === undefined) {
+      keptBytes += block.byteLength;
+    }
+    if (++written === clients) {
+      allWritten.resolve();
+    }
     await behind;
-    if (++ended === clients) allEnded.resolve();
+    if (++ended === clients) {
+      allEnded.resolve();
+    }
   };
   const silent = Array.from({ length: clients }, () => new SilentClient(pooler.address));
   await allWritten.promise;
   expect(keptBytes).toBeGreaterThan(60 * MIB);
   expect(keptBytes).toBeLessThan(66 * MIB);
-  for (const client of silent) client[Symbol.dispose]();
+  for (const client of silent) {
+    client[Symbol.dispose]();
+  }
   await allEnded.promise;
 });
 
@@ -135,11 +149,15 @@ test("a client that reads slowly gets everything", async () => {
   let rows = 0;
   const stream = pooler.client.streamExecute({ options: { passthroughRow: true } });
   for await (const { result } of stream) {
-    if (result?.payload?.$case !== "result") continue;
+    if (result?.payload?.$case !== "result") {
+      continue;
+    }
     bytes += result.payload.value.passthroughBlock.byteLength;
     rows += result.payload.value.passthroughRowCount;
     // Slower than the server by some round trips.
-    for (let trip = 0; trip < 3; trip += 1) await pooler.client.isServing("");
+    for (let trip = 0; trip < 3; trip += 1) {
+      await pooler.client.isServing("");
+    }
   }
   expect(bytes).toBe(blocks * BLOCK.byteLength);
   expect(rows).toBe(blocks * 2000);

@@ -1,6 +1,7 @@
 import path from "node:path";
 import type { ClientConfig } from "pg";
-import { type ResolvedDatabaseConfig, describeAddress, portOfSocket } from "./database-config.ts";
+import { describeAddress, portOfSocket } from "./database-config.ts";
+import type { ResolvedDatabaseConfig } from "./database-config.ts";
 import { messageOf } from "./error-message.ts";
 import { ManagerError, ManagerErrorCode } from "./manager-error.ts";
 

@@ -4,7 +4,8 @@ import type { CallOptions } from "@multipooler/controller-api";
 import { adminClientConfig } from "./admin-client-config.ts";
 import type { Clock } from "./clock.ts";
 import type { ResolvedDatabaseConfig } from "./database-config.ts";
-import { type FaultContext, abortFault, dialFault, statementFault } from "./database-fault.ts";
+import { abortFault, dialFault, statementFault } from "./database-fault.ts";
+import type { FaultContext } from "./database-fault.ts";
 import { Deadline, untilAborted } from "./deadline.ts";
 import { ManagerError, ManagerErrorCode } from "./manager-error.ts";
 import type { Row } from "./row.ts";
@@ -94,10 +95,14 @@ export class AdminPool {
     work: (client: pg.PoolClient) => Promise<T>,
     { signal, timeoutMs = this.#context.config.statementTimeoutMs }: StatementOptions,
   ): Promise<T> {
-    if (this.#closed !== undefined) throw alreadyClosed();
+    if (this.#closed !== undefined) {
+      throw alreadyClosed();
+    }
     const client = await this.#checkOut(signal);
     const running = this.#runOn(client, work, timeoutMs);
-    if (signal === undefined) return await running;
+    if (signal === undefined) {
+      return await running;
+    }
     try {
       return await untilAborted(running, signal);
     } catch (error) {
@@ -133,10 +138,14 @@ export class AdminPool {
   async #checkOut(signal: AbortSignal | undefined): Promise<pg.PoolClient> {
     const connecting = this.#pool.connect();
     try {
-      if (signal === undefined) return await connecting;
+      if (signal === undefined) {
+        return await connecting;
+      }
       return await untilAborted(connecting, signal, (late) => late.release());
     } catch (error) {
-      if (signal?.aborted === true) throw abortFault(signal.reason, this.#context);
+      if (signal?.aborted === true) {
+        throw abortFault(signal.reason, this.#context);
+      }
       throw this.#closed === undefined ? await dialFault(error, this.#context) : alreadyClosed();
     }
   }

@@ -39,13 +39,17 @@ export class Closing {
     } catch (error) {
       const failure = new Error(`${what}: ${messageOf(error)}`, { cause: error });
       logger.warn({ err: error }, failure.message);
-      if (essential) this.#failures.push(failure);
+      if (essential) {
+        this.#failures.push(failure);
+      }
     }
   }
 
   /** Throws CLOSE_FAILED if an essential step failed. */
   finish(): void {
-    if (this.#failures.length === 0) return;
+    if (this.#failures.length === 0) {
+      return;
+    }
     const failures = this.#failures.map((failure) => failure.message).join("; ");
     throw new ManagerError(ManagerErrorCode.CloseFailed, `cannot close everything: ${failures}`, {
       cause: new AggregateError(this.#failures, failures),

@@ -45,7 +45,9 @@ test("however places are taken and given back, twice too, the count is right and
             const free = 3 + held.size < budget.limit;
             const slot = budget.tryAcquire();
             expect(slot !== undefined).toBe(free);
-            if (slot === undefined) break;
+            if (slot === undefined) {
+              break;
+            }
             slots.push(slot);
             held.add(slot);
             break;
@@ -53,7 +55,9 @@ test("however places are taken and given back, twice too, the count is right and
           case "release": {
             const slot = slots[each.index];
             slot?.release();
-            if (slot !== undefined) held.delete(slot);
+            if (slot !== undefined) {
+              held.delete(slot);
+            }
             break;
           }
           case "limit":

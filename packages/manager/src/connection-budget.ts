@@ -37,12 +37,16 @@ export class ServerBudget implements ConnectionBudget {
   }
 
   tryAcquire(): ConnectionSlot | undefined {
-    if (this.#used >= this.#limit) return undefined;
+    if (this.#used >= this.#limit) {
+      return undefined;
+    }
     this.#used += 1;
     let held = true;
     return {
       release: () => {
-        if (!held) return;
+        if (!held) {
+          return;
+        }
         held = false;
         this.#used -= 1;
       },

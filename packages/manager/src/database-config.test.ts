@@ -1,10 +1,6 @@
 import { expect, test } from "vitest";
-import {
-  type DatabaseConfig,
-  describeAddress,
-  portOfSocket,
-  resolveDatabaseConfig,
-} from "./database-config.ts";
+import { describeAddress, portOfSocket, resolveDatabaseConfig } from "./database-config.ts";
+import type { DatabaseConfig } from "./database-config.ts";
 import { ManagerError } from "./manager-error.ts";
 
 const VALID: DatabaseConfig = {

@@ -1,10 +1,12 @@
 import pg from "pg";
 import type { Clock } from "./clock.ts";
-import { type ResolvedDatabaseConfig, describeAddress } from "./database-config.ts";
+import { describeAddress } from "./database-config.ts";
+import type { ResolvedDatabaseConfig } from "./database-config.ts";
 import { Deadline, isTimeout } from "./deadline.ts";
 import { messageOf } from "./error-message.ts";
 import { ManagerError, ManagerErrorCode } from "./manager-error.ts";
-import { type PeerVerdict, probePeer } from "./peer-probe.ts";
+import { probePeer } from "./peer-probe.ts";
+import type { PeerVerdict } from "./peer-probe.ts";
 
 /** The SQLSTATEs that this package acts on; see appendix A of PostgreSQL's manual. */
 export const SqlState = {
@@ -58,13 +60,19 @@ export interface FaultContext {
  * peer hung up, the peer is asked once more whether it is PostgreSQL at all.
  */
 export async function dialFault(error: unknown, context: FaultContext): Promise<ManagerError> {
-  if (error instanceof ManagerError) return error;
+  if (error instanceof ManagerError) {
+    return error;
+  }
   const { config } = context;
   const place = `PostgreSQL at ${describeAddress(config.address)}`;
   const sqlState = sqlStateOf(error);
-  if (sqlState !== undefined) return refusal(error, sqlState, config);
+  if (sqlState !== undefined) {
+    return refusal(error, sqlState, config);
+  }
   const reason = unreachableReason(error);
-  if (reason !== undefined) return unavailable(`${place} cannot be reached: ${reason}`, error);
+  if (reason !== undefined) {
+    return unavailable(`${place} cannot be reached: ${reason}`, error);
+  }
   switch (await probe(context)) {
     case "postgresql":
       return unavailable(`${place} does not complete the start-up: ${messageOf(error)}`, error);
@@ -92,7 +100,9 @@ export function abortFault(reason: unknown, { config }: FaultContext): ManagerEr
 
 /** Says why a statement failed on a connection that was open. */
 export function statementFault(error: unknown, { config }: FaultContext): ManagerError {
-  if (error instanceof ManagerError) return error;
+  if (error instanceof ManagerError) {
+    return error;
+  }
   const place = `PostgreSQL at ${describeAddress(config.address)}`;
   const sqlState = sqlStateOf(error);
   if (sqlState === SqlState.QueryCanceled) {
@@ -146,7 +156,9 @@ function isShutdown(sqlState: string): boolean {
 
 /** What the system says of an address to which no connection came about at all. */
 function unreachableReason(error: unknown): string | undefined {
-  if (!(error instanceof Error) || !("code" in error)) return undefined;
+  if (!(error instanceof Error) || !("code" in error)) {
+    return undefined;
+  }
   switch (error.code) {
     case "ECONNREFUSED":
       return "connection refused (ECONNREFUSED)";

@@ -4,7 +4,8 @@ import { expect, test } from "vitest";
 import { ManualClock } from "../test/manual-clock.ts";
 import { RecordingLogger } from "../test/recording-logger.ts";
 import type { DatabaseFacts } from "./database.ts";
-import { type DatabaseHealth, DatabaseMonitor, type FactsSource } from "./database-monitor.ts";
+import { DatabaseMonitor } from "./database-monitor.ts";
+import type { DatabaseHealth, FactsSource } from "./database-monitor.ts";
 import { ManagerError, ManagerErrorCode } from "./manager-error.ts";
 
 const PRIMARY: DatabaseFacts = { inRecovery: false, serverVersion: "17.0" };
@@ -38,7 +39,9 @@ class Fixture implements FactsSource, AsyncDisposable {
         signal?.addEventListener("abort", () => reject(TIMEOUT));
       });
     }
-    if (this.answer instanceof Error) throw this.answer;
+    if (this.answer instanceof Error) {
+      throw this.answer;
+    }
     return this.answer === "never" ? PRIMARY : this.answer;
   }
 
@@ -87,7 +90,9 @@ test("one failure that was the connection's own does not matter", async () => {
   const answers = [REFUSED, PRIMARY, REFUSED, PRIMARY];
   fixture.readFacts = async () => {
     const answer = answers.shift() ?? PRIMARY;
-    if (answer instanceof Error) throw answer;
+    if (answer instanceof Error) {
+      throw answer;
+    }
     return answer;
   };
   await fixture.clock.advance(5_000);

@@ -103,7 +103,9 @@ export class DatabaseMonitor {
     this.#backoff.reset();
     this.#log.succeeded();
     const before = this.#health;
-    if (before.state === "up" && sameFacts(before.facts, facts)) return;
+    if (before.state === "up" && sameFacts(before.facts, facts)) {
+      return;
+    }
     this.#options.logger.info({ from: before.state, to: "up", ...facts }, "PostgreSQL is up");
     this.#change({ state: "up", facts });
   }
@@ -112,7 +114,9 @@ export class DatabaseMonitor {
     this.#failures += 1;
     const enough =
       error.code === ManagerErrorCode.DatabaseTimeout ? TIMEOUTS_UNTIL_DOWN : FAILURES_UNTIL_DOWN;
-    if (this.#health.state === "up" && this.#failures < enough) return 0;
+    if (this.#health.state === "up" && this.#failures < enough) {
+      return 0;
+    }
     this.#log.failed(error);
     this.#change({ state: "down", error });
     return this.#backoff.next();

@@ -1,15 +1,14 @@
 import type { CallOptions, DatabaseHandle } from "@multipooler/controller-api";
-import { AdminPool, type StatementOptions } from "./admin-pool.ts";
+import { AdminPool } from "./admin-pool.ts";
+import type { StatementOptions } from "./admin-pool.ts";
 import type { Clock } from "./clock.ts";
 import { ServerBudget } from "./connection-budget.ts";
-import {
-  ADMIN_CONNECTIONS,
-  type ResolvedDatabaseConfig,
-  describeAddress,
-} from "./database-config.ts";
+import { ADMIN_CONNECTIONS, describeAddress } from "./database-config.ts";
+import type { ResolvedDatabaseConfig } from "./database-config.ts";
 import { DedicatedConnection } from "./dedicated-connection.ts";
 import { ManagerError, ManagerErrorCode } from "./manager-error.ts";
-import { type Row, booleanOf, integerOf, onlyRow, textOf } from "./row.ts";
+import { booleanOf, integerOf, onlyRow, textOf } from "./row.ts";
+import type { Row } from "./row.ts";
 
 /** What the server says of itself. */
 export interface DatabaseFacts {
@@ -92,7 +91,9 @@ export class Database implements AsyncDisposable {
   requireConnections(): void {
     const needed = ADMIN_CONNECTIONS + 1;
     const { limit } = this.#budget;
-    if (limit >= needed) return;
+    if (limit >= needed) {
+      return;
+    }
     throw new ManagerError(
       ManagerErrorCode.DatabaseUnavailable,
       `PostgreSQL at ${describeAddress(this.#config.address)} grants ${limit} connections to ` +

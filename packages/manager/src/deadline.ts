@@ -46,7 +46,9 @@ export class Deadline implements Disposable {
 
   async #expire(clock: Clock, ms: number, what: string): Promise<void> {
     await clock.sleep(ms, this.#timer.signal);
-    if (this.#timer.signal.aborted) return;
+    if (this.#timer.signal.aborted) {
+      return;
+    }
     this.#controller.abort(new DOMException(`${what} took longer than ${ms} ms`, "TimeoutError"));
   }
 }
@@ -62,12 +64,17 @@ export async function untilAborted<T>(
 ): Promise<T> {
   const aborted = Promise.withResolvers<never>();
   const abort = (): void => aborted.reject(signal.reason);
-  if (signal.aborted) abort();
-  else signal.addEventListener("abort", abort);
+  if (signal.aborted) {
+    abort();
+  } else {
+    signal.addEventListener("abort", abort);
+  }
   try {
     return await Promise.race([aborted.promise, promise]);
   } catch (error) {
-    if (signal.aborted) promise.then(giveBack, () => undefined);
+    if (signal.aborted) {
+      promise.then(giveBack, () => undefined);
+    }
     throw error;
   } finally {
     signal.removeEventListener("abort", abort);

@@ -2,9 +2,11 @@ import net from "node:net";
 import pg from "pg";
 import type { CallOptions } from "@multipooler/controller-api";
 import { adminClientConfig } from "./admin-client-config.ts";
-import { type FaultContext, abortFault, dialFault, statementFault } from "./database-fault.ts";
+import { abortFault, dialFault, statementFault } from "./database-fault.ts";
+import type { FaultContext } from "./database-fault.ts";
 import { untilAborted } from "./deadline.ts";
-import { type Row, integerOf, onlyRow } from "./row.ts";
+import { integerOf, onlyRow } from "./row.ts";
+import type { Row } from "./row.ts";
 import { awaitClosed } from "./socket-closing.ts";
 
 /** What an open connection is made of. */

@@ -12,7 +12,9 @@ test("a failure is logged when it begins, when its reason changes, and after gro
   for (let second = 0; second <= 20; second += 1) {
     const before = logger.lines.length;
     log.failed(new Error(second < 16 ? "no wool" : "no needle"));
-    if (logger.lines.length > before) loggedAt.push(clock.now() - start);
+    if (logger.lines.length > before) {
+      loggedAt.push(clock.now() - start);
+    }
     await clock.advance(1_000);
   }
   expect(loggedAt).toEqual([0, 1_000, 3_000, 7_000, 15_000, 16_000]);

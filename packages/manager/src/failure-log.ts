@@ -49,7 +49,9 @@ export class FailureLog {
     failing.attempts += 1;
     // The distance, so that a clock that was set back does not prolong the silence.
     const isSilent = Math.abs(now - failing.loggedAt) < failing.silenceMs;
-    if (failing.reason === reason && isSilent) return;
+    if (failing.reason === reason && isSilent) {
+      return;
+    }
     failing.reason = reason;
     failing.loggedAt = now;
     const doubled = Math.max(FIRST_SILENCE_MS, failing.silenceMs * 2);
@@ -61,7 +63,9 @@ export class FailureLog {
 
   /** An attempt worked. */
   succeeded(): void {
-    if (this.#failing === undefined) return;
+    if (this.#failing === undefined) {
+      return;
+    }
     const { what, logger, clock } = this.#options;
     const { attempts, since } = this.#failing;
     logger.info({ attempts, failedForMs: clock.now() - since }, `${what} works again`);

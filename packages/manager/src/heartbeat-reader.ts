@@ -77,11 +77,15 @@ export class HeartbeatReader {
       const at = clock.now();
       const writtenAt = heartbeatTime(rows);
       // The clocks of two machines differ: a heartbeat from the future is one without lag.
-      if (writtenAt !== undefined) this.#last = { lagMs: Math.max(0, at - writtenAt), at };
+      if (writtenAt !== undefined) {
+        this.#last = { lagMs: Math.max(0, at - writtenAt), at };
+      }
       this.#lastError = undefined;
       this.#log.succeeded();
     } catch (error) {
-      if (signal.aborted) return;
+      if (signal.aborted) {
+        return;
+      }
       this.#lastError = isMissing(error) ? "no primary wrote a heartbeat yet" : messageOf(error);
       this.#log.failed(error);
     }

@@ -1,5 +1,6 @@
 import { HEARTBEAT_TABLE } from "./sidecar-schema.ts";
-import { type Row, bigintOf } from "./row.ts";
+import { bigintOf } from "./row.ts";
+import type { Row } from "./row.ts";
 
 /**
  * The key of the one row. Multigres' poolers use this byte whatever their shard is called, and a

@@ -120,7 +120,9 @@ export class HeartbeatWriter {
   async #abandon(at: number, error: unknown): Promise<unknown> {
     const connection = this.#connection;
     this.#connection = undefined;
-    if (connection === undefined) return error;
+    if (connection === undefined) {
+      return error;
+    }
     if (!isUnanswered(error)) {
       await connection.close();
       return error;

@@ -1,6 +1,7 @@
 import type { CallOptions } from "@multipooler/controller-api";
 import { HeartbeatReader } from "./heartbeat-reader.ts";
-import { HeartbeatWriter, type HeartbeatWriterOptions } from "./heartbeat-writer.ts";
+import { HeartbeatWriter } from "./heartbeat-writer.ts";
+import type { HeartbeatWriterOptions } from "./heartbeat-writer.ts";
 import type { HeartbeatStatus } from "./manager-status.ts";
 
 /** What a {@link Heartbeat} is made of. */
@@ -21,7 +22,9 @@ export class Heartbeat {
 
   /** Writes from now on, in the background. */
   async write(): Promise<void> {
-    if (this.#active instanceof HeartbeatWriter) return;
+    if (this.#active instanceof HeartbeatWriter) {
+      return;
+    }
     await this.off();
     const writer = new HeartbeatWriter(this.#options);
     this.#active = writer;
@@ -30,7 +33,9 @@ export class Heartbeat {
 
   /** Reads from now on; resolves after the first read. */
   async read(options?: CallOptions): Promise<void> {
-    if (this.#active instanceof HeartbeatReader) return;
+    if (this.#active instanceof HeartbeatReader) {
+      return;
+    }
     await this.off();
     const reader = new HeartbeatReader(this.#options);
     this.#active = reader;

@@ -1,18 +1,22 @@
 import type { CallOptions } from "@multipooler/controller-api";
-import { Database, type DatabaseFacts } from "./database.ts";
+import { Database } from "./database.ts";
+import type { DatabaseFacts } from "./database.ts";
 import { isPermanent } from "./database-fault.ts";
-import { type DatabaseHealth, DatabaseMonitor } from "./database-monitor.ts";
+import { DatabaseMonitor } from "./database-monitor.ts";
+import type { DatabaseHealth } from "./database-monitor.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { ManagerError, ManagerErrorCode } from "./manager-error.ts";
 import type { OpenOptions } from "./manager-options.ts";
-import { type ManagerSettings, applicationName, poolerId } from "./manager-settings.ts";
+import { applicationName, poolerId } from "./manager-settings.ts";
+import type { ManagerSettings } from "./manager-settings.ts";
 import type { ManagerState } from "./manager-status.ts";
 import type { PoolerType } from "./pooler-type.ts";
 import { PoolerSteps } from "./pooler-steps.ts";
 import { Registration } from "./registration.ts";
 import { closeRun } from "./run-closing.ts";
 import type { PoolerService, ServiceTransport } from "./service-transport.ts";
-import { type ReconcilerProgress, ServingReconciler } from "./serving-reconciler.ts";
+import { ServingReconciler } from "./serving-reconciler.ts";
+import type { ReconcilerProgress } from "./serving-reconciler.ts";
 import { deriveTarget, notServing } from "./serving-target.ts";
 import { listenAll } from "./transports.ts";
 import { TypeMemory } from "./type-memory.ts";
@@ -146,7 +150,9 @@ export class ManagerRun {
       // Only now are the ports known, and only a pooler that listens is worth a record.
       this.#serving = this.#assemble(rememberedType);
     } catch (error) {
-      if (!either.aborted) throw error;
+      if (!either.aborted) {
+        throw error;
+      }
       throw new ManagerError(ManagerErrorCode.Cancelled, "the start was cancelled", {
         cause: error,
       });
@@ -188,10 +194,14 @@ export class ManagerRun {
     try {
       await registration.open({ signal: this.#stop.signal });
     } catch (error) {
-      if (!this.#stop.signal.aborted) this.#fail(asManagerError(error));
+      if (!this.#stop.signal.aborted) {
+        this.#fail(asManagerError(error));
+      }
       return;
     }
-    if (this.stopping) return;
+    if (this.stopping) {
+      return;
+    }
     this.#deciding = true;
     this.#decide();
     reconciler.open();
@@ -199,8 +209,12 @@ export class ManagerRun {
   }
 
   #observe(health: DatabaseHealth): void {
-    if (health.state === "up") this.#facts = health.facts;
-    if (this.stopping) return;
+    if (health.state === "up") {
+      this.#facts = health.facts;
+    }
+    if (this.stopping) {
+      return;
+    }
     if (this.#state.name === "starting" && health.state === "down" && isPermanent(health.error)) {
       this.#fail(health.error);
       return;
@@ -238,8 +252,11 @@ export class ManagerRun {
   #change(state: ManagerState): void {
     const { logger } = this.#settings;
     const fields = { from: this.#state.name, to: state.name };
-    if (state.name === "error") logger.error({ ...fields, err: state.error }, state.error.message);
-    else logger.info(fields, "the manager is ready");
+    if (state.name === "error") {
+      logger.error({ ...fields, err: state.error }, state.error.message);
+    } else {
+      logger.info(fields, "the manager is ready");
+    }
     this.#state = state;
   }
 

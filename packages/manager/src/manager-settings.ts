@@ -1,7 +1,9 @@
 import type { PoolerController } from "@multipooler/controller-api";
 import type { TopoStore } from "@multipooler/topo";
-import { type Clock, systemClock } from "./clock.ts";
-import { type ResolvedDatabaseConfig, resolveDatabaseConfig } from "./database-config.ts";
+import { systemClock } from "./clock.ts";
+import type { Clock } from "./clock.ts";
+import { resolveDatabaseConfig } from "./database-config.ts";
+import type { ResolvedDatabaseConfig } from "./database-config.ts";
 import type { Logger } from "./logger.ts";
 import type { ManagerOptions, PoolerDescription } from "./manager-options.ts";
 import type { PoolerIdentity } from "./pooler-type.ts";

@@ -3,9 +3,11 @@ import { messageOf } from "./error-message.ts";
 import { ManagerError, ManagerErrorCode } from "./manager-error.ts";
 import type { ManagerOptions, OpenOptions } from "./manager-options.ts";
 import { ManagerRun } from "./manager-run.ts";
-import { type ManagerSettings, resolveManagerOptions } from "./manager-settings.ts";
+import { resolveManagerOptions } from "./manager-settings.ts";
+import type { ManagerSettings } from "./manager-settings.ts";
 import type { ManagerStatus } from "./manager-status.ts";
-import { ManagerService, type PoolerService } from "./service-transport.ts";
+import { ManagerService } from "./service-transport.ts";
+import type { PoolerService } from "./service-transport.ts";
 import { takeSnapshot } from "./status-snapshot.ts";
 
 /**
@@ -99,7 +101,9 @@ export class MultiPoolerManager implements AsyncDisposable {
    * Rejects with CLOSE_FAILED when something could not be closed; the rest is closed then.
    */
   async close(options: CallOptions = {}): Promise<void> {
-    if (this.#run !== undefined) await this.#closeRun(this.#run, options);
+    if (this.#run !== undefined) {
+      await this.#closeRun(this.#run, options);
+    }
   }
 
   /** `close` without a signal. */
@@ -120,7 +124,9 @@ export class MultiPoolerManager implements AsyncDisposable {
 
   /** The controller announces its services once in its life, before the manager adds its own. */
   #collectServices(): ReadonlySet<PoolerService> {
-    if (this.#services !== undefined) return this.#services;
+    if (this.#services !== undefined) {
+      return this.#services;
+    }
     const services = new Set<PoolerService>();
     this.#settings.controller.register({ offer: (service) => services.add(service) });
     services.add(ManagerService.Manager);
@@ -129,7 +135,9 @@ export class MultiPoolerManager implements AsyncDisposable {
   }
 
   #notify(): void {
-    if (this.#listeners.size === 0) return;
+    if (this.#listeners.size === 0) {
+      return;
+    }
     const status = this.status();
     for (const listener of this.#listeners) {
       try {

@@ -1,7 +1,9 @@
 import type net from "node:net";
 import { expect, test } from "vitest";
-import { type Peer, listenAsPeer } from "../test/peer.ts";
-import { type PeerVerdict, probePeer } from "./peer-probe.ts";
+import { listenAsPeer } from "../test/peer.ts";
+import type { Peer } from "../test/peer.ts";
+import { probePeer } from "./peer-probe.ts";
+import type { PeerVerdict } from "./peer-probe.ts";
 
 const probe = (peer: Peer, signal: AbortSignal = new AbortController().signal) =>
   probePeer({ type: "tcp", host: "127.0.0.1", port: peer.port }, signal);

@@ -35,7 +35,9 @@ export function probePeer(address: DatabaseAddress, signal: AbortSignal): Promis
 
 function judge(answer: Buffer): PeerVerdict {
   const first = answer[0];
-  if (first === ERROR_RESPONSE) return "postgresql";
+  if (first === ERROR_RESPONSE) {
+    return "postgresql";
+  }
   // After its letter PostgreSQL waits; more bytes are a greeting that happens to begin like one.
   return (first === YES || first === NO) && answer.length === 1 ? "postgresql" : "other";
 }

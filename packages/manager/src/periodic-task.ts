@@ -27,7 +27,9 @@ export class PeriodicTask {
 
   /** Begins, at once. Idempotent. */
   open(): void {
-    if (!this.#stop.signal.aborted) this.#loop ??= this.#repeat();
+    if (!this.#stop.signal.aborted) {
+      this.#loop ??= this.#repeat();
+    }
   }
 
   /** Has it done again without a pause: now, or as soon as what is running ends. */
@@ -48,13 +50,18 @@ export class PeriodicTask {
       this.#poked = false;
       this.#pause = new AbortController();
       const delayMs = await this.#run(this.#stop.signal);
-      if (this.#poked || this.#stop.signal.aborted) continue;
+      if (this.#poked || this.#stop.signal.aborted) {
+        continue;
+      }
       await this.#rest(delayMs, this.#pause.signal);
     }
   }
 
   async #rest(delayMs: number | undefined, pause: AbortSignal): Promise<void> {
-    if (delayMs !== undefined) await this.#clock.sleep(delayMs, pause);
-    else if (!pause.aborted) await once(pause, "abort");
+    if (delayMs !== undefined) {
+      await this.#clock.sleep(delayMs, pause);
+    } else if (!pause.aborted) {
+      await once(pause, "abort");
+    }
   }
 }

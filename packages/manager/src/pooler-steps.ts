@@ -1,9 +1,5 @@
-import {
-  type CallOptions,
-  type PoolerController,
-  PoolerRole,
-  type ServingTarget,
-} from "@multipooler/controller-api";
+import { PoolerRole } from "@multipooler/controller-api";
+import type { CallOptions, PoolerController, ServingTarget } from "@multipooler/controller-api";
 import type { Database } from "./database.ts";
 import type { Heartbeat } from "./heartbeat.ts";
 import type { Registration } from "./registration.ts";
@@ -35,7 +31,9 @@ export class PoolerSteps implements ServingSteps {
   async prepare({ role }: ServingTarget, { signal }: CallOptions): Promise<void> {
     const { controller, database, heartbeat } = this.#options;
     database.requireConnections();
-    if (!this.#initialised) controller.initDBConfig(database.handle);
+    if (!this.#initialised) {
+      controller.initDBConfig(database.handle);
+    }
     this.#initialised = true;
     switch (role) {
       case PoolerRole.Primary:

@@ -2,11 +2,10 @@ import { PoolerRole, ServingStatus } from "@multipooler/controller-api";
 import {
   ID_ComponentType,
   PoolerServingStatus,
-  type PoolerState,
   PoolerType as RecordType,
   RoutingRole,
-  type PoolerIdentity as RecordIdentity,
 } from "@multipooler/topo";
+import type { PoolerState, PoolerIdentity as RecordIdentity } from "@multipooler/topo";
 import type { PoolerDescription } from "./manager-options.ts";
 import { PoolerType } from "./pooler-type.ts";
 import type { ServingAnnouncement } from "./serving-reconciler.ts";

@@ -1,17 +1,12 @@
-import {
-  type CallOptions,
-  PoolerRole,
-  ServingStatus,
-  type ServingTarget,
-} from "@multipooler/controller-api";
+import { PoolerRole, ServingStatus } from "@multipooler/controller-api";
+import type { CallOptions, ServingTarget } from "@multipooler/controller-api";
 import {
   PoolerLifecycleStatus,
   PoolerPublisher,
-  type PublisherStatus,
-  type TopoStore,
   TopoErrorCode,
   isTopoError,
 } from "@multipooler/topo";
+import type { PublisherStatus, TopoStore } from "@multipooler/topo";
 import type { Clock } from "./clock.ts";
 import { messageOf } from "./error-message.ts";
 import { Deadline, untilAborted } from "./deadline.ts";
@@ -78,7 +73,9 @@ export class Registration {
       (status) => status.registered || status.lastError !== undefined,
       signal,
     );
-    if (registered) return;
+    if (registered) {
+      return;
+    }
     if (isTopoError(lastError, ...REFUSALS)) {
       throw new ManagerError(ManagerErrorCode.RegistrationRefused, messageOf(lastError), {
         cause: lastError,
@@ -129,7 +126,9 @@ export class Registration {
    * topology itself gave it: then it goes on.
    */
   async claim(target: ServingTarget, { signal }: CallOptions = {}): Promise<void> {
-    if (target.role !== PoolerRole.Primary) return;
+    if (target.role !== PoolerRole.Primary) {
+      return;
+    }
     this.announce({ target: { ...target, status: ServingStatus.NotServing }, draining: false });
     const { upToDate } = await this.#until(
       (status) => status.upToDate || !status.reachable,
@@ -161,7 +160,9 @@ export class Registration {
     const { memory, clock, onChange } = this.#options;
     const isAway = !reachable && isTopoError(lastError, ...UNANSWERED);
     this.#awaySince = isAway ? (this.#awaySince ?? new Date(clock.now())) : undefined;
-    if (type?.source === "topology") memory.remember(fromRecordType(type.value));
+    if (type?.source === "topology") {
+      memory.remember(fromRecordType(type.value));
+    }
     onChange();
   }
 
@@ -171,10 +172,14 @@ export class Registration {
     signal: AbortSignal | undefined,
   ): Promise<PublisherStatus> {
     const now = this.#publisher.status();
-    if (holds(now)) return now;
+    if (holds(now)) {
+      return now;
+    }
     const { promise, resolve } = Promise.withResolvers<PublisherStatus>();
     const unwatch = this.#publisher.watchStatus((status) => {
-      if (holds(status)) resolve(status);
+      if (holds(status)) {
+        resolve(status);
+      }
     });
     const { clock } = this.#options;
     using deadline = new Deadline({
@@ -187,7 +192,9 @@ export class Registration {
       return await untilAborted(promise, deadline.signal);
     } catch (error) {
       signal?.throwIfAborted();
-      if (!deadline.signal.aborted) throw error;
+      if (!deadline.signal.aborted) {
+        throw error;
+      }
       return this.#publisher.status();
     } finally {
       unwatch();

@@ -1,11 +1,7 @@
 import assert from "node:assert/strict";
 import { setImmediate as nextTurn } from "node:timers/promises";
-import {
-  type CallOptions,
-  PoolerRole,
-  ServingStatus,
-  type ServingTarget,
-} from "@multipooler/controller-api";
+import { PoolerRole, ServingStatus } from "@multipooler/controller-api";
+import type { CallOptions, ServingTarget } from "@multipooler/controller-api";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { ManualClock } from "../test/manual-clock.ts";
@@ -13,18 +9,10 @@ import { RecordingLogger } from "../test/recording-logger.ts";
 import type { DatabaseHealth } from "./database-monitor.ts";
 import { ManagerError, ManagerErrorCode } from "./manager-error.ts";
 import { PoolerType } from "./pooler-type.ts";
-import {
-  type ServingAnnouncement,
-  ServingReconciler,
-  type ServingSteps,
-} from "./serving-reconciler.ts";
-import {
-  type ServingFacts,
-  admits,
-  deriveTarget,
-  notServing,
-  sameTarget,
-} from "./serving-target.ts";
+import { ServingReconciler } from "./serving-reconciler.ts";
+import type { ServingAnnouncement, ServingSteps } from "./serving-reconciler.ts";
+import { admits, deriveTarget, notServing, sameTarget } from "./serving-target.ts";
+import type { ServingFacts } from "./serving-target.ts";
 
 const HEALTH = {
   unknown: { state: "unknown" },
@@ -95,7 +83,9 @@ class World implements ServingSteps {
       await this.#step("setServingType", signal);
       this.#current = target;
     } catch (error) {
-      if (this.#leaving && this.stopsWhenDrainFails) this.#current = notServing("drain failed");
+      if (this.#leaving && this.stopsWhenDrainFails) {
+        this.#current = notServing("drain failed");
+      }
       throw error;
     } finally {
       this.#leaving = false;
@@ -116,7 +106,9 @@ class World implements ServingSteps {
   }
 
   #demand(holds: boolean, what: string): void {
-    if (!holds) this.violations.push(what);
+    if (!holds) {
+      this.violations.push(what);
+    }
   }
 
   async #step(name: string, signal: AbortSignal | undefined): Promise<void> {
@@ -124,10 +116,14 @@ class World implements ServingSteps {
     const step = { name, ended: Promise.withResolvers<void>() };
     this.running = step;
     const abort = (): void => {
-      if (this.heedsAborts) step.ended.reject(signal?.reason);
+      if (this.heedsAborts) {
+        step.ended.reject(signal?.reason);
+      }
     };
     signal?.addEventListener("abort", abort);
-    if (signal?.aborted === true) abort();
+    if (signal?.aborted === true) {
+      abort();
+    }
     try {
       await step.ended.promise;
     } finally {
@@ -238,7 +234,9 @@ test("whatever happens, it never serves what the facts forbid and ends where the
         const model = new Model();
         model.world.heedsAborts = heeds;
         model.reconciler.open();
-        for (const each of commands) await model.run(each);
+        for (const each of commands) {
+          await model.run(each);
+        }
         await model.settle();
         const wanted = deriveTarget(model.world.facts);
         expect(sameTarget(model.world.current(), wanted)).toBe(true);
@@ -320,7 +318,9 @@ test("a failed attempt is repeated after a delay that grows, and its error is ke
     model.world.running?.ended.reject(new Error("as told"));
     await nextTurn();
     expect(model.reconciler.progress().lastError).toEqual(new Error("as told"));
-    while (model.world.running === undefined) await model.clock.advance(10);
+    while (model.world.running === undefined) {
+      await model.clock.advance(10);
+    }
   }
   // Half of 100, 200 and 400 ms, since the random number is always a half.
   expect(attempts).toEqual([0, 50, 150, 350]);

@@ -105,7 +105,9 @@ export class ServingReconciler {
     this.#wanted = target;
     if (sameTarget(before, target)) {
       // What is not reached is on its way, or waits for its next attempt.
-      if (this.#reached && before.reason !== target.reason) this.#task.poke();
+      if (this.#reached && before.reason !== target.reason) {
+        this.#task.poke();
+      }
       return;
     }
     this.#reached = false;
@@ -134,7 +136,9 @@ export class ServingReconciler {
   async #converge(stop: AbortSignal): Promise<number | undefined> {
     const { steps } = this.#options;
     const target = this.#wanted;
-    if (this.#reached && steps.current().reason === target.reason) return undefined;
+    if (this.#reached && steps.current().reason === target.reason) {
+      return undefined;
+    }
     const abort = new AbortController();
     this.#attempt = { target, abort };
     const superseded = AbortSignal.any([stop, abort.signal]);
@@ -145,8 +149,11 @@ export class ServingReconciler {
       signal: superseded,
     });
     try {
-      if (this.#reached) await steps.setServingType(target, { signal: bound.signal });
-      else await this.#transition(target, bound.signal);
+      if (this.#reached) {
+        await steps.setServingType(target, { signal: bound.signal });
+      } else {
+        await this.#transition(target, bound.signal);
+      }
       // The last step may not have heeded the abort.
       superseded.throwIfAborted();
       this.#succeed();
@@ -165,7 +172,9 @@ export class ServingReconciler {
     if (!admits(target.status) || this.#mustLeave(target)) {
       await this.#leave(target, signal);
     }
-    if (admits(target.status)) await this.#enter(target, signal);
+    if (admits(target.status)) {
+      await this.#enter(target, signal);
+    }
     logger.info(
       {
         from: { status, role },
@@ -198,7 +207,9 @@ export class ServingReconciler {
   }
 
   #announceLeaving(target: ServingTarget): void {
-    if (!this.#mustLeave(target)) return;
+    if (!this.#mustLeave(target)) {
+      return;
+    }
     const { steps } = this.#options;
     steps.announce({ target: steps.current(), draining: true });
   }

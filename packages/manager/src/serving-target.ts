@@ -1,4 +1,5 @@
-import { PoolerRole, ServingStatus, type ServingTarget } from "@multipooler/controller-api";
+import { PoolerRole, ServingStatus } from "@multipooler/controller-api";
+import type { ServingTarget } from "@multipooler/controller-api";
 import type { DatabaseHealth } from "./database-monitor.ts";
 import { PoolerType } from "./pooler-type.ts";
 

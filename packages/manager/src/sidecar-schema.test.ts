@@ -1,13 +1,16 @@
 import { expect, test } from "vitest";
 import { ManagerError, ManagerErrorCode } from "./manager-error.ts";
-import { type StatementRunner, ensureSidecarSchema } from "./sidecar-schema.ts";
+import { ensureSidecarSchema } from "./sidecar-schema.ts";
+import type { StatementRunner } from "./sidecar-schema.ts";
 
 /** A database that says in turn whether the table is there, and fails to create it. */
 function databaseThat(found: boolean[], failure: ManagerError | undefined): StatementRunner {
   return {
     query: async () => [{ found: found.shift() ?? false }],
     execute: async () => {
-      if (failure !== undefined) throw failure;
+      if (failure !== undefined) {
+        throw failure;
+      }
     },
   };
 }

@@ -2,7 +2,8 @@ import type { CallOptions } from "@multipooler/controller-api";
 import type { StatementOptions } from "./admin-pool.ts";
 import { SqlState } from "./database-fault.ts";
 import { ManagerError } from "./manager-error.ts";
-import { type Row, booleanOf, onlyRow } from "./row.ts";
+import { booleanOf, onlyRow } from "./row.ts";
+import type { Row } from "./row.ts";
 
 /** What runs the statements of this file: a `Database`. */
 export interface StatementRunner {
@@ -39,13 +40,17 @@ export async function ensureSidecarSchema(
   database: StatementRunner,
   { signal }: CallOptions = {},
 ): Promise<void> {
-  if (await sidecarExists(database, { signal })) return;
+  if (await sidecarExists(database, { signal })) {
+    return;
+  }
   try {
     await database.execute(CREATE_SQL, { signal, timeoutMs: CREATE_TIMEOUT_MS });
   } catch (error) {
     // IF NOT EXISTS looks before it creates, so of two at once the slower one fails on the catalogs'
     // unique indexes. What matters is that the table is there.
-    if (!isCreationRace(error) || !(await sidecarExists(database, { signal }))) throw error;
+    if (!isCreationRace(error) || !(await sidecarExists(database, { signal }))) {
+      throw error;
+    }
   }
 }
 
@@ -55,7 +60,9 @@ async function sidecarExists(database: StatementRunner, options: CallOptions): P
 }
 
 function isCreationRace(error: unknown): boolean {
-  if (!(error instanceof ManagerError)) return false;
+  if (!(error instanceof ManagerError)) {
+    return false;
+  }
   return (
     error.sqlState === SqlState.UniqueViolation ||
     error.sqlState === SqlState.DuplicateSchema ||

@@ -16,6 +16,8 @@ export async function awaitClosed(sockets: Iterable<net.Socket>, clock: Clock): 
   );
   using deadline = new Deadline({ clock, ms: GOODBYE_TIMEOUT_MS, what: "closing" });
   await untilAborted(closed, deadline.signal).catch(() => undefined);
-  for (const socket of open) socket.destroy();
+  for (const socket of open) {
+    socket.destroy();
+  }
   await closed;
 }

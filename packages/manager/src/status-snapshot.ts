@@ -41,15 +41,29 @@ function whyNotReady(
   { controller }: ManagerSettings,
   run: ManagerRun | undefined,
 ): string | undefined {
-  if (run === undefined) return "the manager is not open";
-  if (run.stopping) return "shutting down";
-  if (run.state.name === "error") return run.state.error.message;
+  if (run === undefined) {
+    return "the manager is not open";
+  }
+  if (run.stopping) {
+    return "shutting down";
+  }
+  if (run.state.name === "error") {
+    return run.state.error.message;
+  }
   const { progress } = run;
-  if (progress === undefined) return "the transports do not listen yet";
+  if (progress === undefined) {
+    return "the transports do not listen yet";
+  }
   const { wanted, reached, lastError } = progress;
-  if (!admits(wanted.status)) return wanted.reason;
-  if (lastError !== undefined) return `cannot serve as ${wanted.role}: ${messageOf(lastError)}`;
-  if (!reached) return `about to serve as ${wanted.role}`;
+  if (!admits(wanted.status)) {
+    return wanted.reason;
+  }
+  if (lastError !== undefined) {
+    return `cannot serve as ${wanted.role}: ${messageOf(lastError)}`;
+  }
+  if (!reached) {
+    return `about to serve as ${wanted.role}`;
+  }
   return controller.isServing() ? undefined : "the controller stopped serving";
 }
 

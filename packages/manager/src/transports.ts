@@ -15,7 +15,9 @@ export async function listenAll(
 ): Promise<void> {
   const offered = [...services];
   for (const transport of transports) {
-    for (const service of offered) transport.offer(service);
+    for (const service of offered) {
+      transport.offer(service);
+    }
     signal?.throwIfAborted();
     try {
       const listening = transport.listen({ signal });
@@ -40,6 +42,10 @@ export async function closeAll(
       errors.push(error);
     }
   }
-  if (errors.length === 1) throw errors[0];
-  if (errors.length > 1) throw new AggregateError(errors, "several transports cannot be closed");
+  if (errors.length === 1) {
+    throw errors[0];
+  }
+  if (errors.length > 1) {
+    throw new AggregateError(errors, "several transports cannot be closed");
+  }
 }

@@ -40,9 +40,13 @@ export class TypeMemory {
    * there is a file and no sense in it: to guess would be to invent a role.
    */
   async load(): Promise<PoolerType | undefined> {
-    if (this.#file === undefined) return undefined;
+    if (this.#file === undefined) {
+      return undefined;
+    }
     const text = await readIfExists(this.#file);
-    if (text === undefined) return undefined;
+    if (text === undefined) {
+      return undefined;
+    }
     const { poolerId, type } = parse(this.#file, text);
     if (poolerId !== this.#poolerId) {
       this.#logger.warn(
@@ -58,7 +62,9 @@ export class TypeMemory {
   /** Remembers a type from now on. A failure is logged: it costs something only after a restart. */
   remember(type: PoolerType): void {
     const file = this.#file;
-    if (file === undefined || this.#remembered === type) return;
+    if (file === undefined || this.#remembered === type) {
+      return;
+    }
     this.#remembered = type;
     const text = `${JSON.stringify({ poolerId: this.#poolerId, type }, undefined, 2)}\n`;
     this.#writing = this.#writing.then(async () => {
@@ -81,7 +87,9 @@ async function readIfExists(file: string): Promise<string | undefined> {
   try {
     return await readFile(file, "utf8");
   } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") {
+      return undefined;
+    }
     throw invalid(file, `cannot be read: ${messageOf(error)}`, error);
   }
 }

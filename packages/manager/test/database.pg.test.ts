@@ -1,10 +1,12 @@
 import { getEventListeners } from "node:events";
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { type EmbeddedPostgres, startPostgres } from "@multipooler/embedded-postgres";
+import { startPostgres } from "@multipooler/embedded-postgres";
+import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { systemClock } from "../src/clock.ts";
 import { Database } from "../src/database.ts";
-import { type DatabaseConfig, resolveDatabaseConfig } from "../src/database-config.ts";
+import { resolveDatabaseConfig } from "../src/database-config.ts";
+import type { DatabaseConfig } from "../src/database-config.ts";
 import { ManagerErrorCode } from "../src/manager-error.ts";
 import { listenAsPeer } from "./peer.ts";
 import { PATIENCE } from "./patience.ts";

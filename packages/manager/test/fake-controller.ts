@@ -1,15 +1,17 @@
 import {
-  type CallOptions,
   ControllerService,
-  type DatabaseHandle,
-  type PoolerController,
   PoolerErrorCode,
   PoolerRole,
-  type QueryService,
-  type ServiceRegistrar,
-  type ServingState,
   ServingStatus,
-  type ServingTarget,
+} from "@multipooler/controller-api";
+import type {
+  CallOptions,
+  DatabaseHandle,
+  PoolerController,
+  QueryService,
+  ServiceRegistrar,
+  ServingState,
+  ServingTarget,
 } from "@multipooler/controller-api";
 
 class FakeError extends Error {
@@ -47,15 +49,21 @@ export class FakeController implements PoolerController {
   }
 
   async open({ signal }: CallOptions = {}): Promise<void> {
-    if (this.database === undefined) throw new FakeError(PoolerErrorCode.NotInitialized, "open");
-    if (!this.#open) this.calls.push("open");
+    if (this.database === undefined) {
+      throw new FakeError(PoolerErrorCode.NotInitialized, "open");
+    }
+    if (!this.#open) {
+      this.calls.push("open");
+    }
     await this.before("open", signal);
     this.#open = true;
   }
 
   async setServingType(target: ServingTarget, { signal }: CallOptions = {}): Promise<void> {
     const call = `${target.role} ${target.status}`;
-    if (this.calls.at(-1) !== call) this.calls.push(call);
+    if (this.calls.at(-1) !== call) {
+      this.calls.push(call);
+    }
     if (target.status !== ServingStatus.NotServing && !this.#open) {
       throw new FakeError(PoolerErrorCode.NotOpen, "setServingType");
     }
@@ -78,7 +86,9 @@ export class FakeController implements PoolerController {
   }
 
   async isHealthy(): Promise<void> {
-    if (!this.#open) throw new FakeError(PoolerErrorCode.NotOpen, "isHealthy");
+    if (!this.#open) {
+      throw new FakeError(PoolerErrorCode.NotOpen, "isHealthy");
+    }
   }
 
   getExecutor(): QueryService {

@@ -1,4 +1,5 @@
-import { type EmbeddedPostgres, startPostgres } from "@multipooler/embedded-postgres";
+import { startPostgres } from "@multipooler/embedded-postgres";
+import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { systemClock } from "../src/clock.ts";
 import { Database } from "../src/database.ts";

@@ -1,4 +1,5 @@
-import { type EmbeddedPostgres, startPostgres } from "@multipooler/embedded-postgres";
+import { startPostgres } from "@multipooler/embedded-postgres";
+import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import { PoolerServingStatus } from "@multipooler/topo";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { ManagerErrorCode } from "../src/manager-error.ts";
@@ -142,7 +143,9 @@ test("a close right after open, while the start runs, leaves nothing", async () 
   await using fixture = new ManagerFixture({ database: configFor(postgres, db.name) });
   for (let round = 0; round < 10; round += 1) {
     await fixture.open();
-    for (let turn = 0; turn < round; turn += 1) await new Promise(setImmediate);
+    for (let turn = 0; turn < round; turn += 1) {
+      await new Promise(setImmediate);
+    }
     await fixture.manager.close();
     expect(await managerConnections(postgres, db.name)).toBe(0);
     expect(fixture.controller.isServing()).toBe(false);
@@ -153,7 +156,9 @@ test("a close in the middle of the first transition ends it, and nobody is told 
   await using fixture = new ManagerFixture({ database: configFor(postgres) });
   const reached = Promise.withResolvers<void>();
   fixture.controller.before = (call, signal) => {
-    if (call !== "open") return undefined;
+    if (call !== "open") {
+      return undefined;
+    }
     reached.resolve();
     return untilAborted(signal);
   };
@@ -189,7 +194,9 @@ test("the signal of close ends a drain at once", async () => {
   await fixture.untilReady();
   const abort = new AbortController();
   fixture.controller.before = (call, signal) => {
-    if (call !== "REPLICA NOT_SERVING") return undefined;
+    if (call !== "REPLICA NOT_SERVING") {
+      return undefined;
+    }
     abort.abort();
     return signal?.aborted === true ? undefined : untilAborted(signal);
   };
@@ -206,7 +213,9 @@ test("what cannot be closed is reported, and keeps nothing else from being close
     throw new Error("stuck");
   };
   fixture.controller.before = (call) => {
-    if (call === "close") throw new Error("stuck too");
+    if (call === "close") {
+      throw new Error("stuck too");
+    }
   };
   await expect(fixture.manager.close()).rejects.toMatchObject({
     code: ManagerErrorCode.CloseFailed,

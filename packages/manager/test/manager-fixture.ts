@@ -1,12 +1,10 @@
-import {
-  ID_ComponentType,
-  type Multipooler,
-  type PoolerType as RecordType,
-  type RecordEvent,
-  type Versioned,
-  type TopoStore,
-  Topology,
-  ensureCell,
+import { ID_ComponentType, Topology, ensureCell } from "@multipooler/topo";
+import type {
+  Multipooler,
+  PoolerType as RecordType,
+  RecordEvent,
+  Versioned,
+  TopoStore,
 } from "@multipooler/topo";
 import { MemoryTopology } from "@multipooler/topo/memory";
 import type { DatabaseConfig } from "../src/database-config.ts";
@@ -87,10 +85,14 @@ export class ManagerFixture implements AsyncDisposable {
   /** Resolves with the first status that holds. */
   async until(holds: (status: ManagerStatus) => boolean): Promise<ManagerStatus> {
     const now = this.manager.status();
-    if (holds(now)) return now;
+    if (holds(now)) {
+      return now;
+    }
     const { promise, resolve } = Promise.withResolvers<ManagerStatus>();
     const unwatch = this.manager.watchStatus((status) => {
-      if (holds(status)) resolve(status);
+      if (holds(status)) {
+        resolve(status);
+      }
     });
     try {
       return await promise;
@@ -107,7 +109,9 @@ export class ManagerFixture implements AsyncDisposable {
   async untilRecord(holds: (record: Multipooler) => boolean): Promise<Multipooler> {
     for await (const event of this.topology.cell(CELL).poolers.watch({ id: POOLER_ID })) {
       const found = entriesOf(event).find(({ record }) => holds(record));
-      if (found !== undefined) return found.record;
+      if (found !== undefined) {
+        return found.record;
+      }
     }
     throw new Error("the watch ended");
   }

@@ -1,6 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import path from "node:path";
-import { type EmbeddedPostgres, startPostgres } from "@multipooler/embedded-postgres";
+import { startPostgres } from "@multipooler/embedded-postgres";
+import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import { PoolerServingStatus, PoolerType as RecordType, RoutingRole } from "@multipooler/topo";
 import { expect, test } from "vitest";
 import type { ManagerStatus } from "../src/manager-status.ts";
@@ -118,12 +119,16 @@ test("a server that hangs is left, does not pile up connections, and is served a
     (pid) => typeof pid === "number",
   );
   try {
-    for (const pid of frozen) process.kill(pid, "SIGSTOP");
+    for (const pid of frozen) {
+      process.kill(pid, "SIGSTOP");
+    }
     const down = await fixture.until((status) => !status.ready);
     expect(down.notReadyReason).toMatch(/does not answer/);
     await fixture.until(({ serving }) => serving.current.status === "NOT_SERVING");
   } finally {
-    for (const pid of frozen) process.kill(pid, "SIGCONT");
+    for (const pid of frozen) {
+      process.kill(pid, "SIGCONT");
+    }
   }
   await fixture.untilReady();
   // Two of the pool and the one of the heartbeat.

@@ -1,5 +1,6 @@
 import type net from "node:net";
-import { type EmbeddedPostgres, startPostgres } from "@multipooler/embedded-postgres";
+import { startPostgres } from "@multipooler/embedded-postgres";
+import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import {
   PoolerLifecycleStatus,
   PoolerServingStatus,

@@ -1,6 +1,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
-import { type EmbeddedPostgres, startPostgres } from "@multipooler/embedded-postgres";
+import { startPostgres } from "@multipooler/embedded-postgres";
+import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import {
   PoolerLifecycleStatus,
   PoolerServingStatus,
@@ -101,7 +102,9 @@ test("the topology knows of a primary before it serves, and keeps it until it st
   const seen: [string, string, RoutingRole | undefined][] = [];
   fixture.controller.before = async (call) => {
     const { servingStatus, routingState } = await fixture.untilRecord(() => true);
-    if (call.includes(" ")) seen.push([call, nameOf(servingStatus), routingState?.role]);
+    if (call.includes(" ")) {
+      seen.push([call, nameOf(servingStatus), routingState?.role]);
+    }
   };
   await fixture.open();
   await fixture.untilReady();

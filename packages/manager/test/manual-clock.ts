@@ -49,7 +49,9 @@ export class ManualClock implements Clock {
       const due = [...this.#sleepers]
         .filter((sleeper) => sleeper.dueAt <= end)
         .toSorted((a, b) => a.dueAt - b.dueAt)[0];
-      if (due === undefined) break;
+      if (due === undefined) {
+        break;
+      }
       this.#now = Math.max(this.#now, due.dueAt);
       due.wake();
       await nextTurn();

@@ -28,19 +28,27 @@ export async function listenAsPeer(behave: (socket: net.Socket) => void): Promis
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const address = server.address();
-  if (address === null || typeof address === "string") throw new Error("no port");
+  if (address === null || typeof address === "string") {
+    throw new Error("no port");
+  }
   return {
     port: address.port,
     visited: async () => {
-      while (sockets.size === 0) await once(changes, "change");
+      while (sockets.size === 0) {
+        await once(changes, "change");
+      }
     },
     left: async () => {
-      while (sockets.size > 0) await once(changes, "change");
+      while (sockets.size > 0) {
+        await once(changes, "change");
+      }
     },
     [Symbol.asyncDispose]: async () => {
       const closed = once(server, "close");
       server.close();
-      for (const socket of sockets) socket.destroy();
+      for (const socket of sockets) {
+        socket.destroy();
+      }
       await closed;
     },
   };

@@ -64,7 +64,9 @@ test("frames are handed over in order, however they are cut and whenever the han
       let busy = false;
       const { codes, ended } = listen(framed, () => {
         expect(busy).toBe(false);
-        if (waits[codes.length - 1] !== true) return undefined;
+        if (waits[codes.length - 1] !== true) {
+          return undefined;
+        }
         busy = true;
         return turn().then(() => {
           busy = false;
@@ -74,7 +76,9 @@ test("frames are handed over in order, however they are cut and whenever the han
         const size = sizes[index % sizes.length] ?? 1;
         server.write(stream.subarray(at, at + size));
         at += size;
-        if (index % 3 === 0) await turn();
+        if (index % 3 === 0) {
+          await turn();
+        }
       }
       server.end();
       const end = await ended;
@@ -116,7 +120,9 @@ test("nothing is read while nobody asks or the handler waits", async () => {
   await fill();
   expect(codes).toEqual(["N"]);
   gate.resolve();
-  while (server.writableLength > 0) await turn();
+  while (server.writableLength > 0) {
+    await turn();
+  }
   expect(codes.length).toBeGreaterThan(10);
 });
 

@@ -21,7 +21,9 @@ function frames(bytes: Buffer, chunkBytes: number): Frame[] {
   const found: Frame[] = [];
   for (let at = 0; at < bytes.length; at += chunkBytes) {
     reader.push(bytes.subarray(at, at + chunkBytes));
-    for (let frame = reader.next(); frame !== undefined; frame = reader.next()) found.push(frame);
+    for (let frame = reader.next(); frame !== undefined; frame = reader.next()) {
+      found.push(frame);
+    }
   }
   expect(reader.atBoundary).toBe(true);
   return found;
@@ -30,7 +32,9 @@ function frames(bytes: Buffer, chunkBytes: number): Frame[] {
 /** The notice, which has to be followed by a ReadyForQuery. */
 function notice(textBytes: number, chunkBytes: number): Diagnostic {
   const [first, second, ...more] = frames(stream(textBytes), chunkBytes);
-  if (first?.type !== "message") throw new Error("no notice");
+  if (first?.type !== "message") {
+    throw new Error("no notice");
+  }
   expect(second).toMatchObject({ type: "message", code: 0x5a });
   expect(more).toEqual([]);
   return parseDiagnostic("notice", first.body).diagnostic;

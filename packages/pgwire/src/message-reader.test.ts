@@ -119,9 +119,13 @@ describe("any fragmentation of a stream yields the same frames", () => {
     for (const chunk of cut(stream, [3])) {
       reader.push(chunk);
       const frame = reader.next();
-      if (frame !== undefined) frames.push(frame);
+      if (frame !== undefined) {
+        frames.push(frame);
+      }
     }
-    for (let frame = reader.next(); frame !== undefined; frame = reader.next()) frames.push(frame);
+    for (let frame = reader.next(); frame !== undefined; frame = reader.next()) {
+      frames.push(frame);
+    }
     expect(meaning(frames)).toEqual(meaning(readAll([stream])));
   });
 });
@@ -255,7 +259,9 @@ test("it tells whether the stream stands between two messages", () => {
   const ends = new Set([0, 14, 14 + dataRow("1").length, stream.length]);
   for (let at = 0; at < stream.length; at += 1) {
     reader.push(stream.subarray(at, at + 1));
-    while (reader.next() !== undefined);
+    while (reader.next() !== undefined) {
+      // Every frame that is complete by now.
+    }
     expect(reader.atBoundary, `after byte ${at + 1}`).toBe(ends.has(at + 1));
   }
 });

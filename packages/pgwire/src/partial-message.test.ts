@@ -16,7 +16,9 @@ test("memory follows what has arrived, not what was promised", () => {
 test("a message that is complete takes no more than its size", () => {
   const partial = new PartialMessage();
   const chunk = Buffer.alloc(65_536, 1);
-  while (partial.length < 300_000) partial.fill(chunk, 0, 300_000);
+  while (partial.length < 300_000) {
+    partial.fill(chunk, 0, 300_000);
+  }
   expect(partial.take().buffer.byteLength).toBe(300_000);
   expect(partial.length).toBe(0);
 });

@@ -49,7 +49,9 @@ test("a long queue leaves in writes that do not grow with it", async () => {
   const socket = new FakeSocket();
   const queue = new RequestQueue({ socket });
   const sql = "x".repeat(30_000);
-  for (let count = 0; count < 6; count += 1) queue.push(query(sql));
+  for (let count = 0; count < 6; count += 1) {
+    queue.push(query(sql));
+  }
   await nextTick();
   expect(socket.writes.map(({ length }) => length)).toEqual([90_018, 90_018]);
 });

@@ -81,7 +81,9 @@ test("a server that is full says so", async () => {
   const connections: BackendConnection[] = [];
   const refusal = await (async () => {
     try {
-      for (;;) connections.push(await connect(ordinary));
+      for (;;) {
+        connections.push(await connect(ordinary));
+      }
     } catch (error) {
       return error;
     }

@@ -28,7 +28,9 @@ export function header(type: string, length: number): Buffer {
 
 export function dataRow(...values: readonly (string | Buffer | null)[]): Buffer {
   const columns = values.map((value) => {
-    if (value === null) return int32(-1);
+    if (value === null) {
+      return int32(-1);
+    }
     const bytes = Buffer.from(value);
     return Buffer.concat([int32(bytes.length), bytes]);
   });

@@ -25,7 +25,9 @@ async function until(connection: BackendConnection, condition: string): Promise<
       `select 1 from pg_stat_activity where pid = $1 and (${condition})`,
       { values: [connection.processId] },
     );
-    if (rows.length > 0) return;
+    if (rows.length > 0) {
+      return;
+    }
   }
 }
 
@@ -92,7 +94,9 @@ test("a session that is closed or destroyed is soon gone from the server", async
   expect(await postgres.sql(sessions, { values: [[closed.processId]] })).toEqual([]);
   destroyed.destroy();
   await destroyed.closed;
-  while ((await postgres.sql(sessions, { values: [[destroyed.processId]] })).length > 0);
+  while ((await postgres.sql(sessions, { values: [[destroyed.processId]] })).length > 0) {
+    // The server ends the process in its own time.
+  }
 });
 
 test("a server that is killed takes its sessions along, and can be reached again", async () => {

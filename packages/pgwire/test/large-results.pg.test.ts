@@ -47,7 +47,9 @@ test("a value of 10 MiB comes in pieces of its own, whole", async () => {
   const progress = rows.map(({ inProgress }) => inProgress);
   expect(progress.filter(Boolean).length).toBeGreaterThan(4);
   expect([progress.at(0), progress.at(-1)]).toEqual([false, false]);
-  for (const { inProgress, rowCount } of rows) expect(inProgress && rowCount > 0).toBe(false);
+  for (const { inProgress, rowCount } of rows) {
+    expect(inProgress && rowCount > 0).toBe(false);
+  }
 });
 
 describe("a slow reader", () => {
@@ -68,7 +70,9 @@ describe("a slow reader", () => {
     const state = "select wait_event from pg_stat_activity where pid = $1";
     for (;;) {
       const [row] = await postgres.sql(state, { values: [connection.processId] });
-      if (row?.["wait_event"] === "ClientWrite") break;
+      if (row?.["wait_event"] === "ClientWrite") {
+        break;
+      }
     }
     expect(sink.events).toHaveLength(1);
     expect(bufferedBytes() - before).toBeLessThan(4 * MIB);
@@ -83,7 +87,9 @@ describe("a slow reader", () => {
     const before = bufferedBytes();
     await connection.query(LARGE, {
       write: (event) => {
-        if (event.type !== "rows") return undefined;
+        if (event.type !== "rows") {
+          return undefined;
+        }
         rowCount += event.rowCount;
         bytes += event.block.length;
         peak = Math.max(peak, bufferedBytes() - before);

@@ -30,7 +30,9 @@ export class RecordingProxy implements AsyncDisposable {
 
   get address(): ServerAddress {
     const address = this.#server.address();
-    if (address === null || typeof address === "string") throw new Error("no TCP server");
+    if (address === null || typeof address === "string") {
+      throw new Error("no TCP server");
+    }
     return { type: "tcp", host: "127.0.0.1", port: address.port };
   }
 
@@ -40,7 +42,9 @@ export class RecordingProxy implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const socket of this.#sockets) socket.destroy();
+    for (const socket of this.#sockets) {
+      socket.destroy();
+    }
     this.#server.close();
     await once(this.#server, "close");
   }

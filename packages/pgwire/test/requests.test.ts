@@ -296,7 +296,9 @@ describe("when the connection breaks", () => {
         },
       }),
     );
-    while (sink.events.length === 0) await new Promise((resolve) => setImmediate(resolve));
+    while (sink.events.length === 0) {
+      await new Promise((resolve) => setImmediate(resolve));
+    }
     gate.resolve();
     expect(await result).toBeUndefined();
     expect(sink.types).toEqual(["fields", "rows", "complete"]);

@@ -55,7 +55,9 @@ export class Peer {
   /** Reads a message that has to be a query, and returns its text. */
   async query(): Promise<string> {
     const { type, body } = await this.message();
-    if (type !== "Q") throw new Error(`a query was expected, not '${type}'`);
+    if (type !== "Q") {
+      throw new Error(`a query was expected, not '${type}'`);
+    }
     return body.toString("utf8", 0, body.length - 1);
   }
 
@@ -71,7 +73,9 @@ export class Peer {
 
   async #atLeast(count: number): Promise<Buffer> {
     while (this.#received.length < count) {
-      if (this.#ended) throw new Error("the client is gone");
+      if (this.#ended) {
+        throw new Error("the client is gone");
+      }
       await this.#wake.promise;
       this.#wake = Promise.withResolvers<void>();
     }
@@ -119,18 +123,24 @@ export class ScriptedServer implements AsyncDisposable {
 
   get #port(): number {
     const address: AddressInfo | string | null = this.#server.address();
-    if (address === null || typeof address === "string") throw new Error("no TCP server");
+    if (address === null || typeof address === "string") {
+      throw new Error("no TCP server");
+    }
     return address.port;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     const results = await Promise.allSettled(this.#scripts);
     await Promise.all(this.#peers.map(({ clientEnd }) => clientEnd));
-    for (const { socket } of this.#peers) socket.destroy();
+    for (const { socket } of this.#peers) {
+      socket.destroy();
+    }
     this.#server.close();
     await once(this.#server, "close");
     const failed = results.find((result) => result.status === "rejected");
-    if (failed !== undefined) throw failed.reason;
+    if (failed !== undefined) {
+      throw failed.reason;
+    }
   }
 }
 
@@ -141,6 +151,8 @@ export async function closedPort(): Promise<number> {
   const address = server.address();
   server.close();
   await once(server, "close");
-  if (address === null || typeof address === "string") throw new Error("no TCP server");
+  if (address === null || typeof address === "string") {
+    throw new Error("no TCP server");
+  }
   return address.port;
 }

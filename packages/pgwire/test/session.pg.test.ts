@@ -196,7 +196,9 @@ describe("an answer", () => {
     await using opened = await session({ parameters: { log_min_messages: "panic" } });
     const sql = "do $$ begin raise exception '%', repeat('e', 17 * 1024 * 1024); end $$";
     const error = await run(opened.connection, sql).catch((thrown: unknown) => thrown);
-    if (!(error instanceof PgwireError)) throw new Error("no error");
+    if (!(error instanceof PgwireError)) {
+      throw new Error("no error");
+    }
     expect([error.code, error.diagnostic?.code]).toEqual(["POSTGRES", "P0001"]);
     expect(error.diagnostic?.message.length).toBeGreaterThan(8_000_000);
     expect(error.diagnostic?.message.length).toBeLessThan(9_000_000);
@@ -333,7 +335,9 @@ function dataRows(stream: Buffer): Buffer {
   const rows: Buffer[] = [];
   for (let at = 0; at < stream.length;) {
     const end = at + 1 + stream.readInt32BE(at + 1);
-    if (stream.toString("latin1", at, at + 1) === "D") rows.push(stream.subarray(at, end));
+    if (stream.toString("latin1", at, at + 1) === "D") {
+      rows.push(stream.subarray(at, end));
+    }
     at = end;
   }
   return Buffer.concat(rows);

@@ -46,7 +46,9 @@ async function failure(
     () => "the server was taken for one",
     (reason: unknown) => reason,
   );
-  if (error instanceof PgwireError) return error;
+  if (error instanceof PgwireError) {
+    return error;
+  }
   throw error;
 }
 
@@ -244,7 +246,9 @@ describe("an attempt that is aborted", () => {
     const controller = new AbortController();
     const derivation = createHook({
       init: (_id, type) => {
-        if (type === "PBKDF2REQUEST") setImmediate(() => controller.abort());
+        if (type === "PBKDF2REQUEST") {
+          setImmediate(() => controller.abort());
+        }
       },
     }).enable();
     await using server = await ScriptedServer.start(async (peer) => {

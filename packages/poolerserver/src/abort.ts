@@ -8,10 +8,14 @@ export async function untilAborted<T>(
   promise: Promise<T>,
   signal: AbortSignal | undefined,
 ): Promise<T> {
-  if (signal === undefined) return await promise;
+  if (signal === undefined) {
+    return await promise;
+  }
   const aborted = Promise.withResolvers<never>();
   const onAbort = (): void => aborted.reject(abortError(signal));
-  if (signal.aborted) onAbort();
+  if (signal.aborted) {
+    onAbort();
+  }
   signal.addEventListener("abort", onAbort, { once: true });
   try {
     // The abort comes first, so that it wins when both are settled.

@@ -9,7 +9,9 @@ export class Admission implements Disposable {
   readonly #callerSignal: AbortSignal | undefined;
   readonly #onEnd: (admission: Admission) => void;
   readonly #onCallerAbort = (): void => {
-    if (this.#callerSignal !== undefined) this.cut(abortError(this.#callerSignal));
+    if (this.#callerSignal !== undefined) {
+      this.cut(abortError(this.#callerSignal));
+    }
   };
 
   constructor(options: {

@@ -59,7 +59,9 @@ class Scene {
 
   request(index: number): FakeRequest {
     const found = this.backend.requests[index];
-    if (found === undefined) throw new Error(`request ${index} was not sent`);
+    if (found === undefined) {
+      throw new Error(`request ${index} was not sent`);
+    }
     return found;
   }
 }
@@ -123,8 +125,11 @@ test("a setting that the server reports leads to a reset, however plain the quer
 
 test("a session that could not be reset is not used again", async () => {
   const scene = new Scene((request) => {
-    if (request.sql === "set x.y = 1") request.succeed();
-    else request.fail(postgresError("57014"));
+    if (request.sql === "set x.y = 1") {
+      request.succeed();
+    } else {
+      request.fail(postgresError("57014"));
+    }
   });
   expect(await scene.run({ sql: "set x.y = 1", residue: "state" })).toEqual({ type: "done" });
   expect(scene.outcome).toBe("discarded");
@@ -150,7 +155,9 @@ test("a transaction that is left open is rolled back, and the caller is told", a
   const scene = new Scene((request) => {
     const { backend } = scene;
     backend.transactionStatus = request.sql === "ROLLBACK" ? "I" : backend.transactionStatus;
-    if (request.sql === "begin") backend.transactionStatus = "T";
+    if (request.sql === "begin") {
+      backend.transactionStatus = "T";
+    }
     request.succeed();
   });
   expect(await scene.run({ sql: "begin", residue: "state" })).toMatchObject({
@@ -163,8 +170,12 @@ test("a transaction that is left open is rolled back, and the caller is told", a
 
 test("an error inside such a transaction is what the caller is told", async () => {
   const scene = new Scene((request) => {
-    if (request.sql === "ROLLBACK") scene.backend.transactionStatus = "I";
-    if (request.sql !== "begin; nonsense") return request.succeed();
+    if (request.sql === "ROLLBACK") {
+      scene.backend.transactionStatus = "I";
+    }
+    if (request.sql !== "begin; nonsense") {
+      return request.succeed();
+    }
     scene.backend.transactionStatus = "E";
     return request.fail(postgresError("42601"));
   });
@@ -412,9 +423,13 @@ test.each(["before", "after"])(
       },
     };
     const run = scene.run({ sink });
-    if (when === "after") scene.controller.abort(CUT);
+    if (when === "after") {
+      scene.controller.abort(CUT);
+    }
     const behind = scene.request(0).write(COMPLETE);
-    if (when === "before") scene.controller.abort(CUT);
+    if (when === "before") {
+      scene.controller.abort(CUT);
+    }
     await behind;
     expect(scene.request(0).write(COMPLETE)).toBeUndefined();
     expect(events).toEqual([COMPLETE]);

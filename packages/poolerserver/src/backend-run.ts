@@ -70,8 +70,11 @@ export class BackendRun {
       return { type: "failed", error: abortError(signal) };
     }
     const onAbort = (): void => {
-      if (isCut(abortError(signal))) this.#receiver.hurry();
-      else this.#receiver.stop();
+      if (isCut(abortError(signal))) {
+        this.#receiver.hurry();
+      } else {
+        this.#receiver.stop();
+      }
       this.#interruption.begin();
     };
     signal.addEventListener("abort", onAbort, { once: true });
@@ -95,8 +98,11 @@ export class BackendRun {
     await this.#interruption.end();
     const isUnchanged = backend.parameters.get(READ_ONLY_DEFAULT) === readOnlyBefore;
     const isUsable = residue !== "lasting" && result.type !== "unsent";
-    if (isClean && isUnchanged && isUsable) this.#lease.release();
-    else this.#lease.discard(new Error("the session cannot be brought back to how it started"));
+    if (isClean && isUnchanged && isUsable) {
+      this.#lease.release();
+    } else {
+      this.#lease.discard(new Error("the session cannot be brought back to how it started"));
+    }
     return result.type === "done" && isOpenTransaction
       ? { type: "failed", error: openTransactionError() }
       : result;
@@ -107,25 +113,39 @@ export class BackendRun {
     const { backend } = this.#lease;
     const wantsReset = this.#receiver.hasSeenSetting || this.#options.residue === "copy";
     // Once a cancel request is under way it could hit whatever is sent now.
-    if (this.#interruption.begun) return !isOpenTransaction && (wasReset ?? !wantsReset);
-    if (isOpenTransaction) return await rollBackAndReset(backend);
+    if (this.#interruption.begun) {
+      return !isOpenTransaction && (wasReset ?? !wantsReset);
+    }
+    if (isOpenTransaction) {
+      return await rollBackAndReset(backend);
+    }
     return wasReset ?? (!wantsReset || (await resetSession(backend)));
   }
 
   #judge(answer: Answer): RunResult {
     const { signal } = this.#options;
-    if (this.#sinkFailure !== undefined) return { type: "failed", error: this.#sinkFailure };
-    if (signal.aborted) return this.#judgeInterrupted(answer, abortError(signal));
-    if (answer.ok) return { type: "done" };
+    if (this.#sinkFailure !== undefined) {
+      return { type: "failed", error: this.#sinkFailure };
+    }
+    if (signal.aborted) {
+      return this.#judgeInterrupted(answer, abortError(signal));
+    }
+    if (answer.ok) {
+      return { type: "done" };
+    }
     const type = isUnsent(answer.error) ? "unsent" : "failed";
     return { type, error: queryError(answer.error) };
   }
 
   /** A caller that gave up is told so; one whom the pooler cut off is told what became of it. */
   #judgeInterrupted(answer: Answer, why: MultiPoolerError): RunResult {
-    if (!isCut(why)) return { type: "failed", error: why };
+    if (!isCut(why)) {
+      return { type: "failed", error: why };
+    }
     if (answer.ok) {
-      if (!this.#receiver.hasDropped) return { type: "done" };
+      if (!this.#receiver.hasDropped) {
+        return { type: "done" };
+      }
       return { type: "failed", error: resultLostError(why) };
     }
     const isCancelled =

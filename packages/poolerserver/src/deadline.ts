@@ -20,8 +20,11 @@ export class Deadline implements Disposable {
       const reason = `it took longer than ${options.timeoutMs} ms`;
       this.#controller.abort(new DOMException(reason, "TimeoutError"));
     }, options.timeoutMs);
-    if (this.#parent?.aborted === true) this.#onParentAbort();
-    else this.#parent?.addEventListener("abort", this.#onParentAbort, { once: true });
+    if (this.#parent?.aborted === true) {
+      this.#onParentAbort();
+    } else {
+      this.#parent?.addEventListener("abort", this.#onParentAbort, { once: true });
+    }
   }
 
   get signal(): AbortSignal {

@@ -35,7 +35,9 @@ export function errorDiagnostic(
  */
 export function abortError(signal: AbortSignal): MultiPoolerError {
   const reason: unknown = signal.reason;
-  if (reason instanceof MultiPoolerError) return reason;
+  if (reason instanceof MultiPoolerError) {
+    return reason;
+  }
   if (reason instanceof Error && reason.name === "TimeoutError") {
     return new MultiPoolerError(
       PoolerErrorCode.DeadlineExceeded,

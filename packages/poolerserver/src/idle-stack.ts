@@ -53,7 +53,9 @@ export class IdleStack<T> {
 
   #arm(): void {
     const [oldest] = this.#entries;
-    if (this.#limitMs === 0 || this.#timer !== undefined || oldest === undefined) return;
+    if (this.#limitMs === 0 || this.#timer !== undefined || oldest === undefined) {
+      return;
+    }
     const delayMs = oldest.since + this.#limitMs - this.#clock.now();
     this.#timer = this.#clock.setTimer(() => {
       this.#timer = undefined;
@@ -66,7 +68,9 @@ export class IdleStack<T> {
     const limit = this.#clock.now() - this.#limitMs;
     for (;;) {
       const [oldest] = this.#entries;
-      if (oldest === undefined || oldest.since > limit) return;
+      if (oldest === undefined || oldest.since > limit) {
+        return;
+      }
       this.#entries.shift();
       this.#onExpired(oldest.item);
     }

@@ -62,7 +62,9 @@ export class Interruption {
       await untilAborted(this.#over.promise, deadline.signal);
     } catch (cause) {
       // The number of a process that has gone may be another one's by now.
-      if (!this.#isOver) await this.#endProcess();
+      if (!this.#isOver) {
+        await this.#endProcess();
+      }
       const message = "the statement could not be cancelled in time";
       this.#backend.destroy(
         new MultiPoolerError(PoolerErrorCode.ConnectionLost, message, { cause }),

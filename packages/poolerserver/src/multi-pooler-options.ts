@@ -57,7 +57,9 @@ export function resolveOptions(options: MultiPoolerOptions): ResolvedOptions {
   }
   for (const name of ["idleTimeoutMs", "maxLifetimeMs", "waitTimeoutMs", "drainGraceMs"] as const) {
     const isDuration = resolved[name] >= 0 && resolved[name] <= MAX_DURATION_MS;
-    if (!isDuration) throw invalid(name, resolved[name], `from 0 to ${MAX_DURATION_MS}`);
+    if (!isDuration) {
+      throw invalid(name, resolved[name], `from 0 to ${MAX_DURATION_MS}`);
+    }
   }
   return resolved;
 }

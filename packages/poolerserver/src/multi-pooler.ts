@@ -84,7 +84,9 @@ export class MultiPooler implements PoolerController, AsyncDisposable {
   /** Opens a first connection, so that what is wrong shows now. See {@link PoolerController}. */
   async open({ signal }: CallOptions = {}): Promise<void> {
     for (;;) {
-      if (signal?.aborted === true) throw abortError(signal);
+      if (signal?.aborted === true) {
+        throw abortError(signal);
+      }
       const lifecycle = this.#lifecycle;
       switch (lifecycle.type) {
         case "built":
@@ -138,11 +140,15 @@ export class MultiPooler implements PoolerController, AsyncDisposable {
 
   async close(): Promise<void> {
     const lifecycle = this.#lifecycle;
-    if (lifecycle.type === "closing") return await lifecycle.ended;
+    if (lifecycle.type === "closing") {
+      return await lifecycle.ended;
+    }
     const { promise: ended, resolve } = Promise.withResolvers<void>();
     this.#lifecycle = { type: "closing", ended };
     await this.#gate.close();
-    if (lifecycle.type === "opening" || lifecycle.type === "open") await lifecycle.pool.close();
+    if (lifecycle.type === "opening" || lifecycle.type === "open") {
+      await lifecycle.pool.close();
+    }
     this.#lifecycle = { type: "built" };
     resolve();
   }
@@ -180,10 +186,14 @@ export class MultiPooler implements PoolerController, AsyncDisposable {
       lease.release();
     } catch (error) {
       await pool.close();
-      if (this.#isOpening(pool)) this.#lifecycle = { type: "initialised", database };
+      if (this.#isOpening(pool)) {
+        this.#lifecycle = { type: "initialised", database };
+      }
       throw error;
     }
-    if (!this.#isOpening(pool)) throw notOpenError("it was closed while it opened");
+    if (!this.#isOpening(pool)) {
+      throw notOpenError("it was closed while it opened");
+    }
     const { clock, shard } = this.#options;
     const served = { ...shard, database: database.database, user: database.user };
     const terminate = postgresTermination(database);

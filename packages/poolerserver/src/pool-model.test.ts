@@ -95,7 +95,9 @@ class World {
 
   #checkNobodyIsForgotten(live: number, dials: number): void {
     const waiting = this.waiting.length;
-    if (waiting === 0) return;
+    if (waiting === 0) {
+      return;
+    }
     const held = this.leases.filter(({ lease }) => lease.backend.idle).length;
     expect(live - held, "no session is idle while somebody waits").toBe(0);
     const canDial = Math.min(waiting - dials, CAPACITY - live - dials);
@@ -128,7 +130,9 @@ class StepCommand implements fc.AsyncCommand<object, World> {
     verify();
     const servedNow = waitingBefore.filter(({ outcome }) => outcome.type === "held");
     const oldestLeft = world.waiting[0]?.id ?? Number.POSITIVE_INFINITY;
-    for (const { id } of servedNow) expect(id, "first come, first served").toBeLessThan(oldestLeft);
+    for (const { id } of servedNow) {
+      expect(id, "first come, first served").toBeLessThan(oldestLeft);
+    }
     world.check();
   }
 
@@ -153,7 +157,9 @@ const borrow: Step = {
     world.borrow();
     return () => {
       // An idle session may be at the end of its age, so that the borrower waits for a dial.
-      if (!canServe) expect(world.borrowers.at(-1)?.outcome.type).toBe("waiting");
+      if (!canServe) {
+        expect(world.borrowers.at(-1)?.outcome.type).toBe("waiting");
+      }
     };
   },
 };
@@ -211,7 +217,9 @@ const accept = (index: number): Step => ({
       const backend = dial.accept();
       return () => {
         expect(backend.hasEnded).toBe(!isWelcome);
-        if (!isWelcome || first === undefined) return;
+        if (!isWelcome || first === undefined) {
+          return;
+        }
         expect(first.outcome).toMatchObject({ type: "held", lease: { backend } });
       };
     }),

@@ -63,7 +63,9 @@ test("serves those who wait in the order they came", async () => {
 
 test("opens no more sessions than its capacity", async () => {
   const { pool, server } = setUp({ capacity: 2, acceptsAtOnce: false });
-  for (let count = 0; count < 5; count += 1) void pool.acquire();
+  for (let count = 0; count < 5; count += 1) {
+    void pool.acquire();
+  }
   expect(server.dials).toHaveLength(2);
 });
 
@@ -288,7 +290,9 @@ test("a session that breaks while it is lent makes room for those who wait", asy
 test("a session in a transaction, or with something in flight, is not lent again", async () => {
   const { pool, server } = setUp({ capacity: 1 });
   const inTransaction = await pool.acquire();
-  if (server.backends[0] !== undefined) server.backends[0].transactionStatus = "T";
+  if (server.backends[0] !== undefined) {
+    server.backends[0].transactionStatus = "T";
+  }
   inTransaction.release();
   const busy = await pool.acquire();
   const unfinished = failureOf(busy.backend.query("select 1", { write: () => undefined }));
@@ -319,7 +323,9 @@ test("its place is not free before the server has ended the session", async () =
   const { pool, server, clock, budget } = setUp({ capacity: 1, waitTimeoutMs: 0 });
   const lease = await pool.acquire();
   const [backend] = server.backends;
-  if (backend !== undefined) backend.closesAtOnce = false;
+  if (backend !== undefined) {
+    backend.closesAtOnce = false;
+  }
   clock.advance(10_000);
   lease.release();
   const waiting = pool.acquire();
@@ -331,7 +337,9 @@ test("its place is not free before the server has ended the session", async () =
 test("gives up sessions when the budget shrinks, and no more than it must", async () => {
   const { pool, server, budget } = setUp({ capacity: 4 });
   const leases = await Promise.all([1, 2, 3, 4].map(() => pool.acquire()));
-  for (const lease of leases) lease.release();
+  for (const lease of leases) {
+    lease.release();
+  }
   budget.limit = 3;
   (await pool.acquire()).release();
   expect(server.live).toHaveLength(3);

@@ -65,10 +65,16 @@ export class Pool {
    */
   acquire(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<Lease> {
     const { signal } = options;
-    if (signal?.aborted === true) return Promise.reject(abortError(signal));
-    if (this.#closing !== undefined) return Promise.reject(closedError());
+    if (signal?.aborted === true) {
+      return Promise.reject(abortError(signal));
+    }
+    if (this.#closing !== undefined) {
+      return Promise.reject(closedError());
+    }
     const member = this.#takeIdle();
-    if (member !== undefined) return Promise.resolve(this.#lend(member));
+    if (member !== undefined) {
+      return Promise.resolve(this.#lend(member));
+    }
     const waiting = this.#waiting.enter(signal, () => this.#exhaustedError());
     this.#dialForWaiting();
     return waiting;
@@ -79,9 +85,13 @@ export class Pool {
    * at once, lent ones when they come back.
    */
   setAccess(access: BackendAccess): void {
-    if (access === this.#access) return;
+    if (access === this.#access) {
+      return;
+    }
     this.#access = access;
-    for (const member of this.#idle.clear()) this.#end(member);
+    for (const member of this.#idle.clear()) {
+      this.#end(member);
+    }
   }
 
   /**
@@ -90,15 +100,21 @@ export class Pool {
    * Idempotent; never rejects.
    */
   async close(): Promise<void> {
-    if (this.#closing !== undefined) return await this.#closing.promise;
+    if (this.#closing !== undefined) {
+      return await this.#closing.promise;
+    }
     this.#closing = Promise.withResolvers();
     const error = closedError();
     this.#redialTimer?.cancel();
     this.#waiting.refuse(error);
     this.#stopDials.abort(error);
-    for (const member of this.#idle.clear()) this.#end(member);
+    for (const member of this.#idle.clear()) {
+      this.#end(member);
+    }
     const grace = this.#options.clock.setTimer(() => {
-      for (const member of this.#members) member.backend.destroy(error);
+      for (const member of this.#members) {
+        member.backend.destroy(error);
+      }
     }, this.#options.closeGraceMs);
     this.#resolveIfClosed();
     await this.#closing.promise;
@@ -108,7 +124,9 @@ export class Pool {
   #takeIdle(): Member | undefined {
     for (;;) {
       const member = this.#idle.pop();
-      if (member === undefined || this.#isUsable(member)) return member;
+      if (member === undefined || this.#isUsable(member)) {
+        return member;
+      }
       this.#end(member);
     }
   }
@@ -129,7 +147,9 @@ export class Pool {
   #lend(member: Member): Lease {
     let held = true;
     const giveBack = (action: () => void): void => {
-      if (held && this.#members.has(member)) action();
+      if (held && this.#members.has(member)) {
+        action();
+      }
       held = false;
     };
     return {
@@ -137,7 +157,9 @@ export class Pool {
       release: () => giveBack(() => this.#place(member)),
       discard: (reason) =>
         giveBack(() => {
-          if (!member.backend.idle) member.backend.destroy(reason);
+          if (!member.backend.idle) {
+            member.backend.destroy(reason);
+          }
           this.#end(member);
         }),
     };
@@ -145,9 +167,13 @@ export class Pool {
 
   /** Finds the next place for a session that nobody uses: a borrower, the idle ones, or the door. */
   #place(member: Member): void {
-    if (!this.#isUsable(member)) this.#end(member);
-    else if (this.#waiting.size > 0) this.#waiting.serve(this.#lend(member));
-    else this.#idle.push(member);
+    if (!this.#isUsable(member)) {
+      this.#end(member);
+    } else if (this.#waiting.size > 0) {
+      this.#waiting.serve(this.#lend(member));
+    } else {
+      this.#idle.push(member);
+    }
   }
 
   #dialForWaiting(): void {
@@ -158,8 +184,11 @@ export class Pool {
       this.#members.size + this.#dials < capacity
     ) {
       const slot = budget.tryAcquire();
-      if (slot === undefined) this.#dialLater();
-      else void this.#dial(slot);
+      if (slot === undefined) {
+        this.#dialLater();
+      } else {
+        void this.#dial(slot);
+      }
     }
   }
 
@@ -218,18 +247,25 @@ export class Pool {
 
   #onEnded(member: Member, end: BackendEnd): void {
     this.#members.delete(member);
-    if (member.leaving) this.#leaving -= 1;
+    if (member.leaving) {
+      this.#leaving -= 1;
+    }
     member.slot.release();
     this.#idle.remove(member);
     if (end.type === "lost") {
       this.#options.logger.info({ err: end.error }, "connection to the database lost");
     }
-    if (this.#closing === undefined) this.#dialForWaiting();
-    else this.#resolveIfClosed();
+    if (this.#closing === undefined) {
+      this.#dialForWaiting();
+    } else {
+      this.#resolveIfClosed();
+    }
   }
 
   #resolveIfClosed(): void {
-    if (this.#members.size + this.#dials === 0) this.#closing?.resolve();
+    if (this.#members.size + this.#dials === 0) {
+      this.#closing?.resolve();
+    }
   }
 
   #exhaustedError(): MultiPoolerError {

@@ -12,7 +12,9 @@ const READ_ONLY_SQL_TRANSACTION = "25006";
  * DATABASE_ERROR, or AUTHENTICATION_FAILED if it is about who we are.
  */
 export function dialError(error: unknown): MultiPoolerError {
-  if (error instanceof MultiPoolerError) return error;
+  if (error instanceof MultiPoolerError) {
+    return error;
+  }
   if (!(error instanceof PgwireError)) {
     return internalError("opening a connection failed unexpectedly", error);
   }
@@ -37,7 +39,9 @@ export function dialError(error: unknown): MultiPoolerError {
 
 /** What a failed query means. */
 export function queryError(error: unknown): MultiPoolerError {
-  if (!(error instanceof PgwireError)) return internalError("a query failed unexpectedly", error);
+  if (!(error instanceof PgwireError)) {
+    return internalError("a query failed unexpectedly", error);
+  }
   switch (error.code) {
     case PgwireErrorCode.Postgres:
       return error.diagnostic?.code === READ_ONLY_SQL_TRANSACTION
@@ -62,7 +66,9 @@ export function queryError(error: unknown): MultiPoolerError {
 
 /** Whether it is certain that PostgreSQL saw nothing of the query that failed with `error`. */
 export function isUnsent(error: unknown): boolean {
-  if (!(error instanceof PgwireError) || error.sent) return false;
+  if (!(error instanceof PgwireError) || error.sent) {
+    return false;
+  }
   return error.code === PgwireErrorCode.ConnectionLost || error.code === PgwireErrorCode.Closed;
 }
 

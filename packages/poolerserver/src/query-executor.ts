@@ -63,7 +63,9 @@ export class QueryExecutor implements QueryService {
     }
     using admission = gate.admit(request.target?.mode ?? QueryMode.Unspecified, signal);
     requireUser(request.user, served);
-    if (admission.isReadOnly) requireReadOnly(request.sql);
+    if (admission.isReadOnly) {
+      requireReadOnly(request.sql);
+    }
     await this.#execute(request.sql, sink, admission.signal);
   }
 
@@ -85,16 +87,24 @@ export class QueryExecutor implements QueryService {
         clock,
         terminate,
       }).run();
-      if (result.type === "done") return;
-      if (result.type === "failed" || attempt === MAX_ATTEMPTS) throw result.error;
+      if (result.type === "done") {
+        return;
+      }
+      if (result.type === "failed" || attempt === MAX_ATTEMPTS) {
+        throw result.error;
+      }
     }
   }
 }
 
 function requireTarget(target: QueryTarget | undefined, served: ServedTarget): void {
-  if (target === undefined) return;
+  if (target === undefined) {
+    return;
+  }
   for (const part of ["tableGroup", "shard", "database"] as const) {
-    if (target[part] === "" || served[part] === "" || target[part] === served[part]) continue;
+    if (target[part] === "" || served[part] === "" || target[part] === served[part]) {
+      continue;
+    }
     throw new MultiPoolerError(
       PoolerErrorCode.WrongTarget,
       `the request is for ${part} "${target[part]}", this pooler serves "${served[part]}"`,
@@ -103,7 +113,9 @@ function requireTarget(target: QueryTarget | undefined, served: ServedTarget): v
 }
 
 function requireUser(user: string, served: ServedTarget): void {
-  if (user === "" || user === served.user) return;
+  if (user === "" || user === served.user) {
+    return;
+  }
   throw new MultiPoolerError(
     PoolerErrorCode.Unimplemented,
     `the request is to run as "${user}", but this pooler runs queries as "${served.user}" only`,
@@ -112,7 +124,9 @@ function requireUser(user: string, served: ServedTarget): void {
 
 function requireReadOnly(sql: string): void {
   const found = findReadOnlyEscape(sql);
-  if (found === undefined) return;
+  if (found === undefined) {
+    return;
+  }
   const message = `${found} is not allowed while the pooler serves read-only`;
   throw new MultiPoolerError(PoolerErrorCode.ReadOnly, message, {
     diagnostic: errorDiagnostic("25006", message),

@@ -32,7 +32,9 @@ const READ_ONLY_SETTINGS = new Set(["transaction_read_only", "default_transactio
 export function findReadOnlyEscape(sql: string): string | undefined {
   for (const dialect of dialectsOf(sql)) {
     const found = escapeIn(splitStatements(sql, dialect));
-    if (found !== undefined) return found;
+    if (found !== undefined) {
+      return found;
+    }
   }
   return undefined;
 }
@@ -43,7 +45,9 @@ function escapeIn(statements: readonly SqlToken[][]): string | undefined {
       return "a statement behind the end of a transaction";
     }
     const found = escapeInStatement(statement);
-    if (found !== undefined) return found;
+    if (found !== undefined) {
+      return found;
+    }
   }
   return undefined;
 }
@@ -106,18 +110,26 @@ function readWriteIn(statement: readonly SqlToken[]): string | undefined {
 function settingIn(statement: readonly SqlToken[]): string | undefined {
   for (const { kind, text } of statement) {
     const name = text?.toLowerCase();
-    if (kind !== "symbol" && name !== undefined && READ_ONLY_SETTINGS.has(name)) return name;
+    if (kind !== "symbol" && name !== undefined && READ_ONLY_SETTINGS.has(name)) {
+      return name;
+    }
   }
   return undefined;
 }
 
 function escapeBySetConfig(statement: readonly SqlToken[]): string | undefined {
   for (const [index, token] of statement.entries()) {
-    if (!isName(token, "set_config") || statement[index + 1]?.text !== "(") continue;
+    if (!isName(token, "set_config") || statement[index + 1]?.text !== "(") {
+      continue;
+    }
     const name = statement[index + 2];
     const isConstant = name?.kind === "string" && statement[index + 3]?.text === ",";
-    if (!isConstant || name.text === undefined) return "set_config of a name that is not constant";
-    if (READ_ONLY_SETTINGS.has(name.text.toLowerCase())) return `set_config of ${name.text}`;
+    if (!isConstant || name.text === undefined) {
+      return "set_config of a name that is not constant";
+    }
+    if (READ_ONLY_SETTINGS.has(name.text.toLowerCase())) {
+      return `set_config of ${name.text}`;
+    }
   }
   return undefined;
 }

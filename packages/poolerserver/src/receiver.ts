@@ -32,16 +32,22 @@ export class Receiver implements ResultSink {
   }
 
   write(event: ResultEvent): Promise<void> | undefined {
-    if (event.type === "parameterStatus") this.#hasSeenSetting = true;
+    if (event.type === "parameterStatus") {
+      this.#hasSeenSetting = true;
+    }
     if (this.#stopped) {
       this.#hasDropped = true;
       return undefined;
     }
     try {
       const behind = this.#sink.write(event);
-      if (behind === undefined) return undefined;
+      if (behind === undefined) {
+        return undefined;
+      }
       const waiting = this.#waitFor(behind);
-      if (this.#hurried) this.stop();
+      if (this.#hurried) {
+        this.stop();
+      }
       return waiting;
     } catch (error) {
       this.#fail(error);
@@ -52,14 +58,18 @@ export class Receiver implements ResultSink {
   /** Drops what comes from now on. */
   stop(): void {
     this.#stopped = true;
-    if (this.#waiting) this.#hasDropped = true;
+    if (this.#waiting) {
+      this.#hasDropped = true;
+    }
     this.#resume?.();
   }
 
   /** Waits for the sink no more: it gets what it takes at once, and is let go of otherwise. */
   hurry(): void {
     this.#hurried = true;
-    if (this.#waiting) this.stop();
+    if (this.#waiting) {
+      this.stop();
+    }
   }
 
   async #waitFor(behind: Promise<void>): Promise<void> {
@@ -72,7 +82,9 @@ export class Receiver implements ResultSink {
   }
 
   #fail(error: unknown): void {
-    if (this.#stopped) return;
+    if (this.#stopped) {
+      return;
+    }
     this.stop();
     this.#onFailure(error);
   }

@@ -68,9 +68,15 @@ class Model {
         this.started = true;
         this.cutAt = this.running.length > 0 ? now + GRACE_MS : Number.POSITIVE_INFINITY;
       }
-      if (this.started && this.running.length > 0) return;
-      if (isClosed && this.started) this.stop();
-      if (!isClosed) this.current = target;
+      if (this.started && this.running.length > 0) {
+        return;
+      }
+      if (isClosed && this.started) {
+        this.stop();
+      }
+      if (!isClosed) {
+        this.current = target;
+      }
       this.end(isClosed ? "NOT_OPEN" : "done");
     }
   }
@@ -78,7 +84,9 @@ class Model {
   /** Ends the transition under way. */
   end(outcome: string): void {
     const first = this.queue.shift();
-    if (first !== undefined) first.expected = outcome;
+    if (first !== undefined) {
+      first.expected = outcome;
+    }
     this.started = false;
     this.cutAt = Number.POSITIVE_INFINITY;
   }
@@ -200,7 +208,9 @@ const abort = (index: number): Step => ({
   run: (model) => {
     const at = index % Math.max(model.queue.length, 1);
     const transition = model.queue[at];
-    if (transition === undefined) return;
+    if (transition === undefined) {
+      return;
+    }
     transition.controller.abort();
     if (at === 0) {
       model.stop();
@@ -216,8 +226,12 @@ const advance = (ms: number): Step => ({
   name: `advance(${ms})`,
   run: (model, world) => {
     world.clock.advance(ms);
-    if (world.clock.now() < model.cutAt) return;
-    for (const running of model.running) running.cutFor ??= "NOT_SERVING";
+    if (world.clock.now() < model.cutAt) {
+      return;
+    }
+    for (const running of model.running) {
+      running.cutFor ??= "NOT_SERVING";
+    }
   },
 });
 

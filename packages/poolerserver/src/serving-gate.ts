@@ -66,10 +66,16 @@ export class ServingGate {
    * DEADLINE_EXCEEDED if the signal has aborted.
    */
   admit(mode: QueryMode, signal: AbortSignal | undefined): Admission {
-    if (signal?.aborted === true) throw abortError(signal);
+    if (signal?.aborted === true) {
+      throw abortError(signal);
+    }
     const { current, wanted } = this.#state;
-    if (wanted !== undefined) throw leavingError(wanted);
-    if (!isServingStatus(current.status)) throw notServingError(current);
+    if (wanted !== undefined) {
+      throw leavingError(wanted);
+    }
+    if (!isServingStatus(current.status)) {
+      throw notServingError(current);
+    }
     if (needsPrimary(mode) && current.role !== PoolerRole.Primary) {
       throw new MultiPoolerError(
         PoolerErrorCode.NotServing,
@@ -102,16 +108,22 @@ export class ServingGate {
 
   /** Begins before it returns, unless an earlier turn is under way. */
   async #inTurn(work: () => Promise<void>, signal?: AbortSignal): Promise<void> {
-    if (signal?.aborted === true) throw abortError(signal);
+    if (signal?.aborted === true) {
+      throw abortError(signal);
+    }
     const before = this.#lastTurn;
     const turn = Promise.withResolvers<void>();
     const ended = before === undefined ? turn.promise : before.then(() => turn.promise);
     this.#lastTurn = ended;
     void ended.then(() => {
-      if (this.#lastTurn === ended) this.#lastTurn = undefined;
+      if (this.#lastTurn === ended) {
+        this.#lastTurn = undefined;
+      }
     });
     try {
-      if (before !== undefined) await untilAborted(before, signal);
+      if (before !== undefined) {
+        await untilAborted(before, signal);
+      }
       await work();
     } finally {
       turn.resolve();
@@ -121,7 +133,9 @@ export class ServingGate {
   async #transition(target: ServingTarget, signal: AbortSignal | undefined): Promise<void> {
     const { current } = this.#state;
     const becomesServing = isServingStatus(target.status);
-    if (becomesServing) this.#requireOpen(target);
+    if (becomesServing) {
+      this.#requireOpen(target);
+    }
     if (becomesServing && target.status === current.status && target.role === current.role) {
       this.#state = { current: target, wanted: undefined };
       return;
@@ -152,7 +166,9 @@ export class ServingGate {
   }
 
   #requireOpen(target: ServingTarget): void {
-    if (this.#options.isOpen()) return;
+    if (this.#options.isOpen()) {
+      return;
+    }
     const message = `the controller is not open, and cannot become ${target.status}`;
     throw new MultiPoolerError(PoolerErrorCode.NotOpen, message);
   }
@@ -174,20 +190,26 @@ export class ServingGate {
   }
 
   async #whenDrained(): Promise<void> {
-    if (this.#admitted.size === 0) return;
+    if (this.#admitted.size === 0) {
+      return;
+    }
     this.#drained ??= Promise.withResolvers();
     await this.#drained.promise;
   }
 
   #onEnd(admission: Admission): void {
     this.#admitted.delete(admission);
-    if (this.#admitted.size > 0) return;
+    if (this.#admitted.size > 0) {
+      return;
+    }
     this.#drained?.resolve();
     this.#drained = undefined;
   }
 
   #cut(reason: MultiPoolerError): void {
-    for (const admission of this.#admitted) admission.cut(reason);
+    for (const admission of this.#admitted) {
+      admission.cut(reason);
+    }
   }
 }
 

@@ -68,26 +68,38 @@ const HARMLESS_FUNCTIONS = words(`
  * column (`a.f` for `f(a)`).
  */
 export function sessionResidue(sql: string): SessionResidue {
-  if (sql.length > MAX_READ_LENGTH) return residueAtAGlance(sql);
+  if (sql.length > MAX_READ_LENGTH) {
+    return residueAtAGlance(sql);
+  }
   let residue: SessionResidue = "none";
   for (const dialect of dialectsOf(sql)) {
     for (const statement of splitStatements(sql, dialect)) {
-      if (isLasting(statement)) return "lasting";
-      if (isPlain(statement)) continue;
-      if (residue !== "copy") residue = isWord(statement[0], "copy") ? "copy" : "state";
+      if (isLasting(statement)) {
+        return "lasting";
+      }
+      if (isPlain(statement)) {
+        continue;
+      }
+      if (residue !== "copy") {
+        residue = isWord(statement[0], "copy") ? "copy" : "state";
+      }
     }
   }
   return residue;
 }
 
 function residueAtAGlance(sql: string): SessionResidue {
-  if (LASTING.test(sql)) return "lasting";
+  if (LASTING.test(sql)) {
+    return "lasting";
+  }
   return COPY.test(sql) ? "copy" : "state";
 }
 
 function isLasting(statement: readonly SqlToken[]): boolean {
   const [lead] = statement;
-  if (isWord(lead, "load")) return true;
+  if (isWord(lead, "load")) {
+    return true;
+  }
   const isSet = isWord(lead, "set");
   return statement.some(
     ({ kind, text }) =>
@@ -99,10 +111,16 @@ function isLasting(statement: readonly SqlToken[]): boolean {
 
 function isPlain(statement: readonly SqlToken[]): boolean {
   const lead = statement.find(({ text }) => text !== "(");
-  if (lead?.kind !== "word" || !PLAIN_LEADS.has(lead.text)) return false;
+  if (lead?.kind !== "word" || !PLAIN_LEADS.has(lead.text)) {
+    return false;
+  }
   return statement.every((token, index) => {
-    if (token.kind === "word" && NOT_PLAIN.has(token.text)) return false;
-    if (statement[index + 1]?.text !== "(") return true;
+    if (token.kind === "word" && NOT_PLAIN.has(token.text)) {
+      return false;
+    }
+    if (statement[index + 1]?.text !== "(") {
+      return true;
+    }
     return !isCallable(token) || isHarmlessCall(token, statement[index - 1]);
   });
 }
@@ -114,7 +132,9 @@ function isCallable({ kind }: SqlToken): boolean {
 
 function isHarmlessCall(name: SqlToken, before: SqlToken | undefined): boolean {
   // A name with a schema or with quotes may be anyone's function.
-  if (name.kind !== "word" || before?.text === ".") return false;
+  if (name.kind !== "word" || before?.text === ".") {
+    return false;
+  }
   return SYNTAX.has(name.text) || HARMLESS_FUNCTIONS.has(name.text);
 }
 

@@ -32,7 +32,9 @@ export class SharedAttempt {
     try {
       await untilAborted(this.#ended, signal);
     } catch (error) {
-      if (this.#callers > 1) throw error;
+      if (this.#callers > 1) {
+        throw error;
+      }
       this.#controller.abort(signal?.reason);
       await this.#ended;
     } finally {

@@ -44,8 +44,12 @@ export function splitStatements(sql: string, dialect: SqlDialect): SqlToken[][] 
       statement.push(token);
       continue;
     }
-    if (statement.length > 0) statements.push(statement);
-    if (token === undefined) return statements;
+    if (statement.length > 0) {
+      statements.push(statement);
+    }
+    if (token === undefined) {
+      return statements;
+    }
     statement = [];
   }
 }
@@ -77,11 +81,21 @@ class Scanner {
   next(): SqlToken | undefined {
     this.#skipBlanks();
     const char = this.#sql[this.#at];
-    if (char === undefined) return undefined;
-    if (isWordStart(char.charCodeAt(0))) return this.#word();
-    if (char === "'") return this.#string(1, this.#dialect.backslashEscapes);
-    if (char === '"') return { kind: "identifier", text: this.#quoted(1, IDENTIFIER_PIECE, '"') };
-    if (char === "$") return this.#dollarQuoted() ?? this.#symbol(char);
+    if (char === undefined) {
+      return undefined;
+    }
+    if (isWordStart(char.charCodeAt(0))) {
+      return this.#word();
+    }
+    if (char === "'") {
+      return this.#string(1, this.#dialect.backslashEscapes);
+    }
+    if (char === '"') {
+      return { kind: "identifier", text: this.#quoted(1, IDENTIFIER_PIECE, '"') };
+    }
+    if (char === "$") {
+      return this.#dollarQuoted() ?? this.#symbol(char);
+    }
     return this.#take(NUMBER) === undefined ? this.#symbol(char) : ZERO;
   }
 
@@ -97,10 +111,14 @@ class Scanner {
           this.#at += 1;
           break;
         case "-":
-          if (this.#take(LINE_COMMENT) === undefined) return;
+          if (this.#take(LINE_COMMENT) === undefined) {
+            return;
+          }
           break;
         case "/":
-          if (!this.#sql.startsWith("/*", this.#at)) return;
+          if (!this.#sql.startsWith("/*", this.#at)) {
+            return;
+          }
           this.#skipBlockComment();
           break;
         default:
@@ -126,15 +144,18 @@ class Scanner {
 
   #word(): SqlToken {
     const start = this.#at;
-    do this.#at += 1;
-    while (isWordPart(this.#sql.charCodeAt(this.#at)));
+    do {
+      this.#at += 1;
+    } while (isWordPart(this.#sql.charCodeAt(this.#at)));
     const word = this.#sql.slice(start, this.#at);
     return this.#prefixed(word) ?? { kind: "word", text: asciiLower(word) };
   }
 
   /** The string or name that begins with the letter `prefix`, if one does. */
   #prefixed(prefix: string): SqlToken | undefined {
-    if (prefix.length > 1) return undefined;
+    if (prefix.length > 1) {
+      return undefined;
+    }
     const first = this.#sql[this.#at];
     const second = this.#sql[this.#at + 1];
     switch (prefix) {
@@ -148,10 +169,16 @@ class Scanner {
         return first === "'" ? this.#string(1, false) : undefined;
       case "u":
       case "U":
-        if (first !== "&") return undefined;
-        if (second === "'") this.#quoted(2, PLAIN_STRING_PIECE, "'", CONTINUATION);
-        else if (second === '"') this.#quoted(2, IDENTIFIER_PIECE, '"');
-        else return undefined;
+        if (first !== "&") {
+          return undefined;
+        }
+        if (second === "'") {
+          this.#quoted(2, PLAIN_STRING_PIECE, "'", CONTINUATION);
+        } else if (second === '"') {
+          this.#quoted(2, IDENTIFIER_PIECE, '"');
+        } else {
+          return undefined;
+        }
         return { kind: second === "'" ? "string" : "identifier", text: undefined };
       default:
         return undefined;
@@ -175,13 +202,17 @@ class Scanner {
       if (this.#sql[this.#at] === quote) {
         text += quote;
         this.#at += 1;
-      } else if (continuation === undefined || this.#take(continuation) === undefined) return text;
+      } else if (continuation === undefined || this.#take(continuation) === undefined) {
+        return text;
+      }
     }
   }
 
   #dollarQuoted(): SqlToken | undefined {
     const delimiter = this.#take(DOLLAR_QUOTE);
-    if (delimiter === undefined) return undefined;
+    if (delimiter === undefined) {
+      return undefined;
+    }
     const end = this.#sql.indexOf(delimiter, this.#at);
     const text = this.#sql.slice(this.#at, end < 0 ? undefined : end);
     this.#at += text.length + delimiter.length;
@@ -196,7 +227,9 @@ class Scanner {
   #take(pattern: RegExp): string | undefined {
     pattern.lastIndex = this.#at;
     const found = pattern.exec(this.#sql)?.[0];
-    if (found === undefined || found === "") return undefined;
+    if (found === undefined || found === "") {
+      return undefined;
+    }
     this.#at += found.length;
     return found;
   }
@@ -212,6 +245,8 @@ function isWordPart(code: number): boolean {
 }
 
 function asciiLower(word: string): string {
-  if (!UPPER.test(word)) return word;
+  if (!UPPER.test(word)) {
+    return word;
+  }
   return word.replaceAll(/[A-Z]+/g, (letters) => letters.toLowerCase());
 }

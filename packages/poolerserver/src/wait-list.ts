@@ -34,7 +34,9 @@ export class WaitList<T> {
     const { promise, resolve, reject } = Promise.withResolvers<T>();
     let timer: Timer | undefined;
     const onAbort = (): void => {
-      if (signal !== undefined) waiter.reject(abortError(signal));
+      if (signal !== undefined) {
+        waiter.reject(abortError(signal));
+      }
     };
     const leave = (): void => {
       this.#waiters.delete(waiter);
@@ -67,6 +69,8 @@ export class WaitList<T> {
 
   /** Refuses `count` callers, leaving out the first `after`. */
   refuse(error: MultiPoolerError, after = 0, count: number = Number.POSITIVE_INFINITY): void {
-    for (const waiter of [...this.#waiters].slice(after, after + count)) waiter.reject(error);
+    for (const waiter of [...this.#waiters].slice(after, after + count)) {
+      waiter.reject(error);
+    }
   }
 }

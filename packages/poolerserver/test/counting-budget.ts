@@ -10,12 +10,16 @@ export class CountingBudget implements ConnectionBudget {
   }
 
   tryAcquire(): ConnectionSlot | undefined {
-    if (this.used >= this.limit) return undefined;
+    if (this.used >= this.limit) {
+      return undefined;
+    }
     this.used += 1;
     let held = true;
     return {
       release: () => {
-        if (held) this.used -= 1;
+        if (held) {
+          this.used -= 1;
+        }
         held = false;
       },
     };

@@ -46,7 +46,9 @@ export class FakeBackend implements Backend {
   }
 
   query(sql: string, sink: ResultSink): Promise<void> {
-    if (this.#ended || this.isBroken) return Promise.reject(lost(false));
+    if (this.#ended || this.isBroken) {
+      return Promise.reject(lost(false));
+    }
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const request: FakeRequest = {
       sql,
@@ -77,7 +79,9 @@ export class FakeBackend implements Backend {
 
   async close(): Promise<void> {
     this.closeCalls += 1;
-    if (this.closesAtOnce) this.#end({ type: "closed" });
+    if (this.closesAtOnce) {
+      this.#end({ type: "closed" });
+    }
     await this.#closed.promise;
   }
 
@@ -96,9 +100,13 @@ export class FakeBackend implements Backend {
   }
 
   #end(end: BackendEnd): void {
-    if (this.#ended) return;
+    if (this.#ended) {
+      return;
+    }
     this.#ended = true;
-    for (const request of this.#inFlight) request.fail(lost(true));
+    for (const request of this.#inFlight) {
+      request.fail(lost(true));
+    }
     this.#closed.resolve(end);
   }
 }

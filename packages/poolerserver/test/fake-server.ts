@@ -30,7 +30,9 @@ export class FakeServer {
     const { promise, resolve, reject } = Promise.withResolvers<FakeBackend>();
     const leave = (): void => {
       const position = this.dials.indexOf(dial);
-      if (position >= 0) this.dials.splice(position, 1);
+      if (position >= 0) {
+        this.dials.splice(position, 1);
+      }
     };
     const dial: FakeDial = {
       access,
@@ -38,7 +40,9 @@ export class FakeServer {
       accept: () => {
         leave();
         const backend = new FakeBackend(this.#onQuery);
-        if (access === "read-only") backend.parameters.set("default_transaction_read_only", "on");
+        if (access === "read-only") {
+          backend.parameters.set("default_transaction_read_only", "on");
+        }
         this.backends.push(backend);
         backend.isBroken = this.opensDeadSessions;
         resolve(backend);
@@ -51,7 +55,9 @@ export class FakeServer {
     };
     this.dials.push(dial);
     signal.addEventListener("abort", () => dial.refuse());
-    if (this.#acceptsAtOnce) dial.accept();
+    if (this.#acceptsAtOnce) {
+      dial.accept();
+    }
     return promise;
   };
 

@@ -355,6 +355,8 @@ async function untilRunning(sql: string): Promise<void> {
       "select 1 from pg_stat_activity where datname = 'app' and state = 'active' and query = $1",
       { values: [sql] },
     );
-    if (rows.length > 0) return;
+    if (rows.length > 0) {
+      return;
+    }
   }
 }

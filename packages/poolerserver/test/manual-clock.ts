@@ -32,7 +32,9 @@ export class ManualClock implements Clock {
       const [next] = [...this.#entries]
         .filter(({ dueAt }) => dueAt <= end)
         .toSorted((a, b) => a.dueAt - b.dueAt);
-      if (next === undefined) break;
+      if (next === undefined) {
+        break;
+      }
       this.#entries.delete(next);
       this.#now = Math.max(this.#now, next.dueAt);
       next.callback();

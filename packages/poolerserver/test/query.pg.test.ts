@@ -105,7 +105,9 @@ test("a reader that stops makes PostgreSQL wait, and memory does not grow meanwh
   let received = 0;
   const sink: ResultSink = {
     write(event: ResultEvent) {
-      if (event.type === "rows") received += event.rowCount;
+      if (event.type === "rows") {
+        received += event.rowCount;
+      }
       return goOn.promise;
     },
   };
@@ -115,7 +117,9 @@ test("a reader that stops makes PostgreSQL wait, and memory does not grow meanwh
   const reading = pooler.getExecutor().streamExecute(request(sql), sink);
   await untilActivity("wait_event = 'ClientWrite'");
   const receivedSoFar = received;
-  for (let others = 0; others < 20; others += 1) await query(pooler, "select repeat('x', 100000)");
+  for (let others = 0; others < 20; others += 1) {
+    await query(pooler, "select repeat('x', 100000)");
+  }
   expect(received).toBe(receivedSoFar);
   const grown = process.memoryUsage().rss - before;
   expect(grown / 1024 / 1024).toBeLessThan(50);
@@ -221,6 +225,8 @@ async function untilActivity(condition: string): Promise<void> {
       `select 1 from pg_stat_activity where datname = $1 and ${condition}`,
       { values: [database.name] },
     );
-    if (rows.length > 0) return;
+    if (rows.length > 0) {
+      return;
+    }
   }
 }

@@ -35,7 +35,9 @@ afterAll(async () => {
 
 beforeEach(async () => {
   const prepared = await postgres.sql("select gid from pg_prepared_xacts");
-  for (const { gid } of prepared) await postgres.sql(`rollback prepared '${String(gid)}'`);
+  for (const { gid } of prepared) {
+    await postgres.sql(`rollback prepared '${String(gid)}'`);
+  }
   await postgres.sql("truncate ledger");
   const { host, port, user } = postgres;
   await using writer = await BackendConnection.connect({

@@ -27,8 +27,12 @@ test("kill -9 of the server ends the query with a typed error, and later ones ar
   const started = Promise.withResolvers<void>();
   const sink: ResultSink = {
     write(event) {
-      if (event.type === "rows") rows += event.rowCount;
-      if (rows > 0) started.resolve();
+      if (event.type === "rows") {
+        rows += event.rowCount;
+      }
+      if (rows > 0) {
+        started.resolve();
+      }
       return undefined;
     },
   };

@@ -22,8 +22,12 @@ export async function findBaseline(repository: string, file: string): Promise<Ba
   let reason = `this clone has neither ${CANDIDATES.join(" nor ")}`;
   for (const ref of CANDIDATES) {
     const commit = await commitOf(ref, git);
-    if (commit === undefined) continue;
-    if ((await git("ls-tree", commit, file)).length > 0) return { type: "commit", ref, commit };
+    if (commit === undefined) {
+      continue;
+    }
+    if ((await git("ls-tree", commit, file)).length > 0) {
+      return { type: "commit", ref, commit };
+    }
     reason = `${ref} has no ${file}`;
   }
   return { type: "none", reason };

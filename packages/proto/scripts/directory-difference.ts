@@ -19,8 +19,12 @@ export async function compareDirectories(
   const [expectedFiles, actualFiles] = await Promise.all([filesOf(expected), filesOf(actual)]);
   const paths = [...new Set([...expectedFiles, ...actualFiles])].toSorted();
   const differences = paths.map(async (path): Promise<Difference | undefined> => {
-    if (!actualFiles.has(path)) return { path, kind: "missing" };
-    if (!expectedFiles.has(path)) return { path, kind: "superfluous" };
+    if (!actualFiles.has(path)) {
+      return { path, kind: "missing" };
+    }
+    if (!expectedFiles.has(path)) {
+      return { path, kind: "superfluous" };
+    }
     const [one, other] = await Promise.all([
       readFile(join(expected, path)),
       readFile(join(actual, path)),
@@ -36,7 +40,9 @@ async function filesOf(directory: string): Promise<ReadonlySet<string>> {
     const files = entries.filter((entry) => entry.isFile());
     return new Set(files.map((entry) => relative(directory, join(entry.parentPath, entry.name))));
   } catch (error) {
-    if (error instanceof Error && Reflect.get(error, "code") === "ENOENT") return new Set();
+    if (error instanceof Error && Reflect.get(error, "code") === "ENOENT") {
+      return new Set();
+    }
     throw error;
   }
 }

@@ -14,7 +14,9 @@ const committed = join(repositoryDirectory, generatedPath);
 await runTask(async (scratch) => {
   const generated = await generateCode(scratch);
   const differences = await compareDirectories(generated, committed);
-  if (differences.length === 0) return;
+  if (differences.length === 0) {
+    return;
+  }
   if (values.check) {
     const lines = differences.map(({ path, kind }) => `${kind}: ${join(generatedPath, path)}`);
     const advice = "Run `pnpm --filter @multipooler/proto run generate` and commit the result.";

@@ -34,7 +34,9 @@ export async function run(
 }
 
 function describe(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
+  if (!(error instanceof Error)) {
+    return String(error);
+  }
   const printed = ["stdout", "stderr"].map((stream) => {
     const output: unknown = Reflect.get(error, stream);
     return Buffer.isBuffer(output) ? output.toString() : "";

@@ -18,7 +18,9 @@ test.each([
 test("each file comes after those that it imports, and without source comments", () => {
   const seen = new Set<string>();
   for (const file of set.file) {
-    for (const dependency of file.dependency) expect(seen).toContain(dependency);
+    for (const dependency of file.dependency) {
+      expect(seen).toContain(dependency);
+    }
     expect(file.sourceCodeInfo).toBeUndefined();
     seen.add(file.name);
   }

@@ -21,7 +21,9 @@ export class Alarm {
   async wait(ms: number, signal: AbortSignal): Promise<boolean> {
     await this.#clock.sleep(ms, AbortSignal.any([signal, this.#ringing.signal]));
     const rang = this.#ringing.signal.aborted;
-    if (rang) this.#ringing = new AbortController();
+    if (rang) {
+      this.#ringing = new AbortController();
+    }
     return rang;
   }
 }

@@ -16,7 +16,9 @@ test("no number of failures makes a wait that is not a number within bounds", ()
     fc.property(fc.nat(3000), fc.double({ min: 0, max: 1, noNaN: true }), (failures, jitter) => {
       const clock = new ManualClock();
       const backoff = new Backoff({ minMs: 10, maxMs: 30_000, clock, random: () => jitter });
-      for (let count = 0; count < failures; count += 1) backoff.nextMs();
+      for (let count = 0; count < failures; count += 1) {
+        backoff.nextMs();
+      }
       const wait = backoff.nextMs();
       expect(wait).toBeGreaterThanOrEqual(0);
       expect(wait).toBeLessThanOrEqual(30_000);

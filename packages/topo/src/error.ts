@@ -84,7 +84,9 @@ export function isPermanent(error: unknown): error is TopoError {
  */
 export function interruption(key: string, signal: AbortSignal): TopoError {
   const reason: unknown = signal.reason;
-  if (reason instanceof TopoError) return reason;
+  if (reason instanceof TopoError) {
+    return reason;
+  }
   const timedOut = reason instanceof Error && reason.name === "TimeoutError";
   return new TopoError({
     code: timedOut ? TopoErrorCode.Timeout : TopoErrorCode.Interrupted,

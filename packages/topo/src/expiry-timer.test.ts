@@ -10,7 +10,9 @@ test("it sweeps when the next thing expires, also when that has moved", async ()
     clock,
     sweep: (now) => {
       for (const at of expiries) {
-        if (at > now) continue;
+        if (at > now) {
+          continue;
+        }
         expiries.delete(at);
         swept.push(now);
       }

@@ -19,12 +19,16 @@ export class ExpiryTimer {
 
   /** Sweeps now, and from then on by itself: to be called whenever an expiry was set or moved. */
   schedule(): void {
-    if (this.#stopped) return;
+    if (this.#stopped) {
+      return;
+    }
     this.#sleeping.abort();
     this.#sleeping = new AbortController();
     const { clock, sweep } = this.#options;
     const next = sweep(clock.now());
-    if (next !== undefined) void this.#sweepAfter(next - clock.now(), this.#sleeping.signal);
+    if (next !== undefined) {
+      void this.#sweepAfter(next - clock.now(), this.#sleeping.signal);
+    }
   }
 
   /** Stops for good. */
@@ -35,6 +39,8 @@ export class ExpiryTimer {
 
   async #sweepAfter(ms: number, signal: AbortSignal): Promise<void> {
     await this.#options.clock.sleep(Math.max(1, ms), signal);
-    if (!signal.aborted) this.schedule();
+    if (!signal.aborted) {
+      this.schedule();
+    }
   }
 }

@@ -23,7 +23,9 @@ export async function follow<Event>(options: FollowOptions<Event>): Promise<void
         onEvent(event);
       }
     } catch (error) {
-      if (signal.aborted) return;
+      if (signal.aborted) {
+        return;
+      }
       onFailure(error);
     }
     await backoff.wait(signal);

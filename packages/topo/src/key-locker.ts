@@ -38,7 +38,9 @@ export class KeyLocker implements Locker {
     try {
       for (;;) {
         const { ahead } = await place.look();
-        if (ahead === undefined) return place.hold();
+        if (ahead === undefined) {
+          return place.hold();
+        }
         await place.waitUntilGone(ahead);
       }
     } catch (error) {
@@ -51,7 +53,9 @@ export class KeyLocker implements Locker {
     const place = await this.#queueUp(path, options);
     try {
       const { ahead, holder } = await place.look();
-      if (ahead === undefined) return place.hold();
+      if (ahead === undefined) {
+        return place.hold();
+      }
       const message = `held by ${holder.description}`;
       throw new TopoError({ code: TopoErrorCode.NodeExists, key: path, message });
     } catch (error) {
@@ -114,7 +118,9 @@ export class KeyLocker implements Locker {
       return new Place({ ...place, createVersion, sessionSignal: session.signal, onGone });
     } catch (error) {
       // Whether the key is there is known only of the other errors.
-      if (isTopoError(error, "TIMEOUT", "INTERRUPTED", "UNAVAILABLE")) await discard(place);
+      if (isTopoError(error, "TIMEOUT", "INTERRUPTED", "UNAVAILABLE")) {
+        await discard(place);
+      }
       throw error;
     }
   }

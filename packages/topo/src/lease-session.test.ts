@@ -19,14 +19,22 @@ class FakeLeases implements Leases {
 
   async renew(_id: bigint, signal: AbortSignal): Promise<boolean> {
     this.renewedAt.push(this.#clock.now());
-    if (this.answer === "silent") await aborted(signal);
-    if (this.answer === "refused") throw unavailable();
+    if (this.answer === "silent") {
+      await aborted(signal);
+    }
+    if (this.answer === "refused") {
+      throw unavailable();
+    }
     return this.answer === "alive";
   }
 
   async revoke(_id: bigint, signal: AbortSignal): Promise<void> {
-    if (this.answer === "silent") await aborted(signal);
-    if (this.answer === "refused") throw unavailable();
+    if (this.answer === "silent") {
+      await aborted(signal);
+    }
+    if (this.answer === "refused") {
+      throw unavailable();
+    }
     this.revoked += 1;
   }
 }

@@ -58,7 +58,9 @@ export class LeaseSession implements Session {
   }
 
   close({ signal }: Abortable = {}): Promise<void> {
-    if (this.#revoked !== undefined) return this.#revoked;
+    if (this.#revoked !== undefined) {
+      return this.#revoked;
+    }
     // After a loss or an orphaning there is still a lease that may be revoked, or not.
     this.#end(this.#error(TopoErrorCode.Interrupted, "the session was closed"));
     const { leases, id, ttlMs, clock } = this.#options;
@@ -81,16 +83,22 @@ export class LeaseSession implements Session {
     let wait = ttlMs / 3;
     for (;;) {
       await clock.sleep(Math.min(wait, this.#leftMs()), ended);
-      if (ended.aborted) return;
+      if (ended.aborted) {
+        return;
+      }
       const left = this.#leftMs();
-      if (left <= 0) return this.#lose("could not be renewed in time");
+      if (left <= 0) {
+        return this.#lose("could not be renewed in time");
+      }
       const sentAt = clock.now();
       try {
         const alive = await withDeadline(
           { ms: Math.min(left, ttlMs / 6), clock, signal: ended },
           (bounded) => leases.renew(id, bounded),
         );
-        if (!alive) return this.#lose("expired");
+        if (!alive) {
+          return this.#lose("expired");
+        }
         this.#confirmedAt = sentAt;
         wait = ttlMs / 3;
       } catch {
@@ -113,7 +121,9 @@ export class LeaseSession implements Session {
   }
 
   #end(reason: TopoError): void {
-    if (this.#ended.signal.aborted) return;
+    if (this.#ended.signal.aborted) {
+      return;
+    }
     this.#ended.abort(reason);
     this.#options.onEnd(this);
   }

@@ -57,13 +57,19 @@ export class Place {
     for await (const event of store.watch(ahead.key, { signal })) {
       switch (event.type) {
         case "snapshot":
-          if (!event.entries.some(isAhead)) return;
+          if (!event.entries.some(isAhead)) {
+            return;
+          }
           break;
         case "put":
-          if (event.entry.key === ahead.key && !isAhead(event.entry)) return;
+          if (event.entry.key === ahead.key && !isAhead(event.entry)) {
+            return;
+          }
           break;
         case "delete":
-          if (event.key === ahead.key) return;
+          if (event.key === ahead.key) {
+            return;
+          }
           break;
         case "interrupted":
         case "resumed":
@@ -122,7 +128,9 @@ async function remove(store: KeyValueStore, key: string, options: CompareOptions
   try {
     await store.delete(key, options);
   } catch (error) {
-    if (!isTopoError(error, TopoErrorCode.NoNode, TopoErrorCode.BadVersion)) throw error;
+    if (!isTopoError(error, TopoErrorCode.NoNode, TopoErrorCode.BadVersion)) {
+      throw error;
+    }
   }
 }
 
@@ -141,7 +149,9 @@ export async function discard({
         await remove(store, key, { version, signal });
         return;
       } catch (error) {
-        if (!isTopoError(error, TopoErrorCode.Unavailable)) return;
+        if (!isTopoError(error, TopoErrorCode.Unavailable)) {
+          return;
+        }
       }
       await backoff.wait(signal);
     }

@@ -96,7 +96,9 @@ export class PoolerPublisher {
 
   /** Starts registering in the background, with lifecycle STARTING. Idempotent. */
   open(): void {
-    if (this.#closed !== undefined) throw storeClosed(this.#name);
+    if (this.#closed !== undefined) {
+      throw storeClosed(this.#name);
+    }
     const { poolers, identity } = this.#options;
     this.#running ??= Promise.all([
       this.#keepWriting(),
@@ -121,7 +123,9 @@ export class PoolerPublisher {
     const stop = this.#stop.signal;
     await this.#report.board.until(
       ({ registered, lastError }) => {
-        if (!registered && isPermanent(lastError)) throw lastError;
+        if (!registered && isPermanent(lastError)) {
+          throw lastError;
+        }
         return registered;
       },
       this.#name,
@@ -131,9 +135,13 @@ export class PoolerPublisher {
 
   /** Changes what the record says, in the background; the latest wins. */
   publish(change: Partial<PoolerState>): void {
-    if (this.#stop.signal.aborted) return;
+    if (this.#stop.signal.aborted) {
+      return;
+    }
     this.#become({ ...this.#sources.state, ...change });
-    if (this.#keeper.says(this.#sources)) return;
+    if (this.#keeper.says(this.#sources)) {
+      return;
+    }
     this.#report.outdated();
     this.#alarm.ring();
   }
@@ -159,7 +167,9 @@ export class PoolerPublisher {
 
   async #close({ reason = "process stopping", signal }: PublisherCloseOptions): Promise<void> {
     this.#stop.abort(storeClosed(this.#name));
-    if (this.#running === undefined) return;
+    if (this.#running === undefined) {
+      return;
+    }
     await this.#running;
     this.#become(shutdownState(reason));
     await this.#write({ create: false, signal });
@@ -172,11 +182,17 @@ export class PoolerPublisher {
       try {
         await this.#write({ create: true, signal });
         this.#backoff.reset();
-        if (sources !== this.#sources) continue;
+        if (sources !== this.#sources) {
+          continue;
+        }
         const rang = await this.#alarm.wait(retryMs, signal);
-        if (!rang) this.#keeper.doubt();
+        if (!rang) {
+          this.#keeper.doubt();
+        }
       } catch (error) {
-        if (signal.aborted) return;
+        if (signal.aborted) {
+          return;
+        }
         this.#report.failed(error, "could not write the record of this pooler");
         await this.#alarm.wait(this.#backoff.nextMs(), signal);
       }
@@ -193,14 +209,18 @@ export class PoolerPublisher {
       { ms: writeTimeoutMs, clock: this.#clock, signal },
       (bounded) => this.#keeper.write(sources, { create, signal: bounded }),
     );
-    if (outcome !== "absent") this.#report.succeeded(outcome === "written", this.#finding());
+    if (outcome !== "absent") {
+      this.#report.succeeded(outcome === "written", this.#finding());
+    }
   }
 
   #observe(event: RecordEvent<Multipooler>): void {
     switch (event.type) {
       case "snapshot":
         this.#resumed();
-        for (const entry of event.entries) this.#observeRecord(entry);
+        for (const entry of event.entries) {
+          this.#observeRecord(entry);
+        }
         break;
       case "put":
         this.#observeRecord(event);

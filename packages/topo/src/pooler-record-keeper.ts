@@ -46,7 +46,9 @@ export class PoolerRecordKeeper {
   /** Takes note of the record as a watch tells it, unless something newer is known. */
   observe(seen: Versioned<Multipooler>): void {
     refuseOtherShard(seen.record, this.#options.identity);
-    if (this.#known !== undefined && seen.version <= this.#known.version) return;
+    if (this.#known !== undefined && seen.version <= this.#known.version) {
+      return;
+    }
     this.#observations += 1;
     this.#know(seen);
   }
@@ -80,12 +82,16 @@ export class PoolerRecordKeeper {
     const backoff = new Backoff({ minMs: 10, maxMs: 1000, clock, random });
     try {
       for (;;) {
-        if (signal.aborted) throw interruption(componentId(identity.id), signal);
+        if (signal.aborted) {
+          throw interruption(componentId(identity.id), signal);
+        }
         const outcome =
           this.#known === undefined && create
             ? await this.#create(sources, signal)
             : await this.#renew(sources, signal);
-        if (outcome !== "conflict") return outcome;
+        if (outcome !== "conflict") {
+          return outcome;
+        }
         await backoff.wait(signal);
       }
     } catch (error) {
@@ -101,10 +107,14 @@ export class PoolerRecordKeeper {
     const observations = this.#observations;
     try {
       const version = await poolers.create(identity.id, record, { signal });
-      if (observations === this.#observations) this.#know({ record, version });
+      if (observations === this.#observations) {
+        this.#know({ record, version });
+      }
       return "written";
     } catch (error) {
-      if (!isTopoError(error, TopoErrorCode.NodeExists)) throw error;
+      if (!isTopoError(error, TopoErrorCode.NodeExists)) {
+        throw error;
+      }
     }
     const outcome = await this.#renew(sources, signal);
     // It existed a moment ago: its deletion since then is one more conflict.
@@ -126,10 +136,14 @@ export class PoolerRecordKeeper {
       const version = unchanged
         ? known.version
         : await poolers.replace(identity.id, record, { version: known.version, signal });
-      if (observations === this.#observations) this.#know({ record, version });
+      if (observations === this.#observations) {
+        this.#know({ record, version });
+      }
       return unchanged ? "unchanged" : "written";
     } catch (error) {
-      if (!isTopoError(error, TopoErrorCode.NoNode, TopoErrorCode.BadVersion)) throw error;
+      if (!isTopoError(error, TopoErrorCode.NoNode, TopoErrorCode.BadVersion)) {
+        throw error;
+      }
       this.#known = undefined;
       return wasKnown || error.code === TopoErrorCode.BadVersion ? "conflict" : "absent";
     }

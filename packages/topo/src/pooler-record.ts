@@ -94,7 +94,9 @@ export function renewRecord(record: Multipooler, sources: RecordSources): Multip
 
 /** A replica's rule changes often and tells nobody anything, so only a primary's is published. */
 function publishedRouting(routing: RoutingState | undefined): RoutingState | undefined {
-  if (routing === undefined || routing.role === RoutingRole.ROUTING_ROLE_PRIMARY) return routing;
+  if (routing === undefined || routing.role === RoutingRole.ROUTING_ROLE_PRIMARY) {
+    return routing;
+  }
   return { role: routing.role, rule: undefined };
 }
 
@@ -107,7 +109,9 @@ export function sameRecord(a: Multipooler, b: Multipooler): boolean {
 export function refuseOtherShard(record: Multipooler, { id, shardKey }: PoolerIdentity): void {
   const found = shardName(record.shardKey);
   const wanted = shardName(shardKey);
-  if (found === wanted) return;
+  if (found === wanted) {
+    return;
+  }
   throw new TopoError({
     code: TopoErrorCode.RecordConflict,
     key: componentId(id),

@@ -67,7 +67,9 @@ export class PublisherReport {
 
   /** A write went well; `written` is false where the record said it all already. */
   succeeded(written: boolean, { type, upToDate }: Finding): void {
-    if (written) this.#log("debug", "wrote the record of this pooler");
+    if (written) {
+      this.#log("debug", "wrote the record of this pooler");
+    }
     this.board.set({
       registered: true,
       reachable: true,

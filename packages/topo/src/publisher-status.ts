@@ -47,10 +47,16 @@ export class StatusBoard {
   set(change: Partial<PublisherStatus>): void {
     const before = this.#status;
     const after = { ...before, ...change };
-    if (sameType(before.type, after.type)) after.type = before.type;
-    if (sameStatus(before, after)) return;
+    if (sameType(before.type, after.type)) {
+      after.type = before.type;
+    }
+    if (sameStatus(before, after)) {
+      return;
+    }
     this.#status = after;
-    for (const listener of this.#listeners) listener(after);
+    for (const listener of this.#listeners) {
+      listener(after);
+    }
   }
 
   watch(listener: StatusListener): () => void {
@@ -69,7 +75,9 @@ export class StatusBoard {
     signal: AbortSignal,
   ): Promise<void> {
     while (!holds(this.#status)) {
-      if (signal.aborted) throw interruption(key, signal);
+      if (signal.aborted) {
+        throw interruption(key, signal);
+      }
       const { promise, resolve } = Promise.withResolvers<void>();
       const wake = (): void => resolve();
       const unwatch = this.watch(wake);

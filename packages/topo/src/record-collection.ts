@@ -112,13 +112,19 @@ export class RecordCollection<Id, T> implements Records<Id, T> {
     for (;;) {
       const { record: current, version } = await this.get(id, { signal });
       const record = change(current);
-      if (record === undefined) return { record: current, version };
+      if (record === undefined) {
+        return { record: current, version };
+      }
       try {
         return { record, version: await this.replace(id, record, { version, signal }) };
       } catch (error) {
-        if (!isTopoError(error, TopoErrorCode.BadVersion)) throw error;
+        if (!isTopoError(error, TopoErrorCode.BadVersion)) {
+          throw error;
+        }
         await backoff.wait(never);
-        if (never.aborted) throw interruption(error.key, never);
+        if (never.aborted) {
+          throw interruption(error.key, never);
+        }
       }
     }
   }
@@ -135,7 +141,9 @@ export class RecordCollection<Id, T> implements Records<Id, T> {
     const prefix = only ?? `${joinKey(root, folder)}/`;
     const isWanted = (key: string): boolean =>
       only === undefined ? this.#isRecord(key) : key === only;
-    for await (const event of store.watch(prefix, { signal })) yield* this.#read(event, isWanted);
+    for await (const event of store.watch(prefix, { signal })) {
+      yield* this.#read(event, isWanted);
+    }
   }
 
   *#read(event: KeyEvent, isWanted: (key: string) => boolean): Iterable<RecordEvent<T>> {
@@ -144,10 +152,14 @@ export class RecordCollection<Id, T> implements Records<Id, T> {
         yield* this.#readSnapshot(event.entries.filter(({ key }) => isWanted(key)));
         break;
       case "put":
-        if (isWanted(event.entry.key)) yield this.#readPut(event.entry);
+        if (isWanted(event.entry.key)) {
+          yield this.#readPut(event.entry);
+        }
         break;
       case "delete":
-        if (isWanted(event.key)) yield event;
+        if (isWanted(event.key)) {
+          yield event;
+        }
         break;
       case "interrupted":
       case "resumed":
@@ -161,8 +173,11 @@ export class RecordCollection<Id, T> implements Records<Id, T> {
     const invalid: RecordEvent<T>[] = [];
     for (const entry of found) {
       const read = this.#readPut(entry);
-      if (read.type === "invalid") invalid.push(read);
-      else entries.push({ key: read.key, record: read.record, version: read.version });
+      if (read.type === "invalid") {
+        invalid.push(read);
+      } else {
+        entries.push({ key: read.key, record: read.record, version: read.version });
+      }
     }
     yield { type: "snapshot", entries };
     yield* invalid;
@@ -172,7 +187,9 @@ export class RecordCollection<Id, T> implements Records<Id, T> {
     try {
       return { type: "put", ...this.#decode(entry) };
     } catch (error) {
-      if (!isTopoError(error)) throw error;
+      if (!isTopoError(error)) {
+        throw error;
+      }
       return { type: "invalid", key: entry.key, error };
     }
   }
@@ -209,7 +226,9 @@ export class RecordCollection<Id, T> implements Records<Id, T> {
 
 /** The error that says which part of a listing is missing; `undefined` where none is. */
 function partialResult(prefix: string, failures: readonly unknown[]): TopoError | undefined {
-  if (failures.length === 0) return undefined;
+  if (failures.length === 0) {
+    return undefined;
+  }
   const message = `could not be read in part: ${failures.map(String).join("; ")}`;
   const cause = new AggregateError(failures, message);
   return new TopoError({ code: TopoErrorCode.PartialResult, key: prefix, message, cause });

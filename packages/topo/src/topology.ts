@@ -59,11 +59,15 @@ export class Topology implements TopoStore {
 
   cell(name: string): CellStore {
     const known = this.#cells.get(name);
-    if (known !== undefined) return known;
+    if (known !== undefined) {
+      return known;
+    }
     let located: Location | undefined;
     // Cells do not move while components run, so the record is read once.
     const locate = async (options: Abortable): Promise<Location> => {
-      if (located === undefined || this.#closed) located = await this.#locateCell(name, options);
+      if (located === undefined || this.#closed) {
+        located = await this.#locateCell(name, options);
+      }
       return located;
     };
     const store = { poolers: this.#collection(poolerKind, locate) };
@@ -98,7 +102,9 @@ export class Topology implements TopoStore {
 
   /** Cells often live on the servers of the global store, or on each other's: one connection then. */
   #connection(addresses: readonly string[], root: string): KeyValueStore {
-    if (this.#closed) throw storeClosed(joinKey(root));
+    if (this.#closed) {
+      throw storeClosed(joinKey(root));
+    }
     const name = addresses.toSorted().join(",");
     const connection = this.#connections.get(name) ?? this.#backend.connect(addresses);
     this.#connections.set(name, connection);
@@ -123,13 +129,17 @@ export async function ensureCell(
   try {
     return { record: (await cells.get(cell.name, { signal })).record, created: false };
   } catch (error) {
-    if (!isTopoError(error, TopoErrorCode.NoNode)) throw error;
+    if (!isTopoError(error, TopoErrorCode.NoNode)) {
+      throw error;
+    }
   }
   try {
     await cells.create(cell.name, cell, { signal });
     return { record: cell, created: true };
   } catch (error) {
-    if (!isTopoError(error, TopoErrorCode.NodeExists)) throw error;
+    if (!isTopoError(error, TopoErrorCode.NodeExists)) {
+      throw error;
+    }
   }
   // Somebody else was faster.
   return { record: (await cells.get(cell.name, { signal })).record, created: false };

@@ -41,7 +41,9 @@ test("whatever happens and however slowly it is read, the reader ends up with th
             feed.remove(each.key);
             break;
           case "replay":
-            for (const entry of entries()) feed.put(entry);
+            for (const entry of entries()) {
+              feed.put(entry);
+            }
             break;
           case "reset":
             feed.reset(entries());
@@ -72,7 +74,9 @@ test("changes that nobody reads are merged, so that no more waits than there are
   feed.reset([keyValue("a", 1n)]);
   const reader = feed.events(undefined);
   expect(await reader.next()).toMatchObject({ value: { type: "snapshot" } });
-  for (let version = 2n; version < 1000n; version += 1n) feed.put(keyValue("a", version));
+  for (let version = 2n; version < 1000n; version += 1n) {
+    feed.put(keyValue("a", version));
+  }
   feed.put(keyValue("b", 1000n));
   feed.remove("b");
   feed.fail(away);
@@ -104,9 +108,13 @@ class Reader {
     for (let read = 0; read < count; read += 1) {
       this.#pending ??= this.#events.next();
       const result = await Promise.race([this.#pending, setImmediate()]);
-      if (result === undefined) return;
+      if (result === undefined) {
+        return;
+      }
       this.#pending = undefined;
-      if (result.done !== true) this.told.push(result.value);
+      if (result.done !== true) {
+        this.told.push(result.value);
+      }
     }
   }
 }
@@ -125,7 +133,9 @@ function stateOf(told: readonly KeyEvent[]): Map<string, bigint> {
   const state = new Map<string, bigint>();
   for (const event of told) {
     if (event.type === "snapshot") {
-      for (const entry of event.entries) state.set(entry.key, entry.version);
+      for (const entry of event.entries) {
+        state.set(entry.key, entry.version);
+      }
     } else if (event.type === "put") {
       expect(state.get(event.entry.key)).not.toBe(event.entry.version);
       state.set(event.entry.key, event.entry.version);

@@ -26,22 +26,32 @@ export class WatchFeed {
       this.put(entry);
       gone.delete(entry.key);
     }
-    for (const key of gone) this.remove(key);
-    if (this.#snapshot === "unknown") this.#snapshot = "waiting";
+    for (const key of gone) {
+      this.remove(key);
+    }
+    if (this.#snapshot === "unknown") {
+      this.#snapshot = "waiting";
+    }
     this.resume();
   }
 
   /** A key has been written. */
   put(entry: KeyValue): void {
-    if (this.#told.get(entry.key) === entry.version) this.#waiting.delete(entry.key);
-    else this.#waiting.set(entry.key, entry);
+    if (this.#told.get(entry.key) === entry.version) {
+      this.#waiting.delete(entry.key);
+    } else {
+      this.#waiting.set(entry.key, entry);
+    }
     this.#changed();
   }
 
   /** A key has been deleted. */
   remove(key: string): void {
-    if (this.#told.has(key)) this.#waiting.set(key, undefined);
-    else this.#waiting.delete(key);
+    if (this.#told.has(key)) {
+      this.#waiting.set(key, undefined);
+    } else {
+      this.#waiting.delete(key);
+    }
     this.#changed();
   }
 
@@ -69,11 +79,15 @@ export class WatchFeed {
     signal?.addEventListener("abort", wake, { once: true });
     try {
       for (;;) {
-        if (signal?.aborted === true) return;
+        if (signal?.aborted === true) {
+          return;
+        }
         const event = this.#take();
-        if (event !== undefined) yield event;
-        else if (this.#failure !== undefined) throw this.#failure;
-        else {
+        if (event !== undefined) {
+          yield event;
+        } else if (this.#failure !== undefined) {
+          throw this.#failure;
+        } else {
           const { promise, resolve } = Promise.withResolvers<void>();
           this.#wake = resolve;
           await promise;
@@ -107,14 +121,18 @@ export class WatchFeed {
     const entries = [...this.#waiting.values()].filter((entry) => entry !== undefined);
     entries.sort((a, b) => compareKeys(a.key, b.key));
     this.#waiting.clear();
-    for (const entry of entries) this.#told.set(entry.key, entry.version);
+    for (const entry of entries) {
+      this.#told.set(entry.key, entry.version);
+    }
     this.#snapshot = "told";
     return { type: "snapshot", entries };
   }
 
   #takeChange(): KeyEvent | undefined {
     const next = this.#waiting.entries().next();
-    if (next.done === true) return undefined;
+    if (next.done === true) {
+      return undefined;
+    }
     const [key, entry] = next.value;
     this.#waiting.delete(key);
     if (entry === undefined) {

@@ -57,7 +57,9 @@ test("a watch that is cut off in the middle of a long history misses nothing of 
   let cuts = 0;
   while (told.size < 2500) {
     const event = await nextEvent(reader);
-    if (event.type !== "put") continue;
+    if (event.type !== "put") {
+      continue;
+    }
     told.add(event.entry.key);
     // Between one answer and the next, twice.
     if (told.size === 1 || told.size === 1001) {
@@ -86,7 +88,9 @@ test("a watch whose place in the history is forgotten tells what changed all the
   proxy.mend();
   expect(await reader.next()).toMatchObject({ value: { type: "resumed" } });
   const told: string[] = [];
-  while (told.length < 3) told.push(brief(await nextEvent(reader)));
+  while (told.length < 3) {
+    told.push(brief(await nextEvent(reader)));
+  }
   expect(told.toSorted((a, b) => a.localeCompare(b))).toEqual([
     "delete /compact/goes",
     "put /compact/changes=2",
@@ -100,7 +104,9 @@ test("a watch whose place in the history is forgotten tells what changed all the
 test("a watch of a server that comes back without its data tells what is gone, and goes on", async () => {
   await using doomed = await startEtcd();
   const store = new EtcdBackend().connect([doomed.address]);
-  for (let round = 0; round < 20; round += 1) await store.put("/wiped/key", Buffer.from("1"));
+  for (let round = 0; round < 20; round += 1) {
+    await store.put("/wiped/key", Buffer.from("1"));
+  }
   const reader = store.watch("/wiped/")[Symbol.asyncIterator]();
   expect(await reader.next()).toMatchObject({ value: { type: "snapshot", entries: [{}] } });
   await doomed.kill();
@@ -228,12 +234,18 @@ test("a store that is closed while it connects leaves no connection", async () =
 
 async function nextEvent(reader: AsyncIterator<KeyEvent>): Promise<KeyEvent> {
   const result = await reader.next();
-  if (result.done === true) throw new Error("the watch has ended");
+  if (result.done === true) {
+    throw new Error("the watch has ended");
+  }
   return result.value;
 }
 
 function brief(event: KeyEvent): string {
-  if (event.type === "delete") return `delete ${event.key}`;
-  if (event.type !== "put") return event.type;
+  if (event.type === "delete") {
+    return `delete ${event.key}`;
+  }
+  if (event.type !== "put") {
+    return event.type;
+  }
   return `put ${event.entry.key}=${Buffer.from(event.entry.value).toString()}`;
 }

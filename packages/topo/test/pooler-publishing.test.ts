@@ -316,8 +316,9 @@ function readReasons(
   const controller = new AbortController();
   const read = async (): Promise<void> => {
     for await (const event of made.poolers.watch({ signal: controller.signal })) {
-      if (event.type === "put") seen.push(event.record.lifecycleStatus?.reason);
-      else if (event.type === "snapshot") {
+      if (event.type === "put") {
+        seen.push(event.record.lifecycleStatus?.reason);
+      } else if (event.type === "snapshot") {
         seen.push(...event.entries.map(({ record }) => record.lifecycleStatus?.reason));
       }
     }

@@ -53,7 +53,9 @@ test("a record comes back within 5 s when etcd comes back without its data", asy
   let found = false;
   for await (const event of watching) {
     found = event.type === "put" || (event.type === "snapshot" && event.entries.length > 0);
-    if (found) break;
+    if (found) {
+      break;
+    }
   }
   expect(found).toBe(true);
   await publisher.close();
@@ -95,7 +97,9 @@ async function status(
 ): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   const look = (): void => {
-    if (holds(publisher.status())) resolve();
+    if (holds(publisher.status())) {
+      resolve();
+    }
   };
   const unwatch = publisher.watchStatus(look);
   look();

@@ -94,7 +94,9 @@ export class World {
 
   async #write(write: () => Promise<bigint>, signal: AbortSignal | undefined): Promise<bigint> {
     this.writes += 1;
-    if (this.network === "is silent") return untilAborted(signal);
+    if (this.network === "is silent") {
+      return untilAborted(signal);
+    }
     const version = await write();
     if (this.network === "is slow") {
       const { promise, resolve } = Promise.withResolvers<void>();
@@ -109,7 +111,9 @@ const opened: PoolerPublisher[] = [];
 let current: World | undefined;
 
 afterEach(async () => {
-  if (current !== undefined) current.network = "works";
+  if (current !== undefined) {
+    current.network = "works";
+  }
   // Whatever a test did: a publisher that has been closed leaves nothing asleep.
   await Promise.all(opened.splice(0).map((publisher) => publisher.close().catch(() => {})));
   await current?.clock.advance(0);
@@ -141,7 +145,9 @@ function untilAborted(signal: AbortSignal | undefined): Promise<never> {
   const { promise, reject } = Promise.withResolvers<never>();
   const fail = (): void =>
     reject(new TopoError({ code: abortCode(signal), key: "/", message: "" }));
-  if (signal?.aborted === true) fail();
+  if (signal?.aborted === true) {
+    fail();
+  }
   signal?.addEventListener("abort", fail, { once: true });
   return promise;
 }

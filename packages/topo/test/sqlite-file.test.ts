@@ -181,6 +181,8 @@ async function textOf(store: KeyReader): Promise<string> {
 
 async function nextEvent(reader: AsyncIterator<KeyEvent>): Promise<KeyEvent> {
   const result = await reader.next();
-  if (result.done === true) throw new Error("the watch has ended");
+  if (result.done === true) {
+    throw new Error("the watch has ended");
+  }
   return result.value;
 }

@@ -43,7 +43,9 @@ test("a process killed while it writes loses nothing that it was told is written
     for await (const line of writer.lines()) {
       told = Math.max(told, Number(line));
       lines += 1;
-      if (lines > 20 + 7 * round) break;
+      if (lines > 20 + 7 * round) {
+        break;
+      }
     }
     await writer.kill();
     const { record } = await databases.get("counter");

@@ -21,7 +21,9 @@ export class TcpProxy {
     const server = createServer().listen(0, "127.0.0.1");
     await once(server, "listening");
     const address = server.address();
-    if (address === null || typeof address === "string") throw new Error("no port was given");
+    if (address === null || typeof address === "string") {
+      throw new Error("no port was given");
+    }
     return new TcpProxy(server, address.port, target);
   }
 
@@ -46,7 +48,9 @@ export class TcpProxy {
 
   /** Resolves once there is no connection. */
   async unused(): Promise<void> {
-    while (this.#connections.size > 0) await this.#changed.promise;
+    while (this.#connections.size > 0) {
+      await this.#changed.promise;
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -65,7 +69,9 @@ export class TcpProxy {
     this.#connections.add(client);
     client.pipe(server);
     server.on("data", (answer) => {
-      if (this.#mode !== "one-way") client.write(answer);
+      if (this.#mode !== "one-way") {
+        client.write(answer);
+      }
     });
     for (const [one, other] of [
       [client, server],
@@ -82,6 +88,8 @@ export class TcpProxy {
   }
 
   #breakAll(): void {
-    for (const connection of this.#connections) connection.destroy();
+    for (const connection of this.#connections) {
+      connection.destroy();
+    }
   }
 }

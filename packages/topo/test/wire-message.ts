@@ -17,9 +17,13 @@ export class WireMessage {
         at = first.end;
       } else if (wireType === 2) {
         at = first.end + Number(first.value);
-        if (at > buffer.length) throw new Error(`field ${field} is cut off`);
+        if (at > buffer.length) {
+          throw new Error(`field ${field} is cut off`);
+        }
         this.#add(field, buffer.subarray(first.end, at));
-      } else throw new Error(`field ${field} has wire type ${wireType}`);
+      } else {
+        throw new Error(`field ${field} has wire type ${wireType}`);
+      }
     }
   }
 
@@ -30,7 +34,9 @@ export class WireMessage {
 
   integer(field: number): bigint | undefined {
     const value = this.#fields.get(field)?.[0];
-    if (value === undefined || typeof value === "bigint") return value;
+    if (value === undefined || typeof value === "bigint") {
+      return value;
+    }
     throw new Error(`field ${field} is no integer`);
   }
 
@@ -48,7 +54,9 @@ export class WireMessage {
 
   message(field: number): WireMessage {
     const [message] = this.messages(field);
-    if (message === undefined) throw new Error(`field ${field} is missing`);
+    if (message === undefined) {
+      throw new Error(`field ${field} is missing`);
+    }
     return message;
   }
 
@@ -58,7 +66,9 @@ export class WireMessage {
 
   #bytes(field: number): Buffer[] {
     return (this.#fields.get(field) ?? []).map((value) => {
-      if (value instanceof Buffer) return value;
+      if (value instanceof Buffer) {
+        return value;
+      }
       throw new Error(`field ${field} is an integer`);
     });
   }
@@ -68,8 +78,12 @@ function varint(buffer: Buffer, start: number): { readonly value: bigint; readon
   let value = 0n;
   for (let at = start, shift = 0n; ; at += 1, shift += 7n) {
     const byte = buffer[at];
-    if (byte === undefined) throw new Error("an integer is cut off");
+    if (byte === undefined) {
+      throw new Error("an integer is cut off");
+    }
     value |= BigInt(byte & 0x7f) << shift;
-    if (byte < 0x80) return { value, end: at + 1 };
+    if (byte < 0x80) {
+      return { value, end: at + 1 };
+    }
   }
 }

@@ -9,5 +9,7 @@ export function complaint(
 ): void {
   if (error instanceof GrpcStatusError && error.diagnostic !== undefined) {
     io.stderr.write(diagnosticText(error.diagnostic));
-  } else io.complain(error instanceof Error ? error.message : String(error));
+  } else {
+    io.complain(error instanceof Error ? error.message : String(error));
+  }
 }

@@ -6,10 +6,18 @@ export function diagnosticText(diagnostic: PgDiagnostic): string {
   const lines = [
     `${diagnostic.severity}:  ${diagnostic.message}${isError ? ` (${diagnostic.code})` : ""}`,
   ];
-  if (diagnostic.detail !== "") lines.push(`DETAIL:  ${diagnostic.detail}`);
-  if (diagnostic.hint !== "") lines.push(`HINT:  ${diagnostic.hint}`);
+  if (diagnostic.detail !== "") {
+    lines.push(`DETAIL:  ${diagnostic.detail}`);
+  }
+  if (diagnostic.hint !== "") {
+    lines.push(`HINT:  ${diagnostic.hint}`);
+  }
   // As psql by default: where a notice comes from matters to nobody who did not ask.
-  if (isError && diagnostic.where !== "") lines.push(`CONTEXT:  ${diagnostic.where}`);
-  if (diagnostic.position > 0) lines.push(`POSITION:  ${diagnostic.position}`);
+  if (isError && diagnostic.where !== "") {
+    lines.push(`CONTEXT:  ${diagnostic.where}`);
+  }
+  if (diagnostic.position > 0) {
+    lines.push(`POSITION:  ${diagnostic.position}`);
+  }
   return `${lines.join("\n")}\n`;
 }

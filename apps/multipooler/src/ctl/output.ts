@@ -27,8 +27,12 @@ export class Output {
   }
 
   async write(text: string): Promise<void> {
-    if (this.#failure !== undefined) throw this.#failure;
-    if (this.#stream.write(text)) return;
+    if (this.#failure !== undefined) {
+      throw this.#failure;
+    }
+    if (this.#stream.write(text)) {
+      return;
+    }
     try {
       await once(this.#stream, "drain");
     } catch (error) {

@@ -45,7 +45,9 @@ export async function query(sql: string, options: QueryOptions, io: CtlIo): Prom
     for await (const { result } of responses) {
       switch (result?.payload?.$case) {
         case "result":
-          for (const part of results.take(result.payload.value)) await output.write(part);
+          for (const part of results.take(result.payload.value)) {
+            await output.write(part);
+          }
           break;
         case "diagnostic":
           io.stderr.write(diagnosticText(result.payload.value));
@@ -55,7 +57,9 @@ export async function query(sql: string, options: QueryOptions, io: CtlIo): Prom
     }
     return 0;
   } catch (error) {
-    if (error instanceof OutputClosed) return 0;
+    if (error instanceof OutputClosed) {
+      return 0;
+    }
     complaint(error, io);
     return 1;
   }

@@ -124,6 +124,8 @@ class JsonPrinter implements ResultPrinter {
 }
 
 function csvCell(cell: Cell): string {
-  if (cell === null) return "";
+  if (cell === null) {
+    return "";
+  }
   return cell === "" || /[",\r\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell;
 }

@@ -28,9 +28,15 @@ export class ResultWriter {
 
   /** What to print for the next message of the stream, in parts. */
   *take(result: QueryResult): Generator<string, void, void> {
-    if (result.hasFields && this.#current === undefined) yield this.#begin(result);
-    if (result.passthroughBlock.length > 0) yield* this.#rows(result);
-    if (result.commandTag !== "") yield this.#end(result.commandTag);
+    if (result.hasFields && this.#current === undefined) {
+      yield this.#begin(result);
+    }
+    if (result.passthroughBlock.length > 0) {
+      yield* this.#rows(result);
+    }
+    if (result.commandTag !== "") {
+      yield this.#end(result.commandTag);
+    }
   }
 
   #begin({ fields }: QueryResult): string {
@@ -55,11 +61,15 @@ export class ResultWriter {
     let batch: Cell[][] = [];
     for (const row of rows) {
       batch.push(cells(row));
-      if (batch.length < ROWS_AT_ONCE) continue;
+      if (batch.length < ROWS_AT_ONCE) {
+        continue;
+      }
       yield this.#print(batch);
       batch = [];
     }
-    if (batch.length > 0) yield this.#print(batch);
+    if (batch.length > 0) {
+      yield this.#print(batch);
+    }
   }
 
   #print(rows: readonly Cell[][]): string {
@@ -71,7 +81,9 @@ export class ResultWriter {
   #end(commandTag: string): string {
     const printer = this.#current;
     this.#current = undefined;
-    if (printer === undefined) return this.#format === "table" ? `${commandTag}\n` : "";
+    if (printer === undefined) {
+      return this.#format === "table" ? `${commandTag}\n` : "";
+    }
     return `${printer.end(this.#rowCount)}${this.#format === "table" ? "\n" : ""}`;
   }
 }
@@ -81,7 +93,9 @@ function cells(row: Row): Cell[] {
   const values = Buffer.from(row.values.buffer, row.values.byteOffset, row.values.byteLength);
   let offset = 0;
   return row.lengths.map((length) => {
-    if (length < 0n) return null;
+    if (length < 0n) {
+      return null;
+    }
     const start = offset;
     offset += Number(length);
     return values.toString("utf8", start, offset);

@@ -20,13 +20,19 @@ import { shortTime } from "./short-time.ts";
 export function statusText(status: StatusResponse, now: Date): string {
   const { serving, database, topology, heartbeat } = status;
   const lines = whoAndHow(status, now);
-  if (serving !== undefined) lines.push(["serving", servingText(serving)]);
+  if (serving !== undefined) {
+    lines.push(["serving", servingText(serving)]);
+  }
   if (database !== undefined) {
     lines.push(["database", databaseText(database)]);
     lines.push(["connections", `${database.connectionsUsed} of ${database.connectionsLimit}`]);
   }
-  if (topology !== undefined) lines.push(["topology", topologyText(topology)]);
-  if (heartbeat !== undefined) lines.push(["heartbeat", heartbeatText(heartbeat, now)]);
+  if (topology !== undefined) {
+    lines.push(["topology", topologyText(topology)]);
+  }
+  if (heartbeat !== undefined) {
+    lines.push(["heartbeat", heartbeatText(heartbeat, now)]);
+  }
   return factLines(lines);
 }
 
@@ -101,7 +107,9 @@ function heartbeatText(
 
 /** A lag is worth milliseconds while it is below a minute. */
 function shortAge(ms: number): string {
-  if (ms < 1000) return `${Math.max(0, Math.round(ms))} ms`;
+  if (ms < 1000) {
+    return `${Math.max(0, Math.round(ms))} ms`;
+  }
   return ms < 60_000 ? `${(ms / 1000).toFixed(1)} s` : elapsed(ms);
 }
 

@@ -26,7 +26,9 @@ export async function status(
     await new Output(io.stdout).write(text);
     return 0;
   } catch (error) {
-    if (error instanceof OutputClosed) return 0;
+    if (error instanceof OutputClosed) {
+      return 0;
+    }
     complaint(error, io);
     return 1;
   }

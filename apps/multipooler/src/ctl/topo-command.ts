@@ -55,7 +55,9 @@ export async function withTopology(
   try {
     return await work({ target, json, topology, output: new Output(stdout), complain });
   } catch (error) {
-    if (error instanceof OutputClosed) return 0;
+    if (error instanceof OutputClosed) {
+      return 0;
+    }
     complain(explain(error));
     return 1;
   } finally {

@@ -82,7 +82,9 @@ test("JSON is one object a line with the same facts for programs", () => {
     { type: "back", kind: "cell" },
   ];
   const lines = events.map((event) => eventJson(event, seen));
-  for (const line of lines) expect(line).toMatch(/^\{.*\}\n$/);
+  for (const line of lines) {
+    expect(line).toMatch(/^\{.*\}\n$/);
+  }
   const time = "2026-11-23T10:00:00.250Z";
   expect(lines.map((line): unknown => JSON.parse(line))).toEqual([
     {

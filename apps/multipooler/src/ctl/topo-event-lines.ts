@@ -62,8 +62,9 @@ export class EventLines {
     const fields: Fields = new Map(recordFields(record));
     this.#known.set(record.key, fields);
     const name = recordName(record);
-    if (before !== undefined)
+    if (before !== undefined) {
       return ["changed", record.kind, `${name}  ${changes(before, fields)}`];
+    }
     const what = type === "found" ? "found" : "new";
     return [what, record.kind, `${name}  ${recordSummary(record)}`];
   }

@@ -31,7 +31,9 @@ export async function* topoEvents<T>(source: EventSource<T>): AsyncGenerator<Top
     switch (event.type) {
       case "snapshot":
         answered = true;
-        for (const entry of event.entries) yield { type: "found", record: recordOf(entry) };
+        for (const entry of event.entries) {
+          yield { type: "found", record: recordOf(entry) };
+        }
         break;
       case "put":
         yield { type: "written", record: recordOf(event) };
@@ -43,7 +45,9 @@ export async function* topoEvents<T>(source: EventSource<T>): AsyncGenerator<Top
         yield { type: "damaged", kind, key: event.key, error: event.error };
         break;
       case "interrupted":
-        if (!answered) throw event.error;
+        if (!answered) {
+          throw event.error;
+        }
         yield { type: "away", kind, error: event.error };
         break;
       case "resumed":

@@ -45,7 +45,9 @@ async function find(
       return unlessAbsent(async () => ({ kind, ...(await databases.get(name)) }));
     case "pooler": {
       const [cell = "", short] = name.split("/");
-      if (short !== undefined) return findPooler(topology, cell, short);
+      if (short !== undefined) {
+        return findPooler(topology, cell, short);
+      }
       return findPoolerById(topology, name);
     }
   }
@@ -56,9 +58,13 @@ async function findPoolerById(topology: TopoStore, id: string): Promise<TopoReco
   const { records: cells } = await topology.global.cells.list();
   for (const cell of cells.map(recordName)) {
     const prefix = `multipooler-${cell}-`;
-    if (!id.startsWith(prefix)) continue;
+    if (!id.startsWith(prefix)) {
+      continue;
+    }
     const found = await findPooler(topology, cell, id.slice(prefix.length));
-    if (found !== undefined) return found;
+    if (found !== undefined) {
+      return found;
+    }
   }
   return undefined;
 }
@@ -77,7 +83,9 @@ async function unlessAbsent(read: () => Promise<TopoRecord>): Promise<TopoRecord
   try {
     return await read();
   } catch (error) {
-    if (isTopoError(error, TopoErrorCode.NoNode)) return undefined;
+    if (isTopoError(error, TopoErrorCode.NoNode)) {
+      return undefined;
+    }
     throw error;
   }
 }

@@ -32,15 +32,21 @@ export async function topoList(
         ? `${JSON.stringify(records.map(recordJson), undefined, 2)}\n`
         : recordTable(records, selection),
     );
-    for (const error of listing.errors) complain(explain(error));
+    for (const error of listing.errors) {
+      complain(explain(error));
+    }
     return listing.errors.length === 0 ? 0 : 1;
   });
 }
 
 function parseSelection(what: string): Selection {
   const kind = kindNamed(what);
-  if (kind !== undefined) return { type: "kind", kind };
-  if (what === "" || what.includes("/")) return { type: "prefix", prefix: what };
+  if (kind !== undefined) {
+    return { type: "kind", kind };
+  }
+  if (what === "" || what.includes("/")) {
+    return { type: "prefix", prefix: what };
+  }
   throw new ConfigError([
     `${JSON.stringify(what)} is no kind of record (${topoKinds.join(", ")}) and no prefix of a key`,
   ]);

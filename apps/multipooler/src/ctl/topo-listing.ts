@@ -61,7 +61,9 @@ async function listPoolers(topology: TopoStore, cell: string): Promise<RecordLis
   try {
     return await topology.cell(cell).poolers.list();
   } catch (error) {
-    if (!isTopoError(error)) throw error;
+    if (!isTopoError(error)) {
+      throw error;
+    }
     return { records: [], error };
   }
 }

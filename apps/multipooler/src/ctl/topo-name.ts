@@ -39,7 +39,9 @@ export function kindNamed(word: string): TopoKind | undefined {
 export function parseRecordName(text: string): RecordName {
   if (text.split("/").every((part, index) => isSegment(part) || (part === "" && index === 0))) {
     const found = parseKindAndName(text) ?? parseKey(text);
-    if (found !== undefined) return found;
+    if (found !== undefined) {
+      return found;
+    }
   }
   throw new ConfigError([
     `${JSON.stringify(text)} names no record: give a key, e.g. /multigres/global/cells/zone1/Cell, or kind and name, e.g. cell/zone1, database/postgres, pooler/zone1/a`,
@@ -54,14 +56,20 @@ function isSegment(part: string): boolean {
 function parseKindAndName(text: string): RecordName | undefined {
   const [word = "", ...rest] = text.split("/");
   const kind = kindNamed(word);
-  if (kind === undefined) return undefined;
-  if (rest.length !== 1 && !(kind === "pooler" && rest.length === 2)) return undefined;
+  if (kind === undefined) {
+    return undefined;
+  }
+  if (rest.length !== 1 && !(kind === "pooler" && rest.length === 2)) {
+    return undefined;
+  }
   return { kind, name: rest.join("/"), key: undefined };
 }
 
 function parseKey(key: string): RecordName | undefined {
   const [file, name = "", folder = "", ...root] = key.split("/").toReversed();
   const kind = folder.endsWith("s") ? kindNamed(folder) : undefined;
-  if (kind === undefined || file !== FILES[kind] || root.length === 0) return undefined;
+  if (kind === undefined || file !== FILES[kind] || root.length === 0) {
+    return undefined;
+  }
   return { kind, name, key };
 }

@@ -76,7 +76,9 @@ function poolerJson(record: Multipooler): unknown {
 }
 
 function* fieldsOf(value: unknown, path: string): Generator<[string, string]> {
-  if (value === undefined || value === null || value === "") return;
+  if (value === undefined || value === null || value === "") {
+    return;
+  }
   if (typeof value === "string" || typeof value === "number" || typeof value === "boolean") {
     yield [path, String(value)];
   } else if (Array.isArray(value) && value.every((item) => typeof item === "string")) {

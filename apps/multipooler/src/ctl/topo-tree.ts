@@ -17,7 +17,9 @@ export async function topoTree(options: TopoOptions, io: TopoIo): Promise<number
         ? `${JSON.stringify(treeJson(target.globalRoot, listing), undefined, 2)}\n`
         : treeText(target.globalRoot, listing),
     );
-    for (const error of listing.errors) complain(explain(error));
+    for (const error of listing.errors) {
+      complain(explain(error));
+    }
     return listing.errors.length === 0 ? 0 : 1;
   });
 }

@@ -35,6 +35,8 @@ export function topoWatch(
 
 function parseKind(word: string): TopoKind {
   const kind = kindNamed(word);
-  if (kind !== undefined) return kind;
+  if (kind !== undefined) {
+    return kind;
+  }
   throw new ConfigError([`${JSON.stringify(word)} is no kind of record: ${topoKinds.join(", ")}`]);
 }

@@ -24,7 +24,9 @@ export async function watchTopology(options: WatchingOptions): Promise<void> {
   const stop = (): void => watching.stop();
   signal.addEventListener("abort", stop, { once: true });
   try {
-    if (!signal.aborted) await watching.run();
+    if (!signal.aborted) {
+      await watching.run();
+    }
   } finally {
     signal.removeEventListener("abort", stop);
   }
@@ -79,7 +81,9 @@ class Watching {
 
   #follow<T>(source: EventSource<T>, onEvent = this.#options.onEvent): void {
     const read = async (): Promise<void> => {
-      for await (const event of topoEvents(source)) await onEvent(event);
+      for await (const event of topoEvents(source)) {
+        await onEvent(event);
+      }
     };
     this.#sources.push(
       read().catch((error: unknown) => {
@@ -90,8 +94,12 @@ class Watching {
 
   async #onCell(event: TopoEvent): Promise<void> {
     const { kinds, onEvent } = this.#options;
-    if (kinds.includes("cell")) await onEvent(event);
-    if (!kinds.includes("pooler")) return;
+    if (kinds.includes("cell")) {
+      await onEvent(event);
+    }
+    if (!kinds.includes("pooler")) {
+      return;
+    }
     if (event.type === "found" || event.type === "written") {
       this.#followPoolers(recordName(event.record));
     } else if (event.type === "deleted") {
@@ -102,7 +110,9 @@ class Watching {
   }
 
   #followPoolers(cell: string): void {
-    if (this.#cells.has(cell)) return;
+    if (this.#cells.has(cell)) {
+      return;
+    }
     const left = new AbortController();
     this.#cells.set(cell, left);
     const signal = AbortSignal.any([left.signal, this.#stopped.signal]);

@@ -40,9 +40,13 @@ export class Endpoints {
   #closed = false;
 
   constructor({ addresses, tls }: EndpointsOptions) {
-    if (addresses.length === 0) throw refusal("", "no address of an etcd server is given");
+    if (addresses.length === 0) {
+      throw refusal("", "no address of an etcd server is given");
+    }
     for (const address of addresses) {
-      if (!addressForm.test(address)) throw refusal(address, "not host:port of an etcd server");
+      if (!addressForm.test(address)) {
+        throw refusal(address, "not host:port of an etcd server");
+      }
     }
     const secure = addresses.some((address) => address.startsWith("https://"));
     this.#addresses = addresses.map((address) => address.replace(/^https?:\/\//u, ""));
@@ -61,8 +65,12 @@ export class Endpoints {
   async connected(key: string, signal: AbortSignal): Promise<Client> {
     for (const _ of this.#addresses) {
       const client = await this.#client();
-      if (await connects(client, signal)) return client;
-      if (signal.aborted) throw interruption(key, signal);
+      if (await connects(client, signal)) {
+        return client;
+      }
+      if (signal.aborted) {
+        throw interruption(key, signal);
+      }
       this.failed(client);
     }
     const message = `no etcd server answers at ${this.name}`;
@@ -72,13 +80,17 @@ export class Endpoints {
   /** Takes the next endpoint from now on, unless that has happened since `client` was given out. */
   failed(client: Client): void {
     const address = this.#addresses[this.#current];
-    if (address === undefined || this.#clients.get(address) !== client) return;
+    if (address === undefined || this.#clients.get(address) !== client) {
+      return;
+    }
     this.#current = (this.#current + 1) % this.#addresses.length;
   }
 
   close(): void {
     this.#closed = true;
-    for (const client of this.#clients.values()) client.close();
+    for (const client of this.#clients.values()) {
+      client.close();
+    }
     this.#clients.clear();
   }
 
@@ -90,10 +102,14 @@ export class Endpoints {
     const channelCredentials = await this.#credentials;
     const address = this.#addresses[this.#current] ?? "";
     const known = this.#clients.get(address);
-    if (known !== undefined) return known;
+    if (known !== undefined) {
+      return known;
+    }
     const client = new Client(`dns:${address}`, channelCredentials, channelOptions);
     this.#clients.set(address, client);
-    if (this.#closed) this.close();
+    if (this.#closed) {
+      this.close();
+    }
     return client;
   }
 }
@@ -104,9 +120,15 @@ async function connects(client: Client, signal: AbortSignal): Promise<boolean> {
   const deadline = Date.now() + connectTimeoutMs;
   while (!signal.aborted && Date.now() < deadline) {
     const state = channel.getConnectivityState(true);
-    if (state === connectivityState.READY) return true;
-    if (state === connectivityState.TRANSIENT_FAILURE) return false;
-    if (state === connectivityState.SHUTDOWN) return false;
+    if (state === connectivityState.READY) {
+      return true;
+    }
+    if (state === connectivityState.TRANSIENT_FAILURE) {
+      return false;
+    }
+    if (state === connectivityState.SHUTDOWN) {
+      return false;
+    }
     const { promise, resolve } = Promise.withResolvers<void>();
     const done = (): void => resolve();
     channel.watchConnectivityState(state, deadline, done);
@@ -118,7 +140,9 @@ async function connects(client: Client, signal: AbortSignal): Promise<boolean> {
 }
 
 async function readCredentials(tls: EtcdTlsFiles | undefined): Promise<ChannelCredentials> {
-  if (tls === undefined) return credentials.createInsecure();
+  if (tls === undefined) {
+    return credentials.createInsecure();
+  }
   const read = (file: string | undefined): Promise<Buffer | null> =>
     file === undefined ? Promise.resolve(null) : readPem(file);
   const [ca, key, cert] = await Promise.all([tls.caFile, tls.keyFile, tls.certFile].map(read));

@@ -102,7 +102,9 @@ export class EtcdClient {
     try {
       return await send(client, procedure, request, { metadata, signal: options.signal });
     } catch (error) {
-      if (!this.#isTokenRefused(error)) throw error;
+      if (!this.#isTokenRefused(error)) {
+        throw error;
+      }
       this.#token = undefined;
     }
     const renewed = await this.#metadata(client, options);
@@ -111,23 +113,31 @@ export class EtcdClient {
 
   /** A token that is unknown, or older than the last change of users and roles. */
   #isTokenRefused(error: unknown): boolean {
-    if (this.#credentials === undefined || !isServiceError(error)) return false;
+    if (this.#credentials === undefined || !isServiceError(error)) {
+      return false;
+    }
     return error.code === status.UNAUTHENTICATED || error.code === status.INVALID_ARGUMENT;
   }
 
   async #metadata(client: Client, { key, signal }: CallOptions): Promise<Metadata> {
     const metadata = new Metadata();
     const credentials = this.#credentials;
-    if (credentials === undefined) return metadata;
+    if (credentials === undefined) {
+      return metadata;
+    }
     this.#token ??= await logIn(client, credentials, { key, signal });
-    if (this.#token !== "") metadata.set("token", this.#token);
+    if (this.#token !== "") {
+      metadata.set("token", this.#token);
+    }
     return metadata;
   }
 
   #failure(client: Client, error: unknown, { key, signal }: CallOptions): TopoError {
     const failure = callError(key, error, signal);
     const { Unavailable, Timeout } = TopoErrorCode;
-    if (failure.code === Unavailable || failure.code === Timeout) this.#endpoints.failed(client);
+    if (failure.code === Unavailable || failure.code === Timeout) {
+      this.#endpoints.failed(client);
+    }
     return failure;
   }
 }
@@ -143,9 +153,15 @@ async function logIn(
     const metadata = new Metadata();
     return (await send(client, procedures.authenticate, request, { metadata, signal })).token;
   } catch (error) {
-    if (!isServiceError(error)) throw error;
-    if (error.code === status.FAILED_PRECONDITION) return "";
-    if (error.code !== status.INVALID_ARGUMENT) throw error;
+    if (!isServiceError(error)) {
+      throw error;
+    }
+    if (error.code === status.FAILED_PRECONDITION) {
+      return "";
+    }
+    if (error.code !== status.INVALID_ARGUMENT) {
+      throw error;
+    }
     const message = `etcd refused to log in ${username}: ${error.details}`;
     throw new TopoError({ code: TopoErrorCode.Denied, key, message, cause: error });
   }
@@ -167,9 +183,13 @@ async function send<Request, Response>(
     message,
     metadata,
     (error, answer) => {
-      if (error !== null) reject(error);
-      else if (answer === undefined) reject(new Error(`${path} was answered by nothing`));
-      else resolve(answer);
+      if (error !== null) {
+        reject(error);
+      } else if (answer === undefined) {
+        reject(new Error(`${path} was answered by nothing`));
+      } else {
+        resolve(answer);
+      }
     },
   );
   const cancel = (): void => call.cancel();

@@ -9,8 +9,12 @@ export function isServiceError(error: unknown): error is ServiceError {
 
 /** The error for a call about `key` that failed while `signal` was in force. */
 export function callError(key: string, error: unknown, signal: AbortSignal): TopoError {
-  if (error instanceof TopoError) return error;
-  if (signal.aborted) return interruption(key, signal);
+  if (error instanceof TopoError) {
+    return error;
+  }
+  if (signal.aborted) {
+    return interruption(key, signal);
+  }
   const code = isServiceError(error) ? serviceCode(error) : TopoErrorCode.Internal;
   const message = isServiceError(error) ? `etcd: ${error.details}` : String(error);
   return new TopoError({ code, key, message, cause: error });

@@ -27,7 +27,9 @@ export class EtcdLeases implements Leases {
   async renew(id: bigint, signal: AbortSignal): Promise<boolean> {
     const options = { key: sessionKey(id), signal };
     const answers = this.#client.converse(procedures.leaseKeepAlive, { ID: id }, options);
-    for await (const { TTL } of answers) return TTL > 0n;
+    for await (const { TTL } of answers) {
+      return TTL > 0n;
+    }
     throw new TopoError({
       code: TopoErrorCode.Unavailable,
       key: options.key,
@@ -39,7 +41,9 @@ export class EtcdLeases implements Leases {
     try {
       await this.#client.call(procedures.leaseRevoke, { ID: id }, { key: sessionKey(id), signal });
     } catch (error) {
-      if (!isLeaseUnknown(error)) throw error;
+      if (!isLeaseUnknown(error)) {
+        throw error;
+      }
     }
   }
 }

@@ -81,9 +81,13 @@ export class EtcdStore implements KeyValueStore {
     try {
       const step = putStep(key, value, session?.id);
       const response = await this.#transact(key, isAbsent(key), step, signal);
-      if (response.succeeded) return revisionOf(response);
+      if (response.succeeded) {
+        return revisionOf(response);
+      }
     } catch (cause) {
-      if (!isLeaseUnknown(cause)) throw cause;
+      if (!isLeaseUnknown(cause)) {
+        throw cause;
+      }
       throw error(TopoErrorCode.SessionLost, key, "the session has ended", cause);
     }
     throw error(TopoErrorCode.NodeExists, key, "exists already");
@@ -97,19 +101,27 @@ export class EtcdStore implements KeyValueStore {
     checkValue(key, value);
     const condition = version === undefined ? undefined : hasVersion(key, version);
     const response = await this.#transact(key, condition, putStep(key, value), signal);
-    if (!response.succeeded) throw conflict(key, version, response);
+    if (!response.succeeded) {
+      throw conflict(key, version, response);
+    }
     return revisionOf(response);
   }
 
   async delete(key: string, { version, signal }: CompareOptions = {}): Promise<void> {
     const condition = version === undefined ? undefined : hasVersion(key, version);
     const response = await this.#transact(key, condition, deleteStep(key), signal);
-    if (!response.succeeded) throw conflict(key, version, response);
-    if (deletedCount(response) === 0n) throw conflict(key, version, response);
+    if (!response.succeeded) {
+      throw conflict(key, version, response);
+    }
+    if (deletedCount(response) === 0n) {
+      throw conflict(key, version, response);
+    }
   }
 
   async *watch(prefix: string, { signal }: Abortable = {}): AsyncGenerator<KeyEvent, void> {
-    if (this.#closed.signal.aborted) throw storeClosed(prefix);
+    if (this.#closed.signal.aborted) {
+      throw storeClosed(prefix);
+    }
     const feed = new WatchFeed();
     this.#watches.set(feed, prefix);
     const left = new AbortController();
@@ -143,15 +155,23 @@ export class EtcdStore implements KeyValueStore {
       onEnd: (ended) => this.#sessions.delete(ended),
     });
     this.#sessions.add(session);
-    if (this.#closed.signal.aborted) session.orphan();
+    if (this.#closed.signal.aborted) {
+      session.orphan();
+    }
     return session;
   }
 
   async close(): Promise<void> {
-    if (this.#closed.signal.aborted) return;
+    if (this.#closed.signal.aborted) {
+      return;
+    }
     this.#closed.abort(storeClosed(this.#endpoints.name));
-    for (const [feed, prefix] of this.#watches) feed.fail(storeClosed(prefix));
-    for (const session of this.#sessions) session.orphan();
+    for (const [feed, prefix] of this.#watches) {
+      feed.fail(storeClosed(prefix));
+    }
+    for (const session of this.#sessions) {
+      session.orphan();
+    }
     this.#endpoints.close();
   }
 
@@ -188,7 +208,9 @@ function revisionOf({ header }: TxnResponse): Version {
 
 function conflict(key: string, expected: Version | undefined, response: TxnResponse): TopoError {
   const found = versionRead(response);
-  if (found === undefined) return error(TopoErrorCode.NoNode, key, "does not exist");
+  if (found === undefined) {
+    return error(TopoErrorCode.NoNode, key, "does not exist");
+  }
   const message = `has version ${found}, not ${expected} any more`;
   return error(TopoErrorCode.BadVersion, key, message);
 }

@@ -54,7 +54,9 @@ export class EtcdWatch {
         const from = this.#next ?? (await this.#tellSnapshot());
         await this.#tellChanges(from);
       } catch (error) {
-        if (signal.aborted) return;
+        if (signal.aborted) {
+          return;
+        }
         const failure = callError(prefix, error, signal);
         if (isPermanent(failure)) {
           feed.fail(failure);
@@ -83,7 +85,9 @@ export class EtcdWatch {
       const { header, created, canceled, compactRevision, cancelReason, events } = answer;
       if (canceled) {
         this.#next = undefined;
-        if (compactRevision > 0n) return;
+        if (compactRevision > 0n) {
+          return;
+        }
         throw unavailable(prefix, `etcd ended the watch: ${cancelReason}`);
       }
       if (created) {
@@ -95,22 +99,31 @@ export class EtcdWatch {
         this.#backoff.reset();
         feed.resume();
       }
-      for (const event of events) tell(feed, event);
+      for (const event of events) {
+        tell(feed, event);
+      }
       // The revision of the last change told, not the one in the header: that is the revision of
       // the store, which a long history reaches several answers later. A revision is never split
       // between two answers.
       const last = events.at(-1)?.kv?.modRevision;
-      if (last !== undefined) this.#next = last + 1n;
+      if (last !== undefined) {
+        this.#next = last + 1n;
+      }
     }
     throw unavailable(prefix, "etcd ended the stream of the watch");
   }
 }
 
 function tell(feed: WatchFeed, { type, kv }: Event): void {
-  if (kv === undefined) return;
+  if (kv === undefined) {
+    return;
+  }
   const entry = keyValueOf(kv);
-  if (type === Event_EventType.DELETE) feed.remove(entry.key);
-  else feed.put(entry);
+  if (type === Event_EventType.DELETE) {
+    feed.remove(entry.key);
+  } else {
+    feed.put(entry);
+  }
 }
 
 function createRequest(prefix: string, startRevision: Version): WatchRequest {

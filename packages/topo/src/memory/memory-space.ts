@@ -38,7 +38,9 @@ export class MemorySpace {
 
   detach(client: object): void {
     this.#clients.delete(client);
-    if (this.#clients.size > 0) return;
+    if (this.#clients.size > 0) {
+      return;
+    }
     this.#expiry?.stop();
     this.#expiry = undefined;
   }
@@ -57,14 +59,18 @@ export class MemorySpace {
     if (lease !== undefined && !this.#leases.has(lease)) {
       throw error(TopoErrorCode.SessionLost, key, "the session has ended");
     }
-    if (this.#keys.has(key)) throw error(TopoErrorCode.NodeExists, key, "exists already");
+    if (this.#keys.has(key)) {
+      throw error(TopoErrorCode.NodeExists, key, "exists already");
+    }
     this.#revision += 1n;
     return this.#store({ key, value, createVersion: this.#revision, lease });
   }
 
   put(key: string, value: Uint8Array, expected: Version | undefined): Version {
     const stored = this.#keys.get(key);
-    if (expected !== undefined) this.#expect(key, expected);
+    if (expected !== undefined) {
+      this.#expect(key, expected);
+    }
     this.#revision += 1n;
     const createVersion = stored?.createVersion ?? this.#revision;
     return this.#store({ key, value, createVersion, lease: undefined });
@@ -85,16 +91,24 @@ export class MemorySpace {
 
   renew(id: bigint): boolean {
     const lease = this.#leases.get(id);
-    if (lease === undefined) return false;
+    if (lease === undefined) {
+      return false;
+    }
     lease.expiresAt = this.#clock.now() + lease.ttlMs;
     this.#expiry?.schedule();
     return true;
   }
 
   revoke(id: bigint): void {
-    if (!this.#leases.delete(id)) return;
+    if (!this.#leases.delete(id)) {
+      return;
+    }
     this.#revision += 1n;
-    for (const stored of this.#keys.values()) if (stored.lease === id) this.#remove(stored.key);
+    for (const stored of this.#keys.values()) {
+      if (stored.lease === id) {
+        this.#remove(stored.key);
+      }
+    }
   }
 
   /** Tells `feed` the keys under `prefix`, and from then on what happens to them. */
@@ -110,22 +124,32 @@ export class MemorySpace {
   #store(entry: Omit<StoredKey, "version">): Version {
     const stored = { ...entry, value: entry.value.slice(), version: this.#revision };
     this.#keys.set(entry.key, stored);
-    for (const feed of this.#watching(entry.key)) feed.put(copyOf(stored));
+    for (const feed of this.#watching(entry.key)) {
+      feed.put(copyOf(stored));
+    }
     return stored.version;
   }
 
   #remove(key: string): void {
     this.#keys.delete(key);
-    for (const feed of this.#watching(key)) feed.remove(key);
+    for (const feed of this.#watching(key)) {
+      feed.remove(key);
+    }
   }
 
   *#watching(key: string): Iterable<WatchFeed> {
-    for (const [feed, prefix] of this.#watches) if (key.startsWith(prefix)) yield feed;
+    for (const [feed, prefix] of this.#watches) {
+      if (key.startsWith(prefix)) {
+        yield feed;
+      }
+    }
   }
 
   #expect(key: string, expected: Version | undefined): void {
     const stored = this.#keys.get(key);
-    if (stored === undefined) throw error(TopoErrorCode.NoNode, key, "does not exist");
+    if (stored === undefined) {
+      throw error(TopoErrorCode.NoNode, key, "does not exist");
+    }
     if (expected !== undefined && stored.version !== expected) {
       throw error(
         TopoErrorCode.BadVersion,
@@ -138,8 +162,11 @@ export class MemorySpace {
   #sweep(now: number): number | undefined {
     let next: number | undefined;
     for (const [id, { expiresAt }] of this.#leases) {
-      if (expiresAt <= now) this.revoke(id);
-      else next = Math.min(next ?? expiresAt, expiresAt);
+      if (expiresAt <= now) {
+        this.revoke(id);
+      } else {
+        next = Math.min(next ?? expiresAt, expiresAt);
+      }
     }
     return next;
   }

@@ -45,11 +45,14 @@ export class MemoryStore implements KeyValueStore {
 
   /** Cuts the client off from the server, or lets it back. */
   setReachable(reachable: boolean): void {
-    if (this.#closed || reachable === this.#reachable) return;
+    if (this.#closed || reachable === this.#reachable) {
+      return;
+    }
     this.#reachable = reachable;
     for (const [feed, prefix] of this.#feeds) {
-      if (reachable) this.#space.watch(prefix, feed);
-      else {
+      if (reachable) {
+        this.#space.watch(prefix, feed);
+      } else {
         this.#space.unwatch(feed);
         feed.interrupt(this.#unavailable(prefix));
       }
@@ -92,12 +95,19 @@ export class MemoryStore implements KeyValueStore {
   }
 
   async *watch(prefix: string, { signal }: Abortable = {}): AsyncGenerator<KeyEvent, void> {
-    if (this.#closed) throw storeClosed(prefix);
-    if (signal?.aborted === true) return;
+    if (this.#closed) {
+      throw storeClosed(prefix);
+    }
+    if (signal?.aborted === true) {
+      return;
+    }
     const feed = new WatchFeed();
     this.#feeds.set(feed, prefix);
-    if (this.#reachable) this.#space.watch(prefix, feed);
-    else feed.interrupt(this.#unavailable(prefix));
+    if (this.#reachable) {
+      this.#space.watch(prefix, feed);
+    } else {
+      feed.interrupt(this.#unavailable(prefix));
+    }
     try {
       yield* feed.events(signal);
     } finally {
@@ -130,18 +140,30 @@ export class MemoryStore implements KeyValueStore {
   }
 
   async close(): Promise<void> {
-    if (this.#closed) return;
+    if (this.#closed) {
+      return;
+    }
     this.#closed = true;
-    for (const [feed, prefix] of this.#feeds) feed.fail(storeClosed(prefix));
-    for (const session of this.#sessions) session.orphan();
+    for (const [feed, prefix] of this.#feeds) {
+      feed.fail(storeClosed(prefix));
+    }
+    for (const session of this.#sessions) {
+      session.orphan();
+    }
     this.#space.detach(this);
     this.#onClose(this);
   }
 
   #check(key: string, signal: AbortSignal | undefined): void {
-    if (signal?.aborted === true) throw interruption(key, signal);
-    if (this.#closed) throw storeClosed(key);
-    if (!this.#reachable) throw this.#unavailable(key);
+    if (signal?.aborted === true) {
+      throw interruption(key, signal);
+    }
+    if (this.#closed) {
+      throw storeClosed(key);
+    }
+    if (!this.#reachable) {
+      throw this.#unavailable(key);
+    }
   }
 
   #unavailable(key: string): TopoError {

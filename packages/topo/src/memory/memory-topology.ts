@@ -41,6 +41,8 @@ export class MemoryTopology implements Backend {
   /** Takes every server away from every client, or gives them back: what a network does. */
   setReachable(reachable: boolean): void {
     this.#reachable = reachable;
-    for (const store of this.#stores) store.setReachable(reachable);
+    for (const store of this.#stores) {
+      store.setReachable(reachable);
+    }
   }
 }

@@ -41,12 +41,16 @@ export class ChangeSignal {
    * that began now, so that what happened before is for the caller to look at.
    */
   listen(): boolean {
-    if (this.#watcher !== undefined || this.#stopped.signal.aborted) return false;
+    if (this.#watcher !== undefined || this.#stopped.signal.aborted) {
+      return false;
+    }
     const { path, onSign } = this.#options;
     const log = `${basename(path)}-wal`;
     try {
       this.#watcher = watch(dirname(path), (_event, name) => {
-        if (name === null || name === log) onSign();
+        if (name === null || name === log) {
+          onSign();
+        }
       });
       // Whatever ends the watching, the safety poll goes on.
       this.#watcher.on("error", () => this.#watcher?.close());
@@ -67,7 +71,9 @@ export class ChangeSignal {
     const { signal } = this.#stopped;
     for (;;) {
       await clock.sleep(safetyPollMs, signal);
-      if (signal.aborted) return;
+      if (signal.aborted) {
+        return;
+      }
       onSign();
     }
   }

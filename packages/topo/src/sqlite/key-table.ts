@@ -56,7 +56,9 @@ export class KeyTable {
   }
 
   put(key: string, value: Uint8Array, expected: Version | undefined): Version {
-    if (expected !== undefined) this.#expect(key, expected);
+    if (expected !== undefined) {
+      this.#expect(key, expected);
+    }
     const version = this.#nextRevision();
     this.#run(
       `INSERT INTO keys (key, version, create_version, lease, value) VALUES (?1, ?2, ?2, NULL, ?3)
@@ -76,7 +78,9 @@ export class KeyTable {
   /** What changed after a revision, in order; `undefined` where that is no longer known. */
   changesSince(revision: Version): Change[] | undefined {
     const forgotten = integer(this.#row("SELECT forgotten FROM store"), "forgotten");
-    if (forgotten > revision) return undefined;
+    if (forgotten > revision) {
+      return undefined;
+    }
     const puts = this.#rows(`SELECT ${columns} FROM keys WHERE version > ?`, revision);
     const gone = this.#rows("SELECT version, key FROM deletions WHERE version > ?", revision);
     const changes: Change[] = [
@@ -143,9 +147,13 @@ export class KeyTable {
 
   #expect(key: string, expected: Version | undefined): void {
     const row = this.#row("SELECT version FROM keys WHERE key = ?", key);
-    if (row === undefined) throw error(TopoErrorCode.NoNode, key, "does not exist");
+    if (row === undefined) {
+      throw error(TopoErrorCode.NoNode, key, "does not exist");
+    }
     const version = integer(row, "version");
-    if (expected === undefined || version === expected) return;
+    if (expected === undefined || version === expected) {
+      return;
+    }
     throw error(TopoErrorCode.BadVersion, key, `has version ${version}, not ${expected} any more`);
   }
 
@@ -167,7 +175,9 @@ export class KeyTable {
 
   #statement(sql: string): StatementSync {
     const known = this.#statements.get(sql);
-    if (known !== undefined) return known;
+    if (known !== undefined) {
+      return known;
+    }
     const statement = this.#database.prepare(sql);
     statement.setReadBigInts(true);
     this.#statements.set(sql, statement);
@@ -184,7 +194,9 @@ function endOf(prefix: string): string {
 
 function keyValueOf(row: Row): KeyValue {
   const value = row["value"];
-  if (!(value instanceof Uint8Array)) throw new TypeError("the value of a key is no blob");
+  if (!(value instanceof Uint8Array)) {
+    throw new TypeError("the value of a key is no blob");
+  }
   return {
     key: text(row, "key"),
     value,
@@ -199,13 +211,17 @@ function deletionOf(row: Row): Change {
 
 function integer(row: Row | undefined, column: string): bigint {
   const value = row?.[column];
-  if (typeof value !== "bigint") throw new TypeError(`${column} is no integer`);
+  if (typeof value !== "bigint") {
+    throw new TypeError(`${column} is no integer`);
+  }
   return value;
 }
 
 function text(row: Row, column: string): string {
   const value = row[column];
-  if (typeof value !== "string") throw new TypeError(`${column} is no text`);
+  if (typeof value !== "string") {
+    throw new TypeError(`${column} is no text`);
+  }
   return value;
 }
 

@@ -42,7 +42,9 @@ const tables = `
 export function prepareSchema(database: DatabaseSync, path: string): void {
   // A commit is on the disk when it returns: revisions must not go back, even after a power cut.
   database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON");
-  if (isPrepared(database, path)) return;
+  if (isPrepared(database, path)) {
+    return;
+  }
   database.exec("BEGIN IMMEDIATE");
   try {
     // Another process may have been faster.
@@ -54,7 +56,9 @@ export function prepareSchema(database: DatabaseSync, path: string): void {
     }
     database.exec("COMMIT");
   } catch (error) {
-    if (database.isTransaction) database.exec("ROLLBACK");
+    if (database.isTransaction) {
+      database.exec("ROLLBACK");
+    }
     throw error;
   }
 }
@@ -63,9 +67,15 @@ function isPrepared(database: DatabaseSync, path: string): boolean {
   const id = numberOf(database, "PRAGMA application_id", "application_id");
   const version = numberOf(database, "PRAGMA user_version", "user_version");
   const count = numberOf(database, "SELECT count(*) AS count FROM sqlite_schema", "count");
-  if (id === 0 && version === 0 && count === 0) return false;
-  if (id !== applicationId) throw refusal(path, "is the database of another program");
-  if (version !== formatVersion) throw refusal(path, `has format ${version}, not ${formatVersion}`);
+  if (id === 0 && version === 0 && count === 0) {
+    return false;
+  }
+  if (id !== applicationId) {
+    throw refusal(path, "is the database of another program");
+  }
+  if (version !== formatVersion) {
+    throw refusal(path, `has format ${version}, not ${formatVersion}`);
+  }
   return true;
 }
 

@@ -37,15 +37,21 @@ export function isBusy(error: unknown): boolean {
 
 /** The error for work on the topology file at `path` that failed. */
 export function fileError(path: string, error: unknown): TopoError {
-  if (error instanceof TopoError) return error;
+  if (error instanceof TopoError) {
+    return error;
+  }
   const message = `the topology file cannot be used: ${error instanceof Error ? error.message : String(error)}`;
   return new TopoError({ code: codeOf(error), key: path, message, cause: error });
 }
 
 function codeOf(error: unknown): TopoErrorCode {
-  if (isSqliteFailure(error)) return topoCodes[error.errcode & 0xff] ?? TopoErrorCode.Internal;
+  if (isSqliteFailure(error)) {
+    return topoCodes[error.errcode & 0xff] ?? TopoErrorCode.Internal;
+  }
   // Of the rest some pass, a full disk for one, and all are for an operator to see.
-  if (isSystemFailure(error)) return systemCodes[error.code] ?? TopoErrorCode.Unavailable;
+  if (isSystemFailure(error)) {
+    return systemCodes[error.code] ?? TopoErrorCode.Unavailable;
+  }
   return TopoErrorCode.Internal;
 }
 

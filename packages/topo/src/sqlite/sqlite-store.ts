@@ -76,8 +76,12 @@ export class SqliteStore implements KeyValueStore {
   }
 
   async *watch(prefix: string, { signal }: Abortable = {}): AsyncGenerator<KeyEvent, void> {
-    if (signal?.aborted === true) return;
-    if (this.#closed.signal.aborted) throw storeClosed(prefix);
+    if (signal?.aborted === true) {
+      return;
+    }
+    if (this.#closed.signal.aborted) {
+      throw storeClosed(prefix);
+    }
     const feed = new WatchFeed();
     const remove = this.#watches.add(prefix, feed);
     try {
@@ -99,7 +103,9 @@ export class SqliteStore implements KeyValueStore {
       onEnd: (ended) => this.#sessions.delete(ended),
     });
     this.#sessions.add(session);
-    if (this.#closed.signal.aborted) session.orphan();
+    if (this.#closed.signal.aborted) {
+      session.orphan();
+    }
     return session;
   }
 
@@ -110,7 +116,9 @@ export class SqliteStore implements KeyValueStore {
 
   async #close(): Promise<void> {
     this.#closed.abort(storeClosed(this.#file.path));
-    for (const session of this.#sessions) session.orphan();
+    for (const session of this.#sessions) {
+      session.orphan();
+    }
     await this.#watches.close();
     this.#file.close();
   }
@@ -145,9 +153,13 @@ export class SqliteStore implements KeyValueStore {
   }
 
   #until(key: string, signal: AbortSignal | undefined): AbortSignal {
-    if (signal?.aborted === true) throw interruption(key, signal);
+    if (signal?.aborted === true) {
+      throw interruption(key, signal);
+    }
     const closed = this.#closed.signal;
-    if (closed.aborted) throw storeClosed(key);
+    if (closed.aborted) {
+      throw storeClosed(key);
+    }
     return signal === undefined ? closed : AbortSignal.any([signal, closed]);
   }
 }

@@ -52,27 +52,38 @@ export class SqliteWatches {
     this.changed();
     return () => {
       this.#watches.delete(watch);
-      if (this.#watches.size === 0) this.#stop();
+      if (this.#watches.size === 0) {
+        this.#stop();
+      }
     };
   }
 
   /** This process has changed the file. */
   changed(): void {
-    if (this.#watches.size === 0) return;
-    if (this.#telling === undefined) this.#telling = this.#tellAll();
-    else this.#tellAgain = true;
+    if (this.#watches.size === 0) {
+      return;
+    }
+    if (this.#telling === undefined) {
+      this.#telling = this.#tellAll();
+    } else {
+      this.#tellAgain = true;
+    }
   }
 
   /** Ends every watch with INTERRUPTED. */
   async close(): Promise<void> {
     this.#closed.abort(storeClosed(this.#file.path));
-    for (const { feed, prefix } of this.#watches) feed.fail(storeClosed(prefix));
+    for (const { feed, prefix } of this.#watches) {
+      feed.fail(storeClosed(prefix));
+    }
     this.#stop();
     await this.#telling;
   }
 
   #start(): void {
-    if (this.#sources !== undefined) return;
+    if (this.#sources !== undefined) {
+      return;
+    }
     const signal = new ChangeSignal({
       path: this.#file.path,
       clock: this.#clock,
@@ -92,7 +103,9 @@ export class SqliteWatches {
   /** Something happened to the file: was it a commit of another process? */
   #look(): void {
     const version = this.#file.dataVersion();
-    if (version !== undefined && version === this.#dataVersion) return;
+    if (version !== undefined && version === this.#dataVersion) {
+      return;
+    }
     this.changed();
   }
 
@@ -105,14 +118,21 @@ export class SqliteWatches {
         await this.#file.read((table) => this.#tell(table), options);
         this.#sources?.expiry.schedule();
         // The reading may have made the directory, which can be listened to from now on.
-        if (this.#sources?.signal.listen() === true) this.#tellAgain = true;
+        if (this.#sources?.signal.listen() === true) {
+          this.#tellAgain = true;
+        }
       } catch (error) {
-        if (!isTopoError(error)) throw error;
+        if (!isTopoError(error)) {
+          throw error;
+        }
         // The next sign of a change, the safety poll at the latest, tries again.
         this.#dataVersion = undefined;
         for (const { feed } of this.#watches) {
-          if (isPermanent(error)) feed.fail(error);
-          else feed.interrupt(error);
+          if (isPermanent(error)) {
+            feed.fail(error);
+          } else {
+            feed.interrupt(error);
+          }
         }
       }
     } while (this.#tellAgain && !this.#closed.signal.aborted);
@@ -124,10 +144,15 @@ export class SqliteWatches {
     const known = new Map<Version, readonly Change[] | undefined>();
     for (const watch of this.#watches) {
       const { feed, prefix, told } = watch;
-      if (told !== undefined && !known.has(told)) known.set(told, table.changesSince(told));
+      if (told !== undefined && !known.has(told)) {
+        known.set(told, table.changesSince(told));
+      }
       const changes = told === undefined ? undefined : known.get(told);
-      if (changes === undefined) feed.reset(table.list(prefix));
-      else tellChanges(feed, prefix, changes);
+      if (changes === undefined) {
+        feed.reset(table.list(prefix));
+      } else {
+        tellChanges(feed, prefix, changes);
+      }
       watch.told = revision;
     }
   }
@@ -135,17 +160,25 @@ export class SqliteWatches {
   #sweep(now: number): number | undefined {
     try {
       const next = this.#file.attempt("read", (table) => ({ at: table.nextExpiry() }));
-      if (next === undefined) return now + busyRetryMs;
-      if (next.at === undefined || next.at > now) return next.at;
+      if (next === undefined) {
+        return now + busyRetryMs;
+      }
+      if (next.at === undefined || next.at > now) {
+        return next.at;
+      }
       const swept = this.#file.attempt("write", (table) => {
         table.expire(now);
         return { at: table.nextExpiry() };
       });
-      if (swept === undefined) return now + busyRetryMs;
+      if (swept === undefined) {
+        return now + busyRetryMs;
+      }
       this.changed();
       return swept.at;
     } catch (error) {
-      if (!isTopoError(error)) throw error;
+      if (!isTopoError(error)) {
+        throw error;
+      }
       // Who reads or writes next is told why; who waits for a lease to end waits on.
       return now + failureRetryMs;
     }
@@ -155,8 +188,12 @@ export class SqliteWatches {
 function tellChanges(feed: WatchFeed, prefix: string, changes: readonly Change[]): void {
   for (const change of changes) {
     if (change.type === "delete") {
-      if (change.key.startsWith(prefix)) feed.remove(change.key);
-    } else if (change.entry.key.startsWith(prefix)) feed.put(change.entry);
+      if (change.key.startsWith(prefix)) {
+        feed.remove(change.key);
+      }
+    } else if (change.entry.key.startsWith(prefix)) {
+      feed.put(change.entry);
+    }
   }
   feed.resume();
 }

@@ -61,11 +61,15 @@ export class TopologyFile {
 
   /** Runs a transaction at once; `undefined` where the file is not open or someone is in the way. */
   attempt<T>(kind: "read" | "write", work: (table: KeyTable) => T): T | undefined {
-    if (this.#opened === undefined) return undefined;
+    if (this.#opened === undefined) {
+      return undefined;
+    }
     try {
       return transact(this.#opened, begin[kind], work);
     } catch (error) {
-      if (isBusy(error)) return undefined;
+      if (isBusy(error)) {
+        return undefined;
+      }
       throw fileError(this.path, error);
     }
   }
@@ -96,13 +100,19 @@ export class TopologyFile {
     const backoff = new Backoff({ minMs: 1, maxMs: 20, clock, random: this.#random });
     return withDeadline({ ms: busyTimeoutMs, clock, signal }, async (bounded) => {
       for (;;) {
-        if (bounded.aborted) throw interruption(key, bounded);
+        if (bounded.aborted) {
+          throw interruption(key, bounded);
+        }
         try {
           const opened = await this.#open();
-          if (bounded.aborted) throw interruption(key, bounded);
+          if (bounded.aborted) {
+            throw interruption(key, bounded);
+          }
           return transact(opened, begin[kind], work);
         } catch (error) {
-          if (!isBusy(error)) throw fileError(path, error);
+          if (!isBusy(error)) {
+            throw fileError(path, error);
+          }
         }
         await backoff.wait(bounded);
       }
@@ -110,7 +120,9 @@ export class TopologyFile {
   }
 
   async #open(): Promise<Opened> {
-    if (this.#opened !== undefined) return this.#opened;
+    if (this.#opened !== undefined) {
+      return this.#opened;
+    }
     this.#opening ??= this.#openFile().finally(() => {
       this.#opening = undefined;
     });
@@ -119,7 +131,9 @@ export class TopologyFile {
 
   async #openFile(): Promise<Opened> {
     await mkdir(dirname(this.path), { recursive: true });
-    if (this.#closed) throw storeClosed(this.path);
+    if (this.#closed) {
+      throw storeClosed(this.path);
+    }
     const database = new DatabaseSync(this.path, { timeout: 0 });
     try {
       prepareSchema(database, this.path);
@@ -146,7 +160,9 @@ function transact<T>(
     database.exec("COMMIT");
     return result;
   } catch (error) {
-    if (database.isTransaction) database.exec("ROLLBACK");
+    if (database.isTransaction) {
+      database.exec("ROLLBACK");
+    }
     throw error;
   }
 }

@@ -43,7 +43,9 @@ function serve<F extends StoreFixture>(
     await started?.[Symbol.asyncDispose]();
   });
   const fixture = (): F => {
-    if (started === undefined) throw new Error("the server has not been started");
+    if (started === undefined) {
+      throw new Error("the server has not been started");
+    }
     return started;
   };
   const space = (): TestSpace =>

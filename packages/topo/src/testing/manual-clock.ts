@@ -26,7 +26,9 @@ export class ManualClock implements Clock {
   }
 
   async sleep(ms: number, signal: AbortSignal): Promise<void> {
-    if (signal.aborted) return;
+    if (signal.aborted) {
+      return;
+    }
     const { promise, resolve } = Promise.withResolvers<void>();
     const wake = (): void => {
       this.#sleepers.delete(sleeper);
@@ -45,7 +47,9 @@ export class ManualClock implements Clock {
     await turn();
     for (;;) {
       const [next] = [...this.#sleepers].toSorted((a, b) => a.wakesAt - b.wakesAt);
-      if (next === undefined || next.wakesAt > end) break;
+      if (next === undefined || next.wakesAt > end) {
+        break;
+      }
       this.#now = Math.max(this.#now, next.wakesAt);
       next.wake();
       await turn();

@@ -76,24 +76,32 @@ export class ObservedWatch {
     const state = new Map<string, string>();
     for (const event of this.events) {
       if (event.type === "snapshot") {
-        for (const { key, value } of event.entries) state.set(key, Buffer.from(value).toString());
+        for (const { key, value } of event.entries) {
+          state.set(key, Buffer.from(value).toString());
+        }
       } else if (event.type === "put") {
         state.set(event.entry.key, Buffer.from(event.entry.value).toString());
-      } else if (event.type === "delete") state.delete(event.key);
+      } else if (event.type === "delete") {
+        state.delete(event.key);
+      }
     }
     return state;
   }
 
   /** Resolves once `holds` does; rejects when the watch ends before. */
   async until(holds: (watch: ObservedWatch) => boolean): Promise<void> {
-    while (!holds(this)) await Promise.race([this.#told.promise, this.ended()]);
+    while (!holds(this)) {
+      await Promise.race([this.#told.promise, this.ended()]);
+    }
   }
 
   /** Resolves to the first event of a type. */
   async first(type: KeyEvent["type"]): Promise<KeyEvent> {
     for (;;) {
       const found = this.events.find((event) => event.type === type);
-      if (found !== undefined) return found;
+      if (found !== undefined) {
+        return found;
+      }
       await Promise.race([this.#told.promise, this.ended()]);
     }
   }

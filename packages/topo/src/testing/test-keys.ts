@@ -70,7 +70,9 @@ export function testKeys(space: () => TestSpace): void {
       await using own = space();
       const store = own.connect();
       const names = ["b", "a/1", "a", "a0", "é", "\u{1F600}", "\uFFFD", "ab"];
-      for (const name of names) await store.create(`${own.prefix}in/${name}`, bytes(name));
+      for (const name of names) {
+        await store.create(`${own.prefix}in/${name}`, bytes(name));
+      }
       await store.create(`${own.prefix}in`, bytes("out"));
       await store.create(`${own.prefix}in0`, bytes("out"));
       const found = await store.list(`${own.prefix}in/`);
@@ -181,7 +183,9 @@ async function increment(store: KeyValueStore, key: string, times: number): Prom
       await store.put(key, next, { version: current?.version });
       done += 1;
     } catch (error) {
-      if (!isTopoError(error, TopoErrorCode.BadVersion)) throw error;
+      if (!isTopoError(error, TopoErrorCode.BadVersion)) {
+        throw error;
+      }
     }
   }
 }

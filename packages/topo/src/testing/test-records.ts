@@ -139,7 +139,9 @@ export function testRecords(space: () => TestSpace): void {
       );
       const [winner, ...others] = made.filter(({ created }) => created);
       expect(others).toEqual([]);
-      for (const { record } of made) expect(record).toEqual(winner?.record);
+      for (const { record } of made) {
+        expect(record).toEqual(winner?.record);
+      }
     });
 
     test("the home cell is made with its first use, another one is not", async () => {
@@ -210,6 +212,8 @@ function pooler(name: string): Multipooler {
 
 async function next<T>(reader: AsyncIterator<RecordEvent<T>>): Promise<RecordEvent<T>> {
   const result = await reader.next();
-  if (result.done === true) throw new Error("the watch has ended");
+  if (result.done === true) {
+    throw new Error("the watch has ended");
+  }
   return result.value;
 }

@@ -38,8 +38,9 @@ export function testWatches(space: () => TestSpace): void {
       const [store, other] = [own.connect(), own.connect()];
       const reader = store.watch(own.prefix)[Symbol.asyncIterator]();
       await reader.next();
-      for (let value = 0; value < 100; value += 1)
+      for (let value = 0; value < 100; value += 1) {
         await other.put(`${own.prefix}a`, bytes(`${value}`));
+      }
       await other.create(`${own.prefix}gone`, bytes("x"));
       await other.delete(`${own.prefix}gone`);
       const witness = own.observe(store);
@@ -50,7 +51,9 @@ export function testWatches(space: () => TestSpace): void {
       const told: string[] = [];
       while (told.at(-1) !== "put last=x") {
         const next = await reader.next();
-        if (next.done !== true) told.push(brief(next.value));
+        if (next.done !== true) {
+          told.push(brief(next.value));
+        }
       }
       expect(told.findLast((event) => event.startsWith("put a="))).toBe("put a=99");
       expect(told.length).toBeLessThan(10);

@@ -6,4 +6,6 @@ const { global } = connect();
 const session = await global.openSession({ ttlMs: argument() });
 const lock = await global.lock("path", { session, description: `process ${process.pid}` });
 process.stdout.write(`${lock.fencingRevision}\n`);
-for await (const _ of setInterval(60_000));
+for await (const _ of setInterval(60_000)) {
+  // Holds the lock.
+}
