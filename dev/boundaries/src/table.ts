@@ -63,7 +63,7 @@ export const table: BoundaryTable = {
     // A handler that saw a grpc-js type could not move to another transport: in grpc-services these
     // are the files that bind handlers to it and no others.
     "@grpc/grpc-js": [
-      "packages/grpc-services/src/{grpc-*,client-channel,reflection}.ts",
+      "packages/grpc-services/src/**/{grpc-*,client-channel,reflection}.ts",
       "packages/topo/src/etcd/**",
     ],
     // Rows travel over our own wire package; `pg` is for administration.

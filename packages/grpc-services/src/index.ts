@@ -1,6 +1,6 @@
-export { GrpcServicesError, GrpcServicesErrorCode } from "./error.ts";
-export { logGrpcLibrary } from "./grpc-library-log.ts";
-export { GrpcServer } from "./grpc-server.ts";
-export type { GrpcServerOptions } from "./grpc-server.ts";
+export { GrpcServicesError, GrpcServicesErrorCode } from "./errors/error.ts";
+export { logGrpcLibrary } from "./server/grpc-library-log.ts";
+export { GrpcServer } from "./server/grpc-server.ts";
+export type { GrpcServerOptions } from "./server/grpc-server.ts";
 export type { Logger } from "./logger.ts";
-export type { PoolerManager } from "./pooler-manager.ts";
+export type { PoolerManager } from "./server/pooler-manager.ts";

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { connect, createServer } from "node:net";
 import type { QueryService } from "@multipooler/controller-api";
 import { expect, test } from "vitest";
-import { connect as connectClient } from "../src/client.ts";
+import { connect as connectClient } from "../src/client/index.ts";
 import { dataRow, textFields } from "./data-rows.ts";
 import { FakePoolerError } from "./fake-manager.ts";
 import { startServer } from "./test-server.ts";

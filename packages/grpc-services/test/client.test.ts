@@ -1,7 +1,7 @@
 import { Metadata } from "@grpc/grpc-js";
 import { expect, test, vi } from "vitest";
-import { connect, GrpcStatusError } from "../src/client.ts";
-import { grpcStatusError } from "../src/grpc-status-error.ts";
+import { connect, GrpcStatusError } from "../src/client/index.ts";
+import { grpcStatusError } from "../src/errors/grpc-status-error.ts";
 import { FakePoolerError } from "./fake-manager.ts";
 import { startServer } from "./test-server.ts";
 

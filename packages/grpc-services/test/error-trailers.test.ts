@@ -4,7 +4,7 @@ import type { RPCError } from "@multipooler/proto/mtrpc";
 import { StreamExecuteRequest, StreamExecuteResponse } from "@multipooler/proto/multipoolerservice";
 import { PgDiagnostic } from "@multipooler/proto/query";
 import { expect, test } from "vitest";
-import { diagnosticMessage } from "../src/diagnostic-message.ts";
+import { diagnosticMessage } from "../src/query/diagnostic-message.ts";
 import { dataRow, textFields } from "./data-rows.ts";
 import { FakePoolerError } from "./fake-manager.ts";
 import { RawClient, statusDetails } from "./raw-call.ts";

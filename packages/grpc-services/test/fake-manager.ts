@@ -5,7 +5,7 @@ import type {
   QueryService,
 } from "@multipooler/controller-api";
 import type { ManagerStatus } from "@multipooler/manager";
-import type { PoolerManager } from "../src/pooler-manager.ts";
+import type { PoolerManager } from "../src/server/pooler-manager.ts";
 
 type Execute = QueryService["streamExecute"];
 

@@ -1,6 +1,6 @@
 import { connect } from "node:http2";
 import { expect, onTestFinished, test, vi } from "vitest";
-import { logGrpcLibrary } from "../src/grpc-library-log.ts";
+import { logGrpcLibrary } from "../src/server/grpc-library-log.ts";
 import { startServer } from "./test-server.ts";
 
 /** An empty request of ExecuteQuery with a header that gRPC does not allow. */

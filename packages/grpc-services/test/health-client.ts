@@ -1,6 +1,6 @@
 import { service } from "grpc-health-check";
-import { ClientChannel } from "../src/client-channel.ts";
-import type { ClientMethod } from "../src/client-method.ts";
+import { ClientChannel } from "../src/client/client-channel.ts";
+import type { ClientMethod } from "../src/client/client-method.ts";
 
 /** A client made of grpc-health-check's own definition, for what `PoolerClient` does not do. */
 export class HealthClient implements Disposable {

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { connect } from "../src/client.ts";
-import { GrpcServer } from "../src/grpc-server.ts";
+import { connect } from "../src/client/index.ts";
+import { GrpcServer } from "../src/server/grpc-server.ts";
 import { FakeManager } from "./fake-manager.ts";
 import { HealthClient } from "./health-client.ts";
 import { RawClient } from "./raw-call.ts";

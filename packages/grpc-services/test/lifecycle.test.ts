@@ -2,9 +2,9 @@ import { once } from "node:events";
 import { connect, createServer } from "node:net";
 import type { MultiPoolerManager } from "@multipooler/manager";
 import { expect, expectTypeOf, test } from "vitest";
-import type { PoolerManager } from "../src/pooler-manager.ts";
-import { GrpcServer } from "../src/grpc-server.ts";
-import { connect as connectClient } from "../src/client.ts";
+import type { PoolerManager } from "../src/server/pooler-manager.ts";
+import { GrpcServer } from "../src/server/grpc-server.ts";
+import { connect as connectClient } from "../src/client/index.ts";
 import { FakeManager, FakePoolerError } from "./fake-manager.ts";
 import { startServer } from "./test-server.ts";
 

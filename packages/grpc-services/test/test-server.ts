@@ -1,7 +1,7 @@
-import { connect } from "../src/client.ts";
-import type { PoolerClient } from "../src/client.ts";
-import { GrpcServer } from "../src/grpc-server.ts";
-import type { GrpcServerOptions } from "../src/grpc-server.ts";
+import { connect } from "../src/client/index.ts";
+import type { PoolerClient } from "../src/client/index.ts";
+import { GrpcServer } from "../src/server/grpc-server.ts";
+import type { GrpcServerOptions } from "../src/server/grpc-server.ts";
 import { FakeManager } from "./fake-manager.ts";
 
 /** What was logged: level, message and fields. */

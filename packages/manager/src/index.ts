@@ -1,6 +1,6 @@
 export { systemClock } from "./clock.ts";
 export type { Clock } from "./clock.ts";
-export type { DatabaseConfig } from "./database-config.ts";
+export type { DatabaseConfig } from "./database/database-config.ts";
 export type { Logger } from "./logger.ts";
 export { MultiPoolerManager } from "./manager.ts";
 export { ManagerError, ManagerErrorCode } from "./manager-error.ts";
@@ -13,7 +13,7 @@ export type {
   ManagerStatus,
   TopologyStatus,
 } from "./manager-status.ts";
-export { PoolerType } from "./pooler-type.ts";
-export type { PoolerIdentity, ShardIdentity } from "./pooler-type.ts";
-export { ManagerService } from "./service-transport.ts";
-export type { PoolerService, ServiceTransport } from "./service-transport.ts";
+export { PoolerType } from "./record/pooler-type.ts";
+export type { PoolerIdentity, ShardIdentity } from "./record/pooler-type.ts";
+export { ManagerService } from "./transport/service-transport.ts";
+export type { PoolerService, ServiceTransport } from "./transport/service-transport.ts";

@@ -1,10 +1,10 @@
 import type { CallOptions, PoolerController } from "@multipooler/controller-api";
 import type { TopoStore } from "@multipooler/topo";
 import type { Clock } from "./clock.ts";
-import type { DatabaseConfig } from "./database-config.ts";
+import type { DatabaseConfig } from "./database/database-config.ts";
 import type { Logger } from "./logger.ts";
-import type { PoolerIdentity, PoolerType, ShardIdentity } from "./pooler-type.ts";
-import type { ServiceTransport } from "./service-transport.ts";
+import type { PoolerIdentity, PoolerType, ShardIdentity } from "./record/pooler-type.ts";
+import type { ServiceTransport } from "./transport/service-transport.ts";
 
 /** What this pooler tells the topology about itself. */
 export interface PoolerDescription {

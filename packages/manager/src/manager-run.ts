@@ -1,25 +1,25 @@
 import type { CallOptions } from "@multipooler/controller-api";
-import { Database } from "./database.ts";
-import type { DatabaseFacts } from "./database.ts";
-import { isPermanent } from "./database-fault.ts";
-import { DatabaseMonitor } from "./database-monitor.ts";
-import type { DatabaseHealth } from "./database-monitor.ts";
-import { Heartbeat } from "./heartbeat.ts";
+import { Database } from "./database/database.ts";
+import type { DatabaseFacts } from "./database/database.ts";
+import { isPermanent } from "./database/database-fault.ts";
+import { DatabaseMonitor } from "./database/database-monitor.ts";
+import type { DatabaseHealth } from "./database/database-monitor.ts";
+import { Heartbeat } from "./heartbeat/heartbeat.ts";
 import { ManagerError, ManagerErrorCode } from "./manager-error.ts";
 import type { OpenOptions } from "./manager-options.ts";
 import { applicationName, poolerId } from "./manager-settings.ts";
 import type { ManagerSettings } from "./manager-settings.ts";
 import type { ManagerState } from "./manager-status.ts";
-import type { PoolerType } from "./pooler-type.ts";
+import type { PoolerType } from "./record/pooler-type.ts";
 import { PoolerSteps } from "./pooler-steps.ts";
-import { Registration } from "./registration.ts";
+import { Registration } from "./record/registration.ts";
 import { closeRun } from "./run-closing.ts";
-import type { PoolerService, ServiceTransport } from "./service-transport.ts";
-import { ServingReconciler } from "./serving-reconciler.ts";
-import type { ReconcilerProgress } from "./serving-reconciler.ts";
-import { deriveTarget, notServing } from "./serving-target.ts";
-import { listenAll } from "./transports.ts";
-import { TypeMemory } from "./type-memory.ts";
+import type { PoolerService, ServiceTransport } from "./transport/service-transport.ts";
+import { ServingReconciler } from "./serving/serving-reconciler.ts";
+import type { ReconcilerProgress } from "./serving/serving-reconciler.ts";
+import { deriveTarget, notServing } from "./serving/serving-target.ts";
+import { listenAll } from "./transport/transports.ts";
+import { TypeMemory } from "./record/type-memory.ts";
 
 /** What a {@link ManagerRun} is made of. */
 export interface ManagerRunOptions {

@@ -6,7 +6,7 @@ import { RecordingLogger } from "../test/recording-logger.ts";
 import { ManagerError } from "./manager-error.ts";
 import type { ManagerOptions, PoolerDescription } from "./manager-options.ts";
 import { applicationName, poolerId, resolveManagerOptions } from "./manager-settings.ts";
-import { PoolerType } from "./pooler-type.ts";
+import { PoolerType } from "./record/pooler-type.ts";
 
 const POOLER: PoolerDescription = {
   identity: { cell: "zone1", name: "a" },

@@ -2,11 +2,11 @@ import type { PoolerController } from "@multipooler/controller-api";
 import type { TopoStore } from "@multipooler/topo";
 import { systemClock } from "./clock.ts";
 import type { Clock } from "./clock.ts";
-import { resolveDatabaseConfig } from "./database-config.ts";
-import type { ResolvedDatabaseConfig } from "./database-config.ts";
+import { resolveDatabaseConfig } from "./database/database-config.ts";
+import type { ResolvedDatabaseConfig } from "./database/database-config.ts";
 import type { Logger } from "./logger.ts";
 import type { ManagerOptions, PoolerDescription } from "./manager-options.ts";
-import type { PoolerIdentity } from "./pooler-type.ts";
+import type { PoolerIdentity } from "./record/pooler-type.ts";
 import { checkInteger, checkText, invalidSetting } from "./setting.ts";
 
 /** {@link ManagerOptions} that were checked, with every default filled in. */

@@ -1,6 +1,6 @@
 import type { DatabaseAddress, ServingState } from "@multipooler/controller-api";
 import type { ManagerError } from "./manager-error.ts";
-import type { PoolerIdentity, PoolerType, ShardIdentity } from "./pooler-type.ts";
+import type { PoolerIdentity, PoolerType, ShardIdentity } from "./record/pooler-type.ts";
 
 /**
  * Where a manager is in its life.

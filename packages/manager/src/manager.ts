@@ -6,8 +6,8 @@ import { ManagerRun } from "./manager-run.ts";
 import { resolveManagerOptions } from "./manager-settings.ts";
 import type { ManagerSettings } from "./manager-settings.ts";
 import type { ManagerStatus } from "./manager-status.ts";
-import { ManagerService } from "./service-transport.ts";
-import type { PoolerService } from "./service-transport.ts";
+import { ManagerService } from "./transport/service-transport.ts";
+import type { PoolerService } from "./transport/service-transport.ts";
 import { takeSnapshot } from "./status-snapshot.ts";
 
 /**

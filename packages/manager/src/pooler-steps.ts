@@ -1,10 +1,10 @@
 import { PoolerRole } from "@multipooler/controller-api";
 import type { CallOptions, PoolerController, ServingTarget } from "@multipooler/controller-api";
-import type { Database } from "./database.ts";
-import type { Heartbeat } from "./heartbeat.ts";
-import type { Registration } from "./registration.ts";
-import type { ServingAnnouncement, ServingSteps } from "./serving-reconciler.ts";
-import { ensureSidecarSchema } from "./sidecar-schema.ts";
+import type { Database } from "./database/database.ts";
+import type { Heartbeat } from "./heartbeat/heartbeat.ts";
+import type { Registration } from "./record/registration.ts";
+import type { ServingAnnouncement, ServingSteps } from "./serving/serving-reconciler.ts";
+import { ensureSidecarSchema } from "./database/sidecar-schema.ts";
 
 /** What {@link PoolerSteps} move. */
 export interface PoolerStepsOptions {

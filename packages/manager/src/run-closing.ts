@@ -1,14 +1,14 @@
 import type { CallOptions } from "@multipooler/controller-api";
 import { Closing } from "./closing.ts";
-import type { Database } from "./database.ts";
-import type { DatabaseMonitor } from "./database-monitor.ts";
+import type { Database } from "./database/database.ts";
+import type { DatabaseMonitor } from "./database/database-monitor.ts";
 import { Deadline } from "./deadline.ts";
-import type { Heartbeat } from "./heartbeat.ts";
+import type { Heartbeat } from "./heartbeat/heartbeat.ts";
 import type { ManagerSettings } from "./manager-settings.ts";
-import type { Registration } from "./registration.ts";
-import type { ServiceTransport } from "./service-transport.ts";
-import type { ServingReconciler } from "./serving-reconciler.ts";
-import { closeAll } from "./transports.ts";
+import type { Registration } from "./record/registration.ts";
+import type { ServiceTransport } from "./transport/service-transport.ts";
+import type { ServingReconciler } from "./serving/serving-reconciler.ts";
+import { closeAll } from "./transport/transports.ts";
 
 /** What one run of the manager has open. */
 export interface OpenParts {

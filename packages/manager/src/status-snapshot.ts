@@ -2,8 +2,8 @@ import { messageOf } from "./error-message.ts";
 import type { ManagerRun } from "./manager-run.ts";
 import type { ManagerSettings } from "./manager-settings.ts";
 import type { DatabaseStatus, ManagerStatus, TopologyStatus } from "./manager-status.ts";
-import { PoolerType } from "./pooler-type.ts";
-import { admits } from "./serving-target.ts";
+import { PoolerType } from "./record/pooler-type.ts";
+import { admits } from "./serving/serving-target.ts";
 
 /** What a status is made from. */
 export interface StatusSources {

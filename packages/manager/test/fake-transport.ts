@@ -1,5 +1,5 @@
 import type { CallOptions } from "@multipooler/controller-api";
-import type { PoolerService, ServiceTransport } from "../src/service-transport.ts";
+import type { PoolerService, ServiceTransport } from "../src/transport/service-transport.ts";
 
 /** A transport that opens no socket and remembers what it was told. */
 export class FakeTransport implements ServiceTransport {

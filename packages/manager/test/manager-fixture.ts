@@ -7,11 +7,11 @@ import type {
   TopoStore,
 } from "@multipooler/topo";
 import { MemoryTopology } from "@multipooler/topo/memory";
-import type { DatabaseConfig } from "../src/database-config.ts";
+import type { DatabaseConfig } from "../src/database/database-config.ts";
 import { MultiPoolerManager } from "../src/manager.ts";
 import type { ManagerOptions } from "../src/manager-options.ts";
 import type { ManagerStatus } from "../src/manager-status.ts";
-import { PoolerType } from "../src/pooler-type.ts";
+import { PoolerType } from "../src/record/pooler-type.ts";
 import { FakeController } from "./fake-controller.ts";
 import { FakeTransport } from "./fake-transport.ts";
 import { RecordingLogger } from "./recording-logger.ts";

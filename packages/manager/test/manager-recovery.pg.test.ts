@@ -5,7 +5,7 @@ import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import { PoolerServingStatus, PoolerType as RecordType, RoutingRole } from "@multipooler/topo";
 import { expect, test } from "vitest";
 import type { ManagerStatus } from "../src/manager-status.ts";
-import { PoolerType } from "../src/pooler-type.ts";
+import { PoolerType } from "../src/record/pooler-type.ts";
 import { ManagerFixture } from "./manager-fixture.ts";
 import { PATIENCE } from "./patience.ts";
 import { configFor, managerConnections } from "./server.ts";

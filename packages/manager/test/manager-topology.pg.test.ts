@@ -11,7 +11,7 @@ import {
 import { MemoryTopology } from "@multipooler/topo/memory";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { ManagerErrorCode } from "../src/manager-error.ts";
-import { PoolerType } from "../src/pooler-type.ts";
+import { PoolerType } from "../src/record/pooler-type.ts";
 import { ManagerFixture } from "./manager-fixture.ts";
 import { configFor } from "./server.ts";
 import { temporaryDir } from "./temporary-dir.ts";

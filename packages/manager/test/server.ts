@@ -1,5 +1,5 @@
 import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
-import type { DatabaseConfig } from "../src/database-config.ts";
+import type { DatabaseConfig } from "../src/database/database-config.ts";
 
 /** How to reach a database of a test server over TCP. */
 export function configFor(postgres: EmbeddedPostgres, database = "postgres"): DatabaseConfig {

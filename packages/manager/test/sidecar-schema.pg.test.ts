@@ -2,10 +2,10 @@ import { startPostgres } from "@multipooler/embedded-postgres";
 import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { systemClock } from "../src/clock.ts";
-import { Database } from "../src/database.ts";
-import { resolveDatabaseConfig } from "../src/database-config.ts";
+import { Database } from "../src/database/database.ts";
+import { resolveDatabaseConfig } from "../src/database/database-config.ts";
 import { ManagerErrorCode } from "../src/manager-error.ts";
-import { ensureSidecarSchema } from "../src/sidecar-schema.ts";
+import { ensureSidecarSchema } from "../src/database/sidecar-schema.ts";
 import { configFor } from "./server.ts";
 
 let postgres: EmbeddedPostgres;

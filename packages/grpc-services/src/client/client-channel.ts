@@ -1,0 +1,104 @@
+import { Client, credentials, Metadata } from "@grpc/grpc-js";
+import type { CallOptions, ClientOptions } from "@grpc/grpc-js";
+import type { ClientMethod } from "./client-method.ts";
+import { GrpcStatusError, grpcStatusError } from "../errors/grpc-status-error.ts";
+
+/** What goes with a request. */
+export interface RequestOptions {
+  /** Cancels the call. */
+  readonly signal?: AbortSignal | undefined;
+  /** The deadline of the call, of which the server learns; none by default. */
+  readonly timeoutMs?: number | undefined;
+}
+
+/** Makes calls over one connection of grpc-js and reports failures as {@link GrpcStatusError}. */
+export class ClientChannel {
+  readonly #client: Client;
+
+  constructor(address: string, options: ClientOptions) {
+    this.#client = new Client(address, credentials.createInsecure(), options);
+  }
+
+  async unary<Request, Response>(
+    method: ClientMethod<Request, Response>,
+    request: Request,
+    options: RequestOptions,
+  ): Promise<Response> {
+    refuseAborted(options);
+    const { promise, resolve, reject } = Promise.withResolvers<Response>();
+    const call = this.#client.makeUnaryRequest(
+      method.path,
+      (message: Request) => method.encode(message),
+      (bytes) => method.decode(bytes),
+      request,
+      new Metadata(),
+      callOptions(options),
+      (error, response) => {
+        if (error !== null) {
+          reject(grpcStatusError(error));
+        } else if (response === undefined) {
+          reject(new GrpcStatusError("INTERNAL", "no answer"));
+        } else {
+          resolve(response);
+        }
+      },
+    );
+    const cancel = (): void => call.cancel();
+    options.signal?.addEventListener("abort", cancel, { once: true });
+    try {
+      return await promise;
+    } finally {
+      options.signal?.removeEventListener("abort", cancel);
+    }
+  }
+
+  /**
+   * Sends the request when the first message is asked for. grpc-js reads sixteen messages ahead of
+   * the consumer and stops there.
+   */
+  async *serverStream<Request, Response>(
+    method: ClientMethod<Request, Response>,
+    request: Request,
+    options: RequestOptions,
+  ): AsyncGenerator<Response, void, void> {
+    refuseAborted(options);
+    const call = this.#client.makeServerStreamRequest(
+      method.path,
+      (message: Request) => method.encode(message),
+      (bytes) => method.decode(bytes),
+      request,
+      new Metadata(),
+      callOptions(options),
+    );
+    // A status may still come when nobody reads any more.
+    call.on("error", () => {});
+    const cancel = (): void => call.cancel();
+    options.signal?.addEventListener("abort", cancel, { once: true });
+    try {
+      const messages: AsyncIterable<Response> = call;
+      yield* messages;
+    } catch (error) {
+      throw grpcStatusError(error);
+    } finally {
+      options.signal?.removeEventListener("abort", cancel);
+      call.cancel();
+    }
+  }
+
+  close(): void {
+    this.#client.close();
+  }
+}
+
+function refuseAborted({ signal }: RequestOptions): void {
+  if (signal?.aborted !== true) {
+    return;
+  }
+  throw new GrpcStatusError("CANCELLED", "the call was cancelled before it began", {
+    cause: signal.reason,
+  });
+}
+
+function callOptions({ timeoutMs }: RequestOptions): CallOptions {
+  return timeoutMs === undefined ? {} : { deadline: Date.now() + timeoutMs };
+}

@@ -1,0 +1,12 @@
+export type { RequestOptions } from "./client-channel.ts";
+export { GrpcStatusError } from "../errors/grpc-status-error.ts";
+export type { GrpcStatusErrorDetails, GrpcStatusName } from "../errors/grpc-status-error.ts";
+export { connect } from "./pooler-client.ts";
+export type {
+  ConnectOptions,
+  ExecuteQueryInput,
+  PoolerClient,
+  StreamExecuteInput,
+} from "./pooler-client.ts";
+export { RowDecoder } from "../query/row-decoder.ts";
+export type { RowsEvent } from "../query/row-decoder.ts";

@@ -1,0 +1,91 @@
+import { MultiPoolerManagerDefinition, StatusRequest } from "@multipooler/proto/manager-v1";
+import type { StatusResponse } from "@multipooler/proto/manager-v1";
+import {
+  ExecuteQueryRequest,
+  MultipoolerServiceDefinition,
+  StreamExecuteRequest,
+} from "@multipooler/proto/multipoolerservice";
+import type {
+  ExecuteQueryResponse,
+  StreamExecuteResponse,
+} from "@multipooler/proto/multipoolerservice";
+import { ClientChannel } from "./client-channel.ts";
+import type { RequestOptions } from "./client-channel.ts";
+import { clientMethod } from "./client-method.ts";
+import { healthCheckMethod } from "../health/health-definition.ts";
+import { MAX_MESSAGE_BYTES } from "../server/message-limit.ts";
+
+/** Where and how a client connects. */
+export interface ConnectOptions {
+  /** "host:port", with brackets around an IPv6 address. */
+  readonly address: string;
+  /** The largest message that is sent or taken. Default 16 MiB. */
+  readonly maxMessageBytes?: number | undefined;
+}
+
+/** A request of ExecuteQuery; what is left out has its default. */
+export type ExecuteQueryInput = Parameters<typeof ExecuteQueryRequest.fromPartial>[0];
+/** A request of StreamExecute; what is left out has its default. */
+export type StreamExecuteInput = Parameters<typeof StreamExecuteRequest.fromPartial>[0];
+
+/** A client of one pooler. Each call rejects with a `GrpcStatusError` and nothing else. */
+export interface PoolerClient extends Disposable {
+  /** The result of the first statement in one message. */
+  executeQuery(request: ExecuteQueryInput, options?: RequestOptions): Promise<ExecuteQueryResponse>;
+  /**
+   * The results of all statements as they come. Reading slowly slows the pooler down; leaving the
+   * loop cancels the call.
+   */
+  streamExecute(
+    request: StreamExecuteInput,
+    options?: RequestOptions,
+  ): AsyncIterable<StreamExecuteResponse>;
+  /** What the pooler is doing. */
+  status(options?: RequestOptions): Promise<StatusResponse>;
+  /** Whether a service is serving; the empty name stands for the pooler as a whole. */
+  isServing(service: string, options?: RequestOptions): Promise<boolean>;
+  /** Ends the connection once the calls that run have ended. */
+  close(): void;
+}
+
+/** HTTP/2's own 64 KiB would make each block of rows wait for thirty round trips. */
+const FLOW_CONTROL_WINDOW_BYTES = 2_097_152;
+
+const EXECUTE_QUERY = clientMethod(
+  MultipoolerServiceDefinition,
+  MultipoolerServiceDefinition.methods.executeQuery,
+);
+const STREAM_EXECUTE = clientMethod(
+  MultipoolerServiceDefinition,
+  MultipoolerServiceDefinition.methods.streamExecute,
+);
+const STATUS = clientMethod(
+  MultiPoolerManagerDefinition,
+  MultiPoolerManagerDefinition.methods.status,
+);
+
+/** A client of the pooler at an address. Connects at its first call, and again when it must. */
+export function connect(options: ConnectOptions): PoolerClient {
+  const maxMessageBytes = options.maxMessageBytes ?? MAX_MESSAGE_BYTES;
+  const channel = new ClientChannel(options.address, {
+    "grpc.max_receive_message_length": maxMessageBytes,
+    "grpc.max_send_message_length": maxMessageBytes,
+    "grpc.service_config_disable_resolution": 1,
+    // A pooler is a neighbour; grpc-js would ask the proxy for the web even for 127.0.0.1.
+    "grpc.enable_http_proxy": 0,
+    "grpc.use_local_subchannel_pool": 1,
+    "grpc.enable_channelz": 0,
+    "grpc-node.flow_control_window": FLOW_CONTROL_WINDOW_BYTES,
+  });
+  const close = (): void => channel.close();
+  return {
+    executeQuery: (request, call = {}) =>
+      channel.unary(EXECUTE_QUERY, ExecuteQueryRequest.fromPartial(request), call),
+    streamExecute: (request, call = {}) =>
+      channel.serverStream(STREAM_EXECUTE, StreamExecuteRequest.fromPartial(request), call),
+    status: (call = {}) => channel.unary(STATUS, StatusRequest.fromPartial({}), call),
+    isServing: (service, call = {}) => channel.unary(healthCheckMethod, service, call),
+    close,
+    [Symbol.dispose]: close,
+  };
+}

@@ -1,0 +1,67 @@
+import { GrpcServicesError, GrpcServicesErrorCode } from "../errors/error.ts";
+import { HealthDefinition } from "./health-definition.ts";
+import type { HealthListMessage, HealthMessage } from "./health-definition.ts";
+import type { CallContext, MessageSink } from "../server/rpc.ts";
+import { bindService, serverStream, unary } from "../server/service-binding.ts";
+import type { BoundService } from "../server/service-binding.ts";
+import type { ServiceHealth } from "./service-health.ts";
+import { Wakeup } from "../server/wakeup.ts";
+
+/** `grpc.health.v1.Health`. Its Watch streams end by themselves when the server closes. */
+export function bindHealthService(health: ServiceHealth): BoundService {
+  const { methods } = HealthDefinition;
+  return bindService(HealthDefinition, [
+    unary(methods.check, async (service) => check(health, service)),
+    unary(methods.list, async () => list(health)),
+    serverStream(
+      methods.watch,
+      (message: HealthMessage) => methods.watch.responseType.encode(message).finish(),
+      (service, sink, { signal }) => watch({ health, service, sink, signal }),
+    ),
+  ]);
+}
+
+function check(health: ServiceHealth, service: string): HealthMessage {
+  const status = health.status(service);
+  if (status !== undefined) {
+    return { status };
+  }
+  throw new GrpcServicesError(
+    GrpcServicesErrorCode.NotFound,
+    `there is no service ${JSON.stringify(service)}`,
+  );
+}
+
+function list(health: ServiceHealth): HealthListMessage {
+  const statuses = health.services().map((service) => [service, check(health, service)] as const);
+  return { statuses: Object.fromEntries(statuses) };
+}
+
+interface Watch extends CallContext {
+  readonly health: ServiceHealth;
+  readonly service: string;
+  readonly sink: MessageSink<HealthMessage>;
+}
+
+async function watch({ health, service, sink, signal }: Watch): Promise<void> {
+  const change = new Wakeup();
+  const unwatch = health.watch(change.wake);
+  signal.addEventListener("abort", change.wake, { once: true });
+  try {
+    let sent: HealthMessage["status"] | undefined;
+    while (!signal.aborted) {
+      const status = health.status(service) ?? "SERVICE_UNKNOWN";
+      if (status !== sent) {
+        await sink.write({ status });
+      }
+      sent = status;
+      if (health.isClosing) {
+        return;
+      }
+      await change.wait();
+    }
+  } finally {
+    unwatch();
+    signal.removeEventListener("abort", change.wake);
+  }
+}

@@ -1,0 +1,58 @@
+import type { PoolerManager } from "../server/pooler-manager.ts";
+
+/** What a health check answers for a service that exists. */
+export type HealthStatus = "SERVING" | "NOT_SERVING";
+
+/** How a {@link ServiceHealth} is built. */
+export interface ServiceHealthOptions {
+  readonly manager: Pick<PoolerManager, "status" | "watchStatus">;
+  /** The services by name, and whether each serves only while the pooler is ready. */
+  readonly needsReadyPooler: ReadonlyMap<string, boolean>;
+  /** Aborts when the server begins to close; nothing is serving from then on. */
+  readonly closing: AbortSignal;
+}
+
+/** The health of the services, and under the empty name that of the pooler as a whole. */
+export class ServiceHealth {
+  readonly #manager: ServiceHealthOptions["manager"];
+  readonly #needsReadyPooler: ReadonlyMap<string, boolean>;
+  readonly #closing: AbortSignal;
+
+  constructor({ manager, needsReadyPooler, closing }: ServiceHealthOptions) {
+    this.#manager = manager;
+    this.#needsReadyPooler = new Map([["", true], ...needsReadyPooler]);
+    this.#closing = closing;
+  }
+
+  /** `undefined` for a service that is not here. */
+  status(service: string): HealthStatus | undefined {
+    const needsReadyPooler = this.#needsReadyPooler.get(service);
+    if (needsReadyPooler === undefined) {
+      return undefined;
+    }
+    if (this.#closing.aborted) {
+      return "NOT_SERVING";
+    }
+    return !needsReadyPooler || this.#manager.status().ready ? "SERVING" : "NOT_SERVING";
+  }
+
+  /** Every name that {@link status} knows. */
+  services(): readonly string[] {
+    return [...this.#needsReadyPooler.keys()];
+  }
+
+  /** Calls `listener` whenever a status may have changed, until the returned function is called. */
+  watch(listener: () => void): () => void {
+    const unwatch = this.#manager.watchStatus(listener);
+    this.#closing.addEventListener("abort", listener, { once: true });
+    return () => {
+      unwatch();
+      this.#closing.removeEventListener("abort", listener);
+    };
+  }
+
+  /** Whether the server is closing. */
+  get isClosing(): boolean {
+    return this.#closing.aborted;
+  }
+}

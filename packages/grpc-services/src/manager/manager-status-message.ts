@@ -1,0 +1,140 @@
+import type {
+  DatabaseAddress,
+  PoolerRole as Role,
+  ServingState,
+  ServingStatus as Serving,
+} from "@multipooler/controller-api";
+import type {
+  HeartbeatStatus as Heartbeat,
+  ManagerState as State,
+  ManagerStatus,
+  PoolerType as Type,
+  TopologyStatus,
+} from "@multipooler/manager";
+import { ID_ComponentType } from "@multipooler/proto/clustermetadata";
+import type { Duration } from "@multipooler/proto/duration";
+import {
+  HeartbeatMode,
+  ManagerState,
+  PoolerRole,
+  PoolerType,
+  PoolerTypeSource,
+  ServingStatus,
+} from "@multipooler/proto/manager-v1";
+import type { HeartbeatStatus, StatusResponse } from "@multipooler/proto/manager-v1";
+import { hostAndPort } from "../server/host-and-port.ts";
+
+const STATES: Readonly<Record<State["name"], ManagerState>> = {
+  starting: ManagerState.MANAGER_STATE_STARTING,
+  ready: ManagerState.MANAGER_STATE_READY,
+  error: ManagerState.MANAGER_STATE_ERROR,
+};
+
+const TYPES: Readonly<Record<Type, PoolerType>> = {
+  UNKNOWN: PoolerType.POOLER_TYPE_UNSPECIFIED,
+  PRIMARY: PoolerType.POOLER_TYPE_PRIMARY,
+  REPLICA: PoolerType.POOLER_TYPE_REPLICA,
+  DRAINED: PoolerType.POOLER_TYPE_DRAINED,
+};
+
+const TYPE_SOURCES: Readonly<Record<TopologyStatus["typeSource"], PoolerTypeSource>> = {
+  topology: PoolerTypeSource.POOLER_TYPE_SOURCE_TOPOLOGY,
+  "local memory": PoolerTypeSource.POOLER_TYPE_SOURCE_LOCAL_MEMORY,
+  none: PoolerTypeSource.POOLER_TYPE_SOURCE_UNSPECIFIED,
+};
+
+const ROLES: Readonly<Record<Role, PoolerRole>> = {
+  PRIMARY: PoolerRole.POOLER_ROLE_PRIMARY,
+  REPLICA: PoolerRole.POOLER_ROLE_REPLICA,
+};
+
+const SERVING: Readonly<Record<Serving, ServingStatus>> = {
+  SERVING: ServingStatus.SERVING_STATUS_SERVING,
+  SERVING_RDONLY: ServingStatus.SERVING_STATUS_SERVING_RDONLY,
+  DRAINED: ServingStatus.SERVING_STATUS_DRAINED,
+  NOT_SERVING: ServingStatus.SERVING_STATUS_NOT_SERVING,
+};
+
+/**
+ * The manager's snapshot as the wire carries it.
+ *
+ * @param version the version of the program.
+ */
+export function statusMessage(status: ManagerStatus, version: string): StatusResponse {
+  const { state, pooler, shard, database, topology, serving } = status;
+  return {
+    state: STATES[state.name],
+    errorMessage: state.name === "error" ? state.error.message : "",
+    ready: status.ready,
+    notReadyReason: status.notReadyReason ?? "",
+    poolerId: { component: ID_ComponentType.MULTIPOOLER, ...pooler },
+    shardKey: shard,
+    poolerType: TYPES[status.type],
+    role:
+      database.inRecovery === undefined
+        ? PoolerRole.POOLER_ROLE_UNSPECIFIED
+        : ROLES[serving.current.role],
+    serving: servingMessage(serving),
+    routingTerm: serving.current.term,
+    database: {
+      address: addressText(database.address),
+      reachable: database.reachable,
+      lastError: database.lastError ?? "",
+      inRecovery: database.inRecovery,
+      serverVersion: database.serverVersion ?? "",
+      connectionsUsed: database.connectionsUsed,
+      connectionsLimit: database.connectionsLimit,
+    },
+    topology: {
+      implementation: topology.implementation,
+      registered: topology.registered,
+      lastError: topology.lastError ?? "",
+      lastPublishedTime: topology.lastPublishedAt,
+      awaySinceTime: topology.awaySince,
+      typeSource: TYPE_SOURCES[topology.typeSource],
+    },
+    heartbeat: heartbeatMessage(status.heartbeat),
+    startTime: status.startedAt,
+    version,
+  };
+}
+
+function servingMessage({ current, wanted }: ServingState): StatusResponse["serving"] {
+  return {
+    current: SERVING[current.status],
+    wanted:
+      wanted === undefined ? ServingStatus.SERVING_STATUS_UNSPECIFIED : SERVING[wanted.status],
+    reason: (wanted ?? current).reason,
+  };
+}
+
+function heartbeatMessage(heartbeat: Heartbeat): HeartbeatStatus {
+  const nothing = { lag: undefined, lastWrittenTime: undefined, lastError: "" };
+  switch (heartbeat.mode) {
+    case "off":
+      return { ...nothing, mode: HeartbeatMode.HEARTBEAT_MODE_OFF };
+    case "writer":
+      return {
+        ...nothing,
+        mode: HeartbeatMode.HEARTBEAT_MODE_WRITER,
+        lastWrittenTime: heartbeat.lastWrittenAt,
+        lastError: heartbeat.lastError ?? "",
+      };
+    case "reader":
+      return {
+        ...nothing,
+        mode: HeartbeatMode.HEARTBEAT_MODE_READER,
+        lag: heartbeat.lagMs === undefined ? undefined : duration(heartbeat.lagMs),
+        lastError: heartbeat.lastError ?? "",
+      };
+  }
+}
+
+function duration(ms: number): Duration {
+  const whole = Math.floor(ms / 1000);
+  return { seconds: BigInt(whole), nanos: Math.floor((ms - whole * 1000) * 1_000_000) };
+}
+
+function addressText(address: DatabaseAddress): string {
+  return address.type === "socket" ? address.path : hostAndPort(address.host, address.port);
+}

@@ -1,0 +1,129 @@
+import type { Field, ResultEvent } from "@multipooler/controller-api";
+import { QueryResult } from "@multipooler/proto/query";
+import type { Field as FieldMessage } from "@multipooler/proto/query";
+import { rowsAffected } from "./command-tag.ts";
+import { diagnosticMessage } from "./diagnostic-message.ts";
+import { fieldMessages } from "./field-message.ts";
+import type { ResultMessage } from "./result-message.ts";
+import type { RowBatch, RowBatcher } from "./row-batch.ts";
+import type { RowsEvent } from "./row-decoder.ts";
+import type { MessageSink } from "../server/rpc.ts";
+
+/** How a {@link ResultStream} is built. */
+export interface ResultStreamOptions {
+  readonly sink: MessageSink<ResultMessage>;
+  readonly batcher: RowBatcher;
+}
+
+/**
+ * Turns what a controller yields into the messages of a result stream.
+ *
+ * | event           | messages                                                                   |
+ * | --------------- | -------------------------------------------------------------------------- |
+ * | fields          | none; the fields go with each message of their statement                   |
+ * | rows            | one for each batch that is full                                            |
+ * | complete        | one: the last rows, the command tag and, if there are fields, the fields   |
+ * | empty           | none                                                                       |
+ * | notice          | pending rows, so that the order of PostgreSQL is kept; then the diagnostic |
+ * | parameterStatus | pending rows; then a result with nothing but the parameter                 |
+ */
+export class ResultStream {
+  readonly #sink: MessageSink<ResultMessage>;
+  readonly #batcher: RowBatcher;
+  /** `undefined` between the statements, and in one that returns no rows. */
+  #fields: FieldMessage[] | undefined;
+
+  constructor({ sink, batcher }: ResultStreamOptions) {
+    this.#sink = sink;
+    this.#batcher = batcher;
+  }
+
+  /**
+   * Takes one event. A promise means that the client is behind.
+   *
+   * @throws MESSAGE_TOO_LARGE or MALFORMED_ROWS, after which the stream is of no use.
+   */
+  take(event: ResultEvent): Promise<void> | undefined {
+    switch (event.type) {
+      case "fields":
+        return this.#begin(event.fields);
+      case "rows":
+        return this.#addRows(event);
+      case "complete":
+        return this.#complete(event.commandTag);
+      case "empty":
+        return undefined;
+      case "notice":
+        return this.#sendAfterRows({
+          kind: "diagnostic",
+          diagnostic: diagnosticMessage(event.notice),
+        });
+      case "parameterStatus":
+        return this.#sendAfterRows(parameterMessage(event.name, event.value));
+    }
+  }
+
+  /**
+   * Sends the rows that are pending. For the end of a stream that an error cut short: the beginning
+   * of a row that will not be completed is left out, as a client could do nothing with it.
+   */
+  flush(): Promise<void> | undefined {
+    const batch = this.#batcher.take();
+    const isEmpty = batch.rows.length === 0 && batch.block.length === 0;
+    return isEmpty || batch.inProgress
+      ? undefined
+      : this.#sink.write(this.#resultMessage(batch, ""));
+  }
+
+  #begin(fields: readonly Field[]): undefined {
+    this.#fields = fieldMessages(fields);
+  }
+
+  #addRows(event: RowsEvent): Promise<void> | undefined {
+    let behind: Promise<void> | undefined;
+    this.#batcher.add(event, this.#fields?.length ?? 0, (batch) => {
+      behind = this.#sink.write(this.#resultMessage(batch, ""));
+    });
+    return behind;
+  }
+
+  #complete(commandTag: string): Promise<void> | undefined {
+    const message = this.#resultMessage(this.#batcher.take(), commandTag);
+    this.#fields = undefined;
+    return this.#sink.write(message);
+  }
+
+  #sendAfterRows(message: ResultMessage): Promise<void> | undefined {
+    const behind = this.flush();
+    return this.#sink.write(message) ?? behind;
+  }
+
+  #resultMessage(batch: RowBatch, commandTag: string): ResultMessage {
+    return {
+      kind: "result",
+      result: {
+        fields: this.#fields ?? [],
+        hasFields: this.#fields !== undefined,
+        rows: batch.rows,
+        commandTag,
+        rowsAffected: rowsAffected(commandTag),
+        notices: [],
+        passthroughBlock: EMPTY,
+        passthroughRowCount: batch.rowCount,
+        passthroughRowInProgress: batch.inProgress,
+        parameterStatus: {},
+      },
+      block: batch.block,
+    };
+  }
+}
+
+const EMPTY = new Uint8Array(0);
+
+function parameterMessage(name: string, value: string): ResultMessage {
+  return {
+    kind: "result",
+    result: QueryResult.fromPartial({ parameterStatus: { [name]: value } }),
+    block: [],
+  };
+}

@@ -1,0 +1,93 @@
+import { QueryMode } from "@multipooler/controller-api";
+import type { QueryTarget, StreamExecuteRequest } from "@multipooler/controller-api";
+import { Mode } from "@multipooler/proto/query";
+import type { ExecuteOptions, ReservationOptions, Target } from "@multipooler/proto/query";
+import { GrpcServicesError, GrpcServicesErrorCode } from "../errors/error.ts";
+
+/** The reasons for a reservation that this version of the contract knows. */
+const KNOWN_REASONS = 0xff;
+
+/** What ExecuteQuery and StreamExecute ask for. */
+export interface StatementMessage {
+  readonly query: string;
+  readonly target: Target | undefined;
+  readonly options: ExecuteOptions | undefined;
+}
+
+/**
+ * The request for the controller.
+ *
+ * @throws UNIMPLEMENTED, naming the field, for what this version cannot honour; INVALID_ARGUMENT
+ * for what means nothing.
+ */
+export function statementRequest(message: StatementMessage): StreamExecuteRequest {
+  const { options } = message;
+  if (options !== undefined) {
+    refuseUnsupportedOptions(options);
+  }
+  return {
+    sql: message.query,
+    target: message.target === undefined ? undefined : queryTarget(message.target),
+    user: options?.user ?? "",
+    reservedConnectionId: options?.reservedConnectionId ?? 0n,
+  };
+}
+
+/** @throws INVALID_ARGUMENT for unknown reasons, UNIMPLEMENTED for known ones. */
+export function refuseReservation(options: ReservationOptions | undefined): void {
+  const reasons = options?.reasons ?? 0;
+  if (reasons > KNOWN_REASONS) {
+    throw new GrpcServicesError(
+      GrpcServicesErrorCode.InvalidArgument,
+      `invalid reservation reasons: 0x${reasons.toString(16)}`,
+    );
+  }
+  if (reasons !== 0) {
+    throw unsupported("reservation_options.reasons");
+  }
+}
+
+function refuseUnsupportedOptions(options: ExecuteOptions): void {
+  if (Object.keys(options.sessionSettings).length > 0) {
+    throw unsupported("options.session_settings");
+  }
+  if (options.executeSqlPreparedStatement !== undefined) {
+    throw unsupported("options.execute_sql_prepared_statement");
+  }
+}
+
+function queryTarget({ shardKey, mode }: Target): QueryTarget {
+  return {
+    database: shardKey?.database ?? "",
+    tableGroup: shardKey?.tableGroup ?? "",
+    shard: shardKey?.shard ?? "",
+    mode: queryMode(mode),
+  };
+}
+
+function queryMode(mode: Mode): QueryMode {
+  switch (mode) {
+    case Mode.MODE_UNSPECIFIED:
+      return QueryMode.Unspecified;
+    case Mode.MODE_WRITABLE:
+      return QueryMode.Writable;
+    case Mode.MODE_CONSISTENT:
+      return QueryMode.Consistent;
+    case Mode.MODE_INCONSISTENT:
+      return QueryMode.Inconsistent;
+    // An enum of proto3 is open: any number may arrive.
+    case Mode.UNRECOGNIZED:
+    default:
+      throw new GrpcServicesError(
+        GrpcServicesErrorCode.InvalidArgument,
+        `target.mode ${String(mode)} is unknown`,
+      );
+  }
+}
+
+function unsupported(field: string): GrpcServicesError {
+  return new GrpcServicesError(
+    GrpcServicesErrorCode.Unimplemented,
+    `${field} is not supported by this version of the pooler`,
+  );
+}

@@ -1,0 +1,93 @@
+import { once } from "node:events";
+import { createServer } from "node:net";
+import type { Server as Listener, Socket } from "node:net";
+import { ServerCredentials } from "@grpc/grpc-js";
+import type { Server } from "@grpc/grpc-js";
+import { GrpcServicesError, GrpcServicesErrorCode } from "../errors/error.ts";
+import { hostAndPort } from "./host-and-port.ts";
+import type { Logger } from "../logger.ts";
+
+/** How a {@link GrpcPort} is opened. */
+export interface GrpcPortOptions {
+  /** Serves the connections. Of no use any more once the port is shut down. */
+  readonly server: Server;
+  readonly host: string;
+  /** 0 lets the system choose. */
+  readonly port: number;
+  readonly logger: Logger;
+}
+
+/**
+ * A TCP port whose connections a grpc-js server serves. grpc-js would listen by itself, but then
+ * nobody could cut its connections: its `forceShutdown` overlooks them with channelz off, and its
+ * `drain` those that are closing gracefully.
+ */
+export class GrpcPort {
+  /** The port, also when the system chose it. */
+  readonly port: number;
+  readonly #server: Server;
+  readonly #listener: Listener;
+  readonly #sockets: ReadonlySet<Socket>;
+
+  private constructor(server: Server, listener: Listener, sockets: ReadonlySet<Socket>) {
+    const address = listener.address();
+    this.port = typeof address === "object" && address !== null ? address.port : 0;
+    this.#server = server;
+    this.#listener = listener;
+    this.#sockets = sockets;
+  }
+
+  /** Rejects with LISTEN_FAILED, which names the address, and leaves nothing behind then. */
+  static async open({ server, host, port, logger }: GrpcPortOptions): Promise<GrpcPort> {
+    const sockets = new Set<Socket>();
+    const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
+    const listener = createServer({ noDelay: true }, (socket) => {
+      sockets.add(socket);
+      socket.once("close", () => sockets.delete(socket));
+      injector.injectConnection(socket);
+    });
+    try {
+      listener.listen({ host, port });
+      await once(listener, "listening");
+    } catch (error) {
+      server.forceShutdown();
+      throw listenFailed(hostAndPort(host, port), error);
+    }
+    listener.on("error", (err) => logger.warn({ err }, "a gRPC client could not be accepted"));
+    return new GrpcPort(server, listener, sockets);
+  }
+
+  /** Stops accepting and resolves when the last connection is closed, calls on it included. */
+  async shutDown(): Promise<void> {
+    const closed = once(this.#listener, "close");
+    this.#listener.close();
+    const idle = Promise.withResolvers<void>();
+    this.#server.tryShutdown(() => idle.resolve());
+    await Promise.all([closed, idle.promise]);
+  }
+
+  /** Cuts what is still connected. */
+  cut(): void {
+    for (const socket of this.#sockets) {
+      socket.destroy();
+    }
+  }
+}
+
+/** What the system's error codes mean to the one who chose the address. */
+const LISTEN_FAULTS: ReadonlyMap<unknown, string> = new Map([
+  ["EADDRINUSE", "the port is in use"],
+  ["EACCES", "the port may not be used without more privileges"],
+  ["EADDRNOTAVAIL", "this machine does not have the address"],
+  ["ENOTFOUND", "the name of the host is not known"],
+]);
+
+function listenFailed(address: string, cause: unknown): GrpcServicesError {
+  const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
+  const why = LISTEN_FAULTS.get(code) ?? (cause instanceof Error ? cause.message : String(cause));
+  return new GrpcServicesError(
+    GrpcServicesErrorCode.ListenFailed,
+    `cannot listen on ${address}: ${why}`,
+    { cause },
+  );
+}

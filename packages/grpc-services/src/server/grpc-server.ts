@@ -1,0 +1,200 @@
+import { Server } from "@grpc/grpc-js";
+import type { CallOptions } from "@multipooler/controller-api";
+import type { PoolerService, ServiceTransport } from "@multipooler/manager";
+import { GrpcPort } from "./grpc-port.ts";
+import { GrpcServicesError, GrpcServicesErrorCode } from "../errors/error.ts";
+import { addService } from "./grpc-js-adapter.ts";
+import type { Logger } from "../logger.ts";
+import type { PoolerManager } from "./pooler-manager.ts";
+import { MAX_MESSAGE_BYTES } from "./message-limit.ts";
+import { poolerServices } from "./pooler-services.ts";
+import { addReflection } from "./reflection.ts";
+import { raiseStreamResetLimit } from "./stream-reset-limit.ts";
+import { UnsentBytes } from "./unsent-bytes.ts";
+
+/** How a {@link GrpcServer} is built. */
+export interface GrpcServerOptions {
+  /** Whom the services ask, at each call. */
+  readonly manager: PoolerManager;
+  /** The name or address to listen on, e.g. "127.0.0.1", or "::" for every address. */
+  readonly host: string;
+  /** The port to listen on; 0 lets the system choose. */
+  readonly port: number;
+  /** The version of the program, for the manager's status. */
+  readonly version: string;
+  readonly logger: Logger;
+  /** The largest message that is sent or taken. Default 16 MiB, as Multigres' gateway has it. */
+  readonly maxMessageBytes?: number | undefined;
+  /** How long a connection may be silent before the client is asked for a sign. Default 10000. */
+  readonly keepaliveIntervalMs?: number | undefined;
+  /** How long a client may take to give it before its connection is cut. Default 10000. */
+  readonly keepaliveTimeoutMs?: number | undefined;
+}
+
+const DEFAULT_KEEPALIVE_MS = 10_000;
+/** The most that HTTP/2 can say: a gateway has one connection, and a stream for each statement. */
+const UNLIMITED_STREAMS = 0xffff_ffff;
+
+/** What clients together may leave unread before all but the smallest results have to wait: 64 MiB. */
+const MAX_UNSENT_BYTES = 67_108_864;
+
+/** From `listen` to the end of `close`. */
+interface Run {
+  /** Settles when the port is bound or could not be. */
+  readonly bound: Promise<GrpcPort>;
+  /** Aborts when `close` begins. */
+  readonly closing: AbortController;
+  /** Aborts when what is left is to be cut. */
+  readonly force: AbortController;
+  port: GrpcPort | undefined;
+  closed: Promise<void> | undefined;
+}
+
+/**
+ * The gRPC transport: the services that were offered, `grpc.health.v1.Health` and server
+ * reflection on one port.
+ */
+export class GrpcServer implements ServiceTransport {
+  readonly #options: GrpcServerOptions;
+  readonly #offered = new Set<PoolerService>();
+  #run: Run | undefined;
+
+  constructor(options: GrpcServerOptions) {
+    this.#options = options;
+  }
+
+  /** The port in use, also when the system chose it; `undefined` while the server does not listen. */
+  get port(): number | undefined {
+    return this.#run?.port?.port;
+  }
+
+  /** Announces a service for the next `listen`. */
+  offer(service: PoolerService): void {
+    this.#offered.add(service);
+  }
+
+  /**
+   * Begins to accept clients.
+   *
+   * Rejects with LISTEN_FAILED when the address cannot be used, with CANCELLED when the signal
+   * aborts or `close` is called before it is bound, and with ALREADY_LISTENING.
+   */
+  async listen({ signal }: CallOptions = {}): Promise<void> {
+    if (this.#run !== undefined) {
+      throw new GrpcServicesError(
+        GrpcServicesErrorCode.AlreadyListening,
+        "the gRPC server listens already",
+      );
+    }
+    if (isAborted(signal)) {
+      throw cancelled(signal);
+    }
+    const run = this.#start();
+    this.#run = run;
+    try {
+      run.port = await run.bound;
+    } catch (error) {
+      this.#run = undefined;
+      throw error;
+    }
+    if (!isAborted(signal) && !isAborted(run.closing.signal)) {
+      return;
+    }
+    await this.close();
+    throw cancelled(signal);
+  }
+
+  /**
+   * Stops accepting and lets running calls end until the signal aborts, then cuts them. Resolves
+   * when no connection is left. Idempotent; `listen` works again afterwards.
+   */
+  async close({ signal }: CallOptions = {}): Promise<void> {
+    const run = this.#run;
+    if (run === undefined) {
+      return;
+    }
+    const force = (): void => run.force.abort();
+    if (isAborted(signal)) {
+      force();
+    }
+    signal?.addEventListener("abort", force, { once: true });
+    try {
+      run.closed ??= this.#shutDown(run);
+      await run.closed;
+    } finally {
+      signal?.removeEventListener("abort", force);
+    }
+  }
+
+  /** `close` without a signal. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #start(): Run {
+    const { host, port, logger } = this.#options;
+    const closing = new AbortController();
+    const server = this.#createServer(closing.signal);
+    const bound = GrpcPort.open({ server, host, port, logger });
+    return { bound, closing, force: new AbortController(), port: undefined, closed: undefined };
+  }
+
+  async #shutDown(run: Run): Promise<void> {
+    run.closing.abort();
+    const port = await run.bound.catch(() => undefined);
+    if (port !== undefined) {
+      const closed = port.shutDown();
+      if (run.force.signal.aborted) {
+        port.cut();
+      } else {
+        run.force.signal.addEventListener("abort", () => port.cut(), { once: true });
+      }
+      await closed;
+    }
+    if (this.#run === run) {
+      this.#run = undefined;
+    }
+  }
+
+  #createServer(closing: AbortSignal): Server {
+    const { manager, version, logger, keepaliveIntervalMs, keepaliveTimeoutMs } = this.#options;
+    const maxMessageBytes = this.#options.maxMessageBytes ?? MAX_MESSAGE_BYTES;
+    const server = new Server({
+      "grpc.max_receive_message_length": maxMessageBytes,
+      "grpc.max_send_message_length": maxMessageBytes,
+      "grpc.keepalive_time_ms": keepaliveIntervalMs ?? DEFAULT_KEEPALIVE_MS,
+      "grpc.keepalive_timeout_ms": keepaliveTimeoutMs ?? DEFAULT_KEEPALIVE_MS,
+      "grpc.max_concurrent_streams": UNLIMITED_STREAMS,
+      "grpc.enable_channelz": 0,
+    });
+    raiseStreamResetLimit(server);
+    const { offered, health } = poolerServices({
+      manager,
+      version,
+      maxMessageBytes,
+      offered: this.#offered,
+      closing,
+    });
+    const unsent = new UnsentBytes(MAX_UNSENT_BYTES);
+    for (const service of [...offered, health]) {
+      addService(server, service, { maxMessageBytes, unsent, logger });
+    }
+    addReflection(
+      server,
+      offered.map(({ name }) => name),
+    );
+    return server;
+  }
+}
+
+function isAborted(signal: AbortSignal | undefined): boolean {
+  return signal?.aborted ?? false;
+}
+
+function cancelled(signal: AbortSignal | undefined): GrpcServicesError {
+  return new GrpcServicesError(
+    GrpcServicesErrorCode.Cancelled,
+    "the gRPC server was stopped before it listened",
+    { cause: signal?.reason },
+  );
+}

@@ -1,0 +1,53 @@
+import type { PoolerService } from "@multipooler/manager";
+import { bindHealthService } from "../health/health-service-binding.ts";
+import { bindManagerService } from "../manager/manager-service-binding.ts";
+import type { ManagerServiceOptions } from "../manager/manager-service-binding.ts";
+import type { PoolerManager } from "./pooler-manager.ts";
+import { bindQueryService } from "../query/query-service-binding.ts";
+import type { QueryServiceOptions } from "../query/query-service-binding.ts";
+import type { BoundService } from "./service-binding.ts";
+import { ServiceHealth } from "../health/service-health.ts";
+
+/** What all services together need. */
+export interface PoolerServicesOptions extends QueryServiceOptions, ManagerServiceOptions {
+  readonly manager: PoolerManager;
+  /** Which services are offered. */
+  readonly offered: ReadonlySet<PoolerService>;
+  /** Aborts when the server begins to close. */
+  readonly closing: AbortSignal;
+}
+
+/** How each service that can be offered becomes one of gRPC. */
+const SERVICES: Readonly<
+  Record<
+    PoolerService,
+    {
+      readonly bind: (options: PoolerServicesOptions) => BoundService;
+      /** Management does without: it is there to tell why a pooler is not ready. */
+      readonly needsReadyPooler: boolean;
+    }
+  >
+> = {
+  query: { bind: bindQueryService, needsReadyPooler: true },
+  manager: { bind: bindManagerService, needsReadyPooler: false },
+};
+
+/** The services that are offered, and the health service that tells about them. */
+export function poolerServices(options: PoolerServicesOptions): {
+  readonly offered: readonly BoundService[];
+  readonly health: BoundService;
+} {
+  const { manager, closing } = options;
+  const bound = [...options.offered].map((service) => ({
+    service: SERVICES[service].bind(options),
+    needsReadyPooler: SERVICES[service].needsReadyPooler,
+  }));
+  const health = new ServiceHealth({
+    manager,
+    needsReadyPooler: new Map(
+      bound.map(({ service, needsReadyPooler }) => [service.name, needsReadyPooler]),
+    ),
+    closing,
+  });
+  return { offered: bound.map(({ service }) => service), health: bindHealthService(health) };
+}

@@ -1,0 +1,129 @@
+import type { CallContext, MessageSink, ServerStreamHandler, UnaryHandler } from "./rpc.ts";
+import { GrpcServicesError, GrpcServicesErrorCode } from "../errors/error.ts";
+
+/** One method as ts-proto's generic definitions describe it. */
+export interface MethodDefinition<Request, Response> {
+  readonly name: string;
+  readonly requestType: { decode(bytes: Uint8Array): Request };
+  readonly requestStream: boolean;
+  readonly responseType: { encode(message: Response): { finish(): Uint8Array } };
+  readonly responseStream: boolean;
+}
+
+/** A service as ts-proto's generic definitions describe it; message types do not matter here. */
+export interface ServiceDefinition {
+  readonly fullName: string;
+  readonly methods: Readonly<
+    Record<
+      string,
+      Pick<MethodDefinition<never, never>, "name" | "requestStream" | "responseStream">
+    >
+  >;
+}
+
+/** A handler with the encoding of its messages around it: bytes in, bytes out. */
+export type BoundHandler =
+  | {
+      readonly kind: "unary";
+      call(request: Uint8Array, context: CallContext): Promise<Uint8Array>;
+    }
+  | {
+      readonly kind: "serverStream";
+      call(request: Uint8Array, sink: MessageSink<Uint8Array>, context: CallContext): Promise<void>;
+    };
+
+/** The handler of the method `name`. */
+export interface HandledMethod {
+  readonly name: string;
+  readonly handler: BoundHandler;
+}
+
+/** One method of a service, with or without a handler. */
+export interface BoundMethod {
+  readonly name: string;
+  readonly requestStream: boolean;
+  readonly responseStream: boolean;
+  /** `undefined` when this version does not offer the method. */
+  readonly handler: BoundHandler | undefined;
+}
+
+/** A whole service, ready to be put on a wire. */
+export interface BoundService {
+  /** With its package, e.g. "multipoolerservice.MultipoolerService". */
+  readonly name: string;
+  readonly methods: readonly BoundMethod[];
+}
+
+/** Handles a method that takes one message and answers one. */
+export function unary<Request, Response>(
+  method: MethodDefinition<Request, Response> & { requestStream: false; responseStream: false },
+  handle: UnaryHandler<Request, Response>,
+): HandledMethod {
+  return {
+    name: method.name,
+    handler: {
+      kind: "unary",
+      async call(bytes, context) {
+        const response = await handle(decode(method, bytes), context);
+        return method.responseType.encode(response).finish();
+      },
+    },
+  };
+}
+
+/**
+ * Handles a method that takes one message and answers a stream.
+ *
+ * @param encode turns what the handler writes into the bytes of a response message.
+ */
+export function serverStream<Request, Message>(
+  method: Pick<MethodDefinition<Request, never>, "name" | "requestType"> & {
+    requestStream: false;
+    responseStream: true;
+  },
+  encode: (message: Message) => Uint8Array,
+  handle: ServerStreamHandler<Request, Message>,
+): HandledMethod {
+  return {
+    name: method.name,
+    handler: {
+      kind: "serverStream",
+      async call(bytes, sink, context) {
+        const encoded = { write: (message: Message) => sink.write(encode(message)) };
+        await handle(decode(method, bytes), encoded, context);
+      },
+    },
+  };
+}
+
+/** A whole service, of which the methods that are not in `handled` are not offered. */
+export function bindService(
+  definition: ServiceDefinition,
+  handled: readonly HandledMethod[],
+): BoundService {
+  const handlers = new Map(handled.map(({ name, handler }) => [name, handler]));
+  return {
+    name: definition.fullName,
+    methods: Object.values(definition.methods).map((method) => ({
+      name: method.name,
+      requestStream: method.requestStream,
+      responseStream: method.responseStream,
+      handler: handlers.get(method.name),
+    })),
+  };
+}
+
+function decode<Request>(
+  method: Pick<MethodDefinition<Request, never>, "name" | "requestType">,
+  bytes: Uint8Array,
+): Request {
+  try {
+    return method.requestType.decode(bytes);
+  } catch (error) {
+    throw new GrpcServicesError(
+      GrpcServicesErrorCode.MalformedRequest,
+      `the request of ${method.name} cannot be decoded`,
+      { cause: error },
+    );
+  }
+}

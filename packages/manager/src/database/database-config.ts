@@ -1,0 +1,99 @@
+import path from "node:path";
+import type { DatabaseAddress } from "@multipooler/controller-api";
+import { checkInteger, checkPostgresName, checkText, invalidSetting } from "../setting.ts";
+
+/** How to reach the database. Durations in milliseconds. */
+export interface DatabaseConfig {
+  /** For a unix socket the path of the socket itself, which PostgreSQL names `.s.PGSQL.<port>`. */
+  readonly address: DatabaseAddress;
+  readonly database: string;
+  readonly user: string;
+  /**
+   * Asked at each dial and never kept. `undefined` when the server asks for no password. Where it
+   * throws, the dial fails and is repeated.
+   */
+  readonly password: () => string | undefined;
+  /** The longest that one dial, authentication included, may take: 1 to 600000, default 5000. */
+  readonly dialTimeoutMs?: number | undefined;
+  /** The longest that one administrative statement may take: 1 to 60000, default 500. */
+  readonly statementTimeoutMs?: number | undefined;
+  /**
+   * An upper bound on the connections of the whole process, below what the server grants; at least
+   * 4, since 3 are for administration. Default: what the server grants to ordinary roles.
+   */
+  readonly maxConnections?: number | undefined;
+}
+
+/** A {@link DatabaseConfig} that was checked, with every default filled in. */
+export interface ResolvedDatabaseConfig {
+  readonly address: DatabaseAddress;
+  readonly database: string;
+  readonly user: string;
+  readonly password: () => string | undefined;
+  readonly dialTimeoutMs: number;
+  readonly statementTimeoutMs: number;
+  readonly maxConnections: number;
+}
+
+/** The connections that the manager keeps for itself: two for its statements, one for heartbeats. */
+export const ADMIN_CONNECTIONS = 3;
+
+/** Checks a configuration and fills in its defaults. Throws INVALID_CONFIG, naming the setting. */
+export function resolveDatabaseConfig(config: DatabaseConfig): ResolvedDatabaseConfig {
+  return {
+    address: checkAddress(config.address),
+    database: checkPostgresName("database.database", config.database),
+    user: checkPostgresName("database.user", config.user),
+    password: config.password,
+    dialTimeoutMs: checkInteger("database.dialTimeoutMs", config.dialTimeoutMs ?? 5_000, {
+      min: 1,
+      max: 600_000,
+    }),
+    statementTimeoutMs: checkInteger(
+      "database.statementTimeoutMs",
+      config.statementTimeoutMs ?? 500,
+      { min: 1, max: 60_000 },
+    ),
+    // PostgreSQL itself allows no more than 262143 backends.
+    maxConnections: checkInteger("database.maxConnections", config.maxConnections ?? 262_143, {
+      min: ADMIN_CONNECTIONS + 1,
+      max: 262_143,
+    }),
+  };
+}
+
+/** An address as people write it: the path of a socket, or `host:port`. */
+export function describeAddress(address: DatabaseAddress): string {
+  switch (address.type) {
+    case "socket":
+      return address.path;
+    case "tcp":
+      return `${address.host.includes(":") ? `[${address.host}]` : address.host}:${address.port}`;
+  }
+}
+
+/** The port in the name of a PostgreSQL socket, or `undefined` where it is not named like one. */
+export function portOfSocket(socketPath: string): number | undefined {
+  const digits = /^\.s\.PGSQL\.([0-9]{1,5})$/.exec(path.basename(socketPath))?.[1];
+  return digits === undefined ? undefined : Number(digits);
+}
+
+function checkAddress(address: DatabaseAddress): DatabaseAddress {
+  switch (address.type) {
+    case "tcp":
+      checkText("database.address.host", address.host);
+      checkInteger("database.address.port", address.port, { min: 1, max: 65_535 });
+      return address;
+    case "socket": {
+      const setting = "database.address.path";
+      const limit = process.platform === "linux" ? 107 : 103;
+      if (Buffer.byteLength(address.path) > limit) {
+        throw invalidSetting(setting, address.path, `at most ${limit} bytes long, as sockets are`);
+      }
+      if (!path.isAbsolute(address.path) || portOfSocket(address.path) === undefined) {
+        throw invalidSetting(setting, address.path, "an absolute path ending in .s.PGSQL.<port>");
+      }
+      return address;
+    }
+  }
+}

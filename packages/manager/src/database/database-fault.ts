@@ -1,0 +1,186 @@
+import pg from "pg";
+import type { Clock } from "../clock.ts";
+import { describeAddress } from "./database-config.ts";
+import type { ResolvedDatabaseConfig } from "./database-config.ts";
+import { Deadline, isTimeout } from "../deadline.ts";
+import { messageOf } from "../error-message.ts";
+import { ManagerError, ManagerErrorCode } from "../manager-error.ts";
+import { probePeer } from "./peer-probe.ts";
+import type { PeerVerdict } from "./peer-probe.ts";
+
+/** The SQLSTATEs that this package acts on; see appendix A of PostgreSQL's manual. */
+export const SqlState = {
+  UniqueViolation: "23505",
+  InvalidCatalogName: "3D000",
+  DuplicateSchema: "42P06",
+  DuplicateTable: "42P07",
+  UndefinedTable: "42P01",
+  InvalidSchemaName: "3F000",
+  QueryCanceled: "57014",
+} as const;
+
+const PROBE_TIMEOUT_MS = 1_000;
+
+/** The SQLSTATE that PostgreSQL sent with `error`, or `undefined` if it does not come from there. */
+function sqlStateOf(error: unknown): string | undefined {
+  return error instanceof pg.DatabaseError ? error.code : undefined;
+}
+
+/** Whether no retry cures a failed dial: the operator must change something. */
+export function isPermanent(error: ManagerError): boolean {
+  switch (error.code) {
+    case ManagerErrorCode.AuthenticationFailed:
+    case ManagerErrorCode.DatabaseNotFound:
+    case ManagerErrorCode.NotPostgresql:
+      return true;
+    case ManagerErrorCode.InvalidConfig:
+    case ManagerErrorCode.AlreadyOpen:
+    case ManagerErrorCode.NotOpen:
+    case ManagerErrorCode.Cancelled:
+    case ManagerErrorCode.ListenFailed:
+    case ManagerErrorCode.RecordFileInvalid:
+    case ManagerErrorCode.RegistrationRefused:
+    case ManagerErrorCode.DatabaseUnavailable:
+    case ManagerErrorCode.DatabaseTimeout:
+    case ManagerErrorCode.DatabaseError:
+    case ManagerErrorCode.CloseFailed:
+    case ManagerErrorCode.Internal:
+      return false;
+  }
+}
+
+/** What a fault is judged by. */
+export interface FaultContext {
+  readonly config: ResolvedDatabaseConfig;
+  readonly clock: Clock;
+}
+
+/**
+ * Says why a dial failed. Where neither PostgreSQL nor the system gave a reason, e.g. because the
+ * peer hung up, the peer is asked once more whether it is PostgreSQL at all.
+ */
+export async function dialFault(error: unknown, context: FaultContext): Promise<ManagerError> {
+  if (error instanceof ManagerError) {
+    return error;
+  }
+  const { config } = context;
+  const place = `PostgreSQL at ${describeAddress(config.address)}`;
+  const sqlState = sqlStateOf(error);
+  if (sqlState !== undefined) {
+    return refusal(error, sqlState, config);
+  }
+  const reason = unreachableReason(error);
+  if (reason !== undefined) {
+    return unavailable(`${place} cannot be reached: ${reason}`, error);
+  }
+  switch (await probe(context)) {
+    case "postgresql":
+      return unavailable(`${place} does not complete the start-up: ${messageOf(error)}`, error);
+    case "unknown":
+      return unavailable(`${place} does not answer: ${messageOf(error)}`, error);
+    case "other":
+      return new ManagerError(
+        ManagerErrorCode.NotPostgresql,
+        `what listens at ${describeAddress(config.address)} is not PostgreSQL`,
+        { cause: error },
+      );
+  }
+}
+
+/** Says what became of work whose signal aborted with `reason`. */
+export function abortFault(reason: unknown, { config }: FaultContext): ManagerError {
+  return isTimeout(reason)
+    ? new ManagerError(
+        ManagerErrorCode.DatabaseTimeout,
+        `PostgreSQL at ${describeAddress(config.address)} does not answer: ${messageOf(reason)}`,
+        { cause: reason },
+      )
+    : new ManagerError(ManagerErrorCode.Cancelled, "the call was cancelled", { cause: reason });
+}
+
+/** Says why a statement failed on a connection that was open. */
+export function statementFault(error: unknown, { config }: FaultContext): ManagerError {
+  if (error instanceof ManagerError) {
+    return error;
+  }
+  const place = `PostgreSQL at ${describeAddress(config.address)}`;
+  const sqlState = sqlStateOf(error);
+  if (sqlState === SqlState.QueryCanceled) {
+    return new ManagerError(
+      ManagerErrorCode.DatabaseTimeout,
+      `${place} did not end a statement in time`,
+      { cause: error, sqlState },
+    );
+  }
+  if (sqlState === undefined || isShutdown(sqlState)) {
+    return unavailable(`${place} closed the connection: ${messageOf(error)}`, error, sqlState);
+  }
+  return new ManagerError(
+    ManagerErrorCode.DatabaseError,
+    `${place} answers: ${messageOf(error)} (SQLSTATE ${sqlState})`,
+    { cause: error, sqlState },
+  );
+}
+
+function refusal(error: unknown, sqlState: string, config: ResolvedDatabaseConfig): ManagerError {
+  const place = `PostgreSQL at ${describeAddress(config.address)}`;
+  if (sqlState.startsWith("28")) {
+    return new ManagerError(
+      ManagerErrorCode.AuthenticationFailed,
+      `${place} refuses user "${config.user}": ${messageOf(error)} (SQLSTATE ${sqlState})`,
+      { cause: error, sqlState },
+    );
+  }
+  if (sqlState === SqlState.InvalidCatalogName) {
+    return new ManagerError(
+      ManagerErrorCode.DatabaseNotFound,
+      `${place} has no database "${config.database}"`,
+      { cause: error, sqlState },
+    );
+  }
+  return unavailable(
+    `${place} refuses the connection: ${messageOf(error)} (SQLSTATE ${sqlState})`,
+    error,
+    sqlState,
+  );
+}
+
+function unavailable(message: string, cause: unknown, sqlState?: string): ManagerError {
+  return new ManagerError(ManagerErrorCode.DatabaseUnavailable, message, { cause, sqlState });
+}
+
+/** Class 57P: shut down, crashed, or not yet up. */
+function isShutdown(sqlState: string): boolean {
+  return sqlState.startsWith("57P") || sqlState.startsWith("08");
+}
+
+/** What the system says of an address to which no connection came about at all. */
+function unreachableReason(error: unknown): string | undefined {
+  if (!(error instanceof Error) || !("code" in error)) {
+    return undefined;
+  }
+  switch (error.code) {
+    case "ECONNREFUSED":
+      return "connection refused (ECONNREFUSED)";
+    case "ENOENT":
+      return "no such socket (ENOENT)";
+    case "EACCES":
+      return "permission denied (EACCES)";
+    case "ENOTFOUND":
+      return "unknown host (ENOTFOUND)";
+    case "EAI_AGAIN":
+      return "the name server does not answer (EAI_AGAIN)";
+    case "EHOSTUNREACH":
+    case "ENETUNREACH":
+      return `no route (${error.code})`;
+    case "ETIMEDOUT":
+      return "no answer (ETIMEDOUT)";
+    default:
+      return undefined;
+  }
+}
+
+async function probe({ config, clock }: FaultContext): Promise<PeerVerdict> {
+  using deadline = new Deadline({ clock, ms: PROBE_TIMEOUT_MS, what: "the probe" });
+  return await probePeer(config.address, deadline.signal);
+}

@@ -1,0 +1,144 @@
+import assert from "node:assert/strict";
+import type { CallOptions } from "@multipooler/controller-api";
+import { expect, test } from "vitest";
+import { ManualClock } from "../../test/manual-clock.ts";
+import { RecordingLogger } from "../../test/recording-logger.ts";
+import type { DatabaseFacts } from "./database.ts";
+import { DatabaseMonitor } from "./database-monitor.ts";
+import type { DatabaseHealth, FactsSource } from "./database-monitor.ts";
+import { ManagerError, ManagerErrorCode } from "../manager-error.ts";
+
+const PRIMARY: DatabaseFacts = { inRecovery: false, serverVersion: "17.0" };
+const STANDBY: DatabaseFacts = { inRecovery: true, serverVersion: "17.0" };
+const REFUSED = new ManagerError(ManagerErrorCode.DatabaseUnavailable, "connection refused");
+const TIMEOUT = new ManagerError(ManagerErrorCode.DatabaseTimeout, "no answer");
+
+/** A database that answers as the test says. */
+class Fixture implements FactsSource, AsyncDisposable {
+  readonly clock: ManualClock = new ManualClock();
+  readonly logger: RecordingLogger = new RecordingLogger();
+  readonly startedAt: number = this.clock.now();
+  /** When it was asked, since the start. */
+  readonly asked: number[] = [];
+  readonly changes: DatabaseHealth[] = [];
+  answer: DatabaseFacts | Error | "never" = PRIMARY;
+  readonly monitor: DatabaseMonitor = new DatabaseMonitor({
+    database: this,
+    clock: this.clock,
+    random: () => 0.999_999,
+    logger: this.logger,
+    intervalMs: 1_000,
+    reconnectTimeoutMs: 7_000,
+    onChange: (health) => this.changes.push(health),
+  });
+
+  async readFacts({ signal }: CallOptions = {}): Promise<DatabaseFacts> {
+    this.asked.push(this.clock.now() - this.startedAt);
+    if (this.answer === "never") {
+      await new Promise((_, reject) => {
+        signal?.addEventListener("abort", () => reject(TIMEOUT));
+      });
+    }
+    if (this.answer instanceof Error) {
+      throw this.answer;
+    }
+    return this.answer === "never" ? PRIMARY : this.answer;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.monitor.close();
+    assert.equal(this.clock.waiting, 0, "nothing waits for the clock any more");
+  }
+}
+
+test("a healthy database is asked at each interval, and changes nothing", async () => {
+  await using fixture = new Fixture();
+  expect(fixture.monitor.health()).toEqual({ state: "unknown" });
+  fixture.monitor.open();
+  await fixture.clock.advance(3_000);
+  expect(fixture.asked).toEqual([0, 1_000, 2_000, 3_000]);
+  expect(fixture.changes).toEqual([{ state: "up", facts: PRIMARY }]);
+});
+
+test("that it enters or leaves recovery is told", async () => {
+  await using fixture = new Fixture();
+  fixture.monitor.open();
+  await fixture.clock.advance(0);
+  fixture.answer = STANDBY;
+  await fixture.clock.advance(1_000);
+  expect(fixture.changes).toEqual([
+    { state: "up", facts: PRIMARY },
+    { state: "up", facts: STANDBY },
+  ]);
+});
+
+test("one failure is asked about again at once, a second in a row means down", async () => {
+  await using fixture = new Fixture();
+  fixture.monitor.open();
+  await fixture.clock.advance(0);
+  fixture.answer = REFUSED;
+  fixture.monitor.checkNow();
+  await fixture.clock.advance(0);
+  expect(fixture.asked.slice(0, 3)).toEqual([0, 0, 0]);
+  expect(fixture.monitor.health()).toEqual({ state: "down", error: REFUSED });
+});
+
+test("one failure that was the connection's own does not matter", async () => {
+  await using fixture = new Fixture();
+  fixture.monitor.open();
+  await fixture.clock.advance(0);
+  const answers = [REFUSED, PRIMARY, REFUSED, PRIMARY];
+  fixture.readFacts = async () => {
+    const answer = answers.shift() ?? PRIMARY;
+    if (answer instanceof Error) {
+      throw answer;
+    }
+    return answer;
+  };
+  await fixture.clock.advance(5_000);
+  expect(answers).toEqual([]);
+  expect(fixture.changes).toHaveLength(1);
+});
+
+test("a healthy database that does not answer is down after the third second", async () => {
+  await using fixture = new Fixture();
+  fixture.monitor.open();
+  await fixture.clock.advance(0);
+  fixture.answer = "never";
+  fixture.monitor.checkNow();
+  await fixture.clock.advance(2_999);
+  expect(fixture.monitor.health().state).toBe("up");
+  await fixture.clock.advance(1);
+  expect(fixture.monitor.health()).toEqual({ state: "down", error: TIMEOUT });
+});
+
+test("a database that is down is asked with growing delays and has longer to answer", async () => {
+  await using fixture = new Fixture();
+  fixture.answer = REFUSED;
+  fixture.monitor.open();
+  await fixture.clock.advance(20_000);
+  const delays = fixture.asked.map((at, i) => Math.round(at - (fixture.asked[i - 1] ?? 0)));
+  expect(delays).toEqual([0, 100, 200, 400, 800, 1_600, 3_200, 5_000, 5_000]);
+  // Full jitter at its longest; the log falls silent for longer and longer.
+  expect(fixture.logger.messages("warn").length).toBeLessThan(fixture.asked.length);
+
+  fixture.answer = "never";
+  fixture.monitor.checkNow();
+  const asked = fixture.asked.length;
+  await fixture.clock.advance(6_999);
+  expect(fixture.asked).toHaveLength(asked + 1);
+  fixture.answer = PRIMARY;
+  await fixture.clock.advance(10_000);
+  expect(fixture.monitor.health()).toEqual({ state: "up", facts: PRIMARY });
+  expect(fixture.logger.messages("info")).toContain("connecting to PostgreSQL works again");
+});
+
+test("close in the middle of a question ends it and tells nobody", async () => {
+  const fixture = new Fixture();
+  fixture.answer = "never";
+  fixture.monitor.open();
+  await fixture.clock.advance(0);
+  await fixture.monitor.close();
+  expect(fixture.changes).toEqual([]);
+  expect(fixture.clock.waiting).toBe(0);
+});

@@ -1,0 +1,139 @@
+import type { CallOptions } from "@multipooler/controller-api";
+import { Backoff } from "../backoff.ts";
+import type { Clock } from "../clock.ts";
+import type { DatabaseFacts } from "./database.ts";
+import { Deadline } from "../deadline.ts";
+import { FailureLog } from "../failure-log.ts";
+import type { Logger } from "../logger.ts";
+import { ManagerError, ManagerErrorCode } from "../manager-error.ts";
+import { PeriodicTask } from "../periodic-task.ts";
+
+/**
+ * What is known of the database now.
+ *
+ * | from    | to   | when                                                                   |
+ * | ------- | ---- | ---------------------------------------------------------------------- |
+ * | unknown | up   | it answered                                                            |
+ * | unknown | down | a dial or the question failed                                          |
+ * | up      | down | two questions in a row failed, or three were not answered in time      |
+ * | down    | up   | it answered                                                            |
+ */
+export type DatabaseHealth =
+  | { readonly state: "unknown" }
+  | { readonly state: "up"; readonly facts: DatabaseFacts }
+  | { readonly state: "down"; readonly error: ManagerError };
+
+/** What is watched: a `Database`. */
+export interface FactsSource {
+  readFacts(options?: CallOptions): Promise<DatabaseFacts>;
+}
+
+/** What a {@link DatabaseMonitor} is made of. */
+export interface DatabaseMonitorOptions {
+  readonly database: FactsSource;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly logger: Logger;
+  /** How often a healthy database is asked. */
+  readonly intervalMs: number;
+  /** How long a database that is down may take to be dialled and to answer. */
+  readonly reconnectTimeoutMs: number;
+  /** Called, synchronously, after each change of {@link DatabaseMonitor.health}. */
+  readonly onChange: (health: DatabaseHealth) => void;
+}
+
+/** A healthy database answers in a millisecond; this includes the dial of a new connection. */
+const ANSWER_TIMEOUT_MS = 1_000;
+/** A busy server may miss one question or two; ending every session for that would be worse. */
+const TIMEOUTS_UNTIL_DOWN = 3;
+/** One failure may be the connection's own; the next question goes through a new one. */
+const FAILURES_UNTIL_DOWN = 2;
+
+/** Asks the database, again and again, whether it is there and in recovery. */
+export class DatabaseMonitor {
+  readonly #options: DatabaseMonitorOptions;
+  readonly #task: PeriodicTask;
+  readonly #backoff: Backoff;
+  readonly #log: FailureLog;
+  #health: DatabaseHealth = { state: "unknown" };
+  #failures = 0;
+
+  constructor(options: DatabaseMonitorOptions) {
+    const { clock, logger, random } = options;
+    this.#options = options;
+    this.#task = new PeriodicTask({ clock, run: (signal) => this.#check(signal) });
+    this.#backoff = new Backoff({ minMs: 100, maxMs: 5_000, random });
+    this.#log = new FailureLog({ clock, logger, what: "connecting to PostgreSQL" });
+  }
+
+  health(): DatabaseHealth {
+    return this.#health;
+  }
+
+  /** Begins to ask. Idempotent. */
+  open(): void {
+    this.#task.open();
+  }
+
+  /** Asks without waiting for the next turn: something looks wrong. */
+  checkNow(): void {
+    this.#task.poke();
+  }
+
+  /** Stops asking; resolves when nothing is in flight. Idempotent. */
+  close(): Promise<void> {
+    return this.#task.close();
+  }
+
+  async #check(signal: AbortSignal): Promise<number> {
+    const { clock, database, intervalMs, reconnectTimeoutMs } = this.#options;
+    const ms = this.#health.state === "up" ? ANSWER_TIMEOUT_MS : reconnectTimeoutMs;
+    using deadline = new Deadline({ clock, ms, what: "the answer", signal });
+    try {
+      const facts = await database.readFacts({ signal: deadline.signal });
+      this.#succeed(facts);
+      return intervalMs;
+    } catch (error) {
+      return signal.aborted ? 0 : this.#fail(asManagerError(error));
+    }
+  }
+
+  #succeed(facts: DatabaseFacts): void {
+    this.#failures = 0;
+    this.#backoff.reset();
+    this.#log.succeeded();
+    const before = this.#health;
+    if (before.state === "up" && sameFacts(before.facts, facts)) {
+      return;
+    }
+    this.#options.logger.info({ from: before.state, to: "up", ...facts }, "PostgreSQL is up");
+    this.#change({ state: "up", facts });
+  }
+
+  #fail(error: ManagerError): number {
+    this.#failures += 1;
+    const enough =
+      error.code === ManagerErrorCode.DatabaseTimeout ? TIMEOUTS_UNTIL_DOWN : FAILURES_UNTIL_DOWN;
+    if (this.#health.state === "up" && this.#failures < enough) {
+      return 0;
+    }
+    this.#log.failed(error);
+    this.#change({ state: "down", error });
+    return this.#backoff.next();
+  }
+
+  #change(health: DatabaseHealth): void {
+    this.#health = health;
+    this.#options.onChange(health);
+  }
+}
+
+function sameFacts(a: DatabaseFacts, b: DatabaseFacts): boolean {
+  return a.inRecovery === b.inRecovery && a.serverVersion === b.serverVersion;
+}
+
+function asManagerError(error: unknown): ManagerError {
+  return error instanceof ManagerError
+    ? error
+    : new ManagerError(ManagerErrorCode.Internal, "asking PostgreSQL failed", { cause: error });
+}

@@ -1,0 +1,23 @@
+import type net from "node:net";
+import type { Clock } from "../clock.ts";
+import { Deadline, untilAborted } from "../deadline.ts";
+
+/** How long a server may take to close its end after a polite goodbye. */
+const GOODBYE_TIMEOUT_MS = 1_000;
+
+/**
+ * Resolves when the sockets, to which goodbye was said, are closed; those that still are not after
+ * a second are destroyed, since a server that hangs never closes its end.
+ */
+export async function awaitClosed(sockets: Iterable<net.Socket>, clock: Clock): Promise<void> {
+  const open = [...sockets].filter((socket) => !socket.closed);
+  const closed = Promise.all(
+    open.map((socket) => new Promise<void>((resolve) => socket.once("close", () => resolve()))),
+  );
+  using deadline = new Deadline({ clock, ms: GOODBYE_TIMEOUT_MS, what: "closing" });
+  await untilAborted(closed, deadline.signal).catch(() => undefined);
+  for (const socket of open) {
+    socket.destroy();
+  }
+  await closed;
+}

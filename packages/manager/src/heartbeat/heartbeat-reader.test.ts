@@ -1,0 +1,80 @@
+import { expect, test } from "vitest";
+import { ManualClock } from "../../test/manual-clock.ts";
+import { RecordingLogger } from "../../test/recording-logger.ts";
+import { HeartbeatReader } from "./heartbeat-reader.ts";
+import { toNanoseconds } from "./heartbeat-table.ts";
+import type { Row } from "../database/row.ts";
+
+class Fixture implements AsyncDisposable {
+  readonly clock: ManualClock = new ManualClock();
+  /** What a read yields. */
+  read: () => Promise<readonly Row[]> = async () => [];
+  readonly reader: HeartbeatReader = new HeartbeatReader({
+    database: { query: () => this.read() },
+    intervalMs: 1_000,
+    clock: this.clock,
+    logger: new RecordingLogger(),
+  });
+
+  /** A read that finds a heartbeat of that age. */
+  aged(ms: number): () => Promise<readonly Row[]> {
+    return async () => [{ ts: String(toNanoseconds(this.clock.now() - ms)) }];
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.reader.close();
+  }
+}
+
+test("open ends after the first read, so that the lag is known from the start", async () => {
+  await using fixture = new Fixture();
+  fixture.read = fixture.aged(7);
+  await fixture.reader.open();
+  expect(fixture.reader.status()).toEqual({ mode: "reader", lagMs: 7, lastError: undefined });
+});
+
+test("a heartbeat from the future is one without lag", async () => {
+  await using fixture = new Fixture();
+  fixture.read = fixture.aged(-5_000);
+  await fixture.reader.open();
+  expect(fixture.reader.status()).toMatchObject({ lagMs: 0 });
+});
+
+test("an empty table becomes an error after two intervals, and not before", async () => {
+  await using fixture = new Fixture();
+  await fixture.reader.open();
+  await fixture.clock.advance(2_000);
+  expect(fixture.reader.status()).toMatchObject({ lagMs: undefined, lastError: undefined });
+  await fixture.clock.advance(1);
+  expect(fixture.reader.status()).toMatchObject({ lastError: "no heartbeat for 2001 ms" });
+});
+
+test("a read that hangs becomes an error after two intervals, and the last lag is kept", async () => {
+  await using fixture = new Fixture();
+  fixture.read = fixture.aged(7);
+  await fixture.reader.open();
+  const hung = Promise.withResolvers<readonly Row[]>();
+  fixture.read = () => hung.promise;
+  await fixture.clock.advance(2_500);
+  expect(fixture.reader.status()).toMatchObject({
+    lagMs: 7,
+    lastError: "no heartbeat for 2500 ms",
+  });
+  fixture.read = fixture.aged(3);
+  hung.resolve([]);
+  await fixture.clock.advance(1_000);
+  expect(fixture.reader.status()).toMatchObject({ lagMs: 3, lastError: undefined });
+});
+
+test("an open that is aborted rejects, and close ends what it began", async () => {
+  const fixture = new Fixture();
+  const hung = Promise.withResolvers<readonly Row[]>();
+  fixture.read = () => hung.promise;
+  const abort = new AbortController();
+  const opening = fixture.reader.open({ signal: abort.signal });
+  abort.abort(new Error("enough"));
+  await expect(opening).rejects.toThrow("enough");
+  hung.resolve([]);
+  await fixture.reader.close();
+  expect(fixture.clock.waiting).toBe(0);
+});

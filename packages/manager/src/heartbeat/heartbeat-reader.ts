@@ -1,0 +1,100 @@
+import type { CallOptions } from "@multipooler/controller-api";
+import type { Clock } from "../clock.ts";
+import { SqlState } from "../database/database-fault.ts";
+import { messageOf } from "../error-message.ts";
+import { untilAborted } from "../deadline.ts";
+import { FailureLog } from "../failure-log.ts";
+import { HEARTBEAT_KEY, READ_HEARTBEAT_SQL, heartbeatTime } from "./heartbeat-table.ts";
+import type { Logger } from "../logger.ts";
+import { ManagerError } from "../manager-error.ts";
+import type { HeartbeatStatus } from "../manager-status.ts";
+import { PeriodicTask } from "../periodic-task.ts";
+import type { StatementRunner } from "../database/sidecar-schema.ts";
+
+/** What a {@link HeartbeatReader} is made of. */
+export interface HeartbeatReaderOptions {
+  readonly database: Pick<StatementRunner, "query">;
+  readonly intervalMs: number;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** Reads on a replica what its primary writes, and so how far the replica is behind. */
+export class HeartbeatReader {
+  readonly #options: HeartbeatReaderOptions;
+  readonly #task: PeriodicTask;
+  readonly #log: FailureLog;
+  readonly #firstRead = Promise.withResolvers<void>();
+  #openedAt = 0;
+  #last: { readonly lagMs: number; readonly at: number } | undefined;
+  #lastError: string | undefined;
+
+  constructor(options: HeartbeatReaderOptions) {
+    const { clock, logger } = options;
+    this.#options = options;
+    this.#task = new PeriodicTask({ clock, run: (signal) => this.#turn(signal) });
+    this.#log = new FailureLog({ clock, logger, what: "reading the heartbeat" });
+  }
+
+  /**
+   * Begins to read in the background and resolves after the first read, whether it succeeded or
+   * not: the status says. Rejects when the signal aborts, with its reason.
+   */
+  async open({ signal }: CallOptions = {}): Promise<void> {
+    this.#openedAt = this.#options.clock.now();
+    this.#task.open();
+    const { promise } = this.#firstRead;
+    await (signal === undefined ? promise : untilAborted(promise, signal));
+  }
+
+  /** The lag, or why it is not known: also when nothing was read for two intervals. */
+  status(): HeartbeatStatus {
+    const silentMs = this.#options.clock.now() - (this.#last?.at ?? this.#openedAt);
+    const silence =
+      silentMs > 2 * this.#options.intervalMs ? `no heartbeat for ${silentMs} ms` : undefined;
+    return {
+      mode: "reader",
+      lagMs: this.#last?.lagMs,
+      lastError: this.#lastError ?? silence,
+    };
+  }
+
+  /** Resolves when nothing is in flight. Idempotent. */
+  close(): Promise<void> {
+    return this.#task.close();
+  }
+
+  async #turn(signal: AbortSignal): Promise<number> {
+    await this.#read(signal);
+    this.#firstRead.resolve();
+    return this.#options.intervalMs;
+  }
+
+  async #read(signal: AbortSignal): Promise<void> {
+    const { database, clock } = this.#options;
+    try {
+      const rows = await database.query(READ_HEARTBEAT_SQL, [HEARTBEAT_KEY], { signal });
+      const at = clock.now();
+      const writtenAt = heartbeatTime(rows);
+      // The clocks of two machines differ: a heartbeat from the future is one without lag.
+      if (writtenAt !== undefined) {
+        this.#last = { lagMs: Math.max(0, at - writtenAt), at };
+      }
+      this.#lastError = undefined;
+      this.#log.succeeded();
+    } catch (error) {
+      if (signal.aborted) {
+        return;
+      }
+      this.#lastError = isMissing(error) ? "no primary wrote a heartbeat yet" : messageOf(error);
+      this.#log.failed(error);
+    }
+  }
+}
+
+function isMissing(error: unknown): boolean {
+  return (
+    error instanceof ManagerError &&
+    (error.sqlState === SqlState.UndefinedTable || error.sqlState === SqlState.InvalidSchemaName)
+  );
+}

@@ -1,0 +1,28 @@
+import { HEARTBEAT_TABLE } from "../database/sidecar-schema.ts";
+import { bigintOf } from "../database/row.ts";
+import type { Row } from "../database/row.ts";
+
+/**
+ * The key of the one row. Multigres' poolers use this byte whatever their shard is called, and a
+ * database never holds two shards; so a replica of either kind finds the other's heartbeats.
+ */
+export const HEARTBEAT_KEY: Buffer = Buffer.from("0");
+
+/** Writes the row: key, leader, timestamp. */
+export const WRITE_HEARTBEAT_SQL: string = `
+  INSERT INTO ${HEARTBEAT_TABLE} (shard_id, leader_id, ts) VALUES ($1, $2, $3)
+  ON CONFLICT (shard_id) DO UPDATE SET leader_id = EXCLUDED.leader_id, ts = EXCLUDED.ts`;
+
+/** Reads the timestamp of the row: key. */
+export const READ_HEARTBEAT_SQL: string = `SELECT ts FROM ${HEARTBEAT_TABLE} WHERE shard_id = $1`;
+
+/** A time as heartbeats carry it: nanoseconds since the Unix epoch. */
+export function toNanoseconds(unixMs: number): bigint {
+  return BigInt(Math.round(unixMs)) * 1_000_000n;
+}
+
+/** The heartbeat among the rows that {@link READ_HEARTBEAT_SQL} yields, in Unix milliseconds. */
+export function heartbeatTime(rows: readonly Row[]): number | undefined {
+  const [row] = rows;
+  return row === undefined ? undefined : Number(bigintOf(row, "ts") / 1_000_000n);
+}

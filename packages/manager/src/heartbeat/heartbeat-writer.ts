@@ -1,0 +1,173 @@
+import type { CallOptions } from "@multipooler/controller-api";
+import { APPLICATION_NAME } from "../database/admin-client-config.ts";
+import type { Clock } from "../clock.ts";
+import { messageOf } from "../error-message.ts";
+import { Deadline } from "../deadline.ts";
+import type { DedicatedConnection } from "../database/dedicated-connection.ts";
+import { FailureLog } from "../failure-log.ts";
+import {
+  HEARTBEAT_KEY,
+  READ_HEARTBEAT_SQL,
+  WRITE_HEARTBEAT_SQL,
+  heartbeatTime,
+  toNanoseconds,
+} from "./heartbeat-table.ts";
+import type { Logger } from "../logger.ts";
+import { ManagerError, ManagerErrorCode } from "../manager-error.ts";
+import type { HeartbeatStatus } from "../manager-status.ts";
+import { PeriodicTask } from "../periodic-task.ts";
+import { booleanOf } from "../database/row.ts";
+import type { StatementRunner } from "../database/sidecar-schema.ts";
+
+/** What heartbeats are written through: a `Database`. */
+export interface HeartbeatDatabase extends Pick<StatementRunner, "query"> {
+  openDedicated(options?: CallOptions): Promise<DedicatedConnection>;
+}
+
+/** What a {@link HeartbeatWriter} is made of. */
+export interface HeartbeatWriterOptions {
+  readonly database: HeartbeatDatabase;
+  /** Who writes: the application name of this pooler. */
+  readonly leaderId: string;
+  /** How often, and how long one write may take. */
+  readonly intervalMs: number;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** How long it may take to end a write that hangs and to read what it left. */
+const ABANDON_TIMEOUT_MS = 1_000;
+/** How long PostgreSQL may take to end a backend. */
+const TERMINATE_TIMEOUT_MS = 250;
+
+// The name guards against a process id that another backend got in the meantime.
+const TERMINATE_SQL = `
+  SELECT pg_terminate_backend(pid, ${TERMINATE_TIMEOUT_MS}) AS ended FROM pg_stat_activity
+  WHERE pid = $1 AND application_name = '${APPLICATION_NAME}' AND usename = current_user`;
+
+/**
+ * Writes on a primary, again and again, the time. A write counts when PostgreSQL says that it is
+ * durable, so with synchronous replication a standby has it too. One that takes longer than the
+ * interval is ended from another connection, since it may wait for a standby for ever.
+ */
+export class HeartbeatWriter {
+  readonly #options: HeartbeatWriterOptions;
+  readonly #task: PeriodicTask;
+  readonly #log: FailureLog;
+  #connection: DedicatedConnection | undefined;
+  #lastWrittenAt: Date | undefined;
+  #lastError: string | undefined;
+
+  constructor(options: HeartbeatWriterOptions) {
+    const { clock, logger } = options;
+    this.#options = options;
+    this.#task = new PeriodicTask({ clock, run: (stop) => this.#turn(stop) });
+    this.#log = new FailureLog({ clock, logger, what: "writing the heartbeat" });
+  }
+
+  /** Begins to write in the background. Idempotent. */
+  open(): void {
+    this.#task.open();
+  }
+
+  status(): HeartbeatStatus {
+    return {
+      mode: "writer",
+      lastWrittenAt: this.#lastWrittenAt,
+      lastError: this.#lastError,
+    };
+  }
+
+  /** Ends a write that is in flight and closes the connection. Idempotent. */
+  async close(): Promise<void> {
+    await this.#task.close();
+    const connection = this.#connection;
+    this.#connection = undefined;
+    await connection?.close();
+  }
+
+  async #turn(stop: AbortSignal): Promise<number> {
+    const { clock, intervalMs } = this.#options;
+    const startedAt = clock.now();
+    try {
+      await this.#write(startedAt, stop);
+      this.#lastWrittenAt = new Date(startedAt);
+      this.#lastError = undefined;
+      this.#log.succeeded();
+    } catch (error) {
+      const outcome = await this.#abandon(startedAt, error);
+      if (!stop.aborted) {
+        this.#lastError = messageOf(outcome);
+        this.#log.failed(outcome);
+      }
+    }
+    // Between the bounds also when the clock was set in the meantime.
+    return Math.min(Math.max(0, startedAt + intervalMs - clock.now()), intervalMs);
+  }
+
+  async #write(at: number, stop: AbortSignal): Promise<void> {
+    const { clock, database, intervalMs, leaderId } = this.#options;
+    const what = "a heartbeat";
+    using deadline = new Deadline({ clock, ms: intervalMs, what });
+    // A dial goes on to its end, for only then can its backend be told goodbye.
+    this.#connection ??= await database.openDedicated({ signal: deadline.signal });
+    using write = new Deadline({ clock, ms: intervalMs, what, signal: stop });
+    const values = [HEARTBEAT_KEY, leaderId, toNanoseconds(at)];
+    await this.#connection.query(WRITE_HEARTBEAT_SQL, values, { signal: write.signal });
+  }
+
+  /** Frees what a failed write holds, and says what became of it. */
+  async #abandon(at: number, error: unknown): Promise<unknown> {
+    const connection = this.#connection;
+    this.#connection = undefined;
+    if (connection === undefined) {
+      return error;
+    }
+    if (!isUnanswered(error)) {
+      await connection.close();
+      return error;
+    }
+    const { clock } = this.#options;
+    using deadline = new Deadline({ clock, ms: ABANDON_TIMEOUT_MS, what: "ending a heartbeat" });
+    const ended = await this.#terminate(connection.processId, deadline.signal);
+    await connection.close();
+    const what = (await this.#wasWritten(at, deadline.signal))
+      ? "no synchronous standby confirmed the heartbeat in time"
+      : "the heartbeat could not be written in time";
+    const rest = ended ? "the backend was ended" : "whether its backend ended is not known";
+    return new ManagerError(ManagerErrorCode.DatabaseTimeout, `${what}; ${rest}`, {
+      cause: error,
+    });
+  }
+
+  /** Resolves with whether the backend is known to be gone. */
+  async #terminate(processId: number, signal: AbortSignal): Promise<boolean> {
+    const { database, logger } = this.#options;
+    try {
+      const rows = await database.query(TERMINATE_SQL, [processId], { signal });
+      return rows.every((row) => booleanOf(row, "ended"));
+    } catch (error) {
+      logger.warn({ err: error, processId }, "a heartbeat that hangs could not be ended");
+      return false;
+    }
+  }
+
+  async #wasWritten(at: number, signal: AbortSignal): Promise<boolean> {
+    const { database } = this.#options;
+    try {
+      const rows = await database.query(READ_HEARTBEAT_SQL, [HEARTBEAT_KEY], { signal });
+      return heartbeatTime(rows) === Math.round(at);
+    } catch {
+      // Not known; "could not be written" is the careful answer.
+      return false;
+    }
+  }
+}
+
+/** Whether the statement may still run: the deadline passed, or the writer is being closed. */
+function isUnanswered(error: unknown): boolean {
+  return (
+    error instanceof ManagerError &&
+    (error.code === ManagerErrorCode.DatabaseTimeout || error.code === ManagerErrorCode.Cancelled)
+  );
+}

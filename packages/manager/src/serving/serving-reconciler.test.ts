@@ -1,0 +1,355 @@
+import assert from "node:assert/strict";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { PoolerRole, ServingStatus } from "@multipooler/controller-api";
+import type { CallOptions, ServingTarget } from "@multipooler/controller-api";
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { ManualClock } from "../../test/manual-clock.ts";
+import { RecordingLogger } from "../../test/recording-logger.ts";
+import type { DatabaseHealth } from "../database/database-monitor.ts";
+import { ManagerError, ManagerErrorCode } from "../manager-error.ts";
+import { PoolerType } from "../record/pooler-type.ts";
+import { ServingReconciler } from "./serving-reconciler.ts";
+import type { ServingAnnouncement, ServingSteps } from "./serving-reconciler.ts";
+import { admits, deriveTarget, notServing, sameTarget } from "./serving-target.ts";
+import type { ServingFacts } from "./serving-target.ts";
+
+const HEALTH = {
+  unknown: { state: "unknown" },
+  down: {
+    state: "down",
+    error: new ManagerError(ManagerErrorCode.DatabaseUnavailable, "PostgreSQL is away"),
+  },
+  primary: { state: "up", facts: { inRecovery: false, serverVersion: "17.0" } },
+  standby: { state: "up", facts: { inRecovery: true, serverVersion: "17.0" } },
+} as const satisfies Record<string, DatabaseHealth>;
+
+type Command =
+  | { readonly type: "learn"; readonly health: keyof typeof HEALTH; readonly role: PoolerType }
+  /** The step that runs ends well. */
+  | { readonly type: "finish" }
+  /** The step that runs fails; a drain that fails may have stopped serving all the same. */
+  | { readonly type: "fail"; readonly stopped: boolean }
+  | { readonly type: "wait"; readonly ms: number }
+  /** From now on an abort ends the step that runs, or is not heeded until it ends by itself. */
+  | { readonly type: "heed"; readonly aborts: boolean };
+
+interface RunningStep {
+  readonly name: string;
+  readonly ended: PromiseWithResolvers<void>;
+}
+
+/** A controller and a topology that do what the commands say, and check every call on them. */
+class World implements ServingSteps {
+  facts: ServingFacts = { database: HEALTH.unknown, type: PoolerType.Unknown };
+  record: ServingAnnouncement = { target: notServing("new"), draining: false };
+  heedsAborts = true;
+  stopsWhenDrainFails = false;
+  running: RunningStep | undefined;
+  /** What was called and should not have been; the reconciler would swallow an exception. */
+  readonly violations: string[] = [];
+  #current: ServingTarget = notServing("new");
+  #leaving = false;
+
+  current(): ServingTarget {
+    return this.#current;
+  }
+
+  get isServing(): boolean {
+    return admits(this.#current.status) && !this.#leaving;
+  }
+
+  async prepare(_: ServingTarget, { signal }: CallOptions): Promise<void> {
+    await this.#step("prepare", signal);
+  }
+
+  async claim(target: ServingTarget, { signal }: CallOptions): Promise<void> {
+    this.#demand(sameTarget(target, deriveTarget(this.facts)), "claims what the facts say now");
+    this.record = {
+      target: { ...target, status: ServingStatus.NotServing },
+      draining: false,
+    };
+    await this.#step("claim", signal);
+  }
+
+  async setServingType(target: ServingTarget, { signal }: CallOptions): Promise<void> {
+    if (admits(target.status)) {
+      this.#demand(sameTarget(target, deriveTarget(this.facts)), "serves what the facts say now");
+      this.#demand(this.record.target.role === target.role, "the topology was told of the role");
+      this.#demand(!this.isServing || sameTarget(this.#current, target), "left the other first");
+    }
+    this.#leaving = admits(this.#current.status) && this.#current.status !== target.status;
+    try {
+      await this.#step("setServingType", signal);
+      this.#current = target;
+    } catch (error) {
+      if (this.#leaving && this.stopsWhenDrainFails) {
+        this.#current = notServing("drain failed");
+      }
+      throw error;
+    } finally {
+      this.#leaving = false;
+    }
+  }
+
+  async retire({ signal }: CallOptions): Promise<void> {
+    await this.#step("retire", signal);
+  }
+
+  announce(announcement: ServingAnnouncement): void {
+    const { target, draining } = announcement;
+    this.#demand(
+      !admits(target.status) || draining || sameTarget(target, deriveTarget(this.facts)),
+      "announces what the facts say now",
+    );
+    this.record = announcement;
+  }
+
+  #demand(holds: boolean, what: string): void {
+    if (!holds) {
+      this.violations.push(what);
+    }
+  }
+
+  async #step(name: string, signal: AbortSignal | undefined): Promise<void> {
+    this.#demand(this.running === undefined, "one step at a time");
+    const step = { name, ended: Promise.withResolvers<void>() };
+    this.running = step;
+    const abort = (): void => {
+      if (this.heedsAborts) {
+        step.ended.reject(signal?.reason);
+      }
+    };
+    signal?.addEventListener("abort", abort);
+    if (signal?.aborted === true) {
+      abort();
+    }
+    try {
+      await step.ended.promise;
+    } finally {
+      signal?.removeEventListener("abort", abort);
+      this.running = undefined;
+    }
+  }
+}
+
+class Model {
+  readonly world: World = new World();
+  readonly clock: ManualClock = new ManualClock();
+  readonly reconciler: ServingReconciler = new ServingReconciler({
+    steps: this.world,
+    clock: this.clock,
+    random: () => 0.5,
+    logger: new RecordingLogger(),
+    onChange: () => undefined,
+    onFailure: () => undefined,
+  });
+
+  async run(command: Command): Promise<void> {
+    const { world } = this;
+    switch (command.type) {
+      case "learn":
+        world.facts = { database: HEALTH[command.health], type: command.role };
+        this.reconciler.want(deriveTarget(world.facts));
+        break;
+      case "finish":
+        world.running?.ended.resolve();
+        break;
+      case "fail":
+        world.stopsWhenDrainFails = command.stopped;
+        world.running?.ended.reject(new Error("as told"));
+        break;
+      case "wait":
+        await this.clock.advance(command.ms);
+        break;
+      case "heed":
+        world.heedsAborts = command.aborts;
+        break;
+    }
+    // At once, before anything else had a turn.
+    this.#check();
+    await nextTurn();
+    this.#check();
+  }
+
+  /** Lets everything end well until nothing runs any more. */
+  async settle(): Promise<void> {
+    for (let turn = 0; turn < 50; turn += 1) {
+      this.world.running?.ended.resolve();
+      await this.clock.advance(5_000);
+      this.#check();
+    }
+  }
+
+  #check(): void {
+    const { world } = this;
+    const { target, draining } = world.record;
+    const wanted = deriveTarget(world.facts);
+    assert.deepEqual(world.violations, []);
+    if (admits(target.status) && !draining) {
+      assert.ok(world.isServing, "a record that says serving is true");
+      assert.ok(sameTarget(target, world.current()), "and says how");
+      assert.ok(sameTarget(target, wanted), "and what the facts allow");
+    }
+    if (world.isServing && world.current().role === PoolerRole.Primary) {
+      assert.equal(target.role, PoolerRole.Primary, "the topology knows of every primary");
+    }
+    if (this.reconciler.progress().reached) {
+      assert.ok(sameTarget(world.current(), wanted), "reached means in force");
+      assert.ok(sameTarget(target, wanted) && !draining, "and told");
+    }
+  }
+}
+
+const command: fc.Arbitrary<Command> = fc.oneof(
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      type: fc.constant("learn" as const),
+      health: fc.constantFrom("primary", "primary", "primary", "standby", "down", "unknown"),
+      role: fc.constantFrom(PoolerType.Primary, ...Object.values(PoolerType)),
+    }),
+  },
+  { weight: 8, arbitrary: fc.constant({ type: "finish" as const }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({ type: fc.constant("fail" as const), stopped: fc.boolean() }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      type: fc.constant("wait" as const),
+      ms: fc.constantFrom(10, 200, 40_000),
+    }),
+  },
+  { weight: 2, arbitrary: fc.record({ type: fc.constant("heed" as const), aborts: fc.boolean() }) },
+);
+
+test("whatever happens, it never serves what the facts forbid and ends where they point", async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.boolean(),
+      fc.array(command, { maxLength: 60 }),
+      async (heeds, commands) => {
+        const model = new Model();
+        model.world.heedsAborts = heeds;
+        model.reconciler.open();
+        for (const each of commands) {
+          await model.run(each);
+        }
+        await model.settle();
+        const wanted = deriveTarget(model.world.facts);
+        expect(sameTarget(model.world.current(), wanted)).toBe(true);
+        expect(model.world.current()).toEqual(model.reconciler.progress().wanted);
+        expect(model.world.record.draining).toBe(false);
+        expect(sameTarget(model.world.record.target, wanted)).toBe(true);
+        expect(model.reconciler.progress()).toMatchObject({ reached: true, lastError: undefined });
+
+        const closing = model.reconciler.close("closing");
+        expect(model.world.record.draining || !admits(model.world.record.target.status)).toBe(true);
+        model.world.facts = { database: HEALTH.unknown, type: PoolerType.Unknown };
+        await model.settle();
+        await closing;
+        expect(model.world.isServing).toBe(false);
+        expect(model.clock.waiting).toBe(0);
+      },
+    ),
+    {
+      numRuns: 1_000,
+      examples: [
+        // A step that does not heed its abort ends well after something else was wanted.
+        [false, [{ type: "learn", health: "standby", role: PoolerType.Unknown }]],
+      ],
+    },
+  );
+});
+
+test("another reason reaches the controller, and what was reached stays so meanwhile", async () => {
+  const model = new Model();
+  model.reconciler.open();
+  const standby = deriveTarget({ database: HEALTH.standby, type: PoolerType.Replica });
+  const promoted = deriveTarget({ database: HEALTH.primary, type: PoolerType.Replica });
+  model.world.facts = { database: HEALTH.standby, type: PoolerType.Replica };
+  model.reconciler.want(standby);
+  await model.settle();
+  expect(model.world.current()).toEqual(standby);
+
+  model.reconciler.want(promoted);
+  await nextTurn();
+  expect(model.world.running?.name).toBe("setServingType");
+  expect(model.reconciler.progress().reached).toBe(true);
+  model.world.running?.ended.reject(new Error("as told"));
+  await nextTurn();
+  // Who knows what is in force after a failure.
+  expect(model.reconciler.progress()).toMatchObject({ reached: false });
+  await model.settle();
+  expect(model.world.current()).toEqual(promoted);
+  expect(model.reconciler.progress()).toMatchObject({ reached: true, lastError: undefined });
+
+  const closing = model.reconciler.close("closing");
+  model.world.facts = { database: HEALTH.unknown, type: PoolerType.Unknown };
+  await model.settle();
+  await closing;
+});
+
+test("a reason that changes on the way is the one that the controller has in the end", async () => {
+  const model = new Model();
+  model.reconciler.open();
+  await nextTurn();
+  model.reconciler.want(notServing("first"));
+  model.reconciler.want(notServing("second"));
+  await model.settle();
+  expect(model.world.current()).toEqual(notServing("second"));
+
+  const closing = model.reconciler.close("closing");
+  await model.settle();
+  await closing;
+});
+
+test("a failed attempt is repeated after a delay that grows, and its error is kept until then", async () => {
+  const model = new Model();
+  model.reconciler.open();
+  model.reconciler.want(deriveTarget({ database: HEALTH.down, type: PoolerType.Unknown }));
+  const attempts: number[] = [];
+  const start = model.clock.now();
+  for (let attempt = 0; attempt < 4; attempt += 1) {
+    await nextTurn();
+    attempts.push(model.clock.now() - start);
+    model.world.running?.ended.reject(new Error("as told"));
+    await nextTurn();
+    expect(model.reconciler.progress().lastError).toEqual(new Error("as told"));
+    while (model.world.running === undefined) {
+      await model.clock.advance(10);
+    }
+  }
+  // Half of 100, 200 and 400 ms, since the random number is always a half.
+  expect(attempts).toEqual([0, 50, 150, 350]);
+  await model.settle();
+  expect(model.reconciler.progress().lastError).toBeUndefined();
+  const closing = model.reconciler.close("closing");
+  await model.settle();
+  await closing;
+});
+
+test("an attempt that takes too long is aborted and counts as failed", async () => {
+  const model = new Model();
+  model.reconciler.open();
+  await nextTurn();
+  expect(model.world.running?.name).toBe("setServingType");
+  await model.clock.advance(30_000);
+  expect(model.reconciler.progress().lastError).toMatchObject({ name: "TimeoutError" });
+  const closing = model.reconciler.close("closing");
+  await model.settle();
+  await closing;
+});
+
+test("a close whose last attempt fails rejects, and the signal bounds it", async () => {
+  const model = new Model();
+  model.reconciler.open();
+  await model.settle();
+  const abort = new AbortController();
+  const closing = model.reconciler.close("closing", { signal: abort.signal });
+  await nextTurn();
+  abort.abort(new Error("no more time"));
+  await expect(closing).rejects.toThrow("no more time");
+});

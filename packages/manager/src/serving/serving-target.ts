@@ -1,0 +1,77 @@
+import { PoolerRole, ServingStatus } from "@multipooler/controller-api";
+import type { ServingTarget } from "@multipooler/controller-api";
+import type { DatabaseHealth } from "../database/database-monitor.ts";
+import { PoolerType } from "../record/pooler-type.ts";
+
+/** What decides where the controller is to be. */
+export interface ServingFacts {
+  readonly database: DatabaseHealth;
+  /** The type in the topology record; UNKNOWN where none is known. */
+  readonly type: PoolerType;
+}
+
+/**
+ * Derives the target from the facts: the one place where PRIMARY comes from.
+ *
+ * | database        | type    | target                   |
+ * | --------------- | ------- | ------------------------ |
+ * | not up          | any     | REPLICA, NOT_SERVING     |
+ * | up              | DRAINED | REPLICA, NOT_SERVING     |
+ * | in recovery     | others  | REPLICA, SERVING_RDONLY  |
+ * | out of recovery | PRIMARY | PRIMARY, SERVING         |
+ * | out of recovery | others  | REPLICA, SERVING_RDONLY  |
+ */
+export function deriveTarget({ database, type }: ServingFacts): ServingTarget {
+  switch (database.state) {
+    case "unknown":
+      return notServing("PostgreSQL was not reached yet");
+    case "down":
+      return notServing(database.error.message);
+    case "up":
+      return deriveReachable(database.facts.inRecovery, type);
+  }
+}
+
+/** NOT_SERVING, under the role that claims least. */
+export function notServing(reason: string): ServingTarget {
+  return { status: ServingStatus.NotServing, role: PoolerRole.Replica, reason };
+}
+
+/** Whether a status admits queries. */
+export function admits(status: ServingStatus): boolean {
+  return status === ServingStatus.Serving || status === ServingStatus.ServingReadOnly;
+}
+
+/** Whether two targets ask for the same; their reasons may differ. */
+export function sameTarget(a: ServingTarget, b: ServingTarget): boolean {
+  return (
+    a.status === b.status &&
+    a.role === b.role &&
+    a.term?.coordinatorTerm === b.term?.coordinatorTerm &&
+    a.term?.leaderSubterm === b.term?.leaderSubterm
+  );
+}
+
+function deriveReachable(inRecovery: boolean, type: PoolerType): ServingTarget {
+  switch (type) {
+    case PoolerType.Drained:
+      return notServing("the topology says DRAINED");
+    case PoolerType.Primary:
+      return inRecovery
+        ? readOnly("the topology says PRIMARY, but PostgreSQL is in recovery")
+        : {
+            status: ServingStatus.Serving,
+            role: PoolerRole.Primary,
+            reason: "PostgreSQL is out of recovery and the topology says PRIMARY",
+          };
+    case PoolerType.Replica:
+    case PoolerType.Unknown:
+      return inRecovery
+        ? readOnly("PostgreSQL is in recovery")
+        : readOnly(`PostgreSQL is out of recovery, but the topology says ${type}`);
+  }
+}
+
+function readOnly(reason: string): ServingTarget {
+  return { status: ServingStatus.ServingReadOnly, role: PoolerRole.Replica, reason };
+}
