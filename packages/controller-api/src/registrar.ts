@@ -1,9 +1,14 @@
 /**
- * The services that a controller can offer to transports. `query` is {@link QueryService}.
- * A transport knows how to bind each of them to its wire.
+ * The services that a controller can offer to transports.
+ *
+ * | service | transports may use                                        |
+ * | ------- | --------------------------------------------------------- |
+ * | query   | the calls of the `QueryService`                           |
+ * | session | `openSession`                                             |
  */
 export const ControllerService = {
   Query: "query",
+  Session: "session",
 } as const;
 export type ControllerService = (typeof ControllerService)[keyof typeof ControllerService];
 

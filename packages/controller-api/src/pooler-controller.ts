@@ -1,7 +1,7 @@
-import type { DatabaseHandle } from "./database.ts";
-import type { CallOptions, QueryService } from "./query-service.ts";
+import type { CallOptions, QueryService } from "@multipooler/query-service";
+import type { DatabaseHandle } from "./database-handle.ts";
 import type { ServiceRegistrar } from "./registrar.ts";
-import type { ServingState, ServingTarget } from "./serving.ts";
+import type { ServingState, ServingTarget } from "./serving-status.ts";
 
 /**
  * Serves queries for a `MultiPoolerManager`, which owns it and drives it. A controller is built
@@ -20,17 +20,15 @@ import type { ServingState, ServingTarget } from "./serving.ts";
  * controller's life), `setServingType` with NOT_SERVING, `initDBConfig` when the database has
  * answered, `open`, `setServingType` at each change of role, type, term or health, `close`. It
  * repeats what rejects, `close` aside, with growing delays, and aborts what takes longer than 30 s
- * or is no longer wanted. Transports ask for status and executor at any time, in every state.
- *
- * @typeParam TDatabase what the manager hands over; a `DatabaseHandle` for the shipped manager.
+ * or is no longer wanted; it asks `isHealthy` about once a second. Transports ask for status and executor at any time, in every state.
  */
-export interface PoolerController<TDatabase = DatabaseHandle> {
+export interface PoolerController {
   /**
    * Continues construction once the manager has connected. Does no I/O.
    *
    * @throws INVALID_ARGUMENT for `null` or `undefined`, or when called again before `close`.
    */
-  initDBConfig(db: TDatabase): void;
+  initDBConfig(db: DatabaseHandle | null): void;
 
   /**
    * Opens what is needed to serve from the database that was handed over. Idempotent: an open
@@ -66,13 +64,17 @@ export interface PoolerController<TDatabase = DatabaseHandle> {
   /**
    * Resolves if the controller can serve: initialised, open, and the database answered through
    * the path that queries take, within the signal's deadline (or 1 s without a signal). Otherwise
-   * rejects with an error that says which of these failed.
+   * rejects with an error that says which of these failed: NOT_INITIALIZED, NOT_OPEN,
+   * POOL_EXHAUSTED for a path that no query gets through in time, PRE_EXECUTION_UNAVAILABLE for a
+   * database that cannot be reached, DEADLINE_EXCEEDED for one that does not answer. Does not look
+   * at the serving status. The manager asks it periodically: the answer decides what readiness and
+   * health report.
    */
   isHealthy(options?: CallOptions): Promise<void>;
 
   /**
    * The query service of an open controller. Admission by serving status happens inside its
-   * calls. Ask anew for each request: `close` invalidates what was handed out.
+   * calls. Ask again for each request: `close` invalidates what was handed out.
    *
    * @throws NOT_INITIALIZED or NOT_OPEN.
    */

@@ -1,26 +1,27 @@
 import type { Diagnostic } from "./diagnostic.ts";
+import type { Reservation } from "./reservation.ts";
 
 /**
- * Why a controller failed or refused. Closed: transports map it with an exhaustive switch.
+ * Why an executor failed or refused. Closed: transports map it with an exhaustive switch.
  *
  * | code                      | meaning                                                         | retry |
  * | ------------------------- | --------------------------------------------------------------- | ----- |
- * | NOT_INITIALIZED           | `initDBConfig` did not run                                      | later |
- * | NOT_OPEN                  | `open` did not run, failed, or `close` ran                      | later |
+ * | NOT_INITIALIZED           | the controller has no database yet                              | later |
+ * | NOT_OPEN                  | the controller did not open, failed to, or was closed           | later |
  * | NOT_SERVING               | the serving status or the role does not admit the request       | yes   |
  * | WRONG_TARGET              | the request names another table group or shard                  | no    |
  * | INVALID_ARGUMENT          | the request itself is wrong                                     | no    |
- * | UNIMPLEMENTED             | this controller does not offer what the request asks for        | no    |
+ * | UNIMPLEMENTED             | this executor does not offer what the request asks for          | no    |
  * | READ_ONLY                 | the statement would write, or end read-only mode (SQLSTATE 25006) | no  |
  * | RESERVATION_LOST          | the reserved connection is unknown, expired or someone else's   | from the start |
- * | POOL_EXHAUSTED            | no connection could be had: capacity, budget or wait limit      | yes   |
+ * | POOL_EXHAUSTED            | no connection came free within the wait limit                   | yes   |
  * | PRE_EXECUTION_UNAVAILABLE | the database could not be reached; no SQL of this request was sent | yes |
  * | AUTHENTICATION_FAILED     | the database refused the credentials (SQLSTATE class 28)        | no    |
  * | CONNECTION_LOST           | the connection broke while a statement ran: its outcome is unknown | no |
  * | DATABASE_ERROR            | the database answered with an error; `diagnostic` is always set | no    |
  * | CANCELLED                 | the caller's signal aborted                                     | no    |
  * | DEADLINE_EXCEEDED         | the caller's deadline passed                                    | no    |
- * | INTERNAL                  | a fault of the controller itself                                | no    |
+ * | INTERNAL                  | a fault of the executor itself                                  | no    |
  */
 export const PoolerErrorCode = {
   NotInitialized: "NOT_INITIALIZED",
@@ -50,6 +51,11 @@ export type PoolerErrorCode = (typeof PoolerErrorCode)[keyof typeof PoolerErrorC
 export interface PoolerError extends Error {
   readonly name: "PoolerError";
   readonly code: PoolerErrorCode;
-  /** What the client is to see, where the database said it. */
+  /** The error in PostgreSQL's form, where the database said it or the client is to see one. */
   readonly diagnostic: Diagnostic | undefined;
+  /**
+   * The reservation that the request leaves behind although it failed. `undefined`: the caller
+   * holds none, also if it held one before.
+   */
+  readonly reservation: Reservation | undefined;
 }

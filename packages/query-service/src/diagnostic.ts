@@ -6,8 +6,10 @@
  */
 export interface Diagnostic {
   readonly kind: "error" | "notice";
-  /** Not localised where the server sends it so: ERROR, FATAL, PANIC, WARNING, NOTICE, … */
+  /** Field `V`, never translated: ERROR, FATAL, PANIC, WARNING, NOTICE, DEBUG, INFO or LOG. */
   readonly severity: string;
+  /** Field `S`: the severity in the server's message language, where that differs. */
+  readonly localizedSeverity?: string | undefined;
   /** SQLSTATE, five characters. */
   readonly code: string;
   readonly message: string;

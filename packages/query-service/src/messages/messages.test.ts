@@ -1,0 +1,114 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import type { Diagnostic } from "../diagnostic.ts";
+import { decodeCommandTag, encodeCommandTag } from "./command-complete.ts";
+import { encodeRow } from "./data-row.ts";
+import { decodeDiagnostic, encodeDiagnostic } from "./diagnostic-message.ts";
+import { MalformedMessageError } from "./message-body.ts";
+import { decodeParameterStatus, encodeParameterStatus } from "./parameter-status.ts";
+import { decodeFields, encodeFields } from "./row-description.ts";
+
+const text = fc.string({ unit: "grapheme" }).filter((value) => !value.includes("\0"));
+const uint32 = fc.integer({ min: 0, max: 0xffff_ffff });
+const int32 = fc.integer({ min: -0x8000_0000, max: 0x7fff_ffff });
+const int16 = fc.integer({ min: -0x8000, max: 0x7fff });
+const field = fc.record({
+  name: text,
+  tableOid: uint32,
+  tableAttributeNumber: int16,
+  dataTypeOid: uint32,
+  dataTypeSize: int16,
+  typeModifier: int32,
+  format: fc.constantFrom(0, 1),
+});
+const diagnostic: fc.Arbitrary<Diagnostic> = fc.record(
+  {
+    kind: fc.constantFrom("error", "notice"),
+    severity: fc.constantFrom("ERROR", "FATAL", "NOTICE"),
+    localizedSeverity: fc.constantFrom("FEHLER", "ОШИБКА"),
+    code: fc.stringMatching(/^[0-9A-Z]{5}$/),
+    message: text,
+    detail: text,
+    hint: text,
+    position: fc.nat(),
+    internalPosition: fc.nat(),
+    internalQuery: text,
+    where: text,
+    schemaName: text,
+    tableName: text,
+    columnName: text,
+    dataTypeName: text,
+    constraintName: text,
+    file: text,
+    line: text,
+    routine: text,
+  },
+  { requiredKeys: ["kind", "severity", "code", "message"] },
+);
+
+test("what is encoded is decoded as it was", () => {
+  fc.assert(
+    fc.property(fc.array(field), text, text, diagnostic, (fields, name, value, said) => {
+      expect(decodeFields(encodeFields(fields))).toEqual(fields);
+      expect(decodeCommandTag(encodeCommandTag(name))).toBe(name);
+      expect(decodeParameterStatus(encodeParameterStatus({ name, value }))).toEqual({
+        name,
+        value,
+      });
+      expect(decodeDiagnostic(encodeDiagnostic(said))).toEqual(said);
+    }),
+  );
+});
+
+test("a row is encoded as PostgreSQL does, NULL as the length -1", () => {
+  const row = encodeRow([Buffer.from("ab"), null]);
+  expect(Buffer.from(row).toString("hex")).toBe("4400000010000200000002" + "6162" + "ffffffff");
+});
+
+test("whatever bytes come, decoding returns or says that they are malformed", () => {
+  const decoders = [decodeFields, decodeCommandTag, decodeParameterStatus, decodeDiagnostic];
+  const valid = fc.oneof(
+    fc.array(field).map(encodeFields),
+    text.map(encodeCommandTag),
+    diagnostic.map(encodeDiagnostic),
+  );
+  const damaged = fc
+    .tuple(valid, fc.nat(), fc.nat(255), fc.nat(4))
+    .map(([bytes, at, byte, cut]) => {
+      const copy = Buffer.from(bytes);
+      copy[at % copy.length] = byte;
+      return copy.subarray(0, copy.length - (cut % copy.length));
+    });
+  fc.assert(
+    fc.property(fc.oneof(damaged, fc.uint8Array()), (bytes) => {
+      for (const decode of decoders) {
+        try {
+          expect(decode(bytes)).toBeDefined();
+        } catch (error) {
+          expect(error).toBeInstanceOf(MalformedMessageError);
+        }
+      }
+    }),
+    { numRuns: 2000 },
+  );
+});
+
+test("a diagnostic without its end is malformed", () => {
+  const cut = Buffer.from("450000000a534641", "hex");
+  expect(() => decodeDiagnostic(Buffer.concat([cut, Buffer.from("54414c")]))).toThrow(
+    MalformedMessageError,
+  );
+});
+
+test("one that names neither severity nor SQLSTATE reads as an internal error", () => {
+  const bytes = Buffer.from("45000000094d6f7700" + "00", "hex");
+  expect(decodeDiagnostic(bytes)).toMatchObject({
+    severity: "ERROR",
+    code: "XX000",
+    message: "ow",
+  });
+});
+
+test("a text with a NUL character is refused", () => {
+  expect(() => encodeCommandTag("a\0b")).toThrow(MalformedMessageError);
+});

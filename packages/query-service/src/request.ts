@@ -1,0 +1,113 @@
+/**
+ * How fresh and how writable the database must be.
+ * WRITABLE and CONSISTENT need the primary; INCONSISTENT and UNSPECIFIED take any.
+ */
+export const QueryMode = {
+  Unspecified: "UNSPECIFIED",
+  Writable: "WRITABLE",
+  Consistent: "CONSISTENT",
+  Inconsistent: "INCONSISTENT",
+} as const;
+export type QueryMode = (typeof QueryMode)[keyof typeof QueryMode];
+
+/**
+ * The pooler that the caller believes to address. An empty table group or shard matches any; a
+ * different one is refused with WRONG_TARGET. An empty database matches any.
+ */
+export interface QueryTarget {
+  readonly database: string;
+  readonly tableGroup: string;
+  readonly shard: string;
+  readonly mode: QueryMode;
+}
+
+/** Settings of a session by name, as `SET` takes them. */
+export type Settings = ReadonlyMap<string, string>;
+
+/** The keys of a SCRAM exchange that the client completed elsewhere (RFC 5802). */
+export interface ScramKeys {
+  readonly clientKey: Uint8Array;
+  readonly serverKey: Uint8Array;
+}
+
+/** On whose behalf a request runs, and under which settings. */
+export interface Caller {
+  /** The role to run as; empty: the role that the pooler was configured with. */
+  readonly user: string;
+  /** What proves to the database that the client is `user`; without them the pooler's own credential counts. */
+  readonly keys?: ScramKeys | undefined;
+  readonly settings: Settings;
+  /**
+   * Names the client, e.g. the address of its connection. Requests of one client wait behind each
+   * other, and clients take turns, so that the flood of one is not everybody's wait.
+   */
+  readonly origin: string;
+}
+
+/**
+ * The backend to run on.
+ *
+ * | type     | runs on                                                                        |
+ * | -------- | ------------------------------------------------------------------------------ |
+ * | any      | one of the pool, for this request only                                         |
+ * | reserve  | one that stays reserved for `reasons`, behind `begin` if that is set           |
+ * | reserved | the one of an earlier request; an id that is not known yields RESERVATION_LOST |
+ *
+ * `pins` are names of portals that keep the reservation alive.
+ */
+export type Place =
+  | { readonly type: "any" }
+  | {
+      readonly type: "reserve";
+      /** `ReservationReason` bits, not 0. */
+      readonly reasons: number;
+      /** The statement that opens the transaction, in the client's own words, e.g. `BEGIN`. */
+      readonly begin?: string | undefined;
+      readonly pins: readonly string[];
+    }
+  | { readonly type: "reserved"; readonly id: bigint };
+
+/**
+ * The SQL to run.
+ *
+ * | type     | is                                                                              |
+ * | -------- | ------------------------------------------------------------------------------- |
+ * | simple   | one query string of the simple protocol; it may hold several statements          |
+ * | prepared | one statement with parameters, of the extended protocol                          |
+ * | parse    | one statement that is only parsed, so that PostgreSQL's error comes at that time |
+ */
+export type Statement =
+  | { readonly type: "simple"; readonly sql: string }
+  | {
+      readonly type: "prepared";
+      readonly sql: string;
+      /** OIDs by position; 0 or a missing one leaves the type to the database. */
+      readonly parameterTypes: readonly number[];
+      /** `null` for NULL. */
+      readonly parameters: readonly (Uint8Array | null)[];
+      /** 0 text, 1 binary; none: text, one: for all, otherwise one each. */
+      readonly parameterFormats: readonly number[];
+      readonly resultFormats: readonly number[];
+      /** 0: no limit. */
+      readonly maxRows: number;
+      /** Whether a `fields` event comes before the rows. */
+      readonly describe: boolean;
+    }
+  | { readonly type: "parse"; readonly sql: string; readonly parameterTypes: readonly number[] };
+
+/** One request. Each part is read on its own; none depends on another. */
+export interface ExecuteRequest {
+  readonly target?: QueryTarget | undefined;
+  readonly caller: Caller;
+  readonly place: Place;
+  readonly statement: Statement;
+}
+
+/** Bounds a call. */
+export interface CallOptions {
+  /**
+   * Aborts the call. What runs in the database is cancelled there. A reason that is a
+   * `TimeoutError` yields DEADLINE_EXCEEDED, every other reason CANCELLED.
+   */
+  readonly signal?: AbortSignal | undefined;
+}
