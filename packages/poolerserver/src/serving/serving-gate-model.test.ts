@@ -1,12 +1,12 @@
-import { PoolerRole, QueryMode, ServingStatus } from "@multipooler/controller-api";
+import { PoolerRole, ServingStatus } from "@multipooler/controller-api";
 import type { ServingTarget } from "@multipooler/controller-api";
+import { QueryMode } from "@multipooler/query-service";
+import { ManualClock } from "@multipooler/timing/testing";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { ManualClock } from "../test/manual-clock.ts";
-import { settled } from "../test/settled.ts";
-import { silentLogger } from "../test/silent-logger.ts";
-import type { Admission } from "./admission.ts";
-import { MultiPoolerError } from "./error.ts";
+import { settled } from "../../test/settled.ts";
+import { silentLogger } from "../../test/silent-logger.ts";
+import { MultiPoolerError } from "../error.ts";
 import { ServingGate } from "./serving-gate.ts";
 
 const GRACE_MS = 3000;
@@ -27,9 +27,22 @@ const NEEDS_PRIMARY: Readonly<Record<QueryMode, boolean>> = {
   UNSPECIFIED: false,
 };
 
-interface Running {
-  readonly admission: Admission;
+type NewKind = "single" | "reservation";
+type HeldKind = "single" | "reserved";
+
+/** Something inside the gate: what it saw, and what it should have seen. */
+class Running {
+  kind: HeldKind;
+  seen: string | undefined;
   cutFor: string | undefined;
+
+  constructor(kind: HeldKind) {
+    this.kind = kind;
+  }
+
+  cut(reason: MultiPoolerError): void {
+    this.seen ??= reason.code;
+  }
 }
 
 interface Transition {
@@ -48,6 +61,16 @@ class Model {
   queue: Transition[] = [];
   started = false;
   cutAt = Number.POSITIVE_INFINITY;
+  /** The drain under way has no reservation left, or is past its deadline. */
+  inLastStage = false;
+
+  /** Whether the phase lets a new request of this kind ask for the status. */
+  isOpenFor(kind: NewKind): boolean {
+    if (!this.started) {
+      return true;
+    }
+    return kind === "single" && !this.inLastStage;
+  }
 
   get isServing(): boolean {
     return !this.started && ADMITS[this.current.status] !== "nothing";
@@ -66,7 +89,11 @@ class Model {
       const isClosed = becomesServing && !this.isOpen;
       if (!this.started && !isClosed && !(becomesServing && isSame)) {
         this.started = true;
+        this.inLastStage = false;
         this.cutAt = this.running.length > 0 ? now + GRACE_MS : Number.POSITIVE_INFINITY;
+      }
+      if (this.started && this.running.every(({ kind }) => kind === "single")) {
+        this.inLastStage = true;
       }
       if (this.started && this.running.length > 0) {
         return;
@@ -130,7 +157,7 @@ class StepCommand implements fc.AsyncCommand<Model, World> {
 
   async run(model: Model, world: World): Promise<void> {
     this.#step.run(model, world);
-    model.proceed(world.clock.now());
+    model.proceed(world.clock.monotonic());
     await settled();
     compare(model, world);
   }
@@ -151,33 +178,59 @@ function compare(model: Model, world: World): void {
   for (const transition of world.transitions) {
     expect(transition.seen, `transition to ${transition.target.status}`).toBe(transition.expected);
   }
-  for (const { admission, cutFor } of model.running) {
-    const reason: unknown = admission.signal.reason;
-    expect(reason instanceof MultiPoolerError ? reason.code : undefined).toBe(cutFor);
+  for (const { seen, cutFor } of model.running) {
+    expect(seen).toBe(cutFor);
   }
+  const reserved = model.running.filter(({ kind }) => kind === "reserved").length;
+  expect(world.gate.counts).toEqual({ single: model.running.length - reserved, reserved });
 }
 
-const admit = (mode: QueryMode): Step => ({
-  name: `admit(${mode})`,
+const enter = (kind: NewKind, mode: QueryMode): Step => ({
+  name: `enter(${kind}, ${mode})`,
   run: (model, world) => {
-    const isAllowed = !NEEDS_PRIMARY[mode] || model.current.role === "PRIMARY";
-    if (!model.isServing || !isAllowed) {
-      expect(() => world.gate.admit(mode, undefined)).toThrow(
+    const running = new Running(kind === "single" ? "single" : "reserved");
+    const fitsRole = !NEEDS_PRIMARY[mode] || model.current.role === "PRIMARY";
+    const fitsStatus = ADMITS[model.current.status] !== "nothing" && fitsRole;
+    if (!fitsStatus || !model.isOpenFor(kind)) {
+      expect(() => world.gate.enter(kind, mode, running)).toThrow(
         expect.objectContaining({ code: "NOT_SERVING" }),
       );
       return;
     }
-    const admission = world.gate.admit(mode, undefined);
-    expect(admission.isReadOnly).toBe(ADMITS[model.current.status] === "reads");
-    model.running.push({ admission, cutFor: undefined });
+    world.gate.enter(kind, mode, running);
+    expect(world.gate.isReadOnly).toBe(ADMITS[model.current.status] === "reads");
+    model.running.push(running);
   },
 });
 
-const endOne = (index: number): Step => ({
-  name: `endOne(${index})`,
-  run: (model) => {
+/** COMMIT and all else inside a reservation: never refused while the reservation is there. */
+const enterReserved: Step = {
+  name: "enterReserved",
+  run: (model, world) => {
+    if (model.running.some(({ kind }) => kind === "reserved")) {
+      world.gate.enterReserved(QueryMode.Writable);
+    }
+  },
+};
+
+const leaveOne = (index: number): Step => ({
+  name: `leaveOne(${index})`,
+  run: (model, world) => {
     const [ended] = model.running.splice(index % Math.max(model.running.length, 1), 1);
-    ended?.admission[Symbol.dispose]();
+    if (ended !== undefined) {
+      world.gate.leave(ended);
+    }
+  },
+});
+
+const changeOne = (index: number, kind: HeldKind): Step => ({
+  name: `changeOne(${index}, ${kind})`,
+  run: (model, world) => {
+    const changed = model.running[index % Math.max(model.running.length, 1)];
+    if (changed !== undefined) {
+      world.gate.change(kind, changed);
+      changed.kind = kind;
+    }
   },
 });
 
@@ -225,10 +278,11 @@ const abort = (index: number): Step => ({
 const advance = (ms: number): Step => ({
   name: `advance(${ms})`,
   run: (model, world) => {
-    world.clock.advance(ms);
-    if (world.clock.now() < model.cutAt) {
+    world.clock.step(ms);
+    if (world.clock.monotonic() < model.cutAt) {
       return;
     }
+    model.inLastStage = true;
     for (const running of model.running) {
       running.cutFor ??= "NOT_SERVING";
     }
@@ -248,12 +302,19 @@ const targets: fc.Arbitrary<ServingTarget> = fc.record({
   reason: fc.constant("the model wants it"),
 });
 
+const kinds = fc.constantFrom<NewKind>("single", "reservation");
+const modes = fc.constantFrom(...Object.values(QueryMode));
+
 const commands = fc.commands(
   [
-    fc.constantFrom(...Object.values(QueryMode)).map(admit),
-    fc.constantFrom(...Object.values(QueryMode)).map(admit),
-    fc.nat({ max: 5 }).map(endOne),
-    fc.nat({ max: 5 }).map(endOne),
+    fc.tuple(kinds, modes).map(([kind, mode]) => enter(kind, mode)),
+    fc.tuple(kinds, modes).map(([kind, mode]) => enter(kind, mode)),
+    fc.constant(enterReserved),
+    fc.nat({ max: 5 }).map(leaveOne),
+    fc.nat({ max: 5 }).map(leaveOne),
+    fc
+      .tuple(fc.nat({ max: 5 }), fc.constantFrom<HeldKind>("single", "reserved"))
+      .map(([index, kind]) => changeOne(index, kind)),
     targets.map(setTarget),
     targets.map(setTarget),
     fc.nat({ max: 3 }).map(abort),
@@ -268,9 +329,9 @@ async function closeAndCheck(model: Model, world: World): Promise<void> {
   model.isOpen = false;
   const closing = world.gate.close();
   expect(world.gate.isServing).toBe(false);
-  for (const { admission } of model.running) {
-    expect(admission.signal.aborted).toBe(true);
-    admission[Symbol.dispose]();
+  for (const running of model.running) {
+    expect(running.seen).toBeDefined();
+    world.gate.leave(running);
   }
   await closing;
   expect(world.gate.state).toMatchObject({
