@@ -3,19 +3,22 @@ import { expect, test, vi } from "vitest";
 import { sleep } from "./sleep.ts";
 import { ManualClock } from "./testing/manual-clock.ts";
 
-test.each([undefined, new AbortController().signal])("it resolves when the time has passed", async (signal) => {
-  const clock = new ManualClock();
-  const over = vi.fn<() => void>();
-  void sleep(clock, 100, signal).then(over);
-  await clock.advance(99);
-  expect(over).not.toHaveBeenCalled();
-  await clock.advance(1);
-  expect(over).toHaveBeenCalledTimes(1);
-  expect(clock.pending).toBe(0);
-  if (signal !== undefined) {
-    expect(getEventListeners(signal, "abort")).toEqual([]);
-  }
-});
+test.each([undefined, new AbortController().signal])(
+  "it resolves when the time has passed",
+  async (signal) => {
+    const clock = new ManualClock();
+    const over = vi.fn<() => void>();
+    void sleep(clock, 100, signal).then(over);
+    await clock.advance(99);
+    expect(over).not.toHaveBeenCalled();
+    await clock.advance(1);
+    expect(over).toHaveBeenCalledTimes(1);
+    expect(clock.pending).toBe(0);
+    if (signal !== undefined) {
+      expect(getEventListeners(signal, "abort")).toEqual([]);
+    }
+  },
+);
 
 test("an abort ends it at once, without an error, and leaves nothing", async () => {
   const clock = new ManualClock();

@@ -20,28 +20,31 @@ test("setting the wall time moves no timer and leaves the monotonic time", async
   expect(calledAt).toEqual([100]);
 });
 
-test.each(["advance", "step"] as const)("%s calls what is due, in order, at its time", async (move) => {
-  const clock = new ManualClock();
-  const calls: string[] = [];
-  const note = (what: string) => (): void => {
-    calls.push(`${what} at ${clock.monotonic()}`);
-  };
-  clock.setTimer(note("late"), 301);
-  clock.setTimer(note("second"), 200);
-  clock.setTimer(note("first"), 100);
-  clock.setTimer(note("third, of the same time"), 200);
-  clock.setTimer(note("cancelled"), 150).cancel();
-  clock.setTimer(() => clock.setTimer(note("set on the way"), 50), 210);
-  expect(clock.pending).toBe(5);
-  await clock[move](300);
-  expect(calls).toEqual([
-    "first at 100",
-    "second at 200",
-    "third, of the same time at 200",
-    "set on the way at 260",
-  ]);
-  expect(clock.pending).toBe(1);
-});
+test.each(["advance", "step"] as const)(
+  "%s calls what is due, in order, at its time",
+  async (move) => {
+    const clock = new ManualClock();
+    const calls: string[] = [];
+    const note = (what: string) => (): void => {
+      calls.push(`${what} at ${clock.monotonic()}`);
+    };
+    clock.setTimer(note("late"), 301);
+    clock.setTimer(note("second"), 200);
+    clock.setTimer(note("first"), 100);
+    clock.setTimer(note("third, of the same time"), 200);
+    clock.setTimer(note("cancelled"), 150).cancel();
+    clock.setTimer(() => clock.setTimer(note("set on the way"), 50), 210);
+    expect(clock.pending).toBe(5);
+    await clock[move](300);
+    expect(calls).toEqual([
+      "first at 100",
+      "second at 200",
+      "third, of the same time at 200",
+      "set on the way at 260",
+    ]);
+    expect(clock.pending).toBe(1);
+  },
+);
 
 test("between two calls of advance, what follows from the first is over; not so with step", async () => {
   const clock = new ManualClock();
