@@ -21,13 +21,14 @@ export type GatePhase = "settled" | "draining reserved" | "draining all" | "clos
  * Who gets in. "status": where the status is a serving one and the role fits the mode of the
  * request. COMMIT always gets in: a transaction that is cut loses what its client believes done.
  */
-const ADMITTED: Readonly<Record<GatePhase, Readonly<Record<RequestKind, "yes" | "no" | "status">>>> =
-  {
-    settled: { single: "status", reservation: "status", reserved: "yes" },
-    "draining reserved": { single: "status", reservation: "no", reserved: "yes" },
-    "draining all": { single: "no", reservation: "no", reserved: "yes" },
-    closing: { single: "no", reservation: "no", reserved: "no" },
-  };
+const ADMITTED: Readonly<
+  Record<GatePhase, Readonly<Record<RequestKind, "yes" | "no" | "status">>>
+> = {
+  settled: { single: "status", reservation: "status", reserved: "yes" },
+  "draining reserved": { single: "status", reservation: "no", reserved: "yes" },
+  "draining all": { single: "no", reservation: "no", reserved: "yes" },
+  closing: { single: "no", reservation: "no", reserved: "no" },
+};
 
 /** Everything that an admission depends on; it is decided in one go with the state of the gate. */
 export interface AdmissionQuestion {
