@@ -1,5 +1,5 @@
-import { PoolerErrorCode } from "@multipooler/controller-api";
-import type { PoolerError } from "@multipooler/controller-api";
+import { PoolerErrorCode } from "@multipooler/query-service";
+import type { PoolerError } from "@multipooler/query-service";
 
 const CODES: ReadonlySet<unknown> = new Set(Object.values(PoolerErrorCode));
 
@@ -11,6 +11,7 @@ export function isPoolerError(error: unknown): error is PoolerError {
     "code" in error &&
     CODES.has(error.code) &&
     "diagnostic" in error &&
-    (error.diagnostic === undefined || typeof error.diagnostic === "object")
+    (error.diagnostic === undefined || typeof error.diagnostic === "object") &&
+    "reservation" in error
   );
 }

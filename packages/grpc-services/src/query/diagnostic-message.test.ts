@@ -1,4 +1,4 @@
-import type { Diagnostic } from "@multipooler/controller-api";
+import type { Diagnostic } from "@multipooler/query-service";
 import { expect, test } from "vitest";
 import { diagnosticMessage } from "./diagnostic-message.ts";
 
@@ -7,6 +7,7 @@ const minimal: Diagnostic = { kind: "error", severity: "ERROR", code: "42601", m
 test("every field that the wire has is carried over", () => {
   const diagnostic: Required<Diagnostic> = {
     kind: "notice",
+    localizedSeverity: "HINWEIS",
     severity: "WARNING",
     code: "01000",
     message: "message",
@@ -25,7 +26,14 @@ test("every field that the wire has is carried over", () => {
     line: "1",
     routine: "dropped",
   };
-  const { kind: _kind, file: _file, line: _line, routine: _routine, ...carried } = diagnostic;
+  const {
+    kind: _kind,
+    localizedSeverity: _localized,
+    file: _file,
+    line: _line,
+    routine: _routine,
+    ...carried
+  } = diagnostic;
   expect(diagnosticMessage(diagnostic)).toEqual({ messageType: 78, ...carried });
 });
 

@@ -6,6 +6,7 @@ import type { CallContext } from "./rpc.ts";
 export interface EndingCall {
   /** Milliseconds since the Unix epoch, or a Date; Infinity for none. */
   getDeadline(): Date | number;
+  getPeer(): string;
   on(event: "cancelled", listener: () => void): unknown;
   off(event: "cancelled", listener: () => void): unknown;
 }
@@ -37,6 +38,10 @@ export class CallLifetime implements CallContext {
       this.#timer = systemClock.setTimer(this.#onDeadline, leftMs);
     }
     call.on("cancelled", this.#onCancelled);
+  }
+
+  get peer(): string {
+    return this.#call.getPeer();
   }
 
   get signal(): AbortSignal {

@@ -1,5 +1,5 @@
 import { Server } from "@grpc/grpc-js";
-import type { CallOptions } from "@multipooler/controller-api";
+import type { CallOptions } from "@multipooler/query-service";
 import { onAbort } from "@multipooler/timing";
 import type { PoolerService, ServiceTransport } from "@multipooler/manager";
 import { GrpcPort } from "./grpc-port.ts";

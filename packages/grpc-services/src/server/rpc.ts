@@ -5,6 +5,8 @@ export interface CallContext {
    * a DOMException: a `TimeoutError` for a deadline, an `AbortError` otherwise.
    */
   readonly signal: AbortSignal;
+  /** The address of the client's connection, e.g. "127.0.0.1:40312": the same for all its calls. */
+  readonly peer: string;
 }
 
 /** Where a handler writes the messages of a stream. */
