@@ -13,7 +13,7 @@ import { markProcesses } from "./test-run/leftovers.ts";
 import { Totals } from "./test-run/totals.ts";
 
 const root = join(import.meta.dirname, "..");
-const etcdTests = "**/*.etcd.test.ts";
+const ETCD_TESTS = "**/*.etcd.test.ts";
 
 const totals = new Totals();
 const mark = markProcesses();
@@ -90,7 +90,7 @@ function leftOut(): string[] {
   if (process.env["MULTIPOOLER_SKIP_ETCD"] !== "1") {
     return [];
   }
-  const files = globSync(etcdTests, { cwd: root, exclude: ["**/node_modules/**"] });
+  const files = globSync(ETCD_TESTS, { cwd: root, exclude: ["**/node_modules/**"] });
   if (files.length === 0) {
     return [];
   }

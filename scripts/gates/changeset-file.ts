@@ -3,7 +3,7 @@ export type ChangesetFile =
   | { readonly ok: true; readonly packages: readonly string[] }
   | { readonly ok: false; readonly reason: string };
 
-const bumps: ReadonlySet<string> = new Set(["patch", "minor", "major"]);
+const BUMPS: ReadonlySet<string> = new Set(["patch", "minor", "major"]);
 
 /**
  * Reads a file of `.changeset/`: lines `"<package>": <bump>` between two lines `---`, then what
@@ -17,7 +17,7 @@ export function parseChangeset(text: string, publicPackages: readonly string[]):
   const packages: string[] = [];
   for (const line of head.split("\n").filter((each) => each.trim() !== "")) {
     const [, name, bump] = /^["']([^"']+)["']: (\w+)$/.exec(line) ?? [];
-    if (name === undefined || bump === undefined || !bumps.has(bump)) {
+    if (name === undefined || bump === undefined || !BUMPS.has(bump)) {
       return { ok: false, reason: `has the line ${line}, which names no package and bump` };
     }
     if (!publicPackages.includes(name)) {

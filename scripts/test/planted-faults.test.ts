@@ -16,7 +16,7 @@ beforeAll(() => {
 });
 afterAll(() => tree[Symbol.dispose]());
 
-const timeout = 180_000;
+const LIMIT = { timeout: 180_000 };
 
 async function gateOn(name: string, plants: Plants): Promise<GateResult> {
   using _planted = tree.plant(plants);
@@ -27,7 +27,7 @@ async function gateOn(name: string, plants: Plants): Promise<GateResult> {
   return await gate.run(tree.root);
 }
 
-test("format: unformatted files", { timeout }, async () => {
+test("format: unformatted files", LIMIT, async () => {
   const { ok, output } = await gateOn("format", {
     "packages/topo/src/planted.ts": "export const a = {b:1}\n",
     "packages/topo/planted.json": '{"a":1,   "b":2}',
@@ -40,7 +40,7 @@ test("format: unformatted files", { timeout }, async () => {
   }
 });
 
-test("lint: every kind of fault that the rules are for", { timeout }, async () => {
+test("lint: every kind of fault that the rules are for", LIMIT, async () => {
   const { ok, output } = await gateOn(
     "lint",
     Object.fromEntries(lintFaults.map(({ path, source }) => [path, source])),
@@ -53,30 +53,26 @@ test("lint: every kind of fault that the rules are for", { timeout }, async () =
   expect(unseen).toEqual([]);
 });
 
-test(
-  "types: sources, tests, scripts and files that no tsconfig.json includes",
-  { timeout },
-  async () => {
-    const wrong = 'export const planted: number = "text";\n';
-    const { ok, output } = await gateOn("types", {
-      "packages/topo/src/planted.ts": wrong,
-      "packages/topo/src/planted.test.ts": wrong,
-      "packages/topo/elsewhere/planted.ts": "export const planted: number = 1;\n",
-      "packages/pgwire/src/planted.ts": "export const planted = Math.max(1);\n",
-      "scripts/planted.ts": wrong,
-      "dev/boundaries/tsconfig.json": '{ "include": [',
-    });
-    expect(ok).toBe(false);
-    expect(output).toMatch(/^packages\/topo\/src\/planted\.ts\(1,14\): error TS2322/m);
-    expect(output).toMatch(/^packages\/topo\/src\/planted\.test\.ts\(1,14\): error TS2322/m);
-    expect(output).toContain("packages/topo/elsewhere/planted.ts: not included");
-    expect(output).toMatch(/^packages\/pgwire\/src\/planted\.ts\(1,14\): error TS9010/m);
-    expect(output).toMatch(/^scripts\/planted\.ts\(1,14\): error TS2322/m);
-    expect(output).toContain("dev/boundaries/tsconfig.json");
-  },
-);
+test("types: sources, tests, scripts and files that no tsconfig.json includes", LIMIT, async () => {
+  const wrong = 'export const planted: number = "text";\n';
+  const { ok, output } = await gateOn("types", {
+    "packages/topo/src/planted.ts": wrong,
+    "packages/topo/src/planted.test.ts": wrong,
+    "packages/topo/elsewhere/planted.ts": "export const planted: number = 1;\n",
+    "packages/pgwire/src/planted.ts": "export const planted = Math.max(1);\n",
+    "scripts/planted.ts": wrong,
+    "dev/boundaries/tsconfig.json": '{ "include": [',
+  });
+  expect(ok).toBe(false);
+  expect(output).toMatch(/^packages\/topo\/src\/planted\.ts\(1,14\): error TS2322/m);
+  expect(output).toMatch(/^packages\/topo\/src\/planted\.test\.ts\(1,14\): error TS2322/m);
+  expect(output).toContain("packages/topo/elsewhere/planted.ts: not included");
+  expect(output).toMatch(/^packages\/pgwire\/src\/planted\.ts\(1,14\): error TS9010/m);
+  expect(output).toMatch(/^scripts\/planted\.ts\(1,14\): error TS2322/m);
+  expect(output).toContain("dev/boundaries/tsconfig.json");
+});
 
-test("boundaries: an import that the architecture forbids", { timeout }, async () => {
+test("boundaries: an import that the architecture forbids", LIMIT, async () => {
   const { ok, output } = await gateOn("boundaries", {
     "packages/manager/src/planted.ts": 'import "@multipooler/poolerserver";\n',
   });
@@ -84,7 +80,7 @@ test("boundaries: an import that the architecture forbids", { timeout }, async (
   expect(output).toContain("packages/manager/src/planted.ts:1: packages/manager may not import");
 });
 
-test("unused: files, exports and dependencies that nobody uses", { timeout }, async () => {
+test("unused: files, exports and dependencies that nobody uses", LIMIT, async () => {
   const { ok, output } = await gateOn("unused", {
     "packages/pgwire/src/planted.ts": "export const planted: number = 1;\n",
     "packages/pgwire/src/index.ts": callOfHalf,
@@ -100,7 +96,7 @@ test("unused: files, exports and dependencies that nobody uses", { timeout }, as
   expect(output).toMatch(/pino\s+packages\/pgwire\/package\.json/);
 });
 
-test("unused-in-product: exports that only their test uses", { timeout }, async () => {
+test("unused-in-product: exports that only their test uses", LIMIT, async () => {
   const { ok, output } = await gateOn("unused-in-product", {
     "packages/pgwire/src/index.ts": callOfHalf,
     "packages/pgwire/src/half.ts":
@@ -113,7 +109,7 @@ test("unused-in-product: exports that only their test uses", { timeout }, async 
   expect(output).not.toContain("usedHere");
 });
 
-test("proto-lint: a message that breaks the naming rules", { timeout }, async () => {
+test("proto-lint: a message that breaks the naming rules", LIMIT, async () => {
   const { ok, output } = await gateOn("proto-lint", {
     "proto/multipooler/v1/manager.proto": (text) =>
       `${text}\nmessage planted_message {\n  string Field = 1;\n}\n`,
@@ -122,7 +118,7 @@ test("proto-lint: a message that breaks the naming rules", { timeout }, async ()
   expect(output).toContain("planted_message");
 });
 
-test("proto-generated: a contract that was changed without generating", { timeout }, async () => {
+test("proto-generated: a contract that was changed without generating", LIMIT, async () => {
   const { ok, output } = await gateOn("proto-generated", {
     "proto/multipooler/v1/manager.proto": (text) =>
       `${text}\nmessage Planted {\n  string field = 1;\n}\n`,
@@ -131,7 +127,7 @@ test("proto-generated: a contract that was changed without generating", { timeou
   expect(output).toContain("packages/proto/src/gen/multipooler/v1/manager.ts");
 });
 
-test("proto-compatible: a field that main has under another number", { timeout }, async () => {
+test("proto-compatible: a field that main has under another number", LIMIT, async () => {
   const { ok, output } = await gateOn("proto-compatible", {
     "proto/multigres/query.proto": (text) => text.replace(/ = 1;/, " = 901;"),
   });
@@ -139,7 +135,7 @@ test("proto-compatible: a field that main has under another number", { timeout }
   expect(output).toContain("multigres/query.proto");
 });
 
-test("packaging: packages that cannot be published or imported", { timeout }, async () => {
+test("packaging: packages that cannot be published or imported", LIMIT, async () => {
   const { ok, output } = await gateOn("packaging", {
     // publint: the order of conditions makes the types unreachable.
     "packages/controller-api/package.json": (text) =>
@@ -167,7 +163,7 @@ test("packaging: packages that cannot be published or imported", { timeout }, as
   expect(output).toMatch(/^src\/.* does not belong into the package$/m);
 });
 
-test("documents: links, commands and snippets that do not hold", { timeout }, async () => {
+test("documents: links, commands and snippets that do not hold", LIMIT, async () => {
   const { ok, output } = await gateOn("documents", {
     "docs/planted.md": "# Planted\n\nSee [this](./nowhere.md).\n\n```sh\nnpm run nothing\n```\n",
     "packages/topo/README.md":
@@ -185,14 +181,14 @@ describe("changesets", () => {
     ".changeset/planted.md": `---\n${front}---\n\nSomething changed.\n`,
   });
 
-  test("a changed public package without a changeset", { timeout }, async () => {
+  test("a changed public package without a changeset", LIMIT, async () => {
     const { ok, output } = await gateOn("changesets", change);
     expect(ok).toBe(false);
     expect(output).toContain("@multipooler/topo");
     expect(output).not.toContain("@multipooler/manager");
   });
 
-  test("a changeset for another package does not help", { timeout }, async () => {
+  test("a changeset for another package does not help", LIMIT, async () => {
     const plants = { ...change, ...changeset('"@multipooler/manager": patch\n') };
     expect(await gateOn("changesets", plants)).toMatchObject({ ok: false });
   });
@@ -200,7 +196,7 @@ describe("changesets", () => {
   test.each([
     ["names the package", '"@multipooler/topo": patch\n'],
     ["is empty: no release is needed", ""],
-  ])("content with a changeset that %s", { timeout }, async (_title, front) => {
+  ])("content with a changeset that %s", LIMIT, async (_title, front) => {
     const result = await gateOn("changesets", { ...change, ...changeset(front) });
     expect(result).toMatchObject({ ok: true });
   });
@@ -209,13 +205,13 @@ describe("changesets", () => {
     ["a package that is private", '"@multipooler/boundaries": patch\n'],
     ["a package that does not exist", '"@multipooler/nowhere": patch\n'],
     ["a bump that does not exist", '"@multipooler/topo": big\n'],
-  ])("a changeset that names %s", { timeout }, async (_title, front) => {
+  ])("a changeset that names %s", LIMIT, async (_title, front) => {
     const result = await gateOn("changesets", changeset(front));
     expect(result).toMatchObject({ ok: false });
     expect(result.output).toContain(".changeset/planted.md");
   });
 
-  test("content with changes of tests, documents and private packages", { timeout }, async () => {
+  test("content with changes of tests, documents and private packages", LIMIT, async () => {
     const result = await gateOn("changesets", {
       "packages/topo/src/planted.test.ts": "export {};\n",
       "packages/topo/README.md": "# Topo\n",
@@ -224,7 +220,7 @@ describe("changesets", () => {
     expect(result).toMatchObject({ ok: true });
   });
 
-  test("content with a release, which uses the changesets up", { timeout }, async () => {
+  test("content with a release, which uses the changesets up", LIMIT, async () => {
     const result = await gateOn("changesets", {
       "packages/topo/package.json": (text) =>
         text.replace(/"version": "[^"]+"/, '"version": "9.0.0"'),
@@ -232,7 +228,7 @@ describe("changesets", () => {
     expect(result).toMatchObject({ ok: true });
   });
 
-  test("content on main itself", { timeout }, async () => {
+  test("content on main itself", LIMIT, async () => {
     tree.git("checkout", "--quiet", "main");
     try {
       expect(await gateOn("changesets", {})).toMatchObject({ ok: true });
@@ -241,7 +237,7 @@ describe("changesets", () => {
     }
   });
 
-  test("says that it compared nothing in a clone without main", { timeout }, async () => {
+  test("says that it compared nothing in a clone without main", LIMIT, async () => {
     tree.git("branch", "--move", "main", "elsewhere");
     try {
       const { ok, output } = await gateOn("changesets", change);

@@ -1,13 +1,13 @@
 /** The fields of a package.json that list other packages. */
-export const dependencyFields = [
+export const DEPENDENCY_FIELDS = [
   "dependencies",
   "devDependencies",
   "optionalDependencies",
   "peerDependencies",
 ] as const;
 
-/** One of {@link dependencyFields}. */
-export type DependencyField = (typeof dependencyFields)[number];
+/** One of {@link DEPENDENCY_FIELDS}. */
+export type DependencyField = (typeof DEPENDENCY_FIELDS)[number];
 
 /** One line of a dependency field. */
 export interface Dependency {
@@ -40,7 +40,7 @@ export function parseManifest(text: string): Manifest {
   return {
     name: typeof name === "string" ? name : "",
     exportKeys: exportKeys(json["exports"]),
-    dependencies: dependencyFields.flatMap((field) => dependenciesIn(text, field, json[field])),
+    dependencies: DEPENDENCY_FIELDS.flatMap((field) => dependenciesIn(text, field, json[field])),
   };
 }
 

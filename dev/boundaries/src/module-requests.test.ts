@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 
 import { moduleRequests } from "./module-requests.ts";
 
-const forms: Readonly<Record<string, string>> = {
+const FORMS: Readonly<Record<string, string>> = {
   'import a from "m";': "import m",
   'import { a } from "m";': "import m",
   'import * as a from "m";': "import m",
@@ -31,7 +31,7 @@ const forms: Readonly<Record<string, string>> = {
   'new URL("m.js", import.meta.url);': "import ./m.js",
 };
 
-test.each(Object.entries(forms))("finds the module in %s", (source, expected) => {
+test.each(Object.entries(FORMS))("finds the module in %s", (source, expected) => {
   const parsed = moduleRequests("m.ts", `\n${source}\n`);
   expect(parsed).toMatchObject({ ok: true });
   const found = parsed.ok ? parsed.requests : [];
@@ -40,7 +40,7 @@ test.each(Object.entries(forms))("finds the module in %s", (source, expected) =>
   ]);
 });
 
-const silent = [
+const SILENT = [
   'const text = "import a from \\"m\\"";',
   '// import a from "m";',
   'load("m");',
@@ -49,7 +49,7 @@ const silent = [
   "export const a = 1;",
 ];
 
-test.each(silent)("finds no module in %s", (source) => {
+test.each(SILENT)("finds no module in %s", (source) => {
   expect(moduleRequests("m.ts", source)).toEqual({ ok: true, requests: [] });
 });
 

@@ -17,7 +17,7 @@ export type ParsedRequests =
   | { readonly ok: false; readonly line: number; readonly reason: string };
 
 /** Functions that take a module specifier as their first argument. */
-const loaders: ReadonlySet<string> = new Set([
+const LOADERS: ReadonlySet<string> = new Set([
   "require",
   "require.resolve",
   "import.meta.resolve",
@@ -85,7 +85,7 @@ function formOf(kind: "type" | "value" | null | undefined): "import" | "type" {
 
 function loadedModule({ callee, arguments: args }: CallExpression): string | undefined {
   const name = dottedName(callee);
-  return name !== undefined && loaders.has(name) ? literalText(args[0]) : undefined;
+  return name !== undefined && LOADERS.has(name) ? literalText(args[0]) : undefined;
 }
 
 /** The path in `new URL(path, import.meta.url)` if it is a module (a worker, say) and no data. */

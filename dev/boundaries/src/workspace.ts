@@ -16,16 +16,16 @@ export interface WorkspacePackage {
   readonly files: readonly string[];
 }
 
-const parents = ["packages", "apps", "dev"] as const;
-const singles = ["benchmarks", "e2e"] as const;
-const sourcePattern = /\.[cm]?[jt]sx?$/;
-const skippedFolders: ReadonlySet<string> = new Set(["node_modules", "dist", "coverage"]);
+const PARENTS = ["packages", "apps", "dev"] as const;
+const SINGLES = ["benchmarks", "e2e"] as const;
+const SOURCE_PATTERN = /\.[cm]?[jt]sx?$/;
+const SKIPPED_FOLDERS: ReadonlySet<string> = new Set(["node_modules", "dist", "coverage"]);
 
 /** Reads every package under `root`, the root's own scripts included. */
 export function readWorkspace(root: string, table: BoundaryTable): WorkspacePackage[] {
   const folders = [
-    ...parents.flatMap((parent) => subfolders(root, parent)),
-    ...singles.filter((single) => exists(join(root, single, "package.json"))),
+    ...PARENTS.flatMap((parent) => subfolders(root, parent)),
+    ...SINGLES.filter((single) => exists(join(root, single, "package.json"))),
   ];
   const packages = folders.map((folder) => readPackage(root, folder, table));
   return exists(join(root, "package.json")) ? [...packages, readRoot(root)] : packages;
@@ -65,7 +65,7 @@ function readPackage(root: string, folder: string, table: BoundaryTable): Worksp
 }
 
 function readRoot(root: string): WorkspacePackage {
-  const here = readdirSync(root).filter((name) => sourcePattern.test(name));
+  const here = readdirSync(root).filter((name) => SOURCE_PATTERN.test(name));
   const scripts = exists(join(root, "scripts")) ? sourceFiles(root, "scripts") : [];
   return {
     folder: ".",
@@ -84,11 +84,11 @@ function sourceFiles(root: string, folder: string): string[] {
     .flatMap((entry) => {
       const path = `${folder}/${entry.name}`;
       if (entry.isDirectory()) {
-        return skippedFolders.has(entry.name) || entry.name.startsWith(".")
+        return SKIPPED_FOLDERS.has(entry.name) || entry.name.startsWith(".")
           ? []
           : sourceFiles(root, path);
       }
-      return entry.isFile() && sourcePattern.test(entry.name) ? [path] : [];
+      return entry.isFile() && SOURCE_PATTERN.test(entry.name) ? [path] : [];
     })
     .toSorted();
 }

@@ -12,14 +12,14 @@ export interface Clock {
 }
 
 /** The longest sleep of a timer of Node: one that is set for longer goes off at once. */
-const longestMs = 2 ** 31 - 1;
+const LONGEST_MS = 2 ** 31 - 1;
 
 /** The time of the system. */
 export const systemClock: Clock = {
   now: () => Date.now(),
   sleep: async (ms, signal) => {
     try {
-      await timer(Math.min(ms, longestMs), undefined, { signal });
+      await timer(Math.min(ms, LONGEST_MS), undefined, { signal });
     } catch {
       // The only failure of a timer is the abort, which the caller sees on its own signal.
     }

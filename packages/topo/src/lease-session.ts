@@ -5,7 +5,7 @@ import type { Abortable } from "./key-value.ts";
 import type { Session } from "./session.ts";
 
 /** The time to live of a session that asks for none. */
-export const defaultTtlMs = 30_000;
+export const DEFAULT_TTL_MS = 30_000;
 
 /** The leases of a server, as a session needs them. */
 export interface Leases {

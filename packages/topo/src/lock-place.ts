@@ -6,7 +6,7 @@ import type { Abortable, CompareOptions, KeyValue, KeyValueStore, Version } from
 import type { Lock, LockHolder } from "./lock.ts";
 
 /** How long a waiter that gives up may take to remove its key, in milliseconds. */
-const discardMs = 5000;
+const DISCARD_MS = 5000;
 
 /** What it takes to delete the key of one who gave up. */
 interface Discarding {
@@ -143,7 +143,7 @@ export async function discard({
   random,
 }: Discarding): Promise<void> {
   const backoff = new Backoff({ minMs: 50, maxMs: 500, clock, random });
-  await withDeadline({ ms: discardMs, clock }, async (signal) => {
+  await withDeadline({ ms: DISCARD_MS, clock }, async (signal) => {
     while (!signal.aborted) {
       try {
         await remove(store, key, { version, signal });

@@ -10,7 +10,7 @@ import { componentId } from "./keys.ts";
 import type { Abortable } from "./key-value.ts";
 import type { Logger } from "./logger.ts";
 import { PoolerRecordKeeper } from "./pooler-record-keeper.ts";
-import { shutdownState, startState } from "./pooler-record.ts";
+import { shutdownState, START_STATE } from "./pooler-record.ts";
 import type { PoolerIdentity, PoolerState, RecordSources } from "./pooler-record.ts";
 import { PublisherReport } from "./publisher-report.ts";
 import type { Finding } from "./publisher-report.ts";
@@ -18,9 +18,9 @@ import type { PublisherStatus, StatusListener } from "./publisher-status.ts";
 import type { RecordEvent, Records, Versioned } from "./records.ts";
 
 /** How long one write may take, in milliseconds. */
-const writeTimeoutMs = 5000;
+const WRITE_TIMEOUT_MS = 5000;
 /** How often the record is looked after without a reason, and the longest wait after a failure. */
-const retryMs = 30_000;
+const RETRY_MS = 30_000;
 
 /** What a pooler's publisher is made of. */
 export interface PoolerPublisherOptions {
@@ -87,11 +87,11 @@ export class PoolerPublisher {
     this.#alarm = new Alarm(this.#clock);
     this.#backoff = new Backoff({
       minMs: 10,
-      maxMs: retryMs,
+      maxMs: RETRY_MS,
       clock: this.#clock,
       random: this.#random,
     });
-    this.#sources = { identity, state: startState, since: this.#now() };
+    this.#sources = { identity, state: START_STATE, since: this.#now() };
   }
 
   /** Starts registering in the background, with lifecycle STARTING. Idempotent. */
@@ -185,7 +185,7 @@ export class PoolerPublisher {
         if (sources !== this.#sources) {
           continue;
         }
-        const rang = await this.#alarm.wait(retryMs, signal);
+        const rang = await this.#alarm.wait(RETRY_MS, signal);
         if (!rang) {
           this.#keeper.doubt();
         }
@@ -206,7 +206,7 @@ export class PoolerPublisher {
     const { create, signal } = options;
     const sources = this.#sources;
     const outcome = await withDeadline(
-      { ms: writeTimeoutMs, clock: this.#clock, signal },
+      { ms: WRITE_TIMEOUT_MS, clock: this.#clock, signal },
       (bounded) => this.#keeper.write(sources, { create, signal: bounded }),
     );
     if (outcome !== "absent") {

@@ -18,8 +18,8 @@ export interface ResultPrinter {
   end(rowCount: number): string;
 }
 
-export const resultFormats = ["table", "csv", "json"] as const;
-export type ResultFormat = (typeof resultFormats)[number];
+export const RESULT_FORMATS = ["table", "csv", "json"] as const;
+export type ResultFormat = (typeof RESULT_FORMATS)[number];
 
 /** A new printer for one result. */
 export function resultPrinter(format: ResultFormat): ResultPrinter {

@@ -4,14 +4,14 @@ import { withTopology } from "./topo-command.ts";
 import type { TopoIo, TopoOptions } from "./topo-command.ts";
 import { listTopology } from "./topo-listing.ts";
 import type { TopoListing } from "./topo-listing.ts";
-import { recordJson, recordName, topoKinds } from "./topo-record.ts";
+import { recordJson, recordName, TOPO_KINDS } from "./topo-record.ts";
 import type { TopoRecord } from "./topo-record.ts";
 import { recordSummary } from "./topo-summary.ts";
 
 /** `ctl topo tree`: prints the whole topology as a tree of its keys. Resolves with the exit code. */
 export async function topoTree(options: TopoOptions, io: TopoIo): Promise<number> {
   return withTopology(options, io, async ({ topology, target, output, json, complain }) => {
-    const listing = await listTopology(topology, topoKinds);
+    const listing = await listTopology(topology, TOPO_KINDS);
     await output.write(
       json
         ? `${JSON.stringify(treeJson(target.globalRoot, listing), undefined, 2)}\n`

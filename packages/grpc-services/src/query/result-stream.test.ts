@@ -47,7 +47,7 @@ const rows = (...frames: readonly Buffer[]): ResultEvent => ({
   inProgress: false,
 });
 const complete = (commandTag: string): ResultEvent => ({ type: "complete", commandTag });
-const notice: Diagnostic = { kind: "notice", severity: "NOTICE", code: "00000", message: "hello" };
+const NOTICE: Diagnostic = { kind: "notice", severity: "NOTICE", code: "00000", message: "hello" };
 
 const wireFields = (...names: readonly string[]): object[] =>
   names.map((name) => ({
@@ -121,12 +121,12 @@ test("a notice is a message of its own, and comes after the rows that came befor
   const row = dataRow("1");
   const events: ResultEvent[] = [
     fields("a"),
-    { type: "notice", notice },
+    { type: "notice", notice: NOTICE },
     rows(row),
-    { type: "notice", notice },
+    { type: "notice", notice: NOTICE },
     complete("SELECT 1"),
   ];
-  const diagnostic = { $case: "diagnostic", value: diagnosticMessage(notice) };
+  const diagnostic = { $case: "diagnostic", value: diagnosticMessage(NOTICE) };
   const common = { fields: wireFields("a"), hasFields: true };
   expect(messages(passthrough(), events)).toEqual([
     diagnostic,
@@ -231,6 +231,6 @@ test("a promise of the sink reaches the controller, also for what was sent befor
   const stream = new ResultStream({ sink, batcher: passthrough() });
   expect(stream.take(fields("a"))).toBeUndefined();
   expect(stream.take(rows(dataRow("1")))).toBeUndefined();
-  expect(stream.take({ type: "notice", notice })).toBe(behind);
+  expect(stream.take({ type: "notice", notice: NOTICE })).toBe(behind);
   await behind;
 });

@@ -10,7 +10,7 @@ import { procedures } from "./procedures.ts";
 import type { Procedure } from "./procedures.ts";
 
 /** How long a call may take where its caller sets no shorter deadline, in milliseconds. */
-const callTimeoutMs = 10_000;
+const CALL_TIMEOUT_MS = 10_000;
 
 /** What a call is about, and what ends it. */
 export interface CallOptions {
@@ -47,7 +47,7 @@ export class EtcdClient {
     request: Request,
     { key, signal }: CallOptions,
   ): Promise<Response> {
-    return withDeadline({ ms: callTimeoutMs, clock: this.#clock, signal }, async (bounded) => {
+    return withDeadline({ ms: CALL_TIMEOUT_MS, clock: this.#clock, signal }, async (bounded) => {
       const options = { key, signal: bounded };
       const client = await this.#endpoints.connected(key, bounded);
       try {

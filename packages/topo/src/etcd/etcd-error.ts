@@ -21,10 +21,10 @@ export function callError(key: string, error: unknown, signal: AbortSignal): Top
 }
 
 /** How etcd refuses who does not log in: by the status of a bad request. */
-const noLogin = "etcdserver: user name is empty";
+const NO_LOGIN = "etcdserver: user name is empty";
 
 function serviceCode({ code, details }: ServiceError): TopoErrorCode {
-  return details === noLogin ? TopoErrorCode.Denied : topoCode(code);
+  return details === NO_LOGIN ? TopoErrorCode.Denied : topoCode(code);
 }
 
 function topoCode(code: status): TopoErrorCode {

@@ -9,7 +9,7 @@ import type {
   KeyValueStore,
   Version,
 } from "../key-value.ts";
-import { LeaseSession, defaultTtlMs } from "../lease-session.ts";
+import { LeaseSession, DEFAULT_TTL_MS } from "../lease-session.ts";
 import type { Session, SessionOptions } from "../session.ts";
 import { checkValue } from "../value-limit.ts";
 import { WatchFeed } from "../watch-feed.ts";
@@ -116,7 +116,7 @@ export class MemoryStore implements KeyValueStore {
     }
   }
 
-  async openSession({ ttlMs = defaultTtlMs, signal }: SessionOptions = {}): Promise<Session> {
+  async openSession({ ttlMs = DEFAULT_TTL_MS, signal }: SessionOptions = {}): Promise<Session> {
     this.#check("session", signal);
     const session: Session = new LeaseSession({
       leases: {

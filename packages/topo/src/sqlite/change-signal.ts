@@ -7,7 +7,7 @@ import type { Clock } from "../clock.ts";
  * How often the file is looked at without a sign of a change, in milliseconds: some file systems,
  * network ones above all, give no sign.
  */
-const safetyPollMs = 2000;
+const SAFETY_POLL_MS = 2000;
 
 /** What a signal of changes is made of. */
 export interface ChangeSignalOptions {
@@ -70,7 +70,7 @@ export class ChangeSignal {
     const { clock, onSign } = this.#options;
     const { signal } = this.#stopped;
     for (;;) {
-      await clock.sleep(safetyPollMs, signal);
+      await clock.sleep(SAFETY_POLL_MS, signal);
       if (signal.aborted) {
         return;
       }

@@ -10,7 +10,7 @@ import { prepareSchema } from "./schema.ts";
 import { fileError, isBusy } from "./sqlite-error.ts";
 
 /** How long one operation may wait for other processes, in milliseconds. */
-const busyTimeoutMs = 10_000;
+const BUSY_TIMEOUT_MS = 10_000;
 
 /** What an open topology file is made of. */
 export interface TopologyFileOptions {
@@ -65,7 +65,7 @@ export class TopologyFile {
       return undefined;
     }
     try {
-      return transact(this.#opened, begin[kind], work);
+      return transact(this.#opened, BEGIN[kind], work);
     } catch (error) {
       if (isBusy(error)) {
         return undefined;
@@ -98,7 +98,7 @@ export class TopologyFile {
     const { path } = this;
     const clock = this.#clock;
     const backoff = new Backoff({ minMs: 1, maxMs: 20, clock, random: this.#random });
-    return withDeadline({ ms: busyTimeoutMs, clock, signal }, async (bounded) => {
+    return withDeadline({ ms: BUSY_TIMEOUT_MS, clock, signal }, async (bounded) => {
       for (;;) {
         if (bounded.aborted) {
           throw interruption(key, bounded);
@@ -108,7 +108,7 @@ export class TopologyFile {
           if (bounded.aborted) {
             throw interruption(key, bounded);
           }
-          return transact(opened, begin[kind], work);
+          return transact(opened, BEGIN[kind], work);
         } catch (error) {
           if (!isBusy(error)) {
             throw fileError(path, error);
@@ -147,7 +147,7 @@ export class TopologyFile {
 }
 
 /** A writer takes its lock first, so that it cannot find it taken half-way. */
-const begin = { read: "BEGIN", write: "BEGIN IMMEDIATE" } as const;
+const BEGIN = { read: "BEGIN", write: "BEGIN IMMEDIATE" } as const;
 
 function transact<T>(
   { database, table }: Opened,
