@@ -31,7 +31,6 @@ const config: KnipConfig = {
     },
     "apps/*": { project: [...SOURCE, "test/**/*.ts"] },
     "dev/*": { project: [...SOURCE, "test/**/*.ts"] },
-    "dev/boundaries": { entry: ["src/main.ts!"], project: [...SOURCE, "test/**/*.ts"] },
     "dev/embedded-etcd": { project: [...SOURCE, "test/**/*.ts"], ignoreBinaries: ["etcd"] },
     benchmarks: { entry: ["src/main.ts!"], project: SOURCE },
     e2e: { project: ["test/**/*.ts"] },

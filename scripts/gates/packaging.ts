@@ -42,7 +42,7 @@ async function checkPackage(
   return allOf([
     named(subject, "contents", judgeContents(listed.output.split("\n"))),
     named(subject, "publint", await command("publint", [tarball, "--strict"], inside)),
-    ...(subject.importable
+    ...(subject.exportKeys !== undefined
       ? [named(subject, "attw", await command("attw", [tarball, ...ATTW_OPTIONS], inside))]
       : []),
   ]);

@@ -21,7 +21,7 @@ const CONSTANTS = [
   '["a", ...OTHERS]',
   '["a", "b"].join("")',
   '"deleted".length',
-  "{ a: 1, b: { c: [null] } }",
+  "{ a: 1, b: { c: [null], d: [] } }",
   "{ a: 1 } satisfies Limits",
   "{ [KEY]: 1 }",
   "{ code: ErrorCode.Refused }",

@@ -1,3 +1,4 @@
+import { dottedName } from "./syntax.ts";
 import type { LintRule, NodeOf, SyntaxNode } from "./syntax.ts";
 
 const SCREAMING = /^[A-Z][A-Z\d]*(?:_[A-Z\d]+)*$/;
@@ -36,7 +37,7 @@ export const constantCase: LintRule = {
         if (id.type !== "Identifier" || SCREAMING.test(id.name) || !isConstant(init)) {
           continue;
         }
-        if (PASCAL.test(id.name) && isEnum(init)) {
+        if (isEmpty(init) || (PASCAL.test(id.name) && isEnum(init))) {
           continue;
         }
         const message = `the module constant "${id.name}" is not in SCREAMING_CASE`;
@@ -49,6 +50,13 @@ export const constantCase: LintRule = {
 function constants(statement: SyntaxNode): readonly NodeOf<"VariableDeclarator">[] {
   const node = statement.type === "ExportNamedDeclaration" ? statement.declaration : statement;
   return node?.type === "VariableDeclaration" && node.kind === "const" ? node.declarations : [];
+}
+
+function isEmpty(node: SyntaxNode | null): boolean {
+  return (
+    (node?.type === "ArrayExpression" && node.elements.length === 0) ||
+    (node?.type === "ObjectExpression" && node.properties.length === 0)
+  );
 }
 
 function isEnum(node: SyntaxNode | null): boolean {
@@ -75,9 +83,9 @@ function isConstant(node: SyntaxNode | null): boolean {
     case "LogicalExpression":
       return isConstant(node.left) && isConstant(node.right);
     case "ArrayExpression":
-      return node.elements.length > 0 && node.elements.every(isConstant);
+      return node.elements.every(isConstant);
     case "ObjectExpression":
-      return node.properties.length > 0 && node.properties.every(isConstant);
+      return node.properties.every(isConstant);
     case "Property":
       return (!node.computed || isConstant(node.key)) && isConstant(node.value);
     case "SpreadElement":
@@ -129,13 +137,4 @@ function isMember({ object, property, computed }: NodeOf<"MemberExpression">): b
 
 function isFilled(args: readonly SyntaxNode[]): boolean {
   return args.length > 0 && args.every(isConstant);
-}
-
-function dottedName(node: SyntaxNode): string {
-  if (node.type === "Identifier") {
-    return node.name;
-  }
-  return node.type === "MemberExpression" && node.property.type === "Identifier" && !node.computed
-    ? `${dottedName(node.object)}.${node.property.name}`
-    : "";
 }

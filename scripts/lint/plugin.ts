@@ -1,5 +1,12 @@
+import { resolve } from "node:path";
+
+import { readPackage, workspacePackages } from "../gates/workspace.ts";
+import { boundariesIn } from "./boundaries.ts";
+import { BOUNDARIES } from "./boundary-table.ts";
 import { constantCase } from "./constant-case.ts";
 import type { LintRule } from "./syntax.ts";
+
+const root = resolve(import.meta.dirname, "../..");
 
 /** The rules of this repository that oxlint does not have, for `jsPlugins` of .oxlintrc.json. */
 const plugin: {
@@ -7,7 +14,14 @@ const plugin: {
   readonly rules: Readonly<Record<string, LintRule>>;
 } = {
   meta: { name: "multipooler" },
-  rules: { "constant-case": constantCase },
+  rules: {
+    boundaries: boundariesIn({
+      root,
+      packages: [...workspacePackages(root), readPackage(root, ".")],
+      table: BOUNDARIES,
+    }),
+    "constant-case": constantCase,
+  },
 };
 
 export default plugin;

@@ -11,3 +11,21 @@ export type SyntaxNode = Parameters<NonNullable<ReturnType<LintRule["create"]>[s
 
 /** The nodes of one type. */
 export type NodeOf<Type extends SyntaxNode["type"]> = Extract<SyntaxNode, { readonly type: Type }>;
+
+/** `a.b.c` as text; empty for what is no plain path of names. */
+export function dottedName(node: SyntaxNode): string {
+  switch (node.type) {
+    case "Identifier":
+      return node.name;
+    case "MetaProperty":
+      return `${node.meta.name}.${node.property.name}`;
+    case "MemberExpression": {
+      const object = node.computed ? "" : dottedName(node.object);
+      return object !== "" && node.property.type === "Identifier"
+        ? `${object}.${node.property.name}`
+        : "";
+    }
+    default:
+      return "";
+  }
+}

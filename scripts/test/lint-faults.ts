@@ -44,6 +44,7 @@ const IN_PRODUCT: Readonly<Record<string, string>> = {
   "unicorn(no-process-exit)": "export const f = (): never => process.exit(1);",
   "node(no-process-env)": 'export const f = process.env["HOME"];',
   "multipooler(constant-case)": "export const waitMs = 5 * 1000;",
+  "multipooler(boundaries)": 'export type { MultiPooler } from "@multipooler/poolerserver";',
   "eslint(no-console)": 'export const f = (): void => console.log("text");',
   "eslint(no-warning-comments)": "// TODO: later\nexport const f = 1;",
   "eslint(curly)": "export function f(a: boolean): number {\n  if (a) return 1;\n  return 2;\n}",
@@ -104,8 +105,13 @@ export const lintFaults: readonly LintFault[] = [
     path: `${FOLDER}/directive.ts`,
     source: "// eslint-disable-next-line no-var\nexport const f = 1;\n",
   },
+  {
+    rule: "Unexpected token",
+    path: `${FOLDER}/unreadable.ts`,
+    source: "export const = ;\n",
+  },
   // Every part of the tree is linted with types.
-  ...["apps/multipooler/src", "dev/boundaries/test", "e2e/test", "benchmarks/src", "scripts"].map(
+  ...["apps/multipooler/src", "dev/quickstart/test", "e2e/test", "benchmarks/src", "scripts"].map(
     (place) => ({
       rule: "typescript(no-floating-promises)",
       path: `${place}/planted.ts`,

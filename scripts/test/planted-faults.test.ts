@@ -61,7 +61,7 @@ test("types: sources, tests, scripts and files that no tsconfig.json includes", 
     "packages/topo/elsewhere/planted.ts": "export const planted: number = 1;\n",
     "packages/pgwire/src/planted.ts": "export const planted = Math.max(1);\n",
     "scripts/planted.ts": wrong,
-    "dev/boundaries/tsconfig.json": '{ "include": [',
+    "dev/quickstart/tsconfig.json": '{ "include": [',
   });
   expect(ok).toBe(false);
   expect(output).toMatch(/^packages\/topo\/src\/planted\.ts\(1,14\): error TS2322/m);
@@ -69,15 +69,48 @@ test("types: sources, tests, scripts and files that no tsconfig.json includes", 
   expect(output).toContain("packages/topo/elsewhere/planted.ts: not included");
   expect(output).toMatch(/^packages\/pgwire\/src\/planted\.ts\(1,14\): error TS9010/m);
   expect(output).toMatch(/^scripts\/planted\.ts\(1,14\): error TS2322/m);
-  expect(output).toContain("dev/boundaries/tsconfig.json");
+  expect(output).toContain("dev/quickstart/tsconfig.json");
 });
 
-test("boundaries: an import that the architecture forbids", LIMIT, async () => {
+test("boundaries: manifests and generated code that the table does not allow", LIMIT, async () => {
+  const depending = (field: string, name: string, range: string) => (text: string) =>
+    withFields(text, { [field]: { [name]: range } });
   const { ok, output } = await gateOn("boundaries", {
-    "packages/manager/src/planted.ts": 'import "@multipooler/poolerserver";\n',
+    "package.json": depending("devDependencies", "knip", "^6.0.0"),
+    "benchmarks/package.json": (text) =>
+      text.replace('"name": "@multipooler/benchmarks"', '"name": "planted"'),
+    "packages/manager/package.json": depending("dependencies", "pg", "^8.0.0"),
+    "packages/pgwire/package.json": depending(
+      "devDependencies",
+      "@multipooler/poolerserver",
+      "workspace:^",
+    ),
+    "packages/timing/package.json": JSON.stringify({
+      name: "@multipooler/timing",
+      peerDependencies: { pino: "^1.0.0" },
+    }),
+    "packages/planted/package.json": '{ "name": "@multipooler/planted" }',
+    "apps/multipooler/package.json": depending("dependencies", "@multipooler/topo", "0.0.0"),
+    "dev/quickstart/package.json": depending("dependencies", "@multipooler/e2e", "workspace:^"),
+    "packages/proto/src/gen/planted.ts":
+      'import "./any.ts";\nexport * from "@multipooler/topo";\nimport { a } from "left-pad";\n',
   });
   expect(ok).toBe(false);
-  expect(output).toContain("packages/manager/src/planted.ts:1: packages/manager may not import");
+  const lines = output.split("\n");
+  for (const expected of [
+    /^package\.json:\d+: devDependencies: "knip" is "\^6\.0\.0" and should be "catalog:"$/,
+    /^benchmarks\/package\.json:1: the package in benchmarks is called "planted", not/,
+    /^packages\/manager\/package\.json:\d+: dependencies: "pg" is "\^8\.0\.0" and should be "catalog:"$/,
+    /^packages\/pgwire\/package\.json:\d+: devDependencies: packages\/pgwire may not depend on packages\/poolerserver$/,
+    /^packages\/timing\/package\.json:1: peerDependencies: "pino"; packages\/timing has no dependency at all$/,
+    /^packages\/planted\/package\.json:1: packages\/planted is not in the table/,
+    /^apps\/multipooler\/package\.json:\d+: dependencies: "@multipooler\/topo" is "0\.0\.0" and should be "workspace:\^"$/,
+    /^dev\/quickstart\/package\.json:\d+: dependencies: dev\/quickstart may not depend on e2e$/,
+    /^packages\/proto\/src\/gen\/planted\.ts:2: packages\/proto may not import packages\/topo; /,
+    /^packages\/proto\/src\/gen\/planted\.ts:3: "left-pad" is not in the package\.json of packages\/proto$/,
+  ]) {
+    expect(lines).toContainEqual(expect.stringMatching(expected));
+  }
 });
 
 test("unused: files, exports and dependencies that nobody uses", LIMIT, async () => {
@@ -202,7 +235,7 @@ describe("changesets", () => {
   });
 
   test.each([
-    ["a package that is private", '"@multipooler/boundaries": patch\n'],
+    ["a package that is private", '"@multipooler/quickstart": patch\n'],
     ["a package that does not exist", '"@multipooler/nowhere": patch\n'],
     ["a bump that does not exist", '"@multipooler/topo": big\n'],
   ])("a changeset that names %s", LIMIT, async (_title, front) => {
@@ -215,7 +248,7 @@ describe("changesets", () => {
     const result = await gateOn("changesets", {
       "packages/topo/src/planted.test.ts": "export {};\n",
       "packages/topo/README.md": "# Topo\n",
-      "dev/boundaries/src/table.ts": (text) => `${text}// changed\n`,
+      "dev/quickstart/src/main.ts": (text) => `${text}// changed\n`,
     });
     expect(result).toMatchObject({ ok: true });
   });
