@@ -73,6 +73,7 @@ function dependenciesIn(field: Dependency["field"], value: unknown): Dependency[
   return entries.map(([name, range]) => ({ field, name, range: String(range) }));
 }
 
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+/** Whether `value`, as JSON has it, is an object. */
+export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }

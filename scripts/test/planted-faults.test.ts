@@ -210,8 +210,8 @@ test("documents: links, commands and snippets that do not hold", LIMIT, async ()
 
 describe("changesets", () => {
   const change = { "packages/topo/src/index.ts": (text: string) => `${text}// changed\n` };
-  const changeset = (front: string): Plants => ({
-    ".changeset/planted.md": `---\n${front}---\n\nSomething changed.\n`,
+  const changeset = (front: string, summary = "Something changed."): Plants => ({
+    ".changeset/planted.md": `---\n${front}---\n\n${summary}\n`,
   });
 
   test("a changed public package without a changeset", LIMIT, async () => {
@@ -244,6 +244,12 @@ describe("changesets", () => {
     expect(result.output).toContain(".changeset/planted.md");
   });
 
+  test("a changeset that does not say what changed", LIMIT, async () => {
+    const result = await gateOn("changesets", changeset('"@multipooler/topo": patch\n', ""));
+    expect(result).toMatchObject({ ok: false });
+    expect(result.output).toContain(".changeset/planted.md does not say what changed");
+  });
+
   test("content with changes of tests, documents and private packages", LIMIT, async () => {
     const result = await gateOn("changesets", {
       "packages/topo/src/planted.test.ts": "export {};\n",
@@ -267,6 +273,19 @@ describe("changesets", () => {
       expect(await gateOn("changesets", {})).toMatchObject({ ok: true });
     } finally {
       tree.git("checkout", "--quiet", "work");
+    }
+  });
+
+  test("compares with origin/main in a clone that has no other main", LIMIT, async () => {
+    tree.git("update-ref", "refs/remotes/origin/main", "main");
+    tree.git("branch", "--move", "main", "elsewhere");
+    try {
+      expect(await gateOn("changesets", change)).toMatchObject({ ok: false });
+      const named = { ...change, ...changeset('"@multipooler/topo": patch\n') };
+      expect(await gateOn("changesets", named)).toMatchObject({ ok: true });
+    } finally {
+      tree.git("branch", "--move", "elsewhere", "main");
+      tree.git("update-ref", "-d", "refs/remotes/origin/main");
     }
   });
 
