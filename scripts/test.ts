@@ -24,7 +24,7 @@ try {
   totals.fail("vitest could not run");
 }
 for (const { pid, command } of await mark.leftovers({ graceMs: 5000 })) {
-  totals.fail(`a process was left behind: ${command} (pid ${pid})`);
+  totals.fail(`a process was left behind: ${command} (PID ${pid})`);
 }
 mark.kill();
 console.log(["", ...leftOut(), ...totals.summary()].join("\n"));

@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { delimiter, dirname, join } from "node:path";
 import { stripVTControlCharacters } from "node:util";
 
-/** How a command ended and what it printed, both streams in the order of writing. */
+/** Whether a command succeeded, and its output: both streams in the order of writing. */
 export interface CommandResult {
   readonly ok: boolean;
   readonly output: string;

@@ -42,7 +42,7 @@ export class ProcessMark {
     return alive;
   }
 
-  /** Ends the marked processes, and only those: a pid that changed hands has no mark. */
+  /** Ends the marked processes, and only those: a PID that was reused has no mark. */
   kill(): void {
     for (const { pid } of this.#alive()) {
       process.kill(pid, "SIGKILL");

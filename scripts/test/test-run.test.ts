@@ -112,7 +112,7 @@ test("leaves", () => {
   expect(child.pid).toBeGreaterThan(0);
 });`,
     });
-    const [, pid] = /left behind: sleep 300 \(pid (\d+)\)/.exec(run.lines.join("\n")) ?? [];
+    const [, pid] = /left behind: sleep 300 \(PID (\d+)\)/.exec(run.lines.join("\n")) ?? [];
     expect(run.lines.at(-1)).toBe("1 passed, 1 failed");
     expect(Number(pid)).toBeGreaterThan(0);
     // Gone, or a zombie that nobody has collected yet.

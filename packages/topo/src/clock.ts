@@ -6,7 +6,7 @@ export interface Clock {
   now(): number;
   /**
    * Resolves `ms` later, or at once when the signal aborts, without an error. The system's clock
-   * wakes whoever sleeps for longer than 24 days after 24 days.
+   * ends a sleep of more than 24 days after 24 days.
    */
   sleep(ms: number, signal: AbortSignal): Promise<void>;
 }

@@ -1,13 +1,12 @@
 import type { Clock } from "./clock.ts";
 
-/** What an expiry timer is made of. */
 export interface ExpiryTimerOptions {
   readonly clock: Clock;
   /** Ends what has expired by now and answers when the next thing expires, if any. */
   readonly sweep: (now: number) => number | undefined;
 }
 
-/** Sweeps when something expires: one timer for whatever expires next. */
+/** Sweeps when something expires: one timer for what expires next. */
 export class ExpiryTimer {
   readonly #options: ExpiryTimerOptions;
   #sleeping = new AbortController();

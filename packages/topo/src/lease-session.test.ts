@@ -6,7 +6,7 @@ import { ManualClock } from "./testing/manual-clock.ts";
 
 const TTL_MS = 12_000;
 
-/** A server of one lease, which says what it was asked and answers what it is told to. */
+/** A server of one lease, which records its calls and answers as the test says. */
 class FakeLeases implements Leases {
   readonly renewedAt: number[] = [];
   revoked = 0;

@@ -15,7 +15,6 @@ export interface Leases {
   revoke(id: bigint, signal: AbortSignal): Promise<void>;
 }
 
-/** What a session is made of. */
 export interface LeaseSessionOptions {
   readonly leases: Leases;
   readonly id: bigint;
@@ -24,7 +23,7 @@ export interface LeaseSessionOptions {
   /** When the lease was asked for: the server cannot have counted from an earlier time. */
   readonly grantedAt: number;
   readonly clock: Clock;
-  /** Called once when the session has ended, for whatever reason. */
+  /** Called once when the session has ended, for any reason. */
   readonly onEnd: (session: Session) => void;
 }
 

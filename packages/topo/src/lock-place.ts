@@ -18,7 +18,6 @@ interface Discarding {
   readonly random: () => number;
 }
 
-/** What a place is made of. */
 export interface PlaceOptions extends Discarding {
   readonly folder: string;
   /** The caller's and the session's. */

@@ -12,7 +12,7 @@ import { expect, test } from "vitest";
 import { cellKind, databaseKind, poolerKind } from "../src/record-kinds.ts";
 import { WireMessage } from "./wire-message.ts";
 
-// The bytes below were decoded with Multigres' own schema, field by field. Whoever has to change one
+// The bytes below were decoded with Multigres' own schema, field by field. A change of one
 // of them makes records that Multigres does not read.
 
 const CELL: Cell = {

@@ -23,7 +23,6 @@ const CHANNEL_OPTIONS = {
 /** `host:port`, with an IPv6 address in brackets, after an optional scheme. */
 const ADDRESS_FORM = /^(?:https?:\/\/)?(?:\[[\da-f:.]+\]|[^\s/:[\]]+):\d{1,5}$/iu;
 
-/** What a set of endpoints is made of. */
 export interface EndpointsOptions {
   /** Each `host:port`, optionally after `http://` or `https://`. */
   readonly addresses: readonly string[];

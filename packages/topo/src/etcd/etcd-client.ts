@@ -12,13 +12,12 @@ import type { Procedure } from "./procedures.ts";
 /** How long a call may take where its caller sets no shorter deadline, in milliseconds. */
 const CALL_TIMEOUT_MS = 10_000;
 
-/** What a call is about, and what ends it. */
+/** The key that errors of a call name, and the signal that ends it. */
 export interface CallOptions {
   readonly key: string;
   readonly signal: AbortSignal;
 }
 
-/** What a client is made of. */
 export interface EtcdClientOptions {
   readonly endpoints: Endpoints;
   readonly credentials: EtcdCredentials | undefined;

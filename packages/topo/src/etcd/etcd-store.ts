@@ -34,7 +34,7 @@ import {
   versionRead,
 } from "./transaction.ts";
 
-/** What a store is made of. */
+/** Which cluster a store talks to, and as whom. */
 export interface EtcdStoreOptions {
   readonly endpoints: Endpoints;
   readonly credentials: EtcdCredentials | undefined;

@@ -15,7 +15,6 @@ import { checkValue } from "../value-limit.ts";
 import { WatchFeed } from "../watch-feed.ts";
 import type { MemorySpace } from "./memory-space.ts";
 
-/** What a client of an in-memory server is made of. */
 export interface MemoryStoreOptions {
   readonly space: MemorySpace;
   readonly clock: Clock;

@@ -9,7 +9,6 @@ import type { Clock } from "../clock.ts";
  */
 const SAFETY_POLL_MS = 2000;
 
-/** What a signal of changes is made of. */
 export interface ChangeSignalOptions {
   /** The file of the database. */
   readonly path: string;
@@ -20,7 +19,7 @@ export interface ChangeSignalOptions {
 
 /**
  * Tells when another process may have changed a database: each commit writes its write-ahead log,
- * which the operating system tells those who watch its directory.
+ * of which the operating system notifies a watch on its directory.
  */
 export class ChangeSignal {
   readonly #stopped = new AbortController();
@@ -52,7 +51,7 @@ export class ChangeSignal {
           onSign();
         }
       });
-      // Whatever ends the watching, the safety poll goes on.
+      // The safety poll goes on without the watch.
       this.#watcher.on("error", () => this.#watcher?.close());
       return true;
     } catch {

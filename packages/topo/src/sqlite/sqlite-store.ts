@@ -18,7 +18,6 @@ import type { KeyTable } from "./key-table.ts";
 import { SqliteWatches } from "./sqlite-watches.ts";
 import type { TopologyFile } from "./topology-file.ts";
 
-/** What a store is made of. */
 export interface SqliteStoreOptions {
   readonly file: TopologyFile;
   readonly clock: Clock;

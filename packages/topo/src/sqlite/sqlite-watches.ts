@@ -26,8 +26,8 @@ export interface SqliteWatchesOptions {
 }
 
 /**
- * The watches on a topology file. They are told of changes after each commit of this process, when
- * the file shows a commit of another one, and of leases that expire, which whoever watches ends.
+ * The watches on a topology file. They look for changes after each commit of this process, when the
+ * file shows a commit of another one, and when a lease expires: a process that watches ends it.
  */
 export class SqliteWatches {
   readonly #file: TopologyFile;
@@ -179,7 +179,7 @@ export class SqliteWatches {
       if (!isTopoError(error)) {
         throw error;
       }
-      // Who reads or writes next is told why; who waits for a lease to end waits on.
+      // The next read or write fails with the reason. The end of a lease is retried.
       return now + FAILURE_RETRY_MS;
     }
   }

@@ -12,7 +12,6 @@ import { fileError, isBusy } from "./sqlite-error.ts";
 /** How long one operation may wait for other processes, in milliseconds. */
 const BUSY_TIMEOUT_MS = 10_000;
 
-/** What an open topology file is made of. */
 export interface TopologyFileOptions {
   readonly path: string;
   readonly clock: Clock;
@@ -79,7 +78,7 @@ export class TopologyFile {
     try {
       return this.#opened?.table.dataVersion();
     } catch {
-      // Whoever reads next is told why.
+      // The next read fails with the reason.
       return undefined;
     }
   }
