@@ -3,7 +3,7 @@ import type { PoolerError } from "@multipooler/query-service";
 
 const CODES: ReadonlySet<unknown> = new Set(Object.values(PoolerErrorCode));
 
-/** Whether `error` is what a controller may throw: the name and a known code decide. */
+/** Whether a controller may throw `error`: the name and a known code decide. */
 export function isPoolerError(error: unknown): error is PoolerError {
   return (
     error instanceof Error &&

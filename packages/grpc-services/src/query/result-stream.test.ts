@@ -59,7 +59,7 @@ const complete = (commandTag: string): ResultEvent => ({
   type: "complete",
   bytes: encodeCommandTag(commandTag),
 });
-const notice: Diagnostic = { kind: "notice", severity: "NOTICE", code: "00000", message: "hello" };
+const NOTICE: Diagnostic = { kind: "notice", severity: "NOTICE", code: "00000", message: "hello" };
 
 const wireFields = (...names: readonly string[]): object[] =>
   names.map((name) => ({
@@ -133,12 +133,12 @@ test("a notice is a message of its own, and comes after the rows that came befor
   const row = dataRow("1");
   const events: ResultEvent[] = [
     fields("a"),
-    { type: "notice", bytes: encodeDiagnostic(notice) },
+    { type: "notice", bytes: encodeDiagnostic(NOTICE) },
     rows(row),
-    { type: "notice", bytes: encodeDiagnostic(notice) },
+    { type: "notice", bytes: encodeDiagnostic(NOTICE) },
     complete("SELECT 1"),
   ];
-  const diagnostic = { $case: "diagnostic", value: diagnosticMessage(notice) };
+  const diagnostic = { $case: "diagnostic", value: diagnosticMessage(NOTICE) };
   const common = { fields: wireFields("a"), hasFields: true };
   expect(messages(passthrough(), events)).toEqual([
     diagnostic,
@@ -243,6 +243,6 @@ test("a promise of the sink reaches the controller, also for what was sent befor
   const stream = new ResultStream({ sink, batcher: passthrough() });
   expect(stream.take(fields("a"))).toBeUndefined();
   expect(stream.take(rows(dataRow("1")))).toBeUndefined();
-  expect(stream.take({ type: "notice", bytes: encodeDiagnostic(notice) })).toBe(behind);
+  expect(stream.take({ type: "notice", bytes: encodeDiagnostic(NOTICE) })).toBe(behind);
   await behind;
 });

@@ -2,7 +2,7 @@ import { systemClock } from "@multipooler/timing";
 import type { Timer } from "@multipooler/timing";
 import type { CallContext } from "./rpc.ts";
 
-/** What a call of grpc-js tells about its end. */
+/** The deadline and the cancellation of a call of grpc-js. */
 export interface EndingCall {
   /** Milliseconds since the Unix epoch, or a Date; Infinity for none. */
   getDeadline(): Date | number;

@@ -1,4 +1,4 @@
-/** What a handler knows of its call besides the request. */
+/** The life of a call, for its handler. */
 export interface CallContext {
   /**
    * Aborts when the call is cancelled, its deadline passes or its client goes away. The reason is
