@@ -11,6 +11,7 @@ import { explain } from "./fault.ts";
 import { HttpServer } from "./http-server.ts";
 import { readiness } from "./readiness.ts";
 import type { Config } from "./settings.ts";
+import type { HarmlessSignal, SignalGuard } from "./signal-guard.ts";
 import { startDeadline } from "./start-deadline.ts";
 import { Termination } from "./termination.ts";
 import { topologyTarget } from "./topology-target.ts";
@@ -23,9 +24,17 @@ export interface ServeIo {
   readonly logger: Logger;
   /** Prints one line for people to standard error. */
   readonly complain: (line: string) => void;
+  readonly signals: Pick<SignalGuard, "listen">;
   /** Ends the process at once. */
   readonly exit: (code: number) => void;
 }
+
+const IGNORED: Readonly<Record<HarmlessSignal, string>> = {
+  SIGHUP:
+    "SIGHUP reloads nothing: settings are read at the start only, so change them by a restart",
+  SIGUSR1: "SIGUSR1 is ignored: it does not pause the pooler",
+  SIGUSR2: "SIGUSR2 is ignored: it does not resume the pooler",
+};
 
 /**
  * Runs a pooler until it is told to stop: builds the parts, hands them to the manager, and waits.
@@ -40,6 +49,7 @@ export async function serve(config: Config, io: ServeIo): Promise<number> {
     topologyFile: server.type === "sqlite" ? server.file : undefined,
   });
   checkPasswordFile(config);
+  io.signals.listen((signal) => logger.info({ signal }, IGNORED[signal]));
   using termination = new Termination({
     forceExit: (message) => {
       io.complain(message);
