@@ -1,3 +1,4 @@
+import { writeSync } from "node:fs";
 import { CommanderError } from "commander";
 import type { Command } from "commander";
 import { commandLine } from "./cli.ts";
@@ -13,7 +14,7 @@ import { topoList } from "./ctl/topo-list.ts";
 import { topoTree } from "./ctl/topo-tree.ts";
 import { topoWatch } from "./ctl/topo-watch.ts";
 import { Interruption } from "./interruption.ts";
-import { createLogger } from "./logger.ts";
+import { openLog } from "./logger.ts";
 import { serve } from "./serve.ts";
 import type { SignalGuard } from "./signal-guard.ts";
 import { topologyTarget, topologyTargetSettings } from "./topology-target.ts";
@@ -21,8 +22,13 @@ import { topologyTarget, topologyTargetSettings } from "./topology-target.ts";
 /** Wrong words or values on the command line, as shells and `sysexits` have it. */
 const EXIT_USAGE = 2;
 
+/** Prints one line for people; where that is impossible there is nobody to tell. */
 function complain(line: string): void {
-  process.stderr.write(`multipooler: ${line}\n`);
+  try {
+    writeSync(process.stderr.fd, `multipooler: ${line}\n`);
+  } catch {
+    // A full disk or a closed pipe must not end the process.
+  }
 }
 
 const io = { stdin: process.stdin, stdout: process.stdout, stderr: process.stderr, complain };
@@ -34,6 +40,7 @@ function topoOptions({ given, json }: TopoArguments): TopoOptions {
 
 /** Does what the command line says and sets the exit code of the process. */
 export async function runProgram(signals: SignalGuard): Promise<void> {
+  process.stderr.on("error", () => undefined);
   try {
     await program(signals).parseAsync();
   } catch (error) {
@@ -52,14 +59,10 @@ export async function runProgram(signals: SignalGuard): Promise<void> {
 
 function program(signals: SignalGuard): Command {
   const actions: CommandActions = {
-    serve: (given) => {
+    serve: async (given) => {
       const config = resolveConfig({ ...given, env: process.env });
-      return serve(config, {
-        logger: createLogger(config.logLevel),
-        complain,
-        signals,
-        exit: (code) => process.exit(code),
-      });
+      await using log = openLog(config.logLevel, complain);
+      return await serve(config, { log, complain, signals, exit: (code) => process.exit(code) });
     },
     query: (sql, options) => query(sql, options, io),
     status: (options) => status(options, io),

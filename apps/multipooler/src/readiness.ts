@@ -1,8 +1,12 @@
 import type { ManagerStatus } from "@multipooler/manager";
 import type { Readiness } from "./http-server.ts";
+import type { LogOutage } from "./log-output.ts";
 
-/** What `/ready` answers. A topology that is away does not make the pooler unready, but is told. */
-export function readiness(status: ManagerStatus): Readiness {
+/**
+ * The answer of `/ready`. Neither a topology that is away nor a log that cannot be written makes
+ * the pooler unready; both are shown.
+ */
+export function readiness(status: ManagerStatus, log: LogOutage | undefined): Readiness {
   const { state, serving, database, topology } = status;
   return {
     ready: status.ready,
@@ -19,6 +23,7 @@ export function readiness(status: ManagerStatus): Readiness {
         awaySince: topology.awaySince,
         error: topology.lastError,
       },
+      log,
     },
   };
 }

@@ -4,11 +4,11 @@ import { GrpcServer, logGrpcLibrary } from "@multipooler/grpc-services";
 import { MultiPoolerManager, PoolerType } from "@multipooler/manager";
 import type { ManagerOptions } from "@multipooler/manager";
 import { MultiPooler } from "@multipooler/poolerserver";
-import type { Logger } from "pino";
 import { checkPasswordFile, databaseConfig } from "./database.ts";
 import { checkDirectories } from "./directories.ts";
 import { explain } from "./fault.ts";
 import { HttpServer } from "./http-server.ts";
+import type { ProgramLog } from "./logger.ts";
 import { readiness } from "./readiness.ts";
 import type { Config } from "./settings.ts";
 import type { HarmlessSignal, SignalGuard } from "./signal-guard.ts";
@@ -21,7 +21,7 @@ import { buildVersion } from "./version.ts";
 
 /** How `serve` reaches the world outside the process. */
 export interface ServeIo {
-  readonly logger: Logger;
+  readonly log: Pick<ProgramLog, "logger" | "outage">;
   /** Prints one line for people to standard error. */
   readonly complain: (line: string) => void;
   readonly signals: Pick<SignalGuard, "listen">;
@@ -41,7 +41,7 @@ const IGNORED: Readonly<Record<HarmlessSignal, string>> = {
  * Resolves with the exit code: 0 after a signal and a clean stop, 1 after a fault.
  */
 export async function serve(config: Config, io: ServeIo): Promise<number> {
-  const { logger } = io;
+  const { logger } = io.log;
   const target = topologyTarget(config);
   const { server } = target;
   checkDirectories({
@@ -58,7 +58,7 @@ export async function serve(config: Config, io: ServeIo): Promise<number> {
   });
   await using parts = new AsyncDisposableStack();
   try {
-    await start({ config, target, logger, termination, parts });
+    await start({ config, target, log: io.log, termination, parts });
   } catch (error) {
     termination.fault(explain(error));
   }
@@ -84,20 +84,21 @@ export async function serve(config: Config, io: ServeIo): Promise<number> {
 interface Start {
   readonly config: Config;
   readonly target: TopologyTarget;
-  readonly logger: Logger;
+  readonly log: ServeIo["log"];
   readonly termination: Termination;
   /** Ends what was started, in reverse. */
   readonly parts: AsyncDisposableStack;
 }
 
 /** The start order of the process. */
-async function start({ config, target, logger, termination, parts }: Start): Promise<void> {
+async function start({ config, target, log, termination, parts }: Start): Promise<void> {
+  const { logger } = log;
   const { homeCell } = target;
   const topology = parts.adopt(await openTopology(target, { homeCell }), (store) => store.close());
   const http = new HttpServer({
     host: config.bindAddress,
     port: config.httpPort,
-    readiness: () => readiness(manager.status()),
+    readiness: () => readiness(manager.status(), log.outage()),
   });
   const controller = new MultiPooler({
     shard: { tableGroup: config.tableGroup, shard: config.shard },
