@@ -122,7 +122,7 @@ async function start({ config, target, log, termination, parts }: Start): Promis
     heartbeatIntervalMs: config.heartbeatIntervalMs,
     logger: logger.child({ component: "manager" }),
   });
-  logGrpcLibrary(logger.child({ component: "grpc-js" }));
+  parts.use(logGrpcLibrary(logger.child({ component: "grpc-js" })));
   const grpc = new GrpcServer({
     manager,
     host: config.grpcBindAddress,

@@ -6,6 +6,7 @@ import { GrpcServicesError, GrpcServicesErrorCode } from "../errors/error.ts";
 import { addService } from "./grpc-js-adapter.ts";
 import type { Logger } from "../logger.ts";
 import type { PoolerManager } from "./pooler-manager.ts";
+import { LimitedLogger } from "./limited-logger.ts";
 import { MAX_MESSAGE_BYTES } from "./message-limit.ts";
 import { poolerServices } from "./pooler-services.ts";
 import { addReflection } from "./reflection.ts";
@@ -56,11 +57,13 @@ interface Run {
  */
 export class GrpcServer implements ServiceTransport {
   readonly #options: GrpcServerOptions;
+  readonly #logger: LimitedLogger;
   readonly #offered = new Set<PoolerService>();
   #run: Run | undefined;
 
   constructor(options: GrpcServerOptions) {
     this.#options = options;
+    this.#logger = new LimitedLogger(options.logger);
   }
 
   /** The port in use, also when the system chose it; `undefined` while the server does not listen. */
@@ -132,7 +135,8 @@ export class GrpcServer implements ServiceTransport {
   }
 
   #start(): Run {
-    const { host, port, logger } = this.#options;
+    const { host, port } = this.#options;
+    const logger = this.#logger;
     const closing = new AbortController();
     const server = this.#createServer(closing.signal);
     const bound = GrpcPort.open({ server, host, port, logger });
@@ -151,13 +155,14 @@ export class GrpcServer implements ServiceTransport {
       }
       await closed;
     }
+    this.#logger.flush();
     if (this.#run === run) {
       this.#run = undefined;
     }
   }
 
   #createServer(closing: AbortSignal): Server {
-    const { manager, version, logger, keepaliveIntervalMs, keepaliveTimeoutMs } = this.#options;
+    const { manager, version, keepaliveIntervalMs, keepaliveTimeoutMs } = this.#options;
     const maxMessageBytes = this.#options.maxMessageBytes ?? MAX_MESSAGE_BYTES;
     const server = new Server({
       "grpc.max_receive_message_length": maxMessageBytes,
@@ -177,7 +182,7 @@ export class GrpcServer implements ServiceTransport {
     });
     const unsent = new UnsentBytes(MAX_UNSENT_BYTES);
     for (const service of [...offered, health]) {
-      addService(server, service, { maxMessageBytes, unsent, logger });
+      addService(server, service, { maxMessageBytes, unsent, logger: this.#logger });
     }
     addReflection(
       server,
