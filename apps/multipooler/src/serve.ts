@@ -9,6 +9,8 @@ import { checkDirectories } from "./directories.ts";
 import { explain } from "./fault.ts";
 import { HttpServer } from "./http-server.ts";
 import type { ProgramLog } from "./logger.ts";
+import { connectionLimits, openFilesLimit } from "./open-files.ts";
+import type { ConnectionLimits } from "./open-files.ts";
 import { readiness } from "./readiness.ts";
 import type { Config } from "./settings.ts";
 import type { HarmlessSignal, SignalGuard } from "./signal-guard.ts";
@@ -49,6 +51,13 @@ export async function serve(config: Config, io: ServeIo): Promise<number> {
     topologyFile: server.type === "sqlite" ? server.file : undefined,
   });
   checkPasswordFile(config);
+  const limits = connectionLimits(config, openFilesLimit());
+  if (limits.pool < config.globalCapacity) {
+    logger.warn(
+      { openFiles: limits.openFiles, capacity: limits.pool, wanted: config.globalCapacity },
+      "the limit of open files (ulimit -n) allows fewer connections to PostgreSQL than --connpool-global-capacity",
+    );
+  }
   io.signals.listen((signal) => logger.info({ signal }, IGNORED[signal]));
   using termination = new Termination({
     forceExit: (message) => {
@@ -58,7 +67,7 @@ export async function serve(config: Config, io: ServeIo): Promise<number> {
   });
   await using parts = new AsyncDisposableStack();
   try {
-    await start({ config, target, log: io.log, termination, parts });
+    await start({ config, target, limits, log: io.log, termination, parts });
   } catch (error) {
     termination.fault(explain(error));
   }
@@ -84,6 +93,7 @@ export async function serve(config: Config, io: ServeIo): Promise<number> {
 interface Start {
   readonly config: Config;
   readonly target: TopologyTarget;
+  readonly limits: ConnectionLimits;
   readonly log: ServeIo["log"];
   readonly termination: Termination;
   /** Ends what was started, in reverse. */
@@ -91,18 +101,23 @@ interface Start {
 }
 
 /** The start order of the process. */
-async function start({ config, target, log, termination, parts }: Start): Promise<void> {
+async function start({ config, target, limits, log, termination, parts }: Start): Promise<void> {
   const { logger } = log;
   const { homeCell } = target;
   const topology = parts.adopt(await openTopology(target, { homeCell }), (store) => store.close());
   const http = new HttpServer({
     host: config.bindAddress,
     port: config.httpPort,
-    readiness: () => readiness(manager.status(), log.outage()),
+    maxConnections: limits.http,
+    readiness: () =>
+      readiness(manager.status(), {
+        log: log.outage(),
+        grpc: { ...grpc.connections, limit: limits.grpc },
+      }),
   });
   const controller = new MultiPooler({
     shard: { tableGroup: config.tableGroup, shard: config.shard },
-    capacity: config.globalCapacity,
+    capacity: limits.pool,
     idleTimeoutMs: config.idleTimeoutMs,
     maxLifetimeMs: config.maxLifetimeMs,
     waitTimeoutMs: config.waitTimeoutMs,
@@ -128,6 +143,7 @@ async function start({ config, target, log, termination, parts }: Start): Promis
     host: config.grpcBindAddress,
     port: config.grpcPort,
     version: buildVersion.version,
+    connectionLimit: { connections: limits.grpc, reason: limitReason(config, limits) },
     logger: logger.child({ component: "grpc" }),
   });
 
@@ -145,6 +161,12 @@ async function start({ config, target, log, termination, parts }: Start): Promis
   parts.use(startDeadline(manager, config.startTimeoutMs, (message) => termination.fault(message)));
   await manager.open({ transports: [grpc], signal: termination.signal });
   logger.info({ address: config.grpcBindAddress, port: grpc.port }, "gRPC listens");
+}
+
+function limitReason(config: Config, { openFiles }: ConnectionLimits): string {
+  return config.grpcMaxConnections === undefined
+    ? `a limit of ${openFiles} open files (ulimit -n)`
+    : "--grpc-max-connections";
 }
 
 function describePooler(
