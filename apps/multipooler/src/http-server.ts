@@ -1,6 +1,6 @@
 import { createServer } from "node:http";
 import type { Server, ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import { buildVersion } from "./version.ts";
 
 /** Whether the pooler can be given work, and if not, why not. */
@@ -14,6 +14,8 @@ export interface HttpServerOptions {
   readonly host: string;
   /** 0 takes a free port. */
   readonly port: number;
+  /** A further one makes the server close the one that was used longest ago. */
+  readonly maxConnections: number;
   /** Asked at each request; must not block. */
   readonly readiness: () => Readiness;
 }
@@ -25,6 +27,8 @@ export interface HttpServerOptions {
 export class HttpServer {
   readonly #options: HttpServerOptions;
   readonly #server: Server;
+  /** By when they were last used, the longest ago first. */
+  readonly #sockets = new Set<Socket>();
 
   constructor(options: HttpServerOptions) {
     this.#options = options;
@@ -38,9 +42,14 @@ export class HttpServer {
           answer(response, 405, { error: `${request.method} is not allowed` });
           return;
         }
+        this.#use(request.socket);
         this.#route(pathname, response);
       },
     );
+    this.#server.on("connection", (socket: Socket) => {
+      socket.once("close", () => this.#sockets.delete(socket));
+      this.#use(socket);
+    });
   }
 
   /** Rejects with Node's error (`EADDRINUSE`, `EACCES`, …) when it cannot listen. */
@@ -70,6 +79,17 @@ export class HttpServer {
     this.#server.close(() => resolve());
     this.#server.closeAllConnections();
     await promise;
+  }
+
+  /** Idle connections must not keep a probe out. Requests are answered at once, so none is cut. */
+  #use(socket: Socket): void {
+    this.#sockets.delete(socket);
+    this.#sockets.add(socket);
+    const [oldest] = this.#sockets;
+    if (oldest !== undefined && this.#sockets.size > this.#options.maxConnections) {
+      this.#sockets.delete(oldest);
+      oldest.destroy();
+    }
   }
 
   #route(pathname: string, response: ServerResponse): void {

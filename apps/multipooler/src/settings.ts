@@ -144,6 +144,13 @@ export const settings = {
     default: "127.0.0.1",
     help: "Address that gRPC listens on. Whoever reaches it can run queries.",
   }),
+  grpcMaxConnections: network.optional(
+    "grpc-max-connections",
+    integer({ min: 1, max: 1_000_000 }),
+    {
+      help: "Most gRPC connections at once; unset, what the limit of open files (ulimit -n) allows.",
+    },
+  ),
 
   ...topologySettings,
 
