@@ -1,4 +1,4 @@
-import type { Clock } from "./clock.ts";
+import type { Clock, Timer } from "@multipooler/timing";
 
 export interface ExpiryTimerOptions {
   readonly clock: Clock;
@@ -9,7 +9,7 @@ export interface ExpiryTimerOptions {
 /** Sweeps when something expires: one timer for what expires next. */
 export class ExpiryTimer {
   readonly #options: ExpiryTimerOptions;
-  #sleeping = new AbortController();
+  #timer: Timer | undefined;
   #stopped = false;
 
   constructor(options: ExpiryTimerOptions) {
@@ -21,25 +21,17 @@ export class ExpiryTimer {
     if (this.#stopped) {
       return;
     }
-    this.#sleeping.abort();
-    this.#sleeping = new AbortController();
+    this.#timer?.cancel();
     const { clock, sweep } = this.#options;
     const next = sweep(clock.now());
     if (next !== undefined) {
-      void this.#sweepAfter(next - clock.now(), this.#sleeping.signal);
+      this.#timer = clock.setTimer(() => this.schedule(), Math.max(1, next - clock.now()));
     }
   }
 
   /** Stops for good. */
   stop(): void {
     this.#stopped = true;
-    this.#sleeping.abort();
-  }
-
-  async #sweepAfter(ms: number, signal: AbortSignal): Promise<void> {
-    await this.#options.clock.sleep(Math.max(1, ms), signal);
-    if (!signal.aborted) {
-      this.schedule();
-    }
+    this.#timer?.cancel();
   }
 }
