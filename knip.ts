@@ -29,12 +29,13 @@ const config: KnipConfig = {
       project: [...source, "{test,scripts}/**/*.ts"],
       ignoreDependencies: ["ts-proto"],
     },
-    "apps/*": { project: [...source, "test/**/*.ts"] },
+    // Programs of the system that tests use.
+    "apps/*": { project: [...source, "test/**/*.ts"], ignoreBinaries: ["mkfifo"] },
     "dev/*": { project: [...source, "test/**/*.ts"] },
     "dev/boundaries": { entry: ["src/main.ts!"], project: [...source, "test/**/*.ts"] },
     "dev/embedded-etcd": { project: [...source, "test/**/*.ts"], ignoreBinaries: ["etcd"] },
     benchmarks: { entry: ["src/main.ts!"], project: source },
-    e2e: { project: ["test/**/*.ts"] },
+    e2e: { project: ["test/**/*.ts"], ignoreBinaries: ["mkfifo", "prlimit"] },
   },
 };
 

@@ -59,7 +59,7 @@ test("a row that arrives in pieces is one row", () => {
   );
 });
 
-test("each statement begins a result of its own; one without rows is told by its tag", () => {
+test("each statement begins a result of its own; one without rows prints its tag", () => {
   const writer = new ResultWriter("table");
   expect(print(writer, { commandTag: "CREATE TABLE" })).toBe("CREATE TABLE\n");
   const empty = { hasFields: true, fields, commandTag: "SELECT 0" };

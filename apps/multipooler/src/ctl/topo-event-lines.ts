@@ -5,7 +5,7 @@ import { recordFields, recordJson, recordName } from "./topo-record.ts";
 import type { TopoRecord } from "./topo-record.ts";
 import { recordSummary } from "./topo-summary.ts";
 
-/** An event as one line of JSON, with the time at which it was seen. */
+/** Formats an event as one line of JSON, with the time at which it was seen. */
 export function eventJson(event: TopoEvent, seen: Date): string {
   const line = { time: seen.toISOString(), event: event.type, ...details(event) };
   return `${JSON.stringify(line)}\n`;
@@ -29,11 +29,11 @@ function details(event: TopoEvent): object {
 
 type Fields = ReadonlyMap<string, string>;
 
-/** Says events in lines for people. Remembers the records, to tell of a change what has changed. */
+/** Formats events for people. Keeps the last version of each record to print what has changed. */
 export class EventLines {
   readonly #known = new Map<string, Fields>();
 
-  /** The line of an event that was seen at `seen`. */
+  /** Formats an event that was seen at `seen`. */
   line(event: TopoEvent, seen: Date): string {
     const words = this.#words(event).map((word, index) => word.padEnd(WIDTHS[index] ?? 0));
     return `${printable([shortTime(seen), ...words].join("  ").trimEnd())}\n`;
@@ -70,13 +70,13 @@ export class EventLines {
   }
 }
 
-/** Widths of the words in front of a line: the longest event, the longest kind. */
+/** Column widths: the longest event, the longest kind. */
 const WIDTHS = ["deleted".length, "database".length];
 
 function changes(before: Fields, after: Fields): string {
   return (
     [...new Set([...before.keys(), ...after.keys()])]
-      // Goes along with each change of the status.
+      // Changes with each status.
       .filter((path) => path !== "lifecycleStatus.updated" && before.get(path) !== after.get(path))
       .map((path) => `${path} ${before.get(path) ?? "(none)"} → ${after.get(path) ?? "(none)"}`)
       .join(", ")

@@ -14,9 +14,8 @@ import { addReflection } from "./reflection.ts";
 import { raiseStreamResetLimit } from "./stream-reset-limit.ts";
 import { UnsentBytes } from "./unsent-bytes.ts";
 
-/** How a {@link GrpcServer} is built. */
 export interface GrpcServerOptions {
-  /** Whom the services ask, at each call. */
+  /** Asked by the services at each call. */
   readonly manager: PoolerManager;
   /** The name or address to listen on, e.g. "127.0.0.1", or "::" for every address. */
   readonly host: string;
@@ -32,9 +31,9 @@ export interface GrpcServerOptions {
    * limit; then they can use up all files that the process may open.
    */
   readonly connectionLimit?: ConnectionLimit | undefined;
-  /** How long a connection may be silent before the client is asked for a sign. Default 10000. */
+  /** How long a connection may be silent before the client gets a PING. Default 10000. */
   readonly keepaliveIntervalMs?: number | undefined;
-  /** How long a client may take to give it before its connection is cut. Default 10000. */
+  /** How long a client may take to answer it before its connection is cut. Default 10000. */
   readonly keepaliveTimeoutMs?: number | undefined;
 }
 
