@@ -1,3 +1,4 @@
+import { get } from "node:http";
 import { startPostgres } from "@multipooler/embedded-postgres";
 import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import { connect } from "@multipooler/grpc-services/client";
@@ -30,6 +31,18 @@ async function startReady(
   const pooler = startPooler({ flags: { ...flagsFor(postgres), ...flags }, openFiles });
   await pooler.ready(200, { signal: AbortSignal.timeout(20_000) });
   return pooler;
+}
+
+/** The status code of `/ready`; rejects when the server closes the connection. */
+async function probeOnNewConnection(address: string): Promise<number | undefined> {
+  const request = get(`${address}/ready`, { agent: false });
+  const { promise, resolve, reject } = Promise.withResolvers<number | undefined>();
+  request.once("error", reject);
+  request.once("response", (response) => {
+    response.resume();
+    resolve(response.statusCode);
+  });
+  return promise;
 }
 
 async function sleeping(): Promise<unknown> {
@@ -96,8 +109,7 @@ test("100 idle HTTP connections and 60 open files: probes and statements go on",
   const address = await pooler.http();
   using idle = new IdleConnections();
   await idle.open(address.replace("http://", ""), 100);
-  const response = await fetch(`${address}/ready`, { headers: { connection: "close" } });
-  expect(response.status).toBe(200);
+  expect(await probeOnNewConnection(address)).toBe(200);
   using client = connect({ address: await pooler.grpc() });
   expect((await client.executeQuery({ query: "select 1" })).result?.commandTag).toBe("SELECT 1");
 });
