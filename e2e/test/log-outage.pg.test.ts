@@ -53,8 +53,8 @@ class LoggingTo implements AsyncDisposable {
     expect((await client.executeQuery({ query: "select 1" })).result?.commandTag).toBe("SELECT 1");
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.process[Symbol.asyncDispose]();
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.process[Symbol.asyncDispose]();
   }
 }
 

@@ -1,3 +1,4 @@
+import { get } from "node:http";
 import { startPostgres } from "@multipooler/embedded-postgres";
 import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import { connect } from "@multipooler/grpc-services/client";
@@ -32,6 +33,23 @@ async function startReady(
   return pooler;
 }
 
+/** The status code of `/ready`; rejects when the server closes the connection. */
+async function probeOnNewConnection(address: string): Promise<number | undefined> {
+  const request = get(`${address}/ready`, { agent: false });
+  const { promise, resolve, reject } = Promise.withResolvers<number | undefined>();
+  request.once("error", reject);
+  request.once("response", (response) => {
+    response.resume();
+    resolve(response.statusCode);
+  });
+  return promise;
+}
+
+async function sleeping(): Promise<unknown> {
+  const sql = "select count(*)::int as n from pg_stat_activity where wait_event = 'PgSleep'";
+  return (await postgres.sql(sql))[0]?.["n"];
+}
+
 function refusals(pooler: PoolerProcess): readonly object[] {
   return pooler.log.filter(({ msg }) => msg === REFUSED);
 }
@@ -57,6 +75,18 @@ test("100 idle gRPC connections and 60 open files: probes and statements go on",
     for (const { result } of await Promise.all(statements)) {
       expect(result?.commandTag).toBe("SELECT 1");
     }
+    // All cancel requests at once need a connection each.
+    const abort = new AbortController();
+    const cancelled = Array.from({ length: SHARE }, () =>
+      client
+        .executeQuery({ query: "select pg_sleep(600)" }, { signal: abort.signal })
+        .catch((error: unknown) => error),
+    );
+    await expect.poll(() => sleeping()).toBe(SHARE);
+    abort.abort();
+    await Promise.all(cancelled);
+    await expect.poll(() => sleeping()).toBe(0);
+    await client.executeQuery({ query: "select 1" });
     await pooler.ready(200, { signal: AbortSignal.timeout(5000) });
     expect(refusals(pooler)).toEqual([
       expect.objectContaining({
@@ -71,6 +101,7 @@ test("100 idle gRPC connections and 60 open files: probes and statements go on",
   expect((await later.executeQuery({ query: "select 1" })).result?.commandTag).toBe("SELECT 1");
   expect(await pooler.stop()).toEqual({ code: 0, signal: null });
   expect(pooler.complaints()).toBe("");
+  expect(JSON.stringify(pooler.log)).not.toContain("EMFILE");
 });
 
 test("100 idle HTTP connections and 60 open files: probes and statements go on", async () => {
@@ -78,8 +109,7 @@ test("100 idle HTTP connections and 60 open files: probes and statements go on",
   const address = await pooler.http();
   using idle = new IdleConnections();
   await idle.open(address.replace("http://", ""), 100);
-  const response = await fetch(`${address}/ready`, { headers: { connection: "close" } });
-  expect(response.status).toBe(200);
+  expect(await probeOnNewConnection(address)).toBe(200);
   using client = connect({ address: await pooler.grpc() });
   expect((await client.executeQuery({ query: "select 1" })).result?.commandTag).toBe("SELECT 1");
 });

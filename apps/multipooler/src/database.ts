@@ -3,7 +3,7 @@ import { ConfigError } from "./config.ts";
 import { readSecretFile } from "./secret-file.ts";
 import type { Config } from "./settings.ts";
 
-/** How to reach PostgreSQL, from the settings. The password is looked up anew at each dial. */
+/** Derives the database settings of the manager. The password is read again at each dial. */
 export function databaseConfig(config: Config): ManagerOptions["database"] {
   return {
     address:
@@ -18,7 +18,7 @@ export function databaseConfig(config: Config): ManagerOptions["database"] {
 }
 
 /**
- * Reads the password file once, so that a wrong path is found at the start and not at each dial.
+ * Reads the password file once, so that a wrong path ends the start instead of failing each dial.
  *
  * @throws ConfigError naming the file and the fault.
  */

@@ -1,36 +1,36 @@
 import { writeSync } from "node:fs";
 
-/** A time during which the log cannot be written. */
+/** Describes why the log cannot be written. */
 export interface LogOutage {
   /** The error of the last attempt, e.g. "ENOSPC: no space left on device, write". */
   readonly error: string;
-  /** Lines that did not fit into what is kept. */
+  /** Lines that were lost because the buffer was full. */
   readonly droppedLines: number;
 }
 
 export interface LogOutputOptions {
-  /** A file, or a pipe or socket that does not block. Stays open. */
+  /** A file, or a non-blocking pipe or socket. Not closed. */
   readonly fd: number;
-  /** Called once an outage. A reader that is only slow is none. */
+  /** Called once per outage. A slow reader is not an outage. */
   readonly onOutage: (error: Error) => void;
-  /** Called when all that was kept has been written. */
+  /** Called after an outage, or lost lines, when the buffer has been written. */
   readonly onRecovery: (outage: LogOutage) => void;
 }
 
-/** What lines that wait may take together, in bytes: 1 MiB. */
+/** Size of the buffer: 1 MiB. */
 const MAX_WAITING_BYTES = 1_048_576;
-/** Until the next attempt after a failed one. */
+/** Delay before a retry. */
 const RETRY_MS = 1000;
-/** The same for a reader that is behind. */
+/** Delay before a retry while the reader is slow. */
 const SLOW_READER_RETRY_MS = 20;
-/** The longest that `close` waits for a reader. */
+/** How long `close` waits for a slow reader. */
 const CLOSE_LIMIT_MS = 500;
 
 /**
  * | state   | a line is                                       | left when                        |
  * | ------- | ----------------------------------------------- | -------------------------------- |
  * | writing | written at once                                 | a write fails                    |
- * | failing | kept up to {@link MAX_WAITING_BYTES}, then lost | a retry has written all that was |
+ * | failing | buffered up to 1 MiB, then dropped and counted  | a retry has written the buffer   |
  */
 type State = { readonly type: "writing" } | Failing;
 
@@ -45,9 +45,9 @@ interface Failing {
 }
 
 /**
- * Writes lines to a descriptor and never throws. While the disk is full or the reader is behind,
- * lines are kept up to a limit, then counted. Writes are synchronous, so that the last lines before
- * an exit are not lost.
+ * Writes lines to a descriptor and never throws. While the disk is full or the reader is slow, lines
+ * are buffered up to a limit, then dropped and counted. Writes are synchronous, so that the last lines
+ * before an exit are not lost.
  */
 export class LogOutput {
   readonly #options: LogOutputOptions;
@@ -58,7 +58,7 @@ export class LogOutput {
     this.#options = options;
   }
 
-  /** `undefined` while the log is written, also when its reader is only slow. */
+  /** `undefined` while lines are written, or wait for a slow reader and none was lost. */
   get outage(): LogOutage | undefined {
     const state = this.#state;
     if (state.type === "writing" || (isSlowReader(state.error) && state.droppedLines === 0)) {
@@ -67,7 +67,7 @@ export class LogOutput {
     return { error: state.error.message, droppedLines: state.droppedLines };
   }
 
-  /** Takes one line with its line break. */
+  /** Writes or buffers one line, which ends with a line break. */
   write(line: string): void {
     const bytes = Buffer.from(line);
     const state = this.#state;
@@ -84,7 +84,7 @@ export class LogOutput {
     }
   }
 
-  /** Waits a moment for a reader that is behind, and ends all retries. */
+  /** Waits a moment for a slow reader, then stops retrying. */
   async close(): Promise<void> {
     if (this.#state.type === "failing" && isSlowReader(this.#state.error)) {
       const { promise, resolve } = Promise.withResolvers<void>();

@@ -11,9 +11,9 @@ export interface ProgramLog extends AsyncDisposable {
 }
 
 /**
- * Disposed, it lets a slow reader take the last lines for half a second at most.
+ * Opens the log. Disposing it waits up to half a second for a slow reader.
  *
- * @param complain tells a person that the log cannot be written, once an outage.
+ * @param complain gets one line when the log cannot be written, once per outage.
  */
 export function openLog(level: string, complain: (line: string) => void): ProgramLog {
   // Node makes a pipe or socket non-blocking when this is read for the first time. Otherwise a

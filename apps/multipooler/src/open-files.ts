@@ -2,9 +2,9 @@ import * as z from "zod";
 import { ConfigError } from "./config.ts";
 import type { Config } from "./settings.ts";
 
-/** How many connections the process may have at once, by what they are for. */
+/** Maximum number of simultaneous connections by purpose. */
 export interface ConnectionLimits {
-  /** The limit that they were derived from, as `ulimit -n` has it. */
+  /** The limit of open files (`ulimit -n`) that the others are derived from. */
   readonly openFiles: number;
   readonly http: number;
   readonly grpc: number;
@@ -13,20 +13,20 @@ export interface ConnectionLimits {
 }
 
 /**
- * What the process needs for itself: about 25 files of Node, three of SQLite or one of etcd, the
- * listeners, the manager's own connections.
+ * Files that the process needs for itself: about 25 for Node, three for SQLite or one for etcd, two
+ * listeners and the manager's own connections.
  */
 const OWN_FILES = 32;
-/** The share of what is left for probes, and as much again for dials and cancel requests. */
+/** One in eight of the rest is for probes, and as many for dials and cancel requests. */
 const RESERVED_SHARE = 8;
 const LEAST_RESERVED = 4;
 const MOST_RESERVED = 64;
-/** With these there is one connection for a client and one to PostgreSQL. */
+/** Leaves one connection for a client and one to PostgreSQL. */
 const LEAST_OPEN_FILES = OWN_FILES + 2 * LEAST_RESERVED + 2;
 
 /**
- * Divides the files that the process may open. The pool gets what it is set to, but at most half,
- * and gRPC the rest, so that neither can take what the other, or a probe, needs.
+ * Divides the files that the process may open. The pool gets its configured capacity, but at most
+ * half; gRPC gets the rest. Neither can take what the other or a probe needs.
  *
  * @throws ConfigError when there are too few files, or too few for `--grpc-max-connections`.
  */
@@ -54,7 +54,7 @@ export function connectionLimits(
   return { openFiles, http: reserved, grpc: wanted ?? grpc, pool };
 }
 
-/** As many as "unlimited" comes to. */
+/** Stands for "unlimited": Linux' default maximum for a process. */
 const UNLIMITED = 1_048_576;
 
 const report = z.object({
@@ -65,7 +65,7 @@ const report = z.object({
 
 /**
  * The limit of open files of this process. Node raises the soft limit to the hard one at its start.
- * To be called before there are connections: Node's report looks up the names of all peers.
+ * Call it before there are connections: Node's report does a reverse DNS lookup for each peer.
  */
 export function openFilesLimit(): number {
   const { data } = report.safeParse(process.report.getReport());

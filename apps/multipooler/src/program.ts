@@ -19,10 +19,10 @@ import { serve } from "./serve.ts";
 import type { SignalGuard } from "./signal-guard.ts";
 import { topologyTarget, topologyTargetSettings } from "./topology-target.ts";
 
-/** Wrong words or values on the command line, as shells and `sysexits` have it. */
+/** Exit code for a wrong command line or setting; shells use the same. */
 const EXIT_USAGE = 2;
 
-/** Prints one line for people; where that is impossible there is nobody to tell. */
+/** Prints one line to standard error, if that is possible. */
 function complain(line: string): void {
   try {
     writeSync(process.stderr.fd, `multipooler: ${line}\n`);
@@ -38,7 +38,7 @@ function topoOptions({ given, json }: TopoArguments): TopoOptions {
   return { target: topologyTarget(config), json };
 }
 
-/** Does what the command line says and sets the exit code of the process. */
+/** Runs the command of the command line and sets the exit code of the process. */
 export async function runProgram(signals: SignalGuard): Promise<void> {
   process.stderr.on("error", () => undefined);
   try {

@@ -3,15 +3,15 @@ import type { ManagerStatus } from "@multipooler/manager";
 import type { Readiness } from "./http-server.ts";
 import type { LogOutage } from "./log-output.ts";
 
-/** What `/ready` shows of the process itself. */
+/** The part of `/ready` that is about the process itself. */
 export interface ProcessState {
   readonly log: LogOutage | undefined;
   readonly grpc: ConnectionCount & { readonly limit: number };
 }
 
 /**
- * The answer of `/ready`. Neither a topology that is away nor a log that cannot be written makes
- * the pooler unready; both are shown.
+ * Builds the answer of `/ready`. A topology that is unreachable or a log that cannot be written does
+ * not make the pooler unready; the answer shows both.
  */
 export function readiness(status: ManagerStatus, { log, grpc }: ProcessState): Readiness {
   const { state, serving, database, topology } = status;

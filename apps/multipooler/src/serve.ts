@@ -23,7 +23,6 @@ import type { TopologyTarget } from "./topology-target.ts";
 import { openTopology } from "./topology.ts";
 import { buildVersion } from "./version.ts";
 
-/** How `serve` reaches the world outside the process. */
 export interface ServeIo {
   readonly log: Pick<ProgramLog, "logger" | "outage">;
   /** Prints one line for people to standard error. */
@@ -34,14 +33,14 @@ export interface ServeIo {
 }
 
 const IGNORED: Readonly<Record<HarmlessSignal, string>> = {
-  SIGHUP:
-    "SIGHUP reloads nothing: settings are read at the start only, so change them by a restart",
+  SIGHUP: "SIGHUP reloads nothing: settings are read only at the start, a change needs a restart",
   SIGUSR1: "SIGUSR1 is ignored: it does not pause the pooler",
   SIGUSR2: "SIGUSR2 is ignored: it does not resume the pooler",
 };
 
 /**
- * Runs a pooler until it is told to stop: builds the parts, hands them to the manager, and waits.
+ * Runs a pooler until a signal or a permanent fault: builds the parts, hands them to the manager, and
+ * waits.
  * Resolves with the exit code: 0 after a signal and a clean stop, 1 after a fault.
  */
 export async function serve(config: Config, io: ServeIo): Promise<number> {
@@ -98,11 +97,11 @@ interface Start {
   readonly limits: ConnectionLimits;
   readonly log: ServeIo["log"];
   readonly termination: Termination;
-  /** Ends what was started, in reverse. */
+  /** Closes what was started, in reverse order. */
   readonly parts: AsyncDisposableStack;
 }
 
-/** The start order of the process. */
+/** Starts the parts in the order of the architecture: HTTP first, then the manager. */
 async function start({ config, target, limits, log, termination, parts }: Start): Promise<void> {
   const { logger } = log;
   const { homeCell } = target;

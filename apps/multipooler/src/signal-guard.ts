@@ -1,10 +1,10 @@
-/** Signals that other programs reload or pause on, and that would end a Node process. */
+/** Signals that operators send to other poolers, and that would end a Node process. */
 const HARMLESS_SIGNALS = ["SIGHUP", "SIGUSR1", "SIGUSR2"] as const satisfies NodeJS.Signals[];
 
-/** A signal that the pooler answers with a line in its log. */
+/** A signal that the pooler only logs. */
 export type HarmlessSignal = (typeof HARMLESS_SIGNALS)[number];
 
-/** The options that open a debugger on purpose; `--inspect-port` alone opens none. */
+/** Options that open the debugger on purpose. `--inspect-port` alone does not. */
 const INSPECTOR_WANTED = /(?:^|\s)--inspect(?:-brk|-wait)?(?:[\s=]|$)/;
 
 /**
@@ -15,7 +15,7 @@ const INSPECTOR_WANTED = /(?:^|\s)--inspect(?:-brk|-wait)?(?:[\s=]|$)/;
  * process can protect the few milliseconds before that.
  */
 export class SignalGuard {
-  /** Arrived before anybody listened. */
+  /** Signals that arrived before `listen`. */
   readonly #early = new Set<HarmlessSignal>();
   #listener: ((name: HarmlessSignal) => void) | undefined;
 
@@ -26,7 +26,7 @@ export class SignalGuard {
     closeUnwantedInspector();
   }
 
-  /** Calls `listener` for each signal, also for those that came earlier. */
+  /** Calls `listener` for each signal, including earlier ones. */
   listen(listener: (name: HarmlessSignal) => void): void {
     this.#listener = listener;
     for (const name of this.#early) {
@@ -36,16 +36,15 @@ export class SignalGuard {
   }
 
   /**
-   * Closes the debugger for good that a SIGUSR1 from before the constructor has opened. Node's own
-   * handler asks for it twice, and the second request is taken up in the first turn of the event
-   * loop.
+   * Closes the debugger again if a SIGUSR1 arrived before the constructor ran. Node requests it twice
+   * for one signal, and handles the second request in the first turn of the event loop.
    */
   async settle(): Promise<void> {
     await new Promise((resolve) => setImmediate(resolve));
     closeUnwantedInspector();
   }
 
-  /** Lets SIGHUP end the process, as a command must when its terminal is closed. */
+  /** Lets SIGHUP end the process: a command must end when its terminal is closed. */
   endOnHangup(): void {
     process.off("SIGHUP", this.#onSignal);
     if (this.#early.has("SIGHUP")) {
@@ -62,7 +61,7 @@ export class SignalGuard {
   };
 }
 
-/** Any user of the machine can run code through the debugger. */
+/** Through the debugger every local user could run code in the pooler. */
 function closeUnwantedInspector(): void {
   const options = [process.env["NODE_OPTIONS"] ?? "", ...process.execArgv];
   if (!process.features.inspector || options.some((option) => INSPECTOR_WANTED.test(option))) {

@@ -18,7 +18,10 @@ export async function openSessions(place: PostgresPlace, callers: number): Promi
   );
   return {
     run: (load) => {
-      const asCaller = (one: Conversation): Caller => (sql) => one.query(sql);
+      const asCaller =
+        (one: Conversation): Caller =>
+        (sql) =>
+          one.query(sql);
       return runLoad(load, conversations.map(asCaller));
     },
     close: async () => {

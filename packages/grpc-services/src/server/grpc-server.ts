@@ -33,9 +33,9 @@ export interface GrpcServerOptions {
    * limit; then they can use up all files that the process may open.
    */
   readonly connectionLimit?: ConnectionLimit | undefined;
-  /** How long a connection may be silent before the client is asked for a sign. Default 10000. */
+  /** How long a connection may be silent before the client gets a PING. Default 10000. */
   readonly keepaliveIntervalMs?: number | undefined;
-  /** How long a client may take to give it before its connection is cut. Default 10000. */
+  /** How long a client may take to answer it before its connection is cut. Default 10000. */
   readonly keepaliveTimeoutMs?: number | undefined;
 }
 
