@@ -4,6 +4,8 @@ import { GrpcServer, logGrpcLibrary } from "@multipooler/grpc-services";
 import { MultiPoolerManager, PoolerType } from "@multipooler/manager";
 import type { ManagerOptions } from "@multipooler/manager";
 import { MultiPooler } from "@multipooler/poolerserver";
+import { systemClock } from "@multipooler/timing";
+import type { Timer } from "@multipooler/timing";
 import type { Logger } from "pino";
 import { checkPasswordFile, databaseConfig } from "./database.ts";
 import { checkDirectories } from "./directories.ts";
@@ -65,7 +67,7 @@ export async function serve(config: Config, io: ServeIo): Promise<number> {
     io.complain(`did not stop cleanly: ${explain(error)}`);
     return 1;
   } finally {
-    clearTimeout(deadline);
+    deadline.cancel();
   }
   logger.info("stopped");
   return cause.type === "fault" ? 1 : 0;
@@ -160,8 +162,8 @@ function describePooler(
 }
 
 /** The last resort for a stop that hangs. */
-function outerDeadline(ms: number, io: ServeIo): NodeJS.Timeout {
-  return setTimeout(() => {
+function outerDeadline(ms: number, io: ServeIo): Timer {
+  return systemClock.setTimer(() => {
     io.complain(`did not stop within ${ms} ms (--onterm-timeout): exit without waiting`);
     io.exit(1);
   }, ms);

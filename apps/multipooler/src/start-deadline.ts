@@ -1,4 +1,5 @@
 import type { MultiPoolerManager } from "@multipooler/manager";
+import { systemClock } from "@multipooler/timing";
 
 /**
  * Calls `onMissed` if PostgreSQL was not reached within `ms` after the start; 0 waits for ever.
@@ -12,14 +13,14 @@ export function startDeadline(
   if (ms === 0) {
     return { [Symbol.dispose]: () => undefined };
   }
-  const timer = setTimeout(() => {
+  const timer = systemClock.setTimer(() => {
     unwatch();
     const { database } = manager.status();
     const why = database.lastError ?? "no attempt has ended yet";
     onMissed(`PostgreSQL was not reached within ${ms} ms (--start-timeout): ${why}`);
   }, ms);
   const stop = (): void => {
-    clearTimeout(timer);
+    timer.cancel();
     unwatch();
   };
   const unwatch = manager.watchStatus(({ database }) => {

@@ -82,7 +82,11 @@ export const table: BoundaryTable = {
     "fast-check",
     "vitest",
   ],
-  testSupport: ["packages/controller-testkit/src/**", "packages/topo/src/testing/**"],
+  testSupport: [
+    "packages/controller-testkit/src/**",
+    "packages/timing/src/testing/**",
+    "packages/topo/src/testing/**",
+  ],
   confined: {
     // A handler that saw a grpc-js type could not move to another transport: in grpc-services these
     // are the files that bind handlers to it and no others.

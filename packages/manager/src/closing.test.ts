@@ -1,5 +1,5 @@
+import { ManualClock } from "@multipooler/timing/testing";
 import { expect, test } from "vitest";
-import { ManualClock } from "../test/manual-clock.ts";
 import { RecordingLogger } from "../test/recording-logger.ts";
 import { Closing } from "./closing.ts";
 import { ManagerErrorCode } from "./manager-error.ts";
@@ -50,5 +50,5 @@ test("only what is essential counts in the end", async () => {
       message: "cannot close everything: closing the door: stuck; closing the gate: stuck",
     }),
   );
-  expect(clock.waiting).toBe(0);
+  expect(clock.pending).toBe(0);
 });

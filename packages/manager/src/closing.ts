@@ -1,6 +1,6 @@
-import type { Clock } from "./clock.ts";
+import { Deadline, untilAborted } from "@multipooler/timing";
+import type { Clock } from "@multipooler/timing";
 import { messageOf } from "./error-message.ts";
-import { Deadline, untilAborted } from "./deadline.ts";
 import type { Logger } from "./logger.ts";
 import { ManagerError, ManagerErrorCode } from "./manager-error.ts";
 

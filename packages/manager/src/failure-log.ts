@@ -1,4 +1,4 @@
-import type { Clock } from "./clock.ts";
+import type { Clock } from "@multipooler/timing";
 import { messageOf } from "./error-message.ts";
 import type { Logger } from "./logger.ts";
 

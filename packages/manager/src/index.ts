@@ -1,5 +1,3 @@
-export { systemClock } from "./clock.ts";
-export type { Clock } from "./clock.ts";
 export type { DatabaseConfig } from "./database/database-config.ts";
 export type { Logger } from "./logger.ts";
 export { MultiPoolerManager } from "./manager.ts";

@@ -1,6 +1,6 @@
 import type { CallOptions, PoolerController } from "@multipooler/controller-api";
+import type { Clock } from "@multipooler/timing";
 import type { TopoStore } from "@multipooler/topo";
-import type { Clock } from "./clock.ts";
 import type { DatabaseConfig } from "./database/database-config.ts";
 import type { Logger } from "./logger.ts";
 import type { PoolerIdentity, PoolerType, ShardIdentity } from "./record/pooler-type.ts";

@@ -1,7 +1,7 @@
 import type { PoolerController } from "@multipooler/controller-api";
+import { systemClock } from "@multipooler/timing";
+import type { Clock } from "@multipooler/timing";
 import type { TopoStore } from "@multipooler/topo";
-import { systemClock } from "./clock.ts";
-import type { Clock } from "./clock.ts";
 import { resolveDatabaseConfig } from "./database/database-config.ts";
 import type { ResolvedDatabaseConfig } from "./database/database-config.ts";
 import type { Logger } from "./logger.ts";

@@ -1,8 +1,8 @@
 import type { CallOptions } from "@multipooler/controller-api";
+import { Deadline } from "@multipooler/timing";
 import { Closing } from "./closing.ts";
 import type { Database } from "./database/database.ts";
 import type { DatabaseMonitor } from "./database/database-monitor.ts";
-import { Deadline } from "./deadline.ts";
 import type { Heartbeat } from "./heartbeat/heartbeat.ts";
 import type { ManagerSettings } from "./manager-settings.ts";
 import type { Registration } from "./record/registration.ts";

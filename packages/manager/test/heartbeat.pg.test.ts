@@ -1,7 +1,7 @@
 import { startPostgres } from "@multipooler/embedded-postgres";
 import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
+import { systemClock } from "@multipooler/timing";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { systemClock } from "../src/clock.ts";
 import { Database } from "../src/database/database.ts";
 import { resolveDatabaseConfig } from "../src/database/database-config.ts";
 import { Heartbeat } from "../src/heartbeat/heartbeat.ts";

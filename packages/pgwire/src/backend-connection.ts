@@ -1,4 +1,4 @@
-import { onAbort } from "./abort.ts";
+import { onAbort } from "@multipooler/timing";
 import type { ServerAddress } from "./address.ts";
 import { cancelRequest } from "./cancel-request.ts";
 import type { CallOptions, ConnectOptions } from "./connect-options.ts";

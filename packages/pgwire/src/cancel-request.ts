@@ -1,4 +1,4 @@
-import { onAbort } from "./abort.ts";
+import { onAbort } from "@multipooler/timing";
 import type { ServerAddress } from "./address.ts";
 import { dial } from "./dial.ts";
 import { abortedError, PgwireError, PgwireErrorCode } from "./error.ts";

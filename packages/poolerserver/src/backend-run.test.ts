@@ -1,10 +1,10 @@
 import { getEventListeners } from "node:events";
 import type { Diagnostic, ResultEvent, ResultSink } from "@multipooler/controller-api";
 import { PgwireError, PgwireErrorCode } from "@multipooler/pgwire";
+import { ManualClock } from "@multipooler/timing/testing";
 import { expect, test } from "vitest";
 import { FakeBackend } from "../test/fake-backend.ts";
 import type { FakeRequest } from "../test/fake-backend.ts";
-import { ManualClock } from "../test/manual-clock.ts";
 import { RecordingSink } from "../test/recording-sink.ts";
 import { settled } from "../test/settled.ts";
 import { BackendRun } from "./backend-run.ts";
@@ -270,10 +270,10 @@ test("a query that does not end within 2 s of the cancel is cut", async () => {
   scene.controller.abort();
   scene.backend.cancels[0]?.resolve();
   await settled();
-  scene.clock.advance(1999);
+  scene.clock.step(1999);
   await settled();
   expect(scene.terminations).toEqual([]);
-  scene.clock.advance(1);
+  scene.clock.step(1);
   await settled();
   expect(scene.terminations).toMatchObject([{ processId: scene.backend.processId }]);
   expect(scene.backend.hasEnded).toBe(false);
@@ -287,12 +287,12 @@ test("a process that the server does not end within another second is left to it
   const scene = new Scene();
   const run = scene.run();
   scene.controller.abort();
-  scene.clock.advance(2000);
+  scene.clock.step(2000);
   await settled();
-  scene.clock.advance(999);
+  scene.clock.step(999);
   await settled();
   expect(scene.backend.hasEnded).toBe(false);
-  scene.clock.advance(1);
+  scene.clock.step(1);
   await run;
   expect(scene.backend.hasEnded).toBe(true);
 });
@@ -312,7 +312,7 @@ test("a cancel request that nobody takes within 2 s cuts the session", async () 
   const scene = new Scene();
   const run = scene.run();
   scene.controller.abort();
-  scene.clock.advance(2000);
+  scene.clock.step(2000);
   await settled();
   scene.terminations[0]?.ended.reject(new Error("nobody listens"));
   expect(await run).toMatchObject({ error: { code: "CANCELLED" } });
@@ -446,7 +446,7 @@ test("a statement that had to be cut with its socket has an unknown outcome", as
   const scene = new Scene();
   const run = scene.run();
   scene.controller.abort(CUT);
-  scene.clock.advance(2000);
+  scene.clock.step(2000);
   await settled();
   scene.terminations[0]?.ended.resolve();
   expect(await run).toMatchObject({ error: { code: "CONNECTION_LOST" } });

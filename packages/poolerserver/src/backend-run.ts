@@ -1,7 +1,7 @@
 import { PoolerErrorCode } from "@multipooler/controller-api";
 import type { ResultSink } from "@multipooler/controller-api";
 import { PgwireError } from "@multipooler/pgwire";
-import type { Clock } from "./clock.ts";
+import type { Clock } from "@multipooler/timing";
 import { MultiPoolerError, abortError, errorDiagnostic } from "./error.ts";
 import { Interruption } from "./interruption.ts";
 import type { Lease } from "./lease.ts";

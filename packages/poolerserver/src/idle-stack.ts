@@ -1,4 +1,4 @@
-import type { Clock, Timer } from "./clock.ts";
+import type { Clock, Timer } from "@multipooler/timing";
 
 interface Entry<T> {
   readonly item: T;
@@ -29,7 +29,7 @@ export class IdleStack<T> {
   }
 
   push(item: T): void {
-    this.#entries.push({ item, since: this.#clock.now() });
+    this.#entries.push({ item, since: this.#clock.monotonic() });
     this.#arm();
   }
 
@@ -56,7 +56,7 @@ export class IdleStack<T> {
     if (this.#limitMs === 0 || this.#timer !== undefined || oldest === undefined) {
       return;
     }
-    const delayMs = oldest.since + this.#limitMs - this.#clock.now();
+    const delayMs = oldest.since + this.#limitMs - this.#clock.monotonic();
     this.#timer = this.#clock.setTimer(() => {
       this.#timer = undefined;
       this.#expire();
@@ -65,7 +65,7 @@ export class IdleStack<T> {
   }
 
   #expire(): void {
-    const limit = this.#clock.now() - this.#limitMs;
+    const limit = this.#clock.monotonic() - this.#limitMs;
     for (;;) {
       const [oldest] = this.#entries;
       if (oldest === undefined || oldest.since > limit) {

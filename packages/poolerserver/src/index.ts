@@ -1,4 +1,3 @@
-export type { Clock, Timer } from "./clock.ts";
 export { MultiPoolerError } from "./error.ts";
 export type { MultiPoolerErrorOptions } from "./error.ts";
 export type { Logger } from "./logger.ts";

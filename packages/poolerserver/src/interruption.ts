@@ -1,8 +1,8 @@
 import { PoolerErrorCode } from "@multipooler/controller-api";
+import { Deadline } from "@multipooler/timing";
+import type { Clock } from "@multipooler/timing";
 import { untilAborted } from "./abort.ts";
 import type { Backend } from "./backend.ts";
-import type { Clock } from "./clock.ts";
-import { Deadline } from "./deadline.ts";
 import { MultiPoolerError } from "./error.ts";
 import type { TerminateProcess } from "./termination.ts";
 
@@ -55,7 +55,11 @@ export class Interruption {
   }
 
   async #cancel(): Promise<void> {
-    using deadline = new Deadline({ clock: this.#clock, timeoutMs: INTERRUPT_GRACE_MS });
+    using deadline = new Deadline({
+      clock: this.#clock,
+      ms: INTERRUPT_GRACE_MS,
+      what: "the cancel",
+    });
     try {
       // The server closes the request's socket after it has signalled the session's process.
       await this.#backend.cancel({ signal: deadline.signal });
@@ -73,7 +77,11 @@ export class Interruption {
   }
 
   async #endProcess(): Promise<void> {
-    using deadline = new Deadline({ clock: this.#clock, timeoutMs: TERMINATE_GRACE_MS });
+    using deadline = new Deadline({
+      clock: this.#clock,
+      ms: TERMINATE_GRACE_MS,
+      what: "ending the process",
+    });
     const { signal } = deadline;
     const terminated = this.#terminate(this.#backend.processId, { signal });
     // A server that cannot be told is most likely gone, and nothing more can be done from here.

@@ -1,10 +1,10 @@
 import { PoolerErrorCode } from "@multipooler/controller-api";
-import { systemClock } from "./clock.ts";
-import type { Clock } from "./clock.ts";
+import { systemClock } from "@multipooler/timing";
+import type { Clock } from "@multipooler/timing";
 import { MultiPoolerError } from "./error.ts";
 import type { Logger } from "./logger.ts";
 
-/** What a timer can wait, about 25 days; it would fire at once for more. */
+/** About 25 days; more is taken for a mistake. */
 const MAX_DURATION_MS = 2_147_483_647;
 
 /** How a `MultiPooler` is set up. */

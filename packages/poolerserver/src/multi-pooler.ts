@@ -8,8 +8,8 @@ import type {
   ServingState,
   ServingTarget,
 } from "@multipooler/controller-api";
+import { Deadline } from "@multipooler/timing";
 import { untilAborted } from "./abort.ts";
-import { Deadline } from "./deadline.ts";
 import { MultiPoolerError, abortError } from "./error.ts";
 import { resolveOptions } from "./multi-pooler-options.ts";
 import type { MultiPoolerOptions, ResolvedOptions } from "./multi-pooler-options.ts";
@@ -126,7 +126,11 @@ export class MultiPooler implements PoolerController, AsyncDisposable {
       await probe(executor, signal);
       return;
     }
-    using deadline = new Deadline({ clock: this.#options.clock, timeoutMs: HEALTH_TIMEOUT_MS });
+    using deadline = new Deadline({
+      clock: this.#options.clock,
+      ms: HEALTH_TIMEOUT_MS,
+      what: "the probe",
+    });
     await probe(executor, deadline.signal);
   }
 

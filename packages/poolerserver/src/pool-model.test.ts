@@ -1,8 +1,8 @@
+import { ManualClock } from "@multipooler/timing/testing";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { CountingBudget } from "../test/counting-budget.ts";
 import { FakeServer } from "../test/fake-server.ts";
-import { ManualClock } from "../test/manual-clock.ts";
 import { settled } from "../test/settled.ts";
 import { silentLogger } from "../test/silent-logger.ts";
 import { Pool } from "./pool.ts";
@@ -245,7 +245,7 @@ const refuse = (index: number): Step => ({
 const advance = (ms: number): Step => ({
   name: `advance(${ms})`,
   run: (world) => {
-    world.clock.advance(ms);
+    world.clock.step(ms);
     return nothing;
   },
 });
@@ -292,7 +292,7 @@ async function closeAndCheck(world: World): Promise<void> {
   world.borrow();
   await settled();
   expect(world.waiting).toEqual([]);
-  world.clock.advance(300);
+  world.clock.step(300);
   await closing;
   expect(world.server.live).toEqual([]);
   expect(world.server.dials).toEqual([]);

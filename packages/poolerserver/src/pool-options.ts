@@ -1,6 +1,6 @@
 import type { ConnectionBudget } from "@multipooler/controller-api";
+import type { Clock } from "@multipooler/timing";
 import type { OpenBackend } from "./backend.ts";
-import type { Clock } from "./clock.ts";
 import type { Logger } from "./logger.ts";
 
 /** How a `Pool` is set up. */

@@ -1,8 +1,8 @@
 import { getEventListeners } from "node:events";
+import { ManualClock } from "@multipooler/timing/testing";
 import { expect, test } from "vitest";
 import { CountingBudget } from "../test/counting-budget.ts";
 import { FakeServer, unreachable } from "../test/fake-server.ts";
-import { ManualClock } from "../test/manual-clock.ts";
 import { failureOf, settled } from "../test/settled.ts";
 import { silentLogger } from "../test/silent-logger.ts";
 import { Pool } from "./pool.ts";
@@ -75,7 +75,7 @@ test("opens no more sessions than the budget allows, and tries again while someb
   const waiting = pool.acquire();
   expect(server.backends).toHaveLength(0);
   taken?.release();
-  clock.advance(100);
+  clock.step(100);
   expect((await waiting).backend).toBe(server.backends[0]);
   expect(budget.used).toBe(1);
 });
@@ -100,7 +100,7 @@ test("refuses after the wait limit and says what is in the way", async () => {
   await pool.acquire();
   const waiting = failureOf(pool.acquire());
   const other = failureOf(pool.acquire());
-  clock.advance(500);
+  clock.step(500);
   expect(await waiting).toMatchObject({
     code: "POOL_EXHAUSTED",
     message: expect.stringMatching(/500 ms.* 1 of 1 .* 2 requests wait.* 7$/),
@@ -112,7 +112,7 @@ test("waits without a limit when that is switched off", async () => {
   const { pool, clock } = setUp({ capacity: 1, waitTimeoutMs: 0 });
   const lease = await pool.acquire();
   const waiting = pool.acquire();
-  clock.advance(1_000_000);
+  clock.step(1_000_000);
   lease.release();
   expect((await waiting).backend.idle).toBe(true);
 });
@@ -140,7 +140,7 @@ test("leaves no listener on a signal, whether it served, refused or was aborted"
   lease.release();
   await served;
   expect(getEventListeners(signal, "abort")).toHaveLength(1);
-  clock.advance(500);
+  clock.step(500);
   await refused;
   expect(getEventListeners(signal, "abort")).toHaveLength(0);
 });
@@ -217,9 +217,9 @@ test("after a failure it spares the server while it has sessions left", async ()
   await refused;
   void pool.acquire();
   expect(server.dials).toHaveLength(0);
-  clock.advance(99);
+  clock.step(99);
   expect(server.dials).toHaveLength(0);
-  clock.advance(1);
+  clock.step(1);
   expect(server.dials).toHaveLength(1);
 });
 
@@ -236,12 +236,12 @@ test("closes what was idle for too long, the one used last at last", async () =>
   const { pool, server, clock, budget } = setUp();
   const [a, b] = await Promise.all([pool.acquire(), pool.acquire()]);
   a.release();
-  clock.advance(600);
+  clock.step(600);
   b.release();
-  clock.advance(400);
+  clock.step(400);
   await settled();
   expect(server.live).toEqual([b.backend]);
-  clock.advance(600);
+  clock.step(600);
   await settled();
   expect(server.live).toEqual([]);
   expect(budget.used).toBe(0);
@@ -251,18 +251,18 @@ test("closes what was idle for too long, the one used last at last", async () =>
 test("keeps idle sessions when the limit is switched off", async () => {
   const { pool, server, clock } = setUp({ idleTimeoutMs: 0 });
   (await pool.acquire()).release();
-  clock.advance(1_000_000);
+  clock.step(1_000_000);
   expect(server.live).toHaveLength(1);
 });
 
 test("replaces a session that has come to its age, which differs by up to a tenth", async () => {
   const { pool, server, clock } = setUp({ random: () => 0.5, capacity: 1 });
   const lease = await pool.acquire();
-  clock.advance(9499);
+  clock.step(9499);
   lease.release();
   const again = await pool.acquire();
   expect(again.backend).toBe(lease.backend);
-  clock.advance(1);
+  clock.step(1);
   again.release();
   expect((await pool.acquire()).backend).not.toBe(lease.backend);
   expect(server.live).toHaveLength(1);
@@ -326,7 +326,7 @@ test("its place is not free before the server has ended the session", async () =
   if (backend !== undefined) {
     backend.closesAtOnce = false;
   }
-  clock.advance(10_000);
+  clock.step(10_000);
   lease.release();
   const waiting = pool.acquire();
   expect([server.backends.length, budget.used]).toEqual([1, 1]);
@@ -408,7 +408,7 @@ test("close cuts sessions that do not come back in time", async () => {
   await pool.acquire();
   const closing = pool.close();
   const again = pool.close();
-  clock.advance(300);
+  clock.step(300);
   await Promise.all([closing, again]);
   expect(server.backends[0]?.destroyedFor).toMatchObject({ code: "NOT_OPEN" });
   expect([server.live.length, budget.used, clock.pending]).toEqual([0, 0, 0]);

@@ -1,7 +1,7 @@
 import { PoolerErrorCode } from "@multipooler/controller-api";
 import type { ConnectionSlot } from "@multipooler/controller-api";
+import type { Timer } from "@multipooler/timing";
 import type { Backend, BackendAccess, BackendEnd } from "./backend.ts";
-import type { Timer } from "./clock.ts";
 import { MultiPoolerError, abortError } from "./error.ts";
 import { IdleStack } from "./idle-stack.ts";
 import type { Lease } from "./lease.ts";
@@ -138,7 +138,7 @@ export class Pool {
       member.backend.idle &&
       member.backend.transactionStatus === "I" &&
       member.access === this.#access &&
-      clock.now() < member.expiresAt &&
+      clock.monotonic() < member.expiresAt &&
       // The limit may have fallen; what is leaving already makes up for a part of that.
       budget.used - this.#leaving <= budget.limit
     );
@@ -214,7 +214,7 @@ export class Pool {
     }
     this.#dials -= 1;
     const lifetimeMs = maxLifetimeMs * (1 - LIFETIME_JITTER * random());
-    const expiresAt = maxLifetimeMs > 0 ? clock.now() + lifetimeMs : Number.POSITIVE_INFINITY;
+    const expiresAt = maxLifetimeMs > 0 ? clock.monotonic() + lifetimeMs : Number.POSITIVE_INFINITY;
     const member: Member = { backend, slot, access, expiresAt, leaving: false };
     this.#members.add(member);
     void backend.closed.then((end) => this.#onEnded(member, end));

@@ -1,9 +1,9 @@
 import { PoolerErrorCode } from "@multipooler/controller-api";
 import type { DatabaseHandle } from "@multipooler/controller-api";
 import { BackendConnection } from "@multipooler/pgwire";
+import { Deadline } from "@multipooler/timing";
+import type { Clock } from "@multipooler/timing";
 import type { Backend, BackendAccess, OpenBackend } from "./backend.ts";
-import type { Clock } from "./clock.ts";
-import { Deadline } from "./deadline.ts";
 import { MultiPoolerError, errorDiagnostic } from "./error.ts";
 import { dialError } from "./postgres-error.ts";
 
@@ -21,7 +21,7 @@ const START_UP_PARAMETERS: Readonly<Record<BackendAccess, Readonly<Record<string
  */
 export function postgresBackends(database: DatabaseHandle, clock: Clock): OpenBackend {
   return async (access, { signal }) => {
-    using deadline = new Deadline({ clock, timeoutMs: database.dialTimeoutMs, signal });
+    using deadline = new Deadline({ clock, ms: database.dialTimeoutMs, what: "the dial", signal });
     const backend = await connect(database, access, deadline.signal);
     // A login trigger of the database may have changed the setting again.
     if (access === "read-only" && !isReadOnly(backend)) {

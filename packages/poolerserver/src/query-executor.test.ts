@@ -1,10 +1,10 @@
 import { PoolerRole, QueryMode, ServingStatus } from "@multipooler/controller-api";
 import type { ServingTarget, StreamExecuteRequest } from "@multipooler/controller-api";
+import { ManualClock } from "@multipooler/timing/testing";
 import { expect, test } from "vitest";
 import { CountingBudget } from "../test/counting-budget.ts";
 import type { FakeRequest } from "../test/fake-backend.ts";
 import { FakeServer } from "../test/fake-server.ts";
-import { ManualClock } from "../test/manual-clock.ts";
 import { RecordingSink } from "../test/recording-sink.ts";
 import { failureOf, settled } from "../test/settled.ts";
 import { silentLogger } from "../test/silent-logger.ts";
@@ -157,7 +157,7 @@ test("a request that still waits for a session when a drain ends can be retried 
   const waiting = failureOf(executor.streamExecute(REQUEST, new RecordingSink()));
   const leaving = gate.setTarget({ ...PRIMARY, status: ServingStatus.NotServing }, undefined);
   await settled();
-  clock.advance(3000);
+  clock.step(3000);
   expect(await waiting).toMatchObject({ code: "NOT_SERVING" });
   server.backends[0]?.cancels[0]?.reject(new Error("nobody listens"));
   expect(await running).toMatchObject({ code: "CONNECTION_LOST" });

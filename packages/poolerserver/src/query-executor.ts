@@ -6,9 +6,9 @@ import type {
   ResultSink,
   StreamExecuteRequest,
 } from "@multipooler/controller-api";
+import type { Clock } from "@multipooler/timing";
 import { BackendRun } from "./backend-run.ts";
 import type { RunResult } from "./backend-run.ts";
-import type { Clock } from "./clock.ts";
 import { MultiPoolerError, errorDiagnostic } from "./error.ts";
 import type { Pool } from "./pool.ts";
 import { findReadOnlyEscape } from "./read-only-guard.ts";

@@ -1,8 +1,8 @@
 import { PoolerRole, QueryMode, ServingStatus } from "@multipooler/controller-api";
 import type { ServingTarget } from "@multipooler/controller-api";
+import { ManualClock } from "@multipooler/timing/testing";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { ManualClock } from "../test/manual-clock.ts";
 import { settled } from "../test/settled.ts";
 import { silentLogger } from "../test/silent-logger.ts";
 import type { Admission } from "./admission.ts";
@@ -130,7 +130,7 @@ class StepCommand implements fc.AsyncCommand<Model, World> {
 
   async run(model: Model, world: World): Promise<void> {
     this.#step.run(model, world);
-    model.proceed(world.clock.now());
+    model.proceed(world.clock.monotonic());
     await settled();
     compare(model, world);
   }
@@ -225,8 +225,8 @@ const abort = (index: number): Step => ({
 const advance = (ms: number): Step => ({
   name: `advance(${ms})`,
   run: (model, world) => {
-    world.clock.advance(ms);
-    if (world.clock.now() < model.cutAt) {
+    world.clock.step(ms);
+    if (world.clock.monotonic() < model.cutAt) {
       return;
     }
     for (const running of model.running) {

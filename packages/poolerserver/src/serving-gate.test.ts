@@ -1,8 +1,8 @@
 import { getEventListeners } from "node:events";
 import { PoolerRole, QueryMode, ServingStatus } from "@multipooler/controller-api";
 import type { ServingTarget } from "@multipooler/controller-api";
+import { ManualClock } from "@multipooler/timing/testing";
 import { expect, test } from "vitest";
-import { ManualClock } from "../test/manual-clock.ts";
 import { failureOf, settled } from "../test/settled.ts";
 import { silentLogger } from "../test/silent-logger.ts";
 import { ServingGate } from "./serving-gate.ts";
@@ -64,7 +64,7 @@ test("a grace of 0 waits without bound", async () => {
   const admission = gate.admit(QueryMode.Writable, undefined);
   const leaving = gate.setTarget(STOPPED, undefined);
   await settled();
-  clock.advance(1_000_000);
+  clock.step(1_000_000);
   expect([admission.signal.aborted, gate.state.current.status]).toEqual([false, "SERVING"]);
   admission[Symbol.dispose]();
   await leaving;
@@ -75,7 +75,7 @@ test("what is cut at the deadline keeps the status from changing until it has en
   const admission = gate.admit(QueryMode.Writable, undefined);
   const leaving = gate.setTarget(STOPPED, undefined);
   await settled();
-  clock.advance(3000);
+  clock.step(3000);
   expect(admission.signal.reason).toMatchObject({ code: "NOT_SERVING" });
   await settled();
   expect(gate.state.current).toBe(SERVING);

@@ -1,8 +1,8 @@
 import { PoolerErrorCode, PoolerRole, QueryMode, ServingStatus } from "@multipooler/controller-api";
 import type { ServingState, ServingTarget } from "@multipooler/controller-api";
+import type { Clock, Timer } from "@multipooler/timing";
 import { untilAborted } from "./abort.ts";
 import { Admission } from "./admission.ts";
-import type { Clock, Timer } from "./clock.ts";
 import { MultiPoolerError, abortError } from "./error.ts";
 import type { Logger } from "./logger.ts";
 
@@ -140,7 +140,7 @@ export class ServingGate {
       this.#state = { current: target, wanted: undefined };
       return;
     }
-    const startedAt = this.#options.clock.now();
+    const startedAt = this.#options.clock.monotonic();
     this.#state = { current, wanted: target };
     try {
       await this.#drain(target, signal);
@@ -159,7 +159,7 @@ export class ServingGate {
         from: `${current.status} ${current.role}`,
         to: `${target.status} ${target.role}`,
         reason: target.reason,
-        durationMs: Math.round(this.#options.clock.now() - startedAt),
+        durationMs: Math.round(this.#options.clock.monotonic() - startedAt),
       },
       "serving status changed",
     );

@@ -1,4 +1,4 @@
-import type { Clock, Timer } from "./clock.ts";
+import type { Clock, Timer } from "@multipooler/timing";
 import { abortError } from "./error.ts";
 import type { MultiPoolerError } from "./error.ts";
 

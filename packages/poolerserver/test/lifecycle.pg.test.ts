@@ -2,9 +2,9 @@ import { PoolerRole, QueryMode, ServingStatus } from "@multipooler/controller-ap
 import type { ServingTarget } from "@multipooler/controller-api";
 import { startPostgres } from "@multipooler/embedded-postgres";
 import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
+import { systemClock } from "@multipooler/timing";
+import type { Clock } from "@multipooler/timing";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { systemClock } from "../src/clock.ts";
-import type { Clock } from "../src/clock.ts";
 import { CountingBudget } from "./counting-budget.ts";
 import {
   PRIMARY,
@@ -195,9 +195,9 @@ test("close wins over an open that succeeds at the same moment", async () => {
   let onDialled = (): void => undefined;
   const clock: Clock = {
     ...systemClock,
-    now() {
+    monotonic() {
       onDialled();
-      return systemClock.now();
+      return systemClock.monotonic();
     },
   };
   const pooler = newPooler({ clock });

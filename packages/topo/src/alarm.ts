@@ -1,4 +1,5 @@
-import type { Clock } from "./clock.ts";
+import { sleep } from "@multipooler/timing";
+import type { Clock } from "@multipooler/timing";
 
 /** A wait that others can cut short. A ring before the wait counts, so that none is missed. */
 export class Alarm {
@@ -19,7 +20,7 @@ export class Alarm {
    * it rang.
    */
   async wait(ms: number, signal: AbortSignal): Promise<boolean> {
-    await this.#clock.sleep(ms, AbortSignal.any([signal, this.#ringing.signal]));
+    await sleep(this.#clock, ms, AbortSignal.any([signal, this.#ringing.signal]));
     const rang = this.#ringing.signal.aborted;
     if (rang) {
       this.#ringing = new AbortController();

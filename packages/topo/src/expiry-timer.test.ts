@@ -1,9 +1,9 @@
+import { ManualClock } from "@multipooler/timing/testing";
 import { expect, test } from "vitest";
 import { ExpiryTimer } from "./expiry-timer.ts";
-import { ManualClock } from "./testing/manual-clock.ts";
 
 test("it sweeps when the next thing expires, also when that has moved", async () => {
-  const clock = new ManualClock();
+  const clock = new ManualClock({ startsAt: 0 });
   const expiries = new Set([1000, 3000]);
   const swept: number[] = [];
   const timer = new ExpiryTimer({
@@ -24,10 +24,10 @@ test("it sweeps when the next thing expires, also when that has moved", async ()
   expect(swept).toEqual([1000]);
   expiries.add(2000);
   timer.schedule();
-  expect(clock.sleeping).toBe(1);
+  expect(clock.pending).toBe(1);
   await clock.advance(2000);
   expect(swept).toEqual([1000, 2000, 3000]);
-  expect(clock.sleeping).toBe(0);
+  expect(clock.pending).toBe(0);
 });
 
 test("once stopped it sleeps and sweeps no more", async () => {
@@ -45,5 +45,5 @@ test("once stopped it sleeps and sweeps no more", async () => {
   timer.schedule();
   await clock.advance(1000);
   expect(sweeps).toBe(1);
-  expect(clock.sleeping).toBe(0);
+  expect(clock.pending).toBe(0);
 });

@@ -1,6 +1,5 @@
-import type { Clock } from "./clock.ts";
+import type { Clock, Timer } from "@multipooler/timing";
 
-/** What an expiry timer is made of. */
 export interface ExpiryTimerOptions {
   readonly clock: Clock;
   /** Ends what has expired by now and answers when the next thing expires, if any. */
@@ -10,7 +9,7 @@ export interface ExpiryTimerOptions {
 /** Sweeps when something expires: one timer for whatever expires next. */
 export class ExpiryTimer {
   readonly #options: ExpiryTimerOptions;
-  #sleeping = new AbortController();
+  #timer: Timer | undefined;
   #stopped = false;
 
   constructor(options: ExpiryTimerOptions) {
@@ -22,25 +21,17 @@ export class ExpiryTimer {
     if (this.#stopped) {
       return;
     }
-    this.#sleeping.abort();
-    this.#sleeping = new AbortController();
+    this.#timer?.cancel();
     const { clock, sweep } = this.#options;
     const next = sweep(clock.now());
     if (next !== undefined) {
-      void this.#sweepAfter(next - clock.now(), this.#sleeping.signal);
+      this.#timer = clock.setTimer(() => this.schedule(), Math.max(1, next - clock.now()));
     }
   }
 
   /** Stops for good. */
   stop(): void {
     this.#stopped = true;
-    this.#sleeping.abort();
-  }
-
-  async #sweepAfter(ms: number, signal: AbortSignal): Promise<void> {
-    await this.#options.clock.sleep(Math.max(1, ms), signal);
-    if (!signal.aborted) {
-      this.schedule();
-    }
+    this.#timer?.cancel();
   }
 }

@@ -1,5 +1,5 @@
-import { Backoff } from "./backoff.ts";
-import type { Clock } from "./clock.ts";
+import { Backoff, sleep } from "@multipooler/timing";
+import type { Clock } from "@multipooler/timing";
 
 /** What is followed, and by whom. */
 export interface FollowOptions<Event> {
@@ -15,7 +15,7 @@ export interface FollowOptions<Event> {
 /** Watches until the signal aborts: a watch that fails is begun again. */
 export async function follow<Event>(options: FollowOptions<Event>): Promise<void> {
   const { watch, onEvent, onFailure, clock, random, signal } = options;
-  const backoff = new Backoff({ minMs: 100, maxMs: 2000, clock, random });
+  const backoff = new Backoff({ minMs: 100, maxMs: 2000, random });
   while (!signal.aborted) {
     try {
       for await (const event of watch(signal)) {
@@ -28,6 +28,6 @@ export async function follow<Event>(options: FollowOptions<Event>): Promise<void
       }
       onFailure(error);
     }
-    await backoff.wait(signal);
+    await sleep(clock, backoff.nextMs(), signal);
   }
 }

@@ -1,5 +1,3 @@
-export { systemClock } from "./clock.ts";
-export type { Clock } from "./clock.ts";
 export { TopoError, TopoErrorCode, isTopoError } from "./error.ts";
 export type { TopoErrorOptions } from "./error.ts";
 export type {

@@ -1,4 +1,4 @@
-import type { Clock } from "./clock.ts";
+import type { Clock } from "@multipooler/timing";
 import { TopoError, TopoErrorCode, isTopoError } from "./error.ts";
 import { joinKey } from "./keys.ts";
 import type { Abortable } from "./key-value.ts";

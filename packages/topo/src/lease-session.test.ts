@@ -1,8 +1,8 @@
+import { ManualClock } from "@multipooler/timing/testing";
 import { expect, test } from "vitest";
 import { TopoError, TopoErrorCode } from "./error.ts";
 import { LeaseSession } from "./lease-session.ts";
 import type { Leases } from "./lease-session.ts";
-import { ManualClock } from "./testing/manual-clock.ts";
 
 const ttlMs = 12_000;
 
@@ -45,7 +45,7 @@ test("a lease is renewed at each third of its time to live", async () => {
   expect(leases.renewedAt).toEqual([4000, 8000, 12_000, 16_000, 20_000, 24_000]);
   expect(session.signal.aborted).toBe(false);
   await session.close();
-  expect(clock.sleeping).toBe(0);
+  expect(clock.pending).toBe(0);
 });
 
 test.for(["refused", "silent"] as const)(
@@ -61,7 +61,7 @@ test.for(["refused", "silent"] as const)(
     await clock.advance(1);
     expect(session.signal.reason).toMatchObject({ code: TopoErrorCode.SessionLost });
     expect(ended).toEqual([session]);
-    expect(clock.sleeping).toBe(0);
+    expect(clock.pending).toBe(0);
   },
 );
 
@@ -83,7 +83,7 @@ test("a lease that the server does not know any more is lost at once", async () 
     code: TopoErrorCode.SessionLost,
     key: "session 7",
   });
-  expect(clock.sleeping).toBe(0);
+  expect(clock.pending).toBe(0);
 });
 
 test("an orphaned session is not renewed and not revoked, and can be closed still", async () => {
@@ -104,7 +104,7 @@ test("a close that fails says so, ends the session all the same, and can be trie
   leases.answer = "refused";
   await expect(session.close()).rejects.toMatchObject({ code: TopoErrorCode.Unavailable });
   expect(session.signal.aborted).toBe(true);
-  expect(clock.sleeping).toBe(0);
+  expect(clock.pending).toBe(0);
   leases.answer = "alive";
   await session.close();
   await session.close();
@@ -121,7 +121,7 @@ test("a close waits for a silent server for the time to live at most, or until a
   const waiting = expect(session.close()).rejects.toMatchObject({ name: "TimeoutError" });
   await clock.advance(ttlMs);
   await waiting;
-  expect(clock.sleeping).toBe(0);
+  expect(clock.pending).toBe(0);
 });
 
 function open(): {
@@ -130,7 +130,7 @@ function open(): {
   readonly session: LeaseSession;
   readonly ended: unknown[];
 } {
-  const clock = new ManualClock();
+  const clock = new ManualClock({ startsAt: 0 });
   const leases = new FakeLeases(clock);
   const ended: unknown[] = [];
   const session = new LeaseSession({

@@ -1,5 +1,5 @@
-import type { Clock } from "./clock.ts";
-import { withDeadline } from "./deadline.ts";
+import { Deadline, sleep } from "@multipooler/timing";
+import type { Clock } from "@multipooler/timing";
 import { TopoError, TopoErrorCode } from "./error.ts";
 import type { Abortable } from "./key-value.ts";
 import type { Session } from "./session.ts";
@@ -63,10 +63,7 @@ export class LeaseSession implements Session {
     }
     // After a loss or an orphaning there is still a lease that may be revoked, or not.
     this.#end(this.#error(TopoErrorCode.Interrupted, "the session was closed"));
-    const { leases, id, ttlMs, clock } = this.#options;
-    this.#revoked = withDeadline({ ms: ttlMs, clock, signal }, (bounded) =>
-      leases.revoke(id, bounded),
-    );
+    this.#revoked = this.#revoke(signal);
     this.#revoked.catch(() => {
       this.#revoked = undefined;
     });
@@ -77,12 +74,18 @@ export class LeaseSession implements Session {
     return this.close();
   }
 
-  async #keepAlive(): Promise<void> {
+  async #revoke(signal: AbortSignal | undefined): Promise<void> {
     const { leases, id, ttlMs, clock } = this.#options;
+    using deadline = new Deadline({ clock, ms: ttlMs, what: "revoking the lease", signal });
+    await leases.revoke(id, deadline.signal);
+  }
+
+  async #keepAlive(): Promise<void> {
+    const { ttlMs, clock } = this.#options;
     const ended = this.#ended.signal;
     let wait = ttlMs / 3;
     for (;;) {
-      await clock.sleep(Math.min(wait, this.#leftMs()), ended);
+      await sleep(clock, Math.min(wait, this.#leftMs()), ended);
       if (ended.aborted) {
         return;
       }
@@ -92,11 +95,7 @@ export class LeaseSession implements Session {
       }
       const sentAt = clock.now();
       try {
-        const alive = await withDeadline(
-          { ms: Math.min(left, ttlMs / 6), clock, signal: ended },
-          (bounded) => leases.renew(id, bounded),
-        );
-        if (!alive) {
+        if (!(await this.#renew(Math.min(left, ttlMs / 6)))) {
           return this.#lose("expired");
         }
         this.#confirmedAt = sentAt;
@@ -106,6 +105,13 @@ export class LeaseSession implements Session {
         wait = ttlMs / 12;
       }
     }
+  }
+
+  async #renew(ms: number): Promise<boolean> {
+    const { leases, id, clock } = this.#options;
+    const what = "renewing the lease";
+    using deadline = new Deadline({ clock, ms, what, signal: this.#ended.signal });
+    return await leases.renew(id, deadline.signal);
   }
 
   #leftMs(): number {

@@ -1,6 +1,5 @@
-import { Backoff } from "./backoff.ts";
-import type { Clock } from "./clock.ts";
-import { withDeadline } from "./deadline.ts";
+import { Backoff, Deadline, sleep } from "@multipooler/timing";
+import type { Clock } from "@multipooler/timing";
 import { TopoError, TopoErrorCode, interruption, isTopoError } from "./error.ts";
 import type { Abortable, CompareOptions, KeyValue, KeyValueStore, Version } from "./key-value.ts";
 import type { Lock, LockHolder } from "./lock.ts";
@@ -142,18 +141,18 @@ export async function discard({
   clock,
   random,
 }: Discarding): Promise<void> {
-  const backoff = new Backoff({ minMs: 50, maxMs: 500, clock, random });
-  await withDeadline({ ms: discardMs, clock }, async (signal) => {
-    while (!signal.aborted) {
-      try {
-        await remove(store, key, { version, signal });
+  const backoff = new Backoff({ minMs: 50, maxMs: 500, random });
+  using deadline = new Deadline({ clock, ms: discardMs, what: "deleting the place in a queue" });
+  const { signal } = deadline;
+  while (!signal.aborted) {
+    try {
+      await remove(store, key, { version, signal });
+      return;
+    } catch (error) {
+      if (!isTopoError(error, TopoErrorCode.Unavailable)) {
         return;
-      } catch (error) {
-        if (!isTopoError(error, TopoErrorCode.Unavailable)) {
-          return;
-        }
       }
-      await backoff.wait(signal);
     }
-  });
+    await sleep(clock, backoff.nextMs(), signal);
+  }
 }

@@ -1,9 +1,7 @@
 import type { ID, Multipooler, PoolerType } from "@multipooler/proto/clustermetadata";
+import { Backoff, Deadline, systemClock } from "@multipooler/timing";
+import type { Clock } from "@multipooler/timing";
 import { Alarm } from "./alarm.ts";
-import { Backoff } from "./backoff.ts";
-import { systemClock } from "./clock.ts";
-import type { Clock } from "./clock.ts";
-import { withDeadline } from "./deadline.ts";
 import { follow } from "./follow.ts";
 import { isPermanent, storeClosed } from "./error.ts";
 import { componentId } from "./keys.ts";
@@ -88,7 +86,6 @@ export class PoolerPublisher {
     this.#backoff = new Backoff({
       minMs: 10,
       maxMs: retryMs,
-      clock: this.#clock,
       random: this.#random,
     });
     this.#sources = { identity, state: startState, since: this.#now() };
@@ -205,10 +202,13 @@ export class PoolerPublisher {
   }): Promise<void> {
     const { create, signal } = options;
     const sources = this.#sources;
-    const outcome = await withDeadline(
-      { ms: writeTimeoutMs, clock: this.#clock, signal },
-      (bounded) => this.#keeper.write(sources, { create, signal: bounded }),
-    );
+    using deadline = new Deadline({
+      clock: this.#clock,
+      ms: writeTimeoutMs,
+      what: "writing the record",
+      signal,
+    });
+    const outcome = await this.#keeper.write(sources, { create, signal: deadline.signal });
     if (outcome !== "absent") {
       this.#report.succeeded(outcome === "written", this.#finding());
     }

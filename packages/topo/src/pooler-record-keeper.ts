@@ -1,6 +1,6 @@
 import type { ID, Multipooler, PoolerType } from "@multipooler/proto/clustermetadata";
-import { Backoff } from "./backoff.ts";
-import type { Clock } from "./clock.ts";
+import { Backoff, sleep } from "@multipooler/timing";
+import type { Clock } from "@multipooler/timing";
 import { TopoErrorCode, interruption, isTopoError } from "./error.ts";
 import { componentId } from "./keys.ts";
 import { newRecord, refuseOtherShard, renewRecord, sameRecord } from "./pooler-record.ts";
@@ -79,7 +79,7 @@ export class PoolerRecordKeeper {
     { create, signal }: { readonly create: boolean; readonly signal: AbortSignal },
   ): Promise<WriteOutcome> {
     const { clock, random, identity } = this.#options;
-    const backoff = new Backoff({ minMs: 10, maxMs: 1000, clock, random });
+    const backoff = new Backoff({ minMs: 10, maxMs: 1000, random });
     try {
       for (;;) {
         if (signal.aborted) {
@@ -92,7 +92,7 @@ export class PoolerRecordKeeper {
         if (outcome !== "conflict") {
           return outcome;
         }
-        await backoff.wait(signal);
+        await sleep(clock, backoff.nextMs(), signal);
       }
     } catch (error) {
       this.#known = undefined;

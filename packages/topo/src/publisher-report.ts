@@ -1,5 +1,5 @@
 import type { PoolerType } from "@multipooler/proto/clustermetadata";
-import type { Clock } from "./clock.ts";
+import type { Clock } from "@multipooler/timing";
 import { TopoError, TopoErrorCode, isTopoError } from "./error.ts";
 import type { Logger } from "./logger.ts";
 import { StatusBoard } from "./publisher-status.ts";

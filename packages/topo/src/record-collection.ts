@@ -1,5 +1,5 @@
-import { Backoff } from "./backoff.ts";
-import type { Clock } from "./clock.ts";
+import { Backoff, sleep } from "@multipooler/timing";
+import type { Clock } from "@multipooler/timing";
 import { TopoError, TopoErrorCode, interruption, isTopoError } from "./error.ts";
 import { joinKey } from "./keys.ts";
 import type { Abortable, KeyEvent, KeyValue, KeyValueStore, Version } from "./key-value.ts";
@@ -102,13 +102,7 @@ export class RecordCollection<Id, T> implements Records<Id, T> {
     change: (current: T) => T | undefined,
     { signal }: Abortable = {},
   ): Promise<Versioned<T>> {
-    const backoff = new Backoff({
-      minMs: 10,
-      maxMs: 500,
-      clock: this.#clock,
-      random: this.#random,
-    });
-    const never = signal ?? new AbortController().signal;
+    const backoff = new Backoff({ minMs: 10, maxMs: 500, random: this.#random });
     for (;;) {
       const { record: current, version } = await this.get(id, { signal });
       const record = change(current);
@@ -121,9 +115,9 @@ export class RecordCollection<Id, T> implements Records<Id, T> {
         if (!isTopoError(error, TopoErrorCode.BadVersion)) {
           throw error;
         }
-        await backoff.wait(never);
-        if (never.aborted) {
-          throw interruption(error.key, never);
+        await sleep(this.#clock, backoff.nextMs(), signal);
+        if (signal?.aborted === true) {
+          throw interruption(error.key, signal);
         }
       }
     }

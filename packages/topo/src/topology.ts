@@ -1,6 +1,6 @@
 import type { Cell } from "@multipooler/proto/clustermetadata";
-import { systemClock } from "./clock.ts";
-import type { Clock } from "./clock.ts";
+import { systemClock } from "@multipooler/timing";
+import type { Clock } from "@multipooler/timing";
 import { TopoErrorCode, isTopoError, storeClosed } from "./error.ts";
 import { joinKey } from "./keys.ts";
 import type { Abortable, Backend, KeyValueStore } from "./key-value.ts";

@@ -1,3 +1,4 @@
+import { onAbort } from "@multipooler/timing";
 import type { TopoError } from "./error.ts";
 import { compareKeys } from "./keys.ts";
 import type { KeyEvent, KeyValue, Version } from "./key-value.ts";
@@ -75,8 +76,7 @@ export class WatchFeed {
 
   /** What the reader reads, until the signal aborts. */
   async *events(signal: AbortSignal | undefined): AsyncGenerator<KeyEvent, void, undefined> {
-    const wake = (): void => this.#changed();
-    signal?.addEventListener("abort", wake, { once: true });
+    const stopListening = onAbort(signal, () => this.#changed());
     try {
       for (;;) {
         if (signal?.aborted === true) {
@@ -94,7 +94,7 @@ export class WatchFeed {
         }
       }
     } finally {
-      signal?.removeEventListener("abort", wake);
+      stopListening();
     }
   }
 

@@ -1,12 +1,12 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
+import { ManualClock } from "@multipooler/timing/testing";
 import { startEtcd } from "@multipooler/embedded-etcd";
 import type { EmbeddedEtcd } from "@multipooler/embedded-etcd";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { EtcdBackend } from "../src/etcd/index.ts";
 import { TopoErrorCode, Topology } from "../src/index.ts";
 import type { KeyEvent, KeyValueStore } from "../src/index.ts";
-import { ManualClock } from "../src/testing/index.ts";
 import { TcpProxy } from "./tcp-proxy.ts";
 
 let etcd: EmbeddedEtcd;
@@ -206,7 +206,7 @@ test("a server that does not answer is not waited for longer than the signal say
   } finally {
     etcd.resume();
   }
-  expect(clock.sleeping).toBe(0);
+  expect(clock.pending).toBe(0);
   await proxy.unused();
 });
 

@@ -6,6 +6,7 @@ import {
   RoutingRole,
 } from "@multipooler/proto/clustermetadata";
 import type { ID, Multipooler } from "@multipooler/proto/clustermetadata";
+import { ManualClock } from "@multipooler/timing/testing";
 import { afterEach, expect } from "vitest";
 import { TopoError, TopoErrorCode } from "../src/error.ts";
 import { MemoryTopology } from "../src/memory/index.ts";
@@ -13,7 +14,6 @@ import { PoolerPublisher } from "../src/pooler-publisher.ts";
 import type { PoolerPublisherOptions } from "../src/pooler-publisher.ts";
 import type { PoolerIdentity, PoolerState } from "../src/pooler-record.ts";
 import type { Records } from "../src/records.ts";
-import { ManualClock } from "../src/testing/manual-clock.ts";
 import { Topology, ensureCell } from "../src/topology.ts";
 
 export const startsAt: number = Date.UTC(2026, 10, 23);
@@ -117,7 +117,7 @@ afterEach(async () => {
   // Whatever a test did: a publisher that has been closed leaves nothing asleep.
   await Promise.all(opened.splice(0).map((publisher) => publisher.close().catch(() => {})));
   await current?.clock.advance(0);
-  expect(current?.clock.sleeping ?? 0).toBe(0);
+  expect(current?.clock.pending ?? 0).toBe(0);
   current = undefined;
 });
 

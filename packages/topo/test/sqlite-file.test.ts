@@ -1,11 +1,11 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { ManualClock } from "@multipooler/timing/testing";
 import { expect, test } from "vitest";
 import { TopoErrorCode } from "../src/index.ts";
 import type { KeyEvent, KeyReader } from "../src/index.ts";
 import { SqliteBackend } from "../src/sqlite/index.ts";
-import { ManualClock } from "../src/testing/index.ts";
 import { temporaryDirectory } from "./temporary-directory.ts";
 
 const value = Buffer.from("value");
@@ -128,7 +128,7 @@ test("a writer that is in the way is waited for without blocking, for 10 s at mo
   await store.close();
   await closed;
   other.exec("ROLLBACK");
-  expect(clock.sleeping).toBe(0);
+  expect(clock.pending).toBe(0);
 });
 
 test("a watch that has slept through more deletions than are kept tells what changed all the same", async () => {
@@ -150,7 +150,7 @@ test("a watch that has slept through more deletions than are kept tells what cha
   expect(await nextEvent(reader)).toEqual({ type: "delete", key: "/goes" });
   await reader.return?.();
   await Promise.all([watching.close(), writing.close()]);
-  expect(clock.sleeping).toBe(0);
+  expect(clock.pending).toBe(0);
 });
 
 test("deletions are forgotten in time, so that the file does not grow with them", async () => {

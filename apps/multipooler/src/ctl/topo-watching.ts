@@ -1,4 +1,5 @@
 import type { TopoStore } from "@multipooler/topo";
+import { onAbort } from "@multipooler/timing";
 import { topoEvents } from "./topo-event.ts";
 import type { EventSource, TopoEvent } from "./topo-event.ts";
 import { recordName } from "./topo-record.ts";
@@ -21,14 +22,13 @@ export interface WatchingOptions {
 export async function watchTopology(options: WatchingOptions): Promise<void> {
   const { signal } = options;
   const watching = new Watching(options);
-  const stop = (): void => watching.stop();
-  signal.addEventListener("abort", stop, { once: true });
+  const stopListening = onAbort(signal, () => watching.stop());
   try {
     if (!signal.aborted) {
       await watching.run();
     }
   } finally {
-    signal.removeEventListener("abort", stop);
+    stopListening();
   }
 }
 

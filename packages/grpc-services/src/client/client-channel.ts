@@ -1,5 +1,6 @@
 import { Client, credentials, Metadata } from "@grpc/grpc-js";
 import type { CallOptions, ClientOptions } from "@grpc/grpc-js";
+import { onAbort, systemClock } from "@multipooler/timing";
 import type { ClientMethod } from "./client-method.ts";
 import { GrpcStatusError, grpcStatusError } from "../errors/grpc-status-error.ts";
 
@@ -43,12 +44,11 @@ export class ClientChannel {
         }
       },
     );
-    const cancel = (): void => call.cancel();
-    options.signal?.addEventListener("abort", cancel, { once: true });
+    const stopListening = onAbort(options.signal, () => call.cancel());
     try {
       return await promise;
     } finally {
-      options.signal?.removeEventListener("abort", cancel);
+      stopListening();
     }
   }
 
@@ -72,15 +72,14 @@ export class ClientChannel {
     );
     // A status may still come when nobody reads any more.
     call.on("error", () => {});
-    const cancel = (): void => call.cancel();
-    options.signal?.addEventListener("abort", cancel, { once: true });
+    const stopListening = onAbort(options.signal, () => call.cancel());
     try {
       const messages: AsyncIterable<Response> = call;
       yield* messages;
     } catch (error) {
       throw grpcStatusError(error);
     } finally {
-      options.signal?.removeEventListener("abort", cancel);
+      stopListening();
       call.cancel();
     }
   }
@@ -100,5 +99,5 @@ function refuseAborted({ signal }: RequestOptions): void {
 }
 
 function callOptions({ timeoutMs }: RequestOptions): CallOptions {
-  return timeoutMs === undefined ? {} : { deadline: Date.now() + timeoutMs };
+  return timeoutMs === undefined ? {} : { deadline: systemClock.now() + timeoutMs };
 }

@@ -1,3 +1,4 @@
+import { onAbort } from "@multipooler/timing";
 import { GrpcServicesError, GrpcServicesErrorCode } from "../errors/error.ts";
 import { HealthDefinition } from "./health-definition.ts";
 import type { HealthListMessage, HealthMessage } from "./health-definition.ts";
@@ -46,7 +47,7 @@ interface Watch extends CallContext {
 async function watch({ health, service, sink, signal }: Watch): Promise<void> {
   const change = new Wakeup();
   const unwatch = health.watch(change.wake);
-  signal.addEventListener("abort", change.wake, { once: true });
+  const stopListening = onAbort(signal, change.wake);
   try {
     let sent: HealthMessage["status"] | undefined;
     while (!signal.aborted) {
@@ -62,6 +63,6 @@ async function watch({ health, service, sink, signal }: Watch): Promise<void> {
     }
   } finally {
     unwatch();
-    signal.removeEventListener("abort", change.wake);
+    stopListening();
   }
 }

@@ -60,6 +60,7 @@ test("a deadline beyond what a timer can hold does not abort", () => {
   const lifetime = new CallLifetime(new FakeCall(Date.now() + 2 ** 40));
   vi.advanceTimersByTime(10_000);
   expect(lifetime.signal.aborted).toBe(false);
+  lifetime.end();
   expect(vi.getTimerCount()).toBe(0);
 });
 

@@ -1,3 +1,5 @@
+import { systemClock } from "@multipooler/timing";
+import type { Timer } from "@multipooler/timing";
 import type { CallContext } from "./rpc.ts";
 
 /** What a call of grpc-js tells about its end. */
@@ -13,8 +15,6 @@ export interface EndingCall {
  * deadline that is earlier than the server's by the time that the request travelled.
  */
 const DEADLINE_SLACK_MS = 10;
-/** Node fires a timer of more than this at once. */
-const MAX_TIMER_MS = 0x7fff_ffff;
 
 /**
  * Turns cancellation and deadline of one call into an AbortSignal. It has its own timer for the
@@ -25,17 +25,16 @@ export class CallLifetime implements CallContext {
   readonly #call: EndingCall;
   readonly #abort = new AbortController();
   readonly #deadline: number;
-  readonly #timer: NodeJS.Timeout | undefined;
+  readonly #timer: Timer | undefined;
 
   constructor(call: EndingCall) {
     this.#call = call;
     this.#deadline = Number(call.getDeadline());
-    const leftMs = this.#deadline - Date.now();
-    // Node prints a warning for a negative time.
+    const leftMs = this.#deadline - systemClock.now();
     if (leftMs <= 0) {
       this.#onDeadline();
-    } else if (leftMs <= MAX_TIMER_MS) {
-      this.#timer = setTimeout(this.#onDeadline, leftMs);
+    } else if (leftMs < Number.POSITIVE_INFINITY) {
+      this.#timer = systemClock.setTimer(this.#onDeadline, leftMs);
     }
     call.on("cancelled", this.#onCancelled);
   }
@@ -46,7 +45,7 @@ export class CallLifetime implements CallContext {
 
   /** The call has been answered: nothing aborts any more. */
   end(): void {
-    clearTimeout(this.#timer);
+    this.#timer?.cancel();
     this.#call.off("cancelled", this.#onCancelled);
   }
 
@@ -55,7 +54,7 @@ export class CallLifetime implements CallContext {
   };
 
   readonly #onCancelled = (): void => {
-    if (Date.now() >= this.#deadline - DEADLINE_SLACK_MS) {
+    if (systemClock.now() >= this.#deadline - DEADLINE_SLACK_MS) {
       this.#onDeadline();
     } else {
       this.#abort.abort(new DOMException("the call was cancelled", "AbortError"));

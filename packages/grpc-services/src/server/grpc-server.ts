@@ -1,5 +1,6 @@
 import { Server } from "@grpc/grpc-js";
 import type { CallOptions } from "@multipooler/controller-api";
+import { onAbort } from "@multipooler/timing";
 import type { PoolerService, ServiceTransport } from "@multipooler/manager";
 import { GrpcPort } from "./grpc-port.ts";
 import { GrpcServicesError, GrpcServicesErrorCode } from "../errors/error.ts";
@@ -113,16 +114,12 @@ export class GrpcServer implements ServiceTransport {
     if (run === undefined) {
       return;
     }
-    const force = (): void => run.force.abort();
-    if (isAborted(signal)) {
-      force();
-    }
-    signal?.addEventListener("abort", force, { once: true });
+    const stopListening = onAbort(signal, () => run.force.abort());
     try {
       run.closed ??= this.#shutDown(run);
       await run.closed;
     } finally {
-      signal?.removeEventListener("abort", force);
+      stopListening();
     }
   }
 
@@ -144,11 +141,7 @@ export class GrpcServer implements ServiceTransport {
     const port = await run.bound.catch(() => undefined);
     if (port !== undefined) {
       const closed = port.shutDown();
-      if (run.force.signal.aborted) {
-        port.cut();
-      } else {
-        run.force.signal.addEventListener("abort", () => port.cut(), { once: true });
-      }
+      onAbort(run.force.signal, () => port.cut());
       await closed;
     }
     if (this.#run === run) {

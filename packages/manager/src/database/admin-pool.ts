@@ -1,12 +1,12 @@
 import net from "node:net";
+import { Deadline, untilAborted } from "@multipooler/timing";
+import type { Clock } from "@multipooler/timing";
 import pg from "pg";
 import type { CallOptions } from "@multipooler/controller-api";
 import { adminClientConfig } from "./admin-client-config.ts";
-import type { Clock } from "../clock.ts";
 import type { ResolvedDatabaseConfig } from "./database-config.ts";
 import { abortFault, dialFault, statementFault } from "./database-fault.ts";
 import type { FaultContext } from "./database-fault.ts";
-import { Deadline, untilAborted } from "../deadline.ts";
 import { ManagerError, ManagerErrorCode } from "../manager-error.ts";
 import type { Row } from "./row.ts";
 import { awaitClosed } from "./socket-closing.ts";

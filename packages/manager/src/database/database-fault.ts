@@ -1,8 +1,8 @@
+import { Deadline, isTimeout } from "@multipooler/timing";
+import type { Clock } from "@multipooler/timing";
 import pg from "pg";
-import type { Clock } from "../clock.ts";
 import { describeAddress } from "./database-config.ts";
 import type { ResolvedDatabaseConfig } from "./database-config.ts";
-import { Deadline, isTimeout } from "../deadline.ts";
 import { messageOf } from "../error-message.ts";
 import { ManagerError, ManagerErrorCode } from "../manager-error.ts";
 import { probePeer } from "./peer-probe.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { CallOptions } from "@multipooler/controller-api";
+import { ManualClock } from "@multipooler/timing/testing";
 import { expect, test } from "vitest";
-import { ManualClock } from "../../test/manual-clock.ts";
 import { RecordingLogger } from "../../test/recording-logger.ts";
 import type { DatabaseFacts } from "./database.ts";
 import { DatabaseMonitor } from "./database-monitor.ts";
@@ -47,7 +47,7 @@ class Fixture implements FactsSource, AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.monitor.close();
-    assert.equal(this.clock.waiting, 0, "nothing waits for the clock any more");
+    assert.equal(this.clock.pending, 0, "nothing waits for the clock any more");
   }
 }
 
@@ -140,5 +140,5 @@ test("close in the middle of a question ends it and tells nobody", async () => {
   await fixture.clock.advance(0);
   await fixture.monitor.close();
   expect(fixture.changes).toEqual([]);
-  expect(fixture.clock.waiting).toBe(0);
+  expect(fixture.clock.pending).toBe(0);
 });

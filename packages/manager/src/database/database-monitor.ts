@@ -1,12 +1,10 @@
 import type { CallOptions } from "@multipooler/controller-api";
-import { Backoff } from "../backoff.ts";
-import type { Clock } from "../clock.ts";
+import { Backoff, Deadline, PeriodicTask } from "@multipooler/timing";
+import type { Clock } from "@multipooler/timing";
 import type { DatabaseFacts } from "./database.ts";
-import { Deadline } from "../deadline.ts";
 import { FailureLog } from "../failure-log.ts";
 import type { Logger } from "../logger.ts";
 import { ManagerError, ManagerErrorCode } from "../manager-error.ts";
-import { PeriodicTask } from "../periodic-task.ts";
 
 /**
  * What is known of the database now.
@@ -119,7 +117,7 @@ export class DatabaseMonitor {
     }
     this.#log.failed(error);
     this.#change({ state: "down", error });
-    return this.#backoff.next();
+    return this.#backoff.nextMs();
   }
 
   #change(health: DatabaseHealth): void {

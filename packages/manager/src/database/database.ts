@@ -1,7 +1,7 @@
 import type { CallOptions, DatabaseHandle } from "@multipooler/controller-api";
+import type { Clock } from "@multipooler/timing";
 import { AdminPool } from "./admin-pool.ts";
 import type { StatementOptions } from "./admin-pool.ts";
-import type { Clock } from "../clock.ts";
 import { ServerBudget } from "./connection-budget.ts";
 import { ADMIN_CONNECTIONS, describeAddress } from "./database-config.ts";
 import type { ResolvedDatabaseConfig } from "./database-config.ts";

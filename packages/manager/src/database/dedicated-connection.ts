@@ -1,10 +1,10 @@
 import net from "node:net";
+import { untilAborted } from "@multipooler/timing";
 import pg from "pg";
 import type { CallOptions } from "@multipooler/controller-api";
 import { adminClientConfig } from "./admin-client-config.ts";
 import { abortFault, dialFault, statementFault } from "./database-fault.ts";
 import type { FaultContext } from "./database-fault.ts";
-import { untilAborted } from "../deadline.ts";
 import { integerOf, onlyRow } from "./row.ts";
 import type { Row } from "./row.ts";
 import { awaitClosed } from "./socket-closing.ts";
@@ -53,9 +53,7 @@ export class DedicatedConnection {
     client.on("error", () => undefined);
     try {
       const connecting = connectAndIdentify(client);
-      const processId = await (signal === undefined
-        ? connecting
-        : untilAborted(connecting, signal));
+      const processId = await untilAborted(connecting, signal);
       return new DedicatedConnection({ client, socket, processId, context });
     } catch (error) {
       socket.destroy();
@@ -73,7 +71,7 @@ export class DedicatedConnection {
   ): Promise<readonly Row[]> {
     try {
       const running = this.#client.query<Row>(sql, [...values]);
-      const { rows } = await (signal === undefined ? running : untilAborted(running, signal));
+      const { rows } = await untilAborted(running, signal);
       return rows;
     } catch (error) {
       throw signal?.aborted === true

@@ -1,6 +1,6 @@
 import type net from "node:net";
-import type { Clock } from "../clock.ts";
-import { Deadline, untilAborted } from "../deadline.ts";
+import { Deadline, untilAborted } from "@multipooler/timing";
+import type { Clock } from "@multipooler/timing";
 
 /** How long a server may take to close its end after a polite goodbye. */
 const GOODBYE_TIMEOUT_MS = 1_000;

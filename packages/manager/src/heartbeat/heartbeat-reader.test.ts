@@ -1,5 +1,5 @@
+import { ManualClock } from "@multipooler/timing/testing";
 import { expect, test } from "vitest";
-import { ManualClock } from "../../test/manual-clock.ts";
 import { RecordingLogger } from "../../test/recording-logger.ts";
 import { HeartbeatReader } from "./heartbeat-reader.ts";
 import { toNanoseconds } from "./heartbeat-table.ts";
@@ -76,5 +76,5 @@ test("an open that is aborted rejects, and close ends what it began", async () =
   await expect(opening).rejects.toThrow("enough");
   hung.resolve([]);
   await fixture.reader.close();
-  expect(fixture.clock.waiting).toBe(0);
+  expect(fixture.clock.pending).toBe(0);
 });

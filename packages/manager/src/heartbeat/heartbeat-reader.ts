@@ -1,14 +1,13 @@
 import type { CallOptions } from "@multipooler/controller-api";
-import type { Clock } from "../clock.ts";
+import { PeriodicTask, untilAborted } from "@multipooler/timing";
+import type { Clock } from "@multipooler/timing";
 import { SqlState } from "../database/database-fault.ts";
 import { messageOf } from "../error-message.ts";
-import { untilAborted } from "../deadline.ts";
 import { FailureLog } from "../failure-log.ts";
 import { HEARTBEAT_KEY, READ_HEARTBEAT_SQL, heartbeatTime } from "./heartbeat-table.ts";
 import type { Logger } from "../logger.ts";
 import { ManagerError } from "../manager-error.ts";
 import type { HeartbeatStatus } from "../manager-status.ts";
-import { PeriodicTask } from "../periodic-task.ts";
 import type { StatementRunner } from "../database/sidecar-schema.ts";
 
 /** What a {@link HeartbeatReader} is made of. */
@@ -44,7 +43,7 @@ export class HeartbeatReader {
     this.#openedAt = this.#options.clock.now();
     this.#task.open();
     const { promise } = this.#firstRead;
-    await (signal === undefined ? promise : untilAborted(promise, signal));
+    await untilAborted(promise, signal);
   }
 
   /** The lag, or why it is not known: also when nothing was read for two intervals. */

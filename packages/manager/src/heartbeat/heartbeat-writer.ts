@@ -1,8 +1,8 @@
 import type { CallOptions } from "@multipooler/controller-api";
+import { Deadline, PeriodicTask } from "@multipooler/timing";
+import type { Clock } from "@multipooler/timing";
 import { APPLICATION_NAME } from "../database/admin-client-config.ts";
-import type { Clock } from "../clock.ts";
 import { messageOf } from "../error-message.ts";
-import { Deadline } from "../deadline.ts";
 import type { DedicatedConnection } from "../database/dedicated-connection.ts";
 import { FailureLog } from "../failure-log.ts";
 import {
@@ -15,7 +15,6 @@ import {
 import type { Logger } from "../logger.ts";
 import { ManagerError, ManagerErrorCode } from "../manager-error.ts";
 import type { HeartbeatStatus } from "../manager-status.ts";
-import { PeriodicTask } from "../periodic-task.ts";
 import { booleanOf } from "../database/row.ts";
 import type { StatementRunner } from "../database/sidecar-schema.ts";
 

@@ -1,5 +1,7 @@
 import { PoolerRole, ServingStatus } from "@multipooler/controller-api";
 import type { CallOptions, ServingTarget } from "@multipooler/controller-api";
+import { Deadline, untilAborted } from "@multipooler/timing";
+import type { Clock } from "@multipooler/timing";
 import {
   PoolerLifecycleStatus,
   PoolerPublisher,
@@ -7,9 +9,7 @@ import {
   isTopoError,
 } from "@multipooler/topo";
 import type { PublisherStatus, TopoStore } from "@multipooler/topo";
-import type { Clock } from "../clock.ts";
 import { messageOf } from "../error-message.ts";
-import { Deadline, untilAborted } from "../deadline.ts";
 import type { Logger } from "../logger.ts";
 import { ManagerError, ManagerErrorCode } from "../manager-error.ts";
 import type { PoolerDescription } from "../manager-options.ts";

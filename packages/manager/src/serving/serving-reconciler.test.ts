@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { PoolerRole, ServingStatus } from "@multipooler/controller-api";
 import type { CallOptions, ServingTarget } from "@multipooler/controller-api";
+import { ManualClock } from "@multipooler/timing/testing";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { ManualClock } from "../../test/manual-clock.ts";
 import { RecordingLogger } from "../../test/recording-logger.ts";
 import type { DatabaseHealth } from "../database/database-monitor.ts";
 import { ManagerError, ManagerErrorCode } from "../manager-error.ts";
@@ -251,7 +251,7 @@ test("whatever happens, it never serves what the facts forbid and ends where the
         await model.settle();
         await closing;
         expect(model.world.isServing).toBe(false);
-        expect(model.clock.waiting).toBe(0);
+        expect(model.clock.pending).toBe(0);
       },
     ),
     {

@@ -1,10 +1,8 @@
 import type { CallOptions, ServingTarget } from "@multipooler/controller-api";
-import { Backoff } from "../backoff.ts";
-import type { Clock } from "../clock.ts";
-import { Deadline } from "../deadline.ts";
+import { Backoff, Deadline, PeriodicTask } from "@multipooler/timing";
+import type { Clock } from "@multipooler/timing";
 import { FailureLog } from "../failure-log.ts";
 import type { Logger } from "../logger.ts";
-import { PeriodicTask } from "../periodic-task.ts";
 import { admits, notServing, sameTarget } from "./serving-target.ts";
 
 /** What a transition is made of. Each step may be repeated; each ends soon after an abort. */
@@ -235,6 +233,6 @@ export class ServingReconciler {
     this.#log.failed(error);
     this.#options.onChange();
     this.#options.onFailure();
-    return this.#backoff.next();
+    return this.#backoff.nextMs();
   }
 }

@@ -1,6 +1,6 @@
 import type { CallOptions } from "@multipooler/controller-api";
+import { untilAborted } from "@multipooler/timing";
 import { messageOf } from "../error-message.ts";
-import { untilAborted } from "../deadline.ts";
 import { ManagerError, ManagerErrorCode } from "../manager-error.ts";
 import type { PoolerService, ServiceTransport } from "./service-transport.ts";
 
@@ -21,7 +21,7 @@ export async function listenAll(
     signal?.throwIfAborted();
     try {
       const listening = transport.listen({ signal });
-      await (signal === undefined ? listening : untilAborted(listening, signal));
+      await untilAborted(listening, signal);
     } catch (error) {
       signal?.throwIfAborted();
       throw new ManagerError(ManagerErrorCode.ListenFailed, messageOf(error), { cause: error });

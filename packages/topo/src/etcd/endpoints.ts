@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { Client, connectivityState, credentials } from "@grpc/grpc-js";
 import type { ChannelCredentials } from "@grpc/grpc-js";
+import { onAbort } from "@multipooler/timing";
 import { TopoError, TopoErrorCode, interruption } from "../error.ts";
 import type { EtcdTlsFiles } from "./etcd-options.ts";
 
@@ -132,9 +133,9 @@ async function connects(client: Client, signal: AbortSignal): Promise<boolean> {
     const { promise, resolve } = Promise.withResolvers<void>();
     const done = (): void => resolve();
     channel.watchConnectivityState(state, deadline, done);
-    signal.addEventListener("abort", done, { once: true });
+    const stopListening = onAbort(signal, done);
     await promise;
-    signal.removeEventListener("abort", done);
+    stopListening();
   }
   return false;
 }

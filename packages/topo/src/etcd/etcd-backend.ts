@@ -1,5 +1,5 @@
-import { systemClock } from "../clock.ts";
-import type { Clock } from "../clock.ts";
+import { systemClock } from "@multipooler/timing";
+import type { Clock } from "@multipooler/timing";
 import type { Backend, KeyValueStore } from "../key-value.ts";
 import { Endpoints } from "./endpoints.ts";
 import type { EtcdCredentials, EtcdTlsFiles } from "./etcd-options.ts";

@@ -1,7 +1,7 @@
 import { Metadata, status } from "@grpc/grpc-js";
 import type { Client, ClientDuplexStream } from "@grpc/grpc-js";
-import type { Clock } from "../clock.ts";
-import { withDeadline } from "../deadline.ts";
+import { Deadline, onAbort } from "@multipooler/timing";
+import type { Clock } from "@multipooler/timing";
 import { TopoError, TopoErrorCode } from "../error.ts";
 import type { Endpoints } from "./endpoints.ts";
 import { callError, isServiceError } from "./etcd-error.ts";
@@ -47,15 +47,15 @@ export class EtcdClient {
     request: Request,
     { key, signal }: CallOptions,
   ): Promise<Response> {
-    return withDeadline({ ms: callTimeoutMs, clock: this.#clock, signal }, async (bounded) => {
-      const options = { key, signal: bounded };
-      const client = await this.#endpoints.connected(key, bounded);
-      try {
-        return await this.#callWithToken(client, procedure, request, options);
-      } catch (error) {
-        throw this.#failure(client, error, options);
-      }
-    });
+    const what = `a call of ${procedure.path}`;
+    using deadline = new Deadline({ clock: this.#clock, ms: callTimeoutMs, what, signal });
+    const options = { key, signal: deadline.signal };
+    const client = await this.#endpoints.connected(key, deadline.signal);
+    try {
+      return await this.#callWithToken(client, procedure, request, options);
+    } catch (error) {
+      throw this.#failure(client, error, options);
+    }
   }
 
   /** Sends one request on a stream and reads the answers, until the reader leaves or it fails. */
@@ -66,8 +66,7 @@ export class EtcdClient {
   ): AsyncGenerator<Response, void, undefined> {
     const client = await this.#endpoints.connected(key, signal);
     let stream: ClientDuplexStream<Request, Response> | undefined;
-    const cancel = (): void => stream?.cancel();
-    signal.addEventListener("abort", cancel, { once: true });
+    const stopListening = onAbort(signal, () => stream?.cancel());
     try {
       const metadata = await this.#metadata(client, { key, signal });
       signal.throwIfAborted();
@@ -87,7 +86,7 @@ export class EtcdClient {
     } catch (error) {
       throw this.#failure(client, error, { key, signal });
     } finally {
-      signal.removeEventListener("abort", cancel);
+      stopListening();
       stream?.cancel();
     }
   }
@@ -192,11 +191,10 @@ async function send<Request, Response>(
       }
     },
   );
-  const cancel = (): void => call.cancel();
-  signal.addEventListener("abort", cancel, { once: true });
+  const stopListening = onAbort(signal, () => call.cancel());
   try {
     return await promise;
   } finally {
-    signal.removeEventListener("abort", cancel);
+    stopListening();
   }
 }

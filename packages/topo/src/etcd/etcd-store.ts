@@ -1,6 +1,6 @@
 import { RangeRequest } from "@multipooler/proto/etcd";
 import type { Compare, RequestOp, TxnResponse } from "@multipooler/proto/etcd";
-import type { Clock } from "../clock.ts";
+import type { Clock } from "@multipooler/timing";
 import { TopoError, TopoErrorCode, storeClosed } from "../error.ts";
 import type {
   Abortable,

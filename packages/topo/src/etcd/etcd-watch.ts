@@ -1,7 +1,7 @@
 import { Event_EventType, WatchCreateRequest } from "@multipooler/proto/etcd";
 import type { Event, WatchRequest } from "@multipooler/proto/etcd";
-import { Backoff } from "../backoff.ts";
-import type { Clock } from "../clock.ts";
+import { Backoff, sleep } from "@multipooler/timing";
+import type { Clock } from "@multipooler/timing";
 import { TopoError, TopoErrorCode, isPermanent } from "../error.ts";
 import type { KeyValue, Version } from "../key-value.ts";
 import type { WatchFeed } from "../watch-feed.ts";
@@ -37,9 +37,8 @@ export class EtcdWatch {
   #next: Version | undefined;
 
   constructor(options: EtcdWatchOptions) {
-    const { clock, random } = options;
     this.#options = options;
-    this.#backoff = new Backoff({ minMs: 50, maxMs: 2000, clock, random });
+    this.#backoff = new Backoff({ minMs: 50, maxMs: 2000, random: options.random });
   }
 
   /**
@@ -48,7 +47,7 @@ export class EtcdWatch {
    * server has forgotten that one, or has not reached it, with a new snapshot.
    */
   async follow(): Promise<void> {
-    const { prefix, feed, signal } = this.#options;
+    const { prefix, feed, clock, signal } = this.#options;
     while (!signal.aborted) {
       try {
         const from = this.#next ?? (await this.#tellSnapshot());
@@ -63,7 +62,7 @@ export class EtcdWatch {
           return;
         }
         feed.interrupt(failure);
-        await this.#backoff.wait(signal);
+        await sleep(clock, this.#backoff.nextMs(), signal);
       }
     }
   }

@@ -1,4 +1,4 @@
-import type { Clock } from "../clock.ts";
+import type { Clock } from "@multipooler/timing";
 import { TopoError, TopoErrorCode } from "../error.ts";
 import { ExpiryTimer } from "../expiry-timer.ts";
 import { compareKeys } from "../keys.ts";

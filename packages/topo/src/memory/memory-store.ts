@@ -1,4 +1,4 @@
-import type { Clock } from "../clock.ts";
+import type { Clock } from "@multipooler/timing";
 import { TopoError, TopoErrorCode, interruption, storeClosed } from "../error.ts";
 import type {
   Abortable,

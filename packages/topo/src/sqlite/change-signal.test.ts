@@ -2,8 +2,8 @@ import { watch } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { ManualClock } from "@multipooler/timing/testing";
 import { expect, test } from "vitest";
-import { ManualClock } from "../testing/manual-clock.ts";
 import { ChangeSignal } from "./change-signal.ts";
 
 test("a write to the log of the database is a sign at once, other files are none", async () => {
@@ -31,7 +31,7 @@ test("a write to the log of the database is a sign at once, other files are none
     await seen.after(() => writeFile(`${path}-wal`, "another commit"));
     await clock.advance(10_000);
     expect(signs).toBe(before);
-    expect(clock.sleeping).toBe(0);
+    expect(clock.pending).toBe(0);
   } finally {
     seen.stop();
     signal.stop();
@@ -40,7 +40,7 @@ test("a write to the log of the database is a sign at once, other files are none
 });
 
 test("where the system gives no sign, the file is looked at every two seconds", async () => {
-  const clock = new ManualClock();
+  const clock = new ManualClock({ startsAt: 0 });
   const signs: number[] = [];
   const signal = new ChangeSignal({
     path: "/nonexistent/topology.db",
@@ -52,7 +52,7 @@ test("where the system gives no sign, the file is looked at every two seconds", 
   signal.stop();
   await clock.advance(6000);
   expect(signs).toEqual([2000, 4000, 6000]);
-  expect(clock.sleeping).toBe(0);
+  expect(clock.pending).toBe(0);
 });
 
 /** Sees the changes of a directory. */

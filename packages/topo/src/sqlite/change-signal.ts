@@ -1,7 +1,8 @@
 import { watch } from "node:fs";
 import type { FSWatcher } from "node:fs";
 import { basename, dirname } from "node:path";
-import type { Clock } from "../clock.ts";
+import { sleep } from "@multipooler/timing";
+import type { Clock } from "@multipooler/timing";
 
 /**
  * How often the file is looked at without a sign of a change, in milliseconds: some file systems,
@@ -70,7 +71,7 @@ export class ChangeSignal {
     const { clock, onSign } = this.#options;
     const { signal } = this.#stopped;
     for (;;) {
-      await clock.sleep(safetyPollMs, signal);
+      await sleep(clock, safetyPollMs, signal);
       if (signal.aborted) {
         return;
       }

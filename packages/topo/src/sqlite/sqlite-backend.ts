@@ -1,5 +1,5 @@
-import { systemClock } from "../clock.ts";
-import type { Clock } from "../clock.ts";
+import { systemClock } from "@multipooler/timing";
+import type { Clock } from "@multipooler/timing";
 import { TopoError, TopoErrorCode } from "../error.ts";
 import type { Backend, KeyValueStore } from "../key-value.ts";
 import { SqliteStore } from "./sqlite-store.ts";

@@ -1,9 +1,9 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { ManualClock } from "@multipooler/timing/testing";
 import { expect, test } from "vitest";
 import { TopoError, TopoErrorCode } from "../error.ts";
-import { ManualClock } from "../testing/manual-clock.ts";
 import type { KeyTable } from "./key-table.ts";
 import { SqliteStore } from "./sqlite-store.ts";
 import { TopologyFile } from "./topology-file.ts";
@@ -40,6 +40,6 @@ test("a lease that expires while the disk is full ends once there is room", asyn
   expect(await gone).toMatchObject({ value: { type: "delete", key: "/key" } });
   await reader.return?.();
   await store.close();
-  expect(clock.sleeping).toBe(0);
+  expect(clock.pending).toBe(0);
   await rm(directory, { recursive: true });
 });

@@ -1,4 +1,4 @@
-import type { Clock } from "../clock.ts";
+import type { Clock } from "@multipooler/timing";
 import { isPermanent, isTopoError, storeClosed } from "../error.ts";
 import { ExpiryTimer } from "../expiry-timer.ts";
 import type { Version } from "../key-value.ts";

@@ -1,9 +1,8 @@
 import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { Backoff } from "../backoff.ts";
-import type { Clock } from "../clock.ts";
-import { withDeadline } from "../deadline.ts";
+import { Backoff, Deadline, sleep } from "@multipooler/timing";
+import type { Clock } from "@multipooler/timing";
 import { interruption, storeClosed } from "../error.ts";
 import { KeyTable } from "./key-table.ts";
 import { prepareSchema } from "./schema.ts";
@@ -97,26 +96,27 @@ export class TopologyFile {
   ): Promise<T> {
     const { path } = this;
     const clock = this.#clock;
-    const backoff = new Backoff({ minMs: 1, maxMs: 20, clock, random: this.#random });
-    return withDeadline({ ms: busyTimeoutMs, clock, signal }, async (bounded) => {
-      for (;;) {
+    const backoff = new Backoff({ minMs: 1, maxMs: 20, random: this.#random });
+    const what = "waiting for other processes";
+    using deadline = new Deadline({ clock, ms: busyTimeoutMs, what, signal });
+    const bounded = deadline.signal;
+    for (;;) {
+      if (bounded.aborted) {
+        throw interruption(key, bounded);
+      }
+      try {
+        const opened = await this.#open();
         if (bounded.aborted) {
           throw interruption(key, bounded);
         }
-        try {
-          const opened = await this.#open();
-          if (bounded.aborted) {
-            throw interruption(key, bounded);
-          }
-          return transact(opened, begin[kind], work);
-        } catch (error) {
-          if (!isBusy(error)) {
-            throw fileError(path, error);
-          }
+        return transact(opened, begin[kind], work);
+      } catch (error) {
+        if (!isBusy(error)) {
+          throw fileError(path, error);
         }
-        await backoff.wait(bounded);
       }
-    });
+      await sleep(clock, backoff.nextMs(), bounded);
+    }
   }
 
   async #open(): Promise<Opened> {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { ManualClock } from "../test/manual-clock.ts";
+import { ManualClock } from "./testing/manual-clock.ts";
 import { PeriodicTask } from "./periodic-task.ts";
 
 class Fixture implements AsyncDisposable {
@@ -70,7 +70,7 @@ test("close ends what runs and every wait, and there is no way back", async () =
   fixture.hold = new Promise(() => undefined);
   fixture.task.open();
   await Promise.all([fixture.task.close(), fixture.task.close()]);
-  expect(fixture.clock.waiting).toBe(0);
+  expect(fixture.clock.pending).toBe(0);
   fixture.task.open();
   fixture.task.poke();
   await fixture.clock.advance(1_000);

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import type { Clock } from "./clock.ts";
+import { sleep } from "./sleep.ts";
 
-/** What a {@link PeriodicTask} is made of. */
 export interface PeriodicTaskOptions {
   readonly clock: Clock;
   /**
@@ -59,7 +59,7 @@ export class PeriodicTask {
 
   async #rest(delayMs: number | undefined, pause: AbortSignal): Promise<void> {
     if (delayMs !== undefined) {
-      await this.#clock.sleep(delayMs, pause);
+      await sleep(this.#clock, delayMs, pause);
     } else if (!pause.aborted) {
       await once(pause, "abort");
     }

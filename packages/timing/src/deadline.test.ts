@@ -1,7 +1,8 @@
 import { getEventListeners } from "node:events";
 import { expect, test } from "vitest";
-import { ManualClock } from "../test/manual-clock.ts";
-import { Deadline, isTimeout, untilAborted } from "./deadline.ts";
+import { Deadline, isTimeout } from "./deadline.ts";
+import { ManualClock } from "./testing/manual-clock.ts";
+import { untilAborted } from "./until-aborted.ts";
 
 test("a deadline aborts with a TimeoutError that says what took too long", async () => {
   const clock = new ManualClock();
@@ -14,9 +15,10 @@ test("a deadline aborts with a TimeoutError that says what took too long", async
 });
 
 test("a deadline follows another signal, with its reason", () => {
+  const clock = new ManualClock();
   const parent = new AbortController();
   using deadline = new Deadline({
-    clock: new ManualClock(),
+    clock,
     ms: 100,
     what: "it",
     signal: parent.signal,
@@ -24,6 +26,7 @@ test("a deadline follows another signal, with its reason", () => {
   const reason = new Error("enough");
   parent.abort(reason);
   expect(deadline.signal.reason).toBe(reason);
+  expect(clock.pending).toBe(0);
 });
 
 test("a deadline after an abort is over from the start, and waits for nothing", () => {
@@ -35,7 +38,7 @@ test("a deadline after an abort is over from the start, and waits for nothing", 
     signal: AbortSignal.abort("before"),
   });
   expect(deadline.signal.reason).toBe("before");
-  expect(clock.waiting).toBe(0);
+  expect(clock.pending).toBe(0);
 });
 
 test("a disposed deadline leaves no timer, no listener, and never aborts", async () => {
@@ -43,39 +46,43 @@ test("a disposed deadline leaves no timer, no listener, and never aborts", async
   const parent = new AbortController();
   const deadline = new Deadline({ clock, ms: 100, what: "it", signal: parent.signal });
   deadline[Symbol.dispose]();
-  expect(clock.waiting).toBe(0);
+  expect(clock.pending).toBe(0);
   expect(getEventListeners(parent.signal, "abort")).toEqual([]);
   await clock.advance(200);
   parent.abort();
   expect(deadline.signal.aborted).toBe(false);
 });
 
-test("what is awaited until an abort settles as it does, and leaves no listener", async () => {
-  const { signal } = new AbortController();
-  expect(await untilAborted(Promise.resolve(1), signal)).toBe(1);
-  await expect(untilAborted(Promise.reject(new Error("no")), signal)).rejects.toThrow("no");
-  expect(getEventListeners(signal, "abort")).toEqual([]);
+test("work that is done in time is not disturbed, and leaves no timer", async () => {
+  const clock = new ManualClock();
+  let signal: AbortSignal;
+  {
+    using deadline = new Deadline({ clock, ms: 100, what: "it" });
+    ({ signal } = deadline);
+  }
+  await clock.advance(1000);
+  expect(clock.pending).toBe(0);
+  expect(signal.aborted).toBe(false);
 });
 
-test("an abort wins at once, and what arrives later is given back", async () => {
-  const abort = new AbortController();
-  const late = Promise.withResolvers<string>();
-  const returned: string[] = [];
-  const waiting = untilAborted(late.promise, abort.signal, (value) => returned.push(value));
-  const reason = new Error("enough");
-  abort.abort(reason);
-  await expect(waiting).rejects.toBe(reason);
-  late.resolve("connection");
-  await late.promise;
-  expect(returned).toEqual(["connection"]);
-  expect(getEventListeners(abort.signal, "abort")).toEqual([]);
+test("the deadline aborts the work with a timeout", async () => {
+  const clock = new ManualClock();
+  using deadline = new Deadline({ clock, ms: 100, what: "it" });
+  const work = untilAborted(new Promise(() => undefined), deadline.signal);
+  const failed = expect(work).rejects.toMatchObject({ name: "TimeoutError" });
+  await clock.advance(99);
+  expect(clock.pending).toBe(1);
+  await clock.advance(1);
+  await failed;
 });
 
-test("with a signal that aborted before, nothing is awaited", async () => {
-  const late = Promise.withResolvers<string>();
-  await expect(untilAborted(late.promise, AbortSignal.abort(new Error("before")))).rejects.toThrow(
-    "before",
-  );
-  // A late failure is nobody's: it must not surface as an unhandled rejection.
-  late.reject(new Error("late"));
+test.each([new Error("no"), new DOMException("no", "AbortError"), "TimeoutError", undefined])(
+  "%s is no timeout",
+  (error) => {
+    expect(isTimeout(error)).toBe(false);
+  },
+);
+
+test("what AbortSignal.timeout aborts with is a timeout", () => {
+  expect(isTimeout(new DOMException("late", "TimeoutError"))).toBe(true);
 });

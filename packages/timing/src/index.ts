@@ -1,0 +1,11 @@
+export { Backoff } from "./backoff.ts";
+export type { BackoffOptions } from "./backoff.ts";
+export type { Clock, Timer } from "./clock.ts";
+export { Deadline, isTimeout } from "./deadline.ts";
+export type { DeadlineOptions } from "./deadline.ts";
+export { onAbort } from "./on-abort.ts";
+export { PeriodicTask } from "./periodic-task.ts";
+export type { PeriodicTaskOptions } from "./periodic-task.ts";
+export { sleep } from "./sleep.ts";
+export { systemClock } from "./system-clock.ts";
+export { untilAborted } from "./until-aborted.ts";
