@@ -7,7 +7,8 @@ import type {
   TopoStore,
 } from "@multipooler/topo";
 import { MemoryTopology } from "@multipooler/topo/memory";
-import type { DatabaseConfig } from "../src/database/database-config.ts";
+import type { DatabaseConfig } from "../src/postgres/database-config.ts";
+import { postgresDatabase } from "../src/postgres/postgres-database.ts";
 import { MultiPoolerManager } from "../src/manager.ts";
 import type { ManagerOptions } from "../src/manager-options.ts";
 import type { ManagerStatus } from "../src/manager-status.ts";
@@ -22,7 +23,7 @@ const POOLER_ID = { component: ID_ComponentType.MULTIPOOLER, cell: CELL, name: N
 
 /** What a test may choose; the rest is made for it. */
 export interface FixtureOptions {
-  readonly database: Partial<DatabaseConfig>;
+  readonly database?: Partial<DatabaseConfig>;
   readonly initialType?: PoolerType;
   readonly poolerDir?: string;
   readonly shard?: string;
@@ -58,13 +59,13 @@ export class ManagerFixture implements AsyncDisposable {
         ports: () => ({ grpc: 1234 }),
         poolerDir,
       },
-      database: {
+      database: postgresDatabase({
         address: { type: "tcp", host: "127.0.0.1", port: 1 },
         database: "postgres",
         user: "postgres",
         password: () => undefined,
         ...database,
-      },
+      }),
       logger: this.logger,
       healthIntervalMs: 50,
       ...manager,
