@@ -1,6 +1,6 @@
 import { ControllerService, PoolerRole, ServingStatus } from "@multipooler/controller-api";
 import { admits } from "../src/serving/serving-target.ts";
-import { PoolerErrorCode } from "@multipooler/query-service";
+import { PoolerErrorCode, encodeCommandTag, encodeRow } from "@multipooler/query-service";
 import type {
   DatabaseHandle,
   PoolerController,
@@ -22,7 +22,7 @@ class FakeError extends Error {
   }
 }
 
-/** A controller that keeps the contract, serves nothing and remembers what it was told. */
+/** A controller in memory that keeps the contract and remembers what it was told. */
 export class FakeController implements PoolerController {
   /** What the manager called, in order; a target that is only given another reason is not repeated. */
   readonly calls: string[] = [];
@@ -93,8 +93,25 @@ export class FakeController implements PoolerController {
     }
   }
 
+  /** Answers each query with its own text, as one row of one column. */
   getExecutor(): QueryService {
-    throw new FakeError(PoolerErrorCode.NotOpen, "a fake serves nothing");
+    if (!this.#open) {
+      throw new FakeError(PoolerErrorCode.NotOpen, "getExecutor");
+    }
+    return {
+      streamExecute: async ({ statement }, sink) => {
+        if (!this.isServing()) {
+          throw new FakeError(PoolerErrorCode.NotServing, this.#current.reason);
+        }
+        const bytes = encodeRow([Buffer.from(statement.sql)]);
+        await sink.write({ type: "rows", bytes, rowCount: 1, inProgress: false });
+        await sink.write({ type: "complete", bytes: encodeCommandTag("SELECT 1") });
+        return { reservation: undefined };
+      },
+      openSession: async () => {
+        throw new FakeError(PoolerErrorCode.Unimplemented, "openSession");
+      },
+    };
   }
 
   register(registrar: ServiceRegistrar): void {

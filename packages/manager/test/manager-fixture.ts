@@ -23,6 +23,7 @@ const POOLER_ID = { component: ID_ComponentType.MULTIPOOLER, cell: CELL, name: N
 
 /** What a test may choose; the rest is made for it. */
 export interface FixtureOptions {
+  /** Of the PostgreSQL to use; `manager.database` may name something else altogether. */
   readonly database?: Partial<DatabaseConfig>;
   readonly initialType?: PoolerType;
   readonly poolerDir?: string;

@@ -20,7 +20,8 @@ export class FrameFault extends Error {
   }
 }
 
-const HEADER_BYTES = 5;
+/** A type byte and a length. */
+export const HEADER_BYTES = 5;
 /** Start-up messages, errors and notices: more is not worth memory on this path. */
 const MAX_MESSAGE_BYTES = 1_048_576;
 /** One row of an administrative statement. */
