@@ -25,6 +25,7 @@ const POOLER_ID = { component: ID_ComponentType.MULTIPOOLER, cell: CELL, name: N
 export interface FixtureOptions {
   /** Of the PostgreSQL to use; `manager.database` may name something else altogether. */
   readonly database?: Partial<DatabaseConfig>;
+  readonly controller?: FakeController;
   readonly initialType?: PoolerType;
   readonly poolerDir?: string;
   readonly shard?: string;
@@ -35,13 +36,15 @@ export interface FixtureOptions {
 /** A manager with fakes around it. Disposing closes it. */
 export class ManagerFixture implements AsyncDisposable {
   readonly manager: MultiPoolerManager;
-  readonly controller: FakeController = new FakeController();
+  readonly controller: FakeController;
   readonly transport: FakeTransport = new FakeTransport();
   readonly logger: RecordingLogger = new RecordingLogger();
   readonly servers: MemoryTopology;
   readonly topology: TopoStore;
 
-  constructor({ database, initialType, poolerDir, shard, servers, manager }: FixtureOptions) {
+  constructor(options: FixtureOptions) {
+    const { database, controller, initialType, poolerDir, shard, servers, manager } = options;
+    this.controller = controller ?? new FakeController();
     this.servers = servers ?? new MemoryTopology();
     this.topology = new Topology({
       backend: this.servers,
