@@ -28,6 +28,7 @@ export interface FixtureOptions {
   readonly controller?: FakeController;
   readonly initialType?: PoolerType;
   readonly poolerDir?: string;
+  readonly name?: string;
   readonly shard?: string;
   readonly servers?: MemoryTopology;
   readonly manager?: Partial<ManagerOptions>;
@@ -56,7 +57,7 @@ export class ManagerFixture implements AsyncDisposable {
       topology: this.topology,
       topologyName: "memory",
       pooler: {
-        identity: { cell: CELL, name: NAME },
+        identity: { cell: CELL, name: options.name ?? NAME },
         shard: { database: "postgres", tableGroup: "default", shard: shard ?? "0-inf" },
         initialType: initialType ?? PoolerType.Primary,
         hostname: "localhost",

@@ -1,9 +1,12 @@
 import { startPostgres } from "@multipooler/embedded-postgres";
 import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import { PoolerType as RecordType } from "@multipooler/topo";
+import { PoolerErrorCode } from "@multipooler/query-service";
+import { ManualClock } from "@multipooler/timing/testing";
 import { expect, test } from "vitest";
 import type { ManagerStatus } from "../src/manager-status.ts";
 import { ManagerFixture } from "./manager-fixture.ts";
+import { listenAsPeer, passOn } from "./peer.ts";
 import { PATIENCE } from "./patience.ts";
 import { PoolController } from "./pool-controller.ts";
 import { configFor, managerConnections } from "./server.ts";
@@ -39,45 +42,32 @@ test("after a smart shutdown an idle pooler lets go, PostgreSQL exits, and is se
   await fixture.untilReady();
 });
 
-test("a suspicion of the controller makes the manager look at once", async () => {
+test("a suspicion of the controller makes the manager dial at once", async () => {
   await using postgres = await startPostgres();
+  await using peer = await listenAsPeer(passOn(postgres.port));
+  // Nothing is due before the clock is moved.
+  const clock = new ManualClock();
   await using fixture = new ManagerFixture({
-    database: configFor(postgres),
-    manager: { healthIntervalMs: 3_600_000 },
+    database: {
+      ...configFor(postgres),
+      address: { type: "tcp", host: "127.0.0.1", port: peer.port },
+    },
+    manager: { clock },
   });
   await fixture.open();
   await fixture.untilReady();
-  // The watch has dialled by now, and dials again in three seconds.
-  await expect
-    .poll(
-      () =>
-        postgres.sql(
-          "SELECT 1 FROM pg_stat_activity WHERE application_name LIKE 'multipooler % check'",
-        ),
-      PATIENCE,
-    )
-    .toEqual([]);
-  const { database } = fixture.controller;
-  sendSigterm(postgres);
-  const suspicion = setInterval(() => {
-    database?.suspect(Object.assign(new Error("refused"), SUSPICION));
-  }, 100);
-  const asked = performance.now();
-  try {
-    await fixture.until(({ ready }) => !ready);
-  } finally {
-    clearInterval(suspicion);
-  }
-  expect(performance.now() - asked).toBeLessThan(2_500);
-  expect(await postgres.ended).toEqual({ code: 0, signal: null });
+  await clock.advance(300);
+  const before = peer.accepted();
+  fixture.controller.database?.suspect(
+    Object.assign(new Error("a dial was refused"), {
+      name: "PoolerError" as const,
+      code: PoolerErrorCode.PreExecutionUnavailable,
+      diagnostic: undefined,
+      reservation: undefined,
+    }),
+  );
+  await expect.poll(() => peer.accepted(), PATIENCE).toBeGreaterThan(before);
 });
-
-const SUSPICION = {
-  name: "PoolerError",
-  code: "PRE_EXECUTION_UNAVAILABLE",
-  diagnostic: undefined,
-  reservation: undefined,
-} as const;
 
 test("a drained pooler stands in nobody's way: rename, copy, drop and smart shutdown work", async () => {
   await using postgres = await startPostgres();

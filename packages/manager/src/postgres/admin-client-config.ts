@@ -15,12 +15,9 @@ const PURPOSE_BYTES = 21;
 
 /** How the `application_name` of each connection begins: `multipooler <cell>_<name>`. */
 export function applicationNamePrefix(poolerName: string): string {
-  const name = Buffer.from(`multipooler ${poolerName}`);
-  // A character that is cut in two decodes to one that is not in the name.
-  return name
-    .subarray(0, MAX_NAME_BYTES - PURPOSE_BYTES)
-    .toString()
-    .replace(/\uFFFD+$/, "");
+  // PostgreSQL writes other characters as several.
+  const name = `multipooler ${poolerName}`.replace(/[^\x20-\x7e]/gu, "?");
+  return name.slice(0, MAX_NAME_BYTES - PURPOSE_BYTES);
 }
 
 /**
