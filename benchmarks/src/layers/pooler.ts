@@ -2,14 +2,16 @@ import type { ConnectionShare, DatabaseHandle } from "@multipooler/controller-ap
 import { MultiPooler } from "@multipooler/poolerserver";
 import type { PostgresPlace } from "./subject.ts";
 
-const SILENT = { debug() {}, info() {}, warn: console.warn, error: console.error };
+export const BENCH_LOGGER = { debug() {}, info() {}, warn: console.warn, error: console.error };
+
+export const BENCH_SHARD = { tableGroup: "default", shard: "0-inf" };
 
 /** A controller on the bench's PostgreSQL, serving, without a manager around it. */
 export async function openPooler(place: PostgresPlace, callers: number): Promise<MultiPooler> {
   const pooler = new MultiPooler({
-    shard: { tableGroup: "default", shard: "0-inf" },
+    shard: BENCH_SHARD,
     capacity: callers,
-    logger: SILENT,
+    logger: BENCH_LOGGER,
   });
   pooler.initDBConfig(handleOf(place, callers));
   await pooler.open();
