@@ -13,7 +13,11 @@ export async function openGrpcPooler(
   { host, port, user }: PostgresPlace,
   callers: number,
 ): Promise<{ address: string; close: () => Promise<void> }> {
-  const topology = new Topology({ backend: new MemoryTopology() });
+  const topology = new Topology({
+    backend: new MemoryTopology(),
+    serverAddresses: ["memory"],
+    root: "/multipooler",
+  });
   const manager = new MultiPoolerManager({
     controller: new MultiPooler({ shard: BENCH_SHARD, capacity: callers, logger: BENCH_LOGGER }),
     topology,

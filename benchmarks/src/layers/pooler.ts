@@ -1,8 +1,15 @@
 import type { ConnectionShare, DatabaseHandle } from "@multipooler/controller-api";
 import { MultiPooler } from "@multipooler/poolerserver";
+import type { Logger } from "@multipooler/poolerserver";
 import type { PostgresPlace } from "./subject.ts";
 
-export const BENCH_LOGGER = { debug() {}, info() {}, warn: console.warn, error: console.error };
+const ignore = (): void => undefined;
+export const BENCH_LOGGER: Logger = {
+  debug: ignore,
+  info: ignore,
+  warn: console.warn,
+  error: console.error,
+};
 
 export const BENCH_SHARD = { tableGroup: "default", shard: "0-inf" };
 
