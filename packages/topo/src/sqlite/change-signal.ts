@@ -21,7 +21,8 @@ export interface ChangeSignalOptions {
 
 /**
  * Tells when another process may have changed a database: each commit writes its write-ahead log,
- * which the operating system tells those who watch its directory.
+ * which the operating system tells those who watch its directory. The file itself is checkpointed
+ * now and then, or replaced.
  */
 export class ChangeSignal {
   readonly #stopped = new AbortController();
@@ -46,10 +47,11 @@ export class ChangeSignal {
       return false;
     }
     const { path, onSign } = this.#options;
-    const log = `${basename(path)}-wal`;
+    const file = basename(path);
+    const log = `${file}-wal`;
     try {
       this.#watcher = watch(dirname(path), (_event, name) => {
-        if (name === null || name === log) {
+        if (name === null || name === log || name === file) {
           onSign();
         }
       });
