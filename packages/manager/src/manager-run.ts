@@ -224,9 +224,14 @@ export class ManagerRun {
 
   /** Derives the target from what is known now. */
   #decide(): void {
-    if (this.#deciding && this.#serving !== undefined) {
+    if (this.#serving !== undefined && !this.stopping) {
       const { registration, reconciler } = this.#serving;
-      reconciler.want(deriveTarget({ database: this.health, type: registration.type() }));
+      const refusal = registration.refusal();
+      if (refusal !== undefined) {
+        reconciler.want(notServing(refusal));
+      } else if (this.#deciding) {
+        reconciler.want(deriveTarget({ database: this.health, type: registration.type() }));
+      }
     }
     this.#progressed();
   }

@@ -40,6 +40,7 @@ export function isPermanent(error: ManagerError): boolean {
     case ManagerErrorCode.ListenFailed:
     case ManagerErrorCode.RecordFileInvalid:
     case ManagerErrorCode.RegistrationRefused:
+    case ManagerErrorCode.NameInUse:
     case ManagerErrorCode.DatabaseUnavailable:
     case ManagerErrorCode.DatabaseTimeout:
     case ManagerErrorCode.DatabaseError:
