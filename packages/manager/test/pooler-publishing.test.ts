@@ -171,6 +171,20 @@ test("what no watch has told of the record is found out within 30 s", async () =
   expect((await made.record()).type).toBe(RecordType.PRIMARY);
 });
 
+test("a record that is gone without a word of the watch, and cannot be written, is not registered", async () => {
+  const made = await world();
+  made.isDeaf = true;
+  const publisher = open(made);
+  await registered(publisher);
+  await made.poolers.delete(identity.id);
+  made.network = "is silent";
+  await made.clock.advance(31_000);
+  expect(publisher.status()).toMatchObject({ registered: false, upToDate: false });
+  made.network = "works";
+  await made.clock.advance(60_000);
+  expect(publisher.status()).toMatchObject({ registered: true, upToDate: true });
+});
+
 test("a record that somebody else writes over is put right within 30 s, and not at once", async () => {
   const made = await world();
   const publisher = open(made);

@@ -78,6 +78,7 @@ export class PoolerPublisher {
       pooler,
       firstType: rememberedType ?? pooler.initialType,
       authorize: (signal) => this.#claim.hold(signal),
+      onGone: () => this.#report.deleted(),
       clock,
       random,
     });

@@ -64,7 +64,9 @@ export class PublisherReport {
 
   /** The record is gone: somebody deleted it, or the store lost it. */
   deleted(): void {
-    this.#log("warn", "the record of this pooler was deleted; it is written again in time");
+    if (this.board.get().registered) {
+      this.#log("warn", "the record of this pooler is gone; it is written again");
+    }
     this.board.set({ registered: false, upToDate: false });
   }
 

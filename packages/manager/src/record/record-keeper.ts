@@ -20,6 +20,8 @@ export interface RecordKeeperOptions {
    * that passes here never replaces that holder's.
    */
   readonly authorize: (signal: AbortSignal) => Promise<void>;
+  /** Called when a record that was known turns out to be gone, before it is created again. */
+  readonly onGone: () => void;
   readonly clock: Clock;
   readonly random: () => number;
 }
@@ -155,6 +157,9 @@ export class RecordKeeper {
         throw error;
       }
       this.#known = undefined;
+      if (wasKnown && error.code === TopoErrorCode.NoNode) {
+        this.#options.onGone();
+      }
       return wasKnown || error.code === TopoErrorCode.BadVersion ? "conflict" : "absent";
     }
   }
