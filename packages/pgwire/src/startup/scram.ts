@@ -1,15 +1,17 @@
 import { createHash, createHmac, pbkdf2, timingSafeEqual } from "node:crypto";
 import { promisify } from "node:util";
-import { PgwireError, PgwireErrorCode } from "./error.ts";
+import type { ScramKeys } from "@multipooler/query-service";
+import { PgwireError, PgwireErrorCode } from "../error.ts";
 import { saslPrep } from "./saslprep.ts";
 
 export const SCRAM_SHA_256 = "SCRAM-SHA-256";
 
 /**
- * The most work that a server may ask for: some seconds of one core. PostgreSQL's default is 4096.
- * There is no lower bound but 1, because `scram_iterations` has none either.
+ * The most work that a server may ask for: about half a second of one core for each dial.
+ * PostgreSQL's default is 4096. There is no lower bound but 1, because `scram_iterations` has none
+ * either.
  */
-const MAX_ITERATIONS = 10_000_000;
+const MAX_ITERATIONS = 1_000_000;
 
 const KEY_BYTES = 32;
 
@@ -21,9 +23,14 @@ const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$
 
 const deriveKey = promisify(pbkdf2);
 
+/** What the client knows: the password, or the keys that were derived from it elsewhere. */
+export type ScramSecret =
+  | { readonly type: "password"; readonly password: string }
+  | { readonly type: "scramKeys"; readonly keys: ScramKeys };
+
 /** The client's side of one SCRAM-SHA-256 exchange without channel binding (RFC 5802, RFC 7677). */
 export class ScramClient {
-  readonly #password: string;
+  readonly #secret: ScramSecret;
   readonly #nonce: string;
   readonly #firstBare: string;
   #serverSignature: Buffer | undefined;
@@ -31,10 +38,10 @@ export class ScramClient {
   /** `nonce` is printable ASCII without a comma, from a secure source. */
   constructor(options: {
     readonly user: string;
-    readonly password: string;
+    readonly secret: ScramSecret;
     readonly nonce: string;
   }) {
-    this.#password = options.password;
+    this.#secret = options.secret;
     this.#nonce = options.nonce;
     const user = options.user.replaceAll("=", "=3D").replaceAll(",", "=2C");
     this.#firstBare = `n=${user},r=${options.nonce}`;
@@ -49,12 +56,10 @@ export class ScramClient {
     const { nonce, salt, iterations } = parseServerFirst(serverFirst, this.#nonce);
     const withoutProof = `c=${CHANNEL_BINDING},r=${nonce}`;
     const authMessage = `${this.#firstBare},${serverFirst},${withoutProof}`;
-    const password = saslPrep(this.#password);
-    const saltedPassword = await deriveKey(password, salt, iterations, KEY_BYTES, "sha256");
-    const clientKey = hmac(saltedPassword, "Client Key");
+    const { clientKey, serverKey } = await this.#keys(salt, iterations);
     const storedKey = createHash("sha256").update(clientKey).digest();
     const proof = xor(clientKey, hmac(storedKey, authMessage));
-    this.#serverSignature = hmac(hmac(saltedPassword, "Server Key"), authMessage);
+    this.#serverSignature = hmac(serverKey, authMessage);
     return Buffer.from(`${withoutProof},p=${proof.toString("base64")}`);
   }
 
@@ -72,6 +77,26 @@ export class ScramClient {
       !timingSafeEqual(signature, expected)
     ) {
       throw failed("the server does not know the password: its SCRAM signature is wrong");
+    }
+  }
+
+  async #keys(salt: Buffer, iterations: number): Promise<ScramKeys> {
+    switch (this.#secret.type) {
+      case "scramKeys": {
+        const { clientKey, serverKey } = this.#secret.keys;
+        if (clientKey.length !== KEY_BYTES || serverKey.length !== KEY_BYTES) {
+          throw new PgwireError(
+            PgwireErrorCode.InvalidArgument,
+            `SCRAM keys of ${clientKey.length} and ${serverKey.length} bytes; they have ${KEY_BYTES}`,
+          );
+        }
+        return { clientKey, serverKey };
+      }
+      case "password": {
+        const password = saslPrep(this.#secret.password);
+        const salted = await deriveKey(password, salt, iterations, KEY_BYTES, "sha256");
+        return { clientKey: hmac(salted, "Client Key"), serverKey: hmac(salted, "Server Key") };
+      }
     }
   }
 }
@@ -113,11 +138,11 @@ function decodeBase64(text: string): Buffer {
   return Buffer.from(text, "base64");
 }
 
-function hmac(key: Buffer, text: string): Buffer {
+function hmac(key: Uint8Array, text: string): Buffer {
   return createHmac("sha256", key).update(text).digest();
 }
 
-function xor(left: Buffer, right: Buffer): Buffer {
+function xor(left: Uint8Array, right: Uint8Array): Buffer {
   return Buffer.from(left.map((byte, index) => byte ^ (right[index] ?? 0)));
 }
 

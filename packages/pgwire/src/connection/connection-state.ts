@@ -1,4 +1,4 @@
-import { PgwireError, PgwireErrorCode } from "./error.ts";
+import { PgwireError, PgwireErrorCode } from "../error.ts";
 
 /**
  * | state   | requests                                   | socket       |

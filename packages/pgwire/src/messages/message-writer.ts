@@ -33,6 +33,10 @@ export function encodeSaslResponse(response: Buffer): Buffer {
   return encodeMessage("p", [response]);
 }
 
+export function encodeSync(): Buffer {
+  return encodeMessage("S", []);
+}
+
 export function encodeTerminate(): Buffer {
   return encodeMessage("X", []);
 }

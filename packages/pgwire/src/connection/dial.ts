@@ -1,8 +1,8 @@
 import { connect } from "node:net";
 import type { Socket } from "node:net";
-import { onAbort } from "@multipooler/timing";
-import type { ServerAddress } from "./address.ts";
-import { abortedError, PgwireError, PgwireErrorCode } from "./error.ts";
+import { onAbort } from "../abort.ts";
+import type { ServerAddress } from "./connect-options.ts";
+import { abortedError, PgwireError, PgwireErrorCode } from "../error.ts";
 
 /** How long a silent TCP connection is believed in before the system probes it. */
 const KEEP_ALIVE_DELAY_MS = 15_000;

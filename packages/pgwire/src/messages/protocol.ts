@@ -15,6 +15,8 @@ export const HEADER_BYTES = 5;
 export const BackendMessage = {
   Authentication: 0x52, // R
   BackendKeyData: 0x4b, // K
+  BindComplete: 0x32, // 2
+  CloseComplete: 0x33, // 3
   CommandComplete: 0x43, // C
   CopyBothResponse: 0x57, // W
   CopyData: 0x64, // d
@@ -25,9 +27,13 @@ export const BackendMessage = {
   EmptyQueryResponse: 0x49, // I
   ErrorResponse: 0x45, // E
   NegotiateProtocolVersion: 0x76, // v
+  NoData: 0x6e, // n
   NoticeResponse: 0x4e, // N
   NotificationResponse: 0x41, // A
+  ParameterDescription: 0x74, // t
   ParameterStatus: 0x53, // S
+  ParseComplete: 0x31, // 1
+  PortalSuspended: 0x73, // s
   ReadyForQuery: 0x5a, // Z
   RowDescription: 0x54, // T
 } as const;

@@ -16,8 +16,13 @@ export function keptBytes(code: number, size: number): number {
   return isDiagnostic(code) ? Math.min(size, MAX_DIAGNOSTIC_BYTES) : size;
 }
 
-/** Completes the body of a diagnostic that was cut: ends its last field, and the list of fields. */
-export function endCutDiagnostic(body: Buffer): Buffer {
-  const endsBehindField = body.at(-1) === 0;
-  return Buffer.concat([body, Buffer.alloc(endsBehindField ? 1 : 2)]);
+/**
+ * The beginning of a diagnostic as a message of its own: ends its last field and the list of
+ * fields, and sets the length.
+ */
+export function endCutDiagnostic(beginning: Buffer): Buffer {
+  const endsBehindField = beginning.at(-1) === 0;
+  const message = Buffer.concat([beginning, Buffer.alloc(endsBehindField ? 1 : 2)]);
+  message.writeInt32BE(message.length - 1, 1);
+  return message;
 }

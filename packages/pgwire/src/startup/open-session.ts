@@ -1,16 +1,16 @@
-import { onAbort } from "@multipooler/timing";
-import type { CallOptions, ConnectOptions } from "./connect-options.ts";
-import { dial } from "./dial.ts";
-import { abortedError, PgwireError, PgwireErrorCode } from "./error.ts";
-import { FramedSocket } from "./framed-socket.ts";
+import { onAbort } from "../abort.ts";
+import type { CallOptions, ConnectOptions } from "../connection/connect-options.ts";
+import { dial } from "../connection/dial.ts";
+import { ServerSocket } from "../connection/server-socket.ts";
+import { abortedError, PgwireError, PgwireErrorCode, pgwireError } from "../error.ts";
+import { ByteInput } from "../messages/byte-input.ts";
+import { StartupStream } from "./startup-stream.ts";
 import { startSession } from "./startup.ts";
 import type { Session } from "./startup.ts";
 
-const DEFAULT_MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
-
 /** A session that is ready for queries, and the socket it lives on. */
 export interface OpenSession {
-  readonly socket: FramedSocket;
+  readonly socket: ServerSocket;
   readonly session: Session;
 }
 
@@ -19,24 +19,25 @@ export async function openSession(
   options: ConnectOptions,
   { signal }: CallOptions,
 ): Promise<OpenSession> {
-  const socket = new FramedSocket({
+  const socket = new ServerSocket({
     socket: await dial(options.address, { signal }),
-    maxMessageBytes: options.maxMessageBytes ?? DEFAULT_MAX_MESSAGE_BYTES,
+    input: new ByteInput(),
   });
+  const stream = new StartupStream({ socket });
   const abort = Promise.withResolvers<never>();
   const stopListening = onAbort(signal, (aborted) => {
     abort.reject(abortedError("starting a session", aborted));
   });
   try {
-    // A race, because deriving a key from a password can take long and cannot be interrupted.
-    const session = await Promise.race([startSession(socket, options), abort.promise]);
+    // A race: the credential may take long, and deriving a key from it cannot be interrupted.
+    const session = await Promise.race([startSession(stream, options), abort.promise]);
     return { socket, session };
   } catch (error) {
     socket.destroy(
       new PgwireError(PgwireErrorCode.ConnectionLost, "start-up failed", { cause: error }),
     );
     await socket.closed;
-    throw error;
+    throw pgwireError(error);
   } finally {
     stopListening();
   }
