@@ -2,8 +2,8 @@ import { abortError } from "../src/error.ts";
 import type { MultiPoolerError } from "../src/error.ts";
 import type { Backend } from "../src/pool/backend.ts";
 import type { Lease } from "../src/pool/lease.ts";
-import { SimpleQuery } from "../src/pool/request.ts";
-import type { RequestEnd } from "../src/pool/request.ts";
+import { SimpleQuery } from "@multipooler/pgwire";
+import type { RequestEnd } from "@multipooler/pgwire";
 import type { Scheduler } from "../src/pool/scheduler.ts";
 import type { Unit, UnitKind } from "../src/pool/unit.ts";
 
@@ -45,6 +45,6 @@ export function acquire(scheduler: Scheduler, options: AcquireOptions = {}): Pro
 /** Sends a query of which nobody reads the answer, and waits for its end. */
 export function send(backend: Backend, sql: string): Promise<RequestEnd> {
   const { promise, resolve } = Promise.withResolvers<RequestEnd>();
-  backend.send(new SimpleQuery(sql, { event: () => undefined, settle: resolve }));
+  backend.send(new SimpleQuery({ sql, receiver: { event: () => undefined, settle: resolve } }));
   return promise;
 }

@@ -1,7 +1,7 @@
 import { PgwireError, PgwireErrorCode } from "@multipooler/pgwire";
 import type { ResultEvent } from "@multipooler/query-service";
 import type { Backend, BackendEnd } from "../src/pool/backend.ts";
-import type { Request, TransactionStatus } from "../src/pool/request.ts";
+import type { Request, TransactionStatus } from "@multipooler/pgwire";
 
 /** A request that a test answers. */
 export interface FakeRequest {
@@ -26,7 +26,6 @@ export class FakeBackend implements Backend {
   readonly parameters: Map<string, string> = new Map();
   readonly cancels: PromiseWithResolvers<void>[] = [];
   bytesReceived = 0;
-  congested = false;
   /** Whether `close` ends the session at once, or the test does it with `finishClose`. */
   closesAtOnce = true;
   closeCalls = 0;
@@ -48,6 +47,10 @@ export class FakeBackend implements Backend {
 
   get inFlight(): number {
     return this.#inFlight.length;
+  }
+
+  get isAwaitingServer(): boolean {
+    return this.#inFlight.length > 0;
   }
 
   get idle(): boolean {
@@ -76,6 +79,10 @@ export class FakeBackend implements Backend {
       const onRequest = this.#onRequest;
       process.nextTick(() => onRequest(fake));
     }
+  }
+
+  withdraw(): boolean {
+    return false;
   }
 
   cancel(_: Request, { signal }: { readonly signal: AbortSignal }): Promise<void> {

@@ -139,6 +139,21 @@ export class BackendConnection {
     return this.inFlight === 0 && this.state === "open";
   }
 
+  /** Bytes that the server has sent since the session stands. */
+  get bytesReceived(): number {
+    return this.#socket.bytesReceived;
+  }
+
+  /** Whether the server owes an answer, and nothing on this side holds that up. */
+  get isAwaitingServer(): boolean {
+    return (
+      this.#queue.sentCount > 0 &&
+      this.#queue.unsentBytes === 0 &&
+      !this.#socket.congested &&
+      !this.#socket.isPaused
+    );
+  }
+
   /**
    * Sends a request. Requests run in the order of the calls, and each is sent without waiting for
    * the answers before it; what is sent in one turn of the event loop leaves in one write, at its

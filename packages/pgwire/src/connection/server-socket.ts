@@ -29,6 +29,7 @@ export class ServerSocket {
   readonly #closed = Promise.withResolvers<void>();
   #handler: SocketHandler | undefined;
   #isReading = false;
+  #bytesReceived = 0;
   /** No more bytes will come; why, if it was not the server's orderly end. */
   #inputEnd: { readonly cause?: Error | undefined } | undefined;
   /** Nothing more is handed over, and why. */
@@ -61,6 +62,10 @@ export class ServerSocket {
   /** Earlier writes still wait for the server to take them. */
   get congested(): boolean {
     return this.#socket.writableNeedDrain;
+  }
+
+  get bytesReceived(): number {
+    return this.#bytesReceived;
   }
 
   /** Nothing is read for now. */
@@ -117,6 +122,7 @@ export class ServerSocket {
   }
 
   #onData(chunk: Buffer): void {
+    this.#bytesReceived += chunk.length;
     this.input.push(chunk);
     if (!this.#read()) {
       this.#socket.pause();

@@ -1,201 +1,234 @@
-import { PoolerErrorCode } from "@multipooler/controller-api";
-import type { ResultSink } from "@multipooler/controller-api";
-import { PgwireError } from "@multipooler/pgwire";
+import type { EventReceiver, EventRequest, RequestEnd } from "@multipooler/pgwire";
+import type { Outcome, ResultEvent, ResultSink } from "@multipooler/query-service";
 import type { Clock } from "@multipooler/timing";
-import { MultiPoolerError, abortError, errorDiagnostic } from "./error.ts";
+import { Taint } from "../classification/taint.ts";
+import type { TaintSet } from "../classification/taint.ts";
+import { abortError } from "../error.ts";
+import type { MultiPoolerError } from "../error.ts";
+import type { Lease } from "../pool/lease.ts";
+import type { Scheduler } from "../pool/scheduler.ts";
+import type { Unit } from "../pool/unit.ts";
+import { isUnsent } from "../postgres-error.ts";
+import type { Holder } from "../serving/holders.ts";
+import { failureOf, interruptedFailure, isCut, receiverError } from "./call-error.ts";
 import { Interruption } from "./interruption.ts";
-import type { Lease } from "./lease.ts";
-import { isUnsent, queryError } from "./postgres-error.ts";
 import { Receiver } from "./receiver.ts";
-import { resetSession, rollBackAndReset } from "./session-reset.ts";
-import type { SessionResidue } from "./session-residue.ts";
 import type { TerminateProcess } from "./termination.ts";
 
-const QUERY_CANCELED = "57014";
-const READ_ONLY_DEFAULT = "default_transaction_read_only";
+/** A request that was certainly not sent is tried on so many backends. */
+const MAX_ATTEMPTS = 3;
+const NO_RESERVATION: Outcome = { reservation: undefined };
 
-/** One query string and what it needs to run. */
-export interface RunOptions {
-  readonly sql: string;
-  readonly residue: SessionResidue;
-  readonly sink: ResultSink;
-  /** Interrupts the run. An error of this package as its reason is what the run fails with. */
-  readonly signal: AbortSignal;
+/** What the calls of one executor have in common. */
+export interface CallEngine {
+  readonly scheduler: Scheduler;
   readonly clock: Clock;
   readonly terminate: TerminateProcess;
 }
 
-/** How a run ended. `unsent`: the server certainly saw nothing of it, and it can be repeated. */
-export type RunResult =
-  | { readonly type: "done" }
-  | { readonly type: "failed" | "unsent"; readonly error: MultiPoolerError };
-
-type Answer = { readonly ok: true } | { readonly ok: false; readonly error: unknown };
+export interface CallOptions {
+  /** The client that asks; see `Unit`. */
+  readonly origin: string;
+  /** What the words of the statement say it leaves in its session. */
+  readonly taint: TaintSet;
+  readonly sink: ResultSink;
+  /** Interrupts the call. */
+  readonly signal: AbortSignal | undefined;
+  /** The request, which is the same for every attempt. @throws what the call is refused with */
+  readonly createRequest: (receiver: EventReceiver) => EventRequest;
+  /** The call holds nothing any more. */
+  readonly onEnd: (call: Call) => void;
+}
 
 /**
- * Runs one query string on a session and gives the session back: clean, or not to be used again.
- *
- * A query string can leave settings, locks, temporary tables and more behind. What could is
- * followed by a reset in the same write, which costs no round trip. Measured on PostgreSQL 17 it
- * costs the server 20 µs, where a `select 1` costs 10 µs and a small insert 35 µs, so that plain
- * queries, recognised by their words, go without one. A setting that the server reports although
- * the words were plain leads to a reset all the same.
- *
- * A transaction that is left open is rolled back, and the run fails: nothing of it was committed,
- * so that nothing was acknowledged that is not there.
+ * | phase   | the call                                                | next            |
+ * | ------- | ------------------------------------------------------- | --------------- |
+ * | waiting | has no backend                                          | running, ended  |
+ * | running | has sent its request                                    | waiting, ending |
+ * | ending  | has its answer; the backend is not free yet             | ended           |
+ * | ended   | holds nothing                                           |                 |
  */
-export class BackendRun {
-  readonly #lease: Lease;
-  readonly #options: RunOptions;
-  readonly #receiver: Receiver;
-  readonly #interruption: Interruption;
-  #sinkFailure: MultiPoolerError | undefined;
+type Phase = "waiting" | "running" | "ending" | "ended";
 
-  constructor(lease: Lease, options: RunOptions) {
-    this.#lease = lease;
+/**
+ * One statement on a backend of its own, from the wait for that to the moment when it is free
+ * again. It is driven by callbacks alone: without an interruption it makes one promise, the caller's.
+ *
+ * A request is repeated on another backend only if PostgreSQL certainly saw nothing of it, because
+ * the connection had ended before anything was written. Once it was sent its outcome is unknown, and
+ * running a write twice would be worse than the error.
+ *
+ * What it may leave in its session, by its words or because the server reported a setting, is taken
+ * away before the call ends. A transaction that is left open is rolled back, and the call fails:
+ * nothing of it was committed, so that nothing was acknowledged that is not there.
+ */
+export class Call implements Unit, EventReceiver, Holder {
+  readonly kind = "exclusive";
+  readonly origin: string;
+  readonly byteLength: number;
+  readonly #engine: CallEngine;
+  readonly #options: CallOptions;
+  readonly #request: EventRequest;
+  readonly #receiver: Receiver;
+  readonly #ended = Promise.withResolvers<Outcome>();
+  #phase: Phase = "waiting";
+  #attempts = 0;
+  #lease: Lease | undefined;
+  /** Why it was interrupted from outside. */
+  #reason: MultiPoolerError | undefined;
+  #sinkFailure: MultiPoolerError | undefined;
+  #interruption: Interruption | undefined;
+
+  /** @throws what `createRequest` does */
+  constructor(engine: CallEngine, options: CallOptions) {
+    this.origin = options.origin;
+    this.#engine = engine;
     this.#options = options;
-    const { clock, terminate } = options;
-    this.#interruption = new Interruption({ backend: lease.backend, clock, terminate });
+    this.#request = options.createRequest(this);
+    this.byteLength = this.#request.byteLength;
     this.#receiver = new Receiver(options.sink, (cause) => {
-      this.#sinkFailure = receiverFailedError(cause);
-      this.#interruption.begin();
+      this.#sinkFailure = receiverError(cause);
+      this.#interrupt();
     });
   }
 
-  /** To be called once. Resolves when the session was given back; never rejects. */
-  async run(): Promise<RunResult> {
+  /** To be called once, with a signal that has not aborted. Rejects with a `MultiPoolerError`. */
+  run(): Promise<Outcome> {
+    this.#options.signal?.addEventListener("abort", this, { once: true });
+    this.#submit();
+    return this.#ended.promise;
+  }
+
+  /** The caller's signal has aborted. */
+  handleEvent(): void {
     const { signal } = this.#options;
-    if (signal.aborted) {
-      this.#lease.release();
-      return { type: "failed", error: abortError(signal) };
-    }
-    const onAbort = (): void => {
-      if (isCut(abortError(signal))) {
-        this.#receiver.hurry();
-      } else {
-        this.#receiver.stop();
-      }
-      this.#interruption.begin();
-    };
-    signal.addEventListener("abort", onAbort, { once: true });
-    try {
-      return await this.#runAndClean();
-    } finally {
-      signal.removeEventListener("abort", onAbort);
+    if (signal !== undefined) {
+      this.cut(abortError(signal));
     }
   }
 
-  async #runAndClean(): Promise<RunResult> {
-    const { backend } = this.#lease;
-    const { sql, residue } = this.#options;
-    const readOnlyBefore = backend.parameters.get(READ_ONLY_DEFAULT);
-    const answered = settle(backend.query(sql, this.#receiver));
-    const reset = residue === "state" ? resetSession(backend) : undefined;
-    const result = this.#judge(await answered);
-    const wasReset = await reset;
-    const isOpenTransaction = backend.transactionStatus !== "I";
-    const isClean = await this.#clean(wasReset, isOpenTransaction);
-    await this.#interruption.end();
-    const isUnchanged = backend.parameters.get(READ_ONLY_DEFAULT) === readOnlyBefore;
-    const isUsable = residue !== "lasting" && result.type !== "unsent";
-    if (isClean && isUnchanged && isUsable) {
-      this.#lease.release();
+  cut(reason: MultiPoolerError): void {
+    if (this.#reason !== undefined) {
+      return;
+    }
+    this.#reason = reason;
+    switch (this.#phase) {
+      case "waiting":
+        this.#engine.scheduler.withdraw(this);
+        this.#end(reason);
+        return;
+      case "running":
+        if (isCut(reason)) {
+          this.#receiver.hurry();
+        } else {
+          this.#receiver.stop();
+        }
+        this.#interrupt();
+        return;
+      case "ending":
+      case "ended":
+    }
+  }
+
+  granted(lease: Lease): void {
+    this.#lease = lease;
+    this.#phase = "running";
+    lease.backend.send(this.#request);
+  }
+
+  refused(error: MultiPoolerError): void {
+    this.#end(error);
+  }
+
+  event(event: ResultEvent): Promise<void> | undefined {
+    return this.#receiver.event(event);
+  }
+
+  settle(end: RequestEnd): void {
+    const lease = this.#lease;
+    if (lease === undefined) {
+      return;
+    }
+    this.#lease = undefined;
+    this.#phase = "ending";
+    if (end.type === "lost") {
+      lease.discard(end.error);
+      if (this.#canRepeat(end)) {
+        this.#submit();
+        return;
+      }
+    }
+    const error = this.#judge(end);
+    if (this.#interruption === undefined) {
+      this.#giveBack(lease, end, error);
     } else {
-      this.#lease.discard(new Error("the session cannot be brought back to how it started"));
+      void this.#interruption.end().then(() => this.#giveBack(lease, end, error));
     }
-    return result.type === "done" && isOpenTransaction
-      ? { type: "failed", error: openTransactionError() }
-      : result;
   }
 
-  /** Resolves to whether the session is as it was at its start. */
-  async #clean(wasReset: boolean | undefined, isOpenTransaction: boolean): Promise<boolean> {
-    const { backend } = this.#lease;
-    const wantsReset = this.#receiver.hasSeenSetting || this.#options.residue === "copy";
-    // Once a cancel request is under way it could hit whatever is sent now.
-    if (this.#interruption.begun) {
-      return !isOpenTransaction && (wasReset ?? !wantsReset);
-    }
-    if (isOpenTransaction) {
-      return await rollBackAndReset(backend);
-    }
-    return wasReset ?? (!wantsReset || (await resetSession(backend)));
+  #submit(): void {
+    this.#phase = "waiting";
+    this.#attempts += 1;
+    this.#engine.scheduler.submit(this);
   }
 
-  #judge(answer: Answer): RunResult {
-    const { signal } = this.#options;
+  #canRepeat({ error }: Extract<RequestEnd, { type: "lost" }>): boolean {
+    const isInterrupted = this.#reason !== undefined || this.#sinkFailure !== undefined;
+    return isUnsent(error) && !isInterrupted && this.#attempts < MAX_ATTEMPTS;
+  }
+
+  #judge(end: RequestEnd): MultiPoolerError | undefined {
     if (this.#sinkFailure !== undefined) {
-      return { type: "failed", error: this.#sinkFailure };
+      return this.#sinkFailure;
     }
-    if (signal.aborted) {
-      return this.#judgeInterrupted(answer, abortError(signal));
-    }
-    if (answer.ok) {
-      return { type: "done" };
-    }
-    const type = isUnsent(answer.error) ? "unsent" : "failed";
-    return { type, error: queryError(answer.error) };
+    return this.#reason === undefined
+      ? failureOf(end)
+      : interruptedFailure(end, this.#reason, this.#receiver.hasDropped);
   }
 
-  /** A caller that gave up is told so; one whom the pooler cut off is told what became of it. */
-  #judgeInterrupted(answer: Answer, why: MultiPoolerError): RunResult {
-    if (!isCut(why)) {
-      return { type: "failed", error: why };
+  #giveBack(lease: Lease, end: RequestEnd, error: MultiPoolerError | undefined): void {
+    const cleaned = end.type === "lost" ? undefined : this.#release(lease, end);
+    if (cleaned === undefined) {
+      this.#end(error);
+    } else {
+      void cleaned.then(() => this.#end(error));
     }
-    if (answer.ok) {
-      if (!this.#receiver.hasDropped) {
-        return { type: "done" };
-      }
-      return { type: "failed", error: resultLostError(why) };
+  }
+
+  #release(
+    lease: Lease,
+    end: Exclude<RequestEnd, { type: "lost" }>,
+  ): Promise<void> | undefined {
+    lease.taint(this.#options.taint);
+    if (end.settingsReported) {
+      lease.taint(Taint.Settings);
     }
-    const isCancelled =
-      answer.error instanceof PgwireError && answer.error.diagnostic?.code === QUERY_CANCELED;
-    return { type: "failed", error: isCancelled ? cutError(why) : queryError(answer.error) };
+    if (end.transactionStatus !== "I") {
+      lease.taint(Taint.State);
+    }
+    return lease.release();
   }
-}
 
-/** Whether it was the pooler that interrupted the run. */
-function isCut(why: MultiPoolerError): boolean {
-  return why.code === PoolerErrorCode.NotServing || why.code === PoolerErrorCode.NotOpen;
-}
-
-async function settle(answered: Promise<void>): Promise<Answer> {
-  try {
-    await answered;
-    return { ok: true };
-  } catch (error) {
-    return { ok: false, error };
+  #interrupt(): void {
+    const { clock, terminate } = this.#engine;
+    if (this.#lease !== undefined && this.#interruption === undefined) {
+      const { backend } = this.#lease;
+      this.#interruption = new Interruption({ backend, request: this.#request, clock, terminate });
+    }
   }
-}
 
-function receiverFailedError(cause: unknown): MultiPoolerError {
-  const message = "the receiver of the results failed";
-  return new MultiPoolerError(PoolerErrorCode.Cancelled, message, { cause });
-}
-
-function openTransactionError(): MultiPoolerError {
-  const message = "the query string left a transaction open, which was rolled back";
-  return new MultiPoolerError(PoolerErrorCode.InvalidArgument, message, {
-    diagnostic: errorDiagnostic("25000", message, {
-      hint: "End the transaction in the query string that begins it, or reserve a connection.",
-    }),
-  });
-}
-
-/** The server has confirmed the cancel: the transaction in which it came was rolled back. */
-function cutError(cause: MultiPoolerError): MultiPoolerError {
-  const message = "the statement was canceled because the pooler stopped serving";
-  return new MultiPoolerError(PoolerErrorCode.DatabaseError, message, {
-    cause,
-    diagnostic: errorDiagnostic("40001", message, { detail: cause.message }),
-  });
-}
-
-function resultLostError(cause: MultiPoolerError): MultiPoolerError {
-  const message =
-    "the statement completed, but the pooler stopped serving before its result was read";
-  return new MultiPoolerError(PoolerErrorCode.ConnectionLost, message, {
-    cause,
-    diagnostic: errorDiagnostic("08006", message, { detail: cause.message }),
-  });
+  #end(error: MultiPoolerError | undefined): void {
+    if (this.#phase === "ended") {
+      return;
+    }
+    this.#phase = "ended";
+    const { signal, onEnd } = this.#options;
+    signal?.removeEventListener("abort", this);
+    onEnd(this);
+    if (error === undefined) {
+      this.#ended.resolve(NO_RESERVATION);
+    } else {
+      this.#ended.reject(error);
+    }
+  }
 }

@@ -1,146 +1,146 @@
-import { PoolerErrorCode, QueryMode } from "@multipooler/controller-api";
+import { ExtendedUnit, SimpleQuery } from "@multipooler/pgwire";
+import type { EventReceiver, EventRequest } from "@multipooler/pgwire";
+import { PoolerErrorCode, QueryMode } from "@multipooler/query-service";
 import type {
   CallOptions,
+  ExecuteRequest,
+  Outcome,
   QueryService,
-  QueryTarget,
   ResultSink,
-  StreamExecuteRequest,
-} from "@multipooler/controller-api";
-import type { Clock } from "@multipooler/timing";
-import { BackendRun } from "./backend-run.ts";
-import type { RunResult } from "./backend-run.ts";
-import { MultiPoolerError, errorDiagnostic } from "./error.ts";
-import type { Pool } from "./pool.ts";
-import { findReadOnlyEscape } from "./read-only-guard.ts";
-import type { ServingGate } from "./serving-gate.ts";
-import { sessionResidue } from "./session-residue.ts";
-import type { TerminateProcess } from "./termination.ts";
+  Session,
+} from "@multipooler/query-service";
+import type { Classification } from "../classification/classification.ts";
+import { Taint } from "../classification/taint.ts";
+import { MultiPoolerError, abortError, errorDiagnostic } from "../error.ts";
+import { queryError } from "../postgres-error.ts";
+import type { ServingGate } from "../serving/serving-gate.ts";
+import { Call } from "./call.ts";
+import type { CallEngine } from "./call.ts";
+import { offeredStatement } from "./request-checks.ts";
+import type { OfferedStatement, ServedTarget } from "./request-checks.ts";
 
-/** A query that was certainly not sent is tried on so many sessions. */
-const MAX_ATTEMPTS = 3;
-
-/** What one pooler serves: requests that name something else are refused. */
-export interface ServedTarget {
-  readonly database: string;
-  readonly tableGroup: string;
-  readonly shard: string;
-  readonly user: string;
+/** Says what a text does to its session. */
+export interface StatementClassifier {
+  classify(sql: string): Classification;
+  /** The catalog may have changed: said when such a statement is sent, and when it has ended. */
+  noteDdl(): void;
 }
 
-/** How a {@link QueryExecutor} is set up. */
-export interface QueryExecutorOptions {
+export interface QueryExecutorOptions extends CallEngine {
   readonly served: ServedTarget;
   readonly gate: ServingGate;
-  readonly pool: Pool;
-  readonly clock: Clock;
-  readonly terminate: TerminateProcess;
+  readonly classifier: StatementClassifier;
 }
 
-/**
- * The query service of an open controller: admits a request, runs it on a session of the pool, and
- * ends when the session was given back.
- *
- * A query is repeated on another session only if PostgreSQL certainly saw nothing of it, because
- * the connection had ended before anything was written. Once it was sent its outcome is unknown,
- * and running a write twice would be worse than the error.
- */
+/** The origin of health checks; no client has it. */
+const HEALTH_CHECK = "health check";
+const nowhere: ResultSink = { write: () => undefined };
+
+/** The query service of an open controller: checks a request, admits it and runs it as a {@link Call}. */
 export class QueryExecutor implements QueryService {
   readonly #options: QueryExecutorOptions;
+  readonly #onCallEnd: (call: Call) => void;
+  readonly #onDdlEnd: (call: Call) => void;
 
   constructor(options: QueryExecutorOptions) {
     this.#options = options;
+    this.#onCallEnd = (call) => options.gate.leave(call);
+    this.#onDdlEnd = (call) => {
+      options.classifier.noteDdl();
+      options.gate.leave(call);
+    };
   }
 
-  async streamExecute(
-    request: StreamExecuteRequest,
+  streamExecute(
+    request: ExecuteRequest,
     sink: ResultSink,
     { signal }: CallOptions = {},
-  ): Promise<void> {
-    const { served, gate } = this.#options;
-    requireTarget(request.target, served);
-    if (request.reservedConnectionId !== 0n) {
-      throw reservationLostError(request.reservedConnectionId);
+  ): Promise<Outcome> {
+    try {
+      if (signal?.aborted === true) {
+        throw abortError(signal);
+      }
+      return this.#execute(request, sink, signal);
+    } catch (error) {
+      return Promise.reject(error);
     }
-    using admission = gate.admit(request.target?.mode ?? QueryMode.Unspecified, signal);
-    requireUser(request.user, served);
-    if (admission.isReadOnly) {
-      requireReadOnly(request.sql);
-    }
-    await this.#execute(request.sql, sink, admission.signal);
+  }
+
+  async openSession(): Promise<Session> {
+    const message = "this pooler does not offer sessions of PostgreSQL's protocol";
+    throw new MultiPoolerError(PoolerErrorCode.Unimplemented, message);
   }
 
   /** Makes the database answer over the path that queries take, without admission. */
   async probe(signal: AbortSignal): Promise<void> {
-    await this.#execute("select 1", { write: () => undefined }, signal);
-  }
-
-  async #execute(sql: string, sink: ResultSink, signal: AbortSignal): Promise<void> {
-    const { pool, clock, terminate } = this.#options;
-    const residue = sessionResidue(sql);
-    for (let attempt = 1; ; attempt += 1) {
-      const lease = await pool.acquire({ signal });
-      const result: RunResult = await new BackendRun(lease, {
-        sql,
-        residue,
-        sink,
-        signal,
-        clock,
-        terminate,
-      }).run();
-      if (result.type === "done") {
-        return;
-      }
-      if (result.type === "failed" || attempt === MAX_ATTEMPTS) {
-        throw result.error;
-      }
+    if (signal.aborted) {
+      throw abortError(signal);
     }
+    const call = new Call(this.#options, {
+      origin: HEALTH_CHECK,
+      taint: Taint.None,
+      sink: nowhere,
+      signal,
+      createRequest: (receiver) => new SimpleQuery({ sql: "select 1", receiver }),
+      onEnd: () => undefined,
+    });
+    await call.run();
   }
-}
 
-function requireTarget(target: QueryTarget | undefined, served: ServedTarget): void {
-  if (target === undefined) {
-    return;
-  }
-  for (const part of ["tableGroup", "shard", "database"] as const) {
-    if (target[part] === "" || served[part] === "" || target[part] === served[part]) {
-      continue;
+  #execute(
+    request: ExecuteRequest,
+    sink: ResultSink,
+    signal: AbortSignal | undefined,
+  ): Promise<Outcome> {
+    const { served, gate, classifier } = this.#options;
+    const statement = offeredStatement(request, served);
+    const classification = classifier.classify(statement.sql);
+    if (classification.copy) {
+      throw copyError();
     }
-    throw new MultiPoolerError(
-      PoolerErrorCode.WrongTarget,
-      `the request is for ${part} "${target[part]}", this pooler serves "${served[part]}"`,
-    );
+    const call = new Call(this.#options, {
+      origin: request.caller.origin,
+      taint: classification.taint,
+      sink,
+      signal,
+      createRequest: (receiver) => requestOf(statement, receiver),
+      onEnd: classification.ddl ? this.#onDdlEnd : this.#onCallEnd,
+    });
+    gate.enter("single", request.target?.mode ?? QueryMode.Unspecified, call);
+    if (gate.isReadOnly && classification.readOnlyEscape !== undefined) {
+      gate.leave(call);
+      throw readOnlyError(classification.readOnlyEscape);
+    }
+    if (classification.ddl) {
+      classifier.noteDdl();
+    }
+    return call.run();
   }
 }
 
-function requireUser(user: string, served: ServedTarget): void {
-  if (user === "" || user === served.user) {
-    return;
+function requestOf(statement: OfferedStatement, receiver: EventReceiver): EventRequest {
+  try {
+    return statement.type === "simple"
+      ? new SimpleQuery({ sql: statement.sql, receiver })
+      : new ExtendedUnit({ statement, receiver });
+  } catch (error) {
+    throw queryError(error);
   }
-  throw new MultiPoolerError(
-    PoolerErrorCode.Unimplemented,
-    `the request is to run as "${user}", but this pooler runs queries as "${served.user}" only`,
-  );
 }
 
-function requireReadOnly(sql: string): void {
-  const found = findReadOnlyEscape(sql);
-  if (found === undefined) {
-    return;
-  }
-  const message = `${found} is not allowed while the pooler serves read-only`;
-  throw new MultiPoolerError(PoolerErrorCode.ReadOnly, message, {
-    diagnostic: errorDiagnostic("25006", message),
+/** Refused before anything is sent: the statements around a COPY would take effect. */
+function copyError(): MultiPoolerError {
+  const message = "COPY from or to the client is not offered by a call";
+  return new MultiPoolerError(PoolerErrorCode.Unimplemented, message, {
+    diagnostic: errorDiagnostic("0A000", message, {
+      hint: "Nothing of the query string was run. Use COPY with a file, a program or a session.",
+    }),
   });
 }
 
-function reservationLostError(id: bigint): MultiPoolerError {
-  return new MultiPoolerError(
-    PoolerErrorCode.ReservationLost,
-    `reserved connection ${id} is not known`,
-    {
-      diagnostic: errorDiagnostic("40001", "reserved connection terminated; please retry", {
-        detail: `reserved connection ${id} was terminated`,
-      }),
-    },
-  );
+function readOnlyError(found: string): MultiPoolerError {
+  const message = `${found} is not allowed while the pooler serves read-only`;
+  return new MultiPoolerError(PoolerErrorCode.ReadOnly, message, {
+    diagnostic: errorDiagnostic("25006", message),
+  });
 }

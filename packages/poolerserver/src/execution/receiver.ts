@@ -1,18 +1,17 @@
-import type { ResultEvent, ResultSink } from "@multipooler/controller-api";
+import type { ResultEvent, ResultSink } from "@multipooler/query-service";
 
 /**
  * Stands between a backend and the sink of a request, so that the request can let go of a sink
  * that is slow or broken: after `stop` events are dropped and nobody waits for the sink, while the
  * backend goes on to the end of its answer. After `hurry` that begins when the sink is behind.
  */
-export class Receiver implements ResultSink {
+export class Receiver {
   readonly #sink: ResultSink;
   readonly #onFailure: (error: unknown) => void;
   #stopped = false;
   #hurried = false;
-  #waiting = false;
   #hasDropped = false;
-  #hasSeenSetting = false;
+  /** Lets the backend go on, while it waits for the sink. */
   #resume: (() => void) | undefined;
 
   /** @param onFailure called once, when the sink throws or rejects; the receiver has stopped then. */
@@ -26,29 +25,14 @@ export class Receiver implements ResultSink {
     return this.#hasDropped;
   }
 
-  /** Whether the server reported a setting: what ran has changed the session. */
-  get hasSeenSetting(): boolean {
-    return this.#hasSeenSetting;
-  }
-
-  write(event: ResultEvent): Promise<void> | undefined {
-    if (event.type === "parameterStatus") {
-      this.#hasSeenSetting = true;
-    }
+  event(event: ResultEvent): Promise<void> | undefined {
     if (this.#stopped) {
       this.#hasDropped = true;
       return undefined;
     }
     try {
       const behind = this.#sink.write(event);
-      if (behind === undefined) {
-        return undefined;
-      }
-      const waiting = this.#waitFor(behind);
-      if (this.#hurried) {
-        this.stop();
-      }
-      return waiting;
+      return behind === undefined ? undefined : this.#waitFor(behind);
     } catch (error) {
       this.#fail(error);
       return undefined;
@@ -58,34 +42,41 @@ export class Receiver implements ResultSink {
   /** Drops what comes from now on. */
   stop(): void {
     this.#stopped = true;
-    if (this.#waiting) {
+    if (this.#resume !== undefined) {
       this.#hasDropped = true;
+      this.#resume();
     }
-    this.#resume?.();
   }
 
   /** Waits for the sink no more: it gets what it takes at once, and is let go of otherwise. */
   hurry(): void {
     this.#hurried = true;
-    if (this.#waiting) {
+    if (this.#resume !== undefined) {
       this.stop();
     }
   }
 
-  async #waitFor(behind: Promise<void>): Promise<void> {
-    const released = Promise.withResolvers<void>();
-    this.#resume = released.resolve;
-    this.#waiting = true;
-    const settled = behind.catch((error: unknown) => this.#fail(error));
-    await Promise.race([settled, released.promise]);
-    this.#waiting = false;
+  #waitFor(behind: Promise<void>): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const resume = (): void => {
+      this.#resume = undefined;
+      resolve();
+    };
+    this.#resume = resume;
+    behind.then(resume, (error: unknown) => {
+      this.#fail(error);
+      resume();
+    });
+    if (this.#hurried) {
+      this.stop();
+    }
+    return promise;
   }
 
   #fail(error: unknown): void {
-    if (this.#stopped) {
-      return;
+    if (!this.#stopped) {
+      this.stop();
+      this.#onFailure(error);
     }
-    this.stop();
-    this.#onFailure(error);
   }
 }

@@ -1,5 +1,5 @@
+import type { Request, TransactionStatus } from "@multipooler/pgwire";
 import type { Diagnostic } from "@multipooler/query-service";
-import type { Request, TransactionStatus } from "./request.ts";
 
 /** The session default of transactions: a read-only session was opened with it on. */
 export type BackendAccess = "read-write" | "read-only";
@@ -11,10 +11,12 @@ export interface Backend {
    * the order of the calls. Never throws: a request that cannot be sent is settled as lost, later.
    */
   send(request: Request): void;
+  /** Takes back a request that was not sent: it is not settled. Returns whether it could. */
+  withdraw(request: Request): boolean;
   /**
    * Asks the server to interrupt `request`, once that is the running one and alone in flight.
    * Resolves when the server has taken the cancel request, or when there is nothing to cancel any
-   * more. Until then nothing further is written to the session.
+   * more. Until then nothing is written behind it.
    */
   cancel(request: Request, options: { readonly signal: AbortSignal }): Promise<void>;
   /** Ends the session in good order, within a bound of its own. Never rejects. */
@@ -25,7 +27,7 @@ export interface Backend {
   readonly closed: Promise<BackendEnd>;
   /** The PID of the server process behind the session. */
   readonly processId: number;
-  /** The request that the server is answering, or is to answer next. */
+  /** The request that the server is working on, as far as its answers tell. */
   readonly running: Request | undefined;
   /** Requests that are not settled. */
   readonly inFlight: number;
@@ -36,8 +38,8 @@ export interface Backend {
   readonly parameters: ReadonlyMap<string, string>;
   /** Bytes that the server has sent so far. */
   readonly bytesReceived: number;
-  /** Whether anything holds up the exchange on this side: unread answers, or requests not written. */
-  readonly congested: boolean;
+  /** Whether the server owes an answer, and nothing on this side holds that up. */
+  readonly isAwaitingServer: boolean;
 }
 
 /** Why a session ended; `lost` means that nobody here wanted it. */

@@ -1,5 +1,6 @@
+import type { TaintSet } from "../classification/taint.ts";
 import type { Backend } from "./backend.ts";
-import type { Lease, Taint } from "./lease.ts";
+import type { Lease } from "./lease.ts";
 import type { Member } from "./member.ts";
 
 /** Who takes a session back. */
@@ -23,8 +24,8 @@ export class Grant implements Lease {
     return this.#member.backend;
   }
 
-  taint(taint: Taint): void {
-    this.#member.addTaint(taint);
+  taint(taint: TaintSet): void {
+    this.#member.taint |= taint;
   }
 
   release(): Promise<void> | undefined {

@@ -1,6 +1,7 @@
 import type { ConnectionSlot } from "@multipooler/controller-api";
+import { Taint } from "../classification/taint.ts";
+import type { TaintSet } from "../classification/taint.ts";
 import type { Backend, BackendAccess } from "./backend.ts";
-import type { Taint } from "./lease.ts";
 
 const READ_ONLY_DEFAULT = "default_transaction_read_only";
 
@@ -34,7 +35,8 @@ export class Member {
   readonly expiresAt: number;
   readonly #readOnlyDefault: string | undefined;
   use: MemberUse = "idle";
-  taint: Taint | undefined;
+  /** What its holders have left in it. */
+  taint: TaintSet = Taint.None;
   idleSince = 0;
   /** It has to answer before it is used: something has made the way to the database suspect. */
   isSuspect = false;
@@ -64,12 +66,5 @@ export class Member {
       backend.transactionStatus === "I" &&
       backend.parameters.get(READ_ONLY_DEFAULT) === this.#readOnlyDefault
     );
-  }
-
-  /** The worse of two taints counts. */
-  addTaint(taint: Taint): void {
-    if (this.taint !== "lasting") {
-      this.taint = taint;
-    }
   }
 }

@@ -1,4 +1,5 @@
 import { PoolerErrorCode } from "@multipooler/query-service";
+import { Taint } from "../classification/taint.ts";
 import { MultiPoolerError } from "../error.ts";
 import type { Backend, BackendAccess, BackendEnd } from "./backend.ts";
 import { cleanSession, probeSession } from "./cleaning.ts";
@@ -135,15 +136,11 @@ export class Pool {
     if (member.use === "leaving" || member.use === "ended") {
       return undefined;
     }
-    switch (member.taint) {
-      case undefined:
-        this.#place(member);
-        return undefined;
-      case "state":
-        return this.#clean(member);
-      case "lasting":
-        return this.#end(member);
+    if (member.taint === Taint.None) {
+      this.#place(member);
+      return undefined;
     }
+    return (member.taint & Taint.Lasting) === 0 ? this.#clean(member) : this.#end(member);
   }
 
   /** Ends a session whose state is not known; cuts it if something is in flight. */
@@ -252,9 +249,9 @@ export class Pool {
     const { promise, resolve } = Promise.withResolvers<void>();
     member.use = "cleaning";
     this.#watch.start();
-    cleanSession(member.backend, (isClean) => {
+    cleanSession(member.backend, member.taint, (isClean) => {
       if (isClean) {
-        member.taint = undefined;
+        member.taint = Taint.None;
         this.#place(member);
       } else {
         void this.#end(member);

@@ -1,10 +1,11 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { send } from "../../test/borrowing.ts";
-import { MultiPoolerError, errorDiagnostic } from "../error.ts";
 import { setUp } from "../../test/scheduler-scene.ts";
 import { settled } from "../../test/settled.ts";
 import { TestUnit } from "../../test/unit-client.ts";
+import { Taint } from "../classification/taint.ts";
+import { MultiPoolerError, errorDiagnostic } from "../error.ts";
 import type { BackendAccess } from "./backend.ts";
 import type { Lease } from "./lease.ts";
 import type { UnitKind } from "./unit.ts";
@@ -186,7 +187,7 @@ const taint = (index: number, isClean: boolean): Step => ({
       unit.outcome = { type: "given back" };
       const { backend } = lease;
       const shared = world.held.some((other) => other.lease.backend === backend);
-      lease.taint(isClean ? "state" : "lasting");
+      lease.taint(isClean ? Taint.State : Taint.Lasting);
       void lease.release();
       return () => {
         if (!shared && !isClean) {

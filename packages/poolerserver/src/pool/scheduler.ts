@@ -1,4 +1,5 @@
 import { PoolerErrorCode } from "@multipooler/query-service";
+import { Taint } from "../classification/taint.ts";
 import { MultiPoolerError } from "../error.ts";
 import { Grant } from "./grant.ts";
 import type { GrantKeeper } from "./grant.ts";
@@ -205,7 +206,7 @@ export class Scheduler {
     member.runningSince = now;
     member.units -= 1;
     this.#sharedUnits -= 1;
-    if (member.taint !== undefined) {
+    if (member.taint !== Taint.None) {
       member.takesMore = false;
     }
     if (member.units > 0) {

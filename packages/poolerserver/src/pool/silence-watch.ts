@@ -79,13 +79,12 @@ export class SilenceWatch {
     let isAnyBusy = false;
     for (const session of this.#options.busySessions()) {
       isAnyBusy = true;
-      if (session.inFlight === 0) {
+      if (!session.isAwaitingServer) {
         continue;
       }
       const before = this.#samples.get(session);
       const bytes = session.bytesReceived;
-      const isSilent = before?.bytes === bytes && !session.congested;
-      const sample = isSilent ? before : { bytes, since: now };
+      const sample = before?.bytes === bytes ? before : { bytes, since: now };
       samples.set(session, sample);
       if (now - sample.since >= patienceMs(session)) {
         silent.push(session);
@@ -126,7 +125,8 @@ export class SilenceWatch {
   #judge(silent: readonly Backend[], activities: readonly ProcessActivity[]): void {
     const { onSilent, onAlive } = this.#options;
     for (const session of silent) {
-      if (session.inFlight === 0 || session.bytesReceived !== this.#samples.get(session)?.bytes) {
+      const isHeard = session.bytesReceived !== this.#samples.get(session)?.bytes;
+      if (isHeard || !session.isAwaitingServer) {
         continue;
       }
       const activity = activities.find(({ processId }) => processId === session.processId);
