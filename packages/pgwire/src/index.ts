@@ -8,4 +8,8 @@ export type { PgwireErrorOptions } from "./error.ts";
 export { MAX_ROW_BLOCK_BYTES } from "./response.ts";
 export type { ResponseEvent, ResponseSink } from "./response.ts";
 export type { Field } from "./row-description.ts";
+export { SqlScanner } from "./sql/sql-scanner.ts";
+export type { SqlDialect, SqlTokenKind } from "./sql/sql-scanner.ts";
+export { toSqlText } from "./sql/sql-text.ts";
+export type { SqlText } from "./sql/sql-text.ts";
 export type { TransactionStatus } from "./transaction-status.ts";
