@@ -10,7 +10,10 @@ export const KEEPS_SIGN = 64;
 /** May be part of the tag of a dollar quote. */
 export const TAG_PART = 128;
 
-const CLASSES = new Uint8Array(256);
+/** A letter that PostgreSQL makes lower in a word. */
+export const UPPER = 256;
+
+const CLASSES = new Uint16Array(256);
 
 function mark(characters: string, bits: number): void {
   for (const character of characters) {
@@ -25,6 +28,7 @@ mark("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_", WORD_START | WORD_
 CLASSES.fill(WORD_START | WORD_PART | TAG_PART, 128);
 mark("0123456789", DIGIT | WORD_PART | TAG_PART);
 mark("$", WORD_PART);
+mark("ABCDEFGHIJKLMNOPQRSTUVWXYZ", UPPER);
 mark("~!@#^&|`?+-*/%<>=", OPERATOR);
 mark("~!@#^&|`?%", KEEPS_SIGN);
 

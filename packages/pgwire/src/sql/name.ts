@@ -1,16 +1,11 @@
 /** The longest name that PostgreSQL keeps: NAMEDATALEN less its terminator. */
 const MAX_NAME_BYTES = 63;
 
-/** What PostgreSQL makes of a word: ASCII letters in lower case, and no more than a name can hold. */
-export function wordValue(word: string): string {
-  return truncateName(UPPER.test(word) ? word.replaceAll(UPPERS, lower) : word);
-}
+const UPPER_LETTERS = /[A-Z]+/g;
 
-const UPPER = /[A-Z]/;
-const UPPERS = /[A-Z]+/g;
-
-function lower(letters: string): string {
-  return letters.toLowerCase();
+/** A word with its ASCII letters in lower case. What stands for bytes of other characters stays. */
+export function lowerWord(word: string): string {
+  return word.replaceAll(UPPER_LETTERS, (letters) => letters.toLowerCase());
 }
 
 /** A name as PostgreSQL shortens it, one character a byte; a character of UTF-8 is not cut. */

@@ -4,11 +4,12 @@ import {
   KEEPS_SIGN,
   OPERATOR,
   TAG_PART,
+  UPPER,
   WORD_PART,
   WORD_START,
   classOf,
 } from "./character-class.ts";
-import { truncateName, wordValue } from "./name.ts";
+import { lowerWord, truncateName } from "./name.ts";
 import { skipNumber } from "./number.ts";
 import type { SqlText } from "./sql-text.ts";
 
@@ -64,6 +65,8 @@ export class SqlScanner {
   #kind: SqlTokenKind = "symbol";
   #start = 0;
   #end = 0;
+  /** Whether the current word has a letter to make lower. */
+  #hasUpper = false;
   /** Up to here every sign is an operator of its own. */
   #looseSignsEnd = 0;
   /** What the quotes hold: all pieces but the last, which is a slice of the text. */
@@ -122,7 +125,7 @@ export class SqlScanner {
   value(): string | undefined {
     switch (this.#kind) {
       case "word":
-        return wordValue(this.#text.slice(this.#start, this.#end));
+        return this.#name();
       case "identifier": {
         const name = this.#unquoted();
         return name === undefined ? undefined : truncateName(name);
@@ -135,6 +138,11 @@ export class SqlScanner {
       case "symbol":
         return this.#text.slice(this.#start, this.#end);
     }
+  }
+
+  #name(): string {
+    const word = truncateName(this.#text.slice(this.#start, this.#end));
+    return this.#hasUpper ? lowerWord(word) : word;
   }
 
   #unquoted(): string | undefined {
@@ -151,9 +159,16 @@ export class SqlScanner {
       return;
     }
     this.#kind = "word";
-    while ((classOf(text.charCodeAt(this.#end)) & WORD_PART) !== 0) {
-      this.#end += 1;
+    let end = this.#end;
+    let bits = classOf(code);
+    let seen = 0;
+    while ((bits & WORD_PART) !== 0) {
+      seen |= bits;
+      bits = classOf(text.charCodeAt(end));
+      end += 1;
     }
+    this.#end = end - 1;
+    this.#hasUpper = (seen & UPPER) !== 0;
   }
 
   /** `E'…'`, `B'…'`, `X'…'`, `U&'…'` and `U&"…"`. */
