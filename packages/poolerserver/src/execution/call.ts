@@ -21,7 +21,7 @@ const NO_RESERVATION: Outcome = { reservation: undefined };
 
 /** What the calls of one executor have in common. */
 export interface CallEngine {
-  readonly scheduler: Scheduler;
+  readonly scheduler: Pick<Scheduler, "submit" | "withdraw">;
   readonly clock: Clock;
   readonly terminate: TerminateProcess;
 }

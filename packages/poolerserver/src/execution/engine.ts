@@ -10,9 +10,9 @@ import { postgresBackends } from "../pool/postgres-dial.ts";
 import { Scheduler } from "../pool/scheduler.ts";
 import type { Unit } from "../pool/unit.ts";
 import type { ServingGate } from "../serving/serving-gate.ts";
-import type { CallEngine } from "./call.ts";
 import { CatalogWatch } from "./catalog-watch.ts";
 import { checkHealth } from "./health-check.ts";
+import type { HealthCheckEngine } from "./health-check.ts";
 import { QueryExecutor } from "./query-executor.ts";
 import { postgresTermination } from "./termination.ts";
 
@@ -32,7 +32,7 @@ export class Engine {
   readonly executor: QueryExecutor;
   readonly #scheduler: Scheduler;
   readonly #catalog: CatalogWatch;
-  readonly #calls: CallEngine;
+  readonly #calls: HealthCheckEngine;
 
   constructor({ database, gate, settings }: EngineOptions) {
     const { clock, logger, shard } = settings;

@@ -3,6 +3,7 @@ import { PoolerErrorCode } from "@multipooler/query-service";
 import { Taint } from "../classification/taint.ts";
 import { untilAborted } from "../abort.ts";
 import { MultiPoolerError, abortError } from "../error.ts";
+import type { Scheduler } from "../pool/scheduler.ts";
 import { Call } from "./call.ts";
 import type { CallEngine } from "./call.ts";
 
@@ -10,6 +11,10 @@ import type { CallEngine } from "./call.ts";
 const SIGN_OF_LIFE_MS = 3000;
 /** No client has this origin, so the check waits for one unit of each client at most. */
 const ORIGIN = "health check";
+
+export interface HealthCheckEngine extends CallEngine {
+  readonly scheduler: Scheduler;
+}
 
 /**
  * Asks the database for an answer over the path that queries take, their queue included.
@@ -28,7 +33,7 @@ const ORIGIN = "health check";
  *
  * Rejects when the signal aborts, although the check may hold its backend for longer.
  */
-export async function checkHealth(engine: CallEngine, signal: AbortSignal): Promise<void> {
+export async function checkHealth(engine: HealthCheckEngine, signal: AbortSignal): Promise<void> {
   if (signal.aborted) {
     throw abortError(signal);
   }
@@ -56,7 +61,7 @@ export async function checkHealth(engine: CallEngine, signal: AbortSignal): Prom
   }
 }
 
-function isWorking({ scheduler, clock }: CallEngine): boolean {
+function isWorking({ scheduler, clock }: HealthCheckEngine): boolean {
   return scheduler.hasSessions && clock.monotonic() - scheduler.aliveAt <= SIGN_OF_LIFE_MS;
 }
 
