@@ -46,7 +46,7 @@ test("sessions that fell silent while they were idle for long are replaced befor
   const served = await Promise.all(
     Array.from({ length: SESSIONS }, () => query(pooler, "select 'served'")),
   );
-  expect(served.map(({ values }) => values)).toEqual(Array(SESSIONS).fill(["served"]));
+  expect(served.map(({ values }) => values[0])).toEqual(Array(SESSIONS).fill("served"));
   expect(performance.now() - startedAt).toBeLessThan(3000);
 });
 

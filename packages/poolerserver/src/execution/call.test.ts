@@ -19,9 +19,7 @@ import type { CallOptions } from "./call.ts";
 const COMPLETE: ResultEvent = { type: "complete", bytes: encodeCommandTag("SELECT 1") };
 const CUT = new MultiPoolerError("NOT_SERVING", "this pooler is becoming NOT_SERVING");
 
-type Result =
-  | { readonly type: "done" }
-  | { readonly type: "failed"; readonly error: unknown };
+type Result = { readonly type: "done" } | { readonly type: "failed"; readonly error: unknown };
 
 /** A call on a fake session, and what became of the session. */
 class Scene {

@@ -202,10 +202,7 @@ export class Call implements Unit, EventReceiver, Holder {
     }
   }
 
-  #release(
-    lease: Lease,
-    end: Exclude<RequestEnd, { type: "lost" }>,
-  ): Promise<void> | undefined {
+  #release(lease: Lease, end: Exclude<RequestEnd, { type: "lost" }>): Promise<void> | undefined {
     lease.taint(this.#options.taint);
     if (end.settingsReported) {
       lease.taint(Taint.Settings);

@@ -46,19 +46,15 @@ export class QueryExecutor implements QueryService {
     };
   }
 
-  streamExecute(
+  async streamExecute(
     request: ExecuteRequest,
     sink: ResultSink,
     { signal }: CallOptions = {},
   ): Promise<Outcome> {
-    try {
-      if (signal?.aborted === true) {
-        throw abortError(signal);
-      }
-      return this.#execute(request, sink, signal);
-    } catch (error) {
-      return Promise.reject(error);
+    if (signal?.aborted === true) {
+      throw abortError(signal);
     }
+    return await this.#execute(request, sink, signal);
   }
 
   async openSession(): Promise<Session> {

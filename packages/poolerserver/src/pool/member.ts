@@ -18,14 +18,7 @@ const READ_ONLY_DEFAULT = "default_transaction_read_only";
  * | leaving   | it is being ended; counts until its socket is closed   | ended                           |
  * | ended     | its socket is closed                                   |                                 |
  */
-export type MemberUse =
-  | "idle"
-  | "lent"
-  | "shared"
-  | "cleaning"
-  | "verifying"
-  | "leaving"
-  | "ended";
+export type MemberUse = "idle" | "lent" | "shared" | "cleaning" | "verifying" | "leaving" | "ended";
 
 /** One session of a pool, and what the pool knows about it. */
 export class Member {

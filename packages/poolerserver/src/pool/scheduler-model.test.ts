@@ -221,7 +221,7 @@ const answer = (index: number): Step => ({
   name: `answer(${index})`,
   run: (world) =>
     onOne(world.scene.server.live, index, (backend) => {
-      for (const request of [...backend.requests]) {
+      for (const request of backend.requests.slice()) {
         request.succeed();
       }
       return nothing;

@@ -142,5 +142,5 @@ export class SilenceWatch {
 }
 
 function patienceMs({ running }: Backend): number {
-  return SILENCE_MS + (running?.byteLength ?? 0) / BYTES_PER_MS;
+  return SILENCE_MS + Math.floor((running?.byteLength ?? 0) / BYTES_PER_MS);
 }
