@@ -1,6 +1,6 @@
-import { PoolerErrorCode } from "@multipooler/query-service";
 import { Taint } from "../classification/taint.ts";
-import { MultiPoolerError } from "../error.ts";
+import type { MultiPoolerError } from "../error.ts";
+import { lostError } from "../postgres-error.ts";
 import type { Backend, BackendAccess, BackendEnd } from "./backend.ts";
 import { cleanSession } from "./cleaning.ts";
 import { Dialer } from "./dialer.ts";
@@ -316,10 +316,7 @@ export class Pool {
 
   /** The network carries nothing for this session, so perhaps not for the others either. */
   #onSilent(session: Backend, problem: string): void {
-    const error = new MultiPoolerError(
-      PoolerErrorCode.ConnectionLost,
-      `the connection to the database is silent: ${problem}`,
-    );
+    const error = lostError(`the connection to the database is silent: ${problem}`);
     this.#options.logger.warn({ processId: session.processId, err: error }, "connection cut");
     this.#distrust(error);
     session.destroy(error);
@@ -359,7 +356,7 @@ export class Pool {
     this.#idle.remove(member);
     if (end.type === "lost") {
       this.#options.logger.info({ err: end.error }, "connection to the database lost");
-      this.#distrust(lostError(end.error));
+      this.#distrust(lostError(end.error.message, end.error));
     }
     if (this.#closing === undefined) {
       this.supply();
@@ -373,11 +370,4 @@ export class Pool {
       this.#closing?.resolve();
     }
   }
-}
-
-function lostError(cause: Extract<BackendEnd, { type: "lost" }>["error"]): MultiPoolerError {
-  return new MultiPoolerError(PoolerErrorCode.ConnectionLost, cause.message, {
-    cause,
-    diagnostic: cause.diagnostic,
-  });
 }

@@ -125,6 +125,30 @@ test("a session that is needed for itself is not fed any more, and is handed ove
   expect(later.outcome.type).toBe("held");
 });
 
+test.each(["withdrawn", "refused after its limit"])(
+  "the next unit gets its turn when the one before it is %s",
+  async (how) => {
+    const scene = new Scene({ capacity: 1 });
+    await scene.learnShort();
+    const shared = scene.submit("shareable");
+    const exclusive = scene.submit("exclusive", "a");
+    scene.scene.clock.step(1);
+    const later = scene.submit("shareable", "b");
+    expect(later.outcome.type).toBe("waiting");
+    if (how === "withdrawn") {
+      scene.scene.pool.withdraw(exclusive);
+      expect(backendOf(later)).toBe(backendOf(shared));
+    } else {
+      scene.scene.clock.step(499);
+      expect(exclusive.outcome).toEqual({ type: "refused", code: "POOL_EXHAUSTED" });
+      // What runs has run for long by now.
+      expect(later.outcome.type).toBe("waiting");
+      scene.release(shared);
+      expect(later.outcome.type).toBe("held");
+    }
+  },
+);
+
 test("a taint of one holder is taken away when the last one has left", async () => {
   const scene = new Scene({ capacity: 1 });
   await scene.learnShort();
