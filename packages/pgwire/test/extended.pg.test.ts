@@ -221,7 +221,8 @@ describe("frontend messages as they are", () => {
     await ask(connection, "select count(*), sum(a) from fed", sink);
     expect(sink.rows).toEqual([["100", "4950"]]);
     const { bytes } = await askRaw(connection, queryMessage("copy fed to stdout"));
-    expect(bytes.toString("latin1").match(/d\0\0\0[\x05-\x07]/g)).toHaveLength(100);
+    const rows = Array.from({ length: 100 }, (_, index) => message("d", text(`${index}\n`)));
+    expect(bytes.includes(Buffer.concat(rows))).toBe(true);
     expect(connection.feed(request, text("too late"))).toBe(true);
     expect(connection.idle).toBe(true);
   });

@@ -54,12 +54,8 @@ async function refusal(script: (peer: Peer) => Promise<void> | void): Promise<Pg
 
 /** Writes until the client breaks off. Returns how much that was. */
 async function flood(peer: Peer, bytes: Buffer, limit: number): Promise<number> {
-  let isOver = false;
-  void peer.clientEnd.then(() => {
-    isOver = true;
-  });
   let written = 0;
-  while (!isOver && written < limit) {
+  while (!peer.hasEnded && written < limit) {
     written += bytes.length;
     if (!peer.socket.write(bytes)) {
       const drained = new Promise((resolve) => peer.socket.once("drain", resolve));
@@ -194,12 +190,10 @@ describe("at start-up", () => {
       await peer.clientEnd;
     });
     const connection = await connectTo(server);
-    let cancelled: Promise<void> | undefined;
     const end = askRaw(connection, queryMessage("q"));
     await turn();
     const { running } = connection;
-    cancelled = connection.cancel(running ?? expect.unreachable());
-    await cancelled;
+    await connection.cancel(running ?? expect.unreachable());
     connection.destroy();
     expect((await end).end).toMatchObject({ type: "lost" });
   });

@@ -1,4 +1,4 @@
-/** What has bytes to write. `flush` must not throw. */
+/** What has bytes to write. What `flush` throws is an uncaught exception. */
 export interface Flushable {
   flush(): void;
 }
@@ -28,7 +28,14 @@ function flushAll(): void {
   clients = [];
   for (const side of turn) {
     for (const target of side) {
-      target.flush();
+      try {
+        target.flush();
+      } catch (error) {
+        // A fault of one target is told as uncaught, and is not that of the others.
+        queueMicrotask(() => {
+          throw error;
+        });
+      }
     }
   }
 }

@@ -118,7 +118,8 @@ export class RequestQueue {
     }
     this.#sentCount = count;
     this.#unsentBytes -= bytes;
-    return batch;
+    // Never what stood in the memory before, should a request write less than it has announced.
+    return end === bytes ? batch : batch.subarray(0, end);
   }
 
   #sendableCount(): number {
