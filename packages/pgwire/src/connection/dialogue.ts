@@ -12,7 +12,7 @@ import type { EventRequest, Request, SpanRequest } from "./request.ts";
 import type { RequestQueue } from "./request-queue.ts";
 import type { ServerParameters } from "./server-parameters.ts";
 
-/** What a {@link Dialogue} reads, and what it brings together. */
+/** The parts of a connection that a {@link Dialogue} brings together. */
 export interface DialogueOptions {
   readonly input: ByteInput;
   readonly maxMessageBytes: number;
@@ -32,6 +32,8 @@ export class Dialogue {
   readonly #answer: Answer;
   readonly #parameters: ServerParameters;
   #transactionStatus: TransactionStatus;
+  /** Which of the two reads the message that has begun, or the next. */
+  #readsSpans = false;
   #isStopped = false;
 
   constructor({ input, maxMessageBytes, queue, answer, session }: DialogueOptions) {
@@ -65,8 +67,13 @@ export class Dialogue {
   read(): boolean {
     while (!this.#isStopped && !this.#answer.isSpillFull) {
       const { running } = this.#queue;
-      const isSpan = running?.answer === "spans" && this.#reader.isBetweenMessages;
-      const isMore = isSpan ? this.#readSpans(running) : this.#readMessage(running);
+      if (this.#reader.isBetweenMessages && this.#spans.isBetweenMessages) {
+        this.#readsSpans = running?.answer === "spans";
+      }
+      const isMore =
+        this.#readsSpans && running?.answer === "spans"
+          ? this.#readSpans(running)
+          : this.#readMessage(running);
       if (!isMore) {
         break;
       }
@@ -172,7 +179,10 @@ export class Dialogue {
   }
 
   /** A message that may come at any time, also before the answer that it is counted to. */
-  #besideAnswer(running: Request | undefined, type: "notice" | "parameterStatus" | undefined): void {
+  #besideAnswer(
+    running: Request | undefined,
+    type: "notice" | "parameterStatus" | undefined,
+  ): void {
     switch (running?.answer) {
       case undefined:
         return;

@@ -15,7 +15,7 @@ export interface StartupMessage {
   readonly code: number;
   /** The whole message, header included. */
   readonly bytes: Buffer;
-  /** What follows the length. */
+  /** The message without its header. */
   readonly body: Buffer;
 }
 
@@ -33,7 +33,11 @@ export class StartupStream {
 
   constructor({ socket }: { readonly socket: ServerSocket }) {
     this.socket = socket;
-    this.#reader = new MessageReader({ input: socket.input, maxMessageBytes: MAX_STARTUP_BYTES });
+    this.#reader = new MessageReader({
+      input: socket.input,
+      maxMessageBytes: MAX_STARTUP_BYTES,
+      maxStreamedBytes: MAX_STARTUP_BYTES,
+    });
   }
 
   /**
