@@ -187,9 +187,9 @@ edge (source, id, kind, owner, usage) as (
   where class = 'pg_catalog.pg_class'::pg_catalog.regclass and source <> 'relation'
     and relkind in ('r', 'p', 'v', 'm', 'f', 'c')
   union all
-  select source, id, 'type', t.oid, case source when 'relation' then 'use' else 'same' end
+  select source, id, 'type', t.oid, 'same'
   from dependent join pg_catalog.pg_type t on t.oid = by
-  where class = 'pg_catalog.pg_type'::pg_catalog.regclass
+  where class = 'pg_catalog.pg_type'::pg_catalog.regclass and source <> 'relation'
   union all
   select source, id, 'function', p.oid,
     case when prosqlbody::pg_catalog.text ~ ':commandType [2345]\\M' then 'worst' else 'use' end
@@ -207,6 +207,15 @@ edge (source, id, kind, owner, usage) as (
   where class = 'pg_catalog.pg_cast'::pg_catalog.regclass and source = 'function'
     and (type >= 16384 or greatest(castsource, casttarget) < 16384)
   union all
+  -- IN, LIKE, BETWEEN, CASE, JOIN, ORDER BY and others use these without naming them.
+  select o.kind, o.oid, case when type < 16384 then 'anything' else 'type' end,
+    case when type < 16384 then 0 else type end, 'use'
+  from object o join pg_catalog.pg_operator p on p.oid = o.oid,
+    pg_catalog.unnest(array[oprleft, oprright]) as type
+  where o.kind = 'operator'
+    and oprname in ('=', '<>', '<', '>', '<=', '>=', '~~', '!~~', '~~*', '!~~*', '~', '!~')
+    and (type >= 16384 or greatest(oprleft, oprright) < 16384)
+  union all
   select source, id, 'ddl', 0, 'use'
   from dependent
   where class = 'pg_catalog.pg_event_trigger'::pg_catalog.regclass
@@ -215,6 +224,10 @@ edge (source, id, kind, owner, usage) as (
   from object o join pg_catalog.pg_constraint c on c.conrelid = o.oid
   where o.kind = 'relation' and contype = 'f'
     and (confdeltype in ('c', 'n', 'd') or confupdtype in ('c', 'n', 'd'))
+  union all
+  select o.kind, o.oid, 'type', reltype, 'use'
+  from object o join pg_catalog.pg_class c on c.oid = o.oid
+  where o.kind = 'relation' and reltype <> 0
   union all
   select o.kind, o.oid, 'relation', inhparent, 'same'
   from object o join pg_catalog.pg_inherits i on i.inhrelid = o.oid

@@ -67,7 +67,8 @@ export class CatalogReader {
     do {
       await this.#spread(graph, options);
     } while (addBodies(graph, functions, known));
-    return known;
+    // Without the graph.
+    return { ...known };
   }
 
   /** What uses functions of pg_catalog in an expression, and what uses a sequence of its own. */

@@ -121,9 +121,6 @@ export class EffectGraph {
         return;
       case "operator":
         this.#operators.set(name, (this.#operators.get(name) ?? 0) | effect);
-        if (IMPLIED_OPERATORS.has(name)) {
-          this.#anything |= effect;
-        }
         return;
       case "anything":
         this.#anything |= effect;
@@ -134,9 +131,6 @@ export class EffectGraph {
     }
   }
 }
-
-/** Operators that IN, LIKE, BETWEEN, CASE, JOIN, ORDER BY and others use without naming them. */
-const IMPLIED_OPERATORS = new Set("= <> < > <= >= ~~ !~~ ~~* !~~* ~ !~".split(" "));
 
 /** Tells objects apart. */
 export function keyOf({ kind, oid }: { readonly kind: string; readonly oid: string }): string {

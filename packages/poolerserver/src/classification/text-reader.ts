@@ -189,6 +189,13 @@ class TextReader {
       case "execute":
         facts.isDynamic ||= !NAMES_EXECUTE.has(this.#head[0] ?? "");
         break;
+      case "create":
+        this.#createInExplain();
+        break;
+      case "cascade":
+        // Other tables, with triggers of their own.
+        facts.taint |= this.#head[0] === "truncate" ? Taint.Unknown : Taint.None;
+        break;
       case "hold":
         this.#isHeld = true;
         break;
@@ -213,6 +220,15 @@ class TextReader {
   #into(): void {
     const isPartOfWrite = this.#previousWord === "insert" || this.#previousWord === "merge";
     if (!isPartOfWrite && this.#options.reading === "query" && READS.has(this.#head[0] ?? "")) {
+      this.#facts.ddl = true;
+      this.#facts.isAlone = true;
+      this.#facts.taint |= Taint.State;
+    }
+  }
+
+  /** EXPLAIN ANALYZE makes the table of a CREATE TABLE AS. */
+  #createInExplain(): void {
+    if (this.#options.reading === "query" && this.#head[0] === "explain") {
       this.#facts.ddl = true;
       this.#facts.isAlone = true;
       this.#facts.taint |= Taint.State;
@@ -258,7 +274,7 @@ class TextReader {
     facts.isAlone ||= lead.isAlone;
     facts.taint |= lead.taint;
     if (this.#isTemporary || (this.#isHeld && head[0] === "declare")) {
-      facts.taint |= Taint.State;
+      facts.taint |= Taint.State | Taint.Sequences;
       facts.isAlone = true;
     }
     // What is temporary is the session's own and goes when its backend is cleaned.
