@@ -72,6 +72,8 @@ async function lookAround(
   await using session = await openSession(postgres);
   const before = await stateOf(session);
   await answerOf(session, sql);
+  // Where it failed in a transaction block.
+  await answerOf(session, "rollback");
   const after = await stateOf(session);
   const taint = LOOKS.reduce(
     (set, [kind], index) => (before[index] === after[index] ? set : set | kind),

@@ -42,13 +42,20 @@ select pg_catalog.concat_ws(' ',
     signatureOf("pg_partitioned_table", "partrelid"),
   ].join(",\n  ")}) as signature`;
 
-/** Functions of pg_catalog: the volatile ones and those whose names are given. */
-export const BUILTIN_FUNCTIONS = `
-select oid::pg_catalog.text, proname::pg_catalog.text as name, prosrc as source,
-  provolatile::pg_catalog.text as volatility
+/**
+ * Functions of pg_catalog: the volatile ones and those whose names `$1` lists. And pg_settings, whose
+ * rule makes set_config of an UPDATE.
+ */
+export const BUILTINS = `
+select 'function' as kind, oid::pg_catalog.text as owner, proname::pg_catalog.text as name,
+  prosrc as source, (provolatile = 'v')::pg_catalog.text as "isVolatile"
 from pg_catalog.pg_proc
 where oid < 16384 and pronamespace = 'pg_catalog'::pg_catalog.regnamespace
-  and (provolatile = 'v' or proname = any (pg_catalog.string_to_array($1, ',')))`;
+  and (provolatile = 'v' or proname = any (pg_catalog.string_to_array($1, ',')))
+union all
+select 'relation', oid::pg_catalog.text, relname::pg_catalog.text, '', 'false'
+from pg_catalog.pg_class
+where oid = 'pg_catalog.pg_settings'::pg_catalog.regclass`;
 
 /** Functions, procedures and aggregates of users, with their code where it can be read. */
 export const USER_FUNCTIONS = `
@@ -64,8 +71,8 @@ from pg_catalog.pg_proc p join pg_catalog.pg_language l on l.oid = p.prolang
 where p.oid >= 16384`;
 
 /**
- * What calls a function of pg_catalog that the pattern finds by its OID in an expression. `usage` is
- * a {@link Usage}.
+ * What has an expression in which the pattern `$1` finds something of pg_catalog: `:funcid 2077`, say,
+ * as `builtin`. For `usage` see {@link USERS}.
  */
 export const EXPRESSIONS: string = `
 with expression (kind, owner, usage, tree) as (
@@ -111,7 +118,7 @@ with expression (kind, owner, usage, tree) as (
     ':funcid ', aggtransfn::pg_catalog.oid, ' :funcid ', aggfinalfn::pg_catalog.oid, ' ')
   from pg_catalog.pg_aggregate where aggfnoid >= 16384
 )
-select distinct kind, owner::pg_catalog.text, usage, found[1] as function, ${NAME} as name
+select distinct kind, owner::pg_catalog.text, usage, found[1] as builtin, ${NAME} as name
 from expression, pg_catalog.regexp_matches(tree, $1, 'g') as found`;
 
 /** Relations with a column that takes its values from a sequence of its own. */

@@ -1,10 +1,9 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { toSqlText } from "@multipooler/pgwire";
 import { BUILTIN_TAINTS, PROMPT_VOLATILE_FUNCTIONS } from "./builtin-functions.ts";
 import * as queries from "./catalog-queries.ts";
 import { objectOf, textOf, usageOf } from "./catalog-rows.ts";
 import type { AdminQuery, Row } from "./catalog-rows.ts";
-import { WAITS, onInsert } from "./effect.ts";
+import { WAITS, onInsert, onWrite } from "./effect.ts";
 import type { Effect } from "./effect.ts";
 import { EffectGraph, effectThrough, keyOf } from "./effect-graph.ts";
 import type { CatalogObject, UsageEdge } from "./effect-graph.ts";
@@ -45,7 +44,7 @@ export class CatalogReader {
 
   async #readAll(options: CallOptions): Promise<KnownEffects> {
     const builtins = builtinsOf(
-      await this.#admin(queries.BUILTIN_FUNCTIONS, [[...BUILTIN_TAINTS.keys()].join(",")], options),
+      await this.#admin(queries.BUILTINS, [[...BUILTIN_TAINTS.keys()].join(",")], options),
     );
     const graph = new EffectGraph();
     await this.#addExpressions(graph, builtins, options);
@@ -77,9 +76,11 @@ export class CatalogReader {
     builtins: Builtins,
     options: CallOptions,
   ): Promise<void> {
-    const pattern = String.raw`:(?:funcid|opfuncid|aggfnoid|winfnoid) (${[...builtins.byOid.keys()].join("|")})\M`;
-    for (const row of await this.#admin(queries.EXPRESSIONS, [pattern], options)) {
-      const effect = builtins.byOid.get(textOf(row, "function")) ?? 0;
+    for (const [object, effect] of builtins.relations) {
+      graph.add(object, effect);
+    }
+    for (const row of await this.#admin(queries.EXPRESSIONS, [patternOf(builtins)], options)) {
+      const effect = builtins.byReference.get(textOf(row, "builtin")) ?? 0;
       graph.add(objectOf(row), effectThrough(usageOf(row), effect));
     }
     for (const row of await this.#admin(queries.IDENTITY_RELATIONS, [], options)) {
@@ -134,32 +135,52 @@ export class CatalogReader {
   }
 }
 
-/** Functions of pg_catalog that do something to the session, or wait. */
+/** What in pg_catalog does something to the session, or waits. */
 interface Builtins {
-  readonly byOid: ReadonlyMap<string, Effect>;
-  /** By the name of the C function. */
+  /** By what stands for it in the text of an expression tree. */
+  readonly byReference: ReadonlyMap<string, Effect>;
+  /** Functions by the name of the C function. */
   readonly bySource: ReadonlyMap<string, Effect>;
+  readonly relations: readonly (readonly [object: CatalogObject, effect: Effect])[];
   readonly waitingNames: ReadonlySet<string>;
 }
 
+/** Fields of an expression tree that hold the OID of a function. */
+const FUNCTION_FIELDS = ["funcid", "opfuncid", "aggfnoid", "winfnoid"];
+
 function builtinsOf(rows: readonly Row[]): Builtins {
-  const byOid = new Map<string, Effect>();
+  const byReference = new Map<string, Effect>();
   const bySource = new Map<string, Effect>();
+  const relations: (readonly [CatalogObject, Effect])[] = [];
   const waitingNames = new Set<string>();
   for (const row of rows) {
-    const name = textOf(row, "name");
-    const waits = textOf(row, "volatility") === "v" && !PROMPT_VOLATILE_FUNCTIONS.has(name);
-    const effect = (BUILTIN_TAINTS.get(name) ?? 0) | (waits ? WAITS : 0);
+    const object = objectOf(row);
+    if (object.kind === "relation") {
+      const effect = onWrite(Taint.Settings | Taint.Seed);
+      relations.push([object, effect]);
+      byReference.set(`:relid ${object.oid}`, effect);
+      continue;
+    }
+    const waits =
+      textOf(row, "isVolatile") === "true" && !PROMPT_VOLATILE_FUNCTIONS.has(object.name);
+    const effect = (BUILTIN_TAINTS.get(object.name) ?? 0) | (waits ? WAITS : 0);
     if (effect === 0) {
       continue;
     }
-    byOid.set(textOf(row, "oid"), effect);
+    for (const field of FUNCTION_FIELDS) {
+      byReference.set(`:${field} ${object.oid}`, effect);
+    }
     bySource.set(textOf(row, "source"), effect);
     if (waits) {
-      waitingNames.add(toSqlText(name));
+      waitingNames.add(object.name);
     }
   }
-  return { byOid, bySource, waitingNames };
+  return { byReference, bySource, relations, waitingNames };
+}
+
+/** Finds any of the references in the text of an expression tree. */
+function patternOf({ byReference }: Builtins): string {
+  return String.raw`(?:${[...byReference.keys()].join("|")})\M`;
 }
 
 /** Adds what the code of functions does by the names in it. Returns whether there was news. */
