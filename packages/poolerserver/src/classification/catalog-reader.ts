@@ -1,12 +1,12 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { BUILTIN_TAINTS, PROMPT_VOLATILE_FUNCTIONS } from "./builtin-functions.ts";
 import * as queries from "./catalog-queries.ts";
-import { objectOf, textOf, usageOf } from "./catalog-rows.ts";
+import { nameOf, objectOf, textOf, usageOf } from "./catalog-rows.ts";
 import type { AdminQuery, Row } from "./catalog-rows.ts";
 import { WAITS, onInsert, onWrite } from "./effect.ts";
 import type { Effect } from "./effect.ts";
 import { EffectGraph, effectThrough, keyOf } from "./effect-graph.ts";
-import type { CatalogObject, UsageEdge } from "./effect-graph.ts";
+import type { CatalogObject, Surroundings, UsageEdge } from "./effect-graph.ts";
 import type { KnownEffects } from "./known-effects.ts";
 import { Taint } from "./taint.ts";
 import { effectOfBody, userFunctionOf } from "./user-function.ts";
@@ -79,12 +79,16 @@ export class CatalogReader {
     for (const [object, effect] of builtins.relations) {
       graph.add(object, effect);
     }
-    for (const row of await this.#admin(queries.EXPRESSIONS, [patternOf(builtins)], options)) {
-      const effect = builtins.byReference.get(textOf(row, "builtin")) ?? 0;
+    for (const row of await this.#admin(
+      queries.EXPRESSIONS,
+      [[...builtins.byField.keys()].join(",")],
+      options,
+    )) {
+      const effect = builtins.byField.get(textOf(row, "builtin")) ?? 0;
       graph.add(objectOf(row), effectThrough(usageOf(row), effect));
     }
     for (const row of await this.#admin(queries.IDENTITY_RELATIONS, [], options)) {
-      graph.add({ ...objectOf(row), kind: "relation" }, onInsert(Taint.Sequences));
+      graph.add(objectOf(row), onInsert(Taint.Sequences));
     }
   }
 
@@ -109,36 +113,42 @@ export class CatalogReader {
       if (objects.length === 0) {
         return;
       }
-      const edges = await this.#usersOf(objects, options);
+      const surroundings = await this.#surroundingsOf(objects, options);
       for (const object of objects) {
-        graph.connect(object, edges.get(keyOf(object)) ?? []);
+        graph.place(object, surroundings.get(keyOf(object)) ?? NOWHERE);
       }
     }
   }
 
-  async #usersOf(
+  async #surroundingsOf(
     objects: readonly CatalogObject[],
     options: CallOptions,
-  ): Promise<ReadonlyMap<string, UsageEdge[]>> {
-    const edges = new Map<string, UsageEdge[]>();
+  ): Promise<ReadonlyMap<string, Surroundings>> {
+    const found = new Map<string, { name: string; users: UsageEdge[] }>();
     const values = [
       objects.map(({ kind }) => kind).join(","),
       objects.map(({ oid }) => oid).join(","),
     ];
     for (const row of await this.#admin(queries.USERS, values, options)) {
       const key = keyOf({ kind: textOf(row, "source"), oid: textOf(row, "id") });
-      const list = edges.get(key) ?? [];
-      list.push({ usage: usageOf(row), user: objectOf(row) });
-      edges.set(key, list);
+      const surroundings = found.get(key) ?? { name: "", users: [] };
+      found.set(key, surroundings);
+      if (textOf(row, "kind") === "itself") {
+        surroundings.name = nameOf(row);
+      } else {
+        surroundings.users.push({ usage: usageOf(row), user: objectOf(row) });
+      }
     }
-    return edges;
+    return found;
   }
 }
 
+const NOWHERE: Surroundings = { name: "", users: [] };
+
 /** What in pg_catalog does something to the session, or waits. */
 interface Builtins {
-  /** By what stands for it in the text of an expression tree. */
-  readonly byReference: ReadonlyMap<string, Effect>;
+  /** By the field that stands for it in the text of an expression tree. */
+  readonly byField: ReadonlyMap<string, Effect>;
   /** Functions by the name of the C function. */
   readonly bySource: ReadonlyMap<string, Effect>;
   readonly relations: readonly (readonly [object: CatalogObject, effect: Effect])[];
@@ -149,7 +159,7 @@ interface Builtins {
 const FUNCTION_FIELDS = ["funcid", "opfuncid", "aggfnoid", "winfnoid"];
 
 function builtinsOf(rows: readonly Row[]): Builtins {
-  const byReference = new Map<string, Effect>();
+  const byField = new Map<string, Effect>();
   const bySource = new Map<string, Effect>();
   const relations: (readonly [CatalogObject, Effect])[] = [];
   const waitingNames = new Set<string>();
@@ -158,29 +168,24 @@ function builtinsOf(rows: readonly Row[]): Builtins {
     if (object.kind === "relation") {
       const effect = onWrite(Taint.Settings | Taint.Seed);
       relations.push([object, effect]);
-      byReference.set(`:relid ${object.oid}`, effect);
+      byField.set(`relid ${object.oid} `, effect);
       continue;
     }
-    const waits =
-      textOf(row, "isVolatile") === "true" && !PROMPT_VOLATILE_FUNCTIONS.has(object.name);
-    const effect = (BUILTIN_TAINTS.get(object.name) ?? 0) | (waits ? WAITS : 0);
+    const name = nameOf(row);
+    const waits = textOf(row, "isVolatile") === "true" && !PROMPT_VOLATILE_FUNCTIONS.has(name);
+    const effect = (BUILTIN_TAINTS.get(name) ?? 0) | (waits ? WAITS : 0);
     if (effect === 0) {
       continue;
     }
     for (const field of FUNCTION_FIELDS) {
-      byReference.set(`:${field} ${object.oid}`, effect);
+      byField.set(`${field} ${object.oid} `, effect);
     }
     bySource.set(textOf(row, "source"), effect);
     if (waits) {
-      waitingNames.add(object.name);
+      waitingNames.add(name);
     }
   }
-  return { byReference, bySource, relations, waitingNames };
-}
-
-/** Finds any of the references in the text of an expression tree. */
-function patternOf({ byReference }: Builtins): string {
-  return String.raw`(?:${[...byReference.keys()].join("|")})\M`;
+  return { byField, bySource, relations, waitingNames };
 }
 
 /** Adds what the code of functions does by the names in it. Returns whether there was news. */
