@@ -141,6 +141,7 @@ class TextReader {
   #parenthesis(): void {
     if (this.#previousName === "set_config") {
       this.#setConfigCalls.open();
+      this.#facts.setsConfig = true;
     } else if (this.#previousName !== undefined) {
       this.#facts.calls.add(this.#previousName);
     }
