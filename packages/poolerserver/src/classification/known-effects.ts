@@ -27,7 +27,7 @@ export function effectOfCalls({ calls }: TextFacts): Effect {
 
 /** What a text does by the names in it. */
 export function effectOfNames(facts: TextFacts, known: KnownEffects): Effect {
-  let effect = known.anything | (facts.ddl ? known.ddl : 0);
+  let effect = known.anything | (facts.defines ? known.ddl : 0);
   for (const name of facts.names) {
     effect |= known.names.get(name) ?? 0;
   }

@@ -17,6 +17,9 @@ export interface TextFacts {
   /** Has a statement that may fill columns with their defaults. */
   inserts: boolean;
   locksRows: boolean;
+  /** Defines, alters or drops an object, temporary ones included. */
+  defines: boolean;
+  /** The same with an object that others see. */
   ddl: boolean;
   copy: boolean;
   opensTransaction: boolean;
@@ -26,6 +29,8 @@ export interface TextFacts {
   hidesName: boolean;
   /** Runs SQL that it makes itself. */
   isDynamic: boolean;
+  /** Calls set_config. */
+  setsConfig: boolean;
 }
 
 /** The facts of an empty text. */
@@ -40,6 +45,7 @@ export function noFacts(): TextFacts {
     writes: false,
     inserts: false,
     locksRows: false,
+    defines: false,
     ddl: false,
     copy: false,
     opensTransaction: false,
@@ -47,5 +53,17 @@ export function noFacts(): TextFacts {
     deallocates: false,
     hidesName: false,
     isDynamic: false,
+    setsConfig: false,
   };
+}
+
+/** Whether a text of this kind with other constants in it has the same facts. */
+export function isIndifferentToConstants(facts: TextFacts): boolean {
+  return (
+    facts.statements === 1 &&
+    !facts.isAlone &&
+    !facts.setsConfig &&
+    !facts.isDynamic &&
+    !facts.hidesName
+  );
 }
