@@ -10,7 +10,7 @@ import type { SchedulerScene } from "../../test/scheduler-scene.ts";
 import { failureOf, settled } from "../../test/settled.ts";
 import { silentLogger } from "../../test/silent-logger.ts";
 import { Classifier } from "../classification/classifier.ts";
-import type { AskActivity } from "../pool/silence-watch.ts";
+import type { ServerProcesses } from "../pool/silence-watch.ts";
 import { ServingGate } from "../serving/serving-gate.ts";
 import { checkHealth } from "./health-check.ts";
 import { QueryExecutor } from "./query-executor.ts";
@@ -38,14 +38,14 @@ async function setUp(
   options: {
     target?: ServingTarget;
     onRequest?: (request: FakeRequest) => void;
-    askActivity?: AskActivity;
+    activities?: ServerProcesses["activities"];
   } = {},
 ): Promise<Scene> {
   const { target = PRIMARY, onRequest = (request) => request.succeed() } = options;
-  const { askActivity = () => Promise.reject(new Error("nobody to ask")) } = options;
+  const { activities = () => Promise.reject(new Error("nobody to ask")) } = options;
   const scene = setUpScheduler({
     onRequest,
-    askActivity,
+    processes: { activities, endIdle: () => Promise.resolve() },
     capacity: 1,
     limit: 1,
     idleTimeoutMs: 0,
@@ -263,7 +263,7 @@ test("long statements do not fail the health check while the server works on the
   const requests: FakeRequest[] = [];
   const { executor, check, clock } = await setUp({
     onRequest: (request) => requests.push(request),
-    askActivity: (processIds) =>
+    activities: (processIds) =>
       Promise.resolve(processIds.map((processId) => ({ processId, idleMs: undefined }))),
   });
   const call = executor.streamExecute(REQUEST, new RecordingSink());

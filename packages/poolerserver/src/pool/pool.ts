@@ -51,7 +51,7 @@ export class Pool {
   #closing: PromiseWithResolvers<void> | undefined;
 
   constructor(options: SchedulerOptions, access: PoolAccess, demand: PoolDemand) {
-    const { clock, askActivity } = options;
+    const { clock, processes } = options;
     this.#options = options;
     this.#access = access;
     this.#demand = demand;
@@ -74,7 +74,7 @@ export class Pool {
     });
     this.#watch = new SilenceWatch({
       clock,
-      askActivity,
+      processes,
       busySessions: () => this.#busySessions(),
       onSilent: (session, problem) => this.#onSilent(session, problem),
       onAlive: () => this.noteAlive(clock.monotonic()),
@@ -320,6 +320,7 @@ export class Pool {
     this.#options.logger.warn({ processId: session.processId, err: error }, "connection cut");
     this.#distrust(error);
     session.destroy(error);
+    void this.#watch.endProcess(session.processId);
   }
 
   /** Every idle session has to answer now, but nobody waits for those: others are opened. */

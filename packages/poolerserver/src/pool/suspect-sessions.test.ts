@@ -10,33 +10,40 @@ const PID = 4711;
 
 function silent(
   activity: readonly ProcessActivity[] | Error,
-): SchedulerScene & { asked: number[] } {
+): SchedulerScene & { asked: number[]; ended: number[] } {
   const asked: number[] = [];
+  const ended: number[] = [];
   const scene = setUp({
     capacity: 1,
     idleTimeoutMs: 0,
     waitTimeoutMs: 0,
-    askActivity: async (processIds) => {
-      asked.push(...processIds);
-      if (activity instanceof Error) {
-        throw activity;
-      }
-      return activity;
+    processes: {
+      async activities(processIds) {
+        asked.push(...processIds);
+        if (activity instanceof Error) {
+          throw activity;
+        }
+        return activity;
+      },
+      async endIdle(processId) {
+        ended.push(processId);
+      },
     },
   });
-  return { ...scene, asked };
+  return { ...scene, asked, ended };
 }
 
 test.each<[string, readonly ProcessActivity[]]>([
   ["is gone", []],
   ["has had nothing to do for a while", [{ processId: PID, idleMs: 1000 }]],
 ])("a silent session whose process %s is cut", async (_, activity) => {
-  const { pool, clock, suspicions } = silent(activity);
+  const { pool, clock, suspicions, ended: processes } = silent(activity);
   const lease = await acquire(pool);
   const ended = send(lease.backend, "select 1");
   await clock.advance(2500);
   expect(await ended).toMatchObject({ type: "lost" });
   expect(suspicions).toMatchObject([{ code: "CONNECTION_LOST" }]);
+  expect(processes).toEqual([PID]);
 });
 
 test.each<[string, readonly ProcessActivity[] | Error]>([
