@@ -11,7 +11,7 @@ import type {
 } from "@grpc/grpc-js";
 import { Code } from "@multipooler/proto/mtrpc";
 import { CallLifetime } from "./call-lifetime.ts";
-import { CallSink, checkMessageSize } from "../query/call-sink.ts";
+import { CallSink, checkMessageSize } from "./call-sink.ts";
 import { GrpcServicesError, GrpcServicesErrorCode } from "../errors/error.ts";
 import { errorStatus } from "../errors/error-status.ts";
 import type { Logger } from "../logger.ts";
