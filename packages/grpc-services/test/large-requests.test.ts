@@ -148,6 +148,7 @@ test("a limit below the largest message is refused", async () => {
   const limits = { maxMessageBytes: MIB, maxReceivingBytes: MIB - 1 };
   await expect(startServer(limits)).rejects.toMatchObject({
     code: "INVALID_ARGUMENT",
-    message: "maxReceivingBytes must be a whole number from 1048576, the largest message, not 1048575",
+    message:
+      "maxReceivingBytes must be a whole number from 1048576, the largest message, not 1048575",
   });
 });
