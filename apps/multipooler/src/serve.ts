@@ -6,7 +6,7 @@ import type { ManagerOptions } from "@multipooler/manager";
 import { MultiPooler } from "@multipooler/poolerserver";
 import { systemClock } from "@multipooler/timing";
 import type { Timer } from "@multipooler/timing";
-import { checkPasswordFile, databaseConfig } from "./database.ts";
+import { checkPasswordFile, databaseOf } from "./database.ts";
 import { checkDirectories } from "./directories.ts";
 import { explain } from "./fault.ts";
 import { HttpServer } from "./http-server.ts";
@@ -134,7 +134,7 @@ async function start({ config, target, limits, log, termination, parts }: Start)
       http: http.port,
       postgres: config.pgPort,
     })),
-    database: databaseConfig(config),
+    database: databaseOf(config),
     heartbeatIntervalMs: config.heartbeatIntervalMs,
     logger: logger.child({ component: "manager" }),
   });

@@ -4,11 +4,11 @@ import type { CaseName } from "./load.ts";
 
 export const ECHO_PATH = "/bench.Echo/Stream";
 
-/** The size of the one message that StreamExecute answers in each case. */
-const ANSWER_BYTES: Readonly<Record<CaseName, number>> = {
-  select: 64,
-  update: 24,
-  rows: 260_000,
+/** As large as the one message that StreamExecute answers in each case. */
+const ANSWERS: Readonly<Record<CaseName, Buffer>> = {
+  select: Buffer.alloc(64, "x"),
+  update: Buffer.alloc(24, "x"),
+  rows: Buffer.alloc(260_000, "x"),
 };
 
 const asIs = (bytes: Buffer): Buffer => bytes;
@@ -16,12 +16,9 @@ const asIs = (bytes: Buffer): Buffer => bytes;
 /** A grpc-js server that answers at once, without a database: what gRPC alone costs. */
 export async function openEchoServer(): Promise<{ address: string; close: () => Promise<void> }> {
   const server = new Server();
-  const answers = new Map(
-    Object.entries(ANSWER_BYTES).map(([name, size]) => [name, Buffer.alloc(size, "x")]),
-  );
   const stream = (call: ServerWritableStream<Buffer, Buffer>): void => {
     const sql = call.request.toString("latin1");
-    call.write(answers.get(caseOf(sql)));
+    call.write(ANSWERS[caseOf(sql)]);
     call.end();
   };
   const method = {

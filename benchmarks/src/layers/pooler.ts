@@ -1,15 +1,24 @@
 import type { ConnectionShare, DatabaseHandle } from "@multipooler/controller-api";
 import { MultiPooler } from "@multipooler/poolerserver";
+import type { Logger } from "@multipooler/poolerserver";
 import type { PostgresPlace } from "./subject.ts";
 
-const SILENT = { debug() {}, info() {}, warn: console.warn, error: console.error };
+const ignore = (): void => undefined;
+export const BENCH_LOGGER: Logger = {
+  debug: ignore,
+  info: ignore,
+  warn: console.warn,
+  error: console.error,
+};
+
+export const BENCH_SHARD = { tableGroup: "default", shard: "0-inf" };
 
 /** A controller on the bench's PostgreSQL, serving, without a manager around it. */
 export async function openPooler(place: PostgresPlace, callers: number): Promise<MultiPooler> {
   const pooler = new MultiPooler({
-    shard: { tableGroup: "default", shard: "0-inf" },
+    shard: BENCH_SHARD,
     capacity: callers,
-    logger: SILENT,
+    logger: BENCH_LOGGER,
   });
   pooler.initDBConfig(handleOf(place, callers));
   await pooler.open();

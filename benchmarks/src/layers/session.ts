@@ -74,7 +74,7 @@ function queryMessage(sql: string): Uint8Array {
   const bytes = Buffer.allocUnsafe(HEADER_BYTES + sql.length + 1);
   bytes[0] = QUERY;
   bytes.writeInt32BE(sql.length + HEADER_BYTES, 1);
-  bytes.latin1Write(sql, HEADER_BYTES);
+  bytes.write(sql, HEADER_BYTES, "latin1");
   bytes[bytes.length - 1] = 0;
   return bytes;
 }

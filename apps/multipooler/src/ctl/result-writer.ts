@@ -52,7 +52,7 @@ export class ResultWriter {
     const rows = this.#decoder.decode(
       {
         type: "rows",
-        block: result.passthroughBlock,
+        bytes: result.passthroughBlock,
         rowCount: result.passthroughRowCount,
         inProgress: result.passthroughRowInProgress,
       },
