@@ -1,5 +1,5 @@
 import { Command, Option } from "commander";
-import { resultFormats } from "./ctl/result-format.ts";
+import { RESULT_FORMATS } from "./ctl/result-format.ts";
 import { addTopoCommands } from "./ctl/topo-commands.ts";
 import type { TopoActions } from "./ctl/topo-commands.ts";
 import { addSettings, givenSettings } from "./setting-options.ts";
@@ -67,7 +67,7 @@ export function commandLine(actions: CommandActions, exit: (code: number) => voi
     .option("--user <role>", "role to run as; the pooler's own if not given", "")
     .addOption(
       new Option("--format <format>", "how rows are printed")
-        .choices(resultFormats)
+        .choices(RESULT_FORMATS)
         .default("table"),
     )
     .action(async (sql: string, options: QueryOptions) => exit(await actions.query(sql, options)));

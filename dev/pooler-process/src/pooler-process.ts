@@ -47,7 +47,7 @@ export interface PoolerProcess extends AsyncDisposable {
 const STOP_LIMIT_MS = 15_000;
 const READY_POLL_MS = 20;
 
-/** Starts the program. Resolves at once: what it does next is told by its log and its probes. */
+/** Starts the program. Resolves at once: its log and its probes show what it does next. */
 export function startPooler(options: StartPoolerOptions): PoolerProcess {
   const defaults = { "http-port": "0", "grpc-port": "0", "topo-implementation": "memory" };
   const flags = { ...defaults, ...options.flags };

@@ -7,7 +7,7 @@ import { callTimeoutMs } from "./call-timeout.ts";
 import { complaint } from "./complaint.ts";
 import { diagnosticText } from "./diagnostic-text.ts";
 import { Output, OutputClosed } from "./output.ts";
-import { resultFormats } from "./result-format.ts";
+import { RESULT_FORMATS } from "./result-format.ts";
 import { ResultWriter } from "./result-writer.ts";
 
 export interface CtlIo {
@@ -28,7 +28,7 @@ const MODES: Readonly<Record<string, Mode | undefined>> = {
 /** `ctl query`: runs SQL and prints what it yields as it arrives. Resolves with the exit code. */
 export async function query(sql: string, options: QueryOptions, io: CtlIo): Promise<number> {
   const timeoutMs = callTimeoutMs(options.timeout);
-  const format = resultFormats.find((name) => name === options.format) ?? "table";
+  const format = RESULT_FORMATS.find((name) => name === options.format) ?? "table";
   const output = new Output(io.stdout);
   const results = new ResultWriter(format);
   using client = connect({ address: options.address });

@@ -1,5 +1,5 @@
-import stringWidth from "string-width";
 import { printable } from "./printable.ts";
+import { columnWidths, filled } from "./text-table.ts";
 
 /** A column as a printer needs it. */
 export interface Column {
@@ -18,8 +18,8 @@ export interface ResultPrinter {
   end(rowCount: number): string;
 }
 
-export const resultFormats = ["table", "csv", "json"] as const;
-export type ResultFormat = (typeof resultFormats)[number];
+export const RESULT_FORMATS = ["table", "csv", "json"] as const;
+export type ResultFormat = (typeof RESULT_FORMATS)[number];
 
 /** A new printer for one result. */
 export function resultPrinter(format: ResultFormat): ResultPrinter {
@@ -59,26 +59,17 @@ class TablePrinter implements ResultPrinter {
 
   #header(rows: readonly (readonly string[])[]): string {
     const names = this.#columns.map(({ name }) => printable(name));
-    const widths = names.map((name) => stringWidth(name));
-    for (const row of rows) {
-      row.forEach((cell, index) => {
-        widths[index] = Math.max(widths[index] ?? 0, stringWidth(cell));
-      });
-    }
+    const widths = columnWidths([names, ...rows]);
     this.#widths = widths;
-    const titles = names.map((name, index) => {
-      const gap = Math.max(0, (widths[index] ?? 0) - stringWidth(name));
-      const left = Math.floor(gap / 2);
-      return ` ${" ".repeat(left)}${name}${" ".repeat(gap - left)} `;
-    });
+    const titles = names.map((name, index) => ` ${filled(name, widths[index], "center")} `);
     const rule = widths.map((width) => "-".repeat(width + 2)).join("+");
     return `${titles.join("|").trimEnd()}\n${rule}\n`;
   }
 
   #line(row: readonly string[]): string {
     const cells = row.map((cell, index) => {
-      const gap = " ".repeat(Math.max(0, (this.#widths?.[index] ?? 0) - stringWidth(cell)));
-      return this.#columns[index]?.numeric === true ? ` ${gap}${cell} ` : ` ${cell}${gap} `;
+      const alignment = this.#columns[index]?.numeric === true ? "right" : "left";
+      return ` ${filled(cell, this.#widths?.[index], alignment)} `;
     });
     return cells.join("|").trimEnd();
   }

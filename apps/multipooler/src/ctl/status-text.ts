@@ -13,8 +13,8 @@ import type {
   StatusResponse,
   TopologyStatus,
 } from "@multipooler/proto/manager-v1";
-import { factLines } from "./fact-lines.ts";
 import { shortTime } from "./short-time.ts";
+import { tableText } from "./text-table.ts";
 
 /** The status for people: one line a fact, the name of the fact in front. */
 export function statusText(status: StatusResponse, now: Date): string {
@@ -33,7 +33,7 @@ export function statusText(status: StatusResponse, now: Date): string {
   if (heartbeat !== undefined) {
     lines.push(["heartbeat", heartbeatText(heartbeat, now)]);
   }
-  return factLines(lines);
+  return tableText(lines);
 }
 
 function whoAndHow(status: StatusResponse, now: Date): [string, string][] {

@@ -1,9 +1,9 @@
-import { printable } from "./printable.ts";
 import { shortTime } from "./short-time.ts";
 import type { TopoEvent } from "./topo-event.ts";
 import { recordFields, recordJson, recordName } from "./topo-record.ts";
 import type { TopoRecord } from "./topo-record.ts";
 import { recordSummary } from "./topo-summary.ts";
+import { tableLines } from "./text-table.ts";
 
 /** An event as one line of JSON, with the time at which it was seen. */
 export function eventJson(event: TopoEvent, seen: Date): string {
@@ -35,8 +35,8 @@ export class EventLines {
 
   /** The line of an event that was seen at `seen`. */
   line(event: TopoEvent, seen: Date): string {
-    const words = this.#words(event).map((word, index) => word.padEnd(WIDTHS[index] ?? 0));
-    return `${printable([shortTime(seen), ...words].join("  ").trimEnd())}\n`;
+    const [line = ""] = tableLines([[shortTime(seen), ...this.#words(event)]], WIDTHS);
+    return `${line}\n`;
   }
 
   #words(event: TopoEvent): readonly [what: string, kind: string, rest: string] {
@@ -70,8 +70,8 @@ export class EventLines {
   }
 }
 
-/** Widths of the words in front of a line: the longest event, the longest kind. */
-const WIDTHS = ["deleted".length, "database".length];
+/** Widths of the columns, since lines come one by one: a time, the longest event, the longest kind. */
+const WIDTHS = [0, "deleted".length, "database".length];
 
 function changes(before: Fields, after: Fields): string {
   return (

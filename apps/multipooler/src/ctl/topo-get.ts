@@ -1,6 +1,6 @@
 import { ID_ComponentType, TopoErrorCode, isTopoError } from "@multipooler/topo";
 import type { TopoStore } from "@multipooler/topo";
-import { factLines } from "./fact-lines.ts";
+import { tableText } from "./text-table.ts";
 import { withTopology } from "./topo-command.ts";
 import type { TopoIo, TopoOptions } from "./topo-command.ts";
 import { parseRecordName } from "./topo-name.ts";
@@ -26,7 +26,7 @@ export async function topoGet(what: string, options: TopoOptions, io: TopoIo): P
 }
 
 function asText(record: TopoRecord): string {
-  return factLines([
+  return tableText([
     ["key", record.key],
     ["version", String(record.version)],
     ...recordFields(record),

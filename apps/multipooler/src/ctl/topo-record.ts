@@ -12,8 +12,8 @@ import {
 import type { Multipooler } from "@multipooler/proto/clustermetadata";
 import type { RecordEntry } from "@multipooler/topo";
 
-export const topoKinds = ["cell", "database", "pooler"] as const;
-export type TopoKind = (typeof topoKinds)[number];
+export const TOPO_KINDS = ["cell", "database", "pooler"] as const;
+export type TopoKind = (typeof TOPO_KINDS)[number];
 
 /** A record of the topology, of any kind. */
 export type TopoRecord =

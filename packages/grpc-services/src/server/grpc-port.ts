@@ -7,7 +7,7 @@ import { GrpcServicesError, GrpcServicesErrorCode } from "../errors/error.ts";
 import { hostAndPort } from "./host-and-port.ts";
 import type { Logger } from "../logger.ts";
 
-/** How a {@link GrpcPort} is opened. */
+/** Where to listen, and which server gets the connections. */
 export interface GrpcPortOptions {
   /** Serves the connections. Of no use any more once the port is shut down. */
   readonly server: Server;

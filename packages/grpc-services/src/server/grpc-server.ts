@@ -1,5 +1,5 @@
 import { Server } from "@grpc/grpc-js";
-import type { CallOptions } from "@multipooler/controller-api";
+import type { CallOptions } from "@multipooler/query-service";
 import { onAbort } from "@multipooler/timing";
 import type { PoolerService, ServiceTransport } from "@multipooler/manager";
 import { GrpcPort } from "./grpc-port.ts";
@@ -13,9 +13,9 @@ import { addReflection } from "./reflection.ts";
 import { raiseStreamResetLimit } from "./stream-reset-limit.ts";
 import { UnsentBytes } from "./unsent-bytes.ts";
 
-/** How a {@link GrpcServer} is built. */
+/** Where the server listens, whom it asks, and the bounds of its connections. */
 export interface GrpcServerOptions {
-  /** Whom the services ask, at each call. */
+  /** Asked by the services at each call. */
   readonly manager: PoolerManager;
   /** The name or address to listen on, e.g. "127.0.0.1", or "::" for every address. */
   readonly host: string;

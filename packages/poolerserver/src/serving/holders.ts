@@ -48,7 +48,7 @@ export class Holders {
 
   cutAll(reason: MultiPoolerError): void {
     for (const holders of [this.#byKind.reserved, this.#byKind.single]) {
-      for (const holder of [...holders]) {
+      for (const holder of holders) {
         holder.cut(reason);
       }
     }

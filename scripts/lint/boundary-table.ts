@@ -1,6 +1,6 @@
 /**
- * Who may import whom. This file is the only place where that is written down for machines; the
- * reasons are in the architecture, section "Packages". Paths are folders from the repository's root.
+ * Who may import whom, for the lint rule `multipooler/boundaries` (imports) and the gate `boundaries`
+ * (package.json files). Paths are folders from the repository's root.
  */
 export interface BoundaryTable {
   /** npm scope; the package in `packages/topo` is called `<scope>/topo`. */
@@ -25,7 +25,7 @@ export interface BoundaryTable {
 }
 
 /** The table of this repository. */
-export const table: BoundaryTable = {
+export const BOUNDARIES: BoundaryTable = {
   scope: "@multipooler",
   imports: {
     "packages/query-service": [],
@@ -64,11 +64,11 @@ export const table: BoundaryTable = {
     ],
     "apps/multipooler": "everything",
     "apps/pgctld": ["packages/pgctld"],
-    "dev/boundaries": [],
     "dev/embedded-etcd": [],
     "dev/embedded-postgres": [],
     "dev/pooler-process": ["apps/multipooler"],
-    "dev/quickstart": ["apps/multipooler", "dev/embedded-postgres"],
+    "dev/quickstart": ["apps/multipooler", "dev/embedded-postgres", "dev/text-table"],
+    "dev/text-table": [],
     benchmarks: "everything",
     e2e: "everything",
   },
