@@ -1,6 +1,6 @@
-import { PoolerErrorCode } from "@multipooler/controller-api";
-import type { Diagnostic } from "@multipooler/controller-api";
 import { PgwireError, PgwireErrorCode } from "@multipooler/pgwire";
+import { PoolerErrorCode } from "@multipooler/query-service";
+import type { Diagnostic } from "@multipooler/query-service";
 import { MultiPoolerError, errorDiagnostic } from "./error.ts";
 
 const READ_ONLY_SQL_TRANSACTION = "25006";
