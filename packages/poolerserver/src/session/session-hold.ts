@@ -1,8 +1,8 @@
+import type { TransactionStatus } from "@multipooler/pgwire";
 import type { PinReason } from "@multipooler/query-service";
 import { Taint } from "../classification/taint.ts";
 import type { TaintSet } from "../classification/taint.ts";
 import type { Lease } from "../pool/lease.ts";
-import type { TransactionStatus } from "../pool/request.ts";
 import type { UnitFacts } from "./unit-facts.ts";
 
 /** The backend that a session has, and what keeps it from giving it back. */
@@ -58,12 +58,10 @@ export class SessionHold {
   /** Gives the backend back, and says what is left in it. */
   release(): Promise<void> | undefined {
     const lease = this.#lease;
-    if (lease !== undefined) {
-      if ((this.#taint & Taint.Lasting) !== 0) {
-        lease.taint("lasting");
-      } else if (this.reason !== undefined) {
-        lease.taint("state");
-      }
+    const isStateful = this.#hasNamedStatement || this.transaction !== "I";
+    const left = this.#taint | (isStateful ? Taint.State : Taint.None);
+    if (left !== Taint.None) {
+      lease?.taint(left);
     }
     this.#reset();
     return lease?.release();

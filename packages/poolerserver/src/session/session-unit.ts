@@ -1,6 +1,6 @@
+import type { RequestEnd, SpanRequest } from "@multipooler/pgwire";
 import type { MultiPoolerError } from "../error.ts";
 import type { Lease } from "../pool/lease.ts";
-import type { RequestEnd, SpanRequest } from "../pool/request.ts";
 import type { Unit, UnitKind } from "../pool/unit.ts";
 
 /** The session that a unit belongs to. None of these may throw. */

@@ -4,7 +4,7 @@ import { MessageInput } from "./message-input.ts";
 import { UnitFacts } from "./unit-facts.ts";
 
 /** Judges a text; the answer is remembered, so that asking again costs little. */
-export interface StatementClassifier {
+export interface TextClassifier {
   classify(text: string): Classification;
 }
 
@@ -28,9 +28,9 @@ export type Cut = "none" | "unit" | "skipped" | "terminate" | "broken";
  * group with a Flush, or one that is longer than the bound, becomes a unit before its Sync is there.
  */
 export class UnitCutter {
-  readonly input = new MessageInput();
-  readonly facts = new UnitFacts();
-  readonly #classifier: StatementClassifier;
+  readonly input: MessageInput = new MessageInput();
+  readonly facts: UnitFacts = new UnitFacts();
+  readonly #classifier: TextClassifier;
   readonly #maxGroupBytes: number;
   /** The unit that was cut last. */
   bytes: Buffer = NOTHING;
@@ -47,7 +47,7 @@ export class UnitCutter {
   #hasParsedCopy = false;
 
   constructor(options: {
-    readonly classifier: StatementClassifier;
+    readonly classifier: TextClassifier;
     /** A group that is longer does not wait for its Sync. */
     readonly maxGroupBytes: number;
   }) {
@@ -213,7 +213,7 @@ export class UnitCutter {
   /** Judges the text that begins at `start` in the current message. */
   #classify(start: number): Classification {
     const { chunk, bodyEnd } = this.input;
-    this.text = chunk.utf8Slice(start, Math.max(start, textEnd(chunk, start, bodyEnd)));
+    this.text = chunk.toString("utf8", start, textEnd(chunk, start, bodyEnd));
     return this.#classifier.classify(this.text);
   }
 

@@ -18,6 +18,8 @@ export class UnitFacts {
   copies = false;
   opensTransaction = false;
   deallocates = false;
+  /** May change the catalog. */
+  ddl = false;
   /** Makes or uses a named statement, which only the backend that has it knows. */
   #usesNames = false;
   /** Ends with a Parse of the unnamed statement that it did not Bind: the client means to, later. */
@@ -54,6 +56,7 @@ export class UnitFacts {
     this.copies = false;
     this.opensTransaction = false;
     this.deallocates = false;
+    this.ddl = false;
     this.#usesNames = false;
     this.#leavesStatement = false;
     this.parses = false;
@@ -68,6 +71,7 @@ export class UnitFacts {
     this.copies ||= text.copy;
     this.opensTransaction ||= text.opensTransaction;
     this.deallocates ||= text.deallocates;
+    this.ddl ||= text.ddl;
     this.readOnlyEscape ??= text.readOnlyEscape;
   }
 

@@ -46,6 +46,11 @@ export class UnitFeed {
     }
   }
 
+  /** The COPY under way was ended without the client. */
+  end(): void {
+    this.#copyEnds += 1;
+  }
+
   /** Finds what of the input goes on to the backend now. */
   next(): FeedStep {
     const { input } = this.#cutter;

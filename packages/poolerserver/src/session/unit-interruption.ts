@@ -1,8 +1,8 @@
+import type { SpanRequest } from "@multipooler/pgwire";
 import { Deadline } from "@multipooler/timing";
 import type { Clock, Timer } from "@multipooler/timing";
 import type { Logger } from "../logger.ts";
 import type { Lease } from "../pool/lease.ts";
-import type { SpanRequest } from "../pool/request.ts";
 
 /** How long a cancel request may take to reach the server. */
 const CANCEL_TIMEOUT_MS = 5000;

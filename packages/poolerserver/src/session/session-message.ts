@@ -1,3 +1,4 @@
+import type { TransactionStatus } from "@multipooler/pgwire";
 import { PoolerErrorCode, encodeDiagnostic } from "@multipooler/query-service";
 import type { PoolerError } from "@multipooler/query-service";
 
@@ -27,6 +28,17 @@ const SQLSTATE: Readonly<Record<PoolerErrorCode, string>> = {
   DEADLINE_EXCEEDED: "57014",
   INTERNAL: "XX000",
 };
+
+const READY: Readonly<Record<TransactionStatus, Uint8Array>> = {
+  I: Buffer.from("Z\0\0\0\x05I"),
+  T: Buffer.from("Z\0\0\0\x05T"),
+  E: Buffer.from("Z\0\0\0\x05E"),
+};
+
+/** A ReadyForQuery message. */
+export function readyForQuery(status: TransactionStatus): Uint8Array {
+  return READY[status];
+}
 
 /** The ErrorResponse for an error of the pooler: the only place where errors become messages. */
 export function sessionErrorMessage(error: PoolerError, severity: Severity): Uint8Array {
