@@ -7,8 +7,10 @@ import type {
   SessionState,
 } from "@multipooler/query-service";
 import type { Clock } from "@multipooler/timing";
+import { Taint } from "../classification/taint.ts";
 import { MultiPoolerError } from "../error.ts";
 import type { Logger } from "../logger.ts";
+import type { Lease } from "../pool/lease.ts";
 import type { Holder } from "../serving/holders.ts";
 import type { ServingGate } from "../serving/serving-gate.ts";
 import { ClientOutput } from "./client-output.ts";
@@ -115,6 +117,17 @@ export class PoolerSession implements Session, Holder, UnitSource {
   /** Why it holds a backend between two units. */
   get pinReason(): PinReason | undefined {
     return this.#run.isCopyIn ? "Copy" : this.#run.hold.reason;
+  }
+
+  /**
+   * Takes a backend that has the client's settings, before anything is written.
+   *
+   * @throws NOT_SERVING
+   */
+  adopt(lease: Lease): void {
+    this.#engine.gate.enter("reservation", QueryMode.Unspecified, this);
+    this.#isAdmitted = true;
+    this.#run.hold.adopt(lease, Taint.Settings);
   }
 
   write(messages: Uint8Array): boolean {

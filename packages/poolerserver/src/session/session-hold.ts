@@ -41,6 +41,12 @@ export class SessionHold {
     this.#lease = lease;
   }
 
+  /** Takes a backend in which something of this session is. */
+  adopt(lease: Lease, taint: TaintSet): void {
+    this.#lease = lease;
+    this.#taint = taint;
+  }
+
   /** A unit has run on the backend, which is this session's alone. */
   ran(facts: UnitFacts, settingsReported: boolean): void {
     this.#taint |= facts.taint | (settingsReported ? Taint.Settings : Taint.None);

@@ -1,14 +1,18 @@
 import { PoolerErrorCode } from "@multipooler/query-service";
 import type { CallOptions, Session, SessionCaller, SessionClient } from "@multipooler/query-service";
 import { onAbort } from "@multipooler/timing";
-import { MultiPoolerError, abortError } from "../error.ts";
+import { Taint } from "../classification/taint.ts";
+import { MultiPoolerError } from "../error.ts";
+import { notOffered, requireIdentity } from "../execution/request-checks.ts";
 import type { ServedTarget } from "../execution/request-checks.ts";
 import type { Lease } from "../pool/lease.ts";
-import type { Unit } from "../pool/unit.ts";
+import { leavingError } from "../serving/admission.ts";
 import { LargeResults } from "./large-results.ts";
 import type { StatementClassifier } from "./large-results.ts";
 import { PoolerSession } from "./pooler-session.ts";
 import type { SessionEngine, SessionLimits } from "./pooler-session.ts";
+import { leaseBackend, runOn } from "./session-opening.ts";
+import type { BackendWish } from "./session-opening.ts";
 import { startupQuery } from "./startup-settings.ts";
 
 const DEFAULT_LIMITS: SessionLimits = { inputBytes: 262_144, heldBytes: 1_048_576 };
@@ -50,22 +54,18 @@ export class Sessions {
   ): Promise<Session> {
     requireServed(caller, this.#served);
     this.#requireOpen();
-    this.#parameters ??= await this.#readParameters(caller.origin, signal);
-    const session = new PoolerSession({
-      engine: this.#engine,
-      caller,
-      client,
-      parameters: this.#parameters,
-      onGone: (gone) => this.#sessions.delete(gone),
-    });
-    // It may have been closed meanwhile.
-    this.#requireOpen();
-    this.#sessions.add(session);
+    const wish: BackendWish = { scheduler: this.#engine.scheduler, origin: caller.origin, signal };
+    this.#parameters ??= await readParameters(wish);
     const query = startupQuery(caller.settings, this.#parameters);
-    if (query !== undefined) {
-      await this.#prepare(session, query, signal);
+    const lease = query === undefined ? undefined : await leaseWithSettings(wish, query);
+    try {
+      // It may have been closed meanwhile.
+      this.#requireOpen();
+      return this.#add(caller, client, lease);
+    } catch (error) {
+      await lease?.release();
+      throw error;
     }
-    return session;
   }
 
   /** Ends all of them: at their transaction boundary, or at once when the signal aborts. */
@@ -81,10 +81,67 @@ export class Sessions {
     stopListening();
   }
 
+  #add(caller: SessionCaller, client: SessionClient, lease: Lease | undefined): PoolerSession {
+    const session = new PoolerSession({
+      engine: this.#engine,
+      caller,
+      client,
+      parameters: lease === undefined ? this.#knownParameters() : new Map(lease.backend.parameters),
+      onGone: (gone) => this.#sessions.delete(gone),
+    });
+    if (lease !== undefined) {
+      session.adopt(lease);
+    }
+    this.#sessions.add(session);
+    return session;
+  }
+
+  #knownParameters(): ReadonlyMap<string, string> {
+    return this.#parameters ?? new Map();
+  }
+
   #requireOpen(): void {
     if (this.#isClosed) {
       throw new MultiPoolerError(PoolerErrorCode.NotOpen, "the controller is not open");
     }
-    this.#engine.gate.requireServing();
+    const { gate } = this.#engine;
+    if (!gate.isServing) {
+      throw leavingError(gate.state.wanted ?? gate.state.current);
+    }
+  }
+}
+
+async function readParameters(wish: BackendWish): Promise<ReadonlyMap<string, string>> {
+  const lease = await leaseBackend(wish);
+  const parameters = new Map(lease.backend.parameters);
+  await lease.release();
+  return parameters;
+}
+
+async function leaseWithSettings(wish: BackendWish, query: string): Promise<Lease> {
+  const lease = await leaseBackend(wish);
+  lease.taint(Taint.Settings);
+  try {
+    await runOn(lease, query);
+    return lease;
+  } catch (error) {
+    await lease.release();
+    throw error;
+  }
+}
+
+/** @throws WRONG_TARGET for another database, UNIMPLEMENTED for what sessions do not offer yet */
+function requireServed(caller: SessionCaller, served: ServedTarget): void {
+  requireIdentity(caller, served);
+  if (caller.database !== "" && caller.database !== served.database) {
+    throw new MultiPoolerError(
+      PoolerErrorCode.WrongTarget,
+      `database "${caller.database}" is not served here, only "${served.database}"`,
+    );
+  }
+  for (const name of ["options", "replication"]) {
+    if (caller.settings.has(name)) {
+      throw notOffered(`the start-up parameter "${name}"`);
+    }
   }
 }
