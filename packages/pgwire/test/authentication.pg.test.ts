@@ -1,9 +1,13 @@
 import { startPostgres } from "@multipooler/embedded-postgres";
 import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { ServerAddress } from "../src/address.ts";
-import { BackendConnection } from "../src/backend-connection.ts";
-import type { ConnectOptions } from "../src/connect-options.ts";
+import type {
+  ConnectOptions,
+  Credential,
+  ServerAddress,
+} from "../src/connection/connect-options.ts";
+import { BackendConnection } from "../src/connection/backend-connection.ts";
+import { ask } from "./ask.ts";
 import { RecordingSink } from "./recording-sink.ts";
 
 const PASSWORD = "pass, w=rd ü\u00a0\u2168";
@@ -26,7 +30,7 @@ function connect(more: Partial<ConnectOptions> = {}): Promise<BackendConnection>
     address: overSocket(),
     user: postgres.user,
     database: "postgres",
-    password: () => PASSWORD,
+    credential: async () => ({ type: "password", password: PASSWORD }),
     ...more,
   });
 }
@@ -37,12 +41,14 @@ test.each([
 ])("SCRAM over %s lets in who knows the password", async (_case, address) => {
   await using connection = await connect({ address: address() });
   const sink = new RecordingSink();
-  await connection.query("select current_user", sink);
+  await ask(connection, "select current_user", sink);
   expect(sink.rows).toEqual([[postgres.user]]);
 });
 
 test("a wrong password is refused with PostgreSQL's words", async () => {
-  await expect(connect({ password: () => "wrong" })).rejects.toMatchObject({
+  await expect(
+    connect({ credential: async () => ({ type: "password", password: "wrong" }) }),
+  ).rejects.toMatchObject({
     code: "POSTGRES",
     sent: false,
     diagnostic: { code: "28P01", severity: "FATAL" },
@@ -56,7 +62,7 @@ test("a user that does not exist is refused like a wrong password", async () => 
 });
 
 test("no password is no attempt", async () => {
-  await expect(connect({ password: undefined })).rejects.toMatchObject({
+  await expect(connect({ credential: undefined })).rejects.toMatchObject({
     code: "AUTHENTICATION_FAILED",
   });
 });
@@ -77,7 +83,8 @@ test("a setting that does not exist is refused", async () => {
 
 test("a server that is full says so", async () => {
   await postgres.sql("create role ordinary login password 'ordinary'");
-  const ordinary = { user: "ordinary", password: () => "ordinary" };
+  const credential = async (): Promise<Credential> => ({ type: "password", password: "ordinary" });
+  const ordinary = { user: "ordinary", credential };
   const connections: BackendConnection[] = [];
   const refusal = await (async () => {
     try {
@@ -96,7 +103,9 @@ test("a server that is full says so", async () => {
 });
 
 test("failed attempts leave no session", async () => {
-  await connect({ password: () => "wrong" }).catch(() => undefined);
+  await connect({ credential: async () => ({ type: "password", password: "wrong" }) }).catch(
+    () => undefined,
+  );
   await connect({ database: "nowhere" }).catch(() => undefined);
   const rows = await postgres.sql(
     "select pid from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid()",

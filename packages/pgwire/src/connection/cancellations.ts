@@ -24,8 +24,9 @@ export interface CancellationsOptions {
  * | waiting  | the request is not running yet                                      | yes                     |
  * | dialing  | a socket for the cancel request is being opened                     | yes                     |
  * | written  | the server was asked, and has not closed that socket yet            | yes                     |
+ * | taken    | the server has closed it                                            | no                      |
  */
-type Phase = "watching" | "waiting" | "dialing" | "written";
+type Phase = "watching" | "waiting" | "dialing" | "written" | "taken";
 
 interface Cancellation {
   readonly request: Request;
@@ -65,7 +66,9 @@ export class Cancellations {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const cancellation: Cancellation = {
       request,
-      signal: AbortSignal.any(signal === undefined ? [this.#ended.signal] : [signal, this.#ended.signal]),
+      signal: AbortSignal.any(
+        signal === undefined ? [this.#ended.signal] : [signal, this.#ended.signal],
+      ),
       resolve,
       reject,
       phase: queue.sentCount > position + 1 ? "watching" : "waiting",
@@ -81,6 +84,9 @@ export class Cancellations {
     } finally {
       stopListening();
       this.#active.delete(cancellation);
+      if (cancellation.phase === "written") {
+        this.#doomed = request;
+      }
       this.#release();
     }
   }
@@ -121,7 +127,7 @@ export class Cancellations {
     const { address, key, queue } = this.#options;
     const { request, signal, resolve, reject } = cancellation;
     const mayWrite = (): boolean => {
-      if (queue.running !== request) {
+      if (queue.running !== request || signal.aborted) {
         return false;
       }
       cancellation.phase = "written";
@@ -129,11 +135,9 @@ export class Cancellations {
     };
     try {
       await cancelRequest({ address, key, signal, mayWrite });
+      cancellation.phase = "taken";
       resolve();
     } catch (error) {
-      if (cancellation.phase === "written") {
-        this.#doomed = request;
-      }
       reject(error);
     }
   }
@@ -152,8 +156,7 @@ export class Cancellations {
     }
     let first: Request | undefined;
     for (const { request, phase } of this.#active) {
-      const isFirst =
-        first === undefined || queue.position(request) < queue.position(first);
+      const isFirst = first === undefined || queue.position(request) < queue.position(first);
       if (phase !== "watching" && isFirst) {
         first = request;
       }

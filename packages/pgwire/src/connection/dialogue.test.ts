@@ -13,10 +13,10 @@ import {
   parameterStatus,
   readyForQuery,
   rowDescription,
-} from "../test/backend-messages.ts";
-import { Conversation } from "../test/conversation.ts";
-import { RecordingSink } from "../test/recording-sink.ts";
-import { PgwireError } from "./error.ts";
+} from "../../test/backend-messages.ts";
+import { Conversation } from "../../test/conversation.ts";
+import { RecordingSink } from "../../test/recording-sink.ts";
+import { PgwireError } from "../error.ts";
 
 const notice = diagnostic("N", { S: "NOTICE", V: "NOTICE", C: "00000", M: "by the way" });
 
@@ -177,7 +177,7 @@ describe("COPY", () => {
     );
     await conversation.hear(commandComplete("COPY 1"), commandComplete("AFTER"), readyForQuery());
     expect(await outcome).toEqual(unsupported);
-    expect(sink.events).toEqual([{ type: "complete", commandTag: "BEFORE" }]);
+    expect(sink.transcript).toEqual([{ type: "complete", commandTag: "BEFORE" }]);
     expect(conversation.replies).toEqual([]);
   });
 
@@ -238,7 +238,7 @@ test("an error that ends the session does so while a request runs, too", async (
   const bytes = diagnostic("E", { S: "FATALE", V: "FATAL", C: "57P01", M: "terminating" });
   await expect(conversation.hear(bytes)).rejects.toMatchObject({
     code: "CONNECTION_LOST",
-    diagnostic: { severity: "FATALE", code: "57P01" },
+    diagnostic: { severity: "FATAL", localizedSeverity: "FATALE", code: "57P01" },
   });
 });
 

@@ -172,7 +172,10 @@ export class Dialogue {
   }
 
   /** A message that may come at any time, also before the answer that it is counted to. */
-  #besideAnswer(running: Request | undefined, type: "notice" | "parameterStatus" | undefined): void {
+  #besideAnswer(
+    running: Request | undefined,
+    type: "notice" | "parameterStatus" | undefined,
+  ): void {
     switch (running?.answer) {
       case undefined:
         return;

@@ -8,34 +8,50 @@ import {
   header,
   message,
   readyForQuery,
-} from "../test/backend-messages.ts";
-import { PgwireError } from "./error.ts";
-import { FramedSocket } from "./framed-socket.ts";
-import { frameCode } from "./message-reader.ts";
-import type { Frame } from "./message-reader.ts";
+} from "../../test/backend-messages.ts";
+import { PgwireError } from "../error.ts";
+import { ByteInput } from "../messages/byte-input.ts";
+import { MessageReader } from "../messages/message-reader.ts";
+import { StartupStream } from "../startup/startup-stream.ts";
+import { ServerSocket } from "./server-socket.ts";
 
 interface Wire {
   readonly client: Duplex;
-  readonly framed: FramedSocket;
+  readonly framed: ServerSocket;
   readonly server: Duplex;
 }
 
 function wire(): Wire {
   const [client, server] = duplexPair();
-  return { client, framed: new FramedSocket({ socket: client, maxMessageBytes: 1000 }), server };
+  return { client, framed: new ServerSocket({ socket: client, input: new ByteInput() }), server };
 }
 
-/** Takes frames, each for as long as `wait` says; `ended` resolves with why there are no more. */
+/** Takes messages, each for as long as `wait` says; `ended` resolves with why there are no more. */
 function listen(
-  framed: FramedSocket,
-  wait: (frame: Frame) => Promise<void> | undefined = () => undefined,
+  framed: ServerSocket,
+  wait: (code: number) => Promise<void> | undefined = () => undefined,
 ): { readonly codes: string[]; readonly ended: Promise<PgwireError> } {
   const { promise, resolve } = Promise.withResolvers<PgwireError>();
   const codes: string[] = [];
+  const reader = new MessageReader({ input: framed.input, maxMessageBytes: 1000 });
+  let isHeld = false;
   framed.start({
-    frame: (frame) => {
-      codes.push(String.fromCharCode(frameCode(frame)));
-      return wait(frame);
+    get atBoundary() {
+      return reader.atBoundary;
+    },
+    readable: () => {
+      while (!isHeld && reader.next() !== "none") {
+        codes.push(String.fromCharCode(reader.code));
+        const release = wait(reader.code);
+        if (release !== undefined) {
+          isHeld = true;
+          void release.then(() => {
+            isHeld = false;
+            framed.pump();
+          });
+        }
+      }
+      return !isHeld;
     },
     drained: () => undefined,
     ended: resolve,
@@ -94,8 +110,9 @@ test("frames can be pulled one at a time, and pushed from then on", async () => 
   server.write(
     Buffer.concat([commandComplete("1"), commandComplete("2"), readyForQuery(), message("I")]),
   );
-  expect(frameCode(await framed.receive())).toBe(0x43);
-  expect(frameCode(await framed.receive())).toBe(0x43);
+  const stream = new StartupStream({ socket: framed });
+  expect((await stream.receive()).code).toBe(0x43);
+  expect((await stream.receive()).code).toBe(0x43);
   const { codes } = listen(framed);
   expect(codes).toEqual(["Z", "I"]);
   server.write(message("N"));
@@ -129,9 +146,7 @@ test("nothing is read while nobody asks or the handler waits", async () => {
 test("what arrived before the end is handed over before it is told", async () => {
   const { framed, server } = wire();
   const gate = Promise.withResolvers<void>();
-  const { codes, ended } = listen(framed, (frame) =>
-    frameCode(frame) === 0x43 ? gate.promise : undefined,
-  );
+  const { codes, ended } = listen(framed, (code) => (code === 0x43 ? gate.promise : undefined));
   server.end(Buffer.concat([commandComplete("1"), readyForQuery()]));
   await turn();
   await turn();
@@ -157,7 +172,7 @@ test("an error of the socket is told after what arrived before it", async () => 
     message: "the connection broke: read ECONNRESET",
     cause,
   });
-  await expect(framed.receive()).rejects.toBe(error);
+  await expect(new StartupStream({ socket: framed }).receive()).rejects.toBe(error);
 });
 
 test("an end in the middle of a message says so", async () => {

@@ -1,10 +1,10 @@
+import { decodeDiagnostic } from "@multipooler/query-service";
+import type { Diagnostic } from "@multipooler/query-service";
 import { expect, test } from "vitest";
-import { cstring, message, readyForQuery } from "../test/backend-messages.ts";
-import { parseDiagnostic } from "./diagnostic.ts";
-import type { Diagnostic } from "./diagnostic.ts";
+import { cstring, message, readyForQuery } from "../../test/backend-messages.ts";
+import { ByteInput } from "./byte-input.ts";
 import { MAX_DIAGNOSTIC_BYTES } from "./long-diagnostic.ts";
 import { MessageReader } from "./message-reader.ts";
-import type { Frame } from "./message-reader.ts";
 
 const BEFORE_TEXT = 5 + "SNOTICE\0C00000\0M".length;
 
@@ -16,13 +16,13 @@ function stream(textBytes: number): Buffer {
   return Buffer.concat([long, readyForQuery()]);
 }
 
-function frames(bytes: Buffer, chunkBytes: number): Frame[] {
-  const reader = new MessageReader({ maxMessageBytes: 1000 });
-  const found: Frame[] = [];
+function messages(bytes: Buffer, chunkBytes: number): Buffer[] {
+  const reader = new MessageReader({ input: new ByteInput(), maxMessageBytes: 1000 });
+  const found: Buffer[] = [];
   for (let at = 0; at < bytes.length; at += chunkBytes) {
-    reader.push(bytes.subarray(at, at + chunkBytes));
-    for (let frame = reader.next(); frame !== undefined; frame = reader.next()) {
-      found.push(frame);
+    reader.input.push(bytes.subarray(at, at + chunkBytes));
+    while (reader.next() === "message") {
+      found.push(reader.bytes);
     }
   }
   expect(reader.atBoundary).toBe(true);
@@ -31,13 +31,13 @@ function frames(bytes: Buffer, chunkBytes: number): Frame[] {
 
 /** The notice, which has to be followed by a ReadyForQuery. */
 function notice(textBytes: number, chunkBytes: number): Diagnostic {
-  const [first, second, ...more] = frames(stream(textBytes), chunkBytes);
-  if (first?.type !== "message") {
+  const [first, second, ...more] = messages(stream(textBytes), chunkBytes);
+  if (first === undefined) {
     throw new Error("no notice");
   }
-  expect(second).toMatchObject({ type: "message", code: 0x5a });
+  expect(second).toEqual(readyForQuery());
   expect(more).toEqual([]);
-  return parseDiagnostic("notice", first.body).diagnostic;
+  return decodeDiagnostic(first);
 }
 
 const FITTING = MAX_DIAGNOSTIC_BYTES - BEFORE_TEXT;

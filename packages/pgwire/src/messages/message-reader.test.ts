@@ -7,20 +7,49 @@ import {
   message,
   readyForQuery,
   rowDescription,
-} from "../test/backend-messages.ts";
-import { PgwireError } from "./error.ts";
+} from "../../test/backend-messages.ts";
+import { MAX_ROW_BLOCK_BYTES } from "@multipooler/query-service";
+import { PgwireError } from "../error.ts";
+import { ByteInput } from "./byte-input.ts";
 import { MessageReader } from "./message-reader.ts";
-import type { Frame } from "./message-reader.ts";
-import { MAX_ROW_BLOCK_BYTES } from "./response.ts";
 
 const MAX_MESSAGE_BYTES = 65_536;
 
-function readAll(chunks: Iterable<Buffer>, maxMessageBytes = MAX_MESSAGE_BYTES): Frame[] {
-  const reader = new MessageReader({ maxMessageBytes });
+/** What a reader found, kept. */
+type Frame =
+  | { type: "rows"; block: Buffer; rowCount: number; inProgress: boolean }
+  | { type: "message"; code: number; body: Buffer }
+  | { type: "copyData" };
+
+function newReader(): MessageReader {
+  return new MessageReader({ input: new ByteInput(), maxMessageBytes: MAX_MESSAGE_BYTES });
+}
+
+function nextFrame(reader: MessageReader): Frame | undefined {
+  const type = reader.next();
+  switch (type) {
+    case "none":
+      return undefined;
+    case "copyData":
+      return { type };
+    case "rows": {
+      const { bytes, rowCount, inProgress } = reader;
+      return { type, block: bytes, rowCount, inProgress };
+    }
+    case "message": {
+      const { bytes, code } = reader;
+      expect([bytes[0], bytes.readInt32BE(1)]).toEqual([code, bytes.length - 1]);
+      return { type, code, body: bytes.subarray(5) };
+    }
+  }
+}
+
+function readAll(chunks: Iterable<Buffer>): Frame[] {
+  const reader = newReader();
   const frames: Frame[] = [];
   for (const chunk of chunks) {
-    reader.push(chunk);
-    for (let frame = reader.next(); frame !== undefined; frame = reader.next()) {
+    reader.input.push(chunk);
+    for (let frame = nextFrame(reader); frame !== undefined; frame = nextFrame(reader)) {
       frames.push(frame);
     }
   }
@@ -114,16 +143,16 @@ describe("any fragmentation of a stream yields the same frames", () => {
 
   test("also when a chunk is pushed before the one before it is used up", () => {
     const stream = Buffer.concat([dataRow("1"), commandComplete("SELECT 1"), readyForQuery()]);
-    const reader = new MessageReader({ maxMessageBytes: MAX_MESSAGE_BYTES });
+    const reader = newReader();
     const frames: Frame[] = [];
     for (const chunk of cut(stream, [3])) {
-      reader.push(chunk);
-      const frame = reader.next();
+      reader.input.push(chunk);
+      const frame = nextFrame(reader);
       if (frame !== undefined) {
         frames.push(frame);
       }
     }
-    for (let frame = reader.next(); frame !== undefined; frame = reader.next()) {
+    for (let frame = nextFrame(reader); frame !== undefined; frame = nextFrame(reader)) {
       frames.push(frame);
     }
     expect(meaning(frames)).toEqual(meaning(readAll([stream])));
@@ -253,13 +282,13 @@ describe("lengths are checked before anything is kept", () => {
 });
 
 test("it tells whether the stream stands between two messages", () => {
-  const reader = new MessageReader({ maxMessageBytes: MAX_MESSAGE_BYTES });
+  const reader = newReader();
   expect(reader.atBoundary).toBe(true);
   const stream = Buffer.concat([message("d", Buffer.alloc(9)), dataRow("1"), readyForQuery()]);
   const ends = new Set([0, 14, 14 + dataRow("1").length, stream.length]);
   for (let at = 0; at < stream.length; at += 1) {
-    reader.push(stream.subarray(at, at + 1));
-    while (reader.next() !== undefined) {
+    reader.input.push(stream.subarray(at, at + 1));
+    while (reader.next() !== "none") {
       // Every frame that is complete by now.
     }
     expect(reader.atBoundary, `after byte ${at + 1}`).toBe(ends.has(at + 1));

@@ -52,9 +52,7 @@ export class MessageReader {
 
   /** Whether the next byte, if there is one, begins a message. */
   get isBetweenMessages(): boolean {
-    return (
-      this.input.partial.length === 0 && this.#rowBytesLeft === 0 && this.#dropBytesLeft === 0
-    );
+    return this.input.partial.length === 0 && this.#rowBytesLeft === 0 && this.#dropBytesLeft === 0;
   }
 
   /** A view of what was found: whole messages, header included. */
