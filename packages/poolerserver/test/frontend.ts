@@ -29,10 +29,20 @@ export function parse(sql: string, name = ""): Buffer {
 }
 
 /** Values are text. */
-export function bind(values: readonly string[] = [], names: { portal?: string; statement?: string } = {}): Buffer {
+export function bind(
+  values: readonly string[] = [],
+  names: { portal?: string; statement?: string } = {},
+): Buffer {
   const parts = values.flatMap((value) => [int32(Buffer.byteLength(value)), value]);
   const { portal = "", statement = "" } = names;
-  return message("B", `${portal}\0${statement}\0`, int16(0), int16(values.length), ...parts, int16(0));
+  return message(
+    "B",
+    `${portal}\0${statement}\0`,
+    int16(0),
+    int16(values.length),
+    ...parts,
+    int16(0),
+  );
 }
 
 export function describe(what: "S" | "P", name = ""): Buffer {

@@ -4,6 +4,7 @@ import type { ServingTarget } from "@multipooler/controller-api";
 import { PoolerRole, ServingStatus } from "@multipooler/controller-api";
 import { systemClock } from "@multipooler/timing";
 import { Classifier } from "../src/classification/classifier.ts";
+import { postgresActivity } from "../src/pool/postgres-activity.ts";
 import { Scheduler } from "../src/pool/scheduler.ts";
 import { ServingGate } from "../src/serving/serving-gate.ts";
 import type { SessionLimits } from "../src/session/pooler-session.ts";
@@ -67,7 +68,9 @@ export class SessionScene implements AsyncDisposable {
         maxQueueBytes: 10_000_000,
         sharingDepth: 64,
         closeGraceMs: 500,
-        askActivity: () => Promise.resolve([]),
+        askActivity: postgresActivity({
+          admin: async (text, values) => await postgres.sql(text, { values, database }),
+        }),
         suspect: () => undefined,
         clock: systemClock,
         random: () => 0,
@@ -120,8 +123,5 @@ async function connect(
     type: "password",
     password,
   });
-  return await BackendConnection.connect(
-    { address, user, database, credential },
-    { signal },
-  );
+  return await BackendConnection.connect({ address, user, database, credential }, { signal });
 }

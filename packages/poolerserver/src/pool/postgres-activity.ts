@@ -8,7 +8,7 @@ const ACTIVITY = `select pid::int4 as pid,
   from pg_catalog.pg_stat_activity where pid = any($1::int4[])`;
 
 /** Asks `pg_stat_activity` over the manager's own connections. */
-export function postgresActivity(database: DatabaseHandle): AskActivity {
+export function postgresActivity(database: Pick<DatabaseHandle, "admin">): AskActivity {
   return async (processIds, signal) => {
     const rows = await database.admin(ACTIVITY, [[...processIds]], { signal });
     return rows.map(activityOf);

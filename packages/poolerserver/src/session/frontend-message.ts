@@ -20,10 +20,14 @@ export const HEADER_BYTES = 5;
 /** The length counts itself. */
 const MIN_LENGTH = 4;
 
-export const SYNC: Uint8Array = Uint8Array.of(FrontendCode.Sync, 0, 0, 0, 4);
-
 /** Ends a COPY whose client is gone. */
 export const COPY_FAIL: Uint8Array = textMessage(FrontendCode.CopyFail, "the client is gone");
+
+/** Ends a group whose client is gone: with an error, so that nothing of it is committed. */
+export const GROUP_FAIL: Uint8Array = Buffer.concat([
+  textMessage(FrontendCode.Parse, "\0the client is gone\0\0"),
+  Uint8Array.of(FrontendCode.Sync, 0, 0, 0, 4),
+]);
 
 /** A Query message of a text without NUL characters. */
 export function encodeQuery(sql: string): Uint8Array {

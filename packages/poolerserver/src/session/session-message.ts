@@ -44,7 +44,12 @@ export function readyForQuery(status: TransactionStatus): Uint8Array {
 export function sessionErrorMessage(error: PoolerError, severity: Severity): Uint8Array {
   const { code, message, diagnostic } = error;
   if (diagnostic !== undefined) {
-    return encodeDiagnostic({ ...diagnostic, kind: "error", severity, localizedSeverity: severity });
+    return encodeDiagnostic({
+      ...diagnostic,
+      kind: "error",
+      severity,
+      localizedSeverity: severity,
+    });
   }
   // The text of an INTERNAL error is for the log.
   const text = code === PoolerErrorCode.Internal ? "internal error of the pooler" : message;

@@ -1,5 +1,10 @@
 import { PoolerErrorCode } from "@multipooler/query-service";
-import type { CallOptions, Session, SessionCaller, SessionClient } from "@multipooler/query-service";
+import type {
+  CallOptions,
+  Session,
+  SessionCaller,
+  SessionClient,
+} from "@multipooler/query-service";
 import { onAbort } from "@multipooler/timing";
 import { Taint } from "../classification/taint.ts";
 import { MultiPoolerError } from "../error.ts";

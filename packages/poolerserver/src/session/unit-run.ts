@@ -5,7 +5,7 @@ import type { Logger } from "../logger.ts";
 import type { Lease } from "../pool/lease.ts";
 import type { Unit } from "../pool/unit.ts";
 import { isUnsent, queryError } from "../postgres-error.ts";
-import { COPY_FAIL, SYNC } from "./frontend-message.ts";
+import { COPY_FAIL, GROUP_FAIL } from "./frontend-message.ts";
 import { SessionHold } from "./session-hold.ts";
 import { internalError } from "./session-refusal.ts";
 import { SessionUnit } from "./session-unit.ts";
@@ -283,7 +283,7 @@ export class UnitRun implements UnitOwner {
     }
     if (facts.isOpen) {
       facts.isOpen = false;
-      this.#send(SYNC);
+      this.#send(GROUP_FAIL);
     }
   }
 
