@@ -29,11 +29,12 @@ const config: KnipConfig = {
       project: [...SOURCE, "{test,scripts}/**/*.ts"],
       ignoreDependencies: ["ts-proto"],
     },
-    "apps/*": { project: [...SOURCE, "test/**/*.ts"] },
+    // Programs of the system that tests use.
+    "apps/*": { project: [...SOURCE, "test/**/*.ts"], ignoreBinaries: ["mkfifo"] },
     "dev/*": { project: [...SOURCE, "test/**/*.ts"] },
     "dev/embedded-etcd": { project: [...SOURCE, "test/**/*.ts"], ignoreBinaries: ["etcd"] },
     benchmarks: { entry: ["src/main.ts!"], project: SOURCE },
-    e2e: { project: ["test/**/*.ts"] },
+    e2e: { project: ["test/**/*.ts"], ignoreBinaries: ["mkfifo", "prlimit"] },
   },
 };
 

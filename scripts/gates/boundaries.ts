@@ -12,12 +12,16 @@ import type { Dependency } from "./workspace.ts";
 /**
  * Every package.json lists only what the table of boundaries allows. What sources import is judged by
  * the lint rule `multipooler/boundaries`, except in generated ones, which are not linted: these are
- * looked at here.
+ * looked at here. The table has no exceptions, so no comment may turn the rule off.
  */
 export async function checkBoundaries(root: string): Promise<GateResult> {
   const packages = [...workspacePackages(root), readPackage(root, ".")];
   const workspace = { root, packages, table: BOUNDARIES };
-  const faults = [...inManifests(workspace), ...inGeneratedCode(workspace)];
+  const faults = [
+    ...inManifests(workspace),
+    ...inGeneratedCode(workspace),
+    ...packages.flatMap(({ folder }) => exceptions(root, folder)),
+  ];
   return faults.length === 0
     ? { ok: true, output: `${packages.length} package.json files` }
     : { ok: false, output: faults.join("\n") };
@@ -56,4 +60,19 @@ function inGeneratedCode(workspace: Workspace): string[] {
         return fault === undefined ? [] : [`${file}:${index + 1}: ${fault}`];
       });
     });
+}
+
+function exceptions(root: string, folder: string): string[] {
+  const pattern = folder === "." ? "{*,scripts/**/*}" : `${folder}/**/*`;
+  return globSync(`${pattern}.{ts,mts,cts,js,mjs,cjs}`, {
+    cwd: root,
+    exclude: (path) => /(^|\/)(node_modules|dist)$/.test(path),
+  }).flatMap((file) => {
+    const lines = readFileSync(join(root, file), "utf8").split("\n");
+    return lines.flatMap((line, index) =>
+      /(?:^|[\s;}])\/[/*]\s*(?:es|ox)lint-disable.*multipooler\/boundaries/.test(line)
+        ? [`${file}:${index + 1}: the boundaries have no exceptions; change the table instead`]
+        : [],
+    );
+  });
 }

@@ -92,6 +92,8 @@ test("boundaries: manifests and generated code that the table does not allow", L
     "packages/planted/package.json": '{ "name": "@multipooler/planted" }',
     "apps/multipooler/package.json": depending("dependencies", "@multipooler/topo", "0.0.0"),
     "dev/quickstart/package.json": depending("dependencies", "@multipooler/e2e", "workspace:^"),
+    "packages/manager/src/planted.ts":
+      '// oxlint-disable-next-line multipooler/boundaries -- No.\nimport "@multipooler/poolerserver";\n',
     "packages/proto/src/gen/planted.ts":
       'import "./any.ts";\nexport * from "@multipooler/topo";\nimport { a } from "left-pad";\n',
   });
@@ -106,6 +108,7 @@ test("boundaries: manifests and generated code that the table does not allow", L
     /^packages\/planted\/package\.json:1: packages\/planted is not in the table/,
     /^apps\/multipooler\/package\.json:\d+: dependencies: "@multipooler\/topo" is "0\.0\.0" and should be "workspace:\^"$/,
     /^dev\/quickstart\/package\.json:\d+: dependencies: dev\/quickstart may not depend on e2e$/,
+    /^packages\/manager\/src\/planted\.ts:1: the boundaries have no exceptions; /,
     /^packages\/proto\/src\/gen\/planted\.ts:2: packages\/proto may not import packages\/topo; /,
     /^packages\/proto\/src\/gen\/planted\.ts:3: "left-pad" is not in the package\.json of packages\/proto$/,
   ]) {

@@ -1,4 +1,10 @@
-export type { DatabaseConfig } from "./database/database-config.ts";
+export type {
+  DatabaseContext,
+  DatabaseFacts,
+  DatabaseProvider,
+  ManagedDatabase,
+  ManagedDatabaseStatus,
+} from "./database/managed-database.ts";
 export type { Logger } from "./logger.ts";
 export { MultiPoolerManager } from "./manager.ts";
 export { ManagerError, ManagerErrorCode } from "./manager-error.ts";
@@ -11,6 +17,9 @@ export type {
   ManagerStatus,
   TopologyStatus,
 } from "./manager-status.ts";
+export type { DatabaseConfig } from "./postgres/database-config.ts";
+export type { HostLookup } from "./postgres/host-lookup.ts";
+export { postgresDatabase } from "./postgres/postgres-database.ts";
 export { PoolerType } from "./record/pooler-type.ts";
 export type { PoolerIdentity, ShardIdentity } from "./record/pooler-type.ts";
 export { ManagerService } from "./transport/service-transport.ts";

@@ -11,6 +11,7 @@
  * | RECORD_FILE_INVALID    | the local copy of the record cannot be read, parsed or written | the operator |
  * | REGISTRATION_REFUSED   | the topology holds this pooler for another database or shard   | the operator |
  * | DATABASE_UNAVAILABLE   | the database refuses, drops or never answers a connection      | a retry  |
+ * | DATABASE_LEAVING       | the server goes away, or the address means another one: let go of it | a retry |
  * | DATABASE_TIMEOUT       | a statement did not end within its limit                       | a retry  |
  * | DATABASE_ERROR         | the database answered a statement with an error; `sqlState` is set | it depends |
  * | AUTHENTICATION_FAILED  | the database refuses the credentials (SQLSTATE class 28)       | the operator |
@@ -28,6 +29,7 @@ export const ManagerErrorCode = {
   RecordFileInvalid: "RECORD_FILE_INVALID",
   RegistrationRefused: "REGISTRATION_REFUSED",
   DatabaseUnavailable: "DATABASE_UNAVAILABLE",
+  DatabaseLeaving: "DATABASE_LEAVING",
   DatabaseTimeout: "DATABASE_TIMEOUT",
   DatabaseError: "DATABASE_ERROR",
   AuthenticationFailed: "AUTHENTICATION_FAILED",
@@ -55,5 +57,29 @@ export class ManagerError extends Error {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
     this.code = code;
     this.sqlState = details.sqlState;
+  }
+}
+
+/** Whether no retry cures a failed check of the database: the operator must change something. */
+export function isPermanent(error: ManagerError): boolean {
+  switch (error.code) {
+    case ManagerErrorCode.AuthenticationFailed:
+    case ManagerErrorCode.DatabaseNotFound:
+    case ManagerErrorCode.NotPostgresql:
+      return true;
+    case ManagerErrorCode.InvalidConfig:
+    case ManagerErrorCode.AlreadyOpen:
+    case ManagerErrorCode.NotOpen:
+    case ManagerErrorCode.Cancelled:
+    case ManagerErrorCode.ListenFailed:
+    case ManagerErrorCode.RecordFileInvalid:
+    case ManagerErrorCode.RegistrationRefused:
+    case ManagerErrorCode.DatabaseUnavailable:
+    case ManagerErrorCode.DatabaseLeaving:
+    case ManagerErrorCode.DatabaseTimeout:
+    case ManagerErrorCode.DatabaseError:
+    case ManagerErrorCode.CloseFailed:
+    case ManagerErrorCode.Internal:
+      return false;
   }
 }

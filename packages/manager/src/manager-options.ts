@@ -1,7 +1,8 @@
-import type { CallOptions, PoolerController } from "@multipooler/controller-api";
+import type { PoolerController } from "@multipooler/controller-api";
+import type { CallOptions } from "@multipooler/query-service";
 import type { Clock } from "@multipooler/timing";
 import type { TopoStore } from "@multipooler/topo";
-import type { DatabaseConfig } from "./database/database-config.ts";
+import type { DatabaseProvider } from "./database/managed-database.ts";
 import type { Logger } from "./logger.ts";
 import type { PoolerIdentity, PoolerType, ShardIdentity } from "./record/pooler-type.ts";
 import type { ServiceTransport } from "./transport/service-transport.ts";
@@ -37,7 +38,8 @@ export interface ManagerOptions {
   /** What kind of store `topology` is, for the status, e.g. "memory". */
   readonly topologyName: string;
   readonly pooler: PoolerDescription;
-  readonly database: DatabaseConfig;
+  /** What the pooler stands in front of, e.g. `postgresDatabase({ … })`. */
+  readonly database: DatabaseProvider;
   readonly logger: Logger;
   /** How often a primary writes its heartbeat, and a replica reads it: at least 100, default 1000. */
   readonly heartbeatIntervalMs?: number | undefined;

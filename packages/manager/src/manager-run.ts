@@ -1,27 +1,22 @@
-import type { CallOptions } from "@multipooler/controller-api";
-import { Database } from "./database/database.ts";
-import type { DatabaseFacts } from "./database/database.ts";
-import { isPermanent } from "./database/database-fault.ts";
+import type { CallOptions } from "@multipooler/query-service";
 import { DatabaseMonitor } from "./database/database-monitor.ts";
 import type { DatabaseHealth } from "./database/database-monitor.ts";
-import { Heartbeat } from "./heartbeat/heartbeat.ts";
-import { ManagerError, ManagerErrorCode } from "./manager-error.ts";
+import type { DatabaseFacts, ManagedDatabase } from "./database/managed-database.ts";
+import { ManagerError, ManagerErrorCode, isPermanent } from "./manager-error.ts";
 import type { OpenOptions } from "./manager-options.ts";
 import { applicationName, poolerId } from "./manager-settings.ts";
 import type { ManagerSettings } from "./manager-settings.ts";
 import type { ManagerState } from "./manager-status.ts";
 import type { PoolerType } from "./record/pooler-type.ts";
-import { PoolerSteps } from "./pooler-steps.ts";
 import { Registration } from "./record/registration.ts";
-import { closeRun } from "./run-closing.ts";
-import type { PoolerService, ServiceTransport } from "./transport/service-transport.ts";
-import { ServingReconciler } from "./serving/serving-reconciler.ts";
-import type { ReconcilerProgress } from "./serving/serving-reconciler.ts";
-import { deriveTarget, notServing } from "./serving/serving-target.ts";
-import { listenAll } from "./transport/transports.ts";
 import { TypeMemory } from "./record/type-memory.ts";
+import { closeRun } from "./run-closing.ts";
+import { PoolerSteps } from "./serving/pooler-steps.ts";
+import { ServingReconciler } from "./serving/serving-reconciler.ts";
+import { deriveTarget, notServing } from "./serving/serving-target.ts";
+import type { PoolerService, ServiceTransport } from "./transport/service-transport.ts";
+import { listenAll } from "./transport/transports.ts";
 
-/** What a {@link ManagerRun} is made of. */
 export interface ManagerRunOptions {
   readonly settings: ManagerSettings;
   readonly services: Iterable<PoolerService>;
@@ -30,10 +25,29 @@ export interface ManagerRunOptions {
 }
 
 /** What exists once the transports listen. */
-interface Serving {
+export interface RunParts {
   readonly registration: Registration;
+  readonly steps: PoolerSteps;
   readonly reconciler: ServingReconciler;
 }
+
+/**
+ * Where a run is in its life. What lives as long as a server is in `PoolerSteps`.
+ *
+ * | from        | to          | when                                                             |
+ * | ----------- | ----------- | ---------------------------------------------------------------- |
+ * | opening     | registering | the transports listen                                            |
+ * | registering | running     | the record is registered, or the topology turned out to be away  |
+ * | registering | failed      | the topology refuses the record                                  |
+ * | running     | failed      | before it was first ready: a fault of the database that no retry cures |
+ *
+ * Only a running one is led by what database and topology say. `close` ends it in every phase.
+ */
+type Phase =
+  | { readonly name: "opening" }
+  | { readonly name: "registering"; readonly parts: RunParts }
+  | { readonly name: "running"; readonly parts: RunParts; readonly wasReady: boolean }
+  | { readonly name: "failed"; readonly parts: RunParts; readonly error: ManagerError };
 
 /**
  * A manager from one `open` to its `close`. Everything that lives for so long is made here and
@@ -45,21 +59,17 @@ export class ManagerRun {
   readonly #onChange: () => void;
   readonly #stop = new AbortController();
   readonly #memory: TypeMemory;
-  readonly #heartbeat: Heartbeat;
   readonly #monitor: DatabaseMonitor;
-  readonly database: Database;
+  readonly database: ManagedDatabase;
   #transports: readonly ServiceTransport[] = [];
-  #serving: Serving | undefined;
   #facts: DatabaseFacts | undefined;
-  #state: ManagerState = { name: "starting" };
-  /** Whether what is known of database and topology already decides where the controller is to be. */
-  #deciding = false;
+  #phase: Phase = { name: "opening" };
   #opening: Promise<void> | undefined;
   #starting: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
 
   constructor({ settings, services, onChange }: ManagerRunOptions) {
-    const { clock, random, logger, pooler, heartbeatIntervalMs } = settings;
+    const { clock, random, logger, pooler, database, heartbeatIntervalMs } = settings;
     this.#settings = settings;
     this.#services = services;
     this.#onChange = onChange;
@@ -68,17 +78,13 @@ export class ManagerRun {
       poolerId: poolerId(pooler.identity),
       logger,
     });
-    this.database = new Database({
-      config: settings.database,
-      clock,
-      onConnectionLost: () => this.#monitor.checkNow(),
-    });
-    this.#heartbeat = new Heartbeat({
-      database: this.database,
-      leaderId: applicationName(pooler.identity),
-      intervalMs: heartbeatIntervalMs,
+    this.database = database.open({
+      poolerName: applicationName(pooler.identity),
+      heartbeatIntervalMs,
       clock,
       logger,
+      suspect: () => this.#monitor.checkNow(),
+      onChange,
     });
     this.#monitor = new DatabaseMonitor({
       database: this.database,
@@ -86,13 +92,21 @@ export class ManagerRun {
       random,
       logger,
       intervalMs: settings.healthIntervalMs,
-      reconnectTimeoutMs: this.database.reconnectTimeoutMs,
+      reconnectTimeoutMs: database.connectTimeoutMs,
       onChange: (health) => this.#observe(health),
     });
   }
 
   get state(): ManagerState {
-    return this.#state;
+    switch (this.#phase.name) {
+      case "opening":
+      case "registering":
+        return { name: "starting" };
+      case "running":
+        return { name: this.#phase.wasReady ? "ready" : "starting" };
+      case "failed":
+        return { name: "error", error: this.#phase.error };
+    }
   }
 
   get stopping(): boolean {
@@ -108,16 +122,9 @@ export class ManagerRun {
     return this.#facts;
   }
 
-  get heartbeat(): Heartbeat {
-    return this.#heartbeat;
-  }
-
-  get registration(): Registration | undefined {
-    return this.#serving?.registration;
-  }
-
-  get progress(): ReconcilerProgress | undefined {
-    return this.#serving?.reconciler.progress();
+  /** `undefined` until the transports listen. */
+  get parts(): RunParts | undefined {
+    return this.#phase.name === "opening" ? undefined : this.#phase.parts;
   }
 
   /**
@@ -141,14 +148,13 @@ export class ManagerRun {
   async #open({ transports, signal }: OpenOptions): Promise<void> {
     const stop = this.#stop.signal;
     const either = signal === undefined ? stop : AbortSignal.any([stop, signal]);
+    let rememberedType: PoolerType | undefined;
     try {
-      const rememberedType = await this.#memory.load();
+      rememberedType = await this.#memory.load();
       either.throwIfAborted();
       this.#transports = transports;
       await listenAll(transports, this.#services, { signal: either });
       either.throwIfAborted();
-      // Only now are the ports known, and only a pooler that listens is worth a record.
-      this.#serving = this.#assemble(rememberedType);
     } catch (error) {
       if (!either.aborted) {
         throw error;
@@ -157,11 +163,16 @@ export class ManagerRun {
         cause: error,
       });
     }
-    this.#starting = this.#start(this.#serving);
+    // Only now are the ports known, and only a pooler that listens is worth a record.
+    const parts = this.#assemble(rememberedType);
+    this.#change({ name: "registering", parts });
+    this.#starting = this.#start(parts);
   }
 
-  #assemble(rememberedType: PoolerType | undefined): Serving {
-    const { controller, topology, topologyName, pooler, clock, random, logger } = this.#settings;
+  #assemble(rememberedType: PoolerType | undefined): RunParts {
+    const { controller, topology, topologyName, pooler, healthIntervalMs } = this.#settings;
+    const { clock, random, logger } = this.#settings;
+    const checkNow = (): void => this.#monitor.checkNow();
     const registration = new Registration({
       topology,
       topologyName,
@@ -176,8 +187,12 @@ export class ManagerRun {
     const steps = new PoolerSteps({
       controller,
       database: this.database,
-      heartbeat: this.#heartbeat,
       registration,
+      healthIntervalMs,
+      clock,
+      logger,
+      onChange: this.#onChange,
+      onFault: checkNow,
     });
     const reconciler = new ServingReconciler({
       steps,
@@ -185,26 +200,26 @@ export class ManagerRun {
       random,
       logger,
       onChange: () => this.#progressed(),
-      onFailure: () => this.#monitor.checkNow(),
+      onFailure: checkNow,
     });
-    return { registration, reconciler };
+    return { registration, steps, reconciler };
   }
 
-  async #start({ registration, reconciler }: Serving): Promise<void> {
+  async #start(parts: RunParts): Promise<void> {
     try {
-      await registration.open({ signal: this.#stop.signal });
+      await parts.registration.open({ signal: this.#stop.signal });
     } catch (error) {
       if (!this.#stop.signal.aborted) {
-        this.#fail(asManagerError(error));
+        this.#fail(parts, asManagerError(error));
       }
       return;
     }
     if (this.stopping) {
       return;
     }
-    this.#deciding = true;
+    this.#change({ name: "running", parts, wasReady: false });
     this.#decide();
-    reconciler.open();
+    parts.reconciler.open();
     this.#monitor.open();
   }
 
@@ -212,11 +227,12 @@ export class ManagerRun {
     if (health.state === "up") {
       this.#facts = health.facts;
     }
-    if (this.stopping) {
+    const phase = this.#phase;
+    if (this.stopping || phase.name !== "running") {
       return;
     }
-    if (this.#state.name === "starting" && health.state === "down" && isPermanent(health.error)) {
-      this.#fail(health.error);
+    if (!phase.wasReady && health.state === "down" && isPermanent(health.error)) {
+      this.#fail(phase.parts, health.error);
       return;
     }
     this.#decide();
@@ -224,55 +240,54 @@ export class ManagerRun {
 
   /** Derives the target from what is known now. */
   #decide(): void {
-    if (this.#deciding && this.#serving !== undefined) {
-      const { registration, reconciler } = this.#serving;
+    if (this.#phase.name === "running" && !this.stopping) {
+      const { registration, reconciler } = this.#phase.parts;
       reconciler.want(deriveTarget({ database: this.health, type: registration.type() }));
     }
     this.#progressed();
   }
 
   #progressed(): void {
-    const started = this.health.state === "up" && this.progress?.reached === true;
-    if (started && this.#state.name === "starting" && !this.stopping) {
-      this.#change({ name: "ready" });
-      this.registration?.announceActive("PostgreSQL answers");
+    const phase = this.#phase;
+    if (phase.name === "running" && !phase.wasReady && !this.stopping) {
+      const { registration, reconciler } = phase.parts;
+      if (this.health.state === "up" && reconciler.progress().reached) {
+        this.#change({ ...phase, wasReady: true });
+        registration.announceActive("PostgreSQL answers");
+      }
     }
     this.#onChange();
   }
 
-  #fail(error: ManagerError): void {
-    this.#deciding = false;
-    this.#change({ name: "error", error });
-    this.#serving?.reconciler.want(notServing(error.message));
+  #fail(parts: RunParts, error: ManagerError): void {
+    this.#change({ name: "failed", parts, error });
+    parts.reconciler.want(notServing(error.message));
     // Not awaited: this may run inside a turn of the monitor. `close` waits for it.
     void this.#monitor.close();
     this.#onChange();
   }
 
-  #change(state: ManagerState): void {
+  #change(phase: Phase): void {
     const { logger } = this.#settings;
-    const fields = { from: this.#state.name, to: state.name };
-    if (state.name === "error") {
-      logger.error({ ...fields, err: state.error }, state.error.message);
-    } else {
+    const fields = { from: this.#phase.name, to: phase.name };
+    this.#phase = phase;
+    if (phase.name === "failed") {
+      logger.error({ ...fields, err: phase.error }, phase.error.message);
+    } else if (phase.name === "running" && phase.wasReady) {
       logger.info(fields, "the manager is ready");
     }
-    this.#state = state;
   }
 
   async #close({ signal }: CallOptions): Promise<void> {
     this.#stop.abort();
-    this.#deciding = false;
     this.#onChange();
     await this.#opening?.catch(() => undefined);
     await this.#starting;
     await closeRun(
       {
         settings: this.#settings,
-        registration: this.registration,
-        reconciler: this.#serving?.reconciler,
+        parts: this.parts,
         transports: this.#transports,
-        heartbeat: this.#heartbeat,
         monitor: this.#monitor,
         database: this.database,
       },

@@ -6,6 +6,7 @@ import { RecordingLogger } from "../test/recording-logger.ts";
 import { ManagerError } from "./manager-error.ts";
 import type { ManagerOptions, PoolerDescription } from "./manager-options.ts";
 import { applicationName, poolerId, resolveManagerOptions } from "./manager-settings.ts";
+import { postgresDatabase } from "./postgres/postgres-database.ts";
 import { PoolerType } from "./record/pooler-type.ts";
 
 const POOLER: PoolerDescription = {
@@ -21,12 +22,12 @@ const VALID: ManagerOptions = {
   topology: new Topology({ backend: new MemoryTopology(), serverAddresses: [], root: "/" }),
   topologyName: "memory",
   pooler: POOLER,
-  database: {
+  database: postgresDatabase({
     address: { type: "tcp", host: "127.0.0.1", port: 5432 },
     database: "postgres",
     user: "postgres",
     password: () => undefined,
-  },
+  }),
   logger: new RecordingLogger(),
 };
 

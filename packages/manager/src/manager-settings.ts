@@ -2,8 +2,7 @@ import type { PoolerController } from "@multipooler/controller-api";
 import { systemClock } from "@multipooler/timing";
 import type { Clock } from "@multipooler/timing";
 import type { TopoStore } from "@multipooler/topo";
-import { resolveDatabaseConfig } from "./database/database-config.ts";
-import type { ResolvedDatabaseConfig } from "./database/database-config.ts";
+import type { DatabaseProvider } from "./database/managed-database.ts";
 import type { Logger } from "./logger.ts";
 import type { ManagerOptions, PoolerDescription } from "./manager-options.ts";
 import type { PoolerIdentity } from "./record/pooler-type.ts";
@@ -15,7 +14,7 @@ export interface ManagerSettings {
   readonly topology: TopoStore;
   readonly topologyName: string;
   readonly pooler: PoolerDescription;
-  readonly database: ResolvedDatabaseConfig;
+  readonly database: DatabaseProvider;
   readonly logger: Logger;
   readonly heartbeatIntervalMs: number;
   readonly healthIntervalMs: number;
@@ -37,7 +36,7 @@ export function resolveManagerOptions(options: ManagerOptions): ManagerSettings 
     topology: options.topology,
     topologyName: options.topologyName,
     pooler,
-    database: resolveDatabaseConfig(options.database),
+    database: options.database,
     logger: options.logger,
     heartbeatIntervalMs: checkInteger("heartbeatIntervalMs", options.heartbeatIntervalMs ?? 1_000, {
       // A write has as long as the interval, a dial included.

@@ -1,4 +1,5 @@
-import type { CallOptions, PoolerController } from "@multipooler/controller-api";
+import type { PoolerController } from "@multipooler/controller-api";
+import type { CallOptions } from "@multipooler/query-service";
 import { messageOf } from "./error-message.ts";
 import { ManagerError, ManagerErrorCode } from "./manager-error.ts";
 import type { ManagerOptions, OpenOptions } from "./manager-options.ts";

@@ -1,3 +1,4 @@
+import type { ManagedDatabaseStatus } from "./database/managed-database.ts";
 import { messageOf } from "./error-message.ts";
 import type { ManagerRun } from "./manager-run.ts";
 import type { ManagerSettings } from "./manager-settings.ts";
@@ -17,22 +18,23 @@ export interface StatusSources {
 export function takeSnapshot({ settings, run, startedAt }: StatusSources): ManagerStatus {
   const { controller, pooler } = settings;
   const { current } = controller.servingStatus();
-  const progress = run?.progress;
-  const notReadyReason = whyNotReady(settings, run);
+  const progress = run?.parts?.reconciler.progress();
+  const database = run?.database.status();
+  const notReadyReason = whyNotReady(settings, run, database);
   return {
     state: run?.state ?? { name: "starting" },
     ready: notReadyReason === undefined,
     notReadyReason,
     pooler: pooler.identity,
     shard: pooler.shard,
-    type: run?.registration?.type() ?? PoolerType.Unknown,
+    type: run?.parts?.registration.type() ?? PoolerType.Unknown,
     serving: {
       current,
       wanted: progress === undefined || progress.reached ? undefined : progress.wanted,
     },
-    database: databaseStatus(settings, run),
-    topology: run?.registration?.status() ?? unregistered(settings),
-    heartbeat: run?.heartbeat.status() ?? { mode: "off" },
+    database: databaseStatus(settings, run, database),
+    topology: run?.parts?.registration.status() ?? unregistered(settings),
+    heartbeat: database?.heartbeat ?? { mode: "off" },
     startedAt,
   };
 }
@@ -40,6 +42,7 @@ export function takeSnapshot({ settings, run, startedAt }: StatusSources): Manag
 function whyNotReady(
   { controller }: ManagerSettings,
   run: ManagerRun | undefined,
+  database: ManagedDatabaseStatus | undefined,
 ): string | undefined {
   if (run === undefined) {
     return "the manager is not open";
@@ -50,11 +53,11 @@ function whyNotReady(
   if (run.state.name === "error") {
     return run.state.error.message;
   }
-  const { progress } = run;
-  if (progress === undefined) {
+  const { parts } = run;
+  if (parts === undefined) {
     return "the transports do not listen yet";
   }
-  const { wanted, reached, lastError } = progress;
+  const { wanted, reached, lastError } = parts.reconciler.progress();
   if (!admits(wanted.status)) {
     return wanted.reason;
   }
@@ -64,16 +67,25 @@ function whyNotReady(
   if (!reached) {
     return `about to serve as ${wanted.role}`;
   }
-  return controller.isServing() ? undefined : "the controller stopped serving";
+  if (!controller.isServing()) {
+    return "the controller stopped serving";
+  }
+  const { queryPath } = parts.steps;
+  if (queryPath.state === "broken") {
+    return `queries do not get through: ${queryPath.reason}`;
+  }
+  return database?.refusal === undefined
+    ? undefined
+    : `new connections are refused: ${database.refusal}`;
 }
 
 function databaseStatus(
   { database }: ManagerSettings,
   run: ManagerRun | undefined,
+  now: ManagedDatabaseStatus | undefined,
 ): DatabaseStatus {
   const health = run?.health;
   const facts = run?.facts;
-  const budget = run?.database.handle.budget;
   return {
     address: database.address,
     database: database.database,
@@ -81,8 +93,8 @@ function databaseStatus(
     lastError: health?.state === "down" ? health.error.message : undefined,
     inRecovery: facts?.inRecovery,
     serverVersion: facts?.serverVersion,
-    connectionsUsed: budget?.used ?? 0,
-    connectionsLimit: budget?.limit ?? 0,
+    connectionsUsed: now?.connectionsUsed ?? 0,
+    connectionsLimit: now?.connectionsLimit ?? 0,
   };
 }
 

@@ -1,22 +1,19 @@
-import {
-  ControllerService,
-  PoolerErrorCode,
-  PoolerRole,
-  ServingStatus,
-} from "@multipooler/controller-api";
+import { ControllerService, PoolerRole, ServingStatus } from "@multipooler/controller-api";
+import { admits } from "../src/serving/serving-target.ts";
+import { PoolerErrorCode, encodeCommandTag, encodeRow } from "@multipooler/query-service";
 import type {
-  CallOptions,
   DatabaseHandle,
   PoolerController,
-  QueryService,
   ServiceRegistrar,
   ServingState,
   ServingTarget,
 } from "@multipooler/controller-api";
+import type { CallOptions, QueryService } from "@multipooler/query-service";
 
 class FakeError extends Error {
   override readonly name = "PoolerError";
   readonly diagnostic = undefined;
+  readonly reservation = undefined;
   readonly code: PoolerErrorCode;
 
   constructor(code: PoolerErrorCode, message: string) {
@@ -25,13 +22,15 @@ class FakeError extends Error {
   }
 }
 
-/** A controller that keeps the contract, serves nothing and remembers what it was told. */
+/** A controller in memory that keeps the contract and remembers what it was told. */
 export class FakeController implements PoolerController {
   /** What the manager called, in order; a target that is only given another reason is not repeated. */
   readonly calls: string[] = [];
   database: DatabaseHandle | undefined;
   /** Runs at the start of the named call; may throw, or take its time. */
   before: (call: string, signal: AbortSignal | undefined) => void | Promise<void> = () => undefined;
+  /** What `isHealthy` rejects with. */
+  fault: PoolerErrorCode | undefined;
   #open = false;
   #current: ServingTarget = {
     status: ServingStatus.NotServing,
@@ -64,7 +63,7 @@ export class FakeController implements PoolerController {
     if (this.calls.at(-1) !== call) {
       this.calls.push(call);
     }
-    if (target.status !== ServingStatus.NotServing && !this.#open) {
+    if (admits(target.status) && !this.#open) {
       throw new FakeError(PoolerErrorCode.NotOpen, "setServingType");
     }
     this.#wanted = target;
@@ -82,17 +81,37 @@ export class FakeController implements PoolerController {
   }
 
   isServing(): boolean {
-    return this.#wanted === undefined && this.#current.status !== ServingStatus.NotServing;
+    return this.#wanted === undefined && admits(this.#current.status);
   }
 
   async isHealthy(): Promise<void> {
     if (!this.#open) {
       throw new FakeError(PoolerErrorCode.NotOpen, "isHealthy");
     }
+    if (this.fault !== undefined) {
+      throw new FakeError(this.fault, "as told");
+    }
   }
 
+  /** Answers each query with its own text, as one row of one column. */
   getExecutor(): QueryService {
-    throw new FakeError(PoolerErrorCode.NotOpen, "a fake serves nothing");
+    if (!this.#open) {
+      throw new FakeError(PoolerErrorCode.NotOpen, "getExecutor");
+    }
+    return {
+      streamExecute: async ({ statement }, sink) => {
+        if (!this.isServing()) {
+          throw new FakeError(PoolerErrorCode.NotServing, this.#current.reason);
+        }
+        const bytes = encodeRow([Buffer.from(statement.sql)]);
+        await sink.write({ type: "rows", bytes, rowCount: 1, inProgress: false });
+        await sink.write({ type: "complete", bytes: encodeCommandTag("SELECT 1") });
+        return { reservation: undefined };
+      },
+      openSession: async () => {
+        throw new FakeError(PoolerErrorCode.Unimplemented, "openSession");
+      },
+    };
   }
 
   register(registrar: ServiceRegistrar): void {

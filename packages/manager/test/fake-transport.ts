@@ -1,4 +1,4 @@
-import type { CallOptions } from "@multipooler/controller-api";
+import type { CallOptions } from "@multipooler/query-service";
 import type { PoolerService, ServiceTransport } from "../src/transport/service-transport.ts";
 
 /** A transport that opens no socket and remembers what it was told. */

@@ -2,16 +2,15 @@ import { startPostgres } from "@multipooler/embedded-postgres";
 import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import { systemClock } from "@multipooler/timing";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { Database } from "../src/database/database.ts";
-import { resolveDatabaseConfig } from "../src/database/database-config.ts";
+import type { PostgresServer } from "../src/postgres/postgres-server.ts";
 import { Heartbeat } from "../src/heartbeat/heartbeat.ts";
 import { HeartbeatWriter } from "../src/heartbeat/heartbeat-writer.ts";
 import { ManagerError, ManagerErrorCode } from "../src/manager-error.ts";
 import type { HeartbeatStatus } from "../src/manager-status.ts";
-import { ensureSidecarSchema } from "../src/database/sidecar-schema.ts";
+import { ensureSidecarSchema } from "../src/postgres/sidecar-schema.ts";
 import { PATIENCE } from "./patience.ts";
 import { RecordingLogger } from "./recording-logger.ts";
-import { configFor, managerConnections } from "./server.ts";
+import { managerConnections, serverFor } from "./server.ts";
 
 let postgres: EmbeddedPostgres;
 
@@ -103,7 +102,7 @@ test("nobody claims that a write was ended whose backend could not be", async ()
   const { database } = fixture;
   const writer = new HeartbeatWriter({
     database: {
-      openDedicated: (options) => database.openDedicated(options),
+      openDedicated: (purpose, options) => database.openDedicated(purpose, options),
       query: (sql, values, options) =>
         sql.includes("pg_terminate_backend")
           ? Promise.reject(new ManagerError(ManagerErrorCode.DatabaseTimeout, "as told"))
@@ -168,18 +167,14 @@ test("without the table both say so and go on", async () => {
 class HeartbeatFixture implements AsyncDisposable {
   readonly logger: RecordingLogger = new RecordingLogger();
   readonly heartbeat: Heartbeat;
-  readonly database: Database;
+  readonly database: PostgresServer;
   readonly #server: EmbeddedPostgres;
   readonly #name: string;
 
   private constructor(name: string, server: EmbeddedPostgres, intervalMs: number) {
     this.#name = name;
     this.#server = server;
-    this.database = new Database({
-      config: resolveDatabaseConfig(configFor(server, name)),
-      clock: systemClock,
-      onConnectionLost: () => undefined,
-    });
+    this.database = serverFor(server, name);
     this.heartbeat = new Heartbeat({
       database: this.database,
       leaderId: "zone1_a",

@@ -7,7 +7,8 @@ import type {
   TopoStore,
 } from "@multipooler/topo";
 import { MemoryTopology } from "@multipooler/topo/memory";
-import type { DatabaseConfig } from "../src/database/database-config.ts";
+import type { DatabaseConfig } from "../src/postgres/database-config.ts";
+import { postgresDatabase } from "../src/postgres/postgres-database.ts";
 import { MultiPoolerManager } from "../src/manager.ts";
 import type { ManagerOptions } from "../src/manager-options.ts";
 import type { ManagerStatus } from "../src/manager-status.ts";
@@ -22,9 +23,12 @@ const POOLER_ID = { component: ID_ComponentType.MULTIPOOLER, cell: CELL, name: N
 
 /** What a test may choose; the rest is made for it. */
 export interface FixtureOptions {
-  readonly database: Partial<DatabaseConfig>;
+  /** Of the PostgreSQL to use; `manager.database` may name something else altogether. */
+  readonly database?: Partial<DatabaseConfig>;
+  readonly controller?: FakeController;
   readonly initialType?: PoolerType;
   readonly poolerDir?: string;
+  readonly name?: string;
   readonly shard?: string;
   readonly servers?: MemoryTopology;
   readonly manager?: Partial<ManagerOptions>;
@@ -33,13 +37,15 @@ export interface FixtureOptions {
 /** A manager with fakes around it. Disposing closes it. */
 export class ManagerFixture implements AsyncDisposable {
   readonly manager: MultiPoolerManager;
-  readonly controller: FakeController = new FakeController();
+  readonly controller: FakeController;
   readonly transport: FakeTransport = new FakeTransport();
   readonly logger: RecordingLogger = new RecordingLogger();
   readonly servers: MemoryTopology;
   readonly topology: TopoStore;
 
-  constructor({ database, initialType, poolerDir, shard, servers, manager }: FixtureOptions) {
+  constructor(options: FixtureOptions) {
+    const { database, controller, initialType, poolerDir, shard, servers, manager } = options;
+    this.controller = controller ?? new FakeController();
     this.servers = servers ?? new MemoryTopology();
     this.topology = new Topology({
       backend: this.servers,
@@ -51,20 +57,20 @@ export class ManagerFixture implements AsyncDisposable {
       topology: this.topology,
       topologyName: "memory",
       pooler: {
-        identity: { cell: CELL, name: NAME },
+        identity: { cell: CELL, name: options.name ?? NAME },
         shard: { database: "postgres", tableGroup: "default", shard: shard ?? "0-inf" },
         initialType: initialType ?? PoolerType.Primary,
         hostname: "localhost",
         ports: () => ({ grpc: 1234 }),
         poolerDir,
       },
-      database: {
+      database: postgresDatabase({
         address: { type: "tcp", host: "127.0.0.1", port: 1 },
         database: "postgres",
         user: "postgres",
         password: () => undefined,
         ...database,
-      },
+      }),
       logger: this.logger,
       healthIntervalMs: 50,
       ...manager,

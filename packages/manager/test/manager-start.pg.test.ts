@@ -58,17 +58,17 @@ test("a first open ends with a primary that serves, and with a record that says 
   });
 });
 
-test("the handle counts the manager's own connections and keeps the server's reserve", async () => {
+test("the share counts the manager's own connections, and leaves the server's reserve and room for operators", async () => {
   await using fixture = new ManagerFixture({ database: configFor(postgres) });
   await fixture.open();
   const { database } = await fixture.untilReady();
-  // 20 max_connections - 3 superuser_reserved_connections - 0 reserved_connections
-  expect(database.connectionsLimit).toBe(17);
+  // 20 max_connections - 3 superuser_reserved_connections - 0 reserved_connections - 3 for operators
+  expect(database.connectionsLimit).toBe(14);
   expect(database.connectionsUsed).toBe(3);
-  const budget = fixture.controller.database?.budget;
-  const slots = Array.from({ length: 20 }, () => budget?.tryAcquire());
-  expect(slots.filter((slot) => slot !== undefined)).toHaveLength(14);
-  expect(fixture.manager.status().database.connectionsUsed).toBe(17);
+  const share = fixture.controller.database?.share;
+  const slots = Array.from({ length: 20 }, () => share?.tryTake());
+  expect(slots.filter((slot) => slot !== undefined)).toHaveLength(11);
+  expect(fixture.manager.status().database.connectionsUsed).toBe(14);
 });
 
 test("over the unix socket it works as over TCP", async () => {

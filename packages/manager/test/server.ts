@@ -1,5 +1,10 @@
 import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
-import type { DatabaseConfig } from "../src/database/database-config.ts";
+import { systemClock } from "@multipooler/timing";
+import { applicationNamePrefix } from "../src/postgres/admin-client-config.ts";
+import { describeAddress, resolveDatabaseConfig } from "../src/postgres/database-config.ts";
+import { PostgresServer } from "../src/postgres/postgres-server.ts";
+import { RecordingLogger } from "./recording-logger.ts";
+import type { DatabaseConfig } from "../src/postgres/database-config.ts";
 
 /** How to reach a database of a test server over TCP. */
 export function configFor(postgres: EmbeddedPostgres, database = "postgres"): DatabaseConfig {
@@ -11,6 +16,29 @@ export function configFor(postgres: EmbeddedPostgres, database = "postgres"): Da
   };
 }
 
+/** A server as a manager uses it, over TCP. */
+export function serverFor(
+  postgres: EmbeddedPostgres,
+  name: string,
+  {
+    onConnectionLost = () => undefined,
+    ...config
+  }: Partial<DatabaseConfig> & { readonly onConnectionLost?: () => void } = {},
+): PostgresServer {
+  const resolved = resolveDatabaseConfig({ ...configFor(postgres, name), ...config });
+  return new PostgresServer({
+    config: {
+      ...resolved,
+      place: `PostgreSQL at ${describeAddress(resolved.address)}`,
+      applicationName: applicationNamePrefix("zone1_a"),
+    },
+    clock: systemClock,
+    logger: new RecordingLogger(),
+    onConnectionLost,
+    onSuspicion: () => undefined,
+  });
+}
+
 /** How many connections of managers the server has to a database. */
 export async function managerConnections(
   postgres: EmbeddedPostgres,
@@ -18,7 +46,7 @@ export async function managerConnections(
 ): Promise<unknown> {
   const [row] = await postgres.sql(
     `SELECT count(*)::int AS connections FROM pg_stat_activity
-     WHERE application_name = 'multipooler' AND datname = $1`,
+     WHERE application_name LIKE 'multipooler %' AND datname = $1`,
     { values: [database] },
   );
   return row?.["connections"];

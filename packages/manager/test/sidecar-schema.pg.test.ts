@@ -1,12 +1,9 @@
 import { startPostgres } from "@multipooler/embedded-postgres";
 import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
-import { systemClock } from "@multipooler/timing";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { Database } from "../src/database/database.ts";
-import { resolveDatabaseConfig } from "../src/database/database-config.ts";
 import { ManagerErrorCode } from "../src/manager-error.ts";
-import { ensureSidecarSchema } from "../src/database/sidecar-schema.ts";
-import { configFor } from "./server.ts";
+import { ensureSidecarSchema } from "../src/postgres/sidecar-schema.ts";
+import { serverFor } from "./server.ts";
 
 let postgres: EmbeddedPostgres;
 
@@ -18,17 +15,9 @@ afterAll(async () => {
   await postgres[Symbol.asyncDispose]();
 });
 
-function connect(name: string, user: string = postgres.user): Database {
-  return new Database({
-    config: resolveDatabaseConfig({ ...configFor(postgres, name), user }),
-    clock: systemClock,
-    onConnectionLost: () => undefined,
-  });
-}
-
 test("the table has the three columns of the contract, and creating it again changes nothing", async () => {
   await using db = await postgres.createDatabase();
-  await using database = connect(db.name);
+  await using database = serverFor(postgres, db.name);
   await ensureSidecarSchema(database);
   await database.query("INSERT INTO multigres.heartbeat VALUES ('0', 'zone1_a', 1)");
   await ensureSidecarSchema(database);
@@ -49,7 +38,7 @@ test("many managers may create it at once", async () => {
   await using parts = new AsyncDisposableStack();
   for (let round = 0; round < 5; round += 1) {
     const db = parts.use(await postgres.createDatabase());
-    const databases = Array.from({ length: 8 }, () => parts.use(connect(db.name)));
+    const databases = Array.from({ length: 8 }, () => parts.use(serverFor(postgres, db.name)));
     // Connected already, they begin together.
     await Promise.all(databases.map((database) => database.readFacts()));
     await Promise.all(databases.map((database) => ensureSidecarSchema(database)));
@@ -63,7 +52,7 @@ test("it is created while synchronous replication has no standby", async () => {
   await postgres.sql("ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
   await postgres.sql("SELECT pg_reload_conf()");
   try {
-    await using database = connect(db.name);
+    await using database = serverFor(postgres, db.name);
     await ensureSidecarSchema(database);
     expect(await hasTable(db.name)).toBe(true);
   } finally {
@@ -75,7 +64,7 @@ test("it is created while synchronous replication has no standby", async () => {
 test("it is created in a database that is read-only by default", async () => {
   await using db = await postgres.createDatabase();
   await postgres.sql(`ALTER DATABASE ${db.name} SET default_transaction_read_only = on`);
-  await using database = connect(db.name);
+  await using database = serverFor(postgres, db.name);
   await ensureSidecarSchema(database);
   expect(await hasTable(db.name)).toBe(true);
 });
@@ -83,7 +72,7 @@ test("it is created in a database that is read-only by default", async () => {
 test("a server in which it cannot be created says why", async () => {
   await using db = await postgres.createDatabase();
   await postgres.sql("CREATE ROLE nobody LOGIN");
-  await using database = connect(db.name, "nobody");
+  await using database = serverFor(postgres, db.name, { user: "nobody" });
   await expect(ensureSidecarSchema(database)).rejects.toMatchObject({
     code: ManagerErrorCode.DatabaseError,
     sqlState: "42501",

@@ -25,7 +25,7 @@ const MODES: Readonly<Record<string, Mode | undefined>> = {
   inconsistent: Mode.MODE_INCONSISTENT,
 };
 
-/** `ctl query`: runs SQL and prints what it yields as it arrives. Resolves with the exit code. */
+/** `ctl query`: runs SQL and prints rows as they arrive. Resolves with the exit code. */
 export async function query(sql: string, options: QueryOptions, io: CtlIo): Promise<number> {
   const timeoutMs = callTimeoutMs(options.timeout);
   const format = RESULT_FORMATS.find((name) => name === options.format) ?? "table";
@@ -37,7 +37,7 @@ export async function query(sql: string, options: QueryOptions, io: CtlIo): Prom
       {
         query: sql === "-" ? await text(io.stdin) : sql,
         target: { mode: MODES[options.mode] ?? Mode.MODE_UNSPECIFIED },
-        // Rows as bytes: decoded rows of one message would take many times its size.
+        // As bytes: decoded rows take many times the size of their message.
         options: { user: options.user, passthroughRow: true },
       },
       { timeoutMs },

@@ -1,17 +1,16 @@
 import { printable } from "./printable.ts";
 import { columnWidths, filled } from "./text-table.ts";
 
-/** A column as a printer needs it. */
 export interface Column {
   readonly name: string;
-  /** Numbers are set flush right. */
+  /** Numbers are aligned right. */
   readonly numeric: boolean;
 }
 
 /** Text of a value, or null for SQL NULL. */
 export type Cell = string | null;
 
-/** Turns one result into text, some rows at a time. */
+/** Formats one result, a few rows at a time. */
 export interface ResultPrinter {
   begin(columns: readonly Column[]): string;
   rows(rows: readonly (readonly Cell[])[]): string;
@@ -21,7 +20,7 @@ export interface ResultPrinter {
 export const RESULT_FORMATS = ["table", "csv", "json"] as const;
 export type ResultFormat = (typeof RESULT_FORMATS)[number];
 
-/** A new printer for one result. */
+/** Creates the printer for one result. */
 export function resultPrinter(format: ResultFormat): ResultPrinter {
   switch (format) {
     case "table":
@@ -34,8 +33,8 @@ export function resultPrinter(format: ResultFormat): ResultPrinter {
 }
 
 /**
- * A table as psql draws it. Widths come from the first rows handed in, so that any number of rows
- * passes through without being held; a later, wider value makes its own line longer.
+ * A table as psql prints it. Column widths come from the first rows, so that no rows are held; a
+ * later, wider value makes its own line longer.
  */
 class TablePrinter implements ResultPrinter {
   #columns: readonly Column[] = [];

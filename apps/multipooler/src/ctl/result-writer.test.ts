@@ -63,7 +63,7 @@ test("a row that arrives in pieces is one row", () => {
   ).toBe('{"n":"abcdef"}\n');
 });
 
-test("each statement begins a result of its own; one without rows is told by its tag", () => {
+test("each statement begins a result of its own; one without rows prints its tag", () => {
   const writer = new ResultWriter("table");
   expect(print(writer, { commandTag: "CREATE TABLE" })).toBe("CREATE TABLE\n");
   const empty = { hasFields: true, fields: FIELDS, commandTag: "SELECT 0" };

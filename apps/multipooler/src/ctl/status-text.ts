@@ -16,7 +16,7 @@ import type {
 import { shortTime } from "./short-time.ts";
 import { tableText } from "./text-table.ts";
 
-/** The status for people: one line a fact, the name of the fact in front. */
+/** Formats the status for people: one fact a line, after its name. */
 export function statusText(status: StatusResponse, now: Date): string {
   const { serving, database, topology, heartbeat } = status;
   const lines = whoAndHow(status, now);
@@ -105,7 +105,7 @@ function heartbeatText(
   }
 }
 
-/** A lag is worth milliseconds while it is below a minute. */
+/** Milliseconds are shown only below a minute. */
 function shortAge(ms: number): string {
   if (ms < 1000) {
     return `${Math.max(0, Math.round(ms))} ms`;

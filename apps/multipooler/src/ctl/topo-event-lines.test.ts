@@ -44,7 +44,7 @@ test("a line says when, what, which kind, which record", () => {
   ]);
 });
 
-test("a change is told by the fields that changed, from what to what", () => {
+test("a change prints the changed fields with old and new value", () => {
   const lines = new EventLines();
   const updated = new Date("2026-11-23T09:00:00Z");
   const before = pooler({ poolerDir: "/gone", lifecycleStatus: { reason: "", updated } });

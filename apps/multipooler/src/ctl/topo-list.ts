@@ -10,7 +10,7 @@ import { recordJson, TOPO_KINDS } from "./topo-record.ts";
 import type { TopoKind, TopoRecord } from "./topo-record.ts";
 import { recordSummary, summaryColumns, summaryRow } from "./topo-summary.ts";
 
-/** What is to be listed: the records of one kind, or of all kinds with keys under a prefix. */
+/** Selects the records of one kind, or all whose keys begin with a prefix. */
 type Selection =
   | { readonly type: "kind"; readonly kind: TopoKind }
   | { readonly type: "prefix"; readonly prefix: string };

@@ -21,12 +21,12 @@ export type TopoRecord =
   | ({ readonly kind: "database" } & RecordEntry<Database>)
   | ({ readonly kind: "pooler" } & RecordEntry<Multipooler>);
 
-/** What the record is called among those of its kind: the last folder of its key. */
+/** The name of a record: the last folder of its key. */
 export function recordName({ key }: { readonly key: string }): string {
   return key.split("/").at(-2) ?? key;
 }
 
-/** A record as programs read it. */
+/** A record as JSON. */
 export interface RecordJson {
   readonly kind: TopoKind;
   readonly key: string;
@@ -35,8 +35,8 @@ export interface RecordJson {
 }
 
 /**
- * What `--json` prints of a record: Protobuf's JSON, but for the type and the serving status of a
- * pooler, which are always told: their zeroes mean UNKNOWN and SERVING.
+ * The JSON of a record: Protobuf's, but always with the type and the serving status of a pooler, whose
+ * zeros mean UNKNOWN and SERVING.
  */
 export function recordJson(record: TopoRecord): RecordJson {
   const { kind, key, version } = record;

@@ -36,7 +36,7 @@ function treeJson(root: string, { cells, databases }: TopoListing): object {
   };
 }
 
-/** The tree for people: a root for the global topology and one for each cell. */
+/** Formats the tree: a root for the global topology and one for each cell. */
 export function treeText(root: string, { cells, databases }: TopoListing): string {
   const global = folder(root, [
     ["cells", cells.map(({ cell }) => cell)],

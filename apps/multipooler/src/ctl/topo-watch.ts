@@ -8,8 +8,8 @@ import type { TopoKind } from "./topo-record.ts";
 import { watchTopology } from "./topo-watching.ts";
 
 /**
- * `ctl topo watch`: prints the records that there are, then what happens to them, until the signal
- * aborts. Resolves with the exit code.
+ * `ctl topo watch`: prints the current records, then every change, until the signal aborts. Resolves
+ * with the exit code.
  */
 export function topoWatch(
   what: string | undefined,

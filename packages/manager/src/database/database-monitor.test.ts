@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import type { CallOptions } from "@multipooler/controller-api";
+import type { CallOptions } from "@multipooler/query-service";
 import { ManualClock } from "@multipooler/timing/testing";
 import { expect, test } from "vitest";
 import { RecordingLogger } from "../../test/recording-logger.ts";
-import type { DatabaseFacts } from "./database.ts";
+import type { DatabaseFacts } from "./managed-database.ts";
 import { DatabaseMonitor } from "./database-monitor.ts";
 import type { DatabaseHealth, FactsSource } from "./database-monitor.ts";
 import { ManagerError, ManagerErrorCode } from "../manager-error.ts";
@@ -32,7 +32,7 @@ class Fixture implements FactsSource, AsyncDisposable {
     onChange: (health) => this.changes.push(health),
   });
 
-  async readFacts({ signal }: CallOptions = {}): Promise<DatabaseFacts> {
+  async check({ signal }: CallOptions = {}): Promise<DatabaseFacts> {
     this.asked.push(this.clock.now() - this.startedAt);
     if (this.answer === "never") {
       await new Promise((_, reject) => {
@@ -88,7 +88,7 @@ test("one failure that was the connection's own does not matter", async () => {
   fixture.monitor.open();
   await fixture.clock.advance(0);
   const answers = [REFUSED, PRIMARY, REFUSED, PRIMARY];
-  fixture.readFacts = async () => {
+  fixture.check = async () => {
     const answer = answers.shift() ?? PRIMARY;
     if (answer instanceof Error) {
       throw answer;

@@ -1,7 +1,7 @@
-import type { CallOptions } from "@multipooler/controller-api";
+import type { CallOptions } from "@multipooler/query-service";
 import { Backoff, Deadline, PeriodicTask } from "@multipooler/timing";
 import type { Clock } from "@multipooler/timing";
-import type { DatabaseFacts } from "./database.ts";
+import type { DatabaseFacts } from "./managed-database.ts";
 import { FailureLog } from "../failure-log.ts";
 import type { Logger } from "../logger.ts";
 import { ManagerError, ManagerErrorCode } from "../manager-error.ts";
@@ -13,7 +13,7 @@ import { ManagerError, ManagerErrorCode } from "../manager-error.ts";
  * | ------- | ---- | ---------------------------------------------------------------------- |
  * | unknown | up   | it answered                                                            |
  * | unknown | down | a dial or the question failed                                          |
- * | up      | down | two questions in a row failed, or three were not answered in time      |
+ * | up      | down | two questions in a row failed, or three were not answered in time, or the database said that it leaves |
  * | down    | up   | it answered                                                            |
  */
 export type DatabaseHealth =
@@ -21,12 +21,11 @@ export type DatabaseHealth =
   | { readonly state: "up"; readonly facts: DatabaseFacts }
   | { readonly state: "down"; readonly error: ManagerError };
 
-/** What is watched: a `Database`. */
+/** What is watched: a `ManagedDatabase`. */
 export interface FactsSource {
-  readFacts(options?: CallOptions): Promise<DatabaseFacts>;
+  check(options?: CallOptions): Promise<DatabaseFacts>;
 }
 
-/** What a {@link DatabaseMonitor} is made of. */
 export interface DatabaseMonitorOptions {
   readonly database: FactsSource;
   readonly clock: Clock;
@@ -88,7 +87,7 @@ export class DatabaseMonitor {
     const ms = this.#health.state === "up" ? ANSWER_TIMEOUT_MS : reconnectTimeoutMs;
     using deadline = new Deadline({ clock, ms, what: "the answer", signal });
     try {
-      const facts = await database.readFacts({ signal: deadline.signal });
+      const facts = await database.check({ signal: deadline.signal });
       this.#succeed(facts);
       return intervalMs;
     } catch (error) {
@@ -110,9 +109,7 @@ export class DatabaseMonitor {
 
   #fail(error: ManagerError): number {
     this.#failures += 1;
-    const enough =
-      error.code === ManagerErrorCode.DatabaseTimeout ? TIMEOUTS_UNTIL_DOWN : FAILURES_UNTIL_DOWN;
-    if (this.#health.state === "up" && this.#failures < enough) {
+    if (this.#health.state === "up" && this.#failures < failuresUntilDown(error)) {
       return 0;
     }
     this.#log.failed(error);
@@ -123,6 +120,17 @@ export class DatabaseMonitor {
   #change(health: DatabaseHealth): void {
     this.#health = health;
     this.#options.onChange(health);
+  }
+}
+
+function failuresUntilDown({ code }: ManagerError): number {
+  switch (code) {
+    case ManagerErrorCode.DatabaseLeaving:
+      return 1;
+    case ManagerErrorCode.DatabaseTimeout:
+      return TIMEOUTS_UNTIL_DOWN;
+    default:
+      return FAILURES_UNTIL_DOWN;
   }
 }
 

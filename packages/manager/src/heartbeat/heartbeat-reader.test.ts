@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { RecordingLogger } from "../../test/recording-logger.ts";
 import { HeartbeatReader } from "./heartbeat-reader.ts";
 import { toNanoseconds } from "./heartbeat-table.ts";
-import type { Row } from "../database/row.ts";
+import type { Row } from "../postgres/row.ts";
 
 class Fixture implements AsyncDisposable {
   readonly clock: ManualClock = new ManualClock();

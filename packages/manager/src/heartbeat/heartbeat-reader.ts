@@ -1,14 +1,14 @@
-import type { CallOptions } from "@multipooler/controller-api";
+import type { CallOptions } from "@multipooler/query-service";
 import { PeriodicTask, untilAborted } from "@multipooler/timing";
 import type { Clock } from "@multipooler/timing";
-import { SqlState } from "../database/database-fault.ts";
+import { SqlState } from "../postgres/database-fault.ts";
 import { messageOf } from "../error-message.ts";
 import { FailureLog } from "../failure-log.ts";
 import { HEARTBEAT_KEY, READ_HEARTBEAT_SQL, heartbeatTime } from "./heartbeat-table.ts";
 import type { Logger } from "../logger.ts";
 import { ManagerError } from "../manager-error.ts";
 import type { HeartbeatStatus } from "../manager-status.ts";
-import type { StatementRunner } from "../database/sidecar-schema.ts";
+import type { StatementRunner } from "../postgres/sidecar-schema.ts";
 
 /** What a {@link HeartbeatReader} is made of. */
 export interface HeartbeatReaderOptions {

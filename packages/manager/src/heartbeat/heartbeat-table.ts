@@ -1,6 +1,6 @@
-import { HEARTBEAT_TABLE } from "../database/sidecar-schema.ts";
-import { bigintOf } from "../database/row.ts";
-import type { Row } from "../database/row.ts";
+import { HEARTBEAT_TABLE } from "../postgres/sidecar-schema.ts";
+import { bigintOf } from "../postgres/row.ts";
+import type { Row } from "../postgres/row.ts";
 
 /**
  * The key of the one row. Multigres' poolers use this byte whatever their shard is called, and a

@@ -1,9 +1,8 @@
-import type { CallOptions } from "@multipooler/controller-api";
+import type { CallOptions } from "@multipooler/query-service";
 import { Deadline, PeriodicTask } from "@multipooler/timing";
 import type { Clock } from "@multipooler/timing";
-import { APPLICATION_NAME } from "../database/admin-client-config.ts";
 import { messageOf } from "../error-message.ts";
-import type { DedicatedConnection } from "../database/dedicated-connection.ts";
+import type { DedicatedConnection } from "../postgres/dedicated-connection.ts";
 import { FailureLog } from "../failure-log.ts";
 import {
   HEARTBEAT_KEY,
@@ -15,12 +14,12 @@ import {
 import type { Logger } from "../logger.ts";
 import { ManagerError, ManagerErrorCode } from "../manager-error.ts";
 import type { HeartbeatStatus } from "../manager-status.ts";
-import { booleanOf } from "../database/row.ts";
-import type { StatementRunner } from "../database/sidecar-schema.ts";
+import { booleanOf } from "../postgres/row.ts";
+import type { StatementRunner } from "../postgres/sidecar-schema.ts";
 
 /** What heartbeats are written through: a `Database`. */
 export interface HeartbeatDatabase extends Pick<StatementRunner, "query"> {
-  openDedicated(options?: CallOptions): Promise<DedicatedConnection>;
+  openDedicated(purpose: "heartbeat", options?: CallOptions): Promise<DedicatedConnection>;
 }
 
 /** What a {@link HeartbeatWriter} is made of. */
@@ -39,10 +38,10 @@ const ABANDON_TIMEOUT_MS = 1_000;
 /** How long PostgreSQL may take to end a backend. */
 const TERMINATE_TIMEOUT_MS = 250;
 
-// The name guards against a process id that another backend got in the meantime.
+// The name guards against a PID that another backend got in the meantime.
 const TERMINATE_SQL = `
   SELECT pg_terminate_backend(pid, ${TERMINATE_TIMEOUT_MS}) AS ended FROM pg_stat_activity
-  WHERE pid = $1 AND application_name = '${APPLICATION_NAME}' AND usename = current_user`;
+  WHERE pid = $1 AND application_name LIKE 'multipooler % heartbeat' AND usename = current_user`;
 
 /**
  * Writes on a primary, again and again, the time. A write counts when PostgreSQL says that it is
@@ -109,7 +108,7 @@ export class HeartbeatWriter {
     const what = "a heartbeat";
     using deadline = new Deadline({ clock, ms: intervalMs, what });
     // A dial goes on to its end, for only then can its backend be told goodbye.
-    this.#connection ??= await database.openDedicated({ signal: deadline.signal });
+    this.#connection ??= await database.openDedicated("heartbeat", { signal: deadline.signal });
     using write = new Deadline({ clock, ms: intervalMs, what, signal: stop });
     const values = [HEARTBEAT_KEY, leaderId, toNanoseconds(at)];
     await this.#connection.query(WRITE_HEARTBEAT_SQL, values, { signal: write.signal });

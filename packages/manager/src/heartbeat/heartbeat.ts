@@ -1,4 +1,4 @@
-import type { CallOptions } from "@multipooler/controller-api";
+import type { CallOptions } from "@multipooler/query-service";
 import { HeartbeatReader } from "./heartbeat-reader.ts";
 import { HeartbeatWriter } from "./heartbeat-writer.ts";
 import type { HeartbeatWriterOptions } from "./heartbeat-writer.ts";

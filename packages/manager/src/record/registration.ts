@@ -1,5 +1,6 @@
 import { PoolerRole, ServingStatus } from "@multipooler/controller-api";
-import type { CallOptions, ServingTarget } from "@multipooler/controller-api";
+import type { ServingTarget } from "@multipooler/controller-api";
+import type { CallOptions } from "@multipooler/query-service";
 import { Deadline, untilAborted } from "@multipooler/timing";
 import type { Clock } from "@multipooler/timing";
 import {

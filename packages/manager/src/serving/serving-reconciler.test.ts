@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { PoolerRole, ServingStatus } from "@multipooler/controller-api";
-import type { CallOptions, ServingTarget } from "@multipooler/controller-api";
+import type { ServingTarget } from "@multipooler/controller-api";
+import type { CallOptions } from "@multipooler/query-service";
 import { ManualClock } from "@multipooler/timing/testing";
 import fc from "fast-check";
 import { expect, test } from "vitest";
@@ -92,7 +93,7 @@ class World implements ServingSteps {
     }
   }
 
-  async retire({ signal }: CallOptions): Promise<void> {
+  async retire(_: ServingTarget, { signal }: CallOptions): Promise<void> {
     await this.#step("retire", signal);
   }
 

@@ -1,11 +1,12 @@
-import type { CallOptions, ServingTarget } from "@multipooler/controller-api";
+import type { ServingTarget } from "@multipooler/controller-api";
+import type { CallOptions } from "@multipooler/query-service";
 import { Backoff, Deadline, PeriodicTask } from "@multipooler/timing";
 import type { Clock } from "@multipooler/timing";
 import { FailureLog } from "../failure-log.ts";
 import type { Logger } from "../logger.ts";
 import { admits, notServing, sameTarget } from "./serving-target.ts";
 
-/** What a transition is made of. Each step may be repeated; each ends soon after an abort. */
+/** The single steps of a transition. Each may be repeated, and ends soon after an abort. */
 export interface ServingSteps {
   /** The target in force at the controller. */
   current(): ServingTarget;
@@ -15,8 +16,8 @@ export interface ServingSteps {
   claim(target: ServingTarget, options: CallOptions): Promise<void>;
   /** Brings the controller to a target, drain included. */
   setServingType(target: ServingTarget, options: CallOptions): Promise<void>;
-  /** Ends what only a serving pooler does. */
-  retire(options: CallOptions): Promise<void>;
+  /** Ends what only a serving pooler does. Where `next` admits no query, the server is let go. */
+  retire(next: ServingTarget, options: CallOptions): Promise<void>;
   /** Tells topology and watchers what holds now. Does not wait. */
   announce(announcement: ServingAnnouncement): void;
 }
@@ -27,7 +28,6 @@ export interface ServingAnnouncement {
   readonly draining: boolean;
 }
 
-/** What a {@link ServingReconciler} is made of. */
 export interface ServingReconcilerOptions {
   readonly steps: ServingSteps;
   readonly clock: Clock;
@@ -189,7 +189,7 @@ export class ServingReconciler {
     this.#announceLeaving(target);
     const rest = admits(target.status) ? notServing(`on the way: ${target.reason}`) : target;
     await steps.setServingType(rest, { signal });
-    await steps.retire({ signal });
+    await steps.retire(target, { signal });
     steps.announce({ target: rest, draining: false });
   }
 

@@ -4,11 +4,17 @@ import { ManagerError, ManagerErrorCode } from "../manager-error.ts";
 import { PoolerType } from "../record/pooler-type.ts";
 import { admits, deriveTarget, notServing, sameTarget } from "./serving-target.ts";
 
-const HEALTH: Readonly<Record<"unknown" | "down" | "standby" | "primary", DatabaseHealth>> = {
+const HEALTH: Readonly<
+  Record<"unknown" | "down" | "leaving" | "standby" | "primary", DatabaseHealth>
+> = {
   unknown: { state: "unknown" },
   down: {
     state: "down",
     error: new ManagerError(ManagerErrorCode.DatabaseUnavailable, "PostgreSQL is away"),
+  },
+  leaving: {
+    state: "down",
+    error: new ManagerError(ManagerErrorCode.DatabaseLeaving, "PostgreSQL is shutting down"),
   },
   standby: { state: "up", facts: { inRecovery: true, serverVersion: "17.0" } },
   primary: { state: "up", facts: { inRecovery: false, serverVersion: "17.0" } },
@@ -19,25 +25,31 @@ const TARGETS: Readonly<Record<keyof typeof HEALTH, Readonly<Record<PoolerType, 
     PRIMARY: "REPLICA NOT_SERVING",
     REPLICA: "REPLICA NOT_SERVING",
     UNKNOWN: "REPLICA NOT_SERVING",
-    DRAINED: "REPLICA NOT_SERVING",
+    DRAINED: "REPLICA DRAINED",
   },
   down: {
     PRIMARY: "REPLICA NOT_SERVING",
     REPLICA: "REPLICA NOT_SERVING",
     UNKNOWN: "REPLICA NOT_SERVING",
-    DRAINED: "REPLICA NOT_SERVING",
+    DRAINED: "REPLICA DRAINED",
+  },
+  leaving: {
+    PRIMARY: "REPLICA DRAINED",
+    REPLICA: "REPLICA DRAINED",
+    UNKNOWN: "REPLICA DRAINED",
+    DRAINED: "REPLICA DRAINED",
   },
   standby: {
     PRIMARY: "REPLICA SERVING_RDONLY",
     REPLICA: "REPLICA SERVING_RDONLY",
     UNKNOWN: "REPLICA SERVING_RDONLY",
-    DRAINED: "REPLICA NOT_SERVING",
+    DRAINED: "REPLICA DRAINED",
   },
   primary: {
     PRIMARY: "PRIMARY SERVING",
     REPLICA: "REPLICA SERVING_RDONLY",
     UNKNOWN: "REPLICA SERVING_RDONLY",
-    DRAINED: "REPLICA NOT_SERVING",
+    DRAINED: "REPLICA DRAINED",
   },
 };
 

@@ -1,6 +1,7 @@
 import { PoolerRole, ServingStatus } from "@multipooler/controller-api";
 import type { ServingTarget } from "@multipooler/controller-api";
 import type { DatabaseHealth } from "../database/database-monitor.ts";
+import { ManagerErrorCode } from "../manager-error.ts";
 import { PoolerType } from "../record/pooler-type.ts";
 
 /** What decides where the controller is to be. */
@@ -15,18 +16,27 @@ export interface ServingFacts {
  *
  * | database        | type    | target                   |
  * | --------------- | ------- | ------------------------ |
- * | not up          | any     | REPLICA, NOT_SERVING     |
- * | up              | DRAINED | REPLICA, NOT_SERVING     |
+ * | any             | DRAINED | REPLICA, DRAINED         |
+ * | leaving         | others  | REPLICA, DRAINED         |
+ * | not up          | others  | REPLICA, NOT_SERVING     |
  * | in recovery     | others  | REPLICA, SERVING_RDONLY  |
  * | out of recovery | PRIMARY | PRIMARY, SERVING         |
  * | out of recovery | others  | REPLICA, SERVING_RDONLY  |
+ *
+ * DRAINED is held until the topology says otherwise, also while the database is away. A server that
+ * leaves is one whose end waits for the sessions of the controller: DRAINED closes the idle ones.
  */
 export function deriveTarget({ database, type }: ServingFacts): ServingTarget {
+  if (type === PoolerType.Drained) {
+    return drained("the topology says DRAINED");
+  }
   switch (database.state) {
     case "unknown":
       return notServing("PostgreSQL was not reached yet");
     case "down":
-      return notServing(database.error.message);
+      return database.error.code === ManagerErrorCode.DatabaseLeaving
+        ? drained(database.error.message)
+        : notServing(database.error.message);
     case "up":
       return deriveReachable(database.facts.inRecovery, type);
   }
@@ -52,10 +62,15 @@ export function sameTarget(a: ServingTarget, b: ServingTarget): boolean {
   );
 }
 
-function deriveReachable(inRecovery: boolean, type: PoolerType): ServingTarget {
+function drained(reason: string): ServingTarget {
+  return { status: ServingStatus.Drained, role: PoolerRole.Replica, reason };
+}
+
+function deriveReachable(
+  inRecovery: boolean,
+  type: Exclude<PoolerType, typeof PoolerType.Drained>,
+): ServingTarget {
   switch (type) {
-    case PoolerType.Drained:
-      return notServing("the topology says DRAINED");
     case PoolerType.Primary:
       return inRecovery
         ? readOnly("the topology says PRIMARY, but PostgreSQL is in recovery")

@@ -1,4 +1,5 @@
-import type { CallOptions, ControllerService } from "@multipooler/controller-api";
+import type { ControllerService } from "@multipooler/controller-api";
+import type { CallOptions } from "@multipooler/query-service";
 
 /** The services that the manager itself offers to transports. */
 export const ManagerService = {

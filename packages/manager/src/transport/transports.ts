@@ -1,4 +1,4 @@
-import type { CallOptions } from "@multipooler/controller-api";
+import type { CallOptions } from "@multipooler/query-service";
 import { untilAborted } from "@multipooler/timing";
 import { messageOf } from "../error-message.ts";
 import { ManagerError, ManagerErrorCode } from "../manager-error.ts";

@@ -2,15 +2,11 @@ import { getEventListeners } from "node:events";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { startPostgres } from "@multipooler/embedded-postgres";
 import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
-import { systemClock } from "@multipooler/timing";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { Database } from "../src/database/database.ts";
-import { resolveDatabaseConfig } from "../src/database/database-config.ts";
-import type { DatabaseConfig } from "../src/database/database-config.ts";
 import { ManagerErrorCode } from "../src/manager-error.ts";
 import { listenAsPeer } from "./peer.ts";
 import { PATIENCE } from "./patience.ts";
-import { configFor, managerConnections } from "./server.ts";
+import { managerConnections, serverFor } from "./server.ts";
 
 let postgres: EmbeddedPostgres;
 
@@ -28,35 +24,20 @@ afterAll(async () => {
   await postgres[Symbol.asyncDispose]();
 });
 
-function connect(
-  name: string,
-  {
-    onConnectionLost = () => undefined,
-    ...config
-  }: Partial<DatabaseConfig> & {
-    readonly onConnectionLost?: (error: Error) => void;
-  } = {},
-): Database {
-  return new Database({
-    config: resolveDatabaseConfig({ ...configFor(postgres, name), ...config }),
-    clock: systemClock,
-    onConnectionLost,
-  });
-}
-
-test("the limit is what the server grants to ordinary roles, or what is configured if less", async () => {
-  await using database = connect("postgres");
-  expect(database.handle.budget.limit).toBe(0);
+test("the share is of what the server grants to ordinary roles, or of what is configured if less", async () => {
+  await using database = serverFor(postgres, "postgres");
+  expect(database.handle.share.limit).toBe(0);
   await database.readFacts();
-  expect(database.handle.budget.limit).toBe(30 - 4 - 5);
-  await using capped = connect("postgres", { maxConnections: 8 });
+  // Less 3 for operators and the manager's own 3.
+  expect(database.handle.share.limit).toBe(30 - 4 - 5 - 6);
+  await using capped = serverFor(postgres, "postgres", { maxConnections: 8 });
   await capped.readFacts();
-  expect(capped.handle.budget.limit).toBe(8);
+  expect(capped.handle.share.limit).toBe(8 - 3);
 });
 
 test("a statement that takes too long is ended on both sides", async () => {
   await using db = await postgres.createDatabase();
-  await using database = connect(db.name, { statementTimeoutMs: 50 });
+  await using database = serverFor(postgres, db.name, { statementTimeoutMs: 50 });
   await expect(database.query("SELECT pg_sleep(60)")).rejects.toMatchObject({
     code: ManagerErrorCode.DatabaseTimeout,
   });
@@ -73,7 +54,7 @@ test("a statement that takes too long is ended on both sides", async () => {
 
 test("an abort ends the wait at once, also while every connection is taken, and leaves no listener", async () => {
   await using db = await postgres.createDatabase();
-  await using database = connect(db.name, { statementTimeoutMs: 1_000 });
+  await using database = serverFor(postgres, db.name, { statementTimeoutMs: 1_000 });
   const abort = new AbortController();
   const { signal } = abort;
   const running = [1, 2, 3, 4].map(() =>
@@ -89,7 +70,7 @@ test("an abort ends the wait at once, also while every connection is taken, and 
 });
 
 test("an error of PostgreSQL keeps its SQLSTATE, and the next statement works", async () => {
-  await using database = connect("postgres");
+  await using database = serverFor(postgres, "postgres");
   await expect(database.query("SELECT 1/0")).rejects.toMatchObject({
     code: ManagerErrorCode.DatabaseError,
     sqlState: "22012",
@@ -99,8 +80,8 @@ test("an error of PostgreSQL keeps its SQLSTATE, and the next statement works", 
 
 test("a backend that is terminated while idle is told, and replaced", async () => {
   await using db = await postgres.createDatabase();
-  const lost = Promise.withResolvers<Error>();
-  await using database = connect(db.name, { onConnectionLost: lost.resolve });
+  const lost = Promise.withResolvers<void>();
+  await using database = serverFor(postgres, db.name, { onConnectionLost: lost.resolve });
   await database.readFacts();
   await postgres.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", {
     values: [db.name],
@@ -112,15 +93,17 @@ test("a backend that is terminated while idle is told, and replaced", async () =
 test("a connection runs with the catalog's names only, and writes whatever the database's default", async () => {
   await using db = await postgres.createDatabase();
   await postgres.sql(`ALTER DATABASE ${db.name} SET search_path = public`);
-  await using database = connect(db.name);
+  await using database = serverFor(postgres, db.name);
   const settings =
     "SELECT current_setting('search_path') AS path, current_setting('application_name') AS name";
-  expect(await database.query(settings)).toEqual([{ path: "pg_catalog", name: "multipooler" }]);
+  expect(await database.query(settings)).toEqual([
+    { path: "pg_catalog", name: "multipooler zone1_a manager" },
+  ]);
 });
 
 test("close lets a statement end within its limit; then nothing is left and nothing more is asked", async () => {
   await using db = await postgres.createDatabase();
-  const database = connect(db.name, { statementTimeoutMs: 200 });
+  const database = serverFor(postgres, db.name, { statementTimeoutMs: 200 });
   const abandoned = new AbortController();
   const { signal } = abandoned;
   await database.readFacts();
@@ -140,7 +123,7 @@ test("close lets a statement end within its limit; then nothing is left and noth
 
 test("close does not wait for a server that hangs", async () => {
   await using peer = await listenAsPeer(() => undefined);
-  const database = connect("postgres", {
+  const database = serverFor(postgres, "postgres", {
     address: { type: "tcp", host: "127.0.0.1", port: peer.port },
     dialTimeoutMs: 600_000,
   });
@@ -153,8 +136,8 @@ test("close does not wait for a server that hangs", async () => {
 
 test("a dedicated connection that is closed in the middle of a statement is gone", async () => {
   await using db = await postgres.createDatabase();
-  await using database = connect(db.name);
-  const connection = await database.openDedicated();
+  await using database = serverFor(postgres, db.name);
+  const connection = await database.openDedicated("heartbeat");
   const cut = connection.query("SELECT pg_sleep(60)", []).catch((error: unknown) => error);
   await connection.close();
   expect(await cut).toMatchObject({ code: ManagerErrorCode.DatabaseUnavailable });
@@ -163,9 +146,11 @@ test("a dedicated connection that is closed in the middle of a statement is gone
 
 test("a dial of a dedicated connection that is aborted leaves nothing", async () => {
   await using db = await postgres.createDatabase();
-  await using database = connect(db.name);
+  await using database = serverFor(postgres, db.name);
   const abort = new AbortController();
-  const opening = database.openDedicated({ signal: abort.signal }).catch((error: unknown) => error);
+  const opening = database
+    .openDedicated("heartbeat", { signal: abort.signal })
+    .catch((error: unknown) => error);
   abort.abort();
   expect(await opening).toMatchObject({ code: ManagerErrorCode.Cancelled });
   expect(getEventListeners(abort.signal, "abort")).toEqual([]);

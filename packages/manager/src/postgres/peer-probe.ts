@@ -1,5 +1,6 @@
 import net from "node:net";
 import type { DatabaseAddress } from "@multipooler/controller-api";
+import { FrameFault, FrameGuard, HEADER_BYTES } from "./frame-guard.ts";
 
 /**
  * What listens at an address, as far as its answer to one question tells.
@@ -38,6 +39,19 @@ function judge(answer: Buffer): PeerVerdict {
   if (first === ERROR_RESPONSE) {
     return "postgresql";
   }
-  // After its letter PostgreSQL waits; more bytes are a greeting that happens to begin like one.
-  return (first === YES || first === NO) && answer.length === 1 ? "postgresql" : "other";
+  // After its letter PostgreSQL waits; more bytes are a greeting that happens to begin like one,
+  // or a message of a server that takes the question for a start-up.
+  if (answer.length === 1) {
+    return first === YES || first === NO ? "postgresql" : "other";
+  }
+  return answer.length >= HEADER_BYTES && looksLikePostgres(answer) ? "postgresql" : "other";
+}
+
+function looksLikePostgres(answer: Buffer): boolean {
+  try {
+    new FrameGuard().accept(answer);
+    return true;
+  } catch (error) {
+    return error instanceof FrameFault && error.kind !== "notPostgresql";
+  }
 }

@@ -1,12 +1,24 @@
 import path from "node:path";
 import type { ClientConfig } from "pg";
-import { describeAddress, portOfSocket } from "./database-config.ts";
-import type { ResolvedDatabaseConfig } from "./database-config.ts";
+import { portOfSocket } from "./database-config.ts";
+import type { ServerConfig } from "./database-config.ts";
 import { messageOf } from "../error-message.ts";
 import { ManagerError, ManagerErrorCode } from "../manager-error.ts";
 
-/** What the manager's connections call themselves in `pg_stat_activity`. */
-export const APPLICATION_NAME = "multipooler";
+/** What a connection of the manager is for; the end of its `application_name`. */
+export type ConnectionPurpose = "manager" | "heartbeat" | "check";
+
+/** PostgreSQL cuts a longer `application_name`. */
+const MAX_NAME_BYTES = 63;
+/** Room for a purpose, and for the name of a controller's pool. */
+const PURPOSE_BYTES = 21;
+
+/** How the `application_name` of each connection begins: `multipooler <cell>_<name>`. */
+export function applicationNamePrefix(poolerName: string): string {
+  // PostgreSQL writes other characters as several.
+  const name = `multipooler ${poolerName}`.replace(/[^\x20-\x7e]/gu, "?");
+  return name.slice(0, MAX_NAME_BYTES - PURPOSE_BYTES);
+}
 
 /**
  * How `pg` is to connect for administration. Every setting that `pg` would otherwise read from the
@@ -15,7 +27,8 @@ export const APPLICATION_NAME = "multipooler";
  * @param statementTimeoutMs the server's limit on a statement; `undefined` for none.
  */
 export function adminClientConfig(
-  config: ResolvedDatabaseConfig,
+  config: ServerConfig,
+  purpose: ConnectionPurpose,
   statementTimeoutMs: number | undefined,
 ): ClientConfig {
   return {
@@ -24,7 +37,7 @@ export function adminClientConfig(
     user: config.user,
     password: () => requirePassword(config),
     ssl: false,
-    application_name: APPLICATION_NAME,
+    application_name: `${config.applicationName} ${purpose}`,
     client_encoding: "UTF8",
     // A schema that shadows a catalog function must not run with the manager's rights, and a
     // database that is read-only by default must still take the sidecar schema and heartbeats.
@@ -35,7 +48,7 @@ export function adminClientConfig(
   };
 }
 
-function endpoint({ address }: ResolvedDatabaseConfig): { host: string; port: number } {
+function endpoint({ address }: ServerConfig): { host: string; port: number } {
   switch (address.type) {
     case "tcp":
       return { host: address.host, port: address.port };
@@ -54,27 +67,26 @@ function endpoint({ address }: ResolvedDatabaseConfig): { host: string; port: nu
 }
 
 /** `pg` asks only when the server does, so no password is a fault of its own, known at once. */
-function requirePassword(config: ResolvedDatabaseConfig): string {
+function requirePassword(config: ServerConfig): string {
   const password = readPassword(config);
   if (password === undefined || password === "") {
     throw new ManagerError(
       ManagerErrorCode.AuthenticationFailed,
-      `PostgreSQL at ${describeAddress(config.address)} asks for the password of user ` +
-        `"${config.user}", and none is configured`,
+      `${config.place} asks for the password of user "${config.user}", and none is configured`,
     );
   }
   return password;
 }
 
 /** Where the password cannot be looked up now, e.g. since its file is being replaced, a retry may. */
-function readPassword(config: ResolvedDatabaseConfig): string | undefined {
+export function readPassword(config: ServerConfig): string | undefined {
   try {
     return config.password();
   } catch (error) {
     throw new ManagerError(
       ManagerErrorCode.DatabaseUnavailable,
-      `the password of user "${config.user}" for PostgreSQL at ` +
-        `${describeAddress(config.address)} cannot be looked up: ${messageOf(error)}`,
+      `the password of user "${config.user}" for ${config.place} ` +
+        `cannot be looked up: ${messageOf(error)}`,
       { cause: error },
     );
   }

@@ -1,8 +1,11 @@
 import path from "node:path";
 import type { DatabaseAddress } from "@multipooler/controller-api";
+import type { HostLookup } from "./host-lookup.ts";
+import { lookUpHost } from "./host-lookup.ts";
+import { MIN_CONNECTIONS } from "./server-share.ts";
 import { checkInteger, checkPostgresName, checkText, invalidSetting } from "../setting.ts";
 
-/** How to reach the database. Durations in milliseconds. */
+/** Where a PostgreSQL is and how to log in. Durations in milliseconds. */
 export interface DatabaseConfig {
   /** For a unix socket the path of the socket itself, which PostgreSQL names `.s.PGSQL.<port>`. */
   readonly address: DatabaseAddress;
@@ -18,10 +21,13 @@ export interface DatabaseConfig {
   /** The longest that one administrative statement may take: 1 to 60000, default 500. */
   readonly statementTimeoutMs?: number | undefined;
   /**
-   * An upper bound on the connections of the whole process, below what the server grants; at least
-   * 4, since 3 are for administration. Default: what the server grants to ordinary roles.
+   * An upper bound on the connections of the whole process; at least 4, since 3 are for
+   * administration. Default: what the server grants to ordinary roles, less the greater of 3 and
+   * 10 % of it, which are left to operators.
    */
   readonly maxConnections?: number | undefined;
+  /** How a host name becomes addresses. Default: as the system does it. */
+  readonly lookup?: HostLookup | undefined;
 }
 
 /** A {@link DatabaseConfig} that was checked, with every default filled in. */
@@ -33,10 +39,16 @@ export interface ResolvedDatabaseConfig {
   readonly dialTimeoutMs: number;
   readonly statementTimeoutMs: number;
   readonly maxConnections: number;
+  readonly lookup: HostLookup;
 }
 
-/** The connections that the manager keeps for itself: two for its statements, one for heartbeats. */
-export const ADMIN_CONNECTIONS = 3;
+/** A {@link ResolvedDatabaseConfig} for one server: `address` holds no name but an IP address. */
+export interface ServerConfig extends ResolvedDatabaseConfig {
+  /** The server as messages call it, e.g. "PostgreSQL at db:5432 (10.0.0.7)". */
+  readonly place: string;
+  /** How `application_name` begins; the purpose of the connection follows. */
+  readonly applicationName: string;
+}
 
 /** Checks a configuration and fills in its defaults. Throws INVALID_CONFIG, naming the setting. */
 export function resolveDatabaseConfig(config: DatabaseConfig): ResolvedDatabaseConfig {
@@ -56,9 +68,10 @@ export function resolveDatabaseConfig(config: DatabaseConfig): ResolvedDatabaseC
     ),
     // PostgreSQL itself allows no more than 262143 backends.
     maxConnections: checkInteger("database.maxConnections", config.maxConnections ?? 262_143, {
-      min: ADMIN_CONNECTIONS + 1,
+      min: MIN_CONNECTIONS,
       max: 262_143,
     }),
+    lookup: config.lookup ?? lookUpHost,
   };
 }
 

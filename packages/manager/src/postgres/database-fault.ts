@@ -2,7 +2,8 @@ import { Deadline, isTimeout } from "@multipooler/timing";
 import type { Clock } from "@multipooler/timing";
 import pg from "pg";
 import { describeAddress } from "./database-config.ts";
-import type { ResolvedDatabaseConfig } from "./database-config.ts";
+import type { ServerConfig } from "./database-config.ts";
+import { FrameFault } from "./frame-guard.ts";
 import { messageOf } from "../error-message.ts";
 import { ManagerError, ManagerErrorCode } from "../manager-error.ts";
 import { probePeer } from "./peer-probe.ts";
@@ -17,6 +18,8 @@ export const SqlState = {
   UndefinedTable: "42P01",
   InvalidSchemaName: "3F000",
   QueryCanceled: "57014",
+  TooManyConnections: "53300",
+  CannotConnectNow: "57P03",
 } as const;
 
 const PROBE_TIMEOUT_MS = 1_000;
@@ -26,32 +29,9 @@ function sqlStateOf(error: unknown): string | undefined {
   return error instanceof pg.DatabaseError ? error.code : undefined;
 }
 
-/** Whether no retry cures a failed dial: the operator must change something. */
-export function isPermanent(error: ManagerError): boolean {
-  switch (error.code) {
-    case ManagerErrorCode.AuthenticationFailed:
-    case ManagerErrorCode.DatabaseNotFound:
-    case ManagerErrorCode.NotPostgresql:
-      return true;
-    case ManagerErrorCode.InvalidConfig:
-    case ManagerErrorCode.AlreadyOpen:
-    case ManagerErrorCode.NotOpen:
-    case ManagerErrorCode.Cancelled:
-    case ManagerErrorCode.ListenFailed:
-    case ManagerErrorCode.RecordFileInvalid:
-    case ManagerErrorCode.RegistrationRefused:
-    case ManagerErrorCode.DatabaseUnavailable:
-    case ManagerErrorCode.DatabaseTimeout:
-    case ManagerErrorCode.DatabaseError:
-    case ManagerErrorCode.CloseFailed:
-    case ManagerErrorCode.Internal:
-      return false;
-  }
-}
-
 /** What a fault is judged by. */
 export interface FaultContext {
-  readonly config: ResolvedDatabaseConfig;
+  readonly config: ServerConfig;
   readonly clock: Clock;
 }
 
@@ -64,10 +44,13 @@ export async function dialFault(error: unknown, context: FaultContext): Promise<
     return error;
   }
   const { config } = context;
-  const place = `PostgreSQL at ${describeAddress(config.address)}`;
+  const { place } = config;
   const sqlState = sqlStateOf(error);
   if (sqlState !== undefined) {
     return refusal(error, sqlState, config);
+  }
+  if (error instanceof FrameFault && error.kind !== "notPostgresql") {
+    return unavailable(`${place} does not complete the start-up: ${error.message}`, error);
   }
   const reason = unreachableReason(error);
   if (reason !== undefined) {
@@ -92,7 +75,7 @@ export function abortFault(reason: unknown, { config }: FaultContext): ManagerEr
   return isTimeout(reason)
     ? new ManagerError(
         ManagerErrorCode.DatabaseTimeout,
-        `PostgreSQL at ${describeAddress(config.address)} does not answer: ${messageOf(reason)}`,
+        `${config.place} does not answer: ${messageOf(reason)}`,
         { cause: reason },
       )
     : new ManagerError(ManagerErrorCode.Cancelled, "the call was cancelled", { cause: reason });
@@ -103,7 +86,7 @@ export function statementFault(error: unknown, { config }: FaultContext): Manage
   if (error instanceof ManagerError) {
     return error;
   }
-  const place = `PostgreSQL at ${describeAddress(config.address)}`;
+  const { place } = config;
   const sqlState = sqlStateOf(error);
   if (sqlState === SqlState.QueryCanceled) {
     return new ManagerError(
@@ -122,8 +105,8 @@ export function statementFault(error: unknown, { config }: FaultContext): Manage
   );
 }
 
-function refusal(error: unknown, sqlState: string, config: ResolvedDatabaseConfig): ManagerError {
-  const place = `PostgreSQL at ${describeAddress(config.address)}`;
+function refusal(error: unknown, sqlState: string, config: ServerConfig): ManagerError {
+  const { place } = config;
   if (sqlState.startsWith("28")) {
     return new ManagerError(
       ManagerErrorCode.AuthenticationFailed,

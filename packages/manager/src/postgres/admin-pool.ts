@@ -1,12 +1,13 @@
-import net from "node:net";
+import type net from "node:net";
 import { Deadline, untilAborted } from "@multipooler/timing";
 import type { Clock } from "@multipooler/timing";
 import pg from "pg";
-import type { CallOptions } from "@multipooler/controller-api";
+import type { CallOptions } from "@multipooler/query-service";
 import { adminClientConfig } from "./admin-client-config.ts";
-import type { ResolvedDatabaseConfig } from "./database-config.ts";
+import type { ServerConfig } from "./database-config.ts";
 import { abortFault, dialFault, statementFault } from "./database-fault.ts";
 import type { FaultContext } from "./database-fault.ts";
+import { GuardedSocket } from "./guarded-socket.ts";
 import { ManagerError, ManagerErrorCode } from "../manager-error.ts";
 import type { Row } from "./row.ts";
 import { awaitClosed } from "./socket-closing.ts";
@@ -23,9 +24,8 @@ class AdminClient extends pg.Client {
   }
 }
 
-/** What an {@link AdminPool} is made of. */
 export interface AdminPoolOptions {
-  readonly config: ResolvedDatabaseConfig;
+  readonly config: ServerConfig;
   readonly clock: Clock;
   /** Called when an idle connection breaks: usually the first sign that the server went away. */
   readonly onConnectionLost: (error: Error) => void;
@@ -50,7 +50,7 @@ export class AdminPool {
   constructor({ config, clock, onConnectionLost }: AdminPoolOptions) {
     this.#context = { config, clock };
     this.#pool = new pg.Pool({
-      ...adminClientConfig(config, config.statementTimeoutMs),
+      ...adminClientConfig(config, "manager", config.statementTimeoutMs),
       Client: AdminClient,
       stream: () => this.#newSocket(),
       max: MAX_CONNECTIONS,
@@ -83,6 +83,11 @@ export class AdminPool {
     return this.#run(async (client) => {
       await client.query(script);
     }, options);
+  }
+
+  /** What to reject with when a caller's signal aborted before its statement ran. */
+  abortFault({ reason }: AbortSignal): ManagerError {
+    return abortFault(reason, this.#context);
   }
 
   /** Ends every connection; resolves when no socket is left. Idempotent. */
@@ -151,7 +156,7 @@ export class AdminPool {
   }
 
   #newSocket(): net.Socket {
-    const socket = new net.Socket();
+    const socket = new GuardedSocket();
     this.#sockets.add(socket);
     socket.once("close", () => this.#sockets.delete(socket));
     return socket;

@@ -19,6 +19,8 @@ test.each<[string, (socket: net.Socket) => void, PeerVerdict]>([
   ["greets like SSH", (socket) => socket.write("SSH-2.0-x\r\n"), "other"],
   ["greets like a mail server", (socket) => socket.write("220 hello\r\n"), "other"],
   ["answers like HTTP", answer("HTTP/1.1 400 Bad Request\r\n\r\n"), "other"],
+  ["asks for a login", answer("R\0\0\0\x08\0\0\0\x07"), "postgresql"],
+  ["answers too little", answer("hm"), "other"],
   ["hangs up", (socket) => socket.end(), "unknown"],
   ["resets", (socket) => socket.resetAndDestroy(), "unknown"],
 ])("a peer that %s", async (_, behave, verdict) => {

@@ -1,4 +1,4 @@
-import type { CallOptions } from "@multipooler/controller-api";
+import type { CallOptions } from "@multipooler/query-service";
 import type { StatementOptions } from "./admin-pool.ts";
 import { SqlState } from "./database-fault.ts";
 import { ManagerError } from "../manager-error.ts";

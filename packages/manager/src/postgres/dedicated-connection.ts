@@ -1,15 +1,20 @@
-import net from "node:net";
-import { untilAborted } from "@multipooler/timing";
+import type net from "node:net";
+import { Deadline, untilAborted } from "@multipooler/timing";
+import type { Clock } from "@multipooler/timing";
 import pg from "pg";
-import type { CallOptions } from "@multipooler/controller-api";
+import type { CallOptions } from "@multipooler/query-service";
 import { adminClientConfig } from "./admin-client-config.ts";
+import type { ConnectionPurpose } from "./admin-client-config.ts";
 import { abortFault, dialFault, statementFault } from "./database-fault.ts";
 import type { FaultContext } from "./database-fault.ts";
+import { GuardedSocket } from "./guarded-socket.ts";
 import { integerOf, onlyRow } from "./row.ts";
 import type { Row } from "./row.ts";
 import { awaitClosed } from "./socket-closing.ts";
 
-/** What an open connection is made of. */
+/** How long a dial that nobody waits for may take to its end. */
+const ABANDON_TIMEOUT_MS = 1_000;
+
 interface OpenConnection {
   readonly client: pg.Client;
   readonly socket: net.Socket;
@@ -18,13 +23,14 @@ interface OpenConnection {
 }
 
 /**
- * A connection for writes that must be durable. It has no limit on statements: while a commit waits
- * for a synchronous standby, PostgreSQL ignores `statement_timeout` and a cancel commits locally,
- * so whoever gives up must end the backend, for which {@link processId} is kept.
+ * A connection of its own: for writes that must be durable, and for checks that must dial. It has
+ * no limit on statements: while a commit waits for a synchronous standby, PostgreSQL ignores
+ * `statement_timeout` and a cancel commits locally, so a caller that gives up must end the backend,
+ * for which {@link processId} is kept.
  *
  * @see https://www.postgresql.org/docs/17/warm-standby.html#SYNCHRONOUS-REPLICATION
  */
-export class DedicatedConnection {
+export class DedicatedConnection implements AsyncDisposable {
   /** The backend's process, as `pg_terminate_backend` takes it. */
   readonly processId: number;
   readonly #client: pg.Client;
@@ -38,28 +44,34 @@ export class DedicatedConnection {
     this.processId = processId;
   }
 
-  /** Connects. Rejects as a dial does; nothing is left behind then. */
+  /**
+   * Connects. Rejects as a dial does, and within two seconds of an abort; nothing is left behind
+   * then, in the server either where it answers by then.
+   */
   static async open(
     context: FaultContext,
+    purpose: ConnectionPurpose,
     { signal }: CallOptions = {},
   ): Promise<DedicatedConnection> {
-    const socket = new net.Socket();
+    const socket = new GuardedSocket();
     const client = new pg.Client({
-      ...adminClientConfig(context.config, undefined),
+      ...adminClientConfig(context.config, purpose, undefined),
       stream: () => socket,
     });
     // A broken connection rejects the statement on it; the event, which comes too, must find a
     // listener.
     client.on("error", () => undefined);
+    const connecting = connectAndIdentify(client);
     try {
-      const connecting = connectAndIdentify(client);
       const processId = await untilAborted(connecting, signal);
       return new DedicatedConnection({ client, socket, processId, context });
     } catch (error) {
-      socket.destroy();
-      throw signal?.aborted === true
-        ? abortFault(signal.reason, context)
-        : await dialFault(error, context);
+      if (signal?.aborted !== true) {
+        socket.destroy();
+        throw await dialFault(error, context);
+      }
+      await abandon({ connecting, client, socket, clock: context.clock });
+      throw abortFault(signal.reason, context);
     }
   }
 
@@ -87,6 +99,29 @@ export class DedicatedConnection {
   async close(): Promise<void> {
     void this.#client.end().catch(() => undefined);
     await awaitClosed([this.#socket], this.#context.clock);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
+
+interface Dial {
+  readonly connecting: Promise<unknown>;
+  readonly client: pg.Client;
+  readonly socket: net.Socket;
+  readonly clock: Clock;
+}
+
+/** A backend that is still starting does not see that its socket was cut; a goodbye it does see. */
+async function abandon({ connecting, client, socket, clock }: Dial): Promise<void> {
+  using bound = new Deadline({ clock, ms: ABANDON_TIMEOUT_MS, what: "a dial" });
+  try {
+    await untilAborted(connecting, bound.signal);
+    void client.end().catch(() => undefined);
+    await awaitClosed([socket], clock);
+  } catch {
+    socket.destroy();
   }
 }
 

@@ -1,0 +1,180 @@
+import type { AdminRow, Credential, DatabaseHandle } from "@multipooler/controller-api";
+import { PoolerErrorCode } from "@multipooler/query-service";
+import type { CallOptions } from "@multipooler/query-service";
+import { Deadline, untilAborted } from "@multipooler/timing";
+import type { Clock } from "@multipooler/timing";
+import { readPassword } from "./admin-client-config.ts";
+import { AdminPool } from "./admin-pool.ts";
+import type { StatementOptions } from "./admin-pool.ts";
+import type { ServerConfig } from "./database-config.ts";
+import { DedicatedConnection } from "./dedicated-connection.ts";
+import type { DatabaseFacts } from "../database/managed-database.ts";
+import { HandleError, asHandleError } from "./handle-error.ts";
+import type { Logger } from "../logger.ts";
+import { ManagerError, ManagerErrorCode } from "../manager-error.ts";
+import { booleanOf, integerOf, onlyRow, textOf } from "./row.ts";
+import type { Row } from "./row.ts";
+import { MIN_CONNECTIONS, ServerShare } from "./server-share.ts";
+
+export interface PostgresServerOptions {
+  readonly config: ServerConfig;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** A connection broke while nothing ran on it. */
+  readonly onConnectionLost: () => void;
+  /** The controller saw something that makes the server suspect. */
+  readonly onSuspicion: () => void;
+}
+
+// `reserved_connections` is new in PostgreSQL 16.
+const FACTS_SQL = `
+  SELECT pg_is_in_recovery() AS in_recovery,
+         current_setting('server_version') AS server_version,
+         current_setting('max_connections')::int
+           - current_setting('superuser_reserved_connections')::int
+           - coalesce(current_setting('reserved_connections', true), '0')::int
+           AS connection_limit`;
+
+/**
+ * One server at one IP address or socket, for as long as it stays the same: the connections for
+ * administration, which are opened when they are first needed, and the handle that the controller
+ * serves from. The manager's own connections have their place beside the controller's share, so
+ * that queries never starve them.
+ */
+export class PostgresServer implements AsyncDisposable {
+  readonly config: ServerConfig;
+  readonly #clock: Clock;
+  readonly #admin: AdminPool;
+  /** The last of the controller's administrative statements: they take turns. */
+  #adminTurn: Promise<unknown> = Promise.resolve();
+  readonly share: ServerShare;
+  /** What the controller receives; the same object for as long as this server is used. */
+  readonly handle: DatabaseHandle;
+
+  constructor(options: PostgresServerOptions) {
+    const { config, clock, logger, onConnectionLost, onSuspicion } = options;
+    this.config = config;
+    this.#clock = clock;
+    this.share = new ServerShare({ maxConnections: config.maxConnections, clock, logger });
+    this.#admin = new AdminPool({ config, clock, onConnectionLost });
+    this.handle = {
+      address: config.address,
+      database: config.database,
+      user: config.user,
+      tls: { mode: "disable" },
+      dialTimeoutMs: config.dialTimeoutMs,
+      applicationName: config.applicationName,
+      share: this.share,
+      credential: async (user) => this.#credential(user),
+      admin: (sql, values, call) => this.#runForController(sql, values, call),
+      suspect: onSuspicion,
+    };
+  }
+
+  /** Asks the server what it is and adopts its limit on connections. Rejects with a `ManagerError`. */
+  async readFacts({ signal }: CallOptions = {}): Promise<DatabaseFacts> {
+    return this.#adopt(onlyRow(await this.#admin.query(FACTS_SQL, [], { signal })));
+  }
+
+  /** As {@link readFacts}, on a connection that is dialled for it and closed afterwards. */
+  async probe({ signal }: CallOptions = {}): Promise<DatabaseFacts> {
+    await using connection = await this.openDedicated("check", { signal });
+    const ms = this.config.statementTimeoutMs;
+    // An abort does not cut it short: its backend would not know at once.
+    using bound = new Deadline({ clock: this.#clock, ms, what: "a statement" });
+    return this.#adopt(onlyRow(await connection.query(FACTS_SQL, [], { signal: bound.signal })));
+  }
+
+  /**
+   * Throws DATABASE_UNAVAILABLE where the server, as it last answered, grants too few connections
+   * for even one query at a time.
+   */
+  requireConnections(): void {
+    const { granted } = this.share;
+    if (granted >= MIN_CONNECTIONS) {
+      return;
+    }
+    throw new ManagerError(
+      ManagerErrorCode.DatabaseUnavailable,
+      `${this.config.place} grants ${granted} connections to ordinary roles, ` +
+        `and a pooler needs at least ${MIN_CONNECTIONS}; raise its max_connections`,
+    );
+  }
+
+  /** Runs one administrative statement; see {@link AdminPool.query}. */
+  query(
+    sql: string,
+    values?: readonly unknown[],
+    options?: StatementOptions,
+  ): Promise<readonly Row[]> {
+    return this.#admin.query(sql, values, options);
+  }
+
+  /** Runs several administrative statements in one transaction; see {@link AdminPool.execute}. */
+  execute(script: string, options?: StatementOptions): Promise<void> {
+    return this.#admin.execute(script, options);
+  }
+
+  /** Opens a connection for durable writes or for one check. The caller closes it. */
+  openDedicated(
+    purpose: "heartbeat" | "check",
+    options?: CallOptions,
+  ): Promise<DedicatedConnection> {
+    return DedicatedConnection.open({ config: this.config, clock: this.#clock }, purpose, options);
+  }
+
+  /** Ends the connections for administration; resolves when no socket is left. Idempotent. */
+  close(): Promise<void> {
+    this.share.close();
+    return this.#admin.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #adopt(row: Row): DatabaseFacts {
+    this.share.adoptServerLimit(integerOf(row, "connection_limit"));
+    return {
+      inRecovery: booleanOf(row, "in_recovery"),
+      serverVersion: textOf(row, "server_version"),
+    };
+  }
+
+  #credential(user: string): Credential {
+    const { place } = this.config;
+    if (user !== this.config.user) {
+      throw new HandleError(
+        PoolerErrorCode.AuthenticationFailed,
+        `no credential of user "${user}" for ${place} is configured`,
+      );
+    }
+    try {
+      const password = readPassword(this.config);
+      return password === undefined || password === ""
+        ? { type: "none" }
+        : { type: "password", password };
+    } catch (error) {
+      throw asHandleError(error);
+    }
+  }
+
+  /** One at a time, so that the manager always finds a connection for its own statements. */
+  async #runForController(
+    sql: string,
+    values: readonly unknown[],
+    { signal }: CallOptions = {},
+  ): Promise<readonly AdminRow[]> {
+    const turn = this.#adminTurn;
+    const { promise: end, resolve } = Promise.withResolvers<void>();
+    this.#adminTurn = Promise.all([turn, end]);
+    try {
+      await untilAborted(turn, signal);
+      return await this.#admin.query(sql, values, { signal });
+    } catch (error) {
+      throw asHandleError(signal?.aborted === true ? this.#admin.abortFault(signal) : error);
+    } finally {
+      resolve();
+    }
+  }
+}

@@ -1,0 +1,166 @@
+import type { ConnectionShare, ConnectionSlot } from "@multipooler/controller-api";
+import type { Clock, Timer } from "@multipooler/timing";
+import type { Logger } from "../logger.ts";
+
+/** The connections that the manager keeps for itself: two for statements, one for heartbeats. */
+export const OWN_CONNECTIONS = 3;
+/** Below this no query can run: the manager's own and one for queries. */
+export const MIN_CONNECTIONS: number = OWN_CONNECTIONS + 1;
+/** What is left to others, at least: an operator's psql, a backup, a monitoring agent. */
+const MIN_ROOM = 3;
+/** And in proportion, on servers that grant many. */
+const ROOM_SHARE = 0.1;
+/** How often a share that a full server has lowered grows again. */
+const RECOVERY_STEP_MS = 1_000;
+
+export interface ServerShareOptions {
+  /** The configured bound on the connections of the process, whatever the server grants. */
+  readonly maxConnections: number;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/**
+ * The controller's share of the connections of one server.
+ *
+ * | limit                                         | in connections of the process            |
+ * | --------------------------------------------- | ---------------------------------------- |
+ * | before the server has told what it grants     | 0                                        |
+ * | what it grants to ordinary roles              | minus the greater of 3 and 10 %, so that an operator gets in |
+ * | a server that grants so few that 4 would not be left | 4, or all where it grants fewer   |
+ * | the configured bound                          | where that is lower                      |
+ * | after a dial that was refused as one too many | what is used; then 1, 2, 4, … more each second |
+ *
+ * Three of them are the manager's, the rest is the controller's. When the limit falls below what is
+ * used, nothing is taken away, but nothing is given out until enough came back.
+ */
+export class ServerShare implements ConnectionShare {
+  readonly #options: ServerShareOptions;
+  readonly #listeners = new Set<() => void>();
+  #granted = 0;
+  #limit = 0;
+  #used = 0;
+  #step = 1;
+  #recovery: Timer | undefined;
+  #notice: NodeJS.Immediate | undefined;
+
+  constructor(options: ServerShareOptions) {
+    this.#options = options;
+  }
+
+  get limit(): number {
+    return this.#limit;
+  }
+
+  get used(): number {
+    return this.#used;
+  }
+
+  /** Connections that the server grants to ordinary roles, as it last said. */
+  get granted(): number {
+    return this.#granted;
+  }
+
+  /** Adopts what the server grants to ordinary roles. */
+  adoptServerLimit(granted: number): void {
+    this.#granted = granted;
+    // A share that is recovering grows to the new ceiling by itself.
+    this.#setLimit(
+      this.#recovery === undefined ? this.#ceiling() : Math.min(this.#limit, this.#ceiling()),
+    );
+  }
+
+  tryTake(): ConnectionSlot | undefined {
+    if (this.#used >= this.#limit) {
+      return undefined;
+    }
+    this.#used += 1;
+    let held = true;
+    return {
+      release: () => {
+        if (!held) {
+          return;
+        }
+        held = false;
+        this.#used -= 1;
+        this.#notify();
+      },
+    };
+  }
+
+  onChange(listener: () => void): () => void {
+    // A function of its own, so that a listener that is added twice is two.
+    const own = (): void => listener();
+    this.#listeners.add(own);
+    return () => {
+      this.#listeners.delete(own);
+    };
+  }
+
+  serverIsFull(): void {
+    const { clock, logger } = this.#options;
+    if (this.#recovery === undefined) {
+      logger.warn({ used: this.#used, limit: this.#limit }, "PostgreSQL has no connection left");
+    }
+    this.#step = 1;
+    this.#recovery?.cancel();
+    this.#recovery = clock.setTimer(() => this.#recover(), RECOVERY_STEP_MS);
+    this.#setLimit(Math.min(this.#limit, this.#used));
+  }
+
+  /** Ends timers and notices. What is held may still be given back. */
+  close(): void {
+    this.#listeners.clear();
+    this.#recovery?.cancel();
+    clearImmediate(this.#notice);
+    this.#limit = 0;
+  }
+
+  #recover(): void {
+    const ceiling = this.#ceiling();
+    const limit = Math.min(ceiling, this.#limit + this.#step);
+    this.#step *= 2;
+    this.#recovery =
+      limit < ceiling
+        ? this.#options.clock.setTimer(() => this.#recover(), RECOVERY_STEP_MS)
+        : undefined;
+    this.#setLimit(limit);
+  }
+
+  /** The controller's part of what the whole process may hold. */
+  #ceiling(): number {
+    const granted = Math.max(0, this.#granted);
+    const room = Math.max(MIN_ROOM, Math.ceil(granted * ROOM_SHARE));
+    const process = Math.max(granted - room, Math.min(granted, MIN_CONNECTIONS));
+    return Math.max(0, Math.min(process, this.#options.maxConnections) - OWN_CONNECTIONS);
+  }
+
+  #setLimit(limit: number): void {
+    if (limit === this.#limit) {
+      return;
+    }
+    this.#limit = limit;
+    this.#notify();
+  }
+
+  /** Tells the listeners on a turn of their own, once for all changes of this one. */
+  #notify(): void {
+    if (this.#listeners.size === 0) {
+      return;
+    }
+    this.#notice ??= setImmediate(() => {
+      this.#notice = undefined;
+      for (const listener of this.#listeners) {
+        this.#tell(listener);
+      }
+    });
+  }
+
+  #tell(listener: () => void): void {
+    try {
+      listener();
+    } catch (error) {
+      this.#options.logger.error({ err: error }, "a listener of the connection share failed");
+    }
+  }
+}

@@ -1,0 +1,184 @@
+import { PeriodicTask } from "@multipooler/timing";
+import type { Clock } from "@multipooler/timing";
+import type { CallOptions } from "@multipooler/query-service";
+import { SqlState } from "./database-fault.ts";
+import type { Logger } from "../logger.ts";
+import { ManagerError, ManagerErrorCode } from "../manager-error.ts";
+import { messageOf } from "../error-message.ts";
+
+/**
+ * What dials and lookups say of a server whose open connections still work.
+ *
+ * | seen                                                         | state                       |
+ * | ------------------------------------------------------------ | --------------------------- |
+ * | a new connection is accepted                                 | open                        |
+ * | the name leads elsewhere, in two lookups one after the other | leaving, for good           |
+ * | a new connection is refused with 57P03                       | leaving, for good           |
+ * | a new connection is refused otherwise, twice in a row        | refusing, until one is accepted |
+ * | it is refused for lack of room (53300), or nobody answers    | as before: the share and the manager's own connections tell of that |
+ *
+ * After a smart shutdown has begun, 57P03 is all that shows it: the sessions that are open go on,
+ * and keep the server from ending.
+ */
+export type DoorState =
+  | { readonly type: "open" }
+  | { readonly type: "refusing"; readonly error: ManagerError }
+  | { readonly type: "leaving"; readonly error: ManagerError };
+
+export interface ServerWatchOptions {
+  /** Dials the server anew and hangs up. Rejects with a `ManagerError`. */
+  readonly dial: (options: CallOptions) => Promise<unknown>;
+  /** Whether the configured name still leads to the server; rejects where that is not known. */
+  readonly isStillNamed: (options: CallOptions) => Promise<boolean>;
+  readonly place: string;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Called, synchronously, after each change of {@link ServerWatch.state}. */
+  readonly onChange: (state: DoorState) => void;
+}
+
+/** How often it dials. A name that moved is acted on within this, {@link CONFIRM_MS} and a drain. */
+const INTERVAL_MS = 3_000;
+/** How soon it looks again at what must be seen twice. */
+const CONFIRM_MS = 1_000;
+/** Suspicions that come in a flood cause no flood of dials. */
+const MIN_INTERVAL_MS = 250;
+
+/** Looks at the door of a server that is in use: whether it lets new connections in. */
+export class ServerWatch {
+  readonly #options: ServerWatchOptions;
+  readonly #task: PeriodicTask;
+  #state: DoorState = { type: "open" };
+  #lookedAt = -Infinity;
+  #misnamed = false;
+  #refused = false;
+
+  constructor(options: ServerWatchOptions) {
+    this.#options = options;
+    this.#task = new PeriodicTask({
+      clock: options.clock,
+      run: (signal) => this.#look(signal),
+    });
+  }
+
+  get state(): DoorState {
+    return this.#state;
+  }
+
+  get #isLeaving(): boolean {
+    return this.#state.type === "leaving";
+  }
+
+  open(): void {
+    this.#task.open();
+  }
+
+  /** Looks now rather than at the next turn, unless it just has. */
+  lookNow(): void {
+    if (this.#options.clock.monotonic() - this.#lookedAt >= MIN_INTERVAL_MS) {
+      this.#task.poke();
+    }
+  }
+
+  /** Resolves when nothing is in flight. Idempotent. */
+  close(): Promise<void> {
+    return this.#task.close();
+  }
+
+  async #look(signal: AbortSignal): Promise<number | undefined> {
+    this.#lookedAt = this.#options.clock.monotonic();
+    const isSettled = await this.#lookUp(signal);
+    if (signal.aborted || this.#isLeaving) {
+      return undefined;
+    }
+    const isAccepted = await this.#dial(signal);
+    if (signal.aborted || this.#isLeaving) {
+      return undefined;
+    }
+    return isSettled && isAccepted ? INTERVAL_MS : CONFIRM_MS;
+  }
+
+  /** False where the answer needs another look. */
+  async #lookUp(signal: AbortSignal): Promise<boolean> {
+    const { isStillNamed, place, logger } = this.#options;
+    let isNamed: boolean;
+    try {
+      isNamed = await isStillNamed({ signal });
+    } catch (error) {
+      // A name server in trouble says nothing of the server.
+      logger.debug({ err: error }, "the name of the server cannot be looked up");
+      return true;
+    }
+    if (!isNamed && this.#misnamed) {
+      const message = `${place} is no longer what the name stands for`;
+      this.#change({
+        type: "leaving",
+        error: new ManagerError(ManagerErrorCode.DatabaseLeaving, message),
+      });
+    }
+    this.#misnamed = !isNamed;
+    return isNamed;
+  }
+
+  /** False where the answer needs another look. */
+  async #dial(signal: AbortSignal): Promise<boolean> {
+    try {
+      await this.#options.dial({ signal });
+      this.#refused = false;
+      this.#change({ type: "open" });
+      return true;
+    } catch (error) {
+      return signal.aborted || this.#judge(error);
+    }
+  }
+
+  #judge(error: unknown): boolean {
+    if (!(error instanceof ManagerError) || saysNothing(error)) {
+      return true;
+    }
+    if (error.sqlState === SqlState.CannotConnectNow) {
+      this.#change({
+        type: "leaving",
+        error: new ManagerError(ManagerErrorCode.DatabaseLeaving, error.message, {
+          cause: error,
+          sqlState: error.sqlState,
+        }),
+      });
+      return true;
+    }
+    if (this.#refused) {
+      this.#change({ type: "refusing", error });
+    }
+    this.#refused = true;
+    return false;
+  }
+
+  #change(state: DoorState): void {
+    const before = this.#state;
+    if (before.type === state.type && textOf(before) === textOf(state)) {
+      return;
+    }
+    this.#state = state;
+    const { logger, onChange } = this.#options;
+    const fields = { from: before.type, to: state.type };
+    if (state.type === "open") {
+      logger.info(fields, "PostgreSQL takes new connections again");
+    } else {
+      logger.warn({ ...fields, err: state.error }, messageOf(state.error));
+    }
+    onChange(state);
+  }
+}
+
+function textOf(state: DoorState): string {
+  return state.type === "open" ? "" : state.error.message;
+}
+
+/** Faults that the manager's own connections or the share tell of. */
+function saysNothing(error: ManagerError): boolean {
+  return (
+    error.code === ManagerErrorCode.DatabaseTimeout ||
+    error.code === ManagerErrorCode.Cancelled ||
+    error.sqlState === SqlState.TooManyConnections
+  );
+}
