@@ -34,5 +34,5 @@ mark("~!@#^&|`?%", KEEPS_SIGN);
 
 /** The bits of a character code; none for what no byte has, such as the NaN behind the end. */
 export function classOf(code: number): number {
-  return CLASSES[code] ?? 0;
+  return code < 256 ? (CLASSES[code] ?? 0) : 0;
 }

@@ -45,6 +45,9 @@ export const EXTENSION_TAINTS: ReadonlyMap<string, TaintSet> = new Map([
   ...words("dblink_connect dblink_connect_u dblink_disconnect dblink_open dblink_send_query").map(
     (name) => [name, Taint.Lasting] as const,
   ),
+  ...words("crosstab crosstab2 crosstab3 crosstab4 crosstabn connectby xpath_table").map(
+    (name) => [name, Taint.Unknown] as const,
+  ),
   ["set_limit", Taint.Settings],
 ]);
 

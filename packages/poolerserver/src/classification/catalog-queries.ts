@@ -2,19 +2,6 @@
 // something depends, so that those are looked for in the expressions themselves. All columns are text;
 // lists of OIDs are passed as text with commas.
 
-/** Names the relations, functions, operators and types that an edge leads to. */
-const NAME: string = `
-  case kind
-    when 'relation' then
-      (select relname from pg_catalog.pg_class where oid = owner)
-    when 'function' then
-      (select proname from pg_catalog.pg_proc where oid = owner)
-    when 'operator' then
-      (select oprname from pg_catalog.pg_operator where oid = owner)
-    when 'type' then
-      (select typname from pg_catalog.pg_type where oid = owner)
-  end::pg_catalog.text`;
-
 function signatureOf(catalog: string, id = "oid", filter = `${id} >= 16384`): string {
   return `(select pg_catalog.concat(pg_catalog.count(*), ':', pg_catalog.sum(
     pg_catalog.hashint8extended(${id}::pg_catalog.int8, xmin::pg_catalog.text::pg_catalog.int8)))
@@ -42,13 +29,20 @@ select pg_catalog.concat_ws(' ',
     signatureOf("pg_partitioned_table", "partrelid"),
   ].join(",\n  ")}) as signature`;
 
-/** Functions of pg_catalog: the volatile ones and those whose names are given. */
-export const BUILTIN_FUNCTIONS = `
-select oid::pg_catalog.text, proname::pg_catalog.text as name, prosrc as source,
-  provolatile::pg_catalog.text as volatility
+/**
+ * Functions of pg_catalog: the volatile ones and those whose names `$1` lists. And pg_settings, whose
+ * rule makes set_config of an UPDATE.
+ */
+export const BUILTINS = `
+select 'function' as kind, oid::pg_catalog.text as owner, proname::pg_catalog.text as name,
+  prosrc as source, (provolatile = 'v')::pg_catalog.text as "isVolatile"
 from pg_catalog.pg_proc
 where oid < 16384 and pronamespace = 'pg_catalog'::pg_catalog.regnamespace
-  and (provolatile = 'v' or proname = any (pg_catalog.string_to_array($1, ',')))`;
+  and (provolatile = 'v' or proname = any (pg_catalog.string_to_array($1, ',')))
+union all
+select 'relation', oid::pg_catalog.text, relname::pg_catalog.text, '', 'false'
+from pg_catalog.pg_class
+where oid = 'pg_catalog.pg_settings'::pg_catalog.regclass`;
 
 /** Functions, procedures and aggregates of users, with their code where it can be read. */
 export const USER_FUNCTIONS = `
@@ -64,8 +58,8 @@ from pg_catalog.pg_proc p join pg_catalog.pg_language l on l.oid = p.prolang
 where p.oid >= 16384`;
 
 /**
- * What calls a function of pg_catalog that the pattern finds by its OID in an expression. `usage` is
- * a {@link Usage}.
+ * What has an expression with one of the fields that `$1` lists, as `builtin`: `funcid 2077 ` stands for
+ * a call of the function with that OID. For `usage` see {@link USERS}.
  */
 export const EXPRESSIONS: string = `
 with expression (kind, owner, usage, tree) as (
@@ -104,24 +98,25 @@ with expression (kind, owner, usage, tree) as (
   from pg_catalog.pg_proc
   where oid >= 16384 and (proargdefaults is not null or prosqlbody is not null)
   union all
-  select 'operator', oid, 'same', pg_catalog.concat(':opfuncid ', oprcode::pg_catalog.oid, ' ')
+  select 'operator', oid, 'same', pg_catalog.concat('opfuncid ', oprcode::pg_catalog.oid, ' ')
   from pg_catalog.pg_operator where oid >= 16384
   union all
   select 'function', aggfnoid::pg_catalog.oid, 'same', pg_catalog.concat(
-    ':funcid ', aggtransfn::pg_catalog.oid, ' :funcid ', aggfinalfn::pg_catalog.oid, ' ')
+    'funcid ', aggtransfn::pg_catalog.oid, ' :funcid ', aggfinalfn::pg_catalog.oid, ' ')
   from pg_catalog.pg_aggregate where aggfnoid >= 16384
 )
-select distinct kind, owner::pg_catalog.text, usage, found[1] as function, ${NAME} as name
-from expression, pg_catalog.regexp_matches(tree, $1, 'g') as found`;
+select distinct kind, owner::pg_catalog.text, usage, part as builtin
+from expression, pg_catalog.unnest(pg_catalog.string_to_array(tree, ':')) as part
+where part = any (pg_catalog.string_to_array($1, ','))`;
 
 /** Relations with a column that takes its values from a sequence of its own. */
 export const IDENTITY_RELATIONS = `
-select distinct c.oid::pg_catalog.text as owner, c.relname::pg_catalog.text as name
-from pg_catalog.pg_attribute a join pg_catalog.pg_class c on c.oid = a.attrelid
-where a.attidentity <> '' and not a.attisdropped and c.oid >= 16384`;
+select distinct 'relation' as kind, attrelid::pg_catalog.text as owner
+from pg_catalog.pg_attribute
+where attidentity <> '' and not attisdropped and attrelid >= 16384`;
 
 /**
- * What uses the objects that `$1` (kinds) and `$2` (OIDs) list.
+ * What uses the objects that `$1` (kinds) and `$2` (OIDs) list, and the name of each of these.
  *
  * | usage   | what the object does at …           | the user does at …            |
  * | ------- | ----------------------------------- | ----------------------------- |
@@ -187,9 +182,9 @@ edge (source, id, kind, owner, usage) as (
   where class = 'pg_catalog.pg_class'::pg_catalog.regclass and source <> 'relation'
     and relkind in ('r', 'p', 'v', 'm', 'f', 'c')
   union all
-  select source, id, 'type', t.oid, case source when 'relation' then 'use' else 'same' end
+  select source, id, 'type', t.oid, 'same'
   from dependent join pg_catalog.pg_type t on t.oid = by
-  where class = 'pg_catalog.pg_type'::pg_catalog.regclass
+  where class = 'pg_catalog.pg_type'::pg_catalog.regclass and source <> 'relation'
   union all
   select source, id, 'function', p.oid,
     case when prosqlbody::pg_catalog.text ~ ':commandType [2345]\\M' then 'worst' else 'use' end
@@ -207,6 +202,15 @@ edge (source, id, kind, owner, usage) as (
   where class = 'pg_catalog.pg_cast'::pg_catalog.regclass and source = 'function'
     and (type >= 16384 or greatest(castsource, casttarget) < 16384)
   union all
+  -- IN, LIKE, BETWEEN, CASE, JOIN, ORDER BY and others use these without naming them.
+  select o.kind, o.oid, case when type < 16384 then 'anything' else 'type' end,
+    case when type < 16384 then 0 else type end, 'use'
+  from object o join pg_catalog.pg_operator p on p.oid = o.oid,
+    pg_catalog.unnest(array[oprleft, oprright]) as type
+  where o.kind = 'operator'
+    and oprname in ('=', '<>', '<', '>', '<=', '>=', '~~', '!~~', '~~*', '!~~*', '~', '!~')
+    and (type >= 16384 or greatest(oprleft, oprright) < 16384)
+  union all
   select source, id, 'ddl', 0, 'use'
   from dependent
   where class = 'pg_catalog.pg_event_trigger'::pg_catalog.regclass
@@ -216,9 +220,25 @@ edge (source, id, kind, owner, usage) as (
   where o.kind = 'relation' and contype = 'f'
     and (confdeltype in ('c', 'n', 'd') or confupdtype in ('c', 'n', 'd'))
   union all
+  select o.kind, o.oid, 'type', reltype, 'use'
+  from object o join pg_catalog.pg_class c on c.oid = o.oid
+  where o.kind = 'relation' and reltype <> 0
+  union all
   select o.kind, o.oid, 'relation', inhparent, 'same'
   from object o join pg_catalog.pg_inherits i on i.inhrelid = o.oid
   where o.kind = 'relation'
 )
-select distinct source, id::pg_catalog.text, kind, owner::pg_catalog.text, usage, ${NAME} as name
-from edge`;
+select distinct source, id::pg_catalog.text, kind, owner::pg_catalog.text, usage, null as name
+from edge
+union all
+select kind, oid::pg_catalog.text, 'itself', '', '', case kind
+    when 'relation' then
+      (select relname from pg_catalog.pg_class c where c.oid = object.oid)
+    when 'function' then
+      (select proname from pg_catalog.pg_proc p where p.oid = object.oid)
+    when 'operator' then
+      (select oprname from pg_catalog.pg_operator o where o.oid = object.oid)
+    when 'type' then
+      (select typname from pg_catalog.pg_type t where t.oid = object.oid)
+  end::pg_catalog.text
+from object`;

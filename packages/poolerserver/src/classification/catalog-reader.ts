@@ -1,13 +1,12 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { toSqlText } from "@multipooler/pgwire";
 import { BUILTIN_TAINTS, PROMPT_VOLATILE_FUNCTIONS } from "./builtin-functions.ts";
 import * as queries from "./catalog-queries.ts";
-import { objectOf, textOf, usageOf } from "./catalog-rows.ts";
+import { nameOf, objectOf, textOf, usageOf } from "./catalog-rows.ts";
 import type { AdminQuery, Row } from "./catalog-rows.ts";
-import { WAITS, onInsert } from "./effect.ts";
+import { WAITS, onInsert, onWrite } from "./effect.ts";
 import type { Effect } from "./effect.ts";
 import { EffectGraph, effectThrough, keyOf } from "./effect-graph.ts";
-import type { CatalogObject, UsageEdge } from "./effect-graph.ts";
+import type { CatalogObject, Surroundings, UsageEdge } from "./effect-graph.ts";
 import type { KnownEffects } from "./known-effects.ts";
 import { Taint } from "./taint.ts";
 import { effectOfBody, userFunctionOf } from "./user-function.ts";
@@ -45,7 +44,7 @@ export class CatalogReader {
 
   async #readAll(options: CallOptions): Promise<KnownEffects> {
     const builtins = builtinsOf(
-      await this.#admin(queries.BUILTIN_FUNCTIONS, [[...BUILTIN_TAINTS.keys()].join(",")], options),
+      await this.#admin(queries.BUILTINS, [[...BUILTIN_TAINTS.keys()].join(",")], options),
     );
     const graph = new EffectGraph();
     await this.#addExpressions(graph, builtins, options);
@@ -67,7 +66,8 @@ export class CatalogReader {
     do {
       await this.#spread(graph, options);
     } while (addBodies(graph, functions, known));
-    return known;
+    // Without the graph.
+    return { ...known };
   }
 
   /** What uses functions of pg_catalog in an expression, and what uses a sequence of its own. */
@@ -76,13 +76,19 @@ export class CatalogReader {
     builtins: Builtins,
     options: CallOptions,
   ): Promise<void> {
-    const pattern = String.raw`:(?:funcid|opfuncid|aggfnoid|winfnoid) (${[...builtins.byOid.keys()].join("|")})\M`;
-    for (const row of await this.#admin(queries.EXPRESSIONS, [pattern], options)) {
-      const effect = builtins.byOid.get(textOf(row, "function")) ?? 0;
+    for (const [object, effect] of builtins.relations) {
+      graph.add(object, effect);
+    }
+    for (const row of await this.#admin(
+      queries.EXPRESSIONS,
+      [[...builtins.byField.keys()].join(",")],
+      options,
+    )) {
+      const effect = builtins.byField.get(textOf(row, "builtin")) ?? 0;
       graph.add(objectOf(row), effectThrough(usageOf(row), effect));
     }
     for (const row of await this.#admin(queries.IDENTITY_RELATIONS, [], options)) {
-      graph.add({ ...objectOf(row), kind: "relation" }, onInsert(Taint.Sequences));
+      graph.add(objectOf(row), onInsert(Taint.Sequences));
     }
   }
 
@@ -107,58 +113,79 @@ export class CatalogReader {
       if (objects.length === 0) {
         return;
       }
-      const edges = await this.#usersOf(objects, options);
+      const surroundings = await this.#surroundingsOf(objects, options);
       for (const object of objects) {
-        graph.connect(object, edges.get(keyOf(object)) ?? []);
+        graph.place(object, surroundings.get(keyOf(object)) ?? NOWHERE);
       }
     }
   }
 
-  async #usersOf(
+  async #surroundingsOf(
     objects: readonly CatalogObject[],
     options: CallOptions,
-  ): Promise<ReadonlyMap<string, UsageEdge[]>> {
-    const edges = new Map<string, UsageEdge[]>();
+  ): Promise<ReadonlyMap<string, Surroundings>> {
+    const found = new Map<string, { name: string; users: UsageEdge[] }>();
     const values = [
       objects.map(({ kind }) => kind).join(","),
       objects.map(({ oid }) => oid).join(","),
     ];
     for (const row of await this.#admin(queries.USERS, values, options)) {
       const key = keyOf({ kind: textOf(row, "source"), oid: textOf(row, "id") });
-      const list = edges.get(key) ?? [];
-      list.push({ usage: usageOf(row), user: objectOf(row) });
-      edges.set(key, list);
+      const surroundings = found.get(key) ?? { name: "", users: [] };
+      found.set(key, surroundings);
+      if (textOf(row, "kind") === "itself") {
+        surroundings.name = nameOf(row);
+      } else {
+        surroundings.users.push({ usage: usageOf(row), user: objectOf(row) });
+      }
     }
-    return edges;
+    return found;
   }
 }
 
-/** Functions of pg_catalog that do something to the session, or wait. */
+const NOWHERE: Surroundings = { name: "", users: [] };
+
+/** What in pg_catalog does something to the session, or waits. */
 interface Builtins {
-  readonly byOid: ReadonlyMap<string, Effect>;
-  /** By the name of the C function. */
+  /** By the field that stands for it in the text of an expression tree. */
+  readonly byField: ReadonlyMap<string, Effect>;
+  /** Functions by the name of the C function. */
   readonly bySource: ReadonlyMap<string, Effect>;
+  readonly relations: readonly (readonly [object: CatalogObject, effect: Effect])[];
   readonly waitingNames: ReadonlySet<string>;
 }
 
+/** Fields of an expression tree that hold the OID of a function. */
+const FUNCTION_FIELDS = ["funcid", "opfuncid", "aggfnoid", "winfnoid"];
+
 function builtinsOf(rows: readonly Row[]): Builtins {
-  const byOid = new Map<string, Effect>();
+  const byField = new Map<string, Effect>();
   const bySource = new Map<string, Effect>();
+  const relations: (readonly [CatalogObject, Effect])[] = [];
   const waitingNames = new Set<string>();
   for (const row of rows) {
-    const name = textOf(row, "name");
-    const waits = textOf(row, "volatility") === "v" && !PROMPT_VOLATILE_FUNCTIONS.has(name);
+    const object = objectOf(row);
+    if (object.kind === "relation") {
+      const effect = onWrite(Taint.Settings | Taint.Seed);
+      relations.push([object, effect]);
+      byField.set(`relid ${object.oid} `, effect);
+      continue;
+    }
+    const name = nameOf(row);
+    const waits = textOf(row, "isVolatile") === "true" && !PROMPT_VOLATILE_FUNCTIONS.has(name);
     const effect = (BUILTIN_TAINTS.get(name) ?? 0) | (waits ? WAITS : 0);
     if (effect === 0) {
       continue;
     }
-    byOid.set(textOf(row, "oid"), effect);
+    for (const field of FUNCTION_FIELDS) {
+      byField.set(`${field} ${object.oid} `, effect);
+    }
     bySource.set(textOf(row, "source"), effect);
     if (waits) {
-      waitingNames.add(toSqlText(name));
+      waitingNames.add(name);
     }
   }
-  return { byOid, bySource, waitingNames };
+  return { byField, bySource, relations, waitingNames };
 }
 
 /** Adds what the code of functions does by the names in it. Returns whether there was news. */

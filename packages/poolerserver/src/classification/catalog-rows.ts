@@ -20,14 +20,18 @@ export function textOf(row: Row, column: string): string {
   return typeof value === "string" ? value : "";
 }
 
-/** The object that a row names with the columns `kind`, `owner` and `name`. */
+/** The object that a row tells with the columns `kind` and `owner`. */
 export function objectOf(row: Row): CatalogObject {
   const kind = textOf(row, "kind");
   return {
     kind: OBJECT_KINDS.find((known) => known === kind) ?? "anything",
     oid: textOf(row, "owner"),
-    name: toSqlText(textOf(row, "name")),
   };
+}
+
+/** The column `name` of a row, in the form of `toSqlText`. */
+export function nameOf(row: Row): string {
+  return toSqlText(textOf(row, "name"));
 }
 
 /** The column `usage` of a row. */

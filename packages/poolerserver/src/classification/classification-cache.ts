@@ -1,6 +1,6 @@
 import type { Classification } from "./classification.ts";
 
-/** What a {@link ClassificationCache} remembers at most. */
+/** How much a {@link ClassificationCache} remembers. */
 export interface ClassificationCacheOptions {
   /** Texts. */
   readonly maxEntries: number;
@@ -28,6 +28,11 @@ export class ClassificationCache {
     this.#maxTextBytes = maxTextBytes;
   }
 
+  /** Whether it would remember this text. */
+  takes(text: string): boolean {
+    return text.length <= this.#maxTextBytes;
+  }
+
   get(text: string): Classification | undefined {
     const recent = this.#recent.get(text);
     if (recent !== undefined) {
@@ -41,7 +46,7 @@ export class ClassificationCache {
   }
 
   set(text: string, classification: Classification): void {
-    if (text.length > this.#maxTextBytes) {
+    if (!this.takes(text)) {
       return;
     }
     const isFull =

@@ -7,6 +7,9 @@ import type { ClassificationCacheOptions } from "./classification-cache.ts";
 import type { Classification } from "./classification.ts";
 import { judge } from "./judgement.ts";
 import type { KnownEffects } from "./known-effects.ts";
+import { isIndifferentToConstants } from "./text-facts.ts";
+import type { TextFacts } from "./text-facts.ts";
+import { shapeOf } from "./text-shape.ts";
 import { readQuery } from "./text-reader.ts";
 
 const CACHE: ClassificationCacheOptions = {
@@ -15,7 +18,7 @@ const CACHE: ClassificationCacheOptions = {
   maxTextBytes: 16 * 1024,
 };
 
-/** Where the catalog is read, and how much is remembered. */
+/** Where the catalog is read, and how much is remembered of texts, and as much of their shapes. */
 export interface ClassifierOptions {
   readonly admin: AdminQuery;
   readonly cache?: ClassificationCacheOptions | undefined;
@@ -29,7 +32,8 @@ export interface ClassifierOptions {
  */
 export class Classifier {
   readonly #reader: CatalogReader;
-  readonly #cache: ClassificationCache;
+  readonly #texts: ClassificationCache;
+  readonly #shapes: ClassificationCache;
   #known: KnownEffects | undefined;
   /** Changes noted so far, and how many of them `#known` has seen. */
   #changes = 0;
@@ -38,7 +42,8 @@ export class Classifier {
 
   constructor({ admin, cache = CACHE }: ClassifierOptions) {
     this.#reader = new CatalogReader({ admin });
-    this.#cache = new ClassificationCache(cache);
+    this.#texts = new ClassificationCache(cache);
+    this.#shapes = new ClassificationCache(cache);
   }
 
   /** Whether the catalog is known as of the last change that was noted. */
@@ -49,17 +54,43 @@ export class Classifier {
   /** `sql` in UTF-8, without the terminator. */
   classify(sql: string | Uint8Array): Classification {
     const text = toSqlText(sql);
-    const remembered = this.#cache.get(text);
+    const remembered = this.#texts.get(text);
     if (remembered !== undefined) {
       return remembered;
     }
-    const known = this.isCurrent ? this.#known : undefined;
+    const classification = this.#texts.takes(text)
+      ? this.#classifyByShape(text, sql)
+      : this.#read(text, sql).classification;
+    this.#texts.set(text, classification);
+    return classification;
+  }
+
+  /** Statements that differ in constants only are judged once. */
+  #classifyByShape(text: string, sql: string | Uint8Array): Classification {
+    const shape = shapeOf(text);
+    const similar = shape === undefined ? undefined : this.#shapes.get(shape);
+    if (similar !== undefined) {
+      return similar;
+    }
+    const { classification, facts } = this.#read(text, sql);
+    if (shape !== undefined && isIndifferentToConstants(facts)) {
+      this.#shapes.set(shape, classification);
+    }
+    return classification;
+  }
+
+  #read(
+    text: string,
+    sql: string | Uint8Array,
+  ): { classification: Classification; facts: TextFacts } {
+    const facts = readQuery(text);
+    const knowledge =
+      this.#known === undefined ? undefined : { known: this.#known, isCurrent: this.isCurrent };
     const classification = {
-      ...judge(readQuery(text), known),
+      ...judge(facts, knowledge),
       readOnlyEscape: findReadOnlyEscape(sql),
     };
-    this.#cache.set(text, classification);
-    return classification;
+    return { classification, facts };
   }
 
   /**
@@ -68,7 +99,7 @@ export class Classifier {
    */
   noteDdl(): void {
     if (this.isCurrent) {
-      this.#cache.clear();
+      this.#forget();
     }
     this.#changes += 1;
   }
@@ -91,7 +122,7 @@ export class Classifier {
   }
 
   async #start(signal: AbortSignal | undefined): Promise<void> {
-    this.#refreshing = this.#read(signal);
+    this.#refreshing = this.#readCatalog(signal);
     try {
       await this.#refreshing;
     } finally {
@@ -99,13 +130,18 @@ export class Classifier {
     }
   }
 
-  async #read(signal: AbortSignal | undefined): Promise<void> {
+  async #readCatalog(signal: AbortSignal | undefined): Promise<void> {
     const changes = this.#changes;
     const known = await this.#reader.read({ signal });
     if (known !== this.#known || !this.isCurrent) {
-      this.#cache.clear();
+      this.#forget();
     }
     this.#known = known;
     this.#changesKnown = changes;
+  }
+
+  #forget(): void {
+    this.#texts.clear();
+    this.#shapes.clear();
   }
 }

@@ -11,8 +11,6 @@ export type Usage = "same" | "use" | "worst" | "write" | "insert" | "cascade";
 export interface CatalogObject {
   readonly kind: ObjectKind;
   readonly oid: string;
-  /** In the form of `toSqlText`. */
-  readonly name: string;
 }
 
 /** `user` uses the object that the edge belongs to. */
@@ -39,10 +37,17 @@ export function effectThrough(usage: Usage, effect: Effect): Effect {
   }
 }
 
+/** What is to be found out of an object that has an effect. */
+export interface Surroundings {
+  /** In the form of `toSqlText`. */
+  readonly name: string;
+  readonly users: readonly UsageEdge[];
+}
+
 interface Node {
   readonly object: CatalogObject;
   effect: Effect;
-  edges: readonly UsageEdge[] | undefined;
+  surroundings: Surroundings | undefined;
 }
 
 /** Spreads effects from objects to those that use them, up to the last one. */
@@ -75,7 +80,7 @@ export class EffectGraph {
   /** `object` does this too. Returns whether that is news. */
   add(object: CatalogObject, effect: Effect): boolean {
     const key = keyOf(object);
-    const node = this.#nodes.get(key) ?? { object, effect: 0, edges: undefined };
+    const node = this.#nodes.get(key) ?? { object, effect: 0, surroundings: undefined };
     if ((node.effect | effect) === node.effect) {
       return false;
     }
@@ -86,33 +91,34 @@ export class EffectGraph {
     return true;
   }
 
-  /** Passes on what can be; returns the objects whose users have to be found out for more. */
+  /** Passes on what can be. Returns the objects whose surroundings have to be found out for more. */
   spread(): CatalogObject[] {
     const unknown: CatalogObject[] = [];
     // Nodes that grow while this goes on come up in the same loop.
     for (const node of this.#grown) {
-      if (node.edges === undefined) {
+      if (node.surroundings === undefined) {
         unknown.push(node.object);
         continue;
       }
       this.#grown.delete(node);
-      for (const { usage, user } of node.edges) {
+      for (const { usage, user } of node.surroundings.users) {
         this.add(user, effectThrough(usage, node.effect));
       }
     }
     return unknown;
   }
 
-  /** Tells all users of `object`. */
-  connect(object: CatalogObject, edges: readonly UsageEdge[]): void {
+  /** Places `object` among others. */
+  place(object: CatalogObject, surroundings: Surroundings): void {
     const node = this.#nodes.get(keyOf(object));
     if (node !== undefined) {
-      node.edges = edges;
+      node.surroundings = surroundings;
+      this.#publish(node);
     }
   }
 
-  #publish({ object, effect }: Node): void {
-    const { kind, name } = object;
+  #publish({ object: { kind }, effect, surroundings }: Node): void {
+    const name = surroundings?.name ?? "";
     switch (kind) {
       case "relation":
       case "function":
@@ -121,9 +127,6 @@ export class EffectGraph {
         return;
       case "operator":
         this.#operators.set(name, (this.#operators.get(name) ?? 0) | effect);
-        if (IMPLIED_OPERATORS.has(name)) {
-          this.#anything |= effect;
-        }
         return;
       case "anything":
         this.#anything |= effect;
@@ -134,9 +137,6 @@ export class EffectGraph {
     }
   }
 }
-
-/** Operators that IN, LIKE, BETWEEN, CASE, JOIN, ORDER BY and others use without naming them. */
-const IMPLIED_OPERATORS = new Set("= <> < > <= >= ~~ !~~ ~~* !~~* ~ !~".split(" "));
 
 /** Tells objects apart. */
 export function keyOf({ kind, oid }: { readonly kind: string; readonly oid: string }): string {

@@ -13,17 +13,26 @@ const WORDS_WITHOUT_CATALOG = new Set(
   repeatable rollback savepoint select serializable start to transaction uncommitted work write`),
 );
 
+/** What the catalog knows, and whether that is how it is now. */
+export interface Knowledge {
+  readonly known: KnownEffects;
+  readonly isCurrent: boolean;
+}
+
 /**
- * Judges a text by its words and what the catalog knows of them. Where that is not known now
- * (`undefined`), any name may do anything that can be taken away again.
+ * Judges a text by its words and what the catalog knows of them. Where that is not current, or not
+ * known at all, any name may do whatever can be taken away again.
  */
 export function judge(
   facts: TextFacts,
-  known: KnownEffects | undefined,
+  knowledge: Knowledge | undefined,
 ): Omit<Classification, "readOnlyEscape"> {
+  const known = knowledge?.known;
   const effect = effectOfCalls(facts) | (known === undefined ? 0 : effectOfNames(facts, known));
   const isOpen =
-    facts.isDynamic || facts.hidesName || (known === undefined && !isWithoutCatalog(facts));
+    facts.isDynamic ||
+    facts.hidesName ||
+    (knowledge?.isCurrent !== true && !isWithoutCatalog(facts));
   const taint = facts.taint | taintOf(effect) | (isOpen ? Taint.Unknown : Taint.None);
   return {
     statements: facts.statements,

@@ -26,6 +26,8 @@ export interface TextFacts {
   hidesName: boolean;
   /** Runs SQL that it makes itself. */
   isDynamic: boolean;
+  /** Calls set_config. */
+  setsConfig: boolean;
 }
 
 /** The facts of an empty text. */
@@ -47,5 +49,17 @@ export function noFacts(): TextFacts {
     deallocates: false,
     hidesName: false,
     isDynamic: false,
+    setsConfig: false,
   };
+}
+
+/** Whether a text of this kind with other constants in it has the same facts. */
+export function isIndifferentToConstants(facts: TextFacts): boolean {
+  return (
+    facts.statements === 1 &&
+    !facts.isAlone &&
+    !facts.setsConfig &&
+    !facts.isDynamic &&
+    !facts.hidesName
+  );
 }

@@ -1,4 +1,4 @@
-import { SqlScanner } from "@multipooler/pgwire";
+import { SqlScanner, toSqlText } from "@multipooler/pgwire";
 import type { SqlDialect, SqlTokenKind } from "@multipooler/pgwire";
 import { words } from "./builtin-functions.ts";
 import { SetConfigCalls } from "./set-config-calls.ts";
@@ -12,6 +12,8 @@ const MAX_DEPTH = 8;
 
 /** Words of PL/pgSQL behind which a statement begins. */
 const BODY_HEADS = new Set(words("begin then else loop atomic"));
+/** Statements that evaluate expressions of tables: of indexes, of constraints, defaults. */
+const EVALUATES = new Set(words("alter create analyze analyse cluster refresh reindex vacuum"));
 /** Words between CREATE or INTO and TEMPORARY. */
 const BEFORE_TEMPORARY = new Set(words("create into local global replace"));
 /** Statements in which EXECUTE is part of a definition or a privilege. */
@@ -46,6 +48,12 @@ function readDialects(text: string, reading: Reading, known?: TextFacts): TextFa
 const STANDARD: readonly SqlDialect[] = [{ backslashEscapes: false }];
 const BOTH_DIALECTS: readonly SqlDialect[] = [...STANDARD, { backslashEscapes: true }];
 
+const NON_ASCII = /[\u0080-\u00ff]/;
+
+function inLowerCase(word: string): string {
+  return toSqlText(Buffer.from(word, "latin1").toString().toLowerCase());
+}
+
 interface TextReaderOptions {
   readonly facts: TextFacts;
   readonly dialect: SqlDialect;
@@ -64,9 +72,11 @@ class TextReader {
   #isTemporary = false;
   #isHeld = false;
   #statements = 0;
+  #hasNonAscii = false;
   /** The token before the current one: a word, the name that it can call, or neither. */
   #previousWord = "";
   #previousName: string | undefined;
+  #isBehindDot = false;
 
   constructor(options: TextReaderOptions) {
     this.#options = options;
@@ -74,6 +84,7 @@ class TextReader {
   }
 
   read(text: string): void {
+    this.#hasNonAscii = NON_ASCII.test(text);
     const { dialect } = this.#options;
     const scanner = new SqlScanner(text, dialect);
     while (scanner.next()) {
@@ -87,6 +98,7 @@ class TextReader {
       }
       this.#previousWord = kind === "word" ? (value ?? "") : "";
       this.#previousName = kind === "word" || kind === "identifier" ? value : undefined;
+      this.#isBehindDot = kind === "symbol" && value === ".";
     }
     this.#endStatement();
     this.#facts.taint |= this.#setConfigCalls.taint;
@@ -129,6 +141,7 @@ class TextReader {
   #parenthesis(): void {
     if (this.#previousName === "set_config") {
       this.#setConfigCalls.open();
+      this.#facts.setsConfig = true;
     } else if (this.#previousName !== undefined) {
       this.#facts.calls.add(this.#previousName);
     }
@@ -149,12 +162,20 @@ class TextReader {
   #name(name: string): void {
     this.#facts.names.add(name);
     this.#addToHead(name);
+    // (0.5).setseed is a call as well.
+    if (this.#isBehindDot && name !== "set_config") {
+      this.#facts.calls.add(name);
+    }
     if (name.startsWith("pg_temp")) {
       this.#facts.taint |= Taint.State;
     }
   }
 
   #word(word: string): void {
+    if (this.#hasNonAscii) {
+      // With an encoding of one byte a character, PostgreSQL makes all letters of a word lower.
+      this.#facts.names.add(inLowerCase(word));
+    }
     if (this.#options.reading === "body" && BODY_HEADS.has(word)) {
       this.#endStatement();
       return;
@@ -189,6 +210,13 @@ class TextReader {
       case "execute":
         facts.isDynamic ||= !NAMES_EXECUTE.has(this.#head[0] ?? "");
         break;
+      case "create":
+        this.#createInExplain();
+        break;
+      case "cascade":
+        // Other tables, with triggers of their own.
+        facts.taint |= this.#head[0] === "truncate" ? Taint.Unknown : Taint.None;
+        break;
       case "hold":
         this.#isHeld = true;
         break;
@@ -219,10 +247,20 @@ class TextReader {
     }
   }
 
+  /** EXPLAIN ANALYZE makes the table of a CREATE TABLE AS. */
+  #createInExplain(): void {
+    if (this.#options.reading === "query" && this.#head[0] === "explain") {
+      this.#facts.ddl = true;
+      this.#facts.isAlone = true;
+      this.#facts.taint |= Taint.State;
+    }
+  }
+
   #string(value: string): void {
     this.#addToHead("");
     const { facts, dialect, readsStrings, depth } = this.#options;
-    if (!readsStrings && this.#head[0] !== "do") {
+    // The code of a DO block, and of a function that the same text may call.
+    if (!readsStrings && this.#head[0] !== "do" && this.#head[0] !== "create") {
       return;
     }
     if (depth === MAX_DEPTH) {
@@ -254,11 +292,15 @@ class TextReader {
     }
     this.#statements += 1;
     const isBody = this.#options.reading === "body";
+    if (EVALUATES.has(head[0] ?? "")) {
+      facts.writes = true;
+      facts.inserts = true;
+    }
     const lead = isBody ? bodyLeadOf(head) : leadOf(head);
     facts.isAlone ||= lead.isAlone;
     facts.taint |= lead.taint;
     if (this.#isTemporary || (this.#isHeld && head[0] === "declare")) {
-      facts.taint |= Taint.State;
+      facts.taint |= Taint.State | Taint.Sequences;
       facts.isAlone = true;
     }
     // What is temporary is the session's own and goes when its backend is cleaned.

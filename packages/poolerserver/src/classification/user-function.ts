@@ -1,7 +1,7 @@
 import { toSqlText } from "@multipooler/pgwire";
 import { EXTENSION_TAINTS, HARMLESS_EXTENSIONS } from "./builtin-functions.ts";
 import type { Row } from "./catalog-rows.ts";
-import { textOf } from "./catalog-rows.ts";
+import { nameOf, textOf } from "./catalog-rows.ts";
 import { WAITS } from "./effect.ts";
 import type { Effect } from "./effect.ts";
 import type { CatalogObject } from "./effect-graph.ts";
@@ -28,8 +28,7 @@ const UNKNOWN: Effect = Taint.Unknown | WAITS;
  * is known. One in another language may do so unless it is declared immutable.
  */
 export function userFunctionOf(row: Row, builtins: ReadonlyMap<string, Effect>): UserFunction {
-  const name = toSqlText(textOf(row, "name"));
-  const object: CatalogObject = { kind: "function", oid: textOf(row, "oid"), name };
+  const object: CatalogObject = { kind: "function", oid: textOf(row, "oid") };
   const isVolatile = textOf(row, "volatility") === "v";
   const waits = isVolatile ? WAITS : 0;
   const source = textOf(row, "source");
@@ -44,7 +43,7 @@ export function userFunctionOf(row: Row, builtins: ReadonlyMap<string, Effect>):
     case "internal":
       return { object, effect: waits | (builtins.get(source) ?? 0), facts: undefined };
     case "c": {
-      const known = EXTENSION_TAINTS.get(name);
+      const known = EXTENSION_TAINTS.get(nameOf(row));
       const isHarmless = !isVolatile || HARMLESS_EXTENSIONS.has(textOf(row, "extension"));
       return { object, effect: waits | (known ?? (isHarmless ? 0 : UNKNOWN)), facts: undefined };
     }
