@@ -1,5 +1,7 @@
+import { createHmac, pbkdf2Sync } from "node:crypto";
 import { startPostgres } from "@multipooler/embedded-postgres";
 import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
+import type { ScramKeys } from "@multipooler/query-service";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type {
   ConnectOptions,
@@ -7,6 +9,7 @@ import type {
   ServerAddress,
 } from "../src/connection/connect-options.ts";
 import { BackendConnection } from "../src/connection/backend-connection.ts";
+import { saslPrep } from "../src/startup/saslprep.ts";
 import { ask } from "./ask.ts";
 import { RecordingSink } from "./recording-sink.ts";
 
@@ -43,6 +46,40 @@ test.each([
   const sink = new RecordingSink();
   await ask(connection, "select current_user", sink);
   expect(sink.rows).toEqual([[postgres.user]]);
+});
+
+test("SCRAM lets in who has the keys of the password, and refuses others", async () => {
+  const [stored] = await postgres.sql("select rolpassword from pg_authid where rolname = $1", {
+    values: [postgres.user],
+  });
+  const [, iterations, salt = ""] =
+    /^SCRAM-SHA-256\$(\d+):([^$]+)\$/.exec(String(stored?.["rolpassword"])) ?? [];
+  const salted = pbkdf2Sync(
+    saslPrep(PASSWORD),
+    Buffer.from(salt, "base64"),
+    Number(iterations),
+    32,
+    "sha256",
+  );
+  const hmac = (text: string): Buffer => createHmac("sha256", salted).update(text).digest();
+  const keys = { clientKey: hmac("Client Key"), serverKey: hmac("Server Key") };
+  const withKeys = (some: ScramKeys): Promise<BackendConnection> =>
+    connect({ credential: async () => ({ type: "scramKeys", keys: some }) });
+  await using connection = await withKeys(keys);
+  const sink = new RecordingSink();
+  await ask(connection, "select current_user", sink);
+  expect(sink.rows).toEqual([[postgres.user]]);
+  await expect(withKeys({ ...keys, clientKey: Buffer.alloc(32) })).rejects.toMatchObject({
+    code: "POSTGRES",
+    diagnostic: { code: "28P01" },
+  });
+  await expect(withKeys({ ...keys, serverKey: Buffer.alloc(32) })).rejects.toMatchObject({
+    code: "AUTHENTICATION_FAILED",
+  });
+  await expect(withKeys({ ...keys, clientKey: Buffer.alloc(31) })).rejects.toMatchObject({
+    code: "INVALID_ARGUMENT",
+    message: expect.stringContaining("31 and 32 bytes"),
+  });
 });
 
 test("a wrong password is refused with PostgreSQL's words", async () => {

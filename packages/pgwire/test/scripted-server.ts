@@ -35,6 +35,11 @@ export class Peer {
     }
   }
 
+  /** Whether the client has ended its side or broken off. */
+  get hasEnded(): boolean {
+    return this.#ended;
+  }
+
   /** What has arrived and was not read as a message. */
   get received(): Buffer {
     return this.#received;

@@ -317,6 +317,35 @@ describe("authentication", () => {
     });
   });
 
+  test("of a server that wants none does not ask for the credential", async () => {
+    await using server = await ScriptedServer.start(answer(greeting()));
+    const credential = (): never => expect.unreachable("the server trusts the client");
+    const connection = await BackendConnection.connect({ ...options(server), credential });
+    connection.destroy();
+  });
+
+  test("fails as CONNECT_FAILED when the credential cannot be looked up", async () => {
+    const cause = new Error("the vault is sealed");
+    const credential = (): Promise<Credential> => Promise.reject(cause);
+    expect(await failure(answer(sasl("SCRAM-SHA-256")), { credential })).toMatchObject({
+      code: "CONNECT_FAILED",
+      message: expect.stringContaining("the vault is sealed"),
+      cause,
+    });
+  });
+
+  test("does not wait for a credential longer than its signal", async () => {
+    const controller = new AbortController();
+    await using server = await ScriptedServer.start(answer(sasl("SCRAM-SHA-256")));
+    const credential = (): Promise<Credential> => {
+      controller.abort();
+      return new Promise(() => undefined);
+    };
+    await expect(
+      BackendConnection.connect({ ...options(server), credential }, { signal: controller.signal }),
+    ).rejects.toMatchObject({ code: "ABORTED" });
+  });
+
   /** Plays SCRAM up to the client's proof, then says `last`. */
   const scram =
     (...last: readonly Buffer[]): ((peer: Peer) => Promise<void>) =>

@@ -84,7 +84,7 @@ export class Cancellations {
     } finally {
       stopListening();
       this.#active.delete(cancellation);
-      if (cancellation.phase === "written") {
+      if (cancellation.phase === "written" && !this.#ended.signal.aborted) {
         this.#doomed = request;
       }
       this.#release();

@@ -32,6 +32,8 @@ export class Dialogue {
   readonly #answer: Answer;
   readonly #parameters: ServerParameters;
   #transactionStatus: TransactionStatus;
+  /** Which of the two reads the message that has begun, or the next. */
+  #readsSpans = false;
   #isStopped = false;
 
   constructor({ input, maxMessageBytes, queue, answer, session }: DialogueOptions) {
@@ -65,8 +67,13 @@ export class Dialogue {
   read(): boolean {
     while (!this.#isStopped && !this.#answer.isSpillFull) {
       const { running } = this.#queue;
-      const isSpan = running?.answer === "spans" && this.#reader.isBetweenMessages;
-      const isMore = isSpan ? this.#readSpans(running) : this.#readMessage(running);
+      if (this.#reader.isBetweenMessages && this.#spans.isBetweenMessages) {
+        this.#readsSpans = running?.answer === "spans";
+      }
+      const isMore =
+        this.#readsSpans && running?.answer === "spans"
+          ? this.#readSpans(running)
+          : this.#readMessage(running);
       if (!isMore) {
         break;
       }

@@ -1,10 +1,16 @@
-/** What has bytes to write. `flush` must not throw. */
+/** What has bytes to write. What `flush` throws is an uncaught exception. */
 export interface Flushable {
   flush(): void;
 }
 
-let backends: Flushable[] = [];
-let clients: Flushable[] = [];
+/** Those of one side that are to be flushed; the array is used over and over. */
+interface Side {
+  readonly targets: (Flushable | undefined)[];
+  count: number;
+}
+
+const backends: Side = { targets: [], count: 0 };
+const clients: Side = { targets: [], count: 0 };
 let isScheduled = false;
 
 /**
@@ -14,7 +20,9 @@ let isScheduled = false;
  * answered. A target schedules itself once for each flush.
  */
 export function scheduleFlush(side: "backend" | "client", target: Flushable): void {
-  (side === "backend" ? backends : clients).push(target);
+  const list = side === "backend" ? backends : clients;
+  list.targets[list.count] = target;
+  list.count += 1;
   if (!isScheduled) {
     isScheduled = true;
     setImmediate(flushAll);
@@ -23,12 +31,29 @@ export function scheduleFlush(side: "backend" | "client", target: Flushable): vo
 
 function flushAll(): void {
   isScheduled = false;
-  const turn = [backends, clients];
-  backends = [];
-  clients = [];
-  for (const side of turn) {
-    for (const target of side) {
-      target.flush();
-    }
+  // What a flush schedules leaves in the next turn.
+  const backendCount = backends.count;
+  const clientCount = clients.count;
+  flushSide(backends, backendCount);
+  flushSide(clients, clientCount);
+}
+
+function flushSide(side: Side, count: number): void {
+  for (let index = 0; index < count; index += 1) {
+    flushOne(side.targets[index]);
+  }
+  side.targets.copyWithin(0, count, side.count);
+  side.targets.fill(undefined, side.count - count, side.count);
+  side.count -= count;
+}
+
+function flushOne(target: Flushable | undefined): void {
+  try {
+    target?.flush();
+  } catch (error) {
+    // A fault of one target is not that of the others.
+    queueMicrotask(() => {
+      throw error;
+    });
   }
 }

@@ -1,3 +1,4 @@
+import { RequestRing } from "./request-ring.ts";
 import type { Request } from "./request.ts";
 
 /** A write is handed to the socket once it has grown to this. */
@@ -17,7 +18,7 @@ export interface RequestSocket {
 export class RequestQueue {
   readonly #socket: RequestSocket;
   /** First those that were sent, then the others. */
-  readonly #requests: Request[] = [];
+  readonly #requests = new RequestRing();
   #sentCount = 0;
   #unsentBytes = 0;
   /** Nothing is written behind this request while a cancel may hit what follows it. */
@@ -43,7 +44,7 @@ export class RequestQueue {
 
   /** The request that the server is answering. */
   get running(): Request | undefined {
-    return this.#sentCount > 0 ? this.#requests[0] : undefined;
+    return this.#sentCount > 0 ? this.#requests.at(0) : undefined;
   }
 
   push(request: Request): void {
@@ -57,7 +58,7 @@ export class RequestQueue {
     if (index === -1) {
       return false;
     }
-    this.#requests.splice(index, 1);
+    this.#requests.remove(index);
     this.#unsentBytes -= request.byteLength;
     return true;
   }
@@ -94,10 +95,14 @@ export class RequestQueue {
 
   /** Empties the queue because there will be no more answers. */
   clear(): { readonly sent: readonly Request[]; readonly unsent: readonly Request[] } {
-    const sent = this.#requests.splice(0, this.#sentCount);
+    const sent: Request[] = [];
+    const unsent: Request[] = [];
+    for (let request = this.#requests.shift(); request; request = this.#requests.shift()) {
+      (sent.length < this.#sentCount ? sent : unsent).push(request);
+    }
     this.#sentCount = 0;
     this.#unsentBytes = 0;
-    return { sent, unsent: this.#requests.splice(0) };
+    return { sent, unsent };
   }
 
   #takeBatch(): Buffer | undefined {
@@ -105,7 +110,7 @@ export class RequestQueue {
     let count = this.#sentCount;
     const limit = this.#sendableCount();
     while (count < limit && bytes < BATCH_BYTES) {
-      bytes += this.#requests[count]?.byteLength ?? 0;
+      bytes += this.#requests.at(count)?.byteLength ?? 0;
       count += 1;
     }
     if (count === this.#sentCount) {
@@ -114,11 +119,12 @@ export class RequestQueue {
     const batch = Buffer.allocUnsafe(bytes);
     let end = 0;
     for (let index = this.#sentCount; index < count; index += 1) {
-      end = this.#requests[index]?.writeTo(batch, end) ?? end;
+      end = this.#requests.at(index)?.writeTo(batch, end) ?? end;
     }
     this.#sentCount = count;
     this.#unsentBytes -= bytes;
-    return batch;
+    // Never what stood in the memory before, should a request write less than it has announced.
+    return end === bytes ? batch : batch.subarray(0, end);
   }
 
   #sendableCount(): number {

@@ -4,6 +4,9 @@ import type { EventRequest, RequestEnd } from "./request.ts";
 /** What a kept event costs beside its bytes. */
 const EVENT_OVERHEAD_BYTES = 128;
 
+/** A shorter event is copied, so that it does not keep a whole chunk in memory. */
+const COPIED_BYTES = 16_384;
+
 /** What a {@link SlowSink} tells its connection. */
 export interface SlowSinkOwner {
   /** Bytes that had been kept were taken or dropped. */
@@ -50,7 +53,7 @@ export class SlowSink {
 
   /** Keeps an event. Returns the bytes that it takes. */
   keep(event: ResultEvent): number {
-    this.#events.push(event);
+    this.#events.push(event.bytes.length < COPIED_BYTES ? ownCopy(event) : event);
     return cost(event);
   }
 
@@ -119,6 +122,10 @@ export class SlowSink {
     }
     this.#owner.spillTaken(bytes);
   }
+}
+
+function ownCopy(event: ResultEvent): ResultEvent {
+  return { ...event, bytes: Buffer.from(event.bytes) };
 }
 
 function cost(event: ResultEvent): number {

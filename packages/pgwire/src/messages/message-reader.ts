@@ -2,6 +2,7 @@ import { MAX_ROW_BLOCK_BYTES } from "@multipooler/query-service";
 import type { ByteInput } from "./byte-input.ts";
 import { endCutDiagnostic, keptBytes } from "./long-diagnostic.ts";
 import { checkedSize } from "./message-size.ts";
+import type { SizeLimits } from "./message-size.ts";
 import { BackendMessage, HEADER_BYTES } from "./protocol.ts";
 
 /**
@@ -25,7 +26,7 @@ export type Found = "none" | "rows" | "message" | "copyData";
  */
 export class MessageReader {
   readonly input: ByteInput;
-  readonly #maxMessageBytes: number;
+  readonly #limits: SizeLimits;
   /** Type byte of what was found. */
   code = 0;
   /** Of rows: how many end in what was found. */
@@ -40,9 +41,9 @@ export class MessageReader {
   /** Bytes of a message that are still to be dropped. */
   #dropBytesLeft = 0;
 
-  constructor(options: { readonly input: ByteInput; readonly maxMessageBytes: number }) {
-    this.input = options.input;
-    this.#maxMessageBytes = options.maxMessageBytes;
+  constructor({ input, ...limits }: SizeLimits & { readonly input: ByteInput }) {
+    this.input = input;
+    this.#limits = limits;
   }
 
   /** Whether the stream stands between two messages. */
@@ -120,7 +121,7 @@ export class MessageReader {
       return "none";
     }
     const code = chunk.readUInt8(start);
-    const size = checkedSize(code, chunk.readInt32BE(start + 1), this.#maxMessageBytes);
+    const size = checkedSize(code, chunk.readInt32BE(start + 1), this.#limits);
     this.code = code;
     if (code === BackendMessage.CopyData) {
       this.#dropBytesLeft = size;
@@ -152,7 +153,7 @@ export class MessageReader {
     }
     const header = partial.bytes;
     const code = header.readUInt8(0);
-    const size = checkedSize(code, header.readInt32BE(1), this.#maxMessageBytes);
+    const size = checkedSize(code, header.readInt32BE(1), this.#limits);
     this.code = code;
     if (code === BackendMessage.CopyData) {
       this.#dropBytesLeft = size - partial.take().length;

@@ -2,6 +2,7 @@ import type { SpanRequest } from "../connection/request.ts";
 import type { ByteInput } from "./byte-input.ts";
 import { endCutDiagnostic } from "./long-diagnostic.ts";
 import { checkedSize } from "./message-size.ts";
+import type { SizeLimits } from "./message-size.ts";
 import { BackendMessage, HEADER_BYTES } from "./protocol.ts";
 
 /** A longer error is judged by its first 64 KiB, where PostgreSQL puts severity and SQLSTATE. */
@@ -17,7 +18,7 @@ type Step = "message" | "passed" | "none";
  */
 export class SpanReader {
   readonly #input: ByteInput;
-  readonly #maxMessageBytes: number;
+  readonly #limits: SizeLimits;
   /** Type byte of the message at which it stopped. */
   code = 0;
   #source: Buffer = Buffer.alloc(0);
@@ -33,9 +34,9 @@ export class SpanReader {
   #isBehind = false;
   #failure: { readonly cause: unknown } | undefined;
 
-  constructor(options: { readonly input: ByteInput; readonly maxMessageBytes: number }) {
-    this.#input = options.input;
-    this.#maxMessageBytes = options.maxMessageBytes;
+  constructor({ input, ...limits }: SizeLimits & { readonly input: ByteInput }) {
+    this.#input = input;
+    this.#limits = limits;
   }
 
   /** Whether the next byte, if there is one, begins a message. */
@@ -138,11 +139,11 @@ export class SpanReader {
       return "none";
     }
     const code = chunk.readUInt8(offset);
-    const size = checkedSize(code, chunk.readInt32BE(offset + 1), this.#maxMessageBytes);
+    const size = checkedSize(code, chunk.readInt32BE(offset + 1), this.#limits);
     if (!isInspected(code)) {
-      if (!isWanted(request, code)) {
+      this.#isDropped = !isWanted(request, code);
+      if (this.#isDropped) {
         this.#emit(request, offset);
-        this.#isDropped = true;
       }
       this.#bytesLeft = size;
       return "passed";
@@ -169,7 +170,7 @@ export class SpanReader {
       }
     }
     const code = partial.bytes.readUInt8(0);
-    const size = checkedSize(code, partial.bytes.readInt32BE(1), this.#maxMessageBytes);
+    const size = checkedSize(code, partial.bytes.readInt32BE(1), this.#limits);
     if (isInspected(code)) {
       this.code = code;
       return this.#hold(size);
@@ -194,6 +195,7 @@ export class SpanReader {
       return "none";
     }
     this.#held = partial.take();
+    this.#isDropped = false;
     this.#bytesLeft = size - kept;
     this.#source = isLong ? endCutDiagnostic(this.#held) : this.#held;
     this.#start = 0;
@@ -205,7 +207,6 @@ export class SpanReader {
   #emit(request: SpanRequest, end: number): void {
     const start = this.#spanStart;
     this.#spanStart = -1;
-    this.#isDropped = false;
     if (start !== -1 && start < end) {
       this.give(request, this.#input.chunk.subarray(start, end));
     }

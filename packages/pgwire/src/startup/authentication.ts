@@ -48,6 +48,9 @@ export async function authenticate(
       assertScramOffered(content);
       await authenticateWithScram(stream, session);
       return;
+    case AuthenticationRequest.SaslContinue:
+    case AuthenticationRequest.SaslFinal:
+      throw protocolViolation(`authentication request ${type} came before SASL began`);
     default:
       throw unsupportedMethod(METHOD_NAMES.get(type) ?? `method ${type}`);
   }

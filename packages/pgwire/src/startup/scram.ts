@@ -13,6 +13,9 @@ export const SCRAM_SHA_256 = "SCRAM-SHA-256";
  */
 const MAX_ITERATIONS = 1_000_000;
 
+/** How much of what a server said an error quotes. */
+const QUOTED_CHARACTERS = 60;
+
 const KEY_BYTES = 32;
 
 /** "No channel binding", in the clear and as the client repeats it in its last message. */
@@ -67,7 +70,7 @@ export class ScramClient {
   verify(serverFinal: string): void {
     const [attribute = ""] = serverFinal.split(",");
     if (attribute.startsWith("e=")) {
-      throw failed(`the server ended SCRAM with "${attribute.slice(2)}"`);
+      throw failed(`the server ended SCRAM with "${attribute.slice(2, QUOTED_CHARACTERS)}"`);
     }
     const signature = decodeBase64(attributeValue(attribute, "v"));
     const expected = this.#serverSignature;
@@ -118,7 +121,7 @@ function parseServerFirst(message: string, clientNonce: string): ServerFirst {
   const iterations = attributeValue(iterationsText, "i");
   if (!/^[1-9][0-9]{0,8}$/.test(iterations) || Number(iterations) > MAX_ITERATIONS) {
     throw failed(
-      `the server asks for ${JSON.stringify(iterations)} SCRAM iterations; 1 to ${MAX_ITERATIONS} are allowed`,
+      `the server asks for ${JSON.stringify(iterations.slice(0, QUOTED_CHARACTERS))} SCRAM iterations; 1 to ${MAX_ITERATIONS} are allowed`,
     );
   }
   return { nonce, salt, iterations: Number(iterations) };

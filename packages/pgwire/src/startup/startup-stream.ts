@@ -33,7 +33,11 @@ export class StartupStream {
 
   constructor({ socket }: { readonly socket: ServerSocket }) {
     this.socket = socket;
-    this.#reader = new MessageReader({ input: socket.input, maxMessageBytes: MAX_STARTUP_BYTES });
+    this.#reader = new MessageReader({
+      input: socket.input,
+      maxMessageBytes: MAX_STARTUP_BYTES,
+      maxStreamedBytes: MAX_STARTUP_BYTES,
+    });
   }
 
   /**
