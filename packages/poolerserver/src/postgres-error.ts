@@ -107,9 +107,11 @@ function connectionLost(error: PgwireError): MultiPoolerError {
     errorDiagnostic("08006", "the connection to the database was lost while a statement ran", {
       detail: "Whether the statement took effect is unknown.",
     });
+  // One that this package destroyed says why in its cause.
+  const why = error.cause instanceof MultiPoolerError ? error.cause.message : error.message;
   return new MultiPoolerError(
     PoolerErrorCode.ConnectionLost,
-    `the outcome of the statement is unknown: ${error.message}`,
+    `the outcome of the statement is unknown: ${why}`,
     { cause: error, diagnostic },
   );
 }

@@ -1,5 +1,6 @@
 import { startPostgres } from "@multipooler/embedded-postgres";
 import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
+import { decodeParameterStatus } from "@multipooler/query-service";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { databaseOf, query, servingPooler } from "./pooler-fixture.ts";
 import { RecordingSink } from "./recording-sink.ts";
@@ -139,9 +140,8 @@ test("a setting survives within the query string that makes it", async () => {
   await using pooler = await servingPooler(databaseOf(postgres), { capacity: 1 });
   const sink = await query(pooler, "set timezone = 'Asia/Tokyo'; show timezone");
   expect(sink.values).toEqual(["Asia/Tokyo"]);
-  expect(sink.events).toContainEqual({
-    type: "parameterStatus",
-    name: "TimeZone",
-    value: "Asia/Tokyo",
-  });
+  const reported = sink.events.flatMap((event) =>
+    event.type === "parameterStatus" ? [decodeParameterStatus(event.bytes)] : [],
+  );
+  expect(reported).toContainEqual({ name: "TimeZone", value: "Asia/Tokyo" });
 });

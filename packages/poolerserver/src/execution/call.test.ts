@@ -1,60 +1,110 @@
 import { getEventListeners } from "node:events";
-import type { Diagnostic, ResultEvent, ResultSink } from "@multipooler/controller-api";
-import { PgwireError, PgwireErrorCode } from "@multipooler/pgwire";
+import { PgwireError, PgwireErrorCode, SimpleQuery } from "@multipooler/pgwire";
+import { encodeCommandTag } from "@multipooler/query-service";
+import type { Diagnostic, ResultEvent, ResultSink } from "@multipooler/query-service";
 import { ManualClock } from "@multipooler/timing/testing";
 import { expect, test } from "vitest";
-import { FakeBackend } from "../test/fake-backend.ts";
-import type { FakeRequest } from "../test/fake-backend.ts";
-import { RecordingSink } from "../test/recording-sink.ts";
-import { settled } from "../test/settled.ts";
-import { BackendRun } from "./backend-run.ts";
-import type { RunOptions, RunResult } from "./backend-run.ts";
-import { MultiPoolerError } from "./error.ts";
+import { FakeBackend } from "../../test/fake-backend.ts";
+import type { FakeRequest } from "../../test/fake-backend.ts";
+import { RecordingSink } from "../../test/recording-sink.ts";
+import { settled } from "../../test/settled.ts";
+import { Taint } from "../classification/taint.ts";
+import type { TaintSet } from "../classification/taint.ts";
+import { MultiPoolerError } from "../error.ts";
+import type { Lease } from "../pool/lease.ts";
+import type { Unit } from "../pool/unit.ts";
+import { Call } from "./call.ts";
+import type { CallOptions } from "./call.ts";
 
-const COMPLETE: ResultEvent = { type: "complete", commandTag: "SELECT 1" };
+const COMPLETE: ResultEvent = { type: "complete", bytes: encodeCommandTag("SELECT 1") };
 const CUT = new MultiPoolerError("NOT_SERVING", "this pooler is becoming NOT_SERVING");
 
-/** A run on a fake session, and what became of the session. */
+type Result =
+  | { readonly type: "done" }
+  | { readonly type: "failed"; readonly error: unknown };
+
+/** A call on a fake session, and what became of the session. */
 class Scene {
   readonly clock = new ManualClock();
   readonly controller = new AbortController();
   readonly sink = new RecordingSink();
-  readonly backend: FakeBackend;
+  backend: FakeBackend;
   readonly terminations: { processId: number; ended: PromiseWithResolvers<void> }[] = [];
+  readonly cleaned = Promise.withResolvers<void>();
   outcome: "held" | "released" | "discarded" = "held";
+  taint: TaintSet = Taint.None;
+  /** Whether a unit gets a session at once. */
+  grantsAtOnce = true;
+  waiting: Unit | undefined;
+  submissions = 0;
+  ends = 0;
+  call: Call | undefined;
 
-  constructor(onQuery?: (request: FakeRequest) => void) {
-    this.backend = new FakeBackend(onQuery);
+  constructor(onRequest?: (request: FakeRequest) => void) {
+    this.backend = new FakeBackend(onRequest);
   }
 
-  run(options: Partial<RunOptions> = {}): Promise<RunResult> {
-    const lease = {
-      backend: this.backend,
-      release: () => {
-        this.outcome = "released";
+  async run(options: Partial<CallOptions> = {}): Promise<Result> {
+    const engine = {
+      scheduler: {
+        submit: (unit: Unit) => this.#submit(unit),
+        withdraw: () => this.waiting !== undefined,
       },
-      discard: (reason: unknown) => {
-        this.outcome = "discarded";
-        this.backend.destroy(reason);
-      },
-    };
-    return new BackendRun(lease, {
-      sql: "select 1",
-      residue: "none",
-      sink: this.sink,
-      signal: this.controller.signal,
       clock: this.clock,
-      terminate: (processId) => {
+      terminate: (processId: number) => {
         const ended = Promise.withResolvers<void>();
         this.terminations.push({ processId, ended });
         return ended.promise;
       },
+    };
+    this.call = new Call(engine, {
+      origin: "",
+      taint: Taint.None,
+      sink: this.sink,
+      signal: this.controller.signal,
+      createRequest: (receiver) => new SimpleQuery({ sql: "select 1", receiver }),
+      onEnd: () => {
+        this.ends += 1;
+      },
       ...options,
-    }).run();
+    });
+    try {
+      await this.call.run();
+      return { type: "done" };
+    } catch (error) {
+      return { type: "failed", error };
+    }
+  }
+
+  #submit(unit: Unit): void {
+    this.submissions += 1;
+    if (this.grantsAtOnce) {
+      unit.granted(this.#lease());
+    } else {
+      this.waiting = unit;
+    }
+  }
+
+  #lease(): Lease {
+    const { backend } = this;
+    return {
+      backend,
+      taint: (taint) => {
+        this.taint |= taint;
+      },
+      release: () => {
+        this.outcome = "released";
+        return this.taint === Taint.None ? undefined : this.cleaned.promise;
+      },
+      discard: (reason) => {
+        this.outcome = "discarded";
+        backend.destroy(reason);
+      },
+    };
   }
 
   get sent(): string[] {
-    return this.backend.requests.map(({ sql }) => sql.split(";")[0] ?? "");
+    return this.backend.requests.map(({ sql }) => sql);
   }
 
   request(index: number): FakeRequest {
@@ -84,115 +134,103 @@ test("a plain query is sent alone, and the session is given back", async () => {
   expect(scene.clock.pending).toBe(0);
 });
 
-test("what may leave something behind is followed by a reset before its answer is there", async () => {
-  const scene = new Scene();
-  const run = scene.run({ sql: "set x.y = 1", residue: "state" });
-  expect(scene.sent).toEqual(["set x.y = 1", "CLOSE ALL"]);
-  scene.request(0).succeed();
+test("a call ends when what it may have left was taken away", async () => {
+  const scene = new Scene((request) => request.succeed());
+  let isOver = false;
+  const run = scene.run({ taint: Taint.State }).then((result) => {
+    isOver = true;
+    return result;
+  });
   await settled();
-  expect(scene.outcome).toBe("held");
-  scene.request(1).succeed();
+  expect([scene.outcome, scene.taint, isOver, scene.ends]).toEqual([
+    "released",
+    Taint.State,
+    false,
+    0,
+  ]);
+  scene.cleaned.resolve();
   expect(await run).toEqual({ type: "done" });
-  expect(scene.outcome).toBe("released");
+  expect(scene.ends).toBe(1);
 });
 
-test("nothing is sent behind a COPY until it is over", async () => {
-  const scene = new Scene();
-  const run = scene.run({ sql: "copy t from stdin", residue: "copy" });
-  expect(scene.sent).toEqual(["copy t from stdin"]);
-  scene.request(0).fail(new PgwireError(PgwireErrorCode.Unsupported, "no COPY", { sent: true }));
-  await settled();
-  expect(scene.sent).toEqual(["copy t from stdin", "CLOSE ALL"]);
-  scene.request(1).succeed();
-  expect(await run).toMatchObject({
+test("a COPY that the text did not show is UNIMPLEMENTED", async () => {
+  const scene = new Scene((request) => {
+    request.fail(new PgwireError(PgwireErrorCode.Unsupported, "no COPY", { sent: true }));
+  });
+  expect(await scene.run()).toMatchObject({
     type: "failed",
     error: { code: "UNIMPLEMENTED", diagnostic: { code: "0A000" } },
   });
   expect(scene.outcome).toBe("released");
 });
 
-test("a setting that the server reports leads to a reset, however plain the query looked", async () => {
-  const scene = new Scene((request) => {
-    if (request.sql === "select 1") {
-      void request.write({ type: "parameterStatus", name: "TimeZone", value: "UTC" });
-    }
-    request.succeed();
-  });
+test("a setting that the server reports is taken away, however plain the query looked", async () => {
+  const scene = new Scene((request) => request.succeed({ settingsReported: true }));
+  scene.cleaned.resolve();
   await scene.run();
-  expect(scene.sent).toEqual(["select 1", "CLOSE ALL"]);
-  expect(scene.outcome).toBe("released");
-});
-
-test("a session that could not be reset is not used again", async () => {
-  const scene = new Scene((request) => {
-    if (request.sql === "set x.y = 1") {
-      request.succeed();
-    } else {
-      request.fail(postgresError("57014"));
-    }
-  });
-  expect(await scene.run({ sql: "set x.y = 1", residue: "state" })).toEqual({ type: "done" });
-  expect(scene.outcome).toBe("discarded");
-});
-
-test("a session with a residue that lasts is not used again", async () => {
-  const scene = new Scene((request) => request.succeed());
-  expect(await scene.run({ residue: "lasting" })).toEqual({ type: "done" });
-  expect(scene.outcome).toBe("discarded");
-});
-
-test("a session whose read-only default is another one afterwards is not used again", async () => {
-  const scene = new Scene((request) => {
-    scene.backend.parameters.set("default_transaction_read_only", "off");
-    request.succeed();
-  });
-  scene.backend.parameters.set("default_transaction_read_only", "on");
-  await scene.run();
-  expect(scene.outcome).toBe("discarded");
+  expect([scene.outcome, scene.taint]).toEqual(["released", Taint.Settings]);
 });
 
 test("a transaction that is left open is rolled back, and the caller is told", async () => {
   const scene = new Scene((request) => {
-    const { backend } = scene;
-    backend.transactionStatus = request.sql === "ROLLBACK" ? "I" : backend.transactionStatus;
-    if (request.sql === "begin") {
-      backend.transactionStatus = "T";
-    }
+    scene.backend.transactionStatus = "T";
     request.succeed();
   });
-  expect(await scene.run({ sql: "begin", residue: "state" })).toMatchObject({
+  scene.cleaned.resolve();
+  expect(await scene.run()).toMatchObject({
     type: "failed",
     error: { code: "INVALID_ARGUMENT", diagnostic: { code: "25000" } },
   });
-  expect(scene.sent).toEqual(["begin", "CLOSE ALL", "ROLLBACK", "CLOSE ALL"]);
-  expect(scene.outcome).toBe("released");
+  expect([scene.outcome, scene.taint]).toEqual(["released", Taint.State]);
 });
 
 test("an error inside such a transaction is what the caller is told", async () => {
   const scene = new Scene((request) => {
-    if (request.sql === "ROLLBACK") {
-      scene.backend.transactionStatus = "I";
-    }
-    if (request.sql !== "begin; nonsense") {
-      return request.succeed();
-    }
     scene.backend.transactionStatus = "E";
-    return request.fail(postgresError("42601"));
+    request.fail(postgresError("42601"));
   });
-  expect(await scene.run({ sql: "begin; nonsense", residue: "state" })).toMatchObject({
+  scene.cleaned.resolve();
+  expect(await scene.run()).toMatchObject({
     type: "failed",
     error: { code: "DATABASE_ERROR", diagnostic: { code: "42601" } },
   });
-  expect(scene.outcome).toBe("released");
+  expect([scene.outcome, scene.taint]).toEqual(["released", Taint.State]);
 });
 
-test("a query that was certainly not sent can be repeated", async () => {
+test("a query that is never sent fails after three backends", async () => {
   const scene = new Scene();
   scene.backend.lose();
   expect(await scene.run()).toMatchObject({
-    type: "unsent",
+    type: "failed",
     error: { code: "PRE_EXECUTION_UNAVAILABLE", diagnostic: { code: "57P03" } },
   });
+  expect(scene.submissions).toBe(3);
+});
+
+test("a query that was not sent runs on another backend", async () => {
+  const scene = new Scene();
+  scene.backend.lose();
+  const run = scene.run();
+  scene.backend = new FakeBackend((request) => request.succeed());
+  expect(await run).toEqual({ type: "done" });
+});
+
+test("a call that waits is withdrawn when it is aborted", async () => {
+  const scene = new Scene();
+  scene.grantsAtOnce = false;
+  const run = scene.run();
+  scene.controller.abort();
+  expect(await run).toMatchObject({ type: "failed", error: { code: "CANCELLED" } });
+  expect(scene.ends).toBe(1);
+});
+
+test("a call that is refused leaves no listener", async () => {
+  const scene = new Scene();
+  scene.grantsAtOnce = false;
+  const run = scene.run();
+  scene.waiting?.refused(new MultiPoolerError("POOL_EXHAUSTED", "full"));
+  expect(await run).toMatchObject({ type: "failed", error: { code: "POOL_EXHAUSTED" } });
+  expect(getEventListeners(scene.controller.signal, "abort")).toEqual([]);
 });
 
 test("a connection that breaks while a statement runs leaves its outcome unknown", async () => {
@@ -221,14 +259,6 @@ test("what the server said before it went is kept", async () => {
   expect(await run).toMatchObject({ error: { code: "CONNECTION_LOST", diagnostic } });
 });
 
-test("an aborted run does not begin", async () => {
-  const scene = new Scene();
-  scene.controller.abort();
-  expect(await scene.run()).toMatchObject({ type: "failed", error: { code: "CANCELLED" } });
-  expect(scene.sent).toEqual([]);
-  expect(scene.outcome).toBe("released");
-});
-
 test("an abort cancels the query; the session is given back when the cancel is over", async () => {
   const scene = new Scene();
   const run = scene.run();
@@ -251,17 +281,6 @@ test("a caller who gave up is told so even if the query completed", async () => 
   scene.request(0).succeed();
   expect(await run).toMatchObject({ error: { code: "DEADLINE_EXCEEDED" } });
   expect(scene.outcome).toBe("released");
-});
-
-test("a reset that may have been cancelled instead of the query is not trusted", async () => {
-  const scene = new Scene();
-  const run = scene.run({ sql: "set x.y = 1", residue: "state" });
-  scene.controller.abort();
-  scene.request(0).succeed();
-  scene.request(1).fail(postgresError("57014"));
-  scene.backend.cancels[0]?.resolve();
-  await run;
-  expect(scene.outcome).toBe("discarded");
 });
 
 test("a query that does not end within 2 s of the cancel is cut", async () => {
@@ -391,7 +410,7 @@ test("a sink that rejects after the abort is nobody's business", async () => {
 test("a statement that the pooler cut and PostgreSQL cancelled is told to be run again", async () => {
   const scene = new Scene();
   const run = scene.run();
-  scene.controller.abort(CUT);
+  scene.call?.cut(CUT);
   scene.request(0).fail(postgresError("57014"));
   scene.backend.cancels[0]?.resolve();
   expect(await run).toMatchObject({
@@ -403,7 +422,7 @@ test("a statement that the pooler cut and PostgreSQL cancelled is told to be run
 test("a statement that completed before the cut could reach it has succeeded", async () => {
   const scene = new Scene();
   const run = scene.run();
-  scene.controller.abort(CUT);
+  scene.call?.cut(CUT);
   void scene.request(0).write(COMPLETE);
   scene.request(0).succeed();
   scene.backend.cancels[0]?.resolve();
@@ -424,11 +443,11 @@ test.each(["before", "after"])(
     };
     const run = scene.run({ sink });
     if (when === "after") {
-      scene.controller.abort(CUT);
+      scene.call?.cut(CUT);
     }
     const behind = scene.request(0).write(COMPLETE);
     if (when === "before") {
-      scene.controller.abort(CUT);
+      scene.call?.cut(CUT);
     }
     await behind;
     expect(scene.request(0).write(COMPLETE)).toBeUndefined();
@@ -445,7 +464,7 @@ test.each(["before", "after"])(
 test("a statement that had to be cut with its socket has an unknown outcome", async () => {
   const scene = new Scene();
   const run = scene.run();
-  scene.controller.abort(CUT);
+  scene.call?.cut(CUT);
   scene.clock.step(2000);
   await settled();
   scene.terminations[0]?.ended.resolve();

@@ -21,7 +21,7 @@ const NO_RESERVATION: Outcome = { reservation: undefined };
 
 /** What the calls of one executor have in common. */
 export interface CallEngine {
-  readonly scheduler: Scheduler;
+  readonly scheduler: Pick<Scheduler, "submit" | "withdraw">;
   readonly clock: Clock;
   readonly terminate: TerminateProcess;
 }
@@ -73,6 +73,7 @@ export class Call implements Unit, EventReceiver, Holder {
   readonly #ended = Promise.withResolvers<Outcome>();
   #phase: Phase = "waiting";
   #attempts = 0;
+  #hasHadBackend = false;
   #lease: Lease | undefined;
   /** Why it was interrupted from outside. */
   #reason: MultiPoolerError | undefined;
@@ -90,6 +91,11 @@ export class Call implements Unit, EventReceiver, Holder {
       this.#sinkFailure = receiverError(cause);
       this.#interrupt();
     });
+  }
+
+  /** Whether it was granted a backend at any time. */
+  get hasHadBackend(): boolean {
+    return this.#hasHadBackend;
   }
 
   /** To be called once, with a signal that has not aborted. Rejects with a `MultiPoolerError`. */
@@ -132,6 +138,7 @@ export class Call implements Unit, EventReceiver, Holder {
 
   granted(lease: Lease): void {
     this.#lease = lease;
+    this.#hasHadBackend = true;
     this.#phase = "running";
     lease.backend.send(this.#request);
   }

@@ -10,7 +10,6 @@ import type {
   Session,
 } from "@multipooler/query-service";
 import type { Classification } from "../classification/classification.ts";
-import { Taint } from "../classification/taint.ts";
 import { MultiPoolerError, abortError, errorDiagnostic } from "../error.ts";
 import { queryError } from "../postgres-error.ts";
 import type { ServingGate } from "../serving/serving-gate.ts";
@@ -31,10 +30,6 @@ export interface QueryExecutorOptions extends CallEngine {
   readonly gate: ServingGate;
   readonly classifier: StatementClassifier;
 }
-
-/** The origin of health checks; no client has it. */
-const HEALTH_CHECK = "health check";
-const nowhere: ResultSink = { write: () => undefined };
 
 /** The query service of an open controller: checks a request, admits it and runs it as a {@link Call}. */
 export class QueryExecutor implements QueryService {
@@ -69,22 +64,6 @@ export class QueryExecutor implements QueryService {
   async openSession(): Promise<Session> {
     const message = "this pooler does not offer sessions of PostgreSQL's protocol";
     throw new MultiPoolerError(PoolerErrorCode.Unimplemented, message);
-  }
-
-  /** Makes the database answer over the path that queries take, without admission. */
-  async probe(signal: AbortSignal): Promise<void> {
-    if (signal.aborted) {
-      throw abortError(signal);
-    }
-    const call = new Call(this.#options, {
-      origin: HEALTH_CHECK,
-      taint: Taint.None,
-      sink: nowhere,
-      signal,
-      createRequest: (receiver) => new SimpleQuery({ sql: "select 1", receiver }),
-      onEnd: () => undefined,
-    });
-    await call.run();
   }
 
   #execute(

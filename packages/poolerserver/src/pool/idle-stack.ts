@@ -65,10 +65,6 @@ export class IdleStack<T extends Idler> {
     return items;
   }
 
-  [Symbol.iterator](): Iterator<T> {
-    return this.#items.values();
-  }
-
   #arm(): void {
     const [oldest] = this.#items;
     if (this.#limitMs === 0 || this.#timer !== undefined || oldest === undefined) {

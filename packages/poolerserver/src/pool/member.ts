@@ -38,8 +38,6 @@ export class Member {
   /** What its holders have left in it. */
   taint: TaintSet = Taint.None;
   idleSince = 0;
-  /** It has to answer before it is used: something has made the way to the database suspect. */
-  isSuspect = false;
   /** While it is shared: requests in its FIFO, since when the first of them runs, and whether more may come. */
   units = 0;
   runningSince = 0;

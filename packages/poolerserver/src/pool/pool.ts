@@ -50,6 +50,8 @@ export class Pool {
   #verifying = 0;
   #aliveAt = Number.NEGATIVE_INFINITY;
   #isFull = false;
+  /** The server shuts down: a smart shutdown waits for the sessions. */
+  #isServerLeaving = false;
   #closing: PromiseWithResolvers<void> | undefined;
 
   constructor(options: SchedulerOptions, access: PoolAccess, demand: PoolDemand) {
@@ -109,7 +111,7 @@ export class Pool {
   takeIdle(): Member | undefined {
     const now = this.#options.clock.monotonic();
     const member = this.#usableTop(now);
-    if (member === undefined || hasToAnswer(member, now)) {
+    if (member === undefined || now - member.idleSince >= VERIFY_AFTER_MS) {
       return undefined;
     }
     this.#idle.pop();
@@ -184,6 +186,11 @@ export class Pool {
     grace.cancel();
   }
 
+  /** Whether sessions that nobody waits for are kept. */
+  get #keepsIdle(): boolean {
+    return this.#access !== "none" && !this.#isServerLeaving;
+  }
+
   *#busySessions(): Iterable<Backend> {
     for (const { backend, use } of this.#members.values()) {
       if (use !== "idle") {
@@ -217,11 +224,11 @@ export class Pool {
 
   #isUsable(member: Member, now: number): boolean {
     const { share } = this.#options;
-    const isWelcome =
-      this.#access === "none" ? this.#demand.wanted() > 0 : member.access === this.#access;
+    const isOfAccess = this.#access === "none" || member.access === this.#access;
     return (
       this.#closing === undefined &&
-      isWelcome &&
+      isOfAccess &&
+      (this.#keepsIdle || this.#demand.wanted() > 0) &&
       member.isAsItWas &&
       now < member.expiresAt &&
       // The limit may have fallen; what is leaving already makes up for a part of that.
@@ -240,7 +247,7 @@ export class Pool {
     member.use = "idle";
     this.#idle.push(member);
     this.#demand.onIdle();
-    if (this.#access === "none") {
+    if (!this.#keepsIdle) {
       this.#endIdle();
     }
   }
@@ -261,26 +268,32 @@ export class Pool {
     return promise;
   }
 
-  /** Makes an idle session answer before somebody gets it. */
+  /** Makes the session that was used last answer for one who waits. */
   #verifyOne(): boolean {
     const member = this.#usableTop(this.#options.clock.monotonic());
     if (member === undefined) {
       return false;
     }
     this.#idle.pop();
-    this.#watch.start();
     this.#verifying += 1;
+    this.#verify(member, () => {
+      this.#verifying -= 1;
+    });
+    return true;
+  }
+
+  /** Makes an idle session answer before somebody gets it. */
+  #verify(member: Member, onDone: () => void): void {
     member.use = "verifying";
+    this.#watch.start();
     const timer = this.#options.clock.setTimer(() => {
       this.#onSilent(member.backend, `it did not answer within ${VERIFY_TIMEOUT_MS} ms`);
     }, VERIFY_TIMEOUT_MS);
-    probeSession(member.backend, (hasAnswered) => {
+    probeSession(member.backend, () => {
       timer.cancel();
-      this.#verifying -= 1;
-      member.isSuspect = !hasAnswered;
+      onDone();
       this.#place(member);
     });
-    return true;
   }
 
   #dialOne(): boolean {
@@ -295,6 +308,7 @@ export class Pool {
       maxLifetimeMs > 0 ? clock.monotonic() + lifetimeMs : Number.POSITIVE_INFINITY;
     const member = new Member({ ...opened, expiresAt });
     this.#isFull = false;
+    this.#isServerLeaving = false;
     this.#members.set(member.backend, member);
     void member.backend.closed.then((end) => this.#onEnded(member, end));
     this.#place(member);
@@ -315,7 +329,7 @@ export class Pool {
     }
     suspect(error);
     if (error.diagnostic?.code === CANNOT_CONNECT_NOW) {
-      // A smart shutdown waits for them.
+      this.#isServerLeaving = true;
       this.#endIdle();
     }
     if (!isServerFull) {
@@ -335,9 +349,10 @@ export class Pool {
     session.destroy(error);
   }
 
+  /** Every idle session has to answer now, but nobody waits for those: others are opened. */
   #distrust(cause: MultiPoolerError): void {
-    for (const member of this.#idle) {
-      member.isSuspect = true;
+    for (const member of this.#idle.clear()) {
+      this.#verify(member, () => undefined);
     }
     this.#options.suspect(cause);
   }
@@ -381,10 +396,6 @@ export class Pool {
       this.#closing?.resolve();
     }
   }
-}
-
-function hasToAnswer(member: Member, now: number): boolean {
-  return member.isSuspect || now - member.idleSince >= VERIFY_AFTER_MS;
 }
 
 function lostError(cause: Extract<BackendEnd, { type: "lost" }>["error"]): MultiPoolerError {

@@ -59,9 +59,19 @@ export class Scheduler {
     };
   }
 
+  /** Whether there is a session that is not being ended. */
+  get hasSessions(): boolean {
+    return !this.#pool.isEmpty;
+  }
+
   /** When the server last showed that it works on what the pool sends; on the monotonic clock. */
   get aliveAt(): number {
     return this.#pool.aliveAt;
+  }
+
+  /** Something that was sent got no answer in time: earlier signs of life do not count any more. */
+  noteSilence(): void {
+    this.#pool.noteAlive(Number.NEGATIVE_INFINITY);
   }
 
   /**
