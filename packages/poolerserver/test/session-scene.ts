@@ -55,7 +55,7 @@ export class SessionScene implements AsyncDisposable {
     });
     this.scheduler = new Scheduler(
       {
-        openBackend: async (access, { signal }) => {
+        openBackend: async (_, { signal }) => {
           const backend = await connect(postgres, database, signal);
           this.backends.push(backend);
           return backend;
@@ -107,8 +107,8 @@ export class SessionScene implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.sessions.close({ signal: AbortSignal.timeout(1000) });
     await this.gate.close();
+    await this.sessions.close();
     await this.scheduler.close();
   }
 }

@@ -11,6 +11,7 @@ import { failureOf, settled } from "../../test/settled.ts";
 import { silentLogger } from "../../test/silent-logger.ts";
 import { Classifier } from "../classification/classifier.ts";
 import type { AskActivity } from "../pool/silence-watch.ts";
+import { Sessions } from "../session/sessions.ts";
 import { ServingGate } from "../serving/serving-gate.ts";
 import { checkHealth } from "./health-check.ts";
 import { QueryExecutor } from "./query-executor.ts";
@@ -64,7 +65,11 @@ async function setUp(
   const terminate = (): Promise<void> => Promise.resolve();
   const classifier = new Classifier({ admin: () => Promise.resolve([]) });
   const engine = { scheduler, clock, terminate };
-  const executor = new QueryExecutor({ ...engine, served, gate, classifier });
+  const sessions = new Sessions({
+    ...{ served, gate, scheduler, classifier, clock },
+    logger: silentLogger,
+  });
+  const executor = new QueryExecutor({ ...engine, served, gate, classifier, sessions });
   await gate.setTarget(target, undefined);
   return { ...scene, executor, gate, check: (signal) => checkHealth(engine, signal) };
 }
@@ -130,7 +135,10 @@ test("the names of what it serves are accepted, as are empty ones", async () => 
   const { executor, server } = await setUp();
   const target = { ...TARGET, database: "app", tableGroup: "default", shard: "0-inf" };
   const sink = new RecordingSink();
-  await executor.streamExecute({ ...REQUEST, target, caller: { ...CALLER, user: "app_user" } }, sink);
+  await executor.streamExecute(
+    { ...REQUEST, target, caller: { ...CALLER, user: "app_user" } },
+    sink,
+  );
   await executor.streamExecute({ ...REQUEST, target: TARGET }, sink);
   expect(server.backends[0]?.requests).toHaveLength(2);
 });
@@ -203,14 +211,11 @@ test("a request that still waits for a session when a drain ends can be retried 
   await leaving;
 });
 
-test("a session of PostgreSQL's protocol is not offered yet", async () => {
-  const { executor } = await setUp();
-  expect(await failureOf(executor.openSession())).toMatchObject({ code: "UNIMPLEMENTED" });
-});
-
 test("a call that has aborted does not begin", async () => {
   const { executor, server } = await setUp();
-  const call = executor.streamExecute(REQUEST, new RecordingSink(), { signal: AbortSignal.abort() });
+  const call = executor.streamExecute(REQUEST, new RecordingSink(), {
+    signal: AbortSignal.abort(),
+  });
   expect(await failureOf(call)).toMatchObject({ code: PoolerErrorCode.Cancelled });
   expect(server.backends).toEqual([]);
 });
@@ -225,7 +230,9 @@ test("the health check is not subject to admission", async () => {
 
 test("a flood does not fail the health check while statements are answered", async () => {
   const requests: FakeRequest[] = [];
-  const { executor, check, clock } = await setUp({ onRequest: (request) => requests.push(request) });
+  const { executor, check, clock } = await setUp({
+    onRequest: (request) => requests.push(request),
+  });
   const calls = Array.from({ length: 20 }, (_, client) =>
     executor.streamExecute(
       { ...REQUEST, caller: { ...CALLER, origin: `${client}` } },

@@ -1,5 +1,11 @@
 import { PoolerErrorCode } from "@multipooler/query-service";
-import type { Caller, ExecuteRequest, Place, QueryTarget, Statement } from "@multipooler/query-service";
+import type {
+  Caller,
+  ExecuteRequest,
+  Place,
+  QueryTarget,
+  Statement,
+} from "@multipooler/query-service";
 import { MultiPoolerError, errorDiagnostic } from "../error.ts";
 
 /** What one pooler serves: requests that name something else are refused. */

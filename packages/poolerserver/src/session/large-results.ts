@@ -1,16 +1,10 @@
-import type { Classification } from "../classification/classification.ts";
+import type { Classification, StatementClassifier } from "../classification/classification.ts";
 import type { SessionClassifier } from "./pooler-session.ts";
 
 /** Texts that are remembered; the one that was noted first is forgotten first. */
 const MAX_TEXTS = 1000;
 /** A longer text is not remembered. */
 const MAX_TEXT_LENGTH = 8192;
-
-/** What the sessions of a controller ask of its classifier; see `Classifier`. */
-export interface StatementClassifier {
-  classify(text: string): Classification;
-  noteDdl(): void;
-}
 
 /**
  * Judges texts as the classifier does, except that one whose result was too large for its client

@@ -10,7 +10,9 @@ import type { Clock } from "@multipooler/timing";
 import { Taint } from "../classification/taint.ts";
 import { MultiPoolerError } from "../error.ts";
 import type { Logger } from "../logger.ts";
+import type { UnitScheduler } from "../pool/borrowing.ts";
 import type { Lease } from "../pool/lease.ts";
+import { readOnlyError } from "../read-only-guard.ts";
 import type { Holder } from "../serving/holders.ts";
 import type { ServingGate } from "../serving/serving-gate.ts";
 import { ClientOutput } from "./client-output.ts";
@@ -22,14 +24,13 @@ import {
   internalError,
   noStatementError,
   protocolError,
-  readOnlyError,
   shutdownError,
   slowClientError,
 } from "./session-refusal.ts";
 import { UnitCutter } from "./unit-cutter.ts";
 import type { TextClassifier } from "./unit-cutter.ts";
 import { UnitRun } from "./unit-run.ts";
-import type { UnitEnd, UnitScheduler, UnitSource } from "./unit-run.ts";
+import type { UnitEnd, UnitSource } from "./unit-run.ts";
 
 /** What all sessions of a controller have in common. */
 export interface SessionEngine {

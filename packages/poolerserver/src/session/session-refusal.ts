@@ -5,13 +5,6 @@ import { encodeQuery } from "./frontend-message.ts";
 /** Makes a transaction of the backend fail, as the statement would have that is refused. */
 export const FAILING_QUERY: Uint8Array = encodeQuery("refused by the connection pooler");
 
-export function readOnlyError(escape: string): MultiPoolerError {
-  const message = `${escape} is not allowed while the pooler serves read-only`;
-  return new MultiPoolerError(PoolerErrorCode.ReadOnly, message, {
-    diagnostic: errorDiagnostic("25006", message),
-  });
-}
-
 export function noStatementError(): MultiPoolerError {
   const message = "unnamed prepared statement does not exist";
   return new MultiPoolerError(PoolerErrorCode.InvalidArgument, message, {

@@ -5,20 +5,19 @@ import type {
   SessionCaller,
   SessionClient,
 } from "@multipooler/query-service";
-import { onAbort } from "@multipooler/timing";
+import type { StatementClassifier } from "../classification/classification.ts";
 import { Taint } from "../classification/taint.ts";
 import { MultiPoolerError } from "../error.ts";
 import { notOffered, requireIdentity } from "../execution/request-checks.ts";
 import type { ServedTarget } from "../execution/request-checks.ts";
+import { borrowBackend } from "../pool/borrowing.ts";
+import type { BackendWish } from "../pool/borrowing.ts";
 import type { Lease } from "../pool/lease.ts";
 import { leavingError } from "../serving/admission.ts";
 import { LargeResults } from "./large-results.ts";
-import type { StatementClassifier } from "./large-results.ts";
 import { PoolerSession } from "./pooler-session.ts";
 import type { SessionEngine, SessionLimits } from "./pooler-session.ts";
-import { leaseBackend, runOn } from "./session-opening.ts";
-import type { BackendWish } from "./session-opening.ts";
-import { startupQuery } from "./startup-settings.ts";
+import { runOn, startupQuery } from "./startup-settings.ts";
 
 const DEFAULT_LIMITS: SessionLimits = { inputBytes: 262_144, heldBytes: 1_048_576 };
 
@@ -73,17 +72,16 @@ export class Sessions {
     }
   }
 
-  /** Ends all of them: at their transaction boundary, or at once when the signal aborts. */
-  async close({ signal }: CallOptions = {}): Promise<void> {
+  /** Ends all of them: what runs is cancelled, and each client is told. Idempotent. */
+  async close(): Promise<void> {
     this.#isClosed = true;
-    const ends = [...this.#sessions].map((session) => session.end("boundary"));
-    const stopListening = onAbort(signal, () => {
-      for (const session of this.#sessions) {
-        void session.end("now");
-      }
-    });
-    await Promise.all(ends);
-    stopListening();
+    await Promise.all(
+      [...this.#sessions].map(async (session) => {
+        // The last word, where there is no transaction that it would have to wait for.
+        void session.end("boundary");
+        await session.end("now");
+      }),
+    );
   }
 
   #add(caller: SessionCaller, client: SessionClient, lease: Lease | undefined): PoolerSession {
@@ -117,14 +115,14 @@ export class Sessions {
 }
 
 async function readParameters(wish: BackendWish): Promise<ReadonlyMap<string, string>> {
-  const lease = await leaseBackend(wish);
+  const lease = await borrowBackend(wish);
   const parameters = new Map(lease.backend.parameters);
   await lease.release();
   return parameters;
 }
 
 async function leaseWithSettings(wish: BackendWish, query: string): Promise<Lease> {
-  const lease = await leaseBackend(wish);
+  const lease = await borrowBackend(wish);
   lease.taint(Taint.Settings);
   try {
     await runOn(lease, query);

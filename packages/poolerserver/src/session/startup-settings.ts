@@ -1,4 +1,9 @@
+import { SimpleQuery } from "@multipooler/pgwire";
+import { PoolerErrorCode } from "@multipooler/query-service";
 import type { Settings } from "@multipooler/query-service";
+import { MultiPoolerError } from "../error.ts";
+import type { Lease } from "../pool/lease.ts";
+import { queryError } from "../postgres-error.ts";
 
 /** It is for people, and changes nothing of what a statement does. */
 const DISPLAY_ONLY = "application_name";
@@ -29,4 +34,21 @@ function isSame(reported: string | undefined, wanted: string): boolean {
 /** A constant that reads the same whatever `standard_conforming_strings` is. */
 function literal(text: string): string {
   return `E'${text.replaceAll("\\", "\\\\").replaceAll("'", "\\'")}'`;
+}
+
+/** Runs a query whose result nobody needs. Rejects with its error; the backend is to be ended then. */
+export async function runOn({ backend }: Lease, sql: string): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const settle: SimpleQuery["settle"] = (end) => {
+    if (end.type === "sinkFailed") {
+      const problem = "an answer was not taken";
+      reject(new MultiPoolerError(PoolerErrorCode.Internal, problem, { cause: end.cause }));
+    } else if (end.error === undefined) {
+      resolve();
+    } else {
+      reject(queryError(end.error));
+    }
+  };
+  backend.send(new SimpleQuery({ sql, receiver: { event: () => undefined, settle } }));
+  await promise;
 }

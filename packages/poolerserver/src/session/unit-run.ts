@@ -2,8 +2,8 @@ import type { RequestEnd } from "@multipooler/pgwire";
 import type { Clock } from "@multipooler/timing";
 import type { MultiPoolerError } from "../error.ts";
 import type { Logger } from "../logger.ts";
+import type { UnitScheduler } from "../pool/borrowing.ts";
 import type { Lease } from "../pool/lease.ts";
-import type { Unit } from "../pool/unit.ts";
 import { isUnsent, queryError } from "../postgres-error.ts";
 import { COPY_FAIL, GROUP_FAIL } from "./frontend-message.ts";
 import { SessionHold } from "./session-hold.ts";
@@ -43,12 +43,6 @@ export interface UnitSource {
   ended(end: UnitEnd): void;
   /** More of an open unit may be sent. */
   takesMore(): void;
-}
-
-/** What grants backends; see `Scheduler`. */
-export interface UnitScheduler {
-  submit(unit: Unit): void;
-  withdraw(unit: Unit): boolean;
 }
 
 export interface UnitRunOptions {
