@@ -1,11 +1,12 @@
-import type { ManagerOptions } from "@multipooler/manager";
+import { postgresDatabase } from "@multipooler/manager";
+import type { DatabaseProvider } from "@multipooler/manager";
 import { ConfigError } from "./config.ts";
 import { readSecretFile } from "./secret-file.ts";
 import type { Config } from "./settings.ts";
 
-/** How to reach PostgreSQL, from the settings. The password is looked up anew at each dial. */
-export function databaseConfig(config: Config): ManagerOptions["database"] {
-  return {
+/** The PostgreSQL that the settings name. The password is looked up at each dial. */
+export function databaseOf(config: Config): DatabaseProvider {
+  return postgresDatabase({
     address:
       config.socketFile === undefined
         ? { type: "tcp", host: config.pgHost, port: config.pgPort }
@@ -14,7 +15,7 @@ export function databaseConfig(config: Config): ManagerOptions["database"] {
     user: config.adminUser,
     password: () => password(config),
     dialTimeoutMs: config.dialTimeoutMs,
-  };
+  });
 }
 
 /**

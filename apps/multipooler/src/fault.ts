@@ -12,6 +12,7 @@ const SETTINGS: Readonly<Record<ManagerErrorCode, string | undefined>> = {
   RECORD_FILE_INVALID: "--pooler-dir",
   REGISTRATION_REFUSED: "--cell, --service-id, --database, --table-group, --shard",
   DATABASE_UNAVAILABLE: "--socket-file, --pg-host, --pg-port",
+  DATABASE_LEAVING: undefined,
   DATABASE_TIMEOUT: undefined,
   DATABASE_ERROR: undefined,
   AUTHENTICATION_FAILED: "--connpool-admin-user, --connpool-admin-password-file",

@@ -7,7 +7,7 @@ import { MultiPooler } from "@multipooler/poolerserver";
 import { systemClock } from "@multipooler/timing";
 import type { Timer } from "@multipooler/timing";
 import type { Logger } from "pino";
-import { checkPasswordFile, databaseConfig } from "./database.ts";
+import { checkPasswordFile, databaseOf } from "./database.ts";
 import { checkDirectories } from "./directories.ts";
 import { explain } from "./fault.ts";
 import { HttpServer } from "./http-server.ts";
@@ -109,7 +109,7 @@ async function start({ config, target, logger, termination, parts }: Start): Pro
       http: http.port,
       postgres: config.pgPort,
     })),
-    database: databaseConfig(config),
+    database: databaseOf(config),
     heartbeatIntervalMs: config.heartbeatIntervalMs,
     logger: logger.child({ component: "manager" }),
   });

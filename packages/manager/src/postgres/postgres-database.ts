@@ -1,13 +1,9 @@
 import { PoolerRole } from "@multipooler/controller-api";
-import type { DatabaseAddress, DatabaseHandle } from "@multipooler/controller-api";
+import type { DatabaseHandle } from "@multipooler/controller-api";
 import type { CallOptions } from "@multipooler/query-service";
-import { Deadline, untilAborted } from "@multipooler/timing";
-import { applicationNamePrefix } from "./admin-client-config.ts";
 import { describeAddress, resolveDatabaseConfig } from "./database-config.ts";
-import type { DatabaseConfig, ResolvedDatabaseConfig, ServerConfig } from "./database-config.ts";
-import { dialFault } from "./database-fault.ts";
+import type { DatabaseConfig, ResolvedDatabaseConfig } from "./database-config.ts";
 import { Heartbeat } from "../heartbeat/heartbeat.ts";
-import { isNamed } from "./host-lookup.ts";
 import type {
   DatabaseContext,
   DatabaseFacts,
@@ -16,7 +12,8 @@ import type {
   ManagedDatabaseStatus,
 } from "../database/managed-database.ts";
 import { ManagerError, ManagerErrorCode } from "../manager-error.ts";
-import { PostgresServer } from "./postgres-server.ts";
+import type { PostgresServer } from "./postgres-server.ts";
+import { ServerSearch, isAt } from "./server-search.ts";
 import { OWN_CONNECTIONS } from "./server-share.ts";
 import { ServerWatch } from "./server-watch.ts";
 import type { DoorState } from "./server-watch.ts";
@@ -68,12 +65,14 @@ const MIN_SUSPICION_INTERVAL_MS = 50;
 export class PostgresDatabase implements ManagedDatabase {
   readonly #config: ResolvedDatabaseConfig;
   readonly #context: DatabaseContext;
+  readonly #search: ServerSearch;
   #state: State = { type: "at rest", found: undefined };
   #suspectedAt = -Infinity;
 
   constructor({ config, context }: PostgresDatabaseOptions) {
     this.#config = config;
     this.#context = context;
+    this.#search = new ServerSearch({ config, context, onSuspicion: () => this.#suspect() });
   }
 
   async check(options: CallOptions = {}): Promise<DatabaseFacts> {
@@ -82,7 +81,7 @@ export class PostgresDatabase implements ManagedDatabase {
       case "closed":
         throw closed();
       case "at rest":
-        return await this.#find(options);
+        return await this.#find(state.found, options);
       case "serving":
         try {
           throwIfLeaving(state.watch.state);
@@ -128,13 +127,14 @@ export class PostgresDatabase implements ManagedDatabase {
     const state = this.#state;
     switch (state.type) {
       case "closed":
-        return { ...NOTHING, ...counts(undefined) };
+        return AT_REST;
       case "at rest":
-        return { ...NOTHING, ...counts(state.found) };
+        return { ...AT_REST, connectionsLimit: limitOf(state.found) };
       case "serving": {
         const door = state.watch.state;
         return {
-          ...counts(state.server),
+          connectionsUsed: state.server.share.used + OWN_CONNECTIONS,
+          connectionsLimit: limitOf(state.server),
           heartbeat: state.heartbeat.status(),
           refusal: door.type === "refusing" ? door.error.message : undefined,
         };
@@ -164,67 +164,12 @@ export class PostgresDatabase implements ManagedDatabase {
     }
   }
 
-  async #find({ signal }: CallOptions): Promise<DatabaseFacts> {
-    let fault: unknown;
-    for (const address of await this.#lookUp({ signal })) {
-      const server = this.#serverAt(address);
-      try {
-        const facts = await server.probe({ signal });
-        if (this.#state.type === "at rest") {
-          this.#state = { type: "at rest", found: server };
-        }
-        return facts;
-      } catch (error) {
-        fault ??= error;
-        if (signal?.aborted === true || !isOfAddress(error)) {
-          throw error;
-        }
-      }
+  async #find(known: PostgresServer | undefined, options: CallOptions): Promise<DatabaseFacts> {
+    const { server, facts } = await this.#search.find(known, options);
+    if (this.#state.type === "at rest") {
+      this.#state = { type: "at rest", found: server };
     }
-    throw fault;
-  }
-
-  /** The addresses to dial, in their order: at least one. */
-  async #lookUp({ signal }: CallOptions): Promise<readonly DatabaseAddress[]> {
-    const { address, lookup, dialTimeoutMs } = this.#config;
-    if (address.type === "socket" || !isNamed(address)) {
-      return [address];
-    }
-    const { clock } = this.#context;
-    using bound = new Deadline({ clock, ms: dialTimeoutMs, what: "the name server", signal });
-    try {
-      const hosts = await untilAborted(lookup(address.host), bound.signal);
-      return hosts.map((host) => ({ ...address, host }));
-    } catch (error) {
-      throw await dialFault(error, { config: this.#serverConfig(address), clock });
-    }
-  }
-
-  #serverAt(address: DatabaseAddress): PostgresServer {
-    const state = this.#state;
-    const config = this.#serverConfig(address);
-    if (state.type === "at rest" && state.found?.config.place === config.place) {
-      return state.found;
-    }
-    const { clock, logger, suspect } = this.#context;
-    return new PostgresServer({
-      config,
-      clock,
-      logger,
-      onConnectionLost: suspect,
-      onSuspicion: () => this.#suspect(),
-    });
-  }
-
-  #serverConfig(address: DatabaseAddress): ServerConfig {
-    const named = describeAddress(this.#config.address);
-    const actual = describeAddress(address);
-    return {
-      ...this.#config,
-      address,
-      place: `PostgreSQL at ${named === actual ? named : `${named} (${actual})`}`,
-      applicationName: applicationNamePrefix(this.#context.poolerName),
-    };
+    return facts;
   }
 
   #engage(): Serving {
@@ -267,15 +212,14 @@ export class PostgresDatabase implements ManagedDatabase {
 
   #watchOf(server: PostgresServer): ServerWatch {
     const { clock, logger, suspect, onChange } = this.#context;
-    const { address, place } = server.config;
     return new ServerWatch({
-      place,
+      place: server.config.place,
       clock,
       logger,
       dial: (options) => server.probe(options),
       isStillNamed: async (options) => {
-        const addresses = await this.#lookUp(options);
-        return addresses.some((each) => describeAddress(each) === describeAddress(address));
+        const addresses = await this.#search.addresses(options);
+        return addresses.some((address) => isAt(server, address));
       },
       onChange: ({ type }) => (type === "leaving" ? suspect() : onChange()),
     });
@@ -293,32 +237,21 @@ export class PostgresDatabase implements ManagedDatabase {
   }
 }
 
-const NOTHING = { heartbeat: { mode: "off" }, refusal: undefined } as const;
+const AT_REST = {
+  connectionsUsed: 0,
+  connectionsLimit: 0,
+  heartbeat: { mode: "off" },
+  refusal: undefined,
+} as const;
 
-function counts(
-  server: PostgresServer | undefined,
-): Pick<ManagedDatabaseStatus, "connectionsUsed" | "connectionsLimit"> {
-  if (server === undefined) {
-    return { connectionsUsed: 0, connectionsLimit: 0 };
-  }
-  const { used, limit } = server.share;
-  return { connectionsUsed: used + OWN_CONNECTIONS, connectionsLimit: limit + OWN_CONNECTIONS };
+function limitOf(server: PostgresServer | undefined): number {
+  return server === undefined ? 0 : server.share.limit + OWN_CONNECTIONS;
 }
 
 function throwIfLeaving(door: DoorState): void {
   if (door.type === "leaving") {
     throw door.error;
   }
-}
-
-/** Whether another address of the same name may do better. */
-function isOfAddress(error: unknown): boolean {
-  return (
-    error instanceof ManagerError &&
-    (error.code === ManagerErrorCode.DatabaseUnavailable ||
-      error.code === ManagerErrorCode.DatabaseTimeout ||
-      error.code === ManagerErrorCode.NotPostgresql)
-  );
 }
 
 function closed(): ManagerError {
