@@ -36,7 +36,7 @@ export function postgresDatabase(config: DatabaseConfig): DatabaseProvider {
   };
 }
 
-export interface PostgresDatabaseOptions {
+interface PostgresDatabaseOptions {
   readonly config: ResolvedDatabaseConfig;
   readonly context: DatabaseContext;
 }
@@ -62,7 +62,7 @@ const MIN_SUSPICION_INTERVAL_MS = 50;
  * name in their order, and hangs up; what answered first is the server that is then served from. As
  * long as it is, no other is looked at: one pool never holds sessions to two servers.
  */
-export class PostgresDatabase implements ManagedDatabase {
+class PostgresDatabase implements ManagedDatabase {
   readonly #config: ResolvedDatabaseConfig;
   readonly #context: DatabaseContext;
   readonly #search: ServerSearch;
