@@ -3,6 +3,7 @@ import type { DatabaseHandle } from "@multipooler/controller-api";
 import type { CallOptions } from "@multipooler/query-service";
 import { describeAddress, resolveDatabaseConfig } from "./database-config.ts";
 import type { DatabaseConfig, ResolvedDatabaseConfig } from "./database-config.ts";
+import { SqlState } from "./database-fault.ts";
 import { Heartbeat } from "../heartbeat/heartbeat.ts";
 import type {
   DatabaseContext,
@@ -49,6 +50,14 @@ interface Serving {
   readonly watch: ServerWatch;
 }
 
+/** What a server said while it was served from. */
+interface Answer {
+  readonly server: PostgresServer;
+  readonly facts: DatabaseFacts;
+  /** Monotonic milliseconds. */
+  readonly at: number;
+}
+
 type State =
   | { readonly type: "at rest"; readonly found: PostgresServer | undefined }
   | Serving
@@ -56,6 +65,8 @@ type State =
 
 /** The controller's suspicions lead to a check at most this often; a check comes each second anyway. */
 const MIN_SUSPICION_INTERVAL_MS = 50;
+/** How long a full server that has no connection for the manager is taken to be as it was. */
+const MAX_FULL_MS = 30_000;
 
 /**
  * A PostgreSQL behind one name or address. At rest each check dials, tries the addresses of the
@@ -68,6 +79,7 @@ class PostgresDatabase implements ManagedDatabase {
   readonly #search: ServerSearch;
   #state: State = { type: "at rest", found: undefined };
   #suspectedAt = -Infinity;
+  #answer: Answer | undefined;
 
   constructor({ config, context }: PostgresDatabaseOptions) {
     this.#config = config;
@@ -83,16 +95,7 @@ class PostgresDatabase implements ManagedDatabase {
       case "at rest":
         return await this.#find(state.found, options);
       case "serving":
-        try {
-          throwIfLeaving(state.watch.state);
-          return await state.server.readFacts(options);
-        } catch (error) {
-          // It was let go in the meantime: the fault is of that.
-          if (this.#state === state) {
-            throw error;
-          }
-          return await this.check(options);
-        }
+        return await this.#ask(state, options);
     }
   }
 
@@ -162,6 +165,34 @@ class PostgresDatabase implements ManagedDatabase {
         await before.server.close();
         break;
     }
+  }
+
+  async #ask(state: Serving, options: CallOptions): Promise<DatabaseFacts> {
+    const { server, watch } = state;
+    try {
+      throwIfLeaving(watch.state);
+      const facts = await server.readFacts(options);
+      this.#answer = { server, facts, at: this.#context.clock.monotonic() };
+      return facts;
+    } catch (error) {
+      if (this.#state !== state) {
+        // It was let go in the meantime: the fault is of that.
+        return await this.check(options);
+      }
+      return this.#answerWhileFull(server, error);
+    }
+  }
+
+  /** A server that is merely full is there; to leave it would cut what it still does. */
+  #answerWhileFull(server: PostgresServer, error: unknown): DatabaseFacts {
+    const last = this.#answer;
+    const { clock } = this.#context;
+    const isFull = error instanceof ManagerError && error.sqlState === SqlState.TooManyConnections;
+    if (!isFull || last?.server !== server || clock.monotonic() - last.at > MAX_FULL_MS) {
+      throw error;
+    }
+    server.share.serverIsFull();
+    return last.facts;
   }
 
   async #find(known: PostgresServer | undefined, options: CallOptions): Promise<DatabaseFacts> {

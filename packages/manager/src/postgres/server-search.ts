@@ -26,6 +26,7 @@ export interface FoundServer {
 /** Finds the server that the configured name or address stands for now. */
 export class ServerSearch {
   readonly #options: ServerSearchOptions;
+  #lookup: Promise<readonly string[]> | undefined;
 
   constructor(options: ServerSearchOptions) {
     this.#options = options;
@@ -54,14 +55,14 @@ export class ServerSearch {
   /** The addresses to dial, best first: at least one. Rejects with a `ManagerError`. */
   async addresses({ signal }: CallOptions): Promise<readonly DatabaseAddress[]> {
     const { config, context } = this.#options;
-    const { address, lookup, dialTimeoutMs } = config;
+    const { address, dialTimeoutMs } = config;
     if (address.type === "socket" || net.isIP(address.host) !== 0) {
       return [address];
     }
     const { clock } = context;
     using bound = new Deadline({ clock, ms: dialTimeoutMs, what: "the name server", signal });
     try {
-      const hosts = await untilAborted(lookup(address.host), bound.signal);
+      const hosts = await untilAborted(this.#lookUp(address.host), bound.signal);
       if (hosts.length === 0) {
         throw new ManagerError(
           ManagerErrorCode.DatabaseUnavailable,
@@ -72,6 +73,14 @@ export class ServerSearch {
     } catch (error) {
       throw await dialFault(error, { config: this.#serverConfig(address), clock });
     }
+  }
+
+  /** One at a time: each that hangs holds a thread, of which the process has four. */
+  #lookUp(host: string): Promise<readonly string[]> {
+    this.#lookup ??= this.#options.config.lookup(host).finally(() => {
+      this.#lookup = undefined;
+    });
+    return this.#lookup;
   }
 
   #serverAt(address: DatabaseAddress): PostgresServer {

@@ -61,7 +61,7 @@ const ATTEMPT_TIMEOUT_MS = 30_000;
  * | ------------------------------------ | ---------------------------------------------------- |
  * | 1. announce that it is being left    | 1. prepare database, heartbeat and controller        |
  * | 2. stop serving, after a drain       | 2. claim the role in the topology                    |
- * | 3. end the heartbeat                 | 3. serve                                             |
+ * | 3. end the heartbeat; let the server go where none is entered | 3. serve                    |
  * | 4. announce what is left of the role | 4. announce that it serves                           |
  *
  * So nobody reads from the topology that a pooler serves when it does not, and no pooler serves in
