@@ -50,7 +50,7 @@ interface Serving {
   readonly watch: ServerWatch;
 }
 
-/** What a server said while it was served from. */
+/** What a server last said. */
 interface Answer {
   readonly server: PostgresServer;
   readonly facts: DatabaseFacts;
@@ -172,8 +172,7 @@ class PostgresDatabase implements ManagedDatabase {
     try {
       throwIfLeaving(watch.state);
       const facts = await server.readFacts(options);
-      this.#answer = { server, facts, at: this.#context.clock.monotonic() };
-      return facts;
+      return this.#remember(server, facts);
     } catch (error) {
       if (this.#state !== state) {
         // It was let go in the meantime: the fault is of that.
@@ -200,6 +199,11 @@ class PostgresDatabase implements ManagedDatabase {
     if (this.#state.type === "at rest") {
       this.#state = { type: "at rest", found: server };
     }
+    return this.#remember(server, facts);
+  }
+
+  #remember(server: PostgresServer, facts: DatabaseFacts): DatabaseFacts {
+    this.#answer = { server, facts, at: this.#context.clock.monotonic() };
     return facts;
   }
 
