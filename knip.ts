@@ -5,14 +5,14 @@ import type { KnipConfig } from "knip";
 // from each package.json; the gate names tsconfig.build.json, which says that dist/x.js is src/x.ts.
 const production = process.argv.includes("--production");
 
-const source = ["src/**/*.ts!", "!src/**/*.test.ts!"];
+const SOURCE = ["src/**/*.ts!", "!src/**/*.test.ts!"];
 
 const config: KnipConfig = {
   ignoreExportsUsedInFile: production ? true : { interface: true, type: true },
   workspaces: {
     ".": {
       entry: ["scripts/*.{ts,mjs}!"],
-      project: ["scripts/**/*.{ts,mjs}!", "!scripts/**/*.test.ts!", "!scripts/test/**!"],
+      project: ["scripts/**/*.{ts,mjs}!", "!scripts/**/*.test.ts!", "!scripts/{lint,test}/**!"],
       // The gates start these programs by name.
       ignoreDependencies: [
         "@arethetypeswrong/cli",
@@ -23,18 +23,18 @@ const config: KnipConfig = {
       ],
     },
     // Tests start the programs in test/child as processes.
-    "packages/*": { entry: ["test/child/*.ts"], project: [...source, "{test,scripts}/**/*.ts"] },
+    "packages/*": { entry: ["test/child/*.ts"], project: [...SOURCE, "{test,scripts}/**/*.ts"] },
     // buf.gen.yaml names the plugin.
     "packages/proto": {
-      project: [...source, "{test,scripts}/**/*.ts"],
+      project: [...SOURCE, "{test,scripts}/**/*.ts"],
       ignoreDependencies: ["ts-proto"],
     },
-    "apps/*": { project: [...source, "test/**/*.ts"] },
-    "dev/*": { project: [...source, "test/**/*.ts"] },
-    "dev/boundaries": { entry: ["src/main.ts!"], project: [...source, "test/**/*.ts"] },
-    "dev/embedded-etcd": { project: [...source, "test/**/*.ts"], ignoreBinaries: ["etcd"] },
-    benchmarks: { entry: ["src/main.ts!"], project: source },
-    e2e: { project: ["test/**/*.ts"] },
+    // Programs of the system that tests use.
+    "apps/*": { project: [...SOURCE, "test/**/*.ts"], ignoreBinaries: ["mkfifo"] },
+    "dev/*": { project: [...SOURCE, "test/**/*.ts"] },
+    "dev/embedded-etcd": { project: [...SOURCE, "test/**/*.ts"], ignoreBinaries: ["etcd"] },
+    benchmarks: { entry: ["src/main.ts!"], project: SOURCE },
+    e2e: { project: ["test/**/*.ts"], ignoreBinaries: ["mkfifo", "prlimit"] },
   },
 };
 

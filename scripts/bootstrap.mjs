@@ -83,7 +83,7 @@ async function prepare({ node, pnpm, env }, { build }) {
     "install",
     "--frozen-lockfile",
     "--prefer-offline",
-    "--prod=false", // Whatever NODE_ENV says: building needs the compiler.
+    "--prod=false", // Even if NODE_ENV is production: building needs the compiler.
     "--config.confirmModulesPurge=false", // There is nobody to ask.
   ];
   await runStep("installing packages", node, [pnpm, ...install], { env, cwd: root });

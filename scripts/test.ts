@@ -13,7 +13,7 @@ import { markProcesses } from "./test-run/leftovers.ts";
 import { Totals } from "./test-run/totals.ts";
 
 const root = join(import.meta.dirname, "..");
-const etcdTests = "**/*.etcd.test.ts";
+const ETCD_TESTS = "**/*.etcd.test.ts";
 
 const totals = new Totals();
 const mark = markProcesses();
@@ -24,7 +24,7 @@ try {
   totals.fail("vitest could not run");
 }
 for (const { pid, command } of await mark.leftovers({ graceMs: 5000 })) {
-  totals.fail(`a process was left behind: ${command} (pid ${pid})`);
+  totals.fail(`a process was left behind: ${command} (PID ${pid})`);
 }
 mark.kill();
 console.log(["", ...leftOut(), ...totals.summary()].join("\n"));
@@ -90,7 +90,7 @@ function leftOut(): string[] {
   if (process.env["MULTIPOOLER_SKIP_ETCD"] !== "1") {
     return [];
   }
-  const files = globSync(etcdTests, { cwd: root, exclude: ["**/node_modules/**"] });
+  const files = globSync(ETCD_TESTS, { cwd: root, exclude: ["**/node_modules/**"] });
   if (files.length === 0) {
     return [];
   }

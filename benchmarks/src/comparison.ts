@@ -28,7 +28,7 @@ export async function compare(
   await reference.run(work);
   const ratios: number[] = [];
   for (let round = 0; round < rounds; round += 1) {
-    // Whoever goes second finds warmer caches and a busier collector: take turns.
+    // The second one finds warmer caches and a busier collector: take turns.
     const subjectFirst = round % 2 === 0;
     const first = await timed(subjectFirst ? subject : reference, work);
     const second = await timed(subjectFirst ? reference : subject, work);

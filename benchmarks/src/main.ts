@@ -1,6 +1,8 @@
+import { layersBench } from "./layers/layers.ts";
 import { queryBench } from "./query.ts";
 
 const benches: Readonly<Record<string, (args: readonly string[]) => Promise<string>>> = {
+  layers: layersBench,
   query: queryBench,
 };
 

@@ -4,7 +4,7 @@ import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { programEnvironment, programPath } from "@multipooler/pooler-process";
 
-/** A command that prints lines until it is told to stop, e.g. `ctl topo watch`. */
+/** A command that prints lines until it is stopped, e.g. `ctl topo watch`. */
 export class WatchProcess implements AsyncDisposable {
   readonly lines: string[] = [];
   readonly #child: ChildProcessByStdio<null, Readable, Readable>;

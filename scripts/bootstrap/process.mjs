@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { constants } from "node:os";
 
 /** @type {readonly NodeJS.Signals[]} */
-const relayed = ["SIGINT", "SIGTERM", "SIGHUP"];
+const RELAYED = ["SIGINT", "SIGTERM", "SIGHUP"];
 /** A terminal sends Ctrl-C to this process, and npm sends it again: that is one signal. */
 const SAME_SIGNAL_MS = 300;
 
@@ -49,14 +49,14 @@ export async function runProcess(file, args, { env, cwd, stdio }) {
       child.kill(signal);
     }
   });
-  for (const signal of relayed) {
+  for (const signal of RELAYED) {
     process.on(signal, relay);
   }
   try {
     const [code, signal] = await once(child, "close");
     return { code: code ?? signalCode(signal), interrupted, output };
   } finally {
-    for (const signal of relayed) {
+    for (const signal of RELAYED) {
       process.off(signal, relay);
     }
   }

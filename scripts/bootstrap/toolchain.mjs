@@ -58,7 +58,7 @@ export function wantedPnpm(manifest) {
 }
 
 /**
- * What an earlier run found, if it is still there and still what is wanted.
+ * The toolchain that an earlier run found, if it is still there and is the one that is wanted.
  *
  * @param {string} record
  * @param {string} wanted

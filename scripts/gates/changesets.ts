@@ -1,8 +1,9 @@
-import { globSync, readFileSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join, matchesGlob } from "node:path";
 
-import { parseChangeset } from "./changeset-file.ts";
-import type { ChangesetFile } from "./changeset-file.ts";
+import { changesetStatus, withUntracked } from "./changeset-status.ts";
+import type { Changeset } from "./changeset-status.ts";
 import { command } from "./command.ts";
 import type { GateResult } from "./gate.ts";
 import { workspacePackages } from "./workspace.ts";
@@ -10,39 +11,63 @@ import type { WorkspacePackage } from "./workspace.ts";
 
 /**
  * Every public package that differs from main is named by a changeset that main does not have.
- * An empty changeset (`changeset add --empty`) says that no release is needed. A package whose
- * version differs from main's is being released, which uses its changesets up.
+ * `changeset status` reads the changesets; alone it would be content with one for any package. An
+ * empty changeset (`changeset add --empty`) says that no release is needed. A package whose version
+ * differs from main's is being released, which uses its changesets up.
  *
  * Where there is no main to compare with (a shallow clone of another branch, a tarball), only the
- * form of the changesets is checked, and the output says so.
+ * changesets since the oldest commit are read, and the output says so.
  */
 export async function checkChangesets(root: string): Promise<GateResult> {
-  const published = workspacePackages(root).filter((each) => each.public);
-  const changesets = readChangesets(root, published);
-  const malformed = changesets.flatMap(({ file, content }) =>
-    content.ok ? [] : [`${file} ${content.reason}`],
-  );
-  if (malformed.length > 0) {
-    return { ok: false, output: malformed.join("\n") };
+  const head = await command("git", ["rev-parse", "--verify", "HEAD"], { cwd: root });
+  if (!head.ok) {
+    return { ok: true, output: "nothing compared: this is no clone with a commit" };
   }
-  const git: Git = (...args) => command("git", args, { cwd: root });
-  const base = await baseCommit(git);
-  if (base === undefined) {
+  const scratch = mkdtempSync(join(tmpdir(), "multipooler-changesets-"));
+  try {
+    const env = await withUntracked(root, scratch);
+    return await compare({ root, scratch, env });
+  } finally {
+    rmSync(scratch, { recursive: true });
+  }
+}
+
+/** The repository with its untracked files, and a folder for what tools write. */
+interface Surroundings {
+  readonly root: string;
+  readonly scratch: string;
+  readonly env: Readonly<Record<string, string>>;
+}
+
+async function compare(around: Surroundings): Promise<GateResult> {
+  const published = workspacePackages(around.root).filter((each) => each.public);
+  const main = await baseCommit(around);
+  const since = main ?? (await oldestCommit(around));
+  const files = (await run(around, "diff", "--name-only", since)).split("\n");
+  // Without any changeset, `changeset status` fails for a release, too.
+  const written = files.filter((file) => isChangeset(around.root, file));
+  const status =
+    written.length > 0
+      ? await changesetStatus(around.root, { since, ...around })
+      : ({ ok: true, changesets: [] } as const);
+  if (!status.ok) {
+    return { ok: false, output: [`Read: ${written.join(", ")}`, status.reason].join("\n") };
+  }
+  const wrong = status.changesets.flatMap((each) => faults(each, published));
+  if (wrong.length > 0) {
+    return { ok: false, output: wrong.join("\n") };
+  }
+  if (main === undefined) {
     return { ok: true, output: "nothing compared: neither origin/main nor main is in this clone" };
   }
-  const files = await changedFiles(git, base);
   const changed = published.filter((each) => hasChanged(each, files));
-  const named = releasedBy(changesets.filter(({ file }) => files.includes(file)));
   const missing: string[] = [];
-  for (const each of changed) {
-    if (named === "no release" || named.has(each.name)) {
-      continue;
-    }
-    if (!(await isReleased(git, base, each))) {
+  for (const each of unnamed(changed, status.changesets)) {
+    if (!(await isReleased(around, main, each))) {
       missing.push(each.name);
     }
   }
-  return verdict(`${base.slice(0, 12)} on main`, changed.length, missing);
+  return verdict(`${main.slice(0, 12)} on main`, changed.length, missing);
 }
 
 function verdict(range: string, changed: number, missing: readonly string[]): GateResult {
@@ -54,32 +79,37 @@ function verdict(range: string, changed: number, missing: readonly string[]): Ga
   return { ok: false, output: [`No changeset since ${range} for`, ...names, advice].join("\n") };
 }
 
-type Git = (...args: string[]) => Promise<{ readonly ok: boolean; readonly output: string }>;
-
-interface Changeset {
-  readonly file: string;
-  readonly content: ChangesetFile;
+function isChangeset(root: string, file: string): boolean {
+  return matchesGlob(file, ".changeset/*.md") && existsSync(join(root, file));
 }
 
-function readChangesets(root: string, published: readonly WorkspacePackage[]): Changeset[] {
-  const names = published.map(({ name }) => name);
-  const files = globSync(".changeset/*.md", { cwd: root, exclude: ["**/README.md"] });
-  return files.map((file) => ({
-    file,
-    content: parseChangeset(readFileSync(join(root, file), "utf8"), names),
-  }));
+/** What `changeset status` lets pass: packages without releases, and releases without a word. */
+function faults(
+  { file, summary, packages }: Changeset,
+  published: readonly WorkspacePackage[],
+): string[] {
+  return [
+    ...packages
+      .filter((name) => !published.some((each) => each.name === name))
+      .map((name) => `${file} names ${name}, which is not published`),
+    ...(packages.length > 0 && summary.trim() === "" ? [`${file} does not say what changed`] : []),
+  ];
 }
 
-/** The packages that `changesets` name, unless an empty one says that nothing is to be released. */
-function releasedBy(changesets: readonly Changeset[]): ReadonlySet<string> | "no release" {
-  const lists = changesets.map(({ content }) => (content.ok ? content.packages : []));
-  return lists.some((names) => names.length === 0) ? "no release" : new Set(lists.flat());
+/** Those of `changed` that no changeset names, unless an empty one says that nothing is released. */
+function unnamed(
+  changed: readonly WorkspacePackage[],
+  changesets: readonly Changeset[],
+): readonly WorkspacePackage[] {
+  const noRelease = changesets.some(({ packages }) => packages.length === 0);
+  const named = new Set(changesets.flatMap(({ packages }) => packages));
+  return noRelease ? [] : changed.filter(({ name }) => !named.has(name));
 }
 
 /** Where this branch left main; the tip itself on main. */
-async function baseCommit(git: Git): Promise<string | undefined> {
+async function baseCommit({ root }: Surroundings): Promise<string | undefined> {
   for (const ref of ["origin/main", "main"]) {
-    const found = await git("merge-base", "HEAD", ref);
+    const found = await command("git", ["merge-base", "HEAD", ref], { cwd: root });
     if (found.ok) {
       return found.output;
     }
@@ -87,15 +117,9 @@ async function baseCommit(git: Git): Promise<string | undefined> {
   return undefined;
 }
 
-async function changedFiles(git: Git, base: string): Promise<readonly string[]> {
-  const tracked = await git("diff", "--name-only", base);
-  const untracked = await git("ls-files", "--others", "--exclude-standard");
-  return [tracked, untracked].flatMap(({ ok, output }) => {
-    if (!ok) {
-      throw new Error(`git cannot compare with ${base}: ${output}`);
-    }
-    return output.split("\n");
-  });
+async function oldestCommit(around: Surroundings): Promise<string> {
+  const roots = await run(around, "rev-list", "--max-parents=0", "HEAD");
+  return roots.split("\n").at(-1) ?? "HEAD";
 }
 
 /** As `changedFilePatterns` in .changeset/config.json has it. */
@@ -107,8 +131,21 @@ function hasChanged({ folder }: WorkspacePackage, files: readonly string[]): boo
   );
 }
 
-async function isReleased(git: Git, base: string, subject: WorkspacePackage): Promise<boolean> {
-  const shown = await git("show", `${base}:${subject.folder}/package.json`);
+async function isReleased(
+  { root }: Surroundings,
+  main: string,
+  subject: WorkspacePackage,
+): Promise<boolean> {
+  const path = `${subject.folder}/package.json`;
+  const shown = await command("git", ["show", `${main}:${path}`], { cwd: root });
   // What main does not have yet needs a changeset for its first release.
   return shown.ok && !shown.output.includes(`"version": "${subject.version}"`);
+}
+
+async function run({ root, env }: Surroundings, ...args: string[]): Promise<string> {
+  const { ok, output } = await command("git", args, { cwd: root, env });
+  if (!ok) {
+    throw new Error(`git ${args.join(" ")}: ${output}`);
+  }
+  return output;
 }

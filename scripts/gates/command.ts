@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { delimiter, dirname, join } from "node:path";
 import { stripVTControlCharacters } from "node:util";
 
-/** How a command ended and what it printed, both streams in the order of writing. */
+/** Whether a command succeeded, and its output: both streams in the order of writing. */
 export interface CommandResult {
   readonly ok: boolean;
   readonly output: string;
@@ -13,6 +13,8 @@ export interface CommandOptions {
   readonly cwd: string;
   /** Folder with the `node_modules/.bin` whose programs are found first; `cwd` when missing. */
   readonly tools?: string;
+  /** Variables beside those of this process. */
+  readonly env?: Readonly<Record<string, string>>;
   /** Default: five minutes. */
   readonly timeoutMs?: number;
 }
@@ -21,7 +23,7 @@ export interface CommandOptions {
 export function command(
   program: string,
   args: readonly string[],
-  { cwd, tools = cwd, timeoutMs = 300_000 }: CommandOptions,
+  { cwd, tools = cwd, env = {}, timeoutMs = 300_000 }: CommandOptions,
 ): Promise<CommandResult> {
   // Tools that start `node` get the one that runs this, not an older one of the machine.
   const folders = [join(tools, "node_modules", ".bin"), dirname(process.execPath)];
@@ -31,7 +33,7 @@ export function command(
     stdio: ["ignore", "pipe", "pipe"],
     timeout: timeoutMs,
     killSignal: "SIGKILL",
-    env: { ...process.env, PATH: path, CI: "1", NO_COLOR: "1" },
+    env: { ...process.env, ...env, PATH: path, CI: "1", NO_COLOR: "1" },
   });
   const chunks: Buffer[] = [];
   const keep = (chunk: Buffer): void => void chunks.push(chunk);

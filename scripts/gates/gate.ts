@@ -1,4 +1,4 @@
-/** What a gate found. */
+/** The verdict of a gate. */
 export interface GateResult {
   readonly ok: boolean;
   /** What to show: why it failed, or one line that says what was checked. */

@@ -42,13 +42,13 @@ async function checkPackage(
   return allOf([
     named(subject, "contents", judgeContents(listed.output.split("\n"))),
     named(subject, "publint", await command("publint", [tarball, "--strict"], inside)),
-    ...(subject.importable
-      ? [named(subject, "attw", await command("attw", [tarball, ...attwOptions], inside))]
+    ...(subject.exportKeys !== undefined
+      ? [named(subject, "attw", await command("attw", [tarball, ...ATTW_OPTIONS], inside))]
       : []),
   ]);
 }
 
-const attwOptions = ["--profile", "esm-only", "--format", "ascii", "--no-emoji"] as const;
+const ATTW_OPTIONS = ["--profile", "esm-only", "--format", "ascii", "--no-emoji"] as const;
 
 /** What belongs into a tarball: the build, and the three documents that npm shows or asks for. */
 function judgeContents(paths: readonly string[]): GateResult {

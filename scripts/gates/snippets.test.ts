@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 
 import { fileLinksOf, snippetsOf } from "./snippets.ts";
 
-const document = [
+const DOCUMENT = [
   "# Title",
   "",
   "See [one](./one.md#part), [two](../two.md), [web](https://localhost/x.md) and [here](#title).",
@@ -24,14 +24,14 @@ const document = [
 ].join("\n");
 
 test("finds fenced blocks with a language, and where their code begins", () => {
-  expect(snippetsOf(document)).toEqual([
+  expect(snippetsOf(DOCUMENT)).toEqual([
     { language: "ts", code: "const [a](./inside.md);\n", line: 7 },
     { language: "sh", code: "npm start\nnpm test\n", line: 11 },
   ]);
 });
 
 test("finds links to files outside of code, without their anchors", () => {
-  expect(fileLinksOf(document)).toEqual([
+  expect(fileLinksOf(DOCUMENT)).toEqual([
     { path: "./one.md", line: 3 },
     { path: "../two.md", line: 3 },
     { path: "three.md", line: 18 },

@@ -1,16 +1,32 @@
 import { globSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 
-/** A package of the workspace, as far as gates care. */
+/** The fields of a package.json that list other packages. */
+export const DEPENDENCY_FIELDS = [
+  "dependencies",
+  "devDependencies",
+  "optionalDependencies",
+  "peerDependencies",
+] as const;
+
+/** One line of one of {@link DEPENDENCY_FIELDS}. */
+export interface Dependency {
+  readonly field: (typeof DEPENDENCY_FIELDS)[number];
+  readonly name: string;
+  readonly range: string;
+}
+
+/** A package of the workspace, as its package.json describes it. */
 export interface WorkspacePackage {
-  /** Folder from the root: "packages/topo". */
+  /** Folder from the root: "packages/topo". The root itself is ".". */
   readonly folder: string;
   readonly name: string;
   readonly version: string;
   /** Published to npm. */
   readonly public: boolean;
-  /** Has entry points for `import`; a program has none. */
-  readonly importable: boolean;
+  /** Keys of `exports`: ".", "./testing", "./gen/*". Undefined for a program, which has none. */
+  readonly exportKeys: readonly string[] | undefined;
+  readonly dependencies: readonly Dependency[];
 }
 
 /** Every package of the workspace below `root`, sorted by folder; the root itself is not one. */
@@ -21,20 +37,43 @@ export function workspacePackages(root: string): WorkspacePackage[] {
     { cwd: root },
   )
     .toSorted()
-    .map((path) => readPackage(path, readFileSync(join(root, path), "utf8")));
+    .map((path) => readPackage(root, dirname(path)));
 }
 
-function readPackage(path: string, text: string): WorkspacePackage {
-  const manifest: unknown = JSON.parse(text);
-  if (typeof manifest !== "object" || manifest === null) {
-    throw new Error(`${path} is no object`);
+/**
+ * Reads the package.json in one folder below `root`.
+ *
+ * @throws Error when it is no JSON object
+ */
+export function readPackage(root: string, folder: string): WorkspacePackage {
+  const manifest: unknown = JSON.parse(readFileSync(join(root, folder, "package.json"), "utf8"));
+  if (!isRecord(manifest)) {
+    throw new Error(`${folder}/package.json is no object`);
   }
-  const field = (name: string): unknown => Reflect.get(manifest, name);
   return {
-    folder: path.slice(0, -"/package.json".length),
-    name: String(field("name")),
-    version: String(field("version")),
-    public: field("private") !== true,
-    importable: field("exports") !== undefined,
+    folder,
+    name: String(manifest["name"]),
+    version: String(manifest["version"]),
+    public: manifest["private"] !== true,
+    exportKeys: exportKeys(manifest["exports"]),
+    dependencies: DEPENDENCY_FIELDS.flatMap((field) => dependenciesIn(field, manifest[field])),
   };
+}
+
+function exportKeys(exports: unknown): readonly string[] | undefined {
+  if (exports === undefined) {
+    return undefined;
+  }
+  const keys = isRecord(exports) ? Object.keys(exports) : [];
+  return keys.some((key) => key.startsWith(".")) ? keys : ["."];
+}
+
+function dependenciesIn(field: Dependency["field"], value: unknown): Dependency[] {
+  const entries = isRecord(value) ? Object.entries(value) : [];
+  return entries.map(([name, range]) => ({ field, name, range: String(range) }));
+}
+
+/** Whether `value`, as JSON has it, is an object. */
+export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -8,7 +8,7 @@ export type EtcdSearch =
   | { readonly found: true; readonly folder: string }
   | { readonly found: false; readonly advice: string };
 
-const advice =
+const ADVICE =
   "etcd is needed by some tests and was not found: put its server on the PATH " +
   "(Debian: apt-get install etcd-server, macOS: brew install etcd) " +
   "or leave those tests out with MULTIPOOLER_SKIP_ETCD=1";
@@ -32,12 +32,12 @@ export function findEtcd({
     return { found: true, folder };
   }
   if (!paths.some((path) => isExecutable(join(path, "apt-get")))) {
-    return { found: false, advice };
+    return { found: false, advice: ADVICE };
   }
   log("Fetching etcd-server from Debian for the topology tests (about 9 MB, once)");
   return unpackDebianPackage(cache) && holdsEtcd(unpacked)
     ? { found: true, folder: unpacked }
-    : { found: false, advice };
+    : { found: false, advice: ADVICE };
 }
 
 function unpackDebianPackage(cache: string): boolean {

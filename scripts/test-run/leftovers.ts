@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 
-const variable = "TEST_RUN_MARK";
+const VARIABLE = "TEST_RUN_MARK";
 
 /** A process that a test started and did not end. */
 export interface Leftover {
@@ -16,7 +16,7 @@ export interface Leftover {
  */
 export function markProcesses(): ProcessMark {
   const mark = randomUUID();
-  process.env[variable] = mark;
+  process.env[VARIABLE] = mark;
   return new ProcessMark(mark);
 }
 
@@ -28,7 +28,7 @@ export class ProcessMark {
   readonly #entry: string;
 
   constructor(mark: string) {
-    this.#entry = `${variable}=${mark}`;
+    this.#entry = `${VARIABLE}=${mark}`;
   }
 
   /** Waits until no marked process is alive, at most `graceMs`, and names those that still are. */
@@ -42,7 +42,7 @@ export class ProcessMark {
     return alive;
   }
 
-  /** Ends the marked processes, and only those: a pid that changed hands has no mark. */
+  /** Ends the marked processes, and only those: a PID that was reused has no mark. */
   kill(): void {
     for (const { pid } of this.#alive()) {
       process.kill(pid, "SIGKILL");

@@ -88,12 +88,12 @@ export class Totals implements Reporter {
   }
 }
 
-const shownLines = 50;
+const SHOWN_LINES = 50;
 
 function list(title: string, lines: readonly string[]): string[] {
   if (lines.length === 0) {
     return [];
   }
-  const rest = lines.length > shownLines ? [`  and ${lines.length - shownLines} more`] : [];
-  return [`${title}:`, ...lines.slice(0, shownLines).map((line) => `  ${line}`), ...rest, ""];
+  const rest = lines.length > SHOWN_LINES ? [`  and ${lines.length - SHOWN_LINES} more`] : [];
+  return [`${title}:`, ...lines.slice(0, SHOWN_LINES).map((line) => `  ${line}`), ...rest, ""];
 }

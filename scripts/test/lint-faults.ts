@@ -6,7 +6,7 @@ export interface LintFault {
   readonly source: string;
 }
 
-const inProduct: Readonly<Record<string, string>> = {
+const IN_PRODUCT: Readonly<Record<string, string>> = {
   // These need types, so they show that type-aware linting is on.
   "typescript(no-floating-promises)": "export function f(): void {\n  Promise.resolve();\n}",
   "typescript(no-misused-promises)": "export const f = (): void => [1].forEach(async () => {});",
@@ -33,6 +33,8 @@ const inProduct: Readonly<Record<string, string>> = {
     'import { Server } from "node:net";\nexport type T = Server;',
   "typescript(no-import-type-side-effects)":
     'import { type Server } from "node:net";\nexport type T = Server;',
+  "import(consistent-type-specifier-style)":
+    'import { connect, type Server } from "node:net";\nexport const f: (server: Server) => unknown = connect;',
   "typescript(no-require-imports)": 'export const f: unknown = require("node:net");',
   "import(no-default-export)": "export default 1;",
   "import(no-duplicates)":
@@ -41,8 +43,11 @@ const inProduct: Readonly<Record<string, string>> = {
   "unicorn(prefer-node-protocol)": 'export { readFile } from "fs/promises";',
   "unicorn(no-process-exit)": "export const f = (): never => process.exit(1);",
   "node(no-process-env)": 'export const f = process.env["HOME"];',
+  "multipooler(constant-case)": "export const waitMs = 5 * 1000;",
+  "multipooler(boundaries)": 'export type { MultiPooler } from "@multipooler/poolerserver";',
   "eslint(no-console)": 'export const f = (): void => console.log("text");',
   "eslint(no-warning-comments)": "// TODO: later\nexport const f = 1;",
+  "eslint(curly)": "export function f(a: boolean): number {\n  if (a) return 1;\n  return 2;\n}",
   "eslint(eqeqeq)": "export const f = (a: unknown): boolean => a == 1;",
   "eslint(no-empty)":
     "export function f(g: () => void): void {\n  try {\n    g();\n  } catch {}\n}",
@@ -60,7 +65,7 @@ const inProduct: Readonly<Record<string, string>> = {
   "eslint(max-lines-per-function)": `export function f(): void {\n${"  f();\n".repeat(90)}}`,
 };
 
-const inTests: Readonly<Record<string, string>> = {
+const IN_TESTS: Readonly<Record<string, string>> = {
   "vitest(no-focused-tests)": 'test.only("x", () => expect(1).toBe(1));',
   "vitest(no-disabled-tests)": 'test.skip("x", () => expect(1).toBe(1));',
   "vitest(warn-todo)": 'test.todo("x");\ntest("y", () => expect(1).toBe(1));',
@@ -72,36 +77,41 @@ const inTests: Readonly<Record<string, string>> = {
     'test("x", () => {\n  expect(Promise.resolve()).resolves.toBe(1);\n});',
 };
 
-const folder = "packages/pgwire/src/planted";
+const FOLDER = "packages/pgwire/src/planted";
 
 /** One file a rule, each of which a linter with this repository's configuration has to report. */
 export const lintFaults: readonly LintFault[] = [
-  ...Object.entries(inProduct).map(([rule, source]) => fault(rule, ".ts", source)),
-  ...Object.entries(inTests).map(([rule, source]) =>
+  ...Object.entries(IN_PRODUCT).map(([rule, source]) => fault(rule, ".ts", source)),
+  ...Object.entries(IN_TESTS).map(([rule, source]) =>
     fault(rule, ".test.ts", `import { expect, test } from "vitest";\n\n${source}`),
   ),
   {
     rule: "import(no-cycle)",
-    path: `${folder}/cycle-a.ts`,
+    path: `${FOLDER}/cycle-a.ts`,
     source: 'export { c } from "./cycle-b.ts";\nexport const a = 1;\nexport const b = 2;\n',
   },
   {
     rule: "import(no-cycle)",
-    path: `${folder}/cycle-b.ts`,
+    path: `${FOLDER}/cycle-b.ts`,
     source: 'import { a } from "./cycle-a.ts";\nexport const c = a;\n',
   },
   {
     rule: "unicorn(filename-case)",
-    path: `${folder}/CamelCase.ts`,
+    path: `${FOLDER}/CamelCase.ts`,
     source: "export const f = 1;\n",
   },
   {
     rule: "Unused eslint-disable directive",
-    path: `${folder}/directive.ts`,
+    path: `${FOLDER}/directive.ts`,
     source: "// eslint-disable-next-line no-var\nexport const f = 1;\n",
   },
+  {
+    rule: "Unexpected token",
+    path: `${FOLDER}/unreadable.ts`,
+    source: "export const = ;\n",
+  },
   // Every part of the tree is linted with types.
-  ...["apps/multipooler/src", "dev/boundaries/test", "e2e/test", "benchmarks/src", "scripts"].map(
+  ...["apps/multipooler/src", "dev/quickstart/test", "e2e/test", "benchmarks/src", "scripts"].map(
     (place) => ({
       rule: "typescript(no-floating-promises)",
       path: `${place}/planted.ts`,
@@ -113,7 +123,7 @@ export const lintFaults: readonly LintFault[] = [
 function fault(rule: string, ending: string, source: string): LintFault {
   return {
     rule,
-    path: `${folder}/${rule.replaceAll(/[()]/g, "-")}x${ending}`,
+    path: `${FOLDER}/${rule.replaceAll(/[()]/g, "-")}x${ending}`,
     source: `${source}\n`,
   };
 }

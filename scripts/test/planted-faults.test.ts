@@ -16,7 +16,7 @@ beforeAll(() => {
 });
 afterAll(() => tree[Symbol.dispose]());
 
-const timeout = 180_000;
+const LIMIT = { timeout: 180_000 };
 
 async function gateOn(name: string, plants: Plants): Promise<GateResult> {
   using _planted = tree.plant(plants);
@@ -27,7 +27,7 @@ async function gateOn(name: string, plants: Plants): Promise<GateResult> {
   return await gate.run(tree.root);
 }
 
-test("format: unformatted files", { timeout }, async () => {
+test("format: unformatted files", LIMIT, async () => {
   const { ok, output } = await gateOn("format", {
     "packages/topo/src/planted.ts": "export const a = {b:1}\n",
     "packages/topo/planted.json": '{"a":1,   "b":2}',
@@ -40,7 +40,7 @@ test("format: unformatted files", { timeout }, async () => {
   }
 });
 
-test("lint: every kind of fault that the rules are for", { timeout }, async () => {
+test("lint: every kind of fault that the rules are for", LIMIT, async () => {
   const { ok, output } = await gateOn(
     "lint",
     Object.fromEntries(lintFaults.map(({ path, source }) => [path, source])),
@@ -53,38 +53,70 @@ test("lint: every kind of fault that the rules are for", { timeout }, async () =
   expect(unseen).toEqual([]);
 });
 
-test(
-  "types: sources, tests, scripts and files that no tsconfig.json includes",
-  { timeout },
-  async () => {
-    const wrong = 'export const planted: number = "text";\n';
-    const { ok, output } = await gateOn("types", {
-      "packages/topo/src/planted.ts": wrong,
-      "packages/topo/src/planted.test.ts": wrong,
-      "packages/topo/elsewhere/planted.ts": "export const planted: number = 1;\n",
-      "packages/pgwire/src/planted.ts": "export const planted = Math.max(1);\n",
-      "scripts/planted.ts": wrong,
-      "dev/boundaries/tsconfig.json": '{ "include": [',
-    });
-    expect(ok).toBe(false);
-    expect(output).toMatch(/^packages\/topo\/src\/planted\.ts\(1,14\): error TS2322/m);
-    expect(output).toMatch(/^packages\/topo\/src\/planted\.test\.ts\(1,14\): error TS2322/m);
-    expect(output).toContain("packages/topo/elsewhere/planted.ts: not included");
-    expect(output).toMatch(/^packages\/pgwire\/src\/planted\.ts\(1,14\): error TS9010/m);
-    expect(output).toMatch(/^scripts\/planted\.ts\(1,14\): error TS2322/m);
-    expect(output).toContain("dev/boundaries/tsconfig.json");
-  },
-);
-
-test("boundaries: an import that the architecture forbids", { timeout }, async () => {
-  const { ok, output } = await gateOn("boundaries", {
-    "packages/manager/src/planted.ts": 'import "@multipooler/poolerserver";\n',
+test("types: sources, tests, scripts and files that no tsconfig.json includes", LIMIT, async () => {
+  const wrong = 'export const planted: number = "text";\n';
+  const { ok, output } = await gateOn("types", {
+    "packages/topo/src/planted.ts": wrong,
+    "packages/topo/src/planted.test.ts": wrong,
+    "packages/topo/elsewhere/planted.ts": "export const planted: number = 1;\n",
+    "packages/pgwire/src/planted.ts": "export const planted = Math.max(1);\n",
+    "scripts/planted.ts": wrong,
+    "dev/quickstart/tsconfig.json": '{ "include": [',
   });
   expect(ok).toBe(false);
-  expect(output).toContain("packages/manager/src/planted.ts:1: packages/manager may not import");
+  expect(output).toMatch(/^packages\/topo\/src\/planted\.ts\(1,14\): error TS2322/m);
+  expect(output).toMatch(/^packages\/topo\/src\/planted\.test\.ts\(1,14\): error TS2322/m);
+  expect(output).toContain("packages/topo/elsewhere/planted.ts: not included");
+  expect(output).toMatch(/^packages\/pgwire\/src\/planted\.ts\(1,14\): error TS9010/m);
+  expect(output).toMatch(/^scripts\/planted\.ts\(1,14\): error TS2322/m);
+  expect(output).toContain("dev/quickstart/tsconfig.json");
 });
 
-test("unused: files, exports and dependencies that nobody uses", { timeout }, async () => {
+test("boundaries: manifests and generated code that the table does not allow", LIMIT, async () => {
+  const depending = (field: string, name: string, range: string) => (text: string) =>
+    withFields(text, { [field]: { [name]: range } });
+  const { ok, output } = await gateOn("boundaries", {
+    "package.json": depending("devDependencies", "knip", "^6.0.0"),
+    "benchmarks/package.json": (text) =>
+      text.replace('"name": "@multipooler/benchmarks"', '"name": "planted"'),
+    "packages/manager/package.json": depending("dependencies", "pg", "^8.0.0"),
+    "packages/pgwire/package.json": depending(
+      "devDependencies",
+      "@multipooler/poolerserver",
+      "workspace:^",
+    ),
+    "packages/timing/package.json": JSON.stringify({
+      name: "@multipooler/timing",
+      peerDependencies: { pino: "^1.0.0" },
+    }),
+    "packages/planted/package.json": '{ "name": "@multipooler/planted" }',
+    "apps/multipooler/package.json": depending("dependencies", "@multipooler/topo", "0.0.0"),
+    "dev/quickstart/package.json": depending("dependencies", "@multipooler/e2e", "workspace:^"),
+    "packages/manager/src/planted.ts":
+      '// oxlint-disable-next-line multipooler/boundaries -- No.\nimport "@multipooler/poolerserver";\n',
+    "packages/proto/src/gen/planted.ts":
+      'import "./any.ts";\nexport * from "@multipooler/topo";\nimport { a } from "left-pad";\n',
+  });
+  expect(ok).toBe(false);
+  const lines = output.split("\n");
+  for (const expected of [
+    /^package\.json:\d+: devDependencies: "knip" is "\^6\.0\.0" and should be "catalog:"$/,
+    /^benchmarks\/package\.json:1: the package in benchmarks is called "planted", not/,
+    /^packages\/manager\/package\.json:\d+: dependencies: "pg" is "\^8\.0\.0" and should be "catalog:"$/,
+    /^packages\/pgwire\/package\.json:\d+: devDependencies: packages\/pgwire may not depend on packages\/poolerserver$/,
+    /^packages\/timing\/package\.json:1: peerDependencies: "pino"; packages\/timing has no dependency at all$/,
+    /^packages\/planted\/package\.json:1: packages\/planted is not in the table/,
+    /^apps\/multipooler\/package\.json:\d+: dependencies: "@multipooler\/topo" is "0\.0\.0" and should be "workspace:\^"$/,
+    /^dev\/quickstart\/package\.json:\d+: dependencies: dev\/quickstart may not depend on e2e$/,
+    /^packages\/manager\/src\/planted\.ts:1: the boundaries have no exceptions; /,
+    /^packages\/proto\/src\/gen\/planted\.ts:2: packages\/proto may not import packages\/topo; /,
+    /^packages\/proto\/src\/gen\/planted\.ts:3: "left-pad" is not in the package\.json of packages\/proto$/,
+  ]) {
+    expect(lines).toContainEqual(expect.stringMatching(expected));
+  }
+});
+
+test("unused: files, exports and dependencies that nobody uses", LIMIT, async () => {
   const { ok, output } = await gateOn("unused", {
     "packages/pgwire/src/planted.ts": "export const planted: number = 1;\n",
     "packages/pgwire/src/index.ts": callOfHalf,
@@ -100,7 +132,7 @@ test("unused: files, exports and dependencies that nobody uses", { timeout }, as
   expect(output).toMatch(/pino\s+packages\/pgwire\/package\.json/);
 });
 
-test("unused-in-product: exports that only their test uses", { timeout }, async () => {
+test("unused-in-product: exports that only their test uses", LIMIT, async () => {
   const { ok, output } = await gateOn("unused-in-product", {
     "packages/pgwire/src/index.ts": callOfHalf,
     "packages/pgwire/src/half.ts":
@@ -113,7 +145,7 @@ test("unused-in-product: exports that only their test uses", { timeout }, async 
   expect(output).not.toContain("usedHere");
 });
 
-test("proto-lint: a message that breaks the naming rules", { timeout }, async () => {
+test("proto-lint: a message that breaks the naming rules", LIMIT, async () => {
   const { ok, output } = await gateOn("proto-lint", {
     "proto/multipooler/v1/manager.proto": (text) =>
       `${text}\nmessage planted_message {\n  string Field = 1;\n}\n`,
@@ -122,7 +154,7 @@ test("proto-lint: a message that breaks the naming rules", { timeout }, async ()
   expect(output).toContain("planted_message");
 });
 
-test("proto-generated: a contract that was changed without generating", { timeout }, async () => {
+test("proto-generated: a contract that was changed without generating", LIMIT, async () => {
   const { ok, output } = await gateOn("proto-generated", {
     "proto/multipooler/v1/manager.proto": (text) =>
       `${text}\nmessage Planted {\n  string field = 1;\n}\n`,
@@ -131,7 +163,7 @@ test("proto-generated: a contract that was changed without generating", { timeou
   expect(output).toContain("packages/proto/src/gen/multipooler/v1/manager.ts");
 });
 
-test("proto-compatible: a field that main has under another number", { timeout }, async () => {
+test("proto-compatible: a field that main has under another number", LIMIT, async () => {
   const { ok, output } = await gateOn("proto-compatible", {
     "proto/multigres/query.proto": (text) => text.replace(/ = 1;/, " = 901;"),
   });
@@ -139,7 +171,7 @@ test("proto-compatible: a field that main has under another number", { timeout }
   expect(output).toContain("multigres/query.proto");
 });
 
-test("packaging: packages that cannot be published or imported", { timeout }, async () => {
+test("packaging: packages that cannot be published or imported", LIMIT, async () => {
   const { ok, output } = await gateOn("packaging", {
     // publint: the order of conditions makes the types unreachable.
     "packages/controller-api/package.json": (text) =>
@@ -167,7 +199,7 @@ test("packaging: packages that cannot be published or imported", { timeout }, as
   expect(output).toMatch(/^src\/.* does not belong into the package$/m);
 });
 
-test("documents: links, commands and snippets that do not hold", { timeout }, async () => {
+test("documents: links, commands and snippets that do not hold", LIMIT, async () => {
   const { ok, output } = await gateOn("documents", {
     "docs/planted.md": "# Planted\n\nSee [this](./nowhere.md).\n\n```sh\nnpm run nothing\n```\n",
     "packages/topo/README.md":
@@ -181,18 +213,18 @@ test("documents: links, commands and snippets that do not hold", { timeout }, as
 
 describe("changesets", () => {
   const change = { "packages/topo/src/index.ts": (text: string) => `${text}// changed\n` };
-  const changeset = (front: string): Plants => ({
-    ".changeset/planted.md": `---\n${front}---\n\nSomething changed.\n`,
+  const changeset = (front: string, summary = "Something changed."): Plants => ({
+    ".changeset/planted.md": `---\n${front}---\n\n${summary}\n`,
   });
 
-  test("a changed public package without a changeset", { timeout }, async () => {
+  test("a changed public package without a changeset", LIMIT, async () => {
     const { ok, output } = await gateOn("changesets", change);
     expect(ok).toBe(false);
     expect(output).toContain("@multipooler/topo");
     expect(output).not.toContain("@multipooler/manager");
   });
 
-  test("a changeset for another package does not help", { timeout }, async () => {
+  test("a changeset for another package does not help", LIMIT, async () => {
     const plants = { ...change, ...changeset('"@multipooler/manager": patch\n') };
     expect(await gateOn("changesets", plants)).toMatchObject({ ok: false });
   });
@@ -200,31 +232,37 @@ describe("changesets", () => {
   test.each([
     ["names the package", '"@multipooler/topo": patch\n'],
     ["is empty: no release is needed", ""],
-  ])("content with a changeset that %s", { timeout }, async (_title, front) => {
+  ])("content with a changeset that %s", LIMIT, async (_title, front) => {
     const result = await gateOn("changesets", { ...change, ...changeset(front) });
     expect(result).toMatchObject({ ok: true });
   });
 
   test.each([
-    ["a package that is private", '"@multipooler/boundaries": patch\n'],
+    ["a package that is private", '"@multipooler/quickstart": patch\n'],
     ["a package that does not exist", '"@multipooler/nowhere": patch\n'],
     ["a bump that does not exist", '"@multipooler/topo": big\n'],
-  ])("a changeset that names %s", { timeout }, async (_title, front) => {
+  ])("a changeset that names %s", LIMIT, async (_title, front) => {
     const result = await gateOn("changesets", changeset(front));
     expect(result).toMatchObject({ ok: false });
     expect(result.output).toContain(".changeset/planted.md");
   });
 
-  test("content with changes of tests, documents and private packages", { timeout }, async () => {
+  test("a changeset that does not say what changed", LIMIT, async () => {
+    const result = await gateOn("changesets", changeset('"@multipooler/topo": patch\n', ""));
+    expect(result).toMatchObject({ ok: false });
+    expect(result.output).toContain(".changeset/planted.md does not say what changed");
+  });
+
+  test("content with changes of tests, documents and private packages", LIMIT, async () => {
     const result = await gateOn("changesets", {
       "packages/topo/src/planted.test.ts": "export {};\n",
       "packages/topo/README.md": "# Topo\n",
-      "dev/boundaries/src/table.ts": (text) => `${text}// changed\n`,
+      "dev/quickstart/src/main.ts": (text) => `${text}// changed\n`,
     });
     expect(result).toMatchObject({ ok: true });
   });
 
-  test("content with a release, which uses the changesets up", { timeout }, async () => {
+  test("content with a release, which uses the changesets up", LIMIT, async () => {
     const result = await gateOn("changesets", {
       "packages/topo/package.json": (text) =>
         text.replace(/"version": "[^"]+"/, '"version": "9.0.0"'),
@@ -232,7 +270,7 @@ describe("changesets", () => {
     expect(result).toMatchObject({ ok: true });
   });
 
-  test("content on main itself", { timeout }, async () => {
+  test("content on main itself", LIMIT, async () => {
     tree.git("checkout", "--quiet", "main");
     try {
       expect(await gateOn("changesets", {})).toMatchObject({ ok: true });
@@ -241,7 +279,20 @@ describe("changesets", () => {
     }
   });
 
-  test("says that it compared nothing in a clone without main", { timeout }, async () => {
+  test("compares with origin/main in a clone that has no other main", LIMIT, async () => {
+    tree.git("update-ref", "refs/remotes/origin/main", "main");
+    tree.git("branch", "--move", "main", "elsewhere");
+    try {
+      expect(await gateOn("changesets", change)).toMatchObject({ ok: false });
+      const named = { ...change, ...changeset('"@multipooler/topo": patch\n') };
+      expect(await gateOn("changesets", named)).toMatchObject({ ok: true });
+    } finally {
+      tree.git("branch", "--move", "elsewhere", "main");
+      tree.git("update-ref", "-d", "refs/remotes/origin/main");
+    }
+  });
+
+  test("says that it compared nothing in a clone without main", LIMIT, async () => {
     tree.git("branch", "--move", "main", "elsewhere");
     try {
       const { ok, output } = await gateOn("changesets", change);

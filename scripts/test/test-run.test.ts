@@ -27,7 +27,7 @@ function runOver(sources: Readonly<Record<string, string>>, ...args: string[]): 
     symlinkSync(join(repository, "node_modules"), join(root, "node_modules"));
     mkdirSync(join(root, "src"));
     for (const [name, source] of Object.entries(sources)) {
-      writeFileSync(join(root, "src", name), `${imports}\n${source}\n`);
+      writeFileSync(join(root, "src", name), `${IMPORTS}\n${source}\n`);
     }
     const script = join(repository, "scripts", "test.ts");
     const { stdout, status } = spawnSync(process.execPath, [script, "--root", root, ...args], {
@@ -40,13 +40,13 @@ function runOver(sources: Readonly<Record<string, string>>, ...args: string[]): 
   }
 }
 
-const imports = 'import { afterAll, beforeAll, describe, expect, test } from "vitest";';
-const passing = 'test("passes", () => expect(1).toBe(1));';
+const IMPORTS = 'import { afterAll, beforeAll, describe, expect, test } from "vitest";';
+const PASSING = 'test("passes", () => expect(1).toBe(1));';
 
 test("counts passed tests and ends with 0", () => {
   const run = runOver({
-    "a.test.ts": passing,
-    "b.test.ts": `describe("group", () => {\n${passing}\n${passing}\n});`,
+    "a.test.ts": PASSING,
+    "b.test.ts": `describe("group", () => {\n${PASSING}\n${PASSING}\n});`,
   });
   expect(run.lines.at(-1)).toBe("3 passed, 0 failed");
   expect(run.code).toBe(0);
@@ -58,12 +58,12 @@ test.each([
   ["a file without tests", "export const a = 1;", "src/a.test.ts: the file failed"],
   [
     "a hook that throws after the tests",
-    `afterAll(() => { throw new Error("late"); });\n${passing}`,
+    `afterAll(() => { throw new Error("late"); });\n${PASSING}`,
     "src/a.test.ts: the file failed",
   ],
   [
     "a hook of a group that throws",
-    `describe("group", () => {\nbeforeAll(() => { throw new Error("early"); });\n${passing}\n});`,
+    `describe("group", () => {\nbeforeAll(() => { throw new Error("early"); });\n${PASSING}\n});`,
     'src/a.test.ts: "group" failed',
   ],
   [
@@ -77,7 +77,7 @@ test.each([
     "src/a.test.ts: did not finish",
   ],
 ])("counts as a failure: %s", (_title, source, mention) => {
-  const run = runOver({ "a.test.ts": source, "b.test.ts": passing });
+  const run = runOver({ "a.test.ts": source, "b.test.ts": PASSING });
   expect(run.lines.at(-1)).toMatch(/^[12] passed, [1-9] failed$/);
   expect(run.lines.join("\n")).toContain(mention);
   expect(run.code).toBe(1);
@@ -97,7 +97,7 @@ test("only skipped tests are a failure, and skipped tests are named", () => {
 });
 
 test("arguments go to vitest", () => {
-  const sources = { "a.test.ts": passing, "b.test.ts": 'test("fails", () => expect(1).toBe(2));' };
+  const sources = { "a.test.ts": PASSING, "b.test.ts": 'test("fails", () => expect(1).toBe(2));' };
   expect(runOver(sources, "a.test").lines.at(-1)).toBe("1 passed, 0 failed");
 });
 
@@ -112,7 +112,7 @@ test("leaves", () => {
   expect(child.pid).toBeGreaterThan(0);
 });`,
     });
-    const [, pid] = /left behind: sleep 300 \(pid (\d+)\)/.exec(run.lines.join("\n")) ?? [];
+    const [, pid] = /left behind: sleep 300 \(PID (\d+)\)/.exec(run.lines.join("\n")) ?? [];
     expect(run.lines.at(-1)).toBe("1 passed, 1 failed");
     expect(Number(pid)).toBeGreaterThan(0);
     // Gone, or a zombie that nobody has collected yet.

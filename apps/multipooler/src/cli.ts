@@ -1,5 +1,5 @@
 import { Command, Option } from "commander";
-import { resultFormats } from "./ctl/result-format.ts";
+import { RESULT_FORMATS } from "./ctl/result-format.ts";
 import { addTopoCommands } from "./ctl/topo-commands.ts";
 import type { TopoActions } from "./ctl/topo-commands.ts";
 import { addSettings, givenSettings } from "./setting-options.ts";
@@ -7,7 +7,7 @@ import type { GivenSettings } from "./setting-options.ts";
 import { settings } from "./settings.ts";
 import { buildVersion } from "./version.ts";
 
-/** What the commands do; each resolves with the exit code. */
+/** The implementations of the commands; each resolves with the exit code. */
 export interface CommandActions {
   serve(given: GivenSettings): Promise<number>;
   query(sql: string, options: QueryOptions): Promise<number>;
@@ -28,7 +28,7 @@ export interface QueryOptions extends ClientOptions {
   readonly format: string;
 }
 
-/** The command line: names, help, defaults. It checks words, not values; those are for `resolveConfig`. */
+/** Declares the commands, flags, help and defaults. Values of settings are checked by `resolveConfig`. */
 export function commandLine(actions: CommandActions, exit: (code: number) => void): Command {
   const program = new Command("multipooler")
     .description(
@@ -40,7 +40,7 @@ export function commandLine(actions: CommandActions, exit: (code: number) => voi
     .enablePositionalOptions()
     .configureHelp({ helpWidth: Math.min(process.stdout.columns ?? 100, 110) })
     .configureOutput({
-      // One line a fault, as for every other: commander puts its suggestion on a second one.
+      // Every fault is one line; commander puts its suggestion on a second one.
       outputError: (text, write) =>
         write(text.replace(/^error: /, "multipooler: ").replace("\n(", " (")),
     })
@@ -52,22 +52,22 @@ export function commandLine(actions: CommandActions, exit: (code: number) => voi
 
   const ctl = program
     .command("ctl")
-    .description("Talk to a running pooler over gRPC, or look into its topology.");
+    .description("Talk to a running pooler over gRPC, or inspect its topology.");
   withClientOptions(ctl.command("query"))
     .description("Run SQL and print its results. Rows are printed as they arrive.")
     .argument("<sql>", 'one or more statements, or "-" to read them from standard input')
     .addOption(
       new Option(
         "--mode <mode>",
-        "how fresh and writable the database must be; writable needs a primary",
+        "required freshness and writability of the database; writable needs a primary",
       )
         .choices(["unspecified", "writable", "consistent", "inconsistent"])
         .default("unspecified"),
     )
-    .option("--user <role>", "role to run as; the pooler's own if not given", "")
+    .option("--user <role>", "role to run as; the pooler's own by default", "")
     .addOption(
       new Option("--format <format>", "how rows are printed")
-        .choices(resultFormats)
+        .choices(RESULT_FORMATS)
         .default("table"),
     )
     .action(async (sql: string, options: QueryOptions) => exit(await actions.query(sql, options)));
@@ -88,5 +88,5 @@ function withClientOptions(command: Command): Command {
         .env("MULTIPOOLER_ADDRESS")
         .default(`127.0.0.1:${settings.grpcPort.defaultText}`),
     )
-    .option("--timeout <duration>", "give up after this time; 0 waits for ever", "0");
+    .option("--timeout <duration>", "give up after this time; 0 waits forever", "0");
 }

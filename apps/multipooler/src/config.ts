@@ -4,7 +4,7 @@ import { settings } from "./settings.ts";
 import type { Config } from "./settings.ts";
 import type { Setting, SettingTable, SettingValues } from "./setting.ts";
 
-/** Says what is wrong with the configuration: one line for each setting that is. */
+/** The configuration is wrong; `problems` has one line for each setting. */
 export class ConfigError extends Error {
   override readonly name = "ConfigError";
   readonly problems: readonly string[];
@@ -16,7 +16,7 @@ export class ConfigError extends Error {
 }
 
 export interface ConfigSources {
-  /** Values by flag name without dashes; only those that were given. */
+  /** Values by flag name without leading dashes; only those that were given. */
   readonly flags: Readonly<Record<string, string | undefined>>;
   readonly env: Readonly<Record<string, string | undefined>>;
   /** A YAML or JSON file whose keys are flag names. */
@@ -29,19 +29,19 @@ interface Found {
   readonly name: string;
 }
 
-/** The configuration of the program; see {@link resolveSettings}. */
+/** Resolves all settings of the program; see {@link resolveSettings}. */
 export function resolveConfig(sources: ConfigSources): Config {
   return resolveSettings(settings, sources);
 }
 
 /**
- * Reads the settings of a table, for a command that needs no others: a flag wins over the environment, that over the file, that over the
- * default. An empty environment variable counts as not set.
+ * Resolves the settings of a table. A flag overrides the environment, the environment the file, the
+ * file the default. An empty environment variable counts as not set.
  *
- * Environment variables that start with MULTIPOOLER_ and are no setting are let pass: Kubernetes
- * sets such names for every service of that name.
+ * Unknown environment variables that start with MULTIPOOLER_ are ignored: Kubernetes sets some for
+ * a service of that name.
  *
- * @throws ConfigError naming every bad or unknown setting, its value and what is allowed.
+ * @throws ConfigError naming every bad or unknown setting, its value and the allowed values.
  */
 export function resolveSettings<T extends SettingTable>(
   table: T,
@@ -70,7 +70,7 @@ export function resolveSettings<T extends SettingTable>(
   return values;
 }
 
-/** True when each setting of the table was read without a problem: then each has its own type. */
+/** True if every setting of the table was read without a problem, so that `values` has its type. */
 function isComplete<T extends SettingTable>(
   table: T,
   values: object,

@@ -4,7 +4,7 @@ import { ConfigError } from "./config.ts";
 import { readSecretFile } from "./secret-file.ts";
 import type { Config } from "./settings.ts";
 
-/** The PostgreSQL that the settings name. The password is looked up at each dial. */
+/** The PostgreSQL that the manager is to stand in front of. Its password is read at each dial. */
 export function databaseOf(config: Config): DatabaseProvider {
   return postgresDatabase({
     address:
@@ -19,7 +19,7 @@ export function databaseOf(config: Config): DatabaseProvider {
 }
 
 /**
- * Reads the password file once, so that a wrong path is found at the start and not at each dial.
+ * Reads the password file once, so that a wrong path ends the start instead of failing each dial.
  *
  * @throws ConfigError naming the file and the fault.
  */

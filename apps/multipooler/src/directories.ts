@@ -4,16 +4,14 @@ import { ConfigError } from "./config.ts";
 import { fileFault } from "./file-fault.ts";
 import type { Config } from "./settings.ts";
 
-/** What is to be checked. */
 export interface Directories extends Pick<Config, "pgDataDir" | "poolerDir"> {
-  /** Where the topology is kept in a file. */
+  /** Path of the topology, if it is a file. */
   readonly topologyFile?: string | undefined;
 }
 
 /**
- * Checks the directories of the configuration before anything is opened: PostgreSQL's must be one
- * that this user can read; the pooler's own and that of the topology file are made if they do not
- * exist and must be writable.
+ * Checks the configured directories before anything is opened. PostgreSQL's must be readable. The
+ * pooler's own and that of the topology file are created if missing and must be writable.
  *
  * @throws ConfigError naming setting, path and fault.
  */

@@ -5,7 +5,7 @@ import { readSecretFile } from "./secret-file.ts";
 import type { SettingValues } from "./setting.ts";
 import { topologySettings } from "./topology-settings.ts";
 
-/** A cluster of etcd, and how to reach it. */
+/** An etcd cluster and how to reach it. */
 export interface EtcdServer {
   readonly type: "etcd";
   readonly addresses: readonly string[];
@@ -15,7 +15,7 @@ export interface EtcdServer {
 
 type EtcdConfig = SettingValues<typeof topologySettings>;
 
-/** Settings that mean nothing to another server than etcd. */
+/** Settings that only apply to etcd. */
 const ETCD_SETTINGS = [
   "topoEtcdTlsCa",
   "topoEtcdTlsCert",
@@ -25,7 +25,7 @@ const ETCD_SETTINGS = [
   "topoEtcdPasswordFile",
 ] as const satisfies readonly (keyof EtcdConfig)[];
 
-/** Reports each setting that only etcd has: whoever gave it believes that etcd is used. */
+/** Reports each etcd setting that was given although the store is not etcd. */
 export function refuseEtcdSettings(config: EtcdConfig, type: string, problems: string[]): void {
   for (const key of ETCD_SETTINGS.filter((name) => config[name] !== undefined)) {
     problems.push(
@@ -34,7 +34,7 @@ export function refuseEtcdSettings(config: EtcdConfig, type: string, problems: s
   }
 }
 
-/** The cluster that the settings name; what is wrong with them is added to `problems`. */
+/** Builds the etcd configuration; adds what is wrong with the settings to `problems`. */
 export function etcdServer(config: EtcdConfig, problems: string[]): EtcdServer {
   return {
     type: "etcd",
@@ -44,7 +44,7 @@ export function etcdServer(config: EtcdConfig, problems: string[]): EtcdServer {
   };
 }
 
-/** True for host:port, also after a scheme, with an IPv6 address in brackets. */
+/** True for host:port with an optional scheme; an IPv6 address needs brackets. */
 export function isHost(text: string): boolean {
   return /^(?:https?:\/\/)?(?:[^\s/:,[\]]+|\[[\da-f:.]+\]):\d{1,5}$/i.test(text);
 }
@@ -96,7 +96,7 @@ function credentials(config: EtcdConfig, problems: string[]): EtcdCredentials | 
   return { username, password: password ?? "" };
 }
 
-/** Reads a file where there is one to read. */
+/** Reads a file, if one is configured; adds a failure to `problems`. */
 function readable<T>(
   flag: string,
   file: string | undefined,

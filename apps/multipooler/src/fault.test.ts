@@ -27,7 +27,7 @@ test("a refused registration points at the identity, or at the store if that ref
   );
 });
 
-test("a fault that no setting cures is told as it is", () => {
+test("a fault that no setting fixes keeps its message", () => {
   expect(explain(new ManagerError(ManagerErrorCode.Internal, "broken"))).toBe("broken");
   expect(explain("thrown text")).toBe("thrown text");
 });

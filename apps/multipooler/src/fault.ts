@@ -2,7 +2,7 @@ import { ManagerError } from "@multipooler/manager";
 import type { ManagerErrorCode } from "@multipooler/manager";
 import { TopoErrorCode, isTopoError } from "@multipooler/topo";
 
-/** Where an operator should look, for the faults that settings can cure. */
+/** The settings to check, for faults that settings can fix. */
 const SETTINGS: Readonly<Record<ManagerErrorCode, string | undefined>> = {
   INVALID_CONFIG: undefined,
   ALREADY_OPEN: undefined,
@@ -22,7 +22,7 @@ const SETTINGS: Readonly<Record<ManagerErrorCode, string | undefined>> = {
   INTERNAL: undefined,
 };
 
-/** One line for an operator: what went wrong and which settings to look at. */
+/** Describes a fault in one line for an operator, with the settings to check. */
 export function explain(error: unknown): string {
   const settings = settingsFor(error);
   if (error instanceof Error && settings !== undefined) {

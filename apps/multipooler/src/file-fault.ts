@@ -8,7 +8,7 @@ const FAULTS: Readonly<Record<string, string>> = {
   EROFS: "is on a read-only file system",
 };
 
-/** What is wrong with a file or directory, in a few words, from the error of the attempt to use it. */
+/** Describes in a few words why a file or directory could not be used. */
 export function fileFault(error: unknown): string {
   if (!(error instanceof Error)) {
     return String(error);

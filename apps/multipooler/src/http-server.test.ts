@@ -1,4 +1,7 @@
+import { once } from "node:events";
 import { request } from "node:http";
+import { connect } from "node:net";
+import type { Socket } from "node:net";
 import { afterEach, expect, test } from "vitest";
 import { HttpServer } from "./http-server.ts";
 import type { Readiness } from "./http-server.ts";
@@ -11,7 +14,12 @@ afterEach(async () => {
 });
 
 async function listening(): Promise<HttpServer> {
-  const server = new HttpServer({ host: "127.0.0.1", port: 0, readiness: () => readiness });
+  const server = new HttpServer({
+    host: "127.0.0.1",
+    port: 0,
+    maxConnections: 4,
+    readiness: () => readiness,
+  });
   servers.push(server);
   await server.listen();
   return server;
@@ -63,11 +71,37 @@ test("a request target that is no path is refused and the server goes on", async
   expect((await get(server, "/live")).status).toBe(200);
 });
 
+test("idle connections give way to new ones, and one in use does not", async () => {
+  const server = await listening();
+  const used = connect(server.port, "127.0.0.1");
+  const answers: string[] = [];
+  used.setEncoding("utf8").on("data", (text: string) => answers.push(text));
+  const ask = async (): Promise<void> => {
+    const answered = once(used, "data");
+    used.write("GET /live HTTP/1.1\r\nHost: a\r\n\r\n");
+    await answered;
+  };
+  await ask();
+  const idle: Socket[] = [];
+  for (let count = 0; count < 20; count += 1) {
+    const socket = connect(server.port, "127.0.0.1").resume();
+    idle.push(socket);
+    await once(socket, "connect");
+    await ask();
+  }
+  expect(answers).toHaveLength(21);
+  // The limit is 4.
+  await expect.poll(() => idle.filter(({ closed }) => !closed)).toEqual(idle.slice(-3));
+  expect((await get(server, "/live")).status).toBe(200);
+  used.destroy();
+});
+
 test("a port in use is reported, and close after a failed listen is harmless", async () => {
   const first = await listening();
   const second = new HttpServer({
     host: "127.0.0.1",
     port: first.port,
+    maxConnections: 4,
     readiness: () => readiness,
   });
   await expect(second.listen()).rejects.toMatchObject({ code: "EADDRINUSE" });

@@ -1,30 +1,34 @@
 import { createServer } from "node:http";
 import type { Server, ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import { buildVersion } from "./version.ts";
 
-/** Whether the pooler can be given work, and if not, why not. */
+/** Whether the pooler can serve, and the reason if not. */
 export interface Readiness {
   readonly ready: boolean;
-  /** Shown as JSON with the answer, e.g. state, reason, what is degraded. */
+  /** Further members of the JSON answer, e.g. state and reason. */
   readonly details: Readonly<Record<string, unknown>>;
 }
 
 export interface HttpServerOptions {
   readonly host: string;
-  /** 0 takes a free port. */
+  /** 0 picks a free port. */
   readonly port: number;
-  /** Asked at each request; must not block. */
+  /** Beyond it the server closes the least recently used connection. */
+  readonly maxConnections: number;
+  /** Called for each request to `/ready`; must not block. */
   readonly readiness: () => Readiness;
 }
 
 /**
- * The probes. `/live` answers 200 as soon as the process listens, `/ready` 200 or 503 with the
- * reason, `/version` what runs. Everything is JSON.
+ * Serves the probes: `/live` answers 200 as soon as the process listens, `/ready` 200 or 503 with the
+ * reason, `/version` the versions of the program and of Node. All answers are JSON.
  */
 export class HttpServer {
   readonly #options: HttpServerOptions;
   readonly #server: Server;
+  /** Least recently used first. */
+  readonly #sockets = new Set<Socket>();
 
   constructor(options: HttpServerOptions) {
     this.#options = options;
@@ -38,9 +42,14 @@ export class HttpServer {
           answer(response, 405, { error: `${request.method} is not allowed` });
           return;
         }
+        this.#use(request.socket);
         this.#route(pathname, response);
       },
     );
+    this.#server.on("connection", (socket: Socket) => {
+      socket.once("close", () => this.#sockets.delete(socket));
+      this.#use(socket);
+    });
   }
 
   /** Rejects with Node's error (`EADDRINUSE`, `EACCES`, …) when it cannot listen. */
@@ -55,13 +64,13 @@ export class HttpServer {
     }
   }
 
-  /** The port in use, once listening. */
+  /** The port the server listens on; the configured one before that. */
   get port(): number {
     const address = this.#server.address();
     return isAddressInfo(address) ? address.port : this.#options.port;
   }
 
-  /** Idempotent. Ends keep-alive connections too: a probe loses nothing by it. */
+  /** Idempotent. Closes idle connections too. */
   async close(): Promise<void> {
     if (!this.#server.listening) {
       return;
@@ -70,6 +79,17 @@ export class HttpServer {
     this.#server.close(() => resolve());
     this.#server.closeAllConnections();
     await promise;
+  }
+
+  /** Makes room for a probe when the limit is reached. Requests are answered at once, so none is cut. */
+  #use(socket: Socket): void {
+    this.#sockets.delete(socket);
+    this.#sockets.add(socket);
+    const [oldest] = this.#sockets;
+    if (oldest !== undefined && this.#sockets.size > this.#options.maxConnections) {
+      this.#sockets.delete(oldest);
+      oldest.destroy();
+    }
   }
 
   #route(pathname: string, response: ServerResponse): void {

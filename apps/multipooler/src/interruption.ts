@@ -1,4 +1,4 @@
-/** Turns the first SIGINT or SIGTERM into an abort; a second one ends the process as usual. */
+/** Turns the first SIGINT or SIGTERM into an abort; a second one ends the process. */
 export class Interruption implements Disposable {
   readonly #abort = new AbortController();
 

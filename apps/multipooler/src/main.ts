@@ -1,74 +1,8 @@
 #!/usr/bin/env node
-import { CommanderError } from "commander";
-import { commandLine } from "./cli.ts";
-import { ConfigError, resolveConfig, resolveSettings } from "./config.ts";
-import { query } from "./ctl/query.ts";
-import { status } from "./ctl/status.ts";
-import type { TopoOptions } from "./ctl/topo-command.ts";
-import type { TopoArguments } from "./ctl/topo-commands.ts";
-import { topoGet } from "./ctl/topo-get.ts";
-import { topoInit } from "./ctl/topo-init.ts";
-import { topoList } from "./ctl/topo-list.ts";
-import { topoTree } from "./ctl/topo-tree.ts";
-import { topoWatch } from "./ctl/topo-watch.ts";
-import { Interruption } from "./interruption.ts";
-import { createLogger } from "./logger.ts";
-import { serve } from "./serve.ts";
-import { topologyTarget, topologyTargetSettings } from "./topology-target.ts";
+import { SignalGuard } from "./signal-guard.ts";
 
-/** Wrong words or values on the command line, as shells and `sysexits` have it. */
-const EXIT_USAGE = 2;
-
-function complain(line: string): void {
-  process.stderr.write(`multipooler: ${line}\n`);
-}
-
-const io = { stdin: process.stdin, stdout: process.stdout, stderr: process.stderr, complain };
-
-function topoOptions({ given, json }: TopoArguments): TopoOptions {
-  const config = resolveSettings(topologyTargetSettings, { ...given, env: process.env });
-  return { target: topologyTarget(config), json };
-}
-
-const program = commandLine(
-  {
-    serve: (given) => {
-      const config = resolveConfig({ ...given, env: process.env });
-      return serve(config, {
-        logger: createLogger(config.logLevel),
-        complain,
-        exit: (code) => process.exit(code),
-      });
-    },
-    query: (sql, options) => query(sql, options, io),
-    status: (options) => status(options, io),
-    topo: {
-      get: (what, options) => topoGet(what, topoOptions(options), io),
-      list: (what, options) => topoList(what, topoOptions(options), io),
-      watch: async (what, options) => {
-        using interruption = new Interruption();
-        return await topoWatch(what, topoOptions(options), io, interruption);
-      },
-      tree: (options) => topoTree(topoOptions(options), io),
-      init: (options) => topoInit(topoOptions(options), io),
-    },
-  },
-  (code) => {
-    process.exitCode = code;
-  },
-);
-
-try {
-  await program.parseAsync();
-} catch (error) {
-  if (error instanceof ConfigError) {
-    for (const problem of error.problems) {
-      complain(problem);
-    }
-    process.exitCode = EXIT_USAGE;
-  } else if (error instanceof CommanderError) {
-    process.exitCode = error.exitCode === 0 ? 0 : EXIT_USAGE;
-  } else {
-    throw error;
-  }
-}
+const signals = new SignalGuard();
+// Loaded after the handlers are installed: it takes long enough for a signal to arrive.
+const { runProgram } = await import("./program.ts");
+await signals.settle();
+await runProgram(signals);

@@ -1,8 +1,19 @@
+import type { ConnectionCount } from "@multipooler/grpc-services";
 import type { ManagerStatus } from "@multipooler/manager";
 import type { Readiness } from "./http-server.ts";
+import type { LogOutage } from "./log-output.ts";
 
-/** What `/ready` answers. A topology that is away does not make the pooler unready, but is told. */
-export function readiness(status: ManagerStatus): Readiness {
+/** The part of `/ready` that is about the process itself. */
+export interface ProcessState {
+  readonly log: LogOutage | undefined;
+  readonly grpc: ConnectionCount & { readonly limit: number };
+}
+
+/**
+ * Builds the answer of `/ready`. A topology that is unreachable or a log that cannot be written does
+ * not make the pooler unready; the answer shows both.
+ */
+export function readiness(status: ManagerStatus, { log, grpc }: ProcessState): Readiness {
   const { state, serving, database, topology } = status;
   return {
     ready: status.ready,
@@ -19,6 +30,8 @@ export function readiness(status: ManagerStatus): Readiness {
         awaySince: topology.awaySince,
         error: topology.lastError,
       },
+      grpc,
+      log,
     },
   };
 }

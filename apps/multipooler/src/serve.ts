@@ -6,13 +6,16 @@ import type { ManagerOptions } from "@multipooler/manager";
 import { MultiPooler } from "@multipooler/poolerserver";
 import { systemClock } from "@multipooler/timing";
 import type { Timer } from "@multipooler/timing";
-import type { Logger } from "pino";
 import { checkPasswordFile, databaseOf } from "./database.ts";
 import { checkDirectories } from "./directories.ts";
 import { explain } from "./fault.ts";
 import { HttpServer } from "./http-server.ts";
+import type { ProgramLog } from "./logger.ts";
+import { connectionLimits, openFilesLimit } from "./open-files.ts";
+import type { ConnectionLimits } from "./open-files.ts";
 import { readiness } from "./readiness.ts";
 import type { Config } from "./settings.ts";
+import type { HarmlessSignal, SignalGuard } from "./signal-guard.ts";
 import { startDeadline } from "./start-deadline.ts";
 import { Termination } from "./termination.ts";
 import { topologyTarget } from "./topology-target.ts";
@@ -20,21 +23,28 @@ import type { TopologyTarget } from "./topology-target.ts";
 import { openTopology } from "./topology.ts";
 import { buildVersion } from "./version.ts";
 
-/** How `serve` reaches the world outside the process. */
 export interface ServeIo {
-  readonly logger: Logger;
+  readonly log: Pick<ProgramLog, "logger" | "outage">;
   /** Prints one line for people to standard error. */
   readonly complain: (line: string) => void;
+  readonly signals: Pick<SignalGuard, "listen">;
   /** Ends the process at once. */
   readonly exit: (code: number) => void;
 }
 
+const IGNORED: Readonly<Record<HarmlessSignal, string>> = {
+  SIGHUP: "SIGHUP reloads nothing: settings are read only at the start, a change needs a restart",
+  SIGUSR1: "SIGUSR1 is ignored: it does not pause the pooler",
+  SIGUSR2: "SIGUSR2 is ignored: it does not resume the pooler",
+};
+
 /**
- * Runs a pooler until it is told to stop: builds the parts, hands them to the manager, and waits.
+ * Runs a pooler until a signal or a permanent fault: builds the parts, hands them to the manager, and
+ * waits.
  * Resolves with the exit code: 0 after a signal and a clean stop, 1 after a fault.
  */
 export async function serve(config: Config, io: ServeIo): Promise<number> {
-  const { logger } = io;
+  const { logger } = io.log;
   const target = topologyTarget(config);
   const { server } = target;
   checkDirectories({
@@ -42,6 +52,14 @@ export async function serve(config: Config, io: ServeIo): Promise<number> {
     topologyFile: server.type === "sqlite" ? server.file : undefined,
   });
   checkPasswordFile(config);
+  const limits = connectionLimits(config, openFilesLimit());
+  if (limits.pool < config.globalCapacity) {
+    logger.warn(
+      { openFiles: limits.openFiles, capacity: limits.pool, wanted: config.globalCapacity },
+      "the limit of open files (ulimit -n) allows fewer connections to PostgreSQL than --connpool-global-capacity",
+    );
+  }
+  io.signals.listen((signal) => logger.info({ signal }, IGNORED[signal]));
   using termination = new Termination({
     forceExit: (message) => {
       io.complain(message);
@@ -50,7 +68,7 @@ export async function serve(config: Config, io: ServeIo): Promise<number> {
   });
   await using parts = new AsyncDisposableStack();
   try {
-    await start({ config, target, logger, termination, parts });
+    await start({ config, target, limits, log: io.log, termination, parts });
   } catch (error) {
     termination.fault(explain(error));
   }
@@ -76,24 +94,31 @@ export async function serve(config: Config, io: ServeIo): Promise<number> {
 interface Start {
   readonly config: Config;
   readonly target: TopologyTarget;
-  readonly logger: Logger;
+  readonly limits: ConnectionLimits;
+  readonly log: ServeIo["log"];
   readonly termination: Termination;
-  /** Ends what was started, in reverse. */
+  /** Closes what was started, in reverse order. */
   readonly parts: AsyncDisposableStack;
 }
 
-/** The start order of the process. */
-async function start({ config, target, logger, termination, parts }: Start): Promise<void> {
+/** Starts the parts in the order of the architecture: HTTP first, then the manager. */
+async function start({ config, target, limits, log, termination, parts }: Start): Promise<void> {
+  const { logger } = log;
   const { homeCell } = target;
   const topology = parts.adopt(await openTopology(target, { homeCell }), (store) => store.close());
   const http = new HttpServer({
     host: config.bindAddress,
     port: config.httpPort,
-    readiness: () => readiness(manager.status()),
+    maxConnections: limits.http,
+    readiness: () =>
+      readiness(manager.status(), {
+        log: log.outage(),
+        grpc: { ...grpc.connections, limit: limits.grpc },
+      }),
   });
   const controller = new MultiPooler({
     shard: { tableGroup: config.tableGroup, shard: config.shard },
-    capacity: config.globalCapacity,
+    capacity: limits.pool,
     idleTimeoutMs: config.idleTimeoutMs,
     maxLifetimeMs: config.maxLifetimeMs,
     waitTimeoutMs: config.waitTimeoutMs,
@@ -113,12 +138,13 @@ async function start({ config, target, logger, termination, parts }: Start): Pro
     heartbeatIntervalMs: config.heartbeatIntervalMs,
     logger: logger.child({ component: "manager" }),
   });
-  logGrpcLibrary(logger.child({ component: "grpc-js" }));
+  parts.use(logGrpcLibrary(logger.child({ component: "grpc-js" })));
   const grpc = new GrpcServer({
     manager,
     host: config.grpcBindAddress,
     port: config.grpcPort,
     version: buildVersion.version,
+    connectionLimit: { connections: limits.grpc, reason: limitReason(config, limits) },
     logger: logger.child({ component: "grpc" }),
   });
 
@@ -136,6 +162,12 @@ async function start({ config, target, logger, termination, parts }: Start): Pro
   parts.use(startDeadline(manager, config.startTimeoutMs, (message) => termination.fault(message)));
   await manager.open({ transports: [grpc], signal: termination.signal });
   logger.info({ address: config.grpcBindAddress, port: grpc.port }, "gRPC listens");
+}
+
+function limitReason(config: Config, { openFiles }: ConnectionLimits): string {
+  return config.grpcMaxConnections === undefined
+    ? `a limit of ${openFiles} open files (ulimit -n)`
+    : "--grpc-max-connections";
 }
 
 function describePooler(

@@ -3,16 +3,16 @@ import type { Command } from "commander";
 import type { ConfigSources } from "./config.ts";
 import type { Setting, SettingTable } from "./setting.ts";
 
-/** What the command line says of settings, unchecked. */
+/** Settings from the command line, not yet validated. */
 export type GivenSettings = Pick<ConfigSources, "flags" | "configFile">;
 
-/** Gives a command a flag for each setting of a table, and one for the file with settings. */
+/** Adds a flag for each setting of a table to a command, and `--config-file`. */
 export function addSettings(command: Command, table: SettingTable): Command {
   command.addOption(
     new Option(
       "--config-file <path>",
       "YAML or JSON file with settings by their flag name. (env: MULTIPOOLER_CONFIG_FILE)",
-    ).helpGroup("Configuration (flags win over environment, that over the file):"),
+    ).helpGroup("Configuration (flags override the environment, that overrides the file):"),
   );
   for (const setting of Object.values(table)) {
     command.addOption(optionOf(setting));
@@ -20,7 +20,7 @@ export function addSettings(command: Command, table: SettingTable): Command {
   return command;
 }
 
-/** Takes the settings of a table out of the options that a command was called with. */
+/** Picks the settings of a table from a command's options. */
 export function givenSettings(
   table: SettingTable,
   options: Readonly<Record<string, unknown>>,
@@ -46,7 +46,7 @@ function optionOf(setting: Setting<unknown>): Option {
   ).helpGroup(`${setting.group}:`);
 }
 
-/** As commander derives an option's name from its flag. */
+/** Derives an option's name from its flag as commander does. */
 function camelCase(flag: string): string {
   return flag.replaceAll(/-([a-z0-9])/g, (_match, letter: string) => letter.toUpperCase());
 }

@@ -1,27 +1,27 @@
 import * as z from "zod";
 
-/** One setting of the program: where it may come from, how it is checked, how the help shows it. */
+/** One setting: its sources, its validation and its help. */
 export interface Setting<T> {
-  /** Without the dashes; also the key in the configuration file. */
+  /** Without leading dashes; also the key in the configuration file. */
   readonly flag: string;
-  /** Environment variables, first wins; `MULTIPOOLER_<FLAG>` always comes first. */
+  /** Environment variables; the first that is set counts. `MULTIPOOLER_<FLAG>` always comes first. */
   readonly env: readonly string[];
-  /** What the help shows for the value, with its unit, e.g. "duration" or "port". */
+  /** Stands for the value in the help, e.g. "duration" or "port". */
   readonly placeholder: string;
-  /** From text, as every source gives it, to the value. */
+  /** Parses the text that every source gives. */
   readonly schema: z.ZodType<T, string>;
-  /** In the same text form as a user would write it; `undefined` leaves the setting unset. */
+  /** As a user would write it; `undefined` leaves the setting unset. */
   readonly defaultText: string | undefined;
   readonly group: string;
   readonly help: string;
-  /** Never shown: not in errors, not in logs. */
+  /** Kept out of errors and logs. */
   readonly secret: boolean;
 }
 
-/** Settings by the name that code knows them by. */
+/** Settings by their name in code. */
 export type SettingTable = Readonly<Record<string, Setting<unknown>>>;
 
-/** The checked value of every setting of a table. */
+/** The validated value of every setting of a table. */
 export type SettingValues<T extends SettingTable> = {
   readonly [K in keyof T]: T[K] extends Setting<infer V> ? V : never;
 };
@@ -33,13 +33,13 @@ interface Definition {
   readonly secret?: boolean;
 }
 
-/** A value's kind: its check and its name in the help. */
+/** A type of value: its validation and its placeholder in the help. */
 export interface Kind<T> {
   readonly placeholder: string;
   readonly schema: z.ZodType<T, string>;
 }
 
-/** Makes the settings of one group; a setting without a default may stay unset. */
+/** Creates the settings of one group of the help; an optional one may stay unset. */
 export function settingGroup(group: string): {
   required<T>(
     flag: string,
@@ -71,7 +71,7 @@ function isUnit(text: string): text is keyof typeof UNIT_MS {
   return Object.hasOwn(UNIT_MS, text);
 }
 
-/** "1h30m", "250ms", "1.5s", "0" to milliseconds, or NaN. */
+/** Converts "1h30m", "250ms", "1.5s" or "0" to milliseconds; NaN for anything else. */
 function durationMs(text: string): number {
   if (text === "0") {
     return 0;
@@ -89,7 +89,7 @@ function durationMs(text: string): number {
   return Math.round(total);
 }
 
-/** A length of time such as 500ms, 30s, 5m or 1h30m, in milliseconds. */
+/** A duration such as 500ms, 30s, 5m or 1h30m, in milliseconds. */
 export function duration(limits: { min: number; max?: number }): Kind<number> {
   const max = limits.max ?? MAX_TIMER_MS;
   return {
@@ -119,10 +119,10 @@ export function integer(
   };
 }
 
-/** A port that is dialled. */
+/** A port to connect to. */
 export const port: Kind<number> = integer({ min: 1, max: 65_535 }, "port");
 
-/** A port that is listened on; 0 takes a free one. */
+/** A port to listen on; 0 picks a free one. */
 export const listenPort: Kind<number> = integer({ min: 0, max: 65_535 }, "port");
 
 /** Any non-empty text of at most 255 characters. */
@@ -135,7 +135,7 @@ export const text: Kind<string> = {
     }),
 };
 
-/** Text that only the database will judge, such as a password. */
+/** Text without further rules, such as a password. */
 export const secretText: Kind<string> = {
   placeholder: "text",
   schema: z.string().refine((value) => value.length > 0 && !value.includes("\0"), {
@@ -143,7 +143,7 @@ export const secretText: Kind<string> = {
   }),
 };
 
-/** A cell or service id: they are joined with "_" and "-" into names that PostgreSQL sees. */
+/** A cell or service id. They are joined with "_" and "-" into names that PostgreSQL sees. */
 export const identifier: Kind<string> = {
   placeholder: "name",
   schema: z.string().refine((value) => /^[A-Za-z0-9][A-Za-z0-9-]{0,29}$/.test(value), {
@@ -159,7 +159,7 @@ export const path: Kind<string> = {
   }),
 };
 
-/** What keys of the topology begin with. */
+/** A prefix of topology keys. */
 export const keyRoot: Kind<string> = {
   placeholder: "key",
   schema: z.string().refine((value) => /^\/?[^/\p{Cc}]+(?:\/[^/\p{Cc}]+)*$/u.test(value), {

@@ -20,59 +20,59 @@ const network = settingGroup("Network");
 const process = settingGroup("Process");
 
 /**
- * Every setting of the program. Flags, defaults and the shorter environment names are those of
- * Multigres' multipooler wherever it has the setting, so that its operators find what they know.
+ * All settings of the program. Where Multigres' multipooler has the same setting, its flag, default and
+ * short environment name are used, so that its operators find what they know.
  */
 export const settings = {
   cell: identity.required("cell", identifier, {
     default: "zone1",
     env: ["MT_CELL"],
-    help: "Cell (zone) that this pooler is in.",
+    help: "Cell (zone) of this pooler.",
   }),
   serviceId: identity.optional("service-id", identifier, {
     env: ["MT_SERVICE_ID"],
-    help: "Name of this pooler within its cell, kept over restarts; random if unset.",
+    help: "Name of this pooler in its cell, the same after a restart; random if unset.",
   }),
   hostname: identity.optional("hostname", text, {
-    help: "Name under which peers reach this machine; the machine's own name if unset.",
+    help: "Host name or address at which others reach this machine; its own host name if unset.",
   }),
   database: identity.required("database", text, {
     default: "postgres",
     env: ["POSTGRES_DB"],
-    help: "Database that is served.",
+    help: "Database to serve.",
   }),
   tableGroup: identity.required("table-group", text, {
     default: "default",
-    help: "Table group that is served; requests for another one are refused.",
+    help: "Table group to serve; requests for another one are rejected.",
   }),
   shard: identity.required("shard", text, {
     default: "0-inf",
-    help: "Shard that is served; requests for another one are refused.",
+    help: "Shard to serve; requests for another one are rejected.",
   }),
   initialPoolerType: identity.required(
     "initial-pooler-type",
     choice(["unknown", "primary", "replica"]),
     {
       default: "unknown",
-      help: "Type to register with where the topology has no record of this pooler yet. Only a primary takes writes.",
+      help: "Type to register as while the topology has no record of this pooler. Only a primary accepts writes.",
     },
   ),
   poolerDir: identity.optional("pooler-dir", path, {
-    help: "Directory for what this pooler must remember over restarts.",
+    help: "Directory for state that must survive a restart.",
   }),
 
   socketFile: postgres.optional("socket-file", path, {
-    help: "PostgreSQL's unix socket, e.g. /run/postgresql/.s.PGSQL.5432; wins over --pg-host.",
+    help: "PostgreSQL's Unix socket, e.g. /run/postgresql/.s.PGSQL.5432; overrides --pg-host.",
   }),
   pgHost: postgres.required("pg-host", text, {
     default: "127.0.0.1",
     env: ["PGHOST"],
-    help: "Host on which PostgreSQL listens.",
+    help: "Host of PostgreSQL.",
   }),
   pgPort: postgres.required("pg-port", port, {
     default: "5432",
     env: ["PGPORT"],
-    help: "Port on which PostgreSQL listens.",
+    help: "Port of PostgreSQL.",
   }),
   pgDataDir: postgres.optional("pg-data-dir", path, {
     env: ["PGDATA"],
@@ -81,7 +81,7 @@ export const settings = {
   adminUser: postgres.required("connpool-admin-user", text, {
     default: "postgres",
     env: ["CONNPOOL_ADMIN_USER", "POSTGRES_USER"],
-    help: "Role that the pooler connects as.",
+    help: "Role to connect to PostgreSQL as.",
   }),
   adminPassword: postgres.optional("connpool-admin-password", secretText, {
     env: ["CONNPOOL_ADMIN_PASSWORD"],
@@ -90,15 +90,15 @@ export const settings = {
   }),
   adminPasswordFile: postgres.optional("connpool-admin-password-file", path, {
     env: ["CONNPOOL_ADMIN_PASSWORD_FILE", "POSTGRES_PASSWORD_FILE"],
-    help: "File that holds the password, read at each connect; wins over --connpool-admin-password.",
+    help: "File with the password, read at each connect; overrides --connpool-admin-password.",
   }),
   dialTimeoutMs: postgres.required("connpool-dial-timeout", duration({ min: 1 }), {
     default: "5s",
-    help: "Longest time that opening one connection may take.",
+    help: "Timeout for opening a connection to PostgreSQL.",
   }),
   startTimeoutMs: postgres.required("start-timeout", duration({ min: 0 }), {
     default: "0",
-    help: "Exit if PostgreSQL was not reached within this time after the start; 0 waits for ever.",
+    help: "Exit if PostgreSQL was not reached within this time after the start; 0 waits forever.",
   }),
   heartbeatIntervalMs: postgres.required(
     "heartbeat-interval-milliseconds",
@@ -109,11 +109,11 @@ export const settings = {
   globalCapacity: pool.required("connpool-global-capacity", integer({ min: 1, max: 10_000 }), {
     default: "100",
     env: ["CONNPOOL_GLOBAL_CAPACITY"],
-    help: "Connections to PostgreSQL that serve queries; PostgreSQL's own limit is never exceeded.",
+    help: "Maximum connections to PostgreSQL that serve queries; PostgreSQL's own limit is never exceeded.",
   }),
   idleTimeoutMs: pool.required("connpool-user-regular-idle-timeout", duration({ min: 0 }), {
     default: "5m",
-    help: "Close a connection that was idle this long; 0 keeps it.",
+    help: "Close a connection after it was idle for this time; 0 keeps it.",
   }),
   maxLifetimeMs: pool.required("connpool-user-regular-max-lifetime", duration({ min: 0 }), {
     default: "1h",
@@ -121,41 +121,48 @@ export const settings = {
   }),
   waitTimeoutMs: pool.required("connpool-wait-timeout", duration({ min: 0 }), {
     default: "30s",
-    help: "Longest time that a query waits for a connection; 0 leaves it to the caller's deadline.",
+    help: "Maximum time that a query waits for a connection; 0 leaves it to the caller's deadline.",
   }),
   drainGraceMs: pool.required("connpool-drain-grace-period", duration({ min: 0 }), {
     default: "3s",
-    help: "Time that running work has when the pooler stops serving; 0 waits without bound.",
+    help: "Time for running work to finish when the pooler stops serving; 0 sets no limit.",
   }),
 
   httpPort: network.required("http-port", listenPort, {
     default: "15200",
-    help: "Port for /live, /ready and /version; 0 takes a free one.",
+    help: "HTTP port for /live, /ready and /version; 0 picks a free one.",
   }),
   bindAddress: network.required("bind-address", text, {
     default: "127.0.0.1",
-    help: "Address that HTTP listens on.",
+    help: "Address to listen on for HTTP.",
   }),
   grpcPort: network.required("grpc-port", listenPort, {
     default: "15270",
-    help: "Port for gRPC; 0 takes a free one.",
+    help: "gRPC port; 0 picks a free one.",
   }),
   grpcBindAddress: network.required("grpc-bind-address", text, {
     default: "127.0.0.1",
-    help: "Address that gRPC listens on. Whoever reaches it can run queries.",
+    help: "Address to listen on for gRPC. Every client that can connect can run queries.",
   }),
+  grpcMaxConnections: network.optional(
+    "grpc-max-connections",
+    integer({ min: 1, max: 1_000_000 }),
+    {
+      help: "Maximum gRPC connections; if unset, as many as the limit of open files (ulimit -n) allows.",
+    },
+  ),
 
   ...topologySettings,
 
   logLevel: process.required("log-level", choice(["debug", "info", "warn", "error"]), {
     default: "info",
-    help: "Least severity that is logged.",
+    help: "Lowest severity to log.",
   }),
   onTermTimeoutMs: process.required("onterm-timeout", duration({ min: 1 }), {
     default: "30s",
-    help: "Longest time for a graceful stop; after it the process ends with an error.",
+    help: "Maximum time for a graceful stop; after it the process exits with an error.",
   }),
 } as const satisfies Record<string, Setting<unknown>>;
 
-/** The checked value of every setting. */
+/** The validated value of every setting. */
 export type Config = SettingValues<typeof settings>;

@@ -2,8 +2,8 @@ import type { MultiPoolerManager } from "@multipooler/manager";
 import { systemClock } from "@multipooler/timing";
 
 /**
- * Calls `onMissed` if PostgreSQL was not reached within `ms` after the start; 0 waits for ever.
- * Dispose it to stop watching.
+ * Calls `onMissed` if PostgreSQL was not reached within `ms` of the start; 0 waits forever.
+ * Disposing it stops the timer.
  */
 export function startDeadline(
   manager: Pick<MultiPoolerManager, "status" | "watchStatus">,

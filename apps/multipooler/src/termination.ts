@@ -1,4 +1,4 @@
-/** What made the process stop. */
+/** Why the process stops. */
 export type StopCause =
   | { readonly type: "signal"; readonly name: NodeJS.Signals }
   | { readonly type: "fault"; readonly message: string };
@@ -6,8 +6,8 @@ export type StopCause =
 const STOP_SIGNALS = ["SIGINT", "SIGTERM"] as const satisfies readonly NodeJS.Signals[];
 
 /**
- * Waits for the end of the process. The first SIGINT or SIGTERM, or the first fault, resolves
- * `requested`; a second signal ends the process at once with a non-zero code, whatever still runs.
+ * Collects the reasons to stop. The first SIGINT or SIGTERM, or the first fault, resolves `requested`.
+ * A second signal ends the process at once with a non-zero code.
  */
 export class Termination implements Disposable {
   readonly #requested = Promise.withResolvers<StopCause>();
@@ -32,7 +32,7 @@ export class Termination implements Disposable {
     return this.#abort.signal;
   }
 
-  /** Asks for the end because of something that cannot be cured; only the first cause counts. */
+  /** Requests the stop because of a permanent fault; only the first cause counts. */
   fault(message: string): void {
     this.#settle({ type: "fault", message });
   }

@@ -96,7 +96,7 @@ test("TLS files and a password file are checked and read at the start", () => {
   });
 });
 
-const etcd = { "topo-implementation": "etcd", [ADDRESSES]: "localhost:2379" };
+const ETCD = { "topo-implementation": "etcd", [ADDRESSES]: "localhost:2379" };
 const absent = join(directory, "absent");
 
 test.each<[string, Record<string, string>, readonly string[]]>([
@@ -139,18 +139,18 @@ test.each<[string, Record<string, string>, readonly string[]]>([
   ],
   [
     "a certificate without its key",
-    { ...etcd, "topo-etcd-tls-cert": file("lone.pem", "") },
+    { ...ETCD, "topo-etcd-tls-cert": file("lone.pem", "") },
     ["--topo-etcd-tls-cert: needs --topo-etcd-tls-key"],
   ],
   [
     "a key without its certificate",
-    { ...etcd, "topo-etcd-tls-key": file("lone.key", "") },
+    { ...ETCD, "topo-etcd-tls-key": file("lone.key", "") },
     ["--topo-etcd-tls-key: needs --topo-etcd-tls-cert"],
   ],
   [
     "files that are not there",
     {
-      ...etcd,
+      ...ETCD,
       "topo-etcd-tls-ca": absent,
       "topo-etcd-username": "a",
       "topo-etcd-password-file": absent,
@@ -162,12 +162,12 @@ test.each<[string, Record<string, string>, readonly string[]]>([
   ],
   [
     "a password without a user",
-    { ...etcd, "topo-etcd-password": "x" },
+    { ...ETCD, "topo-etcd-password": "x" },
     ["--topo-etcd-username: is missing, and there is a password for it"],
   ],
   [
     "a user without a password",
-    { ...etcd, "topo-etcd-username": "x" },
+    { ...ETCD, "topo-etcd-username": "x" },
     ["--topo-etcd-password-file: is missing, and there is a user for it"],
   ],
 ])("%s is refused by name", (_what, flags, expected) => {

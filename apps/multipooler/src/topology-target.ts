@@ -8,25 +8,25 @@ import type { SettingValues } from "./setting.ts";
 import { settings } from "./settings.ts";
 import { topologySettings } from "./topology-settings.ts";
 
-/** The settings that say where the topology is. */
+/** The settings that locate the topology. */
 export const topologyTargetSettings = { cell: settings.cell, ...topologySettings } as const;
 export type TopologyConfig = SettingValues<typeof topologyTargetSettings>;
 
-/** What keeps the topology, and how to reach it. */
+/** The store of the topology and how to reach it. */
 export type TopologyServer =
   | { readonly type: "memory" }
   | { readonly type: "sqlite"; readonly file: string }
   | EtcdServer;
 
-/** The topology that the settings ask for. */
+/** The configured topology. */
 export interface TopologyTarget {
   readonly server: TopologyServer;
   readonly globalRoot: string;
-  /** The record of the configured cell, where it has none yet. */
+  /** Written as the record of the configured cell if there is none. */
   readonly homeCell: Cell;
 }
 
-/** Where a topology in SQLite is unless the settings say: one place for all processes of a user. */
+/** The default path of a topology in SQLite: the same for all processes of a user. */
 export function defaultTopologyFile(
   env: Readonly<Record<string, string | undefined>>,
   home: string,
@@ -40,7 +40,7 @@ export function defaultTopologyFile(
 }
 
 /**
- * Checks the settings against each other and reads the files that they name.
+ * Validates the settings against each other and reads the files they name.
  *
  * @throws ConfigError naming each setting that is missing, superfluous or contradicts another.
  */
@@ -59,8 +59,8 @@ export function topologyTarget(
     globalRoot: config.topoGlobalRoot,
     homeCell: {
       name: config.cell,
-      // Multigres' gateways go by them. A file or memory has no address for others: none means
-      // "where the global topology is".
+      // Multigres' gateways connect to them. An empty list means the servers of the global
+      // topology; a file or memory has no address that others could use.
       serverAddresses: server.type === "etcd" ? [...server.addresses] : [],
       root,
     },
@@ -101,7 +101,7 @@ function serverOf(
   }
 }
 
-/** So that launch lines of Multigres, which knows etcd only, mean the same here. */
+/** Multigres only knows etcd, so its command lines give addresses alone. */
 function implementationFor(addresses: string | undefined): "etcd" | "sqlite" | undefined {
   if (addresses === undefined) {
     return "sqlite";

@@ -3,8 +3,7 @@ import type { Backend, TopologyOptions, TopoStore } from "@multipooler/topo";
 import type { TopologyServer, TopologyTarget } from "./topology-target.ts";
 
 /**
- * Opens the topology, which connects with its first use and waits for nothing. Only the code of the
- * store that is used is loaded.
+ * Opens the topology. It connects on first use. Only the code of the configured store is loaded.
  */
 export async function openTopology(
   { server, globalRoot }: TopologyTarget,

@@ -4,7 +4,6 @@ import { EmbeddedEtcdError } from "./error.ts";
 import { end, launch } from "./launch.ts";
 import type { Launch } from "./launch.ts";
 
-/** What a server is made of. */
 export interface EmbeddedEtcdOptions {
   readonly launch: Launch;
   /** Whether the data directory goes away with the server. */

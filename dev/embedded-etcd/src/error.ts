@@ -26,5 +26,5 @@ export class EmbeddedEtcdError extends Error {
 }
 
 /** What to do on a machine without etcd, in one line. */
-export const notInstalled =
+export const NOT_INSTALLED =
   "etcd is not installed: run `apt-get install etcd-server`, or set MULTIPOOLER_SKIP_ETCD=1 to leave out the tests that need it";

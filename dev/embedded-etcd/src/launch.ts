@@ -2,10 +2,10 @@ import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
-import { EmbeddedEtcdError, notInstalled } from "./error.ts";
+import { EmbeddedEtcdError, NOT_INSTALLED } from "./error.ts";
 
-const startTimeoutMs = 30_000;
-const keptLines = 40;
+const START_TIMEOUT_MS = 30_000;
+const KEPT_LINES = 40;
 
 /** Files in PEM for a server that speaks TLS. */
 export interface EtcdTls {
@@ -34,7 +34,7 @@ export async function launch(options: Launch): Promise<ChildProcess> {
   const lines: string[] = [];
   createInterface({ input: child.stderr }).on("line", (line) => {
     lines.push(line);
-    if (lines.length > keptLines) {
+    if (lines.length > KEPT_LINES) {
       lines.shift();
     }
     if (line.includes("serving client traffic")) {
@@ -43,13 +43,13 @@ export async function launch(options: Launch): Promise<ChildProcess> {
   });
   const ended = (): void => ready.reject(startFailure(lines));
   const failed = (cause: Error): void =>
-    ready.reject(new EmbeddedEtcdError("not-installed", notInstalled, { cause }));
+    ready.reject(new EmbeddedEtcdError("not-installed", NOT_INSTALLED, { cause }));
   child.once("exit", ended);
   child.once("error", failed);
   const timer = setTimeout(() => {
-    const message = `etcd was not ready within ${startTimeoutMs} ms`;
+    const message = `etcd was not ready within ${START_TIMEOUT_MS} ms`;
     ready.reject(new EmbeddedEtcdError("start-timeout", message));
-  }, startTimeoutMs);
+  }, START_TIMEOUT_MS);
   try {
     await ready.promise;
     return child;

@@ -1,7 +1,7 @@
 import { expect, test, vi } from "vitest";
 import { startEtcd } from "./start-etcd.ts";
 
-test("a machine without etcd is told in one line what to do", async () => {
+test("a machine without etcd gets one line that says what to do", async () => {
   vi.stubEnv("PATH", "/nonexistent");
   try {
     await expect(startEtcd()).rejects.toMatchObject({ code: "not-installed" });

@@ -4,7 +4,7 @@ import pg from "pg";
 /** A row as `pg` makes it: column name to value. */
 export type SqlResultRow = Record<string, unknown>;
 
-/** What a connection of the superuser needs. */
+/** The address of a server and the login of its superuser. */
 export interface Server {
   readonly host: string;
   readonly port: number;

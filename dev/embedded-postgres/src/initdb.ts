@@ -7,7 +7,7 @@ import type { RunAs } from "./run-as.ts";
 /** How clients prove who they are; applies to TCP and to the unix socket. */
 export type AuthMethod = "trust" | "scram-sha-256";
 
-/** What a new cluster is made with. */
+/** How clients log in to a new cluster, and whether it survives a power failure. */
 export interface ClusterSettings {
   readonly auth: AuthMethod;
   /** Name of the superuser. */

@@ -3,7 +3,7 @@ import { classifyStartFailure, startError } from "./start-failure.ts";
 
 const WHERE = { dataDir: "/data", port: 5432 };
 
-const cases = [
+const CASES = [
   {
     name: "a taken port",
     log: [
@@ -56,7 +56,7 @@ const cases = [
   },
 ];
 
-test.each(cases)("tells $name from the log", ({ log, failure, code, message }) => {
+test.each(CASES)("tells $name from the log", ({ log, failure, code, message }) => {
   expect(classifyStartFailure(log)).toEqual(failure);
   const error = startError(classifyStartFailure(log), { ...WHERE, log });
   expect(error).toMatchObject({ name: "EmbeddedPostgresError", code });

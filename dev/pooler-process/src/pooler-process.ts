@@ -1,7 +1,6 @@
 import { spawn } from "node:child_process";
-import type { ChildProcessByStdio } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { createInterface } from "node:readline";
-import type { Readable } from "node:stream";
 import { programEnvironment, programPath } from "./program.ts";
 
 /** One line of the program's log. */
@@ -21,6 +20,13 @@ export interface StartPoolerOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Options for Node itself, e.g. `--expose-gc`. */
   readonly nodeOptions?: readonly string[];
+  /**
+   * Descriptor of the log. With it the log cannot be read through the process, so that the ports
+   * must be chosen by flags.
+   */
+  readonly stdout?: number;
+  /** Limit of open files, soft and hard. */
+  readonly openFiles?: number;
 }
 
 /** A pooler that runs as a process of its own, as operators run it. */
@@ -47,41 +53,42 @@ export interface PoolerProcess extends AsyncDisposable {
 const STOP_LIMIT_MS = 15_000;
 const READY_POLL_MS = 20;
 
-/** Starts the program. Resolves at once: what it does next is told by its log and its probes. */
+/** Starts the program. Resolves at once: its log and its probes show what it does next. */
 export function startPooler(options: StartPoolerOptions): PoolerProcess {
   const defaults = { "http-port": "0", "grpc-port": "0", "topo-implementation": "memory" };
   const flags = { ...defaults, ...options.flags };
   const args = Object.entries(flags).flatMap(([name, value]) => [`--${name}`, value]);
-  const child = spawn(process.execPath, [...(options.nodeOptions ?? []), programPath(), ...args], {
+  const { nodeOptions = [], openFiles } = options;
+  const command = [process.execPath, ...nodeOptions, programPath(), ...args];
+  const [file = "", ...rest] = openFiles === undefined ? command : limited(openFiles, command);
+  const child = spawn(file, rest, {
     env: { ...programEnvironment(), ...options.env },
-    stdio: ["ignore", "pipe", "pipe"],
+    stdio: ["ignore", options.stdout ?? "pipe", "pipe"],
   });
   return new ChildPooler(child);
+}
+
+/** The process id stays that of the shell. */
+function limited(openFiles: number, command: readonly string[]): readonly string[] {
+  return ["/bin/sh", "-c", `ulimit -n ${openFiles}; exec "$@"`, "sh", ...command];
 }
 
 class ChildPooler implements PoolerProcess {
   readonly log: LogLine[] = [];
   readonly exited: Promise<PoolerExit>;
-  readonly #child: ChildProcessByStdio<null, Readable, Readable>;
+  readonly #child: ChildProcess;
   readonly #onLine = new Set<(line: LogLine) => void>();
   #complaints = "";
 
-  constructor(child: ChildProcessByStdio<null, Readable, Readable>) {
+  constructor(child: ChildProcess) {
     this.#child = child;
     const { promise, resolve } = Promise.withResolvers<PoolerExit>();
     child.once("close", (code, signal) => resolve({ code, signal }));
     this.exited = promise;
-    child.stderr.setEncoding("utf8").on("data", (text: string) => (this.#complaints += text));
-    createInterface(child.stdout).on("line", (text) => {
-      const line: unknown = JSON.parse(text);
-      if (!isLogLine(line)) {
-        return;
-      }
-      this.log.push(line);
-      for (const listener of this.#onLine) {
-        listener(line);
-      }
-    });
+    child.stderr?.setEncoding("utf8").on("data", (text: string) => (this.#complaints += text));
+    if (child.stdout !== null) {
+      createInterface(child.stdout).on("line", (text) => this.#take(text));
+    }
   }
 
   get pid(): number {
@@ -100,6 +107,17 @@ class ChildPooler implements PoolerProcess {
 
   grpc(): Promise<string> {
     return this.#listening("gRPC listens");
+  }
+
+  #take(text: string): void {
+    const line: unknown = JSON.parse(text);
+    if (!isLogLine(line)) {
+      return;
+    }
+    this.log.push(line);
+    for (const listener of this.#onLine) {
+      listener(line);
+    }
   }
 
   async #listening(message: string): Promise<string> {

@@ -8,7 +8,7 @@ export function programPath(): string {
   );
 }
 
-/** How a run of the program ended, and what it printed. */
+/** The exit code and the output of a run of the program. */
 export interface ProgramResult {
   readonly code: number | null;
   readonly stdout: string;

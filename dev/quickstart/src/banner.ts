@@ -1,4 +1,5 @@
 import { relative } from "node:path";
+import { textTable } from "@multipooler/text-table";
 import { DEFAULT_PORTS } from "./options.ts";
 import type { Ports } from "./options.ts";
 import type { Places } from "./places.ts";
@@ -14,7 +15,7 @@ export interface Running {
   readonly cwd: string;
 }
 
-/** What runs where. */
+/** Names, addresses and process ids of what runs, with the paths of its files. */
 export function whatRuns({ ports, places, postgres, pooler, cwd }: Running): string {
   const path = (file: string): string => {
     const near = relative(cwd, file);
@@ -57,12 +58,6 @@ function processName(pid: number | undefined): string {
   return pid === undefined ? "" : `process ${pid}`;
 }
 
-/** Columns as wide as their widest cell, two spaces apart. */
 function table(rows: readonly (readonly string[])[]): string {
-  const widths =
-    rows[0]?.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0))) ?? [];
-  return rows
-    .map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  "))
-    .map((line) => `  ${line.trimEnd()}\n`)
-    .join("");
+  return textTable(rows).replaceAll(/^(?=.)/gm, "  ");
 }

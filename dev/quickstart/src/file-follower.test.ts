@@ -28,7 +28,7 @@ test("hands out complete lines, whole characters, and nothing twice", async () =
   expect(lines).toEqual(["one", "twüo"]);
 });
 
-test("tells of new lines by itself", async () => {
+test("reports new lines by itself", async () => {
   const file = await logFile("");
   const { promise, resolve } = Promise.withResolvers<string>();
   using _ = FileFollower.open(file, resolve);

@@ -61,7 +61,7 @@ export async function hold(held: Held): Promise<number> {
   }
 }
 
-/** Another `npm start` runs the next PostgreSQL, so only the pooler can tell of it. */
+/** Another `npm start` runs the next PostgreSQL, so only the pooler notices it. */
 async function announceRecovery({ httpPort, terminal }: Held, over: AbortSignal): Promise<void> {
   await untilReady(false, httpPort, { signal: over }); // It may not have noticed yet.
   const answer = await untilReady(true, httpPort, { signal: over, pollMs: RECOVERY_POLL_MS });

@@ -1,17 +1,17 @@
 import { expect, test } from "vitest";
 import { readableLogLine } from "./log-line.ts";
 
-const entry = { level: 40, time: "2026-01-02T03:04:05.678Z", msg: "connecting fails" };
+const ENTRY = { level: 40, time: "2026-01-02T03:04:05.678Z", msg: "connecting fails" };
 
 test("shows a warning with its time and fields, without the error's stack", () => {
-  const line = { ...entry, component: "manager", err: { stack: "at x" }, attempts: 2, from: "up" };
+  const line = { ...ENTRY, component: "manager", err: { stack: "at x" }, attempts: 2, from: "up" };
   expect(readableLogLine(JSON.stringify(line))).toMatch(
     /^\d\d:04:05 connecting fails attempts=2 from=up$/,
   );
 });
 
 test("leaves out what is below a warning, and empty lines", () => {
-  expect(readableLogLine(JSON.stringify({ ...entry, level: 30 }))).toBeUndefined();
+  expect(readableLogLine(JSON.stringify({ ...ENTRY, level: 30 }))).toBeUndefined();
   expect(readableLogLine("")).toBeUndefined();
 });
 

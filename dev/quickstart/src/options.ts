@@ -9,7 +9,7 @@ export interface Ports {
   readonly grpc: number;
 }
 
-/** What `npm start` is told. */
+/** Where `npm start` keeps its files, and which ports it asks for. */
 export interface QuickstartOptions {
   /** Holds the data, the logs and the state; absolute. */
   readonly directory: string;

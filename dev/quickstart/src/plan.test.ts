@@ -1,43 +1,43 @@
 import { expect, test } from "vitest";
 import { decide } from "./plan.ts";
 
-const wanted = { postgres: 1, http: 2, grpc: 3 };
-const state = { owner: 10, pooler: 11, ports: { postgres: 4, http: 5, grpc: 6 } };
-const ready = { ready: true, reason: undefined };
-const unready = { ready: false, reason: "PostgreSQL is away" };
+const WANTED = { postgres: 1, http: 2, grpc: 3 };
+const STATE = { owner: 10, pooler: 11, ports: { postgres: 4, http: 5, grpc: 6 } };
+const READY = { ready: true, reason: undefined };
+const UNREADY = { ready: false, reason: "PostgreSQL is away" };
 
 test.each([
-  ["nothing was written down", undefined, { kind: "start-all", ports: wanted }],
+  ["nothing was written down", undefined, { kind: "start-all", ports: WANTED }],
   [
     "the pooler is gone",
-    { state, pooler: undefined, postgresListens: true, ownerLives: true },
-    { kind: "start-all", ports: wanted },
+    { state: STATE, pooler: undefined, postgresListens: true, ownerLives: true },
+    { kind: "start-all", ports: WANTED },
   ],
   [
     "the pooler lacks PostgreSQL",
-    { state, pooler: unready, postgresListens: false, ownerLives: true },
-    { kind: "start-postgres", state, adopt: false },
+    { state: STATE, pooler: UNREADY, postgresListens: false, ownerLives: true },
+    { kind: "start-postgres", state: STATE, adopt: false },
   ],
   [
     "the pooler lacks PostgreSQL and its owner",
-    { state, pooler: unready, postgresListens: false, ownerLives: false },
-    { kind: "start-postgres", state, adopt: true },
+    { state: STATE, pooler: UNREADY, postgresListens: false, ownerLives: false },
+    { kind: "start-postgres", state: STATE, adopt: true },
   ],
   [
     "PostgreSQL has just died and the pooler has not noticed",
-    { state, pooler: ready, postgresListens: false, ownerLives: true },
-    { kind: "start-postgres", state, adopt: false },
+    { state: STATE, pooler: READY, postgresListens: false, ownerLives: true },
+    { kind: "start-postgres", state: STATE, adopt: false },
   ],
   [
     "all runs",
-    { state, pooler: ready, postgresListens: true, ownerLives: true },
-    { kind: "nothing", state, pooler: ready },
+    { state: STATE, pooler: READY, postgresListens: true, ownerLives: true },
+    { kind: "nothing", state: STATE, pooler: READY },
   ],
   [
     "another start is under way",
-    { state, pooler: unready, postgresListens: true, ownerLives: true },
-    { kind: "nothing", state, pooler: unready },
+    { state: STATE, pooler: UNREADY, postgresListens: true, ownerLives: true },
+    { kind: "nothing", state: STATE, pooler: UNREADY },
   ],
 ] as const)("knows what to do when %s", (_case, sighting, plan) => {
-  expect(decide(sighting, wanted)).toEqual(plan);
+  expect(decide(sighting, WANTED)).toEqual(plan);
 });

@@ -2,7 +2,7 @@ import type { Ports } from "./options.ts";
 import type { Readiness } from "./probe.ts";
 import type { State } from "./state.ts";
 
-/** What was seen of what an earlier `npm start` wrote down. */
+/** The state that an earlier `npm start` wrote down, and how much of it still runs. */
 export interface Sighting {
   readonly state: State;
   /** What the pooler answers; undefined when it does not run any more. */

@@ -51,7 +51,7 @@ export function adoptPooler(pid: number, { signal }: { signal: AbortSignal }): P
 
 function untilGone(pid: number, signal: AbortSignal): Promise<string> {
   const { promise, resolve } = Promise.withResolvers<string>();
-  // Not a child of this process, so no event tells of its end.
+  // Not a child of this process, so no event reports its end.
   const timer = setInterval(() => {
     if (isAlive(pid)) {
       return;

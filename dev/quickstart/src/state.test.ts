@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { readState, removeState, writeState } from "./state.ts";
 
-const state = { owner: 10, pooler: 11, ports: { postgres: 4, http: 5, grpc: 6 } };
+const STATE = { owner: 10, pooler: 11, ports: { postgres: 4, http: 5, grpc: 6 } };
 
 async function stateFile(): Promise<string> {
   const dir = await mkdtemp(join(tmpdir(), "mp state "));
@@ -14,9 +14,9 @@ async function stateFile(): Promise<string> {
 
 test("reads what was written, and nothing once it was removed", async () => {
   const file = await stateFile();
-  await writeState(file, { ...state, owner: 1 });
-  await writeState(file, state);
-  expect(await readState(file)).toEqual(state);
+  await writeState(file, { ...STATE, owner: 1 });
+  await writeState(file, STATE);
+  expect(await readState(file)).toEqual(STATE);
   await removeState(file);
   await removeState(file);
   expect(await readState(file)).toBeUndefined();
@@ -28,9 +28,9 @@ test.each([
   "{",
   "null",
   "[]",
-  JSON.stringify({ ...state, owner: -1 }),
-  JSON.stringify({ ...state, pooler: "11" }),
-  JSON.stringify({ ...state, ports: { postgres: 4, http: 5 } }),
+  JSON.stringify({ ...STATE, owner: -1 }),
+  JSON.stringify({ ...STATE, pooler: "11" }),
+  JSON.stringify({ ...STATE, ports: { postgres: 4, http: 5 } }),
 ])("takes %j for no state", async (content) => {
   const file = await stateFile();
   await writeFile(file, content);

@@ -1,5 +1,6 @@
 export { GrpcServicesError, GrpcServicesErrorCode } from "./errors/error.ts";
 export { logGrpcLibrary } from "./server/grpc-library-log.ts";
+export type { ConnectionCount, ConnectionLimit } from "./server/grpc-port.ts";
 export { GrpcServer } from "./server/grpc-server.ts";
 export type { GrpcServerOptions } from "./server/grpc-server.ts";
 export type { Logger } from "./logger.ts";

@@ -1,13 +1,12 @@
+import { encodeFields, encodeCommandTag } from "@multipooler/query-service";
 import { once } from "node:events";
 import { connect, createServer } from "node:net";
-import type { QueryService } from "@multipooler/controller-api";
 import { expect, test } from "vitest";
 import { connect as connectClient } from "../src/client/index.ts";
 import { dataRow, textFields } from "./data-rows.ts";
 import { FakePoolerError } from "./fake-manager.ts";
+import type { Execute } from "./fake-manager.ts";
 import { startServer } from "./test-server.ts";
-
-type Execute = QueryService["streamExecute"];
 
 /** A statement that sends one row and then runs until it is told to end. */
 class EndlessStatement {
@@ -18,16 +17,16 @@ class EndlessStatement {
     if (signal === undefined) {
       throw new TypeError("no signal");
     }
-    await sink.write({ type: "fields", fields: textFields("a") });
-    await sink.write({ type: "rows", block: dataRow("1"), rowCount: 1, inProgress: false });
-    await sink.write({ type: "complete", commandTag: "SELECT 1" });
+    await sink.write({ type: "fields", bytes: encodeFields(textFields("a")) });
+    await sink.write({ type: "rows", bytes: dataRow("1"), rowCount: 1, inProgress: false });
+    await sink.write({ type: "complete", bytes: encodeCommandTag("SELECT 1") });
     this.started.resolve();
     if (!signal.aborted) {
       await once(signal, "abort");
     }
     this.ended.resolve(signal);
     // Late words of a statement that is over go nowhere and harm nobody.
-    await sink.write({ type: "complete", commandTag: "LATE" });
+    await sink.write({ type: "complete", bytes: encodeCommandTag("LATE") });
     throw new FakePoolerError("CANCELLED", "the statement was cancelled");
   };
 }
@@ -136,7 +135,7 @@ test("a statement that ends by itself leaves its signal alone", async () => {
   let seen: AbortSignal | undefined;
   pooler.manager.execute = async (_request, sink, { signal } = {}) => {
     seen = signal;
-    await sink.write({ type: "complete", commandTag: "SELECT 1" });
+    await sink.write({ type: "complete", bytes: encodeCommandTag("SELECT 1") });
   };
   await Array.fromAsync(pooler.client.streamExecute({}, { timeoutMs: 10_000 }));
   // Another round trip, so that everything about the first call is over.
@@ -147,8 +146,9 @@ test("a statement that ends by itself leaves its signal alone", async () => {
 test("more than a thousand calls cancelled in a row leave the others on the connection alone", async () => {
   await using pooler = await startServer();
   const held = Promise.withResolvers<void>();
-  pooler.manager.execute = async ({ sql }, sink, { signal } = {}) => {
-    await sink.write({ type: "complete", commandTag: sql });
+  pooler.manager.execute = async ({ statement }, sink, { signal } = {}) => {
+    const sql = statement.type === "simple" ? statement.sql : statement.type;
+    await sink.write({ type: "complete", bytes: encodeCommandTag(sql) });
     if (sql === "held") {
       await held.promise;
     } else if (signal?.aborted === false) {

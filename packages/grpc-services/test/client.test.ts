@@ -1,3 +1,4 @@
+import { encodeCommandTag } from "@multipooler/query-service";
 import { Metadata } from "@grpc/grpc-js";
 import { expect, test, vi } from "vitest";
 import { connect, GrpcStatusError } from "../src/client/index.ts";
@@ -45,7 +46,7 @@ test("what arrived before an error is read before it is thrown", async () => {
   await using pooler = await startServer();
   pooler.manager.execute = async (_request, sink) => {
     for (let n = 0; n < 100; n += 1) {
-      await sink.write({ type: "complete", commandTag: `UPDATE ${n}` });
+      await sink.write({ type: "complete", bytes: encodeCommandTag(`UPDATE ${n}`) });
     }
     throw new FakePoolerError("CONNECTION_LOST", "the connection broke");
   };
@@ -103,7 +104,7 @@ test("calls that are over leave no listener on their signal", async () => {
   signal.removeEventListener = (_type: string, listener: unknown) =>
     void listeners.delete(listener);
   pooler.manager.execute = async (_request, sink) => {
-    await sink.write({ type: "complete", commandTag: "BEGIN" });
+    await sink.write({ type: "complete", bytes: encodeCommandTag("BEGIN") });
     expect(listeners.size).toBe(1);
   };
   await pooler.client.executeQuery({}, { signal });

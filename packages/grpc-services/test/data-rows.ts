@@ -1,4 +1,4 @@
-import type { Field } from "@multipooler/controller-api";
+import type { Field } from "@multipooler/query-service";
 
 /** The DataRow message of PostgreSQL with these values; `null` is NULL. */
 export function dataRow(...values: readonly (Uint8Array | string | null)[]): Buffer {

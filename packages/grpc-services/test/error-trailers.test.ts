@@ -1,5 +1,5 @@
-import { PoolerErrorCode } from "@multipooler/controller-api";
-import type { Diagnostic } from "@multipooler/controller-api";
+import { PoolerErrorCode, encodeFields } from "@multipooler/query-service";
+import type { Diagnostic } from "@multipooler/query-service";
 import type { RPCError } from "@multipooler/proto/mtrpc";
 import { StreamExecuteRequest, StreamExecuteResponse } from "@multipooler/proto/multipoolerservice";
 import { PgDiagnostic } from "@multipooler/proto/query";
@@ -272,8 +272,8 @@ test("a text with half of a surrogate pair arrives with a replacement for it", a
 test("rows that came before an error arrive before it", async () => {
   await using pooler = await startServer();
   pooler.manager.execute = async (_request, sink) => {
-    await sink.write({ type: "fields", fields: textFields("a") });
-    await sink.write({ type: "rows", block: dataRow("1"), rowCount: 1, inProgress: false });
+    await sink.write({ type: "fields", bytes: encodeFields(textFields("a")) });
+    await sink.write({ type: "rows", bytes: dataRow("1"), rowCount: 1, inProgress: false });
     throw new FakePoolerError("DATABASE_ERROR", "it broke", FROM_DATABASE);
   };
   using client = new RawClient(pooler.address);

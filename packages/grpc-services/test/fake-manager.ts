@@ -1,13 +1,21 @@
+import { PoolerErrorCode } from "@multipooler/query-service";
 import type {
+  CallOptions,
   Diagnostic,
+  ExecuteRequest,
   PoolerError,
-  PoolerErrorCode,
   QueryService,
-} from "@multipooler/controller-api";
+  ResultSink,
+} from "@multipooler/query-service";
 import type { ManagerStatus } from "@multipooler/manager";
 import type { PoolerManager } from "../src/server/pooler-manager.ts";
 
-type Execute = QueryService["streamExecute"];
+/** What stands in for a controller's `streamExecute`; no reservation is ever left. */
+export type Execute = (
+  request: ExecuteRequest,
+  sink: ResultSink,
+  options?: CallOptions,
+) => Promise<void>;
 
 /** A manager whose controller runs what the test gives it. */
 export class FakeManager implements PoolerManager {
@@ -24,7 +32,14 @@ export class FakeManager implements PoolerManager {
         if (this.refusal !== undefined) {
           throw this.refusal;
         }
-        return { streamExecute: (...call) => this.execute(...call) };
+        return {
+          streamExecute: async (...call) => {
+            await this.execute(...call);
+            return { reservation: undefined };
+          },
+          openSession: () =>
+            Promise.reject(new FakePoolerError(PoolerErrorCode.Unimplemented, "no sessions here")),
+        };
       },
     };
   }
@@ -56,6 +71,7 @@ export class FakePoolerError extends Error implements PoolerError {
   override readonly name = "PoolerError";
   readonly code: PoolerErrorCode;
   readonly diagnostic: Diagnostic | undefined;
+  readonly reservation = undefined;
 
   constructor(code: PoolerErrorCode, message: string, diagnostic?: Diagnostic, cause?: unknown) {
     super(message, { cause });

@@ -1,3 +1,4 @@
+import { encodeCommandTag } from "@multipooler/query-service";
 import { once } from "node:events";
 import { connect, createServer } from "node:net";
 import type { MultiPoolerManager } from "@multipooler/manager";
@@ -48,7 +49,7 @@ function heldStatements(manager: FakeManager): { started: Promise<void>; end: ()
   manager.execute = async (_request, sink) => {
     started.resolve();
     await ending.promise;
-    await sink.write({ type: "complete", commandTag: "SELECT 0" });
+    await sink.write({ type: "complete", bytes: encodeCommandTag("SELECT 0") });
   };
   return { started: started.promise, end: ending.resolve };
 }

@@ -1,4 +1,10 @@
-import type { StreamExecuteRequest } from "@multipooler/controller-api";
+import {
+  encodeFields,
+  encodeCommandTag,
+  encodeDiagnostic,
+  encodeParameterStatus,
+} from "@multipooler/query-service";
+import type { ExecuteRequest } from "@multipooler/query-service";
 import { MultipoolerServiceDefinition } from "@multipooler/proto/multipoolerservice";
 import type { StreamExecuteResponse } from "@multipooler/proto/multipoolerservice";
 import { expect, test } from "vitest";
@@ -6,6 +12,9 @@ import { dataRow, textFields } from "./data-rows.ts";
 import { FakePoolerError } from "./fake-manager.ts";
 import { RawClient, statusDetails } from "./raw-call.ts";
 import { startServer } from "./test-server.ts";
+
+/** An EmptyQueryResponse message. */
+const EMPTY_QUERY = Buffer.from("4900000004", "hex");
 
 const SERVICE = "multipoolerservice.MultipoolerService";
 const BUILT = new Set(["ExecuteQuery", "StreamExecute"]);
@@ -37,13 +46,16 @@ test("the messages of a query string arrive in the order of PostgreSQL", async (
   await using pooler = await startServer();
   const notice = { kind: "notice", severity: "NOTICE", code: "00000", message: "hello" } as const;
   pooler.manager.execute = async (_request, sink) => {
-    await sink.write({ type: "fields", fields: textFields("a") });
-    await sink.write({ type: "rows", block: dataRow("1"), rowCount: 1, inProgress: false });
-    await sink.write({ type: "notice", notice });
-    await sink.write({ type: "rows", block: dataRow("2"), rowCount: 1, inProgress: false });
-    await sink.write({ type: "complete", commandTag: "SELECT 2" });
-    await sink.write({ type: "complete", commandTag: "SET" });
-    await sink.write({ type: "parameterStatus", name: "TimeZone", value: "UTC" });
+    await sink.write({ type: "fields", bytes: encodeFields(textFields("a")) });
+    await sink.write({ type: "rows", bytes: dataRow("1"), rowCount: 1, inProgress: false });
+    await sink.write({ type: "notice", bytes: encodeDiagnostic(notice) });
+    await sink.write({ type: "rows", bytes: dataRow("2"), rowCount: 1, inProgress: false });
+    await sink.write({ type: "complete", bytes: encodeCommandTag("SELECT 2") });
+    await sink.write({ type: "complete", bytes: encodeCommandTag("SET") });
+    await sink.write({
+      type: "parameterStatus",
+      bytes: encodeParameterStatus({ name: "TimeZone", value: "UTC" }),
+    });
   };
   const expected = [
     "1 rows",
@@ -60,7 +72,7 @@ test("the messages of a query string arrive in the order of PostgreSQL", async (
 
 test("the controller gets query, target, user and reservation as the client sent them", async () => {
   await using pooler = await startServer();
-  const seen: StreamExecuteRequest[] = [];
+  const seen: ExecuteRequest[] = [];
   pooler.manager.execute = async (request) => {
     seen.push(request);
   };
@@ -75,18 +87,23 @@ test("the controller gets query, target, user and reservation as the client sent
   await all(pooler.client.streamExecute(request));
   await pooler.client.executeQuery(request);
   const expected = {
-    sql: "select 'ü'",
     target: { database: "db", tableGroup: "default", shard: "0-inf", mode: "CONSISTENT" },
-    user: "alice",
-    reservedConnectionId: 2n ** 63n,
+    caller: {
+      user: "alice",
+      settings: new Map(),
+      origin: expect.stringMatching(/^127\.0\.0\.1:\d+ $/),
+    },
+    place: { type: "reserved", id: 2n ** 63n },
+    statement: { type: "simple", sql: "select 'ü'" },
   };
   expect(seen).toEqual([expected, expected]);
+  expect(seen[0]?.caller.origin).toBe(seen[1]?.caller.origin);
 });
 
 test("a query string without a statement is an empty stream, and an empty result", async () => {
   await using pooler = await startServer();
   pooler.manager.execute = async (_request, sink) => {
-    await sink.write({ type: "empty" });
+    await sink.write({ type: "empty", bytes: EMPTY_QUERY });
   };
   expect(await all(pooler.client.streamExecute({ query: ";" }))).toEqual([]);
   expect((await pooler.client.executeQuery({ query: ";" })).result).toMatchObject({
@@ -98,8 +115,8 @@ test("a query string without a statement is an empty stream, and an empty result
 test("a request of 16 MiB is taken, and one that is a byte larger is refused as too large", async () => {
   await using pooler = await startServer();
   let queryLength = 0;
-  pooler.manager.execute = async ({ sql }) => {
-    queryLength = sql.length;
+  pooler.manager.execute = async ({ statement }) => {
+    queryLength = statement.type === "simple" ? statement.sql.length : 0;
   };
   const largest = 16 * MIB - 5;
   await pooler.client.executeQuery({ query: "x".repeat(largest) });
@@ -112,10 +129,10 @@ test("a request of 16 MiB is taken, and one that is a byte larger is refused as 
 
 test("a message of 16 MiB arrives", async () => {
   await using pooler = await startServer();
-  const block = Buffer.alloc(16 * MIB - 200, "x");
+  const bytes = Buffer.alloc(16 * MIB - 200, "x");
   pooler.manager.execute = async (_request, sink) => {
-    await sink.write({ type: "rows", block, rowCount: 1, inProgress: false });
-    await sink.write({ type: "complete", commandTag: "SELECT 1" });
+    await sink.write({ type: "rows", bytes, rowCount: 1, inProgress: false });
+    await sink.write({ type: "complete", bytes: encodeCommandTag("SELECT 1") });
   };
   const options = { passthroughRow: true };
   const [message] = await all(pooler.client.streamExecute({ options }));
@@ -127,10 +144,10 @@ test("an answer that no message can hold is RESOURCE_EXHAUSTED with SQLSTATE 540
   let refusals = 0;
   pooler.manager.execute = async (_request, sink) => {
     try {
-      await sink.write({ type: "fields", fields: textFields("a") });
-      const block = dataRow("x".repeat(9_990));
-      await sink.write({ type: "rows", block, rowCount: 1, inProgress: false });
-      await sink.write({ type: "complete", commandTag: "SELECT 1" });
+      await sink.write({ type: "fields", bytes: encodeFields(textFields("a")) });
+      const bytes = dataRow("x".repeat(9_990));
+      await sink.write({ type: "rows", bytes, rowCount: 1, inProgress: false });
+      await sink.write({ type: "complete", bytes: encodeCommandTag("SELECT 1") });
     } catch (error) {
       refusals += 1;
       throw new FakePoolerError("INTERNAL", "the sink refused", undefined, error);
@@ -178,7 +195,7 @@ test("a thousand streams run at the same time on one connection", async () => {
       everybody.resolve();
     }
     await everybody.promise;
-    await sink.write({ type: "complete", commandTag: "SELECT 0" });
+    await sink.write({ type: "complete", bytes: encodeCommandTag("SELECT 0") });
   };
   const calls = Array.from({ length: 1000 }, () => all(pooler.client.streamExecute({})));
   expect((await Promise.all(calls)).flat()).toHaveLength(1000);

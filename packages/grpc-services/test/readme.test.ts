@@ -1,3 +1,4 @@
+import { encodeFields, encodeCommandTag } from "@multipooler/query-service";
 import { execFile } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -21,11 +22,11 @@ async function runSnippet(address: string): Promise<string> {
 
 test("the snippet of the README prints the tag of its query, or what went wrong", async () => {
   await using pooler = await startServer();
-  pooler.manager.execute = async ({ sql }, sink) => {
-    expect(sql).toBe("select 1");
-    await sink.write({ type: "fields", fields: textFields("?column?") });
-    await sink.write({ type: "rows", block: dataRow("1"), rowCount: 1, inProgress: false });
-    await sink.write({ type: "complete", commandTag: "SELECT 1" });
+  pooler.manager.execute = async ({ statement }, sink) => {
+    expect(statement).toEqual({ type: "simple", sql: "select 1" });
+    await sink.write({ type: "fields", bytes: encodeFields(textFields("?column?")) });
+    await sink.write({ type: "rows", bytes: dataRow("1"), rowCount: 1, inProgress: false });
+    await sink.write({ type: "complete", bytes: encodeCommandTag("SELECT 1") });
   };
   expect(await runSnippet(pooler.address)).toBe("SELECT 1\n");
   pooler.manager.execute = async () => {

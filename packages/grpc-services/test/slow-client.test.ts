@@ -1,4 +1,5 @@
-import type { ResultSink } from "@multipooler/controller-api";
+import { encodeFields, encodeCommandTag } from "@multipooler/query-service";
+import type { ResultSink } from "@multipooler/query-service";
 import { expect, test } from "vitest";
 import { dataRow, textFields } from "./data-rows.ts";
 import { FakePoolerError } from "./fake-manager.ts";
@@ -24,7 +25,7 @@ async function fill(manager: FakeManager): Promise<Filled> {
     if (signal === undefined) {
       throw new TypeError("no signal");
     }
-    await sink.write({ type: "fields", fields: textFields("a") });
+    await sink.write({ type: "fields", bytes: encodeFields(textFields("a")) });
     try {
       filled.resolve({ ...writeUntilBehind(sink), signal });
     } catch (error) {
@@ -41,7 +42,7 @@ async function fill(manager: FakeManager): Promise<Filled> {
 function writeUntilBehind(sink: ResultSink): { bytes: number; behind: Promise<void> } {
   for (let bytes = BLOCK.byteLength; bytes < 64 * MIB; bytes += BLOCK.byteLength) {
     const block = Buffer.from(BLOCK);
-    const behind = sink.write({ type: "rows", block, rowCount: 2000, inProgress: false });
+    const behind = sink.write({ type: "rows", bytes: block, rowCount: 2000, inProgress: false });
     if (behind !== undefined) {
       return { bytes, behind };
     }
@@ -110,10 +111,10 @@ test("many clients that leave small results unread are held up before the result
   let ended = 0;
   let keptBytes = 0;
   pooler.manager.execute = async (_request, sink) => {
-    await sink.write({ type: "fields", fields: textFields("a") });
+    await sink.write({ type: "fields", bytes: encodeFields(textFields("a")) });
     const block = Buffer.from(result);
-    await sink.write({ type: "rows", block, rowCount: 900, inProgress: false });
-    const behind = sink.write({ type: "complete", commandTag: "SELECT 900" });
+    await sink.write({ type: "rows", bytes: block, rowCount: 900, inProgress: false });
+    const behind = sink.write({ type: "complete", bytes: encodeCommandTag("SELECT 900") });
     if (behind === undefined) {
       keptBytes += block.byteLength;
     }
@@ -139,11 +140,11 @@ test("a client that reads slowly gets everything", async () => {
   await using pooler = await startServer();
   const blocks = 40;
   pooler.manager.execute = async (_request, sink) => {
-    await sink.write({ type: "fields", fields: textFields("a") });
+    await sink.write({ type: "fields", bytes: encodeFields(textFields("a")) });
     for (let block = 0; block < blocks; block += 1) {
-      await sink.write({ type: "rows", block: BLOCK, rowCount: 2000, inProgress: false });
+      await sink.write({ type: "rows", bytes: BLOCK, rowCount: 2000, inProgress: false });
     }
-    await sink.write({ type: "complete", commandTag: `SELECT ${blocks * 2000}` });
+    await sink.write({ type: "complete", bytes: encodeCommandTag(`SELECT ${blocks * 2000}`) });
   };
   let bytes = 0;
   let rows = 0;

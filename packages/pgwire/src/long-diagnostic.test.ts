@@ -40,14 +40,14 @@ function notice(textBytes: number, chunkBytes: number): Diagnostic {
   return parseDiagnostic("notice", first.body).diagnostic;
 }
 
-const fitting = MAX_DIAGNOSTIC_BYTES - BEFORE_TEXT;
+const FITTING = MAX_DIAGNOSTIC_BYTES - BEFORE_TEXT;
 
 test.each([
-  ["in the middle of a text", fitting + 1000, fitting, undefined],
-  ["at the end of a text", fitting, fitting, undefined],
-  ["behind a field", fitting - 1, fitting - 1, undefined],
-  ["behind the type of a field", fitting - 2, fitting - 2, ""],
-  ["behind the first character of a field", fitting - 3, fitting - 3, "d"],
+  ["in the middle of a text", FITTING + 1000, FITTING, undefined],
+  ["at the end of a text", FITTING, FITTING, undefined],
+  ["behind a field", FITTING - 1, FITTING - 1, undefined],
+  ["behind the type of a field", FITTING - 2, FITTING - 2, ""],
+  ["behind the first character of a field", FITTING - 3, FITTING - 3, "d"],
 ])("a notice that is cut %s keeps what is before", (_where, textBytes, keptBytes, detail) => {
   for (const chunkBytes of [65_536, 100_000_000]) {
     const { severity, code, message: text, detail: found, where } = notice(textBytes, chunkBytes);

@@ -1,5 +1,5 @@
-import { PoolerErrorCode } from "@multipooler/controller-api";
-import type { Diagnostic, PoolerError } from "@multipooler/controller-api";
+import { PoolerErrorCode } from "@multipooler/query-service";
+import type { Diagnostic, PoolerError } from "@multipooler/query-service";
 
 /** What a {@link MultiPoolerError} is built from besides its code and message. */
 export interface MultiPoolerErrorOptions {

@@ -5,11 +5,11 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { compareDirectories } from "./directory-difference.ts";
 import { generateCode } from "./generated-code.ts";
-import { generatedPath, repositoryDirectory } from "./paths.ts";
+import { GENERATED_PATH, repositoryDirectory } from "./paths.ts";
 import { runTask } from "./task.ts";
 
 const { values } = parseArgs({ options: { check: { type: "boolean", default: false } } });
-const committed = join(repositoryDirectory, generatedPath);
+const committed = join(repositoryDirectory, GENERATED_PATH);
 
 await runTask(async (scratch) => {
   const generated = await generateCode(scratch);
@@ -18,7 +18,7 @@ await runTask(async (scratch) => {
     return;
   }
   if (values.check) {
-    const lines = differences.map(({ path, kind }) => `${kind}: ${join(generatedPath, path)}`);
+    const lines = differences.map(({ path, kind }) => `${kind}: ${join(GENERATED_PATH, path)}`);
     const advice = "Run `pnpm --filter @multipooler/proto run generate` and commit the result.";
     throw new Error([...lines, advice].join("\n"));
   }

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { compareDirectories } from "./directory-difference.ts";
 import { generateCode } from "./generated-code.ts";
-import { generatedPath, repositoryDirectory } from "./paths.ts";
+import { GENERATED_PATH, repositoryDirectory } from "./paths.ts";
 
 async function scratch(): Promise<string> {
   const path = await mkdtemp(join(tmpdir(), "multipooler generated "));
@@ -14,12 +14,12 @@ async function scratch(): Promise<string> {
 
 test("the committed code is what /proto generates, also below a path with a space", async () => {
   const generated = await generateCode(await scratch());
-  const committed = join(repositoryDirectory, generatedPath);
+  const committed = join(repositoryDirectory, GENERATED_PATH);
   expect(await compareDirectories(generated, committed)).toEqual([]);
 });
 
 test("stale, missing and superfluous files are found", async () => {
-  const committed = join(repositoryDirectory, generatedPath);
+  const committed = join(repositoryDirectory, GENERATED_PATH);
   const tampered = await scratch();
   await cp(committed, tampered, { recursive: true });
   await appendFile(join(tampered, "descriptors.ts"), "\n");

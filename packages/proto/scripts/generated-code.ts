@@ -1,6 +1,6 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { generatedPath, repositoryDirectory } from "./paths.ts";
+import { GENERATED_PATH, repositoryDirectory } from "./paths.ts";
 import { run } from "./run.ts";
 
 /** How much base64 goes on a line of the generated descriptors. */
@@ -15,7 +15,7 @@ const protoDirectory = join(repositoryDirectory, "proto");
 export async function generateCode(root: string): Promise<string> {
   // The output path in proto/buf.gen.yaml is relative to proto/.
   await run("buf", ["generate", "--output", join(root, "proto")], { cwd: protoDirectory });
-  const directory = join(root, generatedPath);
+  const directory = join(root, GENERATED_PATH);
   await writeFile(join(directory, "descriptors.ts"), await descriptorModule());
   return directory;
 }

@@ -7,4 +7,4 @@ export const packageDirectory: string = resolve(import.meta.dirname, "..");
 export const repositoryDirectory: string = resolve(packageDirectory, "../..");
 
 /** The generated code, relative to the root of the repository, as proto/buf.gen.yaml has it. */
-export const generatedPath = "packages/proto/src/gen";
+export const GENERATED_PATH = "packages/proto/src/gen";

@@ -34,7 +34,6 @@ export const TopoErrorCode = {
 } as const;
 export type TopoErrorCode = (typeof TopoErrorCode)[keyof typeof TopoErrorCode];
 
-/** What a {@link TopoError} is made of. */
 export interface TopoErrorOptions {
   readonly code: TopoErrorCode;
   /** The key, prefix or address that the operation was about. */

@@ -6,7 +6,7 @@ export interface ExpiryTimerOptions {
   readonly sweep: (now: number) => number | undefined;
 }
 
-/** Sweeps when something expires: one timer for whatever expires next. */
+/** Sweeps when something expires: one timer for what expires next. */
 export class ExpiryTimer {
   readonly #options: ExpiryTimerOptions;
   #timer: Timer | undefined;

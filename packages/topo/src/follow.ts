@@ -1,11 +1,10 @@
 import { Backoff, sleep } from "@multipooler/timing";
 import type { Clock } from "@multipooler/timing";
 
-/** What is followed, and by whom. */
 export interface FollowOptions<Event> {
   readonly watch: (signal: AbortSignal) => AsyncIterable<Event>;
   readonly onEvent: (event: Event) => void;
-  /** Told of what a watch ended with. */
+  /** Called with the error that a watch ended with. */
   readonly onFailure: (error: unknown) => void;
   readonly clock: Clock;
   readonly random: () => number;

@@ -35,7 +35,7 @@ export type { Session, SessionOptions } from "./session.ts";
 export { Topology, ensureCell } from "./topology.ts";
 export type { EnsuredCell, TopologyOptions } from "./topology.ts";
 export type { CellStore, GlobalStore, TopoStore } from "./topo-store.ts";
-// The words of the records, so that whoever writes them needs no other package.
+// The words of the records, so that a program that writes them needs no other package.
 export {
   ID_ComponentType,
   PoolerLifecycleStatus,

@@ -7,7 +7,6 @@ import { Place, discard, holderOf, queue } from "./lock-place.ts";
 import type { Location } from "./record-collection.ts";
 import type { Session } from "./session.ts";
 
-/** What a locker is made of. */
 export interface KeyLockerOptions {
   readonly locate: (options: Abortable) => Promise<Location>;
   readonly clock: Clock;
@@ -16,8 +15,8 @@ export interface KeyLockerOptions {
 }
 
 /**
- * Locks over a store of keys: whoever wants one creates `<root>/<path>/locks/<session id>`, bound
- * to the session. The oldest key holds the lock; every other waits for the one just before it, so
+ * Locks over a store of keys. A session that wants one creates `<root>/<path>/locks/<session id>`,
+ * bound to itself. The oldest key holds the lock; every other waits for the one just before it, so
  * that a release wakes one waiter and not all. Go's clients of Multigres queue in the same folder.
  */
 export class KeyLocker implements Locker {

@@ -37,15 +37,14 @@ export interface CreateOptions extends Abortable {
   readonly session?: Session | undefined;
 }
 
-/** How to write or delete a key. */
 export interface CompareOptions extends Abortable {
-  /** Write only over this version of the key; without it, whatever is there, if anything. */
+  /** Write only over this version of the key. Without it: over any version, and over none. */
   readonly version?: Version | undefined;
 }
 
 /**
- * Writing keys, with values of up to 1 MiB: INVALID_ARGUMENT for larger ones. A write that ends with TIMEOUT, UNAVAILABLE or INTERRUPTED may or may not have
- * happened.
+ * Writing keys, with values of up to 1 MiB: INVALID_ARGUMENT for larger ones. A write that ends with
+ * TIMEOUT, UNAVAILABLE or INTERRUPTED may or may not have happened.
  */
 export interface KeyWriter {
   /** Writes a key that does not exist; NODE_EXISTS where it does. Resolves to its version. */
@@ -60,10 +59,10 @@ export interface KeyWriter {
 }
 
 /**
- * What a watch tells. The first event is `snapshot` and there is only one; after it come the
+ * A change that a watch reports. The first event is `snapshot` and there is only one; after it come the
  * changes, the last one of each key at least. A reader that is slower than the changes sees the
  * changes of one key merged into the latest, so that what waits for it is bounded by the number of
- * keys. After `interrupted` the watch reconnects by itself and tells `resumed`, then every
+ * keys. After `interrupted` the watch reconnects by itself and reports `resumed`, then every
  * change that the interruption hid.
  */
 export type KeyEvent =

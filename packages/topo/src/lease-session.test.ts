@@ -4,9 +4,9 @@ import { TopoError, TopoErrorCode } from "./error.ts";
 import { LeaseSession } from "./lease-session.ts";
 import type { Leases } from "./lease-session.ts";
 
-const ttlMs = 12_000;
+const TTL_MS = 12_000;
 
-/** A server of one lease, which says what it was asked and answers what it is told to. */
+/** A server of one lease, which records its calls and answers as the test says. */
 class FakeLeases implements Leases {
   readonly renewedAt: number[] = [];
   revoked = 0;
@@ -41,7 +41,7 @@ class FakeLeases implements Leases {
 
 test("a lease is renewed at each third of its time to live", async () => {
   const { clock, leases, session } = open();
-  await clock.advance(ttlMs * 2);
+  await clock.advance(TTL_MS * 2);
   expect(leases.renewedAt).toEqual([4000, 8000, 12_000, 16_000, 20_000, 24_000]);
   expect(session.signal.aborted).toBe(false);
   await session.close();
@@ -90,7 +90,7 @@ test("an orphaned session is not renewed and not revoked, and can be closed stil
   const { clock, leases, session, ended } = open();
   session.orphan();
   session.orphan();
-  await clock.advance(ttlMs * 2);
+  await clock.advance(TTL_MS * 2);
   expect(leases.renewedAt).toEqual([]);
   expect(leases.revoked).toBe(0);
   expect(session.signal.reason).toMatchObject({ code: TopoErrorCode.Interrupted });
@@ -119,7 +119,7 @@ test("a close waits for a silent server for the time to live at most, or until a
   controller.abort();
   await expect(aborting).rejects.toThrow("aborted");
   const waiting = expect(session.close()).rejects.toMatchObject({ name: "TimeoutError" });
-  await clock.advance(ttlMs);
+  await clock.advance(TTL_MS);
   await waiting;
   expect(clock.pending).toBe(0);
 });
@@ -136,7 +136,7 @@ function open(): {
   const session = new LeaseSession({
     leases,
     id: 7n,
-    ttlMs,
+    ttlMs: TTL_MS,
     grantedAt: clock.now(),
     clock,
     onEnd: (which) => ended.push(which),

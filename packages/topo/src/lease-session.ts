@@ -5,7 +5,7 @@ import type { Abortable } from "./key-value.ts";
 import type { Session } from "./session.ts";
 
 /** The time to live of a session that asks for none. */
-export const defaultTtlMs = 30_000;
+export const DEFAULT_TTL_MS = 30_000;
 
 /** The leases of a server, as a session needs them. */
 export interface Leases {
@@ -15,7 +15,6 @@ export interface Leases {
   revoke(id: bigint, signal: AbortSignal): Promise<void>;
 }
 
-/** What a session is made of. */
 export interface LeaseSessionOptions {
   readonly leases: Leases;
   readonly id: bigint;
@@ -24,7 +23,7 @@ export interface LeaseSessionOptions {
   /** When the lease was asked for: the server cannot have counted from an earlier time. */
   readonly grantedAt: number;
   readonly clock: Clock;
-  /** Called once when the session has ended, for whatever reason. */
+  /** Called once when the session has ended, for any reason. */
   readonly onEnd: (session: Session) => void;
 }
 

@@ -5,7 +5,7 @@ import type { Abortable, CompareOptions, KeyValue, KeyValueStore, Version } from
 import type { Lock, LockHolder } from "./lock.ts";
 
 /** How long a waiter that gives up may take to remove its key, in milliseconds. */
-const discardMs = 5000;
+const DISCARD_MS = 5000;
 
 /** What it takes to delete the key of one who gave up. */
 interface Discarding {
@@ -17,7 +17,6 @@ interface Discarding {
   readonly random: () => number;
 }
 
-/** What a place is made of. */
 export interface PlaceOptions extends Discarding {
   readonly folder: string;
   /** The caller's and the session's. */
@@ -142,7 +141,7 @@ export async function discard({
   random,
 }: Discarding): Promise<void> {
   const backoff = new Backoff({ minMs: 50, maxMs: 500, random });
-  using deadline = new Deadline({ clock, ms: discardMs, what: "deleting the place in a queue" });
+  using deadline = new Deadline({ clock, ms: DISCARD_MS, what: "deleting the place in a queue" });
   const { signal } = deadline;
   while (!signal.aborted) {
     try {

@@ -5,7 +5,7 @@ import type { Session } from "./session.ts";
 export interface LockOptions extends Abortable {
   /** The session that holds the lock: its end gives the lock up. */
   readonly session: Session;
-  /** Who holds the lock and what for; what others are told who find it held. */
+  /** Who holds the lock and what for. Others who find it held read it. */
   readonly description: string;
 }
 
@@ -14,7 +14,7 @@ export interface Lock {
   /** The holder's key. */
   readonly key: string;
   /**
-   * Grows from holder to holder. Whatever the lock protects should refuse work that carries a
+   * Grows from holder to holder. What the lock protects should refuse work that carries a
    * smaller one than it has seen.
    */
   readonly fencingRevision: Version;

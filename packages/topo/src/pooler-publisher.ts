@@ -8,7 +8,7 @@ import { componentId } from "./keys.ts";
 import type { Abortable } from "./key-value.ts";
 import type { Logger } from "./logger.ts";
 import { PoolerRecordKeeper } from "./pooler-record-keeper.ts";
-import { shutdownState, startState } from "./pooler-record.ts";
+import { shutdownState, START_STATE } from "./pooler-record.ts";
 import type { PoolerIdentity, PoolerState, RecordSources } from "./pooler-record.ts";
 import { PublisherReport } from "./publisher-report.ts";
 import type { Finding } from "./publisher-report.ts";
@@ -16,9 +16,9 @@ import type { PublisherStatus, StatusListener } from "./publisher-status.ts";
 import type { RecordEvent, Records, Versioned } from "./records.ts";
 
 /** How long one write may take, in milliseconds. */
-const writeTimeoutMs = 5000;
+const WRITE_TIMEOUT_MS = 5000;
 /** How often the record is looked after without a reason, and the longest wait after a failure. */
-const retryMs = 30_000;
+const RETRY_MS = 30_000;
 
 /** What a pooler's publisher is made of. */
 export interface PoolerPublisherOptions {
@@ -85,10 +85,10 @@ export class PoolerPublisher {
     this.#alarm = new Alarm(this.#clock);
     this.#backoff = new Backoff({
       minMs: 10,
-      maxMs: retryMs,
+      maxMs: RETRY_MS,
       random: this.#random,
     });
-    this.#sources = { identity, state: startState, since: this.#now() };
+    this.#sources = { identity, state: START_STATE, since: this.#now() };
   }
 
   /** Starts registering in the background, with lifecycle STARTING. Idempotent. */
@@ -182,7 +182,7 @@ export class PoolerPublisher {
         if (sources !== this.#sources) {
           continue;
         }
-        const rang = await this.#alarm.wait(retryMs, signal);
+        const rang = await this.#alarm.wait(RETRY_MS, signal);
         if (!rang) {
           this.#keeper.doubt();
         }
@@ -204,7 +204,7 @@ export class PoolerPublisher {
     const sources = this.#sources;
     using deadline = new Deadline({
       clock: this.#clock,
-      ms: writeTimeoutMs,
+      ms: WRITE_TIMEOUT_MS,
       what: "writing the record",
       signal,
     });

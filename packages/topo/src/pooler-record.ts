@@ -44,7 +44,7 @@ export interface PoolerState {
 }
 
 /** The state of a pooler whose process has just started. */
-export const startState: PoolerState = {
+export const START_STATE: PoolerState = {
   servingStatus: PoolerServingStatus.NOT_SERVING,
   lifecycle: { status: PoolerLifecycleStatus.LIFECYCLE_STARTING, reason: "process starting" },
   routingState: undefined,

@@ -34,7 +34,6 @@ export interface RecordKind<Id, T> {
   readonly decode: (bytes: Uint8Array) => T;
 }
 
-/** What a collection is made of. */
 export interface RecordCollectionOptions<Id, T> {
   readonly kind: RecordKind<Id, T>;
   /** Finds the store; asked again after a failure. */

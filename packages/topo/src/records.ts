@@ -27,8 +27,8 @@ export interface WatchOptions<Id> extends Abortable {
 }
 
 /**
- * What a watch of records tells: as {@link KeyEvent}, decoded. `invalid` stands for a value that
- * is no such record; whatever was known under that key no longer holds.
+ * A change that a watch of records reports: a {@link KeyEvent}, decoded. `invalid` stands for a value that
+ * is no such record; what was known under that key no longer holds.
  */
 export type RecordEvent<T> =
   | { readonly type: "snapshot"; readonly entries: readonly RecordEntry<T>[] }
@@ -48,9 +48,8 @@ export interface RecordReader<Id, T> {
   watch(options?: WatchOptions<Id>): AsyncIterable<RecordEvent<T>>;
 }
 
-/** How to write or delete a record. */
 export interface VersionOptions extends Abortable {
-  /** Only over this version: BAD_VERSION otherwise. Without it, whatever is there. */
+  /** Only over this version: BAD_VERSION otherwise. Without it: over any version. */
   readonly version?: Version | undefined;
 }
 

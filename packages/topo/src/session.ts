@@ -19,7 +19,7 @@ export interface Session {
   /**
    * Aborts when the session has ended: with a SESSION_LOST error where the lease expired or
    * could not be confirmed within its time to live, with INTERRUPTED after `orphan` or `close`.
-   * A holder must then stop whatever the session protected.
+   * A holder must then stop the work that the session protected.
    */
   readonly signal: AbortSignal;
   /** Stops keeping the lease alive without revoking it: its keys stay until the lease expires. */

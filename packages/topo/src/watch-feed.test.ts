@@ -93,7 +93,7 @@ test("an abort ends the reading while it waits, and leaves no listener", async (
   expect(await waiting).toEqual({ done: true, value: undefined });
 });
 
-/** A reader that reads when it is told to. */
+/** A reader that reads when the test says so. */
 class Reader {
   readonly told: KeyEvent[] = [];
   readonly #events: AsyncGenerator<KeyEvent, void>;

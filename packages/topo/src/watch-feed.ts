@@ -10,9 +10,9 @@ import type { KeyEvent, KeyValue, Version } from "./key-value.ts";
  * complete state at any time.
  */
 export class WatchFeed {
-  /** The keys that the reader has been told of. */
+  /** The keys that the reader knows. */
   readonly #told = new Map<string, Version>();
-  /** What it is still to be told; `undefined` stands for a deletion. */
+  /** Changes that it has not read yet; `undefined` stands for a deletion. */
   readonly #waiting = new Map<string, KeyValue | undefined>();
   #snapshot: "unknown" | "waiting" | "told" = "unknown";
   #interruption: TopoError | undefined;

@@ -7,7 +7,7 @@ import { TopoErrorCode } from "../src/index.ts";
 import { makeCertificates } from "./certificates.ts";
 import { temporaryDirectory } from "./temporary-directory.ts";
 
-const value = Buffer.from("value");
+const VALUE = Buffer.from("value");
 
 test("a cluster that speaks TLS and asks for certificates is reached with them only", async () => {
   await using directory = await temporaryDirectory();
@@ -19,7 +19,7 @@ test("a cluster that speaks TLS and asks for certificates is reached with them o
   ): Promise<bigint> => {
     const store = new EtcdBackend(options).connect([address]);
     try {
-      return await store.put("/tls", value);
+      return await store.put("/tls", VALUE);
     } finally {
       await store.close();
     }
@@ -44,10 +44,10 @@ test("a cluster that asks for a password is reached with the right one only", as
     new EtcdBackend({ credentials: { username, password } }).connect([etcd.address]);
   const [early, right] = [connect("pooler", "secret"), connect("pooler", "secret")];
   // A password that nobody asks for does no harm.
-  await early.put("/auth", value);
+  await early.put("/auth", VALUE);
   await etcd.enableAuth({ name: "pooler", password: "secret" });
-  await right.put("/auth", value);
-  await early.put("/auth", value);
+  await right.put("/auth", VALUE);
+  await early.put("/auth", VALUE);
   for (const wrong of [connect("pooler", "wrong"), connect("nobody", "secret")]) {
     await expect(wrong.get("/auth")).rejects.toMatchObject({ code: TopoErrorCode.Denied });
     const reader = wrong.watch("/auth")[Symbol.asyncIterator]();
@@ -71,7 +71,7 @@ test("a token that a restart made worthless is replaced, for calls, watches and 
   await etcd.start();
   expect(await reader.next()).toMatchObject({ value: { type: "resumed" } });
   const session = await store.openSession({ ttlMs: 2000 });
-  await store.create("/token/key", value, { session });
+  await store.create("/token/key", VALUE, { session });
   expect(await reader.next()).toMatchObject({ value: { type: "put" } });
   await session.close();
   expect(await reader.next()).toMatchObject({ value: { type: "delete" } });

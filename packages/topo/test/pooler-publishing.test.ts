@@ -7,7 +7,7 @@ import {
 import { expect, test } from "vitest";
 import { TopoErrorCode } from "../src/error.ts";
 import type { PublisherStatus } from "../src/publisher-status.ts";
-import { identity, open, serving, startsAt, world } from "./publishing.ts";
+import { identity, open, SERVING, STARTS_AT, world } from "./publishing.ts";
 import type { World } from "./publishing.ts";
 
 test("each change is written, and what changes nothing is not", async () => {
@@ -15,19 +15,19 @@ test("each change is written, and what changes nothing is not", async () => {
   const publisher = open(made);
   await publisher.registered();
   await made.clock.advance(1000);
-  publisher.publish(serving);
+  publisher.publish(SERVING);
   expect(publisher.status().upToDate).toBe(false);
   await made.clock.advance(0);
   expect(publisher.status()).toMatchObject({
     upToDate: true,
-    lastPublishedAt: new Date(startsAt + 1000),
+    lastPublishedAt: new Date(STARTS_AT + 1000),
   });
   expect(await made.record()).toMatchObject({
     servingStatus: PoolerServingStatus.SERVING,
-    lifecycleStatus: { ...serving.lifecycle, updated: new Date(startsAt + 1000) },
-    routingState: serving.routingState,
+    lifecycleStatus: { ...SERVING.lifecycle, updated: new Date(STARTS_AT + 1000) },
+    routingState: SERVING.routingState,
   });
-  publisher.publish(serving);
+  publisher.publish(SERVING);
   publisher.publish({});
   await made.clock.advance(300_000);
   expect(made.writes).toBe(2);
@@ -56,12 +56,12 @@ test("of changes that come while a write is under way, the latest is written nex
   const publisher = open(made);
   await publisher.registered();
   made.network = "is silent";
-  publisher.publish(serving);
+  publisher.publish(SERVING);
   await made.clock.advance(0);
   const seen: (string | undefined)[] = [];
   const watching = readReasons(made, seen);
   for (const reason of ["one", "two", "three"]) {
-    publisher.publish({ lifecycle: { ...serving.lifecycle, reason } });
+    publisher.publish({ lifecycle: { ...SERVING.lifecycle, reason } });
   }
   made.network = "works";
   await made.clock.advance(6000);
@@ -84,7 +84,7 @@ test("a write without an answer ends after 5 s, and is found to have happened by
   });
   const { version } = await made.poolers.get(identity.id);
   made.network = "loses answers";
-  publisher.publish(serving);
+  publisher.publish(SERVING);
   await made.clock.advance(0);
   // The watch shows what nobody answered.
   expect(publisher.status().upToDate).toBe(true);
@@ -104,7 +104,7 @@ test("a type that somebody else sets is told, and kept by what is written later"
   expect(told.map(({ type }) => type?.value)).toEqual([PoolerType.PRIMARY]);
   expect(made.writes).toBe(1);
   unwatch();
-  publisher.publish(serving);
+  publisher.publish(SERVING);
   await made.clock.advance(0);
   expect(told).toHaveLength(1);
   expect(await made.record()).toMatchObject({
@@ -118,7 +118,7 @@ test("what somebody else does before the answer to a write arrives is not forgot
   const publisher = open(made);
   await publisher.registered();
   made.network = "is slow";
-  publisher.publish(serving);
+  publisher.publish(SERVING);
   await made.clock.advance(0);
   await made.poolers.update(identity.id, (found) => ({ ...found, type: PoolerType.PRIMARY }));
   await made.clock.advance(0);
@@ -198,7 +198,7 @@ test("during an outage the status says so, and the record converges as soon as i
     reachable: false,
     lastError: { code: TopoErrorCode.Unavailable },
   });
-  publisher.publish(serving);
+  publisher.publish(SERVING);
   await made.clock.advance(600_000);
   expect(publisher.status()).toMatchObject({ reachable: false, upToDate: false });
   made.backend.setReachable(true);
@@ -215,10 +215,10 @@ test("a close writes the last state and leaves the record", async () => {
   const made = await world();
   const publisher = open(made, { initialType: PoolerType.PRIMARY });
   await publisher.registered();
-  publisher.publish(serving);
+  publisher.publish(SERVING);
   await made.clock.advance(1000);
   await Promise.all([publisher.close({ reason: "SIGTERM" }), publisher.close()]);
-  publisher.publish(serving);
+  publisher.publish(SERVING);
   expect(() => publisher.open()).toThrow("closed");
   expect(await made.record()).toMatchObject({
     type: PoolerType.PRIMARY,
@@ -227,7 +227,7 @@ test("a close writes the last state and leaves the record", async () => {
     lifecycleStatus: {
       status: PoolerLifecycleStatus.LIFECYCLE_SHUTDOWN,
       reason: "SIGTERM",
-      updated: new Date(startsAt + 1000),
+      updated: new Date(STARTS_AT + 1000),
     },
   });
   expect(made.writes).toBe(3);
@@ -238,7 +238,7 @@ test("a close while a write is under way ends it and writes the last state", asy
   const publisher = open(made);
   await publisher.registered();
   made.network = "is silent";
-  publisher.publish(serving);
+  publisher.publish(SERVING);
   await made.clock.advance(0);
   const closing = publisher.close();
   made.network = "works";
@@ -298,7 +298,7 @@ test("two writers of one record lose neither a type nor a state", async () => {
       keyRange: { start: Uint8Array.of(index), end: new Uint8Array() },
     })),
   );
-  publisher.publish(serving);
+  publisher.publish(SERVING);
   await made.clock.advance(60_000);
   await Promise.all(others);
   await made.clock.advance(60_000);

@@ -8,7 +8,7 @@ import {
 } from "@multipooler/proto/clustermetadata";
 import { expect, test } from "vitest";
 import { TopoError, TopoErrorCode } from "../src/error.ts";
-import { identity, open, startsAt, world } from "./publishing.ts";
+import { identity, open, STARTS_AT, world } from "./publishing.ts";
 
 test("a first registration creates the record, with the type that was asked for", async () => {
   const made = await world();
@@ -23,7 +23,7 @@ test("a first registration creates the record, with the type that was asked for"
     lifecycleStatus: {
       status: PoolerLifecycleStatus.LIFECYCLE_STARTING,
       reason: "process starting",
-      updated: new Date(startsAt),
+      updated: new Date(STARTS_AT),
     },
   });
   expect(publisher.status()).toEqual({
@@ -32,7 +32,7 @@ test("a first registration creates the record, with the type that was asked for"
     upToDate: true,
     type: { value: PoolerType.PRIMARY, source: "topology" },
     lastError: undefined,
-    lastPublishedAt: new Date(startsAt),
+    lastPublishedAt: new Date(STARTS_AT),
   });
 });
 
@@ -113,7 +113,7 @@ test("attempts back off from 10 ms to 30 s, and never stop", async () => {
       ...poolers,
       watch: (options) => poolers.watch(options),
       create: async () => {
-        attempts.push(made.clock.now() - startsAt);
+        attempts.push(made.clock.now() - STARTS_AT);
         throw away();
       },
     },

@@ -16,7 +16,7 @@ import type { PoolerIdentity, PoolerState } from "../src/pooler-record.ts";
 import type { Records } from "../src/records.ts";
 import { Topology, ensureCell } from "../src/topology.ts";
 
-export const startsAt: number = Date.UTC(2026, 10, 23);
+export const STARTS_AT: number = Date.UTC(2026, 10, 23);
 
 export const identity: PoolerIdentity = {
   id: { component: ID_ComponentType.MULTIPOOLER, cell: "zone1", name: "abcd1234" },
@@ -27,7 +27,7 @@ export const identity: PoolerIdentity = {
   pgDataDir: "/var/lib/postgresql",
 };
 
-export const serving: PoolerState = {
+export const SERVING: PoolerState = {
   servingStatus: PoolerServingStatus.SERVING,
   lifecycle: { status: PoolerLifecycleStatus.LIFECYCLE_ACTIVE, reason: "PostgreSQL answers" },
   routingState: { role: RoutingRole.ROUTING_ROLE_PRIMARY, rule: undefined },
@@ -35,7 +35,7 @@ export const serving: PoolerState = {
 
 /** One topology, moved by hand, and what publishers make of it. */
 export class World {
-  readonly clock: ManualClock = new ManualClock({ startsAt });
+  readonly clock: ManualClock = new ManualClock({ startsAt: STARTS_AT });
   readonly backend: MemoryTopology = new MemoryTopology({ clock: this.clock });
   readonly topology: Topology;
   readonly warnings: string[] = [];

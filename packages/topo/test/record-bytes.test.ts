@@ -12,19 +12,19 @@ import { expect, test } from "vitest";
 import { cellKind, databaseKind, poolerKind } from "../src/record-kinds.ts";
 import { WireMessage } from "./wire-message.ts";
 
-// The bytes below were decoded with Multigres' own schema, field by field. Whoever has to change one
+// The bytes below were decoded with Multigres' own schema, field by field. A change of one
 // of them makes records that Multigres does not read.
 
-const cell: Cell = {
+const CELL: Cell = {
   name: "zone1",
   serverAddresses: ["etcd1.example:2379", "etcd2.example:2379"],
   root: "/multigres/zone1",
 };
-const cellHex =
+const CELL_HEX =
   "0a057a6f6e6531121265746364312e6578616d706c653a32333739121265746364322e6578616d70" +
   "6c653a323337391a102f6d756c7469677265732f7a6f6e6531";
 
-const database: Database = {
+const DATABASE: Database = {
   name: "app",
   backupLocation: {
     location: { $case: "filesystem", value: { path: "/backups" } },
@@ -40,7 +40,7 @@ const database: Database = {
     description: "two of them",
   },
 };
-const databaseHex =
+const DATABASE_HEX =
   "0a0361707012100a0a0a082f6261636b757073180120031a057a6f6e65311a057a6f6e6532221f0a" +
   "0a41545f4c454153545f321001180320022a0b74776f206f66207468656d";
 
@@ -64,7 +64,7 @@ const pooler: Multipooler = {
     rule: { coordinatorTerm: 7n, leaderSubterm: 1n },
   },
 };
-const poolerHex =
+const POOLER_HEX =
   "0a13080112057a6f6e65311a08616263643132333412150a03617070120764656661756c741a0530" +
   "2d696e6630013801420b6462312e6578616d706c654a090a046772706310c8784a090a0468747470" +
   "10c9784a0d0a08706f73746772657310b82a52142f7661722f6c69622f6d756c7469706f6f6c6572" +
@@ -72,19 +72,19 @@ const poolerHex =
   "73776572731a0b08c0d590d8061080e59a776a080801120408071001";
 
 test("the bytes of a cell are those that Multigres reads", () => {
-  expect(hex(cellKind.encode(cell))).toBe(cellHex);
-  expect(cellKind.decode(Buffer.from(cellHex, "hex"))).toEqual(cell);
-  const message = new WireMessage(Buffer.from(cellHex, "hex"));
+  expect(hex(cellKind.encode(CELL))).toBe(CELL_HEX);
+  expect(cellKind.decode(Buffer.from(CELL_HEX, "hex"))).toEqual(CELL);
+  const message = new WireMessage(Buffer.from(CELL_HEX, "hex"));
   expect(message.numbers).toEqual([1, 2, 3]);
   expect(message.text(1)).toBe("zone1");
-  expect(message.texts(2)).toEqual(cell.serverAddresses);
+  expect(message.texts(2)).toEqual(CELL.serverAddresses);
   expect(message.text(3)).toBe("/multigres/zone1");
 });
 
 test("the bytes of a database are those that Multigres reads", () => {
-  expect(hex(databaseKind.encode(database))).toBe(databaseHex);
-  expect(databaseKind.decode(Buffer.from(databaseHex, "hex"))).toEqual(database);
-  const message = new WireMessage(Buffer.from(databaseHex, "hex"));
+  expect(hex(databaseKind.encode(DATABASE))).toBe(DATABASE_HEX);
+  expect(databaseKind.decode(Buffer.from(DATABASE_HEX, "hex"))).toEqual(DATABASE);
+  const message = new WireMessage(Buffer.from(DATABASE_HEX, "hex"));
   expect(message.numbers).toEqual([1, 2, 3, 4]);
   expect(message.text(1)).toBe("app");
   const backup = message.message(2);
@@ -97,9 +97,9 @@ test("the bytes of a database are those that Multigres reads", () => {
 });
 
 test("the bytes of a pooler are those that Multigres reads", () => {
-  expect(hex(poolerKind.encode(pooler))).toBe(poolerHex);
-  expect(poolerKind.decode(Buffer.from(poolerHex, "hex"))).toEqual(pooler);
-  const message = new WireMessage(Buffer.from(poolerHex, "hex"));
+  expect(hex(poolerKind.encode(pooler))).toBe(POOLER_HEX);
+  expect(poolerKind.decode(Buffer.from(POOLER_HEX, "hex"))).toEqual(pooler);
+  const message = new WireMessage(Buffer.from(POOLER_HEX, "hex"));
   expect(message.numbers).toEqual([1, 2, 6, 7, 8, 9, 10, 11, 12, 13]);
   const id = message.message(1);
   expect([id.integer(1), id.text(2), id.text(3)]).toEqual([1n, "zone1", "abcd1234"]);
@@ -127,7 +127,7 @@ test("the bytes of a pooler are those that Multigres reads", () => {
 
 test("a record that a later version wrote with fields of its own is read all the same", () => {
   const field100 = Buffer.from("a206036e6577", "hex");
-  const bytes = Buffer.concat([Buffer.from(poolerHex, "hex"), field100]);
+  const bytes = Buffer.concat([Buffer.from(POOLER_HEX, "hex"), field100]);
   expect(poolerKind.decode(bytes)).toEqual(pooler);
 });
 
@@ -145,7 +145,7 @@ test("equal poolers are equal bytes, in whatever order their ports were named", 
 });
 
 test("bytes that are cut off are no record", () => {
-  const bytes = Buffer.from(poolerHex, "hex");
+  const bytes = Buffer.from(POOLER_HEX, "hex");
   expect(() => poolerKind.decode(bytes.subarray(0, 20))).toThrow(RangeError);
 });
 

@@ -8,13 +8,13 @@ import type { KeyEvent, KeyReader } from "../src/index.ts";
 import { SqliteBackend } from "../src/sqlite/index.ts";
 import { temporaryDirectory } from "./temporary-directory.ts";
 
-const value = Buffer.from("value");
+const VALUE = Buffer.from("value");
 
 test("the file and the folders above it are made with the first use", async () => {
   await using directory = await temporaryDirectory();
   const path = join(directory.path, "not", "yet", "topology.db");
   const store = new SqliteBackend().connect([path]);
-  await store.put("/key", value);
+  await store.put("/key", VALUE);
   await store.close();
   const again = new SqliteBackend().connect([path]);
   expect(await again.get("/key")).toMatchObject({ key: "/key" });
@@ -29,7 +29,7 @@ test("a watch of a file whose folder it makes is woken like any other", async ()
   const writing = new SqliteBackend().connect([path]);
   const reader = watching.watch("/")[Symbol.asyncIterator]();
   expect(await nextEvent(reader)).toMatchObject({ type: "snapshot" });
-  await writing.put("/key", value);
+  await writing.put("/key", VALUE);
   expect(await nextEvent(reader)).toMatchObject({ type: "put", entry: { key: "/key" } });
   await reader.return?.();
   await Promise.all([watching.close(), writing.close()]);
@@ -65,7 +65,7 @@ test("a file that is something else is refused, and left as it is", async () => 
     database.exec("CREATE TABLE theirs (a)");
   }
   const made = new SqliteBackend().connect([newer]);
-  await made.put("/key", value);
+  await made.put("/key", VALUE);
   await made.close();
   {
     using database = new DatabaseSync(newer);
@@ -102,7 +102,7 @@ test("a writer that is in the way is waited for without blocking, for 10 s at mo
   const path = join(directory.path, "topology.db");
   const clock = new ManualClock();
   const store = new SqliteBackend({ clock, random: () => 1 }).connect([path]);
-  await store.put("/key", value);
+  await store.put("/key", VALUE);
   using other = new DatabaseSync(path);
   other.exec("BEGIN IMMEDIATE");
   const written = store.put("/key", Buffer.from("after"));
@@ -115,13 +115,13 @@ test("a writer that is in the way is waited for without blocking, for 10 s at mo
   expect(await textOf(store)).toBe("after");
 
   other.exec("BEGIN IMMEDIATE");
-  const late = expect(store.put("/key", value)).rejects.toMatchObject({
+  const late = expect(store.put("/key", VALUE)).rejects.toMatchObject({
     code: TopoErrorCode.Timeout,
     key: "/key",
   });
   await clock.advance(10_000);
   await late;
-  const closed = expect(store.put("/key", value)).rejects.toMatchObject({
+  const closed = expect(store.put("/key", VALUE)).rejects.toMatchObject({
     code: TopoErrorCode.Interrupted,
   });
   await clock.advance(0);
@@ -137,8 +137,8 @@ test("a watch that has slept through more deletions than are kept tells what cha
   const clock = new ManualClock();
   const watching = new SqliteBackend({ clock }).connect([path]);
   const writing = new SqliteBackend().connect([path]);
-  await writing.create("/goes", value);
-  await writing.create("/stays", value);
+  await writing.create("/goes", VALUE);
+  await writing.create("/stays", VALUE);
   const reader = watching.watch("/")[Symbol.asyncIterator]();
   expect(await reader.next()).toMatchObject({ value: { type: "snapshot", entries: [{}, {}] } });
   using blocking = new DatabaseSync(path);
@@ -158,7 +158,7 @@ test("deletions are forgotten in time, so that the file does not grow with them"
   const path = join(directory.path, "topology.db");
   const store = new SqliteBackend().connect([path]);
   for (let round = 0; round < 1100; round += 1) {
-    await store.create("/key", value);
+    await store.create("/key", VALUE);
     await store.delete("/key");
   }
   await store.close();

@@ -4,7 +4,7 @@ import { Database } from "@multipooler/proto/clustermetadata";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { Topology } from "../src/index.ts";
 import { SqliteBackend } from "../src/sqlite/index.ts";
-import { root } from "./child/child-topology.ts";
+import { ROOT } from "./child/child-topology.ts";
 import { RunningChild } from "./child/run-child.ts";
 import type { ChildTopology } from "./child/run-child.ts";
 import { testProcesses } from "./child/test-processes.ts";
@@ -33,7 +33,7 @@ test("a process killed while it writes loses nothing that it was told is written
   const topology = new Topology({
     backend: new SqliteBackend(),
     serverAddresses: [serverAddress],
-    root,
+    root: ROOT,
   });
   const { databases } = topology.global;
   await databases.create("counter", Database.create({ name: "0" }));

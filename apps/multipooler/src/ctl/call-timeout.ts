@@ -4,9 +4,9 @@ import { duration } from "../setting.ts";
 const limit = duration({ min: 0 });
 
 /**
- * The deadline of a call from `--timeout`, in milliseconds; `undefined` for 0, which waits for ever.
+ * Parses `--timeout` to milliseconds; `undefined` for 0, which waits forever.
  *
- * @throws ConfigError for what is no duration.
+ * @throws ConfigError if it is not a duration.
  */
 export function callTimeoutMs(text: string): number | undefined {
   const parsed = limit.schema.safeParse(text);

@@ -2,7 +2,7 @@ import type { Writable } from "node:stream";
 import { GrpcStatusError } from "@multipooler/grpc-services/client";
 import { diagnosticText } from "./diagnostic-text.ts";
 
-/** Tells a person why a call failed: in PostgreSQL's words where there are any, else in one line. */
+/** Prints why a call failed: PostgreSQL's error if there is one, otherwise one line. */
 export function complaint(
   error: unknown,
   io: { readonly stderr: Writable; readonly complain: (line: string) => void },

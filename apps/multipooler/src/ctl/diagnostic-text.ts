@@ -1,6 +1,6 @@
 import type { PgDiagnostic } from "@multipooler/proto/query";
 
-/** A diagnostic as psql words it, its SQLSTATE added to errors; ends with a line end. */
+/** Formats a diagnostic as psql does, with the SQLSTATE of errors; ends with a line break. */
 export function diagnosticText(diagnostic: PgDiagnostic): string {
   const isError = diagnostic.messageType !== "N".charCodeAt(0);
   const lines = [
@@ -12,7 +12,7 @@ export function diagnosticText(diagnostic: PgDiagnostic): string {
   if (diagnostic.hint !== "") {
     lines.push(`HINT:  ${diagnostic.hint}`);
   }
-  // As psql by default: where a notice comes from matters to nobody who did not ask.
+  // psql does not print the context of a notice by default either.
   if (isError && diagnostic.where !== "") {
     lines.push(`CONTEXT:  ${diagnostic.where}`);
   }

@@ -1,12 +1,12 @@
 import { once } from "node:events";
 import type { Writable } from "node:stream";
 
-/** The reader of our output went away (`| head`): not an error, but the end of the work. */
+/** The reader closed the output (`| head`): the command ends without an error. */
 export class OutputClosed extends Error {
   override readonly name = "OutputClosed";
 }
 
-/** Writes text and waits while the reader is behind, so that a large result is never held. */
+/** Writes text and waits for a slow reader, so that a large result is never held in memory. */
 export class Output {
   readonly #stream: Writable;
   readonly #closed = new AbortController();
@@ -21,7 +21,7 @@ export class Output {
     });
   }
 
-  /** Aborts once nothing can be written any more; the next `write` tells why. */
+  /** Aborts when nothing can be written any more; the next `write` rejects with the reason. */
   get closed(): AbortSignal {
     return this.#closed.signal;
   }

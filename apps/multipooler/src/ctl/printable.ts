@@ -1,4 +1,4 @@
-/** Data must not drive the terminal: control characters are shown, not sent. */
+/** Escapes control characters, so that data cannot control the terminal. */
 export function printable(value: string): string {
   // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
   return value.replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, (character) => {

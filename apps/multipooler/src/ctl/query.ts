@@ -7,7 +7,7 @@ import { callTimeoutMs } from "./call-timeout.ts";
 import { complaint } from "./complaint.ts";
 import { diagnosticText } from "./diagnostic-text.ts";
 import { Output, OutputClosed } from "./output.ts";
-import { resultFormats } from "./result-format.ts";
+import { RESULT_FORMATS } from "./result-format.ts";
 import { ResultWriter } from "./result-writer.ts";
 
 export interface CtlIo {
@@ -25,10 +25,10 @@ const MODES: Readonly<Record<string, Mode | undefined>> = {
   inconsistent: Mode.MODE_INCONSISTENT,
 };
 
-/** `ctl query`: runs SQL and prints what it yields as it arrives. Resolves with the exit code. */
+/** `ctl query`: runs SQL and prints rows as they arrive. Resolves with the exit code. */
 export async function query(sql: string, options: QueryOptions, io: CtlIo): Promise<number> {
   const timeoutMs = callTimeoutMs(options.timeout);
-  const format = resultFormats.find((name) => name === options.format) ?? "table";
+  const format = RESULT_FORMATS.find((name) => name === options.format) ?? "table";
   const output = new Output(io.stdout);
   const results = new ResultWriter(format);
   using client = connect({ address: options.address });
@@ -37,7 +37,7 @@ export async function query(sql: string, options: QueryOptions, io: CtlIo): Prom
       {
         query: sql === "-" ? await text(io.stdin) : sql,
         target: { mode: MODES[options.mode] ?? Mode.MODE_UNSPECIFIED },
-        // Rows as bytes: decoded rows of one message would take many times its size.
+        // As bytes: decoded rows take many times the size of their message.
         options: { user: options.user, passthroughRow: true },
       },
       { timeoutMs },

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { resultPrinter } from "./result-format.ts";
 import type { Cell, Column, ResultFormat } from "./result-format.ts";
 
-const columns: readonly Column[] = [
+const COLUMNS: readonly Column[] = [
   { name: "id", numeric: true },
   { name: "name", numeric: false },
 ];
@@ -11,7 +11,7 @@ function print(format: ResultFormat, batches: readonly (readonly (readonly Cell[
   const printer = resultPrinter(format);
   const count = batches.reduce((sum, rows) => sum + rows.length, 0);
   return [
-    printer.begin(columns),
+    printer.begin(COLUMNS),
     ...batches.map((rows) => printer.rows(rows)),
     printer.end(count),
   ].join("");

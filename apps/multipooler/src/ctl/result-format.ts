@@ -1,27 +1,26 @@
-import stringWidth from "string-width";
 import { printable } from "./printable.ts";
+import { columnWidths, filled } from "./text-table.ts";
 
-/** A column as a printer needs it. */
 export interface Column {
   readonly name: string;
-  /** Numbers are set flush right. */
+  /** Numbers are aligned right. */
   readonly numeric: boolean;
 }
 
 /** Text of a value, or null for SQL NULL. */
 export type Cell = string | null;
 
-/** Turns one result into text, some rows at a time. */
+/** Formats one result, a few rows at a time. */
 export interface ResultPrinter {
   begin(columns: readonly Column[]): string;
   rows(rows: readonly (readonly Cell[])[]): string;
   end(rowCount: number): string;
 }
 
-export const resultFormats = ["table", "csv", "json"] as const;
-export type ResultFormat = (typeof resultFormats)[number];
+export const RESULT_FORMATS = ["table", "csv", "json"] as const;
+export type ResultFormat = (typeof RESULT_FORMATS)[number];
 
-/** A new printer for one result. */
+/** Creates the printer for one result. */
 export function resultPrinter(format: ResultFormat): ResultPrinter {
   switch (format) {
     case "table":
@@ -34,8 +33,8 @@ export function resultPrinter(format: ResultFormat): ResultPrinter {
 }
 
 /**
- * A table as psql draws it. Widths come from the first rows handed in, so that any number of rows
- * passes through without being held; a later, wider value makes its own line longer.
+ * A table as psql prints it. Column widths come from the first rows, so that no rows are held; a
+ * later, wider value makes its own line longer.
  */
 class TablePrinter implements ResultPrinter {
   #columns: readonly Column[] = [];
@@ -59,26 +58,17 @@ class TablePrinter implements ResultPrinter {
 
   #header(rows: readonly (readonly string[])[]): string {
     const names = this.#columns.map(({ name }) => printable(name));
-    const widths = names.map((name) => stringWidth(name));
-    for (const row of rows) {
-      row.forEach((cell, index) => {
-        widths[index] = Math.max(widths[index] ?? 0, stringWidth(cell));
-      });
-    }
+    const widths = columnWidths([names, ...rows]);
     this.#widths = widths;
-    const titles = names.map((name, index) => {
-      const gap = Math.max(0, (widths[index] ?? 0) - stringWidth(name));
-      const left = Math.floor(gap / 2);
-      return ` ${" ".repeat(left)}${name}${" ".repeat(gap - left)} `;
-    });
+    const titles = names.map((name, index) => ` ${filled(name, widths[index], "center")} `);
     const rule = widths.map((width) => "-".repeat(width + 2)).join("+");
     return `${titles.join("|").trimEnd()}\n${rule}\n`;
   }
 
   #line(row: readonly string[]): string {
     const cells = row.map((cell, index) => {
-      const gap = " ".repeat(Math.max(0, (this.#widths?.[index] ?? 0) - stringWidth(cell)));
-      return this.#columns[index]?.numeric === true ? ` ${gap}${cell} ` : ` ${cell}${gap} `;
+      const alignment = this.#columns[index]?.numeric === true ? "right" : "left";
+      return ` ${filled(cell, this.#widths?.[index], alignment)} `;
     });
     return cells.join("|").trimEnd();
   }

@@ -2,7 +2,7 @@ import { QueryResult } from "@multipooler/proto/query";
 import { expect, test } from "vitest";
 import { ResultWriter } from "./result-writer.ts";
 
-const fields = [{ name: "n", dataTypeOid: 23 }];
+const FIELDS = [{ name: "n", dataTypeOid: 23 }];
 
 /** DataRow messages of one column each, as PostgreSQL sends them. */
 function rows(...values: (string | null)[]): Buffer {
@@ -30,7 +30,7 @@ function print(
 test("a result in one message is a whole table", () => {
   const text = print(new ResultWriter("table"), {
     hasFields: true,
-    fields,
+    fields: FIELDS,
     passthroughBlock: rows("1", null, "30"),
     passthroughRowCount: 3,
     commandTag: "SELECT 3",
@@ -42,7 +42,11 @@ test("many rows of one message come in parts, none is lost", () => {
   const values = Array.from({ length: 2500 }, (_, index) => String(index));
   const parts = [
     ...new ResultWriter("csv").take(
-      QueryResult.fromPartial({ hasFields: true, fields, passthroughBlock: rows(...values) }),
+      QueryResult.fromPartial({
+        hasFields: true,
+        fields: FIELDS,
+        passthroughBlock: rows(...values),
+      }),
     ),
   ];
   expect(parts).toHaveLength(4);
@@ -52,23 +56,27 @@ test("many rows of one message come in parts, none is lost", () => {
 test("a row that arrives in pieces is one row", () => {
   const writer = new ResultWriter("json");
   const row = rows("abcdef");
-  const begin = { hasFields: true, fields, passthroughBlock: row.subarray(0, 12) };
+  const begin = { hasFields: true, fields: FIELDS, passthroughBlock: row.subarray(0, 12) };
   expect(print(writer, { ...begin, passthroughRowInProgress: true })).toBe("");
-  expect(print(writer, { hasFields: true, fields, passthroughBlock: row.subarray(12) })).toBe(
-    '{"n":"abcdef"}\n',
-  );
+  expect(
+    print(writer, { hasFields: true, fields: FIELDS, passthroughBlock: row.subarray(12) }),
+  ).toBe('{"n":"abcdef"}\n');
 });
 
-test("each statement begins a result of its own; one without rows is told by its tag", () => {
+test("each statement begins a result of its own; one without rows prints its tag", () => {
   const writer = new ResultWriter("table");
   expect(print(writer, { commandTag: "CREATE TABLE" })).toBe("CREATE TABLE\n");
-  const empty = { hasFields: true, fields, commandTag: "SELECT 0" };
+  const empty = { hasFields: true, fields: FIELDS, commandTag: "SELECT 0" };
   expect(print(writer, empty)).toBe(" n\n---\n(0 rows)\n\n");
   expect(print(writer, empty)).toBe(" n\n---\n(0 rows)\n\n");
 });
 
 test("bytes that are no rows are refused", () => {
   expect(() =>
-    print(new ResultWriter("csv"), { hasFields: true, fields, passthroughBlock: Buffer.from("X") }),
+    print(new ResultWriter("csv"), {
+      hasFields: true,
+      fields: FIELDS,
+      passthroughBlock: Buffer.from("X"),
+    }),
   ).toThrow("malformed rows");
 });

@@ -3,17 +3,17 @@ import type { QueryResult, Row } from "@multipooler/proto/query";
 import { resultPrinter } from "./result-format.ts";
 import type { Cell, ResultFormat, ResultPrinter } from "./result-format.ts";
 
-/** Types that a table sets flush right: int8, int2, int4, oid, float4, float8, money, numeric. */
+/** OIDs of the types that a table aligns right: int8, int2, int4, oid, float4, float8, money, numeric. */
 const NUMERIC_OIDS = new Set([20, 21, 23, 26, 700, 701, 790, 1700]);
 
-/** Rows that are decoded and printed together: enough to find the widths of a table's columns. */
+/** Rows decoded and printed together: enough to find the column widths of a table. */
 const ROWS_AT_ONCE = 1000;
-/** The largest row that is put together: what the text of one value may still become. */
+/** The largest row that is assembled from pieces: the limit for the text of one value. */
 const MAX_ROW_BYTES = 268_435_456;
 
 /**
- * Turns the messages of a stream into text: any number of results, each in any number of parts.
- * Rows arrive as the bytes that PostgreSQL sent and are decoded a few at a time.
+ * Formats the messages of a stream: any number of results, each in any number of parts. Rows arrive
+ * as PostgreSQL's bytes and are decoded a few at a time.
  */
 export class ResultWriter {
   readonly #format: ResultFormat;
@@ -26,7 +26,7 @@ export class ResultWriter {
     this.#format = format;
   }
 
-  /** What to print for the next message of the stream, in parts. */
+  /** Yields the text for the next message of the stream, in parts. */
   *take(result: QueryResult): Generator<string, void, void> {
     if (result.hasFields && this.#current === undefined) {
       yield this.#begin(result);
@@ -52,7 +52,7 @@ export class ResultWriter {
     const rows = this.#decoder.decode(
       {
         type: "rows",
-        block: result.passthroughBlock,
+        bytes: result.passthroughBlock,
         rowCount: result.passthroughRowCount,
         inProgress: result.passthroughRowInProgress,
       },
@@ -77,7 +77,7 @@ export class ResultWriter {
     return this.#current?.rows(rows) ?? "";
   }
 
-  /** Only a table tells what a statement without rows did; other formats are for programs. */
+  /** Only the table format prints the tag of a statement without rows; the others are for programs. */
   #end(commandTag: string): string {
     const printer = this.#current;
     this.#current = undefined;
@@ -88,7 +88,7 @@ export class ResultWriter {
   }
 }
 
-/** The values of a row lie end to end; a negative length is NULL. */
+/** Splits a row into its values; a negative length is NULL. */
 function cells(row: Row): Cell[] {
   const values = Buffer.from(row.values.buffer, row.values.byteOffset, row.values.byteLength);
   let offset = 0;

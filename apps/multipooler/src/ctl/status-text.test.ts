@@ -10,7 +10,7 @@ import {
 import { expect, test } from "vitest";
 import { statusText } from "./status-text.ts";
 
-const started = new Date("2026-11-23T10:00:00Z");
+const STARTED = new Date("2026-11-23T10:00:00Z");
 
 test("a serving primary", () => {
   const text = statusText(
@@ -35,7 +35,7 @@ test("a serving primary", () => {
         mode: HeartbeatMode.HEARTBEAT_MODE_WRITER,
         lastWrittenTime: new Date("2026-11-23T11:02:02.750Z"),
       },
-      startTime: started,
+      startTime: STARTED,
       version: "0.1.0",
     }),
     new Date("2026-11-23T11:02:03Z"),
@@ -70,9 +70,9 @@ test("a pooler whose database is away says why", () => {
       },
       database: { address: "/run/s", lastError: "connect ENOENT /run/s" },
       topology: { implementation: "etcd", lastError: "no endpoint answers" },
-      startTime: started,
+      startTime: STARTED,
     }),
-    started,
+    STARTED,
   );
   expect(text).toContain("ready        no (PostgreSQL refuses connections)\n");
   expect(text).toContain("up for       0 s\n");
@@ -86,11 +86,11 @@ test("a pooler whose database is away says why", () => {
 test.each([
   [{ registered: true }, "etcd: registered"],
   [
-    { registered: true, lastError: "no server answers", awaySinceTime: started },
+    { registered: true, lastError: "no server answers", awaySinceTime: STARTED },
     "etcd: away since 2026-11-23 10:00:00Z (no server answers)",
   ],
   [
-    { registered: false, lastError: "no server answers", awaySinceTime: started },
+    { registered: false, lastError: "no server answers", awaySinceTime: STARTED },
     "etcd: away since 2026-11-23 10:00:00Z (no server answers); not registered yet",
   ],
   [
@@ -99,7 +99,7 @@ test.each([
   ],
 ])("topology %j reads %s", (topology, text) => {
   const status = StatusResponse.fromPartial({ topology: { implementation: "etcd", ...topology } });
-  expect(statusText(status, started)).toContain(`topology  ${text}\n`);
+  expect(statusText(status, STARTED)).toContain(`topology  ${text}\n`);
 });
 
 test("a type that is only remembered says so", () => {
@@ -107,7 +107,7 @@ test("a type that is only remembered says so", () => {
     poolerType: PoolerType.POOLER_TYPE_PRIMARY,
     topology: { typeSource: PoolerTypeSource.POOLER_TYPE_SOURCE_LOCAL_MEMORY },
   });
-  expect(statusText(status, started)).toMatch(
+  expect(statusText(status, STARTED)).toMatch(
     /^type +PRIMARY, as remembered from an earlier run$/m,
   );
 });
@@ -145,7 +145,7 @@ test.each([
     },
   ],
 ])("a heartbeat reads: %s", (text, heartbeat) => {
-  const lines = statusText(StatusResponse.fromPartial({ heartbeat }), started).split("\n");
+  const lines = statusText(StatusResponse.fromPartial({ heartbeat }), STARTED).split("\n");
   expect(lines.find((line) => line.startsWith("heartbeat"))).toMatch(
     new RegExp(`^heartbeat +${RegExp.escape(text)}$`),
   );

@@ -13,10 +13,10 @@ import type {
   StatusResponse,
   TopologyStatus,
 } from "@multipooler/proto/manager-v1";
-import { factLines } from "./fact-lines.ts";
 import { shortTime } from "./short-time.ts";
+import { tableText } from "./text-table.ts";
 
-/** The status for people: one line a fact, the name of the fact in front. */
+/** Formats the status for people: one fact a line, after its name. */
 export function statusText(status: StatusResponse, now: Date): string {
   const { serving, database, topology, heartbeat } = status;
   const lines = whoAndHow(status, now);
@@ -33,7 +33,7 @@ export function statusText(status: StatusResponse, now: Date): string {
   if (heartbeat !== undefined) {
     lines.push(["heartbeat", heartbeatText(heartbeat, now)]);
   }
-  return factLines(lines);
+  return tableText(lines);
 }
 
 function whoAndHow(status: StatusResponse, now: Date): [string, string][] {
@@ -105,7 +105,7 @@ function heartbeatText(
   }
 }
 
-/** A lag is worth milliseconds while it is below a minute. */
+/** Milliseconds are shown only below a minute. */
 function shortAge(ms: number): string {
   if (ms < 1000) {
     return `${Math.max(0, Math.round(ms))} ms`;

@@ -7,20 +7,18 @@ import type { TopologyTarget } from "../topology-target.ts";
 import { openTopology } from "../topology.ts";
 import { Output, OutputClosed } from "./output.ts";
 
-/** How a `ctl topo` command reaches the world. */
 export interface TopoIo {
   readonly stdout: Writable;
   /** Prints one line for people to standard error. */
   readonly complain: (line: string) => void;
 }
 
-/** What every `ctl topo` command is told. */
 export interface TopoOptions {
   readonly target: TopologyTarget;
   readonly json: boolean;
 }
 
-/** What a command works with. */
+/** Open while a command runs. */
 export interface TopoSession extends TopoOptions {
   readonly topology: TopoStore;
   readonly output: Output;
@@ -29,9 +27,9 @@ export interface TopoSession extends TopoOptions {
 
 /**
  * Runs a command on the topology that the settings name and closes it; resolves with the exit code.
- * What the topology refuses, or that it is away, is told in one line.
+ * Prints one line if the topology rejects something or is unreachable.
  *
- * @throws ConfigError where the settings name nothing that can be looked at from outside.
+ * @throws ConfigError for a topology in memory, which only its own process can see.
  */
 export async function withTopology(
   { target, json, creates = false }: TopoOptions & { readonly creates?: boolean },

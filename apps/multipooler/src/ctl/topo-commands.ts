@@ -3,13 +3,12 @@ import { addSettings, givenSettings } from "../setting-options.ts";
 import type { GivenSettings } from "../setting-options.ts";
 import { topologyTargetSettings } from "../topology-target.ts";
 
-/** What a `ctl topo` command was called with. */
 export interface TopoArguments {
   readonly given: GivenSettings;
   readonly json: boolean;
 }
 
-/** What the `ctl topo` commands do; each resolves with the exit code. */
+/** The implementations of the `ctl topo` commands; each resolves with the exit code. */
 export interface TopoActions {
   get(what: string, options: TopoArguments): Promise<number>;
   list(what: string | undefined, options: TopoArguments): Promise<number>;
@@ -20,7 +19,7 @@ export interface TopoActions {
 
 type Options = Readonly<Record<string, unknown>>;
 
-/** Declares the commands that look into the topology: names, help, flags. */
+/** Declares the `ctl topo` commands with their help and flags. */
 export function addTopoCommands(
   ctl: Command,
   actions: TopoActions,
@@ -28,19 +27,19 @@ export function addTopoCommands(
 ): void {
   const topo = ctl
     .command("topo")
-    .description("Look into the topology. Needs no pooler, only the store, which the flags name.");
+    .description("Inspect the topology. Needs only its store, no running pooler.");
   command(topo, "get", "Print one record, field by field.")
     .argument("<record>", "a key, or kind and name: cell/zone1, database/postgres, pooler/zone1/a")
     .action(async (what: string, options: Options) =>
       exit(await actions.get(what, parse(options))),
     );
   command(topo, "list", "Print records as a table.")
-    .argument("[what]", "cell, database or pooler, or what the keys begin with; all if not given")
+    .argument("[what]", "cell, database or pooler, or a prefix of keys; all by default")
     .action(async (what: string | undefined, options: Options) =>
       exit(await actions.list(what, parse(options))),
     );
-  command(topo, "watch", "Print the records that there are, then every change, until Ctrl-C.")
-    .argument("[kind]", "cell, database or pooler; all if not given")
+  command(topo, "watch", "Print the current records, then every change, until Ctrl-C.")
+    .argument("[kind]", "cell, database or pooler; all by default")
     .action(async (what: string | undefined, options: Options) =>
       exit(await actions.watch(what, parse(options))),
     );
@@ -50,7 +49,7 @@ export function addTopoCommands(
   command(
     topo,
     "init",
-    "Make the record of the cell (--cell) where there is none. A pooler does so at its start too.",
+    "Create the record of the cell (--cell) if it does not exist. A pooler does so at its start too.",
   ).action(async (options: Options) => exit(await actions.init(parse(options))));
 }
 

@@ -5,9 +5,9 @@ import { EventLines, eventJson } from "./topo-event-lines.ts";
 import type { TopoEvent } from "./topo-event.ts";
 import type { TopoRecord } from "./topo-record.ts";
 
-const seen = new Date("2026-11-23T10:00:00.250Z");
-const cellKey = "/multigres/global/cells/zone1/Cell";
-const poolerKey = "/multigres/zone1/poolers/multipooler-zone1-a/Pooler";
+const SEEN = new Date("2026-11-23T10:00:00.250Z");
+const CELL_KEY = "/multigres/global/cells/zone1/Cell";
+const POOLER_KEY = "/multigres/zone1/poolers/multipooler-zone1-a/Pooler";
 const error = new TopoError({
   code: TopoErrorCode.Unavailable,
   key: "/multigres/global/cells/",
@@ -16,14 +16,14 @@ const error = new TopoError({
 
 const cell: TopoRecord = {
   kind: "cell",
-  key: cellKey,
+  key: CELL_KEY,
   version: 1n,
   record: Cell.fromPartial({ name: "zone1", root: "/multigres/zone1" }),
 };
 
 function pooler(change: Parameters<typeof Multipooler.fromPartial>[0] = {}): TopoRecord {
   const record = Multipooler.fromPartial({ hostname: "db1", portMap: { grpc: 1 }, ...change });
-  return { kind: "pooler", key: poolerKey, version: 2n, record };
+  return { kind: "pooler", key: POOLER_KEY, version: 2n, record };
 }
 
 test("a line says when, what, which kind, which record", () => {
@@ -33,9 +33,9 @@ test("a line says when, what, which kind, which record", () => {
     { type: "written", record: pooler() },
     { type: "away", kind: "database", error },
     { type: "back", kind: "database" },
-    { type: "deleted", kind: "pooler", key: poolerKey },
+    { type: "deleted", kind: "pooler", key: POOLER_KEY },
   ];
-  expect(events.map((event) => lines.line(event, seen))).toEqual([
+  expect(events.map((event) => lines.line(event, SEEN))).toEqual([
     "2026-11-23 10:00:00Z  found    cell      zone1  root /multigres/zone1, on the global servers\n",
     "2026-11-23 10:00:00Z  new      pooler    multipooler-zone1-a  UNKNOWN, SERVING, UNKNOWN, at db1:1, for ?/?/?\n",
     "2026-11-23 10:00:00Z  away     database  /multigres/global/cells/: no etcd server answers at 127.0.0.1:2379\n",
@@ -44,31 +44,31 @@ test("a line says when, what, which kind, which record", () => {
   ]);
 });
 
-test("a change is told by the fields that changed, from what to what", () => {
+test("a change prints the changed fields with old and new value", () => {
   const lines = new EventLines();
   const updated = new Date("2026-11-23T09:00:00Z");
   const before = pooler({ poolerDir: "/gone", lifecycleStatus: { reason: "", updated } });
-  lines.line({ type: "found", record: before }, seen);
+  lines.line({ type: "found", record: before }, SEEN);
   const after = pooler({
     servingStatus: PoolerServingStatus.NOT_SERVING,
-    lifecycleStatus: { reason: "stopped", updated: seen },
+    lifecycleStatus: { reason: "stopped", updated: SEEN },
   });
-  expect(lines.line({ type: "written", record: after }, seen)).toBe(
+  expect(lines.line({ type: "written", record: after }, SEEN)).toBe(
     "2026-11-23 10:00:00Z  changed  pooler    multipooler-zone1-a  servingStatus SERVING → NOT_SERVING, poolerDir /gone → (none), lifecycleStatus.reason (none) → stopped\n",
   );
 });
 
 test("a record that comes again after its deletion is new", () => {
   const lines = new EventLines();
-  lines.line({ type: "found", record: pooler() }, seen);
-  lines.line({ type: "deleted", kind: "pooler", key: poolerKey }, seen);
-  expect(lines.line({ type: "written", record: pooler() }, seen)).toContain("  new      pooler");
+  lines.line({ type: "found", record: pooler() }, SEEN);
+  lines.line({ type: "deleted", kind: "pooler", key: POOLER_KEY }, SEEN);
+  expect(lines.line({ type: "written", record: pooler() }, SEEN)).toContain("  new      pooler");
 });
 
 test("what a record holds cannot drive the terminal", () => {
   const line = new EventLines().line(
     { type: "found", record: pooler({ hostname: "a\u001b[31m\nb" }) },
-    seen,
+    SEEN,
   );
   expect(line).toContain("a\\x1b[31m\\nb");
 });
@@ -76,12 +76,12 @@ test("what a record holds cannot drive the terminal", () => {
 test("JSON is one object a line with the same facts for programs", () => {
   const events: readonly TopoEvent[] = [
     { type: "found", record: cell },
-    { type: "deleted", kind: "pooler", key: poolerKey },
-    { type: "damaged", kind: "pooler", key: poolerKey, error },
+    { type: "deleted", kind: "pooler", key: POOLER_KEY },
+    { type: "damaged", kind: "pooler", key: POOLER_KEY, error },
     { type: "away", kind: "cell", error },
     { type: "back", kind: "cell" },
   ];
-  const lines = events.map((event) => eventJson(event, seen));
+  const lines = events.map((event) => eventJson(event, SEEN));
   for (const line of lines) {
     expect(line).toMatch(/^\{.*\}\n$/);
   }
@@ -91,12 +91,12 @@ test("JSON is one object a line with the same facts for programs", () => {
       time,
       event: "found",
       kind: "cell",
-      key: cellKey,
+      key: CELL_KEY,
       version: "1",
       record: { name: "zone1", root: "/multigres/zone1" },
     },
-    { time, event: "deleted", kind: "pooler", key: poolerKey },
-    { time, event: "damaged", kind: "pooler", key: poolerKey, error: error.message },
+    { time, event: "deleted", kind: "pooler", key: POOLER_KEY },
+    { time, event: "damaged", kind: "pooler", key: POOLER_KEY, error: error.message },
     { time, event: "away", kind: "cell", error: error.message },
     { time, event: "back", kind: "cell" },
   ]);

@@ -1,11 +1,11 @@
-import { printable } from "./printable.ts";
 import { shortTime } from "./short-time.ts";
 import type { TopoEvent } from "./topo-event.ts";
 import { recordFields, recordJson, recordName } from "./topo-record.ts";
 import type { TopoRecord } from "./topo-record.ts";
 import { recordSummary } from "./topo-summary.ts";
+import { tableLines } from "./text-table.ts";
 
-/** An event as one line of JSON, with the time at which it was seen. */
+/** Formats an event as one line of JSON, with the time at which it was seen. */
 export function eventJson(event: TopoEvent, seen: Date): string {
   const line = { time: seen.toISOString(), event: event.type, ...details(event) };
   return `${JSON.stringify(line)}\n`;
@@ -29,14 +29,14 @@ function details(event: TopoEvent): object {
 
 type Fields = ReadonlyMap<string, string>;
 
-/** Says events in lines for people. Remembers the records, to tell of a change what has changed. */
+/** Formats events for people. Keeps the last version of each record to print what has changed. */
 export class EventLines {
   readonly #known = new Map<string, Fields>();
 
-  /** The line of an event that was seen at `seen`. */
+  /** Formats an event that was seen at `seen`. */
   line(event: TopoEvent, seen: Date): string {
-    const words = this.#words(event).map((word, index) => word.padEnd(WIDTHS[index] ?? 0));
-    return `${printable([shortTime(seen), ...words].join("  ").trimEnd())}\n`;
+    const [line = ""] = tableLines([[shortTime(seen), ...this.#words(event)]], WIDTHS);
+    return `${line}\n`;
   }
 
   #words(event: TopoEvent): readonly [what: string, kind: string, rest: string] {
@@ -70,13 +70,13 @@ export class EventLines {
   }
 }
 
-/** Widths of the words in front of a line: the longest event, the longest kind. */
-const WIDTHS = ["deleted".length, "database".length];
+/** Widths of the columns, since lines come one by one: a time, the longest event, the longest kind. */
+const WIDTHS = [0, "deleted".length, "database".length];
 
 function changes(before: Fields, after: Fields): string {
   return (
     [...new Set([...before.keys(), ...after.keys()])]
-      // Goes along with each change of the status.
+      // Changes with each status.
       .filter((path) => path !== "lifecycleStatus.updated" && before.get(path) !== after.get(path))
       .map((path) => `${path} ${before.get(path) ?? "(none)"} → ${after.get(path) ?? "(none)"}`)
       .join(", ")

@@ -1,7 +1,7 @@
 import type { RecordEntry, RecordEvent, TopoError } from "@multipooler/topo";
 import type { TopoKind, TopoRecord } from "./topo-record.ts";
 
-/** What happens in the topology. The records that are there at first come as `found`. */
+/** A change in the topology. Records that exist at the start come as `found`. */
 export type TopoEvent =
   | { readonly type: "found" | "written"; readonly record: TopoRecord }
   | { readonly type: "deleted"; readonly kind: TopoKind; readonly key: string }
@@ -19,11 +19,11 @@ export interface EventSource<T> {
   readonly kind: TopoKind;
   readonly watch: AsyncIterable<RecordEvent<T>>;
   readonly recordOf: (entry: RecordEntry<T>) => TopoRecord;
-  /** Fails instead of waiting where the topology is away from the start. */
+  /** Fails instead of waiting if the topology is unreachable at the start. */
   readonly mustAnswer: boolean;
 }
 
-/** What a watch tells, in the words of this program. */
+/** Converts the events of a watch. */
 export async function* topoEvents<T>(source: EventSource<T>): AsyncGenerator<TopoEvent, void> {
   const { kind, watch, recordOf, mustAnswer } = source;
   let answered = !mustAnswer;

@@ -1,6 +1,6 @@
 import { ID_ComponentType, TopoErrorCode, isTopoError } from "@multipooler/topo";
 import type { TopoStore } from "@multipooler/topo";
-import { factLines } from "./fact-lines.ts";
+import { tableText } from "./text-table.ts";
 import { withTopology } from "./topo-command.ts";
 import type { TopoIo, TopoOptions } from "./topo-command.ts";
 import { parseRecordName } from "./topo-name.ts";
@@ -13,7 +13,7 @@ export async function topoGet(what: string, options: TopoOptions, io: TopoIo): P
   const name = parseRecordName(what);
   return withTopology(options, io, async ({ topology, output, json, complain }) => {
     const found = await find(topology, name);
-    // A key may have the form of one and another root than the records have.
+    // A key can be well-formed and still have another root than the records.
     if (found === undefined || (name.key !== undefined && name.key !== found.key)) {
       complain(`${what}: there is no such record`);
       return 1;
@@ -26,7 +26,7 @@ export async function topoGet(what: string, options: TopoOptions, io: TopoIo): P
 }
 
 function asText(record: TopoRecord): string {
-  return factLines([
+  return tableText([
     ["key", record.key],
     ["version", String(record.version)],
     ...recordFields(record),
@@ -53,7 +53,7 @@ async function find(
   }
 }
 
-/** A cell's name may contain a dash as well, so an id tells the cell only to whom knows the cells. */
+/** A cell's name may contain dashes, so the cell of an id is found by comparing with all cells. */
 async function findPoolerById(topology: TopoStore, id: string): Promise<TopoRecord | undefined> {
   const { records: cells } = await topology.global.cells.list();
   for (const cell of cells.map(recordName)) {

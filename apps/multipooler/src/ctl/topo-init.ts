@@ -6,8 +6,8 @@ import { recordJson } from "./topo-record.ts";
 import { cellSummary } from "./topo-summary.ts";
 
 /**
- * `ctl topo init`: makes the record of the configured cell, or tells that it is there. Resolves with
- * the exit code, which is 1 where the cell has another root or other servers than the settings say.
+ * `ctl topo init`: creates the record of the configured cell, or reports that it exists. Resolves with
+ * the exit code, which is 1 if the existing record differs from the settings in root or servers.
  */
 export function topoInit(options: TopoOptions, io: TopoIo): Promise<number> {
   const wanted = options.target.homeCell;

@@ -6,11 +6,11 @@ import { withTopology } from "./topo-command.ts";
 import type { TopoIo, TopoOptions } from "./topo-command.ts";
 import { listTopology, recordsOf } from "./topo-listing.ts";
 import { kindNamed } from "./topo-name.ts";
-import { recordJson, topoKinds } from "./topo-record.ts";
+import { recordJson, TOPO_KINDS } from "./topo-record.ts";
 import type { TopoKind, TopoRecord } from "./topo-record.ts";
 import { recordSummary, summaryColumns, summaryRow } from "./topo-summary.ts";
 
-/** What is to be listed: the records of one kind, or of all kinds with keys under a prefix. */
+/** Selects the records of one kind, or all whose keys begin with a prefix. */
 type Selection =
   | { readonly type: "kind"; readonly kind: TopoKind }
   | { readonly type: "prefix"; readonly prefix: string };
@@ -22,7 +22,7 @@ export async function topoList(
   io: TopoIo,
 ): Promise<number> {
   const selection = parseSelection(what ?? "");
-  const kinds = selection.type === "kind" ? [selection.kind] : topoKinds;
+  const kinds = selection.type === "kind" ? [selection.kind] : TOPO_KINDS;
   const prefix = selection.type === "kind" ? "" : selection.prefix;
   return withTopology(options, io, async ({ topology, output, json, complain }) => {
     const listing = await listTopology(topology, kinds);
@@ -48,7 +48,7 @@ function parseSelection(what: string): Selection {
     return { type: "prefix", prefix: what };
   }
   throw new ConfigError([
-    `${JSON.stringify(what)} is no kind of record (${topoKinds.join(", ")}) and no prefix of a key`,
+    `${JSON.stringify(what)} is no kind of record (${TOPO_KINDS.join(", ")}) and no prefix of a key`,
   ]);
 }
 

@@ -10,7 +10,7 @@ export interface CellListing {
   readonly poolers: readonly (TopoRecord & { readonly kind: "pooler" })[];
 }
 
-/** What the topology holds, as far as it could be read. */
+/** The contents of the topology, as far as they could be read. */
 export interface TopoListing {
   readonly cells: readonly CellListing[];
   readonly databases: readonly (TopoRecord & { readonly kind: "database" })[];
@@ -19,8 +19,8 @@ export interface TopoListing {
 }
 
 /**
- * Reads the topology; records of kinds that are not asked for may be left out. Rejects where the
- * global topology cannot be read; a cell that cannot be is among the errors.
+ * Reads the topology; records of other kinds may be left out. Rejects if the global topology cannot be
+ * read; a cell that cannot be read is one of the errors.
  */
 export async function listTopology(
   topology: TopoStore,
@@ -47,7 +47,7 @@ export async function listTopology(
   };
 }
 
-/** The records of a listing that are of some kinds: global ones first, then those of each cell. */
+/** The records of some kinds: global ones first, then those of each cell. */
 export function recordsOf(listing: TopoListing, kinds: readonly TopoKind[]): readonly TopoRecord[] {
   const all: readonly TopoRecord[] = [
     ...listing.cells.map(({ cell }) => cell),

@@ -1,12 +1,12 @@
 import { ConfigError } from "../config.ts";
 import type { TopoKind } from "./topo-record.ts";
 
-/** What a record is named by on the command line. */
+/** A record's name on the command line. */
 export interface RecordName {
   readonly kind: TopoKind;
   /** The folder of the record in its key, or `<cell>/<name>` of a pooler. */
   readonly name: string;
-  /** Where the whole key was given. */
+  /** Set if the whole key was given. */
   readonly key: string | undefined;
 }
 
@@ -25,16 +25,16 @@ const FILES: Readonly<Record<TopoKind, string>> = {
   pooler: "Pooler",
 };
 
-/** The kind that a word means, in the singular or the plural. */
+/** Parses a kind, in the singular or the plural. */
 export function kindNamed(word: string): TopoKind | undefined {
   return Object.hasOwn(KINDS, word) ? KINDS[word] : undefined;
 }
 
 /**
- * Reads a key such as `/multigres/global/cells/zone1/Cell`, or kind and name such as
+ * Parses a key such as `/multigres/global/cells/zone1/Cell`, or kind and name such as
  * `pooler/multipooler-zone1-a` or `pooler/zone1/a`.
  *
- * @throws ConfigError for what is neither.
+ * @throws ConfigError if it is neither.
  */
 export function parseRecordName(text: string): RecordName {
   if (text.split("/").every((part, index) => isSegment(part) || (part === "" && index === 0))) {
@@ -48,7 +48,7 @@ export function parseRecordName(text: string): RecordName {
   ]);
 }
 
-/** What a part of a key can be: the store refuses anything else. */
+/** True for a valid part of a key; the store rejects all others. */
 function isSegment(part: string): boolean {
   return /^[^\p{Cc}]+$/u.test(part) && part !== "." && part !== "..";
 }

@@ -57,7 +57,7 @@ test("a record is called like the folder that it is in", () => {
   expect([cell, database, pooler].map(recordName)).toEqual(["zone1", "app", "multipooler-zone1-a"]);
 });
 
-test("every field of a pooler is told under its path, enumerations and times in words", () => {
+test("every field of a pooler is printed under its path, enumerations and times in words", () => {
   expect(recordFields(pooler)).toEqual([
     ["id.component", "MULTIPOOLER"],
     ["id.cell", "zone1"],

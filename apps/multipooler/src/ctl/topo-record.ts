@@ -12,8 +12,8 @@ import {
 import type { Multipooler } from "@multipooler/proto/clustermetadata";
 import type { RecordEntry } from "@multipooler/topo";
 
-export const topoKinds = ["cell", "database", "pooler"] as const;
-export type TopoKind = (typeof topoKinds)[number];
+export const TOPO_KINDS = ["cell", "database", "pooler"] as const;
+export type TopoKind = (typeof TOPO_KINDS)[number];
 
 /** A record of the topology, of any kind. */
 export type TopoRecord =
@@ -21,12 +21,12 @@ export type TopoRecord =
   | ({ readonly kind: "database" } & RecordEntry<Database>)
   | ({ readonly kind: "pooler" } & RecordEntry<Multipooler>);
 
-/** What the record is called among those of its kind: the last folder of its key. */
+/** The name of a record: the last folder of its key. */
 export function recordName({ key }: { readonly key: string }): string {
   return key.split("/").at(-2) ?? key;
 }
 
-/** A record as programs read it. */
+/** A record as JSON. */
 export interface RecordJson {
   readonly kind: TopoKind;
   readonly key: string;
@@ -35,8 +35,8 @@ export interface RecordJson {
 }
 
 /**
- * What `--json` prints of a record: Protobuf's JSON, but for the type and the serving status of a
- * pooler, which are always told: their zeroes mean UNKNOWN and SERVING.
+ * The JSON of a record: Protobuf's, but always with the type and the serving status of a pooler, whose
+ * zeros mean UNKNOWN and SERVING.
  */
 export function recordJson(record: TopoRecord): RecordJson {
   const { kind, key, version } = record;

@@ -14,7 +14,7 @@ import { shortTime } from "./short-time.ts";
 import { recordName } from "./topo-record.ts";
 import type { TopoKind, TopoRecord } from "./topo-record.ts";
 
-/** What a record says in a few words, for one line. */
+/** Summarizes a record in a few words. */
 export function recordSummary(entry: TopoRecord): string {
   switch (entry.kind) {
     case "cell":
@@ -30,12 +30,12 @@ export function recordSummary(entry: TopoRecord): string {
   }
 }
 
-/** Where a cell is. */
+/** The servers and the root of a cell. */
 export function cellSummary(cell: Cell): string {
   return `root ${cell.root}, ${servers(cell)}`;
 }
 
-/** The columns of a table of records of one kind. */
+/** The table columns for each kind of record. */
 export const summaryColumns: Readonly<Record<TopoKind, readonly Column[]>> = {
   cell: columns("name", "root", "servers"),
   database: columns("name", "cells", "backups"),

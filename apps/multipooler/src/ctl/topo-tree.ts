@@ -4,14 +4,15 @@ import { withTopology } from "./topo-command.ts";
 import type { TopoIo, TopoOptions } from "./topo-command.ts";
 import { listTopology } from "./topo-listing.ts";
 import type { TopoListing } from "./topo-listing.ts";
-import { recordJson, recordName, topoKinds } from "./topo-record.ts";
+import { recordJson, recordName, TOPO_KINDS } from "./topo-record.ts";
 import type { TopoRecord } from "./topo-record.ts";
 import { recordSummary } from "./topo-summary.ts";
+import { tableLines } from "./text-table.ts";
 
 /** `ctl topo tree`: prints the whole topology as a tree of its keys. Resolves with the exit code. */
 export async function topoTree(options: TopoOptions, io: TopoIo): Promise<number> {
   return withTopology(options, io, async ({ topology, target, output, json, complain }) => {
-    const listing = await listTopology(topology, topoKinds);
+    const listing = await listTopology(topology, TOPO_KINDS);
     await output.write(
       json
         ? `${JSON.stringify(treeJson(target.globalRoot, listing), undefined, 2)}\n`
@@ -35,7 +36,7 @@ function treeJson(root: string, { cells, databases }: TopoListing): object {
   };
 }
 
-/** The tree for people: a root for the global topology and one for each cell. */
+/** Formats the tree: a root for the global topology and one for each cell. */
 export function treeText(root: string, { cells, databases }: TopoListing): string {
   const global = folder(root, [
     ["cells", cells.map(({ cell }) => cell)],
@@ -51,16 +52,13 @@ function folder(
 ): string {
   const lines = groups.flatMap(([name, records], index) => {
     const isLast = index === groups.length - 1;
-    const width = Math.max(0, ...records.map((entry) => recordName(entry).length));
-    const leaves = records.map(
-      (entry) => `${recordName(entry).padEnd(width)}  ${recordSummary(entry)}`,
-    );
+    const leaves = tableLines(records.map((entry) => [recordName(entry), recordSummary(entry)]));
     const shown = leaves.length === 0 ? ["(none)"] : leaves;
     return [
       `${isLast ? "└─" : "├─"} ${name}`,
       ...shown.map((leaf, at) => {
         const branch = at === shown.length - 1 ? "└─" : "├─";
-        return `${isLast ? "  " : "│ "} ${branch} ${printable(leaf)}`;
+        return `${isLast ? "  " : "│ "} ${branch} ${leaf}`;
       }),
     ];
   });

@@ -3,13 +3,13 @@ import { withTopology } from "./topo-command.ts";
 import type { TopoIo, TopoOptions } from "./topo-command.ts";
 import { EventLines, eventJson } from "./topo-event-lines.ts";
 import { kindNamed } from "./topo-name.ts";
-import { topoKinds } from "./topo-record.ts";
+import { TOPO_KINDS } from "./topo-record.ts";
 import type { TopoKind } from "./topo-record.ts";
 import { watchTopology } from "./topo-watching.ts";
 
 /**
- * `ctl topo watch`: prints the records that there are, then what happens to them, until the signal
- * aborts. Resolves with the exit code.
+ * `ctl topo watch`: prints the current records, then every change, until the signal aborts. Resolves
+ * with the exit code.
  */
 export function topoWatch(
   what: string | undefined,
@@ -17,7 +17,7 @@ export function topoWatch(
   io: TopoIo,
   { signal }: { readonly signal: AbortSignal },
 ): Promise<number> {
-  const kinds = what === undefined ? topoKinds : [parseKind(what)];
+  const kinds = what === undefined ? TOPO_KINDS : [parseKind(what)];
   return withTopology(options, io, async ({ topology, output, json }) => {
     const lines = new EventLines();
     await watchTopology({
@@ -38,5 +38,5 @@ function parseKind(word: string): TopoKind {
   if (kind !== undefined) {
     return kind;
   }
-  throw new ConfigError([`${JSON.stringify(word)} is no kind of record: ${topoKinds.join(", ")}`]);
+  throw new ConfigError([`${JSON.stringify(word)} is no kind of record: ${TOPO_KINDS.join(", ")}`]);
 }

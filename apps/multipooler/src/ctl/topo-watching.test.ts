@@ -3,7 +3,7 @@ import { Topology, TopoErrorCode } from "@multipooler/topo";
 import { MemoryTopology } from "@multipooler/topo/memory";
 import { expect, test } from "vitest";
 import type { TopoEvent } from "./topo-event.ts";
-import { recordName, topoKinds } from "./topo-record.ts";
+import { recordName, TOPO_KINDS } from "./topo-record.ts";
 import type { TopoKind } from "./topo-record.ts";
 import { watchTopology } from "./topo-watching.ts";
 
@@ -85,7 +85,7 @@ test("what is there comes as found, what happens later as it happens", async () 
   await using watched = new WatchedTopology();
   await watched.addCell("east");
   await watched.addPooler("east", "a");
-  watched.watch(topoKinds);
+  watched.watch(TOPO_KINDS);
   await watched.untilTold(/^found cell east$/, /^found pooler multipooler-east-a$/);
   await watched.addPooler("east", "b");
   await watched.topology.global.databases.create("app", {
@@ -111,7 +111,7 @@ test("the poolers of a cell that comes later are watched too, when only poolers 
 test("a topology that is away from the start ends the watch with the reason", async () => {
   await using watched = new WatchedTopology();
   watched.servers.setReachable(false);
-  watched.watch(topoKinds);
+  watched.watch(TOPO_KINDS);
   await expect(watched.untilTold(/^never$/)).rejects.toMatchObject({
     code: TopoErrorCode.Unavailable,
   });
@@ -121,7 +121,7 @@ test("a topology that goes away later is waited for", async () => {
   await using watched = new WatchedTopology();
   await watched.addCell("east");
   await watched.addPooler("east", "a");
-  watched.watch(topoKinds);
+  watched.watch(TOPO_KINDS);
   await watched.untilTold(/^found pooler multipooler-east-a$/);
   watched.servers.setReachable(false);
   await watched.untilTold(/^away cell$/, /^away database$/, /^away pooler$/);
@@ -135,11 +135,11 @@ test("a topology that goes away later is waited for", async () => {
 test("an abort ends the watch without an error, also before it begins", async () => {
   await using watched = new WatchedTopology();
   await watched.addCell("east");
-  watched.watch(topoKinds);
+  watched.watch(TOPO_KINDS);
   await watched.untilTold(/^found cell east$/);
   await watched.stop();
   const told = watched.told.length;
-  watched.watch(topoKinds);
+  watched.watch(TOPO_KINDS);
   await watched.stop();
   expect(watched.told).toHaveLength(told);
 });

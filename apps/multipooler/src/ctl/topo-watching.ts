@@ -5,19 +5,17 @@ import type { EventSource, TopoEvent } from "./topo-event.ts";
 import { recordName } from "./topo-record.ts";
 import type { TopoKind } from "./topo-record.ts";
 
-/** What is to be watched. */
 export interface WatchingOptions {
   readonly topology: TopoStore;
   readonly kinds: readonly TopoKind[];
-  /** Called with one event after the other of each kind and cell, which wait for it. */
+  /** Called for one event at a time of each kind and cell. */
   readonly onEvent: (event: TopoEvent) => Promise<void>;
   readonly signal: AbortSignal;
 }
 
 /**
- * Watches the records of some kinds until the signal aborts, poolers in every cell that there is or
- * will be. Rejects where the global topology does not answer at the start; later it may go away and
- * come back.
+ * Watches the records of some kinds until the signal aborts; poolers in all cells, including new ones.
+ * Rejects if the global topology does not answer at the start; later outages are events.
  */
 export async function watchTopology(options: WatchingOptions): Promise<void> {
   const { signal } = options;

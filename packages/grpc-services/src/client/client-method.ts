@@ -1,4 +1,4 @@
-/** What a client needs of one method. */
+/** The path of a method and the codec of its messages. */
 export interface ClientMethod<Request, Response> {
   readonly path: string;
   encode(request: Request): Buffer;

@@ -15,7 +15,7 @@ import { clientMethod } from "./client-method.ts";
 import { healthCheckMethod } from "../health/health-definition.ts";
 import { MAX_MESSAGE_BYTES } from "../server/message-limit.ts";
 
-/** Where and how a client connects. */
+/** The pooler that a client connects to, and the largest message on that connection. */
 export interface ConnectOptions {
   /** "host:port", with brackets around an IPv6 address. */
   readonly address: string;

@@ -1,4 +1,5 @@
-import type { Diagnostic, PoolerError, PoolerErrorCode } from "@multipooler/controller-api";
+import { MalformedMessageError } from "@multipooler/query-service";
+import type { Diagnostic, PoolerError, PoolerErrorCode } from "@multipooler/query-service";
 import { Code } from "@multipooler/proto/mtrpc";
 import { diagnosticMessage } from "../query/diagnostic-message.ts";
 import { GrpcServicesError } from "./error.ts";
@@ -20,6 +21,9 @@ export function errorStatus(error: unknown): RpcStatus {
       errorText(error),
       shown === undefined ? undefined : diagnosticMessage(shown),
     );
+  }
+  if (error instanceof MalformedMessageError) {
+    return detailedStatus(Code.INTERNAL, `malformed result: ${error.message}`, undefined);
   }
   if (error instanceof GrpcServicesError) {
     return OWN_STATUS[error.code](error);

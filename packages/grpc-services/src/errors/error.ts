@@ -6,7 +6,7 @@
  * | LISTEN_FAILED     | the server cannot accept clients, e.g. because its port is in use   |
  * | ALREADY_LISTENING | `listen` was called on a server that listens or is about to         |
  * | CANCELLED         | the caller's signal aborted, or `close` interrupted `listen`        |
- * | INVALID_ARGUMENT  | a request says something that means nothing                         |
+ * | INVALID_ARGUMENT  | a request or an option says something that means nothing            |
  * | NOT_FOUND         | a request names something that does not exist                       |
  * | UNIMPLEMENTED     | a request asks for what this version does not offer                 |
  * | MALFORMED_REQUEST | the bytes of a request are not a message of its type                |

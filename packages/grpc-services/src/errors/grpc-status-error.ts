@@ -12,7 +12,7 @@ export interface GrpcStatusErrorDetails {
   readonly cause?: unknown;
 }
 
-/** How a call ended that did not succeed. */
+/** The error that a call rejects with: its status, and what the pooler says beyond it. */
 export class GrpcStatusError extends Error {
   override readonly name = "GrpcStatusError";
   readonly code: GrpcStatusName;

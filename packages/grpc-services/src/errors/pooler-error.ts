@@ -1,9 +1,9 @@
-import { PoolerErrorCode } from "@multipooler/controller-api";
-import type { PoolerError } from "@multipooler/controller-api";
+import { PoolerErrorCode } from "@multipooler/query-service";
+import type { PoolerError } from "@multipooler/query-service";
 
 const CODES: ReadonlySet<unknown> = new Set(Object.values(PoolerErrorCode));
 
-/** Whether `error` is what a controller may throw: the name and a known code decide. */
+/** Whether a controller may throw `error`: the name and a known code decide. */
 export function isPoolerError(error: unknown): error is PoolerError {
   return (
     error instanceof Error &&
@@ -11,6 +11,7 @@ export function isPoolerError(error: unknown): error is PoolerError {
     "code" in error &&
     CODES.has(error.code) &&
     "diagnostic" in error &&
-    (error.diagnostic === undefined || typeof error.diagnostic === "object")
+    (error.diagnostic === undefined || typeof error.diagnostic === "object") &&
+    "reservation" in error
   );
 }

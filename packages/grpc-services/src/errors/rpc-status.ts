@@ -3,7 +3,7 @@ import type { PgDiagnostic } from "@multipooler/proto/query";
 import { Status } from "@multipooler/proto/rpc-status";
 import { limitText, limitTexts } from "../query/text-limit.ts";
 
-/** How a call ends that did not succeed. */
+/** The status of a call that fails, as the trailers carry it. */
 export interface RpcStatus {
   /** A gRPC status code, 1 to 16. */
   readonly code: number;

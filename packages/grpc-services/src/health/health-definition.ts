@@ -2,12 +2,12 @@ import { service } from "grpc-health-check";
 import type { ClientMethod } from "../client/client-method.ts";
 import type { MethodDefinition, ServiceDefinition } from "../server/service-binding.ts";
 
-/** What a health check answers; SERVICE_UNKNOWN is for Watch only. */
+/** The answer to a health check; SERVICE_UNKNOWN is for Watch only. */
 export interface HealthMessage {
   readonly status: "SERVING" | "NOT_SERVING" | "SERVICE_UNKNOWN";
 }
 
-/** What a health list answers, by service. */
+/** The answer to a health list, by service. */
 export interface HealthListMessage {
   readonly statuses: Readonly<Record<string, HealthMessage>>;
 }

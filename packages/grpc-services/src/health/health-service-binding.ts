@@ -38,7 +38,7 @@ function list(health: ServiceHealth): HealthListMessage {
   return { statuses: Object.fromEntries(statuses) };
 }
 
-interface Watch extends CallContext {
+interface Watch extends Pick<CallContext, "signal"> {
   readonly health: ServiceHealth;
   readonly service: string;
   readonly sink: MessageSink<HealthMessage>;

@@ -1,9 +1,9 @@
 import type { PoolerManager } from "../server/pooler-manager.ts";
 
-/** What a health check answers for a service that exists. */
+/** The health of a service that exists. */
 export type HealthStatus = "SERVING" | "NOT_SERVING";
 
-/** How a {@link ServiceHealth} is built. */
+/** Whose state decides the health, and of which services. */
 export interface ServiceHealthOptions {
   readonly manager: Pick<PoolerManager, "status" | "watchStatus">;
   /** The services by name, and whether each serves only while the pooler is ready. */

@@ -4,7 +4,7 @@ import type { PoolerManager } from "../server/pooler-manager.ts";
 import { bindService, unary } from "../server/service-binding.ts";
 import type { BoundService } from "../server/service-binding.ts";
 
-/** How the manager's service is built. */
+/** Whose status the service reports, and the version of the program beside it. */
 export interface ManagerServiceOptions {
   readonly manager: Pick<PoolerManager, "status">;
   /** The version of the program. */

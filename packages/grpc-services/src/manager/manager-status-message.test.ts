@@ -111,7 +111,7 @@ test("a start that failed for good says why", () => {
   });
 });
 
-test("a drained pooler is told apart from one whose type is not known", () => {
+test("a drained pooler differs from one whose type is not known", () => {
   expect(message({ type: "DRAINED" }).poolerType).toBe(3);
   expect(message({ type: "UNKNOWN" }).poolerType).toBe(0);
 });
@@ -138,6 +138,6 @@ test.each<[string, ManagerStatus["heartbeat"], object]>([
     { mode: "reader", lagMs: 61_007, lastError: undefined },
     { mode: 3, lag: { seconds: 61n, nanos: 7_000_000 }, lastError: "" },
   ],
-])("a heartbeat %s is told", (_, heartbeat, told) => {
+])("a heartbeat %s is reported", (_, heartbeat, told) => {
   expect(message({ heartbeat }).heartbeat).toMatchObject(told);
 });

@@ -1,8 +1,17 @@
-import type { Diagnostic, ResultEvent } from "@multipooler/controller-api";
+import {
+  encodeFields,
+  encodeCommandTag,
+  encodeDiagnostic,
+  encodeParameterStatus,
+} from "@multipooler/query-service";
+import type { Diagnostic, ResultEvent } from "@multipooler/query-service";
 import { QueryResult } from "@multipooler/proto/query";
 import { expect, test } from "vitest";
 import { dataRow, textFields } from "../../test/data-rows.ts";
 import { CollectedResult } from "./collected-result.ts";
+
+/** An EmptyQueryResponse message. */
+const EMPTY_QUERY = Buffer.from("4900000004", "hex");
 
 function collect(events: readonly ResultEvent[], maxBytes = 1000): QueryResult {
   const collected = new CollectedResult(maxBytes);
@@ -12,28 +21,37 @@ function collect(events: readonly ResultEvent[], maxBytes = 1000): QueryResult {
   return collected.result();
 }
 
-const fields = (name: string): ResultEvent => ({ type: "fields", fields: textFields(name) });
+const fields = (name: string): ResultEvent => ({
+  type: "fields",
+  bytes: encodeFields(textFields(name)),
+});
 const rows = (...values: readonly string[]): ResultEvent => ({
   type: "rows",
-  block: Buffer.concat(values.map((value) => dataRow(value))),
+  bytes: Buffer.concat(values.map((value) => dataRow(value))),
   rowCount: values.length,
   inProgress: false,
 });
-const complete = (commandTag: string): ResultEvent => ({ type: "complete", commandTag });
+const complete = (commandTag: string): ResultEvent => ({
+  type: "complete",
+  bytes: encodeCommandTag(commandTag),
+});
 const notice = (message: string): ResultEvent => {
   const diagnostic: Diagnostic = { kind: "notice", severity: "NOTICE", code: "00000", message };
-  return { type: "notice", notice: diagnostic };
+  return { type: "notice", bytes: encodeDiagnostic(diagnostic) };
 };
 
 test("rows, tag, notices and parameters of a statement are one result", () => {
   const result = collect([
-    { type: "parameterStatus", name: "application_name", value: "x" },
+    {
+      type: "parameterStatus",
+      bytes: encodeParameterStatus({ name: "application_name", value: "x" }),
+    },
     fields("a"),
     rows("1"),
     notice("careful"),
     rows("22", "3"),
     complete("FETCH 3"),
-    { type: "parameterStatus", name: "TimeZone", value: "UTC" },
+    { type: "parameterStatus", bytes: encodeParameterStatus({ name: "TimeZone", value: "UTC" }) },
   ]);
   expect(result.fields.map(({ name }) => name)).toEqual(["a"]);
   expect(result.hasFields).toBe(true);
@@ -53,7 +71,7 @@ test("of several statements only the first one's result is kept, and every param
     fields("b"),
     rows("2"),
     complete("SELECT 1"),
-    { type: "parameterStatus", name: "TimeZone", value: "UTC" },
+    { type: "parameterStatus", bytes: encodeParameterStatus({ name: "TimeZone", value: "UTC" }) },
   ]);
   expect(result.fields.map(({ name }) => name)).toEqual(["a"]);
   expect(result.rows).toHaveLength(1);
@@ -62,7 +80,7 @@ test("of several statements only the first one's result is kept, and every param
 });
 
 test("an empty query string has an empty result", () => {
-  expect(collect([{ type: "empty" }])).toEqual(QueryResult.fromPartial({}));
+  expect(collect([{ type: "empty", bytes: EMPTY_QUERY }])).toEqual(QueryResult.fromPartial({}));
 });
 
 test("rows beyond the limit are refused, those of a dropped statement do not count", () => {

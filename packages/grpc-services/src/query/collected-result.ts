@@ -1,4 +1,10 @@
-import type { ResultEvent } from "@multipooler/controller-api";
+import {
+  decodeCommandTag,
+  decodeDiagnostic,
+  decodeFields,
+  decodeParameterStatus,
+} from "@multipooler/query-service";
+import type { ResultEvent } from "@multipooler/query-service";
 import { PgDiagnostic, QueryResult } from "@multipooler/proto/query";
 import { rowsAffected } from "./command-tag.ts";
 import { diagnosticMessage } from "./diagnostic-message.ts";
@@ -28,26 +34,30 @@ export class CollectedResult {
   /** @throws MESSAGE_TOO_LARGE or MALFORMED_ROWS, after which the result is of no use. */
   take(event: ResultEvent): undefined {
     if (event.type === "parameterStatus") {
-      this.#result.parameterStatus[event.name] = event.value;
+      const { name, value } = decodeParameterStatus(event.bytes);
+      this.#result.parameterStatus[name] = value;
     }
     if (this.#isComplete) {
       return;
     }
     switch (event.type) {
       case "fields":
-        this.#result.fields = fieldMessages(event.fields);
+        this.#result.fields = fieldMessages(decodeFields(event.bytes));
         this.#result.hasFields = true;
         return;
       case "rows":
         this.#addRows(event);
         return;
       case "complete":
-        this.#result.commandTag = event.commandTag;
-        this.#result.rowsAffected = rowsAffected(event.commandTag);
+        this.#result.commandTag = decodeCommandTag(event.bytes);
+        this.#result.rowsAffected = rowsAffected(this.#result.commandTag);
         this.#isComplete = true;
         return;
       case "notice":
-        this.#addNotice(diagnosticMessage(event.notice));
+        this.#addNotice(diagnosticMessage(decodeDiagnostic(event.bytes)));
+        return;
+      case "suspended":
+        this.#isComplete = true;
         return;
       case "empty":
       case "parameterStatus":
@@ -61,7 +71,7 @@ export class CollectedResult {
   }
 
   #addRows(event: RowsEvent): void {
-    this.#account(event.block.byteLength);
+    this.#account(event.bytes.byteLength);
     for (const row of this.#decoder.decode(event, this.#result.fields.length)) {
       this.#result.rows.push(row);
     }

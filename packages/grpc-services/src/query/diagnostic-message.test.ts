@@ -1,12 +1,13 @@
-import type { Diagnostic } from "@multipooler/controller-api";
+import type { Diagnostic } from "@multipooler/query-service";
 import { expect, test } from "vitest";
 import { diagnosticMessage } from "./diagnostic-message.ts";
 
-const minimal: Diagnostic = { kind: "error", severity: "ERROR", code: "42601", message: "oops" };
+const MINIMAL: Diagnostic = { kind: "error", severity: "ERROR", code: "42601", message: "oops" };
 
 test("every field that the wire has is carried over", () => {
   const diagnostic: Required<Diagnostic> = {
     kind: "notice",
+    localizedSeverity: "HINWEIS",
     severity: "WARNING",
     code: "01000",
     message: "message",
@@ -25,12 +26,19 @@ test("every field that the wire has is carried over", () => {
     line: "1",
     routine: "dropped",
   };
-  const { kind: _kind, file: _file, line: _line, routine: _routine, ...carried } = diagnostic;
+  const {
+    kind: _kind,
+    localizedSeverity: _localized,
+    file: _file,
+    line: _line,
+    routine: _routine,
+    ...carried
+  } = diagnostic;
   expect(diagnosticMessage(diagnostic)).toEqual({ messageType: 78, ...carried });
 });
 
 test("what PostgreSQL did not say is empty", () => {
-  expect(diagnosticMessage(minimal)).toEqual({
+  expect(diagnosticMessage(MINIMAL)).toEqual({
     messageType: 69,
     severity: "ERROR",
     code: "42601",
@@ -52,6 +60,6 @@ test("what PostgreSQL did not say is empty", () => {
 test.each([2 ** 31, -1, 1.5, Number.NaN])(
   "a position of %d, which int32 lacks, is none",
   (position) => {
-    expect(diagnosticMessage({ ...minimal, position }).position).toBe(0);
+    expect(diagnosticMessage({ ...MINIMAL, position }).position).toBe(0);
   },
 );

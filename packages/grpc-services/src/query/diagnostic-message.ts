@@ -1,4 +1,4 @@
-import type { Diagnostic } from "@multipooler/controller-api";
+import type { Diagnostic } from "@multipooler/query-service";
 import type { PgDiagnostic } from "@multipooler/proto/query";
 
 /** The type bytes of PostgreSQL's ErrorResponse and NoticeResponse. */

@@ -1,4 +1,4 @@
-import type { Field } from "@multipooler/controller-api";
+import type { Field } from "@multipooler/query-service";
 import type { Field as FieldMessage } from "@multipooler/proto/query";
 import { typeName } from "./type-name.ts";
 

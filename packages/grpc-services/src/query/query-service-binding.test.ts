@@ -1,4 +1,5 @@
-import type { ResultEvent } from "@multipooler/controller-api";
+import { encodeFields, encodeCommandTag } from "@multipooler/query-service";
+import type { ResultEvent } from "@multipooler/query-service";
 import {
   ExecuteQueryRequest,
   ExecuteQueryResponse,
@@ -36,15 +37,15 @@ function rowsEvents(table: Table, perBlock: number): ResultEvent[] {
   let pending: Buffer[] = [];
   const flush = (): void => {
     const rowCount = pending.length;
-    const block = Buffer.concat(pending);
+    const bytes = Buffer.concat(pending);
     if (rowCount > 0) {
-      events.push({ type: "rows", block, rowCount, inProgress: false });
+      events.push({ type: "rows", bytes, rowCount, inProgress: false });
     }
     pending = [];
   };
   for (const frame of table.map((row) => dataRow(...row))) {
-    const bytes = pending.reduce((sum, { byteLength }) => sum + byteLength, frame.byteLength);
-    if (bytes > BATCH_BYTES || pending.length === perBlock) {
+    const size = pending.reduce((sum, { byteLength }) => sum + byteLength, frame.byteLength);
+    if (size > BATCH_BYTES || pending.length === perBlock) {
       flush();
     }
     if (frame.byteLength <= BATCH_BYTES) {
@@ -52,9 +53,9 @@ function rowsEvents(table: Table, perBlock: number): ResultEvent[] {
       continue;
     }
     for (let at = 0; at < frame.byteLength; at += BATCH_BYTES) {
-      const block = frame.subarray(at, at + BATCH_BYTES);
+      const bytes = frame.subarray(at, at + BATCH_BYTES);
       const inProgress = at + BATCH_BYTES < frame.byteLength;
-      events.push({ type: "rows", block, rowCount: inProgress ? 0 : 1, inProgress });
+      events.push({ type: "rows", bytes, rowCount: inProgress ? 0 : 1, inProgress });
     }
   }
   flush();
@@ -84,7 +85,7 @@ function managerOf(events: readonly ResultEvent[]): FakeManager {
   return manager;
 }
 
-const context = { signal: new AbortController().signal };
+const context = { signal: new AbortController().signal, peer: "127.0.0.1:1" };
 
 async function streamed(
   events: readonly ResultEvent[],
@@ -141,9 +142,12 @@ const hexOf = (table: Table): (string | null)[][] =>
   );
 
 const statement = (table: Table, perBlock: number): ResultEvent[] => [
-  { type: "fields", fields: textFields(...(table[0] ?? []).map((_value, index) => `c${index}`)) },
+  {
+    type: "fields",
+    bytes: encodeFields(textFields(...(table[0] ?? []).map((_value, index) => `c${index}`))),
+  },
   ...rowsEvents(table, perBlock),
-  { type: "complete", commandTag: `SELECT ${table.length}` },
+  { type: "complete", bytes: encodeCommandTag(`SELECT ${table.length}`) },
 ];
 const perBlock = fc.integer({ min: 1, max: 5 });
 
@@ -201,11 +205,11 @@ test("a result that does not fit into the answer of ExecuteQuery ends the statem
   let seen: unknown;
   const manager = new FakeManager();
   manager.execute = async (_request, sink) => {
-    await sink.write({ type: "fields", fields: textFields("a") });
+    await sink.write({ type: "fields", bytes: encodeFields(textFields("a")) });
     for (;;) {
-      const block = dataRow("x".repeat(100));
+      const bytes = dataRow("x".repeat(100));
       try {
-        await sink.write({ type: "rows", block, rowCount: 1, inProgress: false });
+        await sink.write({ type: "rows", bytes, rowCount: 1, inProgress: false });
       } catch (error) {
         seen = error;
         throw new Error("the statement was ended", { cause: error });
@@ -220,8 +224,8 @@ test("a result that does not fit into the answer of ExecuteQuery ends the statem
 
 test("bytes that are no rows end a structured stream, even if the controller goes on", async () => {
   const events: ResultEvent[] = [
-    { type: "fields", fields: textFields("a") },
-    { type: "rows", block: Buffer.from("garbage"), rowCount: 1, inProgress: false },
+    { type: "fields", bytes: encodeFields(textFields("a")) },
+    { type: "rows", bytes: Buffer.from("garbage"), rowCount: 1, inProgress: false },
   ];
   await expect(streamed(events, false)).rejects.toMatchObject({ code: "MALFORMED_ROWS" });
   const manager = new FakeManager();

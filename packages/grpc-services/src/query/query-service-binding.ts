@@ -1,4 +1,4 @@
-import { MAX_ROW_BLOCK_BYTES } from "@multipooler/controller-api";
+import { MAX_ROW_BLOCK_BYTES } from "@multipooler/query-service";
 import { MultipoolerServiceDefinition } from "@multipooler/proto/multipoolerservice";
 import type {
   ExecuteQueryRequest,
@@ -19,7 +19,6 @@ import type { BoundService } from "../server/service-binding.ts";
 import { executeStatement } from "./statement-execution.ts";
 import { refuseReservation, statementRequest } from "./statement-request.ts";
 
-/** How the query service is built. */
 export interface QueryServiceOptions {
   readonly manager: Pick<PoolerManager, "queryServiceControl">;
   /** The largest message that a client takes. */
@@ -44,7 +43,7 @@ async function executeQuery(
   request: ExecuteQueryRequest,
   context: CallContext,
 ): Promise<ExecuteQueryResponse> {
-  const statement = statementRequest(request);
+  const statement = statementRequest(request, context);
   const collected = new CollectedResult(maxMessageBytes);
   const service = manager.queryServiceControl().getExecutor();
   await executeStatement(service, statement, (event) => collected.take(event), context);
@@ -58,7 +57,7 @@ async function streamExecute(
 ): Promise<void> {
   const { manager, sink } = options;
   refuseReservation(request.reservationOptions);
-  const statement = statementRequest(request);
+  const statement = statementRequest(request, context);
   const results = new ResultStream({
     sink,
     batcher: rowBatcher(options, request.options?.passthroughRow ?? false),

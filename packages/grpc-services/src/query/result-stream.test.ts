@@ -1,4 +1,10 @@
-import type { Diagnostic, ResultEvent } from "@multipooler/controller-api";
+import {
+  encodeCommandTag,
+  encodeDiagnostic,
+  encodeFields,
+  encodeParameterStatus,
+} from "@multipooler/query-service";
+import type { Diagnostic, ResultEvent } from "@multipooler/query-service";
 import { StreamExecuteResponse } from "@multipooler/proto/multipoolerservice";
 import { QueryResult } from "@multipooler/proto/query";
 import { expect, test } from "vitest";
@@ -9,6 +15,9 @@ import { ResultStream } from "./result-stream.ts";
 import { PassthroughBatcher, StructuredBatcher } from "./row-batch.ts";
 import type { RowBatcher } from "./row-batch.ts";
 import { RowDecoder } from "./row-decoder.ts";
+
+/** An EmptyQueryResponse message. */
+const EMPTY_QUERY = Buffer.from("4900000004", "hex");
 
 const LIMIT = 100;
 const passthrough = (): RowBatcher => new PassthroughBatcher(LIMIT);
@@ -38,16 +47,19 @@ const result = (values: Parameters<typeof QueryResult.fromPartial>[0]): unknown 
 
 const fields = (...names: readonly string[]): ResultEvent => ({
   type: "fields",
-  fields: textFields(...names),
+  bytes: encodeFields(textFields(...names)),
 });
 const rows = (...frames: readonly Buffer[]): ResultEvent => ({
   type: "rows",
-  block: Buffer.concat(frames),
+  bytes: Buffer.concat(frames),
   rowCount: frames.length,
   inProgress: false,
 });
-const complete = (commandTag: string): ResultEvent => ({ type: "complete", commandTag });
-const notice: Diagnostic = { kind: "notice", severity: "NOTICE", code: "00000", message: "hello" };
+const complete = (commandTag: string): ResultEvent => ({
+  type: "complete",
+  bytes: encodeCommandTag(commandTag),
+});
+const NOTICE: Diagnostic = { kind: "notice", severity: "NOTICE", code: "00000", message: "hello" };
 
 const wireFields = (...names: readonly string[]): object[] =>
   names.map((name) => ({
@@ -99,7 +111,7 @@ test("a statement that returns no rows is one message with its tag and the rows 
 });
 
 test("an empty query string is no message", () => {
-  expect(messages(passthrough(), [{ type: "empty" }])).toEqual([]);
+  expect(messages(passthrough(), [{ type: "empty", bytes: EMPTY_QUERY }])).toEqual([]);
 });
 
 test("each statement of a string has its own result, and fields are forgotten between them", () => {
@@ -121,12 +133,12 @@ test("a notice is a message of its own, and comes after the rows that came befor
   const row = dataRow("1");
   const events: ResultEvent[] = [
     fields("a"),
-    { type: "notice", notice },
+    { type: "notice", bytes: encodeDiagnostic(NOTICE) },
     rows(row),
-    { type: "notice", notice },
+    { type: "notice", bytes: encodeDiagnostic(NOTICE) },
     complete("SELECT 1"),
   ];
-  const diagnostic = { $case: "diagnostic", value: diagnosticMessage(notice) };
+  const diagnostic = { $case: "diagnostic", value: diagnosticMessage(NOTICE) };
   const common = { fields: wireFields("a"), hasFields: true };
   expect(messages(passthrough(), events)).toEqual([
     diagnostic,
@@ -141,7 +153,7 @@ test("a changed parameter is a result with nothing else, after the rows that cam
   const events: ResultEvent[] = [
     fields("a"),
     rows(row),
-    { type: "parameterStatus", name: "TimeZone", value: "UTC" },
+    { type: "parameterStatus", bytes: encodeParameterStatus({ name: "TimeZone", value: "UTC" }) },
   ];
   expect(messages(structured(), events)).toEqual([
     result({
@@ -170,7 +182,7 @@ test("the pieces of a large row come alone; the last of them counts the row", ()
   const large = dataRow("x".repeat(240));
   const piece = (from: number, to: number, inProgress: boolean): ResultEvent => ({
     type: "rows",
-    block: large.subarray(from, to),
+    bytes: large.subarray(from, to),
     rowCount: inProgress ? 0 : 1,
     inProgress,
   });
@@ -212,7 +224,7 @@ test("the beginning of a row that will not be completed is left out when the str
   const events: ResultEvent[] = [
     fields("a"),
     rows(small),
-    { type: "rows", block: beginning, rowCount: 0, inProgress: true },
+    { type: "rows", bytes: beginning, rowCount: 0, inProgress: true },
   ];
   expect(messages(passthrough(), events)).toEqual([
     result({
@@ -231,6 +243,6 @@ test("a promise of the sink reaches the controller, also for what was sent befor
   const stream = new ResultStream({ sink, batcher: passthrough() });
   expect(stream.take(fields("a"))).toBeUndefined();
   expect(stream.take(rows(dataRow("1")))).toBeUndefined();
-  expect(stream.take({ type: "notice", notice })).toBe(behind);
+  expect(stream.take({ type: "notice", bytes: encodeDiagnostic(NOTICE) })).toBe(behind);
   await behind;
 });

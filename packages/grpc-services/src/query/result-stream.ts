@@ -1,4 +1,10 @@
-import type { Field, ResultEvent } from "@multipooler/controller-api";
+import {
+  decodeCommandTag,
+  decodeDiagnostic,
+  decodeFields,
+  decodeParameterStatus,
+} from "@multipooler/query-service";
+import type { ParameterStatus, ResultEvent } from "@multipooler/query-service";
 import { QueryResult } from "@multipooler/proto/query";
 import type { Field as FieldMessage } from "@multipooler/proto/query";
 import { rowsAffected } from "./command-tag.ts";
@@ -9,7 +15,6 @@ import type { RowBatch, RowBatcher } from "./row-batch.ts";
 import type { RowsEvent } from "./row-decoder.ts";
 import type { MessageSink } from "../server/rpc.ts";
 
-/** How a {@link ResultStream} is built. */
 export interface ResultStreamOptions {
   readonly sink: MessageSink<ResultMessage>;
   readonly batcher: RowBatcher;
@@ -23,6 +28,7 @@ export interface ResultStreamOptions {
  * | fields          | none; the fields go with each message of their statement                   |
  * | rows            | one for each batch that is full                                            |
  * | complete        | one: the last rows, the command tag and, if there are fields, the fields   |
+ * | suspended       | pending rows, if there are any                                             |
  * | empty           | none                                                                       |
  * | notice          | pending rows, so that the order of PostgreSQL is kept; then the diagnostic |
  * | parameterStatus | pending rows; then a result with nothing but the parameter                 |
@@ -46,20 +52,22 @@ export class ResultStream {
   take(event: ResultEvent): Promise<void> | undefined {
     switch (event.type) {
       case "fields":
-        return this.#begin(event.fields);
+        return this.#begin(event.bytes);
       case "rows":
         return this.#addRows(event);
       case "complete":
-        return this.#complete(event.commandTag);
+        return this.#complete(decodeCommandTag(event.bytes));
+      case "suspended":
+        return this.#suspend();
       case "empty":
         return undefined;
       case "notice":
         return this.#sendAfterRows({
           kind: "diagnostic",
-          diagnostic: diagnosticMessage(event.notice),
+          diagnostic: diagnosticMessage(decodeDiagnostic(event.bytes)),
         });
       case "parameterStatus":
-        return this.#sendAfterRows(parameterMessage(event.name, event.value));
+        return this.#sendAfterRows(parameterMessage(decodeParameterStatus(event.bytes)));
     }
   }
 
@@ -75,8 +83,8 @@ export class ResultStream {
       : this.#sink.write(this.#resultMessage(batch, ""));
   }
 
-  #begin(fields: readonly Field[]): undefined {
-    this.#fields = fieldMessages(fields);
+  #begin(bytes: Uint8Array): undefined {
+    this.#fields = fieldMessages(decodeFields(bytes));
   }
 
   #addRows(event: RowsEvent): Promise<void> | undefined {
@@ -91,6 +99,13 @@ export class ResultStream {
     const message = this.#resultMessage(this.#batcher.take(), commandTag);
     this.#fields = undefined;
     return this.#sink.write(message);
+  }
+
+  /** The portal has more rows than were asked for: what came of them goes without a tag. */
+  #suspend(): Promise<void> | undefined {
+    const behind = this.flush();
+    this.#fields = undefined;
+    return behind;
   }
 
   #sendAfterRows(message: ResultMessage): Promise<void> | undefined {
@@ -120,7 +135,7 @@ export class ResultStream {
 
 const EMPTY = new Uint8Array(0);
 
-function parameterMessage(name: string, value: string): ResultMessage {
+function parameterMessage({ name, value }: ParameterStatus): ResultMessage {
   return {
     kind: "result",
     result: QueryResult.fromPartial({ parameterStatus: { [name]: value } }),

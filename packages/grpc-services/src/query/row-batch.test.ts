@@ -24,23 +24,23 @@ const events: fc.Arbitrary<RowsEvent[]> = fc
 
 function rowsEvents(frames: readonly Buffer[], pieceBytes: number = LIMIT): RowsEvent[] {
   const found: RowsEvent[] = [];
-  let block = Buffer.alloc(0);
+  let bytes = Buffer.alloc(0);
   let rowCount = 0;
   const flush = (): void => {
     if (rowCount > 0) {
-      found.push({ type: "rows", block, rowCount, inProgress: false });
+      found.push({ type: "rows", bytes, rowCount, inProgress: false });
     }
-    block = Buffer.alloc(0);
+    bytes = Buffer.alloc(0);
     rowCount = 0;
   };
   for (const frame of frames) {
-    if (block.byteLength + frame.byteLength > LIMIT) {
+    if (bytes.byteLength + frame.byteLength > LIMIT) {
       flush();
     }
     if (frame.byteLength > LIMIT) {
       found.push(...pieces(frame, pieceBytes));
     } else {
-      block = Buffer.concat([block, frame]);
+      bytes = Buffer.concat([bytes, frame]);
       rowCount += 1;
     }
   }
@@ -52,8 +52,8 @@ function pieces(frame: Buffer, pieceBytes: number = LIMIT): RowsEvent[] {
   const found: RowsEvent[] = [];
   for (let at = 0; at < frame.byteLength; at += pieceBytes) {
     const inProgress = at + pieceBytes < frame.byteLength;
-    const block = frame.subarray(at, at + pieceBytes);
-    found.push({ type: "rows", block, rowCount: inProgress ? 0 : 1, inProgress });
+    const bytes = frame.subarray(at, at + pieceBytes);
+    found.push({ type: "rows", bytes, rowCount: inProgress ? 0 : 1, inProgress });
   }
   return found;
 }
@@ -74,7 +74,7 @@ test("passthrough batches hold the bytes of the blocks, in order, within the lim
     fc.property(events, (rows) => {
       const found = batches(new PassthroughBatcher(LIMIT), rows);
       expect(Buffer.concat(found.map(blockBytes))).toEqual(
-        Buffer.concat(rows.map(({ block }) => block)),
+        Buffer.concat(rows.map(({ bytes }) => bytes)),
       );
       for (const batch of found) {
         expect(blockBytes(batch).byteLength).toBeLessThanOrEqual(LIMIT);
@@ -152,7 +152,7 @@ test("structured batches hold every row, decoded, and are full from the limit on
   fc.assert(
     fc.property(events, (rows) => {
       const found = batches(new StructuredBatcher(LIMIT, new RowDecoder(1000)), rows);
-      const everything = Buffer.concat(rows.map(({ block }) => block));
+      const everything = Buffer.concat(rows.map(({ bytes }) => bytes));
       expect(found.flatMap((batch) => batch.rows.map(plain))).toEqual(
         [...decodeDataRows(everything, 1)].map(plain),
       );
@@ -169,8 +169,8 @@ function plain(row: { lengths: bigint[]; values: Uint8Array }): unknown {
 }
 
 test("a structured batch of tiny rows is full long before its bytes are", () => {
-  const block = Buffer.concat(Array.from({ length: 20_000 }, () => dataRow(null)));
-  const event: RowsEvent = { type: "rows", block, rowCount: 20_000, inProgress: false };
+  const bytes = Buffer.concat(Array.from({ length: 20_000 }, () => dataRow(null)));
+  const event: RowsEvent = { type: "rows", bytes, rowCount: 20_000, inProgress: false };
   const found = batches(new StructuredBatcher(2_097_152, new RowDecoder(1000)), [event]);
   expect(found.map((batch) => batch.rows.length)).toEqual([8192, 8192, 3616]);
 });

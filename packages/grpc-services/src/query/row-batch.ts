@@ -37,16 +37,16 @@ export class PassthroughBatcher implements RowBatcher {
   }
 
   add(event: RowsEvent, _columns: number, emit: (batch: RowBatch) => void): void {
-    const { block, rowCount, inProgress } = event;
+    const { bytes, rowCount, inProgress } = event;
     const beginsRow = inProgress && !this.#insideRow;
     const endsRow = !inProgress && this.#insideRow;
-    const fits = this.#bytes + block.byteLength <= this.#maxBytes;
+    const fits = this.#bytes + bytes.byteLength <= this.#maxBytes;
     if (this.#bytes > 0 && (beginsRow || !fits)) {
       emit(this.take());
     }
     this.#insideRow = inProgress;
-    this.#block.push(block);
-    this.#bytes += block.byteLength;
+    this.#block.push(bytes);
+    this.#bytes += bytes.byteLength;
     this.#rowCount += rowCount;
     if (endsRow || this.#bytes >= this.#maxBytes) {
       emit(this.take());

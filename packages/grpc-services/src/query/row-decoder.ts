@@ -1,4 +1,4 @@
-import type { ResultEvent } from "@multipooler/controller-api";
+import type { ResultEvent } from "@multipooler/query-service";
 import type { Row } from "@multipooler/proto/query";
 import { decodeDataRows } from "./data-row.ts";
 import { GrpcServicesError, GrpcServicesErrorCode } from "../errors/error.ts";
@@ -25,9 +25,9 @@ export class RowDecoder {
    */
   decode(event: RowsEvent, columns: number): Iterable<Row> {
     if (!event.inProgress && this.#pieces.length === 0) {
-      return decodeDataRows(event.block, columns);
+      return decodeDataRows(event.bytes, columns);
     }
-    this.#collect(event.block);
+    this.#collect(event.bytes);
     if (event.inProgress) {
       return [];
     }

@@ -1,4 +1,9 @@
-import type { QueryService, ResultEvent, StreamExecuteRequest } from "@multipooler/controller-api";
+import type {
+  ExecuteRequest,
+  Outcome,
+  QueryService,
+  ResultEvent,
+} from "@multipooler/query-service";
 import { GrpcServicesError, GrpcServicesErrorCode } from "../errors/error.ts";
 import type { CallContext } from "../server/rpc.ts";
 
@@ -12,10 +17,10 @@ export type TakeEvent = (event: ResultEvent) => Promise<void> | undefined;
  */
 export async function executeStatement(
   service: QueryService,
-  request: StreamExecuteRequest,
+  request: ExecuteRequest,
   take: TakeEvent,
   { signal }: CallContext,
-): Promise<void> {
+): Promise<Outcome> {
   let thrown: { readonly error: unknown } | undefined;
   const sink = {
     write(event: ResultEvent): Promise<void> | undefined {
@@ -27,14 +32,16 @@ export async function executeStatement(
       }
     },
   };
+  let outcome: Outcome;
   try {
-    await service.streamExecute(request, sink, { signal });
+    outcome = await service.streamExecute(request, sink, { signal });
   } catch (error) {
     throw thrown === undefined ? error : thrown.error;
   }
   if (thrown !== undefined) {
     throw thrown.error;
   }
+  return outcome;
 }
 
 function cannotSend(cause: unknown): GrpcServicesError {

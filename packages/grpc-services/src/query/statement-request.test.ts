@@ -2,33 +2,45 @@ import { ExecuteOptions, ReservationOptions, Target } from "@multipooler/proto/q
 import { expect, test } from "vitest";
 import { refuseReservation, statementRequest } from "./statement-request.ts";
 
+const CONTEXT = { peer: "127.0.0.1:1" };
+
 const request = (
   options?: Parameters<typeof ExecuteOptions.fromPartial>[0],
   target?: Parameters<typeof Target.fromPartial>[0],
 ): ReturnType<typeof statementRequest> =>
-  statementRequest({
-    query: "select 1",
-    target: target === undefined ? undefined : Target.fromPartial(target),
-    options: options === undefined ? undefined : ExecuteOptions.fromPartial(options),
-  });
+  statementRequest(
+    {
+      query: "select 1",
+      callerId: undefined,
+      target: target === undefined ? undefined : Target.fromPartial(target),
+      options: options === undefined ? undefined : ExecuteOptions.fromPartial(options),
+    },
+    CONTEXT,
+  );
 
 test("what is left out stands for any target, the configured role and no reservation", () => {
   expect(request()).toEqual({
-    sql: "select 1",
     target: undefined,
-    user: "",
-    reservedConnectionId: 0n,
+    caller: { user: "", settings: new Map(), origin: "127.0.0.1:1 " },
+    place: { type: "any" },
+    statement: { type: "simple", sql: "select 1" },
   });
 });
 
 test("user, reservation and target reach the controller", () => {
   const shardKey = { database: "db", tableGroup: "default", shard: "0-inf" };
   expect(request({ user: "alice", reservedConnectionId: 7n }, { shardKey, mode: 1 })).toEqual({
-    sql: "select 1",
     target: { ...shardKey, mode: "WRITABLE" },
-    user: "alice",
-    reservedConnectionId: 7n,
+    caller: { user: "alice", settings: new Map(), origin: "127.0.0.1:1 " },
+    place: { type: "reserved", id: 7n },
+    statement: { type: "simple", sql: "select 1" },
   });
+});
+
+test("clients behind one connection are told apart by their principal", () => {
+  const callerId = { principal: "app", component: "", subcomponent: "", groups: [] };
+  const message = { query: "select 1", callerId, target: undefined, options: undefined };
+  expect(statementRequest(message, CONTEXT).caller.origin).toBe("127.0.0.1:1 app");
 });
 
 test.each([
@@ -47,7 +59,9 @@ test.each([
 
 test("a mode that the contract does not know is refused by its number", () => {
   const target = Target.decode(Buffer.from([0x28, 9]));
-  expect(() => statementRequest({ query: "", target, options: undefined })).toThrow(
+  expect(() =>
+    statementRequest({ query: "", callerId: undefined, target, options: undefined }, CONTEXT),
+  ).toThrow(
     expect.objectContaining({ code: "INVALID_ARGUMENT", message: "target.mode 9 is unknown" }),
   );
 });

@@ -1,14 +1,19 @@
-import { QueryMode } from "@multipooler/controller-api";
-import type { QueryTarget, StreamExecuteRequest } from "@multipooler/controller-api";
+import { QueryMode } from "@multipooler/query-service";
+import type { ExecuteRequest, QueryTarget, Settings } from "@multipooler/query-service";
+import type { CallerID } from "@multipooler/proto/mtrpc";
 import { Mode } from "@multipooler/proto/query";
 import type { ExecuteOptions, ReservationOptions, Target } from "@multipooler/proto/query";
 import { GrpcServicesError, GrpcServicesErrorCode } from "../errors/error.ts";
+import type { CallContext } from "../server/rpc.ts";
 
 /** The reasons for a reservation that this version of the contract knows. */
 const KNOWN_REASONS = 0xff;
 
+const NO_SETTINGS: Settings = new Map();
+
 /** What ExecuteQuery and StreamExecute ask for. */
 export interface StatementMessage {
+  readonly callerId: CallerID | undefined;
   readonly query: string;
   readonly target: Target | undefined;
   readonly options: ExecuteOptions | undefined;
@@ -20,16 +25,24 @@ export interface StatementMessage {
  * @throws UNIMPLEMENTED, naming the field, for what this version cannot honour; INVALID_ARGUMENT
  * for what means nothing.
  */
-export function statementRequest(message: StatementMessage): StreamExecuteRequest {
+export function statementRequest(
+  message: StatementMessage,
+  { peer }: Pick<CallContext, "peer">,
+): ExecuteRequest {
   const { options } = message;
   if (options !== undefined) {
     refuseUnsupportedOptions(options);
   }
+  const reservedId = options?.reservedConnectionId ?? 0n;
   return {
-    sql: message.query,
     target: message.target === undefined ? undefined : queryTarget(message.target),
-    user: options?.user ?? "",
-    reservedConnectionId: options?.reservedConnectionId ?? 0n,
+    caller: {
+      user: options?.user ?? "",
+      settings: NO_SETTINGS,
+      origin: `${peer} ${message.callerId?.principal ?? ""}`,
+    },
+    place: reservedId === 0n ? { type: "any" } : { type: "reserved", id: reservedId },
+    statement: { type: "simple", sql: message.query },
   };
 }
 

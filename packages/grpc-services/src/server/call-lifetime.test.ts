@@ -13,6 +13,10 @@ class FakeCall extends EventEmitter {
     this.#deadline = deadline;
   }
 
+  getPeer(): string {
+    return "127.0.0.1:1";
+  }
+
   getDeadline(): number | Date {
     return this.#deadline;
   }

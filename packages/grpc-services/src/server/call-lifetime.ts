@@ -2,10 +2,11 @@ import { systemClock } from "@multipooler/timing";
 import type { Timer } from "@multipooler/timing";
 import type { CallContext } from "./rpc.ts";
 
-/** What a call of grpc-js tells about its end. */
+/** The deadline and the cancellation of a call of grpc-js. */
 export interface EndingCall {
   /** Milliseconds since the Unix epoch, or a Date; Infinity for none. */
   getDeadline(): Date | number;
+  getPeer(): string;
   on(event: "cancelled", listener: () => void): unknown;
   off(event: "cancelled", listener: () => void): unknown;
 }
@@ -37,6 +38,10 @@ export class CallLifetime implements CallContext {
       this.#timer = systemClock.setTimer(this.#onDeadline, leftMs);
     }
     call.on("cancelled", this.#onCancelled);
+  }
+
+  get peer(): string {
+    return this.#call.getPeer();
   }
 
   get signal(): AbortSignal {

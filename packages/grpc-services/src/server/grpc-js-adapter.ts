@@ -20,7 +20,7 @@ import type { RpcStatus } from "../errors/rpc-status.ts";
 import type { BoundHandler, BoundMethod, BoundService } from "./service-binding.ts";
 import type { UnsentBytes } from "./unsent-bytes.ts";
 
-/** What a call needs besides its handler. */
+/** Bounds that all calls of a server share, and where their failures are logged. */
 export interface AdapterOptions {
   /** The largest message that is sent. */
   readonly maxMessageBytes: number;

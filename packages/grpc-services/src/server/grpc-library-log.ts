@@ -1,20 +1,24 @@
 import { setLogger } from "@grpc/grpc-js";
 import type { Logger } from "../logger.ts";
+import { LimitedLogger } from "./limited-logger.ts";
 
 /** What is worth keeping of a text that a client may have chosen. */
 const MAX_CHARACTERS = 500;
 
 /**
- * Sends what grpc-js itself has to say to `logger` instead of standard error, where it would print
- * e.g. each header of a client that is not ASCII. It has one logger for the whole process, so this
- * is for the program to decide, not for a server.
+ * Sends the messages of grpc-js itself to `logger` instead of standard error. A client can cause one
+ * with each call, e.g. by a header that is not ASCII, so that warnings are logged at most once a
+ * minute, with their number. grpc-js has one logger for the whole process: the program calls this,
+ * not a server. Disposing logs the last number.
  */
-export function logGrpcLibrary(logger: Logger): void {
+export function logGrpcLibrary(logger: Logger): Disposable {
+  const limited = new LimitedLogger(logger);
   const warn = (text: unknown): void => {
-    logger.warn({ text: String(text).slice(0, MAX_CHARACTERS) }, "grpc-js has a complaint");
+    limited.warn({ text: String(text).slice(0, MAX_CHARACTERS) }, "grpc-js has a complaint");
   };
   const debug = (text: unknown): void => {
     logger.debug({ text: String(text).slice(0, MAX_CHARACTERS) }, "grpc-js traces");
   };
   setLogger({ error: warn, info: debug, debug });
+  return { [Symbol.dispose]: () => limited.flush() };
 }

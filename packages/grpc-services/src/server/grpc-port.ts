@@ -7,14 +7,29 @@ import { GrpcServicesError, GrpcServicesErrorCode } from "../errors/error.ts";
 import { hostAndPort } from "./host-and-port.ts";
 import type { Logger } from "../logger.ts";
 
-/** How a {@link GrpcPort} is opened. */
 export interface GrpcPortOptions {
   /** Serves the connections. Of no use any more once the port is shut down. */
   readonly server: Server;
   readonly host: string;
   /** 0 lets the system choose. */
   readonly port: number;
+  readonly connectionLimit: ConnectionLimit | undefined;
   readonly logger: Logger;
+}
+
+/** How many clients may be connected at once. */
+export interface ConnectionLimit {
+  /** From 1. */
+  readonly connections: number;
+  /** Where the number comes from, for the log, e.g. a setting or a limit of the system. */
+  readonly reason: string;
+}
+
+/** The connections of a server. */
+export interface ConnectionCount {
+  readonly open: number;
+  /** Closed as soon as they were accepted, because the limit was reached. */
+  readonly refused: number;
 }
 
 /**
@@ -28,6 +43,7 @@ export class GrpcPort {
   readonly #server: Server;
   readonly #listener: Listener;
   readonly #sockets: ReadonlySet<Socket>;
+  #refused = 0;
 
   private constructor(server: Server, listener: Listener, sockets: ReadonlySet<Socket>) {
     const address = listener.address();
@@ -38,7 +54,8 @@ export class GrpcPort {
   }
 
   /** Rejects with LISTEN_FAILED, which names the address, and leaves nothing behind then. */
-  static async open({ server, host, port, logger }: GrpcPortOptions): Promise<GrpcPort> {
+  static async open(options: GrpcPortOptions): Promise<GrpcPort> {
+    const { server, host, port, logger } = options;
     const sockets = new Set<Socket>();
     const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
     const listener = createServer({ noDelay: true }, (socket) => {
@@ -54,7 +71,13 @@ export class GrpcPort {
       throw listenFailed(hostAndPort(host, port), error);
     }
     listener.on("error", (err) => logger.warn({ err }, "a gRPC client could not be accepted"));
-    return new GrpcPort(server, listener, sockets);
+    const opened = new GrpcPort(server, listener, sockets);
+    opened.#limit(options);
+    return opened;
+  }
+
+  get connections(): ConnectionCount {
+    return { open: this.#sockets.size, refused: this.#refused };
   }
 
   /** Stops accepting and resolves when the last connection is closed, calls on it included. */
@@ -64,6 +87,17 @@ export class GrpcPort {
     const idle = Promise.withResolvers<void>();
     this.#server.tryShutdown(() => idle.resolve());
     await Promise.all([closed, idle.promise]);
+  }
+
+  #limit({ connectionLimit, logger }: GrpcPortOptions): void {
+    if (connectionLimit === undefined) {
+      return;
+    }
+    this.#listener.maxConnections = connectionLimit.connections;
+    this.#listener.on("drop", () => {
+      this.#refused += 1;
+      logger.warn(connectionLimit, "a gRPC connection was refused: the limit is reached");
+    });
   }
 
   /** Cuts what is still connected. */

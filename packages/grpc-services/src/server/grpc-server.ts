@@ -1,21 +1,23 @@
 import { Server } from "@grpc/grpc-js";
-import type { CallOptions } from "@multipooler/controller-api";
+import type { CallOptions } from "@multipooler/query-service";
 import { onAbort } from "@multipooler/timing";
 import type { PoolerService, ServiceTransport } from "@multipooler/manager";
 import { GrpcPort } from "./grpc-port.ts";
+import type { ConnectionCount, ConnectionLimit } from "./grpc-port.ts";
 import { GrpcServicesError, GrpcServicesErrorCode } from "../errors/error.ts";
 import { addService } from "./grpc-js-adapter.ts";
 import type { Logger } from "../logger.ts";
 import type { PoolerManager } from "./pooler-manager.ts";
+import { LimitedLogger } from "./limited-logger.ts";
 import { MAX_MESSAGE_BYTES } from "./message-limit.ts";
 import { poolerServices } from "./pooler-services.ts";
 import { addReflection } from "./reflection.ts";
 import { raiseStreamResetLimit } from "./stream-reset-limit.ts";
 import { UnsentBytes } from "./unsent-bytes.ts";
 
-/** How a {@link GrpcServer} is built. */
+/** Where the server listens, whom it asks, and the bounds of its connections. */
 export interface GrpcServerOptions {
-  /** Whom the services ask, at each call. */
+  /** Asked by the services at each call. */
   readonly manager: PoolerManager;
   /** The name or address to listen on, e.g. "127.0.0.1", or "::" for every address. */
   readonly host: string;
@@ -26,9 +28,14 @@ export interface GrpcServerOptions {
   readonly logger: Logger;
   /** The largest message that is sent or taken. Default 16 MiB, as Multigres' gateway has it. */
   readonly maxMessageBytes?: number | undefined;
-  /** How long a connection may be silent before the client is asked for a sign. Default 10000. */
+  /**
+   * Further connections are closed at once, and a line in the log says so once a minute. Default: no
+   * limit; then they can use up all files that the process may open.
+   */
+  readonly connectionLimit?: ConnectionLimit | undefined;
+  /** How long a connection may be silent before the client gets a PING. Default 10000. */
   readonly keepaliveIntervalMs?: number | undefined;
-  /** How long a client may take to give it before its connection is cut. Default 10000. */
+  /** How long a client may take to answer it before its connection is cut. Default 10000. */
   readonly keepaliveTimeoutMs?: number | undefined;
 }
 
@@ -57,16 +64,25 @@ interface Run {
  */
 export class GrpcServer implements ServiceTransport {
   readonly #options: GrpcServerOptions;
+  readonly #logger: LimitedLogger;
   readonly #offered = new Set<PoolerService>();
   #run: Run | undefined;
 
+  /** @throws INVALID_ARGUMENT for a limit of connections that is no whole number from 1. */
   constructor(options: GrpcServerOptions) {
+    checkConnectionLimit(options.connectionLimit);
     this.#options = options;
+    this.#logger = new LimitedLogger(options.logger);
   }
 
   /** The port in use, also when the system chose it; `undefined` while the server does not listen. */
   get port(): number | undefined {
     return this.#run?.port?.port;
+  }
+
+  /** Connections since `listen`; zeros while the server does not listen. */
+  get connections(): ConnectionCount {
+    return this.#run?.port?.connections ?? { open: 0, refused: 0 };
   }
 
   /** Announces a service for the next `listen`. */
@@ -129,10 +145,11 @@ export class GrpcServer implements ServiceTransport {
   }
 
   #start(): Run {
-    const { host, port, logger } = this.#options;
+    const { host, port, connectionLimit } = this.#options;
+    const logger = this.#logger;
     const closing = new AbortController();
     const server = this.#createServer(closing.signal);
-    const bound = GrpcPort.open({ server, host, port, logger });
+    const bound = GrpcPort.open({ server, host, port, connectionLimit, logger });
     return { bound, closing, force: new AbortController(), port: undefined, closed: undefined };
   }
 
@@ -144,13 +161,14 @@ export class GrpcServer implements ServiceTransport {
       onAbort(run.force.signal, () => port.cut());
       await closed;
     }
+    this.#logger.flush();
     if (this.#run === run) {
       this.#run = undefined;
     }
   }
 
   #createServer(closing: AbortSignal): Server {
-    const { manager, version, logger, keepaliveIntervalMs, keepaliveTimeoutMs } = this.#options;
+    const { manager, version, keepaliveIntervalMs, keepaliveTimeoutMs } = this.#options;
     const maxMessageBytes = this.#options.maxMessageBytes ?? MAX_MESSAGE_BYTES;
     const server = new Server({
       "grpc.max_receive_message_length": maxMessageBytes,
@@ -170,13 +188,22 @@ export class GrpcServer implements ServiceTransport {
     });
     const unsent = new UnsentBytes(MAX_UNSENT_BYTES);
     for (const service of [...offered, health]) {
-      addService(server, service, { maxMessageBytes, unsent, logger });
+      addService(server, service, { maxMessageBytes, unsent, logger: this.#logger });
     }
     addReflection(
       server,
       offered.map(({ name }) => name),
     );
     return server;
+  }
+}
+
+function checkConnectionLimit(limit: ConnectionLimit | undefined): void {
+  if (limit !== undefined && !(Number.isSafeInteger(limit.connections) && limit.connections > 0)) {
+    throw new GrpcServicesError(
+      GrpcServicesErrorCode.InvalidArgument,
+      `connectionLimit.connections must be a whole number from 1, not ${limit.connections}`,
+    );
   }
 }
 

@@ -1,9 +1,9 @@
 import type { PoolerController } from "@multipooler/controller-api";
 import type { ManagerStatus } from "@multipooler/manager";
 
-/** What the services need of a manager; a `MultiPoolerManager` has it. */
+/** The part of a `MultiPoolerManager` that the services use. */
 export interface PoolerManager {
-  /** The controller. Asked anew at each call, and never kept. */
+  /** The controller. Asked for at each call, and never kept. */
   queryServiceControl(): Pick<PoolerController, "getExecutor">;
   /** A snapshot of what the pooler is doing. */
   status(): ManagerStatus;

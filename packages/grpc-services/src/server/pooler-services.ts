@@ -22,13 +22,15 @@ const SERVICES: Readonly<
   Record<
     PoolerService,
     {
-      readonly bind: (options: PoolerServicesOptions) => BoundService;
+      /** `undefined` for what other transports carry. */
+      readonly bind: ((options: PoolerServicesOptions) => BoundService) | undefined;
       /** Management does without: it is there to tell why a pooler is not ready. */
       readonly needsReadyPooler: boolean;
     }
   >
 > = {
   query: { bind: bindQueryService, needsReadyPooler: true },
+  session: { bind: undefined, needsReadyPooler: true },
   manager: { bind: bindManagerService, needsReadyPooler: false },
 };
 
@@ -38,10 +40,10 @@ export function poolerServices(options: PoolerServicesOptions): {
   readonly health: BoundService;
 } {
   const { manager, closing } = options;
-  const bound = [...options.offered].map((service) => ({
-    service: SERVICES[service].bind(options),
-    needsReadyPooler: SERVICES[service].needsReadyPooler,
-  }));
+  const bound = [...options.offered].flatMap((name) => {
+    const { bind, needsReadyPooler } = SERVICES[name];
+    return bind === undefined ? [] : [{ service: bind(options), needsReadyPooler }];
+  });
   const health = new ServiceHealth({
     manager,
     needsReadyPooler: new Map(

@@ -1,10 +1,12 @@
-/** What a handler knows of its call besides the request. */
+/** The life of a call, for its handler. */
 export interface CallContext {
   /**
    * Aborts when the call is cancelled, its deadline passes or its client goes away. The reason is
    * a DOMException: a `TimeoutError` for a deadline, an `AbortError` otherwise.
    */
   readonly signal: AbortSignal;
+  /** The address of the client's connection, e.g. "127.0.0.1:40312": the same for all its calls. */
+  readonly peer: string;
 }
 
 /** Where a handler writes the messages of a stream. */

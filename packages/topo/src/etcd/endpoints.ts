@@ -6,9 +6,9 @@ import { TopoError, TopoErrorCode, interruption } from "../error.ts";
 import type { EtcdTlsFiles } from "./etcd-options.ts";
 
 /** How long one endpoint may take to connect, in milliseconds, before the next one is tried. */
-const connectTimeoutMs = 2000;
+const CONNECT_TIMEOUT_MS = 2000;
 
-const channelOptions = {
+const CHANNEL_OPTIONS = {
   // A list answers as much as is stored.
   "grpc.max_receive_message_length": -1,
   // A dead connection is noticed within 13 seconds. etcd allows a ping every 5.
@@ -22,9 +22,8 @@ const channelOptions = {
 };
 
 /** `host:port`, with an IPv6 address in brackets, after an optional scheme. */
-const addressForm = /^(?:https?:\/\/)?(?:\[[\da-f:.]+\]|[^\s/:[\]]+):\d{1,5}$/iu;
+const ADDRESS_FORM = /^(?:https?:\/\/)?(?:\[[\da-f:.]+\]|[^\s/:[\]]+):\d{1,5}$/iu;
 
-/** What a set of endpoints is made of. */
 export interface EndpointsOptions {
   /** Each `host:port`, optionally after `http://` or `https://`. */
   readonly addresses: readonly string[];
@@ -45,7 +44,7 @@ export class Endpoints {
       throw refusal("", "no address of an etcd server is given");
     }
     for (const address of addresses) {
-      if (!addressForm.test(address)) {
+      if (!ADDRESS_FORM.test(address)) {
         throw refusal(address, "not host:port of an etcd server");
       }
     }
@@ -106,7 +105,7 @@ export class Endpoints {
     if (known !== undefined) {
       return known;
     }
-    const client = new Client(`dns:${address}`, channelCredentials, channelOptions);
+    const client = new Client(`dns:${address}`, channelCredentials, CHANNEL_OPTIONS);
     this.#clients.set(address, client);
     if (this.#closed) {
       this.close();
@@ -118,7 +117,7 @@ export class Endpoints {
 /** Whether `client` is connected, now or after the attempt under way. */
 async function connects(client: Client, signal: AbortSignal): Promise<boolean> {
   const channel = client.getChannel();
-  const deadline = Date.now() + connectTimeoutMs;
+  const deadline = Date.now() + CONNECT_TIMEOUT_MS;
   while (!signal.aborted && Date.now() < deadline) {
     const state = channel.getConnectivityState(true);
     if (state === connectivityState.READY) {

@@ -10,15 +10,14 @@ import { procedures } from "./procedures.ts";
 import type { Procedure } from "./procedures.ts";
 
 /** How long a call may take where its caller sets no shorter deadline, in milliseconds. */
-const callTimeoutMs = 10_000;
+const CALL_TIMEOUT_MS = 10_000;
 
-/** What a call is about, and what ends it. */
+/** The key that errors of a call name, and the signal that ends it. */
 export interface CallOptions {
   readonly key: string;
   readonly signal: AbortSignal;
 }
 
-/** What a client is made of. */
 export interface EtcdClientOptions {
   readonly endpoints: Endpoints;
   readonly credentials: EtcdCredentials | undefined;
@@ -48,7 +47,7 @@ export class EtcdClient {
     { key, signal }: CallOptions,
   ): Promise<Response> {
     const what = `a call of ${procedure.path}`;
-    using deadline = new Deadline({ clock: this.#clock, ms: callTimeoutMs, what, signal });
+    using deadline = new Deadline({ clock: this.#clock, ms: CALL_TIMEOUT_MS, what, signal });
     const options = { key, signal: deadline.signal };
     const client = await this.#endpoints.connected(key, deadline.signal);
     try {

@@ -2,12 +2,12 @@ import { status } from "@grpc/grpc-js";
 import type { ServiceError } from "@grpc/grpc-js";
 import { TopoError, TopoErrorCode, interruption } from "../error.ts";
 
-/** Whether `error` is what a call of gRPC failed with. */
+/** Whether a call of gRPC failed with `error`. */
 export function isServiceError(error: unknown): error is ServiceError {
   return error instanceof Error && "code" in error && typeof error.code === "number";
 }
 
-/** The error for a call about `key` that failed while `signal` was in force. */
+/** The error for a call about `key` that failed: `signal` decides whether it was interrupted. */
 export function callError(key: string, error: unknown, signal: AbortSignal): TopoError {
   if (error instanceof TopoError) {
     return error;
@@ -21,10 +21,10 @@ export function callError(key: string, error: unknown, signal: AbortSignal): Top
 }
 
 /** How etcd refuses who does not log in: by the status of a bad request. */
-const noLogin = "etcdserver: user name is empty";
+const NO_LOGIN = "etcdserver: user name is empty";
 
 function serviceCode({ code, details }: ServiceError): TopoErrorCode {
-  return details === noLogin ? TopoErrorCode.Denied : topoCode(code);
+  return details === NO_LOGIN ? TopoErrorCode.Denied : topoCode(code);
 }
 
 function topoCode(code: status): TopoErrorCode {

@@ -11,7 +11,7 @@ import type {
   KeyValueStore,
   Version,
 } from "../key-value.ts";
-import { LeaseSession, defaultTtlMs } from "../lease-session.ts";
+import { LeaseSession, DEFAULT_TTL_MS } from "../lease-session.ts";
 import type { Session, SessionOptions } from "../session.ts";
 import { checkValue } from "../value-limit.ts";
 import { WatchFeed } from "../watch-feed.ts";
@@ -34,7 +34,7 @@ import {
   versionRead,
 } from "./transaction.ts";
 
-/** What a store is made of. */
+/** Which cluster a store talks to, and as whom. */
 export interface EtcdStoreOptions {
   readonly endpoints: Endpoints;
   readonly credentials: EtcdCredentials | undefined;
@@ -144,7 +144,7 @@ export class EtcdStore implements KeyValueStore {
     }
   }
 
-  async openSession({ ttlMs = defaultTtlMs, signal }: SessionOptions = {}): Promise<Session> {
+  async openSession({ ttlMs = DEFAULT_TTL_MS, signal }: SessionOptions = {}): Promise<Session> {
     const grantedAt = this.#clock.now();
     const lease = await this.#leases.grant(ttlMs, this.#until(signal));
     const session: Session = new LeaseSession({

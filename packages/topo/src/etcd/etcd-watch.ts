@@ -11,7 +11,6 @@ import { keyValueOf } from "./etcd-key-value.ts";
 import { prefixRange } from "./key-range.ts";
 import { procedures } from "./procedures.ts";
 
-/** What a watch is made of. */
 export interface EtcdWatchOptions {
   readonly client: EtcdClient;
   readonly prefix: string;

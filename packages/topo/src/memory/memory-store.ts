@@ -9,13 +9,12 @@ import type {
   KeyValueStore,
   Version,
 } from "../key-value.ts";
-import { LeaseSession, defaultTtlMs } from "../lease-session.ts";
+import { LeaseSession, DEFAULT_TTL_MS } from "../lease-session.ts";
 import type { Session, SessionOptions } from "../session.ts";
 import { checkValue } from "../value-limit.ts";
 import { WatchFeed } from "../watch-feed.ts";
 import type { MemorySpace } from "./memory-space.ts";
 
-/** What a client of an in-memory server is made of. */
 export interface MemoryStoreOptions {
   readonly space: MemorySpace;
   readonly clock: Clock;
@@ -116,7 +115,7 @@ export class MemoryStore implements KeyValueStore {
     }
   }
 
-  async openSession({ ttlMs = defaultTtlMs, signal }: SessionOptions = {}): Promise<Session> {
+  async openSession({ ttlMs = DEFAULT_TTL_MS, signal }: SessionOptions = {}): Promise<Session> {
     this.#check("session", signal);
     const session: Session = new LeaseSession({
       leases: {

@@ -4,7 +4,7 @@ import type { Backend, KeyValueStore } from "../key-value.ts";
 import { MemorySpace } from "./memory-space.ts";
 import { MemoryStore } from "./memory-store.ts";
 
-/** What an in-memory topology is made of. */
+/** Default: the clock of the system. */
 export interface MemoryTopologyOptions {
   readonly clock?: Clock | undefined;
 }

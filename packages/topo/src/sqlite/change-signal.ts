@@ -8,9 +8,8 @@ import type { Clock } from "@multipooler/timing";
  * How often the file is looked at without a sign of a change, in milliseconds: some file systems,
  * network ones above all, give no sign.
  */
-const safetyPollMs = 2000;
+const SAFETY_POLL_MS = 2000;
 
-/** What a signal of changes is made of. */
 export interface ChangeSignalOptions {
   /** The file of the database. */
   readonly path: string;
@@ -21,7 +20,7 @@ export interface ChangeSignalOptions {
 
 /**
  * Tells when another process may have changed a database: each commit writes its write-ahead log,
- * which the operating system tells those who watch its directory.
+ * of which the operating system notifies a watch on its directory.
  */
 export class ChangeSignal {
   readonly #stopped = new AbortController();
@@ -53,7 +52,7 @@ export class ChangeSignal {
           onSign();
         }
       });
-      // Whatever ends the watching, the safety poll goes on.
+      // The safety poll goes on without the watch.
       this.#watcher.on("error", () => this.#watcher?.close());
       return true;
     } catch {
@@ -71,7 +70,7 @@ export class ChangeSignal {
     const { clock, onSign } = this.#options;
     const { signal } = this.#stopped;
     for (;;) {
-      await sleep(clock, safetyPollMs, signal);
+      await sleep(clock, SAFETY_POLL_MS, signal);
       if (signal.aborted) {
         return;
       }

@@ -3,7 +3,7 @@ import { TopoError, TopoErrorCode } from "../error.ts";
 import type { KeyValue, Version } from "../key-value.ts";
 
 /** How many deletions are kept for watches that have not seen them. */
-const keptDeletions = 1000n;
+const KEPT_DELETIONS = 1000n;
 
 /** A change, for a watch to tell. */
 export type Change =
@@ -12,7 +12,7 @@ export type Change =
 
 type Row = Readonly<Record<string, SQLOutputValue>>;
 
-const columns = "key, value, version, create_version";
+const COLUMNS = "key, value, version, create_version";
 
 /** The statements on the tables of a topology. Each is for use within a transaction. */
 export class KeyTable {
@@ -33,12 +33,12 @@ export class KeyTable {
   }
 
   get(key: string): KeyValue | undefined {
-    const row = this.#row(`SELECT ${columns} FROM keys WHERE key = ?`, key);
+    const row = this.#row(`SELECT ${COLUMNS} FROM keys WHERE key = ?`, key);
     return row && keyValueOf(row);
   }
 
   list(prefix: string): KeyValue[] {
-    const sql = `SELECT ${columns} FROM keys WHERE key >= ? AND key < ? ORDER BY key`;
+    const sql = `SELECT ${COLUMNS} FROM keys WHERE key >= ? AND key < ? ORDER BY key`;
     return this.#rows(sql, prefix, endOf(prefix)).map(keyValueOf);
   }
 
@@ -81,7 +81,7 @@ export class KeyTable {
     if (forgotten > revision) {
       return undefined;
     }
-    const puts = this.#rows(`SELECT ${columns} FROM keys WHERE version > ?`, revision);
+    const puts = this.#rows(`SELECT ${COLUMNS} FROM keys WHERE version > ?`, revision);
     const gone = this.#rows("SELECT version, key FROM deletions WHERE version > ?", revision);
     const changes: Change[] = [
       ...puts
@@ -135,7 +135,7 @@ export class KeyTable {
     this.#run("INSERT INTO deletions (version, key) VALUES (?, ?)", version, key);
     const sql = `DELETE FROM deletions WHERE version <=
       (SELECT version FROM deletions ORDER BY version DESC LIMIT 1 OFFSET ?) RETURNING version`;
-    for (const row of this.#rows(sql, keptDeletions)) {
+    for (const row of this.#rows(sql, KEPT_DELETIONS)) {
       this.#run("UPDATE store SET forgotten = max(forgotten, ?)", integer(row, "version"));
     }
   }

@@ -2,11 +2,11 @@ import type { DatabaseSync } from "node:sqlite";
 import { TopoError, TopoErrorCode } from "../error.ts";
 
 /** What marks a file as a topology, in its header: "mplt". */
-const applicationId = 0x6d70_6c74;
+const APPLICATION_ID = 0x6d70_6c74;
 /** The form of the tables below. */
-const formatVersion = 1;
+const FORMAT_VERSION = 1;
 
-const tables = `
+const TABLES = `
   CREATE TABLE store (
     id INTEGER PRIMARY KEY CHECK (id = 1),
     revision INTEGER NOT NULL,      -- of the last change
@@ -49,9 +49,9 @@ export function prepareSchema(database: DatabaseSync, path: string): void {
   try {
     // Another process may have been faster.
     if (!isPrepared(database, path)) {
-      database.exec(tables);
+      database.exec(TABLES);
       database.exec(
-        `PRAGMA application_id = ${applicationId}; PRAGMA user_version = ${formatVersion}`,
+        `PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${FORMAT_VERSION}`,
       );
     }
     database.exec("COMMIT");
@@ -70,11 +70,11 @@ function isPrepared(database: DatabaseSync, path: string): boolean {
   if (id === 0 && version === 0 && count === 0) {
     return false;
   }
-  if (id !== applicationId) {
+  if (id !== APPLICATION_ID) {
     throw refusal(path, "is the database of another program");
   }
-  if (version !== formatVersion) {
-    throw refusal(path, `has format ${version}, not ${formatVersion}`);
+  if (version !== FORMAT_VERSION) {
+    throw refusal(path, `has format ${version}, not ${FORMAT_VERSION}`);
   }
   return true;
 }

@@ -5,7 +5,7 @@ import type { Backend, KeyValueStore } from "../key-value.ts";
 import { SqliteStore } from "./sqlite-store.ts";
 import { TopologyFile } from "./topology-file.ts";
 
-/** What a backend is made of. */
+/** Defaults: the clock of the system, and Math.random. */
 export interface SqliteBackendOptions {
   readonly clock?: Clock | undefined;
   /** A number from 0 up to 1, for the jitter between attempts. */

@@ -1,8 +1,8 @@
 import { TopoError, TopoErrorCode } from "../error.ts";
 
 // https://www.sqlite.org/rescode.html
-const busyCode = 5;
-const topoCodes: Readonly<Record<number, TopoErrorCode>> = {
+const BUSY_CODE = 5;
+const TOPO_CODES: Readonly<Record<number, TopoErrorCode>> = {
   3: TopoErrorCode.Denied, // SQLITE_PERM
   8: TopoErrorCode.Denied, // SQLITE_READONLY
   10: TopoErrorCode.Unavailable, // SQLITE_IOERR
@@ -12,7 +12,7 @@ const topoCodes: Readonly<Record<number, TopoErrorCode>> = {
 };
 
 // What making the folder of the file fails with.
-const systemCodes: Readonly<Record<string, TopoErrorCode>> = {
+const SYSTEM_CODES: Readonly<Record<string, TopoErrorCode>> = {
   EACCES: TopoErrorCode.Denied,
   EPERM: TopoErrorCode.Denied,
   EROFS: TopoErrorCode.Denied,
@@ -32,7 +32,7 @@ function isSqliteFailure(error: unknown): error is SqliteFailure {
 
 /** Whether another connection was in the way. */
 export function isBusy(error: unknown): boolean {
-  return isSqliteFailure(error) && (error.errcode & 0xff) === busyCode;
+  return isSqliteFailure(error) && (error.errcode & 0xff) === BUSY_CODE;
 }
 
 /** The error for work on the topology file at `path` that failed. */
@@ -46,11 +46,11 @@ export function fileError(path: string, error: unknown): TopoError {
 
 function codeOf(error: unknown): TopoErrorCode {
   if (isSqliteFailure(error)) {
-    return topoCodes[error.errcode & 0xff] ?? TopoErrorCode.Internal;
+    return TOPO_CODES[error.errcode & 0xff] ?? TopoErrorCode.Internal;
   }
   // Of the rest some pass, a full disk for one, and all are for an operator to see.
   if (isSystemFailure(error)) {
-    return systemCodes[error.code] ?? TopoErrorCode.Unavailable;
+    return SYSTEM_CODES[error.code] ?? TopoErrorCode.Unavailable;
   }
   return TopoErrorCode.Internal;
 }

@@ -9,7 +9,7 @@ import type {
   KeyValueStore,
   Version,
 } from "../key-value.ts";
-import { LeaseSession, defaultTtlMs } from "../lease-session.ts";
+import { LeaseSession, DEFAULT_TTL_MS } from "../lease-session.ts";
 import type { Leases } from "../lease-session.ts";
 import type { Session, SessionOptions } from "../session.ts";
 import { checkValue } from "../value-limit.ts";
@@ -18,7 +18,6 @@ import type { KeyTable } from "./key-table.ts";
 import { SqliteWatches } from "./sqlite-watches.ts";
 import type { TopologyFile } from "./topology-file.ts";
 
-/** What a store is made of. */
 export interface SqliteStoreOptions {
   readonly file: TopologyFile;
   readonly clock: Clock;
@@ -91,7 +90,7 @@ export class SqliteStore implements KeyValueStore {
     }
   }
 
-  async openSession({ ttlMs = defaultTtlMs, signal }: SessionOptions = {}): Promise<Session> {
+  async openSession({ ttlMs = DEFAULT_TTL_MS, signal }: SessionOptions = {}): Promise<Session> {
     const grantedAt = this.#clock.now();
     const wholeMs = Math.ceil(ttlMs);
     const session: Session = new LeaseSession({

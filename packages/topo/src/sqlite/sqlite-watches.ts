@@ -8,9 +8,9 @@ import type { Change, KeyTable } from "./key-table.ts";
 import type { TopologyFile } from "./topology-file.ts";
 
 /** How soon expired leases are tried to be ended again where another process is in the way. */
-const busyRetryMs = 20;
+const BUSY_RETRY_MS = 20;
 /** How soon they are tried to be ended again where the file cannot be used, a full disk for one. */
-const failureRetryMs = 2000;
+const FAILURE_RETRY_MS = 2000;
 
 interface Watch {
   readonly feed: WatchFeed;
@@ -26,8 +26,8 @@ export interface SqliteWatchesOptions {
 }
 
 /**
- * The watches on a topology file. They are told of changes after each commit of this process, when
- * the file shows a commit of another one, and of leases that expire, which whoever watches ends.
+ * The watches on a topology file. They look for changes after each commit of this process, when the
+ * file shows a commit of another one, and when a lease expires: a process that watches ends it.
  */
 export class SqliteWatches {
   readonly #file: TopologyFile;
@@ -161,7 +161,7 @@ export class SqliteWatches {
     try {
       const next = this.#file.attempt("read", (table) => ({ at: table.nextExpiry() }));
       if (next === undefined) {
-        return now + busyRetryMs;
+        return now + BUSY_RETRY_MS;
       }
       if (next.at === undefined || next.at > now) {
         return next.at;
@@ -171,7 +171,7 @@ export class SqliteWatches {
         return { at: table.nextExpiry() };
       });
       if (swept === undefined) {
-        return now + busyRetryMs;
+        return now + BUSY_RETRY_MS;
       }
       this.changed();
       return swept.at;
@@ -179,8 +179,8 @@ export class SqliteWatches {
       if (!isTopoError(error)) {
         throw error;
       }
-      // Who reads or writes next is told why; who waits for a lease to end waits on.
-      return now + failureRetryMs;
+      // The next read or write fails with the reason. The end of a lease is retried.
+      return now + FAILURE_RETRY_MS;
     }
   }
 }

@@ -9,9 +9,8 @@ import { prepareSchema } from "./schema.ts";
 import { fileError, isBusy } from "./sqlite-error.ts";
 
 /** How long one operation may wait for other processes, in milliseconds. */
-const busyTimeoutMs = 10_000;
+const BUSY_TIMEOUT_MS = 10_000;
 
-/** What an open topology file is made of. */
 export interface TopologyFileOptions {
   readonly path: string;
   readonly clock: Clock;
@@ -64,7 +63,7 @@ export class TopologyFile {
       return undefined;
     }
     try {
-      return transact(this.#opened, begin[kind], work);
+      return transact(this.#opened, BEGIN[kind], work);
     } catch (error) {
       if (isBusy(error)) {
         return undefined;
@@ -78,7 +77,7 @@ export class TopologyFile {
     try {
       return this.#opened?.table.dataVersion();
     } catch {
-      // Whoever reads next is told why.
+      // The next read fails with the reason.
       return undefined;
     }
   }
@@ -98,7 +97,7 @@ export class TopologyFile {
     const clock = this.#clock;
     const backoff = new Backoff({ minMs: 1, maxMs: 20, random: this.#random });
     const what = "waiting for other processes";
-    using deadline = new Deadline({ clock, ms: busyTimeoutMs, what, signal });
+    using deadline = new Deadline({ clock, ms: BUSY_TIMEOUT_MS, what, signal });
     const bounded = deadline.signal;
     for (;;) {
       if (bounded.aborted) {
@@ -109,7 +108,7 @@ export class TopologyFile {
         if (bounded.aborted) {
           throw interruption(key, bounded);
         }
-        return transact(opened, begin[kind], work);
+        return transact(opened, BEGIN[kind], work);
       } catch (error) {
         if (!isBusy(error)) {
           throw fileError(path, error);
@@ -147,7 +146,7 @@ export class TopologyFile {
 }
 
 /** A writer takes its lock first, so that it cannot find it taken half-way. */
-const begin = { read: "BEGIN", write: "BEGIN IMMEDIATE" } as const;
+const BEGIN = { read: "BEGIN", write: "BEGIN IMMEDIATE" } as const;
 
 function transact<T>(
   { database, table }: Opened,

@@ -112,7 +112,7 @@ export class ObservedWatch {
     throw new Error("the watch has ended");
   }
 
-  /** Ends the watch and resolves once it has ended, without an error whatever it ended with. */
+  /** Ends the watch and resolves once it has ended, without an error, even if it failed. */
   async stop(): Promise<void> {
     this.#stopped.abort();
     await this.#done.catch(() => {});

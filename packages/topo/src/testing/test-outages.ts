@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { TopoErrorCode } from "../error.ts";
 import type { OutageFixture, TestSpace } from "./store-fixture.ts";
 
-const unavailable = { code: TopoErrorCode.Unavailable };
+const UNAVAILABLE = { code: TopoErrorCode.Unavailable };
 
 /** Declares the tests of a server that goes away and comes back. */
 export function testOutages(fixture: () => OutageFixture, space: () => TestSpace): void {
@@ -15,7 +15,7 @@ export function testOutages(fixture: () => OutageFixture, space: () => TestSpace
     const watch = own.observe(store);
     await watch.first("snapshot");
     await fixture().goAway();
-    expect(await watch.first("interrupted")).toMatchObject({ error: unavailable });
+    expect(await watch.first("interrupted")).toMatchObject({ error: UNAVAILABLE });
     await fixture().comeBack();
     const late = own.connect();
     await late.put(`${own.prefix}stays`, bytes("2"));
@@ -46,11 +46,11 @@ export function testOutages(fixture: () => OutageFixture, space: () => TestSpace
     const key = `${own.prefix}key`;
     const version = await store.create(key, bytes("1"));
     await fixture().goAway();
-    await expect(store.get(key)).rejects.toMatchObject({ ...unavailable, key });
-    await expect(store.list(key)).rejects.toMatchObject(unavailable);
-    await expect(store.put(key, bytes("2"))).rejects.toMatchObject(unavailable);
-    await expect(store.delete(key)).rejects.toMatchObject(unavailable);
-    await expect(store.openSession()).rejects.toMatchObject(unavailable);
+    await expect(store.get(key)).rejects.toMatchObject({ ...UNAVAILABLE, key });
+    await expect(store.list(key)).rejects.toMatchObject(UNAVAILABLE);
+    await expect(store.put(key, bytes("2"))).rejects.toMatchObject(UNAVAILABLE);
+    await expect(store.delete(key)).rejects.toMatchObject(UNAVAILABLE);
+    await expect(store.openSession()).rejects.toMatchObject(UNAVAILABLE);
     await fixture().comeBack();
     expect(await own.connect().get(key)).toMatchObject({ version });
   });

@@ -28,7 +28,7 @@ export function testSessions(space: () => TestSpace): void {
       const { shortestTtlMs: ttlMs } = own.fixture;
       await using session = await store.openSession({ ttlMs });
       await store.create(`${own.prefix}kept`, nothing, { session });
-      // What an orphan of the same age loses, the session keeps.
+      // The session keeps what an orphan of the same age loses.
       const orphan = await store.openSession({ ttlMs });
       await store.create(`${own.prefix}lost`, nothing, { session: orphan });
       orphan.orphan();

@@ -33,7 +33,7 @@ export function testWatches(space: () => TestSpace): void {
       expect(await watch.first("snapshot")).toEqual({ type: "snapshot", entries: [] });
     });
 
-    test("a reader that is slow is told the latest of each key, once", async () => {
+    test("a slow reader gets the latest of each key, once", async () => {
       await using own = space();
       const [store, other] = [own.connect(), own.connect()];
       const reader = store.watch(own.prefix)[Symbol.asyncIterator]();
@@ -47,7 +47,7 @@ export function testWatches(space: () => TestSpace): void {
       await witness.first("snapshot");
       await other.create(`${own.prefix}last`, bytes("x"));
       await witness.until(({ events }) => events.length === 2);
-      // Whatever the reader had to be told has reached its process by now.
+      // Every change has reached the process of the reader by now.
       const told: string[] = [];
       while (told.at(-1) !== "put last=x") {
         const next = await reader.next();

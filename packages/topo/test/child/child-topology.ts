@@ -3,7 +3,7 @@ import { Topology } from "../../src/index.ts";
 import { SqliteBackend } from "../../src/sqlite/index.ts";
 
 /** What every key of the topology begins with. */
-export const root = "/children";
+export const ROOT = "/children";
 
 /** One client of the topology that this process was started for: see `RunningChild`. */
 export function connect(): Topology {
@@ -11,7 +11,7 @@ export function connect(): Topology {
   return new Topology({
     backend: backend === "etcd" ? new EtcdBackend() : new SqliteBackend(),
     serverAddresses: [serverAddress],
-    root,
+    root: ROOT,
   });
 }
 

@@ -2,7 +2,7 @@ import { Database } from "@multipooler/proto/clustermetadata";
 import { expect, test } from "vitest";
 import { Topology } from "../../src/index.ts";
 import type { Backend } from "../../src/index.ts";
-import { root } from "./child-topology.ts";
+import { ROOT } from "./child-topology.ts";
 import { RunningChild } from "./run-child.ts";
 import type { ChildTopology } from "./run-child.ts";
 
@@ -17,7 +17,7 @@ export interface SharedTopology {
 export function testProcesses(shared: () => SharedTopology): void {
   const connect = (): Topology => {
     const { backend, child } = shared();
-    return new Topology({ backend, serverAddresses: [child.serverAddress], root });
+    return new Topology({ backend, serverAddresses: [child.serverAddress], root: ROOT });
   };
 
   test("of eight clients in four processes, none loses one of 10,000 increments", async () => {

@@ -1,0 +1,139 @@
+import { parseArgs } from "node:util";
+import { startPostgres } from "@multipooler/embedded-postgres";
+import { figureLines, figureTable } from "../figures.ts";
+import type { Figure } from "../figures.ts";
+import { spreadOf } from "../spread.ts";
+import { CASES, TABLE } from "./load.ts";
+import type { LayerCase, Load } from "./load.ts";
+import type { PostgresPlace } from "./subject.ts";
+import { WorkerProcess } from "./worker-process.ts";
+
+const REFERENCE = "protocol client";
+const METRICS = ["cpuUs", "bytes", "p50Us", "p99Us"] as const;
+const MAX_CALLERS = 32;
+
+type Sample = Readonly<Record<(typeof METRICS)[number], number>>;
+
+/** A layer: the process whose expense counts, and the one that its callers are in. */
+interface Contender {
+  readonly name: string;
+  readonly measured: WorkerProcess;
+  readonly callers: WorkerProcess;
+}
+
+/**
+ * What each layer costs for the same statements on the same PostgreSQL: CPU of its process and
+ * bytes that it allocates, a statement, and the latencies that its callers see. Rounds are
+ * interleaved, and every figure comes with its ratio to our protocol client alone.
+ */
+export async function layersBench(args: readonly string[]): Promise<string> {
+  const { rounds, json } = optionsOf(args);
+  await using postgres = await startPostgres();
+  for (const statement of TABLE) {
+    await postgres.sql(statement);
+  }
+  await using workers = new AsyncDisposableStack();
+  const { host, port, user } = postgres;
+  const contenders = await openContenders(workers, { host, port, user });
+  const figures: Figure[] = [];
+  for (const layerCase of CASES) {
+    for (const callers of layerCase.callers) {
+      const samples = await measureCase(contenders, layerCase, { callers, rounds });
+      figures.push(...figuresOf(samples, layerCase.name, callers));
+    }
+  }
+  return json ? figureLines(figures) : figureTable("what a statement costs", figures, rounds);
+}
+
+function optionsOf(args: readonly string[]): { rounds: number; json: boolean } {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      rounds: { type: "string", default: "7" },
+      json: { type: "boolean", default: false },
+    },
+  });
+  const rounds = Number(values.rounds);
+  if (!Number.isInteger(rounds) || rounds < 1) {
+    throw new RangeError(`--rounds: "${values.rounds}" is not a whole number from 1`);
+  }
+  return { rounds, json: values.json };
+}
+
+async function openContenders(
+  workers: AsyncDisposableStack,
+  place: PostgresPlace,
+): Promise<readonly Contender[]> {
+  const open = async (role: Parameters<typeof WorkerProcess.open>[0]): Promise<WorkerProcess> =>
+    workers.use(await WorkerProcess.open(role, place, MAX_CALLERS));
+  const contenders: Contender[] = [];
+  for (const type of ["protocol client", "executor", "session"] as const) {
+    const worker = await open({ type });
+    contenders.push({ name: type, measured: worker, callers: worker });
+  }
+  const echo = await open({ type: "grpc echo server" });
+  const echoCallers = await open({ type: "grpc echo callers", address: echo.address });
+  contenders.push({ name: "grpc echo", measured: echo, callers: echoCallers });
+  const grpc = await open({ type: "grpc server" });
+  const grpcCallers = await open({ type: "grpc callers", address: grpc.address });
+  contenders.push({ name: "grpc", measured: grpc, callers: grpcCallers });
+  return contenders;
+}
+
+/** The samples of each contender, round by round; a round before them warms everything up. */
+async function measureCase(
+  contenders: readonly Contender[],
+  { name, statements, bytesStatements }: LayerCase,
+  { callers, rounds }: { readonly callers: number; readonly rounds: number },
+): Promise<ReadonlyMap<string, readonly Sample[]>> {
+  const samples = new Map(contenders.map((contender) => [contender.name, [] as Sample[]]));
+  for (let round = 0; round <= rounds; round += 1) {
+    // Each begins as often as the others: what comes first finds colder caches.
+    const turn = round % contenders.length;
+    for (const contender of [...contenders.slice(turn), ...contenders.slice(0, turn)]) {
+      const load = { caseName: name, callers, statements };
+      const sample = await sampleOf(contender, load, bytesStatements);
+      if (round > 0) {
+        samples.get(contender.name)?.push(sample);
+      }
+    }
+  }
+  return samples;
+}
+
+async function sampleOf(
+  { measured, callers }: Contender,
+  load: Load,
+  bytesStatements: number,
+): Promise<Sample> {
+  await measured.measure();
+  const { p50Us, p99Us } = await callers.run(load);
+  const { cpuUs } = await measured.spent();
+  await measured.measure();
+  await callers.run({ ...load, statements: bytesStatements });
+  const { bytes } = await measured.spent();
+  return { cpuUs: cpuUs / load.statements, bytes: bytes / bytesStatements, p50Us, p99Us };
+}
+
+function figuresOf(
+  samples: ReadonlyMap<string, readonly Sample[]>,
+  caseName: string,
+  concurrency: number,
+): Figure[] {
+  const reference = samples.get(REFERENCE) ?? [];
+  return [...samples].flatMap(([subject, own]) =>
+    METRICS.map((metric) => {
+      const ratios = own.map((sample, round) => sample[metric] / (reference[round]?.[metric] ?? 1));
+      return {
+        bench: "layers",
+        case: caseName,
+        concurrency,
+        subject,
+        metric,
+        value: spreadOf(own.map((sample) => sample[metric])).median,
+        ratioTo: REFERENCE,
+        ratio: spreadOf(ratios).median,
+      };
+    }),
+  );
+}

@@ -1,0 +1,80 @@
+import type { QueryService, Session, SessionClient } from "@multipooler/query-service";
+import { runLoad } from "./load.ts";
+import type { Caller } from "./load.ts";
+import { openPooler } from "./pooler.ts";
+import type { PostgresPlace, Subject } from "./subject.ts";
+
+const READY_FOR_QUERY = 0x5a;
+const READY_BYTES = 6;
+const QUERY = 0x51;
+const HEADER_BYTES = 5;
+
+/** The session path: what a listener for PostgreSQL's protocol calls, without its socket. */
+export async function openSessions(place: PostgresPlace, callers: number): Promise<Subject> {
+  const pooler = await openPooler(place, callers);
+  const service = pooler.getExecutor();
+  const conversations = await Promise.all(
+    Array.from({ length: callers }, (_, index) => Conversation.open(service, `client ${index}`)),
+  );
+  return {
+    run: (load) => {
+      const asCaller =
+        (one: Conversation): Caller =>
+        (sql) =>
+          one.query(sql);
+      return runLoad(load, conversations.map(asCaller));
+    },
+    close: async () => {
+      await Promise.all(conversations.map((one) => one.end()));
+      await pooler.close();
+    },
+  };
+}
+
+/** A client that sends one Query and waits for its ReadyForQuery. */
+class Conversation implements SessionClient {
+  #session: Session | undefined;
+  #ready: PromiseWithResolvers<void> | undefined;
+
+  static async open(service: QueryService, origin: string): Promise<Conversation> {
+    const conversation = new Conversation();
+    const caller = { user: "", database: "", settings: new Map<string, string>(), origin };
+    conversation.#session = await service.openSession(caller, conversation);
+    return conversation;
+  }
+
+  async query(sql: string): Promise<void> {
+    this.#ready = Promise.withResolvers();
+    this.#session?.write(queryMessage(sql));
+    await this.#ready.promise;
+  }
+
+  async end(): Promise<void> {
+    await this.#session?.end("now");
+  }
+
+  write(messages: Uint8Array): boolean {
+    // An answer that this client asked for ends its bytes; nothing follows unasked.
+    if (messages.at(-READY_BYTES) === READY_FOR_QUERY && messages.at(-2) === READY_BYTES - 1) {
+      this.#ready?.resolve();
+    }
+    return true;
+  }
+
+  resume(): void {
+    // It has one statement under way and is never told to wait.
+  }
+
+  ended(reason: Error | undefined): void {
+    this.#ready?.reject(reason ?? new Error("the session has ended"));
+  }
+}
+
+function queryMessage(sql: string): Uint8Array {
+  const bytes = Buffer.allocUnsafe(HEADER_BYTES + sql.length + 1);
+  bytes[0] = QUERY;
+  bytes.writeInt32BE(sql.length + HEADER_BYTES, 1);
+  bytes.write(sql, HEADER_BYTES, "latin1");
+  bytes[bytes.length - 1] = 0;
+  return bytes;
+}

@@ -1,0 +1,47 @@
+import { startPostgres } from "@multipooler/embedded-postgres";
+import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
+import { connect } from "@multipooler/grpc-services/client";
+import { startPooler } from "@multipooler/pooler-process";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { floods } from "./client-flood.ts";
+import { flagsFor } from "./flags.ts";
+
+const CALLS = 500;
+
+let postgres: EmbeddedPostgres;
+
+beforeAll(async () => {
+  postgres = await startPostgres();
+});
+
+afterAll(async () => {
+  await postgres?.[Symbol.asyncDispose]();
+});
+
+test.each(Object.entries(floods))("%s: a line or two in the log", async (_what, flood) => {
+  await using pooler = startPooler({ flags: flagsFor(postgres) });
+  await pooler.ready(200, { signal: AbortSignal.timeout(20_000) });
+  const address = await pooler.grpc();
+  const before = pooler.log.length;
+  await flood(address, CALLS);
+  using client = connect({ address });
+  expect((await client.executeQuery({ query: "select 1" })).result?.commandTag).toBe("SELECT 1");
+  expect(await pooler.stop()).toEqual({ code: 0, signal: null });
+  const stopping = pooler.log.findIndex(({ msg }) => msg === "stopping");
+  // Those of the stop are the transitions that every stop has, and the count.
+  const warnings = pooler.log.slice(before).filter(({ level }) => Number(level) > 30);
+  expect(warnings.length).toBeLessThanOrEqual(2);
+  expect(stopping - before).toBeLessThanOrEqual(1);
+  expect(pooler.complaints()).toBe("");
+});
+
+test("the number of what was not logged is in the log at the end", async () => {
+  await using pooler = startPooler({ flags: flagsFor(postgres) });
+  await floods["a header that is not ASCII"]?.(await pooler.grpc(), CALLS);
+  await pooler.stop();
+  const complaints = pooler.log.filter(({ msg }) => msg === "grpc-js has a complaint");
+  expect(complaints).toEqual([
+    expect.not.objectContaining({ repeated: expect.anything() }),
+    expect.objectContaining({ repeated: CALLS - 1, text: expect.stringContaining("x-name") }),
+  ]);
+});

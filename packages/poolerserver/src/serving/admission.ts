@@ -1,0 +1,101 @@
+import { PoolerRole, ServingStatus } from "@multipooler/controller-api";
+import type { ServingTarget } from "@multipooler/controller-api";
+import { PoolerErrorCode, QueryMode } from "@multipooler/query-service";
+import { MultiPoolerError } from "../error.ts";
+
+/**
+ * What a request asks of the gate.
+ *
+ * | kind        | is                                                                    |
+ * | ----------- | --------------------------------------------------------------------- |
+ * | single      | one request that leaves nothing behind                                |
+ * | reservation | one that begins a transaction or another reservation                  |
+ * | reserved    | one inside a reservation that exists, COMMIT and ROLLBACK among them  |
+ */
+export type RequestKind = "single" | "reservation" | "reserved";
+
+/** How far the gate is on its way from one status to another. */
+export type GatePhase = "settled" | "draining reserved" | "draining all" | "closing";
+
+/**
+ * Who gets in. "status": where the status is a serving one and the role fits the mode of the
+ * request. COMMIT always gets in: a transaction that is cut loses what its client believes done.
+ */
+const ADMITTED: Readonly<
+  Record<GatePhase, Readonly<Record<RequestKind, "yes" | "no" | "status">>>
+> = {
+  settled: { single: "status", reservation: "status", reserved: "yes" },
+  "draining reserved": { single: "status", reservation: "no", reserved: "yes" },
+  "draining all": { single: "no", reservation: "no", reserved: "yes" },
+  closing: { single: "no", reservation: "no", reserved: "no" },
+};
+
+/** Everything that an admission depends on; it is decided in one go with the state of the gate. */
+export interface AdmissionQuestion {
+  readonly kind: RequestKind;
+  readonly mode: QueryMode;
+  readonly phase: GatePhase;
+  readonly current: ServingTarget;
+  readonly wanted: ServingTarget | undefined;
+}
+
+/** Why a request is not admitted, or `undefined` if it is. The error is always NOT_SERVING. */
+export function refusal(question: AdmissionQuestion): MultiPoolerError | undefined {
+  const { kind, mode, phase, current, wanted } = question;
+  switch (ADMITTED[phase][kind]) {
+    case "yes":
+      return undefined;
+    case "no":
+      return leavingError(wanted ?? current);
+    case "status":
+      return refusalByStatus(mode, current);
+  }
+}
+
+/** Whether a status admits new requests. */
+export function isServingStatus(status: ServingStatus): boolean {
+  switch (status) {
+    case ServingStatus.Serving:
+    case ServingStatus.ServingReadOnly:
+      return true;
+    case ServingStatus.Drained:
+    case ServingStatus.NotServing:
+      return false;
+  }
+}
+
+/** Says that the pooler is on its way out. */
+export function leavingError({ status, role, reason }: ServingTarget): MultiPoolerError {
+  return new MultiPoolerError(
+    PoolerErrorCode.NotServing,
+    `this pooler is becoming ${status} ${role} (${reason}); retry, or ask another one`,
+  );
+}
+
+function refusalByStatus(mode: QueryMode, current: ServingTarget): MultiPoolerError | undefined {
+  const { status, role, reason } = current;
+  if (!isServingStatus(status)) {
+    return new MultiPoolerError(
+      PoolerErrorCode.NotServing,
+      `this pooler is ${status} (${reason}); retry, or ask another one`,
+    );
+  }
+  if (needsPrimary(mode) && role !== PoolerRole.Primary) {
+    return new MultiPoolerError(
+      PoolerErrorCode.NotServing,
+      `a ${mode} query needs the primary, and this pooler is a replica; retry on the primary`,
+    );
+  }
+  return undefined;
+}
+
+function needsPrimary(mode: QueryMode): boolean {
+  switch (mode) {
+    case QueryMode.Writable:
+    case QueryMode.Consistent:
+      return true;
+    case QueryMode.Inconsistent:
+    case QueryMode.Unspecified:
+      return false;
+  }
+}

@@ -1,0 +1,260 @@
+import { PoolerRole, ServingStatus } from "@multipooler/controller-api";
+import type { ServingState, ServingTarget } from "@multipooler/controller-api";
+import { PoolerErrorCode } from "@multipooler/query-service";
+import type { QueryMode } from "@multipooler/query-service";
+import { untilAborted } from "@multipooler/timing";
+import type { Clock } from "@multipooler/timing";
+import { MultiPoolerError, abortError } from "../error.ts";
+import type { Logger } from "../logger.ts";
+import { isServingStatus, leavingError, refusal } from "./admission.ts";
+import type { GatePhase } from "./admission.ts";
+import { Holders } from "./holders.ts";
+import type { Holder, HolderCounts, HolderKind } from "./holders.ts";
+
+const CLOSED: ServingTarget = {
+  status: ServingStatus.NotServing,
+  role: PoolerRole.Replica,
+  reason: "the controller is not open",
+};
+
+export interface ServingGateOptions {
+  /** How long leaving a serving status waits for what runs, both stages together; 0: without bound. */
+  readonly drainGraceMs: number;
+  /** Whether anything can be served now. */
+  readonly isOpen: () => boolean;
+  /**
+   * Called when nothing runs any more, just before `target` is reached: the sessions of the next
+   * status can be prepared, or all of them closed. What it throws fails the change.
+   */
+  readonly prepare: (target: ServingTarget) => void;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/**
+ * | phase             | `current` | `wanted` | leaves when                                         |
+ * | ----------------- | --------- | -------- | --------------------------------------------------- |
+ * | settled           | target    | none     | another target is asked for, or it closes           |
+ * | draining reserved | old       | new      | no reservation is left                              |
+ * | draining all      | old       | new      | nothing is left that was admitted                   |
+ * | closing           | old       | closed   | nothing is left that was admitted                   |
+ */
+type State =
+  | { readonly phase: "settled"; readonly current: ServingTarget }
+  | {
+      readonly phase: Exclude<GatePhase, "settled">;
+      readonly current: ServingTarget;
+      readonly wanted: ServingTarget;
+    };
+
+/**
+ * Decides what is admitted, and brings the serving status from one target to the next.
+ *
+ * Leaving a serving status, or its role, drains first: see `admission.ts` for who still gets in. At
+ * the end of the grace what still runs is cut, and the drain ends when that has ended: a status is
+ * never left while a write that it allowed is under way.
+ */
+export class ServingGate {
+  readonly #options: ServingGateOptions;
+  readonly #holders = new Holders();
+  #state: State = { phase: "settled", current: CLOSED };
+  /** Settles when the transitions that were asked for so far have ended, if any is under way. */
+  #lastTurn: Promise<void> | undefined;
+
+  constructor(options: ServingGateOptions) {
+    this.#options = options;
+  }
+
+  get state(): ServingState {
+    const state = this.#state;
+    return {
+      current: state.current,
+      wanted: state.phase === "settled" ? undefined : state.wanted,
+    };
+  }
+
+  get isServing(): boolean {
+    return this.#state.phase === "settled" && isServingStatus(this.#state.current.status);
+  }
+
+  /** Whether what is admitted now may only read. */
+  get isReadOnly(): boolean {
+    return this.#state.current.status === ServingStatus.ServingReadOnly;
+  }
+
+  /** What is inside, by kind. */
+  get counts(): HolderCounts {
+    return this.#holders.counts;
+  }
+
+  /**
+   * Admits a new request; `holder` counts until {@link leave}.
+   *
+   * @throws NOT_SERVING if the status or, for this mode, the role does not allow it.
+   */
+  enter(kind: "single" | "reservation", mode: QueryMode, holder: Holder): void {
+    const error = refusal({ kind, mode, phase: this.#state.phase, ...this.state });
+    if (error !== undefined) {
+      throw error;
+    }
+    this.#holders.add(kind === "single" ? "single" : "reserved", holder);
+  }
+
+  /**
+   * Admits a request inside a reservation, which is counted already.
+   *
+   * @throws NOT_SERVING once the controller closes.
+   */
+  enterReserved(mode: QueryMode): void {
+    const error = refusal({ kind: "reserved", mode, phase: this.#state.phase, ...this.state });
+    if (error !== undefined) {
+      throw error;
+    }
+  }
+
+  /** A request that is inside has turned out to hold its backend, or not to hold it any more. */
+  change(kind: HolderKind, holder: Holder): void {
+    this.#holders.change(kind, holder);
+  }
+
+  /** The request has ended and holds nothing any more. Further calls do nothing. */
+  leave(holder: Holder): void {
+    this.#holders.remove(holder);
+  }
+
+  /** See `PoolerController.setServingType`. */
+  async setTarget(target: ServingTarget, signal: AbortSignal | undefined): Promise<void> {
+    await this.#inTurn(() => this.#transition(target, signal), signal);
+  }
+
+  /** Cuts what runs, admits nothing any more, and resolves when nothing runs. */
+  async close(): Promise<void> {
+    this.#state = { phase: "closing", current: this.#state.current, wanted: CLOSED };
+    this.#holders.cutAll(new MultiPoolerError(PoolerErrorCode.NotOpen, "the controller closes"));
+    await this.#inTurn(async () => {
+      await this.#holders.until(isEmpty);
+      this.#state = { phase: "settled", current: CLOSED };
+    });
+  }
+
+  /** Begins before it returns, unless an earlier turn is under way. */
+  async #inTurn(work: () => Promise<void>, signal?: AbortSignal): Promise<void> {
+    if (signal?.aborted === true) {
+      throw abortError(signal);
+    }
+    const before = this.#lastTurn;
+    const turn = Promise.withResolvers<void>();
+    const ended = before === undefined ? turn.promise : before.then(() => turn.promise);
+    this.#lastTurn = ended;
+    void ended.then(() => {
+      if (this.#lastTurn === ended) {
+        this.#lastTurn = undefined;
+      }
+    });
+    try {
+      if (before !== undefined) {
+        await orAborted(before, signal);
+      }
+      await work();
+    } finally {
+      turn.resolve();
+    }
+  }
+
+  async #transition(target: ServingTarget, signal: AbortSignal | undefined): Promise<void> {
+    const { current } = this.#state;
+    const becomesServing = isServingStatus(target.status);
+    if (becomesServing) {
+      this.#requireOpen(target);
+    }
+    // What a failed change left running is still drained, so this holds for serving targets only.
+    if (becomesServing && target.status === current.status && target.role === current.role) {
+      this.#settle(target);
+      return;
+    }
+    const startedAt = this.#options.clock.monotonic();
+    try {
+      await this.#drain(target, signal);
+      if (becomesServing) {
+        // It may have been closed during the drain.
+        this.#requireOpen(target);
+      }
+      this.#options.prepare(target);
+    } catch (error) {
+      this.#settle(stoppedTarget(current, target));
+      throw error;
+    }
+    this.#settle(target);
+    this.#options.logger.info(
+      {
+        from: `${current.status} ${current.role}`,
+        to: `${target.status} ${target.role}`,
+        reason: target.reason,
+        durationMs: Math.round(this.#options.clock.monotonic() - startedAt),
+      },
+      "serving status changed",
+    );
+  }
+
+  /** Both stages under one deadline. */
+  async #drain(wanted: ServingTarget, signal: AbortSignal | undefined): Promise<void> {
+    const { drainGraceMs, clock, logger } = this.#options;
+    const { current } = this.#state;
+    const cut = (): void => {
+      logger.warn({ ...this.#holders.counts, drainGraceMs }, "cutting what still runs");
+      this.#advance({ phase: "draining all", current, wanted });
+      this.#holders.cutAll(leavingError(wanted));
+    };
+    const needsTimer = drainGraceMs > 0 && !isEmpty(this.#holders.counts);
+    const timer = needsTimer ? clock.setTimer(cut, drainGraceMs) : undefined;
+    try {
+      this.#advance({ phase: "draining reserved", current, wanted });
+      await orAborted(this.#holders.until(hasNoReservation), signal);
+      this.#advance({ phase: "draining all", current, wanted });
+      await orAborted(this.#holders.until(isEmpty), signal);
+    } finally {
+      timer?.cancel();
+    }
+  }
+
+  /** Closing overtakes a drain: its phase is not left before its end. */
+  #advance(state: State): void {
+    if (this.#state.phase !== "closing") {
+      this.#state = state;
+    }
+  }
+
+  #settle(current: ServingTarget): void {
+    this.#advance({ phase: "settled", current });
+  }
+
+  #requireOpen(target: ServingTarget): void {
+    if (this.#options.isOpen()) {
+      return;
+    }
+    const message = `the controller is not open, and cannot become ${target.status}`;
+    throw new MultiPoolerError(PoolerErrorCode.NotOpen, message);
+  }
+}
+
+function hasNoReservation({ reserved }: HolderCounts): boolean {
+  return reserved === 0;
+}
+
+function isEmpty({ single, reserved }: HolderCounts): boolean {
+  return single === 0 && reserved === 0;
+}
+
+async function orAborted(promise: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
+  try {
+    await untilAborted(promise, signal);
+  } catch (error) {
+    throw signal?.aborted === true ? abortError(signal) : error;
+  }
+}
+
+/** Where a transition that failed leaves the gate: with the old role, and admitting nothing. */
+function stoppedTarget(current: ServingTarget, target: ServingTarget): ServingTarget {
+  const reason = `the change to ${target.status} did not complete`;
+  return { ...current, status: ServingStatus.NotServing, reason };
+}

@@ -1,0 +1,105 @@
+/**
+ * Who may import whom, for the lint rule `multipooler/boundaries` (imports) and the gate `boundaries`
+ * (package.json files). Paths are folders from the repository's root.
+ */
+export interface BoundaryTable {
+  /** npm scope; the package in `packages/topo` is called `<scope>/topo`. */
+  readonly scope: string;
+  /**
+   * For each package folder, the package folders it may import: values and types alike, in product
+   * code and in tests. A folder that is missing here may not exist.
+   */
+  readonly imports: Readonly<Record<string, readonly string[] | "everything">>;
+  /** Packages that have no dependency of any kind. */
+  readonly withoutDependencies: readonly string[];
+  /** Folders whose packages run programs of the repository but are no product: anything goes in. */
+  readonly workshops: readonly string[];
+  /** Modules that product code (`src/` of a product, without tests) may not import. */
+  readonly testModules: readonly string[];
+  /** Files (globs) that are published and yet no product code: other packages' tests import them. */
+  readonly testSupport: readonly string[];
+  /** Third-party modules that product code may import only in the files given as globs. */
+  readonly confined: Readonly<Record<string, readonly string[]>>;
+  /** Files (globs) that a generator wrote: their shape is not ours, their imports are still checked. */
+  readonly generated: readonly string[];
+}
+
+/** The table of this repository. */
+export const BOUNDARIES: BoundaryTable = {
+  scope: "@multipooler",
+  imports: {
+    "packages/query-service": [],
+    "packages/controller-api": ["packages/query-service"],
+    "packages/controller-testkit": ["packages/controller-api", "packages/query-service"],
+    "packages/timing": [],
+    "packages/pgwire": ["packages/query-service", "packages/timing"],
+    "packages/poolerserver": [
+      "packages/controller-api",
+      "packages/pgwire",
+      "packages/query-service",
+      "packages/timing",
+    ],
+    "packages/proto": [],
+    "packages/topo": ["packages/proto", "packages/timing"],
+    "packages/manager": [
+      "packages/controller-api",
+      "packages/query-service",
+      "packages/timing",
+      "packages/topo",
+    ],
+    "packages/pgctld": ["packages/proto", "packages/timing"],
+    "packages/grpc-services": [
+      "packages/controller-api",
+      "packages/manager",
+      "packages/proto",
+      "packages/query-service",
+      "packages/timing",
+    ],
+    "packages/pgwire-services": [
+      "packages/controller-api",
+      "packages/manager",
+      "packages/pgwire",
+      "packages/query-service",
+      "packages/timing",
+    ],
+    "apps/multipooler": "everything",
+    "apps/pgctld": ["packages/pgctld"],
+    "dev/embedded-etcd": [],
+    "dev/embedded-postgres": [],
+    "dev/pooler-process": ["apps/multipooler"],
+    "dev/quickstart": ["apps/multipooler", "dev/embedded-postgres", "dev/text-table"],
+    "dev/text-table": [],
+    benchmarks: "everything",
+    e2e: "everything",
+  },
+  withoutDependencies: ["packages/query-service", "packages/timing"],
+  workshops: ["dev/*", "benchmarks", "e2e"],
+  testModules: [
+    "@multipooler/controller-testkit",
+    "@multipooler/embedded-etcd",
+    "@multipooler/embedded-postgres",
+    "@multipooler/pooler-process",
+    "fast-check",
+    "vitest",
+  ],
+  testSupport: [
+    "packages/controller-testkit/src/**",
+    "packages/timing/src/testing/**",
+    "packages/topo/src/testing/**",
+  ],
+  confined: {
+    // A handler that saw a grpc-js type could not move to another transport: in grpc-services these
+    // are the files that bind handlers to it and no others.
+    "@grpc/grpc-js": [
+      "packages/grpc-services/src/**/{grpc-*,client-channel,reflection}.ts",
+      "packages/topo/src/etcd/**",
+    ],
+    // Rows travel over our own wire package; `pg` is for administration.
+    pg: ["packages/manager/src/**"],
+    // Configuration and log output belong to the programs.
+    commander: ["apps/*/src/**"],
+    pino: ["apps/*/src/**"],
+    zod: ["apps/*/src/**"],
+  },
+  generated: ["packages/proto/src/gen/**"],
+};
