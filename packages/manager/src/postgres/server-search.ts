@@ -5,7 +5,7 @@ import { Deadline, untilAborted } from "@multipooler/timing";
 import { applicationNamePrefix } from "./admin-client-config.ts";
 import { describeAddress } from "./database-config.ts";
 import type { ResolvedDatabaseConfig, ServerConfig } from "./database-config.ts";
-import { dialFault } from "./database-fault.ts";
+import { abortFault, lookupFault } from "./database-fault.ts";
 import type { DatabaseContext, DatabaseFacts } from "../database/managed-database.ts";
 import { ManagerError, ManagerErrorCode } from "../manager-error.ts";
 import { PostgresServer } from "./postgres-server.ts";
@@ -61,17 +61,15 @@ export class ServerSearch {
     }
     const { clock } = context;
     using bound = new Deadline({ clock, ms: dialTimeoutMs, what: "the name server", signal });
+    const fault = { config: this.#serverConfig(address), clock };
     try {
       const hosts = await untilAborted(this.#lookUp(address.host), bound.signal);
       if (hosts.length === 0) {
-        throw new ManagerError(
-          ManagerErrorCode.DatabaseUnavailable,
-          `the name of PostgreSQL at ${describeAddress(address)} has no address`,
-        );
+        throw new Error("the name has no address");
       }
       return hosts.map((host) => ({ ...address, host }));
     } catch (error) {
-      throw await dialFault(error, { config: this.#serverConfig(address), clock });
+      throw signal?.aborted === true ? abortFault(signal.reason, fault) : lookupFault(error, fault);
     }
   }
 
