@@ -84,7 +84,7 @@ export interface ManagerStatus {
   readonly shard: ShardIdentity;
   /** The type in the topology record; UNKNOWN when none is known. */
   readonly type: PoolerType;
-  /** The role and status in force and, while the controller is not there yet, the wanted ones. */
+  /** The current role and status and, while the controller is not there yet, the wanted ones. */
   readonly serving: ServingState;
   readonly database: DatabaseStatus;
   readonly topology: TopologyStatus;

@@ -32,7 +32,6 @@ export class PoolController extends FakeController {
       return;
     }
     while (this.#clients.size < 3) {
-      // Counted before the first await, as two calls may overlap.
       const client = new pg.Client(configOf(database));
       client.on("error", () => this.#clients.delete(client));
       this.#clients.add(client);
