@@ -240,9 +240,15 @@ export class ManagerRun {
 
   /** Derives the target from what is known now. */
   #decide(): void {
-    if (this.#phase.name === "running" && !this.stopping) {
-      const { registration, reconciler } = this.#phase.parts;
-      reconciler.want(deriveTarget({ database: this.health, type: registration.type() }));
+    const phase = this.#phase;
+    if (phase.name === "running" && !this.stopping) {
+      const { registration, reconciler } = phase.parts;
+      const refusal = registration.refusal();
+      reconciler.want(
+        refusal === undefined
+          ? deriveTarget({ database: this.health, type: registration.type() })
+          : notServing(refusal),
+      );
     }
     this.#progressed();
   }

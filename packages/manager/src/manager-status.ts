@@ -41,7 +41,10 @@ export interface DatabaseStatus {
 export interface TopologyStatus {
   /** The kind of store, e.g. "memory". */
   readonly implementation: string;
-  /** True once the record was seen or written in the store since `open`. */
+  /**
+   * True while the record, as this run wrote it or found it written, and its cell's are known to be
+   * in the store; a store that does not answer changes nothing.
+   */
   readonly registered: boolean;
   /** Where the type in {@link ManagerStatus.type} comes from. */
   readonly typeSource: "topology" | "local memory" | "none";

@@ -1,4 +1,5 @@
-import type { Diagnostic } from "./diagnostic.ts";
+import { MalformedMessageError } from "@multipooler/query-service";
+import type { Diagnostic } from "@multipooler/query-service";
 
 /**
  * Why a connection or a request failed. Closed: callers switch on it.
@@ -6,7 +7,7 @@ import type { Diagnostic } from "./diagnostic.ts";
  * | code                  | meaning                                                               |
  * | --------------------- | --------------------------------------------------------------------- |
  * | POSTGRES              | the server answered with an error; `diagnostic` is always set         |
- * | CONNECT_FAILED        | no socket to the server could be opened; `cause` is the system's error |
+ * | CONNECT_FAILED        | no socket could be opened, or the credential not be looked up; `cause` says why |
  * | CONNECTION_LOST       | the connection ended before the answer was complete; `diagnostic` is set if the server said why |
  * | CLOSED                | the request came after `close()`                                      |
  * | AUTHENTICATION_FAILED | this side cannot authenticate, or the server failed to prove itself   |
@@ -28,22 +29,21 @@ export const PgwireErrorCode = {
 } as const;
 export type PgwireErrorCode = (typeof PgwireErrorCode)[keyof typeof PgwireErrorCode];
 
-/** What {@link PgwireError} is built from. */
 export interface PgwireErrorOptions {
   readonly cause?: unknown;
   readonly diagnostic?: Diagnostic | undefined;
   readonly sent?: boolean | undefined;
 }
 
-/** The error of this package. What a sink rejects with is passed on as it is. */
+/** The error of this package. What a receiver fails with is passed on as it is. */
 export class PgwireError extends Error {
   override readonly name = "PgwireError";
   readonly code: PgwireErrorCode;
-  /** What the server said, if it said anything. */
+  /** The error of the server, if it sent one. */
   readonly diagnostic: Diagnostic | undefined;
   /**
-   * Of an error of `query`: whether the request may have reached the server. `false` is certain, so
-   * the request can be repeated elsewhere. Always `false` for an error of `connect` and `cancel`.
+   * Of the error of a request: whether it may have reached the server. `false` is certain, so the
+   * request can be repeated elsewhere. Always `false` for an error of `connect` and `cancel`.
    */
   readonly sent: boolean;
 
@@ -68,4 +68,26 @@ export function postgresError(diagnostic: Diagnostic, { sent }: { sent: boolean 
 /** The caller's signal aborted. */
 export function abortedError(what: string, signal: AbortSignal): PgwireError {
   return new PgwireError(PgwireErrorCode.Aborted, `${what} was aborted`, { cause: signal.reason });
+}
+
+/**
+ * Any failure of reading a server as an error of this package. The one place where a message that
+ * cannot be decoded becomes a PROTOCOL_VIOLATION.
+ */
+export function pgwireError(error: unknown): PgwireError {
+  if (error instanceof PgwireError) {
+    return error;
+  }
+  if (error instanceof MalformedMessageError) {
+    return new PgwireError(
+      PgwireErrorCode.ProtocolViolation,
+      `protocol violation: ${error.message}`,
+      { cause: error },
+    );
+  }
+  return new PgwireError(
+    PgwireErrorCode.ProtocolViolation,
+    "the answer of the server could not be processed",
+    { cause: error },
+  );
 }

@@ -1,11 +1,30 @@
-export type { ServerAddress } from "./address.ts";
-export { BackendConnection } from "./backend-connection.ts";
-export type { CallOptions, ConnectOptions } from "./connect-options.ts";
-export type { CloseReason, ConnectionState } from "./connection-state.ts";
-export type { Diagnostic } from "./diagnostic.ts";
+export { BackendConnection } from "./connection/backend-connection.ts";
+export type {
+  CallOptions,
+  ConnectOptions,
+  Credential,
+  ServerAddress,
+} from "./connection/connect-options.ts";
+export type { CloseReason, ConnectionState } from "./connection/connection-state.ts";
+export { scheduleFlush } from "./connection/loop-turn.ts";
+export type { Flushable } from "./connection/loop-turn.ts";
+export type {
+  AnswerEnd,
+  EventRequest,
+  Request,
+  RequestEnd,
+  SpanRequest,
+} from "./connection/request.ts";
 export { PgwireError, PgwireErrorCode } from "./error.ts";
 export type { PgwireErrorOptions } from "./error.ts";
-export { MAX_ROW_BLOCK_BYTES } from "./response.ts";
-export type { ResponseEvent, ResponseSink } from "./response.ts";
-export type { Field } from "./row-description.ts";
-export type { TransactionStatus } from "./transaction-status.ts";
+export type { TransactionStatus } from "./messages/transaction-status.ts";
+export { ExtendedUnit } from "./requests/extended-unit.ts";
+export type { ExtendedStatement } from "./requests/extended-unit.ts";
+export { RawUnit } from "./requests/raw-unit.ts";
+export type { SpanReceiver } from "./requests/raw-unit.ts";
+export { SimpleQuery } from "./requests/simple-query.ts";
+export type { EventReceiver } from "./requests/simple-query.ts";
+export { SqlScanner } from "./sql/sql-scanner.ts";
+export type { SqlDialect, SqlTokenKind } from "./sql/sql-scanner.ts";
+export { toSqlText } from "./sql/sql-text.ts";
+export type { SqlText } from "./sql/sql-text.ts";

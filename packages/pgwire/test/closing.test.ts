@@ -1,6 +1,7 @@
 import { getEventListeners } from "node:events";
 import { describe, expect, test } from "vitest";
 import { commandComplete, readyForQuery, rowDescription } from "./backend-messages.ts";
+import { ask, query } from "./ask.ts";
 import { RecordingSink } from "./recording-sink.ts";
 import type { Peer } from "./scripted-server.ts";
 import { connectTo, serveSession } from "./scripted-session.ts";
@@ -26,7 +27,7 @@ describe("close", () => {
     expect(ended).toBe(true);
     expect(connection.state).toBe("closed");
     expect(await connection.closed).toEqual({ type: "closed" });
-    await expect(connection.query("q", new RecordingSink())).rejects.toMatchObject({
+    await expect(ask(connection, "q", new RecordingSink())).rejects.toMatchObject({
       code: "CLOSED",
       sent: false,
     });
@@ -57,11 +58,11 @@ describe("close", () => {
     const connection = await connectTo(server);
     const sinks = [new RecordingSink(), new RecordingSink()];
     const requests = ["a", "b"].map((sql, index) =>
-      connection.query(sql, sinks[index] ?? expect.unreachable()),
+      ask(connection, sql, sinks[index] ?? expect.unreachable()),
     );
     const closing = connection.close();
     expect([connection.state, connection.idle, connection.inFlight]).toEqual(["closing", false, 2]);
-    await expect(connection.query("c", new RecordingSink())).rejects.toMatchObject({
+    await expect(ask(connection, "c", new RecordingSink())).rejects.toMatchObject({
       code: "CLOSED",
       sent: false,
     });
@@ -75,11 +76,10 @@ describe("close", () => {
       peer.socket.end();
     });
     const connection = await connectTo(server);
-    const controller = new AbortController();
-    const request = connection.query("q", new RecordingSink(), { signal: controller.signal });
+    const { request } = query("q", new RecordingSink());
+    connection.send(request);
     const closing = connection.close();
-    controller.abort();
-    await expect(request).rejects.toMatchObject({ code: "ABORTED" });
+    expect(connection.withdraw(request)).toBe(true);
     await closing;
     expect(await connection.closed).toEqual({ type: "closed" });
   });
@@ -106,7 +106,7 @@ describe("close", () => {
       await peer.clientEnd;
     });
     const connection = await connectTo(server);
-    const request = connection.query("q", new RecordingSink());
+    const request = ask(connection, "q", new RecordingSink());
     const refused = expect(request).rejects.toMatchObject({
       code: "CONNECTION_LOST",
       cause: reason,
@@ -142,7 +142,7 @@ describe("close", () => {
       peer.socket.resetAndDestroy();
     });
     const connection = await connectTo(server);
-    const request = connection.query("q", new RecordingSink());
+    const request = ask(connection, "q", new RecordingSink());
     const refused = expect(request).rejects.toMatchObject({ code: "CONNECTION_LOST" });
     await connection.close();
     await refused;
@@ -155,9 +155,9 @@ describe("destroy", () => {
     await using server = await serveSession((peer) => peer.clientEnd);
     const connection = await connectTo(server);
     const reason = new Error("unwanted");
-    const sent = connection.query("a", new RecordingSink());
-    await new Promise((resolve) => process.nextTick(resolve));
-    const unsent = connection.query("b", new RecordingSink());
+    const sent = ask(connection, "a", new RecordingSink());
+    await new Promise((resolve) => setImmediate(resolve));
+    const unsent = ask(connection, "b", new RecordingSink());
     connection.destroy(reason);
     connection.destroy(new Error("again"));
     expect([connection.state, connection.inFlight]).toEqual(["closed", 0]);
@@ -177,7 +177,7 @@ describe("destroy", () => {
     const stuck = Promise.withResolvers<void>();
     const written = Promise.withResolvers<void>();
     const events: string[] = [];
-    const request = connection.query("q", {
+    const request = ask(connection, "q", {
       write: ({ type }) => {
         events.push(type);
         written.resolve();
@@ -196,7 +196,7 @@ describe("destroy", () => {
   test("during close ends the close", async () => {
     await using server = await serveSession((peer) => peer.clientEnd);
     const connection = await connectTo(server);
-    const refused = expect(connection.query("q", new RecordingSink())).rejects.toMatchObject({
+    const refused = expect(ask(connection, "q", new RecordingSink())).rejects.toMatchObject({
       code: "CONNECTION_LOST",
     });
     const closing = connection.close();

@@ -1,45 +1,70 @@
-import { Dialogue } from "../src/dialogue.ts";
-import { MessageReader } from "../src/message-reader.ts";
-import { RequestQueue } from "../src/request-queue.ts";
-import type { ResponseSink } from "../src/response.ts";
-import { SimpleQuery } from "../src/simple-query.ts";
+import type { ResultSink } from "@multipooler/query-service";
+import { Answer } from "../src/connection/answer.ts";
+import { Dialogue } from "../src/connection/dialogue.ts";
+import { RequestQueue } from "../src/connection/request-queue.ts";
+import type { Request } from "../src/connection/request.ts";
+import { ServerParameters } from "../src/connection/server-parameters.ts";
+import { pgwireError } from "../src/error.ts";
+import { ByteInput } from "../src/messages/byte-input.ts";
+import { ask } from "./ask.ts";
 
 /** A session whose server says what the test feeds it. */
 export class Conversation {
   readonly replies: Buffer[] = [];
   readonly dialogue: Dialogue;
-  readonly #reader = new MessageReader({ maxMessageBytes: 65_536 });
+  readonly #input = new ByteInput();
   readonly #queue: RequestQueue;
+  #progressed = Promise.withResolvers<void>();
 
   constructor() {
     this.#queue = new RequestQueue({
       socket: { writable: true, congested: false, write: () => undefined },
     });
     this.dialogue = new Dialogue({
+      input: this.#input,
+      maxMessageBytes: 65_536,
       queue: this.#queue,
+      answer: new Answer({
+        reply: (bytes) => this.replies.push(bytes),
+        progressed: () => this.#progressed.resolve(),
+      }),
       session: {
         key: { processId: 1, secretKey: Buffer.alloc(4) },
-        parameters: new Map(),
+        parameters: new ServerParameters(),
         transactionStatus: "I",
       },
     });
   }
 
-  /** Sends a query. What becomes of it is a value: `undefined`, or the error. */
-  ask(sink: ResponseSink): Promise<unknown> {
-    const reply = (bytes: Buffer): number => this.replies.push(bytes);
-    const request = new SimpleQuery({ sql: "select", sink, reply });
+  send(request: Request): void {
     this.#queue.push(request);
     this.#queue.flush();
-    return request.settled.catch((error: unknown) => error);
   }
 
+  /** Sends a query. Its outcome is a value: `undefined`, or the error. */
+  ask(sink: ResultSink): Promise<unknown> {
+    return ask(this, "select", sink).then(
+      () => undefined,
+      (error: unknown) => error,
+    );
+  }
+
+  /** Reads what the server says, waiting for receivers that are behind. */
   async hear(...chunks: readonly Buffer[]): Promise<void> {
     for (const chunk of chunks) {
-      this.#reader.push(chunk);
-      for (let frame = this.#reader.next(); frame !== undefined; frame = this.#reader.next()) {
-        await this.dialogue.frame(frame);
+      this.#input.push(chunk);
+      while (!this.#read()) {
+        await this.#progressed.promise;
+        this.#progressed = Promise.withResolvers();
       }
+    }
+  }
+
+  #read(): boolean {
+    try {
+      return this.dialogue.read();
+    } catch (error) {
+      throw pgwireError(error);
     }
   }
 }

@@ -1,7 +1,8 @@
 import { startPostgres } from "@multipooler/embedded-postgres";
 import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { BackendConnection } from "../src/backend-connection.ts";
+import { BackendConnection } from "../src/connection/backend-connection.ts";
+import { ask, assertReady, query } from "./ask.ts";
 import { RecordingSink } from "./recording-sink.ts";
 
 let postgres: EmbeddedPostgres;
@@ -33,31 +34,38 @@ async function until(connection: BackendConnection, condition: string): Promise<
 
 test("cancel interrupts what runs, and the next request is not touched", async () => {
   await using connection = await connect();
-  const sleeping = connection.query("select pg_sleep(60)", new RecordingSink());
-  const interrupted = expect(sleeping).rejects.toMatchObject({
-    code: "POSTGRES",
-    diagnostic: { code: "57014" },
-  });
-  const sink = new RecordingSink();
-  const next = connection.query("select 1", sink);
+  const { request, ended } = query("select pg_sleep(60)", new RecordingSink());
+  connection.send(request);
   await until(connection, "wait_event = 'PgSleep'");
-  await connection.cancel();
-  await Promise.all([interrupted, next]);
+  const cancelled = connection.cancel(request);
+  const sink = new RecordingSink();
+  const next = ask(connection, "select 1", sink);
+  const end = await ended;
+  expect(() => assertReady(end)).toThrow(
+    expect.objectContaining({
+      code: "POSTGRES",
+      diagnostic: expect.objectContaining({ code: "57014" }),
+    }),
+  );
+  await Promise.all([cancelled, next]);
   expect(sink.rows).toEqual([["1"]]);
 });
 
-test("cancel of a session that is idle does nothing", async () => {
+test("cancel of a request that has ended does nothing", async () => {
   await using connection = await connect();
-  await connection.cancel();
+  const { request, ended } = query("select 1", new RecordingSink());
+  connection.send(request);
+  await ended;
+  await connection.cancel(request);
   const sink = new RecordingSink();
-  await connection.query("select 1", sink);
+  await ask(connection, "select 1", sink);
   expect(sink.rows).toEqual([["1"]]);
 });
 
 test("a terminated backend ends its requests with what PostgreSQL said", async () => {
   const connection = await connect();
   const requests = ["select pg_sleep(60)", "select 1"].map((sql) =>
-    connection.query(sql, new RecordingSink()),
+    ask(connection, sql, new RecordingSink()),
   );
   const refused = Promise.all(
     requests.map((request) =>
@@ -102,7 +110,7 @@ test("a session that is closed or destroyed is soon gone from the server", async
 test("a server that is killed takes its sessions along, and can be reached again", async () => {
   const connection = await connect();
   const sink = new RecordingSink();
-  const request = connection.query("select 1; select pg_sleep(60)", sink);
+  const request = ask(connection, "select 1; select pg_sleep(60)", sink);
   const refused = expect(request).rejects.toMatchObject({ code: "CONNECTION_LOST", sent: true });
   await until(connection, "wait_event = 'PgSleep'");
   await postgres.kill();

@@ -1,9 +1,10 @@
+import { MAX_ROW_BLOCK_BYTES } from "@multipooler/query-service";
+import type { ResultEvent } from "@multipooler/query-service";
 import { startPostgres } from "@multipooler/embedded-postgres";
 import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { BackendConnection } from "../src/backend-connection.ts";
-import type { ResponseEvent } from "../src/response.ts";
-import { MAX_ROW_BLOCK_BYTES } from "../src/response.ts";
+import { BackendConnection } from "../src/connection/backend-connection.ts";
+import { ask, assertReady, query } from "./ask.ts";
 import { RecordingSink } from "./recording-sink.ts";
 
 const MIB = 1024 * 1024;
@@ -34,14 +35,15 @@ test("a value of 10 MiB comes in pieces of its own, whole", async () => {
   await using connection = await connect();
   const sink = new RecordingSink();
   const value = "repeat('0123456789abcdef', 655360)";
-  await connection.query(
+  await ask(
+    connection,
     `select v from (values (1, 'before'), (2, ${value}), (3, 'after')) t (i, v) order by i`,
     sink,
   );
   expect(sink.rows).toEqual([["before"], ["0123456789abcdef".repeat(655_360)], ["after"]]);
   expect(sink.rowCount).toBe(3);
   const rows = sink.events.filter((event) => event.type === "rows");
-  expect(Math.max(...rows.map(({ block }) => block.length))).toBeLessThanOrEqual(
+  expect(Math.max(...rows.map(({ bytes }) => bytes.length))).toBeLessThanOrEqual(
     MAX_ROW_BLOCK_BYTES,
   );
   const progress = rows.map(({ inProgress }) => inProgress);
@@ -59,7 +61,7 @@ describe("a slow reader", () => {
     const blocked = Promise.withResolvers<void>();
     const sink = new RecordingSink();
     const before = bufferedBytes();
-    const request = connection.query(LARGE, {
+    const request = ask(connection, LARGE, {
       write: (event) => {
         sink.write(event);
         blocked.resolve();
@@ -85,13 +87,13 @@ describe("a slow reader", () => {
     await using connection = await connect();
     let [rowCount, bytes, peak] = [0, 0, 0];
     const before = bufferedBytes();
-    await connection.query(LARGE, {
+    await ask(connection, LARGE, {
       write: (event) => {
         if (event.type !== "rows") {
           return undefined;
         }
         rowCount += event.rowCount;
-        bytes += event.block.length;
+        bytes += event.bytes.length;
         peak = Math.max(peak, bufferedBytes() - before);
         return new Promise((resolve) => setImmediate(resolve));
       },
@@ -104,8 +106,8 @@ describe("a slow reader", () => {
   test("that gives up costs the rest of its result, not the session", async () => {
     await using connection = await connect();
     const gone = new Error("the client is gone");
-    const events: ResponseEvent[] = [];
-    const refused = connection.query(LARGE, {
+    const events: ResultEvent[] = [];
+    const refused = ask(connection, LARGE, {
       write: async (event) => {
         events.push(event);
         await new Promise((resolve) => setImmediate(resolve));
@@ -113,7 +115,7 @@ describe("a slow reader", () => {
       },
     });
     const sink = new RecordingSink();
-    const next = connection.query("select 1", sink);
+    const next = ask(connection, "select 1", sink);
     await expect(refused).rejects.toBe(gone);
     await next;
     expect(events).toHaveLength(1);
@@ -126,13 +128,16 @@ describe("a slow reader", () => {
     // In the select list, where the server yields rows as it makes them.
     const endless = "select generate_series(1, 1000000000), repeat('x', 1000)";
     let cancelled: Promise<void> | undefined;
-    const refused = connection.query(endless, {
+    const { request, ended } = query(endless, {
       write: () => {
-        cancelled = connection.cancel();
+        cancelled = connection.cancel(request);
         throw gone;
       },
     });
-    await expect(refused).rejects.toBe(gone);
+    connection.send(request);
+    const end = await ended;
+    expect(() => assertReady(end)).toThrow(gone);
+    expect(end).toMatchObject({ error: { diagnostic: { code: "57014" } } });
     await cancelled;
     expect(connection.idle).toBe(true);
   });

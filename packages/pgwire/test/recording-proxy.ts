@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { connect, createServer } from "node:net";
 import type { Server, Socket } from "node:net";
-import type { ServerAddress } from "../src/address.ts";
+import type { ServerAddress } from "../src/connection/connect-options.ts";
 
 /** Stands between a client and a server on the same machine and keeps what the server says. */
 export class RecordingProxy implements AsyncDisposable {

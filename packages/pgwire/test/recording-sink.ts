@@ -1,16 +1,25 @@
-import type { ResponseEvent, ResponseSink } from "../src/response.ts";
+import {
+  decodeCommandTag,
+  decodeDiagnostic,
+  decodeFields,
+  decodeParameterStatus,
+} from "@multipooler/query-service";
+import type { Diagnostic, Field, ResultEvent, ResultSink } from "@multipooler/query-service";
 
-/** An answer without the accident of where its bytes were cut. */
-export type Transcript = readonly (
-  | Exclude<ResponseEvent, { type: "rows" }>
+/** An event with what its bytes say. */
+export type DecodedEvent =
+  | { readonly type: "fields"; readonly fields: readonly Field[] }
   | { readonly type: "rows"; readonly bytes: string; readonly rowCount: number }
-)[];
+  | { readonly type: "complete"; readonly commandTag: string }
+  | { readonly type: "notice"; readonly notice: Diagnostic }
+  | { readonly type: "parameterStatus"; readonly name: string; readonly value: string }
+  | { readonly type: "suspended" | "empty" };
 
 /** Keeps every event. */
-export class RecordingSink implements ResponseSink {
-  readonly events: ResponseEvent[] = [];
+export class RecordingSink implements ResultSink {
+  readonly events: ResultEvent[] = [];
 
-  write(event: ResponseEvent): undefined {
+  write(event: ResultEvent): undefined {
     this.events.push(event);
   }
 
@@ -28,7 +37,7 @@ export class RecordingSink implements ResponseSink {
   /** The bytes of all rows. */
   get rowBytes(): Buffer {
     return Buffer.concat(
-      this.events.flatMap((event) => (event.type === "rows" ? [event.block] : [])),
+      this.events.flatMap((event) => (event.type === "rows" ? [event.bytes] : [])),
     );
   }
 
@@ -37,26 +46,41 @@ export class RecordingSink implements ResponseSink {
     return parseRows(this.rowBytes);
   }
 
-  /** The events with neighbouring row blocks put together. */
-  get transcript(): Transcript {
-    const merged: Transcript[number][] = [];
-    for (const event of this.events) {
+  /** The events decoded, without the accident of where rows were cut: neighbours are put together. */
+  get transcript(): readonly DecodedEvent[] {
+    const merged: DecodedEvent[] = [];
+    for (const event of this.events.map(decode)) {
       const last = merged.at(-1);
-      if (event.type !== "rows") {
-        merged.push(event);
-      } else if (last?.type === "rows") {
-        const bytes = last.bytes + Buffer.from(event.block).toString("latin1");
+      if (event.type === "rows" && last?.type === "rows") {
         merged[merged.length - 1] = {
           type: "rows",
-          bytes,
+          bytes: last.bytes + event.bytes,
           rowCount: last.rowCount + event.rowCount,
         };
       } else {
-        const bytes = Buffer.from(event.block).toString("latin1");
-        merged.push({ type: "rows", bytes, rowCount: event.rowCount });
+        merged.push(event);
       }
     }
     return merged;
+  }
+}
+
+function decode(event: ResultEvent): DecodedEvent {
+  const { type, bytes } = event;
+  switch (type) {
+    case "fields":
+      return { type, fields: decodeFields(bytes) };
+    case "rows":
+      return { type, bytes: Buffer.from(bytes).toString("latin1"), rowCount: event.rowCount };
+    case "complete":
+      return { type, commandTag: decodeCommandTag(bytes) };
+    case "notice":
+      return { type, notice: decodeDiagnostic(bytes) };
+    case "parameterStatus":
+      return { type, ...decodeParameterStatus(bytes) };
+    case "suspended":
+    case "empty":
+      return { type };
   }
 }
 

@@ -1,4 +1,3 @@
-import { getEventListeners } from "node:events";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
@@ -10,6 +9,7 @@ import {
   readyForQuery,
   rowDescription,
 } from "./backend-messages.ts";
+import { ask, query } from "./ask.ts";
 import { RecordingSink } from "./recording-sink.ts";
 import type { Peer } from "./scripted-server.ts";
 import { connectTo, serveSession } from "./scripted-session.ts";
@@ -40,7 +40,7 @@ describe("several requests in flight", () => {
     const settled: string[] = [];
     const outcomes = ["a", "b", "c"].map(async (sql, index) => {
       const sink = sinks[index] ?? expect.unreachable();
-      const result = await outcome(connection.query(sql, sink));
+      const result = await outcome(ask(connection, sql, sink));
       settled.push(sql);
       return result;
     });
@@ -67,7 +67,7 @@ describe("several requests in flight", () => {
     const connection = await connectTo(server);
     const sql = "x".repeat(4_000_000);
     const outcomes = Array.from({ length: 10 }, () =>
-      outcome(connection.query(sql, new RecordingSink())),
+      outcome(ask(connection, sql, new RecordingSink())),
     );
     await new Promise((resolve) => setImmediate(resolve));
     connection.destroy(new Error("enough"));
@@ -96,7 +96,7 @@ describe("several requests in flight", () => {
     const connection = await connectTo(server);
     const sql = "x".repeat(4_000_000);
     const outcomes = Array.from({ length: 6 }, () =>
-      outcome(connection.query(sql, new RecordingSink())),
+      outcome(ask(connection, sql, new RecordingSink())),
     );
     await new Promise((resolve) => setImmediate(resolve));
     read();
@@ -112,7 +112,7 @@ describe("a request that cannot be made", () => {
       expect(peer.received).toHaveLength(0);
     });
     const connection = await connectTo(server);
-    expect(await outcome(connection.query("select '\0'", new RecordingSink()))).toMatchObject({
+    expect(await outcome(ask(connection, "select '\0'", new RecordingSink()))).toMatchObject({
       code: "INVALID_ARGUMENT",
       sent: false,
     });
@@ -120,59 +120,41 @@ describe("a request that cannot be made", () => {
     connection.destroy();
   });
 
-  test("because its signal has aborted is not sent either", async () => {
+  test("because it was withdrawn is not sent either, and not settled", async () => {
     await using server = await serveSession(async (peer) => {
       await peer.clientEnd;
       expect(peer.received).toHaveLength(0);
     });
     const connection = await connectTo(server);
-    const reason = new Error("no more");
-    const [early, late] = [AbortSignal.abort(reason), new AbortController()];
-    const outcomes = [
-      outcome(connection.query("early", new RecordingSink(), { signal: early })),
-      outcome(connection.query("late", new RecordingSink(), { signal: late.signal })),
-    ];
-    late.abort(reason);
-    const aborted: unknown = expect.objectContaining({
-      code: "ABORTED",
-      cause: reason,
-      sent: false,
+    const { request, ended } = query("q", new RecordingSink());
+    let isSettled = false;
+    void ended.then(() => {
+      isSettled = true;
     });
-    expect(await Promise.all(outcomes)).toEqual([aborted, aborted]);
-    expect(getEventListeners(late.signal, "abort")).toEqual([]);
+    connection.send(request);
+    expect(connection.inFlight).toBe(1);
+    expect([connection.withdraw(request), connection.withdraw(request)]).toEqual([true, false]);
+    await new Promise((resolve) => setImmediate(resolve));
     expect(connection.idle).toBe(true);
     connection.destroy();
+    await connection.closed;
+    expect(isSettled).toBe(false);
   });
 });
 
-test("a signal does nothing to a request that was sent", async () => {
-  const controller = new AbortController();
+test("a request that was sent cannot be withdrawn", async () => {
   await using server = await serveSession(async (peer) => {
     await peer.query();
-    controller.abort();
+    expect(connection.withdraw(request)).toBe(false);
     peer.write(complete("DONE"));
     await peer.clientEnd;
   });
   const connection = await connectTo(server);
   const sink = new RecordingSink();
-  expect(await outcome(connection.query("q", sink, { signal: controller.signal }))).toBeUndefined();
+  const { request, ended } = query("q", sink);
+  connection.send(request);
+  expect(await ended).toMatchObject({ type: "ready", error: undefined });
   expect(sink.types).toEqual(["complete"]);
-  connection.destroy();
-});
-
-test("requests leave no listener on a signal that stays", async () => {
-  const { signal } = new AbortController();
-  await using server = await serveSession(async (peer) => {
-    await peer.query();
-    peer.write(complete("DONE"));
-    await peer.query();
-    peer.write(errorResponse("ERROR", "42601", "no"), readyForQuery());
-    await peer.clientEnd;
-  });
-  const connection = await connectTo(server);
-  await outcome(connection.query("a", new RecordingSink(), { signal }));
-  await outcome(connection.query("b", new RecordingSink(), { signal }));
-  expect(getEventListeners(signal, "abort")).toEqual([]);
   connection.destroy();
 });
 
@@ -212,7 +194,7 @@ describe("when the connection breaks", () => {
       breakOff(peer);
     });
     const connection = await connectTo(server);
-    const outcomes = [1, 2].map(() => outcome(connection.query("q", new RecordingSink())));
+    const outcomes = [1, 2].map(() => outcome(ask(connection, "q", new RecordingSink())));
     const expected = lost({
       sent: true,
       diagnostic: undefined,
@@ -222,9 +204,7 @@ describe("when the connection breaks", () => {
     expect(connection.state).toBe("closed");
     expect(connection.inFlight).toBe(0);
     expect(await connection.closed).toEqual({ type: "lost", error: lost({}) });
-    expect(await outcome(connection.query("q", new RecordingSink()))).toEqual(
-      lost({ sent: false }),
-    );
+    expect(await outcome(ask(connection, "q", new RecordingSink()))).toEqual(lost({ sent: false }));
     await connection.close();
   });
 
@@ -240,7 +220,7 @@ describe("when the connection breaks", () => {
       peer.socket.end();
     });
     const connection = await connectTo(server);
-    const outcomes = [1, 2].map(() => outcome(connection.query("q", new RecordingSink())));
+    const outcomes = [1, 2].map(() => outcome(ask(connection, "q", new RecordingSink())));
     expect(await Promise.all(outcomes)).toEqual([
       expect.objectContaining({
         code: "POSTGRES",
@@ -263,7 +243,7 @@ describe("when the connection breaks", () => {
       peer.socket.end(errorResponse("ERROR", "22012", "division by zero"));
     });
     const connection = await connectTo(server);
-    expect(await outcome(connection.query("q", new RecordingSink()))).toMatchObject({
+    expect(await outcome(ask(connection, "q", new RecordingSink()))).toMatchObject({
       code: "POSTGRES",
     });
     expect(connection.state).toBe("closed");
@@ -289,7 +269,7 @@ describe("when the connection breaks", () => {
     const connection = await connectTo(server);
     const sink = new RecordingSink();
     const result = outcome(
-      connection.query("q", {
+      ask(connection, "q", {
         write: (event) => {
           sink.write(event);
           return event.type === "fields" ? gate.promise : undefined;
@@ -319,9 +299,9 @@ describe("a server that breaks the protocol", () => {
       await peer.clientEnd;
     });
     const connection = await connectTo(server, { maxMessageBytes: 100_000 });
-    void outcome(connection.query("q", new RecordingSink()));
-    void outcome(connection.query("q", new RecordingSink()));
-    const last = await outcome(connection.query("q", new RecordingSink()));
+    void outcome(ask(connection, "q", new RecordingSink()));
+    void outcome(ask(connection, "q", new RecordingSink()));
+    const last = await outcome(ask(connection, "q", new RecordingSink()));
     const violation: unknown = expect.objectContaining({
       code: "PROTOCOL_VIOLATION",
       message: expect.stringContaining(text),
@@ -345,7 +325,7 @@ describe("a server that breaks the protocol", () => {
           peer.socket.end(Buffer.concat(stream));
         });
         const connection = await connectTo(server);
-        const outcomes = [1, 2].map(() => outcome(connection.query("q", new RecordingSink())));
+        const outcomes = [1, 2].map(() => outcome(ask(connection, "q", new RecordingSink())));
         await Promise.all(outcomes);
         expect((await connection.closed).type).toBe("lost");
       }),

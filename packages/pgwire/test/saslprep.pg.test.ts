@@ -2,8 +2,9 @@ import { createHash, createHmac, pbkdf2Sync } from "node:crypto";
 import { startPostgres } from "@multipooler/embedded-postgres";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { BackendConnection } from "../src/backend-connection.ts";
-import { saslPrep } from "../src/saslprep.ts";
+import { BackendConnection } from "../src/connection/backend-connection.ts";
+import { saslPrep } from "../src/startup/saslprep.ts";
+import { ask } from "./ask.ts";
 import { RecordingSink } from "./recording-sink.ts";
 
 /** The StoredKey that a server makes of a password. */
@@ -37,7 +38,7 @@ test("it prepares any password as PostgreSQL does when it stores one", async () 
   });
   const run = async (sql: string): Promise<RecordingSink> => {
     const sink = new RecordingSink();
-    await connection.query(sql, sink);
+    await ask(connection, sql, sink);
     return sink;
   };
   await run("create role somebody");

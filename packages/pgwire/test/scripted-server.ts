@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { createServer } from "node:net";
 import type { AddressInfo, Server, Socket } from "node:net";
-import type { ServerAddress } from "../src/address.ts";
+import type { ServerAddress } from "../src/connection/connect-options.ts";
 
 /** A message that a client sent. */
 export interface ClientMessage {
@@ -33,6 +33,11 @@ export class Peer {
         resolve();
       });
     }
+  }
+
+  /** Whether the client has ended its side or broken off. */
+  get hasEnded(): boolean {
+    return this.#ended;
   }
 
   /** What has arrived and was not read as a message. */
@@ -121,6 +126,11 @@ export class ScriptedServer implements AsyncDisposable {
     return this.#peers.length;
   }
 
+  /** Takes no more connections. */
+  stopListening(): void {
+    this.#server.close();
+  }
+
   get #port(): number {
     const address: AddressInfo | string | null = this.#server.address();
     if (address === null || typeof address === "string") {
@@ -135,8 +145,10 @@ export class ScriptedServer implements AsyncDisposable {
     for (const { socket } of this.#peers) {
       socket.destroy();
     }
-    this.#server.close();
-    await once(this.#server, "close");
+    if (this.#server.listening) {
+      this.#server.close();
+      await once(this.#server, "close");
+    }
     const failed = results.find((result) => result.status === "rejected");
     if (failed !== undefined) {
       throw failed.reason;

@@ -1,5 +1,5 @@
-import { BackendConnection } from "../src/backend-connection.ts";
-import type { ConnectOptions } from "../src/connect-options.ts";
+import { BackendConnection } from "../src/connection/backend-connection.ts";
+import type { ConnectOptions } from "../src/connection/connect-options.ts";
 import { greeting } from "./backend-messages.ts";
 import { ScriptedServer } from "./scripted-server.ts";
 import type { Peer } from "./scripted-server.ts";

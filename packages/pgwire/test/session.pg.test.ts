@@ -2,12 +2,12 @@ import { startPostgres } from "@multipooler/embedded-postgres";
 import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { ServerAddress } from "../src/address.ts";
-import { BackendConnection } from "../src/backend-connection.ts";
+import type { ConnectOptions, ServerAddress } from "../src/connection/connect-options.ts";
+import { BackendConnection } from "../src/connection/backend-connection.ts";
 import { PgwireError } from "../src/error.ts";
-import type { ConnectOptions } from "../src/connect-options.ts";
 import { Conversation } from "./conversation.ts";
 import { RecordingProxy } from "./recording-proxy.ts";
+import { ask } from "./ask.ts";
 import { RecordingSink } from "./recording-sink.ts";
 
 let postgres: EmbeddedPostgres;
@@ -42,7 +42,7 @@ async function session(
 
 async function run(connection: BackendConnection, sql: string): Promise<RecordingSink> {
   const sink = new RecordingSink();
-  await connection.query(sql, sink);
+  await ask(connection, sql, sink);
   return sink;
 }
 
@@ -81,7 +81,7 @@ describe("a session", () => {
       parameters: { client_encoding: "UTF8" },
     });
     const sink = await run(connection, `select 'ü' as "größe", octet_length('ü') = 2`);
-    expect(sink.events[0]).toMatchObject({ fields: [{ name: "größe" }, {}] });
+    expect(sink.transcript[0]).toMatchObject({ fields: [{ name: "größe" }, {}] });
     expect(sink.rows[0]?.[0]).toBe("ü");
     expect(connection.parameters.get("server_encoding")).toBe("LATIN1");
   });
@@ -96,7 +96,7 @@ describe("an answer", () => {
     const tableOid = Number(table.rows[0]?.[0]);
     const sink = await run(connection, "select b, c, 1 as one from t");
     const common = { format: 0 };
-    expect(sink.events).toEqual([
+    expect(sink.transcript).toEqual([
       {
         type: "fields",
         fields: [
@@ -157,7 +157,7 @@ describe("an answer", () => {
   test("to SET keeps the parameters up to date", async () => {
     await using opened = await session();
     const sink = await run(opened.connection, "set timezone to 'Asia/Tokyo'");
-    expect(sink.events).toContainEqual({
+    expect(sink.transcript).toContainEqual({
       type: "parameterStatus",
       name: "TimeZone",
       value: "Asia/Tokyo",
@@ -171,8 +171,8 @@ describe("an answer", () => {
       raise warning using message = 'm', detail = 'd', hint = 'h', errcode = '01234',
         schema = 's', table = 't', column = 'c', datatype = 'dt', constraint = 'k';
     end $$`;
-    const { events } = await run(opened.connection, sql);
-    expect(events[0]).toMatchObject({
+    const { transcript } = await run(opened.connection, sql);
+    expect(transcript[0]).toMatchObject({
       type: "notice",
       notice: {
         kind: "notice",
@@ -209,7 +209,7 @@ describe("an answer", () => {
     await using opened = await session();
     const sink = new RecordingSink();
     const sql = "select 0; select 1/(5-g) from generate_series(1,10) g; select 2";
-    await expect(opened.connection.query(sql, sink)).rejects.toMatchObject({
+    await expect(ask(opened.connection, sql, sink)).rejects.toMatchObject({
       code: "POSTGRES",
       sent: true,
       diagnostic: { code: "22012", severity: "ERROR", message: "division by zero" },
@@ -294,7 +294,7 @@ test("a recorded answer is the same however it is cut, and its rows are PostgreS
   const sql = `begin; set timezone to 'Asia/Tokyo'; commit;
     select g, repeat('x', g), null from generate_series(1, 20) g;
     do $$ begin raise notice 'hello'; end $$; select; select 1 / 0`;
-  const error: unknown = await connection.query(sql, sink).catch((reason: unknown) => reason);
+  const error: unknown = await ask(connection, sql, sink).catch((reason: unknown) => reason);
   const stream = proxy.take();
   expect(error).toMatchObject({ diagnostic: { code: "22012" } });
   expect(sink.types.join(" ")).toBe(

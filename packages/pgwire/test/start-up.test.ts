@@ -3,8 +3,8 @@ import { getEventListeners } from "node:events";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { BackendConnection } from "../src/backend-connection.ts";
-import type { ConnectOptions } from "../src/connect-options.ts";
+import { BackendConnection } from "../src/connection/backend-connection.ts";
+import type { ConnectOptions, Credential } from "../src/connection/connect-options.ts";
 import { PgwireError } from "../src/error.ts";
 import {
   authentication,
@@ -51,6 +51,8 @@ async function failure(
   }
   throw error;
 }
+
+const secret = async (): Promise<Credential> => ({ type: "password", password: "secret" });
 
 const sasl = (...mechanisms: readonly string[]): Buffer =>
   authentication(10, ...mechanisms.map(cstring), Buffer.from([0]));
@@ -259,9 +261,11 @@ describe("an attempt that is aborted", () => {
       await peer.clientEnd;
       expect(peer.received).toHaveLength(0);
     });
-    const password = (): string => "secret";
     await expect(
-      BackendConnection.connect({ ...options(server), password }, { signal: controller.signal }),
+      BackendConnection.connect(
+        { ...options(server), credential: secret },
+        { signal: controller.signal },
+      ),
     ).rejects.toMatchObject({ code: "ABORTED" });
     derivation.disable();
   });
@@ -280,12 +284,14 @@ describe("authentication", () => {
     [2, "Kerberos V5"],
     [3, "cleartext password"],
     [5, "MD5 password"],
+    [6, "SCM credentials"],
     [7, "GSSAPI"],
+    [8, "GSSAPI (continued)"],
     [9, "SSPI"],
     [99, "method 99"],
   ])("by method %i is UNSUPPORTED and named, and no password is asked for", async (type, name) => {
-    const password = (): string => expect.unreachable("the password is not for this server");
-    expect(await failure(answer(authentication(type, int32(0))), { password })).toMatchObject({
+    const credential = (): never => expect.unreachable("the password is not for this server");
+    expect(await failure(answer(authentication(type, int32(0))), { credential })).toMatchObject({
       code: "UNSUPPORTED",
       message: expect.stringContaining(`by ${name};`),
     });
@@ -299,14 +305,45 @@ describe("authentication", () => {
   });
 
   test.each([
-    ["absent", undefined],
-    ["empty", ""],
-  ])("fails when the password is %s", async (_case, password) => {
-    const error = await failure(answer(sasl("SCRAM-SHA-256")), { password: () => password });
+    ["absent", { type: "none" } as const],
+    ["empty", { type: "password", password: "" } as const],
+  ])("fails when the password is %s", async (_case, credential) => {
+    const error = await failure(answer(sasl("SCRAM-SHA-256")), {
+      credential: async () => credential,
+    });
     expect(error).toMatchObject({
       code: "AUTHENTICATION_FAILED",
       message: expect.stringContaining('"me"'),
     });
+  });
+
+  test("of a server that wants none does not ask for the credential", async () => {
+    await using server = await ScriptedServer.start(answer(greeting()));
+    const credential = (): never => expect.unreachable("the server trusts the client");
+    const connection = await BackendConnection.connect({ ...options(server), credential });
+    connection.destroy();
+  });
+
+  test("fails as CONNECT_FAILED when the credential cannot be looked up", async () => {
+    const cause = new Error("the vault is sealed");
+    const credential = (): Promise<Credential> => Promise.reject(cause);
+    expect(await failure(answer(sasl("SCRAM-SHA-256")), { credential })).toMatchObject({
+      code: "CONNECT_FAILED",
+      message: expect.stringContaining("the vault is sealed"),
+      cause,
+    });
+  });
+
+  test("does not wait for a credential longer than its signal", async () => {
+    const controller = new AbortController();
+    await using server = await ScriptedServer.start(answer(sasl("SCRAM-SHA-256")));
+    const credential = (): Promise<Credential> => {
+      controller.abort();
+      return new Promise(() => undefined);
+    };
+    await expect(
+      BackendConnection.connect({ ...options(server), credential }, { signal: controller.signal }),
+    ).rejects.toMatchObject({ code: "ABORTED" });
   });
 
   /** Plays SCRAM up to the client's proof, then says `last`. */
@@ -324,12 +361,10 @@ describe("authentication", () => {
       expect(final).toMatch(/^c=biws,r=[^,]+server,p=[A-Za-z0-9+/]{43}=$/);
       peer.write(...last);
     };
-  const password = (): string => "secret";
-
   test("of a server with the wrong signature fails", async () => {
     const signature = Buffer.from(`v=${Buffer.alloc(32).toString("base64")}`);
     expect(
-      await failure(scram(authentication(12, signature), greeting()), { password }),
+      await failure(scram(authentication(12, signature), greeting()), { credential: secret }),
     ).toMatchObject({
       code: "AUTHENTICATION_FAILED",
       message: expect.stringContaining("does not know the password"),
@@ -337,14 +372,14 @@ describe("authentication", () => {
   });
 
   test("of a server that skips its proof is a protocol violation", async () => {
-    expect(await failure(scram(greeting()), { password })).toMatchObject({
+    expect(await failure(scram(greeting()), { credential: secret })).toMatchObject({
       code: "PROTOCOL_VIOLATION",
     });
   });
 
   test("that the server refuses is POSTGRES", async () => {
     const refusal = errorResponse("FATAL", "28P01", "password authentication failed");
-    expect(await failure(scram(refusal), { password })).toMatchObject({
+    expect(await failure(scram(refusal), { credential: secret })).toMatchObject({
       code: "POSTGRES",
       diagnostic: { code: "28P01" },
     });

@@ -1,10 +1,11 @@
 import { PoolerErrorCode } from "@multipooler/query-service";
-import type { Diagnostic, PoolerError } from "@multipooler/query-service";
+import type { Diagnostic, PoolerError, Reservation } from "@multipooler/query-service";
 
 /** What a {@link MultiPoolerError} is built from besides its code and message. */
 export interface MultiPoolerErrorOptions {
   readonly cause?: unknown;
   readonly diagnostic?: Diagnostic | undefined;
+  readonly reservation?: Reservation | undefined;
 }
 
 /** The error of this package. Callers switch on `code`; the message is for people. */
@@ -12,11 +13,13 @@ export class MultiPoolerError extends Error implements PoolerError {
   override readonly name = "PoolerError";
   readonly code: PoolerErrorCode;
   readonly diagnostic: Diagnostic | undefined;
+  readonly reservation: Reservation | undefined;
 
   constructor(code: PoolerErrorCode, message: string, options: MultiPoolerErrorOptions = {}) {
     super(message, "cause" in options ? { cause: options.cause } : undefined);
     this.code = code;
     this.diagnostic = options.diagnostic;
+    this.reservation = options.reservation;
   }
 }
 

@@ -1,4 +1,4 @@
-import { PoolerErrorCode } from "@multipooler/controller-api";
+import { PoolerErrorCode } from "@multipooler/query-service";
 import { systemClock } from "@multipooler/timing";
 import type { Clock } from "@multipooler/timing";
 import { MultiPoolerError } from "./error.ts";
@@ -7,7 +7,6 @@ import type { Logger } from "./logger.ts";
 /** About 25 days; more is taken for a mistake. */
 const MAX_DURATION_MS = 2_147_483_647;
 
-/** How a `MultiPooler` is set up. */
 export interface MultiPoolerOptions {
   /** What it serves; a request for another table group or shard is refused. Empty: any. */
   readonly shard: { readonly tableGroup: string; readonly shard: string };
@@ -22,6 +21,16 @@ export interface MultiPoolerOptions {
    * to the caller's signal. Default: 30 s.
    */
   readonly waitTimeoutMs?: number | undefined;
+  /**
+   * What queries that wait for a connection may keep in memory together; beyond it further ones fail
+   * with POOL_EXHAUSTED at once. Default: 64 MiB.
+   */
+  readonly maxQueueBytes?: number | undefined;
+  /**
+   * Short statements of sessions that one connection may have in flight, at most; how many it has
+   * adapts to what they take. 1: a connection runs one statement at a time. Default: 64.
+   */
+  readonly sharingDepth?: number | undefined;
   /**
    * How long running queries have to end when the pooler stops serving; then they are cancelled.
    * 0 waits without bound. Default: 3 s.
@@ -47,13 +56,17 @@ export function resolveOptions(options: MultiPoolerOptions): ResolvedOptions {
     idleTimeoutMs: options.idleTimeoutMs ?? 300_000,
     maxLifetimeMs: options.maxLifetimeMs ?? 3_600_000,
     waitTimeoutMs: options.waitTimeoutMs ?? 30_000,
+    maxQueueBytes: options.maxQueueBytes ?? 67_108_864,
+    sharingDepth: options.sharingDepth ?? 64,
     drainGraceMs: options.drainGraceMs ?? 3000,
     logger: options.logger,
     clock: options.clock ?? systemClock,
     random: options.random ?? Math.random,
   };
-  if (!Number.isSafeInteger(resolved.capacity) || resolved.capacity < 1) {
-    throw invalid("capacity", resolved.capacity, "a whole number from 1");
+  for (const name of ["capacity", "maxQueueBytes", "sharingDepth"] as const) {
+    if (!Number.isSafeInteger(resolved[name]) || resolved[name] < 1) {
+      throw invalid(name, resolved[name], "a whole number from 1");
+    }
   }
   for (const name of ["idleTimeoutMs", "maxLifetimeMs", "waitTimeoutMs", "drainGraceMs"] as const) {
     const isDuration = resolved[name] >= 0 && resolved[name] <= MAX_DURATION_MS;

@@ -1,32 +1,27 @@
-import { ControllerService, PoolerErrorCode, ServingStatus } from "@multipooler/controller-api";
+import { ControllerService } from "@multipooler/controller-api";
 import type {
-  CallOptions,
   DatabaseHandle,
   PoolerController,
-  QueryService,
   ServiceRegistrar,
   ServingState,
   ServingTarget,
 } from "@multipooler/controller-api";
+import { PoolerErrorCode } from "@multipooler/query-service";
+import type { CallOptions, QueryService } from "@multipooler/query-service";
 import { Deadline } from "@multipooler/timing";
 import { untilAborted } from "./abort.ts";
 import { MultiPoolerError, abortError } from "./error.ts";
+import { Engine } from "./execution/engine.ts";
 import { resolveOptions } from "./multi-pooler-options.ts";
 import type { MultiPoolerOptions, ResolvedOptions } from "./multi-pooler-options.ts";
-import { Pool } from "./pool.ts";
-import { postgresBackends } from "./postgres-backend.ts";
-import { QueryExecutor } from "./query-executor.ts";
-import { ServingGate } from "./serving-gate.ts";
+import { ServingGate } from "./serving/serving-gate.ts";
 import { SharedAttempt } from "./shared-attempt.ts";
-import { postgresTermination } from "./termination.ts";
 
 /** How long `isHealthy` waits without a signal. */
 const HEALTH_TIMEOUT_MS = 1000;
-/** How long `close` waits for a health check that holds a connection. */
-const CLOSE_GRACE_MS = 1000;
 
 /**
- * | state       | database | pool    | `initDBConfig` | `open`           | `close`       |
+ * | state       | database | engine  | `initDBConfig` | `open`           | `close`       |
  * | ----------- | -------- | ------- | -------------- | ---------------- | ------------- |
  * | built       |          |         | → initialised  | NOT_INITIALIZED  | → closing     |
  * | initialised | yes      |         | refused        | → opening        | → closing     |
@@ -43,10 +38,10 @@ type Lifecycle =
   | {
       readonly type: "opening";
       readonly database: DatabaseHandle;
-      readonly pool: Pool;
+      readonly engine: Engine;
       readonly attempt: SharedAttempt;
     }
-  | { readonly type: "open"; readonly pool: Pool; readonly executor: QueryExecutor }
+  | { readonly type: "open"; readonly engine: Engine }
   | { readonly type: "closing"; readonly ended: Promise<void> };
 
 /** Serves queries from one PostgreSQL over a pool of connections. */
@@ -68,7 +63,7 @@ export class MultiPooler implements PoolerController, AsyncDisposable {
     });
   }
 
-  initDBConfig(db: DatabaseHandle): void {
+  initDBConfig(db: DatabaseHandle | null): void {
     // JavaScript callers, and managers without a database yet, may hand over nothing.
     const database: DatabaseHandle | null | undefined = db;
     if (database === null || database === undefined) {
@@ -121,9 +116,9 @@ export class MultiPooler implements PoolerController, AsyncDisposable {
   }
 
   async isHealthy({ signal }: CallOptions = {}): Promise<void> {
-    const { executor } = this.#requireOpen();
+    const { engine } = this.#requireOpen();
     if (signal !== undefined) {
-      await probe(executor, signal);
+      await engine.checkHealth(signal);
       return;
     }
     using deadline = new Deadline({
@@ -131,15 +126,16 @@ export class MultiPooler implements PoolerController, AsyncDisposable {
       ms: HEALTH_TIMEOUT_MS,
       what: "the probe",
     });
-    await probe(executor, deadline.signal);
+    await engine.checkHealth(deadline.signal);
   }
 
   getExecutor(): QueryService {
-    return this.#requireOpen().executor;
+    return this.#requireOpen().engine.executor;
   }
 
   register(registrar: ServiceRegistrar): void {
     registrar.offer(ControllerService.Query);
+    registrar.offer(ControllerService.Session);
   }
 
   async close(): Promise<void> {
@@ -151,7 +147,7 @@ export class MultiPooler implements PoolerController, AsyncDisposable {
     this.#lifecycle = { type: "closing", ended };
     await this.#gate.close();
     if (lifecycle.type === "opening" || lifecycle.type === "open") {
-      await lifecycle.pool.close();
+      await lifecycle.engine.close();
     }
     this.#lifecycle = { type: "built" };
     resolve();
@@ -162,51 +158,30 @@ export class MultiPooler implements PoolerController, AsyncDisposable {
   }
 
   #beginToOpen(database: DatabaseHandle): SharedAttempt {
-    const { capacity, idleTimeoutMs, maxLifetimeMs, waitTimeoutMs, clock, random, logger } =
-      this.#options;
-    const pool = new Pool(
-      {
-        openBackend: postgresBackends(database, clock),
-        capacity,
-        budget: database.budget,
-        idleTimeoutMs,
-        maxLifetimeMs,
-        waitTimeoutMs,
-        closeGraceMs: CLOSE_GRACE_MS,
-        clock,
-        random,
-        logger,
-      },
-      "read-write",
-    );
-    const attempt = new SharedAttempt((signal) => this.#openPool(database, pool, signal));
-    this.#lifecycle = { type: "opening", database, pool, attempt };
+    const engine = new Engine({ database, gate: this.#gate, settings: this.#options });
+    const attempt = new SharedAttempt((signal) => this.#open(database, engine, signal));
+    this.#lifecycle = { type: "opening", database, engine, attempt };
     return attempt;
   }
 
-  async #openPool(database: DatabaseHandle, pool: Pool, signal: AbortSignal): Promise<void> {
+  async #open(database: DatabaseHandle, engine: Engine, signal: AbortSignal): Promise<void> {
     try {
-      const lease = await pool.acquire({ signal });
-      lease.release();
+      await engine.open(signal);
     } catch (error) {
-      await pool.close();
-      if (this.#isOpening(pool)) {
+      await engine.close();
+      if (this.#isOpening(engine)) {
         this.#lifecycle = { type: "initialised", database };
       }
       throw error;
     }
-    if (!this.#isOpening(pool)) {
+    if (!this.#isOpening(engine)) {
       throw notOpenError("it was closed while it opened");
     }
-    const { clock, shard } = this.#options;
-    const served = { ...shard, database: database.database, user: database.user };
-    const terminate = postgresTermination(database);
-    const executor = new QueryExecutor({ served, gate: this.#gate, pool, clock, terminate });
-    this.#lifecycle = { type: "open", pool, executor };
+    this.#lifecycle = { type: "open", engine };
   }
 
-  #isOpening(pool: Pool): boolean {
-    return this.#lifecycle.type === "opening" && this.#lifecycle.pool === pool;
+  #isOpening(engine: Engine): boolean {
+    return this.#lifecycle.type === "opening" && this.#lifecycle.engine === engine;
   }
 
   #requireOpen(): Extract<Lifecycle, { type: "open" }> {
@@ -223,16 +198,12 @@ export class MultiPooler implements PoolerController, AsyncDisposable {
     }
   }
 
-  /** The role and the access change together, when the drain of the old ones is over. */
-  #prepare(target: ServingTarget): void {
-    const isReadOnly = target.status === ServingStatus.ServingReadOnly;
-    this.#requireOpen().pool.setAccess(isReadOnly ? "read-only" : "read-write");
+  /** The role and the sessions change together, when the drain of the old ones is over. */
+  #prepare({ status }: ServingTarget): void {
+    if (this.#lifecycle.type === "open") {
+      this.#lifecycle.engine.prepare(status);
+    }
   }
-}
-
-/** Cleaning up after a probe that was not answered may take longer than the answer may. */
-async function probe(executor: QueryExecutor, signal: AbortSignal): Promise<void> {
-  await untilAborted(executor.probe(signal), signal);
 }
 
 function notInitializedError(): MultiPoolerError {

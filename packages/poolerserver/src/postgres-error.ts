@@ -1,6 +1,6 @@
-import { PoolerErrorCode } from "@multipooler/controller-api";
-import type { Diagnostic } from "@multipooler/controller-api";
 import { PgwireError, PgwireErrorCode } from "@multipooler/pgwire";
+import { PoolerErrorCode } from "@multipooler/query-service";
+import type { Diagnostic } from "@multipooler/query-service";
 import { MultiPoolerError, errorDiagnostic } from "./error.ts";
 
 const READ_ONLY_SQL_TRANSACTION = "25006";
@@ -64,6 +64,15 @@ export function queryError(error: unknown): MultiPoolerError {
   }
 }
 
+/** Why a session ended that nobody here wanted to end. */
+export function lostError(
+  message: string,
+  cause?: Error & { readonly diagnostic?: Diagnostic | undefined },
+): MultiPoolerError {
+  const { diagnostic } = cause ?? {};
+  return new MultiPoolerError(PoolerErrorCode.ConnectionLost, message, { cause, diagnostic });
+}
+
 /** Whether it is certain that PostgreSQL saw nothing of the query that failed with `error`. */
 export function isUnsent(error: unknown): boolean {
   if (!(error instanceof PgwireError) || error.sent) {
@@ -107,9 +116,11 @@ function connectionLost(error: PgwireError): MultiPoolerError {
     errorDiagnostic("08006", "the connection to the database was lost while a statement ran", {
       detail: "Whether the statement took effect is unknown.",
     });
+  // One that this package destroyed says why in its cause.
+  const why = error.cause instanceof MultiPoolerError ? error.cause.message : error.message;
   return new MultiPoolerError(
     PoolerErrorCode.ConnectionLost,
-    `the outcome of the statement is unknown: ${error.message}`,
+    `the outcome of the statement is unknown: ${why}`,
     { cause: error, diagnostic },
   );
 }

@@ -1,27 +1,31 @@
-import type { ResultEvent, ResultSink } from "@multipooler/controller-api";
 import { PgwireError, PgwireErrorCode } from "@multipooler/pgwire";
-import type { Backend, BackendEnd } from "../src/backend.ts";
+import type { ResultEvent } from "@multipooler/query-service";
+import type { Backend, BackendEnd } from "../src/pool/backend.ts";
+import type { Request, TransactionStatus } from "@multipooler/pgwire";
 
-/** A query that a test answers. */
+/** A request that a test answers. */
 export interface FakeRequest {
+  /** The text of the Query or Parse message. */
   readonly sql: string;
-  /** Hands an event to the sink of the request. */
+  /** Hands an event to the receiver of the request. */
   write(event: ResultEvent): Promise<void> | undefined;
-  succeed(): void;
-  fail(error: unknown): void;
+  /** ReadyForQuery, after an error if there is one. */
+  succeed(options?: { settingsReported?: boolean }): void;
+  fail(error: PgwireError): void;
 }
 
-/** A session whose server is the test. Queries are answered in order, by hand or by `onQuery`. */
+/** A session whose server is the test. Requests are answered in order, by hand or by `onRequest`. */
 export class FakeBackend implements Backend {
   readonly processId = 4711;
   readonly requests: FakeRequest[] = [];
   readonly #closed = Promise.withResolvers<BackendEnd>();
-  readonly #inFlight = new Set<FakeRequest>();
-  readonly #onQuery: ((request: FakeRequest) => void) | undefined;
+  readonly #inFlight: { request: Request; fake: FakeRequest }[] = [];
+  readonly #onRequest: ((request: FakeRequest) => void) | undefined;
   #ended = false;
-  transactionStatus: "I" | "T" | "E" = "I";
+  transactionStatus: TransactionStatus = "I";
   readonly parameters: Map<string, string> = new Map();
   readonly cancels: PromiseWithResolvers<void>[] = [];
+  bytesReceived = 0;
   /** Whether `close` ends the session at once, or the test does it with `finishClose`. */
   closesAtOnce = true;
   closeCalls = 0;
@@ -29,46 +33,67 @@ export class FakeBackend implements Backend {
   isBroken = false;
   destroyedFor: unknown = undefined;
 
-  constructor(onQuery?: (request: FakeRequest) => void) {
-    this.#onQuery = onQuery;
+  constructor(onRequest?: (request: FakeRequest) => void) {
+    this.#onRequest = onRequest;
   }
 
   get closed(): Promise<BackendEnd> {
     return this.#closed.promise;
   }
 
+  get running(): Request | undefined {
+    return this.#inFlight[0]?.request;
+  }
+
+  get inFlight(): number {
+    return this.#inFlight.length;
+  }
+
+  get isAwaitingServer(): boolean {
+    return this.#inFlight.length > 0;
+  }
+
   get idle(): boolean {
-    return !this.#ended && this.#inFlight.size === 0 && this.closeCalls === 0;
+    return !this.#ended && this.#inFlight.length === 0 && this.closeCalls === 0;
   }
 
   get hasEnded(): boolean {
     return this.#ended;
   }
 
-  query(sql: string, sink: ResultSink): Promise<void> {
+  send(request: Request): void {
     if (this.#ended || this.isBroken) {
-      return Promise.reject(lost(false));
+      process.nextTick(() => request.settle({ type: "lost", error: lost(false) }));
+      return;
     }
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const request: FakeRequest = {
-      sql,
-      write: (event) => sink.write(event),
-      succeed: () => {
-        this.#inFlight.delete(request);
-        resolve();
-      },
-      fail: (error) => {
-        this.#inFlight.delete(request);
-        reject(error instanceof Error ? error : new Error("not an error", { cause: error }));
-      },
+    const fake: FakeRequest = {
+      sql: textOf(request),
+      write: (event) => (request.answer === "events" ? request.event(event) : undefined),
+      succeed: ({ settingsReported = false } = {}) =>
+        this.#answer(request, undefined, settingsReported),
+      fail: (error) => this.#answer(request, error, false),
     };
-    this.requests.push(request);
-    this.#inFlight.add(request);
-    this.#onQuery?.(request);
-    return promise;
+    this.requests.push(fake);
+    this.#inFlight.push({ request, fake });
+    if (this.#onRequest !== undefined) {
+      const onRequest = this.#onRequest;
+      process.nextTick(() => onRequest(fake));
+    }
   }
 
-  cancel({ signal }: { readonly signal: AbortSignal }): Promise<void> {
+  withdraw(): boolean {
+    return false;
+  }
+
+  feed(): boolean {
+    return true;
+  }
+
+  resume(): void {
+    // It is never paused.
+  }
+
+  cancel(_: Request, { signal }: { readonly signal: AbortSignal }): Promise<void> {
     const cancelling = Promise.withResolvers<void>();
     this.cancels.push(cancelling);
     signal.addEventListener("abort", () => {
@@ -99,16 +124,39 @@ export class FakeBackend implements Backend {
     this.#end({ type: "closed" });
   }
 
+  #answer(request: Request, error: PgwireError | undefined, settingsReported: boolean): void {
+    const index = this.#inFlight.findIndex((entry) => entry.request === request);
+    if (index === -1) {
+      return;
+    }
+    this.#inFlight.splice(index, 1);
+    this.bytesReceived += 1;
+    const { transactionStatus } = this;
+    if (error?.code === PgwireErrorCode.ConnectionLost) {
+      request.settle({ type: "lost", error });
+    } else {
+      request.settle({ type: "ready", transactionStatus, error, settingsReported });
+    }
+  }
+
   #end(end: BackendEnd): void {
     if (this.#ended) {
       return;
     }
     this.#ended = true;
-    for (const request of this.#inFlight) {
-      request.fail(lost(true));
+    for (const { request } of this.#inFlight.splice(0)) {
+      request.settle({ type: "lost", error: lost(true) });
     }
     this.#closed.resolve(end);
   }
+}
+
+/** What follows the type and the length in a Query message, or the empty name in a Parse message. */
+function textOf(request: Request): string {
+  const bytes = Buffer.alloc(request.byteLength);
+  request.writeTo(bytes, 0);
+  const start = bytes[0] === 0x50 ? 6 : 5;
+  return bytes.toString("utf8", start, bytes.indexOf(0, start));
 }
 
 function lost(sent: boolean): PgwireError {

@@ -1,5 +1,5 @@
-import { PoolerErrorCode } from "@multipooler/controller-api";
-import type { BackendAccess, OpenBackend } from "../src/backend.ts";
+import { PoolerErrorCode } from "@multipooler/query-service";
+import type { BackendAccess, OpenBackend } from "../src/pool/backend.ts";
 import { MultiPoolerError } from "../src/error.ts";
 import { FakeBackend } from "./fake-backend.ts";
 import type { FakeRequest } from "./fake-backend.ts";
@@ -19,11 +19,13 @@ export class FakeServer {
   /** Whether sessions break before their first query, without anyone noticing yet. */
   opensDeadSessions = false;
   readonly #acceptsAtOnce: boolean;
-  readonly #onQuery: ((request: FakeRequest) => void) | undefined;
+  readonly #onRequest: ((request: FakeRequest) => void) | undefined;
 
-  constructor(options: { acceptsAtOnce?: boolean; onQuery?: (request: FakeRequest) => void } = {}) {
+  constructor(
+    options: { acceptsAtOnce?: boolean; onRequest?: (request: FakeRequest) => void } = {},
+  ) {
     this.#acceptsAtOnce = options.acceptsAtOnce ?? false;
-    this.#onQuery = options.onQuery;
+    this.#onRequest = options.onRequest;
   }
 
   readonly open: OpenBackend = (access, { signal }) => {
@@ -39,7 +41,7 @@ export class FakeServer {
       signal,
       accept: () => {
         leave();
-        const backend = new FakeBackend(this.#onQuery);
+        const backend = new FakeBackend(this.#onRequest);
         if (access === "read-only") {
           backend.parameters.set("default_transaction_read_only", "on");
         }

@@ -1,11 +1,13 @@
-import { PoolerRole, QueryMode, ServingStatus } from "@multipooler/controller-api";
+import { PoolerRole, ServingStatus } from "@multipooler/controller-api";
 import type { ServingTarget } from "@multipooler/controller-api";
 import { startPostgres } from "@multipooler/embedded-postgres";
 import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import { systemClock } from "@multipooler/timing";
 import type { Clock } from "@multipooler/timing";
+import { QueryMode } from "@multipooler/query-service";
+import type { Outcome } from "@multipooler/query-service";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { CountingBudget } from "./counting-budget.ts";
+import { CountingShare } from "./counting-share.ts";
 import {
   PRIMARY,
   REPLICA,
@@ -72,34 +74,34 @@ test("a controller that is not open yet does not serve", async () => {
   expect(await failureOf(pooler.setServingType(PRIMARY))).toMatchObject({ code: "NOT_OPEN" });
 });
 
-test("it offers the query service", () => {
+test("it offers calls and sessions", () => {
   const offered: string[] = [];
   newPooler().register({ offer: (service) => offered.push(service) });
-  expect(offered).toEqual(["query"]);
+  expect(offered).toEqual(["query", "session"]);
 });
 
 test("open is idempotent and does not serve yet; concurrent calls share one attempt", async () => {
-  const budget = new CountingBudget(10);
+  const share = new CountingShare(10);
   await using pooler = newPooler();
-  pooler.initDBConfig(databaseOf(postgres, { database: "app", budget }));
+  pooler.initDBConfig(databaseOf(postgres, { database: "app", share }));
   await Promise.all([pooler.open(), pooler.open(), pooler.open()]);
   await pooler.open();
-  expect(budget.used).toBe(1);
+  expect(share.used).toBe(1);
   expect(pooler.isServing()).toBe(false);
   expect(await failureOf(query(pooler, "select 1"))).toMatchObject({ code: "NOT_SERVING" });
   await pooler.isHealthy();
 });
 
 test("a wrong password is told, and leaves nothing", async () => {
-  const budget = new CountingBudget(10);
+  const share = new CountingShare(10);
   await using pooler = newPooler();
-  pooler.initDBConfig(databaseOf(postgres, { password: "wrong", database: "app", budget }));
+  pooler.initDBConfig(databaseOf(postgres, { password: "wrong", database: "app", share }));
   expect(await failureOf(pooler.open())).toMatchObject({
     name: "PoolerError",
     code: "AUTHENTICATION_FAILED",
     diagnostic: { code: "28P01" },
   });
-  expect(budget.used).toBe(0);
+  expect(share.used).toBe(0);
 });
 
 test("an unknown database is what PostgreSQL says it is", async () => {
@@ -116,7 +118,7 @@ test("a failed open can be retried", async () => {
   await using pooler = newPooler();
   pooler.initDBConfig({
     ...databaseOf(postgres, { database: "app" }),
-    password: () => password,
+    credential: () => Promise.resolve({ type: "password", password }),
   });
   await failureOf(Promise.all([pooler.open(), pooler.open()]));
   password = "right";
@@ -141,8 +143,8 @@ test("nobody listening is PRE_EXECUTION_UNAVAILABLE with a SQLSTATE that clients
 });
 
 test("a caller who gives up does not end the open of others; the last one does", async () => {
-  const budget = new CountingBudget(10);
-  const database = databaseOf(postgres, { database: "app", budget });
+  const share = new CountingShare(10);
+  const database = databaseOf(postgres, { database: "app", share });
   await using pooler = newPooler();
   pooler.initDBConfig(database);
   const controller = new AbortController();
@@ -160,13 +162,13 @@ test("a caller who gives up does not end the open of others; the last one does",
   const again = pooler.open();
   expect(await alone).toMatchObject({ code: "CANCELLED" });
   await again;
-  expect(budget.used).toBe(1);
+  expect(share.used).toBe(1);
 });
 
 test("close during open ends the open", async () => {
-  const budget = new CountingBudget(10);
+  const share = new CountingShare(10);
   const pooler = newPooler();
-  pooler.initDBConfig(databaseOf(postgres, { database: "app", budget }));
+  pooler.initDBConfig(databaseOf(postgres, { database: "app", share }));
   const opening = failureOf(pooler.open());
   const closing = pooler.close();
   expect(() => pooler.initDBConfig(databaseOf(postgres))).toThrow(
@@ -175,23 +177,23 @@ test("close during open ends the open", async () => {
   expect(await failureOf(pooler.open())).toMatchObject({ code: "NOT_INITIALIZED" });
   await closing;
   expect(await opening).toMatchObject({ code: "NOT_OPEN" });
-  expect(budget.used).toBe(0);
+  expect(share.used).toBe(0);
 });
 
 test("an open that everybody gave up leaves nothing", async () => {
-  const budget = new CountingBudget(10);
+  const share = new CountingShare(10);
   await using pooler = newPooler();
-  pooler.initDBConfig(databaseOf(postgres, { database: "app", budget }));
+  pooler.initDBConfig(databaseOf(postgres, { database: "app", share }));
   const controller = new AbortController();
   const opening = failureOf(pooler.open({ signal: controller.signal }));
   controller.abort();
   expect(await opening).toMatchObject({ code: "CANCELLED" });
-  expect(budget.used).toBe(0);
+  expect(share.used).toBe(0);
   expect(() => pooler.getExecutor()).toThrow(expect.objectContaining({ code: "NOT_OPEN" }));
 });
 
 test("close wins over an open that succeeds at the same moment", async () => {
-  const budget = new CountingBudget(10);
+  const share = new CountingShare(10);
   let onDialled = (): void => undefined;
   const clock: Clock = {
     ...systemClock,
@@ -201,7 +203,7 @@ test("close wins over an open that succeeds at the same moment", async () => {
     },
   };
   const pooler = newPooler({ clock });
-  pooler.initDBConfig(databaseOf(postgres, { database: "app", budget }));
+  pooler.initDBConfig(databaseOf(postgres, { database: "app", share }));
   const opening = failureOf(pooler.open());
   let closing: Promise<void> | undefined;
   // The pool looks at the clock when a connection has come.
@@ -211,17 +213,17 @@ test("close wins over an open that succeeds at the same moment", async () => {
   expect(await opening).toMatchObject({ code: "NOT_OPEN" });
   await closing;
   expect(() => pooler.getExecutor()).toThrow(expect.objectContaining({ code: "NOT_INITIALIZED" }));
-  expect(budget.used).toBe(0);
+  expect(share.used).toBe(0);
 });
 
 test("double close is one close, and everything works again afterwards", async () => {
-  const budget = new CountingBudget(10);
-  const database = databaseOf(postgres, { database: "app", budget });
+  const share = new CountingShare(10);
+  const database = databaseOf(postgres, { database: "app", share });
   const pooler = await servingPooler(database);
   const executor = pooler.getExecutor();
   await Promise.all([pooler.close(), pooler.close()]);
   await pooler.close();
-  expect(budget.used).toBe(0);
+  expect(share.used).toBe(0);
   expect(await sessionCount(postgres, "app")).toBe(0);
   expect(pooler.servingStatus().current.status).toBe("NOT_SERVING");
 
@@ -290,8 +292,8 @@ test("PRIMARY is not left while a write runs that does not heed its cancel", asy
     end $$`,
     { database: "app" },
   );
-  const budget = new CountingBudget(10);
-  await using pooler = await servingPooler(databaseOf(postgres, { database: "app", budget }), {
+  const share = new CountingShare(10);
+  await using pooler = await servingPooler(databaseOf(postgres, { database: "app", share }), {
     drainGraceMs: 100,
   });
   const write = "insert into ledger values (stubborn())";
@@ -303,7 +305,7 @@ test("PRIMARY is not left while a write runs that does not heed its cancel", asy
   });
   expect(left).toEqual([]);
   expect(await running).toMatchObject({ code: "CONNECTION_LOST", diagnostic: { code: "57P01" } });
-  expect(budget.used).toBe(0);
+  expect(share.used).toBe(0);
 });
 
 test("an aborted transition leaves a state that admits nothing, and can be called again", async () => {
@@ -325,16 +327,11 @@ test("an aborted transition leaves a state that admits nothing, and can be calle
 });
 
 test("a primary serves what needs a primary, a replica does not", async () => {
-  const writable = (): object => ({
-    ...request("select 1"),
-    target: { ...request("").target, mode: QueryMode.Writable },
-  });
+  const target = { database: "", tableGroup: "", shard: "", mode: QueryMode.Writable };
   const replica: ServingTarget = { ...PRIMARY, role: PoolerRole.Replica };
   await using pooler = await servingPooler(databaseOf(postgres, { database: "app" }));
-  const run = (): Promise<void> =>
-    pooler
-      .getExecutor()
-      .streamExecute({ ...request("select 1"), ...writable() }, new RecordingSink());
+  const run = (): Promise<Outcome> =>
+    pooler.getExecutor().streamExecute(request("select 1", { target }), new RecordingSink());
   await run();
   await pooler.setServingType(replica);
   expect(await failureOf(run())).toMatchObject({ code: "NOT_SERVING" });

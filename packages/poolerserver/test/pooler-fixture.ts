@@ -1,9 +1,11 @@
-import { PoolerRole, QueryMode, ServingStatus } from "@multipooler/controller-api";
+import { PoolerRole, ServingStatus } from "@multipooler/controller-api";
 import type { DatabaseHandle, ServingTarget } from "@multipooler/controller-api";
 import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
+import { QueryMode } from "@multipooler/query-service";
+import type { ExecuteRequest, PoolerError } from "@multipooler/query-service";
 import { MultiPooler } from "../src/multi-pooler.ts";
 import type { MultiPoolerOptions } from "../src/multi-pooler-options.ts";
-import { CountingBudget } from "./counting-budget.ts";
+import { CountingShare } from "./counting-share.ts";
 import { RecordingSink } from "./recording-sink.ts";
 import { silentLogger } from "./silent-logger.ts";
 
@@ -23,18 +25,39 @@ export const STOPPED: ServingTarget = {
   reason: "the test wants it",
 };
 
+/** The `application_name` of the pooler's sessions. */
+export const APPLICATION_NAME = "multipooler/test regular";
+
+/** What a test changes of the database that it hands over. */
+export interface DatabaseOptions {
+  readonly database?: string;
+  readonly user?: string;
+  readonly password?: string;
+  readonly share?: CountingShare;
+  /** A port in front of the server. */
+  readonly port?: number;
+}
+
 /** The database of a test server as the manager would hand it over. */
 export function databaseOf(
   postgres: EmbeddedPostgres,
-  options: { database?: string; user?: string; password?: string; budget?: CountingBudget } = {},
-): DatabaseHandle & { readonly budget: CountingBudget } {
+  options: DatabaseOptions = {},
+): DatabaseHandle & { readonly suspicions: PoolerError[] } {
+  const database = options.database ?? "postgres";
+  const suspicions: PoolerError[] = [];
   return {
-    address: { type: "tcp", host: postgres.host, port: postgres.port },
-    database: options.database ?? "postgres",
+    address: { type: "tcp", host: postgres.host, port: options.port ?? postgres.port },
+    database,
     user: options.user ?? postgres.user,
-    password: () => options.password ?? postgres.password,
+    tls: { mode: "disable" },
+    credential: () =>
+      Promise.resolve({ type: "password", password: options.password ?? postgres.password }),
+    applicationName: "multipooler/test",
     dialTimeoutMs: 5000,
-    budget: options.budget ?? new CountingBudget(50),
+    share: options.share ?? new CountingShare(50),
+    admin: (sql, values) => postgres.sql(sql, { values: [...values], database }),
+    suspect: (cause) => suspicions.push(cause),
+    suspicions,
   };
 }
 
@@ -73,30 +96,26 @@ export async function query(
 }
 
 /** A request that any status and role may admit. */
-export function request(sql: string): {
-  sql: string;
-  target: { database: string; tableGroup: string; shard: string; mode: QueryMode };
-  user: string;
-  reservedConnectionId: bigint;
-} {
+export function request(sql: string, change: Partial<ExecuteRequest> = {}): ExecuteRequest {
   return {
-    sql,
     target: {
       database: "",
       tableGroup: "default",
       shard: "0-inf",
       mode: QueryMode.Unspecified,
     },
-    user: "",
-    reservedConnectionId: 0n,
+    caller: { user: "", settings: new Map(), origin: "" },
+    place: { type: "any" },
+    statement: { type: "simple", sql },
+    ...change,
   };
 }
 
-/** The sessions that the server has for `user`, other than the one that asks. */
+/** The sessions that the pooler has on a database. */
 export async function sessionCount(postgres: EmbeddedPostgres, database: string): Promise<number> {
   const [row] = await postgres.sql(
-    "select count(*)::int as n from pg_stat_activity where datname = $1 and pid <> pg_backend_pid()",
-    { values: [database] },
+    "select count(*)::int as n from pg_stat_activity where datname = $1 and application_name = $2",
+    { values: [database, APPLICATION_NAME] },
   );
   return Number(row?.["n"]);
 }

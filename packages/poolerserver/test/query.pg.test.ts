@@ -1,8 +1,8 @@
 import { startPostgres } from "@multipooler/embedded-postgres";
 import type { EmbeddedPostgres, TemporaryDatabase } from "@multipooler/embedded-postgres";
-import type { ResultEvent, ResultSink } from "@multipooler/controller-api";
+import type { ResultEvent, ResultSink } from "@multipooler/query-service";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
-import { CountingBudget } from "./counting-budget.ts";
+import { CountingShare } from "./counting-share.ts";
 import { databaseOf, query, request, servingPooler, sessionCount } from "./pooler-fixture.ts";
 import { RecordingSink } from "./recording-sink.ts";
 import { failureOf } from "./settled.ts";
@@ -40,7 +40,8 @@ test("each statement of a query string has its result", async () => {
 
 test("an empty query string yields one event", async () => {
   await using pooler = await servingPooler(databaseOf(postgres, { database: database.name }));
-  expect((await query(pooler, " ; ")).events).toEqual([{ type: "empty" }]);
+  const { events } = await query(pooler, " ; ");
+  expect(events.map(({ type }) => type)).toEqual(["empty"]);
 });
 
 test("what came before an error in the middle of a stream is delivered", async () => {
@@ -72,16 +73,16 @@ test("every field of an error arrives", async () => {
 });
 
 test("200 queries at once share the connections of the capacity", async () => {
-  const budget = new CountingBudget(50);
+  const share = new CountingShare(50);
   const capacity = 7;
   await using pooler = await servingPooler(
-    databaseOf(postgres, { database: database.name, budget }),
+    databaseOf(postgres, { database: database.name, share }),
     { capacity },
   );
   const pids = await Promise.all(
     Array.from({ length: 200 }, async () => {
       const { values } = await query(pooler, "select pg_backend_pid() from pg_sleep(0.005)");
-      expect(budget.used).toBeLessThanOrEqual(capacity);
+      expect(share.used).toBeLessThanOrEqual(capacity);
       return values[0];
     }),
   );
@@ -89,10 +90,10 @@ test("200 queries at once share the connections of the capacity", async () => {
   expect(await sessionCount(postgres, database.name)).toBe(capacity);
 });
 
-test("the budget of the database counts, however large the capacity", async () => {
-  const budget = new CountingBudget(3);
+test("the share of the database counts, however large the capacity", async () => {
+  const share = new CountingShare(3);
   await using pooler = await servingPooler(
-    databaseOf(postgres, { database: database.name, budget }),
+    databaseOf(postgres, { database: database.name, share }),
     { capacity: 50 },
   );
   await Promise.all(Array.from({ length: 50 }, () => query(pooler, "select 1")));

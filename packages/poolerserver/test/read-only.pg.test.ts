@@ -3,14 +3,15 @@ import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import { BackendConnection } from "@multipooler/pgwire";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import type { MultiPooler } from "../src/multi-pooler.ts";
+import { send } from "./borrowing.ts";
 import { PRIMARY, REPLICA, databaseOf, query, servingPooler } from "./pooler-fixture.ts";
 import {
+  ADMINISTRATION,
   ALLOWED,
   REFUSED_ALL_THE_SAME,
   REFUSED_BY_POSTGRES,
   WRITES_WITHOUT_GUARD,
 } from "./read-only-attempts.ts";
-import { RecordingSink } from "./recording-sink.ts";
 import { failureOf } from "./settled.ts";
 
 let postgres: EmbeddedPostgres;
@@ -46,7 +47,7 @@ beforeEach(async () => {
     database: "postgres",
   });
   const sql = "begin; insert into ledger values ('prepared'); prepare transaction 'waiting'";
-  await writer.query(sql, new RecordingSink());
+  await send(writer, sql);
 });
 
 /** A pooler on a real primary that may only read, with one connection for all requests. */
@@ -82,11 +83,11 @@ test.each(WRITES_WITHOUT_GUARD)("a read-only default alone does not stop %s", as
     database: "postgres",
     parameters: { default_transaction_read_only: "on" },
   });
-  await session.query(sql, new RecordingSink());
+  await send(session, sql);
   expect(await postgres.sql("select * from ledger")).toHaveLength(1);
 });
 
-test.each(REFUSED_ALL_THE_SAME)("%s is refused", async (sql) => {
+test.each([...REFUSED_ALL_THE_SAME, ...ADMINISTRATION])("%s is refused", async (sql) => {
   await using pooler = await readOnlyPooler();
   expect(await failureOf(query(pooler, sql))).toMatchObject({ code: "READ_ONLY" });
 });

@@ -1,4 +1,5 @@
-import type { ResultEvent, ResultSink } from "@multipooler/controller-api";
+import { decodeCommandTag } from "@multipooler/query-service";
+import type { ResultEvent, ResultSink } from "@multipooler/query-service";
 
 /** Keeps every event. */
 export class RecordingSink implements ResultSink {
@@ -10,7 +11,9 @@ export class RecordingSink implements ResultSink {
 
   /** The command tags, in their order. */
   get tags(): string[] {
-    return this.events.flatMap((event) => (event.type === "complete" ? [event.commandTag] : []));
+    return this.events.flatMap((event) =>
+      event.type === "complete" ? [decodeCommandTag(event.bytes)] : [],
+    );
   }
 
   get rowCount(): number {
@@ -23,7 +26,7 @@ export class RecordingSink implements ResultSink {
   /** The first column of each row, as text; `null` for NULL. */
   get values(): (string | null)[] {
     return this.events.flatMap((event) =>
-      event.type === "rows" ? firstValues(Buffer.from(event.block)) : [],
+      event.type === "rows" ? firstValues(Buffer.from(event.bytes)) : [],
     );
   }
 }

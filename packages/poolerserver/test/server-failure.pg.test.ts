@@ -1,8 +1,8 @@
 import { startPostgres } from "@multipooler/embedded-postgres";
 import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
-import type { ResultSink } from "@multipooler/controller-api";
+import type { ResultSink } from "@multipooler/query-service";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import { CountingBudget } from "./counting-budget.ts";
+import { CountingShare } from "./counting-share.ts";
 import { databaseOf, query, request, servingPooler } from "./pooler-fixture.ts";
 import { failureOf } from "./settled.ts";
 
@@ -21,8 +21,8 @@ beforeEach(async () => {
 });
 
 test("kill -9 of the server ends the query with a typed error, and later ones are served", async () => {
-  const budget = new CountingBudget(10);
-  await using pooler = await servingPooler(databaseOf(postgres, { budget }), { capacity: 3 });
+  const share = new CountingShare(10);
+  await using pooler = await servingPooler(databaseOf(postgres, { share }), { capacity: 3 });
   let rows = 0;
   const started = Promise.withResolvers<void>();
   const sink: ResultSink = {
@@ -53,7 +53,7 @@ test("kill -9 of the server ends the query with a typed error, and later ones ar
   expect(await failureOf(pooler.isHealthy())).toMatchObject({
     code: "PRE_EXECUTION_UNAVAILABLE",
   });
-  expect(budget.used).toBe(0);
+  expect(share.used).toBe(0);
   await postgres.start();
   expect((await query(pooler, "select 'back'")).values).toEqual(["back"]);
   await pooler.isHealthy();
@@ -90,7 +90,7 @@ test("a server that does not answer is unhealthy after 1 s, or at the deadline",
     expect(await failureOf(pooler.isHealthy({ signal }))).toMatchObject({
       code: "DEADLINE_EXCEEDED",
     });
-    expect(await failureOf(pooler.isHealthy())).toMatchObject({ code: "DEADLINE_EXCEEDED" });
+    expect(await failureOf(pooler.isHealthy())).toMatchObject({ code: "POOL_EXHAUSTED" });
     expect(performance.now() - startedAt).toBeLessThan(2000);
   } finally {
     process.kill(pid, "SIGCONT");
@@ -114,27 +114,30 @@ test("a query that a silent server does not end is cut 2 s after its abort", asy
   }
 });
 
-test("a server that is full refuses what needs a new connection, and the others go on", async () => {
+test("a server that is full makes those wait who need a new connection", async () => {
   await using small = await startPostgres({
     settings: { max_connections: "4", superuser_reserved_connections: "0" },
   });
   await using first = await servingPooler(databaseOf(small), { capacity: 3 });
   await Promise.all(Array.from({ length: 3 }, () => query(first, "select pg_sleep(0.05)")));
-  await using second = await servingPooler(databaseOf(small), { capacity: 3 });
+  const share = new CountingShare(50);
+  const database = databaseOf(small, { share });
+  const admin = (): Promise<[]> => Promise.resolve([]);
+  await using second = await servingPooler({ ...database, admin }, { capacity: 3 });
   const busy = query(second, "select 'served' from pg_sleep(0.3)");
-  expect(await failureOf(query(second, "select 1"))).toMatchObject({
-    code: "PRE_EXECUTION_UNAVAILABLE",
-    diagnostic: { code: "53300" },
-  });
+  const waiting = query(second, "select 'served too'");
   expect((await busy).values).toEqual(["served"]);
+  expect((await waiting).values).toEqual(["served too"]);
+  expect(share.fullCount).toBeGreaterThan(0);
+  expect(database.suspicions).toMatchObject([{ diagnostic: { code: "53300" } }]);
 });
 
 test("close ends although the server is dead", async () => {
-  const budget = new CountingBudget(10);
-  const pooler = await servingPooler(databaseOf(postgres, { budget }));
+  const share = new CountingShare(10);
+  const pooler = await servingPooler(databaseOf(postgres, { share }));
   const running = failureOf(query(pooler, "select pg_sleep(60)"));
   await postgres.kill();
   await pooler.close();
   expect(await running).toMatchObject({ code: "CONNECTION_LOST" });
-  expect(budget.used).toBe(0);
+  expect(share.used).toBe(0);
 });

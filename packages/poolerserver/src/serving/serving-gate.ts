@@ -208,8 +208,10 @@ export class ServingGate {
     const needsTimer = drainGraceMs > 0 && !isEmpty(this.#holders.counts);
     const timer = needsTimer ? clock.setTimer(cut, drainGraceMs) : undefined;
     try {
-      this.#advance({ phase: "draining reserved", current, wanted });
-      await orAborted(this.#holders.until(hasNoReservation), signal);
+      if (!hasNoReservation(this.#holders.counts)) {
+        this.#advance({ phase: "draining reserved", current, wanted });
+        await orAborted(this.#holders.until(hasNoReservation), signal);
+      }
       this.#advance({ phase: "draining all", current, wanted });
       await orAborted(this.#holders.until(isEmpty), signal);
     } finally {

@@ -1,10 +1,12 @@
 import type { Diagnostic } from "../diagnostic.ts";
-import { bodyOf, messageOf, zeroTerminated } from "./message-body.ts";
+import { bodyOf, MalformedMessageError, messageOf, zeroTerminated } from "./message-body.ts";
 import type { MessageBody } from "./message-body.ts";
 
 const ERROR_RESPONSE = 0x45;
 const NOTICE_RESPONSE = 0x4e;
 const END = Buffer.alloc(1);
+/** PostgreSQL has 18 kinds of fields; a bound for a peer that is none. */
+const MAX_FIELDS = 256;
 const MAX_POSITION = 0x7fff_ffff;
 
 /** An ErrorResponse or NoticeResponse message, by the kind of the diagnostic. */
@@ -80,7 +82,12 @@ export function decodeDiagnostic(bytes: Uint8Array): Diagnostic {
 
 function readFields(body: MessageBody): Map<string, string> {
   const fields = new Map<string, string>();
+  let count = 0;
   for (let type = body.uint8(); type !== 0; type = body.uint8()) {
+    count += 1;
+    if (count > MAX_FIELDS) {
+      throw new MalformedMessageError(`a diagnostic has more than ${MAX_FIELDS} fields`);
+    }
     fields.set(String.fromCharCode(type), body.string());
   }
   body.end();

@@ -1,0 +1,231 @@
+import { decodeDiagnostic } from "@multipooler/query-service";
+import { PgwireError, PgwireErrorCode, postgresError, protocolViolation } from "../error.ts";
+import type { ByteInput } from "../messages/byte-input.ts";
+import { MessageReader } from "../messages/message-reader.ts";
+import { BackendMessage, messageTypeName } from "../messages/protocol.ts";
+import { SpanReader } from "../messages/span-reader.ts";
+import { parseTransactionStatus } from "../messages/transaction-status.ts";
+import type { TransactionStatus } from "../messages/transaction-status.ts";
+import type { Session } from "../startup/startup.ts";
+import type { Answer } from "./answer.ts";
+import type { EventRequest, Request, SpanRequest } from "./request.ts";
+import type { RequestQueue } from "./request-queue.ts";
+import type { ServerParameters } from "./server-parameters.ts";
+
+/** The parts of a connection that a {@link Dialogue} brings together. */
+export interface DialogueOptions {
+  readonly input: ByteInput;
+  readonly maxMessageBytes: number;
+  readonly queue: RequestQueue;
+  readonly answer: Answer;
+  readonly session: Session;
+}
+
+/**
+ * Reads what the server says and hands it to the request that is running, as events or as spans.
+ * The state of the session is kept here.
+ */
+export class Dialogue {
+  readonly #queue: RequestQueue;
+  readonly #reader: MessageReader;
+  readonly #spans: SpanReader;
+  readonly #answer: Answer;
+  readonly #parameters: ServerParameters;
+  #transactionStatus: TransactionStatus;
+  /** Which of the two reads the message that has begun, or the next. */
+  #readsSpans = false;
+  #isStopped = false;
+
+  constructor({ input, maxMessageBytes, queue, answer, session }: DialogueOptions) {
+    this.#queue = queue;
+    this.#reader = new MessageReader({ input, maxMessageBytes });
+    this.#spans = new SpanReader({ input, maxMessageBytes });
+    this.#answer = answer;
+    this.#parameters = session.parameters;
+    this.#transactionStatus = session.transactionStatus;
+  }
+
+  get parameters(): ReadonlyMap<string, string> {
+    return this.#parameters.values;
+  }
+
+  get transactionStatus(): TransactionStatus {
+    return this.#transactionStatus;
+  }
+
+  /** Whether nothing of a message has begun to arrive. */
+  get atBoundary(): boolean {
+    return this.#reader.atBoundary && this.#spans.isBetweenMessages;
+  }
+
+  /**
+   * Reads what has arrived. Returns false when a receiver is behind and no more is to be read.
+   *
+   * @throws CONNECTION_LOST when the server says that it ends the session, PROTOCOL_VIOLATION,
+   * MalformedMessageError.
+   */
+  read(): boolean {
+    while (!this.#isStopped && !this.#answer.isSpillFull) {
+      const { running } = this.#queue;
+      if (this.#reader.isBetweenMessages && this.#spans.isBetweenMessages) {
+        this.#readsSpans = running?.answer === "spans";
+      }
+      const isMore =
+        this.#readsSpans && running?.answer === "spans"
+          ? this.#readSpans(running)
+          : this.#readMessage(running);
+      if (!isMore) {
+        break;
+      }
+    }
+    return !this.#isHeld;
+  }
+
+  /** The request that reads spans has caught up. */
+  caughtUp(): void {
+    this.#spans.caughtUp();
+  }
+
+  /** Nothing more is read, and nothing handed over. */
+  stop(): void {
+    this.#isStopped = true;
+  }
+
+  get #isHeld(): boolean {
+    // A receiver of spans must not stall what others have in flight behind it.
+    return this.#answer.isSpillFull || (this.#spans.isBehind && this.#queue.sentCount === 1);
+  }
+
+  #readSpans(request: SpanRequest): boolean {
+    const spans = this.#spans;
+    if (!spans.next(request)) {
+      return false;
+    }
+    switch (spans.code) {
+      case BackendMessage.ReadyForQuery: {
+        const status = parseTransactionStatus(spans.lastByte, spans.byteLength);
+        this.#ready(status, spans.finish(request));
+        return true;
+      }
+      case BackendMessage.ParameterStatus:
+        this.#parameters.record(spans.message);
+        this.#answer.settingReported();
+        break;
+      default: {
+        const error = this.#readError(spans.message);
+        if (error.code !== PgwireErrorCode.Postgres) {
+          spans.withhold(request);
+          throw error;
+        }
+        this.#answer.fail(error);
+      }
+    }
+    spans.pass(request);
+    return true;
+  }
+
+  #readMessage(running: Request | undefined): boolean {
+    const reader = this.#reader;
+    switch (reader.next()) {
+      case "none":
+        return false;
+      case "copyData":
+        this.#eventRequest(running);
+        this.#answer.assertCopying(reader.code);
+        return true;
+      case "rows": {
+        const request = this.#eventRequest(running);
+        const { bytes, rowCount, inProgress } = reader;
+        this.#answer.deliver(request, { type: "rows", bytes, rowCount, inProgress });
+        return true;
+      }
+      case "message":
+        this.#message(running);
+        return true;
+    }
+  }
+
+  #message(running: Request | undefined): void {
+    const reader = this.#reader;
+    switch (reader.code) {
+      case BackendMessage.ReadyForQuery:
+        this.#ready(parseTransactionStatus(reader.lastByte, reader.byteLength), undefined);
+        return;
+      case BackendMessage.ErrorResponse: {
+        const error = this.#readError(reader.bytes);
+        if (error.code !== PgwireErrorCode.Postgres) {
+          throw error;
+        }
+        this.#answer.fail(error);
+        return;
+      }
+      case BackendMessage.NoticeResponse:
+        this.#besideAnswer(running, "notice");
+        return;
+      case BackendMessage.ParameterStatus:
+        this.#parameters.record(reader.bytes);
+        if (running !== undefined) {
+          this.#answer.settingReported();
+        }
+        this.#besideAnswer(running, "parameterStatus");
+        return;
+      case BackendMessage.NotificationResponse:
+        // Nobody listens but a client that holds the session to itself, and that one reads spans.
+        this.#besideAnswer(running, undefined);
+        return;
+      default:
+        this.#answer.message(this.#eventRequest(running), reader);
+    }
+  }
+
+  /** A message that may come at any time, also before the answer that it is counted to. */
+  #besideAnswer(
+    running: Request | undefined,
+    type: "notice" | "parameterStatus" | undefined,
+  ): void {
+    switch (running?.answer) {
+      case undefined:
+        return;
+      case "spans":
+        this.#spans.give(running, this.#reader.bytes);
+        return;
+      case "events":
+        if (type !== undefined) {
+          this.#answer.deliver(running, { type, bytes: this.#reader.bytes });
+        }
+    }
+  }
+
+  #eventRequest(running: Request | undefined): EventRequest {
+    if (running?.answer !== "events") {
+      const name = messageTypeName(this.#reader.code);
+      throw protocolViolation(`message ${name} came without a request`);
+    }
+    return running;
+  }
+
+  #ready(status: TransactionStatus, failure: { readonly cause: unknown } | undefined): void {
+    const request = this.#queue.shift();
+    if (request === undefined) {
+      throw protocolViolation("ReadyForQuery came without a request");
+    }
+    this.#transactionStatus = status;
+    this.#answer.finish(request, status, failure);
+  }
+
+  /** POSTGRES, or CONNECTION_LOST if the session ends with it. */
+  #readError(message: Buffer): PgwireError {
+    const diagnostic = decodeDiagnostic(message);
+    const { severity } = diagnostic;
+    const isFatal = severity === "FATAL" || severity === "PANIC";
+    // An error that answers nothing is the server's last word, whatever its severity.
+    if (!isFatal && this.#queue.running !== undefined) {
+      return postgresError(diagnostic, { sent: true });
+    }
+    return new PgwireError(
+      PgwireErrorCode.ConnectionLost,
+      `the server ended the session: ${diagnostic.message}`,
+      { diagnostic },
+    );
+  }
+}

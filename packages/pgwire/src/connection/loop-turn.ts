@@ -1,0 +1,59 @@
+/** Has bytes to write. An error that `flush` throws becomes an uncaught exception. */
+export interface Flushable {
+  flush(): void;
+}
+
+/** Those of one side that are to be flushed; the array is used over and over. */
+interface Side {
+  readonly targets: (Flushable | undefined)[];
+  count: number;
+}
+
+const backends: Side = { targets: [], count: 0 };
+const clients: Side = { targets: [], count: 0 };
+let isScheduled = false;
+
+/**
+ * Calls `target.flush()` once, at the end of this turn of the event loop, when the sockets that are
+ * readable now have all been read: those of backends first, then those of clients. What was written
+ * for one socket meanwhile leaves in one system call, and the server works while clients are
+ * answered. A target schedules itself once for each flush.
+ */
+export function scheduleFlush(side: "backend" | "client", target: Flushable): void {
+  const list = side === "backend" ? backends : clients;
+  list.targets[list.count] = target;
+  list.count += 1;
+  if (!isScheduled) {
+    isScheduled = true;
+    setImmediate(flushAll);
+  }
+}
+
+function flushAll(): void {
+  isScheduled = false;
+  // What a flush schedules leaves in the next turn.
+  const backendCount = backends.count;
+  const clientCount = clients.count;
+  flushSide(backends, backendCount);
+  flushSide(clients, clientCount);
+}
+
+function flushSide(side: Side, count: number): void {
+  for (let index = 0; index < count; index += 1) {
+    flushOne(side.targets[index]);
+  }
+  side.targets.copyWithin(0, count, side.count);
+  side.targets.fill(undefined, side.count - count, side.count);
+  side.count -= count;
+}
+
+function flushOne(target: Flushable | undefined): void {
+  try {
+    target?.flush();
+  } catch (error) {
+    // A fault of one target is not that of the others.
+    queueMicrotask(() => {
+      throw error;
+    });
+  }
+}

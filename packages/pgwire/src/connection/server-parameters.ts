@@ -1,0 +1,38 @@
+import { decodeParameterStatus } from "@multipooler/query-service";
+import { protocolViolation } from "../error.ts";
+
+/** Far more settings than any PostgreSQL reports; a bound for a peer that is none. */
+const MAX_PARAMETERS = 1000;
+
+/** Names and values together, in characters. */
+const MAX_PARAMETER_CHARACTERS = 1_048_576;
+
+/** The settings of a session that the server reports, at start-up and at each change. */
+export class ServerParameters {
+  readonly #values = new Map<string, string>();
+  #characters = 0;
+
+  get values(): ReadonlyMap<string, string> {
+    return this.#values;
+  }
+
+  /**
+   * Records a ParameterStatus message.
+   *
+   * @throws PROTOCOL_VIOLATION beyond 1000 settings, or 1 MiB of them; MalformedMessageError
+   */
+  record(message: Uint8Array): void {
+    const { name, value } = decodeParameterStatus(message);
+    const former = this.#values.get(name);
+    this.#characters += value.length - (former?.length ?? -name.length);
+    this.#values.set(name, value);
+    if (this.#values.size > MAX_PARAMETERS) {
+      throw protocolViolation(`the server reports more than ${MAX_PARAMETERS} settings`);
+    }
+    if (this.#characters > MAX_PARAMETER_CHARACTERS) {
+      throw protocolViolation(
+        `the settings that the server reports exceed ${MAX_PARAMETER_CHARACTERS} characters`,
+      );
+    }
+  }
+}

@@ -1,0 +1,154 @@
+import { createHash, createHmac, pbkdf2, timingSafeEqual } from "node:crypto";
+import { promisify } from "node:util";
+import type { ScramKeys } from "@multipooler/query-service";
+import { PgwireError, PgwireErrorCode } from "../error.ts";
+import { saslPrep } from "./saslprep.ts";
+
+export const SCRAM_SHA_256 = "SCRAM-SHA-256";
+
+/**
+ * The most work that a server may ask for: about half a second of one core for each dial.
+ * PostgreSQL's default is 4096. There is no lower bound but 1, because `scram_iterations` has none
+ * either.
+ */
+const MAX_ITERATIONS = 1_000_000;
+
+/** How much of what a server said an error quotes. */
+const QUOTED_CHARACTERS = 60;
+
+const KEY_BYTES = 32;
+
+/** "No channel binding", in the clear and as the client repeats it in its last message. */
+const GS2_HEADER = "n,,";
+const CHANNEL_BINDING = Buffer.from(GS2_HEADER).toString("base64");
+
+const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
+
+const deriveKey = promisify(pbkdf2);
+
+/** The password, or the keys that were derived from it elsewhere. */
+export type ScramSecret =
+  | { readonly type: "password"; readonly password: string }
+  | { readonly type: "scramKeys"; readonly keys: ScramKeys };
+
+/** The client's side of one SCRAM-SHA-256 exchange without channel binding (RFC 5802, RFC 7677). */
+export class ScramClient {
+  readonly #secret: ScramSecret;
+  readonly #nonce: string;
+  readonly #firstBare: string;
+  #serverSignature: Buffer | undefined;
+
+  /** `nonce` is printable ASCII without a comma, from a secure source. */
+  constructor(options: {
+    readonly user: string;
+    readonly secret: ScramSecret;
+    readonly nonce: string;
+  }) {
+    this.#secret = options.secret;
+    this.#nonce = options.nonce;
+    const user = options.user.replaceAll("=", "=3D").replaceAll(",", "=2C");
+    this.#firstBare = `n=${user},r=${options.nonce}`;
+  }
+
+  firstMessage(): Buffer {
+    return Buffer.from(GS2_HEADER + this.#firstBare);
+  }
+
+  /** Proves knowledge of the password in answer to the server's first message. */
+  async finalMessage(serverFirst: string): Promise<Buffer> {
+    const { nonce, salt, iterations } = parseServerFirst(serverFirst, this.#nonce);
+    const withoutProof = `c=${CHANNEL_BINDING},r=${nonce}`;
+    const authMessage = `${this.#firstBare},${serverFirst},${withoutProof}`;
+    const { clientKey, serverKey } = await this.#keys(salt, iterations);
+    const storedKey = createHash("sha256").update(clientKey).digest();
+    const proof = xor(clientKey, hmac(storedKey, authMessage));
+    this.#serverSignature = hmac(serverKey, authMessage);
+    return Buffer.from(`${withoutProof},p=${proof.toString("base64")}`);
+  }
+
+  /** Checks the server's proof that it knows the password's verifier. */
+  verify(serverFinal: string): void {
+    const [attribute = ""] = serverFinal.split(",");
+    if (attribute.startsWith("e=")) {
+      throw failed(`the server ended SCRAM with "${attribute.slice(2, QUOTED_CHARACTERS)}"`);
+    }
+    const signature = decodeBase64(attributeValue(attribute, "v"));
+    const expected = this.#serverSignature;
+    if (
+      expected === undefined ||
+      signature.length !== expected.length ||
+      !timingSafeEqual(signature, expected)
+    ) {
+      throw failed("the server does not know the password: its SCRAM signature is wrong");
+    }
+  }
+
+  async #keys(salt: Buffer, iterations: number): Promise<ScramKeys> {
+    switch (this.#secret.type) {
+      case "scramKeys": {
+        const { clientKey, serverKey } = this.#secret.keys;
+        if (clientKey.length !== KEY_BYTES || serverKey.length !== KEY_BYTES) {
+          throw new PgwireError(
+            PgwireErrorCode.InvalidArgument,
+            `SCRAM keys of ${clientKey.length} and ${serverKey.length} bytes; they have ${KEY_BYTES}`,
+          );
+        }
+        return { clientKey, serverKey };
+      }
+      case "password": {
+        const password = saslPrep(this.#secret.password);
+        const salted = await deriveKey(password, salt, iterations, KEY_BYTES, "sha256");
+        return { clientKey: hmac(salted, "Client Key"), serverKey: hmac(salted, "Server Key") };
+      }
+    }
+  }
+}
+
+interface ServerFirst {
+  readonly nonce: string;
+  readonly salt: Buffer;
+  readonly iterations: number;
+}
+
+function parseServerFirst(message: string, clientNonce: string): ServerFirst {
+  // Mandatory extensions would come first, as "m=", and are refused by not being the nonce.
+  const [nonceText, saltText, iterationsText] = message.split(",");
+  const nonce = attributeValue(nonceText, "r");
+  if (!nonce.startsWith(clientNonce) || nonce.length === clientNonce.length) {
+    throw failed("the SCRAM nonce of the server does not continue that of the client");
+  }
+  const salt = decodeBase64(attributeValue(saltText, "s"));
+  const iterations = attributeValue(iterationsText, "i");
+  if (!/^[1-9][0-9]{0,8}$/.test(iterations) || Number(iterations) > MAX_ITERATIONS) {
+    throw failed(
+      `the server asks for ${JSON.stringify(iterations.slice(0, QUOTED_CHARACTERS))} SCRAM iterations; 1 to ${MAX_ITERATIONS} are allowed`,
+    );
+  }
+  return { nonce, salt, iterations: Number(iterations) };
+}
+
+function attributeValue(attribute: string | undefined, name: string): string {
+  if (attribute?.startsWith(`${name}=`) !== true) {
+    throw failed(`a SCRAM message of the server lacks its attribute "${name}"`);
+  }
+  return attribute.slice(name.length + 1);
+}
+
+function decodeBase64(text: string): Buffer {
+  if (text === "" || !BASE64.test(text)) {
+    throw failed("a SCRAM message of the server holds what is not base64");
+  }
+  return Buffer.from(text, "base64");
+}
+
+function hmac(key: Uint8Array, text: string): Buffer {
+  return createHmac("sha256", key).update(text).digest();
+}
+
+function xor(left: Uint8Array, right: Uint8Array): Buffer {
+  return Buffer.from(left.map((byte, index) => byte ^ (right[index] ?? 0)));
+}
+
+function failed(problem: string): PgwireError {
+  return new PgwireError(PgwireErrorCode.AuthenticationFailed, `authentication failed: ${problem}`);
+}

@@ -1,0 +1,42 @@
+import type { TaintSet } from "./taint.ts";
+
+/**
+ * What may share a backend with the statements of others.
+ *
+ * | sharing   | is                                                          | may stand on a backend          |
+ * | --------- | ----------------------------------------------------------- | ------------------------------- |
+ * | shareable | one read that leaves nothing and waits for no one            | anywhere, behind and before others |
+ * | mayWait   | one statement that leaves nothing but writes or may wait     | as the last one                 |
+ * | exclusive | everything else                                             | alone                           |
+ */
+export type Sharing = "shareable" | "mayWait" | "exclusive";
+
+/**
+ * What a query string is, as far as its words and the server's catalog tell. Judged for a session in
+ * autocommit; in a transaction block its backend belongs to the session anyway.
+ */
+export interface Classification {
+  /** Statements in the text, at least: 0 for an empty one. The body of BEGIN ATOMIC counts too. */
+  readonly statements: number;
+  readonly sharing: Sharing;
+  readonly taint: TaintSet;
+  /** May change what the catalog holds: see `Classifier.noteDdl`. */
+  readonly ddl: boolean;
+  /** Has a COPY from or to the client, so that the protocol changes its mode. */
+  readonly copy: boolean;
+  /** Has a statement that begins a transaction block. */
+  readonly opensTransaction: boolean;
+  /** Has a statement that ends a transaction block. */
+  readonly endsTransaction: boolean;
+  /** May drop prepared statements that the session did not make itself: DEALLOCATE ALL, DISCARD ALL. */
+  readonly deallocates: boolean;
+  /** The part that could end read-only mode or administers the cluster; see `findReadOnlyEscape`. */
+  readonly readOnlyEscape: string | undefined;
+}
+
+/** Says what a text does to its session. */
+export interface StatementClassifier {
+  classify(sql: string): Classification;
+  /** The catalog may have changed: said when such a statement is sent, and when it has ended. */
+  noteDdl(): void;
+}

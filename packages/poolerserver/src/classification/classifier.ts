@@ -1,0 +1,147 @@
+import { toSqlText } from "@multipooler/pgwire";
+import { findReadOnlyEscape } from "../read-only-guard.ts";
+import { CatalogReader } from "./catalog-reader.ts";
+import type { AdminQuery } from "./catalog-rows.ts";
+import { ClassificationCache } from "./classification-cache.ts";
+import type { ClassificationCacheOptions } from "./classification-cache.ts";
+import type { Classification } from "./classification.ts";
+import { judge } from "./judgement.ts";
+import type { KnownEffects } from "./known-effects.ts";
+import { isIndifferentToConstants } from "./text-facts.ts";
+import type { TextFacts } from "./text-facts.ts";
+import { shapeOf } from "./text-shape.ts";
+import { readQuery } from "./text-reader.ts";
+
+const CACHE: ClassificationCacheOptions = {
+  maxEntries: 8192,
+  maxBytes: 4 * 1024 * 1024,
+  maxTextBytes: 16 * 1024,
+};
+
+/** Where the catalog is read, and how much is remembered of texts, and as much of their shapes. */
+export interface ClassifierOptions {
+  readonly admin: AdminQuery;
+  readonly cache?: ClassificationCacheOptions | undefined;
+}
+
+/**
+ * Classifies the texts of one database. Before the catalog has been read, and between a change of it
+ * and the end of the next {@link refresh}, every text that could have to do with it is taken for one
+ * that may do anything. Of changes made elsewhere it learns by the refresh that its owner calls from
+ * time to time.
+ */
+export class Classifier {
+  readonly #reader: CatalogReader;
+  readonly #texts: ClassificationCache;
+  readonly #shapes: ClassificationCache;
+  #known: KnownEffects | undefined;
+  /** Changes noted so far, and how many of them `#known` has seen. */
+  #changes = 0;
+  #changesKnown = 0;
+  #refreshing: Promise<void> | undefined;
+
+  constructor({ admin, cache = CACHE }: ClassifierOptions) {
+    this.#reader = new CatalogReader({ admin });
+    this.#texts = new ClassificationCache(cache);
+    this.#shapes = new ClassificationCache(cache);
+  }
+
+  /** Whether the catalog is known as of the last change that was noted. */
+  get isCurrent(): boolean {
+    return this.#known !== undefined && this.#changesKnown === this.#changes;
+  }
+
+  /** `sql` in UTF-8, without the terminator. */
+  classify(sql: string | Uint8Array): Classification {
+    const text = toSqlText(sql);
+    const remembered = this.#texts.get(text);
+    if (remembered !== undefined) {
+      return remembered;
+    }
+    const classification = this.#texts.takes(text)
+      ? this.#classifyByShape(text, sql)
+      : this.#read(text, sql).classification;
+    this.#texts.set(text, classification);
+    return classification;
+  }
+
+  /** Statements that differ in constants only are judged once. */
+  #classifyByShape(text: string, sql: string | Uint8Array): Classification {
+    const shape = shapeOf(text);
+    const similar = shape === undefined ? undefined : this.#shapes.get(shape);
+    if (similar !== undefined) {
+      return similar;
+    }
+    const { classification, facts } = this.#read(text, sql);
+    if (shape !== undefined && isIndifferentToConstants(facts)) {
+      this.#shapes.set(shape, classification);
+    }
+    return classification;
+  }
+
+  #read(
+    text: string,
+    sql: string | Uint8Array,
+  ): { classification: Classification; facts: TextFacts } {
+    const facts = readQuery(text);
+    const knowledge =
+      this.#known === undefined ? undefined : { known: this.#known, isCurrent: this.isCurrent };
+    const classification = {
+      ...judge(facts, knowledge),
+      readOnlyEscape: findReadOnlyEscape(sql),
+    };
+    return { classification, facts };
+  }
+
+  /**
+   * The catalog may have changed: call it when a text with `ddl` is sent, and once more when its
+   * transaction has ended. A {@link refresh} has to follow.
+   */
+  noteDdl(): void {
+    if (this.isCurrent) {
+      this.#forget();
+    }
+    this.#changes += 1;
+  }
+
+  /**
+   * Reads the catalog. Rejects with the error of `admin`, or with the signal's reason; what was known
+   * stays then. A call while another one reads waits for that, and reads again only if a change was
+   * noted meanwhile.
+   */
+  async refresh({ signal }: { signal?: AbortSignal | undefined } = {}): Promise<void> {
+    if (this.#refreshing === undefined) {
+      await this.#start(signal);
+      return;
+    }
+    const changes = this.#changes;
+    await this.#refreshing.catch(() => undefined);
+    if (this.#known === undefined || this.#changesKnown < changes) {
+      await this.refresh({ signal });
+    }
+  }
+
+  async #start(signal: AbortSignal | undefined): Promise<void> {
+    this.#refreshing = this.#readCatalog(signal);
+    try {
+      await this.#refreshing;
+    } finally {
+      this.#refreshing = undefined;
+    }
+  }
+
+  async #readCatalog(signal: AbortSignal | undefined): Promise<void> {
+    const changes = this.#changes;
+    const known = await this.#reader.read({ signal });
+    if (known !== this.#known || !this.isCurrent) {
+      this.#forget();
+    }
+    this.#known = known;
+    this.#changesKnown = changes;
+  }
+
+  #forget(): void {
+    this.#texts.clear();
+    this.#shapes.clear();
+  }
+}

@@ -1,0 +1,84 @@
+import { words } from "./builtin-functions.ts";
+import { Taint } from "./taint.ts";
+import type { TaintSet } from "./taint.ts";
+
+/** What the first words of a statement tell of it. */
+export interface Lead {
+  /** Whether it can be sent only to a backend that nobody else uses meanwhile. */
+  readonly isAlone: boolean;
+  readonly taint: TaintSet;
+  readonly ddl?: boolean;
+  readonly opensTransaction?: boolean;
+  readonly endsTransaction?: boolean;
+  readonly deallocates?: boolean;
+}
+
+const SHARED: Lead = { isAlone: false, taint: Taint.None };
+const ALONE: Lead = { isAlone: true, taint: Taint.None };
+const OPENS: Lead = { ...ALONE, opensTransaction: true };
+const ENDS: Lead = { ...ALONE, endsTransaction: true };
+const SETTINGS: Lead = { isAlone: true, taint: Taint.Settings };
+const SEED: Lead = { isAlone: true, taint: Taint.Seed };
+const STATE: Lead = { isAlone: true, taint: Taint.State };
+const DDL: Lead = { isAlone: true, taint: Taint.State, ddl: true };
+const UNKNOWN: Lead = { isAlone: true, taint: Taint.Unknown };
+const DEALLOCATES: Lead = { ...UNKNOWN, deallocates: true };
+
+const LEADS: ReadonlyMap<string, Lead> = new Map(
+  (
+    [
+      [SHARED, "select values table with explain show insert update delete merge truncate"],
+      [ALONE, "savepoint release lock fetch move close notify checkpoint vacuum analyze analyse"],
+      [ALONE, "cluster reindex refresh copy grant revoke comment declare"],
+      [OPENS, "begin start"],
+      [ENDS, "commit end rollback abort"],
+      [SETTINGS, "reset"],
+      [STATE, "listen unlisten prepare"],
+      [DDL, "create alter drop security import reassign"],
+      [DEALLOCATES, "deallocate discard"],
+      [{ isAlone: true, taint: Taint.Lasting }, "load"],
+    ] as const
+  ).flatMap(([lead, names]) => words(names).map((name) => [name, lead] as const)),
+);
+
+/** How many tokens of a statement {@link leadOf} looks at. */
+export const HEAD_LENGTH = 4;
+
+/** Judges a statement by its first tokens; what cannot be told, such as DO, may do anything. */
+export function leadOf(head: readonly string[]): Lead {
+  const [first = "", second = "", third = ""] = head;
+  switch (first) {
+    case "set":
+      return setLead(second === "session" || second === "local" ? head.slice(1) : head, second);
+    case "prepare":
+      return second === "transaction" ? ENDS : STATE;
+    case "rollback":
+      // ROLLBACK [WORK | TRANSACTION] TO goes back to a savepoint and stays in the transaction.
+      return second === "to" || third === "to" ? ALONE : ENDS;
+    default:
+      return LEADS.get(first) ?? UNKNOWN;
+  }
+}
+
+const BODY_LEADS = new Set(
+  words("set reset listen unlisten load create alter drop security import reassign discard"),
+);
+
+/** As {@link leadOf}, in the code of a function, where statements may begin with anything. */
+export function bodyLeadOf(head: readonly string[]): Lead {
+  return BODY_LEADS.has(head[0] ?? "") ? leadOf(head) : SHARED;
+}
+
+/** SET LOCAL, SET TRANSACTION and SET CONSTRAINTS end with the transaction; a seed does not. */
+function setLead(head: readonly string[], scope: string): Lead {
+  const [, second = "", third = ""] = head;
+  if (second.toLowerCase() === "seed") {
+    return SEED;
+  }
+  if (second === "characteristics" || third === "characteristics") {
+    return SETTINGS;
+  }
+  return scope === "local" || second === "transaction" || second === "constraints"
+    ? ALONE
+    : SETTINGS;
+}

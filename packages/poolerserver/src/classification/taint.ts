@@ -1,0 +1,25 @@
+/**
+ * What a statement may leave behind in its session: a set of the kinds below, one bit each, so that a
+ * backend's taint is the union (`|`) of those of the statements it has run.
+ *
+ * | kind      | what is left                                      | what takes it away                      |
+ * | --------- | ------------------------------------------------- | --------------------------------------- |
+ * | settings  | SET, set_config, SET ROLE, SESSION AUTHORIZATION  | the session's settings sent afresh      |
+ * | sequences | what currval and lastval tell                     | DISCARD SEQUENCES                       |
+ * | seed      | what random() returns next can be foretold        | setseed with a number nobody knows      |
+ * | state     | locks, LISTEN, temporary tables, held cursors, …  | what DISCARD ALL does                   |
+ * | lasting   | a library, a temporary slot, a backup, …          | nothing: the backend has to be closed   |
+ */
+export const Taint = {
+  None: 0,
+  Settings: 1,
+  Sequences: 2,
+  Seed: 4,
+  State: 8,
+  Lasting: 16,
+  /** Whatever can be taken away: for code that cannot be read. */
+  Unknown: 15,
+} as const;
+
+/** A union of the bits of {@link Taint}. */
+export type TaintSet = number;

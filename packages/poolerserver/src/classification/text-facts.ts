@@ -1,0 +1,69 @@
+import type { TaintSet } from "./taint.ts";
+
+/** What the words of a text tell, without the catalog. Names are in the form of `toSqlText`. */
+export interface TextFacts {
+  statements: number;
+  /** Words and quoted names. */
+  readonly names: Set<string>;
+  /** Those of them that stand before a parenthesis, other than set_config. */
+  readonly calls: Set<string>;
+  readonly operators: Set<string>;
+  /** What its statements leave, apart from what these names do. */
+  taint: TaintSet;
+  /** Has a statement that nobody else's may stand beside. */
+  isAlone: boolean;
+  /** Has a statement that writes. */
+  writes: boolean;
+  /** Has a statement that may fill columns with their defaults. */
+  inserts: boolean;
+  locksRows: boolean;
+  /** Defines, alters or drops an object, temporary ones included. */
+  defines: boolean;
+  /** The same with an object that others see. */
+  ddl: boolean;
+  copy: boolean;
+  opensTransaction: boolean;
+  endsTransaction: boolean;
+  deallocates: boolean;
+  /** Has a quoted name with Unicode escapes, which may be any name. */
+  hidesName: boolean;
+  /** Runs SQL that it makes itself. */
+  isDynamic: boolean;
+  /** Calls set_config. */
+  setsConfig: boolean;
+}
+
+/** The facts of an empty text. */
+export function noFacts(): TextFacts {
+  return {
+    statements: 0,
+    names: new Set(),
+    calls: new Set(),
+    operators: new Set(),
+    taint: 0,
+    isAlone: false,
+    writes: false,
+    inserts: false,
+    locksRows: false,
+    defines: false,
+    ddl: false,
+    copy: false,
+    opensTransaction: false,
+    endsTransaction: false,
+    deallocates: false,
+    hidesName: false,
+    isDynamic: false,
+    setsConfig: false,
+  };
+}
+
+/** Whether a text of this kind with other constants in it has the same facts. */
+export function isIndifferentToConstants(facts: TextFacts): boolean {
+  return (
+    facts.statements === 1 &&
+    !facts.isAlone &&
+    !facts.setsConfig &&
+    !facts.isDynamic &&
+    !facts.hidesName
+  );
+}

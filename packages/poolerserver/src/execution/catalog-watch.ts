@@ -1,0 +1,67 @@
+import { Deadline, PeriodicTask } from "@multipooler/timing";
+import type { Clock } from "@multipooler/timing";
+import type { Classification } from "../classification/classification.ts";
+import type { Classifier } from "../classification/classifier.ts";
+import type { Logger } from "../logger.ts";
+
+/** Changes that others make are seen after this time at the latest. */
+const REFRESH_MS = 30_000;
+/** After a failure it is tried again sooner. */
+const RETRY_MS = 2000;
+const TIMEOUT_MS = 5000;
+
+/**
+ * Keeps what a classifier knows of the catalog up to date: reads it at the opening, after a
+ * statement that may change it, and from time to time.
+ */
+export class CatalogWatch {
+  readonly #classifier: Classifier;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #task: PeriodicTask;
+
+  constructor(options: {
+    readonly classifier: Classifier;
+    readonly clock: Clock;
+    readonly logger: Logger;
+  }) {
+    const { classifier, clock, logger } = options;
+    this.#classifier = classifier;
+    this.#clock = clock;
+    this.#logger = logger;
+    this.#task = new PeriodicTask({ clock, run: (signal) => this.#read(signal) });
+  }
+
+  /** Reads for the first time; until that succeeds, more backends are cleaned than need be. */
+  async open(signal: AbortSignal): Promise<void> {
+    await this.#read(signal);
+    this.#task.open();
+  }
+
+  classify(sql: string): Classification {
+    return this.#classifier.classify(sql);
+  }
+
+  noteDdl(): void {
+    this.#classifier.noteDdl();
+    this.#task.poke();
+  }
+
+  async close(): Promise<void> {
+    await this.#task.close();
+  }
+
+  async #read(signal: AbortSignal): Promise<number> {
+    const what = "reading the catalog";
+    using deadline = new Deadline({ clock: this.#clock, ms: TIMEOUT_MS, what, signal });
+    try {
+      await this.#classifier.refresh({ signal: deadline.signal });
+      return REFRESH_MS;
+    } catch (error) {
+      if (!signal.aborted) {
+        this.#logger.warn({ err: error }, "the catalog could not be read");
+      }
+      return RETRY_MS;
+    }
+  }
+}

@@ -1,0 +1,119 @@
+import { ExtendedUnit, SimpleQuery } from "@multipooler/pgwire";
+import type { EventReceiver, EventRequest } from "@multipooler/pgwire";
+import { PoolerErrorCode, QueryMode } from "@multipooler/query-service";
+import type {
+  CallOptions,
+  ExecuteRequest,
+  Outcome,
+  QueryService,
+  ResultSink,
+  Session,
+  SessionCaller,
+  SessionClient,
+} from "@multipooler/query-service";
+import type { StatementClassifier } from "../classification/classification.ts";
+import { MultiPoolerError, abortError, errorDiagnostic } from "../error.ts";
+import { queryError } from "../postgres-error.ts";
+import { readOnlyError } from "../read-only-guard.ts";
+import type { ServingGate } from "../serving/serving-gate.ts";
+import { Call } from "./call.ts";
+import type { CallEngine } from "./call.ts";
+import { offeredStatement } from "./request-checks.ts";
+import type { OfferedStatement, ServedTarget } from "./request-checks.ts";
+
+export interface QueryExecutorOptions extends CallEngine {
+  readonly served: ServedTarget;
+  readonly gate: ServingGate;
+  readonly classifier: StatementClassifier;
+  readonly sessions: SessionOpener;
+}
+
+/** What the protocol half of the query service is left to. */
+export interface SessionOpener {
+  open: QueryService["openSession"];
+}
+
+/** The query service of an open controller: checks a request, admits it and runs it as a {@link Call}. */
+export class QueryExecutor implements QueryService {
+  readonly #options: QueryExecutorOptions;
+  readonly #onCallEnd: (call: Call) => void;
+  readonly #onDdlEnd: (call: Call) => void;
+
+  constructor(options: QueryExecutorOptions) {
+    this.#options = options;
+    this.#onCallEnd = (call) => options.gate.leave(call);
+    this.#onDdlEnd = (call) => {
+      options.classifier.noteDdl();
+      options.gate.leave(call);
+    };
+  }
+
+  async streamExecute(
+    request: ExecuteRequest,
+    sink: ResultSink,
+    { signal }: CallOptions = {},
+  ): Promise<Outcome> {
+    if (signal?.aborted === true) {
+      throw abortError(signal);
+    }
+    return await this.#execute(request, sink, signal);
+  }
+
+  openSession(
+    caller: SessionCaller,
+    client: SessionClient,
+    options?: CallOptions,
+  ): Promise<Session> {
+    return this.#options.sessions.open(caller, client, options);
+  }
+
+  #execute(
+    request: ExecuteRequest,
+    sink: ResultSink,
+    signal: AbortSignal | undefined,
+  ): Promise<Outcome> {
+    const { served, gate, classifier } = this.#options;
+    const statement = offeredStatement(request, served);
+    const classification = classifier.classify(statement.sql);
+    if (classification.copy) {
+      throw copyError();
+    }
+    const call = new Call(this.#options, {
+      origin: request.caller.origin,
+      taint: classification.taint,
+      sink,
+      signal,
+      createRequest: (receiver) => requestOf(statement, receiver),
+      onEnd: classification.ddl ? this.#onDdlEnd : this.#onCallEnd,
+    });
+    gate.enter("single", request.target?.mode ?? QueryMode.Unspecified, call);
+    if (gate.isReadOnly && classification.readOnlyEscape !== undefined) {
+      gate.leave(call);
+      throw readOnlyError(classification.readOnlyEscape);
+    }
+    if (classification.ddl) {
+      classifier.noteDdl();
+    }
+    return call.run();
+  }
+}
+
+function requestOf(statement: OfferedStatement, receiver: EventReceiver): EventRequest {
+  try {
+    return statement.type === "simple"
+      ? new SimpleQuery({ sql: statement.sql, receiver })
+      : new ExtendedUnit({ statement, receiver });
+  } catch (error) {
+    throw queryError(error);
+  }
+}
+
+/** Refused before anything is sent: the statements around a COPY would take effect. */
+function copyError(): MultiPoolerError {
+  const message = "COPY from or to the client is not offered by a call";
+  return new MultiPoolerError(PoolerErrorCode.Unimplemented, message, {
+    diagnostic: errorDiagnostic("0A000", message, {
+      hint: "Nothing of the query string was run. Use COPY with a file, a program or a session.",
+    }),
+  });
+}

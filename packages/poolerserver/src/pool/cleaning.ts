@@ -1,0 +1,58 @@
+import { randomInt } from "node:crypto";
+import { SimpleQuery } from "@multipooler/pgwire";
+import type { RequestEnd } from "@multipooler/pgwire";
+import { Taint } from "../classification/taint.ts";
+import type { TaintSet } from "../classification/taint.ts";
+import type { Backend } from "./backend.ts";
+
+const SEEDS = 2 ** 31;
+
+/**
+ * What DISCARD ALL does, part by part, except for the plans, which are no state that anyone could
+ * see: dropping them would make every function and foreign key plan again.
+ *
+ * @see https://www.postgresql.org/docs/17/sql-discard.html
+ */
+const RESETS: readonly { readonly taint: TaintSet; readonly sql: string }[] = [
+  { taint: Taint.State, sql: "CLOSE ALL" },
+  { taint: Taint.State | Taint.Settings, sql: "SET SESSION AUTHORIZATION DEFAULT" },
+  { taint: Taint.State | Taint.Settings, sql: "RESET ALL" },
+  { taint: Taint.State, sql: "DEALLOCATE ALL" },
+  { taint: Taint.State, sql: "UNLISTEN *" },
+  { taint: Taint.State, sql: "SELECT pg_catalog.pg_advisory_unlock_all()" },
+  { taint: Taint.State, sql: "DISCARD TEMP" },
+  { taint: Taint.State | Taint.Sequences, sql: "DISCARD SEQUENCES" },
+];
+
+/**
+ * Takes away what is left in a session, its open transaction first. `onDone` is told whether all
+ * of that succeeded. Must not be asked to take away what lasts.
+ */
+export function cleanSession(
+  backend: Backend,
+  taint: TaintSet,
+  onDone: (isClean: boolean) => void,
+): void {
+  let rolledBack = true;
+  if (backend.transactionStatus !== "I") {
+    ask(backend, "ROLLBACK", (succeeded) => {
+      rolledBack = succeeded;
+    });
+  }
+  ask(backend, cleaningOf(taint), (succeeded) => onDone(rolledBack && succeeded));
+}
+
+function cleaningOf(taint: TaintSet): string {
+  const resets = RESETS.filter((reset) => (reset.taint & taint) !== 0).map(({ sql }) => sql);
+  if ((taint & Taint.Seed) !== 0) {
+    // A seed that the session itself draws could be foretold from the last one.
+    resets.push(`SELECT pg_catalog.setseed(${randomInt(SEEDS) / SEEDS})`);
+  }
+  return resets.join(";");
+}
+
+/** Sends what the pool itself has to say; `onDone` is told whether the server did as it was asked. */
+export function ask(backend: Backend, sql: string, onDone: (succeeded: boolean) => void): void {
+  const settle = (end: RequestEnd): void => onDone(end.type === "ready" && end.error === undefined);
+  backend.send(new SimpleQuery({ sql, receiver: { event: () => undefined, settle } }));
+}

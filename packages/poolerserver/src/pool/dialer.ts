@@ -1,0 +1,120 @@
+import type { ConnectionShare, ConnectionSlot } from "@multipooler/controller-api";
+import { PoolerErrorCode } from "@multipooler/query-service";
+import { Backoff } from "@multipooler/timing";
+import type { Clock, Timer } from "@multipooler/timing";
+import { MultiPoolerError } from "../error.ts";
+import type { Backend, BackendAccess, OpenBackend } from "./backend.ts";
+
+/** Dials under way at once: a server that comes back is not stormed. */
+const MAX_DIALS = 4;
+/** No dial begins sooner after one that failed. */
+const REDIAL_DELAY_MS = 100;
+/** While the server is full the delay grows by up to this, unless the share tells earlier. */
+const MAX_FULL_DELAY_MS = 2000;
+/** Sent by a server that has no connection left for this role or database, or none at all. */
+const TOO_MANY_CONNECTIONS = "53300";
+
+/** A session, and the place in the share that it holds until it ends. */
+export interface OpenedSession {
+  readonly backend: Backend;
+  readonly slot: ConnectionSlot;
+  readonly access: BackendAccess;
+}
+
+export interface DialerOptions {
+  readonly openBackend: OpenBackend;
+  readonly share: ConnectionShare;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly onOpened: (opened: OpenedSession) => void;
+  /** A dial failed. Whoever waits goes on waiting when the server was only full. */
+  readonly onFailed: (error: MultiPoolerError, isServerFull: boolean) => void;
+  /** A dial may be possible that was not before. */
+  readonly onRoom: () => void;
+}
+
+/**
+ * Opens sessions: a few at a time, each with a place in the share that is taken before the dial and
+ * given back if it fails, and none for a while after a failure.
+ */
+export class Dialer {
+  readonly #options: DialerOptions;
+  readonly #fullBackoff: Backoff;
+  readonly #stop = new AbortController();
+  readonly #stopListening: () => void;
+  #underWay = 0;
+  #pause: Timer | undefined;
+
+  constructor(options: DialerOptions) {
+    this.#options = options;
+    this.#fullBackoff = new Backoff({
+      minMs: REDIAL_DELAY_MS,
+      maxMs: MAX_FULL_DELAY_MS,
+      random: options.random,
+    });
+    this.#stopListening = options.share.onChange(() => options.onRoom());
+  }
+
+  /** Dials under way. */
+  get count(): number {
+    return this.#underWay;
+  }
+
+  /** Begins a dial. False: not now; `onRoom` tells when to try again. */
+  dial(access: BackendAccess): boolean {
+    if (this.#stop.signal.aborted || this.#pause !== undefined || this.#underWay >= MAX_DIALS) {
+      return false;
+    }
+    const slot = this.#options.share.tryTake();
+    if (slot === undefined) {
+      return false;
+    }
+    void this.#open(access, slot);
+    return true;
+  }
+
+  /** Begins no dial for a while. */
+  rest(delayMs: number = REDIAL_DELAY_MS): void {
+    this.#pause ??= this.#options.clock.setTimer(() => {
+      this.#pause = undefined;
+      this.#options.onRoom();
+    }, delayMs);
+  }
+
+  /** Aborts the dials; `onFailed` is called for each. */
+  close(reason: MultiPoolerError): void {
+    this.#stopListening();
+    this.#pause?.cancel();
+    this.#stop.abort(reason);
+  }
+
+  async #open(access: BackendAccess, slot: ConnectionSlot): Promise<void> {
+    const { openBackend, onOpened } = this.#options;
+    this.#underWay += 1;
+    let backend: Backend;
+    try {
+      backend = await openBackend(access, { signal: this.#stop.signal });
+    } catch (error) {
+      this.#underWay -= 1;
+      slot.release();
+      this.#fail(error);
+      return;
+    }
+    this.#underWay -= 1;
+    this.#fullBackoff.reset();
+    onOpened({ backend, slot, access });
+  }
+
+  #fail(cause: unknown): void {
+    const error =
+      cause instanceof MultiPoolerError
+        ? cause
+        : new MultiPoolerError(PoolerErrorCode.Internal, "a dial failed unexpectedly", { cause });
+    const isServerFull = error.diagnostic?.code === TOO_MANY_CONNECTIONS;
+    if (isServerFull && !this.#stop.signal.aborted) {
+      this.#options.share.serverIsFull();
+      this.rest(REDIAL_DELAY_MS + this.#fullBackoff.nextMs());
+    }
+    this.#options.onFailed(error, isServerFull);
+  }
+}

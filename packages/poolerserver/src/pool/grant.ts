@@ -1,0 +1,45 @@
+import type { TaintSet } from "../classification/taint.ts";
+import type { Backend } from "./backend.ts";
+import type { Lease } from "./lease.ts";
+import type { Member } from "./member.ts";
+
+/** Who takes a session back. */
+export interface GrantKeeper {
+  giveBack(member: Member): Promise<void> | undefined;
+  discard(member: Member, reason: unknown): void;
+}
+
+/** One session in the hands of one unit. */
+export class Grant implements Lease {
+  readonly #member: Member;
+  readonly #keeper: GrantKeeper;
+  #isHeld = true;
+
+  constructor(member: Member, keeper: GrantKeeper) {
+    this.#member = member;
+    this.#keeper = keeper;
+  }
+
+  get backend(): Backend {
+    return this.#member.backend;
+  }
+
+  taint(taint: TaintSet): void {
+    this.#member.taint |= taint;
+  }
+
+  release(): Promise<void> | undefined {
+    if (!this.#isHeld) {
+      return undefined;
+    }
+    this.#isHeld = false;
+    return this.#keeper.giveBack(this.#member);
+  }
+
+  discard(reason: unknown): void {
+    if (this.#isHeld) {
+      this.#isHeld = false;
+      this.#keeper.discard(this.#member, reason);
+    }
+  }
+}

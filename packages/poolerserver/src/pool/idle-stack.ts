@@ -1,0 +1,92 @@
+import type { Clock, Timer } from "@multipooler/timing";
+
+/** Something that can lie in an {@link IdleStack}, which notes there since when it does. */
+export interface Idler {
+  idleSince: number;
+}
+
+/**
+ * What nobody uses. The one that came last is taken first, so that the others can grow old; those
+ * that stayed for the time limit are handed to `onExpired`.
+ */
+export class IdleStack<T extends Idler> {
+  readonly #clock: Clock;
+  /** 0: no limit. */
+  readonly #limitMs: number;
+  readonly #onExpired: (item: T) => void;
+  /** Oldest first. */
+  #items: T[] = [];
+  #timer: Timer | undefined;
+
+  constructor(options: {
+    readonly clock: Clock;
+    readonly limitMs: number;
+    readonly onExpired: (item: T) => void;
+  }) {
+    this.#clock = options.clock;
+    this.#limitMs = options.limitMs;
+    this.#onExpired = options.onExpired;
+  }
+
+  /** What {@link pop} would take. */
+  get top(): T | undefined {
+    return this.#items.at(-1);
+  }
+
+  /** What would be last to be taken. */
+  get oldest(): T | undefined {
+    return this.#items[0];
+  }
+
+  push(item: T): void {
+    item.idleSince = this.#clock.monotonic();
+    this.#items.push(item);
+    this.#arm();
+  }
+
+  pop(): T | undefined {
+    return this.#items.pop();
+  }
+
+  /** Takes out `item`, if it is here. */
+  remove(item: T): void {
+    const index = this.#items.indexOf(item);
+    if (index !== -1) {
+      this.#items.splice(index, 1);
+    }
+  }
+
+  /** Takes out all of them and ends the timer. */
+  clear(): T[] {
+    const items = this.#items;
+    this.#items = [];
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    return items;
+  }
+
+  #arm(): void {
+    const [oldest] = this.#items;
+    if (this.#limitMs === 0 || this.#timer !== undefined || oldest === undefined) {
+      return;
+    }
+    const delayMs = oldest.idleSince + this.#limitMs - this.#clock.monotonic();
+    this.#timer = this.#clock.setTimer(() => {
+      this.#timer = undefined;
+      this.#expire();
+      this.#arm();
+    }, delayMs);
+  }
+
+  #expire(): void {
+    const limit = this.#clock.monotonic() - this.#limitMs;
+    for (;;) {
+      const [oldest] = this.#items;
+      if (oldest === undefined || oldest.idleSince > limit) {
+        return;
+      }
+      this.#items.shift();
+      this.#onExpired(oldest);
+    }
+  }
+}

@@ -1,0 +1,109 @@
+import type { DatabaseHandle } from "@multipooler/controller-api";
+import { BackendConnection } from "@multipooler/pgwire";
+import { PoolerErrorCode } from "@multipooler/query-service";
+import { Deadline } from "@multipooler/timing";
+import type { Clock } from "@multipooler/timing";
+import { MultiPoolerError, errorDiagnostic } from "../error.ts";
+import { dialError } from "../postgres-error.ts";
+import type { Backend, BackendAccess, OpenBackend } from "./backend.ts";
+
+/** PostgreSQL cuts off longer names (NAMEDATALEN). */
+const MAX_APPLICATION_NAME_BYTES = 63;
+
+/** "read-write" leaves it to the administrator what the default is. */
+const ACCESS_PARAMETERS: Readonly<Record<BackendAccess, Readonly<Record<string, string>>>> = {
+  "read-write": {},
+  "read-only": { default_transaction_read_only: "on" },
+};
+
+/**
+ * Opens sessions on the database that the manager handed over, each within its dial timeout.
+ *
+ * The access is a start-up parameter: that wins over what the role, the database and the server
+ * are configured to, and is what RESET goes back to. So is `name`, the `application_name`.
+ */
+export function postgresBackends(
+  database: DatabaseHandle,
+  { name, clock }: { readonly name: string; readonly clock: Clock },
+): OpenBackend {
+  return async (access, { signal }) => {
+    requirePlain(database);
+    using deadline = new Deadline({
+      clock,
+      ms: database.dialTimeoutMs,
+      what: "connecting to the database",
+      signal,
+    });
+    const backend = await connect(database, access, { name, signal: deadline.signal });
+    // A login trigger of the database may have changed the setting again.
+    if (access === "read-only" && !isReadOnly(backend)) {
+      const error = notReadOnlyError();
+      backend.destroy(error);
+      await backend.closed;
+      throw error;
+    }
+    return backend;
+  };
+}
+
+/** `name` and the name of the pool, the former cut so that both fit. */
+export function applicationName(name: string, pool: string): string {
+  const suffix = ` ${pool}`;
+  const room = MAX_APPLICATION_NAME_BYTES - Buffer.byteLength(suffix);
+  // PostgreSQL keeps ASCII only.
+  return name.replaceAll(/[^ -~]/g, "?").slice(0, room) + suffix;
+}
+
+async function connect(
+  database: DatabaseHandle,
+  access: BackendAccess,
+  { name, signal }: { readonly name: string; readonly signal: AbortSignal },
+): Promise<BackendConnection> {
+  const { address, user } = database;
+  try {
+    return await BackendConnection.connect(
+      {
+        address,
+        user,
+        database: database.database,
+        credential: () => database.credential(user, { signal }),
+        parameters: {
+          client_encoding: "UTF8",
+          application_name: name,
+          ...ACCESS_PARAMETERS[access],
+        },
+      },
+      { signal },
+    );
+  } catch (error) {
+    throw dialError(error);
+  }
+}
+
+/** "prefer" allows a connection without TLS; what demands one must not get another. */
+function requirePlain({ tls }: DatabaseHandle): void {
+  switch (tls.mode) {
+    case "disable":
+    case "prefer":
+      return;
+    case "require":
+    case "verify-ca":
+    case "verify-full":
+      throw new MultiPoolerError(
+        PoolerErrorCode.Unimplemented,
+        `connections to the database cannot be encrypted yet, but its TLS mode is ${tls.mode}`,
+      );
+  }
+}
+
+/** Whether the server says that new transactions of the session are read-only. */
+function isReadOnly(backend: Pick<Backend, "parameters">): boolean {
+  return backend.parameters.get("default_transaction_read_only") === "on";
+}
+
+function notReadOnlyError(): MultiPoolerError {
+  const message = "the database does not keep its sessions read-only";
+  return new MultiPoolerError(PoolerErrorCode.Internal, message, {
+    diagnostic: errorDiagnostic("25006", message),
+  });
+}

@@ -1,0 +1,34 @@
+import type { ConnectionShare } from "@multipooler/controller-api";
+import type { Clock } from "@multipooler/timing";
+import type { MultiPoolerError } from "../error.ts";
+import type { Logger } from "../logger.ts";
+import type { OpenBackend } from "./backend.ts";
+import type { ServerProcesses } from "./silence-watch.ts";
+
+/** How many sessions a pool holds, for how long, and who waits for them how long. */
+export interface SchedulerOptions {
+  readonly openBackend: OpenBackend;
+  /** Sessions this pool may hold at once; the share may allow fewer. */
+  readonly capacity: number;
+  readonly share: ConnectionShare;
+  /** A session that was idle for so long is closed; 0 keeps it. */
+  readonly idleTimeoutMs: number;
+  /** A session of this age is closed when it would be used again; 0 keeps it. */
+  readonly maxLifetimeMs: number;
+  /** The longest that a unit waits; 0: without limit. */
+  readonly waitTimeoutMs: number;
+  /** What waiting units keep in memory together at most. */
+  readonly maxQueueBytes: number;
+  /** Shareable units that one session may have in flight at most; 1 switches sharing off. */
+  readonly sharingDepth: number;
+  /** How long `close` waits for sessions that are lent before it cuts them. */
+  readonly closeGraceMs: number;
+  /** Asked about the processes behind silent sessions. */
+  readonly processes: ServerProcesses;
+  /** Told of each connection that was lost and of each dial that was refused. */
+  readonly suspect: (cause: MultiPoolerError) => void;
+  readonly clock: Clock;
+  /** A number from 0 up to, but not including, 1. */
+  readonly random: () => number;
+  readonly logger: Logger;
+}

@@ -1,0 +1,269 @@
+import { PoolerErrorCode } from "@multipooler/query-service";
+import { Taint } from "../classification/taint.ts";
+import { MultiPoolerError } from "../error.ts";
+import { Grant } from "./grant.ts";
+import type { GrantKeeper } from "./grant.ts";
+import type { Member } from "./member.ts";
+import { Pool } from "./pool.ts";
+import type { PoolAccess } from "./pool.ts";
+import type { SchedulerOptions } from "./scheduler-options.ts";
+import { Sharing } from "./sharing.ts";
+import { UnitQueue } from "./unit-queue.ts";
+import type { Unit, UnitKind } from "./unit.ts";
+
+/**
+ * Decides which unit gets which session, and when.
+ *
+ * A unit is granted at once while nobody waits and a session is there. Otherwise it waits for its
+ * turn; nobody overtakes the unit whose turn it is, whatever its kind. Sessions are opened for
+ * those who wait, up to the capacity and the share.
+ *
+ * The dials under way stand for the units that wait longest. When one fails, the first unit that is
+ * left without a dial is refused; if no session is left that could come back, all of those are. A
+ * server that is full, or a share without a place, refuses nobody: they wait up to their limit.
+ */
+export class Scheduler {
+  readonly #options: SchedulerOptions;
+  readonly #pool: Pool;
+  readonly #queue: UnitQueue;
+  readonly #sharing: Sharing;
+  /** Sessions with units of several holders in their FIFO. */
+  readonly #shared = new Set<Member>();
+  #sharedUnits = 0;
+  #isServing = false;
+  readonly #exclusiveEnds: GrantKeeper;
+  readonly #sharedEnds: GrantKeeper;
+
+  constructor(options: SchedulerOptions, access: PoolAccess) {
+    const { clock, waitTimeoutMs, maxQueueBytes } = options;
+    this.#options = options;
+    this.#queue = new UnitQueue({
+      clock,
+      limitMs: waitTimeoutMs,
+      maxBytes: maxQueueBytes,
+      onExpired: (unit, waiting) => {
+        unit.refused(this.#exhaustedError(waiting));
+        this.#serve();
+      },
+    });
+    this.#sharing = new Sharing(options.sharingDepth);
+    this.#pool = new Pool(options, access, {
+      wanted: () => this.#queue.wanted,
+      onIdle: () => this.#serve(),
+      onDialFailed: (error) => this.#refuseUncovered(error),
+    });
+    this.#exclusiveEnds = this.#pool;
+    this.#sharedEnds = {
+      giveBack: (member) => this.#endShared(member),
+      discard: (member, reason) => {
+        this.#pool.discard(member, reason);
+        void this.#endShared(member);
+      },
+    };
+  }
+
+  /** Whether there is a session that is not being ended. */
+  get hasSessions(): boolean {
+    return !this.#pool.isEmpty;
+  }
+
+  /** When the server last showed that it works on what the pool sends; on the monotonic clock. */
+  get aliveAt(): number {
+    return this.#pool.aliveAt;
+  }
+
+  /** Something that was sent got no answer in time: earlier signs of life do not count any more. */
+  noteSilence(): void {
+    this.#pool.noteAlive(Number.NEGATIVE_INFINITY);
+  }
+
+  /**
+   * Grants a backend to the unit, before it returns if one is there. Never throws. The unit is
+   * refused with NOT_OPEN once the pool closes; with POOL_EXHAUSTED after the wait limit, or at once
+   * if the queue has no room; or with the error of a failed dial (see the class).
+   */
+  submit(unit: Unit): void {
+    if (this.#pool.isClosing) {
+      unit.refused(closedError());
+      return;
+    }
+    const member = this.#queue.size === 0 ? this.#find(unit.kind) : undefined;
+    if (member !== undefined) {
+      this.#grant(unit, member);
+    } else if (this.#queue.enter(unit)) {
+      this.#pool.supply();
+    } else {
+      unit.refused(this.#queueFullError(unit));
+    }
+  }
+
+  /** Takes a unit out of the queue. False: it does not wait any more. */
+  withdraw(unit: Unit): boolean {
+    const wasNext = this.#queue.next === unit;
+    const isGone = this.#queue.remove(unit);
+    if (isGone && wasNext) {
+      this.#serve();
+    }
+    return isGone;
+  }
+
+  /** See {@link Pool.setAccess}. */
+  setAccess(access: PoolAccess): void {
+    this.#pool.setAccess(access);
+  }
+
+  /** Refuses those who wait and ends every session; see {@link Pool.close}. */
+  async close(): Promise<void> {
+    const error = closedError();
+    const closed = this.#pool.close(error);
+    for (const unit of this.#queue.takeOldest(0, Number.POSITIVE_INFINITY)) {
+      unit.refused(error);
+    }
+    this.#queue.close();
+    await closed;
+  }
+
+  /**
+   * Grants sessions in the order of the turns, for as long as there are any. To be called whenever
+   * a session may have room, or another unit may have come to its turn.
+   */
+  #serve(): void {
+    // A unit may give its session back before its `granted` returns.
+    if (this.#isServing) {
+      return;
+    }
+    this.#isServing = true;
+    for (;;) {
+      const { next } = this.#queue;
+      const member = next === undefined ? undefined : this.#find(next.kind);
+      if (next === undefined || member === undefined) {
+        break;
+      }
+      this.#queue.take();
+      this.#grant(next, member);
+    }
+    this.#isServing = false;
+    this.#pool.supply();
+  }
+
+  #find(kind: UnitKind): Member | undefined {
+    switch (kind) {
+      case "exclusive":
+        return this.#pool.takeIdle();
+      case "shareable":
+      case "mayWait":
+        return this.#findShared();
+    }
+  }
+
+  /** An idle session while fewer are shared than are useful, else one with room, else an idle one. */
+  #findShared(): Member | undefined {
+    if (this.#shared.size < this.#sharing.useful) {
+      const idle = this.#pool.takeIdle();
+      if (idle !== undefined) {
+        return idle;
+      }
+    }
+    const withRoom = this.#leastShared();
+    if (withRoom !== undefined) {
+      return withRoom;
+    }
+    const further = this.#pool.takeIdle();
+    if (further !== undefined) {
+      this.#sharing.grow(this.#shared.size + 1);
+    }
+    return further;
+  }
+
+  #leastShared(): Member | undefined {
+    if (this.#shared.size === 0) {
+      return undefined;
+    }
+    const now = this.#options.clock.monotonic();
+    let least: Member | undefined;
+    for (const member of this.#shared) {
+      const hasRoom =
+        member.use === "shared" &&
+        member.takesMore &&
+        member.units < this.#sharing.depth &&
+        this.#sharing.isShortSoFar(member.runningSince, now);
+      if (hasRoom && (least === undefined || member.units < least.units)) {
+        least = member;
+      }
+    }
+    return least;
+  }
+
+  #grant(unit: Unit, member: Member): void {
+    if (unit.kind === "exclusive") {
+      member.use = "lent";
+      unit.granted(new Grant(member, this.#exclusiveEnds));
+      return;
+    }
+    const now = this.#options.clock.monotonic();
+    if (member.use !== "shared") {
+      member.use = "shared";
+      member.runningSince = now;
+      this.#shared.add(member);
+    }
+    member.units += 1;
+    member.takesMore = unit.kind === "shareable";
+    this.#sharedUnits += 1;
+    this.#sharing.onPlaced(this.#sharedUnits, now);
+    unit.granted(new Grant(member, this.#sharedEnds));
+  }
+
+  /** A unit in the FIFO of a shared session has ended; the session is free with the last of them. */
+  #endShared(member: Member): Promise<void> | undefined {
+    const now = this.#options.clock.monotonic();
+    if (member.takesMore) {
+      this.#sharing.onDone(now - member.runningSince);
+    }
+    member.runningSince = now;
+    member.units -= 1;
+    this.#sharedUnits -= 1;
+    if (member.taint !== Taint.None) {
+      member.takesMore = false;
+    }
+    if (member.units > 0) {
+      this.#pool.noteAlive(now);
+      this.#serve();
+      return undefined;
+    }
+    this.#shared.delete(member);
+    return this.#pool.giveBack(member);
+  }
+
+  /** The dials under way stand for the first who wait. */
+  #refuseUncovered(error: MultiPoolerError): void {
+    const count = this.#pool.isEmpty ? Number.POSITIVE_INFINITY : 1;
+    for (const unit of this.#queue.takeOldest(this.#pool.dials, count)) {
+      unit.refused(error);
+    }
+    this.#serve();
+  }
+
+  #exhaustedError(waiting: number): MultiPoolerError {
+    const { capacity, share, waitTimeoutMs } = this.#options;
+    const setting = this.#pool.size < capacity ? "max_connections of PostgreSQL" : "capacity";
+    return new MultiPoolerError(
+      PoolerErrorCode.PoolExhausted,
+      `no connection became free within ${waitTimeoutMs} ms (waitTimeoutMs; raise ${setting}): ` +
+        `${this.#pool.size} of ${capacity} are in use, ${waiting} requests wait, and all ` +
+        `connections together may be ${share.limit}`,
+    );
+  }
+
+  #queueFullError({ byteLength }: Unit): MultiPoolerError {
+    const { size, bytes } = this.#queue;
+    return new MultiPoolerError(
+      PoolerErrorCode.PoolExhausted,
+      `too much waits for a connection: ${size} requests keep ${bytes} bytes in memory, and ` +
+        `${byteLength} more would exceed maxQueueBytes, which is ${this.#options.maxQueueBytes}`,
+    );
+  }
+}
+
+function closedError(): MultiPoolerError {
+  return new MultiPoolerError(PoolerErrorCode.NotOpen, "the controller is not open");
+}

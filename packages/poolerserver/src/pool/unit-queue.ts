@@ -1,0 +1,183 @@
+import type { Clock, Timer } from "@multipooler/timing";
+import { Line } from "./line.ts";
+import type { Place } from "./line.ts";
+import type { Unit } from "./unit.ts";
+
+/** Counted for each unit besides its own bytes, so that the number of units is bounded too. */
+const BYTES_PER_UNIT = 1024;
+/** The wait limit is kept to within this, so that units that come one by one need few timers. */
+const LIMIT_GRAIN_MS = 20;
+
+interface Arrival {
+  readonly unit: Unit;
+  readonly at: number;
+}
+
+interface Origin {
+  readonly name: string;
+  readonly units: Line<Unit>;
+  turn: Place<Origin> | undefined;
+}
+
+interface Entry {
+  readonly bytes: number;
+  readonly origin: Origin;
+  readonly inOrigin: Place<Unit>;
+  readonly arrival: Place<Arrival>;
+}
+
+export interface UnitQueueOptions {
+  readonly clock: Clock;
+  /** The longest that a unit waits; 0: without limit. */
+  readonly limitMs: number;
+  /** The most that the units keep in memory together while they wait. */
+  readonly maxBytes: number;
+  /** A unit has waited for too long, and has left the queue. `waiting` includes it. */
+  readonly onExpired: (unit: Unit, waiting: number) => void;
+}
+
+/**
+ * Units that wait for a backend. Origins take turns, one unit each; the units of one origin are
+ * served in the order they came. So a client's flood costs another client the wait for one unit of
+ * it, not for all of them.
+ */
+export class UnitQueue {
+  readonly #options: UnitQueueOptions;
+  readonly #entries = new Map<Unit, Entry>();
+  readonly #origins = new Map<string, Origin>();
+  readonly #turns = new Line<Origin>();
+  readonly #arrivals = new Line<Arrival>();
+  #bytes = 0;
+  #shareable = 0;
+  #timer: Timer | undefined;
+
+  constructor(options: UnitQueueOptions) {
+    this.#options = options;
+  }
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  /** What the units that wait keep in memory. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Backends that would serve all of them; one is enough for any number of shareable units. */
+  get wanted(): number {
+    return this.size - this.#shareable + Math.min(this.#shareable, 1);
+  }
+
+  /** The unit whose turn it is. */
+  get next(): Unit | undefined {
+    return this.#turns.first?.units.first;
+  }
+
+  /** Puts a unit that is not there yet behind those of its origin. False: there is no room for it. */
+  enter(unit: Unit): boolean {
+    const bytes = BYTES_PER_UNIT + unit.byteLength;
+    if (this.#bytes + bytes > this.#options.maxBytes) {
+      return false;
+    }
+    this.#bytes += bytes;
+    this.#shareable += unit.kind === "shareable" ? 1 : 0;
+    const origin = this.#originOf(unit);
+    const arrival = { unit, at: this.#options.clock.monotonic() };
+    this.#entries.set(unit, {
+      bytes,
+      origin,
+      inOrigin: origin.units.enter(unit),
+      arrival: this.#arrivals.enter(arrival),
+    });
+    this.#arm(this.#options.limitMs);
+    return true;
+  }
+
+  /** Takes the unit whose turn it is; the next turn of its origin comes after those of the others. */
+  take(): Unit | undefined {
+    const origin = this.#turns.first;
+    const unit = origin?.units.first;
+    if (origin === undefined || unit === undefined) {
+      return undefined;
+    }
+    if (origin.turn !== undefined) {
+      this.#turns.leave(origin.turn);
+    }
+    origin.turn = this.#turns.enter(origin);
+    this.remove(unit);
+    return unit;
+  }
+
+  /** Takes out a unit wherever it stands. False: it does not wait. */
+  remove(unit: Unit): boolean {
+    const entry = this.#entries.get(unit);
+    if (entry === undefined) {
+      return false;
+    }
+    const { origin } = entry;
+    this.#entries.delete(unit);
+    this.#bytes -= entry.bytes;
+    this.#shareable -= unit.kind === "shareable" ? 1 : 0;
+    this.#arrivals.leave(entry.arrival);
+    origin.units.leave(entry.inOrigin);
+    if (origin.units.length === 0 && origin.turn !== undefined) {
+      this.#turns.leave(origin.turn);
+      this.#origins.delete(origin.name);
+    }
+    return true;
+  }
+
+  /** Takes out `count` units in the order they came, except the first `after`. */
+  takeOldest(after: number, count: number): Unit[] {
+    const units = [...this.#arrivals].slice(after, after + count).map(({ unit }) => unit);
+    for (const unit of units) {
+      this.remove(unit);
+    }
+    return units;
+  }
+
+  /** Drops the timer. The queue is empty and nothing enters any more. */
+  close(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+  }
+
+  #originOf({ origin: name }: Unit): Origin {
+    const known = this.#origins.get(name);
+    if (known !== undefined) {
+      return known;
+    }
+    const origin: Origin = { name, units: new Line(), turn: undefined };
+    origin.turn = this.#turns.enter(origin);
+    this.#origins.set(name, origin);
+    return origin;
+  }
+
+  /** One timer for all: it stays when its unit is served, and looks for the next one when it fires. */
+  #arm(delayMs: number): void {
+    if (this.#options.limitMs > 0 && this.#timer === undefined) {
+      this.#timer = this.#options.clock.setTimer(() => this.#expire(), delayMs);
+    }
+  }
+
+  #expire(): void {
+    const { clock, limitMs, onExpired } = this.#options;
+    this.#timer = undefined;
+    const now = clock.monotonic();
+    for (;;) {
+      const oldest = this.#arrivals.first;
+      if (oldest === undefined) {
+        return;
+      }
+      const leftMs = oldest.at + limitMs - now;
+      if (leftMs > 0) {
+        this.#arm(Math.max(leftMs, LIMIT_GRAIN_MS));
+        return;
+      }
+      const waiting = this.size;
+      this.remove(oldest.unit);
+      onExpired(oldest.unit, waiting);
+    }
+  }
+}
