@@ -47,6 +47,8 @@ const sample = (): void => {
 setInterval(sample, SAMPLE_INTERVAL_MS);
 process.on("message", () => {
   sample();
+  // The second one waits until the buffers that the first one found are freed.
+  globalThis.gc?.();
   globalThis.gc?.();
   const report: MemoryReport = {
     peakBytes,
