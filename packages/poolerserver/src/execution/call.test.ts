@@ -1,5 +1,5 @@
 import { getEventListeners } from "node:events";
-import { PgwireError, PgwireErrorCode, SimpleQuery } from "@multipooler/pgwire";
+import { PgwireError, PgwireErrorCode } from "@multipooler/pgwire";
 import { encodeCommandTag } from "@multipooler/query-service";
 import type { Diagnostic, ResultEvent, ResultSink } from "@multipooler/query-service";
 import { ManualClock } from "@multipooler/timing/testing";
@@ -60,7 +60,7 @@ class Scene {
       taint: Taint.None,
       sink: this.sink,
       signal: this.controller.signal,
-      createRequest: (receiver) => new SimpleQuery({ sql: "select 1", receiver }),
+      statement: { type: "simple", sql: "select 1" },
       onEnd: () => {
         this.ends += 1;
       },
