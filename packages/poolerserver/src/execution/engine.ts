@@ -108,7 +108,12 @@ async function openOne(scheduler: Scheduler, signal: AbortSignal): Promise<void>
     const lease = await untilAborted(promise, signal);
     await lease.release();
   } catch (error) {
-    scheduler.withdraw(unit);
+    if (!scheduler.withdraw(unit)) {
+      promise.then(
+        (late) => late.release(),
+        () => undefined,
+      );
+    }
     throw error;
   }
 }
