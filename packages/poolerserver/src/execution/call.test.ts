@@ -222,6 +222,15 @@ test("a call that waits is withdrawn when it is aborted", async () => {
   expect(scene.ends).toBe(1);
 });
 
+test("a request that was not written yet is withdrawn when its call is aborted", async () => {
+  const scene = new Scene();
+  scene.backend.keepsUnsent = true;
+  const run = scene.run();
+  scene.controller.abort();
+  expect(await run).toMatchObject({ type: "failed", error: { code: "CANCELLED" } });
+  expect([scene.outcome, scene.backend.cancels, scene.ends]).toEqual(["released", [], 1]);
+});
+
 test("a call that is refused leaves no listener", async () => {
   const scene = new Scene();
   scene.grantsAtOnce = false;

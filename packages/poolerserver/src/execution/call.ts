@@ -123,6 +123,10 @@ export class Call implements Unit, EventReceiver, Holder, ReceiverOwner {
         this.#end(reason);
         return;
       case "running":
+        if (this.#withdraw()) {
+          this.#end(reason);
+          return;
+        }
         if (isCut(reason)) {
           this.#receiver.hurry();
         } else {
@@ -215,6 +219,17 @@ export class Call implements Unit, EventReceiver, Holder, ReceiverOwner {
       lease.taint(Taint.State);
     }
     return lease.release();
+  }
+
+  /** Takes the request back and frees its backend, while nothing was sent. */
+  #withdraw(): boolean {
+    const lease = this.#lease;
+    if (lease === undefined || !lease.backend.withdraw(this.#request)) {
+      return false;
+    }
+    this.#lease = undefined;
+    void lease.release();
+    return true;
   }
 
   #interrupt(): void {
