@@ -135,6 +135,7 @@ export class MultiPooler implements PoolerController, AsyncDisposable {
 
   register(registrar: ServiceRegistrar): void {
     registrar.offer(ControllerService.Query);
+    registrar.offer(ControllerService.Session);
   }
 
   async close(): Promise<void> {

@@ -92,6 +92,14 @@ export class FakeBackend implements Backend {
     return true;
   }
 
+  feed(): boolean {
+    return true;
+  }
+
+  resume(): void {
+    // It is never paused.
+  }
+
   cancel(_: Request, { signal }: { readonly signal: AbortSignal }): Promise<void> {
     const cancelling = Promise.withResolvers<void>();
     this.cancels.push(cancelling);

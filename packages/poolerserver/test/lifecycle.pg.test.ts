@@ -74,10 +74,10 @@ test("a controller that is not open yet does not serve", async () => {
   expect(await failureOf(pooler.setServingType(PRIMARY))).toMatchObject({ code: "NOT_OPEN" });
 });
 
-test("it offers the query service", () => {
+test("it offers calls and sessions", () => {
   const offered: string[] = [];
   newPooler().register({ offer: (service) => offered.push(service) });
-  expect(offered).toEqual(["query"]);
+  expect(offered).toEqual(["query", "session"]);
 });
 
 test("open is idempotent and does not serve yet; concurrent calls share one attempt", async () => {

@@ -183,11 +183,15 @@ export class BackendConnection {
   }
 
   /**
-   * Sends more bytes of the running request, such as the messages of a COPY, past what waits. Does
-   * nothing when `request` is not the running one, or others were sent behind it. False: the server
-   * is behind; `request.drained` is called when it takes more.
+   * Sends more bytes of the running request, such as the messages of a COPY, past what waits. What
+   * was sent in this turn of the event loop leaves before them. Does nothing when `request` is not
+   * the running one, or others were sent behind it. False: the server is behind; `request.drained`
+   * is called when it takes more.
    */
   feed(request: SpanRequest, bytes: Uint8Array): boolean {
+    if (this.#isFlushScheduled) {
+      this.#flush();
+    }
     if (this.#queue.running === request && this.#queue.sentCount === 1) {
       this.#socket.write(bytes);
     }

@@ -33,3 +33,10 @@ export interface Classification {
   /** The part that could end read-only mode or administers the cluster; see `findReadOnlyEscape`. */
   readonly readOnlyEscape: string | undefined;
 }
+
+/** Says what a text does to its session. */
+export interface StatementClassifier {
+  classify(sql: string): Classification;
+  /** The catalog may have changed: said when such a statement is sent, and when it has ended. */
+  noteDdl(): void;
+}

@@ -6,8 +6,8 @@ import { Taint } from "../classification/taint.ts";
 import type { TaintSet } from "../classification/taint.ts";
 import { abortError } from "../error.ts";
 import type { MultiPoolerError } from "../error.ts";
+import type { UnitScheduler } from "../pool/borrowing.ts";
 import type { Lease } from "../pool/lease.ts";
-import type { Scheduler } from "../pool/scheduler.ts";
 import type { Unit } from "../pool/unit.ts";
 import { isUnsent, queryError } from "../postgres-error.ts";
 import type { Holder } from "../serving/holders.ts";
@@ -24,7 +24,7 @@ const NO_RESERVATION: Outcome = { reservation: undefined };
 
 /** What the calls of one executor have in common. */
 export interface CallEngine {
-  readonly scheduler: Pick<Scheduler, "submit" | "withdraw">;
+  readonly scheduler: UnitScheduler;
   readonly clock: Clock;
   readonly terminate: TerminateProcess;
 }

@@ -1,15 +1,13 @@
 import { ServingStatus } from "@multipooler/controller-api";
 import type { DatabaseHandle } from "@multipooler/controller-api";
-import { untilAborted } from "../abort.ts";
 import { Classifier } from "../classification/classifier.ts";
-import type { MultiPoolerError } from "../error.ts";
 import type { ResolvedOptions } from "../multi-pooler-options.ts";
-import type { Lease } from "../pool/lease.ts";
+import { borrowBackend } from "../pool/borrowing.ts";
 import { applicationName, postgresBackends } from "../pool/postgres-dial.ts";
 import { postgresProcesses } from "../pool/postgres-processes.ts";
 import { Scheduler } from "../pool/scheduler.ts";
-import type { Unit } from "../pool/unit.ts";
 import type { ServingGate } from "../serving/serving-gate.ts";
+import { Sessions } from "../session/sessions.ts";
 import { CatalogWatch } from "./catalog-watch.ts";
 import { checkHealth } from "./health-check.ts";
 import type { HealthCheckEngine } from "./health-check.ts";
@@ -32,6 +30,7 @@ export class Engine {
   readonly executor: QueryExecutor;
   readonly #scheduler: Scheduler;
   readonly #catalog: CatalogWatch;
+  readonly #sessions: Sessions;
   readonly #calls: HealthCheckEngine;
 
   constructor({ database, gate, settings }: EngineOptions) {
@@ -54,17 +53,19 @@ export class Engine {
     this.#catalog = new CatalogWatch({ classifier, clock, logger });
     this.#calls = { scheduler: this.#scheduler, clock, terminate: postgresTermination(database) };
     const served = { ...shard, database: database.database, user: database.user };
+    const classified = { served, gate, classifier: this.#catalog };
+    this.#sessions = new Sessions({ ...classified, scheduler: this.#scheduler, clock, logger });
     this.executor = new QueryExecutor({
       ...this.#calls,
-      served,
-      gate,
-      classifier: this.#catalog,
+      ...classified,
+      sessions: this.#sessions,
     });
   }
 
   /** Opens a first connection, so that what is wrong shows now, and reads the catalog. */
   async open(signal: AbortSignal): Promise<void> {
-    await openOne(this.#scheduler, signal);
+    const lease = await borrowBackend({ scheduler: this.#scheduler, origin: "", signal });
+    await lease.release();
     await this.#catalog.open(signal);
   }
 
@@ -90,30 +91,7 @@ export class Engine {
 
   /** Ends every session, waiter and timer. Idempotent; never rejects. */
   async close(): Promise<void> {
+    await this.#sessions.close();
     await Promise.all([this.#scheduler.close(), this.#catalog.close()]);
-  }
-}
-
-async function openOne(scheduler: Scheduler, signal: AbortSignal): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<Lease>();
-  const unit: Unit = {
-    origin: "",
-    byteLength: 0,
-    kind: "exclusive",
-    granted: resolve,
-    refused: (error: MultiPoolerError) => reject(error),
-  };
-  scheduler.submit(unit);
-  try {
-    const lease = await untilAborted(promise, signal);
-    await lease.release();
-  } catch (error) {
-    if (!scheduler.withdraw(unit)) {
-      promise.then(
-        (late) => late.release(),
-        () => undefined,
-      );
-    }
-    throw error;
   }
 }

@@ -11,6 +11,7 @@ import { failureOf, settled } from "../../test/settled.ts";
 import { silentLogger } from "../../test/silent-logger.ts";
 import { Classifier } from "../classification/classifier.ts";
 import type { ServerProcesses } from "../pool/silence-watch.ts";
+import { Sessions } from "../session/sessions.ts";
 import { ServingGate } from "../serving/serving-gate.ts";
 import { checkHealth } from "./health-check.ts";
 import { QueryExecutor } from "./query-executor.ts";
@@ -64,7 +65,11 @@ async function setUp(
   const terminate = (): Promise<void> => Promise.resolve();
   const classifier = new Classifier({ admin: () => Promise.resolve([]) });
   const engine = { scheduler, clock, terminate };
-  const executor = new QueryExecutor({ ...engine, served, gate, classifier });
+  const sessions = new Sessions({
+    ...{ served, gate, scheduler, classifier, clock },
+    logger: silentLogger,
+  });
+  const executor = new QueryExecutor({ ...engine, served, gate, classifier, sessions });
   await gate.setTarget(target, undefined);
   return { ...scene, executor, gate, check: (signal) => checkHealth(engine, signal) };
 }
@@ -204,11 +209,6 @@ test("a request that still waits for a session when a drain ends can be retried 
   server.backends[0]?.cancels[0]?.reject(new Error("nobody listens"));
   expect(await running).toMatchObject({ code: "CONNECTION_LOST" });
   await leaving;
-});
-
-test("a session of PostgreSQL's protocol is not offered yet", async () => {
-  const { executor } = await setUp();
-  expect(await failureOf(executor.openSession())).toMatchObject({ code: "UNIMPLEMENTED" });
 });
 
 test("a call that has aborted does not begin", async () => {

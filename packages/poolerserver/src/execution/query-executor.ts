@@ -6,9 +6,12 @@ import type {
   QueryService,
   ResultSink,
   Session,
+  SessionCaller,
+  SessionClient,
 } from "@multipooler/query-service";
-import type { Classification } from "../classification/classification.ts";
+import type { StatementClassifier } from "../classification/classification.ts";
 import { MultiPoolerError, abortError, errorDiagnostic, poolerError } from "../error.ts";
+import { readOnlyError } from "../read-only-guard.ts";
 import type { ServingGate } from "../serving/serving-gate.ts";
 import { Call } from "./call.ts";
 import type { CallEngine } from "./call.ts";
@@ -17,17 +20,16 @@ import type { ServedTarget } from "./request-checks.ts";
 
 const NO_OPTIONS: CallOptions = {};
 
-/** Says what a text does to its session. */
-export interface StatementClassifier {
-  classify(sql: string): Classification;
-  /** The catalog may have changed: said when such a statement is sent, and when it has ended. */
-  noteDdl(): void;
-}
-
 export interface QueryExecutorOptions extends CallEngine {
   readonly served: ServedTarget;
   readonly gate: ServingGate;
   readonly classifier: StatementClassifier;
+  readonly sessions: SessionOpener;
+}
+
+/** What the protocol half of the query service is left to. */
+export interface SessionOpener {
+  open: QueryService["openSession"];
 }
 
 /** The query service of an open controller: checks a request, admits it and runs it as a {@link Call}. */
@@ -57,9 +59,12 @@ export class QueryExecutor implements QueryService {
     }
   }
 
-  async openSession(): Promise<Session> {
-    const message = "this pooler does not offer sessions of PostgreSQL's protocol";
-    throw new MultiPoolerError(PoolerErrorCode.Unimplemented, message);
+  openSession(
+    caller: SessionCaller,
+    client: SessionClient,
+    options?: CallOptions,
+  ): Promise<Session> {
+    return this.#options.sessions.open(caller, client, options);
   }
 
   #execute(
@@ -103,12 +108,5 @@ function copyError(): MultiPoolerError {
     diagnostic: errorDiagnostic("0A000", message, {
       hint: "Nothing of the query string was run. Use COPY with a file, a program or a session.",
     }),
-  });
-}
-
-function readOnlyError(found: string): MultiPoolerError {
-  const message = `${found} is not allowed while the pooler serves read-only`;
-  return new MultiPoolerError(PoolerErrorCode.ReadOnly, message, {
-    diagnostic: errorDiagnostic("25006", message),
   });
 }

@@ -60,7 +60,16 @@ function requirePlace(place: Place): void {
   }
 }
 
-function requireCaller({ user, keys, settings }: Caller, served: ServedTarget): void {
+function requireCaller(caller: Caller, served: ServedTarget): void {
+  requireIdentity(caller, served);
+  const [setting] = caller.settings.keys();
+  if (setting !== undefined) {
+    throw notOffered(`a caller's settings (${setting})`);
+  }
+}
+
+/** @throws UNIMPLEMENTED for another role than that of the pooler */
+export function requireIdentity({ user, keys }: Caller, served: ServedTarget): void {
   if (user !== "" && user !== served.user) {
     throw new MultiPoolerError(
       PoolerErrorCode.Unimplemented,
@@ -70,13 +79,9 @@ function requireCaller({ user, keys, settings }: Caller, served: ServedTarget): 
   if (keys !== undefined) {
     throw notOffered("a caller's SCRAM keys");
   }
-  const [setting] = settings.keys();
-  if (setting !== undefined) {
-    throw notOffered(`a caller's settings (${setting})`);
-  }
 }
 
-function notOffered(part: string): MultiPoolerError {
+export function notOffered(part: string): MultiPoolerError {
   const message = `this pooler does not offer ${part}`;
   return new MultiPoolerError(PoolerErrorCode.Unimplemented, message, {
     diagnostic: errorDiagnostic("0A000", message),

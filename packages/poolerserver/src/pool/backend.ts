@@ -1,4 +1,4 @@
-import type { Request, TransactionStatus } from "@multipooler/pgwire";
+import type { Request, SpanRequest, TransactionStatus } from "@multipooler/pgwire";
 import type { Diagnostic } from "@multipooler/query-service";
 
 /** The session default of transactions: a read-only session was opened with it on. */
@@ -19,6 +19,13 @@ export interface Backend {
    * more. Until then nothing is written behind it.
    */
   cancel(request: Request, options: { readonly signal: AbortSignal }): Promise<void>;
+  /**
+   * Sends more bytes of `request`, which is alone in flight, such as the data of a COPY. False: the
+   * server is behind; `request.drained` is called when it takes more.
+   */
+  feed(request: SpanRequest, bytes: Uint8Array): boolean;
+  /** Goes on reading after `span` of the running request returned false. */
+  resume(): void;
   /** Ends the session in good order, within a bound of its own. Never rejects. */
   close(): Promise<void>;
   /** Cuts the socket. */

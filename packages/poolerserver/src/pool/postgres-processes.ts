@@ -11,7 +11,10 @@ const END_IDLE = `select pg_catalog.pg_terminate_backend(pid) from pg_catalog.pg
   where pid = $1::int4 and application_name = $2 and state like 'idle%'`;
 
 /** The processes behind sessions with this `application_name`, over the manager's own connections. */
-export function postgresProcesses(database: DatabaseHandle, name: string): ServerProcesses {
+export function postgresProcesses(
+  database: Pick<DatabaseHandle, "admin">,
+  name: string,
+): ServerProcesses {
   return {
     async activities(processIds, signal) {
       const rows = await database.admin(ACTIVITIES, [[...processIds]], { signal });

@@ -1,0 +1,108 @@
+import { GrpcServicesError, GrpcServicesErrorCode } from "../errors/error.ts";
+import type { MessageSink } from "./rpc.ts";
+import type { UnsentBytes } from "./unsent-bytes.ts";
+
+/** What writes the messages of a call of grpc-js. */
+export interface WritableCall {
+  /** Calls `onSent` once the message has left; not always when the call ends before that. */
+  write(message: Uint8Array, onSent: () => void): boolean;
+  /** Emitted at the end of every call, when nothing is sent any more. */
+  once(event: "cancelled", listener: () => void): unknown;
+}
+
+/** How a {@link CallSink} is built. */
+export interface CallSinkOptions {
+  readonly call: WritableCall;
+  /** Aborts when the call ends early. */
+  readonly signal: AbortSignal;
+  readonly maxMessageBytes: number;
+  /** Counts for all calls of the server. */
+  readonly unsent: UnsentBytes;
+}
+
+/**
+ * From how many unsent bytes on a client counts as behind. grpc-js itself would take sixteen
+ * messages before it complains, 32 MiB of rows for each slow client.
+ */
+const HIGH_WATER_BYTES = 1_048_576;
+/** The same while the calls of the server together have too much unsent. */
+const SCARCE_HIGH_WATER_BYTES = 65_536;
+
+/** A client that is behind: who waits for it, and how to hear no more of the other calls. */
+interface Waiting extends PromiseWithResolvers<void> {
+  readonly stopListening: () => void;
+}
+
+/** Writes to a call and bounds what waits there for the client. */
+export class CallSink implements MessageSink<Uint8Array> {
+  readonly #call: WritableCall;
+  readonly #signal: AbortSignal;
+  readonly #maxMessageBytes: number;
+  readonly #unsent: UnsentBytes;
+  #unsentBytes = 0;
+  #waiting: Waiting | undefined;
+
+  constructor({ call, signal, maxMessageBytes, unsent }: CallSinkOptions) {
+    this.#call = call;
+    this.#signal = signal;
+    this.#maxMessageBytes = maxMessageBytes;
+    this.#unsent = unsent;
+    signal.addEventListener("abort", () => this.#resume(), { once: true });
+    call.once("cancelled", () => this.#sent(this.#unsentBytes));
+  }
+
+  write(message: Uint8Array): Promise<void> | undefined {
+    checkMessageSize(message, this.#maxMessageBytes);
+    if (this.#signal.aborted) {
+      return undefined;
+    }
+    const bytes = message.byteLength;
+    this.#unsentBytes += bytes;
+    this.#unsent.add(bytes);
+    // Once the call has ended, nothing is left to be counted as sent.
+    this.#call.write(message, () => this.#sent(Math.min(bytes, this.#unsentBytes)));
+    if (!this.#isBehind) {
+      return undefined;
+    }
+    this.#waiting ??= {
+      ...Promise.withResolvers<void>(),
+      stopListening: this.#unsent.onRoom(() => this.#resumeIfRoom()),
+    };
+    return this.#waiting.promise;
+  }
+
+  get #isBehind(): boolean {
+    const limit = this.#unsent.isAboveLimit ? SCARCE_HIGH_WATER_BYTES : HIGH_WATER_BYTES;
+    return this.#unsentBytes >= limit;
+  }
+
+  #sent(bytes: number): void {
+    this.#unsentBytes -= bytes;
+    this.#unsent.remove(bytes);
+    this.#resumeIfRoom();
+  }
+
+  #resumeIfRoom(): void {
+    if (!this.#isBehind) {
+      this.#resume();
+    }
+  }
+
+  #resume(): void {
+    this.#waiting?.stopListening();
+    this.#waiting?.resolve();
+    this.#waiting = undefined;
+  }
+}
+
+/** @throws MESSAGE_TOO_LARGE */
+export function checkMessageSize(message: Uint8Array, maxBytes: number): void {
+  if (message.byteLength <= maxBytes) {
+    return;
+  }
+  throw new GrpcServicesError(
+    GrpcServicesErrorCode.MessageTooLarge,
+    `an answer of ${message.byteLength} bytes is larger than the ${maxBytes} bytes ` +
+      "that one message may have",
+  );
+}

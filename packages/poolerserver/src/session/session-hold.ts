@@ -1,0 +1,90 @@
+import type { TransactionStatus } from "@multipooler/pgwire";
+import type { PinReason } from "@multipooler/query-service";
+import { Taint } from "../classification/taint.ts";
+import type { TaintSet } from "../classification/taint.ts";
+import type { Lease } from "../pool/lease.ts";
+import type { UnitFacts } from "./unit-facts.ts";
+
+/** The backend that a session has, and what keeps it from giving it back. */
+export class SessionHold {
+  #lease: Lease | undefined;
+  /** As of the last ReadyForQuery from that backend. */
+  transaction: TransactionStatus = "I";
+  #taint: TaintSet = Taint.None;
+  #hasNamedStatement = false;
+  /** The unnamed statement of the backend is this session's. */
+  #hasStatement = false;
+
+  get lease(): Lease | undefined {
+    return this.#lease;
+  }
+
+  get hasStatement(): boolean {
+    return this.#hasStatement;
+  }
+
+  /** Why the backend cannot be given back between two units; `undefined`: it can. */
+  get reason(): PinReason | undefined {
+    if (this.#lease === undefined) {
+      return undefined;
+    }
+    if (this.transaction !== "I") {
+      return "Transaction";
+    }
+    if (this.#taint !== Taint.None) {
+      return "SessionState";
+    }
+    return this.#hasNamedStatement ? "PreparedStatement" : undefined;
+  }
+
+  take(lease: Lease): void {
+    this.#lease = lease;
+  }
+
+  /** Takes a backend in which something of this session is. */
+  adopt(lease: Lease, taint: TaintSet): void {
+    this.#lease = lease;
+    this.#taint = taint;
+  }
+
+  /** A unit has run on the backend, which is this session's alone. */
+  ran(facts: UnitFacts, settingsReported: boolean): void {
+    this.#taint |= facts.taint | (settingsReported ? Taint.Settings : Taint.None);
+    this.#hasNamedStatement ||= facts.pinsStatement;
+    this.#hasStatement ||= facts.parses;
+  }
+
+  /** DISCARD ALL has run: it takes away everything but what nothing takes away. */
+  discarded(): void {
+    this.#taint &= Taint.Lasting;
+    this.#hasNamedStatement = false;
+    this.#hasStatement = false;
+  }
+
+  /** Gives the backend back, and says what is left in it. */
+  release(): Promise<void> | undefined {
+    const lease = this.#lease;
+    const isStateful = this.#hasNamedStatement || this.transaction !== "I";
+    const left = this.#taint | (isStateful ? Taint.State : Taint.None);
+    if (left !== Taint.None) {
+      lease?.taint(left);
+    }
+    this.#reset();
+    return lease?.release();
+  }
+
+  /** Ends the backend. */
+  discard(reason: unknown): void {
+    const lease = this.#lease;
+    this.#reset();
+    lease?.discard(reason);
+  }
+
+  #reset(): void {
+    this.#lease = undefined;
+    this.transaction = "I";
+    this.#taint = Taint.None;
+    this.#hasNamedStatement = false;
+    this.#hasStatement = false;
+  }
+}

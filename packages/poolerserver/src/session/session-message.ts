@@ -1,0 +1,62 @@
+import type { TransactionStatus } from "@multipooler/pgwire";
+import { PoolerErrorCode, encodeDiagnostic } from "@multipooler/query-service";
+import type { PoolerError } from "@multipooler/query-service";
+
+/** ERROR: the conversation goes on. FATAL: it is the last word. */
+export type Severity = "ERROR" | "FATAL";
+
+/**
+ * The SQLSTATE for a code of the pooler where no error of PostgreSQL is at hand. Clients of the
+ * protocol are drivers, which know PostgreSQL's codes and not those between poolers: what passes is
+ * 57P03 or 53300 for them, not MTF01.
+ */
+const SQLSTATE: Readonly<Record<PoolerErrorCode, string>> = {
+  NOT_INITIALIZED: "57P03",
+  NOT_OPEN: "57P03",
+  NOT_SERVING: "57P03",
+  WRONG_TARGET: "3D000",
+  INVALID_ARGUMENT: "22023",
+  UNIMPLEMENTED: "0A000",
+  READ_ONLY: "25006",
+  RESERVATION_LOST: "40001",
+  POOL_EXHAUSTED: "53300",
+  PRE_EXECUTION_UNAVAILABLE: "57P03",
+  AUTHENTICATION_FAILED: "28000",
+  CONNECTION_LOST: "08006",
+  DATABASE_ERROR: "XX000",
+  CANCELLED: "57014",
+  DEADLINE_EXCEEDED: "57014",
+  INTERNAL: "XX000",
+};
+
+const READY: Readonly<Record<TransactionStatus, Uint8Array>> = {
+  I: Buffer.from("Z\0\0\0\x05I"),
+  T: Buffer.from("Z\0\0\0\x05T"),
+  E: Buffer.from("Z\0\0\0\x05E"),
+};
+
+/** A ReadyForQuery message. */
+export function readyForQuery(status: TransactionStatus): Uint8Array {
+  return READY[status];
+}
+
+/** The ErrorResponse for an error of the pooler: the only place where errors become messages. */
+export function sessionErrorMessage(error: PoolerError, severity: Severity): Uint8Array {
+  const { code, message, diagnostic } = error;
+  if (diagnostic !== undefined) {
+    return encodeDiagnostic({
+      ...diagnostic,
+      kind: "error",
+      severity,
+      localizedSeverity: severity,
+    });
+  }
+  // The text of an INTERNAL error is for the log.
+  const text = code === PoolerErrorCode.Internal ? "internal error of the pooler" : message;
+  return encodeDiagnostic({
+    kind: "error",
+    severity,
+    code: SQLSTATE[code],
+    message: text.replaceAll("\0", ""),
+  });
+}

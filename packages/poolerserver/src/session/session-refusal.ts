@@ -1,0 +1,60 @@
+import { PoolerErrorCode } from "@multipooler/query-service";
+import { MultiPoolerError, errorDiagnostic } from "../error.ts";
+import { encodeQuery } from "./frontend-message.ts";
+
+/** Makes a transaction of the backend fail, as the statement would have that is refused. */
+export const FAILING_QUERY: Uint8Array = encodeQuery("refused by the connection pooler");
+
+export function noStatementError(): MultiPoolerError {
+  const message = "unnamed prepared statement does not exist";
+  return new MultiPoolerError(PoolerErrorCode.InvalidArgument, message, {
+    diagnostic: errorDiagnostic("26000", message, {
+      hint: "The pooler keeps an unnamed statement for the Sync that follows its Parse and Bind.",
+    }),
+  });
+}
+
+export function cancelledError(): MultiPoolerError {
+  const message = "canceling statement due to user request";
+  return new MultiPoolerError(PoolerErrorCode.Cancelled, message, {
+    diagnostic: errorDiagnostic("57014", message),
+  });
+}
+
+export function protocolError(problem: string): MultiPoolerError {
+  return new MultiPoolerError(PoolerErrorCode.InvalidArgument, `protocol violation: ${problem}`, {
+    diagnostic: errorDiagnostic("08P01", `invalid frontend message: ${problem}`),
+  });
+}
+
+export function shutdownError(): MultiPoolerError {
+  const message = "terminating connection due to administrator command";
+  return new MultiPoolerError(PoolerErrorCode.NotServing, message, {
+    diagnostic: errorDiagnostic("57P01", message),
+  });
+}
+
+/** What a client is told whose backend is taken away from it. */
+export function cutError(reason: MultiPoolerError, isInTransaction: boolean): MultiPoolerError {
+  const diagnostic = isInTransaction
+    ? errorDiagnostic("40001", "the transaction was rolled back; please retry", {
+        detail: reason.message,
+      })
+    : errorDiagnostic("57P01", "terminating connection due to administrator command", {
+        detail: reason.message,
+      });
+  return new MultiPoolerError(reason.code, reason.message, { cause: reason, diagnostic });
+}
+
+export function slowClientError(maxHeldBytes: number): MultiPoolerError {
+  const message = `the client does not read: more than ${maxHeldBytes} bytes wait for it`;
+  return new MultiPoolerError(PoolerErrorCode.InvalidArgument, message, {
+    diagnostic: errorDiagnostic("53400", message, {
+      hint: "The next statement of this text gets a connection of its own, which waits.",
+    }),
+  });
+}
+
+export function internalError(problem: string, cause?: unknown): MultiPoolerError {
+  return new MultiPoolerError(PoolerErrorCode.Internal, problem, { cause });
+}

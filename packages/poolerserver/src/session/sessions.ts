@@ -1,0 +1,150 @@
+import { PoolerErrorCode } from "@multipooler/query-service";
+import type {
+  CallOptions,
+  Session,
+  SessionCaller,
+  SessionClient,
+} from "@multipooler/query-service";
+import type { StatementClassifier } from "../classification/classification.ts";
+import { Taint } from "../classification/taint.ts";
+import { MultiPoolerError } from "../error.ts";
+import { notOffered, requireIdentity } from "../execution/request-checks.ts";
+import type { ServedTarget } from "../execution/request-checks.ts";
+import { borrowBackend } from "../pool/borrowing.ts";
+import type { BackendWish } from "../pool/borrowing.ts";
+import type { Lease } from "../pool/lease.ts";
+import { leavingError } from "../serving/admission.ts";
+import { LargeResults } from "./large-results.ts";
+import { PoolerSession } from "./pooler-session.ts";
+import type { SessionEngine, SessionLimits } from "./pooler-session.ts";
+import { runOn, startupQuery } from "./startup-settings.ts";
+
+const DEFAULT_LIMITS: SessionLimits = { inputBytes: 262_144, heldBytes: 1_048_576 };
+
+export interface SessionsOptions extends Omit<SessionEngine, "classifier" | "limits"> {
+  readonly served: ServedTarget;
+  readonly classifier: StatementClassifier;
+  readonly limits?: SessionLimits | undefined;
+}
+
+/** The sessions of an open controller. */
+export class Sessions {
+  readonly #served: ServedTarget;
+  readonly #engine: SessionEngine;
+  readonly #sessions = new Set<PoolerSession>();
+  /** What a backend has reported. */
+  #parameters: ReadonlyMap<string, string> | undefined;
+  #isClosed = false;
+
+  constructor({ served, classifier, limits, ...engine }: SessionsOptions) {
+    this.#served = served;
+    this.#engine = {
+      ...engine,
+      classifier: new LargeResults(classifier),
+      limits: limits ?? DEFAULT_LIMITS,
+    };
+  }
+
+  /** How many there are, those included that are being ended. */
+  get size(): number {
+    return this.#sessions.size;
+  }
+
+  /** See `QueryService.openSession`. */
+  async open(
+    caller: SessionCaller,
+    client: SessionClient,
+    { signal }: CallOptions = {},
+  ): Promise<Session> {
+    requireServed(caller, this.#served);
+    this.#requireOpen();
+    const wish: BackendWish = { scheduler: this.#engine.scheduler, origin: caller.origin, signal };
+    this.#parameters ??= await readParameters(wish);
+    const query = startupQuery(caller.settings, this.#parameters);
+    const lease = query === undefined ? undefined : await leaseWithSettings(wish, query);
+    try {
+      // It may have been closed meanwhile.
+      this.#requireOpen();
+      return this.#add(caller, client, lease);
+    } catch (error) {
+      await lease?.release();
+      throw error;
+    }
+  }
+
+  /** Ends all of them: what runs is cancelled, and each client is told. Idempotent. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await Promise.all(
+      [...this.#sessions].map(async (session) => {
+        // The last word, where there is no transaction that it would have to wait for.
+        void session.end("boundary");
+        await session.end("now");
+      }),
+    );
+  }
+
+  #add(caller: SessionCaller, client: SessionClient, lease: Lease | undefined): PoolerSession {
+    const session = new PoolerSession({
+      engine: this.#engine,
+      caller,
+      client,
+      parameters: lease === undefined ? this.#knownParameters() : new Map(lease.backend.parameters),
+      onGone: (gone) => this.#sessions.delete(gone),
+    });
+    if (lease !== undefined) {
+      session.adopt(lease);
+    }
+    this.#sessions.add(session);
+    return session;
+  }
+
+  #knownParameters(): ReadonlyMap<string, string> {
+    return this.#parameters ?? new Map();
+  }
+
+  #requireOpen(): void {
+    if (this.#isClosed) {
+      throw new MultiPoolerError(PoolerErrorCode.NotOpen, "the controller is not open");
+    }
+    const { gate } = this.#engine;
+    if (!gate.isServing) {
+      throw leavingError(gate.state.wanted ?? gate.state.current);
+    }
+  }
+}
+
+async function readParameters(wish: BackendWish): Promise<ReadonlyMap<string, string>> {
+  const lease = await borrowBackend(wish);
+  const parameters = new Map(lease.backend.parameters);
+  await lease.release();
+  return parameters;
+}
+
+async function leaseWithSettings(wish: BackendWish, query: string): Promise<Lease> {
+  const lease = await borrowBackend(wish);
+  lease.taint(Taint.Settings);
+  try {
+    await runOn(lease, query);
+    return lease;
+  } catch (error) {
+    await lease.release();
+    throw error;
+  }
+}
+
+/** @throws WRONG_TARGET for another database, UNIMPLEMENTED for what sessions do not offer yet */
+function requireServed(caller: SessionCaller, served: ServedTarget): void {
+  requireIdentity(caller, served);
+  if (caller.database !== "" && caller.database !== served.database) {
+    throw new MultiPoolerError(
+      PoolerErrorCode.WrongTarget,
+      `database "${caller.database}" is not served here, only "${served.database}"`,
+    );
+  }
+  for (const name of ["options", "replication"]) {
+    if (caller.settings.has(name)) {
+      throw notOffered(`the start-up parameter "${name}"`);
+    }
+  }
+}

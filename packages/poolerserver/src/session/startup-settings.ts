@@ -1,0 +1,54 @@
+import { SimpleQuery } from "@multipooler/pgwire";
+import { PoolerErrorCode } from "@multipooler/query-service";
+import type { Settings } from "@multipooler/query-service";
+import { MultiPoolerError } from "../error.ts";
+import type { Lease } from "../pool/lease.ts";
+import { queryError } from "../postgres-error.ts";
+
+/** It is for people, and changes nothing of what a statement does. */
+const DISPLAY_ONLY = "application_name";
+
+/**
+ * The query that gives a session the settings of its client, or `undefined` if a backend has them as
+ * it is. `parameters` are what a backend has reported.
+ */
+export function startupQuery(
+  settings: Settings,
+  parameters: ReadonlyMap<string, string>,
+): string | undefined {
+  const reported = new Map([...parameters].map(([name, value]) => [name.toLowerCase(), value]));
+  const calls: string[] = [];
+  for (const [name, value] of settings) {
+    const setting = name.toLowerCase();
+    if (setting !== DISPLAY_ONLY && !isSame(reported.get(setting), value)) {
+      calls.push(`pg_catalog.set_config(${literal(name)}, ${literal(value)}, false)`);
+    }
+  }
+  return calls.length === 0 ? undefined : `SELECT ${calls.join(", ")}`;
+}
+
+function isSame(reported: string | undefined, wanted: string): boolean {
+  return reported?.toLowerCase() === wanted.toLowerCase();
+}
+
+/** A constant that reads the same whatever `standard_conforming_strings` is. */
+function literal(text: string): string {
+  return `E'${text.replaceAll("\\", "\\\\").replaceAll("'", "\\'")}'`;
+}
+
+/** Runs a query whose result nobody needs. Rejects with its error; the backend is to be ended then. */
+export async function runOn({ backend }: Lease, sql: string): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const settle: SimpleQuery["settle"] = (end) => {
+    if (end.type === "sinkFailed") {
+      const problem = "an answer was not taken";
+      reject(new MultiPoolerError(PoolerErrorCode.Internal, problem, { cause: end.cause }));
+    } else if (end.error === undefined) {
+      resolve();
+    } else {
+      reject(queryError(end.error));
+    }
+  };
+  backend.send(new SimpleQuery({ sql, receiver: { event: () => undefined, settle } }));
+  await promise;
+}

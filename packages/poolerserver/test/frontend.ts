@@ -1,0 +1,77 @@
+/** Messages of a client of PostgreSQL's protocol, for tests. */
+function message(type: string, ...parts: readonly (string | Buffer)[]): Buffer {
+  const body = Buffer.concat(parts.map((part) => Buffer.from(part)));
+  const bytes = Buffer.alloc(5 + body.length);
+  bytes.write(type);
+  bytes.writeInt32BE(body.length + 4, 1);
+  bytes.set(body, 5);
+  return bytes;
+}
+
+function int16(value: number): Buffer {
+  const bytes = Buffer.alloc(2);
+  bytes.writeInt16BE(value);
+  return bytes;
+}
+
+function int32(value: number): Buffer {
+  const bytes = Buffer.alloc(4);
+  bytes.writeInt32BE(value);
+  return bytes;
+}
+
+export function query(sql: string): Buffer {
+  return message("Q", `${sql}\0`);
+}
+
+export function parse(sql: string, name = ""): Buffer {
+  return message("P", `${name}\0${sql}\0`, int16(0));
+}
+
+/** Values are text. */
+export function bind(
+  values: readonly string[] = [],
+  names: { portal?: string; statement?: string } = {},
+): Buffer {
+  const parts = values.flatMap((value) => [int32(Buffer.byteLength(value)), value]);
+  const { portal = "", statement = "" } = names;
+  return message(
+    "B",
+    `${portal}\0${statement}\0`,
+    int16(0),
+    int16(values.length),
+    ...parts,
+    int16(0),
+  );
+}
+
+export function describe(what: "S" | "P", name = ""): Buffer {
+  return message("D", `${what}${name}\0`);
+}
+
+export function execute(portal = ""): Buffer {
+  return message("E", `${portal}\0`, int32(0));
+}
+
+export function copyData(data: string): Buffer {
+  return message("d", data);
+}
+
+export function copyFail(reason: string): Buffer {
+  return message("f", `${reason}\0`);
+}
+
+export const copyDone: Buffer = message("c");
+export const sync: Buffer = message("S");
+export const flush: Buffer = message("H");
+export const terminate: Buffer = message("X");
+
+/** Parse, Bind, Execute and Sync of an unnamed statement. */
+export function extended(sql: string, values: readonly string[] = []): Buffer {
+  return Buffer.concat([parse(sql), bind(values), execute(), sync]);
+}
+
+/** A message of a type that no client sends. */
+export function unknownMessage(): Buffer {
+  return message("?", "");
+}

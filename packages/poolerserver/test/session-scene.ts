@@ -1,0 +1,128 @@
+import { BackendConnection } from "@multipooler/pgwire";
+import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
+import type { ServingTarget } from "@multipooler/controller-api";
+import { PoolerRole, ServingStatus } from "@multipooler/controller-api";
+import { systemClock } from "@multipooler/timing";
+import { Classifier } from "../src/classification/classifier.ts";
+import { postgresProcesses } from "../src/pool/postgres-processes.ts";
+import { Scheduler } from "../src/pool/scheduler.ts";
+import { ServingGate } from "../src/serving/serving-gate.ts";
+import type { SessionLimits } from "../src/session/pooler-session.ts";
+import { Sessions } from "../src/session/sessions.ts";
+import { CountingShare } from "./counting-share.ts";
+import { TestClient } from "./session-client.ts";
+import { silentLogger } from "./silent-logger.ts";
+
+const SERVING: ServingTarget = {
+  status: ServingStatus.Serving,
+  role: PoolerRole.Primary,
+  reason: "the test wants it",
+};
+
+export interface SessionSceneOptions {
+  readonly postgres: EmbeddedPostgres;
+  readonly database: string;
+  readonly capacity?: number;
+  readonly limits?: SessionLimits;
+  readonly drainGraceMs?: number;
+}
+
+/** The sessions of a pooler on a real server, with everything below them. */
+export class SessionScene implements AsyncDisposable {
+  readonly gate: ServingGate;
+  readonly scheduler: Scheduler;
+  readonly classifier: Classifier;
+  readonly sessions: Sessions;
+  /** Every backend that was opened. */
+  readonly backends: BackendConnection[] = [];
+  #clients = 0;
+
+  static async open(options: SessionSceneOptions): Promise<SessionScene> {
+    const scene = new SessionScene(options);
+    await scene.classifier.refresh();
+    await scene.gate.setTarget(SERVING, undefined);
+    return scene;
+  }
+
+  private constructor(options: SessionSceneOptions) {
+    const { postgres, database, capacity = 2, limits, drainGraceMs = 300 } = options;
+    this.gate = new ServingGate({
+      drainGraceMs,
+      isOpen: () => true,
+      prepare: () => undefined,
+      clock: systemClock,
+      logger: silentLogger,
+    });
+    this.scheduler = new Scheduler(
+      {
+        openBackend: async (_, { signal }) => {
+          const backend = await connect(postgres, database, signal);
+          this.backends.push(backend);
+          return backend;
+        },
+        capacity,
+        share: new CountingShare(50),
+        idleTimeoutMs: 0,
+        maxLifetimeMs: 0,
+        waitTimeoutMs: 5000,
+        maxQueueBytes: 10_000_000,
+        sharingDepth: 64,
+        closeGraceMs: 500,
+        processes: postgresProcesses(
+          { admin: async (text, values) => await postgres.sql(text, { values, database }) },
+          "",
+        ),
+        suspect: () => undefined,
+        clock: systemClock,
+        random: () => 0,
+        logger: silentLogger,
+      },
+      "read-write",
+    );
+    this.classifier = new Classifier({
+      admin: async (sql, values) => await postgres.sql(sql, { values: [...values], database }),
+    });
+    this.sessions = new Sessions({
+      served: { database, tableGroup: "default", shard: "0-inf", user: postgres.user },
+      gate: this.gate,
+      scheduler: this.scheduler,
+      classifier: this.classifier,
+      limits,
+      clock: systemClock,
+      logger: silentLogger,
+    });
+  }
+
+  /** A client that has logged in. */
+  async connect(settings: Readonly<Record<string, string>> = {}): Promise<TestClient> {
+    const client = new TestClient();
+    this.#clients += 1;
+    const caller = {
+      user: "",
+      database: "",
+      settings: new Map(Object.entries(settings)),
+      origin: `client ${this.#clients}`,
+    };
+    client.attach(await this.sessions.open(caller, client));
+    return client;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.gate.close();
+    await this.sessions.close();
+    await this.scheduler.close();
+  }
+}
+
+async function connect(
+  { host, port, user, password }: EmbeddedPostgres,
+  database: string,
+  signal: AbortSignal,
+): Promise<BackendConnection> {
+  const address = { type: "tcp", host, port } as const;
+  const credential = async (): Promise<{ type: "password"; password: string }> => ({
+    type: "password",
+    password,
+  });
+  return await BackendConnection.connect({ address, user, database, credential }, { signal });
+}
