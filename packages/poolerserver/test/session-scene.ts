@@ -7,7 +7,7 @@ import { Classifier } from "../src/classification/classifier.ts";
 import { postgresActivity } from "../src/pool/postgres-activity.ts";
 import { Scheduler } from "../src/pool/scheduler.ts";
 import { ServingGate } from "../src/serving/serving-gate.ts";
-import type { SessionLimits } from "../src/session/pooler-session.ts";
+import type { SessionLimits } from "../src/session/session-engine.ts";
 import { Sessions } from "../src/session/sessions.ts";
 import { CountingShare } from "./counting-share.ts";
 import { TestClient } from "./session-client.ts";

@@ -42,7 +42,7 @@ export interface UnitSource {
   answered(bytes: Uint8Array): boolean;
   ended(end: UnitEnd): void;
   /** More of an open unit may be sent. */
-  takesMore(): void;
+  goOn(): void;
 }
 
 export interface UnitRunOptions {
@@ -77,10 +77,6 @@ export class UnitRun implements UnitOwner {
 
   get phase(): "none" | "queued" | "running" {
     return this.#phase;
-  }
-
-  get isCopyIn(): boolean {
-    return this.#phase === "running" && this.#feed.isCopyIn;
   }
 
   /** Whether it runs behind or before units of others. */
@@ -168,7 +164,7 @@ export class UnitRun implements UnitOwner {
     this.#phase = "running";
     lease.backend.send(this.#unit);
     if (this.#options.source.cutter.facts.isOpen) {
-      this.#options.source.takesMore();
+      this.#options.source.goOn();
     }
   }
 
@@ -187,7 +183,7 @@ export class UnitRun implements UnitOwner {
       if (this.#isAbandoned) {
         this.#endInput();
       } else {
-        source.takesMore();
+        source.goOn();
       }
     }
     return takesMore;
@@ -195,7 +191,7 @@ export class UnitRun implements UnitOwner {
 
   drained(): void {
     this.#isFeedFull = false;
-    this.#options.source.takesMore();
+    this.#options.source.goOn();
   }
 
   settled(end: RequestEnd): void {
