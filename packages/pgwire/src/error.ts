@@ -39,7 +39,7 @@ export interface PgwireErrorOptions {
 export class PgwireError extends Error {
   override readonly name = "PgwireError";
   readonly code: PgwireErrorCode;
-  /** What the server said, if it said anything. */
+  /** The error of the server, if it sent one. */
   readonly diagnostic: Diagnostic | undefined;
   /**
    * Of the error of a request: whether it may have reached the server. `false` is certain, so the

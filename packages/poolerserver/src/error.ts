@@ -32,6 +32,15 @@ export function errorDiagnostic(
   return { kind: "error", severity: "ERROR", code, message, ...more };
 }
 
+/** The error itself, or INTERNAL for one that nobody expected. */
+export function poolerError(error: unknown): MultiPoolerError {
+  if (error instanceof MultiPoolerError) {
+    return error;
+  }
+  const message = "a request failed unexpectedly";
+  return new MultiPoolerError(PoolerErrorCode.Internal, message, { cause: error });
+}
+
 /**
  * Why an aborted signal ends a call: its reason if that is an error of this package, otherwise
  * DEADLINE_EXCEEDED for a `TimeoutError` and CANCELLED for everything else.

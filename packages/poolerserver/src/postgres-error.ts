@@ -64,6 +64,15 @@ export function queryError(error: unknown): MultiPoolerError {
   }
 }
 
+/** Why a session ended that nobody here wanted to end. */
+export function lostError(
+  message: string,
+  cause?: Error & { readonly diagnostic?: Diagnostic | undefined },
+): MultiPoolerError {
+  const { diagnostic } = cause ?? {};
+  return new MultiPoolerError(PoolerErrorCode.ConnectionLost, message, { cause, diagnostic });
+}
+
 /** Whether it is certain that PostgreSQL saw nothing of the query that failed with `error`. */
 export function isUnsent(error: unknown): boolean {
   if (!(error instanceof PgwireError) || error.sent) {

@@ -1,12 +1,21 @@
 import { expect, test } from "vitest";
-import { ALLOWED, REFUSED_ALL_THE_SAME, WRITES_WITHOUT_GUARD } from "../test/read-only-attempts.ts";
+import {
+  ADMINISTRATION,
+  ALLOWED,
+  REFUSED_ALL_THE_SAME,
+  WRITES_WITHOUT_GUARD,
+} from "../test/read-only-attempts.ts";
 import { findReadOnlyEscape } from "./read-only-guard.ts";
 
 // What the guard has to find is proved against PostgreSQL in test/read-only.pg.test.ts.
 
-test.each([...WRITES_WITHOUT_GUARD, ...REFUSED_ALL_THE_SAME])("finds the escape in %s", (sql) => {
-  expect(findReadOnlyEscape(sql)).toEqual(expect.any(String));
-});
+test.each([...WRITES_WITHOUT_GUARD, ...REFUSED_ALL_THE_SAME, ...ADMINISTRATION])(
+  "finds the escape in %s",
+  (sql) => {
+    expect(findReadOnlyEscape(sql)).toEqual(expect.any(String));
+    expect(findReadOnlyEscape(Buffer.from(sql))).toEqual(expect.any(String));
+  },
+);
 
 test.each(ALLOWED)("finds nothing in %s", (sql) => {
   expect(findReadOnlyEscape(sql)).toBeUndefined();
@@ -21,6 +30,9 @@ test.each([
     "set_config of transaction_read_only",
   ],
   ["select set_config(name, 'off', true)", "set_config of a name that is not constant"],
+  ["select pg_promote()", "pg_promote"],
+  ["alter system reset all", "ALTER SYSTEM"],
+  ["copy t to program 'cat'", "COPY with a program"],
   ["commit; select 1", "a statement behind the end of a transaction"],
 ])("says what %s does", (sql, found) => {
   expect(findReadOnlyEscape(sql)).toBe(found);

@@ -63,6 +63,7 @@ class EscapeFinder {
   #isBehindEnd = false;
   #previousWord = "";
   #previousName = "";
+  #isBehindDot = false;
   readonly #setConfig = new SetConfigName();
 
   constructor(backslashEscapes: boolean) {
@@ -80,6 +81,7 @@ class EscapeFinder {
         return found;
       }
       this.#previousWord = kind === "word" ? (value ?? "") : "";
+      this.#isBehindDot = kind === "symbol" && value === ".";
       this.#previousName = kind === "word" || kind === "identifier" ? (value ?? "") : "";
     }
     return this.#endStatement();
@@ -98,6 +100,11 @@ class EscapeFinder {
     const isCall = kind === "symbol" && value === "(";
     if (isCall && ADMINISTRATION.has(this.#previousName)) {
       return this.#previousName;
+    }
+    // (true).pg_promote is a call as well.
+    const isName = kind === "word" || kind === "identifier";
+    if (isName && this.#isBehindDot && value !== undefined && ADMINISTRATION.has(value)) {
+      return value;
     }
     const name = this.#setConfig.see(kind, value, isCall && this.#previousName === "set_config");
     return name ?? this.#inStatement(kind, value);

@@ -1,9 +1,10 @@
+import { SimpleQuery } from "@multipooler/pgwire";
+import type { RequestEnd } from "@multipooler/pgwire";
+import type { ResultSink } from "@multipooler/query-service";
 import { abortError } from "../src/error.ts";
 import type { MultiPoolerError } from "../src/error.ts";
 import type { Backend } from "../src/pool/backend.ts";
 import type { Lease } from "../src/pool/lease.ts";
-import { SimpleQuery } from "@multipooler/pgwire";
-import type { RequestEnd } from "@multipooler/pgwire";
 import type { Scheduler } from "../src/pool/scheduler.ts";
 import type { Unit, UnitKind } from "../src/pool/unit.ts";
 
@@ -42,9 +43,15 @@ export function acquire(scheduler: Scheduler, options: AcquireOptions = {}): Pro
   return promise;
 }
 
-/** Sends a query of which nobody reads the answer, and waits for its end. */
-export function send(backend: Backend, sql: string): Promise<RequestEnd> {
+/** Sends a query, of which nobody reads the answer unless a sink is given, and waits for its end. */
+export function send(
+  backend: Pick<Backend, "send">,
+  sql: string,
+  sink: ResultSink = { write: () => undefined },
+): Promise<RequestEnd> {
   const { promise, resolve } = Promise.withResolvers<RequestEnd>();
-  backend.send(new SimpleQuery({ sql, receiver: { event: () => undefined, settle: resolve } }));
+  backend.send(
+    new SimpleQuery({ sql, receiver: { event: (event) => sink.write(event), settle: resolve } }),
+  );
   return promise;
 }

@@ -21,7 +21,9 @@ export class FakeServer {
   readonly #acceptsAtOnce: boolean;
   readonly #onRequest: ((request: FakeRequest) => void) | undefined;
 
-  constructor(options: { acceptsAtOnce?: boolean; onRequest?: (request: FakeRequest) => void } = {}) {
+  constructor(
+    options: { acceptsAtOnce?: boolean; onRequest?: (request: FakeRequest) => void } = {},
+  ) {
     this.#acceptsAtOnce = options.acceptsAtOnce ?? false;
     this.#onRequest = options.onRequest;
   }

@@ -138,7 +138,9 @@ test("what waits for a session keeps a bounded amount of memory", async () => {
   const waiting = Array.from({ length: 3 }, () => query(pooler, long));
   expect(await failureOf(query(pooler, long))).toMatchObject({
     code: "POOL_EXHAUSTED",
-    message: expect.stringMatching(/3 requests keep 300\d+ bytes .*maxQueueBytes, which is 33554432/),
+    message: expect.stringMatching(
+      /3 requests keep 300\d+ bytes .*maxQueueBytes, which is 33554432/,
+    ),
   });
   await busy;
   for (const { values } of await Promise.all(waiting)) {

@@ -84,6 +84,26 @@ export const REFUSED_ALL_THE_SAME: readonly string[] = [
   "rollback prepared 'waiting'",
 ];
 
+/** What PostgreSQL lets pass in a read-only transaction although it changes the cluster. */
+export const ADMINISTRATION: readonly string[] = [
+  "select pg_promote()",
+  'select pg_catalog."pg_promote"(false)',
+  "select * from pg_promote /* now */ (true, 1)",
+  "select (true).pg_promote",
+  "select pg_wal_replay_pause()",
+  "select pg_wal_replay_resume()",
+  "select pg_switch_wal()",
+  "select pg_create_restore_point('x')",
+  "select pg_reload_conf()",
+  "select pg_rotate_logfile()",
+  "select pg_create_physical_replication_slot('mine', true)",
+  "select pg_drop_replication_slot('mine')",
+  "select pg_logical_emit_message(false, 'x', 'y')",
+  "alter system set work_mem = '64kB'",
+  "copy (select 1) to program 'cat'",
+  "COPY ledger (program) TO PROGRAM 'cat'",
+];
+
 /** What a replica is for, and must not be caught by the net. */
 export const ALLOWED: readonly string[] = [
   "select entry from ledger where entry like 'read write'",
@@ -95,4 +115,6 @@ export const ALLOWED: readonly string[] = [
   "select '\\d+; set', E'\\'', $$ set default_transaction_read_only = off $$",
   "show default_transaction_read_only",
   'select 1 as call, 2 as "do"; reset statement_timeout',
+  "select 'pg_promote()' as pg_promote",
+  "select pg_terminate_backend(pid) from pg_stat_activity where false",
 ];

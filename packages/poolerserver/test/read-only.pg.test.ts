@@ -6,6 +6,7 @@ import type { MultiPooler } from "../src/multi-pooler.ts";
 import { send } from "./borrowing.ts";
 import { PRIMARY, REPLICA, databaseOf, query, servingPooler } from "./pooler-fixture.ts";
 import {
+  ADMINISTRATION,
   ALLOWED,
   REFUSED_ALL_THE_SAME,
   REFUSED_BY_POSTGRES,
@@ -86,7 +87,7 @@ test.each(WRITES_WITHOUT_GUARD)("a read-only default alone does not stop %s", as
   expect(await postgres.sql("select * from ledger")).toHaveLength(1);
 });
 
-test.each(REFUSED_ALL_THE_SAME)("%s is refused", async (sql) => {
+test.each([...REFUSED_ALL_THE_SAME, ...ADMINISTRATION])("%s is refused", async (sql) => {
   await using pooler = await readOnlyPooler();
   expect(await failureOf(query(pooler, sql))).toMatchObject({ code: "READ_ONLY" });
 });

@@ -41,7 +41,7 @@ export function setUp(
       maxQueueBytes: 1_000_000,
       sharingDepth: 64,
       closeGraceMs: 300,
-      askActivity: () => Promise.resolve([]),
+      processes: { activities: () => Promise.resolve([]), endIdle: () => Promise.resolve() },
       suspect: (cause) => suspicions.push(cause),
       clock,
       random: () => 0,

@@ -14,6 +14,13 @@ beforeAll(async () => {
   await postgres.sql("create role somebody");
   await postgres.sql(`create function changes_setting() returns trigger language plpgsql as $$
     begin perform set_config('app.secret', 'leaked', false); return new; end $$`);
+  await postgres.sql(`create function change_path() returns text language sql volatile
+    as $$ select set_config('search_path', 'pg_catalog', false) $$`);
+  await postgres.sql("create view changes_path as select change_path() as c");
+  await postgres.sql(`create function change_path(int, int) returns text language sql volatile
+    as $$ select set_config('search_path', 'pg_catalog', false) $$`);
+  await postgres.sql("create operator |#| (function = change_path, leftarg = int, rightarg = int)");
+  await postgres.sql("create domain changing as text check (change_path() <> '')");
   await postgres.sql(`create trigger changes_setting after insert on ledger
     for each row execute function changes_setting()`);
 }, 60_000);
@@ -43,6 +50,18 @@ const LEAKS: readonly Leak[] = [
     look: "select current_setting('app.secret', true)",
     sees: [""],
   },
+  {
+    leaves: "select c from changes_path",
+    look: "show search_path",
+    sees: ['"$user", public'],
+  },
+  {
+    leaves: "explain (analyze) select c from changes_path",
+    look: "show search_path",
+    sees: ['"$user", public'],
+  },
+  { leaves: "select 1 |#| 2", look: "show search_path", sees: ['"$user", public'] },
+  { leaves: "select 'x'::changing", look: "show search_path", sees: ['"$user", public'] },
   { leaves: "set role somebody", look: "select current_user::text", sees: ["postgres"] },
   {
     leaves: "set session authorization somebody",
@@ -105,6 +124,18 @@ test("a random seed ends with its session", async () => {
   expect(next.values[0]).not.toEqual(seeded.values[1]);
   await query(pooler, "select setseed(0.5)");
   expect((await query(pooler, "select random()::text")).values).not.toEqual([seeded.values[1]]);
+});
+
+test.each([
+  "select set_config('seed', '0.5', false)",
+  "do $$ begin perform setseed(0.5); end $$",
+  "set seed = 0.5",
+])("a seed that is set by %s foretells nobody's random numbers", async (seeds) => {
+  await using pooler = await servingPooler(databaseOf(postgres), { capacity: 1 });
+  await query(pooler, seeds);
+  const first = await query(pooler, "select random()::text");
+  await query(pooler, seeds);
+  expect((await query(pooler, "select random()::text")).values).not.toEqual(first.values);
 });
 
 test("a temporary replication slot ends with its session", async () => {

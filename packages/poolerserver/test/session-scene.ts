@@ -4,7 +4,7 @@ import type { ServingTarget } from "@multipooler/controller-api";
 import { PoolerRole, ServingStatus } from "@multipooler/controller-api";
 import { systemClock } from "@multipooler/timing";
 import { Classifier } from "../src/classification/classifier.ts";
-import { postgresActivity } from "../src/pool/postgres-activity.ts";
+import { postgresProcesses } from "../src/pool/postgres-processes.ts";
 import { Scheduler } from "../src/pool/scheduler.ts";
 import { ServingGate } from "../src/serving/serving-gate.ts";
 import type { SessionLimits } from "../src/session/session-engine.ts";
@@ -68,9 +68,10 @@ export class SessionScene implements AsyncDisposable {
         maxQueueBytes: 10_000_000,
         sharingDepth: 64,
         closeGraceMs: 500,
-        askActivity: postgresActivity({
-          admin: async (text, values) => await postgres.sql(text, { values, database }),
-        }),
+        processes: postgresProcesses(
+          { admin: async (text, values) => await postgres.sql(text, { values, database }) },
+          "session test",
+        ),
         suspect: () => undefined,
         clock: systemClock,
         random: () => 0,

@@ -2,6 +2,7 @@ import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import { BackendConnection } from "@multipooler/pgwire";
 import { Taint } from "../src/classification/taint.ts";
 import type { TaintSet } from "../src/classification/taint.ts";
+import { send } from "./borrowing.ts";
 import { RecordingSink } from "./recording-sink.ts";
 
 /** By the kind of taint, queries whose answers differ when a statement has left that behind. */
@@ -46,12 +47,8 @@ export async function openSession(
 /** What the session answers; nothing where it refuses. */
 export async function answerOf(session: BackendConnection, sql: string): Promise<string> {
   const sink = new RecordingSink();
-  try {
-    await session.query(sql, sink);
-  } catch {
-    return "";
-  }
-  return JSON.stringify(sink.values);
+  const end = await send(session, sql, sink);
+  return end.type === "ready" && end.error === undefined ? JSON.stringify(sink.values) : "";
 }
 
 /**

@@ -511,8 +511,10 @@ test("a lost backend is an error for a statement, and the end of a transaction",
   );
   const [first] = await one.answers();
   expect(["T", "E 57P01"]).toContain(first);
-  expect(await two.ask(query("commit"))).toEqual(["FATAL 57P01"]);
-  expect(two.isEnded).toBe(true);
+  // It is told at once, and not with its next statement.
+  await two.until(() => two.isEnded);
+  expect(two.messages.at(-1)).toBe("FATAL 57P01");
+  expect(two.endReason).toMatchObject({ code: "CONNECTION_LOST" });
 });
 
 test("start-up settings are the client's own", async () => {
@@ -523,6 +525,7 @@ test("start-up settings are the client's own", async () => {
   expect(special.session.parameters.get("DateStyle")).toContain("German");
   expect(await special.ask(query("show app.x"))).toContain("D it's \\ here");
   expect(await plain.ask(query("show datestyle"))).toContain("D ISO, MDY");
+  expect(special.session.describe()).toMatchObject({ type: "pinned", reason: "SessionState" });
   await expect(pooler.connect({ nonsense: "1" })).rejects.toMatchObject({
     code: "DATABASE_ERROR",
     diagnostic: { code: "42704" },

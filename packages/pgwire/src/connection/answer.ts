@@ -8,7 +8,7 @@ import type { EventRequest, Request, RequestEnd } from "./request.ts";
 import { SlowSink } from "./slow-sink.ts";
 import type { SlowSinkOwner } from "./slow-sink.ts";
 
-/** What a connection keeps for receivers that are behind; beyond it nothing more is read. */
+/** Kept for the receivers of a connection that are behind; beyond it nothing more is read. */
 const MAX_SPILL_BYTES = 262_144;
 
 const COPY_REFUSED = "COPY from or to the client is not supported";
@@ -20,12 +20,12 @@ const PLAIN_ENDS: Readonly<Record<TransactionStatus, RequestEnd>> = {
   E: { type: "ready", transactionStatus: "E", error: undefined, settingsReported: false },
 };
 
-/** What a receiver failed with. */
+/** The error of a receiver. */
 export interface SinkFailure {
   readonly cause: unknown;
 }
 
-/** What an {@link Answer} needs of its connection. */
+/** The connection as an {@link Answer} uses it. */
 export interface AnswerOptions {
   /** Sends bytes at once, past everything that waits. */
   readonly reply: (bytes: Buffer) => void;
@@ -219,7 +219,7 @@ export class Answer implements SlowSinkOwner {
     }
   }
 
-  /** Whatever else the request yields is dropped: it has failed as a whole. */
+  /** Everything else that the request yields is dropped: it has failed as a whole. */
   #refuseCopy(): void {
     this.#isCopying = true;
     this.fail(new PgwireError(PgwireErrorCode.Unsupported, COPY_REFUSED, { sent: true }));

@@ -114,7 +114,7 @@ export class BackendConnection {
     return this.#processId;
   }
 
-  /** What the server reported with ParameterStatus, kept up to date. */
+  /** The settings that the server reports with ParameterStatus, kept up to date. */
   get parameters(): ReadonlyMap<string, string> {
     return this.#dialogue.parameters;
   }

@@ -6,7 +6,7 @@ import type { ServerAddress } from "./connect-options.ts";
 import type { Request } from "./request.ts";
 import type { RequestQueue } from "./request-queue.ts";
 
-/** What {@link Cancellations} need of their connection. */
+/** The connection whose requests are cancelled. */
 export interface CancellationsOptions {
   readonly address: ServerAddress;
   readonly key: SessionKey;
@@ -46,7 +46,7 @@ export class Cancellations {
   readonly #options: CancellationsOptions;
   readonly #active = new Set<Cancellation>();
   readonly #ended = new AbortController();
-  /** What a cancel was written for whose fate is not known. */
+  /** A cancel request was written for it, and the server may still get that at any time. */
   #doomed: Request | undefined;
 
   constructor(options: CancellationsOptions) {

@@ -5,7 +5,7 @@ export type ServerAddress =
   | { readonly type: "socket"; readonly path: string }
   | { readonly type: "tcp"; readonly host: string; readonly port: number };
 
-/** What proves to the server who connects. "none": the server is expected to trust the address. */
+/** Proves the user's identity to the server. "none": the server is expected to trust the address. */
 export type Credential =
   | { readonly type: "none" }
   | { readonly type: "password"; readonly password: string }

@@ -12,7 +12,7 @@ import type { EventRequest, Request, SpanRequest } from "./request.ts";
 import type { RequestQueue } from "./request-queue.ts";
 import type { ServerParameters } from "./server-parameters.ts";
 
-/** What a {@link Dialogue} reads, and what it brings together. */
+/** The parts of a connection that a {@link Dialogue} brings together. */
 export interface DialogueOptions {
   readonly input: ByteInput;
   readonly maxMessageBytes: number;

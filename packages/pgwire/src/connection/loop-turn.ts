@@ -1,4 +1,4 @@
-/** What has bytes to write. What `flush` throws is an uncaught exception. */
+/** Has bytes to write. An error that `flush` throws becomes an uncaught exception. */
 export interface Flushable {
   flush(): void;
 }

@@ -4,7 +4,7 @@ import type { Request } from "./request.ts";
 /** A write is handed to the socket once it has grown to this. */
 export const BATCH_BYTES = 65_536;
 
-/** What the queue needs of a socket. */
+/** The socket as the queue uses it. */
 export interface RequestSocket {
   readonly writable: boolean;
   readonly congested: boolean;

@@ -11,7 +11,7 @@ import type { TransactionStatus } from "../messages/transaction-status.ts";
 export type Request = EventRequest | SpanRequest;
 
 interface RequestBytes {
-  /** What `writeTo` writes. Constant. */
+  /** The number of bytes that `writeTo` writes. Constant. */
   readonly byteLength: number;
   /**
    * Writes the frontend messages: one Query, or everything up to and including one Sync. Returns
@@ -62,7 +62,7 @@ export interface SpanRequest extends RequestBytes {
 }
 
 /**
- * How a request ended.
+ * The end of a request:
  *
  * | type       | means                                                              | the connection |
  * | ---------- | ------------------------------------------------------------------ | -------------- |
@@ -76,7 +76,7 @@ export type RequestEnd =
   /** CONNECTION_LOST, CLOSED, or POSTGRES with the error that the server had sent before. */
   | { readonly type: "lost"; readonly error: PgwireError };
 
-/** What the connection read of a complete answer. */
+/** The parts of a complete answer that the connection reads itself. */
 export interface AnswerEnd {
   readonly transactionStatus: TransactionStatus;
   /** The first error of the answer: POSTGRES, or UNSUPPORTED for a COPY. */

@@ -2,7 +2,7 @@ import type { Duplex } from "node:stream";
 import { PgwireError, PgwireErrorCode, pgwireError } from "../error.ts";
 import type { ByteInput } from "../messages/byte-input.ts";
 
-/** What takes the bytes of a {@link ServerSocket}. */
+/** Takes the bytes of a {@link ServerSocket}. */
 export interface SocketHandler {
   /** Whether nothing of a message has begun to arrive. */
   readonly atBoundary: boolean;

@@ -1,13 +1,13 @@
 import type { ResultEvent } from "@multipooler/query-service";
 import type { EventRequest, RequestEnd } from "./request.ts";
 
-/** What a kept event costs beside its bytes. */
+/** Memory that a kept event takes besides its bytes, roughly. */
 const EVENT_OVERHEAD_BYTES = 128;
 
 /** A shorter event is copied, so that it does not keep a whole chunk in memory. */
 const COPIED_BYTES = 16_384;
 
-/** What a {@link SlowSink} tells its connection. */
+/** The connection of a {@link SlowSink}. */
 export interface SlowSinkOwner {
   /** Bytes that had been kept were taken or dropped. */
   spillTaken(bytes: number): void;

@@ -17,7 +17,7 @@ export class ByteInput {
     this.offset = 0;
   }
 
-  /** What was pushed and is part of no message that was taken. */
+  /** Bytes that were pushed and belong to no message that was taken. */
   get unread(): Buffer {
     return Buffer.concat([this.partial.bytes, this.chunk.subarray(this.offset)]);
   }

@@ -10,7 +10,7 @@ export const DESCRIBE_BYTES: number = HEADER_BYTES + 1 + 1;
 export const EXECUTE_BYTES: number = HEADER_BYTES + 1 + 4;
 export const SYNC_BYTES: number = HEADER_BYTES;
 
-/** What a Bind message of the unnamed statement carries. */
+/** The variable parts of a Bind message. */
 export interface BindContent {
   readonly parameters: readonly (Uint8Array | null)[];
   readonly parameterFormats: readonly number[];

@@ -1,4 +1,4 @@
-/** What a message that has only begun to arrive may claim before its bytes are there. */
+/** Reserved for a message of which only the beginning has arrived. */
 const INITIAL_CAPACITY_BYTES = 65_536;
 
 /**
@@ -31,7 +31,7 @@ export class PartialMessage {
     return end;
   }
 
-  /** Gives the collected bytes away and begins anew. */
+  /** Returns the collected bytes and starts over. */
   take(): Buffer {
     const bytes = this.bytes;
     this.#bytes = Buffer.alloc(0);

@@ -1,7 +1,7 @@
 /** Version 3.0 as the start-up message carries it: major in the high half, minor in the low. */
 export const PROTOCOL_VERSION = 0x0003_0000;
 
-/** What stands in the place of a version in a CancelRequest. */
+/** Takes the place of the version in a CancelRequest. */
 export const CANCEL_REQUEST_CODE = 80_877_102;
 
 /** The type byte and the length of a message. The length counts itself, but not the type byte. */

@@ -4,7 +4,11 @@ import { HEADER_BYTES } from "./protocol.ts";
 /** I: idle, T: in a transaction, E: in a failed transaction. */
 export type TransactionStatus = "I" | "T" | "E";
 
-/** What a ReadyForQuery of `byteLength` tells with its last byte. */
+/**
+ * The status in a ReadyForQuery message of `byteLength` bytes.
+ *
+ * @throws PROTOCOL_VIOLATION
+ */
 export function parseTransactionStatus(
   lastByte: number | undefined,
   byteLength: number,

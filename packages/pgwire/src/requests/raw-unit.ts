@@ -1,6 +1,6 @@
 import type { RequestEnd, SpanRequest } from "../connection/request.ts";
 
-/** What takes the answer to a {@link RawUnit}: the members of {@link SpanRequest} of these names. */
+/** Takes an answer as spans: see the members of {@link SpanRequest} of these names. */
 export type SpanReceiver = Pick<SpanRequest, "span" | "settle" | "message" | "drained">;
 
 /** Frontend messages as they are, answered as bytes. */

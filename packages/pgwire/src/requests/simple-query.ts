@@ -3,7 +3,7 @@ import type { EventRequest, RequestEnd } from "../connection/request.ts";
 import { PgwireError, PgwireErrorCode } from "../error.ts";
 import { queryBytes, writeQuery } from "../messages/message-writer.ts";
 
-/** What takes an answer as events: the members of {@link EventRequest} of these names. */
+/** Takes an answer as events: see the members of {@link EventRequest} of these names. */
 export type EventReceiver = Pick<EventRequest, "event" | "settle">;
 
 /** One query string of the simple protocol, answered as events. */

@@ -26,7 +26,7 @@ const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$
 
 const deriveKey = promisify(pbkdf2);
 
-/** What the client knows: the password, or the keys that were derived from it elsewhere. */
+/** The password, or the keys that were derived from it elsewhere. */
 export type ScramSecret =
   | { readonly type: "password"; readonly password: string }
   | { readonly type: "scramKeys"; readonly keys: ScramKeys };

@@ -15,7 +15,7 @@ export interface StartupMessage {
   readonly code: number;
   /** The whole message, header included. */
   readonly bytes: Buffer;
-  /** What follows the length. */
+  /** The message without its header. */
   readonly body: Buffer;
 }
 

@@ -10,7 +10,7 @@ import { authenticate } from "./authentication.ts";
 import { unexpectedInStartup } from "./startup-stream.ts";
 import type { StartupStream } from "./startup-stream.ts";
 
-/** What a session is entered with. */
+/** The options that go into the start-up message and the login. */
 export type SessionRequest = Pick<
   ConnectOptions,
   "user" | "database" | "credential" | "parameters"
@@ -23,13 +23,13 @@ const MAX_KEY_BYTES = 256;
 /** How many unknown options an error names. */
 const NAMED_OPTIONS = 5;
 
-/** What names a session in a CancelRequest. */
+/** Identifies a session in a CancelRequest. */
 export interface SessionKey {
   readonly processId: number;
   readonly secretKey: Buffer;
 }
 
-/** What the server told of a session by the time it was ready. */
+/** A session at its first ReadyForQuery. */
 export interface Session {
   readonly key: SessionKey;
   readonly parameters: ServerParameters;

@@ -1,7 +1,6 @@
 import { BUILTIN_TAINTS, EXTENSION_TAINTS } from "./builtin-functions.ts";
 import { effectIn } from "./effect.ts";
 import type { Effect } from "./effect.ts";
-import { Taint } from "./taint.ts";
 import type { TextFacts } from "./text-facts.ts";
 
 /** What the names of a database do, as far as they do anything. In the form of `toSqlText`. */
@@ -28,9 +27,7 @@ export function effectOfCalls({ calls }: TextFacts): Effect {
 
 /** What a text does by the names in it. */
 export function effectOfNames(facts: TextFacts, known: KnownEffects): Effect {
-  // Temporary objects fire event triggers too, but do not count as DDL.
-  const mayBeDdl = facts.ddl || (facts.taint & Taint.State) !== 0;
-  let effect = known.anything | (mayBeDdl ? known.ddl : 0);
+  let effect = known.anything | (facts.defines ? known.ddl : 0);
   for (const name of facts.names) {
     effect |= known.names.get(name) ?? 0;
   }

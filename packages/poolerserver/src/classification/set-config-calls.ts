@@ -21,9 +21,9 @@ export class SetConfigCalls {
   #taint: TaintSet = Taint.None;
   readonly #calls: Call[] = [];
 
-  /** What the calls leave that have been read to their end. */
+  /** What the calls leave; one that has no end may be anything. */
   get taint(): TaintSet {
-    return this.#taint;
+    return this.#calls.length === 0 ? this.#taint : Taint.Unknown;
   }
 
   /** The opening parenthesis of a call was the last token. */
@@ -47,6 +47,10 @@ export class SetConfigCalls {
     if (symbol === ")" && call.depth === 0) {
       this.#calls.pop();
       this.#taint |= taintOf(call);
+      const outer = this.#calls.at(-1);
+      if (outer !== undefined) {
+        outer.depth -= 1;
+      }
       return;
     }
     if (symbol === "," && call.depth === 0) {

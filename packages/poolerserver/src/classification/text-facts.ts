@@ -17,6 +17,9 @@ export interface TextFacts {
   /** Has a statement that may fill columns with their defaults. */
   inserts: boolean;
   locksRows: boolean;
+  /** Defines, alters or drops an object, temporary ones included. */
+  defines: boolean;
+  /** The same with an object that others see. */
   ddl: boolean;
   copy: boolean;
   opensTransaction: boolean;
@@ -42,6 +45,7 @@ export function noFacts(): TextFacts {
     writes: false,
     inserts: false,
     locksRows: false,
+    defines: false,
     ddl: false,
     copy: false,
     opensTransaction: false,

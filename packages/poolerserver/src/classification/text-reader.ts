@@ -211,7 +211,10 @@ class TextReader {
         facts.isDynamic ||= !NAMES_EXECUTE.has(this.#head[0] ?? "");
         break;
       case "create":
-        this.#createInExplain();
+        // EXPLAIN ANALYZE makes the table of a CREATE TABLE AS.
+        if (this.#head[0] === "explain") {
+          this.#makesTable();
+        }
         break;
       case "cascade":
         // Other tables, with triggers of their own.
@@ -240,19 +243,19 @@ class TextReader {
   /** SELECT INTO makes a table. In PL/pgSQL it fills variables. */
   #into(): void {
     const isPartOfWrite = this.#previousWord === "insert" || this.#previousWord === "merge";
-    if (!isPartOfWrite && this.#options.reading === "query" && READS.has(this.#head[0] ?? "")) {
-      this.#facts.ddl = true;
-      this.#facts.isAlone = true;
-      this.#facts.taint |= Taint.State;
+    if (!isPartOfWrite && READS.has(this.#head[0] ?? "")) {
+      this.#makesTable();
     }
   }
 
-  /** EXPLAIN ANALYZE makes the table of a CREATE TABLE AS. */
-  #createInExplain(): void {
-    if (this.#options.reading === "query" && this.#head[0] === "explain") {
-      this.#facts.ddl = true;
-      this.#facts.isAlone = true;
-      this.#facts.taint |= Taint.State;
+  /** A query that leaves a table behind, temporary or not. */
+  #makesTable(): void {
+    if (this.#options.reading === "query") {
+      const facts = this.#facts;
+      facts.defines = true;
+      facts.ddl = true;
+      facts.isAlone = true;
+      facts.taint |= Taint.State;
     }
   }
 
@@ -299,10 +302,14 @@ class TextReader {
     const lead = isBody ? bodyLeadOf(head) : leadOf(head);
     facts.isAlone ||= lead.isAlone;
     facts.taint |= lead.taint;
-    if (this.#isTemporary || (this.#isHeld && head[0] === "declare")) {
+    if (this.#isTemporary) {
       facts.taint |= Taint.State | Taint.Sequences;
       facts.isAlone = true;
     }
+    if (this.#isHeld && head[0] === "declare") {
+      facts.taint |= Taint.State;
+    }
+    facts.defines ||= lead.ddl === true;
     // What is temporary is the session's own and goes when its backend is cleaned.
     facts.ddl ||= lead.ddl === true && !this.#isTemporary;
     if (!isBody) {

@@ -1,5 +1,5 @@
 import { getEventListeners } from "node:events";
-import { PgwireError, PgwireErrorCode, SimpleQuery } from "@multipooler/pgwire";
+import { PgwireError, PgwireErrorCode } from "@multipooler/pgwire";
 import { encodeCommandTag } from "@multipooler/query-service";
 import type { Diagnostic, ResultEvent, ResultSink } from "@multipooler/query-service";
 import { ManualClock } from "@multipooler/timing/testing";
@@ -19,9 +19,7 @@ import type { CallOptions } from "./call.ts";
 const COMPLETE: ResultEvent = { type: "complete", bytes: encodeCommandTag("SELECT 1") };
 const CUT = new MultiPoolerError("NOT_SERVING", "this pooler is becoming NOT_SERVING");
 
-type Result =
-  | { readonly type: "done" }
-  | { readonly type: "failed"; readonly error: unknown };
+type Result = { readonly type: "done" } | { readonly type: "failed"; readonly error: unknown };
 
 /** A call on a fake session, and what became of the session. */
 class Scene {
@@ -62,7 +60,7 @@ class Scene {
       taint: Taint.None,
       sink: this.sink,
       signal: this.controller.signal,
-      createRequest: (receiver) => new SimpleQuery({ sql: "select 1", receiver }),
+      statement: { type: "simple", sql: "select 1" },
       onEnd: () => {
         this.ends += 1;
       },
@@ -89,6 +87,7 @@ class Scene {
     const { backend } = this;
     return {
       backend,
+      watch: () => undefined,
       taint: (taint) => {
         this.taint |= taint;
       },

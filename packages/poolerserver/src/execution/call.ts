@@ -1,3 +1,4 @@
+import { ExtendedUnit, SimpleQuery } from "@multipooler/pgwire";
 import type { EventReceiver, EventRequest, RequestEnd } from "@multipooler/pgwire";
 import type { Outcome, ResultEvent, ResultSink } from "@multipooler/query-service";
 import type { Clock } from "@multipooler/timing";
@@ -8,11 +9,13 @@ import type { MultiPoolerError } from "../error.ts";
 import type { Lease } from "../pool/lease.ts";
 import type { Scheduler } from "../pool/scheduler.ts";
 import type { Unit } from "../pool/unit.ts";
-import { isUnsent } from "../postgres-error.ts";
+import { isUnsent, queryError } from "../postgres-error.ts";
 import type { Holder } from "../serving/holders.ts";
 import { failureOf, interruptedFailure, isCut, receiverError } from "./call-error.ts";
 import { Interruption } from "./interruption.ts";
 import { Receiver } from "./receiver.ts";
+import type { ReceiverOwner } from "./receiver.ts";
+import type { OfferedStatement } from "./request-checks.ts";
 import type { TerminateProcess } from "./termination.ts";
 
 /** A request that was certainly not sent is tried on so many backends. */
@@ -34,8 +37,7 @@ export interface CallOptions {
   readonly sink: ResultSink;
   /** Interrupts the call. */
   readonly signal: AbortSignal | undefined;
-  /** The request, which is the same for every attempt. @throws what the call is refused with */
-  readonly createRequest: (receiver: EventReceiver) => EventRequest;
+  readonly statement: OfferedStatement;
   /** The call holds nothing any more. */
   readonly onEnd: (call: Call) => void;
 }
@@ -62,7 +64,7 @@ type Phase = "waiting" | "running" | "ending" | "ended";
  * away before the call ends. A transaction that is left open is rolled back, and the call fails:
  * nothing of it was committed, so that nothing was acknowledged that is not there.
  */
-export class Call implements Unit, EventReceiver, Holder {
+export class Call implements Unit, EventReceiver, Holder, ReceiverOwner {
   readonly kind = "exclusive";
   readonly origin: string;
   readonly byteLength: number;
@@ -80,17 +82,14 @@ export class Call implements Unit, EventReceiver, Holder {
   #sinkFailure: MultiPoolerError | undefined;
   #interruption: Interruption | undefined;
 
-  /** @throws what `createRequest` does */
+  /** @throws INVALID_ARGUMENT for a statement that cannot be sent */
   constructor(engine: CallEngine, options: CallOptions) {
     this.origin = options.origin;
     this.#engine = engine;
     this.#options = options;
-    this.#request = options.createRequest(this);
+    this.#request = requestOf(options.statement, this);
     this.byteLength = this.#request.byteLength;
-    this.#receiver = new Receiver(options.sink, (cause) => {
-      this.#sinkFailure = receiverError(cause);
-      this.#interrupt();
-    });
+    this.#receiver = new Receiver(options.sink, this);
   }
 
   /** Whether it was granted a backend at any time. */
@@ -134,6 +133,11 @@ export class Call implements Unit, EventReceiver, Holder {
       case "ending":
       case "ended":
     }
+  }
+
+  sinkFailed(cause: unknown): void {
+    this.#sinkFailure = receiverError(cause);
+    this.#interrupt();
   }
 
   granted(lease: Lease): void {
@@ -202,10 +206,7 @@ export class Call implements Unit, EventReceiver, Holder {
     }
   }
 
-  #release(
-    lease: Lease,
-    end: Exclude<RequestEnd, { type: "lost" }>,
-  ): Promise<void> | undefined {
+  #release(lease: Lease, end: Exclude<RequestEnd, { type: "lost" }>): Promise<void> | undefined {
     lease.taint(this.#options.taint);
     if (end.settingsReported) {
       lease.taint(Taint.Settings);
@@ -237,5 +238,15 @@ export class Call implements Unit, EventReceiver, Holder {
     } else {
       this.#ended.reject(error);
     }
+  }
+}
+
+function requestOf(statement: OfferedStatement, receiver: EventReceiver): EventRequest {
+  try {
+    return statement.type === "simple"
+      ? new SimpleQuery({ sql: statement.sql, receiver })
+      : new ExtendedUnit({ statement, receiver });
+  } catch (error) {
+    throw queryError(error);
   }
 }

@@ -3,8 +3,8 @@ import type { DatabaseHandle } from "@multipooler/controller-api";
 import { Classifier } from "../classification/classifier.ts";
 import type { ResolvedOptions } from "../multi-pooler-options.ts";
 import { borrowBackend } from "../pool/borrowing.ts";
-import { postgresActivity } from "../pool/postgres-activity.ts";
-import { postgresBackends } from "../pool/postgres-dial.ts";
+import { applicationName, postgresBackends } from "../pool/postgres-dial.ts";
+import { postgresProcesses } from "../pool/postgres-processes.ts";
 import { Scheduler } from "../pool/scheduler.ts";
 import type { ServingGate } from "../serving/serving-gate.ts";
 import { Sessions } from "../session/sessions.ts";
@@ -35,13 +35,14 @@ export class Engine {
 
   constructor({ database, gate, settings }: EngineOptions) {
     const { clock, logger, shard } = settings;
+    const name = applicationName(database.applicationName, POOL);
     this.#scheduler = new Scheduler(
       {
         ...settings,
-        openBackend: postgresBackends(database, { pool: POOL, clock }),
+        openBackend: postgresBackends(database, { name, clock }),
         share: database.share,
         closeGraceMs: CLOSE_GRACE_MS,
-        askActivity: postgresActivity(database),
+        processes: postgresProcesses(database, name),
         suspect: (cause) => database.suspect(cause),
       },
       "read-write",

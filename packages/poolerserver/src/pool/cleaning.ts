@@ -42,11 +42,6 @@ export function cleanSession(
   ask(backend, cleaningOf(taint), (succeeded) => onDone(rolledBack && succeeded));
 }
 
-/** Makes the server answer, at the least cost for it. */
-export function probeSession(backend: Backend, onDone: (hasAnswered: boolean) => void): void {
-  ask(backend, "", onDone);
-}
-
 function cleaningOf(taint: TaintSet): string {
   const resets = RESETS.filter((reset) => (reset.taint & taint) !== 0).map(({ sql }) => sql);
   if ((taint & Taint.Seed) !== 0) {
@@ -56,8 +51,8 @@ function cleaningOf(taint: TaintSet): string {
   return resets.join(";");
 }
 
-function ask(backend: Backend, sql: string, onDone: (succeeded: boolean) => void): void {
-  const settle = (end: RequestEnd): void =>
-    onDone(end.type === "ready" && end.error === undefined);
+/** Sends what the pool itself has to say; `onDone` is told whether the server did as it was asked. */
+export function ask(backend: Backend, sql: string, onDone: (succeeded: boolean) => void): void {
+  const settle = (end: RequestEnd): void => onDone(end.type === "ready" && end.error === undefined);
   backend.send(new SimpleQuery({ sql, receiver: { event: () => undefined, settle } }));
 }

@@ -1,23 +1,21 @@
-import { PoolerErrorCode } from "@multipooler/query-service";
 import { Taint } from "../classification/taint.ts";
-import { MultiPoolerError } from "../error.ts";
+import type { MultiPoolerError } from "../error.ts";
+import { lostError } from "../postgres-error.ts";
 import type { Backend, BackendAccess, BackendEnd } from "./backend.ts";
-import { cleanSession, probeSession } from "./cleaning.ts";
+import { cleanSession } from "./cleaning.ts";
 import { Dialer } from "./dialer.ts";
 import type { OpenedSession } from "./dialer.ts";
 import { IdleStack } from "./idle-stack.ts";
 import { Member } from "./member.ts";
 import type { SchedulerOptions } from "./scheduler-options.ts";
+import { ServerCondition } from "./server-condition.ts";
 import { SilenceWatch } from "./silence-watch.ts";
+import { Verification } from "./verification.ts";
 
 /** Lifetimes are shortened by up to this share, so that sessions opened together do not end so. */
 const LIFETIME_JITTER = 0.1;
 /** A session that was idle for so long has to answer before it is used. */
 const VERIFY_AFTER_MS = 5000;
-/** How long it has for that. */
-const VERIFY_TIMEOUT_MS = 1000;
-/** Sent by a server that shuts down, or starts. */
-const CANNOT_CONNECT_NOW = "57P03";
 
 /**
  * The sessions that a pool keeps. "none": those that are opened for somebody are read-only, and
@@ -43,22 +41,21 @@ export class Pool {
   readonly #demand: PoolDemand;
   readonly #dialer: Dialer;
   readonly #watch: SilenceWatch;
+  readonly #verification: Verification;
   readonly #idle: IdleStack<Member>;
+  readonly #server: ServerCondition;
   readonly #members = new Map<Backend, Member>();
   #access: PoolAccess;
   #leaving = 0;
-  #verifying = 0;
   #aliveAt = Number.NEGATIVE_INFINITY;
-  #isFull = false;
-  /** The server shuts down: a smart shutdown waits for the sessions. */
-  #isServerLeaving = false;
   #closing: PromiseWithResolvers<void> | undefined;
 
   constructor(options: SchedulerOptions, access: PoolAccess, demand: PoolDemand) {
-    const { clock, askActivity } = options;
+    const { clock, processes } = options;
     this.#options = options;
     this.#access = access;
     this.#demand = demand;
+    this.#server = new ServerCondition(options.logger);
     this.#idle = new IdleStack({
       clock,
       limitMs: options.idleTimeoutMs,
@@ -70,9 +67,14 @@ export class Pool {
       onFailed: (error, isServerFull) => this.#onDialFailed(error, isServerFull),
       onRoom: () => this.#onRoom(),
     });
+    this.#verification = new Verification({
+      clock,
+      onSilent: (member, problem) => this.#onSilent(member.backend, problem),
+      onEnd: (member) => this.#place(member),
+    });
     this.#watch = new SilenceWatch({
       clock,
-      askActivity,
+      processes,
       busySessions: () => this.#busySessions(),
       onSilent: (session, problem) => this.#onSilent(session, problem),
       onAlive: () => this.noteAlive(clock.monotonic()),
@@ -124,7 +126,7 @@ export class Pool {
     if (this.#closing !== undefined) {
       return;
     }
-    let missing = this.#demand.wanted() - this.#dialer.count - this.#verifying;
+    let missing = this.#demand.wanted() - this.#dialer.count - this.#verification.awaited;
     while (missing > 0 && (this.#verifyOne() || this.#dialOne())) {
       missing -= 1;
     }
@@ -188,7 +190,7 @@ export class Pool {
 
   /** Whether sessions that nobody waits for are kept. */
   get #keepsIdle(): boolean {
-    return this.#access !== "none" && !this.#isServerLeaving;
+    return this.#access !== "none" && !this.#server.isLeaving;
   }
 
   *#busySessions(): Iterable<Backend> {
@@ -275,25 +277,9 @@ export class Pool {
       return false;
     }
     this.#idle.pop();
-    this.#verifying += 1;
-    this.#verify(member, () => {
-      this.#verifying -= 1;
-    });
-    return true;
-  }
-
-  /** Makes an idle session answer before somebody gets it. */
-  #verify(member: Member, onDone: () => void): void {
-    member.use = "verifying";
     this.#watch.start();
-    const timer = this.#options.clock.setTimer(() => {
-      this.#onSilent(member.backend, `it did not answer within ${VERIFY_TIMEOUT_MS} ms`);
-    }, VERIFY_TIMEOUT_MS);
-    probeSession(member.backend, () => {
-      timer.cancel();
-      onDone();
-      this.#place(member);
-    });
+    this.#verification.start(member, { isAwaited: true });
+    return true;
   }
 
   #dialOne(): boolean {
@@ -304,11 +290,9 @@ export class Pool {
   #onOpened(opened: OpenedSession): void {
     const { clock, random, maxLifetimeMs } = this.#options;
     const lifetimeMs = maxLifetimeMs * (1 - LIFETIME_JITTER * random());
-    const expiresAt =
-      maxLifetimeMs > 0 ? clock.monotonic() + lifetimeMs : Number.POSITIVE_INFINITY;
+    const expiresAt = maxLifetimeMs > 0 ? clock.monotonic() + lifetimeMs : Number.POSITIVE_INFINITY;
     const member = new Member({ ...opened, expiresAt });
-    this.#isFull = false;
-    this.#isServerLeaving = false;
+    this.#server.noteOpened();
     this.#members.set(member.backend, member);
     void member.backend.closed.then((end) => this.#onEnded(member, end));
     this.#place(member);
@@ -319,17 +303,9 @@ export class Pool {
       this.#resolveIfClosed();
       return;
     }
-    const { logger, suspect } = this.#options;
-    if (isServerFull && !this.#isFull) {
-      this.#isFull = true;
-      const fields = { err: error, sessions: this.size, waiting: this.#demand.wanted() };
-      logger.warn(fields, "PostgreSQL has no connection left for the pool; requests wait");
-    } else {
-      logger.debug({ err: error, waiting: this.#demand.wanted() }, "dial failed");
-    }
-    suspect(error);
-    if (error.diagnostic?.code === CANNOT_CONNECT_NOW) {
-      this.#isServerLeaving = true;
+    this.#server.noteRefused(error, isServerFull, this.#demand.wanted());
+    this.#options.suspect(error);
+    if (this.#server.isLeaving) {
       this.#endIdle();
     }
     if (!isServerFull) {
@@ -340,19 +316,18 @@ export class Pool {
 
   /** The network carries nothing for this session, so perhaps not for the others either. */
   #onSilent(session: Backend, problem: string): void {
-    const error = new MultiPoolerError(
-      PoolerErrorCode.ConnectionLost,
-      `the connection to the database is silent: ${problem}`,
-    );
+    const error = lostError(`the connection to the database is silent: ${problem}`);
     this.#options.logger.warn({ processId: session.processId, err: error }, "connection cut");
     this.#distrust(error);
     session.destroy(error);
+    void this.#watch.endProcess(session.processId);
   }
 
   /** Every idle session has to answer now, but nobody waits for those: others are opened. */
   #distrust(cause: MultiPoolerError): void {
     for (const member of this.#idle.clear()) {
-      this.#verify(member, () => undefined);
+      this.#watch.start();
+      this.#verification.start(member, { isAwaited: false });
     }
     this.#options.suspect(cause);
   }
@@ -382,8 +357,9 @@ export class Pool {
     this.#idle.remove(member);
     if (end.type === "lost") {
       this.#options.logger.info({ err: end.error }, "connection to the database lost");
-      this.#distrust(lostError(end.error));
+      this.#distrust(lostError(end.error.message, end.error));
     }
+    member.onEnded?.(end);
     if (this.#closing === undefined) {
       this.supply();
     } else {
@@ -396,11 +372,4 @@ export class Pool {
       this.#closing?.resolve();
     }
   }
-}
-
-function lostError(cause: Extract<BackendEnd, { type: "lost" }>["error"]): MultiPoolerError {
-  return new MultiPoolerError(PoolerErrorCode.ConnectionLost, cause.message, {
-    cause,
-    diagnostic: cause.diagnostic,
-  });
 }

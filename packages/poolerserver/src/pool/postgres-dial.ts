@@ -20,12 +20,11 @@ const ACCESS_PARAMETERS: Readonly<Record<BackendAccess, Readonly<Record<string, 
  * Opens sessions on the database that the manager handed over, each within its dial timeout.
  *
  * The access is a start-up parameter: that wins over what the role, the database and the server
- * are configured to, and is what RESET goes back to. So is the `application_name`, which ends with
- * the name of the pool.
+ * are configured to, and is what RESET goes back to. So is `name`, the `application_name`.
  */
 export function postgresBackends(
   database: DatabaseHandle,
-  { pool, clock }: { readonly pool: string; readonly clock: Clock },
+  { name, clock }: { readonly name: string; readonly clock: Clock },
 ): OpenBackend {
   return async (access, { signal }) => {
     requirePlain(database);
@@ -35,7 +34,7 @@ export function postgresBackends(
       what: "connecting to the database",
       signal,
     });
-    const backend = await connect(database, access, { pool, signal: deadline.signal });
+    const backend = await connect(database, access, { name, signal: deadline.signal });
     // A login trigger of the database may have changed the setting again.
     if (access === "read-only" && !isReadOnly(backend)) {
       const error = notReadOnlyError();
@@ -58,7 +57,7 @@ export function applicationName(name: string, pool: string): string {
 async function connect(
   database: DatabaseHandle,
   access: BackendAccess,
-  { pool, signal }: { readonly pool: string; readonly signal: AbortSignal },
+  { name, signal }: { readonly name: string; readonly signal: AbortSignal },
 ): Promise<BackendConnection> {
   const { address, user } = database;
   try {
@@ -70,7 +69,7 @@ async function connect(
         credential: () => database.credential(user, { signal }),
         parameters: {
           client_encoding: "UTF8",
-          application_name: applicationName(database.applicationName, pool),
+          application_name: name,
           ...ACCESS_PARAMETERS[access],
         },
       },

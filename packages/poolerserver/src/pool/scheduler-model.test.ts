@@ -221,7 +221,7 @@ const answer = (index: number): Step => ({
   name: `answer(${index})`,
   run: (world) =>
     onOne(world.scene.server.live, index, (backend) => {
-      for (const request of [...backend.requests]) {
+      for (const request of backend.requests.slice()) {
         request.succeed();
       }
       return nothing;
@@ -275,7 +275,11 @@ const refuse = (index: number): Step => ({
         for (const { outcome } of refused) {
           expect(outcome).toEqual({ type: "refused", code: "PRE_EXECUTION_UNAVAILABLE" });
         }
-        expect(world.waiting).toEqual(before.filter((unit) => !refused.includes(unit)));
+        const others = before.filter((unit) => !refused.includes(unit));
+        for (const { outcome } of others) {
+          // With the refused one before it gone, a unit may have come to its turn.
+          expect(["waiting", "held"]).toContain(outcome.type);
+        }
       };
     }),
 });

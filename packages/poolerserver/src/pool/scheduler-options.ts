@@ -3,7 +3,7 @@ import type { Clock } from "@multipooler/timing";
 import type { MultiPoolerError } from "../error.ts";
 import type { Logger } from "../logger.ts";
 import type { OpenBackend } from "./backend.ts";
-import type { AskActivity } from "./silence-watch.ts";
+import type { ServerProcesses } from "./silence-watch.ts";
 
 /** How many sessions a pool holds, for how long, and who waits for them how long. */
 export interface SchedulerOptions {
@@ -23,8 +23,8 @@ export interface SchedulerOptions {
   readonly sharingDepth: number;
   /** How long `close` waits for sessions that are lent before it cuts them. */
   readonly closeGraceMs: number;
-  /** What the server says about the processes behind silent sessions. */
-  readonly askActivity: AskActivity;
+  /** Asked about the processes behind silent sessions. */
+  readonly processes: ServerProcesses;
   /** Told of each connection that was lost and of each dial that was refused. */
   readonly suspect: (cause: MultiPoolerError) => void;
   readonly clock: Clock;

@@ -8,8 +8,8 @@ import { failureOf, settled } from "../../test/settled.ts";
 test("lends the session that was used last", async () => {
   const { pool } = setUp();
   const [a, b] = await Promise.all([acquire(pool), acquire(pool)]);
-  a.release();
-  b.release();
+  void a.release();
+  void b.release();
   expect((await acquire(pool)).backend).toBe(b.backend);
   expect((await acquire(pool)).backend).toBe(a.backend);
 });
@@ -21,10 +21,10 @@ test("serves those who wait in the order they came", async () => {
   const wait = async (name: string): Promise<void> => {
     const lease = await acquire(pool);
     served.push(name);
-    lease.release();
+    void lease.release();
   };
   const waits = [wait("a"), wait("b"), wait("c")];
-  first.release();
+  void first.release();
   await Promise.all(waits);
   expect(served).toEqual(["a", "b", "c"]);
 });
@@ -51,15 +51,15 @@ test("opens no more sessions than the share allows, and tries again while somebo
 test("a lease that was given back twice is one session, not two", async () => {
   const { pool } = setUp({ capacity: 1 });
   const lease = await acquire(pool);
-  lease.release();
-  lease.release();
+  void lease.release();
+  void lease.release();
   lease.discard("late");
   const again = await acquire(pool);
   lease.discard("later still");
   expect(again.backend.idle).toBe(true);
   const next = acquire(pool);
   await settled();
-  again.release();
+  void again.release();
   expect((await next).backend).toBe(again.backend);
 });
 
@@ -71,7 +71,9 @@ test("refuses after the wait limit and says what is in the way", async () => {
   clock.step(500);
   expect(await waiting).toMatchObject({
     code: "POOL_EXHAUSTED",
-    message: expect.stringMatching(/500 ms .*waitTimeoutMs; raise capacity.* 1 of 1 .* 2 requests wait.* 7$/),
+    message: expect.stringMatching(
+      /500 ms .*waitTimeoutMs; raise capacity.* 1 of 1 .* 2 requests wait.* 7$/,
+    ),
   });
   await other;
 });
@@ -81,7 +83,7 @@ test("waits without a limit when that is switched off", async () => {
   const lease = await acquire(pool);
   const waiting = acquire(pool);
   clock.step(1_000_000);
-  lease.release();
+  void lease.release();
   expect((await waiting).backend.idle).toBe(true);
 });
 
@@ -93,8 +95,8 @@ test("an abort ends the wait, and the session goes to the next", async () => {
   const next = acquire(pool);
   controller.abort();
   expect(await aborted).toMatchObject({ code: "CANCELLED" });
-  lease.release();
-  (await next).release();
+  void lease.release();
+  void (await next).release();
   clock.step(500);
   expect(clock.pending).toBe(1);
 });
@@ -106,7 +108,7 @@ test("leaves no listener on a signal, whether it served, refused or was aborted"
   const lease = await acquire(pool, { signal });
   const served = acquire(pool, { signal });
   const refused = failureOf(acquire(pool, { signal }));
-  lease.release();
+  void lease.release();
   await served;
   expect(getEventListeners(signal, "abort")).toHaveLength(1);
   clock.step(500);
@@ -143,7 +145,7 @@ test("a dial that fails refuses the one it was for, and the others get what come
   const served = acquire(pool);
   server.dials[0]?.refuse();
   expect(await refused).toMatchObject({ code: "PRE_EXECUTION_UNAVAILABLE" });
-  lease.release();
+  void lease.release();
   expect((await served).backend).toBe(lease.backend);
 });
 
@@ -197,9 +199,9 @@ test("a failed dial gives its place in the share back", async () => {
 test("closes what was idle for too long, the one used last at last", async () => {
   const { pool, server, clock, share } = setUp();
   const [a, b] = await Promise.all([acquire(pool), acquire(pool)]);
-  a.release();
+  void a.release();
   clock.step(600);
-  b.release();
+  void b.release();
   clock.step(400);
   await settled();
   expect(server.live).toEqual([b.backend]);
@@ -212,7 +214,7 @@ test("closes what was idle for too long, the one used last at last", async () =>
 
 test("keeps idle sessions when the limit is switched off", async () => {
   const { pool, server, clock } = setUp({ idleTimeoutMs: 0 });
-  (await acquire(pool)).release();
+  void (await acquire(pool)).release();
   clock.step(1_000_000);
   expect(server.live).toHaveLength(1);
 });
@@ -221,18 +223,18 @@ test("replaces a session that has come to its age, which differs by up to a tent
   const { pool, server, clock } = setUp({ random: () => 0.5, capacity: 1 });
   const lease = await acquire(pool);
   clock.step(9499);
-  lease.release();
+  void lease.release();
   const again = await acquire(pool);
   expect(again.backend).toBe(lease.backend);
   clock.step(1);
-  again.release();
+  void again.release();
   expect((await acquire(pool)).backend).not.toBe(lease.backend);
   expect(server.live).toHaveLength(1);
 });
 
 test("a session that breaks while it is idle is replaced", async () => {
   const { pool, server, share } = setUp({ capacity: 1 });
-  (await acquire(pool)).release();
+  void (await acquire(pool)).release();
   server.backends[0]?.lose();
   await settled();
   expect(share.used).toBe(0);
@@ -245,7 +247,7 @@ test("a session that breaks while it is lent makes room for those who wait", asy
   const waiting = acquire(pool);
   server.backends[0]?.lose();
   expect((await waiting).backend).toBe(server.backends[1]);
-  lease.release();
+  void lease.release();
   expect(server.live).toHaveLength(1);
 });
 
@@ -255,10 +257,10 @@ test("a session in a transaction, or with something in flight, is not lent again
   if (server.backends[0] !== undefined) {
     server.backends[0].transactionStatus = "T";
   }
-  inTransaction.release();
+  void inTransaction.release();
   const busy = await acquire(pool);
   const unfinished = send(busy.backend, "select 1");
-  busy.release();
+  void busy.release();
   await unfinished;
   expect((await acquire(pool)).backend).toBe(server.backends[2]);
 });
@@ -289,7 +291,7 @@ test("its place is not free before the server has ended the session", async () =
     backend.closesAtOnce = false;
   }
   clock.step(10_000);
-  lease.release();
+  void lease.release();
   const waiting = acquire(pool);
   expect([server.backends.length, share.used]).toEqual([1, 1]);
   backend?.finishClose();
@@ -300,10 +302,10 @@ test("gives up sessions when the share shrinks, and no more than it must", async
   const { pool, server, share } = setUp({ capacity: 4 });
   const leases = await Promise.all([1, 2, 3, 4].map(() => acquire(pool)));
   for (const lease of leases) {
-    lease.release();
+    void lease.release();
   }
   share.limit = 3;
-  (await acquire(pool)).release();
+  void (await acquire(pool)).release();
   expect(server.live).toHaveLength(3);
   await settled();
   expect(share.used).toBe(3);
@@ -314,19 +316,19 @@ test("another access ends the sessions of the old one, lent and dialled ones as 
   const waits = [acquire(pool), acquire(pool)];
   const [idle, lent] = [server.dials[0]?.accept(), server.dials[0]?.accept()];
   const [first, second] = await Promise.all(waits);
-  first?.release();
+  void first?.release();
   const late = acquire(pool);
   const later = acquire(pool);
   pool.setAccess("read-only");
   const stale = server.dials[0]?.accept();
   await settled();
   expect([idle?.hasEnded, stale?.hasEnded, lent?.hasEnded]).toEqual([false, true, false]);
-  second?.release();
+  void second?.release();
   await settled();
   expect(lent?.hasEnded).toBe(true);
   expect(server.dials.map(({ access }) => access)).toEqual(["read-only"]);
   server.dials[0]?.accept();
-  (await late).release();
+  void (await late).release();
   await later;
 });
 
@@ -339,10 +341,10 @@ test("close refuses those who wait, and waits for lent sessions", async () => {
     isClosed = true;
   });
   expect(await waiting).toMatchObject({ code: "NOT_OPEN" });
-  a.release();
+  void a.release();
   await settled();
   expect(isClosed).toBe(false);
-  b.release();
+  void b.release();
   await closing;
   expect(await failureOf(acquire(pool))).toMatchObject({ code: "NOT_OPEN" });
   expect([server.live.length, share.used, clock.pending]).toEqual([0, 0, 0]);
@@ -350,7 +352,7 @@ test("close refuses those who wait, and waits for lent sessions", async () => {
 
 test("close ends idle sessions at once", async () => {
   const { pool, server, clock } = setUp();
-  (await acquire(pool)).release();
+  void (await acquire(pool)).release();
   await pool.close();
   expect([server.live.length, server.backends[0]?.closeCalls, clock.pending]).toEqual([0, 1, 0]);
 });

@@ -41,7 +41,10 @@ export class Scheduler {
       clock,
       limitMs: waitTimeoutMs,
       maxBytes: maxQueueBytes,
-      onExpired: (unit, waiting) => unit.refused(this.#exhaustedError(waiting)),
+      onExpired: (unit, waiting) => {
+        unit.refused(this.#exhaustedError(waiting));
+        this.#serve();
+      },
     });
     this.#sharing = new Sharing(options.sharingDepth);
     this.#pool = new Pool(options, access, {
@@ -120,7 +123,10 @@ export class Scheduler {
     await closed;
   }
 
-  /** Grants sessions in the order of the turns, for as long as there are any. */
+  /**
+   * Grants sessions in the order of the turns, for as long as there are any. To be called whenever
+   * a session may have room, or another unit may have come to its turn.
+   */
   #serve(): void {
     // A unit may give its session back before its `granted` returns.
     if (this.#isServing) {
@@ -234,6 +240,7 @@ export class Scheduler {
     for (const unit of this.#queue.takeOldest(this.#pool.dials, count)) {
       unit.refused(error);
     }
+    this.#serve();
   }
 
   #exhaustedError(waiting: number): MultiPoolerError {

@@ -20,15 +20,20 @@ export interface ProcessActivity {
   readonly idleMs: number | undefined;
 }
 
-/** Asks the server, past the pool, about processes; those that are gone are not in the answer. */
-export type AskActivity = (
-  processIds: readonly number[],
-  signal: AbortSignal,
-) => Promise<readonly ProcessActivity[]>;
+/** The server's view of its processes, over another way than theirs. Both reject if it cannot be asked. */
+export interface ServerProcesses {
+  /** What they do; those that are gone are not in the answer. */
+  activities(
+    processIds: readonly number[],
+    signal: AbortSignal,
+  ): Promise<readonly ProcessActivity[]>;
+  /** Ends a process of this pool that waits for its client, and leaves it alone if it is busy. */
+  endIdle(processId: number, signal: AbortSignal): Promise<void>;
+}
 
 export interface SilenceWatchOptions {
   readonly clock: Clock;
-  readonly askActivity: AskActivity;
+  readonly processes: ServerProcesses;
   /** The sessions that somebody uses. */
   readonly busySessions: () => Iterable<Backend>;
   /** The network swallows what `session` and the server send each other. */
@@ -66,6 +71,16 @@ export class SilenceWatch {
     }
   }
 
+  /**
+   * Has the server end the process of a session that was cut: over a silent network it would not
+   * learn of that for hours, and hold the locks of an open transaction. Never rejects.
+   */
+  async endProcess(processId: number): Promise<void> {
+    using deadline = this.#deadline("ending the process of a silent session");
+    const ended = this.#options.processes.endIdle(processId, deadline.signal);
+    await untilAborted(ended, deadline.signal).catch(() => undefined);
+  }
+
   close(): void {
     this.#stop.abort();
     this.#timer?.cancel();
@@ -100,18 +115,13 @@ export class SilenceWatch {
   }
 
   async #ask(silent: readonly Backend[]): Promise<void> {
-    const { clock, askActivity } = this.#options;
+    const { processes } = this.#options;
     this.#isAsking = true;
-    using deadline = new Deadline({
-      clock,
-      ms: ASK_TIMEOUT_MS,
-      what: "asking about silent sessions",
-      signal: this.#stop.signal,
-    });
+    using deadline = this.#deadline("asking about silent sessions");
     try {
       const processIds = silent.map(({ processId }) => processId);
       const activities = await untilAborted(
-        askActivity(processIds, deadline.signal),
+        processes.activities(processIds, deadline.signal),
         deadline.signal,
       );
       this.#judge(silent, activities);
@@ -120,6 +130,11 @@ export class SilenceWatch {
     } finally {
       this.#isAsking = false;
     }
+  }
+
+  #deadline(what: string): Deadline {
+    const { clock } = this.#options;
+    return new Deadline({ clock, ms: ASK_TIMEOUT_MS, what, signal: this.#stop.signal });
   }
 
   #judge(silent: readonly Backend[], activities: readonly ProcessActivity[]): void {
@@ -142,5 +157,5 @@ export class SilenceWatch {
 }
 
 function patienceMs({ running }: Backend): number {
-  return SILENCE_MS + (running?.byteLength ?? 0) / BYTES_PER_MS;
+  return SILENCE_MS + Math.floor((running?.byteLength ?? 0) / BYTES_PER_MS);
 }

@@ -4,7 +4,6 @@ import type {
   SessionClient,
   SessionState,
 } from "@multipooler/query-service";
-import { Taint } from "../classification/taint.ts";
 import type { MultiPoolerError } from "../error.ts";
 import type { Lease } from "../pool/lease.ts";
 import type { Holder } from "../serving/holders.ts";
@@ -90,7 +89,7 @@ export class PoolerSession implements Session, Holder, UnitSource {
    */
   adopt(lease: Lease): void {
     this.#admission.enterReserved();
-    this.#run.hold.adopt(lease, Taint.Settings);
+    this.#run.adopt(lease);
   }
 
   write(messages: Uint8Array): boolean {
@@ -201,8 +200,9 @@ export class PoolerSession implements Session, Holder, UnitSource {
       return;
     }
     this.#isPumping = true;
-    while (this.#step()) {
-      // Each step is one unit.
+    let hasMore = true;
+    while (hasMore) {
+      hasMore = this.#step();
     }
     this.#isPumping = false;
     this.#flow.relieve();
@@ -230,7 +230,8 @@ export class PoolerSession implements Session, Holder, UnitSource {
   }
 
   #next(): boolean {
-    switch (this.cutter.next()) {
+    const cut = this.cutter.next();
+    switch (cut) {
       case "none":
         return false;
       case "unit":
@@ -240,11 +241,18 @@ export class PoolerSession implements Session, Holder, UnitSource {
         this.#replies.ready();
         return true;
       case "terminate":
-        this.#endNow(undefined, undefined);
-        return false;
       case "broken":
-        this.#fail(protocolError(this.cutter.problem));
+        this.#endBy(cut);
         return false;
+    }
+  }
+
+  /** The client has said good-bye, or what no client may say. */
+  #endBy(end: "terminate" | "broken"): void {
+    if (end === "broken") {
+      this.#fail(protocolError(this.cutter.problem));
+    } else {
+      this.#endNow(undefined, undefined);
     }
   }
 
@@ -266,16 +274,10 @@ export class PoolerSession implements Session, Holder, UnitSource {
   }
 
   #feed(): void {
-    switch (this.#run.feedMore()) {
-      case "feed":
-      case "hold":
-        break;
-      case "terminate":
-        this.#endNow(undefined, undefined);
-        return;
-      case "broken":
-        this.#fail(protocolError(this.cutter.problem));
-        return;
+    const step = this.#run.feedMore();
+    if (step === "terminate" || step === "broken") {
+      this.#endBy(step);
+      return;
     }
     const refusal = this.#admission.refusal(this.cutter.facts);
     if (refusal !== undefined) {

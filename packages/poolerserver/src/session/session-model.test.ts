@@ -82,7 +82,7 @@ class World {
         maxQueueBytes: 1_000_000,
         sharingDepth: 8,
         closeGraceMs: 300,
-        askActivity: () => Promise.resolve([]),
+        processes: { activities: () => Promise.resolve([]), endIdle: () => Promise.resolve() },
         suspect: () => undefined,
         clock,
         random: () => 0,
