@@ -60,4 +60,10 @@ export class Member {
       backend.parameters.get(READ_ONLY_DEFAULT) === this.#readOnlyDefault
     );
   }
+
+  /** Its socket is closed. */
+  end(end: BackendEnd): void {
+    this.use = "ended";
+    this.onEnded?.(end);
+  }
 }

@@ -351,7 +351,7 @@ export class Pool {
     if (member.use === "leaving") {
       this.#leaving -= 1;
     }
-    member.use = "ended";
+    member.end(end);
     this.#members.delete(member.backend);
     member.slot.release();
     this.#idle.remove(member);
@@ -359,7 +359,6 @@ export class Pool {
       this.#options.logger.info({ err: end.error }, "connection to the database lost");
       this.#distrust(lostError(end.error.message, end.error));
     }
-    member.onEnded?.(end);
     if (this.#closing === undefined) {
       this.supply();
     } else {

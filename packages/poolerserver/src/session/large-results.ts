@@ -30,7 +30,7 @@ export class LargeResults implements SessionClassifier {
   }
 
   noteLargeResult(text: string): void {
-    if (text.length > MAX_TEXT_LENGTH) {
+    if (text === "" || text.length > MAX_TEXT_LENGTH) {
       return;
     }
     if (this.#texts.size >= MAX_TEXTS) {

@@ -122,12 +122,10 @@ export class PoolerSession implements Session, Holder, UnitSource {
     this.#cutReason ??= reason;
     if (this.#run.withdraw()) {
       this.#reject(reason);
-      this.goOn();
-    } else if (this.#run.phase === "running") {
-      this.#run.force(reason);
     } else {
-      this.goOn();
+      this.#run.force(reason);
     }
+    this.goOn();
   }
 
   async end(when: "now" | "boundary"): Promise<void> {
@@ -162,9 +160,7 @@ export class PoolerSession implements Session, Holder, UnitSource {
     }
     const takesMore = this.#output.write(bytes);
     if (!takesMore && this.#output.isOverfull) {
-      if (this.cutter.text !== "") {
-        this.#options.engine.classifier.noteLargeResult(this.cutter.text);
-      }
+      this.#options.engine.classifier.noteLargeResult(this.cutter.text);
       this.#fail(slowClientError(this.#options.engine.limits.heldBytes));
       return true;
     }
