@@ -87,6 +87,7 @@ class Scene {
     const { backend } = this;
     return {
       backend,
+      watch: () => undefined,
       taint: (taint) => {
         this.taint |= taint;
       },
