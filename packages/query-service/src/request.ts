@@ -50,22 +50,38 @@ export interface Caller {
  * | type     | runs on                                                                        |
  * | -------- | ------------------------------------------------------------------------------ |
  * | any      | one of the pool, for this request only                                         |
- * | reserve  | one that stays reserved for `reasons`, behind `begin` if that is set           |
+ * | reserve  | one that stays reserved for `reasons`                                          |
  * | reserved | the one of an earlier request; an id that is not known yields RESERVATION_LOST |
- *
- * `pins` are names of portals that keep the reservation alive.
  */
-export type Place =
-  | { readonly type: "any" }
-  | {
-      readonly type: "reserve";
-      /** `ReservationReason` bits, not 0. */
-      readonly reasons: number;
-      /** The statement that opens the transaction, in the client's own words, e.g. `BEGIN`. */
-      readonly begin?: string | undefined;
-      readonly pins: readonly string[];
-    }
-  | { readonly type: "reserved"; readonly id: bigint };
+export type Place = { readonly type: "any" } | ReservePlace | ReservedPlace;
+
+/** Why a backend is held beyond a request, from that request on. */
+export interface ReservationWish {
+  /**
+   * The statement that opens the transaction, in the client's own words. Looked at only if the
+   * reasons say `Transaction` and there is none yet. Default: `BEGIN`.
+   */
+  readonly begin?: string | undefined;
+  /** Names of portals that outlive the request; each is a reason until it is released. */
+  readonly pins?: readonly string[] | undefined;
+  /** Whether to look, after the statement, if the session still holds an advisory lock. */
+  readonly recheckAdvisoryLocks?: boolean | undefined;
+}
+
+export interface ReservePlace extends ReservationWish {
+  readonly type: "reserve";
+  /** `ReservationReason` bits, not 0. */
+  readonly reasons: number;
+}
+
+export interface ReservedPlace extends ReservationWish {
+  readonly type: "reserved";
+  readonly id: bigint;
+  /** `ReservationReason` bits to add. Default: none. */
+  readonly reasons?: number | undefined;
+  /** Names of portals that are no reason any more once the statement has succeeded. */
+  readonly releases?: readonly string[] | undefined;
+}
 
 /**
  * The SQL to run.
@@ -101,6 +117,34 @@ export interface ExecuteRequest {
   readonly caller: Caller;
   readonly place: Place;
   readonly statement: Statement;
+}
+
+/** What a request names that concerns a reservation as a whole. */
+export interface ReservationRequest {
+  readonly target?: QueryTarget | undefined;
+  /** `settings` are those that the session has when its backend goes back to the pool. */
+  readonly caller: Caller;
+  readonly id: bigint;
+}
+
+/** How to end the transaction of a reservation. */
+export interface ConcludeRequest extends ReservationRequest {
+  readonly conclusion: "commit" | "rollback";
+  /** Whether the next transaction begins at once (`AND CHAIN`). */
+  readonly chain: boolean;
+  /** Portals that a ROLLBACK has closed, by name or all of them. A COMMIT keeps those WITH HOLD. */
+  readonly releases: "all" | readonly string[];
+  /**
+   * The settings that the session has if the transaction is rolled back. Without them a backend
+   * that is not needed any more is closed then, because nobody can say what it holds.
+   */
+  readonly rollbackSettings?: Settings | undefined;
+}
+
+/** How to give up a reservation. */
+export interface ReleaseRequest extends ReservationRequest {
+  /** Whether a reservation for `SetSeed` stays, with that as its only reason. */
+  readonly keepsSticky: boolean;
 }
 
 /** Bounds a call. */
