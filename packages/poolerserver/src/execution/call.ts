@@ -1,6 +1,6 @@
 import { ExtendedUnit, SimpleQuery } from "@multipooler/pgwire";
 import type { EventReceiver, EventRequest, RequestEnd } from "@multipooler/pgwire";
-import type { Outcome, ResultEvent, ResultSink } from "@multipooler/query-service";
+import type { Outcome, ResultEvent, ResultSink, Statement } from "@multipooler/query-service";
 import type { Clock } from "@multipooler/timing";
 import { Taint } from "../classification/taint.ts";
 import type { TaintSet } from "../classification/taint.ts";
@@ -197,8 +197,8 @@ export class Call implements Unit, EventReceiver, Holder, ReceiverOwner {
       return this.#sinkFailure;
     }
     return this.#reason === undefined
-      ? failureOf(end)
-      : interruptedFailure(end, this.#reason, this.#receiver.hasDropped);
+      ? failureOf(end, this.#receiver)
+      : interruptedFailure(end, this.#reason, this.#receiver);
   }
 
   #giveBack(lease: Lease, end: RequestEnd, error: MultiPoolerError | undefined): void {
@@ -256,7 +256,8 @@ export class Call implements Unit, EventReceiver, Holder, ReceiverOwner {
   }
 }
 
-function requestOf(statement: OfferedStatement, receiver: EventReceiver): EventRequest {
+/** @throws INVALID_ARGUMENT for a statement that cannot be sent */
+export function requestOf(statement: Statement, receiver: EventReceiver): EventRequest {
   try {
     return statement.type === "simple"
       ? new SimpleQuery({ sql: statement.sql, receiver })

@@ -1,29 +1,30 @@
-import { PoolerErrorCode, QueryMode } from "@multipooler/query-service";
+import { QueryMode } from "@multipooler/query-service";
 import type {
   CallOptions,
+  ConcludeRequest,
   ExecuteRequest,
   Outcome,
   QueryService,
+  ReleaseRequest,
+  ReservationRequest,
   ResultSink,
   Session,
   SessionCaller,
   SessionClient,
 } from "@multipooler/query-service";
-import type { StatementClassifier } from "../classification/classification.ts";
-import { MultiPoolerError, abortError, errorDiagnostic, poolerError } from "../error.ts";
+import { abortError, poolerError } from "../error.ts";
 import { readOnlyError } from "../read-only-guard.ts";
-import type { ServingGate } from "../serving/serving-gate.ts";
 import { Call } from "./call.ts";
-import type { CallEngine } from "./call.ts";
-import { offeredStatement } from "./request-checks.ts";
-import type { ServedTarget } from "./request-checks.ts";
+import { concludeTransaction } from "./conclusion.ts";
+import { copyError, offeredStatement } from "./request-checks.ts";
+import type { ReservationEngine } from "./reservation-engine.ts";
+import { executeAndReserve, executeReserved } from "./reserved-statement.ts";
+import { releaseReservation } from "./reservation-release.ts";
+import { discardTempTables } from "./temp-table-discard.ts";
 
 const NO_OPTIONS: CallOptions = {};
 
-export interface QueryExecutorOptions extends CallEngine {
-  readonly served: ServedTarget;
-  readonly gate: ServingGate;
-  readonly classifier: StatementClassifier;
+export interface QueryExecutorOptions extends ReservationEngine {
   readonly sessions: SessionOpener;
 }
 
@@ -59,6 +60,26 @@ export class QueryExecutor implements QueryService {
     }
   }
 
+  async concludeTransaction(
+    request: ConcludeRequest,
+    sink: ResultSink,
+    { signal }: CallOptions = NO_OPTIONS,
+  ): Promise<Outcome> {
+    return await orPoolerError(concludeTransaction(this.#options, request, { sink, signal }));
+  }
+
+  async discardTempTables(
+    request: ReservationRequest,
+    sink: ResultSink,
+    { signal }: CallOptions = NO_OPTIONS,
+  ): Promise<Outcome> {
+    return await orPoolerError(discardTempTables(this.#options, request, { sink, signal }));
+  }
+
+  async releaseReservation(request: ReleaseRequest): Promise<Outcome> {
+    return await orPoolerError(releaseReservation(this.#options, request));
+  }
+
   openSession(
     caller: SessionCaller,
     client: SessionClient,
@@ -72,10 +93,17 @@ export class QueryExecutor implements QueryService {
     sink: ResultSink,
     signal: AbortSignal | undefined,
   ): Promise<Outcome> {
+    const { served, gate, classifier } = this.#options;
+    const { place } = request;
+    if (place.type === "reserve") {
+      return orPoolerError(executeAndReserve(this.#options, place, { request, sink, signal }));
+    }
+    if (place.type === "reserved") {
+      return orPoolerError(executeReserved(this.#options, place, { request, sink, signal }));
+    }
     if (signal?.aborted === true) {
       throw abortError(signal);
     }
-    const { served, gate, classifier } = this.#options;
     const statement = offeredStatement(request, served);
     const classification = classifier.classify(statement.sql);
     if (classification.copy) {
@@ -101,12 +129,10 @@ export class QueryExecutor implements QueryService {
   }
 }
 
-/** Refused before anything is sent: the statements around a COPY would take effect. */
-function copyError(): MultiPoolerError {
-  const message = "COPY from or to the client is not offered by a call";
-  return new MultiPoolerError(PoolerErrorCode.Unimplemented, message, {
-    diagnostic: errorDiagnostic("0A000", message, {
-      hint: "Nothing of the query string was run. Use COPY with a file, a program or a session.",
-    }),
-  });
+async function orPoolerError(outcome: Promise<Outcome>): Promise<Outcome> {
+  try {
+    return await outcome;
+  } catch (error) {
+    throw poolerError(error);
+  }
 }
