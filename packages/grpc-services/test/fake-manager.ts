@@ -19,10 +19,22 @@ export type Execute = (
   options?: CallOptions,
 ) => Promise<Outcome | void>;
 
+/** What stands in for what a controller does with a reservation. */
+export type ReservationVerbs = Pick<
+  QueryService,
+  "concludeTransaction" | "discardTempTables" | "releaseReservation"
+>;
+
 /** A manager whose controller runs what the test gives it. */
 export class FakeManager implements PoolerManager {
   /** What the controller does with a statement. */
   execute: Execute = () => Promise.resolve();
+  /** What it does with reservations; there are none. */
+  verbs: ReservationVerbs = {
+    concludeTransaction: noReservation,
+    discardTempTables: noReservation,
+    releaseReservation: () => Promise.resolve({ reservation: undefined }),
+  };
   /** When set, the controller has no executor and throws this. */
   refusal: Error | undefined;
   readonly #listeners = new Set<(status: ManagerStatus) => void>();
@@ -37,6 +49,7 @@ export class FakeManager implements PoolerManager {
         return {
           streamExecute: async (...call) =>
             (await this.execute(...call)) ?? { reservation: undefined },
+          ...this.verbs,
           openSession: () =>
             Promise.reject(new FakePoolerError(PoolerErrorCode.Unimplemented, "no sessions here")),
         };
@@ -64,6 +77,10 @@ export class FakeManager implements PoolerManager {
       listener(this.#status);
     }
   }
+}
+
+function noReservation(): Promise<Outcome> {
+  return Promise.reject(new FakePoolerError("RESERVATION_LOST", "it is not known"));
 }
 
 /** What a controller throws. */

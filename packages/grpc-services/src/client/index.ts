@@ -3,9 +3,12 @@ export { GrpcStatusError } from "../errors/grpc-status-error.ts";
 export type { GrpcStatusErrorDetails, GrpcStatusName } from "../errors/grpc-status-error.ts";
 export { connect } from "./pooler-client.ts";
 export type {
+  ConcludeTransactionInput,
   ConnectOptions,
+  DiscardTempTablesInput,
   ExecuteQueryInput,
   PoolerClient,
+  ReleaseReservedConnectionInput,
   StreamExecuteInput,
 } from "./pooler-client.ts";
 export { RowDecoder } from "../query/row-decoder.ts";

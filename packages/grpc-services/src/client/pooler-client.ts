@@ -1,12 +1,18 @@
 import { MultiPoolerManagerDefinition, StatusRequest } from "@multipooler/proto/manager-v1";
 import type { StatusResponse } from "@multipooler/proto/manager-v1";
 import {
+  ConcludeTransactionRequest,
+  DiscardTempTablesRequest,
   ExecuteQueryRequest,
   MultipoolerServiceDefinition,
+  ReleaseReservedConnectionRequest,
   StreamExecuteRequest,
 } from "@multipooler/proto/multipoolerservice";
 import type {
+  ConcludeTransactionResponse,
+  DiscardTempTablesResponse,
   ExecuteQueryResponse,
+  ReleaseReservedConnectionResponse,
   StreamExecuteResponse,
 } from "@multipooler/proto/multipoolerservice";
 import { ClientChannel } from "./client-channel.ts";
@@ -27,6 +33,14 @@ export interface ConnectOptions {
 export type ExecuteQueryInput = Parameters<typeof ExecuteQueryRequest.fromPartial>[0];
 /** A request of StreamExecute; what is left out has its default. */
 export type StreamExecuteInput = Parameters<typeof StreamExecuteRequest.fromPartial>[0];
+/** A request of ConcludeTransaction; what is left out has its default. */
+export type ConcludeTransactionInput = Parameters<typeof ConcludeTransactionRequest.fromPartial>[0];
+/** A request of DiscardTempTables; what is left out has its default. */
+export type DiscardTempTablesInput = Parameters<typeof DiscardTempTablesRequest.fromPartial>[0];
+/** A request of ReleaseReservedConnection; what is left out has its default. */
+export type ReleaseReservedConnectionInput = Parameters<
+  typeof ReleaseReservedConnectionRequest.fromPartial
+>[0];
 
 /** A client of one pooler. Each call rejects with a `GrpcStatusError` and nothing else. */
 export interface PoolerClient extends Disposable {
@@ -40,6 +54,21 @@ export interface PoolerClient extends Disposable {
     request: StreamExecuteInput,
     options?: RequestOptions,
   ): AsyncIterable<StreamExecuteResponse>;
+  /** Ends the transaction of a reserved connection. A failure says what stays reserved. */
+  concludeTransaction(
+    request: ConcludeTransactionInput,
+    options?: RequestOptions,
+  ): Promise<ConcludeTransactionResponse>;
+  /** Drops the temporary tables of a reserved connection. */
+  discardTempTables(
+    request: DiscardTempTablesInput,
+    options?: RequestOptions,
+  ): Promise<DiscardTempTablesResponse>;
+  /** Gives up a reserved connection; one that is not known is no error. */
+  releaseReservedConnection(
+    request: ReleaseReservedConnectionInput,
+    options?: RequestOptions,
+  ): Promise<ReleaseReservedConnectionResponse>;
   /** What the pooler is doing. */
   status(options?: RequestOptions): Promise<StatusResponse>;
   /** Whether a service is serving; the empty name stands for the pooler as a whole. */
@@ -58,6 +87,18 @@ const EXECUTE_QUERY = clientMethod(
 const STREAM_EXECUTE = clientMethod(
   MultipoolerServiceDefinition,
   MultipoolerServiceDefinition.methods.streamExecute,
+);
+const CONCLUDE_TRANSACTION = clientMethod(
+  MultipoolerServiceDefinition,
+  MultipoolerServiceDefinition.methods.concludeTransaction,
+);
+const DISCARD_TEMP_TABLES = clientMethod(
+  MultipoolerServiceDefinition,
+  MultipoolerServiceDefinition.methods.discardTempTables,
+);
+const RELEASE_RESERVED_CONNECTION = clientMethod(
+  MultipoolerServiceDefinition,
+  MultipoolerServiceDefinition.methods.releaseReservedConnection,
 );
 const STATUS = clientMethod(
   MultiPoolerManagerDefinition,
@@ -83,6 +124,16 @@ export function connect(options: ConnectOptions): PoolerClient {
       channel.unary(EXECUTE_QUERY, ExecuteQueryRequest.fromPartial(request), call),
     streamExecute: (request, call = {}) =>
       channel.serverStream(STREAM_EXECUTE, StreamExecuteRequest.fromPartial(request), call),
+    concludeTransaction: (request, call = {}) =>
+      channel.unary(CONCLUDE_TRANSACTION, ConcludeTransactionRequest.fromPartial(request), call),
+    discardTempTables: (request, call = {}) =>
+      channel.unary(DISCARD_TEMP_TABLES, DiscardTempTablesRequest.fromPartial(request), call),
+    releaseReservedConnection: (request, call = {}) =>
+      channel.unary(
+        RELEASE_RESERVED_CONNECTION,
+        ReleaseReservedConnectionRequest.fromPartial(request),
+        call,
+      ),
     status: (call = {}) => channel.unary(STATUS, StatusRequest.fromPartial({}), call),
     isServing: (service, call = {}) => channel.unary(healthCheckMethod, service, call),
     close,

@@ -1,6 +1,6 @@
 import { ExecuteOptions, ReservationOptions, Target } from "@multipooler/proto/query";
 import { expect, test } from "vitest";
-import { refuseReservation, statementRequest } from "./statement-request.ts";
+import { statementRequest } from "./statement-request.ts";
 
 const CONTEXT = { peer: "127.0.0.1:1" };
 
@@ -32,7 +32,7 @@ test("user, reservation and target reach the controller", () => {
   expect(request({ user: "alice", reservedConnectionId: 7n }, { shardKey, mode: 1 })).toEqual({
     target: { ...shardKey, mode: "WRITABLE" },
     caller: { user: "alice", settings: new Map(), origin: "127.0.0.1:1 " },
-    place: { type: "reserved", id: 7n },
+    place: { type: "reserved", id: 7n, reasons: 0 },
     statement: { type: "simple", sql: "select 1" },
   });
 });
@@ -78,13 +78,42 @@ test.each([
   );
 });
 
-test.each([1, 2, 128, 255])("reservation reasons %i are refused as not supported", (reasons) => {
-  expect(() => refuseReservation(ReservationOptions.fromPartial({ reasons }))).toThrow(
-    expect.objectContaining({
-      code: "UNIMPLEMENTED",
-      message: "reservation_options.reasons is not supported by this version of the pooler",
-    }),
-  );
+const placeOf = (
+  reservationOptions: Parameters<typeof ReservationOptions.fromPartial>[0],
+  reservedConnectionId = 0n,
+): ReturnType<typeof statementRequest>["place"] =>
+  statementRequest(
+    {
+      query: "select 1",
+      callerId: undefined,
+      target: undefined,
+      options: ExecuteOptions.fromPartial({ reservedConnectionId }),
+      reservationOptions: ReservationOptions.fromPartial(reservationOptions),
+    },
+    CONTEXT,
+  ).place;
+
+test.each([1, 2, 128, 255])("reservation reasons %i ask for a new reservation", (reasons) => {
+  expect(placeOf({ reasons, beginQuery: "begin;", pinPortalNames: ["c"] })).toEqual({
+    type: "reserve",
+    reasons,
+    begin: "begin;",
+    pins: ["c"],
+    recheckAdvisoryLocks: false,
+  });
+});
+
+test("what is asked of a reservation that exists reaches the controller", () => {
+  const options = { reasons: 2, releasePortalNames: ["c"], recheckAdvisoryLocks: true };
+  expect(placeOf(options, 2n ** 63n)).toEqual({
+    type: "reserved",
+    id: 2n ** 63n,
+    reasons: 2,
+    begin: "",
+    pins: [],
+    releases: ["c"],
+    recheckAdvisoryLocks: true,
+  });
 });
 
 test.each([
@@ -92,14 +121,11 @@ test.each([
   [257, "invalid reservation reasons: 0x101"],
   [0xffff_ffff, "invalid reservation reasons: 0xffffffff"],
 ])("reservation reasons %i are refused as unknown", (reasons, message) => {
-  expect(() => refuseReservation(ReservationOptions.fromPartial({ reasons }))).toThrow(
+  expect(() => placeOf({ reasons })).toThrow(
     expect.objectContaining({ code: "INVALID_ARGUMENT", message }),
   );
 });
 
 test("no reservation is asked for without reasons", () => {
-  expect(refuseReservation(undefined)).toBeUndefined();
-  expect(
-    refuseReservation(ReservationOptions.fromPartial({ beginQuery: "BEGIN" })),
-  ).toBeUndefined();
+  expect(placeOf({ beginQuery: "BEGIN" })).toEqual({ type: "any" });
 });

@@ -1,5 +1,11 @@
 import { QueryMode } from "@multipooler/query-service";
-import type { ExecuteRequest, QueryTarget, Settings } from "@multipooler/query-service";
+import type {
+  Caller,
+  ExecuteRequest,
+  Place,
+  QueryTarget,
+  Settings,
+} from "@multipooler/query-service";
 import type { CallerID } from "@multipooler/proto/mtrpc";
 import { Mode } from "@multipooler/proto/query";
 import type { ExecuteOptions, ReservationOptions, Target } from "@multipooler/proto/query";
@@ -17,6 +23,8 @@ export interface StatementMessage {
   readonly query: string;
   readonly target: Target | undefined;
   readonly options: ExecuteOptions | undefined;
+  /** Not a part of ExecuteQuery. */
+  readonly reservationOptions?: ReservationOptions | undefined;
 }
 
 /**
@@ -33,21 +41,33 @@ export function statementRequest(
   if (options !== undefined) {
     refuseUnsupportedOptions(options);
   }
-  const reservedId = options?.reservedConnectionId ?? 0n;
   return {
-    target: message.target === undefined ? undefined : queryTarget(message.target),
-    caller: {
-      user: options?.user ?? "",
-      settings: NO_SETTINGS,
-      origin: `${peer} ${message.callerId?.principal ?? ""}`,
-    },
-    place: reservedId === 0n ? { type: "any" } : { type: "reserved", id: reservedId },
+    target: targetOf(message),
+    caller: { ...callerOf(message, { peer }), settings: NO_SETTINGS },
+    place: placeOf(options?.reservedConnectionId ?? 0n, message.reservationOptions),
     statement: { type: "simple", sql: message.query },
   };
 }
 
-/** @throws INVALID_ARGUMENT for unknown reasons, UNIMPLEMENTED for known ones. */
-export function refuseReservation(options: ReservationOptions | undefined): void {
+/** Whom a request is for. */
+export function targetOf({ target }: Pick<StatementMessage, "target">): QueryTarget | undefined {
+  return target === undefined ? undefined : queryTarget(target);
+}
+
+/** On whose behalf a request is made. */
+export function callerOf(
+  { options, callerId }: Pick<StatementMessage, "options" | "callerId">,
+  { peer }: Pick<CallContext, "peer">,
+): Caller {
+  return {
+    user: options?.user ?? "",
+    settings: new Map(Object.entries(options?.sessionSettings ?? {})),
+    origin: `${peer} ${callerId?.principal ?? ""}`,
+  };
+}
+
+/** @throws INVALID_ARGUMENT for reasons that this version does not know */
+function placeOf(id: bigint, options: ReservationOptions | undefined): Place {
   const reasons = options?.reasons ?? 0;
   if (reasons > KNOWN_REASONS) {
     throw new GrpcServicesError(
@@ -55,9 +75,16 @@ export function refuseReservation(options: ReservationOptions | undefined): void
       `invalid reservation reasons: 0x${reasons.toString(16)}`,
     );
   }
-  if (reasons !== 0) {
-    throw unsupported("reservation_options.reasons");
+  const wish = {
+    reasons,
+    begin: options?.beginQuery,
+    pins: options?.pinPortalNames,
+    recheckAdvisoryLocks: options?.recheckAdvisoryLocks,
+  };
+  if (id !== 0n) {
+    return { type: "reserved", id, releases: options?.releasePortalNames, ...wish };
   }
+  return reasons === 0 ? { type: "any" } : { type: "reserve", ...wish };
 }
 
 function refuseUnsupportedOptions(options: ExecuteOptions): void {
