@@ -350,6 +350,6 @@ test("a reservation has the reasons that the contract says, and none is left beh
       await world.scheduler.close();
       expect(world.backends.every(({ hasEnded }) => hasEnded)).toBe(true);
     }),
-    { numRuns: 300 },
+    { numRuns: 600 },
   );
 }, 60_000);

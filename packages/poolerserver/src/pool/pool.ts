@@ -101,6 +101,16 @@ export class Pool {
     return this.#aliveAt;
   }
 
+  /** Whether every session is in the hands of one who asks nothing of it now, and no other is opened. */
+  get isHeldIdle(): boolean {
+    const members = [...this.#members.values()];
+    return (
+      this.dials === 0 &&
+      members.length > 0 &&
+      members.every(({ use, backend }) => use === "lent" && backend.idle)
+    );
+  }
+
   get isClosing(): boolean {
     return this.#closing !== undefined;
   }
