@@ -58,7 +58,7 @@ export async function runStatement(
 }
 
 /** @throws INVALID_ARGUMENT for a NUL character */
-export function simpleQuery(sql: string, receiver: EventReceiver): SimpleQuery {
+function simpleQuery(sql: string, receiver: EventReceiver): SimpleQuery {
   try {
     return new SimpleQuery({ sql, receiver });
   } catch (error) {
