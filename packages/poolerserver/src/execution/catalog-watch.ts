@@ -21,6 +21,7 @@ export class CatalogWatch {
   readonly #logger: Logger;
   readonly #task: PeriodicTask;
   readonly #firstRead = Promise.withResolvers<void>();
+  #isFailing = false;
 
   constructor(options: {
     readonly classifier: Classifier;
@@ -63,10 +64,14 @@ export class CatalogWatch {
     using deadline = new Deadline({ clock: this.#clock, ms: TIMEOUT_MS, what, signal });
     try {
       await this.#classifier.refresh({ signal: deadline.signal });
+      this.#isFailing = false;
       return REFRESH_MS;
     } catch (error) {
       if (!signal.aborted) {
-        this.#logger.warn({ err: error }, "the catalog could not be read");
+        // Once an outage: the manager goes on to tell of the database.
+        const level = this.#isFailing ? "debug" : "warn";
+        this.#isFailing = true;
+        this.#logger[level]({ err: error }, "the catalog could not be read");
       }
       return RETRY_MS;
     } finally {
