@@ -5,7 +5,7 @@ import { MultiPoolerError } from "../error.ts";
 import type { Logger } from "../logger.ts";
 import type { BackendEnd } from "../pool/backend.ts";
 import type { UnitScheduler } from "../pool/borrowing.ts";
-import type { Lease } from "../pool/lease.ts";
+import type { BackendWatcher, Lease } from "../pool/lease.ts";
 import { isUnsent, queryError } from "../postgres-error.ts";
 import { COPY_FAIL, GROUP_FAIL } from "./frontend-message.ts";
 import { SessionHold } from "./session-hold.ts";
@@ -40,7 +40,7 @@ const READY: UnitEnd = { type: "ready" };
 /** Where the units of a session come from, and where their answers go. None of these may throw. */
 export interface UnitSource {
   readonly cutter: UnitCutter;
-  /** The next bytes of the answer. False: the client is behind. */
+  /** The next bytes of the answer, or what came between two units. False: the client is behind. */
   answered(bytes: Uint8Array): boolean;
   ended(end: UnitEnd): void;
   /** More of an open unit may be sent. */
@@ -70,7 +70,10 @@ export class UnitRun implements UnitOwner {
   /** Nobody wants the rest of the answer. */
   #isAbandoned = false;
   #interruption: UnitInterruption | undefined;
-  readonly #onBackendEnded = (end: BackendEnd): void => this.#loseHeld(end);
+  readonly #watcher: BackendWatcher = {
+    onEnded: (end) => this.#loseHeld(end),
+    onUnasked: (message) => void this.#options.source.answered(message),
+  };
 
   constructor(options: UnitRunOptions) {
     this.#options = options;
@@ -90,7 +93,7 @@ export class UnitRun implements UnitOwner {
   /** Takes a backend that has the client's settings. */
   adopt(lease: Lease): void {
     this.hold.adopt(lease);
-    lease.watch(this.#onBackendEnded);
+    lease.watch(this.#watcher);
   }
 
   /** Runs `bytes`: on the backend that is held, or on one of the scheduler's. */
@@ -252,7 +255,7 @@ export class UnitRun implements UnitOwner {
     if (this.isShared || hold.reason === undefined) {
       void hold.release();
     } else {
-      hold.lease?.watch(this.#onBackendEnded);
+      hold.lease?.watch(this.#watcher);
     }
     this.#forget();
     this.#options.source.ended(READY);
