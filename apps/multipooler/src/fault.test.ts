@@ -17,12 +17,12 @@ test.each([
 });
 
 test("a refused registration points at the identity, or at the store if that refused", () => {
-  const refused = (code: TopoErrorCode): ManagerError =>
-    new ManagerError(ManagerErrorCode.RegistrationRefused, "refused", { cause: topoError(code) });
-  expect(explain(refused(TopoErrorCode.RecordConflict))).toBe(
+  const refused = (cause?: TopoError): ManagerError =>
+    new ManagerError(ManagerErrorCode.RegistrationRefused, "refused", { cause });
+  expect(explain(refused())).toBe(
     "refused (see --cell, --service-id, --database, --table-group, --shard)",
   );
-  expect(explain(refused(TopoErrorCode.Denied))).toBe(
+  expect(explain(refused(topoError(TopoErrorCode.Denied)))).toBe(
     "refused (see --topo-global-server-addresses, --topo-etcd-*)",
   );
 });

@@ -11,6 +11,7 @@ const SETTINGS: Readonly<Record<ManagerErrorCode, string | undefined>> = {
   LISTEN_FAILED: "--grpc-bind-address, --grpc-port",
   RECORD_FILE_INVALID: "--pooler-dir",
   REGISTRATION_REFUSED: "--cell, --service-id, --database, --table-group, --shard",
+  NAME_IN_USE: "--cell, --service-id",
   DATABASE_UNAVAILABLE: "--socket-file, --pg-host, --pg-port",
   DATABASE_LEAVING: undefined,
   DATABASE_TIMEOUT: undefined,

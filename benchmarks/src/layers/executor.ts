@@ -10,12 +10,11 @@ const NO_SETTINGS: ReadonlyMap<string, string> = new Map();
 /** The call path: what a gRPC handler calls, without gRPC around it. */
 export async function openExecutor(place: PostgresPlace, callers: number): Promise<Subject> {
   const pooler = await openPooler(place, callers);
-  const service = pooler.getExecutor();
   return {
     run: (load) =>
       runLoad(
         load,
-        Array.from({ length: callers }, (_, index) => callerOf(service, `caller ${index}`)),
+        Array.from({ length: callers }, (_, index) => callerOf(pooler.service, `caller ${index}`)),
       ),
     close: () => pooler.close(),
   };

@@ -17,6 +17,7 @@ export async function openGrpcPooler(
     backend: new MemoryTopology(),
     serverAddresses: ["memory"],
     root: "/multipooler",
+    homeCell: { name: "bench", serverAddresses: [], root: "/bench" },
   });
   const manager = new MultiPoolerManager({
     controller: new MultiPooler({ shard: BENCH_SHARD, capacity: callers, logger: BENCH_LOGGER }),
@@ -58,7 +59,8 @@ export async function openGrpcPooler(
 async function untilReady(manager: MultiPoolerManager): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   const check = (): void => {
-    if (manager.status().ready) {
+    const { ready, serving } = manager.status();
+    if (ready && serving.current.status === "SERVING") {
       resolve();
     }
   };

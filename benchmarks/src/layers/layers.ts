@@ -28,7 +28,7 @@ interface Contender {
  */
 export async function layersBench(args: readonly string[]): Promise<string> {
   const { rounds, json } = optionsOf(args);
-  await using postgres = await startPostgres();
+  await using postgres = await startPostgres({ settings: { max_connections: "200" } });
   for (const statement of TABLE) {
     await postgres.sql(statement);
   }

@@ -1,6 +1,8 @@
-import type { ConnectionShare, DatabaseHandle } from "@multipooler/controller-api";
+import type { AdminRow, ConnectionShare, DatabaseHandle } from "@multipooler/controller-api";
 import { MultiPooler } from "@multipooler/poolerserver";
 import type { Logger } from "@multipooler/poolerserver";
+import pg from "pg";
+import type { QueryService } from "@multipooler/query-service";
 import type { PostgresPlace } from "./subject.ts";
 
 const ignore = (): void => undefined;
@@ -13,20 +15,39 @@ export const BENCH_LOGGER: Logger = {
 
 export const BENCH_SHARD = { tableGroup: "default", shard: "0-inf" };
 
-/** A controller on the bench's PostgreSQL, serving, without a manager around it. */
-export async function openPooler(place: PostgresPlace, callers: number): Promise<MultiPooler> {
+/** A serving controller, without a manager around it. */
+export interface BenchPooler {
+  readonly service: QueryService;
+  close(): Promise<void>;
+}
+
+/** A controller on the bench's PostgreSQL. */
+export async function openPooler(place: PostgresPlace, callers: number): Promise<BenchPooler> {
+  const { host, port, user } = place;
+  const admin = new pg.Client({ host, port, user, database: "postgres" });
+  await admin.connect();
   const pooler = new MultiPooler({
     shard: BENCH_SHARD,
     capacity: callers,
     logger: BENCH_LOGGER,
   });
-  pooler.initDBConfig(handleOf(place, callers));
+  pooler.initDBConfig(handleOf(place, callers, admin));
   await pooler.open();
   await pooler.setServingType({ status: "SERVING", role: "PRIMARY", reason: "the bench runs" });
-  return pooler;
+  return {
+    service: pooler.getExecutor(),
+    close: async () => {
+      await pooler.close();
+      await admin.end();
+    },
+  };
 }
 
-function handleOf({ host, port, user }: PostgresPlace, callers: number): DatabaseHandle {
+function handleOf(
+  { host, port, user }: PostgresPlace,
+  callers: number,
+  admin: pg.Client,
+): DatabaseHandle {
   return {
     address: { type: "tcp", host, port },
     database: "postgres",
@@ -34,9 +55,9 @@ function handleOf({ host, port, user }: PostgresPlace, callers: number): Databas
     tls: { mode: "disable" },
     dialTimeoutMs: 5000,
     applicationName: "multipooler-bench",
-    share: new CountingShare(callers + 1),
+    share: new CountingShare(callers),
     credential: () => Promise.resolve({ type: "none" }),
-    admin: () => Promise.reject(new Error("the bench has no connection for administration")),
+    admin: async (sql, values) => (await admin.query<AdminRow>(sql, [...values])).rows,
     suspect: (cause) => console.warn(cause.message),
   };
 }

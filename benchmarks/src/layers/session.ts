@@ -12,9 +12,10 @@ const HEADER_BYTES = 5;
 /** The session path: what a listener for PostgreSQL's protocol calls, without its socket. */
 export async function openSessions(place: PostgresPlace, callers: number): Promise<Subject> {
   const pooler = await openPooler(place, callers);
-  const service = pooler.getExecutor();
   const conversations = await Promise.all(
-    Array.from({ length: callers }, (_, index) => Conversation.open(service, `client ${index}`)),
+    Array.from({ length: callers }, (_, index) =>
+      Conversation.open(pooler.service, `client ${index}`),
+    ),
   );
   return {
     run: (load) => {

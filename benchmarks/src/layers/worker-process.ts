@@ -59,7 +59,9 @@ export class WorkerProcess implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#ask({ type: "close" }, "closed").catch(() => this.#child.kill());
+    if (this.#child.connected) {
+      await this.#ask({ type: "close" }, "closed").catch(() => this.#child.kill());
+    }
   }
 
   async #ask<Type extends Answer["type"]>(

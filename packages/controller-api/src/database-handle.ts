@@ -33,6 +33,7 @@ export type Credential =
 export interface ConnectionShare {
   /** Connections that may be open at once. Falls and rises while the process runs. */
   readonly limit: number;
+  /** Places that are taken. More than `limit` when that has fallen. */
   readonly used: number;
   /** Takes one place, or returns `undefined` when none is free. Never waits. */
   tryTake(): ConnectionSlot | undefined;
@@ -43,7 +44,7 @@ export interface ConnectionShare {
   onChange(listener: () => void): () => void;
   /**
    * The server refused a dial for lack of room (SQLSTATE 53300). The limit falls to what is used
-   * and recovers with time; `onChange` tells.
+   * and recovers with time; `onChange` tells. Release the slot of that dial first: it is not used.
    */
   serverIsFull(): void;
 }
@@ -60,7 +61,10 @@ export type AdminRow = Readonly<Record<string, unknown>>;
 /**
  * The database as the manager hands it to its controller: data, which could cross a thread, and
  * functions that answer asynchronously or not at all. The manager keeps owning it; the controller
- * opens its backends from it and never dials elsewhere.
+ * opens its backends from it and never dials elsewhere. It is of one server: `address` holds an IP
+ * address or a socket, never a name, and when the server goes away or the name comes to mean another
+ * one, the controller gets another handle. On the old one `share` then has no place, `admin` rejects
+ * and `suspect` does nothing.
  */
 export interface DatabaseHandle {
   readonly address: DatabaseAddress;
@@ -81,9 +85,11 @@ export interface DatabaseHandle {
   credential(user: string, options?: CallOptions): Promise<Credential>;
   /**
    * Runs one of the few statements that need the rights of the manager's own role, on connections
-   * that no query of a client occupies. `values` are the parameters `$1`, `$2`, …
+   * that no query of a client occupies, one statement at a time. `values` are the parameters `$1`,
+   * `$2`, …
    *
-   * Rejects with a `PoolerError`.
+   * Rejects with a `PoolerError`: DATABASE_ERROR with its diagnostic, DEADLINE_EXCEEDED after the
+   * manager's limit on its statements, CANCELLED, PRE_EXECUTION_UNAVAILABLE.
    */
   admin(
     sql: string,

@@ -18,9 +18,12 @@ import type { ServingState, ServingTarget } from "./serving-status.ts";
  *
  * From one start to its end the manager calls, in this order: `register` (only once in the
  * controller's life), `setServingType` with NOT_SERVING, `initDBConfig` when the database has
- * answered, `open`, `setServingType` at each change of role, type, term or health, `close`. It
- * repeats what rejects, `close` aside, with growing delays, and aborts what takes longer than 30 s
- * or is no longer wanted; it asks `isHealthy` about once a second. Transports ask for status and executor at any time, in every state.
+ * answered, `open`, `setServingType` at each change of role, type, term or health, `close`. When
+ * the database goes away it calls `setServingType` with a status that admits nothing, and when one
+ * answers again `close`, `initDBConfig` with another handle, `open` and `setServingType`. It repeats
+ * what rejects, `close` aside, with growing delays, and aborts what takes longer than 30 s or is no
+ * longer wanted; while a status that admits queries is in force it asks `isHealthy` about once a
+ * second. Transports ask for status and executor at any time, in every state.
  */
 export interface PoolerController {
   /**

@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 import { connect as connectClient } from "../src/client/index.ts";
 import { startServer } from "./test-server.ts";
 
-const connectionLimit = { connections: 2, reason: "a test" };
+const CONNECTION_LIMIT = { connections: 2, reason: "a test" };
 
 /** Resolves with a connection when the server has accepted it, or with one that it has closed. */
 async function silent(port: number): Promise<Socket> {
@@ -19,13 +19,13 @@ async function silent(port: number): Promise<Socket> {
 }
 
 test("connections past the limit are closed and counted, and one line says so", async () => {
-  await using pooler = await startServer({ connectionLimit });
+  await using pooler = await startServer({ connectionLimit: CONNECTION_LIMIT });
   const port = pooler.server.port ?? 0;
   const sockets = [await silent(port), await silent(port), await silent(port), await silent(port)];
   expect(sockets.map(({ closed }) => closed)).toEqual([false, false, true, true]);
   expect(pooler.server.connections).toEqual({ open: 2, refused: 2 });
   expect(pooler.log).toEqual([
-    ["warn", "a gRPC connection was refused: the limit is reached", connectionLimit],
+    ["warn", "a gRPC connection was refused: the limit is reached", CONNECTION_LIMIT],
   ]);
   for (const socket of sockets.slice(0, 2)) {
     socket.destroy();
@@ -38,7 +38,7 @@ test("connections past the limit are closed and counted, and one line says so", 
 });
 
 test("a server that does not listen has no connections", async () => {
-  await using pooler = await startServer({ connectionLimit });
+  await using pooler = await startServer({ connectionLimit: CONNECTION_LIMIT });
   await pooler.server.close();
   expect(pooler.server.connections).toEqual({ open: 0, refused: 0 });
 });

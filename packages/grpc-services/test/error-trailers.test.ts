@@ -164,10 +164,14 @@ test("ExecuteQuery fails with the same status as a stream", async () => {
 test("the text of the status says what caused the error, each message once", async () => {
   const socket = new Error("connect ECONNREFUSED 127.0.0.1:5432");
   const dial = new Error("cannot dial", { cause: socket });
-  const error = new FakePoolerError("PRE_EXECUTION_UNAVAILABLE", "no backend", undefined, dial);
+  const error = new FakePoolerError("PRE_EXECUTION_UNAVAILABLE", "no backend", undefined, {
+    cause: dial,
+  });
   const { text } = await failure(error);
   expect(text).toBe("no backend: cannot dial: connect ECONNREFUSED 127.0.0.1:5432");
-  const repeated = new FakePoolerError("NOT_OPEN", "no backend: cannot dial", undefined, dial);
+  const repeated = new FakePoolerError("NOT_OPEN", "no backend: cannot dial", undefined, {
+    cause: dial,
+  });
   expect((await failure(repeated)).text).toBe(text);
 });
 

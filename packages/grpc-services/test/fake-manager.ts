@@ -3,19 +3,21 @@ import type {
   CallOptions,
   Diagnostic,
   ExecuteRequest,
+  Outcome,
   PoolerError,
   QueryService,
+  Reservation,
   ResultSink,
 } from "@multipooler/query-service";
 import type { ManagerStatus } from "@multipooler/manager";
 import type { PoolerManager } from "../src/server/pooler-manager.ts";
 
-/** What stands in for a controller's `streamExecute`; no reservation is ever left. */
+/** What stands in for a controller's `streamExecute`; `undefined` leaves no reservation. */
 export type Execute = (
   request: ExecuteRequest,
   sink: ResultSink,
   options?: CallOptions,
-) => Promise<void>;
+) => Promise<Outcome | void>;
 
 /** A manager whose controller runs what the test gives it. */
 export class FakeManager implements PoolerManager {
@@ -33,10 +35,8 @@ export class FakeManager implements PoolerManager {
           throw this.refusal;
         }
         return {
-          streamExecute: async (...call) => {
-            await this.execute(...call);
-            return { reservation: undefined };
-          },
+          streamExecute: async (...call) =>
+            (await this.execute(...call)) ?? { reservation: undefined },
           openSession: () =>
             Promise.reject(new FakePoolerError(PoolerErrorCode.Unimplemented, "no sessions here")),
         };
@@ -71,12 +71,18 @@ export class FakePoolerError extends Error implements PoolerError {
   override readonly name = "PoolerError";
   readonly code: PoolerErrorCode;
   readonly diagnostic: Diagnostic | undefined;
-  readonly reservation = undefined;
+  readonly reservation: Reservation | undefined;
 
-  constructor(code: PoolerErrorCode, message: string, diagnostic?: Diagnostic, cause?: unknown) {
+  constructor(
+    code: PoolerErrorCode,
+    message: string,
+    diagnostic?: Diagnostic,
+    { cause, reservation }: { cause?: unknown; reservation?: Reservation } = {},
+  ) {
     super(message, { cause });
     this.code = code;
     this.diagnostic = diagnostic;
+    this.reservation = reservation;
   }
 }
 

@@ -150,7 +150,7 @@ test("an answer that no message can hold is RESOURCE_EXHAUSTED with SQLSTATE 540
       await sink.write({ type: "complete", bytes: encodeCommandTag("SELECT 1") });
     } catch (error) {
       refusals += 1;
-      throw new FakePoolerError("INTERNAL", "the sink refused", undefined, error);
+      throw new FakePoolerError("INTERNAL", "the sink refused", undefined, { cause: error });
     }
   };
   using client = new RawClient(pooler.address);

@@ -4,7 +4,6 @@ import { messageOf } from "./error-message.ts";
 import type { Logger } from "./logger.ts";
 import { ManagerError, ManagerErrorCode } from "./manager-error.ts";
 
-/** What a {@link Closing} is made of. */
 export interface ClosingOptions {
   readonly clock: Clock;
   readonly logger: Logger;

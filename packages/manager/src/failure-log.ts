@@ -2,7 +2,6 @@ import type { Clock } from "@multipooler/timing";
 import { messageOf } from "./error-message.ts";
 import type { Logger } from "./logger.ts";
 
-/** What a {@link FailureLog} is made of. */
 export interface FailureLogOptions {
   readonly clock: Clock;
   readonly logger: Logger;

@@ -17,8 +17,7 @@ export type {
   ManagerStatus,
   TopologyStatus,
 } from "./manager-status.ts";
-export type { DatabaseConfig } from "./postgres/database-config.ts";
-export type { HostLookup } from "./postgres/host-lookup.ts";
+export type { DatabaseConfig, HostLookup } from "./postgres/database-config.ts";
 export { postgresDatabase } from "./postgres/postgres-database.ts";
 export { PoolerType } from "./record/pooler-type.ts";
 export type { PoolerIdentity, ShardIdentity } from "./record/pooler-type.ts";

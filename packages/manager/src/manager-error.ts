@@ -10,6 +10,7 @@
  * | LISTEN_FAILED          | a transport cannot accept clients, e.g. its port is in use     | the operator |
  * | RECORD_FILE_INVALID    | the local copy of the record cannot be read, parsed or written | the operator |
  * | REGISTRATION_REFUSED   | the topology holds this pooler for another database or shard   | the operator |
+ * | NAME_IN_USE            | another process runs under this cell and service id            | the operator |
  * | DATABASE_UNAVAILABLE   | the database refuses, drops or never answers a connection      | a retry  |
  * | DATABASE_LEAVING       | the server goes away, or the address means another one: let go of it | a retry |
  * | DATABASE_TIMEOUT       | a statement did not end within its limit                       | a retry  |
@@ -28,6 +29,7 @@ export const ManagerErrorCode = {
   ListenFailed: "LISTEN_FAILED",
   RecordFileInvalid: "RECORD_FILE_INVALID",
   RegistrationRefused: "REGISTRATION_REFUSED",
+  NameInUse: "NAME_IN_USE",
   DatabaseUnavailable: "DATABASE_UNAVAILABLE",
   DatabaseLeaving: "DATABASE_LEAVING",
   DatabaseTimeout: "DATABASE_TIMEOUT",
@@ -74,6 +76,7 @@ export function isPermanent(error: ManagerError): boolean {
     case ManagerErrorCode.ListenFailed:
     case ManagerErrorCode.RecordFileInvalid:
     case ManagerErrorCode.RegistrationRefused:
+    case ManagerErrorCode.NameInUse:
     case ManagerErrorCode.DatabaseUnavailable:
     case ManagerErrorCode.DatabaseLeaving:
     case ManagerErrorCode.DatabaseTimeout:

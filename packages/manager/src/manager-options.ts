@@ -29,7 +29,6 @@ export interface PoolerDescription {
   readonly dataDir?: string | undefined;
 }
 
-/** How a `MultiPoolerManager` is built. */
 export interface ManagerOptions {
   /** What serves the queries. The manager owns it from here on. */
   readonly controller: PoolerController;
@@ -52,7 +51,6 @@ export interface ManagerOptions {
   readonly random?: (() => number) | undefined;
 }
 
-/** How a manager is opened. */
 export interface OpenOptions extends CallOptions {
   /** The ways in. The manager announces the services to them, opens and closes them. */
   readonly transports: readonly ServiceTransport[];

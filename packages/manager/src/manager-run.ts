@@ -8,11 +8,10 @@ import { applicationName, poolerId } from "./manager-settings.ts";
 import type { ManagerSettings } from "./manager-settings.ts";
 import type { ManagerState } from "./manager-status.ts";
 import type { PoolerType } from "./record/pooler-type.ts";
-import { Registration } from "./record/registration.ts";
 import { TypeMemory } from "./record/type-memory.ts";
 import { closeRun } from "./run-closing.ts";
-import { PoolerSteps } from "./serving/pooler-steps.ts";
-import { ServingReconciler } from "./serving/serving-reconciler.ts";
+import { assembleParts } from "./run-parts.ts";
+import type { RunParts } from "./run-parts.ts";
 import { deriveTarget, notServing } from "./serving/serving-target.ts";
 import type { PoolerService, ServiceTransport } from "./transport/service-transport.ts";
 import { listenAll } from "./transport/transports.ts";
@@ -22,13 +21,6 @@ export interface ManagerRunOptions {
   readonly services: Iterable<PoolerService>;
   /** Called, synchronously, after each change that a status would show. */
   readonly onChange: () => void;
-}
-
-/** What exists once the transports listen. */
-export interface RunParts {
-  readonly registration: Registration;
-  readonly steps: PoolerSteps;
-  readonly reconciler: ServingReconciler;
 }
 
 /**
@@ -164,45 +156,18 @@ export class ManagerRun {
       });
     }
     // Only now are the ports known, and only a pooler that listens is worth a record.
-    const parts = this.#assemble(rememberedType);
-    this.#change({ name: "registering", parts });
-    this.#starting = this.#start(parts);
-  }
-
-  #assemble(rememberedType: PoolerType | undefined): RunParts {
-    const { controller, topology, topologyName, pooler, healthIntervalMs } = this.#settings;
-    const { clock, random, logger } = this.#settings;
-    const checkNow = (): void => this.#monitor.checkNow();
-    const registration = new Registration({
-      topology,
-      topologyName,
-      pooler,
+    const parts = assembleParts({
+      settings: this.#settings,
+      database: this.database,
       memory: this.#memory,
       rememberedType,
-      clock,
-      random,
-      logger,
-      onChange: () => this.#decide(),
-    });
-    const steps = new PoolerSteps({
-      controller,
-      database: this.database,
-      registration,
-      healthIntervalMs,
-      clock,
-      logger,
+      onFacts: () => this.#decide(),
+      onProgress: () => this.#progressed(),
+      onFault: () => this.#monitor.checkNow(),
       onChange: this.#onChange,
-      onFault: checkNow,
     });
-    const reconciler = new ServingReconciler({
-      steps,
-      clock,
-      random,
-      logger,
-      onChange: () => this.#progressed(),
-      onFailure: checkNow,
-    });
-    return { registration, steps, reconciler };
+    this.#change({ name: "registering", parts });
+    this.#starting = this.#start(parts);
   }
 
   async #start(parts: RunParts): Promise<void> {
@@ -240,9 +205,15 @@ export class ManagerRun {
 
   /** Derives the target from what is known now. */
   #decide(): void {
-    if (this.#phase.name === "running" && !this.stopping) {
-      const { registration, reconciler } = this.#phase.parts;
-      reconciler.want(deriveTarget({ database: this.health, type: registration.type() }));
+    const phase = this.#phase;
+    if (phase.name === "running" && !this.stopping) {
+      const { registration, reconciler } = phase.parts;
+      const refusal = registration.refusal();
+      reconciler.want(
+        refusal === undefined
+          ? deriveTarget({ database: this.health, type: registration.type() })
+          : notServing(refusal),
+      );
     }
     this.#progressed();
   }

@@ -41,7 +41,10 @@ export interface DatabaseStatus {
 export interface TopologyStatus {
   /** The kind of store, e.g. "memory". */
   readonly implementation: string;
-  /** True once the record was seen or written in the store since `open`. */
+  /**
+   * True while the record, as this run wrote it or found it written, and its cell's are known to be
+   * in the store; a store that does not answer changes nothing.
+   */
   readonly registered: boolean;
   /** Where the type in {@link ManagerStatus.type} comes from. */
   readonly typeSource: "topology" | "local memory" | "none";
@@ -81,7 +84,7 @@ export interface ManagerStatus {
   readonly shard: ShardIdentity;
   /** The type in the topology record; UNKNOWN when none is known. */
   readonly type: PoolerType;
-  /** The role and status in force and, while the controller is not there yet, the wanted ones. */
+  /** The current role and status and, while the controller is not there yet, the wanted ones. */
   readonly serving: ServingState;
   readonly database: DatabaseStatus;
   readonly topology: TopologyStatus;

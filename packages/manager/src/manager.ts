@@ -67,7 +67,7 @@ export class MultiPoolerManager implements AsyncDisposable {
     }
   }
 
-  /** The controller, in every state. Ask anew at each call of a client, and keep nothing of it. */
+  /** The controller, in every state. Ask again at each call of a client, and keep nothing of it. */
   queryServiceControl(): PoolerController {
     return this.#settings.controller;
   }

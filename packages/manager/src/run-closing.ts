@@ -3,7 +3,7 @@ import { Deadline } from "@multipooler/timing";
 import { Closing } from "./closing.ts";
 import type { DatabaseMonitor } from "./database/database-monitor.ts";
 import type { ManagedDatabase } from "./database/managed-database.ts";
-import type { RunParts } from "./manager-run.ts";
+import type { RunParts } from "./run-parts.ts";
 import type { ManagerSettings } from "./manager-settings.ts";
 import type { ServiceTransport } from "./transport/service-transport.ts";
 import { closeAll } from "./transport/transports.ts";

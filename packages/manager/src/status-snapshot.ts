@@ -6,7 +6,6 @@ import type { DatabaseStatus, ManagerStatus, TopologyStatus } from "./manager-st
 import { PoolerType } from "./record/pooler-type.ts";
 import { admits } from "./serving/serving-target.ts";
 
-/** What a status is made from. */
 export interface StatusSources {
   readonly settings: ManagerSettings;
   /** `undefined` while the manager is not open. */

@@ -109,6 +109,32 @@ test("a server that grants too few connections is not served, and told how many 
   expect(fixture.controller.calls).not.toContain("initDBConfig");
 });
 
+test("a server that is merely full is not left, though it has no connection for the manager", async () => {
+  await using postgres = await startPostgres();
+  await postgres.sql("CREATE ROLE app LOGIN");
+  await postgres.sql("GRANT CREATE ON DATABASE postgres TO app");
+  await using fixture = new ManagerFixture({ database: { ...configFor(postgres), user: "app" } });
+  await fixture.open();
+  await fixture.untilReady();
+  const share = fixture.controller.database?.share;
+  const slots = [share?.tryTake(), share?.tryTake()];
+
+  await postgres.sql("ALTER ROLE app CONNECTION LIMIT 0");
+  await postgres.sql(
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'app'",
+  );
+  await expect.poll(() => share?.limit, PATIENCE).toBe(2);
+  await expect
+    .poll(() => fixture.manager.status().heartbeat, PATIENCE)
+    .toMatchObject({ lastError: expect.stringContaining("SQLSTATE 53300") });
+  await postgres.sql("ALTER ROLE app CONNECTION LIMIT -1");
+  await expect.poll(() => managerConnections(postgres, "postgres"), PATIENCE).toBeGreaterThan(1);
+  await expect.poll(() => share?.limit ?? 0, PATIENCE).toBeGreaterThan(2);
+  expect(fixture.controller.calls.at(-1)).toBe("PRIMARY SERVING");
+  expect(fixture.manager.status()).toMatchObject({ ready: true });
+  expect(slots).not.toContain(undefined);
+});
+
 test("a server that hangs is left, does not pile up connections, and is served again", async () => {
   await using postgres = await startPostgres();
   await using fixture = new ManagerFixture({

@@ -3,6 +3,7 @@ import path from "node:path";
 import { startPostgres } from "@multipooler/embedded-postgres";
 import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import {
+  ID_ComponentType,
   PoolerLifecycleStatus,
   PoolerServingStatus,
   PoolerType as RecordType,
@@ -150,6 +151,30 @@ test("a record of another shard under this name is a permanent fault", async () 
   const { state, serving } = await fixture.until((status) => status.state.name === "error");
   expect(state).toMatchObject({ error: { code: ManagerErrorCode.RegistrationRefused } });
   expect(serving.current.status).toBe("NOT_SERVING");
+});
+
+test("a pooler whose name another process takes stops serving, and says so, until it has it again", async () => {
+  await using fixture = new ManagerFixture({ database: configFor(postgres) });
+  await fixture.open();
+  await fixture.untilReady();
+  await fixture.untilRecord(({ servingStatus }) => servingStatus === PoolerServingStatus.SERVING);
+  const cell = fixture.topology.cell("zone1");
+  const id = { component: ID_ComponentType.MULTIPOOLER, cell: "zone1", name: "a" };
+  const { record, version } = await cell.owners.get(id);
+  const session = await cell.openSession();
+  await cell.owners.replace(
+    id,
+    { ...record, run: "other", address: "db2:1" },
+    { version, session },
+  );
+  const { notReadyReason } = await fixture.until(
+    ({ serving, ready }) => !ready && serving.current.status === "NOT_SERVING",
+  );
+  expect(notReadyReason).toMatch(/the pooler at db2:1 has used cell "zone1" and service id "a"/);
+  // The record is the other one's by now.
+  await fixture.untilRecord(({ servingStatus }) => servingStatus === PoolerServingStatus.SERVING);
+  await session.close();
+  expect((await fixture.untilReady()).serving.current.role).toBe("PRIMARY");
 });
 
 test("the last record says SHUTDOWN and not serving, and keeps the type", async () => {

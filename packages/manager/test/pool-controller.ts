@@ -28,8 +28,10 @@ export class PoolController extends FakeController {
 
   async #fill(): Promise<void> {
     const { database } = this;
-    while (database !== undefined && this.#clients.size < 3) {
-      // Counted before the first await, as two calls may overlap.
+    if (database === undefined) {
+      return;
+    }
+    while (this.#clients.size < 3) {
       const client = new pg.Client(configOf(database));
       client.on("error", () => this.#clients.delete(client));
       this.#clients.add(client);

@@ -90,6 +90,24 @@ test("a backend that is terminated while idle is told, and replaced", async () =
   expect(await database.readFacts()).toMatchObject({ inRecovery: false });
 });
 
+test("after one connection broke no older one is used, so that the next statement works", async () => {
+  await using db = await postgres.createDatabase();
+  await using database = serverFor(postgres, db.name);
+  // Both of the pool.
+  await Promise.all([
+    database.query("SELECT pg_sleep(0.1)"),
+    database.query("SELECT pg_sleep(0.1)"),
+  ]);
+  await expect(
+    database.query(
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1
+       ORDER BY pid = pg_backend_pid()`,
+      [db.name],
+    ),
+  ).rejects.toMatchObject({ code: ManagerErrorCode.DatabaseUnavailable });
+  expect(await database.query("SELECT 1 AS one")).toEqual([{ one: 1 }]);
+});
+
 test("a connection runs with the catalog's names only, and writes whatever the database's default", async () => {
   await using db = await postgres.createDatabase();
   await postgres.sql(`ALTER DATABASE ${db.name} SET search_path = public`);

@@ -1,7 +1,7 @@
 import { PoolerErrorCode } from "@multipooler/query-service";
 import type { Diagnostic, PoolerError, Reservation } from "@multipooler/query-service";
 
-/** What a {@link MultiPoolerError} is built from besides its code and message. */
+/** Adds to the code and the message of a {@link MultiPoolerError}. */
 export interface MultiPoolerErrorOptions {
   readonly cause?: unknown;
   readonly diagnostic?: Diagnostic | undefined;

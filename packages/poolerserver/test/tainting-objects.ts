@@ -91,6 +91,7 @@ export const OBJECTS: readonly string[] = [
   "create table sly_locking_index (id int)",
   "create index on sly_locking_index (sly_index_lock(id))",
   "insert into sly_locking_index select n from generate_series(1, 30) n",
+  "create view sleepy as select pg_sleep(0)::text as s, id from plain",
   // Operators, casts, types.
   "create function sly_op(a int, b int) returns boolean language sql as $$ select sly_plpgsql('op') = 'op' $$",
   "create operator === (leftarg = int, rightarg = int, function = sly_op)",

@@ -14,7 +14,6 @@
  * | DENIED           | the topology server refused the credentials or the permission             | no    |
  * | INVALID_ARGUMENT | a name, a key or a value that the topology cannot hold                    | no    |
  * | INVALID_RECORD   | the value under the key is not a record of the expected type              | no    |
- * | RECORD_CONFLICT  | the record belongs to another database, table group or shard              | no    |
  * | INTERNAL         | the backend broke its own rules, for instance a damaged file              | no    |
  */
 export const TopoErrorCode = {
@@ -29,7 +28,6 @@ export const TopoErrorCode = {
   Denied: "DENIED",
   InvalidArgument: "INVALID_ARGUMENT",
   InvalidRecord: "INVALID_RECORD",
-  RecordConflict: "RECORD_CONFLICT",
   Internal: "INTERNAL",
 } as const;
 export type TopoErrorCode = (typeof TopoErrorCode)[keyof typeof TopoErrorCode];
@@ -72,7 +70,6 @@ export function isPermanent(error: unknown): error is TopoError {
     TopoErrorCode.Denied,
     TopoErrorCode.InvalidArgument,
     TopoErrorCode.InvalidRecord,
-    TopoErrorCode.RecordConflict,
     TopoErrorCode.Internal,
   );
 }

@@ -1,4 +1,4 @@
-export { TopoError, TopoErrorCode, isTopoError } from "./error.ts";
+export { TopoError, TopoErrorCode, interruption, isTopoError } from "./error.ts";
 export type { TopoErrorOptions } from "./error.ts";
 export type {
   Abortable,
@@ -11,15 +11,14 @@ export type {
   KeyValueStore,
   KeyWatcher,
   KeyWriter,
+  PutOptions,
   SessionOpener,
   Version,
 } from "./key-value.ts";
 export type { Lock, LockHolder, LockOptions, Locker } from "./lock.ts";
 export type { Logger } from "./logger.ts";
-export { PoolerPublisher } from "./pooler-publisher.ts";
-export type { PoolerPublisherOptions, PublisherCloseOptions } from "./pooler-publisher.ts";
-export type { Lifecycle, PoolerIdentity, PoolerState } from "./pooler-record.ts";
-export type { KnownType, PublisherStatus, StatusListener } from "./publisher-status.ts";
+export type { OwnerProcess, PoolerOwner } from "./pooler-owner.ts";
+export { encodePooler } from "./record-kinds.ts";
 export type {
   RecordEntry,
   RecordEvent,
@@ -27,6 +26,7 @@ export type {
   RecordReader,
   RecordWriter,
   Records,
+  ReplaceOptions,
   VersionOptions,
   Versioned,
   WatchOptions,
@@ -38,9 +38,16 @@ export type { CellStore, GlobalStore, TopoStore } from "./topo-store.ts";
 // The words of the records, so that a program that writes them needs no other package.
 export {
   ID_ComponentType,
+  Multipooler,
   PoolerLifecycleStatus,
   PoolerServingStatus,
   PoolerType,
   RoutingRole,
 } from "@multipooler/proto/clustermetadata";
-export type { Multipooler } from "@multipooler/proto/clustermetadata";
+export type {
+  Cell,
+  ID,
+  PoolerLifecycle,
+  RoutingState,
+  ShardKey,
+} from "@multipooler/proto/clustermetadata";

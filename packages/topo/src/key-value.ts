@@ -8,8 +8,9 @@ export interface Abortable {
 }
 
 /**
- * A revision of the store: it grows with every change, never repeats, and never goes back. The
- * version of a key is the revision of its last change (etcd: `mod_revision`).
+ * A revision of the store: it grows with every change and never repeats, for as long as the server
+ * keeps its data. A server that lost them, or got older ones back, counts again from where those
+ * are. The version of a key is the revision of its last change (etcd: `mod_revision`).
  */
 export type Version = bigint;
 
@@ -42,6 +43,15 @@ export interface CompareOptions extends Abortable {
   readonly version?: Version | undefined;
 }
 
+/** How to write a key. */
+export interface PutOptions extends CompareOptions {
+  /**
+   * The session whose end deletes the key from now on; without one the key stays. Rejects with
+   * SESSION_LOST where it has ended.
+   */
+  readonly session?: Session | undefined;
+}
+
 /**
  * Writing keys, with values of up to 1 MiB: INVALID_ARGUMENT for larger ones. A write that ends with
  * TIMEOUT, UNAVAILABLE or INTERRUPTED may or may not have happened.
@@ -53,7 +63,7 @@ export interface KeyWriter {
    * Writes a key. With a version: NO_NODE where the key does not exist, BAD_VERSION where it has
    * another version. Resolves to the new version.
    */
-  put(key: string, value: Uint8Array, options?: CompareOptions): Promise<Version>;
+  put(key: string, value: Uint8Array, options?: PutOptions): Promise<Version>;
   /** Deletes a key: NO_NODE where it does not exist, BAD_VERSION where it has another version. */
   delete(key: string, options?: CompareOptions): Promise<void>;
 }

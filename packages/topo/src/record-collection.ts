@@ -2,12 +2,20 @@ import { Backoff, sleep } from "@multipooler/timing";
 import type { Clock } from "@multipooler/timing";
 import { TopoError, TopoErrorCode, interruption, isTopoError } from "./error.ts";
 import { joinKey } from "./keys.ts";
-import type { Abortable, KeyEvent, KeyValue, KeyValueStore, Version } from "./key-value.ts";
+import type {
+  Abortable,
+  CreateOptions,
+  KeyEvent,
+  KeyValue,
+  KeyValueStore,
+  Version,
+} from "./key-value.ts";
 import type {
   RecordEntry,
   RecordEvent,
   RecordList,
   Records,
+  ReplaceOptions,
   VersionOptions,
   Versioned,
   WatchOptions,
@@ -82,16 +90,12 @@ export class RecordCollection<Id, T> implements Records<Id, T> {
     return { records, error: partialResult(prefix, failures) };
   }
 
-  async create(id: Id, record: T, options: Abortable = {}): Promise<Version> {
+  async create(id: Id, record: T, options: CreateOptions = {}): Promise<Version> {
     const { store, key } = await this.#find(id, options);
     return store.create(key, this.#encode(key, record), options);
   }
 
-  async replace(
-    id: Id,
-    record: T,
-    options: Abortable & { readonly version: Version },
-  ): Promise<Version> {
+  async replace(id: Id, record: T, options: ReplaceOptions): Promise<Version> {
     const { store, key } = await this.#find(id, options);
     return store.put(key, this.#encode(key, record), options);
   }

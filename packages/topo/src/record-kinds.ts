@@ -1,6 +1,8 @@
 import { Cell, Database, Multipooler } from "@multipooler/proto/clustermetadata";
 import type { ID } from "@multipooler/proto/clustermetadata";
 import { componentId, compareKeys, keySegment } from "./keys.ts";
+import { decodeOwner, encodeOwner } from "./pooler-owner.ts";
+import type { PoolerOwner } from "./pooler-owner.ts";
 import type { RecordKind } from "./record-collection.ts";
 
 /** `<globalRoot>/cells/<cell>/Cell` */
@@ -33,8 +35,21 @@ export const poolerKind: RecordKind<ID, Multipooler> = {
   decode: (bytes) => Multipooler.decode(bytes),
 };
 
+/**
+ * `<cellRoot>/owners/<component>-<cell>-<name>/Owner`: beside the poolers and not among them, where
+ * every key is a record of the gateway's.
+ */
+export const ownerKind: RecordKind<ID, PoolerOwner> = {
+  name: "owner",
+  folder: "owners",
+  segment: componentId,
+  file: "Owner",
+  encode: encodeOwner,
+  decode: decodeOwner,
+};
+
 /** The ports sorted by name, so that equal records are equal bytes. */
-function encodePooler(record: Multipooler): Uint8Array {
+export function encodePooler(record: Multipooler): Uint8Array {
   const ports = Object.entries(record.portMap).toSorted(([a], [b]) => compareKeys(a, b));
   return Multipooler.encode({ ...record, portMap: Object.fromEntries(ports) }).finish();
 }

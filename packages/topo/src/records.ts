@@ -1,5 +1,6 @@
-import type { Abortable, Version } from "./key-value.ts";
+import type { Abortable, CreateOptions, Version } from "./key-value.ts";
 import type { TopoError } from "./error.ts";
+import type { Session } from "./session.ts";
 
 /** A record as one revision of the topology had it. */
 export interface Versioned<T> {
@@ -53,12 +54,19 @@ export interface VersionOptions extends Abortable {
   readonly version?: Version | undefined;
 }
 
+/** Which version of a record is replaced, and how long the new one lives. */
+export interface ReplaceOptions extends Abortable {
+  readonly version: Version;
+  /** The session whose end deletes the record from now on; without one the record stays. */
+  readonly session?: Session | undefined;
+}
+
 /** Writing records of one type. */
 export interface RecordWriter<Id, T> {
   /** Writes a record that does not exist; NODE_EXISTS where it does. */
-  create(id: Id, record: T, options?: Abortable): Promise<Version>;
+  create(id: Id, record: T, options?: CreateOptions): Promise<Version>;
   /** Writes a record over a version of it: NO_NODE, BAD_VERSION. */
-  replace(id: Id, record: T, options: Abortable & { readonly version: Version }): Promise<Version>;
+  replace(id: Id, record: T, options: ReplaceOptions): Promise<Version>;
   /**
    * Reads, changes and writes, again after each conflict, until it is done or the signal aborts.
    * `change` must be pure; `undefined` from it leaves the record as it is.

@@ -1,6 +1,7 @@
 import type { Cell, Database, ID, Multipooler } from "@multipooler/proto/clustermetadata";
 import type { SessionOpener } from "./key-value.ts";
 import type { Locker } from "./lock.ts";
+import type { PoolerOwner } from "./pooler-owner.ts";
 import type { Records } from "./records.ts";
 
 /** What the whole cluster shares: changed by operators, rarely. */
@@ -12,8 +13,10 @@ export interface GlobalStore extends SessionOpener, Locker {
 }
 
 /** What the components of one cell tell about themselves. */
-export interface CellStore {
+export interface CellStore extends SessionOpener {
   readonly poolers: Records<ID, Multipooler>;
+  /** The process that uses a pooler's name, for as long as its session lives. */
+  readonly owners: Records<ID, PoolerOwner>;
 }
 
 /**

@@ -7,7 +7,7 @@ import type { Abortable, Backend, KeyValueStore } from "./key-value.ts";
 import { KeyLocker } from "./key-locker.ts";
 import { RecordCollection } from "./record-collection.ts";
 import type { Location, RecordKind } from "./record-collection.ts";
-import { cellKind, databaseKind, poolerKind } from "./record-kinds.ts";
+import { cellKind, databaseKind, ownerKind, poolerKind } from "./record-kinds.ts";
 import type { CellStore, GlobalStore, TopoStore } from "./topo-store.ts";
 
 /** Where the topology is. */
@@ -70,7 +70,11 @@ export class Topology implements TopoStore {
       }
       return located;
     };
-    const store = { poolers: this.#collection(poolerKind, locate) };
+    const store: CellStore = {
+      poolers: this.#collection(poolerKind, locate),
+      owners: this.#collection(ownerKind, locate),
+      openSession: async (options = {}) => (await locate(options)).store.openSession(options),
+    };
     this.#cells.set(name, store);
     return store;
   }

@@ -1,7 +1,7 @@
 import { onAbort } from "@multipooler/timing";
 import type { TopoError } from "./error.ts";
 import { compareKeys } from "./keys.ts";
-import type { KeyEvent, KeyValue, Version } from "./key-value.ts";
+import type { KeyEvent, KeyValue } from "./key-value.ts";
 
 /**
  * What lies between a backend, which tells what happens to the keys of one watch, and the reader
@@ -10,9 +10,9 @@ import type { KeyEvent, KeyValue, Version } from "./key-value.ts";
  * complete state at any time.
  */
 export class WatchFeed {
-  /** The keys that the reader knows. */
-  readonly #told = new Map<string, Version>();
-  /** Changes that it has not read yet; `undefined` stands for a deletion. */
+  /** The keys as the reader has been told of them. */
+  readonly #told = new Map<string, KeyValue>();
+  /** What it is still to be told; `undefined` stands for a deletion. */
   readonly #waiting = new Map<string, KeyValue | undefined>();
   #snapshot: "unknown" | "waiting" | "told" = "unknown";
   #interruption: TopoError | undefined;
@@ -38,7 +38,7 @@ export class WatchFeed {
 
   /** A key has been written. */
   put(entry: KeyValue): void {
-    if (this.#told.get(entry.key) === entry.version) {
+    if (isSame(this.#told.get(entry.key), entry)) {
       this.#waiting.delete(entry.key);
     } else {
       this.#waiting.set(entry.key, entry);
@@ -122,7 +122,7 @@ export class WatchFeed {
     entries.sort((a, b) => compareKeys(a.key, b.key));
     this.#waiting.clear();
     for (const entry of entries) {
-      this.#told.set(entry.key, entry.version);
+      this.#told.set(entry.key, entry);
     }
     this.#snapshot = "told";
     return { type: "snapshot", entries };
@@ -139,7 +139,7 @@ export class WatchFeed {
       this.#told.delete(key);
       return { type: "delete", key };
     }
-    this.#told.set(key, entry.version);
+    this.#told.set(key, entry);
     return { type: "put", entry };
   }
 
@@ -147,4 +147,13 @@ export class WatchFeed {
     this.#wake?.();
     this.#wake = undefined;
   }
+}
+
+/** A server that lost its data counts its revisions again, so that they alone do not tell. */
+function isSame(told: KeyValue | undefined, { version, createVersion, value }: KeyValue): boolean {
+  return (
+    told?.version === version &&
+    told.createVersion === createVersion &&
+    Buffer.compare(told.value, value) === 0
+  );
 }

@@ -121,6 +121,40 @@ test("a watch of a server that comes back without its data tells what is gone, a
   await store.close();
 });
 
+test("a watch sees what an emptied server lost, though its revisions have come past by then", async () => {
+  await using doomed = await startEtcd();
+  await using proxy = await TcpProxy.before(doomed.port);
+  const behind = new EtcdBackend().connect([proxy.address]);
+  const beside = new EtcdBackend().connect([doomed.address]);
+  await beside.put("/wiped/lost", Buffer.from("1"));
+  await beside.put("/wiped/changed", Buffer.from("1"));
+  const reader = behind.watch("/wiped/")[Symbol.asyncIterator]();
+  expect(await reader.next()).toMatchObject({ value: { type: "snapshot", entries: [{}, {}] } });
+  proxy.shut();
+  await doomed.kill();
+  await rm(join(doomed.dataDir, "member"), { recursive: true });
+  await doomed.start();
+  await beside.put("/wiped/other", Buffer.from("1"));
+  // At the revision that it had before.
+  await beside.put("/wiped/changed", Buffer.from("2"));
+  for (let round = 0; round < 20; round += 1) {
+    await beside.put("/wiped/other", Buffer.from("1"));
+  }
+  proxy.mend();
+  const told = new Set<string>();
+  while (told.size < 3) {
+    const event = await nextEvent(reader);
+    if (event.type === "put" || event.type === "delete") {
+      told.add(brief(event));
+    }
+  }
+  expect(told).toEqual(
+    new Set(["put /wiped/changed=2", "put /wiped/other=1", "delete /wiped/lost"]),
+  );
+  await reader.return?.();
+  await Promise.all([behind.close(), beside.close()]);
+});
+
 test("a write whose answer is lost is unknown, and never taken for somebody else's", async () => {
   await using network = await clients();
   const { proxy, beside, behind } = network;

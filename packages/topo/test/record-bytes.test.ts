@@ -9,7 +9,7 @@ import {
 import type { Cell, Database, Multipooler } from "@multipooler/proto/clustermetadata";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { cellKind, databaseKind, poolerKind } from "../src/record-kinds.ts";
+import { cellKind, databaseKind, ownerKind, poolerKind } from "../src/record-kinds.ts";
 import { WireMessage } from "./wire-message.ts";
 
 // The bytes below were decoded with Multigres' own schema, field by field. A change of one
@@ -152,3 +152,32 @@ test("bytes that are cut off are no record", () => {
 function hex(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString("hex");
 }
+
+test("an owner is read as it was written", () => {
+  const owner = fc.record({
+    run: fc.string(),
+    address: fc.string(),
+    since: fc.date({ noInvalidDate: true }),
+    process: fc.record({
+      space: fc.string(),
+      pid: fc.maxSafeNat(),
+      startTime: fc.string(),
+    }),
+  });
+  fc.assert(
+    fc.property(owner, (written) => {
+      expect(ownerKind.decode(ownerKind.encode(written))).toEqual(written);
+    }),
+  );
+});
+
+test.each([
+  "",
+  "null",
+  "[]",
+  "{}",
+  '{"run":"a","address":"b","since":"never","process":{"space":"","pid":1,"startTime":""}}',
+  '{"run":"a","address":"b","since":"2026-11-26","process":{"space":"","pid":"1","startTime":""}}',
+])("%j is no owner", (text) => {
+  expect(() => ownerKind.decode(Buffer.from(text))).toThrow(Error);
+});

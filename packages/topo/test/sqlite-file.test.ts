@@ -1,10 +1,10 @@
-import { writeFile } from "node:fs/promises";
+import { cp, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { ManualClock } from "@multipooler/timing/testing";
 import { expect, test } from "vitest";
 import { TopoErrorCode } from "../src/index.ts";
-import type { KeyEvent, KeyReader } from "../src/index.ts";
+import type { KeyEvent, KeyReader, KeyValueStore } from "../src/index.ts";
 import { SqliteBackend } from "../src/sqlite/index.ts";
 import { temporaryDirectory } from "./temporary-directory.ts";
 
@@ -33,6 +33,43 @@ test("a watch of a file whose folder it makes is woken like any other", async ()
   expect(await nextEvent(reader)).toMatchObject({ type: "put", entry: { key: "/key" } });
   await reader.return?.();
   await Promise.all([watching.close(), writing.close()]);
+});
+
+test("a file that is deleted while it is in use is made again, and what it held is gone", async () => {
+  await using directory = await temporaryDirectory();
+  const path = join(directory.path, "topology.db");
+  const [one, two] = [connect(path), connect(path)];
+  await one.put("/kept", VALUE);
+  await two.put("/lost", VALUE);
+  const reader = one.watch("/")[Symbol.asyncIterator]();
+  expect(await nextEvent(reader)).toMatchObject({ type: "snapshot", entries: [{}, {}] });
+  await removeFile(path);
+  await two.put("/kept", VALUE);
+  const told = [await nextEvent(reader), await nextEvent(reader)];
+  expect(told).toContainEqual({ type: "delete", key: "/lost" });
+  expect(await one.list("/")).toEqual(await two.list("/"));
+  expect(await two.get("/lost")).toBeUndefined();
+  await reader.return?.();
+  await Promise.all([one.close(), two.close()]);
+});
+
+test("a file that is put back as it was before shows what it held then", async () => {
+  await using directory = await temporaryDirectory();
+  const path = join(directory.path, "topology.db");
+  const before = connect(path);
+  await before.put("/key", Buffer.from("old"));
+  await before.close();
+  await cp(path, `${path}.backup`);
+  const store = connect(path);
+  await store.put("/key", Buffer.from("new"));
+  const reader = store.watch("/")[Symbol.asyncIterator]();
+  expect(await nextEvent(reader)).toMatchObject({ type: "snapshot" });
+  await removeFile(path, ["-wal", "-shm"]);
+  await rename(`${path}.backup`, path);
+  expect(await nextEvent(reader)).toMatchObject({ type: "put", entry: { key: "/key" } });
+  expect(Buffer.from((await store.get("/key"))?.value ?? []).toString()).toBe("old");
+  await reader.return?.();
+  await store.close();
 });
 
 test("a folder that cannot be made is the fault of the address", async () => {
@@ -185,4 +222,15 @@ async function nextEvent(reader: AsyncIterator<KeyEvent>): Promise<KeyEvent> {
     throw new Error("the watch has ended");
   }
   return result.value;
+}
+
+function connect(path: string): KeyValueStore {
+  return new SqliteBackend().connect([path]);
+}
+
+/** Deletes the files of a topology. */
+async function removeFile(path: string, suffixes = ["", "-wal", "-shm"]): Promise<void> {
+  for (const suffix of suffixes) {
+    await rm(`${path}${suffix}`, { force: true });
+  }
 }

@@ -109,6 +109,13 @@ const OWN_STATUS: Readonly<Record<GrpcServicesErrorCode, (error: GrpcServicesErr
         message,
         diagnosticMessage(errorOf("54000")(message)),
       ),
+    RECEIVE_TIMEOUT: ({ message }) => plainStatus(Code.DEADLINE_EXCEEDED, message),
+    RECEIVING_TOO_MUCH: ({ message }) =>
+      detailedStatus(
+        Code.RESOURCE_EXHAUSTED,
+        message,
+        diagnosticMessage(errorOf("53400")(message)),
+      ),
     MALFORMED_ROWS: ({ message }) => detailedStatus(Code.INTERNAL, message, undefined),
   };
 

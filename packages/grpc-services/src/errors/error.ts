@@ -11,6 +11,8 @@
  * | UNIMPLEMENTED     | a request asks for what this version does not offer                 |
  * | MALFORMED_REQUEST | the bytes of a request are not a message of its type                |
  * | MESSAGE_TOO_LARGE | an answer does not fit into one message                             |
+ * | RECEIVE_TIMEOUT   | a client was too slow to send its request                           |
+ * | RECEIVING_TOO_MUCH | too many requests arrive at once                                   |
  * | MALFORMED_ROWS    | the controller handed out bytes that are not rows of the result     |
  */
 export const GrpcServicesErrorCode = {
@@ -22,6 +24,8 @@ export const GrpcServicesErrorCode = {
   Unimplemented: "UNIMPLEMENTED",
   MalformedRequest: "MALFORMED_REQUEST",
   MessageTooLarge: "MESSAGE_TOO_LARGE",
+  ReceiveTimeout: "RECEIVE_TIMEOUT",
+  ReceivingTooMuch: "RECEIVING_TOO_MUCH",
   MalformedRows: "MALFORMED_ROWS",
 } as const;
 export type GrpcServicesErrorCode =

@@ -1,10 +1,13 @@
 import { MAX_ROW_BLOCK_BYTES } from "@multipooler/query-service";
+import type { Reservation } from "@multipooler/query-service";
+import { ID_ComponentType } from "@multipooler/proto/clustermetadata";
 import { MultipoolerServiceDefinition } from "@multipooler/proto/multipoolerservice";
 import type {
   ExecuteQueryRequest,
   ExecuteQueryResponse,
   StreamExecuteRequest,
 } from "@multipooler/proto/multipoolerservice";
+import type { ReservedState } from "@multipooler/proto/query";
 import { CollectedResult } from "./collected-result.ts";
 import type { PoolerManager } from "../server/pooler-manager.ts";
 import { encodeResultMessage } from "./result-message.ts";
@@ -20,7 +23,7 @@ import { executeStatement } from "./statement-execution.ts";
 import { refuseReservation, statementRequest } from "./statement-request.ts";
 
 export interface QueryServiceOptions {
-  readonly manager: Pick<PoolerManager, "queryServiceControl">;
+  readonly manager: Pick<PoolerManager, "queryServiceControl" | "status">;
   /** The largest message that a client takes. */
   readonly maxMessageBytes: number;
   /** From how many bytes on rows are sent. Default {@link MAX_ROW_BLOCK_BYTES}. */
@@ -46,8 +49,17 @@ async function executeQuery(
   const statement = statementRequest(request, context);
   const collected = new CollectedResult(maxMessageBytes);
   const service = manager.queryServiceControl().getExecutor();
-  await executeStatement(service, statement, (event) => collected.take(event), context);
-  return { result: collected.result(), reservedState: undefined };
+  const { reservation, failure } = await executeStatement(
+    service,
+    statement,
+    (event) => collected.take(event),
+    context,
+  );
+  if (failure !== undefined) {
+    // One message cannot say both that the call failed and what is still reserved.
+    throw failure.error;
+  }
+  return { result: collected.result(), reservedState: reservedState(manager, reservation) };
 }
 
 async function streamExecute(
@@ -63,12 +75,32 @@ async function streamExecute(
     batcher: rowBatcher(options, request.options?.passthroughRow ?? false),
   });
   const service = manager.queryServiceControl().getExecutor();
-  try {
-    await executeStatement(service, statement, (event) => results.take(event), context);
-  } finally {
-    // What the database sent before an error reaches the client before the error does.
-    await results.flush();
+  const { reservation, failure } = await executeStatement(
+    service,
+    statement,
+    (event) => results.take(event),
+    context,
+  );
+  await results.end(reservedState(manager, reservation));
+  if (failure !== undefined) {
+    throw failure.error;
   }
+}
+
+/** A reservation as the wire carries it, with the pooler that every further call must go to. */
+function reservedState(
+  manager: Pick<PoolerManager, "status">,
+  reservation: Reservation | undefined,
+): ReservedState | undefined {
+  if (reservation === undefined) {
+    return undefined;
+  }
+  return {
+    reservedConnectionId: reservation.id,
+    poolerId: { component: ID_ComponentType.MULTIPOOLER, ...manager.status().pooler },
+    reservationReasons: reservation.reasons,
+    backendProcessId: reservation.backendProcessId,
+  };
 }
 
 function rowBatcher(options: QueryServiceOptions, passthrough: boolean): RowBatcher {

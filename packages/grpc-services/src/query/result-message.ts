@@ -1,6 +1,6 @@
 import { StreamExecuteResponse } from "@multipooler/proto/multipoolerservice";
 import { QueryResult } from "@multipooler/proto/query";
-import type { PgDiagnostic } from "@multipooler/proto/query";
+import type { PgDiagnostic, ReservedState } from "@multipooler/proto/query";
 
 /**
  * One message of a result stream. The parts of a passthrough block are kept beside the result, so
@@ -13,7 +13,8 @@ export type ResultMessage =
       readonly result: QueryResult;
       readonly block: readonly Uint8Array[];
     }
-  | { readonly kind: "diagnostic"; readonly diagnostic: PgDiagnostic };
+  | { readonly kind: "diagnostic"; readonly diagnostic: PgDiagnostic }
+  | { readonly kind: "reservation"; readonly state: ReservedState };
 
 /** The bytes of `message` as a StreamExecuteResponse. */
 export function encodeResultMessage(message: ResultMessage): Uint8Array {
@@ -24,6 +25,11 @@ export function encodeResultMessage(message: ResultMessage): Uint8Array {
         : encodeBlock(message.result, message.block);
     case "diagnostic":
       return encodePayload({ $case: "diagnostic", value: message.diagnostic });
+    case "reservation":
+      return StreamExecuteResponse.encode({
+        result: undefined,
+        reservedState: message.state,
+      }).finish();
   }
 }
 

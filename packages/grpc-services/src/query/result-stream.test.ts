@@ -36,7 +36,7 @@ function messages(batcher: RowBatcher, events: readonly ResultEvent[]): unknown[
   for (const event of events) {
     expect(stream.take(event)).toBeUndefined();
   }
-  expect(stream.flush()).toBeUndefined();
+  expect(stream.end(undefined)).toBeUndefined();
   return found;
 }
 

@@ -6,7 +6,7 @@ import {
 } from "@multipooler/query-service";
 import type { ParameterStatus, ResultEvent } from "@multipooler/query-service";
 import { QueryResult } from "@multipooler/proto/query";
-import type { Field as FieldMessage } from "@multipooler/proto/query";
+import type { Field as FieldMessage, ReservedState } from "@multipooler/proto/query";
 import { rowsAffected } from "./command-tag.ts";
 import { diagnosticMessage } from "./diagnostic-message.ts";
 import { fieldMessages } from "./field-message.ts";
@@ -32,6 +32,7 @@ export interface ResultStreamOptions {
  * | empty           | none                                                                       |
  * | notice          | pending rows, so that the order of PostgreSQL is kept; then the diagnostic |
  * | parameterStatus | pending rows; then a result with nothing but the parameter                 |
+ * | the end         | pending rows, then what stays reserved, then the status of the call        |
  */
 export class ResultStream {
   readonly #sink: MessageSink<ResultMessage>;
@@ -72,10 +73,17 @@ export class ResultStream {
   }
 
   /**
-   * Sends the rows that are pending. For the end of a stream that an error cut short: the beginning
-   * of a row that will not be completed is left out, as a client could do nothing with it.
+   * Sends what is left when the statement is over, also when an error cut it short: what the
+   * database sent before an error, and what stays reserved, reach the client before the error.
    */
-  flush(): Promise<void> | undefined {
+  end(state: ReservedState | undefined): Promise<void> | undefined {
+    return state === undefined
+      ? this.#flush()
+      : this.#sendAfterRows({ kind: "reservation", state });
+  }
+
+  /** The beginning of a row that will not be completed is left out: a client has no use for it. */
+  #flush(): Promise<void> | undefined {
     const batch = this.#batcher.take();
     const isEmpty = batch.rows.length === 0 && batch.block.length === 0;
     return isEmpty || batch.inProgress
@@ -103,13 +111,13 @@ export class ResultStream {
 
   /** The portal has more rows than were asked for: what came of them goes without a tag. */
   #suspend(): Promise<void> | undefined {
-    const behind = this.flush();
+    const behind = this.#flush();
     this.#fields = undefined;
     return behind;
   }
 
   #sendAfterRows(message: ResultMessage): Promise<void> | undefined {
-    const behind = this.flush();
+    const behind = this.#flush();
     return this.#sink.write(message) ?? behind;
   }
 

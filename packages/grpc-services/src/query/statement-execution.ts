@@ -1,27 +1,35 @@
 import type {
   ExecuteRequest,
-  Outcome,
   QueryService,
+  Reservation,
   ResultEvent,
 } from "@multipooler/query-service";
 import { GrpcServicesError, GrpcServicesErrorCode } from "../errors/error.ts";
+import { isPoolerError } from "../errors/pooler-error.ts";
 import type { CallContext } from "../server/rpc.ts";
 
 /** Takes what a statement yields. A promise means: wait. May throw. */
 export type TakeEvent = (event: ResultEvent) => Promise<void> | undefined;
 
+/** How a statement ended. */
+export interface Execution {
+  /** What the client holds from now on, also after a failure. */
+  readonly reservation: Reservation | undefined;
+  /** `undefined` when the statement and its results went through. */
+  readonly failure: { readonly error: unknown } | undefined;
+}
+
 /**
  * Runs a statement and hands what it yields to `take`. When `take` throws, the controller is told
- * to end the statement, and the error that was thrown comes out, not what the controller made of
- * it.
+ * to end the statement, and the failure is what was thrown, not what the controller made of it.
  */
 export async function executeStatement(
   service: QueryService,
   request: ExecuteRequest,
   take: TakeEvent,
   { signal }: CallContext,
-): Promise<Outcome> {
-  let thrown: { readonly error: unknown } | undefined;
+): Promise<Execution> {
+  let thrown: Execution["failure"];
   const sink = {
     write(event: ResultEvent): Promise<void> | undefined {
       try {
@@ -32,16 +40,13 @@ export async function executeStatement(
       }
     },
   };
-  let outcome: Outcome;
   try {
-    outcome = await service.streamExecute(request, sink, { signal });
+    const { reservation } = await service.streamExecute(request, sink, { signal });
+    return { reservation, failure: thrown };
   } catch (error) {
-    throw thrown === undefined ? error : thrown.error;
+    const reservation = isPoolerError(error) ? error.reservation : undefined;
+    return { reservation, failure: thrown ?? { error } };
   }
-  if (thrown !== undefined) {
-    throw thrown.error;
-  }
-  return outcome;
 }
 
 function cannotSend(cause: unknown): GrpcServicesError {

@@ -11,7 +11,7 @@ import type {
 } from "@grpc/grpc-js";
 import { Code } from "@multipooler/proto/mtrpc";
 import { CallLifetime } from "./call-lifetime.ts";
-import { CallSink, checkMessageSize } from "../query/call-sink.ts";
+import { CallSink, checkMessageSize } from "./call-sink.ts";
 import { GrpcServicesError, GrpcServicesErrorCode } from "../errors/error.ts";
 import { errorStatus } from "../errors/error-status.ts";
 import type { Logger } from "../logger.ts";
@@ -41,6 +41,28 @@ export function addService(server: Server, service: BoundService, options: Adapt
   server.addService(definition, implementation);
 }
 
+/**
+ * The bytes of a request until its handler has decoded them. grpc-js holds on to the request for as
+ * long as the call lasts, and a statement that waits needs its text only.
+ */
+class RequestBytes {
+  #bytes: Buffer | undefined;
+
+  constructor(bytes: Buffer) {
+    this.#bytes = bytes;
+  }
+
+  /** Hands the bytes over. To be called once. */
+  take(): Buffer {
+    const bytes = this.#bytes;
+    if (bytes === undefined) {
+      throw new TypeError("the request was taken before");
+    }
+    this.#bytes = undefined;
+    return bytes;
+  }
+}
+
 /** A method whose messages stay bytes: encoding is the handlers' matter. */
 function bytesMethod(
   service: string,
@@ -51,14 +73,14 @@ function bytesMethod(
     requestStream,
     responseStream,
     requestSerialize: asBuffer,
-    requestDeserialize: asBuffer,
+    requestDeserialize: (bytes) => new RequestBytes(bytes),
     responseSerialize: asBuffer,
     responseDeserialize: asBuffer,
   };
 }
 
-type UnaryCall = ServerUnaryCall<Buffer, Uint8Array>;
-type StreamCall = ServerWritableStream<Buffer, Uint8Array>;
+type UnaryCall = ServerUnaryCall<RequestBytes, Uint8Array>;
+type StreamCall = ServerWritableStream<RequestBytes, Uint8Array>;
 type Respond = sendUnaryData<Uint8Array>;
 type Handler<Kind> = Extract<BoundHandler, { kind: Kind }>;
 
@@ -103,7 +125,7 @@ async function answerUnary(answer: UnaryAnswer): Promise<void> {
   const { call, respond, handler, failed, maxMessageBytes } = answer;
   const lifetime = new CallLifetime(call);
   try {
-    const response = await handler.call(call.request, lifetime);
+    const response = await handler.call(call.request.take(), lifetime);
     checkMessageSize(response, maxMessageBytes);
     if (!call.cancelled) {
       respond(null, response);
@@ -128,7 +150,7 @@ async function answerStream(answer: StreamAnswer): Promise<void> {
   const lifetime = new CallLifetime(call);
   const sink = new CallSink({ call, signal: lifetime.signal, maxMessageBytes, unsent });
   try {
-    await handler.call(call.request, sink, lifetime);
+    await handler.call(call.request.take(), sink, lifetime);
     if (!call.cancelled) {
       call.end();
     }
@@ -154,7 +176,8 @@ function endStream(call: StreamCall, status: Partial<StatusObject>): void {
   call.emit("error", status);
 }
 
-function grpcStatus({ code, message, details }: RpcStatus): Partial<StatusObject> {
+/** A status as grpc-js takes it. */
+export function grpcStatus({ code, message, details }: RpcStatus): StatusObject {
   const metadata = new Metadata();
   if (details !== undefined) {
     metadata.set(DETAILS_TRAILER, asBuffer(details));

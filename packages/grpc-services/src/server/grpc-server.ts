@@ -12,6 +12,9 @@ import { LimitedLogger } from "./limited-logger.ts";
 import { MAX_MESSAGE_BYTES } from "./message-limit.ts";
 import { poolerServices } from "./pooler-services.ts";
 import { addReflection } from "./reflection.ts";
+import { checkReceivingLimits, ReceivingBytes } from "./receiving-bytes.ts";
+import type { ReceivingCount } from "./receiving-bytes.ts";
+import { limitRequests } from "./grpc-request-limit.ts";
 import { raiseStreamResetLimit } from "./stream-reset-limit.ts";
 import { UnsentBytes } from "./unsent-bytes.ts";
 
@@ -33,6 +36,17 @@ export interface GrpcServerOptions {
    * limit; then they can use up all files that the process may open.
    */
   readonly connectionLimit?: ConnectionLimit | undefined;
+  /**
+   * What requests above 64 KiB may have together until they reach their handler; further ones are
+   * not read from their connections until then. Smaller ones never wait. The process has at most
+   * twice as much of requests that arrive. Default: four times `maxMessageBytes`.
+   */
+  readonly maxReceivingBytes?: number | undefined;
+  /**
+   * How long a request may take to arrive, from its first byte or, if it had to wait, from its turn.
+   * Then its call fails with DEADLINE_EXCEEDED. Default 30000.
+   */
+  readonly receiveTimeoutMs?: number | undefined;
   /** How long a connection may be silent before the client gets a PING. Default 10000. */
   readonly keepaliveIntervalMs?: number | undefined;
   /** How long a client may take to answer it before its connection is cut. Default 10000. */
@@ -40,6 +54,9 @@ export interface GrpcServerOptions {
 }
 
 const DEFAULT_KEEPALIVE_MS = 10_000;
+const DEFAULT_RECEIVE_TIMEOUT_MS = 30_000;
+/** How many of the largest messages may arrive at once. */
+const RECEIVED_MESSAGES = 4;
 /** The most that HTTP/2 can say: a gateway has one connection, and a stream for each statement. */
 const UNLIMITED_STREAMS = 0xffff_ffff;
 
@@ -54,6 +71,7 @@ interface Run {
   readonly closing: AbortController;
   /** Aborts when what is left is to be cut. */
   readonly force: AbortController;
+  readonly receiving: ReceivingBytes;
   port: GrpcPort | undefined;
   closed: Promise<void> | undefined;
 }
@@ -65,12 +83,22 @@ interface Run {
 export class GrpcServer implements ServiceTransport {
   readonly #options: GrpcServerOptions;
   readonly #logger: LimitedLogger;
+  readonly #maxMessageBytes: number;
+  readonly #maxReceivingBytes: number;
+  readonly #receiveTimeoutMs: number;
   readonly #offered = new Set<PoolerService>();
   #run: Run | undefined;
 
-  /** @throws INVALID_ARGUMENT for a limit of connections that is no whole number from 1. */
+  /** @throws INVALID_ARGUMENT, naming the option, for a limit that cannot be kept. */
   constructor(options: GrpcServerOptions) {
+    const maxMessageBytes = options.maxMessageBytes ?? MAX_MESSAGE_BYTES;
+    const maxReceivingBytes = options.maxReceivingBytes ?? RECEIVED_MESSAGES * maxMessageBytes;
+    const receiveTimeoutMs = options.receiveTimeoutMs ?? DEFAULT_RECEIVE_TIMEOUT_MS;
     checkConnectionLimit(options.connectionLimit);
+    checkReceivingLimits({ maxReceivingBytes, maxMessageBytes, receiveTimeoutMs });
+    this.#maxMessageBytes = maxMessageBytes;
+    this.#maxReceivingBytes = maxReceivingBytes;
+    this.#receiveTimeoutMs = receiveTimeoutMs;
     this.#options = options;
     this.#logger = new LimitedLogger(options.logger);
   }
@@ -83,6 +111,11 @@ export class GrpcServer implements ServiceTransport {
   /** Connections since `listen`; zeros while the server does not listen. */
   get connections(): ConnectionCount {
     return this.#run?.port?.connections ?? { open: 0, refused: 0 };
+  }
+
+  /** Requests that arrive; zeros while the server does not listen. */
+  get receiving(): ReceivingCount {
+    return this.#run?.receiving.count ?? { bytes: 0, waiting: 0, refused: 0 };
   }
 
   /** Announces a service for the next `listen`. */
@@ -148,9 +181,19 @@ export class GrpcServer implements ServiceTransport {
     const { host, port, connectionLimit } = this.#options;
     const logger = this.#logger;
     const closing = new AbortController();
-    const server = this.#createServer(closing.signal);
-    const bound = GrpcPort.open({ server, host, port, connectionLimit, logger });
-    return { bound, closing, force: new AbortController(), port: undefined, closed: undefined };
+    const receiving = new ReceivingBytes({
+      limitBytes: this.#maxReceivingBytes,
+      timeoutMs: this.#receiveTimeoutMs,
+    });
+    const server = this.#createServer(closing.signal, receiving);
+    return {
+      bound: GrpcPort.open({ server, host, port, connectionLimit, logger }),
+      closing,
+      force: new AbortController(),
+      receiving,
+      port: undefined,
+      closed: undefined,
+    };
   }
 
   async #shutDown(run: Run): Promise<void> {
@@ -161,16 +204,18 @@ export class GrpcServer implements ServiceTransport {
       onAbort(run.force.signal, () => port.cut());
       await closed;
     }
+    run.receiving.close();
     this.#logger.flush();
     if (this.#run === run) {
       this.#run = undefined;
     }
   }
 
-  #createServer(closing: AbortSignal): Server {
+  #createServer(closing: AbortSignal, receiving: ReceivingBytes): Server {
     const { manager, version, keepaliveIntervalMs, keepaliveTimeoutMs } = this.#options;
-    const maxMessageBytes = this.#options.maxMessageBytes ?? MAX_MESSAGE_BYTES;
+    const maxMessageBytes = this.#maxMessageBytes;
     const server = new Server({
+      interceptors: [limitRequests({ receiving, maxMessageBytes })],
       "grpc.max_receive_message_length": maxMessageBytes,
       "grpc.max_send_message_length": maxMessageBytes,
       "grpc.keepalive_time_ms": keepaliveIntervalMs ?? DEFAULT_KEEPALIVE_MS,

@@ -21,7 +21,11 @@ export interface ServiceDefinition {
   >;
 }
 
-/** A handler with the encoding of its messages around it: bytes in, bytes out. */
+/**
+ * A handler with the encoding of its messages around it: bytes in, bytes out. `call` throws
+ * MALFORMED_REQUEST for bytes that are not its message. It does not keep them: an async function
+ * would, for as long as it waits.
+ */
 export type BoundHandler =
   | {
       readonly kind: "unary";
@@ -63,9 +67,8 @@ export function unary<Request, Response>(
     name: method.name,
     handler: {
       kind: "unary",
-      async call(bytes, context) {
-        const response = await handle(decode(method, bytes), context);
-        return method.responseType.encode(response).finish();
+      call(bytes, context) {
+        return encoded(method, handle(decode(method, bytes), context));
       },
     },
   };
@@ -88,9 +91,9 @@ export function serverStream<Request, Message>(
     name: method.name,
     handler: {
       kind: "serverStream",
-      async call(bytes, sink, context) {
-        const encoded = { write: (message: Message) => sink.write(encode(message)) };
-        await handle(decode(method, bytes), encoded, context);
+      call(bytes, sink, context) {
+        const encoding = { write: (message: Message) => sink.write(encode(message)) };
+        return handle(decode(method, bytes), encoding, context);
       },
     },
   };
@@ -111,6 +114,13 @@ export function bindService(
       handler: handlers.get(method.name),
     })),
   };
+}
+
+async function encoded<Response>(
+  method: Pick<MethodDefinition<never, Response>, "responseType">,
+  response: Promise<Response>,
+): Promise<Uint8Array> {
+  return method.responseType.encode(await response).finish();
 }
 
 function decode<Request>(

@@ -83,6 +83,21 @@ test("one failure is asked about again at once, a second in a row means down", a
   expect(fixture.monitor.health()).toEqual({ state: "down", error: REFUSED });
 });
 
+test("a database that says that it leaves is down at once", async () => {
+  await using fixture = new Fixture();
+  fixture.monitor.open();
+  await fixture.clock.advance(0);
+  const leaving = new ManagerError(ManagerErrorCode.DatabaseLeaving, "shutting down");
+  fixture.answer = leaving;
+  fixture.monitor.checkNow();
+  await fixture.clock.advance(0);
+  expect(fixture.changes.slice(0, 2)).toEqual([
+    { state: "up", facts: PRIMARY },
+    { state: "down", error: leaving },
+  ]);
+  expect(fixture.asked).toHaveLength(2);
+});
+
 test("one failure that was the connection's own does not matter", async () => {
   await using fixture = new Fixture();
   fixture.monitor.open();

@@ -10,7 +10,6 @@ import { ManagerError } from "../manager-error.ts";
 import type { HeartbeatStatus } from "../manager-status.ts";
 import type { StatementRunner } from "../postgres/sidecar-schema.ts";
 
-/** What a {@link HeartbeatReader} is made of. */
 export interface HeartbeatReaderOptions {
   readonly database: Pick<StatementRunner, "query">;
   readonly intervalMs: number;

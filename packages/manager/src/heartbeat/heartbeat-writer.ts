@@ -22,7 +22,6 @@ export interface HeartbeatDatabase extends Pick<StatementRunner, "query"> {
   openDedicated(purpose: "heartbeat", options?: CallOptions): Promise<DedicatedConnection>;
 }
 
-/** What a {@link HeartbeatWriter} is made of. */
 export interface HeartbeatWriterOptions {
   readonly database: HeartbeatDatabase;
   /** Who writes: the application name of this pooler. */

@@ -4,7 +4,6 @@ import { HeartbeatWriter } from "./heartbeat-writer.ts";
 import type { HeartbeatWriterOptions } from "./heartbeat-writer.ts";
 import type { HeartbeatStatus } from "../manager-status.ts";
 
-/** What a {@link Heartbeat} is made of. */
 export type HeartbeatOptions = HeartbeatWriterOptions;
 
 /** The heartbeat of one pooler: written, read, or off; never two of these at once. */

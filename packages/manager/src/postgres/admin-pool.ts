@@ -45,6 +45,9 @@ export class AdminPool {
   readonly #context: FaultContext;
   readonly #pool: pg.Pool;
   readonly #sockets = new Set<net.Socket>();
+  /** How many connections broke; one that is older than the last break is not used again. */
+  #breaks = 0;
+  readonly #bornAfter = new WeakMap<pg.PoolClient, number>();
   #closed: Promise<void> | undefined;
 
   constructor({ config, clock, onConnectionLost }: AdminPoolOptions) {
@@ -59,8 +62,14 @@ export class AdminPool {
     });
     // A statement learns of a broken connection from its own promise; the event, which comes too,
     // must find a listener.
-    this.#pool.on("connect", (client) => client.on("error", () => undefined));
-    this.#pool.on("error", onConnectionLost);
+    this.#pool.on("connect", (client) => {
+      client.on("error", () => undefined);
+      this.#bornAfter.set(client, this.#breaks);
+    });
+    this.#pool.on("error", (error) => {
+      this.#breaks += 1;
+      onConnectionLost(error);
+    });
   }
 
   /**
@@ -134,13 +143,29 @@ export class AdminPool {
       // A connection in an unknown state is cut, not reused: whatever still runs there ends by the
       // server's own limit.
       client.release(true);
-      throw deadline.signal.aborted
-        ? abortFault(deadline.signal.reason, this.#context)
-        : statementFault(error, this.#context);
+      if (deadline.signal.aborted) {
+        throw abortFault(deadline.signal.reason, this.#context);
+      }
+      const fault = statementFault(error, this.#context);
+      if (fault.code === ManagerErrorCode.DatabaseUnavailable) {
+        this.#breaks += 1;
+      }
+      throw fault;
     }
   }
 
+  /** A server that cut one connection has likely cut the others too. */
   async #checkOut(signal: AbortSignal | undefined): Promise<pg.PoolClient> {
+    for (;;) {
+      const client = await this.#connect(signal);
+      if (this.#bornAfter.get(client) === this.#breaks) {
+        return client;
+      }
+      client.release(true);
+    }
+  }
+
+  async #connect(signal: AbortSignal | undefined): Promise<pg.PoolClient> {
     const connecting = this.#pool.connect();
     try {
       if (signal === undefined) {

@@ -1,9 +1,11 @@
+import { lookup } from "node:dns/promises";
 import path from "node:path";
 import type { DatabaseAddress } from "@multipooler/controller-api";
-import type { HostLookup } from "./host-lookup.ts";
-import { lookUpHost } from "./host-lookup.ts";
 import { MIN_CONNECTIONS } from "./server-share.ts";
 import { checkInteger, checkPostgresName, checkText, invalidSetting } from "../setting.ts";
+
+/** Resolves with the IP addresses of a host name, best first. Rejects as `dns.lookup` does. */
+export type HostLookup = (hostname: string) => Promise<readonly string[]>;
 
 /** Where a PostgreSQL is and how to log in. Durations in milliseconds. */
 export interface DatabaseConfig {
@@ -89,6 +91,12 @@ export function describeAddress(address: DatabaseAddress): string {
 export function portOfSocket(socketPath: string): number | undefined {
   const digits = /^\.s\.PGSQL\.([0-9]{1,5})$/.exec(path.basename(socketPath))?.[1];
   return digits === undefined ? undefined : Number(digits);
+}
+
+/** Asks the system, its hosts file included. */
+async function lookUpHost(hostname: string): Promise<readonly string[]> {
+  const found = await lookup(hostname, { all: true, order: "verbatim" });
+  return found.map(({ address }) => address);
 }
 
 function checkAddress(address: DatabaseAddress): DatabaseAddress {

@@ -70,6 +70,12 @@ export async function dialFault(error: unknown, context: FaultContext): Promise<
   }
 }
 
+/** Says why the name of a server could not be looked up. */
+export function lookupFault(error: unknown, { config }: FaultContext): ManagerError {
+  const reason = unreachableReason(error) ?? messageOf(error);
+  return unavailable(`${config.place} cannot be reached: ${reason}`, error);
+}
+
 /** Says what became of work whose signal aborted with `reason`. */
 export function abortFault(reason: unknown, { config }: FaultContext): ManagerError {
   return isTimeout(reason)

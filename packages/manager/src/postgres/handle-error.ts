@@ -48,6 +48,7 @@ function codeOf(code: ManagerErrorCode): PoolerErrorCode {
     case ManagerErrorCode.ListenFailed:
     case ManagerErrorCode.RecordFileInvalid:
     case ManagerErrorCode.RegistrationRefused:
+    case ManagerErrorCode.NameInUse:
     case ManagerErrorCode.CloseFailed:
     case ManagerErrorCode.Internal:
       return PoolerErrorCode.Internal;

@@ -18,7 +18,7 @@ const SSL_REQUEST = Buffer.from([0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f]);
 const [YES, NO, ERROR_RESPONSE] = Buffer.from("SNE");
 
 /**
- * Asks whoever listens at `address` for TLS, which PostgreSQL answers with a single letter, and
+ * Asks what listens at `address` for TLS, which PostgreSQL answers with a single letter, and
  * hangs up. Never rejects; gives up as unknown when the signal aborts.
  */
 export function probePeer(address: DatabaseAddress, signal: AbortSignal): Promise<PeerVerdict> {

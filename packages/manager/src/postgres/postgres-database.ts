@@ -1,13 +1,10 @@
 import { PoolerRole } from "@multipooler/controller-api";
-import type { DatabaseAddress, DatabaseHandle } from "@multipooler/controller-api";
+import type { DatabaseHandle } from "@multipooler/controller-api";
 import type { CallOptions } from "@multipooler/query-service";
-import { Deadline, untilAborted } from "@multipooler/timing";
-import { applicationNamePrefix } from "./admin-client-config.ts";
 import { describeAddress, resolveDatabaseConfig } from "./database-config.ts";
-import type { DatabaseConfig, ResolvedDatabaseConfig, ServerConfig } from "./database-config.ts";
-import { dialFault } from "./database-fault.ts";
+import type { DatabaseConfig, ResolvedDatabaseConfig } from "./database-config.ts";
+import { SqlState } from "./database-fault.ts";
 import { Heartbeat } from "../heartbeat/heartbeat.ts";
-import { isNamed } from "./host-lookup.ts";
 import type {
   DatabaseContext,
   DatabaseFacts,
@@ -16,7 +13,8 @@ import type {
   ManagedDatabaseStatus,
 } from "../database/managed-database.ts";
 import { ManagerError, ManagerErrorCode } from "../manager-error.ts";
-import { PostgresServer } from "./postgres-server.ts";
+import type { PostgresServer } from "./postgres-server.ts";
+import { ServerSearch, isAt } from "./server-search.ts";
 import { OWN_CONNECTIONS } from "./server-share.ts";
 import { ServerWatch } from "./server-watch.ts";
 import type { DoorState } from "./server-watch.ts";
@@ -39,7 +37,7 @@ export function postgresDatabase(config: DatabaseConfig): DatabaseProvider {
   };
 }
 
-export interface PostgresDatabaseOptions {
+interface PostgresDatabaseOptions {
   readonly config: ResolvedDatabaseConfig;
   readonly context: DatabaseContext;
 }
@@ -52,6 +50,14 @@ interface Serving {
   readonly watch: ServerWatch;
 }
 
+/** What a server last said. */
+interface Answer {
+  readonly server: PostgresServer;
+  readonly facts: DatabaseFacts;
+  /** Monotonic milliseconds. */
+  readonly at: number;
+}
+
 type State =
   | { readonly type: "at rest"; readonly found: PostgresServer | undefined }
   | Serving
@@ -59,21 +65,26 @@ type State =
 
 /** The controller's suspicions lead to a check at most this often; a check comes each second anyway. */
 const MIN_SUSPICION_INTERVAL_MS = 50;
+/** How long a full server that has no connection for the manager is taken to be as it was. */
+const MAX_FULL_MS = 30_000;
 
 /**
  * A PostgreSQL behind one name or address. At rest each check dials, tries the addresses of the
  * name in their order, and hangs up; what answered first is the server that is then served from. As
  * long as it is, no other is looked at: one pool never holds sessions to two servers.
  */
-export class PostgresDatabase implements ManagedDatabase {
+class PostgresDatabase implements ManagedDatabase {
   readonly #config: ResolvedDatabaseConfig;
   readonly #context: DatabaseContext;
+  readonly #search: ServerSearch;
   #state: State = { type: "at rest", found: undefined };
   #suspectedAt = -Infinity;
+  #answer: Answer | undefined;
 
   constructor({ config, context }: PostgresDatabaseOptions) {
     this.#config = config;
     this.#context = context;
+    this.#search = new ServerSearch({ config, context, onSuspicion: () => this.#suspect() });
   }
 
   async check(options: CallOptions = {}): Promise<DatabaseFacts> {
@@ -82,18 +93,9 @@ export class PostgresDatabase implements ManagedDatabase {
       case "closed":
         throw closed();
       case "at rest":
-        return await this.#find(options);
+        return await this.#find(state.found, options);
       case "serving":
-        try {
-          throwIfLeaving(state.watch.state);
-          return await state.server.readFacts(options);
-        } catch (error) {
-          // It was let go in the meantime: the fault is of that.
-          if (this.#state === state) {
-            throw error;
-          }
-          return await this.check(options);
-        }
+        return await this.#ask(state, options);
     }
   }
 
@@ -128,13 +130,14 @@ export class PostgresDatabase implements ManagedDatabase {
     const state = this.#state;
     switch (state.type) {
       case "closed":
-        return { ...NOTHING, ...counts(undefined) };
+        return AT_REST;
       case "at rest":
-        return { ...NOTHING, ...counts(state.found) };
+        return { ...AT_REST, connectionsLimit: limitOf(state.found) };
       case "serving": {
         const door = state.watch.state;
         return {
-          ...counts(state.server),
+          connectionsUsed: state.server.share.used + OWN_CONNECTIONS,
+          connectionsLimit: limitOf(state.server),
           heartbeat: state.heartbeat.status(),
           refusal: door.type === "refusing" ? door.error.message : undefined,
         };
@@ -164,67 +167,44 @@ export class PostgresDatabase implements ManagedDatabase {
     }
   }
 
-  async #find({ signal }: CallOptions): Promise<DatabaseFacts> {
-    let fault: unknown;
-    for (const address of await this.#lookUp({ signal })) {
-      const server = this.#serverAt(address);
-      try {
-        const facts = await server.probe({ signal });
-        if (this.#state.type === "at rest") {
-          this.#state = { type: "at rest", found: server };
-        }
-        return facts;
-      } catch (error) {
-        fault ??= error;
-        if (signal?.aborted === true || !isOfAddress(error)) {
-          throw error;
-        }
-      }
-    }
-    throw fault;
-  }
-
-  /** The addresses to dial, in their order: at least one. */
-  async #lookUp({ signal }: CallOptions): Promise<readonly DatabaseAddress[]> {
-    const { address, lookup, dialTimeoutMs } = this.#config;
-    if (address.type === "socket" || !isNamed(address)) {
-      return [address];
-    }
-    const { clock } = this.#context;
-    using bound = new Deadline({ clock, ms: dialTimeoutMs, what: "the name server", signal });
+  async #ask(state: Serving, options: CallOptions): Promise<DatabaseFacts> {
+    const { server, watch } = state;
     try {
-      const hosts = await untilAborted(lookup(address.host), bound.signal);
-      return hosts.map((host) => ({ ...address, host }));
+      throwIfLeaving(watch.state);
+      const facts = await server.readFacts(options);
+      return this.#remember(server, facts);
     } catch (error) {
-      throw await dialFault(error, { config: this.#serverConfig(address), clock });
+      if (this.#state !== state) {
+        // It was let go in the meantime: the fault is of that.
+        return await this.check(options);
+      }
+      return this.#answerWhileFull(server, error);
     }
   }
 
-  #serverAt(address: DatabaseAddress): PostgresServer {
-    const state = this.#state;
-    const config = this.#serverConfig(address);
-    if (state.type === "at rest" && state.found?.config.place === config.place) {
-      return state.found;
+  /** A server that is merely full is there; to leave it would cut what it still does. */
+  #answerWhileFull(server: PostgresServer, error: unknown): DatabaseFacts {
+    const last = this.#answer;
+    const { clock } = this.#context;
+    const isFull = error instanceof ManagerError && error.sqlState === SqlState.TooManyConnections;
+    if (!isFull || last?.server !== server || clock.monotonic() - last.at > MAX_FULL_MS) {
+      throw error;
     }
-    const { clock, logger, suspect } = this.#context;
-    return new PostgresServer({
-      config,
-      clock,
-      logger,
-      onConnectionLost: suspect,
-      onSuspicion: () => this.#suspect(),
-    });
+    server.share.serverIsFull();
+    return last.facts;
   }
 
-  #serverConfig(address: DatabaseAddress): ServerConfig {
-    const named = describeAddress(this.#config.address);
-    const actual = describeAddress(address);
-    return {
-      ...this.#config,
-      address,
-      place: `PostgreSQL at ${named === actual ? named : `${named} (${actual})`}`,
-      applicationName: applicationNamePrefix(this.#context.poolerName),
-    };
+  async #find(known: PostgresServer | undefined, options: CallOptions): Promise<DatabaseFacts> {
+    const { server, facts } = await this.#search.find(known, options);
+    if (this.#state.type === "at rest") {
+      this.#state = { type: "at rest", found: server };
+    }
+    return this.#remember(server, facts);
+  }
+
+  #remember(server: PostgresServer, facts: DatabaseFacts): DatabaseFacts {
+    this.#answer = { server, facts, at: this.#context.clock.monotonic() };
+    return facts;
   }
 
   #engage(): Serving {
@@ -267,15 +247,14 @@ export class PostgresDatabase implements ManagedDatabase {
 
   #watchOf(server: PostgresServer): ServerWatch {
     const { clock, logger, suspect, onChange } = this.#context;
-    const { address, place } = server.config;
     return new ServerWatch({
-      place,
+      place: server.config.place,
       clock,
       logger,
       dial: (options) => server.probe(options),
       isStillNamed: async (options) => {
-        const addresses = await this.#lookUp(options);
-        return addresses.some((each) => describeAddress(each) === describeAddress(address));
+        const addresses = await this.#search.addresses(options);
+        return addresses.some((address) => isAt(server, address));
       },
       onChange: ({ type }) => (type === "leaving" ? suspect() : onChange()),
     });
@@ -293,32 +272,21 @@ export class PostgresDatabase implements ManagedDatabase {
   }
 }
 
-const NOTHING = { heartbeat: { mode: "off" }, refusal: undefined } as const;
+const AT_REST = {
+  connectionsUsed: 0,
+  connectionsLimit: 0,
+  heartbeat: { mode: "off" },
+  refusal: undefined,
+} as const;
 
-function counts(
-  server: PostgresServer | undefined,
-): Pick<ManagedDatabaseStatus, "connectionsUsed" | "connectionsLimit"> {
-  if (server === undefined) {
-    return { connectionsUsed: 0, connectionsLimit: 0 };
-  }
-  const { used, limit } = server.share;
-  return { connectionsUsed: used + OWN_CONNECTIONS, connectionsLimit: limit + OWN_CONNECTIONS };
+function limitOf(server: PostgresServer | undefined): number {
+  return server === undefined ? 0 : server.share.limit + OWN_CONNECTIONS;
 }
 
 function throwIfLeaving(door: DoorState): void {
   if (door.type === "leaving") {
     throw door.error;
   }
-}
-
-/** Whether another address of the same name may do better. */
-function isOfAddress(error: unknown): boolean {
-  return (
-    error instanceof ManagerError &&
-    (error.code === ManagerErrorCode.DatabaseUnavailable ||
-      error.code === ManagerErrorCode.DatabaseTimeout ||
-      error.code === ManagerErrorCode.NotPostgresql)
-  );
 }
 
 function closed(): ManagerError {

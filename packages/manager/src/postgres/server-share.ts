@@ -43,6 +43,7 @@ export class ServerShare implements ConnectionShare {
   #step = 1;
   #recovery: Timer | undefined;
   #notice: NodeJS.Immediate | undefined;
+  #isClosed = false;
 
   constructor(options: ServerShareOptions) {
     this.#options = options;
@@ -63,6 +64,9 @@ export class ServerShare implements ConnectionShare {
 
   /** Adopts what the server grants to ordinary roles. */
   adoptServerLimit(granted: number): void {
+    if (this.#isClosed) {
+      return;
+    }
     this.#granted = granted;
     // A share that is recovering grows to the new ceiling by itself.
     this.#setLimit(
@@ -98,6 +102,9 @@ export class ServerShare implements ConnectionShare {
   }
 
   serverIsFull(): void {
+    if (this.#isClosed) {
+      return;
+    }
     const { clock, logger } = this.#options;
     if (this.#recovery === undefined) {
       logger.warn({ used: this.#used, limit: this.#limit }, "PostgreSQL has no connection left");
@@ -108,8 +115,9 @@ export class ServerShare implements ConnectionShare {
     this.#setLimit(Math.min(this.#limit, this.#used));
   }
 
-  /** Ends timers and notices. What is held may still be given back. */
+  /** Ends timers and notices; nothing is given out any more. What is held may be given back. */
   close(): void {
+    this.#isClosed = true;
     this.#listeners.clear();
     this.#recovery?.cancel();
     clearImmediate(this.#notice);

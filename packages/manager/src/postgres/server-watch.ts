@@ -26,7 +26,7 @@ export type DoorState =
   | { readonly type: "leaving"; readonly error: ManagerError };
 
 export interface ServerWatchOptions {
-  /** Dials the server anew and hangs up. Rejects with a `ManagerError`. */
+  /** Opens a new connection to the server and closes it. Rejects with a `ManagerError`. */
   readonly dial: (options: CallOptions) => Promise<unknown>;
   /** Whether the configured name still leads to the server; rejects where that is not known. */
   readonly isStillNamed: (options: CallOptions) => Promise<boolean>;

@@ -1,26 +1,25 @@
-import { PoolerRole, ServingStatus } from "@multipooler/controller-api";
+import { PoolerRole } from "@multipooler/controller-api";
 import type { ServingTarget } from "@multipooler/controller-api";
 import type { CallOptions } from "@multipooler/query-service";
-import { Deadline, untilAborted } from "@multipooler/timing";
+import { Deadline } from "@multipooler/timing";
 import type { Clock } from "@multipooler/timing";
-import {
-  PoolerLifecycleStatus,
-  PoolerPublisher,
-  TopoErrorCode,
-  isTopoError,
-} from "@multipooler/topo";
-import type { PublisherStatus, TopoStore } from "@multipooler/topo";
+import { TopoErrorCode, isTopoError } from "@multipooler/topo";
+import type { TopoStore } from "@multipooler/topo";
 import { messageOf } from "../error-message.ts";
 import type { Logger } from "../logger.ts";
 import { ManagerError, ManagerErrorCode } from "../manager-error.ts";
 import type { PoolerDescription } from "../manager-options.ts";
 import type { TopologyStatus } from "../manager-status.ts";
+import { changeOf } from "./announcement.ts";
+import type { Announcement } from "./announcement.ts";
+import { CellKeeper } from "./cell-keeper.ts";
+import { PoolerPublisher } from "./pooler-publisher.ts";
 import { PoolerType } from "./pooler-type.ts";
-import { fromRecordType, toRecordIdentity, toRecordState, toRecordType } from "./record-words.ts";
+import { isRefusal } from "./publisher-status.ts";
+import type { PublisherStatus } from "./publisher-status.ts";
 import type { ServingAnnouncement } from "../serving/serving-reconciler.ts";
 import type { TypeMemory } from "./type-memory.ts";
 
-/** What a {@link Registration} is made of. */
 export interface RegistrationOptions {
   readonly topology: TopoStore;
   readonly topologyName: string;
@@ -37,50 +36,65 @@ export interface RegistrationOptions {
 
 /** How long a topology that does not answer is waited for before the pooler goes on without it. */
 const TOPOLOGY_TIMEOUT_MS = 5_000;
+/** Longer than it takes to find out whether the process that has the name still lives. */
+const NAME_TIMEOUT_MS = 20_000;
 
 /**
- * This pooler's record in the topology for one run of the manager: what it says, what it was last
- * seen to say, and what is remembered of it on this machine.
+ * This pooler in the topology for one run of the manager: its record and its cell's, what the
+ * record was last seen to say, and what is remembered of it on this machine.
  */
 export class Registration {
   readonly #options: RegistrationOptions;
   readonly #publisher: PoolerPublisher;
+  readonly #cell: CellKeeper;
   readonly #unwatch: () => void;
   #awaySince: Date | undefined;
 
   constructor(options: RegistrationOptions) {
-    const { topology, pooler, rememberedType, clock, random, logger } = options;
+    const { topology, pooler, rememberedType, clock, random, logger, onChange } = options;
+    const { cell } = pooler.identity;
     this.#options = options;
     this.#publisher = new PoolerPublisher({
-      poolers: topology.cell(pooler.identity.cell).poolers,
-      identity: toRecordIdentity(pooler),
-      initialType: toRecordType(pooler.initialType),
-      rememberedType: rememberedType === undefined ? undefined : toRecordType(rememberedType),
+      cell: topology.cell(cell),
+      pooler,
+      rememberedType,
       clock,
       random,
       logger,
     });
+    const { cells } = topology.global;
+    this.#cell = new CellKeeper({ cells, name: cell, clock, random, logger, onChange });
     this.#unwatch = this.#publisher.watchStatus((status) => this.#observe(status));
   }
 
   /**
    * Registers in the background. Resolves when that is done, or when the topology turned out to be
    * away, which is logged: the pooler then goes by what it remembers. Rejects with
-   * REGISTRATION_REFUSED where no retry helps.
+   * REGISTRATION_REFUSED where no retry helps, and with NAME_IN_USE where another process uses the
+   * pooler's name, which takes as long as that one may still turn out to have died.
    */
   async open({ signal }: CallOptions = {}): Promise<void> {
     this.#publisher.open();
-    const { registered, lastError } = await this.#until(
-      (status) => status.registered || status.lastError !== undefined,
+    this.#cell.open();
+    await this.#until(
+      ({ registered, lastError }) => registered || lastError !== undefined,
+      TOPOLOGY_TIMEOUT_MS,
+      signal,
+    );
+    const { registered, otherOwner, lastError } = await this.#until(
+      (status) => status.otherOwner === undefined || status.otherOwner.isAlive,
+      NAME_TIMEOUT_MS,
       signal,
     );
     if (registered) {
       return;
     }
-    if (isTopoError(lastError, ...REFUSALS)) {
-      throw new ManagerError(ManagerErrorCode.RegistrationRefused, messageOf(lastError), {
-        cause: lastError,
-      });
+    if (isRefusal(lastError)) {
+      throw otherOwner === undefined
+        ? new ManagerError(ManagerErrorCode.RegistrationRefused, messageOf(lastError), {
+            cause: lastError,
+          })
+        : lastError;
     }
     this.#options.logger.warn(
       { err: lastError, type: this.type(), source: this.status().typeSource },
@@ -90,35 +104,47 @@ export class Registration {
 
   /** The type that the topology last named; UNKNOWN where none is known. */
   type(): PoolerType {
-    const known = this.#publisher.status().type;
-    return known === undefined ? PoolerType.Unknown : fromRecordType(known.value);
+    return this.#publisher.status().type?.value ?? PoolerType.Unknown;
+  }
+
+  /** Why the pooler must not serve: another process uses its name. One line. */
+  refusal(): string | undefined {
+    const { otherOwner, lastError } = this.#publisher.status();
+    if (otherOwner === undefined) {
+      return undefined;
+    }
+    const { address, since } = otherOwner.owner;
+    return isRefusal(lastError)
+      ? messageOf(lastError)
+      : `the pooler at ${address} has used this name since ${since.toISOString()}`;
   }
 
   status(): TopologyStatus {
     const { registered, type, lastError, lastPublishedAt } = this.#publisher.status();
+    const { isMissing } = this.#cell;
     return {
       implementation: this.#options.topologyName,
-      registered,
+      registered: registered && !isMissing,
       typeSource: sourceOf(type?.source),
-      lastError: lastError === undefined ? undefined : messageOf(lastError),
+      lastError: lastError === undefined ? this.#cellError() : messageOf(lastError),
       lastPublishedAt,
       awaySince: this.#awaySince,
     };
   }
 
   /** Publishes what holds of serving. Does not wait. */
-  announce(announcement: ServingAnnouncement): void {
-    this.#publisher.publish(toRecordState(announcement));
+  announce({ target, draining }: ServingAnnouncement): void {
+    this.#announce({ type: draining ? "draining" : "reached", target });
   }
 
   /** Publishes that the pooler is up. Does not wait. */
   announceActive(reason: string): void {
-    this.#announceLifecycle(PoolerLifecycleStatus.LIFECYCLE_ACTIVE, reason);
+    this.#announce({ type: "active", reason });
   }
 
   /** Publishes that the pooler stops. Does not wait. */
   announceStopping(reason: string): void {
-    this.#announceLifecycle(PoolerLifecycleStatus.LIFECYCLE_STOPPING, reason);
+    this.#announce({ type: "stopping", reason });
   }
 
   /**
@@ -130,9 +156,10 @@ export class Registration {
     if (target.role !== PoolerRole.Primary) {
       return;
     }
-    this.announce({ target: { ...target, status: ServingStatus.NotServing }, draining: false });
+    this.#announce({ type: "claiming", target });
     const { upToDate } = await this.#until(
       (status) => status.upToDate || !status.reachable,
+      TOPOLOGY_TIMEOUT_MS,
       signal,
     );
     if (!upToDate) {
@@ -147,14 +174,15 @@ export class Registration {
   async close({ signal }: CallOptions = {}): Promise<void> {
     this.#unwatch();
     try {
+      await this.#cell.close();
       await this.#publisher.close({ signal });
     } finally {
       await this.#options.memory.flush();
     }
   }
 
-  #announceLifecycle(status: PoolerLifecycleStatus, reason: string): void {
-    this.#publisher.publish({ lifecycle: { status, reason } });
+  #announce(announcement: Announcement): void {
+    this.#publisher.publish(changeOf(announcement));
   }
 
   #observe({ type, reachable, lastError }: PublisherStatus): void {
@@ -162,53 +190,35 @@ export class Registration {
     const isAway = !reachable && isTopoError(lastError, ...UNANSWERED);
     this.#awaySince = isAway ? (this.#awaySince ?? new Date(clock.now())) : undefined;
     if (type?.source === "topology") {
-      memory.remember(fromRecordType(type.value));
+      memory.remember(type.value);
     }
     onChange();
   }
 
-  /** The first status for which `holds`, or the last one before the topology's time is over. */
+  #cellError(): string | undefined {
+    const { cell } = this.#options.pooler.identity;
+    return this.#cell.isMissing ? `the record of cell ${JSON.stringify(cell)} is gone` : undefined;
+  }
+
+  /** The first status for which `holds`, or the last one before the time is over. */
   async #until(
     holds: (status: PublisherStatus) => boolean,
+    ms: number,
     signal: AbortSignal | undefined,
   ): Promise<PublisherStatus> {
-    const now = this.#publisher.status();
-    if (holds(now)) {
-      return now;
-    }
-    const { promise, resolve } = Promise.withResolvers<PublisherStatus>();
-    const unwatch = this.#publisher.watchStatus((status) => {
-      if (holds(status)) {
-        resolve(status);
-      }
-    });
     const { clock } = this.#options;
-    using deadline = new Deadline({
-      clock,
-      ms: TOPOLOGY_TIMEOUT_MS,
-      what: "the topology's answer",
-      signal,
-    });
+    using deadline = new Deadline({ clock, ms, what: "the topology's answer", signal });
     try {
-      return await untilAborted(promise, deadline.signal);
+      return await this.#publisher.until(holds, deadline.signal);
     } catch (error) {
       signal?.throwIfAborted();
       if (!deadline.signal.aborted) {
         throw error;
       }
       return this.#publisher.status();
-    } finally {
-      unwatch();
     }
   }
 }
-
-const REFUSALS = [
-  TopoErrorCode.RecordConflict,
-  TopoErrorCode.Denied,
-  TopoErrorCode.InvalidArgument,
-  TopoErrorCode.InvalidRecord,
-] as const;
 
 const UNANSWERED = [TopoErrorCode.Unavailable, TopoErrorCode.Timeout] as const;
 

@@ -8,7 +8,7 @@ import { admits, notServing, sameTarget } from "./serving-target.ts";
 
 /** The single steps of a transition. Each may be repeated, and ends soon after an abort. */
 export interface ServingSteps {
-  /** The target in force at the controller. */
+  /** The target that the controller has reached. */
   current(): ServingTarget;
   /** Makes everything ready for a target that admits queries. */
   prepare(target: ServingTarget, options: CallOptions): Promise<void>;
@@ -22,7 +22,7 @@ export interface ServingSteps {
   announce(announcement: ServingAnnouncement): void;
 }
 
-/** What is told about serving: `draining` from the moment that a target is being left. */
+/** What the topology learns: `draining` from the moment that a target is being left. */
 export interface ServingAnnouncement {
   readonly target: ServingTarget;
   readonly draining: boolean;
@@ -42,7 +42,7 @@ export interface ServingReconcilerOptions {
 /** How far the reconciler is. */
 export interface ReconcilerProgress {
   readonly wanted: ServingTarget;
-  /** True when the wanted target is in force and was announced. */
+  /** True when the wanted target is reached and was announced. */
   readonly reached: boolean;
   /** Why the last attempt failed; `undefined` after one that did not. */
   readonly lastError: unknown;
@@ -61,7 +61,7 @@ const ATTEMPT_TIMEOUT_MS = 30_000;
  * | ------------------------------------ | ---------------------------------------------------- |
  * | 1. announce that it is being left    | 1. prepare database, heartbeat and controller        |
  * | 2. stop serving, after a drain       | 2. claim the role in the topology                    |
- * | 3. end the heartbeat                 | 3. serve                                             |
+ * | 3. end the heartbeat; let the server go where none is entered | 3. serve                    |
  * | 4. announce what is left of the role | 4. announce that it serves                           |
  *
  * So nobody reads from the topology that a pooler serves when it does not, and no pooler serves in
@@ -95,7 +95,7 @@ export class ServingReconciler {
   }
 
   /**
-   * Changes what is wanted. That a serving target is being left is told before this returns. A
+   * Changes what is wanted. That a serving target is being left is announced before this returns. A
    * target that differs in its reason only stays reached, and the controller learns of the reason.
    */
   want(target: ServingTarget): void {
@@ -212,7 +212,7 @@ export class ServingReconciler {
     steps.announce({ target: steps.current(), draining: true });
   }
 
-  /** Whether what is in force admits queries in another way than `target` does. */
+  /** Whether the controller admits queries in another way than `target` does. */
   #mustLeave(target: ServingTarget): boolean {
     const { status, role } = this.#options.steps.current();
     return admits(status) && (status !== target.status || role !== target.role);

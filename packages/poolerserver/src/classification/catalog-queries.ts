@@ -27,6 +27,7 @@ select pg_catalog.concat_ws(' ',
     signatureOf("pg_inherits", "inhrelid"),
     signatureOf("pg_index", "indexrelid"),
     signatureOf("pg_partitioned_table", "partrelid"),
+    signatureOf("pg_statistic_ext"),
   ].join(",\n  ")}) as signature`;
 
 /**
@@ -176,6 +177,10 @@ edge (source, id, kind, owner, usage) as (
   select source, id, 'relation', indrelid, 'write'
   from dependent join pg_catalog.pg_index i on i.indexrelid = by
   where class = 'pg_catalog.pg_class'::pg_catalog.regclass and source <> 'relation'
+  union all
+  select source, id, 'relation', stxrelid, 'write'
+  from dependent join pg_catalog.pg_statistic_ext s on s.oid = by
+  where class = 'pg_catalog.pg_statistic_ext'::pg_catalog.regclass and source <> 'relation'
   union all
   select source, id, 'relation', c.oid, case source when 'type' then 'same' else 'write' end
   from dependent join pg_catalog.pg_class c on c.oid = by

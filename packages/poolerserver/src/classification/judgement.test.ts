@@ -157,6 +157,7 @@ const TAINTS: readonly (readonly [taint: TaintSet, texts: readonly string[]])[] 
     Taint.Unknown,
     [
       "do $$ begin end $$",
+      "do E'begin\\n x; end'",
       "call p()",
       "execute p",
       "explain execute p",
@@ -182,6 +183,9 @@ const TAINTS: readonly (readonly [taint: TaintSet, texts: readonly string[]])[] 
     [
       "do $$ begin perform pg_backup_start('b'); end $$",
       "do 'begin execute ''load $x$ library $x$''; end'",
+      "do E'begin\\nload \\'library\\'; end'",
+      "do E'begin l\\x6fad ''library''; end'",
+      "do U&'begin l!006fad ''library''; end' uescape '!'",
       "do $$ begin execute 'select pg_' || 'x'; perform 'select pg_backup_start(1)'; end $$",
     ],
   ],
@@ -253,6 +257,11 @@ test.each([
   ["select deallocate from t", false],
 ])("knows what drops prepared statements: %s", (sql, deallocates) => {
   expect(judged(sql).deallocates).toBe(deallocates);
+});
+
+test("looks into functions that the same text may call", () => {
+  const sql = "create function f() returns int language sql as 'select pg_backup_start()'";
+  expect(judged(`${sql}; select f()`).taint & Taint.Lasting).toBe(Taint.Lasting);
 });
 
 test("counts statements", () => {

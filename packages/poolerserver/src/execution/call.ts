@@ -6,8 +6,8 @@ import { Taint } from "../classification/taint.ts";
 import type { TaintSet } from "../classification/taint.ts";
 import { abortError } from "../error.ts";
 import type { MultiPoolerError } from "../error.ts";
+import type { UnitScheduler } from "../pool/borrowing.ts";
 import type { Lease } from "../pool/lease.ts";
-import type { Scheduler } from "../pool/scheduler.ts";
 import type { Unit } from "../pool/unit.ts";
 import { isUnsent, queryError } from "../postgres-error.ts";
 import type { Holder } from "../serving/holders.ts";
@@ -24,7 +24,7 @@ const NO_RESERVATION: Outcome = { reservation: undefined };
 
 /** What the calls of one executor have in common. */
 export interface CallEngine {
-  readonly scheduler: Pick<Scheduler, "submit" | "withdraw">;
+  readonly scheduler: UnitScheduler;
   readonly clock: Clock;
   readonly terminate: TerminateProcess;
 }
@@ -123,6 +123,10 @@ export class Call implements Unit, EventReceiver, Holder, ReceiverOwner {
         this.#end(reason);
         return;
       case "running":
+        if (this.#withdraw()) {
+          this.#end(reason);
+          return;
+        }
         if (isCut(reason)) {
           this.#receiver.hurry();
         } else {
@@ -215,6 +219,17 @@ export class Call implements Unit, EventReceiver, Holder, ReceiverOwner {
       lease.taint(Taint.State);
     }
     return lease.release();
+  }
+
+  /** Takes the request back and frees its backend, while nothing was sent. */
+  #withdraw(): boolean {
+    const lease = this.#lease;
+    if (lease === undefined || !lease.backend.withdraw(this.#request)) {
+      return false;
+    }
+    this.#lease = undefined;
+    void lease.release();
+    return true;
   }
 
   #interrupt(): void {

@@ -7,7 +7,7 @@ import type { BackendWatcher } from "./lease.ts";
 const READ_ONLY_DEFAULT = "default_transaction_read_only";
 
 /**
- * What a session of the pool is used for.
+ * The use of a session of the pool.
  *
  * | use       | meaning                                                | next                            |
  * | --------- | ------------------------------------------------------ | ------------------------------- |

@@ -247,7 +247,7 @@ export class Pool {
     }
     this.noteAlive(now);
     member.use = "idle";
-    this.#idle.push(member);
+    this.#idle.push(member, now);
     this.#demand.onIdle();
     if (!this.#keepsIdle) {
       this.#endIdle();

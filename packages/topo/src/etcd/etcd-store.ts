@@ -9,6 +9,7 @@ import type {
   KeyEvent,
   KeyValue,
   KeyValueStore,
+  PutOptions,
   Version,
 } from "../key-value.ts";
 import { LeaseSession, DEFAULT_TTL_MS } from "../lease-session.ts";
@@ -78,29 +79,23 @@ export class EtcdStore implements KeyValueStore {
     { session, signal }: CreateOptions = {},
   ): Promise<Version> {
     checkValue(key, value);
-    try {
-      const step = putStep(key, value, session?.id);
-      const response = await this.#transact(key, isAbsent(key), step, signal);
-      if (response.succeeded) {
-        return revisionOf(response);
-      }
-    } catch (cause) {
-      if (!isLeaseUnknown(cause)) {
-        throw cause;
-      }
-      throw error(TopoErrorCode.SessionLost, key, "the session has ended", cause);
+    const step = putStep(key, value, session?.id);
+    const response = await this.#transact(key, isAbsent(key), step, signal);
+    if (!response.succeeded) {
+      throw error(TopoErrorCode.NodeExists, key, "exists already");
     }
-    throw error(TopoErrorCode.NodeExists, key, "exists already");
+    return revisionOf(response);
   }
 
   async put(
     key: string,
     value: Uint8Array,
-    { version, signal }: CompareOptions = {},
+    { version, session, signal }: PutOptions = {},
   ): Promise<Version> {
     checkValue(key, value);
     const condition = version === undefined ? undefined : hasVersion(key, version);
-    const response = await this.#transact(key, condition, putStep(key, value), signal);
+    const step = putStep(key, value, session?.id);
+    const response = await this.#transact(key, condition, step, signal);
     if (!response.succeeded) {
       throw conflict(key, version, response);
     }
@@ -190,7 +185,7 @@ export class EtcdStore implements KeyValueStore {
   }
 
   /** Does `step` where the condition holds, and reads the key where it does not. */
-  #transact(
+  async #transact(
     key: string,
     condition: Compare | undefined,
     step: RequestOp,
@@ -198,7 +193,14 @@ export class EtcdStore implements KeyValueStore {
   ): Promise<TxnResponse> {
     const compare = condition === undefined ? [] : [condition];
     const request = { compare, success: [step], failure: [getStep(key)] };
-    return this.#client.call(procedures.txn, request, { key, signal: this.#until(signal) });
+    try {
+      return await this.#client.call(procedures.txn, request, { key, signal: this.#until(signal) });
+    } catch (cause) {
+      if (!isLeaseUnknown(cause)) {
+        throw cause;
+      }
+      throw error(TopoErrorCode.SessionLost, key, "the session has ended", cause);
+    }
   }
 }
 

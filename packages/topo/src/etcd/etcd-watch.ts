@@ -32,8 +32,6 @@ export interface Snapshot {
 export class EtcdWatch {
   readonly #options: EtcdWatchOptions;
   readonly #backoff: Backoff;
-  /** The first revision that the feed has not been told; `undefined` where it needs a snapshot. */
-  #next: Version | undefined;
 
   constructor(options: EtcdWatchOptions) {
     this.#options = options;
@@ -41,16 +39,16 @@ export class EtcdWatch {
   }
 
   /**
-   * Feeds until the signal aborts: first a snapshot, then the changes from the next revision on.
-   * After a disconnection it goes on at the revision after the last change that it told. Where the
-   * server has forgotten that one, or has not reached it, with a new snapshot.
+   * Feeds until the signal aborts: a snapshot, then the changes from the next revision on. After
+   * each disconnection it begins with a snapshot again, since a server that lost its data, or got
+   * older ones back, may have counted past the last revision by then and would not show it.
    */
   async follow(): Promise<void> {
     const { prefix, feed, clock, signal } = this.#options;
     while (!signal.aborted) {
       try {
-        const from = this.#next ?? (await this.#tellSnapshot());
-        await this.#tellChanges(from);
+        await this.#tellChanges(await this.#tellSnapshot());
+        await sleep(clock, this.#backoff.nextMs(), signal);
       } catch (error) {
         if (signal.aborted) {
           return;
@@ -70,8 +68,7 @@ export class EtcdWatch {
     const { feed, read, signal } = this.#options;
     const { entries, revision } = await read(signal);
     feed.reset(entries);
-    this.#next = revision + 1n;
-    return this.#next;
+    return revision + 1n;
   }
 
   /** Resolves where only a snapshot helps; otherwise ends by failing. */
@@ -82,7 +79,6 @@ export class EtcdWatch {
     for await (const answer of answers) {
       const { header, created, canceled, compactRevision, cancelReason, events } = answer;
       if (canceled) {
-        this.#next = undefined;
         if (compactRevision > 0n) {
           return;
         }
@@ -91,7 +87,6 @@ export class EtcdWatch {
       if (created) {
         // A server whose data was lost or put back would be silent until it has caught up.
         if ((header?.revision ?? 0n) + 1n < from) {
-          this.#next = undefined;
           return;
         }
         this.#backoff.reset();
@@ -99,13 +94,6 @@ export class EtcdWatch {
       }
       for (const event of events) {
         tell(feed, event);
-      }
-      // The revision of the last change told, not the one in the header: that is the revision of
-      // the store, which a long history reaches several answers later. A revision is never split
-      // between two answers.
-      const last = events.at(-1)?.kv?.modRevision;
-      if (last !== undefined) {
-        this.#next = last + 1n;
       }
     }
     throw unavailable(prefix, "etcd ended the stream of the watch");

@@ -56,9 +56,7 @@ export class MemorySpace {
   }
 
   create(key: string, value: Uint8Array, lease: bigint | undefined): Version {
-    if (lease !== undefined && !this.#leases.has(lease)) {
-      throw error(TopoErrorCode.SessionLost, key, "the session has ended");
-    }
+    this.#expectLease(key, lease);
     if (this.#keys.has(key)) {
       throw error(TopoErrorCode.NodeExists, key, "exists already");
     }
@@ -66,14 +64,20 @@ export class MemorySpace {
     return this.#store({ key, value, createVersion: this.#revision, lease });
   }
 
-  put(key: string, value: Uint8Array, expected: Version | undefined): Version {
+  put(
+    key: string,
+    value: Uint8Array,
+    expected: Version | undefined,
+    lease: bigint | undefined,
+  ): Version {
+    this.#expectLease(key, lease);
     const stored = this.#keys.get(key);
     if (expected !== undefined) {
       this.#expect(key, expected);
     }
     this.#revision += 1n;
     const createVersion = stored?.createVersion ?? this.#revision;
-    return this.#store({ key, value, createVersion, lease: undefined });
+    return this.#store({ key, value, createVersion, lease });
   }
 
   delete(key: string, expected: Version | undefined): void {
@@ -111,6 +115,16 @@ export class MemorySpace {
     }
   }
 
+  /** Loses everything and counts again from the first revision. */
+  forget(): void {
+    this.#keys.clear();
+    this.#leases.clear();
+    this.#revision = 0n;
+    for (const feed of this.#watches.keys()) {
+      feed.reset([]);
+    }
+  }
+
   /** Tells `feed` the keys under `prefix`, and from then on what happens to them. */
   watch(prefix: string, feed: WatchFeed): void {
     feed.reset(this.list(prefix));
@@ -142,6 +156,12 @@ export class MemorySpace {
       if (key.startsWith(prefix)) {
         yield feed;
       }
+    }
+  }
+
+  #expectLease(key: string, lease: bigint | undefined): void {
+    if (lease !== undefined && !this.#leases.has(lease)) {
+      throw error(TopoErrorCode.SessionLost, key, "the session has ended");
     }
   }
 

@@ -7,6 +7,7 @@ import type {
   KeyEvent,
   KeyValue,
   KeyValueStore,
+  PutOptions,
   Version,
 } from "../key-value.ts";
 import { LeaseSession, DEFAULT_TTL_MS } from "../lease-session.ts";
@@ -81,11 +82,11 @@ export class MemoryStore implements KeyValueStore {
   async put(
     key: string,
     value: Uint8Array,
-    { version, signal }: CompareOptions = {},
+    { version, session, signal }: PutOptions = {},
   ): Promise<Version> {
     this.#check(key, signal);
     checkValue(key, value);
-    return this.#space.put(key, value, version);
+    return this.#space.put(key, value, version, session?.id);
   }
 
   async delete(key: string, { version, signal }: CompareOptions = {}): Promise<void> {

@@ -38,6 +38,13 @@ export class MemoryTopology implements Backend {
     return store;
   }
 
+  /** Takes every server's data: what a restart without its disk does. */
+  forget(): void {
+    for (const space of this.#spaces.values()) {
+      space.forget();
+    }
+  }
+
   /** Takes every server away from every client, or gives them back: what a network does. */
   setReachable(reachable: boolean): void {
     this.#reachable = reachable;

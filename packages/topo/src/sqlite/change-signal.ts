@@ -45,10 +45,11 @@ export class ChangeSignal {
       return false;
     }
     const { path, onSign } = this.#options;
-    const log = `${basename(path)}-wal`;
+    const file = basename(path);
+    const log = `${file}-wal`;
     try {
       this.#watcher = watch(dirname(path), (_event, name) => {
-        if (name === null || name === log) {
+        if (name === null || name === log || name === file) {
           onSign();
         }
       });

@@ -43,9 +43,7 @@ export class KeyTable {
   }
 
   create(key: string, value: Uint8Array, lease: bigint | undefined): Version {
-    if (lease !== undefined && !this.#has("SELECT 1 FROM leases WHERE id = ?", lease)) {
-      throw error(TopoErrorCode.SessionLost, key, "the session has ended");
-    }
+    this.#expectLease(key, lease);
     if (this.#has("SELECT 1 FROM keys WHERE key = ?", key)) {
       throw error(TopoErrorCode.NodeExists, key, "exists already");
     }
@@ -55,17 +53,24 @@ export class KeyTable {
     return version;
   }
 
-  put(key: string, value: Uint8Array, expected: Version | undefined): Version {
+  put(
+    key: string,
+    value: Uint8Array,
+    expected: Version | undefined,
+    lease: bigint | undefined,
+  ): Version {
+    this.#expectLease(key, lease);
     if (expected !== undefined) {
       this.#expect(key, expected);
     }
     const version = this.#nextRevision();
     this.#run(
-      `INSERT INTO keys (key, version, create_version, lease, value) VALUES (?1, ?2, ?2, NULL, ?3)
-       ON CONFLICT (key) DO UPDATE SET version = ?2, lease = NULL, value = ?3`,
+      `INSERT INTO keys (key, version, create_version, lease, value) VALUES (?1, ?2, ?2, ?4, ?3)
+       ON CONFLICT (key) DO UPDATE SET version = ?2, lease = ?4, value = ?3`,
       key,
       version,
       value,
+      lease ?? null,
     );
     return version;
   }
@@ -143,6 +148,12 @@ export class KeyTable {
   #nextRevision(): Version {
     const sql = "UPDATE store SET revision = revision + 1 RETURNING revision";
     return integer(this.#row(sql), "revision");
+  }
+
+  #expectLease(key: string, lease: bigint | undefined): void {
+    if (lease !== undefined && !this.#has("SELECT 1 FROM leases WHERE id = ?", lease)) {
+      throw error(TopoErrorCode.SessionLost, key, "the session has ended");
+    }
   }
 
   #expect(key: string, expected: Version | undefined): void {

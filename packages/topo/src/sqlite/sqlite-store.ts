@@ -7,6 +7,7 @@ import type {
   KeyEvent,
   KeyValue,
   KeyValueStore,
+  PutOptions,
   Version,
 } from "../key-value.ts";
 import { LeaseSession, DEFAULT_TTL_MS } from "../lease-session.ts";
@@ -64,10 +65,10 @@ export class SqliteStore implements KeyValueStore {
   async put(
     key: string,
     value: Uint8Array,
-    { version, signal }: CompareOptions = {},
+    { version, session, signal }: PutOptions = {},
   ): Promise<Version> {
     checkValue(key, value);
-    return this.#write(key, signal, (table) => table.put(key, value, version));
+    return this.#write(key, signal, (table) => table.put(key, value, version, session?.id));
   }
 
   delete(key: string, { version, signal }: CompareOptions = {}): Promise<void> {

@@ -15,8 +15,8 @@ const FAILURE_RETRY_MS = 2000;
 interface Watch {
   readonly feed: WatchFeed;
   readonly prefix: string;
-  /** The revision up to which the feed has been told; `undefined` before the snapshot. */
-  told: Version | undefined;
+  /** The revision up to which the feed has been told, and of which file; none before the snapshot. */
+  told: { readonly opening: number; readonly revision: Version } | undefined;
 }
 
 /** What the watches of a store are made of. */
@@ -141,9 +141,13 @@ export class SqliteWatches {
 
   #tell(table: KeyTable): void {
     const revision = table.revision();
+    const opening = this.#file.openings;
     const known = new Map<Version, readonly Change[] | undefined>();
     for (const watch of this.#watches) {
-      const { feed, prefix, told } = watch;
+      const { feed, prefix } = watch;
+      // A file that was put back in place of a later one has not got there yet.
+      const isCurrent = watch.told?.opening === opening && watch.told.revision <= revision;
+      const told = isCurrent ? watch.told?.revision : undefined;
       if (told !== undefined && !known.has(told)) {
         known.set(told, table.changesSince(told));
       }
@@ -153,7 +157,7 @@ export class SqliteWatches {
       } else {
         tellChanges(feed, prefix, changes);
       }
-      watch.told = revision;
+      watch.told = { opening, revision };
     }
   }
 

@@ -1,3 +1,4 @@
+import { statSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -20,6 +21,8 @@ export interface TopologyFileOptions {
 interface Opened {
   readonly database: DatabaseSync;
   readonly table: KeyTable;
+  /** Devices and inodes of the file and its logs. */
+  readonly place: string;
 }
 
 /** How an operation may end early. */
@@ -31,7 +34,8 @@ export interface WorkOptions {
 /**
  * One connection to a topology file, opened with its first use. SQLite works synchronously, so
  * transactions are a few statements long, and nothing here waits inside SQLite for another process:
- * where one is in the way, the wait is a timer.
+ * where one is in the way, the wait is a timer. A file that was deleted or replaced under its name
+ * is opened again: SQLite would go on with the one that nobody else sees.
  */
 export class TopologyFile {
   readonly path: string;
@@ -39,12 +43,18 @@ export class TopologyFile {
   readonly #random: () => number;
   #opened: Opened | undefined;
   #opening: Promise<Opened> | undefined;
+  #openings = 0;
   #closed = false;
 
   constructor({ path, clock, random }: TopologyFileOptions) {
     this.path = path;
     this.#clock = clock;
     this.#random = random;
+  }
+
+  /** Counts the files that were opened: revisions of one say nothing of those of another. */
+  get openings(): number {
+    return this.#openings;
   }
 
   /** Runs reads as one transaction. */
@@ -59,11 +69,12 @@ export class TopologyFile {
 
   /** Runs a transaction at once; `undefined` where the file is not open or someone is in the way. */
   attempt<T>(kind: "read" | "write", work: (table: KeyTable) => T): T | undefined {
-    if (this.#opened === undefined) {
+    const opened = this.#stillOpen();
+    if (opened === undefined) {
       return undefined;
     }
     try {
-      return transact(this.#opened, BEGIN[kind], work);
+      return transact(opened, BEGIN[kind], work);
     } catch (error) {
       if (isBusy(error)) {
         return undefined;
@@ -75,7 +86,7 @@ export class TopologyFile {
   /** A number that changes with each commit of another connection; `undefined` for not known. */
   dataVersion(): bigint | undefined {
     try {
-      return this.#opened?.table.dataVersion();
+      return this.#stillOpen()?.table.dataVersion();
     } catch {
       // The next read fails with the reason.
       return undefined;
@@ -119,8 +130,9 @@ export class TopologyFile {
   }
 
   async #open(): Promise<Opened> {
-    if (this.#opened !== undefined) {
-      return this.#opened;
+    const opened = this.#stillOpen();
+    if (opened !== undefined) {
+      return opened;
     }
     this.#opening ??= this.#openFile().finally(() => {
       this.#opening = undefined;
@@ -140,9 +152,29 @@ export class TopologyFile {
       database.close();
       throw error;
     }
-    this.#opened = { database, table: new KeyTable(database) };
+    this.#openings += 1;
+    this.#opened = { database, table: new KeyTable(database), place: placeOf(this.path) };
     return this.#opened;
   }
+
+  /** What is open, unless the files under its name are others by now, or gone. */
+  #stillOpen(): Opened | undefined {
+    const opened = this.#opened;
+    if (opened !== undefined && placeOf(this.path) !== opened.place) {
+      this.#opened = undefined;
+      opened.database.close();
+    }
+    return this.#opened;
+  }
+}
+
+/** An open database has its two logs beside it, and is as good as lost to others without them. */
+function placeOf(path: string): string {
+  const files = [path, `${path}-wal`, `${path}-shm`].map((file) => {
+    const stats = statSync(file, { bigint: true, throwIfNoEntry: false });
+    return stats && `${stats.dev}:${stats.ino}`;
+  });
+  return files.join(" ");
 }
 
 /** A writer takes its lock first, so that it cannot find it taken half-way. */

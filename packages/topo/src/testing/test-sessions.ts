@@ -49,6 +49,24 @@ export function testSessions(space: () => TestSpace): void {
       expect(await store.get(`${own.prefix}late`)).toBeUndefined();
     });
 
+    test("a key goes with the session that wrote it last, and stays where none did", async () => {
+      await using own = space();
+      const store = own.connect();
+      const [first, second] = [await store.openSession(), await store.openSession()];
+      const [moved, freed] = [`${own.prefix}moved`, `${own.prefix}freed`];
+      const version = await store.create(moved, nothing, { session: first });
+      await store.create(freed, nothing, { session: first });
+      await store.put(moved, nothing, { version, session: second });
+      await store.put(freed, nothing);
+      await first.close();
+      expect(await store.get(moved)).toBeDefined();
+      const late = store.put(freed, nothing, { session: first });
+      await expect(late).rejects.toMatchObject({ code: TopoErrorCode.SessionLost });
+      await second.close();
+      expect(await store.get(moved)).toBeUndefined();
+      expect(await store.get(freed)).toBeDefined();
+    });
+
     test("closing the store leaves its sessions to expire", async () => {
       await using own = space();
       const store = own.connect();

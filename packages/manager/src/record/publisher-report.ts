@@ -1,10 +1,12 @@
-import type { PoolerType } from "@multipooler/proto/clustermetadata";
 import type { Clock } from "@multipooler/timing";
-import { TopoError, TopoErrorCode, isTopoError } from "./error.ts";
-import type { Logger } from "./logger.ts";
+import { TopoErrorCode, isTopoError } from "@multipooler/topo";
+import type { PoolerOwner, TopoError } from "@multipooler/topo";
+import type { Logger } from "../logger.ts";
+import { ManagerError, ManagerErrorCode } from "../manager-error.ts";
+import type { PoolerType } from "./pooler-type.ts";
 import { StatusBoard } from "./publisher-status.ts";
+import type { OtherOwner } from "./publisher-status.ts";
 
-/** What a report is made of. */
 export interface PublisherReportOptions {
   /** The pooler, as logs and errors name it. */
   readonly name: string;
@@ -13,14 +15,14 @@ export interface PublisherReportOptions {
   readonly clock: Clock;
 }
 
-/** What was found out about the record. */
+/** What a look at the record found. */
 export interface Finding {
   readonly type: PoolerType;
   /** Whether the record says what the pooler wants it to say. */
   readonly upToDate: boolean;
 }
 
-/** What a publisher tells of its work: its status and its log. */
+/** Turns what happens to the record into a publisher's status and log. */
 export class PublisherReport {
   readonly board: StatusBoard;
   readonly #name: string;
@@ -36,6 +38,7 @@ export class PublisherReport {
       reachable: false,
       upToDate: false,
       type: value === undefined ? undefined : { value, source: "remembered" },
+      otherOwner: undefined,
       lastError: undefined,
       lastPublishedAt: undefined,
     });
@@ -59,14 +62,20 @@ export class PublisherReport {
     this.board.set({ upToDate, type: { value: type, source: "topology" } });
   }
 
-  /** Somebody deleted the record. */
+  /** The record is gone: somebody deleted it, or the store lost it. */
   deleted(): void {
-    this.#log("warn", "the record of this pooler was deleted; it is written again in time");
-    this.board.set({ upToDate: false });
+    if (this.board.get().registered) {
+      this.#log("warn", "the record of this pooler is gone; it is written again");
+    }
+    this.board.set({ registered: false, upToDate: false });
   }
 
   /** A write went well; `written` is false where the record said it all already. */
   succeeded(written: boolean, { type, upToDate }: Finding): void {
+    const { otherOwner } = this.board.get();
+    if (otherOwner !== undefined) {
+      this.#log("info", "the name of this pooler is its own again", ownerFields(otherOwner.owner));
+    }
     if (written) {
       this.#log("debug", "wrote the record of this pooler");
     }
@@ -75,30 +84,66 @@ export class PublisherReport {
       reachable: true,
       upToDate,
       type: { value: type, source: "topology" },
+      otherOwner: undefined,
       lastError: undefined,
       ...(written ? { lastPublishedAt: new Date(this.#clock.now()) } : {}),
     });
   }
 
+  /** The value under the record's key is no record. */
+  damaged(error: TopoError): void {
+    this.board.set({ registered: false, upToDate: false });
+    this.failed(error, "the record of this pooler was damaged");
+  }
+
+  /** Another process uses the pooler's name. */
+  contested(error: ManagerError, otherOwner: OtherOwner): void {
+    const before = this.board.get().otherOwner;
+    if (before?.isAlive !== otherOwner.isAlive || before.owner.run !== otherOwner.owner.run) {
+      this.#log("warn", "another process uses the name of this pooler", {
+        ...ownerFields(otherOwner.owner),
+        isAlive: otherOwner.isAlive,
+        err: error,
+      });
+    }
+    this.board.set({
+      registered: false,
+      reachable: true,
+      upToDate: false,
+      otherOwner,
+      lastError: error,
+    });
+  }
+
   /** Something went wrong; the same again is not worth a warning. */
   failed(error: unknown, message: string): void {
-    const lastError = isTopoError(error)
-      ? error
-      : new TopoError({ code: TopoErrorCode.Internal, key: this.#name, message, cause: error });
+    const lastError =
+      isTopoError(error) || error instanceof ManagerError
+        ? error
+        : new ManagerError(ManagerErrorCode.Internal, `${this.#name}: ${message}`, {
+            cause: error,
+          });
     const isNew = this.board.get().lastError?.code !== lastError.code;
     this.#log(isNew ? "warn" : "debug", message, { err: lastError });
     const reachable = wasAnswered(lastError) ?? this.board.get().reachable;
     this.board.set({ lastError, reachable });
   }
 
-  #log(level: "debug" | "warn", message: string, fields: object = {}): void {
+  #log(level: "debug" | "info" | "warn", message: string, fields: object = {}): void {
     this.#logger[level]({ pooler: this.#name, ...fields }, message);
   }
 }
 
+function ownerFields({ address, since, process: { pid } }: PoolerOwner): object {
+  return { otherAddress: address, otherSince: since, otherPid: pid };
+}
+
 /** Whether the server answered, where the error tells. */
-function wasAnswered({ code }: TopoError): boolean | undefined {
-  switch (code) {
+function wasAnswered(error: TopoError | ManagerError): boolean | undefined {
+  if (error instanceof ManagerError) {
+    return error.code === ManagerErrorCode.Internal ? undefined : true;
+  }
+  switch (error.code) {
     case TopoErrorCode.Unavailable:
     case TopoErrorCode.Timeout:
       return false;
@@ -113,7 +158,6 @@ function wasAnswered({ code }: TopoError): boolean | undefined {
     case TopoErrorCode.SessionLost:
     case TopoErrorCode.Denied:
     case TopoErrorCode.InvalidRecord:
-    case TopoErrorCode.RecordConflict:
       return true;
   }
 }

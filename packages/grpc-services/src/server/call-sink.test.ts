@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { CallSink } from "./call-sink.ts";
-import { UnsentBytes } from "../server/unsent-bytes.ts";
+import { UnsentBytes } from "./unsent-bytes.ts";
 
 const MIB = 1_048_576;
 

@@ -2,26 +2,28 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { startEtcd } from "@multipooler/embedded-etcd";
 import type { EmbeddedEtcd } from "@multipooler/embedded-etcd";
+import { systemClock } from "@multipooler/timing";
 import {
-  ID_ComponentType,
   PoolerLifecycleStatus,
   PoolerServingStatus,
-  PoolerType,
-} from "@multipooler/proto/clustermetadata";
+  PoolerType as RecordType,
+  TopoErrorCode,
+  Topology,
+  ensureCell,
+} from "@multipooler/topo";
+import { EtcdBackend } from "@multipooler/topo/etcd";
 import { expect, test } from "vitest";
-import { EtcdBackend } from "../src/etcd/index.ts";
-import { PoolerPublisher, TopoErrorCode, Topology, ensureCell } from "../src/index.ts";
-import type { PublisherStatus } from "../src/index.ts";
-
-const id = { component: ID_ComponentType.MULTIPOOLER, cell: "zone1", name: "abcd1234" };
-const silent = (): void => {};
+import { PoolerPublisher } from "../src/record/pooler-publisher.ts";
+import { PoolerType } from "../src/record/pooler-type.ts";
+import { identity, pooler, registered } from "./publishing.ts";
+import { RecordingLogger } from "./recording-logger.ts";
 
 test("a record converges within 5 s when etcd comes back from a crash", async () => {
   await using etcd = await startEtcd();
-  const { topology, publisher } = await pooler(etcd);
+  const { topology, publisher } = await start(etcd);
 
   await etcd.kill();
-  await status(publisher, ({ reachable }) => !reachable);
+  await publisher.until(({ reachable }) => !reachable, undefined);
   expect(publisher.status().lastError?.code).toBe(TopoErrorCode.Unavailable);
   publisher.publish({
     servingStatus: PoolerServingStatus.SERVING,
@@ -31,11 +33,11 @@ test("a record converges within 5 s when etcd comes back from a crash", async ()
 
   await etcd.start();
   const backAt = Date.now();
-  await status(publisher, ({ reachable, upToDate }) => reachable && upToDate);
+  await publisher.until(({ reachable, upToDate }) => reachable && upToDate, undefined);
   expect(Date.now() - backAt).toBeLessThan(5000);
   expect(publisher.status().lastError).toBeUndefined();
-  expect((await topology.cell("zone1").poolers.get(id)).record).toMatchObject({
-    type: PoolerType.PRIMARY,
+  expect((await topology.cell("zone1").poolers.get(identity.id)).record).toMatchObject({
+    type: RecordType.PRIMARY,
     servingStatus: PoolerServingStatus.SERVING,
   });
   await publisher.close();
@@ -44,9 +46,9 @@ test("a record converges within 5 s when etcd comes back from a crash", async ()
 
 test("a record comes back within 5 s when etcd comes back without its data", async () => {
   await using etcd = await startEtcd();
-  const { topology, publisher } = await pooler(etcd);
+  const { topology, publisher } = await start(etcd);
   await etcd.kill();
-  await status(publisher, ({ reachable }) => !reachable);
+  await publisher.until(({ reachable }) => !reachable, undefined);
   await rm(join(etcd.dataDir, "member"), { recursive: true });
   await etcd.start();
   const watching = topology.cell("zone1").poolers.watch({ signal: AbortSignal.timeout(5000) });
@@ -63,7 +65,7 @@ test("a record comes back within 5 s when etcd comes back without its data", asy
 });
 
 /** A pooler that has registered. */
-async function pooler(
+async function start(
   etcd: EmbeddedEtcd,
 ): Promise<{ readonly topology: Topology; readonly publisher: PoolerPublisher }> {
   const topology = new Topology({
@@ -73,36 +75,14 @@ async function pooler(
   });
   await ensureCell(topology, { name: "zone1", serverAddresses: [], root: "/multigres/zone1" });
   const publisher = new PoolerPublisher({
-    poolers: topology.cell("zone1").poolers,
-    identity: {
-      id,
-      shardKey: { database: "app", tableGroup: "default", shard: "0-inf" },
-      hostname: "localhost",
-      portMap: { grpc: 15_432 },
-      poolerDir: "",
-      pgDataDir: "",
-    },
-    initialType: PoolerType.PRIMARY,
-    logger: { debug: silent, info: silent, warn: silent, error: silent },
+    cell: topology.cell("zone1"),
+    pooler: { ...pooler, initialType: PoolerType.Primary },
+    rememberedType: undefined,
+    logger: new RecordingLogger(),
+    clock: systemClock,
+    random: Math.random,
   });
   publisher.open();
-  await publisher.registered();
+  await registered(publisher);
   return { topology, publisher };
-}
-
-/** Resolves once the status of `publisher` is as wanted. */
-async function status(
-  publisher: PoolerPublisher,
-  holds: (status: PublisherStatus) => boolean,
-): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const look = (): void => {
-    if (holds(publisher.status())) {
-      resolve();
-    }
-  };
-  const unwatch = publisher.watchStatus(look);
-  look();
-  await promise;
-  unwatch();
 }

@@ -1,10 +1,14 @@
-import type { PoolerType } from "@multipooler/proto/clustermetadata";
-import { interruption } from "./error.ts";
-import type { TopoError } from "./error.ts";
+import { TopoErrorCode, interruption, isTopoError } from "@multipooler/topo";
+import type { PoolerOwner, TopoError } from "@multipooler/topo";
+import { ManagerError, ManagerErrorCode } from "../manager-error.ts";
+import type { PoolerType } from "./pooler-type.ts";
 
 /** How it stands between a pooler and its record. A snapshot: reading it never waits. */
 export interface PublisherStatus {
-  /** Whether this run of the pooler has written its record, or found it written. */
+  /**
+   * Whether the record is in the topology, as this run of the pooler wrote it or found it written.
+   * False from the moment that it is seen to be gone. A server that does not answer changes nothing.
+   */
   readonly registered: boolean;
   /** Whether the topology server answered last time, as far as is known; false before it has. */
   readonly reachable: boolean;
@@ -15,10 +19,19 @@ export interface PublisherStatus {
    * primary.
    */
   readonly type: KnownType | undefined;
+  /** Another process that uses the pooler's name: this one must not serve. */
+  readonly otherOwner: OtherOwner | undefined;
   /** Why the topology could not be read or written last; `undefined` once it could again. */
-  readonly lastError: TopoError | undefined;
+  readonly lastError: TopoError | ManagerError | undefined;
   /** When the record was last written by this run. */
   readonly lastPublishedAt: Date | undefined;
+}
+
+/** Another process that uses the pooler's name. */
+export interface OtherOwner {
+  readonly owner: PoolerOwner;
+  /** False as long as it may be one that died, whose session has not ended yet. */
+  readonly isAlive: boolean;
 }
 
 /** A pooler's type, and how it is known. */
@@ -31,7 +44,20 @@ export interface KnownType {
 /** Called with each new status. Must not throw. */
 export type StatusListener = (status: PublisherStatus) => void;
 
-/** The status of a publisher, and those who want to hear of its changes. */
+/** Whether `error` is one that no retry cures: an operator has to change something. */
+export function isRefusal(error: unknown): error is TopoError | ManagerError {
+  if (error instanceof ManagerError) {
+    return error.code !== ManagerErrorCode.Internal;
+  }
+  return isTopoError(
+    error,
+    TopoErrorCode.Denied,
+    TopoErrorCode.InvalidArgument,
+    TopoErrorCode.InvalidRecord,
+  );
+}
+
+/** The status of a publisher, and the listeners to its changes. */
 export class StatusBoard {
   readonly #listeners = new Set<StatusListener>();
   #status: PublisherStatus;
@@ -68,15 +94,18 @@ export class StatusBoard {
     };
   }
 
-  /** Resolves once `holds` answers true; rejects with what it throws, or when the signal aborts. */
+  /**
+   * Resolves with the first status for which `holds` answers true; rejects with what it throws, or,
+   * when the signal aborts, with INTERRUPTED or TIMEOUT.
+   */
   async until(
     holds: (status: PublisherStatus) => boolean,
-    key: string,
+    name: string,
     signal: AbortSignal,
-  ): Promise<void> {
+  ): Promise<PublisherStatus> {
     while (!holds(this.#status)) {
       if (signal.aborted) {
-        throw interruption(key, signal);
+        throw interruption(name, signal);
       }
       const { promise, resolve } = Promise.withResolvers<void>();
       const wake = (): void => resolve();
@@ -86,6 +115,7 @@ export class StatusBoard {
       signal.removeEventListener("abort", wake);
       unwatch();
     }
+    return this.#status;
   }
 }
 
@@ -99,6 +129,8 @@ function sameStatus(a: PublisherStatus, b: PublisherStatus): boolean {
     a.reachable === b.reachable &&
     a.upToDate === b.upToDate &&
     a.type === b.type &&
+    a.otherOwner?.owner.run === b.otherOwner?.owner.run &&
+    a.otherOwner?.isAlive === b.otherOwner?.isAlive &&
     a.lastError === b.lastError &&
     a.lastPublishedAt === b.lastPublishedAt
   );

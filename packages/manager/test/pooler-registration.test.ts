@@ -3,22 +3,25 @@ import {
   Multipooler,
   PoolerLifecycleStatus,
   PoolerServingStatus,
-  PoolerType,
+  PoolerType as RecordType,
   RoutingRole,
-} from "@multipooler/proto/clustermetadata";
+  TopoError,
+  TopoErrorCode,
+} from "@multipooler/topo";
 import { expect, test } from "vitest";
-import { TopoError, TopoErrorCode } from "../src/error.ts";
-import { identity, open, STARTS_AT, world } from "./publishing.ts";
+import { ManagerErrorCode } from "../src/manager-error.ts";
+import { PoolerType } from "../src/record/pooler-type.ts";
+import { identity, open, registered, STARTS_AT, world } from "./publishing.ts";
 
 test("a first registration creates the record, with the type that was asked for", async () => {
   const made = await world();
-  const publisher = open(made, { initialType: PoolerType.PRIMARY });
+  const publisher = open(made, { initialType: PoolerType.Primary });
   expect(publisher.status()).toMatchObject({ registered: false, type: undefined });
-  await publisher.registered();
+  await registered(publisher);
   expect(await made.record()).toEqual({
     ...Multipooler.create(),
     ...identity,
-    type: PoolerType.PRIMARY,
+    type: RecordType.PRIMARY,
     servingStatus: PoolerServingStatus.NOT_SERVING,
     lifecycleStatus: {
       status: PoolerLifecycleStatus.LIFECYCLE_STARTING,
@@ -30,27 +33,28 @@ test("a first registration creates the record, with the type that was asked for"
     registered: true,
     reachable: true,
     upToDate: true,
-    type: { value: PoolerType.PRIMARY, source: "topology" },
+    type: { value: PoolerType.Primary, source: "topology" },
+    otherOwner: undefined,
     lastError: undefined,
     lastPublishedAt: new Date(STARTS_AT),
   });
 });
 
-test.for([PoolerType.UNKNOWN, PoolerType.PRIMARY, PoolerType.REPLICA])(
-  "a restart keeps type %i, whatever is asked for or remembered",
+test.for([PoolerType.Unknown, PoolerType.Primary, PoolerType.Replica])(
+  "a restart keeps type %s, whatever is asked for or remembered",
   async (type) => {
     const made = await world();
     const first = open(made, { initialType: type });
-    await first.registered();
+    await registered(first);
     await first.close();
-    const others = [PoolerType.UNKNOWN, PoolerType.PRIMARY, PoolerType.REPLICA];
+    const others = [PoolerType.Unknown, PoolerType.Primary, PoolerType.Replica];
     for (const other of others) {
       const publisher = open(made, { initialType: other, rememberedType: other });
-      await publisher.registered();
+      await registered(publisher);
       expect(publisher.status().type).toEqual({ value: type, source: "topology" });
-      expect((await made.record()).type).toBe(type);
+      expect((await made.record()).type).toBe(RecordType[type]);
       await publisher.close();
-      expect((await made.record()).type).toBe(type);
+      expect((await made.record()).type).toBe(RecordType[type]);
     }
   },
 );
@@ -63,15 +67,15 @@ test("a registration replaces what the pooler says of itself, and nothing else",
     id: { ...identity.id },
     shardKey: { ...identity.shardKey },
     keyRange,
-    type: PoolerType.PRIMARY,
+    type: RecordType.PRIMARY,
     servingStatus: PoolerServingStatus.SERVING,
     hostname: "old.example",
     portMap: { grpc: 1, gone: 2 },
     routingState: { role: RoutingRole.ROUTING_ROLE_PRIMARY, rule: undefined },
   });
-  await open(made).registered();
+  await registered(open(made));
   const record = await made.record();
-  expect(record).toMatchObject({ keyRange, type: PoolerType.PRIMARY, hostname: "db1.example" });
+  expect(record).toMatchObject({ keyRange, type: RecordType.PRIMARY, hostname: "db1.example" });
   expect(record).toMatchObject({ servingStatus: PoolerServingStatus.NOT_SERVING });
   expect(record.portMap).toEqual(identity.portMap);
   expect(record.routingState).toBeUndefined();
@@ -85,13 +89,13 @@ test.for(["database", "tableGroup", "shard"] as const)(
       ...Multipooler.create(),
       id: { ...identity.id },
       shardKey: { ...identity.shardKey, [part]: "other" },
-      type: PoolerType.PRIMARY,
+      type: RecordType.PRIMARY,
     };
     await made.poolers.create(identity.id, theirs);
     const publisher = open(made);
-    await expect(publisher.registered()).rejects.toMatchObject({
-      code: TopoErrorCode.RecordConflict,
-      key: "multipooler-zone1-abcd1234",
+    await expect(registered(publisher)).rejects.toMatchObject({
+      code: ManagerErrorCode.RegistrationRefused,
+      message: expect.stringMatching(/^multipooler-zone1-abcd1234: /),
     });
     await made.clock.advance(120_000);
     expect(publisher.status()).toMatchObject({ registered: false, type: undefined });
@@ -99,7 +103,7 @@ test.for(["database", "tableGroup", "shard"] as const)(
     await made.poolers.delete(identity.id);
     await made.clock.advance(30_000);
     expect(publisher.status()).toMatchObject({ registered: true, lastError: undefined });
-    expect(await made.record()).toMatchObject({ type: PoolerType.REPLICA });
+    expect(await made.record()).toMatchObject({ type: RecordType.REPLICA });
   },
 );
 
@@ -107,12 +111,10 @@ test("attempts back off from 10 ms to 30 s, and never stop", async () => {
   const made = await world();
   made.backend.setReachable(false);
   const attempts: number[] = [];
-  const { poolers } = made;
   const publisher = open(made, {
-    poolers: {
-      ...poolers,
-      watch: (options) => poolers.watch(options),
-      create: async () => {
+    cell: {
+      ...made.cell,
+      openSession: async () => {
         attempts.push(made.clock.now() - STARTS_AT);
         throw away();
       },
@@ -128,7 +130,7 @@ test("attempts back off from 10 ms to 30 s, and never stop", async () => {
 test("without a record and without a memory of one, the type is unknown, not the one asked for", async () => {
   const made = await world();
   made.backend.setReachable(false);
-  const publisher = open(made, { initialType: PoolerType.PRIMARY });
+  const publisher = open(made, { initialType: PoolerType.Primary });
   await made.clock.advance(60_000);
   expect(publisher.status()).toMatchObject({
     registered: false,
@@ -140,13 +142,13 @@ test("without a record and without a memory of one, the type is unknown, not the
 
 test("while the topology is away the remembered type stands; then the record decides", async () => {
   const made = await world();
-  const first = open(made, { initialType: PoolerType.PRIMARY });
-  await first.registered();
+  const first = open(made, { initialType: PoolerType.Primary });
+  await registered(first);
   await first.close();
-  await made.poolers.update(identity.id, (found) => ({ ...found, type: PoolerType.REPLICA }));
+  await made.poolers.update(identity.id, (found) => ({ ...found, type: RecordType.REPLICA }));
   made.backend.setReachable(false);
-  const publisher = open(made, { rememberedType: PoolerType.PRIMARY });
-  const remembered = { value: PoolerType.PRIMARY, source: "remembered" };
+  const publisher = open(made, { rememberedType: PoolerType.Primary });
+  const remembered = { value: PoolerType.Primary, source: "remembered" };
   expect(publisher.status().type).toEqual(remembered);
   await made.clock.advance(60_000);
   expect(publisher.status().type).toEqual(remembered);
@@ -156,19 +158,19 @@ test("while the topology is away the remembered type stands; then the record dec
   await made.clock.advance(2000);
   expect(publisher.status()).toMatchObject({
     registered: true,
-    type: { value: PoolerType.REPLICA, source: "topology" },
+    type: { value: PoolerType.Replica, source: "topology" },
   });
-  expect(seen.at(-1)).toEqual({ value: PoolerType.REPLICA, source: "topology" });
+  expect(seen.at(-1)).toEqual({ value: PoolerType.Replica, source: "topology" });
 });
 
 test("where the record is gone, the remembered type goes before the initial one", async () => {
   const made = await world();
   const publisher = open(made, {
-    initialType: PoolerType.PRIMARY,
-    rememberedType: PoolerType.REPLICA,
+    initialType: PoolerType.Primary,
+    rememberedType: PoolerType.Replica,
   });
-  await publisher.registered();
-  expect((await made.record()).type).toBe(PoolerType.REPLICA);
+  await registered(publisher);
+  expect((await made.record()).type).toBe(RecordType.REPLICA);
 });
 
 test("a damaged record is reported and left for somebody to look at", async () => {
@@ -177,7 +179,7 @@ test("a damaged record is reported and left for somebody to look at", async () =
   const store = made.backend.connect(["memory"]);
   await store.put(key, Buffer.from("no record"));
   const publisher = open(made);
-  await expect(publisher.registered()).rejects.toMatchObject({
+  await expect(registered(publisher)).rejects.toMatchObject({
     code: TopoErrorCode.InvalidRecord,
     key,
   });
@@ -192,8 +194,8 @@ test("waiting for the registration ends with the signal, the close, and leaves n
   const publisher = open(made);
   const controller = new AbortController();
   const { signal } = controller;
-  const waiting = publisher.registered({ signal });
-  const forever = publisher.registered();
+  const waiting = registered(publisher, { signal });
+  const forever = registered(publisher);
   controller.abort();
   await expect(waiting).rejects.toMatchObject({ code: TopoErrorCode.Interrupted });
   expect(getEventListeners(signal, "abort")).toEqual([]);

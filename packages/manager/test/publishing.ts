@@ -1,24 +1,33 @@
+import { ManualClock } from "@multipooler/timing/testing";
 import {
   ID_ComponentType,
   PoolerLifecycleStatus,
   PoolerServingStatus,
-  PoolerType,
   RoutingRole,
-} from "@multipooler/proto/clustermetadata";
-import type { ID, Multipooler } from "@multipooler/proto/clustermetadata";
-import { ManualClock } from "@multipooler/timing/testing";
+  TopoError,
+  TopoErrorCode,
+  Topology,
+  ensureCell,
+} from "@multipooler/topo";
+import type { CellStore, ID, Multipooler, Records, ShardKey } from "@multipooler/topo";
+import { MemoryTopology } from "@multipooler/topo/memory";
 import { afterEach, expect } from "vitest";
-import { TopoError, TopoErrorCode } from "../src/error.ts";
-import { MemoryTopology } from "../src/memory/index.ts";
-import { PoolerPublisher } from "../src/pooler-publisher.ts";
-import type { PoolerPublisherOptions } from "../src/pooler-publisher.ts";
-import type { PoolerIdentity, PoolerState } from "../src/pooler-record.ts";
-import type { Records } from "../src/records.ts";
-import { Topology, ensureCell } from "../src/topology.ts";
+import type { PoolerDescription } from "../src/manager-options.ts";
+import { PoolerPublisher } from "../src/record/pooler-publisher.ts";
+import type { PoolerPublisherOptions } from "../src/record/pooler-publisher.ts";
+import type { PoolerState } from "../src/record/pooler-record.ts";
+import { PoolerType } from "../src/record/pooler-type.ts";
+import { isRefusal } from "../src/record/publisher-status.ts";
 
 export const STARTS_AT: number = Date.UTC(2026, 10, 23);
 
-export const identity: PoolerIdentity = {
+type Identity = Pick<Multipooler, "hostname" | "portMap" | "poolerDir" | "pgDataDir"> & {
+  readonly id: ID;
+  readonly shardKey: ShardKey;
+};
+
+/** What the record says of the pooler for as long as it runs. */
+export const identity: Identity = {
   id: { component: ID_ComponentType.MULTIPOOLER, cell: "zone1", name: "abcd1234" },
   shardKey: { database: "app", tableGroup: "default", shard: "0-inf" },
   hostname: "db1.example",
@@ -27,11 +36,25 @@ export const identity: PoolerIdentity = {
   pgDataDir: "/var/lib/postgresql",
 };
 
+/** The same as a manager is given it. */
+export const pooler: PoolerDescription = {
+  identity: { cell: identity.id.cell, name: identity.id.name },
+  shard: identity.shardKey,
+  initialType: PoolerType.Replica,
+  hostname: identity.hostname,
+  ports: () => identity.portMap,
+  poolerDir: identity.poolerDir,
+  dataDir: identity.pgDataDir,
+};
+
 export const SERVING: PoolerState = {
   servingStatus: PoolerServingStatus.SERVING,
   lifecycle: { status: PoolerLifecycleStatus.LIFECYCLE_ACTIVE, reason: "PostgreSQL answers" },
   routingState: { role: RoutingRole.ROUTING_ROLE_PRIMARY, rule: undefined },
 };
+
+/** What a test may choose of a publisher. */
+type PublisherChoices = Partial<PoolerPublisherOptions> & { readonly initialType?: PoolerType };
 
 /** One topology, moved by hand, and what publishers make of it. */
 export class World {
@@ -53,23 +76,27 @@ export class World {
     this.topology = new Topology({ backend, serverAddresses: ["memory"], root: "/global", clock });
   }
 
+  get cell(): CellStore {
+    return this.topology.cell("zone1");
+  }
+
   get poolers(): Records<ID, Multipooler> {
-    return this.topology.cell("zone1").poolers;
+    return this.cell.poolers;
   }
 
   async record(): Promise<Multipooler> {
     return (await this.poolers.get(identity.id)).record;
   }
 
-  publisher(options: Partial<PoolerPublisherOptions> = {}): PoolerPublisher {
+  publisher({ initialType, ...options }: PublisherChoices = {}): PoolerPublisher {
     const warn = (_fields: object, message: string): void => {
       this.warnings.push(message);
     };
     const silent = (): void => {};
     return new PoolerPublisher({
-      poolers: this.#overNetwork(),
-      identity,
-      initialType: PoolerType.REPLICA,
+      cell: { ...this.cell, poolers: this.#overNetwork() },
+      pooler: { ...pooler, initialType: initialType ?? pooler.initialType },
+      rememberedType: undefined,
       logger: { debug: silent, info: silent, warn, error: warn },
       clock: this.clock,
       random: () => 1,
@@ -116,6 +143,7 @@ afterEach(async () => {
   }
   // Whatever a test did: a publisher that has been closed leaves nothing asleep.
   await Promise.all(opened.splice(0).map((publisher) => publisher.close().catch(() => {})));
+  await current?.topology.close();
   await current?.clock.advance(0);
   expect(current?.clock.pending ?? 0).toBe(0);
   current = undefined;
@@ -128,12 +156,28 @@ export async function world(): Promise<World> {
   return made;
 }
 
-export function open(made: World, options: Partial<PoolerPublisherOptions> = {}): PoolerPublisher {
+export function open(made: World, options: PublisherChoices = {}): PoolerPublisher {
   const publisher = made.publisher(options);
   opened.push(publisher);
   publisher.open();
   publisher.open();
   return publisher;
+}
+
+/**
+ * Resolves once the record has been created or read and renewed, so that the type comes from the
+ * topology. Rejects where waiting does not help.
+ */
+export async function registered(
+  publisher: PoolerPublisher,
+  { signal }: { readonly signal?: AbortSignal } = {},
+): Promise<void> {
+  await publisher.until((status) => {
+    if (!status.registered && isRefusal(status.lastError)) {
+      throw status.lastError;
+    }
+    return status.registered;
+  }, signal);
 }
 
 /** A watch that tells nothing until it is left. */

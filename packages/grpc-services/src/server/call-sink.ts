@@ -1,6 +1,6 @@
 import { GrpcServicesError, GrpcServicesErrorCode } from "../errors/error.ts";
-import type { MessageSink } from "../server/rpc.ts";
-import type { UnsentBytes } from "../server/unsent-bytes.ts";
+import type { MessageSink } from "./rpc.ts";
+import type { UnsentBytes } from "./unsent-bytes.ts";
 
 /** What writes the messages of a call of grpc-js. */
 export interface WritableCall {

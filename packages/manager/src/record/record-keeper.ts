@@ -1,18 +1,27 @@
-import type { ID, Multipooler, PoolerType } from "@multipooler/proto/clustermetadata";
 import { Backoff, sleep } from "@multipooler/timing";
 import type { Clock } from "@multipooler/timing";
-import { TopoErrorCode, interruption, isTopoError } from "./error.ts";
-import { componentId } from "./keys.ts";
-import { newRecord, refuseOtherShard, renewRecord, sameRecord } from "./pooler-record.ts";
-import type { PoolerIdentity, RecordSources } from "./pooler-record.ts";
-import type { Records, Versioned } from "./records.ts";
+import { TopoErrorCode, interruption, isTopoError } from "@multipooler/topo";
+import type { ID, Multipooler, Records, Versioned } from "@multipooler/topo";
+import type { PoolerDescription } from "../manager-options.ts";
+import { poolerId } from "../manager-settings.ts";
+import { newRecord, recordId, refuseOtherShard, renewRecord, sameRecord } from "./pooler-record.ts";
+import type { RecordSources } from "./pooler-record.ts";
+import { poolerTypeOf } from "./pooler-type.ts";
+import type { PoolerType } from "./pooler-type.ts";
 
-/** What the keeper of a record is made of. */
-export interface PoolerRecordKeeperOptions {
+export interface RecordKeeperOptions {
   readonly poolers: Records<ID, Multipooler>;
-  readonly identity: PoolerIdentity;
+  readonly pooler: PoolerDescription;
   /** The type of a record that has to be created before any was read. */
   readonly firstType: PoolerType;
+  /**
+   * Resolves where the name is the pooler's own. Asked after the record was read and before it is
+   * written over that version: the next holder of the name writes after it claimed it, so a write
+   * that passes here never replaces that holder's.
+   */
+  readonly authorize: (signal: AbortSignal) => Promise<void>;
+  /** Called when a record that was known turns out to be gone, before it is created again. */
+  readonly onGone: () => void;
   readonly clock: Clock;
   readonly random: () => number;
 }
@@ -21,19 +30,19 @@ export interface PoolerRecordKeeperOptions {
 export type WriteOutcome = "written" | "unchanged" | "absent";
 
 /**
- * One pooler's record, as far as it is known, and how it is written: created where it is not
- * there, otherwise over the version that was read. After a failure nothing is known of it, so the
- * next write reads it first, which settles whether the failed one had happened.
+ * Knows one pooler's record, as far as it was read, and writes it: creates it where it is not
+ * there, otherwise writes over the version that was read. After a failure nothing is known of it,
+ * so the next write reads it first, which settles whether the failed one had happened.
  */
-export class PoolerRecordKeeper {
-  readonly #options: PoolerRecordKeeperOptions;
+export class RecordKeeper {
+  readonly #options: RecordKeeperOptions;
   #known: Versioned<Multipooler> | undefined;
   #type: PoolerType;
   #isDoubted = false;
   /** Counts what a watch told, which is newer than the answer to a write that began before. */
   #observations = 0;
 
-  constructor(options: PoolerRecordKeeperOptions) {
+  constructor(options: RecordKeeperOptions) {
     this.#options = options;
     this.#type = options.firstType;
   }
@@ -45,7 +54,7 @@ export class PoolerRecordKeeper {
 
   /** Takes note of the record as a watch tells it, unless something newer is known. */
   observe(seen: Versioned<Multipooler>): void {
-    refuseOtherShard(seen.record, this.#options.identity);
+    refuseOtherShard(seen.record, this.#options.pooler);
     if (this.#known !== undefined && seen.version <= this.#known.version) {
       return;
     }
@@ -78,12 +87,12 @@ export class PoolerRecordKeeper {
     sources: RecordSources,
     { create, signal }: { readonly create: boolean; readonly signal: AbortSignal },
   ): Promise<WriteOutcome> {
-    const { clock, random, identity } = this.#options;
+    const { clock, random, pooler } = this.#options;
     const backoff = new Backoff({ minMs: 10, maxMs: 1000, random });
     try {
       for (;;) {
         if (signal.aborted) {
-          throw interruption(componentId(identity.id), signal);
+          throw interruption(poolerId(pooler.identity), signal);
         }
         const outcome =
           this.#known === undefined && create
@@ -102,11 +111,12 @@ export class PoolerRecordKeeper {
 
   /** Creates the record; where it exists, renews it. */
   async #create(sources: RecordSources, signal: AbortSignal): Promise<WriteOutcome | "conflict"> {
-    const { poolers, identity } = this.#options;
+    const { poolers, pooler, authorize } = this.#options;
     const record = newRecord(sources, this.#type);
     const observations = this.#observations;
+    await authorize(signal);
     try {
-      const version = await poolers.create(identity.id, record, { signal });
+      const version = await poolers.create(recordId(pooler), record, { signal });
       if (observations === this.#observations) {
         this.#know({ record, version });
       }
@@ -123,19 +133,21 @@ export class PoolerRecordKeeper {
 
   /** Writes over the record. */
   async #renew(sources: RecordSources, signal: AbortSignal): Promise<WriteOutcome | "conflict"> {
-    const { poolers, identity } = this.#options;
+    const { poolers, pooler, authorize } = this.#options;
+    const id = recordId(pooler);
     const observations = this.#observations;
     const wasKnown = this.#known !== undefined;
     const trusted = this.#isDoubted ? undefined : this.#known;
     this.#isDoubted = false;
     try {
-      const known = trusted ?? (await poolers.get(identity.id, { signal }));
-      refuseOtherShard(known.record, identity);
+      const known = trusted ?? (await poolers.get(id, { signal }));
+      refuseOtherShard(known.record, pooler);
+      await authorize(signal);
       const record = renewRecord(known.record, sources);
       const unchanged = sameRecord(record, known.record);
       const version = unchanged
         ? known.version
-        : await poolers.replace(identity.id, record, { version: known.version, signal });
+        : await poolers.replace(id, record, { version: known.version, signal });
       if (observations === this.#observations) {
         this.#know({ record, version });
       }
@@ -145,12 +157,15 @@ export class PoolerRecordKeeper {
         throw error;
       }
       this.#known = undefined;
+      if (wasKnown && error.code === TopoErrorCode.NoNode) {
+        this.#options.onGone();
+      }
       return wasKnown || error.code === TopoErrorCode.BadVersion ? "conflict" : "absent";
     }
   }
 
   #know(known: Versioned<Multipooler>): void {
     this.#known = known;
-    this.#type = known.record.type;
+    this.#type = poolerTypeOf(known.record.type);
   }
 }

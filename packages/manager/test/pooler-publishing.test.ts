@@ -1,19 +1,20 @@
 import {
   PoolerLifecycleStatus,
   PoolerServingStatus,
-  PoolerType,
+  PoolerType as RecordType,
   RoutingRole,
-} from "@multipooler/proto/clustermetadata";
+  TopoErrorCode,
+} from "@multipooler/topo";
 import { expect, test } from "vitest";
-import { TopoErrorCode } from "../src/error.ts";
-import type { PublisherStatus } from "../src/publisher-status.ts";
-import { identity, open, SERVING, STARTS_AT, world } from "./publishing.ts";
+import { PoolerType, poolerTypeOf } from "../src/record/pooler-type.ts";
+import type { PublisherStatus } from "../src/record/publisher-status.ts";
+import { identity, open, registered, SERVING, STARTS_AT, world } from "./publishing.ts";
 import type { World } from "./publishing.ts";
 
 test("each change is written, and what changes nothing is not", async () => {
   const made = await world();
   const publisher = open(made);
-  await publisher.registered();
+  await registered(publisher);
   await made.clock.advance(1000);
   publisher.publish(SERVING);
   expect(publisher.status().upToDate).toBe(false);
@@ -36,7 +37,7 @@ test("each change is written, and what changes nothing is not", async () => {
 test("a replica's rule is nobody's business, so that its changes are not written", async () => {
   const made = await world();
   const publisher = open(made);
-  await publisher.registered();
+  await registered(publisher);
   const role = RoutingRole.ROUTING_ROLE_REPLICA;
   const rule = (coordinatorTerm: bigint) => ({ coordinatorTerm, leaderSubterm: 0n });
   publisher.publish({ routingState: { role, rule: rule(1n) } });
@@ -54,7 +55,7 @@ test("a replica's rule is nobody's business, so that its changes are not written
 test("of changes that come while a write is under way, the latest is written next", async () => {
   const made = await world();
   const publisher = open(made);
-  await publisher.registered();
+  await registered(publisher);
   made.network = "is silent";
   publisher.publish(SERVING);
   await made.clock.advance(0);
@@ -75,7 +76,7 @@ test("a write without an answer ends after 5 s, and is found to have happened by
   const publisher = open(made);
   await made.clock.advance(4999);
   expect(publisher.status()).toMatchObject({ registered: false });
-  expect(publisher.status().type).toEqual({ value: PoolerType.REPLICA, source: "topology" });
+  expect(publisher.status().type).toEqual({ value: PoolerType.Replica, source: "topology" });
   await made.clock.advance(11);
   expect(publisher.status()).toMatchObject({
     registered: true,
@@ -96,19 +97,19 @@ test("a write without an answer ends after 5 s, and is found to have happened by
 test("a type that somebody else sets is told, and kept by what is written later", async () => {
   const made = await world();
   const publisher = open(made);
-  await publisher.registered();
+  await registered(publisher);
   const told: PublisherStatus[] = [];
   const unwatch = publisher.watchStatus((status) => told.push(status));
-  await made.poolers.update(identity.id, (found) => ({ ...found, type: PoolerType.PRIMARY }));
+  await made.poolers.update(identity.id, (found) => ({ ...found, type: RecordType.PRIMARY }));
   await made.clock.advance(0);
-  expect(told.map(({ type }) => type?.value)).toEqual([PoolerType.PRIMARY]);
+  expect(told.map(({ type }) => type?.value)).toEqual([PoolerType.Primary]);
   expect(made.writes).toBe(1);
   unwatch();
   publisher.publish(SERVING);
   await made.clock.advance(0);
   expect(told).toHaveLength(1);
   expect(await made.record()).toMatchObject({
-    type: PoolerType.PRIMARY,
+    type: RecordType.PRIMARY,
     servingStatus: PoolerServingStatus.SERVING,
   });
 });
@@ -116,15 +117,15 @@ test("a type that somebody else sets is told, and kept by what is written later"
 test("what somebody else does before the answer to a write arrives is not forgotten by it", async () => {
   const made = await world();
   const publisher = open(made);
-  await publisher.registered();
+  await registered(publisher);
   made.network = "is slow";
   publisher.publish(SERVING);
   await made.clock.advance(0);
-  await made.poolers.update(identity.id, (found) => ({ ...found, type: PoolerType.PRIMARY }));
+  await made.poolers.update(identity.id, (found) => ({ ...found, type: RecordType.PRIMARY }));
   await made.clock.advance(0);
   made.release();
   await made.clock.advance(0);
-  expect(publisher.status()).toMatchObject({ upToDate: true, type: { value: PoolerType.PRIMARY } });
+  expect(publisher.status()).toMatchObject({ upToDate: true, type: { value: PoolerType.Primary } });
 
   publisher.publish({ servingStatus: PoolerServingStatus.NOT_SERVING });
   await made.clock.advance(0);
@@ -136,7 +137,7 @@ test("what somebody else does before the answer to a write arrives is not forgot
   expect(publisher.status().upToDate).toBe(false);
   await made.clock.advance(30_000);
   expect(await made.record()).toMatchObject({
-    type: PoolerType.PRIMARY,
+    type: RecordType.PRIMARY,
     servingStatus: PoolerServingStatus.NOT_SERVING,
   });
 });
@@ -144,8 +145,8 @@ test("what somebody else does before the answer to a write arrives is not forgot
 test("a record that somebody deletes comes back within 30 s, with its type", async () => {
   const made = await world();
   const publisher = open(made);
-  await publisher.registered();
-  await made.poolers.update(identity.id, (found) => ({ ...found, type: PoolerType.PRIMARY }));
+  await registered(publisher);
+  await made.poolers.update(identity.id, (found) => ({ ...found, type: RecordType.PRIMARY }));
   await made.clock.advance(0);
   await made.poolers.delete(identity.id);
   await made.clock.advance(0);
@@ -153,27 +154,41 @@ test("a record that somebody deletes comes back within 30 s, with its type", asy
   await expect(made.record()).rejects.toMatchObject({ code: TopoErrorCode.NoNode });
   await made.clock.advance(30_000);
   expect(publisher.status().upToDate).toBe(true);
-  expect((await made.record()).type).toBe(PoolerType.PRIMARY);
+  expect((await made.record()).type).toBe(RecordType.PRIMARY);
 });
 
 test("what no watch has told of the record is found out within 30 s", async () => {
   const made = await world();
   made.isDeaf = true;
   const publisher = open(made);
-  await publisher.registered();
-  await made.poolers.update(identity.id, (found) => ({ ...found, type: PoolerType.PRIMARY }));
+  await registered(publisher);
+  await made.poolers.update(identity.id, (found) => ({ ...found, type: RecordType.PRIMARY }));
   await made.clock.advance(30_000);
-  expect(publisher.status().type?.value).toBe(PoolerType.PRIMARY);
+  expect(publisher.status().type?.value).toBe(PoolerType.Primary);
   expect(made.writes).toBe(1);
   await made.poolers.delete(identity.id);
   await made.clock.advance(31_000);
-  expect((await made.record()).type).toBe(PoolerType.PRIMARY);
+  expect((await made.record()).type).toBe(RecordType.PRIMARY);
+});
+
+test("a record that is gone without a word of the watch, and cannot be written, is not registered", async () => {
+  const made = await world();
+  made.isDeaf = true;
+  const publisher = open(made);
+  await registered(publisher);
+  await made.poolers.delete(identity.id);
+  made.network = "is silent";
+  await made.clock.advance(31_000);
+  expect(publisher.status()).toMatchObject({ registered: false, upToDate: false });
+  made.network = "works";
+  await made.clock.advance(60_000);
+  expect(publisher.status()).toMatchObject({ registered: true, upToDate: true });
 });
 
 test("a record that somebody else writes over is put right within 30 s, and not at once", async () => {
   const made = await world();
   const publisher = open(made);
-  await publisher.registered();
+  await registered(publisher);
   for (const hostname of ["one.example", "two.example"]) {
     await made.poolers.update(identity.id, (found) => ({ ...found, hostname }));
     await made.clock.advance(0);
@@ -190,7 +205,7 @@ test("a record that somebody else writes over is put right within 30 s, and not 
 test("during an outage the status says so, and the record converges as soon as it is over", async () => {
   const made = await world();
   const publisher = open(made);
-  await publisher.registered();
+  await registered(publisher);
   made.backend.setReachable(false);
   await made.clock.advance(0);
   expect(publisher.status()).toMatchObject({
@@ -213,15 +228,15 @@ test("during an outage the status says so, and the record converges as soon as i
 
 test("a close writes the last state and leaves the record", async () => {
   const made = await world();
-  const publisher = open(made, { initialType: PoolerType.PRIMARY });
-  await publisher.registered();
+  const publisher = open(made, { initialType: PoolerType.Primary });
+  await registered(publisher);
   publisher.publish(SERVING);
   await made.clock.advance(1000);
   await Promise.all([publisher.close({ reason: "SIGTERM" }), publisher.close()]);
   publisher.publish(SERVING);
   expect(() => publisher.open()).toThrow("closed");
   expect(await made.record()).toMatchObject({
-    type: PoolerType.PRIMARY,
+    type: RecordType.PRIMARY,
     servingStatus: PoolerServingStatus.NOT_SERVING,
     routingState: undefined,
     lifecycleStatus: {
@@ -236,7 +251,7 @@ test("a close writes the last state and leaves the record", async () => {
 test("a close while a write is under way ends it and writes the last state", async () => {
   const made = await world();
   const publisher = open(made);
-  await publisher.registered();
+  await registered(publisher);
   made.network = "is silent";
   publisher.publish(SERVING);
   await made.clock.advance(0);
@@ -251,7 +266,7 @@ test("a close while a write is under way ends it and writes the last state", asy
 test("a close while the topology is away says that the last state was not written", async () => {
   const made = await world();
   const publisher = open(made);
-  await publisher.registered();
+  await registered(publisher);
   made.backend.setReachable(false);
   await expect(publisher.close()).rejects.toMatchObject({ code: TopoErrorCode.Unavailable });
 });
@@ -259,13 +274,17 @@ test("a close while the topology is away says that the last state was not writte
 test("a close gives up after 5 s, or when its signal aborts", async () => {
   const made = await world();
   made.network = "is silent";
-  const [first, second] = [open(made), open(made)];
+  const first = open(made);
   made.network = "works";
   await made.clock.advance(6000);
   made.network = "is silent";
   const late = expect(first.close()).rejects.toMatchObject({ code: TopoErrorCode.Timeout });
   await made.clock.advance(5000);
   await late;
+  made.network = "works";
+  const second = open(made);
+  await made.clock.advance(60_000);
+  made.network = "is silent";
   const controller = new AbortController();
   const closing = second.close({ signal: controller.signal });
   await made.clock.advance(0);
@@ -277,7 +296,7 @@ test("a close creates no record: not before a registration, not after a deletion
   const made = await world();
   await made.publisher().close();
   const publisher = open(made);
-  await publisher.registered();
+  await registered(publisher);
   await made.poolers.delete(identity.id);
   await made.clock.advance(0);
   await publisher.close();
@@ -287,9 +306,9 @@ test("a close creates no record: not before a registration, not after a deletion
 test("two writers of one record lose neither a type nor a state", async () => {
   const made = await world();
   const publisher = open(made);
-  await publisher.registered();
+  await registered(publisher);
   const { poolers } = made;
-  const types = [PoolerType.PRIMARY, PoolerType.REPLICA, PoolerType.UNKNOWN, PoolerType.PRIMARY];
+  const types = [RecordType.PRIMARY, RecordType.REPLICA, RecordType.UNKNOWN, RecordType.PRIMARY];
   const others = types.map((type, index) =>
     poolers.update(identity.id, (found) => ({
       ...found,
@@ -304,7 +323,7 @@ test("two writers of one record lose neither a type nor a state", async () => {
   await made.clock.advance(60_000);
   const record = await made.record();
   expect(record.servingStatus).toBe(PoolerServingStatus.SERVING);
-  expect(publisher.status().type?.value).toBe(record.type);
+  expect(publisher.status().type?.value).toBe(poolerTypeOf(record.type));
   expect(record.keyRange).toBeDefined();
 });
 

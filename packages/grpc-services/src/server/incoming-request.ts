@@ -1,0 +1,148 @@
+import { GrpcServicesError, GrpcServicesErrorCode } from "../errors/error.ts";
+import type { Receiver, ReceivingBytes } from "./receiving-bytes.ts";
+
+/** The call of grpc-js that a request arrives for. */
+export interface ReceivingCall {
+  /** "address:port" of the client. */
+  getPeer(): string;
+  /** Whether the method takes several messages. */
+  readonly requestStream: boolean;
+  /** Stops reading from the client, by HTTP/2's flow control of this call alone. */
+  pause(): void;
+  resume(): void;
+  /** Drops what the library keeps of the bytes that it has put together, or will not. */
+  forget(): void;
+  /** Ends the call with the status for `error`. Bytes that still come are discarded. */
+  fail(error: GrpcServicesError): void;
+}
+
+export interface IncomingRequestOptions {
+  readonly call: ReceivingCall;
+  readonly receiving: ReceivingBytes;
+  /** grpc-js itself refuses messages that are larger. */
+  readonly maxMessageBytes: number;
+}
+
+/** Before each message: whether it is compressed, and its length as a big-endian uint32. */
+const PREFIX_BYTES = 5;
+
+/** Follows the messages of one call as their bytes arrive, and has them admitted one by one. */
+export class IncomingRequest implements Receiver {
+  readonly #call: ReceivingCall;
+  readonly #receiving: ReceivingBytes;
+  readonly #maxMessageBytes: number;
+  #origin: string | undefined;
+  #prefixBytes = 0;
+  #isCompressed = false;
+  #length = 0;
+  /** What is missing of the message. */
+  #missingBytes = 0;
+  #messages = 0;
+  #isOver = false;
+
+  constructor({ call, receiving, maxMessageBytes }: IncomingRequestOptions) {
+    this.#call = call;
+    this.#receiving = receiving;
+    this.#maxMessageBytes = maxMessageBytes;
+  }
+
+  /** Found once: a call that is over has no connection that could be asked. */
+  get origin(): string {
+    this.#origin ??= this.#call.getPeer();
+    return this.#origin;
+  }
+
+  proceed(): void {
+    this.#call.resume();
+  }
+
+  expire(): void {
+    this.#fail(GrpcServicesErrorCode.ReceiveTimeout, "the request took too long to arrive");
+  }
+
+  /** Takes bytes after grpc-js took them. */
+  readonly onData = (chunk: Uint8Array): void => {
+    let at = 0;
+    while (at < chunk.byteLength && !this.#isOver) {
+      if (this.#missingBytes > 0) {
+        const bytes = Math.min(this.#missingBytes, chunk.byteLength - at);
+        at += bytes;
+        this.#missingBytes -= bytes;
+        this.#endIfWhole();
+      } else {
+        this.#takePrefix(chunk[at] ?? 0);
+        at += 1;
+      }
+    }
+  };
+
+  /** The client has sent everything, and grpc-js has called the handler. */
+  readonly onEnd = (): void => {
+    this.#receiving.release(this);
+  };
+
+  /** The call is over. */
+  readonly onClose = (): void => {
+    this.#isOver = true;
+    this.#receiving.release(this);
+  };
+
+  #takePrefix(byte: number): void {
+    if (this.#prefixBytes === 0) {
+      this.#isCompressed = byte !== 0;
+      this.#length = 0;
+    } else {
+      this.#length = this.#length * 256 + byte;
+    }
+    this.#prefixBytes += 1;
+    if (this.#prefixBytes === PREFIX_BYTES) {
+      this.#prefixBytes = 0;
+      this.#begin(this.#length);
+    }
+  }
+
+  #begin(length: number): void {
+    this.#messages += 1;
+    if (length > this.#maxMessageBytes) {
+      this.onClose();
+      return;
+    }
+    if (this.#messages > 1 && !this.#call.requestStream) {
+      this.#fail(GrpcServicesErrorCode.Unimplemented, "the method takes one message only");
+      return;
+    }
+    // What a compressed one will have is not known before it is there.
+    const bytes = this.#isCompressed ? this.#maxMessageBytes : length;
+    switch (this.#receiving.admit(this, bytes)) {
+      case "admitted":
+        break;
+      case "waits":
+        this.#call.pause();
+        break;
+      case "refused":
+        this.#fail(
+          GrpcServicesErrorCode.ReceivingTooMuch,
+          "too many requests arrive at once; retry",
+        );
+        return;
+    }
+    this.#missingBytes = length;
+    this.#endIfWhole();
+  }
+
+  #endIfWhole(): void {
+    if (this.#missingBytes > 0) {
+      return;
+    }
+    this.#call.forget();
+    if (this.#call.requestStream) {
+      this.#receiving.release(this);
+    }
+  }
+
+  #fail(code: GrpcServicesErrorCode, message: string): void {
+    this.onClose();
+    this.#call.fail(new GrpcServicesError(code, message));
+    this.#call.forget();
+  }
+}

@@ -1,0 +1,4 @@
+import { describeRegistration } from "./describe-registration.ts";
+import { etcdStore } from "./record-store.ts";
+
+describeRegistration("etcd", etcdStore);
