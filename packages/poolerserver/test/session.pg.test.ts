@@ -498,6 +498,38 @@ test("a drain lets a transaction end, refuses new ones, and cuts what is left", 
   expect(await quick.ask(query("select 1"))).toContain("D 1");
 });
 
+test("ten clients share three connections in transactions, and no answer goes missing", async () => {
+  await using pooler = await scene({ capacity: 3 });
+  const clients = await Promise.all(Array.from({ length: 10 }, async () => await pooler.connect()));
+  await Promise.all(
+    clients.map(async (client) => {
+      for (let round = 0; round < 50; round += 1) {
+        expect(await client.ask(query("begin read only"))).toEqual(said("C BEGIN, Z T"));
+        expect(await client.ask(query("select 1"))).toEqual(said("T, D 1, C SELECT 1, Z T"));
+        expect(await client.ask(query("commit"))).toEqual(said("C COMMIT, Z I"));
+      }
+    }),
+  );
+  expect(await sql("select 1 from pg_stat_activity where state like 'idle in%'")).toEqual([]);
+  expect(pooler.gate.counts).toEqual({ single: 0, reserved: 0 });
+});
+
+test("a large COPY stops the client while the server is behind, and arrives whole", async () => {
+  await sql("create table t (v text)");
+  await using pooler = await scene({ limits: { inputBytes: 100_000, heldBytes: 1_000_000 } });
+  const client = await pooler.connect();
+  client.send(query("copy t from stdin"));
+  const row = copyData(`${"x".repeat(9999)}\n`);
+  let stops = 0;
+  for (let count = 0; count < 5000; count += 1) {
+    client.send(row);
+    stops += client.wantsMore ? 0 : 1;
+    await client.until(() => client.wantsMore);
+  }
+  expect(await client.ask(copyDone)).toEqual(said("G, C COPY 5000, Z I"));
+  expect(stops).toBeGreaterThan(0);
+});
+
 test("read-only serving refuses what would escape it, in a transaction too", async () => {
   await using pooler = await scene();
   const { gate } = pooler;
