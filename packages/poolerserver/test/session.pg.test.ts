@@ -201,6 +201,10 @@ test("a session keeps its own state", async () => {
   expect(await client.ask(query("select a from t"))).toContain("D 5");
   expect(await client.ask(query("select currval('sq')"))).toContain("D 1");
   expect(await other.ask(query("select currval('sq')"))).toContain("E 55000");
+  await client.ask([parse("discard all"), sync]);
+  await client.ask(query("discard all; select 1/0"));
+  expect(client.session.describe()).toMatchObject({ type: "pinned" });
+  expect(await client.ask(query("show app.x"))).toContain("D mine");
   expect(await client.ask(query("discard all"))).toEqual(["C DISCARD ALL", "Z I"]);
   expect(client.session.describe()).toEqual({ type: "idle" });
 });
@@ -234,6 +238,10 @@ test("the unnamed statement of another client is out of reach", async () => {
   await using pooler = await scene({ capacity: 1 });
   const [one, two] = [await pooler.connect(), await pooler.connect()];
   await one.ask(extended("select 'secret'"));
+  expect(await two.ask([bind(), execute(), sync])).toEqual(["E 26000", "Z I"]);
+  // The second Parse is skipped, so that the statement on the backend is not this client's.
+  await two.ask([parse("selec", "named"), parse("select 1"), sync]);
+  expect(two.session.describe()).toMatchObject({ type: "pinned" });
   expect(await two.ask([bind(), execute(), sync])).toEqual(["E 26000", "Z I"]);
   await two.ask(query("begin"));
   expect(await two.ask([bind(), execute(), sync])).toEqual(["E 26000", "Z E"]);

@@ -1,4 +1,4 @@
-import type { RequestEnd } from "@multipooler/pgwire";
+import type { AnswerEnd, RequestEnd } from "@multipooler/pgwire";
 import { PoolerErrorCode } from "@multipooler/query-service";
 import type { Clock } from "@multipooler/timing";
 import { MultiPoolerError } from "../error.ts";
@@ -212,7 +212,7 @@ export class UnitRun implements UnitOwner {
     switch (end.type) {
       case "ready":
         this.hold.transaction = end.transactionStatus;
-        this.#finish(end.settingsReported);
+        this.#finish(end);
         return;
       case "sinkFailed":
         this.#lose(internalError("the answer could not be passed on", end.cause), true);
@@ -239,7 +239,7 @@ export class UnitRun implements UnitOwner {
     }
   }
 
-  #finish(settingsReported: boolean): void {
+  #finish({ settingsReported, error }: AnswerEnd): void {
     const { hold } = this;
     if (this.isShared && hold.transaction !== "I") {
       const problem = "a statement began a transaction on a backend that is shared";
@@ -247,8 +247,10 @@ export class UnitRun implements UnitOwner {
       return;
     }
     const { facts, text } = this.#options.source.cutter;
-    hold.ran(facts, settingsReported);
-    if (facts.deallocates && hold.transaction === "I" && DISCARD_ALL.test(text)) {
+    const hasSucceeded = error === undefined;
+    hold.ran(facts, { settingsReported, hasSucceeded });
+    // A group may only have parsed the text.
+    if (facts.deallocates && !facts.isExtended && hasSucceeded && DISCARD_ALL.test(text)) {
       hold.discarded();
     }
     // A setting that a shared statement has changed is not worth a backend of its own.
@@ -284,6 +286,7 @@ export class UnitRun implements UnitOwner {
       isUnsent(error) &&
       !this.#hasFed &&
       !this.#isAbandoned &&
+      this.#interruption === undefined &&
       this.hold.reason === undefined &&
       this.#attempts < MAX_ATTEMPTS
     );
