@@ -134,7 +134,7 @@ export class UnitRun implements UnitOwner {
       if (step !== "feed") {
         return step;
       }
-      this.#send(this.#feed.bytes);
+      this.#send(this.#feed.take());
     }
   }
 
