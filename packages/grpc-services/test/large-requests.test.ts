@@ -8,6 +8,7 @@ import type { TestServer } from "./test-server.ts";
 const MIB = 1_048_576;
 /** Two requests of one MiB arrive at once. */
 const LIMITS = { maxMessageBytes: 2 * MIB, maxReceivingBytes: 2 * MIB + 1024 };
+const POLL = { interval: 5, timeout: 10_000 };
 const COMPLETE = { type: "complete", bytes: encodeCommandTag("SELECT 1") } as const;
 
 /** Resolves when `count` requests have reached the controller. */
@@ -25,7 +26,7 @@ async function executed(manager: FakeManager, count: number): Promise<void> {
 
 /** Lets requests arrive until `waiting` of them wait. */
 async function untilWaiting(pooler: TestServer, waiting: number): Promise<void> {
-  await expect.poll(() => pooler.server.receiving.waiting, { interval: 1 }).toBe(waiting);
+  await expect.poll(() => pooler.server.receiving.waiting, POLL).toBe(waiting);
 }
 
 test("large requests past the limit are not read until others are through", async () => {
@@ -36,7 +37,7 @@ test("large requests past the limit are not read until others are through", asyn
   for (const request of requests.slice(0, 2)) {
     request.send(MIB / 2);
   }
-  await expect.poll(() => pooler.server.receiving.bytes).toBeGreaterThan(2 * MIB);
+  await expect.poll(() => pooler.server.receiving.bytes, POLL).toBeGreaterThan(2 * MIB);
   for (const request of requests.slice(2)) {
     request.send();
   }
@@ -70,7 +71,7 @@ test("small requests are answered while large ones wait, also on the same connec
 test.each(["in the middle", "before it says that nothing follows"])(
   "a client that stalls %s of a large request is refused, and the next one is read",
   async (where) => {
-    await using pooler = await startServer({ ...LIMITS, receiveTimeoutMs: 300 });
+    await using pooler = await startServer({ ...LIMITS, receiveTimeoutMs: 1500 });
     const next = executed(pooler.manager, 1);
     using stalling = new SendingClient(pooler.address);
     const stalled = [stalling.request(MIB), stalling.request(MIB)];
@@ -81,13 +82,13 @@ test.each(["in the middle", "before it says that nothing follows"])(
         request.sendOpenEnded();
       }
     }
-    await expect.poll(() => pooler.server.receiving.bytes, { interval: 1 }).toBeGreaterThan(MIB);
+    await expect.poll(() => pooler.server.receiving.bytes, POLL).toBeGreaterThan(MIB);
     using client = new SendingClient(pooler.address);
     const request = client.request(MIB).send();
     await next;
     expect(await Promise.all(stalled.map(({ status }) => status))).toEqual(["4", "4"]);
     expect(await request.status).toBe("0");
-    await expect.poll(() => pooler.server.receiving.bytes).toBe(0);
+    await expect.poll(() => pooler.server.receiving.bytes, POLL).toBe(0);
   },
 );
 
@@ -110,7 +111,9 @@ test.each(["cancels", "goes away"])(
       leaving[Symbol.dispose]();
     }
     await next;
-    await expect.poll(() => pooler.server.receiving).toEqual({ bytes: 0, waiting: 0, refused: 0 });
+    await expect
+      .poll(() => pooler.server.receiving, POLL)
+      .toEqual({ bytes: 0, waiting: 0, refused: 0 });
   },
 );
 
@@ -119,10 +122,10 @@ test("a deadline passes also for a large request that waits", async () => {
   using client = new SendingClient(pooler.address);
   client.request(MIB).send(MIB / 2);
   client.request(MIB).send(MIB / 2);
-  await expect.poll(() => pooler.server.receiving.bytes).toBeGreaterThan(2 * MIB);
+  await expect.poll(() => pooler.server.receiving.bytes, POLL).toBeGreaterThan(2 * MIB);
   const call = pooler.client.executeQuery({ query: "x".repeat(MIB) }, { timeoutMs: 300 });
   await expect(call).rejects.toMatchObject({ code: "DEADLINE_EXCEEDED" });
-  await expect.poll(() => pooler.server.receiving.waiting).toBe(0);
+  await expect.poll(() => pooler.server.receiving.waiting, POLL).toBe(0);
 });
 
 test("a second message is refused where one is expected", async () => {
@@ -130,7 +133,7 @@ test("a second message is refused where one is expected", async () => {
   using client = new SendingClient(pooler.address);
   const request = client.request(10).sendOpenEnded().sendAgain();
   expect(await request.status).toBe("12");
-  await expect.poll(() => pooler.server.receiving.bytes).toBe(0);
+  await expect.poll(() => pooler.server.receiving.bytes, POLL).toBe(0);
 });
 
 test("requests are turned away when too many wait", async () => {

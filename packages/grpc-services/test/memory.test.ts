@@ -52,7 +52,7 @@ function statement(bytes: number): Uint8Array {
 
 test(
   "sixty clients that send 15 MB each take a bounded amount of memory",
-  { timeout: 120_000 },
+  { timeout: 180_000 },
   async () => {
     await using server = await MemoryServer.start();
     const { peakBytes: idleBytes } = await server.report();

@@ -6,7 +6,7 @@ import { RecordingLogger } from "../../test/recording-logger.ts";
 import { QueryPathMonitor } from "./query-path-monitor.ts";
 import type { QueryPathHealth } from "./query-path-monitor.ts";
 
-type Answer = PoolerErrorCode | "healthy" | "never";
+type Answer = PoolerErrorCode | "healthy" | "healthy at the deadline" | "never";
 
 /** A controller that answers as the test says. Disposing checks that nothing is left. */
 class Fixture implements AsyncDisposable {
@@ -17,7 +17,7 @@ class Fixture implements AsyncDisposable {
   holdsConnections = true;
   faults = 0;
   readonly monitor: QueryPathMonitor = new QueryPathMonitor({
-    ask: () => this.#ask(),
+    ask: ({ signal }) => this.#ask(signal),
     holdsConnections: () => this.holdsConnections,
     intervalMs: 1_000,
     clock: this.clock,
@@ -36,7 +36,7 @@ class Fixture implements AsyncDisposable {
     this.answer = answer;
     for (let answers = 1; answers <= 30; answers += 1) {
       // One that never comes takes a second of its own.
-      await this.clock.advance(answer === "never" ? 2_000 : 1_000);
+      await this.clock.advance(answer === "never" ? 2_250 : 1_000);
       if (this.monitor.health.state === "broken") {
         return answers;
       }
@@ -49,12 +49,16 @@ class Fixture implements AsyncDisposable {
     assert.equal(this.clock.pending, 0, "no timer is left");
   }
 
-  #ask(): Promise<void> {
+  #ask(signal: AbortSignal | undefined): Promise<void> {
     switch (this.answer) {
       case "healthy":
         return Promise.resolve();
       case "never":
         return new Promise(() => undefined);
+      case "healthy at the deadline":
+        return new Promise((resolve) => {
+          signal?.addEventListener("abort", () => resolve(), { once: true });
+        });
       default:
         return Promise.reject(
           Object.assign(new Error("as told"), { name: "PoolerError", code: this.answer }),
@@ -123,4 +127,10 @@ test("broken is told with its reason, logged once, and over with the first good 
   ]);
   expect(fixture.logger.messages("warn")).toEqual(["the query path fails: as told"]);
   expect(fixture.logger.messages("info")).toEqual(["the query path works again"]);
+});
+
+test("a controller that judges itself healthy when its time is over is healthy", async () => {
+  await using fixture = new Fixture();
+  expect(await fixture.answersUntilBroken("healthy at the deadline")).toBe(Infinity);
+  expect(fixture.monitor.health).toEqual({ state: "working" });
 });

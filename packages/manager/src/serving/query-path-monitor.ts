@@ -26,8 +26,10 @@ export interface QueryPathMonitorOptions {
   readonly onFault: () => void;
 }
 
-/** How long the controller may take to answer. */
+/** How long the controller may take until its signal aborts. */
 const ANSWER_TIMEOUT_MS = 1_000;
+/** How long it may take to judge by then: a busy pool is healthy although its check got no turn. */
+const JUDGEMENT_MS = 250;
 /** The weight from which the path is broken. */
 const BROKEN = 30;
 
@@ -77,9 +79,11 @@ export class QueryPathMonitor {
 
   async #turn(signal: AbortSignal): Promise<number> {
     const { ask, clock, intervalMs, onFault } = this.#options;
-    using bound = new Deadline({ clock, ms: ANSWER_TIMEOUT_MS, what: "a health check", signal });
+    const what = "a health check";
+    using bound = new Deadline({ clock, ms: ANSWER_TIMEOUT_MS, what, signal });
+    using patience = new Deadline({ clock, ms: ANSWER_TIMEOUT_MS + JUDGEMENT_MS, what, signal });
     try {
-      await untilAborted(ask({ signal: bound.signal }), bound.signal);
+      await untilAborted(ask({ signal: bound.signal }), patience.signal);
       this.#weight = 0;
       this.#log.succeeded();
       this.#change({ state: "working" });

@@ -65,10 +65,8 @@ async function setUp(
   const terminate = (): Promise<void> => Promise.resolve();
   const classifier = new Classifier({ admin: () => Promise.resolve([]) });
   const engine = { scheduler, clock, terminate };
-  const sessions = new Sessions({
-    ...{ served, gate, scheduler, classifier, clock },
-    logger: silentLogger,
-  });
+  const logger = silentLogger;
+  const sessions = new Sessions({ served, gate, scheduler, classifier, clock, logger });
   const executor = new QueryExecutor({ ...engine, served, gate, classifier, sessions });
   await gate.setTarget(target, undefined);
   return { ...scene, executor, gate, check: (signal) => checkHealth(engine, signal) };

@@ -1,5 +1,5 @@
 import type { TaintSet } from "../classification/taint.ts";
-import type { Backend } from "./backend.ts";
+import type { Backend, BackendEnd } from "./backend.ts";
 import type { Lease } from "./lease.ts";
 import type { Member } from "./member.ts";
 
@@ -24,6 +24,12 @@ export class Grant implements Lease {
     return this.#member.backend;
   }
 
+  watch(listener: (end: BackendEnd) => void): void {
+    if (this.#isHeld) {
+      this.#member.onEnded = listener;
+    }
+  }
+
   taint(taint: TaintSet): void {
     this.#member.taint |= taint;
   }
@@ -33,12 +39,14 @@ export class Grant implements Lease {
       return undefined;
     }
     this.#isHeld = false;
+    this.#member.onEnded = undefined;
     return this.#keeper.giveBack(this.#member);
   }
 
   discard(reason: unknown): void {
     if (this.#isHeld) {
       this.#isHeld = false;
+      this.#member.onEnded = undefined;
       this.#keeper.discard(this.#member, reason);
     }
   }

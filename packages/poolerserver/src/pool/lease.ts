@@ -1,9 +1,11 @@
 import type { TaintSet } from "../classification/taint.ts";
-import type { Backend } from "./backend.ts";
+import type { Backend, BackendEnd } from "./backend.ts";
 
 /** A backend that was granted to a unit. It is given back exactly once; later calls do nothing. */
 export interface Lease {
   readonly backend: Backend;
+  /** Has `listener` called if the backend ends while it is held; one listener at a time. */
+  watch(listener: (end: BackendEnd) => void): void;
   /** Adds to what is left in the session; to be called before it is given back. */
   taint(taint: TaintSet): void;
   /**

@@ -1,12 +1,12 @@
 import type { ConnectionSlot } from "@multipooler/controller-api";
 import { Taint } from "../classification/taint.ts";
 import type { TaintSet } from "../classification/taint.ts";
-import type { Backend, BackendAccess } from "./backend.ts";
+import type { Backend, BackendAccess, BackendEnd } from "./backend.ts";
 
 const READ_ONLY_DEFAULT = "default_transaction_read_only";
 
 /**
- * What a session of the pool is used for.
+ * The use of a session of the pool.
  *
  * | use       | meaning                                                | next                            |
  * | --------- | ------------------------------------------------------ | ------------------------------- |
@@ -31,6 +31,8 @@ export class Member {
   /** What its holders have left in it. */
   taint: TaintSet = Taint.None;
   idleSince = 0;
+  /** Tells its holder that it has ended. */
+  onEnded: ((end: BackendEnd) => void) | undefined;
   /** While it is shared: requests in its FIFO, since when the first of them runs, and whether more may come. */
   units = 0;
   runningSince = 0;
@@ -57,5 +59,11 @@ export class Member {
       backend.transactionStatus === "I" &&
       backend.parameters.get(READ_ONLY_DEFAULT) === this.#readOnlyDefault
     );
+  }
+
+  /** Its socket is closed. */
+  end(end: BackendEnd): void {
+    this.use = "ended";
+    this.onEnded?.(end);
   }
 }

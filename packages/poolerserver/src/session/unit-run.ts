@@ -1,7 +1,9 @@
 import type { RequestEnd } from "@multipooler/pgwire";
+import { PoolerErrorCode } from "@multipooler/query-service";
 import type { Clock } from "@multipooler/timing";
-import type { MultiPoolerError } from "../error.ts";
+import { MultiPoolerError } from "../error.ts";
 import type { Logger } from "../logger.ts";
+import type { BackendEnd } from "../pool/backend.ts";
 import type { UnitScheduler } from "../pool/borrowing.ts";
 import type { Lease } from "../pool/lease.ts";
 import { isUnsent, queryError } from "../postgres-error.ts";
@@ -42,7 +44,7 @@ export interface UnitSource {
   answered(bytes: Uint8Array): boolean;
   ended(end: UnitEnd): void;
   /** More of an open unit may be sent. */
-  takesMore(): void;
+  goOn(): void;
 }
 
 export interface UnitRunOptions {
@@ -68,6 +70,7 @@ export class UnitRun implements UnitOwner {
   /** Nobody wants the rest of the answer. */
   #isAbandoned = false;
   #interruption: UnitInterruption | undefined;
+  readonly #onBackendEnded = (end: BackendEnd): void => this.#loseHeld(end);
 
   constructor(options: UnitRunOptions) {
     this.#options = options;
@@ -79,13 +82,15 @@ export class UnitRun implements UnitOwner {
     return this.#phase;
   }
 
-  get isCopyIn(): boolean {
-    return this.#phase === "running" && this.#feed.isCopyIn;
-  }
-
   /** Whether it runs behind or before units of others. */
   get isShared(): boolean {
     return this.#unit.kind !== "exclusive";
+  }
+
+  /** Takes a backend that has the client's settings. */
+  adopt(lease: Lease): void {
+    this.hold.adopt(lease);
+    lease.watch(this.#onBackendEnded);
   }
 
   /** Runs `bytes`: on the backend that is held, or on one of the scheduler's. */
@@ -168,7 +173,7 @@ export class UnitRun implements UnitOwner {
     this.#phase = "running";
     lease.backend.send(this.#unit);
     if (this.#options.source.cutter.facts.isOpen) {
-      this.#options.source.takesMore();
+      this.#options.source.goOn();
     }
   }
 
@@ -187,7 +192,7 @@ export class UnitRun implements UnitOwner {
       if (this.#isAbandoned) {
         this.#endInput();
       } else {
-        source.takesMore();
+        source.goOn();
       }
     }
     return takesMore;
@@ -195,7 +200,7 @@ export class UnitRun implements UnitOwner {
 
   drained(): void {
     this.#isFeedFull = false;
-    this.#options.source.takesMore();
+    this.#options.source.goOn();
   }
 
   settled(end: RequestEnd): void {
@@ -246,6 +251,8 @@ export class UnitRun implements UnitOwner {
     // A setting that a shared statement has changed is not worth a backend of its own.
     if (this.isShared || hold.reason === undefined) {
       void hold.release();
+    } else {
+      hold.lease?.watch(this.#onBackendEnded);
     }
     this.#forget();
     this.#options.source.ended(READY);
@@ -255,6 +262,17 @@ export class UnitRun implements UnitOwner {
     this.hold.discard(error);
     this.#forget();
     this.#options.source.ended({ type: "lost", error, isFatal });
+  }
+
+  /** The backend has ended between two units. While one runs, that one is told. */
+  #loseHeld(end: BackendEnd): void {
+    if (this.#phase === "none" && this.hold.lease !== undefined) {
+      const cause = end.type === "lost" ? end.error : undefined;
+      const diagnostic = end.type === "lost" ? end.error.diagnostic : undefined;
+      const problem = "the connection to the database was lost";
+      const options = { cause, diagnostic };
+      this.#lose(new MultiPoolerError(PoolerErrorCode.ConnectionLost, problem, options), true);
+    }
   }
 
   /** Nothing of it reached the server, and nothing is lost with the backend. */
