@@ -152,7 +152,7 @@ export class ServingReconciler {
       } else {
         await this.#transition(target, bound.signal);
       }
-      // The last step may not have heeded the abort.
+      // The last step may have ignored the abort.
       superseded.throwIfAborted();
       this.#succeed();
       return this.#wanted.reason === target.reason ? undefined : 0;
