@@ -1,4 +1,4 @@
-import { onAbort } from "../abort.ts";
+import { onAbort } from "@multipooler/timing";
 import { PgwireError, PgwireErrorCode } from "../error.ts";
 import { encodeTerminate } from "../messages/message-writer.ts";
 import type { TransactionStatus } from "../messages/transaction-status.ts";
