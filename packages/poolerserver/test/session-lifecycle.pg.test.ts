@@ -30,6 +30,17 @@ async function connect(
   return client;
 }
 
+/** Waits until a statement of the database sleeps. */
+async function sleeping(database: string): Promise<void> {
+  const active = "select 1 from pg_stat_activity where datname = $1 and wait_event = 'PgSleep'";
+  for (;;) {
+    const rows = await postgres.sql(active, { values: [database] });
+    if (rows.length > 0) {
+      return;
+    }
+  }
+}
+
 test("closing the controller tells every client, and leaves no session", async () => {
   await using database = await postgres.createDatabase();
   const pooler = await servingPooler(databaseOf(postgres, { database: database.name }));
@@ -40,6 +51,7 @@ test("closing the controller tells every client, and leaves no session", async (
   await idle?.ask(query("select 1"));
   await inTransaction?.ask(query("begin"));
   running?.send(query("select pg_sleep(100)"));
+  await sleeping(database.name);
   await pooler.close();
   expect(clients.every(({ isEnded }) => isEnded)).toBe(true);
   expect(idle?.messages.at(-1)).toBe("FATAL 57P01");

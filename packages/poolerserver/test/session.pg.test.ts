@@ -343,36 +343,6 @@ test("a client that leaves in the middle of a COPY or a transaction leaves nothi
   expect(pooler.gate.counts).toEqual({ single: 0, reserved: 0 });
 });
 
-test("a queued statement is cancelled at once, a running one at the server", async () => {
-  await using pooler = await scene({ capacity: 1 });
-  const [one, two] = [await pooler.connect(), await pooler.connect()];
-  one.send(query("select pg_sleep(100)"));
-  two.send(extended("select pg_sleep(0)"), query("select 2"));
-  await sleeping(1);
-  expect(two.session.describe()).toMatchObject({ type: "queued" });
-  two.session.cancel();
-  expect(await two.answers()).toEqual(["E 57014", "Z I"]);
-  one.session.cancel();
-  expect(await one.answers()).toEqual(["T", "E 57014", "Z I"]);
-  expect(await two.answers()).toEqual(["T", "D 2", "C SELECT 1", "Z I"]);
-  // C4: nothing runs any more.
-  one.session.cancel();
-  expect(await one.ask(query("select 2"))).toEqual(["T", "D 2", "C SELECT 1", "Z I"]);
-});
-
-test("a cancel does not hit those that share the backend", async () => {
-  await using pooler = await scene({ capacity: 1 });
-  const clients = await Promise.all(Array.from({ length: 4 }, async () => await pooler.connect()));
-  for (let round = 0; round < 50; round += 1) {
-    for (const client of clients) {
-      client.send(query("select 1"));
-    }
-    clients[round % 3]?.session.cancel();
-    const [, , , last] = await Promise.all(clients.map(async (client) => await client.answers()));
-    expect(last).toEqual(["T", "D 1", "C SELECT 1", "Z I"]);
-  }
-});
-
 test("fifty clients on a few backends all get their own answers", async () => {
   await sql("create table t as select x, 'value ' || x as v from generate_series(0, 999) x");
   await sql("alter table t add primary key (x)");

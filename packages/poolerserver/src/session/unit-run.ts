@@ -2,6 +2,7 @@ import type { AnswerEnd, RequestEnd } from "@multipooler/pgwire";
 import { PoolerErrorCode } from "@multipooler/query-service";
 import type { Clock } from "@multipooler/timing";
 import { MultiPoolerError } from "../error.ts";
+import type { TerminateProcess } from "../execution/termination.ts";
 import type { Logger } from "../logger.ts";
 import type { BackendEnd } from "../pool/backend.ts";
 import type { UnitScheduler } from "../pool/borrowing.ts";
@@ -51,6 +52,7 @@ export interface UnitRunOptions {
   readonly source: UnitSource;
   readonly origin: string;
   readonly scheduler: UnitScheduler;
+  readonly terminate: TerminateProcess;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -147,27 +149,23 @@ export class UnitRun implements UnitOwner {
 
   /** Asks the server to cancel what runs; never hits what another session runs. */
   cancel(): void {
-    const { lease } = this.hold;
-    if (this.#phase === "running" && lease !== undefined) {
-      this.#interrupt().cancel(lease, this.#unit);
-    }
+    this.#interrupt()?.cancel();
   }
 
-  /** The same; cuts the connection if that does not help soon. */
-  force(reason: unknown): void {
-    const { lease } = this.hold;
-    if (this.#phase === "running" && lease !== undefined) {
-      this.#interrupt().force(lease, this.#unit, reason);
-    }
+  /** The same; ends its server process if that does not help soon. */
+  force(): void {
+    this.#interrupt()?.force();
   }
 
-  /** Drops the rest of the answer. Ends what runs on a backend that nobody shares. */
-  abandon(reason: unknown): void {
+  /** Drops the rest of the answer. Ends what runs, by force only where nobody shares the backend. */
+  abandon(): void {
     this.#isAbandoned = true;
     this.resume();
-    if (!this.isShared) {
+    if (this.isShared) {
+      this.cancel();
+    } else {
       this.#endInput();
-      this.force(reason);
+      this.force();
     }
   }
 
@@ -313,9 +311,15 @@ export class UnitRun implements UnitOwner {
     }
   }
 
-  #interrupt(): UnitInterruption {
-    const { clock, logger } = this.#options;
-    this.#interruption ??= new UnitInterruption({ clock, logger });
+  /** `undefined` while there is nothing to interrupt. */
+  #interrupt(): UnitInterruption | undefined {
+    const { lease } = this.hold;
+    if (this.#phase !== "running" || lease === undefined) {
+      return undefined;
+    }
+    const { clock, logger, terminate } = this.#options;
+    const options = { backend: lease.backend, request: this.#unit, clock, logger, terminate };
+    this.#interruption ??= new UnitInterruption(options);
     return this.#interruption;
   }
 
