@@ -98,7 +98,7 @@ class World {
         classify: (text) => BY_VERB[text.split(" ")[0] ?? ""] ?? PLAIN,
         noteDdl: () => undefined,
       },
-      limits: { inputBytes: 60, heldBytes: 100 },
+      limits: { inputBytes: 60, heldBytes: 500 },
       clock,
       logger: silentLogger,
     });
