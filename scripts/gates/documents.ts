@@ -12,9 +12,11 @@ import {
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 
+import { BOUNDARIES } from "../lint/boundary-table.ts";
 import { command } from "./command.ts";
 import { allOf } from "./gate.ts";
 import type { GateResult } from "./gate.ts";
+import { importTableFaults } from "./import-table.ts";
 import { fileLinksOf, snippetsOf } from "./snippets.ts";
 import { referenceFaults, sourceReferencesOf } from "./source-references.ts";
 import { workspacePackages } from "./workspace.ts";
@@ -27,7 +29,7 @@ const PATHS = { paths: 2, maxSteps: 15 };
 /**
  * The documents keep what they promise: links to files lead somewhere, `npm` commands exist, the
  * TypeScript in a package's README compiles against that package as it was built, and the
- * architecture names what is in the code.
+ * architecture names what is in the code and imports what the boundary table allows.
  */
 export async function checkDocuments(root: string): Promise<GateResult> {
   const documents = globSync(
@@ -39,7 +41,7 @@ export async function checkDocuments(root: string): Promise<GateResult> {
     ...documents.map((path) => checkLinks(root, path)),
     ...documents.map((path) => checkCommands(root, path)),
     ...(await Promise.all(readmes.map((path) => compileSnippets(root, path)))),
-    checkReferences(root, ARCHITECTURE),
+    checkArchitecture(root, ARCHITECTURE),
   ]);
   return result.ok ? { ok: true, output: `${documents.length} documents` } : result;
 }
@@ -52,13 +54,18 @@ function checkLinks(root: string, document: string): GateResult {
   return { ok: lines.length === 0, output: lines.join("\n") };
 }
 
-function checkReferences(root: string, document: string): GateResult {
+function checkArchitecture(root: string, document: string): GateResult {
+  const text = read(root, document);
   const sourceOf = (file: string): string | undefined => {
     const path = join(dirname(document), file);
     return existsSync(join(root, path)) ? read(root, path) : undefined;
   };
-  const references = sourceReferencesOf(read(root, document));
-  const lines = referenceFaults(references, sourceOf, PATHS).map((fault) => `${document}:${fault}`);
+  const published = workspacePackages(root).filter((each) => each.public);
+  const folders = published.map(({ folder }) => folder);
+  const lines = [
+    ...referenceFaults(sourceReferencesOf(text), sourceOf, PATHS),
+    ...importTableFaults(text, folders, BOUNDARIES),
+  ].map((fault) => `${document}:${fault}`);
   return { ok: lines.length === 0, output: lines.join("\n") };
 }
 
