@@ -66,7 +66,7 @@ async function setUp(
   const classifier = new Classifier({ admin: () => Promise.resolve([]) });
   const engine = { scheduler, clock, terminate };
   const logger = silentLogger;
-  const sessions = new Sessions({ served, gate, scheduler, classifier, clock, logger });
+  const sessions = new Sessions({ ...engine, served, gate, classifier, logger });
   const executor = new QueryExecutor({ ...engine, served, gate, classifier, sessions });
   await gate.setTarget(target, undefined);
   return { ...scene, executor, gate, check: (signal) => checkHealth(engine, signal) };

@@ -2,6 +2,7 @@ import type { ConnectionSlot } from "@multipooler/controller-api";
 import { Taint } from "../classification/taint.ts";
 import type { TaintSet } from "../classification/taint.ts";
 import type { Backend, BackendAccess, BackendEnd } from "./backend.ts";
+import type { BackendWatcher } from "./lease.ts";
 
 const READ_ONLY_DEFAULT = "default_transaction_read_only";
 
@@ -27,12 +28,11 @@ export class Member {
   readonly access: BackendAccess;
   readonly expiresAt: number;
   readonly #readOnlyDefault: string | undefined;
+  #watcher: BackendWatcher | undefined;
   use: MemberUse = "idle";
   /** What its holders have left in it. */
   taint: TaintSet = Taint.None;
   idleSince = 0;
-  /** Tells its holder that it has ended. */
-  onEnded: ((end: BackendEnd) => void) | undefined;
   /** While it is shared: requests in its FIFO, since when the first of them runs, and whether more may come. */
   units = 0;
   runningSince = 0;
@@ -61,9 +61,17 @@ export class Member {
     );
   }
 
+  /** Its holder wants to be told what happens, or not any more. */
+  watch(watcher: BackendWatcher | undefined): void {
+    if (this.#watcher !== watcher) {
+      this.#watcher = watcher;
+      this.backend.onUnasked = watcher?.onUnasked;
+    }
+  }
+
   /** Its socket is closed. */
   end(end: BackendEnd): void {
     this.use = "ended";
-    this.onEnded?.(end);
+    this.#watcher?.onEnded(end);
   }
 }
