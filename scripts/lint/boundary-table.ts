@@ -24,6 +24,15 @@ export interface BoundaryTable {
   readonly generated: readonly string[];
 }
 
+/** Whether packages in the folder `importer` may import those in `imported`, test modules aside. */
+export function mayImport(
+  { imports }: BoundaryTable,
+  { importer, imported }: { readonly importer: string; readonly imported: string },
+): boolean {
+  const allowed = imports[importer] ?? [];
+  return allowed === "everything" || allowed.includes(imported);
+}
+
 /** The table of this repository. */
 export const BOUNDARIES: BoundaryTable = {
   scope: "@multipooler",
