@@ -40,6 +40,7 @@ export const BOUNDARIES: BoundaryTable = {
     "packages/query-service": [],
     "packages/controller-api": ["packages/query-service"],
     "packages/controller-testkit": ["packages/controller-api", "packages/query-service"],
+    "packages/text-table": [],
     "packages/timing": [],
     "packages/pgwire": ["packages/query-service", "packages/timing"],
     "packages/poolerserver": [
@@ -76,8 +77,7 @@ export const BOUNDARIES: BoundaryTable = {
     "dev/embedded-etcd": [],
     "dev/embedded-postgres": [],
     "dev/pooler-process": ["apps/multipooler"],
-    "dev/quickstart": ["apps/multipooler", "dev/embedded-postgres", "dev/text-table"],
-    "dev/text-table": [],
+    "dev/quickstart": ["apps/multipooler", "dev/embedded-postgres", "packages/text-table"],
     benchmarks: "everything",
     e2e: "everything",
   },
