@@ -40,11 +40,13 @@ export const BOUNDARIES: BoundaryTable = {
     "packages/query-service": [],
     "packages/controller-api": ["packages/query-service"],
     "packages/controller-testkit": ["packages/controller-api", "packages/query-service"],
+    "packages/logging": [],
     "packages/text-table": [],
     "packages/timing": [],
     "packages/pgwire": ["packages/query-service", "packages/timing"],
     "packages/poolerserver": [
       "packages/controller-api",
+      "packages/logging",
       "packages/pgwire",
       "packages/query-service",
       "packages/timing",
@@ -60,6 +62,7 @@ export const BOUNDARIES: BoundaryTable = {
     "packages/pgctld": ["packages/proto", "packages/timing"],
     "packages/grpc-services": [
       "packages/controller-api",
+      "packages/logging",
       "packages/manager",
       "packages/proto",
       "packages/query-service",
@@ -81,7 +84,7 @@ export const BOUNDARIES: BoundaryTable = {
     benchmarks: "everything",
     e2e: "everything",
   },
-  withoutDependencies: ["packages/query-service", "packages/timing"],
+  withoutDependencies: ["packages/logging", "packages/query-service", "packages/timing"],
   workshops: ["dev/*", "benchmarks", "e2e"],
   testModules: [
     "@multipooler/controller-testkit",
