@@ -1,5 +1,6 @@
 import { ServingStatus } from "@multipooler/controller-api";
 import type { DatabaseHandle } from "@multipooler/controller-api";
+import { LimitedLogger } from "@multipooler/logging";
 import { Classifier } from "../classification/classifier.ts";
 import type { ResolvedOptions } from "../multi-pooler-options.ts";
 import { borrowBackend } from "../pool/borrowing.ts";
@@ -32,13 +33,18 @@ export class Engine {
   readonly #catalog: CatalogWatch;
   readonly #sessions: Sessions;
   readonly #calls: HealthCheckEngine;
+  /** For what clients cause: one that ends its own backend does so as often as it likes. */
+  readonly #logger: LimitedLogger;
 
   constructor({ database, gate, settings }: EngineOptions) {
-    const { clock, logger, shard } = settings;
+    const { clock, shard } = settings;
+    const logger = new LimitedLogger(settings.logger);
+    this.#logger = logger;
     const name = applicationName(database.applicationName, POOL);
     this.#scheduler = new Scheduler(
       {
         ...settings,
+        logger,
         openBackend: postgresBackends(database, { name, clock }),
         share: database.share,
         closeGraceMs: CLOSE_GRACE_MS,
@@ -93,5 +99,6 @@ export class Engine {
   async close(): Promise<void> {
     await this.#sessions.close();
     await Promise.all([this.#scheduler.close(), this.#catalog.close()]);
+    this.#logger.flush();
   }
 }

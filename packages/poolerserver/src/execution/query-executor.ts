@@ -11,7 +11,6 @@ import type {
 } from "@multipooler/query-service";
 import type { StatementClassifier } from "../classification/classification.ts";
 import { MultiPoolerError, abortError, errorDiagnostic, poolerError } from "../error.ts";
-import { readOnlyError } from "../read-only-guard.ts";
 import type { ServingGate } from "../serving/serving-gate.ts";
 import { Call } from "./call.ts";
 import type { CallEngine } from "./call.ts";
@@ -90,9 +89,10 @@ export class QueryExecutor implements QueryService {
       onEnd: classification.ddl ? this.#onDdlEnd : this.#onCallEnd,
     });
     gate.enter("single", request.target?.mode ?? QueryMode.Unspecified, call);
-    if (gate.isReadOnly && classification.readOnlyEscape !== undefined) {
+    const refusal = gate.readOnlyRefusal(classification.readOnlyEscape);
+    if (refusal !== undefined) {
       gate.leave(call);
-      throw readOnlyError(classification.readOnlyEscape);
+      throw refusal;
     }
     if (classification.ddl) {
       classifier.noteDdl();
