@@ -1,12 +1,18 @@
 import type { TaintSet } from "../classification/taint.ts";
+import type { HeldStatements } from "../statements/held-statements.ts";
 import type { Backend, BackendEnd } from "./backend.ts";
 
 /** A backend that was granted to a unit. It is given back exactly once; later calls do nothing. */
 export interface Lease {
   readonly backend: Backend;
+  /** What the backend has prepared for the registry. */
+  readonly statements: HeldStatements;
   /** Has `listener` called if the backend ends while it is held; one listener at a time. */
   watch(listener: (end: BackendEnd) => void): void;
-  /** Adds to what is left in the session; to be called before it is given back. */
+  /**
+   * Adds to what is left in the session; to be called before it is given back. After `Taint.State`
+   * prepared statements of the registry may be gone: a holder that goes on says it at once.
+   */
   taint(taint: TaintSet): void;
   /**
    * Gives the backend back: nothing of the holder is in flight. What is left in it is taken away

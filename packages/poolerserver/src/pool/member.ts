@@ -1,6 +1,7 @@
 import type { ConnectionSlot } from "@multipooler/controller-api";
 import { Taint } from "../classification/taint.ts";
 import type { TaintSet } from "../classification/taint.ts";
+import { HeldStatements } from "../statements/held-statements.ts";
 import type { Backend, BackendAccess, BackendEnd } from "./backend.ts";
 
 const READ_ONLY_DEFAULT = "default_transaction_read_only";
@@ -26,6 +27,7 @@ export class Member {
   readonly slot: ConnectionSlot;
   readonly access: BackendAccess;
   readonly expiresAt: number;
+  readonly statements: HeldStatements = new HeldStatements();
   readonly #readOnlyDefault: string | undefined;
   use: MemberUse = "idle";
   /** What its holders have left in it. */
@@ -59,6 +61,22 @@ export class Member {
       backend.transactionStatus === "I" &&
       backend.parameters.get(READ_ONLY_DEFAULT) === this.#readOnlyDefault
     );
+  }
+
+  /** Something was left in it. */
+  addTaint(taint: TaintSet): void {
+    this.taint |= taint;
+    if ((taint & Taint.State) !== 0) {
+      this.statements.doubt();
+    }
+  }
+
+  /** What was left in it has been taken away; see `cleanSession`. */
+  cleaned(): void {
+    if ((this.taint & Taint.State) !== 0) {
+      this.statements.clear();
+    }
+    this.taint = Taint.None;
   }
 
   /** Its socket is closed. */
