@@ -52,22 +52,38 @@ export interface Caller {
  * | type     | runs on                                                                        |
  * | -------- | ------------------------------------------------------------------------------ |
  * | any      | one of the pool, for this request only                                         |
- * | reserve  | one that stays reserved for `reasons`, behind `begin` if that is set           |
+ * | reserve  | one that stays reserved for `reasons`                                          |
  * | reserved | the one of an earlier request; an id that is not known yields RESERVATION_LOST |
- *
- * `pins` are names of portals that keep the reservation alive.
  */
-export type Place =
-  | { readonly type: "any" }
-  | {
-      readonly type: "reserve";
-      /** `ReservationReason` bits, not 0. */
-      readonly reasons: number;
-      /** The statement that opens the transaction, in the client's own words, e.g. `BEGIN`. */
-      readonly begin?: string | undefined;
-      readonly pins: readonly string[];
-    }
-  | { readonly type: "reserved"; readonly id: bigint };
+export type Place = { readonly type: "any" } | ReservePlace | ReservedPlace;
+
+/** Why a backend is held beyond a request, from that request on. */
+export interface ReservationWish {
+  /**
+   * The statement that opens the transaction, in the client's own words. Looked at only if the
+   * reasons say `Transaction` and there is none yet. Default: `BEGIN`.
+   */
+  readonly begin?: string | undefined;
+  /** Names of portals that outlive the request; each is a reason until it is released. */
+  readonly pins?: readonly string[] | undefined;
+  /** Whether to look, after the statement, if the session still holds an advisory lock. */
+  readonly recheckAdvisoryLocks?: boolean | undefined;
+}
+
+export interface ReservePlace extends ReservationWish {
+  readonly type: "reserve";
+  /** `ReservationReason` bits, not 0. */
+  readonly reasons: number;
+}
+
+export interface ReservedPlace extends ReservationWish {
+  readonly type: "reserved";
+  readonly id: bigint;
+  /** `ReservationReason` bits to add. Default: none. */
+  readonly reasons?: number | undefined;
+  /** Names of portals that are no reason any more once the statement has succeeded. */
+  readonly releases?: readonly string[] | undefined;
+}
 
 /** One statement of the extended protocol. An executor may keep what it prepared for the next caller. */
 export interface PreparedText {
@@ -128,7 +144,7 @@ export interface ExecuteRequest {
 export interface DescribeRequest {
   readonly target?: QueryTarget | undefined;
   readonly caller: Caller;
-  readonly place: Exclude<Place, { type: "reserve" }>;
+  readonly place: Exclude<Place, ReservePlace>;
   readonly statement: PreparedText;
   /** Describes the portal that this makes of the statement, and closes it. */
   readonly binding?: Binding | undefined;

@@ -93,9 +93,10 @@ export class Call implements Unit, EventReceiver, Holder, ReceiverOwner {
     this.origin = options.origin;
     this.#engine = engine;
     this.#options = options;
-    const { statement, conditions } = options;
+    const { statement, conditions, taint } = options;
     const { registry } = engine;
-    this.#run = statementRun(statement, { registry, conditions, receiver: this });
+    const drops = (taint & Taint.State) !== 0;
+    this.#run = statementRun(statement, { registry, conditions, drops, receiver: this });
     this.byteLength = this.#run.request.byteLength;
     this.#receiver = new Receiver(options.sink, this);
   }
@@ -176,7 +177,7 @@ export class Call implements Unit, EventReceiver, Holder, ReceiverOwner {
     if (lease === undefined) {
       return;
     }
-    if (this.#run.mustRunAgain(end) && this.#interruption === undefined) {
+    if (this.#run.mustRunAgain && this.#interruption === undefined) {
       this.#send(lease);
       return;
     }

@@ -29,21 +29,30 @@ class Scene {
       steps = [],
       error,
       status = "I",
+      drops = false,
     }: {
       steps?: readonly ExtendedStep[];
       error?: { code: string; routine?: string };
       status?: TransactionStatus;
+      drops?: boolean;
     } = {},
   ): { messages: string; again: boolean } {
     const receiver = { event: () => undefined, settle: () => undefined };
     const { registry } = this;
-    const run = new PreparedRun({ statement: STATEMENT, registry, conditions: "", receiver });
+    const run = new PreparedRun({
+      statement: STATEMENT,
+      registry,
+      conditions: "",
+      drops,
+      receiver,
+    });
     run.placeOn(lease);
     const messages = typesOf(run.request);
     for (const step of steps) {
       run.step(step);
     }
-    return { messages, again: run.mustRunAgain(ready(status, error)) };
+    run.settle(ready(status, error));
+    return { messages, again: run.mustRunAgain };
   }
 }
 
@@ -161,4 +170,12 @@ test.each([CHANGED, VANISHED])("an error after the Bind is the statement's own",
   scene.send(lease, { steps: ["parsed", "bound"] });
   expect(scene.send(lease, { steps: ["bound"], error }).again).toBe(false);
   expect(scene.send(lease).messages).toBe("BES");
+});
+
+test("what may drop prepared statements is not held, and closed by the next one", () => {
+  const scene = new Scene();
+  const lease = session();
+  for (const messages of ["CPBES", "CCPBES", "CCPBES"]) {
+    expect(scene.send(lease, { steps: ["parsed", "bound"], drops: true }).messages).toBe(messages);
+  }
 });

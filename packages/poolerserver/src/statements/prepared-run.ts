@@ -9,7 +9,7 @@ import type { Diagnostic, ResultEvent } from "@multipooler/query-service";
 import type { Lease } from "../pool/lease.ts";
 import type { HeldStatements } from "./held-statements.ts";
 import type { RegisteredStatement, StatementRegistry } from "./statement-registry.ts";
-import type { StatementRun } from "./statement-run.ts";
+import type { StatementRun, StatementRunOptions } from "./statement-run.ts";
 
 const FEATURE_NOT_SUPPORTED = "0A000";
 const INVALID_SQL_STATEMENT_NAME = "26000";
@@ -40,20 +40,19 @@ export class PreparedRun implements StatementRun, EventReceiver {
   readonly #receiver: EventReceiver;
   readonly #type: ExtendedStatement["type"];
   #placement: Placement | undefined;
+  /** The backend does not keep it. */
+  readonly #isForOnce: boolean;
   #isBound = false;
+  #mustRunAgain = false;
 
-  constructor(options: {
-    readonly statement: ExtendedStatement;
-    readonly registry: StatementRegistry;
-    readonly conditions: string;
-    readonly receiver: EventReceiver;
-  }) {
-    const { statement, registry, conditions, receiver } = options;
+  constructor(options: StatementRunOptions & { readonly statement: ExtendedStatement }) {
+    const { statement, registry, conditions, drops, receiver } = options;
     this.#registry = registry;
     this.#registered = registry.find(statement, conditions);
     this.#receiver = receiver;
     this.#type = statement.type;
-    const { name } = this.#registered;
+    const { name, isRemembered } = this.#registered;
+    this.#isForOnce = drops || !isRemembered;
     this.request = new ExtendedUnit({ statement, name, receiver: this });
   }
 
@@ -77,27 +76,8 @@ export class PreparedRun implements StatementRun, EventReceiver {
     this.#placement?.held.owe(this.#placement.closes);
   }
 
-  mustRunAgain(end: RequestEnd): boolean {
-    if (this.#placement === undefined || end.type === "lost") {
-      return false;
-    }
-    const { held, generation, parses } = this.#placement;
-    if (!this.#registered.isRemembered) {
-      held.close(this.#registered.name);
-    }
-    const diagnostic = parses ? undefined : end.error?.diagnostic;
-    if (diagnostic === undefined || this.#isRun) {
-      return false;
-    }
-    if (isOutdated(diagnostic)) {
-      this.#registry.outdated(this.#registered, generation);
-    } else if (diagnostic.code === INVALID_SQL_STATEMENT_NAME) {
-      held.doubt();
-    } else {
-      return false;
-    }
-    // The SQL of the caller may have run a part, such as the functions in its arguments.
-    return this.#type !== "sqlExecute" && end.transactionStatus === "I";
+  get mustRunAgain(): boolean {
+    return this.#mustRunAgain;
   }
 
   event(event: ResultEvent): Promise<void> | undefined {
@@ -117,7 +97,32 @@ export class PreparedRun implements StatementRun, EventReceiver {
   }
 
   settle(end: RequestEnd): void {
+    this.#mustRunAgain =
+      this.#placement !== undefined && end.type !== "lost" && this.#note(end, this.#placement);
     this.#receiver.settle(end);
+  }
+
+  /** Notes what the end tells about the backend's statements. Returns whether it must run again. */
+  #note(
+    end: Exclude<RequestEnd, { type: "lost" }>,
+    { held, generation, parses }: Placement,
+  ): boolean {
+    if (this.#isForOnce) {
+      held.close(this.#registered.name);
+    }
+    const diagnostic = parses ? undefined : end.error?.diagnostic;
+    if (diagnostic === undefined || this.#isRun) {
+      return false;
+    }
+    if (isOutdated(diagnostic)) {
+      this.#registry.outdated(this.#registered, generation);
+    } else if (diagnostic.code === INVALID_SQL_STATEMENT_NAME) {
+      held.doubt();
+    } else {
+      return false;
+    }
+    // The SQL of the caller may have run a part, such as the functions in its arguments.
+    return this.#type !== "sqlExecute" && end.transactionStatus === "I";
   }
 
   /** Whether an error may come from the statement itself. */

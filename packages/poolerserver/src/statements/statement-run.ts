@@ -1,10 +1,5 @@
 import { ExtendedUnit, SimpleQuery } from "@multipooler/pgwire";
-import type {
-  EventReceiver,
-  EventRequest,
-  ExtendedStatement,
-  RequestEnd,
-} from "@multipooler/pgwire";
+import type { EventReceiver, EventRequest, ExtendedStatement } from "@multipooler/pgwire";
 import type { Statement } from "@multipooler/query-service";
 import type { Lease } from "../pool/lease.ts";
 import { queryError } from "../postgres-error.ts";
@@ -22,24 +17,27 @@ export interface StatementRun {
   /** The request was taken back before it was sent. */
   withdrawn(): void;
   /**
-   * To be called once when the request has settled. True: nothing of it was run, because the backend
-   * did not have the statement as it should; it can be placed and sent again.
+   * Whether nothing of the request was run, because the backend did not have the statement as it
+   * should; it can be placed and sent again. Known when it settles.
    */
-  mustRunAgain(end: RequestEnd): boolean;
+  readonly mustRunAgain: boolean;
 }
 
 export interface StatementRunOptions {
   readonly registry: StatementRegistry;
   /** See `parseConditions`. */
   readonly conditions: string;
+  /** Whether running it may drop prepared statements, itself among them. */
+  readonly drops: boolean;
   readonly receiver: EventReceiver;
 }
 
 /** @throws INVALID_ARGUMENT for a statement that cannot be sent */
 export function statementRun(
   statement: RunnableStatement,
-  { registry, conditions, receiver }: StatementRunOptions,
+  options: StatementRunOptions,
 ): StatementRun {
+  const { receiver } = options;
   try {
     switch (statement.type) {
       case "simple":
@@ -49,7 +47,7 @@ export function statementRun(
       case "prepared":
       case "sqlExecute":
       case "describe":
-        return new PreparedRun({ statement, registry, conditions, receiver });
+        return new PreparedRun({ ...options, statement });
     }
   } catch (error) {
     throw queryError(error);
@@ -59,6 +57,7 @@ export function statementRun(
 /** A request that is the same on every backend. */
 class PlainRun implements StatementRun {
   readonly request: EventRequest;
+  readonly mustRunAgain = false;
 
   constructor(request: EventRequest) {
     this.request = request;
@@ -67,8 +66,4 @@ class PlainRun implements StatementRun {
   placeOn(): void {}
 
   withdrawn(): void {}
-
-  mustRunAgain(): boolean {
-    return false;
-  }
 }
