@@ -5,8 +5,8 @@ import { dataRow, textFields } from "./data-rows.ts";
 import { FakePoolerError } from "./fake-manager.ts";
 import { startServer } from "./test-server.ts";
 
-const preparedStatement = { name: "stmt0", query: "select $1, $2", paramTypes: [23] };
-const portal = {
+const PREPARED = { name: "stmt0", query: "select $1, $2", paramTypes: [23] };
+const PORTAL = {
   name: "p",
   preparedStatementName: "stmt0",
   paramLengths: [1n, -1n],
@@ -22,7 +22,11 @@ test("PortalStreamExecute asks for one statement with its parameters", async () 
   pooler.manager.execute = async (request) => {
     seen.push(request);
   };
-  const request = { preparedStatement, portal, portalOptions: { includeDescribe: true } };
+  const request = {
+    preparedStatement: PREPARED,
+    portal: PORTAL,
+    portalOptions: { includeDescribe: true },
+  };
   await Array.fromAsync(pooler.client.portalStreamExecute(request));
   expect(seen).toMatchObject([
     {
@@ -51,7 +55,7 @@ test("a row limit leaves the portal open under the client's name, and the rest r
     await sink.write({ type: "suspended", bytes: Buffer.from("7300000004", "hex") });
     return { reservation: RESERVATION };
   };
-  const request = { preparedStatement, portal, options: { maxRows: 1n } };
+  const request = { preparedStatement: PREPARED, portal: PORTAL, options: { maxRows: 1n } };
   const [result, state] = await Array.fromAsync(pooler.client.portalStreamExecute(request));
   expect(result?.result?.payload?.value).toMatchObject({ commandTag: "", hasFields: false });
   expect(state).toMatchObject({ result: undefined, reservedState: { reservedConnectionId: 7n } });
@@ -70,7 +74,7 @@ test("rows of a statement that was not described have no fields", async () => {
     await sink.write({ type: "rows", bytes, rowCount: 1, inProgress: false });
     await sink.write({ type: "complete", bytes: encodeCommandTag("SELECT 1") });
   };
-  const request = { preparedStatement, portal };
+  const request = { preparedStatement: PREPARED, portal: PORTAL };
   const messages = await Array.fromAsync(pooler.client.portalStreamExecute(request));
   expect(messages).toMatchObject([
     {
@@ -95,15 +99,15 @@ test("Describe tells parameters and columns", async () => {
     seen.push(request);
     return { parameterTypes: [23, 25], fields: textFields("a") };
   };
-  const { description } = await pooler.client.describe({ preparedStatement });
+  const { description } = await pooler.client.describe({ preparedStatement: PREPARED });
   expect(description).toMatchObject({
     parameters: [{ dataTypeOid: 23 }, { dataTypeOid: 25 }],
     fields: [{ name: "a", dataTypeOid: 25 }],
     hasFields: true,
   });
   await pooler.client.describe({
-    preparedStatement,
-    portal,
+    preparedStatement: PREPARED,
+    portal: PORTAL,
     options: { reservedConnectionId: 7n },
   });
   expect(seen).toMatchObject([
@@ -118,7 +122,7 @@ test.each([
 ])("Describe tells columns %j by has_fields %s", async (fields, hasFields) => {
   await using pooler = await startServer();
   pooler.manager.describe = () => Promise.resolve({ parameterTypes: [], fields });
-  const { description } = await pooler.client.describe({ preparedStatement });
+  const { description } = await pooler.client.describe({ preparedStatement: PREPARED });
   expect(description).toEqual({ parameters: [], fields: [], hasFields });
 });
 
@@ -127,7 +131,7 @@ test("a Describe that fails carries PostgreSQL's error", async () => {
   const diagnostic = { kind: "error", severity: "ERROR", code: "42703", message: "no" } as const;
   pooler.manager.describe = () =>
     Promise.reject(new FakePoolerError("DATABASE_ERROR", "no", diagnostic));
-  await expect(pooler.client.describe({ preparedStatement })).rejects.toMatchObject({
+  await expect(pooler.client.describe({ preparedStatement: PREPARED })).rejects.toMatchObject({
     code: "UNKNOWN",
     diagnostic: { code: "42703" },
   });
@@ -139,16 +143,20 @@ test("what a request lacks is said in Multigres' words", async () => {
   const error = (message: string): object => ({ code: "UNKNOWN", message, rpcError: { code: 2 } });
   const run = (request: Parameters<typeof client.portalStreamExecute>[0]): Promise<unknown> =>
     Array.fromAsync(client.portalStreamExecute(request));
-  await expect(run({ portal })).rejects.toMatchObject(error("prepared statement is required"));
-  await expect(run({ preparedStatement })).rejects.toMatchObject(error("portal is required"));
-  await expect(client.describe({ portal })).rejects.toMatchObject(
+  await expect(run({ portal: PORTAL })).rejects.toMatchObject(
+    error("prepared statement is required"),
+  );
+  await expect(run({ preparedStatement: PREPARED })).rejects.toMatchObject(
+    error("portal is required"),
+  );
+  await expect(client.describe({ portal: PORTAL })).rejects.toMatchObject(
     error("no prepared statement provided"),
   );
 });
 
 test("a row limit that Execute cannot carry is refused", async () => {
   await using pooler = await startServer();
-  const request = { preparedStatement, portal, options: { maxRows: 2n ** 31n } };
+  const request = { preparedStatement: PREPARED, portal: PORTAL, options: { maxRows: 2n ** 31n } };
   await expect(Array.fromAsync(pooler.client.portalStreamExecute(request))).rejects.toMatchObject({
     code: "INVALID_ARGUMENT",
     message: "options.max_rows is 2147483648; 0 to 2147483647 are allowed",
@@ -162,7 +170,11 @@ test("fields of a described statement go with its rows", async () => {
     await sink.write({ type: "rows", bytes: dataRow(), rowCount: 1, inProgress: false });
     await sink.write({ type: "complete", bytes: encodeCommandTag("SELECT 1") });
   };
-  const request = { preparedStatement, portal, portalOptions: { includeDescribe: true } };
+  const request = {
+    preparedStatement: PREPARED,
+    portal: PORTAL,
+    portalOptions: { includeDescribe: true },
+  };
   const [message] = await Array.fromAsync(pooler.client.portalStreamExecute(request));
   expect(message?.result?.payload?.value).toMatchObject({ fields: [], hasFields: true });
 });

@@ -77,16 +77,16 @@ test("a table that changes while many run shows in nobody's result", async () =>
   await using pooler = await serving({ capacity: 4 });
   await beside("create table t as select 1 as a");
   const sql = "select * from t";
-  let isOver = false;
+  const over = new AbortController();
   const clients = Array.from({ length: 8 }, async () => {
-    while (!isOver) {
+    while (!over.signal.aborted) {
       expect(await valuesOf(pooler, sql)).toEqual(["1"]);
     }
   });
   for (let n = 0; n < 20; n += 1) {
     await beside(`alter table t add column c${n} int`);
   }
-  isOver = true;
+  over.abort();
   await Promise.all(clients);
 });
 

@@ -75,11 +75,11 @@ test("settings reach the controller", () => {
   );
 });
 
-const preparedStatement = { name: "s", query: "select $1", paramTypes: [23] };
+const PREPARED = { name: "s", query: "select $1", paramTypes: [23] };
 
 test("SQL that names a prepared statement reaches the controller with its text", () => {
   const executeSqlPreparedStatement = {
-    preparedStatement,
+    preparedStatement: PREPARED,
     sqlPrefix: "EXECUTE ",
     sqlSuffix: " (1)",
   };
@@ -93,7 +93,7 @@ test("SQL that names a prepared statement reaches the controller with its text",
 });
 
 test("an eager Parse is of the statement alone", () => {
-  const executeSqlPreparedStatement = { preparedStatement, forceUnnamedParse: true };
+  const executeSqlPreparedStatement = { preparedStatement: PREPARED, forceUnnamedParse: true };
   expect(request({ executeSqlPreparedStatement }).statement).toEqual({
     type: "parse",
     sql: "select $1",
