@@ -128,7 +128,7 @@ test.each(["deallocate all", "discard all", "deallocate ppstmt0", "prepare ppstm
   },
 );
 
-test("statements that a function drops are parsed again", async () => {
+test("statements that a function drops of which nobody knows are parsed again", async () => {
   await using pooler = await serving();
   await beside(`create function dropping() returns int language plpgsql as
     $$ begin execute 'deal' || 'locate all'; return 1; end $$`);
