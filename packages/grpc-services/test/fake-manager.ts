@@ -23,6 +23,9 @@ export type Execute = (
 export class FakeManager implements PoolerManager {
   /** What the controller does with a statement. */
   execute: Execute = () => Promise.resolve();
+  /** What the controller says of a statement. */
+  describe: QueryService["describe"] = () =>
+    Promise.resolve({ parameterTypes: [], fields: undefined });
   /** When set, the controller has no executor and throws this. */
   refusal: Error | undefined;
   readonly #listeners = new Set<(status: ManagerStatus) => void>();
@@ -37,6 +40,7 @@ export class FakeManager implements PoolerManager {
         return {
           streamExecute: async (...call) =>
             (await this.execute(...call)) ?? { reservation: undefined },
+          describe: (...call) => this.describe(...call),
           openSession: () =>
             Promise.reject(new FakePoolerError(PoolerErrorCode.Unimplemented, "no sessions here")),
         };

@@ -1,4 +1,9 @@
-import type { CallOptions, ExecuteRequest } from "./request.ts";
+import type {
+  CallOptions,
+  DescribeRequest,
+  ExecuteRequest,
+  StatementDescription,
+} from "./request.ts";
 import type { Outcome } from "./reservation.ts";
 import type { ResultSink } from "./result.ts";
 import type { Session, SessionCaller, SessionClient } from "./session.ts";
@@ -19,6 +24,12 @@ export interface QueryService {
    * An executor refuses with UNIMPLEMENTED, naming the part, what it does not offer.
    */
   streamExecute(request: ExecuteRequest, sink: ResultSink, options?: CallOptions): Promise<Outcome>;
+
+  /**
+   * Parameters and columns of a statement, which is not run. Rejects with a `PoolerError`:
+   * PRE_EXECUTION_UNAVAILABLE also where the connection broke on the way, since nothing was changed.
+   */
+  describe(request: DescribeRequest, options?: CallOptions): Promise<StatementDescription>;
 
   /**
    * Opens a session for a client that has authenticated. The signal bounds the opening only.

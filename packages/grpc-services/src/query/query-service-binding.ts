@@ -1,15 +1,15 @@
 import { MAX_ROW_BLOCK_BYTES } from "@multipooler/query-service";
-import type { Reservation } from "@multipooler/query-service";
+import type { ExecuteRequest, Reservation } from "@multipooler/query-service";
 import { ID_ComponentType } from "@multipooler/proto/clustermetadata";
 import { MultipoolerServiceDefinition } from "@multipooler/proto/multipoolerservice";
 import type {
   ExecuteQueryRequest,
   ExecuteQueryResponse,
-  StreamExecuteRequest,
 } from "@multipooler/proto/multipoolerservice";
 import type { ReservedState } from "@multipooler/proto/query";
 import { CollectedResult } from "./collected-result.ts";
 import type { PoolerManager } from "../server/pooler-manager.ts";
+import { portalRequest } from "./portal-request.ts";
 import { encodeResultMessage } from "./result-message.ts";
 import type { ResultMessage } from "./result-message.ts";
 import { ResultStream } from "./result-stream.ts";
@@ -20,7 +20,8 @@ import type { CallContext, MessageSink } from "../server/rpc.ts";
 import { bindService, serverStream, unary } from "../server/service-binding.ts";
 import type { BoundService } from "../server/service-binding.ts";
 import { executeStatement } from "./statement-execution.ts";
-import { refuseReservation, statementRequest } from "./statement-request.ts";
+import { describeStatement } from "./statement-description.ts";
+import { statementRequest } from "./statement-request.ts";
 
 export interface QueryServiceOptions {
   readonly manager: Pick<PoolerManager, "queryServiceControl" | "status">;
@@ -36,7 +37,22 @@ export function bindQueryService(options: QueryServiceOptions): BoundService {
   return bindService(MultipoolerServiceDefinition, [
     unary(methods.executeQuery, (request, context) => executeQuery(options, request, context)),
     serverStream(methods.streamExecute, encodeResultMessage, (request, sink, context) =>
-      streamExecute({ ...options, sink }, request, context),
+      streamResults(
+        { ...options, sink, passthroughRow: request.options?.passthroughRow ?? false },
+        statementRequest(request, context),
+        context,
+      ),
+    ),
+    // Its answers have the fields of those of StreamExecute.
+    serverStream(methods.portalStreamExecute, encodeResultMessage, (request, sink, context) =>
+      streamResults(
+        { ...options, sink, passthroughRow: request.options?.passthroughRow ?? false },
+        portalRequest(request, context),
+        context,
+      ),
+    ),
+    unary(methods.describe, (request, context) =>
+      describeStatement(options.manager, request, context),
     ),
   ]);
 }
@@ -62,22 +78,20 @@ async function executeQuery(
   return { result: collected.result(), reservedState: reservedState(manager, reservation) };
 }
 
-async function streamExecute(
-  options: QueryServiceOptions & { readonly sink: MessageSink<ResultMessage> },
-  request: StreamExecuteRequest,
+async function streamResults(
+  options: QueryServiceOptions & {
+    readonly sink: MessageSink<ResultMessage>;
+    readonly passthroughRow: boolean;
+  },
+  request: ExecuteRequest,
   context: CallContext,
 ): Promise<void> {
-  const { manager, sink } = options;
-  refuseReservation(request.reservationOptions);
-  const statement = statementRequest(request, context);
-  const results = new ResultStream({
-    sink,
-    batcher: rowBatcher(options, request.options?.passthroughRow ?? false),
-  });
+  const { manager, sink, passthroughRow } = options;
+  const results = new ResultStream({ sink, batcher: rowBatcher(options, passthroughRow) });
   const service = manager.queryServiceControl().getExecutor();
   const { reservation, failure } = await executeStatement(
     service,
-    statement,
+    request,
     (event) => results.take(event),
     context,
   );
