@@ -12,6 +12,7 @@ import { systemClock } from "@multipooler/timing";
 import { DEFAULT_STALENESS_MS, PoolerHealth } from "../health/pooler-health.ts";
 import { CollectedResult } from "./collected-result.ts";
 import type { PoolerManager } from "../server/pooler-manager.ts";
+import { getAuthCredentials } from "./login-credentials.ts";
 import { encodeResultMessage } from "./result-message.ts";
 import type { ResultMessage } from "./result-message.ts";
 import { ResultStream } from "./result-stream.ts";
@@ -45,6 +46,9 @@ export function bindQueryService(options: QueryServiceOptions): BoundService {
     unary(methods.executeQuery, (request, context) => executeQuery(options, request, context)),
     serverStream(methods.streamExecute, encodeResultMessage, (request, sink, context) =>
       streamExecute({ ...options, sink }, request, context),
+    ),
+    unary(methods.getAuthCredentials, (request, context) =>
+      getAuthCredentials(manager, request, context),
     ),
     serverStream(
       methods.streamPoolerHealth,

@@ -69,7 +69,15 @@ async function setUp(
     ...{ served, gate, scheduler, classifier, clock },
     logger: silentLogger,
   });
-  const executor = new QueryExecutor({ ...engine, served, gate, classifier, sessions });
+  const credentials = { get: () => Promise.resolve(undefined) };
+  const executor = new QueryExecutor({
+    ...engine,
+    served,
+    gate,
+    classifier,
+    sessions,
+    credentials,
+  });
   await gate.setTarget(target, undefined);
   return { ...scene, executor, gate, check: (signal) => checkHealth(engine, signal) };
 }
