@@ -5,6 +5,7 @@ export { connect } from "./pooler-client.ts";
 export type {
   ConnectOptions,
   ExecuteQueryInput,
+  GetAuthCredentialsInput,
   PoolerClient,
   StreamExecuteInput,
 } from "./pooler-client.ts";
