@@ -226,4 +226,14 @@ describe("frontend messages as they are", () => {
     expect(connection.feed(request, text("too late"))).toBe(true);
     expect(connection.idle).toBe(true);
   });
+
+  test("are fed in the turn in which they are sent", async () => {
+    const { promise, resolve } = Promise.withResolvers<RequestEnd>();
+    const bytes = message("P", text("\0select 1\0\0\0"));
+    const receiver = { span: (): boolean => true, settle: resolve };
+    const request: SpanRequest = new RawUnit({ bytes, receiver });
+    connection.send(request);
+    connection.feed(request, message("S"));
+    expect(await promise).toMatchObject({ type: "ready", error: undefined });
+  });
 });

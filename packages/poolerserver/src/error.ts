@@ -1,7 +1,7 @@
 import { PoolerErrorCode } from "@multipooler/query-service";
 import type { Diagnostic, PoolerError, Reservation } from "@multipooler/query-service";
 
-/** What a {@link MultiPoolerError} is built from besides its code and message. */
+/** Adds to the code and the message of a {@link MultiPoolerError}. */
 export interface MultiPoolerErrorOptions {
   readonly cause?: unknown;
   readonly diagnostic?: Diagnostic | undefined;
@@ -30,6 +30,15 @@ export function errorDiagnostic(
   more: { readonly detail?: string; readonly hint?: string } = {},
 ): Diagnostic {
   return { kind: "error", severity: "ERROR", code, message, ...more };
+}
+
+/** The error itself, or INTERNAL for one that nobody expected. */
+export function poolerError(error: unknown): MultiPoolerError {
+  if (error instanceof MultiPoolerError) {
+    return error;
+  }
+  const message = "a request failed unexpectedly";
+  return new MultiPoolerError(PoolerErrorCode.Internal, message, { cause: error });
 }
 
 /**

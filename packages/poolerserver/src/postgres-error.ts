@@ -6,7 +6,7 @@ import { MultiPoolerError, errorDiagnostic } from "./error.ts";
 const READ_ONLY_SQL_TRANSACTION = "25006";
 
 /**
- * What a failed attempt to open a session means. Nothing of a request was sent by then, so that a
+ * The error of a failed attempt to open a session. Nothing of a request was sent by then, so that a
  * database that cannot be reached is PRE_EXECUTION_UNAVAILABLE, with what PostgreSQL said if it
  * said anything. What a later attempt would not change, such as an unknown database, is
  * DATABASE_ERROR, or AUTHENTICATION_FAILED if it is about who we are.
@@ -37,7 +37,7 @@ export function dialError(error: unknown): MultiPoolerError {
   }
 }
 
-/** What a failed query means. */
+/** The error of a failed request. */
 export function queryError(error: unknown): MultiPoolerError {
   if (!(error instanceof PgwireError)) {
     return internalError("a query failed unexpectedly", error);

@@ -26,9 +26,12 @@ export class FakeBackend implements Backend {
   readonly parameters: Map<string, string> = new Map();
   readonly cancels: PromiseWithResolvers<void>[] = [];
   bytesReceived = 0;
+  onUnasked: ((message: Uint8Array) => void) | undefined;
   /** Whether `close` ends the session at once, or the test does it with `finishClose`. */
   closesAtOnce = true;
   closeCalls = 0;
+  /** Whether requests wait to be written, so that they can be withdrawn. */
+  keepsUnsent = false;
   /** Whether the socket is broken although nobody has noticed. */
   isBroken = false;
   destroyedFor: unknown = undefined;
@@ -81,8 +84,13 @@ export class FakeBackend implements Backend {
     }
   }
 
-  withdraw(): boolean {
-    return false;
+  withdraw(request: Request): boolean {
+    const index = this.#inFlight.findIndex((entry) => entry.request === request);
+    if (index === -1 || !this.keepsUnsent) {
+      return false;
+    }
+    this.#inFlight.splice(index, 1);
+    return true;
   }
 
   feed(): boolean {

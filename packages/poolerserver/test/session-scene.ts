@@ -7,7 +7,7 @@ import { Classifier } from "../src/classification/classifier.ts";
 import { postgresProcesses } from "../src/pool/postgres-processes.ts";
 import { Scheduler } from "../src/pool/scheduler.ts";
 import { ServingGate } from "../src/serving/serving-gate.ts";
-import type { SessionLimits } from "../src/session/pooler-session.ts";
+import type { SessionLimits } from "../src/session/session-engine.ts";
 import { Sessions } from "../src/session/sessions.ts";
 import { CountingShare } from "./counting-share.ts";
 import { TestClient } from "./session-client.ts";
@@ -70,7 +70,7 @@ export class SessionScene implements AsyncDisposable {
         closeGraceMs: 500,
         processes: postgresProcesses(
           { admin: async (text, values) => await postgres.sql(text, { values, database }) },
-          "",
+          "session test",
         ),
         suspect: () => undefined,
         clock: systemClock,
@@ -87,6 +87,10 @@ export class SessionScene implements AsyncDisposable {
       gate: this.gate,
       scheduler: this.scheduler,
       classifier: this.classifier,
+      terminate: async (processId) => {
+        const text = "select pg_terminate_backend($1::int4, 1000)";
+        await postgres.sql(text, { values: [processId] });
+      },
       limits,
       clock: systemClock,
       logger: silentLogger,

@@ -10,7 +10,6 @@ export interface WritableCall {
   once(event: "cancelled", listener: () => void): unknown;
 }
 
-/** How a {@link CallSink} is built. */
 export interface CallSinkOptions {
   readonly call: WritableCall;
   /** Aborts when the call ends early. */

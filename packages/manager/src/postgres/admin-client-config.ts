@@ -41,7 +41,7 @@ export function adminClientConfig(
     client_encoding: "UTF8",
     // A schema that shadows a catalog function must not run with the manager's rights, and a
     // database that is read-only by default must still take the sidecar schema and heartbeats.
-    options: "-c search_path=pg_catalog -c default_transaction_read_only=off",
+    options: "-c search_path=pg_catalog -c default_transaction_read_only=off -c jit=off",
     connectionTimeoutMillis: config.dialTimeoutMs,
     keepAlive: true,
     ...(statementTimeoutMs === undefined ? {} : { statement_timeout: statementTimeoutMs }),

@@ -21,8 +21,8 @@ export function failureOf(end: RequestEnd): MultiPoolerError | undefined {
 }
 
 /**
- * Why a call failed that was interrupted. A caller that gave up is told so; one whom the pooler cut
- * off is told what became of the statement.
+ * Why a call failed that was interrupted. A caller that gave up gets that as the reason; one that
+ * the pooler cut off gets what became of the statement.
  *
  * @param hasDropped whether a part of the result did not reach the caller
  */

@@ -1,5 +1,5 @@
 import { getEventListeners } from "node:events";
-import { PgwireError, PgwireErrorCode, SimpleQuery } from "@multipooler/pgwire";
+import { PgwireError, PgwireErrorCode } from "@multipooler/pgwire";
 import { encodeCommandTag } from "@multipooler/query-service";
 import type { Diagnostic, ResultEvent, ResultSink } from "@multipooler/query-service";
 import { ManualClock } from "@multipooler/timing/testing";
@@ -60,7 +60,7 @@ class Scene {
       taint: Taint.None,
       sink: this.sink,
       signal: this.controller.signal,
-      createRequest: (receiver) => new SimpleQuery({ sql: "select 1", receiver }),
+      statement: { type: "simple", sql: "select 1" },
       onEnd: () => {
         this.ends += 1;
       },
@@ -87,6 +87,7 @@ class Scene {
     const { backend } = this;
     return {
       backend,
+      watch: () => undefined,
       taint: (taint) => {
         this.taint |= taint;
       },
@@ -169,7 +170,7 @@ test("a setting that the server reports is taken away, however plain the query l
   expect([scene.outcome, scene.taint]).toEqual(["released", Taint.Settings]);
 });
 
-test("a transaction that is left open is rolled back, and the caller is told", async () => {
+test("a transaction that is left open is rolled back, and the call fails", async () => {
   const scene = new Scene((request) => {
     scene.backend.transactionStatus = "T";
     request.succeed();
@@ -182,7 +183,7 @@ test("a transaction that is left open is rolled back, and the caller is told", a
   expect([scene.outcome, scene.taint]).toEqual(["released", Taint.State]);
 });
 
-test("an error inside such a transaction is what the caller is told", async () => {
+test("an error inside such a transaction is what the call fails with", async () => {
   const scene = new Scene((request) => {
     scene.backend.transactionStatus = "E";
     request.fail(postgresError("42601"));
@@ -220,6 +221,15 @@ test("a call that waits is withdrawn when it is aborted", async () => {
   scene.controller.abort();
   expect(await run).toMatchObject({ type: "failed", error: { code: "CANCELLED" } });
   expect(scene.ends).toBe(1);
+});
+
+test("a request that was not written yet is withdrawn when its call is aborted", async () => {
+  const scene = new Scene();
+  scene.backend.keepsUnsent = true;
+  const run = scene.run();
+  scene.controller.abort();
+  expect(await run).toMatchObject({ type: "failed", error: { code: "CANCELLED" } });
+  expect([scene.outcome, scene.backend.cancels, scene.ends]).toEqual(["released", [], 1]);
 });
 
 test("a call that is refused leaves no listener", async () => {
@@ -271,7 +281,7 @@ test("an abort cancels the query; the session is given back when the cancel is o
   expect(scene.clock.pending).toBe(0);
 });
 
-test("a caller who gave up is told so even if the query completed", async () => {
+test("a call that was given up fails even if the query completed", async () => {
   const scene = new Scene();
   const run = scene.run();
   scene.controller.abort(new DOMException("too late", "TimeoutError"));
@@ -405,7 +415,7 @@ test("a sink that rejects after the abort is nobody's business", async () => {
   expect(await run).toMatchObject({ error: { code: "DEADLINE_EXCEEDED" } });
 });
 
-test("a statement that the pooler cut and PostgreSQL cancelled is told to be run again", async () => {
+test("a statement that the pooler cut and PostgreSQL cancelled asks to be run again", async () => {
   const scene = new Scene();
   const run = scene.run();
   scene.call?.cut(CUT);

@@ -1,3 +1,4 @@
+import { ExtendedUnit, SimpleQuery } from "@multipooler/pgwire";
 import type { EventReceiver, EventRequest, RequestEnd } from "@multipooler/pgwire";
 import type { Outcome, ResultEvent, ResultSink } from "@multipooler/query-service";
 import type { Clock } from "@multipooler/timing";
@@ -5,14 +6,16 @@ import { Taint } from "../classification/taint.ts";
 import type { TaintSet } from "../classification/taint.ts";
 import { abortError } from "../error.ts";
 import type { MultiPoolerError } from "../error.ts";
+import type { UnitScheduler } from "../pool/borrowing.ts";
 import type { Lease } from "../pool/lease.ts";
-import type { Scheduler } from "../pool/scheduler.ts";
 import type { Unit } from "../pool/unit.ts";
-import { isUnsent } from "../postgres-error.ts";
+import { isUnsent, queryError } from "../postgres-error.ts";
 import type { Holder } from "../serving/holders.ts";
 import { failureOf, interruptedFailure, isCut, receiverError } from "./call-error.ts";
 import { Interruption } from "./interruption.ts";
 import { Receiver } from "./receiver.ts";
+import type { ReceiverOwner } from "./receiver.ts";
+import type { OfferedStatement } from "./request-checks.ts";
 import type { TerminateProcess } from "./termination.ts";
 
 /** A request that was certainly not sent is tried on so many backends. */
@@ -21,7 +24,7 @@ const NO_RESERVATION: Outcome = { reservation: undefined };
 
 /** What the calls of one executor have in common. */
 export interface CallEngine {
-  readonly scheduler: Pick<Scheduler, "submit" | "withdraw">;
+  readonly scheduler: UnitScheduler;
   readonly clock: Clock;
   readonly terminate: TerminateProcess;
 }
@@ -34,8 +37,7 @@ export interface CallOptions {
   readonly sink: ResultSink;
   /** Interrupts the call. */
   readonly signal: AbortSignal | undefined;
-  /** The request, which is the same for every attempt. @throws what the call is refused with */
-  readonly createRequest: (receiver: EventReceiver) => EventRequest;
+  readonly statement: OfferedStatement;
   /** The call holds nothing any more. */
   readonly onEnd: (call: Call) => void;
 }
@@ -62,7 +64,7 @@ type Phase = "waiting" | "running" | "ending" | "ended";
  * away before the call ends. A transaction that is left open is rolled back, and the call fails:
  * nothing of it was committed, so that nothing was acknowledged that is not there.
  */
-export class Call implements Unit, EventReceiver, Holder {
+export class Call implements Unit, EventReceiver, Holder, ReceiverOwner {
   readonly kind = "exclusive";
   readonly origin: string;
   readonly byteLength: number;
@@ -80,17 +82,14 @@ export class Call implements Unit, EventReceiver, Holder {
   #sinkFailure: MultiPoolerError | undefined;
   #interruption: Interruption | undefined;
 
-  /** @throws what `createRequest` does */
+  /** @throws INVALID_ARGUMENT for a statement that cannot be sent */
   constructor(engine: CallEngine, options: CallOptions) {
     this.origin = options.origin;
     this.#engine = engine;
     this.#options = options;
-    this.#request = options.createRequest(this);
+    this.#request = requestOf(options.statement, this);
     this.byteLength = this.#request.byteLength;
-    this.#receiver = new Receiver(options.sink, (cause) => {
-      this.#sinkFailure = receiverError(cause);
-      this.#interrupt();
-    });
+    this.#receiver = new Receiver(options.sink, this);
   }
 
   /** Whether it was granted a backend at any time. */
@@ -124,6 +123,10 @@ export class Call implements Unit, EventReceiver, Holder {
         this.#end(reason);
         return;
       case "running":
+        if (this.#withdraw()) {
+          this.#end(reason);
+          return;
+        }
         if (isCut(reason)) {
           this.#receiver.hurry();
         } else {
@@ -134,6 +137,11 @@ export class Call implements Unit, EventReceiver, Holder {
       case "ending":
       case "ended":
     }
+  }
+
+  sinkFailed(cause: unknown): void {
+    this.#sinkFailure = receiverError(cause);
+    this.#interrupt();
   }
 
   granted(lease: Lease): void {
@@ -213,6 +221,17 @@ export class Call implements Unit, EventReceiver, Holder {
     return lease.release();
   }
 
+  /** Takes the request back and frees its backend, while nothing was sent. */
+  #withdraw(): boolean {
+    const lease = this.#lease;
+    if (lease === undefined || !lease.backend.withdraw(this.#request)) {
+      return false;
+    }
+    this.#lease = undefined;
+    void lease.release();
+    return true;
+  }
+
   #interrupt(): void {
     const { clock, terminate } = this.#engine;
     if (this.#lease !== undefined && this.#interruption === undefined) {
@@ -234,5 +253,15 @@ export class Call implements Unit, EventReceiver, Holder {
     } else {
       this.#ended.reject(error);
     }
+  }
+}
+
+function requestOf(statement: OfferedStatement, receiver: EventReceiver): EventRequest {
+  try {
+    return statement.type === "simple"
+      ? new SimpleQuery({ sql: statement.sql, receiver })
+      : new ExtendedUnit({ statement, receiver });
+  } catch (error) {
+    throw queryError(error);
   }
 }

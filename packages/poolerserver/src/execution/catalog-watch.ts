@@ -1,5 +1,6 @@
 import { Deadline, PeriodicTask } from "@multipooler/timing";
 import type { Clock } from "@multipooler/timing";
+import { untilAborted } from "../abort.ts";
 import type { Classification } from "../classification/classification.ts";
 import type { Classifier } from "../classification/classifier.ts";
 import type { Logger } from "../logger.ts";
@@ -19,6 +20,8 @@ export class CatalogWatch {
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #task: PeriodicTask;
+  readonly #firstRead = Promise.withResolvers<void>();
+  #isFailing = false;
 
   constructor(options: {
     readonly classifier: Classifier;
@@ -32,10 +35,13 @@ export class CatalogWatch {
     this.#task = new PeriodicTask({ clock, run: (signal) => this.#read(signal) });
   }
 
-  /** Reads for the first time; until that succeeds, more backends are cleaned than need be. */
+  /**
+   * Resolves after the first attempt to read, or when the watch is closed. Until one succeeds, more
+   * backends are cleaned than need be. Rejects when the signal aborts.
+   */
   async open(signal: AbortSignal): Promise<void> {
-    await this.#read(signal);
     this.#task.open();
+    await untilAborted(this.#firstRead.promise, signal);
   }
 
   classify(sql: string): Classification {
@@ -47,8 +53,10 @@ export class CatalogWatch {
     this.#task.poke();
   }
 
+  /** Aborts what is being read. Idempotent. */
   async close(): Promise<void> {
     await this.#task.close();
+    this.#firstRead.resolve();
   }
 
   async #read(signal: AbortSignal): Promise<number> {
@@ -56,12 +64,18 @@ export class CatalogWatch {
     using deadline = new Deadline({ clock: this.#clock, ms: TIMEOUT_MS, what, signal });
     try {
       await this.#classifier.refresh({ signal: deadline.signal });
+      this.#isFailing = false;
       return REFRESH_MS;
     } catch (error) {
       if (!signal.aborted) {
-        this.#logger.warn({ err: error }, "the catalog could not be read");
+        // Once an outage: the manager goes on to tell of the database.
+        const level = this.#isFailing ? "debug" : "warn";
+        this.#isFailing = true;
+        this.#logger[level]({ err: error }, "the catalog could not be read");
       }
       return RETRY_MS;
+    } finally {
+      this.#firstRead.resolve();
     }
   }
 }

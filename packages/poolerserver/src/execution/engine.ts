@@ -55,7 +55,7 @@ export class Engine {
     this.#calls = { scheduler: this.#scheduler, clock, terminate: postgresTermination(database) };
     const served = { ...shard, database: database.database, user: database.user };
     const classified = { served, gate, classifier: this.#catalog };
-    this.#sessions = new Sessions({ ...classified, scheduler: this.#scheduler, clock, logger });
+    this.#sessions = new Sessions({ ...this.#calls, ...classified, logger });
     this.executor = new QueryExecutor({
       ...this.#calls,
       ...classified,

@@ -1,4 +1,3 @@
-import { SimpleQuery } from "@multipooler/pgwire";
 import { PoolerErrorCode } from "@multipooler/query-service";
 import { Taint } from "../classification/taint.ts";
 import { untilAborted } from "../abort.ts";
@@ -42,7 +41,7 @@ export async function checkHealth(engine: HealthCheckEngine, signal: AbortSignal
     taint: Taint.None,
     sink: { write: () => undefined },
     signal,
-    createRequest: (receiver) => new SimpleQuery({ sql: "select 1", receiver }),
+    statement: { type: "simple", sql: "select 1" },
     onEnd: () => undefined,
   });
   try {

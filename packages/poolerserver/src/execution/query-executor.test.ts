@@ -65,19 +65,11 @@ async function setUp(
   const terminate = (): Promise<void> => Promise.resolve();
   const classifier = new Classifier({ admin: () => Promise.resolve([]) });
   const engine = { scheduler, clock, terminate };
-  const sessions = new Sessions({
-    ...{ served, gate, scheduler, classifier, clock },
-    logger: silentLogger,
-  });
+  const logger = silentLogger;
+  const sessions = new Sessions({ ...engine, served, gate, classifier, logger });
   const credentials = { get: () => Promise.resolve(undefined) };
-  const executor = new QueryExecutor({
-    ...engine,
-    served,
-    gate,
-    classifier,
-    sessions,
-    credentials,
-  });
+  const services = { sessions, credentials };
+  const executor = new QueryExecutor({ ...engine, served, gate, classifier, ...services });
   await gate.setTarget(target, undefined);
   return { ...scene, executor, gate, check: (signal) => checkHealth(engine, signal) };
 }

@@ -1,5 +1,3 @@
-import { ExtendedUnit, SimpleQuery } from "@multipooler/pgwire";
-import type { EventReceiver, EventRequest } from "@multipooler/pgwire";
 import { PoolerErrorCode, QueryMode } from "@multipooler/query-service";
 import type {
   CallOptions,
@@ -14,14 +12,15 @@ import type {
   SessionClient,
 } from "@multipooler/query-service";
 import type { StatementClassifier } from "../classification/classification.ts";
-import { MultiPoolerError, abortError, errorDiagnostic } from "../error.ts";
-import { queryError } from "../postgres-error.ts";
+import { MultiPoolerError, abortError, errorDiagnostic, poolerError } from "../error.ts";
 import { readOnlyError } from "../read-only-guard.ts";
 import type { ServingGate } from "../serving/serving-gate.ts";
 import { Call } from "./call.ts";
 import type { CallEngine } from "./call.ts";
 import { offeredStatement } from "./request-checks.ts";
-import type { OfferedStatement, ServedTarget } from "./request-checks.ts";
+import type { ServedTarget } from "./request-checks.ts";
+
+const NO_OPTIONS: CallOptions = {};
 
 export interface QueryExecutorOptions extends CallEngine {
   readonly served: ServedTarget;
@@ -56,15 +55,16 @@ export class QueryExecutor implements QueryService {
     };
   }
 
-  async streamExecute(
+  streamExecute(
     request: ExecuteRequest,
     sink: ResultSink,
-    { signal }: CallOptions = {},
+    { signal }: CallOptions = NO_OPTIONS,
   ): Promise<Outcome> {
-    if (signal?.aborted === true) {
-      throw abortError(signal);
+    try {
+      return this.#execute(request, sink, signal);
+    } catch (error) {
+      return Promise.reject(poolerError(error));
     }
-    return await this.#execute(request, sink, signal);
   }
 
   openSession(
@@ -87,6 +87,9 @@ export class QueryExecutor implements QueryService {
     sink: ResultSink,
     signal: AbortSignal | undefined,
   ): Promise<Outcome> {
+    if (signal?.aborted === true) {
+      throw abortError(signal);
+    }
     const { served, gate, classifier } = this.#options;
     const statement = offeredStatement(request, served);
     const classification = classifier.classify(statement.sql);
@@ -98,7 +101,7 @@ export class QueryExecutor implements QueryService {
       taint: classification.taint,
       sink,
       signal,
-      createRequest: (receiver) => requestOf(statement, receiver),
+      statement,
       onEnd: classification.ddl ? this.#onDdlEnd : this.#onCallEnd,
     });
     gate.enter("single", request.target?.mode ?? QueryMode.Unspecified, call);
@@ -110,16 +113,6 @@ export class QueryExecutor implements QueryService {
       classifier.noteDdl();
     }
     return call.run();
-  }
-}
-
-function requestOf(statement: OfferedStatement, receiver: EventReceiver): EventRequest {
-  try {
-    return statement.type === "simple"
-      ? new SimpleQuery({ sql: statement.sql, receiver })
-      : new ExtendedUnit({ statement, receiver });
-  } catch (error) {
-    throw queryError(error);
   }
 }
 

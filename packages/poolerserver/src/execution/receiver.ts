@@ -1,5 +1,11 @@
 import type { ResultEvent, ResultSink } from "@multipooler/query-service";
 
+/** Told when a sink throws or rejects. */
+export interface ReceiverOwner {
+  /** Called once; the receiver has stopped then. */
+  sinkFailed(error: unknown): void;
+}
+
 /**
  * Stands between a backend and the sink of a request, so that the request can let go of a sink
  * that is slow or broken: after `stop` events are dropped and nobody waits for the sink, while the
@@ -7,17 +13,16 @@ import type { ResultEvent, ResultSink } from "@multipooler/query-service";
  */
 export class Receiver {
   readonly #sink: ResultSink;
-  readonly #onFailure: (error: unknown) => void;
+  readonly #owner: ReceiverOwner;
   #stopped = false;
   #hurried = false;
   #hasDropped = false;
   /** Lets the backend go on, while it waits for the sink. */
   #resume: (() => void) | undefined;
 
-  /** @param onFailure called once, when the sink throws or rejects; the receiver has stopped then. */
-  constructor(sink: ResultSink, onFailure: (error: unknown) => void) {
+  constructor(sink: ResultSink, owner: ReceiverOwner) {
     this.#sink = sink;
-    this.#onFailure = onFailure;
+    this.#owner = owner;
   }
 
   /** Whether an event did not reach the sink, or nobody waited until the sink had taken it. */
@@ -76,7 +81,7 @@ export class Receiver {
   #fail(error: unknown): void {
     if (!this.#stopped) {
       this.stop();
-      this.#onFailure(error);
+      this.#owner.sinkFailed(error);
     }
   }
 }

@@ -25,8 +25,8 @@ const RESETS: readonly { readonly taint: TaintSet; readonly sql: string }[] = [
 ];
 
 /**
- * Takes away what is left in a session, its open transaction first. `onDone` is told whether all
- * of that succeeded. Must not be asked to take away what lasts.
+ * Takes away what is left in a session, its open transaction first. `onDone` gets whether all of
+ * that succeeded. What lasts cannot be taken away.
  */
 export function cleanSession(
   backend: Backend,
@@ -51,7 +51,7 @@ function cleaningOf(taint: TaintSet): string {
   return resets.join(";");
 }
 
-/** Sends what the pool itself has to say; `onDone` is told whether the server did as it was asked. */
+/** Runs a statement of the pool's own; `onDone` gets whether it succeeded. */
 export function ask(backend: Backend, sql: string, onDone: (succeeded: boolean) => void): void {
   const settle = (end: RequestEnd): void => onDone(end.type === "ready" && end.error === undefined);
   backend.send(new SimpleQuery({ sql, receiver: { event: () => undefined, settle } }));

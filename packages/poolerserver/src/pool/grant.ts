@@ -1,6 +1,6 @@
 import type { TaintSet } from "../classification/taint.ts";
 import type { Backend } from "./backend.ts";
-import type { Lease } from "./lease.ts";
+import type { BackendWatcher, Lease } from "./lease.ts";
 import type { Member } from "./member.ts";
 
 /** Who takes a session back. */
@@ -24,6 +24,12 @@ export class Grant implements Lease {
     return this.#member.backend;
   }
 
+  watch(watcher: BackendWatcher): void {
+    if (this.#isHeld) {
+      this.#member.watch(watcher);
+    }
+  }
+
   taint(taint: TaintSet): void {
     this.#member.taint |= taint;
   }
@@ -33,12 +39,14 @@ export class Grant implements Lease {
       return undefined;
     }
     this.#isHeld = false;
+    this.#member.watch(undefined);
     return this.#keeper.giveBack(this.#member);
   }
 
   discard(reason: unknown): void {
     if (this.#isHeld) {
       this.#isHeld = false;
+      this.#member.watch(undefined);
       this.#keeper.discard(this.#member, reason);
     }
   }

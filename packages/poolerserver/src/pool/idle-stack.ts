@@ -38,10 +38,13 @@ export class IdleStack<T extends Idler> {
     return this.#items[0];
   }
 
-  push(item: T): void {
-    item.idleSince = this.#clock.monotonic();
+  /** @param now the monotonic time */
+  push(item: T, now: number): void {
+    item.idleSince = now;
     this.#items.push(item);
-    this.#arm();
+    if (this.#limitMs > 0 && this.#timer === undefined) {
+      this.#arm();
+    }
   }
 
   pop(): T | undefined {

@@ -1,9 +1,18 @@
 import type { TaintSet } from "../classification/taint.ts";
-import type { Backend } from "./backend.ts";
+import type { Backend, BackendEnd } from "./backend.ts";
+
+/** What the holder of a backend is told between two of its requests. Neither may throw. */
+export interface BackendWatcher {
+  readonly onEnded: (end: BackendEnd) => void;
+  /** A notification, a notice, or a setting that was reported. */
+  readonly onUnasked: (message: Uint8Array) => void;
+}
 
 /** A backend that was granted to a unit. It is given back exactly once; later calls do nothing. */
 export interface Lease {
   readonly backend: Backend;
+  /** Has `watcher` told what happens between two requests, while the backend is held. */
+  watch(watcher: BackendWatcher): void;
   /** Adds to what is left in the session; to be called before it is given back. */
   taint(taint: TaintSet): void;
   /**

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { Line } from "./line.ts";
 import type { Place } from "./line.ts";
 
-test("a line keeps the order of those who stay, whoever steps out", () => {
+test("a line keeps the order of those who stay when others step out", () => {
   const steps = fc.array(fc.option(fc.nat({ max: 20 })), { maxLength: 60 });
   fc.assert(
     fc.property(steps, (leaves) => {

@@ -1,12 +1,13 @@
 import type { ConnectionSlot } from "@multipooler/controller-api";
 import { Taint } from "../classification/taint.ts";
 import type { TaintSet } from "../classification/taint.ts";
-import type { Backend, BackendAccess } from "./backend.ts";
+import type { Backend, BackendAccess, BackendEnd } from "./backend.ts";
+import type { BackendWatcher } from "./lease.ts";
 
 const READ_ONLY_DEFAULT = "default_transaction_read_only";
 
 /**
- * What a session of the pool is used for.
+ * The use of a session of the pool.
  *
  * | use       | meaning                                                | next                            |
  * | --------- | ------------------------------------------------------ | ------------------------------- |
@@ -27,6 +28,7 @@ export class Member {
   readonly access: BackendAccess;
   readonly expiresAt: number;
   readonly #readOnlyDefault: string | undefined;
+  #watcher: BackendWatcher | undefined;
   use: MemberUse = "idle";
   /** What its holders have left in it. */
   taint: TaintSet = Taint.None;
@@ -57,5 +59,19 @@ export class Member {
       backend.transactionStatus === "I" &&
       backend.parameters.get(READ_ONLY_DEFAULT) === this.#readOnlyDefault
     );
+  }
+
+  /** Its holder wants to be told what happens, or not any more. */
+  watch(watcher: BackendWatcher | undefined): void {
+    if (this.#watcher !== watcher) {
+      this.#watcher = watcher;
+      this.backend.onUnasked = watcher?.onUnasked;
+    }
+  }
+
+  /** Its socket is closed. */
+  end(end: BackendEnd): void {
+    this.use = "ended";
+    this.#watcher?.onEnded(end);
   }
 }

@@ -247,7 +247,7 @@ export class Pool {
     }
     this.noteAlive(now);
     member.use = "idle";
-    this.#idle.push(member);
+    this.#idle.push(member, now);
     this.#demand.onIdle();
     if (!this.#keepsIdle) {
       this.#endIdle();
@@ -351,7 +351,7 @@ export class Pool {
     if (member.use === "leaving") {
       this.#leaving -= 1;
     }
-    member.use = "ended";
+    member.end(end);
     this.#members.delete(member.backend);
     member.slot.release();
     this.#idle.remove(member);

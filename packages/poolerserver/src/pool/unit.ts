@@ -2,7 +2,7 @@ import type { MultiPoolerError } from "../error.ts";
 import type { Lease } from "./lease.ts";
 
 /**
- * How a unit shares its backend.
+ * Whether a unit shares its backend.
  *
  * | kind      | gets                                                                             |
  * | --------- | -------------------------------------------------------------------------------- |

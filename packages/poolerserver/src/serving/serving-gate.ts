@@ -185,7 +185,8 @@ export class ServingGate {
       throw error;
     }
     this.#settle(target);
-    this.#options.logger.info(
+    // The manager logs each transition; this is the controller's part of it.
+    this.#options.logger.debug(
       {
         from: `${current.status} ${current.role}`,
         to: `${target.status} ${target.role}`,

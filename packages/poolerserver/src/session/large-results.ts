@@ -1,5 +1,5 @@
 import type { Classification, StatementClassifier } from "../classification/classification.ts";
-import type { SessionClassifier } from "./pooler-session.ts";
+import type { SessionClassifier } from "./session-engine.ts";
 
 /** Texts that are remembered; the one that was noted first is forgotten first. */
 const MAX_TEXTS = 1000;
@@ -30,7 +30,7 @@ export class LargeResults implements SessionClassifier {
   }
 
   noteLargeResult(text: string): void {
-    if (text.length > MAX_TEXT_LENGTH) {
+    if (text === "" || text.length > MAX_TEXT_LENGTH) {
       return;
     }
     if (this.#texts.size >= MAX_TEXTS) {

@@ -1,61 +1,28 @@
-import { QueryMode } from "@multipooler/query-service";
 import type {
-  PinReason,
   Session,
   SessionCaller,
   SessionClient,
   SessionState,
 } from "@multipooler/query-service";
-import type { Clock } from "@multipooler/timing";
-import { Taint } from "../classification/taint.ts";
-import { MultiPoolerError } from "../error.ts";
-import type { Logger } from "../logger.ts";
-import type { UnitScheduler } from "../pool/borrowing.ts";
+import type { MultiPoolerError } from "../error.ts";
 import type { Lease } from "../pool/lease.ts";
-import { readOnlyError } from "../read-only-guard.ts";
 import type { Holder } from "../serving/holders.ts";
-import type { ServingGate } from "../serving/serving-gate.ts";
 import { ClientOutput } from "./client-output.ts";
-import { readyForQuery, sessionErrorMessage } from "./session-message.ts";
+import { InputFlow } from "./input-flow.ts";
+import { SessionAdmission } from "./session-admission.ts";
+import type { SessionEngine } from "./session-engine.ts";
+import { sessionErrorMessage } from "./session-message.ts";
 import {
-  FAILING_QUERY,
   cancelledError,
   cutError,
-  internalError,
-  noStatementError,
   protocolError,
   shutdownError,
   slowClientError,
 } from "./session-refusal.ts";
 import { UnitCutter } from "./unit-cutter.ts";
-import type { TextClassifier } from "./unit-cutter.ts";
+import { UnitReplies } from "./unit-replies.ts";
 import { UnitRun } from "./unit-run.ts";
 import type { UnitEnd, UnitSource } from "./unit-run.ts";
-
-/** What all sessions of a controller have in common. */
-export interface SessionEngine {
-  readonly gate: ServingGate;
-  readonly scheduler: UnitScheduler;
-  readonly classifier: SessionClassifier;
-  readonly limits: SessionLimits;
-  readonly clock: Clock;
-  readonly logger: Logger;
-}
-
-/** What a session needs to know of texts. */
-export interface SessionClassifier extends TextClassifier {
-  /** The catalog may have changed. */
-  noteDdl(): void;
-  /** The result was larger than a session may hold back: not to share a backend again. */
-  noteLargeResult(text: string): void;
-}
-
-export interface SessionLimits {
-  /** What a client may send ahead of the unit that runs; more stops the transport. */
-  readonly inputBytes: number;
-  /** What may wait for a client that does not read; more ends its session. */
-  readonly heldBytes: number;
-}
 
 export interface PoolerSessionOptions {
   readonly engine: SessionEngine;
@@ -86,38 +53,33 @@ export class PoolerSession implements Session, Holder, UnitSource {
   readonly parameters: ReadonlyMap<string, string>;
   readonly cutter: UnitCutter;
   readonly #options: PoolerSessionOptions;
-  readonly #engine: SessionEngine;
+  readonly #flow: InputFlow;
   readonly #output: ClientOutput;
   readonly #run: UnitRun;
+  readonly #admission: SessionAdmission;
+  readonly #replies: UnitReplies;
   readonly #gone = Promise.withResolvers<void>();
   #life: Life = "open";
   #isPumping = false;
-  /** The transport was asked to stop. */
-  #isFull = false;
-  /** What a unit was refused with whose transaction is being made to fail. */
-  #refused: { readonly message: Uint8Array; readonly isOpen: boolean } | undefined;
   /** The gate wants the backend back. */
   #cutReason: MultiPoolerError | undefined;
   /** DDL of a transaction that has not ended. */
   #hasDdl = false;
-  #isAdmitted = false;
   #isLeaving = false;
   #sinceMs = 0;
 
   constructor(options: PoolerSessionOptions) {
     const { engine, caller, client } = options;
-    const { limits, classifier, scheduler, clock, logger } = engine;
+    const { limits, classifier } = engine;
     this.#options = options;
-    this.#engine = engine;
     this.parameters = options.parameters;
     this.cutter = new UnitCutter({ classifier, maxGroupBytes: limits.inputBytes });
+    this.#flow = new InputFlow({ client, input: this.cutter.input, maxBytes: limits.inputBytes });
     this.#output = new ClientOutput({ client, maxHeldBytes: limits.heldBytes });
-    this.#run = new UnitRun({ source: this, origin: caller.origin, scheduler, clock, logger });
-  }
-
-  /** Why it holds a backend between two units. */
-  get pinReason(): PinReason | undefined {
-    return this.#run.isCopyIn ? "Copy" : this.#run.hold.reason;
+    this.#run = new UnitRun({ ...engine, source: this, origin: caller.origin });
+    const { hold } = this.#run;
+    this.#admission = new SessionAdmission({ gate: engine.gate, hold, holder: this });
+    this.#replies = new UnitReplies({ output: this.#output, cutter: this.cutter, hold });
   }
 
   /**
@@ -126,36 +88,31 @@ export class PoolerSession implements Session, Holder, UnitSource {
    * @throws NOT_SERVING
    */
   adopt(lease: Lease): void {
-    this.#engine.gate.enter("reservation", QueryMode.Unspecified, this);
-    this.#isAdmitted = true;
-    this.#run.hold.adopt(lease, Taint.Settings);
+    this.#admission.enterReserved();
+    this.#run.adopt(lease);
   }
 
   write(messages: Uint8Array): boolean {
     if (this.#life === "ended") {
       return true;
     }
-    const { input } = this.cutter;
-    input.push(messages);
-    this.#pump();
-    if (input.byteLength > this.#engine.limits.inputBytes) {
-      this.#isFull = true;
-    }
-    return !this.#isFull;
+    this.cutter.input.push(messages);
+    this.goOn();
+    return this.#flow.takesMore();
   }
 
   drained(): void {
     this.#output.drained();
     if (!this.#output.isBehind) {
       this.#run.resume();
-      this.#pump();
+      this.goOn();
     }
   }
 
   cancel(): void {
     if (this.#run.withdraw()) {
       this.#reject(cancelledError());
-      this.#pump();
+      this.goOn();
     } else {
       this.#run.cancel();
     }
@@ -165,12 +122,10 @@ export class PoolerSession implements Session, Holder, UnitSource {
     this.#cutReason ??= reason;
     if (this.#run.withdraw()) {
       this.#reject(reason);
-      this.#pump();
-    } else if (this.#run.phase === "running") {
-      this.#run.force(reason);
     } else {
-      this.#pump();
+      this.#run.force();
     }
+    this.goOn();
   }
 
   async end(when: "now" | "boundary"): Promise<void> {
@@ -181,7 +136,7 @@ export class PoolerSession implements Session, Holder, UnitSource {
       if (this.#run.withdraw()) {
         this.#leaveGate();
       }
-      this.#pump();
+      this.goOn();
     }
     await this.#gone.promise;
   }
@@ -191,35 +146,25 @@ export class PoolerSession implements Session, Holder, UnitSource {
       return { type: "ended" };
     }
     const sinceMs = this.#sinceMs;
-    switch (this.#run.phase) {
-      case "queued":
-        return { type: "queued", sinceMs };
-      case "running":
-        return { type: "running", sinceMs };
-      case "none": {
-        const reason = this.pinReason;
-        return reason === undefined ? { type: "idle" } : { type: "pinned", reason, sinceMs };
-      }
+    const { phase, hold } = this.#run;
+    if (phase !== "none") {
+      return { type: phase, sinceMs };
     }
+    const { reason } = hold;
+    return reason === undefined ? { type: "idle" } : { type: "pinned", reason, sinceMs };
   }
 
   answered(bytes: Uint8Array): boolean {
-    if (this.#refused !== undefined) {
+    if (this.#replies.isPostponed) {
       return true;
     }
     const takesMore = this.#output.write(bytes);
     if (!takesMore && this.#output.isOverfull) {
-      if (this.cutter.text !== "") {
-        this.#engine.classifier.noteLargeResult(this.cutter.text);
-      }
-      this.#fail(slowClientError(this.#engine.limits.heldBytes));
+      this.#options.engine.classifier.noteLargeResult(this.cutter.text);
+      this.#fail(slowClientError(this.#options.engine.limits.heldBytes));
       return true;
     }
     return takesMore;
-  }
-
-  takesMore(): void {
-    this.#pump();
   }
 
   ended(end: UnitEnd): void {
@@ -241,24 +186,22 @@ export class PoolerSession implements Session, Holder, UnitSource {
     if (this.#life === "ended") {
       this.#leave();
     } else {
-      this.#pump();
+      this.goOn();
     }
   }
 
   /** Goes on for as long as something can be done at once. */
-  #pump(): void {
+  goOn(): void {
     if (this.#isPumping) {
       return;
     }
     this.#isPumping = true;
-    while (this.#step()) {
-      // Each step is one unit.
+    let hasMore = true;
+    while (hasMore) {
+      hasMore = this.#step();
     }
     this.#isPumping = false;
-    if (this.#isFull && this.cutter.input.byteLength <= this.#engine.limits.inputBytes / 2) {
-      this.#isFull = false;
-      this.#options.client.resume();
-    }
+    this.#flow.relieve();
   }
 
   /** Whether there may be more to do. */
@@ -283,84 +226,56 @@ export class PoolerSession implements Session, Holder, UnitSource {
   }
 
   #next(): boolean {
-    switch (this.cutter.next()) {
+    const cut = this.cutter.next();
+    switch (cut) {
       case "none":
         return false;
       case "unit":
         this.#begin();
         return true;
       case "skipped":
-        this.#output.write(readyForQuery(this.#run.hold.transaction));
+        this.#replies.ready();
         return true;
       case "terminate":
-        this.#endNow(undefined, undefined);
-        return false;
       case "broken":
-        this.#fail(protocolError(this.cutter.problem));
+        this.#endBy(cut);
         return false;
+    }
+  }
+
+  /** The client has said good-bye, or what no client may say. */
+  #endBy(end: "terminate" | "broken"): void {
+    if (end === "broken") {
+      this.#fail(protocolError(this.cutter.problem));
+    } else {
+      this.#endNow(undefined, undefined);
     }
   }
 
   #begin(): void {
     const { facts, bytes } = this.cutter;
-    this.#sinceMs = this.#engine.clock.now();
-    const refusal = this.#refusal() ?? this.#admit();
+    this.#sinceMs = this.#options.engine.clock.now();
+    const refusal = this.#admission.enter(facts);
     if (refusal === undefined) {
       if (facts.ddl) {
         this.#hasDdl = true;
-        this.#engine.classifier.noteDdl();
+        this.#options.engine.classifier.noteDdl();
       }
       this.#run.start(bytes);
     } else if (this.#run.hold.transaction === "T") {
-      // The transaction has to fail with the unit.
-      this.#refused = { message: sessionErrorMessage(refusal, "ERROR"), isOpen: facts.isOpen };
-      facts.reset();
-      this.#run.start(FAILING_QUERY);
+      this.#run.start(this.#replies.postpone(refusal));
     } else {
       this.#reject(refusal);
     }
   }
 
-  /** Why what was read of the unit so far may not run. */
-  #refusal(): MultiPoolerError | undefined {
-    const { facts } = this.cutter;
-    if (facts.needsStatement && !this.#run.hold.hasStatement) {
-      return noStatementError();
-    }
-    return this.#engine.gate.isReadOnly && facts.readOnlyEscape !== undefined
-      ? readOnlyError(facts.readOnlyEscape)
-      : undefined;
-  }
-
-  #admit(): MultiPoolerError | undefined {
-    const { gate } = this.#engine;
-    try {
-      if (this.#run.hold.lease === undefined) {
-        const kind = this.cutter.facts.reserves ? "reservation" : "single";
-        gate.enter(kind, QueryMode.Unspecified, this);
-        this.#isAdmitted = true;
-      } else {
-        gate.enterReserved(QueryMode.Unspecified);
-      }
-      return undefined;
-    } catch (error) {
-      return error instanceof MultiPoolerError ? error : internalError("admission failed", error);
-    }
-  }
-
   #feed(): void {
-    switch (this.#run.feedMore()) {
-      case "feed":
-      case "hold":
-        break;
-      case "terminate":
-        this.#endNow(undefined, undefined);
-        return;
-      case "broken":
-        this.#fail(protocolError(this.cutter.problem));
-        return;
+    const step = this.#run.feedMore();
+    if (step === "terminate" || step === "broken") {
+      this.#endBy(step);
+      return;
     }
-    const refusal = this.#refusal();
+    const refusal = this.#admission.refusal(this.cutter.facts);
     if (refusal !== undefined) {
       this.#fail(refusal);
     }
@@ -370,37 +285,22 @@ export class PoolerSession implements Session, Holder, UnitSource {
     const { hold } = this.#run;
     if (this.#hasDdl && hold.transaction === "I") {
       this.#hasDdl = false;
-      this.#engine.classifier.noteDdl();
+      this.#options.engine.classifier.noteDdl();
     }
-    if (this.#refused !== undefined) {
-      const { message, isOpen } = this.#refused;
-      this.#refused = undefined;
-      this.#output.write(message);
-      this.#endRejected(isOpen);
-    }
+    this.#replies.complete();
     this.cutter.forget();
     if (hold.lease === undefined) {
       this.#leaveGate();
     } else {
-      this.#engine.gate.change("reserved", this);
+      this.#admission.reserve();
     }
   }
 
   /** Answers the unit that was begun with an error. */
   #reject(error: MultiPoolerError): void {
-    this.#output.write(sessionErrorMessage(error, "ERROR"));
-    this.#endRejected(this.cutter.facts.isOpen);
-    this.cutter.forget();
+    this.#replies.reject(error);
     if (this.#run.hold.lease === undefined) {
       this.#leaveGate();
-    }
-  }
-
-  #endRejected(isOpen: boolean): void {
-    if (isOpen) {
-      this.cutter.skipToSync();
-    } else {
-      this.#output.write(readyForQuery(this.#run.hold.transaction));
     }
   }
 
@@ -419,7 +319,7 @@ export class PoolerSession implements Session, Holder, UnitSource {
     this.#options.client.ended(reason);
     this.#run.withdraw();
     if (this.#run.phase === "running") {
-      this.#run.abandon(reason ?? new Error("the client is gone"));
+      this.#run.abandon();
     } else {
       this.#leave();
     }
@@ -447,10 +347,7 @@ export class PoolerSession implements Session, Holder, UnitSource {
   }
 
   #leaveGate(): void {
-    if (this.#isAdmitted) {
-      this.#isAdmitted = false;
-      this.#cutReason = undefined;
-      this.#engine.gate.leave(this);
-    }
+    this.#cutReason = undefined;
+    this.#admission.leave();
   }
 }

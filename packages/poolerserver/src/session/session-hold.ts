@@ -5,6 +5,17 @@ import type { TaintSet } from "../classification/taint.ts";
 import type { Lease } from "../pool/lease.ts";
 import type { UnitFacts } from "./unit-facts.ts";
 
+/** Client encodings in which a byte of ASCII may be part of another character. */
+const UNREADABLE_ENCODINGS = new Set([
+  "SJIS",
+  "SHIFT_JIS_2004",
+  "BIG5",
+  "GBK",
+  "UHC",
+  "GB18030",
+  "JOHAB",
+]);
+
 /** The backend that a session has, and what keeps it from giving it back. */
 export class SessionHold {
   #lease: Lease | undefined;
@@ -41,17 +52,26 @@ export class SessionHold {
     this.#lease = lease;
   }
 
-  /** Takes a backend in which something of this session is. */
-  adopt(lease: Lease, taint: TaintSet): void {
+  /** Takes a backend that has settings of this session. */
+  adopt(lease: Lease): void {
     this.#lease = lease;
-    this.#taint = taint;
+    this.#taint = Taint.Settings;
+    this.#watchEncoding();
   }
 
   /** A unit has run on the backend, which is this session's alone. */
-  ran(facts: UnitFacts, settingsReported: boolean): void {
-    this.#taint |= facts.taint | (settingsReported ? Taint.Settings : Taint.None);
+  ran(
+    facts: UnitFacts,
+    { settingsReported, hasSucceeded }: { settingsReported: boolean; hasSucceeded: boolean },
+  ): void {
+    this.#taint |= facts.taint;
     this.#hasNamedStatement ||= facts.pinsStatement;
-    this.#hasStatement ||= facts.parses;
+    // An error may have skipped the Parse: then the statement is still another client's.
+    this.#hasStatement ||= facts.parses && hasSucceeded;
+    if (settingsReported) {
+      this.#taint |= Taint.Settings;
+      this.#watchEncoding();
+    }
   }
 
   /** DISCARD ALL has run: it takes away everything but what nothing takes away. */
@@ -78,6 +98,14 @@ export class SessionHold {
     const lease = this.#lease;
     this.#reset();
     lease?.discard(reason);
+  }
+
+  /** In an encoding whose characters can hold quotes, texts are not what they look like. */
+  #watchEncoding(): void {
+    const encoding = this.#lease?.backend.parameters.get("client_encoding") ?? "";
+    if (UNREADABLE_ENCODINGS.has(encoding)) {
+      this.#taint |= Taint.Unknown | Taint.Lasting;
+    }
   }
 
   #reset(): void {

@@ -16,7 +16,7 @@ import type { Lease } from "../pool/lease.ts";
 import { leavingError } from "../serving/admission.ts";
 import { LargeResults } from "./large-results.ts";
 import { PoolerSession } from "./pooler-session.ts";
-import type { SessionEngine, SessionLimits } from "./pooler-session.ts";
+import type { SessionEngine, SessionLimits } from "./session-engine.ts";
 import { runOn, startupQuery } from "./startup-settings.ts";
 
 const DEFAULT_LIMITS: SessionLimits = { inputBytes: 262_144, heldBytes: 1_048_576 };

@@ -5,8 +5,8 @@ import { MultiPoolerError } from "../error.ts";
 import type { Lease } from "../pool/lease.ts";
 import { queryError } from "../postgres-error.ts";
 
-/** It is for people, and changes nothing of what a statement does. */
-const DISPLAY_ONLY = "application_name";
+/** Start-up parameters that change nothing of what a statement does. */
+const NO_SETTINGS = new Set(["user", "database", "application_name"]);
 
 /**
  * The query that gives a session the settings of its client, or `undefined` if a backend has them as
@@ -20,7 +20,7 @@ export function startupQuery(
   const calls: string[] = [];
   for (const [name, value] of settings) {
     const setting = name.toLowerCase();
-    if (setting !== DISPLAY_ONLY && !isSame(reported.get(setting), value)) {
+    if (!NO_SETTINGS.has(setting) && !isSame(reported.get(setting), value)) {
       calls.push(`pg_catalog.set_config(${literal(name)}, ${literal(value)}, false)`);
     }
   }

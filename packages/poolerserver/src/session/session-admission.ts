@@ -1,0 +1,82 @@
+import { QueryMode } from "@multipooler/query-service";
+import { MultiPoolerError } from "../error.ts";
+import { readOnlyError } from "../read-only-guard.ts";
+import type { Holder } from "../serving/holders.ts";
+import type { ServingGate } from "../serving/serving-gate.ts";
+import type { SessionHold } from "./session-hold.ts";
+import { internalError, noStatementError } from "./session-refusal.ts";
+import type { UnitFacts } from "./unit-facts.ts";
+
+/**
+ * The place of a session in the serving gate: it has one while a unit runs or a backend is held.
+ * Any role may serve it: PostgreSQL itself refuses what a standby cannot do.
+ */
+export class SessionAdmission {
+  readonly #gate: ServingGate;
+  readonly #hold: SessionHold;
+  readonly #holder: Holder;
+  #isInside = false;
+
+  constructor(options: {
+    readonly gate: ServingGate;
+    readonly hold: SessionHold;
+    readonly holder: Holder;
+  }) {
+    this.#gate = options.gate;
+    this.#hold = options.hold;
+    this.#holder = options.holder;
+  }
+
+  /** Why what was read of a unit so far may not run. */
+  refusal(facts: UnitFacts): MultiPoolerError | undefined {
+    if (facts.needsStatement && !this.#hold.hasStatement) {
+      return noStatementError();
+    }
+    return this.#gate.isReadOnly && facts.readOnlyEscape !== undefined
+      ? readOnlyError(facts.readOnlyEscape)
+      : undefined;
+  }
+
+  /** Lets a unit in. Returns why it may not run. */
+  enter(facts: UnitFacts): MultiPoolerError | undefined {
+    const refusal = this.refusal(facts);
+    if (refusal !== undefined) {
+      return refusal;
+    }
+    try {
+      if (this.#hold.lease !== undefined) {
+        this.#gate.enterReserved(QueryMode.Unspecified);
+      } else {
+        const kind = facts.reserves ? "reservation" : "single";
+        this.#gate.enter(kind, QueryMode.Unspecified, this.#holder);
+        this.#isInside = true;
+      }
+      return undefined;
+    } catch (error) {
+      return error instanceof MultiPoolerError ? error : internalError("admission failed", error);
+    }
+  }
+
+  /**
+   * Lets in a session that holds a backend.
+   *
+   * @throws NOT_SERVING
+   */
+  enterReserved(): void {
+    this.#gate.enter("reservation", QueryMode.Unspecified, this.#holder);
+    this.#isInside = true;
+  }
+
+  /** The unit has ended, and the backend is held. */
+  reserve(): void {
+    this.#gate.change("reserved", this.#holder);
+  }
+
+  /** Nothing runs and nothing is held. Further calls do nothing. */
+  leave(): void {
+    if (this.#isInside) {
+      this.#isInside = false;
+      this.#gate.leave(this.#holder);
+    }
+  }
+}

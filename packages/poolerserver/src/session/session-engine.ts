@@ -1,0 +1,32 @@
+import type { Clock } from "@multipooler/timing";
+import type { TerminateProcess } from "../execution/termination.ts";
+import type { Logger } from "../logger.ts";
+import type { UnitScheduler } from "../pool/borrowing.ts";
+import type { ServingGate } from "../serving/serving-gate.ts";
+import type { TextClassifier } from "./unit-cutter.ts";
+
+/** What all sessions of a controller have in common. */
+export interface SessionEngine {
+  readonly gate: ServingGate;
+  readonly scheduler: UnitScheduler;
+  readonly terminate: TerminateProcess;
+  readonly classifier: SessionClassifier;
+  readonly limits: SessionLimits;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** What a session needs to know of texts. */
+export interface SessionClassifier extends TextClassifier {
+  /** The catalog may have changed. */
+  noteDdl(): void;
+  /** The result was larger than a session may hold back: not to share a backend again. */
+  noteLargeResult(text: string): void;
+}
+
+export interface SessionLimits {
+  /** What a client may send ahead of the unit that runs; more stops the transport. */
+  readonly inputBytes: number;
+  /** What may wait for a client that does not read; more ends its session. */
+  readonly heldBytes: number;
+}

@@ -1,0 +1,362 @@
+import { PoolerRole, ServingStatus } from "@multipooler/controller-api";
+import type { ServingTarget } from "@multipooler/controller-api";
+import { ManualClock } from "@multipooler/timing/testing";
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { CountingShare } from "../../test/counting-share.ts";
+import { extended, query } from "../../test/frontend.ts";
+import { TestClient } from "../../test/session-client.ts";
+import { settled } from "../../test/settled.ts";
+import { silentLogger } from "../../test/silent-logger.ts";
+import { SpeakingBackend } from "../../test/speaking-backend.ts";
+import type { Classification } from "../classification/classification.ts";
+import { Taint } from "../classification/taint.ts";
+import { Scheduler } from "../pool/scheduler.ts";
+import { ServingGate } from "../serving/serving-gate.ts";
+import { Sessions } from "./sessions.ts";
+
+const CLIENTS = 5;
+const CAPACITY = 2;
+const SERVING: ServingTarget = {
+  status: ServingStatus.Serving,
+  role: PoolerRole.Primary,
+  reason: "the test wants it",
+};
+
+const PLAIN: Classification = {
+  statements: 1,
+  sharing: "shareable",
+  taint: Taint.None,
+  ddl: false,
+  copy: false,
+  opensTransaction: false,
+  endsTransaction: false,
+  deallocates: false,
+  readOnlyEscape: undefined,
+};
+const BY_VERB: Readonly<Record<string, Classification>> = {
+  read: PLAIN,
+  fail: PLAIN,
+  write: { ...PLAIN, sharing: "mayWait" },
+  alone: { ...PLAIN, sharing: "exclusive" },
+  begin: { ...PLAIN, sharing: "exclusive", opensTransaction: true },
+  commit: { ...PLAIN, sharing: "exclusive", endsTransaction: true },
+  rollback: { ...PLAIN, sharing: "exclusive", endsTransaction: true },
+  taint: { ...PLAIN, sharing: "exclusive", taint: Taint.State },
+};
+const VERBS = ["read", "read", "read", "fail", "write", "alone", "begin", "commit", "taint"];
+
+/** Sessions over a scheduler whose backends answer when the test says so. */
+class World {
+  readonly clock = new ManualClock();
+  readonly backends: SpeakingBackend[] = [];
+  readonly clients: TestClient[] = [];
+  /** By client: what it has sent. */
+  readonly sent: string[][] = [];
+  readonly gate: ServingGate;
+  readonly scheduler: Scheduler;
+  readonly sessions: Sessions;
+  #statements = 0;
+
+  constructor() {
+    const { clock } = this;
+    this.gate = new ServingGate({
+      drainGraceMs: 1000,
+      isOpen: () => true,
+      prepare: () => undefined,
+      clock,
+      logger: silentLogger,
+    });
+    this.scheduler = new Scheduler(
+      {
+        openBackend: async () => {
+          const backend = new SpeakingBackend();
+          this.backends.push(backend);
+          return backend;
+        },
+        capacity: CAPACITY,
+        share: new CountingShare(10),
+        idleTimeoutMs: 0,
+        maxLifetimeMs: 0,
+        waitTimeoutMs: 0,
+        maxQueueBytes: 1_000_000,
+        sharingDepth: 8,
+        closeGraceMs: 300,
+        processes: { activities: () => Promise.resolve([]), endIdle: () => Promise.resolve() },
+        suspect: () => undefined,
+        clock,
+        random: () => 0,
+        logger: silentLogger,
+      },
+      "read-write",
+    );
+    this.sessions = new Sessions({
+      served: { database: "app", tableGroup: "", shard: "", user: "app" },
+      gate: this.gate,
+      scheduler: this.scheduler,
+      terminate: () => Promise.resolve(),
+      classifier: {
+        classify: (text) => BY_VERB[text.split(" ")[0] ?? ""] ?? PLAIN,
+        noteDdl: () => undefined,
+      },
+      limits: { inputBytes: 60, heldBytes: 300 },
+      clock,
+      logger: silentLogger,
+    });
+  }
+
+  async open(): Promise<void> {
+    await this.gate.setTarget(SERVING, undefined);
+    for (let index = 0; index < CLIENTS; index += 1) {
+      const client = new TestClient();
+      const caller = { user: "", database: "", settings: new Map(), origin: `c${index}` };
+      client.attach(await this.sessions.open(caller, client));
+      this.clients.push(client);
+      this.sent.push([]);
+    }
+  }
+
+  send(index: number, verbs: readonly string[], isExtended: boolean): void {
+    const client = this.clients[index];
+    if (client === undefined || client.isEnded || !client.wantsMore) {
+      return;
+    }
+    const texts = verbs.map((verb) => {
+      this.#statements += 1;
+      return `${verb} c${index} ${this.#statements}`;
+    });
+    this.sent[index]?.push(...texts);
+    client.send(...texts.map((text) => (isExtended ? extended(text) : query(text))));
+  }
+
+  /** Answers everything that can be answered. */
+  async finish(): Promise<void> {
+    for (let quiet = 0; quiet < 3;) {
+      const hasAnswered = this.backends.some((backend) => backend.answer());
+      for (const client of this.clients) {
+        if (!client.isReading && !client.isEnded) {
+          client.read();
+        }
+      }
+      await settled();
+      quiet = hasAnswered ? 0 : quiet + 1;
+    }
+  }
+
+  /** Ends the sessions that keep a backend between their units. */
+  endPinned(): void {
+    for (const client of this.clients) {
+      if (!client.isEnded && client.session.describe().type === "pinned") {
+        void client.session.end("now");
+      }
+    }
+  }
+
+  checkComplete(): void {
+    for (const [index, client] of this.clients.entries()) {
+      if (!client.isEnded) {
+        expect(answersOf(client.messages)).toHaveLength(this.sent[index]?.length ?? 0);
+        expect(client.wantsMore).toBe(true);
+      }
+    }
+  }
+
+  check(): void {
+    const received = this.backends.flatMap((backend) => backend.received.filter(isOfClient));
+    expect(new Set(received).size).toBe(received.length);
+    for (const backend of this.backends) {
+      expect(backend.faults).toEqual([]);
+    }
+    for (const [index, client] of this.clients.entries()) {
+      checkAnswers(answersOf(client.messages), this.sent[index] ?? []);
+      this.#checkStays(`c${index}`);
+      const last = client.messages.findLast((words) => words.startsWith("FATAL"));
+      expect(last === undefined || client.isEnded).toBe(true);
+      expect(last).not.toBe("FATAL 53400");
+    }
+  }
+
+  /** What a client has tainted runs everything that the client sends from then on. */
+  #checkStays(client: string): void {
+    const backends = this.backends.filter(({ log }) =>
+      log.some((text) => text.startsWith(`taint ${client}`)),
+    );
+    expect(backends.length).toBeLessThanOrEqual(1);
+    const [own] = backends;
+    const since = own?.log.findIndex((text) => text.startsWith(`taint ${client}`)) ?? 0;
+    const number = numberOf(own?.log[since] ?? "");
+    for (const { log } of own === undefined ? [] : this.backends) {
+      const later = log.filter((text) => text.includes(` ${client} `) && numberOf(text) > number);
+      expect(later.every((text) => own?.log.includes(text))).toBe(true);
+    }
+  }
+}
+
+interface Answer {
+  readonly row: string | undefined;
+  readonly hasFailed: boolean;
+  readonly status: string;
+}
+
+function isOfClient(text: string): boolean {
+  return /^[a-z]+ c\d/u.test(text);
+}
+
+function numberOf(text: string): number {
+  return Number(text.split(" ")[2]);
+}
+
+/** Each answer is that of the unit at its place, and tells the transaction that the client is in. */
+function checkAnswers(answers: readonly Answer[], sent: readonly string[]): void {
+  expect(answers.length).toBeLessThanOrEqual(sent.length);
+  let status = "I";
+  for (const [position, { row, hasFailed, status: reported }] of answers.entries()) {
+    const text = sent[position] ?? "";
+    expect(row === text || (row === undefined && hasFailed)).toBe(true);
+    if (hasFailed) {
+      status = status === "I" ? "I" : "E";
+    } else if (text.startsWith("begin")) {
+      status = "T";
+    } else if (text.startsWith("commit")) {
+      status = "I";
+    }
+    expect(reported).toBe(status);
+  }
+}
+
+/** What came before each ReadyForQuery. */
+function answersOf(messages: readonly string[]): Answer[] {
+  const answers: Answer[] = [];
+  let row: string | undefined;
+  let hasFailed = false;
+  for (const words of messages) {
+    if (words.startsWith("D ")) {
+      row = words.slice(2);
+    } else if (words.startsWith("E ")) {
+      hasFailed = true;
+    } else if (words.startsWith("Z ")) {
+      answers.push({ row, hasFailed, status: words.slice(2) });
+      row = undefined;
+      hasFailed = false;
+    }
+  }
+  return answers;
+}
+
+type Step =
+  | {
+      readonly type: "send";
+      readonly client: number;
+      readonly verbs: string[];
+      readonly isExtended: boolean;
+    }
+  | { readonly type: "answer" | "lose"; readonly backend: number }
+  | {
+      readonly type: "cancel" | "end" | "boundary" | "stop reading" | "read";
+      readonly client: number;
+    }
+  | { readonly type: "drain" };
+
+const client = fc.nat({ max: CLIENTS - 1 });
+const backend = fc.nat({ max: 3 });
+const step: fc.Arbitrary<Step> = fc.oneof(
+  {
+    weight: 8,
+    arbitrary: fc.record({
+      type: fc.constant("send" as const),
+      client,
+      verbs: fc.array(fc.constantFrom(...VERBS), { minLength: 1, maxLength: 4 }),
+      isExtended: fc.boolean(),
+    }),
+  },
+  { weight: 12, arbitrary: fc.record({ type: fc.constant("answer" as const), backend }) },
+  { weight: 1, arbitrary: fc.record({ type: fc.constant("lose" as const), backend }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      type: fc.constantFrom("cancel" as const, "stop reading" as const, "read" as const),
+      client,
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({ type: fc.constantFrom("end" as const, "boundary" as const), client }),
+  },
+  { weight: 1, arbitrary: fc.constant({ type: "drain" as const }) },
+);
+
+async function run(world: World, next: Step): Promise<void> {
+  switch (next.type) {
+    case "send":
+      world.send(next.client, next.verbs, next.isExtended);
+      break;
+    case "answer":
+      world.backends[next.backend]?.answer();
+      break;
+    case "lose":
+      world.backends[next.backend]?.lose();
+      break;
+    case "cancel":
+      world.clients[next.client]?.session.cancel();
+      break;
+    case "end":
+      void world.clients[next.client]?.session.end("now");
+      break;
+    case "boundary":
+      void world.clients[next.client]?.session.end("boundary");
+      break;
+    case "stop reading":
+    case "read": {
+      const reader = world.clients[next.client];
+      if (reader !== undefined && !reader.isEnded && next.type === "read") {
+        reader.read();
+      } else if (reader !== undefined) {
+        reader.isReading = false;
+      }
+      break;
+    }
+    case "drain": {
+      const drained = world.gate.setTarget({ ...SERVING, status: "DRAINED" }, undefined);
+      await settled();
+      world.clock.step(1000);
+      await settled();
+      world.clock.step(5000);
+      await world.finish();
+      await drained;
+      expect(world.gate.counts).toEqual({ single: 0, reserved: 0 });
+      await world.gate.setTarget(SERVING, undefined);
+    }
+  }
+  await settled();
+}
+
+test("every unit gets its own answer, in order, and a pinned backend serves nobody else", async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { maxLength: 60 }), async (steps) => {
+      const world = new World();
+      await world.open();
+      for (const next of steps) {
+        await run(world, next);
+        world.check();
+      }
+      // Each client is answered in full, at the latest when those are gone that keep a backend.
+      for (let round = 0; round < CLIENTS; round += 1) {
+        await world.finish();
+        world.check();
+        world.endPinned();
+      }
+      await world.finish();
+      world.checkComplete();
+      const closed = world.sessions.close();
+      await world.finish();
+      await closed;
+      expect(world.sessions.size).toBe(0);
+      expect(world.gate.counts).toEqual({ single: 0, reserved: 0 });
+      await world.gate.close();
+      await world.scheduler.close();
+      expect(world.backends.every(({ hasEnded }) => hasEnded)).toBe(true);
+      expect(world.clients.every(({ isEnded }) => isEnded)).toBe(true);
+    }),
+    { numRuns: 150 },
+  );
+}, 60_000);

@@ -1,0 +1,70 @@
+import type { MultiPoolerError } from "../error.ts";
+import type { ClientOutput } from "./client-output.ts";
+import { FAILING_QUERY } from "./session-refusal.ts";
+import type { SessionHold } from "./session-hold.ts";
+import { readyForQuery, sessionErrorMessage } from "./session-message.ts";
+import type { UnitCutter } from "./unit-cutter.ts";
+
+export interface UnitRepliesOptions {
+  readonly output: ClientOutput;
+  readonly cutter: UnitCutter;
+  readonly hold: SessionHold;
+}
+
+/** Answers units in place of a backend: with an error, up to the ReadyForQuery that belongs to it. */
+export class UnitReplies {
+  readonly #options: UnitRepliesOptions;
+  /** What a unit is refused with whose transaction is being made to fail. */
+  #postponed: { readonly message: Uint8Array; readonly isOpen: boolean } | undefined;
+
+  constructor(options: UnitRepliesOptions) {
+    this.#options = options;
+  }
+
+  /** The unit that runs only makes a transaction fail; its answer is not the client's. */
+  get isPostponed(): boolean {
+    return this.#postponed !== undefined;
+  }
+
+  /** Answers the current unit with an error. */
+  reject(error: MultiPoolerError): void {
+    this.#end(sessionErrorMessage(error, "ERROR"), this.#options.cutter.facts.isOpen);
+    this.#options.cutter.forget();
+  }
+
+  /**
+   * Answers the current unit with an error once the transaction that it is in has failed with it.
+   * Returns what to run for that.
+   */
+  postpone(error: MultiPoolerError): Uint8Array {
+    const { facts } = this.#options.cutter;
+    this.#postponed = { message: sessionErrorMessage(error, "ERROR"), isOpen: facts.isOpen };
+    facts.reset();
+    return FAILING_QUERY;
+  }
+
+  /** The transaction has failed, if there was one to fail. */
+  complete(): void {
+    if (this.#postponed !== undefined) {
+      const { message, isOpen } = this.#postponed;
+      this.#postponed = undefined;
+      this.#end(message, isOpen);
+    }
+  }
+
+  /** The Sync has come up to which an error skipped. */
+  ready(): void {
+    const { output, hold } = this.#options;
+    output.write(readyForQuery(hold.transaction));
+  }
+
+  #end(message: Uint8Array, isOpen: boolean): void {
+    const { output, cutter } = this.#options;
+    output.write(message);
+    if (isOpen) {
+      cutter.skipToSync();
+    } else {
+      this.ready();
+    }
+  }
+}
