@@ -26,6 +26,8 @@ export class FakeManager implements PoolerManager {
   /** What the controller says of a statement. */
   describe: QueryService["describe"] = () =>
     Promise.resolve({ parameterTypes: [], fields: undefined });
+  /** What the controller answers who asks for credentials. */
+  credentials: QueryService["getCredentials"] = () => Promise.resolve(undefined);
   /** When set, the controller has no executor and throws this. */
   refusal: Error | undefined;
   readonly #listeners = new Set<(status: ManagerStatus) => void>();
@@ -43,6 +45,7 @@ export class FakeManager implements PoolerManager {
           describe: (...call) => this.describe(...call),
           openSession: () =>
             Promise.reject(new FakePoolerError(PoolerErrorCode.Unimplemented, "no sessions here")),
+          getCredentials: (...call) => this.credentials(...call),
         };
       },
     };

@@ -6,6 +6,7 @@ export type {
   ConnectOptions,
   DescribeInput,
   ExecuteQueryInput,
+  GetAuthCredentialsInput,
   PoolerClient,
   PortalStreamExecuteInput,
   StreamExecuteInput,

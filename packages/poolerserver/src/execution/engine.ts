@@ -2,6 +2,7 @@ import { ServingStatus } from "@multipooler/controller-api";
 import type { DatabaseHandle } from "@multipooler/controller-api";
 import { LimitedLogger } from "@multipooler/logging";
 import { Classifier } from "../classification/classifier.ts";
+import { CredentialLookup } from "../credentials/credential-lookup.ts";
 import type { ResolvedOptions } from "../multi-pooler-options.ts";
 import { borrowBackend } from "../pool/borrowing.ts";
 import { applicationName, postgresBackends } from "../pool/postgres-dial.ts";
@@ -69,6 +70,7 @@ export class Engine {
       ...this.#calls,
       ...classified,
       sessions: this.#sessions,
+      credentials: new CredentialLookup({ database, gate }),
     });
   }
 

@@ -68,7 +68,9 @@ async function setUp(
   const engine = { scheduler, clock, terminate, registry: new StatementRegistry() };
   const logger = silentLogger;
   const sessions = new Sessions({ ...engine, served, gate, classifier, logger });
-  const executor = new QueryExecutor({ ...engine, served, gate, classifier, sessions });
+  const credentials = { get: () => Promise.resolve(undefined) };
+  const services = { sessions, credentials };
+  const executor = new QueryExecutor({ ...engine, served, gate, classifier, ...services });
   await gate.setTarget(target, undefined);
   return { ...scene, executor, gate, check: (signal) => checkHealth(engine, signal) };
 }
