@@ -1,5 +1,5 @@
 import { cpus } from "node:os";
-import { textTable } from "@multipooler/text-table";
+import { tableText } from "@multipooler/text-table";
 import type { Spread } from "./spread.ts";
 
 /** The lines of a report: ratios only, since absolute times of a shared machine tell nothing. */
@@ -18,6 +18,6 @@ export function report(
     title,
     `Node ${process.version}, ${cpus().length} cores, ${rounds} interleaved rounds`,
     "",
-    textTable([["", "median", "middle half", "all"], ...lines], { flushRight: [1, 2, 3] }),
+    tableText([["", "median", "middle half", "all"], ...lines], { flushRight: [1, 2, 3] }),
   ].join("\n");
 }

@@ -35,6 +35,11 @@ export class FakeManager implements PoolerManager {
     discardTempTables: noReservation,
     releaseReservation: () => Promise.resolve({ reservation: undefined }),
   };
+  /** What the controller says of a statement. */
+  describe: QueryService["describe"] = () =>
+    Promise.resolve({ parameterTypes: [], fields: undefined });
+  /** What the controller answers who asks for credentials. */
+  credentials: QueryService["getCredentials"] = () => Promise.resolve(undefined);
   /** When set, the controller has no executor and throws this. */
   refusal: Error | undefined;
   readonly #listeners = new Set<(status: ManagerStatus) => void>();
@@ -50,8 +55,10 @@ export class FakeManager implements PoolerManager {
           streamExecute: async (...call) =>
             (await this.execute(...call)) ?? { reservation: undefined },
           ...this.verbs,
+          describe: (...call) => this.describe(...call),
           openSession: () =>
             Promise.reject(new FakePoolerError(PoolerErrorCode.Unimplemented, "no sessions here")),
+          getCredentials: (...call) => this.credentials(...call),
         };
       },
     };

@@ -115,8 +115,14 @@ export class FakeController implements PoolerController {
         throw new FakeError(PoolerErrorCode.ReservationLost, "discardTempTables");
       },
       releaseReservation: async () => ({ reservation: undefined }),
+      describe: async () => {
+        throw new FakeError(PoolerErrorCode.Unimplemented, "describe");
+      },
       openSession: async () => {
         throw new FakeError(PoolerErrorCode.Unimplemented, "openSession");
+      },
+      getCredentials: async () => {
+        throw new FakeError(PoolerErrorCode.Unimplemented, "getCredentials");
       },
     };
   }

@@ -28,6 +28,7 @@ export class FakeBackend implements Backend {
   readonly parameters: Map<string, string> = new Map();
   readonly cancels: PromiseWithResolvers<void>[] = [];
   bytesReceived = 0;
+  onUnasked: ((message: Uint8Array) => void) | undefined;
   /** Whether `close` ends the session at once, or the test does it with `finishClose`. */
   closesAtOnce = true;
   closeCalls = 0;

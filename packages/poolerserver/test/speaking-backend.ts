@@ -16,6 +16,7 @@ export class SpeakingBackend implements Backend {
   #hasEnded = false;
   transactionStatus: TransactionStatus = "I";
   bytesReceived = 0;
+  onUnasked: ((message: Uint8Array) => void) | undefined;
   /** Whose state is in it. */
   #owner: string | undefined;
   #isTainted = false;

@@ -1,3 +1,5 @@
+import type { Field } from "./result.ts";
+
 /**
  * How fresh and how writable the database must be.
  * WRITABLE and CONSISTENT need the primary; INCONSISTENT and UNSPECIFIED take any.
@@ -83,33 +85,52 @@ export interface ReservedPlace extends ReservationWish {
   readonly releases?: readonly string[] | undefined;
 }
 
+/** One statement of the extended protocol. An executor may keep what it prepared for the next caller. */
+export interface PreparedText {
+  readonly sql: string;
+  /** OIDs by position; 0 or a missing one leaves the type to the database. */
+  readonly parameterTypes: readonly number[];
+}
+
+/** The parameters of one execution, and the formats of values. */
+export interface Binding {
+  /** `null` for NULL. */
+  readonly parameters: readonly (Uint8Array | null)[];
+  /** 0 text, 1 binary; none: text, one: for all, otherwise one each. */
+  readonly parameterFormats: readonly number[];
+  readonly resultFormats: readonly number[];
+}
+
 /**
  * The SQL to run.
  *
- * | type     | is                                                                              |
- * | -------- | ------------------------------------------------------------------------------- |
- * | simple   | one query string of the simple protocol; it may hold several statements          |
- * | prepared | one statement with parameters, of the extended protocol                          |
- * | parse    | one statement that is only parsed, so that PostgreSQL's error comes at that time |
+ * | type       | is                                                                              |
+ * | ---------- | ------------------------------------------------------------------------------- |
+ * | simple     | one query string of the simple protocol; it may hold several statements          |
+ * | prepared   | one statement with parameters, of the extended protocol                          |
+ * | sqlExecute | `prefix`, the name of what `sql` was prepared as, `suffix`: one SQL statement    |
+ * | parse      | one statement that is only parsed, so that PostgreSQL's error comes at that time |
  */
 export type Statement =
   | { readonly type: "simple"; readonly sql: string }
-  | {
+  | ({
       readonly type: "prepared";
-      readonly sql: string;
-      /** OIDs by position; 0 or a missing one leaves the type to the database. */
-      readonly parameterTypes: readonly number[];
-      /** `null` for NULL. */
-      readonly parameters: readonly (Uint8Array | null)[];
-      /** 0 text, 1 binary; none: text, one: for all, otherwise one each. */
-      readonly parameterFormats: readonly number[];
-      readonly resultFormats: readonly number[];
+      /** The portal, which SQL can name as a cursor; without it the unnamed one. */
+      readonly portal?: string | undefined;
       /** 0: no limit. */
       readonly maxRows: number;
       /** Whether a `fields` event comes before the rows. */
       readonly describe: boolean;
-    }
-  | { readonly type: "parse"; readonly sql: string; readonly parameterTypes: readonly number[] };
+    } & PreparedText &
+      Binding)
+  | ({
+      readonly type: "sqlExecute";
+      /** Ends with EXECUTE, e.g. `EXPLAIN EXECUTE `. */
+      readonly prefix: string;
+      /** The arguments, e.g. `(1, 'a')`, and what follows them. */
+      readonly suffix: string;
+    } & PreparedText)
+  | ({ readonly type: "parse" } & PreparedText);
 
 /** One request. Each part is read on its own; none depends on another. */
 export interface ExecuteRequest {
@@ -145,6 +166,24 @@ export interface ConcludeRequest extends ReservationRequest {
 export interface ReleaseRequest extends ReservationRequest {
   /** Whether a reservation for `SetSeed` stays, with that as its only reason. */
   readonly keepsSticky: boolean;
+}
+
+/** Which statement to describe, and where. */
+export interface DescribeRequest {
+  readonly target?: QueryTarget | undefined;
+  readonly caller: Caller;
+  readonly place: Exclude<Place, ReservePlace>;
+  readonly statement: PreparedText;
+  /** Describes the portal that this makes of the statement, and closes it. */
+  readonly binding?: Binding | undefined;
+}
+
+/** What PostgreSQL says of a statement, or of a portal. */
+export interface StatementDescription {
+  /** The OIDs of the parameters; none of a portal. */
+  readonly parameterTypes: readonly number[];
+  /** The columns of its result, also if there are none; `undefined`: it returns no rows. */
+  readonly fields: readonly Field[] | undefined;
 }
 
 /** Bounds a call. */

@@ -6,9 +6,12 @@ export type {
   ConcludeTransactionInput,
   ConnectOptions,
   DiscardTempTablesInput,
+  DescribeInput,
   ExecuteQueryInput,
+  GetAuthCredentialsInput,
   PoolerClient,
   ReleaseReservedConnectionInput,
+  PortalStreamExecuteInput,
   StreamExecuteInput,
 } from "./pooler-client.ts";
 export { RowDecoder } from "../query/row-decoder.ts";

@@ -16,8 +16,8 @@ import { CollectedResult } from "./collected-result.ts";
 import { reservedState } from "./reserved-state.ts";
 import { execute } from "./statement-execution.ts";
 import type { Execute, Execution } from "./statement-execution.ts";
-import { callerOf, targetOf } from "./statement-request.ts";
-import type { StatementMessage } from "./statement-request.ts";
+import { requestOrigin } from "./request-origin.ts";
+import type { OriginMessage } from "./request-origin.ts";
 
 /** The part of the query service's options that the verbs of reservations need. */
 export interface ReservationVerbOptions {
@@ -90,21 +90,19 @@ export async function releaseReservedConnection(
   return { reservedState: reservedState(manager, reservation) };
 }
 
-type ReservationMessage = Pick<StatementMessage, "target" | "options" | "callerId">;
-
-/** @throws MISSING_ARGUMENT where no reservation is named */
-function reservationRequest(message: ReservationMessage, context: CallContext): ReservationRequest {
+/** @throws MISSING_FIELD where no reservation is named */
+function reservationRequest(message: OriginMessage, context: CallContext): ReservationRequest {
   const id = reservedIdOf(message);
   if (id === 0n) {
     throw new GrpcServicesError(
-      GrpcServicesErrorCode.MissingArgument,
+      GrpcServicesErrorCode.MissingField,
       "reserved_connection_id is required",
     );
   }
-  return { target: targetOf(message), caller: callerOf(message, context), id };
+  return { ...requestOrigin(message, context), id };
 }
 
-function reservedIdOf({ options }: ReservationMessage): bigint {
+function reservedIdOf({ options }: OriginMessage): bigint {
   return options?.reservedConnectionId ?? 0n;
 }
 

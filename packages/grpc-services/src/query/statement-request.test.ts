@@ -1,4 +1,4 @@
-import { ExecuteOptions, ReservationOptions, Target } from "@multipooler/proto/query";
+import { ExecuteOptions, Target } from "@multipooler/proto/query";
 import { expect, test } from "vitest";
 import { statementRequest } from "./statement-request.ts";
 
@@ -32,7 +32,7 @@ test("user, reservation and target reach the controller", () => {
   expect(request({ user: "alice", reservedConnectionId: 7n }, { shardKey, mode: 1 })).toEqual({
     target: { ...shardKey, mode: "WRITABLE" },
     caller: { user: "alice", settings: new Map(), origin: "127.0.0.1:1 " },
-    place: { type: "reserved", id: 7n, reasons: 0 },
+    place: { type: "reserved", id: 7n },
     statement: { type: "simple", sql: "select 1" },
   });
 });
@@ -66,66 +66,43 @@ test("a mode that the contract does not know is refused by its number", () => {
   );
 });
 
-test.each([
-  ["options.session_settings", { sessionSettings: { role: "bob" } }],
-  ["options.execute_sql_prepared_statement", { executeSqlPreparedStatement: {} }],
-])("%s is refused by name", (field, options) => {
-  expect(() => request(options)).toThrow(
-    expect.objectContaining({
-      code: "UNIMPLEMENTED",
-      message: `${field} is not supported by this version of the pooler`,
-    }),
+test("settings reach the controller", () => {
+  expect(request({ sessionSettings: { role: "bob", work_mem: "1MB" } }).caller.settings).toEqual(
+    new Map([
+      ["role", "bob"],
+      ["work_mem", "1MB"],
+    ]),
   );
 });
 
-const placeOf = (
-  reservationOptions: Parameters<typeof ReservationOptions.fromPartial>[0],
-  reservedConnectionId = 0n,
-): ReturnType<typeof statementRequest>["place"] =>
-  statementRequest(
-    {
-      query: "select 1",
-      callerId: undefined,
-      target: undefined,
-      options: ExecuteOptions.fromPartial({ reservedConnectionId }),
-      reservationOptions: ReservationOptions.fromPartial(reservationOptions),
-    },
-    CONTEXT,
-  ).place;
+const PREPARED = { name: "s", query: "select $1", paramTypes: [23] };
 
-test.each([1, 2, 128, 255])("reservation reasons %i ask for a new reservation", (reasons) => {
-  expect(placeOf({ reasons, beginQuery: "begin;", pinPortalNames: ["c"] })).toEqual({
-    type: "reserve",
-    reasons,
-    begin: "begin;",
-    pins: ["c"],
-    recheckAdvisoryLocks: false,
+test("SQL that names a prepared statement reaches the controller with its text", () => {
+  const executeSqlPreparedStatement = {
+    preparedStatement: PREPARED,
+    sqlPrefix: "EXECUTE ",
+    sqlSuffix: " (1)",
+  };
+  expect(request({ executeSqlPreparedStatement }).statement).toEqual({
+    type: "sqlExecute",
+    prefix: "EXECUTE ",
+    sql: "select $1",
+    parameterTypes: [23],
+    suffix: " (1)",
   });
 });
 
-test("what is asked of a reservation that exists reaches the controller", () => {
-  const options = { reasons: 2, releasePortalNames: ["c"], recheckAdvisoryLocks: true };
-  expect(placeOf(options, 2n ** 63n)).toEqual({
-    type: "reserved",
-    id: 2n ** 63n,
-    reasons: 2,
-    begin: "",
-    pins: [],
-    releases: ["c"],
-    recheckAdvisoryLocks: true,
+test("an eager Parse is of the statement alone", () => {
+  const executeSqlPreparedStatement = { preparedStatement: PREPARED, forceUnnamedParse: true };
+  expect(request({ executeSqlPreparedStatement }).statement).toEqual({
+    type: "parse",
+    sql: "select $1",
+    parameterTypes: [23],
   });
 });
 
-test.each([
-  [256, "invalid reservation reasons: 0x100"],
-  [257, "invalid reservation reasons: 0x101"],
-  [0xffff_ffff, "invalid reservation reasons: 0xffffffff"],
-])("reservation reasons %i are refused as unknown", (reasons, message) => {
-  expect(() => placeOf({ reasons })).toThrow(
-    expect.objectContaining({ code: "INVALID_ARGUMENT", message }),
+test("SQL that names no prepared statement is refused", () => {
+  expect(() => request({ executeSqlPreparedStatement: { sqlPrefix: "EXECUTE " } })).toThrow(
+    expect.objectContaining({ code: "MISSING_FIELD", message: "prepared statement is required" }),
   );
-});
-
-test("no reservation is asked for without reasons", () => {
-  expect(placeOf({ beginQuery: "BEGIN" })).toEqual({ type: "any" });
 });

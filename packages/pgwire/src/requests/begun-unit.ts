@@ -1,17 +1,19 @@
 import type { ResultEvent } from "@multipooler/query-service";
-import type { EventRequest, RequestEnd } from "../connection/request.ts";
+import type { EventRequest, ExtendedStep, RequestEnd } from "../connection/request.ts";
 import { PgwireError, PgwireErrorCode } from "../error.ts";
 import {
   bindBytes,
-  EXECUTE_BYTES,
+  executeBytes,
   parseBytes,
   writeBind,
   writeExecute,
   writeParse,
 } from "../messages/extended-writer.ts";
 
-const NOTHING_BOUND = { parameters: [], parameterFormats: [], resultFormats: [] } as const;
+const UNNAMED = "";
 const NO_TYPES: readonly number[] = [];
+const NOTHING_BOUND = { parameters: [], parameterFormats: [], resultFormats: [] } as const;
+const BIND = { portal: UNNAMED, name: UNNAMED, binding: NOTHING_BOUND } as const;
 
 /**
  * A unit of the extended protocol behind the statement that opens its transaction, in one write. When
@@ -41,8 +43,8 @@ export class BegunUnit implements EventRequest {
     }
     this.#begin = begin;
     this.#unit = unit;
-    const parse = parseBytes(Buffer.byteLength(begin), NO_TYPES);
-    this.byteLength = parse + bindBytes(NOTHING_BOUND) + EXECUTE_BYTES + unit.byteLength;
+    const parse = parseBytes(0, Buffer.byteLength(begin), NO_TYPES);
+    this.byteLength = parse + bindBytes(0, NOTHING_BOUND) + executeBytes(0) + unit.byteLength;
   }
 
   /** Whether the opening statement has succeeded. */
@@ -51,9 +53,13 @@ export class BegunUnit implements EventRequest {
   }
 
   writeTo(target: Buffer, start: number): number {
-    let at = writeParse(target, start, this.#begin, NO_TYPES);
-    at = writeBind(target, at, NOTHING_BOUND);
-    at = writeExecute(target, at, 0);
+    let at = writeParse(target, start, {
+      name: UNNAMED,
+      sql: this.#begin,
+      parameterTypes: NO_TYPES,
+    });
+    at = writeBind(target, at, BIND);
+    at = writeExecute(target, at, UNNAMED, 0);
     return this.#unit.writeTo(target, at);
   }
 
@@ -63,6 +69,17 @@ export class BegunUnit implements EventRequest {
       return undefined;
     }
     return this.#unit.event(event);
+  }
+
+  /** What the server says of the opening statement does not concern the unit. */
+  step(step: ExtendedStep): void {
+    if (this.#hasBegun) {
+      this.#unit.step?.(step);
+    }
+  }
+
+  described(parameters: Uint8Array): void {
+    this.#unit.described?.(parameters);
   }
 
   settle(end: RequestEnd): void {

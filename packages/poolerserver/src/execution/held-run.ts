@@ -21,6 +21,8 @@ export interface HeldRunOptions {
   readonly sink: ResultSink;
   /** Interrupts the request. */
   readonly signal: AbortSignal | undefined;
+  /** Takes the ParameterDescription of a statement that is described. */
+  readonly onDescribed?: ((parameters: Uint8Array) => void) | undefined;
 }
 
 /**
@@ -115,6 +117,10 @@ export class HeldRun implements EventReceiver, ReceiverOwner {
   event(event: ResultEvent): Promise<void> | undefined {
     this.#isSuspended ||= event.type === "suspended";
     return this.#receiver.event(event);
+  }
+
+  described(parameters: Uint8Array): void {
+    this.#options.onDescribed?.(parameters);
   }
 
   settle(end: RequestEnd): void {

@@ -2,7 +2,10 @@ import { QueryMode } from "@multipooler/query-service";
 import type {
   CallOptions,
   ConcludeRequest,
+  DescribeRequest,
   ExecuteRequest,
+  LoginCredentials,
+  LoginRequest,
   Outcome,
   QueryService,
   ReleaseRequest,
@@ -11,26 +14,37 @@ import type {
   Session,
   SessionCaller,
   SessionClient,
+  StatementDescription,
 } from "@multipooler/query-service";
+import { Taint } from "../classification/taint.ts";
 import { abortError, poolerError } from "../error.ts";
-import { readOnlyError } from "../read-only-guard.ts";
+import { parseConditions } from "../statements/parse-conditions.ts";
+import { classifyStatement } from "../statements/statement-classification.ts";
 import { Call } from "./call.ts";
 import { concludeTransaction } from "./conclusion.ts";
-import { copyError, offeredStatement } from "./request-checks.ts";
+import { describeError, Description } from "./description.ts";
+import { copyError, offeredStatement, requireOffered } from "./request-checks.ts";
 import type { ReservationEngine } from "./reservation-engine.ts";
-import { executeAndReserve, executeReserved } from "./reserved-statement.ts";
 import { releaseReservation } from "./reservation-release.ts";
+import { describeReserved } from "./reserved-description.ts";
+import { executeAndReserve, executeReserved } from "./reserved-statement.ts";
 import { discardTempTables } from "./temp-table-discard.ts";
 
 const NO_OPTIONS: CallOptions = {};
 
 export interface QueryExecutorOptions extends ReservationEngine {
   readonly sessions: SessionOpener;
+  readonly credentials: CredentialSource;
 }
 
 /** What the protocol half of the query service is left to. */
 export interface SessionOpener {
   open: QueryService["openSession"];
+}
+
+/** Where the credentials of roles come from. */
+export interface CredentialSource {
+  get: QueryService["getCredentials"];
 }
 
 /** The query service of an open controller: checks a request, admits it and runs it as a {@link Call}. */
@@ -80,12 +94,30 @@ export class QueryExecutor implements QueryService {
     return await orPoolerError(releaseReservation(this.#options, request));
   }
 
+  async describe(
+    request: DescribeRequest,
+    { signal }: CallOptions = NO_OPTIONS,
+  ): Promise<StatementDescription> {
+    try {
+      return await this.#describe(request, signal);
+    } catch (error) {
+      throw describeError(poolerError(error));
+    }
+  }
+
   openSession(
     caller: SessionCaller,
     client: SessionClient,
     options?: CallOptions,
   ): Promise<Session> {
     return this.#options.sessions.open(caller, client, options);
+  }
+
+  getCredentials(
+    request: LoginRequest,
+    options?: CallOptions,
+  ): Promise<LoginCredentials | undefined> {
+    return this.#options.credentials.get(request, options);
   }
 
   #execute(
@@ -101,11 +133,9 @@ export class QueryExecutor implements QueryService {
     if (place.type === "reserved") {
       return orPoolerError(executeReserved(this.#options, place, { request, sink, signal }));
     }
-    if (signal?.aborted === true) {
-      throw abortError(signal);
-    }
+    requireAwaited(signal);
     const statement = offeredStatement(request, served);
-    const classification = classifier.classify(statement.sql);
+    const classification = classifyStatement(statement, classifier);
     if (classification.copy) {
       throw copyError();
     }
@@ -115,17 +145,53 @@ export class QueryExecutor implements QueryService {
       sink,
       signal,
       statement,
+      conditions: parseConditions(request.caller.settings),
       onEnd: classification.ddl ? this.#onDdlEnd : this.#onCallEnd,
     });
     gate.enter("single", request.target?.mode ?? QueryMode.Unspecified, call);
-    if (gate.isReadOnly && classification.readOnlyEscape !== undefined) {
+    const refusal = gate.readOnlyRefusal(classification.readOnlyEscape);
+    if (refusal !== undefined) {
       gate.leave(call);
-      throw readOnlyError(classification.readOnlyEscape);
+      throw refusal;
     }
     if (classification.ddl) {
       classifier.noteDdl();
     }
     return call.run();
+  }
+
+  async #describe(
+    request: DescribeRequest,
+    signal: AbortSignal | undefined,
+  ): Promise<StatementDescription> {
+    const { target, caller, place, statement, binding } = request;
+    const { served, gate, classifier } = this.#options;
+    if (place.type === "reserved") {
+      return await describeReserved(this.#options, place, request, signal);
+    }
+    requireAwaited(signal);
+    requireOffered({ target, caller }, served);
+    const description = new Description();
+    const call = new Call(this.#options, {
+      origin: caller.origin,
+      // Planning a portal may call functions that say of themselves that they change nothing.
+      taint: binding === undefined ? Taint.None : classifier.classify(statement.sql).taint,
+      sink: description,
+      signal,
+      statement: { type: "describe", ...statement, binding },
+      conditions: parseConditions(caller.settings),
+      onDescribed: description.described,
+      onEnd: this.#onCallEnd,
+    });
+    gate.enter("single", target?.mode ?? QueryMode.Unspecified, call);
+    await call.run();
+    return description.value;
+  }
+}
+
+function requireAwaited(signal: AbortSignal | undefined): void {
+  if (signal?.aborted === true) {
+    throw abortError(signal);
   }
 }
 

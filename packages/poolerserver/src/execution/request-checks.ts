@@ -10,22 +10,37 @@ export interface ServedTarget {
   readonly user: string;
 }
 
-/** The statements that a backend of the pool runs for one request only. */
+/** The statements that run without a reservation. */
 export type OfferedStatement = Exclude<Statement, { type: "parse" }>;
 
 /**
  * The statement of a request that reserves nothing.
  *
- * @throws WRONG_TARGET, INVALID_ARGUMENT, or UNIMPLEMENTED with the part that is not offered
+ * @throws WRONG_TARGET, INVALID_ARGUMENT for a statement that is only parsed, or UNIMPLEMENTED with the
+ * part that is not offered
  */
 export function offeredStatement(request: ExecuteRequest, served: ServedTarget): OfferedStatement {
-  requireTarget(request.target, served);
-  requireCaller(request.caller, served);
+  requireOffered(request, served);
   if (request.statement.type === "parse") {
-    const message = "a statement that is only parsed needs a reserved transaction";
-    throw new MultiPoolerError(PoolerErrorCode.InvalidArgument, message);
+    throw new MultiPoolerError(
+      PoolerErrorCode.InvalidArgument,
+      "eager unnamed Parse requires a reserved transaction",
+    );
   }
   return request.statement;
+}
+
+/**
+ * Checks all of a request but its place and its statement.
+ *
+ * @throws WRONG_TARGET, or UNIMPLEMENTED with the part that is not offered
+ */
+export function requireOffered(
+  { target, caller }: Pick<ExecuteRequest, "target" | "caller">,
+  served: ServedTarget,
+): void {
+  requireTarget(target, served);
+  requireCaller(caller, served);
 }
 
 /** @throws WRONG_TARGET */

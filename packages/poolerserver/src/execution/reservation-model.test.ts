@@ -13,6 +13,7 @@ import { FAILS, SUCCEEDS, TransactionServer } from "../../test/transaction-serve
 import { Classifier } from "../classification/classifier.ts";
 import { MultiPoolerError } from "../error.ts";
 import type { Scheduler } from "../pool/scheduler.ts";
+import { StatementRegistry } from "../statements/statement-registry.ts";
 import { Sessions } from "../session/sessions.ts";
 import { ServingGate } from "../serving/serving-gate.ts";
 import { QueryExecutor } from "./query-executor.ts";
@@ -66,7 +67,12 @@ class World {
       logger,
     });
     const { gate } = this;
-    const engine = { scheduler, clock, terminate: (): Promise<void> => Promise.resolve() };
+    const engine = {
+      scheduler,
+      clock,
+      terminate: (): Promise<void> => Promise.resolve(),
+      registry: new StatementRegistry(),
+    };
     const served = { database: "app", tableGroup: "", shard: "", user: "app_user" };
     const classifier = new Classifier({ admin: () => Promise.resolve([]) });
     this.reservations = new Reservations({
@@ -77,7 +83,7 @@ class World {
       clock,
       logger,
     });
-    const sessions = new Sessions({ served, gate, scheduler, classifier, clock, logger });
+    const sessions = new Sessions({ ...engine, served, gate, classifier, logger });
     const { reservations } = this;
     this.executor = new QueryExecutor({
       ...engine,
@@ -85,6 +91,7 @@ class World {
       gate,
       classifier,
       sessions,
+      credentials: { get: () => Promise.resolve(undefined) },
       reservations,
     });
   }

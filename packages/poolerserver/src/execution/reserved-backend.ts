@@ -33,6 +33,8 @@ export interface ReservedBackendOptions {
 export interface RunOptions {
   readonly sink: ResultSink;
   readonly signal: AbortSignal | undefined;
+  /** Takes the ParameterDescription of a statement that is described. */
+  readonly onDescribed?: ((parameters: Uint8Array) => void) | undefined;
 }
 
 /**
@@ -63,7 +65,6 @@ export class ReservedBackend implements Holder {
   #run: HeldRun | undefined;
   #cutReason: MultiPoolerError | undefined;
   #isLost = false;
-  #taint: TaintSet = Taint.None;
   /** When the last request ended; on the monotonic clock. */
   #idleSince = Number.POSITIVE_INFINITY;
 
@@ -118,18 +119,25 @@ export class ReservedBackend implements Holder {
     this.#state = { type: "waiting", wait };
     const lease = await wait.lease;
     this.#state = { type: "held", lease };
-    lease.watch((end) => this.#lost(end));
+    // Nobody takes what comes between two requests.
+    lease.watch({
+      onEnded: (end) => this.#lost(end),
+      onUnasked: () => undefined,
+    });
   }
 
   /** Runs one request on the backend. Rejects with what `request` throws, and nothing else. */
-  async run(request: (run: HeldRun) => EventRequest, options: RunOptions): Promise<HeldEnd> {
+  async run(
+    request: (run: HeldRun, lease: Lease) => EventRequest,
+    options: RunOptions,
+  ): Promise<HeldEnd> {
     const state = this.#state;
     if (state.type !== "held" || this.#cutReason !== undefined) {
       return withdrawn(this.#cutReason ?? reservationLostError(this.id));
     }
     const { backend } = state.lease;
     const run = new HeldRun({ ...options, backend, engine: this.#options.engine });
-    const sent = request(run);
+    const sent = request(run, state.lease);
     this.#run = run;
     const end = await run.send(sent);
     this.#run = undefined;
@@ -139,9 +147,11 @@ export class ReservedBackend implements Holder {
     return end;
   }
 
-  /** Notes what a statement may leave in the session. */
+  /** Says what a statement may have left in the session. */
   taint(taint: TaintSet): void {
-    this.#taint |= taint;
+    if (this.#state.type === "held" && taint !== Taint.None) {
+      this.#state.lease.taint(taint);
+    }
   }
 
   /** Interrupts the request that runs. */
@@ -189,7 +199,8 @@ export class ReservedBackend implements Holder {
     if (lease !== undefined) {
       const isOpen = lease.backend.transactionStatus !== "I";
       const hasSettings = settings.size > 0 ? Taint.Settings : Taint.None;
-      const left = this.#taint | hasSettings | (isOpen ? Taint.State : Taint.None);
+      const isOpenTaint = isOpen ? Taint.State : Taint.None;
+      const left = taintOf(this.reasons.everHeld) | hasSettings | isOpenTaint;
       if (left !== Taint.None) {
         lease.taint(left);
       }
@@ -213,7 +224,6 @@ export class ReservedBackend implements Holder {
     if (state.type === "ending" || state.type === "ended") {
       return undefined;
     }
-    this.#taint |= taintOf(this.reasons.everHeld);
     this.reasons.clear();
     this.#state = { type: "ending" };
     this.turns.close(() => reservationLostError(this.id));

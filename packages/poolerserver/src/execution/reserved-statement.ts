@@ -6,9 +6,11 @@ import type {
   ReservePlace,
   ResultSink,
 } from "@multipooler/query-service";
+import { Taint } from "../classification/taint.ts";
 import { MultiPoolerError, errorDiagnostic } from "../error.ts";
-import { readOnlyError } from "../read-only-guard.ts";
-import { requestOf } from "./call.ts";
+import { parseConditions } from "../statements/parse-conditions.ts";
+import { classifyStatement } from "../statements/statement-classification.ts";
+import { statementRun } from "../statements/statement-run.ts";
 import { copyError, requireCaller, requireTarget } from "./request-checks.ts";
 import { admitReserved, inTurn, modeOf } from "./reservation-engine.ts";
 import type { ReservationEngine } from "./reservation-engine.ts";
@@ -46,12 +48,16 @@ export async function executeAndReserve(
   const judged = judge(engine, request, beginOf(place));
   const user = request.caller.user === "" ? engine.served.user : request.caller.user;
   // What cannot be sent is refused before anybody waits for a backend.
-  const { byteLength } = requestOf(request.statement, NO_RECEIVER);
+  const { byteLength } = statementRun(request.statement, {
+    ...judged.preparation,
+    registry: engine.registry,
+    receiver: NO_RECEIVER,
+  }).request;
   const reserved = engine.reservations.create(user);
   try {
     engine.gate.enter("reservation", modeOf(request.target), reserved);
     requireReadOnly(engine, judged);
-    const end = await runOnNewBackend({ reserved, judged, byteLength }, call);
+    const end = await runOnNewBackend(engine, { reserved, judged, byteLength }, call);
     const asked = { place, judged, settings: request.caller.settings };
     return await settled(engine, reserved, end, asked);
   } catch (error) {
@@ -78,16 +84,18 @@ export async function executeReserved(
     const begins = !reserved.reasons.has(ReservationReason.Transaction);
     const judged = judge(engine, request, begins ? beginOf(place) : undefined);
     requireReadOnly(engine, judged);
-    if (engine.gate.isReadOnly && reserved.isWritable) {
-      throw readOnlyError(WRITABLE_SESSION);
+    const refusal = engine.gate.readOnlyRefusal(reserved.isWritable ? WRITABLE_SESSION : undefined);
+    if (refusal !== undefined) {
+      throw refusal;
     }
-    const end = await runStatement(reserved, judged, { sink, signal });
+    const end = await runStatement(reserved, judged, { sink, signal }, engine.registry);
     const asked = { place, judged, settings: request.caller.settings };
     return await settled(engine, reserved, end, asked);
   });
 }
 
 async function runOnNewBackend(
+  engine: ReservationEngine,
   wanted: {
     readonly reserved: ReservedBackend;
     readonly judged: JudgedStatement;
@@ -99,7 +107,7 @@ async function runOnNewBackend(
   const { origin } = request.caller;
   for (let attempt = 1; ; attempt += 1) {
     await reserved.acquire({ origin, byteLength, signal });
-    const run = await runStatement(reserved, judged, { sink, signal });
+    const run = await runStatement(reserved, judged, { sink, signal }, engine.registry);
     if (run.end.fate !== "unsent" || run.hasBegun) {
       return run;
     }
@@ -127,10 +135,10 @@ async function settled(
 
 function judge(
   { classifier }: ReservationEngine,
-  { statement }: ExecuteRequest,
+  { statement, caller }: ExecuteRequest,
   begin: string | undefined,
 ): JudgedStatement {
-  const classification = classifier.classify(statement.sql);
+  const classification = classifyStatement(statement, classifier);
   if (classification.copy) {
     throw copyError();
   }
@@ -140,6 +148,10 @@ function judge(
   return {
     statement,
     classification,
+    preparation: {
+      conditions: parseConditions(caller.settings),
+      drops: (classification.taint & Taint.State) !== 0,
+    },
     begin: begin === undefined ? undefined : judgeBegin(begin, classifier.classify(begin)),
   };
 }
@@ -163,8 +175,9 @@ function beginOf({ reasons = 0, begin }: ReservePlace | ReservedPlace): string |
 function requireReadOnly({ gate }: ReservationEngine, judged: JudgedStatement): void {
   const escape =
     judged.classification.readOnlyEscape ?? judged.begin?.classification.readOnlyEscape;
-  if (gate.isReadOnly && escape !== undefined) {
-    throw readOnlyError(escape);
+  const refusal = gate.readOnlyRefusal(escape);
+  if (refusal !== undefined) {
+    throw refusal;
   }
 }
 

@@ -1,9 +1,16 @@
-import { BegunUnit, ExtendedUnit, SimpleQuery } from "@multipooler/pgwire";
+import { BegunUnit, SimpleQuery } from "@multipooler/pgwire";
 import type { EventReceiver, EventRequest } from "@multipooler/pgwire";
 import type { ResultSink, Statement } from "@multipooler/query-service";
 import type { Classification } from "../classification/classification.ts";
+import { Taint } from "../classification/taint.ts";
 import { queryError } from "../postgres-error.ts";
-import { requestOf } from "./call.ts";
+import type { StatementRegistry } from "../statements/statement-registry.ts";
+import { statementRun } from "../statements/statement-run.ts";
+import type {
+  RunnableStatement,
+  StatementRun,
+  StatementRunOptions,
+} from "../statements/statement-run.ts";
 import type { HeldEnd } from "./held-run.ts";
 import type { ReservedBackend, RunOptions } from "./reserved-backend.ts";
 
@@ -11,6 +18,7 @@ import type { ReservedBackend, RunOptions } from "./reserved-backend.ts";
 export interface JudgedStatement {
   readonly statement: Statement;
   readonly classification: Classification;
+  readonly preparation: Pick<StatementRunOptions, "conditions" | "drops">;
   readonly begin: JudgedBegin | undefined;
 }
 
@@ -34,27 +42,61 @@ export interface StatementEnd {
  */
 export async function runStatement(
   reserved: ReservedBackend,
-  { statement, classification, begin }: JudgedStatement,
+  judged: JudgedStatement,
   options: RunOptions,
+  registry: StatementRegistry,
 ): Promise<StatementEnd> {
-  reserved.taint(classification.taint);
-  if (begin === undefined) {
-    const end = await reserved.run((run) => requestOf(statement, run), options);
-    return { end, hasBegun: false };
+  const { statement, classification, begin } = judged;
+  try {
+    if (begin === undefined) {
+      return await runPlaced(reserved, judged, options, registry);
+    }
+    if (begin.classification.statements === 1 && isOneUnit(statement, classification)) {
+      return await runPlaced(reserved, judged, options, registry, begin.sql);
+    }
+    const begun = await reserved.run((run) => simpleQuery(begin.sql, run), {
+      ...options,
+      sink: withoutTags(options.sink),
+    });
+    if (begun.fate !== "done") {
+      return { end: begun, hasBegun: false };
+    }
+    const { end } = await runPlaced(reserved, judged, options, registry);
+    return { end, hasBegun: true };
+  } finally {
+    // Prepared statements may be gone, so whoever runs next on the backend has to know.
+    reserved.taint(classification.taint | (begin?.classification.taint ?? Taint.None));
   }
-  reserved.taint(begin.classification.taint);
-  if (begin.classification.statements === 1 && isOneUnit(statement, classification)) {
-    return await runInOneWrite(reserved, statement, begin.sql, options);
+}
+
+/** Runs a statement, again if nothing of it was run, and behind `begin` in one write. */
+async function runPlaced(
+  reserved: ReservedBackend,
+  { statement, preparation }: JudgedStatement,
+  options: RunOptions,
+  registry: StatementRegistry,
+  begin?: string,
+): Promise<StatementEnd> {
+  let placed: StatementRun | undefined;
+  let unit: BegunUnit | undefined;
+  const run = (): Promise<HeldEnd> =>
+    reserved.run((receiver, lease) => {
+      placed = statementRun(begin === undefined ? statement : inExtendedProtocol(statement), {
+        ...preparation,
+        registry,
+        receiver,
+      });
+      placed.placeOn(lease);
+      unit = begin === undefined ? undefined : begunUnit(begin, placed.request);
+      return unit ?? placed.request;
+    }, options);
+  const end = await run();
+  const hasBegun = unit?.hasBegun ?? false;
+  if (end.fate === "withdrawn" || (begin !== undefined && !hasBegun)) {
+    placed?.withdrawn();
   }
-  const begun = await reserved.run((run) => simpleQuery(begin.sql, run), {
-    ...options,
-    sink: withoutTags(options.sink),
-  });
-  if (begun.fate !== "done") {
-    return { end: begun, hasBegun: false };
-  }
-  const end = await reserved.run((run) => requestOf(statement, run), options);
-  return { end, hasBegun: true };
+  const runsAgain = begin === undefined && end.fate === "failed" && placed?.mustRunAgain === true;
+  return { end: runsAgain ? await run() : end, hasBegun };
 }
 
 /** @throws INVALID_ARGUMENT for a NUL character */
@@ -64,20 +106,6 @@ function simpleQuery(sql: string, receiver: EventReceiver): SimpleQuery {
   } catch (error) {
     throw queryError(error);
   }
-}
-
-async function runInOneWrite(
-  reserved: ReservedBackend,
-  statement: Statement,
-  begin: string,
-  options: RunOptions,
-): Promise<StatementEnd> {
-  let unit: BegunUnit | undefined;
-  const end = await reserved.run((run) => {
-    unit = begunUnit(begin, extendedRequest(statement, run));
-    return unit;
-  }, options);
-  return { end, hasBegun: unit?.hasBegun ?? false };
 }
 
 function begunUnit(begin: string, unit: EventRequest): BegunUnit {
@@ -96,27 +124,9 @@ function isOneUnit(statement: Statement, { statements }: Classification): boolea
   return statement.type !== "simple" || (statements <= 1 && !/^\s*fetch\b/i.test(statement.sql));
 }
 
-function extendedRequest(statement: Statement, receiver: EventReceiver): EventRequest {
-  if (statement.type !== "simple") {
-    return requestOf(statement, receiver);
-  }
-  try {
-    return new ExtendedUnit({
-      receiver,
-      statement: {
-        type: "prepared",
-        sql: statement.sql,
-        parameterTypes: [],
-        parameters: [],
-        parameterFormats: [],
-        resultFormats: [],
-        maxRows: 0,
-        describe: true,
-      },
-    });
-  } catch (error) {
-    throw queryError(error);
-  }
+/** A simple query becomes one that is not kept prepared. */
+function inExtendedProtocol(statement: Statement): RunnableStatement {
+  return statement.type === "simple" ? { type: "unnamed", sql: statement.sql } : statement;
 }
 
 /** The tag of BEGIN is no result of the caller's statement. */

@@ -1,7 +1,9 @@
 import type { ConnectionSlot } from "@multipooler/controller-api";
 import { Taint } from "../classification/taint.ts";
 import type { TaintSet } from "../classification/taint.ts";
+import { HeldStatements } from "../statements/held-statements.ts";
 import type { Backend, BackendAccess, BackendEnd } from "./backend.ts";
+import type { BackendWatcher } from "./lease.ts";
 
 const READ_ONLY_DEFAULT = "default_transaction_read_only";
 
@@ -26,13 +28,13 @@ export class Member {
   readonly slot: ConnectionSlot;
   readonly access: BackendAccess;
   readonly expiresAt: number;
+  readonly statements: HeldStatements = new HeldStatements();
   readonly #readOnlyDefault: string | undefined;
+  #watcher: BackendWatcher | undefined;
   use: MemberUse = "idle";
   /** What its holders have left in it. */
   taint: TaintSet = Taint.None;
   idleSince = 0;
-  /** Tells its holder that it has ended. */
-  onEnded: ((end: BackendEnd) => void) | undefined;
   /** While it is shared: requests in its FIFO, since when the first of them runs, and whether more may come. */
   units = 0;
   runningSince = 0;
@@ -61,10 +63,34 @@ export class Member {
     );
   }
 
+  /** Its holder wants to be told what happens, or not any more. */
+  watch(watcher: BackendWatcher | undefined): void {
+    if (this.#watcher !== watcher) {
+      this.#watcher = watcher;
+      this.backend.onUnasked = watcher?.onUnasked;
+    }
+  }
+
+  /** Something was left in it. */
+  addTaint(taint: TaintSet): void {
+    this.taint |= taint;
+    if ((taint & Taint.State) !== 0) {
+      this.statements.doubt();
+    }
+  }
+
+  /** What was left in it has been taken away; see `cleanSession`. */
+  cleaned(): void {
+    if ((this.taint & Taint.State) !== 0) {
+      this.statements.clear();
+    }
+    this.taint = Taint.None;
+  }
+
   /** Its socket is closed. */
   end(end: BackendEnd): void {
     this.use = "ended";
-    this.onEnded?.(end);
+    this.#watcher?.onEnded(end);
   }
 }
 
