@@ -50,14 +50,13 @@ export async function executeAndReserve(
   // What cannot be sent is refused before anybody waits for a backend.
   const { byteLength } = statementRun(request.statement, {
     ...judged.preparation,
-    registry: engine.registry,
     receiver: NO_RECEIVER,
   }).request;
   const reserved = engine.reservations.create(user);
   try {
     engine.gate.enter("reservation", modeOf(request.target), reserved);
     requireReadOnly(engine, judged);
-    const end = await runOnNewBackend(engine, { reserved, judged, byteLength }, call);
+    const end = await runOnNewBackend({ reserved, judged, byteLength }, call);
     const asked = { place, judged, settings: request.caller.settings };
     return await settled(engine, reserved, end, asked);
   } catch (error) {
@@ -88,14 +87,13 @@ export async function executeReserved(
     if (refusal !== undefined) {
       throw refusal;
     }
-    const end = await runStatement(reserved, judged, { sink, signal }, engine.registry);
+    const end = await runStatement(reserved, judged, { sink, signal });
     const asked = { place, judged, settings: request.caller.settings };
     return await settled(engine, reserved, end, asked);
   });
 }
 
 async function runOnNewBackend(
-  engine: ReservationEngine,
   wanted: {
     readonly reserved: ReservedBackend;
     readonly judged: JudgedStatement;
@@ -107,7 +105,7 @@ async function runOnNewBackend(
   const { origin } = request.caller;
   for (let attempt = 1; ; attempt += 1) {
     await reserved.acquire({ origin, byteLength, signal });
-    const run = await runStatement(reserved, judged, { sink, signal }, engine.registry);
+    const run = await runStatement(reserved, judged, { sink, signal });
     if (run.end.fate !== "unsent" || run.hasBegun) {
       return run;
     }
@@ -134,7 +132,7 @@ async function settled(
 }
 
 function judge(
-  { classifier }: ReservationEngine,
+  { classifier, registry }: ReservationEngine,
   { statement, caller }: ExecuteRequest,
   begin: string | undefined,
 ): JudgedStatement {
@@ -149,6 +147,7 @@ function judge(
     statement,
     classification,
     preparation: {
+      registry,
       conditions: parseConditions(caller.settings),
       drops: (classification.taint & Taint.State) !== 0,
     },

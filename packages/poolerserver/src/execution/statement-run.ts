@@ -4,7 +4,6 @@ import type { ResultSink, Statement } from "@multipooler/query-service";
 import type { Classification } from "../classification/classification.ts";
 import { Taint } from "../classification/taint.ts";
 import { queryError } from "../postgres-error.ts";
-import type { StatementRegistry } from "../statements/statement-registry.ts";
 import { statementRun } from "../statements/statement-run.ts";
 import type {
   RunnableStatement,
@@ -18,7 +17,7 @@ import type { ReservedBackend, RunOptions } from "./reserved-backend.ts";
 export interface JudgedStatement {
   readonly statement: Statement;
   readonly classification: Classification;
-  readonly preparation: Pick<StatementRunOptions, "conditions" | "drops">;
+  readonly preparation: Omit<StatementRunOptions, "receiver">;
   readonly begin: JudgedBegin | undefined;
 }
 
@@ -44,15 +43,14 @@ export async function runStatement(
   reserved: ReservedBackend,
   judged: JudgedStatement,
   options: RunOptions,
-  registry: StatementRegistry,
 ): Promise<StatementEnd> {
   const { statement, classification, begin } = judged;
   try {
     if (begin === undefined) {
-      return await runPlaced(reserved, judged, options, registry);
+      return await runPlaced(reserved, judged, options);
     }
     if (begin.classification.statements === 1 && isOneUnit(statement, classification)) {
-      return await runPlaced(reserved, judged, options, registry, begin.sql);
+      return await runPlaced(reserved, judged, options, begin.sql);
     }
     const begun = await reserved.run((run) => simpleQuery(begin.sql, run), {
       ...options,
@@ -61,7 +59,7 @@ export async function runStatement(
     if (begun.fate !== "done") {
       return { end: begun, hasBegun: false };
     }
-    const { end } = await runPlaced(reserved, judged, options, registry);
+    const { end } = await runPlaced(reserved, judged, options);
     return { end, hasBegun: true };
   } finally {
     // Prepared statements may be gone, so whoever runs next on the backend has to know.
@@ -74,7 +72,6 @@ async function runPlaced(
   reserved: ReservedBackend,
   { statement, preparation }: JudgedStatement,
   options: RunOptions,
-  registry: StatementRegistry,
   begin?: string,
 ): Promise<StatementEnd> {
   let placed: StatementRun | undefined;
@@ -83,7 +80,6 @@ async function runPlaced(
     reserved.run((receiver, lease) => {
       placed = statementRun(begin === undefined ? statement : inExtendedProtocol(statement), {
         ...preparation,
-        registry,
         receiver,
       });
       placed.placeOn(lease);
