@@ -17,7 +17,15 @@ import { startServer } from "./test-server.ts";
 const EMPTY_QUERY = Buffer.from("4900000004", "hex");
 
 const SERVICE = "multipoolerservice.MultipoolerService";
-const BUILT = new Set(["ExecuteQuery", "StreamExecute", "PortalStreamExecute", "Describe"]);
+const BUILT = new Set([
+  "ExecuteQuery",
+  "StreamExecute",
+  "PortalStreamExecute",
+  "Describe",
+  "ConcludeTransaction",
+  "DiscardTempTables",
+  "ReleaseReservedConnection",
+]);
 const MIB = 1_048_576;
 
 async function all<Message>(messages: AsyncIterable<Message>): Promise<Message[]> {

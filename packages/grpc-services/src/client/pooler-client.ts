@@ -1,16 +1,22 @@
 import { MultiPoolerManagerDefinition, StatusRequest } from "@multipooler/proto/manager-v1";
 import type { StatusResponse } from "@multipooler/proto/manager-v1";
 import {
+  ConcludeTransactionRequest,
   DescribeRequest,
+  DiscardTempTablesRequest,
   ExecuteQueryRequest,
   MultipoolerServiceDefinition,
   PortalStreamExecuteRequest,
+  ReleaseReservedConnectionRequest,
   StreamExecuteRequest,
 } from "@multipooler/proto/multipoolerservice";
 import type {
+  ConcludeTransactionResponse,
   DescribeResponse,
+  DiscardTempTablesResponse,
   ExecuteQueryResponse,
   PortalStreamExecuteResponse,
+  ReleaseReservedConnectionResponse,
   StreamExecuteResponse,
 } from "@multipooler/proto/multipoolerservice";
 import { ClientChannel } from "./client-channel.ts";
@@ -35,6 +41,14 @@ export type StreamExecuteInput = Parameters<typeof StreamExecuteRequest.fromPart
 export type PortalStreamExecuteInput = Parameters<typeof PortalStreamExecuteRequest.fromPartial>[0];
 /** A request of Describe; what is left out has its default. */
 export type DescribeInput = Parameters<typeof DescribeRequest.fromPartial>[0];
+/** A request of ConcludeTransaction; what is left out has its default. */
+export type ConcludeTransactionInput = Parameters<typeof ConcludeTransactionRequest.fromPartial>[0];
+/** A request of DiscardTempTables; what is left out has its default. */
+export type DiscardTempTablesInput = Parameters<typeof DiscardTempTablesRequest.fromPartial>[0];
+/** A request of ReleaseReservedConnection; what is left out has its default. */
+export type ReleaseReservedConnectionInput = Parameters<
+  typeof ReleaseReservedConnectionRequest.fromPartial
+>[0];
 
 /** A client of one pooler. Each call rejects with a `GrpcStatusError` and nothing else. */
 export interface PoolerClient extends Disposable {
@@ -55,6 +69,21 @@ export interface PoolerClient extends Disposable {
   ): AsyncIterable<PortalStreamExecuteResponse>;
   /** Parameters and columns of a statement, or the columns of a portal. */
   describe(request: DescribeInput, options?: RequestOptions): Promise<DescribeResponse>;
+  /** Ends the transaction of a reserved connection. A failure says what stays reserved. */
+  concludeTransaction(
+    request: ConcludeTransactionInput,
+    options?: RequestOptions,
+  ): Promise<ConcludeTransactionResponse>;
+  /** Drops the temporary tables of a reserved connection. */
+  discardTempTables(
+    request: DiscardTempTablesInput,
+    options?: RequestOptions,
+  ): Promise<DiscardTempTablesResponse>;
+  /** Gives up a reserved connection; one that is not known is no error. */
+  releaseReservedConnection(
+    request: ReleaseReservedConnectionInput,
+    options?: RequestOptions,
+  ): Promise<ReleaseReservedConnectionResponse>;
   /** What the pooler is doing. */
   status(options?: RequestOptions): Promise<StatusResponse>;
   /** Whether a service is serving; the empty name stands for the pooler as a whole. */
@@ -81,6 +110,18 @@ const PORTAL_STREAM_EXECUTE = clientMethod(
 const DESCRIBE = clientMethod(
   MultipoolerServiceDefinition,
   MultipoolerServiceDefinition.methods.describe,
+);
+const CONCLUDE_TRANSACTION = clientMethod(
+  MultipoolerServiceDefinition,
+  MultipoolerServiceDefinition.methods.concludeTransaction,
+);
+const DISCARD_TEMP_TABLES = clientMethod(
+  MultipoolerServiceDefinition,
+  MultipoolerServiceDefinition.methods.discardTempTables,
+);
+const RELEASE_RESERVED_CONNECTION = clientMethod(
+  MultipoolerServiceDefinition,
+  MultipoolerServiceDefinition.methods.releaseReservedConnection,
 );
 const STATUS = clientMethod(
   MultiPoolerManagerDefinition,
@@ -114,6 +155,16 @@ export function connect(options: ConnectOptions): PoolerClient {
       ),
     describe: (request, call = {}) =>
       channel.unary(DESCRIBE, DescribeRequest.fromPartial(request), call),
+    concludeTransaction: (request, call = {}) =>
+      channel.unary(CONCLUDE_TRANSACTION, ConcludeTransactionRequest.fromPartial(request), call),
+    discardTempTables: (request, call = {}) =>
+      channel.unary(DISCARD_TEMP_TABLES, DiscardTempTablesRequest.fromPartial(request), call),
+    releaseReservedConnection: (request, call = {}) =>
+      channel.unary(
+        RELEASE_RESERVED_CONNECTION,
+        ReleaseReservedConnectionRequest.fromPartial(request),
+        call,
+      ),
     status: (call = {}) => channel.unary(STATUS, StatusRequest.fromPartial({}), call),
     isServing: (service, call = {}) => channel.unary(healthCheckMethod, service, call),
     close,

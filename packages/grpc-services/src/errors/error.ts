@@ -7,7 +7,7 @@
  * | ALREADY_LISTENING | `listen` was called on a server that listens or is about to         |
  * | CANCELLED         | the caller's signal aborted, or `close` interrupted `listen`        |
  * | INVALID_ARGUMENT  | a request or an option says something that means nothing            |
- * | MISSING_FIELD     | a request lacks a field that it needs                               |
+ * | MISSING_ARGUMENT  | a request does not name what it is about                            |
  * | NOT_FOUND         | a request names something that does not exist                       |
  * | UNIMPLEMENTED     | a request asks for what this version does not offer                 |
  * | MALFORMED_REQUEST | the bytes of a request are not a message of its type                |
@@ -21,7 +21,7 @@ export const GrpcServicesErrorCode = {
   AlreadyListening: "ALREADY_LISTENING",
   Cancelled: "CANCELLED",
   InvalidArgument: "INVALID_ARGUMENT",
-  MissingField: "MISSING_FIELD",
+  MissingArgument: "MISSING_ARGUMENT",
   NotFound: "NOT_FOUND",
   Unimplemented: "UNIMPLEMENTED",
   MalformedRequest: "MALFORMED_REQUEST",

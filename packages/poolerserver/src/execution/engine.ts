@@ -13,6 +13,8 @@ import { CatalogWatch } from "./catalog-watch.ts";
 import { checkHealth } from "./health-check.ts";
 import type { HealthCheckEngine } from "./health-check.ts";
 import { QueryExecutor } from "./query-executor.ts";
+import type { ReservationIds } from "./reservation-ids.ts";
+import { Reservations } from "./reservations.ts";
 import { postgresTermination } from "./termination.ts";
 
 /** The name of the pool in the `application_name` of its sessions. */
@@ -24,6 +26,7 @@ export interface EngineOptions {
   readonly database: DatabaseHandle;
   readonly gate: ServingGate;
   readonly settings: ResolvedOptions;
+  readonly reservationIds: ReservationIds;
 }
 
 /** Everything that serves queries from one database, from `open` to `close`. */
@@ -34,8 +37,8 @@ export class Engine {
   readonly #sessions: Sessions;
   readonly #calls: HealthCheckEngine;
 
-  constructor({ database, gate, settings }: EngineOptions) {
-    const { clock, logger, shard } = settings;
+  constructor({ database, gate, settings, reservationIds }: EngineOptions) {
+    const { clock, logger, shard, inactivityTimeoutMs } = settings;
     const name = applicationName(database.applicationName, POOL);
     this.#scheduler = new Scheduler(
       {
@@ -62,6 +65,14 @@ export class Engine {
     this.executor = new QueryExecutor({
       ...this.#calls,
       ...classified,
+      reservations: new Reservations({
+        engine: this.#calls,
+        ids: reservationIds,
+        gate,
+        inactivityTimeoutMs,
+        clock,
+        logger,
+      }),
       sessions: this.#sessions,
     });
   }
