@@ -1,11 +1,11 @@
 import { startPostgres } from "@multipooler/embedded-postgres";
 import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
+import { TcpProxy } from "@multipooler/tcp-proxy";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import type { MultiPooler } from "../src/multi-pooler.ts";
 import { databaseOf, query, servingPooler, sessionCount } from "./pooler-fixture.ts";
 import { failureOf } from "./settled.ts";
 import { ShiftingClock } from "./shifting-clock.ts";
-import { TcpProxy } from "./tcp-proxy.ts";
 
 const SESSIONS = 5;
 
