@@ -32,7 +32,7 @@ export const CASES: readonly LayerCase[] = [
 ];
 
 /** The keys of the table; each caller has its own, so that no update waits for another. */
-export const KEYS = 1024;
+const KEYS = 1024;
 const MAX_CALLERS = 32;
 const KEYS_PER_CALLER = KEYS / MAX_CALLERS;
 
@@ -43,7 +43,7 @@ export const TABLE: readonly string[] = [
 ];
 
 /** The n-th statement of a caller. */
-export function sqlOf(caseName: CaseName, caller: number, n: number): string {
+function sqlOf(caseName: CaseName, caller: number, n: number): string {
   const key = (caller % MAX_CALLERS) * KEYS_PER_CALLER + (n % KEYS_PER_CALLER);
   switch (caseName) {
     case "select":
