@@ -260,7 +260,7 @@ export class Pool {
     this.#watch.start();
     cleanSession(member.backend, member.taint, (isClean) => {
       if (isClean) {
-        member.taint = Taint.None;
+        member.cleaned();
         this.#place(member);
       } else {
         void this.#end(member);

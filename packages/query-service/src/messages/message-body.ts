@@ -35,6 +35,10 @@ export class MessageBody {
     return this.#body.readInt16BE(this.#advance(2));
   }
 
+  uint16(): number {
+    return this.#body.readUInt16BE(this.#advance(2));
+  }
+
   int32(): number {
     return this.#body.readInt32BE(this.#advance(4));
   }

@@ -6,6 +6,7 @@ import { decodeCommandTag, encodeCommandTag } from "./command-complete.ts";
 import { encodeRow } from "./data-row.ts";
 import { decodeDiagnostic, encodeDiagnostic } from "./diagnostic-message.ts";
 import { MalformedMessageError } from "./message-body.ts";
+import { decodeParameterTypes, encodeParameterTypes } from "./parameter-description.ts";
 import { decodeParameterStatus, encodeParameterStatus } from "./parameter-status.ts";
 import { decodeFields, encodeFields } from "./row-description.ts";
 
@@ -60,6 +61,8 @@ test("what is encoded is decoded as it was", () => {
   fc.assert(
     fc.property(fc.array(field), text, text, diagnostic, (fields, name, value, said) => {
       expect(decodeFields(encodeFields(fields))).toEqual(fields);
+      const oids = fields.map(({ dataTypeOid }) => dataTypeOid);
+      expect(decodeParameterTypes(encodeParameterTypes(oids))).toEqual(oids);
       expect(decodeCommandTag(encodeCommandTag(name))).toBe(name);
       expect(decodeParameterStatus(encodeParameterStatus({ name, value }))).toEqual({
         name,
