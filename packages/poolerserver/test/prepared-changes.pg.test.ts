@@ -1,12 +1,12 @@
 import { startPostgres } from "@multipooler/embedded-postgres";
 import type { EmbeddedPostgres, TemporaryDatabase } from "@multipooler/embedded-postgres";
+import { TcpProxy } from "@multipooler/tcp-proxy";
 import fc from "fast-check";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import type { MultiPooler } from "../src/multi-pooler.ts";
 import { databaseOf, query, servingPooler, sessionCount } from "./pooler-fixture.ts";
 import { described, executed, prepared, run, valuesOf } from "./prepared.ts";
 import { failureOf } from "./settled.ts";
-import { TcpProxy } from "./tcp-proxy.ts";
 
 let postgres: EmbeddedPostgres;
 let database: TemporaryDatabase;
