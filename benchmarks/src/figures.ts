@@ -1,5 +1,5 @@
 import { cpus } from "node:os";
-import { textTable } from "@multipooler/text-table";
+import { tableText } from "@multipooler/text-table";
 import { median } from "./median.ts";
 
 /** One measured figure: the median of its rounds. */
@@ -78,7 +78,7 @@ export function figureTable(title: string, figures: readonly Figure[], rounds: n
     `${title}; ratio to ${reference}, the value in parentheses`,
     `Node ${process.version}, ${cpus().length} cores, ${rounds} interleaved rounds`,
     "",
-    textTable([["case", "at once", "subject", ...metrics], ...rows], {
+    tableText([["case", "at once", "subject", ...metrics], ...rows], {
       flushRight: [1, ...metrics.map((_metric, index) => index + 3)],
     }),
   ].join("\n");

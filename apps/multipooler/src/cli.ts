@@ -1,4 +1,5 @@
 import { Command, Option } from "commander";
+import { addAcceptedFlags } from "./accepted-flags.ts";
 import { RESULT_FORMATS } from "./ctl/result-format.ts";
 import { addTopoCommands } from "./ctl/topo-commands.ts";
 import type { TopoActions } from "./ctl/topo-commands.ts";
@@ -46,8 +47,9 @@ export function commandLine(actions: CommandActions, exit: (code: number) => voi
     })
     .exitOverride();
 
-  addSettings(program, settings).action(async (options: Record<string, unknown>) =>
-    exit(await actions.serve(givenSettings(settings, options))),
+  addAcceptedFlags(addSettings(program, settings)).action(
+    async (options: Record<string, unknown>) =>
+      exit(await actions.serve(givenSettings(settings, options))),
   );
 
   const ctl = program

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
-import { ConfigError, resolveConfig } from "./config.ts";
+import { ConfigError, readSettingsFile, resolveConfig } from "./config.ts";
 import type { ConfigSources } from "./config.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "multipooler config "));
@@ -15,11 +15,20 @@ function file(content: string): string {
   return name;
 }
 
-function resolve(sources: Partial<ConfigSources>): ReturnType<typeof resolveConfig> {
-  return resolveConfig({ flags: {}, env: {}, ...sources });
+interface Sources extends Partial<Omit<ConfigSources, "file">> {
+  readonly configFile?: string;
 }
 
-function problems(sources: Partial<ConfigSources>): readonly string[] {
+function resolve({ configFile, ...sources }: Sources): ReturnType<typeof resolveConfig> {
+  return resolveConfig({
+    flags: {},
+    env: {},
+    file: readSettingsFile({ path: configFile }),
+    ...sources,
+  });
+}
+
+function problems(sources: Sources): readonly string[] {
   try {
     resolve(sources);
   } catch (error) {

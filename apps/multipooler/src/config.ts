@@ -1,5 +1,6 @@
-import { readFileSync } from "node:fs";
-import * as yaml from "yaml";
+import { acceptedFlags } from "./accepted-flags.ts";
+import { readConfigFile } from "./config-file.ts";
+import type { ConfigFilePlace, FileSettings } from "./config-file.ts";
 import { settings } from "./settings.ts";
 import type { Config } from "./settings.ts";
 import type { Setting, SettingTable, SettingValues } from "./setting.ts";
@@ -19,14 +20,20 @@ export interface ConfigSources {
   /** Values by flag name without leading dashes; only those that were given. */
   readonly flags: Readonly<Record<string, string | undefined>>;
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** A YAML or JSON file whose keys are flag names. */
-  readonly configFile?: string | undefined;
+  /** What {@link readSettingsFile} read. */
+  readonly file: FileSettings;
 }
 
 interface Found {
   readonly text: string;
   /** For the error: "--grpc-port" or "MT_CELL" or "grpc-port in multipooler.yaml". */
   readonly name: string;
+}
+
+/** Reads a YAML or JSON file whose keys are the flags of the program, those without meaning too. */
+export function readSettingsFile(place: ConfigFilePlace): FileSettings {
+  const flags = Object.values<Setting<unknown>>(settings).map(({ flag }) => flag);
+  return readConfigFile(place, new Set([...flags, ...acceptedFlags]));
 }
 
 /** Resolves all settings of the program; see {@link resolveSettings}. */
@@ -47,11 +54,10 @@ export function resolveSettings<T extends SettingTable>(
   table: T,
   sources: ConfigSources,
 ): SettingValues<T> {
-  const problems: string[] = [];
-  const file = sources.configFile === undefined ? {} : readConfigFile(sources.configFile, problems);
+  const problems: string[] = [...sources.file.problems];
   const values: Record<string, unknown> = {};
   for (const [key, setting] of Object.entries(table)) {
-    const found = find(setting, sources, file);
+    const found = find(setting, sources);
     if (found === undefined) {
       values[key] = undefined;
       continue;
@@ -79,11 +85,7 @@ function isComplete<T extends SettingTable>(
   return problems.length === 0 && Object.keys(table).every((key) => Object.hasOwn(values, key));
 }
 
-function find(
-  setting: Setting<unknown>,
-  sources: ConfigSources,
-  file: Readonly<Record<string, string>>,
-): Found | undefined {
+function find(setting: Setting<unknown>, sources: ConfigSources): Found | undefined {
   const flag = sources.flags[setting.flag];
   if (flag !== undefined) {
     return { text: flag, name: `--${setting.flag}` };
@@ -94,49 +96,13 @@ function find(
       return { text: value, name };
     }
   }
-  const inFile = file[setting.flag];
+  const { values, path } = sources.file;
+  const inFile = values[setting.flag];
   if (inFile !== undefined) {
-    return { text: inFile, name: `${setting.flag} in ${sources.configFile}` };
+    return { text: inFile, name: `${setting.flag} in ${path}` };
   }
   if (setting.defaultText !== undefined) {
     return { text: setting.defaultText, name: `--${setting.flag}` };
   }
   return undefined;
-}
-
-function readConfigFile(file: string, problems: string[]): Record<string, string> {
-  let content: unknown;
-  try {
-    content = yaml.parse(readFileSync(file, "utf8"));
-  } catch (error) {
-    problems.push(`--config-file: cannot read ${file}: ${firstLine(error)}`);
-    return {};
-  }
-  if (content === null) {
-    return {};
-  }
-  if (typeof content !== "object" || Array.isArray(content)) {
-    problems.push(`--config-file: ${file} must hold settings as "name: value"`);
-    return {};
-  }
-  const known = new Set(Object.values<Setting<unknown>>(settings).map(({ flag }) => flag));
-  const values: Record<string, string> = {};
-  for (const [name, value] of Object.entries(content)) {
-    if (!known.has(name)) {
-      problems.push(`${name} in ${file}: there is no such setting`);
-    } else if (
-      typeof value === "string" ||
-      typeof value === "number" ||
-      typeof value === "boolean"
-    ) {
-      values[name] = String(value);
-    } else {
-      problems.push(`${name} in ${file}: must be a text or a number`);
-    }
-  }
-  return values;
-}
-
-function firstLine(error: unknown): string {
-  return (error instanceof Error ? error.message : String(error)).split("\n", 1)[0] ?? "";
 }

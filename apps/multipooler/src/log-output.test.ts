@@ -126,6 +126,18 @@ test("closing does not wait for a reader that has stopped", async () => {
   expect(read().includes("last")).toBe(false);
 });
 
+test("closing tries once more to write what an outage has kept back", async () => {
+  const log = output(writer);
+  closeSync(reader);
+  log.write("one\n");
+  log.write("two\n");
+  expect(outages).toEqual([expect.stringContaining("EPIPE")]);
+  reader = openSync(join(directory, "fifo"), O_RDWR | O_NONBLOCK);
+  await log.close();
+  expect(read()).toBe("one\ntwo\n");
+  expect(recoveries).toEqual([{ error: expect.stringContaining("EPIPE"), droppedLines: 0 }]);
+});
+
 test.runIf(process.platform === "linux")(
   "a full disk is reported once and never throws",
   async () => {

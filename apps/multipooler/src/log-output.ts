@@ -84,8 +84,14 @@ export class LogOutput {
     }
   }
 
-  /** Waits a moment for a slow reader, then stops retrying. */
+  /**
+   * Writes the buffer once more if the disk was full, and waits half a second at most for a slow
+   * reader. What then still waits is lost.
+   */
   async close(): Promise<void> {
+    if (this.outage !== undefined) {
+      this.#retry();
+    }
     if (this.#state.type === "failing" && isSlowReader(this.#state.error)) {
       const { promise, resolve } = Promise.withResolvers<void>();
       const limit = setTimeout(resolve, CLOSE_LIMIT_MS);
@@ -135,6 +141,7 @@ export class LogOutput {
     if (state.type === "writing") {
       return;
     }
+    clearTimeout(state.timer);
     for (let line = state.waiting[0]; line !== undefined; line = state.waiting[0]) {
       const { rest, error } = this.#put(line);
       state.waitingBytes -= line.length - rest.length;

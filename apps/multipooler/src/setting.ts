@@ -14,6 +14,8 @@ export interface Setting<T> {
   readonly defaultText: string | undefined;
   readonly group: string;
   readonly help: string;
+  /** Whether further values of the flag are added to the first, with commas between. */
+  readonly isList: boolean;
   /** Kept out of errors and logs. */
   readonly secret: boolean;
 }
@@ -37,6 +39,8 @@ interface Definition {
 export interface Kind<T> {
   readonly placeholder: string;
   readonly schema: z.ZodType<T, string>;
+  /** Values separated by commas, so that the flag may also be given several times. */
+  readonly isList?: boolean;
 }
 
 /** Creates the settings of one group of the help; an optional one may stay unset. */
@@ -56,6 +60,7 @@ export function settingGroup(group: string): {
     defaultText: definition.default,
     group,
     help: definition.help,
+    isList: kind.isList ?? false,
     secret: definition.secret ?? false,
   });
   return {

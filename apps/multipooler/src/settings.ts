@@ -11,7 +11,9 @@ import {
   text,
 } from "./setting.ts";
 import type { Setting, SettingValues } from "./setting.ts";
+import { serviceMap } from "./service-map.ts";
 import { topologySettings } from "./topology-settings.ts";
+import { unofferedSettings } from "./unoffered-settings.ts";
 
 const identity = settingGroup("Identity");
 const postgres = settingGroup("PostgreSQL");
@@ -76,7 +78,7 @@ export const settings = {
   }),
   pgDataDir: postgres.optional("pg-data-dir", path, {
     env: ["PGDATA"],
-    help: "PostgreSQL's data directory, published in the topology.",
+    help: "PostgreSQL's data directory, published in the topology; it may be made later.",
   }),
   adminUser: postgres.required("connpool-admin-user", text, {
     default: "postgres",
@@ -84,7 +86,7 @@ export const settings = {
     help: "Role to connect to PostgreSQL as.",
   }),
   adminPassword: postgres.optional("connpool-admin-password", secretText, {
-    env: ["CONNPOOL_ADMIN_PASSWORD"],
+    env: ["CONNPOOL_ADMIN_PASSWORD", "POSTGRES_PASSWORD"],
     secret: true,
     help: "Its password; other users of the machine can read it from a command line.",
   }),
@@ -152,16 +154,60 @@ export const settings = {
     },
   ),
 
+  grpcKeepaliveMs: network.required("grpc-server-keepalive-time", duration({ min: 1 }), {
+    default: "10s",
+    help: "Time that a gRPC connection may be silent before its client gets a PING.",
+  }),
+  grpcKeepaliveTimeoutMs: network.required("grpc-server-keepalive-timeout", duration({ min: 1 }), {
+    default: "10s",
+    help: "Time for the answer to it; then the connection is cut.",
+  }),
+  grpcMaxConnectionAgeMs: network.required("grpc-max-connection-age", duration({ min: 0 }), {
+    default: "0",
+    help: "Ask gRPC clients to connect again after this time; 0 never does.",
+  }),
+  grpcMaxConnectionAgeGraceMs: network.required(
+    "grpc-max-connection-age-grace",
+    duration({ min: 0 }),
+    { default: "0", help: "Time for calls on the old connection after that; 0 sets no limit." },
+  ),
+  healthStalenessMs: network.required("health-stream-staleness-timeout", duration({ min: 0 }), {
+    default: "0",
+    help: "Time without news after which gateways take the pooler for dead; 0 means 90s.",
+  }),
+  withheldServices: network.optional("service-map", serviceMap, {
+    help:
+      "gRPC services: all are on, a dash before the name turns one off, e.g. -grpc-pooler; " +
+      "others: grpc-poolermanager. Further names are ignored.",
+  }),
+
   ...topologySettings,
 
   logLevel: process.required("log-level", choice(["debug", "info", "warn", "error"]), {
     default: "info",
     help: "Lowest severity to log.",
   }),
+  logFormat: process.required("log-format", choice(["json", "text"]), {
+    default: "json",
+    help: "Format of the log's lines.",
+  }),
+  logOutput: process.required("log-output", path, {
+    default: "stdout",
+    help: "stdout, stderr, or a file that the log is appended to.",
+  }),
+  pidFile: process.optional("pid-file", path, {
+    help: "File that holds the process id while the pooler runs.",
+  }),
   onTermTimeoutMs: process.required("onterm-timeout", duration({ min: 1 }), {
     default: "30s",
     help: "Maximum time for a graceful stop; after it the process exits with an error.",
   }),
+  onCloseTimeoutMs: process.required("onclose-timeout", duration({ min: 1 }), {
+    default: "10s",
+    help: "Maximum time for closing what is left after that, as HTTP and the topology.",
+  }),
+
+  ...unofferedSettings,
 } as const satisfies Record<string, Setting<unknown>>;
 
 /** The validated value of every setting. */

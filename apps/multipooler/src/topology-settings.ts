@@ -17,7 +17,7 @@ export const topologySettings = {
   ),
   topoGlobalServerAddresses: topology.optional(
     "topo-global-server-addresses",
-    { ...path, placeholder: "list|path" },
+    { ...path, placeholder: "list|path", isList: true },
     {
       help:
         "etcd endpoints (host:port, separated by commas) or the path of the SQLite file; " +

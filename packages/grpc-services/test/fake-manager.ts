@@ -23,6 +23,11 @@ export type Execute = (
 export class FakeManager implements PoolerManager {
   /** What the controller does with a statement. */
   execute: Execute = () => Promise.resolve();
+  /** What the controller says of a statement. */
+  describe: QueryService["describe"] = () =>
+    Promise.resolve({ parameterTypes: [], fields: undefined });
+  /** What the controller answers who asks for credentials. */
+  credentials: QueryService["getCredentials"] = () => Promise.resolve(undefined);
   /** When set, the controller has no executor and throws this. */
   refusal: Error | undefined;
   readonly #listeners = new Set<(status: ManagerStatus) => void>();
@@ -37,8 +42,10 @@ export class FakeManager implements PoolerManager {
         return {
           streamExecute: async (...call) =>
             (await this.execute(...call)) ?? { reservation: undefined },
+          describe: (...call) => this.describe(...call),
           openSession: () =>
             Promise.reject(new FakePoolerError(PoolerErrorCode.Unimplemented, "no sessions here")),
+          getCredentials: (...call) => this.credentials(...call),
         };
       },
     };

@@ -108,8 +108,14 @@ export class FakeController implements PoolerController {
         await sink.write({ type: "complete", bytes: encodeCommandTag("SELECT 1") });
         return { reservation: undefined };
       },
+      describe: async () => {
+        throw new FakeError(PoolerErrorCode.Unimplemented, "describe");
+      },
       openSession: async () => {
         throw new FakeError(PoolerErrorCode.Unimplemented, "openSession");
+      },
+      getCredentials: async () => {
+        throw new FakeError(PoolerErrorCode.Unimplemented, "getCredentials");
       },
     };
   }

@@ -11,6 +11,7 @@ export type { Flushable } from "./connection/loop-turn.ts";
 export type {
   AnswerEnd,
   EventRequest,
+  ExtendedStep,
   Request,
   RequestEnd,
   SpanRequest,
@@ -19,7 +20,7 @@ export { PgwireError, PgwireErrorCode } from "./error.ts";
 export type { PgwireErrorOptions } from "./error.ts";
 export type { TransactionStatus } from "./messages/transaction-status.ts";
 export { ExtendedUnit } from "./requests/extended-unit.ts";
-export type { ExtendedStatement } from "./requests/extended-unit.ts";
+export type { ExtendedPreface, ExtendedStatement } from "./requests/extended-unit.ts";
 export { RawUnit } from "./requests/raw-unit.ts";
 export type { SpanReceiver } from "./requests/raw-unit.ts";
 export { SimpleQuery } from "./requests/simple-query.ts";

@@ -350,7 +350,7 @@ test("fifty clients on a few backends all get their own answers", async () => {
   const clients = await Promise.all(Array.from({ length: 50 }, async () => await pooler.connect()));
   await Promise.all(
     clients.map(async (client, index) => {
-      for (let round = 0; round < 1000; round += 1) {
+      for (let round = 0; round < 200; round += 1) {
         const key = (index * 37 + round * 11) % 1000;
         const [simple] = [round % 2 === 0];
         const answer = await client.ask(

@@ -8,23 +8,31 @@ export class TcpProxy implements AsyncDisposable {
   readonly #sockets = new Set<Socket>();
   /** Connections that carry nothing any more. */
   readonly #silent = new Set<Socket>();
+  readonly #onBytes: (bytes: Buffer) => void;
   readonly port: number;
 
-  private constructor(server: Server, port: number, target: number) {
+  private constructor(
+    server: Server,
+    { port, target, onBytes }: { port: number; target: number; onBytes: (bytes: Buffer) => void },
+  ) {
     this.#server = server;
+    this.#onBytes = onBytes;
     this.port = port;
     server.on("connection", (client) => this.#join(client, target));
   }
 
-  /** A network in front of a port of this machine. */
-  static async before(target: number): Promise<TcpProxy> {
+  /** A network in front of a port of this machine. `onBytes` sees everything that it carries. */
+  static async before(
+    target: number,
+    onBytes: (bytes: Buffer) => void = () => undefined,
+  ): Promise<TcpProxy> {
     const server = createServer().listen(0, "127.0.0.1");
     await once(server, "listening");
     const address = server.address();
     if (address === null || typeof address === "string") {
       throw new Error("no port was given");
     }
-    return new TcpProxy(server, address.port, target);
+    return new TcpProxy(server, { port: address.port, target, onBytes });
   }
 
   /** The connections of now carry nothing from here on; new ones do. */
@@ -50,7 +58,8 @@ export class TcpProxy implements AsyncDisposable {
       [server, client],
     ] as const) {
       this.#sockets.add(from);
-      from.on("data", (bytes) => {
+      from.on("data", (bytes: Buffer) => {
+        this.#onBytes(bytes);
         if (!this.#silent.has(from)) {
           to.write(bytes);
         }

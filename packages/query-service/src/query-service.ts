@@ -1,4 +1,10 @@
-import type { CallOptions, ExecuteRequest } from "./request.ts";
+import type { LoginCredentials, LoginRequest } from "./login.ts";
+import type {
+  CallOptions,
+  DescribeRequest,
+  ExecuteRequest,
+  StatementDescription,
+} from "./request.ts";
 import type { Outcome } from "./reservation.ts";
 import type { ResultSink } from "./result.ts";
 import type { Session, SessionCaller, SessionClient } from "./session.ts";
@@ -21,6 +27,12 @@ export interface QueryService {
   streamExecute(request: ExecuteRequest, sink: ResultSink, options?: CallOptions): Promise<Outcome>;
 
   /**
+   * Parameters and columns of a statement, which is not run. Rejects with a `PoolerError`:
+   * PRE_EXECUTION_UNAVAILABLE also where the connection broke on the way, since nothing was changed.
+   */
+  describe(request: DescribeRequest, options?: CallOptions): Promise<StatementDescription>;
+
+  /**
    * Opens a session for a client that has authenticated. The signal bounds the opening only.
    * Rejects with NOT_SERVING, INVALID_ARGUMENT for a caller it cannot serve, or UNIMPLEMENTED by an
    * executor that does not speak PostgreSQL's protocol; such a controller does not offer `session`.
@@ -30,4 +42,18 @@ export interface QueryService {
     client: SessionClient,
     options?: CallOptions,
   ): Promise<Session>;
+
+  /**
+   * Looks up what a transport checks the password of a role with, as the database has it now;
+   * `undefined` for a role that does not exist. It is admitted as a request that begins a
+   * reservation is, on any role of the pooler.
+   *
+   * Rejects with AUTHENTICATION_FAILED for a role that may not log in, or whose password has
+   * expired: the diagnostic is what PostgreSQL itself would send. With PRE_EXECUTION_UNAVAILABLE
+   * when the database cannot be asked, DATABASE_ERROR when it refuses the question, or UNIMPLEMENTED.
+   */
+  getCredentials(
+    request: LoginRequest,
+    options?: CallOptions,
+  ): Promise<LoginCredentials | undefined>;
 }

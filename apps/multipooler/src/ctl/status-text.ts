@@ -13,8 +13,8 @@ import type {
   StatusResponse,
   TopologyStatus,
 } from "@multipooler/proto/manager-v1";
+import { tableText } from "@multipooler/text-table";
 import { shortTime } from "./short-time.ts";
-import { tableText } from "./text-table.ts";
 
 /** Formats the status for people: one fact a line, after its name. */
 export function statusText(status: StatusResponse, now: Date): string {

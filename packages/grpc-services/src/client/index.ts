@@ -4,8 +4,11 @@ export type { GrpcStatusErrorDetails, GrpcStatusName } from "../errors/grpc-stat
 export { connect } from "./pooler-client.ts";
 export type {
   ConnectOptions,
+  DescribeInput,
   ExecuteQueryInput,
+  GetAuthCredentialsInput,
   PoolerClient,
+  PortalStreamExecuteInput,
   StreamExecuteInput,
 } from "./pooler-client.ts";
 export { RowDecoder } from "../query/row-decoder.ts";

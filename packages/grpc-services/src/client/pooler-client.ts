@@ -1,13 +1,20 @@
 import { MultiPoolerManagerDefinition, StatusRequest } from "@multipooler/proto/manager-v1";
 import type { StatusResponse } from "@multipooler/proto/manager-v1";
 import {
+  DescribeRequest,
   ExecuteQueryRequest,
+  GetAuthCredentialsRequest,
   MultipoolerServiceDefinition,
+  PortalStreamExecuteRequest,
   StreamExecuteRequest,
 } from "@multipooler/proto/multipoolerservice";
 import type {
+  DescribeResponse,
   ExecuteQueryResponse,
+  PortalStreamExecuteResponse,
+  GetAuthCredentialsResponse,
   StreamExecuteResponse,
+  StreamPoolerHealthResponse,
 } from "@multipooler/proto/multipoolerservice";
 import { ClientChannel } from "./client-channel.ts";
 import type { RequestOptions } from "./client-channel.ts";
@@ -27,6 +34,12 @@ export interface ConnectOptions {
 export type ExecuteQueryInput = Parameters<typeof ExecuteQueryRequest.fromPartial>[0];
 /** A request of StreamExecute; what is left out has its default. */
 export type StreamExecuteInput = Parameters<typeof StreamExecuteRequest.fromPartial>[0];
+/** A request of PortalStreamExecute; what is left out has its default. */
+export type PortalStreamExecuteInput = Parameters<typeof PortalStreamExecuteRequest.fromPartial>[0];
+/** A request of Describe; what is left out has its default. */
+export type DescribeInput = Parameters<typeof DescribeRequest.fromPartial>[0];
+/** A request of GetAuthCredentials; what is left out has its default. */
+export type GetAuthCredentialsInput = Parameters<typeof GetAuthCredentialsRequest.fromPartial>[0];
 
 /** A client of one pooler. Each call rejects with a `GrpcStatusError` and nothing else. */
 export interface PoolerClient extends Disposable {
@@ -40,6 +53,20 @@ export interface PoolerClient extends Disposable {
     request: StreamExecuteInput,
     options?: RequestOptions,
   ): AsyncIterable<StreamExecuteResponse>;
+  /** The result of a statement with parameters, in the same way. */
+  portalStreamExecute(
+    request: PortalStreamExecuteInput,
+    options?: RequestOptions,
+  ): AsyncIterable<PortalStreamExecuteResponse>;
+  /** Parameters and columns of a statement, or the columns of a portal. */
+  describe(request: DescribeInput, options?: RequestOptions): Promise<DescribeResponse>;
+  /** What the password of a role is checked with. */
+  getAuthCredentials(
+    request: GetAuthCredentialsInput,
+    options?: RequestOptions,
+  ): Promise<GetAuthCredentialsResponse>;
+  /** Whether the pooler serves and in which role: now, at each change, and as a heartbeat. */
+  streamPoolerHealth(options?: RequestOptions): AsyncIterable<StreamPoolerHealthResponse>;
   /** What the pooler is doing. */
   status(options?: RequestOptions): Promise<StatusResponse>;
   /** Whether a service is serving; the empty name stands for the pooler as a whole. */
@@ -58,6 +85,22 @@ const EXECUTE_QUERY = clientMethod(
 const STREAM_EXECUTE = clientMethod(
   MultipoolerServiceDefinition,
   MultipoolerServiceDefinition.methods.streamExecute,
+);
+const PORTAL_STREAM_EXECUTE = clientMethod(
+  MultipoolerServiceDefinition,
+  MultipoolerServiceDefinition.methods.portalStreamExecute,
+);
+const DESCRIBE = clientMethod(
+  MultipoolerServiceDefinition,
+  MultipoolerServiceDefinition.methods.describe,
+);
+const GET_AUTH_CREDENTIALS = clientMethod(
+  MultipoolerServiceDefinition,
+  MultipoolerServiceDefinition.methods.getAuthCredentials,
+);
+const STREAM_POOLER_HEALTH = clientMethod(
+  MultipoolerServiceDefinition,
+  MultipoolerServiceDefinition.methods.streamPoolerHealth,
 );
 const STATUS = clientMethod(
   MultiPoolerManagerDefinition,
@@ -83,6 +126,17 @@ export function connect(options: ConnectOptions): PoolerClient {
       channel.unary(EXECUTE_QUERY, ExecuteQueryRequest.fromPartial(request), call),
     streamExecute: (request, call = {}) =>
       channel.serverStream(STREAM_EXECUTE, StreamExecuteRequest.fromPartial(request), call),
+    portalStreamExecute: (request, call = {}) =>
+      channel.serverStream(
+        PORTAL_STREAM_EXECUTE,
+        PortalStreamExecuteRequest.fromPartial(request),
+        call,
+      ),
+    describe: (request, call = {}) =>
+      channel.unary(DESCRIBE, DescribeRequest.fromPartial(request), call),
+    getAuthCredentials: (request, call = {}) =>
+      channel.unary(GET_AUTH_CREDENTIALS, GetAuthCredentialsRequest.fromPartial(request), call),
+    streamPoolerHealth: (call = {}) => channel.serverStream(STREAM_POOLER_HEALTH, {}, call),
     status: (call = {}) => channel.unary(STATUS, StatusRequest.fromPartial({}), call),
     isServing: (service, call = {}) => channel.unary(healthCheckMethod, service, call),
     close,

@@ -1,5 +1,4 @@
-import { ExtendedUnit, SimpleQuery } from "@multipooler/pgwire";
-import type { EventReceiver, EventRequest, RequestEnd } from "@multipooler/pgwire";
+import type { EventReceiver, RequestEnd } from "@multipooler/pgwire";
 import type { Outcome, ResultEvent, ResultSink } from "@multipooler/query-service";
 import type { Clock } from "@multipooler/timing";
 import { Taint } from "../classification/taint.ts";
@@ -9,13 +8,15 @@ import type { MultiPoolerError } from "../error.ts";
 import type { UnitScheduler } from "../pool/borrowing.ts";
 import type { Lease } from "../pool/lease.ts";
 import type { Unit } from "../pool/unit.ts";
-import { isUnsent, queryError } from "../postgres-error.ts";
+import { isUnsent } from "../postgres-error.ts";
 import type { Holder } from "../serving/holders.ts";
+import type { StatementRegistry } from "../statements/statement-registry.ts";
+import { statementRun } from "../statements/statement-run.ts";
+import type { RunnableStatement, StatementRun } from "../statements/statement-run.ts";
 import { failureOf, interruptedFailure, isCut, receiverError } from "./call-error.ts";
 import { Interruption } from "./interruption.ts";
 import { Receiver } from "./receiver.ts";
 import type { ReceiverOwner } from "./receiver.ts";
-import type { OfferedStatement } from "./request-checks.ts";
 import type { TerminateProcess } from "./termination.ts";
 
 /** A request that was certainly not sent is tried on so many backends. */
@@ -27,6 +28,7 @@ export interface CallEngine {
   readonly scheduler: UnitScheduler;
   readonly clock: Clock;
   readonly terminate: TerminateProcess;
+  readonly registry: StatementRegistry;
 }
 
 export interface CallOptions {
@@ -37,7 +39,11 @@ export interface CallOptions {
   readonly sink: ResultSink;
   /** Interrupts the call. */
   readonly signal: AbortSignal | undefined;
-  readonly statement: OfferedStatement;
+  readonly statement: RunnableStatement;
+  /** The settings that decide what its text means; see `parseConditions`. */
+  readonly conditions: string;
+  /** Takes the ParameterDescription of a statement that is described. */
+  readonly onDescribed?: ((parameters: Uint8Array) => void) | undefined;
   /** The call holds nothing any more. */
   readonly onEnd: (call: Call) => void;
 }
@@ -70,7 +76,7 @@ export class Call implements Unit, EventReceiver, Holder, ReceiverOwner {
   readonly byteLength: number;
   readonly #engine: CallEngine;
   readonly #options: CallOptions;
-  readonly #request: EventRequest;
+  readonly #run: StatementRun;
   readonly #receiver: Receiver;
   readonly #ended = Promise.withResolvers<Outcome>();
   #phase: Phase = "waiting";
@@ -87,8 +93,11 @@ export class Call implements Unit, EventReceiver, Holder, ReceiverOwner {
     this.origin = options.origin;
     this.#engine = engine;
     this.#options = options;
-    this.#request = requestOf(options.statement, this);
-    this.byteLength = this.#request.byteLength;
+    const { statement, conditions, taint } = options;
+    const { registry } = engine;
+    const drops = (taint & Taint.State) !== 0;
+    this.#run = statementRun(statement, { registry, conditions, drops, receiver: this });
+    this.byteLength = this.#run.request.byteLength;
     this.#receiver = new Receiver(options.sink, this);
   }
 
@@ -148,7 +157,7 @@ export class Call implements Unit, EventReceiver, Holder, ReceiverOwner {
     this.#lease = lease;
     this.#hasHadBackend = true;
     this.#phase = "running";
-    lease.backend.send(this.#request);
+    this.#send(lease);
   }
 
   refused(error: MultiPoolerError): void {
@@ -159,9 +168,17 @@ export class Call implements Unit, EventReceiver, Holder, ReceiverOwner {
     return this.#receiver.event(event);
   }
 
+  described(parameters: Uint8Array): void {
+    this.#options.onDescribed?.(parameters);
+  }
+
   settle(end: RequestEnd): void {
     const lease = this.#lease;
     if (lease === undefined) {
+      return;
+    }
+    if (this.#run.mustRunAgain && this.#interruption === undefined) {
+      this.#send(lease);
       return;
     }
     this.#lease = undefined;
@@ -185,6 +202,11 @@ export class Call implements Unit, EventReceiver, Holder, ReceiverOwner {
     this.#phase = "waiting";
     this.#attempts += 1;
     this.#engine.scheduler.submit(this);
+  }
+
+  #send(lease: Lease): void {
+    this.#run.placeOn(lease);
+    lease.backend.send(this.#run.request);
   }
 
   #canRepeat({ error }: Extract<RequestEnd, { type: "lost" }>): boolean {
@@ -224,9 +246,10 @@ export class Call implements Unit, EventReceiver, Holder, ReceiverOwner {
   /** Takes the request back and frees its backend, while nothing was sent. */
   #withdraw(): boolean {
     const lease = this.#lease;
-    if (lease === undefined || !lease.backend.withdraw(this.#request)) {
+    if (lease === undefined || !lease.backend.withdraw(this.#run.request)) {
       return false;
     }
+    this.#run.withdrawn();
     this.#lease = undefined;
     void lease.release();
     return true;
@@ -236,7 +259,8 @@ export class Call implements Unit, EventReceiver, Holder, ReceiverOwner {
     const { clock, terminate } = this.#engine;
     if (this.#lease !== undefined && this.#interruption === undefined) {
       const { backend } = this.#lease;
-      this.#interruption = new Interruption({ backend, request: this.#request, clock, terminate });
+      const { request } = this.#run;
+      this.#interruption = new Interruption({ backend, request, clock, terminate });
     }
   }
 
@@ -253,15 +277,5 @@ export class Call implements Unit, EventReceiver, Holder, ReceiverOwner {
     } else {
       this.#ended.reject(error);
     }
-  }
-}
-
-function requestOf(statement: OfferedStatement, receiver: EventReceiver): EventRequest {
-  try {
-    return statement.type === "simple"
-      ? new SimpleQuery({ sql: statement.sql, receiver })
-      : new ExtendedUnit({ statement, receiver });
-  } catch (error) {
-    throw queryError(error);
   }
 }

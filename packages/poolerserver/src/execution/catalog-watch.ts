@@ -19,6 +19,7 @@ export class CatalogWatch {
   readonly #classifier: Classifier;
   readonly #clock: Clock;
   readonly #logger: Logger;
+  readonly #onDdl: () => void;
   readonly #task: PeriodicTask;
   readonly #firstRead = Promise.withResolvers<void>();
   #isFailing = false;
@@ -27,11 +28,14 @@ export class CatalogWatch {
     readonly classifier: Classifier;
     readonly clock: Clock;
     readonly logger: Logger;
+    /** Called with each {@link noteDdl}. */
+    readonly onDdl?: (() => void) | undefined;
   }) {
-    const { classifier, clock, logger } = options;
+    const { classifier, clock, logger, onDdl } = options;
     this.#classifier = classifier;
     this.#clock = clock;
     this.#logger = logger;
+    this.#onDdl = onDdl ?? (() => undefined);
     this.#task = new PeriodicTask({ clock, run: (signal) => this.#read(signal) });
   }
 
@@ -50,6 +54,7 @@ export class CatalogWatch {
 
   noteDdl(): void {
     this.#classifier.noteDdl();
+    this.#onDdl();
     this.#task.poke();
   }
 

@@ -1,6 +1,8 @@
 import { ServingStatus } from "@multipooler/controller-api";
 import type { DatabaseHandle } from "@multipooler/controller-api";
+import { LimitedLogger } from "@multipooler/logging";
 import { Classifier } from "../classification/classifier.ts";
+import { CredentialLookup } from "../credentials/credential-lookup.ts";
 import type { ResolvedOptions } from "../multi-pooler-options.ts";
 import { borrowBackend } from "../pool/borrowing.ts";
 import { applicationName, postgresBackends } from "../pool/postgres-dial.ts";
@@ -8,6 +10,7 @@ import { postgresProcesses } from "../pool/postgres-processes.ts";
 import { Scheduler } from "../pool/scheduler.ts";
 import type { ServingGate } from "../serving/serving-gate.ts";
 import { Sessions } from "../session/sessions.ts";
+import { StatementRegistry } from "../statements/statement-registry.ts";
 import { CatalogWatch } from "./catalog-watch.ts";
 import { checkHealth } from "./health-check.ts";
 import type { HealthCheckEngine } from "./health-check.ts";
@@ -32,13 +35,18 @@ export class Engine {
   readonly #catalog: CatalogWatch;
   readonly #sessions: Sessions;
   readonly #calls: HealthCheckEngine;
+  /** For what clients cause: one that ends its own backend does so as often as it likes. */
+  readonly #logger: LimitedLogger;
 
   constructor({ database, gate, settings }: EngineOptions) {
-    const { clock, logger, shard } = settings;
+    const { clock, shard } = settings;
+    const logger = new LimitedLogger(settings.logger);
+    this.#logger = logger;
     const name = applicationName(database.applicationName, POOL);
     this.#scheduler = new Scheduler(
       {
         ...settings,
+        logger,
         openBackend: postgresBackends(database, { name, clock }),
         share: database.share,
         closeGraceMs: CLOSE_GRACE_MS,
@@ -50,8 +58,11 @@ export class Engine {
     const classifier = new Classifier({
       admin: (sql, values, options) => database.admin(sql, values, options),
     });
-    this.#catalog = new CatalogWatch({ classifier, clock, logger });
-    this.#calls = { scheduler: this.#scheduler, clock, terminate: postgresTermination(database) };
+    const registry = new StatementRegistry();
+    const onDdl = (): void => registry.noteDdl();
+    this.#catalog = new CatalogWatch({ classifier, clock, logger, onDdl });
+    const terminate = postgresTermination(database);
+    this.#calls = { scheduler: this.#scheduler, clock, terminate, registry };
     const served = { ...shard, database: database.database, user: database.user };
     const classified = { served, gate, classifier: this.#catalog };
     this.#sessions = new Sessions({ ...this.#calls, ...classified, logger });
@@ -59,6 +70,7 @@ export class Engine {
       ...this.#calls,
       ...classified,
       sessions: this.#sessions,
+      credentials: new CredentialLookup({ database, gate }),
     });
   }
 
@@ -93,5 +105,6 @@ export class Engine {
   async close(): Promise<void> {
     await this.#sessions.close();
     await Promise.all([this.#scheduler.close(), this.#catalog.close()]);
+    this.#logger.flush();
   }
 }

@@ -42,6 +42,7 @@ export async function checkHealth(engine: HealthCheckEngine, signal: AbortSignal
     sink: { write: () => undefined },
     signal,
     statement: { type: "simple", sql: "select 1" },
+    conditions: "",
     onEnd: () => undefined,
   });
   try {

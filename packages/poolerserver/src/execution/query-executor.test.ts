@@ -13,6 +13,7 @@ import { Classifier } from "../classification/classifier.ts";
 import type { ServerProcesses } from "../pool/silence-watch.ts";
 import { Sessions } from "../session/sessions.ts";
 import { ServingGate } from "../serving/serving-gate.ts";
+import { StatementRegistry } from "../statements/statement-registry.ts";
 import { checkHealth } from "./health-check.ts";
 import { QueryExecutor } from "./query-executor.ts";
 
@@ -64,10 +65,12 @@ async function setUp(
   const served = { database: "app", tableGroup: "default", shard: "0-inf", user: "app_user" };
   const terminate = (): Promise<void> => Promise.resolve();
   const classifier = new Classifier({ admin: () => Promise.resolve([]) });
-  const engine = { scheduler, clock, terminate };
+  const engine = { scheduler, clock, terminate, registry: new StatementRegistry() };
   const logger = silentLogger;
   const sessions = new Sessions({ ...engine, served, gate, classifier, logger });
-  const executor = new QueryExecutor({ ...engine, served, gate, classifier, sessions });
+  const credentials = { get: () => Promise.resolve(undefined) };
+  const services = { sessions, credentials };
+  const executor = new QueryExecutor({ ...engine, served, gate, classifier, ...services });
   await gate.setTarget(target, undefined);
   return { ...scene, executor, gate, check: (signal) => checkHealth(engine, signal) };
 }
@@ -115,7 +118,7 @@ test.each<[string, Partial<ExecuteRequest>, object]>([
   [
     "a parse",
     { statement: { type: "parse", sql: "select 1", parameterTypes: [] } },
-    { code: "UNIMPLEMENTED", message: expect.stringMatching(/parsed/) },
+    { code: "INVALID_ARGUMENT", message: "eager unnamed Parse requires a reserved transaction" },
   ],
   [
     "a COPY",

@@ -1,21 +1,28 @@
 import { PoolerErrorCode, QueryMode } from "@multipooler/query-service";
 import type {
   CallOptions,
+  DescribeRequest,
   ExecuteRequest,
+  LoginCredentials,
+  LoginRequest,
   Outcome,
   QueryService,
   ResultSink,
   Session,
   SessionCaller,
   SessionClient,
+  StatementDescription,
 } from "@multipooler/query-service";
 import type { StatementClassifier } from "../classification/classification.ts";
+import { Taint } from "../classification/taint.ts";
 import { MultiPoolerError, abortError, errorDiagnostic, poolerError } from "../error.ts";
-import { readOnlyError } from "../read-only-guard.ts";
 import type { ServingGate } from "../serving/serving-gate.ts";
+import { parseConditions } from "../statements/parse-conditions.ts";
+import { classifyStatement } from "../statements/statement-classification.ts";
 import { Call } from "./call.ts";
 import type { CallEngine } from "./call.ts";
-import { offeredStatement } from "./request-checks.ts";
+import { describeError, Description } from "./description.ts";
+import { offeredStatement, requireOffered } from "./request-checks.ts";
 import type { ServedTarget } from "./request-checks.ts";
 
 const NO_OPTIONS: CallOptions = {};
@@ -25,11 +32,17 @@ export interface QueryExecutorOptions extends CallEngine {
   readonly gate: ServingGate;
   readonly classifier: StatementClassifier;
   readonly sessions: SessionOpener;
+  readonly credentials: CredentialSource;
 }
 
 /** What the protocol half of the query service is left to. */
 export interface SessionOpener {
   open: QueryService["openSession"];
+}
+
+/** Where the credentials of roles come from. */
+export interface CredentialSource {
+  get: QueryService["getCredentials"];
 }
 
 /** The query service of an open controller: checks a request, admits it and runs it as a {@link Call}. */
@@ -59,6 +72,17 @@ export class QueryExecutor implements QueryService {
     }
   }
 
+  async describe(
+    request: DescribeRequest,
+    { signal }: CallOptions = NO_OPTIONS,
+  ): Promise<StatementDescription> {
+    try {
+      return await this.#describe(request, signal);
+    } catch (error) {
+      throw describeError(poolerError(error));
+    }
+  }
+
   openSession(
     caller: SessionCaller,
     client: SessionClient,
@@ -67,17 +91,22 @@ export class QueryExecutor implements QueryService {
     return this.#options.sessions.open(caller, client, options);
   }
 
+  getCredentials(
+    request: LoginRequest,
+    options?: CallOptions,
+  ): Promise<LoginCredentials | undefined> {
+    return this.#options.credentials.get(request, options);
+  }
+
   #execute(
     request: ExecuteRequest,
     sink: ResultSink,
     signal: AbortSignal | undefined,
   ): Promise<Outcome> {
-    if (signal?.aborted === true) {
-      throw abortError(signal);
-    }
+    requireAwaited(signal);
     const { served, gate, classifier } = this.#options;
     const statement = offeredStatement(request, served);
-    const classification = classifier.classify(statement.sql);
+    const classification = classifyStatement(statement, classifier);
     if (classification.copy) {
       throw copyError();
     }
@@ -87,17 +116,49 @@ export class QueryExecutor implements QueryService {
       sink,
       signal,
       statement,
+      conditions: parseConditions(request.caller.settings),
       onEnd: classification.ddl ? this.#onDdlEnd : this.#onCallEnd,
     });
     gate.enter("single", request.target?.mode ?? QueryMode.Unspecified, call);
-    if (gate.isReadOnly && classification.readOnlyEscape !== undefined) {
+    const refusal = gate.readOnlyRefusal(classification.readOnlyEscape);
+    if (refusal !== undefined) {
       gate.leave(call);
-      throw readOnlyError(classification.readOnlyEscape);
+      throw refusal;
     }
     if (classification.ddl) {
       classifier.noteDdl();
     }
     return call.run();
+  }
+
+  async #describe(
+    { target, caller, place, statement, binding }: DescribeRequest,
+    signal: AbortSignal | undefined,
+  ): Promise<StatementDescription> {
+    requireAwaited(signal);
+    const { served, gate, classifier } = this.#options;
+    requireOffered({ target, place, caller }, served);
+    const description = new Description();
+    const call = new Call(this.#options, {
+      origin: caller.origin,
+      // Planning a portal may call functions that say of themselves that they change nothing.
+      taint: binding === undefined ? Taint.None : classifier.classify(statement.sql).taint,
+      sink: description,
+      signal,
+      statement: { type: "describe", ...statement, binding },
+      conditions: parseConditions(caller.settings),
+      onDescribed: description.described,
+      onEnd: this.#onCallEnd,
+    });
+    gate.enter("single", target?.mode ?? QueryMode.Unspecified, call);
+    await call.run();
+    return description.value;
+  }
+}
+
+function requireAwaited(signal: AbortSignal | undefined): void {
+  if (signal?.aborted === true) {
+    throw abortError(signal);
   }
 }
 

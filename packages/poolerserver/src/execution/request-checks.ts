@@ -16,22 +16,38 @@ export interface ServedTarget {
   readonly user: string;
 }
 
-/** The statements that calls offer. */
+/** The statements that run without a reservation. */
 export type OfferedStatement = Exclude<Statement, { type: "parse" }>;
 
 /**
  * The statement of a request.
  *
- * @throws WRONG_TARGET, RESERVATION_LOST, or UNIMPLEMENTED with the part that is not offered
+ * @throws WRONG_TARGET, RESERVATION_LOST, INVALID_ARGUMENT for a statement that is only parsed, or
+ * UNIMPLEMENTED with the part that is not offered
  */
 export function offeredStatement(request: ExecuteRequest, served: ServedTarget): OfferedStatement {
-  requireTarget(request.target, served);
-  requirePlace(request.place);
-  requireCaller(request.caller, served);
+  requireOffered(request, served);
   if (request.statement.type === "parse") {
-    throw notOffered("a statement that is only parsed");
+    throw new MultiPoolerError(
+      PoolerErrorCode.InvalidArgument,
+      "eager unnamed Parse requires a reserved transaction",
+    );
   }
   return request.statement;
+}
+
+/**
+ * Checks all of a request but its statement.
+ *
+ * @throws WRONG_TARGET, RESERVATION_LOST, or UNIMPLEMENTED with the part that is not offered
+ */
+export function requireOffered(
+  { target, place, caller }: Pick<ExecuteRequest, "target" | "place" | "caller">,
+  served: ServedTarget,
+): void {
+  requireTarget(target, served);
+  requirePlace(place);
+  requireCaller(caller, served);
 }
 
 function requireTarget(target: QueryTarget | undefined, served: ServedTarget): void {

@@ -1,6 +1,7 @@
 import type { ConnectionSlot } from "@multipooler/controller-api";
 import { Taint } from "../classification/taint.ts";
 import type { TaintSet } from "../classification/taint.ts";
+import { HeldStatements } from "../statements/held-statements.ts";
 import type { Backend, BackendAccess, BackendEnd } from "./backend.ts";
 import type { BackendWatcher } from "./lease.ts";
 
@@ -27,6 +28,7 @@ export class Member {
   readonly slot: ConnectionSlot;
   readonly access: BackendAccess;
   readonly expiresAt: number;
+  readonly statements: HeldStatements = new HeldStatements();
   readonly #readOnlyDefault: string | undefined;
   #watcher: BackendWatcher | undefined;
   use: MemberUse = "idle";
@@ -67,6 +69,22 @@ export class Member {
       this.#watcher = watcher;
       this.backend.onUnasked = watcher?.onUnasked;
     }
+  }
+
+  /** Something was left in it. */
+  addTaint(taint: TaintSet): void {
+    this.taint |= taint;
+    if ((taint & Taint.State) !== 0) {
+      this.statements.doubt();
+    }
+  }
+
+  /** What was left in it has been taken away; see `cleanSession`. */
+  cleaned(): void {
+    if ((this.taint & Taint.State) !== 0) {
+      this.statements.clear();
+    }
+    this.taint = Taint.None;
   }
 
   /** Its socket is closed. */

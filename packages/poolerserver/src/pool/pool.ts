@@ -260,7 +260,7 @@ export class Pool {
     this.#watch.start();
     cleanSession(member.backend, member.taint, (isClean) => {
       if (isClean) {
-        member.taint = Taint.None;
+        member.cleaned();
         this.#place(member);
       } else {
         void this.#end(member);
@@ -356,7 +356,7 @@ export class Pool {
     member.slot.release();
     this.#idle.remove(member);
     if (end.type === "lost") {
-      this.#options.logger.info({ err: end.error }, "connection to the database lost");
+      this.#options.logger.warn({ err: end.error }, "connection to the database lost");
       this.#distrust(lostError(end.error.message, end.error));
     }
     if (this.#closing === undefined) {

@@ -1,4 +1,10 @@
-import type { Logger } from "../logger.ts";
+/** Where the lines go. A pino logger satisfies it. */
+export interface Logger {
+  debug(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
 
 type Level = "warn" | "error";
 

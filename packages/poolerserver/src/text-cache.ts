@@ -1,7 +1,5 @@
-import type { Classification } from "./classification.ts";
-
-/** How much a {@link ClassificationCache} remembers. */
-export interface ClassificationCacheOptions {
+/** How much a {@link TextCache} remembers. */
+export interface TextCacheOptions {
   /** Texts. */
   readonly maxEntries: number;
   /** Their length all together. */
@@ -11,18 +9,18 @@ export interface ClassificationCacheOptions {
 }
 
 /**
- * Remembers classifications by text. When half of the room is used up, the texts that were not asked
+ * Remembers what is known of statements by their text. When half of the room is used up, the texts that were not asked
  * for since the last time are forgotten.
  */
-export class ClassificationCache {
+export class TextCache<Value> {
   readonly #maxEntries: number;
   readonly #maxBytes: number;
   readonly #maxTextBytes: number;
-  #recent = new Map<string, Classification>();
-  #older = new Map<string, Classification>();
+  #recent = new Map<string, Value>();
+  #older = new Map<string, Value>();
   #recentBytes = 0;
 
-  constructor({ maxEntries, maxBytes, maxTextBytes }: ClassificationCacheOptions) {
+  constructor({ maxEntries, maxBytes, maxTextBytes }: TextCacheOptions) {
     this.#maxEntries = maxEntries;
     this.#maxBytes = maxBytes;
     this.#maxTextBytes = maxTextBytes;
@@ -33,7 +31,7 @@ export class ClassificationCache {
     return text.length <= this.#maxTextBytes;
   }
 
-  get(text: string): Classification | undefined {
+  get(text: string): Value | undefined {
     const recent = this.#recent.get(text);
     if (recent !== undefined) {
       return recent;
@@ -45,7 +43,7 @@ export class ClassificationCache {
     return older;
   }
 
-  set(text: string, classification: Classification): void {
+  set(text: string, value: Value): void {
     if (!this.takes(text)) {
       return;
     }
@@ -57,7 +55,7 @@ export class ClassificationCache {
       this.#recent = new Map();
       this.#recentBytes = 0;
     }
-    this.#recent.set(text, classification);
+    this.#recent.set(text, value);
     this.#recentBytes += text.length;
   }
 

@@ -10,6 +10,21 @@ test("columns are as wide as their widest cell in the terminal, and no line ends
   expect(tableText(rows)).toBe("日本  one\na     three  x\n");
 });
 
+test("numbers end in line, and a row may be shorter than others", () => {
+  const rows = [
+    ["", "median"],
+    ["one", "1.000", "first"],
+    ["other", "12.5"],
+  ];
+  expect(tableText(rows, { flushRight: [1] })).toBe(
+    ["       median", "one     1.000  first", "other    12.5", ""].join("\n"),
+  );
+});
+
+test("no rows are no text", () => {
+  expect(tableText([])).toBe("");
+});
+
 test("control characters cannot drive the terminal, and count as they are shown", () => {
   expect(
     tableLines([
@@ -26,7 +41,7 @@ test("columns of a given width keep it, and a wider cell stays whole", () => {
         ["a", "b"],
         ["abcde", "b"],
       ],
-      [3],
+      { widths: [3] },
     ),
   ).toEqual(["a    b", "abcde  b"]);
 });

@@ -30,24 +30,39 @@ export function filled(cell: string, width = 0, alignment: Alignment = "left"): 
   }
 }
 
-/** One line a row, two spaces between columns; control characters in the cells are shown, not sent. */
+export interface TableOptions {
+  /** Width of each column. Default: that of its widest cell. */
+  readonly widths?: readonly number[] | undefined;
+  /** Columns whose cells end in line, by index; the others begin in line. */
+  readonly flushRight?: readonly number[] | undefined;
+}
+
+/**
+ * One line a row, two spaces between columns; control characters in the cells are shown, not sent. A
+ * row may be shorter than others.
+ */
 export function tableLines(
   rows: readonly (readonly string[])[],
-  fixedWidths?: readonly number[],
+  options: TableOptions = {},
 ): string[] {
   const shown = rows.map((row) => row.map(printable));
-  const widths = fixedWidths ?? columnWidths(shown);
+  const { widths = columnWidths(shown), flushRight = [] } = options;
   return shown.map((row) =>
     row
-      .map((cell, column) => filled(cell, widths[column]))
+      .map((cell, column) =>
+        filled(cell, widths[column], flushRight.includes(column) ? "right" : "left"),
+      )
       .join("  ")
       .trimEnd(),
   );
 }
 
-/** {@link tableLines} as text, each line ended. */
-export function tableText(rows: readonly (readonly string[])[]): string {
-  return tableLines(rows)
+/** {@link tableLines} as text, each line ended by `\n`. */
+export function tableText(
+  rows: readonly (readonly string[])[],
+  options: TableOptions = {},
+): string {
+  return tableLines(rows, options)
     .map((line) => `${line}\n`)
     .join("");
 }

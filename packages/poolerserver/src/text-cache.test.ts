@@ -1,16 +1,14 @@
 import { expect, test } from "vitest";
-import { ClassificationCache } from "./classification-cache.ts";
-import { judge } from "./judgement.ts";
-import { readQuery } from "./text-reader.ts";
+import { TextCache } from "./text-cache.ts";
 
-const ONE = { ...judge(readQuery("select 1"), undefined), readOnlyEscape: undefined };
+const ONE = { what: "is known" };
 
-function remembered(cache: ClassificationCache, texts: readonly string[]): string[] {
+function remembered(cache: TextCache<object>, texts: readonly string[]): string[] {
   return texts.filter((text) => cache.get(text) !== undefined);
 }
 
 test("holds no more texts than it may", () => {
-  const cache = new ClassificationCache({ maxEntries: 10, maxBytes: 10_000, maxTextBytes: 100 });
+  const cache = new TextCache<object>({ maxEntries: 10, maxBytes: 10_000, maxTextBytes: 100 });
   const texts = Array.from({ length: 1000 }, (_, n) => `text ${String(n)}`);
   for (const text of texts) {
     cache.set(text, ONE);
@@ -21,7 +19,7 @@ test("holds no more texts than it may", () => {
 });
 
 test("holds no more bytes than it may", () => {
-  const cache = new ClassificationCache({ maxEntries: 1000, maxBytes: 1000, maxTextBytes: 100 });
+  const cache = new TextCache<object>({ maxEntries: 1000, maxBytes: 1000, maxTextBytes: 100 });
   const texts = Array.from({ length: 100 }, (_, n) => String(n).padStart(100, "x"));
   for (const text of texts) {
     cache.set(text, ONE);
@@ -32,14 +30,14 @@ test("holds no more bytes than it may", () => {
 });
 
 test("does not remember a text that is too long", () => {
-  const cache = new ClassificationCache({ maxEntries: 10, maxBytes: 1000, maxTextBytes: 5 });
+  const cache = new TextCache<object>({ maxEntries: 10, maxBytes: 1000, maxTextBytes: 5 });
   cache.set("123456", ONE);
   cache.set("12345", ONE);
   expect(remembered(cache, ["123456", "12345"])).toEqual(["12345"]);
 });
 
 test("keeps what is asked for", () => {
-  const cache = new ClassificationCache({ maxEntries: 10, maxBytes: 10_000, maxTextBytes: 100 });
+  const cache = new TextCache<object>({ maxEntries: 10, maxBytes: 10_000, maxTextBytes: 100 });
   cache.set("often", ONE);
   for (let n = 0; n < 100; n += 1) {
     cache.set(`once ${String(n)}`, ONE);
@@ -48,7 +46,7 @@ test("keeps what is asked for", () => {
 });
 
 test("forgets everything when told", () => {
-  const cache = new ClassificationCache({ maxEntries: 10, maxBytes: 10_000, maxTextBytes: 100 });
+  const cache = new TextCache<object>({ maxEntries: 10, maxBytes: 10_000, maxTextBytes: 100 });
   const texts = Array.from({ length: 8 }, (_, n) => String(n));
   for (const text of texts) {
     cache.set(text, ONE);
