@@ -179,3 +179,14 @@ test("what may drop prepared statements is not held, and closed by the next one"
     expect(scene.send(lease, { steps: ["parsed", "bound"], drops: true }).messages).toBe(messages);
   }
 });
+
+test("what the server may have passed over is closed by the next one", () => {
+  const scene = new Scene();
+  const lease = session();
+  lease.statements.close("left over");
+  expect(scene.send(lease, { error: { code: "22023" } }).messages).toBe("CCPBES");
+  expect(scene.send(lease, { steps: ["parsed"], error: { code: "22P02" } }).messages).toBe(
+    "CCPBES",
+  );
+  expect(scene.send(lease).messages).toBe("BES");
+});

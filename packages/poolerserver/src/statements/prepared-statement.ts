@@ -42,6 +42,7 @@ export class PreparedStatement implements BackendStatement, EventReceiver {
   #placement: Placement | undefined;
   /** The backend does not keep it. */
   readonly #isForOnce: boolean;
+  #isParsed = false;
   #isBound = false;
   #mustRunAgain = false;
 
@@ -70,6 +71,7 @@ export class PreparedStatement implements BackendStatement, EventReceiver {
       held.makeRoom(registered);
     }
     const closes = held.takeOwed();
+    this.#isParsed = false;
     this.#isBound = false;
     this.#placement = { held, generation, ddlCount, closes, parses };
     this.request.arrange(this.#placement);
@@ -91,6 +93,7 @@ export class PreparedStatement implements BackendStatement, EventReceiver {
     if (step === "bound") {
       this.#isBound = true;
     } else if (this.#placement?.parses === true) {
+      this.#isParsed = true;
       this.#placement.held.add(this.#registered, this.#placement);
     }
   }
@@ -108,8 +111,12 @@ export class PreparedStatement implements BackendStatement, EventReceiver {
   /** Notes what the end tells about the backend's statements. Returns whether it must run again. */
   #note(
     end: Exclude<RequestEnd, { type: "lost" }>,
-    { held, generation, parses }: Placement,
+    { held, generation, parses, closes }: Placement,
   ): boolean {
+    if (end.error !== undefined && !this.#isParsed && !this.#isBound) {
+      // What goes ahead of it may have failed, so that the server has passed over all of it.
+      held.owe(closes);
+    }
     if (this.#isForOnce) {
       held.close(this.#registered.name);
     }
