@@ -30,8 +30,14 @@ interface Placement {
  * backend does not have it; whether that succeeded is noted when the server says so, and not before:
  * whoever sends behind it parses for itself.
  *
- * A plan that does not fit its table any more, and a statement that is not where it should be, show at
- * the Bind, before anything is run. Then every backend has to parse it again.
+ * A Bind that fails before anything is run may fail because of what was parsed earlier, for others: it
+ * is run again with a Parse, and that answer counts.
+ *
+ * | the Bind fails because                             | then                                        |
+ * | -------------------------------------------------- | ------------------------------------------- |
+ * | the plan does not fit its table any more (0A000)   | every backend parses it again               |
+ * | the statement is not where it should be (26000)    | the backend parses again whatever it has    |
+ * | of anything else, such as a type that has changed  | the backend parses it again                 |
  */
 export class PreparedStatement implements BackendStatement, EventReceiver {
   readonly request: ExtendedUnit;
@@ -57,16 +63,11 @@ export class PreparedStatement implements BackendStatement, EventReceiver {
     this.request = new ExtendedUnit({ statement, name, receiver: this });
   }
 
-  placeOn(
-    { backend, statements: held }: Pick<Lease, "backend" | "statements">,
-    begins = false,
-  ): void {
+  placeOn({ statements: held }: Pick<Lease, "statements">): void {
     const registered = this.#registered;
     const { generation } = registered;
     const { ddlCount } = this.#registry;
-    // In a transaction an outdated plan could not be replaced any more.
-    const isInTransaction = begins || backend.transactionStatus !== "I";
-    const parses = !held.use(registered, isInTransaction ? ddlCount : undefined);
+    const parses = !held.use(registered, ddlCount);
     if (parses) {
       held.makeRoom(registered);
     }
@@ -129,7 +130,7 @@ export class PreparedStatement implements BackendStatement, EventReceiver {
     } else if (diagnostic.code === INVALID_SQL_STATEMENT_NAME) {
       held.doubt();
     } else {
-      return false;
+      held.suspect(this.#registered.name);
     }
     // The SQL of the caller may have run a part, such as the functions in its arguments.
     return this.#type !== "sqlExecute" && end.transactionStatus === "I";
