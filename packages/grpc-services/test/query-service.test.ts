@@ -24,6 +24,9 @@ const BUILT = new Set([
   "Describe",
   "GetAuthCredentials",
   "StreamPoolerHealth",
+  "ConcludeTransaction",
+  "DiscardTempTables",
+  "ReleaseReservedConnection",
 ]);
 const MIB = 1_048_576;
 

@@ -111,6 +111,13 @@ export class FakeController implements PoolerController {
       describe: async () => {
         throw new FakeError(PoolerErrorCode.Unimplemented, "describe");
       },
+      concludeTransaction: async () => {
+        throw new FakeError(PoolerErrorCode.ReservationLost, "concludeTransaction");
+      },
+      discardTempTables: async () => {
+        throw new FakeError(PoolerErrorCode.ReservationLost, "discardTempTables");
+      },
+      releaseReservation: async () => ({ reservation: undefined }),
       openSession: async () => {
         throw new FakeError(PoolerErrorCode.Unimplemented, "openSession");
       },

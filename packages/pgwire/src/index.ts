@@ -19,6 +19,7 @@ export type {
 export { PgwireError, PgwireErrorCode } from "./error.ts";
 export type { PgwireErrorOptions } from "./error.ts";
 export type { TransactionStatus } from "./messages/transaction-status.ts";
+export { BegunUnit } from "./requests/begun-unit.ts";
 export { ExtendedUnit } from "./requests/extended-unit.ts";
 export type { ExtendedPreface, ExtendedStatement } from "./requests/extended-unit.ts";
 export { RawUnit } from "./requests/raw-unit.ts";

@@ -4,6 +4,14 @@ import type { Clock } from "@multipooler/timing";
 import { MultiPoolerError } from "./error.ts";
 import type { Logger } from "./logger.ts";
 
+const DURATIONS = [
+  "idleTimeoutMs",
+  "maxLifetimeMs",
+  "waitTimeoutMs",
+  "drainGraceMs",
+  "inactivityTimeoutMs",
+] as const;
+
 /** About 25 days; more is taken for a mistake. */
 const MAX_DURATION_MS = 2_147_483_647;
 
@@ -36,6 +44,11 @@ export interface MultiPoolerOptions {
    * 0 waits without bound. Default: 3 s.
    */
   readonly drainGraceMs?: number | undefined;
+  /**
+   * A reservation in which no statement has run for so long is ended, because its caller may be gone;
+   * 0 keeps it. Default: 30 s.
+   */
+  readonly inactivityTimeoutMs?: number | undefined;
   readonly logger: Logger;
   /** Default: the clock of the machine. */
   readonly clock?: Clock | undefined;
@@ -59,6 +72,7 @@ export function resolveOptions(options: MultiPoolerOptions): ResolvedOptions {
     maxQueueBytes: options.maxQueueBytes ?? 67_108_864,
     sharingDepth: options.sharingDepth ?? 64,
     drainGraceMs: options.drainGraceMs ?? 3000,
+    inactivityTimeoutMs: options.inactivityTimeoutMs ?? 30_000,
     logger: options.logger,
     clock: options.clock ?? systemClock,
     random: options.random ?? Math.random,
@@ -68,7 +82,7 @@ export function resolveOptions(options: MultiPoolerOptions): ResolvedOptions {
       throw invalid(name, resolved[name], "a whole number from 1");
     }
   }
-  for (const name of ["idleTimeoutMs", "maxLifetimeMs", "waitTimeoutMs", "drainGraceMs"] as const) {
+  for (const name of DURATIONS) {
     const isDuration = resolved[name] >= 0 && resolved[name] <= MAX_DURATION_MS;
     if (!isDuration) {
       throw invalid(name, resolved[name], `from 0 to ${MAX_DURATION_MS}`);

@@ -158,6 +158,34 @@ export interface StatementDescription {
   readonly fields: readonly Field[] | undefined;
 }
 
+/** What a request names that concerns a reservation as a whole. */
+export interface ReservationRequest {
+  readonly target?: QueryTarget | undefined;
+  /** `settings` are those that the session has when its backend goes back to the pool. */
+  readonly caller: Caller;
+  readonly id: bigint;
+}
+
+/** How to end the transaction of a reservation. */
+export interface ConcludeRequest extends ReservationRequest {
+  readonly conclusion: "commit" | "rollback";
+  /** Whether the next transaction begins at once (`AND CHAIN`). */
+  readonly chain: boolean;
+  /** Portals that a ROLLBACK has closed, by name or all of them. A COMMIT keeps those WITH HOLD. */
+  readonly releases: "all" | readonly string[];
+  /**
+   * The settings that the session has if the transaction is rolled back. Without them a backend
+   * that is not needed any more is closed then, because nobody can say what it holds.
+   */
+  readonly rollbackSettings?: Settings | undefined;
+}
+
+/** How to give up a reservation. */
+export interface ReleaseRequest extends ReservationRequest {
+  /** Whether a reservation for `SetSeed` stays, with that as its only reason. */
+  readonly keepsSticky: boolean;
+}
+
 /** Bounds a call. */
 export interface CallOptions {
   /**

@@ -1,18 +1,24 @@
 import { MultiPoolerManagerDefinition, StatusRequest } from "@multipooler/proto/manager-v1";
 import type { StatusResponse } from "@multipooler/proto/manager-v1";
 import {
+  ConcludeTransactionRequest,
   DescribeRequest,
+  DiscardTempTablesRequest,
   ExecuteQueryRequest,
   GetAuthCredentialsRequest,
   MultipoolerServiceDefinition,
   PortalStreamExecuteRequest,
+  ReleaseReservedConnectionRequest,
   StreamExecuteRequest,
 } from "@multipooler/proto/multipoolerservice";
 import type {
+  ConcludeTransactionResponse,
   DescribeResponse,
+  DiscardTempTablesResponse,
   ExecuteQueryResponse,
   PortalStreamExecuteResponse,
   GetAuthCredentialsResponse,
+  ReleaseReservedConnectionResponse,
   StreamExecuteResponse,
   StreamPoolerHealthResponse,
 } from "@multipooler/proto/multipoolerservice";
@@ -40,6 +46,14 @@ export type PortalStreamExecuteInput = Parameters<typeof PortalStreamExecuteRequ
 export type DescribeInput = Parameters<typeof DescribeRequest.fromPartial>[0];
 /** A request of GetAuthCredentials; what is left out has its default. */
 export type GetAuthCredentialsInput = Parameters<typeof GetAuthCredentialsRequest.fromPartial>[0];
+/** A request of ConcludeTransaction; what is left out has its default. */
+export type ConcludeTransactionInput = Parameters<typeof ConcludeTransactionRequest.fromPartial>[0];
+/** A request of DiscardTempTables; what is left out has its default. */
+export type DiscardTempTablesInput = Parameters<typeof DiscardTempTablesRequest.fromPartial>[0];
+/** A request of ReleaseReservedConnection; what is left out has its default. */
+export type ReleaseReservedConnectionInput = Parameters<
+  typeof ReleaseReservedConnectionRequest.fromPartial
+>[0];
 
 /** A client of one pooler. Each call rejects with a `GrpcStatusError` and nothing else. */
 export interface PoolerClient extends Disposable {
@@ -67,6 +81,21 @@ export interface PoolerClient extends Disposable {
   ): Promise<GetAuthCredentialsResponse>;
   /** Whether the pooler serves and in which role: now, at each change, and as a heartbeat. */
   streamPoolerHealth(options?: RequestOptions): AsyncIterable<StreamPoolerHealthResponse>;
+  /** Ends the transaction of a reserved connection. A failure says what stays reserved. */
+  concludeTransaction(
+    request: ConcludeTransactionInput,
+    options?: RequestOptions,
+  ): Promise<ConcludeTransactionResponse>;
+  /** Drops the temporary tables of a reserved connection. */
+  discardTempTables(
+    request: DiscardTempTablesInput,
+    options?: RequestOptions,
+  ): Promise<DiscardTempTablesResponse>;
+  /** Gives up a reserved connection; one that is not known is no error. */
+  releaseReservedConnection(
+    request: ReleaseReservedConnectionInput,
+    options?: RequestOptions,
+  ): Promise<ReleaseReservedConnectionResponse>;
   /** What the pooler is doing. */
   status(options?: RequestOptions): Promise<StatusResponse>;
   /** Whether a service is serving; the empty name stands for the pooler as a whole. */
@@ -101,6 +130,18 @@ const GET_AUTH_CREDENTIALS = clientMethod(
 const STREAM_POOLER_HEALTH = clientMethod(
   MultipoolerServiceDefinition,
   MultipoolerServiceDefinition.methods.streamPoolerHealth,
+);
+const CONCLUDE_TRANSACTION = clientMethod(
+  MultipoolerServiceDefinition,
+  MultipoolerServiceDefinition.methods.concludeTransaction,
+);
+const DISCARD_TEMP_TABLES = clientMethod(
+  MultipoolerServiceDefinition,
+  MultipoolerServiceDefinition.methods.discardTempTables,
+);
+const RELEASE_RESERVED_CONNECTION = clientMethod(
+  MultipoolerServiceDefinition,
+  MultipoolerServiceDefinition.methods.releaseReservedConnection,
 );
 const STATUS = clientMethod(
   MultiPoolerManagerDefinition,
@@ -137,6 +178,16 @@ export function connect(options: ConnectOptions): PoolerClient {
     getAuthCredentials: (request, call = {}) =>
       channel.unary(GET_AUTH_CREDENTIALS, GetAuthCredentialsRequest.fromPartial(request), call),
     streamPoolerHealth: (call = {}) => channel.serverStream(STREAM_POOLER_HEALTH, {}, call),
+    concludeTransaction: (request, call = {}) =>
+      channel.unary(CONCLUDE_TRANSACTION, ConcludeTransactionRequest.fromPartial(request), call),
+    discardTempTables: (request, call = {}) =>
+      channel.unary(DISCARD_TEMP_TABLES, DiscardTempTablesRequest.fromPartial(request), call),
+    releaseReservedConnection: (request, call = {}) =>
+      channel.unary(
+        RELEASE_RESERVED_CONNECTION,
+        ReleaseReservedConnectionRequest.fromPartial(request),
+        call,
+      ),
     status: (call = {}) => channel.unary(STATUS, StatusRequest.fromPartial({}), call),
     isServing: (service, call = {}) => channel.unary(healthCheckMethod, service, call),
     close,

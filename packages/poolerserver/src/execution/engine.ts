@@ -15,6 +15,8 @@ import { CatalogWatch } from "./catalog-watch.ts";
 import { checkHealth } from "./health-check.ts";
 import type { HealthCheckEngine } from "./health-check.ts";
 import { QueryExecutor } from "./query-executor.ts";
+import type { ReservationIds } from "./reservation-ids.ts";
+import { Reservations } from "./reservations.ts";
 import { postgresTermination } from "./termination.ts";
 
 /** The name of the pool in the `application_name` of its sessions. */
@@ -26,6 +28,7 @@ export interface EngineOptions {
   readonly database: DatabaseHandle;
   readonly gate: ServingGate;
   readonly settings: ResolvedOptions;
+  readonly reservationIds: ReservationIds;
 }
 
 /** Everything that serves queries from one database, from `open` to `close`. */
@@ -38,8 +41,8 @@ export class Engine {
   /** For what clients cause: one that ends its own backend does so as often as it likes. */
   readonly #logger: LimitedLogger;
 
-  constructor({ database, gate, settings }: EngineOptions) {
-    const { clock, shard } = settings;
+  constructor({ database, gate, settings, reservationIds }: EngineOptions) {
+    const { clock, shard, inactivityTimeoutMs } = settings;
     const logger = new LimitedLogger(settings.logger);
     this.#logger = logger;
     const name = applicationName(database.applicationName, POOL);
@@ -69,6 +72,14 @@ export class Engine {
     this.executor = new QueryExecutor({
       ...this.#calls,
       ...classified,
+      reservations: new Reservations({
+        engine: this.#calls,
+        ids: reservationIds,
+        gate,
+        inactivityTimeoutMs,
+        clock,
+        logger,
+      }),
       sessions: this.#sessions,
       credentials: new CredentialLookup({ database, gate }),
     });

@@ -16,6 +16,8 @@ import { ServingGate } from "../serving/serving-gate.ts";
 import { StatementRegistry } from "../statements/statement-registry.ts";
 import { checkHealth } from "./health-check.ts";
 import { QueryExecutor } from "./query-executor.ts";
+import { ReservationIds } from "./reservation-ids.ts";
+import { Reservations } from "./reservations.ts";
 
 const PRIMARY: ServingTarget = {
   status: ServingStatus.Serving,
@@ -69,7 +71,15 @@ async function setUp(
   const logger = silentLogger;
   const sessions = new Sessions({ ...engine, served, gate, classifier, logger });
   const credentials = { get: () => Promise.resolve(undefined) };
-  const services = { sessions, credentials };
+  const reservations = new Reservations({
+    engine,
+    ids: new ReservationIds(clock),
+    gate,
+    inactivityTimeoutMs: 30_000,
+    clock,
+    logger,
+  });
+  const services = { sessions, credentials, reservations };
   const executor = new QueryExecutor({ ...engine, served, gate, classifier, ...services });
   await gate.setTarget(target, undefined);
   return { ...scene, executor, gate, check: (signal) => checkHealth(engine, signal) };
@@ -101,9 +111,27 @@ test.each<[string, Partial<ExecuteRequest>, object]>([
     },
   ],
   [
-    "a new reservation",
-    { place: { type: "reserve", reasons: 1, pins: [] } },
-    { code: "UNIMPLEMENTED", message: expect.stringMatching(/reservation/) },
+    "a reservation without a reason",
+    { place: { type: "reserve", reasons: 0 } },
+    { code: "INVALID_ARGUMENT", message: expect.stringMatching(/from 1 to 255, not 0/) },
+  ],
+  [
+    "a reservation for a reason that nobody knows",
+    { place: { type: "reserve", reasons: 256 } },
+    { code: "INVALID_ARGUMENT", message: expect.stringMatching(/from 1 to 255, not 256/) },
+  ],
+  [
+    "a transaction that something else begins",
+    { place: { type: "reserve", reasons: 1, begin: "select 1" } },
+    { code: "INVALID_ARGUMENT", message: expect.stringMatching(/"select 1" does not/) },
+  ],
+  [
+    "a reserved COPY",
+    {
+      place: { type: "reserve", reasons: 1 },
+      statement: { type: "simple", sql: "copy t to stdout" },
+    },
+    { code: "UNIMPLEMENTED", diagnostic: { code: "0A000" } },
   ],
   [
     "settings",

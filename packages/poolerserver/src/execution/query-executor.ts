@@ -1,36 +1,38 @@
-import { PoolerErrorCode, QueryMode } from "@multipooler/query-service";
+import { QueryMode } from "@multipooler/query-service";
 import type {
   CallOptions,
+  ConcludeRequest,
   DescribeRequest,
   ExecuteRequest,
   LoginCredentials,
   LoginRequest,
   Outcome,
   QueryService,
+  ReleaseRequest,
+  ReservationRequest,
   ResultSink,
   Session,
   SessionCaller,
   SessionClient,
   StatementDescription,
 } from "@multipooler/query-service";
-import type { StatementClassifier } from "../classification/classification.ts";
 import { Taint } from "../classification/taint.ts";
-import { MultiPoolerError, abortError, errorDiagnostic, poolerError } from "../error.ts";
-import type { ServingGate } from "../serving/serving-gate.ts";
-import { parseConditions } from "../statements/parse-conditions.ts";
+import { abortError, poolerError } from "../error.ts";
+import { preparationOf } from "../statements/backend-statement.ts";
 import { classifyStatement } from "../statements/statement-classification.ts";
 import { Call } from "./call.ts";
-import type { CallEngine } from "./call.ts";
+import { concludeTransaction } from "./conclusion.ts";
 import { describeError, Description } from "./description.ts";
-import { offeredStatement, requireOffered } from "./request-checks.ts";
-import type { ServedTarget } from "./request-checks.ts";
+import { copyError, offeredStatement, requireCaller, requireTarget } from "./request-checks.ts";
+import type { ReservationEngine } from "./reservation-engine.ts";
+import { describeReserved } from "./reserved-description.ts";
+import { executeAndReserve, executeReserved } from "./reserved-statement.ts";
+import { releaseReservation } from "./reservation-release.ts";
+import { discardTempTables } from "./temp-table-discard.ts";
 
 const NO_OPTIONS: CallOptions = {};
 
-export interface QueryExecutorOptions extends CallEngine {
-  readonly served: ServedTarget;
-  readonly gate: ServingGate;
-  readonly classifier: StatementClassifier;
+export interface QueryExecutorOptions extends ReservationEngine {
   readonly sessions: SessionOpener;
   readonly credentials: CredentialSource;
 }
@@ -79,8 +81,28 @@ export class QueryExecutor implements QueryService {
     try {
       return await this.#describe(request, signal);
     } catch (error) {
-      throw describeError(poolerError(error));
+      throw poolerError(error);
     }
+  }
+
+  async concludeTransaction(
+    request: ConcludeRequest,
+    sink: ResultSink,
+    { signal }: CallOptions = NO_OPTIONS,
+  ): Promise<Outcome> {
+    return await orPoolerError(concludeTransaction(this.#options, request, { sink, signal }));
+  }
+
+  async discardTempTables(
+    request: ReservationRequest,
+    sink: ResultSink,
+    { signal }: CallOptions = NO_OPTIONS,
+  ): Promise<Outcome> {
+    return await orPoolerError(discardTempTables(this.#options, request, { sink, signal }));
+  }
+
+  async releaseReservation(request: ReleaseRequest): Promise<Outcome> {
+    return await orPoolerError(releaseReservation(this.#options, request));
   }
 
   openSession(
@@ -103,8 +125,15 @@ export class QueryExecutor implements QueryService {
     sink: ResultSink,
     signal: AbortSignal | undefined,
   ): Promise<Outcome> {
+    const { served, gate, classifier, registry } = this.#options;
+    const { place } = request;
+    if (place.type === "reserve") {
+      return orPoolerError(executeAndReserve(this.#options, place, { request, sink, signal }));
+    }
+    if (place.type === "reserved") {
+      return orPoolerError(executeReserved(this.#options, place, { request, sink, signal }));
+    }
     requireAwaited(signal);
-    const { served, gate, classifier } = this.#options;
     const statement = offeredStatement(request, served);
     const classification = classifyStatement(statement, classifier);
     if (classification.copy) {
@@ -116,7 +145,7 @@ export class QueryExecutor implements QueryService {
       sink,
       signal,
       statement,
-      conditions: parseConditions(request.caller.settings),
+      preparation: preparationOf(registry, request.caller, classification.taint),
       onEnd: classification.ddl ? this.#onDdlEnd : this.#onCallEnd,
     });
     gate.enter("single", request.target?.mode ?? QueryMode.Unspecified, call);
@@ -132,26 +161,36 @@ export class QueryExecutor implements QueryService {
   }
 
   async #describe(
-    { target, caller, place, statement, binding }: DescribeRequest,
+    request: DescribeRequest,
     signal: AbortSignal | undefined,
   ): Promise<StatementDescription> {
+    const { target, caller, place, statement, binding } = request;
+    if (place.type === "reserved") {
+      return await describeReserved(this.#options, place, { request, signal });
+    }
     requireAwaited(signal);
-    const { served, gate, classifier } = this.#options;
-    requireOffered({ target, place, caller }, served);
+    const { served, gate, classifier, registry } = this.#options;
+    requireTarget(target, served);
+    requireCaller(caller, served);
+    // Planning a portal may call functions that say of themselves that they change nothing.
+    const taint = binding === undefined ? Taint.None : classifier.classify(statement.sql).taint;
     const description = new Description();
     const call = new Call(this.#options, {
       origin: caller.origin,
-      // Planning a portal may call functions that say of themselves that they change nothing.
-      taint: binding === undefined ? Taint.None : classifier.classify(statement.sql).taint,
+      taint,
       sink: description,
       signal,
       statement: { type: "describe", ...statement, binding },
-      conditions: parseConditions(caller.settings),
+      preparation: preparationOf(registry, caller, taint),
       onDescribed: description.described,
       onEnd: this.#onCallEnd,
     });
     gate.enter("single", target?.mode ?? QueryMode.Unspecified, call);
-    await call.run();
+    try {
+      await call.run();
+    } catch (error) {
+      throw describeError(poolerError(error));
+    }
     return description.value;
   }
 }
@@ -162,12 +201,10 @@ function requireAwaited(signal: AbortSignal | undefined): void {
   }
 }
 
-/** Refused before anything is sent: the statements around a COPY would take effect. */
-function copyError(): MultiPoolerError {
-  const message = "COPY from or to the client is not offered by a call";
-  return new MultiPoolerError(PoolerErrorCode.Unimplemented, message, {
-    diagnostic: errorDiagnostic("0A000", message, {
-      hint: "Nothing of the query string was run. Use COPY with a file, a program or a session.",
-    }),
-  });
+async function orPoolerError(outcome: Promise<Outcome>): Promise<Outcome> {
+  try {
+    return await outcome;
+  } catch (error) {
+    throw poolerError(error);
+  }
 }

@@ -9,7 +9,7 @@ import type { Diagnostic, ResultEvent } from "@multipooler/query-service";
 import type { Lease } from "../pool/lease.ts";
 import type { HeldStatements } from "./held-statements.ts";
 import type { RegisteredStatement, StatementRegistry } from "./statement-registry.ts";
-import type { StatementRun, StatementRunOptions } from "./statement-run.ts";
+import type { BackendStatement, BackendStatementOptions } from "./backend-statement.ts";
 
 const FEATURE_NOT_SUPPORTED = "0A000";
 const INVALID_SQL_STATEMENT_NAME = "26000";
@@ -33,7 +33,7 @@ interface Placement {
  * A plan that does not fit its table any more, and a statement that is not where it should be, show at
  * the Bind, before anything is run. Then every backend has to parse it again.
  */
-export class PreparedRun implements StatementRun, EventReceiver {
+export class PreparedStatement implements BackendStatement, EventReceiver {
   readonly request: ExtendedUnit;
   readonly #registry: StatementRegistry;
   readonly #registered: RegisteredStatement;
@@ -45,7 +45,7 @@ export class PreparedRun implements StatementRun, EventReceiver {
   #isBound = false;
   #mustRunAgain = false;
 
-  constructor(options: StatementRunOptions & { readonly statement: ExtendedStatement }) {
+  constructor(options: BackendStatementOptions & { readonly statement: ExtendedStatement }) {
     const { statement, registry, conditions, drops, receiver } = options;
     this.#registry = registry;
     this.#registered = registry.find(statement, conditions);
@@ -56,12 +56,15 @@ export class PreparedRun implements StatementRun, EventReceiver {
     this.request = new ExtendedUnit({ statement, name, receiver: this });
   }
 
-  placeOn({ backend, statements: held }: Pick<Lease, "backend" | "statements">): void {
+  placeOn(
+    { backend, statements: held }: Pick<Lease, "backend" | "statements">,
+    begins = false,
+  ): void {
     const registered = this.#registered;
     const { generation } = registered;
     const { ddlCount } = this.#registry;
     // In a transaction an outdated plan could not be replaced any more.
-    const isInTransaction = backend.transactionStatus !== "I";
+    const isInTransaction = begins || backend.transactionStatus !== "I";
     const parses = !held.use(registered, isInTransaction ? ddlCount : undefined);
     if (parses) {
       held.makeRoom(registered);

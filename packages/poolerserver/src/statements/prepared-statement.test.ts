@@ -3,7 +3,7 @@ import type { ExtendedStep, RequestEnd, TransactionStatus } from "@multipooler/p
 import { expect, test } from "vitest";
 import { FakeBackend } from "../../test/fake-backend.ts";
 import { HeldStatements } from "./held-statements.ts";
-import { PreparedRun } from "./prepared-run.ts";
+import { PreparedStatement } from "./prepared-statement.ts";
 import { StatementRegistry } from "./statement-registry.ts";
 
 const STATEMENT = {
@@ -39,7 +39,7 @@ class Scene {
   ): { messages: string; again: boolean } {
     const receiver = { event: () => undefined, settle: () => undefined };
     const { registry } = this;
-    const run = new PreparedRun({
+    const run = new PreparedStatement({
       statement: STATEMENT,
       registry,
       conditions: "",
@@ -65,7 +65,7 @@ function session(): Session {
   return { backend: new FakeBackend(), statements: new HeldStatements() };
 }
 
-function typesOf(request: PreparedRun["request"]): string {
+function typesOf(request: PreparedStatement["request"]): string {
   const bytes = Buffer.alloc(request.byteLength);
   expect(request.writeTo(bytes, 0)).toBe(bytes.length);
   let types = "";
