@@ -86,7 +86,7 @@ export async function runPrepared(
 }
 
 /** @throws INVALID_ARGUMENT for a NUL character */
-export function simpleQuery(sql: string, receiver: EventReceiver): SimpleQuery {
+function simpleQuery(sql: string, receiver: EventReceiver): SimpleQuery {
   try {
     return new SimpleQuery({ sql, receiver });
   } catch (error) {
