@@ -101,6 +101,19 @@ test("a description of a table that has changed is up to date", async () => {
   expect((await described(pooler, sql, { binding })).fields).toHaveLength(3);
 });
 
+test("a column whose type changes takes the parameters of its new type at once", async () => {
+  await using pooler = await serving({ capacity: 3 });
+  await beside("create table t (a int)");
+  const sql = "insert into t values ($1) returning a";
+  await onEach(3, () => valuesOf(pooler, sql, [1]));
+  await beside("alter table t alter column a type text");
+  await onEach(6, async () => {
+    expect(await valuesOf(pooler, sql, ["word"])).toEqual(["word"]);
+  });
+  await query(pooler, "alter table t alter column a type int using length(a)");
+  expect((await described(pooler, sql)).parameterTypes).toEqual([23]);
+});
+
 test("SQL that names a statement sees a changed table once at most", async () => {
   await using pooler = await serving();
   await beside("create table t as select 1 as a");

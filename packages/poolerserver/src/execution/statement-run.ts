@@ -108,7 +108,7 @@ async function runInOneWrite(
       return unit;
     }
     placed = backendStatement(statement, { ...preparation, receiver });
-    placed.placeOn(lease, true);
+    placed.placeOn(lease);
     unit = begunUnit(begin, placed.request);
     return unit;
   }, options);

@@ -6,7 +6,7 @@ import { cleanSession } from "./cleaning.ts";
 import { Dialer } from "./dialer.ts";
 import type { OpenedSession } from "./dialer.ts";
 import { IdleStack } from "./idle-stack.ts";
-import { Member } from "./member.ts";
+import { Member, busySessions, isHeldIdle } from "./member.ts";
 import type { SchedulerOptions } from "./scheduler-options.ts";
 import { ServerCondition } from "./server-condition.ts";
 import { SilenceWatch } from "./silence-watch.ts";
@@ -75,7 +75,7 @@ export class Pool {
     this.#watch = new SilenceWatch({
       clock,
       processes,
-      busySessions: () => this.#busySessions(),
+      busySessions: () => busySessions(this.#members.values()),
       onSilent: (session, problem) => this.#onSilent(session, problem),
       onAlive: () => this.noteAlive(clock.monotonic()),
     });
@@ -99,6 +99,11 @@ export class Pool {
   /** When the server last showed that it works on what the pool sends; on the monotonic clock. */
   get aliveAt(): number {
     return this.#aliveAt;
+  }
+
+  /** Whether clients hold every session without asking anything of it, and no other is opened. */
+  get isHeldIdle(): boolean {
+    return this.dials === 0 && !this.isEmpty && this.#members.values().every(isHeldIdle);
   }
 
   get isClosing(): boolean {
@@ -191,14 +196,6 @@ export class Pool {
   /** Whether sessions that nobody waits for are kept. */
   get #keepsIdle(): boolean {
     return this.#access !== "none" && !this.#server.isLeaving;
-  }
-
-  *#busySessions(): Iterable<Backend> {
-    for (const { backend, use } of this.#members.values()) {
-      if (use !== "idle") {
-        yield backend;
-      }
-    }
   }
 
   /** The share has changed: fewer sessions may be kept, or more opened. */
