@@ -214,3 +214,57 @@ describe("StreamExecute", () => {
     });
   });
 });
+
+describe("a transaction of a driver that prepares its statements", () => {
+  const UPDATE = "UPDATE accounts SET abalance = abalance + $1 WHERE aid = $2;";
+
+  test("runs as the gateway sends it: Parses ahead, portals, and an end", async () => {
+    const eager = (query: string) => ({
+      preparedStatement: { name: "s", query },
+      forceUnnamedParse: true,
+    });
+    const begun = await Array.fromAsync(
+      client.streamExecute({
+        options: { executeSqlPreparedStatement: eager(UPDATE) },
+        reservationOptions: { reasons: 1, beginQuery: "BEGIN;" },
+      }),
+    );
+    expect(begun).toMatchObject([{ result: undefined, reservedState: { reservationReasons: 1 } }]);
+    const reservedConnectionId = begun[0]?.reservedState?.reservedConnectionId ?? 0n;
+    const options = { reservedConnectionId };
+    const updated = await Array.fromAsync(
+      client.portalStreamExecute(portalOf(UPDATE, ["1", "7"], { options })),
+    );
+    expect(updated).toMatchObject([
+      { result: { payload: { value: { commandTag: "UPDATE 1" } } } },
+      { reservedState: { reservedConnectionId } },
+    ]);
+    const { description } = await client.describe({
+      preparedStatement: { query: SELECT_BY_KEY },
+      options,
+    });
+    expect(description).toMatchObject({ hasFields: true });
+    const refused = Array.fromAsync(
+      client.streamExecute({
+        options: { ...options, executeSqlPreparedStatement: eager("select bogus") },
+      }),
+    );
+    await expect(refused).rejects.toMatchObject({ diagnostic: { code: "42703" } });
+    const { result } = await client.concludeTransaction({ options, conclusion: 1 });
+    expect(result?.commandTag).toBe("ROLLBACK");
+    expect(await valueOf(SELECT_BY_KEY, ["7"])).toBe("14");
+  });
+
+  test("keeps a portal with rows left under the client's name", async () => {
+    const series = portalOf("select generate_series(1, 5)", [], { options: { maxRows: 2n } });
+    const request = { ...series, portal: { ...series.portal, name: "p" } };
+    const [rows, state] = await Array.fromAsync(client.portalStreamExecute(request));
+    expect(rows?.result?.payload?.value).toMatchObject({ commandTag: "", rows: [{}, {}] });
+    expect(state?.reservedState?.reservationReasons).toBe(4);
+    const reservedConnectionId = state?.reservedState?.reservedConnectionId ?? 0n;
+    const rest = await Array.fromAsync(
+      client.portalStreamExecute({ ...request, options: { maxRows: 9n, reservedConnectionId } }),
+    );
+    expect(rest).toMatchObject([{ result: { payload: { value: { commandTag: "SELECT 5" } } } }]);
+  });
+});

@@ -1,11 +1,11 @@
 import { Command, Option } from "commander";
-import { addAcceptedFlags } from "./accepted-flags.ts";
+import { addAcceptedFlags } from "./settings/accepted-flags.ts";
 import { RESULT_FORMATS } from "./ctl/result-format.ts";
 import { addTopoCommands } from "./ctl/topo-commands.ts";
 import type { TopoActions } from "./ctl/topo-commands.ts";
-import { addSettings, givenSettings } from "./setting-options.ts";
-import type { GivenSettings } from "./setting-options.ts";
-import { settings } from "./settings.ts";
+import { addSettings, givenSettings } from "./settings/setting-options.ts";
+import type { GivenSettings } from "./settings/setting-options.ts";
+import { settings } from "./settings/settings.ts";
 import { buildVersion } from "./version.ts";
 
 /** The implementations of the commands; each resolves with the exit code. */

@@ -2,7 +2,7 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
-import { ConfigError } from "./config.ts";
+import { ConfigError } from "./settings/config.ts";
 import { awaitsDataDirectory, checkDirectories } from "./directories.ts";
 import type { Directories } from "./directories.ts";
 

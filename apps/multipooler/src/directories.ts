@@ -1,8 +1,8 @@
 import { accessSync, constants, existsSync, mkdirSync, readdirSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { ConfigError } from "./config.ts";
+import { ConfigError } from "./settings/config.ts";
 import { fileFault } from "./file-fault.ts";
-import type { Config } from "./settings.ts";
+import type { Config } from "./settings/settings.ts";
 
 export interface Directories extends Pick<Config, "pgDataDir" | "poolerDir"> {
   /** Path of the topology, if it is a file. */

@@ -2,7 +2,7 @@ import { GrpcServer } from "@multipooler/grpc-services";
 import type { GrpcServerOptions } from "@multipooler/grpc-services";
 import type { Logger } from "pino";
 import type { ConnectionLimits } from "./open-files.ts";
-import type { Config } from "./settings.ts";
+import type { Config } from "./settings/settings.ts";
 import { buildVersion } from "./version.ts";
 
 /** The gRPC server of the configuration, which does not listen yet. */

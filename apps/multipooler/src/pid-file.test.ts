@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
-import { ConfigError } from "./config.ts";
+import { ConfigError } from "./settings/config.ts";
 import { writePidFile } from "./pid-file.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "multipooler pid-file "));

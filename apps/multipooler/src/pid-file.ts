@@ -1,5 +1,5 @@
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
-import { ConfigError } from "./config.ts";
+import { ConfigError } from "./settings/config.ts";
 import { fileFault } from "./file-fault.ts";
 
 /**

@@ -3,9 +3,14 @@ import { CommanderError } from "commander";
 import type { Command } from "commander";
 import { commandLine } from "./cli.ts";
 import type { CommandActions } from "./cli.ts";
-import { acceptedFlags } from "./accepted-flags.ts";
-import { ConfigError, readSettingsFile, resolveConfig, resolveSettings } from "./config.ts";
-import type { ConfigSources } from "./config.ts";
+import { acceptedFlags } from "./settings/accepted-flags.ts";
+import {
+  ConfigError,
+  readSettingsFile,
+  resolveConfig,
+  resolveSettings,
+} from "./settings/config.ts";
+import type { ConfigSources } from "./settings/config.ts";
 import { query } from "./ctl/query.ts";
 import { status } from "./ctl/status.ts";
 import type { TopoOptions } from "./ctl/topo-command.ts";
@@ -16,9 +21,9 @@ import { topoList } from "./ctl/topo-list.ts";
 import { topoTree } from "./ctl/topo-tree.ts";
 import { topoWatch } from "./ctl/topo-watch.ts";
 import { Interruption } from "./interruption.ts";
-import { openLog } from "./logger.ts";
+import { openLog } from "./log/logger.ts";
 import { serve } from "./serve.ts";
-import type { GivenSettings } from "./setting-options.ts";
+import type { GivenSettings } from "./settings/setting-options.ts";
 import type { SignalGuard } from "./signal-guard.ts";
 import { topologyTarget, topologyTargetSettings } from "./topology-target.ts";
 

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
-import { ConfigError, readSettingsFile, resolveSettings } from "./config.ts";
+import { ConfigError, readSettingsFile, resolveSettings } from "./settings/config.ts";
 import { defaultTopologyFile, topologyTarget, topologyTargetSettings } from "./topology-target.ts";
 import type { TopologyTarget } from "./topology-target.ts";
 

@@ -29,17 +29,17 @@ export type ReservationVerbs = Pick<
 export class FakeManager implements PoolerManager {
   /** What the controller does with a statement. */
   execute: Execute = () => Promise.resolve();
+  /** What the controller says of a statement. */
+  describe: QueryService["describe"] = () =>
+    Promise.resolve({ parameterTypes: [], fields: undefined });
+  /** What the controller answers who asks for credentials. */
+  credentials: QueryService["getCredentials"] = () => Promise.resolve(undefined);
   /** What it does with reservations; there are none. */
   verbs: ReservationVerbs = {
     concludeTransaction: noReservation,
     discardTempTables: noReservation,
     releaseReservation: () => Promise.resolve({ reservation: undefined }),
   };
-  /** What the controller says of a statement. */
-  describe: QueryService["describe"] = () =>
-    Promise.resolve({ parameterTypes: [], fields: undefined });
-  /** What the controller answers who asks for credentials. */
-  credentials: QueryService["getCredentials"] = () => Promise.resolve(undefined);
   /** When set, the controller has no executor and throws this. */
   refusal: Error | undefined;
   readonly #listeners = new Set<(status: ManagerStatus) => void>();
@@ -54,8 +54,8 @@ export class FakeManager implements PoolerManager {
         return {
           streamExecute: async (...call) =>
             (await this.execute(...call)) ?? { reservation: undefined },
-          ...this.verbs,
           describe: (...call) => this.describe(...call),
+          ...this.verbs,
           openSession: () =>
             Promise.reject(new FakePoolerError(PoolerErrorCode.Unimplemented, "no sessions here")),
           getCredentials: (...call) => this.credentials(...call),

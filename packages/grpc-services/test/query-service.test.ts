@@ -18,15 +18,15 @@ const EMPTY_QUERY = Buffer.from("4900000004", "hex");
 
 const SERVICE = "multipoolerservice.MultipoolerService";
 const BUILT = new Set([
-  "ConcludeTransaction",
-  "DiscardTempTables",
-  "ReleaseReservedConnection",
   "ExecuteQuery",
   "StreamExecute",
   "PortalStreamExecute",
   "Describe",
   "GetAuthCredentials",
   "StreamPoolerHealth",
+  "ConcludeTransaction",
+  "DiscardTempTables",
+  "ReleaseReservedConnection",
 ]);
 const MIB = 1_048_576;
 

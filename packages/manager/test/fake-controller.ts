@@ -108,6 +108,9 @@ export class FakeController implements PoolerController {
         await sink.write({ type: "complete", bytes: encodeCommandTag("SELECT 1") });
         return { reservation: undefined };
       },
+      describe: async () => {
+        throw new FakeError(PoolerErrorCode.Unimplemented, "describe");
+      },
       concludeTransaction: async () => {
         throw new FakeError(PoolerErrorCode.ReservationLost, "concludeTransaction");
       },
@@ -115,9 +118,6 @@ export class FakeController implements PoolerController {
         throw new FakeError(PoolerErrorCode.ReservationLost, "discardTempTables");
       },
       releaseReservation: async () => ({ reservation: undefined }),
-      describe: async () => {
-        throw new FakeError(PoolerErrorCode.Unimplemented, "describe");
-      },
       openSession: async () => {
         throw new FakeError(PoolerErrorCode.Unimplemented, "openSession");
       },

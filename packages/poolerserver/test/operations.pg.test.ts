@@ -1,7 +1,7 @@
 import { ServingStatus } from "@multipooler/controller-api";
 import { startPostgres } from "@multipooler/embedded-postgres";
 import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { applicationName } from "../src/pool/postgres-dial.ts";
 import { CountingShare } from "./counting-share.ts";
 import {
@@ -17,15 +17,12 @@ import {
 import { RecordingSink } from "./recording-sink.ts";
 import { failureOf } from "./settled.ts";
 import { silentLogger } from "./silent-logger.ts";
+import { useServer } from "./test-server.ts";
 
 let postgres: EmbeddedPostgres;
 
-beforeAll(async () => {
-  postgres = await startPostgres();
-}, 60_000);
-
-afterAll(async () => {
-  await postgres[Symbol.asyncDispose]();
+useServer((started) => {
+  postgres = started;
 });
 
 test("every session names the pooler and its pool", async () => {

@@ -30,6 +30,12 @@ export interface QueryService {
   streamExecute(request: ExecuteRequest, sink: ResultSink, options?: CallOptions): Promise<Outcome>;
 
   /**
+   * Parameters and columns of a statement, which is not run. Rejects with a `PoolerError`:
+   * PRE_EXECUTION_UNAVAILABLE also where the connection broke on the way, since nothing was changed.
+   */
+  describe(request: DescribeRequest, options?: CallOptions): Promise<StatementDescription>;
+
+  /**
    * Ends the transaction of a reservation: COMMIT or ROLLBACK. What that yields goes to `sink`: the
    * tag, which is ROLLBACK also for the COMMIT of a failed transaction, and notices.
    *
@@ -58,12 +64,6 @@ export interface QueryService {
    * that is not known is no error. Goes on to its end although the signal aborts.
    */
   releaseReservation(request: ReleaseRequest, options?: CallOptions): Promise<Outcome>;
-
-  /**
-   * Parameters and columns of a statement, which is not run. Rejects with a `PoolerError`:
-   * PRE_EXECUTION_UNAVAILABLE also where the connection broke on the way, since nothing was changed.
-   */
-  describe(request: DescribeRequest, options?: CallOptions): Promise<StatementDescription>;
 
   /**
    * Opens a session for a client that has authenticated. The signal bounds the opening only.

@@ -140,6 +140,24 @@ export interface ExecuteRequest {
   readonly statement: Statement;
 }
 
+/** Which statement to describe, and where. */
+export interface DescribeRequest {
+  readonly target?: QueryTarget | undefined;
+  readonly caller: Caller;
+  readonly place: Exclude<Place, ReservePlace>;
+  readonly statement: PreparedText;
+  /** Describes the portal that this makes of the statement, and closes it. */
+  readonly binding?: Binding | undefined;
+}
+
+/** What PostgreSQL says of a statement, or of a portal. */
+export interface StatementDescription {
+  /** The OIDs of the parameters; none of a portal. */
+  readonly parameterTypes: readonly number[];
+  /** The columns of its result, also if there are none; `undefined`: it returns no rows. */
+  readonly fields: readonly Field[] | undefined;
+}
+
 /** What a request names that concerns a reservation as a whole. */
 export interface ReservationRequest {
   readonly target?: QueryTarget | undefined;
@@ -166,24 +184,6 @@ export interface ConcludeRequest extends ReservationRequest {
 export interface ReleaseRequest extends ReservationRequest {
   /** Whether a reservation for `SetSeed` stays, with that as its only reason. */
   readonly keepsSticky: boolean;
-}
-
-/** Which statement to describe, and where. */
-export interface DescribeRequest {
-  readonly target?: QueryTarget | undefined;
-  readonly caller: Caller;
-  readonly place: Exclude<Place, ReservePlace>;
-  readonly statement: PreparedText;
-  /** Describes the portal that this makes of the statement, and closes it. */
-  readonly binding?: Binding | undefined;
-}
-
-/** What PostgreSQL says of a statement, or of a portal. */
-export interface StatementDescription {
-  /** The OIDs of the parameters; none of a portal. */
-  readonly parameterTypes: readonly number[];
-  /** The columns of its result, also if there are none; `undefined`: it returns no rows. */
-  readonly fields: readonly Field[] | undefined;
 }
 
 /** Bounds a call. */

@@ -5,13 +5,13 @@ export { connect } from "./pooler-client.ts";
 export type {
   ConcludeTransactionInput,
   ConnectOptions,
-  DiscardTempTablesInput,
   DescribeInput,
+  DiscardTempTablesInput,
   ExecuteQueryInput,
   GetAuthCredentialsInput,
   PoolerClient,
-  ReleaseReservedConnectionInput,
   PortalStreamExecuteInput,
+  ReleaseReservedConnectionInput,
   StreamExecuteInput,
 } from "./pooler-client.ts";
 export { RowDecoder } from "../query/row-decoder.ts";

@@ -2,8 +2,8 @@ import { MultiPoolerManagerDefinition, StatusRequest } from "@multipooler/proto/
 import type { StatusResponse } from "@multipooler/proto/manager-v1";
 import {
   ConcludeTransactionRequest,
-  DiscardTempTablesRequest,
   DescribeRequest,
+  DiscardTempTablesRequest,
   ExecuteQueryRequest,
   GetAuthCredentialsRequest,
   MultipoolerServiceDefinition,
@@ -16,8 +16,8 @@ import type {
   DescribeResponse,
   DiscardTempTablesResponse,
   ExecuteQueryResponse,
-  GetAuthCredentialsResponse,
   PortalStreamExecuteResponse,
+  GetAuthCredentialsResponse,
   ReleaseReservedConnectionResponse,
   StreamExecuteResponse,
   StreamPoolerHealthResponse,
@@ -40,6 +40,12 @@ export interface ConnectOptions {
 export type ExecuteQueryInput = Parameters<typeof ExecuteQueryRequest.fromPartial>[0];
 /** A request of StreamExecute; what is left out has its default. */
 export type StreamExecuteInput = Parameters<typeof StreamExecuteRequest.fromPartial>[0];
+/** A request of PortalStreamExecute; what is left out has its default. */
+export type PortalStreamExecuteInput = Parameters<typeof PortalStreamExecuteRequest.fromPartial>[0];
+/** A request of Describe; what is left out has its default. */
+export type DescribeInput = Parameters<typeof DescribeRequest.fromPartial>[0];
+/** A request of GetAuthCredentials; what is left out has its default. */
+export type GetAuthCredentialsInput = Parameters<typeof GetAuthCredentialsRequest.fromPartial>[0];
 /** A request of ConcludeTransaction; what is left out has its default. */
 export type ConcludeTransactionInput = Parameters<typeof ConcludeTransactionRequest.fromPartial>[0];
 /** A request of DiscardTempTables; what is left out has its default. */
@@ -48,12 +54,6 @@ export type DiscardTempTablesInput = Parameters<typeof DiscardTempTablesRequest.
 export type ReleaseReservedConnectionInput = Parameters<
   typeof ReleaseReservedConnectionRequest.fromPartial
 >[0];
-/** A request of PortalStreamExecute; what is left out has its default. */
-export type PortalStreamExecuteInput = Parameters<typeof PortalStreamExecuteRequest.fromPartial>[0];
-/** A request of Describe; what is left out has its default. */
-export type DescribeInput = Parameters<typeof DescribeRequest.fromPartial>[0];
-/** A request of GetAuthCredentials; what is left out has its default. */
-export type GetAuthCredentialsInput = Parameters<typeof GetAuthCredentialsRequest.fromPartial>[0];
 
 /** A client of one pooler. Each call rejects with a `GrpcStatusError` and nothing else. */
 export interface PoolerClient extends Disposable {
@@ -67,6 +67,20 @@ export interface PoolerClient extends Disposable {
     request: StreamExecuteInput,
     options?: RequestOptions,
   ): AsyncIterable<StreamExecuteResponse>;
+  /** The result of a statement with parameters, in the same way. */
+  portalStreamExecute(
+    request: PortalStreamExecuteInput,
+    options?: RequestOptions,
+  ): AsyncIterable<PortalStreamExecuteResponse>;
+  /** Parameters and columns of a statement, or the columns of a portal. */
+  describe(request: DescribeInput, options?: RequestOptions): Promise<DescribeResponse>;
+  /** What the password of a role is checked with. */
+  getAuthCredentials(
+    request: GetAuthCredentialsInput,
+    options?: RequestOptions,
+  ): Promise<GetAuthCredentialsResponse>;
+  /** Whether the pooler serves and in which role: now, at each change, and as a heartbeat. */
+  streamPoolerHealth(options?: RequestOptions): AsyncIterable<StreamPoolerHealthResponse>;
   /** Ends the transaction of a reserved connection. A failure says what stays reserved. */
   concludeTransaction(
     request: ConcludeTransactionInput,
@@ -82,20 +96,6 @@ export interface PoolerClient extends Disposable {
     request: ReleaseReservedConnectionInput,
     options?: RequestOptions,
   ): Promise<ReleaseReservedConnectionResponse>;
-  /** The result of a statement with parameters, in the same way. */
-  portalStreamExecute(
-    request: PortalStreamExecuteInput,
-    options?: RequestOptions,
-  ): AsyncIterable<PortalStreamExecuteResponse>;
-  /** Parameters and columns of a statement, or the columns of a portal. */
-  describe(request: DescribeInput, options?: RequestOptions): Promise<DescribeResponse>;
-  /** What the password of a role is checked with. */
-  getAuthCredentials(
-    request: GetAuthCredentialsInput,
-    options?: RequestOptions,
-  ): Promise<GetAuthCredentialsResponse>;
-  /** Whether the pooler serves and in which role: now, at each change, and as a heartbeat. */
-  streamPoolerHealth(options?: RequestOptions): AsyncIterable<StreamPoolerHealthResponse>;
   /** What the pooler is doing. */
   status(options?: RequestOptions): Promise<StatusResponse>;
   /** Whether a service is serving; the empty name stands for the pooler as a whole. */
@@ -115,18 +115,6 @@ const STREAM_EXECUTE = clientMethod(
   MultipoolerServiceDefinition,
   MultipoolerServiceDefinition.methods.streamExecute,
 );
-const CONCLUDE_TRANSACTION = clientMethod(
-  MultipoolerServiceDefinition,
-  MultipoolerServiceDefinition.methods.concludeTransaction,
-);
-const DISCARD_TEMP_TABLES = clientMethod(
-  MultipoolerServiceDefinition,
-  MultipoolerServiceDefinition.methods.discardTempTables,
-);
-const RELEASE_RESERVED_CONNECTION = clientMethod(
-  MultipoolerServiceDefinition,
-  MultipoolerServiceDefinition.methods.releaseReservedConnection,
-);
 const PORTAL_STREAM_EXECUTE = clientMethod(
   MultipoolerServiceDefinition,
   MultipoolerServiceDefinition.methods.portalStreamExecute,
@@ -142,6 +130,18 @@ const GET_AUTH_CREDENTIALS = clientMethod(
 const STREAM_POOLER_HEALTH = clientMethod(
   MultipoolerServiceDefinition,
   MultipoolerServiceDefinition.methods.streamPoolerHealth,
+);
+const CONCLUDE_TRANSACTION = clientMethod(
+  MultipoolerServiceDefinition,
+  MultipoolerServiceDefinition.methods.concludeTransaction,
+);
+const DISCARD_TEMP_TABLES = clientMethod(
+  MultipoolerServiceDefinition,
+  MultipoolerServiceDefinition.methods.discardTempTables,
+);
+const RELEASE_RESERVED_CONNECTION = clientMethod(
+  MultipoolerServiceDefinition,
+  MultipoolerServiceDefinition.methods.releaseReservedConnection,
 );
 const STATUS = clientMethod(
   MultiPoolerManagerDefinition,
@@ -167,16 +167,6 @@ export function connect(options: ConnectOptions): PoolerClient {
       channel.unary(EXECUTE_QUERY, ExecuteQueryRequest.fromPartial(request), call),
     streamExecute: (request, call = {}) =>
       channel.serverStream(STREAM_EXECUTE, StreamExecuteRequest.fromPartial(request), call),
-    concludeTransaction: (request, call = {}) =>
-      channel.unary(CONCLUDE_TRANSACTION, ConcludeTransactionRequest.fromPartial(request), call),
-    discardTempTables: (request, call = {}) =>
-      channel.unary(DISCARD_TEMP_TABLES, DiscardTempTablesRequest.fromPartial(request), call),
-    releaseReservedConnection: (request, call = {}) =>
-      channel.unary(
-        RELEASE_RESERVED_CONNECTION,
-        ReleaseReservedConnectionRequest.fromPartial(request),
-        call,
-      ),
     portalStreamExecute: (request, call = {}) =>
       channel.serverStream(
         PORTAL_STREAM_EXECUTE,
@@ -188,6 +178,16 @@ export function connect(options: ConnectOptions): PoolerClient {
     getAuthCredentials: (request, call = {}) =>
       channel.unary(GET_AUTH_CREDENTIALS, GetAuthCredentialsRequest.fromPartial(request), call),
     streamPoolerHealth: (call = {}) => channel.serverStream(STREAM_POOLER_HEALTH, {}, call),
+    concludeTransaction: (request, call = {}) =>
+      channel.unary(CONCLUDE_TRANSACTION, ConcludeTransactionRequest.fromPartial(request), call),
+    discardTempTables: (request, call = {}) =>
+      channel.unary(DISCARD_TEMP_TABLES, DiscardTempTablesRequest.fromPartial(request), call),
+    releaseReservedConnection: (request, call = {}) =>
+      channel.unary(
+        RELEASE_RESERVED_CONNECTION,
+        ReleaseReservedConnectionRequest.fromPartial(request),
+        call,
+      ),
     status: (call = {}) => channel.unary(STATUS, StatusRequest.fromPartial({}), call),
     isServing: (service, call = {}) => channel.unary(healthCheckMethod, service, call),
     close,

@@ -103,7 +103,7 @@ const OWN_STATUS: Readonly<Record<GrpcServicesErrorCode, (error: GrpcServicesErr
     ALREADY_LISTENING: ({ message }) => plainStatus(Code.INTERNAL, message),
     CANCELLED: ({ message }) => plainStatus(Code.CANCELED, message),
     INVALID_ARGUMENT: ({ message }) => plainStatus(Code.INVALID_ARGUMENT, message),
-    MISSING_FIELD: ({ message }) => detailedStatus(Code.UNKNOWN, message, undefined),
+    MISSING_ARGUMENT: ({ message }) => detailedStatus(Code.UNKNOWN, message, undefined),
     NOT_FOUND: ({ message }) => plainStatus(Code.NOT_FOUND, message),
     UNAVAILABLE: ({ message }) => plainStatus(Code.UNAVAILABLE, message),
     LOOKUP_FAILED: ({ message }) => plainStatus(Code.INTERNAL, message),

@@ -13,7 +13,7 @@ const MAX_ROWS = 0x7fff_ffffn;
  * What PortalStreamExecute asks for. The names of the client do not count for the statement. Its
  * portal has the client's name only where a row limit may leave it open.
  *
- * @throws MISSING_FIELD, INVALID_ARGUMENT
+ * @throws MISSING_ARGUMENT, INVALID_ARGUMENT
  */
 export function portalRequest(
   message: PortalStreamExecuteRequest,
@@ -50,5 +50,5 @@ export function portalRequest(
 }
 
 function missing(problem: string): GrpcServicesError {
-  return new GrpcServicesError(GrpcServicesErrorCode.MissingField, problem);
+  return new GrpcServicesError(GrpcServicesErrorCode.MissingArgument, problem);
 }

@@ -20,13 +20,13 @@ import { RowDecoder } from "./row-decoder.ts";
 import type { CallContext, MessageSink } from "../server/rpc.ts";
 import { bindService, serverStream, unary } from "../server/service-binding.ts";
 import type { BoundService } from "../server/service-binding.ts";
+import { describeStatement } from "./statement-description.ts";
 import {
   concludeTransaction,
   discardTempTables,
   releaseReservedConnection,
 } from "./reservation-verbs.ts";
 import { reservedState } from "./reserved-state.ts";
-import { describeStatement } from "./statement-description.ts";
 import { execute } from "./statement-execution.ts";
 import { statementRequest } from "./statement-request.ts";
 

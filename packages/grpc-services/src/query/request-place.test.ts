@@ -27,6 +27,10 @@ test("reasons reserve a backend", () => {
   expect(placeOf(0n, { reasons: 1 }, "p")).toMatchObject({ type: "reserve", reasons: 1, pins: [] });
 });
 
+test.each([1, 2, 128, 255])("reservation reasons %i ask for a new reservation", (reasons) => {
+  expect(placeOf(0n, { reasons })).toMatchObject({ type: "reserve", reasons });
+});
+
 test("a row limit reserves a backend for the portal", () => {
   expect(placeOf(0n, undefined, "p")).toEqual({ type: "reserve", reasons: 4, pins: ["p"] });
   expect(placeOf(7n, undefined, "p")).toEqual({ type: "reserved", id: 7n });

@@ -13,11 +13,11 @@ import { ReservedFailure } from "../errors/reserved-failure.ts";
 import type { PoolerManager } from "../server/pooler-manager.ts";
 import type { CallContext } from "../server/rpc.ts";
 import { CollectedResult } from "./collected-result.ts";
+import { requestOrigin } from "./request-origin.ts";
+import type { OriginMessage } from "./request-origin.ts";
 import { reservedState } from "./reserved-state.ts";
 import { execute } from "./statement-execution.ts";
 import type { Execute, Execution } from "./statement-execution.ts";
-import { requestOrigin } from "./request-origin.ts";
-import type { OriginMessage } from "./request-origin.ts";
 
 /** The part of the query service's options that the verbs of reservations need. */
 export interface ReservationVerbOptions {
@@ -90,12 +90,12 @@ export async function releaseReservedConnection(
   return { reservedState: reservedState(manager, reservation) };
 }
 
-/** @throws MISSING_FIELD where no reservation is named */
+/** @throws MISSING_ARGUMENT where no reservation is named */
 function reservationRequest(message: OriginMessage, context: CallContext): ReservationRequest {
   const id = reservedIdOf(message);
   if (id === 0n) {
     throw new GrpcServicesError(
-      GrpcServicesErrorCode.MissingField,
+      GrpcServicesErrorCode.MissingArgument,
       "reserved_connection_id is required",
     );
   }

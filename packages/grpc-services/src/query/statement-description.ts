@@ -9,7 +9,7 @@ import { requestOrigin } from "./request-origin.ts";
 /**
  * Answers Describe: with a portal its columns, otherwise the parameters and columns of the statement.
  *
- * @throws MISSING_FIELD, INVALID_ARGUMENT
+ * @throws MISSING_ARGUMENT, INVALID_ARGUMENT
  */
 export async function describeStatement(
   manager: Pick<PoolerManager, "queryServiceControl">,
@@ -19,7 +19,7 @@ export async function describeStatement(
   const { preparedStatement, portal, options } = request;
   if (preparedStatement === undefined) {
     throw new GrpcServicesError(
-      GrpcServicesErrorCode.MissingField,
+      GrpcServicesErrorCode.MissingArgument,
       "no prepared statement provided",
     );
   }

@@ -103,6 +103,9 @@ test("an eager Parse is of the statement alone", () => {
 
 test("SQL that names no prepared statement is refused", () => {
   expect(() => request({ executeSqlPreparedStatement: { sqlPrefix: "EXECUTE " } })).toThrow(
-    expect.objectContaining({ code: "MISSING_FIELD", message: "prepared statement is required" }),
+    expect.objectContaining({
+      code: "MISSING_ARGUMENT",
+      message: "prepared statement is required",
+    }),
   );
 });

@@ -15,7 +15,7 @@ export interface StatementMessage extends OriginMessage {
 /**
  * The request for the controller.
  *
- * @throws MISSING_FIELD, or INVALID_ARGUMENT for what means nothing
+ * @throws MISSING_ARGUMENT, or INVALID_ARGUMENT for what means nothing
  */
 export function statementRequest(
   message: StatementMessage,
@@ -38,7 +38,7 @@ function namedStatement({
 }: ExecuteSqlPreparedStatement): Statement {
   if (preparedStatement === undefined) {
     throw new GrpcServicesError(
-      GrpcServicesErrorCode.MissingField,
+      GrpcServicesErrorCode.MissingArgument,
       "prepared statement is required",
     );
   }

@@ -11,6 +11,8 @@ const TARGET_FIXED_BYTES = HEADER_BYTES + 1 + 1;
 const EXECUTE_FIXED_BYTES = HEADER_BYTES + 1 + 4;
 export const SYNC_BYTES: number = HEADER_BYTES;
 
+export const NO_BINDING: Binding = { parameters: [], parameterFormats: [], resultFormats: [] };
+
 /** What Describe and Close name: a statement or a portal. */
 export type TargetKind = "S" | "P";
 
@@ -71,6 +73,18 @@ export function writeBind(
   }
   at = writeFormats(target, at, resultFormats);
   return writeHeader(target, start, at, "B");
+}
+
+/** The size of a statement without parameters: Parse, Bind and Execute without names. */
+export function statementBytes(sql: string): number {
+  return parseBytes(0, Buffer.byteLength(sql), []) + bindBytes(0, NO_BINDING) + executeBytes(0);
+}
+
+/** Writes what {@link statementBytes} measures. Its Sync is left to what follows. */
+export function writeStatement(target: Buffer, start: number, sql: string): number {
+  let at = writeParse(target, start, { name: "", sql, parameterTypes: [] });
+  at = writeBind(target, at, { portal: "", name: "", binding: NO_BINDING });
+  return writeExecute(target, at, "", 0);
 }
 
 /** The size of a Describe or a Close. */

@@ -1,19 +1,7 @@
 import type { ResultEvent } from "@multipooler/query-service";
 import type { EventRequest, ExtendedStep, RequestEnd } from "../connection/request.ts";
 import { PgwireError, PgwireErrorCode } from "../error.ts";
-import {
-  bindBytes,
-  executeBytes,
-  parseBytes,
-  writeBind,
-  writeExecute,
-  writeParse,
-} from "../messages/extended-writer.ts";
-
-const UNNAMED = "";
-const NO_TYPES: readonly number[] = [];
-const NOTHING_BOUND = { parameters: [], parameterFormats: [], resultFormats: [] } as const;
-const BIND = { portal: UNNAMED, name: UNNAMED, binding: NOTHING_BOUND } as const;
+import { statementBytes, writeStatement } from "../messages/extended-writer.ts";
 
 /**
  * A unit of the extended protocol behind the statement that opens its transaction, in one write. When
@@ -30,7 +18,7 @@ export class BegunUnit implements EventRequest {
 
   /**
    * @param options.begin one statement that returns no rows
-   * @param options.unit ends with the first Sync in it
+   * @param options.unit has its size, and ends with the first Sync in it
    * @throws INVALID_ARGUMENT for a NUL character
    */
   constructor(options: { readonly begin: string; readonly unit: EventRequest }) {
@@ -43,8 +31,7 @@ export class BegunUnit implements EventRequest {
     }
     this.#begin = begin;
     this.#unit = unit;
-    const parse = parseBytes(0, Buffer.byteLength(begin), NO_TYPES);
-    this.byteLength = parse + bindBytes(0, NOTHING_BOUND) + executeBytes(0) + unit.byteLength;
+    this.byteLength = statementBytes(begin) + unit.byteLength;
   }
 
   /** Whether the opening statement has succeeded. */
@@ -53,14 +40,7 @@ export class BegunUnit implements EventRequest {
   }
 
   writeTo(target: Buffer, start: number): number {
-    let at = writeParse(target, start, {
-      name: UNNAMED,
-      sql: this.#begin,
-      parameterTypes: NO_TYPES,
-    });
-    at = writeBind(target, at, BIND);
-    at = writeExecute(target, at, UNNAMED, 0);
-    return this.#unit.writeTo(target, at);
+    return this.#unit.writeTo(target, writeStatement(target, start, this.#begin));
   }
 
   event(event: ResultEvent): Promise<void> | undefined {
@@ -71,7 +51,6 @@ export class BegunUnit implements EventRequest {
     return this.#unit.event(event);
   }
 
-  /** What the server says of the opening statement does not concern the unit. */
   step(step: ExtendedStep): void {
     if (this.#hasBegun) {
       this.#unit.step?.(step);

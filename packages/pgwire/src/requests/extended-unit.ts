@@ -3,6 +3,7 @@ import type { EventRequest, ExtendedStep, RequestEnd } from "../connection/reque
 import {
   bindBytes,
   executeBytes,
+  NO_BINDING,
   parseBytes,
   SYNC_BYTES,
   targetBytes,
@@ -35,7 +36,6 @@ export interface ExtendedPreface {
 /** The server takes no longer message. */
 const MAX_MESSAGE_BYTES = 0x3fff_ffff;
 const UNNAMED = "";
-const NO_BINDING: Binding = { parameters: [], parameterFormats: [], resultFormats: [] };
 const PARSE_ONLY: ExtendedPreface = { closes: [], parses: true };
 
 /** The messages that run a portal. */

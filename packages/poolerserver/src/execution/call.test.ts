@@ -66,7 +66,7 @@ class Scene {
       sink: this.sink,
       signal: this.controller.signal,
       statement: { type: "simple", sql: "select 1" },
-      conditions: "",
+      preparation: { registry: this.registry, conditions: "", drops: false },
       onEnd: () => {
         this.ends += 1;
       },

@@ -11,8 +11,12 @@ import type { Unit } from "../pool/unit.ts";
 import { isUnsent } from "../postgres-error.ts";
 import type { Holder } from "../serving/holders.ts";
 import type { StatementRegistry } from "../statements/statement-registry.ts";
-import { statementRun } from "../statements/statement-run.ts";
-import type { RunnableStatement, StatementRun } from "../statements/statement-run.ts";
+import { backendStatement } from "../statements/backend-statement.ts";
+import type {
+  BackendStatement,
+  Preparation,
+  RunnableStatement,
+} from "../statements/backend-statement.ts";
 import { failureOf, interruptedFailure, isCut, receiverError } from "./call-error.ts";
 import { Interruption } from "./interruption.ts";
 import { Receiver } from "./receiver.ts";
@@ -40,8 +44,7 @@ export interface CallOptions {
   /** Interrupts the call. */
   readonly signal: AbortSignal | undefined;
   readonly statement: RunnableStatement;
-  /** The settings that decide what its text means; see `parseConditions`. */
-  readonly conditions: string;
+  readonly preparation: Preparation;
   /** Takes the ParameterDescription of a statement that is described. */
   readonly onDescribed?: ((parameters: Uint8Array) => void) | undefined;
   /** The call holds nothing any more. */
@@ -76,7 +79,7 @@ export class Call implements Unit, EventReceiver, Holder, ReceiverOwner {
   readonly byteLength: number;
   readonly #engine: CallEngine;
   readonly #options: CallOptions;
-  readonly #run: StatementRun;
+  readonly #statement: BackendStatement;
   readonly #receiver: Receiver;
   readonly #ended = Promise.withResolvers<Outcome>();
   #phase: Phase = "waiting";
@@ -93,11 +96,9 @@ export class Call implements Unit, EventReceiver, Holder, ReceiverOwner {
     this.origin = options.origin;
     this.#engine = engine;
     this.#options = options;
-    const { statement, conditions, taint } = options;
-    const { registry } = engine;
-    const drops = (taint & Taint.State) !== 0;
-    this.#run = statementRun(statement, { registry, conditions, drops, receiver: this });
-    this.byteLength = this.#run.request.byteLength;
+    const { statement, preparation } = options;
+    this.#statement = backendStatement(statement, { ...preparation, receiver: this });
+    this.byteLength = this.#statement.request.byteLength;
     this.#receiver = new Receiver(options.sink, this);
   }
 
@@ -177,7 +178,7 @@ export class Call implements Unit, EventReceiver, Holder, ReceiverOwner {
     if (lease === undefined) {
       return;
     }
-    if (this.#run.mustRunAgain && this.#interruption === undefined) {
+    if (this.#statement.mustRunAgain && this.#interruption === undefined) {
       this.#send(lease);
       return;
     }
@@ -205,8 +206,8 @@ export class Call implements Unit, EventReceiver, Holder, ReceiverOwner {
   }
 
   #send(lease: Lease): void {
-    this.#run.placeOn(lease);
-    lease.backend.send(this.#run.request);
+    this.#statement.placeOn(lease);
+    lease.backend.send(this.#statement.request);
   }
 
   #canRepeat({ error }: Extract<RequestEnd, { type: "lost" }>): boolean {
@@ -246,10 +247,10 @@ export class Call implements Unit, EventReceiver, Holder, ReceiverOwner {
   /** Takes the request back and frees its backend, while nothing was sent. */
   #withdraw(): boolean {
     const lease = this.#lease;
-    if (lease === undefined || !lease.backend.withdraw(this.#run.request)) {
+    if (lease === undefined || !lease.backend.withdraw(this.#statement.request)) {
       return false;
     }
-    this.#run.withdrawn();
+    this.#statement.withdrawn();
     this.#lease = undefined;
     void lease.release();
     return true;
@@ -259,7 +260,7 @@ export class Call implements Unit, EventReceiver, Holder, ReceiverOwner {
     const { clock, terminate } = this.#engine;
     if (this.#lease !== undefined && this.#interruption === undefined) {
       const { backend } = this.#lease;
-      const { request } = this.#run;
+      const { request } = this.#statement;
       this.#interruption = new Interruption({ backend, request, clock, terminate });
     }
   }

@@ -18,16 +18,16 @@ import type {
 } from "@multipooler/query-service";
 import { Taint } from "../classification/taint.ts";
 import { abortError, poolerError } from "../error.ts";
-import { parseConditions } from "../statements/parse-conditions.ts";
+import { preparationOf } from "../statements/backend-statement.ts";
 import { classifyStatement } from "../statements/statement-classification.ts";
 import { Call } from "./call.ts";
 import { concludeTransaction } from "./conclusion.ts";
 import { describeError, Description } from "./description.ts";
-import { copyError, offeredStatement, requireOffered } from "./request-checks.ts";
+import { copyError, offeredStatement, requireCaller, requireTarget } from "./request-checks.ts";
 import type { ReservationEngine } from "./reservation-engine.ts";
-import { releaseReservation } from "./reservation-release.ts";
 import { describeReserved } from "./reserved-description.ts";
 import { executeAndReserve, executeReserved } from "./reserved-statement.ts";
+import { releaseReservation } from "./reservation-release.ts";
 import { discardTempTables } from "./temp-table-discard.ts";
 
 const NO_OPTIONS: CallOptions = {};
@@ -74,6 +74,17 @@ export class QueryExecutor implements QueryService {
     }
   }
 
+  async describe(
+    request: DescribeRequest,
+    { signal }: CallOptions = NO_OPTIONS,
+  ): Promise<StatementDescription> {
+    try {
+      return await this.#describe(request, signal);
+    } catch (error) {
+      throw poolerError(error);
+    }
+  }
+
   async concludeTransaction(
     request: ConcludeRequest,
     sink: ResultSink,
@@ -92,17 +103,6 @@ export class QueryExecutor implements QueryService {
 
   async releaseReservation(request: ReleaseRequest): Promise<Outcome> {
     return await orPoolerError(releaseReservation(this.#options, request));
-  }
-
-  async describe(
-    request: DescribeRequest,
-    { signal }: CallOptions = NO_OPTIONS,
-  ): Promise<StatementDescription> {
-    try {
-      return await this.#describe(request, signal);
-    } catch (error) {
-      throw describeError(poolerError(error));
-    }
   }
 
   openSession(
@@ -125,7 +125,7 @@ export class QueryExecutor implements QueryService {
     sink: ResultSink,
     signal: AbortSignal | undefined,
   ): Promise<Outcome> {
-    const { served, gate, classifier } = this.#options;
+    const { served, gate, classifier, registry } = this.#options;
     const { place } = request;
     if (place.type === "reserve") {
       return orPoolerError(executeAndReserve(this.#options, place, { request, sink, signal }));
@@ -145,7 +145,7 @@ export class QueryExecutor implements QueryService {
       sink,
       signal,
       statement,
-      conditions: parseConditions(request.caller.settings),
+      preparation: preparationOf(registry, request.caller, classification.taint),
       onEnd: classification.ddl ? this.#onDdlEnd : this.#onCallEnd,
     });
     gate.enter("single", request.target?.mode ?? QueryMode.Unspecified, call);
@@ -165,26 +165,32 @@ export class QueryExecutor implements QueryService {
     signal: AbortSignal | undefined,
   ): Promise<StatementDescription> {
     const { target, caller, place, statement, binding } = request;
-    const { served, gate, classifier } = this.#options;
     if (place.type === "reserved") {
-      return await describeReserved(this.#options, place, request, signal);
+      return await describeReserved(this.#options, place, { request, signal });
     }
     requireAwaited(signal);
-    requireOffered({ target, caller }, served);
+    const { served, gate, classifier, registry } = this.#options;
+    requireTarget(target, served);
+    requireCaller(caller, served);
+    // Planning a portal may call functions that say of themselves that they change nothing.
+    const taint = binding === undefined ? Taint.None : classifier.classify(statement.sql).taint;
     const description = new Description();
     const call = new Call(this.#options, {
       origin: caller.origin,
-      // Planning a portal may call functions that say of themselves that they change nothing.
-      taint: binding === undefined ? Taint.None : classifier.classify(statement.sql).taint,
+      taint,
       sink: description,
       signal,
       statement: { type: "describe", ...statement, binding },
-      conditions: parseConditions(caller.settings),
+      preparation: preparationOf(registry, caller, taint),
       onDescribed: description.described,
       onEnd: this.#onCallEnd,
     });
     gate.enter("single", target?.mode ?? QueryMode.Unspecified, call);
-    await call.run();
+    try {
+      await call.run();
+    } catch (error) {
+      throw describeError(poolerError(error));
+    }
     return description.value;
   }
 }

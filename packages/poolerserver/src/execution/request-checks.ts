@@ -10,37 +10,22 @@ export interface ServedTarget {
   readonly user: string;
 }
 
-/** The statements that run without a reservation. */
+/** The statements that a backend of the pool runs for one request only. */
 export type OfferedStatement = Exclude<Statement, { type: "parse" }>;
 
 /**
  * The statement of a request that reserves nothing.
  *
- * @throws WRONG_TARGET, INVALID_ARGUMENT for a statement that is only parsed, or UNIMPLEMENTED with the
- * part that is not offered
+ * @throws WRONG_TARGET, INVALID_ARGUMENT, or UNIMPLEMENTED with the part that is not offered
  */
 export function offeredStatement(request: ExecuteRequest, served: ServedTarget): OfferedStatement {
-  requireOffered(request, served);
+  requireTarget(request.target, served);
+  requireCaller(request.caller, served);
   if (request.statement.type === "parse") {
-    throw new MultiPoolerError(
-      PoolerErrorCode.InvalidArgument,
-      "eager unnamed Parse requires a reserved transaction",
-    );
+    const message = "eager unnamed Parse requires a reserved transaction";
+    throw new MultiPoolerError(PoolerErrorCode.InvalidArgument, message);
   }
   return request.statement;
-}
-
-/**
- * Checks all of a request but its place and its statement.
- *
- * @throws WRONG_TARGET, or UNIMPLEMENTED with the part that is not offered
- */
-export function requireOffered(
-  { target, caller }: Pick<ExecuteRequest, "target" | "caller">,
-  served: ServedTarget,
-): void {
-  requireTarget(target, served);
-  requireCaller(caller, served);
 }
 
 /** @throws WRONG_TARGET */

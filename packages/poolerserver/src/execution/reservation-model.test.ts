@@ -13,9 +13,9 @@ import { FAILS, SUCCEEDS, TransactionServer } from "../../test/transaction-serve
 import { Classifier } from "../classification/classifier.ts";
 import { MultiPoolerError } from "../error.ts";
 import type { Scheduler } from "../pool/scheduler.ts";
-import { StatementRegistry } from "../statements/statement-registry.ts";
 import { Sessions } from "../session/sessions.ts";
 import { ServingGate } from "../serving/serving-gate.ts";
+import { StatementRegistry } from "../statements/statement-registry.ts";
 import { QueryExecutor } from "./query-executor.ts";
 import { ReservationIds } from "./reservation-ids.ts";
 import { Reservations } from "./reservations.ts";

@@ -65,6 +65,7 @@ export class ReservedBackend implements Holder {
   #run: HeldRun | undefined;
   #cutReason: MultiPoolerError | undefined;
   #isLost = false;
+  #taint: TaintSet = Taint.None;
   /** When the last request ended; on the monotonic clock. */
   #idleSince = Number.POSITIVE_INFINITY;
 
@@ -119,11 +120,8 @@ export class ReservedBackend implements Holder {
     this.#state = { type: "waiting", wait };
     const lease = await wait.lease;
     this.#state = { type: "held", lease };
-    // Nobody takes what comes between two requests.
-    lease.watch({
-      onEnded: (end) => this.#lost(end),
-      onUnasked: () => undefined,
-    });
+    // What a server says between two calls has no stream to go to.
+    lease.watch({ onEnded: (end) => this.#lost(end), onUnasked: () => undefined });
   }
 
   /** Runs one request on the backend. Rejects with what `request` throws, and nothing else. */
@@ -147,10 +145,11 @@ export class ReservedBackend implements Holder {
     return end;
   }
 
-  /** Says what a statement may have left in the session. */
+  /** Notes what a statement may leave in the session. */
   taint(taint: TaintSet): void {
-    if (this.#state.type === "held" && taint !== Taint.None) {
-      this.#state.lease.taint(taint);
+    this.#taint |= taint;
+    if ((taint & Taint.State) !== 0 && this.#state.type === "held") {
+      this.#state.lease.statements.doubt();
     }
   }
 
@@ -199,8 +198,7 @@ export class ReservedBackend implements Holder {
     if (lease !== undefined) {
       const isOpen = lease.backend.transactionStatus !== "I";
       const hasSettings = settings.size > 0 ? Taint.Settings : Taint.None;
-      const isOpenTaint = isOpen ? Taint.State : Taint.None;
-      const left = taintOf(this.reasons.everHeld) | hasSettings | isOpenTaint;
+      const left = this.#taint | hasSettings | (isOpen ? Taint.State : Taint.None);
       if (left !== Taint.None) {
         lease.taint(left);
       }
@@ -224,6 +222,7 @@ export class ReservedBackend implements Holder {
     if (state.type === "ending" || state.type === "ended") {
       return undefined;
     }
+    this.#taint |= taintOf(this.reasons.everHeld);
     this.reasons.clear();
     this.#state = { type: "ending" };
     this.turns.close(() => reservationLostError(this.id));

@@ -1,44 +1,41 @@
-import { ReservationReason } from "@multipooler/query-service";
 import type {
   DescribeRequest,
   ReservedPlace,
   StatementDescription,
 } from "@multipooler/query-service";
 import { Taint } from "../classification/taint.ts";
-import { parseConditions } from "../statements/parse-conditions.ts";
-import { statementRun } from "../statements/statement-run.ts";
+import { preparationOf } from "../statements/backend-statement.ts";
 import { Description } from "./description.ts";
 import { admitReserved, inTurn } from "./reservation-engine.ts";
 import type { ReservationEngine } from "./reservation-engine.ts";
 import { endedError, endUse, isGone } from "./reserved-use.ts";
+import { runPrepared } from "./statement-run.ts";
 
-/** Describes a statement as the session of a reservation sees it. */
+/** Describes a statement on the backend of a reservation, which it leaves as it was. */
 export async function describeReserved(
   engine: ReservationEngine,
-  { id }: ReservedPlace,
-  request: DescribeRequest,
-  signal: AbortSignal | undefined,
+  place: ReservedPlace,
+  call: { readonly request: DescribeRequest; readonly signal: AbortSignal | undefined },
 ): Promise<StatementDescription> {
+  const { request, signal } = call;
   const { target, caller, statement, binding } = request;
-  const { registry, classifier } = engine;
-  const reserved = admitReserved(engine, { target, user: caller.user, id });
+  const reserved = admitReserved(engine, { target, user: caller.user, id: place.id });
   return await inTurn(engine, reserved, { signal }, async () => {
+    const { taint } =
+      binding === undefined ? { taint: Taint.None } : engine.classifier.classify(statement.sql);
+    reserved.taint(taint);
     const description = new Description();
-    const end = await reserved.run(
-      (receiver, lease) => {
-        const run = statementRun(
-          { type: "describe", ...statement, binding },
-          { registry, conditions: parseConditions(caller.settings), drops: false, receiver },
-        );
-        run.placeOn(lease);
-        return run.request;
-      },
-      { sink: description, signal, onDescribed: description.described },
-    );
-    // Planning a portal may call functions that say of themselves that they change nothing.
-    reserved.taint(binding === undefined ? Taint.None : classifier.classify(statement.sql).taint);
-    const isInTransaction = reserved.reasons.has(ReservationReason.Transaction);
-    const error = endedError(reserved, end, { isInTransaction, mayCommit: false });
+    const described = {
+      statement: { type: "describe", ...statement, binding },
+      preparation: preparationOf(engine.registry, caller, taint),
+    } as const;
+    const end = await runPrepared(reserved, described, {
+      sink: description,
+      signal,
+      onDescribed: description.described,
+    });
+    // Nothing that the caller did itself is of unknown outcome.
+    const error = endedError(reserved, end, { isInTransaction: true, mayCommit: false });
     const fate = isGone(end) ? "close" : "keep";
     await endUse(reserved, { fate, settings: caller.settings, error });
     return description.value;

@@ -6,11 +6,9 @@ import type {
   ReservePlace,
   ResultSink,
 } from "@multipooler/query-service";
-import { Taint } from "../classification/taint.ts";
 import { MultiPoolerError, errorDiagnostic } from "../error.ts";
-import { parseConditions } from "../statements/parse-conditions.ts";
+import { backendStatement, preparationOf } from "../statements/backend-statement.ts";
 import { classifyStatement } from "../statements/statement-classification.ts";
-import { statementRun } from "../statements/statement-run.ts";
 import { copyError, requireCaller, requireTarget } from "./request-checks.ts";
 import { admitReserved, inTurn, modeOf } from "./reservation-engine.ts";
 import type { ReservationEngine } from "./reservation-engine.ts";
@@ -48,7 +46,7 @@ export async function executeAndReserve(
   const judged = judge(engine, request, beginOf(place));
   const user = request.caller.user === "" ? engine.served.user : request.caller.user;
   // What cannot be sent is refused before anybody waits for a backend.
-  const { byteLength } = statementRun(request.statement, {
+  const { byteLength } = backendStatement(request.statement, {
     ...judged.preparation,
     receiver: NO_RECEIVER,
   }).request;
@@ -83,10 +81,7 @@ export async function executeReserved(
     const begins = !reserved.reasons.has(ReservationReason.Transaction);
     const judged = judge(engine, request, begins ? beginOf(place) : undefined);
     requireReadOnly(engine, judged);
-    const refusal = engine.gate.readOnlyRefusal(reserved.isWritable ? WRITABLE_SESSION : undefined);
-    if (refusal !== undefined) {
-      throw refusal;
-    }
+    requireAllowed(engine, reserved.isWritable ? WRITABLE_SESSION : undefined);
     const end = await runStatement(reserved, judged, { sink, signal });
     const asked = { place, judged, settings: request.caller.settings };
     return await settled(engine, reserved, end, asked);
@@ -146,11 +141,7 @@ function judge(
   return {
     statement,
     classification,
-    preparation: {
-      registry,
-      conditions: parseConditions(caller.settings),
-      drops: (classification.taint & Taint.State) !== 0,
-    },
+    preparation: preparationOf(registry, caller, classification.taint),
     begin: begin === undefined ? undefined : judgeBegin(begin, classifier.classify(begin)),
   };
 }
@@ -171,9 +162,13 @@ function beginOf({ reasons = 0, begin }: ReservePlace | ReservedPlace): string |
 }
 
 /** @throws READ_ONLY */
-function requireReadOnly({ gate }: ReservationEngine, judged: JudgedStatement): void {
-  const escape =
-    judged.classification.readOnlyEscape ?? judged.begin?.classification.readOnlyEscape;
+function requireReadOnly(engine: ReservationEngine, judged: JudgedStatement): void {
+  const { classification, begin } = judged;
+  requireAllowed(engine, classification.readOnlyEscape ?? begin?.classification.readOnlyEscape);
+}
+
+/** @throws READ_ONLY */
+function requireAllowed({ gate }: ReservationEngine, escape: string | undefined): void {
   const refusal = gate.readOnlyRefusal(escape);
   if (refusal !== undefined) {
     throw refusal;

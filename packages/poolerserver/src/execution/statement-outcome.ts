@@ -65,7 +65,8 @@ function applyReasons(reserved: ReservedBackend, end: HeldEnd, { place, judged }
   const { reasons } = reserved;
   const wanted = (place.reasons ?? 0) & ~ReservationReason.Transaction;
   const added = reasons.add(wanted, place.pins ?? []);
-  const portals = judged.statement.type === "prepared" ? [judged.statement.portal ?? UNNAMED] : [];
+  const { statement } = judged;
+  const portals = statement.type === "prepared" ? [statement.portal ?? UNNAMED] : [];
   if (end.isSuspended) {
     reasons.pin(portals);
   } else {

@@ -1,23 +1,27 @@
-import { BegunUnit, SimpleQuery } from "@multipooler/pgwire";
+import { BegunUnit, ExtendedUnit, SimpleQuery } from "@multipooler/pgwire";
 import type { EventReceiver, EventRequest } from "@multipooler/pgwire";
 import type { ResultSink, Statement } from "@multipooler/query-service";
 import type { Classification } from "../classification/classification.ts";
-import { Taint } from "../classification/taint.ts";
 import { queryError } from "../postgres-error.ts";
-import { statementRun } from "../statements/statement-run.ts";
+import { backendStatement } from "../statements/backend-statement.ts";
 import type {
+  BackendStatement,
+  Preparation,
   RunnableStatement,
-  StatementRun,
-  StatementRunOptions,
-} from "../statements/statement-run.ts";
+} from "../statements/backend-statement.ts";
 import type { HeldEnd } from "./held-run.ts";
 import type { ReservedBackend, RunOptions } from "./reserved-backend.ts";
 
+/** A statement, and how it is prepared. */
+export interface PreparableStatement {
+  readonly statement: RunnableStatement;
+  readonly preparation: Preparation;
+}
+
 /** A statement, what is known of it, and how its transaction begins if it opens one. */
-export interface JudgedStatement {
+export interface JudgedStatement extends PreparableStatement {
   readonly statement: Statement;
   readonly classification: Classification;
-  readonly preparation: Omit<StatementRunOptions, "receiver">;
   readonly begin: JudgedBegin | undefined;
 }
 
@@ -45,54 +49,40 @@ export async function runStatement(
   options: RunOptions,
 ): Promise<StatementEnd> {
   const { statement, classification, begin } = judged;
-  try {
-    if (begin === undefined) {
-      return await runPlaced(reserved, judged, options);
-    }
-    if (begin.classification.statements === 1 && isOneUnit(statement, classification)) {
-      return await runPlaced(reserved, judged, options, begin.sql);
-    }
-    const begun = await reserved.run((run) => simpleQuery(begin.sql, run), {
-      ...options,
-      sink: withoutTags(options.sink),
-    });
-    if (begun.fate !== "done") {
-      return { end: begun, hasBegun: false };
-    }
-    const { end } = await runPlaced(reserved, judged, options);
-    return { end, hasBegun: true };
-  } finally {
-    // Prepared statements may be gone, so whoever runs next on the backend has to know.
-    reserved.taint(classification.taint | (begin?.classification.taint ?? Taint.None));
+  reserved.taint(classification.taint);
+  if (begin === undefined) {
+    return { end: await runPrepared(reserved, judged, options), hasBegun: false };
   }
+  reserved.taint(begin.classification.taint);
+  if (begin.classification.statements === 1 && isOneUnit(statement, classification)) {
+    return await runInOneWrite(reserved, judged, begin.sql, options);
+  }
+  const begun = await reserved.run((run) => simpleQuery(begin.sql, run), {
+    ...options,
+    sink: withoutTags(options.sink),
+  });
+  if (begun.fate !== "done") {
+    return { end: begun, hasBegun: false };
+  }
+  return { end: await runPrepared(reserved, judged, options), hasBegun: true };
 }
 
-/** Runs a statement, again if nothing of it was run, and behind `begin` in one write. */
-async function runPlaced(
+/** Runs a statement, or describes it, with what the backend has prepared. */
+export async function runPrepared(
   reserved: ReservedBackend,
-  { statement, preparation }: JudgedStatement,
+  { statement, preparation }: PreparableStatement,
   options: RunOptions,
-  begin?: string,
-): Promise<StatementEnd> {
-  let placed: StatementRun | undefined;
-  let unit: BegunUnit | undefined;
-  const run = (): Promise<HeldEnd> =>
-    reserved.run((receiver, lease) => {
-      placed = statementRun(begin === undefined ? statement : inExtendedProtocol(statement), {
-        ...preparation,
-        receiver,
-      });
-      placed.placeOn(lease);
-      unit = begin === undefined ? undefined : begunUnit(begin, placed.request);
-      return unit ?? placed.request;
-    }, options);
-  const end = await run();
-  const hasBegun = unit?.hasBegun ?? false;
-  if (end.fate === "withdrawn" || (begin !== undefined && !hasBegun)) {
+): Promise<HeldEnd> {
+  let placed: BackendStatement | undefined;
+  const end = await reserved.run((receiver, lease) => {
+    placed = backendStatement(statement, { ...preparation, receiver });
+    placed.placeOn(lease);
+    return placed.request;
+  }, options);
+  if (end.fate === "withdrawn") {
     placed?.withdrawn();
   }
-  const runsAgain = begin === undefined && end.fate === "failed" && placed?.mustRunAgain === true;
-  return { end: runsAgain ? await run() : end, hasBegun };
+  return end;
 }
 
 /** @throws INVALID_ARGUMENT for a NUL character */
@@ -102,6 +92,32 @@ function simpleQuery(sql: string, receiver: EventReceiver): SimpleQuery {
   } catch (error) {
     throw queryError(error);
   }
+}
+
+async function runInOneWrite(
+  reserved: ReservedBackend,
+  { statement, preparation }: JudgedStatement,
+  begin: string,
+  options: RunOptions,
+): Promise<StatementEnd> {
+  let unit: BegunUnit | undefined;
+  let placed: BackendStatement | undefined;
+  const end = await reserved.run((receiver, lease) => {
+    if (statement.type === "simple") {
+      unit = begunUnit(begin, extendedQuery(statement.sql, receiver));
+      return unit;
+    }
+    placed = backendStatement(statement, { ...preparation, receiver });
+    placed.placeOn(lease);
+    unit = begunUnit(begin, placed.request);
+    return unit;
+  }, options);
+  const hasBegun = unit?.hasBegun ?? false;
+  if (end.fate === "withdrawn" || !hasBegun) {
+    // PostgreSQL has passed over what was to be closed before the statement, too.
+    placed?.withdrawn();
+  }
+  return { end, hasBegun };
 }
 
 function begunUnit(begin: string, unit: EventRequest): BegunUnit {
@@ -120,9 +136,24 @@ function isOneUnit(statement: Statement, { statements }: Classification): boolea
   return statement.type !== "simple" || (statements <= 1 && !/^\s*fetch\b/i.test(statement.sql));
 }
 
-/** A simple query becomes one that is not kept prepared. */
-function inExtendedProtocol(statement: Statement): RunnableStatement {
-  return statement.type === "simple" ? { type: "unnamed", sql: statement.sql } : statement;
+function extendedQuery(sql: string, receiver: EventReceiver): EventRequest {
+  try {
+    return new ExtendedUnit({
+      receiver,
+      statement: {
+        type: "prepared",
+        sql,
+        parameterTypes: [],
+        parameters: [],
+        parameterFormats: [],
+        resultFormats: [],
+        maxRows: 0,
+        describe: true,
+      },
+    });
+  } catch (error) {
+    throw queryError(error);
+  }
 }
 
 /** The tag of BEGIN is no result of the caller's statement. */

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { acceptedFlags } from "./accepted-flags.ts";
-import { commandLine } from "./cli.ts";
-import type { CommandActions } from "./cli.ts";
+import { commandLine } from "../cli.ts";
+import type { CommandActions } from "../cli.ts";
 import { ConfigError, readSettingsFile, resolveConfig } from "./config.ts";
 import type { GivenSettings } from "./setting-options.ts";
 import type { Config } from "./settings.ts";

@@ -1,12 +1,12 @@
 import { closeSync, openSync } from "node:fs";
 import { pino } from "pino";
 import type { Logger } from "pino";
-import { ConfigError } from "./config.ts";
-import { fileFault } from "./file-fault.ts";
+import { ConfigError } from "../settings/config.ts";
+import { fileFault } from "../file-fault.ts";
 import { LogOutput } from "./log-output.ts";
 import type { LogOutage } from "./log-output.ts";
 import { logText } from "./log-text.ts";
-import type { Config } from "./settings.ts";
+import type { Config } from "../settings/settings.ts";
 
 /** The log of the process: a line for each event. */
 export interface ProgramLog extends AsyncDisposable {

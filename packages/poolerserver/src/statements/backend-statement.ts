@@ -1,23 +1,22 @@
 import { ExtendedUnit, SimpleQuery } from "@multipooler/pgwire";
 import type { EventReceiver, EventRequest, ExtendedStatement } from "@multipooler/pgwire";
-import type { Statement } from "@multipooler/query-service";
+import type { Caller, Statement } from "@multipooler/query-service";
+import { Taint } from "../classification/taint.ts";
+import type { TaintSet } from "../classification/taint.ts";
 import type { Lease } from "../pool/lease.ts";
 import { queryError } from "../postgres-error.ts";
-import { PreparedRun } from "./prepared-run.ts";
+import { parseConditions } from "./parse-conditions.ts";
+import { PreparedStatement } from "./prepared-statement.ts";
 import type { StatementRegistry } from "./statement-registry.ts";
 
 /** What runs on a backend: a statement of a request, or one that is only described. */
-export type RunnableStatement =
-  | Extract<Statement, { type: "simple" }>
-  | ExtendedStatement
-  /** One statement of the extended protocol that is not kept prepared. */
-  | { readonly type: "unnamed"; readonly sql: string };
+export type RunnableStatement = Extract<Statement, { type: "simple" }> | ExtendedStatement;
 
 /** One statement as a request, made ready for the backend that it was granted. */
-export interface StatementRun {
+export interface BackendStatement {
   readonly request: EventRequest;
   /** To be called before the request is sent on the backend of `lease`, each time. */
-  placeOn(lease: Pick<Lease, "backend" | "statements">): void;
+  placeOn(lease: Pick<Lease, "statements">): void;
   /** The request was taken back before it was sent. */
   withdrawn(): void;
   /**
@@ -27,56 +26,53 @@ export interface StatementRun {
   readonly mustRunAgain: boolean;
 }
 
-export interface StatementRunOptions {
+/** How a statement is prepared on a backend. */
+export interface Preparation {
   readonly registry: StatementRegistry;
   /** See `parseConditions`. */
   readonly conditions: string;
   /** Whether running it may drop prepared statements, itself among them. */
   readonly drops: boolean;
+}
+
+/** @param taint what the statement may leave in its session */
+export function preparationOf(
+  registry: StatementRegistry,
+  { settings }: Pick<Caller, "settings">,
+  taint: TaintSet,
+): Preparation {
+  const drops = (taint & Taint.State) !== 0;
+  return { registry, conditions: parseConditions(settings), drops };
+}
+
+export interface BackendStatementOptions extends Preparation {
   readonly receiver: EventReceiver;
 }
 
 /** @throws INVALID_ARGUMENT for a statement that cannot be sent */
-export function statementRun(
+export function backendStatement(
   statement: RunnableStatement,
-  options: StatementRunOptions,
-): StatementRun {
+  options: BackendStatementOptions,
+): BackendStatement {
   const { receiver } = options;
   try {
     switch (statement.type) {
       case "simple":
-        return new PlainRun(new SimpleQuery({ sql: statement.sql, receiver }));
-      case "unnamed":
-        return new PlainRun(
-          new ExtendedUnit({ statement: withoutParameters(statement.sql), receiver }),
-        );
+        return new PlainStatement(new SimpleQuery({ sql: statement.sql, receiver }));
       case "parse":
-        return new PlainRun(new ExtendedUnit({ statement, receiver }));
+        return new PlainStatement(new ExtendedUnit({ statement, receiver }));
       case "prepared":
       case "sqlExecute":
       case "describe":
-        return new PreparedRun({ ...options, statement });
+        return new PreparedStatement({ ...options, statement });
     }
   } catch (error) {
     throw queryError(error);
   }
 }
 
-function withoutParameters(sql: string): ExtendedStatement {
-  return {
-    type: "prepared",
-    sql,
-    parameterTypes: [],
-    parameters: [],
-    parameterFormats: [],
-    resultFormats: [],
-    maxRows: 0,
-    describe: true,
-  };
-}
-
 /** A request that is the same on every backend. */
-class PlainRun implements StatementRun {
+class PlainStatement implements BackendStatement {
   readonly request: EventRequest;
   readonly mustRunAgain = false;
 
