@@ -292,7 +292,6 @@ test("rows that came before an error arrive before it", async () => {
 });
 
 test.each([
-  [{ options: { sessionSettings: { work_mem: "1MB" } } }, 12, "options.session_settings"],
   [{ options: { executeSqlPreparedStatement: {} } }, 12, "options.execute_sql_prepared_statement"],
   [{ reservationOptions: { reasons: 1 } }, 12, "reservation_options.reasons"],
   [{ reservationOptions: { reasons: 0x100 } }, 3, "invalid reservation reasons: 0x100"],

@@ -7,6 +7,8 @@ import type { Logger } from "./logger.ts";
 /** About 25 days; more is taken for a mistake. */
 const MAX_DURATION_MS = 2_147_483_647;
 
+const COUNTS = ["capacity", "maxQueueBytes", "sharingDepth", "settingsCacheSize"] as const;
+
 export interface MultiPoolerOptions {
   /** What it serves; a request for another table group or shard is refused. Empty: any. */
   readonly shard: { readonly tableGroup: string; readonly shard: string };
@@ -31,6 +33,8 @@ export interface MultiPoolerOptions {
    * adapts to what they take. 1: a connection runs one statement at a time. Default: 64.
    */
   readonly sharingDepth?: number | undefined;
+  /** So many different settings of callers are told apart at once, from 1. Default: 1024. */
+  readonly settingsCacheSize?: number | undefined;
   /**
    * How long running queries have to end when the pooler stops serving; then they are cancelled.
    * 0 waits without bound. Default: 3 s.
@@ -58,12 +62,13 @@ export function resolveOptions(options: MultiPoolerOptions): ResolvedOptions {
     waitTimeoutMs: options.waitTimeoutMs ?? 30_000,
     maxQueueBytes: options.maxQueueBytes ?? 67_108_864,
     sharingDepth: options.sharingDepth ?? 64,
+    settingsCacheSize: options.settingsCacheSize ?? 1024,
     drainGraceMs: options.drainGraceMs ?? 3000,
     logger: options.logger,
     clock: options.clock ?? systemClock,
     random: options.random ?? Math.random,
   };
-  for (const name of ["capacity", "maxQueueBytes", "sharingDepth"] as const) {
+  for (const name of COUNTS) {
     if (!Number.isSafeInteger(resolved[name]) || resolved[name] < 1) {
       throw invalid(name, resolved[name], "a whole number from 1");
     }

@@ -68,10 +68,9 @@ export class SessionScene implements AsyncDisposable {
         maxQueueBytes: 10_000_000,
         sharingDepth: 64,
         closeGraceMs: 500,
-        processes: postgresProcesses(
-          { admin: async (text, values) => await postgres.sql(text, { values, database }) },
-          "session test",
-        ),
+        processes: postgresProcesses({
+          admin: async (text, values) => await postgres.sql(text, { values, database }),
+        }),
         suspect: () => undefined,
         clock: systemClock,
         random: () => 0,

@@ -60,6 +60,10 @@ export class SpeakingBackend implements Backend {
     this.received.push(textOf(request));
   }
 
+  precede(): void {
+    // Nobody asks for a label.
+  }
+
   withdraw(): boolean {
     return false;
   }

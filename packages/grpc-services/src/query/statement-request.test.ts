@@ -37,6 +37,17 @@ test("user, reservation and target reach the controller", () => {
   });
 });
 
+test("settings of the session reach the controller, and none cost nothing", () => {
+  const sessionSettings = { application_name: "psql", role: "bob" };
+  expect(request({ sessionSettings }).caller.settings).toEqual(
+    new Map([
+      ["application_name", "psql"],
+      ["role", "bob"],
+    ]),
+  );
+  expect(request({ user: "a" }).caller.settings).toBe(request().caller.settings);
+});
+
 test("clients behind one connection are told apart by their principal", () => {
   const callerId = { principal: "app", component: "", subcomponent: "", groups: [] };
   const message = { query: "select 1", callerId, target: undefined, options: undefined };
@@ -67,7 +78,6 @@ test("a mode that the contract does not know is refused by its number", () => {
 });
 
 test.each([
-  ["options.session_settings", { sessionSettings: { role: "bob" } }],
   ["options.execute_sql_prepared_statement", { executeSqlPreparedStatement: {} }],
 ])("%s is refused by name", (field, options) => {
   expect(() => request(options)).toThrow(

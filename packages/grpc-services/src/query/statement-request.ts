@@ -10,6 +10,7 @@ import type { CallContext } from "../server/rpc.ts";
 const KNOWN_REASONS = 0xff;
 
 const NO_SETTINGS: Settings = new Map();
+const NO_ENTRIES: Readonly<Record<string, string>> = {};
 
 /** What ExecuteQuery and StreamExecute ask for. */
 export interface StatementMessage {
@@ -38,7 +39,7 @@ export function statementRequest(
     target: message.target === undefined ? undefined : queryTarget(message.target),
     caller: {
       user: options?.user ?? "",
-      settings: NO_SETTINGS,
+      settings: settingsOf(options?.sessionSettings ?? NO_ENTRIES),
       origin: `${peer} ${message.callerId?.principal ?? ""}`,
     },
     place: reservedId === 0n ? { type: "any" } : { type: "reserved", id: reservedId },
@@ -61,12 +62,18 @@ export function refuseReservation(options: ReservationOptions | undefined): void
 }
 
 function refuseUnsupportedOptions(options: ExecuteOptions): void {
-  if (Object.keys(options.sessionSettings).length > 0) {
-    throw unsupported("options.session_settings");
-  }
   if (options.executeSqlPreparedStatement !== undefined) {
     throw unsupported("options.execute_sql_prepared_statement");
   }
+}
+
+function settingsOf(entries: Readonly<Record<string, string>>): Settings {
+  let settings: Map<string, string> | undefined;
+  for (const name of Object.keys(entries)) {
+    settings ??= new Map();
+    settings.set(name, entries[name] ?? "");
+  }
+  return settings ?? NO_SETTINGS;
 }
 
 function queryTarget({ shardKey, mode }: Target): QueryTarget {

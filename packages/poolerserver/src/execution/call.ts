@@ -7,6 +7,7 @@ import type { TaintSet } from "../classification/taint.ts";
 import { abortError } from "../error.ts";
 import type { MultiPoolerError } from "../error.ts";
 import type { UnitScheduler } from "../pool/borrowing.ts";
+import type { Label } from "../pool/label.ts";
 import type { Lease } from "../pool/lease.ts";
 import type { Unit } from "../pool/unit.ts";
 import { isUnsent, queryError } from "../postgres-error.ts";
@@ -32,6 +33,7 @@ export interface CallEngine {
 export interface CallOptions {
   /** The client that asks; see `Unit`. */
   readonly origin: string;
+  readonly label?: Label | undefined;
   /** What the words of the statement say it leaves in its session. */
   readonly taint: TaintSet;
   readonly sink: ResultSink;
@@ -67,6 +69,7 @@ type Phase = "waiting" | "running" | "ending" | "ended";
 export class Call implements Unit, EventReceiver, Holder, ReceiverOwner {
   readonly kind = "exclusive";
   readonly origin: string;
+  readonly label: Label | undefined;
   readonly byteLength: number;
   readonly #engine: CallEngine;
   readonly #options: CallOptions;
@@ -85,6 +88,7 @@ export class Call implements Unit, EventReceiver, Holder, ReceiverOwner {
   /** @throws INVALID_ARGUMENT for a statement that cannot be sent */
   constructor(engine: CallEngine, options: CallOptions) {
     this.origin = options.origin;
+    this.label = options.label;
     this.#engine = engine;
     this.#options = options;
     this.#request = requestOf(options.statement, this);

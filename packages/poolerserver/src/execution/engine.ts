@@ -3,6 +3,7 @@ import type { DatabaseHandle } from "@multipooler/controller-api";
 import { Classifier } from "../classification/classifier.ts";
 import type { ResolvedOptions } from "../multi-pooler-options.ts";
 import { borrowBackend } from "../pool/borrowing.ts";
+import { Labels } from "../pool/labels.ts";
 import { applicationName, postgresBackends } from "../pool/postgres-dial.ts";
 import { postgresProcesses } from "../pool/postgres-processes.ts";
 import { Scheduler } from "../pool/scheduler.ts";
@@ -42,7 +43,7 @@ export class Engine {
         openBackend: postgresBackends(database, { name, clock }),
         share: database.share,
         closeGraceMs: CLOSE_GRACE_MS,
-        processes: postgresProcesses(database, name),
+        processes: postgresProcesses(database),
         suspect: (cause) => database.suspect(cause),
       },
       "read-write",
@@ -58,6 +59,7 @@ export class Engine {
     this.executor = new QueryExecutor({
       ...this.#calls,
       ...classified,
+      labels: new Labels({ user: database.user, settingsCacheSize: settings.settingsCacheSize }),
       sessions: this.#sessions,
     });
   }

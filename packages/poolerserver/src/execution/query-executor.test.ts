@@ -12,6 +12,7 @@ import { silentLogger } from "../../test/silent-logger.ts";
 import { Classifier } from "../classification/classifier.ts";
 import type { ServerProcesses } from "../pool/silence-watch.ts";
 import { Sessions } from "../session/sessions.ts";
+import { Labels } from "../pool/labels.ts";
 import { ServingGate } from "../serving/serving-gate.ts";
 import { checkHealth } from "./health-check.ts";
 import { QueryExecutor } from "./query-executor.ts";
@@ -67,7 +68,8 @@ async function setUp(
   const engine = { scheduler, clock, terminate };
   const logger = silentLogger;
   const sessions = new Sessions({ served, gate, scheduler, classifier, clock, logger });
-  const executor = new QueryExecutor({ ...engine, served, gate, classifier, sessions });
+  const labels = new Labels({ user: served.user, settingsCacheSize: 10 });
+  const executor = new QueryExecutor({ ...engine, served, gate, classifier, labels, sessions });
   await gate.setTarget(target, undefined);
   return { ...scene, executor, gate, check: (signal) => checkHealth(engine, signal) };
 }
@@ -103,9 +105,9 @@ test.each<[string, Partial<ExecuteRequest>, object]>([
     { code: "UNIMPLEMENTED", message: expect.stringMatching(/reservation/) },
   ],
   [
-    "settings",
-    { caller: { ...CALLER, settings: new Map([["work_mem", "1MB"]]) } },
-    { code: "UNIMPLEMENTED", message: expect.stringMatching(/settings.*work_mem/) },
+    "a setting with a NUL character",
+    { caller: { ...CALLER, settings: new Map([["work_mem", "1MB\0"]]) } },
+    { code: "INVALID_ARGUMENT", message: expect.stringContaining('"work_mem"') },
   ],
   [
     "keys",

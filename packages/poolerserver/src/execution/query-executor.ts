@@ -11,6 +11,7 @@ import type {
 } from "@multipooler/query-service";
 import type { StatementClassifier } from "../classification/classification.ts";
 import { MultiPoolerError, abortError, errorDiagnostic, poolerError } from "../error.ts";
+import type { Labels } from "../pool/labels.ts";
 import { readOnlyError } from "../read-only-guard.ts";
 import type { ServingGate } from "../serving/serving-gate.ts";
 import { Call } from "./call.ts";
@@ -24,6 +25,7 @@ export interface QueryExecutorOptions extends CallEngine {
   readonly served: ServedTarget;
   readonly gate: ServingGate;
   readonly classifier: StatementClassifier;
+  readonly labels: Labels;
   readonly sessions: SessionOpener;
 }
 
@@ -75,7 +77,7 @@ export class QueryExecutor implements QueryService {
     if (signal?.aborted === true) {
       throw abortError(signal);
     }
-    const { served, gate, classifier } = this.#options;
+    const { served, gate, classifier, labels } = this.#options;
     const statement = offeredStatement(request, served);
     const classification = classifier.classify(statement.sql);
     if (classification.copy) {
@@ -83,6 +85,7 @@ export class QueryExecutor implements QueryService {
     }
     const call = new Call(this.#options, {
       origin: request.caller.origin,
+      label: labels.of(request.caller),
       taint: classification.taint,
       sink,
       signal,

@@ -27,7 +27,7 @@ export type OfferedStatement = Exclude<Statement, { type: "parse" }>;
 export function offeredStatement(request: ExecuteRequest, served: ServedTarget): OfferedStatement {
   requireTarget(request.target, served);
   requirePlace(request.place);
-  requireCaller(request.caller, served);
+  requireIdentity(request.caller, served);
   if (request.statement.type === "parse") {
     throw notOffered("a statement that is only parsed");
   }
@@ -57,14 +57,6 @@ function requirePlace(place: Place): void {
       throw notOffered("a reservation");
     case "reserved":
       throw reservationLostError(place.id);
-  }
-}
-
-function requireCaller(caller: Caller, served: ServedTarget): void {
-  requireIdentity(caller, served);
-  const [setting] = caller.settings.keys();
-  if (setting !== undefined) {
-    throw notOffered(`a caller's settings (${setting})`);
   }
 }
 

@@ -2,6 +2,10 @@ import type { ConnectionSlot } from "@multipooler/controller-api";
 import { Taint } from "../classification/taint.ts";
 import type { TaintSet } from "../classification/taint.ts";
 import type { Backend, BackendAccess, BackendEnd } from "./backend.ts";
+import { labelDifference } from "./label-difference.ts";
+import type { LabelledSession } from "./label-difference.ts";
+import { NO_SETTINGS } from "./label-settings.ts";
+import type { LabelSettings } from "./label-settings.ts";
 
 const READ_ONLY_DEFAULT = "default_transaction_read_only";
 
@@ -21,15 +25,21 @@ const READ_ONLY_DEFAULT = "default_transaction_read_only";
 export type MemberUse = "idle" | "lent" | "shared" | "cleaning" | "verifying" | "leaving" | "ended";
 
 /** One session of a pool, and what the pool knows about it. */
-export class Member {
+export class Member implements LabelledSession {
   readonly backend: Backend;
   readonly slot: ConnectionSlot;
   readonly access: BackendAccess;
   readonly expiresAt: number;
-  readonly #readOnlyDefault: string | undefined;
+  /** Which defaults it was opened with; see `Pool.renew`. */
+  readonly generation: number;
+  readonly initialParameters: ReadonlyMap<string, string>;
   use: MemberUse = "idle";
   /** What its holders have left in it. */
   taint: TaintSet = Taint.None;
+  hadState = false;
+  #settings: LabelSettings = NO_SETTINGS;
+  /** They were sent, or are to be, ahead of a holder's first request. */
+  #awaitsSettings = false;
   idleSince = 0;
   /** Tells its holder that it has ended. */
   onEnded: ((end: BackendEnd) => void) | undefined;
@@ -43,21 +53,75 @@ export class Member {
     readonly slot: ConnectionSlot;
     readonly access: BackendAccess;
     readonly expiresAt: number;
+    readonly generation: number;
   }) {
     this.backend = options.backend;
     this.slot = options.slot;
     this.access = options.access;
     this.expiresAt = options.expiresAt;
-    this.#readOnlyDefault = options.backend.parameters.get(READ_ONLY_DEFAULT);
+    this.generation = options.generation;
+    this.initialParameters = new Map(
+      [...options.backend.parameters].map(([name, value]) => [name.toLowerCase(), value]),
+    );
   }
 
-  /** Whether the session is as it was at its start, as far as the protocol shows. */
+  /** What the server has confirmed of its label. */
+  get settings(): LabelSettings {
+    return this.#settings;
+  }
+
+  /** Whether it is not known yet that it has the settings of its holder. */
+  get awaitsSettings(): boolean {
+    return this.#awaitsSettings;
+  }
+
+  /**
+   * Puts what brings it to `settings` before the next request. `onDone` is called when it has them;
+   * if that fails it keeps those that it has, and the request fails.
+   */
+  relabel(settings: LabelSettings, onDone: () => void): void {
+    const difference = labelDifference(this, settings, () => {
+      this.#awaitsSettings = false;
+      this.#settings = settings;
+      onDone();
+    });
+    if (difference === undefined) {
+      this.#settings = settings;
+    } else {
+      this.#awaitsSettings = true;
+      this.backend.precede(difference);
+    }
+  }
+
+  /** Its holder has given it back. */
+  stopRelabelling(): void {
+    if (this.#awaitsSettings) {
+      this.#awaitsSettings = false;
+      this.backend.precede(undefined);
+    }
+  }
+
+  /** What is in `taint` was taken away. */
+  cleaned(taint: TaintSet): void {
+    this.taint = Taint.None;
+    if ((taint & (Taint.State | Taint.Settings)) !== 0) {
+      this.#settings = NO_SETTINGS;
+    }
+    this.hadState ||= (taint & Taint.State) !== 0;
+  }
+
+  /** Whether the session is as it was at its start but for its label, as far as the protocol shows. */
   get isAsItWas(): boolean {
     const { backend } = this;
+    return backend.idle && backend.transactionStatus === "I" && this.#hasItsReadOnlyDefault;
+  }
+
+  get #hasItsReadOnlyDefault(): boolean {
+    const isInitial =
+      this.backend.parameters.get(READ_ONLY_DEFAULT) ===
+      this.initialParameters.get(READ_ONLY_DEFAULT);
     return (
-      backend.idle &&
-      backend.transactionStatus === "I" &&
-      backend.parameters.get(READ_ONLY_DEFAULT) === this.#readOnlyDefault
+      isInitial || (this.access === "read-write" && this.settings.values.has(READ_ONLY_DEFAULT))
     );
   }
 

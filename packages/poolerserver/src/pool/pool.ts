@@ -6,6 +6,9 @@ import { cleanSession } from "./cleaning.ts";
 import { Dialer } from "./dialer.ts";
 import type { OpenedSession } from "./dialer.ts";
 import { IdleStack } from "./idle-stack.ts";
+import { canBecome } from "./label-difference.ts";
+import type { LabelSettings } from "./label-settings.ts";
+import { NO_SETTINGS } from "./label-settings.ts";
 import { Member } from "./member.ts";
 import type { SchedulerOptions } from "./scheduler-options.ts";
 import { ServerCondition } from "./server-condition.ts";
@@ -16,6 +19,8 @@ import { Verification } from "./verification.ts";
 const LIFETIME_JITTER = 0.1;
 /** A session that was idle for so long has to answer before it is used. */
 const VERIFY_AFTER_MS = 5000;
+/** A session that was used so recently is missed by those who want its settings. */
+const RECENT_MS = 1000;
 
 /**
  * The sessions that a pool keeps. "none": those that are opened for somebody are read-only, and
@@ -47,6 +52,7 @@ export class Pool {
   readonly #members = new Map<Backend, Member>();
   #access: PoolAccess;
   #leaving = 0;
+  #generation = 0;
   #aliveAt = Number.NEGATIVE_INFINITY;
   #closing: PromiseWithResolvers<void> | undefined;
 
@@ -109,16 +115,68 @@ export class Pool {
     this.#aliveAt = now;
   }
 
-  /** Takes the session that was used last, if there is one that can be used as it is. */
-  takeIdle(): Member | undefined {
+  /**
+   * Takes the session that was used last of those that have these settings, else one that can get
+   * them: one as it was opened, or the one that was used least recently. A session is opened beside
+   * it then, if there is room and its own settings were used recently.
+   */
+  takeIdle(settings: LabelSettings): Member | undefined {
     const now = this.#options.clock.monotonic();
-    const member = this.#usableTop(now);
-    if (member === undefined || now - member.idleSince >= VERIFY_AFTER_MS) {
+    const top = this.#usableTop(now);
+    if (top === undefined || now - top.idleSince >= VERIFY_AFTER_MS) {
       return undefined;
     }
-    this.#idle.pop();
+    const member = top.settings === settings ? top : this.#bestIdle(settings, now);
+    if (member === undefined) {
+      this.#endOldest();
+      return undefined;
+    }
+    this.#idle.remove(member);
     this.#watch.start();
+    if (member.settings !== settings && member.settings !== NO_SETTINGS) {
+      this.#replaceRecent(member, now);
+    }
     return member;
+  }
+
+  #bestIdle(settings: LabelSettings, now: number): Member | undefined {
+    let best: Member | undefined;
+    for (const member of this.#idle) {
+      if (now - member.idleSince >= VERIFY_AFTER_MS) {
+        break;
+      }
+      if (!this.#isUsable(member, now) || !canBecome(member, settings)) {
+        continue;
+      }
+      if (member.settings === settings) {
+        return member;
+      }
+      if (best?.settings !== NO_SETTINGS) {
+        best = member;
+      }
+    }
+    return best;
+  }
+
+  /** None of the idle ones is of use to the one who waits: makes room for another one. */
+  #endOldest(): void {
+    const { oldest } = this.#idle;
+    if (oldest !== undefined) {
+      this.#idle.remove(oldest);
+      void this.#end(oldest);
+    }
+  }
+
+  #replaceRecent({ idleSince }: Member, now: number): void {
+    if (now - idleSince < RECENT_MS && this.dials === 0) {
+      this.#dialOne();
+    }
+  }
+
+  /** Sessions that exist now are not used again: they have defaults that were changed. */
+  renew(): void {
+    this.#generation += 1;
+    this.#endIdle();
   }
 
   /** Gets sessions for those who wait: idle ones that have to answer first, then new ones. */
@@ -140,6 +198,7 @@ export class Pool {
     if (member.use === "leaving" || member.use === "ended") {
       return undefined;
     }
+    member.stopRelabelling();
     if (member.taint === Taint.None) {
       this.#place(member);
       return undefined;
@@ -233,6 +292,7 @@ export class Pool {
       (this.#keepsIdle || this.#demand.wanted() > 0) &&
       member.isAsItWas &&
       now < member.expiresAt &&
+      member.generation === this.#generation &&
       // The limit may have fallen; what is leaving already makes up for a part of that.
       share.used - this.#leaving <= share.limit
     );
@@ -258,9 +318,10 @@ export class Pool {
     const { promise, resolve } = Promise.withResolvers<void>();
     member.use = "cleaning";
     this.#watch.start();
-    cleanSession(member.backend, member.taint, (isClean) => {
+    const { taint } = member;
+    cleanSession(member.backend, taint, (isClean) => {
       if (isClean) {
-        member.taint = Taint.None;
+        member.cleaned(taint);
         this.#place(member);
       } else {
         void this.#end(member);
@@ -284,7 +345,10 @@ export class Pool {
 
   #dialOne(): boolean {
     const access = this.#access === "none" ? "read-only" : this.#access;
-    return this.#members.size + this.dials < this.#options.capacity && this.#dialer.dial(access);
+    return (
+      this.#members.size + this.dials < this.#options.capacity &&
+      this.#dialer.dial(access, this.#generation)
+    );
   }
 
   #onOpened(opened: OpenedSession): void {
@@ -320,7 +384,7 @@ export class Pool {
     this.#options.logger.warn({ processId: session.processId, err: error }, "connection cut");
     this.#distrust(error);
     session.destroy(error);
-    void this.#watch.endProcess(session.processId);
+    void this.#watch.endProcess(session);
   }
 
   /** Every idle session has to answer now, but nobody waits for those: others are opened. */

@@ -1,8 +1,11 @@
 import { PoolerErrorCode } from "@multipooler/query-service";
 import { Taint } from "../classification/taint.ts";
 import { MultiPoolerError } from "../error.ts";
+import { readOnlyError } from "../read-only-guard.ts";
 import { Grant } from "./grant.ts";
 import type { GrantKeeper } from "./grant.ts";
+import { settingsOf } from "./label.ts";
+import type { LabelSettings } from "./label-settings.ts";
 import type { Member } from "./member.ts";
 import { Pool } from "./pool.ts";
 import type { PoolAccess } from "./pool.ts";
@@ -33,6 +36,7 @@ export class Scheduler {
   #isServing = false;
   readonly #exclusiveEnds: GrantKeeper;
   readonly #sharedEnds: GrantKeeper;
+  readonly #onRelabelled = (): void => this.#serve();
 
   constructor(options: SchedulerOptions, access: PoolAccess) {
     const { clock, waitTimeoutMs, maxQueueBytes } = options;
@@ -87,7 +91,7 @@ export class Scheduler {
       unit.refused(closedError());
       return;
     }
-    const member = this.#queue.size === 0 ? this.#find(unit.kind) : undefined;
+    const member = this.#queue.size === 0 ? this.#find(unit) : undefined;
     if (member !== undefined) {
       this.#grant(unit, member);
     } else if (this.#queue.enter(unit)) {
@@ -105,6 +109,11 @@ export class Scheduler {
       this.#serve();
     }
     return isGone;
+  }
+
+  /** See {@link Pool.renew}. */
+  renew(): void {
+    this.#pool.renew();
   }
 
   /** See {@link Pool.setAccess}. */
@@ -135,47 +144,54 @@ export class Scheduler {
     this.#isServing = true;
     for (;;) {
       const { next } = this.#queue;
-      const member = next === undefined ? undefined : this.#find(next.kind);
+      const member = next === undefined ? undefined : this.#find(next);
       if (next === undefined || member === undefined) {
         break;
       }
-      this.#queue.take();
-      this.#grant(next, member);
+      const unit = this.#bestFor(member, next);
+      this.#queue.take(unit);
+      this.#grant(unit, member);
     }
     this.#isServing = false;
     this.#pool.supply();
   }
 
-  #find(kind: UnitKind): Member | undefined {
-    switch (kind) {
+  /** Another unit may overtake the next one if it wants the settings that the session has. */
+  #bestFor({ settings }: Member, next: Unit): Unit {
+    return settings === settingsOf(next) ? next : (this.#queue.overtaking(settings) ?? next);
+  }
+
+  #find(unit: Unit): Member | undefined {
+    const settings = settingsOf(unit);
+    switch (kindOf(unit)) {
       case "exclusive":
-        return this.#pool.takeIdle();
+        return this.#pool.takeIdle(settings);
       case "shareable":
       case "mayWait":
-        return this.#findShared();
+        return this.#findShared(settings);
     }
   }
 
   /** An idle session while fewer are shared than are useful, else one with room, else an idle one. */
-  #findShared(): Member | undefined {
+  #findShared(settings: LabelSettings): Member | undefined {
     if (this.#shared.size < this.#sharing.useful) {
-      const idle = this.#pool.takeIdle();
+      const idle = this.#pool.takeIdle(settings);
       if (idle !== undefined) {
         return idle;
       }
     }
-    const withRoom = this.#leastShared();
+    const withRoom = this.#leastShared(settings);
     if (withRoom !== undefined) {
       return withRoom;
     }
-    const further = this.#pool.takeIdle();
+    const further = this.#pool.takeIdle(settings);
     if (further !== undefined) {
       this.#sharing.grow(this.#shared.size + 1);
     }
     return further;
   }
 
-  #leastShared(): Member | undefined {
+  #leastShared(settings: LabelSettings): Member | undefined {
     if (this.#shared.size === 0) {
       return undefined;
     }
@@ -185,6 +201,8 @@ export class Scheduler {
       const hasRoom =
         member.use === "shared" &&
         member.takesMore &&
+        member.settings === settings &&
+        !member.awaitsSettings &&
         member.units < this.#sharing.depth &&
         this.#sharing.isShortSoFar(member.runningSince, now);
       if (hasRoom && (least === undefined || member.units < least.units)) {
@@ -195,7 +213,19 @@ export class Scheduler {
   }
 
   #grant(unit: Unit, member: Member): void {
-    if (unit.kind === "exclusive") {
+    const settings = settingsOf(unit);
+    if (settings.liftsReadOnly && member.access === "read-only") {
+      void this.#pool.giveBack(member);
+      unit.refused(readOnlyError("a setting of the session that allows writes"));
+      return;
+    }
+    if (settings !== member.settings || settings.changesIdentity) {
+      member.relabel(settings, this.#onRelabelled);
+    }
+    if (settings.obscuresText) {
+      member.taint |= Taint.Unknown | Taint.Lasting;
+    }
+    if (kindOf(unit) === "exclusive") {
       member.use = "lent";
       unit.granted(new Grant(member, this.#exclusiveEnds));
       return;
@@ -262,6 +292,12 @@ export class Scheduler {
         `${byteLength} more would exceed maxQueueBytes, which is ${this.#options.maxQueueBytes}`,
     );
   }
+}
+
+/** What has to set something again for each unit cannot be shared, nor what cannot be read. */
+function kindOf(unit: Unit): UnitKind {
+  const { changesIdentity, obscuresText } = settingsOf(unit);
+  return changesIdentity || obscuresText ? "exclusive" : unit.kind;
 }
 
 function closedError(): MultiPoolerError {
