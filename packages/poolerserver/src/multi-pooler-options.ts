@@ -7,6 +7,13 @@ import type { Logger } from "./logger.ts";
 /** About 25 days; more is taken for a mistake. */
 const MAX_DURATION_MS = 2_147_483_647;
 
+const DURATIONS = [
+  "idleTimeoutMs",
+  "maxLifetimeMs",
+  "waitTimeoutMs",
+  "demandWindowMs",
+  "drainGraceMs",
+] as const;
 const COUNTS = ["capacity", "maxQueueBytes", "sharingDepth", "settingsCacheSize"] as const;
 
 export interface MultiPoolerOptions {
@@ -36,6 +43,11 @@ export interface MultiPoolerOptions {
   /** So many different settings of callers are told apart at once, from 1. Default: 1024. */
   readonly settingsCacheSize?: number | undefined;
   /**
+   * What the queries of a role needed within this time counts when the connections are divided among
+   * roles. Default: 30 s.
+   */
+  readonly demandWindowMs?: number | undefined;
+  /**
    * How long running queries have to end when the pooler stops serving; then they are cancelled.
    * 0 waits without bound. Default: 3 s.
    */
@@ -63,6 +75,7 @@ export function resolveOptions(options: MultiPoolerOptions): ResolvedOptions {
     maxQueueBytes: options.maxQueueBytes ?? 67_108_864,
     sharingDepth: options.sharingDepth ?? 64,
     settingsCacheSize: options.settingsCacheSize ?? 1024,
+    demandWindowMs: options.demandWindowMs ?? 30_000,
     drainGraceMs: options.drainGraceMs ?? 3000,
     logger: options.logger,
     clock: options.clock ?? systemClock,
@@ -73,7 +86,7 @@ export function resolveOptions(options: MultiPoolerOptions): ResolvedOptions {
       throw invalid(name, resolved[name], "a whole number from 1");
     }
   }
-  for (const name of ["idleTimeoutMs", "maxLifetimeMs", "waitTimeoutMs", "drainGraceMs"] as const) {
+  for (const name of DURATIONS) {
     const isDuration = resolved[name] >= 0 && resolved[name] <= MAX_DURATION_MS;
     if (!isDuration) {
       throw invalid(name, resolved[name], `from 0 to ${MAX_DURATION_MS}`);

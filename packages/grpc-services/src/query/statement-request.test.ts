@@ -37,6 +37,13 @@ test("user, reservation and target reach the controller", () => {
   });
 });
 
+test("the keys of the user reach the controller where there are both", () => {
+  const keys = { clientKey: Buffer.alloc(32, 1), serverKey: Buffer.alloc(32, 2) };
+  expect(request({ userAuth: keys }).caller.keys).toEqual(keys);
+  expect(request({ userAuth: { clientKey: keys.clientKey } }).caller.keys).toBeUndefined();
+  expect(request({}).caller.keys).toBeUndefined();
+});
+
 test("settings of the session reach the controller, and none cost nothing", () => {
   const sessionSettings = { application_name: "psql", role: "bob" };
   expect(request({ sessionSettings }).caller.settings).toEqual(
@@ -77,16 +84,17 @@ test("a mode that the contract does not know is refused by its number", () => {
   );
 });
 
-test.each([
-  ["options.execute_sql_prepared_statement", { executeSqlPreparedStatement: {} }],
-])("%s is refused by name", (field, options) => {
-  expect(() => request(options)).toThrow(
-    expect.objectContaining({
-      code: "UNIMPLEMENTED",
-      message: `${field} is not supported by this version of the pooler`,
-    }),
-  );
-});
+test.each([["options.execute_sql_prepared_statement", { executeSqlPreparedStatement: {} }]])(
+  "%s is refused by name",
+  (field, options) => {
+    expect(() => request(options)).toThrow(
+      expect.objectContaining({
+        code: "UNIMPLEMENTED",
+        message: `${field} is not supported by this version of the pooler`,
+      }),
+    );
+  },
+);
 
 test.each([1, 2, 128, 255])("reservation reasons %i are refused as not supported", (reasons) => {
   expect(() => refuseReservation(ReservationOptions.fromPartial({ reasons }))).toThrow(

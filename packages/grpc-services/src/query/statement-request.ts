@@ -1,8 +1,13 @@
 import { QueryMode } from "@multipooler/query-service";
-import type { ExecuteRequest, QueryTarget, Settings } from "@multipooler/query-service";
+import type { ExecuteRequest, QueryTarget, ScramKeys, Settings } from "@multipooler/query-service";
 import type { CallerID } from "@multipooler/proto/mtrpc";
 import { Mode } from "@multipooler/proto/query";
-import type { ExecuteOptions, ReservationOptions, Target } from "@multipooler/proto/query";
+import type {
+  ExecuteOptions,
+  ReservationOptions,
+  Target,
+  UserAuth,
+} from "@multipooler/proto/query";
 import { GrpcServicesError, GrpcServicesErrorCode } from "../errors/error.ts";
 import type { CallContext } from "../server/rpc.ts";
 
@@ -39,6 +44,7 @@ export function statementRequest(
     target: message.target === undefined ? undefined : queryTarget(message.target),
     caller: {
       user: options?.user ?? "",
+      keys: keysOf(options?.userAuth),
       settings: settingsOf(options?.sessionSettings ?? NO_ENTRIES),
       origin: `${peer} ${message.callerId?.principal ?? ""}`,
     },
@@ -65,6 +71,13 @@ function refuseUnsupportedOptions(options: ExecuteOptions): void {
   if (options.executeSqlPreparedStatement !== undefined) {
     throw unsupported("options.execute_sql_prepared_statement");
   }
+}
+
+/** A client that logged in otherwise has none. */
+function keysOf(auth: UserAuth | undefined): ScramKeys | undefined {
+  return auth === undefined || auth.clientKey.length === 0 || auth.serverKey.length === 0
+    ? undefined
+    : auth;
 }
 
 function settingsOf(entries: Readonly<Record<string, string>>): Settings {

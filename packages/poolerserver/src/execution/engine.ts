@@ -6,7 +6,7 @@ import { borrowBackend } from "../pool/borrowing.ts";
 import { Labels } from "../pool/labels.ts";
 import { applicationName, postgresBackends } from "../pool/postgres-dial.ts";
 import { postgresProcesses } from "../pool/postgres-processes.ts";
-import { Scheduler } from "../pool/scheduler.ts";
+import { UserPools } from "../pool/user-pools.ts";
 import type { ServingGate } from "../serving/serving-gate.ts";
 import { Sessions } from "../session/sessions.ts";
 import { CatalogWatch } from "./catalog-watch.ts";
@@ -29,7 +29,7 @@ export interface EngineOptions {
 /** Everything that serves queries from one database, from `open` to `close`. */
 export class Engine {
   readonly executor: QueryExecutor;
-  readonly #scheduler: Scheduler;
+  readonly #scheduler: UserPools;
   readonly #catalog: CatalogWatch;
   readonly #sessions: Sessions;
   readonly #calls: HealthCheckEngine;
@@ -37,9 +37,10 @@ export class Engine {
   constructor({ database, gate, settings }: EngineOptions) {
     const { clock, logger, shard } = settings;
     const name = applicationName(database.applicationName, POOL);
-    this.#scheduler = new Scheduler(
+    this.#scheduler = new UserPools(
       {
         ...settings,
+        user: database.user,
         openBackend: postgresBackends(database, { name, clock }),
         share: database.share,
         closeGraceMs: CLOSE_GRACE_MS,

@@ -2,7 +2,7 @@ import { PoolerErrorCode } from "@multipooler/query-service";
 import { Taint } from "../classification/taint.ts";
 import { untilAborted } from "../abort.ts";
 import { MultiPoolerError, abortError } from "../error.ts";
-import type { Scheduler } from "../pool/scheduler.ts";
+import type { UnitScheduler } from "../pool/borrowing.ts";
 import { Call } from "./call.ts";
 import type { CallEngine } from "./call.ts";
 
@@ -11,8 +11,15 @@ const SIGN_OF_LIFE_MS = 3000;
 /** No client has this origin, so the check waits for one unit of each client at most. */
 const ORIGIN = "health check";
 
+/** What the pools know of the server. */
+export interface PoolCondition {
+  readonly hasSessions: boolean;
+  readonly aliveAt: number;
+  noteSilence(): void;
+}
+
 export interface HealthCheckEngine extends CallEngine {
-  readonly scheduler: Scheduler;
+  readonly scheduler: UnitScheduler & PoolCondition;
 }
 
 /**

@@ -84,11 +84,6 @@ test.each<[string, Partial<ExecuteRequest>, object]>([
   ["another shard", { target: { ...TARGET, shard: "inf-inf" } }, { code: "WRONG_TARGET" }],
   ["another database", { target: { ...TARGET, database: "other" } }, { code: "WRONG_TARGET" }],
   [
-    "another user",
-    { caller: { ...CALLER, user: "somebody" } },
-    { code: "UNIMPLEMENTED", message: expect.stringMatching(/"somebody".*"app_user"/) },
-  ],
-  [
     "a reservation",
     { place: { type: "reserved", id: 1_764_000_000_000_000_001n } },
     {
@@ -108,11 +103,6 @@ test.each<[string, Partial<ExecuteRequest>, object]>([
     "a setting with a NUL character",
     { caller: { ...CALLER, settings: new Map([["work_mem", "1MB\0"]]) } },
     { code: "INVALID_ARGUMENT", message: expect.stringContaining('"work_mem"') },
-  ],
-  [
-    "keys",
-    { caller: { ...CALLER, keys: { clientKey: Buffer.of(1), serverKey: Buffer.of(2) } } },
-    { code: "UNIMPLEMENTED", message: expect.stringMatching(/keys/) },
   ],
   [
     "a parse",

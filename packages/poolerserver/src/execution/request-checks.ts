@@ -27,7 +27,6 @@ export type OfferedStatement = Exclude<Statement, { type: "parse" }>;
 export function offeredStatement(request: ExecuteRequest, served: ServedTarget): OfferedStatement {
   requireTarget(request.target, served);
   requirePlace(request.place);
-  requireIdentity(request.caller, served);
   if (request.statement.type === "parse") {
     throw notOffered("a statement that is only parsed");
   }

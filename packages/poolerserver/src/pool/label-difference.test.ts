@@ -60,13 +60,20 @@ test("it says what the server is going to report", () => {
   );
 });
 
-test.each<[string, boolean, LabelSettings, LabelSettings, boolean]>([
-  ["other settings", false, settings({ a: "1" }), settings({ b: "1" }), true],
-  ["temp_buffers", false, NO_SETTINGS, settings({ temp_buffers: "9MB" }), true],
-  ["temp_buffers after tables", true, NO_SETTINGS, settings({ temp_buffers: "9MB" }), false],
-  ["none after tables", true, settings({ temp_buffers: "9MB" }), NO_SETTINGS, false],
-  ["UTF-8", false, settings({ client_encoding: "utf-8" }), NO_SETTINGS, true],
-  ["from another encoding", false, settings({ client_encoding: "LATIN1" }), NO_SETTINGS, false],
-])("whether a session can become another: %s", (_, hadState, from, to, expected) => {
+interface Change {
+  readonly hadState?: boolean;
+  readonly from?: LabelSettings;
+  readonly to?: LabelSettings;
+}
+
+test.each<[string, Change, boolean]>([
+  ["other settings", { from: settings({ a: "1" }), to: settings({ b: "1" }) }, true],
+  ["temp_buffers", { to: settings({ temp_buffers: "9MB" }) }, true],
+  ["temp_buffers after tables", { hadState: true, to: settings({ temp_buffers: "9MB" }) }, false],
+  ["none after tables", { hadState: true, from: settings({ temp_buffers: "9MB" }) }, false],
+  ["from UTF-8", { from: settings({ client_encoding: "utf-8" }) }, true],
+  ["from another encoding", { from: settings({ client_encoding: "LATIN1" }) }, false],
+])("whether a session can become another: %s", (_, change, expected) => {
+  const { hadState = false, from = NO_SETTINGS, to = NO_SETTINGS } = change;
   expect(canBecome({ settings: from, initialParameters: INITIAL, hadState }, to)).toBe(expected);
 });

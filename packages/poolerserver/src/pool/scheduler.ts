@@ -13,6 +13,7 @@ import type { SchedulerOptions } from "./scheduler-options.ts";
 import { Sharing } from "./sharing.ts";
 import { UnitQueue } from "./unit-queue.ts";
 import type { Unit, UnitKind } from "./unit.ts";
+import type { Demand } from "./user-share.ts";
 
 /**
  * Decides which unit gets which session, and when.
@@ -48,6 +49,7 @@ export class Scheduler {
       onExpired: (unit, waiting) => {
         unit.refused(this.#exhaustedError(waiting));
         this.#serve();
+        this.#tellIfUnused();
       },
     });
     this.#sharing = new Sharing(options.sharingDepth);
@@ -55,6 +57,7 @@ export class Scheduler {
       wanted: () => this.#queue.wanted,
       onIdle: () => this.#serve(),
       onDialFailed: (error) => this.#refuseUncovered(error),
+      onEmpty: () => this.#tellIfUnused(),
     });
     this.#exclusiveEnds = this.#pool;
     this.#sharedEnds = {
@@ -69,6 +72,11 @@ export class Scheduler {
   /** Whether there is a session that is not being ended. */
   get hasSessions(): boolean {
     return !this.#pool.isEmpty;
+  }
+
+  /** What it could use; `now` on the monotonic clock. */
+  demand(now: number): Demand {
+    return this.#pool.demanded(now);
   }
 
   /** When the server last showed that it works on what the pool sends; on the monotonic clock. */
@@ -107,6 +115,7 @@ export class Scheduler {
     const isGone = this.#queue.remove(unit);
     if (isGone && wasNext) {
       this.#serve();
+      this.#tellIfUnused();
     }
     return isGone;
   }
@@ -192,7 +201,8 @@ export class Scheduler {
   }
 
   #leastShared(settings: LabelSettings): Member | undefined {
-    if (this.#shared.size === 0) {
+    // Sessions that have to end come back once they get no more.
+    if (this.#shared.size === 0 || this.#pool.isOverLimit) {
       return undefined;
     }
     const now = this.#options.clock.monotonic();
@@ -264,6 +274,12 @@ export class Scheduler {
     return this.#pool.giveBack(member);
   }
 
+  #tellIfUnused(): void {
+    if (this.#queue.size === 0 && this.#pool.isVacant) {
+      this.#options.onUnused?.();
+    }
+  }
+
   /** The dials under way stand for the first who wait. */
   #refuseUncovered(error: MultiPoolerError): void {
     const count = this.#pool.isEmpty ? Number.POSITIVE_INFINITY : 1;
@@ -274,13 +290,17 @@ export class Scheduler {
   }
 
   #exhaustedError(waiting: number): MultiPoolerError {
-    const { capacity, share, waitTimeoutMs } = this.#options;
-    const setting = this.#pool.size < capacity ? "max_connections of PostgreSQL" : "capacity";
+    const { capacity, share, waitTimeoutMs, user, users } = this.#options;
+    const { size, idleCount } = this.#pool;
+    const isAllottedLess = users() > 1 && share.limit < capacity;
+    const setting =
+      size < capacity && !isAllottedLess ? "max_connections of PostgreSQL" : "capacity";
     return new MultiPoolerError(
       PoolerErrorCode.PoolExhausted,
       `no connection became free within ${waitTimeoutMs} ms (waitTimeoutMs; raise ${setting}): ` +
-        `${this.#pool.size} of ${capacity} are in use, ${waiting} requests wait, and all ` +
-        `connections together may be ${share.limit}`,
+        `role ${user} has ${size} of ${capacity} connections, ${this.#shared.size} of them shared ` +
+        `and ${idleCount} idle, ${waiting} requests wait, and what this role may have together, ` +
+        `beside ${users() - 1} others, is ${share.limit}`,
     );
   }
 
