@@ -10,6 +10,7 @@ import { UserPools } from "../pool/user-pools.ts";
 import type { ServingGate } from "../serving/serving-gate.ts";
 import { Sessions } from "../session/sessions.ts";
 import { CatalogWatch } from "./catalog-watch.ts";
+import { DefaultsWatch } from "./defaults-watch.ts";
 import { checkHealth } from "./health-check.ts";
 import type { HealthCheckEngine } from "./health-check.ts";
 import { QueryExecutor } from "./query-executor.ts";
@@ -31,6 +32,7 @@ export class Engine {
   readonly executor: QueryExecutor;
   readonly #scheduler: UserPools;
   readonly #catalog: CatalogWatch;
+  readonly #defaults: DefaultsWatch;
   readonly #sessions: Sessions;
   readonly #calls: HealthCheckEngine;
 
@@ -49,6 +51,12 @@ export class Engine {
       },
       "read-write",
     );
+    this.#defaults = new DefaultsWatch({
+      database,
+      clock,
+      logger,
+      onChanged: () => this.#scheduler.renew(),
+    });
     const classifier = new Classifier({
       admin: (sql, values, options) => database.admin(sql, values, options),
     });
@@ -67,6 +75,7 @@ export class Engine {
 
   /** Opens a first connection, so that what is wrong shows now, and reads the catalog. */
   async open(signal: AbortSignal): Promise<void> {
+    await this.#defaults.open(signal);
     const lease = await borrowBackend({ scheduler: this.#scheduler, origin: "", signal });
     await lease.release();
     await this.#catalog.open(signal);
@@ -95,6 +104,6 @@ export class Engine {
   /** Ends every session, waiter and timer. Idempotent; never rejects. */
   async close(): Promise<void> {
     await this.#sessions.close();
-    await Promise.all([this.#scheduler.close(), this.#catalog.close()]);
+    await Promise.all([this.#scheduler.close(), this.#catalog.close(), this.#defaults.close()]);
   }
 }

@@ -161,6 +161,11 @@ export class Pool {
     this.#idle.endAll();
   }
 
+  /** Whether it is not to be replaced, for its age or for the defaults that it has. */
+  isRecent({ generation, expiresAt }: Member, now: number): boolean {
+    return generation === this.#generation && now < expiresAt;
+  }
+
   /** Gets sessions for those who wait: idle ones that have to answer first, then new ones. */
   supply(): void {
     const wanted = this.#closing === undefined ? this.#demand.wanted() : 0;
@@ -263,8 +268,7 @@ export class Pool {
       isOfAccess &&
       (this.#keepsIdle || this.#demand.wanted() > 0) &&
       member.isAsItWas &&
-      now < member.expiresAt &&
-      member.generation === this.#generation &&
+      this.isRecent(member, now) &&
       !this.isOverLimit
     );
   }

@@ -211,6 +211,7 @@ export class Scheduler {
       const hasRoom =
         member.use === "shared" &&
         member.takesMore &&
+        this.#pool.isRecent(member, now) &&
         member.settings === settings &&
         !member.awaitsSettings &&
         member.units < this.#sharing.depth &&
