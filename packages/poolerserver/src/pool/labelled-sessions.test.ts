@@ -200,6 +200,49 @@ test("the least recently used session gets the label that none has, after those 
   expect((await acquire(scene.pool, { label: B })).backend).toBe(b);
 });
 
+test("settings that are wanted again and again get a session each, others do not", async () => {
+  const scene = setUp({ capacity: 3 });
+  for (let client = 0; client < 10; client += 1) {
+    await runOne(scene, label({ application_name: `${client}` }));
+  }
+  expect(scene.server.live).toHaveLength(1);
+  for (const wanted of [A, A, B, B, A, A, B, B]) {
+    await runOne(scene, wanted);
+  }
+  expect(scene.server.live).toHaveLength(2);
+  const before = scene.server.live.flatMap((backend) => backend.requests).length;
+  await runOne(scene, A);
+  await runOne(scene, B);
+  const after = scene.server.live.flatMap((backend) => backend.requests);
+  expect(after.length - before).toBe(2);
+  expect(scene.server.live.map((backend) => preludesOf(backend).at(-1))).toEqual([
+    undefined,
+    undefined,
+  ]);
+});
+
+test("sessions with former defaults are not used again, shared ones neither", async () => {
+  const scene = setUp({ capacity: 2 });
+  await runOne(scene, undefined);
+  const [first] = scene.server.backends;
+  const unit = new TestUnit({ id: 0, origin: "a", kind: "shareable" });
+  scene.pool.submit(unit);
+  if (unit.outcome.type === "held") {
+    void send(unit.outcome.lease.backend, "select 1");
+  }
+  scene.pool.renew();
+  expect(first?.hasEnded).toBe(false);
+  const next = new TestUnit({ id: 1, origin: "b", kind: "shareable" });
+  scene.pool.submit(next);
+  await settled();
+  expect(next.outcome.type === "held" && next.outcome.lease.backend !== first).toBe(true);
+  first?.requests.at(-1)?.succeed();
+  if (unit.outcome.type === "held") {
+    void unit.outcome.lease.release();
+  }
+  expect(first?.closeCalls).toBe(1);
+});
+
 test("a read-only session is not granted to whom a setting would let write", async () => {
   const scene = setUp();
   scene.pool.setAccess("read-only");

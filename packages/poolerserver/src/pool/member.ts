@@ -37,6 +37,8 @@ export class Member implements LabelledSession {
   /** What its holders have left in it. */
   taint: TaintSet = Taint.None;
   hadState = false;
+  /** How often it had the settings already that its holder wanted. */
+  matches = 0;
   #settings: LabelSettings = NO_SETTINGS;
   /** They were sent, or are to be, ahead of a holder's first request. */
   #awaitsSettings = false;
@@ -82,14 +84,21 @@ export class Member implements LabelledSession {
   relabel(settings: LabelSettings, onDone: () => void): void {
     const difference = labelDifference(this, settings, () => {
       this.#awaitsSettings = false;
-      this.#settings = settings;
+      this.#become(settings);
       onDone();
     });
     if (difference === undefined) {
-      this.#settings = settings;
+      this.#become(settings);
     } else {
       this.#awaitsSettings = true;
       this.backend.precede(difference);
+    }
+  }
+
+  #become(settings: LabelSettings): void {
+    if (settings !== this.#settings) {
+      this.#settings = settings;
+      this.matches = 0;
     }
   }
 
@@ -105,7 +114,7 @@ export class Member implements LabelledSession {
   cleaned(taint: TaintSet): void {
     this.taint = Taint.None;
     if ((taint & (Taint.State | Taint.Settings)) !== 0) {
-      this.#settings = NO_SETTINGS;
+      this.#become(NO_SETTINGS);
     }
     this.hadState ||= (taint & Taint.State) !== 0;
   }

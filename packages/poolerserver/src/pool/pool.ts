@@ -15,7 +15,7 @@ import { ServerCondition } from "./server-condition.ts";
 import type { Demand } from "./user-share.ts";
 import { Vigilance } from "./vigilance.ts";
 
-/** A session that was used so recently is missed by those who want its settings. */
+/** A session that was used so recently, and before that too, is missed by those who want its settings. */
 const RECENT_MS = 1000;
 
 /**
@@ -132,8 +132,8 @@ export class Pool {
   }
 
   /**
-   * Takes the best idle session; see {@link IdleSessions.take}. Where it has other settings, which
-   * were used recently, one more is opened if there is room.
+   * Takes the best idle session; see {@link IdleSessions.take}. Where it has other settings that are
+   * likely to be wanted again, one more is opened if there is room.
    */
   takeIdle(settings: LabelSettings): Member | undefined {
     const now = this.#options.clock.monotonic();
@@ -149,8 +149,8 @@ export class Pool {
     return member;
   }
 
-  #replaceRecent({ idleSince }: Member, now: number): void {
-    if (now - idleSince < RECENT_MS && this.dials === 0) {
+  #replaceRecent({ idleSince, matches }: Member, now: number): void {
+    if (now - idleSince < RECENT_MS && matches > 0 && this.dials === 0) {
       this.#dialOne();
     }
   }

@@ -230,6 +230,9 @@ export class Scheduler {
       unit.refused(readOnlyError("a setting of the session that allows writes"));
       return;
     }
+    if (settings === member.settings) {
+      member.matches += 1;
+    }
     if (settings !== member.settings || settings.changesIdentity) {
       member.relabel(settings, this.#onRelabelled);
     }
