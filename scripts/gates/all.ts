@@ -78,7 +78,7 @@ export const gates: readonly Gate[] = [
   },
   {
     name: "documents",
-    proves: "links, commands and snippets in the documents hold",
+    proves: "links, commands, snippets and names in the documents hold",
     run: checkDocuments,
   },
 ];

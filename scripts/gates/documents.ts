@@ -12,15 +12,24 @@ import {
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 
+import { BOUNDARIES } from "../lint/boundary-table.ts";
 import { command } from "./command.ts";
 import { allOf } from "./gate.ts";
 import type { GateResult } from "./gate.ts";
+import { importTableFaults } from "./import-table.ts";
 import { fileLinksOf, snippetsOf } from "./snippets.ts";
+import { referenceFaults, sourceReferencesOf } from "./source-references.ts";
 import { workspacePackages } from "./workspace.ts";
 
+/** The document that leads through the code. */
+const ARCHITECTURE = "docs/architecture.md";
+/** The paths of a query that it writes down: of a call, and of a session's statement. */
+const PATHS = { paths: 2, maxSteps: 15 };
+
 /**
- * The documents keep what they promise: links to files lead somewhere, `npm` commands exist, and the
- * TypeScript in a package's README compiles against that package as it was built.
+ * The documents keep what they promise: links to files lead somewhere, `npm` commands exist, the
+ * TypeScript in a package's README compiles against that package as it was built, and the
+ * architecture names what is in the code and imports what the boundary table allows.
  */
 export async function checkDocuments(root: string): Promise<GateResult> {
   const documents = globSync(
@@ -32,6 +41,7 @@ export async function checkDocuments(root: string): Promise<GateResult> {
     ...documents.map((path) => checkLinks(root, path)),
     ...documents.map((path) => checkCommands(root, path)),
     ...(await Promise.all(readmes.map((path) => compileSnippets(root, path)))),
+    checkArchitecture(root, ARCHITECTURE),
   ]);
   return result.ok ? { ok: true, output: `${documents.length} documents` } : result;
 }
@@ -41,6 +51,21 @@ function checkLinks(root: string, document: string): GateResult {
     ({ path }) => !existsSync(join(root, dirname(document), path)),
   );
   const lines = broken.map(({ path, line }) => `${document}:${line}: there is no file ${path}`);
+  return { ok: lines.length === 0, output: lines.join("\n") };
+}
+
+function checkArchitecture(root: string, document: string): GateResult {
+  const text = read(root, document);
+  const sourceOf = (file: string): string | undefined => {
+    const path = join(dirname(document), file);
+    return existsSync(join(root, path)) ? read(root, path) : undefined;
+  };
+  const published = workspacePackages(root).filter((each) => each.public);
+  const folders = published.map(({ folder }) => folder);
+  const lines = [
+    ...referenceFaults(sourceReferencesOf(text), sourceOf, PATHS),
+    ...importTableFaults(text, folders, BOUNDARIES),
+  ].map((fault) => `${document}:${fault}`);
   return { ok: lines.length === 0, output: lines.join("\n") };
 }
 

@@ -1,27 +1,28 @@
 import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
-import { GrpcServer, logGrpcLibrary } from "@multipooler/grpc-services";
+import { logGrpcLibrary } from "@multipooler/grpc-services";
 import { MultiPoolerManager, PoolerType } from "@multipooler/manager";
 import type { ManagerOptions } from "@multipooler/manager";
 import { MultiPooler } from "@multipooler/poolerserver";
 import { systemClock } from "@multipooler/timing";
-import type { Timer } from "@multipooler/timing";
 import { checkPasswordFile, databaseOf } from "./database.ts";
-import { checkDirectories } from "./directories.ts";
+import { awaitsDataDirectory, checkDirectories } from "./directories.ts";
 import { explain } from "./fault.ts";
+import { grpcServerOf } from "./grpc-server.ts";
 import { HttpServer } from "./http-server.ts";
-import type { ProgramLog } from "./logger.ts";
+import type { ProgramLog } from "./log/logger.ts";
 import { connectionLimits, openFilesLimit } from "./open-files.ts";
 import type { ConnectionLimits } from "./open-files.ts";
+import { writePidFile } from "./pid-file.ts";
 import { readiness } from "./readiness.ts";
-import type { Config } from "./settings.ts";
+import type { Config } from "./settings/settings.ts";
 import type { HarmlessSignal, SignalGuard } from "./signal-guard.ts";
 import { startDeadline } from "./start-deadline.ts";
+import { StopDeadline } from "./stop-deadline.ts";
 import { Termination } from "./termination.ts";
 import { topologyTarget } from "./topology-target.ts";
 import type { TopologyTarget } from "./topology-target.ts";
 import { openTopology } from "./topology.ts";
-import { buildVersion } from "./version.ts";
 
 export interface ServeIo {
   readonly log: Pick<ProgramLog, "logger" | "outage">;
@@ -30,6 +31,8 @@ export interface ServeIo {
   readonly signals: Pick<SignalGuard, "listen">;
   /** Ends the process at once. */
   readonly exit: (code: number) => void;
+  /** The flags that were given and mean nothing. */
+  readonly accepted: readonly string[];
 }
 
 const IGNORED: Readonly<Record<HarmlessSignal, string>> = {
@@ -59,21 +62,25 @@ export async function serve(config: Config, io: ServeIo): Promise<number> {
       "the limit of open files (ulimit -n) allows fewer connections to PostgreSQL than --connpool-global-capacity",
     );
   }
+  logWithoutMeaning(config, io);
   io.signals.listen((signal) => logger.info({ signal }, IGNORED[signal]));
-  using termination = new Termination({
-    forceExit: (message) => {
-      io.complain(message);
-      io.exit(1);
-    },
-  });
+  const forceExit = (message: string): void => {
+    io.complain(message);
+    io.exit(1);
+  };
+  using termination = new Termination({ forceExit });
+  using deadline = new StopDeadline({ clock: systemClock, forceExit });
   await using parts = new AsyncDisposableStack();
+  if (config.pidFile !== undefined) {
+    parts.use(writePidFile(config.pidFile));
+  }
   try {
-    await start({ config, target, limits, log: io.log, termination, parts });
+    await start({ config, target, limits, log: io.log, termination, deadline, parts });
   } catch (error) {
     termination.fault(explain(error));
   }
   const cause = await termination.requested;
-  const deadline = outerDeadline(config.onTermTimeoutMs, io);
+  deadline.begin("onterm-timeout", config.onTermTimeoutMs);
   try {
     if (cause.type === "fault") {
       io.complain(cause.message);
@@ -84,8 +91,6 @@ export async function serve(config: Config, io: ServeIo): Promise<number> {
   } catch (error) {
     io.complain(`did not stop cleanly: ${explain(error)}`);
     return 1;
-  } finally {
-    deadline.cancel();
   }
   logger.info("stopped");
   return cause.type === "fault" ? 1 : 0;
@@ -97,12 +102,14 @@ interface Start {
   readonly limits: ConnectionLimits;
   readonly log: ServeIo["log"];
   readonly termination: Termination;
+  readonly deadline: StopDeadline;
   /** Closes what was started, in reverse order. */
   readonly parts: AsyncDisposableStack;
 }
 
 /** Starts the parts in the order of the architecture: HTTP first, then the manager. */
-async function start({ config, target, limits, log, termination, parts }: Start): Promise<void> {
+async function start(options: Start): Promise<void> {
+  const { config, target, limits, log, termination, deadline, parts } = options;
   const { logger } = log;
   const { homeCell } = target;
   const topology = parts.adopt(await openTopology(target, { homeCell }), (store) => store.close());
@@ -139,18 +146,13 @@ async function start({ config, target, limits, log, termination, parts }: Start)
     logger: logger.child({ component: "manager" }),
   });
   parts.use(logGrpcLibrary(logger.child({ component: "grpc-js" })));
-  const grpc = new GrpcServer({
-    manager,
-    host: config.grpcBindAddress,
-    port: config.grpcPort,
-    version: buildVersion.version,
-    connectionLimit: { connections: limits.grpc, reason: limitReason(config, limits) },
-    logger: logger.child({ component: "grpc" }),
-  });
+  const grpc = grpcServerOf(config, limits, { manager, logger });
 
   parts.defer(() => http.close());
   await http.listen();
   logger.info({ address: config.bindAddress, port: http.port }, "HTTP listens");
+  // Closed in reverse: what is left of the stop when the manager has closed.
+  parts.defer(() => deadline.begin("onclose-timeout", config.onCloseTimeoutMs));
   parts.use(manager);
   parts.defer(
     manager.watchStatus(({ state }) => {
@@ -164,10 +166,14 @@ async function start({ config, target, limits, log, termination, parts }: Start)
   logger.info({ address: config.grpcBindAddress, port: grpc.port }, "gRPC listens");
 }
 
-function limitReason(config: Config, { openFiles }: ConnectionLimits): string {
-  return config.grpcMaxConnections === undefined
-    ? `a limit of ${openFiles} open files (ulimit -n)`
-    : "--grpc-max-connections";
+/** Says what of a launch line has no effect, and what the pooler waits for. */
+function logWithoutMeaning(config: Config, { log: { logger }, accepted }: ServeIo): void {
+  if (accepted.length > 0) {
+    logger.info({ flags: accepted }, "accepted, means nothing here");
+  }
+  if (awaitsDataDirectory(config)) {
+    logger.info({ path: config.pgDataDir }, "PostgreSQL's data directory is not there yet");
+  }
 }
 
 function describePooler(
@@ -191,12 +197,4 @@ function describePooler(
     poolerDir: config.poolerDir,
     dataDir: config.pgDataDir,
   };
-}
-
-/** The last resort for a stop that hangs. */
-function outerDeadline(ms: number, io: ServeIo): Timer {
-  return systemClock.setTimer(() => {
-    io.complain(`did not stop within ${ms} ms (--onterm-timeout): exit without waiting`);
-    io.exit(1);
-  }, ms);
 }

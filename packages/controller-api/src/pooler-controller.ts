@@ -22,7 +22,7 @@ import type { ServingState, ServingTarget } from "./serving-status.ts";
  * the database goes away it calls `setServingType` with a status that admits nothing, and when one
  * answers again `close`, `initDBConfig` with another handle, `open` and `setServingType`. It repeats
  * what rejects, `close` aside, with growing delays, and aborts what takes longer than 30 s or is no
- * longer wanted; while a status that admits queries is in force it asks `isHealthy` about once a
+ * longer wanted; while the status admits queries it asks `isHealthy` about once a
  * second. Transports ask for status and executor at any time, in every state.
  */
 export interface PoolerController {
@@ -45,7 +45,7 @@ export interface PoolerController {
   /**
    * Brings the controller to `target` and resolves when it is there, drain included.
    *
-   * Serial: a second call waits for the first. Resolves at once when `target` is in force; a
+   * Serial: a second call waits for the first. Resolves at once when `target` is reached already; a
    * target that differs in term or reason only is adopted without a drain. Leaving SERVING or
    * SERVING_RDONLY drains under the old role; the role changes only after the drain. On failure or
    * abort it rejects, leaves a state that admits no more than before the call, and can be called
@@ -55,7 +55,7 @@ export interface PoolerController {
    */
   setServingType(target: ServingTarget, options?: CallOptions): Promise<void>;
 
-  /** The status in force and, while a transition runs, the wanted one. Never blocks. */
+  /** The current status and, while a transition runs, the wanted one. Never blocks. */
   servingStatus(): ServingState;
 
   /**

@@ -48,7 +48,7 @@ export interface ServingTarget {
   readonly reason: string;
 }
 
-/** The target in force and, while a transition runs, the one it leads to. */
+/** The current target and, while a transition runs, the one it leads to. */
 export interface ServingState {
   readonly current: ServingTarget;
   readonly wanted: ServingTarget | undefined;

@@ -11,6 +11,8 @@ import { ask } from "./ask.ts";
 /** A session whose server says what the test feeds it. */
 export class Conversation {
   readonly replies: Buffer[] = [];
+  /** Messages that came between requests. */
+  readonly unasked: Uint8Array[] = [];
   readonly dialogue: Dialogue;
   readonly #input = new ByteInput();
   readonly #queue: RequestQueue;
@@ -33,6 +35,7 @@ export class Conversation {
         parameters: new ServerParameters(),
         transactionStatus: "I",
       },
+      unasked: (message) => this.unasked.push(message),
     });
   }
 

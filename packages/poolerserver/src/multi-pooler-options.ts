@@ -4,16 +4,18 @@ import type { Clock } from "@multipooler/timing";
 import { MultiPoolerError } from "./error.ts";
 import type { Logger } from "./logger.ts";
 
-/** About 25 days; more is taken for a mistake. */
-const MAX_DURATION_MS = 2_147_483_647;
-
 const DURATIONS = [
   "idleTimeoutMs",
   "maxLifetimeMs",
   "waitTimeoutMs",
   "demandWindowMs",
   "drainGraceMs",
+  "inactivityTimeoutMs",
 ] as const;
+
+/** About 25 days; more is taken for a mistake. */
+const MAX_DURATION_MS = 2_147_483_647;
+
 const COUNTS = ["capacity", "maxQueueBytes", "sharingDepth", "settingsCacheSize"] as const;
 
 export interface MultiPoolerOptions {
@@ -52,6 +54,11 @@ export interface MultiPoolerOptions {
    * 0 waits without bound. Default: 3 s.
    */
   readonly drainGraceMs?: number | undefined;
+  /**
+   * A reservation in which no statement has run for so long is ended, because its caller may be gone;
+   * 0 keeps it. Default: 30 s.
+   */
+  readonly inactivityTimeoutMs?: number | undefined;
   readonly logger: Logger;
   /** Default: the clock of the machine. */
   readonly clock?: Clock | undefined;
@@ -77,6 +84,7 @@ export function resolveOptions(options: MultiPoolerOptions): ResolvedOptions {
     settingsCacheSize: options.settingsCacheSize ?? 1024,
     demandWindowMs: options.demandWindowMs ?? 30_000,
     drainGraceMs: options.drainGraceMs ?? 3000,
+    inactivityTimeoutMs: options.inactivityTimeoutMs ?? 30_000,
     logger: options.logger,
     clock: options.clock ?? systemClock,
     random: options.random ?? Math.random,

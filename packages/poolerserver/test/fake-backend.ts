@@ -5,8 +5,10 @@ import type { Prelude, Request, TransactionStatus } from "@multipooler/pgwire";
 
 /** A request that a test answers. */
 export interface FakeRequest {
-  /** The text of the Query or Parse message. */
+  /** The text of the Query message, or of the first Parse message. */
   readonly sql: string;
+  /** The texts of all of them. */
+  readonly texts: readonly string[];
   /** Hands an event to the receiver of the request. */
   write(event: ResultEvent): Promise<void> | undefined;
   /** ReadyForQuery, after an error if there is one. */
@@ -35,6 +37,7 @@ export class FakeBackend implements Backend {
   readonly parameters: Map<string, string> = new Map();
   readonly cancels: PromiseWithResolvers<void>[] = [];
   bytesReceived = 0;
+  onUnasked: ((message: Uint8Array) => void) | undefined;
   /** Whether `close` ends the session at once, or the test does it with `finishClose`. */
   closesAtOnce = true;
   closeCalls = 0;
@@ -87,8 +90,10 @@ export class FakeBackend implements Backend {
         prelude.done();
       }
     };
+    const texts = textsOf(request);
     const fake: FakeRequest = {
-      sql: textOf(request),
+      sql: texts[0] ?? "",
+      texts,
       prelude,
       label,
       failLabel: (error) => this.#answer(request, error, false),
@@ -205,12 +210,19 @@ function applySettings({ statements }: Prelude, settings: Map<string, string>): 
   }
 }
 
-/** What follows the type and the length in a Query message, or the empty name in a Parse message. */
-function textOf(request: Request): string {
+/** What follows the type and the length in Query messages, and the empty name in Parse messages. */
+function textsOf(request: Request): string[] {
   const bytes = Buffer.alloc(request.byteLength);
   request.writeTo(bytes, 0);
-  const start = bytes[0] === 0x50 ? 6 : 5;
-  return bytes.toString("utf8", start, bytes.indexOf(0, start));
+  const texts: string[] = [];
+  for (let at = 0; at < bytes.length; at += 1 + bytes.readInt32BE(at + 1)) {
+    const type = bytes.toString("latin1", at, at + 1);
+    if (type === "Q" || type === "P") {
+      const start = at + (type === "P" ? 6 : 5);
+      texts.push(bytes.toString("utf8", start, bytes.indexOf(0, start)));
+    }
+  }
+  return texts;
 }
 
 function lost(sent: boolean): PgwireError {

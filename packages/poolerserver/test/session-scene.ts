@@ -89,6 +89,10 @@ export class SessionScene implements AsyncDisposable {
       gate: this.gate,
       scheduler: this.scheduler,
       classifier: this.classifier,
+      terminate: async (processId) => {
+        const text = "select pg_terminate_backend($1::int4, 1000)";
+        await postgres.sql(text, { values: [processId] });
+      },
       limits,
       clock: systemClock,
       logger: silentLogger,

@@ -1,4 +1,13 @@
-import type { CallOptions, ExecuteRequest } from "./request.ts";
+import type { LoginCredentials, LoginRequest } from "./login.ts";
+import type {
+  CallOptions,
+  ConcludeRequest,
+  DescribeRequest,
+  ExecuteRequest,
+  ReleaseRequest,
+  ReservationRequest,
+  StatementDescription,
+} from "./request.ts";
 import type { Outcome } from "./reservation.ts";
 import type { ResultSink } from "./result.ts";
 import type { Session, SessionCaller, SessionClient } from "./session.ts";
@@ -21,6 +30,42 @@ export interface QueryService {
   streamExecute(request: ExecuteRequest, sink: ResultSink, options?: CallOptions): Promise<Outcome>;
 
   /**
+   * Parameters and columns of a statement, which is not run. Rejects with a `PoolerError`:
+   * PRE_EXECUTION_UNAVAILABLE also where the connection broke on the way, since nothing was changed.
+   */
+  describe(request: DescribeRequest, options?: CallOptions): Promise<StatementDescription>;
+
+  /**
+   * Ends the transaction of a reservation: COMMIT or ROLLBACK. What that yields goes to `sink`: the
+   * tag, which is ROLLBACK also for the COMMIT of a failed transaction, and notices.
+   *
+   * Rejects with RESERVATION_LOST for an id that is not known; with INVALID_ARGUMENT where a COMMIT
+   * or a chain finds no transaction; with CONNECTION_LOST where nobody knows whether the transaction
+   * was committed, or whether any standby has it.
+   */
+  concludeTransaction(
+    request: ConcludeRequest,
+    sink: ResultSink,
+    options?: CallOptions,
+  ): Promise<Outcome>;
+
+  /**
+   * Drops the temporary tables of a reservation, which are no reason for it any more. A failure ends
+   * the reservation.
+   */
+  discardTempTables(
+    request: ReservationRequest,
+    sink: ResultSink,
+    options?: CallOptions,
+  ): Promise<Outcome>;
+
+  /**
+   * Gives up a reservation: cancels what runs in it, rolls back, and gives the backend back. An id
+   * that is not known is no error. Goes on to its end although the signal aborts.
+   */
+  releaseReservation(request: ReleaseRequest, options?: CallOptions): Promise<Outcome>;
+
+  /**
    * Opens a session for a client that has authenticated. The signal bounds the opening only.
    * Rejects with NOT_SERVING, INVALID_ARGUMENT for a caller it cannot serve, or UNIMPLEMENTED by an
    * executor that does not speak PostgreSQL's protocol; such a controller does not offer `session`.
@@ -30,4 +75,18 @@ export interface QueryService {
     client: SessionClient,
     options?: CallOptions,
   ): Promise<Session>;
+
+  /**
+   * Looks up what a transport checks the password of a role with, as the database has it now;
+   * `undefined` for a role that does not exist. It is admitted as a request that begins a
+   * reservation is, on any role of the pooler.
+   *
+   * Rejects with AUTHENTICATION_FAILED for a role that may not log in, or whose password has
+   * expired: the diagnostic is what PostgreSQL itself would send. With PRE_EXECUTION_UNAVAILABLE
+   * when the database cannot be asked, DATABASE_ERROR when it refuses the question, or UNIMPLEMENTED.
+   */
+  getCredentials(
+    request: LoginRequest,
+    options?: CallOptions,
+  ): Promise<LoginCredentials | undefined>;
 }

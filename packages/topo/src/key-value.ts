@@ -32,7 +32,6 @@ export interface KeyReader {
   list(prefix: string, options?: Abortable): Promise<readonly KeyValue[]>;
 }
 
-/** How to create a key. */
 export interface CreateOptions extends Abortable {
   /** The session whose end deletes the key. Rejects with SESSION_LOST where it has ended. */
   readonly session?: Session | undefined;
@@ -43,7 +42,6 @@ export interface CompareOptions extends Abortable {
   readonly version?: Version | undefined;
 }
 
-/** How to write a key. */
 export interface PutOptions extends CompareOptions {
   /**
    * The session whose end deletes the key from now on; without one the key stays. Rejects with

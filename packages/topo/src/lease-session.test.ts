@@ -1,7 +1,7 @@
 import { ManualClock } from "@multipooler/timing/testing";
 import { expect, test } from "vitest";
 import { TopoError, TopoErrorCode } from "./error.ts";
-import { LeaseSession } from "./lease-session.ts";
+import { LeaseSession, momentOf } from "./lease-session.ts";
 import type { Leases } from "./lease-session.ts";
 
 const TTL_MS = 12_000;
@@ -61,6 +61,21 @@ test.for(["refused", "silent"] as const)(
     await clock.advance(1);
     expect(session.signal.reason).toMatchObject({ code: TopoErrorCode.SessionLost });
     expect(ended).toEqual([session]);
+    expect(clock.pending).toBe(0);
+  },
+);
+
+test.for([
+  ["set back", -3_600_000, TTL_MS],
+  ["ahead after a sleep of the machine", TTL_MS, TTL_MS / 3],
+] as const)(
+  "a lease is lost in time when the wall clock is %s",
+  async ([_how, byMs, lostAfterMs]) => {
+    const { clock, leases, session } = open();
+    leases.answer = "refused";
+    clock.shiftWallTime(byMs);
+    await clock.advance(lostAfterMs);
+    expect(session.signal.reason).toMatchObject({ code: TopoErrorCode.SessionLost });
     expect(clock.pending).toBe(0);
   },
 );
@@ -137,7 +152,7 @@ function open(): {
     leases,
     id: 7n,
     ttlMs: TTL_MS,
-    grantedAt: clock.now(),
+    grantedAt: momentOf(clock),
     clock,
     onEnd: (which) => ended.push(which),
   });

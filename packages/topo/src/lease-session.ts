@@ -15,28 +15,39 @@ export interface Leases {
   revoke(id: bigint, signal: AbortSignal): Promise<void>;
 }
 
+/** A time on both clocks: the wall's can be set back, the other stands still while the machine sleeps. */
+export interface Moment {
+  readonly wall: number;
+  readonly monotonic: number;
+}
+
+/** Now. */
+export function momentOf(clock: Clock): Moment {
+  return { wall: clock.now(), monotonic: clock.monotonic() };
+}
+
 export interface LeaseSessionOptions {
   readonly leases: Leases;
   readonly id: bigint;
   /** The time to live that the server granted. */
   readonly ttlMs: number;
   /** When the lease was asked for: the server cannot have counted from an earlier time. */
-  readonly grantedAt: number;
+  readonly grantedAt: Moment;
   readonly clock: Clock;
   /** Called once when the session has ended, for any reason. */
   readonly onEnd: (session: Session) => void;
 }
 
 /**
- * The session over a lease. It renews at a third of the time to live, more often after a failure, and takes the session
- * for lost as soon as that time has passed since it sent the last renewal that was confirmed: never
- * later than the server does.
+ * The session over a lease. It renews at a third of the time to live, more often after a failure,
+ * and takes the session for lost as soon as that time has passed, on either clock, since it sent the
+ * last renewal that was confirmed: never later than the server does.
  */
 export class LeaseSession implements Session {
   readonly #options: LeaseSessionOptions;
   readonly #ended = new AbortController();
   #revoked: Promise<void> | undefined;
-  #confirmedAt: number;
+  #confirmedAt: Moment;
 
   constructor(options: LeaseSessionOptions) {
     this.#options = options;
@@ -92,7 +103,7 @@ export class LeaseSession implements Session {
       if (left <= 0) {
         return this.#lose("could not be renewed in time");
       }
-      const sentAt = clock.now();
+      const sentAt = momentOf(clock);
       try {
         if (!(await this.#renew(Math.min(left, ttlMs / 6)))) {
           return this.#lose("expired");
@@ -114,7 +125,9 @@ export class LeaseSession implements Session {
   }
 
   #leftMs(): number {
-    return this.#confirmedAt + this.#options.ttlMs - this.#options.clock.now();
+    const { ttlMs, clock } = this.#options;
+    const { wall, monotonic } = this.#confirmedAt;
+    return ttlMs - Math.max(clock.now() - wall, clock.monotonic() - monotonic);
   }
 
   #lose(how: string): void {

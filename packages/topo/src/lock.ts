@@ -1,7 +1,6 @@
 import type { Abortable, Version } from "./key-value.ts";
 import type { Session } from "./session.ts";
 
-/** How to take a lock. */
 export interface LockOptions extends Abortable {
   /** The session that holds the lock: its end gives the lock up. */
   readonly session: Session;

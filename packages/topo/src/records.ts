@@ -21,7 +21,6 @@ export interface RecordList<T> {
   readonly error: TopoError | undefined;
 }
 
-/** How to watch records. */
 export interface WatchOptions<Id> extends Abortable {
   /** The one record to watch; without it, every record. */
   readonly id?: Id | undefined;

@@ -1,6 +1,5 @@
 import type { Abortable } from "./key-value.ts";
 
-/** How to open a session. */
 export interface SessionOptions extends Abortable {
   /**
    * How long the server keeps the session after the last sign of life of its holder, in

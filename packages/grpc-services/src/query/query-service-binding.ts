@@ -1,15 +1,16 @@
 import { MAX_ROW_BLOCK_BYTES } from "@multipooler/query-service";
-import type { Reservation } from "@multipooler/query-service";
-import { ID_ComponentType } from "@multipooler/proto/clustermetadata";
+import type { ExecuteRequest } from "@multipooler/query-service";
 import { MultipoolerServiceDefinition } from "@multipooler/proto/multipoolerservice";
 import type {
   ExecuteQueryRequest,
   ExecuteQueryResponse,
-  StreamExecuteRequest,
 } from "@multipooler/proto/multipoolerservice";
-import type { ReservedState } from "@multipooler/proto/query";
+import { systemClock } from "@multipooler/timing";
+import { DEFAULT_STALENESS_MS, PoolerHealth } from "../health/pooler-health.ts";
 import { CollectedResult } from "./collected-result.ts";
 import type { PoolerManager } from "../server/pooler-manager.ts";
+import { portalRequest } from "./portal-request.ts";
+import { getAuthCredentials } from "./login-credentials.ts";
 import { encodeResultMessage } from "./result-message.ts";
 import type { ResultMessage } from "./result-message.ts";
 import { ResultStream } from "./result-stream.ts";
@@ -19,11 +20,22 @@ import { RowDecoder } from "./row-decoder.ts";
 import type { CallContext, MessageSink } from "../server/rpc.ts";
 import { bindService, serverStream, unary } from "../server/service-binding.ts";
 import type { BoundService } from "../server/service-binding.ts";
-import { executeStatement } from "./statement-execution.ts";
-import { refuseReservation, statementRequest } from "./statement-request.ts";
+import { describeStatement } from "./statement-description.ts";
+import {
+  concludeTransaction,
+  discardTempTables,
+  releaseReservedConnection,
+} from "./reservation-verbs.ts";
+import { reservedState } from "./reserved-state.ts";
+import { execute } from "./statement-execution.ts";
+import { statementRequest } from "./statement-request.ts";
 
 export interface QueryServiceOptions {
-  readonly manager: Pick<PoolerManager, "queryServiceControl" | "status">;
+  readonly manager: PoolerManager;
+  /** Aborts when the server begins to close. */
+  readonly closing: AbortSignal;
+  /** How long a gateway waits for a message of StreamPoolerHealth. Default: 90 s. */
+  readonly healthStalenessMs?: number | undefined;
   /** The largest message that a client takes. */
   readonly maxMessageBytes: number;
   /** From how many bytes on rows are sent. Default {@link MAX_ROW_BLOCK_BYTES}. */
@@ -33,10 +45,45 @@ export interface QueryServiceOptions {
 /** `multipoolerservice.MultipoolerService`, served by the manager's controller. */
 export function bindQueryService(options: QueryServiceOptions): BoundService {
   const { methods } = MultipoolerServiceDefinition;
+  const { manager, closing, healthStalenessMs: stalenessMs = DEFAULT_STALENESS_MS } = options;
+  const health = new PoolerHealth({ manager, closing, stalenessMs, clock: systemClock });
   return bindService(MultipoolerServiceDefinition, [
     unary(methods.executeQuery, (request, context) => executeQuery(options, request, context)),
     serverStream(methods.streamExecute, encodeResultMessage, (request, sink, context) =>
-      streamExecute({ ...options, sink }, request, context),
+      streamResults(
+        { ...options, sink, passthroughRow: request.options?.passthroughRow ?? false },
+        statementRequest(request, context),
+        context,
+      ),
+    ),
+    // Its answers have the fields of those of StreamExecute.
+    serverStream(methods.portalStreamExecute, encodeResultMessage, (request, sink, context) =>
+      streamResults(
+        { ...options, sink, passthroughRow: request.options?.passthroughRow ?? false },
+        portalRequest(request, context),
+        context,
+      ),
+    ),
+    unary(methods.describe, (request, context) =>
+      describeStatement(options.manager, request, context),
+    ),
+    unary(methods.getAuthCredentials, (request, context) =>
+      getAuthCredentials(manager, request, context),
+    ),
+    serverStream(
+      methods.streamPoolerHealth,
+      (message: Uint8Array) => message,
+      (_request, sink, context) => health.stream(sink, context),
+      { maxUnsentBytes: 1 },
+    ),
+    unary(methods.concludeTransaction, (request, context) =>
+      concludeTransaction(options, request, context),
+    ),
+    unary(methods.discardTempTables, (request, context) =>
+      discardTempTables(options, request, context),
+    ),
+    unary(methods.releaseReservedConnection, (request, context) =>
+      releaseReservedConnection(options, request, context),
     ),
   ]);
 }
@@ -49,11 +96,9 @@ async function executeQuery(
   const statement = statementRequest(request, context);
   const collected = new CollectedResult(maxMessageBytes);
   const service = manager.queryServiceControl().getExecutor();
-  const { reservation, failure } = await executeStatement(
-    service,
-    statement,
+  const { reservation, failure } = await execute(
+    (sink) => service.streamExecute(statement, sink, context),
     (event) => collected.take(event),
-    context,
   );
   if (failure !== undefined) {
     // One message cannot say both that the call failed and what is still reserved.
@@ -62,45 +107,25 @@ async function executeQuery(
   return { result: collected.result(), reservedState: reservedState(manager, reservation) };
 }
 
-async function streamExecute(
-  options: QueryServiceOptions & { readonly sink: MessageSink<ResultMessage> },
-  request: StreamExecuteRequest,
+async function streamResults(
+  options: QueryServiceOptions & {
+    readonly sink: MessageSink<ResultMessage>;
+    readonly passthroughRow: boolean;
+  },
+  request: ExecuteRequest,
   context: CallContext,
 ): Promise<void> {
-  const { manager, sink } = options;
-  refuseReservation(request.reservationOptions);
-  const statement = statementRequest(request, context);
-  const results = new ResultStream({
-    sink,
-    batcher: rowBatcher(options, request.options?.passthroughRow ?? false),
-  });
+  const { manager, sink, passthroughRow } = options;
+  const results = new ResultStream({ sink, batcher: rowBatcher(options, passthroughRow) });
   const service = manager.queryServiceControl().getExecutor();
-  const { reservation, failure } = await executeStatement(
-    service,
-    statement,
+  const { reservation, failure } = await execute(
+    (events) => service.streamExecute(request, events, context),
     (event) => results.take(event),
-    context,
   );
   await results.end(reservedState(manager, reservation));
   if (failure !== undefined) {
     throw failure.error;
   }
-}
-
-/** A reservation as the wire carries it, with the pooler that every further call must go to. */
-function reservedState(
-  manager: Pick<PoolerManager, "status">,
-  reservation: Reservation | undefined,
-): ReservedState | undefined {
-  if (reservation === undefined) {
-    return undefined;
-  }
-  return {
-    reservedConnectionId: reservation.id,
-    poolerId: { component: ID_ComponentType.MULTIPOOLER, ...manager.status().pooler },
-    reservationReasons: reservation.reasons,
-    backendProcessId: reservation.backendProcessId,
-  };
 }
 
 function rowBatcher(options: QueryServiceOptions, passthrough: boolean): RowBatcher {

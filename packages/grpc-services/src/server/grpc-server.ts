@@ -1,14 +1,15 @@
 import { Server } from "@grpc/grpc-js";
+import type { ServerOptions } from "@grpc/grpc-js";
 import type { CallOptions } from "@multipooler/query-service";
 import { onAbort } from "@multipooler/timing";
 import type { PoolerService, ServiceTransport } from "@multipooler/manager";
+import { LimitedLogger } from "@multipooler/logging";
 import { GrpcPort } from "./grpc-port.ts";
 import type { ConnectionCount, ConnectionLimit } from "./grpc-port.ts";
 import { GrpcServicesError, GrpcServicesErrorCode } from "../errors/error.ts";
 import { addService } from "./grpc-js-adapter.ts";
 import type { Logger } from "../logger.ts";
 import type { PoolerManager } from "./pooler-manager.ts";
-import { LimitedLogger } from "./limited-logger.ts";
 import { MAX_MESSAGE_BYTES } from "./message-limit.ts";
 import { poolerServices } from "./pooler-services.ts";
 import { addReflection } from "./reflection.ts";
@@ -51,6 +52,17 @@ export interface GrpcServerOptions {
   readonly keepaliveIntervalMs?: number | undefined;
   /** How long a client may take to answer it before its connection is cut. Default 10000. */
   readonly keepaliveTimeoutMs?: number | undefined;
+  /** Clients are asked to connect again after this time. Default: never. */
+  readonly maxConnectionAgeMs?: number | undefined;
+  /** How long after that calls on the old connection may go on. Default: for ever. */
+  readonly maxConnectionAgeGraceMs?: number | undefined;
+  /**
+   * Without a message of StreamPoolerHealth for this time gateways take the pooler for dead; it
+   * sends one at least three times as often. Default 90000.
+   */
+  readonly healthStalenessMs?: number | undefined;
+  /** Services that are not offered here, whoever announces them. Default: none. */
+  readonly withheld?: ReadonlySet<PoolerService> | undefined;
 }
 
 const DEFAULT_KEEPALIVE_MS = 10_000;
@@ -120,7 +132,9 @@ export class GrpcServer implements ServiceTransport {
 
   /** Announces a service for the next `listen`. */
   offer(service: PoolerService): void {
-    this.#offered.add(service);
+    if (this.#options.withheld?.has(service) !== true) {
+      this.#offered.add(service);
+    }
   }
 
   /**
@@ -212,14 +226,13 @@ export class GrpcServer implements ServiceTransport {
   }
 
   #createServer(closing: AbortSignal, receiving: ReceivingBytes): Server {
-    const { manager, version, keepaliveIntervalMs, keepaliveTimeoutMs } = this.#options;
+    const { manager, version, healthStalenessMs } = this.#options;
     const maxMessageBytes = this.#maxMessageBytes;
     const server = new Server({
       interceptors: [limitRequests({ receiving, maxMessageBytes })],
       "grpc.max_receive_message_length": maxMessageBytes,
       "grpc.max_send_message_length": maxMessageBytes,
-      "grpc.keepalive_time_ms": keepaliveIntervalMs ?? DEFAULT_KEEPALIVE_MS,
-      "grpc.keepalive_timeout_ms": keepaliveTimeoutMs ?? DEFAULT_KEEPALIVE_MS,
+      ...connectionOptions(this.#options),
       "grpc.max_concurrent_streams": UNLIMITED_STREAMS,
       "grpc.enable_channelz": 0,
     });
@@ -228,6 +241,7 @@ export class GrpcServer implements ServiceTransport {
       manager,
       version,
       maxMessageBytes,
+      healthStalenessMs,
       offered: this.#offered,
       closing,
     });
@@ -241,6 +255,19 @@ export class GrpcServer implements ServiceTransport {
     );
     return server;
   }
+}
+
+/** How long the server keeps a connection. */
+function connectionOptions(options: GrpcServerOptions): ServerOptions {
+  const { maxConnectionAgeMs, maxConnectionAgeGraceMs } = options;
+  return {
+    "grpc.keepalive_time_ms": options.keepaliveIntervalMs ?? DEFAULT_KEEPALIVE_MS,
+    "grpc.keepalive_timeout_ms": options.keepaliveTimeoutMs ?? DEFAULT_KEEPALIVE_MS,
+    ...(maxConnectionAgeMs !== undefined && { "grpc.max_connection_age_ms": maxConnectionAgeMs }),
+    ...(maxConnectionAgeGraceMs !== undefined && {
+      "grpc.max_connection_age_grace_ms": maxConnectionAgeGraceMs,
+    }),
+  };
 }
 
 function checkConnectionLimit(limit: ConnectionLimit | undefined): void {

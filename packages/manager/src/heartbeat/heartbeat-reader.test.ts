@@ -49,6 +49,16 @@ test("an empty table becomes an error after two intervals, and not before", asyn
   expect(fixture.reader.status()).toMatchObject({ lastError: "no heartbeat for 2001 ms" });
 });
 
+test("silence is noticed although the wall clock is set back", async () => {
+  await using fixture = new Fixture();
+  fixture.read = fixture.aged(7);
+  await fixture.reader.open();
+  fixture.read = async () => [];
+  fixture.clock.shiftWallTime(-3_600_000);
+  await fixture.clock.advance(2_500);
+  expect(fixture.reader.status()).toMatchObject({ lastError: "no heartbeat for 2500 ms" });
+});
+
 test("a read that hangs becomes an error after two intervals, and the last lag is kept", async () => {
   await using fixture = new Fixture();
   fixture.read = fixture.aged(7);

@@ -39,7 +39,7 @@ export class HeartbeatReader {
    * not: the status says. Rejects when the signal aborts, with its reason.
    */
   async open({ signal }: CallOptions = {}): Promise<void> {
-    this.#openedAt = this.#options.clock.now();
+    this.#openedAt = this.#options.clock.monotonic();
     this.#task.open();
     const { promise } = this.#firstRead;
     await untilAborted(promise, signal);
@@ -47,9 +47,9 @@ export class HeartbeatReader {
 
   /** The lag, or why it is not known: also when nothing was read for two intervals. */
   status(): HeartbeatStatus {
-    const silentMs = this.#options.clock.now() - (this.#last?.at ?? this.#openedAt);
-    const silence =
-      silentMs > 2 * this.#options.intervalMs ? `no heartbeat for ${silentMs} ms` : undefined;
+    const { clock, intervalMs } = this.#options;
+    const silentMs = Math.round(clock.monotonic() - (this.#last?.at ?? this.#openedAt));
+    const silence = silentMs > 2 * intervalMs ? `no heartbeat for ${silentMs} ms` : undefined;
     return {
       mode: "reader",
       lagMs: this.#last?.lagMs,
@@ -72,11 +72,11 @@ export class HeartbeatReader {
     const { database, clock } = this.#options;
     try {
       const rows = await database.query(READ_HEARTBEAT_SQL, [HEARTBEAT_KEY], { signal });
-      const at = clock.now();
+      const now = clock.now();
       const writtenAt = heartbeatTime(rows);
       // The clocks of two machines differ: a heartbeat from the future is one without lag.
       if (writtenAt !== undefined) {
-        this.#last = { lagMs: Math.max(0, at - writtenAt), at };
+        this.#last = { lagMs: Math.max(0, now - writtenAt), at: clock.monotonic() };
       }
       this.#lastError = undefined;
       this.#log.succeeded();

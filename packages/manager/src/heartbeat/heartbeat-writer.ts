@@ -17,7 +17,7 @@ import type { HeartbeatStatus } from "../manager-status.ts";
 import { booleanOf } from "../postgres/row.ts";
 import type { StatementRunner } from "../postgres/sidecar-schema.ts";
 
-/** What heartbeats are written through: a `Database`. */
+/** Runs the statements of heartbeats: a `PostgresServer`. */
 export interface HeartbeatDatabase extends Pick<StatementRunner, "query"> {
   openDedicated(purpose: "heartbeat", options?: CallOptions): Promise<DedicatedConnection>;
 }

@@ -15,6 +15,8 @@ import { awaitClosed } from "./socket-closing.ts";
 /** Two: one statement that hangs must not keep the one that would end it from running. */
 const MAX_CONNECTIONS = 2;
 const IDLE_TIMEOUT_MS = 30_000;
+/** PostgreSQL has the same limit, and its cancel is to come first: it leaves no process behind. */
+const CUT_GRACE_MS = 250;
 
 /** `pg` leaves the socket open when the client itself gives up, e.g. because it has no password. */
 class AdminClient extends pg.Client {
@@ -134,7 +136,8 @@ export class AdminPool {
     timeoutMs: number,
   ): Promise<T> {
     const { clock } = this.#context;
-    using deadline = new Deadline({ clock, ms: timeoutMs, what: "a statement" });
+    const ms = timeoutMs + CUT_GRACE_MS;
+    using deadline = new Deadline({ clock, ms, what: "a statement" });
     try {
       const result = await untilAborted(work(client), deadline.signal);
       client.release();

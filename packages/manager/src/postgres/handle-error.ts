@@ -55,6 +55,9 @@ function codeOf(code: ManagerErrorCode): PoolerErrorCode {
   }
 }
 
+/** The severities of errors, as they are in English. */
+const SEVERITIES: ReadonlySet<string> = new Set(["ERROR", "FATAL", "PANIC"]);
+
 /** PostgreSQL's own words, where they are at the root. */
 function diagnosticOf(cause: unknown): Diagnostic | undefined {
   const root = cause instanceof ManagerError ? cause.cause : cause;
@@ -63,7 +66,8 @@ function diagnosticOf(cause: unknown): Diagnostic | undefined {
   }
   return {
     kind: "error",
-    severity: root.severity ?? "ERROR",
+    severity: severityOf(root),
+    localizedSeverity: root.severity,
     code: root.code ?? "XX000",
     message: root.message,
     detail: root.detail,
@@ -81,6 +85,11 @@ function diagnosticOf(cause: unknown): Diagnostic | undefined {
     line: root.line,
     routine: root.routine,
   };
+}
+
+/** `pg` reads the severity in the language of `lc_messages` only. */
+function severityOf({ severity }: pg.DatabaseError): string {
+  return severity !== undefined && SEVERITIES.has(severity) ? severity : "ERROR";
 }
 
 function numberOf(text: string | undefined): number | undefined {

@@ -47,6 +47,7 @@ export class PostgresServer implements AsyncDisposable {
   readonly #admin: AdminPool;
   /** The last of the controller's administrative statements: they take turns. */
   #adminTurn: Promise<unknown> = Promise.resolve();
+  #isClosed = false;
   readonly share: ServerShare;
   /** What the controller receives; the same object for as long as this server is used. */
   readonly handle: DatabaseHandle;
@@ -67,7 +68,12 @@ export class PostgresServer implements AsyncDisposable {
       share: this.share,
       credential: async (user) => this.#credential(user),
       admin: (sql, values, call) => this.#runForController(sql, values, call),
-      suspect: onSuspicion,
+      suspect: () => {
+        // The next server is none of its business.
+        if (!this.#isClosed) {
+          onSuspicion();
+        }
+      },
     };
   }
 
@@ -125,6 +131,7 @@ export class PostgresServer implements AsyncDisposable {
 
   /** Ends the connections for administration; resolves when no socket is left. Idempotent. */
   close(): Promise<void> {
+    this.#isClosed = true;
     this.share.close();
     return this.#admin.close();
   }

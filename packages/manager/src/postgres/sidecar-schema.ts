@@ -5,7 +5,7 @@ import { ManagerError } from "../manager-error.ts";
 import { booleanOf, onlyRow } from "./row.ts";
 import type { Row } from "./row.ts";
 
-/** What runs the statements of this file: a `Database`. */
+/** Runs the statements of this file: a `PostgresServer`. */
 export interface StatementRunner {
   query(
     sql: string,

@@ -40,7 +40,6 @@ export interface PoolerPublisherOptions {
   readonly random: () => number;
 }
 
-/** How to close a publisher. */
 export interface PublisherCloseOptions {
   /** Why the pooler stops, for the record. */
   readonly reason?: string | undefined;

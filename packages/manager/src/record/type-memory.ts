@@ -9,7 +9,6 @@ import { PoolerType } from "./pooler-type.ts";
 /** The name of the file in the pooler's directory. */
 const FILE_NAME = "pooler-record.json";
 
-/** What a {@link TypeMemory} is made of. */
 export interface TypeMemoryOptions {
   /** The pooler's directory; without one nothing is remembered. */
   readonly poolerDir: string | undefined;

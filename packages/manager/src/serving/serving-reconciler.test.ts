@@ -196,7 +196,7 @@ class Model {
       assert.equal(target.role, PoolerRole.Primary, "the topology knows of every primary");
     }
     if (this.reconciler.progress().reached) {
-      assert.ok(sameTarget(world.current(), wanted), "reached means in force");
+      assert.ok(sameTarget(world.current(), wanted), "reached means that it is current");
       assert.ok(sameTarget(target, wanted) && !draining, "and told");
     }
   }
@@ -281,7 +281,7 @@ test("another reason reaches the controller, and what was reached stays so meanw
   expect(model.reconciler.progress().reached).toBe(true);
   model.world.running?.ended.reject(new Error("as told"));
   await nextTurn();
-  // Who knows what is in force after a failure.
+  // Nobody knows what holds after a failure.
   expect(model.reconciler.progress()).toMatchObject({ reached: false });
   await model.settle();
   expect(model.world.current()).toEqual(promoted);

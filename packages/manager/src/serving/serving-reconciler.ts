@@ -152,7 +152,7 @@ export class ServingReconciler {
       } else {
         await this.#transition(target, bound.signal);
       }
-      // The last step may not have heeded the abort.
+      // The last step may have ignored the abort.
       superseded.throwIfAborted();
       this.#succeed();
       return this.#wanted.reason === target.reason ? undefined : 0;
@@ -166,21 +166,22 @@ export class ServingReconciler {
   async #transition(target: ServingTarget, signal: AbortSignal): Promise<void> {
     const { steps, logger, clock } = this.#options;
     const { status, role } = steps.current();
-    const startedAt = clock.now();
+    const startedAt = clock.monotonic();
     if (!admits(target.status) || this.#mustLeave(target)) {
       await this.#leave(target, signal);
     }
     if (admits(target.status)) {
       await this.#enter(target, signal);
     }
-    logger.info(
+    const isSame = status === target.status && role === target.role;
+    logger[isSame ? "debug" : "info"](
       {
-        from: { status, role },
-        to: { status: target.status, role: target.role },
+        from: `${status} ${role}`,
+        to: `${target.status} ${target.role}`,
         reason: target.reason,
-        durationMs: clock.now() - startedAt,
+        durationMs: Math.round(clock.monotonic() - startedAt),
       },
-      "transition complete",
+      "serving status changed",
     );
   }
 

@@ -116,11 +116,16 @@ export class Answer implements SlowSinkOwner {
         return;
       case BackendMessage.BindComplete:
         this.#isExtended = true;
+        request.step?.("bound");
         return;
       case BackendMessage.ParseComplete:
+        request.step?.("parsed");
+        return;
+      case BackendMessage.ParameterDescription:
+        request.described?.(reader.bytes);
+        return;
       case BackendMessage.CloseComplete:
       case BackendMessage.NoData:
-      case BackendMessage.ParameterDescription:
         return;
       case BackendMessage.CopyInResponse:
         this.#refuseCopy();

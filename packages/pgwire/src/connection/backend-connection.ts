@@ -1,4 +1,4 @@
-import { onAbort } from "../abort.ts";
+import { onAbort } from "@multipooler/timing";
 import { PgwireError, PgwireErrorCode } from "../error.ts";
 import { encodeTerminate } from "../messages/message-writer.ts";
 import type { TransactionStatus } from "../messages/transaction-status.ts";
@@ -46,6 +46,11 @@ export class BackendConnection {
   readonly #flushable: Flushable = { flush: () => this.#flush() };
   readonly #closed = Promise.withResolvers<CloseReason>();
   #isFlushScheduled = false;
+  /**
+   * Takes each whole message that comes between two requests: a notification, a notice, a setting
+   * that was reported. Must not throw.
+   */
+  onUnasked: ((message: Uint8Array) => void) | undefined;
   #state: State = { type: "open" };
 
   /**
@@ -81,7 +86,14 @@ export class BackendConnection {
     const { input } = socket;
     this.#queue = queue;
     this.#answer = answer;
-    this.#dialogue = new Dialogue({ input, maxMessageBytes, queue, answer, session });
+    this.#dialogue = new Dialogue({
+      input,
+      maxMessageBytes,
+      queue,
+      answer,
+      session,
+      unasked: (message) => this.onUnasked?.(message),
+    });
     this.#cancellations = new Cancellations({
       address,
       key: session.key,

@@ -1,4 +1,4 @@
-import { onAbort } from "../abort.ts";
+import { onAbort } from "@multipooler/timing";
 import { abortedError, PgwireError, PgwireErrorCode } from "../error.ts";
 import type { SessionKey } from "../startup/startup.ts";
 import { cancelRequest } from "./cancel-request.ts";

@@ -1,6 +1,6 @@
 import { connect } from "node:net";
 import type { Socket } from "node:net";
-import { onAbort } from "../abort.ts";
+import { onAbort } from "@multipooler/timing";
 import type { ServerAddress } from "./connect-options.ts";
 import { abortedError, PgwireError, PgwireErrorCode } from "../error.ts";
 

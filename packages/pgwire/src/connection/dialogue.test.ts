@@ -203,10 +203,13 @@ describe("COPY", () => {
 });
 
 describe("without a request", () => {
-  test("notices, notifications and settings may come", async () => {
+  test("notices, notifications and settings may come, and are handed over whole", async () => {
     const conversation = new Conversation();
+    const notification = message("A", int32(1), cstring("channel"), cstring(""));
+    const unasked = [notice, parameterStatus("a", "b"), notification];
     await conversation.hear(notice, parameterStatus("a", "b"));
-    await conversation.hear(message("A", int32(1), cstring("channel"), cstring("")));
+    await conversation.hear(notification.subarray(0, 7), notification.subarray(7));
+    expect(conversation.unasked).toEqual(unasked);
     expect(conversation.dialogue.parameters.get("a")).toBe("b");
   });
 

@@ -21,6 +21,8 @@ export interface DialogueOptions {
   readonly queue: RequestQueue;
   readonly answer: Answer;
   readonly session: Session;
+  /** Takes a message that came between requests. */
+  readonly unasked: (message: Uint8Array) => void;
 }
 
 /**
@@ -32,6 +34,7 @@ export class Dialogue {
   readonly #reader: MessageReader;
   readonly #spans: SpanReader;
   readonly #answer: Answer;
+  readonly #unasked: (message: Uint8Array) => void;
   readonly #parameters: ServerParameters;
   #transactionStatus: TransactionStatus;
   /** Which of the two reads the message that has begun, or the next. */
@@ -40,7 +43,9 @@ export class Dialogue {
   #prelude: PreludeRun | undefined;
   #isStopped = false;
 
-  constructor({ input, maxMessageBytes, queue, answer, session }: DialogueOptions) {
+  constructor(options: DialogueOptions) {
+    const { input, maxMessageBytes, queue, answer, session, unasked } = options;
+    this.#unasked = unasked;
     this.#queue = queue;
     this.#reader = new MessageReader({ input, maxMessageBytes });
     this.#spans = new SpanReader({ input, maxMessageBytes });
@@ -271,6 +276,7 @@ export class Dialogue {
   ): void {
     switch (running?.answer) {
       case undefined:
+        this.#unasked(this.#reader.bytes);
         return;
       case "spans":
         this.#spans.give(running, this.#reader.bytes);

@@ -9,8 +9,8 @@ interface Side {
   count: number;
 }
 
-const backends: Side = { targets: [], count: 0 };
-const clients: Side = { targets: [], count: 0 };
+const BACKENDS: Side = { targets: [], count: 0 };
+const CLIENTS: Side = { targets: [], count: 0 };
 let isScheduled = false;
 
 /**
@@ -20,7 +20,7 @@ let isScheduled = false;
  * answered. A target schedules itself once for each flush.
  */
 export function scheduleFlush(side: "backend" | "client", target: Flushable): void {
-  const list = side === "backend" ? backends : clients;
+  const list = side === "backend" ? BACKENDS : CLIENTS;
   list.targets[list.count] = target;
   list.count += 1;
   if (!isScheduled) {
@@ -32,10 +32,10 @@ export function scheduleFlush(side: "backend" | "client", target: Flushable): vo
 function flushAll(): void {
   isScheduled = false;
   // What a flush schedules leaves in the next turn.
-  const backendCount = backends.count;
-  const clientCount = clients.count;
-  flushSide(backends, backendCount);
-  flushSide(clients, clientCount);
+  const backendCount = BACKENDS.count;
+  const clientCount = CLIENTS.count;
+  flushSide(BACKENDS, backendCount);
+  flushSide(CLIENTS, clientCount);
 }
 
 function flushSide(side: Side, count: number): void {

@@ -1,12 +1,4 @@
-import {
-  bindBytes,
-  EXECUTE_BYTES,
-  parseBytes,
-  writeBind,
-  writeExecute,
-  writeParse,
-} from "../messages/extended-writer.ts";
-import type { BindContent } from "../messages/extended-writer.ts";
+import { statementBytes, writeStatement } from "../messages/extended-writer.ts";
 import type { Request } from "./request.ts";
 
 /**
@@ -38,8 +30,6 @@ export interface Prelude {
  */
 export type PreludePhase = "unsent" | "running" | "done" | "failed" | "rollingBack";
 
-const NOTHING: BindContent = { parameters: [], parameterFormats: [], resultFormats: [] };
-
 /**
  * A prelude and the request behind it.
  *
@@ -60,7 +50,7 @@ export class PreludeRun {
     this.#left = prelude.statements.length;
     let bytes = 0;
     for (const sql of prelude.statements) {
-      bytes += parseBytes(Buffer.byteLength(sql), []) + bindBytes(NOTHING) + EXECUTE_BYTES;
+      bytes += statementBytes(sql);
     }
     this.byteLength = bytes;
   }
@@ -79,9 +69,7 @@ export class PreludeRun {
   writeTo(target: Buffer, start: number): number {
     let at = start;
     for (const sql of this.#prelude.statements) {
-      at = writeParse(target, at, sql, []);
-      at = writeBind(target, at, NOTHING);
-      at = writeExecute(target, at, 0);
+      at = writeStatement(target, at, sql);
     }
     const end = this.request.writeTo(target, at);
     const type = String.fromCharCode(target[at] ?? 0);

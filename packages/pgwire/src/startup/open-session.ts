@@ -1,4 +1,4 @@
-import { onAbort } from "../abort.ts";
+import { onAbort } from "@multipooler/timing";
 import type { CallOptions, ConnectOptions } from "../connection/connect-options.ts";
 import { dial } from "../connection/dial.ts";
 import { ServerSocket } from "../connection/server-socket.ts";

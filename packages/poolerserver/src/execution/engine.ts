@@ -1,6 +1,8 @@
 import { ServingStatus } from "@multipooler/controller-api";
 import type { DatabaseHandle } from "@multipooler/controller-api";
+import { LimitedLogger } from "@multipooler/logging";
 import { Classifier } from "../classification/classifier.ts";
+import { CredentialLookup } from "../credentials/credential-lookup.ts";
 import type { ResolvedOptions } from "../multi-pooler-options.ts";
 import { borrowBackend } from "../pool/borrowing.ts";
 import { Labels } from "../pool/labels.ts";
@@ -9,11 +11,14 @@ import { postgresProcesses } from "../pool/postgres-processes.ts";
 import { UserPools } from "../pool/user-pools.ts";
 import type { ServingGate } from "../serving/serving-gate.ts";
 import { Sessions } from "../session/sessions.ts";
+import { StatementRegistry } from "../statements/statement-registry.ts";
 import { CatalogWatch } from "./catalog-watch.ts";
 import { DefaultsWatch } from "./defaults-watch.ts";
 import { checkHealth } from "./health-check.ts";
 import type { HealthCheckEngine } from "./health-check.ts";
 import { QueryExecutor } from "./query-executor.ts";
+import type { ReservationIds } from "./reservation-ids.ts";
+import { Reservations } from "./reservations.ts";
 import { postgresTermination } from "./termination.ts";
 
 /** The name of the pool in the `application_name` of its sessions. */
@@ -25,6 +30,7 @@ export interface EngineOptions {
   readonly database: DatabaseHandle;
   readonly gate: ServingGate;
   readonly settings: ResolvedOptions;
+  readonly reservationIds: ReservationIds;
 }
 
 /** Everything that serves queries from one database, from `open` to `close`. */
@@ -35,14 +41,19 @@ export class Engine {
   readonly #defaults: DefaultsWatch;
   readonly #sessions: Sessions;
   readonly #calls: HealthCheckEngine;
+  /** For what clients cause: one that ends its own backend does so as often as it likes. */
+  readonly #logger: LimitedLogger;
 
-  constructor({ database, gate, settings }: EngineOptions) {
-    const { clock, logger, shard } = settings;
+  constructor({ database, gate, settings, reservationIds }: EngineOptions) {
+    const { clock, shard, inactivityTimeoutMs } = settings;
+    const logger = new LimitedLogger(settings.logger);
+    this.#logger = logger;
     const name = applicationName(database.applicationName, POOL);
     this.#scheduler = new UserPools(
       {
         ...settings,
         user: database.user,
+        logger,
         openBackend: postgresBackends(database, { name, clock }),
         share: database.share,
         closeGraceMs: CLOSE_GRACE_MS,
@@ -60,16 +71,28 @@ export class Engine {
     const classifier = new Classifier({
       admin: (sql, values, options) => database.admin(sql, values, options),
     });
-    this.#catalog = new CatalogWatch({ classifier, clock, logger });
-    this.#calls = { scheduler: this.#scheduler, clock, terminate: postgresTermination(database) };
+    const registry = new StatementRegistry();
+    const onDdl = (): void => registry.noteDdl();
+    this.#catalog = new CatalogWatch({ classifier, clock, logger, onDdl });
+    const terminate = postgresTermination(database);
+    this.#calls = { scheduler: this.#scheduler, clock, terminate, registry };
     const served = { ...shard, database: database.database, user: database.user };
     const classified = { served, gate, classifier: this.#catalog };
-    this.#sessions = new Sessions({ ...classified, scheduler: this.#scheduler, clock, logger });
+    this.#sessions = new Sessions({ ...this.#calls, ...classified, logger });
     this.executor = new QueryExecutor({
       ...this.#calls,
       ...classified,
       labels: new Labels({ user: database.user, settingsCacheSize: settings.settingsCacheSize }),
+      reservations: new Reservations({
+        engine: this.#calls,
+        ids: reservationIds,
+        gate,
+        inactivityTimeoutMs,
+        clock,
+        logger,
+      }),
       sessions: this.#sessions,
+      credentials: new CredentialLookup({ database, gate }),
     });
   }
 
@@ -105,5 +128,6 @@ export class Engine {
   async close(): Promise<void> {
     await this.#sessions.close();
     await Promise.all([this.#scheduler.close(), this.#catalog.close(), this.#defaults.close()]);
+    this.#logger.flush();
   }
 }

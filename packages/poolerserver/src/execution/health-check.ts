@@ -3,6 +3,7 @@ import { Taint } from "../classification/taint.ts";
 import { untilAborted } from "../abort.ts";
 import { MultiPoolerError, abortError } from "../error.ts";
 import type { UnitScheduler } from "../pool/borrowing.ts";
+import { preparationOf } from "../statements/backend-statement.ts";
 import { Call } from "./call.ts";
 import type { CallEngine } from "./call.ts";
 
@@ -10,6 +11,7 @@ import type { CallEngine } from "./call.ts";
 const SIGN_OF_LIFE_MS = 3000;
 /** No client has this origin, so the check waits for one unit of each client at most. */
 const ORIGIN = "health check";
+const NOBODY = { settings: new Map<string, string>() };
 
 /** What the pools know of the server. */
 export interface PoolCondition {
@@ -49,6 +51,7 @@ export async function checkHealth(engine: HealthCheckEngine, signal: AbortSignal
     sink: { write: () => undefined },
     signal,
     statement: { type: "simple", sql: "select 1" },
+    preparation: preparationOf(engine.registry, NOBODY, Taint.None),
     onEnd: () => undefined,
   });
   try {

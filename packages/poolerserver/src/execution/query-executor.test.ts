@@ -14,8 +14,11 @@ import type { ServerProcesses } from "../pool/silence-watch.ts";
 import { Sessions } from "../session/sessions.ts";
 import { Labels } from "../pool/labels.ts";
 import { ServingGate } from "../serving/serving-gate.ts";
+import { StatementRegistry } from "../statements/statement-registry.ts";
 import { checkHealth } from "./health-check.ts";
 import { QueryExecutor } from "./query-executor.ts";
+import { ReservationIds } from "./reservation-ids.ts";
+import { Reservations } from "./reservations.ts";
 
 const PRIMARY: ServingTarget = {
   status: ServingStatus.Serving,
@@ -65,11 +68,21 @@ async function setUp(
   const served = { database: "app", tableGroup: "default", shard: "0-inf", user: "app_user" };
   const terminate = (): Promise<void> => Promise.resolve();
   const classifier = new Classifier({ admin: () => Promise.resolve([]) });
-  const engine = { scheduler, clock, terminate };
+  const engine = { scheduler, clock, terminate, registry: new StatementRegistry() };
   const logger = silentLogger;
-  const sessions = new Sessions({ served, gate, scheduler, classifier, clock, logger });
+  const sessions = new Sessions({ ...engine, served, gate, classifier, logger });
+  const credentials = { get: () => Promise.resolve(undefined) };
+  const reservations = new Reservations({
+    engine,
+    ids: new ReservationIds(clock),
+    gate,
+    inactivityTimeoutMs: 30_000,
+    clock,
+    logger,
+  });
   const labels = new Labels({ user: served.user, settingsCacheSize: 10 });
-  const executor = new QueryExecutor({ ...engine, served, gate, classifier, labels, sessions });
+  const services = { sessions, credentials, reservations, labels };
+  const executor = new QueryExecutor({ ...engine, served, gate, classifier, ...services });
   await gate.setTarget(target, undefined);
   return { ...scene, executor, gate, check: (signal) => checkHealth(engine, signal) };
 }
@@ -95,9 +108,27 @@ test.each<[string, Partial<ExecuteRequest>, object]>([
     },
   ],
   [
-    "a new reservation",
-    { place: { type: "reserve", reasons: 1, pins: [] } },
-    { code: "UNIMPLEMENTED", message: expect.stringMatching(/reservation/) },
+    "a reservation without a reason",
+    { place: { type: "reserve", reasons: 0 } },
+    { code: "INVALID_ARGUMENT", message: expect.stringMatching(/from 1 to 255, not 0/) },
+  ],
+  [
+    "a reservation for a reason that nobody knows",
+    { place: { type: "reserve", reasons: 256 } },
+    { code: "INVALID_ARGUMENT", message: expect.stringMatching(/from 1 to 255, not 256/) },
+  ],
+  [
+    "a transaction that something else begins",
+    { place: { type: "reserve", reasons: 1, begin: "select 1" } },
+    { code: "INVALID_ARGUMENT", message: expect.stringMatching(/"select 1" does not/) },
+  ],
+  [
+    "a reserved COPY",
+    {
+      place: { type: "reserve", reasons: 1 },
+      statement: { type: "simple", sql: "copy t to stdout" },
+    },
+    { code: "UNIMPLEMENTED", diagnostic: { code: "0A000" } },
   ],
   [
     "a setting with a NUL character",
@@ -107,7 +138,7 @@ test.each<[string, Partial<ExecuteRequest>, object]>([
   [
     "a parse",
     { statement: { type: "parse", sql: "select 1", parameterTypes: [] } },
-    { code: "UNIMPLEMENTED", message: expect.stringMatching(/parsed/) },
+    { code: "INVALID_ARGUMENT", message: "eager unnamed Parse requires a reserved transaction" },
   ],
   [
     "a COPY",

@@ -35,6 +35,8 @@ export interface Backend {
   close(): Promise<void>;
   /** Cuts the socket. */
   destroy(reason: unknown): void;
+  /** Takes each message that comes between two requests, such as a notification. */
+  onUnasked: ((message: Uint8Array) => void) | undefined;
   /** Resolves when the socket is gone; never rejects. */
   readonly closed: Promise<BackendEnd>;
   /** The PID of the server process behind the session. */

@@ -1,6 +1,7 @@
 import type { TaintSet } from "../classification/taint.ts";
-import type { Backend, BackendEnd } from "./backend.ts";
-import type { Lease } from "./lease.ts";
+import type { HeldStatements } from "../statements/held-statements.ts";
+import type { Backend } from "./backend.ts";
+import type { BackendWatcher, Lease } from "./lease.ts";
 import type { Member } from "./member.ts";
 
 /** Who takes a session back. */
@@ -24,14 +25,18 @@ export class Grant implements Lease {
     return this.#member.backend;
   }
 
-  watch(listener: (end: BackendEnd) => void): void {
+  get statements(): HeldStatements {
+    return this.#member.statements;
+  }
+
+  watch(watcher: BackendWatcher): void {
     if (this.#isHeld) {
-      this.#member.onEnded = listener;
+      this.#member.watch(watcher);
     }
   }
 
   taint(taint: TaintSet): void {
-    this.#member.taint |= taint;
+    this.#member.addTaint(taint);
   }
 
   release(): Promise<void> | undefined {
@@ -39,14 +44,14 @@ export class Grant implements Lease {
       return undefined;
     }
     this.#isHeld = false;
-    this.#member.onEnded = undefined;
+    this.#member.watch(undefined);
     return this.#keeper.giveBack(this.#member);
   }
 
   discard(reason: unknown): void {
     if (this.#isHeld) {
       this.#isHeld = false;
-      this.#member.onEnded = undefined;
+      this.#member.watch(undefined);
       this.#keeper.discard(this.#member, reason);
     }
   }

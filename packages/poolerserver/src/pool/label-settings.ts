@@ -72,6 +72,14 @@ export class LabelSettings {
 /** A session as it was opened. */
 export const NO_SETTINGS: LabelSettings = new LabelSettings(new Map());
 
+/** The error of a unit whose settings would let a read-only session write. */
+export function liftsReadOnlyError(): MultiPoolerError {
+  const message = "a setting that allows writes is refused while the pooler serves read-only";
+  return new MultiPoolerError(PoolerErrorCode.ReadOnly, message, {
+    diagnostic: errorDiagnostic("25006", message),
+  });
+}
+
 function unusableSetting(name: string): MultiPoolerError {
   const problem =
     name === ""

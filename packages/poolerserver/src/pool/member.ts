@@ -1,11 +1,13 @@
 import type { ConnectionSlot } from "@multipooler/controller-api";
 import { Taint } from "../classification/taint.ts";
 import type { TaintSet } from "../classification/taint.ts";
+import { HeldStatements } from "../statements/held-statements.ts";
 import type { Backend, BackendAccess, BackendEnd } from "./backend.ts";
 import { labelDifference } from "./label-difference.ts";
 import type { LabelledSession } from "./label-difference.ts";
 import { NO_SETTINGS } from "./label-settings.ts";
 import type { LabelSettings } from "./label-settings.ts";
+import type { BackendWatcher } from "./lease.ts";
 
 const READ_ONLY_DEFAULT = "default_transaction_read_only";
 
@@ -33,6 +35,8 @@ export class Member implements LabelledSession {
   /** Which defaults it was opened with; see `Pool.renew`. */
   readonly generation: number;
   readonly initialParameters: ReadonlyMap<string, string>;
+  readonly statements: HeldStatements = new HeldStatements();
+  #watcher: BackendWatcher | undefined;
   use: MemberUse = "idle";
   /** What its holders have left in it. */
   taint: TaintSet = Taint.None;
@@ -43,8 +47,6 @@ export class Member implements LabelledSession {
   /** They were sent, or are to be, ahead of a holder's first request. */
   #awaitsSettings = false;
   idleSince = 0;
-  /** Tells its holder that it has ended. */
-  onEnded: ((end: BackendEnd) => void) | undefined;
   /** While it is shared: requests in its FIFO, since when the first of them runs, and whether more may come. */
   units = 0;
   runningSince = 0;
@@ -110,15 +112,6 @@ export class Member implements LabelledSession {
     }
   }
 
-  /** What is in `taint` was taken away. */
-  cleaned(taint: TaintSet): void {
-    this.taint = Taint.None;
-    if ((taint & (Taint.State | Taint.Settings)) !== 0) {
-      this.#become(NO_SETTINGS);
-    }
-    this.hadState ||= (taint & Taint.State) !== 0;
-  }
-
   /** Whether the session is as it was at its start but for its label, as far as the protocol shows. */
   get isAsItWas(): boolean {
     const { backend } = this;
@@ -134,9 +127,37 @@ export class Member implements LabelledSession {
     );
   }
 
+  /** Its holder wants to be told what happens, or not any more. */
+  watch(watcher: BackendWatcher | undefined): void {
+    if (this.#watcher !== watcher) {
+      this.#watcher = watcher;
+      this.backend.onUnasked = watcher?.onUnasked;
+    }
+  }
+
+  /** Something was left in it. */
+  addTaint(taint: TaintSet): void {
+    this.taint |= taint;
+    if ((taint & Taint.State) !== 0) {
+      this.statements.doubt();
+    }
+  }
+
+  /** What was left in it has been taken away; see `cleanSession`. */
+  cleaned(): void {
+    if ((this.taint & Taint.State) !== 0) {
+      this.statements.clear();
+      this.hadState = true;
+    }
+    if ((this.taint & (Taint.State | Taint.Settings)) !== 0) {
+      this.#become(NO_SETTINGS);
+    }
+    this.taint = Taint.None;
+  }
+
   /** Its socket is closed. */
   end(end: BackendEnd): void {
     this.use = "ended";
-    this.onEnded?.(end);
+    this.#watcher?.onEnded(end);
   }
 }

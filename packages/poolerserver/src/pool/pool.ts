@@ -293,10 +293,9 @@ export class Pool {
     const { promise, resolve } = Promise.withResolvers<void>();
     member.use = "cleaning";
     this.#vigilance.watch();
-    const { taint } = member;
-    cleanSession(member.backend, taint, (isClean) => {
+    cleanSession(member.backend, member.taint, (isClean) => {
       if (isClean) {
-        member.cleaned(taint);
+        member.cleaned();
         this.#place(member);
       } else {
         void this.#end(member);

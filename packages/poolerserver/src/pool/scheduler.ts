@@ -1,10 +1,10 @@
 import { PoolerErrorCode } from "@multipooler/query-service";
 import { Taint } from "../classification/taint.ts";
 import { MultiPoolerError } from "../error.ts";
-import { readOnlyError } from "../read-only-guard.ts";
 import { Grant } from "./grant.ts";
 import type { GrantKeeper } from "./grant.ts";
 import { settingsOf } from "./label.ts";
+import { liftsReadOnlyError } from "./label-settings.ts";
 import type { LabelSettings } from "./label-settings.ts";
 import type { Member } from "./member.ts";
 import { Pool } from "./pool.ts";
@@ -227,7 +227,7 @@ export class Scheduler {
     const settings = settingsOf(unit);
     if (settings.liftsReadOnly && member.access === "read-only") {
       void this.#pool.giveBack(member);
-      unit.refused(readOnlyError("a setting of the session that allows writes"));
+      unit.refused(liftsReadOnlyError());
       return;
     }
     if (settings === member.settings) {
@@ -237,7 +237,7 @@ export class Scheduler {
       member.relabel(settings, this.#onRelabelled);
     }
     if (settings.obscuresText) {
-      member.taint |= Taint.Unknown | Taint.Lasting;
+      member.addTaint(Taint.Unknown | Taint.Lasting);
     }
     if (kindOf(unit) === "exclusive") {
       member.use = "lent";

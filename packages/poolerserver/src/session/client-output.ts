@@ -1,6 +1,9 @@
 import type { SessionClient } from "@multipooler/query-service";
 import { MessageBoundary } from "./message-boundary.ts";
 
+/** What a piece that is kept costs besides its bytes. */
+const PIECE_COST_BYTES = 100;
+
 /**
  * The way to the client. What it cannot take is kept, up to a bound, in the order in which it came.
  */
@@ -36,7 +39,7 @@ export class ClientOutput {
     if (this.#isBehind) {
       // A copy: a view would keep a whole chunk of the backend in memory.
       this.#held.push(Uint8Array.from(bytes));
-      this.#heldBytes += bytes.length;
+      this.#heldBytes += bytes.length + PIECE_COST_BYTES;
     } else {
       this.#give(bytes);
     }
@@ -51,7 +54,7 @@ export class ClientOutput {
       if (bytes === undefined) {
         return;
       }
-      this.#heldBytes -= bytes.length;
+      this.#heldBytes -= bytes.length + PIECE_COST_BYTES;
       this.#give(bytes);
     }
   }

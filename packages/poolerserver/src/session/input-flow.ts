@@ -20,14 +20,14 @@ export class InputFlow {
   /** Whether the transport may go on. */
   takesMore(): boolean {
     const { input, maxBytes } = this.#options;
-    this.#isStopped ||= input.byteLength > maxBytes;
+    this.#isStopped ||= input.keptBytes > maxBytes;
     return !this.#isStopped;
   }
 
   /** Lets the transport go on once half of the room is free. */
   relieve(): void {
     const { input, maxBytes, client } = this.#options;
-    if (this.#isStopped && input.byteLength <= maxBytes / 2) {
+    if (this.#isStopped && input.keptBytes <= maxBytes / 2) {
       this.#isStopped = false;
       client.resume();
     }

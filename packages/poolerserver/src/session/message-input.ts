@@ -1,5 +1,8 @@
 import { HEADER_BYTES, messageSize } from "./frontend-message.ts";
 
+/** What a chunk costs besides its bytes. */
+const CHUNK_COST_BYTES = 200;
+
 const NOTHING: Buffer = Buffer.alloc(0);
 
 /**
@@ -19,9 +22,9 @@ export class MessageInput {
   #bodyStart = 0;
   #end = 0;
 
-  /** Bytes that were not taken. */
-  get byteLength(): number {
-    return this.#byteLength;
+  /** What it keeps in memory, about: many small chunks cost more than their bytes. */
+  get keptBytes(): number {
+    return this.#byteLength + this.#chunks.length * CHUNK_COST_BYTES;
   }
 
   /** The chunk that holds the current message, from {@link bodyStart} to {@link bodyEnd}. */

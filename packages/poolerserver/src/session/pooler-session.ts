@@ -70,13 +70,13 @@ export class PoolerSession implements Session, Holder, UnitSource {
 
   constructor(options: PoolerSessionOptions) {
     const { engine, caller, client } = options;
-    const { limits, classifier, scheduler, clock, logger } = engine;
+    const { limits, classifier } = engine;
     this.#options = options;
     this.parameters = options.parameters;
     this.cutter = new UnitCutter({ classifier, maxGroupBytes: limits.inputBytes });
     this.#flow = new InputFlow({ client, input: this.cutter.input, maxBytes: limits.inputBytes });
     this.#output = new ClientOutput({ client, maxHeldBytes: limits.heldBytes });
-    this.#run = new UnitRun({ source: this, origin: caller.origin, scheduler, clock, logger });
+    this.#run = new UnitRun({ ...engine, source: this, origin: caller.origin });
     const { hold } = this.#run;
     this.#admission = new SessionAdmission({ gate: engine.gate, hold, holder: this });
     this.#replies = new UnitReplies({ output: this.#output, cutter: this.cutter, hold });
@@ -123,7 +123,7 @@ export class PoolerSession implements Session, Holder, UnitSource {
     if (this.#run.withdraw()) {
       this.#reject(reason);
     } else {
-      this.#run.force(reason);
+      this.#run.force();
     }
     this.goOn();
   }
@@ -319,7 +319,7 @@ export class PoolerSession implements Session, Holder, UnitSource {
     this.#options.client.ended(reason);
     this.#run.withdraw();
     if (this.#run.phase === "running") {
-      this.#run.abandon(reason ?? new Error("the client is gone"));
+      this.#run.abandon();
     } else {
       this.#leave();
     }

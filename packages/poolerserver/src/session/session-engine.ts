@@ -1,4 +1,5 @@
 import type { Clock } from "@multipooler/timing";
+import type { TerminateProcess } from "../execution/termination.ts";
 import type { Logger } from "../logger.ts";
 import type { UnitScheduler } from "../pool/borrowing.ts";
 import type { ServingGate } from "../serving/serving-gate.ts";
@@ -8,6 +9,7 @@ import type { TextClassifier } from "./unit-cutter.ts";
 export interface SessionEngine {
   readonly gate: ServingGate;
   readonly scheduler: UnitScheduler;
+  readonly terminate: TerminateProcess;
   readonly classifier: SessionClassifier;
   readonly limits: SessionLimits;
   readonly clock: Clock;

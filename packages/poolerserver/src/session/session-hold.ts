@@ -60,10 +60,14 @@ export class SessionHold {
   }
 
   /** A unit has run on the backend, which is this session's alone. */
-  ran(facts: UnitFacts, settingsReported: boolean): void {
+  ran(
+    facts: UnitFacts,
+    { settingsReported, hasSucceeded }: { settingsReported: boolean; hasSucceeded: boolean },
+  ): void {
     this.#taint |= facts.taint;
     this.#hasNamedStatement ||= facts.pinsStatement;
-    this.#hasStatement ||= facts.parses;
+    // An error may have skipped the Parse: then the statement is still another client's.
+    this.#hasStatement ||= facts.parses && hasSucceeded;
     if (settingsReported) {
       this.#taint |= Taint.Settings;
       this.#watchEncoding();
@@ -72,6 +76,7 @@ export class SessionHold {
 
   /** DISCARD ALL has run: it takes away everything but what nothing takes away. */
   discarded(): void {
+    this.#lease?.statements.clear();
     this.#taint &= Taint.Lasting;
     this.#hasNamedStatement = false;
     this.#hasStatement = false;

@@ -97,11 +97,12 @@ class World {
       served: { database: "app", tableGroup: "", shard: "", user: "app" },
       gate: this.gate,
       scheduler: this.scheduler,
+      terminate: () => Promise.resolve(),
       classifier: {
         classify: (text) => BY_VERB[text.split(" ")[0] ?? ""] ?? PLAIN,
         noteDdl: () => undefined,
       },
-      limits: { inputBytes: 60, heldBytes: 100 },
+      limits: { inputBytes: 60, heldBytes: 300 },
       clock,
       logger: silentLogger,
     });

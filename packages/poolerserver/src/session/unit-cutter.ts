@@ -182,7 +182,7 @@ export class UnitCutter {
   }
 
   #isGroupDue(): boolean {
-    return this.#isInGroup && (this.#isFlushed || this.input.byteLength > this.#maxGroupBytes);
+    return this.#isInGroup && (this.#isFlushed || this.input.keptBytes > this.#maxGroupBytes);
   }
 
   #cut(isOpen: boolean): Cut {

@@ -2,6 +2,8 @@ import { FrontendCode } from "./frontend-message.ts";
 import { MessageBoundary } from "./message-boundary.ts";
 import type { UnitCutter } from "./unit-cutter.ts";
 
+const NOTHING = new Uint8Array();
+
 /**
  * What to do with the next messages while a unit runs. "hold": they wait until it is over, or until
  * its answer tells what they are.
@@ -18,8 +20,7 @@ export class UnitFeed {
   #answer = new MessageBoundary();
   /** CopyDone and CopyFail messages that were sent. */
   #copyEnds = 0;
-  /** What `next` has found to be sent. */
-  bytes: Uint8Array = new Uint8Array();
+  #bytes: Uint8Array = NOTHING;
 
   constructor({ cutter }: { readonly cutter: UnitCutter }) {
     this.#cutter = cutter;
@@ -51,6 +52,13 @@ export class UnitFeed {
     this.#copyEnds += 1;
   }
 
+  /** Takes what `next` has found to be sent. */
+  take(): Uint8Array {
+    const bytes = this.#bytes;
+    this.#bytes = NOTHING;
+    return bytes;
+  }
+
   /** Finds what of the input goes on to the backend now. */
   next(): FeedStep {
     const { input } = this.#cutter;
@@ -78,7 +86,7 @@ export class UnitFeed {
 
   #finish(hasBytes: boolean, step: FeedStep | "drop"): FeedStep {
     if (hasBytes) {
-      this.bytes = this.#cutter.input.take();
+      this.#bytes = this.#cutter.input.take();
       return "feed";
     }
     return step === "drop" ? "broken" : step;

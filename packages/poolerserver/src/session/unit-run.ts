@@ -1,11 +1,12 @@
-import type { RequestEnd } from "@multipooler/pgwire";
+import type { AnswerEnd, RequestEnd } from "@multipooler/pgwire";
 import { PoolerErrorCode } from "@multipooler/query-service";
 import type { Clock } from "@multipooler/timing";
 import { MultiPoolerError } from "../error.ts";
+import type { TerminateProcess } from "../execution/termination.ts";
 import type { Logger } from "../logger.ts";
 import type { BackendEnd } from "../pool/backend.ts";
 import type { UnitScheduler } from "../pool/borrowing.ts";
-import type { Lease } from "../pool/lease.ts";
+import type { BackendWatcher, Lease } from "../pool/lease.ts";
 import { isUnsent, queryError } from "../postgres-error.ts";
 import { COPY_FAIL, GROUP_FAIL } from "./frontend-message.ts";
 import { SessionHold } from "./session-hold.ts";
@@ -40,7 +41,7 @@ const READY: UnitEnd = { type: "ready" };
 /** Where the units of a session come from, and where their answers go. None of these may throw. */
 export interface UnitSource {
   readonly cutter: UnitCutter;
-  /** The next bytes of the answer. False: the client is behind. */
+  /** The next bytes of the answer, or what came between two units. False: the client is behind. */
   answered(bytes: Uint8Array): boolean;
   ended(end: UnitEnd): void;
   /** More of an open unit may be sent. */
@@ -51,6 +52,7 @@ export interface UnitRunOptions {
   readonly source: UnitSource;
   readonly origin: string;
   readonly scheduler: UnitScheduler;
+  readonly terminate: TerminateProcess;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -70,7 +72,10 @@ export class UnitRun implements UnitOwner {
   /** Nobody wants the rest of the answer. */
   #isAbandoned = false;
   #interruption: UnitInterruption | undefined;
-  readonly #onBackendEnded = (end: BackendEnd): void => this.#loseHeld(end);
+  readonly #watcher: BackendWatcher = {
+    onEnded: (end) => this.#loseHeld(end),
+    onUnasked: (message) => void this.#options.source.answered(message),
+  };
 
   constructor(options: UnitRunOptions) {
     this.#options = options;
@@ -90,7 +95,7 @@ export class UnitRun implements UnitOwner {
   /** Takes a backend that has the client's settings. */
   adopt(lease: Lease): void {
     this.hold.adopt(lease);
-    lease.watch(this.#onBackendEnded);
+    lease.watch(this.#watcher);
   }
 
   /** Runs `bytes`: on the backend that is held, or on one of the scheduler's. */
@@ -131,7 +136,7 @@ export class UnitRun implements UnitOwner {
       if (step !== "feed") {
         return step;
       }
-      this.#send(this.#feed.bytes);
+      this.#send(this.#feed.take());
     }
   }
 
@@ -144,27 +149,23 @@ export class UnitRun implements UnitOwner {
 
   /** Asks the server to cancel what runs; never hits what another session runs. */
   cancel(): void {
-    const { lease } = this.hold;
-    if (this.#phase === "running" && lease !== undefined) {
-      this.#interrupt().cancel(lease, this.#unit);
-    }
+    this.#interrupt()?.cancel();
   }
 
-  /** The same; cuts the connection if that does not help soon. */
-  force(reason: unknown): void {
-    const { lease } = this.hold;
-    if (this.#phase === "running" && lease !== undefined) {
-      this.#interrupt().force(lease, this.#unit, reason);
-    }
+  /** The same; ends its server process if that does not help soon. */
+  force(): void {
+    this.#interrupt()?.force();
   }
 
-  /** Drops the rest of the answer. Ends what runs on a backend that nobody shares. */
-  abandon(reason: unknown): void {
+  /** Drops the rest of the answer. Ends what runs, by force only where nobody shares the backend. */
+  abandon(): void {
     this.#isAbandoned = true;
     this.resume();
-    if (!this.isShared) {
+    if (this.isShared) {
+      this.cancel();
+    } else {
       this.#endInput();
-      this.force(reason);
+      this.force();
     }
   }
 
@@ -209,7 +210,7 @@ export class UnitRun implements UnitOwner {
     switch (end.type) {
       case "ready":
         this.hold.transaction = end.transactionStatus;
-        this.#finish(end.settingsReported);
+        this.#finish(end);
         return;
       case "sinkFailed":
         this.#lose(internalError("the answer could not be passed on", end.cause), true);
@@ -236,7 +237,7 @@ export class UnitRun implements UnitOwner {
     }
   }
 
-  #finish(settingsReported: boolean): void {
+  #finish({ settingsReported, error }: AnswerEnd): void {
     const { hold } = this;
     if (this.isShared && hold.transaction !== "I") {
       const problem = "a statement began a transaction on a backend that is shared";
@@ -244,15 +245,17 @@ export class UnitRun implements UnitOwner {
       return;
     }
     const { facts, text } = this.#options.source.cutter;
-    hold.ran(facts, settingsReported);
-    if (facts.deallocates && hold.transaction === "I" && DISCARD_ALL.test(text)) {
+    const hasSucceeded = error === undefined;
+    hold.ran(facts, { settingsReported, hasSucceeded });
+    // A group may only have parsed the text.
+    if (facts.deallocates && !facts.isExtended && hasSucceeded && DISCARD_ALL.test(text)) {
       hold.discarded();
     }
     // A setting that a shared statement has changed is not worth a backend of its own.
     if (this.isShared || hold.reason === undefined) {
       void hold.release();
     } else {
-      hold.lease?.watch(this.#onBackendEnded);
+      hold.lease?.watch(this.#watcher);
     }
     this.#forget();
     this.#options.source.ended(READY);
@@ -281,6 +284,7 @@ export class UnitRun implements UnitOwner {
       isUnsent(error) &&
       !this.#hasFed &&
       !this.#isAbandoned &&
+      this.#interruption === undefined &&
       this.hold.reason === undefined &&
       this.#attempts < MAX_ATTEMPTS
     );
@@ -307,9 +311,15 @@ export class UnitRun implements UnitOwner {
     }
   }
 
-  #interrupt(): UnitInterruption {
-    const { clock, logger } = this.#options;
-    this.#interruption ??= new UnitInterruption({ clock, logger });
+  /** `undefined` while there is nothing to interrupt. */
+  #interrupt(): UnitInterruption | undefined {
+    const { lease } = this.hold;
+    if (this.#phase !== "running" || lease === undefined) {
+      return undefined;
+    }
+    const { clock, logger, terminate } = this.#options;
+    const options = { backend: lease.backend, request: this.#unit, clock, logger, terminate };
+    this.#interruption ??= new UnitInterruption(options);
     return this.#interruption;
   }
 

@@ -5,7 +5,7 @@ import { Endpoints } from "./endpoints.ts";
 import type { EtcdCredentials, EtcdTlsFiles } from "./etcd-options.ts";
 import { EtcdStore } from "./etcd-store.ts";
 
-/** How to reach etcd clusters; every one that a topology uses is reached in the same way. */
+/** Apply to every cluster that a topology uses. */
 export interface EtcdBackendOptions {
   /** Speak TLS, with these files. An address that begins with `https://` asks for TLS too. */
   readonly tls?: EtcdTlsFiles | undefined;

@@ -12,7 +12,7 @@ import type {
   PutOptions,
   Version,
 } from "../key-value.ts";
-import { LeaseSession, DEFAULT_TTL_MS } from "../lease-session.ts";
+import { LeaseSession, DEFAULT_TTL_MS, momentOf } from "../lease-session.ts";
 import type { Session, SessionOptions } from "../session.ts";
 import { checkValue } from "../value-limit.ts";
 import { WatchFeed } from "../watch-feed.ts";
@@ -140,7 +140,7 @@ export class EtcdStore implements KeyValueStore {
   }
 
   async openSession({ ttlMs = DEFAULT_TTL_MS, signal }: SessionOptions = {}): Promise<Session> {
-    const grantedAt = this.#clock.now();
+    const grantedAt = momentOf(this.#clock);
     const lease = await this.#leases.grant(ttlMs, this.#until(signal));
     const session: Session = new LeaseSession({
       ...lease,

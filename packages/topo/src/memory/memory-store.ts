@@ -10,7 +10,7 @@ import type {
   PutOptions,
   Version,
 } from "../key-value.ts";
-import { LeaseSession, DEFAULT_TTL_MS } from "../lease-session.ts";
+import { LeaseSession, DEFAULT_TTL_MS, momentOf } from "../lease-session.ts";
 import type { Session, SessionOptions } from "../session.ts";
 import { checkValue } from "../value-limit.ts";
 import { WatchFeed } from "../watch-feed.ts";
@@ -131,7 +131,7 @@ export class MemoryStore implements KeyValueStore {
       },
       id: this.#space.grant(ttlMs),
       ttlMs,
-      grantedAt: this.#clock.now(),
+      grantedAt: momentOf(this.#clock),
       clock: this.#clock,
       onEnd: (ended) => this.#sessions.delete(ended),
     });

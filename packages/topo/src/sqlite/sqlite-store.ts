@@ -10,7 +10,7 @@ import type {
   PutOptions,
   Version,
 } from "../key-value.ts";
-import { LeaseSession, DEFAULT_TTL_MS } from "../lease-session.ts";
+import { LeaseSession, DEFAULT_TTL_MS, momentOf } from "../lease-session.ts";
 import type { Leases } from "../lease-session.ts";
 import type { Session, SessionOptions } from "../session.ts";
 import { checkValue } from "../value-limit.ts";
@@ -92,11 +92,11 @@ export class SqliteStore implements KeyValueStore {
   }
 
   async openSession({ ttlMs = DEFAULT_TTL_MS, signal }: SessionOptions = {}): Promise<Session> {
-    const grantedAt = this.#clock.now();
+    const grantedAt = momentOf(this.#clock);
     const wholeMs = Math.ceil(ttlMs);
     const session: Session = new LeaseSession({
       leases: this.#leases,
-      id: await this.#write("session", signal, (table) => table.grant(wholeMs, grantedAt)),
+      id: await this.#write("session", signal, (table) => table.grant(wholeMs, grantedAt.wall)),
       ttlMs: wholeMs,
       grantedAt,
       clock: this.#clock,

@@ -19,7 +19,6 @@ interface Watch {
   told: { readonly opening: number; readonly revision: Version } | undefined;
 }
 
-/** What the watches of a store are made of. */
 export interface SqliteWatchesOptions {
   readonly file: TopologyFile;
   readonly clock: Clock;
