@@ -93,13 +93,6 @@ test("settings reach the controller", () => {
   );
 });
 
-test("the keys of the user reach the controller where there are both", () => {
-  const keys = { clientKey: Buffer.alloc(32, 1), serverKey: Buffer.alloc(32, 2) };
-  expect(request({ userAuth: keys }).caller.keys).toEqual(keys);
-  expect(request({ userAuth: { clientKey: keys.clientKey } }).caller.keys).toBeUndefined();
-  expect(request({}).caller.keys).toBeUndefined();
-});
-
 const PREPARED = { name: "s", query: "select $1", paramTypes: [23] };
 
 test("SQL that names a prepared statement reaches the controller with its text", () => {
