@@ -1,23 +1,22 @@
-import { startPostgres } from "@multipooler/embedded-postgres";
 import type { EmbeddedPostgres, TemporaryDatabase } from "@multipooler/embedded-postgres";
 import { TcpProxy } from "@multipooler/tcp-proxy";
 import fc from "fast-check";
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test } from "vitest";
 import type { MultiPooler } from "../src/multi-pooler.ts";
 import { databaseOf, query, servingPooler, sessionCount } from "./pooler-fixture.ts";
 import { described, executed, prepared, run, valuesOf } from "./prepared.ts";
 import { failureOf } from "./settled.ts";
+import { useServer } from "./test-server.ts";
 
 let postgres: EmbeddedPostgres;
 let database: TemporaryDatabase;
 
-beforeAll(async () => {
-  postgres = await startPostgres({ settings: { max_connections: "40" } });
-}, 60_000);
-
-afterAll(async () => {
-  await postgres[Symbol.asyncDispose]();
-});
+useServer(
+  (started) => {
+    postgres = started;
+  },
+  { settings: { max_connections: "40" } },
+);
 
 beforeEach(async () => {
   database = await postgres.createDatabase();
@@ -100,6 +99,19 @@ test("a description of a table that has changed is up to date", async () => {
   await beside("alter table t add column c int");
   const binding = { parameters: [], parameterFormats: [], resultFormats: [] };
   expect((await described(pooler, sql, { binding })).fields).toHaveLength(3);
+});
+
+test("a column whose type changes takes the parameters of its new type at once", async () => {
+  await using pooler = await serving({ capacity: 3 });
+  await beside("create table t (a int)");
+  const sql = "insert into t values ($1) returning a";
+  await onEach(3, () => valuesOf(pooler, sql, [1]));
+  await beside("alter table t alter column a type text");
+  await onEach(6, async () => {
+    expect(await valuesOf(pooler, sql, ["word"])).toEqual(["word"]);
+  });
+  await query(pooler, "alter table t alter column a type int using length(a)");
+  expect((await described(pooler, sql)).parameterTypes).toEqual([23]);
 });
 
 test("SQL that names a statement sees a changed table once at most", async () => {

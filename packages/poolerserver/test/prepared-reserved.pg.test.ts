@@ -1,14 +1,14 @@
-import { startPostgres } from "@multipooler/embedded-postgres";
 import type { EmbeddedPostgres, TemporaryDatabase } from "@multipooler/embedded-postgres";
 import { ReservationReason } from "@multipooler/query-service";
 import type { DescribeRequest, Statement, StatementDescription } from "@multipooler/query-service";
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import type { MultiPooler } from "../src/multi-pooler.ts";
-import { databaseOf, query, servingPooler, sessionCount } from "./pooler-fixture.ts";
+import { databaseOf, query, servingPooler } from "./pooler-fixture.ts";
 import { described, prepared, valuesOf } from "./prepared.ts";
 import type { Prepared } from "./prepared.ts";
 import { ReservingClient } from "./reserving-client.ts";
 import { failureOf } from "./settled.ts";
+import { useDatabases } from "./test-server.ts";
 
 const { Transaction, TempTable, Portal } = ReservationReason;
 const NAMES = "select name from pg_prepared_statements order by name";
@@ -16,22 +16,13 @@ const NAMES = "select name from pg_prepared_statements order by name";
 let postgres: EmbeddedPostgres;
 let database: TemporaryDatabase;
 
-beforeAll(async () => {
-  postgres = await startPostgres({ settings: { max_connections: "40" } });
-}, 60_000);
-
-afterAll(async () => {
-  await postgres[Symbol.asyncDispose]();
-});
-
-beforeEach(async () => {
-  database = await postgres.createDatabase();
-});
-
-afterEach(async () => {
-  expect(await sessionCount(postgres, database.name)).toBe(0);
-  await database[Symbol.asyncDispose]();
-});
+useDatabases(
+  (started, created) => {
+    postgres = started;
+    database = created;
+  },
+  { settings: { max_connections: "40" } },
+);
 
 function serving(capacity = 1): Promise<MultiPooler> {
   return servingPooler(databaseOf(postgres, { database: database.name }), { capacity });

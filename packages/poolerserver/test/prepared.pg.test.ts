@@ -1,10 +1,10 @@
-import { startPostgres } from "@multipooler/embedded-postgres";
 import type { EmbeddedPostgres, TemporaryDatabase } from "@multipooler/embedded-postgres";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { MultiPooler } from "../src/multi-pooler.ts";
-import { databaseOf, query, REPLICA, servingPooler, sessionCount } from "./pooler-fixture.ts";
+import { databaseOf, query, REPLICA, servingPooler } from "./pooler-fixture.ts";
 import { described, executed, prepared, run, valuesOf } from "./prepared.ts";
 import { failureOf } from "./settled.ts";
+import { useDatabases } from "./test-server.ts";
 
 const INT4 = 23;
 const TEXT = 25;
@@ -13,22 +13,13 @@ const NAMES = "select name from pg_prepared_statements order by name";
 let postgres: EmbeddedPostgres;
 let database: TemporaryDatabase;
 
-beforeAll(async () => {
-  postgres = await startPostgres({ settings: { max_connections: "40" } });
-}, 60_000);
-
-afterAll(async () => {
-  await postgres[Symbol.asyncDispose]();
-});
-
-beforeEach(async () => {
-  database = await postgres.createDatabase();
-});
-
-afterEach(async () => {
-  expect(await sessionCount(postgres, database.name)).toBe(0);
-  await database[Symbol.asyncDispose]();
-});
+useDatabases(
+  (started, created) => {
+    postgres = started;
+    database = created;
+  },
+  { settings: { max_connections: "40" } },
+);
 
 /** A pooler with one session unless `capacity` says otherwise, so that callers get the same one. */
 function serving(

@@ -1,12 +1,12 @@
-import { startPostgres } from "@multipooler/embedded-postgres";
 import type { EmbeddedPostgres, TemporaryDatabase } from "@multipooler/embedded-postgres";
 import { ReservationReason } from "@multipooler/query-service";
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { beforeEach, expect, test } from "vitest";
 import type { MultiPooler } from "../src/multi-pooler.ts";
 import type { MultiPoolerOptions } from "../src/multi-pooler-options.ts";
 import { databaseOf, query, servingPooler, sessionCount, STOPPED } from "./pooler-fixture.ts";
 import { ReservingClient } from "./reserving-client.ts";
 import { failureOf } from "./settled.ts";
+import { useDatabases } from "./test-server.ts";
 
 const { Transaction, TempTable, SessionAdvisoryLock } = ReservationReason;
 const LOST = { code: "RESERVATION_LOST", diagnostic: { code: "40001" } };
@@ -14,22 +14,16 @@ const LOST = { code: "RESERVATION_LOST", diagnostic: { code: "40001" } };
 let postgres: EmbeddedPostgres;
 let database: TemporaryDatabase;
 
-beforeAll(async () => {
-  postgres = await startPostgres({ settings: { max_connections: "40" } });
-}, 60_000);
-
-afterAll(async () => {
-  await postgres[Symbol.asyncDispose]();
-});
+useDatabases(
+  (started, created) => {
+    postgres = started;
+    database = created;
+  },
+  { settings: { max_connections: "40" } },
+);
 
 beforeEach(async () => {
-  database = await postgres.createDatabase();
   await sql("create table t (x int)");
-});
-
-afterEach(async () => {
-  expect(await sessionCount(postgres, database.name)).toBe(0);
-  await database[Symbol.asyncDispose]();
 });
 
 async function sql(text: string, values: readonly unknown[] = []): Promise<unknown[]> {

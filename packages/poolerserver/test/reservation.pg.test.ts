@@ -1,11 +1,11 @@
-import { startPostgres } from "@multipooler/embedded-postgres";
 import type { EmbeddedPostgres, TemporaryDatabase } from "@multipooler/embedded-postgres";
 import { ReservationReason } from "@multipooler/query-service";
 import type { Statement } from "@multipooler/query-service";
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test } from "vitest";
 import type { MultiPooler } from "../src/multi-pooler.ts";
-import { databaseOf, query, servingPooler, sessionCount } from "./pooler-fixture.ts";
+import { databaseOf, query, servingPooler } from "./pooler-fixture.ts";
 import { ReservingClient } from "./reserving-client.ts";
+import { useDatabases } from "./test-server.ts";
 
 const { Transaction, TempTable, Portal, SessionAdvisoryLock, SetSeed } = ReservationReason;
 
@@ -14,16 +14,15 @@ let database: TemporaryDatabase;
 let pooler: MultiPooler;
 let client: ReservingClient;
 
-beforeAll(async () => {
-  postgres = await startPostgres({ settings: { max_connections: "40" } });
-}, 60_000);
-
-afterAll(async () => {
-  await postgres[Symbol.asyncDispose]();
-});
+useDatabases(
+  (started, created) => {
+    postgres = started;
+    database = created;
+  },
+  { settings: { max_connections: "40" } },
+);
 
 beforeEach(async () => {
-  database = await postgres.createDatabase();
   pooler = await servingPooler(databaseOf(postgres, { database: database.name }), { capacity: 2 });
   await query(pooler, "create table t (x int unique deferrable initially deferred)");
   client = new ReservingClient(pooler);
@@ -37,8 +36,6 @@ afterEach(async () => {
     reason: "nothing may be left",
   });
   await pooler.close();
-  expect(await sessionCount(postgres, database.name)).toBe(0);
-  await database[Symbol.asyncDispose]();
 });
 
 /** The PID of the only idle session, which the pool would lend next. */

@@ -1,12 +1,12 @@
-import { startPostgres } from "@multipooler/embedded-postgres";
 import type { EmbeddedPostgres, TemporaryDatabase } from "@multipooler/embedded-postgres";
 import { ReservationReason } from "@multipooler/query-service";
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test } from "vitest";
 import type { MultiPooler } from "../src/multi-pooler.ts";
 import { databaseOf, query, servingPooler, STOPPED } from "./pooler-fixture.ts";
 import { RecordingSink } from "./recording-sink.ts";
 import { ReservingClient } from "./reserving-client.ts";
 import { failureOf } from "./settled.ts";
+import { useDatabases } from "./test-server.ts";
 
 const UNKNOWN = {
   code: "CONNECTION_LOST",
@@ -17,16 +17,15 @@ let postgres: EmbeddedPostgres;
 let database: TemporaryDatabase;
 let pooler: MultiPooler;
 
-beforeAll(async () => {
-  postgres = await startPostgres({ settings: { max_connections: "40" } });
-}, 60_000);
-
-afterAll(async () => {
-  await postgres[Symbol.asyncDispose]();
-});
+useDatabases(
+  (started, created) => {
+    postgres = started;
+    database = created;
+  },
+  { settings: { max_connections: "40" } },
+);
 
 beforeEach(async () => {
-  database = await postgres.createDatabase();
   const handle = databaseOf(postgres, { database: database.name });
   pooler = await servingPooler(handle, { drainGraceMs: 100 });
   await query(pooler, "create table t (x int)");
@@ -36,7 +35,6 @@ beforeEach(async () => {
 afterEach(async () => {
   await awaitStandby("");
   await pooler.close();
-  await database[Symbol.asyncDispose]();
 });
 
 /** Has commits wait for a standby of that name, or for none. */

@@ -1,6 +1,7 @@
 import { PoolerRole, ServingStatus } from "@multipooler/controller-api";
 import type { ServingTarget } from "@multipooler/controller-api";
-import { PoolerErrorCode, QueryMode } from "@multipooler/query-service";
+import { SimpleQuery } from "@multipooler/pgwire";
+import { encodeCommandTag, PoolerErrorCode, QueryMode } from "@multipooler/query-service";
 import type { ExecuteRequest } from "@multipooler/query-service";
 import { expect, test } from "vitest";
 import type { FakeRequest } from "../../test/fake-backend.ts";
@@ -31,6 +32,7 @@ const REQUEST: ExecuteRequest = {
   statement: { type: "simple", sql: "select 1" },
 };
 const { caller: CALLER } = REQUEST;
+const LONG = "select pg_sleep(10)";
 const TARGET = { database: "", tableGroup: "", shard: "", mode: QueryMode.Unspecified };
 
 interface Scene extends SchedulerScene {
@@ -310,4 +312,73 @@ test("a check that got no answer says so, and earlier signs of life count no mor
   later.abort(new DOMException("too late", "TimeoutError"));
   expect(await exhausted).toMatchObject({ code: "POOL_EXHAUSTED" });
   server.backends[0]?.lose();
+});
+
+test("a transaction begins in the write of its first statement", async () => {
+  const begins = (request: FakeRequest): void => {
+    void request.write({ type: "complete", bytes: encodeCommandTag("BEGIN") });
+    request.succeed();
+  };
+  const { executor, server } = await setUp({ onRequest: begins });
+  const { reservation } = await executor.streamExecute(
+    { ...simple("insert into t values (1)"), place: { type: "reserve", reasons: 1 } },
+    new RecordingSink(),
+  );
+  expect(reservation).toMatchObject({ reasons: 1 });
+  const texts = server.backends.flatMap(({ requests }) => requests.map((request) => request.texts));
+  expect(texts).toEqual([["BEGIN", "insert into t values (1)"]]);
+});
+
+test("a reservation that was not sent begins on another session", async () => {
+  const { executor, server } = await setUp({
+    onRequest: (request) => {
+      void request.write({ type: "complete", bytes: encodeCommandTag("BEGIN") });
+      request.succeed();
+    },
+  });
+  server.opensDeadSessions = true;
+  const place = { type: "reserve", reasons: 1 } as const;
+  const call = executor.streamExecute({ ...REQUEST, place }, new RecordingSink());
+  server.opensDeadSessions = false;
+  expect(await call).toMatchObject({ reservation: { reasons: 1 } });
+  expect(server.backends.length).toBeGreaterThan(1);
+});
+
+test("transactions that hold every session do not fail the health check", async () => {
+  const { executor, check, clock } = await setUp();
+  const place = { type: "reserve", reasons: 2 } as const;
+  await executor.streamExecute({ ...REQUEST, place }, new RecordingSink());
+  clock.step(10_000);
+  const controller = new AbortController();
+  const checked = check(controller.signal);
+  controller.abort(new DOMException("", "TimeoutError"));
+  expect(await checked).toBeUndefined();
+});
+
+test("statements of a transaction that holds every session are signs of life", async () => {
+  const { executor, check, clock, server } = await setUp({
+    onRequest: (request) => {
+      if (request.sql !== LONG) {
+        request.succeed();
+      }
+    },
+  });
+  const reserve = { type: "reserve", reasons: 2 } as const;
+  const { reservation } = await executor.streamExecute(
+    { ...REQUEST, place: reserve },
+    new RecordingSink(),
+  );
+  const place = { type: "reserved", id: reservation?.id ?? 0n } as const;
+  for (let second = 0; second < 10; second += 1) {
+    await executor.streamExecute({ ...REQUEST, place }, new RecordingSink());
+    clock.step(1000);
+  }
+  const [backend] = server.backends;
+  backend?.send(
+    new SimpleQuery({ sql: LONG, receiver: { event: () => undefined, settle: () => undefined } }),
+  );
+  const controller = new AbortController();
+  const checked = check(controller.signal);
+  controller.abort(new DOMException("", "TimeoutError"));
+  expect(await checked).toBeUndefined();
 });

@@ -86,7 +86,7 @@ export async function runPrepared(
 }
 
 /** @throws INVALID_ARGUMENT for a NUL character */
-export function simpleQuery(sql: string, receiver: EventReceiver): SimpleQuery {
+function simpleQuery(sql: string, receiver: EventReceiver): SimpleQuery {
   try {
     return new SimpleQuery({ sql, receiver });
   } catch (error) {
@@ -108,7 +108,7 @@ async function runInOneWrite(
       return unit;
     }
     placed = backendStatement(statement, { ...preparation, receiver });
-    placed.placeOn(lease, true);
+    placed.placeOn(lease);
     unit = begunUnit(begin, placed.request);
     return unit;
   }, options);

@@ -161,3 +161,17 @@ export class Member implements LabelledSession {
     this.#watcher?.onEnded(end);
   }
 }
+
+/** The sessions that somebody uses. */
+export function* busySessions(members: Iterable<Member>): Iterable<Backend> {
+  for (const { backend, use } of members) {
+    if (use !== "idle") {
+      yield backend;
+    }
+  }
+}
+
+/** Whether somebody has the session to itself, and asks nothing of it now. */
+export function isHeldIdle({ use, backend }: Member): boolean {
+  return use === "lent" && backend.idle;
+}

@@ -9,7 +9,7 @@ import { IdleSessions } from "./idle-sessions.ts";
 import type { LabelSettings } from "./label-settings.ts";
 import { NO_SETTINGS } from "./label-settings.ts";
 import { expiryOf } from "./lifetime.ts";
-import { Member } from "./member.ts";
+import { Member, busySessions, isHeldIdle } from "./member.ts";
 import type { SchedulerOptions } from "./scheduler-options.ts";
 import { ServerCondition } from "./server-condition.ts";
 import type { Demand } from "./user-share.ts";
@@ -74,7 +74,7 @@ export class Pool {
     });
     this.#vigilance = new Vigilance({
       ...options,
-      busySessions: () => this.#busySessions(),
+      busySessions: () => busySessions(this.#members.values()),
       takeIdle: () => this.#idle.clear(),
       onVerified: (member) => this.#place(member),
     });
@@ -121,6 +121,11 @@ export class Pool {
   /** When the server last showed that it works on what the pool sends; on the monotonic clock. */
   get aliveAt(): number {
     return this.#vigilance.aliveAt;
+  }
+
+  /** Whether clients hold every session without asking anything of it, and no other is opened. */
+  get isHeldIdle(): boolean {
+    return this.dials === 0 && !this.isEmpty && this.#members.values().every(isHeldIdle);
   }
 
   get isClosing(): boolean {
@@ -245,14 +250,6 @@ export class Pool {
   /** Whether sessions that nobody waits for are kept. */
   get #keepsIdle(): boolean {
     return this.#access !== "none" && !this.#server.isLeaving;
-  }
-
-  *#busySessions(): Iterable<Backend> {
-    for (const { backend, use } of this.#members.values()) {
-      if (use !== "idle") {
-        yield backend;
-      }
-    }
   }
 
   /** The share has changed: fewer sessions may be kept, or more opened. */

@@ -79,6 +79,11 @@ export class Scheduler {
     return this.#pool.demanded(now);
   }
 
+  /** See {@link Pool.isHeldIdle}. */
+  get isHeldIdle(): boolean {
+    return this.#pool.isHeldIdle;
+  }
+
   /** When the server last showed that it works on what the pool sends; on the monotonic clock. */
   get aliveAt(): number {
     return this.#pool.aliveAt;

@@ -97,14 +97,15 @@ export class SilenceWatch {
     let isAnyBusy = false;
     for (const session of this.#options.busySessions()) {
       isAnyBusy = true;
-      if (!session.isAwaitingServer) {
-        continue;
-      }
       const before = this.#samples.get(session);
       const bytes = session.bytesReceived;
-      const sample = before?.bytes === bytes ? before : { bytes, since: now };
+      if (before !== undefined && before.bytes !== bytes) {
+        this.#options.onAlive();
+      }
+      const isStill = before?.bytes === bytes && session.isAwaitingServer;
+      const sample = isStill ? before : { bytes, since: now };
       samples.set(session, sample);
-      if (now - sample.since >= patienceMs(session)) {
+      if (session.isAwaitingServer && now - sample.since >= patienceMs(session)) {
         silent.push(session);
       }
     }

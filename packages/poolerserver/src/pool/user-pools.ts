@@ -65,6 +65,12 @@ export class UserPools implements UnitScheduler {
     return this.#schedulers().some(({ hasSessions }) => hasSessions);
   }
 
+  /** See {@link Scheduler.isHeldIdle}. */
+  get isHeldIdle(): boolean {
+    const used = this.#schedulers().filter(({ hasSessions }) => hasSessions);
+    return used.length > 0 && used.every(({ isHeldIdle }) => isHeldIdle);
+  }
+
   /** When the server last showed that it works on what the pools send; on the monotonic clock. */
   get aliveAt(): number {
     return Math.max(...this.#schedulers().map(({ aliveAt }) => aliveAt));

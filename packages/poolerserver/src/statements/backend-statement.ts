@@ -15,12 +15,8 @@ export type RunnableStatement = Extract<Statement, { type: "simple" }> | Extende
 /** One statement as a request, made ready for the backend that it was granted. */
 export interface BackendStatement {
   readonly request: EventRequest;
-  /**
-   * To be called before the request is sent on the backend of `lease`, each time.
-   *
-   * @param begins a transaction is begun in the same write
-   */
-  placeOn(lease: Pick<Lease, "backend" | "statements">, begins?: boolean): void;
+  /** To be called before the request is sent on the backend of `lease`, each time. */
+  placeOn(lease: Pick<Lease, "statements">): void;
   /** The request was taken back before it was sent. */
   withdrawn(): void;
   /**

@@ -8,10 +8,13 @@ export interface HeldLimits {
 
 const LIMITS: HeldLimits = { maxStatements: 256, maxBytes: 8_388_608 };
 
+/** Of a statement that has to be parsed again. */
+const NO_EPOCH = -1;
+
 interface Held {
   readonly byteLength: number;
   readonly generation: number;
-  readonly epoch: number;
+  epoch: number;
   readonly ddlCount: number;
   usedAt: number;
 }
@@ -39,16 +42,16 @@ export class HeldStatements {
   }
 
   /**
-   * Whether the backend has `statement` as the registry means it, and uses it. With `ddlCount` it
-   * must also have been parsed since the catalog was last seen to change.
+   * Whether the backend has `statement` as the registry means it, and uses it. It must have been
+   * parsed since the catalog was last seen to change: the types of its parameters follow from that.
    */
-  use({ name, generation }: RegisteredStatement, ddlCount: number | undefined): boolean {
+  use({ name, generation }: RegisteredStatement, ddlCount: number): boolean {
     const held = this.#held.get(name);
     if (
       held === undefined ||
       held.epoch !== this.#epoch ||
       held.generation !== generation ||
-      (ddlCount !== undefined && held.ddlCount !== ddlCount)
+      held.ddlCount !== ddlCount
     ) {
       return false;
     }
@@ -81,6 +84,14 @@ export class HeldStatements {
     this.#bytes += byteLength - (this.#held.get(name)?.byteLength ?? 0);
     const epoch = this.#epoch;
     this.#held.set(name, { byteLength, generation, epoch, ddlCount, usedAt: this.#uses });
+  }
+
+  /** It is parsed again before it is used. */
+  suspect(name: string): void {
+    const held = this.#held.get(name);
+    if (held !== undefined) {
+      held.epoch = NO_EPOCH;
+    }
   }
 
   /** It is to be closed with the next request. */

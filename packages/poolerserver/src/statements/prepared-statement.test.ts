@@ -1,7 +1,6 @@
 import { PgwireError, PgwireErrorCode } from "@multipooler/pgwire";
 import type { ExtendedStep, RequestEnd, TransactionStatus } from "@multipooler/pgwire";
 import { expect, test } from "vitest";
-import { FakeBackend } from "../../test/fake-backend.ts";
 import { HeldStatements } from "./held-statements.ts";
 import { PreparedStatement } from "./prepared-statement.ts";
 import { StatementRegistry } from "./statement-registry.ts";
@@ -57,12 +56,11 @@ class Scene {
 }
 
 interface Session {
-  readonly backend: FakeBackend;
   readonly statements: HeldStatements;
 }
 
 function session(): Session {
-  return { backend: new FakeBackend(), statements: new HeldStatements() };
+  return { statements: new HeldStatements() };
 }
 
 function typesOf(request: PreparedStatement["request"]): string {
@@ -122,6 +120,7 @@ test("is held after a Bind that failed", () => {
 test.each([
   ["a plan that does not fit any more", CHANGED],
   ["a statement that has vanished", VANISHED],
+  ["a type that has changed", { code: "22P02" }],
 ])("%s makes it run again with a Parse, once", (_, error) => {
   const scene = new Scene();
   const lease = session();
@@ -153,13 +152,11 @@ test("in a transaction the error is the caller's, and the next ones parse", () =
   expect(scene.send(lease).messages).toBe("CPBES");
 });
 
-test("in a transaction it is parsed again after the catalog may have changed", () => {
+test("it is parsed again after the catalog may have changed", () => {
   const scene = new Scene();
   const lease = session();
   scene.send(lease, { steps: ["parsed", "bound"] });
   scene.registry.noteDdl();
-  expect(scene.send(lease).messages).toBe("BES");
-  lease.backend.transactionStatus = "T";
   expect(scene.send(lease, { steps: ["parsed", "bound"] }).messages).toBe("CPBES");
   expect(scene.send(lease).messages).toBe("BES");
 });
@@ -178,4 +175,15 @@ test("what may drop prepared statements is not held, and closed by the next one"
   for (const messages of ["CPBES", "CCPBES", "CCPBES"]) {
     expect(scene.send(lease, { steps: ["parsed", "bound"], drops: true }).messages).toBe(messages);
   }
+});
+
+test("what the server may have passed over is closed by the next one", () => {
+  const scene = new Scene();
+  const lease = session();
+  lease.statements.close("left over");
+  expect(scene.send(lease, { error: { code: "22023" } }).messages).toBe("CCPBES");
+  expect(scene.send(lease, { steps: ["parsed"], error: { code: "22P02" } }).messages).toBe(
+    "CCPBES",
+  );
+  expect(scene.send(lease).messages).toBe("BES");
 });

@@ -30,8 +30,14 @@ interface Placement {
  * backend does not have it; whether that succeeded is noted when the server says so, and not before:
  * whoever sends behind it parses for itself.
  *
- * A plan that does not fit its table any more, and a statement that is not where it should be, show at
- * the Bind, before anything is run. Then every backend has to parse it again.
+ * A Bind that fails before anything is run may fail because of what was parsed earlier, for others: it
+ * is run again with a Parse, and that answer counts.
+ *
+ * | the Bind fails because                             | then                                        |
+ * | -------------------------------------------------- | ------------------------------------------- |
+ * | the plan does not fit its table any more (0A000)   | every backend parses it again               |
+ * | the statement is not where it should be (26000)    | the backend parses again whatever it has    |
+ * | of anything else, such as a type that has changed  | the backend parses it again                 |
  */
 export class PreparedStatement implements BackendStatement, EventReceiver {
   readonly request: ExtendedUnit;
@@ -42,6 +48,7 @@ export class PreparedStatement implements BackendStatement, EventReceiver {
   #placement: Placement | undefined;
   /** The backend does not keep it. */
   readonly #isForOnce: boolean;
+  #isParsed = false;
   #isBound = false;
   #mustRunAgain = false;
 
@@ -56,20 +63,16 @@ export class PreparedStatement implements BackendStatement, EventReceiver {
     this.request = new ExtendedUnit({ statement, name, receiver: this });
   }
 
-  placeOn(
-    { backend, statements: held }: Pick<Lease, "backend" | "statements">,
-    begins = false,
-  ): void {
+  placeOn({ statements: held }: Pick<Lease, "statements">): void {
     const registered = this.#registered;
     const { generation } = registered;
     const { ddlCount } = this.#registry;
-    // In a transaction an outdated plan could not be replaced any more.
-    const isInTransaction = begins || backend.transactionStatus !== "I";
-    const parses = !held.use(registered, isInTransaction ? ddlCount : undefined);
+    const parses = !held.use(registered, ddlCount);
     if (parses) {
       held.makeRoom(registered);
     }
     const closes = held.takeOwed();
+    this.#isParsed = false;
     this.#isBound = false;
     this.#placement = { held, generation, ddlCount, closes, parses };
     this.request.arrange(this.#placement);
@@ -91,6 +94,7 @@ export class PreparedStatement implements BackendStatement, EventReceiver {
     if (step === "bound") {
       this.#isBound = true;
     } else if (this.#placement?.parses === true) {
+      this.#isParsed = true;
       this.#placement.held.add(this.#registered, this.#placement);
     }
   }
@@ -108,8 +112,12 @@ export class PreparedStatement implements BackendStatement, EventReceiver {
   /** Notes what the end tells about the backend's statements. Returns whether it must run again. */
   #note(
     end: Exclude<RequestEnd, { type: "lost" }>,
-    { held, generation, parses }: Placement,
+    { held, generation, parses, closes }: Placement,
   ): boolean {
+    if (end.error !== undefined && !this.#isParsed && !this.#isBound) {
+      // What goes ahead of it may have failed, so that the server has passed over all of it.
+      held.owe(closes);
+    }
     if (this.#isForOnce) {
       held.close(this.#registered.name);
     }
@@ -122,7 +130,7 @@ export class PreparedStatement implements BackendStatement, EventReceiver {
     } else if (diagnostic.code === INVALID_SQL_STATEMENT_NAME) {
       held.doubt();
     } else {
-      return false;
+      held.suspect(this.#registered.name);
     }
     // The SQL of the caller may have run a part, such as the functions in its arguments.
     return this.#type !== "sqlExecute" && end.transactionStatus === "I";
