@@ -8,6 +8,7 @@ export type {
 export type { CloseReason, ConnectionState } from "./connection/connection-state.ts";
 export { scheduleFlush } from "./connection/loop-turn.ts";
 export type { Flushable } from "./connection/loop-turn.ts";
+export type { Prelude } from "./connection/prelude.ts";
 export type {
   AnswerEnd,
   EventRequest,

@@ -1,8 +1,8 @@
 import { QueryMode } from "@multipooler/query-service";
-import type { ExecuteRequest, QueryTarget, Settings } from "@multipooler/query-service";
+import type { ExecuteRequest, QueryTarget, ScramKeys, Settings } from "@multipooler/query-service";
 import type { CallerID } from "@multipooler/proto/mtrpc";
 import { Mode } from "@multipooler/proto/query";
-import type { ExecuteOptions, Target } from "@multipooler/proto/query";
+import type { ExecuteOptions, Target, UserAuth } from "@multipooler/proto/query";
 import { GrpcServicesError, GrpcServicesErrorCode } from "../errors/error.ts";
 import type { CallContext } from "../server/rpc.ts";
 
@@ -24,10 +24,18 @@ export function requestOrigin(
     target: target === undefined ? undefined : queryTarget(target),
     caller: {
       user: options?.user ?? "",
+      keys: keysOf(options?.userAuth),
       settings: options === undefined ? NO_SETTINGS : settingsOf(options),
       origin: `${peer} ${callerId?.principal ?? ""}`,
     },
   };
+}
+
+/** A client that logged in otherwise has none. */
+function keysOf(auth: UserAuth | undefined): ScramKeys | undefined {
+  return auth === undefined || auth.clientKey.length === 0 || auth.serverKey.length === 0
+    ? undefined
+    : auth;
 }
 
 function settingsOf({ sessionSettings }: ExecuteOptions): Settings {

@@ -37,6 +37,24 @@ test("user, reservation and target reach the controller", () => {
   });
 });
 
+test("the keys of the user reach the controller where there are both", () => {
+  const keys = { clientKey: Buffer.alloc(32, 1), serverKey: Buffer.alloc(32, 2) };
+  expect(request({ userAuth: keys }).caller.keys).toEqual(keys);
+  expect(request({ userAuth: { clientKey: keys.clientKey } }).caller.keys).toBeUndefined();
+  expect(request({}).caller.keys).toBeUndefined();
+});
+
+test("settings of the session reach the controller, and none cost nothing", () => {
+  const sessionSettings = { application_name: "psql", role: "bob" };
+  expect(request({ sessionSettings }).caller.settings).toEqual(
+    new Map([
+      ["application_name", "psql"],
+      ["role", "bob"],
+    ]),
+  );
+  expect(request({ user: "a" }).caller.settings).toBe(request().caller.settings);
+});
+
 test("clients behind one connection are told apart by their principal", () => {
   const callerId = { principal: "app", component: "", subcomponent: "", groups: [] };
   const message = { query: "select 1", callerId, target: undefined, options: undefined };

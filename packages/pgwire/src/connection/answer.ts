@@ -63,6 +63,11 @@ export class Answer implements SlowSinkOwner {
     return this.#spilledBytes > MAX_SPILL_BYTES;
   }
 
+  /** Sends bytes at once, past everything that waits. */
+  reply(bytes: Buffer): void {
+    this.#options.reply(bytes);
+  }
+
   /** Notes an error of the server. The first one counts. */
   fail(error: PgwireError): void {
     this.#error ??= error;

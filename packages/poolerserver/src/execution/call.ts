@@ -6,6 +6,7 @@ import type { TaintSet } from "../classification/taint.ts";
 import { abortError } from "../error.ts";
 import type { MultiPoolerError } from "../error.ts";
 import type { UnitScheduler } from "../pool/borrowing.ts";
+import type { Label } from "../pool/label.ts";
 import type { Lease } from "../pool/lease.ts";
 import type { Unit } from "../pool/unit.ts";
 import { isUnsent } from "../postgres-error.ts";
@@ -38,6 +39,7 @@ export interface CallEngine {
 export interface CallOptions {
   /** The client that asks; see `Unit`. */
   readonly origin: string;
+  readonly label?: Label | undefined;
   /** What the words of the statement say it leaves in its session. */
   readonly taint: TaintSet;
   readonly sink: ResultSink;
@@ -76,6 +78,7 @@ type Phase = "waiting" | "running" | "ending" | "ended";
 export class Call implements Unit, EventReceiver, Holder, ReceiverOwner {
   readonly kind = "exclusive";
   readonly origin: string;
+  readonly label: Label | undefined;
   readonly byteLength: number;
   readonly #engine: CallEngine;
   readonly #options: CallOptions;
@@ -94,6 +97,7 @@ export class Call implements Unit, EventReceiver, Holder, ReceiverOwner {
   /** @throws INVALID_ARGUMENT for a statement that cannot be sent */
   constructor(engine: CallEngine, options: CallOptions) {
     this.origin = options.origin;
+    this.label = options.label;
     this.#engine = engine;
     this.#options = options;
     const { statement, preparation } = options;

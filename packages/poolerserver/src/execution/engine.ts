@@ -5,13 +5,15 @@ import { Classifier } from "../classification/classifier.ts";
 import { CredentialLookup } from "../credentials/credential-lookup.ts";
 import type { ResolvedOptions } from "../multi-pooler-options.ts";
 import { borrowBackend } from "../pool/borrowing.ts";
+import { Labels } from "../pool/labels.ts";
 import { applicationName, postgresBackends } from "../pool/postgres-dial.ts";
 import { postgresProcesses } from "../pool/postgres-processes.ts";
-import { Scheduler } from "../pool/scheduler.ts";
+import { UserPools } from "../pool/user-pools.ts";
 import type { ServingGate } from "../serving/serving-gate.ts";
 import { Sessions } from "../session/sessions.ts";
 import { StatementRegistry } from "../statements/statement-registry.ts";
 import { CatalogWatch } from "./catalog-watch.ts";
+import { DefaultsWatch } from "./defaults-watch.ts";
 import { checkHealth } from "./health-check.ts";
 import type { HealthCheckEngine } from "./health-check.ts";
 import { QueryExecutor } from "./query-executor.ts";
@@ -34,8 +36,9 @@ export interface EngineOptions {
 /** Everything that serves queries from one database, from `open` to `close`. */
 export class Engine {
   readonly executor: QueryExecutor;
-  readonly #scheduler: Scheduler;
+  readonly #scheduler: UserPools;
   readonly #catalog: CatalogWatch;
+  readonly #defaults: DefaultsWatch;
   readonly #sessions: Sessions;
   readonly #calls: HealthCheckEngine;
   /** For what clients cause: one that ends its own backend does so as often as it likes. */
@@ -46,18 +49,25 @@ export class Engine {
     const logger = new LimitedLogger(settings.logger);
     this.#logger = logger;
     const name = applicationName(database.applicationName, POOL);
-    this.#scheduler = new Scheduler(
+    this.#scheduler = new UserPools(
       {
         ...settings,
+        user: database.user,
         logger,
         openBackend: postgresBackends(database, { name, clock }),
         share: database.share,
         closeGraceMs: CLOSE_GRACE_MS,
-        processes: postgresProcesses(database, name),
+        processes: postgresProcesses(database),
         suspect: (cause) => database.suspect(cause),
       },
       "read-write",
     );
+    this.#defaults = new DefaultsWatch({
+      database,
+      clock,
+      logger,
+      onChanged: () => this.#scheduler.renew(),
+    });
     const classifier = new Classifier({
       admin: (sql, values, options) => database.admin(sql, values, options),
     });
@@ -72,6 +82,7 @@ export class Engine {
     this.executor = new QueryExecutor({
       ...this.#calls,
       ...classified,
+      labels: new Labels({ user: database.user, settingsCacheSize: settings.settingsCacheSize }),
       reservations: new Reservations({
         engine: this.#calls,
         ids: reservationIds,
@@ -87,6 +98,7 @@ export class Engine {
 
   /** Opens a first connection, so that what is wrong shows now, and reads the catalog. */
   async open(signal: AbortSignal): Promise<void> {
+    await this.#defaults.open(signal);
     const lease = await borrowBackend({ scheduler: this.#scheduler, origin: "", signal });
     await lease.release();
     await this.#catalog.open(signal);
@@ -115,7 +127,7 @@ export class Engine {
   /** Ends every session, waiter and timer. Idempotent; never rejects. */
   async close(): Promise<void> {
     await this.#sessions.close();
-    await Promise.all([this.#scheduler.close(), this.#catalog.close()]);
+    await Promise.all([this.#scheduler.close(), this.#catalog.close(), this.#defaults.close()]);
     this.#logger.flush();
   }
 }

@@ -2,7 +2,7 @@ import { PoolerErrorCode } from "@multipooler/query-service";
 import { Taint } from "../classification/taint.ts";
 import { untilAborted } from "../abort.ts";
 import { MultiPoolerError, abortError } from "../error.ts";
-import type { Scheduler } from "../pool/scheduler.ts";
+import type { UnitScheduler } from "../pool/borrowing.ts";
 import { preparationOf } from "../statements/backend-statement.ts";
 import { Call } from "./call.ts";
 import type { CallEngine } from "./call.ts";
@@ -13,8 +13,17 @@ const SIGN_OF_LIFE_MS = 3000;
 const ORIGIN = "health check";
 const NOBODY = { settings: new Map<string, string>() };
 
+/** What the pools know of the server. */
+export interface PoolCondition {
+  readonly hasSessions: boolean;
+  readonly aliveAt: number;
+  /** Clients hold every session without asking anything of it. */
+  readonly isHeldIdle: boolean;
+  noteSilence(): void;
+}
+
 export interface HealthCheckEngine extends CallEngine {
-  readonly scheduler: Scheduler;
+  readonly scheduler: UnitScheduler & PoolCondition;
 }
 
 /**

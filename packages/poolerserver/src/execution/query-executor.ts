@@ -23,7 +23,7 @@ import { classifyStatement } from "../statements/statement-classification.ts";
 import { Call } from "./call.ts";
 import { concludeTransaction } from "./conclusion.ts";
 import { describeError, Description } from "./description.ts";
-import { copyError, offeredStatement, requireCaller, requireTarget } from "./request-checks.ts";
+import { copyError, offeredStatement, requireTarget } from "./request-checks.ts";
 import type { ReservationEngine } from "./reservation-engine.ts";
 import { describeReserved } from "./reserved-description.ts";
 import { executeAndReserve, executeReserved } from "./reserved-statement.ts";
@@ -125,7 +125,7 @@ export class QueryExecutor implements QueryService {
     sink: ResultSink,
     signal: AbortSignal | undefined,
   ): Promise<Outcome> {
-    const { served, gate, classifier, registry } = this.#options;
+    const { served, gate, classifier, registry, labels } = this.#options;
     const { place } = request;
     if (place.type === "reserve") {
       return orPoolerError(executeAndReserve(this.#options, place, { request, sink, signal }));
@@ -141,6 +141,7 @@ export class QueryExecutor implements QueryService {
     }
     const call = new Call(this.#options, {
       origin: request.caller.origin,
+      label: labels.of(request.caller),
       taint: classification.taint,
       sink,
       signal,
@@ -169,14 +170,14 @@ export class QueryExecutor implements QueryService {
       return await describeReserved(this.#options, place, { request, signal });
     }
     requireAwaited(signal);
-    const { served, gate, classifier, registry } = this.#options;
+    const { served, gate, classifier, registry, labels } = this.#options;
     requireTarget(target, served);
-    requireCaller(caller, served);
     // Planning a portal may call functions that say of themselves that they change nothing.
     const taint = binding === undefined ? Taint.None : classifier.classify(statement.sql).taint;
     const description = new Description();
     const call = new Call(this.#options, {
       origin: caller.origin,
+      label: labels.of(caller),
       taint,
       sink: description,
       signal,

@@ -20,7 +20,6 @@ export type OfferedStatement = Exclude<Statement, { type: "parse" }>;
  */
 export function offeredStatement(request: ExecuteRequest, served: ServedTarget): OfferedStatement {
   requireTarget(request.target, served);
-  requireCaller(request.caller, served);
   if (request.statement.type === "parse") {
     const message = "eager unnamed Parse requires a reserved transaction";
     throw new MultiPoolerError(PoolerErrorCode.InvalidArgument, message);
@@ -41,15 +40,6 @@ export function requireTarget(target: QueryTarget | undefined, served: ServedTar
       PoolerErrorCode.WrongTarget,
       `the request is for ${part} "${target[part]}", this pooler serves "${served[part]}"`,
     );
-  }
-}
-
-/** @throws UNIMPLEMENTED */
-export function requireCaller(caller: Caller, served: ServedTarget): void {
-  requireIdentity(caller, served);
-  const [setting] = caller.settings.keys();
-  if (setting !== undefined) {
-    throw notOffered(`a caller's settings (${setting})`);
   }
 }
 

@@ -1,6 +1,7 @@
 import type { QueryTarget } from "@multipooler/query-service";
 import { QueryMode } from "@multipooler/query-service";
 import type { StatementClassifier } from "../classification/classification.ts";
+import type { Labels } from "../pool/labels.ts";
 import type { ServingGate } from "../serving/serving-gate.ts";
 import type { CallEngine } from "./call.ts";
 import { requireTarget } from "./request-checks.ts";
@@ -14,6 +15,7 @@ export interface ReservationEngine extends CallEngine {
   readonly served: ServedTarget;
   readonly gate: ServingGate;
   readonly classifier: StatementClassifier;
+  readonly labels: Labels;
   readonly reservations: Reservations;
 }
 

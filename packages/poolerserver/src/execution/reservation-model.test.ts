@@ -14,6 +14,7 @@ import { Classifier } from "../classification/classifier.ts";
 import { MultiPoolerError } from "../error.ts";
 import type { Scheduler } from "../pool/scheduler.ts";
 import { Sessions } from "../session/sessions.ts";
+import { Labels } from "../pool/labels.ts";
 import { ServingGate } from "../serving/serving-gate.ts";
 import { StatementRegistry } from "../statements/statement-registry.ts";
 import { QueryExecutor } from "./query-executor.ts";
@@ -90,6 +91,7 @@ class World {
       served,
       gate,
       classifier,
+      labels: new Labels({ user: served.user, settingsCacheSize: 10 }),
       sessions,
       credentials: { get: () => Promise.resolve(undefined) },
       reservations,

@@ -5,6 +5,8 @@ import { Taint } from "../classification/taint.ts";
 import type { TaintSet } from "../classification/taint.ts";
 import type { MultiPoolerError } from "../error.ts";
 import type { BackendEnd } from "../pool/backend.ts";
+import { settingsOf } from "../pool/label.ts";
+import { NO_SETTINGS } from "../pool/label-settings.ts";
 import type { Lease } from "../pool/lease.ts";
 import type { Holder } from "../serving/holders.ts";
 import { BackendWait } from "./backend-wait.ts";
@@ -66,6 +68,8 @@ export class ReservedBackend implements Holder {
   #cutReason: MultiPoolerError | undefined;
   #isLost = false;
   #taint: TaintSet = Taint.None;
+  /** Those of the label that its backend was asked for. */
+  #settings: Settings = NO_SETTINGS.values;
   /** When the last request ended; on the monotonic clock. */
   #idleSince = Number.POSITIVE_INFINITY;
 
@@ -115,6 +119,7 @@ export class ReservedBackend implements Holder {
     if (this.#cutReason !== undefined) {
       throw this.#cutReason;
     }
+    this.#settings = settingsOf(options).values;
     const { scheduler } = this.#options.engine;
     const wait = new BackendWait({ ...options, scheduler });
     this.#state = { type: "waiting", wait };
@@ -191,14 +196,14 @@ export class ReservedBackend implements Holder {
 
   /**
    * Ends the reservation, and gives the backend back to the pool: what was left in it is taken away
-   * before somebody else gets it, `settings` among it. Resolves when that is over; never rejects.
+   * before somebody else gets it, `settings` among it where they are not its label's. Resolves when that is over; never rejects.
    */
   async giveBack(settings: Settings): Promise<void> {
     const lease = this.#beginToEnd();
     if (lease !== undefined) {
       const isOpen = lease.backend.transactionStatus !== "I";
-      const hasSettings = settings.size > 0 ? Taint.Settings : Taint.None;
-      const left = this.#taint | hasSettings | (isOpen ? Taint.State : Taint.None);
+      const changes = isSame(settings, this.#settings) ? Taint.None : Taint.Settings;
+      const left = this.#taint | changes | (isOpen ? Taint.State : Taint.None);
       if (left !== Taint.None) {
         lease.taint(left);
       }
@@ -263,4 +268,11 @@ function withdrawn(error: MultiPoolerError): HeldEnd {
     isSuspended: false,
     hasCommitted: false,
   };
+}
+
+function isSame(one: Settings, other: Settings): boolean {
+  return (
+    one.size === other.size &&
+    [...one].every(([name, value]) => other.get(name.toLowerCase()) === value)
+  );
 }

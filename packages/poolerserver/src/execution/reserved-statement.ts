@@ -7,9 +7,10 @@ import type {
   ResultSink,
 } from "@multipooler/query-service";
 import { MultiPoolerError, errorDiagnostic } from "../error.ts";
+import type { Label } from "../pool/label.ts";
 import { backendStatement, preparationOf } from "../statements/backend-statement.ts";
 import { classifyStatement } from "../statements/statement-classification.ts";
-import { copyError, requireCaller, requireTarget } from "./request-checks.ts";
+import { copyError, requireTarget } from "./request-checks.ts";
 import { admitReserved, inTurn, modeOf } from "./reservation-engine.ts";
 import type { ReservationEngine } from "./reservation-engine.ts";
 import type { ReservedBackend } from "./reserved-backend.ts";
@@ -41,7 +42,6 @@ export async function executeAndReserve(
 ): Promise<Outcome> {
   const { request } = call;
   requireTarget(request.target, engine.served);
-  requireCaller(request.caller, engine.served);
   requireReasons(place.reasons, 1);
   const judged = judge(engine, request, beginOf(place));
   const user = request.caller.user === "" ? engine.served.user : request.caller.user;
@@ -50,11 +50,12 @@ export async function executeAndReserve(
     ...judged.preparation,
     receiver: NO_RECEIVER,
   }).request;
+  const label = engine.labels.of(request.caller);
   const reserved = engine.reservations.create(user);
   try {
     engine.gate.enter("reservation", modeOf(request.target), reserved);
     requireReadOnly(engine, judged);
-    const end = await runOnNewBackend({ reserved, judged, byteLength }, call);
+    const end = await runOnNewBackend({ reserved, judged, byteLength, label }, call);
     const asked = { place, judged, settings: request.caller.settings };
     return await settled(engine, reserved, end, asked);
   } catch (error) {
@@ -93,13 +94,14 @@ async function runOnNewBackend(
     readonly reserved: ReservedBackend;
     readonly judged: JudgedStatement;
     readonly byteLength: number;
+    readonly label: Label | undefined;
   },
   { request, sink, signal }: StatementCall,
 ): Promise<StatementEnd> {
-  const { reserved, judged, byteLength } = wanted;
+  const { reserved, judged, byteLength, label } = wanted;
   const { origin } = request.caller;
   for (let attempt = 1; ; attempt += 1) {
-    await reserved.acquire({ origin, byteLength, signal });
+    await reserved.acquire({ origin, label, byteLength, signal });
     const run = await runStatement(reserved, judged, { sink, signal });
     if (run.end.fate !== "unsent" || run.hasBegun) {
       return run;
