@@ -23,6 +23,8 @@ export type Execute = (
 export class FakeManager implements PoolerManager {
   /** What the controller does with a statement. */
   execute: Execute = () => Promise.resolve();
+  /** What the controller answers who asks for credentials. */
+  credentials: QueryService["getCredentials"] = () => Promise.resolve(undefined);
   /** When set, the controller has no executor and throws this. */
   refusal: Error | undefined;
   readonly #listeners = new Set<(status: ManagerStatus) => void>();
@@ -39,6 +41,7 @@ export class FakeManager implements PoolerManager {
             (await this.execute(...call)) ?? { reservation: undefined },
           openSession: () =>
             Promise.reject(new FakePoolerError(PoolerErrorCode.Unimplemented, "no sessions here")),
+          getCredentials: (...call) => this.credentials(...call),
         };
       },
     };

@@ -17,7 +17,12 @@ import { startServer } from "./test-server.ts";
 const EMPTY_QUERY = Buffer.from("4900000004", "hex");
 
 const SERVICE = "multipoolerservice.MultipoolerService";
-const BUILT = new Set(["ExecuteQuery", "StreamExecute"]);
+const BUILT = new Set([
+  "ExecuteQuery",
+  "StreamExecute",
+  "GetAuthCredentials",
+  "StreamPoolerHealth",
+]);
 const MIB = 1_048_576;
 
 async function all<Message>(messages: AsyncIterable<Message>): Promise<Message[]> {

@@ -111,6 +111,9 @@ export class FakeController implements PoolerController {
       openSession: async () => {
         throw new FakeError(PoolerErrorCode.Unimplemented, "openSession");
       },
+      getCredentials: async () => {
+        throw new FakeError(PoolerErrorCode.Unimplemented, "getCredentials");
+      },
     };
   }
 

@@ -1,6 +1,7 @@
 export type { Diagnostic } from "./diagnostic.ts";
 export { PoolerErrorCode } from "./error.ts";
 export type { PoolerError } from "./error.ts";
+export type { LoginCredentials, LoginRequest } from "./login.ts";
 export { decodeCommandTag, encodeCommandTag } from "./messages/command-complete.ts";
 export { encodeRow } from "./messages/data-row.ts";
 export { decodeDiagnostic, encodeDiagnostic } from "./messages/diagnostic-message.ts";

@@ -1,3 +1,4 @@
+import type { LoginCredentials, LoginRequest } from "./login.ts";
 import type { CallOptions, ExecuteRequest } from "./request.ts";
 import type { Outcome } from "./reservation.ts";
 import type { ResultSink } from "./result.ts";
@@ -30,4 +31,18 @@ export interface QueryService {
     client: SessionClient,
     options?: CallOptions,
   ): Promise<Session>;
+
+  /**
+   * Looks up what a transport checks the password of a role with, as the database has it now;
+   * `undefined` for a role that does not exist. It is admitted as a request that begins a
+   * reservation is, on any role of the pooler.
+   *
+   * Rejects with AUTHENTICATION_FAILED for a role that may not log in, or whose password has
+   * expired: the diagnostic is what PostgreSQL itself would send. With PRE_EXECUTION_UNAVAILABLE
+   * when the database cannot be asked, DATABASE_ERROR when it refuses the question, or UNIMPLEMENTED.
+   */
+  getCredentials(
+    request: LoginRequest,
+    options?: CallOptions,
+  ): Promise<LoginCredentials | undefined>;
 }

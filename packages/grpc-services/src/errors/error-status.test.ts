@@ -40,6 +40,8 @@ const OWN: Readonly<Record<GrpcServicesErrorCode, readonly [code: number, sqlSta
   CANCELLED: [1],
   INVALID_ARGUMENT: [3],
   NOT_FOUND: [5],
+  UNAVAILABLE: [14],
+  LOOKUP_FAILED: [13],
   UNIMPLEMENTED: [12],
   MALFORMED_REQUEST: [13],
   MESSAGE_TOO_LARGE: [8, "54000"],

@@ -100,6 +100,8 @@ const OWN_STATUS: Readonly<Record<GrpcServicesErrorCode, (error: GrpcServicesErr
     CANCELLED: ({ message }) => plainStatus(Code.CANCELED, message),
     INVALID_ARGUMENT: ({ message }) => plainStatus(Code.INVALID_ARGUMENT, message),
     NOT_FOUND: ({ message }) => plainStatus(Code.NOT_FOUND, message),
+    UNAVAILABLE: ({ message }) => plainStatus(Code.UNAVAILABLE, message),
+    LOOKUP_FAILED: ({ message }) => plainStatus(Code.INTERNAL, message),
     UNIMPLEMENTED: ({ message }) => plainStatus(Code.UNIMPLEMENTED, message),
     // As gRPC's own documentation of its codes asks of servers.
     MALFORMED_REQUEST: ({ message }) => plainStatus(Code.INTERNAL, message),

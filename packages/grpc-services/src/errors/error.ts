@@ -8,6 +8,8 @@
  * | CANCELLED         | the caller's signal aborted, or `close` interrupted `listen`        |
  * | INVALID_ARGUMENT  | a request or an option says something that means nothing            |
  * | NOT_FOUND         | a request names something that does not exist                       |
+ * | UNAVAILABLE       | what a call needs cannot be had now; nothing was done               |
+ * | LOOKUP_FAILED     | the database refused a question that a call depends on              |
  * | UNIMPLEMENTED     | a request asks for what this version does not offer                 |
  * | MALFORMED_REQUEST | the bytes of a request are not a message of its type                |
  * | MESSAGE_TOO_LARGE | an answer does not fit into one message                             |
@@ -21,6 +23,8 @@ export const GrpcServicesErrorCode = {
   Cancelled: "CANCELLED",
   InvalidArgument: "INVALID_ARGUMENT",
   NotFound: "NOT_FOUND",
+  Unavailable: "UNAVAILABLE",
+  LookupFailed: "LOOKUP_FAILED",
   Unimplemented: "UNIMPLEMENTED",
   MalformedRequest: "MALFORMED_REQUEST",
   MessageTooLarge: "MESSAGE_TOO_LARGE",

@@ -6,6 +6,7 @@ import type { CallContext, MessageSink } from "../server/rpc.ts";
 import { bindService, serverStream, unary } from "../server/service-binding.ts";
 import type { BoundService } from "../server/service-binding.ts";
 import type { ServiceHealth } from "./service-health.ts";
+import { Wakeup } from "./wakeup.ts";
 
 /** `grpc.health.v1.Health`. Its Watch streams end by themselves when the server closes. */
 export function bindHealthService(health: ServiceHealth): BoundService {
@@ -63,20 +64,5 @@ async function watch({ health, service, sink, signal }: Watch): Promise<void> {
   } finally {
     unwatch();
     stopListening();
-  }
-}
-
-/** Lets one waiter sleep until something happens. What happens while nobody waits is not lost. */
-class Wakeup {
-  #next: PromiseWithResolvers<void> = Promise.withResolvers();
-
-  /** Ends the wait that runs, or the next one. */
-  readonly wake = (): void => {
-    this.#next.resolve();
-  };
-
-  async wait(): Promise<void> {
-    await this.#next.promise;
-    this.#next = Promise.withResolvers();
   }
 }

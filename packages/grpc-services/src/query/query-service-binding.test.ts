@@ -64,6 +64,7 @@ function rowsEvents(table: Table, perBlock: number): ResultEvent[] {
 
 function handlerOf(manager: FakeManager, name: string): BoundHandler {
   const service = bindQueryService({
+    closing: new AbortController().signal,
     manager,
     maxMessageBytes: MAX_MESSAGE_BYTES,
     batchBytes: BATCH_BYTES,

@@ -8,8 +8,11 @@ import type {
   StreamExecuteRequest,
 } from "@multipooler/proto/multipoolerservice";
 import type { ReservedState } from "@multipooler/proto/query";
+import { systemClock } from "@multipooler/timing";
+import { DEFAULT_STALENESS_MS, PoolerHealth } from "../health/pooler-health.ts";
 import { CollectedResult } from "./collected-result.ts";
 import type { PoolerManager } from "../server/pooler-manager.ts";
+import { getAuthCredentials } from "./login-credentials.ts";
 import { encodeResultMessage } from "./result-message.ts";
 import type { ResultMessage } from "./result-message.ts";
 import { ResultStream } from "./result-stream.ts";
@@ -23,7 +26,11 @@ import { executeStatement } from "./statement-execution.ts";
 import { refuseReservation, statementRequest } from "./statement-request.ts";
 
 export interface QueryServiceOptions {
-  readonly manager: Pick<PoolerManager, "queryServiceControl" | "status">;
+  readonly manager: PoolerManager;
+  /** Aborts when the server begins to close. */
+  readonly closing: AbortSignal;
+  /** How long a gateway waits for a message of StreamPoolerHealth. Default: 90 s. */
+  readonly healthStalenessMs?: number | undefined;
   /** The largest message that a client takes. */
   readonly maxMessageBytes: number;
   /** From how many bytes on rows are sent. Default {@link MAX_ROW_BLOCK_BYTES}. */
@@ -33,10 +40,21 @@ export interface QueryServiceOptions {
 /** `multipoolerservice.MultipoolerService`, served by the manager's controller. */
 export function bindQueryService(options: QueryServiceOptions): BoundService {
   const { methods } = MultipoolerServiceDefinition;
+  const { manager, closing, healthStalenessMs: stalenessMs = DEFAULT_STALENESS_MS } = options;
+  const health = new PoolerHealth({ manager, closing, stalenessMs, clock: systemClock });
   return bindService(MultipoolerServiceDefinition, [
     unary(methods.executeQuery, (request, context) => executeQuery(options, request, context)),
     serverStream(methods.streamExecute, encodeResultMessage, (request, sink, context) =>
       streamExecute({ ...options, sink }, request, context),
+    ),
+    unary(methods.getAuthCredentials, (request, context) =>
+      getAuthCredentials(manager, request, context),
+    ),
+    serverStream(
+      methods.streamPoolerHealth,
+      (message: Uint8Array) => message,
+      (_request, sink, context) => health.stream(sink, context),
+      { maxUnsentBytes: 1 },
     ),
   ]);
 }

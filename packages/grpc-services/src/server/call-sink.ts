@@ -15,6 +15,8 @@ export interface CallSinkOptions {
   /** Aborts when the call ends early. */
   readonly signal: AbortSignal;
   readonly maxMessageBytes: number;
+  /** From how many unsent bytes on the client counts as behind, at most. Default: 1 MiB. */
+  readonly maxUnsentBytes?: number | undefined;
   /** Counts for all calls of the server. */
   readonly unsent: UnsentBytes;
 }
@@ -37,14 +39,16 @@ export class CallSink implements MessageSink<Uint8Array> {
   readonly #call: WritableCall;
   readonly #signal: AbortSignal;
   readonly #maxMessageBytes: number;
+  readonly #maxUnsentBytes: number;
   readonly #unsent: UnsentBytes;
   #unsentBytes = 0;
   #waiting: Waiting | undefined;
 
-  constructor({ call, signal, maxMessageBytes, unsent }: CallSinkOptions) {
+  constructor({ call, signal, maxMessageBytes, maxUnsentBytes, unsent }: CallSinkOptions) {
     this.#call = call;
     this.#signal = signal;
     this.#maxMessageBytes = maxMessageBytes;
+    this.#maxUnsentBytes = maxUnsentBytes ?? HIGH_WATER_BYTES;
     this.#unsent = unsent;
     signal.addEventListener("abort", () => this.#resume(), { once: true });
     call.once("cancelled", () => this.#sent(this.#unsentBytes));
@@ -72,7 +76,7 @@ export class CallSink implements MessageSink<Uint8Array> {
 
   get #isBehind(): boolean {
     const limit = this.#unsent.isAboveLimit ? SCARCE_HIGH_WATER_BYTES : HIGH_WATER_BYTES;
-    return this.#unsentBytes >= limit;
+    return this.#unsentBytes >= Math.min(limit, this.#maxUnsentBytes);
   }
 
   #sent(bytes: number): void {

@@ -148,7 +148,9 @@ interface StreamAnswer extends Answer {
 async function answerStream(answer: StreamAnswer): Promise<void> {
   const { call, handler, failed, maxMessageBytes, unsent } = answer;
   const lifetime = new CallLifetime(call);
-  const sink = new CallSink({ call, signal: lifetime.signal, maxMessageBytes, unsent });
+  const { signal } = lifetime;
+  const { maxUnsentBytes } = handler;
+  const sink = new CallSink({ call, signal, maxMessageBytes, maxUnsentBytes, unsent });
   try {
     await handler.call(call.request.take(), sink, lifetime);
     if (!call.cancelled) {

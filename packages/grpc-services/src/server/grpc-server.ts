@@ -1,4 +1,5 @@
 import { Server } from "@grpc/grpc-js";
+import type { ServerOptions } from "@grpc/grpc-js";
 import type { CallOptions } from "@multipooler/query-service";
 import { onAbort } from "@multipooler/timing";
 import type { PoolerService, ServiceTransport } from "@multipooler/manager";
@@ -51,6 +52,15 @@ export interface GrpcServerOptions {
   readonly keepaliveIntervalMs?: number | undefined;
   /** How long a client may take to answer it before its connection is cut. Default 10000. */
   readonly keepaliveTimeoutMs?: number | undefined;
+  /** Clients are asked to connect again after this time. Default: never. */
+  readonly maxConnectionAgeMs?: number | undefined;
+  /** How long after that calls on the old connection may go on. Default: for ever. */
+  readonly maxConnectionAgeGraceMs?: number | undefined;
+  /**
+   * Without a message of StreamPoolerHealth for this time gateways take the pooler for dead; it
+   * sends one at least three times as often. Default 90000.
+   */
+  readonly healthStalenessMs?: number | undefined;
 }
 
 const DEFAULT_KEEPALIVE_MS = 10_000;
@@ -212,14 +222,13 @@ export class GrpcServer implements ServiceTransport {
   }
 
   #createServer(closing: AbortSignal, receiving: ReceivingBytes): Server {
-    const { manager, version, keepaliveIntervalMs, keepaliveTimeoutMs } = this.#options;
+    const { manager, version, healthStalenessMs } = this.#options;
     const maxMessageBytes = this.#maxMessageBytes;
     const server = new Server({
       interceptors: [limitRequests({ receiving, maxMessageBytes })],
       "grpc.max_receive_message_length": maxMessageBytes,
       "grpc.max_send_message_length": maxMessageBytes,
-      "grpc.keepalive_time_ms": keepaliveIntervalMs ?? DEFAULT_KEEPALIVE_MS,
-      "grpc.keepalive_timeout_ms": keepaliveTimeoutMs ?? DEFAULT_KEEPALIVE_MS,
+      ...connectionOptions(this.#options),
       "grpc.max_concurrent_streams": UNLIMITED_STREAMS,
       "grpc.enable_channelz": 0,
     });
@@ -228,6 +237,7 @@ export class GrpcServer implements ServiceTransport {
       manager,
       version,
       maxMessageBytes,
+      healthStalenessMs,
       offered: this.#offered,
       closing,
     });
@@ -241,6 +251,19 @@ export class GrpcServer implements ServiceTransport {
     );
     return server;
   }
+}
+
+/** How long the server keeps a connection. */
+function connectionOptions(options: GrpcServerOptions): ServerOptions {
+  const { maxConnectionAgeMs, maxConnectionAgeGraceMs } = options;
+  return {
+    "grpc.keepalive_time_ms": options.keepaliveIntervalMs ?? DEFAULT_KEEPALIVE_MS,
+    "grpc.keepalive_timeout_ms": options.keepaliveTimeoutMs ?? DEFAULT_KEEPALIVE_MS,
+    ...(maxConnectionAgeMs !== undefined && { "grpc.max_connection_age_ms": maxConnectionAgeMs }),
+    ...(maxConnectionAgeGraceMs !== undefined && {
+      "grpc.max_connection_age_grace_ms": maxConnectionAgeGraceMs,
+    }),
+  };
 }
 
 function checkConnectionLimit(limit: ConnectionLimit | undefined): void {

@@ -13,8 +13,6 @@ export interface PoolerServicesOptions extends QueryServiceOptions, ManagerServi
   readonly manager: PoolerManager;
   /** Which services are offered. */
   readonly offered: ReadonlySet<PoolerService>;
-  /** Aborts when the server begins to close. */
-  readonly closing: AbortSignal;
 }
 
 /** How each service that can be offered becomes one of gRPC. */

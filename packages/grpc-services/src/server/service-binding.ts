@@ -33,6 +33,8 @@ export type BoundHandler =
     }
   | {
       readonly kind: "serverStream";
+      /** See {@link ServerStreamOptions}. */
+      readonly maxUnsentBytes: number | undefined;
       call(request: Uint8Array, sink: MessageSink<Uint8Array>, context: CallContext): Promise<void>;
     };
 
@@ -74,6 +76,14 @@ export function unary<Request, Response>(
   };
 }
 
+export interface ServerStreamOptions {
+  /**
+   * From how many bytes on that its client has not taken the sink asks the handler to wait; 1: from
+   * the first. Undefined: what suits results, see `CallSink`.
+   */
+  readonly maxUnsentBytes?: number | undefined;
+}
+
 /**
  * Handles a method that takes one message and answers a stream.
  *
@@ -86,11 +96,13 @@ export function serverStream<Request, Message>(
   },
   encode: (message: Message) => Uint8Array,
   handle: ServerStreamHandler<Request, Message>,
+  { maxUnsentBytes }: ServerStreamOptions = {},
 ): HandledMethod {
   return {
     name: method.name,
     handler: {
       kind: "serverStream",
+      maxUnsentBytes,
       call(bytes, sink, context) {
         const encoding = { write: (message: Message) => sink.write(encode(message)) };
         return handle(decode(method, bytes), encoding, context);

@@ -1,6 +1,7 @@
 import { ServingStatus } from "@multipooler/controller-api";
 import type { DatabaseHandle } from "@multipooler/controller-api";
 import { Classifier } from "../classification/classifier.ts";
+import { CredentialLookup } from "../credentials/credential-lookup.ts";
 import type { ResolvedOptions } from "../multi-pooler-options.ts";
 import { borrowBackend } from "../pool/borrowing.ts";
 import { applicationName, postgresBackends } from "../pool/postgres-dial.ts";
@@ -59,6 +60,7 @@ export class Engine {
       ...this.#calls,
       ...classified,
       sessions: this.#sessions,
+      credentials: new CredentialLookup({ database, gate }),
     });
   }
 

@@ -67,7 +67,15 @@ async function setUp(
   const engine = { scheduler, clock, terminate };
   const logger = silentLogger;
   const sessions = new Sessions({ ...engine, served, gate, classifier, logger });
-  const executor = new QueryExecutor({ ...engine, served, gate, classifier, sessions });
+  const credentials = { get: () => Promise.resolve(undefined) };
+  const executor = new QueryExecutor({
+    ...engine,
+    served,
+    gate,
+    classifier,
+    sessions,
+    credentials,
+  });
   await gate.setTarget(target, undefined);
   return { ...scene, executor, gate, check: (signal) => checkHealth(engine, signal) };
 }

@@ -2,6 +2,8 @@ import { PoolerErrorCode, QueryMode } from "@multipooler/query-service";
 import type {
   CallOptions,
   ExecuteRequest,
+  LoginCredentials,
+  LoginRequest,
   Outcome,
   QueryService,
   ResultSink,
@@ -25,11 +27,17 @@ export interface QueryExecutorOptions extends CallEngine {
   readonly gate: ServingGate;
   readonly classifier: StatementClassifier;
   readonly sessions: SessionOpener;
+  readonly credentials: CredentialSource;
 }
 
 /** What the protocol half of the query service is left to. */
 export interface SessionOpener {
   open: QueryService["openSession"];
+}
+
+/** Where the credentials of roles come from. */
+export interface CredentialSource {
+  get: QueryService["getCredentials"];
 }
 
 /** The query service of an open controller: checks a request, admits it and runs it as a {@link Call}. */
@@ -65,6 +73,13 @@ export class QueryExecutor implements QueryService {
     options?: CallOptions,
   ): Promise<Session> {
     return this.#options.sessions.open(caller, client, options);
+  }
+
+  getCredentials(
+    request: LoginRequest,
+    options?: CallOptions,
+  ): Promise<LoginCredentials | undefined> {
+    return this.#options.credentials.get(request, options);
   }
 
   #execute(

@@ -1,0 +1,98 @@
+import { connect } from "node:http2";
+import {
+  MultipoolerServiceDefinition,
+  StreamPoolerHealthResponse,
+} from "@multipooler/proto/multipoolerservice";
+import { expect, test } from "vitest";
+import { ClientChannel } from "../src/client/client-channel.ts";
+import { clientMethod } from "../src/client/client-method.ts";
+import { startServer } from "./test-server.ts";
+
+const METHOD = MultipoolerServiceDefinition.methods.streamPoolerHealth;
+const PATH = `/${MultipoolerServiceDefinition.fullName}/${METHOD.name}`;
+const SERVING = 0;
+const NOT_SERVING = 1;
+
+/** The serving statuses that a gateway on a connection of its own sees. */
+async function* statuses(address: string): AsyncGenerator<number, void, void> {
+  const channel = new ClientChannel(address, { "grpc.use_local_subchannel_pool": 1 });
+  try {
+    const method = clientMethod(MultipoolerServiceDefinition, METHOD);
+    for await (const { servingStatus } of channel.serverStream(method, {}, {})) {
+      yield servingStatus;
+    }
+  } finally {
+    channel.close();
+  }
+}
+
+test("a gateway sees the state at once, a change when it happens, and again when it comes back", async () => {
+  await using pooler = await startServer();
+  const first = statuses(pooler.address);
+  expect((await first.next()).value).toBe(SERVING);
+  pooler.manager.change({ ready: false });
+  expect((await first.next()).value).toBe(NOT_SERVING);
+  await first.return();
+  await expect.poll(() => pooler.manager.watchers).toBe(0);
+  const second = statuses(pooler.address);
+  expect((await second.next()).value).toBe(NOT_SERVING);
+  pooler.manager.change({ ready: true });
+  expect((await second.next()).value).toBe(SERVING);
+  await second.return();
+});
+
+test("the server's end is an ordinary end of the stream", async () => {
+  await using pooler = await startServer();
+  const stream = statuses(pooler.address);
+  await stream.next();
+  await pooler.server.close();
+  expect(await stream.next()).toEqual({ done: true, value: undefined });
+});
+
+test("the patience is that of the options", async () => {
+  await using pooler = await startServer({ healthStalenessMs: 4000 });
+  const channel = new ClientChannel(pooler.address, {});
+  const method = clientMethod(MultipoolerServiceDefinition, METHOD);
+  for await (const message of channel.serverStream(method, {}, {})) {
+    expect(message.recommendedStalenessTimeout).toEqual({ seconds: 4n, nanos: 0 });
+    break;
+  }
+  channel.close();
+});
+
+test("a gateway that takes nothing is sent one message, and later the latest", async () => {
+  await using pooler = await startServer();
+  // HTTP/2 lets the server send nothing on a stream without a window.
+  const session = connect(`http://${pooler.address}`, { settings: { initialWindowSize: 0 } });
+  const stream = session.request({
+    ":method": "POST",
+    ":path": PATH,
+    "content-type": "application/grpc",
+    te: "trailers",
+  });
+  const received: Buffer[] = [];
+  stream.on("data", (bytes: Buffer) => received.push(bytes));
+  stream.end(Buffer.alloc(5));
+  await expect.poll(() => pooler.manager.watchers).toBe(1);
+  for (let flap = 0; flap < 1000; flap += 1) {
+    pooler.manager.change({ ready: flap % 2 === 0 });
+    if (flap % 100 === 0) {
+      await pooler.client.isServing("");
+    }
+  }
+  session.settings({ initialWindowSize: 65_535 });
+  await expect.poll(() => messagesIn(received)).toEqual([SERVING, NOT_SERVING]);
+  session.destroy();
+});
+
+/** The serving statuses in the bytes of a stream: frames of a flag, a length and a message. */
+function messagesIn(chunks: readonly Buffer[]): number[] {
+  const bytes = Buffer.concat(chunks);
+  const found: number[] = [];
+  for (let at = 0; at < bytes.byteLength;) {
+    const end = at + 5 + bytes.readUInt32BE(at + 1);
+    found.push(StreamPoolerHealthResponse.decode(bytes.subarray(at + 5, end)).servingStatus);
+    at = end;
+  }
+  return found;
+}
