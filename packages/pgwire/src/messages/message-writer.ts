@@ -63,7 +63,8 @@ export function writeQuery(target: Buffer, start: number, sql: string): number {
   return target.writeUInt8(0, textEnd);
 }
 
-function encodeMessage(type: string, parts: readonly Buffer[]): Buffer {
+/** A message of this type. */
+export function encodeMessage(type: string, parts: readonly Buffer[]): Buffer {
   return Buffer.concat([Buffer.from(type), withLength(parts)]);
 }
 
