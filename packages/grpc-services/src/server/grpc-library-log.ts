@@ -1,6 +1,6 @@
 import { setLogger } from "@grpc/grpc-js";
+import { LimitedLogger } from "@multipooler/manager";
 import type { Logger } from "../logger.ts";
-import { LimitedLogger } from "./limited-logger.ts";
 
 /** What is worth keeping of a text that a client may have chosen. */
 const MAX_CHARACTERS = 500;
