@@ -1,14 +1,16 @@
 import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
-import { GrpcServer, logGrpcLibrary } from "@multipooler/grpc-services";
+import { logGrpcLibrary } from "@multipooler/grpc-services";
 import { MultiPoolerManager, PoolerType } from "@multipooler/manager";
 import type { ManagerOptions } from "@multipooler/manager";
 import { MultiPooler } from "@multipooler/poolerserver";
 import { systemClock } from "@multipooler/timing";
 import type { Timer } from "@multipooler/timing";
+import { clientListener, tlsFiles } from "./client-listener.ts";
 import { checkPasswordFile, databaseOf } from "./database.ts";
 import { checkDirectories } from "./directories.ts";
 import { explain } from "./fault.ts";
+import { grpcListener } from "./grpc-listener.ts";
 import { HttpServer } from "./http-server.ts";
 import type { ProgramLog } from "./logger.ts";
 import { connectionLimits, openFilesLimit } from "./open-files.ts";
@@ -21,7 +23,6 @@ import { Termination } from "./termination.ts";
 import { topologyTarget } from "./topology-target.ts";
 import type { TopologyTarget } from "./topology-target.ts";
 import { openTopology } from "./topology.ts";
-import { buildVersion } from "./version.ts";
 
 export interface ServeIo {
   readonly log: Pick<ProgramLog, "logger" | "outage">;
@@ -52,6 +53,7 @@ export async function serve(config: Config, io: ServeIo): Promise<number> {
     topologyFile: server.type === "sqlite" ? server.file : undefined,
   });
   checkPasswordFile(config);
+  tlsFiles(config);
   const limits = connectionLimits(config, openFilesLimit());
   if (limits.pool < config.globalCapacity) {
     logger.warn(
@@ -114,17 +116,10 @@ async function start({ config, target, limits, log, termination, parts }: Start)
       readiness(manager.status(), {
         log: log.outage(),
         grpc: { ...grpc.connections, limit: limits.grpc },
+        clients: clients && { ...clients.count, limit: limits.clients.limit },
       }),
   });
-  const controller = new MultiPooler({
-    shard: { tableGroup: config.tableGroup, shard: config.shard },
-    capacity: limits.pool,
-    idleTimeoutMs: config.idleTimeoutMs,
-    maxLifetimeMs: config.maxLifetimeMs,
-    waitTimeoutMs: config.waitTimeoutMs,
-    drainGraceMs: config.drainGraceMs,
-    logger: logger.child({ component: "poolerserver" }),
-  });
+  const controller = controllerOf(config, limits, logger);
   const manager: MultiPoolerManager = new MultiPoolerManager({
     controller,
     topology,
@@ -139,13 +134,15 @@ async function start({ config, target, limits, log, termination, parts }: Start)
     logger: logger.child({ component: "manager" }),
   });
   parts.use(logGrpcLibrary(logger.child({ component: "grpc-js" })));
-  const grpc = new GrpcServer({
+  const grpc = grpcListener(config, {
     manager,
-    host: config.grpcBindAddress,
-    port: config.grpcPort,
-    version: buildVersion.version,
-    connectionLimit: { connections: limits.grpc, reason: limitReason(config, limits) },
+    limits,
     logger: logger.child({ component: "grpc" }),
+  });
+  const clients = clientListener(config, {
+    manager,
+    limits,
+    logger: logger.child({ component: "pgwire" }),
   });
 
   parts.defer(() => http.close());
@@ -160,14 +157,29 @@ async function start({ config, target, limits, log, termination, parts }: Start)
     }),
   );
   parts.use(startDeadline(manager, config.startTimeoutMs, (message) => termination.fault(message)));
-  await manager.open({ transports: [grpc], signal: termination.signal });
+  const transports = clients === undefined ? [grpc] : [grpc, clients];
+  await manager.open({ transports, signal: termination.signal });
   logger.info({ address: config.grpcBindAddress, port: grpc.port }, "gRPC listens");
+  if (clients !== undefined) {
+    const address = config.pgListenAddress;
+    logger.info({ address, port: clients.port }, "the port for PostgreSQL's clients listens");
+  }
 }
 
-function limitReason(config: Config, { openFiles }: ConnectionLimits): string {
-  return config.grpcMaxConnections === undefined
-    ? `a limit of ${openFiles} open files (ulimit -n)`
-    : "--grpc-max-connections";
+function controllerOf(
+  config: Config,
+  limits: ConnectionLimits,
+  logger: ProgramLog["logger"],
+): MultiPooler {
+  return new MultiPooler({
+    shard: { tableGroup: config.tableGroup, shard: config.shard },
+    capacity: limits.pool,
+    idleTimeoutMs: config.idleTimeoutMs,
+    maxLifetimeMs: config.maxLifetimeMs,
+    waitTimeoutMs: config.waitTimeoutMs,
+    drainGraceMs: config.drainGraceMs,
+    logger: logger.child({ component: "poolerserver" }),
+  });
 }
 
 function describePooler(

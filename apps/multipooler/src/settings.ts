@@ -1,3 +1,4 @@
+import { clientSettings } from "./client-settings.ts";
 import {
   choice,
   duration,
@@ -152,6 +153,7 @@ export const settings = {
     },
   ),
 
+  ...clientSettings,
   ...topologySettings,
 
   logLevel: process.required("log-level", choice(["debug", "info", "warn", "error"]), {
