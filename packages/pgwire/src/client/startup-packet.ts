@@ -125,17 +125,16 @@ function parseStartup(version: number, body: MessageBody): ClientStartup {
 
 function readParameters(body: MessageBody): Map<string, string> {
   const parameters = new Map<string, string>();
-  while (body.remaining > 1) {
+  let isTerminated = false;
+  while (!isTerminated && body.remaining > 0) {
     const name = body.string();
     if (name === "") {
-      break;
+      isTerminated = true;
+    } else if (body.remaining > 0) {
+      parameters.set(name, body.string());
     }
-    if (body.remaining === 0) {
-      throw layoutFault();
-    }
-    parameters.set(name, body.string());
   }
-  if (body.remaining > 0 && (body.remaining !== 1 || body.uint8() !== 0)) {
+  if (!isTerminated || body.remaining > 0) {
     throw layoutFault();
   }
   return parameters;
