@@ -1,4 +1,4 @@
-import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import { scheduleFlush } from "@multipooler/pgwire";
 import type { Flushable } from "@multipooler/pgwire";
 
@@ -12,7 +12,7 @@ const COPY_BYTES = 16_384;
  * after the backends' own.
  */
 export class ClientOutput implements Flushable {
-  readonly #socket: Socket;
+  readonly #socket: Duplex;
   readonly #onDrained: () => void;
   #pieces: Uint8Array[] = [];
   #bytes = 0;
@@ -21,7 +21,7 @@ export class ClientOutput implements Flushable {
   #isClosed = false;
 
   /** `onDrained` is called when the client has room again after `write` returned false. */
-  constructor(options: { readonly socket: Socket; readonly onDrained: () => void }) {
+  constructor(options: { readonly socket: Duplex; readonly onDrained: () => void }) {
     this.#socket = options.socket;
     this.#onDrained = options.onDrained;
     this.#socket.on("drain", () => this.#drained());

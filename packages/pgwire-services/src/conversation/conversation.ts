@@ -1,4 +1,4 @@
-import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import { FrontendFraming, PgwireError } from "@multipooler/pgwire";
 import { encodeDiagnostic } from "@multipooler/query-service";
 import type { PoolerError, Session, SessionClient, SessionState } from "@multipooler/query-service";
@@ -6,7 +6,7 @@ import { Refusal } from "../login/refusal.ts";
 import { ClientOutput } from "./client-output.ts";
 
 export interface ConversationOptions {
-  readonly socket: Socket;
+  readonly socket: Duplex;
   readonly maxMessageBytes: number;
   /** Nothing more comes from the session; the socket is being ended. */
   readonly onEnded: (reason: PoolerError | undefined) => void;
@@ -20,7 +20,7 @@ const BROKEN_MESSAGE: Buffer = Buffer.from("?\0\0\0\0");
  * the socket. Neither side is read while the other does not take more.
  */
 export class Conversation implements SessionClient {
-  readonly #socket: Socket;
+  readonly #socket: Duplex;
   readonly #framing: FrontendFraming;
   readonly #output: ClientOutput;
   readonly #onEnded: ConversationOptions["onEnded"];

@@ -1,4 +1,4 @@
-import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import { TLSSocket } from "node:tls";
 import type { SecureContext } from "node:tls";
 import {
@@ -41,19 +41,22 @@ const YES = Buffer.from("S");
  */
 export class LoginDialogue {
   readonly #signal: AbortSignal;
-  #socket: Socket;
+  readonly #onSocket: (secure: Duplex) => void;
+  #socket: Duplex;
   #input: LoginInput;
   #tls: TlsIdentity | undefined;
 
-  constructor(options: { readonly socket: Socket; readonly signal: AbortSignal }) {
+  /** `onSocket` gets the socket to go on with once the connection is encrypted. */
+  constructor(options: {
+    readonly socket: Duplex;
+    readonly onSocket: (secure: Duplex) => void;
+    readonly signal: AbortSignal;
+  }) {
+    this.#signal = options.signal;
+    this.#onSocket = options.onSocket;
     this.#socket = options.socket;
     this.#signal = options.signal;
     this.#input = new LoginInput(options.socket, options.signal);
-  }
-
-  /** The socket to go on with: the one of TLS once the connection is encrypted. */
-  get socket(): Socket {
-    return this.#socket;
   }
 
   get isEncrypted(): boolean {
@@ -149,6 +152,7 @@ export class LoginDialogue {
       throw new ClientGone("the client began with TLS, but did not name the protocol");
     }
     this.#socket = secure;
+    this.#onSocket(secure);
     this.#input = new LoginInput(secure, this.#signal);
     this.#tls = identity;
   }

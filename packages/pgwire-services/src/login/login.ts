@@ -1,4 +1,4 @@
-import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import { AUTHENTICATION_OK, encodeNegotiateProtocolVersion } from "@multipooler/pgwire";
 import type { ClientStartup } from "@multipooler/pgwire";
 import type { QueryService, ScramKeys } from "@multipooler/query-service";
@@ -8,7 +8,7 @@ import { LoginDialogue } from "./login-dialogue.ts";
 import type { ClientRequest, TlsIdentity } from "./login-dialogue.ts";
 
 export interface LoginOptions {
-  readonly socket: Socket;
+  readonly socket: Duplex;
   /** Asked for when the client names its role. */
   readonly executor: () => Pick<QueryService, "getCredentials">;
   readonly tls: () => TlsIdentity | undefined;
@@ -16,13 +16,13 @@ export interface LoginOptions {
   readonly isTrusted: boolean;
   /** Throws a `Refusal` if no further client is let in. */
   readonly admit: () => void;
+  /** Gets the socket to go on with once the connection is encrypted. */
+  readonly onSocket: (secure: Duplex) => void;
 }
 
 /** A client that has proved who it is. */
 export interface LoggedIn {
   readonly type: "client";
-  /** The socket to go on with. */
-  readonly socket: Socket;
   readonly startup: ClientStartup;
   /** `undefined` for a client that is trusted. */
   readonly keys: ScramKeys | undefined;
@@ -36,7 +36,8 @@ export type LoginResult = LoggedIn | Extract<ClientRequest, { type: "cancel" }>;
  * Rejects with what ends the connection (see `lastWords`) or the signal's reason.
  */
 export async function login(options: LoginOptions, signal: AbortSignal): Promise<LoginResult> {
-  const dialogue = new LoginDialogue({ socket: options.socket, signal });
+  const { socket, onSocket } = options;
+  const dialogue = new LoginDialogue({ socket, onSocket, signal });
   try {
     const request = await dialogue.request(options.tls);
     if (request.type === "cancel") {
@@ -68,5 +69,5 @@ async function authenticate(
     keys = await checkPassword(dialogue, user, lookup);
   }
   dialogue.write(AUTHENTICATION_OK);
-  return { type: "client", socket: dialogue.socket, startup, keys };
+  return { type: "client", startup, keys };
 }

@@ -1,4 +1,4 @@
-import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import type { LimitedLogger } from "@multipooler/manager";
 import type { QueryService, SessionCaller } from "@multipooler/query-service";
 import { Deadline, isTimeout, sleep } from "@multipooler/timing";
@@ -9,11 +9,13 @@ import { login } from "../login/login.ts";
 import type { LoggedIn } from "../login/login.ts";
 import type { TlsIdentity } from "../login/login-dialogue.ts";
 import { ClientGone, isInternal, lastWords, Refusal } from "../login/refusal.ts";
-import type { CancelKey, CancelKeys } from "./cancel-keys.ts";
+import type { CancelKeys } from "./cancel-keys.ts";
 import type { ClientPlaces } from "./client-places.ts";
 
 export interface ClientOptions {
-  readonly socket: Socket;
+  readonly socket: Duplex;
+  /** Names the client in the log, and to the executor. */
+  readonly origin: string;
   /** Asked for at each step that needs it. Throws while there is none. */
   readonly executor: () => Pick<QueryService, "getCredentials" | "openSession">;
   readonly tls: () => TlsIdentity | undefined;
@@ -30,36 +32,31 @@ export interface ClientOptions {
 /** How long a client that was told the end may take to read it. */
 const LINGER_MS = 1000;
 
-/**
- * | phase        | the client                                  | next                 |
- * | ------------ | ------------------------------------------- | -------------------- |
- * | login        | says who it is and proves it                | conversation, closed |
- * | conversation | sends statements                            | closed               |
- * | closed       | is gone, or has a moment to read the end    |                      |
- */
-export type ClientPhase = "login" | "conversation" | "closed";
+/** A conversation that has begun. */
+interface Talk {
+  readonly conversation: Conversation;
+  /** The socket that it is on. */
+  readonly socket: Duplex;
+  /** The session has written its last word. */
+  readonly ended: Promise<void>;
+}
 
 /** One connection of a client, from its first byte to its last. Owns the socket. */
 export class Client {
   readonly #options: ClientOptions;
   readonly #leaving = new AbortController();
-  readonly #remote: string;
-  #phase: ClientPhase = "login";
-  #socket: Socket;
+  /** The one to write to: that of TLS once the connection is encrypted. */
+  #socket: Duplex;
   #conversation: Conversation | undefined;
 
   constructor(options: ClientOptions) {
     this.#options = options;
     this.#socket = options.socket;
-    this.#remote = `${options.socket.remoteAddress}:${options.socket.remotePort}`;
     // Never without a listener; the end of the socket is what counts.
     options.socket.on("error", () => undefined);
   }
 
-  get phase(): ClientPhase {
-    return this.#phase;
-  }
-
+  /** `undefined` before the client is logged in. */
   get conversation(): Conversation | undefined {
     return this.#conversation;
   }
@@ -76,12 +73,11 @@ export class Client {
       await this.#serve();
     } catch (error) {
       await this.#refuse(error);
-    } finally {
-      this.#phase = "closed";
     }
     if (!socket.destroyed) {
       await this.#linger(closed.promise);
     }
+    this.#socket.destroy();
     socket.destroy();
     await closed.promise;
   }
@@ -91,9 +87,9 @@ export class Client {
    * logged in leaves at once.
    */
   leave(when: "now" | "boundary"): void {
-    const reason = new Refusal("57P01", "terminating connection due to administrator command");
     if (this.#conversation === undefined) {
-      this.#leaving.abort(reason);
+      const message = "terminating connection due to administrator command";
+      this.#leaving.abort(new Refusal("57P01", message));
     } else {
       void this.#conversation.end(when);
     }
@@ -103,88 +99,75 @@ export class Client {
   }
 
   async #serve(): Promise<void> {
-    const { clock, loginTimeoutMs, places } = this.#options;
-    using place = places.reserve();
-    let opened: { readonly conversation: Conversation; readonly ended: Promise<void> } | undefined;
-    {
-      using deadline = new Deadline({
-        clock,
-        ms: loginTimeoutMs,
-        what: "the login",
-        signal: this.#leaving.signal,
-      });
-      const { socket, executor, tls, isTrusted } = this.#options;
-      const admit = (): void => place.take();
-      const result = await login({ socket, executor, tls, isTrusted, admit }, deadline.signal);
-      if (result.type === "cancel") {
-        this.#options.keys.cancel(result);
-        return;
-      }
-      opened = await this.#open(result, deadline.signal);
+    using place = this.#options.places.reserve();
+    const talk = await this.#logIn(() => place.take());
+    if (talk !== undefined) {
+      await this.#talk(talk);
     }
-    await opened.ended;
   }
 
-  async #open(
-    client: LoggedIn,
-    signal: AbortSignal,
-  ): Promise<{ readonly conversation: Conversation; readonly ended: Promise<void> }> {
-    const { keys, maxMessageBytes, executor } = this.#options;
+  /** `undefined` for a client that only wanted to cancel something. */
+  async #logIn(admit: () => void): Promise<Talk | undefined> {
+    const { clock, loginTimeoutMs, keys, socket, executor, tls, isTrusted } = this.#options;
+    using deadline = new Deadline({
+      clock,
+      ms: loginTimeoutMs,
+      what: "the login",
+      signal: this.#leaving.signal,
+    });
+    const { signal } = deadline;
+    const result = await login(
+      { socket, executor, tls, isTrusted, admit, onSocket: (secure) => (this.#socket = secure) },
+      signal,
+    );
+    if (result.type === "cancel") {
+      keys.cancel(result);
+      return undefined;
+    }
+    return await this.#open(result, signal);
+  }
+
+  async #open(client: LoggedIn, signal: AbortSignal): Promise<Talk> {
+    const { maxMessageBytes, executor, logger, origin } = this.#options;
+    const socket = this.#socket;
     const ended = Promise.withResolvers<void>();
-    this.#socket = client.socket;
     const conversation = new Conversation({
-      socket: client.socket,
+      socket,
       maxMessageBytes,
       onEnded: (reason) => {
-        this.#options.logger.debug(
-          { client: this.#remote, reason },
-          "a client's session has ended",
-        );
+        logger.debug({ client: origin, reason }, "the session of a client has ended");
         ended.resolve();
       },
     });
-    const session = await executor().openSession(this.#callerOf(client), conversation, { signal });
-    const key = keys.issue(client.startup.protocol, conversation);
+    const { user, database, settings, protocol } = client.startup;
+    const caller: SessionCaller = { user, database, settings, keys: client.keys, origin };
+    const session = await executor().openSession(caller, conversation, { signal });
     this.#conversation = conversation;
-    this.#phase = "conversation";
-    const { settings } = client.startup;
+    const key = this.#options.keys.issue(protocol, conversation);
     conversation.start(session, encodeGreeting(session.parameters, settings, key));
-    return { conversation, ended: this.#untilEnded(conversation, ended.promise, key) };
+    const withdraw = (): void => this.#options.keys.withdraw(key);
+    return { conversation, socket, ended: ended.promise.finally(withdraw) };
   }
 
-  async #untilEnded(
-    conversation: Conversation,
-    ended: Promise<void>,
-    key: CancelKey,
-  ): Promise<void> {
+  async #talk({ conversation, socket, ended }: Talk): Promise<void> {
     const gone = (): void => {
       conversation.drop();
       void conversation.end("now");
     };
-    this.#socket.once("end", gone);
-    this.#socket.once("close", gone);
+    socket.once("end", gone);
+    socket.once("close", gone);
     if (this.#leaving.signal.aborted) {
       gone();
     }
-    try {
-      await ended;
-      await conversation.end("now");
-    } finally {
-      this.#options.keys.withdraw(key);
-    }
-  }
-
-  #callerOf({ startup, keys }: LoggedIn): SessionCaller {
-    const { user, database, settings } = startup;
-    return { user, database, settings, keys, origin: this.#remote };
+    await ended;
+    await conversation.end("now");
   }
 
   async #refuse(failure: unknown): Promise<void> {
-    const { logger, clock, failedLoginDelayMs } = this.#options;
+    const { logger, clock, failedLoginDelayMs, origin: client } = this.#options;
     // Whatever was interrupted failed because of that.
     const leaving = this.#leaving.signal;
     const error: unknown = leaving.aborted ? leaving.reason : failure;
-    const client = this.#remote;
     if (error instanceof ClientGone || isTimeout(error)) {
       logger.debug({ client, err: error }, "a client did not log in");
       this.#options.socket.destroy();
@@ -197,7 +180,7 @@ export class Client {
       logger.warn({ client, reason }, "a client was refused");
     }
     if (error instanceof Refusal && error.diagnostic.code === "28P01") {
-      await sleep(clock, failedLoginDelayMs, this.#leaving.signal);
+      await sleep(clock, failedLoginDelayMs, leaving);
     }
     const words = lastWords(error);
     if (words !== undefined) {
@@ -209,11 +192,11 @@ export class Client {
   async #linger(closed: Promise<void>): Promise<void> {
     const socket = this.#socket;
     socket.resume();
-    if (!socket.writableEnded) {
-      socket.end();
-    }
+    socket.end();
     const { promise, resolve } = Promise.withResolvers<void>();
     const timer = this.#options.clock.setTimer(resolve, LINGER_MS);
+    socket.once("close", resolve);
+    socket.once("end", resolve);
     await Promise.race([closed, promise]);
     timer.cancel();
   }

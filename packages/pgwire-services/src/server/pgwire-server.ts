@@ -177,6 +177,7 @@ export class PgwireServer implements ServiceTransport {
     const client = new Client({
       ...this.#options,
       socket,
+      origin: `${socket.remoteAddress}:${socket.remotePort}`,
       places,
       keys,
       executor: () => this.#executor(),
