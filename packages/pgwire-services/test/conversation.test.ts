@@ -1,7 +1,7 @@
 import { ManualClock } from "@multipooler/timing/testing";
 import { expect, test } from "vitest";
 import { cancelRequest, message, query, startup } from "./frontend.ts";
-import { TestServer } from "./test-server.ts";
+import { PATIENCE, TestServer } from "./test-server.ts";
 
 const TRUST = { trustLoopback: true } as const;
 const MEGABYTE = 1_048_576;
@@ -120,7 +120,9 @@ test.each([
   expect(await client.end()).toBe("");
   client.socket.end();
   expect(scene.manager.session.isEnded).toBe(true);
-  await expect.poll(() => scene.server.count).toEqual({ clients: 0, connections: 0, refused: 0 });
+  await expect
+    .poll(() => scene.server.count, PATIENCE)
+    .toEqual({ clients: 0, connections: 0, refused: 0 });
 });
 
 test("the session ends when the client breaks off, also while it does not read", async () => {
@@ -184,7 +186,7 @@ test("further clients are refused in words, and cancel requests still get throug
   refused.send(startup());
   expect(await refused.answers()).toEqual(["FATAL 53300 sorry, too many clients already"]);
   refused.socket.destroy();
-  await expect.poll(() => scene.server.count.connections).toBe(1);
+  await expect.poll(() => scene.server.count.connections, PATIENCE).toBe(1);
   await using cancelling = await scene.connect();
   cancelling.send(cancelRequest(key.bytes.readInt32BE(5), key.bytes.subarray(9)));
   await scene.manager.session.until(({ cancels }) => cancels === 1);
@@ -194,7 +196,7 @@ test("further clients are refused in words, and cancel requests still get throug
 test("connections beyond all places are closed, and the log says so", async () => {
   await using scene = await TestServer.start({ ...TRUST, maxClients: 1, maxConnections: 2 });
   const held = [await scene.connect(), await scene.connect()];
-  await expect.poll(() => scene.server.count.connections).toBe(2);
+  await expect.poll(() => scene.server.count.connections, PATIENCE).toBe(2);
   await using dropped = await scene.connect();
   await dropped.end();
   expect(scene.server.count).toEqual({ clients: 0, connections: 2, refused: 1 });
@@ -206,7 +208,7 @@ test("connections beyond all places are closed, and the log says so", async () =
   for (const { socket } of held) {
     socket.destroy();
   }
-  await expect.poll(() => scene.server.count.connections).toBe(0);
+  await expect.poll(() => scene.server.count.connections, PATIENCE).toBe(0);
   await using client = await scene.client();
   expect(client.received.length).toBe(0);
 });

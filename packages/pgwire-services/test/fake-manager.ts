@@ -10,7 +10,7 @@ import type { PoolerManager } from "../src/server/pooler-manager.ts";
 import { FakeSession } from "./fake-session.ts";
 
 /** The verifier of a password, as PostgreSQL stores it. */
-export function verifierOf(password: string): string {
+function verifierOf(password: string): string {
   const salt = Buffer.from("0123456789abcdef");
   const salted = pbkdf2Sync(password, salt, 4096, 32, "sha256");
   const key = (name: string): Buffer => createHmac("sha256", salted).update(name).digest();

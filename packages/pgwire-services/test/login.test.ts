@@ -16,7 +16,7 @@ import {
   V30,
   V32,
 } from "./frontend.ts";
-import { TestServer } from "./test-server.ts";
+import { PATIENCE, TestServer } from "./test-server.ts";
 
 const TRUST = { trustLoopback: true } as const;
 const GREETING = ["R 0", "S server_version=17.6", "S application_name=", "K 4", "Z I"];
@@ -265,7 +265,7 @@ test("a login that takes too long is cut without a word", async () => {
   await clock.advance(1000);
   expect(await silent.end()).toBe("");
   expect(await halfway.end()).toBe("");
-  await expect.poll(() => scene.server.count.connections).toBe(0);
+  await expect.poll(() => scene.server.count.connections, PATIENCE).toBe(0);
 });
 
 test("a client that leaves while its session is opened takes nothing with it", async () => {
@@ -279,6 +279,8 @@ test("a client that leaves while its session is opened takes nothing with it", a
   client.send(startup());
   const signal = await opening.promise;
   client.socket.resetAndDestroy();
-  await expect.poll(() => signal?.aborted).toBe(true);
-  await expect.poll(() => scene.server.count).toEqual({ clients: 0, connections: 0, refused: 0 });
+  await expect.poll(() => signal?.aborted, PATIENCE).toBe(true);
+  await expect
+    .poll(() => scene.server.count, PATIENCE)
+    .toEqual({ clients: 0, connections: 0, refused: 0 });
 });

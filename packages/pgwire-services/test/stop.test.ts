@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { PgwireServer } from "../src/server/pgwire-server.ts";
 import { startup } from "./frontend.ts";
-import { TestServer } from "./test-server.ts";
+import { PATIENCE, TestServer } from "./test-server.ts";
 
 const TRUST = { trustLoopback: true } as const;
 const FAREWELL = "FATAL 57P01 terminating connection due to administrator command";
@@ -11,7 +11,7 @@ test("a stop tells each client, in a transaction at its end", async () => {
   await using idle = await scene.client();
   await using inTransaction = await scene.client();
   await using loggingIn = await scene.connect();
-  await expect.poll(() => scene.server.count.connections).toBe(3);
+  await expect.poll(() => scene.server.count.connections, PATIENCE).toBe(3);
   const session = scene.manager.sessions[1];
   if (session === undefined) {
     throw new Error("a session is missing");

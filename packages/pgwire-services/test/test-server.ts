@@ -7,6 +7,9 @@ import { FakeManager, PASSWORD } from "./fake-manager.ts";
 import { startup } from "./frontend.ts";
 import { RawClient } from "./raw-client.ts";
 
+/** How long something may take to show. */
+export const PATIENCE = { timeout: 10_000 } as const;
+
 /** What was logged: level, message and fields. */
 export type LogLine = readonly [level: string, message: string, fields: object];
 

@@ -9,7 +9,7 @@ import { expect, onTestFinished, test } from "vitest";
 import type { TlsFilePaths } from "../src/server/tls-files.ts";
 import { SSL_REQUEST, startup } from "./frontend.ts";
 import type { RawClient } from "./raw-client.ts";
-import { TestServer } from "./test-server.ts";
+import { PATIENCE, TestServer } from "./test-server.ts";
 import { FIRST_IDENTITY, SECOND_IDENTITY } from "./tls-identities.ts";
 import type { PemIdentity } from "./tls-identities.ts";
 
@@ -104,7 +104,7 @@ test("a handshake that fails or never comes harms nobody", async () => {
   leaving.send(SSL_REQUEST);
   expect(await leaving.byte()).toBe("S");
   leaving.socket.resetAndDestroy();
-  await expect.poll(() => scene.server.count.connections).toBe(0);
+  await expect.poll(() => scene.server.count.connections, PATIENCE).toBe(0);
 });
 
 test("files that are replaced are used from the next connection on, unless they are broken", async () => {
