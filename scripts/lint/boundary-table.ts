@@ -70,6 +70,7 @@ export const BOUNDARIES: BoundaryTable = {
     ],
     "packages/pgwire-services": [
       "packages/controller-api",
+      "packages/logging",
       "packages/manager",
       "packages/pgwire",
       "packages/query-service",

@@ -1,5 +1,7 @@
 import { ManagerError } from "@multipooler/manager";
 import type { ManagerErrorCode } from "@multipooler/manager";
+import { PgwireServicesError } from "@multipooler/pgwire-services";
+import type { PgwireServicesErrorCode } from "@multipooler/pgwire-services";
 import { TopoErrorCode, isTopoError } from "@multipooler/topo";
 
 /** The settings to check, for faults that settings can fix. */
@@ -23,6 +25,15 @@ const SETTINGS: Readonly<Record<ManagerErrorCode, string | undefined>> = {
   INTERNAL: undefined,
 };
 
+/** Those of the listener for clients. */
+const CLIENT_SETTINGS: Readonly<Record<PgwireServicesErrorCode, string | undefined>> = {
+  LISTEN_FAILED: "--pg-listen-address, --pg-listen-port",
+  TLS_FILES_INVALID: "--pg-tls-cert-file, --pg-tls-key-file",
+  ALREADY_LISTENING: undefined,
+  CANCELLED: undefined,
+  INVALID_ARGUMENT: undefined,
+};
+
 /** Describes a fault in one line for an operator, with the settings to check. */
 export function explain(error: unknown): string {
   const settings = settingsFor(error);
@@ -42,6 +53,9 @@ function settingsFor(error: unknown): string | undefined {
   }
   if (isTopoError(error, TopoErrorCode.Denied, TopoErrorCode.InvalidArgument)) {
     return "--topo-global-server-addresses, --topo-etcd-*";
+  }
+  if (error instanceof PgwireServicesError) {
+    return CLIENT_SETTINGS[error.code];
   }
   if (!(error instanceof ManagerError)) {
     return undefined;

@@ -2,10 +2,20 @@ import { execFileSync } from "node:child_process";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { connectionLimits, openFilesLimit } from "./open-files.ts";
-import type { ConnectionLimits } from "./open-files.ts";
+import type { ConnectionLimits, ConnectionSettings } from "./open-files.ts";
 
 function limits(openFiles: number, globalCapacity = 100, grpc?: number): ConnectionLimits {
-  return connectionLimits({ globalCapacity, grpcMaxConnections: grpc }, openFiles);
+  return connectionLimits(settings({ globalCapacity, grpcMaxConnections: grpc }), openFiles);
+}
+
+function settings(change: Partial<ConnectionSettings>): ConnectionSettings {
+  return {
+    globalCapacity: 100,
+    grpcMaxConnections: undefined,
+    pgListenPort: undefined,
+    pgMaxClients: undefined,
+    ...change,
+  };
 }
 
 test.each([
@@ -14,7 +24,8 @@ test.each([
   [1024, { http: 64, pool: 100, grpc: 764 }],
   [1_048_576, { http: 64, pool: 100, grpc: 1_048_316 }],
 ])("%i open files", (openFiles, expected) => {
-  expect(limits(openFiles)).toEqual({ openFiles, ...expected });
+  const clients = { limit: 0, connections: 0 };
+  expect(limits(openFiles)).toEqual({ openFiles, clients, ...expected });
 });
 
 test("a pool that needs few leaves the rest to gRPC", () => {
@@ -38,15 +49,43 @@ test("too few open files are refused", () => {
 });
 
 test("everything together never needs more than there is", () => {
+  const files = fc.integer({ min: 45, max: 2_000_000 });
   fc.assert(
-    fc.property(fc.integer({ min: 42, max: 2_000_000 }), fc.integer({ min: 1 }), (files, pool) => {
-      const { http, grpc, pool: allowed } = limits(files, pool);
+    fc.property(files, fc.integer({ min: 1 }), fc.boolean(), (openFiles, pool, listens) => {
+      const pgListenPort = listens ? 0 : undefined;
+      const config = settings({ globalCapacity: pool, pgListenPort });
+      const { http, grpc, clients, pool: allowed } = connectionLimits(config, openFiles);
       // As many for dials and cancel requests as for probes.
-      expect(32 + 2 * http + grpc + allowed).toBeLessThanOrEqual(files);
+      expect(32 + 2 * http + grpc + clients.connections + allowed).toBeLessThanOrEqual(openFiles);
       expect(Math.min(http, grpc, allowed)).toBeGreaterThanOrEqual(1);
+      expect(clients.limit > 0).toBe(listens);
       expect(allowed).toBeLessThanOrEqual(pool);
     }),
   );
+});
+
+test.each([
+  [45, { pool: 2, grpc: 1, clients: { limit: 1, connections: 2 } }],
+  [1024, { pool: 100, grpc: 191, clients: { limit: 557, connections: 573 } }],
+  [1_048_576, { pool: 100, grpc: 1_047_300, clients: { limit: 1000, connections: 1016 } }],
+])("%i open files with a port for clients", (openFiles, expected) => {
+  expect(connectionLimits(settings({ pgListenPort: 0 }), openFiles)).toMatchObject(expected);
+});
+
+test("the clients that are set leave more to gRPC", () => {
+  const config = settings({ pgListenPort: 0, pgMaxClients: 10 });
+  expect(connectionLimits(config, 1024)).toMatchObject({
+    grpc: 738,
+    clients: { limit: 10, connections: 26 },
+  });
+});
+
+test("more clients than there can be are refused by name, value and limit", () => {
+  const config = settings({ pgListenPort: 0, pgMaxClients: 558 });
+  expect(() => connectionLimits(config, 1024)).toThrow(
+    "--pg-max-clients: 558 is more than the 557 that a limit of 1024 open files (ulimit -n) allows",
+  );
+  expect(() => connectionLimits(settings({ pgListenPort: 0 }), 44)).toThrow("at least 45");
 });
 
 test("the limit of this process is that of its shell", () => {

@@ -10,6 +10,15 @@ export interface ConnectionLimits {
   readonly grpc: number;
   /** Connections to PostgreSQL that serve queries. */
   readonly pool: number;
+  /** Zeros if no port is set for them. */
+  readonly clients: ClientLimits;
+}
+
+/** Clients of PostgreSQL's protocol. */
+export interface ClientLimits {
+  readonly limit: number;
+  /** A few more than `limit`: for cancel requests, and to refuse in words. */
+  readonly connections: number;
 }
 
 /**
@@ -23,20 +32,32 @@ const LEAST_RESERVED = 4;
 const MOST_RESERVED = 64;
 /** Leaves one connection for a client and one to PostgreSQL. */
 const LEAST_OPEN_FILES = OWN_FILES + 2 * LEAST_RESERVED + 2;
+/** A listener needs a connection of a client and one to refuse another, beside those of gRPC. */
+const LEAST_FOR_LISTENER = 3;
+const NO_CLIENTS: ClientLimits = { limit: 0, connections: 0 };
+const DEFAULT_CLIENTS = 1000;
+const MOST_SPARE = 16;
+
+/** The settings that ask for connections. */
+export type ConnectionSettings = Pick<
+  Config,
+  "globalCapacity" | "grpcMaxConnections" | "pgListenPort" | "pgMaxClients"
+>;
 
 /**
  * Divides the files that the process may open. The pool gets its configured capacity, but at most
- * half; gRPC gets the rest. Neither can take what the other or a probe needs.
+ * half. Clients of PostgreSQL's protocol get up to three quarters of the rest, and gRPC what is left.
+ * None can take what another or a probe needs.
  *
- * @throws ConfigError when there are too few files, or too few for `--grpc-max-connections`.
+ * @throws ConfigError when there are too few files, or too few for `--grpc-max-connections` or
+ * `--pg-max-clients`.
  */
-export function connectionLimits(
-  config: Pick<Config, "globalCapacity" | "grpcMaxConnections">,
-  openFiles: number,
-): ConnectionLimits {
-  if (openFiles < LEAST_OPEN_FILES) {
+export function connectionLimits(config: ConnectionSettings, openFiles: number): ConnectionLimits {
+  const least =
+    config.pgListenPort === undefined ? LEAST_OPEN_FILES : LEAST_OPEN_FILES + LEAST_FOR_LISTENER;
+  if (openFiles < least) {
     throw new ConfigError([
-      `the limit of open files (ulimit -n) is ${openFiles}, the pooler needs at least ${LEAST_OPEN_FILES}`,
+      `the limit of open files (ulimit -n) is ${openFiles}, the pooler needs at least ${least}`,
     ]);
   }
   const free = openFiles - OWN_FILES;
@@ -44,14 +65,39 @@ export function connectionLimits(
   const reserved = Math.min(Math.max(share, LEAST_RESERVED), MOST_RESERVED);
   const divided = free - 2 * reserved;
   const pool = Math.min(config.globalCapacity, Math.floor(divided / 2));
-  const grpc = divided - pool;
+  const rest = divided - pool;
+  const clients = clientLimits(config, rest, openFiles);
+  const grpc = rest - clients.connections;
   const wanted = config.grpcMaxConnections;
   if (wanted !== undefined && wanted > grpc) {
-    throw new ConfigError([
-      `--grpc-max-connections: ${wanted} is more than the ${grpc} that a limit of ${openFiles} open files (ulimit -n) allows`,
-    ]);
+    throw tooMany("--grpc-max-connections", { wanted, allowed: grpc, openFiles });
   }
-  return { openFiles, http: reserved, grpc: wanted ?? grpc, pool };
+  return { openFiles, http: reserved, grpc: wanted ?? grpc, pool, clients };
+}
+
+function clientLimits(config: ConnectionSettings, rest: number, openFiles: number): ClientLimits {
+  if (config.pgListenPort === undefined) {
+    return NO_CLIENTS;
+  }
+  const share = Math.floor((rest * 3) / 4);
+  const spare = Math.min(Math.max(Math.floor(share / RESERVED_SHARE), 1), MOST_SPARE);
+  const allowed = share - spare;
+  const wanted = config.pgMaxClients;
+  if (wanted !== undefined && wanted > allowed) {
+    throw tooMany("--pg-max-clients", { wanted, allowed, openFiles });
+  }
+  const limit = wanted ?? Math.min(DEFAULT_CLIENTS, allowed);
+  return { limit, connections: limit + spare };
+}
+
+function tooMany(
+  flag: string,
+  count: { readonly wanted: number; readonly allowed: number; readonly openFiles: number },
+): ConfigError {
+  const { wanted, allowed, openFiles } = count;
+  return new ConfigError([
+    `${flag}: ${wanted} is more than the ${allowed} that a limit of ${openFiles} open files (ulimit -n) allows`,
+  ]);
 }
 
 /** Stands for "unlimited": Linux' default maximum for a process. */

@@ -1,5 +1,6 @@
 import type { ConnectionCount } from "@multipooler/grpc-services";
 import type { ManagerStatus } from "@multipooler/manager";
+import type { ClientCount } from "@multipooler/pgwire-services";
 import type { Readiness } from "./http-server.ts";
 import type { LogOutage } from "./log/log-output.ts";
 
@@ -7,13 +8,15 @@ import type { LogOutage } from "./log/log-output.ts";
 export interface ProcessState {
   readonly log: LogOutage | undefined;
   readonly grpc: ConnectionCount & { readonly limit: number };
+  /** Clients of PostgreSQL's protocol; `undefined` if they are not served. */
+  readonly clients: (ClientCount & { readonly limit: number }) | undefined;
 }
 
 /**
  * Builds the answer of `/ready`. A topology that is unreachable or a log that cannot be written does
  * not make the pooler unready; the answer shows both.
  */
-export function readiness(status: ManagerStatus, { log, grpc }: ProcessState): Readiness {
+export function readiness(status: ManagerStatus, { log, grpc, clients }: ProcessState): Readiness {
   const { state, serving, database, topology } = status;
   return {
     ready: status.ready,
@@ -31,6 +34,7 @@ export function readiness(status: ManagerStatus, { log, grpc }: ProcessState): R
         error: topology.lastError,
       },
       grpc,
+      clients,
       log,
     },
   };

@@ -5,6 +5,7 @@ import { MultiPoolerManager, PoolerType } from "@multipooler/manager";
 import type { ManagerOptions } from "@multipooler/manager";
 import { MultiPooler } from "@multipooler/poolerserver";
 import { systemClock } from "@multipooler/timing";
+import { clientListener, tlsFiles } from "./client-listener.ts";
 import { checkPasswordFile, databaseOf } from "./database.ts";
 import { awaitsDataDirectory, checkDirectories } from "./directories.ts";
 import { explain } from "./fault.ts";
@@ -55,6 +56,7 @@ export async function serve(config: Config, io: ServeIo): Promise<number> {
     topologyFile: server.type === "sqlite" ? server.file : undefined,
   });
   checkPasswordFile(config);
+  tlsFiles(config);
   const limits = connectionLimits(config, openFilesLimit());
   if (limits.pool < config.globalCapacity) {
     logger.warn(
@@ -121,17 +123,10 @@ async function start(options: Start): Promise<void> {
       readiness(manager.status(), {
         log: log.outage(),
         grpc: { ...grpc.connections, limit: limits.grpc },
+        clients: clients && { ...clients.count, limit: limits.clients.limit },
       }),
   });
-  const controller = new MultiPooler({
-    shard: { tableGroup: config.tableGroup, shard: config.shard },
-    capacity: limits.pool,
-    idleTimeoutMs: config.idleTimeoutMs,
-    maxLifetimeMs: config.maxLifetimeMs,
-    waitTimeoutMs: config.waitTimeoutMs,
-    drainGraceMs: config.drainGraceMs,
-    logger: logger.child({ component: "poolerserver" }),
-  });
+  const controller = controllerOf(config, limits, logger);
   const manager: MultiPoolerManager = new MultiPoolerManager({
     controller,
     topology,
@@ -147,6 +142,7 @@ async function start(options: Start): Promise<void> {
   });
   parts.use(logGrpcLibrary(logger.child({ component: "grpc-js" })));
   const grpc = grpcServerOf(config, limits, { manager, logger });
+  const clients = clientListener(config, limits, { manager, logger });
 
   parts.defer(() => http.close());
   await http.listen();
@@ -162,8 +158,13 @@ async function start(options: Start): Promise<void> {
     }),
   );
   parts.use(startDeadline(manager, config.startTimeoutMs, (message) => termination.fault(message)));
-  await manager.open({ transports: [grpc], signal: termination.signal });
+  const transports = clients === undefined ? [grpc] : [grpc, clients];
+  await manager.open({ transports, signal: termination.signal });
   logger.info({ address: config.grpcBindAddress, port: grpc.port }, "gRPC listens");
+  if (clients !== undefined) {
+    const address = config.pgListenAddress;
+    logger.info({ address, port: clients.port }, "the port for PostgreSQL's clients listens");
+  }
 }
 
 /** Says what of a launch line has no effect, and what the pooler waits for. */
@@ -174,6 +175,22 @@ function logWithoutMeaning(config: Config, { log: { logger }, accepted }: ServeI
   if (awaitsDataDirectory(config)) {
     logger.info({ path: config.pgDataDir }, "PostgreSQL's data directory is not there yet");
   }
+}
+
+function controllerOf(
+  config: Config,
+  limits: ConnectionLimits,
+  logger: ProgramLog["logger"],
+): MultiPooler {
+  return new MultiPooler({
+    shard: { tableGroup: config.tableGroup, shard: config.shard },
+    capacity: limits.pool,
+    idleTimeoutMs: config.idleTimeoutMs,
+    maxLifetimeMs: config.maxLifetimeMs,
+    waitTimeoutMs: config.waitTimeoutMs,
+    drainGraceMs: config.drainGraceMs,
+    logger: logger.child({ component: "poolerserver" }),
+  });
 }
 
 function describePooler(

@@ -40,6 +40,8 @@ export interface PoolerProcess extends AsyncDisposable {
   http(): Promise<string>;
   /** The address of its gRPC server, e.g. "127.0.0.1:4711", once it listens. */
   grpc(): Promise<string>;
+  /** The address for psql and drivers, once it listens there; needs `--pg-listen-port`. */
+  pgwire(): Promise<string>;
   /** Resolves with the first log line, also a past one, for which `wanted` is true. */
   logged(wanted: (line: LogLine) => boolean): Promise<LogLine>;
   /** Resolves when `/ready` answers with this status; asks again and again until the signal aborts. */
@@ -107,6 +109,10 @@ class ChildPooler implements PoolerProcess {
 
   grpc(): Promise<string> {
     return this.#listening("gRPC listens");
+  }
+
+  pgwire(): Promise<string> {
+    return this.#listening("the port for PostgreSQL's clients listens");
   }
 
   #take(text: string): void {

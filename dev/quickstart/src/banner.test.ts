@@ -17,7 +17,8 @@ test("says in columns what runs where", () => {
       "  PostgreSQL 17  127.0.0.1:15432  process 100   data  .multipooler/postgres",
       "                                                log   .multipooler/postgres.log",
       "                                                role  postgres, password in .multipooler/postgres-password",
-      "  pooler, gRPC   127.0.0.1:15270  process 2000  log   .multipooler/pooler.log",
+      "  pooler         127.0.0.1:15433  process 2000  log   .multipooler/pooler.log",
+      "  pooler, gRPC   127.0.0.1:15270",
       "  pooler, HTTP   127.0.0.1:15200                /live  /ready  /version",
       "",
     ].join("\n"),
@@ -30,13 +31,21 @@ test("shows whole paths when they are elsewhere", () => {
   );
 });
 
-test("offers three commands, with the address where it is not the default", () => {
-  expect(thingsToTry(running).split("\n").filter(Boolean)).toHaveLength(3);
+test("offers four commands, with the address where it is not the default", () => {
+  expect(thingsToTry(running).split("\n").filter(Boolean)).toHaveLength(4);
   expect(thingsToTry(running)).toContain('npm run ctl -- query "select');
   expect(thingsToTry(running)).toContain("kill -9 100 ");
+  expect(thingsToTry(running)).toContain(
+    'PGPASSWORD="$(cat .multipooler/postgres-password)" psql -h 127.0.0.1 -p 15433 -U postgres ',
+  );
   const elsewhere = thingsToTry({ ...running, ports: { ...DEFAULT_PORTS, grpc: 99 } });
   expect(elsewhere).toContain('npm run ctl -- query --address 127.0.0.1:99 "select');
   expect(elsewhere).toContain("npm run ctl -- status --address 127.0.0.1:99 ");
+});
+
+test("quotes a path for the shell", () => {
+  const text = thingsToTry({ ...running, places: placesIn("/tmp/it's here") });
+  expect(text).toContain(`"$(cat '/tmp/it'\\''s here/postgres-password')"`);
 });
 
 test("does not offer to kill a PostgreSQL whose process it does not know", () => {

@@ -17,10 +17,7 @@ export interface Running {
 
 /** Names, addresses and process ids of what runs, with the paths of its files. */
 export function whatRuns({ ports, places, postgres, pooler, cwd }: Running): string {
-  const path = (file: string): string => {
-    const near = relative(cwd, file);
-    return near.startsWith("..") ? file : near;
-  };
+  const path = (file: string): string => shortest(file, cwd);
   const rows = [
     [
       "PostgreSQL 17",
@@ -30,28 +27,36 @@ export function whatRuns({ ports, places, postgres, pooler, cwd }: Running): str
     ],
     ["", "", "", `log   ${path(places.postgresLog)}`],
     ["", "", "", `role  postgres, password in ${path(places.password)}`],
-    [
-      "pooler, gRPC",
-      `127.0.0.1:${ports.grpc}`,
-      processName(pooler),
-      `log   ${path(places.poolerLog)}`,
-    ],
+    ["pooler", `127.0.0.1:${ports.psql}`, processName(pooler), `log   ${path(places.poolerLog)}`],
+    ["pooler, gRPC", `127.0.0.1:${ports.grpc}`, "", ""],
     ["pooler, HTTP", `127.0.0.1:${ports.http}`, "", "/live  /ready  /version"],
   ];
   return table(rows);
 }
 
 /** Commands that work as they stand. */
-export function thingsToTry({ ports, postgres }: Running): string {
+export function thingsToTry({ ports, places, postgres, cwd }: Running): string {
+  const password = `PGPASSWORD="$(cat ${quoted(shortest(places.password, cwd))})"`;
   const address = ports.grpc === DEFAULT_PORTS.grpc ? "" : `--address 127.0.0.1:${ports.grpc} `;
   const crash = [`kill -9 ${postgres}`, "a crash: the pooler stays up, npm start brings it back"];
   return table([
+    [`${password} psql -h 127.0.0.1 -p ${ports.psql} -U postgres`, "SQL through the pooler"],
     [`npm run ctl -- query ${address}"select generate_series(1, 5) as n, now()"`, "rows"],
     [`npm run ctl -- status ${address}`.trimEnd(), "the pooler and its database"],
     postgres === undefined
       ? [`curl -i http://127.0.0.1:${ports.http}/ready`, "what a load balancer asks"]
       : crash,
   ]);
+}
+
+function shortest(file: string, cwd: string): string {
+  const near = relative(cwd, file);
+  return near.startsWith("..") ? file : near;
+}
+
+/** For a shell. */
+function quoted(path: string): string {
+  return /^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
 }
 
 function processName(pid: number | undefined): string {

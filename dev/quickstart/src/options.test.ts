@@ -6,15 +6,16 @@ import { DEFAULT_PORTS, HELP, readOptions } from "./options.ts";
 test("uses the pooler's own ports and a directory in the repository unless told otherwise", () => {
   expect(readOptions([])).toEqual({
     directory: resolve(import.meta.dirname, "../../../.multipooler"),
-    ports: { postgres: 15_432, http: 15_200, grpc: 15_270 },
+    ports: { postgres: 15_432, http: 15_200, grpc: 15_270, psql: 15_433 },
   });
 });
 
 test("takes each port and the directory from the command line", () => {
-  const args = ["--postgres-port", "1", "--http-port=2", "--grpc-port", "65535", "--directory=x y"];
+  const ports = ["--postgres-port", "1", "--http-port=2", "--grpc-port", "65535", "--psql-port=4"];
+  const args = [...ports, "--directory=x y"];
   expect(readOptions(args)).toEqual({
     directory: resolve("x y"),
-    ports: { postgres: 1, http: 2, grpc: 65_535 },
+    ports: { postgres: 1, http: 2, grpc: 65_535, psql: 4 },
   });
 });
 

@@ -7,6 +7,8 @@ export interface Ports {
   readonly postgres: number;
   readonly http: number;
   readonly grpc: number;
+  /** Where the pooler listens for psql and drivers. */
+  readonly psql: number;
 }
 
 /** Where `npm start` keeps its files, and which ports it asks for. */
@@ -16,15 +18,16 @@ export interface QuickstartOptions {
   readonly ports: Ports;
 }
 
-/** The pooler's own defaults, and PostgreSQL's with a one before it. */
-export const DEFAULT_PORTS: Ports = { postgres: 15_432, http: 15_200, grpc: 15_270 };
+/** The pooler's own defaults, and for PostgreSQL and its clients PostgreSQL's with a one before it. */
+export const DEFAULT_PORTS: Ports = { postgres: 15_432, http: 15_200, grpc: 15_270, psql: 15_433 };
 
 /** The help text; `npm start -- --help` prints it. */
 export const HELP: string = `npm start -- [options]
 
   --postgres-port <port>  PostgreSQL's port (default ${DEFAULT_PORTS.postgres})
   --http-port <port>      the pooler's port for /live, /ready and /version (default ${DEFAULT_PORTS.http})
-  --grpc-port <port>      the pooler's port for queries (default ${DEFAULT_PORTS.grpc})
+  --grpc-port <port>      the pooler's port for gRPC (default ${DEFAULT_PORTS.grpc})
+  --psql-port <port>      the pooler's port for psql and drivers (default ${DEFAULT_PORTS.psql})
   --directory <path>      data, logs and state (default .multipooler in the repository)
   --help                  this text
 `;
@@ -48,6 +51,7 @@ export function readOptions(args: readonly string[]): QuickstartOptions | undefi
       postgres: readPort("--postgres-port", values["postgres-port"], DEFAULT_PORTS.postgres),
       http: readPort("--http-port", values["http-port"], DEFAULT_PORTS.http),
       grpc: readPort("--grpc-port", values["grpc-port"], DEFAULT_PORTS.grpc),
+      psql: readPort("--psql-port", values["psql-port"], DEFAULT_PORTS.psql),
     },
   };
 }
@@ -56,6 +60,7 @@ interface Values {
   readonly "postgres-port"?: string | undefined;
   readonly "http-port"?: string | undefined;
   readonly "grpc-port"?: string | undefined;
+  readonly "psql-port"?: string | undefined;
   readonly directory?: string | undefined;
   readonly help?: boolean | undefined;
 }
@@ -68,6 +73,7 @@ function parse(args: readonly string[]): Values {
         "postgres-port": { type: "string" },
         "http-port": { type: "string" },
         "grpc-port": { type: "string" },
+        "psql-port": { type: "string" },
         directory: { type: "string" },
         help: { type: "boolean" },
       },

@@ -92,6 +92,7 @@ function poolerFlags(places: Places, ports: Ports): string[] {
     "connpool-admin-password-file": places.password,
     "http-port": ports.http,
     "grpc-port": ports.grpc,
+    "pg-listen-port": ports.psql,
     "service-id": "quickstart",
     "pooler-dir": places.poolerMemory,
     "topo-implementation": "sqlite",

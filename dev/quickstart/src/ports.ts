@@ -6,6 +6,7 @@ const USES: Readonly<Record<keyof Ports, string>> = {
   postgres: "PostgreSQL",
   http: "the pooler's HTTP",
   grpc: "the pooler's gRPC",
+  psql: "psql and drivers",
 };
 
 /**
@@ -14,7 +15,7 @@ const USES: Readonly<Record<keyof Ports, string>> = {
  * @throws QuickstartError `port-in-use`, saying which port and how to choose another.
  */
 export async function checkFree(ports: Ports): Promise<void> {
-  for (const use of ["postgres", "http", "grpc"] as const) {
+  for (const use of ["postgres", "http", "grpc", "psql"] as const) {
     if (await isListening(ports[use])) {
       throw new QuickstartError(
         "port-in-use",

@@ -40,7 +40,8 @@ function isState(value: unknown): value is State {
     isRecord(value["ports"]) &&
     isNatural(value["ports"]["postgres"]) &&
     isNatural(value["ports"]["http"]) &&
-    isNatural(value["ports"]["grpc"])
+    isNatural(value["ports"]["grpc"]) &&
+    isNatural(value["ports"]["psql"])
   );
 }
 

@@ -34,6 +34,7 @@ export class Site {
       postgres: await findFreePort(),
       http: await findFreePort(),
       grpc: await findFreePort(),
+      psql: await findFreePort(),
     };
     const site = new Site(directory, ports);
     onTestFinished(async () => {
@@ -48,12 +49,13 @@ export class Site {
 
   /** Runs `npm start` here, as a process of its own. */
   start(): QuickstartProcess {
-    const { postgres, http, grpc } = this.ports;
+    const { postgres, http, grpc, psql } = this.ports;
     return new QuickstartProcess([
       `--directory=${this.directory}`,
       `--postgres-port=${postgres}`,
       `--http-port=${http}`,
       `--grpc-port=${grpc}`,
+      `--psql-port=${psql}`,
     ]);
   }
 

@@ -130,7 +130,7 @@ test("stops what it has started when Ctrl-C comes before all runs", async () => 
   expect(allGone(postgres)).toBe(true);
 });
 
-test.each(["postgres", "http", "grpc"] as const)(
+test.each(["postgres", "http", "grpc", "psql"] as const)(
   "says which port is in use before it starts anything: %s",
   async (use) => {
     const site = await Site.create();

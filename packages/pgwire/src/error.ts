@@ -39,7 +39,7 @@ export interface PgwireErrorOptions {
 export class PgwireError extends Error {
   override readonly name = "PgwireError";
   readonly code: PgwireErrorCode;
-  /** The error of the server, if it sent one. */
+  /** The error of the server, if it sent one; of a client that is served, what it is to be sent. */
   readonly diagnostic: Diagnostic | undefined;
   /**
    * Of the error of a request: whether it may have reached the server. `false` is certain, so the

@@ -1,3 +1,27 @@
+export { FrontendFraming } from "./client/frontend-framing.ts";
+export {
+  assertPasswordMessage,
+  AUTHENTICATION_OK,
+  encodeBackendKeyData,
+  encodeNegotiateProtocolVersion,
+  encodeSaslContinue,
+  encodeSaslFinal,
+  encodeSaslMechanisms,
+  parseSaslInitialResponse,
+} from "./client/login-messages.ts";
+export type { SaslInitialResponse } from "./client/login-messages.ts";
+export { encodeReadyForQuery } from "./client/ready-for-query.ts";
+export { SCRAM_SHA_256_PLUS, ScramServer } from "./client/scram-server.ts";
+export type { ScramMechanism, ScramProof, ScramServerOptions } from "./client/scram-server.ts";
+export { mockScramVerifier, parseScramVerifier } from "./client/scram-verifier.ts";
+export type { ScramVerifier } from "./client/scram-verifier.ts";
+export {
+  PACKET_LENGTH_BYTES,
+  parseStartupPacket,
+  startupPacketBytes,
+  unexpectedEncryptionRequest,
+} from "./client/startup-packet.ts";
+export type { ClientProtocol, ClientStartup, StartupPacket } from "./client/startup-packet.ts";
 export { BackendConnection } from "./connection/backend-connection.ts";
 export type {
   CallOptions,
@@ -27,6 +51,7 @@ export { RawUnit } from "./requests/raw-unit.ts";
 export type { SpanReceiver } from "./requests/raw-unit.ts";
 export { SimpleQuery } from "./requests/simple-query.ts";
 export type { EventReceiver } from "./requests/simple-query.ts";
+export { SCRAM_SHA_256 } from "./startup/scram-keys.ts";
 export { SqlScanner } from "./sql/sql-scanner.ts";
 export type { SqlDialect, SqlTokenKind } from "./sql/sql-scanner.ts";
 export { toSqlText } from "./sql/sql-text.ts";

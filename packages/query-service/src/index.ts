@@ -5,6 +5,8 @@ export type { LoginCredentials, LoginRequest } from "./login.ts";
 export { decodeCommandTag, encodeCommandTag } from "./messages/command-complete.ts";
 export { encodeRow } from "./messages/data-row.ts";
 export { decodeDiagnostic, encodeDiagnostic } from "./messages/diagnostic-message.ts";
+export { encodePoolerError } from "./messages/error-response.ts";
+export type { ErrorSeverity } from "./messages/error-response.ts";
 export { MalformedMessageError, MessageBody } from "./messages/message-body.ts";
 export { decodeParameterTypes, encodeParameterTypes } from "./messages/parameter-description.ts";
 export { decodeParameterStatus, encodeParameterStatus } from "./messages/parameter-status.ts";

@@ -1,3 +1,4 @@
+import { clientSettings } from "./client-settings.ts";
 import {
   choice,
   duration,
@@ -181,6 +182,7 @@ export const settings = {
       "others: grpc-poolermanager. Further names are ignored.",
   }),
 
+  ...clientSettings,
   ...topologySettings,
 
   logLevel: process.required("log-level", choice(["debug", "info", "warn", "error"]), {

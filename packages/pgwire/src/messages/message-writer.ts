@@ -67,7 +67,8 @@ export function encodeQuery(sql: string): Buffer {
   return encodeMessage("Q", [Buffer.from(`${sql}\0`)]);
 }
 
-function encodeMessage(type: string, parts: readonly Buffer[]): Buffer {
+/** A message of this type. */
+export function encodeMessage(type: string, parts: readonly Buffer[]): Buffer {
   return Buffer.concat([Buffer.from(type), withLength(parts)]);
 }
 

@@ -1,10 +1,9 @@
-import { createHash, createHmac, pbkdf2, timingSafeEqual } from "node:crypto";
+import { pbkdf2, timingSafeEqual } from "node:crypto";
 import { promisify } from "node:util";
 import type { ScramKeys } from "@multipooler/query-service";
 import { PgwireError, PgwireErrorCode } from "../error.ts";
 import { saslPrep } from "./saslprep.ts";
-
-export const SCRAM_SHA_256 = "SCRAM-SHA-256";
+import { decodeBase64, hmac, KEY_BYTES, storedKeyOf, xor } from "./scram-keys.ts";
 
 /**
  * The most work that a server may ask for: about half a second of one core for each dial.
@@ -16,13 +15,9 @@ const MAX_ITERATIONS = 1_000_000;
 /** How much of what a server said an error quotes. */
 const QUOTED_CHARACTERS = 60;
 
-const KEY_BYTES = 32;
-
 /** "No channel binding", in the clear and as the client repeats it in its last message. */
 const GS2_HEADER = "n,,";
 const CHANNEL_BINDING = Buffer.from(GS2_HEADER).toString("base64");
-
-const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
 
 const deriveKey = promisify(pbkdf2);
 
@@ -60,7 +55,7 @@ export class ScramClient {
     const withoutProof = `c=${CHANNEL_BINDING},r=${nonce}`;
     const authMessage = `${this.#firstBare},${serverFirst},${withoutProof}`;
     const { clientKey, serverKey } = await this.#keys(salt, iterations);
-    const storedKey = createHash("sha256").update(clientKey).digest();
+    const storedKey = storedKeyOf(clientKey);
     const proof = xor(clientKey, hmac(storedKey, authMessage));
     this.#serverSignature = hmac(serverKey, authMessage);
     return Buffer.from(`${withoutProof},p=${proof.toString("base64")}`);
@@ -72,7 +67,7 @@ export class ScramClient {
     if (attribute.startsWith("e=")) {
       throw failed(`the server ended SCRAM with "${attribute.slice(2, QUOTED_CHARACTERS)}"`);
     }
-    const signature = decodeBase64(attributeValue(attribute, "v"));
+    const signature = requireBase64(attributeValue(attribute, "v"));
     const expected = this.#serverSignature;
     if (
       expected === undefined ||
@@ -117,7 +112,7 @@ function parseServerFirst(message: string, clientNonce: string): ServerFirst {
   if (!nonce.startsWith(clientNonce) || nonce.length === clientNonce.length) {
     throw failed("the SCRAM nonce of the server does not continue that of the client");
   }
-  const salt = decodeBase64(attributeValue(saltText, "s"));
+  const salt = requireBase64(attributeValue(saltText, "s"));
   const iterations = attributeValue(iterationsText, "i");
   if (!/^[1-9][0-9]{0,8}$/.test(iterations) || Number(iterations) > MAX_ITERATIONS) {
     throw failed(
@@ -134,19 +129,12 @@ function attributeValue(attribute: string | undefined, name: string): string {
   return attribute.slice(name.length + 1);
 }
 
-function decodeBase64(text: string): Buffer {
-  if (text === "" || !BASE64.test(text)) {
+function requireBase64(text: string): Buffer {
+  const bytes = decodeBase64(text);
+  if (bytes === undefined) {
     throw failed("a SCRAM message of the server holds what is not base64");
   }
-  return Buffer.from(text, "base64");
-}
-
-function hmac(key: Uint8Array, text: string): Buffer {
-  return createHmac("sha256", key).update(text).digest();
-}
-
-function xor(left: Uint8Array, right: Uint8Array): Buffer {
-  return Buffer.from(left.map((byte, index) => byte ^ (right[index] ?? 0)));
+  return bytes;
 }
 
 function failed(problem: string): PgwireError {

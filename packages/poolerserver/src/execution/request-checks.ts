@@ -51,7 +51,8 @@ export function requireIdentity({ user, keys }: Caller, served: ServedTarget): v
       `the request is to run as "${user}", but this pooler runs queries as "${served.user}" only`,
     );
   }
-  if (keys !== undefined) {
+  // The role of the pooler needs none.
+  if (keys !== undefined && user === "") {
     throw notOffered("a caller's SCRAM keys");
   }
 }

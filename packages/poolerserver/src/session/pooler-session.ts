@@ -1,3 +1,4 @@
+import { encodePoolerError } from "@multipooler/query-service";
 import type {
   Session,
   SessionCaller,
@@ -11,7 +12,6 @@ import { ClientOutput } from "./client-output.ts";
 import { InputFlow } from "./input-flow.ts";
 import { SessionAdmission } from "./session-admission.ts";
 import type { SessionEngine } from "./session-engine.ts";
-import { sessionErrorMessage } from "./session-message.ts";
 import {
   cancelledError,
   cutError,
@@ -306,7 +306,7 @@ export class PoolerSession implements Session, Holder, UnitSource {
 
   /** Ends the session with a last word. */
   #fail(error: MultiPoolerError): void {
-    this.#endNow(sessionErrorMessage(error, "FATAL"), error);
+    this.#endNow(encodePoolerError(error, "FATAL"), error);
   }
 
   #endNow(lastMessage: Uint8Array | undefined, reason: MultiPoolerError | undefined): void {

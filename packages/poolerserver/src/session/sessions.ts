@@ -7,7 +7,7 @@ import type {
 } from "@multipooler/query-service";
 import type { StatementClassifier } from "../classification/classification.ts";
 import { Taint } from "../classification/taint.ts";
-import { MultiPoolerError } from "../error.ts";
+import { MultiPoolerError, errorDiagnostic } from "../error.ts";
 import { notOffered, requireIdentity } from "../execution/request-checks.ts";
 import type { ServedTarget } from "../execution/request-checks.ts";
 import { borrowBackend } from "../pool/borrowing.ts";
@@ -137,10 +137,12 @@ async function leaseWithSettings(wish: BackendWish, query: string): Promise<Leas
 function requireServed(caller: SessionCaller, served: ServedTarget): void {
   requireIdentity(caller, served);
   if (caller.database !== "" && caller.database !== served.database) {
-    throw new MultiPoolerError(
-      PoolerErrorCode.WrongTarget,
-      `database "${caller.database}" is not served here, only "${served.database}"`,
-    );
+    const message = `database "${caller.database}" does not exist`;
+    throw new MultiPoolerError(PoolerErrorCode.WrongTarget, message, {
+      diagnostic: errorDiagnostic("3D000", message, {
+        detail: `The pooler serves the database "${served.database}" only.`,
+      }),
+    });
   }
   for (const name of ["options", "replication"]) {
     if (caller.settings.has(name)) {

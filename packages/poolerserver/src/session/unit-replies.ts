@@ -1,8 +1,9 @@
+import { encodeReadyForQuery } from "@multipooler/pgwire";
+import { encodePoolerError } from "@multipooler/query-service";
 import type { MultiPoolerError } from "../error.ts";
 import type { ClientOutput } from "./client-output.ts";
 import { FAILING_QUERY } from "./session-refusal.ts";
 import type { SessionHold } from "./session-hold.ts";
-import { readyForQuery, sessionErrorMessage } from "./session-message.ts";
 import type { UnitCutter } from "./unit-cutter.ts";
 
 export interface UnitRepliesOptions {
@@ -28,7 +29,7 @@ export class UnitReplies {
 
   /** Answers the current unit with an error. */
   reject(error: MultiPoolerError): void {
-    this.#end(sessionErrorMessage(error, "ERROR"), this.#options.cutter.facts.isOpen);
+    this.#end(encodePoolerError(error, "ERROR"), this.#options.cutter.facts.isOpen);
     this.#options.cutter.forget();
   }
 
@@ -38,7 +39,7 @@ export class UnitReplies {
    */
   postpone(error: MultiPoolerError): Uint8Array {
     const { facts } = this.#options.cutter;
-    this.#postponed = { message: sessionErrorMessage(error, "ERROR"), isOpen: facts.isOpen };
+    this.#postponed = { message: encodePoolerError(error, "ERROR"), isOpen: facts.isOpen };
     facts.reset();
     return FAILING_QUERY;
   }
@@ -55,7 +56,7 @@ export class UnitReplies {
   /** The Sync has come up to which an error skipped. */
   ready(): void {
     const { output, hold } = this.#options;
-    output.write(readyForQuery(hold.transaction));
+    output.write(encodeReadyForQuery(hold.transaction));
   }
 
   #end(message: Uint8Array, isOpen: boolean): void {

@@ -1,10 +1,13 @@
-import { PoolerErrorCode, decodeDiagnostic } from "@multipooler/query-service";
 import { expect, test } from "vitest";
-import { MultiPoolerError, errorDiagnostic } from "../error.ts";
-import { sessionErrorMessage } from "./session-message.ts";
+import { PoolerErrorCode } from "../error.ts";
+import { decodeDiagnostic } from "./diagnostic-message.ts";
+import { encodePoolerError } from "./error-response.ts";
 
 test.for(Object.values(PoolerErrorCode))("%s becomes an error that drivers understand", (code) => {
-  const message = sessionErrorMessage(new MultiPoolerError(code, "why\0 it failed"), "ERROR");
+  const message = encodePoolerError(
+    { code, message: "why\0 it failed", diagnostic: undefined },
+    "ERROR",
+  );
   const { severity, code: state, message: text } = decodeDiagnostic(message);
   expect({ severity, state }).toEqual({
     severity: "ERROR",
@@ -14,9 +17,15 @@ test.for(Object.values(PoolerErrorCode))("%s becomes an error that drivers under
 });
 
 test("an error of the server keeps its fields, with the severity that fits", () => {
-  const diagnostic = errorDiagnostic("57P01", "terminating", { detail: "by hand" });
-  const error = new MultiPoolerError(PoolerErrorCode.ConnectionLost, "lost", { diagnostic });
-  expect(decodeDiagnostic(sessionErrorMessage(error, "FATAL"))).toMatchObject({
+  const diagnostic = {
+    kind: "error",
+    severity: "ERROR",
+    code: "57P01",
+    message: "terminating",
+    detail: "by hand",
+  } as const;
+  const error = { code: PoolerErrorCode.ConnectionLost, message: "lost", diagnostic };
+  expect(decodeDiagnostic(encodePoolerError(error, "FATAL"))).toMatchObject({
     severity: "FATAL",
     code: "57P01",
     message: "terminating",

@@ -1,9 +1,9 @@
-import type { TransactionStatus } from "@multipooler/pgwire";
-import { PoolerErrorCode, encodeDiagnostic } from "@multipooler/query-service";
-import type { PoolerError } from "@multipooler/query-service";
+import { PoolerErrorCode } from "../error.ts";
+import type { PoolerError } from "../error.ts";
+import { encodeDiagnostic } from "./diagnostic-message.ts";
 
 /** ERROR: the conversation goes on. FATAL: it is the last word. */
-export type Severity = "ERROR" | "FATAL";
+export type ErrorSeverity = "ERROR" | "FATAL";
 
 /**
  * The SQLSTATE for a code of the pooler where no error of PostgreSQL is at hand. Clients of the
@@ -29,19 +29,11 @@ const SQLSTATE: Readonly<Record<PoolerErrorCode, string>> = {
   INTERNAL: "XX000",
 };
 
-const READY: Readonly<Record<TransactionStatus, Uint8Array>> = {
-  I: Buffer.from("Z\0\0\0\x05I"),
-  T: Buffer.from("Z\0\0\0\x05T"),
-  E: Buffer.from("Z\0\0\0\x05E"),
-};
-
-/** A ReadyForQuery message. */
-export function readyForQuery(status: TransactionStatus): Uint8Array {
-  return READY[status];
-}
-
-/** The ErrorResponse for an error of the pooler: the only place where errors become messages. */
-export function sessionErrorMessage(error: PoolerError, severity: Severity): Uint8Array {
+/** The ErrorResponse for an error of an executor: the only place where they become messages. */
+export function encodePoolerError(
+  error: Pick<PoolerError, "code" | "message" | "diagnostic">,
+  severity: ErrorSeverity,
+): Uint8Array {
   const { code, message, diagnostic } = error;
   if (diagnostic !== undefined) {
     return encodeDiagnostic({

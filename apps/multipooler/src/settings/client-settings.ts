@@ -1,0 +1,41 @@
+import { choice, duration, integer, listenPort, path, settingGroup, text } from "./setting.ts";
+import type { Setting } from "./setting.ts";
+
+const clients = settingGroup("Clients of PostgreSQL's protocol");
+
+/** How psql and drivers reach the pooler. None of them has to do with `--pg-host` and `--pg-port`. */
+export const clientSettings = {
+  pgListenPort: clients.optional("pg-listen-port", listenPort, {
+    help: "Port for psql and drivers; 0 picks a free one. If unset, they are not served.",
+  }),
+  pgListenAddress: clients.required("pg-listen-address", text, {
+    default: "127.0.0.1",
+    help: "Address to listen on for psql and drivers.",
+  }),
+  pgMaxClients: clients.optional("pg-max-clients", integer({ min: 1, max: 1_000_000 }), {
+    help: "Maximum clients; if unset 1000, or as many as the limit of open files (ulimit -n) allows.",
+  }),
+  pgTrustLoopback: clients.required("pg-trust-loopback", choice(["on", "off"]), {
+    default: "off",
+    help: "Let clients of this machine in without a password.",
+  }),
+  pgTlsCertFile: clients.optional("pg-tls-cert-file", path, {
+    help: "PEM file with the certificate for clients, read again when it is replaced.",
+  }),
+  pgTlsKeyFile: clients.optional("pg-tls-key-file", path, {
+    help: "PEM file with the key of --pg-tls-cert-file.",
+  }),
+  pgLoginTimeoutMs: clients.required("pg-login-timeout", duration({ min: 1 }), {
+    default: "60s",
+    help: "Maximum time from the connection of a client to its first statement.",
+  }),
+  pgClientIdleTimeoutMs: clients.required("pg-client-idle-timeout", duration({ min: 0 }), {
+    default: "0",
+    help: "Disconnect a client that was idle outside a transaction for this time; 0 keeps it.",
+  }),
+  pgMaxMessageBytes: clients.required(
+    "pg-max-message-bytes",
+    integer({ min: 1024, max: 1_073_741_823 }, "bytes"),
+    { default: "16777216", help: "Longest message of a client, e.g. one statement." },
+  ),
+} as const satisfies Record<string, Setting<unknown>>;

@@ -1,0 +1,81 @@
+import { execFile } from "node:child_process";
+import { existsSync } from "node:fs";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { ClientPooler } from "./client-pooler.ts";
+
+const run = promisify(execFile);
+
+/** Where Debian, Homebrew and PostgreSQL's own packages put it. */
+const PLACES = ["/usr/bin/psql", "/usr/local/bin/psql", "/opt/homebrew/bin/psql"];
+const psqlPath = PLACES.find((path) => existsSync(path));
+
+let pooler: ClientPooler;
+
+beforeAll(async () => {
+  if (psqlPath === undefined) {
+    console.log(`psql is not installed (looked for ${PLACES.join(", ")}): its tests are skipped`);
+    return;
+  }
+  pooler = await ClientPooler.start();
+});
+
+afterAll(async () => {
+  await pooler?.[Symbol.asyncDispose]();
+});
+
+async function psql(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<{ readonly stdout: string; readonly stderr: string }> {
+  const { host, port, user, password, database } = pooler.address;
+  const all = ["-X", "-h", host, "-p", String(port), "-U", user, "-d", database, ...args];
+  const options = { env: { PGPASSWORD: password, LC_ALL: "C.UTF-8", ...env } };
+  return await run(psqlPath ?? "psql", all, options).catch((error: unknown) => {
+    if (error instanceof Error && "stdout" in error && "stderr" in error) {
+      return { stdout: String(error.stdout), stderr: String(error.stderr) };
+    }
+    throw error;
+  });
+}
+
+test.skipIf(psqlPath === undefined)("psql runs statements and shows what there is", async () => {
+  const { stdout, stderr } = await psql([
+    "-At",
+    "-c",
+    "create table shown (id int primary key, name text)",
+    "-c",
+    "insert into shown values (1, 'one')",
+    "-c",
+    "table shown",
+    "-c",
+    "\\dt",
+    "-c",
+    "\\d shown",
+    "-c",
+    "\\conninfo",
+  ]);
+  expect(stderr).toBe("");
+  expect(stdout).toContain("1|one\n");
+  expect(stdout).toContain("public|shown|table|postgres");
+  expect(stdout).toContain("id|integer||not null|\nname|text|||\n");
+  expect(stdout).toContain(`at port "${pooler.address.port}"`);
+});
+
+test.skipIf(psqlPath === undefined)("psql gets PostgreSQL's errors", async () => {
+  expect((await psql(["-c", "select 1/0"])).stderr).toBe("ERROR:  division by zero\n");
+  const { stderr } = await psql(["-c", "select 1"], { PGPASSWORD: "wrong" });
+  expect(stderr).toContain('FATAL:  password authentication failed for user "postgres"');
+});
+
+test.skipIf(psqlPath === undefined)("psql copies in and out", async () => {
+  const { stdout } = await psql([
+    "-c",
+    "create table lines (a text)",
+    "-c",
+    "\\copy lines from program 'seq 1 1000'",
+    "-c",
+    "\\copy (select count(*) from lines) to stdout",
+  ]);
+  expect(stdout).toBe("CREATE TABLE\nCOPY 1000\n1000\n");
+});

@@ -1,0 +1,97 @@
+import type { Duplex } from "node:stream";
+import { scheduleFlush } from "@multipooler/pgwire";
+import type { Flushable } from "@multipooler/pgwire";
+
+/** What is written at once instead of at the end of the loop's turn. */
+const FLUSH_BYTES = 65_536;
+/** Up to this size, pieces are copied together: cheaper for the system than a vector of them. */
+const COPY_BYTES = 16_384;
+
+/**
+ * The way to one client's socket: what is written in one turn of the event loop leaves in one write,
+ * after the backends' own.
+ */
+export class ClientOutput implements Flushable {
+  readonly #socket: Duplex;
+  readonly #onDrained: () => void;
+  #pieces: Uint8Array[] = [];
+  #bytes = 0;
+  #isScheduled = false;
+  #isBehind = false;
+  #isClosed = false;
+
+  /** `onDrained` is called when the client has room again after `write` returned false. */
+  constructor(options: { readonly socket: Duplex; readonly onDrained: () => void }) {
+    this.#socket = options.socket;
+    this.#onDrained = options.onDrained;
+    this.#socket.on("drain", () => this.#drained());
+  }
+
+  /** Takes bytes, in a view that is not written to again. False: the client is behind. */
+  write(bytes: Uint8Array): boolean {
+    if (this.#isClosed) {
+      return true;
+    }
+    this.#pieces.push(bytes);
+    this.#bytes += bytes.length;
+    if (this.#bytes >= FLUSH_BYTES) {
+      this.#send();
+    } else if (!this.#isScheduled) {
+      this.#isScheduled = true;
+      scheduleFlush("client", this);
+    }
+    return !this.#isBehind;
+  }
+
+  flush(): void {
+    this.#isScheduled = false;
+    this.#send();
+  }
+
+  /** Sends what was written, then the end of the stream. Takes nothing afterwards. */
+  end(): void {
+    if (!this.#isClosed) {
+      this.#send();
+      this.#isClosed = true;
+      this.#socket.end();
+    }
+  }
+
+  /** Drops what was not sent. Takes nothing afterwards. */
+  drop(): void {
+    this.#isClosed = true;
+    this.#pieces = [];
+    this.#bytes = 0;
+  }
+
+  #send(): void {
+    const pieces = this.#pieces;
+    const [first] = pieces;
+    if (first === undefined || this.#isClosed) {
+      return;
+    }
+    const bytes = this.#bytes;
+    this.#pieces = [];
+    this.#bytes = 0;
+    if (pieces.length === 1) {
+      this.#socket.write(first);
+    } else if (bytes <= COPY_BYTES) {
+      this.#socket.write(Buffer.concat(pieces, bytes));
+    } else {
+      this.#socket.cork();
+      for (const piece of pieces) {
+        this.#socket.write(piece);
+      }
+      this.#socket.uncork();
+    }
+    // A write that the system took at once asks for a drain too; it is no reason to hold back.
+    this.#isBehind = this.#socket.writableLength >= this.#socket.writableHighWaterMark;
+  }
+
+  #drained(): void {
+    if (this.#isBehind) {
+      this.#isBehind = false;
+      this.#onDrained();
+    }
+  }
+}

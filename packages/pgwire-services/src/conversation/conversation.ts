@@ -1,0 +1,139 @@
+import type { Duplex } from "node:stream";
+import { FrontendFraming, PgwireError } from "@multipooler/pgwire";
+import { encodeDiagnostic } from "@multipooler/query-service";
+import type { PoolerError, Session, SessionClient, SessionState } from "@multipooler/query-service";
+import { Refusal } from "../login/refusal.ts";
+import { ClientOutput } from "./client-output.ts";
+
+export interface ConversationOptions {
+  readonly socket: Duplex;
+  readonly maxMessageBytes: number;
+  /** Nothing more comes from the session; the socket is being ended. */
+  readonly onEnded: (reason: PoolerError | undefined) => void;
+}
+
+/** A message whose length cannot be: has the session end with FATAL once it is through with what came before. */
+const BROKEN_MESSAGE: Buffer = Buffer.from("?\0\0\0\0");
+
+/**
+ * A client that is logged in: passes whole messages to its session, and what the session answers to
+ * the socket. Neither side is read while the other does not take more.
+ */
+export class Conversation implements SessionClient {
+  readonly #socket: Duplex;
+  readonly #framing: FrontendFraming;
+  readonly #output: ClientOutput;
+  readonly #onEnded: ConversationOptions["onEnded"];
+  #session: Session | undefined;
+  #hasEnded = false;
+  /** The client said something after which nothing can be told apart. */
+  #isDeaf = false;
+  #messages = 0;
+
+  constructor(options: ConversationOptions) {
+    this.#socket = options.socket;
+    this.#onEnded = options.onEnded;
+    this.#framing = new FrontendFraming({ maxMessageBytes: options.maxMessageBytes });
+    this.#output = new ClientOutput({
+      socket: options.socket,
+      onDrained: () => this.#session?.drained(),
+    });
+  }
+
+  get hasEnded(): boolean {
+    return this.#hasEnded;
+  }
+
+  /** Changes with each run of messages that comes. */
+  get messages(): number {
+    return this.#messages;
+  }
+
+  /** What the session is doing; `undefined` before it is open. */
+  get state(): SessionState | undefined {
+    return this.#session?.describe();
+  }
+
+  /** Sends what goes before the session's own messages, and begins to read. */
+  start(session: Session, greeting: Uint8Array): void {
+    this.#session = session;
+    if (this.#hasEnded) {
+      return;
+    }
+    this.#output.write(greeting);
+    this.#socket.on("data", (chunk: Buffer) => this.#onData(chunk));
+    this.#socket.resume();
+  }
+
+  write(messages: Uint8Array): boolean {
+    return this.#output.write(messages);
+  }
+
+  resume(): void {
+    if (!this.#isDeaf) {
+      this.#socket.resume();
+    }
+  }
+
+  ended(reason: PoolerError | undefined): void {
+    this.#hasEnded = true;
+    this.#output.end();
+    this.#onEnded(reason);
+  }
+
+  cancel(): void {
+    this.#session?.cancel();
+  }
+
+  /** Ends the session as `Session.end` does, and resolves when nothing of it is left. */
+  async end(when: "now" | "boundary"): Promise<void> {
+    await this.#session?.end(when);
+  }
+
+  /** Drops what was not sent: the socket is gone. */
+  drop(): void {
+    this.#output.drop();
+  }
+
+  /** Ends a session that is between two statements, in words. Returns false if it is not. */
+  dismiss(refusal: Refusal): boolean {
+    const type = this.state?.type;
+    if (this.#hasEnded || (type !== "idle" && type !== "pinned")) {
+      return false;
+    }
+    this.#output.write(encodeDiagnostic(refusal.diagnostic));
+    void this.end("now");
+    return true;
+  }
+
+  #onData(chunk: Buffer): void {
+    const session = this.#session;
+    if (session === undefined || this.#hasEnded || this.#isDeaf) {
+      return;
+    }
+    this.#messages += 1;
+    this.#framing.push(chunk);
+    try {
+      let takesMore = true;
+      for (let run = this.#framing.next(); run !== undefined; run = this.#framing.next()) {
+        takesMore = session.write(run);
+      }
+      if (!takesMore) {
+        this.#socket.pause();
+      }
+    } catch (error) {
+      this.#onBroken(error, session);
+    }
+  }
+
+  #onBroken(error: unknown, session: Session): void {
+    if (!(error instanceof PgwireError) || error.diagnostic === undefined) {
+      throw error;
+    }
+    this.#isDeaf = true;
+    const { code, message } = error.diagnostic;
+    if (!this.dismiss(new Refusal(code, message))) {
+      session.write(BROKEN_MESSAGE);
+    }
+  }
+}

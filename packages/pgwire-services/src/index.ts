@@ -1,0 +1,6 @@
+export { PgwireServicesError, PgwireServicesErrorCode } from "./error.ts";
+export { PgwireServer } from "./server/pgwire-server.ts";
+export type { ClientCount } from "./server/pgwire-server.ts";
+export type { PgwireServerOptions } from "./server/pgwire-server-options.ts";
+export type { PoolerManager } from "./server/pooler-manager.ts";
+export type { TlsFilePaths } from "./server/tls-files.ts";

@@ -1,0 +1,174 @@
+import type { Duplex } from "node:stream";
+import { TLSSocket } from "node:tls";
+import type { SecureContext } from "node:tls";
+import {
+  assertPasswordMessage,
+  PACKET_LENGTH_BYTES,
+  parseStartupPacket,
+  startupPacketBytes,
+  unexpectedEncryptionRequest,
+} from "@multipooler/pgwire";
+import type { StartupPacket } from "@multipooler/pgwire";
+import { onAbort } from "@multipooler/timing";
+import { LoginInput } from "./login-input.ts";
+import { ClientGone, Refusal } from "./refusal.ts";
+
+/** What encrypts a connection. */
+export interface TlsIdentity {
+  readonly context: SecureContext;
+  /** The hash of the certificate for channel binding; `undefined` where its algorithm names none. */
+  readonly certificateHash: Buffer | undefined;
+}
+
+/** What a client asks for once the connection is as secret as it is going to be. */
+export type ClientRequest = Extract<StartupPacket, { type: "cancel" | "startup" }>;
+
+/** Type byte and length. */
+const HEADER_BYTES = 5;
+/** The longest part of a SCRAM exchange that PostgreSQL takes has 1024 bytes. */
+const MAX_PASSWORD_MESSAGE_BYTES = 8192;
+/** The first byte of a TLS handshake, which no length begins with. */
+const TLS_HANDSHAKE = 0x16;
+/** The protocol's name in TLS (ALPN), which a client that begins with TLS has to say. */
+const ALPN_NAME = "postgresql";
+
+const NO = Buffer.from("N");
+const YES = Buffer.from("S");
+
+/**
+ * The conversation with a client up to its login, message by message. It bounds each message; the
+ * signal bounds the time.
+ */
+export class LoginDialogue {
+  readonly #signal: AbortSignal;
+  readonly #onSocket: (secure: Duplex) => void;
+  #socket: Duplex;
+  #input: LoginInput;
+  #tls: TlsIdentity | undefined;
+
+  /** `onSocket` gets the socket to go on with once the connection is encrypted. */
+  constructor(options: {
+    readonly socket: Duplex;
+    readonly onSocket: (secure: Duplex) => void;
+    readonly signal: AbortSignal;
+  }) {
+    this.#signal = options.signal;
+    this.#onSocket = options.onSocket;
+    this.#socket = options.socket;
+    this.#signal = options.signal;
+    this.#input = new LoginInput(options.socket, options.signal);
+  }
+
+  get isEncrypted(): boolean {
+    return this.#tls !== undefined;
+  }
+
+  /** What SCRAM binds to; `undefined` where it cannot. */
+  get channelBinding(): Buffer | undefined {
+    return this.#tls?.certificateHash;
+  }
+
+  write(bytes: Uint8Array): void {
+    this.#socket.write(bytes);
+  }
+
+  /**
+   * Answers requests for encryption until the client says what it wants. `identity` is asked for when
+   * a client wants TLS; `undefined`: there is none.
+   *
+   * Rejects with a `PgwireError`, a `MalformedMessageError`, a `Refusal`, `ClientGone` or the
+   * signal's reason.
+   */
+  async request(identity: () => TlsIdentity | undefined): Promise<ClientRequest> {
+    const asked = new Set<"tls" | "gss">();
+    for (;;) {
+      const packet = await this.#packet(identity);
+      if (packet.type === "cancel" || packet.type === "startup") {
+        return packet;
+      }
+      if (asked.has(packet.type) || this.isEncrypted) {
+        throw unexpectedEncryptionRequest(packet.type);
+      }
+      asked.add(packet.type);
+      const offered = packet.type === "tls" ? identity() : undefined;
+      if (offered === undefined) {
+        this.write(NO);
+      } else {
+        await this.#encrypt(offered, { isDirect: false });
+      }
+    }
+  }
+
+  /** The content of the next message, which has to be a part of the login. Rejects like `request`. */
+  async passwordMessage(): Promise<Buffer> {
+    const header = await this.#input.take(HEADER_BYTES);
+    assertPasswordMessage(header[0] ?? 0);
+    const length = header.readInt32BE(1) + 1 - HEADER_BYTES;
+    if (length < 0 || length > MAX_PASSWORD_MESSAGE_BYTES) {
+      throw new Refusal("08P01", "invalid message length");
+    }
+    return await this.#input.take(length);
+  }
+
+  /** Gives the socket up, with what was not taken in it. */
+  release(): void {
+    this.#input.release();
+  }
+
+  async #packet(identity: () => TlsIdentity | undefined): Promise<StartupPacket> {
+    let length = await this.#input.take(PACKET_LENGTH_BYTES);
+    if (length[0] === TLS_HANDSHAKE && !this.isEncrypted) {
+      const offered = identity();
+      if (offered === undefined) {
+        throw new ClientGone("the client began with TLS, which is not configured");
+      }
+      this.#input.untake(length);
+      await this.#encrypt(offered, { isDirect: true });
+      length = await this.#input.take(PACKET_LENGTH_BYTES);
+    }
+    const bytes = startupPacketBytes(length);
+    return parseStartupPacket(await this.#input.take(bytes - PACKET_LENGTH_BYTES));
+  }
+
+  async #encrypt(identity: TlsIdentity, { isDirect }: { isDirect: boolean }): Promise<void> {
+    if (!isDirect) {
+      if (this.#input.hasMore) {
+        throw new Refusal("08P01", "received unencrypted data after SSL request", {
+          detail:
+            "This could be either a client-software bug or evidence of an attempted man-in-the-middle attack.",
+        });
+      }
+      this.write(YES);
+    }
+    this.#input.release();
+    const secure = new TLSSocket(this.#socket, {
+      isServer: true,
+      secureContext: identity.context,
+      ALPNProtocols: [ALPN_NAME],
+    });
+    await handshake(secure, this.#signal);
+    if (isDirect && secure.alpnProtocol !== ALPN_NAME) {
+      secure.destroy();
+      throw new ClientGone("the client began with TLS, but did not name the protocol");
+    }
+    this.#socket = secure;
+    this.#onSocket(secure);
+    this.#input = new LoginInput(secure, this.#signal);
+    this.#tls = identity;
+  }
+}
+
+/** Rejects with `ClientGone` or the signal's reason. */
+async function handshake(secure: TLSSocket, signal: AbortSignal): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  // An error of TLS comes as an event, and a client that goes away only as the end.
+  secure.on("error", (error: Error) => reject(new ClientGone(`TLS failed: ${error.message}`)));
+  secure.once("close", () => reject(new ClientGone("the client left during the TLS handshake")));
+  secure.once("secure", resolve);
+  const stopListening = onAbort(signal, ({ reason }) => reject(reason));
+  try {
+    await promise;
+  } finally {
+    stopListening();
+  }
+}

@@ -1,0 +1,73 @@
+import type { Duplex } from "node:stream";
+import { AUTHENTICATION_OK, encodeNegotiateProtocolVersion } from "@multipooler/pgwire";
+import type { ClientStartup } from "@multipooler/pgwire";
+import type { QueryService, ScramKeys } from "@multipooler/query-service";
+import { checkPassword, checkRole } from "./credential-check.ts";
+import type { CredentialLookup } from "./credential-check.ts";
+import { LoginDialogue } from "./login-dialogue.ts";
+import type { ClientRequest, TlsIdentity } from "./login-dialogue.ts";
+
+export interface LoginOptions {
+  readonly socket: Duplex;
+  /** Asked for when the client names its role. */
+  readonly executor: () => Pick<QueryService, "getCredentials">;
+  readonly tls: () => TlsIdentity | undefined;
+  /** Whether this client need not prove anything. */
+  readonly isTrusted: boolean;
+  /** Throws a `Refusal` if no further client is let in. */
+  readonly admit: () => void;
+  /** Gets the socket to go on with once the connection is encrypted. */
+  readonly onSocket: (secure: Duplex) => void;
+}
+
+/** A client that has proved who it is. */
+export interface LoggedIn {
+  readonly type: "client";
+  readonly startup: ClientStartup;
+  /** `undefined` for a client that is trusted. */
+  readonly keys: ScramKeys | undefined;
+}
+
+export type LoginResult = LoggedIn | Extract<ClientRequest, { type: "cancel" }>;
+
+/**
+ * Leads a client from its first byte to AuthenticationOk.
+ *
+ * Rejects with what ends the connection (see `lastWords`) or the signal's reason.
+ */
+export async function login(options: LoginOptions, signal: AbortSignal): Promise<LoginResult> {
+  const { socket, onSocket } = options;
+  const dialogue = new LoginDialogue({ socket, onSocket, signal });
+  try {
+    const request = await dialogue.request(options.tls);
+    if (request.type === "cancel") {
+      return request;
+    }
+    options.admit();
+    return await authenticate(dialogue, request.startup, { ...options, signal });
+  } finally {
+    dialogue.release();
+  }
+}
+
+async function authenticate(
+  dialogue: LoginDialogue,
+  startup: ClientStartup,
+  options: LoginOptions & { readonly signal: AbortSignal },
+): Promise<LoggedIn> {
+  const { user, database, unknownOptions } = startup;
+  const { executor, signal, isTrusted } = options;
+  if (unknownOptions !== undefined) {
+    dialogue.write(encodeNegotiateProtocolVersion(startup, unknownOptions));
+  }
+  const lookup: CredentialLookup = (name) =>
+    executor().getCredentials({ database, user: name }, { signal });
+  let keys: ScramKeys | undefined;
+  if (isTrusted) {
+    await checkRole(user, lookup);
+  } else {
+    keys = await checkPassword(dialogue, user, lookup);
+  }
+  dialogue.write(AUTHENTICATION_OK);
+  return { type: "client", startup, keys };
+}

@@ -1,0 +1,203 @@
+import type { Duplex } from "node:stream";
+import type { LimitedLogger } from "@multipooler/logging";
+import type { QueryService, SessionCaller } from "@multipooler/query-service";
+import { Deadline, isTimeout, sleep } from "@multipooler/timing";
+import type { Clock } from "@multipooler/timing";
+import { Conversation } from "../conversation/conversation.ts";
+import { encodeGreeting } from "../login/greeting.ts";
+import { login } from "../login/login.ts";
+import type { LoggedIn } from "../login/login.ts";
+import type { TlsIdentity } from "../login/login-dialogue.ts";
+import { ClientGone, isInternal, lastWords, Refusal } from "../login/refusal.ts";
+import type { CancelKeys } from "./cancel-keys.ts";
+import type { ClientPlaces } from "./client-places.ts";
+
+export interface ClientOptions {
+  readonly socket: Duplex;
+  /** Names the client in the log, and to the executor. */
+  readonly origin: string;
+  /** Asked for at each step that needs it. Throws while there is none. */
+  readonly executor: () => Pick<QueryService, "getCredentials" | "openSession">;
+  readonly tls: () => TlsIdentity | undefined;
+  readonly isTrusted: boolean;
+  readonly places: ClientPlaces;
+  readonly keys: CancelKeys;
+  readonly loginTimeoutMs: number;
+  readonly failedLoginDelayMs: number;
+  readonly maxMessageBytes: number;
+  readonly clock: Clock;
+  readonly logger: LimitedLogger;
+}
+
+/** How long a client that was told the end may take to read it. */
+const LINGER_MS = 1000;
+
+/** A conversation that has begun. */
+interface Talk {
+  readonly conversation: Conversation;
+  /** The socket that it is on. */
+  readonly socket: Duplex;
+  /** The session has written its last word. */
+  readonly ended: Promise<void>;
+}
+
+/** One connection of a client, from its first byte to its last. Owns the socket. */
+export class Client {
+  readonly #options: ClientOptions;
+  readonly #leaving = new AbortController();
+  /** The one to write to: that of TLS once the connection is encrypted. */
+  #socket: Duplex;
+  #conversation: Conversation | undefined;
+
+  constructor(options: ClientOptions) {
+    this.#options = options;
+    this.#socket = options.socket;
+    // Never without a listener; the end of the socket is what counts.
+    options.socket.on("error", () => undefined);
+  }
+
+  /** `undefined` before the client is logged in. */
+  get conversation(): Conversation | undefined {
+    return this.#conversation;
+  }
+
+  /** Serves the client. Resolves when its socket is gone and nothing of its session is left. */
+  async run(): Promise<void> {
+    const { socket } = this.#options;
+    const closed = Promise.withResolvers<void>();
+    socket.once("close", () => {
+      this.#leaving.abort(new ClientGone("the client closed the connection"));
+      closed.resolve();
+    });
+    try {
+      await this.#serve();
+    } catch (error) {
+      await this.#refuse(error);
+    }
+    if (!socket.destroyed) {
+      await this.#linger(closed.promise);
+    }
+    this.#socket.destroy();
+    socket.destroy();
+    await closed.promise;
+  }
+
+  /**
+   * Has the client leave: "boundary" at the end of its transaction, "now" at once. One that is not
+   * logged in leaves at once.
+   */
+  leave(when: "now" | "boundary"): void {
+    if (this.#conversation === undefined) {
+      const message = "terminating connection due to administrator command";
+      this.#leaving.abort(new Refusal("57P01", message));
+    } else {
+      void this.#conversation.end(when);
+    }
+    if (when === "now") {
+      this.#options.socket.destroy();
+    }
+  }
+
+  async #serve(): Promise<void> {
+    using place = this.#options.places.reserve();
+    const talk = await this.#logIn(() => place.take());
+    if (talk !== undefined) {
+      await this.#talk(talk);
+    }
+  }
+
+  /** `undefined` for a client that only wanted to cancel something. */
+  async #logIn(admit: () => void): Promise<Talk | undefined> {
+    const { clock, loginTimeoutMs, keys, socket, executor, tls, isTrusted } = this.#options;
+    using deadline = new Deadline({
+      clock,
+      ms: loginTimeoutMs,
+      what: "the login",
+      signal: this.#leaving.signal,
+    });
+    const { signal } = deadline;
+    const result = await login(
+      { socket, executor, tls, isTrusted, admit, onSocket: (secure) => (this.#socket = secure) },
+      signal,
+    );
+    if (result.type === "cancel") {
+      keys.cancel(result);
+      return undefined;
+    }
+    return await this.#open(result, signal);
+  }
+
+  async #open(client: LoggedIn, signal: AbortSignal): Promise<Talk> {
+    const { maxMessageBytes, executor, logger, origin } = this.#options;
+    const socket = this.#socket;
+    const ended = Promise.withResolvers<void>();
+    const conversation = new Conversation({
+      socket,
+      maxMessageBytes,
+      onEnded: (reason) => {
+        logger.debug({ client: origin, reason }, "the session of a client has ended");
+        ended.resolve();
+      },
+    });
+    const { user, database, settings, protocol } = client.startup;
+    const caller: SessionCaller = { user, database, settings, keys: client.keys, origin };
+    const session = await executor().openSession(caller, conversation, { signal });
+    this.#conversation = conversation;
+    const key = this.#options.keys.issue(protocol, conversation);
+    conversation.start(session, encodeGreeting(session.parameters, settings, key));
+    const withdraw = (): void => this.#options.keys.withdraw(key);
+    return { conversation, socket, ended: ended.promise.finally(withdraw) };
+  }
+
+  async #talk({ conversation, socket, ended }: Talk): Promise<void> {
+    const gone = (): void => {
+      conversation.drop();
+      void conversation.end("now");
+    };
+    socket.once("end", gone);
+    socket.once("close", gone);
+    if (this.#leaving.signal.aborted) {
+      gone();
+    }
+    await ended;
+    await conversation.end("now");
+  }
+
+  async #refuse(failure: unknown): Promise<void> {
+    const { logger, clock, failedLoginDelayMs, origin: client } = this.#options;
+    // Whatever was interrupted failed because of that.
+    const leaving = this.#leaving.signal;
+    const error: unknown = leaving.aborted ? leaving.reason : failure;
+    if (error instanceof ClientGone || isTimeout(error)) {
+      logger.debug({ client, err: error }, "a client did not log in");
+      this.#options.socket.destroy();
+      return;
+    }
+    if (isInternal(error)) {
+      logger.error({ client, err: error }, "a client could not be served");
+    } else {
+      const reason = error instanceof Error ? error.message : String(error);
+      logger.warn({ client, reason }, "a client was refused");
+    }
+    if (error instanceof Refusal && error.diagnostic.code === "28P01") {
+      await sleep(clock, failedLoginDelayMs, leaving);
+    }
+    const words = lastWords(error);
+    if (words !== undefined) {
+      this.#socket.write(words);
+    }
+  }
+
+  /** Lets the client read the last message: a socket that is cut may lose it on the way. */
+  async #linger(closed: Promise<void>): Promise<void> {
+    const socket = this.#socket;
+    socket.resume();
+    socket.end();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = this.#options.clock.setTimer(resolve, LINGER_MS);
+    socket.once("close", resolve);
+    socket.once("end", resolve);
+    await Promise.race([closed, promise]);
+    timer.cancel();
+  }
+}

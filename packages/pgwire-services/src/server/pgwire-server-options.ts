@@ -1,0 +1,84 @@
+import type { Logger } from "@multipooler/manager";
+import { systemClock } from "@multipooler/timing";
+import type { Clock } from "@multipooler/timing";
+import { PgwireServicesError, PgwireServicesErrorCode } from "../error.ts";
+import type { PoolerManager } from "./pooler-manager.ts";
+import type { TlsFilePaths } from "./tls-files.ts";
+
+/** Where the server listens, whom it asks, and the bounds of its clients. */
+export interface PgwireServerOptions {
+  /** Asked at each login. */
+  readonly manager: PoolerManager;
+  /** The name or address to listen on, e.g. "127.0.0.1", or "::" for every address. */
+  readonly host: string;
+  /** The port to listen on; 0 lets the system choose. */
+  readonly port: number;
+  readonly logger: Logger;
+  /** Without them a client that asks for TLS is told that there is none. */
+  readonly tls?: TlsFilePaths | undefined;
+  /** Lets clients from loopback in as the role that they name, without a proof. Default: false. */
+  readonly trustLoopback?: boolean | undefined;
+  /** Clients that are logged in or about to be; further ones get 53300. Default 100. */
+  readonly maxClients?: number | undefined;
+  /**
+   * Connections of every kind, those included that ask for a cancel or are told that there are too
+   * many clients; further ones are closed at once. Default: 16 more than `maxClients`.
+   */
+  readonly maxConnections?: number | undefined;
+  /** How long a login may take, from the connection to the first statement. Default 60000. */
+  readonly loginTimeoutMs?: number | undefined;
+  /** How long a client waits to be told that its password is wrong. Default 500. */
+  readonly failedLoginDelayMs?: number | undefined;
+  /** How long a client may be silent outside a transaction; 0, the default, is without a limit. */
+  readonly idleTimeoutMs?: number | undefined;
+  /** The longest message of a client that is logged in. Default 16 MiB. */
+  readonly maxMessageBytes?: number | undefined;
+  readonly clock?: Clock | undefined;
+}
+
+/** The options of a server, each with its value. */
+export type ResolvedOptions = {
+  readonly [Name in Exclude<keyof PgwireServerOptions, "tls">]-?: NonNullable<
+    PgwireServerOptions[Name]
+  >;
+} & Pick<PgwireServerOptions, "tls">;
+
+const DEFAULT_MAX_CLIENTS = 100;
+/** Connections for cancel requests and for refusals in words. */
+const SPARE_CONNECTIONS = 16;
+const DEFAULT_LOGIN_TIMEOUT_MS = 60_000;
+const DEFAULT_FAILED_LOGIN_DELAY_MS = 500;
+const DEFAULT_MAX_MESSAGE_BYTES = 16_777_216;
+
+/** @throws INVALID_ARGUMENT, naming the option, the value and the limit */
+export function resolveOptions(options: PgwireServerOptions): ResolvedOptions {
+  const maxClients = options.maxClients ?? DEFAULT_MAX_CLIENTS;
+  const resolved: ResolvedOptions = {
+    ...options,
+    maxClients,
+    trustLoopback: options.trustLoopback ?? false,
+    maxConnections: options.maxConnections ?? maxClients + SPARE_CONNECTIONS,
+    loginTimeoutMs: options.loginTimeoutMs ?? DEFAULT_LOGIN_TIMEOUT_MS,
+    failedLoginDelayMs: options.failedLoginDelayMs ?? DEFAULT_FAILED_LOGIN_DELAY_MS,
+    idleTimeoutMs: options.idleTimeoutMs ?? 0,
+    maxMessageBytes: options.maxMessageBytes ?? DEFAULT_MAX_MESSAGE_BYTES,
+    clock: options.clock ?? systemClock,
+  };
+  requireAtLeast("maxClients", resolved.maxClients, 1);
+  requireAtLeast("maxConnections", resolved.maxConnections, 1);
+  requireAtLeast("loginTimeoutMs", resolved.loginTimeoutMs, 1);
+  requireAtLeast("failedLoginDelayMs", resolved.failedLoginDelayMs, 0);
+  requireAtLeast("idleTimeoutMs", resolved.idleTimeoutMs, 0);
+  // Less would not even hold what drivers send by themselves.
+  requireAtLeast("maxMessageBytes", resolved.maxMessageBytes, 1024);
+  return resolved;
+}
+
+function requireAtLeast(name: string, value: number, least: number): void {
+  if (!Number.isSafeInteger(value) || value < least) {
+    throw new PgwireServicesError(
+      PgwireServicesErrorCode.InvalidArgument,
+      `${name} must be a whole number from ${least}, not ${value}`,
+    );
+  }
+}

@@ -1,0 +1,253 @@
+import type { Socket } from "node:net";
+import { LimitedLogger } from "@multipooler/logging";
+import type { PoolerService, ServiceTransport } from "@multipooler/manager";
+import type { CallOptions, QueryService } from "@multipooler/query-service";
+import { onAbort } from "@multipooler/timing";
+import { PgwireServicesError, PgwireServicesErrorCode } from "../error.ts";
+import { Refusal } from "../login/refusal.ts";
+import { CancelKeys } from "./cancel-keys.ts";
+import { Client } from "./client.ts";
+import { ClientPlaces } from "./client-places.ts";
+import { ClientPort } from "./client-port.ts";
+import { IdleClients } from "./idle-clients.ts";
+import { resolveOptions } from "./pgwire-server-options.ts";
+import type { PgwireServerOptions, ResolvedOptions } from "./pgwire-server-options.ts";
+import { TlsFiles } from "./tls-files.ts";
+
+/** The clients of a server. */
+export interface ClientCount {
+  /** Logged in or about to be. */
+  readonly clients: number;
+  /** Connections of every kind. */
+  readonly connections: number;
+  /** Turned away since `listen`, in words or without. */
+  readonly refused: number;
+}
+
+/** From `listen` to the end of `close`. */
+interface Run {
+  /** Settles when the port is bound or could not be. */
+  readonly bound: Promise<ClientPort>;
+  /** Aborts when `close` begins. */
+  readonly closing: AbortController;
+  /** Aborts when what is left is to be cut. */
+  readonly force: AbortController;
+  readonly clients: Set<Client>;
+  readonly places: ClientPlaces;
+  readonly keys: CancelKeys;
+  readonly idleClients: IdleClients | undefined;
+  port: ClientPort | undefined;
+  closed: Promise<void> | undefined;
+}
+
+const NO_CLIENTS: ClientCount = { clients: 0, connections: 0, refused: 0 };
+
+/** The transport for clients of PostgreSQL's protocol: each gets a session of the query service. */
+export class PgwireServer implements ServiceTransport {
+  readonly #options: ResolvedOptions;
+  readonly #logger: LimitedLogger;
+  readonly #tls: TlsFiles | undefined;
+  #offersSessions = false;
+  #run: Run | undefined;
+
+  /**
+   * Reads the files of TLS, if there are any.
+   *
+   * @throws INVALID_ARGUMENT, naming the option, for a limit that cannot be kept; TLS_FILES_INVALID
+   */
+  constructor(options: PgwireServerOptions) {
+    this.#options = resolveOptions(options);
+    const { clock, tls } = this.#options;
+    this.#logger = new LimitedLogger(options.logger);
+    const logger = this.#logger;
+    this.#tls = tls === undefined ? undefined : new TlsFiles({ paths: tls, clock, logger });
+  }
+
+  /** The port in use, also when the system chose it; `undefined` while the server does not listen. */
+  get port(): number | undefined {
+    return this.#run?.port?.port;
+  }
+
+  /** Zeros while the server does not listen. */
+  get count(): ClientCount {
+    const run = this.#run;
+    if (run === undefined) {
+      return NO_CLIENTS;
+    }
+    return {
+      clients: run.places.taken,
+      connections: run.clients.size,
+      refused: run.places.refused + (run.port?.refused ?? 0),
+    };
+  }
+
+  /** Announces a service. Clients are served once sessions are among them. */
+  offer(service: PoolerService): void {
+    this.#offersSessions ||= service === "session";
+  }
+
+  /**
+   * Begins to accept clients.
+   *
+   * Rejects with LISTEN_FAILED when the address cannot be used, with CANCELLED when the signal
+   * aborts or `close` is called before it is bound, and with ALREADY_LISTENING.
+   */
+  async listen({ signal }: CallOptions = {}): Promise<void> {
+    if (this.#run !== undefined) {
+      throw new PgwireServicesError(
+        PgwireServicesErrorCode.AlreadyListening,
+        "the server for clients listens already",
+      );
+    }
+    if (isAborted(signal)) {
+      throw cancelled(signal);
+    }
+    const run = this.#start();
+    this.#run = run;
+    try {
+      run.port = await run.bound;
+    } catch (error) {
+      this.#run = undefined;
+      throw error;
+    }
+    if (!isAborted(signal) && !isAborted(run.closing.signal)) {
+      run.idleClients?.open();
+      return;
+    }
+    await this.close();
+    throw cancelled(signal);
+  }
+
+  /**
+   * Stops accepting, and ends each client with 57P01 at the end of its transaction; what is left when
+   * the signal aborts is cut. Resolves when no connection is left. Idempotent; `listen` works again
+   * afterwards.
+   */
+  async close({ signal }: CallOptions = {}): Promise<void> {
+    const run = this.#run;
+    if (run === undefined) {
+      return;
+    }
+    const stopListening = onAbort(signal, () => run.force.abort());
+    try {
+      run.closed ??= this.#shutDown(run);
+      await run.closed;
+    } finally {
+      stopListening();
+    }
+  }
+
+  /** `close` without a signal. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #start(): Run {
+    const { host, port, maxClients, maxConnections, idleTimeoutMs, clock } = this.#options;
+    const clients = new Set<Client>();
+    const places = new ClientPlaces(maxClients);
+    const keys = new CancelKeys();
+    const onConnection = (socket: Socket): void => {
+      void this.#serve(socket, { clients, places, keys });
+    };
+    return {
+      bound: ClientPort.open({ host, port, maxConnections, onConnection, logger: this.#logger }),
+      closing: new AbortController(),
+      force: new AbortController(),
+      clients,
+      places,
+      keys,
+      idleClients:
+        idleTimeoutMs === 0
+          ? undefined
+          : new IdleClients({
+              conversations: () => conversationsOf(clients),
+              timeoutMs: idleTimeoutMs,
+              clock,
+            }),
+      port: undefined,
+      closed: undefined,
+    };
+  }
+
+  async #serve(
+    socket: Socket,
+    { clients, places, keys }: Pick<Run, "clients" | "places" | "keys">,
+  ): Promise<void> {
+    const client = new Client({
+      ...this.#options,
+      socket,
+      origin: `${socket.remoteAddress}:${socket.remotePort}`,
+      places,
+      keys,
+      executor: () => this.#executor(),
+      tls: () => this.#tls?.identity,
+      isTrusted: this.#options.trustLoopback && isLoopback(socket.remoteAddress),
+      logger: this.#logger,
+    });
+    clients.add(client);
+    try {
+      await client.run();
+    } catch (err) {
+      this.#logger.error({ err }, "a client could not be served");
+      socket.destroy();
+    } finally {
+      clients.delete(client);
+    }
+  }
+
+  #executor(): QueryService {
+    if (!this.#offersSessions) {
+      throw new Refusal("0A000", "this pooler does not serve clients of PostgreSQL's protocol");
+    }
+    return this.#options.manager.queryServiceControl().getExecutor();
+  }
+
+  async #shutDown(run: Run): Promise<void> {
+    run.closing.abort();
+    const port = await run.bound.catch(() => undefined);
+    const closed = port?.close();
+    await run.idleClients?.close();
+    for (const client of run.clients) {
+      client.leave("boundary");
+    }
+    const stopListening = onAbort(run.force.signal, () => {
+      for (const client of run.clients) {
+        client.leave("now");
+      }
+    });
+    await closed;
+    stopListening();
+    this.#logger.flush();
+    if (this.#run === run) {
+      this.#run = undefined;
+    }
+  }
+}
+
+function* conversationsOf(
+  clients: Iterable<Client>,
+): Iterable<NonNullable<Client["conversation"]>> {
+  for (const { conversation } of clients) {
+    if (conversation !== undefined) {
+      yield conversation;
+    }
+  }
+}
+
+/** ::ffff:127.0.0.1 is how IPv4 looks to a listener of IPv6. */
+function isLoopback(address: string | undefined): boolean {
+  return address === "::1" || /^(?:::ffff:)?127\./.test(address ?? "");
+}
+
+function isAborted(signal: AbortSignal | undefined): boolean {
+  return signal?.aborted ?? false;
+}
+
+function cancelled(signal: AbortSignal | undefined): PgwireServicesError {
+  return new PgwireServicesError(
+    PgwireServicesErrorCode.Cancelled,
+    "the server for clients was stopped before it listened",
+    { cause: signal?.reason },
+  );
+}
