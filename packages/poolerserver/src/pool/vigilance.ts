@@ -73,7 +73,7 @@ export class Vigilance {
   /** A session has ended. */
   noteEnd(end: BackendEnd): void {
     if (end.type === "lost") {
-      this.#options.logger.info({ err: end.error }, "connection to the database lost");
+      this.#options.logger.warn({ err: end.error }, "connection to the database lost");
       this.#distrust(lostError(end.error.message, end.error));
     }
   }
