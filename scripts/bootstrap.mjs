@@ -28,7 +28,7 @@ const commands = {
   start: { entry: "dev/quickstart/dist/main.js", build: "@multipooler/quickstart..." },
   test: { entry: "scripts/test.ts" },
   check: { entry: "scripts/check.ts" },
-  bench: { entry: "benchmarks/src/main.ts" },
+  bench: { entry: "benchmarks/dist/main.js" },
   ctl: {
     entry: "apps/multipooler/dist/main.js",
     args: ["ctl"],

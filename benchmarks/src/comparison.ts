@@ -1,12 +1,10 @@
-import { spreadOf } from "./spread.ts";
-import type { Spread } from "./spread.ts";
-
 /** One way to do the work that is compared. */
 export interface Contender {
   /** Does the work `times` times, `concurrency` of them at once. */
   run(work: Workload): Promise<void>;
 }
 
+/** A statement, how often it runs, and how many of them at once. */
 export interface Workload {
   readonly name: string;
   readonly sql: string;
@@ -14,33 +12,38 @@ export interface Workload {
   readonly times: number;
 }
 
-/**
- * How much faster the subject is than the reference: time of the reference divided by time of the
- * subject, per round. 1 is equal, 2 is twice as fast.
- */
+/** Statements a second of two contenders, round by round. */
+export interface Comparison {
+  readonly subject: readonly number[];
+  readonly reference: readonly number[];
+}
+
+/** Measures both in each round, after a round that warms them up. */
 export async function compare(
   subject: Contender,
   reference: Contender,
-  work: Workload,
-  rounds: number,
-): Promise<Spread> {
+  { work, rounds }: { readonly work: Workload; readonly rounds: number },
+): Promise<Comparison> {
   await subject.run(work);
   await reference.run(work);
-  const ratios: number[] = [];
+  const rates = { subject: [] as number[], reference: [] as number[] };
   for (let round = 0; round < rounds; round += 1) {
+    const turns = [
+      { rates: rates.subject, contender: subject },
+      { rates: rates.reference, contender: reference },
+    ];
     // The second one finds warmer caches and a busier collector: take turns.
-    const subjectFirst = round % 2 === 0;
-    const first = await timed(subjectFirst ? subject : reference, work);
-    const second = await timed(subjectFirst ? reference : subject, work);
-    ratios.push(subjectFirst ? second / first : first / second);
+    for (const turn of round % 2 === 0 ? turns : turns.toReversed()) {
+      turn.rates.push(await rateOf(turn.contender, work));
+    }
   }
-  return spreadOf(ratios);
+  return rates;
 }
 
-async function timed(contender: Contender, work: Workload): Promise<number> {
+async function rateOf(contender: Contender, work: Workload): Promise<number> {
   const start = performance.now();
   await contender.run(work);
-  return performance.now() - start;
+  return (work.times * 1000) / (performance.now() - start);
 }
 
 /** Runs `operation` as often as the workload says, as many at once as it says. */

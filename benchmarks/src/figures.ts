@@ -1,5 +1,6 @@
 import { cpus } from "node:os";
-import { textTable } from "@multipooler/text-table";
+import { tableText } from "@multipooler/text-table";
+import { median } from "./median.ts";
 
 /** One measured figure: the median of its rounds. */
 export interface Figure {
@@ -14,6 +15,40 @@ export interface Figure {
   /** The subject that `ratio` compares with; the median of the ratios within each round. */
   readonly ratioTo?: string;
   readonly ratio?: number;
+}
+
+/** What one round measured of one subject, by metric; `undefined` where it could not. */
+export type Sample = Readonly<Record<string, number | undefined>>;
+
+/** The rounds of one case. */
+export interface Measured {
+  readonly bench: string;
+  readonly case: string;
+  readonly concurrency: number;
+  /** The subject with which the others, and itself, are compared. */
+  readonly reference: string;
+  /** Of each subject the samples, in the order of the rounds. */
+  readonly samples: ReadonlyMap<string, readonly Sample[]>;
+}
+
+/** A figure for each subject and metric that has a sample. */
+export function figuresOf({ samples, reference, ...measured }: Measured): Figure[] {
+  const references = samples.get(reference) ?? [];
+  const figures: Figure[] = [];
+  for (const [subject, rounds] of samples) {
+    for (const metric of new Set(rounds.flatMap((sample) => Object.keys(sample)))) {
+      const values = rounds.flatMap((sample) => sample[metric] ?? []);
+      const ratios = rounds.flatMap((sample, round) => {
+        const [value, other] = [sample[metric], references[round]?.[metric]];
+        return value === undefined || other === undefined ? [] : value / other;
+      });
+      if (values.length > 0) {
+        const ratio = ratios.length === 0 ? {} : { ratioTo: reference, ratio: median(ratios) };
+        figures.push({ ...measured, subject, metric, value: median(values), ...ratio });
+      }
+    }
+  }
+  return figures;
 }
 
 /** Every figure as a line of JSON. */
@@ -43,7 +78,7 @@ export function figureTable(title: string, figures: readonly Figure[], rounds: n
     `${title}; ratio to ${reference}, the value in parentheses`,
     `Node ${process.version}, ${cpus().length} cores, ${rounds} interleaved rounds`,
     "",
-    textTable([["case", "at once", "subject", ...metrics], ...rows], {
+    tableText([["case", "at once", "subject", ...metrics], ...rows], {
       flushRight: [1, ...metrics.map((_metric, index) => index + 3)],
     }),
   ].join("\n");

@@ -1,18 +1,26 @@
+import { UsageError } from "./bench-options.ts";
 import { layersBench } from "./layers/layers.ts";
 import { queryBench } from "./query.ts";
 
-const benches: Readonly<Record<string, (args: readonly string[]) => Promise<string>>> = {
-  layers: layersBench,
-  query: queryBench,
-};
+type Bench = (args: readonly string[]) => Promise<string>;
+
+const benches = new Map<string, Bench>([
+  ["layers", layersBench],
+  ["query", queryBench],
+]);
 
 const [name = "", ...args] = process.argv.slice(2).filter((arg) => arg !== "--");
-const bench = Object.hasOwn(benches, name) ? benches[name] : undefined;
-if (bench === undefined) {
-  process.stderr.write(
-    `bench: "${name}" is none of ${Object.keys(benches).join(", ")} (npm run bench -- query)\n`,
-  );
-  process.exitCode = 2;
-} else {
+try {
+  const bench = benches.get(name);
+  if (bench === undefined) {
+    throw new UsageError(`"${name}" is none of ${[...benches.keys()].join(", ")}`);
+  }
   process.stdout.write(await bench(args));
+} catch (error) {
+  if (!(error instanceof UsageError)) {
+    throw error;
+  }
+  const usage = "npm run bench -- query|layers [--json] [--rounds <number>]";
+  process.stderr.write(`bench: ${error.message} (${usage})\n`);
+  process.exitCode = 2;
 }

@@ -1,18 +1,23 @@
-import { parseArgs } from "node:util";
 import { startPostgres } from "@multipooler/embedded-postgres";
 import { connect } from "@multipooler/grpc-services/client";
 import type { PoolerClient } from "@multipooler/grpc-services/client";
 import { startPooler } from "@multipooler/pooler-process";
 import pg from "pg";
+import { readOptions } from "./bench-options.ts";
 import { compare, repeat } from "./comparison.ts";
-import type { Contender, Workload } from "./comparison.ts";
-import { report } from "./report.ts";
+import type { Comparison, Contender, Workload } from "./comparison.ts";
+import { figureLines, figureTable, figuresOf } from "./figures.ts";
+import type { Figure, Sample } from "./figures.ts";
+
+const SUBJECT = "StreamExecute";
+const REFERENCE = "pg";
+const DEFAULT_ROUNDS = 30;
 
 const WORKLOADS: readonly Workload[] = [
-  { name: "select 1, one at a time", sql: "select 1", concurrency: 1, times: 200 },
-  { name: "select 1, 16 at a time", sql: "select 1", concurrency: 16, times: 1000 },
+  { name: "select 1", sql: "select 1", concurrency: 1, times: 200 },
+  { name: "select 1", sql: "select 1", concurrency: 16, times: 1000 },
   {
-    name: "10,000 rows, one at a time",
+    name: "10,000 rows",
     sql: "select g, md5(g::text) from generate_series(1, 10000) g",
     concurrency: 1,
     times: 10,
@@ -25,14 +30,7 @@ const WORKLOADS: readonly Workload[] = [
  * the gRPC client takes the blocks that a gateway passes through.
  */
 export async function queryBench(args: readonly string[]): Promise<string> {
-  const { values } = parseArgs({
-    args: [...args],
-    options: { rounds: { type: "string", default: "30" } },
-  });
-  const rounds = Number(values.rounds);
-  if (!Number.isInteger(rounds) || rounds < 1) {
-    throw new RangeError(`--rounds: "${values.rounds}" is not a whole number from 1`);
-  }
+  const { rounds, json } = readOptions(args, DEFAULT_ROUNDS);
   const connections = Math.max(...WORKLOADS.map(({ concurrency }) => concurrency));
   await using postgres = await startPostgres();
   await using pooler = startPooler({
@@ -49,15 +47,29 @@ export async function queryBench(args: readonly string[]): Promise<string> {
   const { host, port, user } = postgres;
   const pool = new pg.Pool({ host, port, user, database: "postgres", max: connections });
   try {
-    const rows = [];
+    const figures: Figure[] = [];
     for (const work of WORKLOADS) {
-      const ratio = await compare(throughGrpc(client), throughPg(pool), work, rounds);
-      rows.push({ name: work.name, ratio });
+      const rates = await compare(throughGrpc(client), throughPg(pool), { work, rounds });
+      figures.push(...figuresOfRates(work, rates));
     }
-    return report("StreamExecute over gRPC, times as fast as pg without a pooler", rows, rounds);
+    return json ? figureLines(figures) : figureTable("statements a second", figures, rounds);
   } finally {
     await pool.end();
   }
+}
+
+function figuresOfRates({ name, concurrency }: Workload, rates: Comparison): Figure[] {
+  const samplesOf = (tps: readonly number[]): Sample[] => tps.map((rate) => ({ tps: rate }));
+  return figuresOf({
+    bench: "query",
+    case: name,
+    concurrency,
+    reference: REFERENCE,
+    samples: new Map([
+      [REFERENCE, samplesOf(rates.reference)],
+      [SUBJECT, samplesOf(rates.subject)],
+    ]),
+  });
 }
 
 function throughGrpc(client: PoolerClient): Contender {

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import type { Server } from "node:net";
 import { tmpdir } from "node:os";
@@ -112,11 +112,16 @@ test.each(["http-port", "grpc-port"])("--%s in use", async (flag) => {
 });
 
 test("a data directory that is none", async () => {
-  const { code, line } = await failure({ "pg-data-dir": join(directory, "absent") });
-  expect([code, line]).toEqual([
-    2,
-    `multipooler: --pg-data-dir: ${join(directory, "absent")}: does not exist`,
-  ]);
+  const file = join(directory, "file");
+  await writeFile(file, "");
+  const { code, line } = await failure({ "pg-data-dir": file });
+  expect([code, line]).toEqual([2, `multipooler: --pg-data-dir: ${file}: is not a directory`]);
+});
+
+test("protection that is not offered", async () => {
+  const { code, line } = await failure({ "grpc-cert": join(directory, "server.crt") });
+  expect(code).toBe(2);
+  expect(line).toContain("asks for TLS of the gRPC server, which is not offered by this version");
 });
 
 test("an unknown flag is named, with the one that was meant", async () => {

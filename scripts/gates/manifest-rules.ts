@@ -1,5 +1,6 @@
 import { basename, matchesGlob } from "node:path";
 
+import { mayImport } from "../lint/boundary-table.ts";
 import type { BoundaryTable } from "../lint/boundary-table.ts";
 import type { Dependency, WorkspacePackage } from "./workspace.ts";
 
@@ -28,7 +29,9 @@ export function manifestFaults(
     name === expected
       ? []
       : [{ message: `the package in ${folder} is called "${name}", not "${expected}"` }];
-  const edges = dependencies.flatMap((entry) => edgeFault(entry, { subject, packages, table }));
+  const edges = dependencies.flatMap((entry) =>
+    dependencyFault(entry, { subject, packages, table }),
+  );
   return [...wrongName, ...forms, ...edges];
 }
 
@@ -49,7 +52,7 @@ interface Surroundings {
   readonly table: BoundaryTable;
 }
 
-function edgeFault(
+function dependencyFault(
   entry: Dependency,
   { subject: { folder }, packages, table }: Surroundings,
 ): ManifestFault[] {
@@ -58,8 +61,7 @@ function edgeFault(
     return [{ entry, message: `${field}: "${name}"; ${folder} has no dependency at all` }];
   }
   const imported = packages.find((each) => each.name === name);
-  const allowed = table.imports[folder] ?? [];
-  if (imported === undefined || allowed === "everything" || allowed.includes(imported.folder)) {
+  if (imported === undefined || mayImport(table, { importer: folder, imported: imported.folder })) {
     return [];
   }
   const workshop = table.workshops.some((glob) => matchesGlob(folder, glob));

@@ -2,6 +2,7 @@ import { isBuiltin } from "node:module";
 import { join, matchesGlob, relative } from "node:path";
 
 import type { WorkspacePackage } from "../gates/workspace.ts";
+import { mayImport } from "./boundary-table.ts";
 import type { BoundaryTable } from "./boundary-table.ts";
 import { moduleRequest, REQUEST_TYPES } from "./module-request.ts";
 import type { ModuleRequest } from "./module-request.ts";
@@ -120,7 +121,7 @@ function packageFault(specifier: string, importer: Importer): string | undefined
     return `no package here is called "${module.name}"`;
   }
   return (
-    (imported && (edgeFault(imported, importer) ?? exportFault(module, imported))) ??
+    (imported && (packageEdgeFault(imported, importer) ?? exportFault(module, imported))) ??
     placeFault(module, importer) ??
     declarationFault(module, importer)
   );
@@ -134,16 +135,19 @@ function packageModule(specifier: string): PackageModule {
   return { name: parts.slice(0, length).join("/"), key: rest === "" ? "." : `./${rest}` };
 }
 
-function edgeFault({ folder, name }: WorkspacePackage, importer: Importer): string | undefined {
-  const { owner, table } = importer;
-  const allowed = table.imports[owner.folder] ?? [];
+function packageEdgeFault(
+  { folder, name }: WorkspacePackage,
+  { owner, table }: Importer,
+): string | undefined {
   // Where a test module may be imported is not a question of packages.
-  if (allowed === "everything" || allowed.includes(folder) || table.testModules.includes(name)) {
+  const isAllowed = mayImport(table, { importer: owner.folder, imported: folder });
+  if (isAllowed || table.testModules.includes(name)) {
     return undefined;
   }
   if (folder.startsWith("apps/")) {
     return `${owner.folder} imports the app ${folder}; apps compose, nobody imports them`;
   }
+  const allowed = [table.imports[owner.folder] ?? []].flat();
   const list = allowed.length === 0 ? "nothing" : allowed.join(", ");
   return `${owner.folder} may not import ${folder}; of this repository it may import ${list}`;
 }

@@ -24,6 +24,15 @@ export interface BoundaryTable {
   readonly generated: readonly string[];
 }
 
+/** Whether packages in the folder `importer` may import those in `imported`, test modules aside. */
+export function mayImport(
+  { imports }: BoundaryTable,
+  { importer, imported }: { readonly importer: string; readonly imported: string },
+): boolean {
+  const allowed = imports[importer] ?? [];
+  return allowed === "everything" || allowed.includes(imported);
+}
+
 /** The table of this repository. */
 export const BOUNDARIES: BoundaryTable = {
   scope: "@multipooler",
@@ -31,10 +40,13 @@ export const BOUNDARIES: BoundaryTable = {
     "packages/query-service": [],
     "packages/controller-api": ["packages/query-service"],
     "packages/controller-testkit": ["packages/controller-api", "packages/query-service"],
+    "packages/logging": [],
+    "packages/text-table": [],
     "packages/timing": [],
     "packages/pgwire": ["packages/query-service", "packages/timing"],
     "packages/poolerserver": [
       "packages/controller-api",
+      "packages/logging",
       "packages/pgwire",
       "packages/query-service",
       "packages/timing",
@@ -50,6 +62,7 @@ export const BOUNDARIES: BoundaryTable = {
     "packages/pgctld": ["packages/proto", "packages/timing"],
     "packages/grpc-services": [
       "packages/controller-api",
+      "packages/logging",
       "packages/manager",
       "packages/proto",
       "packages/query-service",
@@ -57,6 +70,7 @@ export const BOUNDARIES: BoundaryTable = {
     ],
     "packages/pgwire-services": [
       "packages/controller-api",
+      "packages/logging",
       "packages/manager",
       "packages/pgwire",
       "packages/query-service",
@@ -67,18 +81,19 @@ export const BOUNDARIES: BoundaryTable = {
     "dev/embedded-etcd": [],
     "dev/embedded-postgres": [],
     "dev/pooler-process": ["apps/multipooler"],
-    "dev/quickstart": ["apps/multipooler", "dev/embedded-postgres", "dev/text-table"],
-    "dev/text-table": [],
+    "dev/quickstart": ["apps/multipooler", "dev/embedded-postgres", "packages/text-table"],
+    "dev/tcp-proxy": [],
     benchmarks: "everything",
     e2e: "everything",
   },
-  withoutDependencies: ["packages/query-service", "packages/timing"],
+  withoutDependencies: ["packages/logging", "packages/query-service", "packages/timing"],
   workshops: ["dev/*", "benchmarks", "e2e"],
   testModules: [
     "@multipooler/controller-testkit",
     "@multipooler/embedded-etcd",
     "@multipooler/embedded-postgres",
     "@multipooler/pooler-process",
+    "@multipooler/tcp-proxy",
     "fast-check",
     "vitest",
   ],

@@ -1,10 +1,11 @@
 import { Command, Option } from "commander";
+import { addAcceptedFlags } from "./settings/accepted-flags.ts";
 import { RESULT_FORMATS } from "./ctl/result-format.ts";
 import { addTopoCommands } from "./ctl/topo-commands.ts";
 import type { TopoActions } from "./ctl/topo-commands.ts";
-import { addSettings, givenSettings } from "./setting-options.ts";
-import type { GivenSettings } from "./setting-options.ts";
-import { settings } from "./settings.ts";
+import { addSettings, givenSettings } from "./settings/setting-options.ts";
+import type { GivenSettings } from "./settings/setting-options.ts";
+import { settings } from "./settings/settings.ts";
 import { buildVersion } from "./version.ts";
 
 /** The implementations of the commands; each resolves with the exit code. */
@@ -46,8 +47,9 @@ export function commandLine(actions: CommandActions, exit: (code: number) => voi
     })
     .exitOverride();
 
-  addSettings(program, settings).action(async (options: Record<string, unknown>) =>
-    exit(await actions.serve(givenSettings(settings, options))),
+  addAcceptedFlags(addSettings(program, settings)).action(
+    async (options: Record<string, unknown>) =>
+      exit(await actions.serve(givenSettings(settings, options))),
   );
 
   const ctl = program

@@ -1,8 +1,8 @@
 import { PgwireServer } from "@multipooler/pgwire-services";
 import type { PgwireServerOptions, TlsFilePaths } from "@multipooler/pgwire-services";
-import { ConfigError } from "./config.ts";
+import { ConfigError } from "./settings/config.ts";
 import type { ConnectionLimits } from "./open-files.ts";
-import type { Config } from "./settings.ts";
+import type { Config } from "./settings/settings.ts";
 
 export interface ClientListenerOptions extends Pick<PgwireServerOptions, "manager" | "logger"> {
   readonly limits: ConnectionLimits;

@@ -1,8 +1,8 @@
 import { postgresDatabase } from "@multipooler/manager";
 import type { DatabaseProvider } from "@multipooler/manager";
-import { ConfigError } from "./config.ts";
+import { ConfigError } from "./settings/config.ts";
 import { readSecretFile } from "./secret-file.ts";
-import type { Config } from "./settings.ts";
+import type { Config } from "./settings/settings.ts";
 
 /** The PostgreSQL that the manager is to stand in front of. Its password is read at each dial. */
 export function databaseOf(config: Config): DatabaseProvider {

@@ -1,9 +1,9 @@
-import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
-import { ConfigError } from "./config.ts";
-import { checkDirectories } from "./directories.ts";
+import { ConfigError } from "./settings/config.ts";
+import { awaitsDataDirectory, checkDirectories } from "./directories.ts";
 import type { Directories } from "./directories.ts";
 
 const base = mkdtempSync(join(tmpdir(), "multipooler-directories-"));
@@ -22,16 +22,29 @@ function problems(config: Partial<Directories>): readonly string[] {
 }
 
 test("a data directory that is none is refused with its path and the reason", () => {
-  const absent = join(base, "absent");
   const plainFile = join(base, "file");
   writeFileSync(plainFile, "");
-  expect(problems({ pgDataDir: absent })).toEqual([`--pg-data-dir: ${absent}: does not exist`]);
   expect(problems({ pgDataDir: plainFile })).toEqual([
     `--pg-data-dir: ${plainFile}: is not a directory`,
   ]);
   expect(problems({ pgDataDir: base })).toEqual([
     `--pg-data-dir: ${base}: is not a PostgreSQL data directory: it has no readable PG_VERSION`,
   ]);
+});
+
+test("a data directory that initdb has not made yet, or is making, is waited for", () => {
+  const absent = join(base, "absent");
+  const empty = mkdtempSync(join(base, "empty-"));
+  const started = mkdtempSync(join(base, "started-"));
+  mkdirSync(join(started, "pg_wal"));
+  for (const pgDataDir of [absent, empty, started]) {
+    expect(problems({ pgDataDir })).toEqual([]);
+    expect(awaitsDataDirectory({ pgDataDir })).toBe(true);
+  }
+  writeFileSync(join(started, "PG_VERSION"), "17\n");
+  expect(problems({ pgDataDir: started })).toEqual([]);
+  expect(awaitsDataDirectory({ pgDataDir: started })).toBe(false);
+  expect(awaitsDataDirectory({ pgDataDir: undefined })).toBe(false);
 });
 
 // Permissions do not bind root.

@@ -1,8 +1,8 @@
-import { accessSync, constants, existsSync, mkdirSync, statSync } from "node:fs";
+import { accessSync, constants, existsSync, mkdirSync, readdirSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { ConfigError } from "./config.ts";
+import { ConfigError } from "./settings/config.ts";
 import { fileFault } from "./file-fault.ts";
-import type { Config } from "./settings.ts";
+import type { Config } from "./settings/settings.ts";
 
 export interface Directories extends Pick<Config, "pgDataDir" | "poolerDir"> {
   /** Path of the topology, if it is a file. */
@@ -10,8 +10,9 @@ export interface Directories extends Pick<Config, "pgDataDir" | "poolerDir"> {
 }
 
 /**
- * Checks the configured directories before anything is opened. PostgreSQL's must be readable. The
- * pooler's own and that of the topology file are created if missing and must be writable.
+ * Checks the configured directories before anything is opened. PostgreSQL's must be readable, if it
+ * is there yet: a pooler may be started before `initdb` has run. The pooler's own and that of the
+ * topology file are created if missing and must be writable.
  *
  * @throws ConfigError naming setting, path and fault.
  */
@@ -39,15 +40,32 @@ export function checkDirectories({ pgDataDir, poolerDir, topologyFile }: Directo
 }
 
 function checkDataDirectory(path: string): void {
+  if (!existsSync(path)) {
+    return;
+  }
   if (!statSync(path).isDirectory()) {
     throw new Error("is not a directory");
   }
   accessSync(path, constants.R_OK | constants.X_OK);
+  if (isBeforeInitdb(path)) {
+    return;
+  }
   try {
     accessSync(join(path, "PG_VERSION"), constants.R_OK);
   } catch (cause) {
     throw new Error("is not a PostgreSQL data directory: it has no readable PG_VERSION", { cause });
   }
+}
+
+/** `initdb` takes an empty directory, and makes `pg_wal` before it writes PG_VERSION. */
+function isBeforeInitdb(path: string): boolean {
+  const entries = readdirSync(path);
+  return entries.length === 0 || (entries.includes("pg_wal") && !entries.includes("PG_VERSION"));
+}
+
+/** Whether PostgreSQL's data directory is configured and not made yet. */
+export function awaitsDataDirectory({ pgDataDir }: Pick<Config, "pgDataDir">): boolean {
+  return pgDataDir !== undefined && !existsSync(join(pgDataDir, "PG_VERSION"));
 }
 
 function checkOwnDirectory(path: string): void {

@@ -2,8 +2,8 @@ import { readFileSync } from "node:fs";
 import type { EtcdCredentials, EtcdTlsFiles } from "@multipooler/topo/etcd";
 import { fileFault } from "./file-fault.ts";
 import { readSecretFile } from "./secret-file.ts";
-import type { SettingValues } from "./setting.ts";
-import { topologySettings } from "./topology-settings.ts";
+import type { SettingValues } from "./settings/setting.ts";
+import { topologySettings } from "./settings/topology-settings.ts";
 
 /** An etcd cluster and how to reach it. */
 export interface EtcdServer {

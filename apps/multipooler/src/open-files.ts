@@ -1,6 +1,6 @@
 import * as z from "zod";
-import { ConfigError } from "./config.ts";
-import type { Config } from "./settings.ts";
+import { ConfigError } from "./settings/config.ts";
+import type { Config } from "./settings/settings.ts";
 
 /** Maximum number of simultaneous connections by purpose. */
 export interface ConnectionLimits {

@@ -3,7 +3,14 @@ import { CommanderError } from "commander";
 import type { Command } from "commander";
 import { commandLine } from "./cli.ts";
 import type { CommandActions } from "./cli.ts";
-import { ConfigError, resolveConfig, resolveSettings } from "./config.ts";
+import { acceptedFlags } from "./settings/accepted-flags.ts";
+import {
+  ConfigError,
+  readSettingsFile,
+  resolveConfig,
+  resolveSettings,
+} from "./settings/config.ts";
+import type { ConfigSources } from "./settings/config.ts";
 import { query } from "./ctl/query.ts";
 import { status } from "./ctl/status.ts";
 import type { TopoOptions } from "./ctl/topo-command.ts";
@@ -14,8 +21,9 @@ import { topoList } from "./ctl/topo-list.ts";
 import { topoTree } from "./ctl/topo-tree.ts";
 import { topoWatch } from "./ctl/topo-watch.ts";
 import { Interruption } from "./interruption.ts";
-import { openLog } from "./logger.ts";
+import { openLog } from "./log/logger.ts";
 import { serve } from "./serve.ts";
+import type { GivenSettings } from "./settings/setting-options.ts";
 import type { SignalGuard } from "./signal-guard.ts";
 import { topologyTarget, topologyTargetSettings } from "./topology-target.ts";
 
@@ -33,8 +41,16 @@ function complain(line: string): void {
 
 const io = { stdin: process.stdin, stdout: process.stdout, stderr: process.stderr, complain };
 
+function sourcesOf({ flags, configFile }: GivenSettings): ConfigSources {
+  const file = readSettingsFile(configFile);
+  if (file.warning !== undefined) {
+    complain(file.warning);
+  }
+  return { flags, env: process.env, file };
+}
+
 function topoOptions({ given, json }: TopoArguments): TopoOptions {
-  const config = resolveSettings(topologyTargetSettings, { ...given, env: process.env });
+  const config = resolveSettings(topologyTargetSettings, sourcesOf(given));
   return { target: topologyTarget(config), json };
 }
 
@@ -60,9 +76,18 @@ export async function runProgram(signals: SignalGuard): Promise<void> {
 function program(signals: SignalGuard): Command {
   const actions: CommandActions = {
     serve: async (given) => {
-      const config = resolveConfig({ ...given, env: process.env });
-      await using log = openLog(config.logLevel, complain);
-      return await serve(config, { log, complain, signals, exit: (code) => process.exit(code) });
+      const sources = sourcesOf(given);
+      const config = resolveConfig(sources);
+      const inFile = acceptedFlags.filter((flag) => sources.file.values[flag] !== undefined);
+      const accepted = [...new Set([...given.accepted, ...inFile])];
+      await using log = openLog(config, complain);
+      return await serve(config, {
+        log,
+        complain,
+        signals,
+        accepted,
+        exit: (code) => process.exit(code),
+      });
     },
     query: (sql, options) => query(sql, options, io),
     status: (options) => status(options, io),

@@ -2,7 +2,7 @@ import type { ConnectionCount } from "@multipooler/grpc-services";
 import type { ManagerStatus } from "@multipooler/manager";
 import type { ClientCount } from "@multipooler/pgwire-services";
 import type { Readiness } from "./http-server.ts";
-import type { LogOutage } from "./log-output.ts";
+import type { LogOutage } from "./log/log-output.ts";
 
 /** The part of `/ready` that is about the process itself. */
 export interface ProcessState {

@@ -5,20 +5,21 @@ import { MultiPoolerManager, PoolerType } from "@multipooler/manager";
 import type { ManagerOptions } from "@multipooler/manager";
 import { MultiPooler } from "@multipooler/poolerserver";
 import { systemClock } from "@multipooler/timing";
-import type { Timer } from "@multipooler/timing";
 import { clientListener, tlsFiles } from "./client-listener.ts";
 import { checkPasswordFile, databaseOf } from "./database.ts";
-import { checkDirectories } from "./directories.ts";
+import { awaitsDataDirectory, checkDirectories } from "./directories.ts";
 import { explain } from "./fault.ts";
-import { grpcListener } from "./grpc-listener.ts";
+import { grpcServerOf } from "./grpc-server.ts";
 import { HttpServer } from "./http-server.ts";
-import type { ProgramLog } from "./logger.ts";
+import type { ProgramLog } from "./log/logger.ts";
 import { connectionLimits, openFilesLimit } from "./open-files.ts";
 import type { ConnectionLimits } from "./open-files.ts";
+import { writePidFile } from "./pid-file.ts";
 import { readiness } from "./readiness.ts";
-import type { Config } from "./settings.ts";
+import type { Config } from "./settings/settings.ts";
 import type { HarmlessSignal, SignalGuard } from "./signal-guard.ts";
 import { startDeadline } from "./start-deadline.ts";
+import { StopDeadline } from "./stop-deadline.ts";
 import { Termination } from "./termination.ts";
 import { topologyTarget } from "./topology-target.ts";
 import type { TopologyTarget } from "./topology-target.ts";
@@ -31,6 +32,8 @@ export interface ServeIo {
   readonly signals: Pick<SignalGuard, "listen">;
   /** Ends the process at once. */
   readonly exit: (code: number) => void;
+  /** The flags that were given and mean nothing. */
+  readonly accepted: readonly string[];
 }
 
 const IGNORED: Readonly<Record<HarmlessSignal, string>> = {
@@ -61,21 +64,25 @@ export async function serve(config: Config, io: ServeIo): Promise<number> {
       "the limit of open files (ulimit -n) allows fewer connections to PostgreSQL than --connpool-global-capacity",
     );
   }
+  logWithoutMeaning(config, io);
   io.signals.listen((signal) => logger.info({ signal }, IGNORED[signal]));
-  using termination = new Termination({
-    forceExit: (message) => {
-      io.complain(message);
-      io.exit(1);
-    },
-  });
+  const forceExit = (message: string): void => {
+    io.complain(message);
+    io.exit(1);
+  };
+  using termination = new Termination({ forceExit });
+  using deadline = new StopDeadline({ clock: systemClock, forceExit });
   await using parts = new AsyncDisposableStack();
+  if (config.pidFile !== undefined) {
+    parts.use(writePidFile(config.pidFile));
+  }
   try {
-    await start({ config, target, limits, log: io.log, termination, parts });
+    await start({ config, target, limits, log: io.log, termination, deadline, parts });
   } catch (error) {
     termination.fault(explain(error));
   }
   const cause = await termination.requested;
-  const deadline = outerDeadline(config.onTermTimeoutMs, io);
+  deadline.begin("onterm-timeout", config.onTermTimeoutMs);
   try {
     if (cause.type === "fault") {
       io.complain(cause.message);
@@ -86,8 +93,6 @@ export async function serve(config: Config, io: ServeIo): Promise<number> {
   } catch (error) {
     io.complain(`did not stop cleanly: ${explain(error)}`);
     return 1;
-  } finally {
-    deadline.cancel();
   }
   logger.info("stopped");
   return cause.type === "fault" ? 1 : 0;
@@ -99,12 +104,14 @@ interface Start {
   readonly limits: ConnectionLimits;
   readonly log: ServeIo["log"];
   readonly termination: Termination;
+  readonly deadline: StopDeadline;
   /** Closes what was started, in reverse order. */
   readonly parts: AsyncDisposableStack;
 }
 
 /** Starts the parts in the order of the architecture: HTTP first, then the manager. */
-async function start({ config, target, limits, log, termination, parts }: Start): Promise<void> {
+async function start(options: Start): Promise<void> {
+  const { config, target, limits, log, termination, deadline, parts } = options;
   const { logger } = log;
   const { homeCell } = target;
   const topology = parts.adopt(await openTopology(target, { homeCell }), (store) => store.close());
@@ -134,11 +141,7 @@ async function start({ config, target, limits, log, termination, parts }: Start)
     logger: logger.child({ component: "manager" }),
   });
   parts.use(logGrpcLibrary(logger.child({ component: "grpc-js" })));
-  const grpc = grpcListener(config, {
-    manager,
-    limits,
-    logger: logger.child({ component: "grpc" }),
-  });
+  const grpc = grpcServerOf(config, limits, { manager, logger });
   const clients = clientListener(config, {
     manager,
     limits,
@@ -148,6 +151,8 @@ async function start({ config, target, limits, log, termination, parts }: Start)
   parts.defer(() => http.close());
   await http.listen();
   logger.info({ address: config.bindAddress, port: http.port }, "HTTP listens");
+  // Closed in reverse: what is left of the stop when the manager has closed.
+  parts.defer(() => deadline.begin("onclose-timeout", config.onCloseTimeoutMs));
   parts.use(manager);
   parts.defer(
     manager.watchStatus(({ state }) => {
@@ -163,6 +168,16 @@ async function start({ config, target, limits, log, termination, parts }: Start)
   if (clients !== undefined) {
     const address = config.pgListenAddress;
     logger.info({ address, port: clients.port }, "the port for PostgreSQL's clients listens");
+  }
+}
+
+/** Says what of a launch line has no effect, and what the pooler waits for. */
+function logWithoutMeaning(config: Config, { log: { logger }, accepted }: ServeIo): void {
+  if (accepted.length > 0) {
+    logger.info({ flags: accepted }, "accepted, means nothing here");
+  }
+  if (awaitsDataDirectory(config)) {
+    logger.info({ path: config.pgDataDir }, "PostgreSQL's data directory is not there yet");
   }
 }
 
@@ -203,12 +218,4 @@ function describePooler(
     poolerDir: config.poolerDir,
     dataDir: config.pgDataDir,
   };
-}
-
-/** The last resort for a stop that hangs. */
-function outerDeadline(ms: number, io: ServeIo): Timer {
-  return systemClock.setTimer(() => {
-    io.complain(`did not stop within ${ms} ms (--onterm-timeout): exit without waiting`);
-    io.exit(1);
-  }, ms);
 }

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
-import { ConfigError, resolveSettings } from "./config.ts";
+import { ConfigError, readSettingsFile, resolveSettings } from "./settings/config.ts";
 import { defaultTopologyFile, topologyTarget, topologyTargetSettings } from "./topology-target.ts";
 import type { TopologyTarget } from "./topology-target.ts";
 
@@ -19,7 +19,10 @@ function file(name: string, content: string): string {
 }
 
 function target(flags: Readonly<Record<string, string>> = {}): TopologyTarget {
-  return topologyTarget(resolveSettings(topologyTargetSettings, { flags, env: {} }), DEFAULT_FILE);
+  return topologyTarget(
+    resolveSettings(topologyTargetSettings, { flags, env: {}, file: readSettingsFile({}) }),
+    DEFAULT_FILE,
+  );
 }
 
 function problems(flags: Readonly<Record<string, string>>): readonly string[] {

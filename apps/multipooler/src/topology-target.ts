@@ -1,12 +1,12 @@
 import { homedir } from "node:os";
 import { join, posix, resolve } from "node:path";
 import type { Cell } from "@multipooler/proto/clustermetadata";
-import { ConfigError } from "./config.ts";
+import { ConfigError } from "./settings/config.ts";
 import { etcdServer, isHost, refuseEtcdSettings } from "./etcd-server.ts";
 import type { EtcdServer } from "./etcd-server.ts";
-import type { SettingValues } from "./setting.ts";
-import { settings } from "./settings.ts";
-import { topologySettings } from "./topology-settings.ts";
+import type { SettingValues } from "./settings/setting.ts";
+import { settings } from "./settings/settings.ts";
+import { topologySettings } from "./settings/topology-settings.ts";
 
 /** The settings that locate the topology. */
 export const topologyTargetSettings = { cell: settings.cell, ...topologySettings } as const;

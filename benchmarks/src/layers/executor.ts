@@ -1,7 +1,8 @@
-import type { QueryService, ResultSink } from "@multipooler/query-service";
+import type { QueryService, ResultSink, Statement } from "@multipooler/query-service";
 import { runLoad } from "./load.ts";
 import type { Caller } from "./load.ts";
 import { openPooler } from "./pooler.ts";
+import { Statements } from "./statements.ts";
 import type { PostgresPlace, Subject } from "./subject.ts";
 
 const NOWHERE: ResultSink = { write: () => undefined };
@@ -10,23 +11,17 @@ const NO_SETTINGS: ReadonlyMap<string, string> = new Map();
 /** The call path: what a gRPC handler calls, without gRPC around it. */
 export async function openExecutor(place: PostgresPlace, callers: number): Promise<Subject> {
   const pooler = await openPooler(place, callers);
-  return {
-    run: (load) =>
-      runLoad(
-        load,
-        Array.from({ length: callers }, (_, index) => callerOf(pooler.service, `caller ${index}`)),
-      ),
-    close: () => pooler.close(),
-  };
+  const statements = new Statements<Statement>((sql) => ({ type: "simple", sql }));
+  const all = Array.from({ length: callers }, (_, index) =>
+    callerOf(pooler.service, `caller ${index}`),
+  );
+  return { run: (load) => runLoad(load, statements, all), close: () => pooler.close() };
 }
 
-function callerOf(service: QueryService, origin: string): Caller {
+function callerOf(service: QueryService, origin: string): Caller<Statement> {
   const caller = { user: "", settings: NO_SETTINGS, origin };
   const place = { type: "any" } as const;
   // A transport always has a signal; making one is its own expense.
   const options = { signal: new AbortController().signal };
-  return async (sql) => {
-    const statement = { type: "simple", sql } as const;
-    await service.streamExecute({ caller, place, statement }, NOWHERE, options);
-  };
+  return (statement) => service.streamExecute({ caller, place, statement }, NOWHERE, options);
 }

@@ -1,6 +1,7 @@
 import { Server, ServerCredentials } from "@grpc/grpc-js";
 import type { ServerWritableStream } from "@grpc/grpc-js";
-import type { CaseName } from "./load.ts";
+import { MARKS } from "./statements.ts";
+import type { CaseName } from "./statements.ts";
 
 export const ECHO_PATH = "/bench.Echo/Stream";
 
@@ -17,8 +18,7 @@ const asIs = (bytes: Buffer): Buffer => bytes;
 export async function openEchoServer(): Promise<{ address: string; close: () => Promise<void> }> {
   const server = new Server();
   const stream = (call: ServerWritableStream<Buffer, Buffer>): void => {
-    const sql = call.request.toString("latin1");
-    call.write(ANSWERS[caseOf(sql)]);
+    call.write(ANSWERS[caseOf(call.request)]);
     call.end();
   };
   const method = {
@@ -42,9 +42,9 @@ export async function openEchoServer(): Promise<{ address: string; close: () => 
   };
 }
 
-function caseOf(sql: string): CaseName {
-  if (sql.includes("generate_series")) {
+function caseOf(request: Buffer): CaseName {
+  if (request.includes(MARKS.rows, 0, "latin1")) {
     return "rows";
   }
-  return sql.includes("update accounts") ? "update" : "select";
+  return request.includes(MARKS.update, 0, "latin1") ? "update" : "select";
 }

@@ -2,6 +2,7 @@ import { Client, credentials } from "@grpc/grpc-js";
 import { StreamExecuteRequest } from "@multipooler/proto/multipoolerservice";
 import { runLoad } from "./load.ts";
 import type { Caller } from "./load.ts";
+import { Statements } from "./statements.ts";
 import type { Subject } from "./subject.ts";
 
 const asIs = (bytes: Buffer): Buffer => bytes;
@@ -11,11 +12,10 @@ export function openGrpcCallers(address: string, path: string, callers: number):
   const client = new Client(address, credentials.createInsecure(), {
     "grpc.max_receive_message_length": -1,
   });
+  const statements = new Statements(requestOf);
+  const all = Array.from({ length: callers }, () => callerOf(client, path));
   return {
-    run: (load) => {
-      const all = Array.from({ length: callers }, () => callerOf(client, path));
-      return runLoad(load, all);
-    },
+    run: (load) => runLoad(load, statements, all),
     close: () => {
       client.close();
       return Promise.resolve();
@@ -23,13 +23,13 @@ export function openGrpcCallers(address: string, path: string, callers: number):
   };
 }
 
-function callerOf(client: Client, path: string): Caller {
-  return (sql) => {
-    const request = StreamExecuteRequest.fromPartial({
-      query: sql,
-      options: { passthroughRow: true },
-    });
-    const bytes = Buffer.from(StreamExecuteRequest.encode(request).finish());
+function requestOf(query: string): Buffer {
+  const request = StreamExecuteRequest.fromPartial({ query, options: { passthroughRow: true } });
+  return Buffer.from(StreamExecuteRequest.encode(request).finish());
+}
+
+function callerOf(client: Client, path: string): Caller<Buffer> {
+  return (bytes) => {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const stream = client.makeServerStreamRequest(path, asIs, asIs, bytes);
     stream.on("data", () => undefined);

@@ -1,18 +1,15 @@
-import { parseArgs } from "node:util";
 import { startPostgres } from "@multipooler/embedded-postgres";
-import { figureLines, figureTable } from "../figures.ts";
-import type { Figure } from "../figures.ts";
-import { spreadOf } from "../spread.ts";
-import { CASES, TABLE } from "./load.ts";
-import type { LayerCase, Load } from "./load.ts";
+import { readOptions } from "../bench-options.ts";
+import { figureLines, figureTable, figuresOf } from "../figures.ts";
+import type { Figure, Sample } from "../figures.ts";
+import type { Load } from "./load.ts";
+import { CASES, MAX_CALLERS, TABLE } from "./statements.ts";
+import type { LayerCase } from "./statements.ts";
 import type { PostgresPlace } from "./subject.ts";
 import { WorkerProcess } from "./worker-process.ts";
 
 const REFERENCE = "protocol client";
-const METRICS = ["cpuUs", "bytes", "p50Us", "p99Us"] as const;
-const MAX_CALLERS = 32;
-
-type Sample = Readonly<Record<(typeof METRICS)[number], number>>;
+const DEFAULT_ROUNDS = 7;
 
 /** A layer: the process whose expense counts, and the one that its callers are in. */
 interface Contender {
@@ -27,7 +24,7 @@ interface Contender {
  * interleaved, and every figure comes with its ratio to our protocol client alone.
  */
 export async function layersBench(args: readonly string[]): Promise<string> {
-  const { rounds, json } = optionsOf(args);
+  const { rounds, json } = readOptions(args, DEFAULT_ROUNDS);
   await using postgres = await startPostgres({ settings: { max_connections: "200" } });
   for (const statement of TABLE) {
     await postgres.sql(statement);
@@ -39,25 +36,11 @@ export async function layersBench(args: readonly string[]): Promise<string> {
   for (const layerCase of CASES) {
     for (const callers of layerCase.callers) {
       const samples = await measureCase(contenders, layerCase, { callers, rounds });
-      figures.push(...figuresOf(samples, layerCase.name, callers));
+      const measured = { case: layerCase.name, concurrency: callers, samples };
+      figures.push(...figuresOf({ bench: "layers", reference: REFERENCE, ...measured }));
     }
   }
   return json ? figureLines(figures) : figureTable("what a statement costs", figures, rounds);
-}
-
-function optionsOf(args: readonly string[]): { rounds: number; json: boolean } {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      rounds: { type: "string", default: "7" },
-      json: { type: "boolean", default: false },
-    },
-  });
-  const rounds = Number(values.rounds);
-  if (!Number.isInteger(rounds) || rounds < 1) {
-    throw new RangeError(`--rounds: "${values.rounds}" is not a whole number from 1`);
-  }
-  return { rounds, json: values.json };
 }
 
 async function openContenders(
@@ -112,28 +95,10 @@ async function sampleOf(
   await measured.measure();
   await callers.run({ ...load, statements: bytesStatements });
   const { bytes } = await measured.spent();
-  return { cpuUs: cpuUs / load.statements, bytes: bytes / bytesStatements, p50Us, p99Us };
-}
-
-function figuresOf(
-  samples: ReadonlyMap<string, readonly Sample[]>,
-  caseName: string,
-  concurrency: number,
-): Figure[] {
-  const reference = samples.get(REFERENCE) ?? [];
-  return [...samples].flatMap(([subject, own]) =>
-    METRICS.map((metric) => {
-      const ratios = own.map((sample, round) => sample[metric] / (reference[round]?.[metric] ?? 1));
-      return {
-        bench: "layers",
-        case: caseName,
-        concurrency,
-        subject,
-        metric,
-        value: spreadOf(own.map((sample) => sample[metric])).median,
-        ratioTo: REFERENCE,
-        ratio: spreadOf(ratios).median,
-      };
-    }),
-  );
+  return {
+    cpuUs: cpuUs / load.statements,
+    bytes: bytes === undefined ? undefined : bytes / bytesStatements,
+    p50Us,
+    p99Us,
+  };
 }

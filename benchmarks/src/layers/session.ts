@@ -1,7 +1,7 @@
 import type { QueryService, Session, SessionClient } from "@multipooler/query-service";
 import { runLoad } from "./load.ts";
-import type { Caller } from "./load.ts";
 import { openPooler } from "./pooler.ts";
+import { Statements } from "./statements.ts";
 import type { PostgresPlace, Subject } from "./subject.ts";
 
 const READY_FOR_QUERY = 0x5a;
@@ -17,14 +17,10 @@ export async function openSessions(place: PostgresPlace, callers: number): Promi
       Conversation.open(pooler.service, `client ${index}`),
     ),
   );
+  const statements = new Statements(queryMessage);
+  const all = conversations.map((one) => (message: Uint8Array) => one.query(message));
   return {
-    run: (load) => {
-      const asCaller =
-        (one: Conversation): Caller =>
-        (sql) =>
-          one.query(sql);
-      return runLoad(load, conversations.map(asCaller));
-    },
+    run: (load) => runLoad(load, statements, all),
     close: async () => {
       await Promise.all(conversations.map((one) => one.end()));
       await pooler.close();
@@ -44,10 +40,10 @@ class Conversation implements SessionClient {
     return conversation;
   }
 
-  async query(sql: string): Promise<void> {
+  query(message: Uint8Array): Promise<void> {
     this.#ready = Promise.withResolvers();
-    this.#session?.write(queryMessage(sql));
-    await this.#ready.promise;
+    this.#session?.write(message);
+    return this.#ready.promise;
   }
 
   async end(): Promise<void> {

@@ -1,5 +1,5 @@
 import { relative } from "node:path";
-import { textTable } from "@multipooler/text-table";
+import { tableText } from "@multipooler/text-table";
 import { DEFAULT_PORTS } from "./options.ts";
 import type { Ports } from "./options.ts";
 import type { Places } from "./places.ts";
@@ -64,5 +64,5 @@ function processName(pid: number | undefined): string {
 }
 
 function table(rows: readonly (readonly string[])[]): string {
-  return textTable(rows).replaceAll(/^(?=.)/gm, "  ");
+  return tableText(rows).replaceAll(/^(?=.)/gm, "  ");
 }

@@ -291,20 +291,18 @@ test("rows that came before an error arrive before it", async () => {
   expect(statusDetails(status)?.rpcError.pgDiagnostic?.code).toBe("57P01");
 });
 
-test.each([
-  [{ options: { sessionSettings: { work_mem: "1MB" } } }, 12, "options.session_settings"],
-  [{ options: { executeSqlPreparedStatement: {} } }, 12, "options.execute_sql_prepared_statement"],
-  [{ reservationOptions: { reasons: 1 } }, 12, "reservation_options.reasons"],
-  [{ reservationOptions: { reasons: 0x100 } }, 3, "invalid reservation reasons: 0x100"],
-])("a request of %j is refused with a plain status", async (request, code, text) => {
-  await using pooler = await startServer();
-  using client = new RawClient(pooler.address);
-  const bytes = StreamExecuteRequest.encode(StreamExecuteRequest.fromPartial(request)).finish();
-  const { status } = await client.call(STREAM_EXECUTE, bytes);
-  expect(status.code).toBe(code);
-  expect(status.details).toContain(text);
-  expect(statusDetails(status)).toBeUndefined();
-});
+test.each([[{ reservationOptions: { reasons: 0x100 } }, 3, "invalid reservation reasons: 0x100"]])(
+  "a request of %j is refused with a plain status",
+  async (request, code, text) => {
+    await using pooler = await startServer();
+    using client = new RawClient(pooler.address);
+    const bytes = StreamExecuteRequest.encode(StreamExecuteRequest.fromPartial(request)).finish();
+    const { status } = await client.call(STREAM_EXECUTE, bytes);
+    expect(status.code).toBe(code);
+    expect(status.details).toContain(text);
+    expect(statusDetails(status)).toBeUndefined();
+  },
+);
 
 test("bytes that are no request are refused, and fill no log", async () => {
   await using pooler = await startServer();

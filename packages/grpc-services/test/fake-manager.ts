@@ -19,12 +19,27 @@ export type Execute = (
   options?: CallOptions,
 ) => Promise<Outcome | void>;
 
+/** What stands in for what a controller does with a reservation. */
+export type ReservationVerbs = Pick<
+  QueryService,
+  "concludeTransaction" | "discardTempTables" | "releaseReservation"
+>;
+
 /** A manager whose controller runs what the test gives it. */
 export class FakeManager implements PoolerManager {
   /** What the controller does with a statement. */
   execute: Execute = () => Promise.resolve();
+  /** What the controller says of a statement. */
+  describe: QueryService["describe"] = () =>
+    Promise.resolve({ parameterTypes: [], fields: undefined });
   /** What the controller answers who asks for credentials. */
   credentials: QueryService["getCredentials"] = () => Promise.resolve(undefined);
+  /** What it does with reservations; there are none. */
+  verbs: ReservationVerbs = {
+    concludeTransaction: noReservation,
+    discardTempTables: noReservation,
+    releaseReservation: () => Promise.resolve({ reservation: undefined }),
+  };
   /** When set, the controller has no executor and throws this. */
   refusal: Error | undefined;
   readonly #listeners = new Set<(status: ManagerStatus) => void>();
@@ -39,6 +54,8 @@ export class FakeManager implements PoolerManager {
         return {
           streamExecute: async (...call) =>
             (await this.execute(...call)) ?? { reservation: undefined },
+          describe: (...call) => this.describe(...call),
+          ...this.verbs,
           openSession: () =>
             Promise.reject(new FakePoolerError(PoolerErrorCode.Unimplemented, "no sessions here")),
           getCredentials: (...call) => this.credentials(...call),
@@ -67,6 +84,10 @@ export class FakeManager implements PoolerManager {
       listener(this.#status);
     }
   }
+}
+
+function noReservation(): Promise<Outcome> {
+  return Promise.reject(new FakePoolerError("RESERVATION_LOST", "it is not known"));
 }
 
 /** What a controller throws. */

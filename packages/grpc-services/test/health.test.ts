@@ -83,6 +83,13 @@ test("closing tells those who watch, ends their streams and does not wait for th
   expect(pooler.manager.watchers).toBe(0);
 });
 
+test("a service that is withheld is not there, whoever offers it", async () => {
+  await using pooler = await startServer({ withheld: new Set(["query"]) });
+  await expect(pooler.client.executeQuery({})).rejects.toMatchObject({ code: "UNIMPLEMENTED" });
+  await expect(pooler.client.isServing(QUERY)).rejects.toMatchObject({ code: "NOT_FOUND" });
+  expect((await pooler.client.status()).ready).toBe(true);
+});
+
 test("only what was offered is there, and health always is", async () => {
   const logger = { debug() {}, info() {}, warn() {}, error() {} };
   await using server = new GrpcServer({

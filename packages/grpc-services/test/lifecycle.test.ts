@@ -274,3 +274,11 @@ test("a client that gives no sign of life is cut", { timeout: 5000 }, async () =
   // One that answers stays.
   expect(await pooler.client.isServing("")).toBe(true);
 });
+
+test("a connection of a certain age is given up, calls on it when their grace is over", async () => {
+  await using pooler = await startServer({ maxConnectionAgeMs: 50, maxConnectionAgeGraceMs: 300 });
+  const health = pooler.client.streamPoolerHealth()[Symbol.asyncIterator]();
+  expect((await health.next()).done).toBe(false);
+  await expect(health.next()).rejects.toMatchObject({ name: "GrpcStatusError" });
+  expect(await pooler.client.isServing("")).toBe(true);
+});

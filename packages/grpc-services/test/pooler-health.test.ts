@@ -1,28 +1,18 @@
 import { connect } from "node:http2";
-import {
-  MultipoolerServiceDefinition,
-  StreamPoolerHealthResponse,
-} from "@multipooler/proto/multipoolerservice";
+import { StreamPoolerHealthResponse } from "@multipooler/proto/multipoolerservice";
 import { expect, test } from "vitest";
-import { ClientChannel } from "../src/client/client-channel.ts";
-import { clientMethod } from "../src/client/client-method.ts";
+import { connect as connectClient } from "../src/client/index.ts";
 import { startServer } from "./test-server.ts";
 
-const METHOD = MultipoolerServiceDefinition.methods.streamPoolerHealth;
-const PATH = `/${MultipoolerServiceDefinition.fullName}/${METHOD.name}`;
+const PATH = "/multipoolerservice.MultipoolerService/StreamPoolerHealth";
 const SERVING = 0;
 const NOT_SERVING = 1;
 
 /** The serving statuses that a gateway on a connection of its own sees. */
 async function* statuses(address: string): AsyncGenerator<number, void, void> {
-  const channel = new ClientChannel(address, { "grpc.use_local_subchannel_pool": 1 });
-  try {
-    const method = clientMethod(MultipoolerServiceDefinition, METHOD);
-    for await (const { servingStatus } of channel.serverStream(method, {}, {})) {
-      yield servingStatus;
-    }
-  } finally {
-    channel.close();
+  using gateway = connectClient({ address });
+  for await (const { servingStatus } of gateway.streamPoolerHealth()) {
+    yield servingStatus;
   }
 }
 
@@ -51,13 +41,10 @@ test("the server's end is an ordinary end of the stream", async () => {
 
 test("the patience is that of the options", async () => {
   await using pooler = await startServer({ healthStalenessMs: 4000 });
-  const channel = new ClientChannel(pooler.address, {});
-  const method = clientMethod(MultipoolerServiceDefinition, METHOD);
-  for await (const message of channel.serverStream(method, {}, {})) {
+  for await (const message of pooler.client.streamPoolerHealth()) {
     expect(message.recommendedStalenessTimeout).toEqual({ seconds: 4n, nanos: 0 });
     break;
   }
-  channel.close();
 });
 
 test("a gateway that takes nothing is sent one message, and later the latest", async () => {

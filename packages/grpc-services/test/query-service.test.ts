@@ -20,8 +20,13 @@ const SERVICE = "multipoolerservice.MultipoolerService";
 const BUILT = new Set([
   "ExecuteQuery",
   "StreamExecute",
+  "PortalStreamExecute",
+  "Describe",
   "GetAuthCredentials",
   "StreamPoolerHealth",
+  "ConcludeTransaction",
+  "DiscardTempTables",
+  "ReleaseReservedConnection",
 ]);
 const MIB = 1_048_576;
 

@@ -22,16 +22,27 @@ test("a failure is logged when it begins, when its reason changes, and after gro
   expect(logger.messages("warn").at(-1)).toBe("knitting fails: no needle");
 });
 
-test("a clock that is set back does not silence a failure for longer", async () => {
+test.each([
+  ["back", -3_600_000],
+  ["forward", 3_600_000],
+])("a clock that is set %s changes neither silences nor durations", async (_case, shiftMs) => {
   const clock = new ManualClock();
   const logger = new RecordingLogger();
   const log = new FailureLog({ clock, logger, what: "knitting" });
   log.failed(new Error("no wool"));
-  clock.shiftWallTime(-3_600_000);
-  log.failed(new Error("no wool"));
+  clock.shiftWallTime(shiftMs);
   await clock.advance(500);
   log.failed(new Error("no wool"));
-  expect(logger.messages("warn")).toHaveLength(2);
+  expect(logger.messages("warn")).toHaveLength(1);
+  await clock.advance(500);
+  log.failed(new Error("no wool"));
+  clock.shiftWallTime(shiftMs);
+  log.succeeded();
+  expect(logger.lines.map(({ fields }) => fields)).toMatchObject([
+    { attempts: 1, failingForMs: 0 },
+    { attempts: 3, failingForMs: 1_000 },
+    { attempts: 3, failedForMs: 1_000 },
+  ]);
 });
 
 test("that it works again is logged once, with how long it did not", async () => {

@@ -11,6 +11,7 @@ export interface FailureLogOptions {
 
 /** What is known of something that fails. */
 interface Failing {
+  /** On the monotonic clock, as is `loggedAt`. */
   readonly since: number;
   reason: string;
   attempts: number;
@@ -36,7 +37,7 @@ export class FailureLog {
 
   /** An attempt failed. */
   failed(error: unknown): void {
-    const now = this.#options.clock.now();
+    const now = this.#options.clock.monotonic();
     const reason = messageOf(error);
     const failing = (this.#failing ??= {
       since: now,
@@ -46,8 +47,7 @@ export class FailureLog {
       silenceMs: 0,
     });
     failing.attempts += 1;
-    // The distance, so that a clock that was set back does not prolong the silence.
-    const isSilent = Math.abs(now - failing.loggedAt) < failing.silenceMs;
+    const isSilent = now - failing.loggedAt < failing.silenceMs;
     if (failing.reason === reason && isSilent) {
       return;
     }
@@ -67,7 +67,7 @@ export class FailureLog {
     }
     const { what, logger, clock } = this.#options;
     const { attempts, since } = this.#failing;
-    logger.info({ attempts, failedForMs: clock.now() - since }, `${what} works again`);
+    logger.info({ attempts, failedForMs: clock.monotonic() - since }, `${what} works again`);
     this.#failing = undefined;
   }
 }

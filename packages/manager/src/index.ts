@@ -21,6 +21,5 @@ export type { DatabaseConfig, HostLookup } from "./postgres/database-config.ts";
 export { postgresDatabase } from "./postgres/postgres-database.ts";
 export { PoolerType } from "./record/pooler-type.ts";
 export type { PoolerIdentity, ShardIdentity } from "./record/pooler-type.ts";
-export { LimitedLogger } from "./transport/limited-logger.ts";
 export { ManagerService } from "./transport/service-transport.ts";
 export type { PoolerService, ServiceTransport } from "./transport/service-transport.ts";

@@ -240,12 +240,12 @@ export class ManagerRun {
 
   #change(phase: Phase): void {
     const { logger } = this.#settings;
-    const fields = { from: this.#phase.name, to: phase.name };
+    const from = this.#phase.name;
     this.#phase = phase;
     if (phase.name === "failed") {
-      logger.error({ ...fields, err: phase.error }, phase.error.message);
+      logger.error({ from, to: phase.name, err: phase.error }, phase.error.message);
     } else if (phase.name === "running" && phase.wasReady) {
-      logger.info(fields, "the manager is ready");
+      logger.info({}, "the manager is ready");
     }
   }
 

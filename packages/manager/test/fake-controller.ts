@@ -108,6 +108,16 @@ export class FakeController implements PoolerController {
         await sink.write({ type: "complete", bytes: encodeCommandTag("SELECT 1") });
         return { reservation: undefined };
       },
+      describe: async () => {
+        throw new FakeError(PoolerErrorCode.Unimplemented, "describe");
+      },
+      concludeTransaction: async () => {
+        throw new FakeError(PoolerErrorCode.ReservationLost, "concludeTransaction");
+      },
+      discardTempTables: async () => {
+        throw new FakeError(PoolerErrorCode.ReservationLost, "discardTempTables");
+      },
+      releaseReservation: async () => ({ reservation: undefined }),
       openSession: async () => {
         throw new FakeError(PoolerErrorCode.Unimplemented, "openSession");
       },

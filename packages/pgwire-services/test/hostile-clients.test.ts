@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { duplexPair } from "node:stream";
-import { LimitedLogger } from "@multipooler/manager";
+import { LimitedLogger } from "@multipooler/logging";
 import { systemClock } from "@multipooler/timing";
 import fc from "fast-check";
 import { expect, test } from "vitest";

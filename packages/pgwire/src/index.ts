@@ -32,9 +32,11 @@ export type {
 export type { CloseReason, ConnectionState } from "./connection/connection-state.ts";
 export { scheduleFlush } from "./connection/loop-turn.ts";
 export type { Flushable } from "./connection/loop-turn.ts";
+export type { Prelude } from "./connection/prelude.ts";
 export type {
   AnswerEnd,
   EventRequest,
+  ExtendedStep,
   Request,
   RequestEnd,
   SpanRequest,
@@ -42,8 +44,9 @@ export type {
 export { PgwireError, PgwireErrorCode } from "./error.ts";
 export type { PgwireErrorOptions } from "./error.ts";
 export type { TransactionStatus } from "./messages/transaction-status.ts";
+export { BegunUnit } from "./requests/begun-unit.ts";
 export { ExtendedUnit } from "./requests/extended-unit.ts";
-export type { ExtendedStatement } from "./requests/extended-unit.ts";
+export type { ExtendedPreface, ExtendedStatement } from "./requests/extended-unit.ts";
 export { RawUnit } from "./requests/raw-unit.ts";
 export type { SpanReceiver } from "./requests/raw-unit.ts";
 export { SimpleQuery } from "./requests/simple-query.ts";

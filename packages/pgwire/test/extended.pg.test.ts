@@ -1,5 +1,6 @@
 import { startPostgres } from "@multipooler/embedded-postgres";
 import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
+import { decodeParameterTypes } from "@multipooler/query-service";
 import type { ResultEvent } from "@multipooler/query-service";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { BackendConnection } from "../src/connection/backend-connection.ts";
@@ -235,5 +236,123 @@ describe("frontend messages as they are", () => {
     connection.send(request);
     connection.feed(request, message("S"));
     expect(await promise).toMatchObject({ type: "ready", error: undefined });
+  });
+});
+
+describe("a statement with a name", () => {
+  /** Sends a unit and keeps what it yields. */
+  async function send(
+    statement: ExtendedStatement,
+    options: { name?: string; parses?: boolean; closes?: string[] } = {},
+  ): Promise<{ sink: RecordingSink; end: RequestEnd; steps: string[]; parameters: number[] }> {
+    const { name = "named", parses = false, closes = [] } = options;
+    const { promise, resolve } = Promise.withResolvers<RequestEnd>();
+    const sink = new RecordingSink();
+    const steps: string[] = [];
+    const parameters: number[] = [];
+    const unit = new ExtendedUnit({
+      statement,
+      name,
+      receiver: {
+        event: (one) => sink.write(one),
+        step: (step) => steps.push(step),
+        described: (bytes) => parameters.push(...decodeParameterTypes(bytes)),
+        settle: resolve,
+      },
+    });
+    unit.arrange({ parses, closes });
+    connection.send(unit);
+    return { sink, end: await promise, steps, parameters };
+  }
+
+  const names = async (): Promise<unknown[]> =>
+    (await run(prepared("select name from pg_prepared_statements order by name"))).sink.rows.flat();
+
+  test("is parsed once, and again only in its own place", async () => {
+    const statement = prepared("select $1::int", { parameters: [Buffer.from("1")] });
+    expect((await send(statement, { parses: true })).steps).toEqual(["parsed", "bound"]);
+    expect((await send(statement)).steps).toEqual(["bound"]);
+    expect((await send(statement, { parses: true })).sink.rows).toEqual([["1"]]);
+    expect(await names()).toEqual(["named"]);
+  });
+
+  test("makes room by closing others, also ones that are not there", async () => {
+    await send(prepared("select 1"), { name: "first", parses: true });
+    await send(prepared("select 2"), { name: "second", parses: true, closes: ["first", "none"] });
+    expect(await names()).not.toContain("first");
+    expect(await names()).toContain("second");
+  });
+
+  test("tells which of its steps failed", async () => {
+    const value = { parameters: [Buffer.from("x")] };
+    const steps = async (sql: string): Promise<string[]> =>
+      (await send(prepared(sql, value), { name: "failing", parses: true })).steps;
+    expect(await steps("selec $1")).toEqual([]);
+    expect(await steps("select $1::int")).toEqual(["parsed"]);
+    expect(await steps("select 1 / (n - length($1)) from generate_series(1, 3) n")).toEqual([
+      "parsed",
+      "bound",
+    ]);
+  });
+
+  test("is described, and its portal too", async () => {
+    const sql = "select $1::int as n, $2::text";
+    const description = { type: "describe", sql, parameterTypes: [] } as const;
+    const binding = { parameters: [null, null], parameterFormats: [], resultFormats: [1] };
+    const whole = await send(
+      { ...description, binding: undefined },
+      { name: "told", parses: true },
+    );
+    expect([whole.parameters, whole.sink.types]).toEqual([[23, 25], ["fields"]]);
+    const portal = await send({ ...description, binding }, { name: "told" });
+    expect([portal.parameters, portal.sink.types]).toEqual([[], ["fields"]]);
+    expect(portal.end).toMatchObject({ type: "ready", error: undefined });
+  });
+
+  test("runs through SQL that names it", async () => {
+    const statement = {
+      type: "sqlExecute",
+      prefix: "explain (costs off) execute ",
+      sql: "select $1::int",
+      parameterTypes: [],
+      suffix: "(1)",
+    } as const;
+    const { sink } = await send(statement, { name: "explained", parses: true });
+    expect(sink.rows).toEqual([["Result"]]);
+    const execution = { ...statement, prefix: "execute " };
+    expect((await send(execution, { name: "explained" })).sink.rows).toEqual([["1"]]);
+  });
+
+  test("leaves its portal open under a name, as a cursor of the transaction", async () => {
+    const statement = prepared("select generate_series(1, 5)", { maxRows: 2, portal: "rest" });
+    await run(prepared("begin"));
+    for (const parses of [true, false]) {
+      const { sink } = await send(statement, { name: "series", parses });
+      expect(sink.types.at(-1)).toBe("suspended");
+      expect(sink.rows).toEqual([["1"], ["2"]]);
+    }
+    expect((await run(prepared("fetch all from rest"))).sink.rows).toEqual([["3"], ["4"], ["5"]]);
+    await run(prepared("commit"));
+  });
+
+  test.each([
+    ["a prefix", { prefix: "\0" }],
+    ["a suffix", { suffix: "\0" }],
+  ])("is refused with %s that holds a NUL character", (what, change) => {
+    const statement = {
+      type: "sqlExecute",
+      prefix: "execute ",
+      sql: "select 1",
+      parameterTypes: [],
+      suffix: "",
+      ...change,
+    } as const;
+    const receiver = { event: () => undefined, settle: () => undefined };
+    expect(() => new ExtendedUnit({ statement, name: "n", receiver })).toThrow(
+      expect.objectContaining({
+        code: "INVALID_ARGUMENT",
+        message: `${what} cannot hold a NUL character`,
+      }),
+    );
   });
 });

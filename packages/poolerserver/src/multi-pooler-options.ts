@@ -4,8 +4,19 @@ import type { Clock } from "@multipooler/timing";
 import { MultiPoolerError } from "./error.ts";
 import type { Logger } from "./logger.ts";
 
+const DURATIONS = [
+  "idleTimeoutMs",
+  "maxLifetimeMs",
+  "waitTimeoutMs",
+  "demandWindowMs",
+  "drainGraceMs",
+  "inactivityTimeoutMs",
+] as const;
+
 /** About 25 days; more is taken for a mistake. */
 const MAX_DURATION_MS = 2_147_483_647;
+
+const COUNTS = ["capacity", "maxQueueBytes", "sharingDepth", "settingsCacheSize"] as const;
 
 export interface MultiPoolerOptions {
   /** What it serves; a request for another table group or shard is refused. Empty: any. */
@@ -31,11 +42,23 @@ export interface MultiPoolerOptions {
    * adapts to what they take. 1: a connection runs one statement at a time. Default: 64.
    */
   readonly sharingDepth?: number | undefined;
+  /** So many different settings of callers are told apart at once, from 1. Default: 1024. */
+  readonly settingsCacheSize?: number | undefined;
+  /**
+   * What the queries of a role needed within this time counts when the connections are divided among
+   * roles. Default: 30 s.
+   */
+  readonly demandWindowMs?: number | undefined;
   /**
    * How long running queries have to end when the pooler stops serving; then they are cancelled.
    * 0 waits without bound. Default: 3 s.
    */
   readonly drainGraceMs?: number | undefined;
+  /**
+   * A reservation in which no statement has run for so long is ended, because its caller may be gone;
+   * 0 keeps it. Default: 30 s.
+   */
+  readonly inactivityTimeoutMs?: number | undefined;
   readonly logger: Logger;
   /** Default: the clock of the machine. */
   readonly clock?: Clock | undefined;
@@ -58,17 +81,20 @@ export function resolveOptions(options: MultiPoolerOptions): ResolvedOptions {
     waitTimeoutMs: options.waitTimeoutMs ?? 30_000,
     maxQueueBytes: options.maxQueueBytes ?? 67_108_864,
     sharingDepth: options.sharingDepth ?? 64,
+    settingsCacheSize: options.settingsCacheSize ?? 1024,
+    demandWindowMs: options.demandWindowMs ?? 30_000,
     drainGraceMs: options.drainGraceMs ?? 3000,
+    inactivityTimeoutMs: options.inactivityTimeoutMs ?? 30_000,
     logger: options.logger,
     clock: options.clock ?? systemClock,
     random: options.random ?? Math.random,
   };
-  for (const name of ["capacity", "maxQueueBytes", "sharingDepth"] as const) {
+  for (const name of COUNTS) {
     if (!Number.isSafeInteger(resolved[name]) || resolved[name] < 1) {
       throw invalid(name, resolved[name], "a whole number from 1");
     }
   }
-  for (const name of ["idleTimeoutMs", "maxLifetimeMs", "waitTimeoutMs", "drainGraceMs"] as const) {
+  for (const name of DURATIONS) {
     const isDuration = resolved[name] >= 0 && resolved[name] <= MAX_DURATION_MS;
     if (!isDuration) {
       throw invalid(name, resolved[name], `from 0 to ${MAX_DURATION_MS}`);

@@ -12,6 +12,7 @@ import { Deadline } from "@multipooler/timing";
 import { untilAborted } from "./abort.ts";
 import { MultiPoolerError, abortError } from "./error.ts";
 import { Engine } from "./execution/engine.ts";
+import { ReservationIds } from "./execution/reservation-ids.ts";
 import { resolveOptions } from "./multi-pooler-options.ts";
 import type { MultiPoolerOptions, ResolvedOptions } from "./multi-pooler-options.ts";
 import { ServingGate } from "./serving/serving-gate.ts";
@@ -48,12 +49,14 @@ type Lifecycle =
 export class MultiPooler implements PoolerController, AsyncDisposable {
   readonly #options: ResolvedOptions;
   readonly #gate: ServingGate;
+  readonly #reservationIds: ReservationIds;
   #lifecycle: Lifecycle = { type: "built" };
 
   /** @throws INVALID_ARGUMENT for an option that makes no sense. */
   constructor(options: MultiPoolerOptions) {
     this.#options = resolveOptions(options);
     const { drainGraceMs, clock, logger } = this.#options;
+    this.#reservationIds = new ReservationIds(clock);
     this.#gate = new ServingGate({
       drainGraceMs,
       clock,
@@ -158,7 +161,12 @@ export class MultiPooler implements PoolerController, AsyncDisposable {
   }
 
   #beginToOpen(database: DatabaseHandle): SharedAttempt {
-    const engine = new Engine({ database, gate: this.#gate, settings: this.#options });
+    const engine = new Engine({
+      database,
+      gate: this.#gate,
+      settings: this.#options,
+      reservationIds: this.#reservationIds,
+    });
     const attempt = new SharedAttempt((signal) => this.#open(database, engine, signal));
     this.#lifecycle = { type: "opening", database, engine, attempt };
     return attempt;

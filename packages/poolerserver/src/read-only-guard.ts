@@ -1,5 +1,3 @@
-import { PoolerErrorCode } from "@multipooler/query-service";
-import { MultiPoolerError, errorDiagnostic } from "./error.ts";
 import { SqlScanner, toSqlText } from "@multipooler/pgwire";
 import type { SqlTokenKind } from "@multipooler/pgwire";
 
@@ -206,11 +204,3 @@ class SetConfigName {
 }
 
 const NOT_CONSTANT = "set_config of a name that is not constant";
-
-/** The refusal of what {@link findReadOnlyEscape} has found. */
-export function readOnlyError(found: string): MultiPoolerError {
-  const message = `${found} is not allowed while the pooler serves read-only`;
-  return new MultiPoolerError(PoolerErrorCode.ReadOnly, message, {
-    diagnostic: errorDiagnostic("25006", message),
-  });
-}

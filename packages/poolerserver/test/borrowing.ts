@@ -4,6 +4,7 @@ import type { ResultSink } from "@multipooler/query-service";
 import { abortError } from "../src/error.ts";
 import type { MultiPoolerError } from "../src/error.ts";
 import type { Backend } from "../src/pool/backend.ts";
+import type { Label } from "../src/pool/label.ts";
 import type { Lease } from "../src/pool/lease.ts";
 import type { Scheduler } from "../src/pool/scheduler.ts";
 import type { Unit, UnitKind } from "../src/pool/unit.ts";
@@ -13,12 +14,13 @@ export interface AcquireOptions {
   readonly origin?: string;
   readonly byteLength?: number;
   readonly kind?: UnitKind;
+  readonly label?: Label;
   readonly signal?: AbortSignal;
 }
 
 /** Waits for a backend as a promise, which the product's hot path does not. */
 export function acquire(scheduler: Scheduler, options: AcquireOptions = {}): Promise<Lease> {
-  const { origin = "", byteLength = 0, kind = "exclusive", signal } = options;
+  const { origin = "", byteLength = 0, kind = "exclusive", signal, label } = options;
   const { promise, resolve, reject } = Promise.withResolvers<Lease>();
   const onAbort = (): void => {
     if (signal !== undefined && scheduler.withdraw(unit)) {
@@ -29,6 +31,7 @@ export function acquire(scheduler: Scheduler, options: AcquireOptions = {}): Pro
     origin,
     byteLength,
     kind,
+    label,
     granted: (lease) => {
       signal?.removeEventListener("abort", onAbort);
       resolve(lease);

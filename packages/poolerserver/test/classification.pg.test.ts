@@ -1,27 +1,23 @@
-import { startPostgres } from "@multipooler/embedded-postgres";
 import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import fc from "fast-check";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { Classifier } from "../src/classification/classifier.ts";
 import { Taint } from "../src/classification/taint.ts";
 import { randomStatement } from "./random-statement.ts";
 import { taintLeftBy } from "./session-state.ts";
 import { OBJECTS, STATEMENTS } from "./tainting-objects.ts";
+import { useServer } from "./test-server.ts";
 
 let postgres: EmbeddedPostgres;
 let classifier: Classifier;
 
-beforeAll(async () => {
-  postgres = await startPostgres();
+useServer(async (started) => {
+  postgres = started;
   for (const sql of OBJECTS) {
     await postgres.sql(sql);
   }
   classifier = classifierOf(postgres);
   await classifier.refresh();
-}, 60_000);
-
-afterAll(async () => {
-  await postgres[Symbol.asyncDispose]();
 });
 
 function classifierOf(server: EmbeddedPostgres, database = "postgres"): Classifier {

@@ -1,23 +1,22 @@
 import type { DatabaseHandle } from "@multipooler/controller-api";
-import { startPostgres } from "@multipooler/embedded-postgres";
 import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import { PoolerErrorCode } from "@multipooler/query-service";
 import type { LoginCredentials } from "@multipooler/query-service";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { MultiPoolerError, errorDiagnostic } from "../src/error.ts";
 import type { MultiPooler } from "../src/multi-pooler.ts";
 import { REPLICA, STOPPED, databaseOf, servingPooler } from "./pooler-fixture.ts";
 import { failureOf } from "./settled.ts";
+import { useServer } from "./test-server.ts";
 
 let postgres: EmbeddedPostgres;
 
-beforeAll(async () => {
-  postgres = await startPostgres({ auth: "scram-sha-256", password: "right" });
-}, 60_000);
-
-afterAll(async () => {
-  await postgres[Symbol.asyncDispose]();
-});
+useServer(
+  (started) => {
+    postgres = started;
+  },
+  { auth: "scram-sha-256", password: "right" },
+);
 
 /** A handle whose administrative errors are those of the manager. */
 function handleOf(database = "postgres"): DatabaseHandle {

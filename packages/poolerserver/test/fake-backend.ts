@@ -1,17 +1,25 @@
 import { PgwireError, PgwireErrorCode } from "@multipooler/pgwire";
 import type { ResultEvent } from "@multipooler/query-service";
 import type { Backend, BackendEnd } from "../src/pool/backend.ts";
-import type { Request, TransactionStatus } from "@multipooler/pgwire";
+import type { Prelude, Request, TransactionStatus } from "@multipooler/pgwire";
 
 /** A request that a test answers. */
 export interface FakeRequest {
-  /** The text of the Query or Parse message. */
+  /** The text of the Query message, or of the first Parse message. */
   readonly sql: string;
+  /** The texts of all of them. */
+  readonly texts: readonly string[];
   /** Hands an event to the receiver of the request. */
   write(event: ResultEvent): Promise<void> | undefined;
   /** ReadyForQuery, after an error if there is one. */
   succeed(options?: { settingsReported?: boolean }): void;
   fail(error: PgwireError): void;
+  /** What was sent ahead of it. */
+  readonly prelude: Prelude | undefined;
+  /** What came ahead of it succeeds; without that it does when the request is answered. */
+  label(): void;
+  /** What came ahead of it fails, and so does the request, which is not run. */
+  failLabel(error: PgwireError): void;
 }
 
 /** A session whose server is the test. Requests are answered in order, by hand or by `onRequest`. */
@@ -22,6 +30,9 @@ export class FakeBackend implements Backend {
   readonly #inFlight: { request: Request; fake: FakeRequest }[] = [];
   readonly #onRequest: ((request: FakeRequest) => void) | undefined;
   #ended = false;
+  #prelude: Prelude | undefined;
+  /** What set_config was called with, by name. */
+  readonly settings: Map<string, string> = new Map();
   transactionStatus: TransactionStatus = "I";
   readonly parameters: Map<string, string> = new Map();
   readonly cancels: PromiseWithResolvers<void>[] = [];
@@ -69,12 +80,32 @@ export class FakeBackend implements Backend {
       process.nextTick(() => request.settle({ type: "lost", error: lost(false) }));
       return;
     }
+    const prelude = this.#prelude;
+    this.#prelude = undefined;
+    let isLabelled = prelude === undefined;
+    const label = (): void => {
+      if (prelude !== undefined && !isLabelled && !this.#ended) {
+        isLabelled = true;
+        applySettings(prelude, this.settings);
+        prelude.done();
+      }
+    };
+    const texts = textsOf(request);
     const fake: FakeRequest = {
-      sql: textOf(request),
+      sql: texts[0] ?? "",
+      texts,
+      prelude,
+      label,
+      failLabel: (error) => this.#answer(request, error, false),
       write: (event) => (request.answer === "events" ? request.event(event) : undefined),
-      succeed: ({ settingsReported = false } = {}) =>
-        this.#answer(request, undefined, settingsReported),
-      fail: (error) => this.#answer(request, error, false),
+      succeed: ({ settingsReported = false } = {}) => {
+        label();
+        this.#answer(request, undefined, settingsReported);
+      },
+      fail: (error) => {
+        label();
+        this.#answer(request, error, false);
+      },
     };
     this.requests.push(fake);
     this.#inFlight.push({ request, fake });
@@ -82,6 +113,10 @@ export class FakeBackend implements Backend {
       const onRequest = this.#onRequest;
       process.nextTick(() => onRequest(fake));
     }
+  }
+
+  precede(prelude: Prelude | undefined): void {
+    this.#prelude = prelude;
   }
 
   withdraw(request: Request): boolean {
@@ -134,10 +169,13 @@ export class FakeBackend implements Backend {
 
   #answer(request: Request, error: PgwireError | undefined, settingsReported: boolean): void {
     const index = this.#inFlight.findIndex((entry) => entry.request === request);
-    if (index === -1) {
+    const [entry] = index === -1 ? [] : this.#inFlight.splice(index, 1);
+    if (entry === undefined) {
       return;
     }
-    this.#inFlight.splice(index, 1);
+    if (error === undefined && entry.fake.sql.includes("RESET ALL")) {
+      this.settings.clear();
+    }
     this.bytesReceived += 1;
     const { transactionStatus } = this;
     if (error?.code === PgwireErrorCode.ConnectionLost) {
@@ -159,12 +197,32 @@ export class FakeBackend implements Backend {
   }
 }
 
-/** What follows the type and the length in a Query message, or the empty name in a Parse message. */
-function textOf(request: Request): string {
+/** Does what the calls of set_config say. */
+function applySettings({ statements }: Prelude, settings: Map<string, string>): void {
+  for (const [, name = "", value] of (statements[0] ?? "").matchAll(
+    /set_config\(E'(\w+)', (?:NULL|E'(\w*)'), false\)/g,
+  )) {
+    if (value === undefined) {
+      settings.delete(name);
+    } else {
+      settings.set(name, value);
+    }
+  }
+}
+
+/** What follows the type and the length in Query messages, and the empty name in Parse messages. */
+function textsOf(request: Request): string[] {
   const bytes = Buffer.alloc(request.byteLength);
   request.writeTo(bytes, 0);
-  const start = bytes[0] === 0x50 ? 6 : 5;
-  return bytes.toString("utf8", start, bytes.indexOf(0, start));
+  const texts: string[] = [];
+  for (let at = 0; at < bytes.length; at += 1 + bytes.readInt32BE(at + 1)) {
+    const type = bytes.toString("latin1", at, at + 1);
+    if (type === "Q" || type === "P") {
+      const start = at + (type === "P" ? 6 : 5);
+      texts.push(bytes.toString("utf8", start, bytes.indexOf(0, start)));
+    }
+  }
+  return texts;
 }
 
 function lost(sent: boolean): PgwireError {

@@ -1,12 +1,11 @@
 import { PoolerRole, ServingStatus } from "@multipooler/controller-api";
 import type { ServingTarget } from "@multipooler/controller-api";
-import { startPostgres } from "@multipooler/embedded-postgres";
 import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import { systemClock } from "@multipooler/timing";
 import type { Clock } from "@multipooler/timing";
 import { QueryMode } from "@multipooler/query-service";
 import type { Outcome } from "@multipooler/query-service";
-import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { afterEach, expect, test } from "vitest";
 import { CountingShare } from "./counting-share.ts";
 import {
   PRIMARY,
@@ -21,17 +20,17 @@ import {
 } from "./pooler-fixture.ts";
 import { RecordingSink } from "./recording-sink.ts";
 import { failureOf } from "./settled.ts";
+import { useServer } from "./test-server.ts";
 
 let postgres: EmbeddedPostgres;
 
-beforeAll(async () => {
-  postgres = await startPostgres({ auth: "scram-sha-256", password: "right" });
-  await postgres.sql("create database app");
-}, 60_000);
-
-afterAll(async () => {
-  await postgres[Symbol.asyncDispose]();
-});
+useServer(
+  async (started) => {
+    postgres = started;
+    await postgres.sql("create database app");
+  },
+  { auth: "scram-sha-256", password: "right" },
+);
 
 afterEach(async () => {
   expect(await sessionCount(postgres, "app")).toBe(0);

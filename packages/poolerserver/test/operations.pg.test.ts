@@ -1,7 +1,7 @@
 import { ServingStatus } from "@multipooler/controller-api";
 import { startPostgres } from "@multipooler/embedded-postgres";
 import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { applicationName } from "../src/pool/postgres-dial.ts";
 import { CountingShare } from "./counting-share.ts";
 import {
@@ -16,15 +16,13 @@ import {
 } from "./pooler-fixture.ts";
 import { RecordingSink } from "./recording-sink.ts";
 import { failureOf } from "./settled.ts";
+import { silentLogger } from "./silent-logger.ts";
+import { useServer } from "./test-server.ts";
 
 let postgres: EmbeddedPostgres;
 
-beforeAll(async () => {
-  postgres = await startPostgres();
-}, 60_000);
-
-afterAll(async () => {
-  await postgres[Symbol.asyncDispose]();
+useServer((started) => {
+  postgres = started;
 });
 
 test("every session names the pooler and its pool", async () => {
@@ -158,6 +156,22 @@ test("requests wait for a place in the share, and get it when it comes free", as
   place?.release();
   expect((await waiting).values).toEqual(["served"]);
   await failureOf(busy);
+});
+
+test("a client that ends its own backend in a loop is one line, and later their number", async () => {
+  const lines: { message: string; fields: object }[] = [];
+  const pooler = await servingPooler(databaseOf(postgres), {
+    capacity: 1,
+    logger: { ...silentLogger, warn: (fields, message) => lines.push({ message, fields }) },
+  });
+  for (let round = 0; round < 10; round += 1) {
+    const lost = await failureOf(query(pooler, "select pg_terminate_backend(pg_backend_pid())"));
+    expect(lost).toMatchObject({ code: "CONNECTION_LOST" });
+  }
+  const message = "connection to the database lost";
+  expect(lines).toEqual([{ message, fields: { err: expect.any(Error) } }]);
+  await pooler.close();
+  expect(lines.slice(1)).toEqual([{ message, fields: { err: expect.any(Error), repeated: 9 } }]);
 });
 
 /** Waits until the pooler has no session on the database. */

@@ -1,31 +1,22 @@
-import { startPostgres } from "@multipooler/embedded-postgres";
 import type { EmbeddedPostgres, TemporaryDatabase } from "@multipooler/embedded-postgres";
 import type { ResultEvent, ResultSink } from "@multipooler/query-service";
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { CountingShare } from "./counting-share.ts";
 import { databaseOf, query, request, servingPooler, sessionCount } from "./pooler-fixture.ts";
 import { RecordingSink } from "./recording-sink.ts";
 import { failureOf } from "./settled.ts";
+import { useDatabases } from "./test-server.ts";
 
 let postgres: EmbeddedPostgres;
 let database: TemporaryDatabase;
 
-beforeAll(async () => {
-  postgres = await startPostgres({ settings: { max_connections: "40" } });
-}, 60_000);
-
-afterAll(async () => {
-  await postgres[Symbol.asyncDispose]();
-});
-
-beforeEach(async () => {
-  database = await postgres.createDatabase();
-});
-
-afterEach(async () => {
-  expect(await sessionCount(postgres, database.name)).toBe(0);
-  await database[Symbol.asyncDispose]();
-});
+useDatabases(
+  (started, created) => {
+    postgres = started;
+    database = created;
+  },
+  { settings: { max_connections: "40" } },
+);
 
 test("each statement of a query string has its result", async () => {
   await using pooler = await servingPooler(databaseOf(postgres, { database: database.name }));

@@ -1,7 +1,6 @@
-import { startPostgres } from "@multipooler/embedded-postgres";
 import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import { BackendConnection } from "@multipooler/pgwire";
-import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { beforeEach, expect, test } from "vitest";
 import type { MultiPooler } from "../src/multi-pooler.ts";
 import { send } from "./borrowing.ts";
 import { PRIMARY, REPLICA, databaseOf, query, servingPooler } from "./pooler-fixture.ts";
@@ -13,26 +12,26 @@ import {
   WRITES_WITHOUT_GUARD,
 } from "./read-only-attempts.ts";
 import { failureOf } from "./settled.ts";
+import { useServer } from "./test-server.ts";
 
 let postgres: EmbeddedPostgres;
 
-beforeAll(async () => {
-  postgres = await startPostgres({ settings: { max_prepared_transactions: "5" } });
-  await postgres.sql("create table ledger (entry text)");
-  await postgres.sql(`create function sneak(setting text) returns text language sql
+useServer(
+  async (started) => {
+    postgres = started;
+    await postgres.sql("create table ledger (entry text)");
+    await postgres.sql(`create function sneak(setting text) returns text language sql
     as $$ select set_config(setting, 'off', false) $$`);
-  await postgres.sql(`create procedure sneak_and_write() language plpgsql as $$ begin
+    await postgres.sql(`create procedure sneak_and_write() language plpgsql as $$ begin
     perform set_config('default_transaction_read_only', 'off', false);
     commit;
     insert into ledger values ('procedure');
   end $$`);
-  await postgres.sql(`create function sneak_by_clause() returns void language sql
+    await postgres.sql(`create function sneak_by_clause() returns void language sql
     set default_transaction_read_only = off as $$ insert into ledger values ('clause') $$`);
-}, 60_000);
-
-afterAll(async () => {
-  await postgres[Symbol.asyncDispose]();
-});
+  },
+  { settings: { max_prepared_transactions: "5" } },
+);
 
 beforeEach(async () => {
   const prepared = await postgres.sql("select gid from pg_prepared_xacts");

@@ -1,19 +1,16 @@
 import { startPostgres } from "@multipooler/embedded-postgres";
 import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import type { ResultSink } from "@multipooler/query-service";
-import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { beforeEach, expect, test } from "vitest";
 import { CountingShare } from "./counting-share.ts";
 import { databaseOf, query, request, servingPooler } from "./pooler-fixture.ts";
 import { failureOf } from "./settled.ts";
+import { useServer } from "./test-server.ts";
 
 let postgres: EmbeddedPostgres;
 
-beforeAll(async () => {
-  postgres = await startPostgres();
-}, 60_000);
-
-afterAll(async () => {
-  await postgres[Symbol.asyncDispose]();
+useServer((started) => {
+  postgres = started;
 });
 
 beforeEach(async () => {

@@ -1,28 +1,15 @@
-import { startPostgres } from "@multipooler/embedded-postgres";
 import type { EmbeddedPostgres, TemporaryDatabase } from "@multipooler/embedded-postgres";
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { extended, query } from "./frontend.ts";
-import { sessionCount } from "./pooler-fixture.ts";
 import { SessionScene } from "./session-scene.ts";
+import { untilSleeping, useDatabases } from "./test-server.ts";
 
 let postgres: EmbeddedPostgres;
 let database: TemporaryDatabase;
 
-beforeAll(async () => {
-  postgres = await startPostgres({});
-}, 60_000);
-
-afterAll(async () => {
-  await postgres[Symbol.asyncDispose]();
-});
-
-beforeEach(async () => {
-  database = await postgres.createDatabase();
-});
-
-afterEach(async () => {
-  expect(await sessionCount(postgres, database.name)).toBe(0);
-  await database[Symbol.asyncDispose]();
+useDatabases((started, created) => {
+  postgres = started;
+  database = created;
 });
 
 async function sql(text: string): Promise<Record<string, unknown>[]> {
@@ -31,18 +18,6 @@ async function sql(text: string): Promise<Record<string, unknown>[]> {
 
 async function scene({ capacity }: { capacity: number }): Promise<SessionScene> {
   return await SessionScene.open({ postgres, database: database.name, capacity });
-}
-
-/** Waits until the server runs so many statements that sleep. */
-async function sleeping(count: number): Promise<void> {
-  const active = `select count(*)::int as n from pg_stat_activity
-    where datname = current_database() and wait_event = 'PgSleep'`;
-  for (;;) {
-    const [row] = await sql(active);
-    if (row?.["n"] === count) {
-      return;
-    }
-  }
 }
 
 test("a statement that does not heed its cancel is gone when its client is", async () => {
@@ -54,10 +29,10 @@ test("a statement that does not heed its cancel is gone when its client is", asy
   const client = await pooler.connect();
   await client.ask(query("begin"));
   client.send(query("select stubborn()"));
-  await sleeping(1);
+  await untilSleeping(postgres, database.name, 1);
   client.session.cancel();
   await client.session.end("now");
-  await sleeping(0);
+  await untilSleeping(postgres, database.name, 0);
   const next = await pooler.connect();
   expect(await next.ask(query("select 1"))).toContain("D 1");
 });
@@ -67,7 +42,7 @@ test("a queued statement is cancelled at once, a running one at the server", asy
   const [one, two] = [await pooler.connect(), await pooler.connect()];
   one.send(query("select pg_sleep(100)"));
   two.send(extended("select pg_sleep(0)"), query("select 2"));
-  await sleeping(1);
+  await untilSleeping(postgres, database.name, 1);
   expect(two.session.describe()).toMatchObject({ type: "queued" });
   two.session.cancel();
   expect(await two.answers()).toEqual(["E 57014", "Z I"]);
@@ -96,9 +71,9 @@ test("what a client runs on a shared backend is cancelled when it leaves", async
   await using pooler = await scene({ capacity: 1 });
   const client = await pooler.connect();
   client.send(query("select pg_sleep(100)"));
-  await sleeping(1);
+  await untilSleeping(postgres, database.name, 1);
   await client.session.end("now");
-  await sleeping(0);
+  await untilSleeping(postgres, database.name, 0);
   const next = await pooler.connect();
   expect(await next.ask(query("select 1"))).toContain("D 1");
   expect(pooler.backends).toHaveLength(1);

@@ -1,19 +1,15 @@
-import { startPostgres } from "@multipooler/embedded-postgres";
 import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import type { QueryService } from "@multipooler/query-service";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { query } from "./frontend.ts";
 import { databaseOf, newPooler, servingPooler, sessionCount } from "./pooler-fixture.ts";
 import { TestClient } from "./session-client.ts";
+import { untilSleeping, useServer } from "./test-server.ts";
 
 let postgres: EmbeddedPostgres;
 
-beforeAll(async () => {
-  postgres = await startPostgres({});
-}, 60_000);
-
-afterAll(async () => {
-  await postgres[Symbol.asyncDispose]();
+useServer((started) => {
+  postgres = started;
 });
 
 async function connect(
@@ -30,17 +26,6 @@ async function connect(
   return client;
 }
 
-/** Waits until a statement of the database sleeps. */
-async function sleeping(database: string): Promise<void> {
-  const active = "select 1 from pg_stat_activity where datname = $1 and wait_event = 'PgSleep'";
-  for (;;) {
-    const rows = await postgres.sql(active, { values: [database] });
-    if (rows.length > 0) {
-      return;
-    }
-  }
-}
-
 test("closing the controller tells every client, and leaves no session", async () => {
   await using database = await postgres.createDatabase();
   const pooler = await servingPooler(databaseOf(postgres, { database: database.name }));
@@ -51,7 +36,7 @@ test("closing the controller tells every client, and leaves no session", async (
   await idle?.ask(query("select 1"));
   await inTransaction?.ask(query("begin"));
   running?.send(query("select pg_sleep(100)"));
-  await sleeping(database.name);
+  await untilSleeping(postgres, database.name, 1);
   await pooler.close();
   expect(clients.every(({ isEnded }) => isEnded)).toBe(true);
   expect(idle?.messages.at(-1)).toBe("FATAL 57P01");

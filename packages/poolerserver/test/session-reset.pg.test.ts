@@ -1,33 +1,34 @@
-import { startPostgres } from "@multipooler/embedded-postgres";
 import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import { decodeParameterStatus } from "@multipooler/query-service";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { databaseOf, query, servingPooler } from "./pooler-fixture.ts";
 import { RecordingSink } from "./recording-sink.ts";
 import { failureOf } from "./settled.ts";
+import { useServer } from "./test-server.ts";
 
 let postgres: EmbeddedPostgres;
 
-beforeAll(async () => {
-  postgres = await startPostgres({ settings: { timezone: "UTC" } });
-  await postgres.sql("create table ledger (id serial, entry text)");
-  await postgres.sql("create role somebody");
-  await postgres.sql(`create function changes_setting() returns trigger language plpgsql as $$
+useServer(
+  async (started) => {
+    postgres = started;
+    await postgres.sql("create table ledger (id serial, entry text)");
+    await postgres.sql("create role somebody");
+    await postgres.sql(`create function changes_setting() returns trigger language plpgsql as $$
     begin perform set_config('app.secret', 'leaked', false); return new; end $$`);
-  await postgres.sql(`create function change_path() returns text language sql volatile
+    await postgres.sql(`create function change_path() returns text language sql volatile
     as $$ select set_config('search_path', 'pg_catalog', false) $$`);
-  await postgres.sql("create view changes_path as select change_path() as c");
-  await postgres.sql(`create function change_path(int, int) returns text language sql volatile
+    await postgres.sql("create view changes_path as select change_path() as c");
+    await postgres.sql(`create function change_path(int, int) returns text language sql volatile
     as $$ select set_config('search_path', 'pg_catalog', false) $$`);
-  await postgres.sql("create operator |#| (function = change_path, leftarg = int, rightarg = int)");
-  await postgres.sql("create domain changing as text check (change_path() <> '')");
-  await postgres.sql(`create trigger changes_setting after insert on ledger
+    await postgres.sql(
+      "create operator |#| (function = change_path, leftarg = int, rightarg = int)",
+    );
+    await postgres.sql("create domain changing as text check (change_path() <> '')");
+    await postgres.sql(`create trigger changes_setting after insert on ledger
     for each row execute function changes_setting()`);
-}, 60_000);
-
-afterAll(async () => {
-  await postgres[Symbol.asyncDispose]();
-});
+  },
+  { settings: { timezone: "UTC" } },
+);
 
 interface Leak {
   /** A query string that leaves something behind in a session. */

@@ -1,6 +1,5 @@
-import { startPostgres } from "@multipooler/embedded-postgres";
 import type { EmbeddedPostgres, TemporaryDatabase } from "@multipooler/embedded-postgres";
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import {
   bind,
   copyData,
@@ -18,30 +17,18 @@ import {
 } from "./frontend.ts";
 import { SessionScene } from "./session-scene.ts";
 import type { SessionSceneOptions } from "./session-scene.ts";
+import { untilSleeping, useDatabases } from "./test-server.ts";
 
 let postgres: EmbeddedPostgres;
 let database: TemporaryDatabase;
 
-beforeAll(async () => {
-  postgres = await startPostgres({ settings: { max_connections: "40" } });
-}, 60_000);
-
-afterAll(async () => {
-  await postgres[Symbol.asyncDispose]();
-});
-
-beforeEach(async () => {
-  database = await postgres.createDatabase();
-});
-
-afterEach(async () => {
-  expect(
-    await sql(
-      "select count(*)::int as n from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()",
-    ),
-  ).toEqual([{ n: 0 }]);
-  await database[Symbol.asyncDispose]();
-});
+useDatabases(
+  (started, created) => {
+    postgres = started;
+    database = created;
+  },
+  { settings: { max_connections: "40" } },
+);
 
 async function sql(text: string): Promise<Record<string, unknown>[]> {
   return await postgres.sql(text, { database: database.name });
@@ -54,18 +41,6 @@ async function scene(options: Partial<SessionSceneOptions> = {}): Promise<Sessio
 /** The messages that a client got, as `TestClient` words them. */
 function said(words: string): string[] {
   return words.split(", ");
-}
-
-/** Waits until the server runs so many statements that sleep. */
-async function sleeping(count: number): Promise<void> {
-  const active = `select count(*)::int as n from pg_stat_activity
-    where datname = current_database() and wait_event = 'PgSleep'`;
-  for (;;) {
-    const [row] = await sql(active);
-    if (row?.["n"] === count) {
-      return;
-    }
-  }
 }
 
 test("a simple query is answered as the server answers it", async () => {
@@ -329,7 +304,7 @@ test("a client that leaves in the middle of a COPY or a transaction leaves nothi
         client.send(query("begin; insert into t values (1); select pg_sleep(100)"));
     }
     if (leave === "statement") {
-      await sleeping(1);
+      await untilSleeping(postgres, database.name, 1);
     } else {
       await client.until(() => client.messages.some((text) => /^(?:[G2]|Z T)/u.test(text)));
     }
@@ -350,7 +325,7 @@ test("fifty clients on a few backends all get their own answers", async () => {
   const clients = await Promise.all(Array.from({ length: 50 }, async () => await pooler.connect()));
   await Promise.all(
     clients.map(async (client, index) => {
-      for (let round = 0; round < 1000; round += 1) {
+      for (let round = 0; round < 200; round += 1) {
         const key = (index * 37 + round * 11) % 1000;
         const [simple] = [round % 2 === 0];
         const answer = await client.ask(
@@ -462,7 +437,7 @@ test("a drain lets a transaction end, refuses new ones, and cuts what is left", 
   await idle.ask(query("begin"));
   await running.ask(query("begin"));
   running.send(query("select pg_sleep(100)"));
-  await sleeping(1);
+  await untilSleeping(postgres, database.name, 1);
   const { current } = gate.state;
   const drained = gate.setTarget({ ...current, status: "NOT_SERVING" }, undefined);
   expect(await quick.ask(query("commit"))).toEqual(["C COMMIT", "Z I"]);
@@ -527,7 +502,7 @@ test("a lost backend is an error for a statement, and the end of a transaction",
   const [one, two] = [await pooler.connect(), await pooler.connect()];
   await two.ask(query("begin"));
   one.send(query("select pg_sleep(100)"));
-  await sleeping(1);
+  await untilSleeping(postgres, database.name, 1);
   await sql(
     "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()",
   );

@@ -1,11 +1,11 @@
-import { startPostgres } from "@multipooler/embedded-postgres";
 import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { TcpProxy } from "@multipooler/tcp-proxy";
+import { afterEach, beforeEach, expect, test } from "vitest";
 import type { MultiPooler } from "../src/multi-pooler.ts";
 import { databaseOf, query, servingPooler, sessionCount } from "./pooler-fixture.ts";
 import { failureOf } from "./settled.ts";
 import { ShiftingClock } from "./shifting-clock.ts";
-import { TcpProxy } from "./tcp-proxy.ts";
+import { useServer } from "./test-server.ts";
 
 const SESSIONS = 5;
 
@@ -13,12 +13,8 @@ let postgres: EmbeddedPostgres;
 let proxy: TcpProxy;
 let clock: ShiftingClock;
 
-beforeAll(async () => {
-  postgres = await startPostgres();
-}, 60_000);
-
-afterAll(async () => {
-  await postgres[Symbol.asyncDispose]();
+useServer((started) => {
+  postgres = started;
 });
 
 beforeEach(async () => {

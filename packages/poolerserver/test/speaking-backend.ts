@@ -1,120 +1,52 @@
-import { PgwireError, PgwireErrorCode } from "@multipooler/pgwire";
 import type { Request, TransactionStatus } from "@multipooler/pgwire";
 import { encodeCommandTag, encodeDiagnostic, encodeRow } from "@multipooler/query-service";
-import type { Backend, BackendEnd } from "../src/pool/backend.ts";
+import { FakeBackend } from "./fake-backend.ts";
 
 /**
  * A backend that answers by the words of a text, one request each time the test says so:
  * `begin`, `commit`, `rollback`; `fail`; everything else, such as `read c1 7`, comes back as a row.
  * It knows whose it is while it is in a transaction, or after a `taint c1`, and minds strangers.
  */
-export class SpeakingBackend implements Backend {
-  readonly processId = 4711;
-  readonly parameters: Map<string, string> = new Map();
-  readonly #closed = Promise.withResolvers<BackendEnd>();
-  readonly #requests: Request[] = [];
-  #hasEnded = false;
-  transactionStatus: TransactionStatus = "I";
-  bytesReceived = 0;
-  onUnasked: ((message: Uint8Array) => void) | undefined;
+export class SpeakingBackend extends FakeBackend {
   /** Whose state is in it. */
   #owner: string | undefined;
   #isTainted = false;
+  #answered = 0;
   /** What should not have happened. */
   readonly faults: string[] = [];
-  isPaused = false;
-  cancels = 0;
-  /** Every text that reached it, and those that it has answered. */
-  readonly received: string[] = [];
+  /** Every text that it has answered. */
   readonly log: string[] = [];
 
-  get closed(): Promise<BackendEnd> {
-    return this.#closed.promise;
-  }
-
-  get running(): Request | undefined {
-    return this.#requests[0];
-  }
-
-  get inFlight(): number {
-    return this.#requests.length;
-  }
-
-  get idle(): boolean {
-    return !this.#hasEnded && this.#requests.length === 0;
-  }
-
-  get isAwaitingServer(): boolean {
-    return this.#requests.length > 0;
-  }
-
-  get hasEnded(): boolean {
-    return this.#hasEnded;
-  }
-
-  send(request: Request): void {
-    if (this.#hasEnded) {
-      queueMicrotask(() => request.settle({ type: "lost", error: lostError(false) }));
-      return;
-    }
-    this.#requests.push(request);
-    this.received.push(textOf(request));
-  }
-
-  withdraw(): boolean {
-    return false;
-  }
-
-  feed(): boolean {
-    return true;
-  }
-
-  resume(): void {
-    this.isPaused = false;
+  /** Every text that reached it. */
+  get received(): readonly string[] {
+    return this.requests.map(({ sql }) => sql);
   }
 
   /** The next answer is an error, if the request is alone. */
-  async cancel(request: Request): Promise<void> {
-    if (this.running === request && this.#requests.length === 1) {
-      this.cancels += 1;
+  override async cancel(request: Request): Promise<void> {
+    if (this.running === request && this.inFlight === 1) {
       this.answer({ isCancelled: true });
     }
   }
 
-  close(): Promise<void> {
-    this.#end({ type: "closed" });
-    return Promise.resolve();
-  }
-
-  destroy(): void {
-    this.#end({ type: "destroyed" });
-  }
-
-  lose(): void {
-    this.#end({ type: "lost", error: lostError(true) });
-  }
-
-  /** Answers the request that runs. False: none does, or nobody reads. */
+  /** Answers the request that runs. False: none does. */
   answer({ isCancelled = false }: { isCancelled?: boolean } = {}): boolean {
-    const request = this.#requests[0];
-    if (request === undefined || (this.isPaused && !isCancelled)) {
+    const request = this.running;
+    const fake = this.requests[this.#answered];
+    if (request === undefined || fake === undefined) {
       return false;
     }
-    const text = textOf(request);
     const answer = isCancelled
       ? [this.#fail("57014")]
-      : this.#run(text, request.answer === "events");
+      : this.#run(fake.sql, request.answer === "events");
     if (request.answer === "spans") {
       const spans = Buffer.concat([...answer, readyOf(this.transactionStatus)]);
       // In two pieces, the second of which begins inside a message.
-      const takesMore = request.span(spans.subarray(0, 7));
-      const goesOn = request.span(spans.subarray(7));
-      this.isPaused = !(takesMore && goesOn) && this.#requests.length === 1;
+      request.span(spans.subarray(0, 7));
+      request.span(spans.subarray(7));
     }
-    this.#requests.shift();
-    this.isPaused = false;
-    const { transactionStatus } = this;
-    request.settle({ type: "ready", transactionStatus, error: undefined, settingsReported: false });
+    this.#answered += 1;
+    fake.succeed();
     return true;
   }
 
@@ -163,32 +95,8 @@ export class SpeakingBackend implements Backend {
     }
     return encodeDiagnostic({ kind: "error", severity: "ERROR", code, message: "it failed" });
   }
-
-  #end(end: BackendEnd): void {
-    if (this.#hasEnded) {
-      return;
-    }
-    this.#hasEnded = true;
-    this.isPaused = false;
-    for (const request of this.#requests.splice(0)) {
-      request.settle({ type: "lost", error: lostError(true) });
-    }
-    this.#closed.resolve(end);
-  }
-}
-
-/** The text of a Query, or of the Parse that a group begins with. */
-function textOf(request: Request): string {
-  const bytes = Buffer.alloc(request.byteLength);
-  request.writeTo(bytes, 0);
-  const start = bytes[0] === 0x50 ? 6 : 5;
-  return bytes.toString("utf8", start, bytes.indexOf(0, start));
 }
 
 function readyOf(status: TransactionStatus): Buffer {
   return Buffer.from(`Z\0\0\0\u0005${status}`);
-}
-
-function lostError(sent: boolean): PgwireError {
-  return new PgwireError(PgwireErrorCode.ConnectionLost, "the connection is gone", { sent });
 }

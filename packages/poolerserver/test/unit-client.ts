@@ -1,4 +1,5 @@
 import type { MultiPoolerError } from "../src/error.ts";
+import type { Label } from "../src/pool/label.ts";
 import type { Lease } from "../src/pool/lease.ts";
 import type { Unit, UnitKind } from "../src/pool/unit.ts";
 
@@ -15,6 +16,7 @@ export class TestUnit implements Unit {
   readonly id: number;
   readonly origin: string;
   readonly kind: UnitKind;
+  readonly label: Label | undefined;
   readonly byteLength = 0;
   /** How often it was granted or refused: once at most. */
   answers = 0;
@@ -25,11 +27,13 @@ export class TestUnit implements Unit {
     readonly id: number;
     readonly origin: string;
     readonly kind: UnitKind;
+    readonly label?: Label | undefined;
     readonly onGranted?: (unit: TestUnit) => void;
   }) {
     this.id = options.id;
     this.origin = options.origin;
     this.kind = options.kind;
+    this.label = options.label;
     this.#onGranted = options.onGranted ?? (() => undefined);
   }
 

@@ -17,7 +17,7 @@ import type { Reservation } from "./reservation.ts";
  * | POOL_EXHAUSTED            | no connection came free within the wait limit                   | yes   |
  * | PRE_EXECUTION_UNAVAILABLE | the database could not be reached; no SQL of this request was sent | yes |
  * | AUTHENTICATION_FAILED     | the database refused the credentials (SQLSTATE class 28)        | no    |
- * | CONNECTION_LOST           | the connection broke while a statement ran: its outcome is unknown | no |
+ * | CONNECTION_LOST           | the outcome is unknown: the connection broke while a statement ran, or nobody confirmed a COMMIT | no |
  * | DATABASE_ERROR            | the database answered with an error; `diagnostic` is always set | no    |
  * | CANCELLED                 | the caller's signal aborted                                     | no    |
  * | DEADLINE_EXCEEDED         | the caller's deadline passed                                    | no    |

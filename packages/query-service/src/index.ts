@@ -8,20 +8,31 @@ export { decodeDiagnostic, encodeDiagnostic } from "./messages/diagnostic-messag
 export { encodePoolerError } from "./messages/error-response.ts";
 export type { ErrorSeverity } from "./messages/error-response.ts";
 export { MalformedMessageError, MessageBody } from "./messages/message-body.ts";
+export { decodeParameterTypes, encodeParameterTypes } from "./messages/parameter-description.ts";
 export { decodeParameterStatus, encodeParameterStatus } from "./messages/parameter-status.ts";
 export type { ParameterStatus } from "./messages/parameter-status.ts";
 export { decodeFields, encodeFields } from "./messages/row-description.ts";
 export type { QueryService } from "./query-service.ts";
 export { QueryMode } from "./request.ts";
 export type {
+  Binding,
   Caller,
   CallOptions,
+  ConcludeRequest,
+  DescribeRequest,
   ExecuteRequest,
   Place,
+  PreparedText,
   QueryTarget,
+  ReleaseRequest,
+  ReservationRequest,
+  ReservationWish,
+  ReservedPlace,
+  ReservePlace,
   ScramKeys,
   Settings,
   Statement,
+  StatementDescription,
 } from "./request.ts";
 export { ReservationReason } from "./reservation.ts";
 export type { Outcome, Reservation } from "./reservation.ts";

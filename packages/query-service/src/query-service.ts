@@ -1,5 +1,13 @@
 import type { LoginCredentials, LoginRequest } from "./login.ts";
-import type { CallOptions, ExecuteRequest } from "./request.ts";
+import type {
+  CallOptions,
+  ConcludeRequest,
+  DescribeRequest,
+  ExecuteRequest,
+  ReleaseRequest,
+  ReservationRequest,
+  StatementDescription,
+} from "./request.ts";
 import type { Outcome } from "./reservation.ts";
 import type { ResultSink } from "./result.ts";
 import type { Session, SessionCaller, SessionClient } from "./session.ts";
@@ -20,6 +28,42 @@ export interface QueryService {
    * An executor refuses with UNIMPLEMENTED, naming the part, what it does not offer.
    */
   streamExecute(request: ExecuteRequest, sink: ResultSink, options?: CallOptions): Promise<Outcome>;
+
+  /**
+   * Parameters and columns of a statement, which is not run. Rejects with a `PoolerError`:
+   * PRE_EXECUTION_UNAVAILABLE also where the connection broke on the way, since nothing was changed.
+   */
+  describe(request: DescribeRequest, options?: CallOptions): Promise<StatementDescription>;
+
+  /**
+   * Ends the transaction of a reservation: COMMIT or ROLLBACK. What that yields goes to `sink`: the
+   * tag, which is ROLLBACK also for the COMMIT of a failed transaction, and notices.
+   *
+   * Rejects with RESERVATION_LOST for an id that is not known; with INVALID_ARGUMENT where a COMMIT
+   * or a chain finds no transaction; with CONNECTION_LOST where nobody knows whether the transaction
+   * was committed, or whether any standby has it.
+   */
+  concludeTransaction(
+    request: ConcludeRequest,
+    sink: ResultSink,
+    options?: CallOptions,
+  ): Promise<Outcome>;
+
+  /**
+   * Drops the temporary tables of a reservation, which are no reason for it any more. A failure ends
+   * the reservation.
+   */
+  discardTempTables(
+    request: ReservationRequest,
+    sink: ResultSink,
+    options?: CallOptions,
+  ): Promise<Outcome>;
+
+  /**
+   * Gives up a reservation: cancels what runs in it, rolls back, and gives the backend back. An id
+   * that is not known is no error. Goes on to its end although the signal aborts.
+   */
+  releaseReservation(request: ReleaseRequest, options?: CallOptions): Promise<Outcome>;
 
   /**
    * Opens a session for a client that has authenticated. The signal bounds the opening only.

@@ -3,11 +3,11 @@ import { join } from "node:path";
 import { ManualClock } from "@multipooler/timing/testing";
 import { startEtcd } from "@multipooler/embedded-etcd";
 import type { EmbeddedEtcd } from "@multipooler/embedded-etcd";
+import { TcpProxy } from "@multipooler/tcp-proxy";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { EtcdBackend } from "../src/etcd/index.ts";
 import { TopoErrorCode, Topology } from "../src/index.ts";
 import type { KeyEvent, KeyValueStore } from "../src/index.ts";
-import { TcpProxy } from "./tcp-proxy.ts";
 
 let etcd: EmbeddedEtcd;
 beforeAll(async () => {

@@ -1,5 +1,5 @@
-import { ConfigError } from "../config.ts";
-import { duration } from "../setting.ts";
+import { ConfigError } from "../settings/config.ts";
+import { duration } from "../settings/setting.ts";
 
 const limit = duration({ min: 0 });
 

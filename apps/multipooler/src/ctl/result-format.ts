@@ -1,5 +1,4 @@
-import { printable } from "./printable.ts";
-import { columnWidths, filled } from "./text-table.ts";
+import { columnWidths, filled, printable } from "@multipooler/text-table";
 
 export interface Column {
   readonly name: string;

@@ -83,6 +83,21 @@ test("a pooler whose database is away says why", () => {
   expect(text).toContain("topology     etcd: not registered (no endpoint answers)\n");
 });
 
+test("one reason for everything is given once", () => {
+  const reason = "PostgreSQL at 127.0.0.1:5432 cannot be reached";
+  const text = statusText(
+    StatusResponse.fromPartial({
+      notReadyReason: reason,
+      serving: { current: ServingStatus.SERVING_STATUS_NOT_SERVING, reason },
+      database: { address: "127.0.0.1:5432", lastError: reason },
+    }),
+    STARTED,
+  );
+  expect(text).toContain(`ready        no (${reason})\n`);
+  expect(text).toContain("serving      NOT_SERVING\n");
+  expect(text).toContain("database     127.0.0.1:5432: not reachable\n");
+});
+
 test.each([
   [{ registered: true }, "etcd: registered"],
   [

@@ -13,18 +13,18 @@ import type {
   StatusResponse,
   TopologyStatus,
 } from "@multipooler/proto/manager-v1";
+import { tableText } from "@multipooler/text-table";
 import { shortTime } from "./short-time.ts";
-import { tableText } from "./text-table.ts";
 
 /** Formats the status for people: one fact a line, after its name. */
 export function statusText(status: StatusResponse, now: Date): string {
   const { serving, database, topology, heartbeat } = status;
   const lines = whoAndHow(status, now);
   if (serving !== undefined) {
-    lines.push(["serving", servingText(serving)]);
+    lines.push(["serving", servingText(serving, status.notReadyReason)]);
   }
   if (database !== undefined) {
-    lines.push(["database", databaseText(database)]);
+    lines.push(["database", databaseText(database, status.notReadyReason)]);
     lines.push(["connections", `${database.connectionsUsed} of ${database.connectionsLimit}`]);
   }
   if (topology !== undefined) {
@@ -54,17 +54,20 @@ function whoAndHow(status: StatusResponse, now: Date): [string, string][] {
   ];
 }
 
-function servingText({ current, wanted, reason }: ServingState): string {
+/** The reason is left out where the line of readiness gives it. */
+function servingText({ current, wanted, reason }: ServingState, notReadyReason: string): string {
   const next = word(servingStatusToJSON(wanted), "SERVING_STATUS_");
   const becoming = next === "UNSPECIFIED" ? "" : `, becoming ${next}`;
-  return `${word(servingStatusToJSON(current), "SERVING_STATUS_")}${becoming}${because(reason)}`;
+  const why = reason === notReadyReason ? "" : because(reason);
+  return `${word(servingStatusToJSON(current), "SERVING_STATUS_")}${becoming}${why}`;
 }
 
-function databaseText(database: DatabaseStatus): string {
+function databaseText(database: DatabaseStatus, notReadyReason: string): string {
   const mode = database.inRecovery === true ? "in recovery" : "out of recovery";
+  const why = database.lastError === notReadyReason ? "" : because(database.lastError);
   const facts = database.reachable
     ? `PostgreSQL ${database.serverVersion}, ${mode}`
-    : `not reachable${because(database.lastError)}`;
+    : `not reachable${why}`;
   return `${database.address}: ${facts}`;
 }
 

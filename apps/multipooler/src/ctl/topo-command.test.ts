@@ -5,7 +5,7 @@ import { PassThrough, Writable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { SqliteBackend } from "@multipooler/topo/sqlite";
 import { afterAll, expect, test } from "vitest";
-import { ConfigError } from "../config.ts";
+import { ConfigError } from "../settings/config.ts";
 import type { TopologyTarget } from "../topology-target.ts";
 import type { TopoOptions } from "./topo-command.ts";
 import { topoGet } from "./topo-get.ts";

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import type { Writable } from "node:stream";
 import type { TopoStore } from "@multipooler/topo";
-import { ConfigError } from "../config.ts";
+import { ConfigError } from "../settings/config.ts";
 import { explain } from "../fault.ts";
 import type { TopologyTarget } from "../topology-target.ts";
 import { openTopology } from "../topology.ts";

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
-import { addSettings, givenSettings } from "../setting-options.ts";
-import type { GivenSettings } from "../setting-options.ts";
+import { addSettings, givenSettings } from "../settings/setting-options.ts";
+import type { GivenSettings } from "../settings/setting-options.ts";
 import { topologyTargetSettings } from "../topology-target.ts";
 
 export interface TopoArguments {

@@ -1,9 +1,9 @@
+import { tableLines } from "@multipooler/text-table";
 import { shortTime } from "./short-time.ts";
 import type { TopoEvent } from "./topo-event.ts";
 import { recordFields, recordJson, recordName } from "./topo-record.ts";
 import type { TopoRecord } from "./topo-record.ts";
 import { recordSummary } from "./topo-summary.ts";
-import { tableLines } from "./text-table.ts";
 
 /** Formats an event as one line of JSON, with the time at which it was seen. */
 export function eventJson(event: TopoEvent, seen: Date): string {
@@ -35,7 +35,7 @@ export class EventLines {
 
   /** Formats an event that was seen at `seen`. */
   line(event: TopoEvent, seen: Date): string {
-    const [line = ""] = tableLines([[shortTime(seen), ...this.#words(event)]], WIDTHS);
+    const [line = ""] = tableLines([[shortTime(seen), ...this.#words(event)]], { widths: WIDTHS });
     return `${line}\n`;
   }
 

@@ -1,6 +1,6 @@
+import { tableText } from "@multipooler/text-table";
 import { ID_ComponentType, TopoErrorCode, isTopoError } from "@multipooler/topo";
 import type { TopoStore } from "@multipooler/topo";
-import { tableText } from "./text-table.ts";
 import { withTopology } from "./topo-command.ts";
 import type { TopoIo, TopoOptions } from "./topo-command.ts";
 import { parseRecordName } from "./topo-name.ts";

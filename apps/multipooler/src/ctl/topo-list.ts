@@ -1,5 +1,5 @@
 import { explain } from "../fault.ts";
-import { ConfigError } from "../config.ts";
+import { ConfigError } from "../settings/config.ts";
 import { resultPrinter } from "./result-format.ts";
 import type { Column } from "./result-format.ts";
 import { withTopology } from "./topo-command.ts";

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { ConfigError } from "../config.ts";
+import { ConfigError } from "../settings/config.ts";
 import { parseRecordName } from "./topo-name.ts";
 
 test.each([

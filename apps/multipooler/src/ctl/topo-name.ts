@@ -1,4 +1,4 @@
-import { ConfigError } from "../config.ts";
+import { ConfigError } from "../settings/config.ts";
 import type { TopoKind } from "./topo-record.ts";
 
 /** A record's name on the command line. */

@@ -1,5 +1,5 @@
+import { printable, tableLines } from "@multipooler/text-table";
 import { explain } from "../fault.ts";
-import { printable } from "./printable.ts";
 import { withTopology } from "./topo-command.ts";
 import type { TopoIo, TopoOptions } from "./topo-command.ts";
 import { listTopology } from "./topo-listing.ts";
@@ -7,7 +7,6 @@ import type { TopoListing } from "./topo-listing.ts";
 import { recordJson, recordName, TOPO_KINDS } from "./topo-record.ts";
 import type { TopoRecord } from "./topo-record.ts";
 import { recordSummary } from "./topo-summary.ts";
-import { tableLines } from "./text-table.ts";
 
 /** `ctl topo tree`: prints the whole topology as a tree of its keys. Resolves with the exit code. */
 export async function topoTree(options: TopoOptions, io: TopoIo): Promise<number> {

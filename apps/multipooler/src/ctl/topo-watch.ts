@@ -1,4 +1,4 @@
-import { ConfigError } from "../config.ts";
+import { ConfigError } from "../settings/config.ts";
 import { withTopology } from "./topo-command.ts";
 import type { TopoIo, TopoOptions } from "./topo-command.ts";
 import { EventLines, eventJson } from "./topo-event-lines.ts";

@@ -1,13 +1,26 @@
 import { MultiPoolerManagerDefinition, StatusRequest } from "@multipooler/proto/manager-v1";
 import type { StatusResponse } from "@multipooler/proto/manager-v1";
 import {
+  ConcludeTransactionRequest,
+  DescribeRequest,
+  DiscardTempTablesRequest,
   ExecuteQueryRequest,
+  GetAuthCredentialsRequest,
   MultipoolerServiceDefinition,
+  PortalStreamExecuteRequest,
+  ReleaseReservedConnectionRequest,
   StreamExecuteRequest,
 } from "@multipooler/proto/multipoolerservice";
 import type {
+  ConcludeTransactionResponse,
+  DescribeResponse,
+  DiscardTempTablesResponse,
   ExecuteQueryResponse,
+  PortalStreamExecuteResponse,
+  GetAuthCredentialsResponse,
+  ReleaseReservedConnectionResponse,
   StreamExecuteResponse,
+  StreamPoolerHealthResponse,
 } from "@multipooler/proto/multipoolerservice";
 import { ClientChannel } from "./client-channel.ts";
 import type { RequestOptions } from "./client-channel.ts";
@@ -27,6 +40,20 @@ export interface ConnectOptions {
 export type ExecuteQueryInput = Parameters<typeof ExecuteQueryRequest.fromPartial>[0];
 /** A request of StreamExecute; what is left out has its default. */
 export type StreamExecuteInput = Parameters<typeof StreamExecuteRequest.fromPartial>[0];
+/** A request of PortalStreamExecute; what is left out has its default. */
+export type PortalStreamExecuteInput = Parameters<typeof PortalStreamExecuteRequest.fromPartial>[0];
+/** A request of Describe; what is left out has its default. */
+export type DescribeInput = Parameters<typeof DescribeRequest.fromPartial>[0];
+/** A request of GetAuthCredentials; what is left out has its default. */
+export type GetAuthCredentialsInput = Parameters<typeof GetAuthCredentialsRequest.fromPartial>[0];
+/** A request of ConcludeTransaction; what is left out has its default. */
+export type ConcludeTransactionInput = Parameters<typeof ConcludeTransactionRequest.fromPartial>[0];
+/** A request of DiscardTempTables; what is left out has its default. */
+export type DiscardTempTablesInput = Parameters<typeof DiscardTempTablesRequest.fromPartial>[0];
+/** A request of ReleaseReservedConnection; what is left out has its default. */
+export type ReleaseReservedConnectionInput = Parameters<
+  typeof ReleaseReservedConnectionRequest.fromPartial
+>[0];
 
 /** A client of one pooler. Each call rejects with a `GrpcStatusError` and nothing else. */
 export interface PoolerClient extends Disposable {
@@ -40,6 +67,35 @@ export interface PoolerClient extends Disposable {
     request: StreamExecuteInput,
     options?: RequestOptions,
   ): AsyncIterable<StreamExecuteResponse>;
+  /** The result of a statement with parameters, in the same way. */
+  portalStreamExecute(
+    request: PortalStreamExecuteInput,
+    options?: RequestOptions,
+  ): AsyncIterable<PortalStreamExecuteResponse>;
+  /** Parameters and columns of a statement, or the columns of a portal. */
+  describe(request: DescribeInput, options?: RequestOptions): Promise<DescribeResponse>;
+  /** What the password of a role is checked with. */
+  getAuthCredentials(
+    request: GetAuthCredentialsInput,
+    options?: RequestOptions,
+  ): Promise<GetAuthCredentialsResponse>;
+  /** Whether the pooler serves and in which role: now, at each change, and as a heartbeat. */
+  streamPoolerHealth(options?: RequestOptions): AsyncIterable<StreamPoolerHealthResponse>;
+  /** Ends the transaction of a reserved connection. A failure says what stays reserved. */
+  concludeTransaction(
+    request: ConcludeTransactionInput,
+    options?: RequestOptions,
+  ): Promise<ConcludeTransactionResponse>;
+  /** Drops the temporary tables of a reserved connection. */
+  discardTempTables(
+    request: DiscardTempTablesInput,
+    options?: RequestOptions,
+  ): Promise<DiscardTempTablesResponse>;
+  /** Gives up a reserved connection; one that is not known is no error. */
+  releaseReservedConnection(
+    request: ReleaseReservedConnectionInput,
+    options?: RequestOptions,
+  ): Promise<ReleaseReservedConnectionResponse>;
   /** What the pooler is doing. */
   status(options?: RequestOptions): Promise<StatusResponse>;
   /** Whether a service is serving; the empty name stands for the pooler as a whole. */
@@ -58,6 +114,34 @@ const EXECUTE_QUERY = clientMethod(
 const STREAM_EXECUTE = clientMethod(
   MultipoolerServiceDefinition,
   MultipoolerServiceDefinition.methods.streamExecute,
+);
+const PORTAL_STREAM_EXECUTE = clientMethod(
+  MultipoolerServiceDefinition,
+  MultipoolerServiceDefinition.methods.portalStreamExecute,
+);
+const DESCRIBE = clientMethod(
+  MultipoolerServiceDefinition,
+  MultipoolerServiceDefinition.methods.describe,
+);
+const GET_AUTH_CREDENTIALS = clientMethod(
+  MultipoolerServiceDefinition,
+  MultipoolerServiceDefinition.methods.getAuthCredentials,
+);
+const STREAM_POOLER_HEALTH = clientMethod(
+  MultipoolerServiceDefinition,
+  MultipoolerServiceDefinition.methods.streamPoolerHealth,
+);
+const CONCLUDE_TRANSACTION = clientMethod(
+  MultipoolerServiceDefinition,
+  MultipoolerServiceDefinition.methods.concludeTransaction,
+);
+const DISCARD_TEMP_TABLES = clientMethod(
+  MultipoolerServiceDefinition,
+  MultipoolerServiceDefinition.methods.discardTempTables,
+);
+const RELEASE_RESERVED_CONNECTION = clientMethod(
+  MultipoolerServiceDefinition,
+  MultipoolerServiceDefinition.methods.releaseReservedConnection,
 );
 const STATUS = clientMethod(
   MultiPoolerManagerDefinition,
@@ -83,6 +167,27 @@ export function connect(options: ConnectOptions): PoolerClient {
       channel.unary(EXECUTE_QUERY, ExecuteQueryRequest.fromPartial(request), call),
     streamExecute: (request, call = {}) =>
       channel.serverStream(STREAM_EXECUTE, StreamExecuteRequest.fromPartial(request), call),
+    portalStreamExecute: (request, call = {}) =>
+      channel.serverStream(
+        PORTAL_STREAM_EXECUTE,
+        PortalStreamExecuteRequest.fromPartial(request),
+        call,
+      ),
+    describe: (request, call = {}) =>
+      channel.unary(DESCRIBE, DescribeRequest.fromPartial(request), call),
+    getAuthCredentials: (request, call = {}) =>
+      channel.unary(GET_AUTH_CREDENTIALS, GetAuthCredentialsRequest.fromPartial(request), call),
+    streamPoolerHealth: (call = {}) => channel.serverStream(STREAM_POOLER_HEALTH, {}, call),
+    concludeTransaction: (request, call = {}) =>
+      channel.unary(CONCLUDE_TRANSACTION, ConcludeTransactionRequest.fromPartial(request), call),
+    discardTempTables: (request, call = {}) =>
+      channel.unary(DISCARD_TEMP_TABLES, DiscardTempTablesRequest.fromPartial(request), call),
+    releaseReservedConnection: (request, call = {}) =>
+      channel.unary(
+        RELEASE_RESERVED_CONNECTION,
+        ReleaseReservedConnectionRequest.fromPartial(request),
+        call,
+      ),
     status: (call = {}) => channel.unary(STATUS, StatusRequest.fromPartial({}), call),
     isServing: (service, call = {}) => channel.unary(healthCheckMethod, service, call),
     close,

@@ -5,7 +5,8 @@ import { diagnosticMessage } from "../query/diagnostic-message.ts";
 import { GrpcServicesError } from "./error.ts";
 import type { GrpcServicesErrorCode } from "./error.ts";
 import { isPoolerError } from "./pooler-error.ts";
-import { detailedStatus, plainStatus } from "./rpc-status.ts";
+import { ReservedFailure } from "./reserved-failure.ts";
+import { detailedStatus, plainStatus, withReservedState } from "./rpc-status.ts";
 import type { RpcStatus } from "./rpc-status.ts";
 
 /**
@@ -13,6 +14,9 @@ import type { RpcStatus } from "./rpc-status.ts";
  * is no typed error becomes INTERNAL with a text that gives nothing away; the caller logs it.
  */
 export function errorStatus(error: unknown): RpcStatus {
+  if (error instanceof ReservedFailure) {
+    return withReservedState(errorStatus(error.cause), error.state);
+  }
   if (isPoolerError(error)) {
     const { code, diagnostic } = POOLER_STATUS[error.code];
     const shown = error.diagnostic ?? diagnostic?.(error.message);
@@ -99,6 +103,7 @@ const OWN_STATUS: Readonly<Record<GrpcServicesErrorCode, (error: GrpcServicesErr
     ALREADY_LISTENING: ({ message }) => plainStatus(Code.INTERNAL, message),
     CANCELLED: ({ message }) => plainStatus(Code.CANCELED, message),
     INVALID_ARGUMENT: ({ message }) => plainStatus(Code.INVALID_ARGUMENT, message),
+    MISSING_ARGUMENT: ({ message }) => detailedStatus(Code.UNKNOWN, message, undefined),
     NOT_FOUND: ({ message }) => plainStatus(Code.NOT_FOUND, message),
     UNAVAILABLE: ({ message }) => plainStatus(Code.UNAVAILABLE, message),
     LOOKUP_FAILED: ({ message }) => plainStatus(Code.INTERNAL, message),

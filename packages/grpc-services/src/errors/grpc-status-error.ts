@@ -1,7 +1,7 @@
 import { Metadata, status as StatusCode } from "@grpc/grpc-js";
 import type { RPCError } from "@multipooler/proto/mtrpc";
-import type { PgDiagnostic } from "@multipooler/proto/query";
-import { DETAILS_TRAILER, decodeRpcError } from "./rpc-status.ts";
+import type { PgDiagnostic, ReservedState } from "@multipooler/proto/query";
+import { DETAILS_TRAILER, decodeReservedState, decodeRpcError } from "./rpc-status.ts";
 
 /** The name of a gRPC status code, e.g. "UNAVAILABLE". */
 export type GrpcStatusName = keyof typeof StatusCode;
@@ -9,6 +9,7 @@ export type GrpcStatusName = keyof typeof StatusCode;
 /** What goes with a {@link GrpcStatusError}. */
 export interface GrpcStatusErrorDetails {
   readonly rpcError?: RPCError | undefined;
+  readonly reservedState?: ReservedState | undefined;
   readonly cause?: unknown;
 }
 
@@ -18,11 +19,14 @@ export class GrpcStatusError extends Error {
   readonly code: GrpcStatusName;
   /** What the pooler says beyond the status; its own code may be one of Multigres' own. */
   readonly rpcError: RPCError | undefined;
+  /** What stays reserved although the call failed, where the status says it. */
+  readonly reservedState: ReservedState | undefined;
 
   constructor(code: GrpcStatusName, message: string, details: GrpcStatusErrorDetails = {}) {
     super(message, { cause: details.cause });
     this.code = code;
     this.rpcError = details.rpcError;
+    this.reservedState = details.reservedState;
   }
 
   /** The error as PostgreSQL words it, where there is one. */
@@ -46,7 +50,13 @@ export function grpcStatusError(error: unknown): GrpcStatusError {
   return new GrpcStatusError(
     "code" in error ? statusName(error.code) : "UNKNOWN",
     "details" in error && typeof error.details === "string" ? error.details : error.message,
-    { rpcError: Buffer.isBuffer(trailer) ? decodeRpcError(trailer) : undefined, cause: error },
+    Buffer.isBuffer(trailer)
+      ? {
+          rpcError: decodeRpcError(trailer),
+          reservedState: decodeReservedState(trailer),
+          cause: error,
+        }
+      : { cause: error },
   );
 }
 

@@ -1,4 +1,5 @@
 import { Code, RPCError } from "@multipooler/proto/mtrpc";
+import { ReservedState } from "@multipooler/proto/query";
 import type { PgDiagnostic } from "@multipooler/proto/query";
 import { Status } from "@multipooler/proto/rpc-status";
 import { limitText, limitTexts } from "../query/text-limit.ts";
@@ -16,6 +17,7 @@ export interface RpcStatus {
 export const DETAILS_TRAILER = "grpc-status-details-bin";
 
 const RPC_ERROR_TYPE = "type.googleapis.com/mtrpc.RPCError";
+const RESERVED_STATE_TYPE = "type.googleapis.com/query.ReservedState";
 
 /** What Multigres allows the text of a status. */
 const MAX_MESSAGE_BYTES = 7680;
@@ -56,11 +58,33 @@ export function detailedStatus(
   };
 }
 
+/** The status with what stays reserved as one more detail. */
+export function withReservedState(status: RpcStatus, state: ReservedState): RpcStatus {
+  const { code, message } = status;
+  const details = status.details === undefined ? [] : Status.decode(status.details).details;
+  const value = ReservedState.encode(state).finish();
+  const all = [...details, { typeUrl: RESERVED_STATE_TYPE, value }];
+  return { code, message, details: Status.encode({ code, message, details: all }).finish() };
+}
+
+/** What stays reserved after a call, from its details trailer; `undefined` if nothing is said. */
+export function decodeReservedState(details: Uint8Array): ReservedState | undefined {
+  return decodeDetail(details, RESERVED_STATE_TYPE, ReservedState);
+}
+
 /** The first mtrpc.RPCError in a details trailer; `undefined` if there is none to be read. */
 export function decodeRpcError(details: Uint8Array): RPCError | undefined {
+  return decodeDetail(details, RPC_ERROR_TYPE, RPCError);
+}
+
+function decodeDetail<Detail>(
+  details: Uint8Array,
+  type: string,
+  codec: { decode(bytes: Uint8Array): Detail },
+): Detail | undefined {
   try {
-    const found = Status.decode(details).details.find(({ typeUrl }) => typeUrl === RPC_ERROR_TYPE);
-    return found === undefined ? undefined : RPCError.decode(found.value);
+    const found = Status.decode(details).details.find(({ typeUrl }) => typeUrl === type);
+    return found === undefined ? undefined : codec.decode(found.value);
   } catch {
     // The trailer is optional and comes from the peer: the plain status still says what happened.
     return undefined;

@@ -25,6 +25,21 @@ test.each<[what: string, ready: boolean, serving: Serving, said: string]>([
   ["a primary that stops", false, { current: PRIMARY, wanted: STOPPED }, "DRAINING PRIMARY"],
   ["a primary that steps down", false, { current: PRIMARY, wanted: REPLICA }, "DRAINING PRIMARY"],
   ["a replica to be promoted", false, { current: REPLICA, wanted: PRIMARY }, "DRAINING REPLICA"],
+  [
+    "a primary that waits to be announced",
+    false,
+    { current: PRIMARY, wanted: PRIMARY },
+    "NOT_SERVING REPLICA",
+  ],
+  [
+    "a primary that waits for a new rule",
+    false,
+    {
+      current: PRIMARY,
+      wanted: { ...PRIMARY, term: { coordinatorTerm: 2n, leaderSubterm: 0n } },
+    },
+    "NOT_SERVING PRIMARY",
+  ],
   ["one about to be primary", false, { current: STOPPED, wanted: PRIMARY }, "NOT_SERVING REPLICA"],
   ["one without a database", false, { current: STOPPED, wanted: undefined }, "NOT_SERVING REPLICA"],
   ["a drained one", false, { current: DRAINED, wanted: undefined }, "DRAINING REPLICA"],

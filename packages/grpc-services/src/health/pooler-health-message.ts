@@ -12,17 +12,20 @@ import type { StreamPoolerHealthResponse } from "@multipooler/proto/multipoolers
 
 /** The rule of a primary that no coordinator appointed. A gateway takes the highest for the leader. */
 const FIRST_RULE = { coordinatorTerm: 1n, leaderSubterm: 0n };
+/** What claims nothing. */
+const REPLICA: RoutingState = { role: RoutingRole.ROUTING_ROLE_REPLICA, rule: undefined };
 const NS_PER_MS = 1_000_000;
 
 /**
  * What a gateway is told of a pooler.
  *
- * | the manager says                             | serving_status | role                  |
- * | -------------------------------------------- | -------------- | --------------------- |
- * | ready                                        | SERVING        | the role that it has  |
- * | a status that admits queries is being left   | DRAINING       | still the old one     |
- * | DRAINED                                      | DRAINING       | REPLICA               |
- * | anything else                                | NOT_SERVING    | the role that it has  |
+ * | the manager says                            | serving_status | role                 |
+ * | ------------------------------------------- | -------------- | -------------------- |
+ * | ready                                       | SERVING        | the role that it has |
+ * | a status that admits queries is being left  | DRAINING       | still the old one    |
+ * | one is reached, but the transition goes on  | NOT_SERVING    | REPLICA              |
+ * | DRAINED                                     | DRAINING       | the role that it has |
+ * | anything else                               | NOT_SERVING    | the role that it has |
  *
  * A gateway sends writes to whatever claims PRIMARY, also when it is not serving: it learns of a
  * transition by the refusal and keeps the query until somebody is both. So neither is claimed
@@ -34,31 +37,51 @@ export function poolerHealthMessage(
 ): StreamPoolerHealthResponse {
   return {
     poolerId: { component: ID_ComponentType.MULTIPOOLER, ...status.pooler },
-    servingStatus: servingStatus(status),
-    routingState: routingState(status.serving.current),
+    ...claimOf(status),
     recommendedStalenessTimeout: duration(stalenessMs),
     replicationLagNs: lagNs(status.heartbeat),
   };
 }
 
-function servingStatus({ ready, serving }: ManagerStatus): PoolerServingStatus {
+type Claim = Pick<StreamPoolerHealthResponse, "servingStatus" | "routingState">;
+
+function claimOf({ ready, serving: { current, wanted } }: ManagerStatus): Claim {
+  const routingState = routingOf(current);
   if (ready) {
-    return PoolerServingStatus.SERVING;
+    return { servingStatus: PoolerServingStatus.SERVING, routingState };
   }
-  const { current, wanted } = serving;
   switch (current.status) {
     case ServingStatus.Serving:
     case ServingStatus.ServingReadOnly:
-      // Not ready without a transition: what is admitted does not get through.
-      return wanted === undefined ? PoolerServingStatus.NOT_SERVING : PoolerServingStatus.DRAINING;
+      return notReadyClaim(current, wanted);
     case ServingStatus.Drained:
-      return PoolerServingStatus.DRAINING;
+      return { servingStatus: PoolerServingStatus.DRAINING, routingState };
     case ServingStatus.NotServing:
-      return PoolerServingStatus.NOT_SERVING;
+      return { servingStatus: PoolerServingStatus.NOT_SERVING, routingState };
   }
 }
 
-function routingState({ role, term }: ServingTarget): RoutingState {
+/** Of a pooler that admits queries and is not ready. */
+function notReadyClaim(current: ServingTarget, wanted: ServingTarget | undefined): Claim {
+  if (wanted === undefined || isNewRule(current, wanted)) {
+    // What is admitted does not get through, or waits for a rule.
+    return { servingStatus: PoolerServingStatus.NOT_SERVING, routingState: routingOf(current) };
+  }
+  return wanted.status === current.status && wanted.role === current.role
+    ? { servingStatus: PoolerServingStatus.NOT_SERVING, routingState: REPLICA }
+    : { servingStatus: PoolerServingStatus.DRAINING, routingState: routingOf(current) };
+}
+
+function isNewRule(current: ServingTarget, wanted: ServingTarget): boolean {
+  return (
+    wanted.status === current.status &&
+    wanted.role === current.role &&
+    (wanted.term?.coordinatorTerm !== current.term?.coordinatorTerm ||
+      wanted.term?.leaderSubterm !== current.term?.leaderSubterm)
+  );
+}
+
+function routingOf({ role, term }: ServingTarget): RoutingState {
   switch (role) {
     case PoolerRole.Primary:
       return { role: RoutingRole.ROUTING_ROLE_PRIMARY, rule: { ...(term ?? FIRST_RULE) } };

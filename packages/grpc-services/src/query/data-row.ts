@@ -10,11 +10,14 @@ const HEADER_BYTES = 5;
  * Decodes a run of whole DataRow messages, one at a time, into rows as the query service sends
  * them.
  *
- * @param columns how many each row must have.
+ * @param columns how many each row must have; `undefined`: the result was not described.
  * @throws MALFORMED_ROWS, while it is iterated, when the bytes are anything else.
  * @see https://www.postgresql.org/docs/17/protocol-message-formats.html#PROTOCOL-MESSAGE-FORMATS-DATAROW
  */
-export function* decodeDataRows(block: Uint8Array, columns: number): Generator<Row, void, void> {
+export function* decodeDataRows(
+  block: Uint8Array,
+  columns: number | undefined,
+): Generator<Row, void, void> {
   const reader = new DataRowReader(block, columns);
   for (let row = reader.next(); row !== undefined; row = reader.next()) {
     yield row;
@@ -29,13 +32,13 @@ export function dataRowBytes(row: Row): number {
 class DataRowReader {
   readonly #block: Uint8Array;
   readonly #view: DataView;
-  readonly #columns: number;
+  readonly #columns: number | undefined;
   /** The values of all rows, without the lengths between them: one allocation a block. */
   readonly #values: Uint8Array;
   #valuesEnd = 0;
   #at = 0;
 
-  constructor(block: Uint8Array, columns: number) {
+  constructor(block: Uint8Array, columns: number | undefined) {
     this.#block = block;
     this.#view = new DataView(block.buffer, block.byteOffset, block.byteLength);
     this.#columns = columns;
@@ -48,7 +51,7 @@ class DataRowReader {
     }
     const end = this.#enterMessage();
     const columns = this.#view.getUint16(this.#at);
-    if (columns !== this.#columns) {
+    if (this.#columns !== undefined && columns !== this.#columns) {
       throw malformed(`a row has ${columns} columns, the result has ${this.#columns}`);
     }
     this.#at += 2;

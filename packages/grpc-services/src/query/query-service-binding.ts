@@ -1,17 +1,15 @@
 import { MAX_ROW_BLOCK_BYTES } from "@multipooler/query-service";
-import type { Reservation } from "@multipooler/query-service";
-import { ID_ComponentType } from "@multipooler/proto/clustermetadata";
+import type { ExecuteRequest } from "@multipooler/query-service";
 import { MultipoolerServiceDefinition } from "@multipooler/proto/multipoolerservice";
 import type {
   ExecuteQueryRequest,
   ExecuteQueryResponse,
-  StreamExecuteRequest,
 } from "@multipooler/proto/multipoolerservice";
-import type { ReservedState } from "@multipooler/proto/query";
 import { systemClock } from "@multipooler/timing";
 import { DEFAULT_STALENESS_MS, PoolerHealth } from "../health/pooler-health.ts";
 import { CollectedResult } from "./collected-result.ts";
 import type { PoolerManager } from "../server/pooler-manager.ts";
+import { portalRequest } from "./portal-request.ts";
 import { getAuthCredentials } from "./login-credentials.ts";
 import { encodeResultMessage } from "./result-message.ts";
 import type { ResultMessage } from "./result-message.ts";
@@ -22,8 +20,15 @@ import { RowDecoder } from "./row-decoder.ts";
 import type { CallContext, MessageSink } from "../server/rpc.ts";
 import { bindService, serverStream, unary } from "../server/service-binding.ts";
 import type { BoundService } from "../server/service-binding.ts";
-import { executeStatement } from "./statement-execution.ts";
-import { refuseReservation, statementRequest } from "./statement-request.ts";
+import { describeStatement } from "./statement-description.ts";
+import {
+  concludeTransaction,
+  discardTempTables,
+  releaseReservedConnection,
+} from "./reservation-verbs.ts";
+import { reservedState } from "./reserved-state.ts";
+import { execute } from "./statement-execution.ts";
+import { statementRequest } from "./statement-request.ts";
 
 export interface QueryServiceOptions {
   readonly manager: PoolerManager;
@@ -45,7 +50,22 @@ export function bindQueryService(options: QueryServiceOptions): BoundService {
   return bindService(MultipoolerServiceDefinition, [
     unary(methods.executeQuery, (request, context) => executeQuery(options, request, context)),
     serverStream(methods.streamExecute, encodeResultMessage, (request, sink, context) =>
-      streamExecute({ ...options, sink }, request, context),
+      streamResults(
+        { ...options, sink, passthroughRow: request.options?.passthroughRow ?? false },
+        statementRequest(request, context),
+        context,
+      ),
+    ),
+    // Its answers have the fields of those of StreamExecute.
+    serverStream(methods.portalStreamExecute, encodeResultMessage, (request, sink, context) =>
+      streamResults(
+        { ...options, sink, passthroughRow: request.options?.passthroughRow ?? false },
+        portalRequest(request, context),
+        context,
+      ),
+    ),
+    unary(methods.describe, (request, context) =>
+      describeStatement(options.manager, request, context),
     ),
     unary(methods.getAuthCredentials, (request, context) =>
       getAuthCredentials(manager, request, context),
@@ -55,6 +75,15 @@ export function bindQueryService(options: QueryServiceOptions): BoundService {
       (message: Uint8Array) => message,
       (_request, sink, context) => health.stream(sink, context),
       { maxUnsentBytes: 1 },
+    ),
+    unary(methods.concludeTransaction, (request, context) =>
+      concludeTransaction(options, request, context),
+    ),
+    unary(methods.discardTempTables, (request, context) =>
+      discardTempTables(options, request, context),
+    ),
+    unary(methods.releaseReservedConnection, (request, context) =>
+      releaseReservedConnection(options, request, context),
     ),
   ]);
 }
@@ -67,11 +96,9 @@ async function executeQuery(
   const statement = statementRequest(request, context);
   const collected = new CollectedResult(maxMessageBytes);
   const service = manager.queryServiceControl().getExecutor();
-  const { reservation, failure } = await executeStatement(
-    service,
-    statement,
+  const { reservation, failure } = await execute(
+    (sink) => service.streamExecute(statement, sink, context),
     (event) => collected.take(event),
-    context,
   );
   if (failure !== undefined) {
     // One message cannot say both that the call failed and what is still reserved.
@@ -80,45 +107,25 @@ async function executeQuery(
   return { result: collected.result(), reservedState: reservedState(manager, reservation) };
 }
 
-async function streamExecute(
-  options: QueryServiceOptions & { readonly sink: MessageSink<ResultMessage> },
-  request: StreamExecuteRequest,
+async function streamResults(
+  options: QueryServiceOptions & {
+    readonly sink: MessageSink<ResultMessage>;
+    readonly passthroughRow: boolean;
+  },
+  request: ExecuteRequest,
   context: CallContext,
 ): Promise<void> {
-  const { manager, sink } = options;
-  refuseReservation(request.reservationOptions);
-  const statement = statementRequest(request, context);
-  const results = new ResultStream({
-    sink,
-    batcher: rowBatcher(options, request.options?.passthroughRow ?? false),
-  });
+  const { manager, sink, passthroughRow } = options;
+  const results = new ResultStream({ sink, batcher: rowBatcher(options, passthroughRow) });
   const service = manager.queryServiceControl().getExecutor();
-  const { reservation, failure } = await executeStatement(
-    service,
-    statement,
+  const { reservation, failure } = await execute(
+    (events) => service.streamExecute(request, events, context),
     (event) => results.take(event),
-    context,
   );
   await results.end(reservedState(manager, reservation));
   if (failure !== undefined) {
     throw failure.error;
   }
-}
-
-/** A reservation as the wire carries it, with the pooler that every further call must go to. */
-function reservedState(
-  manager: Pick<PoolerManager, "status">,
-  reservation: Reservation | undefined,
-): ReservedState | undefined {
-  if (reservation === undefined) {
-    return undefined;
-  }
-  return {
-    reservedConnectionId: reservation.id,
-    poolerId: { component: ID_ComponentType.MULTIPOOLER, ...manager.status().pooler },
-    reservationReasons: reservation.reasons,
-    backendProcessId: reservation.backendProcessId,
-  };
 }
 
 function rowBatcher(options: QueryServiceOptions, passthrough: boolean): RowBatcher {

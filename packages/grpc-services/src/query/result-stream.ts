@@ -97,7 +97,7 @@ export class ResultStream {
 
   #addRows(event: RowsEvent): Promise<void> | undefined {
     let behind: Promise<void> | undefined;
-    this.#batcher.add(event, this.#fields?.length ?? 0, (batch) => {
+    this.#batcher.add(event, this.#fields?.length, (batch) => {
       behind = this.#sink.write(this.#resultMessage(batch, ""));
     });
     return behind;

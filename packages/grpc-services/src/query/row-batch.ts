@@ -15,7 +15,7 @@ export interface RowBatch {
 /** Gathers rows until they fill a message. */
 export interface RowBatcher {
   /** Takes the rows of one event and hands each batch that is full to `emit`, in order. */
-  add(event: RowsEvent, columns: number, emit: (batch: RowBatch) => void): void;
+  add(event: RowsEvent, columns: number | undefined, emit: (batch: RowBatch) => void): void;
   /** Hands out what is pending; an empty batch if nothing is. */
   take(): RowBatch;
 }
@@ -36,7 +36,7 @@ export class PassthroughBatcher implements RowBatcher {
     this.#maxBytes = maxBytes;
   }
 
-  add(event: RowsEvent, _columns: number, emit: (batch: RowBatch) => void): void {
+  add(event: RowsEvent, _columns: number | undefined, emit: (batch: RowBatch) => void): void {
     const { bytes, rowCount, inProgress } = event;
     const beginsRow = inProgress && !this.#insideRow;
     const endsRow = !inProgress && this.#insideRow;
@@ -82,7 +82,7 @@ export class StructuredBatcher implements RowBatcher {
     this.#decoder = decoder;
   }
 
-  add(event: RowsEvent, columns: number, emit: (batch: RowBatch) => void): void {
+  add(event: RowsEvent, columns: number | undefined, emit: (batch: RowBatch) => void): void {
     for (const row of this.#decoder.decode(event, columns)) {
       const bytes = dataRowBytes(row);
       // A large row goes alone, so that no message is larger than the larger of row and batch.

@@ -23,7 +23,7 @@ export class RowDecoder {
    * @throws MESSAGE_TOO_LARGE for a row above the limit; MALFORMED_ROWS, while it is iterated, for
    * bytes that are no rows.
    */
-  decode(event: RowsEvent, columns: number): Iterable<Row> {
+  decode(event: RowsEvent, columns: number | undefined): Iterable<Row> {
     if (!event.inProgress && this.#pieces.length === 0) {
       return decodeDataRows(event.bytes, columns);
     }

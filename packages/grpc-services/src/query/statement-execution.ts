@@ -1,12 +1,6 @@
-import type {
-  ExecuteRequest,
-  QueryService,
-  Reservation,
-  ResultEvent,
-} from "@multipooler/query-service";
+import type { Outcome, Reservation, ResultEvent, ResultSink } from "@multipooler/query-service";
 import { GrpcServicesError, GrpcServicesErrorCode } from "../errors/error.ts";
 import { isPoolerError } from "../errors/pooler-error.ts";
-import type { CallContext } from "../server/rpc.ts";
 
 /** Takes what a statement yields. A promise means: wait. May throw. */
 export type TakeEvent = (event: ResultEvent) => Promise<void> | undefined;
@@ -19,16 +13,14 @@ export interface Execution {
   readonly failure: { readonly error: unknown } | undefined;
 }
 
+/** Has a controller do something that yields results and leaves a reservation or none. */
+export type Execute = (sink: ResultSink) => Promise<Outcome>;
+
 /**
- * Runs a statement and hands what it yields to `take`. When `take` throws, the controller is told
- * to end the statement, and the failure is what was thrown, not what the controller made of it.
+ * Has something executed, and hands what it yields to `take`. When `take` throws, the controller is
+ * told to end it, and the failure is what was thrown, not what the controller made of it.
  */
-export async function executeStatement(
-  service: QueryService,
-  request: ExecuteRequest,
-  take: TakeEvent,
-  { signal }: CallContext,
-): Promise<Execution> {
+export async function execute(run: Execute, take: TakeEvent): Promise<Execution> {
   let thrown: Execution["failure"];
   const sink = {
     write(event: ResultEvent): Promise<void> | undefined {
@@ -41,7 +33,7 @@ export async function executeStatement(
     },
   };
   try {
-    const { reservation } = await service.streamExecute(request, sink, { signal });
+    const { reservation } = await run(sink);
     return { reservation, failure: thrown };
   } catch (error) {
     const reservation = isPoolerError(error) ? error.reservation : undefined;

@@ -1,6 +1,6 @@
-import { ExecuteOptions, ReservationOptions, Target } from "@multipooler/proto/query";
+import { ExecuteOptions, Target } from "@multipooler/proto/query";
 import { expect, test } from "vitest";
-import { refuseReservation, statementRequest } from "./statement-request.ts";
+import { statementRequest } from "./statement-request.ts";
 
 const CONTEXT = { peer: "127.0.0.1:1" };
 
@@ -37,6 +37,24 @@ test("user, reservation and target reach the controller", () => {
   });
 });
 
+test("the keys of the user reach the controller where there are both", () => {
+  const keys = { clientKey: Buffer.alloc(32, 1), serverKey: Buffer.alloc(32, 2) };
+  expect(request({ userAuth: keys }).caller.keys).toEqual(keys);
+  expect(request({ userAuth: { clientKey: keys.clientKey } }).caller.keys).toBeUndefined();
+  expect(request({}).caller.keys).toBeUndefined();
+});
+
+test("settings of the session reach the controller, and none cost nothing", () => {
+  const sessionSettings = { application_name: "psql", role: "bob" };
+  expect(request({ sessionSettings }).caller.settings).toEqual(
+    new Map([
+      ["application_name", "psql"],
+      ["role", "bob"],
+    ]),
+  );
+  expect(request({ user: "a" }).caller.settings).toBe(request().caller.settings);
+});
+
 test("clients behind one connection are told apart by their principal", () => {
   const callerId = { principal: "app", component: "", subcomponent: "", groups: [] };
   const message = { query: "select 1", callerId, target: undefined, options: undefined };
@@ -66,40 +84,46 @@ test("a mode that the contract does not know is refused by its number", () => {
   );
 });
 
-test.each([
-  ["options.session_settings", { sessionSettings: { role: "bob" } }],
-  ["options.execute_sql_prepared_statement", { executeSqlPreparedStatement: {} }],
-])("%s is refused by name", (field, options) => {
-  expect(() => request(options)).toThrow(
+test("settings reach the controller", () => {
+  expect(request({ sessionSettings: { role: "bob", work_mem: "1MB" } }).caller.settings).toEqual(
+    new Map([
+      ["role", "bob"],
+      ["work_mem", "1MB"],
+    ]),
+  );
+});
+
+const PREPARED = { name: "s", query: "select $1", paramTypes: [23] };
+
+test("SQL that names a prepared statement reaches the controller with its text", () => {
+  const executeSqlPreparedStatement = {
+    preparedStatement: PREPARED,
+    sqlPrefix: "EXECUTE ",
+    sqlSuffix: " (1)",
+  };
+  expect(request({ executeSqlPreparedStatement }).statement).toEqual({
+    type: "sqlExecute",
+    prefix: "EXECUTE ",
+    sql: "select $1",
+    parameterTypes: [23],
+    suffix: " (1)",
+  });
+});
+
+test("an eager Parse is of the statement alone", () => {
+  const executeSqlPreparedStatement = { preparedStatement: PREPARED, forceUnnamedParse: true };
+  expect(request({ executeSqlPreparedStatement }).statement).toEqual({
+    type: "parse",
+    sql: "select $1",
+    parameterTypes: [23],
+  });
+});
+
+test("SQL that names no prepared statement is refused", () => {
+  expect(() => request({ executeSqlPreparedStatement: { sqlPrefix: "EXECUTE " } })).toThrow(
     expect.objectContaining({
-      code: "UNIMPLEMENTED",
-      message: `${field} is not supported by this version of the pooler`,
+      code: "MISSING_ARGUMENT",
+      message: "prepared statement is required",
     }),
   );
-});
-
-test.each([1, 2, 128, 255])("reservation reasons %i are refused as not supported", (reasons) => {
-  expect(() => refuseReservation(ReservationOptions.fromPartial({ reasons }))).toThrow(
-    expect.objectContaining({
-      code: "UNIMPLEMENTED",
-      message: "reservation_options.reasons is not supported by this version of the pooler",
-    }),
-  );
-});
-
-test.each([
-  [256, "invalid reservation reasons: 0x100"],
-  [257, "invalid reservation reasons: 0x101"],
-  [0xffff_ffff, "invalid reservation reasons: 0xffffffff"],
-])("reservation reasons %i are refused as unknown", (reasons, message) => {
-  expect(() => refuseReservation(ReservationOptions.fromPartial({ reasons }))).toThrow(
-    expect.objectContaining({ code: "INVALID_ARGUMENT", message }),
-  );
-});
-
-test("no reservation is asked for without reasons", () => {
-  expect(refuseReservation(undefined)).toBeUndefined();
-  expect(
-    refuseReservation(ReservationOptions.fromPartial({ beginQuery: "BEGIN" })),
-  ).toBeUndefined();
 });

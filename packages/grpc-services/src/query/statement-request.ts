@@ -1,106 +1,49 @@
-import { QueryMode } from "@multipooler/query-service";
-import type { ExecuteRequest, QueryTarget, Settings } from "@multipooler/query-service";
-import type { CallerID } from "@multipooler/proto/mtrpc";
-import { Mode } from "@multipooler/proto/query";
-import type { ExecuteOptions, ReservationOptions, Target } from "@multipooler/proto/query";
+import type { ExecuteRequest, Statement } from "@multipooler/query-service";
+import type { ExecuteSqlPreparedStatement, ReservationOptions } from "@multipooler/proto/query";
 import { GrpcServicesError, GrpcServicesErrorCode } from "../errors/error.ts";
 import type { CallContext } from "../server/rpc.ts";
-
-/** The reasons for a reservation that this version of the contract knows. */
-const KNOWN_REASONS = 0xff;
-
-const NO_SETTINGS: Settings = new Map();
+import { requestOrigin } from "./request-origin.ts";
+import type { OriginMessage } from "./request-origin.ts";
+import { requestPlace } from "./request-place.ts";
 
 /** What ExecuteQuery and StreamExecute ask for. */
-export interface StatementMessage {
-  readonly callerId: CallerID | undefined;
+export interface StatementMessage extends OriginMessage {
   readonly query: string;
-  readonly target: Target | undefined;
-  readonly options: ExecuteOptions | undefined;
+  readonly reservationOptions?: ReservationOptions | undefined;
 }
 
 /**
  * The request for the controller.
  *
- * @throws UNIMPLEMENTED, naming the field, for what this version cannot honour; INVALID_ARGUMENT
- * for what means nothing.
+ * @throws MISSING_ARGUMENT, or INVALID_ARGUMENT for what means nothing
  */
 export function statementRequest(
   message: StatementMessage,
-  { peer }: Pick<CallContext, "peer">,
+  context: Pick<CallContext, "peer">,
 ): ExecuteRequest {
-  const { options } = message;
-  if (options !== undefined) {
-    refuseUnsupportedOptions(options);
-  }
-  const reservedId = options?.reservedConnectionId ?? 0n;
+  const named = message.options?.executeSqlPreparedStatement;
   return {
-    target: message.target === undefined ? undefined : queryTarget(message.target),
-    caller: {
-      user: options?.user ?? "",
-      settings: NO_SETTINGS,
-      origin: `${peer} ${message.callerId?.principal ?? ""}`,
-    },
-    place: reservedId === 0n ? { type: "any" } : { type: "reserved", id: reservedId },
-    statement: { type: "simple", sql: message.query },
+    ...requestOrigin(message, context),
+    place: requestPlace(message),
+    statement: named === undefined ? { type: "simple", sql: message.query } : namedStatement(named),
   };
 }
 
-/** @throws INVALID_ARGUMENT for unknown reasons, UNIMPLEMENTED for known ones. */
-export function refuseReservation(options: ReservationOptions | undefined): void {
-  const reasons = options?.reasons ?? 0;
-  if (reasons > KNOWN_REASONS) {
+/** The query of the message is empty then. */
+function namedStatement({
+  preparedStatement,
+  sqlPrefix: prefix,
+  sqlSuffix: suffix,
+  forceUnnamedParse,
+}: ExecuteSqlPreparedStatement): Statement {
+  if (preparedStatement === undefined) {
     throw new GrpcServicesError(
-      GrpcServicesErrorCode.InvalidArgument,
-      `invalid reservation reasons: 0x${reasons.toString(16)}`,
+      GrpcServicesErrorCode.MissingArgument,
+      "prepared statement is required",
     );
   }
-  if (reasons !== 0) {
-    throw unsupported("reservation_options.reasons");
-  }
-}
-
-function refuseUnsupportedOptions(options: ExecuteOptions): void {
-  if (Object.keys(options.sessionSettings).length > 0) {
-    throw unsupported("options.session_settings");
-  }
-  if (options.executeSqlPreparedStatement !== undefined) {
-    throw unsupported("options.execute_sql_prepared_statement");
-  }
-}
-
-function queryTarget({ shardKey, mode }: Target): QueryTarget {
-  return {
-    database: shardKey?.database ?? "",
-    tableGroup: shardKey?.tableGroup ?? "",
-    shard: shardKey?.shard ?? "",
-    mode: queryMode(mode),
-  };
-}
-
-function queryMode(mode: Mode): QueryMode {
-  switch (mode) {
-    case Mode.MODE_UNSPECIFIED:
-      return QueryMode.Unspecified;
-    case Mode.MODE_WRITABLE:
-      return QueryMode.Writable;
-    case Mode.MODE_CONSISTENT:
-      return QueryMode.Consistent;
-    case Mode.MODE_INCONSISTENT:
-      return QueryMode.Inconsistent;
-    // An enum of proto3 is open: any number may arrive.
-    case Mode.UNRECOGNIZED:
-    default:
-      throw new GrpcServicesError(
-        GrpcServicesErrorCode.InvalidArgument,
-        `target.mode ${String(mode)} is unknown`,
-      );
-  }
-}
-
-function unsupported(field: string): GrpcServicesError {
-  return new GrpcServicesError(
-    GrpcServicesErrorCode.Unimplemented,
-    `${field} is not supported by this version of the pooler`,
-  );
+  const { query: sql, paramTypes: parameterTypes } = preparedStatement;
+  return forceUnnamedParse
+    ? { type: "parse", sql, parameterTypes }
+    : { type: "sqlExecute", prefix, sql, parameterTypes, suffix };
 }

@@ -1,5 +1,5 @@
 import { setLogger } from "@grpc/grpc-js";
-import { LimitedLogger } from "@multipooler/manager";
+import { LimitedLogger } from "@multipooler/logging";
 import type { Logger } from "../logger.ts";
 
 /** What is worth keeping of a text that a client may have chosen. */

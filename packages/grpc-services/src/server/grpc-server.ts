@@ -2,8 +2,8 @@ import { Server } from "@grpc/grpc-js";
 import type { ServerOptions } from "@grpc/grpc-js";
 import type { CallOptions } from "@multipooler/query-service";
 import { onAbort } from "@multipooler/timing";
-import { LimitedLogger } from "@multipooler/manager";
 import type { PoolerService, ServiceTransport } from "@multipooler/manager";
+import { LimitedLogger } from "@multipooler/logging";
 import { GrpcPort } from "./grpc-port.ts";
 import type { ConnectionCount, ConnectionLimit } from "./grpc-port.ts";
 import { GrpcServicesError, GrpcServicesErrorCode } from "../errors/error.ts";
@@ -61,6 +61,8 @@ export interface GrpcServerOptions {
    * sends one at least three times as often. Default 90000.
    */
   readonly healthStalenessMs?: number | undefined;
+  /** Services that are not offered here, whoever announces them. Default: none. */
+  readonly withheld?: ReadonlySet<PoolerService> | undefined;
 }
 
 const DEFAULT_KEEPALIVE_MS = 10_000;
@@ -130,7 +132,9 @@ export class GrpcServer implements ServiceTransport {
 
   /** Announces a service for the next `listen`. */
   offer(service: PoolerService): void {
-    this.#offered.add(service);
+    if (this.#options.withheld?.has(service) !== true) {
+      this.#offered.add(service);
+    }
   }
 
   /**

@@ -173,14 +173,15 @@ export class ServingReconciler {
     if (admits(target.status)) {
       await this.#enter(target, signal);
     }
-    logger.info(
+    const isSame = status === target.status && role === target.role;
+    logger[isSame ? "debug" : "info"](
       {
-        from: { status, role },
-        to: { status: target.status, role: target.role },
+        from: `${status} ${role}`,
+        to: `${target.status} ${target.role}`,
         reason: target.reason,
         durationMs: Math.round(clock.monotonic() - startedAt),
       },
-      "transition complete",
+      "serving status changed",
     );
   }
 

@@ -1,5 +1,5 @@
 import type { Duplex } from "node:stream";
-import type { LimitedLogger } from "@multipooler/manager";
+import type { LimitedLogger } from "@multipooler/logging";
 import type { QueryService, SessionCaller } from "@multipooler/query-service";
 import { Deadline, isTimeout, sleep } from "@multipooler/timing";
 import type { Clock } from "@multipooler/timing";

@@ -1,5 +1,5 @@
 import type { Socket } from "node:net";
-import { LimitedLogger } from "@multipooler/manager";
+import { LimitedLogger } from "@multipooler/logging";
 import type { PoolerService, ServiceTransport } from "@multipooler/manager";
 import type { CallOptions, QueryService } from "@multipooler/query-service";
 import { onAbort } from "@multipooler/timing";

@@ -63,6 +63,11 @@ export class Answer implements SlowSinkOwner {
     return this.#spilledBytes > MAX_SPILL_BYTES;
   }
 
+  /** Sends bytes at once, past everything that waits. */
+  reply(bytes: Buffer): void {
+    this.#options.reply(bytes);
+  }
+
   /** Notes an error of the server. The first one counts. */
   fail(error: PgwireError): void {
     this.#error ??= error;
@@ -111,11 +116,16 @@ export class Answer implements SlowSinkOwner {
         return;
       case BackendMessage.BindComplete:
         this.#isExtended = true;
+        request.step?.("bound");
         return;
       case BackendMessage.ParseComplete:
+        request.step?.("parsed");
+        return;
+      case BackendMessage.ParameterDescription:
+        request.described?.(reader.bytes);
+        return;
       case BackendMessage.CloseComplete:
       case BackendMessage.NoData:
-      case BackendMessage.ParameterDescription:
         return;
       case BackendMessage.CopyInResponse:
         this.#refuseCopy();

@@ -14,6 +14,7 @@ import { Dialogue } from "./dialogue.ts";
 import { scheduleFlush } from "./loop-turn.ts";
 import type { Flushable } from "./loop-turn.ts";
 import { BATCH_BYTES, RequestQueue } from "./request-queue.ts";
+import type { Prelude } from "./prelude.ts";
 import type { Request, SpanRequest } from "./request.ts";
 import type { ServerSocket } from "./server-socket.ts";
 
@@ -182,6 +183,14 @@ export class BackendConnection {
       this.#queue.flush();
     }
     this.#scheduleFlush();
+  }
+
+  /**
+   * Puts statements before the next request that is sent, in its write; `undefined` takes back what
+   * no request has followed yet. To be called while nothing is in flight.
+   */
+  precede(prelude: Prelude | undefined): void {
+    this.#queue.precede(prelude);
   }
 
   /** Takes back a request that was not sent: it is not settled. Returns whether it could. */

@@ -2,12 +2,14 @@ import { decodeDiagnostic } from "@multipooler/query-service";
 import { PgwireError, PgwireErrorCode, postgresError, protocolViolation } from "../error.ts";
 import type { ByteInput } from "../messages/byte-input.ts";
 import { MessageReader } from "../messages/message-reader.ts";
+import { encodeQuery, encodeSync } from "../messages/message-writer.ts";
 import { BackendMessage, messageTypeName } from "../messages/protocol.ts";
 import { SpanReader } from "../messages/span-reader.ts";
 import { parseTransactionStatus } from "../messages/transaction-status.ts";
 import type { TransactionStatus } from "../messages/transaction-status.ts";
 import type { Session } from "../startup/startup.ts";
 import type { Answer } from "./answer.ts";
+import type { PreludeRun } from "./prelude.ts";
 import type { EventRequest, Request, SpanRequest } from "./request.ts";
 import type { RequestQueue } from "./request-queue.ts";
 import type { ServerParameters } from "./server-parameters.ts";
@@ -37,6 +39,8 @@ export class Dialogue {
   #transactionStatus: TransactionStatus;
   /** Which of the two reads the message that has begun, or the next. */
   #readsSpans = false;
+  /** Of the request that is running. */
+  #prelude: PreludeRun | undefined;
   #isStopped = false;
 
   constructor(options: DialogueOptions) {
@@ -73,13 +77,10 @@ export class Dialogue {
     while (!this.#isStopped && !this.#answer.isSpillFull) {
       const { running } = this.#queue;
       if (this.#reader.isBetweenMessages && this.#spans.isBetweenMessages) {
-        this.#readsSpans = running?.answer === "spans";
+        this.#prelude = this.#queue.prelude;
+        this.#readsSpans = running?.answer === "spans" && this.#prelude?.isReading !== true;
       }
-      const isMore =
-        this.#readsSpans && running?.answer === "spans"
-          ? this.#readSpans(running)
-          : this.#readMessage(running);
-      if (!isMore) {
+      if (!this.#readNext(running)) {
         break;
       }
     }
@@ -101,6 +102,86 @@ export class Dialogue {
     return this.#answer.isSpillFull || (this.#spans.isBehind && this.#queue.sentCount === 1);
   }
 
+  #readNext(running: Request | undefined): boolean {
+    if (running !== undefined && this.#prelude?.isReading === true) {
+      return this.#readPrelude(this.#prelude, running);
+    }
+    return this.#readsSpans && running?.answer === "spans"
+      ? this.#readSpans(running)
+      : this.#readMessage(running);
+  }
+
+  /** The answers to a prelude are nobody's, but the first error is the request's. */
+  #readPrelude(prelude: PreludeRun, running: Request): boolean {
+    const reader = this.#reader;
+    const found = reader.next();
+    if (found !== "message") {
+      return found !== "none";
+    }
+    switch (reader.code) {
+      case BackendMessage.CommandComplete:
+        if (prelude.phase === "running") {
+          prelude.completed();
+          this.#queue.flush();
+        }
+        return true;
+      case BackendMessage.ErrorResponse:
+        this.#failPrelude(prelude, running);
+        return true;
+      case BackendMessage.ParameterStatus:
+        this.#parameters.record(reader.bytes);
+        return true;
+      case BackendMessage.ReadyForQuery:
+        this.#endPrelude(prelude, running);
+        return true;
+      default:
+        return true;
+    }
+  }
+
+  #failPrelude(prelude: PreludeRun, running: Request): void {
+    const { bytes } = this.#reader;
+    const error = this.#readError(bytes);
+    if (error.code !== PgwireErrorCode.Postgres) {
+      throw error;
+    }
+    if (prelude.phase !== "running") {
+      return;
+    }
+    prelude.phase = "failed";
+    this.#answer.fail(error);
+    if (running.answer === "spans") {
+      this.#spans.give(running, bytes);
+    }
+    if (prelude.lacksSync) {
+      this.#answer.reply(encodeSync());
+    }
+  }
+
+  #endPrelude(prelude: PreludeRun, running: Request): void {
+    const { bytes, lastByte, byteLength } = this.#reader;
+    const status = parseTransactionStatus(lastByte, byteLength);
+    if (prelude.phase === "running") {
+      throw protocolViolation("ReadyForQuery came before the answer to a prelude");
+    }
+    if (prelude.phase === "failed" && status !== "I") {
+      prelude.phase = "rollingBack";
+      this.#answer.reply(encodeQuery("ROLLBACK"));
+      return;
+    }
+    if (running.answer === "spans") {
+      this.#spans.give(running, bytes);
+    }
+    this.#ready(status, running.answer === "spans" ? this.#spans.end() : undefined);
+    this.#queue.flush();
+  }
+
+  /** Whether a report of a setting is a part of the answer. */
+  #recordReport(message: Buffer): boolean {
+    const { name, value } = this.#parameters.record(message);
+    return this.#prelude?.isExpected(name, value) !== true;
+  }
+
   #readSpans(request: SpanRequest): boolean {
     const spans = this.#spans;
     if (!spans.next(request)) {
@@ -113,7 +194,10 @@ export class Dialogue {
         return true;
       }
       case BackendMessage.ParameterStatus:
-        this.#parameters.record(spans.message);
+        if (!this.#recordReport(spans.message)) {
+          spans.withhold(request);
+          return true;
+        }
         this.#answer.settingReported();
         break;
       default: {
@@ -168,7 +252,9 @@ export class Dialogue {
         this.#besideAnswer(running, "notice");
         return;
       case BackendMessage.ParameterStatus:
-        this.#parameters.record(reader.bytes);
+        if (!this.#recordReport(reader.bytes)) {
+          return;
+        }
         if (running !== undefined) {
           this.#answer.settingReported();
         }

@@ -1,3 +1,5 @@
+import { PreludeRun } from "./prelude.ts";
+import type { Prelude } from "./prelude.ts";
 import { RequestRing } from "./request-ring.ts";
 import type { Request } from "./request.ts";
 
@@ -23,6 +25,9 @@ export class RequestQueue {
   #unsentBytes = 0;
   /** Nothing is written behind this request while a cancel may hit what follows it. */
   #barrier: Request | undefined;
+  /** Goes ahead of the next request. */
+  #nextPrelude: Prelude | undefined;
+  #prelude: PreludeRun | undefined;
 
   constructor({ socket }: { readonly socket: RequestSocket }) {
     this.#socket = socket;
@@ -47,9 +52,26 @@ export class RequestQueue {
     return this.#sentCount > 0 ? this.#requests.at(0) : undefined;
   }
 
+  /** The prelude of the request that is running. */
+  get prelude(): PreludeRun | undefined {
+    return this.#prelude !== undefined && this.#prelude.request === this.running
+      ? this.#prelude
+      : undefined;
+  }
+
+  /** Puts a prelude before the next request, in place of one that waits for that; `undefined`: none. */
+  precede(prelude: Prelude | undefined): void {
+    this.#nextPrelude = prelude;
+  }
+
   push(request: Request): void {
     this.#requests.push(request);
     this.#unsentBytes += request.byteLength;
+    if (this.#nextPrelude !== undefined) {
+      this.#prelude = new PreludeRun(this.#nextPrelude, request);
+      this.#nextPrelude = undefined;
+      this.#unsentBytes += this.#prelude.byteLength;
+    }
   }
 
   /** Takes back a request that was not sent. Returns whether it could. */
@@ -59,7 +81,8 @@ export class RequestQueue {
       return false;
     }
     this.#requests.remove(index);
-    this.#unsentBytes -= request.byteLength;
+    this.#unsentBytes -= this.#bytesOf(request);
+    this.#forgetPreludeOf(request);
     return true;
   }
 
@@ -90,7 +113,9 @@ export class RequestQueue {
       return undefined;
     }
     this.#sentCount -= 1;
-    return this.#requests.shift();
+    const request = this.#requests.shift();
+    this.#forgetPreludeOf(request);
+    return request;
   }
 
   /** Empties the queue because there will be no more answers. */
@@ -102,6 +127,8 @@ export class RequestQueue {
     }
     this.#sentCount = 0;
     this.#unsentBytes = 0;
+    this.#nextPrelude = undefined;
+    this.#prelude = undefined;
     return { sent, unsent };
   }
 
@@ -110,7 +137,8 @@ export class RequestQueue {
     let count = this.#sentCount;
     const limit = this.#sendableCount();
     while (count < limit && bytes < BATCH_BYTES) {
-      bytes += this.#requests.at(count)?.byteLength ?? 0;
+      const request = this.#requests.at(count);
+      bytes += request === undefined ? 0 : this.#bytesOf(request);
       count += 1;
     }
     if (count === this.#sentCount) {
@@ -119,7 +147,10 @@ export class RequestQueue {
     const batch = Buffer.allocUnsafe(bytes);
     let end = 0;
     for (let index = this.#sentCount; index < count; index += 1) {
-      end = this.#requests.at(index)?.writeTo(batch, end) ?? end;
+      const request = this.#requests.at(index);
+      const prelude = this.#prelude;
+      const source = prelude?.request === request ? prelude : request;
+      end = source?.writeTo(batch, end) ?? end;
     }
     this.#sentCount = count;
     this.#unsentBytes -= bytes;
@@ -128,11 +159,26 @@ export class RequestQueue {
   }
 
   #sendableCount(): number {
-    if (this.#barrier === undefined) {
-      return this.#requests.length;
+    let count = this.#requests.length;
+    if (this.#barrier !== undefined) {
+      const index = this.#requests.indexOf(this.#barrier);
+      // A request that is settled has nothing behind it that was sent.
+      count = index === -1 ? this.#sentCount : index + 1;
     }
-    const index = this.#requests.indexOf(this.#barrier);
-    // A request that is settled has nothing behind it that was sent.
-    return index === -1 ? this.#sentCount : index + 1;
+    if (this.#prelude !== undefined && this.#prelude.phase !== "done") {
+      count = Math.min(count, this.#requests.indexOf(this.#prelude.request) + 1);
+    }
+    return count;
+  }
+
+  #bytesOf(request: Request): number {
+    const prelude = this.#prelude;
+    return request.byteLength + (prelude?.request === request ? prelude.byteLength : 0);
+  }
+
+  #forgetPreludeOf(request: Request | undefined): void {
+    if (this.#prelude !== undefined && this.#prelude.request === request) {
+      this.#prelude = undefined;
+    }
   }
 }

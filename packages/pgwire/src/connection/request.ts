@@ -38,7 +38,14 @@ export interface EventRequest extends RequestBytes {
    * what may be long.
    */
   event(event: ResultEvent): Promise<void> | undefined;
+  /** A Parse or a Bind of the request has succeeded; also while it is behind with its events. */
+  step?(step: ExtendedStep): void;
+  /** Takes the ParameterDescription of a statement that the request describes. */
+  described?(parameters: Uint8Array): void;
 }
+
+/** What the server has done of a request of the extended protocol. */
+export type ExtendedStep = "parsed" | "bound";
 
 /** A request whose answer is passed on as bytes, ReadyForQuery included. */
 export interface SpanRequest extends RequestBytes {

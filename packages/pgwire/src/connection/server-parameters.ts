@@ -17,11 +17,11 @@ export class ServerParameters {
   }
 
   /**
-   * Records a ParameterStatus message.
+   * Records a ParameterStatus message, and returns what it says.
    *
    * @throws PROTOCOL_VIOLATION beyond 1000 settings, or 1 MiB of them; MalformedMessageError
    */
-  record(message: Uint8Array): void {
+  record(message: Uint8Array): { readonly name: string; readonly value: string } {
     const { name, value } = decodeParameterStatus(message);
     const former = this.#values.get(name);
     this.#characters += value.length - (former?.length ?? -name.length);
@@ -34,5 +34,6 @@ export class ServerParameters {
         `the settings that the server reports exceed ${MAX_PARAMETER_CHARACTERS} characters`,
       );
     }
+    return { name, value };
   }
 }

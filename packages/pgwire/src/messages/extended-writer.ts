@@ -1,37 +1,38 @@
+import type { Binding, PreparedText } from "@multipooler/query-service";
 import { HEADER_BYTES } from "./protocol.ts";
 
-/** Of Parse: two names and a count beside text and types. */
+/** Of Parse: the ends of two texts and a count beside name, text and types. */
 const PARSE_FIXED_BYTES = HEADER_BYTES + 1 + 1 + 2;
-/** Of Bind: two names and three counts. */
+/** Of Bind: the ends of two names and three counts. */
 const BIND_FIXED_BYTES = HEADER_BYTES + 1 + 1 + 2 + 2 + 2;
-/** Of Describe of the unnamed portal: the kind and the name. */
-export const DESCRIBE_BYTES: number = HEADER_BYTES + 1 + 1;
-/** Of Execute of the unnamed portal: the name and the limit. */
-export const EXECUTE_BYTES: number = HEADER_BYTES + 1 + 4;
+/** Of Describe and Close: the kind and the end of the name. */
+const TARGET_FIXED_BYTES = HEADER_BYTES + 1 + 1;
+/** Of Execute: the end of the name and the limit. */
+const EXECUTE_FIXED_BYTES = HEADER_BYTES + 1 + 4;
 export const SYNC_BYTES: number = HEADER_BYTES;
 
-/** The variable parts of a Bind message. */
-export interface BindContent {
-  readonly parameters: readonly (Uint8Array | null)[];
-  readonly parameterFormats: readonly number[];
-  readonly resultFormats: readonly number[];
-}
+export const NO_BINDING: Binding = { parameters: [], parameterFormats: [], resultFormats: [] };
 
-/** The size of a Parse message without a name. `sqlBytes`: the text in UTF-8. */
-export function parseBytes(sqlBytes: number, parameterTypes: readonly number[]): number {
-  return PARSE_FIXED_BYTES + sqlBytes + 4 * parameterTypes.length;
+/** What Describe and Close name: a statement or a portal. */
+export type TargetKind = "S" | "P";
+
+/** The size of a Parse message. All sizes of texts are those in UTF-8. */
+export function parseBytes(
+  nameBytes: number,
+  sqlBytes: number,
+  parameterTypes: readonly number[],
+): number {
+  return PARSE_FIXED_BYTES + nameBytes + sqlBytes + 4 * parameterTypes.length;
 }
 
 /** Writes what {@link parseBytes} measures. Returns its end, as all of these do. */
 export function writeParse(
   target: Buffer,
   start: number,
-  sql: string,
-  parameterTypes: readonly number[],
+  { name, sql, parameterTypes }: PreparedText & { readonly name: string },
 ): number {
-  let at = target.writeUInt8(0, start + HEADER_BYTES);
-  at += target.write(sql, at);
-  at = target.writeUInt8(0, at);
+  let at = writeText(target, start + HEADER_BYTES, name);
+  at = writeText(target, at, sql);
   at = target.writeUInt16BE(parameterTypes.length, at);
   for (const oid of parameterTypes) {
     at = target.writeUInt32BE(oid, at);
@@ -39,19 +40,28 @@ export function writeParse(
   return writeHeader(target, start, at, "P");
 }
 
-/** The size of a Bind message without names. */
-export function bindBytes(content: BindContent): number {
-  const { parameters, parameterFormats, resultFormats } = content;
-  let bytes = BIND_FIXED_BYTES + 2 * (parameterFormats.length + resultFormats.length);
+/** The size of a Bind message. `namesBytes`: of the portal and the statement. */
+export function bindBytes(namesBytes: number, binding: Binding): number {
+  const { parameters, parameterFormats, resultFormats } = binding;
+  let bytes = BIND_FIXED_BYTES + namesBytes + 2 * (parameterFormats.length + resultFormats.length);
   for (const parameter of parameters) {
     bytes += 4 + (parameter?.length ?? 0);
   }
   return bytes;
 }
 
-export function writeBind(target: Buffer, start: number, content: BindContent): number {
-  const { parameters, parameterFormats, resultFormats } = content;
-  let at = target.writeUInt16BE(0, start + HEADER_BYTES);
+export function writeBind(
+  target: Buffer,
+  start: number,
+  {
+    portal,
+    name,
+    binding,
+  }: { readonly portal: string; readonly name: string; readonly binding: Binding },
+): number {
+  const { parameters, parameterFormats, resultFormats } = binding;
+  let at = writeText(target, start + HEADER_BYTES, portal);
+  at = writeText(target, at, name);
   at = writeFormats(target, at, parameterFormats);
   at = target.writeUInt16BE(parameters.length, at);
   for (const parameter of parameters) {
@@ -65,18 +75,64 @@ export function writeBind(target: Buffer, start: number, content: BindContent): 
   return writeHeader(target, start, at, "B");
 }
 
-export function writeDescribe(target: Buffer, start: number): number {
-  const at = target.write("P\0", start + HEADER_BYTES, "latin1") + start + HEADER_BYTES;
-  return writeHeader(target, start, at, "D");
+/** The size of a statement without parameters: Parse, Bind and Execute without names. */
+export function statementBytes(sql: string): number {
+  return parseBytes(0, Buffer.byteLength(sql), []) + bindBytes(0, NO_BINDING) + executeBytes(0);
 }
 
-export function writeExecute(target: Buffer, start: number, maxRows: number): number {
-  const at = target.writeInt32BE(maxRows, target.writeUInt8(0, start + HEADER_BYTES));
+/** Writes what {@link statementBytes} measures. Its Sync is left to what follows. */
+export function writeStatement(target: Buffer, start: number, sql: string): number {
+  let at = writeParse(target, start, { name: "", sql, parameterTypes: [] });
+  at = writeBind(target, at, { portal: "", name: "", binding: NO_BINDING });
+  return writeExecute(target, at, "", 0);
+}
+
+/** The size of a Describe or a Close. */
+export function targetBytes(nameBytes: number): number {
+  return TARGET_FIXED_BYTES + nameBytes;
+}
+
+export function writeDescribe(
+  target: Buffer,
+  start: number,
+  kind: TargetKind,
+  name: string,
+): number {
+  return writeHeader(target, start, writeTarget(target, start, kind, name), "D");
+}
+
+export function writeClose(target: Buffer, start: number, kind: TargetKind, name: string): number {
+  return writeHeader(target, start, writeTarget(target, start, kind, name), "C");
+}
+
+/** The size of an Execute. */
+export function executeBytes(portalBytes: number): number {
+  return EXECUTE_FIXED_BYTES + portalBytes;
+}
+
+export function writeExecute(
+  target: Buffer,
+  start: number,
+  portal: string,
+  maxRows: number,
+): number {
+  const at = target.writeInt32BE(maxRows, writeText(target, start + HEADER_BYTES, portal));
   return writeHeader(target, start, at, "E");
 }
 
 export function writeSync(target: Buffer, start: number): number {
   return writeHeader(target, start, start + HEADER_BYTES, "S");
+}
+
+function writeTarget(target: Buffer, start: number, kind: TargetKind, name: string): number {
+  const at = start + HEADER_BYTES + target.write(kind, start + HEADER_BYTES, "latin1");
+  return writeText(target, at, name);
+}
+
+function writeText(target: Buffer, start: number, text: string): number {
+  // Most names are empty.
+  const end = text === "" ? start : start + target.write(text, start);
+  return target.writeUInt8(0, end);
 }
 
 function writeFormats(target: Buffer, start: number, formats: readonly number[]): number {

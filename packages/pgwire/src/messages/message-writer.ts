@@ -63,6 +63,10 @@ export function writeQuery(target: Buffer, start: number, sql: string): number {
   return target.writeUInt8(0, textEnd);
 }
 
+export function encodeQuery(sql: string): Buffer {
+  return encodeMessage("Q", [Buffer.from(`${sql}\0`)]);
+}
+
 /** A message of this type. */
 export function encodeMessage(type: string, parts: readonly Buffer[]): Buffer {
   return Buffer.concat([Buffer.from(type), withLength(parts)]);

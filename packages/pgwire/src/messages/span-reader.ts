@@ -97,17 +97,23 @@ export class SpanReader {
     }
   }
 
-  /** Passes on only what was before the message: the connection ends with it. */
+  /** Passes on only what was before the message. */
   withhold(request: SpanRequest): void {
     if (this.#held === undefined) {
       this.#emit(request, this.#start);
     }
+    this.#held = undefined;
   }
 
   /** Passes the message on as the last of the answer. Returns what the request failed with. */
   finish(request: SpanRequest): { readonly cause: unknown } | undefined {
     this.pass(request);
     this.#emit(request, this.#input.offset);
+    return this.end();
+  }
+
+  /** The answer is over. Returns what the request failed with. */
+  end(): { readonly cause: unknown } | undefined {
     const failure = this.#failure;
     this.#failure = undefined;
     this.#isBehind = false;

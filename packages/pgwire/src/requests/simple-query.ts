@@ -4,7 +4,7 @@ import { PgwireError, PgwireErrorCode } from "../error.ts";
 import { queryBytes, writeQuery } from "../messages/message-writer.ts";
 
 /** Takes an answer as events: see the members of {@link EventRequest} of these names. */
-export type EventReceiver = Pick<EventRequest, "event" | "settle">;
+export type EventReceiver = Pick<EventRequest, "event" | "settle" | "step" | "described">;
 
 /** One query string of the simple protocol, answered as events. */
 export class SimpleQuery implements EventRequest {

@@ -2,8 +2,8 @@ import { toSqlText } from "@multipooler/pgwire";
 import { findReadOnlyEscape } from "../read-only-guard.ts";
 import { CatalogReader } from "./catalog-reader.ts";
 import type { AdminQuery } from "./catalog-rows.ts";
-import { ClassificationCache } from "./classification-cache.ts";
-import type { ClassificationCacheOptions } from "./classification-cache.ts";
+import { TextCache } from "../text-cache.ts";
+import type { TextCacheOptions } from "../text-cache.ts";
 import type { Classification } from "./classification.ts";
 import { judge } from "./judgement.ts";
 import type { KnownEffects } from "./known-effects.ts";
@@ -12,7 +12,7 @@ import type { TextFacts } from "./text-facts.ts";
 import { shapeOf } from "./text-shape.ts";
 import { readQuery } from "./text-reader.ts";
 
-const CACHE: ClassificationCacheOptions = {
+const CACHE: TextCacheOptions = {
   maxEntries: 8192,
   maxBytes: 4 * 1024 * 1024,
   maxTextBytes: 16 * 1024,
@@ -21,7 +21,7 @@ const CACHE: ClassificationCacheOptions = {
 /** Where the catalog is read, and how much is remembered of texts, and as much of their shapes. */
 export interface ClassifierOptions {
   readonly admin: AdminQuery;
-  readonly cache?: ClassificationCacheOptions | undefined;
+  readonly cache?: TextCacheOptions | undefined;
 }
 
 /**
@@ -32,8 +32,8 @@ export interface ClassifierOptions {
  */
 export class Classifier {
   readonly #reader: CatalogReader;
-  readonly #texts: ClassificationCache;
-  readonly #shapes: ClassificationCache;
+  readonly #texts: TextCache<Classification>;
+  readonly #shapes: TextCache<Classification>;
   #known: KnownEffects | undefined;
   /** Changes noted so far, and how many of them `#known` has seen. */
   #changes = 0;
@@ -42,8 +42,8 @@ export class Classifier {
 
   constructor({ admin, cache = CACHE }: ClassifierOptions) {
     this.#reader = new CatalogReader({ admin });
-    this.#texts = new ClassificationCache(cache);
-    this.#shapes = new ClassificationCache(cache);
+    this.#texts = new TextCache(cache);
+    this.#shapes = new TextCache(cache);
   }
 
   /** Whether the catalog is known as of the last change that was noted. */

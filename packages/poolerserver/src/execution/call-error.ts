@@ -4,15 +4,39 @@ import { MultiPoolerError, errorDiagnostic } from "../error.ts";
 import { queryError } from "../postgres-error.ts";
 
 const QUERY_CANCELED = "57014";
+const TRANSACTION_RESOLUTION_UNKNOWN = "08007";
+const PART_COMMITTED = "A part of the query string before it was committed, and stays so.";
 
-/** Why a request failed that ended so, or `undefined` if it did not. */
-export function failureOf(end: RequestEnd): MultiPoolerError | undefined {
+/** What an answer told besides its end; a `Receiver` gathers it. */
+export interface AnswerFacts {
+  /** A part of the result did not reach the caller. */
+  readonly hasDropped: boolean;
+  /** A statement of the query string has committed. */
+  readonly hasCommitted: boolean;
+  /** A commit did not wait any more for the standbys that were to confirm it. */
+  readonly isUnconfirmed: boolean;
+}
+
+/** Why a request failed that ended so and has to leave no transaction; `undefined` if it did not. */
+export function failureOf(end: RequestEnd, facts: AnswerFacts): MultiPoolerError | undefined {
+  const error = answerFailure(end, facts);
+  if (error === undefined && end.type === "ready" && end.transactionStatus !== "I") {
+    return openTransactionError(facts.hasCommitted);
+  }
+  return error;
+}
+
+/** Why a request failed that ended so, whatever it leaves. */
+export function answerFailure(
+  end: RequestEnd,
+  { isUnconfirmed }: AnswerFacts,
+): MultiPoolerError | undefined {
   switch (end.type) {
     case "ready":
       if (end.error !== undefined) {
         return queryError(end.error);
       }
-      return end.transactionStatus === "I" ? undefined : openTransactionError();
+      return isUnconfirmed ? unconfirmedError() : undefined;
     case "sinkFailed":
       return receiverError(end.cause);
     case "lost":
@@ -23,22 +47,23 @@ export function failureOf(end: RequestEnd): MultiPoolerError | undefined {
 /**
  * Why a call failed that was interrupted. A caller that gave up gets that as the reason; one that
  * the pooler cut off gets what became of the statement.
- *
- * @param hasDropped whether a part of the result did not reach the caller
  */
 export function interruptedFailure(
   end: RequestEnd,
   why: MultiPoolerError,
-  hasDropped: boolean,
+  facts: AnswerFacts,
 ): MultiPoolerError | undefined {
+  if (facts.isUnconfirmed) {
+    return unconfirmedError(why);
+  }
   if (!isCut(why)) {
     return why;
   }
-  if (end.type === "ready" && end.error === undefined && hasDropped) {
+  if (end.type === "ready" && end.error === undefined && facts.hasDropped) {
     return resultLostError(why);
   }
   const isCancelled = end.type !== "lost" && end.error?.diagnostic?.code === QUERY_CANCELED;
-  return isCancelled ? cutError(why) : failureOf(end);
+  return isCancelled ? cutError(why, facts.hasCommitted) : answerFailure(end, facts);
 }
 
 /** Whether it was the pooler that interrupted the call. */
@@ -51,21 +76,40 @@ export function receiverError(cause: unknown): MultiPoolerError {
   return new MultiPoolerError(PoolerErrorCode.Cancelled, message, { cause });
 }
 
-function openTransactionError(): MultiPoolerError {
+/** It is committed on this server, and nobody knows whether on any other. */
+function unconfirmedError(cause?: MultiPoolerError): MultiPoolerError {
+  const message =
+    "the outcome of the transaction is unknown: the wait for its synchronous replication was cut";
+  return new MultiPoolerError(PoolerErrorCode.ConnectionLost, message, {
+    cause,
+    diagnostic: errorDiagnostic(TRANSACTION_RESOLUTION_UNKNOWN, message, {
+      detail:
+        "The transaction has committed locally, but might not have been replicated to the standby.",
+    }),
+  });
+}
+
+function openTransactionError(hasCommitted: boolean): MultiPoolerError {
   const message = "the query string left a transaction open, which was rolled back";
   return new MultiPoolerError(PoolerErrorCode.InvalidArgument, message, {
     diagnostic: errorDiagnostic("25000", message, {
+      ...(hasCommitted && { detail: PART_COMMITTED }),
       hint: "End the transaction in the query string that begins it, or reserve a connection.",
     }),
   });
 }
 
-/** The server has confirmed the cancel: the transaction in which it came was rolled back. */
-function cutError(cause: MultiPoolerError): MultiPoolerError {
+/**
+ * The server has confirmed the cancel: the transaction in which it came was rolled back. It is safe
+ * to repeat unless one before it in the same query string was committed.
+ */
+function cutError(cause: MultiPoolerError, hasCommitted: boolean): MultiPoolerError {
   const message = "the statement was canceled because the pooler stopped serving";
   return new MultiPoolerError(PoolerErrorCode.DatabaseError, message, {
     cause,
-    diagnostic: errorDiagnostic("40001", message, { detail: cause.message }),
+    diagnostic: hasCommitted
+      ? errorDiagnostic(QUERY_CANCELED, message, { detail: PART_COMMITTED, hint: cause.message })
+      : errorDiagnostic("40001", message, { detail: cause.message }),
   });
 }
 

@@ -13,6 +13,8 @@ import type { TaintSet } from "../classification/taint.ts";
 import { MultiPoolerError } from "../error.ts";
 import type { Lease } from "../pool/lease.ts";
 import type { Unit } from "../pool/unit.ts";
+import { HeldStatements } from "../statements/held-statements.ts";
+import { StatementRegistry } from "../statements/statement-registry.ts";
 import { Call } from "./call.ts";
 import type { CallOptions } from "./call.ts";
 
@@ -26,6 +28,8 @@ class Scene {
   readonly clock = new ManualClock();
   readonly controller = new AbortController();
   readonly sink = new RecordingSink();
+  readonly registry = new StatementRegistry();
+  readonly statements = new HeldStatements();
   backend: FakeBackend;
   readonly terminations: { processId: number; ended: PromiseWithResolvers<void> }[] = [];
   readonly cleaned = Promise.withResolvers<void>();
@@ -54,6 +58,7 @@ class Scene {
         this.terminations.push({ processId, ended });
         return ended.promise;
       },
+      registry: this.registry,
     };
     this.call = new Call(engine, {
       origin: "",
@@ -61,6 +66,7 @@ class Scene {
       sink: this.sink,
       signal: this.controller.signal,
       statement: { type: "simple", sql: "select 1" },
+      preparation: { registry: this.registry, conditions: "", drops: false },
       onEnd: () => {
         this.ends += 1;
       },
@@ -87,6 +93,7 @@ class Scene {
     const { backend } = this;
     return {
       backend,
+      statements: this.statements,
       watch: () => undefined,
       taint: (taint) => {
         this.taint |= taint;

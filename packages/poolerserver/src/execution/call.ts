@@ -1,5 +1,4 @@
-import { ExtendedUnit, SimpleQuery } from "@multipooler/pgwire";
-import type { EventReceiver, EventRequest, RequestEnd } from "@multipooler/pgwire";
+import type { EventReceiver, RequestEnd } from "@multipooler/pgwire";
 import type { Outcome, ResultEvent, ResultSink } from "@multipooler/query-service";
 import type { Clock } from "@multipooler/timing";
 import { Taint } from "../classification/taint.ts";
@@ -7,15 +6,22 @@ import type { TaintSet } from "../classification/taint.ts";
 import { abortError } from "../error.ts";
 import type { MultiPoolerError } from "../error.ts";
 import type { UnitScheduler } from "../pool/borrowing.ts";
+import type { Label } from "../pool/label.ts";
 import type { Lease } from "../pool/lease.ts";
 import type { Unit } from "../pool/unit.ts";
-import { isUnsent, queryError } from "../postgres-error.ts";
+import { isUnsent } from "../postgres-error.ts";
 import type { Holder } from "../serving/holders.ts";
+import type { StatementRegistry } from "../statements/statement-registry.ts";
+import { backendStatement } from "../statements/backend-statement.ts";
+import type {
+  BackendStatement,
+  Preparation,
+  RunnableStatement,
+} from "../statements/backend-statement.ts";
 import { failureOf, interruptedFailure, isCut, receiverError } from "./call-error.ts";
 import { Interruption } from "./interruption.ts";
 import { Receiver } from "./receiver.ts";
 import type { ReceiverOwner } from "./receiver.ts";
-import type { OfferedStatement } from "./request-checks.ts";
 import type { TerminateProcess } from "./termination.ts";
 
 /** A request that was certainly not sent is tried on so many backends. */
@@ -27,17 +33,22 @@ export interface CallEngine {
   readonly scheduler: UnitScheduler;
   readonly clock: Clock;
   readonly terminate: TerminateProcess;
+  readonly registry: StatementRegistry;
 }
 
 export interface CallOptions {
   /** The client that asks; see `Unit`. */
   readonly origin: string;
+  readonly label?: Label | undefined;
   /** What the words of the statement say it leaves in its session. */
   readonly taint: TaintSet;
   readonly sink: ResultSink;
   /** Interrupts the call. */
   readonly signal: AbortSignal | undefined;
-  readonly statement: OfferedStatement;
+  readonly statement: RunnableStatement;
+  readonly preparation: Preparation;
+  /** Takes the ParameterDescription of a statement that is described. */
+  readonly onDescribed?: ((parameters: Uint8Array) => void) | undefined;
   /** The call holds nothing any more. */
   readonly onEnd: (call: Call) => void;
 }
@@ -67,10 +78,11 @@ type Phase = "waiting" | "running" | "ending" | "ended";
 export class Call implements Unit, EventReceiver, Holder, ReceiverOwner {
   readonly kind = "exclusive";
   readonly origin: string;
+  readonly label: Label | undefined;
   readonly byteLength: number;
   readonly #engine: CallEngine;
   readonly #options: CallOptions;
-  readonly #request: EventRequest;
+  readonly #statement: BackendStatement;
   readonly #receiver: Receiver;
   readonly #ended = Promise.withResolvers<Outcome>();
   #phase: Phase = "waiting";
@@ -85,10 +97,12 @@ export class Call implements Unit, EventReceiver, Holder, ReceiverOwner {
   /** @throws INVALID_ARGUMENT for a statement that cannot be sent */
   constructor(engine: CallEngine, options: CallOptions) {
     this.origin = options.origin;
+    this.label = options.label;
     this.#engine = engine;
     this.#options = options;
-    this.#request = requestOf(options.statement, this);
-    this.byteLength = this.#request.byteLength;
+    const { statement, preparation } = options;
+    this.#statement = backendStatement(statement, { ...preparation, receiver: this });
+    this.byteLength = this.#statement.request.byteLength;
     this.#receiver = new Receiver(options.sink, this);
   }
 
@@ -148,7 +162,7 @@ export class Call implements Unit, EventReceiver, Holder, ReceiverOwner {
     this.#lease = lease;
     this.#hasHadBackend = true;
     this.#phase = "running";
-    lease.backend.send(this.#request);
+    this.#send(lease);
   }
 
   refused(error: MultiPoolerError): void {
@@ -159,9 +173,17 @@ export class Call implements Unit, EventReceiver, Holder, ReceiverOwner {
     return this.#receiver.event(event);
   }
 
+  described(parameters: Uint8Array): void {
+    this.#options.onDescribed?.(parameters);
+  }
+
   settle(end: RequestEnd): void {
     const lease = this.#lease;
     if (lease === undefined) {
+      return;
+    }
+    if (this.#statement.mustRunAgain && this.#interruption === undefined) {
+      this.#send(lease);
       return;
     }
     this.#lease = undefined;
@@ -187,6 +209,11 @@ export class Call implements Unit, EventReceiver, Holder, ReceiverOwner {
     this.#engine.scheduler.submit(this);
   }
 
+  #send(lease: Lease): void {
+    this.#statement.placeOn(lease);
+    lease.backend.send(this.#statement.request);
+  }
+
   #canRepeat({ error }: Extract<RequestEnd, { type: "lost" }>): boolean {
     const isInterrupted = this.#reason !== undefined || this.#sinkFailure !== undefined;
     return isUnsent(error) && !isInterrupted && this.#attempts < MAX_ATTEMPTS;
@@ -197,8 +224,8 @@ export class Call implements Unit, EventReceiver, Holder, ReceiverOwner {
       return this.#sinkFailure;
     }
     return this.#reason === undefined
-      ? failureOf(end)
-      : interruptedFailure(end, this.#reason, this.#receiver.hasDropped);
+      ? failureOf(end, this.#receiver)
+      : interruptedFailure(end, this.#reason, this.#receiver);
   }
 
   #giveBack(lease: Lease, end: RequestEnd, error: MultiPoolerError | undefined): void {
@@ -224,9 +251,10 @@ export class Call implements Unit, EventReceiver, Holder, ReceiverOwner {
   /** Takes the request back and frees its backend, while nothing was sent. */
   #withdraw(): boolean {
     const lease = this.#lease;
-    if (lease === undefined || !lease.backend.withdraw(this.#request)) {
+    if (lease === undefined || !lease.backend.withdraw(this.#statement.request)) {
       return false;
     }
+    this.#statement.withdrawn();
     this.#lease = undefined;
     void lease.release();
     return true;
@@ -236,7 +264,8 @@ export class Call implements Unit, EventReceiver, Holder, ReceiverOwner {
     const { clock, terminate } = this.#engine;
     if (this.#lease !== undefined && this.#interruption === undefined) {
       const { backend } = this.#lease;
-      this.#interruption = new Interruption({ backend, request: this.#request, clock, terminate });
+      const { request } = this.#statement;
+      this.#interruption = new Interruption({ backend, request, clock, terminate });
     }
   }
 
@@ -253,15 +282,5 @@ export class Call implements Unit, EventReceiver, Holder, ReceiverOwner {
     } else {
       this.#ended.reject(error);
     }
-  }
-}
-
-function requestOf(statement: OfferedStatement, receiver: EventReceiver): EventRequest {
-  try {
-    return statement.type === "simple"
-      ? new SimpleQuery({ sql: statement.sql, receiver })
-      : new ExtendedUnit({ statement, receiver });
-  } catch (error) {
-    throw queryError(error);
   }
 }

@@ -19,18 +19,23 @@ export class CatalogWatch {
   readonly #classifier: Classifier;
   readonly #clock: Clock;
   readonly #logger: Logger;
+  readonly #onDdl: () => void;
   readonly #task: PeriodicTask;
   readonly #firstRead = Promise.withResolvers<void>();
+  #isFailing = false;
 
   constructor(options: {
     readonly classifier: Classifier;
     readonly clock: Clock;
     readonly logger: Logger;
+    /** Called with each {@link noteDdl}. */
+    readonly onDdl?: (() => void) | undefined;
   }) {
-    const { classifier, clock, logger } = options;
+    const { classifier, clock, logger, onDdl } = options;
     this.#classifier = classifier;
     this.#clock = clock;
     this.#logger = logger;
+    this.#onDdl = onDdl ?? (() => undefined);
     this.#task = new PeriodicTask({ clock, run: (signal) => this.#read(signal) });
   }
 
@@ -49,6 +54,7 @@ export class CatalogWatch {
 
   noteDdl(): void {
     this.#classifier.noteDdl();
+    this.#onDdl();
     this.#task.poke();
   }
 
@@ -63,10 +69,14 @@ export class CatalogWatch {
     using deadline = new Deadline({ clock: this.#clock, ms: TIMEOUT_MS, what, signal });
     try {
       await this.#classifier.refresh({ signal: deadline.signal });
+      this.#isFailing = false;
       return REFRESH_MS;
     } catch (error) {
       if (!signal.aborted) {
-        this.#logger.warn({ err: error }, "the catalog could not be read");
+        // Once an outage: the manager goes on to tell of the database.
+        const level = this.#isFailing ? "debug" : "warn";
+        this.#isFailing = true;
+        this.#logger[level]({ err: error }, "the catalog could not be read");
       }
       return RETRY_MS;
     } finally {

@@ -1,18 +1,24 @@
 import { ServingStatus } from "@multipooler/controller-api";
 import type { DatabaseHandle } from "@multipooler/controller-api";
+import { LimitedLogger } from "@multipooler/logging";
 import { Classifier } from "../classification/classifier.ts";
 import { CredentialLookup } from "../credentials/credential-lookup.ts";
 import type { ResolvedOptions } from "../multi-pooler-options.ts";
 import { borrowBackend } from "../pool/borrowing.ts";
+import { Labels } from "../pool/labels.ts";
 import { applicationName, postgresBackends } from "../pool/postgres-dial.ts";
 import { postgresProcesses } from "../pool/postgres-processes.ts";
-import { Scheduler } from "../pool/scheduler.ts";
+import { UserPools } from "../pool/user-pools.ts";
 import type { ServingGate } from "../serving/serving-gate.ts";
 import { Sessions } from "../session/sessions.ts";
+import { StatementRegistry } from "../statements/statement-registry.ts";
 import { CatalogWatch } from "./catalog-watch.ts";
+import { DefaultsWatch } from "./defaults-watch.ts";
 import { checkHealth } from "./health-check.ts";
 import type { HealthCheckEngine } from "./health-check.ts";
 import { QueryExecutor } from "./query-executor.ts";
+import type { ReservationIds } from "./reservation-ids.ts";
+import { Reservations } from "./reservations.ts";
 import { postgresTermination } from "./termination.ts";
 
 /** The name of the pool in the `application_name` of its sessions. */
@@ -24,41 +30,67 @@ export interface EngineOptions {
   readonly database: DatabaseHandle;
   readonly gate: ServingGate;
   readonly settings: ResolvedOptions;
+  readonly reservationIds: ReservationIds;
 }
 
 /** Everything that serves queries from one database, from `open` to `close`. */
 export class Engine {
   readonly executor: QueryExecutor;
-  readonly #scheduler: Scheduler;
+  readonly #scheduler: UserPools;
   readonly #catalog: CatalogWatch;
+  readonly #defaults: DefaultsWatch;
   readonly #sessions: Sessions;
   readonly #calls: HealthCheckEngine;
+  /** For what clients cause: one that ends its own backend does so as often as it likes. */
+  readonly #logger: LimitedLogger;
 
-  constructor({ database, gate, settings }: EngineOptions) {
-    const { clock, logger, shard } = settings;
+  constructor({ database, gate, settings, reservationIds }: EngineOptions) {
+    const { clock, shard, inactivityTimeoutMs } = settings;
+    const logger = new LimitedLogger(settings.logger);
+    this.#logger = logger;
     const name = applicationName(database.applicationName, POOL);
-    this.#scheduler = new Scheduler(
+    this.#scheduler = new UserPools(
       {
         ...settings,
+        user: database.user,
+        logger,
         openBackend: postgresBackends(database, { name, clock }),
         share: database.share,
         closeGraceMs: CLOSE_GRACE_MS,
-        processes: postgresProcesses(database, name),
+        processes: postgresProcesses(database),
         suspect: (cause) => database.suspect(cause),
       },
       "read-write",
     );
+    this.#defaults = new DefaultsWatch({
+      database,
+      clock,
+      logger,
+      onChanged: () => this.#scheduler.renew(),
+    });
     const classifier = new Classifier({
       admin: (sql, values, options) => database.admin(sql, values, options),
     });
-    this.#catalog = new CatalogWatch({ classifier, clock, logger });
-    this.#calls = { scheduler: this.#scheduler, clock, terminate: postgresTermination(database) };
+    const registry = new StatementRegistry();
+    const onDdl = (): void => registry.noteDdl();
+    this.#catalog = new CatalogWatch({ classifier, clock, logger, onDdl });
+    const terminate = postgresTermination(database);
+    this.#calls = { scheduler: this.#scheduler, clock, terminate, registry };
     const served = { ...shard, database: database.database, user: database.user };
     const classified = { served, gate, classifier: this.#catalog };
     this.#sessions = new Sessions({ ...this.#calls, ...classified, logger });
     this.executor = new QueryExecutor({
       ...this.#calls,
       ...classified,
+      labels: new Labels({ user: database.user, settingsCacheSize: settings.settingsCacheSize }),
+      reservations: new Reservations({
+        engine: this.#calls,
+        ids: reservationIds,
+        gate,
+        inactivityTimeoutMs,
+        clock,
+        logger,
+      }),
       sessions: this.#sessions,
       credentials: new CredentialLookup({ database, gate }),
     });
@@ -66,6 +98,7 @@ export class Engine {
 
   /** Opens a first connection, so that what is wrong shows now, and reads the catalog. */
   async open(signal: AbortSignal): Promise<void> {
+    await this.#defaults.open(signal);
     const lease = await borrowBackend({ scheduler: this.#scheduler, origin: "", signal });
     await lease.release();
     await this.#catalog.open(signal);
@@ -94,6 +127,7 @@ export class Engine {
   /** Ends every session, waiter and timer. Idempotent; never rejects. */
   async close(): Promise<void> {
     await this.#sessions.close();
-    await Promise.all([this.#scheduler.close(), this.#catalog.close()]);
+    await Promise.all([this.#scheduler.close(), this.#catalog.close(), this.#defaults.close()]);
+    this.#logger.flush();
   }
 }

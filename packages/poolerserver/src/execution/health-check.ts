@@ -2,7 +2,8 @@ import { PoolerErrorCode } from "@multipooler/query-service";
 import { Taint } from "../classification/taint.ts";
 import { untilAborted } from "../abort.ts";
 import { MultiPoolerError, abortError } from "../error.ts";
-import type { Scheduler } from "../pool/scheduler.ts";
+import type { UnitScheduler } from "../pool/borrowing.ts";
+import { preparationOf } from "../statements/backend-statement.ts";
 import { Call } from "./call.ts";
 import type { CallEngine } from "./call.ts";
 
@@ -10,9 +11,19 @@ import type { CallEngine } from "./call.ts";
 const SIGN_OF_LIFE_MS = 3000;
 /** No client has this origin, so the check waits for one unit of each client at most. */
 const ORIGIN = "health check";
+const NOBODY = { settings: new Map<string, string>() };
+
+/** What the pools know of the server. */
+export interface PoolCondition {
+  readonly hasSessions: boolean;
+  readonly aliveAt: number;
+  /** Clients hold every session without asking anything of it. */
+  readonly isHeldIdle: boolean;
+  noteSilence(): void;
+}
 
 export interface HealthCheckEngine extends CallEngine {
-  readonly scheduler: Scheduler;
+  readonly scheduler: UnitScheduler & PoolCondition;
 }
 
 /**
@@ -25,10 +36,11 @@ export interface HealthCheckEngine extends CallEngine {
  * | was refused because a dial failed  | no: the error                                              |
  * | waited in the queue until the end  | if the pool has sessions and the server has worked on what  |
  * |                                    | they sent in the last 3 s, and since the last check that    |
- * |                                    | got no answer; else no: POOL_EXHAUSTED                     |
+ * |                                    | got no answer; or if all that there may be are held by      |
+ * |                                    | clients that send nothing; else no: POOL_EXHAUSTED          |
  *
- * So a flood of clients does not make a pooler unhealthy, and neither do long statements; a pool
- * that gets no connection, or none that carries anything, does.
+ * So a flood of clients does not make a pooler unhealthy, and neither do long statements and
+ * transactions; a pool that gets no connection, or none that carries anything, does.
  *
  * Rejects when the signal aborts, although the check may hold its backend for longer.
  */
@@ -42,6 +54,7 @@ export async function checkHealth(engine: HealthCheckEngine, signal: AbortSignal
     sink: { write: () => undefined },
     signal,
     statement: { type: "simple", sql: "select 1" },
+    preparation: preparationOf(engine.registry, NOBODY, Taint.None),
     onEnd: () => undefined,
   });
   try {
@@ -61,7 +74,8 @@ export async function checkHealth(engine: HealthCheckEngine, signal: AbortSignal
 }
 
 function isWorking({ scheduler, clock }: HealthCheckEngine): boolean {
-  return scheduler.hasSessions && clock.monotonic() - scheduler.aliveAt <= SIGN_OF_LIFE_MS;
+  const isAlive = clock.monotonic() - scheduler.aliveAt <= SIGN_OF_LIFE_MS;
+  return scheduler.hasSessions && (isAlive || scheduler.isHeldIdle);
 }
 
 function isExhausted(error: unknown): boolean {

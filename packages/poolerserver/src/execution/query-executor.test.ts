@@ -1,6 +1,7 @@
 import { PoolerRole, ServingStatus } from "@multipooler/controller-api";
 import type { ServingTarget } from "@multipooler/controller-api";
-import { PoolerErrorCode, QueryMode } from "@multipooler/query-service";
+import { SimpleQuery } from "@multipooler/pgwire";
+import { encodeCommandTag, PoolerErrorCode, QueryMode } from "@multipooler/query-service";
 import type { ExecuteRequest } from "@multipooler/query-service";
 import { expect, test } from "vitest";
 import type { FakeRequest } from "../../test/fake-backend.ts";
@@ -12,9 +13,13 @@ import { silentLogger } from "../../test/silent-logger.ts";
 import { Classifier } from "../classification/classifier.ts";
 import type { ServerProcesses } from "../pool/silence-watch.ts";
 import { Sessions } from "../session/sessions.ts";
+import { Labels } from "../pool/labels.ts";
 import { ServingGate } from "../serving/serving-gate.ts";
+import { StatementRegistry } from "../statements/statement-registry.ts";
 import { checkHealth } from "./health-check.ts";
 import { QueryExecutor } from "./query-executor.ts";
+import { ReservationIds } from "./reservation-ids.ts";
+import { Reservations } from "./reservations.ts";
 
 const PRIMARY: ServingTarget = {
   status: ServingStatus.Serving,
@@ -27,6 +32,7 @@ const REQUEST: ExecuteRequest = {
   statement: { type: "simple", sql: "select 1" },
 };
 const { caller: CALLER } = REQUEST;
+const LONG = "select pg_sleep(10)";
 const TARGET = { database: "", tableGroup: "", shard: "", mode: QueryMode.Unspecified };
 
 interface Scene extends SchedulerScene {
@@ -64,18 +70,21 @@ async function setUp(
   const served = { database: "app", tableGroup: "default", shard: "0-inf", user: "app_user" };
   const terminate = (): Promise<void> => Promise.resolve();
   const classifier = new Classifier({ admin: () => Promise.resolve([]) });
-  const engine = { scheduler, clock, terminate };
+  const engine = { scheduler, clock, terminate, registry: new StatementRegistry() };
   const logger = silentLogger;
   const sessions = new Sessions({ ...engine, served, gate, classifier, logger });
   const credentials = { get: () => Promise.resolve(undefined) };
-  const executor = new QueryExecutor({
-    ...engine,
-    served,
+  const reservations = new Reservations({
+    engine,
+    ids: new ReservationIds(clock),
     gate,
-    classifier,
-    sessions,
-    credentials,
+    inactivityTimeoutMs: 30_000,
+    clock,
+    logger,
   });
+  const labels = new Labels({ user: served.user, settingsCacheSize: 10 });
+  const services = { sessions, credentials, reservations, labels };
+  const executor = new QueryExecutor({ ...engine, served, gate, classifier, ...services });
   await gate.setTarget(target, undefined);
   return { ...scene, executor, gate, check: (signal) => checkHealth(engine, signal) };
 }
@@ -90,11 +99,6 @@ test.each<[string, Partial<ExecuteRequest>, object]>([
   ["another shard", { target: { ...TARGET, shard: "inf-inf" } }, { code: "WRONG_TARGET" }],
   ["another database", { target: { ...TARGET, database: "other" } }, { code: "WRONG_TARGET" }],
   [
-    "another user",
-    { caller: { ...CALLER, user: "somebody" } },
-    { code: "UNIMPLEMENTED", message: expect.stringMatching(/"somebody".*"app_user"/) },
-  ],
-  [
     "a reservation",
     { place: { type: "reserved", id: 1_764_000_000_000_000_001n } },
     {
@@ -106,24 +110,37 @@ test.each<[string, Partial<ExecuteRequest>, object]>([
     },
   ],
   [
-    "a new reservation",
-    { place: { type: "reserve", reasons: 1, pins: [] } },
-    { code: "UNIMPLEMENTED", message: expect.stringMatching(/reservation/) },
+    "a reservation without a reason",
+    { place: { type: "reserve", reasons: 0 } },
+    { code: "INVALID_ARGUMENT", message: expect.stringMatching(/from 1 to 255, not 0/) },
   ],
   [
-    "settings",
-    { caller: { ...CALLER, settings: new Map([["work_mem", "1MB"]]) } },
-    { code: "UNIMPLEMENTED", message: expect.stringMatching(/settings.*work_mem/) },
+    "a reservation for a reason that nobody knows",
+    { place: { type: "reserve", reasons: 256 } },
+    { code: "INVALID_ARGUMENT", message: expect.stringMatching(/from 1 to 255, not 256/) },
   ],
   [
-    "keys",
-    { caller: { ...CALLER, keys: { clientKey: Buffer.of(1), serverKey: Buffer.of(2) } } },
-    { code: "UNIMPLEMENTED", message: expect.stringMatching(/keys/) },
+    "a transaction that something else begins",
+    { place: { type: "reserve", reasons: 1, begin: "select 1" } },
+    { code: "INVALID_ARGUMENT", message: expect.stringMatching(/"select 1" does not/) },
+  ],
+  [
+    "a reserved COPY",
+    {
+      place: { type: "reserve", reasons: 1 },
+      statement: { type: "simple", sql: "copy t to stdout" },
+    },
+    { code: "UNIMPLEMENTED", diagnostic: { code: "0A000" } },
+  ],
+  [
+    "a setting with a NUL character",
+    { caller: { ...CALLER, settings: new Map([["work_mem", "1MB\0"]]) } },
+    { code: "INVALID_ARGUMENT", message: expect.stringContaining('"work_mem"') },
   ],
   [
     "a parse",
     { statement: { type: "parse", sql: "select 1", parameterTypes: [] } },
-    { code: "UNIMPLEMENTED", message: expect.stringMatching(/parsed/) },
+    { code: "INVALID_ARGUMENT", message: "eager unnamed Parse requires a reserved transaction" },
   ],
   [
     "a COPY",
@@ -295,4 +312,73 @@ test("a check that got no answer says so, and earlier signs of life count no mor
   later.abort(new DOMException("too late", "TimeoutError"));
   expect(await exhausted).toMatchObject({ code: "POOL_EXHAUSTED" });
   server.backends[0]?.lose();
+});
+
+test("a transaction begins in the write of its first statement", async () => {
+  const begins = (request: FakeRequest): void => {
+    void request.write({ type: "complete", bytes: encodeCommandTag("BEGIN") });
+    request.succeed();
+  };
+  const { executor, server } = await setUp({ onRequest: begins });
+  const { reservation } = await executor.streamExecute(
+    { ...simple("insert into t values (1)"), place: { type: "reserve", reasons: 1 } },
+    new RecordingSink(),
+  );
+  expect(reservation).toMatchObject({ reasons: 1 });
+  const texts = server.backends.flatMap(({ requests }) => requests.map((request) => request.texts));
+  expect(texts).toEqual([["BEGIN", "insert into t values (1)"]]);
+});
+
+test("a reservation that was not sent begins on another session", async () => {
+  const { executor, server } = await setUp({
+    onRequest: (request) => {
+      void request.write({ type: "complete", bytes: encodeCommandTag("BEGIN") });
+      request.succeed();
+    },
+  });
+  server.opensDeadSessions = true;
+  const place = { type: "reserve", reasons: 1 } as const;
+  const call = executor.streamExecute({ ...REQUEST, place }, new RecordingSink());
+  server.opensDeadSessions = false;
+  expect(await call).toMatchObject({ reservation: { reasons: 1 } });
+  expect(server.backends.length).toBeGreaterThan(1);
+});
+
+test("transactions that hold every session do not fail the health check", async () => {
+  const { executor, check, clock } = await setUp();
+  const place = { type: "reserve", reasons: 2 } as const;
+  await executor.streamExecute({ ...REQUEST, place }, new RecordingSink());
+  clock.step(10_000);
+  const controller = new AbortController();
+  const checked = check(controller.signal);
+  controller.abort(new DOMException("", "TimeoutError"));
+  expect(await checked).toBeUndefined();
+});
+
+test("statements of a transaction that holds every session are signs of life", async () => {
+  const { executor, check, clock, server } = await setUp({
+    onRequest: (request) => {
+      if (request.sql !== LONG) {
+        request.succeed();
+      }
+    },
+  });
+  const reserve = { type: "reserve", reasons: 2 } as const;
+  const { reservation } = await executor.streamExecute(
+    { ...REQUEST, place: reserve },
+    new RecordingSink(),
+  );
+  const place = { type: "reserved", id: reservation?.id ?? 0n } as const;
+  for (let second = 0; second < 10; second += 1) {
+    await executor.streamExecute({ ...REQUEST, place }, new RecordingSink());
+    clock.step(1000);
+  }
+  const [backend] = server.backends;
+  backend?.send(
+    new SimpleQuery({ sql: LONG, receiver: { event: () => undefined, settle: () => undefined } }),
+  );
+  const controller = new AbortController();
+  const checked = check(controller.signal);
+  controller.abort(new DOMException("", "TimeoutError"));
+  expect(await checked).toBeUndefined();
 });

@@ -1,31 +1,38 @@
-import { PoolerErrorCode, QueryMode } from "@multipooler/query-service";
+import { QueryMode } from "@multipooler/query-service";
 import type {
   CallOptions,
+  ConcludeRequest,
+  DescribeRequest,
   ExecuteRequest,
   LoginCredentials,
   LoginRequest,
   Outcome,
   QueryService,
+  ReleaseRequest,
+  ReservationRequest,
   ResultSink,
   Session,
   SessionCaller,
   SessionClient,
+  StatementDescription,
 } from "@multipooler/query-service";
-import type { StatementClassifier } from "../classification/classification.ts";
-import { MultiPoolerError, abortError, errorDiagnostic, poolerError } from "../error.ts";
-import { readOnlyError } from "../read-only-guard.ts";
-import type { ServingGate } from "../serving/serving-gate.ts";
+import { Taint } from "../classification/taint.ts";
+import { abortError, poolerError } from "../error.ts";
+import { preparationOf } from "../statements/backend-statement.ts";
+import { classifyStatement } from "../statements/statement-classification.ts";
 import { Call } from "./call.ts";
-import type { CallEngine } from "./call.ts";
-import { offeredStatement } from "./request-checks.ts";
-import type { ServedTarget } from "./request-checks.ts";
+import { concludeTransaction } from "./conclusion.ts";
+import { describeError, Description } from "./description.ts";
+import { copyError, offeredStatement, requireTarget } from "./request-checks.ts";
+import type { ReservationEngine } from "./reservation-engine.ts";
+import { describeReserved } from "./reserved-description.ts";
+import { executeAndReserve, executeReserved } from "./reserved-statement.ts";
+import { releaseReservation } from "./reservation-release.ts";
+import { discardTempTables } from "./temp-table-discard.ts";
 
 const NO_OPTIONS: CallOptions = {};
 
-export interface QueryExecutorOptions extends CallEngine {
-  readonly served: ServedTarget;
-  readonly gate: ServingGate;
-  readonly classifier: StatementClassifier;
+export interface QueryExecutorOptions extends ReservationEngine {
   readonly sessions: SessionOpener;
   readonly credentials: CredentialSource;
 }
@@ -67,6 +74,37 @@ export class QueryExecutor implements QueryService {
     }
   }
 
+  async describe(
+    request: DescribeRequest,
+    { signal }: CallOptions = NO_OPTIONS,
+  ): Promise<StatementDescription> {
+    try {
+      return await this.#describe(request, signal);
+    } catch (error) {
+      throw poolerError(error);
+    }
+  }
+
+  async concludeTransaction(
+    request: ConcludeRequest,
+    sink: ResultSink,
+    { signal }: CallOptions = NO_OPTIONS,
+  ): Promise<Outcome> {
+    return await orPoolerError(concludeTransaction(this.#options, request, { sink, signal }));
+  }
+
+  async discardTempTables(
+    request: ReservationRequest,
+    sink: ResultSink,
+    { signal }: CallOptions = NO_OPTIONS,
+  ): Promise<Outcome> {
+    return await orPoolerError(discardTempTables(this.#options, request, { sink, signal }));
+  }
+
+  async releaseReservation(request: ReleaseRequest): Promise<Outcome> {
+    return await orPoolerError(releaseReservation(this.#options, request));
+  }
+
   openSession(
     caller: SessionCaller,
     client: SessionClient,
@@ -87,41 +125,87 @@ export class QueryExecutor implements QueryService {
     sink: ResultSink,
     signal: AbortSignal | undefined,
   ): Promise<Outcome> {
-    if (signal?.aborted === true) {
-      throw abortError(signal);
+    const { served, gate, classifier, registry, labels } = this.#options;
+    const { place } = request;
+    if (place.type === "reserve") {
+      return orPoolerError(executeAndReserve(this.#options, place, { request, sink, signal }));
     }
-    const { served, gate, classifier } = this.#options;
+    if (place.type === "reserved") {
+      return orPoolerError(executeReserved(this.#options, place, { request, sink, signal }));
+    }
+    requireAwaited(signal);
     const statement = offeredStatement(request, served);
-    const classification = classifier.classify(statement.sql);
+    const classification = classifyStatement(statement, classifier);
     if (classification.copy) {
       throw copyError();
     }
     const call = new Call(this.#options, {
       origin: request.caller.origin,
+      label: labels.of(request.caller),
       taint: classification.taint,
       sink,
       signal,
       statement,
+      preparation: preparationOf(registry, request.caller, classification.taint),
       onEnd: classification.ddl ? this.#onDdlEnd : this.#onCallEnd,
     });
     gate.enter("single", request.target?.mode ?? QueryMode.Unspecified, call);
-    if (gate.isReadOnly && classification.readOnlyEscape !== undefined) {
+    const refusal = gate.readOnlyRefusal(classification.readOnlyEscape);
+    if (refusal !== undefined) {
       gate.leave(call);
-      throw readOnlyError(classification.readOnlyEscape);
+      throw refusal;
     }
     if (classification.ddl) {
       classifier.noteDdl();
     }
     return call.run();
   }
+
+  async #describe(
+    request: DescribeRequest,
+    signal: AbortSignal | undefined,
+  ): Promise<StatementDescription> {
+    const { target, caller, place, statement, binding } = request;
+    if (place.type === "reserved") {
+      return await describeReserved(this.#options, place, { request, signal });
+    }
+    requireAwaited(signal);
+    const { served, gate, classifier, registry, labels } = this.#options;
+    requireTarget(target, served);
+    // Planning a portal may call functions that say of themselves that they change nothing.
+    const taint = binding === undefined ? Taint.None : classifier.classify(statement.sql).taint;
+    const description = new Description();
+    const call = new Call(this.#options, {
+      origin: caller.origin,
+      label: labels.of(caller),
+      taint,
+      sink: description,
+      signal,
+      statement: { type: "describe", ...statement, binding },
+      preparation: preparationOf(registry, caller, taint),
+      onDescribed: description.described,
+      onEnd: this.#onCallEnd,
+    });
+    gate.enter("single", target?.mode ?? QueryMode.Unspecified, call);
+    try {
+      await call.run();
+    } catch (error) {
+      throw describeError(poolerError(error));
+    }
+    return description.value;
+  }
 }
 
-/** Refused before anything is sent: the statements around a COPY would take effect. */
-function copyError(): MultiPoolerError {
-  const message = "COPY from or to the client is not offered by a call";
-  return new MultiPoolerError(PoolerErrorCode.Unimplemented, message, {
-    diagnostic: errorDiagnostic("0A000", message, {
-      hint: "Nothing of the query string was run. Use COPY with a file, a program or a session.",
-    }),
-  });
+function requireAwaited(signal: AbortSignal | undefined): void {
+  if (signal?.aborted === true) {
+    throw abortError(signal);
+  }
+}
+
+async function orPoolerError(outcome: Promise<Outcome>): Promise<Outcome> {
+  try {
+    return await outcome;
+  } catch (error) {
+    throw poolerError(error);
+  }
 }

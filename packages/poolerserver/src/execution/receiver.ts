@@ -1,4 +1,6 @@
 import type { ResultEvent, ResultSink } from "@multipooler/query-service";
+import type { AnswerFacts } from "./call-error.ts";
+import { isCommit, tellsOfUnconfirmedCommit } from "./commit-signs.ts";
 
 /** Told when a sink throws or rejects. */
 export interface ReceiverOwner {
@@ -11,12 +13,14 @@ export interface ReceiverOwner {
  * that is slow or broken: after `stop` events are dropped and nobody waits for the sink, while the
  * backend goes on to the end of its answer. After `hurry` that begins when the sink is behind.
  */
-export class Receiver {
+export class Receiver implements AnswerFacts {
   readonly #sink: ResultSink;
   readonly #owner: ReceiverOwner;
   #stopped = false;
   #hurried = false;
   #hasDropped = false;
+  #hasCommitted = false;
+  #isUnconfirmed = false;
   /** Lets the backend go on, while it waits for the sink. */
   #resume: (() => void) | undefined;
 
@@ -30,7 +34,20 @@ export class Receiver {
     return this.#hasDropped;
   }
 
+  get hasCommitted(): boolean {
+    return this.#hasCommitted;
+  }
+
+  get isUnconfirmed(): boolean {
+    return this.#isUnconfirmed;
+  }
+
   event(event: ResultEvent): Promise<void> | undefined {
+    if (event.type === "complete") {
+      this.#hasCommitted ||= isCommit(event.bytes);
+    } else if (event.type === "notice") {
+      this.#isUnconfirmed ||= tellsOfUnconfirmedCommit(event.bytes);
+    }
     if (this.#stopped) {
       this.#hasDropped = true;
       return undefined;

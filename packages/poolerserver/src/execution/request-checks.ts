@@ -1,11 +1,5 @@
 import { PoolerErrorCode } from "@multipooler/query-service";
-import type {
-  Caller,
-  ExecuteRequest,
-  Place,
-  QueryTarget,
-  Statement,
-} from "@multipooler/query-service";
+import type { Caller, ExecuteRequest, QueryTarget, Statement } from "@multipooler/query-service";
 import { MultiPoolerError, errorDiagnostic } from "../error.ts";
 
 /** What one pooler serves: requests that name something else are refused. */
@@ -16,25 +10,25 @@ export interface ServedTarget {
   readonly user: string;
 }
 
-/** The statements that calls offer. */
+/** The statements that a backend of the pool runs for one request only. */
 export type OfferedStatement = Exclude<Statement, { type: "parse" }>;
 
 /**
- * The statement of a request.
+ * The statement of a request that reserves nothing.
  *
- * @throws WRONG_TARGET, RESERVATION_LOST, or UNIMPLEMENTED with the part that is not offered
+ * @throws WRONG_TARGET, INVALID_ARGUMENT, or UNIMPLEMENTED with the part that is not offered
  */
 export function offeredStatement(request: ExecuteRequest, served: ServedTarget): OfferedStatement {
   requireTarget(request.target, served);
-  requirePlace(request.place);
-  requireCaller(request.caller, served);
   if (request.statement.type === "parse") {
-    throw notOffered("a statement that is only parsed");
+    const message = "eager unnamed Parse requires a reserved transaction";
+    throw new MultiPoolerError(PoolerErrorCode.InvalidArgument, message);
   }
   return request.statement;
 }
 
-function requireTarget(target: QueryTarget | undefined, served: ServedTarget): void {
+/** @throws WRONG_TARGET */
+export function requireTarget(target: QueryTarget | undefined, served: ServedTarget): void {
   if (target === undefined) {
     return;
   }
@@ -46,25 +40,6 @@ function requireTarget(target: QueryTarget | undefined, served: ServedTarget): v
       PoolerErrorCode.WrongTarget,
       `the request is for ${part} "${target[part]}", this pooler serves "${served[part]}"`,
     );
-  }
-}
-
-function requirePlace(place: Place): void {
-  switch (place.type) {
-    case "any":
-      return;
-    case "reserve":
-      throw notOffered("a reservation");
-    case "reserved":
-      throw reservationLostError(place.id);
-  }
-}
-
-function requireCaller(caller: Caller, served: ServedTarget): void {
-  requireIdentity(caller, served);
-  const [setting] = caller.settings.keys();
-  if (setting !== undefined) {
-    throw notOffered(`a caller's settings (${setting})`);
   }
 }
 
@@ -89,14 +64,12 @@ export function notOffered(part: string): MultiPoolerError {
   });
 }
 
-function reservationLostError(id: bigint): MultiPoolerError {
-  return new MultiPoolerError(
-    PoolerErrorCode.ReservationLost,
-    `reserved connection ${id} is not known`,
-    {
-      diagnostic: errorDiagnostic("40001", "reserved connection terminated; please retry", {
-        detail: `reserved connection ${id} was terminated`,
-      }),
-    },
-  );
+/** Refused before anything is sent: the statements around a COPY would take effect. */
+export function copyError(): MultiPoolerError {
+  const message = "COPY from or to the client is not offered by a call";
+  return new MultiPoolerError(PoolerErrorCode.Unimplemented, message, {
+    diagnostic: errorDiagnostic("0A000", message, {
+      hint: "Nothing of the query string was run. Use COPY with a file, a program or a session.",
+    }),
+  });
 }

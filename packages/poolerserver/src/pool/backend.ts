@@ -1,4 +1,4 @@
-import type { Request, SpanRequest, TransactionStatus } from "@multipooler/pgwire";
+import type { Prelude, Request, SpanRequest, TransactionStatus } from "@multipooler/pgwire";
 import type { Diagnostic } from "@multipooler/query-service";
 
 /** The session default of transactions: a read-only session was opened with it on. */
@@ -11,6 +11,11 @@ export interface Backend {
    * the order of the calls. Never throws: a request that cannot be sent is settled as lost, later.
    */
   send(request: Request): void;
+  /**
+   * Puts statements before the next request, in its write: it is not run if they fail. `undefined`
+   * takes back what no request has followed yet. To be called while nothing is in flight.
+   */
+  precede(prelude: Prelude | undefined): void;
   /** Takes back a request that was not sent: it is not settled. Returns whether it could. */
   withdraw(request: Request): boolean;
   /**

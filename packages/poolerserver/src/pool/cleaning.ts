@@ -5,7 +5,8 @@ import { Taint } from "../classification/taint.ts";
 import type { TaintSet } from "../classification/taint.ts";
 import type { Backend } from "./backend.ts";
 
-const SEEDS = 2 ** 31;
+/** As many as `randomInt` gives: with fewer the numbers that follow could be searched for. */
+const SEEDS = 2 ** 47;
 
 /**
  * What DISCARD ALL does, part by part, except for the plans, which are no state that anyone could

@@ -19,6 +19,8 @@ export interface OpenedSession {
   readonly backend: Backend;
   readonly slot: ConnectionSlot;
   readonly access: BackendAccess;
+  /** As `dial` was called. */
+  readonly generation: number;
 }
 
 export interface DialerOptions {
@@ -61,7 +63,7 @@ export class Dialer {
   }
 
   /** Begins a dial. False: not now; `onRoom` tells when to try again. */
-  dial(access: BackendAccess): boolean {
+  dial(access: BackendAccess, generation: number): boolean {
     if (this.#stop.signal.aborted || this.#pause !== undefined || this.#underWay >= MAX_DIALS) {
       return false;
     }
@@ -69,7 +71,7 @@ export class Dialer {
     if (slot === undefined) {
       return false;
     }
-    void this.#open(access, slot);
+    void this.#open({ slot, access, generation });
     return true;
   }
 
@@ -88,21 +90,21 @@ export class Dialer {
     this.#stop.abort(reason);
   }
 
-  async #open(access: BackendAccess, slot: ConnectionSlot): Promise<void> {
+  async #open(dial: Omit<OpenedSession, "backend">): Promise<void> {
     const { openBackend, onOpened } = this.#options;
     this.#underWay += 1;
     let backend: Backend;
     try {
-      backend = await openBackend(access, { signal: this.#stop.signal });
+      backend = await openBackend(dial.access, { signal: this.#stop.signal });
     } catch (error) {
       this.#underWay -= 1;
-      slot.release();
+      dial.slot.release();
       this.#fail(error);
       return;
     }
     this.#underWay -= 1;
     this.#fullBackoff.reset();
-    onOpened({ backend, slot, access });
+    onOpened({ ...dial, backend });
   }
 
   #fail(cause: unknown): void {

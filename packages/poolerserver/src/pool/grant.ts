@@ -1,4 +1,5 @@
 import type { TaintSet } from "../classification/taint.ts";
+import type { HeldStatements } from "../statements/held-statements.ts";
 import type { Backend } from "./backend.ts";
 import type { BackendWatcher, Lease } from "./lease.ts";
 import type { Member } from "./member.ts";
@@ -24,6 +25,10 @@ export class Grant implements Lease {
     return this.#member.backend;
   }
 
+  get statements(): HeldStatements {
+    return this.#member.statements;
+  }
+
   watch(watcher: BackendWatcher): void {
     if (this.#isHeld) {
       this.#member.watch(watcher);
@@ -31,7 +36,7 @@ export class Grant implements Lease {
   }
 
   taint(taint: TaintSet): void {
-    this.#member.taint |= taint;
+    this.#member.addTaint(taint);
   }
 
   release(): Promise<void> | undefined {

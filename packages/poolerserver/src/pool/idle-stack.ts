@@ -38,6 +38,20 @@ export class IdleStack<T extends Idler> {
     return this.#items[0];
   }
 
+  get size(): number {
+    return this.#items.length;
+  }
+
+  /** From the one that came last to the oldest; the stack must not change meanwhile. */
+  *[Symbol.iterator](): Iterator<T> {
+    for (let index = this.#items.length - 1; index >= 0; index -= 1) {
+      const item = this.#items[index];
+      if (item !== undefined) {
+        yield item;
+      }
+    }
+  }
+
   /** @param now the monotonic time */
   push(item: T, now: number): void {
     item.idleSince = now;

@@ -1,4 +1,5 @@
 import type { TaintSet } from "../classification/taint.ts";
+import type { HeldStatements } from "../statements/held-statements.ts";
 import type { Backend, BackendEnd } from "./backend.ts";
 
 /** What the holder of a backend is told between two of its requests. Neither may throw. */
@@ -11,9 +12,14 @@ export interface BackendWatcher {
 /** A backend that was granted to a unit. It is given back exactly once; later calls do nothing. */
 export interface Lease {
   readonly backend: Backend;
+  /** What the backend has prepared for the registry. */
+  readonly statements: HeldStatements;
   /** Has `watcher` told what happens between two requests, while the backend is held. */
   watch(watcher: BackendWatcher): void;
-  /** Adds to what is left in the session; to be called before it is given back. */
+  /**
+   * Adds to what is left in the session; to be called before it is given back. After `Taint.State`
+   * prepared statements of the registry may be gone: a holder that goes on says it at once.
+   */
   taint(taint: TaintSet): void;
   /**
    * Gives the backend back: nothing of the holder is in flight. What is left in it is taken away

@@ -1,7 +1,12 @@
 import type { ConnectionSlot } from "@multipooler/controller-api";
 import { Taint } from "../classification/taint.ts";
 import type { TaintSet } from "../classification/taint.ts";
+import { HeldStatements } from "../statements/held-statements.ts";
 import type { Backend, BackendAccess, BackendEnd } from "./backend.ts";
+import { labelDifference } from "./label-difference.ts";
+import type { LabelledSession } from "./label-difference.ts";
+import { NO_SETTINGS } from "./label-settings.ts";
+import type { LabelSettings } from "./label-settings.ts";
 import type { BackendWatcher } from "./lease.ts";
 
 const READ_ONLY_DEFAULT = "default_transaction_read_only";
@@ -22,16 +27,25 @@ const READ_ONLY_DEFAULT = "default_transaction_read_only";
 export type MemberUse = "idle" | "lent" | "shared" | "cleaning" | "verifying" | "leaving" | "ended";
 
 /** One session of a pool, and what the pool knows about it. */
-export class Member {
+export class Member implements LabelledSession {
   readonly backend: Backend;
   readonly slot: ConnectionSlot;
   readonly access: BackendAccess;
   readonly expiresAt: number;
-  readonly #readOnlyDefault: string | undefined;
+  /** Which defaults it was opened with; see `Pool.renew`. */
+  readonly generation: number;
+  readonly initialParameters: ReadonlyMap<string, string>;
+  readonly statements: HeldStatements = new HeldStatements();
   #watcher: BackendWatcher | undefined;
   use: MemberUse = "idle";
   /** What its holders have left in it. */
   taint: TaintSet = Taint.None;
+  hadState = false;
+  /** How often it had the settings already that its holder wanted. */
+  matches = 0;
+  #settings: LabelSettings = NO_SETTINGS;
+  /** They were sent, or are to be, ahead of a holder's first request. */
+  #awaitsSettings = false;
   idleSince = 0;
   /** While it is shared: requests in its FIFO, since when the first of them runs, and whether more may come. */
   units = 0;
@@ -43,21 +57,73 @@ export class Member {
     readonly slot: ConnectionSlot;
     readonly access: BackendAccess;
     readonly expiresAt: number;
+    readonly generation: number;
   }) {
     this.backend = options.backend;
     this.slot = options.slot;
     this.access = options.access;
     this.expiresAt = options.expiresAt;
-    this.#readOnlyDefault = options.backend.parameters.get(READ_ONLY_DEFAULT);
+    this.generation = options.generation;
+    this.initialParameters = new Map(
+      [...options.backend.parameters].map(([name, value]) => [name.toLowerCase(), value]),
+    );
   }
 
-  /** Whether the session is as it was at its start, as far as the protocol shows. */
+  /** What the server has confirmed of its label. */
+  get settings(): LabelSettings {
+    return this.#settings;
+  }
+
+  /** Whether it is not known yet that it has the settings of its holder. */
+  get awaitsSettings(): boolean {
+    return this.#awaitsSettings;
+  }
+
+  /**
+   * Puts what brings it to `settings` before the next request. `onDone` is called when it has them;
+   * if that fails it keeps those that it has, and the request fails.
+   */
+  relabel(settings: LabelSettings, onDone: () => void): void {
+    const difference = labelDifference(this, settings, () => {
+      this.#awaitsSettings = false;
+      this.#become(settings);
+      onDone();
+    });
+    if (difference === undefined) {
+      this.#become(settings);
+    } else {
+      this.#awaitsSettings = true;
+      this.backend.precede(difference);
+    }
+  }
+
+  #become(settings: LabelSettings): void {
+    if (settings !== this.#settings) {
+      this.#settings = settings;
+      this.matches = 0;
+    }
+  }
+
+  /** Its holder has given it back. */
+  stopRelabelling(): void {
+    if (this.#awaitsSettings) {
+      this.#awaitsSettings = false;
+      this.backend.precede(undefined);
+    }
+  }
+
+  /** Whether the session is as it was at its start but for its label, as far as the protocol shows. */
   get isAsItWas(): boolean {
     const { backend } = this;
+    return backend.idle && backend.transactionStatus === "I" && this.#hasItsReadOnlyDefault;
+  }
+
+  get #hasItsReadOnlyDefault(): boolean {
+    const isInitial =
+      this.backend.parameters.get(READ_ONLY_DEFAULT) ===
+      this.initialParameters.get(READ_ONLY_DEFAULT);
     return (
-      backend.idle &&
-      backend.transactionStatus === "I" &&
-      backend.parameters.get(READ_ONLY_DEFAULT) === this.#readOnlyDefault
+      isInitial || (this.access === "read-write" && this.settings.values.has(READ_ONLY_DEFAULT))
     );
   }
 
@@ -69,9 +135,43 @@ export class Member {
     }
   }
 
+  /** Something was left in it. */
+  addTaint(taint: TaintSet): void {
+    this.taint |= taint;
+    if ((taint & Taint.State) !== 0) {
+      this.statements.doubt();
+    }
+  }
+
+  /** What was left in it has been taken away; see `cleanSession`. */
+  cleaned(): void {
+    if ((this.taint & Taint.State) !== 0) {
+      this.statements.clear();
+      this.hadState = true;
+    }
+    if ((this.taint & (Taint.State | Taint.Settings)) !== 0) {
+      this.#become(NO_SETTINGS);
+    }
+    this.taint = Taint.None;
+  }
+
   /** Its socket is closed. */
   end(end: BackendEnd): void {
     this.use = "ended";
     this.#watcher?.onEnded(end);
   }
+}
+
+/** The sessions that somebody uses. */
+export function* busySessions(members: Iterable<Member>): Iterable<Backend> {
+  for (const { backend, use } of members) {
+    if (use !== "idle") {
+      yield backend;
+    }
+  }
+}
+
+/** Whether somebody has the session to itself, and asks nothing of it now. */
+export function isHeldIdle({ use, backend }: Member): boolean {
+  return use === "lent" && backend.idle;
 }

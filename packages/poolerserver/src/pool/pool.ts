@@ -1,21 +1,22 @@
 import { Taint } from "../classification/taint.ts";
 import type { MultiPoolerError } from "../error.ts";
-import { lostError } from "../postgres-error.ts";
 import type { Backend, BackendAccess, BackendEnd } from "./backend.ts";
 import { cleanSession } from "./cleaning.ts";
+import { DemandWindow } from "./demand-window.ts";
 import { Dialer } from "./dialer.ts";
 import type { OpenedSession } from "./dialer.ts";
-import { IdleStack } from "./idle-stack.ts";
-import { Member } from "./member.ts";
+import { IdleSessions } from "./idle-sessions.ts";
+import type { LabelSettings } from "./label-settings.ts";
+import { NO_SETTINGS } from "./label-settings.ts";
+import { expiryOf } from "./lifetime.ts";
+import { Member, busySessions, isHeldIdle } from "./member.ts";
 import type { SchedulerOptions } from "./scheduler-options.ts";
 import { ServerCondition } from "./server-condition.ts";
-import { SilenceWatch } from "./silence-watch.ts";
-import { Verification } from "./verification.ts";
+import type { Demand } from "./user-share.ts";
+import { Vigilance } from "./vigilance.ts";
 
-/** Lifetimes are shortened by up to this share, so that sessions opened together do not end so. */
-const LIFETIME_JITTER = 0.1;
-/** A session that was idle for so long has to answer before it is used. */
-const VERIFY_AFTER_MS = 5000;
+/** A session that was used so recently, and before that too, is missed by those who want its settings. */
+const RECENT_MS = 1000;
 
 /**
  * The sessions that a pool keeps. "none": those that are opened for somebody are read-only, and
@@ -30,6 +31,8 @@ export interface PoolDemand {
   /** A session has become idle. */
   readonly onIdle: () => void;
   readonly onDialFailed: (error: MultiPoolerError) => void;
+  /** The last session has ended, or a dial has failed that was the last. */
+  readonly onEmpty: () => void;
 }
 
 /**
@@ -40,26 +43,28 @@ export class Pool {
   readonly #options: SchedulerOptions;
   readonly #demand: PoolDemand;
   readonly #dialer: Dialer;
-  readonly #watch: SilenceWatch;
-  readonly #verification: Verification;
-  readonly #idle: IdleStack<Member>;
+  readonly #vigilance: Vigilance;
+  readonly #idle: IdleSessions;
   readonly #server: ServerCondition;
   readonly #members = new Map<Backend, Member>();
+  readonly #demanded: DemandWindow;
   #access: PoolAccess;
   #leaving = 0;
-  #aliveAt = Number.NEGATIVE_INFINITY;
+  #generation = 0;
   #closing: PromiseWithResolvers<void> | undefined;
 
   constructor(options: SchedulerOptions, access: PoolAccess, demand: PoolDemand) {
-    const { clock, processes } = options;
+    const { clock } = options;
     this.#options = options;
     this.#access = access;
     this.#demand = demand;
+    this.#demanded = new DemandWindow(options.demandWindowMs);
     this.#server = new ServerCondition(options.logger);
-    this.#idle = new IdleStack({
+    this.#idle = new IdleSessions({
       clock,
       limitMs: options.idleTimeoutMs,
-      onExpired: (member) => void this.#end(member),
+      isUsable: (member, now) => this.#isUsable(member, now),
+      end: (member) => void this.#end(member),
     });
     this.#dialer = new Dialer({
       ...options,
@@ -67,17 +72,11 @@ export class Pool {
       onFailed: (error, isServerFull) => this.#onDialFailed(error, isServerFull),
       onRoom: () => this.#onRoom(),
     });
-    this.#verification = new Verification({
-      clock,
-      onSilent: (member, problem) => this.#onSilent(member.backend, problem),
-      onEnd: (member) => this.#place(member),
-    });
-    this.#watch = new SilenceWatch({
-      clock,
-      processes,
-      busySessions: () => this.#busySessions(),
-      onSilent: (session, problem) => this.#onSilent(session, problem),
-      onAlive: () => this.noteAlive(clock.monotonic()),
+    this.#vigilance = new Vigilance({
+      ...options,
+      busySessions: () => busySessions(this.#members.values()),
+      takeIdle: () => this.#idle.clear(),
+      onVerified: (member) => this.#place(member),
     });
   }
 
@@ -91,6 +90,29 @@ export class Pool {
     return this.#members.size === this.#leaving;
   }
 
+  /** Whether there is no session, and none is being opened. */
+  get isVacant(): boolean {
+    return this.#members.size + this.dials === 0;
+  }
+
+  /** Whether it has more sessions than it may; some of them have to end when they come back. */
+  get isOverLimit(): boolean {
+    const { share } = this.#options;
+    // What is leaving already makes up for a part of that.
+    return share.used - this.#leaving > share.limit;
+  }
+
+  /** Sessions that nobody uses. */
+  get idleCount(): number {
+    return this.#idle.size;
+  }
+
+  /** See {@link Demand}; `now` on the monotonic clock. */
+  demanded(now: number): Demand {
+    const current = this.#noteDemand(this.#demand.wanted(), now);
+    return { current, lately: this.#demanded.peak(now) };
+  }
+
   /** Dials under way. */
   get dials(): number {
     return this.#dialer.count;
@@ -98,7 +120,12 @@ export class Pool {
 
   /** When the server last showed that it works on what the pool sends; on the monotonic clock. */
   get aliveAt(): number {
-    return this.#aliveAt;
+    return this.#vigilance.aliveAt;
+  }
+
+  /** Whether clients hold every session without asking anything of it, and no other is opened. */
+  get isHeldIdle(): boolean {
+    return this.dials === 0 && !this.isEmpty && this.#members.values().every(isHeldIdle);
   }
 
   get isClosing(): boolean {
@@ -106,27 +133,52 @@ export class Pool {
   }
 
   noteAlive(now: number): void {
-    this.#aliveAt = now;
+    this.#vigilance.noteAlive(now);
   }
 
-  /** Takes the session that was used last, if there is one that can be used as it is. */
-  takeIdle(): Member | undefined {
+  /**
+   * Takes the best idle session; see {@link IdleSessions.take}. Where it has other settings that are
+   * likely to be wanted again, one more is opened if there is room.
+   */
+  takeIdle(settings: LabelSettings): Member | undefined {
     const now = this.#options.clock.monotonic();
-    const member = this.#usableTop(now);
-    if (member === undefined || now - member.idleSince >= VERIFY_AFTER_MS) {
+    const member = this.#idle.take(settings, now);
+    if (member === undefined) {
       return undefined;
     }
-    this.#idle.pop();
-    this.#watch.start();
+    this.#vigilance.watch();
+    this.#noteDemand(0, now);
+    if (member.settings !== settings && member.settings !== NO_SETTINGS) {
+      this.#replaceRecent(member, now);
+    }
     return member;
+  }
+
+  #replaceRecent({ idleSince, matches }: Member, now: number): void {
+    if (now - idleSince < RECENT_MS && matches > 0 && this.dials === 0) {
+      this.#dialOne();
+    }
+  }
+
+  /** Sessions that exist now are not used again: they have defaults that were changed. */
+  renew(): void {
+    this.#generation += 1;
+    this.#idle.endAll();
+  }
+
+  /** Whether it is not to be replaced, for its age or for the defaults that it has. */
+  isRecent({ generation, expiresAt }: Member, now: number): boolean {
+    return generation === this.#generation && now < expiresAt;
   }
 
   /** Gets sessions for those who wait: idle ones that have to answer first, then new ones. */
   supply(): void {
-    if (this.#closing !== undefined) {
+    const wanted = this.#closing === undefined ? this.#demand.wanted() : 0;
+    if (wanted === 0) {
       return;
     }
-    let missing = this.#demand.wanted() - this.#dialer.count - this.#verification.awaited;
+    this.#noteDemand(wanted, this.#options.clock.monotonic());
+    let missing = wanted - this.#dialer.count - this.#vigilance.awaited;
     while (missing > 0 && (this.#verifyOne() || this.#dialOne())) {
       missing -= 1;
     }
@@ -140,6 +192,7 @@ export class Pool {
     if (member.use === "leaving" || member.use === "ended") {
       return undefined;
     }
+    member.stopRelabelling();
     if (member.taint === Taint.None) {
       this.#place(member);
       return undefined;
@@ -162,7 +215,7 @@ export class Pool {
   setAccess(access: PoolAccess): void {
     if (access !== this.#access) {
       this.#access = access;
-      this.#endIdle();
+      this.#idle.endAll();
     }
   }
 
@@ -175,17 +228,23 @@ export class Pool {
       return await this.#closing.promise;
     }
     this.#closing = Promise.withResolvers();
-    this.#watch.close();
+    this.#vigilance.close();
     this.#dialer.close(reason);
-    this.#endIdle();
+    this.#idle.endAll();
     const grace = this.#options.clock.setTimer(() => {
       for (const backend of this.#members.keys()) {
         backend.destroy(reason);
       }
     }, this.#options.closeGraceMs);
-    this.#resolveIfClosed();
+    this.#tellIfVacant();
     await this.#closing.promise;
     grace.cancel();
+  }
+
+  #noteDemand(wanted: number, now: number): number {
+    const current = this.#members.size - this.#leaving - this.#idle.size + wanted;
+    this.#demanded.note(current, now);
+    return current;
   }
 
   /** Whether sessions that nobody waits for are kept. */
@@ -193,48 +252,21 @@ export class Pool {
     return this.#access !== "none" && !this.#server.isLeaving;
   }
 
-  *#busySessions(): Iterable<Backend> {
-    for (const { backend, use } of this.#members.values()) {
-      if (use !== "idle") {
-        yield backend;
-      }
-    }
-  }
-
   /** The share has changed: fewer sessions may be kept, or more opened. */
   #onRoom(): void {
-    const { share } = this.#options;
-    while (share.used - this.#leaving > share.limit && this.#idle.oldest !== undefined) {
-      const member = this.#idle.oldest;
-      this.#idle.remove(member);
-      void this.#end(member);
-    }
+    this.#idle.endWhile(() => this.isOverLimit);
     this.supply();
   }
 
-  /** Takes unusable sessions off the idle ones until the top is usable, and leaves that there. */
-  #usableTop(now: number): Member | undefined {
-    for (;;) {
-      const member = this.#idle.top;
-      if (member === undefined || this.#isUsable(member, now)) {
-        return member;
-      }
-      this.#idle.pop();
-      void this.#end(member);
-    }
-  }
-
   #isUsable(member: Member, now: number): boolean {
-    const { share } = this.#options;
     const isOfAccess = this.#access === "none" || member.access === this.#access;
     return (
       this.#closing === undefined &&
       isOfAccess &&
       (this.#keepsIdle || this.#demand.wanted() > 0) &&
       member.isAsItWas &&
-      now < member.expiresAt &&
-      // The limit may have fallen; what is leaving already makes up for a part of that.
-      share.used - this.#leaving <= share.limit
+      this.isRecent(member, now) &&
+      !this.isOverLimit
     );
   }
 
@@ -250,17 +282,17 @@ export class Pool {
     this.#idle.push(member, now);
     this.#demand.onIdle();
     if (!this.#keepsIdle) {
-      this.#endIdle();
+      this.#idle.endAll();
     }
   }
 
   #clean(member: Member): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     member.use = "cleaning";
-    this.#watch.start();
+    this.#vigilance.watch();
     cleanSession(member.backend, member.taint, (isClean) => {
       if (isClean) {
-        member.taint = Taint.None;
+        member.cleaned();
         this.#place(member);
       } else {
         void this.#end(member);
@@ -272,26 +304,24 @@ export class Pool {
 
   /** Makes the session that was used last answer for one who waits. */
   #verifyOne(): boolean {
-    const member = this.#usableTop(this.#options.clock.monotonic());
+    const member = this.#idle.takeTop(this.#options.clock.monotonic());
     if (member === undefined) {
       return false;
     }
-    this.#idle.pop();
-    this.#watch.start();
-    this.#verification.start(member, { isAwaited: true });
+    this.#vigilance.verify(member, { isAwaited: true });
     return true;
   }
 
   #dialOne(): boolean {
     const access = this.#access === "none" ? "read-only" : this.#access;
-    return this.#members.size + this.dials < this.#options.capacity && this.#dialer.dial(access);
+    return (
+      this.#members.size + this.dials < this.#options.capacity &&
+      this.#dialer.dial(access, this.#generation)
+    );
   }
 
   #onOpened(opened: OpenedSession): void {
-    const { clock, random, maxLifetimeMs } = this.#options;
-    const lifetimeMs = maxLifetimeMs * (1 - LIFETIME_JITTER * random());
-    const expiresAt = maxLifetimeMs > 0 ? clock.monotonic() + lifetimeMs : Number.POSITIVE_INFINITY;
-    const member = new Member({ ...opened, expiresAt });
+    const member = new Member({ ...opened, expiresAt: expiryOf(this.#options) });
     this.#server.noteOpened();
     this.#members.set(member.backend, member);
     void member.backend.closed.then((end) => this.#onEnded(member, end));
@@ -300,42 +330,19 @@ export class Pool {
 
   #onDialFailed(error: MultiPoolerError, isServerFull: boolean): void {
     if (this.#closing !== undefined) {
-      this.#resolveIfClosed();
+      this.#tellIfVacant();
       return;
     }
     this.#server.noteRefused(error, isServerFull, this.#demand.wanted());
     this.#options.suspect(error);
     if (this.#server.isLeaving) {
-      this.#endIdle();
+      this.#idle.endAll();
     }
     if (!isServerFull) {
       this.#demand.onDialFailed(error);
       this.#dialer.rest();
     }
-  }
-
-  /** The network carries nothing for this session, so perhaps not for the others either. */
-  #onSilent(session: Backend, problem: string): void {
-    const error = lostError(`the connection to the database is silent: ${problem}`);
-    this.#options.logger.warn({ processId: session.processId, err: error }, "connection cut");
-    this.#distrust(error);
-    session.destroy(error);
-    void this.#watch.endProcess(session.processId);
-  }
-
-  /** Every idle session has to answer now, but nobody waits for those: others are opened. */
-  #distrust(cause: MultiPoolerError): void {
-    for (const member of this.#idle.clear()) {
-      this.#watch.start();
-      this.#verification.start(member, { isAwaited: false });
-    }
-    this.#options.suspect(cause);
-  }
-
-  #endIdle(): void {
-    for (const member of this.#idle.clear()) {
-      void this.#end(member);
-    }
+    this.#tellIfVacant();
   }
 
   async #end(member: Member): Promise<void> {
@@ -355,20 +362,19 @@ export class Pool {
     this.#members.delete(member.backend);
     member.slot.release();
     this.#idle.remove(member);
-    if (end.type === "lost") {
-      this.#options.logger.info({ err: end.error }, "connection to the database lost");
-      this.#distrust(lostError(end.error.message, end.error));
-    }
-    if (this.#closing === undefined) {
-      this.supply();
-    } else {
-      this.#resolveIfClosed();
-    }
+    this.#vigilance.noteEnd(end);
+    this.supply();
+    this.#tellIfVacant();
   }
 
-  #resolveIfClosed(): void {
-    if (this.#members.size + this.dials === 0) {
-      this.#closing?.resolve();
+  #tellIfVacant(): void {
+    if (!this.isVacant) {
+      return;
+    }
+    if (this.#closing === undefined) {
+      this.#demand.onEmpty();
+    } else {
+      this.#closing.resolve();
     }
   }
 }

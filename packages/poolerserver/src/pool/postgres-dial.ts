@@ -6,6 +6,7 @@ import type { Clock } from "@multipooler/timing";
 import { MultiPoolerError, errorDiagnostic } from "../error.ts";
 import { dialError } from "../postgres-error.ts";
 import type { Backend, BackendAccess, OpenBackend } from "./backend.ts";
+import type { Identity } from "./label.ts";
 
 /** PostgreSQL cuts off longer names (NAMEDATALEN). */
 const MAX_APPLICATION_NAME_BYTES = 63;
@@ -25,25 +26,29 @@ const ACCESS_PARAMETERS: Readonly<Record<BackendAccess, Readonly<Record<string, 
 export function postgresBackends(
   database: DatabaseHandle,
   { name, clock }: { readonly name: string; readonly clock: Clock },
-): OpenBackend {
-  return async (access, { signal }) => {
-    requirePlain(database);
-    using deadline = new Deadline({
-      clock,
-      ms: database.dialTimeoutMs,
-      what: "connecting to the database",
-      signal,
-    });
-    const backend = await connect(database, access, { name, signal: deadline.signal });
-    // A login trigger of the database may have changed the setting again.
-    if (access === "read-only" && !isReadOnly(backend)) {
-      const error = notReadOnlyError();
-      backend.destroy(error);
-      await backend.closed;
-      throw error;
-    }
-    return backend;
-  };
+): (identity: Identity) => OpenBackend {
+  return (identity) =>
+    async (access, { signal }) => {
+      requirePlain(database);
+      using deadline = new Deadline({
+        clock,
+        ms: database.dialTimeoutMs,
+        what: "connecting to the database",
+        signal,
+      });
+      const backend = await connect(
+        { database, identity },
+        { name, access, signal: deadline.signal },
+      );
+      // A login trigger of the database may have changed the setting again.
+      if (access === "read-only" && !isReadOnly(backend)) {
+        const error = notReadOnlyError();
+        backend.destroy(error);
+        await backend.closed;
+        throw error;
+      }
+      return backend;
+    };
 }
 
 /** `name` and the name of the pool, the former cut so that both fit. */
@@ -55,18 +60,25 @@ export function applicationName(name: string, pool: string): string {
 }
 
 async function connect(
-  database: DatabaseHandle,
-  access: BackendAccess,
-  { name, signal }: { readonly name: string; readonly signal: AbortSignal },
+  { database, identity }: { readonly database: DatabaseHandle; readonly identity: Identity },
+  options: {
+    readonly name: string;
+    readonly access: BackendAccess;
+    readonly signal: AbortSignal;
+  },
 ): Promise<BackendConnection> {
-  const { address, user } = database;
+  const { name, access, signal } = options;
+  const { user, keys } = identity;
   try {
     return await BackendConnection.connect(
       {
-        address,
+        address: database.address,
         user,
         database: database.database,
-        credential: () => database.credential(user, { signal }),
+        credential: () =>
+          keys === undefined
+            ? database.credential(user, { signal })
+            : Promise.resolve({ type: "scramKeys", keys }),
         parameters: {
           client_encoding: "UTF8",
           application_name: name,

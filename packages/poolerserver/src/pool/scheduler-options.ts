@@ -8,9 +8,17 @@ import type { ServerProcesses } from "./silence-watch.ts";
 /** How many sessions a pool holds, for how long, and who waits for them how long. */
 export interface SchedulerOptions {
   readonly openBackend: OpenBackend;
+  /** The role of the sessions, for people. */
+  readonly user: string;
+  /** How many users share the capacity. */
+  readonly users: () => number;
+  /** The pool has no session, and nobody waits for one. */
+  readonly onUnused?: (() => void) | undefined;
   /** Sessions this pool may hold at once; the share may allow fewer. */
   readonly capacity: number;
   readonly share: ConnectionShare;
+  /** What a pool wanted within this time counts when the capacity is divided among users. */
+  readonly demandWindowMs: number;
   /** A session that was idle for so long is closed; 0 keeps it. */
   readonly idleTimeoutMs: number;
   /** A session of this age is closed when it would be used again; 0 keeps it. */

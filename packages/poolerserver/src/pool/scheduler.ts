@@ -3,6 +3,9 @@ import { Taint } from "../classification/taint.ts";
 import { MultiPoolerError } from "../error.ts";
 import { Grant } from "./grant.ts";
 import type { GrantKeeper } from "./grant.ts";
+import { settingsOf } from "./label.ts";
+import { liftsReadOnlyError } from "./label-settings.ts";
+import type { LabelSettings } from "./label-settings.ts";
 import type { Member } from "./member.ts";
 import { Pool } from "./pool.ts";
 import type { PoolAccess } from "./pool.ts";
@@ -10,6 +13,7 @@ import type { SchedulerOptions } from "./scheduler-options.ts";
 import { Sharing } from "./sharing.ts";
 import { UnitQueue } from "./unit-queue.ts";
 import type { Unit, UnitKind } from "./unit.ts";
+import type { Demand } from "./user-share.ts";
 
 /**
  * Decides which unit gets which session, and when.
@@ -33,6 +37,7 @@ export class Scheduler {
   #isServing = false;
   readonly #exclusiveEnds: GrantKeeper;
   readonly #sharedEnds: GrantKeeper;
+  readonly #onRelabelled = (): void => this.#serve();
 
   constructor(options: SchedulerOptions, access: PoolAccess) {
     const { clock, waitTimeoutMs, maxQueueBytes } = options;
@@ -44,6 +49,7 @@ export class Scheduler {
       onExpired: (unit, waiting) => {
         unit.refused(this.#exhaustedError(waiting));
         this.#serve();
+        this.#tellIfUnused();
       },
     });
     this.#sharing = new Sharing(options.sharingDepth);
@@ -51,6 +57,7 @@ export class Scheduler {
       wanted: () => this.#queue.wanted,
       onIdle: () => this.#serve(),
       onDialFailed: (error) => this.#refuseUncovered(error),
+      onEmpty: () => this.#tellIfUnused(),
     });
     this.#exclusiveEnds = this.#pool;
     this.#sharedEnds = {
@@ -65,6 +72,16 @@ export class Scheduler {
   /** Whether there is a session that is not being ended. */
   get hasSessions(): boolean {
     return !this.#pool.isEmpty;
+  }
+
+  /** What it could use; `now` on the monotonic clock. */
+  demand(now: number): Demand {
+    return this.#pool.demanded(now);
+  }
+
+  /** See {@link Pool.isHeldIdle}. */
+  get isHeldIdle(): boolean {
+    return this.#pool.isHeldIdle;
   }
 
   /** When the server last showed that it works on what the pool sends; on the monotonic clock. */
@@ -87,7 +104,7 @@ export class Scheduler {
       unit.refused(closedError());
       return;
     }
-    const member = this.#queue.size === 0 ? this.#find(unit.kind) : undefined;
+    const member = this.#queue.size === 0 ? this.#find(unit) : undefined;
     if (member !== undefined) {
       this.#grant(unit, member);
     } else if (this.#queue.enter(unit)) {
@@ -103,8 +120,14 @@ export class Scheduler {
     const isGone = this.#queue.remove(unit);
     if (isGone && wasNext) {
       this.#serve();
+      this.#tellIfUnused();
     }
     return isGone;
+  }
+
+  /** See {@link Pool.renew}. */
+  renew(): void {
+    this.#pool.renew();
   }
 
   /** See {@link Pool.setAccess}. */
@@ -135,48 +158,56 @@ export class Scheduler {
     this.#isServing = true;
     for (;;) {
       const { next } = this.#queue;
-      const member = next === undefined ? undefined : this.#find(next.kind);
+      const member = next === undefined ? undefined : this.#find(next);
       if (next === undefined || member === undefined) {
         break;
       }
-      this.#queue.take();
-      this.#grant(next, member);
+      const unit = this.#bestFor(member, next);
+      this.#queue.take(unit);
+      this.#grant(unit, member);
     }
     this.#isServing = false;
     this.#pool.supply();
   }
 
-  #find(kind: UnitKind): Member | undefined {
-    switch (kind) {
+  /** Another unit may overtake the next one if it wants the settings that the session has. */
+  #bestFor({ settings }: Member, next: Unit): Unit {
+    return settings === settingsOf(next) ? next : (this.#queue.overtaking(settings) ?? next);
+  }
+
+  #find(unit: Unit): Member | undefined {
+    const settings = settingsOf(unit);
+    switch (kindOf(unit)) {
       case "exclusive":
-        return this.#pool.takeIdle();
+        return this.#pool.takeIdle(settings);
       case "shareable":
       case "mayWait":
-        return this.#findShared();
+        return this.#findShared(settings);
     }
   }
 
   /** An idle session while fewer are shared than are useful, else one with room, else an idle one. */
-  #findShared(): Member | undefined {
+  #findShared(settings: LabelSettings): Member | undefined {
     if (this.#shared.size < this.#sharing.useful) {
-      const idle = this.#pool.takeIdle();
+      const idle = this.#pool.takeIdle(settings);
       if (idle !== undefined) {
         return idle;
       }
     }
-    const withRoom = this.#leastShared();
+    const withRoom = this.#leastShared(settings);
     if (withRoom !== undefined) {
       return withRoom;
     }
-    const further = this.#pool.takeIdle();
+    const further = this.#pool.takeIdle(settings);
     if (further !== undefined) {
       this.#sharing.grow(this.#shared.size + 1);
     }
     return further;
   }
 
-  #leastShared(): Member | undefined {
-    if (this.#shared.size === 0) {
+  #leastShared(settings: LabelSettings): Member | undefined {
+    // Sessions that have to end come back once they get no more.
+    if (this.#shared.size === 0 || this.#pool.isOverLimit) {
       return undefined;
     }
     const now = this.#options.clock.monotonic();
@@ -185,6 +216,9 @@ export class Scheduler {
       const hasRoom =
         member.use === "shared" &&
         member.takesMore &&
+        this.#pool.isRecent(member, now) &&
+        member.settings === settings &&
+        !member.awaitsSettings &&
         member.units < this.#sharing.depth &&
         this.#sharing.isShortSoFar(member.runningSince, now);
       if (hasRoom && (least === undefined || member.units < least.units)) {
@@ -195,7 +229,22 @@ export class Scheduler {
   }
 
   #grant(unit: Unit, member: Member): void {
-    if (unit.kind === "exclusive") {
+    const settings = settingsOf(unit);
+    if (settings.liftsReadOnly && member.access === "read-only") {
+      void this.#pool.giveBack(member);
+      unit.refused(liftsReadOnlyError());
+      return;
+    }
+    if (settings === member.settings) {
+      member.matches += 1;
+    }
+    if (settings !== member.settings || settings.changesIdentity) {
+      member.relabel(settings, this.#onRelabelled);
+    }
+    if (settings.obscuresText) {
+      member.addTaint(Taint.Unknown | Taint.Lasting);
+    }
+    if (kindOf(unit) === "exclusive") {
       member.use = "lent";
       unit.granted(new Grant(member, this.#exclusiveEnds));
       return;
@@ -234,6 +283,12 @@ export class Scheduler {
     return this.#pool.giveBack(member);
   }
 
+  #tellIfUnused(): void {
+    if (this.#queue.size === 0 && this.#pool.isVacant) {
+      this.#options.onUnused?.();
+    }
+  }
+
   /** The dials under way stand for the first who wait. */
   #refuseUncovered(error: MultiPoolerError): void {
     const count = this.#pool.isEmpty ? Number.POSITIVE_INFINITY : 1;
@@ -244,13 +299,17 @@ export class Scheduler {
   }
 
   #exhaustedError(waiting: number): MultiPoolerError {
-    const { capacity, share, waitTimeoutMs } = this.#options;
-    const setting = this.#pool.size < capacity ? "max_connections of PostgreSQL" : "capacity";
+    const { capacity, share, waitTimeoutMs, user, users } = this.#options;
+    const { size, idleCount } = this.#pool;
+    const isAllottedLess = users() > 1 && share.limit < capacity;
+    const setting =
+      size < capacity && !isAllottedLess ? "max_connections of PostgreSQL" : "capacity";
     return new MultiPoolerError(
       PoolerErrorCode.PoolExhausted,
       `no connection became free within ${waitTimeoutMs} ms (waitTimeoutMs; raise ${setting}): ` +
-        `${this.#pool.size} of ${capacity} are in use, ${waiting} requests wait, and all ` +
-        `connections together may be ${share.limit}`,
+        `role ${user} has ${size} of ${capacity} connections, ${this.#shared.size} of them shared ` +
+        `and ${idleCount} idle, ${waiting} requests wait, and what this role may have together, ` +
+        `beside ${users() - 1} others, is ${share.limit}`,
     );
   }
 
@@ -262,6 +321,12 @@ export class Scheduler {
         `${byteLength} more would exceed maxQueueBytes, which is ${this.#options.maxQueueBytes}`,
     );
   }
+}
+
+/** What has to set something again for each unit cannot be shared, nor what cannot be read. */
+function kindOf(unit: Unit): UnitKind {
+  const { changesIdentity, obscuresText } = settingsOf(unit);
+  return changesIdentity || obscuresText ? "exclusive" : unit.kind;
 }
 
 function closedError(): MultiPoolerError {

@@ -20,6 +20,9 @@ export interface ProcessActivity {
   readonly idleMs: number | undefined;
 }
 
+/** By what a process is found again. */
+export type SessionProcess = Pick<Backend, "processId" | "parameters">;
+
 /** The server's view of its processes, over another way than theirs. Both reject if it cannot be asked. */
 export interface ServerProcesses {
   /** What they do; those that are gone are not in the answer. */
@@ -27,8 +30,8 @@ export interface ServerProcesses {
     processIds: readonly number[],
     signal: AbortSignal,
   ): Promise<readonly ProcessActivity[]>;
-  /** Ends a process of this pool that waits for its client, and leaves it alone if it is busy. */
-  endIdle(processId: number, signal: AbortSignal): Promise<void>;
+  /** Ends the process of a session that waits for its client, and leaves it alone if it is busy. */
+  endIdle(session: SessionProcess, signal: AbortSignal): Promise<void>;
 }
 
 export interface SilenceWatchOptions {
@@ -75,9 +78,9 @@ export class SilenceWatch {
    * Has the server end the process of a session that was cut: over a silent network it would not
    * learn of that for hours, and hold the locks of an open transaction. Never rejects.
    */
-  async endProcess(processId: number): Promise<void> {
+  async endProcess(session: SessionProcess): Promise<void> {
     using deadline = this.#deadline("ending the process of a silent session");
-    const ended = this.#options.processes.endIdle(processId, deadline.signal);
+    const ended = this.#options.processes.endIdle(session, deadline.signal);
     await untilAborted(ended, deadline.signal).catch(() => undefined);
   }
 
@@ -94,14 +97,15 @@ export class SilenceWatch {
     let isAnyBusy = false;
     for (const session of this.#options.busySessions()) {
       isAnyBusy = true;
-      if (!session.isAwaitingServer) {
-        continue;
-      }
       const before = this.#samples.get(session);
       const bytes = session.bytesReceived;
-      const sample = before?.bytes === bytes ? before : { bytes, since: now };
+      if (before !== undefined && before.bytes !== bytes) {
+        this.#options.onAlive();
+      }
+      const isStill = before?.bytes === bytes && session.isAwaitingServer;
+      const sample = isStill ? before : { bytes, since: now };
       samples.set(session, sample);
-      if (now - sample.since >= patienceMs(session)) {
+      if (session.isAwaitingServer && now - sample.since >= patienceMs(session)) {
         silent.push(session);
       }
     }

@@ -25,7 +25,7 @@ function silent(
         }
         return activity;
       },
-      async endIdle(processId) {
+      async endIdle({ processId }) {
         ended.push(processId);
       },
     },

@@ -1,5 +1,7 @@
 import type { Clock, Timer } from "@multipooler/timing";
 import { Line } from "./line.ts";
+import { settingsOf } from "./label.ts";
+import type { LabelSettings } from "./label-settings.ts";
 import type { Place } from "./line.ts";
 import type { Unit } from "./unit.ts";
 
@@ -7,6 +9,10 @@ import type { Unit } from "./unit.ts";
 const BYTES_PER_UNIT = 1024;
 /** The wait limit is kept to within this, so that units that come one by one need few timers. */
 const LIMIT_GRAIN_MS = 20;
+/** So often at most a unit is overtaken, when its turn has come, by those whose settings a backend has. */
+const MAX_OVERTAKEN = 8;
+/** So many origins are looked at to find one. */
+const LOOK_AHEAD = 16;
 
 interface Arrival {
   readonly unit: Unit;
@@ -24,6 +30,7 @@ interface Entry {
   readonly origin: Origin;
   readonly inOrigin: Place<Unit>;
   readonly arrival: Place<Arrival>;
+  overtaken: number;
 }
 
 export interface UnitQueueOptions {
@@ -89,24 +96,45 @@ export class UnitQueue {
       origin,
       inOrigin: origin.units.enter(unit),
       arrival: this.#arrivals.enter(arrival),
+      overtaken: 0,
     });
     this.#arm(this.#options.limitMs);
     return true;
   }
 
-  /** Takes the unit whose turn it is; the next turn of its origin comes after those of the others. */
-  take(): Unit | undefined {
-    const origin = this.#turns.first;
-    const unit = origin?.units.first;
-    if (origin === undefined || unit === undefined) {
+  /**
+   * The first of an origin that may overtake the one whose turn it is, because it wants these
+   * settings. That one is overtaken 8 times at most.
+   */
+  overtaking(settings: LabelSettings): Unit | undefined {
+    const { next } = this;
+    const entry = next === undefined ? undefined : this.#entries.get(next);
+    if (entry === undefined || entry.overtaken >= MAX_OVERTAKEN) {
       return undefined;
     }
-    if (origin.turn !== undefined) {
-      this.#turns.leave(origin.turn);
+    let looked = 0;
+    for (const { units } of this.#turns) {
+      const unit = units.first;
+      if (unit !== undefined && unit !== next && settingsOf(unit) === settings) {
+        entry.overtaken += 1;
+        return unit;
+      }
+      looked += 1;
+      if (looked === LOOK_AHEAD) {
+        return undefined;
+      }
     }
-    origin.turn = this.#turns.enter(origin);
+    return undefined;
+  }
+
+  /** Takes a unit that is the first of its origin, whose next turn comes after those of the others. */
+  take(unit: Unit): void {
+    const origin = this.#entries.get(unit)?.origin;
+    if (origin?.turn !== undefined) {
+      this.#turns.leave(origin.turn);
+      origin.turn = this.#turns.enter(origin);
+    }
     this.remove(unit);
-    return unit;
   }
 
   /** Takes out a unit wherever it stands. False: it does not wait. */

@@ -1,4 +1,5 @@
 import type { MultiPoolerError } from "../error.ts";
+import type { Label } from "./label.ts";
 import type { Lease } from "./lease.ts";
 
 /**
@@ -19,6 +20,8 @@ export interface Unit {
   /** Bytes that it keeps in memory while it waits. */
   readonly byteLength: number;
   readonly kind: UnitKind;
+  /** The session that it wants; `undefined`: one of the configured role, as it was opened. */
+  readonly label?: Label | undefined;
   /**
    * A backend is there. A shareable or mayWait unit sends its one request before this returns, and
    * gives the lease back when that has settled. Must not throw.

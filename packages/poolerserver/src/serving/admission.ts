@@ -1,7 +1,7 @@
 import { PoolerRole, ServingStatus } from "@multipooler/controller-api";
 import type { ServingTarget } from "@multipooler/controller-api";
 import { PoolerErrorCode, QueryMode } from "@multipooler/query-service";
-import { MultiPoolerError } from "../error.ts";
+import { MultiPoolerError, errorDiagnostic } from "../error.ts";
 
 /**
  * What a request asks of the gate.
@@ -50,6 +50,25 @@ export function refusal(question: AdmissionQuestion): MultiPoolerError | undefin
     case "status":
       return refusalByStatus(mode, current);
   }
+}
+
+/**
+ * Why an admitted statement may not run while `current` is served, or `undefined` if it may. The
+ * error is always READ_ONLY.
+ *
+ * @param escape what `findReadOnlyEscape` has found in the statement
+ */
+export function readOnlyRefusal(
+  current: ServingTarget,
+  escape: string | undefined,
+): MultiPoolerError | undefined {
+  if (current.status !== ServingStatus.ServingReadOnly || escape === undefined) {
+    return undefined;
+  }
+  const message = `${escape} is not allowed while the pooler serves read-only`;
+  return new MultiPoolerError(PoolerErrorCode.ReadOnly, message, {
+    diagnostic: errorDiagnostic("25006", message),
+  });
 }
 
 /** Whether a status admits new requests. */

@@ -198,7 +198,9 @@ const enter = (kind: NewKind, mode: QueryMode): Step => ({
       return;
     }
     world.gate.enter(kind, mode, running);
-    expect(world.gate.isReadOnly).toBe(ADMITS[model.current.status] === "reads");
+    const refusal = world.gate.readOnlyRefusal("RESET ALL");
+    expect(refusal?.code).toBe(ADMITS[model.current.status] === "reads" ? "READ_ONLY" : undefined);
+    expect(world.gate.readOnlyRefusal(undefined)).toBeUndefined();
     model.running.push(running);
   },
 });

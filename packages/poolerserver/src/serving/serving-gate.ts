@@ -6,7 +6,7 @@ import { untilAborted } from "@multipooler/timing";
 import type { Clock } from "@multipooler/timing";
 import { MultiPoolerError, abortError } from "../error.ts";
 import type { Logger } from "../logger.ts";
-import { isServingStatus, leavingError, refusal } from "./admission.ts";
+import { isServingStatus, leavingError, readOnlyRefusal, refusal } from "./admission.ts";
 import type { GatePhase } from "./admission.ts";
 import { Holders } from "./holders.ts";
 import type { Holder, HolderCounts, HolderKind } from "./holders.ts";
@@ -77,11 +77,6 @@ export class ServingGate {
     return this.#state.phase === "settled" && isServingStatus(this.#state.current.status);
   }
 
-  /** Whether what is admitted now may only read. */
-  get isReadOnly(): boolean {
-    return this.#state.current.status === ServingStatus.ServingReadOnly;
-  }
-
   /** What is inside, by kind. */
   get counts(): HolderCounts {
     return this.#holders.counts;
@@ -110,6 +105,14 @@ export class ServingGate {
     if (error !== undefined) {
       throw error;
     }
+  }
+
+  /**
+   * Why a statement that is admitted now may not run: its `escape` could end read-only mode or
+   * administers the cluster.
+   */
+  readOnlyRefusal(escape: string | undefined): MultiPoolerError | undefined {
+    return readOnlyRefusal(this.#state.current, escape);
   }
 
   /** A request that is inside has turned out to hold its backend, or not to hold it any more. */
@@ -185,7 +188,8 @@ export class ServingGate {
       throw error;
     }
     this.#settle(target);
-    this.#options.logger.info(
+    // The manager logs each transition; this is the controller's part of it.
+    this.#options.logger.debug(
       {
         from: `${current.status} ${current.role}`,
         to: `${target.status} ${target.role}`,

@@ -1,6 +1,5 @@
 import { QueryMode } from "@multipooler/query-service";
 import { MultiPoolerError } from "../error.ts";
-import { readOnlyError } from "../read-only-guard.ts";
 import type { Holder } from "../serving/holders.ts";
 import type { ServingGate } from "../serving/serving-gate.ts";
 import type { SessionHold } from "./session-hold.ts";
@@ -32,9 +31,7 @@ export class SessionAdmission {
     if (facts.needsStatement && !this.#hold.hasStatement) {
       return noStatementError();
     }
-    return this.#gate.isReadOnly && facts.readOnlyEscape !== undefined
-      ? readOnlyError(facts.readOnlyEscape)
-      : undefined;
+    return this.#gate.readOnlyRefusal(facts.readOnlyEscape);
   }
 
   /** Lets a unit in. Returns why it may not run. */

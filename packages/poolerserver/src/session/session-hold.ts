@@ -76,6 +76,7 @@ export class SessionHold {
 
   /** DISCARD ALL has run: it takes away everything but what nothing takes away. */
   discarded(): void {
+    this.#lease?.statements.clear();
     this.#taint &= Taint.Lasting;
     this.#hasNamedStatement = false;
     this.#hasStatement = false;

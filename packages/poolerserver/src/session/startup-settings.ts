@@ -2,6 +2,7 @@ import { SimpleQuery } from "@multipooler/pgwire";
 import { PoolerErrorCode } from "@multipooler/query-service";
 import type { Settings } from "@multipooler/query-service";
 import { MultiPoolerError } from "../error.ts";
+import { literal } from "../pool/label-difference.ts";
 import type { Lease } from "../pool/lease.ts";
 import { queryError } from "../postgres-error.ts";
 
@@ -29,11 +30,6 @@ export function startupQuery(
 
 function isSame(reported: string | undefined, wanted: string): boolean {
   return reported?.toLowerCase() === wanted.toLowerCase();
-}
-
-/** A constant that reads the same whatever `standard_conforming_strings` is. */
-function literal(text: string): string {
-  return `E'${text.replaceAll("\\", "\\\\").replaceAll("'", "\\'")}'`;
 }
 
 /** Runs a query whose result nobody needs. Rejects with its error; the backend is to be ended then. */

@@ -2,6 +2,7 @@ import type { Classification } from "../classification/classification.ts";
 import { Taint } from "../classification/taint.ts";
 import type { TaintSet } from "../classification/taint.ts";
 import type { UnitKind } from "../pool/unit.ts";
+import { wider } from "../statements/statement-classification.ts";
 
 /**
  * What a unit of a session needs and leaves, collected message by message. One object serves all
@@ -106,11 +107,4 @@ export class UnitFacts {
   addUnreadable(): void {
     this.#usesNames = true;
   }
-}
-
-function wider(one: UnitKind, other: UnitKind): UnitKind {
-  if (one === "exclusive" || other === "exclusive") {
-    return "exclusive";
-  }
-  return one === "mayWait" || other === "mayWait" ? "mayWait" : "shareable";
 }

@@ -71,6 +71,8 @@ export class UnitRun implements UnitOwner {
   #isFeedFull = false;
   /** Nobody wants the rest of the answer. */
   #isAbandoned = false;
+  /** How often the server will say that it is ready is not known any more. */
+  #isOutOfStep = false;
   #interruption: UnitInterruption | undefined;
   readonly #watcher: BackendWatcher = {
     onEnded: (end) => this.#loseHeld(end),
@@ -244,6 +246,12 @@ export class UnitRun implements UnitOwner {
       this.#lose(internalError(problem), true);
       return;
     }
+    if (this.#isOutOfStep) {
+      hold.discard(internalError("a COPY was cut off while its Sync was under way"));
+      this.#forget();
+      this.#options.source.ended(READY);
+      return;
+    }
     const { facts, text } = this.#options.source.cutter;
     const hasSucceeded = error === undefined;
     hold.ran(facts, { settingsReported, hasSucceeded });
@@ -290,10 +298,15 @@ export class UnitRun implements UnitOwner {
     );
   }
 
-  /** Ends the input of a unit whose client is gone. */
+  /**
+   * Ends the input of a unit whose client is gone. The Sync behind a COPY of a group is passed over
+   * by the COPY, unless a cancel ends that first: then it is answered, and so is the next one. Such a
+   * backend is not used again.
+   */
   #endInput(): void {
     const { facts } = this.#options.source.cutter;
     if (this.#feed.isCopyIn && facts.copies) {
+      this.#isOutOfStep = facts.isExtended;
       this.#send(COPY_FAIL);
       this.#feed.end();
     }

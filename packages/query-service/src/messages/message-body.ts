@@ -4,6 +4,8 @@ export class MalformedMessageError extends Error {
 }
 
 const HEADER_BYTES = 5;
+/** The number of columns is an int16. */
+const MAX_COLUMNS = 0x7fff;
 
 /**
  * Reads the body of one message from left to right.
@@ -31,6 +33,10 @@ export class MessageBody {
 
   int16(): number {
     return this.#body.readInt16BE(this.#advance(2));
+  }
+
+  uint16(): number {
+    return this.#body.readUInt16BE(this.#advance(2));
   }
 
   int32(): number {
@@ -98,6 +104,22 @@ export function messageOf(code: number, body: Uint8Array): Buffer {
   bytes[0] = code;
   bytes.writeInt32BE(body.length + 4, 1);
   bytes.set(body, HEADER_BYTES);
+  return bytes;
+}
+
+/**
+ * The number of columns, with which DataRow and RowDescription begin.
+ *
+ * @throws {@link MalformedMessageError} for more than a message can announce.
+ */
+export function columnCount(columns: number): Buffer {
+  if (columns > MAX_COLUMNS) {
+    throw new MalformedMessageError(
+      `a message holds at most ${MAX_COLUMNS} columns, and these are ${columns}`,
+    );
+  }
+  const bytes = Buffer.alloc(2);
+  bytes.writeInt16BE(columns);
   return bytes;
 }
 

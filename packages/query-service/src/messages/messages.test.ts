@@ -1,10 +1,12 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { Diagnostic } from "../diagnostic.ts";
+import type { Field } from "../result.ts";
 import { decodeCommandTag, encodeCommandTag } from "./command-complete.ts";
 import { encodeRow } from "./data-row.ts";
 import { decodeDiagnostic, encodeDiagnostic } from "./diagnostic-message.ts";
 import { MalformedMessageError } from "./message-body.ts";
+import { decodeParameterTypes, encodeParameterTypes } from "./parameter-description.ts";
 import { decodeParameterStatus, encodeParameterStatus } from "./parameter-status.ts";
 import { decodeFields, encodeFields } from "./row-description.ts";
 
@@ -21,6 +23,15 @@ const field = fc.record({
   typeModifier: int32,
   format: fc.constantFrom(0, 1),
 });
+const SOME_FIELD: Field = {
+  name: "a",
+  tableOid: 0,
+  tableAttributeNumber: 0,
+  dataTypeOid: 25,
+  dataTypeSize: -1,
+  typeModifier: -1,
+  format: 0,
+};
 const diagnostic: fc.Arbitrary<Diagnostic> = fc.record(
   {
     kind: fc.constantFrom("error", "notice"),
@@ -50,6 +61,8 @@ test("what is encoded is decoded as it was", () => {
   fc.assert(
     fc.property(fc.array(field), text, text, diagnostic, (fields, name, value, said) => {
       expect(decodeFields(encodeFields(fields))).toEqual(fields);
+      const oids = fields.map(({ dataTypeOid }) => dataTypeOid);
+      expect(decodeParameterTypes(encodeParameterTypes(oids))).toEqual(oids);
       expect(decodeCommandTag(encodeCommandTag(name))).toBe(name);
       expect(decodeParameterStatus(encodeParameterStatus({ name, value }))).toEqual({
         name,
@@ -63,6 +76,19 @@ test("what is encoded is decoded as it was", () => {
 test("a row is encoded as PostgreSQL does, NULL as the length -1", () => {
   const row = encodeRow([Buffer.from("ab"), null]);
   expect(Buffer.from(row).toString("hex")).toBe("44000000100002000000026162ffffffff");
+});
+
+test.each([
+  ["a row", (columns: number) => encodeRow(Array.from({ length: columns }, () => null))],
+  [
+    "a description",
+    (columns: number) => encodeFields(Array.from({ length: columns }, () => SOME_FIELD)),
+  ],
+])("%s has at most as many columns as an int16 counts", (_case, encode) => {
+  expect(Buffer.from(encode(32_767)).readInt16BE(5)).toBe(32_767);
+  expect(() => encode(32_768)).toThrow(
+    new MalformedMessageError("a message holds at most 32767 columns, and these are 32768"),
+  );
 });
 
 test("whatever bytes come, decoding returns or says that they are malformed", () => {

@@ -1,15 +1,24 @@
 import type { Field } from "../result.ts";
-import { bodyOf, MalformedMessageError, messageOf, zeroTerminated } from "./message-body.ts";
+import {
+  bodyOf,
+  columnCount,
+  MalformedMessageError,
+  messageOf,
+  zeroTerminated,
+} from "./message-body.ts";
 import type { MessageBody } from "./message-body.ts";
 
 const ROW_DESCRIPTION = 0x54;
 /** A zero-terminated name of no character, then 18 bytes of numbers. */
 const MIN_FIELD_BYTES = 19;
 
-/** A RowDescription message, for a `fields` event. */
+/**
+ * A RowDescription message, for a `fields` event.
+ *
+ * @throws {@link MalformedMessageError} for more than 32767 fields, or a NUL character in a name.
+ */
 export function encodeFields(fields: readonly Field[]): Uint8Array {
-  const count = Buffer.alloc(2);
-  count.writeInt16BE(fields.length);
+  const count = columnCount(fields.length);
   return messageOf(ROW_DESCRIPTION, Buffer.concat([count, ...fields.map(encodeField)]));
 }
 

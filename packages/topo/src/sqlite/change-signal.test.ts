@@ -1,4 +1,5 @@
 import { watch } from "node:fs";
+import type { FSWatcher } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -53,6 +54,42 @@ test("where the system gives no sign, the file is looked at every two seconds", 
   await clock.advance(6000);
   expect(signs).toEqual([2000, 4000, 6000]);
   expect(clock.pending).toBe(0);
+});
+
+test("a watch that failed begins again at the next look, and signs come at once", async () => {
+  const directory = await mkdtemp(join(tmpdir(), "multipooler signal "));
+  const path = join(directory, "topology.db");
+  const clock = new ManualClock();
+  const watchers: FSWatcher[] = [];
+  let signs = 0;
+  const signal = new ChangeSignal({
+    path,
+    clock,
+    onSign: () => {
+      signs += 1;
+    },
+    watchDirectory: (...watched) => {
+      const watcher = watch(...watched);
+      watchers.push(watcher);
+      return watcher;
+    },
+  });
+  signal.start();
+  try {
+    watchers[0]?.emit("error", new Error("the directory is away"));
+    expect(signs).toBe(0);
+    await clock.advance(2000);
+    expect([watchers.length, signs]).toEqual([2, 1]);
+    const seen = witness(directory);
+    await seen.after(() => writeFile(`${path}-wal`, "a commit"));
+    seen.stop();
+    expect(signs).toBeGreaterThan(1);
+    await clock.advance(2000);
+    expect(watchers).toHaveLength(2);
+  } finally {
+    signal.stop();
+    await rm(directory, { recursive: true });
+  }
 });
 
 /** Sees the changes of a directory. */

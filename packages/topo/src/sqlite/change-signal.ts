@@ -16,7 +16,14 @@ export interface ChangeSignalOptions {
   readonly clock: Clock;
   /** Called when the file may have changed. */
   readonly onSign: () => void;
+  /** Watches a directory. Default: `watch` of `node:fs`. */
+  readonly watchDirectory?: WatchDirectory | undefined;
 }
+
+export type WatchDirectory = (
+  directory: string,
+  onChange: (event: string, name: string | null) => void,
+) => FSWatcher;
 
 /**
  * Tells when another process may have changed a database: each commit writes its write-ahead log,
@@ -44,17 +51,20 @@ export class ChangeSignal {
     if (this.#watcher !== undefined || this.#stopped.signal.aborted) {
       return false;
     }
-    const { path, onSign } = this.#options;
+    const { path, onSign, watchDirectory = watch } = this.#options;
     const file = basename(path);
     const log = `${file}-wal`;
     try {
-      this.#watcher = watch(dirname(path), (_event, name) => {
+      const watcher = watchDirectory(dirname(path), (_event, name) => {
         if (name === null || name === log || name === file) {
           onSign();
         }
       });
-      // The safety poll goes on without the watch.
-      this.#watcher.on("error", () => this.#watcher?.close());
+      watcher.on("error", () => {
+        watcher.close();
+        this.#watcher = undefined;
+      });
+      this.#watcher = watcher;
       return true;
     } catch {
       // No more watches can be had, or none here: the safety poll has to do.
@@ -75,6 +85,8 @@ export class ChangeSignal {
       if (signal.aborted) {
         return;
       }
+      // The watch may have failed since. Before the sign, so that no change falls in between.
+      this.listen();
       onSign();
     }
   }

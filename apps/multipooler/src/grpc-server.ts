@@ -1,0 +1,39 @@
+import { GrpcServer } from "@multipooler/grpc-services";
+import type { GrpcServerOptions } from "@multipooler/grpc-services";
+import type { Logger } from "pino";
+import type { ConnectionLimits } from "./open-files.ts";
+import type { Config } from "./settings/settings.ts";
+import { buildVersion } from "./version.ts";
+
+/** The gRPC server of the configuration, which does not listen yet. */
+export function grpcServerOf(
+  config: Config,
+  limits: ConnectionLimits,
+  { manager, logger }: Pick<GrpcServerOptions, "manager"> & { readonly logger: Logger },
+): GrpcServer {
+  return new GrpcServer({
+    manager,
+    host: config.grpcBindAddress,
+    port: config.grpcPort,
+    version: buildVersion.version,
+    connectionLimit: { connections: limits.grpc, reason: limitReason(config, limits) },
+    keepaliveIntervalMs: config.grpcKeepaliveMs,
+    keepaliveTimeoutMs: config.grpcKeepaliveTimeoutMs,
+    maxConnectionAgeMs: unlessZero(config.grpcMaxConnectionAgeMs),
+    maxConnectionAgeGraceMs: unlessZero(config.grpcMaxConnectionAgeGraceMs),
+    healthStalenessMs: unlessZero(config.healthStalenessMs),
+    withheld: config.withheldServices,
+    logger: logger.child({ component: "grpc" }),
+  });
+}
+
+/** In the settings 0 stands for the default, or for no limit. */
+function unlessZero(ms: number): number | undefined {
+  return ms === 0 ? undefined : ms;
+}
+
+function limitReason(config: Config, { openFiles }: ConnectionLimits): string {
+  return config.grpcMaxConnections === undefined
+    ? `a limit of ${openFiles} open files (ulimit -n)`
+    : "--grpc-max-connections";
+}

@@ -1,0 +1,20 @@
+import { expect, test } from "vitest";
+import { logText } from "./log-text.ts";
+
+const HEAD = { level: 30, time: "2026-01-02T03:04:05.678Z" };
+
+test.each<[object, string]>([
+  [
+    { ...HEAD, address: "127.0.0.1", port: 15_200, msg: "HTTP listens" },
+    "INFO HTTP listens address=127.0.0.1 port=15200",
+  ],
+  [{ ...HEAD, level: 40, msg: "x" }, "WARN x"],
+  [{ ...HEAD, level: 35, msg: "x" }, "35 x"],
+  [
+    { ...HEAD, from: { status: "SERVING" }, reason: "it left\nus", msg: "two\nlines" },
+    String.raw`INFO "two\nlines" from={"status":"SERVING"} reason="it left\nus"`,
+  ],
+  [{ ...HEAD, empty: "", odd: "a=b", none: null, msg: "x" }, 'INFO x empty="" odd="a=b" none=null'],
+])("%j is a line for people", (line, expected) => {
+  expect(logText(`${JSON.stringify(line)}\n`)).toBe(`${HEAD.time} ${expected}\n`);
+});

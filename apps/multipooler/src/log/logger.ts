@@ -1,0 +1,71 @@
+import { closeSync, openSync } from "node:fs";
+import { pino } from "pino";
+import type { Logger } from "pino";
+import { ConfigError } from "../settings/config.ts";
+import { fileFault } from "../file-fault.ts";
+import { LogOutput } from "./log-output.ts";
+import type { LogOutage } from "./log-output.ts";
+import { logText } from "./log-text.ts";
+import type { Config } from "../settings/settings.ts";
+
+/** The log of the process: a line for each event. */
+export interface ProgramLog extends AsyncDisposable {
+  readonly logger: Logger;
+  /** Set while lines cannot be written. */
+  outage(): LogOutage | undefined;
+}
+
+/**
+ * Opens the log. Disposing it waits up to half a second for a slow reader.
+ *
+ * @param complain gets one line when the log cannot be written, once per outage.
+ * @throws ConfigError for a file that cannot be opened.
+ */
+export function openLog(
+  { logLevel, logFormat, logOutput }: Pick<Config, "logLevel" | "logFormat" | "logOutput">,
+  complain: (line: string) => void,
+): ProgramLog {
+  const { fd, close } = openOutput(logOutput);
+  const output = new LogOutput({
+    fd,
+    onOutage: (error) => complain(`the log cannot be written: ${error.message}`),
+    onRecovery: (outage) => logger.error(outage, "the log could not be written for some time"),
+  });
+  const logger: Logger = pino(
+    { level: logLevel, base: null, timestamp: () => `,"time":"${new Date().toISOString()}"` },
+    logFormat === "text" ? { write: (line: string) => output.write(logText(line)) } : output,
+  );
+  return {
+    logger,
+    outage: () => output.outage,
+    async [Symbol.asyncDispose]() {
+      await output.close();
+      close();
+    },
+  };
+}
+
+/**
+ * Node makes a pipe or socket non-blocking when `process.stdout` or `stderr` is read for the first
+ * time. Otherwise a reader that stops would stop the whole process.
+ */
+function openOutput(target: string): { readonly fd: number; readonly close: () => void } {
+  switch (target) {
+    case "stdout":
+      return { fd: process.stdout.fd, close: () => undefined };
+    case "stderr":
+      return { fd: process.stderr.fd, close: () => undefined };
+    default: {
+      const fd = openFile(target);
+      return { fd, close: () => closeSync(fd) };
+    }
+  }
+}
+
+function openFile(path: string): number {
+  try {
+    return openSync(path, "a");
+  } catch (error) {
+    throw new ConfigError([`--log-output: ${path}: ${fileFault(error)}`], { cause: error });
+  }
+}

@@ -1,0 +1,99 @@
+import { Option } from "commander";
+import type { Command } from "commander";
+
+/**
+ * Flags of Multigres' multipooler that its launch lines carry and that mean nothing here, by the
+ * reason. They are read from the command line and from the configuration file, take any value, and
+ * are named in one line of the log. What is in brackets after a flag is its value, as in commander:
+ * `<…>` is required, `[…]` may be left out.
+ *
+ * A flag that gets a meaning moves to `settings.ts`.
+ */
+const ACCEPTED: Readonly<Record<string, readonly string[]>> = {
+  "PostgreSQL is started, stopped and watched over by others": [
+    "pgctld-addr <host:port>",
+    "enable-slot-based-replication [bool]",
+    "postgres-unrecoverable-min-attempts <number>",
+    "postgres-unrecoverable-timeout <duration>",
+  ],
+  "there are no backups": [
+    "pgbackrest-port <port>",
+    "pgbackrest-cert-file <path>",
+    "pgbackrest-key-file <path>",
+    "pgbackrest-ca-file <path>",
+    "pgbackrest-cipher-key-file <path>",
+  ],
+  "there is one pool, which shares its connections by demand": [
+    "connpool-admin-capacity <number>",
+    "connpool-demand-window <duration>",
+    "connpool-inactive-timeout <duration>",
+    "connpool-min-capacity-per-user <number>",
+    "connpool-rebalance-interval <duration>",
+    "connpool-reserved-ratio <number>",
+    "connpool-settings-cache-size <number>",
+    "connpool-user-reserved-idle-timeout <duration>",
+    "connpool-user-reserved-inactivity-timeout <duration>",
+    "connpool-user-reserved-max-lifetime <duration>",
+    "backend-vpid-tracking-enabled [bool]",
+  ],
+  "the topology has time limits of its own": [
+    "lock-timeout <duration>",
+    "remote-operation-timeout <duration>",
+    "topo-etcd-lease-ttl <seconds>",
+    "topo-read-concurrency <number>",
+  ],
+  "the gRPC server takes any PING and adapts its windows": [
+    "grpc-server-keepalive-enforcement-policy-min-time <duration>",
+    "grpc-server-keepalive-enforcement-policy-permit-without-stream [bool]",
+    "grpc-server-initial-conn-window-size <bytes>",
+    "grpc-server-initial-window-size <bytes>",
+  ],
+  "the gRPC server listens on its port only": ["grpc-socket-file <path>"],
+  "the pooler stops being ready with the signal, and drains": ["lameduck-period <duration>"],
+  "settings are not written back": ["config-persistence-min-interval <duration>"],
+  "it is not a Go program": ["log-err-stacks [bool]", "pprof <spec>", "pprof-http [bool]"],
+};
+
+/** The names of these flags, without dashes. */
+export const acceptedFlags: readonly string[] = Object.values(ACCEPTED).flat().map(nameOf);
+
+/** Adds them to a command; its help has them in one short section. */
+export function addAcceptedFlags(command: Command): Command {
+  for (const flag of Object.values(ACCEPTED).flat()) {
+    command.addOption(new Option(`--${flag}`).hideHelp());
+  }
+  return command.addHelpText("after", () =>
+    acceptedFlagsHelp(command.configureHelp().helpWidth ?? DEFAULT_HELP_WIDTH),
+  );
+}
+
+const DEFAULT_HELP_WIDTH = 80;
+
+/** The section of the help: the flags by reason, and each reason once. */
+function acceptedFlagsHelp(width: number): string {
+  const parts = Object.entries(ACCEPTED).map(
+    ([reason, flags]) =>
+      `  ${reason}:\n${wrapped(
+        flags.map((flag) => `--${nameOf(flag)}`),
+        width - 4,
+      )}`,
+  );
+  return `\nAccepted from launch lines of Multigres, without a meaning here:\n${parts.join("\n")}`;
+}
+
+function wrapped(words: readonly string[], width: number): string {
+  const lines: string[] = [];
+  for (const word of words) {
+    const line = lines.at(-1);
+    if (line === undefined || line.length + word.length >= width) {
+      lines.push(word);
+    } else {
+      lines[lines.length - 1] = `${line} ${word}`;
+    }
+  }
+  return lines.map((line) => `    ${line}`).join("\n");
+}
+
+function nameOf(flag: string): string {
+  return flag.replace(/ .*/, "");
+}

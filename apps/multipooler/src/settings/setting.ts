@@ -1,0 +1,188 @@
+import * as z from "zod";
+
+/** One setting: its sources, its validation and its help. */
+export interface Setting<T> {
+  /** Without leading dashes; also the key in the configuration file. */
+  readonly flag: string;
+  /** Environment variables; the first that is set counts. `MULTIPOOLER_<FLAG>` always comes first. */
+  readonly env: readonly string[];
+  /** Stands for the value in the help, e.g. "duration" or "port". */
+  readonly placeholder: string;
+  /** Parses the text that every source gives. */
+  readonly schema: z.ZodType<T, string>;
+  /** As a user would write it; `undefined` leaves the setting unset. */
+  readonly defaultText: string | undefined;
+  readonly group: string;
+  readonly help: string;
+  /** Whether further values of the flag are added to the first, with commas between. */
+  readonly isList: boolean;
+  /** Kept out of errors and logs. */
+  readonly secret: boolean;
+}
+
+/** Settings by their name in code. */
+export type SettingTable = Readonly<Record<string, Setting<unknown>>>;
+
+/** The validated value of every setting of a table. */
+export type SettingValues<T extends SettingTable> = {
+  readonly [K in keyof T]: T[K] extends Setting<infer V> ? V : never;
+};
+
+interface Definition {
+  readonly default?: string;
+  readonly env?: readonly string[];
+  readonly help: string;
+  readonly secret?: boolean;
+}
+
+/** A type of value: its validation and its placeholder in the help. */
+export interface Kind<T> {
+  readonly placeholder: string;
+  readonly schema: z.ZodType<T, string>;
+  /** Values separated by commas, so that the flag may also be given several times. */
+  readonly isList?: boolean;
+}
+
+/** Creates the settings of one group of the help; an optional one may stay unset. */
+export function settingGroup(group: string): {
+  required<T>(
+    flag: string,
+    kind: Kind<T>,
+    definition: Definition & { default: string },
+  ): Setting<T>;
+  optional<T>(flag: string, kind: Kind<T>, definition: Definition): Setting<T | undefined>;
+} {
+  const make = <T>(flag: string, kind: Kind<T>, definition: Definition): Setting<T> => ({
+    flag,
+    env: [`MULTIPOOLER_${flag.replaceAll("-", "_").toUpperCase()}`, ...(definition.env ?? [])],
+    placeholder: kind.placeholder,
+    schema: kind.schema,
+    defaultText: definition.default,
+    group,
+    help: definition.help,
+    isList: kind.isList ?? false,
+    secret: definition.secret ?? false,
+  });
+  return {
+    required: make,
+    optional: (flag, kind, definition) => make(flag, kind, definition),
+  };
+}
+
+const MAX_TIMER_MS = 2_147_483_647;
+const UNIT_MS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 } as const;
+
+function isUnit(text: string): text is keyof typeof UNIT_MS {
+  return Object.hasOwn(UNIT_MS, text);
+}
+
+/** Converts "1h30m", "250ms", "1.5s" or "0" to milliseconds; NaN for anything else. */
+function durationMs(text: string): number {
+  if (text === "0") {
+    return 0;
+  }
+  if (!/^(?:\d+(?:\.\d+)?(?:ms|s|m|h))+$/.test(text)) {
+    return Number.NaN;
+  }
+  let total = 0;
+  for (const [, amount, unit] of text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g)) {
+    if (unit === undefined || !isUnit(unit)) {
+      return Number.NaN;
+    }
+    total += Number(amount) * UNIT_MS[unit];
+  }
+  return Math.round(total);
+}
+
+/** A duration such as 500ms, 30s, 5m or 1h30m, in milliseconds. */
+export function duration(limits: { min: number; max?: number }): Kind<number> {
+  const max = limits.max ?? MAX_TIMER_MS;
+  return {
+    placeholder: "duration",
+    schema: z
+      .string()
+      .transform(durationMs)
+      .refine((ms) => ms >= limits.min && ms <= max, {
+        error: `is not a duration from ${limits.min}ms to ${max}ms such as 500ms, 30s or 1h30m`,
+      }),
+  };
+}
+
+/** A whole number within limits, both included. */
+export function integer(
+  limits: { min: number; max: number },
+  placeholder = "number",
+): Kind<number> {
+  return {
+    placeholder,
+    schema: z
+      .string()
+      .transform((text) => (/^\d{1,15}$/.test(text) ? Number(text) : Number.NaN))
+      .refine((value) => value >= limits.min && value <= limits.max, {
+        error: `is not a whole number from ${limits.min} to ${limits.max}`,
+      }),
+  };
+}
+
+/** A port to connect to. */
+export const port: Kind<number> = integer({ min: 1, max: 65_535 }, "port");
+
+/** A port to listen on; 0 picks a free one. */
+export const listenPort: Kind<number> = integer({ min: 0, max: 65_535 }, "port");
+
+/** Any non-empty text of at most 255 characters. */
+export const text: Kind<string> = {
+  placeholder: "text",
+  schema: z
+    .string()
+    .refine((value) => value.length > 0 && value.length <= 255 && !value.includes("\0"), {
+      error: "must have from 1 to 255 characters",
+    }),
+};
+
+/** Text without further rules, such as a password. */
+export const secretText: Kind<string> = {
+  placeholder: "text",
+  schema: z.string().refine((value) => value.length > 0 && !value.includes("\0"), {
+    error: "must not be empty or hold a NUL character",
+  }),
+};
+
+/** A cell or service id. They are joined with "_" and "-" into names that PostgreSQL sees. */
+export const identifier: Kind<string> = {
+  placeholder: "name",
+  schema: z.string().refine((value) => /^[A-Za-z0-9][A-Za-z0-9-]{0,29}$/.test(value), {
+    error: "must have from 1 to 30 letters, digits and dashes, and start with a letter or digit",
+  }),
+};
+
+/** A path in the file system. */
+export const path: Kind<string> = {
+  placeholder: "path",
+  schema: z.string().refine((value) => value.length > 0 && !value.includes("\0"), {
+    error: "must be a path",
+  }),
+};
+
+/** A prefix of topology keys. */
+export const keyRoot: Kind<string> = {
+  placeholder: "key",
+  schema: z.string().refine((value) => /^\/?[^/\p{Cc}]+(?:\/[^/\p{Cc}]+)*$/u.test(value), {
+    error: "must be a key such as /multigres/global, without an empty part or a slash at its end",
+  }),
+};
+
+/** One of some words. */
+export function choice<const T extends string>(words: readonly T[]): Kind<T> {
+  return {
+    placeholder: words.join("|"),
+    schema: z.string().transform((value, context) => {
+      const word = words.find((candidate) => candidate === value);
+      if (word !== undefined) {
+        return word;
+      }
+      context.addIssue(`is none of ${words.join(", ")}`);
+      return z.NEVER;
+    }),
+  };
+}

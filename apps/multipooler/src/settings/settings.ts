@@ -1,0 +1,216 @@
+import { clientSettings } from "./client-settings.ts";
+import {
+  choice,
+  duration,
+  identifier,
+  integer,
+  listenPort,
+  path,
+  port,
+  secretText,
+  settingGroup,
+  text,
+} from "./setting.ts";
+import type { Setting, SettingValues } from "./setting.ts";
+import { serviceMap } from "./service-map.ts";
+import { topologySettings } from "./topology-settings.ts";
+import { unofferedSettings } from "./unoffered-settings.ts";
+
+const identity = settingGroup("Identity");
+const postgres = settingGroup("PostgreSQL");
+const pool = settingGroup("Pool");
+const network = settingGroup("Network");
+const process = settingGroup("Process");
+
+/**
+ * All settings of the program. Where Multigres' multipooler has the same setting, its flag, default and
+ * short environment name are used, so that its operators find what they know.
+ */
+export const settings = {
+  cell: identity.required("cell", identifier, {
+    default: "zone1",
+    env: ["MT_CELL"],
+    help: "Cell (zone) of this pooler.",
+  }),
+  serviceId: identity.optional("service-id", identifier, {
+    env: ["MT_SERVICE_ID"],
+    help: "Name of this pooler in its cell, the same after a restart; random if unset.",
+  }),
+  hostname: identity.optional("hostname", text, {
+    help: "Host name or address at which others reach this machine; its own host name if unset.",
+  }),
+  database: identity.required("database", text, {
+    default: "postgres",
+    env: ["POSTGRES_DB"],
+    help: "Database to serve.",
+  }),
+  tableGroup: identity.required("table-group", text, {
+    default: "default",
+    help: "Table group to serve; requests for another one are rejected.",
+  }),
+  shard: identity.required("shard", text, {
+    default: "0-inf",
+    help: "Shard to serve; requests for another one are rejected.",
+  }),
+  initialPoolerType: identity.required(
+    "initial-pooler-type",
+    choice(["unknown", "primary", "replica"]),
+    {
+      default: "unknown",
+      help: "Type to register as while the topology has no record of this pooler. Only a primary accepts writes.",
+    },
+  ),
+  poolerDir: identity.optional("pooler-dir", path, {
+    help: "Directory for state that must survive a restart.",
+  }),
+
+  socketFile: postgres.optional("socket-file", path, {
+    help: "PostgreSQL's Unix socket, e.g. /run/postgresql/.s.PGSQL.5432; overrides --pg-host.",
+  }),
+  pgHost: postgres.required("pg-host", text, {
+    default: "127.0.0.1",
+    env: ["PGHOST"],
+    help: "Host of PostgreSQL.",
+  }),
+  pgPort: postgres.required("pg-port", port, {
+    default: "5432",
+    env: ["PGPORT"],
+    help: "Port of PostgreSQL.",
+  }),
+  pgDataDir: postgres.optional("pg-data-dir", path, {
+    env: ["PGDATA"],
+    help: "PostgreSQL's data directory, published in the topology; it may be made later.",
+  }),
+  adminUser: postgres.required("connpool-admin-user", text, {
+    default: "postgres",
+    env: ["CONNPOOL_ADMIN_USER", "POSTGRES_USER"],
+    help: "Role to connect to PostgreSQL as.",
+  }),
+  adminPassword: postgres.optional("connpool-admin-password", secretText, {
+    env: ["CONNPOOL_ADMIN_PASSWORD", "POSTGRES_PASSWORD"],
+    secret: true,
+    help: "Its password; other users of the machine can read it from a command line.",
+  }),
+  adminPasswordFile: postgres.optional("connpool-admin-password-file", path, {
+    env: ["CONNPOOL_ADMIN_PASSWORD_FILE", "POSTGRES_PASSWORD_FILE"],
+    help: "File with the password, read at each connect; overrides --connpool-admin-password.",
+  }),
+  dialTimeoutMs: postgres.required("connpool-dial-timeout", duration({ min: 1 }), {
+    default: "5s",
+    help: "Timeout for opening a connection to PostgreSQL.",
+  }),
+  startTimeoutMs: postgres.required("start-timeout", duration({ min: 0 }), {
+    default: "0",
+    help: "Exit if PostgreSQL was not reached within this time after the start; 0 waits forever.",
+  }),
+  heartbeatIntervalMs: postgres.required(
+    "heartbeat-interval-milliseconds",
+    integer({ min: 100, max: 3_600_000 }, "ms"),
+    { default: "1000", help: "Time between two heartbeats of a primary, in milliseconds." },
+  ),
+
+  globalCapacity: pool.required("connpool-global-capacity", integer({ min: 1, max: 10_000 }), {
+    default: "100",
+    env: ["CONNPOOL_GLOBAL_CAPACITY"],
+    help: "Maximum connections to PostgreSQL that serve queries; PostgreSQL's own limit is never exceeded.",
+  }),
+  idleTimeoutMs: pool.required("connpool-user-regular-idle-timeout", duration({ min: 0 }), {
+    default: "5m",
+    help: "Close a connection after it was idle for this time; 0 keeps it.",
+  }),
+  maxLifetimeMs: pool.required("connpool-user-regular-max-lifetime", duration({ min: 0 }), {
+    default: "1h",
+    help: "Close a connection of this age once it is idle; 0 keeps it.",
+  }),
+  waitTimeoutMs: pool.required("connpool-wait-timeout", duration({ min: 0 }), {
+    default: "30s",
+    help: "Maximum time that a query waits for a connection; 0 leaves it to the caller's deadline.",
+  }),
+  drainGraceMs: pool.required("connpool-drain-grace-period", duration({ min: 0 }), {
+    default: "3s",
+    help: "Time for running work to finish when the pooler stops serving; 0 sets no limit.",
+  }),
+
+  httpPort: network.required("http-port", listenPort, {
+    default: "15200",
+    help: "HTTP port for /live, /ready and /version; 0 picks a free one.",
+  }),
+  bindAddress: network.required("bind-address", text, {
+    default: "127.0.0.1",
+    help: "Address to listen on for HTTP.",
+  }),
+  grpcPort: network.required("grpc-port", listenPort, {
+    default: "15270",
+    help: "gRPC port; 0 picks a free one.",
+  }),
+  grpcBindAddress: network.required("grpc-bind-address", text, {
+    default: "127.0.0.1",
+    help: "Address to listen on for gRPC. Every client that can connect can run queries.",
+  }),
+  grpcMaxConnections: network.optional(
+    "grpc-max-connections",
+    integer({ min: 1, max: 1_000_000 }),
+    {
+      help: "Maximum gRPC connections; if unset, as many as the limit of open files (ulimit -n) allows.",
+    },
+  ),
+
+  grpcKeepaliveMs: network.required("grpc-server-keepalive-time", duration({ min: 1 }), {
+    default: "10s",
+    help: "Time that a gRPC connection may be silent before its client gets a PING.",
+  }),
+  grpcKeepaliveTimeoutMs: network.required("grpc-server-keepalive-timeout", duration({ min: 1 }), {
+    default: "10s",
+    help: "Time for the answer to it; then the connection is cut.",
+  }),
+  grpcMaxConnectionAgeMs: network.required("grpc-max-connection-age", duration({ min: 0 }), {
+    default: "0",
+    help: "Ask gRPC clients to connect again after this time; 0 never does.",
+  }),
+  grpcMaxConnectionAgeGraceMs: network.required(
+    "grpc-max-connection-age-grace",
+    duration({ min: 0 }),
+    { default: "0", help: "Time for calls on the old connection after that; 0 sets no limit." },
+  ),
+  healthStalenessMs: network.required("health-stream-staleness-timeout", duration({ min: 0 }), {
+    default: "0",
+    help: "Time without news after which gateways take the pooler for dead; 0 means 90s.",
+  }),
+  withheldServices: network.optional("service-map", serviceMap, {
+    help:
+      "gRPC services: all are on, a dash before the name turns one off, e.g. -grpc-pooler; " +
+      "others: grpc-poolermanager. Further names are ignored.",
+  }),
+
+  ...clientSettings,
+  ...topologySettings,
+
+  logLevel: process.required("log-level", choice(["debug", "info", "warn", "error"]), {
+    default: "info",
+    help: "Lowest severity to log.",
+  }),
+  logFormat: process.required("log-format", choice(["json", "text"]), {
+    default: "json",
+    help: "Format of the log's lines.",
+  }),
+  logOutput: process.required("log-output", path, {
+    default: "stdout",
+    help: "stdout, stderr, or a file that the log is appended to.",
+  }),
+  pidFile: process.optional("pid-file", path, {
+    help: "File that holds the process id while the pooler runs.",
+  }),
+  onTermTimeoutMs: process.required("onterm-timeout", duration({ min: 1 }), {
+    default: "30s",
+    help: "Maximum time for a graceful stop; after it the process exits with an error.",
+  }),
+  onCloseTimeoutMs: process.required("onclose-timeout", duration({ min: 1 }), {
+    default: "10s",
+    help: "Maximum time for closing what is left after that, as HTTP and the topology.",
+  }),
+
+  ...unofferedSettings,
+} as const satisfies Record<string, Setting<unknown>>;
+
+/** The validated value of every setting. */
+export type Config = SettingValues<typeof settings>;

@@ -1,0 +1,94 @@
+import { createHmac, pbkdf2Sync } from "node:crypto";
+import { startPostgres } from "@multipooler/embedded-postgres";
+import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
+import { connect } from "@multipooler/grpc-services/client";
+import { startPooler } from "@multipooler/pooler-process";
+import type { PoolerProcess } from "@multipooler/pooler-process";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { flagsFor } from "./flags.ts";
+
+let postgres: EmbeddedPostgres;
+let pooler: PoolerProcess;
+let address: string;
+
+beforeAll(async () => {
+  postgres = await startPostgres({ auth: "scram-sha-256" });
+  await postgres.sql("create role alice login password 'secret'");
+  pooler = startPooler({
+    flags: {
+      ...flagsFor(postgres),
+      "connpool-admin-user": postgres.user,
+      "connpool-admin-password": postgres.password,
+    },
+  });
+  address = await pooler.grpc();
+  await pooler.ready(200, { signal: AbortSignal.timeout(30_000) });
+}, 60_000);
+
+afterAll(async () => {
+  await pooler?.[Symbol.asyncDispose]();
+  await postgres?.[Symbol.asyncDispose]();
+});
+
+interface Options {
+  readonly user?: string;
+  readonly userAuth?: { readonly clientKey: Uint8Array; readonly serverKey: Uint8Array };
+  readonly sessionSettings?: Readonly<Record<string, string>>;
+}
+
+/** The first value of the first row. */
+async function ask(query: string, options: Options): Promise<string | undefined> {
+  using client = connect({ address });
+  let value: string | undefined;
+  for await (const { result } of client.streamExecute({ query, options })) {
+    if (result?.payload?.$case === "result") {
+      const [row] = result.payload.value.rows;
+      value ??= row === undefined ? undefined : Buffer.from(row.values).toString();
+    }
+  }
+  return value;
+}
+
+/** What a gateway has of a client that has logged in with this password. */
+async function keysOf(user: string, password: string): Promise<Required<Options>["userAuth"]> {
+  const [row] = await postgres.sql("select rolpassword from pg_authid where rolname = $1", {
+    values: [user],
+  });
+  const [, iterations = "", salt = ""] =
+    /^SCRAM-SHA-256\$(\d+):([^$]+)\$/.exec(String(row?.["rolpassword"])) ?? [];
+  const salted = pbkdf2Sync(
+    password,
+    Buffer.from(salt, "base64"),
+    Number(iterations),
+    32,
+    "sha256",
+  );
+  const key = (name: string): Buffer => createHmac("sha256", salted).update(name).digest();
+  return { clientKey: key("Client Key"), serverKey: key("Server Key") };
+}
+
+test("the settings of a request hold for its statement", async () => {
+  const sessionSettings = { application_name: "psql", work_mem: "7MB" };
+  const show = "select current_setting('application_name') || ' ' || current_setting('work_mem')";
+  expect(await ask(show, { sessionSettings })).toBe("psql 7MB");
+  expect(await ask(show, {})).toMatch(/^multipooler.* 4MB$/);
+  expect(await ask(show, { sessionSettings })).toBe("psql 7MB");
+});
+
+test("a setting that PostgreSQL refuses fails with its words", async () => {
+  const asked = ask("select 1", { sessionSettings: { work_mem: "much" } });
+  await expect(asked).rejects.toMatchObject({
+    code: "UNKNOWN",
+    message: expect.stringContaining('invalid value for parameter "work_mem": "much"'),
+  });
+});
+
+test("a request runs as its user, with the keys of that", async () => {
+  const userAuth = await keysOf("alice", "secret");
+  expect(await ask("select current_user", { user: "alice", userAuth })).toBe("alice");
+  const wrong = { ...userAuth, clientKey: Buffer.alloc(32) };
+  await expect(ask("select 1", { user: "alice", userAuth: wrong })).rejects.toMatchObject({
+    message: expect.stringContaining('password authentication failed for user "alice"'),
+  });
+  expect(await ask("select current_user", { user: "alice", userAuth })).toBe("alice");
+});

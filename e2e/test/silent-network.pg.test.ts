@@ -1,0 +1,76 @@
+import { startPostgres } from "@multipooler/embedded-postgres";
+import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
+import { connect } from "@multipooler/grpc-services/client";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { Network } from "./network.ts";
+import { READY_LIMIT_MS, servingPooler, valueOf } from "./serving-pooler.ts";
+
+const SESSIONS = 5;
+/** From the statement until the pooler knows that its session carries nothing. */
+const NOTICED_MS = 10_000;
+
+let postgres: EmbeddedPostgres;
+let network: Network;
+
+beforeAll(async () => {
+  postgres = await startPostgres();
+});
+
+afterAll(async () => {
+  await postgres?.[Symbol.asyncDispose]();
+});
+
+beforeEach(async () => {
+  network = await Network.before(postgres.port);
+});
+
+afterEach(async () => {
+  await network[Symbol.asyncDispose]();
+});
+
+function flags(): Record<string, string> {
+  return { "pg-port": String(network.port), "connpool-global-capacity": String(SESSIONS) };
+}
+
+/** Whether a start-up message is one of the pool that serves queries. */
+const isOfPool = (startup: Buffer): boolean => startup.includes("zone1_e2e regular\0");
+
+test("the network swallows the pooled connections: nobody hangs, and the next client is served", async () => {
+  await using pooler = await servingPooler(postgres, flags());
+  using client = connect({ address: await pooler.grpc() });
+  const all = (sql: string): Promise<PromiseSettledResult<string>[]> =>
+    Promise.allSettled(Array.from({ length: SESSIONS }, () => valueOf(client, sql)));
+  await all("select pg_sleep(0.05)");
+
+  network.swallow();
+  const startedAt = performance.now();
+  for (const outcome of await all("select 'served'")) {
+    expect(outcome).toMatchObject(
+      outcome.status === "fulfilled"
+        ? { value: "served" }
+        : { reason: { diagnostic: { code: "08006" } } },
+    );
+  }
+  expect(performance.now() - startedAt).toBeLessThan(NOTICED_MS);
+  expect(await valueOf(client, "select 'next'")).toBe("next");
+  await pooler.ready(200, { signal: AbortSignal.timeout(READY_LIMIT_MS) });
+});
+
+test("only the connections of queries carry nothing: /ready says so, and again when they do", async () => {
+  await using pooler = await servingPooler(postgres, flags());
+  using client = connect({ address: await pooler.grpc() });
+  await valueOf(client, "select 1");
+
+  network.route = (startup) => (isOfPool(startup) ? "nothing" : "server");
+  network.swallow(isOfPool);
+  const broken = await pooler.ready(503, { signal: AbortSignal.timeout(READY_LIMIT_MS) });
+  expect(broken).toMatchObject({
+    reason: expect.stringMatching(/^queries do not get through: /),
+    serving: "SERVING",
+    database: { reachable: true },
+  });
+
+  network.route = () => "server";
+  await pooler.ready(200, { signal: AbortSignal.timeout(READY_LIMIT_MS) });
+  expect(await valueOf(client, "select 1")).toBe("1");
+});

@@ -1,0 +1,1 @@
+export { LimitedLogger, type Logger } from "./limited-logger.ts";

@@ -1,0 +1,95 @@
+import { statementBytes, writeStatement } from "../messages/extended-writer.ts";
+import type { Request } from "./request.ts";
+
+/**
+ * Statements that go out ahead of one request, in the same write. When one of them fails, neither
+ * those behind it nor the request are run, and the request ends with that error.
+ *
+ * Nothing is written behind the request until they have succeeded.
+ */
+export interface Prelude {
+  /** One statement each. The last one ends their transaction. */
+  readonly statements: readonly string[];
+  /**
+   * The settings that they change, by the name and with the value that the server reports: such a
+   * report is no part of the answer. `undefined`: the value is not known.
+   */
+  readonly reports: ReadonlyMap<string, string | undefined>;
+  /** All of them have succeeded. Must not throw. */
+  done(): void;
+}
+
+/**
+ * | phase       | meaning                                                       | next                |
+ * | ----------- | ------------------------------------------------------------- | ------------------- |
+ * | unsent      | waits to be written with its request                          | running             |
+ * | running     | the server answers the statements                             | done, failed        |
+ * | done        | the server answers the request                                |                     |
+ * | failed      | the server skips the request                                  | rollingBack         |
+ * | rollingBack | the transaction of the statements was left open, and is ended |                     |
+ */
+export type PreludePhase = "unsent" | "running" | "done" | "failed" | "rollingBack";
+
+/**
+ * A prelude and the request behind it.
+ *
+ * The statements are sent in the extended protocol without a Sync, so that after an error the server
+ * skips everything up to the next one, a Query included. A request that brings none gets one then.
+ */
+export class PreludeRun {
+  readonly request: Request;
+  readonly byteLength: number;
+  phase: PreludePhase = "unsent";
+  readonly #prelude: Prelude;
+  #left: number;
+  #endsInSync = true;
+
+  constructor(prelude: Prelude, request: Request) {
+    this.#prelude = prelude;
+    this.request = request;
+    this.#left = prelude.statements.length;
+    let bytes = 0;
+    for (const sql of prelude.statements) {
+      bytes += statementBytes(sql);
+    }
+    this.byteLength = bytes;
+  }
+
+  /** Whether the next message is an answer to the statements, or the end of a request that is skipped. */
+  get isReading(): boolean {
+    return this.phase !== "unsent" && this.phase !== "done";
+  }
+
+  /** Whether the server waits for a Sync after an error in the statements. */
+  get lacksSync(): boolean {
+    return !this.#endsInSync;
+  }
+
+  /** Writes the statements, and the request behind them. Returns its end. */
+  writeTo(target: Buffer, start: number): number {
+    let at = start;
+    for (const sql of this.#prelude.statements) {
+      at = writeStatement(target, at, sql);
+    }
+    const end = this.request.writeTo(target, at);
+    const type = String.fromCharCode(target[at] ?? 0);
+    this.#endsInSync = type !== "Q" && type !== "F";
+    this.phase = "running";
+    return end;
+  }
+
+  /** One statement has succeeded. */
+  completed(): void {
+    this.#left -= 1;
+    if (this.#left === 0) {
+      this.phase = "done";
+      this.#prelude.done();
+    }
+  }
+
+  /** Whether the server reports what the statements have set. */
+  isExpected(name: string, value: string): boolean {
+    const { reports } = this.#prelude;
+    return reports.has(name) && reports.get(name) === value;
+  }
+}

@@ -1,0 +1,85 @@
+import type { DatabaseHandle } from "@multipooler/controller-api";
+import { Deadline, PeriodicTask } from "@multipooler/timing";
+import type { Clock } from "@multipooler/timing";
+import { untilAborted } from "../abort.ts";
+import type { Logger } from "../logger.ts";
+
+const READ_MS = 2000;
+const TIMEOUT_MS = 2000;
+
+/** What ALTER ROLE … SET and ALTER DATABASE … SET have left, as far as it concerns this database. */
+const DEFAULTS = `select coalesce(pg_catalog.md5(pg_catalog.string_agg(
+    setdatabase || ' ' || setrole || ' ' || setconfig::pg_catalog.text, ';' order by setdatabase, setrole)), '')
+    as signature
+  from pg_catalog.pg_db_role_setting
+  where setdatabase = 0 or setdatabase =
+    (select oid from pg_catalog.pg_database where datname = pg_catalog.current_database())`;
+
+export interface DefaultsWatchOptions {
+  readonly database: Pick<DatabaseHandle, "admin">;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Sessions that were opened before may have other defaults than a new one would. */
+  readonly onChanged: () => void;
+}
+
+/**
+ * Notices, within a few seconds, that the defaults of sessions were changed for a role or the
+ * database: PostgreSQL gives them to new sessions only.
+ */
+export class DefaultsWatch {
+  readonly #options: DefaultsWatchOptions;
+  readonly #task: PeriodicTask;
+  readonly #firstRead = Promise.withResolvers<void>();
+  #isFirst = true;
+  #signature: unknown = undefined;
+
+  constructor(options: DefaultsWatchOptions) {
+    const { clock } = options;
+    this.#options = options;
+    this.#task = new PeriodicTask({ clock, run: (signal) => this.#read(signal) });
+  }
+
+  /**
+   * To be called before a session is opened. Resolves after the first attempt to read, or when the
+   * watch is closed. Rejects when the signal aborts.
+   */
+  async open(signal: AbortSignal): Promise<void> {
+    this.#task.open();
+    await untilAborted(this.#firstRead.promise, signal);
+  }
+
+  /** Aborts what is being read. Idempotent. */
+  async close(): Promise<void> {
+    await this.#task.close();
+    this.#firstRead.resolve();
+  }
+
+  async #read(signal: AbortSignal): Promise<number> {
+    const { database, clock, logger } = this.#options;
+    const what = "reading the defaults of sessions";
+    using deadline = new Deadline({ clock, ms: TIMEOUT_MS, what, signal });
+    try {
+      const [row] = await database.admin(DEFAULTS, [], { signal: deadline.signal });
+      this.#note(row?.["signature"]);
+    } catch (error) {
+      if (!signal.aborted) {
+        logger.debug({ err: error }, "the defaults of sessions could not be read");
+      }
+    } finally {
+      this.#isFirst = false;
+      this.#firstRead.resolve();
+    }
+    return READ_MS;
+  }
+
+  #note(signature: unknown): void {
+    const isChanged = signature !== this.#signature;
+    this.#signature = signature;
+    // What the first attempt finds is what every session begins with.
+    if (isChanged && !this.#isFirst) {
+      this.#options.logger.info({}, "defaults of sessions have changed; connections are replaced");
+      this.#options.onChanged();
+    }
+  }
+}

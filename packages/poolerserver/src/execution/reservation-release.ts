@@ -1,0 +1,77 @@
+import { SimpleQuery } from "@multipooler/pgwire";
+import { PoolerErrorCode, ReservationReason } from "@multipooler/query-service";
+import type { Outcome, ReleaseRequest } from "@multipooler/query-service";
+import { Deadline } from "@multipooler/timing";
+import type { Clock } from "@multipooler/timing";
+import { MultiPoolerError } from "../error.ts";
+import { admitReserved, inTurn } from "./reservation-engine.ts";
+import type { ReservationEngine } from "./reservation-engine.ts";
+import type { ReservedBackend } from "./reserved-backend.ts";
+import { endUse } from "./reserved-use.ts";
+
+const STEP_TIMEOUT_MS = 5000;
+/** What DISCARD ALL would take away of what makes a reservation; a seed cannot be taken away. */
+const STEPS = ["CLOSE ALL", "DISCARD TEMP", "SELECT pg_catalog.pg_advisory_unlock_all()"] as const;
+const NOTHING_HELD: Outcome = { reservation: undefined };
+
+/** See `QueryService.releaseReservation`. It comes before the requests that wait for their turn. */
+export async function releaseReservation(
+  engine: ReservationEngine,
+  { target, caller, id, keepsSticky }: ReleaseRequest,
+): Promise<Outcome> {
+  let reserved: ReservedBackend;
+  try {
+    reserved = admitReserved(engine, { target, user: caller.user, id });
+  } catch (error) {
+    return orNothingHeld(error);
+  }
+  reserved.interrupt(
+    new MultiPoolerError(PoolerErrorCode.Cancelled, "the reservation is released"),
+  );
+  try {
+    return await inTurn(engine, reserved, { isNext: true }, async () => {
+      const staysSticky = keepsSticky && reserved.reasons.has(ReservationReason.SetSeed);
+      if (staysSticky && (await cleanSticky(reserved, engine))) {
+        reserved.reasons.clear();
+        reserved.reasons.add(ReservationReason.SetSeed, []);
+      } else {
+        reserved.reasons.clear();
+      }
+      return await endUse(reserved, {
+        fate: "keep",
+        settings: caller.settings,
+        error: undefined,
+      });
+    });
+  } catch (error) {
+    return orNothingHeld(error);
+  }
+}
+
+/** Brings the session of a sticky reservation to where nothing but the seed is left. */
+async function cleanSticky(
+  reserved: ReservedBackend,
+  { clock }: { readonly clock: Clock },
+): Promise<boolean> {
+  const steps = reserved.transactionStatus === "I" ? STEPS : ["ROLLBACK", ...STEPS];
+  for (const sql of steps) {
+    using deadline = new Deadline({ clock, ms: STEP_TIMEOUT_MS, what: sql });
+    const { fate } = await reserved.run((receiver) => new SimpleQuery({ sql, receiver }), {
+      sink: { write: () => undefined },
+      signal: deadline.signal,
+    });
+    if (fate !== "done") {
+      await reserved.discard(undefined);
+      return false;
+    }
+  }
+  return true;
+}
+
+/** What is not there needs no release. */
+function orNothingHeld(error: unknown): Outcome {
+  if (error instanceof MultiPoolerError && error.code === PoolerErrorCode.ReservationLost) {
+    return NOTHING_HELD;
+  }
+  throw error;
+}

@@ -1,0 +1,278 @@
+import type { EventRequest, TransactionStatus } from "@multipooler/pgwire";
+import type { Reservation, ResultSink, Settings } from "@multipooler/query-service";
+import { ReservationReason } from "@multipooler/query-service";
+import { Taint } from "../classification/taint.ts";
+import type { TaintSet } from "../classification/taint.ts";
+import type { MultiPoolerError } from "../error.ts";
+import type { BackendEnd } from "../pool/backend.ts";
+import { settingsOf } from "../pool/label.ts";
+import { NO_SETTINGS } from "../pool/label-settings.ts";
+import type { Lease } from "../pool/lease.ts";
+import type { Holder } from "../serving/holders.ts";
+import { BackendWait } from "./backend-wait.ts";
+import type { BackendWaitOptions } from "./backend-wait.ts";
+import type { CallEngine } from "./call.ts";
+import { HeldReasons } from "./held-reasons.ts";
+import { HeldRun } from "./held-run.ts";
+import type { HeldEnd } from "./held-run.ts";
+import { reservationLostError } from "./reservation-error.ts";
+import { Turns } from "./turns.ts";
+
+const NOTHING = { parameters: new Map<string, string>() };
+
+export interface ReservedBackendOptions {
+  readonly id: bigint;
+  /** Only requests of this user may name it. */
+  readonly user: string;
+  readonly engine: CallEngine;
+  /** Nobody can name it any more. */
+  readonly onEnding: (reserved: ReservedBackend) => void;
+  /** Nothing is held any more. */
+  readonly onEnded: (reserved: ReservedBackend) => void;
+}
+
+/** What a request on a reserved backend writes to, and what interrupts it. */
+export interface RunOptions {
+  readonly sink: ResultSink;
+  readonly signal: AbortSignal | undefined;
+  /** Takes the ParameterDescription of a statement that is described. */
+  readonly onDescribed?: ((parameters: Uint8Array) => void) | undefined;
+}
+
+/**
+ * | state   | has                                       | next            |
+ * | ------- | ----------------------------------------- | --------------- |
+ * | waiting | no backend                                | held, ending    |
+ * | held    | a backend                                 | waiting, ending |
+ * | ending  | gives its backend back, or has closed it  | ended           |
+ * | ended   | nothing                                   |                 |
+ */
+type State =
+  | { readonly type: "waiting"; readonly wait: BackendWait | undefined }
+  | { readonly type: "held"; readonly lease: Lease }
+  | { readonly type: "ending" }
+  | { readonly type: "ended" };
+
+/**
+ * A backend that one caller holds to itself between its requests, and why. It is made before it has
+ * its backend, so that it counts from the admission on. Its requests take turns.
+ */
+export class ReservedBackend implements Holder {
+  readonly id: bigint;
+  readonly user: string;
+  readonly reasons: HeldReasons = new HeldReasons();
+  readonly turns: Turns = new Turns();
+  readonly #options: ReservedBackendOptions;
+  #state: State = { type: "waiting", wait: undefined };
+  #run: HeldRun | undefined;
+  #cutReason: MultiPoolerError | undefined;
+  #isLost = false;
+  #taint: TaintSet = Taint.None;
+  /** Those of the label that its backend was asked for. */
+  #settings: Settings = NO_SETTINGS.values;
+  /** When the last request ended; on the monotonic clock. */
+  #idleSince = Number.POSITIVE_INFINITY;
+
+  constructor(options: ReservedBackendOptions) {
+    this.id = options.id;
+    this.user = options.user;
+    this.#options = options;
+  }
+
+  /** Whether it has a backend that can be used. */
+  get isHeld(): boolean {
+    return this.#state.type === "held" && !this.#isLost;
+  }
+
+  get transactionStatus(): TransactionStatus {
+    return this.#state.type === "held" ? this.#state.lease.backend.transactionStatus : "I";
+  }
+
+  /** Why the pooler has cut it; its backend is to be discarded. */
+  get cutReason(): MultiPoolerError | undefined {
+    return this.#cutReason;
+  }
+
+  /** What the caller is told that it holds. */
+  get reservation(): Reservation | undefined {
+    const state = this.#state;
+    if (state.type !== "held" || this.reasons.isEmpty) {
+      return undefined;
+    }
+    const { processId } = state.lease.backend;
+    return { id: this.id, reasons: this.reasons.bits, backendProcessId: processId };
+  }
+
+  /** Whether the session's default lets transactions write. */
+  get isWritable(): boolean {
+    const { parameters } = this.#state.type === "held" ? this.#state.lease.backend : NOTHING;
+    return parameters.get("default_transaction_read_only") === "off";
+  }
+
+  /** How long no request has had the turn, at `now` on the monotonic clock. */
+  idleMs(now: number): number {
+    return this.turns.isTaken ? 0 : now - this.#idleSince;
+  }
+
+  /** Waits for a backend. Rejects as the scheduler refuses, or when it is cut meanwhile. */
+  async acquire(options: Omit<BackendWaitOptions, "scheduler">): Promise<void> {
+    if (this.#cutReason !== undefined) {
+      throw this.#cutReason;
+    }
+    this.#settings = settingsOf(options).values;
+    const { scheduler } = this.#options.engine;
+    const wait = new BackendWait({ ...options, scheduler });
+    this.#state = { type: "waiting", wait };
+    const lease = await wait.lease;
+    this.#state = { type: "held", lease };
+    // What a server says between two calls has no stream to go to.
+    lease.watch({ onEnded: (end) => this.#lost(end), onUnasked: () => undefined });
+  }
+
+  /** Runs one request on the backend. Rejects with what `request` throws, and nothing else. */
+  async run(
+    request: (run: HeldRun, lease: Lease) => EventRequest,
+    options: RunOptions,
+  ): Promise<HeldEnd> {
+    const state = this.#state;
+    if (state.type !== "held" || this.#cutReason !== undefined) {
+      return withdrawn(this.#cutReason ?? reservationLostError(this.id));
+    }
+    const { backend } = state.lease;
+    const run = new HeldRun({ ...options, backend, engine: this.#options.engine });
+    const sent = request(run, state.lease);
+    this.#run = run;
+    const end = await run.send(sent);
+    this.#run = undefined;
+    if (end.settingsReported) {
+      this.taint(Taint.Settings);
+    }
+    return end;
+  }
+
+  /** Notes what a statement may leave in the session. */
+  taint(taint: TaintSet): void {
+    this.#taint |= taint;
+    if ((taint & Taint.State) !== 0 && this.#state.type === "held") {
+      this.#state.lease.statements.doubt();
+    }
+  }
+
+  /** Interrupts the request that runs. */
+  interrupt(reason: MultiPoolerError): void {
+    this.#run?.cut(reason);
+  }
+
+  /** The pooler wants it to end now, whatever its caller does; see {@link Holder}. */
+  cut(reason: MultiPoolerError): void {
+    if (this.#cutReason !== undefined) {
+      return;
+    }
+    this.#cutReason = reason;
+    if (this.#state.type === "waiting") {
+      this.#state.wait?.cancel(reason);
+    } else if (this.turns.isTaken) {
+      this.#run?.cut(reason);
+    } else {
+      void this.discard(reason);
+    }
+  }
+
+  /** The request that had the turn is over. */
+  pass(now: number): void {
+    this.#idleSince = now;
+    this.turns.pass();
+  }
+
+  /** The backend is gone before anything was sent to it: another one may be acquired. */
+  drop(reason: unknown): void {
+    const state = this.#state;
+    if (state.type === "held") {
+      this.#state = { type: "waiting", wait: undefined };
+      this.#isLost = false;
+      state.lease.discard(reason);
+    }
+  }
+
+  /**
+   * Ends the reservation, and gives the backend back to the pool: what was left in it is taken away
+   * before somebody else gets it, `settings` among it where they are not its label's. Resolves when that is over; never rejects.
+   */
+  async giveBack(settings: Settings): Promise<void> {
+    const lease = this.#beginToEnd();
+    if (lease !== undefined) {
+      const isOpen = lease.backend.transactionStatus !== "I";
+      const changes = isSame(settings, this.#settings) ? Taint.None : Taint.Settings;
+      const left = this.#taint | changes | (isOpen ? Taint.State : Taint.None);
+      if (left !== Taint.None) {
+        lease.taint(left);
+      }
+      await lease.release();
+    }
+    this.#end();
+  }
+
+  /** Ends the reservation and its backend. Resolves when the socket is closed; never rejects. */
+  async discard(reason: unknown): Promise<void> {
+    const lease = this.#beginToEnd();
+    if (lease !== undefined) {
+      lease.discard(reason);
+      await lease.backend.closed;
+    }
+    this.#end();
+  }
+
+  #beginToEnd(): Lease | undefined {
+    const state = this.#state;
+    if (state.type === "ending" || state.type === "ended") {
+      return undefined;
+    }
+    this.#taint |= taintOf(this.reasons.everHeld);
+    this.reasons.clear();
+    this.#state = { type: "ending" };
+    this.turns.close(() => reservationLostError(this.id));
+    this.#options.onEnding(this);
+    return state.type === "held" ? state.lease : undefined;
+  }
+
+  #end(): void {
+    if (this.#state.type === "ending") {
+      this.#state = { type: "ended" };
+      this.#options.onEnded(this);
+    }
+  }
+
+  /** The backend has ended. A request that runs is told by its own end. */
+  #lost(end: BackendEnd): void {
+    this.#isLost = true;
+    if (!this.turns.isTaken) {
+      void this.discard(end.type === "lost" ? end.error : undefined);
+    }
+  }
+}
+
+/** What is left of reasons, whatever the texts of the statements told. */
+function taintOf(reasons: number): TaintSet {
+  if ((reasons & ReservationReason.LogicalReplication) !== 0) {
+    return Taint.Unknown | Taint.Lasting;
+  }
+  return (reasons & ~ReservationReason.Transaction) === 0 ? Taint.None : Taint.Unknown;
+}
+
+function withdrawn(error: MultiPoolerError): HeldEnd {
+  return {
+    fate: "withdrawn",
+    error,
+    transactionStatus: "I",
+    settingsReported: false,
+    isSuspended: false,
+    hasCommitted: false,
+  };
+}
+
+function isSame(one: Settings, other: Settings): boolean {
+  return (
+    one.size === other.size &&
+    [...one].every(([name, value]) => other.get(name.toLowerCase()) === value)
+  );
+}

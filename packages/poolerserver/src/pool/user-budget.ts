@@ -1,0 +1,191 @@
+import type { ConnectionShare, ConnectionSlot } from "@multipooler/controller-api";
+import type { Clock, Timer } from "@multipooler/timing";
+import { fairShares } from "./fair-shares.ts";
+import { UserShare } from "./user-share.ts";
+import type { Demand, ShareKeeper } from "./user-share.ts";
+
+/** Not divided again sooner, however many ask. */
+const MIN_INTERVAL_MS = 10;
+/** Divided again so often while somebody gets less than is wanted: also the turn of those who share one place. */
+const INTERVAL_MS = 250;
+
+export interface UserBudgetOptions {
+  readonly share: ConnectionShare;
+  /** Sessions of all users together; the share may allow fewer. */
+  readonly capacity: number;
+  readonly clock: Clock;
+}
+
+/**
+ * Divides the connections among users, fairly by what they need: see {@link fairShares}. It does so
+ * when somebody wants more than is allotted. A user who has more than that ends idle sessions at
+ * once, and others when they come back. Where there are fewer connections than users, those who had
+ * one longest ago come first, and nothing is kept for those who needed some lately.
+ */
+export class UserBudget implements ShareKeeper {
+  readonly #options: UserBudgetOptions;
+  readonly #shares = new Set<UserShare>();
+  readonly #stopListening: () => void;
+  #used = 0;
+  #dividedAt: number = Number.NEGATIVE_INFINITY;
+  /** What was divided last. */
+  #divided = 0;
+  /** Somebody wanted more than there was. */
+  #isWanted = false;
+  #timer: Timer | undefined;
+
+  constructor(options: UserBudgetOptions) {
+    this.#options = options;
+    this.#stopListening = options.share.onChange(() => this.#onChange());
+  }
+
+  /** Connections of all users. */
+  get used(): number {
+    return this.#used;
+  }
+
+  /** Users who have a share. */
+  get size(): number {
+    return this.#shares.size;
+  }
+
+  /** The first share is that of the role which the pooler is configured with, and is never ended. */
+  open(demand: (now: number) => Demand): UserShare {
+    const share = new UserShare(this, demand);
+    this.#shares.add(share);
+    this.#dividedAt = Number.NEGATIVE_INFINITY;
+    return share;
+  }
+
+  /** Nothing of the share is used any more. */
+  end(share: UserShare): void {
+    this.#shares.delete(share);
+  }
+
+  close(): void {
+    this.#stopListening();
+    this.#timer?.cancel();
+    this.#timer = undefined;
+  }
+
+  limitOf(share: UserShare): number {
+    return this.#shares.size === 1 ? this.#total : share.allotment;
+  }
+
+  take(share: UserShare): ConnectionSlot | undefined {
+    if (share.used >= share.limit) {
+      this.#want();
+    }
+    const isFree = share.used < share.limit && this.#used < this.#options.capacity;
+    const slot = isFree ? this.#options.share.tryTake() : undefined;
+    if (slot === undefined) {
+      this.#want();
+      return undefined;
+    }
+    share.used += 1;
+    share.takenAt = this.#options.clock.monotonic();
+    this.#used += 1;
+    let isHeld = true;
+    return {
+      release: () => {
+        if (isHeld) {
+          isHeld = false;
+          share.used -= 1;
+          this.#used -= 1;
+          slot.release();
+        }
+      },
+    };
+  }
+
+  /** Only the first of all is believed: a role may have a limit of its own. */
+  serverIsFull(share: UserShare): void {
+    const [first] = this.#shares;
+    if (share === first) {
+      this.#options.share.serverIsFull();
+    }
+  }
+
+  get #total(): number {
+    return Math.min(this.#options.capacity, this.#options.share.limit);
+  }
+
+  /** Somebody wants more. */
+  #want(): void {
+    if (this.#shares.size === 1) {
+      return;
+    }
+    this.#isWanted = true;
+    const now = this.#options.clock.monotonic();
+    if (now - this.#dividedAt >= MIN_INTERVAL_MS && this.#divide(now)) {
+      // The others are to make room, on a turn of their own.
+      this.#timer?.cancel();
+      this.#timer = undefined;
+      this.#arm(0);
+    } else {
+      this.#arm(INTERVAL_MS);
+    }
+  }
+
+  #arm(delayMs: number): void {
+    this.#timer ??= this.#options.clock.setTimer(() => {
+      this.#timer = undefined;
+      const isWanted = this.#isWanted;
+      this.#isWanted = false;
+      if (isWanted) {
+        this.#giveTurns();
+        this.#divide(this.#options.clock.monotonic());
+        this.#tellAll();
+      }
+    }, delayMs);
+  }
+
+  /** A place has come free, or the limit has changed. */
+  #onChange(): void {
+    if (this.#total !== this.#divided) {
+      this.#divide(this.#options.clock.monotonic());
+    }
+    this.#tellAll();
+  }
+
+  #tellAll(): void {
+    for (const share of this.#shares) {
+      share.changed();
+    }
+  }
+
+  #giveTurns(): void {
+    const shares = [...this.#shares].toSorted((a, b) => a.takenAt - b.takenAt);
+    for (const [turn, share] of shares.entries()) {
+      share.turn = turn;
+    }
+  }
+
+  /** Returns whether anything has changed. */
+  #divide(now: number): boolean {
+    const total = this.#total;
+    this.#dividedAt = now;
+    this.#divided = total;
+    const shares = [...this.#shares].toSorted((a, b) => a.turn - b.turn);
+    const allotments = fairShares(
+      demandsOf(
+        shares.map((share) => share.demand(now)),
+        total,
+      ),
+      total,
+    );
+    let hasChanged = false;
+    for (const [index, share] of shares.entries()) {
+      const allotment = allotments[index] ?? 0;
+      hasChanged ||= share.allotment !== allotment;
+      share.allotment = allotment;
+    }
+    return hasChanged;
+  }
+}
+
+/** What was needed lately counts, so that a user with a changing need does not lose sessions in between. */
+function demandsOf(demands: readonly Demand[], total: number): number[] {
+  const isEnough = demands.filter(({ lately }) => lately > 0).length <= total;
+  return demands.map(({ current, lately }) => (isEnough ? lately : current));
+}

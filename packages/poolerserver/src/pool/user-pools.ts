@@ -1,0 +1,245 @@
+import { timingSafeEqual } from "node:crypto";
+import type { ConnectionShare } from "@multipooler/controller-api";
+import { PoolerErrorCode } from "@multipooler/query-service";
+import type { ScramKeys } from "@multipooler/query-service";
+import { MultiPoolerError } from "../error.ts";
+import type { OpenBackend } from "./backend.ts";
+import type { UnitScheduler } from "./borrowing.ts";
+import type { Identity } from "./label.ts";
+import type { PoolAccess } from "./pool.ts";
+import type { SchedulerOptions } from "./scheduler-options.ts";
+import { Scheduler } from "./scheduler.ts";
+import type { Unit } from "./unit.ts";
+import { UserBudget } from "./user-budget.ts";
+import type { Demand, UserShare } from "./user-share.ts";
+
+/** Users at once; each of them has a connection at least, or waits for one. */
+const MAX_USERS = 10_000;
+const TOO_MANY_CONNECTIONS = "53300";
+
+export interface UserPoolsOptions extends Omit<SchedulerOptions, "openBackend" | "users" | "user"> {
+  /** The role of units without a label. */
+  readonly user: string;
+  readonly openBackend: (identity: Identity) => OpenBackend;
+  /** The budget of all users together. */
+  readonly share: ConnectionShare;
+}
+
+interface IdentityPool {
+  readonly identity: Identity;
+  readonly scheduler: Scheduler;
+}
+
+interface UserPool {
+  readonly share: UserShare;
+  readonly pools: IdentityPool[];
+}
+
+/**
+ * One pool for each user and each pair of keys that a user came with, under one budget that is
+ * divided among the users. A unit only gets sessions that were opened with the keys it has: whether
+ * those are right is for the server to say. So a changed password makes another pool, while sessions
+ * that were opened with the former one live on for those who have that.
+ *
+ * A pool without sessions and without anybody who waits is gone, but for that of the configured role.
+ */
+export class UserPools implements UnitScheduler {
+  readonly #options: UserPoolsOptions;
+  readonly #budget: UserBudget;
+  readonly #users = new Map<string, UserPool>();
+  readonly #default: Scheduler;
+  #access: PoolAccess;
+  #closing: Promise<void> | undefined;
+
+  constructor(options: UserPoolsOptions, access: PoolAccess) {
+    const { share, capacity, clock, user } = options;
+    this.#options = options;
+    this.#access = access;
+    this.#budget = new UserBudget({ share, capacity, clock });
+    const own = this.#addUser(user);
+    this.#default = this.#addPool(own, { user, keys: undefined }, { isKept: true });
+  }
+
+  /** Whether there is a session that is not being ended. */
+  get hasSessions(): boolean {
+    return this.#schedulers().some(({ hasSessions }) => hasSessions);
+  }
+
+  /** See {@link Scheduler.isHeldIdle}. */
+  get isHeldIdle(): boolean {
+    const used = this.#schedulers().filter(({ hasSessions }) => hasSessions);
+    return used.length > 0 && used.every(({ isHeldIdle }) => isHeldIdle);
+  }
+
+  /** When the server last showed that it works on what the pools send; on the monotonic clock. */
+  get aliveAt(): number {
+    return Math.max(...this.#schedulers().map(({ aliveAt }) => aliveAt));
+  }
+
+  /** See {@link Scheduler.noteSilence}. */
+  noteSilence(): void {
+    for (const scheduler of this.#schedulers()) {
+      scheduler.noteSilence();
+    }
+  }
+
+  /** See {@link Scheduler.submit}. */
+  submit(unit: Unit): void {
+    const { label } = unit;
+    if (label === undefined) {
+      this.#default.submit(unit);
+      return;
+    }
+    const scheduler = this.#find(label) ?? this.#open(label);
+    if (scheduler === undefined) {
+      unit.refused(tooManyUsersError(this.#users.size));
+    } else {
+      scheduler.submit(unit);
+    }
+  }
+
+  /** See {@link Scheduler.withdraw}. */
+  withdraw(unit: Unit): boolean {
+    const { label } = unit;
+    const scheduler = label === undefined ? this.#default : this.#find(label);
+    return scheduler?.withdraw(unit) ?? false;
+  }
+
+  /** See {@link Pool.setAccess}. */
+  setAccess(access: PoolAccess): void {
+    this.#access = access;
+    for (const scheduler of this.#schedulers()) {
+      scheduler.setAccess(access);
+    }
+  }
+
+  /** See {@link Pool.renew}. */
+  renew(): void {
+    for (const scheduler of this.#schedulers()) {
+      scheduler.renew();
+    }
+  }
+
+  /** See {@link Scheduler.close}. Idempotent. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    await Promise.all(this.#schedulers().map(async (scheduler) => await scheduler.close()));
+    this.#budget.close();
+  }
+
+  #schedulers(): Scheduler[] {
+    return [...this.#users.values()].flatMap(({ pools }) =>
+      pools.map(({ scheduler }) => scheduler),
+    );
+  }
+
+  #find(wanted: Identity): Scheduler | undefined {
+    const user = this.#users.get(wanted.user);
+    for (const { identity, scheduler } of user?.pools ?? []) {
+      if (isSameKeys(identity.keys, wanted.keys)) {
+        return scheduler;
+      }
+    }
+    return undefined;
+  }
+
+  #open({ user, keys }: Identity): Scheduler | undefined {
+    // A pool that is closing refuses by itself.
+    if (this.#closing !== undefined) {
+      return this.#default;
+    }
+    const known = this.#users.get(user);
+    if (known === undefined && this.#users.size >= MAX_USERS) {
+      return undefined;
+    }
+    return this.#addPool(known ?? this.#addUser(user), { user, keys }, { isKept: false });
+  }
+
+  #addUser(name: string): UserPool {
+    const pools: IdentityPool[] = [];
+    const share = this.#budget.open((now) => demandOf(pools, now));
+    const user = { share, pools };
+    this.#users.set(name, user);
+    return user;
+  }
+
+  #addPool(user: UserPool, identity: Identity, { isKept }: { isKept: boolean }): Scheduler {
+    const { suspect, openBackend, ...options } = this.#options;
+    const scheduler: Scheduler = new Scheduler(
+      {
+        ...options,
+        openBackend: openBackend(identity),
+        user: identity.user,
+        users: () => this.#budget.size,
+        share: user.share,
+        suspect: (cause) => {
+          if (isKept || !isAboutRole(cause)) {
+            suspect(cause);
+          }
+        },
+        onUnused: () => {
+          if (!isKept && this.#closing === undefined) {
+            this.#removePool(user, identity, scheduler);
+          }
+        },
+      },
+      this.#access,
+    );
+    user.pools.push({ identity, scheduler });
+    return scheduler;
+  }
+
+  #removePool(user: UserPool, { user: name }: Identity, scheduler: Scheduler): void {
+    const index = user.pools.findIndex((pool) => pool.scheduler === scheduler);
+    if (index === -1) {
+      return;
+    }
+    user.pools.splice(index, 1);
+    // Nothing of it is left that this would wait for.
+    void scheduler.close();
+    if (user.pools.length === 0) {
+      this.#users.delete(name);
+      this.#budget.end(user.share);
+    }
+  }
+}
+
+function demandOf(pools: readonly IdentityPool[], now: number): Demand {
+  let current = 0;
+  let lately = 0;
+  for (const { scheduler } of pools) {
+    const demand = scheduler.demand(now);
+    current += demand.current;
+    lately += demand.lately;
+  }
+  return { current, lately };
+}
+
+/** A wrong password, or a role that may not have another connection, says nothing about the database. */
+function isAboutRole({ code, diagnostic }: MultiPoolerError): boolean {
+  return code === PoolerErrorCode.AuthenticationFailed || diagnostic?.code === TOO_MANY_CONNECTIONS;
+}
+
+/** In a time that does not tell where they differ. */
+function isSameKeys(one: ScramKeys | undefined, other: ScramKeys | undefined): boolean {
+  if (one === undefined || other === undefined) {
+    return one === other;
+  }
+  const isSameClient = isSameKey(one.clientKey, other.clientKey);
+  return isSameKey(one.serverKey, other.serverKey) && isSameClient;
+}
+
+function isSameKey(one: Uint8Array, other: Uint8Array): boolean {
+  return one.length === other.length && timingSafeEqual(one, other);
+}
+
+function tooManyUsersError(count: number): MultiPoolerError {
+  return new MultiPoolerError(
+    PoolerErrorCode.PoolExhausted,
+    `${count} users have connections or wait for some, and no more are taken`,
+  );
+}

@@ -1,0 +1,144 @@
+import type { RegisteredStatement } from "./statement-registry.ts";
+
+/** How much a backend keeps prepared. */
+export interface HeldLimits {
+  readonly maxStatements: number;
+  readonly maxBytes: number;
+}
+
+const LIMITS: HeldLimits = { maxStatements: 256, maxBytes: 8_388_608 };
+
+/** Of a statement that has to be parsed again. */
+const NO_EPOCH = -1;
+
+interface Held {
+  readonly byteLength: number;
+  readonly generation: number;
+  epoch: number;
+  readonly ddlCount: number;
+  usedAt: number;
+}
+
+/**
+ * The statements of the registry that one backend has prepared. It goes with the backend.
+ *
+ * What may be gone, or of no use, is kept in the count until it is parsed again or closed. Closing
+ * what is not there is no error.
+ */
+export class HeldStatements {
+  readonly #limits: HeldLimits;
+  readonly #held = new Map<string, Held>();
+  #owed: string[] = [];
+  #bytes = 0;
+  #epoch = 0;
+  #uses = 0;
+
+  constructor(limits: HeldLimits = LIMITS) {
+    this.#limits = limits;
+  }
+
+  get size(): number {
+    return this.#held.size;
+  }
+
+  /**
+   * Whether the backend has `statement` as the registry means it, and uses it. It must have been
+   * parsed since the catalog was last seen to change: the types of its parameters follow from that.
+   */
+  use({ name, generation }: RegisteredStatement, ddlCount: number): boolean {
+    const held = this.#held.get(name);
+    if (
+      held === undefined ||
+      held.epoch !== this.#epoch ||
+      held.generation !== generation ||
+      held.ddlCount !== ddlCount
+    ) {
+      return false;
+    }
+    this.#uses += 1;
+    held.usedAt = this.#uses;
+    return true;
+  }
+
+  /** `statement` will be parsed: what was used least recently is to be closed where there is no room. */
+  makeRoom({ name, byteLength }: RegisteredStatement): void {
+    const { maxStatements, maxBytes } = this.#limits;
+    const held = this.#held.get(name);
+    if (held !== undefined) {
+      return;
+    }
+    while (
+      this.#held.size > 0 &&
+      (this.#held.size >= maxStatements || this.#bytes + byteLength > maxBytes)
+    ) {
+      this.close(this.#leastUsed());
+    }
+  }
+
+  /** The backend has parsed `statement`, as of the generation and the count when that was sent. */
+  add(
+    { name, byteLength }: RegisteredStatement,
+    { generation, ddlCount }: { readonly generation: number; readonly ddlCount: number },
+  ): void {
+    this.#uses += 1;
+    this.#bytes += byteLength - (this.#held.get(name)?.byteLength ?? 0);
+    const epoch = this.#epoch;
+    this.#held.set(name, { byteLength, generation, epoch, ddlCount, usedAt: this.#uses });
+  }
+
+  /** It is parsed again before it is used. */
+  suspect(name: string): void {
+    const held = this.#held.get(name);
+    if (held !== undefined) {
+      held.epoch = NO_EPOCH;
+    }
+  }
+
+  /** It is to be closed with the next request. */
+  close(name: string): void {
+    this.#bytes -= this.#held.get(name)?.byteLength ?? 0;
+    this.#held.delete(name);
+    this.#owed.push(name);
+  }
+
+  /** The names that a request closes, which is about to be sent. */
+  takeOwed(): readonly string[] {
+    if (this.#owed.length === 0) {
+      return NONE;
+    }
+    const owed = this.#owed;
+    this.#owed = [];
+    return owed;
+  }
+
+  /** The request was not sent: another one is to close those. */
+  owe(names: readonly string[]): void {
+    this.#owed.push(...names);
+  }
+
+  /** Something has run that may have dropped any of them. */
+  doubt(): void {
+    this.#epoch += 1;
+  }
+
+  /** The backend has none any more. */
+  clear(): void {
+    this.#held.clear();
+    this.#owed = [];
+    this.#bytes = 0;
+  }
+
+  #leastUsed(): string {
+    let least = "";
+    let usedAt = Number.POSITIVE_INFINITY;
+    for (const [name, held] of this.#held) {
+      if (held.usedAt < usedAt) {
+        least = name;
+        usedAt = held.usedAt;
+      }
+    }
+    return least;
+  }
+}
+
+const NONE: readonly string[] = [];

@@ -1,0 +1,74 @@
+import { startPostgres } from "@multipooler/embedded-postgres";
+import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
+import { ReservationReason } from "@multipooler/query-service";
+import type { Caller, Place } from "@multipooler/query-service";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import type { MultiPooler } from "../src/multi-pooler.ts";
+import { databaseOf, request, servingPooler } from "./pooler-fixture.ts";
+import { RecordingSink } from "./recording-sink.ts";
+import { scramKeysOf } from "./scram-keys.ts";
+import { failureOf } from "./settled.ts";
+
+let postgres: EmbeddedPostgres;
+
+beforeAll(async () => {
+  postgres = await startPostgres({ auth: "scram-sha-256" });
+  await postgres.sql("create role alice login password 'secret'");
+}, 60_000);
+
+afterAll(async () => {
+  await postgres[Symbol.asyncDispose]();
+});
+
+const RESERVE: Place = { type: "reserve", reasons: ReservationReason.Transaction, begin: "BEGIN" };
+const SHOW =
+  "select current_user || ' ' || current_setting('work_mem') || ' ' || pg_backend_pid()::text";
+
+async function run(
+  pooler: MultiPooler,
+  caller: Caller,
+  sql: string,
+  place: Place,
+): Promise<{ readonly id: bigint | undefined; readonly value: string | null | undefined }> {
+  const sink = new RecordingSink();
+  const { reservation } = await pooler
+    .getExecutor()
+    .streamExecute(request(sql, { caller, place }), sink);
+  return { id: reservation?.id, value: sink.values[0] };
+}
+
+test("a reservation begins under the settings and as the user of its caller, and leaves neither", async () => {
+  await using pooler = await servingPooler(databaseOf(postgres), { capacity: 2 });
+  const keys = await scramKeysOf(postgres, "alice", "secret");
+  const caller: Caller = {
+    user: "alice",
+    keys,
+    settings: new Map([["work_mem", "7MB"]]),
+    origin: "",
+  };
+  const first = await run(pooler, caller, SHOW, RESERVE);
+  expect(first.value).toMatch(/^alice 7MB /);
+  const id = first.id ?? 0n;
+  await run(pooler, caller, "set local work_mem = '9MB'", { type: "reserved", id });
+  await pooler
+    .getExecutor()
+    .concludeTransaction(
+      { target: undefined, caller, id, conclusion: "commit", chain: false, releases: [] },
+      new RecordingSink(),
+    );
+  const after = await run(pooler, caller, SHOW, { type: "any" });
+  expect(after.value).toBe(first.value);
+  const plain = await run(pooler, { ...caller, settings: new Map() }, SHOW, { type: "any" });
+  expect(plain.value).toMatch(/^alice 4MB /);
+});
+
+test("a setting that is refused reserves nothing", async () => {
+  await using pooler = await servingPooler(databaseOf(postgres), { capacity: 1 });
+  const caller: Caller = { user: "", settings: new Map([["work_mem", "much"]]), origin: "" };
+  expect(await failureOf(run(pooler, caller, SHOW, RESERVE))).toMatchObject({
+    diagnostic: { code: "22023" },
+    reservation: undefined,
+  });
+  const plain = await run(pooler, { ...caller, settings: new Map() }, SHOW, { type: "any" });
+  expect(plain.value).toMatch(/ 4MB /);
+});

@@ -1,0 +1,62 @@
+import { startPostgres } from "@multipooler/embedded-postgres";
+import type {
+  EmbeddedPostgres,
+  StartPostgresOptions,
+  TemporaryDatabase,
+} from "@multipooler/embedded-postgres";
+import { afterAll, afterEach, beforeAll, beforeEach, expect } from "vitest";
+
+/** Starts one server for all tests of a file. `prepare` gets it before the first test. */
+export function useServer(
+  prepare: (postgres: EmbeddedPostgres) => Promise<void> | void,
+  options?: StartPostgresOptions,
+): void {
+  let postgres: EmbeddedPostgres | undefined;
+  beforeAll(async () => {
+    postgres = await startPostgres(options);
+    await prepare(postgres);
+  });
+  afterAll(async () => {
+    await postgres?.[Symbol.asyncDispose]();
+  });
+}
+
+/**
+ * Starts a server as {@link useServer} does, and creates a database for each test, which has to leave
+ * no session there. `prepare` gets both before each test.
+ */
+export function useDatabases(
+  prepare: (postgres: EmbeddedPostgres, database: TemporaryDatabase) => void,
+  options?: StartPostgresOptions,
+): void {
+  let postgres: EmbeddedPostgres;
+  let database: TemporaryDatabase;
+  useServer((started) => {
+    postgres = started;
+  }, options);
+  beforeEach(async () => {
+    database = await postgres.createDatabase();
+    prepare(postgres, database);
+  });
+  afterEach(async () => {
+    const left = "select application_name, query from pg_stat_activity where datname = $1";
+    expect(await postgres.sql(left, { values: [database.name] })).toEqual([]);
+    await database[Symbol.asyncDispose]();
+  });
+}
+
+/** Waits until so many statements sleep in a database. */
+export async function untilSleeping(
+  postgres: EmbeddedPostgres,
+  database: string,
+  count: number,
+): Promise<void> {
+  const sleeping = `select count(*)::int as n from pg_stat_activity
+    where datname = $1 and wait_event = 'PgSleep'`;
+  for (;;) {
+    const [row] = await postgres.sql(sleeping, { values: [database] });
+    if (row?.["n"] === count) {
+      return;
+    }
+  }
+}

@@ -1,0 +1,9 @@
+export { printable } from "./printable.ts";
+export {
+  columnWidths,
+  filled,
+  tableLines,
+  tableText,
+  type Alignment,
+  type TableOptions,
+} from "./text-table.ts";
