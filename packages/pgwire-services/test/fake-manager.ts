@@ -55,8 +55,13 @@ export class FakeManager implements PoolerManager {
         if (this.refusal !== undefined) {
           throw this.refusal;
         }
+        const noCall = (): Promise<never> => Promise.reject(new Error("a listener makes no calls"));
         return {
-          streamExecute: () => Promise.reject(new Error("a listener makes no calls")),
+          streamExecute: noCall,
+          describe: noCall,
+          concludeTransaction: noCall,
+          discardTempTables: noCall,
+          releaseReservation: noCall,
           openSession: async (caller, client, options = {}) => {
             const session = await this.open(caller, client, options);
             this.sessions.push(session);
