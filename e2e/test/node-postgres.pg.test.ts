@@ -6,13 +6,14 @@ import { from as copyFrom, to as copyTo } from "pg-copy-streams";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { ClientPooler } from "./client-pooler.ts";
 
+const CAPACITY = 4;
 /** How long something may take to show. */
 const PATIENCE = { timeout: 10_000 } as const;
 
 let pooler: ClientPooler;
 
 beforeAll(async () => {
-  pooler = await ClientPooler.start({ "connpool-global-capacity": "4" });
+  pooler = await ClientPooler.start({ "connpool-global-capacity": String(CAPACITY) });
 });
 
 afterAll(async () => {
@@ -103,7 +104,7 @@ test("200 clients share 4 connections, and each gets its own answers", async () 
   const [row] = await pooler.postgres.sql(
     "select count(*)::int as n from pg_stat_activity where application_name like '%regular%'",
   );
-  expect(Number(row?.["n"])).toBeLessThanOrEqual(4);
+  expect(Number(row?.["n"])).toBeLessThanOrEqual(CAPACITY);
   await Promise.all(clients.map((client) => client.end()));
   await expect.poll(() => pooler.clients(), PATIENCE).toMatchObject({ clients: 0, connections: 0 });
 }, 60_000);
@@ -196,7 +197,9 @@ test("what one client leaves in its session does not reach the next", async () =
       client.connection.stream.destroy();
     }
   }
-  const next = await Promise.all(Array.from({ length: 8 }, () => pooler.connect()));
+  // In a transaction each holds a connection: together they see all four.
+  const next = await Promise.all(Array.from({ length: CAPACITY }, () => pooler.connect()));
+  await Promise.all(next.map((client) => client.query("begin")));
   for (const client of next) {
     const { rows } = await client.query(
       `select current_setting('search_path') as path, current_setting('timezone') = 'Asia/Tokyo' as tz,

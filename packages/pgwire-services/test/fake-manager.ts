@@ -55,6 +55,7 @@ export class FakeManager implements PoolerManager {
         if (this.refusal !== undefined) {
           throw this.refusal;
         }
+        const noCall = (): Promise<never> => Promise.reject(new Error("a listener makes no calls"));
         return {
           streamExecute: noCall,
           describe: noCall,

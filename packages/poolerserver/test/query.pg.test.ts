@@ -87,7 +87,9 @@ test("the share of the database counts, however large the capacity", async () =>
     databaseOf(postgres, { database: database.name, share }),
     { capacity: 50 },
   );
-  await Promise.all(Array.from({ length: 50 }, () => query(pooler, "select 1")));
+  // Long enough that every connection that may be opened is.
+  const busy = Array.from({ length: 50 }, () => query(pooler, "select pg_sleep(0.05)"));
+  await Promise.all(busy);
   expect(await sessionCount(postgres, database.name)).toBe(3);
 });
 

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { createServer, isIPv6 } from "node:net";
 import type { Server, Socket } from "node:net";
-import type { Logger } from "@multipooler/manager";
+import type { Logger } from "@multipooler/logging";
 import { PgwireServicesError, PgwireServicesErrorCode } from "../error.ts";
 
 export interface ClientPortOptions {

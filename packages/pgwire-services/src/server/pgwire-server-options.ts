@@ -1,4 +1,4 @@
-import type { Logger } from "@multipooler/manager";
+import type { Logger } from "@multipooler/logging";
 import { systemClock } from "@multipooler/timing";
 import type { Clock } from "@multipooler/timing";
 import { PgwireServicesError, PgwireServicesErrorCode } from "../error.ts";

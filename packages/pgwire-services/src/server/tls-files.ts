@@ -1,7 +1,7 @@
 import { createHash, X509Certificate } from "node:crypto";
 import { readFileSync, statSync } from "node:fs";
 import { createSecureContext } from "node:tls";
-import type { Logger } from "@multipooler/manager";
+import type { Logger } from "@multipooler/logging";
 import type { Clock } from "@multipooler/timing";
 import { PgwireServicesError, PgwireServicesErrorCode } from "../error.ts";
 import type { TlsIdentity } from "../login/login-dialogue.ts";
