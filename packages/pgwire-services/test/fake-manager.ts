@@ -73,7 +73,3 @@ export class FakeManager implements PoolerManager {
     };
   }
 }
-
-function noCall(): Promise<never> {
-  return Promise.reject(new Error("a listener makes no calls"));
-}
