@@ -40,7 +40,10 @@ export function useDatabases(
   });
   afterEach(async () => {
     const left = "select application_name, query from pg_stat_activity where datname = $1";
-    expect(await postgres.sql(left, { values: [database.name] })).toEqual([]);
+    // A process that was told to end does so in its own time.
+    await expect
+      .poll(() => postgres.sql(left, { values: [database.name] }), { timeout: 5000 })
+      .toEqual([]);
     await database[Symbol.asyncDispose]();
   });
 }
