@@ -3,6 +3,7 @@ import type { PinReason } from "@multipooler/query-service";
 import { Taint } from "../classification/taint.ts";
 import type { TaintSet } from "../classification/taint.ts";
 import type { Lease } from "../pool/lease.ts";
+import { isWritable } from "../writable-session.ts";
 import type { UnitFacts } from "./unit-facts.ts";
 
 /** Client encodings in which a byte of ASCII may be part of another character. */
@@ -28,6 +29,11 @@ export class SessionHold {
 
   get lease(): Lease | undefined {
     return this.#lease;
+  }
+
+  /** Whether transactions on the backend that is held may write. */
+  get isWritable(): boolean {
+    return this.#lease !== undefined && isWritable(this.#lease.backend);
   }
 
   get hasStatement(): boolean {

@@ -17,8 +17,9 @@ import { leavingError } from "../serving/admission.ts";
 import { LargeResults } from "./large-results.ts";
 import { PoolerSession } from "./pooler-session.ts";
 import type { SessionEngine, SessionLimits } from "./session-engine.ts";
-import { runOn, startupQuery } from "./startup-settings.ts";
+import { readOnlyEscapeOf, runOn, startupQuery } from "./startup-settings.ts";
 
+const NOT_OFFERED = new Set(["options", "replication"]);
 const DEFAULT_LIMITS: SessionLimits = { inputBytes: 262_144, heldBytes: 1_048_576 };
 
 export interface SessionsOptions extends Omit<SessionEngine, "classifier" | "limits"> {
@@ -58,13 +59,15 @@ export class Sessions {
   ): Promise<Session> {
     requireServed(caller, this.#served);
     this.#requireOpen();
+    this.#requireReadOnly(caller);
     const wish: BackendWish = { scheduler: this.#engine.scheduler, origin: caller.origin, signal };
     this.#parameters ??= await readParameters(wish);
     const query = startupQuery(caller.settings, this.#parameters);
     const lease = query === undefined ? undefined : await leaseWithSettings(wish, query);
     try {
-      // It may have been closed meanwhile.
+      // It may have been closed, or serve read-only, meanwhile.
       this.#requireOpen();
+      this.#requireReadOnly(caller);
       return this.#add(caller, client, lease);
     } catch (error) {
       await lease?.release();
@@ -101,6 +104,14 @@ export class Sessions {
 
   #knownParameters(): ReadonlyMap<string, string> {
     return this.#parameters ?? new Map();
+  }
+
+  /** @throws READ_ONLY */
+  #requireReadOnly({ settings }: SessionCaller): void {
+    const refusal = this.#engine.gate.readOnlyRefusal(readOnlyEscapeOf(settings));
+    if (refusal !== undefined) {
+      throw refusal;
+    }
   }
 
   #requireOpen(): void {
@@ -144,8 +155,8 @@ function requireServed(caller: SessionCaller, served: ServedTarget): void {
       }),
     });
   }
-  for (const name of ["options", "replication"]) {
-    if (caller.settings.has(name)) {
+  for (const name of caller.settings.keys()) {
+    if (NOT_OFFERED.has(name.toLowerCase())) {
       throw notOffered(`the start-up parameter "${name}"`);
     }
   }

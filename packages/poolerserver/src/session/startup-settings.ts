@@ -3,6 +3,7 @@ import { PoolerErrorCode } from "@multipooler/query-service";
 import type { Settings } from "@multipooler/query-service";
 import { MultiPoolerError } from "../error.ts";
 import { literal } from "../pool/label-difference.ts";
+import { LabelSettings } from "../pool/label-settings.ts";
 import type { Lease } from "../pool/lease.ts";
 import { queryError } from "../postgres-error.ts";
 
@@ -30,6 +31,13 @@ export function startupQuery(
 
 function isSame(reported: string | undefined, wanted: string): boolean {
   return reported?.toLowerCase() === wanted.toLowerCase();
+}
+
+/** The start-up setting that would end read-only mode, if there is one; for `readOnlyRefusal`. */
+export function readOnlyEscapeOf(settings: Settings): string | undefined {
+  return new LabelSettings(settings).liftsReadOnly
+    ? "a start-up setting that allows writes"
+    : undefined;
 }
 
 /** Runs a query whose result nobody needs. Rejects with its error; the backend is to be ended then. */
