@@ -4,6 +4,7 @@ import { Taint } from "../classification/taint.ts";
 import type { TaintSet } from "../classification/taint.ts";
 import type { Lease } from "../pool/lease.ts";
 import { isWritable } from "../writable-session.ts";
+import type { SettingsReset } from "./settings-reset.ts";
 import type { UnitFacts } from "./unit-facts.ts";
 
 /** Client encodings in which a byte of ASCII may be part of another character. */
@@ -80,8 +81,11 @@ export class SessionHold {
     }
   }
 
-  /** DISCARD ALL has run: it takes away everything but what nothing takes away. */
-  discarded(): void {
+  /** A unit has run that may be nothing but a DISCARD ALL: that takes away all but what nothing does. */
+  takenBack(reset: SettingsReset | undefined): void {
+    if (reset?.type !== "discardAll") {
+      return;
+    }
     this.#lease?.statements.clear();
     this.#taint &= Taint.Lasting;
     this.#hasNamedStatement = false;

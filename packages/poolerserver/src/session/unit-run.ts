@@ -11,6 +11,7 @@ import { isUnsent, queryError } from "../postgres-error.ts";
 import { COPY_FAIL, GROUP_FAIL } from "./frontend-message.ts";
 import { SessionHold } from "./session-hold.ts";
 import { internalError } from "./session-refusal.ts";
+import { findSettingsReset } from "./settings-reset.ts";
 import { SessionUnit } from "./session-unit.ts";
 import type { UnitOwner } from "./session-unit.ts";
 import type { UnitCutter } from "./unit-cutter.ts";
@@ -20,7 +21,6 @@ import { UnitInterruption } from "./unit-interruption.ts";
 
 /** A unit that certainly was not sent is tried on so many backends. */
 const MAX_ATTEMPTS = 3;
-const DISCARD_ALL = /^\s*discard\s+all\s*;?\s*$/i;
 
 /**
  * How a unit ended.
@@ -256,8 +256,8 @@ export class UnitRun implements UnitOwner {
     const hasSucceeded = error === undefined;
     hold.ran(facts, { settingsReported, hasSucceeded });
     // A group may only have parsed the text.
-    if (facts.deallocates && !facts.isExtended && hasSucceeded && DISCARD_ALL.test(text)) {
-      hold.discarded();
+    if (facts.deallocates && !facts.isExtended && hasSucceeded) {
+      hold.takenBack(findSettingsReset(text));
     }
     // A setting that a shared statement has changed is not worth a backend of its own.
     if (this.isShared || hold.reason === undefined) {
