@@ -19,6 +19,7 @@ import {
   shutdownError,
   slowClientError,
 } from "./session-refusal.ts";
+import type { StartupSettings } from "./startup-settings.ts";
 import { UnitCutter } from "./unit-cutter.ts";
 import { UnitReplies } from "./unit-replies.ts";
 import { UnitRun } from "./unit-run.ts";
@@ -88,9 +89,9 @@ export class PoolerSession implements Session, Holder, UnitSource {
    *
    * @throws NOT_SERVING, READ_ONLY
    */
-  adopt(lease: Lease): void {
+  adopt(lease: Lease, settings: StartupSettings): void {
     this.#admission.enterReserved(lease);
-    this.#run.adopt(lease);
+    this.#run.adopt(lease, settings);
   }
 
   write(messages: Uint8Array): boolean {

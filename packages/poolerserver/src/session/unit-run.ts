@@ -17,6 +17,7 @@ import type { UnitOwner } from "./session-unit.ts";
 import type { UnitCutter } from "./unit-cutter.ts";
 import { UnitFeed } from "./unit-feed.ts";
 import type { FeedStep } from "./unit-feed.ts";
+import type { StartupSettings } from "./startup-settings.ts";
 import { UnitInterruption } from "./unit-interruption.ts";
 
 /** A unit that certainly was not sent is tried on so many backends. */
@@ -95,8 +96,8 @@ export class UnitRun implements UnitOwner {
   }
 
   /** Takes a backend that has the client's settings. */
-  adopt(lease: Lease): void {
-    this.hold.adopt(lease);
+  adopt(lease: Lease, settings: StartupSettings): void {
+    this.hold.adopt(lease, settings);
     lease.watch(this.#watcher);
   }
 
@@ -234,8 +235,12 @@ export class UnitRun implements UnitOwner {
       this.#phase = "queued";
       this.#options.scheduler.submit(this.#unit);
     } else {
+      const reports = this.hold.restore();
       this.#phase = "running";
       lease.backend.send(this.#unit);
+      if (reports !== undefined) {
+        this.#options.source.answered(reports);
+      }
     }
   }
 
@@ -255,8 +260,7 @@ export class UnitRun implements UnitOwner {
     const { facts, text } = this.#options.source.cutter;
     const hasSucceeded = error === undefined;
     hold.ran(facts, { settingsReported, hasSucceeded });
-    // A group may only have parsed the text.
-    if (facts.deallocates && !facts.isExtended && hasSucceeded) {
+    if (hasSucceeded && facts.runsText && hold.mayLose(facts)) {
       hold.takenBack(findSettingsReset(text));
     }
     // A setting that a shared statement has changed is not worth a backend of its own.
