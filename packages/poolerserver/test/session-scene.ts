@@ -4,6 +4,8 @@ import type { ServingTarget } from "@multipooler/controller-api";
 import { PoolerRole, ServingStatus } from "@multipooler/controller-api";
 import { systemClock } from "@multipooler/timing";
 import { Classifier } from "../src/classification/classifier.ts";
+import type { BackendAccess } from "../src/pool/backend.ts";
+import type { PoolAccess } from "../src/pool/pool.ts";
 import { postgresProcesses } from "../src/pool/postgres-processes.ts";
 import { Scheduler } from "../src/pool/scheduler.ts";
 import { ServingGate } from "../src/serving/serving-gate.ts";
@@ -17,6 +19,13 @@ const SERVING: ServingTarget = {
   status: ServingStatus.Serving,
   role: PoolerRole.Primary,
   reason: "the test wants it",
+};
+
+const ACCESS: Readonly<Record<ServingStatus, PoolAccess>> = {
+  [ServingStatus.Serving]: "read-write",
+  [ServingStatus.ServingReadOnly]: "read-only",
+  [ServingStatus.Drained]: "none",
+  [ServingStatus.NotServing]: "none",
 };
 
 export interface SessionSceneOptions {
@@ -49,14 +58,14 @@ export class SessionScene implements AsyncDisposable {
     this.gate = new ServingGate({
       drainGraceMs,
       isOpen: () => true,
-      prepare: () => undefined,
+      prepare: ({ status }) => this.scheduler.setAccess(ACCESS[status]),
       clock: systemClock,
       logger: silentLogger,
     });
     this.scheduler = new Scheduler(
       {
-        openBackend: async (_, { signal }) => {
-          const backend = await connect(postgres, database, signal);
+        openBackend: async (access, { signal }) => {
+          const backend = await connect(postgres, { database, access, signal });
           this.backends.push(backend);
           return backend;
         },
@@ -122,13 +131,23 @@ export class SessionScene implements AsyncDisposable {
 
 async function connect(
   { host, port, user, password }: EmbeddedPostgres,
-  database: string,
-  signal: AbortSignal,
+  {
+    database,
+    access,
+    signal,
+  }: {
+    readonly database: string;
+    readonly access: BackendAccess;
+    readonly signal: AbortSignal;
+  },
 ): Promise<BackendConnection> {
   const address = { type: "tcp", host, port } as const;
   const credential = async (): Promise<{ type: "password"; password: string }> => ({
     type: "password",
     password,
   });
-  return await BackendConnection.connect({ address, user, database, credential }, { signal });
+  const parameters: Record<string, string> =
+    access === "read-only" ? { default_transaction_read_only: "on" } : {};
+  const options = { address, user, database, credential, parameters };
+  return await BackendConnection.connect(options, { signal });
 }

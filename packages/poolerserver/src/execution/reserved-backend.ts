@@ -9,6 +9,7 @@ import { settingsOf } from "../pool/label.ts";
 import { NO_SETTINGS } from "../pool/label-settings.ts";
 import type { Lease } from "../pool/lease.ts";
 import type { Holder } from "../serving/holders.ts";
+import { isWritable } from "../writable-session.ts";
 import { BackendWait } from "./backend-wait.ts";
 import type { BackendWaitOptions } from "./backend-wait.ts";
 import type { CallEngine } from "./call.ts";
@@ -17,8 +18,6 @@ import { HeldRun } from "./held-run.ts";
 import type { HeldEnd } from "./held-run.ts";
 import { reservationLostError } from "./reservation-error.ts";
 import { Turns } from "./turns.ts";
-
-const NOTHING = { parameters: new Map<string, string>() };
 
 export interface ReservedBackendOptions {
   readonly id: bigint;
@@ -105,8 +104,7 @@ export class ReservedBackend implements Holder {
 
   /** Whether the session's default lets transactions write. */
   get isWritable(): boolean {
-    const { parameters } = this.#state.type === "held" ? this.#state.lease.backend : NOTHING;
-    return parameters.get("default_transaction_read_only") === "off";
+    return this.#state.type === "held" && isWritable(this.#state.lease.backend);
   }
 
   /** How long no request has had the turn, at `now` on the monotonic clock. */

@@ -10,6 +10,7 @@ import { MultiPoolerError, errorDiagnostic } from "../error.ts";
 import type { Label } from "../pool/label.ts";
 import { backendStatement, preparationOf } from "../statements/backend-statement.ts";
 import { classifyStatement } from "../statements/statement-classification.ts";
+import { WRITABLE_SESSION } from "../writable-session.ts";
 import { copyError, requireTarget } from "./request-checks.ts";
 import { admitReserved, inTurn, modeOf } from "./reservation-engine.ts";
 import type { ReservationEngine } from "./reservation-engine.ts";
@@ -22,8 +23,6 @@ import type { JudgedBegin, JudgedStatement, StatementEnd } from "./statement-run
 const KNOWN_REASONS = 0xff;
 /** A new reservation is tried on so many backends, if PostgreSQL certainly saw nothing of it. */
 const MAX_ATTEMPTS = 3;
-/** What a function may have done out of sight of {@link requireReadOnly}. */
-const WRITABLE_SESSION = "a session whose default_transaction_read_only was switched off";
 const DEFAULT_BEGIN = "BEGIN";
 const NO_RECEIVER = { event: () => undefined, settle: () => undefined };
 

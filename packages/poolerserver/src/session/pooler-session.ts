@@ -19,6 +19,7 @@ import {
   shutdownError,
   slowClientError,
 } from "./session-refusal.ts";
+import type { StartupSettings } from "./startup-settings.ts";
 import { UnitCutter } from "./unit-cutter.ts";
 import { UnitReplies } from "./unit-replies.ts";
 import { UnitRun } from "./unit-run.ts";
@@ -83,13 +84,14 @@ export class PoolerSession implements Session, Holder, UnitSource {
   }
 
   /**
-   * Takes a backend that has the client's settings, before anything is written.
+   * Takes a backend that has the client's settings, before anything is written. If it throws, the
+   * backend is still the caller's.
    *
-   * @throws NOT_SERVING
+   * @throws NOT_SERVING, READ_ONLY
    */
-  adopt(lease: Lease): void {
-    this.#admission.enterReserved();
-    this.#run.adopt(lease);
+  adopt(lease: Lease, settings: StartupSettings): void {
+    this.#admission.enterReserved(lease);
+    this.#run.adopt(lease, settings);
   }
 
   write(messages: Uint8Array): boolean {
@@ -196,9 +198,8 @@ export class PoolerSession implements Session, Holder, UnitSource {
       return;
     }
     this.#isPumping = true;
-    let hasMore = true;
-    while (hasMore) {
-      hasMore = this.#step();
+    while (this.#step()) {
+      // Until nothing is left to do at once.
     }
     this.#isPumping = false;
     this.#flow.relieve();
@@ -275,24 +276,21 @@ export class PoolerSession implements Session, Holder, UnitSource {
       this.#endBy(step);
       return;
     }
-    const refusal = this.#admission.refusal(this.cutter.facts);
-    if (refusal !== undefined) {
-      this.#fail(refusal);
-    }
+    this.#failIf(this.#admission.refusal(this.cutter.facts));
   }
 
   #onReady(): void {
-    const { hold } = this.#run;
-    if (this.#hasDdl && hold.transaction === "I") {
+    const { transaction, lease } = this.#run.hold;
+    if (this.#hasDdl && transaction === "I") {
       this.#hasDdl = false;
       this.#options.engine.classifier.noteDdl();
     }
     this.#replies.complete();
     this.cutter.forget();
-    if (hold.lease === undefined) {
+    if (lease === undefined) {
       this.#leaveGate();
     } else {
-      this.#admission.reserve();
+      this.#failIf(this.#admission.reserve());
     }
   }
 
@@ -301,6 +299,12 @@ export class PoolerSession implements Session, Holder, UnitSource {
     this.#replies.reject(error);
     if (this.#run.hold.lease === undefined) {
       this.#leaveGate();
+    }
+  }
+
+  #failIf(error: MultiPoolerError | undefined): void {
+    if (error !== undefined) {
+      this.#fail(error);
     }
   }
 

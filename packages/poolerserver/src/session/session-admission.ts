@@ -1,8 +1,10 @@
 import { QueryMode } from "@multipooler/query-service";
 import { MultiPoolerError } from "../error.ts";
+import type { Lease } from "../pool/lease.ts";
 import type { Holder } from "../serving/holders.ts";
 import type { ServingGate } from "../serving/serving-gate.ts";
 import type { SessionHold } from "./session-hold.ts";
+import { WRITABLE_SESSION, isWritable } from "../writable-session.ts";
 import { internalError, noStatementError } from "./session-refusal.ts";
 import type { UnitFacts } from "./unit-facts.ts";
 
@@ -55,18 +57,27 @@ export class SessionAdmission {
   }
 
   /**
-   * Lets in a session that holds a backend.
+   * Lets in a session that is to hold a backend. What made that writable may have been a setting, or
+   * the status may have changed since it was granted.
    *
-   * @throws NOT_SERVING
+   * @throws NOT_SERVING, READ_ONLY
    */
-  enterReserved(): void {
+  enterReserved({ backend }: Lease): void {
+    const refusal = this.#gate.readOnlyRefusal(isWritable(backend) ? WRITABLE_SESSION : undefined);
+    if (refusal !== undefined) {
+      throw refusal;
+    }
     this.#gate.enter("reservation", QueryMode.Unspecified, this.#holder);
     this.#isInside = true;
   }
 
-  /** The unit has ended, and the backend is held. */
-  reserve(): void {
+  /**
+   * The unit has ended, and the backend is held. Returns why nothing more may run on it: what no text
+   * shows has let its transactions write.
+   */
+  reserve(): MultiPoolerError | undefined {
     this.#gate.change("reserved", this.#holder);
+    return this.#hold.isWritable ? this.#gate.readOnlyRefusal(WRITABLE_SESSION) : undefined;
   }
 
   /** Nothing runs and nothing is held. Further calls do nothing. */

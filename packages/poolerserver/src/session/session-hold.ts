@@ -3,6 +3,9 @@ import type { PinReason } from "@multipooler/query-service";
 import { Taint } from "../classification/taint.ts";
 import type { TaintSet } from "../classification/taint.ts";
 import type { Lease } from "../pool/lease.ts";
+import { isWritable } from "../writable-session.ts";
+import type { SettingsReset } from "./settings-reset.ts";
+import type { StartupSettings } from "./startup-settings.ts";
 import type { UnitFacts } from "./unit-facts.ts";
 
 /** Client encodings in which a byte of ASCII may be part of another character. */
@@ -22,12 +25,18 @@ export class SessionHold {
   /** As of the last ReadyForQuery from that backend. */
   transaction: TransactionStatus = "I";
   #taint: TaintSet = Taint.None;
+  #settings: StartupSettings | undefined;
   #hasNamedStatement = false;
   /** The unnamed statement of the backend is this session's. */
   #hasStatement = false;
 
   get lease(): Lease | undefined {
     return this.#lease;
+  }
+
+  /** Whether transactions on the backend that is held may write. */
+  get isWritable(): boolean {
+    return this.#lease !== undefined && isWritable(this.#lease.backend);
   }
 
   get hasStatement(): boolean {
@@ -52,9 +61,10 @@ export class SessionHold {
     this.#lease = lease;
   }
 
-  /** Takes a backend that has settings of this session. */
-  adopt(lease: Lease): void {
+  /** Takes a backend that has the settings of this session's client. */
+  adopt(lease: Lease, settings: StartupSettings): void {
     this.#lease = lease;
+    this.#settings = settings;
     this.#taint = Taint.Settings;
     this.#watchEncoding();
   }
@@ -74,12 +84,38 @@ export class SessionHold {
     }
   }
 
-  /** DISCARD ALL has run: it takes away everything but what nothing takes away. */
-  discarded(): void {
-    this.#lease?.statements.clear();
-    this.#taint &= Taint.Lasting;
-    this.#hasNamedStatement = false;
-    this.#hasStatement = false;
+  /** Whether a unit may have taken back what holds the backend. */
+  mayLose({ deallocates, taint }: UnitFacts): boolean {
+    return (
+      deallocates ||
+      (this.#settings !== undefined && this.transaction === "I" && (taint & Taint.Settings) !== 0)
+    );
+  }
+
+  /** DISCARD ALL takes away all but what nothing takes away. The start-up settings are to come back. */
+  takenBack(reset: SettingsReset | undefined): void {
+    if (reset === undefined) {
+      return;
+    }
+    if (reset.type === "discardAll") {
+      this.#lease?.statements.clear();
+      this.#taint &= Taint.Lasting;
+      this.#hasNamedStatement = false;
+      this.#hasStatement = false;
+    }
+    if (this.#settings?.takenBack(reset) === true) {
+      this.#taint |= Taint.Settings;
+      // Restoring them makes another one of it.
+      this.#hasStatement = false;
+    }
+  }
+
+  /**
+   * Puts what restores the start-up settings before the next request, if some were lost. Returns what
+   * the client is to be told of that.
+   */
+  restore(): Uint8Array | undefined {
+    return this.#lease === undefined ? undefined : this.#settings?.restoreOn(this.#lease.backend);
   }
 
   /** Gives the backend back, and says what is left in it. */
@@ -111,6 +147,7 @@ export class SessionHold {
 
   #reset(): void {
     this.#lease = undefined;
+    this.#settings = undefined;
     this.transaction = "I";
     this.#taint = Taint.None;
     this.#hasNamedStatement = false;

@@ -17,8 +17,9 @@ import { leavingError } from "../serving/admission.ts";
 import { LargeResults } from "./large-results.ts";
 import { PoolerSession } from "./pooler-session.ts";
 import type { SessionEngine, SessionLimits } from "./session-engine.ts";
-import { runOn, startupQuery } from "./startup-settings.ts";
+import { StartupSettings, missingSettings, readOnlyEscapeOf, setOn } from "./startup-settings.ts";
 
+const NOT_OFFERED = new Set(["options", "replication"]);
 const DEFAULT_LIMITS: SessionLimits = { inputBytes: 262_144, heldBytes: 1_048_576 };
 
 export interface SessionsOptions extends Omit<SessionEngine, "classifier" | "limits"> {
@@ -58,16 +59,18 @@ export class Sessions {
   ): Promise<Session> {
     requireServed(caller, this.#served);
     this.#requireOpen();
+    this.#requireReadOnly(caller);
     const wish: BackendWish = { scheduler: this.#engine.scheduler, origin: caller.origin, signal };
     this.#parameters ??= await readParameters(wish);
-    const query = startupQuery(caller.settings, this.#parameters);
-    const lease = query === undefined ? undefined : await leaseWithSettings(wish, query);
+    const settings = missingSettings(caller.settings, this.#parameters);
+    const held = settings.size === 0 ? undefined : await leaseWithSettings(wish, settings);
     try {
-      // It may have been closed meanwhile.
+      // It may have been closed, or serve read-only, meanwhile.
       this.#requireOpen();
-      return this.#add(caller, client, lease);
+      this.#requireReadOnly(caller);
+      return this.#add(caller, client, held);
     } catch (error) {
-      await lease?.release();
+      await held?.lease.release();
       throw error;
     }
   }
@@ -84,16 +87,16 @@ export class Sessions {
     );
   }
 
-  #add(caller: SessionCaller, client: SessionClient, lease: Lease | undefined): PoolerSession {
+  #add(caller: SessionCaller, client: SessionClient, held: HeldLease | undefined): PoolerSession {
     const session = new PoolerSession({
       engine: this.#engine,
       caller,
       client,
-      parameters: lease === undefined ? this.#knownParameters() : new Map(lease.backend.parameters),
+      parameters: held === undefined ? this.#knownParameters() : held.settings.reported,
       onGone: (gone) => this.#sessions.delete(gone),
     });
-    if (lease !== undefined) {
-      session.adopt(lease);
+    if (held !== undefined) {
+      session.adopt(held.lease, held.settings);
     }
     this.#sessions.add(session);
     return session;
@@ -101,6 +104,14 @@ export class Sessions {
 
   #knownParameters(): ReadonlyMap<string, string> {
     return this.#parameters ?? new Map();
+  }
+
+  /** @throws READ_ONLY */
+  #requireReadOnly({ settings }: SessionCaller): void {
+    const refusal = this.#engine.gate.readOnlyRefusal(readOnlyEscapeOf(settings));
+    if (refusal !== undefined) {
+      throw refusal;
+    }
   }
 
   #requireOpen(): void {
@@ -114,6 +125,12 @@ export class Sessions {
   }
 }
 
+/** A backend that has the settings of a client. */
+interface HeldLease {
+  readonly lease: Lease;
+  readonly settings: StartupSettings;
+}
+
 async function readParameters(wish: BackendWish): Promise<ReadonlyMap<string, string>> {
   const lease = await borrowBackend(wish);
   const parameters = new Map(lease.backend.parameters);
@@ -121,12 +138,15 @@ async function readParameters(wish: BackendWish): Promise<ReadonlyMap<string, st
   return parameters;
 }
 
-async function leaseWithSettings(wish: BackendWish, query: string): Promise<Lease> {
+async function leaseWithSettings(
+  wish: BackendWish,
+  settings: ReadonlyMap<string, string>,
+): Promise<HeldLease> {
   const lease = await borrowBackend(wish);
   lease.taint(Taint.Settings);
   try {
-    await runOn(lease, query);
-    return lease;
+    await setOn(lease, settings);
+    return { lease, settings: new StartupSettings(settings, lease.backend) };
   } catch (error) {
     await lease.release();
     throw error;
@@ -144,8 +164,8 @@ function requireServed(caller: SessionCaller, served: ServedTarget): void {
       }),
     });
   }
-  for (const name of ["options", "replication"]) {
-    if (caller.settings.has(name)) {
+  for (const name of caller.settings.keys()) {
+    if (NOT_OFFERED.has(name.toLowerCase())) {
       throw notOffered(`the start-up parameter "${name}"`);
     }
   }

@@ -1,39 +1,98 @@
 import { SimpleQuery } from "@multipooler/pgwire";
-import { PoolerErrorCode } from "@multipooler/query-service";
+import { PoolerErrorCode, encodeParameterStatus } from "@multipooler/query-service";
 import type { Settings } from "@multipooler/query-service";
 import { MultiPoolerError } from "../error.ts";
+import type { Backend } from "../pool/backend.ts";
 import { literal } from "../pool/label-difference.ts";
+import { LabelSettings } from "../pool/label-settings.ts";
 import type { Lease } from "../pool/lease.ts";
 import { queryError } from "../postgres-error.ts";
+import type { SettingsReset } from "./settings-reset.ts";
 
 /** Start-up parameters that change nothing of what a statement does. */
 const NO_SETTINGS = new Set(["user", "database", "application_name"]);
 
-/**
- * The query that gives a session the settings of its client, or `undefined` if a backend has them as
- * it is. `parameters` are what a backend has reported.
- */
-export function startupQuery(
+/** The settings of a client that a backend does not have as it is. `parameters` are what it reports. */
+export function missingSettings(
   settings: Settings,
   parameters: ReadonlyMap<string, string>,
-): string | undefined {
+): ReadonlyMap<string, string> {
   const reported = new Map([...parameters].map(([name, value]) => [name.toLowerCase(), value]));
-  const calls: string[] = [];
-  for (const [name, value] of settings) {
-    const setting = name.toLowerCase();
-    if (!NO_SETTINGS.has(setting) && !isSame(reported.get(setting), value)) {
-      calls.push(`pg_catalog.set_config(${literal(name)}, ${literal(value)}, false)`);
-    }
-  }
-  return calls.length === 0 ? undefined : `SELECT ${calls.join(", ")}`;
+  return new Map(
+    [...settings].filter(([name, value]) => {
+      const setting = name.toLowerCase();
+      return !NO_SETTINGS.has(setting) && !isSame(reported.get(setting), value);
+    }),
+  );
 }
 
 function isSame(reported: string | undefined, wanted: string): boolean {
   return reported?.toLowerCase() === wanted.toLowerCase();
 }
 
-/** Runs a query whose result nobody needs. Rejects with its error; the backend is to be ended then. */
-export async function runOn({ backend }: Lease, sql: string): Promise<void> {
+/** The start-up setting that would end read-only mode, if there is one; for `readOnlyRefusal`. */
+export function readOnlyEscapeOf(settings: Settings): string | undefined {
+  return new LabelSettings(settings).liftsReadOnly
+    ? "a start-up setting that allows writes"
+    : undefined;
+}
+
+/** The settings that a client has brought on its backend, and which of them that has lost again. */
+export class StartupSettings {
+  /** What the server reports of a session that has them. */
+  readonly reported: ReadonlyMap<string, string>;
+  readonly #values: ReadonlyMap<string, string>;
+  #lost: ReadonlyMap<string, string> = new Map();
+
+  /** To be made when the backend has them. */
+  constructor(values: ReadonlyMap<string, string>, { parameters }: Backend) {
+    this.#values = values;
+    this.reported = new Map(parameters);
+  }
+
+  /**
+   * A statement of the client has taken settings back. PostgreSQL goes back to the start-up settings
+   * of the session, which are those of the pool here. Returns whether some are lost.
+   */
+  takenBack(reset: SettingsReset): boolean {
+    this.#lost =
+      reset.type === "reset"
+        ? new Map([...this.#lost, ...[...this.#values].filter(isNamed(reset.name))])
+        : this.#values;
+    return this.#lost.size > 0;
+  }
+
+  /**
+   * Has `backend` set again what it has lost, ahead of its next request. Returns what the client is
+   * to be told of that.
+   */
+  restoreOn(backend: Backend): Uint8Array | undefined {
+    if (this.#lost.size === 0) {
+      return undefined;
+    }
+    const lost = new Set([...this.#lost.keys()].map((name) => name.toLowerCase()));
+    const reports = new Map([...this.reported].filter(([name]) => lost.has(name.toLowerCase())));
+    backend.precede({
+      statements: [settingsQuery(this.#lost), "BEGIN", "COMMIT"],
+      reports,
+      done: () => {
+        this.#lost = new Map();
+      },
+    });
+    const changed = [...reports].filter(([name, value]) => backend.parameters.get(name) !== value);
+    return Buffer.concat(changed.map(([name, value]) => encodeParameterStatus({ name, value })));
+  }
+}
+
+function isNamed(setting: string): (entry: readonly [string, string]) => boolean {
+  return ([name]) => name.toLowerCase() === setting;
+}
+
+/** Runs a query that gives a backend settings. Rejects with its error; it is to be cleaned then. */
+export async function setOn(
+  { backend }: Lease,
+  settings: ReadonlyMap<string, string>,
+): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const settle: SimpleQuery["settle"] = (end) => {
     if (end.type === "sinkFailed") {
@@ -45,6 +104,14 @@ export async function runOn({ backend }: Lease, sql: string): Promise<void> {
       reject(queryError(end.error));
     }
   };
-  backend.send(new SimpleQuery({ sql, receiver: { event: () => undefined, settle } }));
+  const receiver = { event: () => undefined, settle };
+  backend.send(new SimpleQuery({ sql: settingsQuery(settings), receiver }));
   await promise;
+}
+
+function settingsQuery(settings: ReadonlyMap<string, string>): string {
+  const calls = [...settings].map(
+    ([name, value]) => `pg_catalog.set_config(${literal(name)}, ${literal(value)}, false)`,
+  );
+  return `SELECT ${calls.join(", ")}`;
 }

@@ -99,6 +99,7 @@ export class UnitCutter {
         }
         return true;
       case FrontendCode.Execute:
+        facts.executes = true;
         facts.copies ||= this.#hasParsedCopy;
         return true;
       case FrontendCode.Close:

@@ -29,6 +29,9 @@ export class UnitFacts {
   parses = false;
   /** Uses the unnamed statement of an earlier unit. */
   needsStatement = false;
+  /** Has an Execute. */
+  executes = false;
+  #texts = 0;
   readOnlyEscape: string | undefined;
 
   get kind(): UnitKind {
@@ -37,6 +40,12 @@ export class UnitFacts {
 
   get taint(): TaintSet {
     return this.#taint;
+  }
+
+  /** Whether what it runs is one text, and certainly that: a group may only have parsed it. */
+  get runsText(): boolean {
+    const isRun = !this.isExtended || (this.parses && this.executes);
+    return this.#texts === 1 && isRun && !this.pinsStatement && !this.needsStatement;
   }
 
   /** The backend has a prepared statement afterwards that the client may use. */
@@ -62,11 +71,14 @@ export class UnitFacts {
     this.#leavesStatement = false;
     this.parses = false;
     this.needsStatement = false;
+    this.executes = false;
+    this.#texts = 0;
     this.readOnlyEscape = undefined;
   }
 
   /** A text that the unit runs or parses. */
   addText(text: Classification): void {
+    this.#texts += 1;
     this.#kind = wider(this.#kind, text.sharing);
     this.#taint |= text.taint;
     this.copies ||= text.copy;

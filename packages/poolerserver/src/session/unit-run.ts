@@ -11,16 +11,17 @@ import { isUnsent, queryError } from "../postgres-error.ts";
 import { COPY_FAIL, GROUP_FAIL } from "./frontend-message.ts";
 import { SessionHold } from "./session-hold.ts";
 import { internalError } from "./session-refusal.ts";
+import { findSettingsReset } from "./settings-reset.ts";
 import { SessionUnit } from "./session-unit.ts";
 import type { UnitOwner } from "./session-unit.ts";
 import type { UnitCutter } from "./unit-cutter.ts";
 import { UnitFeed } from "./unit-feed.ts";
 import type { FeedStep } from "./unit-feed.ts";
+import type { StartupSettings } from "./startup-settings.ts";
 import { UnitInterruption } from "./unit-interruption.ts";
 
 /** A unit that certainly was not sent is tried on so many backends. */
 const MAX_ATTEMPTS = 3;
-const DISCARD_ALL = /^\s*discard\s+all\s*;?\s*$/i;
 
 /**
  * How a unit ended.
@@ -95,8 +96,8 @@ export class UnitRun implements UnitOwner {
   }
 
   /** Takes a backend that has the client's settings. */
-  adopt(lease: Lease): void {
-    this.hold.adopt(lease);
+  adopt(lease: Lease, settings: StartupSettings): void {
+    this.hold.adopt(lease, settings);
     lease.watch(this.#watcher);
   }
 
@@ -234,8 +235,12 @@ export class UnitRun implements UnitOwner {
       this.#phase = "queued";
       this.#options.scheduler.submit(this.#unit);
     } else {
+      const reports = this.hold.restore();
       this.#phase = "running";
       lease.backend.send(this.#unit);
+      if (reports !== undefined) {
+        this.#options.source.answered(reports);
+      }
     }
   }
 
@@ -255,9 +260,8 @@ export class UnitRun implements UnitOwner {
     const { facts, text } = this.#options.source.cutter;
     const hasSucceeded = error === undefined;
     hold.ran(facts, { settingsReported, hasSucceeded });
-    // A group may only have parsed the text.
-    if (facts.deallocates && !facts.isExtended && hasSucceeded && DISCARD_ALL.test(text)) {
-      hold.discarded();
+    if (hasSucceeded && facts.runsText && hold.mayLose(facts)) {
+      hold.takenBack(findSettingsReset(text));
     }
     // A setting that a shared statement has changed is not worth a backend of its own.
     if (this.isShared || hold.reason === undefined) {

@@ -1,0 +1,9 @@
+import type { Backend } from "./pool/backend.ts";
+
+/** What a function may have done out of sight of `findReadOnlyEscape`; for `readOnlyRefusal`. */
+export const WRITABLE_SESSION = "a session whose default_transaction_read_only was switched off";
+
+/** Whether the default of the session lets its transactions write. */
+export function isWritable({ parameters }: Pick<Backend, "parameters">): boolean {
+  return parameters.get("default_transaction_read_only") === "off";
+}

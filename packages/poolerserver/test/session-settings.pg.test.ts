@@ -1,0 +1,73 @@
+import type { EmbeddedPostgres, TemporaryDatabase } from "@multipooler/embedded-postgres";
+import { expect, test } from "vitest";
+import { bind, execute, extended, parse, query, sync } from "./frontend.ts";
+import { SessionScene } from "./session-scene.ts";
+import { useDatabases } from "./test-server.ts";
+
+let postgres: EmbeddedPostgres;
+let database: TemporaryDatabase;
+
+useDatabases((started, created) => {
+  postgres = started;
+  database = created;
+});
+
+async function scene(): Promise<SessionScene> {
+  return await SessionScene.open({ postgres, database: database.name, capacity: 2 });
+}
+
+const SETTINGS = { statement_timeout: "7s", DateStyle: "German", "app.x": "it's \\ here" };
+const SHOWN = "select current_setting('statement_timeout'), current_setting('datestyle')";
+
+test.for([
+  ["discard all", query("discard all")],
+  ["discard all in a group", extended("/* pool */ discard all")],
+  ["reset all", query("reset all;")],
+] as const)("start-up settings hold again after %s", async ([, reset]) => {
+  await using pooler = await scene();
+  const client = await pooler.connect(SETTINGS);
+  await client.ask(query("set statement_timeout = 1; set datestyle = 'SQL'; set app.x = 'lost'"));
+  await client.ask(reset);
+  expect(await client.ask(query(SHOWN))).toContain("D 7s|German, DMY");
+  expect(await client.ask(query("show app.x"))).toContain("D it's \\ here");
+  expect(client.session.describe()).toMatchObject({ type: "pinned", reason: "SessionState" });
+  // They are set once: what the client sets afterwards stays.
+  await client.ask(query("set statement_timeout = '3s'"));
+  expect(await client.ask(extended(SHOWN))).toContain("D 3s|German, DMY");
+  const other = await pooler.connect();
+  expect(await other.ask(query("show statement_timeout"))).toContain("D 0");
+});
+
+test("a RESET brings back the start-up setting that it names, and no other", async () => {
+  await using pooler = await scene();
+  const client = await pooler.connect({ ...SETTINGS, TimeZone: "Asia/Tokyo" });
+  await client.ask(query("set datestyle = 'SQL'; set statement_timeout = 1; set timezone = 'UTC'"));
+  await client.ask(query('reset "Statement_Timeout"'));
+  expect(await client.ask(query(SHOWN))).toContain("D 7s|SQL, DMY");
+  await client.ask(query("reset time zone"));
+  expect(await client.ask(query("show timezone"))).toContain("D Asia/Tokyo");
+  await client.ask(query("reset work_mem"));
+  expect(await client.ask(query(SHOWN))).toContain("D 7s|SQL, DMY");
+});
+
+test("the client is told that its start-up settings hold again", async () => {
+  await using pooler = await scene();
+  const client = await pooler.connect({ DateStyle: "German" });
+  expect(await client.ask(query("discard all"))).toEqual(["C DISCARD ALL", "S", "Z I"]);
+  expect(await client.ask(query("select 1"))).toEqual(["S", "T", "D 1", "C SELECT 1", "Z I"]);
+  expect(await client.ask(query("select 1"))).toEqual(["T", "D 1", "C SELECT 1", "Z I"]);
+});
+
+test("an error, or a group behind a DISCARD ALL, changes nothing of that", async () => {
+  await using pooler = await scene();
+  const client = await pooler.connect(SETTINGS);
+  await client.ask([parse("select 'kept'"), sync]);
+  await client.ask(query("discard all"));
+  expect(await client.ask([bind(), execute(), sync])).toEqual(["E 26000", "Z I"]);
+  expect(await client.ask(query("select 1/0"))).toContain("E 22012");
+  expect(await client.ask(extended(SHOWN))).toContain("D 7s|German, DMY");
+  await client.ask(query("discard all"));
+  await client.session.end("now");
+  const next = await pooler.connect();
+  expect(await next.ask(query(SHOWN))).toContain("D 0|ISO, MDY");
+});
