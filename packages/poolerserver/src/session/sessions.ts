@@ -1,4 +1,4 @@
-import { PoolerErrorCode } from "@multipooler/query-service";
+import { PoolerErrorCode, QueryMode } from "@multipooler/query-service";
 import type {
   CallOptions,
   Session,
@@ -13,7 +13,6 @@ import type { ServedTarget } from "../execution/request-checks.ts";
 import { borrowBackend } from "../pool/borrowing.ts";
 import type { BackendWish } from "../pool/borrowing.ts";
 import type { Lease } from "../pool/lease.ts";
-import { leavingError } from "../serving/admission.ts";
 import { LargeResults } from "./large-results.ts";
 import { PoolerSession } from "./pooler-session.ts";
 import type { PoolerSessionOptions } from "./pooler-session.ts";
@@ -113,9 +112,10 @@ export class Sessions {
     if (this.#isClosed) {
       throw new MultiPoolerError(PoolerErrorCode.NotOpen, "the controller is not open");
     }
-    const { gate } = this.#engine;
-    if (!gate.isServing) {
-      throw leavingError(gate.state.wanted ?? gate.state.current);
+    // It may hold a connection from its start, as a reservation does.
+    const refusal = this.#engine.gate.refusal("reservation", QueryMode.Unspecified);
+    if (refusal !== undefined) {
+      throw refusal;
     }
   }
 }
