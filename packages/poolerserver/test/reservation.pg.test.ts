@@ -337,6 +337,18 @@ test("locks are gone with their reservation", async () => {
   expect(rows).toEqual([]);
 });
 
+test.for(["fetch 1 from c", "/* of /* a */ cursor */ fetch 1 from c", "--\n; Fetch 1 from c"])(
+  "%j gets from a binary cursor what it has, in the write that opens its transaction",
+  async (fetch) => {
+    const declare = "declare c binary cursor with hold for select generate_series(1, 3)";
+    await client.reserve(declare, Portal, { pins: ["c"] });
+    const fetched = await client.run(fetch, { reasons: Transaction });
+    expect(fetched.values).toEqual(["\0\0\0\x01"]);
+    await client.rollback();
+    await client.release();
+  },
+);
+
 test("a cursor WITH HOLD is a reason until it is released", async () => {
   const sql = "declare c cursor with hold for select generate_series(1, 3)";
   const declared = await client.reserve(sql, Transaction | Portal, { pins: ["c"] });

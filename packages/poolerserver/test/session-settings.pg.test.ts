@@ -12,8 +12,8 @@ useDatabases((started, created) => {
   database = created;
 });
 
-async function scene(): Promise<SessionScene> {
-  return await SessionScene.open({ postgres, database: database.name, capacity: 2 });
+async function scene(capacity = 2): Promise<SessionScene> {
+  return await SessionScene.open({ postgres, database: database.name, capacity });
 }
 
 const SETTINGS = { statement_timeout: "7s", DateStyle: "German", "app.x": "it's \\ here" };
@@ -70,4 +70,42 @@ test("an error, or a group behind a DISCARD ALL, changes nothing of that", async
   await client.session.end("now");
   const next = await pooler.connect();
   expect(await next.ask(query(SHOWN))).toContain("D 0|ISO, MDY");
+});
+
+test("a client is told the settings of now, not those of the first login", async () => {
+  await using pooler = await scene(1);
+  const before = await pooler.connect();
+  expect(before.session.parameters.get("TimeZone")).not.toBe("Asia/Tokyo");
+  const old = before.session.parameters.get("TimeZone") ?? "";
+  try {
+    await postgres.sql("alter system set timezone = 'Asia/Tokyo'");
+    await postgres.sql("select pg_reload_conf()");
+    // The server reads its configuration between two statements, and reports it with an answer.
+    let seen: string | undefined;
+    while (seen !== "D Asia/Tokyo") {
+      seen = (await before.ask(query("show timezone"))).find((words) => words.startsWith("D "));
+    }
+    // The report counts as a setting of the client's until the connection is cleaned.
+    await before.ask(query("select 1"));
+    const client = await pooler.connect();
+    expect(client.session.parameters.get("TimeZone")).toBe("Asia/Tokyo");
+    // What was the default once is not any more.
+    const other = await pooler.connect({ TimeZone: old });
+    expect(await other.ask(query("show timezone"))).toContain(`D ${old}`);
+    expect(other.session.parameters.get("TimeZone")).toBe(old);
+    expect(other.session.describe()).toMatchObject({ type: "pinned" });
+  } finally {
+    await postgres.sql("alter system reset timezone");
+    await postgres.sql("select pg_reload_conf()");
+  }
+});
+
+test("a client is not told what another one has set", async () => {
+  await using pooler = await scene(1);
+  const own = await pooler.connect({ DateStyle: "German", client_encoding: "utf8" });
+  await own.ask(query("set timezone = 'Asia/Tokyo'"));
+  const client = await pooler.connect({ client_encoding: "utf8" });
+  expect(client.session.parameters.get("DateStyle")).toBe("ISO, MDY");
+  expect(client.session.parameters.get("TimeZone")).not.toBe("Asia/Tokyo");
+  await own.session.end("now");
 });

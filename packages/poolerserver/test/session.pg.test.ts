@@ -440,6 +440,7 @@ test("a drain lets a transaction end, refuses new ones, and cuts what is left", 
   await untilSleeping(postgres, database.name, 1);
   const { current } = gate.state;
   const drained = gate.setTarget({ ...current, status: "NOT_SERVING" }, undefined);
+  await expect(pooler.connect()).rejects.toMatchObject({ code: "NOT_SERVING" });
   expect(await quick.ask(query("commit"))).toEqual(["C COMMIT", "Z I"]);
   expect(await quick.ask(query("begin"))).toEqual(["E 57P03", "Z I"]);
   expect(await quick.ask(extended("begin"))).toEqual(["E 57P03", "Z I"]);

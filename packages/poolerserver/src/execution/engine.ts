@@ -78,7 +78,8 @@ export class Engine {
     this.#calls = { scheduler: this.#scheduler, clock, terminate, registry };
     const served = { ...shard, database: database.database, user: database.user };
     const classified = { served, gate, classifier: this.#catalog };
-    this.#sessions = new Sessions({ ...this.#calls, ...classified, logger });
+    const scheduler = this.#scheduler;
+    this.#sessions = new Sessions({ ...this.#calls, ...classified, scheduler, logger });
     this.executor = new QueryExecutor({
       ...this.#calls,
       ...classified,

@@ -1,4 +1,4 @@
-import { BegunUnit, ExtendedUnit, SimpleQuery } from "@multipooler/pgwire";
+import { BegunUnit, ExtendedUnit, SimpleQuery, SqlScanner, toSqlText } from "@multipooler/pgwire";
 import type { EventReceiver, EventRequest } from "@multipooler/pgwire";
 import type { ResultSink, Statement } from "@multipooler/query-service";
 import type { Classification } from "../classification/classification.ts";
@@ -133,7 +133,19 @@ function begunUnit(begin: string, unit: EventRequest): BegunUnit {
  * cursor it yields text there.
  */
 function isOneUnit(statement: Statement, { statements }: Classification): boolean {
-  return statement.type !== "simple" || (statements <= 1 && !/^\s*fetch\b/i.test(statement.sql));
+  return statement.type !== "simple" || (statements <= 1 && leadOf(statement.sql) !== "fetch");
+}
+
+/** The word that a text begins with, behind blanks and comments. */
+function leadOf(sql: string): string | undefined {
+  const scanner = new SqlScanner(toSqlText(sql), { backslashEscapes: false });
+  while (scanner.next()) {
+    // Empty statements may stand before it.
+    if (scanner.kind !== "symbol" || scanner.value() !== ";") {
+      return scanner.kind === "word" ? scanner.value() : undefined;
+    }
+  }
+  return undefined;
 }
 
 function extendedQuery(sql: string, receiver: EventReceiver): EventRequest {

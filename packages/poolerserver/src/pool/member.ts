@@ -36,6 +36,8 @@ export class Member implements LabelledSession {
   readonly generation: number;
   readonly initialParameters: ReadonlyMap<string, string>;
   readonly statements: HeldStatements = new HeldStatements();
+  /** As of its start, or of the last time that it was cleaned. */
+  #ownParameters: ReadonlyMap<string, string>;
   #watcher: BackendWatcher | undefined;
   use: MemberUse = "idle";
   /** What its holders have left in it. */
@@ -64,6 +66,7 @@ export class Member implements LabelledSession {
     this.access = options.access;
     this.expiresAt = options.expiresAt;
     this.generation = options.generation;
+    this.#ownParameters = new Map(options.backend.parameters);
     this.initialParameters = new Map(
       [...options.backend.parameters].map(([name, value]) => [name.toLowerCase(), value]),
     );
@@ -118,6 +121,17 @@ export class Member implements LabelledSession {
     return backend.idle && backend.transactionStatus === "I" && this.#hasItsReadOnlyDefault;
   }
 
+  /** What it reports; while a holder may have changed that, what it has reported without. */
+  get ownParameters(): ReadonlyMap<string, string> {
+    return this.isUnchanged ? new Map(this.backend.parameters) : this.#ownParameters;
+  }
+
+  /** Whether what it reports is nobody's own. */
+  get isUnchanged(): boolean {
+    const isOpenToAll = this.use === "idle" || this.use === "shared";
+    return isOpenToAll && this.taint === Taint.None && this.settings === NO_SETTINGS;
+  }
+
   get #hasItsReadOnlyDefault(): boolean {
     const isInitial =
       this.backend.parameters.get(READ_ONLY_DEFAULT) ===
@@ -153,6 +167,9 @@ export class Member implements LabelledSession {
       this.#become(NO_SETTINGS);
     }
     this.taint = Taint.None;
+    if (this.settings === NO_SETTINGS) {
+      this.#ownParameters = new Map(this.backend.parameters);
+    }
   }
 
   /** Its socket is closed. */

@@ -6,6 +6,7 @@ import { DemandWindow } from "./demand-window.ts";
 import { Dialer } from "./dialer.ts";
 import type { OpenedSession } from "./dialer.ts";
 import { IdleSessions } from "./idle-sessions.ts";
+import { knownParameters } from "./known-parameters.ts";
 import type { LabelSettings } from "./label-settings.ts";
 import { NO_SETTINGS } from "./label-settings.ts";
 import { expiryOf } from "./lifetime.ts";
@@ -88,6 +89,11 @@ export class Pool {
   /** Whether no session is left that could serve somebody again. */
   get isEmpty(): boolean {
     return this.#members.size === this.#leaving;
+  }
+
+  /** See {@link knownParameters}. */
+  get parameters(): ReadonlyMap<string, string> | undefined {
+    return knownParameters(this.#members.values(), this.#access);
   }
 
   /** Whether there is no session, and none is being opened. */

@@ -74,6 +74,11 @@ export class Scheduler {
     return !this.#pool.isEmpty;
   }
 
+  /** See {@link Pool.parameters}. */
+  get parameters(): ReadonlyMap<string, string> | undefined {
+    return this.#pool.parameters;
+  }
+
   /** What it could use; `now` on the monotonic clock. */
   demand(now: number): Demand {
     return this.#pool.demanded(now);

@@ -65,6 +65,11 @@ export class UserPools implements UnitScheduler {
     return this.#schedulers().some(({ hasSessions }) => hasSessions);
   }
 
+  /** See {@link Pool.parameters}; of the user of the database handle. */
+  get parameters(): ReadonlyMap<string, string> | undefined {
+    return this.#default.parameters;
+  }
+
   /** See {@link Scheduler.isHeldIdle}. */
   get isHeldIdle(): boolean {
     const used = this.#schedulers().filter(({ hasSessions }) => hasSessions);

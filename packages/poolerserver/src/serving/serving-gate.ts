@@ -7,7 +7,7 @@ import type { Clock } from "@multipooler/timing";
 import { MultiPoolerError, abortError } from "../error.ts";
 import type { Logger } from "../logger.ts";
 import { isServingStatus, leavingError, readOnlyRefusal, refusal } from "./admission.ts";
-import type { GatePhase } from "./admission.ts";
+import type { GatePhase, RequestKind } from "./admission.ts";
 import { Holders } from "./holders.ts";
 import type { Holder, HolderCounts, HolderKind } from "./holders.ts";
 
@@ -82,13 +82,18 @@ export class ServingGate {
     return this.#holders.counts;
   }
 
+  /** Why a request would not be admitted now, or `undefined` if it would. */
+  refusal(kind: RequestKind, mode: QueryMode): MultiPoolerError | undefined {
+    return refusal({ kind, mode, phase: this.#state.phase, ...this.state });
+  }
+
   /**
    * Admits a new request; `holder` counts until {@link leave}.
    *
    * @throws NOT_SERVING if the status or, for this mode, the role does not allow it.
    */
   enter(kind: "single" | "reservation", mode: QueryMode, holder: Holder): void {
-    const error = refusal({ kind, mode, phase: this.#state.phase, ...this.state });
+    const error = this.refusal(kind, mode);
     if (error !== undefined) {
       throw error;
     }
@@ -101,7 +106,7 @@ export class ServingGate {
    * @throws NOT_SERVING once the controller closes.
    */
   enterReserved(mode: QueryMode): void {
-    const error = refusal({ kind: "reserved", mode, phase: this.#state.phase, ...this.state });
+    const error = this.refusal("reserved", mode);
     if (error !== undefined) {
       throw error;
     }

@@ -8,12 +8,18 @@ import type { TextClassifier } from "./unit-cutter.ts";
 /** What all sessions of a controller have in common. */
 export interface SessionEngine {
   readonly gate: ServingGate;
-  readonly scheduler: UnitScheduler;
+  readonly scheduler: SessionScheduler;
   readonly terminate: TerminateProcess;
   readonly classifier: SessionClassifier;
   readonly limits: SessionLimits;
   readonly clock: Clock;
   readonly logger: Logger;
+}
+
+/** What grants backends, and knows what they report. */
+export interface SessionScheduler extends UnitScheduler {
+  /** What a backend reports that nobody has changed; `undefined`: there is none. */
+  readonly parameters: ReadonlyMap<string, string> | undefined;
 }
 
 /** What a session needs to know of texts. */

@@ -1,4 +1,4 @@
-import { PoolerErrorCode } from "@multipooler/query-service";
+import { PoolerErrorCode, QueryMode } from "@multipooler/query-service";
 import type {
   CallOptions,
   Session,
@@ -13,9 +13,9 @@ import type { ServedTarget } from "../execution/request-checks.ts";
 import { borrowBackend } from "../pool/borrowing.ts";
 import type { BackendWish } from "../pool/borrowing.ts";
 import type { Lease } from "../pool/lease.ts";
-import { leavingError } from "../serving/admission.ts";
 import { LargeResults } from "./large-results.ts";
 import { PoolerSession } from "./pooler-session.ts";
+import type { PoolerSessionOptions } from "./pooler-session.ts";
 import type { SessionEngine, SessionLimits } from "./session-engine.ts";
 import { StartupSettings, missingSettings, readOnlyEscapeOf, setOn } from "./startup-settings.ts";
 
@@ -33,8 +33,6 @@ export class Sessions {
   readonly #served: ServedTarget;
   readonly #engine: SessionEngine;
   readonly #sessions = new Set<PoolerSession>();
-  /** What a backend has reported. */
-  #parameters: ReadonlyMap<string, string> | undefined;
   #isClosed = false;
 
   constructor({ served, classifier, limits, ...engine }: SessionsOptions) {
@@ -60,15 +58,17 @@ export class Sessions {
     requireServed(caller, this.#served);
     this.#requireOpen();
     this.#requireReadOnly(caller);
-    const wish: BackendWish = { scheduler: this.#engine.scheduler, origin: caller.origin, signal };
-    this.#parameters ??= await readParameters(wish);
-    const settings = missingSettings(caller.settings, this.#parameters);
+    const { scheduler } = this.#engine;
+    const wish: BackendWish = { scheduler, origin: caller.origin, signal };
+    const parameters = scheduler.parameters ?? (await readParameters(wish));
+    const settings = missingSettings(caller.settings, parameters);
     const held = settings.size === 0 ? undefined : await leaseWithSettings(wish, settings);
     try {
       // It may have been closed, or serve read-only, meanwhile.
       this.#requireOpen();
       this.#requireReadOnly(caller);
-      return this.#add(caller, client, held);
+      const reported = held?.settings.reported ?? parameters;
+      return this.#add({ caller, client, parameters: reported }, held);
     } catch (error) {
       await held?.lease.release();
       throw error;
@@ -87,12 +87,10 @@ export class Sessions {
     );
   }
 
-  #add(caller: SessionCaller, client: SessionClient, held: HeldLease | undefined): PoolerSession {
+  #add(client: ClientOfSession, held: HeldLease | undefined): PoolerSession {
     const session = new PoolerSession({
+      ...client,
       engine: this.#engine,
-      caller,
-      client,
-      parameters: held === undefined ? this.#knownParameters() : held.settings.reported,
       onGone: (gone) => this.#sessions.delete(gone),
     });
     if (held !== undefined) {
@@ -100,10 +98,6 @@ export class Sessions {
     }
     this.#sessions.add(session);
     return session;
-  }
-
-  #knownParameters(): ReadonlyMap<string, string> {
-    return this.#parameters ?? new Map();
   }
 
   /** @throws READ_ONLY */
@@ -118,12 +112,16 @@ export class Sessions {
     if (this.#isClosed) {
       throw new MultiPoolerError(PoolerErrorCode.NotOpen, "the controller is not open");
     }
-    const { gate } = this.#engine;
-    if (!gate.isServing) {
-      throw leavingError(gate.state.wanted ?? gate.state.current);
+    // It may hold a connection from its start, as a reservation does.
+    const refusal = this.#engine.gate.refusal("reservation", QueryMode.Unspecified);
+    if (refusal !== undefined) {
+      throw refusal;
     }
   }
 }
+
+/** Who a session is for, and what it is told of its settings. */
+type ClientOfSession = Pick<PoolerSessionOptions, "caller" | "client" | "parameters">;
 
 /** A backend that has the settings of a client. */
 interface HeldLease {

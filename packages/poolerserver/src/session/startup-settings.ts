@@ -11,6 +11,14 @@ import type { SettingsReset } from "./settings-reset.ts";
 
 /** Start-up parameters that change nothing of what a statement does. */
 const NO_SETTINGS = new Set(["user", "database", "application_name"]);
+/** Settings whose values mean the same in capitals. Elsewhere case may matter, as in the name of a role. */
+const CASELESS = new Set([
+  "client_encoding",
+  "datestyle",
+  "default_transaction_read_only",
+  "intervalstyle",
+  "standard_conforming_strings",
+]);
 
 /** The settings of a client that a backend does not have as it is. `parameters` are what it reports. */
 export function missingSettings(
@@ -21,13 +29,15 @@ export function missingSettings(
   return new Map(
     [...settings].filter(([name, value]) => {
       const setting = name.toLowerCase();
-      return !NO_SETTINGS.has(setting) && !isSame(reported.get(setting), value);
+      return !NO_SETTINGS.has(setting) && !isSame(setting, reported.get(setting), value);
     }),
   );
 }
 
-function isSame(reported: string | undefined, wanted: string): boolean {
-  return reported?.toLowerCase() === wanted.toLowerCase();
+function isSame(setting: string, reported: string | undefined, wanted: string): boolean {
+  return CASELESS.has(setting)
+    ? reported?.toLowerCase() === wanted.toLowerCase()
+    : reported === wanted;
 }
 
 /** The start-up setting that would end read-only mode, if there is one; for `readOnlyRefusal`. */
