@@ -139,6 +139,7 @@ export class MultiPooler implements PoolerController, AsyncDisposable {
   register(registrar: ServiceRegistrar): void {
     registrar.offer(ControllerService.Query);
     registrar.offer(ControllerService.Session);
+    registrar.offer(ControllerService.Health);
   }
 
   async close(): Promise<void> {
