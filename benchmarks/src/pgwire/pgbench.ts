@@ -1,0 +1,111 @@
+import { execFile } from "node:child_process";
+import { mkdtemp, readFile, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { percentile } from "../percentile.ts";
+
+const execFileAsync = promisify(execFile);
+
+export type CaseName = "simple" | "prepared" | "tpcb";
+
+/** The scripts of pgbench that are run, and its protocol. */
+export const CASES: Readonly<Record<CaseName, readonly string[]>> = {
+  simple: ["--select-only", "--protocol=simple"],
+  prepared: ["--select-only", "--protocol=prepared"],
+  tpcb: ["--builtin=tpcb-like", "--protocol=simple"],
+};
+
+/** Branches of the bank; transactions of one branch wait for each other. */
+const SCALE = 10;
+/** This part of the transactions is in the log with its latency. */
+const LOGGED_SHARE = 0.25;
+
+/** A server of PostgreSQL's protocol. */
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+}
+
+/** How a run went. */
+export interface PgbenchResult {
+  /** Transactions, and how many a second without the time for the log-ins. */
+  readonly transactions: number;
+  readonly tps: number;
+  readonly p50Us: number;
+  readonly p99Us: number;
+}
+
+/** Runs pgbench, always with one thread and without a VACUUM. */
+export class Pgbench {
+  readonly #program: string;
+
+  constructor({ program }: { readonly program: string }) {
+    this.#program = program;
+  }
+
+  /** Makes the tables. */
+  async prepare(address: Address): Promise<void> {
+    await this.#call(address, ["--initialize", "--quiet", `--scale=${SCALE}`]);
+  }
+
+  /**
+   * Runs a case with so many clients for so long.
+   *
+   * Rejects when a client fails, with what pgbench said.
+   */
+  async run(
+    address: Address,
+    load: { readonly case: CaseName; readonly clients: number; readonly seconds: number },
+  ): Promise<PgbenchResult> {
+    const folder = await mkdtemp(join(tmpdir(), "pgbench-"));
+    try {
+      const output = await this.#call(address, [
+        ...CASES[load.case],
+        "--no-vacuum",
+        `--client=${load.clients}`,
+        `--time=${load.seconds}`,
+        "--log",
+        `--log-prefix=${join(folder, "transactions")}`,
+        `--sampling-rate=${LOGGED_SHARE}`,
+      ]);
+      const latencies = latenciesIn(await logsIn(folder));
+      return {
+        ...readSummary(output),
+        p50Us: percentile(latencies, 0.5),
+        p99Us: percentile(latencies, 0.99),
+      };
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  }
+
+  async #call({ host, port, user }: Address, args: readonly string[]): Promise<string> {
+    const connection = [`--host=${host}`, `--port=${port}`, `--username=${user}`, "postgres"];
+    const { stdout } = await execFileAsync(this.#program, [...args, ...connection]);
+    return stdout;
+  }
+}
+
+/** @throws Error if pgbench has not said how it went, or a client gave up. */
+export function readSummary(output: string): Pick<PgbenchResult, "transactions" | "tps"> {
+  const transactions = /^number of transactions actually processed: (\d+)/m.exec(output)?.[1];
+  const tps = /^tps = ([\d.]+) \(without initial connection time\)/m.exec(output)?.[1];
+  if (transactions === undefined || tps === undefined || output.includes("Run was aborted")) {
+    throw new Error(`pgbench did not end well: ${output}`);
+  }
+  return { transactions: Number(transactions), tps: Number(tps) };
+}
+
+/** The third column of the log is a transaction's latency, in µs. */
+export function latenciesIn(log: string): Float64Array {
+  const latencies = log.matchAll(/^\d+ \d+ (\d+) /gm).map(([, latency]) => Number(latency));
+  return Float64Array.from(latencies).sort();
+}
+
+async function logsIn(folder: string): Promise<string> {
+  const files = await readdir(folder);
+  const texts = await Promise.all(files.map((file) => readFile(join(folder, file), "utf8")));
+  return texts.join("");
+}
