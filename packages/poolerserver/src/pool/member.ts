@@ -3,6 +3,7 @@ import { Taint } from "../classification/taint.ts";
 import type { TaintSet } from "../classification/taint.ts";
 import { HeldStatements } from "../statements/held-statements.ts";
 import type { Backend, BackendAccess, BackendEnd } from "./backend.ts";
+import { BusyRun } from "./busy-run.ts";
 import { labelDifference } from "./label-difference.ts";
 import type { LabelledSession } from "./label-difference.ts";
 import { NO_SETTINGS } from "./label-settings.ts";
@@ -49,9 +50,9 @@ export class Member implements LabelledSession {
   /** They were sent, or are to be, ahead of a holder's first request. */
   #awaitsSettings = false;
   idleSince = 0;
-  /** While it is shared: requests in its FIFO, since when the first of them runs, and whether more may come. */
+  /** While it is shared: requests in its FIFO, what it does with them, and whether more may come. */
   units = 0;
-  runningSince = 0;
+  readonly run: BusyRun = new BusyRun();
   takesMore = true;
 
   constructor(options: {
