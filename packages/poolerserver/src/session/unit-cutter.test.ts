@@ -16,6 +16,9 @@ import {
 } from "../../test/frontend.ts";
 import type { Classification } from "../classification/classification.ts";
 import { Taint } from "../classification/taint.ts";
+import { Labels } from "../pool/labels.ts";
+import { SessionSettings } from "./settings/session-settings.ts";
+import { ClientStatements } from "./statements/client-statements.ts";
 import { UnitCutter } from "./unit-cutter.ts";
 import type { Cut } from "./unit-cutter.ts";
 
@@ -40,6 +43,15 @@ const TEXTS: Readonly<Record<string, Classification>> = {
 function newCutter(maxGroupBytes = 1000): UnitCutter {
   return new UnitCutter({
     classifier: { classify: (text) => TEXTS[text] ?? PLAIN },
+    statements: new ClientStatements({ maxStatements: 100, maxStatementBytes: 10_000 }),
+    settings: new SessionSettings({
+      labels: new Labels({ user: "app", settingsCacheSize: 10 }),
+      user: "",
+      keys: undefined,
+      settings: new Map(),
+      loginUser: "app",
+    }),
+    isPinned: () => false,
     maxGroupBytes,
   });
 }
