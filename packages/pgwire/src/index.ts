@@ -30,6 +30,7 @@ export type {
   ServerAddress,
 } from "./connection/connect-options.ts";
 export type { CloseReason, ConnectionState } from "./connection/connection-state.ts";
+export { compactChunk } from "./messages/compact-chunk.ts";
 export { scheduleFlush } from "./connection/loop-turn.ts";
 export type { Flushable } from "./connection/loop-turn.ts";
 export type { Prelude } from "./connection/prelude.ts";
