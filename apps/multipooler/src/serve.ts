@@ -189,6 +189,8 @@ function controllerOf(
     maxLifetimeMs: config.maxLifetimeMs,
     waitTimeoutMs: config.waitTimeoutMs,
     drainGraceMs: config.drainGraceMs,
+    maxSessionStatements: config.pgClientMaxStatements,
+    maxSessionStatementBytes: config.pgClientMaxStatementBytes,
     logger: logger.child({ component: "poolerserver" }),
   });
 }

@@ -273,6 +273,33 @@ test("SQL prepares, runs and drops statements on any backend", async () => {
   expect(stateOf(client)).toBe("idle");
 });
 
+test("SQL that names a statement in another way brings it to a backend of the session's own", async () => {
+  await using pooler = await scene({ capacity: 2 });
+  const client = await pooler.connect();
+  await client.ask(query('prepare "A b" (int) as select $1 + 1'));
+  await client.ask([parse("select 8", "p"), sync]);
+  await shuffle(pooler);
+  expect(await client.ask(query('execute "A b"(1); execute "A b"(2)'))).toContain("D 3");
+  expect(client.session.describe()).toMatchObject({ type: "pinned", reason: "SessionState" });
+  expect(await client.ask(extended("explain (costs off) execute p"))).toContain("D Result");
+  expect(await client.ask(query("execute p; select 1"))).toContain("D 8");
+  expect(await client.ask(use("p"))).toContain("D 8");
+  await client.ask(query("discard all"));
+  expect(await client.ask(query('execute "A b"(1)'))).toEqual(["E 26000", "Z I"]);
+  expect(stateOf(client)).toBe("idle");
+});
+
+test("what was run while the catalog was not known pins no longer than that", async () => {
+  await using pooler = await scene({ capacity: 2 });
+  const client = await pooler.connect();
+  pooler.classifier.noteDdl();
+  await client.ask(query("select upper('x')"));
+  expect(client.session.describe()).toMatchObject({ type: "pinned" });
+  await pooler.classifier.refresh();
+  await client.ask(query("select upper('x')"));
+  expect(stateOf(client)).toBe("idle");
+});
+
 test("P2: a PREPARE that fails prepares nothing, and nobody else sees its error", async () => {
   await using pooler = await scene({ capacity: 1 });
   const [client, other] = [await pooler.connect(), await pooler.connect()];

@@ -102,6 +102,7 @@ export class PoolerSession implements Session, Holder, UnitSource {
     this.#output = new ClientOutput({ client, maxHeldBytes: limits.heldBytes });
     this.#carried = new CarriedState({
       registry,
+      classifier,
       settings,
       statements,
       placement,

@@ -38,9 +38,13 @@ export function localAnswer(
       case "plain":
         replies.push(CLOSE_COMPLETE);
         break;
+      case "duplicate":
+      case "missing":
+      case "taken":
       case "use":
       case "prepare":
       case "execute":
+      case "bring":
       case "deallocate":
         return undefined;
     }

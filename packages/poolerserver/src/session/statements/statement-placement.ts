@@ -13,7 +13,9 @@ const PARSE_COMPLETE = 0x31;
 const CLOSE_COMPLETE = 0x33;
 
 /** How a message is written. */
-type Step = "keep" | "rename" | "closeBefore" | "parseBefore" | "leaveOut";
+type Step = "keep" | "rename" | "closeBefore" | "parseBefore" | "emptyBefore" | "leaveOut";
+
+const NO_TYPES: readonly number[] = [];
 
 /** Where a unit goes. */
 export interface UnitPlace {
@@ -61,6 +63,8 @@ export class StatementPlacement {
   /** Statements that are used as the backend has them. */
   readonly #reused: RegisteredStatement[] = [];
   #setups: StatementSetup[] = [];
+  /** Names of clients that something was given. */
+  #occupied: string[] = [];
   #conditions = "";
   #routesUnnamed = false;
   /** Parse messages of the client that are left out: their ParseComplete is to be made. */
@@ -107,7 +111,7 @@ export class StatementPlacement {
     }
     this.#closes = closes;
     for (const name of closes) {
-      this.#byteLength += targetBytes(name.length);
+      this.#byteLength += targetBytes(Buffer.byteLength(name));
       this.#repliesToClient.unshift(false);
       this.#parsed.unshift(undefined);
       this.#generations.unshift(0);
@@ -141,6 +145,11 @@ export class StatementPlacement {
       }
       at += bytes.copy(target, at, from, message.start);
       const name = this.#names[index] ?? "";
+      if (step === "emptyBefore") {
+        at = writeParse(target, at, { name, sql: "", parameterTypes: NO_TYPES });
+        from = message.start;
+        continue;
+      }
       if (step !== "rename") {
         at = writeClose(target, at, "S", name);
       }
@@ -180,6 +189,10 @@ export class StatementPlacement {
   settle(): void {
     if (this.#replies < this.#closes.length) {
       this.#held?.owe(this.#closes.slice(this.#replies));
+    }
+    if (this.#occupied.length > 0) {
+      this.#held?.owe(this.#occupied);
+      this.#occupied = [];
     }
     this.#held = undefined;
     this.#messages = [];
@@ -243,12 +256,22 @@ export class StatementPlacement {
     if (isParse) {
       this.#expect(true, undefined);
     }
-    if (kind === "plain" || (statement === undefined && kind !== "close" && kind !== "deallocate")) {
-      this.#keep(message);
-      return;
-    }
     const registered = statement?.registeredIn(this.#registry, this.#conditions);
     switch (kind) {
+      case "plain":
+        this.#keep(message);
+        return;
+      case "duplicate":
+        this.#placeDuplicate(message);
+        return;
+      case "missing":
+        this.#rename(message, "closeBefore", message.nameStart === message.nameEnd ? "" : NOBODY);
+        this.#expect(false, undefined);
+        return;
+      case "taken":
+        this.#add("keep", "");
+        this.#occupy(message.ownName);
+        return;
       case "parse":
         this.#placeParse(message, registered, isFirst);
         return;
@@ -265,9 +288,13 @@ export class StatementPlacement {
       case "execute":
         this.#placeExecute(message, registered);
         return;
+      case "bring":
+        this.#add("keep", "");
+        this.#bring(message);
+        return;
       case "deallocate":
         this.#rename(message, "rename", DROPPED);
-        this.#setups.push(new StatementSetup({ name: DROPPED, sql: "", parameterTypes: [] }));
+        this.#setups.push(new StatementSetup({ name: DROPPED, sql: "", parameterTypes: NO_TYPES }));
     }
   }
 
@@ -291,6 +318,20 @@ export class StatementPlacement {
     this.#rename(message, "closeBefore", registered.name);
     this.#expect(false, undefined);
     this.#expect(true, registered);
+  }
+
+  /** Has something have the name, so that the server refuses the message. */
+  #placeDuplicate({ ownName }: StatementMessage): void {
+    this.#add("emptyBefore", ownName);
+    this.#byteLength += parseBytes(Buffer.byteLength(ownName), 0, NO_TYPES);
+    this.#expect(false, undefined);
+    this.#expect(true, undefined);
+    this.#occupied.push(ownName);
+  }
+
+  #occupy(name: string): void {
+    this.#occupied.push(name);
+    this.#setups.push(new StatementSetup({ name, sql: "", parameterTypes: NO_TYPES }));
   }
 
   #placeUse(message: StatementMessage, registered: RegisteredStatement | undefined): void {
@@ -335,6 +376,13 @@ export class StatementPlacement {
           onDone: () => held?.add(registered, { generation, ddlCount }),
         }),
       );
+    }
+  }
+
+  #bring({ statement, ownName }: StatementMessage): void {
+    if (statement !== undefined) {
+      const { text: sql, parameterTypes, prepare } = statement;
+      this.#setups.push(new StatementSetup({ name: ownName, sql, parameterTypes, prepare }));
     }
   }
 

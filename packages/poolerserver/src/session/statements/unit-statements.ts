@@ -12,6 +12,7 @@ import { ClientStatement } from "./client-statement.ts";
 import { UNNAMED } from "./client-statements.ts";
 import type { ClientStatements } from "./client-statements.ts";
 import { readCommand } from "./session-command.ts";
+import { nameOf, statementsOf } from "./sql-tokens.ts";
 import type { SessionCommand } from "./session-command.ts";
 import type { StatementMessage, StatementMessageKind } from "./statement-message.ts";
 import { isPoolerName } from "./pooler-name.ts";
@@ -19,6 +20,9 @@ import { isPoolerName } from "./pooler-name.ts";
 const STATEMENT = 0x53;
 const HEADER_BYTES = 5;
 const NO_TYPES: readonly number[] = [];
+
+/** The name of a statement that is not rewritten. */
+const NOWHERE = { nameStart: 0, nameEnd: 0 } as const;
 
 /** A command of the client, and the statement that it names in SQL, if the pooler knows that. */
 interface Order {
@@ -81,7 +85,11 @@ export class UnitStatements {
     const classification = this.#classify(bodyStart);
     const order = this.#orderAt(bodyStart, classification);
     this.#run(classification, order);
-    this.#rewriteText(order, bodyStart, false);
+    if (order === undefined) {
+      this.#bringNamed(this.#textAt(bodyStart), classification);
+    } else {
+      this.#rewriteText(order, bodyStart, false);
+    }
   }
 
   parse(): void {
@@ -97,20 +105,33 @@ export class UnitStatements {
     const classification = this.#classify(nameEnd + 1);
     const statement = new ClientStatement({ text: this.text, parameterTypes, classification });
     const isUnnamed = name === UNNAMED;
+    const names = { nameStart: bodyStart, nameEnd };
     if (this.#isOpaque && !isUnnamed) {
       facts.addState();
+      statements.noteOther();
+      this.#add("plain", names);
       return;
     }
-    facts.refuse(statements.define(name, statement));
+    if (!isUnnamed && statements.get(name) !== undefined) {
+      statements.noteOther();
+      this.#add("duplicate", { ...names, ownName: decode(name) });
+      return;
+    }
+    if (!isUnnamed) {
+      facts.refuse(statements.refusalOf(statement));
+    }
+    statements.define(name, statement);
     if (isUnnamed) {
       facts.parses = true;
       facts.leavesStatement = true;
       this.#unnamedOrder = this.#orderAt(nameEnd + 1, classification);
-      if (this.#rewriteText(this.#unnamedOrder, nameEnd + 1, true)) {
+      if (this.#unnamedOrder === undefined) {
+        this.#bringNamed(this.#textAt(nameEnd + 1), classification);
+      } else if (this.#rewriteText(this.#unnamedOrder, nameEnd + 1, true)) {
         return;
       }
     }
-    this.#add("parse", { nameStart: bodyStart, nameEnd, statement, isUnnamed });
+    this.#add("parse", { ...names, statement, isUnnamed });
   }
 
   bind(): void {
@@ -135,9 +156,15 @@ export class UnitStatements {
       ? statement.classification
       : this.#options.classifier.classify(statement.text);
     this.#hasBoundCopy ||= classification.copy;
-    const order = isOwn
-      ? this.#unnamedOrder
-      : carriedAlong(this.#orderIn(toSqlText(statement.text), classification));
+    if (isOwn) {
+      this.#run(classification, this.#unnamedOrder);
+      return;
+    }
+    const text = toSqlText(statement.text);
+    const order = carriedAlong(this.#orderIn(text, classification));
+    if (order === undefined) {
+      this.#bringNamed(text, classification);
+    }
     this.#run(classification, order);
   }
 
@@ -179,14 +206,14 @@ export class UnitStatements {
 
   /** A message uses the statement whose name begins at `nameStart`. */
   #use(nameStart: number): ClientStatement | undefined {
-    const { input, facts, statements, isPinned } = this.#options;
+    const { input, facts, isPinned } = this.#options;
     const { chunk, bodyEnd } = input;
     const nameEnd = textEnd(chunk, nameStart, bodyEnd);
     const name = chunk.toString("latin1", nameStart, nameEnd);
-    const statement = statements.get(name);
+    const statement = this.#usable(name);
     if (statement === undefined) {
       if (name === UNNAMED || isPoolerName(name)) {
-        facts.refuse(noStatementError(name));
+        this.#add("missing", { nameStart, nameEnd });
       } else if (isPinned()) {
         // SQL that was not understood may have prepared it.
         facts.addState();
@@ -198,24 +225,33 @@ export class UnitStatements {
     return statement;
   }
 
+  /** A text in another encoding is known to the server only that got it. */
+  #usable(name: string): ClientStatement | undefined {
+    const { statements, facts } = this.#options;
+    const statement = statements.get(name);
+    const isForeign = this.#isOpaque && !(name === UNNAMED && facts.parses);
+    return isForeign && statement?.text.includes("\uFFFD") === true ? undefined : statement;
+  }
+
   #run(classification: Classification, order: Order | undefined): void {
     const { facts } = this.#options;
+    const { text } = this;
     if (order === undefined) {
-      facts.addText(classification);
+      facts.addText(text, classification);
       return;
     }
     const { command, statement } = order;
     switch (command.type) {
       case "settings":
-        facts.addText(classification, classification.taint & ~Taint.Settings);
+        facts.addText(text, classification, ~Taint.Settings);
         facts.addSettings(command.changes);
         return;
       case "discardAll":
-        facts.addText(classification, Taint.None);
+        facts.addText(text, classification, Taint.None);
         facts.discardsAll = true;
         return;
       case "deallocateAll":
-        facts.addText(classification, Taint.None);
+        facts.addText(text, classification, Taint.None);
         facts.deallocatesAll = true;
         return;
       case "deallocate":
@@ -226,30 +262,33 @@ export class UnitStatements {
         if (statement === undefined) {
           this.#addUnlessKnown(classification, order);
         } else {
-          facts.addText(this.#classifyExecute(statement, command.suffix));
+          this.#runPrepared(statement, command.suffix);
         }
         return;
       case "prepare":
-        facts.addText(classification, Taint.None);
-        if (statement !== undefined) {
-          facts.refuse(this.#options.statements.refusalOf(command.name, statement));
+        facts.addText(text, classification, Taint.None);
+        if (statement !== undefined && !this.#isTaken(command.name)) {
+          facts.refuse(this.#options.statements.refusalOf(statement));
+          facts.effects.push({ name: command.name, statement });
         }
-        facts.effects.push({ name: command.name, statement });
     }
+  }
+
+  #isTaken(name: string): boolean {
+    return this.#options.statements.get(name) !== undefined;
   }
 
   /** Without a statement nothing runs, unless the backend that is kept has one of this name. */
   #addUnlessKnown(classification: Classification, { statement }: Order): void {
     const isHarmless = statement !== undefined || !this.#options.isPinned();
-    this.#options.facts.addText(classification, isHarmless ? Taint.None : classification.taint);
+    const mask = isHarmless ? Taint.None : ~Taint.None;
+    this.#options.facts.addText(this.text, classification, mask);
   }
 
-  #classifyExecute(
-    { text: sql, parameterTypes }: ClientStatement,
-    suffix: string,
-  ): Classification {
+  #runPrepared({ text: sql, parameterTypes }: ClientStatement, suffix: string): void {
+    const { facts, classifier } = this.#options;
     const executed = { type: "sqlExecute", prefix: "EXECUTE ", sql, suffix, parameterTypes } as const;
-    return classifyStatement(executed, this.#options.classifier);
+    facts.addText(sql, classifyStatement(executed, classifier));
   }
 
   /** Has the name rewritten in the text that begins at `textStart`. Returns whether there is one. */
@@ -261,14 +300,17 @@ export class UnitStatements {
     switch (command.type) {
       case "prepare":
       case "execute":
-      case "deallocate":
-        this.#add(command.type, {
+      case "deallocate": {
+        const isTaken = command.type === "prepare" && this.#isTaken(command.name);
+        this.#add(isTaken ? "taken" : command.type, {
           nameStart: textStart + command.start,
           nameEnd: textStart + command.end,
           statement,
+          ownName: decode(command.name),
           isParse,
         });
         return true;
+      }
       case "settings":
       case "discardAll":
       case "deallocateAll":
@@ -283,12 +325,14 @@ export class UnitStatements {
       nameStart,
       nameEnd,
       statement,
+      ownName = "",
       isUnnamed = false,
       isParse = false,
     }: {
       readonly nameStart: number;
       readonly nameEnd: number;
       readonly statement?: ClientStatement | undefined;
+      readonly ownName?: string;
       readonly isUnnamed?: boolean;
       readonly isParse?: boolean;
     },
@@ -302,9 +346,28 @@ export class UnitStatements {
       nameStart: nameStart + shift,
       nameEnd: nameEnd + shift,
       statement,
+      ownName,
       isUnnamed,
       isParse,
     });
+  }
+
+  /**
+   * A text that is more than one command may name statements in SQL. They go to the backend under the
+   * names that the client has for them, and that keeps it.
+   */
+  #bringNamed(text: string, { taint }: Classification): void {
+    const { statements } = this.#options;
+    if ((taint & Taint.State) === 0 || statements.isEmpty || this.#isOpaque) {
+      return;
+    }
+    const names = new Set((statementsOf(text) ?? []).flat().map(nameOf));
+    for (const name of names) {
+      const statement = name === undefined ? undefined : statements.get(name);
+      if (name !== undefined && name !== UNNAMED && statement !== undefined) {
+        this.#add("bring", { ...NOWHERE, ownName: decode(name), statement });
+      }
+    }
   }
 
   /** Judges the text that begins at `start` in the current message. */
@@ -318,8 +381,13 @@ export class UnitStatements {
     if (classification.taint === Taint.None) {
       return undefined;
     }
+    return this.#orderIn(this.#textAt(start), classification);
+  }
+
+  /** The text that begins at `start` in the current message, one character a byte. */
+  #textAt(start: number): string {
     const { chunk, bodyEnd } = this.#options.input;
-    return this.#orderIn(chunk.toString("latin1", start, textEnd(chunk, start, bodyEnd)), classification);
+    return chunk.toString("latin1", start, textEnd(chunk, start, bodyEnd));
   }
 
   /** @param text as `toSqlText` makes it */
@@ -359,6 +427,11 @@ export class UnitStatements {
         return undefined;
     }
   }
+}
+
+/** From one character a byte. */
+function decode(name: string): string {
+  return Buffer.from(name, "latin1").toString();
 }
 
 /** What does not depend on a name in the text, which is not rewritten. */
