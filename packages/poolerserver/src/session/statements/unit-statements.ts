@@ -4,31 +4,25 @@ import { Taint } from "../../classification/taint.ts";
 import { classifyStatement } from "../../statements/statement-classification.ts";
 import { textEnd } from "../frontend-message.ts";
 import type { MessageInput } from "../message-input.ts";
-import { noStatementError, protocolError } from "../session-refusal.ts";
+import { protocolError } from "../session-refusal.ts";
 import type { SessionSettings } from "../settings/session-settings.ts";
 import type { TextClassifier } from "../unit-cutter.ts";
 import type { UnitFacts } from "../unit-facts.ts";
 import { ClientStatement } from "./client-statement.ts";
 import { UNNAMED } from "./client-statements.ts";
 import type { ClientStatements } from "./client-statements.ts";
-import { readCommand } from "./session-command.ts";
+import { OrderReader, carriedAlong } from "./order.ts";
+import type { Order } from "./order.ts";
+import { readTypes } from "./parameter-types.ts";
 import { nameOf, statementsOf } from "./sql-tokens.ts";
-import type { SessionCommand } from "./session-command.ts";
 import type { StatementMessage, StatementMessageKind } from "./statement-message.ts";
 import { isPoolerName } from "./pooler-name.ts";
 
 const STATEMENT = 0x53;
 const HEADER_BYTES = 5;
-const NO_TYPES: readonly number[] = [];
 
 /** The name of a statement that is not rewritten. */
 const NOWHERE = { nameStart: 0, nameEnd: 0 } as const;
-
-/** A command of the client, and the statement that it names in SQL, if the pooler knows that. */
-interface Order {
-  readonly command: SessionCommand;
-  readonly statement: ClientStatement | undefined;
-}
 
 export interface UnitStatementsOptions {
   readonly input: MessageInput;
@@ -46,6 +40,7 @@ export interface UnitStatementsOptions {
  */
 export class UnitStatements {
   readonly #options: UnitStatementsOptions;
+  readonly #orders: OrderReader;
   /** In their order. */
   messages: StatementMessage[] = [];
   /** The last text in the unit. */
@@ -57,6 +52,7 @@ export class UnitStatements {
 
   constructor(options: UnitStatementsOptions) {
     this.#options = options;
+    this.#orders = new OrderReader(options);
   }
 
   /** A unit begins. The one before has ended. */
@@ -161,7 +157,7 @@ export class UnitStatements {
       return;
     }
     const text = toSqlText(statement.text);
-    const order = carriedAlong(this.#orderIn(text, classification));
+    const order = carriedAlong(this.#orders.read(text, classification));
     if (order === undefined) {
       this.#bringNamed(text, classification);
     }
@@ -287,7 +283,13 @@ export class UnitStatements {
 
   #runPrepared({ text: sql, parameterTypes }: ClientStatement, suffix: string): void {
     const { facts, classifier } = this.#options;
-    const executed = { type: "sqlExecute", prefix: "EXECUTE ", sql, suffix, parameterTypes } as const;
+    const executed = {
+      type: "sqlExecute",
+      prefix: "EXECUTE ",
+      sql,
+      suffix,
+      parameterTypes,
+    } as const;
     facts.addText(sql, classifyStatement(executed, classifier));
   }
 
@@ -381,7 +383,7 @@ export class UnitStatements {
     if (classification.taint === Taint.None) {
       return undefined;
     }
-    return this.#orderIn(this.#textAt(start), classification);
+    return this.#orders.read(this.#textAt(start), classification);
   }
 
   /** The text that begins at `start` in the current message, one character a byte. */
@@ -389,77 +391,9 @@ export class UnitStatements {
     const { chunk, bodyEnd } = this.#options.input;
     return chunk.toString("latin1", start, textEnd(chunk, start, bodyEnd));
   }
-
-  /** @param text as `toSqlText` makes it */
-  #orderIn(text: string, { taint }: Classification): Order | undefined {
-    if (taint === Taint.None || this.#isOpaque) {
-      return undefined;
-    }
-    const { classifier } = this.#options;
-    const command = readCommand(text, (statement) => {
-      const sql = Buffer.from(statement, "latin1").toString();
-      return (classifier.classify(sql).taint & Taint.Settings) === 0;
-    });
-    return command === undefined
-      ? undefined
-      : { command, statement: this.#statementOf(command) };
-  }
-
-  #statementOf(command: SessionCommand): ClientStatement | undefined {
-    const { classifier, statements, facts } = this.#options;
-    switch (command.type) {
-      case "prepare": {
-        const { body: text, prepare } = command;
-        const classification = classifier.classify(text);
-        return new ClientStatement({ text, parameterTypes: [], classification, prepare });
-      }
-      case "execute":
-      case "deallocate": {
-        const statement = statements.get(command.name);
-        if (statement === undefined && isPoolerName(command.name)) {
-          facts.refuse(noStatementError(command.name));
-        }
-        return statement;
-      }
-      case "settings":
-      case "discardAll":
-      case "deallocateAll":
-        return undefined;
-    }
-  }
 }
 
 /** From one character a byte. */
 function decode(name: string): string {
   return Buffer.from(name, "latin1").toString();
-}
-
-/** What does not depend on a name in the text, which is not rewritten. */
-function carriedAlong(order: Order | undefined): Order | undefined {
-  switch (order?.command.type) {
-    case "settings":
-    case "discardAll":
-    case "deallocateAll":
-      return order;
-    case "prepare":
-    case "execute":
-    case "deallocate":
-    case undefined:
-      return undefined;
-  }
-}
-
-/** The types in a Parse message; `undefined`: it is cut short. */
-function readTypes(chunk: Buffer, start: number, end: number): readonly number[] | undefined {
-  if (start + 2 > end) {
-    return undefined;
-  }
-  const count = chunk.readUInt16BE(start);
-  if (count === 0) {
-    return NO_TYPES;
-  }
-  if (start + 2 + 4 * count > end) {
-    return undefined;
-  }
-  return Array.from({ length: count }, (_, index) => chunk.readUInt32BE(start + 2 + 4 * index));
 }
