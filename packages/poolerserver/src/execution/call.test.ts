@@ -60,7 +60,8 @@ class Scene {
       },
       registry: this.registry,
     };
-    this.call = new Call(engine, {
+    this.call = new Call({
+      engine,
       origin: "",
       taint: Taint.None,
       sink: this.sink,

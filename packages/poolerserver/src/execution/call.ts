@@ -1,5 +1,5 @@
 import type { RequestEnd } from "@multipooler/pgwire";
-import type { Outcome, ResultSink } from "@multipooler/query-service";
+import type { Outcome } from "@multipooler/query-service";
 import { Taint } from "../classification/taint.ts";
 import type { TaintSet } from "../classification/taint.ts";
 import type { MultiPoolerError } from "../error.ts";
@@ -18,7 +18,7 @@ import type {
 } from "../statements/backend-statement.ts";
 import { openTransactionFailure } from "./call-error.ts";
 import { RequestRun } from "./request-run.ts";
-import type { InterruptEngine, RunOwner } from "./request-run.ts";
+import type { InterruptEngine, RequestRunOptions, RunOwner } from "./request-run.ts";
 
 /** A request that was certainly not sent is tried on so many backends. */
 const MAX_ATTEMPTS = 3;
@@ -30,19 +30,15 @@ export interface CallEngine extends InterruptEngine {
   readonly registry: StatementRegistry;
 }
 
-export interface CallOptions {
+export interface CallOptions extends RequestRunOptions {
+  readonly engine: CallEngine;
   /** The client that asks; see `Unit`. */
   readonly origin: string;
   readonly label?: Label | undefined;
   /** What the words of the statement say it leaves in its session. */
   readonly taint: TaintSet;
-  readonly sink: ResultSink;
-  /** Interrupts the call. */
-  readonly signal: AbortSignal | undefined;
   readonly statement: RunnableStatement;
   readonly preparation: Preparation;
-  /** Takes the ParameterDescription of a statement that is described. */
-  readonly onDescribed?: ((parameters: Uint8Array) => void) | undefined;
   /** The call holds nothing any more. */
   readonly onEnd: (call: Call) => void;
 }
@@ -64,25 +60,23 @@ export class Call implements Unit, Holder, RunOwner {
   readonly origin: string;
   readonly label: Label | undefined;
   readonly byteLength: number;
-  readonly #engine: CallEngine;
   readonly #options: CallOptions;
   readonly #run: RequestRun;
   readonly #statement: BackendStatement;
   readonly #ended = Promise.withResolvers<Outcome>();
+  holderIndex = -1;
   #attempts = 0;
   #hasHadBackend = false;
   /** While its request is sent, or was taken back from the backend. */
   #lease: Lease | undefined;
 
   /** @throws INVALID_ARGUMENT for a statement that cannot be sent */
-  constructor(engine: CallEngine, options: CallOptions) {
+  constructor(options: CallOptions) {
     this.origin = options.origin;
     this.label = options.label;
-    this.#engine = engine;
     this.#options = options;
-    const { sink, signal, onDescribed, statement, preparation } = options;
-    this.#run = new RequestRun({ engine, sink, signal, onDescribed }, this);
-    this.#statement = backendStatement(statement, { ...preparation, receiver: this.#run });
+    this.#run = new RequestRun(options, this);
+    this.#statement = backendStatement(options.statement, options.preparation, this.#run);
     this.byteLength = this.#statement.request.byteLength;
   }
 
@@ -115,7 +109,7 @@ export class Call implements Unit, Holder, RunOwner {
   withdrawn(reason: MultiPoolerError): void {
     const lease = this.#lease;
     if (lease === undefined) {
-      this.#engine.scheduler.withdraw(this);
+      this.#options.engine.scheduler.withdraw(this);
     } else {
       this.#statement.withdrawn();
       this.#lease = undefined;
@@ -157,7 +151,7 @@ export class Call implements Unit, Holder, RunOwner {
 
   #submit(): void {
     this.#attempts += 1;
-    this.#engine.scheduler.submit(this);
+    this.#options.engine.scheduler.submit(this);
   }
 
   #send(lease: Lease): void {

@@ -139,7 +139,8 @@ export class QueryExecutor implements QueryService {
     if (classification.copy) {
       throw copyError();
     }
-    const call = new Call(this.#options, {
+    const call = new Call({
+      engine: this.#options,
       origin: request.caller.origin,
       label: labels.of(request.caller),
       taint: classification.taint,
@@ -175,7 +176,8 @@ export class QueryExecutor implements QueryService {
     // Planning a portal may call functions that say of themselves that they change nothing.
     const taint = binding === undefined ? Taint.None : classifier.classify(statement.sql).taint;
     const description = new Description();
-    const call = new Call(this.#options, {
+    const call = new Call({
+      engine: this.#options,
       origin: caller.origin,
       label: labels.of(caller),
       taint,
