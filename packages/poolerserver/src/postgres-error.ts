@@ -132,6 +132,6 @@ function failure(code: PoolerErrorCode, what: string, error: PgwireError): Multi
   });
 }
 
-function internalError(what: string, cause: unknown): MultiPoolerError {
+export function internalError(what: string, cause: unknown): MultiPoolerError {
   return new MultiPoolerError(PoolerErrorCode.Internal, what, { cause });
 }
