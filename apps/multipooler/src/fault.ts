@@ -15,6 +15,7 @@ const SETTINGS: Readonly<Record<ManagerErrorCode, string | undefined>> = {
   REGISTRATION_REFUSED: "--cell, --service-id, --database, --table-group, --shard",
   NAME_IN_USE: "--cell, --service-id",
   DATABASE_UNAVAILABLE: "--socket-file, --pg-host, --pg-port",
+  TLS_FAILED: "--pg-client-sslmode, --pg-client-ssl*",
   DATABASE_LEAVING: undefined,
   DATABASE_TIMEOUT: undefined,
   DATABASE_ERROR: undefined,

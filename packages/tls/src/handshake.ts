@@ -4,7 +4,7 @@ import { checkServerIdentity, connect, createSecureContext } from "node:tls";
 import type { ConnectionOptions, SecureContext, TLSSocket } from "node:tls";
 import { onAbort } from "@multipooler/timing";
 import { TlsError, TlsErrorCode, tlsFault } from "./error.ts";
-import { verifiesChain } from "./tls-settings.ts";
+import { checkTlsDemands, verifiesChain } from "./tls-settings.ts";
 import type { TlsSettings } from "./tls-settings.ts";
 
 /** PostgreSQL's name in TLS (ALPN). */
@@ -74,6 +74,12 @@ function contextOf(tls: TlsSettings): SecureContext {
     return known;
   }
   const { ca, certificate, key } = tls;
+  checkTlsDemands({
+    ...tls,
+    authorities: ca === undefined ? "none" : "given",
+    hasCertificate: certificate !== undefined,
+    hasKey: key !== undefined,
+  });
   const context = createSecureContext({
     minVersion: "TLSv1.2",
     ...(ca !== undefined && { ca }),

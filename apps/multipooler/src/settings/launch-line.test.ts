@@ -155,7 +155,7 @@ test("a list may be given in pieces", async () => {
   expect(flags["topo-global-server-addresses"]).toBe("a:1,b:2,c:3");
 });
 
-test.each(["--grpc-cert=c", "--grpc-auth-mode=mtls", "--pg-client-sslmode=require"])(
+test.each(["--grpc-cert=c", "--grpc-auth-mode=mtls", "--grpc-ca=c"])(
   "%s is refused: it would not be protected as it asks",
   async (argument) => {
     expect(await problems(argument)).toEqual([

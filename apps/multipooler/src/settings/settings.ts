@@ -1,4 +1,5 @@
 import { clientSettings } from "./client-settings.ts";
+import { databaseTlsSettings } from "./database-tls-settings.ts";
 import {
   choice,
   duration,
@@ -182,6 +183,7 @@ export const settings = {
       "others: grpc-poolermanager. Further names are ignored.",
   }),
 
+  ...databaseTlsSettings,
   ...clientSettings,
   ...topologySettings,
 

@@ -10,9 +10,6 @@ const unoffered = settingGroup("Not offered yet");
  * so that only values that ask for nothing are taken.
  */
 export const unofferedSettings = {
-  pgClientSslMode: ask("pg-client-sslmode", ["disable", "allow", "prefer"], "TLS to PostgreSQL"),
-  pgClientSslNegotiation: ask("pg-client-sslnegotiation", ["postgres"], "TLS to PostgreSQL"),
-  pgClientSslRootCert: ask("pg-client-sslrootcert", [], "TLS to PostgreSQL"),
   grpcCert: ask("grpc-cert", [], "TLS of the gRPC server"),
   grpcKey: ask("grpc-key", [], "TLS of the gRPC server"),
   grpcCa: ask("grpc-ca", [], "TLS of the gRPC server"),
