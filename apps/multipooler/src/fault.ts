@@ -29,7 +29,7 @@ const SETTINGS: Readonly<Record<ManagerErrorCode, string | undefined>> = {
 /** Those of the listener for clients. */
 const CLIENT_SETTINGS: Readonly<Record<PgwireServicesErrorCode, string | undefined>> = {
   LISTEN_FAILED: "--pg-listen-address, --pg-listen-port",
-  TLS_FILES_INVALID: "--pg-tls-cert-file, --pg-tls-key-file",
+  TLS_FILES_INVALID: "--pg-tls-cert-file, --pg-tls-key-file, --pg-tls-client-ca-file",
   ALREADY_LISTENING: undefined,
   CANCELLED: undefined,
   INVALID_ARGUMENT: undefined,

@@ -94,6 +94,8 @@ export class TlsAcceptor {
     try {
       this.#server.emit("connection", socket);
       const secure = await pending.promise;
+      // What comes after the handshake must find a listener at once.
+      secure.on("error", () => undefined);
       return { socket: secure, certificateHash, client: certificateOf(secure) };
     } finally {
       stopListening();
