@@ -15,5 +15,5 @@ export type {
   TlsSettings,
 } from "./tls-settings.ts";
 export type { TlsLogger, WatchContext } from "./watched-files.ts";
-export { TlsAcceptor } from "./tls-acceptor.ts";
+export { subjectText, TlsAcceptor } from "./tls-acceptor.ts";
 export type { AcceptedTls, ClientCertificate, TlsAcceptorOptions } from "./tls-acceptor.ts";

@@ -1,3 +1,4 @@
+import type { X509Certificate } from "node:crypto";
 import type { Socket } from "node:net";
 import { Server } from "node:tls";
 import type { TLSSocket } from "node:tls";
@@ -31,7 +32,7 @@ export type ClientCertificate =
       readonly type: "verified";
       /** The common name; `undefined` where there is none, or several. */
       readonly commonName: string | undefined;
-      /** The whole subject, e.g. "CN=gateway, O=Example". */
+      /** See {@link subjectText}. */
       readonly subject: string;
     };
 
@@ -131,8 +132,13 @@ function certificateOf(socket: TLSSocket): ClientCertificate {
   return {
     type: "verified",
     commonName: typeof commonName === "string" ? commonName : undefined,
-    subject: certificate.subject.replaceAll("\n", ", "),
+    subject: subjectText(certificate),
   };
+}
+
+/** The subject of a certificate as RFC 2253 writes it, e.g. "CN=gateway,O=Example": the last part first. */
+export function subjectText({ subject }: X509Certificate): string {
+  return subject.split("\n").toReversed().join(",");
 }
 
 function failed(why: string, cause?: Error): TlsError {
