@@ -42,7 +42,11 @@ type ListenerTlsConfig = Pick<
 
 /** @throws ConfigError when one of the files is named without those that it needs */
 export function tlsFiles(config: ListenerTlsConfig): ServerTlsPaths | undefined {
-  const { pgTlsCertFile: certFile, pgTlsKeyFile: keyFile, pgTlsClientCaFile: clientCaFile } = config;
+  const {
+    pgTlsCertFile: certFile,
+    pgTlsKeyFile: keyFile,
+    pgTlsClientCaFile: clientCaFile,
+  } = config;
   const { pgTlsClientCert: clientCert = "none" } = config;
   if (clientCert !== "none" && clientCaFile === undefined) {
     throw new ConfigError([

@@ -1,3 +1,4 @@
+import { GrpcServicesError, GrpcServicesErrorCode } from "@multipooler/grpc-services";
 import { ManagerError } from "@multipooler/manager";
 import type { ManagerErrorCode } from "@multipooler/manager";
 import { PgwireServicesError } from "@multipooler/pgwire-services";
@@ -57,6 +58,9 @@ function settingsFor(error: unknown): string | undefined {
   }
   if (error instanceof PgwireServicesError) {
     return CLIENT_SETTINGS[error.code];
+  }
+  if (error instanceof GrpcServicesError && error.code === GrpcServicesErrorCode.TlsFilesInvalid) {
+    return "--grpc-cert, --grpc-key, --grpc-server-ca, --grpc-ca";
   }
   if (!(error instanceof ManagerError)) {
     return undefined;

@@ -12,6 +12,7 @@ import { awaitsDataDirectory, checkDirectories } from "./directories.ts";
 import { databaseTls } from "./database-tls.ts";
 import { explain } from "./fault.ts";
 import { grpcServerOf } from "./grpc-server.ts";
+import { grpcTls } from "./grpc-tls.ts";
 import { HttpServer } from "./http-server.ts";
 import type { ProgramLog } from "./log/logger.ts";
 import { connectionLimits, openFilesLimit } from "./open-files.ts";
@@ -61,6 +62,7 @@ export async function serve(config: Config, io: ServeIo): Promise<number> {
   });
   checkPasswordFile(config);
   tlsFiles(config);
+  grpcTls(config);
   const tls = databaseTls(config, { clock: systemClock, logger });
   const limits = connectionLimits(config, openFilesLimit());
   if (limits.pool < config.globalCapacity) {

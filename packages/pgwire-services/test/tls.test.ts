@@ -173,9 +173,7 @@ test("a client that believes that there is no channel binding is refused: its li
     "SCRAM-SHA-256-PLUS\0SCRAM-SHA-256\0",
   );
   client.send(saslInitial("y,,n=,r=abc"));
-  expect(await client.answers()).toEqual([
-    "FATAL 28000 SCRAM channel binding negotiation error",
-  ]);
+  expect(await client.answers()).toEqual(["FATAL 28000 SCRAM channel binding negotiation error"]);
 });
 
 const CLIENTS = new Authority("clients");
@@ -292,7 +290,10 @@ test("many clients at once each get their own connection, and their own certific
   await using scene = await TestServer.start({ tls, clientCertificate: "verify-full" });
   const outcomes = await Promise.all(
     Array.from({ length: 40 }, async (_, index) => {
-      const settings = { ...over(index % 2 === 0 ? ALICE : BOB)(), channelBinding: "prefer" } as const;
+      const settings = {
+        ...over(index % 2 === 0 ? ALICE : BOB)(),
+        channelBinding: "prefer",
+      } as const;
       return await logIn(scene, { tls: () => settings });
     }),
   );

@@ -24,10 +24,7 @@ beforeAll(async () => {
 });
 afterAll(async () => await postgres[Symbol.asyncDispose]());
 
-function connect(
-  tls: TlsSettings,
-  more: Partial<ConnectOptions> = {},
-): Promise<BackendConnection> {
+function connect(tls: TlsSettings, more: Partial<ConnectOptions> = {}): Promise<BackendConnection> {
   return BackendConnection.connect(
     {
       address: { type: "tcp", host: postgres.host, port: postgres.port },

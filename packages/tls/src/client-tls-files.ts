@@ -7,8 +7,10 @@ import { WatchedFiles } from "./watched-files.ts";
 import type { WatchContext } from "./watched-files.ts";
 
 /** {@link TlsSettings} with paths of PEM files in place of their content. */
-export interface ClientTlsConfig
-  extends Pick<TlsSettings, "mode" | "negotiation" | "channelBinding" | "serverName"> {
+export interface ClientTlsConfig extends Pick<
+  TlsSettings,
+  "mode" | "negotiation" | "channelBinding" | "serverName"
+> {
   /** The authorities that are trusted, or "system" for those of the operating system. */
   readonly rootCertFile?: string | undefined;
   readonly certFile?: string | undefined;
@@ -44,8 +46,7 @@ export function checkClientTls(config: ClientTlsConfig): void {
   const { rootCertFile, certFile, keyFile } = config;
   checkTlsDemands({
     ...config,
-    authorities:
-      rootCertFile === undefined ? "none" : rootCertFile === SYSTEM ? "system" : "given",
+    authorities: rootCertFile === undefined ? "none" : rootCertFile === SYSTEM ? "system" : "given",
     hasCertificate: certFile !== undefined,
     hasKey: keyFile !== undefined,
   });

@@ -117,8 +117,7 @@ const REJECTIONS: ReadonlyMap<unknown, string> = new Map([
 
 function describe(error: Error, tls: TlsSettings): TlsError {
   const code = "code" in error ? error.code : undefined;
-  const problem =
-    code === "ERR_TLS_CERT_ALTNAME_INVALID" ? wrongName(error) : REJECTIONS.get(code);
+  const problem = code === "ERR_TLS_CERT_ALTNAME_INVALID" ? wrongName(error) : REJECTIONS.get(code);
   if (problem !== undefined) {
     return new TlsError(
       TlsErrorCode.CertificateRejected,

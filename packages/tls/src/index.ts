@@ -8,12 +8,7 @@ export { openEncrypted } from "./open-encrypted.ts";
 export type { OpenEncryptedOptions } from "./open-encrypted.ts";
 export type { ServerTlsPaths } from "./server-tls-files.ts";
 export { CHANNEL_BINDINGS, TLS_MODES, TLS_NEGOTIATIONS } from "./tls-settings.ts";
-export type {
-  ChannelBindingMode,
-  TlsMode,
-  TlsNegotiation,
-  TlsSettings,
-} from "./tls-settings.ts";
+export type { ChannelBindingMode, TlsMode, TlsNegotiation, TlsSettings } from "./tls-settings.ts";
 export type { TlsLogger, WatchContext } from "./watched-files.ts";
 export { subjectText, TlsAcceptor } from "./tls-acceptor.ts";
 export type { AcceptedTls, ClientCertificate, TlsAcceptorOptions } from "./tls-acceptor.ts";

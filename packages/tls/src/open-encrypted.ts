@@ -94,7 +94,10 @@ function judge(answer: Buffer): boolean {
   const [first] = answer;
   if (first === ERROR_RESPONSE) {
     // Its text is not passed on: anybody on the way could have written it.
-    throw new TlsError(TlsErrorCode.Refused, "the server answered the request for TLS with an error");
+    throw new TlsError(
+      TlsErrorCode.Refused,
+      "the server answered the request for TLS with an error",
+    );
   }
   if (first !== YES && first !== NO) {
     throw strange(answer);

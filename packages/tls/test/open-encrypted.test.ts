@@ -41,7 +41,11 @@ test.each([
     });
   });
   const failure: unknown = await open(server, { mode: "require" }).catch((error: unknown) => error);
-  expect(failure).toMatchObject({ name: "TlsError", code, message: expect.stringContaining(words) });
+  expect(failure).toMatchObject({
+    name: "TlsError",
+    code,
+    message: expect.stringContaining(words),
+  });
   await expect.poll(() => server.open).toBe(0);
 });
 

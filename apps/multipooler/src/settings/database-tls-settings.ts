@@ -1,5 +1,5 @@
 import { CHANNEL_BINDINGS, TLS_MODES, TLS_NEGOTIATIONS } from "@multipooler/tls";
-import { choice, path, settingGroup, text } from "./setting.ts";
+import { choice, path, settingGroup, text, unsetIfEmpty } from "./setting.ts";
 import type { Setting } from "./setting.ts";
 
 const tls = settingGroup("TLS to PostgreSQL");
@@ -9,11 +9,11 @@ const tls = settingGroup("TLS to PostgreSQL");
  * never is. None of them has to do with the TLS of psql and drivers.
  */
 export const databaseTlsSettings = {
-  pgClientSslMode: tls.optional("pg-client-sslmode", choice(TLS_MODES), {
+  pgClientSslMode: tls.optional("pg-client-sslmode", unsetIfEmpty(choice(TLS_MODES)), {
     env: ["PGSSLMODE"],
     help: "As in libpq; if unset prefer, or verify-full with --pg-client-sslrootcert system.",
   }),
-  pgClientSslRootCert: tls.optional("pg-client-sslrootcert", path, {
+  pgClientSslRootCert: tls.optional("pg-client-sslrootcert", unsetIfEmpty(path), {
     env: ["PGSSLROOTCERT"],
     help: 'PEM file with the authorities that are trusted, or "system" for those of the system.',
   }),

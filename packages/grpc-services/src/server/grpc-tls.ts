@@ -51,7 +51,8 @@ export class GrpcTls {
       if (!this.#demandsCertificate || type === "verified") {
         return accepted.socket;
       }
-      const reason = accepted.client.type === "rejected" ? accepted.client.reason : "none was shown";
+      const reason =
+        accepted.client.type === "rejected" ? accepted.client.reason : "none was shown";
       this.#logger.warn({ reason }, "a gRPC client has no certificate that is accepted");
       accepted.socket.destroy();
     } catch (err) {
@@ -69,10 +70,14 @@ function checkSubjects({ allowedSubjects, clientCaFile }: GrpcTlsOptions): void 
     return;
   }
   if (clientCaFile === undefined) {
-    throw invalid("tls.allowedSubjects needs tls.clientCaFile: nobody vouches for subjects without");
+    throw invalid(
+      "tls.allowedSubjects needs tls.clientCaFile: nobody vouches for subjects without",
+    );
   }
   if (allowedSubjects.length === 0 || allowedSubjects.includes("")) {
-    throw invalid("tls.allowedSubjects is empty, or holds the empty text, which is in every subject");
+    throw invalid(
+      "tls.allowedSubjects is empty, or holds the empty text, which is in every subject",
+    );
   }
 }
 

@@ -63,7 +63,9 @@ export async function dialFault(error: unknown, context: FaultContext): Promise<
   }
   switch (await probe(context)) {
     case "postgresql":
-      return error instanceof TlsError ? notEncrypted(place, error.message, error) : unavailable(`${place} does not complete the start-up: ${messageOf(error)}`, error);
+      return error instanceof TlsError
+        ? notEncrypted(place, error.message, error)
+        : unavailable(`${place} does not complete the start-up: ${messageOf(error)}`, error);
     case "unknown":
       return unavailable(`${place} does not answer: ${messageOf(error)}`, error);
     case "other":

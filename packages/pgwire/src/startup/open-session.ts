@@ -37,7 +37,10 @@ export async function openSession(
   });
   try {
     // A race: the credential may take long, and deriving a key from it cannot be interrupted.
-    const session = await Promise.race([startSession(stream, { ...options, channelBinding }), abort.promise]);
+    const session = await Promise.race([
+      startSession(stream, { ...options, channelBinding }),
+      abort.promise,
+    ]);
     return { socket, session };
   } catch (error) {
     socket.destroy(

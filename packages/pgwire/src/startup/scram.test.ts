@@ -41,13 +41,16 @@ test.each([
     "SCRAM-SHA-256-PLUS",
     "p=tls-server-end-point,,hash",
   ],
-] as const)("channel binding that is %j is said, and said again", async (binding, header, mechanism, said) => {
-  const scram = new ScramClient({ ...CLIENT, binding });
-  expect(scram.mechanism).toBe(mechanism);
-  expect(scram.firstMessage().toString()).toBe(`${header}n=user,r=${NONCE}`);
-  const [bound = ""] = (await scram.finalMessage(RFC.serverFirst)).toString().split(",");
-  expect(Buffer.from(bound.slice(2), "base64").toString()).toBe(said);
-});
+] as const)(
+  "channel binding that is %j is said, and said again",
+  async (binding, header, mechanism, said) => {
+    const scram = new ScramClient({ ...CLIENT, binding });
+    expect(scram.mechanism).toBe(mechanism);
+    expect(scram.firstMessage().toString()).toBe(`${header}n=user,r=${NONCE}`);
+    const [bound = ""] = (await scram.finalMessage(RFC.serverFirst)).toString().split(",");
+    expect(Buffer.from(bound.slice(2), "base64").toString()).toBe(said);
+  },
+);
 
 test("a user name cannot break out of its attribute", () => {
   const scram = new ScramClient({ ...CLIENT, user: "a=b,r=c" });
