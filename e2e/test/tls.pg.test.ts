@@ -135,10 +135,10 @@ test("certificates that are rotated at PostgreSQL and here are followed while qu
     "connpool-user-regular-max-lifetime": "300ms",
   });
   const client = await connect(pooler);
-  let isDone = false;
+  const done = new AbortController();
   const failures: unknown[] = [];
   const load = (async () => {
-    while (!isDone) {
+    while (!done.signal.aborted) {
       await client.query("select pg_sleep(0.02)").catch((error: unknown) => failures.push(error));
     }
   })();
@@ -147,11 +147,13 @@ test("certificates that are rotated at PostgreSQL and here are followed while qu
   await pem.write("rotating.pem", SERVERS.cert + next.cert);
   await pooler.logged(({ msg }) => msg === "the TLS of connections to PostgreSQL was replaced");
   await setServerTls(postgres, { ...next.issue(), clientCa: CLIENTS.cert });
-  const pids = async (): Promise<readonly unknown[]> =>
-    (await client.query("select pg_backend_pid() as pid, pg_sleep(0.05)")).rows;
-  const [before] = await pids();
-  await expect.poll(async () => (await pids())[0], { timeout: 10_000 }).not.toEqual(before);
-  isDone = true;
+  const backend = async (): Promise<unknown> => {
+    const { rows } = await client.query<{ pid: number }>("select pg_backend_pid() as pid");
+    return rows[0]?.pid;
+  };
+  const before = await backend();
+  await expect.poll(backend, { timeout: 10_000 }).not.toBe(before);
+  done.abort();
   await load;
   expect(failures).toEqual([]);
   await client.end();
@@ -248,7 +250,7 @@ test.each([
     "http-port": "0",
     ...flags,
   };
-  const args = Object.entries(all).flatMap(([name, value]) => [`--${name}`, String(value)]);
+  const args = Object.entries(all).flatMap(([name, value]) => [`--${name}`, value]);
   const { code, stderr } = await runProgram(args, { signal: AbortSignal.timeout(20_000) });
   expect(code).toBe(2);
   expect(stderr).toContain(words);

@@ -2,7 +2,7 @@ import { createSecureContext, getCACertificates } from "node:tls";
 import { TlsError, TlsErrorCode } from "./error.ts";
 import { readCertificates, readKey } from "./pem-files.ts";
 import { checkTlsDemands } from "./tls-settings.ts";
-import type { TlsSettings } from "./tls-settings.ts";
+import type { TlsDemands, TlsSettings } from "./tls-settings.ts";
 import { WatchedFiles } from "./watched-files.ts";
 import type { WatchContext } from "./watched-files.ts";
 
@@ -46,10 +46,17 @@ export function checkClientTls(config: ClientTlsConfig): void {
   const { rootCertFile, certFile, keyFile } = config;
   checkTlsDemands({
     ...config,
-    authorities: rootCertFile === undefined ? "none" : rootCertFile === SYSTEM ? "system" : "given",
+    authorities: authoritiesOf(rootCertFile),
     hasCertificate: certFile !== undefined,
     hasKey: keyFile !== undefined,
   });
+}
+
+function authoritiesOf(rootCertFile: string | undefined): TlsDemands["authorities"] {
+  if (rootCertFile === undefined) {
+    return "none";
+  }
+  return rootCertFile === SYSTEM ? "system" : "given";
 }
 
 /** Without TLS no file matters. */

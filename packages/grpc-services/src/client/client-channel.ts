@@ -22,7 +22,7 @@ export interface ClientTls {
 }
 
 /** Of grpc-js, and `tls`: `undefined` for a channel that is not encrypted. */
-type ChannelOptions = ClientOptions & { readonly tls: ClientTls | undefined };
+type ChannelOptions = ClientOptions & { readonly tls?: ClientTls | undefined };
 
 /** Makes calls over one connection of grpc-js and reports failures as {@link GrpcStatusError}. */
 export class ClientChannel {
