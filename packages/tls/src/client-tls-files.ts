@@ -93,9 +93,21 @@ function loadSettings(config: ClientTlsConfig): TlsSettings {
 
 function loadAuthorities({ rootCertFile }: ClientTlsConfig): string | undefined {
   if (rootCertFile === SYSTEM) {
-    return getCACertificates("system").join("\n");
+    return systemAuthorities();
   }
   return rootCertFile === undefined ? undefined : readCertificates(rootCertFile);
+}
+
+/** An empty list would mean the authorities that Node brings along. */
+function systemAuthorities(): string {
+  const found = getCACertificates("system");
+  if (found.length === 0) {
+    throw new TlsError(
+      TlsErrorCode.FilesInvalid,
+      'sslrootcert is "system", and the operating system has no authorities',
+    );
+  }
+  return found.join("\n");
 }
 
 function checkPair(

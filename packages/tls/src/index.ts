@@ -1,5 +1,5 @@
-export { certificateHash, serverCertificateHash } from "./certificate-hash.ts";
-export { checkClientTls, ClientTlsFiles } from "./client-tls-files.ts";
+export { serverCertificateHash } from "./certificate-hash.ts";
+export { ClientTlsFiles } from "./client-tls-files.ts";
 export type { ClientTlsConfig } from "./client-tls-files.ts";
 export { TlsError, TlsErrorCode, tlsFault } from "./error.ts";
 export { ALPN_NAME } from "./handshake.ts";
