@@ -201,6 +201,10 @@ test("a cancel request goes over TLS, with the settings of that moment", async (
     receiver: { event: () => undefined, settle: resolve },
   });
   connection.send(request);
+  const active = "select 1 from pg_stat_activity where query = $1 and state = 'active'";
+  await expect
+    .poll(() => postgres.sql(active, { values: ["select pg_sleep(60)"] }), { timeout: 10_000 })
+    .toHaveLength(1);
   await connection.cancel(request, { signal: AbortSignal.timeout(10_000) });
   expect(await promise).toMatchObject({ error: { diagnostic: { code: "57014" } } });
   expect(asked).toHaveLength(2);
