@@ -1,20 +1,10 @@
 import type { CallOptions, PoolerError, ScramKeys } from "@multipooler/query-service";
+import type { TlsSettings } from "@multipooler/tls";
 
 /** Where a database listens. */
 export type DatabaseAddress =
   | { readonly type: "socket"; readonly path: string }
   | { readonly type: "tcp"; readonly host: string; readonly port: number };
-
-/**
- * How connections to the database are encrypted, with libpq's words for the modes. PEM texts, not
- * paths: the handle may be used where those files are not.
- */
-export interface TlsSettings {
-  readonly mode: "disable" | "prefer" | "require" | "verify-ca" | "verify-full";
-  readonly ca?: string | undefined;
-  readonly certificate?: string | undefined;
-  readonly key?: string | undefined;
-}
 
 /**
  * What proves to the database who connects. "none": the database is expected to trust the address.
@@ -71,7 +61,11 @@ export interface DatabaseHandle {
   readonly database: string;
   /** The role that queries run as where a caller names none. */
   readonly user: string;
-  /** Replaced as a whole when certificates are reloaded; read it at each dial. */
+  /**
+   * How TCP connections are encrypted. Replaced as a whole when certificates are reloaded; read it at
+   * each dial, that of a cancel request included. PEM texts, not paths: the handle may be used where
+   * those files are not.
+   */
   readonly tls: TlsSettings;
   /** The longest that one dial, authentication included, may take. */
   readonly dialTimeoutMs: number;
