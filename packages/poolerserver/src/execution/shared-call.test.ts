@@ -97,9 +97,9 @@ test("a sink that has caught up gets events at once again", async () => {
   const scene = new CallScene();
   const sink = new SlowSink();
   const run = scene.run({ read: shortRead(), sink });
-  scene.request(0).write(rows(1));
+  void scene.request(0).write(rows(1));
   await sink.take();
-  scene.request(0).write(COMPLETE);
+  void scene.request(0).write(COMPLETE);
   expect(sink.taken).toHaveLength(2);
   await sink.take();
   scene.request(0).succeed();
@@ -110,7 +110,7 @@ test("a sink that is too slow fails its call, and nothing that others have", asy
   const scene = new CallScene();
   const run = scene.run({ read: shortRead(), sink: new SlowSink() });
   for (let count = 0; count < 4; count += 1) {
-    scene.request(0).write(rows(100_000));
+    void scene.request(0).write(rows(100_000));
   }
   expect(scene.backend.cancels).toHaveLength(1);
   await scene.clock.advance(GRACE_MS);
@@ -132,8 +132,8 @@ test.each(["while the answer comes", "when that is complete"])(
     const scene = new CallScene();
     const sink = new SlowSink();
     const run = scene.run({ read: shortRead(), sink });
-    scene.request(0).write(rows(1));
-    scene.request(0).write(COMPLETE);
+    void scene.request(0).write(rows(1));
+    void scene.request(0).write(COMPLETE);
     if (when === "when that is complete") {
       scene.request(0).succeed();
     }
@@ -150,8 +150,8 @@ test.each(["while the answer comes", "when that is complete"])(
 test("a caller that gives up while its sink is behind is not waited for", async () => {
   const scene = new CallScene();
   const run = scene.run({ read: shortRead(), sink: new SlowSink() });
-  scene.request(0).write(rows(1));
-  scene.request(0).write(COMPLETE);
+  void scene.request(0).write(rows(1));
+  void scene.request(0).write(COMPLETE);
   scene.request(0).succeed();
   scene.controller.abort();
   expect(await run).toMatchObject({ type: "failed", error: { code: "CANCELLED" } });
