@@ -38,7 +38,7 @@ export const BOUNDARIES: BoundaryTable = {
   scope: "@multipooler",
   imports: {
     "packages/query-service": [],
-    "packages/controller-api": ["packages/query-service", "packages/tls"],
+    "packages/controller-api": ["packages/query-service"],
     "packages/controller-testkit": ["packages/controller-api", "packages/query-service"],
     "packages/logging": [],
     "packages/text-table": [],

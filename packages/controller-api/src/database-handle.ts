@@ -1,10 +1,26 @@
 import type { CallOptions, PoolerError, ScramKeys } from "@multipooler/query-service";
-import type { TlsSettings } from "@multipooler/tls";
 
 /** Where a database listens. */
 export type DatabaseAddress =
   | { readonly type: "socket"; readonly path: string }
   | { readonly type: "tcp"; readonly host: string; readonly port: number };
+
+/**
+ * How connections to the database are encrypted, with libpq's words. PEM texts, not paths: the handle
+ * may be used where those files are not. `@multipooler/tls` has what the modes mean.
+ */
+export interface TlsSettings {
+  readonly mode: "disable" | "prefer" | "require" | "verify-ca" | "verify-full";
+  /** How TLS begins. Default: "postgres". */
+  readonly negotiation?: "postgres" | "direct" | undefined;
+  /** Whether logins with SCRAM are bound to the server's certificate. Default: "prefer". */
+  readonly channelBinding?: "disable" | "prefer" | "require" | undefined;
+  readonly ca?: string | undefined;
+  readonly certificate?: string | undefined;
+  readonly key?: string | undefined;
+  /** What the server's certificate has to be for. Default: the host of the address. */
+  readonly serverName?: string | undefined;
+}
 
 /**
  * What proves to the database who connects. "none": the database is expected to trust the address.
@@ -63,8 +79,7 @@ export interface DatabaseHandle {
   readonly user: string;
   /**
    * How TCP connections are encrypted. Replaced as a whole when certificates are reloaded; read it at
-   * each dial, that of a cancel request included. PEM texts, not paths: the handle may be used where
-   * those files are not.
+   * each dial, that of a cancel request included.
    */
   readonly tls: TlsSettings;
   /** The longest that one dial, authentication included, may take. */

@@ -5,10 +5,10 @@ export type {
   Credential,
   DatabaseAddress,
   DatabaseHandle,
+  TlsSettings,
 } from "./database-handle.ts";
 export type { PoolerController } from "./pooler-controller.ts";
 export { ControllerService } from "./registrar.ts";
 export type { ServiceRegistrar } from "./registrar.ts";
 export { PoolerRole, ServingStatus } from "./serving-status.ts";
-export type { TlsSettings } from "@multipooler/tls";
 export type { RoutingTerm, ServingState, ServingTarget } from "./serving-status.ts";
