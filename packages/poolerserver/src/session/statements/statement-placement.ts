@@ -1,4 +1,4 @@
-import { parseBytes, targetBytes, writeClose, writeParse } from "@multipooler/pgwire";
+import { parseBytes, targetBytes } from "@multipooler/pgwire";
 import type { HeldStatements } from "../../statements/held-statements.ts";
 import type { StatementFailure } from "../../statements/statement-failure.ts";
 import type {
@@ -9,13 +9,9 @@ import { DROPPED, NOBODY } from "./pooler-name.ts";
 import type { ClientStatements } from "./client-statements.ts";
 import type { StatementMessage } from "./statement-message.ts";
 import { StatementReplies } from "./statement-replies.ts";
+import { writeUnit } from "./unit-writing.ts";
+import type { WriteStep } from "./unit-writing.ts";
 import { StatementSetup } from "./statement-setup.ts";
-
-/** Type byte and length of a message. */
-const HEADER_BYTES = 5;
-
-/** How a message is written. */
-type Step = "keep" | "rename" | "closeBefore" | "parseBefore" | "emptyBefore" | "leaveOut";
 
 const NO_TYPES: readonly number[] = [];
 
@@ -47,7 +43,7 @@ export class StatementPlacement {
   #ddlCount = 0;
   #messages: readonly StatementMessage[] = [];
   /** One for each message. */
-  readonly #steps: Step[] = [];
+  readonly #steps: WriteStep[] = [];
   readonly #names: string[] = [];
   /** Statements that go ahead to be closed. */
   #closes: readonly string[] = [];
@@ -133,35 +129,14 @@ export class StatementPlacement {
 
   /** Writes the unit as it was placed. Returns its end. */
   writeTo(target: Buffer, start: number, bytes: Buffer): number {
-    let at = start;
-    for (const name of this.#closes) {
-      at = writeClose(target, at, "S", name);
-    }
-    let from = this.#skipped;
-    for (const [index, message] of this.#messages.entries()) {
-      const step = this.#steps[index];
-      if (step === "leaveOut" || step === "keep") {
-        continue;
-      }
-      at += bytes.copy(target, at, from, message.start);
-      const name = this.#names[index] ?? "";
-      if (step === "emptyBefore") {
-        at = writeParse(target, at, { name, sql: "", parameterTypes: NO_TYPES });
-        from = message.start;
-        continue;
-      }
-      if (step !== "rename") {
-        at = writeClose(target, at, "S", name);
-      }
-      const { statement } = message;
-      if (step === "parseBefore" && statement !== undefined) {
-        const { text: sql, parameterTypes } = statement;
-        at = writeParse(target, at, { name, sql, parameterTypes });
-      }
-      at = writeRenamed(target, at, { bytes, message, name });
-      from = message.nameEnd;
-    }
-    return at + bytes.copy(target, at, from);
+    return writeUnit(target, start, {
+      bytes,
+      messages: this.#messages,
+      steps: this.#steps,
+      names: this.#names,
+      closes: this.#closes,
+      skipped: this.#skipped,
+    });
   }
 
   /** A message of the answer begins. Returns whether it is the client's. */
@@ -379,7 +354,7 @@ export class StatementPlacement {
     return true;
   }
 
-  #rename({ nameStart, nameEnd }: StatementMessage, step: Step, name: string): void {
+  #rename({ nameStart, nameEnd }: StatementMessage, step: WriteStep, name: string): void {
     this.#add(step, name);
     this.#byteLength += name.length - (nameEnd - nameStart);
     if (step !== "rename") {
@@ -387,31 +362,8 @@ export class StatementPlacement {
     }
   }
 
-  #add(step: Step, name: string): void {
+  #add(step: WriteStep, name: string): void {
     this.#steps.push(step);
     this.#names.push(name);
   }
-}
-
-/** Writes a message up to the end of its name, which becomes `name`. */
-function writeRenamed(
-  target: Buffer,
-  start: number,
-  {
-    bytes,
-    message,
-    name,
-  }: {
-    readonly bytes: Buffer;
-    readonly message: StatementMessage;
-    readonly name: string;
-  },
-): number {
-  const { start: from, nameStart, nameEnd } = message;
-  const length = bytes.readInt32BE(from + 1) + name.length - (nameEnd - nameStart);
-  target[start] = bytes[from] ?? 0;
-  target.writeInt32BE(length, start + 1);
-  let at = start + HEADER_BYTES;
-  at += bytes.copy(target, at, from + HEADER_BYTES, nameStart);
-  return at + target.write(name, at, "latin1");
 }

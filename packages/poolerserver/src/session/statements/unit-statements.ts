@@ -1,7 +1,6 @@
 import { toSqlText } from "@multipooler/pgwire";
 import type { Classification } from "../../classification/classification.ts";
 import { Taint } from "../../classification/taint.ts";
-import { classifyStatement } from "../../statements/statement-classification.ts";
 import { textEnd } from "../frontend-message.ts";
 import type { MessageInput } from "../message-input.ts";
 import { protocolError } from "../session-refusal.ts";
@@ -11,6 +10,7 @@ import type { UnitFacts } from "../unit-facts.ts";
 import { ClientStatement } from "./client-statement.ts";
 import { UNNAMED } from "./client-statements.ts";
 import type { ClientStatements } from "./client-statements.ts";
+import { OrderFacts } from "./order-facts.ts";
 import { OrderReader, carriedAlong } from "./order.ts";
 import type { Order } from "./order.ts";
 import { readTypes } from "./parameter-types.ts";
@@ -41,6 +41,7 @@ export interface UnitStatementsOptions {
 export class UnitStatements {
   readonly #options: UnitStatementsOptions;
   readonly #orders: OrderReader;
+  readonly #orderFacts: OrderFacts;
   /** In their order. */
   messages: StatementMessage[] = [];
   /** The last text in the unit. */
@@ -53,6 +54,7 @@ export class UnitStatements {
   constructor(options: UnitStatementsOptions) {
     this.#options = options;
     this.#orders = new OrderReader(options);
+    this.#orderFacts = new OrderFacts(options);
   }
 
   /** A unit begins. The one before has ended. */
@@ -230,67 +232,7 @@ export class UnitStatements {
   }
 
   #run(classification: Classification, order: Order | undefined): void {
-    const { facts } = this.#options;
-    const { text } = this;
-    if (order === undefined) {
-      facts.addText(text, classification);
-      return;
-    }
-    const { command, statement } = order;
-    switch (command.type) {
-      case "settings":
-        facts.addText(text, classification, ~Taint.Settings);
-        facts.addSettings(command.changes);
-        return;
-      case "discardAll":
-        facts.addText(text, classification, Taint.None);
-        facts.discardsAll = true;
-        return;
-      case "deallocateAll":
-        facts.addText(text, classification, Taint.None);
-        facts.deallocatesAll = true;
-        return;
-      case "deallocate":
-        this.#addUnlessKnown(classification, order);
-        facts.effects.push({ name: command.name, statement: undefined });
-        return;
-      case "execute":
-        if (statement === undefined) {
-          this.#addUnlessKnown(classification, order);
-        } else {
-          this.#runPrepared(statement, command.suffix);
-        }
-        return;
-      case "prepare":
-        facts.addText(text, classification, Taint.None);
-        if (statement !== undefined && !this.#isTaken(command.name)) {
-          facts.refuse(this.#options.statements.refusalOf(statement));
-          facts.effects.push({ name: command.name, statement });
-        }
-    }
-  }
-
-  #isTaken(name: string): boolean {
-    return this.#options.statements.get(name) !== undefined;
-  }
-
-  /** Without a statement nothing runs, unless the backend that is kept has one of this name. */
-  #addUnlessKnown(classification: Classification, { statement }: Order): void {
-    const isHarmless = statement !== undefined || !this.#options.isPinned();
-    const mask = isHarmless ? Taint.None : ~Taint.None;
-    this.#options.facts.addText(this.text, classification, mask);
-  }
-
-  #runPrepared({ text: sql, parameterTypes }: ClientStatement, suffix: string): void {
-    const { facts, classifier } = this.#options;
-    const executed = {
-      type: "sqlExecute",
-      prefix: "EXECUTE ",
-      sql,
-      suffix,
-      parameterTypes,
-    } as const;
-    facts.addText(sql, classifyStatement(executed, classifier));
+    this.#orderFacts.add(this.text, classification, order);
   }
 
   /** Has the name rewritten in the text that begins at `textStart`. Returns whether there is one. */
@@ -303,7 +245,7 @@ export class UnitStatements {
       case "prepare":
       case "execute":
       case "deallocate": {
-        const isTaken = command.type === "prepare" && this.#isTaken(command.name);
+        const isTaken = command.type === "prepare" && this.#options.statements.get(command.name) !== undefined;
         this.#add(isTaken ? "taken" : command.type, {
           nameStart: textStart + command.start,
           nameEnd: textStart + command.end,
