@@ -68,11 +68,13 @@ export class SessionScene implements AsyncDisposable {
     });
     this.scheduler = new UserPools(
       {
-        openBackend: (identity) => async (access, { signal }) => {
-          const backend = await connect(postgres, { identity, database, access, signal });
-          this.backends.push(backend);
-          return backend;
-        },
+        openBackend:
+          (identity) =>
+          async (access, { signal }) => {
+            const backend = await connect(postgres, { identity, database, access, signal });
+            this.backends.push(backend);
+            return backend;
+          },
         capacity,
         share: new CountingShare(50),
         user: postgres.user,

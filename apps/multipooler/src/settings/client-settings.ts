@@ -1,3 +1,4 @@
+import { CLIENT_CERTIFICATES } from "@multipooler/pgwire-services";
 import { choice, duration, integer, listenPort, path, settingGroup, text } from "./setting.ts";
 import type { Setting } from "./setting.ts";
 
@@ -25,6 +26,14 @@ export const clientSettings = {
   pgTlsKeyFile: clients.optional("pg-tls-key-file", path, {
     help: "PEM file with the key of --pg-tls-cert-file.",
   }),
+  pgTlsClientCaFile: clients.optional("pg-tls-client-ca-file", path, {
+    help: "PEM file with the authorities of clients' certificates.",
+  }),
+  pgTlsClientCert: clients.optional("pg-tls-client-cert", choice(CLIENT_CERTIFICATES), {
+    help:
+      "Certificate that clients need: verify-ca one of an authority, verify-full one with the name of " +
+      "their role, cert the same in place of a password; if unset verify-ca with --pg-tls-client-ca-file.",
+  }),
   pgLoginTimeoutMs: clients.required("pg-login-timeout", duration({ min: 1 }), {
     default: "60s",
     help: "Maximum time from the connection of a client to its first statement.",
@@ -37,5 +46,15 @@ export const clientSettings = {
     "pg-max-message-bytes",
     integer({ min: 1024, max: 1_073_741_823 }, "bytes"),
     { default: "16777216", help: "Longest message of a client, e.g. one statement." },
+  ),
+  pgClientMaxStatements: clients.required(
+    "pg-client-max-statements",
+    integer({ min: 1, max: 1_000_000 }),
+    { default: "10000", help: "Maximum prepared statements of a client." },
+  ),
+  pgClientMaxStatementBytes: clients.required(
+    "pg-client-max-statement-bytes",
+    integer({ min: 1, max: 1_073_741_823 }, "bytes"),
+    { default: "16777216", help: "Maximum length of their texts together." },
   ),
 } as const satisfies Record<string, Setting<unknown>>;

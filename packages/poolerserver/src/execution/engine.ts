@@ -10,6 +10,7 @@ import { applicationName, postgresBackends } from "../pool/postgres-dial.ts";
 import { postgresProcesses } from "../pool/postgres-processes.ts";
 import { UserPools } from "../pool/user-pools.ts";
 import type { ServingGate } from "../serving/serving-gate.ts";
+import type { StatementLimits } from "../session/statements/client-statements.ts";
 import { Sessions } from "../session/sessions.ts";
 import { StatementRegistry } from "../statements/statement-registry.ts";
 import { CatalogWatch } from "./catalog-watch.ts";
@@ -79,19 +80,15 @@ export class Engine {
     const served = { ...shard, database: database.database, user: database.user };
     const classified = { served, gate, classifier: this.#catalog };
     const scheduler = this.#scheduler;
-    const labels = new Labels({
-      user: database.user,
-      settingsCacheSize: settings.settingsCacheSize,
-    });
+    const { settingsCacheSize } = settings;
+    const labels = new Labels({ user: database.user, settingsCacheSize });
+    const limits = sessionLimits(settings);
     this.#sessions = new Sessions({
       ...this.#calls,
       ...classified,
       scheduler,
       labels,
-      limits: {
-        maxStatements: settings.maxSessionStatements,
-        maxStatementBytes: settings.maxSessionStatementBytes,
-      },
+      limits,
       logger,
     });
     this.executor = new QueryExecutor({
@@ -145,4 +142,11 @@ export class Engine {
     await Promise.all([this.#scheduler.close(), this.#catalog.close(), this.#defaults.close()]);
     this.#logger.flush();
   }
+}
+
+function sessionLimits({
+  maxSessionStatements,
+  maxSessionStatementBytes,
+}: ResolvedOptions): StatementLimits {
+  return { maxStatements: maxSessionStatements, maxStatementBytes: maxSessionStatementBytes };
 }

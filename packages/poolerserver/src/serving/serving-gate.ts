@@ -84,10 +84,7 @@ export class ServingGate {
 
   /** Why a request would not be admitted now, or `undefined` if it would. */
   refusal(kind: RequestKind, mode: QueryMode): MultiPoolerError | undefined {
-    const state = this.#state;
-    const { phase, current } = state;
-    const wanted = state.phase === "settled" ? undefined : state.wanted;
-    return refusal({ kind, mode, phase, current, wanted });
+    return refusal(kind, mode, this.#state);
   }
 
   /**

@@ -9,6 +9,7 @@ import type { SettingChanges } from "./settings/setting-changes.ts";
 import type { SettingValues, SettingsInquiryOptions } from "./settings/settings-inquiry.ts";
 import type { ClientStatements } from "./statements/client-statements.ts";
 import type { StatementPlacement } from "./statements/statement-placement.ts";
+import type { TextClassifier } from "./unit-cutter.ts";
 import type { UnitFacts } from "./unit-facts.ts";
 
 export interface CarriedStateOptions {
@@ -18,6 +19,7 @@ export interface CarriedStateOptions {
   readonly parameters: ClientParameters;
   readonly placement: StatementPlacement;
   readonly hold: SessionHold;
+  readonly classifier: TextClassifier;
   /** Tells the client something that is not part of an answer. */
   readonly tell: (message: Uint8Array) => void;
 }
@@ -64,7 +66,8 @@ export class CarriedState {
   ran(facts: UnitFacts, { error }: AnswerEnd): void {
     const { hold, settings, statements, placement } = this.#options;
     const hasSucceeded = error === undefined;
-    hold.addTaint(facts.taint);
+    hold.review(this.#options.classifier);
+    hold.ran(facts);
     placement.settle();
     statements.settle();
     this.#noteSettings(facts);

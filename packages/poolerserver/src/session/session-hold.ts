@@ -5,6 +5,8 @@ import type { TaintSet } from "../classification/taint.ts";
 import { NO_SETTINGS } from "../pool/label-settings.ts";
 import type { Lease } from "../pool/lease.ts";
 import { isWritable } from "../writable-session.ts";
+import type { TextClassifier } from "./unit-cutter.ts";
+import type { TaintingText, UnitFacts } from "./unit-facts.ts";
 
 /** Client encodings in which a byte of ASCII may be part of another character. */
 const UNREADABLE_ENCODINGS = new Set([
@@ -17,12 +19,17 @@ const UNREADABLE_ENCODINGS = new Set([
   "JOHAB",
 ]);
 
+/** Beyond these a backend is pinned without another look. */
+const MAX_TEXTS = 16;
+
 /** The backend that a session has, and what keeps it from giving it back. */
 export class SessionHold {
   #lease: Lease | undefined;
   /** As of the last ReadyForQuery from that backend. */
   transaction: TransactionStatus = "I";
   #taint: TaintSet = Taint.None;
+  /** The texts behind the taint; `undefined`: it is not from these alone. */
+  #texts: TaintingText[] | undefined = [];
 
   get lease(): Lease | undefined {
     return this.#lease;
@@ -53,9 +60,39 @@ export class SessionHold {
     this.#lease = lease;
   }
 
+  /** A unit has run on the backend. */
+  ran({ taint, taintingTexts, hasOtherTaint }: UnitFacts): void {
+    if (taint === Taint.None) {
+      return;
+    }
+    const texts = this.#texts;
+    this.addTaint(taint);
+    if (texts !== undefined && !hasOtherTaint && texts.length < MAX_TEXTS) {
+      this.#texts = [...texts, ...taintingTexts];
+    }
+  }
+
+  /**
+   * Judges anew what has tainted the backend: while the catalog was being read again, any text might
+   * have left something.
+   */
+  review(classifier: TextClassifier): void {
+    if (this.#taint === Taint.None || this.#texts === undefined) {
+      return;
+    }
+    this.#taint = this.#texts.reduce(
+      (taint, { text, mask }) => taint | (classifier.classify(text).taint & mask),
+      Taint.None as TaintSet,
+    );
+    if (this.#taint === Taint.None) {
+      this.#texts = [];
+    }
+  }
+
   /** Something was left in the backend. */
   addTaint(taint: TaintSet): void {
     this.#taint |= taint;
+    this.#texts = undefined;
     if ((taint & Taint.State) !== 0) {
       this.#lease?.statements.doubt();
     }
@@ -65,13 +102,14 @@ export class SessionHold {
   watchEncoding(): void {
     const encoding = this.#lease?.backend.parameters.get("client_encoding") ?? "";
     if (UNREADABLE_ENCODINGS.has(encoding)) {
-      this.#taint |= Taint.Unknown | Taint.Lasting;
+      this.addTaint(Taint.Unknown | Taint.Lasting);
     }
   }
 
   /** DISCARD ALL has run: it takes away all but what nothing takes away. */
   discarded(): void {
     this.#taint &= Taint.Lasting;
+    this.#texts = this.#taint === Taint.None ? [] : undefined;
     this.#lease?.statements.clear();
     this.#lease?.noteSettings(NO_SETTINGS);
   }
@@ -98,5 +136,6 @@ export class SessionHold {
     this.#lease = undefined;
     this.transaction = "I";
     this.#taint = Taint.None;
+    this.#texts = [];
   }
 }

@@ -7,6 +7,12 @@ import { wider } from "../statements/statement-classification.ts";
 import type { SettingChanges } from "./settings/setting-changes.ts";
 import type { ClientStatement } from "./statements/client-statement.ts";
 
+/** A text that may leave something, and what of that the pooler cannot carry along. */
+export interface TaintingText {
+  readonly text: string;
+  readonly mask: TaintSet;
+}
+
 /** What SQL has done to the prepared statements of a client, once it has succeeded. */
 export interface StatementEffect {
   readonly name: string;
@@ -45,6 +51,9 @@ export class UnitFacts {
   deallocatesAll = false;
   settings: SettingChanges | undefined;
   readonly effects: StatementEffect[] = [];
+  /** The texts behind {@link taint}, unless it is not from texts alone. */
+  readonly taintingTexts: TaintingText[] = [];
+  hasOtherTaint = false;
 
   get kind(): UnitKind {
     return this.isOpen ? "exclusive" : this.#kind;
@@ -82,13 +91,23 @@ export class UnitFacts {
     this.deallocatesAll = false;
     this.settings = undefined;
     this.effects.length = 0;
+    this.taintingTexts.length = 0;
+    this.hasOtherTaint = false;
   }
 
-  /** A text that the unit runs. `taint`: what of its taint the pooler cannot carry along. */
-  addText(text: Classification, taint: TaintSet = text.taint): void {
+  /** A text that the unit runs. `mask`: what of its taint the pooler cannot carry along. */
+  addText(text: string, classification: Classification, mask: TaintSet = ~Taint.None): void {
+    const taint = classification.taint & mask;
+    if (taint !== Taint.None) {
+      this.#taint |= taint;
+      this.taintingTexts.push({ text, mask });
+    }
+    this.#addClassification(classification);
+  }
+
+  #addClassification(text: Classification): void {
     this.needsBackend = true;
     this.#kind = wider(this.#kind, text.sharing);
-    this.#taint |= taint;
     this.copies ||= text.copy;
     this.opensTransaction ||= text.opensTransaction;
     this.endsTransaction ||= text.endsTransaction;
@@ -101,6 +120,7 @@ export class UnitFacts {
     this.needsBackend = true;
     this.#kind = "exclusive";
     this.#taint |= Taint.Unknown;
+    this.hasOtherTaint = true;
     this.readOnlyEscape ??= "a function call message";
   }
 
@@ -109,6 +129,7 @@ export class UnitFacts {
     this.needsBackend = true;
     this.#kind = "exclusive";
     this.#taint |= Taint.State;
+    this.hasOtherTaint = true;
   }
 
   addSettings(changes: SettingChanges): void {

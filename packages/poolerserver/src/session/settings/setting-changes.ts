@@ -31,7 +31,8 @@ const BACK_TO_DEFAULT = new Set(["default", "none", "local"]);
 const QUERY_WORDS = new Set(["select", "as", "true", "false", "null", "pg_catalog"]);
 
 /**
- * The settings that statements change. `undefined` where one changes what its words do not tell.
+ * The settings that statements change. `undefined` where none does, or one changes what its words do
+ * not tell.
  *
  * @param keepsSettings whether a statement that is none of SET and its kin leaves settings alone
  */
@@ -41,8 +42,10 @@ export function readSettings(
 ): SettingChanges | undefined {
   const names = new Map<string, "set" | "reset">();
   let resetsAll = false;
+  let hasChange = false;
   for (const statement of statements) {
     const change = changeOf(statement);
+    hasChange ||= change !== undefined;
     if (change === undefined) {
       if (!keepsSettings(statement)) {
         return undefined;
@@ -56,7 +59,7 @@ export function readSettings(
       }
     }
   }
-  return { names, resetsAll };
+  return hasChange ? { names, resetsAll } : undefined;
 }
 
 interface Change {
@@ -82,8 +85,10 @@ function changeOf(tokens: readonly SqlToken[]): Change | "all" | undefined {
 function changeOfSet(tokens: readonly SqlToken[]): Change | undefined {
   const first = wordOf(tokens[1]);
   const second = wordOf(tokens[2]);
-  const isAboutSession = first === "session" && (second === "authorization" || second === "characteristics");
-  const isScoped = !isAboutSession && (first === "session" || first === "local") && !isAssignment(tokens[2]);
+  const isAboutSession =
+    first === "session" && (second === "authorization" || second === "characteristics");
+  const isScoped =
+    !isAboutSession && (first === "session" || first === "local") && !isAssignment(tokens[2]);
   const rest = tokens.slice(isScoped ? 2 : 1);
   const change = namedChange(rest);
   return isScoped && first === "local" && change !== undefined ? NOTHING : change;
@@ -101,7 +106,10 @@ function namedChange(tokens: readonly SqlToken[]): Change | undefined {
   }
   const special = isAssignment(second) ? undefined : specialOf(tokens);
   if (special !== undefined) {
-    return { type: isDefault(tokens.slice(special.length)) ? "reset" : "set", names: special.names };
+    return {
+      type: isDefault(tokens.slice(special.length)) ? "reset" : "set",
+      names: special.names,
+    };
   }
   const name = qualifiedName(tokens);
   if (name === undefined || !isAssignment(tokens[name.length])) {

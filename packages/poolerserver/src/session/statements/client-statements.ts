@@ -35,22 +35,21 @@ export class ClientStatements {
     this.#limits = limits;
   }
 
+  get isEmpty(): boolean {
+    return this.#byName.size === 0;
+  }
+
   get(name: string): ClientStatement | undefined {
     return this.#byName.get(name);
   }
 
-  /** A Parse. Returns why there cannot be such a statement. */
-  define(name: string, statement: ClientStatement): MultiPoolerError | undefined {
-    const refusal = name === UNNAMED ? undefined : this.refusalOf(name, statement);
+  /** A Parse. */
+  define(name: string, statement: ClientStatement): void {
     this.#change(name, statement);
-    return refusal;
   }
 
-  /** Why a statement of this name cannot be added. */
-  refusalOf(name: string, { byteLength }: ClientStatement): MultiPoolerError | undefined {
-    if (this.#byName.has(name)) {
-      return duplicateError(name);
-    }
+  /** Why no further statement can be added. */
+  refusalOf({ byteLength }: ClientStatement): MultiPoolerError | undefined {
     const { maxStatements, maxStatementBytes } = this.#limits;
     if (this.#byName.size >= maxStatements) {
       return limitError("maxSessionStatements", `${maxStatements} statements`);
@@ -123,13 +122,6 @@ export class ClientStatements {
     this.#changes.push({ name, before: this.#byName.get(name) });
     this.set(name, statement);
   }
-}
-
-function duplicateError(name: string): MultiPoolerError {
-  const message = `prepared statement "${Buffer.from(name, "latin1").toString()}" already exists`;
-  return new MultiPoolerError(PoolerErrorCode.InvalidArgument, message, {
-    diagnostic: errorDiagnostic("42P05", message),
-  });
 }
 
 function limitError(setting: string, limit: string): MultiPoolerError {

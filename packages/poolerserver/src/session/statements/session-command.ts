@@ -19,7 +19,11 @@ export type SessionCommand =
   | ({ readonly type: "deallocate" } & NameInText)
   /** `suffix`: what stands behind the name. */
   | ({ readonly type: "execute"; readonly suffix: string } & NameInText)
-  | ({ readonly type: "prepare"; readonly body: string; readonly prepare: PrepareText } & NameInText);
+  | ({
+      readonly type: "prepare";
+      readonly body: string;
+      readonly prepare: PrepareText;
+    } & NameInText);
 
 /**
  * What a text is, if it is nothing else. `undefined`: it is to be run on a backend that the session

@@ -38,11 +38,12 @@ export class StatementSetup implements EventRequest {
   constructor(options: StatementSetupOptions) {
     const { name, sql, parameterTypes, prepare } = options;
     this.#options = options;
-    this.#query = prepare === undefined ? undefined : `${prepare.head}${name}${prepare.tail}`;
+    const nameBytes = Buffer.byteLength(name);
+    this.#query = prepare === undefined ? undefined : prepareQuery(prepare, name);
     this.byteLength =
-      targetBytes(name.length) +
+      targetBytes(nameBytes) +
       (this.#query === undefined
-        ? parseBytes(name.length, Buffer.byteLength(sql), parameterTypes) + SYNC_BYTES
+        ? parseBytes(nameBytes, Buffer.byteLength(sql), parameterTypes) + SYNC_BYTES
         : queryBytes(this.#query));
   }
 
@@ -64,4 +65,8 @@ export class StatementSetup implements EventRequest {
     }
     this.onSettled?.(end);
   }
+}
+
+function prepareQuery({ head, tail }: PrepareText, name: string): string {
+  return `${head}"${name.replaceAll('"', '""')}"${tail}`;
 }

@@ -1,30 +1,28 @@
 import { toSqlText } from "@multipooler/pgwire";
 import type { Classification } from "../../classification/classification.ts";
 import { Taint } from "../../classification/taint.ts";
-import { classifyStatement } from "../../statements/statement-classification.ts";
 import { textEnd } from "../frontend-message.ts";
 import type { MessageInput } from "../message-input.ts";
-import { noStatementError, protocolError } from "../session-refusal.ts";
+import { protocolError } from "../session-refusal.ts";
 import type { SessionSettings } from "../settings/session-settings.ts";
 import type { TextClassifier } from "../unit-cutter.ts";
 import type { UnitFacts } from "../unit-facts.ts";
 import { ClientStatement } from "./client-statement.ts";
 import { UNNAMED } from "./client-statements.ts";
 import type { ClientStatements } from "./client-statements.ts";
-import { readCommand } from "./session-command.ts";
-import type { SessionCommand } from "./session-command.ts";
+import { OrderFacts } from "./order-facts.ts";
+import { OrderReader, carriedAlong } from "./order.ts";
+import type { Order } from "./order.ts";
+import { readTypes } from "./parameter-types.ts";
+import { nameOf, statementsOf } from "./sql-tokens.ts";
 import type { StatementMessage, StatementMessageKind } from "./statement-message.ts";
 import { isPoolerName } from "./pooler-name.ts";
 
 const STATEMENT = 0x53;
 const HEADER_BYTES = 5;
-const NO_TYPES: readonly number[] = [];
 
-/** A command of the client, and the statement that it names in SQL, if the pooler knows that. */
-interface Order {
-  readonly command: SessionCommand;
-  readonly statement: ClientStatement | undefined;
-}
+/** The name of a statement that is not rewritten. */
+const NOWHERE = { nameStart: 0, nameEnd: 0 } as const;
 
 export interface UnitStatementsOptions {
   readonly input: MessageInput;
@@ -42,6 +40,8 @@ export interface UnitStatementsOptions {
  */
 export class UnitStatements {
   readonly #options: UnitStatementsOptions;
+  readonly #orders: OrderReader;
+  readonly #orderFacts: OrderFacts;
   /** In their order. */
   messages: StatementMessage[] = [];
   /** The last text in the unit. */
@@ -53,6 +53,8 @@ export class UnitStatements {
 
   constructor(options: UnitStatementsOptions) {
     this.#options = options;
+    this.#orders = new OrderReader(options);
+    this.#orderFacts = new OrderFacts(options);
   }
 
   /** A unit begins. The one before has ended. */
@@ -81,7 +83,11 @@ export class UnitStatements {
     const classification = this.#classify(bodyStart);
     const order = this.#orderAt(bodyStart, classification);
     this.#run(classification, order);
-    this.#rewriteText(order, bodyStart, false);
+    if (order === undefined) {
+      this.#bringNamed(this.#textAt(bodyStart), classification);
+    } else {
+      this.#rewriteText(order, bodyStart, false);
+    }
   }
 
   parse(): void {
@@ -97,20 +103,33 @@ export class UnitStatements {
     const classification = this.#classify(nameEnd + 1);
     const statement = new ClientStatement({ text: this.text, parameterTypes, classification });
     const isUnnamed = name === UNNAMED;
+    const names = { nameStart: bodyStart, nameEnd };
     if (this.#isOpaque && !isUnnamed) {
       facts.addState();
+      statements.noteOther();
+      this.#add("plain", names);
       return;
     }
-    facts.refuse(statements.define(name, statement));
+    if (!isUnnamed && statements.get(name) !== undefined) {
+      statements.noteOther();
+      this.#add("duplicate", { ...names, ownName: decode(name) });
+      return;
+    }
+    if (!isUnnamed) {
+      facts.refuse(statements.refusalOf(statement));
+    }
+    statements.define(name, statement);
     if (isUnnamed) {
       facts.parses = true;
       facts.leavesStatement = true;
       this.#unnamedOrder = this.#orderAt(nameEnd + 1, classification);
-      if (this.#rewriteText(this.#unnamedOrder, nameEnd + 1, true)) {
+      if (this.#unnamedOrder === undefined) {
+        this.#bringNamed(this.#textAt(nameEnd + 1), classification);
+      } else if (this.#rewriteText(this.#unnamedOrder, nameEnd + 1, true)) {
         return;
       }
     }
-    this.#add("parse", { nameStart: bodyStart, nameEnd, statement, isUnnamed });
+    this.#add("parse", { ...names, statement, isUnnamed });
   }
 
   bind(): void {
@@ -135,9 +154,15 @@ export class UnitStatements {
       ? statement.classification
       : this.#options.classifier.classify(statement.text);
     this.#hasBoundCopy ||= classification.copy;
-    const order = isOwn
-      ? this.#unnamedOrder
-      : carriedAlong(this.#orderIn(toSqlText(statement.text), classification));
+    if (isOwn) {
+      this.#run(classification, this.#unnamedOrder);
+      return;
+    }
+    const text = toSqlText(statement.text);
+    const order = carriedAlong(this.#orders.read(text, classification));
+    if (order === undefined) {
+      this.#bringNamed(text, classification);
+    }
     this.#run(classification, order);
   }
 
@@ -179,14 +204,14 @@ export class UnitStatements {
 
   /** A message uses the statement whose name begins at `nameStart`. */
   #use(nameStart: number): ClientStatement | undefined {
-    const { input, facts, statements, isPinned } = this.#options;
+    const { input, facts, isPinned } = this.#options;
     const { chunk, bodyEnd } = input;
     const nameEnd = textEnd(chunk, nameStart, bodyEnd);
     const name = chunk.toString("latin1", nameStart, nameEnd);
-    const statement = statements.get(name);
+    const statement = this.#usable(name);
     if (statement === undefined) {
       if (name === UNNAMED || isPoolerName(name)) {
-        facts.refuse(noStatementError(name));
+        this.#add("missing", { nameStart, nameEnd });
       } else if (isPinned()) {
         // SQL that was not understood may have prepared it.
         facts.addState();
@@ -198,58 +223,16 @@ export class UnitStatements {
     return statement;
   }
 
+  /** A text in another encoding is known to the server only that got it. */
+  #usable(name: string): ClientStatement | undefined {
+    const { statements, facts } = this.#options;
+    const statement = statements.get(name);
+    const isForeign = this.#isOpaque && !(name === UNNAMED && facts.parses);
+    return isForeign && statement?.text.includes("\uFFFD") === true ? undefined : statement;
+  }
+
   #run(classification: Classification, order: Order | undefined): void {
-    const { facts } = this.#options;
-    if (order === undefined) {
-      facts.addText(classification);
-      return;
-    }
-    const { command, statement } = order;
-    switch (command.type) {
-      case "settings":
-        facts.addText(classification, classification.taint & ~Taint.Settings);
-        facts.addSettings(command.changes);
-        return;
-      case "discardAll":
-        facts.addText(classification, Taint.None);
-        facts.discardsAll = true;
-        return;
-      case "deallocateAll":
-        facts.addText(classification, Taint.None);
-        facts.deallocatesAll = true;
-        return;
-      case "deallocate":
-        this.#addUnlessKnown(classification, order);
-        facts.effects.push({ name: command.name, statement: undefined });
-        return;
-      case "execute":
-        if (statement === undefined) {
-          this.#addUnlessKnown(classification, order);
-        } else {
-          facts.addText(this.#classifyExecute(statement, command.suffix));
-        }
-        return;
-      case "prepare":
-        facts.addText(classification, Taint.None);
-        if (statement !== undefined) {
-          facts.refuse(this.#options.statements.refusalOf(command.name, statement));
-        }
-        facts.effects.push({ name: command.name, statement });
-    }
-  }
-
-  /** Without a statement nothing runs, unless the backend that is kept has one of this name. */
-  #addUnlessKnown(classification: Classification, { statement }: Order): void {
-    const isHarmless = statement !== undefined || !this.#options.isPinned();
-    this.#options.facts.addText(classification, isHarmless ? Taint.None : classification.taint);
-  }
-
-  #classifyExecute(
-    { text: sql, parameterTypes }: ClientStatement,
-    suffix: string,
-  ): Classification {
-    const executed = { type: "sqlExecute", prefix: "EXECUTE ", sql, suffix, parameterTypes } as const;
-    return classifyStatement(executed, this.#options.classifier);
+    this.#orderFacts.add(this.text, classification, order);
   }
 
   /** Has the name rewritten in the text that begins at `textStart`. Returns whether there is one. */
@@ -261,14 +244,17 @@ export class UnitStatements {
     switch (command.type) {
       case "prepare":
       case "execute":
-      case "deallocate":
-        this.#add(command.type, {
+      case "deallocate": {
+        const isTaken = command.type === "prepare" && this.#options.statements.get(command.name) !== undefined;
+        this.#add(isTaken ? "taken" : command.type, {
           nameStart: textStart + command.start,
           nameEnd: textStart + command.end,
           statement,
+          ownName: decode(command.name),
           isParse,
         });
         return true;
+      }
       case "settings":
       case "discardAll":
       case "deallocateAll":
@@ -283,12 +269,14 @@ export class UnitStatements {
       nameStart,
       nameEnd,
       statement,
+      ownName = "",
       isUnnamed = false,
       isParse = false,
     }: {
       readonly nameStart: number;
       readonly nameEnd: number;
       readonly statement?: ClientStatement | undefined;
+      readonly ownName?: string;
       readonly isUnnamed?: boolean;
       readonly isParse?: boolean;
     },
@@ -302,9 +290,28 @@ export class UnitStatements {
       nameStart: nameStart + shift,
       nameEnd: nameEnd + shift,
       statement,
+      ownName,
       isUnnamed,
       isParse,
     });
+  }
+
+  /**
+   * A text that is more than one command may name statements in SQL. They go to the backend under the
+   * names that the client has for them, and that keeps it.
+   */
+  #bringNamed(text: string, { taint }: Classification): void {
+    const { statements } = this.#options;
+    if ((taint & Taint.State) === 0 || statements.isEmpty || this.#isOpaque) {
+      return;
+    }
+    const names = new Set((statementsOf(text) ?? []).flat().map(nameOf));
+    for (const name of names) {
+      const statement = name === undefined ? undefined : statements.get(name);
+      if (name !== undefined && name !== UNNAMED && statement !== undefined) {
+        this.#add("bring", { ...NOWHERE, ownName: decode(name), statement });
+      }
+    }
   }
 
   /** Judges the text that begins at `start` in the current message. */
@@ -318,75 +325,17 @@ export class UnitStatements {
     if (classification.taint === Taint.None) {
       return undefined;
     }
+    return this.#orders.read(this.#textAt(start), classification);
+  }
+
+  /** The text that begins at `start` in the current message, one character a byte. */
+  #textAt(start: number): string {
     const { chunk, bodyEnd } = this.#options.input;
-    return this.#orderIn(chunk.toString("latin1", start, textEnd(chunk, start, bodyEnd)), classification);
-  }
-
-  /** @param text as `toSqlText` makes it */
-  #orderIn(text: string, { taint }: Classification): Order | undefined {
-    if (taint === Taint.None || this.#isOpaque) {
-      return undefined;
-    }
-    const { classifier } = this.#options;
-    const command = readCommand(text, (statement) => {
-      const sql = Buffer.from(statement, "latin1").toString();
-      return (classifier.classify(sql).taint & Taint.Settings) === 0;
-    });
-    return command === undefined
-      ? undefined
-      : { command, statement: this.#statementOf(command) };
-  }
-
-  #statementOf(command: SessionCommand): ClientStatement | undefined {
-    const { classifier, statements, facts } = this.#options;
-    switch (command.type) {
-      case "prepare": {
-        const { body: text, prepare } = command;
-        const classification = classifier.classify(text);
-        return new ClientStatement({ text, parameterTypes: [], classification, prepare });
-      }
-      case "execute":
-      case "deallocate": {
-        const statement = statements.get(command.name);
-        if (statement === undefined && isPoolerName(command.name)) {
-          facts.refuse(noStatementError(command.name));
-        }
-        return statement;
-      }
-      case "settings":
-      case "discardAll":
-      case "deallocateAll":
-        return undefined;
-    }
+    return chunk.toString("latin1", start, textEnd(chunk, start, bodyEnd));
   }
 }
 
-/** What does not depend on a name in the text, which is not rewritten. */
-function carriedAlong(order: Order | undefined): Order | undefined {
-  switch (order?.command.type) {
-    case "settings":
-    case "discardAll":
-    case "deallocateAll":
-      return order;
-    case "prepare":
-    case "execute":
-    case "deallocate":
-    case undefined:
-      return undefined;
-  }
-}
-
-/** The types in a Parse message; `undefined`: it is cut short. */
-function readTypes(chunk: Buffer, start: number, end: number): readonly number[] | undefined {
-  if (start + 2 > end) {
-    return undefined;
-  }
-  const count = chunk.readUInt16BE(start);
-  if (count === 0) {
-    return NO_TYPES;
-  }
-  if (start + 2 + 4 * count > end) {
-    return undefined;
-  }
-  return Array.from({ length: count }, (_, index) => chunk.readUInt32BE(start + 2 + 4 * index));
+/** From one character a byte. */
+function decode(name: string): string {
+  return Buffer.from(name, "latin1").toString();
 }
