@@ -1,8 +1,8 @@
 import type { Classification } from "../../classification/classification.ts";
 import { Taint } from "../../classification/taint.ts";
 import { classifyStatement } from "../../statements/statement-classification.ts";
-import type { TextClassifier } from "../unit-cutter.ts";
-import type { UnitFacts } from "../unit-facts.ts";
+import type { TextClassifier } from "../input/unit-cutter.ts";
+import type { UnitFacts } from "../input/unit-facts.ts";
 import type { ClientStatement } from "./client-statement.ts";
 import type { ClientStatements } from "./client-statements.ts";
 import type { Order } from "./order.ts";
