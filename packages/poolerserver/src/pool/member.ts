@@ -124,7 +124,7 @@ export class Member implements LabelledSession {
   /** Whether the session is as it was at its start but for its label, as far as the protocol shows. */
   get isAsItWas(): boolean {
     const { backend } = this;
-    return backend.idle && backend.transactionStatus === "I" && this.#hasItsReadOnlyDefault;
+    return backend.idle && backend.transactionStatus === "I" && this.#hasItsReadOnlyDefault();
   }
 
   /** What it reports; while a holder may have changed that, what it has reported without. */
@@ -138,7 +138,7 @@ export class Member implements LabelledSession {
     return isOpenToAll && this.taint === Taint.None && this.settings === NO_SETTINGS;
   }
 
-  get #hasItsReadOnlyDefault(): boolean {
+  #hasItsReadOnlyDefault(): boolean {
     const isInitial =
       this.backend.parameters.get(READ_ONLY_DEFAULT) ===
       this.initialParameters.get(READ_ONLY_DEFAULT);

@@ -6,6 +6,7 @@ import type { UnitKind } from "../../pool/unit.ts";
 import { wider } from "../../statements/statement-classification.ts";
 import type { SettingChanges } from "../settings/setting-changes.ts";
 import type { ClientStatement } from "../statements/client-statement.ts";
+import { emptyList } from "../emptied-list.ts";
 
 /** A text that may leave something, and what of that the pooler cannot carry along. */
 export interface TaintingText {
@@ -90,8 +91,8 @@ export class UnitFacts {
     this.discardsAll = false;
     this.deallocatesAll = false;
     this.settings = undefined;
-    this.effects.length = 0;
-    this.taintingTexts.length = 0;
+    emptyList(this.effects);
+    emptyList(this.taintingTexts);
     this.hasOtherTaint = false;
   }
 

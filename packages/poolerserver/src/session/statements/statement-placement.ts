@@ -14,6 +14,7 @@ import { writeUnit } from "./unit-writing.ts";
 import type { WriteStep } from "./unit-writing.ts";
 import { emptySetup, setupOf } from "./statement-setup.ts";
 import type { StatementSetup } from "./statement-setup.ts";
+import { emptyList } from "../emptied-list.ts";
 
 const { Query: QUERY, FunctionCall: FUNCTION_CALL } = FrontendCode;
 
@@ -184,15 +185,15 @@ export class StatementPlacement {
     this.#closes = [];
     this.#skipped = 0;
     this.#replies.begin();
-    this.#reused.length = 0;
+    emptyList(this.#reused);
     this.#setups = [];
     this.leftOut = 0;
   }
 
   #rewrite(bytes: Uint8Array, messages: readonly StatementMessage[], isFirst: boolean): void {
     this.#messages = messages;
-    this.#steps.length = 0;
-    this.#names.length = 0;
+    emptyList(this.#steps);
+    emptyList(this.#names);
     this.#byteLength = bytes.length;
     for (const message of messages) {
       if (message.isUnnamed && !this.#routesUnnamed) {
