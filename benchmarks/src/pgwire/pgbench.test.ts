@@ -12,7 +12,11 @@ tps = 36032.750841 (without initial connection time)
 `;
 
 test("what pgbench prints says how many transactions there were, and at which rate", () => {
-  expect(readSummary(SUMMARY)).toEqual({ transactions: 27_014, tps: 36_032.750841 });
+  expect(readSummary(SUMMARY)).toEqual({
+    transactions: 27_014,
+    tps: 36_032.750841,
+    loginMs: 10.006,
+  });
 });
 
 test("a run that was aborted counts for nothing", () => {
@@ -20,6 +24,11 @@ test("a run that was aborted counts for nothing", () => {
     "pgbench did not end well",
   );
   expect(() => readSummary("")).toThrow("pgbench did not end well");
+});
+
+test("the time may be over before the first transaction", () => {
+  const output = "number of transactions actually processed: 0\nnumber of failed transactions: 0 (NaN%)";
+  expect(readSummary(output)).toEqual({ transactions: 0, tps: 0, loginMs: 0 });
 });
 
 test("the log of transactions has their latencies", () => {

@@ -6,7 +6,7 @@ import { startContenders } from "./contenders.ts";
 import type { Contender } from "./contenders.ts";
 import { cpuUs } from "./cpu-time.ts";
 import { CASES, Pgbench } from "./pgbench.ts";
-import type { CaseName } from "./pgbench.ts";
+import type { CaseName, PgbenchLoad } from "./pgbench.ts";
 import { findPrograms } from "./programs.ts";
 
 const REFERENCE = "pgbouncer";
@@ -79,7 +79,7 @@ async function measure(
 async function sampleOf(
   pgbench: Pgbench,
   { address, pid }: Contender,
-  load: Parameters<Pgbench["run"]>[1],
+  load: PgbenchLoad,
 ): Promise<Sample> {
   const before = pid === undefined ? 0 : cpuUs(pid);
   const { transactions, tps, p50Us, p99Us } = await pgbench.run(address, load);
