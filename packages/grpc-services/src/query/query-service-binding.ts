@@ -8,8 +8,8 @@ import type {
 import { systemClock } from "@multipooler/timing";
 import { DEFAULT_STALENESS_MS, PoolerHealth } from "../health/pooler-health.ts";
 import { CollectedResult } from "./collected-result.ts";
-import { encodeCopyMessage } from "./copy-message.ts";
-import { copyBidiExecute } from "./copy-verb.ts";
+import { encodeCopyMessage } from "./copy/copy-message.ts";
+import { copyBidiExecute } from "./copy/copy-verb.ts";
 import type { PoolerManager } from "../server/pooler-manager.ts";
 import { portalRequest } from "./portal-request.ts";
 import { getAuthCredentials } from "./login-credentials.ts";
