@@ -141,9 +141,8 @@ export class StatementPlacement {
 
   /** The unit has ended on its backend. */
   settle(): void {
-    const { count } = this.#replies;
-    if (count < this.#closes.length) {
-      this.#held?.owe(this.#closes.slice(count));
+    if (this.#replies.count < this.#closes.length) {
+      this.#held?.owe(this.#closes.slice(this.#replies.count));
     }
     if (this.#occupied.length > 0) {
       this.#held?.owe(this.#occupied);
@@ -174,6 +173,7 @@ export class StatementPlacement {
     this.#routesUnnamed = routesUnnamed;
     this.#ddlCount = this.#registry.ddlCount;
     this.#replies.begin();
+    this.#statements.restart();
     this.#reused.length = 0;
     this.#setups = [];
     this.leftOut = 0;
@@ -313,11 +313,10 @@ export class StatementPlacement {
     this.#rename(message, "rename", name);
     if (!this.#isHeld(registered)) {
       const held = this.#held;
-      const { generation } = registered;
-      const ddlCount = this.#ddlCount;
+      const parsed = { generation: registered.generation, ddlCount: this.#ddlCount };
       held?.makeRoom(registered);
       const setup = setupOf(statement, name);
-      setup.onDone = () => held?.add(registered, { generation, ddlCount });
+      setup.onDone = () => held?.add(registered, parsed);
       this.#setups.push(setup);
     }
   }
