@@ -83,17 +83,10 @@ export class Engine {
     const { settingsCacheSize } = settings;
     const labels = new Labels({ user: database.user, settingsCacheSize });
     const limits = sessionLimits(settings);
-    this.#sessions = new Sessions({
-      ...this.#calls,
-      ...classified,
-      scheduler,
-      labels,
-      limits,
-      logger,
-    });
+    const engine = { ...this.#calls, ...classified };
+    this.#sessions = new Sessions({ ...engine, scheduler, labels, limits, logger });
     this.executor = new QueryExecutor({
-      ...this.#calls,
-      ...classified,
+      ...engine,
       labels,
       reservations: new Reservations({
         engine: this.#calls,

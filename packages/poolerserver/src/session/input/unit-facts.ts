@@ -109,7 +109,7 @@ export class UnitFacts {
   #addClassification(text: Classification): void {
     this.needsBackend = true;
     this.#kind = wider(this.#kind, text.sharing);
-    this.copies ||= text.copy;
+    this.copies ||= text.copy !== undefined;
     this.opensTransaction ||= text.opensTransaction;
     this.endsTransaction ||= text.endsTransaction;
     this.ddl ||= text.ddl;

@@ -154,7 +154,7 @@ export class UnitStatements {
     const classification = isOwn
       ? statement.classification
       : this.#options.classifier.classify(statement.text);
-    this.#hasBoundCopy ||= classification.copy;
+    this.#hasBoundCopy ||= classification.copy !== undefined;
     if (isOwn) {
       this.#run(classification, this.#unnamedOrder);
       return;
