@@ -24,7 +24,12 @@ export async function startContenders(
   const { host, port, user } = postgres;
   const direct: Address = { host, port, user };
   const bouncer = stack.use(
-    await Pgbouncer.start({ program: pgbouncer, postgres: direct, poolSize: POOL_SIZE, maxClients }),
+    await Pgbouncer.start({
+      program: pgbouncer,
+      postgres: direct,
+      poolSize: POOL_SIZE,
+      maxClients,
+    }),
   );
   const pooler = stack.use(
     startPooler({

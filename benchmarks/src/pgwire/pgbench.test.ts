@@ -27,7 +27,8 @@ test("a run that was aborted counts for nothing", () => {
 });
 
 test("the time may be over before the first transaction", () => {
-  const output = "number of transactions actually processed: 0\nnumber of failed transactions: 0 (NaN%)";
+  const output =
+    "number of transactions actually processed: 0\nnumber of failed transactions: 0 (NaN%)";
   expect(readSummary(output)).toEqual({ transactions: 0, tps: 0, loginMs: 0 });
 });
 

@@ -127,7 +127,11 @@ export function readSummary(
   if (transactions === undefined || !isWhole || output.includes("Run was aborted")) {
     throw new Error(`pgbench did not end well: ${output}`);
   }
-  return { transactions: Number(transactions), tps: Number(tps ?? 0), loginMs: Number(loginMs ?? 0) };
+  return {
+    transactions: Number(transactions),
+    tps: Number(tps ?? 0),
+    loginMs: Number(loginMs ?? 0),
+  };
 }
 
 /** The third column of the log is a transaction's latency, in µs. */

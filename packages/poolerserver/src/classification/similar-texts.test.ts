@@ -36,7 +36,9 @@ test.each([
 
 test("texts that are similar say the same", () => {
   const piece = fc.constantFrom(
-    ..."1 23 456 a b1 'x 1' '' ' ; , ( ) . - -- /* */ $ $1 $$ $a$ e x' 1e5 2.5 _ \n é :: \" \\".split(" "),
+    ..."1 23 456 a b1 'x 1' '' ' ; , ( ) . - -- /* */ $ $1 $$ $a$ e x' 1e5 2.5 _ \n é :: \" \\".split(
+      " ",
+    ),
     " ",
   );
   const numbers = fc.array(fc.nat({ max: 9999 }), { minLength: 20, maxLength: 20 });
