@@ -137,7 +137,7 @@ export function readSummary(
 /** The third column of the log is a transaction's latency, in µs. */
 export function latenciesIn(log: string): Float64Array {
   const latencies = log.matchAll(/^\d+ \d+ (\d+) /gm).map(([, latency]) => Number(latency));
-  return Float64Array.from(latencies).sort();
+  return Float64Array.from(latencies).toSorted();
 }
 
 async function logsIn(folder: string): Promise<string> {

@@ -91,8 +91,7 @@ export class UnitFacts {
     this.discardsAll = false;
     this.deallocatesAll = false;
     this.settings = undefined;
-    emptyList(this.effects);
-    emptyList(this.taintingTexts);
+    emptyList(this.effects, this.taintingTexts);
     this.hasOtherTaint = false;
   }
 

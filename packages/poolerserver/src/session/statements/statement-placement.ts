@@ -184,8 +184,7 @@ export class StatementPlacement {
     this.#messages = messages;
     this.#closes = [];
     this.#skipped = 0;
-    emptyList(this.#steps);
-    emptyList(this.#names);
+    emptyList(this.#steps, this.#names);
     this.#byteLength = bytes.length;
     for (const message of messages) {
       if (message.isUnnamed && !this.#routesUnnamed) {
