@@ -42,6 +42,8 @@ export interface EventRequest extends RequestBytes {
   step?(step: ExtendedStep): void;
   /** Takes the ParameterDescription of a statement that the request describes. */
   described?(parameters: Uint8Array): void;
+  /** Takes a NotificationResponse that comes with the answer; without this it is dropped. */
+  notified?(message: Uint8Array): void;
 }
 
 /** What the server has done of a request of the extended protocol. */

@@ -1,14 +1,17 @@
-import { ServingStatus } from "@multipooler/controller-api";
-import type { DatabaseHandle } from "@multipooler/controller-api";
+import { PoolerRole, ServingStatus } from "@multipooler/controller-api";
+import type { DatabaseHandle, ServingTarget } from "@multipooler/controller-api";
 import { LimitedLogger } from "@multipooler/logging";
+import { QueryMode } from "@multipooler/query-service";
 import { Classifier } from "../classification/classifier.ts";
 import { CredentialLookup } from "../credentials/credential-lookup.ts";
 import type { ResolvedOptions } from "../multi-pooler-options.ts";
+import { NotificationListener } from "../notifications/notification-listener.ts";
 import { borrowBackend } from "../pool/borrowing.ts";
 import { Labels } from "../pool/labels.ts";
 import { applicationName, postgresBackends } from "../pool/postgres-dial.ts";
 import { postgresProcesses } from "../pool/postgres-processes.ts";
 import { UserPools } from "../pool/user-pools.ts";
+import { isServingStatus, leavingError } from "../serving/admission.ts";
 import type { ServingGate } from "../serving/serving-gate.ts";
 import { Sessions } from "../session/sessions.ts";
 import { StatementRegistry } from "../statements/statement-registry.ts";
@@ -21,8 +24,9 @@ import type { ReservationIds } from "./reservation-ids.ts";
 import { Reservations } from "./reservations.ts";
 import { postgresTermination } from "./termination.ts";
 
-/** The name of the pool in the `application_name` of its sessions. */
+/** The name of the pool in the `application_name` of its sessions, and that of the one that listens. */
 const POOL = "regular";
+const LISTENER = "listen";
 /** How long `close` waits for a health check that holds a connection. */
 const CLOSE_GRACE_MS = 1000;
 
@@ -40,6 +44,7 @@ export class Engine {
   readonly #catalog: CatalogWatch;
   readonly #defaults: DefaultsWatch;
   readonly #sessions: Sessions;
+  readonly #listener: NotificationListener;
   readonly #calls: HealthCheckEngine;
   /** For what clients cause: one that ends its own backend does so as often as it likes. */
   readonly #logger: LimitedLogger;
@@ -80,6 +85,19 @@ export class Engine {
     const classified = { served, gate, classifier: this.#catalog };
     const scheduler = this.#scheduler;
     this.#sessions = new Sessions({ ...this.#calls, ...classified, scheduler, logger });
+    this.#listener = new NotificationListener({
+      ...settings,
+      logger,
+      openBackend: postgresBackends(database, {
+        name: applicationName(database.applicationName, LISTENER),
+        clock,
+      })({ user: database.user, keys: undefined }),
+      openShare: () => scheduler.openSingle(),
+      processes: postgresProcesses(database),
+      serverEncoding: () => scheduler.parameters?.get("server_encoding"),
+      admit: () => requireListening(gate),
+      suspect: (cause) => database.suspect(cause),
+    });
     this.executor = new QueryExecutor({
       ...this.#calls,
       ...classified,
@@ -94,6 +112,7 @@ export class Engine {
       }),
       sessions: this.#sessions,
       credentials: new CredentialLookup({ database, gate }),
+      notifications: this.#listener,
     });
   }
 
@@ -106,8 +125,11 @@ export class Engine {
   }
 
   /** Prepares the sessions for a status, once nothing of the old one runs. */
-  prepare(status: ServingStatus): void {
-    switch (status) {
+  prepare(target: ServingTarget): void {
+    if (!isServingStatus(target.status) || target.role !== PoolerRole.Primary) {
+      this.#listener.stop(leavingError(target));
+    }
+    switch (target.status) {
       case ServingStatus.Serving:
         this.#scheduler.setAccess("read-write");
         return;
@@ -127,8 +149,16 @@ export class Engine {
 
   /** Ends every session, waiter and timer. Idempotent; never rejects. */
   async close(): Promise<void> {
-    await this.#sessions.close();
+    await Promise.all([this.#sessions.close(), this.#listener.close()]);
     await Promise.all([this.#scheduler.close(), this.#catalog.close(), this.#defaults.close()]);
     this.#logger.flush();
+  }
+}
+
+/** @throws NOT_SERVING on a pooler that is not the primary */
+function requireListening(gate: ServingGate): void {
+  const refusal = gate.refusal("single", QueryMode.Writable);
+  if (refusal !== undefined) {
+    throw refusal;
   }
 }

@@ -6,6 +6,7 @@ import { decodeCommandTag, encodeCommandTag } from "./command-complete.ts";
 import { encodeRow } from "./data-row.ts";
 import { decodeDiagnostic, encodeDiagnostic } from "./diagnostic-message.ts";
 import { MalformedMessageError } from "./message-body.ts";
+import { decodeNotification, encodeNotification } from "./notification-response.ts";
 import { decodeParameterTypes, encodeParameterTypes } from "./parameter-description.ts";
 import { decodeParameterStatus, encodeParameterStatus } from "./parameter-status.ts";
 import { decodeFields, encodeFields } from "./row-description.ts";
@@ -59,7 +60,7 @@ const diagnostic: fc.Arbitrary<Diagnostic> = fc.record(
 
 test("what is encoded is decoded as it was", () => {
   fc.assert(
-    fc.property(fc.array(field), text, text, diagnostic, (fields, name, value, said) => {
+    fc.property(fc.array(field), text, text, diagnostic, int32, (fields, name, value, said, pid) => {
       expect(decodeFields(encodeFields(fields))).toEqual(fields);
       const oids = fields.map(({ dataTypeOid }) => dataTypeOid);
       expect(decodeParameterTypes(encodeParameterTypes(oids))).toEqual(oids);
@@ -69,6 +70,8 @@ test("what is encoded is decoded as it was", () => {
         value,
       });
       expect(decodeDiagnostic(encodeDiagnostic(said))).toEqual(said);
+      const notification = { processId: pid, channel: name, payload: value };
+      expect(decodeNotification(encodeNotification(notification))).toEqual(notification);
     }),
   );
 });
@@ -92,9 +95,16 @@ test.each([
 });
 
 test("whatever bytes come, decoding returns or says that they are malformed", () => {
-  const decoders = [decodeFields, decodeCommandTag, decodeParameterStatus, decodeDiagnostic];
+  const decoders = [
+    decodeFields,
+    decodeCommandTag,
+    decodeParameterStatus,
+    decodeDiagnostic,
+    decodeNotification,
+  ];
   const valid = fc.oneof(
     fc.array(field).map(encodeFields),
+    text.map((channel) => encodeNotification({ processId: 1, channel, payload: "" })),
     text.map(encodeCommandTag),
     diagnostic.map(encodeDiagnostic),
   );
