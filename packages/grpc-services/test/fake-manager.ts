@@ -40,6 +40,10 @@ export class FakeManager implements PoolerManager {
     discardTempTables: noReservation,
     releaseReservation: () => Promise.resolve({ reservation: undefined }),
   };
+  /** Whom it listens for; it does not listen. */
+  subscribe: QueryService["subscribe"] = () => {
+    throw new FakePoolerError(PoolerErrorCode.Unimplemented, "no notifications here");
+  };
   /** When set, the controller has no executor and throws this. */
   refusal: Error | undefined;
   readonly #listeners = new Set<(status: ManagerStatus) => void>();
@@ -59,6 +63,7 @@ export class FakeManager implements PoolerManager {
           openSession: () =>
             Promise.reject(new FakePoolerError(PoolerErrorCode.Unimplemented, "no sessions here")),
           getCredentials: (...call) => this.credentials(...call),
+          subscribe: (...call) => this.subscribe(...call),
         };
       },
     };

@@ -1,6 +1,8 @@
 import { Client, credentials, Metadata } from "@grpc/grpc-js";
 import type { CallOptions, ClientOptions } from "@grpc/grpc-js";
 import { onAbort, systemClock } from "@multipooler/timing";
+import { GrpcBidiCall } from "./bidi-call.ts";
+import type { BidiCall } from "./bidi-call.ts";
 import type { ClientMethod } from "./client-method.ts";
 import { GrpcStatusError, grpcStatusError } from "../errors/grpc-status-error.ts";
 
@@ -82,6 +84,22 @@ export class ClientChannel {
       stopListening();
       call.cancel();
     }
+  }
+
+  /** Begins at once. */
+  bidiStream<Request, Response>(
+    method: ClientMethod<Request, Response>,
+    options: RequestOptions,
+  ): BidiCall<Request, Response> {
+    refuseAborted(options);
+    const call = this.#client.makeBidiStreamRequest(
+      method.path,
+      (message: Request) => method.encode(message),
+      (bytes) => method.decode(bytes),
+      new Metadata(),
+      callOptions(options),
+    );
+    return new GrpcBidiCall({ call, signal: options.signal });
   }
 
   close(): void {

@@ -1,4 +1,5 @@
 export type { RequestOptions } from "./client-channel.ts";
+export type { BidiCall } from "./bidi-call.ts";
 export { GrpcStatusError } from "../errors/grpc-status-error.ts";
 export type { GrpcStatusErrorDetails, GrpcStatusName } from "../errors/grpc-status-error.ts";
 export { connect } from "./pooler-client.ts";
@@ -9,6 +10,7 @@ export type {
   DiscardTempTablesInput,
   ExecuteQueryInput,
   GetAuthCredentialsInput,
+  NotificationStreamInput,
   PoolerClient,
   PortalStreamExecuteInput,
   ReleaseReservedConnectionInput,

@@ -7,6 +7,7 @@ import {
   ExecuteQueryRequest,
   GetAuthCredentialsRequest,
   MultipoolerServiceDefinition,
+  NotificationStreamRequest,
   PortalStreamExecuteRequest,
   ReleaseReservedConnectionRequest,
   StreamExecuteRequest,
@@ -16,12 +17,14 @@ import type {
   DescribeResponse,
   DiscardTempTablesResponse,
   ExecuteQueryResponse,
+  NotificationStreamResponse,
   PortalStreamExecuteResponse,
   GetAuthCredentialsResponse,
   ReleaseReservedConnectionResponse,
   StreamExecuteResponse,
   StreamPoolerHealthResponse,
 } from "@multipooler/proto/multipoolerservice";
+import type { BidiCall } from "./bidi-call.ts";
 import { ClientChannel } from "./client-channel.ts";
 import type { RequestOptions } from "./client-channel.ts";
 import { clientMethod } from "./client-method.ts";
@@ -54,6 +57,9 @@ export type DiscardTempTablesInput = Parameters<typeof DiscardTempTablesRequest.
 export type ReleaseReservedConnectionInput = Parameters<
   typeof ReleaseReservedConnectionRequest.fromPartial
 >[0];
+
+/** A request of NotificationStream; what is left out has its default. */
+export type NotificationStreamInput = Parameters<typeof NotificationStreamRequest.fromPartial>[0];
 
 /** A client of one pooler. Each call rejects with a `GrpcStatusError` and nothing else. */
 export interface PoolerClient extends Disposable {
@@ -96,6 +102,15 @@ export interface PoolerClient extends Disposable {
     request: ReleaseReservedConnectionInput,
     options?: RequestOptions,
   ): Promise<ReleaseReservedConnectionResponse>;
+  /**
+   * The notifications of the channels that the requests name, and one message that says `ready` for
+   * each request.
+   *
+   * @throws GrpcStatusError when the signal has aborted
+   */
+  notificationStream(
+    options?: RequestOptions,
+  ): BidiCall<NotificationStreamInput, NotificationStreamResponse>;
   /** What the pooler is doing. */
   status(options?: RequestOptions): Promise<StatusResponse>;
   /** Whether a service is serving; the empty name stands for the pooler as a whole. */
@@ -143,6 +158,16 @@ const RELEASE_RESERVED_CONNECTION = clientMethod(
   MultipoolerServiceDefinition,
   MultipoolerServiceDefinition.methods.releaseReservedConnection,
 );
+const NOTIFICATION_STREAM = {
+  ...clientMethod(
+    MultipoolerServiceDefinition,
+    MultipoolerServiceDefinition.methods.notificationStream,
+  ),
+  encode: (request: NotificationStreamInput) =>
+    Buffer.from(
+      NotificationStreamRequest.encode(NotificationStreamRequest.fromPartial(request)).finish(),
+    ),
+};
 const STATUS = clientMethod(
   MultiPoolerManagerDefinition,
   MultiPoolerManagerDefinition.methods.status,
@@ -188,6 +213,7 @@ export function connect(options: ConnectOptions): PoolerClient {
         ReleaseReservedConnectionRequest.fromPartial(request),
         call,
       ),
+    notificationStream: (call = {}) => channel.bidiStream(NOTIFICATION_STREAM, call),
     status: (call = {}) => channel.unary(STATUS, StatusRequest.fromPartial({}), call),
     isServing: (service, call = {}) => channel.unary(healthCheckMethod, service, call),
     close,

@@ -8,6 +8,7 @@ import type {
 import { systemClock } from "@multipooler/timing";
 import { DEFAULT_STALENESS_MS, PoolerHealth } from "../health/pooler-health.ts";
 import { CollectedResult } from "./collected-result.ts";
+import { encodeNotificationStreamResponse, notificationStream } from "./notification-stream.ts";
 import type { PoolerManager } from "../server/pooler-manager.ts";
 import { portalRequest } from "./portal-request.ts";
 import { getAuthCredentials } from "./login-credentials.ts";
@@ -18,7 +19,7 @@ import { PassthroughBatcher, StructuredBatcher } from "./row-batch.ts";
 import type { RowBatcher } from "./row-batch.ts";
 import { RowDecoder } from "./row-decoder.ts";
 import type { CallContext, MessageSink } from "../server/rpc.ts";
-import { bindService, serverStream, unary } from "../server/service-binding.ts";
+import { bidiStream, bindService, serverStream, unary } from "../server/service-binding.ts";
 import type { BoundService } from "../server/service-binding.ts";
 import { describeStatement } from "./statement-description.ts";
 import {
@@ -75,6 +76,11 @@ export function bindQueryService(options: QueryServiceOptions): BoundService {
       (message: Uint8Array) => message,
       (_request, sink, context) => health.stream(sink, context),
       { maxUnsentBytes: 1 },
+    ),
+    bidiStream(
+      methods.notificationStream,
+      encodeNotificationStreamResponse,
+      (requests, sink, context) => notificationStream(options, requests, sink, context),
     ),
     unary(methods.concludeTransaction, (request, context) =>
       concludeTransaction(options, request, context),

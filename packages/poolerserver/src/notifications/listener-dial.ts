@@ -68,6 +68,9 @@ async function attempt(
   };
   try {
     slot = await takeSlot(single.share, { signal, onObstacle });
+    if (signal.aborted) {
+      throw abortError(signal);
+    }
     const backend = await openBackend("read-write", { signal });
     return { backend, release };
   } catch (cause) {
@@ -102,7 +105,8 @@ async function takeSlot(
   }
 }
 
-function noRoomError(): MultiPoolerError {
+/** The budget has no connection for it. */
+export function noRoomError(): MultiPoolerError {
   return new MultiPoolerError(
     PoolerErrorCode.PoolExhausted,
     "listening needs a connection of its own, and statements have all that the pooler may open; " +

@@ -174,6 +174,7 @@ export class ListenerLink {
     } catch (error) {
       if (!signal.aborted) {
         this.#state = { type: "idle" };
+        this.#changes.confirmLeaving();
         this.#changes.refuseWaiting(poolerError(error));
       }
     }

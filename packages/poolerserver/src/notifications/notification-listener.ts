@@ -3,6 +3,7 @@ import type { ChannelChange, NotificationSink, Subscription } from "@multipooler
 import { Deadline, untilAborted } from "@multipooler/timing";
 import { MultiPoolerError, abortError } from "../error.ts";
 import { namedChannels } from "./channel-name.ts";
+import { noRoomError } from "./listener-dial.ts";
 import { ListenerLink } from "./listener-link.ts";
 import type { ListenerLinkOptions } from "./listener-link.ts";
 import { PendingChange } from "./pending-change.ts";
@@ -12,6 +13,8 @@ import { Subscriber } from "./subscriber.ts";
 const CONFIRM_TIMEOUT_MS = 8000;
 
 export interface NotificationListenerOptions extends ListenerLinkOptions {
+  /** Connections that the pooler may open. */
+  readonly capacity: number;
   /** What is kept for one subscriber that is behind, at most. */
   readonly maxNotificationBytes: number;
   /** `server_encoding`, as far as it is known. */
@@ -78,6 +81,9 @@ export class NotificationListener {
     }
     if (signal?.aborted === true) {
       throw abortError(signal);
+    }
+    if (this.#options.capacity < 2 && change.subscribe.length > 0) {
+      throw noRoomError();
     }
     const encoding = this.#options.serverEncoding();
     const pending = new PendingChange(subscriber, namedChannels(change, encoding));
