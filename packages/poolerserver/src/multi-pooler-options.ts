@@ -45,7 +45,8 @@ export interface MultiPoolerOptions {
   readonly maxQueueBytes?: number | undefined;
   /**
    * What is kept in memory for one subscriber of notifications that takes them too slowly; beyond it
-   * the subscription ends with SUBSCRIBER_BEHIND. Default: 4 MiB.
+   * the subscription ends with SUBSCRIBER_BEHIND. What several of them wait for is kept once.
+   * Default: 16 MiB.
    */
   readonly maxNotificationBytes?: number | undefined;
   /**
@@ -91,7 +92,7 @@ export function resolveOptions(options: MultiPoolerOptions): ResolvedOptions {
     maxLifetimeMs: options.maxLifetimeMs ?? 3_600_000,
     waitTimeoutMs: options.waitTimeoutMs ?? 30_000,
     maxQueueBytes: options.maxQueueBytes ?? 67_108_864,
-    maxNotificationBytes: options.maxNotificationBytes ?? 4_194_304,
+    maxNotificationBytes: options.maxNotificationBytes ?? 16_777_216,
     sharingDepth: options.sharingDepth ?? 64,
     settingsCacheSize: options.settingsCacheSize ?? 1024,
     demandWindowMs: options.demandWindowMs ?? 30_000,

@@ -24,7 +24,6 @@ export async function notificationStream(
   { signal }: CallContext,
 ): Promise<void> {
   const ended = Promise.withResolvers<void>();
-  const stopListening = onAbort(closing, () => ended.resolve());
   const notifications = new NotificationMessages(sink);
   const subscription = manager
     .queryServiceControl()
@@ -33,11 +32,17 @@ export async function notificationStream(
       write: (message) => notifications.write(message),
       ended: (reason) => (hasStopped(reason) ? ended.resolve() : ended.reject(reason)),
     });
+  const watches = [
+    onAbort(closing, () => ended.resolve()),
+    onAbort(signal, ({ reason }) => ended.reject(reason)),
+  ];
   try {
     const answering = answer({ requests, subscription, notifications, signal });
     await Promise.race([ended.promise, answering]);
   } finally {
-    stopListening();
+    for (const stopWatching of watches) {
+      stopWatching();
+    }
     subscription.end();
   }
 }
