@@ -94,7 +94,7 @@ test("a client that does not read is cut off at the bound that is set", async ()
   const quick = new ListeningGateway(client);
   await quick.ask({ subscribeChannels: ["load"] });
   const messages = slow[Symbol.asyncIterator]();
-  expect((await messages.next()).value?.ready).toBe(true);
+  expect(await messages.next()).toMatchObject({ value: { ready: true } });
   // What grpc and the sockets between keep comes on top of the bound.
   for (let n = 0; n < 400; n += 1) {
     const load = "select pg_notify('load', repeat('x', 7000) || n) from generate_series(1, 5) n";

@@ -1,9 +1,5 @@
 import { encodeNotification } from "@multipooler/query-service";
-import type {
-  ChannelChange,
-  NotificationSink,
-  Subscription,
-} from "@multipooler/query-service";
+import type { ChannelChange, NotificationSink, Subscription } from "@multipooler/query-service";
 import type { NotificationStreamResponse } from "@multipooler/proto/multipoolerservice";
 import { expect, test } from "vitest";
 import { GrpcStatusError } from "../src/client/index.ts";
@@ -127,21 +123,24 @@ test("requests are carried out one after the other", async () => {
 test.each([
   ["cancels", undefined, "CANCELLED"],
   ["has a deadline that passes", 200, "DEADLINE_EXCEEDED"],
-])("a client that %s ends its subscription, also while a request waits", async (_, timeoutMs, code) => {
-  await using pooler = await startServer();
-  const opened = nextSubscription(pooler);
-  const caller = new AbortController();
-  const call = pooler.client.notificationStream({ signal: caller.signal, timeoutMs });
-  const messages = call[Symbol.asyncIterator]();
-  await call.write({ subscribeChannels: ["a"] });
-  const subscription = await opened;
-  await subscription.next();
-  if (timeoutMs === undefined) {
-    caller.abort();
-  }
-  expect(await failureOf(read(messages))).toMatchObject({ code });
-  await subscription.ended.promise;
-});
+])(
+  "a client that %s ends its subscription, also while a request waits",
+  async (_, timeoutMs, code) => {
+    await using pooler = await startServer();
+    const opened = nextSubscription(pooler);
+    const caller = new AbortController();
+    const call = pooler.client.notificationStream({ signal: caller.signal, timeoutMs });
+    const messages = call[Symbol.asyncIterator]();
+    await call.write({ subscribeChannels: ["a"] });
+    const subscription = await opened;
+    await subscription.next();
+    if (timeoutMs === undefined) {
+      caller.abort();
+    }
+    expect(await failureOf(read(messages))).toMatchObject({ code });
+    await subscription.ended.promise;
+  },
+);
 
 test.each([
   ["INVALID_ARGUMENT", "INVALID_ARGUMENT", undefined],

@@ -3,14 +3,7 @@ import { expect, test } from "vitest";
 import type { MultiPooler } from "../src/multi-pooler.ts";
 import type { MultiPoolerOptions } from "../src/multi-pooler-options.ts";
 import { CountingShare } from "./counting-share.ts";
-import {
-  databaseOf,
-  PRIMARY,
-  query,
-  REPLICA,
-  servingPooler,
-  STOPPED,
-} from "./pooler-fixture.ts";
+import { databaseOf, PRIMARY, query, REPLICA, servingPooler, STOPPED } from "./pooler-fixture.ts";
 import { failureOf } from "./settled.ts";
 import { changeOf, RecordingSubscriber } from "./subscriber.ts";
 import { useDatabases } from "./test-server.ts";
@@ -342,7 +335,9 @@ test("a change is given up when its caller gives up, and is not made later", asy
 
 test("the connection is one of those that the pooler may open, and makes room for itself", async () => {
   const share = new CountingShare(2);
-  await using pooler = await servingPooler(databaseOf(postgres, { database: database.name, share }));
+  await using pooler = await servingPooler(
+    databaseOf(postgres, { database: database.name, share }),
+  );
   // Both connections are used, and idle afterwards.
   await Promise.all([query(pooler, "select pg_sleep(0.1)"), query(pooler, "select pg_sleep(0.1)")]);
   expect(share.used).toBe(2);

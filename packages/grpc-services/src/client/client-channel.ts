@@ -1,8 +1,8 @@
 import { Client, credentials, Metadata } from "@grpc/grpc-js";
 import type { CallOptions, ClientOptions } from "@grpc/grpc-js";
 import { onAbort, systemClock } from "@multipooler/timing";
-import { GrpcBidiCall } from "./bidi-call.ts";
-import type { BidiCall } from "./bidi-call.ts";
+import { GrpcBidiCall } from "./grpc-bidi-call.ts";
+import type { BidiCall } from "./grpc-bidi-call.ts";
 import type { ClientMethod } from "./client-method.ts";
 import { GrpcStatusError, grpcStatusError } from "../errors/grpc-status-error.ts";
 

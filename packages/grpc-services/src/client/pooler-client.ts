@@ -24,7 +24,7 @@ import type {
   StreamExecuteResponse,
   StreamPoolerHealthResponse,
 } from "@multipooler/proto/multipoolerservice";
-import type { BidiCall } from "./bidi-call.ts";
+import type { BidiCall } from "./grpc-bidi-call.ts";
 import { ClientChannel } from "./client-channel.ts";
 import type { RequestOptions } from "./client-channel.ts";
 import { clientMethod } from "./client-method.ts";

@@ -1,17 +1,17 @@
-import { PoolerRole, ServingStatus } from "@multipooler/controller-api";
+import { ServingStatus } from "@multipooler/controller-api";
 import type { DatabaseHandle, ServingTarget } from "@multipooler/controller-api";
 import { LimitedLogger } from "@multipooler/logging";
-import { QueryMode } from "@multipooler/query-service";
 import { Classifier } from "../classification/classifier.ts";
 import { CredentialLookup } from "../credentials/credential-lookup.ts";
 import type { ResolvedOptions } from "../multi-pooler-options.ts";
-import { NotificationListener } from "../notifications/notification-listener.ts";
+import type { NotificationListener } from "../notifications/notification-listener.ts";
+import { mayListen, postgresListener } from "../notifications/postgres-listener.ts";
 import { borrowBackend } from "../pool/borrowing.ts";
 import { Labels } from "../pool/labels.ts";
 import { applicationName, postgresBackends } from "../pool/postgres-dial.ts";
 import { postgresProcesses } from "../pool/postgres-processes.ts";
 import { UserPools } from "../pool/user-pools.ts";
-import { isServingStatus, leavingError } from "../serving/admission.ts";
+import { leavingError } from "../serving/admission.ts";
 import type { ServingGate } from "../serving/serving-gate.ts";
 import { Sessions } from "../session/sessions.ts";
 import { StatementRegistry } from "../statements/statement-registry.ts";
@@ -24,9 +24,8 @@ import type { ReservationIds } from "../reservations/reservation-ids.ts";
 import { Reservations } from "../reservations/reservations.ts";
 import { postgresTermination } from "./termination.ts";
 
-/** The name of the pool in the `application_name` of its sessions, and that of the one that listens. */
+/** The name of the pool in the `application_name` of its sessions. */
 const POOL = "regular";
-const LISTENER = "listen";
 /** How long `close` waits for a health check that holds a connection. */
 const CLOSE_GRACE_MS = 1000;
 
@@ -85,19 +84,7 @@ export class Engine {
     const classified = { served, gate, classifier: this.#catalog };
     const scheduler = this.#scheduler;
     this.#sessions = new Sessions({ ...this.#calls, ...classified, scheduler, logger });
-    this.#listener = new NotificationListener({
-      ...settings,
-      logger,
-      openBackend: postgresBackends(database, {
-        name: applicationName(database.applicationName, LISTENER),
-        clock,
-      })({ user: database.user, keys: undefined }),
-      openShare: () => scheduler.openSingle(),
-      processes: postgresProcesses(database),
-      serverEncoding: () => scheduler.parameters?.get("server_encoding"),
-      admit: () => requireListening(gate),
-      suspect: (cause) => database.suspect(cause),
-    });
+    this.#listener = postgresListener({ database, gate, pools: scheduler, settings, logger });
     this.executor = new QueryExecutor({
       ...this.#calls,
       ...classified,
@@ -126,7 +113,7 @@ export class Engine {
 
   /** Prepares the sessions for a status, once nothing of the old one runs. */
   prepare(target: ServingTarget): void {
-    if (!isServingStatus(target.status) || target.role !== PoolerRole.Primary) {
+    if (!mayListen(target)) {
       this.#listener.stop(leavingError(target));
     }
     switch (target.status) {
@@ -152,13 +139,5 @@ export class Engine {
     await Promise.all([this.#sessions.close(), this.#listener.close()]);
     await Promise.all([this.#scheduler.close(), this.#catalog.close(), this.#defaults.close()]);
     this.#logger.flush();
-  }
-}
-
-/** @throws NOT_SERVING on a pooler that is not the primary */
-function requireListening(gate: ServingGate): void {
-  const refusal = gate.refusal("single", QueryMode.Writable);
-  if (refusal !== undefined) {
-    throw refusal;
   }
 }

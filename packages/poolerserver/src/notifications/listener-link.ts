@@ -159,10 +159,7 @@ export class ListenerLink {
   }
 
   /** Never rejects. */
-  async #dial(
-    signal: AbortSignal,
-    onObstacle: (error: MultiPoolerError) => void,
-  ): Promise<void> {
+  async #dial(signal: AbortSignal, onObstacle: (error: MultiPoolerError) => void): Promise<void> {
     try {
       const { backend, release } = await dialListener({ ...this.#options, onObstacle }, signal);
       this.#track(backend.closed.then(release));

@@ -59,7 +59,7 @@ export class NotificationListener {
   /** Ends every subscription with `reason`, and the connection. New ones may come. */
   stop(reason: MultiPoolerError): void {
     this.#link.reset(reason);
-    for (const subscriber of [...this.#subscribers]) {
+    for (const subscriber of this.#subscribers) {
       subscriber.fail(reason);
     }
   }
@@ -122,7 +122,10 @@ function callerError(signal: AbortSignal | undefined): MultiPoolerError | undefi
 }
 
 /** The change took too long: because of `obstacle`, if there is one. */
-function unconfirmedError(cause: unknown, obstacle: MultiPoolerError | undefined): MultiPoolerError {
+function unconfirmedError(
+  cause: unknown,
+  obstacle: MultiPoolerError | undefined,
+): MultiPoolerError {
   if (obstacle !== undefined) {
     return obstacle;
   }

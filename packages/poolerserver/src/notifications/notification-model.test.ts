@@ -35,7 +35,7 @@ const change = fc.record({
   unsubscribe: channels,
   subscribe: channels,
 });
-const step: fc.Arbitrary<Step> = fc.oneof(
+const anyStep: fc.Arbitrary<Step> = fc.oneof(
   {
     weight: 4,
     arbitrary: fc.record({ type: fc.constant("notify"), channel: fc.constantFrom(...CHANNELS) }),
@@ -209,7 +209,7 @@ class Model {
 
 test("whatever happens, a subscriber gets what is sent on its channels while they are confirmed", async () => {
   await fc.assert(
-    fc.asyncProperty(fc.array(step, { maxLength: 80, size: "max" }), async (steps) => {
+    fc.asyncProperty(fc.array(anyStep, { maxLength: 80, size: "max" }), async (steps) => {
       const model = new Model();
       for (const next of steps) {
         await model.run(next);

@@ -60,7 +60,7 @@ const diagnostic: fc.Arbitrary<Diagnostic> = fc.record(
 
 test("what is encoded is decoded as it was", () => {
   fc.assert(
-    fc.property(fc.array(field), text, text, diagnostic, int32, (fields, name, value, said, pid) => {
+    fc.property(fc.array(field), text, text, diagnostic, (fields, name, value, said) => {
       expect(decodeFields(encodeFields(fields))).toEqual(fields);
       const oids = fields.map(({ dataTypeOid }) => dataTypeOid);
       expect(decodeParameterTypes(encodeParameterTypes(oids))).toEqual(oids);
@@ -70,7 +70,14 @@ test("what is encoded is decoded as it was", () => {
         value,
       });
       expect(decodeDiagnostic(encodeDiagnostic(said))).toEqual(said);
-      const notification = { processId: pid, channel: name, payload: value };
+    }),
+  );
+});
+
+test("a notification is decoded as it was encoded", () => {
+  fc.assert(
+    fc.property(int32, text, text, (processId, channel, payload) => {
+      const notification = { processId, channel, payload };
       expect(decodeNotification(encodeNotification(notification))).toEqual(notification);
     }),
   );
