@@ -1,23 +1,38 @@
 import { GrpcStatusError } from "@multipooler/grpc-services/client";
 import type { NotificationStreamInput, PoolerClient } from "@multipooler/grpc-services/client";
+import { PassThrough } from "node:stream";
 
 /** One client's stream of notifications, as a gateway uses it. */
 export class ListeningGateway {
-  readonly call: ReturnType<PoolerClient["notificationStream"]>;
+  readonly #requests = new PassThrough({ objectMode: true });
+  readonly #caller = new AbortController();
   /** "OK", or the status and the message that the stream ended with. */
-  readonly end: Promise<string>;
+  readonly ended: Promise<string>;
   readonly #notifications: string[] = [];
   #confirmations = 0;
   #came = Promise.withResolvers<void>();
 
   constructor(client: PoolerClient) {
-    this.call = client.notificationStream();
-    this.end = this.#read();
+    const { signal } = this.#caller;
+    this.ended = this.#read(client.notificationStream(this.#requests, { signal }));
+  }
+
+  write(request: NotificationStreamInput): void {
+    this.#requests.write(request);
+  }
+
+  /** Sends no more requests. */
+  end(): void {
+    this.#requests.end();
+  }
+
+  cancel(): void {
+    this.#caller.abort();
   }
 
   /** Sends a request and waits until it is confirmed. */
   async ask(request: NotificationStreamInput): Promise<void> {
-    await this.call.write(request);
+    this.write(request);
     await this.#until(() => this.#confirmations > 0);
     this.#confirmations -= 1;
   }
@@ -30,16 +45,16 @@ export class ListeningGateway {
 
   async #until(isReached: () => boolean): Promise<void> {
     while (!isReached()) {
-      const end = await Promise.race([this.#came.promise, this.end]);
+      const end = await Promise.race([this.#came.promise, this.ended]);
       if (end !== undefined) {
         throw new Error(`the stream has ended: ${end}`);
       }
     }
   }
 
-  async #read(): Promise<string> {
+  async #read(stream: ReturnType<PoolerClient["notificationStream"]>): Promise<string> {
     try {
-      for await (const { notification, ready } of this.call) {
+      for await (const { notification, ready } of stream) {
         if (ready) {
           this.#confirmations += 1;
         } else if (notification !== undefined) {

@@ -3,6 +3,7 @@ import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import { connect } from "@multipooler/grpc-services/client";
 import type { PoolerClient } from "@multipooler/grpc-services/client";
 import type { PoolerProcess } from "@multipooler/pooler-process";
+import { PassThrough } from "node:stream";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { ListeningGateway } from "./listening-gateway.ts";
 import { servingPooler } from "./serving-pooler.ts";
@@ -44,8 +45,8 @@ test("a gateway listens for its clients, who get what others notify", async () =
   await client.executeQuery({ query: `notify "Other Jobs", 'three'` });
   expect(await gateway.take(1)).toEqual(["Other Jobs three"]);
   await gateway.ask({ unsubscribeAll: true });
-  gateway.call.end();
-  expect(await gateway.end).toBe("OK");
+  gateway.end();
+  expect(await gateway.ended).toBe("OK");
 });
 
 test("a hundred clients share one connection, and nothing of a storm is lost or swapped", async () => {
@@ -59,11 +60,11 @@ test("a hundred clients share one connection, and nothing of a storm is lost or 
   }
   for (const gateway of gateways) {
     expect(await gateway.take(500)).toEqual(expected);
-    gateway.call.cancel();
+    gateway.cancel();
   }
   await Promise.all(
     gateways.map(async (gateway) => {
-      expect(await gateway.end).toBe("CANCELLED");
+      expect(await gateway.ended).toBe("CANCELLED");
     }),
   );
 });
@@ -74,27 +75,27 @@ test("a gateway learns that the connection was lost, and listens again", async (
   for (const pid of await listeners()) {
     await postgres.sql("select pg_terminate_backend($1)", { values: [pid] });
   }
-  expect(await gateway.end).toMatch(/^UNKNOWN .*notifications may have been missed/);
+  expect(await gateway.ended).toMatch(/^UNKNOWN .*notifications may have been missed/);
   const next = new ListeningGateway(client);
   await next.ask({ subscribeChannels: ["a"] });
   await client.executeQuery({ query: "notify a, 'again'" });
   expect(await next.take(1)).toEqual(["a again"]);
-  next.call.cancel();
+  next.cancel();
 });
 
 test("a name that is none is refused in words", async () => {
   const gateway = new ListeningGateway(client);
-  await gateway.call.write({ subscribeChannels: [""] });
-  expect(await gateway.end).toMatch(/^INVALID_ARGUMENT a channel without a name/);
+  gateway.write({ subscribeChannels: [""] });
+  expect(await gateway.ended).toMatch(/^INVALID_ARGUMENT a channel without a name/);
 });
 
 test("a client that does not read is cut off at the bound that is set", async () => {
-  const slow = client.notificationStream();
-  await slow.write({ subscribeChannels: ["load"] });
+  const requests = new PassThrough({ objectMode: true });
+  requests.write({ subscribeChannels: ["load"] });
+  const messages = client.notificationStream(requests)[Symbol.asyncIterator]();
+  expect(await messages.next()).toMatchObject({ value: { ready: true } });
   const quick = new ListeningGateway(client);
   await quick.ask({ subscribeChannels: ["load"] });
-  const messages = slow[Symbol.asyncIterator]();
-  expect(await messages.next()).toMatchObject({ value: { ready: true } });
   // What grpc and the sockets between keep comes on top of the bound.
   for (let n = 0; n < 400; n += 1) {
     const load = "select pg_notify('load', repeat('x', 7000) || n) from generate_series(1, 5) n";
@@ -114,7 +115,7 @@ test("a client that does not read is cut off at the bound that is set", async ()
     message: expect.stringMatching(/more than 65536 bytes .*maxNotificationBytes/),
     diagnostic: { code: "53400" },
   });
-  quick.call.cancel();
+  quick.cancel();
 });
 
 test("streams end without an error when the pooler stops, and nothing is left", async () => {
@@ -124,7 +125,7 @@ test("streams end without an error when the pooler stops, and nothing is left", 
   await Promise.all(gateways.map((gateway) => gateway.ask({ subscribeChannels: ["a"] })));
   own.kill("SIGTERM");
   for (const gateway of gateways) {
-    expect(await gateway.end).toBe("OK");
+    expect(await gateway.ended).toBe("OK");
   }
   await own.exited;
 });

@@ -1,8 +1,10 @@
 import { encodeNotification } from "@multipooler/query-service";
 import type { ChannelChange, NotificationSink, Subscription } from "@multipooler/query-service";
 import type { NotificationStreamResponse } from "@multipooler/proto/multipoolerservice";
+import { PassThrough } from "node:stream";
 import { expect, test } from "vitest";
 import { GrpcStatusError } from "../src/client/index.ts";
+import type { NotificationStreamInput, RequestOptions } from "../src/client/index.ts";
 import { FakePoolerError } from "./fake-manager.ts";
 import { startServer } from "./test-server.ts";
 import type { TestServer } from "./test-server.ts";
@@ -56,15 +58,40 @@ function nextSubscription({ manager }: TestServer): Promise<FakeSubscription> {
   return promise;
 }
 
-async function read(
-  messages: AsyncIterator<NotificationStreamResponse>,
-): Promise<string | undefined> {
-  const { value, done } = await messages.next();
-  if (done === true) {
-    return undefined;
+/** A stream whose requests a test writes, one at a time, and whose first answer is awaited at once. */
+class Call {
+  readonly #requests = new PassThrough({ objectMode: true });
+  readonly #messages: AsyncIterator<NotificationStreamResponse>;
+  #next: Promise<IteratorResult<NotificationStreamResponse>>;
+
+  constructor({ client }: TestServer, options: RequestOptions = {}) {
+    const stream = client.notificationStream(this.#requests, options);
+    this.#messages = stream[Symbol.asyncIterator]();
+    this.#next = this.#messages.next();
+    this.#next.catch(() => undefined);
   }
-  const { notification, ready } = value;
-  return ready ? "ready" : `${notification?.pid} ${notification?.channel} ${notification?.payload}`;
+
+  write(request: NotificationStreamInput): void {
+    this.#requests.write(request);
+  }
+
+  end(): void {
+    this.#requests.end();
+  }
+
+  /** The next message; `undefined`: the stream has ended. */
+  async read(): Promise<string | undefined> {
+    const { value, done } = await this.#next;
+    if (done === true) {
+      return undefined;
+    }
+    this.#next = this.#messages.next();
+    this.#next.catch(() => undefined);
+    const { notification, ready } = value;
+    return ready
+      ? "ready"
+      : `${notification?.pid} ${notification?.channel} ${notification?.payload}`;
+  }
 }
 
 async function failureOf(call: Promise<unknown>): Promise<unknown> {
@@ -77,47 +104,45 @@ async function failureOf(call: Promise<unknown>): Promise<unknown> {
 test("each request is answered with one ready, when it is confirmed, and notifications in order", async () => {
   await using pooler = await startServer();
   const opened = nextSubscription(pooler);
-  const call = pooler.client.notificationStream();
-  const messages = call[Symbol.asyncIterator]();
-  await call.write({ subscribeChannels: ["a", "b"] });
+  const call = new Call(pooler);
+  call.write({ subscribeChannels: ["a", "b"] });
   const subscription = await opened;
   const confirmation = await subscription.next();
   // What comes with the confirmation, before anybody was told of that, comes after it.
   void subscription.notify("a", "1");
   confirmation.resolve();
-  expect([await read(messages), await read(messages)]).toEqual(["ready", "7 a 1"]);
+  expect([await call.read(), await call.read()]).toEqual(["ready", "7 a 1"]);
   expect(subscription.notify("b", "2")).toBeUndefined();
   expect(subscription.notify("a", "")).toBeUndefined();
-  expect([await read(messages), await read(messages)]).toEqual(["7 b 2", "7 a "]);
-  await call.write({ unsubscribeAll: true, unsubscribeChannels: ["a"], subscribeChannels: ["c"] });
-  await call.write({});
+  expect([await call.read(), await call.read()]).toEqual(["7 b 2", "7 a "]);
+  call.write({ unsubscribeAll: true, unsubscribeChannels: ["a"], subscribeChannels: ["c"] });
+  call.write({});
   (await subscription.next()).resolve();
   (await subscription.next()).resolve();
-  expect([await read(messages), await read(messages)]).toEqual(["ready", "ready"]);
+  expect([await call.read(), await call.read()]).toEqual(["ready", "ready"]);
   expect(subscription.changes).toEqual([
     { unsubscribeAll: false, unsubscribe: [], subscribe: ["a", "b"] },
     { unsubscribeAll: true, unsubscribe: ["a"], subscribe: ["c"] },
     { unsubscribeAll: false, unsubscribe: [], subscribe: [] },
   ]);
   call.end();
-  expect(await read(messages)).toBeUndefined();
+  expect(await call.read()).toBeUndefined();
   await subscription.ended.promise;
 });
 
 test("requests are carried out one after the other", async () => {
   await using pooler = await startServer();
   const opened = nextSubscription(pooler);
-  const call = pooler.client.notificationStream();
-  const messages = call[Symbol.asyncIterator]();
-  await call.write({ subscribeChannels: ["a"] });
-  await call.write({ subscribeChannels: ["b"] });
+  const call = new Call(pooler);
+  call.write({ subscribeChannels: ["a"] });
+  call.write({ subscribeChannels: ["b"] });
   const subscription = await opened;
   const first = await subscription.next();
   expect(subscription.changes).toHaveLength(1);
   first.resolve();
-  expect(await read(messages)).toBe("ready");
+  expect(await call.read()).toBe("ready");
   (await subscription.next()).resolve();
-  expect(await read(messages)).toBe("ready");
+  expect(await call.read()).toBe("ready");
 });
 
 test.each([
@@ -129,15 +154,14 @@ test.each([
     await using pooler = await startServer();
     const opened = nextSubscription(pooler);
     const caller = new AbortController();
-    const call = pooler.client.notificationStream({ signal: caller.signal, timeoutMs });
-    const messages = call[Symbol.asyncIterator]();
-    await call.write({ subscribeChannels: ["a"] });
+    const call = new Call(pooler, { signal: caller.signal, timeoutMs });
+    call.write({ subscribeChannels: ["a"] });
     const subscription = await opened;
     await subscription.next();
     if (timeoutMs === undefined) {
       caller.abort();
     }
-    expect(await failureOf(read(messages))).toMatchObject({ code });
+    expect(await failureOf(call.read())).toMatchObject({ code });
     await subscription.ended.promise;
   },
 );
@@ -149,12 +173,11 @@ test.each([
 ] as const)("a request that is refused with %s ends the stream", async (code, status, sqlstate) => {
   await using pooler = await startServer();
   const opened = nextSubscription(pooler);
-  const call = pooler.client.notificationStream();
-  const messages = call[Symbol.asyncIterator]();
-  await call.write({ subscribeChannels: [""] });
+  const call = new Call(pooler);
+  call.write({ subscribeChannels: [""] });
   const subscription = await opened;
   (await subscription.next()).reject(new FakePoolerError(code, "as told"));
-  const failure = await failureOf(read(messages));
+  const failure = await failureOf(call.read());
   expect(failure).toMatchObject({ code: status });
   expect(failure instanceof GrpcStatusError && failure.diagnostic?.code).toBe(sqlstate);
   await subscription.ended.promise;
@@ -166,14 +189,13 @@ test.each([
 ] as const)("the end of a subscription by %s is the end of the stream", async (code, expected) => {
   await using pooler = await startServer();
   const opened = nextSubscription(pooler);
-  const call = pooler.client.notificationStream();
-  const messages = call[Symbol.asyncIterator]();
-  await call.write({ subscribeChannels: ["a"] });
+  const call = new Call(pooler);
+  call.write({ subscribeChannels: ["a"] });
   const subscription = await opened;
   (await subscription.next()).resolve();
-  expect(await read(messages)).toBe("ready");
+  expect(await call.read()).toBe("ready");
   subscription.sink.ended(new FakePoolerError(code, "as told"));
-  expect(await failureOf(read(messages))).toMatchObject(expected);
+  expect(await failureOf(call.read())).toMatchObject(expected);
 });
 
 test.each(["NOT_SERVING", "NOT_OPEN"] as const)(
@@ -181,22 +203,21 @@ test.each(["NOT_SERVING", "NOT_OPEN"] as const)(
   async (code) => {
     await using pooler = await startServer();
     const opened = nextSubscription(pooler);
-    const call = pooler.client.notificationStream();
-    const messages = call[Symbol.asyncIterator]();
-    await call.write({ subscribeChannels: ["a"] });
+    const call = new Call(pooler);
+    call.write({ subscribeChannels: ["a"] });
     const subscription = await opened;
     (await subscription.next()).resolve();
-    expect(await read(messages)).toBe("ready");
+    expect(await call.read()).toBe("ready");
     subscription.sink.ended(new FakePoolerError(code, "it stops"));
-    expect(await read(messages)).toBeUndefined();
+    expect(await call.read()).toBeUndefined();
   },
 );
 
 test("a server that closes ends the streams, and waits for none", async () => {
   await using pooler = await startServer();
   const opened = nextSubscription(pooler);
-  const messages = pooler.client.notificationStream()[Symbol.asyncIterator]();
-  const ended = read(messages);
+  const call = new Call(pooler);
+  const ended = call.read();
   const subscription = await opened;
   await pooler.server.close({ signal: AbortSignal.timeout(2000) });
   expect(await ended).toBeUndefined();
@@ -211,8 +232,8 @@ test.each([
   pooler.manager.subscribe = () => {
     throw error;
   };
-  const messages = pooler.client.notificationStream()[Symbol.asyncIterator]();
-  const failure = await failureOf(read(messages));
+  const call = new Call(pooler);
+  const failure = await failureOf(call.read());
   expect(failure).toMatchObject({ code: sqlstate === undefined ? "UNIMPLEMENTED" : "UNKNOWN" });
   expect(failure instanceof GrpcStatusError && failure.diagnostic?.code).toBe(sqlstate);
 });
@@ -220,8 +241,8 @@ test.each([
 test("a client that does not read is said to be behind, and gets everything when it reads", async () => {
   await using pooler = await startServer();
   const opened = nextSubscription(pooler);
-  const call = pooler.client.notificationStream();
-  await call.write({ subscribeChannels: ["a"] });
+  const call = new Call(pooler);
+  call.write({ subscribeChannels: ["a"] });
   const subscription = await opened;
   (await subscription.next()).resolve();
   const payload = "x".repeat(8000);
@@ -235,10 +256,9 @@ test("a client that does not read is said to be behind, and gets everything when
       setImmediate(resolve);
     });
   }
-  const messages = call[Symbol.asyncIterator]();
-  expect(await read(messages)).toBe("ready");
+  expect(await call.read()).toBe("ready");
   for (let index = 0; index < sent; index += 1) {
-    expect(await read(messages)).toBe(`7 a ${index} ${payload}`);
+    expect(await call.read()).toBe(`7 a ${index} ${payload}`);
   }
   await behind;
 });

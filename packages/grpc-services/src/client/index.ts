@@ -1,11 +1,11 @@
 export type { RequestOptions } from "./client-channel.ts";
-export type { BidiCall } from "./grpc-bidi-call.ts";
 export { GrpcStatusError } from "../errors/grpc-status-error.ts";
 export type { GrpcStatusErrorDetails, GrpcStatusName } from "../errors/grpc-status-error.ts";
 export { connect } from "./pooler-client.ts";
 export type {
   ConcludeTransactionInput,
   ConnectOptions,
+  CopyBidiExecuteInput,
   DescribeInput,
   DiscardTempTablesInput,
   ExecuteQueryInput,

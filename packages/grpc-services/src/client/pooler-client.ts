@@ -2,6 +2,7 @@ import { MultiPoolerManagerDefinition, StatusRequest } from "@multipooler/proto/
 import type { StatusResponse } from "@multipooler/proto/manager-v1";
 import {
   ConcludeTransactionRequest,
+  CopyBidiExecuteRequest,
   DescribeRequest,
   DiscardTempTablesRequest,
   ExecuteQueryRequest,
@@ -14,6 +15,7 @@ import {
 } from "@multipooler/proto/multipoolerservice";
 import type {
   ConcludeTransactionResponse,
+  CopyBidiExecuteResponse,
   DescribeResponse,
   DiscardTempTablesResponse,
   ExecuteQueryResponse,
@@ -24,7 +26,6 @@ import type {
   StreamExecuteResponse,
   StreamPoolerHealthResponse,
 } from "@multipooler/proto/multipoolerservice";
-import type { BidiCall } from "./grpc-bidi-call.ts";
 import { ClientChannel } from "./client-channel.ts";
 import type { RequestOptions } from "./client-channel.ts";
 import { clientMethod } from "./client-method.ts";
@@ -45,6 +46,8 @@ export type ExecuteQueryInput = Parameters<typeof ExecuteQueryRequest.fromPartia
 export type StreamExecuteInput = Parameters<typeof StreamExecuteRequest.fromPartial>[0];
 /** A request of PortalStreamExecute; what is left out has its default. */
 export type PortalStreamExecuteInput = Parameters<typeof PortalStreamExecuteRequest.fromPartial>[0];
+/** A request of CopyBidiExecute; what is left out has its default. */
+export type CopyBidiExecuteInput = Parameters<typeof CopyBidiExecuteRequest.fromPartial>[0];
 /** A request of Describe; what is left out has its default. */
 export type DescribeInput = Parameters<typeof DescribeRequest.fromPartial>[0];
 /** A request of GetAuthCredentials; what is left out has its default. */
@@ -78,6 +81,14 @@ export interface PoolerClient extends Disposable {
     request: PortalStreamExecuteInput,
     options?: RequestOptions,
   ): AsyncIterable<PortalStreamExecuteResponse>;
+  /**
+   * A COPY from or to the client. `requests` are asked for one after the other, as fast as the pooler
+   * takes them; leaving the loop cancels the call.
+   */
+  copyBidiExecute(
+    requests: AsyncIterable<CopyBidiExecuteInput>,
+    options?: RequestOptions,
+  ): AsyncIterable<CopyBidiExecuteResponse>;
   /** Parameters and columns of a statement, or the columns of a portal. */
   describe(request: DescribeInput, options?: RequestOptions): Promise<DescribeResponse>;
   /** What the password of a role is checked with. */
@@ -103,14 +114,13 @@ export interface PoolerClient extends Disposable {
     options?: RequestOptions,
   ): Promise<ReleaseReservedConnectionResponse>;
   /**
-   * The notifications of the channels that the requests name, and one message that says `ready` for
-   * each request.
-   *
-   * @throws GrpcStatusError when the signal has aborted
+   * The notifications of the channels that `requests` name, and one message that says `ready` for each
+   * request. Leaving the loop cancels the call.
    */
   notificationStream(
+    requests: AsyncIterable<NotificationStreamInput>,
     options?: RequestOptions,
-  ): BidiCall<NotificationStreamInput, NotificationStreamResponse>;
+  ): AsyncIterable<NotificationStreamResponse>;
   /** What the pooler is doing. */
   status(options?: RequestOptions): Promise<StatusResponse>;
   /** Whether a service is serving; the empty name stands for the pooler as a whole. */
@@ -133,6 +143,10 @@ const STREAM_EXECUTE = clientMethod(
 const PORTAL_STREAM_EXECUTE = clientMethod(
   MultipoolerServiceDefinition,
   MultipoolerServiceDefinition.methods.portalStreamExecute,
+);
+const COPY_BIDI_EXECUTE = clientMethod(
+  MultipoolerServiceDefinition,
+  MultipoolerServiceDefinition.methods.copyBidiExecute,
 );
 const DESCRIBE = clientMethod(
   MultipoolerServiceDefinition,
@@ -158,16 +172,10 @@ const RELEASE_RESERVED_CONNECTION = clientMethod(
   MultipoolerServiceDefinition,
   MultipoolerServiceDefinition.methods.releaseReservedConnection,
 );
-const NOTIFICATION_STREAM = {
-  ...clientMethod(
-    MultipoolerServiceDefinition,
-    MultipoolerServiceDefinition.methods.notificationStream,
-  ),
-  encode: (request: NotificationStreamInput) =>
-    Buffer.from(
-      NotificationStreamRequest.encode(NotificationStreamRequest.fromPartial(request)).finish(),
-    ),
-};
+const NOTIFICATION_STREAM = clientMethod(
+  MultipoolerServiceDefinition,
+  MultipoolerServiceDefinition.methods.notificationStream,
+);
 const STATUS = clientMethod(
   MultiPoolerManagerDefinition,
   MultiPoolerManagerDefinition.methods.status,
@@ -198,6 +206,8 @@ export function connect(options: ConnectOptions): PoolerClient {
         PortalStreamExecuteRequest.fromPartial(request),
         call,
       ),
+    copyBidiExecute: (requests, call = {}) =>
+      channel.bidiStream(COPY_BIDI_EXECUTE, copyRequests(requests), call),
     describe: (request, call = {}) =>
       channel.unary(DESCRIBE, DescribeRequest.fromPartial(request), call),
     getAuthCredentials: (request, call = {}) =>
@@ -213,10 +223,27 @@ export function connect(options: ConnectOptions): PoolerClient {
         ReleaseReservedConnectionRequest.fromPartial(request),
         call,
       ),
-    notificationStream: (call = {}) => channel.bidiStream(NOTIFICATION_STREAM, call),
+    notificationStream: (requests, call = {}) =>
+      channel.bidiStream(NOTIFICATION_STREAM, notificationRequests(requests), call),
     status: (call = {}) => channel.unary(STATUS, StatusRequest.fromPartial({}), call),
     isServing: (service, call = {}) => channel.unary(healthCheckMethod, service, call),
     close,
     [Symbol.dispose]: close,
   };
+}
+
+async function* copyRequests(
+  inputs: AsyncIterable<CopyBidiExecuteInput>,
+): AsyncGenerator<CopyBidiExecuteRequest, void, void> {
+  for await (const input of inputs) {
+    yield CopyBidiExecuteRequest.fromPartial(input);
+  }
+}
+
+async function* notificationRequests(
+  requests: AsyncIterable<NotificationStreamInput>,
+): AsyncGenerator<NotificationStreamRequest, void, void> {
+  for await (const request of requests) {
+    yield NotificationStreamRequest.fromPartial(request);
+  }
 }

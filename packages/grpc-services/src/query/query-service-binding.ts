@@ -9,6 +9,8 @@ import { systemClock } from "@multipooler/timing";
 import { DEFAULT_STALENESS_MS, PoolerHealth } from "../health/pooler-health.ts";
 import { CollectedResult } from "./collected-result.ts";
 import { encodeNotificationStreamResponse, notificationStream } from "./notification-stream.ts";
+import { encodeCopyMessage } from "./copy-message.ts";
+import { copyBidiExecute } from "./copy-verb.ts";
 import type { PoolerManager } from "../server/pooler-manager.ts";
 import { portalRequest } from "./portal-request.ts";
 import { getAuthCredentials } from "./login-credentials.ts";
@@ -64,6 +66,9 @@ export function bindQueryService(options: QueryServiceOptions): BoundService {
         portalRequest(request, context),
         context,
       ),
+    ),
+    bidiStream(methods.copyBidiExecute, encodeCopyMessage, (requests, sink, context) =>
+      copyBidiExecute(options, requests, sink, context),
     ),
     unary(methods.describe, (request, context) =>
       describeStatement(options.manager, request, context),
