@@ -7,7 +7,10 @@ import { Classifier } from "../src/classification/classifier.ts";
 import type { BackendAccess } from "../src/pool/backend.ts";
 import type { PoolAccess } from "../src/pool/pool.ts";
 import { postgresProcesses } from "../src/pool/postgres-processes.ts";
-import { Scheduler } from "../src/pool/scheduler.ts";
+import type { Identity } from "../src/pool/label.ts";
+import { Labels } from "../src/pool/labels.ts";
+import { UserPools } from "../src/pool/user-pools.ts";
+import { StatementRegistry } from "../src/statements/statement-registry.ts";
 import { ServingGate } from "../src/serving/serving-gate.ts";
 import type { SessionLimits } from "../src/session/session-engine.ts";
 import { Sessions } from "../src/session/sessions.ts";
@@ -32,16 +35,17 @@ export interface SessionSceneOptions {
   readonly postgres: EmbeddedPostgres;
   readonly database: string;
   readonly capacity?: number;
-  readonly limits?: SessionLimits;
+  readonly limits?: Partial<SessionLimits>;
   readonly drainGraceMs?: number;
 }
 
 /** The sessions of a pooler on a real server, with everything below them. */
 export class SessionScene implements AsyncDisposable {
   readonly gate: ServingGate;
-  readonly scheduler: Scheduler;
+  readonly scheduler: UserPools;
   readonly classifier: Classifier;
   readonly sessions: Sessions;
+  readonly registry: StatementRegistry = new StatementRegistry();
   /** Every backend that was opened. */
   readonly backends: BackendConnection[] = [];
   #clients = 0;
@@ -62,17 +66,16 @@ export class SessionScene implements AsyncDisposable {
       clock: systemClock,
       logger: silentLogger,
     });
-    this.scheduler = new Scheduler(
+    this.scheduler = new UserPools(
       {
-        openBackend: async (access, { signal }) => {
-          const backend = await connect(postgres, { database, access, signal });
+        openBackend: (identity) => async (access, { signal }) => {
+          const backend = await connect(postgres, { identity, database, access, signal });
           this.backends.push(backend);
           return backend;
         },
         capacity,
         share: new CountingShare(50),
-        user: "app",
-        users: () => 1,
+        user: postgres.user,
         demandWindowMs: 30_000,
         idleTimeoutMs: 0,
         maxLifetimeMs: 0,
@@ -97,6 +100,8 @@ export class SessionScene implements AsyncDisposable {
       served: { database, tableGroup: "default", shard: "0-inf", user: postgres.user },
       gate: this.gate,
       scheduler: this.scheduler,
+      registry: this.registry,
+      labels: new Labels({ user: postgres.user, settingsCacheSize: 100 }),
       classifier: this.classifier,
       terminate: async (processId) => {
         const text = "select pg_terminate_backend($1::int4, 1000)";
@@ -109,11 +114,11 @@ export class SessionScene implements AsyncDisposable {
   }
 
   /** A client that has logged in. */
-  async connect(settings: Readonly<Record<string, string>> = {}): Promise<TestClient> {
+  async connect(settings: Readonly<Record<string, string>> = {}, user = ""): Promise<TestClient> {
     const client = new TestClient();
     this.#clients += 1;
     const caller = {
-      user: "",
+      user,
       database: "",
       settings: new Map(Object.entries(settings)),
       origin: `client ${this.#clients}`,
@@ -130,12 +135,14 @@ export class SessionScene implements AsyncDisposable {
 }
 
 async function connect(
-  { host, port, user, password }: EmbeddedPostgres,
+  { host, port, password }: EmbeddedPostgres,
   {
+    identity: { user },
     database,
     access,
     signal,
   }: {
+    readonly identity: Identity;
     readonly database: string;
     readonly access: BackendAccess;
     readonly signal: AbortSignal;

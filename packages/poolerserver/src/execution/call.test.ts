@@ -11,6 +11,7 @@ import { settled } from "../../test/settled.ts";
 import { Taint } from "../classification/taint.ts";
 import type { TaintSet } from "../classification/taint.ts";
 import { MultiPoolerError } from "../error.ts";
+import { NO_SETTINGS } from "../pool/label-settings.ts";
 import type { Lease } from "../pool/lease.ts";
 import type { Unit } from "../pool/unit.ts";
 import { HeldStatements } from "../statements/held-statements.ts";
@@ -94,6 +95,9 @@ class Scene {
     return {
       backend,
       statements: this.statements,
+      settings: NO_SETTINGS,
+      noteSettings: () => undefined,
+      want: () => undefined,
       watch: () => undefined,
       taint: (taint) => {
         this.taint |= taint;

@@ -83,12 +83,26 @@ export class Engine {
     const served = { ...shard, database: database.database, user: database.user };
     const classified = { served, gate, classifier: this.#catalog };
     const scheduler = this.#scheduler;
-    this.#sessions = new Sessions({ ...this.#calls, ...classified, scheduler, logger });
+    const labels = new Labels({
+      user: database.user,
+      settingsCacheSize: settings.settingsCacheSize,
+    });
+    this.#sessions = new Sessions({
+      ...this.#calls,
+      ...classified,
+      scheduler,
+      labels,
+      limits: {
+        maxStatements: settings.maxSessionStatements,
+        maxStatementBytes: settings.maxSessionStatementBytes,
+      },
+      logger,
+    });
     this.#listener = postgresListener({ database, gate, pools: scheduler, settings, logger });
     this.executor = new QueryExecutor({
       ...this.#calls,
       ...classified,
-      labels: new Labels({ user: database.user, settingsCacheSize: settings.settingsCacheSize }),
+      labels,
       reservations: new Reservations({
         engine: this.#calls,
         ids: reservationIds,

@@ -30,7 +30,7 @@ export const GROUP_FAIL: Uint8Array = Buffer.concat([
 ]);
 
 /** A Query message of a text without NUL characters. */
-export function encodeQuery(sql: string): Uint8Array {
+export function encodeQuery(sql: string): Buffer {
   return textMessage(FrontendCode.Query, sql);
 }
 
@@ -56,7 +56,7 @@ export function textEnd(bytes: Uint8Array, start: number, end: number): number {
   return found === -1 || found > end ? end : found;
 }
 
-function textMessage(code: number, content: string): Uint8Array {
+function textMessage(code: number, content: string): Buffer {
   const text = Buffer.from(`${content}\0`);
   const message = Buffer.alloc(HEADER_BYTES + text.length);
   message[0] = code;

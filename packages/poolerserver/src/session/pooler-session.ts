@@ -1,4 +1,4 @@
-import { encodePoolerError } from "@multipooler/query-service";
+import { decodeParameterStatus, encodePoolerError } from "@multipooler/query-service";
 import type {
   Session,
   SessionCaller,
@@ -6,12 +6,13 @@ import type {
   SessionState,
 } from "@multipooler/query-service";
 import type { MultiPoolerError } from "../error.ts";
-import type { Lease } from "../pool/lease.ts";
 import type { Holder } from "../serving/holders.ts";
+import { CarriedState } from "./carried-state.ts";
 import { ClientOutput } from "./client-output.ts";
 import { InputFlow } from "./input-flow.ts";
 import { SessionAdmission } from "./session-admission.ts";
 import type { SessionEngine } from "./session-engine.ts";
+import { SessionHold } from "./session-hold.ts";
 import {
   cancelledError,
   cutError,
@@ -19,7 +20,13 @@ import {
   shutdownError,
   slowClientError,
 } from "./session-refusal.ts";
-import type { StartupSettings } from "./startup-settings.ts";
+import { ClientParameters } from "./settings/client-parameters.ts";
+import { APPLICATION_NAME } from "./settings/parameter-views.ts";
+import type { ParameterView } from "./settings/parameter-views.ts";
+import type { SessionSettings } from "./settings/session-settings.ts";
+import { ClientStatements } from "./statements/client-statements.ts";
+import { localAnswer } from "./statements/local-answer.ts";
+import { StatementPlacement } from "./statements/statement-placement.ts";
 import { UnitCutter } from "./unit-cutter.ts";
 import { UnitReplies } from "./unit-replies.ts";
 import { UnitRun } from "./unit-run.ts";
@@ -29,7 +36,9 @@ export interface PoolerSessionOptions {
   readonly engine: SessionEngine;
   readonly caller: SessionCaller;
   readonly client: SessionClient;
-  readonly parameters: ReadonlyMap<string, string>;
+  readonly settings: SessionSettings;
+  /** What the server reports of such a session. */
+  readonly parameters: ParameterView;
   /** Nothing of the session is left. */
   readonly onGone: (session: PoolerSession) => void;
 }
@@ -42,6 +51,8 @@ export interface PoolerSessionOptions {
  * | ended   | the one that runs is brought to its end        |                |
  */
 type Life = "open" | "leaving" | "ended";
+
+const PARAMETER_STATUS = 0x53;
 
 /**
  * One client's conversation. Runs one unit at a time and answers, in their order, what no backend
@@ -58,6 +69,8 @@ export class PoolerSession implements Session, Holder, UnitSource {
   readonly #output: ClientOutput;
   readonly #run: UnitRun;
   readonly #admission: SessionAdmission;
+  readonly #statements: ClientStatements;
+  readonly #carried: CarriedState;
   readonly #replies: UnitReplies;
   readonly #gone = Promise.withResolvers<void>();
   #life: Life = "open";
@@ -70,28 +83,37 @@ export class PoolerSession implements Session, Holder, UnitSource {
   #sinceMs = 0;
 
   constructor(options: PoolerSessionOptions) {
-    const { engine, caller, client } = options;
-    const { limits, classifier } = engine;
+    const { engine, caller, client, settings, parameters } = options;
+    const { limits, classifier, registry, gate } = engine;
+    const hold = new SessionHold();
+    const statements = new ClientStatements(limits);
+    const placement = new StatementPlacement({ registry, statements, user: settings.loginUser });
     this.#options = options;
-    this.parameters = options.parameters;
-    this.cutter = new UnitCutter({ classifier, maxGroupBytes: limits.inputBytes });
+    this.parameters = parameters;
+    this.#statements = statements;
+    this.cutter = new UnitCutter({
+      classifier,
+      statements,
+      settings,
+      isPinned: () => hold.isStateful,
+      maxGroupBytes: limits.inputBytes,
+    });
     this.#flow = new InputFlow({ client, input: this.cutter.input, maxBytes: limits.inputBytes });
     this.#output = new ClientOutput({ client, maxHeldBytes: limits.heldBytes });
-    this.#run = new UnitRun({ ...engine, source: this, origin: caller.origin });
-    const { hold } = this.#run;
-    this.#admission = new SessionAdmission({ gate: engine.gate, hold, holder: this });
+    this.#carried = new CarriedState({
+      registry,
+      classifier,
+      settings,
+      statements,
+      placement,
+      hold,
+      parameters: this.#clientParameters(),
+      tell: (message) => void this.answered(message),
+    });
+    const state = { hold, settings, statements, placement, carried: this.#carried };
+    this.#run = new UnitRun({ ...engine, ...state, source: this, origin: caller.origin });
+    this.#admission = new SessionAdmission({ gate, hold, holder: this });
     this.#replies = new UnitReplies({ output: this.#output, cutter: this.cutter, hold });
-  }
-
-  /**
-   * Takes a backend that has the client's settings, before anything is written. If it throws, the
-   * backend is still the caller's.
-   *
-   * @throws NOT_SERVING, READ_ONLY
-   */
-  adopt(lease: Lease, settings: StartupSettings): void {
-    this.#admission.enterReserved(lease);
-    this.#run.adopt(lease, settings);
   }
 
   write(messages: Uint8Array): boolean {
@@ -150,7 +172,7 @@ export class PoolerSession implements Session, Holder, UnitSource {
     const sinceMs = this.#sinceMs;
     const { phase, hold } = this.#run;
     if (phase !== "none") {
-      return { type: phase, sinceMs };
+      return { type: phase === "queued" ? "queued" : "running", sinceMs };
     }
     const { reason } = hold;
     return reason === undefined ? { type: "idle" } : { type: "pinned", reason, sinceMs };
@@ -167,6 +189,15 @@ export class PoolerSession implements Session, Holder, UnitSource {
       return true;
     }
     return takesMore;
+  }
+
+  unasked(message: Uint8Array): void {
+    if (message[0] === PARAMETER_STATUS) {
+      const { name, value } = decodeParameterStatus(message);
+      this.#carried.reported(name, value);
+    } else {
+      this.answered(message);
+    }
   }
 
   ended(end: UnitEnd): void {
@@ -192,6 +223,18 @@ export class PoolerSession implements Session, Holder, UnitSource {
     }
   }
 
+  #clientParameters(): ClientParameters {
+    const { engine, caller, settings, parameters } = this.#options;
+    const { views, scheduler } = engine;
+    return new ClientParameters({
+      views,
+      initial: parameters,
+      startup: settings.startup.values,
+      poolName: scheduler.parameters?.get(APPLICATION_NAME) ?? "",
+      onCompared: (view) => views.note(caller.user, settings.current, view),
+    });
+  }
+
   /** Goes on for as long as something can be done at once. */
   goOn(): void {
     if (this.#isPumping) {
@@ -207,13 +250,22 @@ export class PoolerSession implements Session, Holder, UnitSource {
 
   /** Whether there may be more to do. */
   #step(): boolean {
-    if (this.#life === "ended" || this.#run.phase === "queued") {
+    if (this.#life === "ended") {
       return false;
     }
-    if (this.#run.phase === "running") {
-      this.#feed();
-      return false;
+    switch (this.#run.phase) {
+      case "queued":
+      case "asking":
+        return false;
+      case "running":
+        this.#feed();
+        return false;
+      case "none":
+        return this.#stepBetweenUnits();
     }
+  }
+
+  #stepBetweenUnits(): boolean {
     const { transaction, lease } = this.#run.hold;
     if (this.#cutReason !== undefined && lease !== undefined) {
       this.#fail(cutError(this.#cutReason, transaction !== "I"));
@@ -262,11 +314,28 @@ export class PoolerSession implements Session, Holder, UnitSource {
         this.#hasDdl = true;
         this.#options.engine.classifier.noteDdl();
       }
-      this.#run.start(bytes);
+      this.#start(bytes);
     } else if (this.#run.hold.transaction === "T") {
       this.#run.start(this.#replies.postpone(refusal));
     } else {
       this.#reject(refusal);
+    }
+  }
+
+  #start(bytes: Buffer): void {
+    const { facts, messages } = this.cutter;
+    const isPlain = !facts.needsBackend && !facts.isOpen && this.#run.hold.lease === undefined;
+    const { engine, settings } = this.#options;
+    const answer = isPlain
+      ? localAnswer(messages, { registry: engine.registry, settings })
+      : undefined;
+    if (answer === undefined) {
+      this.#run.start(bytes);
+    } else {
+      this.#statements.accept();
+      this.#output.write(answer);
+      this.cutter.forget();
+      this.#leaveGate();
     }
   }
 
@@ -296,6 +365,7 @@ export class PoolerSession implements Session, Holder, UnitSource {
 
   /** Answers the unit that was begun with an error. */
   #reject(error: MultiPoolerError): void {
+    this.#statements.settle();
     this.#replies.reject(error);
     if (this.#run.hold.lease === undefined) {
       this.#leaveGate();
@@ -322,10 +392,16 @@ export class PoolerSession implements Session, Holder, UnitSource {
     this.cutter.input.clear();
     this.#options.client.ended(reason);
     this.#run.withdraw();
-    if (this.#run.phase === "running") {
-      this.#run.abandon();
-    } else {
-      this.#leave();
+    switch (this.#run.phase) {
+      case "running":
+        this.#run.abandon();
+        return;
+      case "asking":
+        // Its end ends the session.
+        return;
+      case "queued":
+      case "none":
+        this.#leave();
     }
   }
 

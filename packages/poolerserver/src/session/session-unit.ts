@@ -1,7 +1,10 @@
-import type { RequestEnd, SpanRequest } from "@multipooler/pgwire";
+import type { PgwireError, RequestEnd, SpanRequest } from "@multipooler/pgwire";
 import type { MultiPoolerError } from "../error.ts";
+import type { Label } from "../pool/label.ts";
 import type { Lease } from "../pool/lease.ts";
 import type { Unit, UnitKind } from "../pool/unit.ts";
+import type { StatementMessage } from "./statements/statement-message.ts";
+import type { StatementPlacement, UnitPlace } from "./statements/statement-placement.ts";
 
 /** The session that a unit belongs to. None of these may throw. */
 export interface UnitOwner {
@@ -11,10 +14,24 @@ export interface UnitOwner {
   answered(bytes: Uint8Array): boolean;
   /** The backend takes more of an open unit. */
   drained(): void;
+  /** The server reports a setting. */
+  reported(name: string, value: string): void;
+  /** The answer has an error, which comes next. */
+  failing(error: PgwireError): void;
   settled(end: RequestEnd): void;
 }
 
-const NOTHING: Uint8Array = new Uint8Array();
+/** What a unit is made of. */
+export interface UnitContent {
+  readonly kind: UnitKind;
+  readonly label: Label | undefined;
+  readonly bytes: Buffer;
+  /** Those of its messages that are to be rewritten. */
+  readonly messages: readonly StatementMessage[];
+}
+
+const NOTHING: Buffer = Buffer.alloc(0);
+const NO_MESSAGES: readonly StatementMessage[] = [];
 
 /**
  * What a session has at the scheduler or on a backend. A session has one at a time, so that one
@@ -24,36 +41,72 @@ export class SessionUnit implements Unit, SpanRequest {
   readonly answer = "spans";
   readonly origin: string;
   readonly #owner: UnitOwner;
+  readonly #placement: StatementPlacement;
   #kind: UnitKind = "shareable";
-  #bytes: Uint8Array = NOTHING;
+  #label: Label | undefined;
+  #bytes: Buffer = NOTHING;
+  #messages: readonly StatementMessage[] = NO_MESSAGES;
+  #isPlaced = false;
 
-  constructor(options: { readonly origin: string; readonly owner: UnitOwner }) {
+  constructor(options: {
+    readonly origin: string;
+    readonly owner: UnitOwner;
+    readonly placement: StatementPlacement;
+  }) {
     this.origin = options.origin;
     this.#owner = options.owner;
+    this.#placement = options.placement;
   }
 
   get kind(): UnitKind {
     return this.#kind;
   }
 
+  get label(): Label | undefined {
+    return this.#label;
+  }
+
   get byteLength(): number {
-    return this.#bytes.length;
+    return this.#isPlaced ? this.#placement.byteLength : this.#bytes.length;
   }
 
   /** Becomes another unit. The one before has ended. */
-  become(kind: UnitKind, bytes: Uint8Array): void {
+  become({ kind, label, bytes, messages }: UnitContent): void {
     this.#kind = kind;
+    this.#label = label;
     this.#bytes = bytes;
+    this.#messages = messages;
+    this.#isPlaced = false;
+  }
+
+  /** It goes to a backend, where it finds prepared statements. To be called before it is sent. */
+  placeOn(place: UnitPlace): void {
+    this.#placement.place(this.#bytes, this.#messages, place);
+    this.#isPlaced = true;
+  }
+
+  /** The same for one of which more is to follow, so that its messages are not kept. */
+  placeOpen(place: UnitPlace): void {
+    this.placeOn(place);
+    const bytes = Buffer.allocUnsafe(this.#placement.byteLength);
+    this.#placement.writeTo(bytes, 0, this.#bytes);
+    this.#bytes = bytes;
+    this.#isPlaced = false;
   }
 
   /** Lets go of the bytes: an idle client keeps no chunk of what it has sent. */
   forget(): void {
     this.#bytes = NOTHING;
+    this.#messages = NO_MESSAGES;
+    this.#label = undefined;
+    this.#isPlaced = false;
   }
 
   writeTo(target: Buffer, start: number): number {
-    target.set(this.#bytes, start);
-    return start + this.#bytes.length;
+    if (this.#isPlaced) {
+      return this.#placement.writeTo(target, start, this.#bytes);
+    }
+    return start + this.#bytes.copy(target, start);
   }
 
   granted(lease: Lease): void {
@@ -68,8 +121,21 @@ export class SessionUnit implements Unit, SpanRequest {
     return this.#owner.answered(bytes);
   }
 
+  /** Whether the message that begins is the client's. */
+  message(code: number): boolean {
+    return this.#placement.reply(code);
+  }
+
   drained(): void {
     this.#owner.drained();
+  }
+
+  reported(name: string, value: string): void {
+    this.#owner.reported(name, value);
+  }
+
+  failing(error: PgwireError): void {
+    this.#owner.failing(error);
   }
 
   settle(end: RequestEnd): void {

@@ -1,8 +1,24 @@
 import type { Classification } from "../classification/classification.ts";
 import { Taint } from "../classification/taint.ts";
 import type { TaintSet } from "../classification/taint.ts";
+import type { MultiPoolerError } from "../error.ts";
 import type { UnitKind } from "../pool/unit.ts";
 import { wider } from "../statements/statement-classification.ts";
+import type { SettingChanges } from "./settings/setting-changes.ts";
+import type { ClientStatement } from "./statements/client-statement.ts";
+
+/** A text that may leave something, and what of that the pooler cannot carry along. */
+export interface TaintingText {
+  readonly text: string;
+  readonly mask: TaintSet;
+}
+
+/** What SQL has done to the prepared statements of a client, once it has succeeded. */
+export interface StatementEffect {
+  readonly name: string;
+  /** `undefined`: it is dropped. */
+  readonly statement: ClientStatement | undefined;
+}
 
 /**
  * What a unit of a session needs and leaves, collected message by message. One object serves all
@@ -18,44 +34,43 @@ export class UnitFacts {
   /** It may put the protocol in COPY mode. */
   copies = false;
   opensTransaction = false;
-  deallocates = false;
+  endsTransaction = false;
   /** May change the catalog. */
   ddl = false;
-  /** Makes or uses a named statement, which only the backend that has it knows. */
-  #usesNames = false;
-  /** Ends with a Parse of the unnamed statement that it did not Bind: the client means to, later. */
-  #leavesStatement = false;
+  /** Does more than to parse and to close. */
+  needsBackend = false;
   /** Parses the unnamed statement. */
   parses = false;
-  /** Uses the unnamed statement of an earlier unit. */
-  needsStatement = false;
-  /** Has an Execute. */
-  executes = false;
-  #texts = 0;
+  /** Ends with a Parse of the unnamed statement that it did not Bind: the client means to, later. */
+  leavesStatement = false;
   readOnlyEscape: string | undefined;
+  /** Why it may not run, whatever the server would say. */
+  refusal: MultiPoolerError | undefined;
+  /** Takes all settings and statements back. */
+  discardsAll = false;
+  deallocatesAll = false;
+  settings: SettingChanges | undefined;
+  readonly effects: StatementEffect[] = [];
+  /** The texts behind {@link taint}, unless it is not from texts alone. */
+  readonly taintingTexts: TaintingText[] = [];
+  hasOtherTaint = false;
 
   get kind(): UnitKind {
-    return this.isOpen || this.pinsStatement ? "exclusive" : this.#kind;
+    return this.isOpen ? "exclusive" : this.#kind;
   }
 
   get taint(): TaintSet {
     return this.#taint;
   }
 
-  /** Whether what it runs is one text, and certainly that: a group may only have parsed it. */
-  get runsText(): boolean {
-    const isRun = !this.isExtended || (this.parses && this.executes);
-    return this.#texts === 1 && isRun && !this.pinsStatement && !this.needsStatement;
-  }
-
-  /** The backend has a prepared statement afterwards that the client may use. */
-  get pinsStatement(): boolean {
-    return this.#usesNames || this.#leavesStatement;
+  /** Whether the unnamed statement that it parses is to be found by the next unit. */
+  get routesUnnamed(): boolean {
+    return this.leavesStatement && !this.isOpen;
   }
 
   /** Whether the session is expected to hold its backend afterwards. */
   get reserves(): boolean {
-    return this.opensTransaction || this.pinsStatement || this.#taint !== Taint.None;
+    return this.opensTransaction || this.#taint !== Taint.None;
   }
 
   reset(): void {
@@ -65,58 +80,70 @@ export class UnitFacts {
     this.isOpen = false;
     this.copies = false;
     this.opensTransaction = false;
-    this.deallocates = false;
+    this.endsTransaction = false;
     this.ddl = false;
-    this.#usesNames = false;
-    this.#leavesStatement = false;
+    this.needsBackend = false;
     this.parses = false;
-    this.needsStatement = false;
-    this.executes = false;
-    this.#texts = 0;
+    this.leavesStatement = false;
     this.readOnlyEscape = undefined;
+    this.refusal = undefined;
+    this.discardsAll = false;
+    this.deallocatesAll = false;
+    this.settings = undefined;
+    this.effects.length = 0;
+    this.taintingTexts.length = 0;
+    this.hasOtherTaint = false;
   }
 
-  /** A text that the unit runs or parses. */
-  addText(text: Classification): void {
-    this.#texts += 1;
+  /** A text that the unit runs. `mask`: what of its taint the pooler cannot carry along. */
+  addText(text: string, classification: Classification, mask: TaintSet = ~Taint.None): void {
+    const taint = classification.taint & mask;
+    if (taint !== Taint.None) {
+      this.#taint |= taint;
+      this.taintingTexts.push({ text, mask });
+    }
+    this.#addClassification(classification);
+  }
+
+  #addClassification(text: Classification): void {
+    this.needsBackend = true;
     this.#kind = wider(this.#kind, text.sharing);
-    this.#taint |= text.taint;
     this.copies ||= text.copy !== undefined;
     this.opensTransaction ||= text.opensTransaction;
-    this.deallocates ||= text.deallocates;
+    this.endsTransaction ||= text.endsTransaction;
     this.ddl ||= text.ddl;
     this.readOnlyEscape ??= text.readOnlyEscape;
   }
 
   /** A call whose function is not known. */
   addUnknownCall(): void {
+    this.needsBackend = true;
     this.#kind = "exclusive";
     this.#taint |= Taint.Unknown;
+    this.hasOtherTaint = true;
     this.readOnlyEscape ??= "a function call message";
   }
 
-  addParse(isNamed: boolean): void {
-    if (isNamed) {
-      this.#usesNames = true;
-    } else {
-      this.parses = true;
-      this.#leavesStatement = true;
-    }
+  /** What only the backend of this unit knows afterwards. */
+  addState(): void {
+    this.needsBackend = true;
+    this.#kind = "exclusive";
+    this.#taint |= Taint.State;
+    this.hasOtherTaint = true;
   }
 
-  /** Bind, or Describe of a statement. */
-  addUse(isNamed: boolean, isBind: boolean): void {
-    if (isNamed) {
-      this.#usesNames = true;
-    } else if (!this.parses) {
-      this.needsStatement = true;
-    } else if (isBind) {
-      this.#leavesStatement = false;
-    }
+  addSettings(changes: SettingChanges): void {
+    const former = this.settings;
+    this.settings =
+      former === undefined
+        ? changes
+        : {
+            names: new Map([...former.names, ...changes.names]),
+            resetsAll: former.resetsAll || changes.resetsAll,
+          };
   }
 
-  /** A message that says nothing about names, or cannot be read. */
-  addUnreadable(): void {
-    this.#usesNames = true;
+  refuse(error: MultiPoolerError | undefined): void {
+    this.refusal ??= error;
   }
 }

@@ -37,10 +37,12 @@ export class UnitReplies {
    * Answers the current unit with an error once the transaction that it is in has failed with it.
    * Returns what to run for that.
    */
-  postpone(error: MultiPoolerError): Uint8Array {
-    const { facts } = this.#options.cutter;
+  postpone(error: MultiPoolerError): Buffer {
+    const { cutter } = this.#options;
+    const { facts } = cutter;
     this.#postponed = { message: encodePoolerError(error, "ERROR"), isOpen: facts.isOpen };
     facts.reset();
+    cutter.forget();
     return FAILING_QUERY;
   }
 

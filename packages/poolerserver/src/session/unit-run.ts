@@ -1,4 +1,4 @@
-import type { AnswerEnd, RequestEnd } from "@multipooler/pgwire";
+import type { AnswerEnd, PgwireError, RequestEnd } from "@multipooler/pgwire";
 import { PoolerErrorCode } from "@multipooler/query-service";
 import type { Clock } from "@multipooler/timing";
 import { MultiPoolerError } from "../error.ts";
@@ -9,15 +9,20 @@ import type { UnitScheduler } from "../pool/borrowing.ts";
 import type { BackendWatcher, Lease } from "../pool/lease.ts";
 import { isUnsent, queryError } from "../postgres-error.ts";
 import { COPY_FAIL, GROUP_FAIL } from "./frontend-message.ts";
-import { SessionHold } from "./session-hold.ts";
+import type { CarriedState } from "./carried-state.ts";
+import type { SessionHold } from "./session-hold.ts";
 import { internalError } from "./session-refusal.ts";
-import { findSettingsReset } from "./settings-reset.ts";
 import { SessionUnit } from "./session-unit.ts";
 import type { UnitOwner } from "./session-unit.ts";
+import type { SessionSettings } from "./settings/session-settings.ts";
+import type { SettingValues } from "./settings/settings-inquiry.ts";
+import type { ClientStatements } from "./statements/client-statements.ts";
+import { failureOf } from "../statements/statement-failure.ts";
+import { PARSE_COMPLETE } from "./statements/local-answer.ts";
+import type { StatementPlacement } from "./statements/statement-placement.ts";
 import type { UnitCutter } from "./unit-cutter.ts";
 import { UnitFeed } from "./unit-feed.ts";
 import type { FeedStep } from "./unit-feed.ts";
-import type { StartupSettings } from "./startup-settings.ts";
 import { UnitInterruption } from "./unit-interruption.ts";
 
 /** A unit that certainly was not sent is tried on so many backends. */
@@ -42,15 +47,22 @@ const READY: UnitEnd = { type: "ready" };
 /** Where the units of a session come from, and where their answers go. None of these may throw. */
 export interface UnitSource {
   readonly cutter: UnitCutter;
-  /** The next bytes of the answer, or what came between two units. False: the client is behind. */
+  /** The next bytes of the answer. False: the client is behind. */
   answered(bytes: Uint8Array): boolean;
   ended(end: UnitEnd): void;
+  /** What came between two units. */
+  unasked(message: Uint8Array): void;
   /** More of an open unit may be sent. */
   goOn(): void;
 }
 
 export interface UnitRunOptions {
   readonly source: UnitSource;
+  readonly hold: SessionHold;
+  readonly carried: CarriedState;
+  readonly settings: SessionSettings;
+  readonly statements: ClientStatements;
+  readonly placement: StatementPlacement;
   readonly origin: string;
   readonly scheduler: UnitScheduler;
   readonly terminate: TerminateProcess;
@@ -58,18 +70,34 @@ export interface UnitRunOptions {
   readonly logger: Logger;
 }
 
+/**
+ * | phase   | meaning                                                             | next          |
+ * | ------- | ------------------------------------------------------------------- | ------------- |
+ * | none    | no unit, or one that has ended                                      | queued, running |
+ * | queued  | waits for a backend                                                 | running, none |
+ * | running | is on its backend                                                   | asking, queued, none |
+ * | asking  | is answered; the backend is asked which settings the session has now | none          |
+ */
+export type UnitPhase = "none" | "queued" | "running" | "asking";
+
 /** Brings one unit of a session at a time onto a backend, and keeps that for as long as it is pinned. */
 export class UnitRun implements UnitOwner {
   readonly #options: UnitRunOptions;
   readonly #feed: UnitFeed;
-  readonly hold: SessionHold = new SessionHold();
+  readonly hold: SessionHold;
   #unit: SessionUnit;
-  #phase: "none" | "queued" | "running" = "none";
+  #phase: UnitPhase = "none";
   #attempts = 0;
   #hasAnswered = false;
   #hasFed = false;
   /** The backend takes no more of an open unit for now. */
   #isFeedFull = false;
+  /** Requests that go before the unit and are not answered. */
+  #setups = 0;
+  /** Why one of them failed: the unit counts as failed with that. */
+  #setupError: PgwireError | undefined;
+  /** The answer is dropped: the unit is sent again. */
+  #isHealing = false;
   /** Nobody wants the rest of the answer. */
   #isAbandoned = false;
   /** How often the server will say that it is ready is not known any more. */
@@ -77,16 +105,17 @@ export class UnitRun implements UnitOwner {
   #interruption: UnitInterruption | undefined;
   readonly #watcher: BackendWatcher = {
     onEnded: (end) => this.#loseHeld(end),
-    onUnasked: (message) => void this.#options.source.answered(message),
+    onUnasked: (message) => void this.#options.source.unasked(message),
   };
 
   constructor(options: UnitRunOptions) {
     this.#options = options;
+    this.hold = options.hold;
     this.#feed = new UnitFeed({ cutter: options.source.cutter });
     this.#unit = this.#newUnit();
   }
 
-  get phase(): "none" | "queued" | "running" {
+  get phase(): UnitPhase {
     return this.#phase;
   }
 
@@ -95,16 +124,13 @@ export class UnitRun implements UnitOwner {
     return this.#unit.kind !== "exclusive";
   }
 
-  /** Takes a backend that has the client's settings. */
-  adopt(lease: Lease, settings: StartupSettings): void {
-    this.hold.adopt(lease, settings);
-    lease.watch(this.#watcher);
-  }
-
   /** Runs `bytes`: on the backend that is held, or on one of the scheduler's. */
-  start(bytes: Uint8Array): void {
-    const { facts } = this.#options.source.cutter;
-    this.#unit.become(this.hold.lease === undefined ? facts.kind : "exclusive", bytes);
+  start(bytes: Buffer): void {
+    const { carried, settings, source } = this.#options;
+    const { facts, messages } = source.cutter;
+    const kind = this.hold.lease === undefined ? facts.kind : "exclusive";
+    this.#unit.become({ kind, label: settings.label, bytes, messages });
+    carried.begin(facts);
     this.#attempts = 0;
     this.#hasAnswered = false;
     this.#hasFed = false;
@@ -121,13 +147,15 @@ export class UnitRun implements UnitOwner {
       return false;
     }
     this.#phase = "none";
+    this.#options.carried.failed();
     this.#forget();
     return true;
   }
 
   /** Sends on what belongs to the unit that runs. Returns what stopped that. */
   feedMore(): FeedStep {
-    const { facts } = this.#options.source.cutter;
+    const { source, placement } = this.#options;
+    const { facts } = source.cutter;
     if (this.#phase !== "running" || (!facts.isOpen && !facts.copies)) {
       return "hold";
     }
@@ -139,7 +167,7 @@ export class UnitRun implements UnitOwner {
       if (step !== "feed") {
         return step;
       }
-      this.#send(this.#feed.take());
+      this.#send(placement.placeMore(this.#feed.take(), source.cutter.messages));
     }
   }
 
@@ -174,8 +202,7 @@ export class UnitRun implements UnitOwner {
 
   granted(lease: Lease): void {
     this.hold.take(lease);
-    this.#phase = "running";
-    lease.backend.send(this.#unit);
+    this.#sendUnit(lease);
     if (this.#options.source.cutter.facts.isOpen) {
       this.#options.source.goOn();
     }
@@ -183,13 +210,42 @@ export class UnitRun implements UnitOwner {
 
   refused(error: MultiPoolerError): void {
     this.#phase = "none";
+    this.#options.carried.failed();
     this.#forget();
     this.#options.source.ended({ type: "refused", error });
   }
 
+  reported(name: string, value: string): void {
+    this.#options.carried.reported(name, value);
+  }
+
+  failing(error: PgwireError): void {
+    const { placement, source } = this.#options;
+    if (!placement.isSuspect) {
+      return;
+    }
+    const failure = failureOf(error);
+    this.#isHealing =
+      failure !== "other" &&
+      placement.isRepeatable &&
+      !this.#hasAnswered &&
+      !this.#isAbandoned &&
+      !source.cutter.facts.isOpen &&
+      this.#interruption === undefined &&
+      this.hold.transaction === "I" &&
+      this.#attempts < MAX_ATTEMPTS;
+    placement.suspect(failure);
+  }
+
   answered(bytes: Uint8Array): boolean {
-    const { source } = this.#options;
-    this.#hasAnswered = true;
+    const { source, placement } = this.#options;
+    if (this.#isHealing || this.#setupError !== undefined) {
+      return true;
+    }
+    if (!this.#hasAnswered) {
+      this.#hasAnswered = true;
+      this.#answerLeftOut(placement.leftOut);
+    }
     const takesMore = this.#isAbandoned || source.answered(bytes);
     if (source.cutter.facts.copies) {
       this.#feed.watch(bytes);
@@ -212,14 +268,14 @@ export class UnitRun implements UnitOwner {
     this.#interruption?.end();
     switch (end.type) {
       case "ready":
-        this.hold.transaction = end.transactionStatus;
-        this.#finish(end);
+        this.#ready(end);
         return;
       case "sinkFailed":
         this.#lose(internalError("the answer could not be passed on", end.cause), true);
         return;
       case "lost":
         if (this.#isRepeatable(end)) {
+          this.#options.placement.settle();
           this.hold.discard(end.error);
           this.#attempt();
         } else {
@@ -234,46 +290,143 @@ export class UnitRun implements UnitOwner {
     if (lease === undefined) {
       this.#phase = "queued";
       this.#options.scheduler.submit(this.#unit);
+      return;
+    }
+    const wanted = this.#options.settings.current;
+    if (this.hold.transaction === "I" && lease.settings !== wanted) {
+      lease.want(wanted);
+    }
+    this.#sendUnit(lease);
+  }
+
+  #sendUnit({ backend, statements: held }: Lease): void {
+    const { settings, statements, placement, source } = this.#options;
+    const { isOpen, routesUnnamed } = source.cutter.facts;
+    this.#phase = "running";
+    this.#setupError = undefined;
+    this.#isHealing = false;
+    statements.restart();
+    const place = { held, conditions: settings.conditions, routesUnnamed };
+    if (isOpen) {
+      this.#unit.placeOpen(place);
     } else {
-      const reports = this.hold.restore();
-      this.#phase = "running";
-      lease.backend.send(this.#unit);
-      if (reports !== undefined) {
-        this.#options.source.answered(reports);
+      this.#unit.placeOn(place);
+    }
+    this.#setups = placement.setups.length;
+    this.#isFeedFull = this.#setups > 0;
+    for (const setup of placement.setups) {
+      setup.onSettled = (end) => this.#setUp(end);
+      backend.send(setup);
+    }
+    backend.send(this.#unit);
+  }
+
+  /** A request before the unit has ended. */
+  #setUp(end: RequestEnd): void {
+    this.#setups -= 1;
+    if (end.type !== "lost" && end.error !== undefined) {
+      this.#setupError ??= end.error;
+      const { lease } = this.hold;
+      if (lease?.backend.withdraw(this.#unit) === true) {
+        this.#phase = "none";
+        this.hold.transaction = end.transactionStatus;
+        this.#refuse(this.#setupError);
       }
+    } else if (this.#setups === 0 && this.#phase === "running") {
+      this.drained();
     }
   }
 
-  #finish({ settingsReported, error }: AnswerEnd): void {
+  /** The parts of the answer that the server does not give, because it was not asked. */
+  #answerLeftOut(count: number): void {
+    for (let left = count; left > 0; left -= 1) {
+      this.#options.source.answered(PARSE_COMPLETE);
+    }
+  }
+
+  #ready(end: AnswerEnd): void {
+    this.hold.transaction = end.transactionStatus;
+    if (this.#setupError !== undefined) {
+      this.#refuse(this.#setupError);
+    } else if (this.#isHealing) {
+      this.#options.placement.settle();
+      if (this.hold.reason === undefined) {
+        void this.hold.release();
+      }
+      this.#attempt();
+    } else {
+      this.#finish(end);
+    }
+  }
+
+  /** What goes before the unit has failed, so that the unit has. */
+  #refuse(error: PgwireError): void {
+    this.#options.carried.failed();
+    this.#release();
+    this.#forget();
+    this.#options.source.ended({ type: "refused", error: queryError(error) });
+  }
+
+  #finish(end: AnswerEnd): void {
     const { hold } = this;
+    const { carried, source } = this.#options;
     if (this.isShared && hold.transaction !== "I") {
       const problem = "a statement began a transaction on a backend that is shared";
       this.#lose(internalError(problem), true);
       return;
     }
+    carried.ran(source.cutter.facts, end);
     if (this.#isOutOfStep) {
+      carried.forget();
       hold.discard(internalError("a COPY was cut off while its Sync was under way"));
-      this.#forget();
-      this.#options.source.ended(READY);
+    } else if (this.isShared) {
+      // A setting that a shared statement has changed is not worth a backend of its own.
+      carried.letGo();
+      void hold.release();
+    } else if (this.#ask()) {
+      return;
+    } else {
+      this.#release();
+    }
+    this.#forget();
+    source.ended(READY);
+  }
+
+  /** Asks the backend for settings that may have changed. Returns whether that is needed. */
+  #ask(): boolean {
+    const inquiry = this.#options.carried.inquiry((values, end) => this.#learned(values, end));
+    if (inquiry === undefined) {
+      return false;
+    }
+    this.#phase = "asking";
+    this.hold.lease?.backend.send(inquiry.request);
+    return true;
+  }
+
+  #learned(values: SettingValues | undefined, end: RequestEnd): void {
+    this.#phase = "none";
+    if (end.type === "lost") {
+      this.#lose(queryError(end.error), true);
       return;
     }
-    const { facts, text } = this.#options.source.cutter;
-    const hasSucceeded = error === undefined;
-    hold.ran(facts, { settingsReported, hasSucceeded });
-    if (hasSucceeded && facts.runsText && hold.mayLose(facts)) {
-      hold.takenBack(findSettingsReset(text));
-    }
-    // A setting that a shared statement has changed is not worth a backend of its own.
-    if (this.isShared || hold.reason === undefined) {
-      void hold.release();
-    } else {
-      hold.lease?.watch(this.#watcher);
-    }
+    this.#options.carried.learned(values);
+    this.#release();
     this.#forget();
     this.#options.source.ended(READY);
   }
 
+  /** Gives the backend back, unless it is pinned. */
+  #release(): void {
+    const { hold } = this;
+    if (hold.reason === undefined) {
+      void hold.release();
+    } else {
+      hold.lease?.watch(this.#watcher);
+    }
+  }
+
   #lose(error: MultiPoolerError, isFatal: boolean): void {
+    this.#options.carried.failed();
     this.hold.discard(error);
     this.#forget();
     this.#options.source.ended({ type: "lost", error, isFatal });
@@ -350,6 +503,7 @@ export class UnitRun implements UnitOwner {
   }
 
   #newUnit(): SessionUnit {
-    return new SessionUnit({ origin: this.#options.origin, owner: this });
+    const { origin, placement } = this.#options;
+    return new SessionUnit({ origin, owner: this, placement });
   }
 }

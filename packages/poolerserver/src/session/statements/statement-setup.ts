@@ -1,0 +1,72 @@
+import {
+  parseBytes,
+  queryBytes,
+  targetBytes,
+  writeClose,
+  writeParse,
+  writeQuery,
+  writeSync,
+} from "@multipooler/pgwire";
+import type { EventRequest, RequestEnd } from "@multipooler/pgwire";
+import type { PrepareText } from "./client-statement.ts";
+
+/** Type byte and length of a Sync. */
+const SYNC_BYTES = 5;
+
+export interface StatementSetupOptions {
+  readonly name: string;
+  readonly sql: string;
+  readonly parameterTypes: readonly number[];
+  /** Set where SQL prepares it. */
+  readonly prepare?: PrepareText | undefined;
+  /** The backend has the statement. */
+  readonly onDone?: (() => void) | undefined;
+}
+
+/**
+ * Makes a backend have a prepared statement, in the write of the unit that follows, which names it in
+ * SQL. What had the name before is closed.
+ */
+export class StatementSetup implements EventRequest {
+  readonly answer = "events";
+  readonly byteLength: number;
+  readonly #options: StatementSetupOptions;
+  readonly #query: string | undefined;
+  /** Told how it ended. */
+  onSettled: ((end: RequestEnd) => void) | undefined;
+
+  constructor(options: StatementSetupOptions) {
+    const { name, sql, parameterTypes, prepare } = options;
+    this.#options = options;
+    const nameBytes = Buffer.byteLength(name);
+    this.#query = prepare === undefined ? undefined : prepareQuery(prepare, name);
+    this.byteLength =
+      targetBytes(nameBytes) +
+      (this.#query === undefined
+        ? parseBytes(nameBytes, Buffer.byteLength(sql), parameterTypes) + SYNC_BYTES
+        : queryBytes(this.#query));
+  }
+
+  writeTo(target: Buffer, start: number): number {
+    const { name, sql, parameterTypes } = this.#options;
+    const at = writeClose(target, start, "S", name);
+    return this.#query === undefined
+      ? writeSync(target, writeParse(target, at, { name, sql, parameterTypes }))
+      : writeQuery(target, at, this.#query);
+  }
+
+  event(): undefined {
+    return undefined;
+  }
+
+  settle(end: RequestEnd): void {
+    if (end.type === "ready" && end.error === undefined) {
+      this.#options.onDone?.();
+    }
+    this.onSettled?.(end);
+  }
+}
+
+function prepareQuery({ head, tail }: PrepareText, name: string): string {
+  return `${head}"${name.replaceAll('"', '""')}"${tail}`;
+}
