@@ -24,7 +24,9 @@ let pooler: ClientPooler;
 
 beforeAll(async () => {
   if (pgbenchPath === undefined) {
-    console.log(`pgbench is not installed (looked for ${PLACES.join(", ")}): its tests are skipped`);
+    console.log(
+      `pgbench is not installed (looked for ${PLACES.join(", ")}): its tests are skipped`,
+    );
     return;
   }
   pooler = await ClientPooler.start({ "connpool-global-capacity": String(CAPACITY) });
@@ -58,11 +60,15 @@ test.skipIf(pgbenchPath === undefined).for([
   ["simple", "-bt"],
   ["extended", "-bt"],
   ["prepared", "-bt"],
-] as const)("pgbench -M %s %s runs with more clients than connections", async ([mode, script]) => {
-  const options = ["-n", "-M", mode, script, "-c", String(CLIENTS), "-t", String(TRANSACTIONS)];
-  const report = await pgbench(options);
-  const all = CLIENTS * TRANSACTIONS;
-  expect(report).toContain(`number of transactions actually processed: ${all}/${all}`);
-  expect(report).toContain("number of failed transactions: 0 ");
-  expect(await connections()).toBeLessThanOrEqual(CAPACITY);
-}, 60_000);
+] as const)(
+  "pgbench -M %s %s runs with more clients than connections",
+  async ([mode, script]) => {
+    const options = ["-n", "-M", mode, script, "-c", String(CLIENTS), "-t", String(TRANSACTIONS)];
+    const report = await pgbench(options);
+    const all = CLIENTS * TRANSACTIONS;
+    expect(report).toContain(`number of transactions actually processed: ${all}/${all}`);
+    expect(report).toContain("number of failed transactions: 0 ");
+    expect(await connections()).toBeLessThanOrEqual(CAPACITY);
+  },
+  60_000,
+);

@@ -46,7 +46,13 @@ export type {
 } from "./connection/request.ts";
 export { PgwireError, PgwireErrorCode } from "./error.ts";
 export type { PgwireErrorOptions } from "./error.ts";
-export { parseBytes, targetBytes, writeClose, writeParse, writeSync } from "./messages/extended-writer.ts";
+export {
+  parseBytes,
+  targetBytes,
+  writeClose,
+  writeParse,
+  writeSync,
+} from "./messages/extended-writer.ts";
 export { queryBytes, writeQuery } from "./messages/message-writer.ts";
 export type { TransactionStatus } from "./messages/transaction-status.ts";
 export { CopyQuery } from "./requests/copy-query.ts";

@@ -38,34 +38,41 @@ test.for([
   ["set session work_mem to '65kB'", "work_mem", "65kB"],
   ["set time zone 'Asia/Tokyo'", "timezone", "Asia/Tokyo"],
   ["set time zone -7", "timezone", "<-07>+07"],
-  ["set search_path = pg_catalog, \"$user\"", "search_path", 'pg_catalog, "$user"'],
+  ['set search_path = pg_catalog, "$user"', "search_path", 'pg_catalog, "$user"'],
   ["set app.x = 'it''s \\ here'", "app.x", "it's \\ here"],
   ["select set_config('app.x', 'y', false) as z", "app.x", "y"],
-  ["set session characteristics as transaction isolation level serializable", "default_transaction_isolation", "serializable"],
+  [
+    "set session characteristics as transaction isolation level serializable",
+    "default_transaction_isolation",
+    "serializable",
+  ],
   ["begin; set work_mem = '66kB'; commit", "work_mem", "66kB"],
   ["set work_mem = '67kB'; select 1", "work_mem", "67kB"],
   ["set role carried", "role", "carried"],
   ["set session authorization carried", "session_authorization", "carried"],
-] as const)("`%s` follows the session, and reaches no other one", async ([text, setting, value]) => {
-  await postgres.sql(
-    "do $$ begin create role carried; exception when duplicate_object then null; end $$",
-  );
-  for (const send of [query(text), ...(text.includes(";") ? [] : [extended(text)])]) {
-    await using pooler = await scene();
-    const client = await pooler.connect();
-    const other = await pooler.connect();
-    const before = await shown(other, setting);
-    await client.ask(send);
-    for (let round = 0; round < 4; round += 1) {
-      expect(await shown(client, setting)).toBe(value);
-      expect(client.session.describe()).toEqual({ type: "idle" });
-      // A setting that the backend has had and that is unknown elsewhere reads as empty.
-      expect((await shown(other, setting)) || "null").toBe(before);
-      await shuffle(pooler);
+] as const)(
+  "`%s` follows the session, and reaches no other one",
+  async ([text, setting, value]) => {
+    await postgres.sql(
+      "do $$ begin create role carried; exception when duplicate_object then null; end $$",
+    );
+    for (const send of [query(text), ...(text.includes(";") ? [] : [extended(text)])]) {
+      await using pooler = await scene();
+      const client = await pooler.connect();
+      const other = await pooler.connect();
+      const before = await shown(other, setting);
+      await client.ask(send);
+      for (let round = 0; round < 4; round += 1) {
+        expect(await shown(client, setting)).toBe(value);
+        expect(client.session.describe()).toEqual({ type: "idle" });
+        // A setting that the backend has had and that is unknown elsewhere reads as empty.
+        expect((await shown(other, setting)) || "null").toBe(before);
+        await shuffle(pooler);
+      }
+      expect(pooler.gate.counts).toEqual({ single: 0, reserved: 0 });
     }
-    expect(pooler.gate.counts).toEqual({ single: 0, reserved: 0 });
-  }
-});
+  },
+);
 
 test("settings of a transaction follow its end", async () => {
   await using pooler = await scene();

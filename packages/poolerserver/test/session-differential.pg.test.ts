@@ -115,9 +115,11 @@ const unit = fc.oneof(
   command.map((sql) => query(sql)),
   command.map((sql) => extended(sql)),
   fc.array(message, { minLength: 1, maxLength: 4 }).map((parts) => Buffer.concat([...parts, sync])),
-  fc.tuple(text, fc.boolean()).map(([sql, isDescribed]) =>
-    Buffer.concat([parse(sql), ...(isDescribed ? [describe("S")] : []), sync]),
-  ),
+  fc
+    .tuple(text, fc.boolean())
+    .map(([sql, isDescribed]) =>
+      Buffer.concat([parse(sql), ...(isDescribed ? [describe("S")] : []), sync]),
+    ),
   fc.constant(Buffer.concat([bind(), execute(), sync])),
 );
 const steps = fc.array(fc.tuple(fc.nat({ max: CLIENTS - 1 }), unit), { maxLength: 40 });
@@ -151,7 +153,9 @@ test("clients of few connections are answered as if each had its own", async () 
         const pair = pairs[index];
         if (pair !== undefined) {
           const expected = compared(await pair.direct.ask(bytes));
-          expect(compared(await pair.pooled.ask(bytes)), bytes.toString("latin1")).toEqual(expected);
+          expect(compared(await pair.pooled.ask(bytes)), bytes.toString("latin1")).toEqual(
+            expected,
+          );
         }
       }
       for (const { pooled, direct } of pairs) {

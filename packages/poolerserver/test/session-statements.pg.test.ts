@@ -1,16 +1,6 @@
 import type { EmbeddedPostgres, TemporaryDatabase } from "@multipooler/embedded-postgres";
 import { expect, test } from "vitest";
-import {
-  bind,
-  close,
-  describe,
-  execute,
-  extended,
-  flush,
-  parse,
-  query,
-  sync,
-} from "./frontend.ts";
+import { bind, close, describe, execute, extended, flush, parse, query, sync } from "./frontend.ts";
 import type { TestClient } from "./session-client.ts";
 import { SessionScene } from "./session-scene.ts";
 import type { SessionSceneOptions } from "./session-scene.ts";
@@ -74,7 +64,11 @@ test("a statement is parsed once on a backend, whoever uses it", async () => {
   await using pooler = await scene({ capacity: 1 });
   const clients = [await pooler.connect(), await pooler.connect(), await pooler.connect()];
   for (const [index, client] of clients.entries()) {
-    await client.ask([parse("select $1::int * 2", `mine${index}`), describe("S", `mine${index}`), sync]);
+    await client.ask([
+      parse("select $1::int * 2", `mine${index}`),
+      describe("S", `mine${index}`),
+      sync,
+    ]);
     expect(await client.ask(use(`mine${index}`, [String(index)]))).toContain(`D ${index * 2}`);
   }
   const counting = await pooler.connect();
@@ -110,9 +104,9 @@ test("a Parse that fails, or that an error skips, leaves no statement", async ()
   ]);
   expect(await client.ask(use("good"))).toContain("D 1");
   expect(await client.ask(use("bad"))).toEqual(["E 26000", "Z I"]);
-  expect(await client.ask([bind(["x"], { statement: "good" }), parse("select 2", "later"), sync])).toEqual(
-    ["E 08P01", "Z I"],
-  );
+  expect(
+    await client.ask([bind(["x"], { statement: "good" }), parse("select 2", "later"), sync]),
+  ).toEqual(["E 08P01", "Z I"]);
   expect(await client.ask(use("later"))).toEqual(["E 26000", "Z I"]);
   expect(await client.ask([parse("select 3", "good"), sync])).toEqual(["E 42P05", "Z I"]);
   expect(await client.ask(use("good"))).toContain("D 1");
@@ -216,7 +210,11 @@ test("open groups use statements, and the ones that they make", async () => {
   for (let round = 0; round < 3; round += 1) {
     client.send(parse(`select ${round}`, `new${round}`), describe("S", `new${round}`), flush);
     await client.until(() => client.messages.at(-1) === "T");
-    const rest = [bind([], { statement: `new${round}` }), execute(), bind(["9"], { statement: "old" })];
+    const rest = [
+      bind([], { statement: `new${round}` }),
+      execute(),
+      bind(["9"], { statement: "old" }),
+    ];
     client.send(...rest, execute(), close("S", `new${round}`), sync);
     const answer = [`D ${round}`, "C SELECT 1", "2", "D 9", "C SELECT 1", "3", "Z I"];
     expect(await client.answers()).toEqual(["1", "t", "T", "2", ...answer]);
@@ -231,7 +229,12 @@ test("portals stay within their transaction", async () => {
   await client.ask([parse("select x from generate_series(1, 3) x", "s"), sync]);
   await client.ask(query("begin"));
   const names = { portal: "p", statement: "s" };
-  expect(await client.ask([bind([], names), execute("p", 1), sync])).toEqual(["2", "D 1", "s", "Z T"]);
+  expect(await client.ask([bind([], names), execute("p", 1), sync])).toEqual([
+    "2",
+    "D 1",
+    "s",
+    "Z T",
+  ]);
   expect(await client.ask([execute("p", 1), sync])).toEqual(["D 2", "s", "Z T"]);
   expect(await client.ask(query("commit"))).toEqual(["C COMMIT", "Z I"]);
   expect(stateOf(client)).toBe("idle");
@@ -247,7 +250,10 @@ test("SQL prepares, runs and drops statements on any backend", async () => {
     "Z I",
   ]);
   await other.ask(query('prepare "Q" as select 0; prepare q as select 0'));
-  expect(await client.ask(query('/* ü */ PREPARE "Ü" AS SELECT \'ü\''))).toEqual(["C PREPARE", "Z I"]);
+  expect(await client.ask(query("/* ü */ PREPARE \"Ü\" AS SELECT 'ü'"))).toEqual([
+    "C PREPARE",
+    "Z I",
+  ]);
   for (let round = 1; round < 5; round += 1) {
     expect(await client.ask(query(`execute q(${round})`))).toEqual([
       "T",
@@ -255,7 +261,9 @@ test("SQL prepares, runs and drops statements on any backend", async () => {
       "C SELECT 1",
       "Z I",
     ]);
-    expect(await client.ask(extended(`execute Q (${round} + 1)`))).toContain(`D ${round * 10 + 10}`);
+    expect(await client.ask(extended(`execute Q (${round} + 1)`))).toContain(
+      `D ${round * 10 + 10}`,
+    );
     expect(await client.ask(query('execute "Ü"'))).toContain("D ü");
     await shuffle(pooler);
   }

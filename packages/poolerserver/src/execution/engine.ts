@@ -87,6 +87,8 @@ export class Engine {
       user: database.user,
       settingsCacheSize: settings.settingsCacheSize,
     });
+    const listener = postgresListener({ database, gate, pools: scheduler, settings, logger });
+    this.#listener = listener;
     this.#sessions = new Sessions({
       ...this.#calls,
       ...classified,
@@ -96,9 +98,9 @@ export class Engine {
         maxStatements: settings.maxSessionStatements,
         maxStatementBytes: settings.maxSessionStatementBytes,
       },
+      channels: listener,
       logger,
     });
-    this.#listener = postgresListener({ database, gate, pools: scheduler, settings, logger });
     this.executor = new QueryExecutor({
       ...this.#calls,
       ...classified,

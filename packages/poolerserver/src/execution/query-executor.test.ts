@@ -10,6 +10,7 @@ import { setUp as setUpScheduler } from "../../test/scheduler-scene.ts";
 import type { SchedulerScene } from "../../test/scheduler-scene.ts";
 import { failureOf, settled } from "../../test/settled.ts";
 import { soleUser } from "../../test/sole-user.ts";
+import { noChannels } from "../../test/no-channels.ts";
 import { silentLogger } from "../../test/silent-logger.ts";
 import { Classifier } from "../classification/classifier.ts";
 import type { ServerProcesses } from "../pool/silence-watch.ts";
@@ -75,6 +76,7 @@ async function setUp(
   const logger = silentLogger;
   const labels = new Labels({ user: served.user, settingsCacheSize: 10 });
   const sessions = new Sessions({
+    channels: noChannels,
     ...engine,
     scheduler: soleUser(scheduler),
     served,

@@ -10,6 +10,7 @@ import type { Holder } from "../serving/holders.ts";
 import { CarriedState } from "./carried-state.ts";
 import { ClientOutput } from "./client-output.ts";
 import { InputFlow } from "./input-flow.ts";
+import { SessionChannels } from "./notifications/session-channels.ts";
 import { SessionAdmission } from "./session-admission.ts";
 import type { SessionEngine } from "./session-engine.ts";
 import { SessionHold } from "./session-hold.ts";
@@ -71,6 +72,7 @@ export class PoolerSession implements Session, Holder, UnitSource {
   readonly #admission: SessionAdmission;
   readonly #statements: ClientStatements;
   readonly #carried: CarriedState;
+  readonly #channels: SessionChannels;
   readonly #replies: UnitReplies;
   readonly #gone = Promise.withResolvers<void>();
   #life: Life = "open";
@@ -108,7 +110,18 @@ export class PoolerSession implements Session, Holder, UnitSource {
       placement,
       hold,
       parameters: this.#clientParameters(),
+      onDiscarded: () => this.#channels.discard(),
       tell: (message) => void this.answered(message),
+    });
+    this.#channels = new SessionChannels({
+      source: engine.channels,
+      hold,
+      maxAnswerBytes: limits.heldBytes,
+      isAtRest: () => this.#isAtRest,
+      tell: (bytes) => void this.answered(bytes),
+      reject: (error) => this.#reject(error),
+      fail: (error) => this.#fail(error),
+      goOn: () => this.goOn(),
     });
     const state = { hold, settings, statements, placement, carried: this.#carried };
     this.#run = new UnitRun({ ...engine, ...state, source: this, origin: caller.origin });
@@ -180,6 +193,10 @@ export class PoolerSession implements Session, Holder, UnitSource {
 
   answered(bytes: Uint8Array): boolean {
     if (this.#replies.isPostponed) {
+      return true;
+    }
+    if (this.#channels.isHolding) {
+      this.#channels.hold(bytes);
       return true;
     }
     const takesMore = this.#output.write(bytes);
@@ -275,7 +292,18 @@ export class PoolerSession implements Session, Holder, UnitSource {
       this.#fail(shutdownError());
       return false;
     }
+    if (this.#channels.isChanging) {
+      return false;
+    }
+    this.#channels.flush();
     return !this.#output.isBehind && this.#next();
+  }
+
+  /** Whether the client may get what belongs to no answer: outside a transaction, as of PostgreSQL. */
+  get #isAtRest(): boolean {
+    const { phase, hold } = this.#run;
+    const isBetweenUnits = phase === "none" && hold.transaction === "I";
+    return isBetweenUnits && this.#life !== "ended" && !this.#output.isBehind;
   }
 
   #next(): boolean {
@@ -308,6 +336,7 @@ export class PoolerSession implements Session, Holder, UnitSource {
   #begin(): void {
     const { facts, bytes } = this.cutter;
     this.#sinceMs = this.#options.engine.clock.now();
+    this.#channels.prepare(facts);
     const refusal = this.#admission.enter(facts);
     if (refusal === undefined) {
       if (facts.ddl) {
@@ -356,6 +385,7 @@ export class PoolerSession implements Session, Holder, UnitSource {
     }
     this.#replies.complete();
     this.cutter.forget();
+    this.#channels.ran();
     if (lease === undefined) {
       this.#leaveGate();
     } else {
@@ -366,6 +396,7 @@ export class PoolerSession implements Session, Holder, UnitSource {
   /** Answers the unit that was begun with an error. */
   #reject(error: MultiPoolerError): void {
     this.#statements.settle();
+    this.#channels.refused();
     this.#replies.reject(error);
     if (this.#run.hold.lease === undefined) {
       this.#leaveGate();
@@ -388,6 +419,7 @@ export class PoolerSession implements Session, Holder, UnitSource {
       return;
     }
     this.#life = "ended";
+    this.#channels.end();
     this.#output.close(lastMessage);
     this.cutter.input.clear();
     this.#options.client.ended(reason);

@@ -123,7 +123,7 @@ test.for([
     unit: "a group that reads and writes",
     bytes: Buffer.concat([parse("write"), bind(), execute(), extended("read")]),
     kind: "mayWait",
-   
+
     reserves: false,
   },
   {

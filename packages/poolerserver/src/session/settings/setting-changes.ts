@@ -85,8 +85,10 @@ function changeOf(tokens: readonly SqlToken[]): Change | "all" | undefined {
 function changeOfSet(tokens: readonly SqlToken[]): Change | undefined {
   const first = wordOf(tokens[1]);
   const second = wordOf(tokens[2]);
-  const isAboutSession = first === "session" && (second === "authorization" || second === "characteristics");
-  const isScoped = !isAboutSession && (first === "session" || first === "local") && !isAssignment(tokens[2]);
+  const isAboutSession =
+    first === "session" && (second === "authorization" || second === "characteristics");
+  const isScoped =
+    !isAboutSession && (first === "session" || first === "local") && !isAssignment(tokens[2]);
   const rest = tokens.slice(isScoped ? 2 : 1);
   const change = namedChange(rest);
   return isScoped && first === "local" && change !== undefined ? NOTHING : change;
@@ -104,7 +106,10 @@ function namedChange(tokens: readonly SqlToken[]): Change | undefined {
   }
   const special = isAssignment(second) ? undefined : specialOf(tokens);
   if (special !== undefined) {
-    return { type: isDefault(tokens.slice(special.length)) ? "reset" : "set", names: special.names };
+    return {
+      type: isDefault(tokens.slice(special.length)) ? "reset" : "set",
+      names: special.names,
+    };
   }
   const name = qualifiedName(tokens);
   if (name === undefined || !isAssignment(tokens[name.length])) {

@@ -1,5 +1,8 @@
 import type { Classification } from "../../classification/classification.ts";
-import type { RegisteredStatement, StatementRegistry } from "../../statements/statement-registry.ts";
+import type {
+  RegisteredStatement,
+  StatementRegistry,
+} from "../../statements/statement-registry.ts";
 
 /** How SQL prepares a statement: what stands before and behind its name. */
 export interface PrepareText {

@@ -14,7 +14,10 @@ const CLOSE_COMPLETE: Buffer = Buffer.from("3\0\0\0\u0004");
  */
 export function localAnswer(
   messages: readonly StatementMessage[],
-  { registry, settings }: { readonly registry: StatementRegistry; readonly settings: SessionSettings },
+  {
+    registry,
+    settings,
+  }: { readonly registry: StatementRegistry; readonly settings: SessionSettings },
 ): Buffer | undefined {
   const replies: Uint8Array[] = [];
   for (const { kind, statement, isParse } of messages) {

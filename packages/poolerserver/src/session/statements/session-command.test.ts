@@ -13,11 +13,14 @@ test.each<[string, Record<string, "set" | "reset">]>([
   ["set local work_mem = 1", {}],
   ["set session = 1", { session: "set" }],
   ["set transaction read only", {}],
-  ["set session characteristics as transaction read only", {
-    default_transaction_isolation: "set",
-    default_transaction_read_only: "set",
-    default_transaction_deferrable: "set",
-  }],
+  [
+    "set session characteristics as transaction read only",
+    {
+      default_transaction_isolation: "set",
+      default_transaction_read_only: "set",
+      default_transaction_deferrable: "set",
+    },
+  ],
   ["set time zone local", { timezone: "reset" }],
   ["set time zone interval '-08:00' hour to minute", { timezone: "set" }],
   ["set names 'utf8'", { client_encoding: "set" }],
@@ -30,10 +33,13 @@ test.each<[string, Record<string, "set" | "reset">]>([
   ["reset a.b", { "a.b": "reset" }],
   ["reset session authorization", { session_authorization: "reset", role: "reset" }],
   ["begin; set a = 1; select 1; reset b; commit", { a: "set", b: "reset" }],
-  ["select set_config('A.b', 'x' , false) as c, pg_catalog.set_config('d', null, true)", {
-    "a.b": "set",
-    d: "set",
-  }],
+  [
+    "select set_config('A.b', 'x' , false) as c, pg_catalog.set_config('d', null, true)",
+    {
+      "a.b": "set",
+      d: "set",
+    },
+  ],
 ])("%s changes what it names", (text, names) => {
   const command = read(text);
   expect(command?.type).toBe("settings");
@@ -86,7 +92,7 @@ test.each([
 });
 
 test("the name of a command is found where it stands, in bytes", () => {
-  const text = "/* üüü */ prepare  \"Ü\"  (int) as select $1";
+  const text = '/* üüü */ prepare  "Ü"  (int) as select $1';
   const command = read(text);
   expect.assert(command?.type === "prepare");
   const bytes = Buffer.from(text);

@@ -1,3 +1,5 @@
+import { readChannelCommand } from "../notifications/channel-command.ts";
+import type { ChannelCommand } from "../notifications/channel-command.ts";
 import { readSettings } from "../settings/setting-changes.ts";
 import type { SettingChanges } from "../settings/setting-changes.ts";
 import type { PrepareText } from "./client-statement.ts";
@@ -16,10 +18,15 @@ export type SessionCommand =
   | { readonly type: "settings"; readonly changes: SettingChanges }
   | { readonly type: "discardAll" }
   | { readonly type: "deallocateAll" }
+  | { readonly type: "channels"; readonly command: ChannelCommand }
   | ({ readonly type: "deallocate" } & NameInText)
   /** `suffix`: what stands behind the name. */
   | ({ readonly type: "execute"; readonly suffix: string } & NameInText)
-  | ({ readonly type: "prepare"; readonly body: string; readonly prepare: PrepareText } & NameInText);
+  | ({
+      readonly type: "prepare";
+      readonly body: string;
+      readonly prepare: PrepareText;
+    } & NameInText);
 
 /**
  * What a text is, if it is nothing else. `undefined`: it is to be run on a backend that the session
@@ -59,6 +66,11 @@ function commandOf(text: string, tokens: readonly SqlToken[]): SessionCommand | 
       return execution(text, tokens);
     case "prepare":
       return preparation(text, tokens);
+    case "listen":
+    case "unlisten": {
+      const channels = readChannelCommand(tokens);
+      return channels === undefined ? undefined : { type: "channels", command: channels };
+    }
     default:
       return undefined;
   }

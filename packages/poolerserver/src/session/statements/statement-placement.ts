@@ -1,7 +1,10 @@
 import { parseBytes, targetBytes, writeClose, writeParse } from "@multipooler/pgwire";
 import type { HeldStatements } from "../../statements/held-statements.ts";
 import type { StatementFailure } from "../../statements/statement-failure.ts";
-import type { RegisteredStatement, StatementRegistry } from "../../statements/statement-registry.ts";
+import type {
+  RegisteredStatement,
+  StatementRegistry,
+} from "../../statements/statement-registry.ts";
 import { DROPPED, NOBODY } from "./pooler-name.ts";
 import type { ClientStatements } from "./client-statements.ts";
 import type { StatementMessage } from "./statement-message.ts";

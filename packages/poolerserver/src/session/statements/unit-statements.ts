@@ -11,6 +11,7 @@ import type { UnitFacts } from "../unit-facts.ts";
 import { ClientStatement } from "./client-statement.ts";
 import { UNNAMED } from "./client-statements.ts";
 import type { ClientStatements } from "./client-statements.ts";
+import { isAboutChannels } from "../notifications/channel-command.ts";
 import { readCommand } from "./session-command.ts";
 import { nameOf, statementsOf } from "./sql-tokens.ts";
 import type { SessionCommand } from "./session-command.ts";
@@ -20,6 +21,7 @@ import { isPoolerName } from "./pooler-name.ts";
 const STATEMENT = 0x53;
 const HEADER_BYTES = 5;
 const NO_TYPES: readonly number[] = [];
+const CHANNEL_WORD = /listen/i;
 
 /** The name of a statement that is not rewritten. */
 const NOWHERE = { nameStart: 0, nameEnd: 0 } as const;
@@ -238,6 +240,7 @@ export class UnitStatements {
     const { text } = this;
     if (order === undefined) {
       facts.addText(text, classification);
+      this.#noteChannels(classification);
       return;
     }
     const { command, statement } = order;
@@ -253,6 +256,10 @@ export class UnitStatements {
       case "deallocateAll":
         facts.addText(text, classification, Taint.None);
         facts.deallocatesAll = true;
+        return;
+      case "channels":
+        facts.addText(text, classification, Taint.None);
+        facts.addChannels(command.command);
         return;
       case "deallocate":
         this.#addUnlessKnown(classification, order);
@@ -274,6 +281,17 @@ export class UnitStatements {
     }
   }
 
+  /** A text that is not understood as one command may still change channels. */
+  #noteChannels({ taint }: Classification): void {
+    const { text } = this;
+    if ((taint & Taint.State) === 0 || !CHANNEL_WORD.test(text)) {
+      return;
+    }
+    if ((statementsOf(toSqlText(text)) ?? [[]]).some(isAboutChannels)) {
+      this.#options.facts.addChannels("several");
+    }
+  }
+
   #isTaken(name: string): boolean {
     return this.#options.statements.get(name) !== undefined;
   }
@@ -287,7 +305,13 @@ export class UnitStatements {
 
   #runPrepared({ text: sql, parameterTypes }: ClientStatement, suffix: string): void {
     const { facts, classifier } = this.#options;
-    const executed = { type: "sqlExecute", prefix: "EXECUTE ", sql, suffix, parameterTypes } as const;
+    const executed = {
+      type: "sqlExecute",
+      prefix: "EXECUTE ",
+      sql,
+      suffix,
+      parameterTypes,
+    } as const;
     facts.addText(sql, classifyStatement(executed, classifier));
   }
 
@@ -314,6 +338,7 @@ export class UnitStatements {
       case "settings":
       case "discardAll":
       case "deallocateAll":
+      case "channels":
         return false;
     }
   }
@@ -400,9 +425,7 @@ export class UnitStatements {
       const sql = Buffer.from(statement, "latin1").toString();
       return (classifier.classify(sql).taint & Taint.Settings) === 0;
     });
-    return command === undefined
-      ? undefined
-      : { command, statement: this.#statementOf(command) };
+    return command === undefined ? undefined : { command, statement: this.#statementOf(command) };
   }
 
   #statementOf(command: SessionCommand): ClientStatement | undefined {
@@ -424,6 +447,7 @@ export class UnitStatements {
       case "settings":
       case "discardAll":
       case "deallocateAll":
+      case "channels":
         return undefined;
     }
   }
@@ -440,6 +464,7 @@ function carriedAlong(order: Order | undefined): Order | undefined {
     case "settings":
     case "discardAll":
     case "deallocateAll":
+    case "channels":
       return order;
     case "prepare":
     case "execute":
