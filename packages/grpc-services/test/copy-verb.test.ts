@@ -250,6 +250,19 @@ test("a cancelled call aborts its COPY, and leaves nothing", async () => {
   expect(pooler.log).toEqual([]);
 });
 
+test("a client that says nothing until its deadline is told so, and nobody else", async () => {
+  await using pooler = await startServer();
+  const said = Promise.withResolvers<void>();
+  async function* late(): AsyncGenerator<CopyBidiExecuteInput, void, void> {
+    await said.promise;
+    yield { phase: Phase.INITIATE };
+  }
+  const answers = pooler.client.copyBidiExecute(late(), { timeoutMs: 200 });
+  await expect(Array.fromAsync(answers)).rejects.toMatchObject({ code: "DEADLINE_EXCEEDED" });
+  said.resolve();
+  expect(pooler.log).toEqual([]);
+});
+
 /** What a call has to come to, however its messages are put together. */
 interface Expected {
   readonly code: string | undefined;
