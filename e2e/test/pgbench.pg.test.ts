@@ -62,6 +62,7 @@ test.skipIf(pgbenchPath === undefined).for([
   ["prepared", "-bt"],
 ] as const)(
   "pgbench -M %s %s runs with more clients than connections",
+  { timeout: 60_000 },
   async ([mode, script]) => {
     const options = ["-n", "-M", mode, script, "-c", String(CLIENTS), "-t", String(TRANSACTIONS)];
     const report = await pgbench(options);
@@ -70,5 +71,4 @@ test.skipIf(pgbenchPath === undefined).for([
     expect(report).toContain("number of failed transactions: 0 ");
     expect(await connections()).toBeLessThanOrEqual(CAPACITY);
   },
-  60_000,
 );

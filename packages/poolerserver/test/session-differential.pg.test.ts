@@ -126,7 +126,7 @@ const steps = fc.array(fc.tuple(fc.nat({ max: CLIENTS - 1 }), unit), { maxLength
 
 /** When a client is told a setting is not compared: what it is, is asked for. */
 function compared(messages: readonly string[]): readonly string[] {
-  return messages.filter((message) => message !== "S");
+  return messages.filter((words) => words !== "S");
 }
 
 test("clients of few connections are answered as if each had its own", async () => {

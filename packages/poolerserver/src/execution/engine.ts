@@ -13,6 +13,7 @@ import { postgresProcesses } from "../pool/postgres-processes.ts";
 import { UserPools } from "../pool/user-pools.ts";
 import { leavingError } from "../serving/admission.ts";
 import type { ServingGate } from "../serving/serving-gate.ts";
+import type { StatementLimits } from "../session/statements/client-statements.ts";
 import { Sessions } from "../session/sessions.ts";
 import { StatementRegistry } from "../statements/statement-registry.ts";
 import { CatalogWatch } from "./catalog-watch.ts";
@@ -83,10 +84,9 @@ export class Engine {
     const served = { ...shard, database: database.database, user: database.user };
     const classified = { served, gate, classifier: this.#catalog };
     const scheduler = this.#scheduler;
-    const labels = new Labels({
-      user: database.user,
-      settingsCacheSize: settings.settingsCacheSize,
-    });
+    const { settingsCacheSize } = settings;
+    const labels = new Labels({ user: database.user, settingsCacheSize });
+    const limits = sessionLimits(settings);
     const listener = postgresListener({ database, gate, pools: scheduler, settings, logger });
     this.#listener = listener;
     this.#sessions = new Sessions({
@@ -94,10 +94,7 @@ export class Engine {
       ...classified,
       scheduler,
       labels,
-      limits: {
-        maxStatements: settings.maxSessionStatements,
-        maxStatementBytes: settings.maxSessionStatementBytes,
-      },
+      limits,
       channels: listener,
       logger,
     });
@@ -156,4 +153,11 @@ export class Engine {
     await Promise.all([this.#scheduler.close(), this.#catalog.close(), this.#defaults.close()]);
     this.#logger.flush();
   }
+}
+
+function sessionLimits({
+  maxSessionStatements,
+  maxSessionStatementBytes,
+}: ResolvedOptions): StatementLimits {
+  return { maxStatements: maxSessionStatements, maxStatementBytes: maxSessionStatementBytes };
 }

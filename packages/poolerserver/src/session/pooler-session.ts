@@ -7,13 +7,12 @@ import type {
 } from "@multipooler/query-service";
 import type { MultiPoolerError } from "../error.ts";
 import type { Holder } from "../serving/holders.ts";
-import { CarriedState } from "./carried-state.ts";
+import type { CarriedState } from "./carried-state.ts";
 import { ClientOutput } from "./client-output.ts";
 import { InputFlow } from "./input-flow.ts";
 import { SessionChannels } from "./notifications/session-channels.ts";
 import { SessionAdmission } from "./session-admission.ts";
 import type { SessionEngine } from "./session-engine.ts";
-import { SessionHold } from "./session-hold.ts";
 import {
   cancelledError,
   cutError,
@@ -21,17 +20,15 @@ import {
   shutdownError,
   slowClientError,
 } from "./session-refusal.ts";
-import { ClientParameters } from "./settings/client-parameters.ts";
-import { APPLICATION_NAME } from "./settings/parameter-views.ts";
+import { sessionState } from "./session-state.ts";
 import type { ParameterView } from "./settings/parameter-views.ts";
 import type { SessionSettings } from "./settings/session-settings.ts";
-import { ClientStatements } from "./statements/client-statements.ts";
+import type { ClientStatements } from "./statements/client-statements.ts";
 import { localAnswer } from "./statements/local-answer.ts";
-import { StatementPlacement } from "./statements/statement-placement.ts";
 import { UnitCutter } from "./unit-cutter.ts";
 import { UnitReplies } from "./unit-replies.ts";
 import { UnitRun } from "./unit-run.ts";
-import type { UnitEnd, UnitSource } from "./unit-run.ts";
+import type { UnitEnd, UnitSource } from "./unit-source.ts";
 
 export interface PoolerSessionOptions {
   readonly engine: SessionEngine;
@@ -86,13 +83,17 @@ export class PoolerSession implements Session, Holder, UnitSource {
 
   constructor(options: PoolerSessionOptions) {
     const { engine, caller, client, settings, parameters } = options;
-    const { limits, classifier, registry, gate } = engine;
-    const hold = new SessionHold();
-    const statements = new ClientStatements(limits);
-    const placement = new StatementPlacement({ registry, statements, user: settings.loginUser });
+    const { limits, classifier, gate } = engine;
+    const state = sessionState({
+      ...options,
+      tell: (message) => void this.answered(message),
+      onDiscarded: () => this.#channels.discard(),
+    });
+    const { hold, statements } = state;
     this.#options = options;
     this.parameters = parameters;
     this.#statements = statements;
+    this.#carried = state.carried;
     this.cutter = new UnitCutter({
       classifier,
       statements,
@@ -102,17 +103,6 @@ export class PoolerSession implements Session, Holder, UnitSource {
     });
     this.#flow = new InputFlow({ client, input: this.cutter.input, maxBytes: limits.inputBytes });
     this.#output = new ClientOutput({ client, maxHeldBytes: limits.heldBytes });
-    this.#carried = new CarriedState({
-      registry,
-      classifier,
-      settings,
-      statements,
-      placement,
-      hold,
-      parameters: this.#clientParameters(),
-      onDiscarded: () => this.#channels.discard(),
-      tell: (message) => void this.answered(message),
-    });
     this.#channels = new SessionChannels({
       source: engine.channels,
       hold,
@@ -123,8 +113,7 @@ export class PoolerSession implements Session, Holder, UnitSource {
       fail: (error) => this.#fail(error),
       goOn: () => this.goOn(),
     });
-    const state = { hold, settings, statements, placement, carried: this.#carried };
-    this.#run = new UnitRun({ ...engine, ...state, source: this, origin: caller.origin });
+    this.#run = new UnitRun({ ...engine, ...state, settings, source: this, origin: caller.origin });
     this.#admission = new SessionAdmission({ gate, hold, holder: this });
     this.#replies = new UnitReplies({ output: this.#output, cutter: this.cutter, hold });
   }
@@ -238,18 +227,6 @@ export class PoolerSession implements Session, Holder, UnitSource {
     } else {
       this.goOn();
     }
-  }
-
-  #clientParameters(): ClientParameters {
-    const { engine, caller, settings, parameters } = this.#options;
-    const { views, scheduler } = engine;
-    return new ClientParameters({
-      views,
-      initial: parameters,
-      startup: settings.startup.values,
-      poolName: scheduler.parameters?.get(APPLICATION_NAME) ?? "",
-      onCompared: (view) => views.note(caller.user, settings.current, view),
-    });
   }
 
   /** Goes on for as long as something can be done at once. */

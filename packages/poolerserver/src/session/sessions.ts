@@ -73,7 +73,6 @@ export class Sessions {
     this.#requireReadOnly(settings);
     const parameters = await reportedAtLogin(settings, {
       ...this.#engine,
-      user: caller.user,
       origin: caller.origin,
       signal,
     });

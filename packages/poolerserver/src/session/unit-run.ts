@@ -1,4 +1,4 @@
-import type { AnswerEnd, PgwireError, RequestEnd } from "@multipooler/pgwire";
+import type { AnswerEnd, PgwireError, RequestEnd, TransactionStatus } from "@multipooler/pgwire";
 import { PoolerErrorCode } from "@multipooler/query-service";
 import type { Clock } from "@multipooler/timing";
 import { MultiPoolerError } from "../error.ts";
@@ -14,47 +14,22 @@ import type { SessionHold } from "./session-hold.ts";
 import { internalError } from "./session-refusal.ts";
 import { SessionUnit } from "./session-unit.ts";
 import type { UnitOwner } from "./session-unit.ts";
+import { SetupRun } from "./setup-run.ts";
 import type { SessionSettings } from "./settings/session-settings.ts";
 import type { SettingValues } from "./settings/settings-inquiry.ts";
 import type { ClientStatements } from "./statements/client-statements.ts";
 import { failureOf } from "../statements/statement-failure.ts";
 import { PARSE_COMPLETE } from "./statements/local-answer.ts";
 import type { StatementPlacement } from "./statements/statement-placement.ts";
-import type { UnitCutter } from "./unit-cutter.ts";
 import { UnitFeed } from "./unit-feed.ts";
 import type { FeedStep } from "./unit-feed.ts";
 import { UnitInterruption } from "./unit-interruption.ts";
+import type { UnitEnd, UnitPhase, UnitSource } from "./unit-source.ts";
 
 /** A unit that certainly was not sent is tried on so many backends. */
 const MAX_ATTEMPTS = 3;
 
-/**
- * How a unit ended.
- *
- * | end     | means                                                                               |
- * | ------- | ----------------------------------------------------------------------------------- |
- * | ready   | its answer was passed on, ReadyForQuery included                                    |
- * | refused | it got no backend                                                                   |
- * | lost    | its backend is gone. `isFatal`: with something that the client relies on, or amid an answer |
- */
-export type UnitEnd =
-  | { readonly type: "ready" }
-  | { readonly type: "refused"; readonly error: MultiPoolerError }
-  | { readonly type: "lost"; readonly error: MultiPoolerError; readonly isFatal: boolean };
-
 const READY: UnitEnd = { type: "ready" };
-
-/** Where the units of a session come from, and where their answers go. None of these may throw. */
-export interface UnitSource {
-  readonly cutter: UnitCutter;
-  /** The next bytes of the answer. False: the client is behind. */
-  answered(bytes: Uint8Array): boolean;
-  ended(end: UnitEnd): void;
-  /** What came between two units. */
-  unasked(message: Uint8Array): void;
-  /** More of an open unit may be sent. */
-  goOn(): void;
-}
 
 export interface UnitRunOptions {
   readonly source: UnitSource;
@@ -70,16 +45,6 @@ export interface UnitRunOptions {
   readonly logger: Logger;
 }
 
-/**
- * | phase   | meaning                                                             | next          |
- * | ------- | ------------------------------------------------------------------- | ------------- |
- * | none    | no unit, or one that has ended                                      | queued, running |
- * | queued  | waits for a backend                                                 | running, none |
- * | running | is on its backend                                                   | asking, queued, none |
- * | asking  | is answered; the backend is asked which settings the session has now | none          |
- */
-export type UnitPhase = "none" | "queued" | "running" | "asking";
-
 /** Brings one unit of a session at a time onto a backend, and keeps that for as long as it is pinned. */
 export class UnitRun implements UnitOwner {
   readonly #options: UnitRunOptions;
@@ -92,10 +57,7 @@ export class UnitRun implements UnitOwner {
   #hasFed = false;
   /** The backend takes no more of an open unit for now. */
   #isFeedFull = false;
-  /** Requests that go before the unit and are not answered. */
-  #setups = 0;
-  /** Why one of them failed: the unit counts as failed with that. */
-  #setupError: PgwireError | undefined;
+  readonly #setup: SetupRun;
   /** The answer is dropped: the unit is sent again. */
   #isHealing = false;
   /** Nobody wants the rest of the answer. */
@@ -105,7 +67,7 @@ export class UnitRun implements UnitOwner {
   #interruption: UnitInterruption | undefined;
   readonly #watcher: BackendWatcher = {
     onEnded: (end) => this.#loseHeld(end),
-    onUnasked: (message) => void this.#options.source.unasked(message),
+    onUnasked: (message) => this.#options.source.unasked(message),
   };
 
   constructor(options: UnitRunOptions) {
@@ -113,6 +75,10 @@ export class UnitRun implements UnitOwner {
     this.hold = options.hold;
     this.#feed = new UnitFeed({ cutter: options.source.cutter });
     this.#unit = this.#newUnit();
+    this.#setup = new SetupRun({
+      onDone: () => this.drained(),
+      onFailed: (status) => this.#setupFailed(status),
+    });
   }
 
   get phase(): UnitPhase {
@@ -239,7 +205,7 @@ export class UnitRun implements UnitOwner {
 
   answered(bytes: Uint8Array): boolean {
     const { source, placement } = this.#options;
-    if (this.#isHealing || this.#setupError !== undefined) {
+    if (this.#isHealing || this.#setup.error !== undefined) {
       return true;
     }
     if (!this.#hasAnswered) {
@@ -303,7 +269,6 @@ export class UnitRun implements UnitOwner {
     const { settings, statements, placement, source } = this.#options;
     const { isOpen, routesUnnamed } = source.cutter.facts;
     this.#phase = "running";
-    this.#setupError = undefined;
     this.#isHealing = false;
     statements.restart();
     const place = { held, conditions: settings.conditions, routesUnnamed };
@@ -312,28 +277,18 @@ export class UnitRun implements UnitOwner {
     } else {
       this.#unit.placeOn(place);
     }
-    this.#setups = placement.setups.length;
-    this.#isFeedFull = this.#setups > 0;
-    for (const setup of placement.setups) {
-      setup.onSettled = (end) => this.#setUp(end);
-      backend.send(setup);
-    }
+    this.#setup.send(placement.setups, backend);
+    this.#isFeedFull = this.#setup.isRunning;
     backend.send(this.#unit);
   }
 
-  /** A request before the unit has ended. */
-  #setUp(end: RequestEnd): void {
-    this.#setups -= 1;
-    if (end.type !== "lost" && end.error !== undefined) {
-      this.#setupError ??= end.error;
-      const { lease } = this.hold;
-      if (lease?.backend.withdraw(this.#unit) === true) {
-        this.#phase = "none";
-        this.hold.transaction = end.transactionStatus;
-        this.#refuse(this.#setupError);
-      }
-    } else if (this.#setups === 0 && this.#phase === "running") {
-      this.drained();
+  /** What was to come before the unit has failed. Where the unit was sent, its answer is dropped. */
+  #setupFailed(status: TransactionStatus): void {
+    const { error } = this.#setup;
+    if (error !== undefined && this.hold.lease?.backend.withdraw(this.#unit) === true) {
+      this.#phase = "none";
+      this.hold.transaction = status;
+      this.#refuse(error);
     }
   }
 
@@ -346,8 +301,8 @@ export class UnitRun implements UnitOwner {
 
   #ready(end: AnswerEnd): void {
     this.hold.transaction = end.transactionStatus;
-    if (this.#setupError !== undefined) {
-      this.#refuse(this.#setupError);
+    if (this.#setup.error !== undefined) {
+      this.#refuse(this.#setup.error);
     } else if (this.#isHealing) {
       this.#options.placement.settle();
       if (this.hold.reason === undefined) {

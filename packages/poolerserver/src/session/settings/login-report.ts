@@ -12,7 +12,6 @@ import type { SessionSettings } from "./session-settings.ts";
 export interface LoginReportOptions {
   readonly scheduler: SessionScheduler;
   readonly views: ParameterViews;
-  readonly user: string;
   readonly origin: string;
   readonly signal: AbortSignal | undefined;
 }
@@ -27,8 +26,8 @@ export async function reportedAtLogin(
   settings: SessionSettings,
   options: LoginReportOptions,
 ): Promise<ParameterView> {
-  const { scheduler, views, user, origin, signal } = options;
-  const { label, startup } = settings;
+  const { scheduler, views, origin, signal } = options;
+  const { label, startup, loginUser: user } = settings;
   const isPlain = [...startup.values.keys()].every((name) => name === APPLICATION_NAME);
   const plain = isPlain ? scheduler.parametersFor(label) : undefined;
   const known = plain === undefined ? views.lastOf(user, startup) : views.of(plain);

@@ -1,4 +1,4 @@
-import { parseBytes, targetBytes, writeClose, writeParse } from "@multipooler/pgwire";
+import { parseBytes, targetBytes } from "@multipooler/pgwire";
 import type { HeldStatements } from "../../statements/held-statements.ts";
 import type { StatementFailure } from "../../statements/statement-failure.ts";
 import type {
@@ -8,15 +8,10 @@ import type {
 import { DROPPED, NOBODY } from "./pooler-name.ts";
 import type { ClientStatements } from "./client-statements.ts";
 import type { StatementMessage } from "./statement-message.ts";
+import { StatementReplies } from "./statement-replies.ts";
+import { writeUnit } from "./unit-writing.ts";
+import type { WriteStep } from "./unit-writing.ts";
 import { StatementSetup } from "./statement-setup.ts";
-
-/** Type byte and length of a message. */
-const HEADER_BYTES = 5;
-const PARSE_COMPLETE = 0x31;
-const CLOSE_COMPLETE = 0x33;
-
-/** How a message is written. */
-type Step = "keep" | "rename" | "closeBefore" | "parseBefore" | "emptyBefore" | "leaveOut";
 
 const NO_TYPES: readonly number[] = [];
 
@@ -44,25 +39,18 @@ export interface StatementPlacementOptions {
 export class StatementPlacement {
   readonly #registry: StatementRegistry;
   readonly #statements: ClientStatements;
-  readonly #user: string;
   #held: HeldStatements | undefined;
   #ddlCount = 0;
   #messages: readonly StatementMessage[] = [];
   /** One for each message. */
-  readonly #steps: Step[] = [];
+  readonly #steps: WriteStep[] = [];
   readonly #names: string[] = [];
   /** Statements that go ahead to be closed. */
   #closes: readonly string[] = [];
   /** How much of the unit's beginning is left out. */
   #skipped = 0;
   #byteLength = 0;
-  /** By ParseComplete or CloseComplete to come: whether it is the client's, and what was parsed. */
-  readonly #repliesToClient: boolean[] = [];
-  readonly #parsed: (RegisteredStatement | undefined)[] = [];
-  readonly #generations: number[] = [];
-  #replies = 0;
-  /** The server has done more than to parse and to close. */
-  #hasProgress = false;
+  readonly #replies: StatementReplies;
   /** Statements that are used as the backend has them. */
   readonly #reused: RegisteredStatement[] = [];
   #setups: StatementSetup[] = [];
@@ -74,9 +62,16 @@ export class StatementPlacement {
   leftOut = 0;
 
   constructor(options: StatementPlacementOptions) {
-    this.#registry = options.registry;
-    this.#statements = options.statements;
-    this.#user = options.user;
+    const { registry, statements, user } = options;
+    this.#registry = registry;
+    this.#statements = statements;
+    this.#replies = new StatementReplies({
+      onParsed: (statement, generation) => {
+        this.#held?.add(statement, { generation, ddlCount: this.#ddlCount });
+        registry.noteAccepted(statement, user, this.#ddlCount);
+      },
+      onForClient: () => statements.confirm(),
+    });
   }
 
   get byteLength(): number {
@@ -90,12 +85,12 @@ export class StatementPlacement {
 
   /** Whether an error that comes now may be that of a statement which the backend had. */
   get isSuspect(): boolean {
-    return this.#reused.length > 0 && !this.#hasProgress;
+    return this.#reused.length > 0 && !this.#replies.hasProgress;
   }
 
   /** Whether the unit can be sent again after it has failed because of what the backend had. */
   get isRepeatable(): boolean {
-    return this.isSuspect && !this.#repliesToClient.includes(true);
+    return this.isSuspect && !this.#replies.hasAnyForClient;
   }
 
   /** A unit of these bytes and messages goes to the backend of `held`. */
@@ -115,9 +110,7 @@ export class StatementPlacement {
     this.#closes = closes;
     for (const name of closes) {
       this.#byteLength += targetBytes(Buffer.byteLength(name));
-      this.#repliesToClient.unshift(false);
-      this.#parsed.unshift(undefined);
-      this.#generations.unshift(0);
+      this.#replies.expectFirst();
     }
   }
 
@@ -136,62 +129,26 @@ export class StatementPlacement {
 
   /** Writes the unit as it was placed. Returns its end. */
   writeTo(target: Buffer, start: number, bytes: Buffer): number {
-    let at = start;
-    for (const name of this.#closes) {
-      at = writeClose(target, at, "S", name);
-    }
-    let from = this.#skipped;
-    for (const [index, message] of this.#messages.entries()) {
-      const step = this.#steps[index];
-      if (step === "leaveOut" || step === "keep") {
-        continue;
-      }
-      at += bytes.copy(target, at, from, message.start);
-      const name = this.#names[index] ?? "";
-      if (step === "emptyBefore") {
-        at = writeParse(target, at, { name, sql: "", parameterTypes: NO_TYPES });
-        from = message.start;
-        continue;
-      }
-      if (step !== "rename") {
-        at = writeClose(target, at, "S", name);
-      }
-      const { statement } = message;
-      if (step === "parseBefore" && statement !== undefined) {
-        const { text: sql, parameterTypes } = statement;
-        at = writeParse(target, at, { name, sql, parameterTypes });
-      }
-      at = writeRenamed(target, at, bytes, message, name);
-      from = message.nameEnd;
-    }
-    return at + bytes.copy(target, at, from);
+    return writeUnit(target, start, {
+      bytes,
+      messages: this.#messages,
+      steps: this.#steps,
+      names: this.#names,
+      closes: this.#closes,
+      skipped: this.#skipped,
+    });
   }
 
   /** A message of the answer begins. Returns whether it is the client's. */
   reply(code: number): boolean {
-    if (code !== PARSE_COMPLETE && code !== CLOSE_COMPLETE) {
-      this.#hasProgress = true;
-      return true;
-    }
-    const index = this.#replies;
-    this.#replies += 1;
-    const parsed = this.#parsed[index];
-    if (parsed !== undefined) {
-      const generation = this.#generations[index] ?? 0;
-      this.#held?.add(parsed, { generation, ddlCount: this.#ddlCount });
-      this.#registry.noteAccepted(parsed, this.#user, this.#ddlCount);
-    }
-    const isForClient = this.#repliesToClient[index] ?? true;
-    if (isForClient) {
-      this.#statements.confirm();
-    }
-    return isForClient;
+    return this.#replies.take(code);
   }
 
   /** The unit has ended on its backend. */
   settle(): void {
-    if (this.#replies < this.#closes.length) {
-      this.#held?.owe(this.#closes.slice(this.#replies));
+    const { count } = this.#replies;
+    if (count < this.#closes.length) {
+      this.#held?.owe(this.#closes.slice(count));
     }
     if (this.#occupied.length > 0) {
       this.#held?.owe(this.#occupied);
@@ -223,11 +180,7 @@ export class StatementPlacement {
     this.#ddlCount = this.#registry.ddlCount;
     this.#closes = [];
     this.#skipped = 0;
-    this.#repliesToClient.length = 0;
-    this.#parsed.length = 0;
-    this.#generations.length = 0;
-    this.#replies = 0;
-    this.#hasProgress = false;
+    this.#replies.begin();
     this.#reused.length = 0;
     this.#setups = [];
     this.leftOut = 0;
@@ -250,14 +203,14 @@ export class StatementPlacement {
   #keep({ kind }: StatementMessage): void {
     this.#add("keep", "");
     if (kind !== "use") {
-      this.#expect(true, undefined);
+      this.#replies.expect(true);
     }
   }
 
   #placeMessage(message: StatementMessage, isFirst: boolean): void {
     const { kind, statement, isParse } = message;
     if (isParse) {
-      this.#expect(true, undefined);
+      this.#replies.expect(true);
     }
     const registered = statement?.registeredIn(this.#registry, this.#conditions);
     switch (kind) {
@@ -269,7 +222,7 @@ export class StatementPlacement {
         return;
       case "missing":
         this.#rename(message, "closeBefore", message.nameStart === message.nameEnd ? "" : NOBODY);
-        this.#expect(false, undefined);
+        this.#replies.expect(false);
         return;
       case "taken":
         this.#add("keep", "");
@@ -283,7 +236,7 @@ export class StatementPlacement {
         return;
       case "close":
         this.#rename(message, "rename", NOBODY);
-        this.#expect(true, undefined);
+        this.#replies.expect(true);
         return;
       case "prepare":
         this.#rename(message, "rename", registered?.name ?? NOBODY);
@@ -319,16 +272,16 @@ export class StatementPlacement {
     }
     this.#held?.makeRoom(registered);
     this.#rename(message, "closeBefore", registered.name);
-    this.#expect(false, undefined);
-    this.#expect(true, registered);
+    this.#replies.expect(false);
+    this.#replies.expect(true, registered);
   }
 
   /** Has something have the name, so that the server refuses the message. */
   #placeDuplicate({ ownName }: StatementMessage): void {
     this.#add("emptyBefore", ownName);
     this.#byteLength += parseBytes(Buffer.byteLength(ownName), 0, NO_TYPES);
-    this.#expect(false, undefined);
-    this.#expect(true, undefined);
+    this.#replies.expect(false);
+    this.#replies.expect(true);
     this.#occupied.push(ownName);
   }
 
@@ -354,8 +307,8 @@ export class StatementPlacement {
       Buffer.byteLength(statement.text),
       statement.parameterTypes,
     );
-    this.#expect(false, undefined);
-    this.#expect(false, registered);
+    this.#replies.expect(false);
+    this.#replies.expect(false, registered);
   }
 
   #placeExecute(message: StatementMessage, registered: RegisteredStatement | undefined): void {
@@ -391,7 +344,7 @@ export class StatementPlacement {
 
   /** Whether the backend has the statement when the message comes that is being placed. */
   #isHeld(registered: RegisteredStatement): boolean {
-    if (this.#parsed.includes(registered) || this.#reused.includes(registered)) {
+    if (this.#replies.parses(registered) || this.#reused.includes(registered)) {
       return true;
     }
     if (this.#held?.use(registered, this.#ddlCount) !== true) {
@@ -401,7 +354,7 @@ export class StatementPlacement {
     return true;
   }
 
-  #rename({ nameStart, nameEnd }: StatementMessage, step: Step, name: string): void {
+  #rename({ nameStart, nameEnd }: StatementMessage, step: WriteStep, name: string): void {
     this.#add(step, name);
     this.#byteLength += name.length - (nameEnd - nameStart);
     if (step !== "rename") {
@@ -409,30 +362,8 @@ export class StatementPlacement {
     }
   }
 
-  #add(step: Step, name: string): void {
+  #add(step: WriteStep, name: string): void {
     this.#steps.push(step);
     this.#names.push(name);
   }
-
-  #expect(isForClient: boolean, parsed: RegisteredStatement | undefined): void {
-    this.#repliesToClient.push(isForClient);
-    this.#parsed.push(parsed);
-    this.#generations.push(parsed?.generation ?? 0);
-  }
-}
-
-/** Writes a message up to the end of its name, which becomes `name`. */
-function writeRenamed(
-  target: Buffer,
-  start: number,
-  bytes: Buffer,
-  { start: from, nameStart, nameEnd }: StatementMessage,
-  name: string,
-): number {
-  const length = bytes.readInt32BE(from + 1) + name.length - (nameEnd - nameStart);
-  target[start] = bytes[from] ?? 0;
-  target.writeInt32BE(length, start + 1);
-  let at = start + HEADER_BYTES;
-  at += bytes.copy(target, at, from + HEADER_BYTES, nameStart);
-  return at + target.write(name, at, "latin1");
 }

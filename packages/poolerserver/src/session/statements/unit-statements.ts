@@ -1,36 +1,28 @@
 import { toSqlText } from "@multipooler/pgwire";
 import type { Classification } from "../../classification/classification.ts";
 import { Taint } from "../../classification/taint.ts";
-import { classifyStatement } from "../../statements/statement-classification.ts";
 import { textEnd } from "../frontend-message.ts";
 import type { MessageInput } from "../message-input.ts";
-import { noStatementError, protocolError } from "../session-refusal.ts";
+import { protocolError } from "../session-refusal.ts";
 import type { SessionSettings } from "../settings/session-settings.ts";
 import type { TextClassifier } from "../unit-cutter.ts";
 import type { UnitFacts } from "../unit-facts.ts";
 import { ClientStatement } from "./client-statement.ts";
 import { UNNAMED } from "./client-statements.ts";
 import type { ClientStatements } from "./client-statements.ts";
-import { isAboutChannels } from "../notifications/channel-command.ts";
-import { readCommand } from "./session-command.ts";
+import { OrderFacts } from "./order-facts.ts";
+import { OrderReader, carriedAlong } from "./order.ts";
+import type { Order } from "./order.ts";
+import { readTypes } from "./parameter-types.ts";
 import { nameOf, statementsOf } from "./sql-tokens.ts";
-import type { SessionCommand } from "./session-command.ts";
 import type { StatementMessage, StatementMessageKind } from "./statement-message.ts";
 import { isPoolerName } from "./pooler-name.ts";
 
 const STATEMENT = 0x53;
 const HEADER_BYTES = 5;
-const NO_TYPES: readonly number[] = [];
-const CHANNEL_WORD = /listen/i;
 
 /** The name of a statement that is not rewritten. */
 const NOWHERE = { nameStart: 0, nameEnd: 0 } as const;
-
-/** A command of the client, and the statement that it names in SQL, if the pooler knows that. */
-interface Order {
-  readonly command: SessionCommand;
-  readonly statement: ClientStatement | undefined;
-}
 
 export interface UnitStatementsOptions {
   readonly input: MessageInput;
@@ -48,6 +40,8 @@ export interface UnitStatementsOptions {
  */
 export class UnitStatements {
   readonly #options: UnitStatementsOptions;
+  readonly #orders: OrderReader;
+  readonly #orderFacts: OrderFacts;
   /** In their order. */
   messages: StatementMessage[] = [];
   /** The last text in the unit. */
@@ -59,6 +53,8 @@ export class UnitStatements {
 
   constructor(options: UnitStatementsOptions) {
     this.#options = options;
+    this.#orders = new OrderReader(options);
+    this.#orderFacts = new OrderFacts(options);
   }
 
   /** A unit begins. The one before has ended. */
@@ -163,7 +159,7 @@ export class UnitStatements {
       return;
     }
     const text = toSqlText(statement.text);
-    const order = carriedAlong(this.#orderIn(text, classification));
+    const order = carriedAlong(this.#orders.read(text, classification));
     if (order === undefined) {
       this.#bringNamed(text, classification);
     }
@@ -236,83 +232,7 @@ export class UnitStatements {
   }
 
   #run(classification: Classification, order: Order | undefined): void {
-    const { facts } = this.#options;
-    const { text } = this;
-    if (order === undefined) {
-      facts.addText(text, classification);
-      this.#noteChannels(classification);
-      return;
-    }
-    const { command, statement } = order;
-    switch (command.type) {
-      case "settings":
-        facts.addText(text, classification, ~Taint.Settings);
-        facts.addSettings(command.changes);
-        return;
-      case "discardAll":
-        facts.addText(text, classification, Taint.None);
-        facts.discardsAll = true;
-        return;
-      case "deallocateAll":
-        facts.addText(text, classification, Taint.None);
-        facts.deallocatesAll = true;
-        return;
-      case "channels":
-        facts.addText(text, classification, Taint.None);
-        facts.addChannels(command.command);
-        return;
-      case "deallocate":
-        this.#addUnlessKnown(classification, order);
-        facts.effects.push({ name: command.name, statement: undefined });
-        return;
-      case "execute":
-        if (statement === undefined) {
-          this.#addUnlessKnown(classification, order);
-        } else {
-          this.#runPrepared(statement, command.suffix);
-        }
-        return;
-      case "prepare":
-        facts.addText(text, classification, Taint.None);
-        if (statement !== undefined && !this.#isTaken(command.name)) {
-          facts.refuse(this.#options.statements.refusalOf(statement));
-          facts.effects.push({ name: command.name, statement });
-        }
-    }
-  }
-
-  /** A text that is not understood as one command may still change channels. */
-  #noteChannels({ taint }: Classification): void {
-    const { text } = this;
-    if ((taint & Taint.State) === 0 || !CHANNEL_WORD.test(text)) {
-      return;
-    }
-    if ((statementsOf(toSqlText(text)) ?? [[]]).some(isAboutChannels)) {
-      this.#options.facts.addChannels("several");
-    }
-  }
-
-  #isTaken(name: string): boolean {
-    return this.#options.statements.get(name) !== undefined;
-  }
-
-  /** Without a statement nothing runs, unless the backend that is kept has one of this name. */
-  #addUnlessKnown(classification: Classification, { statement }: Order): void {
-    const isHarmless = statement !== undefined || !this.#options.isPinned();
-    const mask = isHarmless ? Taint.None : ~Taint.None;
-    this.#options.facts.addText(this.text, classification, mask);
-  }
-
-  #runPrepared({ text: sql, parameterTypes }: ClientStatement, suffix: string): void {
-    const { facts, classifier } = this.#options;
-    const executed = {
-      type: "sqlExecute",
-      prefix: "EXECUTE ",
-      sql,
-      suffix,
-      parameterTypes,
-    } as const;
-    facts.addText(sql, classifyStatement(executed, classifier));
+    this.#orderFacts.add(this.text, classification, order);
   }
 
   /** Has the name rewritten in the text that begins at `textStart`. Returns whether there is one. */
@@ -325,7 +245,8 @@ export class UnitStatements {
       case "prepare":
       case "execute":
       case "deallocate": {
-        const isTaken = command.type === "prepare" && this.#isTaken(command.name);
+        const isTaken =
+          command.type === "prepare" && this.#options.statements.get(command.name) !== undefined;
         this.#add(isTaken ? "taken" : command.type, {
           nameStart: textStart + command.start,
           nameEnd: textStart + command.end,
@@ -406,7 +327,7 @@ export class UnitStatements {
     if (classification.taint === Taint.None) {
       return undefined;
     }
-    return this.#orderIn(this.#textAt(start), classification);
+    return this.#orders.read(this.#textAt(start), classification);
   }
 
   /** The text that begins at `start` in the current message, one character a byte. */
@@ -414,77 +335,9 @@ export class UnitStatements {
     const { chunk, bodyEnd } = this.#options.input;
     return chunk.toString("latin1", start, textEnd(chunk, start, bodyEnd));
   }
-
-  /** @param text as `toSqlText` makes it */
-  #orderIn(text: string, { taint }: Classification): Order | undefined {
-    if (taint === Taint.None || this.#isOpaque) {
-      return undefined;
-    }
-    const { classifier } = this.#options;
-    const command = readCommand(text, (statement) => {
-      const sql = Buffer.from(statement, "latin1").toString();
-      return (classifier.classify(sql).taint & Taint.Settings) === 0;
-    });
-    return command === undefined ? undefined : { command, statement: this.#statementOf(command) };
-  }
-
-  #statementOf(command: SessionCommand): ClientStatement | undefined {
-    const { classifier, statements, facts } = this.#options;
-    switch (command.type) {
-      case "prepare": {
-        const { body: text, prepare } = command;
-        const classification = classifier.classify(text);
-        return new ClientStatement({ text, parameterTypes: [], classification, prepare });
-      }
-      case "execute":
-      case "deallocate": {
-        const statement = statements.get(command.name);
-        if (statement === undefined && isPoolerName(command.name)) {
-          facts.refuse(noStatementError(command.name));
-        }
-        return statement;
-      }
-      case "settings":
-      case "discardAll":
-      case "deallocateAll":
-      case "channels":
-        return undefined;
-    }
-  }
 }
 
 /** From one character a byte. */
 function decode(name: string): string {
   return Buffer.from(name, "latin1").toString();
-}
-
-/** What does not depend on a name in the text, which is not rewritten. */
-function carriedAlong(order: Order | undefined): Order | undefined {
-  switch (order?.command.type) {
-    case "settings":
-    case "discardAll":
-    case "deallocateAll":
-    case "channels":
-      return order;
-    case "prepare":
-    case "execute":
-    case "deallocate":
-    case undefined:
-      return undefined;
-  }
-}
-
-/** The types in a Parse message; `undefined`: it is cut short. */
-function readTypes(chunk: Buffer, start: number, end: number): readonly number[] | undefined {
-  if (start + 2 > end) {
-    return undefined;
-  }
-  const count = chunk.readUInt16BE(start);
-  if (count === 0) {
-    return NO_TYPES;
-  }
-  if (start + 2 + 4 * count > end) {
-    return undefined;
-  }
-  return Array.from({ length: count }, (_, index) => chunk.readUInt32BE(start + 2 + 4 * index));
 }
