@@ -114,38 +114,28 @@ test("a client that listens gets an error when the connection behind it is lost"
 test("postgres.js listens, unlistens, and comes back by itself", async () => {
   const { user, password, ...address } = pooler.address;
   const sql = postgresJs({ ...address, user, pass: password, max: 2 });
-  const received: string[] = [];
+  const seen: string[] = [];
   let came = Promise.withResolvers<void>();
-  let subscriptions = 0;
-  const listening = await sql.listen(
-    "news",
-    (payload) => {
-      received.push(payload);
-      came.resolve();
-    },
-    () => {
-      subscriptions += 1;
-      came.resolve();
-    },
-  );
-  await sql.notify("news", "one");
-  while (received.length === 0) {
-    await came.promise;
+  const see = (what: string): void => {
+    seen.push(what);
+    came.resolve();
     came = Promise.withResolvers();
-  }
+  };
+  const until = async (count: number): Promise<void> => {
+    while (seen.length < count) {
+      await came.promise;
+    }
+  };
+  const listening = await sql.listen("news", see, () => see("listening"));
+  await sql.notify("news", "one");
+  await until(2);
   for (const pid of await connections(LISTENER)) {
     await pooler.postgres.sql("select pg_terminate_backend($1)", { values: [pid] });
   }
-  while (subscriptions < 2) {
-    await came.promise;
-    came = Promise.withResolvers();
-  }
+  await until(3);
   await sql.notify("news", "two");
-  while (received.length < 2) {
-    await came.promise;
-    came = Promise.withResolvers();
-  }
-  expect(received).toEqual(["one", "two"]);
+  await until(4);
+  expect(seen).toEqual(["listening", "one", "listening", "two"]);
   await listening.unlisten();
   await sql.end();
 });

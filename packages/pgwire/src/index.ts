@@ -48,12 +48,13 @@ export { PgwireError, PgwireErrorCode } from "./error.ts";
 export type { PgwireErrorOptions } from "./error.ts";
 export {
   parseBytes,
+  statementBytes,
   targetBytes,
   writeClose,
   writeParse,
+  writeStatement,
   writeSync,
 } from "./messages/extended-writer.ts";
-export { queryBytes, writeQuery } from "./messages/message-writer.ts";
 export type { TransactionStatus } from "./messages/transaction-status.ts";
 export { CopyQuery } from "./requests/copy-query.ts";
 export type { CopyConnection, CopyQueryOptions, CopyReceiver } from "./requests/copy-query.ts";

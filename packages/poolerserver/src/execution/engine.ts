@@ -3,6 +3,7 @@ import type { DatabaseHandle, ServingTarget } from "@multipooler/controller-api"
 import { LimitedLogger } from "@multipooler/logging";
 import { Classifier } from "../classification/classifier.ts";
 import { CredentialLookup } from "../credentials/credential-lookup.ts";
+import type { Logger } from "../logger.ts";
 import type { ResolvedOptions } from "../multi-pooler-options.ts";
 import type { NotificationListener } from "../notifications/notification-listener.ts";
 import { mayListen, postgresListener } from "../notifications/postgres-listener.ts";
@@ -53,25 +54,13 @@ export class Engine {
     const { clock, shard, inactivityTimeoutMs } = settings;
     const logger = new LimitedLogger(settings.logger);
     this.#logger = logger;
-    const name = applicationName(database.applicationName, POOL);
-    this.#scheduler = new UserPools(
-      {
-        ...settings,
-        user: database.user,
-        logger,
-        openBackend: postgresBackends(database, { name, clock }),
-        share: database.share,
-        closeGraceMs: CLOSE_GRACE_MS,
-        processes: postgresProcesses(database),
-        suspect: (cause) => database.suspect(cause),
-      },
-      "read-write",
-    );
+    const scheduler = queryPools({ database, settings, logger });
+    this.#scheduler = scheduler;
     this.#defaults = new DefaultsWatch({
       database,
       clock,
       logger,
-      onChanged: () => this.#scheduler.renew(),
+      onChanged: () => scheduler.renew(),
     });
     const classifier = new Classifier({
       admin: (sql, values, options) => database.admin(sql, values, options),
@@ -80,10 +69,9 @@ export class Engine {
     const onDdl = (): void => registry.noteDdl();
     this.#catalog = new CatalogWatch({ classifier, clock, logger, onDdl });
     const terminate = postgresTermination(database);
-    this.#calls = { scheduler: this.#scheduler, clock, terminate, registry };
+    this.#calls = { scheduler, clock, terminate, registry };
     const served = { ...shard, database: database.database, user: database.user };
     const classified = { served, gate, classifier: this.#catalog };
-    const scheduler = this.#scheduler;
     const { settingsCacheSize } = settings;
     const labels = new Labels({ user: database.user, settingsCacheSize });
     const limits = sessionLimits(settings);
@@ -153,6 +141,28 @@ export class Engine {
     await Promise.all([this.#scheduler.close(), this.#catalog.close(), this.#defaults.close()]);
     this.#logger.flush();
   }
+}
+
+function queryPools({
+  database,
+  settings,
+  logger,
+}: Pick<EngineOptions, "database" | "settings"> & { readonly logger: Logger }): UserPools {
+  const { clock } = settings;
+  const name = applicationName(database.applicationName, POOL);
+  return new UserPools(
+    {
+      ...settings,
+      user: database.user,
+      logger,
+      openBackend: postgresBackends(database, { name, clock }),
+      share: database.share,
+      closeGraceMs: CLOSE_GRACE_MS,
+      processes: postgresProcesses(database),
+      suspect: (cause) => database.suspect(cause),
+    },
+    "read-write",
+  );
 }
 
 function sessionLimits({

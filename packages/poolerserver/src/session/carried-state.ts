@@ -1,4 +1,5 @@
-import type { AnswerEnd } from "@multipooler/pgwire";
+import type { AnswerEnd, PgwireError, RequestEnd, TransactionStatus } from "@multipooler/pgwire";
+import { decodeParameterStatus } from "@multipooler/query-service";
 import type { StatementRegistry } from "../statements/statement-registry.ts";
 import { Taint } from "../classification/taint.ts";
 import type { SessionHold } from "./session-hold.ts";
@@ -6,11 +7,11 @@ import type { ClientParameters } from "./settings/client-parameters.ts";
 import type { SessionSettings } from "./settings/session-settings.ts";
 import { SettingsInquiry } from "./settings/settings-inquiry.ts";
 import type { SettingChanges } from "./settings/setting-changes.ts";
-import type { SettingValues, SettingsInquiryOptions } from "./settings/settings-inquiry.ts";
+import type { SettingValues } from "./settings/settings-inquiry.ts";
 import type { ClientStatements } from "./statements/client-statements.ts";
 import type { StatementPlacement } from "./statements/statement-placement.ts";
-import type { TextClassifier } from "./unit-cutter.ts";
-import type { UnitFacts } from "./unit-facts.ts";
+import type { SessionClassifier } from "./session-engine.ts";
+import type { UnitFacts } from "./input/unit-facts.ts";
 
 export interface CarriedStateOptions {
   readonly registry: StatementRegistry;
@@ -19,12 +20,14 @@ export interface CarriedStateOptions {
   readonly parameters: ClientParameters;
   readonly placement: StatementPlacement;
   readonly hold: SessionHold;
-  readonly classifier: TextClassifier;
+  readonly classifier: SessionClassifier;
   /** DISCARD ALL has run. */
   readonly onDiscarded: () => void;
   /** Tells the client something that is not part of an answer. */
   readonly tell: (message: Uint8Array) => void;
 }
+
+const PARAMETER_STATUS = 0x53;
 
 const ALL: SettingChanges = { names: new Map(), resetsAll: true };
 
@@ -36,7 +39,9 @@ export class CarriedState {
   readonly #options: CarriedStateOptions;
   /** Settings that were reported and that no text has named, with what the client was told before. */
   readonly #unseen = new Map<string, string | undefined>();
-  #began: "I" | "T" | "E" = "I";
+  #began: TransactionStatus = "I";
+  /** DDL of a transaction that has not ended. */
+  #hasDdl = false;
 
   constructor(options: CarriedStateOptions) {
     this.#options = options;
@@ -46,6 +51,20 @@ export class CarriedState {
   begin(facts: UnitFacts): void {
     this.#began = this.#options.hold.transaction;
     this.#noteSettings(facts);
+    if (facts.ddl) {
+      this.#hasDdl = true;
+      this.#options.classifier.noteDdl();
+    }
+  }
+
+  /** A message came between two units. Returns whether it was one for this. */
+  unasked(message: Uint8Array): boolean {
+    if (message[0] !== PARAMETER_STATUS) {
+      return false;
+    }
+    const { name, value } = decodeParameterStatus(message);
+    this.reported(name, value);
+    return true;
   }
 
   /** The server reports a setting during a unit. */
@@ -70,6 +89,7 @@ export class CarriedState {
     const hasSucceeded = error === undefined;
     hold.review(this.#options.classifier);
     hold.ran(facts);
+    this.#noteDdl(facts);
     placement.settle();
     statements.settle();
     this.#noteSettings(facts);
@@ -85,25 +105,36 @@ export class CarriedState {
   }
 
   /**
-   * What has to be asked on the backend before another one can serve the session; `undefined`:
-   * nothing.
+   * Asks the backend what has to be known before another one can serve the session. Returns whether
+   * there is anything; then `onDone` is called, with the error if the backend is lost.
    */
-  inquiry(onSettled: SettingsInquiryOptions["onSettled"]): SettingsInquiry | undefined {
+  ask(onDone: (error: PgwireError | undefined) => void): boolean {
     const { hold, settings } = this.#options;
-    if (hold.transaction !== "I") {
-      return undefined;
+    if (hold.transaction !== "I" || hold.lease === undefined) {
+      return false;
     }
     const unseen = new Set([...this.#unseen.keys()].map((name) => name.toLowerCase()));
     for (const name of unseen) {
       settings.noteUnseen(name);
     }
-    return settings.isPending
-      ? new SettingsInquiry({ names: settings.pending, unseen, onSettled })
-      : undefined;
+    if (!settings.isPending) {
+      return false;
+    }
+    const onSettled = (values: SettingValues | undefined, end: RequestEnd): void => {
+      if (end.type === "lost") {
+        onDone(end.error);
+      } else {
+        this.#learned(values);
+        onDone(undefined);
+      }
+    };
+    const inquiry = new SettingsInquiry({ names: settings.pending, unseen, onSettled });
+    hold.lease.backend.send(inquiry.request);
+    return true;
   }
 
   /** The server has answered, or not. */
-  learned(values: SettingValues | undefined): void {
+  #learned(values: SettingValues | undefined): void {
     const { hold, settings, parameters, tell } = this.#options;
     if (values === undefined) {
       settings.forget();
@@ -141,6 +172,15 @@ export class CarriedState {
   forget(): void {
     this.#unseen.clear();
     this.#options.settings.forget();
+  }
+
+  /** DDL shows when its transaction has ended. */
+  #noteDdl({ ddl }: UnitFacts): void {
+    this.#hasDdl ||= ddl;
+    if (this.#hasDdl && this.#options.hold.transaction === "I") {
+      this.#hasDdl = false;
+      this.#options.classifier.noteDdl();
+    }
   }
 
   #noteSettings({ settings, discardsAll }: UnitFacts): void {

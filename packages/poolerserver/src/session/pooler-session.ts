@@ -1,4 +1,4 @@
-import { decodeParameterStatus, encodePoolerError } from "@multipooler/query-service";
+import { encodePoolerError } from "@multipooler/query-service";
 import type {
   Session,
   SessionCaller,
@@ -8,10 +8,12 @@ import type {
 import type { MultiPoolerError } from "../error.ts";
 import type { Holder } from "../serving/holders.ts";
 import type { CarriedState } from "./carried-state.ts";
-import { ClientOutput } from "./client-output.ts";
-import { InputFlow } from "./input-flow.ts";
+import { ClientOutput } from "./output/client-output.ts";
+import { InputFlow } from "./input/input-flow.ts";
 import { SessionChannels } from "./notifications/session-channels.ts";
 import { SessionAdmission } from "./session-admission.ts";
+import { SessionDeparture } from "./session-departure.ts";
+import { describeSession } from "./session-description.ts";
 import type { SessionEngine } from "./session-engine.ts";
 import {
   cancelledError,
@@ -23,12 +25,10 @@ import {
 import { sessionState } from "./session-state.ts";
 import type { ParameterView } from "./settings/parameter-views.ts";
 import type { SessionSettings } from "./settings/session-settings.ts";
-import type { ClientStatements } from "./statements/client-statements.ts";
-import { localAnswer } from "./statements/local-answer.ts";
-import { UnitCutter } from "./unit-cutter.ts";
-import { UnitReplies } from "./unit-replies.ts";
-import { UnitRun } from "./unit-run.ts";
-import type { UnitEnd, UnitSource } from "./unit-source.ts";
+import { UnitCutter } from "./input/unit-cutter.ts";
+import { UnitReplies } from "./output/unit-replies.ts";
+import { UnitRun } from "./unit/unit-run.ts";
+import type { UnitEnd, UnitSource } from "./unit/unit-source.ts";
 
 export interface PoolerSessionOptions {
   readonly engine: SessionEngine;
@@ -50,8 +50,6 @@ export interface PoolerSessionOptions {
  */
 type Life = "open" | "leaving" | "ended";
 
-const PARAMETER_STATUS = 0x53;
-
 /**
  * One client's conversation. Runs one unit at a time and answers, in their order, what no backend
  * answers: errors of the pooler, and the last word.
@@ -67,23 +65,19 @@ export class PoolerSession implements Session, Holder, UnitSource {
   readonly #output: ClientOutput;
   readonly #run: UnitRun;
   readonly #admission: SessionAdmission;
-  readonly #statements: ClientStatements;
   readonly #carried: CarriedState;
   readonly #channels: SessionChannels;
   readonly #replies: UnitReplies;
-  readonly #gone = Promise.withResolvers<void>();
+  readonly #departure: SessionDeparture;
   #life: Life = "open";
   #isPumping = false;
   /** The gate wants the backend back. */
   #cutReason: MultiPoolerError | undefined;
-  /** DDL of a transaction that has not ended. */
-  #hasDdl = false;
-  #isLeaving = false;
   #sinceMs = 0;
 
   constructor(options: PoolerSessionOptions) {
     const { engine, caller, client, settings, parameters } = options;
-    const { limits, classifier, gate } = engine;
+    const { limits, classifier, gate, registry } = engine;
     const state = sessionState({
       ...options,
       tell: (message) => void this.answered(message),
@@ -92,7 +86,6 @@ export class PoolerSession implements Session, Holder, UnitSource {
     const { hold, statements } = state;
     this.#options = options;
     this.parameters = parameters;
-    this.#statements = statements;
     this.#carried = state.carried;
     this.cutter = new UnitCutter({
       classifier,
@@ -115,7 +108,10 @@ export class PoolerSession implements Session, Holder, UnitSource {
     });
     this.#run = new UnitRun({ ...engine, ...state, settings, source: this, origin: caller.origin });
     this.#admission = new SessionAdmission({ gate, hold, holder: this });
-    this.#replies = new UnitReplies({ output: this.#output, cutter: this.cutter, hold });
+    const { cutter } = this;
+    const answering = { output: this.#output, cutter, hold, statements, settings, registry };
+    this.#replies = new UnitReplies(answering);
+    this.#departure = new SessionDeparture({ hold, onGone: () => this.#onGone() });
   }
 
   write(messages: Uint8Array): boolean {
@@ -164,20 +160,14 @@ export class PoolerSession implements Session, Holder, UnitSource {
       }
       this.goOn();
     }
-    await this.#gone.promise;
+    await this.#departure.gone;
   }
 
   describe(): SessionState {
     if (this.#life === "ended") {
       return { type: "ended" };
     }
-    const sinceMs = this.#sinceMs;
-    const { phase, hold } = this.#run;
-    if (phase !== "none") {
-      return { type: phase === "queued" ? "queued" : "running", sinceMs };
-    }
-    const { reason } = hold;
-    return reason === undefined ? { type: "idle" } : { type: "pinned", reason, sinceMs };
+    return describeSession(this.#run.phase, this.#run.hold, this.#sinceMs);
   }
 
   answered(bytes: Uint8Array): boolean {
@@ -198,10 +188,7 @@ export class PoolerSession implements Session, Holder, UnitSource {
   }
 
   unasked(message: Uint8Array): void {
-    if (message[0] === PARAMETER_STATUS) {
-      const { name, value } = decodeParameterStatus(message);
-      this.#carried.reported(name, value);
-    } else {
+    if (!this.#carried.unasked(message)) {
       this.answered(message);
     }
   }
@@ -301,48 +288,26 @@ export class PoolerSession implements Session, Holder, UnitSource {
     }
   }
 
-  /** The client has said good-bye, or what no client may say. */
-  #endBy(end: "terminate" | "broken"): void {
-    if (end === "broken") {
-      this.#fail(protocolError(this.cutter.problem));
-    } else {
-      this.#endNow(undefined, undefined);
-    }
-  }
-
   #begin(): void {
     const { facts, bytes } = this.cutter;
     this.#sinceMs = this.#options.engine.clock.now();
     this.#channels.prepare(facts);
     const refusal = this.#admission.enter(facts);
-    if (refusal === undefined) {
-      if (facts.ddl) {
-        this.#hasDdl = true;
-        this.#options.engine.classifier.noteDdl();
-      }
-      this.#start(bytes);
-    } else if (this.#run.hold.transaction === "T") {
+    if (refusal !== undefined && this.#run.hold.transaction === "T") {
       this.#run.start(this.#replies.postpone(refusal));
-    } else {
+    } else if (refusal !== undefined) {
       this.#reject(refusal);
+    } else if (this.#replies.replyLocally()) {
+      this.#leaveGate();
+    } else {
+      this.#run.start(bytes);
     }
   }
 
-  #start(bytes: Buffer): void {
-    const { facts, messages } = this.cutter;
-    const isPlain = !facts.needsBackend && !facts.isOpen && this.#run.hold.lease === undefined;
-    const { engine, settings } = this.#options;
-    const answer = isPlain
-      ? localAnswer(messages, { registry: engine.registry, settings })
-      : undefined;
-    if (answer === undefined) {
-      this.#run.start(bytes);
-    } else {
-      this.#statements.accept();
-      this.#output.write(answer);
-      this.cutter.forget();
-      this.#leaveGate();
-    }
+  /** The client says that it leaves, or what no client may say. */
+  #endBy(end: "terminate" | "broken"): void {
+    const error = end === "broken" ? protocolError(this.cutter.problem) : undefined;
+    this.#endNow(error === undefined ? undefined : encodePoolerError(error, "FATAL"), error);
   }
 
   #feed(): void {
@@ -351,28 +316,22 @@ export class PoolerSession implements Session, Holder, UnitSource {
       this.#endBy(step);
       return;
     }
-    this.#failIf(this.#admission.refusal(this.cutter.facts));
+    this.#fail(this.#admission.refusal(this.cutter.facts));
   }
 
   #onReady(): void {
-    const { transaction, lease } = this.#run.hold;
-    if (this.#hasDdl && transaction === "I") {
-      this.#hasDdl = false;
-      this.#options.engine.classifier.noteDdl();
-    }
     this.#replies.complete();
     this.cutter.forget();
     this.#channels.ran();
-    if (lease === undefined) {
+    if (this.#run.hold.lease === undefined) {
       this.#leaveGate();
     } else {
-      this.#failIf(this.#admission.reserve());
+      this.#fail(this.#admission.reserve());
     }
   }
 
   /** Answers the unit that was begun with an error. */
   #reject(error: MultiPoolerError): void {
-    this.#statements.settle();
     this.#channels.refused();
     this.#replies.reject(error);
     if (this.#run.hold.lease === undefined) {
@@ -380,15 +339,11 @@ export class PoolerSession implements Session, Holder, UnitSource {
     }
   }
 
-  #failIf(error: MultiPoolerError | undefined): void {
+  /** Ends the session with a last word, if there is an error to tell. */
+  #fail(error: MultiPoolerError | undefined): void {
     if (error !== undefined) {
-      this.#fail(error);
+      this.#endNow(encodePoolerError(error, "FATAL"), error);
     }
-  }
-
-  /** Ends the session with a last word. */
-  #fail(error: MultiPoolerError): void {
-    this.#endNow(encodePoolerError(error, "FATAL"), error);
   }
 
   #endNow(lastMessage: Uint8Array | undefined, reason: MultiPoolerError | undefined): void {
@@ -414,25 +369,14 @@ export class PoolerSession implements Session, Holder, UnitSource {
     }
   }
 
-  /** Gives back what the session holds, once nothing of it runs. */
   #leave(): void {
-    if (this.#isLeaving) {
-      return;
-    }
-    this.#isLeaving = true;
     this.cutter.forget();
-    const released = this.#run.hold.release();
-    if (released === undefined) {
-      this.#onGone();
-    } else {
-      void released.then(() => this.#onGone());
-    }
+    this.#departure.begin();
   }
 
   #onGone(): void {
     this.#leaveGate();
     this.#options.onGone(this);
-    this.#gone.resolve();
   }
 
   #leaveGate(): void {

@@ -5,7 +5,7 @@ import type { ServingGate } from "../serving/serving-gate.ts";
 import type { SessionHold } from "./session-hold.ts";
 import { WRITABLE_SESSION } from "../writable-session.ts";
 import { internalError } from "./session-refusal.ts";
-import type { UnitFacts } from "./unit-facts.ts";
+import type { UnitFacts } from "./input/unit-facts.ts";
 
 /**
  * The place of a session in the serving gate: it has one while a unit runs or a backend is held.

@@ -8,7 +8,7 @@ import type { StatementRegistry } from "../statements/statement-registry.ts";
 import type { ChannelSource } from "./notifications/session-channels.ts";
 import type { ParameterViews } from "./settings/parameter-views.ts";
 import type { StatementLimits } from "./statements/client-statements.ts";
-import type { TextClassifier } from "./unit-cutter.ts";
+import type { TextClassifier } from "./input/unit-cutter.ts";
 
 /** What all sessions of a controller have in common. */
 export interface SessionEngine {

@@ -5,8 +5,8 @@ import type { TaintSet } from "../classification/taint.ts";
 import { NO_SETTINGS } from "../pool/label-settings.ts";
 import type { Lease } from "../pool/lease.ts";
 import { isWritable } from "../writable-session.ts";
-import type { TextClassifier } from "./unit-cutter.ts";
-import type { TaintingText, UnitFacts } from "./unit-facts.ts";
+import type { TextClassifier } from "./input/unit-cutter.ts";
+import type { TaintingText, UnitFacts } from "./input/unit-facts.ts";
 
 /** Client encodings in which a byte of ASCII may be part of another character. */
 const UNREADABLE_ENCODINGS = new Set([

@@ -1,6 +1,7 @@
 import { PoolerErrorCode } from "@multipooler/query-service";
 import { MultiPoolerError, errorDiagnostic } from "../error.ts";
-import { encodeQuery } from "./frontend-message.ts";
+import type { BackendEnd } from "../pool/backend.ts";
+import { encodeQuery } from "./input/frontend-message.ts";
 
 /** Makes a transaction of the backend fail, as the statement would have that is refused. */
 export const FAILING_QUERY: Buffer = encodeQuery("refused by the connection pooler");
@@ -59,4 +60,14 @@ export function slowClientError(maxHeldBytes: number): MultiPoolerError {
 
 export function internalError(problem: string, cause?: unknown): MultiPoolerError {
   return new MultiPoolerError(PoolerErrorCode.Internal, problem, { cause });
+}
+
+/** The error of a session whose backend is gone while nothing ran on it. */
+export function lostBetweenUnits(end: BackendEnd): MultiPoolerError {
+  const cause = end.type === "lost" ? end.error : undefined;
+  return new MultiPoolerError(
+    PoolerErrorCode.ConnectionLost,
+    "the connection to the database was lost",
+    { cause, diagnostic: cause?.diagnostic },
+  );
 }

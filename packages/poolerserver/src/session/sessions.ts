@@ -11,7 +11,7 @@ import { MultiPoolerError, errorDiagnostic } from "../error.ts";
 import { notOffered } from "../execution/request-checks.ts";
 import type { ServedTarget } from "../execution/request-checks.ts";
 import type { Labels } from "../pool/labels.ts";
-import { LargeResults } from "./large-results.ts";
+import { LargeResults } from "./output/large-results.ts";
 import { PoolerSession } from "./pooler-session.ts";
 import type { PoolerSessionOptions } from "./pooler-session.ts";
 import type { SessionEngine, SessionLimits } from "./session-engine.ts";

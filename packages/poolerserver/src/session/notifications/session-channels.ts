@@ -4,7 +4,7 @@ import { PoolerErrorCode } from "@multipooler/query-service";
 import { KeptNotifications } from "../../notifications/kept-notifications.ts";
 import { behindError } from "../../notifications/subscriber.ts";
 import type { SessionHold } from "../session-hold.ts";
-import type { UnitFacts } from "../unit-facts.ts";
+import type { UnitFacts } from "../input/unit-facts.ts";
 import { changeOf } from "./channel-command.ts";
 import type { ChannelCommand } from "./channel-command.ts";
 import { HeldAnswer } from "./held-answer.ts";

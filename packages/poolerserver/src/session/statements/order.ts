@@ -1,8 +1,8 @@
 import type { Classification } from "../../classification/classification.ts";
 import { Taint } from "../../classification/taint.ts";
 import type { SessionSettings } from "../settings/session-settings.ts";
-import type { TextClassifier } from "../unit-cutter.ts";
-import type { UnitFacts } from "../unit-facts.ts";
+import type { TextClassifier } from "../input/unit-cutter.ts";
+import type { UnitFacts } from "../input/unit-facts.ts";
 import { ClientStatement } from "./client-statement.ts";
 import type { ClientStatements } from "./client-statements.ts";
 import { isPoolerName } from "./pooler-name.ts";

@@ -5,15 +5,17 @@ import type {
   RegisteredStatement,
   StatementRegistry,
 } from "../../statements/statement-registry.ts";
+import { FrontendCode } from "../input/frontend-message.ts";
 import { DROPPED, NOBODY } from "./pooler-name.ts";
 import type { ClientStatements } from "./client-statements.ts";
 import type { StatementMessage } from "./statement-message.ts";
 import { StatementReplies } from "./statement-replies.ts";
 import { writeUnit } from "./unit-writing.ts";
 import type { WriteStep } from "./unit-writing.ts";
-import { StatementSetup } from "./statement-setup.ts";
+import { emptySetup, setupOf } from "./statement-setup.ts";
+import type { StatementSetup } from "./statement-setup.ts";
 
-const NO_TYPES: readonly number[] = [];
+const { Query: QUERY, FunctionCall: FUNCTION_CALL } = FrontendCode;
 
 /** Where a unit goes. */
 export interface UnitPlace {
@@ -97,7 +99,8 @@ export class StatementPlacement {
   place(bytes: Uint8Array, messages: readonly StatementMessage[], where: UnitPlace): void {
     this.#begin(where);
     this.#rewrite(bytes, messages, true);
-    if (messages.length === 0 && !where.held.owesCloses) {
+    // Behind a Close, a Query would have no Sync for what goes ahead of both and fails.
+    if (!where.held.owesCloses || bytes[0] === QUERY || bytes[0] === FUNCTION_CALL) {
       return;
     }
     const closes = where.held.takeOwed();
@@ -226,7 +229,8 @@ export class StatementPlacement {
         return;
       case "taken":
         this.#add("keep", "");
-        this.#occupy(message.ownName);
+        this.#occupied.push(message.ownName);
+        this.#setups.push(emptySetup(message.ownName));
         return;
       case "parse":
         this.#placeParse(message, registered, isFirst);
@@ -246,11 +250,13 @@ export class StatementPlacement {
         return;
       case "bring":
         this.#add("keep", "");
-        this.#bring(message);
+        if (statement !== undefined) {
+          this.#setups.push(setupOf(statement, message.ownName));
+        }
         return;
       case "deallocate":
         this.#rename(message, "rename", DROPPED);
-        this.#setups.push(new StatementSetup({ name: DROPPED, sql: "", parameterTypes: NO_TYPES }));
+        this.#setups.push(emptySetup(DROPPED));
     }
   }
 
@@ -279,15 +285,10 @@ export class StatementPlacement {
   /** Has something have the name, so that the server refuses the message. */
   #placeDuplicate({ ownName }: StatementMessage): void {
     this.#add("emptyBefore", ownName);
-    this.#byteLength += parseBytes(Buffer.byteLength(ownName), 0, NO_TYPES);
+    this.#byteLength += parseBytes(Buffer.byteLength(ownName), 0, []);
     this.#replies.expect(false);
     this.#replies.expect(true);
     this.#occupied.push(ownName);
-  }
-
-  #occupy(name: string): void {
-    this.#occupied.push(name);
-    this.#setups.push(new StatementSetup({ name, sql: "", parameterTypes: NO_TYPES }));
   }
 
   #placeUse(message: StatementMessage, registered: RegisteredStatement | undefined): void {
@@ -323,22 +324,9 @@ export class StatementPlacement {
       const { generation } = registered;
       const ddlCount = this.#ddlCount;
       held?.makeRoom(registered);
-      this.#setups.push(
-        new StatementSetup({
-          name,
-          sql: statement.text,
-          parameterTypes: statement.parameterTypes,
-          prepare: statement.prepare,
-          onDone: () => held?.add(registered, { generation, ddlCount }),
-        }),
-      );
-    }
-  }
-
-  #bring({ statement, ownName }: StatementMessage): void {
-    if (statement !== undefined) {
-      const { text: sql, parameterTypes, prepare } = statement;
-      this.#setups.push(new StatementSetup({ name: ownName, sql, parameterTypes, prepare }));
+      const setup = setupOf(statement, name);
+      setup.onDone = () => held?.add(registered, { generation, ddlCount });
+      this.#setups.push(setup);
     }
   }
 

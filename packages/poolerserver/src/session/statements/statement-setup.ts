@@ -1,14 +1,14 @@
 import {
   parseBytes,
-  queryBytes,
+  statementBytes,
   targetBytes,
   writeClose,
   writeParse,
-  writeQuery,
+  writeStatement,
   writeSync,
 } from "@multipooler/pgwire";
 import type { EventRequest, RequestEnd } from "@multipooler/pgwire";
-import type { PrepareText } from "./client-statement.ts";
+import type { ClientStatement, PrepareText } from "./client-statement.ts";
 
 /** Type byte and length of a Sync. */
 const SYNC_BYTES = 5;
@@ -19,8 +19,6 @@ export interface StatementSetupOptions {
   readonly parameterTypes: readonly number[];
   /** Set where SQL prepares it. */
   readonly prepare?: PrepareText | undefined;
-  /** The backend has the statement. */
-  readonly onDone?: (() => void) | undefined;
 }
 
 /**
@@ -32,6 +30,8 @@ export class StatementSetup implements EventRequest {
   readonly byteLength: number;
   readonly #options: StatementSetupOptions;
   readonly #query: string | undefined;
+  /** The backend has the statement. */
+  onDone: (() => void) | undefined;
   /** Told how it ended. */
   onSettled: ((end: RequestEnd) => void) | undefined;
 
@@ -44,15 +44,17 @@ export class StatementSetup implements EventRequest {
       targetBytes(nameBytes) +
       (this.#query === undefined
         ? parseBytes(nameBytes, Buffer.byteLength(sql), parameterTypes) + SYNC_BYTES
-        : queryBytes(this.#query));
+        : statementBytes(this.#query) + SYNC_BYTES);
   }
 
   writeTo(target: Buffer, start: number): number {
     const { name, sql, parameterTypes } = this.#options;
     const at = writeClose(target, start, "S", name);
-    return this.#query === undefined
-      ? writeSync(target, writeParse(target, at, { name, sql, parameterTypes }))
-      : writeQuery(target, at, this.#query);
+    const end =
+      this.#query === undefined
+        ? writeParse(target, at, { name, sql, parameterTypes })
+        : writeStatement(target, at, this.#query);
+    return writeSync(target, end);
   }
 
   event(): undefined {
@@ -61,7 +63,7 @@ export class StatementSetup implements EventRequest {
 
   settle(end: RequestEnd): void {
     if (end.type === "ready" && end.error === undefined) {
-      this.#options.onDone?.();
+      this.onDone?.();
     }
     this.onSettled?.(end);
   }
@@ -69,4 +71,17 @@ export class StatementSetup implements EventRequest {
 
 function prepareQuery({ head, tail }: PrepareText, name: string): string {
   return `${head}"${name.replaceAll('"', '""')}"${tail}`;
+}
+
+/** A setup for a statement that does nothing. */
+export function emptySetup(name: string): StatementSetup {
+  return new StatementSetup({ name, sql: "", parameterTypes: [] });
+}
+
+/** A setup for a client's statement. */
+export function setupOf(
+  { text: sql, parameterTypes, prepare }: ClientStatement,
+  name: string,
+): StatementSetup {
+  return new StatementSetup({ name, sql, parameterTypes, prepare });
 }

@@ -1,12 +1,12 @@
 import { toSqlText } from "@multipooler/pgwire";
 import type { Classification } from "../../classification/classification.ts";
 import { Taint } from "../../classification/taint.ts";
-import { textEnd } from "../frontend-message.ts";
-import type { MessageInput } from "../message-input.ts";
+import { textEnd } from "../input/frontend-message.ts";
+import type { MessageInput } from "../input/message-input.ts";
 import { protocolError } from "../session-refusal.ts";
 import type { SessionSettings } from "../settings/session-settings.ts";
-import type { TextClassifier } from "../unit-cutter.ts";
-import type { UnitFacts } from "../unit-facts.ts";
+import type { TextClassifier } from "../input/unit-cutter.ts";
+import type { UnitFacts } from "../input/unit-facts.ts";
 import { ClientStatement } from "./client-statement.ts";
 import { UNNAMED } from "./client-statements.ts";
 import type { ClientStatements } from "./client-statements.ts";

@@ -1,12 +1,12 @@
-import type { Classification } from "../classification/classification.ts";
-import { Taint } from "../classification/taint.ts";
-import type { TaintSet } from "../classification/taint.ts";
-import type { MultiPoolerError } from "../error.ts";
-import type { UnitKind } from "../pool/unit.ts";
-import { wider } from "../statements/statement-classification.ts";
-import type { ChannelCommand } from "./notifications/channel-command.ts";
-import type { SettingChanges } from "./settings/setting-changes.ts";
-import type { ClientStatement } from "./statements/client-statement.ts";
+import type { Classification } from "../../classification/classification.ts";
+import { Taint } from "../../classification/taint.ts";
+import type { TaintSet } from "../../classification/taint.ts";
+import type { MultiPoolerError } from "../../error.ts";
+import type { UnitKind } from "../../pool/unit.ts";
+import { wider } from "../../statements/statement-classification.ts";
+import type { ChannelCommand } from "../notifications/channel-command.ts";
+import type { SettingChanges } from "../settings/setting-changes.ts";
+import type { ClientStatement } from "../statements/client-statement.ts";
 
 /** A text that may leave something, and what of that the pooler cannot carry along. */
 export interface TaintingText {

@@ -13,12 +13,12 @@ import {
   sync,
   terminate,
   unknownMessage,
-} from "../../test/frontend.ts";
-import type { Classification } from "../classification/classification.ts";
-import { Taint } from "../classification/taint.ts";
-import { Labels } from "../pool/labels.ts";
-import { SessionSettings } from "./settings/session-settings.ts";
-import { ClientStatements } from "./statements/client-statements.ts";
+} from "../../../test/frontend.ts";
+import type { Classification } from "../../classification/classification.ts";
+import { Taint } from "../../classification/taint.ts";
+import { Labels } from "../../pool/labels.ts";
+import { SessionSettings } from "../settings/session-settings.ts";
+import { ClientStatements } from "../statements/client-statements.ts";
 import { UnitCutter } from "./unit-cutter.ts";
 import type { Cut } from "./unit-cutter.ts";
 

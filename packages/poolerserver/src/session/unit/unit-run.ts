@@ -1,29 +1,24 @@
 import type { AnswerEnd, PgwireError, RequestEnd, TransactionStatus } from "@multipooler/pgwire";
-import { PoolerErrorCode } from "@multipooler/query-service";
 import type { Clock } from "@multipooler/timing";
-import { MultiPoolerError } from "../error.ts";
-import type { TerminateProcess } from "../execution/termination.ts";
-import type { Logger } from "../logger.ts";
-import type { BackendEnd } from "../pool/backend.ts";
-import type { UnitScheduler } from "../pool/borrowing.ts";
-import type { BackendWatcher, Lease } from "../pool/lease.ts";
-import { isUnsent, queryError } from "../postgres-error.ts";
-import { COPY_FAIL, GROUP_FAIL } from "./frontend-message.ts";
-import type { CarriedState } from "./carried-state.ts";
-import type { SessionHold } from "./session-hold.ts";
-import { internalError } from "./session-refusal.ts";
-import { SessionUnit } from "./session-unit.ts";
+import type { MultiPoolerError } from "../../error.ts";
+import type { TerminateProcess } from "../../execution/termination.ts";
+import type { Logger } from "../../logger.ts";
+import type { BackendEnd } from "../../pool/backend.ts";
+import type { UnitScheduler } from "../../pool/borrowing.ts";
+import type { BackendWatcher, Lease } from "../../pool/lease.ts";
+import { isUnsent, queryError } from "../../postgres-error.ts";
+import type { SessionHold } from "../session-hold.ts";
+import { InterruptibleUnit } from "./interruptible-unit.ts";
+import { internalError, lostBetweenUnits } from "../session-refusal.ts";
+import type { OwnState } from "../session-state.ts";
 import type { UnitOwner } from "./session-unit.ts";
 import { SetupRun } from "./setup-run.ts";
-import type { SessionSettings } from "./settings/session-settings.ts";
-import type { SettingValues } from "./settings/settings-inquiry.ts";
-import type { ClientStatements } from "./statements/client-statements.ts";
-import { failureOf } from "../statements/statement-failure.ts";
-import { PARSE_COMPLETE } from "./statements/local-answer.ts";
-import type { StatementPlacement } from "./statements/statement-placement.ts";
-import { UnitFeed } from "./unit-feed.ts";
+import type { SessionSettings } from "../settings/session-settings.ts";
+import { PARSE_COMPLETE } from "../statements/local-answer.ts";
+import { UnitHealing } from "./unit-healing.ts";
 import type { FeedStep } from "./unit-feed.ts";
-import { UnitInterruption } from "./unit-interruption.ts";
+import { UnitInput } from "./unit-input.ts";
+import type { UnitInterruption } from "./unit-interruption.ts";
 import type { UnitEnd, UnitPhase, UnitSource } from "./unit-source.ts";
 
 /** A unit that certainly was not sent is tried on so many backends. */
@@ -31,13 +26,9 @@ const MAX_ATTEMPTS = 3;
 
 const READY: UnitEnd = { type: "ready" };
 
-export interface UnitRunOptions {
+export interface UnitRunOptions extends OwnState {
   readonly source: UnitSource;
-  readonly hold: SessionHold;
-  readonly carried: CarriedState;
   readonly settings: SessionSettings;
-  readonly statements: ClientStatements;
-  readonly placement: StatementPlacement;
   readonly origin: string;
   readonly scheduler: UnitScheduler;
   readonly terminate: TerminateProcess;
@@ -48,23 +39,16 @@ export interface UnitRunOptions {
 /** Brings one unit of a session at a time onto a backend, and keeps that for as long as it is pinned. */
 export class UnitRun implements UnitOwner {
   readonly #options: UnitRunOptions;
-  readonly #feed: UnitFeed;
+  readonly #input: UnitInput;
   readonly hold: SessionHold;
-  #unit: SessionUnit;
+  readonly #unit: InterruptibleUnit;
   #phase: UnitPhase = "none";
   #attempts = 0;
   #hasAnswered = false;
-  #hasFed = false;
-  /** The backend takes no more of an open unit for now. */
-  #isFeedFull = false;
   readonly #setup: SetupRun;
-  /** The answer is dropped: the unit is sent again. */
-  #isHealing = false;
+  readonly #healing: UnitHealing;
   /** Nobody wants the rest of the answer. */
   #isAbandoned = false;
-  /** How often the server will say that it is ready is not known any more. */
-  #isOutOfStep = false;
-  #interruption: UnitInterruption | undefined;
   readonly #watcher: BackendWatcher = {
     onEnded: (end) => this.#loseHeld(end),
     onUnasked: (message) => this.#options.source.unasked(message),
@@ -73,8 +57,13 @@ export class UnitRun implements UnitOwner {
   constructor(options: UnitRunOptions) {
     this.#options = options;
     this.hold = options.hold;
-    this.#feed = new UnitFeed({ cutter: options.source.cutter });
-    this.#unit = this.#newUnit();
+    this.#healing = new UnitHealing(options.placement);
+    this.#input = new UnitInput({
+      cutter: options.source.cutter,
+      placement: options.placement,
+      send: (bytes) => this.hold.lease?.backend.feed(this.#unit.current, bytes) ?? true,
+    });
+    this.#unit = new InterruptibleUnit({ ...options, owner: this });
     this.#setup = new SetupRun({
       onDone: () => this.drained(),
       onFailed: (status) => this.#setupFailed(status),
@@ -87,7 +76,7 @@ export class UnitRun implements UnitOwner {
 
   /** Whether it runs behind or before units of others. */
   get isShared(): boolean {
-    return this.#unit.kind !== "exclusive";
+    return this.#unit.current.kind !== "exclusive";
   }
 
   /** Runs `bytes`: on the backend that is held, or on one of the scheduler's. */
@@ -95,46 +84,28 @@ export class UnitRun implements UnitOwner {
     const { carried, settings, source } = this.#options;
     const { facts, messages } = source.cutter;
     const kind = this.hold.lease === undefined ? facts.kind : "exclusive";
-    this.#unit.become({ kind, label: settings.label, bytes, messages });
+    this.#unit.current.become({ kind, label: settings.label, bytes, messages });
     carried.begin(facts);
     this.#attempts = 0;
     this.#hasAnswered = false;
-    this.#hasFed = false;
-    this.#isFeedFull = false;
-    if (facts.copies || facts.isOpen) {
-      this.#feed.begin();
-    }
+    this.#input.begin();
     this.#attempt();
   }
 
   /** Takes the unit out of the queue. False: it is not there. */
   withdraw(): boolean {
-    if (this.#phase !== "queued" || !this.#options.scheduler.withdraw(this.#unit)) {
+    if (this.#phase !== "queued" || !this.#options.scheduler.withdraw(this.#unit.current)) {
       return false;
     }
     this.#phase = "none";
     this.#options.carried.failed();
-    this.#forget();
+    this.#unit.forget();
     return true;
   }
 
   /** Sends on what belongs to the unit that runs. Returns what stopped that. */
   feedMore(): FeedStep {
-    const { source, placement } = this.#options;
-    const { facts } = source.cutter;
-    if (this.#phase !== "running" || (!facts.isOpen && !facts.copies)) {
-      return "hold";
-    }
-    for (;;) {
-      if (this.#isFeedFull) {
-        return "hold";
-      }
-      const step = this.#feed.next();
-      if (step !== "feed") {
-        return step;
-      }
-      this.#send(placement.placeMore(this.#feed.take(), source.cutter.messages));
-    }
+    return this.#phase === "running" ? this.#input.more() : "hold";
   }
 
   /** The client takes answers again. */
@@ -161,7 +132,7 @@ export class UnitRun implements UnitOwner {
     if (this.isShared) {
       this.cancel();
     } else {
-      this.#endInput();
+      this.#input.end();
       this.force();
     }
   }
@@ -174,49 +145,37 @@ export class UnitRun implements UnitOwner {
     }
   }
 
+  /** It gets no backend, or what goes before it has failed. */
   refused(error: MultiPoolerError): void {
     this.#phase = "none";
     this.#options.carried.failed();
-    this.#forget();
+    this.#release();
+    this.#unit.forget();
     this.#options.source.ended({ type: "refused", error });
   }
 
-  reported(name: string, value: string): void {
-    this.#options.carried.reported(name, value);
-  }
-
   failing(error: PgwireError): void {
-    const { placement, source } = this.#options;
-    if (!placement.isSuspect) {
-      return;
-    }
-    const failure = failureOf(error);
-    this.#isHealing =
-      failure !== "other" &&
-      placement.isRepeatable &&
-      !this.#hasAnswered &&
-      !this.#isAbandoned &&
-      !source.cutter.facts.isOpen &&
-      this.#interruption === undefined &&
-      this.hold.transaction === "I" &&
-      this.#attempts < MAX_ATTEMPTS;
-    placement.suspect(failure);
+    const { isOpen } = this.#options.source.cutter.facts;
+    const isFresh = !this.#hasAnswered && !isOpen && this.hold.transaction === "I";
+    this.#healing.consider(error, isFresh && this.#mayTryAgain);
   }
 
   answered(bytes: Uint8Array): boolean {
     const { source, placement } = this.#options;
-    if (this.#isHealing || this.#setup.error !== undefined) {
+    if (this.#healing.isUnderWay || this.#setup.error !== undefined) {
       return true;
     }
     if (!this.#hasAnswered) {
       this.#hasAnswered = true;
-      this.#answerLeftOut(placement.leftOut);
+      for (let left = placement.leftOut; left > 0; left -= 1) {
+        source.answered(PARSE_COMPLETE);
+      }
     }
     const takesMore = this.#isAbandoned || source.answered(bytes);
     if (source.cutter.facts.copies) {
-      this.#feed.watch(bytes);
+      this.#input.watch(bytes);
       if (this.#isAbandoned) {
-        this.#endInput();
+        this.#input.end();
       } else {
         source.goOn();
       }
@@ -225,13 +184,13 @@ export class UnitRun implements UnitOwner {
   }
 
   drained(): void {
-    this.#isFeedFull = false;
+    this.#input.isFull = false;
     this.#options.source.goOn();
   }
 
   settled(end: RequestEnd): void {
     this.#phase = "none";
-    this.#interruption?.end();
+    this.#unit.settle();
     switch (end.type) {
       case "ready":
         this.#ready(end);
@@ -255,7 +214,7 @@ export class UnitRun implements UnitOwner {
     this.#attempts += 1;
     if (lease === undefined) {
       this.#phase = "queued";
-      this.#options.scheduler.submit(this.#unit);
+      this.#options.scheduler.submit(this.#unit.current);
       return;
     }
     const wanted = this.#options.settings.current;
@@ -269,41 +228,29 @@ export class UnitRun implements UnitOwner {
     const { settings, statements, placement, source } = this.#options;
     const { isOpen, routesUnnamed } = source.cutter.facts;
     this.#phase = "running";
-    this.#isHealing = false;
+    this.#healing.begin();
     statements.restart();
     const place = { held, conditions: settings.conditions, routesUnnamed };
-    if (isOpen) {
-      this.#unit.placeOpen(place);
-    } else {
-      this.#unit.placeOn(place);
-    }
+    this.#unit.current.placeOn(place, isOpen);
     this.#setup.send(placement.setups, backend);
-    this.#isFeedFull = this.#setup.isRunning;
-    backend.send(this.#unit);
+    this.#input.isFull = this.#setup.isRunning;
+    backend.send(this.#unit.current);
   }
 
   /** What was to come before the unit has failed. Where the unit was sent, its answer is dropped. */
   #setupFailed(status: TransactionStatus): void {
     const { error } = this.#setup;
-    if (error !== undefined && this.hold.lease?.backend.withdraw(this.#unit) === true) {
-      this.#phase = "none";
+    if (error !== undefined && this.hold.lease?.backend.withdraw(this.#unit.current) === true) {
       this.hold.transaction = status;
-      this.#refuse(error);
-    }
-  }
-
-  /** The parts of the answer that the server does not give, because it was not asked. */
-  #answerLeftOut(count: number): void {
-    for (let left = count; left > 0; left -= 1) {
-      this.#options.source.answered(PARSE_COMPLETE);
+      this.refused(queryError(error));
     }
   }
 
   #ready(end: AnswerEnd): void {
     this.hold.transaction = end.transactionStatus;
     if (this.#setup.error !== undefined) {
-      this.#refuse(this.#setup.error);
-    } else if (this.#isHealing) {
+      this.refused(queryError(this.#setup.error));
+    } else if (this.#healing.isUnderWay) {
       this.#options.placement.settle();
       if (this.hold.reason === undefined) {
         void this.hold.release();
@@ -312,14 +259,6 @@ export class UnitRun implements UnitOwner {
     } else {
       this.#finish(end);
     }
-  }
-
-  /** What goes before the unit has failed, so that the unit has. */
-  #refuse(error: PgwireError): void {
-    this.#options.carried.failed();
-    this.#release();
-    this.#forget();
-    this.#options.source.ended({ type: "refused", error: queryError(error) });
   }
 
   #finish(end: AnswerEnd): void {
@@ -331,42 +270,35 @@ export class UnitRun implements UnitOwner {
       return;
     }
     carried.ran(source.cutter.facts, end);
-    if (this.#isOutOfStep) {
+    if (this.#input.isOutOfStep) {
       carried.forget();
       hold.discard(internalError("a COPY was cut off while its Sync was under way"));
     } else if (this.isShared) {
       // A setting that a shared statement has changed is not worth a backend of its own.
       carried.letGo();
       void hold.release();
-    } else if (this.#ask()) {
+    } else if (carried.ask((error) => this.#asked(error))) {
+      this.#phase = "asking";
       return;
     } else {
       this.#release();
     }
-    this.#forget();
-    source.ended(READY);
+    this.#end();
   }
 
-  /** Asks the backend for settings that may have changed. Returns whether that is needed. */
-  #ask(): boolean {
-    const inquiry = this.#options.carried.inquiry((values, end) => this.#learned(values, end));
-    if (inquiry === undefined) {
-      return false;
-    }
-    this.#phase = "asking";
-    this.hold.lease?.backend.send(inquiry.request);
-    return true;
-  }
-
-  #learned(values: SettingValues | undefined, end: RequestEnd): void {
+  /** The backend has told what it was asked for. */
+  #asked(error: PgwireError | undefined): void {
     this.#phase = "none";
-    if (end.type === "lost") {
-      this.#lose(queryError(end.error), true);
-      return;
+    if (error === undefined) {
+      this.#release();
+      this.#end();
+    } else {
+      this.#lose(queryError(error), true);
     }
-    this.#options.carried.learned(values);
-    this.#release();
-    this.#forget();
+  }
+
+  #end(): void {
+    this.#unit.forget();
     this.#options.source.ended(READY);
   }
 
@@ -383,82 +315,36 @@ export class UnitRun implements UnitOwner {
   #lose(error: MultiPoolerError, isFatal: boolean): void {
     this.#options.carried.failed();
     this.hold.discard(error);
-    this.#forget();
+    this.#unit.forget();
     this.#options.source.ended({ type: "lost", error, isFatal });
   }
 
   /** The backend has ended between two units. While one runs, that one is told. */
   #loseHeld(end: BackendEnd): void {
     if (this.#phase === "none" && this.hold.lease !== undefined) {
-      const cause = end.type === "lost" ? end.error : undefined;
-      const diagnostic = end.type === "lost" ? end.error.diagnostic : undefined;
-      const problem = "the connection to the database was lost";
-      const options = { cause, diagnostic };
-      this.#lose(new MultiPoolerError(PoolerErrorCode.ConnectionLost, problem, options), true);
+      this.#lose(lostBetweenUnits(end), true);
     }
   }
 
   /** Nothing of it reached the server, and nothing is lost with the backend. */
   #isRepeatable({ error }: Extract<RequestEnd, { type: "lost" }>): boolean {
+    return isUnsent(error) && this.hold.reason === undefined && this.#mayTryAgain;
+  }
+
+  get #mayTryAgain(): boolean {
     return (
-      isUnsent(error) &&
-      !this.#hasFed &&
+      !this.#input.hasFed &&
       !this.#isAbandoned &&
-      this.#interruption === undefined &&
-      this.hold.reason === undefined &&
+      !this.#unit.isInterrupted &&
       this.#attempts < MAX_ATTEMPTS
     );
-  }
-
-  /**
-   * Ends the input of a unit whose client is gone. The Sync behind a COPY of a group is passed over
-   * by the COPY, unless a cancel ends that first: then it is answered, and so is the next one. Such a
-   * backend is not used again.
-   */
-  #endInput(): void {
-    const { facts } = this.#options.source.cutter;
-    if (this.#feed.isCopyIn && facts.copies) {
-      this.#isOutOfStep = facts.isExtended;
-      this.#send(COPY_FAIL);
-      this.#feed.end();
-    }
-    if (facts.isOpen) {
-      facts.isOpen = false;
-      this.#send(GROUP_FAIL);
-    }
-  }
-
-  #send(bytes: Uint8Array): void {
-    const { lease } = this.hold;
-    if (lease !== undefined) {
-      this.#hasFed = true;
-      this.#isFeedFull = !lease.backend.feed(this.#unit, bytes);
-    }
   }
 
   /** `undefined` while there is nothing to interrupt. */
   #interrupt(): UnitInterruption | undefined {
     const { lease } = this.hold;
-    if (this.#phase !== "running" || lease === undefined) {
-      return undefined;
-    }
-    const { clock, logger, terminate } = this.#options;
-    const options = { backend: lease.backend, request: this.#unit, clock, logger, terminate };
-    this.#interruption ??= new UnitInterruption(options);
-    return this.#interruption;
-  }
-
-  #forget(): void {
-    this.#unit.forget();
-    if (this.#interruption !== undefined) {
-      // The backend may still know the object by its cancel request.
-      this.#interruption = undefined;
-      this.#unit = this.#newUnit();
-    }
-  }
-
-  #newUnit(): SessionUnit {
-    const { origin, placement } = this.#options;
-    return new SessionUnit({ origin, owner: this, placement });
+    return this.#phase === "running" && lease !== undefined
+      ? this.#unit.interruption(lease.backend)
+      : undefined;
   }
 }

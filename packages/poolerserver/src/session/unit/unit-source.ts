@@ -1,5 +1,5 @@
-import type { MultiPoolerError } from "../error.ts";
-import type { UnitCutter } from "./unit-cutter.ts";
+import type { MultiPoolerError } from "../../error.ts";
+import type { UnitCutter } from "../input/unit-cutter.ts";
 
 /**
  * How a unit ended.

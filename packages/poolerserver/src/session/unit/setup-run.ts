@@ -1,6 +1,6 @@
 import type { PgwireError, RequestEnd, TransactionStatus } from "@multipooler/pgwire";
-import type { Backend } from "../pool/backend.ts";
-import type { StatementSetup } from "./statements/statement-setup.ts";
+import type { Backend } from "../../pool/backend.ts";
+import type { StatementSetup } from "../statements/statement-setup.ts";
 
 export interface SetupRunOptions {
   /** All requests have ended well. */

@@ -1,10 +1,10 @@
-import type { Classification } from "../classification/classification.ts";
+import type { Classification } from "../../classification/classification.ts";
 import { FrontendCode } from "./frontend-message.ts";
 import { MessageInput } from "./message-input.ts";
-import type { SessionSettings } from "./settings/session-settings.ts";
-import type { ClientStatements } from "./statements/client-statements.ts";
-import type { StatementMessage } from "./statements/statement-message.ts";
-import { UnitStatements } from "./statements/unit-statements.ts";
+import type { SessionSettings } from "../settings/session-settings.ts";
+import type { ClientStatements } from "../statements/client-statements.ts";
+import type { StatementMessage } from "../statements/statement-message.ts";
+import { UnitStatements } from "../statements/unit-statements.ts";
 import { UnitFacts } from "./unit-facts.ts";
 
 /** Judges a text; the answer is remembered, so that asking again costs little. */

@@ -1,10 +1,11 @@
 import type { PgwireError, RequestEnd, SpanRequest } from "@multipooler/pgwire";
-import type { MultiPoolerError } from "../error.ts";
-import type { Label } from "../pool/label.ts";
-import type { Lease } from "../pool/lease.ts";
-import type { Unit, UnitKind } from "../pool/unit.ts";
-import type { StatementMessage } from "./statements/statement-message.ts";
-import type { StatementPlacement, UnitPlace } from "./statements/statement-placement.ts";
+import type { MultiPoolerError } from "../../error.ts";
+import type { Label } from "../../pool/label.ts";
+import type { Lease } from "../../pool/lease.ts";
+import type { Unit, UnitKind } from "../../pool/unit.ts";
+import type { CarriedState } from "../carried-state.ts";
+import type { StatementMessage } from "../statements/statement-message.ts";
+import type { StatementPlacement, UnitPlace } from "../statements/statement-placement.ts";
 
 /** The session that a unit belongs to. None of these may throw. */
 export interface UnitOwner {
@@ -14,11 +15,16 @@ export interface UnitOwner {
   answered(bytes: Uint8Array): boolean;
   /** The backend takes more of an open unit. */
   drained(): void;
-  /** The server reports a setting. */
-  reported(name: string, value: string): void;
   /** The answer has an error, which comes next. */
   failing(error: PgwireError): void;
   settled(end: RequestEnd): void;
+}
+
+export interface SessionUnitOptions {
+  readonly origin: string;
+  readonly owner: UnitOwner;
+  readonly placement: StatementPlacement;
+  readonly carried: CarriedState;
 }
 
 /** What a unit is made of. */
@@ -42,20 +48,18 @@ export class SessionUnit implements Unit, SpanRequest {
   readonly origin: string;
   readonly #owner: UnitOwner;
   readonly #placement: StatementPlacement;
+  readonly #carried: CarriedState;
   #kind: UnitKind = "shareable";
   #label: Label | undefined;
   #bytes: Buffer = NOTHING;
   #messages: readonly StatementMessage[] = NO_MESSAGES;
   #isPlaced = false;
 
-  constructor(options: {
-    readonly origin: string;
-    readonly owner: UnitOwner;
-    readonly placement: StatementPlacement;
-  }) {
+  constructor(options: SessionUnitOptions) {
     this.origin = options.origin;
     this.#owner = options.owner;
     this.#placement = options.placement;
+    this.#carried = options.carried;
   }
 
   get kind(): UnitKind {
@@ -79,19 +83,19 @@ export class SessionUnit implements Unit, SpanRequest {
     this.#isPlaced = false;
   }
 
-  /** It goes to a backend, where it finds prepared statements. To be called before it is sent. */
-  placeOn(place: UnitPlace): void {
+  /**
+   * It goes to a backend, where it finds prepared statements. To be called before it is sent. If it is
+   * open, more is to follow, so that its messages are not kept.
+   */
+  placeOn(place: UnitPlace, isOpen: boolean): void {
     this.#placement.place(this.#bytes, this.#messages, place);
-    this.#isPlaced = true;
-  }
-
-  /** The same for one of which more is to follow, so that its messages are not kept. */
-  placeOpen(place: UnitPlace): void {
-    this.placeOn(place);
+    this.#isPlaced = !isOpen;
+    if (!isOpen) {
+      return;
+    }
     const bytes = Buffer.allocUnsafe(this.#placement.byteLength);
     this.#placement.writeTo(bytes, 0, this.#bytes);
     this.#bytes = bytes;
-    this.#isPlaced = false;
   }
 
   /** Lets go of the bytes: an idle client keeps no chunk of what it has sent. */
@@ -131,7 +135,7 @@ export class SessionUnit implements Unit, SpanRequest {
   }
 
   reported(name: string, value: string): void {
-    this.#owner.reported(name, value);
+    this.#carried.reported(name, value);
   }
 
   failing(error: PgwireError): void {

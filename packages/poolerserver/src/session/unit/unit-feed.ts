@@ -1,6 +1,6 @@
-import { FrontendCode } from "./frontend-message.ts";
-import { MessageBoundary } from "./message-boundary.ts";
-import type { UnitCutter } from "./unit-cutter.ts";
+import { FrontendCode } from "../input/frontend-message.ts";
+import { MessageBoundary } from "../output/message-boundary.ts";
+import type { UnitCutter } from "../input/unit-cutter.ts";
 
 const NOTHING: Buffer = Buffer.alloc(0);
 
