@@ -3,8 +3,9 @@ import { MultiPoolerError, errorDiagnostic, poolerError } from "../../error.ts";
 import { PoolerErrorCode } from "@multipooler/query-service";
 import { KeptNotifications } from "../../notifications/kept-notifications.ts";
 import { behindError } from "../../notifications/subscriber.ts";
-import type { SessionHold } from "../session-hold.ts";
+import type { ClientOutput } from "../output/client-output.ts";
 import type { UnitFacts } from "../input/unit-facts.ts";
+import type { UnitRun } from "../unit/unit-run.ts";
 import { changeOf } from "./channel-command.ts";
 import type { ChannelCommand } from "./channel-command.ts";
 import { HeldAnswer } from "./held-answer.ts";
@@ -16,20 +17,27 @@ export interface ChannelSource {
   readonly maxNotificationBytes: number;
 }
 
-export interface SessionChannelsOptions {
-  readonly source: ChannelSource;
-  readonly hold: SessionHold;
-  /** An answer that is longer is none to LISTEN. */
-  readonly maxAnswerBytes: number;
-  /** Whether the client can be told something now: no answer is under way, and it takes more. */
-  readonly isAtRest: () => boolean;
-  readonly tell: (bytes: Uint8Array) => void;
+/** The session that listens. None of these may throw. */
+export interface ChannelOwner {
+  /** Gives the client bytes. */
+  answered(bytes: Uint8Array): void;
   /** Answers the unit that has run with an error. */
-  readonly reject: (error: MultiPoolerError) => void;
-  /** The session cannot go on. */
-  readonly fail: (error: MultiPoolerError) => void;
-  /** The answer to the unit that has run was given. */
-  readonly goOn: () => void;
+  reject(error: MultiPoolerError): void;
+  /** It cannot go on. */
+  fail(error: MultiPoolerError): void;
+  /** The unit that has run was answered. */
+  goOn(): void;
+}
+
+export interface SessionChannelsOptions {
+  readonly engine: {
+    readonly channels: ChannelSource;
+    /** A longer answer than `heldBytes` is none to LISTEN. */
+    readonly limits: { readonly heldBytes: number };
+  };
+  readonly run: Pick<UnitRun, "phase" | "hold">;
+  readonly output: Pick<ClientOutput, "isBehind">;
+  readonly owner: ChannelOwner;
 }
 
 /**
@@ -66,17 +74,7 @@ export class SessionChannels implements NotificationSink {
 
   constructor(options: SessionChannelsOptions) {
     this.#options = options;
-    this.#kept = new KeptNotifications(options.source.maxNotificationBytes);
-  }
-
-  /** Whether the answer to the current unit is held. */
-  get isHolding(): boolean {
-    return this.#state.type === "running";
-  }
-
-  /** Whether the next unit has to wait. */
-  get isChanging(): boolean {
-    return this.#state.type === "changing";
+    this.#kept = new KeptNotifications(options.engine.channels.maxNotificationBytes);
   }
 
   /** Says in the facts of a unit how what it does to channels is done. To be called before it runs. */
@@ -85,7 +83,7 @@ export class SessionChannels implements NotificationSink {
     if (channels === undefined) {
       return;
     }
-    const { hold } = this.#options;
+    const { hold } = this.#options.run;
     const isFree = hold.lease === undefined && channels !== "several" && !facts.isOpen;
     if (isFree && this.#canListen(channels)) {
       this.#state = { type: "running", command: channels, answer: new HeldAnswer() };
@@ -108,17 +106,19 @@ export class SessionChannels implements NotificationSink {
     }
   }
 
-  /** Takes the next bytes of the answer that is held. */
-  hold(bytes: Uint8Array): void {
+  /** Takes the next bytes of an answer, if it is to be held. */
+  takes(bytes: Uint8Array): boolean {
     if (this.#state.type !== "running") {
-      return;
+      return false;
     }
+    const { engine, owner } = this.#options;
     const { answer } = this.#state;
     answer.add(bytes);
-    if (answer.byteLength > this.#options.maxAnswerBytes) {
+    if (answer.byteLength > engine.limits.heldBytes) {
       const problem = "the answer to LISTEN is too long";
-      this.#options.fail(new MultiPoolerError(PoolerErrorCode.Internal, problem));
+      owner.fail(new MultiPoolerError(PoolerErrorCode.Internal, problem));
     }
+    return true;
   }
 
   /** The unit has run. */
@@ -130,7 +130,7 @@ export class SessionChannels implements NotificationSink {
     const isDone = answer.tag === "LISTEN" || answer.tag === "UNLISTEN";
     if (!isDone || this.#subscription === undefined) {
       this.#state = NONE;
-      this.#options.tell(answer.withNotifications(this.#take()));
+      this.#tell(answer.withNotifications(this.#take()));
       return;
     }
     this.#state = { type: "changing" };
@@ -151,18 +151,19 @@ export class SessionChannels implements NotificationSink {
     this.discard();
   }
 
-  /** Tells the client what has waited, if it can be told now. */
-  flush(): void {
-    if (!this.#kept.isEmpty && this.#isDeliverable()) {
-      this.#options.tell(Buffer.concat(this.#take()));
+  /** Tells the client what has waited, if it can be told now. Returns whether a unit may begin. */
+  settle(): boolean {
+    if (!this.#kept.isEmpty && this.#isDeliverable) {
+      this.#tell(Buffer.concat(this.#take()));
     }
+    return this.#state.type !== "changing";
   }
 
   write(message: Uint8Array): undefined {
-    if (this.#kept.isEmpty && this.#isDeliverable()) {
-      this.#options.tell(message);
+    if (this.#kept.isEmpty && this.#isDeliverable) {
+      this.#tell(message);
     } else if (!this.#kept.add(message)) {
-      this.#options.fail(behindError(this.#options.source.maxNotificationBytes));
+      this.#options.owner.fail(behindError(this.#options.engine.channels.maxNotificationBytes));
     }
   }
 
@@ -170,7 +171,7 @@ export class SessionChannels implements NotificationSink {
     this.#subscription = undefined;
     // What waits for the change is told by its failure.
     if (this.#channels.size > 0) {
-      this.#options.fail(lostError(reason));
+      this.#options.owner.fail(lostError(reason));
     }
   }
 
@@ -179,22 +180,22 @@ export class SessionChannels implements NotificationSink {
     command: ChannelCommand,
     answer: HeldAnswer,
   ): Promise<void> {
-    const { tell, reject, goOn } = this.#options;
+    const { owner } = this.#options;
     try {
       await subscription.change(changeOf(command));
     } catch (error) {
       if (this.#state.type === "changing") {
         this.#state = NONE;
-        reject(poolerError(error));
-        goOn();
+        owner.reject(poolerError(error));
+        owner.goOn();
       }
       return;
     }
     if (this.#state.type === "changing") {
       this.#state = NONE;
       this.#note(command);
-      tell(answer.withNotifications(this.#take()));
-      goOn();
+      this.#tell(answer.withNotifications(this.#take()));
+      owner.goOn();
     }
   }
 
@@ -217,7 +218,7 @@ export class SessionChannels implements NotificationSink {
       return true;
     }
     try {
-      this.#subscription = this.#options.source.subscribe(this);
+      this.#subscription = this.#options.engine.channels.subscribe(this);
       return true;
     } catch {
       return false;
@@ -228,8 +229,15 @@ export class SessionChannels implements NotificationSink {
     return command.type === "listen" && !this.#channels.has(command.channel);
   }
 
-  #isDeliverable(): boolean {
-    return this.#state.type === "none" && this.#options.isAtRest();
+  /** As PostgreSQL has it: outside of transactions, and between answers. */
+  get #isDeliverable(): boolean {
+    const { run, output } = this.#options;
+    const isAtRest = run.phase === "none" && run.hold.transaction === "I";
+    return isAtRest && !output.isBehind && this.#state.type === "none";
+  }
+
+  #tell(bytes: Uint8Array): void {
+    this.#options.owner.answered(bytes);
   }
 
   #take(): Uint8Array[] {
