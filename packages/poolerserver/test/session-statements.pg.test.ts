@@ -243,7 +243,7 @@ test("portals stay within their transaction", async () => {
 
 test("SQL prepares, runs and drops statements on any backend", async () => {
   await sql("create table t as select x, x * 10 as y from generate_series(1, 9) x");
-  await using pooler = await scene({ capacity: 2 });
+  await using pooler = await scene({ capacity: 3 });
   const [client, other] = [await pooler.connect(), await pooler.connect()];
   expect(await client.ask(query("prepare q (int) as select y from t where x = $1;"))).toEqual([
     "C PREPARE",
@@ -349,6 +349,21 @@ test("protocol and SQL share their names", async () => {
   expect(await client.ask(query("execute s"))).toEqual(["E 26000", "Z I"]);
   expect(await client.ask(query("deallocate p"))).toEqual(["C DEALLOCATE", "Z I"]);
   expect(await client.ask(use("p"))).toEqual(["E 26000", "Z I"]);
+});
+
+test("a label that is refused is told, whatever else goes ahead of the statement", async () => {
+  await sql("create role passing");
+  await using pooler = await scene({ capacity: 1 });
+  const client = await pooler.connect();
+  await client.ask(query("prepare q as select 1"));
+  await client.ask(query("set role passing"));
+  await sql("drop role passing");
+  for (const unit of [query("prepare q as select 2"), query("select 1"), query("execute q")]) {
+    expect(await client.ask(unit)).toEqual(["E 22023", "Z I"]);
+  }
+  expect(await client.ask(extended("select 1"))).toEqual(["E 22023", "Z I"]);
+  const other = await pooler.connect();
+  expect(await other.ask(query("select 1"))).toContain("D 1");
 });
 
 test("names of the pooler are out of reach", async () => {

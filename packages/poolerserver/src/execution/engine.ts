@@ -77,18 +77,11 @@ export class Engine {
     const limits = sessionLimits(settings);
     const listener = postgresListener({ database, gate, pools: scheduler, settings, logger });
     this.#listener = listener;
-    this.#sessions = new Sessions({
-      ...this.#calls,
-      ...classified,
-      scheduler,
-      labels,
-      limits,
-      channels: listener,
-      logger,
-    });
+    const engine = { ...this.#calls, ...classified };
+    const own = { labels, limits, channels: listener };
+    this.#sessions = new Sessions({ ...engine, ...own, scheduler, logger });
     this.executor = new QueryExecutor({
-      ...this.#calls,
-      ...classified,
+      ...engine,
       labels,
       reservations: new Reservations({
         engine: this.#calls,

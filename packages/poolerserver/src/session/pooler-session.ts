@@ -94,14 +94,13 @@ export class PoolerSession implements Session, Holder, UnitSource, ChannelOwner 
       maxGroupBytes: limits.inputBytes,
     });
     this.#flow = new InputFlow({ client, input: this.cutter.input, maxBytes: limits.inputBytes });
-    this.#output = new ClientOutput({ client, maxHeldBytes: limits.heldBytes });
-    this.#run = new UnitRun({ ...engine, ...state, settings, source: this, origin: caller.origin });
-    const { cutter } = this;
-    const run = this.#run;
-    const output = this.#output;
+    const output = new ClientOutput({ client, maxHeldBytes: limits.heldBytes });
+    this.#output = output;
+    const run = new UnitRun({ ...engine, ...state, settings, source: this, origin: caller.origin });
+    this.#run = run;
     this.#channels = new SessionChannels({ engine, run, output, owner: this });
     this.#admission = new SessionAdmission({ gate, hold, holder: this });
-    const answering = { output, cutter, hold, statements, settings, registry };
+    const answering = { output, cutter: this.cutter, hold, statements, settings, registry };
     this.#replies = new UnitReplies(answering);
     this.#departure = new SessionDeparture({ hold, onGone: () => this.#onGone() });
   }

@@ -50,6 +50,11 @@ export function messageSize(bytes: Uint8Array, start: number): number {
   return length < MIN_LENGTH || length >= bytes.length - start ? 0 : length + 1;
 }
 
+/** Whether a unit is of the extended protocol, whose end is a Sync. */
+export function endsInSync(unit: Uint8Array): boolean {
+  return unit[0] !== FrontendCode.Query && unit[0] !== FrontendCode.FunctionCall;
+}
+
 /** Where the zero-terminated text from `start` ends; `end` if no zero byte comes before that. */
 export function textEnd(bytes: Uint8Array, start: number, end: number): number {
   const found = bytes.indexOf(0, start);

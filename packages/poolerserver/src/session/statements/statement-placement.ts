@@ -5,26 +5,17 @@ import type {
   RegisteredStatement,
   StatementRegistry,
 } from "../../statements/statement-registry.ts";
-import { FrontendCode } from "../input/frontend-message.ts";
+import { endsInSync } from "../input/frontend-message.ts";
 import { DROPPED, NOBODY } from "./pooler-name.ts";
 import type { ClientStatements } from "./client-statements.ts";
+import { StatementCloses } from "./statement-closes.ts";
 import type { StatementMessage } from "./statement-message.ts";
 import { StatementReplies } from "./statement-replies.ts";
+import type { UnitPlace } from "./unit-place.ts";
 import { writeUnit } from "./unit-writing.ts";
 import type { WriteStep } from "./unit-writing.ts";
 import { emptySetup, setupOf } from "./statement-setup.ts";
-import type { StatementSetup } from "./statement-setup.ts";
-
-const { Query: QUERY, FunctionCall: FUNCTION_CALL } = FrontendCode;
-
-/** Where a unit goes. */
-export interface UnitPlace {
-  readonly held: HeldStatements;
-  /** See `parseConditions`. */
-  readonly conditions: string;
-  /** The unnamed statement of the unit is to be found by the next one, so that it gets a name. */
-  readonly routesUnnamed: boolean;
-}
+import type { SetupRequest } from "./statement-setup.ts";
 
 export interface StatementPlacementOptions {
   readonly registry: StatementRegistry;
@@ -55,7 +46,7 @@ export class StatementPlacement {
   readonly #replies: StatementReplies;
   /** Statements that are used as the backend has them. */
   readonly #reused: RegisteredStatement[] = [];
-  #setups: StatementSetup[] = [];
+  #setups: SetupRequest[] = [];
   /** Names of clients that something was given. */
   #occupied: string[] = [];
   #conditions = "";
@@ -81,7 +72,7 @@ export class StatementPlacement {
   }
 
   /** What has to be sent before the unit. */
-  get setups(): readonly StatementSetup[] {
+  get setups(): readonly SetupRequest[] {
     return this.#setups;
   }
 
@@ -99,8 +90,7 @@ export class StatementPlacement {
   place(bytes: Uint8Array, messages: readonly StatementMessage[], where: UnitPlace): void {
     this.#begin(where);
     this.#rewrite(bytes, messages, true);
-    // Behind a Close, a Query would have no Sync for what goes ahead of both and fails.
-    if (!where.held.owesCloses || bytes[0] === QUERY || bytes[0] === FUNCTION_CALL) {
+    if (!where.held.owesCloses) {
       return;
     }
     const closes = where.held.takeOwed();
@@ -108,6 +98,10 @@ export class StatementPlacement {
       // What is parsed takes the room of what is used.
       where.held.owe(closes);
       this.place(bytes, messages, where);
+      return;
+    }
+    if (!endsInSync(bytes)) {
+      this.#setups.unshift(new StatementCloses(closes, where.held));
       return;
     }
     this.#closes = closes;
@@ -122,8 +116,6 @@ export class StatementPlacement {
     if (messages.length === 0 || this.#held === undefined) {
       return bytes;
     }
-    this.#closes = [];
-    this.#skipped = 0;
     this.#rewrite(bytes, messages, false);
     const rewritten = Buffer.allocUnsafe(this.#byteLength);
     this.writeTo(rewritten, 0, bytes);
@@ -149,9 +141,8 @@ export class StatementPlacement {
 
   /** The unit has ended on its backend. */
   settle(): void {
-    const { count } = this.#replies;
-    if (count < this.#closes.length) {
-      this.#held?.owe(this.#closes.slice(count));
+    if (this.#replies.count < this.#closes.length) {
+      this.#held?.owe(this.#closes.slice(this.#replies.count));
     }
     if (this.#occupied.length > 0) {
       this.#held?.owe(this.#occupied);
@@ -181,9 +172,8 @@ export class StatementPlacement {
     this.#conditions = conditions;
     this.#routesUnnamed = routesUnnamed;
     this.#ddlCount = this.#registry.ddlCount;
-    this.#closes = [];
-    this.#skipped = 0;
     this.#replies.begin();
+    this.#statements.restart();
     this.#reused.length = 0;
     this.#setups = [];
     this.leftOut = 0;
@@ -191,6 +181,8 @@ export class StatementPlacement {
 
   #rewrite(bytes: Uint8Array, messages: readonly StatementMessage[], isFirst: boolean): void {
     this.#messages = messages;
+    this.#closes = [];
+    this.#skipped = 0;
     this.#steps.length = 0;
     this.#names.length = 0;
     this.#byteLength = bytes.length;
@@ -321,11 +313,10 @@ export class StatementPlacement {
     this.#rename(message, "rename", name);
     if (!this.#isHeld(registered)) {
       const held = this.#held;
-      const { generation } = registered;
-      const ddlCount = this.#ddlCount;
+      const parsed = { generation: registered.generation, ddlCount: this.#ddlCount };
       held?.makeRoom(registered);
       const setup = setupOf(statement, name);
-      setup.onDone = () => held?.add(registered, { generation, ddlCount });
+      setup.onDone = () => held?.add(registered, parsed);
       this.#setups.push(setup);
     }
   }

@@ -5,7 +5,8 @@ import type { Lease } from "../../pool/lease.ts";
 import type { Unit, UnitKind } from "../../pool/unit.ts";
 import type { CarriedState } from "../carried-state.ts";
 import type { StatementMessage } from "../statements/statement-message.ts";
-import type { StatementPlacement, UnitPlace } from "../statements/statement-placement.ts";
+import type { StatementPlacement } from "../statements/statement-placement.ts";
+import type { UnitPlace } from "../statements/unit-place.ts";
 
 /** The session that a unit belongs to. None of these may throw. */
 export interface UnitOwner {

@@ -1,6 +1,6 @@
 import type { PgwireError, RequestEnd, TransactionStatus } from "@multipooler/pgwire";
 import type { Backend } from "../../pool/backend.ts";
-import type { StatementSetup } from "../statements/statement-setup.ts";
+import type { SetupRequest } from "../statements/statement-setup.ts";
 
 export interface SetupRunOptions {
   /** All requests have ended well. */
@@ -29,7 +29,7 @@ export class SetupRun {
     return this.#error;
   }
 
-  send(setups: readonly StatementSetup[], backend: Backend): void {
+  send(setups: readonly SetupRequest[], backend: Backend): void {
     this.#error = undefined;
     this.#left = setups.length;
     for (const setup of setups) {

@@ -225,11 +225,10 @@ export class UnitRun implements UnitOwner {
   }
 
   #sendUnit({ backend, statements: held }: Lease): void {
-    const { settings, statements, placement, source } = this.#options;
+    const { settings, placement, source } = this.#options;
     const { isOpen, routesUnnamed } = source.cutter.facts;
     this.#phase = "running";
     this.#healing.begin();
-    statements.restart();
     const place = { held, conditions: settings.conditions, routesUnnamed };
     this.#unit.current.placeOn(place, isOpen);
     this.#setup.send(placement.setups, backend);
