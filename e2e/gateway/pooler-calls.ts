@@ -1,0 +1,201 @@
+import { GrpcStatusError } from "@multipooler/grpc-services/client";
+import type {
+  DescribeInput,
+  PoolerClient,
+  PortalStreamExecuteInput,
+  RequestOptions,
+  StreamExecuteInput,
+} from "@multipooler/grpc-services/client";
+import type { ClientState, Reservation } from "./client-state.ts";
+import type { Payload } from "./result-relay.ts";
+import { Reason } from "./statement-action.ts";
+import type { RunAction } from "./statement-action.ts";
+
+/** What the real gateway allows a statement, unless the client has set another time. */
+const STATEMENT_TIMEOUT_MS = 30_000;
+const RELEASE_TIMEOUT_MS = 5000;
+const COMMIT = 1;
+const ROLLBACK = 2;
+
+/** Takes what a statement yields. */
+export type PayloadReceiver = (payload: Payload) => Promise<void>;
+
+type Description = Awaited<ReturnType<PoolerClient["describe"]>>["description"];
+type StatementOrigin = Pick<
+  StreamExecuteInput,
+  "target" | "callerId" | "options" | "reservationOptions"
+>;
+type StreamedMessage = {
+  readonly result?: { readonly payload?: Payload | undefined } | undefined;
+  readonly reservedState?: Reservation | undefined;
+};
+
+/** The calls of one client, each with what the pooler has to know of it. Keeps what they leave. */
+export class PoolerCalls {
+  readonly #client: PoolerClient;
+  readonly #state: ClientState;
+  #running: AbortController | undefined;
+
+  constructor(client: PoolerClient, state: ClientState) {
+    this.#client = client;
+    this.#state = state;
+  }
+
+  /** Cancels the call that runs. */
+  cancel(): void {
+    this.#running?.abort();
+  }
+
+  /** Runs a statement, in the transaction that the client is in. */
+  async execute(
+    request: StreamExecuteInput,
+    action: RunAction,
+    take: PayloadReceiver,
+  ): Promise<void> {
+    const whole = { ...request, ...this.#around(request.options, action) };
+    const isParse = request.options?.executeSqlPreparedStatement?.forceUnnamedParse === true;
+    await this.#stream((call) => this.#client.streamExecute(whole, call), take, {
+      timeoutMs: isParse ? undefined : STATEMENT_TIMEOUT_MS,
+    });
+  }
+
+  /** Runs a prepared statement in the same way. */
+  async executePortal(
+    request: PortalStreamExecuteInput,
+    action: RunAction,
+    take: PayloadReceiver,
+  ): Promise<void> {
+    const whole = { ...request, ...this.#around(request.options, action) };
+    await this.#stream((call) => this.#client.portalStreamExecute(whole, call), take, {
+      timeoutMs: STATEMENT_TIMEOUT_MS,
+    });
+  }
+
+  /** The one value of a query that the gateway asks for itself. */
+  async value(query: string, take: PayloadReceiver): Promise<string | undefined> {
+    let value: string | undefined;
+    const { target, callerId, options } = this.#state.origin();
+    const request = { target, callerId, options, query };
+    await this.#stream(
+      (call) => this.#client.streamExecute(request, call),
+      async (payload) => {
+        if (payload.$case === "result") {
+          const [row] = payload.value.rows;
+          value ??= row && Buffer.from(row.values).toString();
+        }
+        await take(payload);
+      },
+    );
+    return value;
+  }
+
+  async describe(request: DescribeInput): Promise<Description> {
+    const { description } = await this.#client.describe(
+      { ...this.#state.origin(), ...request },
+      { timeoutMs: STATEMENT_TIMEOUT_MS },
+    );
+    return description;
+  }
+
+  /** Ends the transaction, and resolves with the tag of what PostgreSQL did. */
+  async conclude(conclusion: "commit" | "rollback", chain: boolean): Promise<string> {
+    const state = this.#state;
+    const { settingsBefore } = state;
+    try {
+      const { result, reservedState } = await this.#client.concludeTransaction(
+        {
+          ...state.origin(),
+          conclusion: conclusion === "commit" ? COMMIT : ROLLBACK,
+          chain,
+          rollbackSessionSettings: { vars: Object.fromEntries(settingsBefore) },
+        },
+        { timeoutMs: STATEMENT_TIMEOUT_MS },
+      );
+      const tag = result?.commandTag ?? "";
+      state.conclude({ isCommitted: tag === "COMMIT", chain });
+      state.keep(reservedState);
+      return tag;
+    } catch (error) {
+      state.conclude({ isCommitted: false, chain: false });
+      state.keep(error instanceof GrpcStatusError ? error.reservedState : undefined);
+      throw error;
+    }
+  }
+
+  async discardTempTables(): Promise<void> {
+    const { reservedState } = await this.#client.discardTempTables(this.#state.origin());
+    this.#state.keep(reservedState);
+  }
+
+  /** Gives up what is reserved. */
+  async release({ keepSticky }: { readonly keepSticky: boolean }): Promise<void> {
+    if (this.#state.reservation === undefined) {
+      return;
+    }
+    const { reservedState } = await this.#client.releaseReservedConnection(
+      { ...this.#state.origin(), keepStickyReservations: keepSticky },
+      { timeoutMs: RELEASE_TIMEOUT_MS },
+    );
+    this.#state.keep(reservedState);
+  }
+
+  /** What goes with a request for the client's own statement. */
+  #around(options: StreamExecuteInput["options"], action: RunAction): StatementOrigin {
+    const origin = this.#state.origin();
+    return {
+      ...origin,
+      options: { ...origin.options, passthroughRow: true, ...options },
+      reservationOptions: this.reservationOptions(action),
+    };
+  }
+
+  /** Why the connection of a statement is to be reserved; `undefined` for no reason. */
+  reservationOptions(action: RunAction): StreamExecuteInput["reservationOptions"] {
+    const { reasons, pins, releases, recheckLocks } = action;
+    const begin = this.#state.pendingBegin;
+    const all = reasons | (begin === undefined ? 0 : Reason.Transaction);
+    if (all === 0 && releases.length === 0 && !recheckLocks) {
+      return undefined;
+    }
+    return {
+      reasons: all,
+      beginQuery: begin ?? "",
+      pinPortalNames: [...pins],
+      releasePortalNames: this.#state.reservation === undefined ? [] : [...releases],
+      recheckAdvisoryLocks: recheckLocks,
+    };
+  }
+
+  async #stream(
+    open: (call: RequestOptions) => AsyncIterable<StreamedMessage>,
+    take: PayloadReceiver,
+    { timeoutMs }: Pick<RequestOptions, "timeoutMs"> = { timeoutMs: STATEMENT_TIMEOUT_MS },
+  ): Promise<void> {
+    const running = new AbortController();
+    this.#running = running;
+    let state: Reservation | undefined;
+    try {
+      for await (const { result, reservedState } of open({ signal: running.signal, timeoutMs })) {
+        state = reservedState ?? state;
+        if (result?.payload !== undefined) {
+          await take(result.payload);
+        }
+      }
+      this.#state.keep(state);
+    } catch (error) {
+      this.#keepAfter(error, state);
+      throw error;
+    } finally {
+      this.#running = undefined;
+    }
+  }
+
+  /** A call that was cut off says nothing of what stays reserved: it is as it was. */
+  #keepAfter(error: unknown, state: Reservation | undefined): void {
+    const isCut =
+      error instanceof GrpcStatusError &&
+      (error.code === "CANCELLED" || error.code === "DEADLINE_EXCEEDED");
+    this.#state.keep(state ?? (isCut ? this.#state.reservation : undefined));
+    this.#state.fail();
+  }
+}

@@ -1,0 +1,131 @@
+import { GatewayError } from "./error-words.ts";
+import type { ClientState } from "./client-state.ts";
+import type { PoolerCalls } from "./pooler-calls.ts";
+import type { ResultRelay } from "./result-relay.ts";
+import type { SqlStatement } from "./sql-statement.ts";
+import { actionOf } from "./statement-action.ts";
+import type { RunAction, StatementAction } from "./statement-action.ts";
+
+/** What only asks for the connection that is there already. */
+export const NO_REASON: RunAction = {
+  type: "run",
+  reasons: 0,
+  pins: [],
+  releases: [],
+  recheckLocks: false,
+};
+
+type LocalAction = Exclude<StatementAction, { type: "run" | "copy" }>;
+
+/** Does what a gateway does itself, or through other calls than that of the statement. */
+export class StatementRunner {
+  readonly #state: ClientState;
+  readonly #calls: PoolerCalls;
+
+  constructor(state: ClientState, calls: PoolerCalls) {
+    this.#state = state;
+    this.#calls = calls;
+  }
+
+  /** Runs a statement of a query string. */
+  async run(statement: SqlStatement, relay: ResultRelay): Promise<void> {
+    const action = actionOf(statement);
+    switch (action.type) {
+      case "run":
+        await this.#calls.execute({ query: statement.text }, action, (payload) =>
+          relay.take(payload),
+        );
+        return;
+      case "copy":
+        throw new GatewayError("0A000", "COPY is not relayed yet");
+      default:
+        await this.runLocally(action, statement, relay);
+    }
+  }
+
+  async runLocally(
+    action: LocalAction,
+    statement: SqlStatement,
+    relay: ResultRelay,
+  ): Promise<void> {
+    switch (action.type) {
+      case "begin":
+        this.#state.begin(statement.source, { isImplicit: false });
+        await relay.complete("BEGIN");
+        return;
+      case "commit":
+      case "rollback":
+        await relay.complete(await this.conclude(action.type, action.chain));
+        return;
+      case "set":
+        await this.#set(action.name, action.value, statement, relay);
+        return;
+      case "resetAll":
+        await this.#onReservation(statement);
+        this.#state.resetAll();
+        await relay.complete("RESET");
+        return;
+      case "discardAll":
+        await this.#calls.release({ keepSticky: true });
+        this.#state.resetAll();
+        await relay.complete("DISCARD ALL");
+        return;
+      case "discardTemp":
+        if (this.#state.reservation !== undefined) {
+          await this.#calls.discardTempTables();
+        }
+        await relay.complete("DISCARD TEMP");
+        return;
+      case "listen":
+      case "unlisten":
+        throw new GatewayError("0A000", "notifications are not relayed yet");
+    }
+  }
+
+  /** Ends the transaction where the pooler has begun it. Resolves with the tag. */
+  async conclude(type: "commit" | "rollback", chain: boolean): Promise<string> {
+    if (this.#state.hasBegun) {
+      return await this.#calls.conclude(type, chain);
+    }
+    const isCommitted = type === "commit" && this.#state.status !== "E";
+    this.#state.conclude({ isCommitted, chain });
+    return isCommitted ? "COMMIT" : "ROLLBACK";
+  }
+
+  /**
+   * A setting is checked by PostgreSQL, where it leaves nothing, and kept here. On a connection that
+   * is reserved it is set as the client says, since that one gets no settings with its requests.
+   */
+  async #set(
+    name: string,
+    value: string | undefined,
+    statement: SqlStatement,
+    relay: ResultRelay,
+  ): Promise<void> {
+    let confirmed = value;
+    if (!(await this.#onReservation(statement))) {
+      const literal = value === undefined ? "NULL" : quoted(value);
+      const query = `SELECT pg_catalog.set_config(${quoted(name)}, ${literal}, TRUE)`;
+      confirmed = await this.#calls.value(query, async (payload) => {
+        if (payload.$case === "diagnostic") {
+          await relay.take(payload);
+        }
+      });
+    }
+    this.#state.set(name, value === undefined ? undefined : confirmed);
+    await relay.complete(statement.tokens[0]?.value === "reset" ? "RESET" : "SET");
+  }
+
+  /** Runs it on the reserved connection, and says whether there is or will be one. */
+  async #onReservation(statement: SqlStatement): Promise<boolean> {
+    if (this.#state.reservation === undefined && !this.#state.isInTransaction) {
+      return false;
+    }
+    await this.#calls.execute({ query: statement.text }, NO_REASON, () => Promise.resolve());
+    return true;
+  }
+}
+
+function quoted(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`;
+}
