@@ -12,7 +12,7 @@ import { Deadline } from "@multipooler/timing";
 import { untilAborted } from "./abort.ts";
 import { MultiPoolerError, abortError } from "./error.ts";
 import { Engine } from "./execution/engine.ts";
-import { ReservationIds } from "./execution/reservation-ids.ts";
+import { ReservationIds } from "./reservations/reservation-ids.ts";
 import { resolveOptions } from "./multi-pooler-options.ts";
 import type { MultiPoolerOptions, ResolvedOptions } from "./multi-pooler-options.ts";
 import { ServingGate } from "./serving/serving-gate.ts";
@@ -139,6 +139,7 @@ export class MultiPooler implements PoolerController, AsyncDisposable {
   register(registrar: ServiceRegistrar): void {
     registrar.offer(ControllerService.Query);
     registrar.offer(ControllerService.Session);
+    registrar.offer(ControllerService.Health);
   }
 
   async close(): Promise<void> {

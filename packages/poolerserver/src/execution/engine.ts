@@ -17,8 +17,8 @@ import { DefaultsWatch } from "./defaults-watch.ts";
 import { checkHealth } from "./health-check.ts";
 import type { HealthCheckEngine } from "./health-check.ts";
 import { QueryExecutor } from "./query-executor.ts";
-import type { ReservationIds } from "./reservation-ids.ts";
-import { Reservations } from "./reservations.ts";
+import type { ReservationIds } from "../reservations/reservation-ids.ts";
+import { Reservations } from "../reservations/reservations.ts";
 import { postgresTermination } from "./termination.ts";
 
 /** The name of the pool in the `application_name` of its sessions. */
