@@ -84,7 +84,7 @@ export class ConformingPooler implements AsyncDisposable {
 }
 
 /** Resolves when the status of the manager holds. */
-export async function until(
+async function until(
   manager: MultiPoolerManager,
   holds: (status: ManagerStatus) => boolean,
 ): Promise<void> {

@@ -54,7 +54,7 @@ export function valueOf(answer: ResultAnswer): string | null | undefined {
 }
 
 /** The values of one decoded row, as text. */
-export function valuesOf({ lengths, values }: Row): readonly (string | null)[] {
+function valuesOf({ lengths, values }: Row): readonly (string | null)[] {
   let start = 0;
   return lengths.map((length) => {
     if (length < 0n) {
