@@ -1,6 +1,12 @@
-import type { ResultEvent, ResultSink } from "@multipooler/query-service";
+import type { CopyEvent } from "@multipooler/pgwire";
+import type { ResultEvent } from "@multipooler/query-service";
 import type { AnswerFacts } from "./call-error.ts";
 import { isCommit, tellsOfUnconfirmedCommit } from "./commit-signs.ts";
+
+/** Takes the answer of a request: the sink of a caller, or what stands before it. */
+export interface EventSink<More extends CopyEvent = never> {
+  write(event: ResultEvent | More): Promise<void> | undefined;
+}
 
 /** What a {@link Receiver} belongs to. */
 export interface ReceiverOwner {
@@ -13,8 +19,8 @@ export interface ReceiverOwner {
  * that is slow or broken: after `stop` events are dropped and nobody waits for the sink, while the
  * backend goes on to the end of its answer. After `hurry` that begins when the sink is behind.
  */
-export class Receiver implements AnswerFacts {
-  readonly #sink: ResultSink;
+export class Receiver<More extends CopyEvent = never> implements AnswerFacts {
+  readonly #sink: EventSink<More>;
   readonly #owner: ReceiverOwner;
   #stopped = false;
   #hurried = false;
@@ -25,7 +31,7 @@ export class Receiver implements AnswerFacts {
   /** Lets the backend go on, while it waits for the sink. */
   #resume: (() => void) | undefined;
 
-  constructor(sink: ResultSink, owner: ReceiverOwner) {
+  constructor(sink: EventSink<More>, owner: ReceiverOwner) {
     this.#sink = sink;
     this.#owner = owner;
   }
@@ -47,7 +53,7 @@ export class Receiver implements AnswerFacts {
     return this.#isSuspended;
   }
 
-  event(event: ResultEvent): Promise<void> | undefined {
+  event(event: ResultEvent | More): Promise<void> | undefined {
     if (event.type === "complete") {
       this.#hasCommitted ||= isCommit(event.bytes);
     } else if (event.type === "notice") {

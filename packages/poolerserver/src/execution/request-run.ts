@@ -1,5 +1,5 @@
-import type { EventReceiver, EventRequest, RequestEnd } from "@multipooler/pgwire";
-import type { ResultEvent, ResultSink } from "@multipooler/query-service";
+import type { CopyEvent, EventReceiver, EventRequest, RequestEnd } from "@multipooler/pgwire";
+import type { ResultEvent } from "@multipooler/query-service";
 import type { Clock } from "@multipooler/timing";
 import { abortError } from "../error.ts";
 import type { MultiPoolerError } from "../error.ts";
@@ -8,7 +8,7 @@ import { answerFailure, interruptedFailure, isCut, receiverError } from "./call-
 import type { AnswerFacts } from "./call-error.ts";
 import { Interruption } from "./interruption.ts";
 import { Receiver } from "./receiver.ts";
-import type { ReceiverOwner } from "./receiver.ts";
+import type { EventSink, ReceiverOwner } from "./receiver.ts";
 import type { TerminateProcess } from "./termination.ts";
 
 /** Takes the end of a {@link RequestRun}: one of these is called, and once. Neither may throw. */
@@ -25,13 +25,15 @@ export interface InterruptEngine {
   readonly terminate: TerminateProcess;
 }
 
-export interface RequestRunOptions {
+export interface RequestRunOptions<More extends CopyEvent = never> {
   readonly engine: InterruptEngine;
-  readonly sink: ResultSink;
+  readonly sink: EventSink<More>;
   /** Interrupts the request. */
   readonly signal: AbortSignal | undefined;
   /** Takes the ParameterDescription of a statement that is described. */
   readonly onDescribed?: ((parameters: Uint8Array) => void) | undefined;
+  /** The server is about to be asked to cancel the request. */
+  readonly onInterrupt?: (() => void) | undefined;
 }
 
 /**
@@ -53,17 +55,17 @@ const OVER: State = { type: "over" };
  * One request of a caller, from before it has a backend: hands its answer to the sink, interrupts it
  * if it has to, and says how it ended. Without an interruption it makes no promise.
  */
-export class RequestRun implements EventReceiver, ReceiverOwner {
-  readonly #options: RequestRunOptions;
+export class RequestRun<More extends CopyEvent = never> implements EventReceiver, ReceiverOwner {
+  readonly #options: RequestRunOptions<More>;
   readonly #owner: RunOwner;
-  readonly #receiver: Receiver;
+  readonly #receiver: Receiver<More>;
   #state: State = WAITING;
   /** Why it was interrupted from outside. */
   #reason: MultiPoolerError | undefined;
   #sinkFailure: MultiPoolerError | undefined;
   #interruption: Interruption | undefined;
 
-  constructor(options: RequestRunOptions, owner: RunOwner) {
+  constructor(options: RequestRunOptions<More>, owner: RunOwner) {
     this.#options = options;
     this.#owner = owner;
     this.#receiver = new Receiver(options.sink, this);
@@ -138,7 +140,7 @@ export class RequestRun implements EventReceiver, ReceiverOwner {
     this.#interrupt();
   }
 
-  event(event: ResultEvent): Promise<void> | undefined {
+  event(event: ResultEvent | More): Promise<void> | undefined {
     return this.#receiver.event(event);
   }
 
@@ -168,7 +170,9 @@ export class RequestRun implements EventReceiver, ReceiverOwner {
     const state = this.#state;
     if (state.type === "sent" && this.#interruption === undefined) {
       const { backend, request } = state;
-      const { clock, terminate } = this.#options.engine;
+      const { engine, onInterrupt } = this.#options;
+      const { clock, terminate } = engine;
+      onInterrupt?.();
       this.#interruption = new Interruption({ backend, request, clock, terminate });
     }
   }
