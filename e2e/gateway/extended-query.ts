@@ -7,8 +7,7 @@ import type { PoolerCalls } from "./pooler-calls.ts";
 import { ResultRelay } from "./result-relay.ts";
 import { splitStatements } from "./sql-statement.ts";
 import type { SqlStatement } from "./sql-statement.ts";
-import { actionOf } from "./statement-action.ts";
-import { NO_REASON } from "./statement-runner.ts";
+import { actionOf, NO_REASON } from "./statement-action.ts";
 import type { StatementRunner } from "./statement-runner.ts";
 
 interface Prepared {

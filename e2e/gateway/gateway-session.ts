@@ -49,8 +49,9 @@ export class GatewaySession implements Session {
     this.#calls = new PoolerCalls(pooler, this.#state);
     this.#output = new ClientOutput(client);
     this.#inbox = new Inbox({ onRoom: () => client.resume() });
-    const runner = new StatementRunner(this.#state, this.#calls);
-    const parts = { state: this.#state, calls: this.#calls, output: this.#output, runner };
+    const own = { state: this.#state, calls: this.#calls, output: this.#output };
+    const runner = new StatementRunner({ ...own, inbox: this.#inbox });
+    const parts = { ...own, runner };
     this.#simple = new SimpleQuery(parts);
     this.#extended = new ExtendedQuery(parts);
     this.#ended = this.#converse();

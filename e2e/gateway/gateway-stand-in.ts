@@ -75,6 +75,8 @@ function managerOf(pooler: PoolerClient): PoolerManager {
       getExecutor: () => ({
         streamExecute: noCall,
         describe: noCall,
+        copyIn: noCall,
+        copyOut: noCall,
         concludeTransaction: noCall,
         discardTempTables: noCall,
         releaseReservation: noCall,

@@ -19,14 +19,14 @@ export class Inbox {
   put(messages: Iterable<FrontendMessage>): boolean {
     this.#messages.push(...messages);
     this.#isFull = this.#messages.length > HIGH_WATER;
-    this.#arrived.resolve();
+    this.#wake();
     return !this.#isFull;
   }
 
   /** Nothing more will come, and what waits is not read. */
   close(): void {
     this.#isClosed = true;
-    this.#arrived.resolve();
+    this.#wake();
   }
 
   /** The next message; `undefined` once it is closed. */
@@ -44,10 +44,14 @@ export class Inbox {
       if (message !== undefined) {
         return message;
       }
-      this.#arrived = Promise.withResolvers<void>();
       await this.#arrived.promise;
     }
     return undefined;
+  }
+
+  #wake(): void {
+    this.#arrived.resolve();
+    this.#arrived = Promise.withResolvers<void>();
   }
 
   #makeRoom(): void {

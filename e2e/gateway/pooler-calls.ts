@@ -1,5 +1,6 @@
 import { GrpcStatusError } from "@multipooler/grpc-services/client";
 import type {
+  CopyBidiExecuteInput,
   DescribeInput,
   PoolerClient,
   PortalStreamExecuteInput,
@@ -8,18 +9,24 @@ import type {
 } from "@multipooler/grpc-services/client";
 import type { ClientState, Reservation } from "./client-state.ts";
 import type { Payload } from "./result-relay.ts";
-import { Reason } from "./statement-action.ts";
+import { NO_REASON, Reason } from "./statement-action.ts";
 import type { RunAction } from "./statement-action.ts";
 
 /** What the real gateway allows a statement, unless the client has set another time. */
 const STATEMENT_TIMEOUT_MS = 30_000;
 const RELEASE_TIMEOUT_MS = 5000;
+/** The call has not told its end. */
+const CUT_OFF: ReadonlySet<string> = new Set(["CANCELLED", "DEADLINE_EXCEEDED"]);
 const COMMIT = 1;
 const ROLLBACK = 2;
 
 /** Takes what a statement yields. */
 export type PayloadReceiver = (payload: Payload) => Promise<void>;
 
+type CopyAnswer =
+  ReturnType<PoolerClient["copyBidiExecute"]> extends AsyncIterable<infer Message>
+    ? Message
+    : never;
 type Description = Awaited<ReturnType<PoolerClient["describe"]>>["description"];
 type StatementOrigin = Pick<
   StreamExecuteInput,
@@ -87,6 +94,36 @@ export class PoolerCalls {
       },
     );
     return value;
+  }
+
+  /** The target and the rest of what goes with the first message of a COPY. */
+  copyInitiation(): CopyBidiExecuteInput {
+    const reservationOptions = this.reservationOptions(NO_REASON);
+    return { ...this.#state.origin(), reservationOptions };
+  }
+
+  /** Runs a COPY. One that is cut off leaves nothing reserved. */
+  async copy(
+    requests: AsyncIterable<CopyBidiExecuteInput>,
+    take: (answer: CopyAnswer) => Promise<void>,
+  ): Promise<void> {
+    const running = new AbortController();
+    this.#running = running;
+    const call = { signal: running.signal, timeoutMs: STATEMENT_TIMEOUT_MS };
+    let state: Reservation | undefined;
+    try {
+      for await (const answer of this.#client.copyBidiExecute(requests, call)) {
+        state = answer.reservedState;
+        await take(answer);
+      }
+    } catch (error) {
+      const isCut = error instanceof GrpcStatusError && CUT_OFF.has(error.code);
+      state = isCut ? undefined : state;
+      throw error;
+    } finally {
+      this.#running = undefined;
+      this.#state.keep(state);
+    }
   }
 
   async describe(request: DescribeInput): Promise<Description> {
@@ -192,9 +229,7 @@ export class PoolerCalls {
 
   /** A call that was cut off says nothing of what stays reserved: it is as it was. */
   #keepAfter(error: unknown, state: Reservation | undefined): void {
-    const isCut =
-      error instanceof GrpcStatusError &&
-      (error.code === "CANCELLED" || error.code === "DEADLINE_EXCEEDED");
+    const isCut = error instanceof GrpcStatusError && CUT_OFF.has(error.code);
     this.#state.keep(state ?? (isCut ? this.#state.reservation : undefined));
     this.#state.fail();
   }

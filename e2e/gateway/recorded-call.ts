@@ -35,6 +35,10 @@ export function recordingClient(
       tell("portalStreamExecute", request, options);
       return client.portalStreamExecute(request, options);
     },
+    copyBidiExecute: (requests, options) => {
+      tell("copyBidiExecute", undefined, options);
+      return client.copyBidiExecute(requests, options);
+    },
     describe: (request, options) => {
       tell("describe", request, options);
       return client.describe(request, options);

@@ -29,7 +29,14 @@ export interface RunAction {
   readonly recheckLocks: boolean;
 }
 
-const PLAIN: RunAction = { type: "run", reasons: 0, pins: [], releases: [], recheckLocks: false };
+/** What only asks for the connection that is there already, or any. */
+export const NO_REASON: RunAction = {
+  type: "run",
+  reasons: 0,
+  pins: [],
+  releases: [],
+  recheckLocks: false,
+};
 
 /** What a statement is, by its words. The real gateway parses; what the tests run needs no more. */
 export function actionOf(statement: SqlStatement): StatementAction {
@@ -41,10 +48,10 @@ export function actionOf(statement: SqlStatement): StatementAction {
       return { type: "begin" };
     case "commit":
     case "end":
-      return second === "prepared" ? PLAIN : { type: "commit", chain: isChained(words) };
+      return second === "prepared" ? NO_REASON : { type: "commit", chain: isChained(words) };
     case "rollback":
     case "abort":
-      return words.includes("to") ? PLAIN : { type: "rollback", chain: isChained(words) };
+      return words.includes("to") ? NO_REASON : { type: "rollback", chain: isChained(words) };
     case "set":
       return settingOf(statement.tokens);
     case "reset":
@@ -78,7 +85,7 @@ function discardOf(what: string): StatementAction {
     case "temporary":
       return { type: "discardTemp" };
     default:
-      return PLAIN;
+      return NO_REASON;
   }
 }
 
@@ -86,7 +93,7 @@ function copyOf(words: readonly string[]): StatementAction {
   if (words.includes("stdin")) {
     return { type: "copy", direction: "in" };
   }
-  return words.includes("stdout") ? { type: "copy", direction: "out" } : PLAIN;
+  return words.includes("stdout") ? { type: "copy", direction: "out" } : NO_REASON;
 }
 
 /** SET of the session; SET LOCAL, SET TRANSACTION and SET CONSTRAINTS are statements like others. */
@@ -95,7 +102,7 @@ function settingOf(tokens: readonly Token[]): StatementAction {
   const from = words[1] === "session" && words[2] !== "authorization" ? 2 : 1;
   const name = words[from] ?? "";
   if (["local", "transaction", "constraints", "characteristics"].includes(name)) {
-    return PLAIN;
+    return NO_REASON;
   }
   if (name === "session") {
     return { type: "set", name: "session_authorization", value: words[from + 2] };
@@ -111,13 +118,13 @@ function settingOf(tokens: readonly Token[]): StatementAction {
 
 function runOf(words: readonly string[]): RunAction {
   if (words[0] === "create" && (words[1] === "temp" || words[1] === "temporary")) {
-    return { ...PLAIN, reasons: Reason.TempTable };
+    return { ...NO_REASON, reasons: Reason.TempTable };
   }
   if (words[0] === "declare" && words.includes("hold") && !words.includes("without")) {
-    return { ...PLAIN, reasons: Reason.Portal, pins: [words[1] ?? ""] };
+    return { ...NO_REASON, reasons: Reason.Portal, pins: [words[1] ?? ""] };
   }
   if (words[0] === "close") {
-    return { ...PLAIN, releases: [words[1] ?? ""] };
+    return { ...NO_REASON, releases: [words[1] ?? ""] };
   }
   const locks = words.some(
     (word) => word === "pg_advisory_lock" || word === "pg_try_advisory_lock",
@@ -125,7 +132,7 @@ function runOf(words: readonly string[]): RunAction {
   const unlocks = words.some((word) => word.startsWith("pg_advisory_unlock"));
   const seeds = words.includes("setseed");
   return {
-    ...PLAIN,
+    ...NO_REASON,
     reasons: (locks ? Reason.AdvisoryLock : 0) | (seeds ? Reason.SetSeed : 0),
     recheckLocks: locks || unlocks,
   };

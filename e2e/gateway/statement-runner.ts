@@ -1,30 +1,25 @@
 import { GatewayError } from "./error-words.ts";
 import type { ClientState } from "./client-state.ts";
+import { CopyRelay } from "./copy-relay.ts";
+import type { CopyRelayParts } from "./copy-relay.ts";
 import type { PoolerCalls } from "./pooler-calls.ts";
 import type { ResultRelay } from "./result-relay.ts";
 import type { SqlStatement } from "./sql-statement.ts";
-import { actionOf } from "./statement-action.ts";
-import type { RunAction, StatementAction } from "./statement-action.ts";
-
-/** What only asks for the connection that is there already. */
-export const NO_REASON: RunAction = {
-  type: "run",
-  reasons: 0,
-  pins: [],
-  releases: [],
-  recheckLocks: false,
-};
+import { actionOf, NO_REASON } from "./statement-action.ts";
+import type { StatementAction } from "./statement-action.ts";
 
 type LocalAction = Exclude<StatementAction, { type: "run" | "copy" }>;
 
 /** Does what a gateway does itself, or through other calls than that of the statement. */
 export class StatementRunner {
+  readonly #parts: CopyRelayParts;
   readonly #state: ClientState;
   readonly #calls: PoolerCalls;
 
-  constructor(state: ClientState, calls: PoolerCalls) {
-    this.#state = state;
-    this.#calls = calls;
+  constructor(parts: CopyRelayParts) {
+    this.#parts = parts;
+    this.#state = parts.state;
+    this.#calls = parts.calls;
   }
 
   /** Runs a statement of a query string. */
@@ -37,7 +32,8 @@ export class StatementRunner {
         );
         return;
       case "copy":
-        throw new GatewayError("0A000", "COPY is not relayed yet");
+        await new CopyRelay(this.#parts, action.direction).run(statement.text);
+        return;
       default:
         await this.runLocally(action, statement, relay);
     }

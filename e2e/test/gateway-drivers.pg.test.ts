@@ -1,4 +1,8 @@
+import { once } from "node:events";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
 import type pg from "pg";
+import { from as copyFrom, to as copyTo } from "pg-copy-streams";
 import postgres from "postgres";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { GatewayPooler } from "./gateway-pooler.ts";
@@ -127,4 +131,23 @@ test("a driver that describes its statements first gets what it asks for", async
   } finally {
     await sql.end();
   }
+});
+
+test("node-postgres streams a COPY in and out, and gives one up", async () => {
+  await withClient(async (client) => {
+    await client.query("create table streamed (a int)");
+    const lines = Array.from({ length: 2000 }, (_, index) => `${index}\n`);
+    await pipeline(Readable.from(lines), client.query(copyFrom("copy streamed from stdin")));
+    let bytes = 0;
+    for await (const chunk of client.query(copyTo("copy streamed to stdout"))) {
+      bytes += Buffer.from(chunk).length;
+    }
+    expect(bytes).toBe(lines.join("").length);
+    const given = client.query(copyFrom("copy streamed from stdin"));
+    given.write("1\n");
+    given.destroy();
+    await expect(once(given, "close")).rejects.toThrow(/^COPY aborted: /);
+    const { rows } = await client.query("select count(*)::int as n from streamed");
+    expect(rows).toEqual([{ n: lines.length }]);
+  });
 });

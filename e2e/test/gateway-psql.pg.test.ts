@@ -149,3 +149,42 @@ test.skipIf(isSkipped)("psql gets rows of 7 MB and results of 20 MB whole", asyn
   const lines = await psql("select repeat('y', 1000) from generate_series(1, 20000)");
   expect(lines).toBe(`${"y".repeat(1000)}\n`.repeat(20_000));
 });
+
+test.skipIf(isSkipped)("psql copies in and out", async () => {
+  const output = await psql(
+    "create table lines (a int unique)",
+    "\\copy lines from program 'seq 1 100000'",
+    "\\copy (select count(*) from lines) to stdout",
+    "\\copy lines from program 'echo 1'",
+    "\\copy lines from program 'echo much; seq 1 50000'",
+    "begin",
+    "\\copy lines from program 'seq 200001 200002'",
+    "\\copy (select a from lines where a > 200000 order by a) to stdout with csv header",
+    "rollback",
+    "\\copy (select 1 / (3 - n) from generate_series(1, 5) n) to stdout",
+    "\\copy nowhere from program 'seq 1 3'",
+    "select count(*) from lines",
+  );
+  expect(output.split("\n")).toEqual([
+    "CREATE TABLE",
+    "COPY 100000",
+    "100000",
+    "BEGIN",
+    "COPY 2",
+    "a",
+    "200001",
+    "200002",
+    "ROLLBACK",
+    "0",
+    "1",
+    "100000",
+    'ERROR:  duplicate key value violates unique constraint "lines_a_key"',
+    "DETAIL:  Key (a)=(1) already exists.",
+    "CONTEXT:  COPY lines, line 1",
+    'ERROR:  invalid input syntax for type integer: "much"',
+    'CONTEXT:  COPY lines, line 1, column a: "much"',
+    "ERROR:  division by zero",
+    'ERROR:  relation "nowhere" does not exist',
+    "",
+  ]);
+});
