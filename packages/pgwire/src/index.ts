@@ -57,6 +57,7 @@ export type { SpanReceiver } from "./requests/raw-unit.ts";
 export { SimpleQuery } from "./requests/simple-query.ts";
 export type { EventReceiver } from "./requests/simple-query.ts";
 export { SCRAM_SHA_256 } from "./startup/scram-keys.ts";
+export { quoteIdentifier } from "./sql/quoted-identifier.ts";
 export { SqlScanner } from "./sql/sql-scanner.ts";
 export type { SqlDialect, SqlTokenKind } from "./sql/sql-scanner.ts";
 export { toSqlText } from "./sql/sql-text.ts";

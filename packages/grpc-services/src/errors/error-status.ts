@@ -91,6 +91,7 @@ const POOLER_STATUS: Readonly<Record<PoolerErrorCode, PoolerStatus>> = {
   AUTHENTICATION_FAILED: { code: Code.UNKNOWN, diagnostic: errorOf("28000") },
   CONNECTION_LOST: { code: Code.UNKNOWN, diagnostic: errorOf("08006") },
   DATABASE_ERROR: { code: Code.UNKNOWN, diagnostic: errorOf("XX000") },
+  SUBSCRIBER_BEHIND: { code: Code.RESOURCE_EXHAUSTED, diagnostic: errorOf("53400") },
   CANCELLED: { code: Code.CANCELED },
   DEADLINE_EXCEEDED: { code: Code.DEADLINE_EXCEEDED },
   INTERNAL: { code: Code.INTERNAL },
