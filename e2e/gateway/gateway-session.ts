@@ -12,7 +12,9 @@ import { ExtendedQuery } from "./extended-query.ts";
 import { messagesOf } from "./frontend-message.ts";
 import type { FrontendMessage } from "./frontend-message.ts";
 import { Inbox } from "./inbox.ts";
+import { NotificationRelay } from "./notification-relay.ts";
 import { PoolerCalls } from "./pooler-calls.ts";
+import { ReservationCalls } from "./reservation-calls.ts";
 import { SimpleQuery } from "./simple-query.ts";
 import { StatementRunner } from "./statement-runner.ts";
 
@@ -34,11 +36,15 @@ export class GatewaySession implements Session {
   readonly #client: SessionClient;
   readonly #state: ClientState;
   readonly #calls: PoolerCalls;
+  readonly #reservations: ReservationCalls;
   readonly #output: ClientOutput;
   readonly #inbox: Inbox;
   readonly #simple: SimpleQuery;
   readonly #extended: ExtendedQuery;
+  readonly #notifications: NotificationRelay;
   readonly #ended: Promise<void>;
+  /** What was notified while something was answered. */
+  readonly #notified: Uint8Array[] = [];
   /** After an error in the extended protocol everything up to the Sync is passed over. */
   #skipsToSync = false;
   #isBusy = false;
@@ -47,10 +53,17 @@ export class GatewaySession implements Session {
     this.#client = client;
     this.#state = new ClientState(caller);
     this.#calls = new PoolerCalls(pooler, this.#state);
+    this.#reservations = new ReservationCalls(pooler, this.#state);
     this.#output = new ClientOutput(client);
     this.#inbox = new Inbox({ onRoom: () => client.resume() });
     const own = { state: this.#state, calls: this.#calls, output: this.#output };
-    const runner = new StatementRunner({ ...own, inbox: this.#inbox });
+    this.#notifications = new NotificationRelay(pooler, (message) => this.#onNotified(message));
+    const runner = new StatementRunner({
+      ...own,
+      inbox: this.#inbox,
+      reservations: this.#reservations,
+      notifications: this.#notifications,
+    });
     const parts = { ...own, runner };
     this.#simple = new SimpleQuery(parts);
     this.#extended = new ExtendedQuery(parts);
@@ -86,9 +99,11 @@ export class GatewaySession implements Session {
       this.#isBusy = true;
       await this.#answer(message);
       this.#isBusy = false;
+      await this.#tellNotified();
       message = await this.#inbox.next();
     }
-    await this.#calls.release({ keepSticky: false }).catch(() => undefined);
+    this.#notifications.end();
+    await this.#reservations.release({ keepSticky: false }).catch(() => undefined);
     this.#client.ended(undefined);
   }
 
@@ -100,6 +115,20 @@ export class GatewaySession implements Session {
       await this.#output.readyForQuery(this.#state.status);
     } else if (!this.#skipsToSync) {
       await this.#extend(message);
+    }
+  }
+
+  /** Between two answers, never into one. */
+  #onNotified(message: Uint8Array): void {
+    this.#notified.push(message);
+    if (!this.#isBusy) {
+      void this.#tellNotified();
+    }
+  }
+
+  async #tellNotified(): Promise<void> {
+    for (const message of this.#notified.splice(0)) {
+      await this.#output.write(message);
     }
   }
 

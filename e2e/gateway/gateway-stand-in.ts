@@ -80,6 +80,9 @@ function managerOf(pooler: PoolerClient): PoolerManager {
         concludeTransaction: noCall,
         discardTempTables: noCall,
         releaseReservation: noCall,
+        subscribe: () => {
+          throw new Error("a listener makes no calls");
+        },
         getCredentials: async ({ database, user }, { signal } = {}) => {
           const { scramHash, isReplicationRole } = await pooler.getAuthCredentials(
             { database, username: user },

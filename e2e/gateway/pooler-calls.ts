@@ -13,12 +13,9 @@ import { NO_REASON, Reason } from "./statement-action.ts";
 import type { RunAction } from "./statement-action.ts";
 
 /** What the real gateway allows a statement, unless the client has set another time. */
-const STATEMENT_TIMEOUT_MS = 30_000;
-const RELEASE_TIMEOUT_MS = 5000;
+export const STATEMENT_TIMEOUT_MS = 30_000;
 /** The call has not told its end. */
 const CUT_OFF: ReadonlySet<string> = new Set(["CANCELLED", "DEADLINE_EXCEEDED"]);
-const COMMIT = 1;
-const ROLLBACK = 2;
 
 /** Takes what a statement yields. */
 export type PayloadReceiver = (payload: Payload) => Promise<void>;
@@ -132,48 +129,6 @@ export class PoolerCalls {
       { timeoutMs: STATEMENT_TIMEOUT_MS },
     );
     return description;
-  }
-
-  /** Ends the transaction, and resolves with the tag of what PostgreSQL did. */
-  async conclude(conclusion: "commit" | "rollback", chain: boolean): Promise<string> {
-    const state = this.#state;
-    const { settingsBefore } = state;
-    try {
-      const { result, reservedState } = await this.#client.concludeTransaction(
-        {
-          ...state.origin(),
-          conclusion: conclusion === "commit" ? COMMIT : ROLLBACK,
-          chain,
-          rollbackSessionSettings: { vars: Object.fromEntries(settingsBefore) },
-        },
-        { timeoutMs: STATEMENT_TIMEOUT_MS },
-      );
-      const tag = result?.commandTag ?? "";
-      state.conclude({ isCommitted: tag === "COMMIT", chain });
-      state.keep(reservedState);
-      return tag;
-    } catch (error) {
-      state.conclude({ isCommitted: false, chain: false });
-      state.keep(error instanceof GrpcStatusError ? error.reservedState : undefined);
-      throw error;
-    }
-  }
-
-  async discardTempTables(): Promise<void> {
-    const { reservedState } = await this.#client.discardTempTables(this.#state.origin());
-    this.#state.keep(reservedState);
-  }
-
-  /** Gives up what is reserved. */
-  async release({ keepSticky }: { readonly keepSticky: boolean }): Promise<void> {
-    if (this.#state.reservation === undefined) {
-      return;
-    }
-    const { reservedState } = await this.#client.releaseReservedConnection(
-      { ...this.#state.origin(), keepStickyReservations: keepSticky },
-      { timeoutMs: RELEASE_TIMEOUT_MS },
-    );
-    this.#state.keep(reservedState);
   }
 
   /** What goes with a request for the client's own statement. */

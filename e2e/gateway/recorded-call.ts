@@ -39,6 +39,10 @@ export function recordingClient(
       tell("copyBidiExecute", undefined, options);
       return client.copyBidiExecute(requests, options);
     },
+    notificationStream: (requests, options) => {
+      tell("notificationStream", undefined, options);
+      return client.notificationStream(requests, options);
+    },
     describe: (request, options) => {
       tell("describe", request, options);
       return client.describe(request, options);

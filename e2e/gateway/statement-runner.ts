@@ -2,21 +2,28 @@ import { GatewayError } from "./error-words.ts";
 import type { ClientState } from "./client-state.ts";
 import { CopyRelay } from "./copy-relay.ts";
 import type { CopyRelayParts } from "./copy-relay.ts";
+import type { NotificationRelay } from "./notification-relay.ts";
 import type { PoolerCalls } from "./pooler-calls.ts";
+import type { ReservationCalls } from "./reservation-calls.ts";
 import type { ResultRelay } from "./result-relay.ts";
 import type { SqlStatement } from "./sql-statement.ts";
 import { actionOf, NO_REASON } from "./statement-action.ts";
 import type { StatementAction } from "./statement-action.ts";
 
+export interface StatementRunnerParts extends CopyRelayParts {
+  readonly reservations: ReservationCalls;
+  readonly notifications: NotificationRelay;
+}
+
 type LocalAction = Exclude<StatementAction, { type: "run" | "copy" }>;
 
 /** Does what a gateway does itself, or through other calls than that of the statement. */
 export class StatementRunner {
-  readonly #parts: CopyRelayParts;
+  readonly #parts: StatementRunnerParts;
   readonly #state: ClientState;
   readonly #calls: PoolerCalls;
 
-  constructor(parts: CopyRelayParts) {
+  constructor(parts: StatementRunnerParts) {
     this.#parts = parts;
     this.#state = parts.state;
     this.#calls = parts.calls;
@@ -62,26 +69,44 @@ export class StatementRunner {
         await relay.complete("RESET");
         return;
       case "discardAll":
-        await this.#calls.release({ keepSticky: true });
+        await this.#parts.reservations.release({ keepSticky: true });
+        await this.#parts.notifications.unlisten(undefined);
         this.#state.resetAll();
         await relay.complete("DISCARD ALL");
         return;
       case "discardTemp":
         if (this.#state.reservation !== undefined) {
-          await this.#calls.discardTempTables();
+          await this.#parts.reservations.discardTempTables();
         }
         await relay.complete("DISCARD TEMP");
         return;
       case "listen":
       case "unlisten":
-        throw new GatewayError("0A000", "notifications are not relayed yet");
+        await this.#listen(action);
+        await relay.complete(action.type.toUpperCase());
+        return;
+    }
+  }
+
+  /** In a transaction it would be for its end to tell whether it happens. */
+  async #listen(
+    action: Extract<LocalAction, { readonly type: "listen" | "unlisten" }>,
+  ): Promise<void> {
+    if (this.#state.isInTransaction) {
+      throw new GatewayError("0A000", "the stand-in listens outside of transactions only");
+    }
+    const { notifications } = this.#parts;
+    if (action.type === "listen") {
+      await notifications.listen(action.channel);
+    } else {
+      await notifications.unlisten(action.channel);
     }
   }
 
   /** Ends the transaction where the pooler has begun it. Resolves with the tag. */
   async conclude(type: "commit" | "rollback", chain: boolean): Promise<string> {
     if (this.#state.hasBegun) {
-      return await this.#calls.conclude(type, chain);
+      return await this.#parts.reservations.conclude(type, chain);
     }
     const isCommitted = type === "commit" && this.#state.status !== "E";
     this.#state.conclude({ isCommitted, chain });

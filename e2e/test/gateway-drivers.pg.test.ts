@@ -151,3 +151,26 @@ test("node-postgres streams a COPY in and out, and gives one up", async () => {
     expect(rows).toEqual([{ n: lines.length }]);
   });
 });
+
+test("a client gets what others and it itself notify, in order, until it stops listening", async () => {
+  await withClient(async (client) => {
+    const got: string[] = [];
+    client.on("notification", ({ channel, payload }) => got.push(`${channel} ${payload}`));
+    await client.query("listen a");
+    await client.query('listen "B c"');
+    await client.query("notify a, '1'");
+    await withClient(async (other) => {
+      await other.query("notify \"B c\", '2'");
+      await other.query("begin");
+      await other.query("notify a, 'never'");
+      await other.query("rollback");
+      await other.query("notify a, '3'");
+    });
+    await expect.poll(() => got, PATIENCE).toEqual(["a 1", "B c 2", "a 3"]);
+    await client.query("unlisten a");
+    await client.query("notify a, '4'");
+    await client.query("notify \"B c\", '5'");
+    await expect.poll(() => got.slice(3), PATIENCE).toEqual(["B c 5"]);
+    await client.query("unlisten *");
+  });
+});
