@@ -250,6 +250,16 @@ test("a cancelled call aborts its COPY, and leaves nothing", async () => {
   expect(pooler.log).toEqual([]);
 });
 
+test("a client that says nothing until its deadline is told so, and nobody else", async () => {
+  await using pooler = await startServer();
+  async function* silence(): AsyncGenerator<CopyBidiExecuteInput, void, void> {
+    await new Promise(() => undefined);
+  }
+  const answers = pooler.client.copyBidiExecute(silence(), { timeoutMs: 200 });
+  await expect(Array.fromAsync(answers)).rejects.toMatchObject({ code: "DEADLINE_EXCEEDED" });
+  expect(pooler.log).toEqual([]);
+});
+
 /** What a call has to come to, however its messages are put together. */
 interface Expected {
   readonly code: string | undefined;
