@@ -1,5 +1,6 @@
 import { PgwireServer } from "@multipooler/pgwire-services";
-import type { PgwireServerOptions, TlsFilePaths } from "@multipooler/pgwire-services";
+import type { PgwireServerOptions } from "@multipooler/pgwire-services";
+import type { ServerTlsPaths } from "@multipooler/tls";
 import type { Logger } from "pino";
 import { ConfigError } from "./settings/config.ts";
 import type { ConnectionLimits } from "./open-files.ts";
@@ -23,6 +24,7 @@ export function clientListener(
     host: config.pgListenAddress,
     port: config.pgListenPort,
     tls: tlsFiles(config),
+    clientCertificate: config.pgTlsClientCert,
     trustLoopback: config.pgTrustLoopback === "on",
     maxClients: limits.clients.limit,
     maxConnections: limits.clients.connections,
@@ -33,15 +35,28 @@ export function clientListener(
   });
 }
 
-/** @throws ConfigError when one of the two files is named without the other */
-export function tlsFiles(
-  config: Pick<Config, "pgTlsCertFile" | "pgTlsKeyFile">,
-): TlsFilePaths | undefined {
-  const { pgTlsCertFile: certFile, pgTlsKeyFile: keyFile } = config;
-  if (certFile !== undefined && keyFile !== undefined) {
-    return { certFile, keyFile };
+type ListenerTlsConfig = Pick<
+  Config,
+  "pgTlsCertFile" | "pgTlsKeyFile" | "pgTlsClientCaFile" | "pgTlsClientCert"
+>;
+
+/** @throws ConfigError when one of the files is named without those that it needs */
+export function tlsFiles(config: ListenerTlsConfig): ServerTlsPaths | undefined {
+  const {
+    pgTlsCertFile: certFile,
+    pgTlsKeyFile: keyFile,
+    pgTlsClientCaFile: clientCaFile,
+  } = config;
+  const { pgTlsClientCert: clientCert = "none" } = config;
+  if (clientCert !== "none" && clientCaFile === undefined) {
+    throw new ConfigError([
+      `--pg-tls-client-cert ${clientCert} needs --pg-tls-client-ca-file: the authorities of clients`,
+    ]);
   }
-  if (certFile === undefined && keyFile === undefined) {
+  if (certFile !== undefined && keyFile !== undefined) {
+    return { certFile, keyFile, clientCaFile };
+  }
+  if (certFile === undefined && keyFile === undefined && clientCaFile === undefined) {
     return undefined;
   }
   const missing = certFile === undefined ? "--pg-tls-cert-file" : "--pg-tls-key-file";

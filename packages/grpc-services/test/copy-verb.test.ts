@@ -252,11 +252,14 @@ test("a cancelled call aborts its COPY, and leaves nothing", async () => {
 
 test("a client that says nothing until its deadline is told so, and nobody else", async () => {
   await using pooler = await startServer();
-  async function* silence(): AsyncGenerator<CopyBidiExecuteInput, void, void> {
-    await new Promise(() => undefined);
+  const said = Promise.withResolvers<void>();
+  async function* late(): AsyncGenerator<CopyBidiExecuteInput, void, void> {
+    await said.promise;
+    yield { phase: Phase.INITIATE };
   }
-  const answers = pooler.client.copyBidiExecute(silence(), { timeoutMs: 200 });
+  const answers = pooler.client.copyBidiExecute(late(), { timeoutMs: 200 });
   await expect(Array.fromAsync(answers)).rejects.toMatchObject({ code: "DEADLINE_EXCEEDED" });
+  said.resolve();
   expect(pooler.log).toEqual([]);
 });
 

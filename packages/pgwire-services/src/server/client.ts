@@ -5,9 +5,10 @@ import { Deadline, isTimeout, sleep } from "@multipooler/timing";
 import type { Clock } from "@multipooler/timing";
 import { Conversation } from "../conversation/conversation.ts";
 import { encodeGreeting } from "../login/greeting.ts";
+import type { ClientCertificateDemand } from "../login/certificate-check.ts";
 import { login } from "../login/login.ts";
 import type { LoggedIn } from "../login/login.ts";
-import type { TlsIdentity } from "../login/login-dialogue.ts";
+import type { Encryption } from "../login/login-dialogue.ts";
 import { ClientGone, isInternal, lastWords, Refusal } from "../login/refusal.ts";
 import type { CancelKeys } from "./cancel-keys.ts";
 import type { ClientPlaces } from "./client-places.ts";
@@ -18,7 +19,9 @@ export interface ClientOptions {
   readonly origin: string;
   /** Asked for at each step that needs it. Throws while there is none. */
   readonly executor: () => Pick<QueryService, "getCredentials" | "openSession">;
-  readonly tls: () => TlsIdentity | undefined;
+  /** `undefined`: the connection is never encrypted. */
+  readonly encryption: Encryption | undefined;
+  readonly clientCertificate: ClientCertificateDemand;
   readonly isTrusted: boolean;
   readonly places: ClientPlaces;
   readonly keys: CancelKeys;
@@ -108,7 +111,7 @@ export class Client {
 
   /** `undefined` for a client that only wanted to cancel something. */
   async #logIn(admit: () => void): Promise<Talk | undefined> {
-    const { clock, loginTimeoutMs, keys, socket, executor, tls, isTrusted } = this.#options;
+    const { clock, loginTimeoutMs, keys } = this.#options;
     using deadline = new Deadline({
       clock,
       ms: loginTimeoutMs,
@@ -117,7 +120,7 @@ export class Client {
     });
     const { signal } = deadline;
     const result = await login(
-      { socket, executor, tls, isTrusted, admit, onSocket: (secure) => (this.#socket = secure) },
+      { ...this.#options, admit, onSocket: (secure) => (this.#socket = secure) },
       signal,
     );
     if (result.type === "cancel") {

@@ -3,6 +3,8 @@ import { LimitedLogger } from "@multipooler/logging";
 import type { PoolerService, ServiceTransport } from "@multipooler/manager";
 import type { CallOptions, QueryService } from "@multipooler/query-service";
 import { onAbort } from "@multipooler/timing";
+import { ALPN_NAME, TlsAcceptor, TlsError } from "@multipooler/tls";
+import type { TlsAcceptorOptions } from "@multipooler/tls";
 import { PgwireServicesError, PgwireServicesErrorCode } from "../error.ts";
 import { Refusal } from "../login/refusal.ts";
 import { CancelKeys } from "./cancel-keys.ts";
@@ -12,7 +14,6 @@ import { ClientPort } from "./client-port.ts";
 import { IdleClients } from "./idle-clients.ts";
 import { resolveOptions } from "./pgwire-server-options.ts";
 import type { PgwireServerOptions, ResolvedOptions } from "./pgwire-server-options.ts";
-import { TlsFiles } from "./tls-files.ts";
 
 /** The clients of a server. */
 export interface ClientCount {
@@ -46,7 +47,7 @@ const NO_CLIENTS: ClientCount = { clients: 0, connections: 0, refused: 0 };
 export class PgwireServer implements ServiceTransport {
   readonly #options: ResolvedOptions;
   readonly #logger: LimitedLogger;
-  readonly #tls: TlsFiles | undefined;
+  readonly #tls: TlsAcceptor | undefined;
   #offersSessions = false;
   #run: Run | undefined;
 
@@ -60,7 +61,7 @@ export class PgwireServer implements ServiceTransport {
     const { clock, tls } = this.#options;
     this.#logger = new LimitedLogger(options.logger);
     const logger = this.#logger;
-    this.#tls = tls === undefined ? undefined : new TlsFiles({ paths: tls, clock, logger });
+    this.#tls = tls === undefined ? undefined : openTls({ paths: tls, clock, logger });
   }
 
   /** The port in use, also when the system chose it; `undefined` while the server does not listen. */
@@ -174,6 +175,7 @@ export class PgwireServer implements ServiceTransport {
     socket: Socket,
     { clients, places, keys }: Pick<Run, "clients" | "places" | "keys">,
   ): Promise<void> {
+    const tls = this.#tls;
     const client = new Client({
       ...this.#options,
       socket,
@@ -181,7 +183,7 @@ export class PgwireServer implements ServiceTransport {
       places,
       keys,
       executor: () => this.#executor(),
-      tls: () => this.#tls?.identity,
+      encryption: tls && ((options) => tls.accept(socket, options)),
       isTrusted: this.#options.trustLoopback && isLoopback(socket.remoteAddress),
       logger: this.#logger,
     });
@@ -232,6 +234,19 @@ function* conversationsOf(
     if (conversation !== undefined) {
       yield conversation;
     }
+  }
+}
+
+function openTls(options: Pick<TlsAcceptorOptions, "paths" | "clock" | "logger">): TlsAcceptor {
+  try {
+    return new TlsAcceptor({ ...options, what: "certificate for clients", protocol: ALPN_NAME });
+  } catch (error) {
+    if (error instanceof TlsError) {
+      throw new PgwireServicesError(PgwireServicesErrorCode.TlsFilesInvalid, error.message, {
+        cause: error,
+      });
+    }
+    throw error;
   }
 }
 

@@ -57,7 +57,7 @@ class Copying {
 
 const copyIn = message("G", Buffer.from([0]), int16(0));
 const copyOut = message("H", Buffer.from([0]), int16(0));
-const UNSUPPORTED = { type: "ready", error: { code: "UNSUPPORTED", sent: true } };
+const UNSUPPORTED_END = { type: "ready", error: { code: "UNSUPPORTED", sent: true } };
 
 describe("from the client", () => {
   test("data are framed, and whatever comes too early or too late is dropped", async () => {
@@ -120,7 +120,7 @@ describe("from the client", () => {
     await copying.conversation.hear(commandComplete("COPY 0"), copyIn);
     expect(copying.conversation.replies.map(String)).toEqual([expect.stringMatching(/^f/)]);
     await copying.conversation.hear(errorResponse("ERROR", "57014", "failed"), readyForQuery());
-    expect(copying.end).toMatchObject(UNSUPPORTED);
+    expect(copying.end).toMatchObject(UNSUPPORTED_END);
   });
 
   test("a server that sends data is in violation of the protocol", async () => {
@@ -136,7 +136,7 @@ describe("from the client", () => {
     await copying.conversation.hear(copyOut, message("d", Buffer.from("1\n")), message("c"));
     await copying.conversation.hear(commandComplete("COPY 1"), readyForQuery());
     expect(copying.types).toEqual([]);
-    expect(copying.end).toMatchObject(UNSUPPORTED);
+    expect(copying.end).toMatchObject(UNSUPPORTED_END);
   });
 });
 
@@ -171,7 +171,7 @@ describe("to the client", () => {
     expect(copying.conversation.replies.map(String)).toEqual([expect.stringMatching(/^f/)]);
     await copying.conversation.hear(errorResponse("ERROR", "57014", "failed"), readyForQuery());
     expect(copying.types).toEqual([]);
-    expect(copying.end).toMatchObject(UNSUPPORTED);
+    expect(copying.end).toMatchObject(UNSUPPORTED_END);
   });
 
   test("data that come before the start are a violation of the protocol", async () => {

@@ -4,7 +4,13 @@ import type { Clock } from "@multipooler/timing";
 import { abortError } from "../error.ts";
 import type { MultiPoolerError } from "../error.ts";
 import type { Backend } from "../pool/backend.ts";
-import { answerFailure, interruptedFailure, isCut, receiverError } from "./call-error.ts";
+import {
+  answerFailure,
+  interruptedFailure,
+  isCut,
+  receiverError,
+  slowReceiverError,
+} from "./call-error.ts";
 import type { AnswerFacts } from "./call-error.ts";
 import { Interruption } from "./interruption.ts";
 import { Receiver } from "./receiver.ts";
@@ -54,6 +60,10 @@ const OVER: State = { type: "over" };
 /**
  * One request of a caller, from before it has a backend: hands its answer to the sink, interrupts it
  * if it has to, and says how it ended. Without an interruption it makes no promise.
+ *
+ * On a backend that it shares it does nothing that others would notice. When its caller gives up, the
+ * server is only asked to cancel it, and only if nothing is in flight behind it. When the pooler cuts
+ * it, that cuts the others too.
  */
 export class RequestRun<More extends CopyEvent = never> implements EventReceiver, ReceiverOwner {
   readonly #options: RequestRunOptions<More>;
@@ -62,8 +72,12 @@ export class RequestRun<More extends CopyEvent = never> implements EventReceiver
   #state: State = WAITING;
   /** Why it was interrupted from outside. */
   #reason: MultiPoolerError | undefined;
+  /** The pooler is one of those who interrupted it. */
+  #isCutOff = false;
   #sinkFailure: MultiPoolerError | undefined;
   #interruption: Interruption | undefined;
+  /** It has settled, and its sink is behind. */
+  #end: RequestEnd | undefined;
 
   constructor(options: RequestRunOptions<More>, owner: RunOwner) {
     this.#options = options;
@@ -74,6 +88,11 @@ export class RequestRun<More extends CopyEvent = never> implements EventReceiver
   /** What its answer has told so far. */
   get facts(): AnswerFacts {
     return this.#receiver;
+  }
+
+  /** Bytes of its answer so far. */
+  get bytes(): number {
+    return this.#receiver.bytes;
   }
 
   /** Whether it was interrupted from outside. */
@@ -105,7 +124,12 @@ export class RequestRun<More extends CopyEvent = never> implements EventReceiver
   }
 
   /** Sends the request, whose receiver this is. */
-  send(backend: Backend, request: EventRequest): void {
+  send(
+    backend: Backend,
+    request: EventRequest,
+    { isShared }: { readonly isShared: boolean },
+  ): void {
+    this.#receiver.isShared = isShared;
     this.#state = { type: "sent", backend, request };
     backend.send(request);
   }
@@ -118,7 +142,12 @@ export class RequestRun<More extends CopyEvent = never> implements EventReceiver
   /** Interrupts the request. Only the first reason counts. */
   cut(reason: MultiPoolerError): void {
     const state = this.#state;
-    if (this.#reason !== undefined || state.type === "over") {
+    if (state.type === "over") {
+      return;
+    }
+    this.#isCutOff ||= isCut(reason);
+    if (this.#reason !== undefined) {
+      this.#interrupt();
       return;
     }
     this.#reason = reason;
@@ -140,6 +169,17 @@ export class RequestRun<More extends CopyEvent = never> implements EventReceiver
     this.#interrupt();
   }
 
+  sinkTooSlow(): void {
+    this.#sinkFailure = slowReceiverError();
+    this.#interrupt();
+  }
+
+  caughtUp(): void {
+    if (this.#end !== undefined) {
+      this.#finish(this.#end);
+    }
+  }
+
   event(event: ResultEvent | More): Promise<void> | undefined {
     return this.#receiver.event(event);
   }
@@ -149,6 +189,14 @@ export class RequestRun<More extends CopyEvent = never> implements EventReceiver
   }
 
   settle(end: RequestEnd): void {
+    if (this.#receiver.isKeeping) {
+      this.#end = end;
+    } else {
+      this.#finish(end);
+    }
+  }
+
+  #finish(end: RequestEnd): void {
     this.#state = OVER;
     if (this.#interruption === undefined) {
       this.#owner.ended(end, this.#errorOf(end));
@@ -168,12 +216,16 @@ export class RequestRun<More extends CopyEvent = never> implements EventReceiver
 
   #interrupt(): void {
     const state = this.#state;
-    if (state.type === "sent" && this.#interruption === undefined) {
+    if (state.type !== "sent" || this.#end !== undefined) {
+      return;
+    }
+    const mayEnd = !this.#receiver.isShared || this.#isCutOff;
+    if (this.#interruption === undefined || (mayEnd && !this.#interruption.mayEnd)) {
       const { backend, request } = state;
       const { engine, onInterrupt } = this.#options;
       const { clock, terminate } = engine;
       onInterrupt?.();
-      this.#interruption = new Interruption({ backend, request, clock, terminate });
+      this.#interruption = new Interruption({ backend, request, clock, terminate, mayEnd });
     }
   }
 }

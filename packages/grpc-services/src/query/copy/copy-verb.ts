@@ -1,16 +1,16 @@
 import type { CopyEvent, CopyRequest } from "@multipooler/query-service";
 import { CopyBidiExecuteRequest_Direction as Direction } from "@multipooler/proto/multipoolerservice";
 import type { CopyBidiExecuteRequest } from "@multipooler/proto/multipoolerservice";
-import { GrpcServicesError, GrpcServicesErrorCode } from "../errors/error.ts";
-import type { PoolerManager } from "../server/pooler-manager.ts";
-import type { CallContext, MessageSink, MessageSource } from "../server/rpc.ts";
+import { GrpcServicesError, GrpcServicesErrorCode } from "../../errors/error.ts";
+import type { PoolerManager } from "../../server/pooler-manager.ts";
+import type { CallContext, MessageSink, MessageSource } from "../../server/rpc.ts";
 import type { CopyMessage } from "./copy-message.ts";
 import { CopyRequests, initiation } from "./copy-requests.ts";
 import { CopyStream } from "./copy-stream.ts";
-import { requestOrigin } from "./request-origin.ts";
-import { requestPlace } from "./request-place.ts";
-import { reservedState } from "./reserved-state.ts";
-import { execute } from "./statement-execution.ts";
+import { requestOrigin } from "../request-origin.ts";
+import { requestPlace } from "../request-place.ts";
+import { reservedState } from "../reserved-state.ts";
+import { execute } from "../statement-execution.ts";
 
 export interface CopyVerbOptions {
   readonly manager: Pick<PoolerManager, "queryServiceControl" | "status">;

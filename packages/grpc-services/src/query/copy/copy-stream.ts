@@ -7,14 +7,14 @@ import {
 import type { CopyEvent, Reservation } from "@multipooler/query-service";
 import { QueryResult } from "@multipooler/proto/query";
 import type { ReservedState } from "@multipooler/proto/query";
-import { errorStatus } from "../errors/error-status.ts";
-import { decodeRpcError } from "../errors/rpc-status.ts";
-import type { MessageSink } from "../server/rpc.ts";
-import { rowsAffected } from "./command-tag.ts";
+import { errorStatus } from "../../errors/error-status.ts";
+import { decodeRpcError } from "../../errors/rpc-status.ts";
+import type { MessageSink } from "../../server/rpc.ts";
+import { rowsAffected } from "../command-tag.ts";
 import { CopyFrames } from "./copy-frames.ts";
 import { DATA_OVERHEAD_BYTES } from "./copy-message.ts";
 import type { CopyMessage } from "./copy-message.ts";
-import { diagnosticMessage } from "./diagnostic-message.ts";
+import { diagnosticMessage } from "../diagnostic-message.ts";
 import { GatheredNotices } from "./gathered-notices.ts";
 
 export interface CopyStreamOptions {

@@ -1,6 +1,6 @@
 import { decodeDiagnostic } from "@multipooler/query-service";
 import type { PgDiagnostic } from "@multipooler/proto/query";
-import { diagnosticMessage } from "./diagnostic-message.ts";
+import { diagnosticMessage } from "../diagnostic-message.ts";
 
 /** What notices may have together that wait for the message that they go with: 1 MiB. */
 const MAX_NOTICE_BYTES = 1_048_576;

@@ -1,8 +1,8 @@
 import type { CopyInput, CopySource } from "@multipooler/query-service";
 import { CopyBidiExecuteRequest_Phase as Phase } from "@multipooler/proto/multipoolerservice";
 import type { CopyBidiExecuteRequest } from "@multipooler/proto/multipoolerservice";
-import { GrpcServicesError, GrpcServicesErrorCode } from "../errors/error.ts";
-import type { MessageSource } from "../server/rpc.ts";
+import { GrpcServicesError, GrpcServicesErrorCode } from "../../errors/error.ts";
+import type { MessageSource } from "../../server/rpc.ts";
 
 const DEFAULT_REASON = "operation aborted by client";
 
