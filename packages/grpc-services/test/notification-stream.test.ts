@@ -183,10 +183,7 @@ test.each([
   await subscription.ended.promise;
 });
 
-test.each([
-  ["CONNECTION_LOST", { code: "UNKNOWN", diagnostic: { code: "08006" } }],
-  ["SUBSCRIBER_BEHIND", { code: "RESOURCE_EXHAUSTED", diagnostic: { code: "53400" } }],
-] as const)("the end of a subscription by %s is the end of the stream", async (code, expected) => {
+test("a client that was too slow is the end of its stream", async () => {
   await using pooler = await startServer();
   const opened = nextSubscription(pooler);
   const call = new Call(pooler);
@@ -194,12 +191,84 @@ test.each([
   const subscription = await opened;
   (await subscription.next()).resolve();
   expect(await call.read()).toBe("ready");
-  subscription.sink.ended(new FakePoolerError(code, "as told"));
+  subscription.sink.ended(new FakePoolerError("SUBSCRIBER_BEHIND", "as told"));
+  const expected = { code: "RESOURCE_EXHAUSTED", diagnostic: { code: "53400" } };
   expect(await failureOf(call.read())).toMatchObject(expected);
 });
 
+test.each(["CONNECTION_LOST", "NOT_SERVING", "NOT_OPEN"] as const)(
+  "a stream outlives a subscription that a primary has lost (%s)",
+  async (code) => {
+    await using pooler = await startServer();
+    const opened = nextSubscription(pooler);
+    const call = new Call(pooler);
+    call.write({ subscribeChannels: ["a", "b"] });
+    call.write({ unsubscribeChannels: ["b"], subscribeChannels: ["c"] });
+    const lost = await opened;
+    (await lost.next()).resolve();
+    (await lost.next()).resolve();
+    expect([await call.read(), await call.read()]).toEqual(["ready", "ready"]);
+    const openedAgain = nextSubscription(pooler);
+    lost.sink.ended(new FakePoolerError(code, "as told"));
+    call.write({ subscribeChannels: ["d"] });
+    const next = await openedAgain;
+    (await next.next()).resolve();
+    // What was asked for meanwhile is confirmed when it is true.
+    (await next.next()).resolve();
+    expect(await call.read()).toBe("ready");
+    expect(next.changes).toMatchObject([{ subscribe: ["a", "c"] }, { subscribe: ["d"] }]);
+    void next.notify("a", "after");
+    expect(await call.read()).toBe("7 a after");
+    call.end();
+    expect(await call.read()).toBeUndefined();
+    await next.ended.promise;
+  },
+);
+
+test("a request that the connection breaks under is made on the next one", async () => {
+  await using pooler = await startServer();
+  const opened = nextSubscription(pooler);
+  const call = new Call(pooler);
+  call.write({ subscribeChannels: ["a"] });
+  const lost = await opened;
+  const confirmation = await lost.next();
+  const reason = new FakePoolerError("CONNECTION_LOST", "as told");
+  const openedAgain = nextSubscription(pooler);
+  lost.sink.ended(reason);
+  confirmation.reject(reason);
+  const broken = await openedAgain;
+  const openedLast = nextSubscription(pooler);
+  broken.sink.ended(reason);
+  (await broken.next()).reject(reason);
+  await broken.ended.promise;
+  const last = await openedLast;
+  (await last.next()).resolve();
+  (await last.next()).resolve();
+  expect(await call.read()).toBe("ready");
+  expect(last.changes).toMatchObject([{ subscribe: [] }, { subscribe: ["a"] }]);
+});
+
+test("a stream that ends while its subscription is lost leaves none", async () => {
+  await using pooler = await startServer();
+  const opened = nextSubscription(pooler);
+  const caller = new AbortController();
+  const call = new Call(pooler, { signal: caller.signal });
+  call.write({ subscribeChannels: ["a"] });
+  const lost = await opened;
+  (await lost.next()).resolve();
+  expect(await call.read()).toBe("ready");
+  const openedAgain = nextSubscription(pooler);
+  lost.sink.ended(new FakePoolerError("CONNECTION_LOST", "as told"));
+  const next = await openedAgain;
+  await next.next();
+  caller.abort();
+  expect(await failureOf(call.read())).toMatchObject({ code: "CANCELLED" });
+  await next.ended.promise;
+  expect(pooler.log.filter(([level]) => level === "error")).toEqual([]);
+});
+
 test.each(["NOT_SERVING", "NOT_OPEN"] as const)(
-  "a pooler that does not listen any more (%s) ends the stream without an error",
+  "a pooler that is no primary any more (%s) ends the stream without an error",
   async (code) => {
     await using pooler = await startServer();
     const opened = nextSubscription(pooler);
@@ -208,6 +277,7 @@ test.each(["NOT_SERVING", "NOT_OPEN"] as const)(
     const subscription = await opened;
     (await subscription.next()).resolve();
     expect(await call.read()).toBe("ready");
+    pooler.manager.change({ type: "REPLICA" });
     subscription.sink.ended(new FakePoolerError(code, "it stops"));
     expect(await call.read()).toBeUndefined();
   },
@@ -229,6 +299,7 @@ test.each([
   ["without notifications", new FakePoolerError("UNIMPLEMENTED", "not here"), undefined],
 ])("a controller %s refuses the stream", async (_, error, sqlstate) => {
   await using pooler = await startServer();
+  pooler.manager.change({ type: "REPLICA" });
   pooler.manager.subscribe = () => {
     throw error;
   };

@@ -2,8 +2,9 @@ import { PoolerErrorCode, decodeNotification } from "@multipooler/query-service"
 import type { NotificationSink, PoolerError, Subscription } from "@multipooler/query-service";
 import { NotificationStreamResponse } from "@multipooler/proto/multipoolerservice";
 import type { NotificationStreamRequest } from "@multipooler/proto/multipoolerservice";
-import { onAbort } from "@multipooler/timing";
+import { onAbort, systemClock } from "@multipooler/timing";
 import type { PoolerManager } from "../server/pooler-manager.ts";
+import { LastingSubscription } from "./lasting-subscription.ts";
 import type { CallContext, MessageSink, MessageSource } from "../server/rpc.ts";
 
 export interface NotificationStreamOptions {
@@ -15,7 +16,8 @@ export interface NotificationStreamOptions {
 /**
  * Answers NotificationStream: each request with one `ready`, once PostgreSQL has confirmed it, and
  * notifications in between. It ends without an error when the client has sent its last request, and
- * when the pooler stops listening, so that the client looks for the primary.
+ * when the pooler is no primary any more, so that the client looks for it. It goes on when a
+ * connection breaks.
  */
 export async function notificationStream(
   { manager, closing }: NotificationStreamOptions,
@@ -25,13 +27,17 @@ export async function notificationStream(
 ): Promise<void> {
   const ended = Promise.withResolvers<void>();
   const notifications = new NotificationMessages(sink);
-  const subscription = manager
-    .queryServiceControl()
-    .getExecutor()
-    .subscribe({
+  const subscription = new LastingSubscription({
+    open: (to) => manager.queryServiceControl().getExecutor().subscribe(to),
+    // What is a primary for the topology serves again when its database does.
+    isComingBack: () => manager.status().type === "PRIMARY",
+    sink: {
       write: (message) => notifications.write(message),
       ended: (reason) => (hasStopped(reason) ? ended.resolve() : ended.reject(reason)),
-    });
+    },
+    clock: systemClock,
+    random: Math.random,
+  });
   const watches = [
     onAbort(closing, () => ended.resolve()),
     onAbort(signal, ({ reason }) => ended.reject(reason)),
