@@ -197,6 +197,7 @@ function controllerOf(
     maxLifetimeMs: config.maxLifetimeMs,
     waitTimeoutMs: config.waitTimeoutMs,
     drainGraceMs: config.drainGraceMs,
+    maxNotificationBytes: config.maxNotificationBytes,
     maxSessionStatements: config.pgClientMaxStatements,
     maxSessionStatementBytes: config.pgClientMaxStatementBytes,
     logger: logger.child({ component: "poolerserver" }),

@@ -4,6 +4,9 @@ import type { ServingTarget } from "@multipooler/controller-api";
 import { PoolerRole, ServingStatus } from "@multipooler/controller-api";
 import { systemClock } from "@multipooler/timing";
 import { Classifier } from "../src/classification/classifier.ts";
+import { resolveOptions } from "../src/multi-pooler-options.ts";
+import type { NotificationListener } from "../src/notifications/notification-listener.ts";
+import { mayListen, postgresListener } from "../src/notifications/postgres-listener.ts";
 import type { BackendAccess } from "../src/pool/backend.ts";
 import type { PoolAccess } from "../src/pool/pool.ts";
 import { postgresProcesses } from "../src/pool/postgres-processes.ts";
@@ -11,9 +14,11 @@ import type { Identity } from "../src/pool/label.ts";
 import { Labels } from "../src/pool/labels.ts";
 import { UserPools } from "../src/pool/user-pools.ts";
 import { StatementRegistry } from "../src/statements/statement-registry.ts";
+import { leavingError } from "../src/serving/admission.ts";
 import { ServingGate } from "../src/serving/serving-gate.ts";
 import type { SessionLimits } from "../src/session/session-engine.ts";
 import { Sessions } from "../src/session/sessions.ts";
+import { databaseOf } from "./pooler-fixture.ts";
 import { CountingShare } from "./counting-share.ts";
 import { TestClient } from "./session-client.ts";
 import { silentLogger } from "./silent-logger.ts";
@@ -37,6 +42,7 @@ export interface SessionSceneOptions {
   readonly capacity?: number;
   readonly limits?: Partial<SessionLimits>;
   readonly drainGraceMs?: number;
+  readonly maxNotificationBytes?: number;
 }
 
 /** The sessions of a pooler on a real server, with everything below them. */
@@ -45,6 +51,7 @@ export class SessionScene implements AsyncDisposable {
   readonly scheduler: UserPools;
   readonly classifier: Classifier;
   readonly sessions: Sessions;
+  readonly listener: NotificationListener;
   readonly registry: StatementRegistry = new StatementRegistry();
   /** Every backend that was opened. */
   readonly backends: BackendConnection[] = [];
@@ -62,7 +69,12 @@ export class SessionScene implements AsyncDisposable {
     this.gate = new ServingGate({
       drainGraceMs,
       isOpen: () => true,
-      prepare: ({ status }) => this.scheduler.setAccess(ACCESS[status]),
+      prepare: (target) => {
+        this.scheduler.setAccess(ACCESS[target.status]);
+        if (!mayListen(target)) {
+          this.listener.stop(leavingError(target));
+        }
+      },
       clock: systemClock,
       logger: silentLogger,
     });
@@ -98,6 +110,18 @@ export class SessionScene implements AsyncDisposable {
     this.classifier = new Classifier({
       admin: async (sql, values) => await postgres.sql(sql, { values: [...values], database }),
     });
+    this.listener = postgresListener({
+      database: databaseOf(postgres, { database }),
+      gate: this.gate,
+      pools: this.scheduler,
+      settings: resolveOptions({
+        shard: { tableGroup: "default", shard: "0-inf" },
+        capacity,
+        logger: silentLogger,
+        maxNotificationBytes: options.maxNotificationBytes,
+      }),
+      logger: silentLogger,
+    });
     this.sessions = new Sessions({
       served: { database, tableGroup: "default", shard: "0-inf", user: postgres.user },
       gate: this.gate,
@@ -110,6 +134,7 @@ export class SessionScene implements AsyncDisposable {
         await postgres.sql(text, { values: [processId] });
       },
       limits,
+      channels: this.listener,
       clock: systemClock,
       logger: silentLogger,
     });
@@ -132,6 +157,7 @@ export class SessionScene implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.gate.close();
     await this.sessions.close();
+    await this.listener.close();
     await this.scheduler.close();
   }
 }

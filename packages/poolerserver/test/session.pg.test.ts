@@ -184,18 +184,6 @@ test("a session keeps its own state", async () => {
   expect(client.session.describe()).toEqual({ type: "idle" });
 });
 
-test("a client that listens gets notifications while it does nothing", async () => {
-  await using pooler = await scene();
-  const [one, two] = [await pooler.connect(), await pooler.connect()];
-  expect(await one.ask(query("listen ch"))).toEqual(said("C LISTEN, Z I"));
-  await two.ask(query("notify ch, 'first'"));
-  await one.until(() => one.messages.at(-1) === "A");
-  await two.ask(query("notify ch, 'second'"));
-  await one.until(() => one.messages.filter((words) => words === "A").length === 2);
-  expect(await one.ask(query("select 1"))).toEqual(said("A, A, T, D 1, C SELECT 1, Z I"));
-  expect(two.messages).not.toContain("A");
-});
-
 test("a named statement is each client's own, on whatever backend", async () => {
   await using pooler = await scene({ capacity: 2 });
   const [one, two] = [await pooler.connect(), await pooler.connect()];

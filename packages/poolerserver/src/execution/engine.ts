@@ -1,14 +1,18 @@
 import { ServingStatus } from "@multipooler/controller-api";
-import type { DatabaseHandle } from "@multipooler/controller-api";
+import type { DatabaseHandle, ServingTarget } from "@multipooler/controller-api";
 import { LimitedLogger } from "@multipooler/logging";
 import { Classifier } from "../classification/classifier.ts";
 import { CredentialLookup } from "../credentials/credential-lookup.ts";
+import type { Logger } from "../logger.ts";
 import type { ResolvedOptions } from "../multi-pooler-options.ts";
+import type { NotificationListener } from "../notifications/notification-listener.ts";
+import { mayListen, postgresListener } from "../notifications/postgres-listener.ts";
 import { borrowBackend } from "../pool/borrowing.ts";
 import { Labels } from "../pool/labels.ts";
 import { applicationName, postgresBackends } from "../pool/postgres-dial.ts";
 import { postgresProcesses } from "../pool/postgres-processes.ts";
 import { UserPools } from "../pool/user-pools.ts";
+import { leavingError } from "../serving/admission.ts";
 import type { ServingGate } from "../serving/serving-gate.ts";
 import type { StatementLimits } from "../session/statements/client-statements.ts";
 import { Sessions } from "../session/sessions.ts";
@@ -41,6 +45,7 @@ export class Engine {
   readonly #catalog: CatalogWatch;
   readonly #defaults: DefaultsWatch;
   readonly #sessions: Sessions;
+  readonly #listener: NotificationListener;
   readonly #calls: HealthCheckEngine;
   /** For what clients cause: one that ends its own backend does so as often as it likes. */
   readonly #logger: LimitedLogger;
@@ -49,25 +54,13 @@ export class Engine {
     const { clock, shard, inactivityTimeoutMs } = settings;
     const logger = new LimitedLogger(settings.logger);
     this.#logger = logger;
-    const name = applicationName(database.applicationName, POOL);
-    this.#scheduler = new UserPools(
-      {
-        ...settings,
-        user: database.user,
-        logger,
-        openBackend: postgresBackends(database, { name, clock }),
-        share: database.share,
-        closeGraceMs: CLOSE_GRACE_MS,
-        processes: postgresProcesses(database),
-        suspect: (cause) => database.suspect(cause),
-      },
-      "read-write",
-    );
+    const scheduler = queryPools({ database, settings, logger });
+    this.#scheduler = scheduler;
     this.#defaults = new DefaultsWatch({
       database,
       clock,
       logger,
-      onChanged: () => this.#scheduler.renew(),
+      onChanged: () => scheduler.renew(),
     });
     const classifier = new Classifier({
       admin: (sql, values, options) => database.admin(sql, values, options),
@@ -76,15 +69,17 @@ export class Engine {
     const onDdl = (): void => registry.noteDdl();
     this.#catalog = new CatalogWatch({ classifier, clock, logger, onDdl });
     const terminate = postgresTermination(database);
-    this.#calls = { scheduler: this.#scheduler, clock, terminate, registry };
+    this.#calls = { scheduler, clock, terminate, registry };
     const served = { ...shard, database: database.database, user: database.user };
     const classified = { served, gate, classifier: this.#catalog };
-    const scheduler = this.#scheduler;
     const { settingsCacheSize } = settings;
     const labels = new Labels({ user: database.user, settingsCacheSize });
     const limits = sessionLimits(settings);
+    const listener = postgresListener({ database, gate, pools: scheduler, settings, logger });
+    this.#listener = listener;
     const engine = { ...this.#calls, ...classified };
-    this.#sessions = new Sessions({ ...engine, scheduler, labels, limits, logger });
+    const own = { labels, limits, channels: listener };
+    this.#sessions = new Sessions({ ...engine, ...own, scheduler, logger });
     this.executor = new QueryExecutor({
       ...engine,
       labels,
@@ -98,6 +93,7 @@ export class Engine {
       }),
       sessions: this.#sessions,
       credentials: new CredentialLookup({ database, gate }),
+      notifications: this.#listener,
     });
   }
 
@@ -110,8 +106,11 @@ export class Engine {
   }
 
   /** Prepares the sessions for a status, once nothing of the old one runs. */
-  prepare(status: ServingStatus): void {
-    switch (status) {
+  prepare(target: ServingTarget): void {
+    if (!mayListen(target)) {
+      this.#listener.stop(leavingError(target));
+    }
+    switch (target.status) {
       case ServingStatus.Serving:
         this.#scheduler.setAccess("read-write");
         return;
@@ -131,10 +130,32 @@ export class Engine {
 
   /** Ends every session, waiter and timer. Idempotent; never rejects. */
   async close(): Promise<void> {
-    await this.#sessions.close();
+    await Promise.all([this.#sessions.close(), this.#listener.close()]);
     await Promise.all([this.#scheduler.close(), this.#catalog.close(), this.#defaults.close()]);
     this.#logger.flush();
   }
+}
+
+function queryPools({
+  database,
+  settings,
+  logger,
+}: Pick<EngineOptions, "database" | "settings"> & { readonly logger: Logger }): UserPools {
+  const { clock } = settings;
+  const name = applicationName(database.applicationName, POOL);
+  return new UserPools(
+    {
+      ...settings,
+      user: database.user,
+      logger,
+      openBackend: postgresBackends(database, { name, clock }),
+      share: database.share,
+      closeGraceMs: CLOSE_GRACE_MS,
+      processes: postgresProcesses(database),
+      suspect: (cause) => database.suspect(cause),
+    },
+    "read-write",
+  );
 }
 
 function sessionLimits({

@@ -10,6 +10,7 @@ import { setUp as setUpScheduler } from "../../test/scheduler-scene.ts";
 import type { SchedulerScene } from "../../test/scheduler-scene.ts";
 import { failureOf, settled } from "../../test/settled.ts";
 import { soleUser } from "../../test/sole-user.ts";
+import { noChannels } from "../../test/no-channels.ts";
 import { silentLogger } from "../../test/silent-logger.ts";
 import { Classifier } from "../classification/classifier.ts";
 import type { ServerProcesses } from "../pool/silence-watch.ts";
@@ -75,6 +76,7 @@ async function setUp(
   const logger = silentLogger;
   const labels = new Labels({ user: served.user, settingsCacheSize: 10 });
   const sessions = new Sessions({
+    channels: noChannels,
     ...engine,
     scheduler: soleUser(scheduler),
     served,
@@ -92,10 +94,15 @@ async function setUp(
     clock,
     logger,
   });
-  const services = { sessions, credentials, reservations, labels };
+  const notifications = { subscribe: noNotifications };
+  const services = { sessions, credentials, notifications, reservations, labels };
   const executor = new QueryExecutor({ ...engine, served, gate, classifier, ...services });
   await gate.setTarget(target, undefined);
   return { ...scene, executor, gate, check: (signal) => checkHealth(engine, signal) };
+}
+
+function noNotifications(): never {
+  throw new Error("nobody listens here");
 }
 
 /** A request with another statement. */

@@ -9,6 +9,7 @@ import { RecordingSink } from "../../test/recording-sink.ts";
 import { setUp as setUpScheduler } from "../../test/scheduler-scene.ts";
 import { settled } from "../../test/settled.ts";
 import { soleUser } from "../../test/sole-user.ts";
+import { noChannels } from "../../test/no-channels.ts";
 import { silentLogger } from "../../test/silent-logger.ts";
 import { FAILS, SUCCEEDS, TransactionServer } from "../../test/transaction-server.ts";
 import { Classifier } from "../classification/classifier.ts";
@@ -87,6 +88,7 @@ class World {
     });
     const labels = new Labels({ user: served.user, settingsCacheSize: 10 });
     const sessions = new Sessions({
+      channels: noChannels,
       ...engine,
       scheduler: soleUser(scheduler),
       served,
@@ -104,6 +106,11 @@ class World {
       labels,
       sessions,
       credentials: { get: () => Promise.resolve(undefined) },
+      notifications: {
+        subscribe: () => {
+          throw new Error("nobody listens here");
+        },
+      },
       reservations,
     });
   }

@@ -21,6 +21,8 @@ export interface CarriedStateOptions {
   readonly placement: StatementPlacement;
   readonly hold: SessionHold;
   readonly classifier: SessionClassifier;
+  /** DISCARD ALL has run. */
+  readonly onDiscarded: () => void;
   /** Tells the client something that is not part of an answer. */
   readonly tell: (message: Uint8Array) => void;
 }
@@ -201,6 +203,7 @@ export class CarriedState {
       statements.clear();
       settings.reset();
       hold.discarded();
+      this.#options.onDiscarded();
       this.#unseen.clear();
       const message = parameters.restored(settings.current.values);
       if (message !== undefined) {

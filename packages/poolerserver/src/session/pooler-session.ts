@@ -10,6 +10,8 @@ import type { Holder } from "../serving/holders.ts";
 import type { CarriedState } from "./carried-state.ts";
 import { ClientOutput } from "./output/client-output.ts";
 import { InputFlow } from "./input/input-flow.ts";
+import { SessionChannels } from "./notifications/session-channels.ts";
+import type { ChannelOwner } from "./notifications/session-channels.ts";
 import { SessionAdmission } from "./session-admission.ts";
 import { SessionDeparture } from "./session-departure.ts";
 import { describeSession } from "./session-description.ts";
@@ -56,7 +58,7 @@ type Life = "open" | "leaving" | "ended";
  * Between units it holds a backend only if it is pinned; see `SessionHold`. It is in the gate while
  * a unit runs or it is pinned.
  */
-export class PoolerSession implements Session, Holder, UnitSource {
+export class PoolerSession implements Session, Holder, UnitSource, ChannelOwner {
   readonly parameters: ReadonlyMap<string, string>;
   readonly cutter: UnitCutter;
   readonly #options: PoolerSessionOptions;
@@ -65,6 +67,7 @@ export class PoolerSession implements Session, Holder, UnitSource {
   readonly #run: UnitRun;
   readonly #admission: SessionAdmission;
   readonly #carried: CarriedState;
+  readonly #channels: SessionChannels;
   readonly #replies: UnitReplies;
   readonly #departure: SessionDeparture;
   #life: Life = "open";
@@ -76,7 +79,9 @@ export class PoolerSession implements Session, Holder, UnitSource {
   constructor(options: PoolerSessionOptions) {
     const { engine, caller, client, settings, parameters } = options;
     const { limits, classifier, gate, registry } = engine;
-    const state = sessionState({ ...options, tell: (message) => void this.answered(message) });
+    const tell = (message: Uint8Array): void => void this.answered(message);
+    const onDiscarded = (): void => this.#channels.discard();
+    const state = sessionState({ ...options, tell, onDiscarded });
     const { hold, statements } = state;
     this.#options = options;
     this.parameters = parameters;
@@ -89,11 +94,13 @@ export class PoolerSession implements Session, Holder, UnitSource {
       maxGroupBytes: limits.inputBytes,
     });
     this.#flow = new InputFlow({ client, input: this.cutter.input, maxBytes: limits.inputBytes });
-    this.#output = new ClientOutput({ client, maxHeldBytes: limits.heldBytes });
-    this.#run = new UnitRun({ ...engine, ...state, settings, source: this, origin: caller.origin });
+    const output = new ClientOutput({ client, maxHeldBytes: limits.heldBytes });
+    this.#output = output;
+    const run = new UnitRun({ ...engine, ...state, settings, source: this, origin: caller.origin });
+    this.#run = run;
+    this.#channels = new SessionChannels({ engine, run, output, owner: this });
     this.#admission = new SessionAdmission({ gate, hold, holder: this });
-    const { cutter } = this;
-    const answering = { output: this.#output, cutter, hold, statements, settings, registry };
+    const answering = { output, cutter: this.cutter, hold, statements, settings, registry };
     this.#replies = new UnitReplies(answering);
     this.#departure = new SessionDeparture({ hold, onGone: () => this.#onGone() });
   }
@@ -117,7 +124,7 @@ export class PoolerSession implements Session, Holder, UnitSource {
 
   cancel(): void {
     if (this.#run.withdraw()) {
-      this.#reject(cancelledError());
+      this.reject(cancelledError());
       this.goOn();
     } else {
       this.#run.cancel();
@@ -127,7 +134,7 @@ export class PoolerSession implements Session, Holder, UnitSource {
   cut(reason: MultiPoolerError): void {
     this.#cutReason ??= reason;
     if (this.#run.withdraw()) {
-      this.#reject(reason);
+      this.reject(reason);
     } else {
       this.#run.force();
     }
@@ -155,13 +162,13 @@ export class PoolerSession implements Session, Holder, UnitSource {
   }
 
   answered(bytes: Uint8Array): boolean {
-    if (this.#replies.isPostponed) {
+    if (this.#replies.isPostponed || this.#channels.takes(bytes)) {
       return true;
     }
     const takesMore = this.#output.write(bytes);
     if (!takesMore && this.#output.isOverfull) {
       this.#options.engine.classifier.noteLargeResult(this.cutter.text);
-      this.#fail(slowClientError(this.#options.engine.limits.heldBytes));
+      this.fail(slowClientError(this.#options.engine.limits.heldBytes));
       return true;
     }
     return takesMore;
@@ -174,20 +181,13 @@ export class PoolerSession implements Session, Holder, UnitSource {
   }
 
   ended(end: UnitEnd): void {
-    switch (end.type) {
-      case "ready":
-        this.#onReady();
-        break;
-      case "refused":
-        this.#reject(end.error);
-        break;
-      case "lost":
-        if (end.isFatal) {
-          this.#leaveGate();
-          this.#fail(end.error);
-        } else {
-          this.#reject(end.error);
-        }
+    if (end.type === "ready") {
+      this.#onReady();
+    } else if (end.type === "lost" && end.isFatal) {
+      this.#leaveGate();
+      this.fail(end.error);
+    } else {
+      this.reject(end.error);
     }
     if (this.#life === "ended") {
       this.#leave();
@@ -229,14 +229,14 @@ export class PoolerSession implements Session, Holder, UnitSource {
   #stepBetweenUnits(): boolean {
     const { transaction, lease } = this.#run.hold;
     if (this.#cutReason !== undefined && lease !== undefined) {
-      this.#fail(cutError(this.#cutReason, transaction !== "I"));
+      this.fail(cutError(this.#cutReason, transaction !== "I"));
       return false;
     }
     if (this.#life === "leaving" && transaction === "I") {
-      this.#fail(shutdownError());
+      this.fail(shutdownError());
       return false;
     }
-    return !this.#output.isBehind && this.#next();
+    return this.#channels.settle() && !this.#output.isBehind && this.#next();
   }
 
   #next(): boolean {
@@ -260,11 +260,12 @@ export class PoolerSession implements Session, Holder, UnitSource {
   #begin(): void {
     const { facts, bytes } = this.cutter;
     this.#sinceMs = this.#options.engine.clock.now();
+    this.#channels.prepare(facts);
     const refusal = this.#admission.enter(facts);
     if (refusal !== undefined && this.#run.hold.transaction === "T") {
       this.#run.start(this.#replies.postpone(refusal));
     } else if (refusal !== undefined) {
-      this.#reject(refusal);
+      this.reject(refusal);
     } else if (this.#replies.replyLocally()) {
       this.#leaveGate();
     } else {
@@ -284,21 +285,23 @@ export class PoolerSession implements Session, Holder, UnitSource {
       this.#endBy(step);
       return;
     }
-    this.#fail(this.#admission.refusal(this.cutter.facts));
+    this.fail(this.#admission.refusal(this.cutter.facts));
   }
 
   #onReady(): void {
     this.#replies.complete();
     this.cutter.forget();
+    this.#channels.ran();
     if (this.#run.hold.lease === undefined) {
       this.#leaveGate();
     } else {
-      this.#fail(this.#admission.reserve());
+      this.fail(this.#admission.reserve());
     }
   }
 
   /** Answers the unit that was begun with an error. */
-  #reject(error: MultiPoolerError): void {
+  reject(error: MultiPoolerError): void {
+    this.#channels.refused();
     this.#replies.reject(error);
     if (this.#run.hold.lease === undefined) {
       this.#leaveGate();
@@ -306,7 +309,7 @@ export class PoolerSession implements Session, Holder, UnitSource {
   }
 
   /** Ends the session with a last word, if there is an error to tell. */
-  #fail(error: MultiPoolerError | undefined): void {
+  fail(error: MultiPoolerError | undefined): void {
     if (error !== undefined) {
       this.#endNow(encodePoolerError(error, "FATAL"), error);
     }
@@ -317,20 +320,17 @@ export class PoolerSession implements Session, Holder, UnitSource {
       return;
     }
     this.#life = "ended";
+    this.#channels.end();
     this.#output.close(lastMessage);
     this.cutter.input.clear();
     this.#options.client.ended(reason);
     this.#run.withdraw();
-    switch (this.#run.phase) {
-      case "running":
-        this.#run.abandon();
-        return;
-      case "asking":
-        // Its end ends the session.
-        return;
-      case "queued":
-      case "none":
-        this.#leave();
+    const { phase } = this.#run;
+    if (phase === "running") {
+      this.#run.abandon();
+    } else if (phase !== "asking") {
+      // The end of an inquiry ends the session.
+      this.#leave();
     }
   }
 

@@ -5,6 +5,7 @@ import type { UnitScheduler } from "../pool/borrowing.ts";
 import type { Label } from "../pool/label.ts";
 import type { ServingGate } from "../serving/serving-gate.ts";
 import type { StatementRegistry } from "../statements/statement-registry.ts";
+import type { ChannelSource } from "./notifications/session-channels.ts";
 import type { ParameterViews } from "./settings/parameter-views.ts";
 import type { StatementLimits } from "./statements/client-statements.ts";
 import type { TextClassifier } from "./input/unit-cutter.ts";
@@ -18,6 +19,7 @@ export interface SessionEngine {
   readonly terminate: TerminateProcess;
   readonly classifier: SessionClassifier;
   readonly limits: SessionLimits;
+  readonly channels: ChannelSource;
   readonly clock: Clock;
   readonly logger: Logger;
 }

@@ -30,6 +30,7 @@ export class SessionHold {
   #taint: TaintSet = Taint.None;
   /** The texts behind the taint; `undefined`: it is not from these alone. */
   #texts: TaintingText[] | undefined = [];
+  #isLittered = false;
 
   get lease(): Lease | undefined {
     return this.#lease;
@@ -98,6 +99,11 @@ export class SessionHold {
     }
   }
 
+  /** The next unit leaves something in its backend that the session does not need. */
+  leaveBehind(): void {
+    this.#isLittered = true;
+  }
+
   /** In an encoding whose characters can hold quotes, texts are not what they look like. */
   watchEncoding(): void {
     const encoding = this.#lease?.backend.parameters.get("client_encoding") ?? "";
@@ -117,7 +123,8 @@ export class SessionHold {
   /** Gives the backend back, and says what is left in it. */
   release(): Promise<void> | undefined {
     const lease = this.#lease;
-    const left = this.#taint | (this.transaction === "I" ? Taint.None : Taint.State);
+    const isClean = this.transaction === "I" && !this.#isLittered;
+    const left = this.#taint | (isClean ? Taint.None : Taint.State);
     if (left !== Taint.None) {
       lease?.taint(left);
     }
@@ -137,5 +144,6 @@ export class SessionHold {
     this.transaction = "I";
     this.#taint = Taint.None;
     this.#texts = [];
+    this.#isLittered = false;
   }
 }

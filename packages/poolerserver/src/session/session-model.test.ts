@@ -7,6 +7,7 @@ import { CountingShare } from "../../test/counting-share.ts";
 import { extended, query } from "../../test/frontend.ts";
 import { TestClient } from "../../test/session-client.ts";
 import { settled } from "../../test/settled.ts";
+import { noChannels } from "../../test/no-channels.ts";
 import { silentLogger } from "../../test/silent-logger.ts";
 import { SpeakingBackend } from "../../test/speaking-backend.ts";
 import type { Classification } from "../classification/classification.ts";
@@ -95,6 +96,7 @@ class World {
       "read-write",
     );
     this.sessions = new Sessions({
+      channels: noChannels,
       served: { database: "app", tableGroup: "", shard: "", user: "app" },
       gate: this.gate,
       scheduler: this.scheduler,

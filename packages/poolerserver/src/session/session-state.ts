@@ -15,6 +15,8 @@ export interface SessionStateOptions {
   readonly parameters: ParameterView;
   /** Tells the client something that is not part of an answer. */
   readonly tell: (message: Uint8Array) => void;
+  /** DISCARD ALL has run. */
+  readonly onDiscarded: () => void;
 }
 
 /** What a session has besides its conversation. */
@@ -27,7 +29,7 @@ export interface OwnState {
 
 /** The state of a session that begins. */
 export function sessionState(options: SessionStateOptions): OwnState {
-  const { engine, settings, parameters: initial, tell } = options;
+  const { engine, settings, parameters: initial, tell, onDiscarded } = options;
   const { registry, classifier, limits, views, scheduler } = engine;
   const user = settings.loginUser;
   const hold = new SessionHold();
@@ -41,6 +43,6 @@ export function sessionState(options: SessionStateOptions): OwnState {
     onCompared: (view) => views.note(user, settings.current, view),
   });
   const own = { hold, statements, placement, parameters };
-  const carried = new CarriedState({ ...own, registry, classifier, settings, tell });
+  const carried = new CarriedState({ ...own, registry, classifier, settings, tell, onDiscarded });
   return { hold, statements, placement, carried };
 }

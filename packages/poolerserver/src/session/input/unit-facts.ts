@@ -4,6 +4,7 @@ import type { TaintSet } from "../../classification/taint.ts";
 import type { MultiPoolerError } from "../../error.ts";
 import type { UnitKind } from "../../pool/unit.ts";
 import { wider } from "../../statements/statement-classification.ts";
+import type { ChannelCommand } from "../notifications/channel-command.ts";
 import type { SettingChanges } from "../settings/setting-changes.ts";
 import type { ClientStatement } from "../statements/client-statement.ts";
 import { emptyList } from "../emptied-list.ts";
@@ -50,6 +51,9 @@ export class UnitFacts {
   /** Takes all settings and statements back. */
   discardsAll = false;
   deallocatesAll = false;
+  /** What it does to the channels of the session; "several": more than one command, or among others. */
+  channels: ChannelCommand | "several" | undefined;
+  #texts = 0;
   settings: SettingChanges | undefined;
   readonly effects: StatementEffect[] = [];
   /** The texts behind {@link taint}, unless it is not from texts alone. */
@@ -90,6 +94,8 @@ export class UnitFacts {
     this.refusal = undefined;
     this.discardsAll = false;
     this.deallocatesAll = false;
+    this.channels = undefined;
+    this.#texts = 0;
     this.settings = undefined;
     emptyList(this.effects, this.taintingTexts);
     this.hasOtherTaint = false;
@@ -107,6 +113,10 @@ export class UnitFacts {
 
   #addClassification(text: Classification): void {
     this.needsBackend = true;
+    this.#texts += 1;
+    if (this.#texts > 1 && this.channels !== undefined) {
+      this.channels = "several";
+    }
     this.#kind = wider(this.#kind, text.sharing);
     this.copies ||= text.copy !== undefined;
     this.opensTransaction ||= text.opensTransaction;
@@ -141,6 +151,11 @@ export class UnitFacts {
             names: new Map([...former.names, ...changes.names]),
             resetsAll: former.resetsAll || changes.resetsAll,
           };
+  }
+
+  /** A text that was added changes the channels of the session. */
+  addChannels(channels: ChannelCommand | "several"): void {
+    this.channels = this.#texts > 1 ? "several" : channels;
   }
 
   refuse(error: MultiPoolerError | undefined): void {

@@ -1,3 +1,4 @@
+import { toSqlText } from "@multipooler/pgwire";
 import type { Classification } from "../../classification/classification.ts";
 import { Taint } from "../../classification/taint.ts";
 import { classifyStatement } from "../../statements/statement-classification.ts";
@@ -5,7 +6,12 @@ import type { TextClassifier } from "../input/unit-cutter.ts";
 import type { UnitFacts } from "../input/unit-facts.ts";
 import type { ClientStatement } from "./client-statement.ts";
 import type { ClientStatements } from "./client-statements.ts";
+import { isAboutChannels } from "../notifications/channel-command.ts";
 import type { Order } from "./order.ts";
+import { statementsOf } from "./sql-tokens.ts";
+
+/** Texts without it are not read for LISTEN and UNLISTEN. */
+const CHANNEL_WORD = /listen/i;
 
 export interface OrderFactsOptions {
   readonly facts: UnitFacts;
@@ -28,6 +34,7 @@ export class OrderFacts {
     const { facts } = this.#options;
     if (order === undefined) {
       facts.addText(text, classification);
+      this.#noteChannels(text, classification);
       return;
     }
     const { command, statement } = order;
@@ -43,6 +50,10 @@ export class OrderFacts {
       case "deallocateAll":
         facts.addText(text, classification, Taint.None);
         facts.deallocatesAll = true;
+        return;
+      case "channels":
+        facts.addText(text, classification, Taint.None);
+        facts.addChannels(command.command);
         return;
       case "deallocate":
         this.#addUnlessKnown(text, classification, order);
@@ -61,6 +72,16 @@ export class OrderFacts {
           facts.refuse(this.#options.statements.refusalOf(statement));
           facts.effects.push({ name: command.name, statement });
         }
+    }
+  }
+
+  /** A text that is not understood as one command may still change channels. */
+  #noteChannels(text: string, { taint }: Classification): void {
+    if ((taint & Taint.State) === 0 || !CHANNEL_WORD.test(text)) {
+      return;
+    }
+    if ((statementsOf(toSqlText(text)) ?? [[]]).some(isAboutChannels)) {
+      this.#options.facts.addChannels("several");
     }
   }
 

@@ -63,6 +63,7 @@ export class OrderReader {
       case "settings":
       case "discardAll":
       case "deallocateAll":
+      case "channels":
         return undefined;
     }
   }
@@ -74,6 +75,7 @@ export function carriedAlong(order: Order | undefined): Order | undefined {
     case "settings":
     case "discardAll":
     case "deallocateAll":
+    case "channels":
       return order;
     case "prepare":
     case "execute":

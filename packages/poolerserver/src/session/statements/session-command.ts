@@ -1,3 +1,5 @@
+import { readChannelCommand } from "../notifications/channel-command.ts";
+import type { ChannelCommand } from "../notifications/channel-command.ts";
 import { readSettings } from "../settings/setting-changes.ts";
 import type { SettingChanges } from "../settings/setting-changes.ts";
 import type { PrepareText } from "./client-statement.ts";
@@ -16,6 +18,7 @@ export type SessionCommand =
   | { readonly type: "settings"; readonly changes: SettingChanges }
   | { readonly type: "discardAll" }
   | { readonly type: "deallocateAll" }
+  | { readonly type: "channels"; readonly command: ChannelCommand }
   | ({ readonly type: "deallocate" } & NameInText)
   /** `suffix`: what stands behind the name. */
   | ({ readonly type: "execute"; readonly suffix: string } & NameInText)
@@ -63,6 +66,11 @@ function commandOf(text: string, tokens: readonly SqlToken[]): SessionCommand | 
       return execution(text, tokens);
     case "prepare":
       return preparation(text, tokens);
+    case "listen":
+    case "unlisten": {
+      const channels = readChannelCommand(tokens);
+      return channels === undefined ? undefined : { type: "channels", command: channels };
+    }
     default:
       return undefined;
   }

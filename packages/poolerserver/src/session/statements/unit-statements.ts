@@ -260,6 +260,7 @@ export class UnitStatements {
       case "settings":
       case "discardAll":
       case "deallocateAll":
+      case "channels":
         return false;
     }
   }
