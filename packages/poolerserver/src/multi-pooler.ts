@@ -1,4 +1,4 @@
-import { ControllerService } from "@multipooler/controller-api";
+import { ControllerService, ServingStatus } from "@multipooler/controller-api";
 import type {
   DatabaseHandle,
   PoolerController,
@@ -10,19 +10,29 @@ import { PoolerErrorCode } from "@multipooler/query-service";
 import type { CallOptions, QueryService } from "@multipooler/query-service";
 import { Deadline } from "@multipooler/timing";
 import { untilAborted } from "./abort.ts";
+import { DatabaseControls } from "./databases/database-controls.ts";
+import { Databases } from "./databases/databases.ts";
 import { MultiPoolerError, abortError } from "./error.ts";
-import { Engine } from "./execution/engine.ts";
 import { ReservationIds } from "./execution/reservation-ids.ts";
 import { resolveOptions } from "./multi-pooler-options.ts";
 import type { MultiPoolerOptions, ResolvedOptions } from "./multi-pooler-options.ts";
+import type { PoolAccess } from "./pool/pool.ts";
 import { ServingGate } from "./serving/serving-gate.ts";
 import { SharedAttempt } from "./shared-attempt.ts";
 
 /** How long `isHealthy` waits without a signal. */
 const HEALTH_TIMEOUT_MS = 1000;
 
+/** What the connections of a status are. */
+const ACCESS: Readonly<Record<ServingStatus, PoolAccess>> = {
+  [ServingStatus.Serving]: "read-write",
+  [ServingStatus.ServingReadOnly]: "read-only",
+  [ServingStatus.Drained]: "none",
+  [ServingStatus.NotServing]: "none",
+};
+
 /**
- * | state       | database | engine  | `initDBConfig` | `open`           | `close`       |
+ * | state       | database | served  | `initDBConfig` | `open`           | `close`       |
  * | ----------- | -------- | ------- | -------------- | ---------------- | ------------- |
  * | built       |          |         | → initialised  | NOT_INITIALIZED  | → closing     |
  * | initialised | yes      |         | refused        | → opening        | → closing     |
@@ -39,17 +49,18 @@ type Lifecycle =
   | {
       readonly type: "opening";
       readonly database: DatabaseHandle;
-      readonly engine: Engine;
+      readonly databases: Databases;
       readonly attempt: SharedAttempt;
     }
-  | { readonly type: "open"; readonly engine: Engine }
+  | { readonly type: "open"; readonly databases: Databases }
   | { readonly type: "closing"; readonly ended: Promise<void> };
 
-/** Serves queries from one PostgreSQL over a pool of connections. */
+/** Serves queries from the databases of one PostgreSQL over pools of connections. */
 export class MultiPooler implements PoolerController, AsyncDisposable {
   readonly #options: ResolvedOptions;
   readonly #gate: ServingGate;
   readonly #reservationIds: ReservationIds;
+  readonly #controls = new DatabaseControls();
   #lifecycle: Lifecycle = { type: "built" };
 
   /** @throws INVALID_ARGUMENT for an option that makes no sense. */
@@ -119,9 +130,9 @@ export class MultiPooler implements PoolerController, AsyncDisposable {
   }
 
   async isHealthy({ signal }: CallOptions = {}): Promise<void> {
-    const { engine } = this.#requireOpen();
+    const { databases } = this.#requireOpen();
     if (signal !== undefined) {
-      await engine.checkHealth(signal);
+      await databases.checkHealth(signal);
       return;
     }
     using deadline = new Deadline({
@@ -129,11 +140,11 @@ export class MultiPooler implements PoolerController, AsyncDisposable {
       ms: HEALTH_TIMEOUT_MS,
       what: "the probe",
     });
-    await engine.checkHealth(deadline.signal);
+    await databases.checkHealth(deadline.signal);
   }
 
   getExecutor(): QueryService {
-    return this.#requireOpen().engine.executor;
+    return this.#requireOpen().databases.executor;
   }
 
   register(registrar: ServiceRegistrar): void {
@@ -150,7 +161,7 @@ export class MultiPooler implements PoolerController, AsyncDisposable {
     this.#lifecycle = { type: "closing", ended };
     await this.#gate.close();
     if (lifecycle.type === "opening" || lifecycle.type === "open") {
-      await lifecycle.engine.close();
+      await lifecycle.databases.close();
     }
     this.#lifecycle = { type: "built" };
     resolve();
@@ -161,35 +172,36 @@ export class MultiPooler implements PoolerController, AsyncDisposable {
   }
 
   #beginToOpen(database: DatabaseHandle): SharedAttempt {
-    const engine = new Engine({
+    const databases = new Databases({
       database,
       gate: this.#gate,
       settings: this.#options,
       reservationIds: this.#reservationIds,
+      controls: this.#controls,
     });
-    const attempt = new SharedAttempt((signal) => this.#open(database, engine, signal));
-    this.#lifecycle = { type: "opening", database, engine, attempt };
+    const attempt = new SharedAttempt((signal) => this.#open(database, databases, signal));
+    this.#lifecycle = { type: "opening", database, databases, attempt };
     return attempt;
   }
 
-  async #open(database: DatabaseHandle, engine: Engine, signal: AbortSignal): Promise<void> {
+  async #open(database: DatabaseHandle, databases: Databases, signal: AbortSignal): Promise<void> {
     try {
-      await engine.open(signal);
+      await databases.open(signal);
     } catch (error) {
-      await engine.close();
-      if (this.#isOpening(engine)) {
+      await databases.close();
+      if (this.#isOpening(databases)) {
         this.#lifecycle = { type: "initialised", database };
       }
       throw error;
     }
-    if (!this.#isOpening(engine)) {
+    if (!this.#isOpening(databases)) {
       throw notOpenError("it was closed while it opened");
     }
-    this.#lifecycle = { type: "open", engine };
+    this.#lifecycle = { type: "open", databases };
   }
 
-  #isOpening(engine: Engine): boolean {
-    return this.#lifecycle.type === "opening" && this.#lifecycle.engine === engine;
+  #isOpening(databases: Databases): boolean {
+    return this.#lifecycle.type === "opening" && this.#lifecycle.databases === databases;
   }
 
   #requireOpen(): Extract<Lifecycle, { type: "open" }> {
@@ -209,7 +221,7 @@ export class MultiPooler implements PoolerController, AsyncDisposable {
   /** The role and the sessions change together, when the drain of the old ones is over. */
   #prepare({ status }: ServingTarget): void {
     if (this.#lifecycle.type === "open") {
-      this.#lifecycle.engine.prepare(status);
+      this.#lifecycle.databases.setAccess(ACCESS[status]);
     }
   }
 }

@@ -1,13 +1,16 @@
-import { ServingStatus } from "@multipooler/controller-api";
 import type { DatabaseHandle } from "@multipooler/controller-api";
 import { LimitedLogger } from "@multipooler/logging";
 import { Classifier } from "../classification/classifier.ts";
-import { CredentialLookup } from "../credentials/credential-lookup.ts";
+import type { AdminQuery } from "../classification/catalog-rows.ts";
+import { catalogQuery } from "../databases/catalog-query.ts";
+import type { MultiPoolerError } from "../error.ts";
 import type { ResolvedOptions } from "../multi-pooler-options.ts";
 import { borrowBackend } from "../pool/borrowing.ts";
 import { Labels } from "../pool/labels.ts";
+import type { PoolAccess } from "../pool/pool.ts";
 import { applicationName, postgresBackends } from "../pool/postgres-dial.ts";
 import { postgresProcesses } from "../pool/postgres-processes.ts";
+import type { UserBudget } from "../pool/user-budget.ts";
 import { UserPools } from "../pool/user-pools.ts";
 import type { ServingGate } from "../serving/serving-gate.ts";
 import { Sessions } from "../session/sessions.ts";
@@ -17,6 +20,8 @@ import { DefaultsWatch } from "./defaults-watch.ts";
 import { checkHealth } from "./health-check.ts";
 import type { HealthCheckEngine } from "./health-check.ts";
 import { QueryExecutor } from "./query-executor.ts";
+import type { CredentialSource, SessionOpener } from "./query-executor.ts";
+import type { ReservationEngine } from "./reservation-engine.ts";
 import type { ReservationIds } from "./reservation-ids.ts";
 import { Reservations } from "./reservations.ts";
 import { postgresTermination } from "./termination.ts";
@@ -26,109 +31,179 @@ const POOL = "regular";
 /** How long `close` waits for a health check that holds a connection. */
 const CLOSE_GRACE_MS = 1000;
 
+/**
+ * Whose catalog the manager's own connections show: that of the main database. Another one is read
+ * over its own pool, and not while nothing is asked of it.
+ */
+export type EngineKind = "main" | "further";
+
 export interface EngineOptions {
+  readonly kind: EngineKind;
   readonly database: DatabaseHandle;
   readonly gate: ServingGate;
+  readonly budget: UserBudget;
   readonly settings: ResolvedOptions;
   readonly reservationIds: ReservationIds;
+  readonly access: PoolAccess;
+}
+
+/** What the query service of an engine leaves to all databases together. */
+export interface ServerServices {
+  readonly sessions: SessionOpener;
+  readonly credentials: CredentialSource;
 }
 
 /** Everything that serves queries from one database, from `open` to `close`. */
 export class Engine {
-  readonly executor: QueryExecutor;
+  readonly sessions: Sessions;
+  readonly #options: EngineOptions;
   readonly #scheduler: UserPools;
   readonly #catalog: CatalogWatch;
   readonly #defaults: DefaultsWatch;
-  readonly #sessions: Sessions;
+  readonly #labels: Labels;
   readonly #calls: HealthCheckEngine;
+  readonly #classified: Pick<ReservationEngine, "served" | "gate" | "classifier">;
   /** For what clients cause: one that ends its own backend does so as often as it likes. */
   readonly #logger: LimitedLogger;
 
-  constructor({ database, gate, settings, reservationIds }: EngineOptions) {
-    const { clock, shard, inactivityTimeoutMs } = settings;
+  constructor(options: EngineOptions) {
+    const { kind, database, gate, budget, settings, access } = options;
+    const { clock, shard } = settings;
     const logger = new LimitedLogger(settings.logger);
+    this.#options = options;
     this.#logger = logger;
     const name = applicationName(database.applicationName, POOL);
-    this.#scheduler = new UserPools(
+    const scheduler = new UserPools(
       {
         ...settings,
+        database: database.database,
         user: database.user,
         logger,
         openBackend: postgresBackends(database, { name, clock }),
-        share: database.share,
+        budget,
         closeGraceMs: CLOSE_GRACE_MS,
         processes: postgresProcesses(database),
         suspect: (cause) => database.suspect(cause),
       },
-      "read-write",
+      access,
     );
+    this.#scheduler = scheduler;
     this.#defaults = new DefaultsWatch({
       database,
       clock,
       logger,
-      onChanged: () => this.#scheduler.renew(),
-    });
-    const classifier = new Classifier({
-      admin: (sql, values, options) => database.admin(sql, values, options),
+      isNeeded: () => kind === "main" || scheduler.hasSessions,
+      onChanged: () => scheduler.renew(),
     });
     const registry = new StatementRegistry();
-    const onDdl = (): void => registry.noteDdl();
-    this.#catalog = new CatalogWatch({ classifier, clock, logger, onDdl });
     const terminate = postgresTermination(database);
-    this.#calls = { scheduler: this.#scheduler, clock, terminate, registry };
+    this.#calls = { scheduler, clock, terminate, registry };
+    this.#labels = new Labels({
+      user: database.user,
+      settingsCacheSize: settings.settingsCacheSize,
+    });
+    this.#catalog = new CatalogWatch({
+      classifier: new Classifier({ admin: this.#catalogQuery() }),
+      clock,
+      logger,
+      onDdl: () => registry.noteDdl(),
+      sleeps: kind === "further",
+    });
     const served = { ...shard, database: database.database, user: database.user };
-    const classified = { served, gate, classifier: this.#catalog };
-    const scheduler = this.#scheduler;
-    this.#sessions = new Sessions({ ...this.#calls, ...classified, scheduler, logger });
-    this.executor = new QueryExecutor({
+    this.#classified = { served, gate, classifier: this.#catalog };
+    this.sessions = new Sessions({ ...this.#calls, ...this.#classified, scheduler, logger });
+  }
+
+  /** The database that it serves. */
+  get database(): string {
+    return this.#options.database.database;
+  }
+
+  /** The query service for calls to this database. */
+  executor(services: ServerServices): QueryExecutor {
+    const { gate, settings, reservationIds } = this.#options;
+    const { clock, inactivityTimeoutMs } = settings;
+    return new QueryExecutor({
       ...this.#calls,
-      ...classified,
-      labels: new Labels({ user: database.user, settingsCacheSize: settings.settingsCacheSize }),
+      ...this.#classified,
+      ...services,
+      labels: this.#labels,
       reservations: new Reservations({
         engine: this.#calls,
         ids: reservationIds,
         gate,
         inactivityTimeoutMs,
         clock,
-        logger,
+        logger: this.#logger,
       }),
-      sessions: this.#sessions,
-      credentials: new CredentialLookup({ database, gate }),
     });
   }
 
   /** Opens a first connection, so that what is wrong shows now, and reads the catalog. */
   async open(signal: AbortSignal): Promise<void> {
     await this.#defaults.open(signal);
-    const lease = await borrowBackend({ scheduler: this.#scheduler, origin: "", signal });
-    await lease.release();
+    if (!this.#scheduler.isPaused) {
+      await this.#openFirst(signal);
+    }
     await this.#catalog.open(signal);
   }
 
-  /** Prepares the sessions for a status, once nothing of the old one runs. */
-  prepare(status: ServingStatus): void {
-    switch (status) {
-      case ServingStatus.Serving:
-        this.#scheduler.setAccess("read-write");
-        return;
-      case ServingStatus.ServingReadOnly:
-        this.#scheduler.setAccess("read-only");
-        return;
-      case ServingStatus.Drained:
-      case ServingStatus.NotServing:
-        this.#scheduler.setAccess("none");
+  /** Grants no connection until `resume`, and ends each one when it comes back. */
+  pause(): void {
+    this.#scheduler.pause();
+  }
+
+  resume(): void {
+    this.#scheduler.resume();
+  }
+
+  /** See `UserPools.setAccess`. */
+  setAccess(access: PoolAccess): void {
+    this.#scheduler.setAccess(access);
+  }
+
+  /** See {@link checkHealth}. One that an operator has paused is healthy: its clients wait. */
+  async checkHealth(signal: AbortSignal): Promise<void> {
+    if (!this.#scheduler.isPaused) {
+      await checkHealth(this.#calls, signal);
     }
   }
 
-  /** See {@link checkHealth}. */
-  async checkHealth(signal: AbortSignal): Promise<void> {
-    await checkHealth(this.#calls, signal);
+  /** Resolves when no connection is left. Rejects when the signal aborts. */
+  async untilVacant(signal: AbortSignal | undefined): Promise<void> {
+    await this.#scheduler.untilVacant(signal);
+  }
+
+  /** Replaces the connections that exist now: idle ones at once, others when they come back. */
+  reconnect(): void {
+    this.#scheduler.renew();
+  }
+
+  /** Ends every session and cuts every connection. */
+  async kill(reason: MultiPoolerError): Promise<void> {
+    await this.sessions.endAll();
+    this.#scheduler.cut(reason);
   }
 
   /** Ends every session, waiter and timer. Idempotent; never rejects. */
   async close(): Promise<void> {
-    await this.#sessions.close();
+    await this.sessions.close();
     await Promise.all([this.#scheduler.close(), this.#catalog.close(), this.#defaults.close()]);
     this.#logger.flush();
+  }
+
+  async #openFirst(signal: AbortSignal): Promise<void> {
+    const lease = await borrowBackend({ scheduler: this.#scheduler, origin: "", signal });
+    await lease.release();
+  }
+
+  #catalogQuery(): AdminQuery {
+    const { kind, database } = this.#options;
+    switch (kind) {
+      case "main":
+        return async (sql, values, options) => await database.admin(sql, values, options);
+      case "further":
+        return catalogQuery(this.#calls, this.#labels);
+    }
   }
 }

@@ -237,14 +237,17 @@ export class Pool {
     this.#vigilance.close();
     this.#dialer.close(reason);
     this.#idle.endAll();
-    const grace = this.#options.clock.setTimer(() => {
-      for (const backend of this.#members.keys()) {
-        backend.destroy(reason);
-      }
-    }, this.#options.closeGraceMs);
+    const grace = this.#options.clock.setTimer(() => this.cut(reason), this.#options.closeGraceMs);
     this.#tellIfVacant();
     await this.#closing.promise;
     grace.cancel();
+  }
+
+  /** Cuts every session, whatever runs on it. */
+  cut(reason: MultiPoolerError): void {
+    for (const backend of this.#members.keys()) {
+      backend.destroy(reason);
+    }
   }
 
   #noteDemand(wanted: number, now: number): number {

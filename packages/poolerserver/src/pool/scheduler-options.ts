@@ -14,6 +14,8 @@ export interface SchedulerOptions {
   readonly users: () => number;
   /** The pool has no session, and nobody waits for one. */
   readonly onUnused?: (() => void) | undefined;
+  /** The pool has no session. */
+  readonly onVacant?: (() => void) | undefined;
   /** Sessions this pool may hold at once; the share may allow fewer. */
   readonly capacity: number;
   readonly share: ConnectionShare;

@@ -35,6 +35,7 @@ export class Scheduler {
   readonly #shared = new Set<Member>();
   #sharedUnits = 0;
   #isServing = false;
+  #isPaused = false;
   readonly #exclusiveEnds: GrantKeeper;
   readonly #sharedEnds: GrantKeeper;
   readonly #onRelabelled = (): void => this.#serve();
@@ -54,10 +55,13 @@ export class Scheduler {
     });
     this.#sharing = new Sharing(options.sharingDepth);
     this.#pool = new Pool(options, access, {
-      wanted: () => this.#queue.wanted,
+      wanted: () => (this.#isPaused ? 0 : this.#queue.wanted),
       onIdle: () => this.#serve(),
       onDialFailed: (error) => this.#refuseUncovered(error),
-      onEmpty: () => this.#tellIfUnused(),
+      onEmpty: () => {
+        options.onVacant?.();
+        this.#tellIfUnused();
+      },
     });
     this.#exclusiveEnds = this.#pool;
     this.#sharedEnds = {
@@ -130,6 +134,27 @@ export class Scheduler {
     return isGone;
   }
 
+  /** Grants nothing until `resume`, and ends each session when it comes back. */
+  pause(): void {
+    this.#isPaused = true;
+    this.#pool.renew();
+  }
+
+  resume(): void {
+    this.#isPaused = false;
+    this.#serve();
+  }
+
+  /** Whether there is no session, and none is being opened. */
+  get isVacant(): boolean {
+    return this.#pool.isVacant;
+  }
+
+  /** See {@link Pool.cut}. */
+  cut(reason: MultiPoolerError): void {
+    this.#pool.cut(reason);
+  }
+
   /** See {@link Pool.renew}. */
   renew(): void {
     this.#pool.renew();
@@ -181,6 +206,9 @@ export class Scheduler {
   }
 
   #find(unit: Unit): Member | undefined {
+    if (this.#isPaused) {
+      return undefined;
+    }
     const settings = settingsOf(unit);
     switch (kindOf(unit)) {
       case "exclusive":

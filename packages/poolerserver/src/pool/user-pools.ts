@@ -1,7 +1,7 @@
 import { timingSafeEqual } from "node:crypto";
-import type { ConnectionShare } from "@multipooler/controller-api";
 import { PoolerErrorCode } from "@multipooler/query-service";
 import type { ScramKeys } from "@multipooler/query-service";
+import { untilAborted } from "../abort.ts";
 import { MultiPoolerError } from "../error.ts";
 import type { OpenBackend } from "./backend.ts";
 import type { UnitScheduler } from "./borrowing.ts";
@@ -10,19 +10,23 @@ import type { PoolAccess } from "./pool.ts";
 import type { SchedulerOptions } from "./scheduler-options.ts";
 import { Scheduler } from "./scheduler.ts";
 import type { Unit } from "./unit.ts";
-import { UserBudget } from "./user-budget.ts";
+import type { UserBudget } from "./user-budget.ts";
 import type { Demand, UserShare } from "./user-share.ts";
 
 /** Users at once; each of them has a connection at least, or waits for one. */
 const MAX_USERS = 10_000;
 const TOO_MANY_CONNECTIONS = "53300";
 
-export interface UserPoolsOptions extends Omit<SchedulerOptions, "openBackend" | "users" | "user"> {
+export interface UserPoolsOptions extends Omit<
+  SchedulerOptions,
+  "openBackend" | "share" | "users" | "user"
+> {
+  readonly database: string;
   /** The role of units without a label. */
   readonly user: string;
   readonly openBackend: (identity: Identity) => OpenBackend;
-  /** The budget of all users together. */
-  readonly share: ConnectionShare;
+  /** The budget of the server, which outlives the pools. */
+  readonly budget: UserBudget;
 }
 
 interface IdentityPool {
@@ -36,8 +40,8 @@ interface UserPool {
 }
 
 /**
- * One pool for each user and each pair of keys that a user came with, under one budget that is
- * divided among the users. A unit only gets sessions that were opened with the keys it has: whether
+ * The pools of one database: one for each user and each pair of keys that a user came with, under the
+ * budget of the server, which is divided among users and databases. A unit only gets sessions that were opened with the keys it has: whether
  * those are right is for the server to say. So a changed password makes another pool, while sessions
  * that were opened with the former one live on for those who have that.
  *
@@ -45,17 +49,18 @@ interface UserPool {
  */
 export class UserPools implements UnitScheduler {
   readonly #options: UserPoolsOptions;
-  readonly #budget: UserBudget;
   readonly #users = new Map<string, UserPool>();
   readonly #default: Scheduler;
   #access: PoolAccess;
+  #isPaused = false;
+  /** Resolves when a pool has lost its last session. */
+  #vacancy = Promise.withResolvers<void>();
   #closing: Promise<void> | undefined;
 
   constructor(options: UserPoolsOptions, access: PoolAccess) {
-    const { share, capacity, clock, user } = options;
+    const { user } = options;
     this.#options = options;
     this.#access = access;
-    this.#budget = new UserBudget({ share, capacity, clock });
     const own = this.#addUser(user);
     this.#default = this.#addPool(own, { user, keys: undefined }, { isKept: true });
   }
@@ -118,6 +123,39 @@ export class UserPools implements UnitScheduler {
     }
   }
 
+  get isPaused(): boolean {
+    return this.#isPaused;
+  }
+
+  /** Grants no session until `resume`, and ends each one when it comes back. Idempotent. */
+  pause(): void {
+    this.#isPaused = true;
+    for (const scheduler of this.#schedulers()) {
+      scheduler.pause();
+    }
+  }
+
+  resume(): void {
+    this.#isPaused = false;
+    for (const scheduler of this.#schedulers()) {
+      scheduler.resume();
+    }
+  }
+
+  /** Resolves when there is no session at all. Rejects when the signal aborts. */
+  async untilVacant(signal: AbortSignal | undefined): Promise<void> {
+    while (!this.#schedulers().every(({ isVacant }) => isVacant)) {
+      await untilAborted(this.#vacancy.promise, signal);
+    }
+  }
+
+  /** Cuts every session. */
+  cut(reason: MultiPoolerError): void {
+    for (const scheduler of this.#schedulers()) {
+      scheduler.cut(reason);
+    }
+  }
+
   /** See {@link Pool.renew}. */
   renew(): void {
     for (const scheduler of this.#schedulers()) {
@@ -133,7 +171,9 @@ export class UserPools implements UnitScheduler {
 
   async #close(): Promise<void> {
     await Promise.all(this.#schedulers().map(async (scheduler) => await scheduler.close()));
-    this.#budget.close();
+    for (const { share } of this.#users.values()) {
+      this.#options.budget.end(share);
+    }
   }
 
   #schedulers(): Scheduler[] {
@@ -166,25 +206,30 @@ export class UserPools implements UnitScheduler {
 
   #addUser(name: string): UserPool {
     const pools: IdentityPool[] = [];
-    const share = this.#budget.open((now) => demandOf(pools, now));
+    const { budget, database } = this.#options;
+    const share = budget.open({ database, user: name }, (now) => demandOf(pools, now));
     const user = { share, pools };
     this.#users.set(name, user);
     return user;
   }
 
   #addPool(user: UserPool, identity: Identity, { isKept }: { isKept: boolean }): Scheduler {
-    const { suspect, openBackend, ...options } = this.#options;
+    const { suspect, openBackend, budget, ...options } = this.#options;
     const scheduler: Scheduler = new Scheduler(
       {
         ...options,
         openBackend: openBackend(identity),
         user: identity.user,
-        users: () => this.#budget.size,
+        users: () => budget.size,
         share: user.share,
         suspect: (cause) => {
           if (isKept || !isAboutRole(cause)) {
             suspect(cause);
           }
+        },
+        onVacant: () => {
+          this.#vacancy.resolve();
+          this.#vacancy = Promise.withResolvers();
         },
         onUnused: () => {
           if (!isKept && this.#closing === undefined) {
@@ -194,6 +239,9 @@ export class UserPools implements UnitScheduler {
       },
       this.#access,
     );
+    if (this.#isPaused) {
+      scheduler.pause();
+    }
     user.pools.push({ identity, scheduler });
     return scheduler;
   }
@@ -208,7 +256,7 @@ export class UserPools implements UnitScheduler {
     void scheduler.close();
     if (user.pools.length === 0) {
       this.#users.delete(name);
-      this.#budget.end(user.share);
+      this.#options.budget.end(user.share);
     }
   }
 }
