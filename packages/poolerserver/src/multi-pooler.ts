@@ -10,7 +10,9 @@ import { PoolerErrorCode } from "@multipooler/query-service";
 import type { CallOptions, QueryService } from "@multipooler/query-service";
 import { Deadline } from "@multipooler/timing";
 import { untilAborted } from "./abort.ts";
+import { Administration } from "./databases/administration.ts";
 import { DatabaseControls } from "./databases/database-controls.ts";
+import { DatabaseLedger } from "./databases/database-ledger.ts";
 import { Databases } from "./databases/databases.ts";
 import { MultiPoolerError, abortError } from "./error.ts";
 import { ReservationIds } from "./execution/reservation-ids.ts";
@@ -61,6 +63,9 @@ export class MultiPooler implements PoolerController, AsyncDisposable {
   readonly #gate: ServingGate;
   readonly #reservationIds: ReservationIds;
   readonly #controls = new DatabaseControls();
+  readonly #ledger = new DatabaseLedger();
+  /** What an operator sees of it, and can do with it. */
+  readonly administration: Administration;
   #lifecycle: Lifecycle = { type: "built" };
 
   /** @throws INVALID_ARGUMENT for an option that makes no sense. */
@@ -74,6 +79,14 @@ export class MultiPooler implements PoolerController, AsyncDisposable {
       logger,
       isOpen: () => this.#lifecycle.type === "open",
       prepare: (target) => this.#prepare(target),
+    });
+    const { capacity, maxConnectionsPerUser, maxConnectionsPerDatabase } = this.#options;
+    this.administration = new Administration({
+      limits: { capacity, maxConnectionsPerUser, maxConnectionsPerDatabase },
+      rules: this.#options.databases,
+      controls: this.#controls,
+      ledger: this.#ledger,
+      databases: () => this.#databases,
     });
   }
 
@@ -171,6 +184,13 @@ export class MultiPooler implements PoolerController, AsyncDisposable {
     await this.close();
   }
 
+  get #databases(): Databases | undefined {
+    const lifecycle = this.#lifecycle;
+    return lifecycle.type === "open" || lifecycle.type === "opening"
+      ? lifecycle.databases
+      : undefined;
+  }
+
   #beginToOpen(database: DatabaseHandle): SharedAttempt {
     const databases = new Databases({
       database,
@@ -178,6 +198,7 @@ export class MultiPooler implements PoolerController, AsyncDisposable {
       settings: this.#options,
       reservationIds: this.#reservationIds,
       controls: this.#controls,
+      ledger: this.#ledger,
     });
     const attempt = new SharedAttempt((signal) => this.#open(database, databases, signal));
     this.#lifecycle = { type: "opening", database, databases, attempt };

@@ -3,6 +3,7 @@ import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import type { ServingTarget } from "@multipooler/controller-api";
 import { PoolerRole, ServingStatus } from "@multipooler/controller-api";
 import { systemClock } from "@multipooler/timing";
+import { ActivityTotals } from "../src/pool/activity-totals.ts";
 import { Classifier } from "../src/classification/classifier.ts";
 import type { BackendAccess } from "../src/pool/backend.ts";
 import type { PoolAccess } from "../src/pool/pool.ts";
@@ -78,6 +79,7 @@ export class SessionScene implements AsyncDisposable {
         maxLifetimeMs: 0,
         waitTimeoutMs: 5000,
         maxQueueBytes: 10_000_000,
+        totals: new ActivityTotals(),
         sharingDepth: 64,
         closeGraceMs: 500,
         processes: postgresProcesses({

@@ -1,4 +1,4 @@
-import type { DatabaseHandle } from "@multipooler/controller-api";
+import type { DatabaseAddress, DatabaseHandle } from "@multipooler/controller-api";
 import { PoolerErrorCode } from "@multipooler/query-service";
 import type {
   CallOptions,
@@ -20,6 +20,7 @@ import type { ServingGate } from "../serving/serving-gate.ts";
 import { SharedAttempt } from "../shared-attempt.ts";
 import { closedDatabaseError, DatabaseAccess } from "./database-access.ts";
 import type { DatabaseControls } from "./database-controls.ts";
+import type { DatabaseLedger } from "./database-ledger.ts";
 import { DatabaseRules } from "./database-rules.ts";
 import { DatabaseWatch } from "./database-watch.ts";
 import { furtherDatabase } from "./further-database.ts";
@@ -31,6 +32,7 @@ export interface DatabasesOptions {
   readonly settings: ResolvedOptions;
   readonly reservationIds: ReservationIds;
   readonly controls: DatabaseControls;
+  readonly ledger: DatabaseLedger;
 }
 
 /**
@@ -104,6 +106,16 @@ export class Databases {
     });
   }
 
+  /** Where the server is. */
+  get address(): DatabaseAddress {
+    return this.#options.database.address;
+  }
+
+  /** The main database. */
+  get mainName(): string {
+    return this.#main.database;
+  }
+
   /** Opens the main database. */
   async open(signal: AbortSignal): Promise<void> {
     await this.#main.open(signal);
@@ -142,7 +154,7 @@ export class Databases {
     client: SessionClient,
     options: CallOptions = {},
   ): Promise<Session> {
-    const { database, controls } = this.#options;
+    const { database, controls, ledger } = this.#options;
     const name = caller.database === "" ? database.database : caller.database;
     const user = caller.user === "" ? database.user : caller.user;
     const oid = await untilAborted(
@@ -152,10 +164,21 @@ export class Databases {
     if (controls.isDisabled(name)) {
       throw closedDatabaseError(name);
     }
-    if (name === database.database) {
-      return await this.#main.sessions.open(caller, client, options);
-    }
-    const further = await this.#arrive(name, oid, options.signal);
+    const session =
+      name === database.database
+        ? await this.#main.sessions.open(caller, client, options)
+        : await this.#openFurtherSession(oid, caller, client, options);
+    ledger.of(name).noteLogin();
+    return session;
+  }
+
+  async #openFurtherSession(
+    oid: string,
+    caller: SessionCaller,
+    client: SessionClient,
+    options: CallOptions,
+  ): Promise<Session> {
+    const further = await this.#arrive(caller.database, oid, options.signal);
     try {
       return await further.engine.sessions.open(caller, client, options);
     } finally {
@@ -272,7 +295,7 @@ export class Databases {
   }
 
   #newEngine(kind: EngineKind, database: DatabaseHandle): Engine {
-    const { gate, settings, reservationIds, controls } = this.#options;
+    const { gate, settings, reservationIds, controls, ledger } = this.#options;
     const engine = new Engine({
       kind,
       database,
@@ -281,6 +304,7 @@ export class Databases {
       settings,
       reservationIds,
       access: this.#poolAccess,
+      totals: ledger.open(database.database),
     });
     if (controls.isPaused(database.database)) {
       engine.pause();

@@ -5,9 +5,11 @@ import type { AdminQuery } from "../classification/catalog-rows.ts";
 import { catalogQuery } from "../databases/catalog-query.ts";
 import type { MultiPoolerError } from "../error.ts";
 import type { ResolvedOptions } from "../multi-pooler-options.ts";
+import type { ActivityTotals } from "../pool/activity-totals.ts";
 import { borrowBackend } from "../pool/borrowing.ts";
 import { Labels } from "../pool/labels.ts";
 import type { PoolAccess } from "../pool/pool.ts";
+import type { PoolReport } from "../pool/pool-report.ts";
 import { applicationName, postgresBackends } from "../pool/postgres-dial.ts";
 import { postgresProcesses } from "../pool/postgres-processes.ts";
 import type { UserBudget } from "../pool/user-budget.ts";
@@ -45,6 +47,7 @@ export interface EngineOptions {
   readonly settings: ResolvedOptions;
   readonly reservationIds: ReservationIds;
   readonly access: PoolAccess;
+  readonly totals: ActivityTotals;
 }
 
 /** What the query service of an engine leaves to all databases together. */
@@ -67,7 +70,7 @@ export class Engine {
   readonly #logger: LimitedLogger;
 
   constructor(options: EngineOptions) {
-    const { kind, database, gate, budget, settings, access } = options;
+    const { kind, database, gate, budget, settings, access, totals } = options;
     const { clock, shard } = settings;
     const logger = new LimitedLogger(settings.logger);
     this.#options = options;
@@ -81,6 +84,7 @@ export class Engine {
         logger,
         openBackend: postgresBackends(database, { name, clock }),
         budget,
+        totals,
         closeGraceMs: CLOSE_GRACE_MS,
         processes: postgresProcesses(database),
         suspect: (cause) => database.suspect(cause),
@@ -167,6 +171,11 @@ export class Engine {
     if (!this.#scheduler.isPaused) {
       await checkHealth(this.#calls, signal);
     }
+  }
+
+  /** See `UserPools.reports`. */
+  reports(): PoolReport[] {
+    return this.#scheduler.reports();
   }
 
   /** Resolves when no connection is left. Rejects when the signal aborts. */

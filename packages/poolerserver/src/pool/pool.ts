@@ -12,6 +12,8 @@ import { NO_SETTINGS } from "./label-settings.ts";
 import { expiryOf } from "./lifetime.ts";
 import { Member, busySessions, isHeldIdle } from "./member.ts";
 import type { SchedulerOptions } from "./scheduler-options.ts";
+import { reportOf } from "./pool-report.ts";
+import type { ServerReport } from "./pool-report.ts";
 import { ServerCondition } from "./server-condition.ts";
 import type { Demand } from "./user-share.ts";
 import { Vigilance } from "./vigilance.ts";
@@ -132,6 +134,14 @@ export class Pool {
   /** Whether clients hold every session without asking anything of it, and no other is opened. */
   get isHeldIdle(): boolean {
     return this.dials === 0 && !this.isEmpty && this.#members.values().every(isHeldIdle);
+  }
+
+  /** Its sessions, one by one. */
+  servers(): ServerReport[] {
+    const now = this.#options.clock.monotonic();
+    return [...this.#members.values()].map((member) =>
+      reportOf(member, this.isRecent(member, now)),
+    );
   }
 
   get isClosing(): boolean {
@@ -299,6 +309,7 @@ export class Pool {
     const { promise, resolve } = Promise.withResolvers<void>();
     member.use = "cleaning";
     this.#vigilance.watch();
+    this.#options.totals.noteOwnRequest();
     cleanSession(member.backend, member.taint, (isClean) => {
       if (isClean) {
         member.cleaned();
@@ -330,7 +341,10 @@ export class Pool {
   }
 
   #onOpened(opened: OpenedSession): void {
-    const member = new Member({ ...opened, expiresAt: expiryOf(this.#options) });
+    const { clock, totals } = this.#options;
+    const expiresAt = expiryOf(this.#options);
+    const member = new Member({ ...opened, openedAt: clock.now(), expiresAt });
+    totals.add(member.backend);
     this.#server.noteOpened();
     this.#members.set(member.backend, member);
     void member.backend.closed.then((end) => this.#onEnded(member, end));
@@ -369,6 +383,7 @@ export class Pool {
     }
     member.end(end);
     this.#members.delete(member.backend);
+    this.#options.totals.remove(member.backend);
     member.slot.release();
     this.#idle.remove(member);
     this.#vigilance.noteEnd(end);

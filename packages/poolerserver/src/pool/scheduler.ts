@@ -9,6 +9,7 @@ import type { LabelSettings } from "./label-settings.ts";
 import type { Member } from "./member.ts";
 import { Pool } from "./pool.ts";
 import type { PoolAccess } from "./pool.ts";
+import type { PoolReport } from "./pool-report.ts";
 import type { SchedulerOptions } from "./scheduler-options.ts";
 import { Sharing } from "./sharing.ts";
 import { UnitQueue } from "./unit-queue.ts";
@@ -134,6 +135,17 @@ export class Scheduler {
     return isGone;
   }
 
+  /** What it holds, and who waits. */
+  report(): PoolReport {
+    return {
+      user: this.#options.user,
+      servers: this.#pool.servers(),
+      dials: this.#pool.dials,
+      waiting: this.#queue.size,
+      longestWaitMs: this.#queue.longestWaitMs(),
+    };
+  }
+
   /** Grants nothing until `resume`, and ends each session when it comes back. */
   pause(): void {
     this.#isPaused = true;
@@ -193,7 +205,7 @@ export class Scheduler {
         break;
       }
       const unit = this.#bestFor(member, next);
-      this.#queue.take(unit);
+      this.#options.totals.noteWait(this.#queue.take(unit));
       this.#grant(unit, member);
     }
     this.#isServing = false;
@@ -262,6 +274,7 @@ export class Scheduler {
   }
 
   #grant(unit: Unit, member: Member): void {
+    this.#options.totals.noteGrant();
     const settings = settingsOf(unit);
     if (settings.liftsReadOnly && member.access === "read-only") {
       void this.#pool.giveBack(member);

@@ -1,6 +1,7 @@
 import type { ScramKeys } from "@multipooler/query-service";
 import { ManualClock } from "@multipooler/timing/testing";
 import { expect, test } from "vitest";
+import { ActivityTotals } from "./activity-totals.ts";
 import { CountingShare } from "../../test/counting-share.ts";
 import { FakeServer } from "../../test/fake-server.ts";
 import { settled } from "../../test/settled.ts";
@@ -54,6 +55,7 @@ function setUp({ capacity = 4, acceptsAtOnce = true } = {}): Scene {
       maxLifetimeMs: 0,
       waitTimeoutMs: 500,
       maxQueueBytes: 1_000_000,
+      totals: new ActivityTotals(),
       sharingDepth: 64,
       closeGraceMs: 300,
       processes: { activities: () => Promise.resolve([]), endIdle: () => Promise.resolve() },

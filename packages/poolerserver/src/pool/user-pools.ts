@@ -7,6 +7,7 @@ import type { OpenBackend } from "./backend.ts";
 import type { UnitScheduler } from "./borrowing.ts";
 import type { Identity } from "./label.ts";
 import type { PoolAccess } from "./pool.ts";
+import type { PoolReport } from "./pool-report.ts";
 import type { SchedulerOptions } from "./scheduler-options.ts";
 import { Scheduler } from "./scheduler.ts";
 import type { Unit } from "./unit.ts";
@@ -154,6 +155,11 @@ export class UserPools implements UnitScheduler {
     for (const scheduler of this.#schedulers()) {
       scheduler.cut(reason);
     }
+  }
+
+  /** What each user has; those with several pairs of keys once for each. */
+  reports(): PoolReport[] {
+    return this.#schedulers().map((scheduler) => scheduler.report());
   }
 
   /** See {@link Pool.renew}. */

@@ -3,6 +3,7 @@ import type { ServingTarget } from "@multipooler/controller-api";
 import { ManualClock } from "@multipooler/timing/testing";
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { ActivityTotals } from "../pool/activity-totals.ts";
 import { CountingShare } from "../../test/counting-share.ts";
 import { extended, query } from "../../test/frontend.ts";
 import { TestClient } from "../../test/session-client.ts";
@@ -83,6 +84,7 @@ class World {
         maxLifetimeMs: 0,
         waitTimeoutMs: 0,
         maxQueueBytes: 1_000_000,
+        totals: new ActivityTotals(),
         sharingDepth: 8,
         closeGraceMs: 300,
         processes: { activities: () => Promise.resolve([]), endIdle: () => Promise.resolve() },
