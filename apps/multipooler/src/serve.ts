@@ -6,6 +6,7 @@ import type { ManagerOptions } from "@multipooler/manager";
 import { MultiPooler } from "@multipooler/poolerserver";
 import { systemClock } from "@multipooler/timing";
 import { clientListener, tlsFiles } from "./client-listener.ts";
+import { checkConsole } from "./admin-console.ts";
 import { checkPasswordFile, databaseOf } from "./database.ts";
 import { awaitsDataDirectory, checkDirectories } from "./directories.ts";
 import { explain } from "./fault.ts";
@@ -57,6 +58,7 @@ export async function serve(config: Config, io: ServeIo): Promise<number> {
   });
   checkPasswordFile(config);
   tlsFiles(config);
+  checkConsole(config);
   const limits = connectionLimits(config, openFilesLimit());
   if (limits.pool < config.globalCapacity) {
     logger.warn(
@@ -142,7 +144,8 @@ async function start(options: Start): Promise<void> {
   });
   parts.use(logGrpcLibrary(logger.child({ component: "grpc-js" })));
   const grpc = grpcServerOf(config, limits, { manager, logger });
-  const clients = clientListener(config, limits, { manager, logger });
+  const { administration } = controller;
+  const clients = clientListener(config, limits, { manager, administration, logger });
 
   parts.defer(() => http.close());
   await http.listen();
@@ -185,6 +188,10 @@ function controllerOf(
   return new MultiPooler({
     shard: { tableGroup: config.tableGroup, shard: config.shard },
     capacity: limits.pool,
+    databases: config.pgDatabases,
+    unusedDatabaseMs: config.pgDatabaseIdleTimeoutMs,
+    maxConnectionsPerUser: config.maxConnectionsPerUser,
+    maxConnectionsPerDatabase: config.maxConnectionsPerDatabase,
     idleTimeoutMs: config.idleTimeoutMs,
     maxLifetimeMs: config.maxLifetimeMs,
     waitTimeoutMs: config.waitTimeoutMs,

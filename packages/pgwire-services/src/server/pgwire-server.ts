@@ -3,12 +3,15 @@ import { LimitedLogger } from "@multipooler/logging";
 import type { PoolerService, ServiceTransport } from "@multipooler/manager";
 import type { CallOptions, QueryService } from "@multipooler/query-service";
 import { onAbort } from "@multipooler/timing";
+import { Console } from "../console/console.ts";
 import { PgwireServicesError, PgwireServicesErrorCode } from "../error.ts";
 import { Refusal } from "../login/refusal.ts";
 import { CancelKeys } from "./cancel-keys.ts";
 import { Client } from "./client.ts";
+import type { SocketEnds } from "./client.ts";
 import { ClientPlaces } from "./client-places.ts";
 import { ClientPort } from "./client-port.ts";
+import { LoginFailures } from "./login-failures.ts";
 import { IdleClients } from "./idle-clients.ts";
 import { resolveOptions } from "./pgwire-server-options.ts";
 import type { PgwireServerOptions, ResolvedOptions } from "./pgwire-server-options.ts";
@@ -35,6 +38,8 @@ interface Run {
   readonly clients: Set<Client>;
   readonly places: ClientPlaces;
   readonly keys: CancelKeys;
+  readonly failures: LoginFailures;
+  readonly console: Console | undefined;
   readonly idleClients: IdleClients | undefined;
   port: ClientPort | undefined;
   closed: Promise<void> | undefined;
@@ -49,6 +54,7 @@ export class PgwireServer implements ServiceTransport {
   readonly #tls: TlsFiles | undefined;
   #offersSessions = false;
   #run: Run | undefined;
+  #clientIds = 0;
 
   /**
    * Reads the files of TLS, if there are any.
@@ -66,6 +72,11 @@ export class PgwireServer implements ServiceTransport {
   /** The port in use, also when the system chose it; `undefined` while the server does not listen. */
   get port(): number | undefined {
     return this.#run?.port?.port;
+  }
+
+  /** Reads the files of TLS again. @throws TLS_FILES_INVALID; the former ones stay in use then */
+  reload(): void {
+    this.#tls?.reload();
   }
 
   /** Zeros while the server does not listen. */
@@ -112,6 +123,7 @@ export class PgwireServer implements ServiceTransport {
     }
     if (!isAborted(signal) && !isAborted(run.closing.signal)) {
       run.idleClients?.open();
+      run.console?.open();
       return;
     }
     await this.close();
@@ -144,19 +156,32 @@ export class PgwireServer implements ServiceTransport {
 
   #start(): Run {
     const { host, port, maxClients, maxConnections, idleTimeoutMs, clock } = this.#options;
+    const { maxClientsPerUser, maxClientsPerDatabase, keepAliveMs } = this.#options;
+    const { loginFailureLimit: limit, loginFailureWindowMs: windowMs } = this.#options;
     const clients = new Set<Client>();
-    const places = new ClientPlaces(maxClients);
-    const keys = new CancelKeys();
-    const onConnection = (socket: Socket): void => {
-      void this.#serve(socket, { clients, places, keys });
+    const parts = {
+      clients,
+      places: new ClientPlaces({
+        clients: maxClients,
+        perUser: maxClientsPerUser,
+        perDatabase: maxClientsPerDatabase,
+      }),
+      keys: new CancelKeys(),
+      failures: new LoginFailures({ limit, windowMs, clock }),
+      console: this.#newConsole(clients),
     };
     return {
-      bound: ClientPort.open({ host, port, maxConnections, onConnection, logger: this.#logger }),
+      ...parts,
+      bound: ClientPort.open({
+        host,
+        port,
+        maxConnections,
+        keepAliveMs,
+        onConnection: (socket) => void this.#serve(socket, parts),
+        logger: this.#logger,
+      }),
       closing: new AbortController(),
       force: new AbortController(),
-      clients,
-      places,
-      keys,
       idleClients:
         idleTimeoutMs === 0
           ? undefined
@@ -170,29 +195,47 @@ export class PgwireServer implements ServiceTransport {
     };
   }
 
+  #newConsole(clients: ReadonlySet<Client>): Console | undefined {
+    const { console: options, clock } = this.#options;
+    const { maxClients, maxClientsPerUser, maxClientsPerDatabase } = this.#options;
+    return (
+      options &&
+      new Console({
+        options,
+        limits: { maxClients, maxClientsPerUser, maxClientsPerDatabase },
+        clients: () => [...clients].map(({ view }) => view),
+        endClient: (id) => endClient(clients, id),
+        credentials: async (request, call) =>
+          await this.#executor().getCredentials(request, call),
+        clock,
+      })
+    );
+  }
+
   async #serve(
     socket: Socket,
-    { clients, places, keys }: Pick<Run, "clients" | "places" | "keys">,
+    run: Pick<Run, "clients" | "places" | "keys" | "failures" | "console">,
   ): Promise<void> {
+    this.#clientIds += 1;
     const client = new Client({
       ...this.#options,
+      ...run,
       socket,
-      origin: `${socket.remoteAddress}:${socket.remotePort}`,
-      places,
-      keys,
+      id: this.#clientIds,
+      ends: endsOf(socket),
       executor: () => this.#executor(),
       tls: () => this.#tls?.identity,
       isTrusted: this.#options.trustLoopback && isLoopback(socket.remoteAddress),
       logger: this.#logger,
     });
-    clients.add(client);
+    run.clients.add(client);
     try {
       await client.run();
     } catch (err) {
       this.#logger.error({ err }, "a client could not be served");
       socket.destroy();
     } finally {
-      clients.delete(client);
+      run.clients.delete(client);
     }
   }
 
@@ -208,6 +251,7 @@ export class PgwireServer implements ServiceTransport {
     const port = await run.bound.catch(() => undefined);
     const closed = port?.close();
     await run.idleClients?.close();
+    await run.console?.close();
     for (const client of run.clients) {
       client.leave("boundary");
     }
@@ -233,6 +277,22 @@ function* conversationsOf(
       yield conversation;
     }
   }
+}
+
+function endClient(clients: ReadonlySet<Client>, id: number): boolean {
+  const client = [...clients].find((one) => one.view.id === id);
+  client?.leave("now");
+  return client !== undefined;
+}
+
+/** A socket that is gone already has no ends any more. */
+function endsOf({ remoteAddress, remotePort, localAddress, localPort }: Socket): SocketEnds {
+  return {
+    address: remoteAddress ?? "",
+    port: remotePort ?? 0,
+    localAddress: localAddress ?? "",
+    localPort: localPort ?? 0,
+  };
 }
 
 /** ::ffff:127.0.0.1 is how IPv4 looks to a listener of IPv6. */

@@ -40,6 +40,14 @@ export class TlsFiles {
     this.#identity = load(options.paths);
   }
 
+  /** Reads the files now. @throws TLS_FILES_INVALID; the former ones stay in use then */
+  reload(): void {
+    const { paths, clock } = this.#options;
+    this.#version = versionOf(paths);
+    this.#checkedAt = clock.monotonic();
+    this.#identity = load(paths);
+  }
+
   get identity(): TlsIdentity {
     const { clock, paths, logger } = this.#options;
     const now = clock.monotonic();
