@@ -83,14 +83,17 @@ test("closing tells those who watch, ends their streams and does not wait for th
   expect(pooler.manager.watchers).toBe(0);
 });
 
-test("a service that is withheld is not there, whoever offers it", async () => {
+test("a service that is withheld is not there although it is offered", async () => {
   await using pooler = await startServer({ withheld: new Set(["query"]) });
   await expect(pooler.client.executeQuery({})).rejects.toMatchObject({ code: "UNIMPLEMENTED" });
   await expect(pooler.client.isServing(QUERY)).rejects.toMatchObject({ code: "NOT_FOUND" });
   expect((await pooler.client.status()).ready).toBe(true);
 });
 
-test("only what was offered is there, and health always is", async () => {
+test.each([
+  ["health is offered", ["health"], true],
+  ["nothing is offered", [], false],
+] as const)("only what was offered is there: %s", async (_, services, hasHealth) => {
   const logger = { debug() {}, info() {}, warn() {}, error() {} };
   await using server = new GrpcServer({
     manager: new FakeManager(),
@@ -99,11 +102,18 @@ test("only what was offered is there, and health always is", async () => {
     version: "1",
     logger,
   });
+  for (const service of services) {
+    server.offer(service);
+  }
   await server.listen();
   const address = `127.0.0.1:${server.port}`;
   using client = connect({ address });
-  expect(await client.isServing("")).toBe(true);
-  await expect(client.isServing(QUERY)).rejects.toMatchObject({ code: "NOT_FOUND" });
+  if (hasHealth) {
+    expect(await client.isServing("")).toBe(true);
+    await expect(client.isServing(QUERY)).rejects.toMatchObject({ code: "NOT_FOUND" });
+  } else {
+    await expect(client.isServing("")).rejects.toMatchObject({ code: "UNIMPLEMENTED" });
+  }
   await expect(client.status()).rejects.toMatchObject({ code: "UNIMPLEMENTED" });
   using raw = new RawClient(address);
   const { status } = await raw.call(`/${QUERY}/ExecuteQuery`, new Uint8Array());

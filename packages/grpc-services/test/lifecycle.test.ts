@@ -12,7 +12,9 @@ import { startServer } from "./test-server.ts";
 const logger = { debug() {}, info() {}, warn() {}, error() {} };
 
 function serverOn(port: number, host = "127.0.0.1"): GrpcServer {
-  return new GrpcServer({ manager: new FakeManager(), host, port, version: "1", logger });
+  const server = new GrpcServer({ manager: new FakeManager(), host, port, version: "1", logger });
+  server.offer("health");
+  return server;
 }
 
 /** A port that somebody else listens on. */

@@ -130,6 +130,7 @@ export class FakeController implements PoolerController {
   register(registrar: ServiceRegistrar): void {
     this.calls.push("register");
     registrar.offer(ControllerService.Query);
+    registrar.offer(ControllerService.Health);
   }
 
   async close(): Promise<void> {

@@ -15,7 +15,7 @@ import { DatabaseControls } from "./databases/database-controls.ts";
 import { DatabaseLedger } from "./databases/database-ledger.ts";
 import { Databases } from "./databases/databases.ts";
 import { MultiPoolerError, abortError } from "./error.ts";
-import { ReservationIds } from "./execution/reservation-ids.ts";
+import { ReservationIds } from "./reservations/reservation-ids.ts";
 import { resolveOptions } from "./multi-pooler-options.ts";
 import type { MultiPoolerOptions, ResolvedOptions } from "./multi-pooler-options.ts";
 import type { PoolAccess } from "./pool/pool.ts";
@@ -163,6 +163,7 @@ export class MultiPooler implements PoolerController, AsyncDisposable {
   register(registrar: ServiceRegistrar): void {
     registrar.offer(ControllerService.Query);
     registrar.offer(ControllerService.Session);
+    registrar.offer(ControllerService.Health);
   }
 
   async close(): Promise<void> {

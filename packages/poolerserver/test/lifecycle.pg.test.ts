@@ -73,10 +73,10 @@ test("a controller that is not open yet does not serve", async () => {
   expect(await failureOf(pooler.setServingType(PRIMARY))).toMatchObject({ code: "NOT_OPEN" });
 });
 
-test("it offers calls and sessions", () => {
+test("it offers calls, sessions and health", () => {
   const offered: string[] = [];
   newPooler().register({ offer: (service) => offered.push(service) });
-  expect(offered).toEqual(["query", "session"]);
+  expect(offered).toEqual(["query", "session", "health"]);
 });
 
 test("open is idempotent and does not serve yet; concurrent calls share one attempt", async () => {

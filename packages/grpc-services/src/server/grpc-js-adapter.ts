@@ -1,6 +1,7 @@
 import { Metadata, status as StatusCode } from "@grpc/grpc-js";
 import type {
   Server,
+  ServerDuplexStream,
   ServerUnaryCall,
   ServerWritableStream,
   ServiceDefinition,
@@ -12,6 +13,7 @@ import type {
 import { Code } from "@multipooler/proto/mtrpc";
 import { CallLifetime } from "./call-lifetime.ts";
 import { CallSink, checkMessageSize } from "./call-sink.ts";
+import { CallSource } from "./call-source.ts";
 import { GrpcServicesError, GrpcServicesErrorCode } from "../errors/error.ts";
 import { errorStatus } from "../errors/error-status.ts";
 import type { Logger } from "../logger.ts";
@@ -81,6 +83,7 @@ function bytesMethod(
 
 type UnaryCall = ServerUnaryCall<RequestBytes, Uint8Array>;
 type StreamCall = ServerWritableStream<RequestBytes, Uint8Array>;
+type BidiCall = ServerDuplexStream<RequestBytes, Uint8Array>;
 type Respond = sendUnaryData<Uint8Array>;
 type Handler<Kind> = Extract<BoundHandler, { kind: Kind }>;
 
@@ -104,6 +107,10 @@ function grpcHandler(
     case "serverStream":
       return (call: StreamCall) => {
         void answerStream({ call, handler, failed, ...options });
+      };
+    case "bidiStream":
+      return (call: BidiCall) => {
+        void answerBidiStream({ call, handler, failed, ...options });
       };
     case undefined:
       return refusal(plainStatus(Code.UNIMPLEMENTED, `${path} is not implemented`), responseStream);
@@ -145,14 +152,36 @@ interface StreamAnswer extends Answer {
   readonly handler: Handler<"serverStream">;
 }
 
-async function answerStream(answer: StreamAnswer): Promise<void> {
+function answerStream({ call, handler, ...answer }: StreamAnswer): Promise<void> {
+  return answerWithSink({ ...answer, call, handler }, (sink, lifetime) =>
+    handler.call(call.request.take(), sink, lifetime),
+  );
+}
+
+interface BidiAnswer extends Answer {
+  readonly call: BidiCall;
+  readonly handler: Handler<"bidiStream">;
+}
+
+function answerBidiStream({ call, handler, ...answer }: BidiAnswer): Promise<void> {
+  return answerWithSink({ ...answer, call, handler }, (sink, lifetime) => {
+    const source = new CallSource<RequestBytes>({ call, signal: lifetime.signal });
+    const requests = { next: async () => (await source.next())?.take() };
+    return handler.call(requests, sink, lifetime);
+  });
+}
+
+async function answerWithSink(
+  answer: StreamAnswer | BidiAnswer,
+  handle: (sink: CallSink, lifetime: CallLifetime) => Promise<void>,
+): Promise<void> {
   const { call, handler, failed, maxMessageBytes, unsent } = answer;
   const lifetime = new CallLifetime(call);
   const { signal } = lifetime;
   const { maxUnsentBytes } = handler;
   const sink = new CallSink({ call, signal, maxMessageBytes, maxUnsentBytes, unsent });
   try {
-    await handler.call(call.request.take(), sink, lifetime);
+    await handle(sink, lifetime);
     if (!call.cancelled) {
       call.end();
     }
@@ -174,7 +203,7 @@ function refusal(status: RpcStatus, responseStream: boolean): UntypedHandleCall 
 }
 
 /** Ends a stream with a status, after what was written: grpc-js takes it as an "error" event. */
-function endStream(call: StreamCall, status: Partial<StatusObject>): void {
+function endStream(call: StreamCall | BidiCall, status: Partial<StatusObject>): void {
   call.emit("error", status);
 }
 

@@ -27,18 +27,45 @@ export interface RequestLimitOptions {
 export function limitRequests(options: RequestLimitOptions): ServerInterceptor {
   return ({ requestStream }, call) => {
     const stream: unknown = Reflect.get(call, "stream");
-    if (isHttp2Stream(stream)) {
-      const request = new IncomingRequest({
-        ...options,
-        call: new GrpcJsCall({ call, stream, requestStream }),
-      });
-      // They run behind those that grpc-js has put on the stream.
-      stream.on("data", request.onData);
-      stream.once("end", request.onEnd);
-      stream.once("close", request.onClose);
+    if (!isHttp2Stream(stream)) {
+      return new ServerInterceptingCall(call);
     }
-    return new ServerInterceptingCall(call);
+    const request = new IncomingRequest({
+      ...options,
+      call: new GrpcJsCall({ call, stream, requestStream }),
+    });
+    // They run behind those that grpc-js has put on the stream.
+    stream.on("data", request.onData);
+    stream.once("end", request.onEnd);
+    stream.once("close", request.onClose);
+    return new LimitedCall(call, stream, request);
   };
+}
+
+/** Asks for a message when its turn has come, and tells a client that has ended from one that is gone. */
+class LimitedCall extends ServerInterceptingCall {
+  readonly #request: IncomingRequest;
+
+  constructor(
+    call: ServerInterceptingCallInterface,
+    stream: ServerHttp2Stream,
+    request: IncomingRequest,
+  ) {
+    const onReceiveHalfClose = (next: () => void): void => {
+      // A stream that was reset ends as well, a moment before the call is cancelled.
+      if (!stream.aborted) {
+        next();
+      }
+    };
+    super(call, { start: (next) => next({ onReceiveHalfClose }) });
+    this.#request = request;
+  }
+
+  override startRead(): void {
+    if (this.#request.onRead()) {
+      super.startRead();
+    }
+  }
 }
 
 interface GrpcJsCallOptions {
@@ -68,6 +95,10 @@ class GrpcJsCall implements ReceivingCall {
 
   resume(): void {
     this.#stream.resume();
+  }
+
+  read(): void {
+    this.#call.startRead();
   }
 
   /** Its decoder keeps them until the next message begins, which most calls do not have. */

@@ -89,7 +89,7 @@ interface Run {
 }
 
 /**
- * The gRPC transport: the services that were offered, `grpc.health.v1.Health` and server
+ * The gRPC transport: the services that were offered, health as `grpc.health.v1.Health`, and server
  * reflection on one port.
  */
 export class GrpcServer implements ServiceTransport {
@@ -246,7 +246,7 @@ export class GrpcServer implements ServiceTransport {
       closing,
     });
     const unsent = new UnsentBytes(MAX_UNSENT_BYTES);
-    for (const service of [...offered, health]) {
+    for (const service of health === undefined ? offered : [...offered, health]) {
       addService(server, service, { maxMessageBytes, unsent, logger: this.#logger });
     }
     addReflection(

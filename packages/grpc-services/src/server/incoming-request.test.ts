@@ -21,6 +21,7 @@ function scene({ requestStream = false, limitBytes = MAX_MESSAGE_BYTES } = {}): 
     getPeer: () => "client",
     pause: () => void events.push("pause"),
     resume: () => void events.push("resume"),
+    read: () => void events.push("read"),
     forget: () => void events.push("forget"),
     fail: ({ code }) => void events.push(code),
   };
@@ -59,11 +60,45 @@ test("a message is counted from its prefix on, however its bytes are cut", () =>
 test("a method that takes several messages has each counted until it is whole", () => {
   const { request, receiving, events } = scene({ requestStream: true });
   const two = Buffer.concat([message(100), message(200)]);
-  request.onData(two.subarray(0, 200));
+  expect(request.onRead()).toBe(true);
+  request.onData(two.subarray(0, 50));
+  expect(receiving.count.bytes).toBe(100);
+  request.onData(two.subarray(50, 200));
+  expect(receiving.count.bytes).toBe(0);
+  expect(events).toEqual([]);
+  expect(request.onRead()).toBe(true);
   expect(receiving.count.bytes).toBe(200);
   request.onData(two.subarray(200));
   expect(receiving.count.bytes).toBe(0);
-  expect(events).toEqual(["forget", "forget"]);
+  expect(events).toEqual(["forget"]);
+});
+
+test("a message that has begun before the handler wants it waits in its turn, and is read then", () => {
+  const { request, receiving, events } = scene({ requestStream: true });
+  const other = { origin: "other", proceed: () => {}, expire: () => {} };
+  receiving.admit(other, MAX_MESSAGE_BYTES);
+  request.onRead();
+  request.onData(Buffer.concat([message(100), message(100_000).subarray(0, 100)]));
+  expect(receiving.count.waiting).toBe(0);
+  expect(request.onRead()).toBe(false);
+  expect(receiving.count.waiting).toBe(1);
+  receiving.release(other);
+  expect(events).toEqual(["read"]);
+  expect(receiving.count).toEqual({ bytes: 100_000, waiting: 0, refused: 0 });
+});
+
+test("messages that came along with the one before are there without being admitted", () => {
+  const { request, receiving, events } = scene({ requestStream: true });
+  request.onRead();
+  request.onData(
+    Buffer.concat([message(10), message(20), message(30), message(40).subarray(0, 9)]),
+  );
+  expect(receiving.count.bytes).toBe(0);
+  for (const bytes of [0, 0, 40]) {
+    expect(request.onRead()).toBe(true);
+    expect(receiving.count.bytes).toBe(bytes);
+  }
+  expect(events).toEqual([]);
 });
 
 test("a compressed message counts as the largest one: its size shows when it is there", () => {

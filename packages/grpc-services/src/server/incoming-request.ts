@@ -1,5 +1,5 @@
 import { GrpcServicesError, GrpcServicesErrorCode } from "../errors/error.ts";
-import type { Receiver, ReceivingBytes } from "./receiving-bytes.ts";
+import type { Admission, Receiver, ReceivingBytes } from "./receiving-bytes.ts";
 
 /** The call of grpc-js that a request arrives for. */
 export interface ReceivingCall {
@@ -10,6 +10,8 @@ export interface ReceivingCall {
   /** Stops reading from the client, by HTTP/2's flow control of this call alone. */
   pause(): void;
   resume(): void;
+  /** Has the library read up to the end of the next message. */
+  read(): void;
   /** Drops what the library keeps of the bytes that it has put together, or will not. */
   forget(): void;
   /** Ends the call with the status for `error`. Bytes that still come are discarded. */
@@ -26,7 +28,13 @@ export interface IncomingRequestOptions {
 /** Before each message: whether it is compressed, and its length as a big-endian uint32. */
 const PREFIX_BYTES = 5;
 
-/** Follows the messages of one call as their bytes arrive, and has them admitted one by one. */
+/**
+ * Follows the messages of one call as their bytes arrive, and has them admitted one by one.
+ *
+ * The first bytes of a message may come along with the end of the one before. Where a handler takes
+ * several, it is admitted when the handler wants it: a handler that is behind holds nobody up, and
+ * its client is not late.
+ */
 export class IncomingRequest implements Receiver {
   readonly #call: ReceivingCall;
   readonly #receiving: ReceivingBytes;
@@ -38,6 +46,11 @@ export class IncomingRequest implements Receiver {
   /** What is missing of the message. */
   #missingBytes = 0;
   #messages = 0;
+  /** How many the handler has wanted. */
+  #reads = 0;
+  /** To be admitted of the message that has begun, once the handler wants it. */
+  #deferredBytes: number | undefined;
+  #isReadHeld = false;
   #isOver = false;
 
   constructor({ call, receiving, maxMessageBytes }: IncomingRequestOptions) {
@@ -53,11 +66,29 @@ export class IncomingRequest implements Receiver {
   }
 
   proceed(): void {
-    this.#call.resume();
+    if (this.#isReadHeld) {
+      this.#isReadHeld = false;
+      this.#call.read();
+    } else {
+      this.#call.resume();
+    }
   }
 
   expire(): void {
     this.#fail(GrpcServicesErrorCode.ReceiveTimeout, "the request took too long to arrive");
+  }
+
+  /** The handler wants a message. False: it cannot be read yet; `read` is called when it can. */
+  onRead(): boolean {
+    this.#reads += 1;
+    const bytes = this.#deferredBytes;
+    if (bytes === undefined || this.#reads < this.#messages) {
+      return true;
+    }
+    this.#deferredBytes = undefined;
+    const admission = this.#admit(bytes);
+    this.#isReadHeld = admission === "waits";
+    return admission === "admitted";
   }
 
   /** Takes bytes after grpc-js took them. */
@@ -73,6 +104,9 @@ export class IncomingRequest implements Receiver {
         this.#takePrefix(chunk[at] ?? 0);
         at += 1;
       }
+    }
+    if (!this.#isOver && this.#missingBytes === 0 && this.#prefixBytes === 0) {
+      this.#call.forget();
     }
   };
 
@@ -113,28 +147,28 @@ export class IncomingRequest implements Receiver {
     }
     // What a compressed one will have is not known before it is there.
     const bytes = this.#isCompressed ? this.#maxMessageBytes : length;
-    switch (this.#receiving.admit(this, bytes)) {
-      case "admitted":
-        break;
-      case "waits":
-        this.#call.pause();
-        break;
-      case "refused":
-        this.#fail(
-          GrpcServicesErrorCode.ReceivingTooMuch,
-          "too many requests arrive at once; retry",
-        );
-        return;
-    }
     this.#missingBytes = length;
+    if (this.#call.requestStream && this.#messages > this.#reads) {
+      this.#deferredBytes = bytes;
+    } else if (this.#admit(bytes) === "waits") {
+      this.#call.pause();
+    }
     this.#endIfWhole();
+  }
+
+  #admit(bytes: number): Admission {
+    const admission = this.#receiving.admit(this, bytes);
+    if (admission === "refused") {
+      this.#fail(GrpcServicesErrorCode.ReceivingTooMuch, "too many requests arrive at once; retry");
+    }
+    return admission;
   }
 
   #endIfWhole(): void {
     if (this.#missingBytes > 0) {
       return;
     }
-    this.#call.forget();
+    this.#deferredBytes = undefined;
     if (this.#call.requestStream) {
       this.#receiving.release(this);
     }

@@ -20,7 +20,7 @@ const SERVICES: Readonly<
   Record<
     PoolerService,
     {
-      /** `undefined` for what other transports carry. */
+      /** `undefined` for what other transports carry, and for health, which tells about the others. */
       readonly bind: ((options: PoolerServicesOptions) => BoundService) | undefined;
       /** Management does without: it is there to tell why a pooler is not ready. */
       readonly needsReadyPooler: boolean;
@@ -29,25 +29,29 @@ const SERVICES: Readonly<
 > = {
   query: { bind: bindQueryService, needsReadyPooler: true },
   session: { bind: undefined, needsReadyPooler: true },
+  health: { bind: undefined, needsReadyPooler: false },
   manager: { bind: bindManagerService, needsReadyPooler: false },
 };
 
-/** The services that are offered, and the health service that tells about them. */
+/** The services that are offered, and the health service that tells about them, if it is one of them. */
 export function poolerServices(options: PoolerServicesOptions): {
   readonly offered: readonly BoundService[];
-  readonly health: BoundService;
+  readonly health: BoundService | undefined;
 } {
   const { manager, closing } = options;
   const bound = [...options.offered].flatMap((name) => {
     const { bind, needsReadyPooler } = SERVICES[name];
     return bind === undefined ? [] : [{ service: bind(options), needsReadyPooler }];
   });
-  const health = new ServiceHealth({
-    manager,
-    needsReadyPooler: new Map(
-      bound.map(({ service, needsReadyPooler }) => [service.name, needsReadyPooler]),
-    ),
-    closing,
-  });
-  return { offered: bound.map(({ service }) => service), health: bindHealthService(health) };
+  const offered = bound.map(({ service }) => service);
+  if (!options.offered.has("health")) {
+    return { offered, health: undefined };
+  }
+  const needsReadyPooler = new Map(
+    bound.map(({ service, needsReadyPooler: needs }) => [service.name, needs]),
+  );
+  return {
+    offered,
+    health: bindHealthService(new ServiceHealth({ manager, needsReadyPooler, closing })),
+  };
 }

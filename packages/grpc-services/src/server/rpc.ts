@@ -33,3 +33,25 @@ export type ServerStreamHandler<Request, Message> = (
   sink: MessageSink<Message>,
   context: CallContext,
 ) => Promise<void>;
+
+/** Where a handler takes the messages of its client from. */
+export interface MessageSource<Message> {
+  /**
+   * The next message; `undefined`: the client has sent its last. Nothing is read from the client
+   * beyond the message that is asked for, so a handler that is behind holds its client up. To be
+   * called again when the call before has settled. Rejects with the reason of the call's signal
+   * when that aborts, and with MALFORMED_REQUEST. Some clients say that nothing follows just before
+   * they cancel.
+   */
+  next(): Promise<Message | undefined>;
+}
+
+/**
+ * Answers the messages of a client with a stream, in any order. The stream ends when the handler
+ * resolves, whatever the client still sends.
+ */
+export type BidiStreamHandler<Request, Message> = (
+  requests: MessageSource<Request>,
+  sink: MessageSink<Message>,
+  context: CallContext,
+) => Promise<void>;

@@ -1,4 +1,11 @@
-import type { CallContext, MessageSink, ServerStreamHandler, UnaryHandler } from "./rpc.ts";
+import type {
+  BidiStreamHandler,
+  CallContext,
+  MessageSink,
+  MessageSource,
+  ServerStreamHandler,
+  UnaryHandler,
+} from "./rpc.ts";
 import { GrpcServicesError, GrpcServicesErrorCode } from "../errors/error.ts";
 
 /** One method as ts-proto's generic definitions describe it. */
@@ -33,9 +40,19 @@ export type BoundHandler =
     }
   | {
       readonly kind: "serverStream";
-      /** See {@link ServerStreamOptions}. */
+      /** See {@link StreamOptions}. */
       readonly maxUnsentBytes: number | undefined;
       call(request: Uint8Array, sink: MessageSink<Uint8Array>, context: CallContext): Promise<void>;
+    }
+  | {
+      readonly kind: "bidiStream";
+      /** See {@link StreamOptions}. */
+      readonly maxUnsentBytes: number | undefined;
+      call(
+        requests: MessageSource<Uint8Array>,
+        sink: MessageSink<Uint8Array>,
+        context: CallContext,
+      ): Promise<void>;
     };
 
 /** The handler of the method `name`. */
@@ -76,7 +93,7 @@ export function unary<Request, Response>(
   };
 }
 
-export interface ServerStreamOptions {
+export interface StreamOptions {
   /**
    * From how many bytes on that its client has not taken the sink asks the handler to wait; 1: from
    * the first. Undefined: what suits results, see `CallSink`.
@@ -96,7 +113,7 @@ export function serverStream<Request, Message>(
   },
   encode: (message: Message) => Uint8Array,
   handle: ServerStreamHandler<Request, Message>,
-  { maxUnsentBytes }: ServerStreamOptions = {},
+  { maxUnsentBytes }: StreamOptions = {},
 ): HandledMethod {
   return {
     name: method.name,
@@ -106,6 +123,39 @@ export function serverStream<Request, Message>(
       call(bytes, sink, context) {
         const encoding = { write: (message: Message) => sink.write(encode(message)) };
         return handle(decode(method, bytes), encoding, context);
+      },
+    },
+  };
+}
+
+/**
+ * Handles a method that takes a stream and answers one.
+ *
+ * @param encode turns what the handler writes into the bytes of a response message.
+ */
+export function bidiStream<Request, Message>(
+  method: Pick<MethodDefinition<Request, never>, "name" | "requestType"> & {
+    requestStream: true;
+    responseStream: true;
+  },
+  encode: (message: Message) => Uint8Array,
+  handle: BidiStreamHandler<Request, Message>,
+  { maxUnsentBytes }: StreamOptions = {},
+): HandledMethod {
+  return {
+    name: method.name,
+    handler: {
+      kind: "bidiStream",
+      maxUnsentBytes,
+      call(requests, sink, context) {
+        const decoding = {
+          next: async () => {
+            const bytes = await requests.next();
+            return bytes === undefined ? undefined : decode(method, bytes);
+          },
+        };
+        const encoding = { write: (message: Message) => sink.write(encode(message)) };
+        return handle(decoding, encoding, context);
       },
     },
   };

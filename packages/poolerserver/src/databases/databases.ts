@@ -12,7 +12,7 @@ import { CredentialLookup } from "../credentials/credential-lookup.ts";
 import { MultiPoolerError } from "../error.ts";
 import { Engine } from "../execution/engine.ts";
 import type { EngineKind } from "../execution/engine.ts";
-import type { ReservationIds } from "../execution/reservation-ids.ts";
+import type { ReservationIds } from "../reservations/reservation-ids.ts";
 import type { ResolvedOptions } from "../multi-pooler-options.ts";
 import type { PoolAccess } from "../pool/pool.ts";
 import { UserBudget } from "../pool/user-budget.ts";

@@ -15,18 +15,21 @@ export interface AnswerFacts {
   readonly hasCommitted: boolean;
   /** A commit did not wait any more for the standbys that were to confirm it. */
   readonly isUnconfirmed: boolean;
+  /** A portal has more rows than were asked for. */
+  readonly isSuspended: boolean;
 }
 
-/** Why a request failed that ended so and has to leave no transaction; `undefined` if it did not. */
-export function failureOf(end: RequestEnd, facts: AnswerFacts): MultiPoolerError | undefined {
-  const error = answerFailure(end, facts);
-  if (error === undefined && end.type === "ready" && end.transactionStatus !== "I") {
-    return openTransactionError(facts.hasCommitted);
-  }
-  return error;
+/** Why a request failed that succeeded, but had to leave no transaction; `undefined` if it has not. */
+export function openTransactionFailure(
+  end: RequestEnd,
+  { hasCommitted }: AnswerFacts,
+): MultiPoolerError | undefined {
+  return end.type === "ready" && end.transactionStatus !== "I"
+    ? openTransactionError(hasCommitted)
+    : undefined;
 }
 
-/** Why a request failed that ended so, whatever it leaves. */
+/** Why a request failed that ended so, whatever it leaves; `undefined` if it did not. */
 export function answerFailure(
   end: RequestEnd,
   { isUnconfirmed }: AnswerFacts,

@@ -23,9 +23,9 @@ import { checkHealth } from "./health-check.ts";
 import type { HealthCheckEngine } from "./health-check.ts";
 import { QueryExecutor } from "./query-executor.ts";
 import type { CredentialSource, SessionOpener } from "./query-executor.ts";
-import type { ReservationEngine } from "./reservation-engine.ts";
-import type { ReservationIds } from "./reservation-ids.ts";
-import { Reservations } from "./reservations.ts";
+import type { ReservationEngine } from "../reservations/reservation-engine.ts";
+import type { ReservationIds } from "../reservations/reservation-ids.ts";
+import { Reservations } from "../reservations/reservations.ts";
 import { postgresTermination } from "./termination.ts";
 
 /** The name of the pool in the `application_name` of its sessions. */

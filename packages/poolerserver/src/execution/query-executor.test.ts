@@ -18,8 +18,8 @@ import { ServingGate } from "../serving/serving-gate.ts";
 import { StatementRegistry } from "../statements/statement-registry.ts";
 import { checkHealth } from "./health-check.ts";
 import { QueryExecutor } from "./query-executor.ts";
-import { ReservationIds } from "./reservation-ids.ts";
-import { Reservations } from "./reservations.ts";
+import { ReservationIds } from "../reservations/reservation-ids.ts";
+import { Reservations } from "../reservations/reservations.ts";
 
 const PRIMARY: ServingTarget = {
   status: ServingStatus.Serving,

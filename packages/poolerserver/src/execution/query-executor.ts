@@ -21,14 +21,14 @@ import { abortError, poolerError } from "../error.ts";
 import { preparationOf } from "../statements/backend-statement.ts";
 import { classifyStatement } from "../statements/statement-classification.ts";
 import { Call } from "./call.ts";
-import { concludeTransaction } from "./conclusion.ts";
+import { concludeTransaction } from "../reservations/conclusion.ts";
 import { describeError, Description } from "./description.ts";
 import { copyError, offeredStatement, requireTarget } from "./request-checks.ts";
-import type { ReservationEngine } from "./reservation-engine.ts";
-import { describeReserved } from "./reserved-description.ts";
-import { executeAndReserve, executeReserved } from "./reserved-statement.ts";
-import { releaseReservation } from "./reservation-release.ts";
-import { discardTempTables } from "./temp-table-discard.ts";
+import type { ReservationEngine } from "../reservations/reservation-engine.ts";
+import { describeReserved } from "../reservations/reserved-description.ts";
+import { executeAndReserve, executeReserved } from "../reservations/reserved-statement.ts";
+import { releaseReservation } from "../reservations/reservation-release.ts";
+import { discardTempTables } from "../reservations/temp-table-discard.ts";
 
 const NO_OPTIONS: CallOptions = {};
 

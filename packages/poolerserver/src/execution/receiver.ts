@@ -2,9 +2,9 @@ import type { ResultEvent, ResultSink } from "@multipooler/query-service";
 import type { AnswerFacts } from "./call-error.ts";
 import { isCommit, tellsOfUnconfirmedCommit } from "./commit-signs.ts";
 
-/** Told when a sink throws or rejects. */
+/** What a {@link Receiver} belongs to. */
 export interface ReceiverOwner {
-  /** Called once; the receiver has stopped then. */
+  /** The sink has thrown or rejected. Called once; the receiver has stopped then. */
   sinkFailed(error: unknown): void;
 }
 
@@ -21,6 +21,7 @@ export class Receiver implements AnswerFacts {
   #hasDropped = false;
   #hasCommitted = false;
   #isUnconfirmed = false;
+  #isSuspended = false;
   /** Lets the backend go on, while it waits for the sink. */
   #resume: (() => void) | undefined;
 
@@ -42,11 +43,17 @@ export class Receiver implements AnswerFacts {
     return this.#isUnconfirmed;
   }
 
+  get isSuspended(): boolean {
+    return this.#isSuspended;
+  }
+
   event(event: ResultEvent): Promise<void> | undefined {
     if (event.type === "complete") {
       this.#hasCommitted ||= isCommit(event.bytes);
     } else if (event.type === "notice") {
       this.#isUnconfirmed ||= tellsOfUnconfirmedCommit(event.bytes);
+    } else if (event.type === "suspended") {
+      this.#isSuspended = true;
     }
     if (this.#stopped) {
       this.#hasDropped = true;

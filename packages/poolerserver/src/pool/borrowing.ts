@@ -1,5 +1,6 @@
 import { onAbort } from "@multipooler/timing";
 import { abortError } from "../error.ts";
+import type { MultiPoolerError } from "../error.ts";
 import type { Label } from "./label.ts";
 import type { Lease } from "./lease.ts";
 import type { Unit } from "./unit.ts";
@@ -10,39 +11,56 @@ export interface UnitScheduler {
   withdraw(unit: Unit): boolean;
 }
 
+/** What {@link borrowBackend} waits for; see {@link Unit}. */
 export interface BackendWish {
   readonly scheduler: UnitScheduler;
   readonly origin: string;
-  /** See {@link Unit}. */
   readonly label?: Label | undefined;
+  /** Default: 0. */
+  readonly byteLength?: number | undefined;
   readonly signal: AbortSignal | undefined;
 }
 
-/** Gets a backend for one client alone. Rejects as the scheduler refuses, or when the signal aborts. */
-export async function borrowBackend({
-  scheduler,
-  origin,
-  label,
-  signal,
-}: BackendWish): Promise<Lease> {
-  const { promise, resolve, reject } = Promise.withResolvers<Lease>();
-  const unit: Unit = {
-    origin,
-    byteLength: 0,
-    kind: "exclusive",
-    label,
-    granted: resolve,
-    refused: reject,
-  };
-  scheduler.submit(unit);
-  const stopListening = onAbort(signal, (aborted) => {
-    if (scheduler.withdraw(unit)) {
-      reject(abortError(aborted));
-    }
-  });
-  try {
-    return await promise;
-  } finally {
-    stopListening();
+/** The wait for a backend for one client alone, from its construction on. */
+export class BackendWait implements Unit {
+  readonly kind = "exclusive";
+  readonly origin: string;
+  readonly label: Label | undefined;
+  readonly byteLength: number;
+  /** Rejects as the scheduler refuses, when the signal aborts, or with the reason of `cancel`. */
+  readonly lease: Promise<Lease>;
+  readonly #scheduler: UnitScheduler;
+  readonly #granted = Promise.withResolvers<Lease>();
+  readonly #stopListening: () => void;
+
+  constructor({ scheduler, origin, label, byteLength = 0, signal }: BackendWish) {
+    this.origin = origin;
+    this.label = label;
+    this.byteLength = byteLength;
+    this.#scheduler = scheduler;
+    this.lease = this.#granted.promise;
+    scheduler.submit(this);
+    this.#stopListening = onAbort(signal, (aborted) => this.cancel(abortError(aborted)));
+    void this.lease.then(this.#stopListening, this.#stopListening);
   }
+
+  /** Ends the wait. Does nothing when it is over. */
+  cancel(reason: MultiPoolerError): void {
+    if (this.#scheduler.withdraw(this)) {
+      this.#granted.reject(reason);
+    }
+  }
+
+  granted(lease: Lease): void {
+    this.#granted.resolve(lease);
+  }
+
+  refused(error: MultiPoolerError): void {
+    this.#granted.reject(error);
+  }
+}
+
+/** Gets a backend for one client alone. Rejects as the scheduler refuses, or when the signal aborts. */
+export function borrowBackend(wish: BackendWish): Promise<Lease> {
+  return new BackendWait(wish).lease;
 }

@@ -5,7 +5,7 @@ import type {
 } from "@multipooler/query-service";
 import { Taint } from "../classification/taint.ts";
 import { preparationOf } from "../statements/backend-statement.ts";
-import { Description } from "./description.ts";
+import { Description } from "../execution/description.ts";
 import { admitReserved, inTurn } from "./reservation-engine.ts";
 import type { ReservationEngine } from "./reservation-engine.ts";
 import { endedError, endUse, isGone } from "./reserved-use.ts";

@@ -1,7 +1,7 @@
 import type { Clock, Timer } from "@multipooler/timing";
 import type { Logger } from "../logger.ts";
 import type { ServingGate } from "../serving/serving-gate.ts";
-import type { CallEngine } from "./call.ts";
+import type { CallEngine } from "../execution/call.ts";
 import { reservationLostError } from "./reservation-error.ts";
 import type { ReservationIds } from "./reservation-ids.ts";
 import { ReservedBackend } from "./reserved-backend.ts";

@@ -17,7 +17,7 @@ import { Sessions } from "../session/sessions.ts";
 import { Labels } from "../pool/labels.ts";
 import { ServingGate } from "../serving/serving-gate.ts";
 import { StatementRegistry } from "../statements/statement-registry.ts";
-import { QueryExecutor } from "./query-executor.ts";
+import { QueryExecutor } from "../execution/query-executor.ts";
 import { ReservationIds } from "./reservation-ids.ts";
 import { Reservations } from "./reservations.ts";
 

@@ -1,18 +1,18 @@
-import type { EventRequest, TransactionStatus } from "@multipooler/pgwire";
+import type { EventReceiver, EventRequest, TransactionStatus } from "@multipooler/pgwire";
 import type { Reservation, ResultSink, Settings } from "@multipooler/query-service";
 import { ReservationReason } from "@multipooler/query-service";
 import { Taint } from "../classification/taint.ts";
 import type { TaintSet } from "../classification/taint.ts";
 import type { MultiPoolerError } from "../error.ts";
 import type { BackendEnd } from "../pool/backend.ts";
+import { BackendWait } from "../pool/borrowing.ts";
+import type { BackendWish } from "../pool/borrowing.ts";
 import { settingsOf } from "../pool/label.ts";
 import { NO_SETTINGS } from "../pool/label-settings.ts";
 import type { Lease } from "../pool/lease.ts";
 import type { Holder } from "../serving/holders.ts";
 import { isWritable } from "../writable-session.ts";
-import { BackendWait } from "./backend-wait.ts";
-import type { BackendWaitOptions } from "./backend-wait.ts";
-import type { CallEngine } from "./call.ts";
+import type { CallEngine } from "../execution/call.ts";
 import { HeldReasons } from "./held-reasons.ts";
 import { HeldRun } from "./held-run.ts";
 import type { HeldEnd } from "./held-run.ts";
@@ -92,7 +92,7 @@ export class ReservedBackend implements Holder {
     return this.#cutReason;
   }
 
-  /** What the caller is told that it holds. */
+  /** What the answers say that the caller holds. */
   get reservation(): Reservation | undefined {
     const state = this.#state;
     if (state.type !== "held" || this.reasons.isEmpty) {
@@ -113,7 +113,7 @@ export class ReservedBackend implements Holder {
   }
 
   /** Waits for a backend. Rejects as the scheduler refuses, or when it is cut meanwhile. */
-  async acquire(options: Omit<BackendWaitOptions, "scheduler">): Promise<void> {
+  async acquire(options: Omit<BackendWish, "scheduler">): Promise<void> {
     if (this.#cutReason !== undefined) {
       throw this.#cutReason;
     }
@@ -129,7 +129,7 @@ export class ReservedBackend implements Holder {
 
   /** Runs one request on the backend. Rejects with what `request` throws, and nothing else. */
   async run(
-    request: (run: HeldRun, lease: Lease) => EventRequest,
+    request: (receiver: EventReceiver, lease: Lease) => EventRequest,
     options: RunOptions,
   ): Promise<HeldEnd> {
     const state = this.#state;
@@ -138,7 +138,7 @@ export class ReservedBackend implements Holder {
     }
     const { backend } = state.lease;
     const run = new HeldRun({ ...options, backend, engine: this.#options.engine });
-    const sent = request(run, state.lease);
+    const sent = request(run.receiver, state.lease);
     this.#run = run;
     const end = await run.send(sent);
     this.#run = undefined;
@@ -240,7 +240,7 @@ export class ReservedBackend implements Holder {
     }
   }
 
-  /** The backend has ended. A request that runs is told by its own end. */
+  /** The backend has ended. A request that runs ends with it. */
   #lost(end: BackendEnd): void {
     this.#isLost = true;
     if (!this.turns.isTaken) {

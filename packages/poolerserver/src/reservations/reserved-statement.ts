@@ -11,7 +11,7 @@ import type { Label } from "../pool/label.ts";
 import { backendStatement, preparationOf } from "../statements/backend-statement.ts";
 import { classifyStatement } from "../statements/statement-classification.ts";
 import { WRITABLE_SESSION } from "../writable-session.ts";
-import { copyError, requireTarget } from "./request-checks.ts";
+import { copyError, requireTarget } from "../execution/request-checks.ts";
 import { admitReserved, inTurn, modeOf } from "./reservation-engine.ts";
 import type { ReservationEngine } from "./reservation-engine.ts";
 import type { ReservedBackend } from "./reserved-backend.ts";

@@ -3,7 +3,7 @@ import { encodeCommandTag, PoolerErrorCode, ReservationReason } from "@multipool
 import type { ConcludeRequest, Outcome } from "@multipooler/query-service";
 import { MultiPoolerError, errorDiagnostic } from "../error.ts";
 import type { HeldEnd } from "./held-run.ts";
-import { receiverError } from "./call-error.ts";
+import { receiverError } from "../execution/call-error.ts";
 import { admitReserved, inTurn } from "./reservation-engine.ts";
 import type { ReservationEngine } from "./reservation-engine.ts";
 import type { ReservedBackend, RunOptions } from "./reserved-backend.ts";
