@@ -1,20 +1,12 @@
-import { execFile } from "node:child_process";
-import { existsSync } from "node:fs";
-import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { ClientPooler } from "./client-pooler.ts";
-
-const run = promisify(execFile);
-
-/** Where Debian, Homebrew and PostgreSQL's own packages put it. */
-const PLACES = ["/usr/bin/psql", "/usr/local/bin/psql", "/opt/homebrew/bin/psql"];
-const psqlPath = PLACES.find((path) => existsSync(path));
+import { PSQL_PLACES, psqlPath, runPsql } from "./psql.ts";
 
 let pooler: ClientPooler;
 
 beforeAll(async () => {
   if (psqlPath === undefined) {
-    console.log(`psql is not installed (looked for ${PLACES.join(", ")}): its tests are skipped`);
+    console.log(`psql is not installed (looked for ${PSQL_PLACES.join(", ")}): its tests are skipped`);
     return;
   }
   pooler = await ClientPooler.start();
@@ -28,15 +20,7 @@ async function psql(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
 ): Promise<{ readonly stdout: string; readonly stderr: string }> {
-  const { host, port, user, password, database } = pooler.address;
-  const all = ["-X", "-h", host, "-p", String(port), "-U", user, "-d", database, ...args];
-  const options = { env: { PGPASSWORD: password, LC_ALL: "C.UTF-8", ...env } };
-  return await run(psqlPath ?? "psql", all, options).catch((error: unknown) => {
-    if (error instanceof Error && "stdout" in error && "stderr" in error) {
-      return { stdout: String(error.stdout), stderr: String(error.stderr) };
-    }
-    throw error;
-  });
+  return await runPsql(pooler.address, args, env);
 }
 
 test.skipIf(psqlPath === undefined)("psql runs statements and shows what there is", async () => {
