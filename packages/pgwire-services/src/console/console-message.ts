@@ -15,6 +15,8 @@ export type ConsoleMessage =
       readonly type: "bind";
       readonly portal: string;
       readonly statement: string;
+      /** How many there are; no command takes any. */
+      readonly parameters: number;
       readonly formats: readonly Format[];
     }
   | { readonly type: "describe"; readonly what: Named }
@@ -82,15 +84,15 @@ function readBind(body: MessageBody): ConsoleMessage {
     body.int16();
   }
   const parameters = body.int16();
-  if (parameters !== 0) {
-    throw new Refusal("08P01", `bind message supplies ${parameters} parameters, but 0 are required`);
-  }
   const formats: Format[] = [];
+  if (parameters !== 0) {
+    return { type: "bind", portal, statement, parameters, formats };
+  }
   const count = body.int16();
   for (let index = 0; index < count; index += 1) {
     formats.push(body.int16() === 1 ? 1 : 0);
   }
-  return { type: "bind", portal, statement, formats };
+  return { type: "bind", portal, statement, parameters, formats };
 }
 
 function readNamed(body: MessageBody): Named {

@@ -185,13 +185,9 @@ export class ConsoleSession implements Session {
         this.#define(this.#statements, message.name, singleCommand(message.sql));
         this.#send(PARSE_COMPLETE);
         return;
-      case "bind": {
-        const command = this.#statement(message.statement);
-        const portal: Portal = { command, formats: message.formats, rows: undefined };
-        this.#define(this.#portals, message.portal, portal);
-        this.#send(BIND_COMPLETE);
+      case "bind":
+        this.#bind(message);
         return;
-      }
       case "describe":
         this.#describe(message.what);
         return;
@@ -207,6 +203,21 @@ export class ConsoleSession implements Session {
       case "flush":
       case "copy":
     }
+  }
+
+  #bind({
+    statement,
+    portal,
+    parameters,
+    formats,
+  }: Extract<ConsoleMessage, { type: "bind" }>): void {
+    const command = this.#statement(statement);
+    if (parameters !== 0) {
+      const message = `bind message supplies ${parameters} parameters, but 0 are required`;
+      throw new Refusal("08P01", message);
+    }
+    this.#define(this.#portals, portal, { command, formats, rows: undefined });
+    this.#send(BIND_COMPLETE);
   }
 
   async #runText(sql: string): Promise<void> {

@@ -83,7 +83,9 @@ function encodeNumeric(value: bigint): Buffer {
   for (let rest = value; rest > 0n; rest /= NUMERIC_BASE) {
     digits.unshift(Number(rest % NUMERIC_BASE));
   }
-  const words = [digits.length, Math.max(0, digits.length - 1), 0, 0, ...digits];
+  const weight = Math.max(0, digits.length - 1);
+  const significant = digits.slice(0, digits.findLastIndex((digit) => digit !== 0) + 1);
+  const words = [significant.length, weight, 0, 0, ...significant];
   const bytes = Buffer.alloc(2 * words.length);
   for (const [index, word] of words.entries()) {
     bytes.writeUInt16BE(word, 2 * index);
