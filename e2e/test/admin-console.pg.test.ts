@@ -79,8 +79,8 @@ test("SHOW POOLS and CLIENTS count who works, who waits and who is idle", async 
   const pids = await pooler.postgres.sql(
     "select pid from pg_stat_activity where application_name like '%regular'",
   );
-  expect(servers.map((row) => row["remote_pid"]).toSorted()).toEqual(
-    pids.map(({ pid }) => pid).toSorted(),
+  expect(new Set(servers.map((row) => row["remote_pid"]))).toEqual(
+    new Set(pids.map(({ pid }) => pid)),
   );
   await busy[0]?.query("commit");
   await waiting;
@@ -164,9 +164,9 @@ test("PAUSE waits for transactions, holds new ones, and RESUME lets them go", as
     .poll(() => pooler.connect({ database: "multipooler" }).then(pausedDatabases), PATIENCE)
     .toEqual(["postgres"]);
   let isServed = false;
-  const held = other.query("select 1 as one").then((result) => {
+  const held = rows(other, "select 1 as one").then((found) => {
     isServed = true;
-    return result.rows;
+    return found;
   });
   expect((await inTransaction.query("select 2 as two")).rows).toEqual([{ two: 2 }]);
   await inTransaction.query("commit");
@@ -308,7 +308,13 @@ test("a stats user may SHOW only, others may not even that", async () => {
 
 test.skipIf(psqlPath === undefined)("psql shows the tables of the console", async () => {
   const address = { ...pooler.address, database: "multipooler" };
-  const { stdout, stderr } = await runPsql(address, ["-At", "-c", "show version", "-c", "show state"]);
+  const { stdout, stderr } = await runPsql(address, [
+    "-At",
+    "-c",
+    "show version",
+    "-c",
+    "show state",
+  ]);
   expect(stderr).toBe("");
   expect(stdout).toMatch(/^Multipooler \d+\.\d+\.\d+\nactive\|yes\npaused\|no\nsuspended\|no\n$/);
 });
@@ -324,8 +330,8 @@ test("the console opens while PostgreSQL is down and every place is taken", asyn
   const state = await admin.query("show databases");
   expect(state.rows.length).toBeGreaterThan(0);
   await admin.end();
-  await expect(
-    own.connect({ database: "multipooler", password: "wrong" }),
-  ).rejects.toMatchObject({ code: "28P01" });
+  await expect(own.connect({ database: "multipooler", password: "wrong" })).rejects.toMatchObject({
+    code: "28P01",
+  });
   await Promise.all(taken.map(async (client) => await client.end()));
 }, 60_000);

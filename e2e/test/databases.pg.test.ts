@@ -65,9 +65,9 @@ test("a flood in one database leaves another its part, and gets no more than its
   const flood = await Promise.all(
     Array.from({ length: 12 }, () => pooler.connect({ database: "tenant_1" })),
   );
-  let isOver = false;
+  const over = new AbortController();
   const flooding = flood.map(async (client) => {
-    while (!isOver) {
+    while (!over.signal.aborted) {
       await client.query("begin");
       await client.query("select pg_sleep(0.01)");
       await client.query("commit");
@@ -78,7 +78,7 @@ test("a flood in one database leaves another its part, and gets no more than its
     expect(await databaseOf(other)).toBe("tenant_2");
   }
   expect(await connections("tenant_1")).toBeLessThanOrEqual(3);
-  isOver = true;
+  over.abort();
   await Promise.all(flooding);
   await Promise.all([...flood, other].map((client) => client.end()));
 }, 60_000);

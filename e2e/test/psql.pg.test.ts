@@ -6,7 +6,9 @@ let pooler: ClientPooler;
 
 beforeAll(async () => {
   if (psqlPath === undefined) {
-    console.log(`psql is not installed (looked for ${PSQL_PLACES.join(", ")}): its tests are skipped`);
+    console.log(
+      `psql is not installed (looked for ${PSQL_PLACES.join(", ")}): its tests are skipped`,
+    );
     return;
   }
   pooler = await ClientPooler.start();

@@ -56,11 +56,12 @@ function shownValue(value: unknown, { secret, placeholder }: Setting<unknown>): 
   if (secret) {
     return HIDDEN;
   }
-  if (value instanceof Set) {
-    return [...value].join(",");
+  if (value instanceof Set || Array.isArray(value)) {
+    return [...value].map((part) => shownPart(part)).join(",");
   }
-  if (Array.isArray(value)) {
-    return value.join(",");
-  }
-  return placeholder === "duration" && value !== 0 ? `${String(value)}ms` : String(value);
+  return placeholder === "duration" && value !== 0 ? `${shownPart(value)}ms` : shownPart(value);
+}
+
+function shownPart(value: unknown): string {
+  return typeof value === "string" ? value : JSON.stringify(value);
 }

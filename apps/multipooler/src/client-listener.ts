@@ -1,5 +1,9 @@
 import { PgwireServer } from "@multipooler/pgwire-services";
-import type { ConsoleOptions, PgwireServerOptions, TlsFilePaths } from "@multipooler/pgwire-services";
+import type {
+  ConsoleOptions,
+  PgwireServerOptions,
+  TlsFilePaths,
+} from "@multipooler/pgwire-services";
 import type { Logger } from "pino";
 import { adminConsole } from "./admin-console.ts";
 import { ConfigError } from "./settings/config.ts";

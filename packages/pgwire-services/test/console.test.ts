@@ -135,7 +135,10 @@ test("SHOW POOLS puts clients and connections together", async () => {
   const [fields, first] = await untilReady(client);
   const names = decodeFields(fields?.bytes ?? Buffer.alloc(0)).map(({ name }) => name);
   expect(names).toContain("cl_waiting_cancel_req");
-  const values = first?.bytes.toString("latin1", 7).replaceAll(/\0\0\0[\0-\x20]/g, " ").trim();
+  const values = first?.bytes
+    .toString("latin1", 7)
+    .replaceAll(/\0\0\0[\0-\x20]/g, " ")
+    .trim();
   expect(values).toBe("app alice 0 0 0 0 1 0 0 0 0 0 1 1 500250 transaction");
 });
 
@@ -272,7 +275,10 @@ test("the averages are those of the last minute", async () => {
   const averages = async (): Promise<string> => {
     client.send(query("show stats_averages"));
     const row = (await untilReady(client))[1]?.bytes ?? Buffer.alloc(0);
-    return row.toString("latin1", 7).replaceAll(/\0\0\0[\0-\x20]/g, " ").trim();
+    return row
+      .toString("latin1", 7)
+      .replaceAll(/\0\0\0[\0-\x20]/g, " ")
+      .trim();
   };
   expect(await averages()).toBe("app 0 0 0 0 0 0 0 0 0");
   scene.pooler.totals = {
@@ -330,12 +336,8 @@ test("a user or a database has no more clients than it may; a place is free agai
     'FATAL 53300 too many connections for role "alice"',
   );
   await using _third = await server.client({ user: "bob", database: "app" });
-  expect(await refusalOf("bob", "app")).toBe(
-    'FATAL 53300 too many connections for database "app"',
-  );
+  expect(await refusalOf("bob", "app")).toBe('FATAL 53300 too many connections for database "app"');
   await first[Symbol.asyncDispose]();
-  await expect
-    .poll(() => server.server.count.clients, PATIENCE)
-    .toBe(2);
+  await expect.poll(() => server.server.count.clients, PATIENCE).toBe(2);
   await using _again = await server.client({ user: "alice", database: "other" });
 });

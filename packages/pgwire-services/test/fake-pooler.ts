@@ -10,7 +10,11 @@ import { NO_TOTALS } from "../src/console/stats-history.ts";
 /** A pooler that remembers what it was told. */
 export class FakePooler implements ConsolePooler {
   areAllPaused = false;
-  readonly limits: ConsolePooler["limits"] = { capacity: 4, maxConnectionsPerUser: 0, maxConnectionsPerDatabase: 2 };
+  readonly limits: ConsolePooler["limits"] = {
+    capacity: 4,
+    maxConnectionsPerUser: 0,
+    maxConnectionsPerDatabase: 2,
+  };
   readonly told: string[] = [];
   totals: ConsoleTotals = NO_TOTALS;
   /** A PAUSE resolves when the test says so. */

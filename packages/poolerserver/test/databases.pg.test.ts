@@ -108,24 +108,20 @@ test("many clients that come at once open one database once", async () => {
 
 test("a flood in one database leaves another its part", async () => {
   await using scene = await setUp({ capacity: 4 });
-  const flood = await Promise.all(
-    Array.from({ length: 8 }, () => scene.connect(nameAt(scene, 0))),
-  );
-  let isOver = false;
+  const flood = await Promise.all(Array.from({ length: 8 }, () => scene.connect(nameAt(scene, 0))));
+  const over = new AbortController();
   const flooding = flood.map(async (client) => {
-    while (!isOver) {
+    while (!over.signal.aborted) {
       await client.ask(query("begin; select pg_sleep(0.02); commit"));
     }
   });
   const other = await scene.connect(nameAt(scene, 1));
   for (let round = 0; round < 5; round += 1) {
-    expect(await other.ask(query("select current_database()"))).toContain(
-      `D ${nameAt(scene, 1)}`,
-    );
+    expect(await other.ask(query("select current_database()"))).toContain(`D ${nameAt(scene, 1)}`);
   }
   await expect.poll(() => sessionCount(postgres, nameAt(scene, 1))).toBeGreaterThan(0);
   expect(scene.share.used).toBeLessThanOrEqual(4);
-  isOver = true;
+  over.abort();
   await Promise.all(flooding);
 });
 
@@ -165,7 +161,9 @@ test("statements are judged by the catalog of their own database", async () => {
   const name = nameAt(scene, 0);
   const client = await scene.connect(name);
   await client.ask(
-    query("create function leave() returns text language sql as $$ select set_config('geqo', 'off', false) $$"),
+    query(
+      "create function leave() returns text language sql as $$ select set_config('geqo', 'off', false) $$",
+    ),
   );
   await client.ask(query("select leave()"));
   await client.session.end("now");

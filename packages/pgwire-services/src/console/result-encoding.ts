@@ -15,7 +15,7 @@ const NUMERIC_BASE = 10_000n;
 const INT4_MAX = 0x7fff_ffff;
 
 /** The format of a column, as Bind gives them: none is text, one is for all. */
-export function formatAt(formats: readonly Format[], index: number): Format {
+function formatAt(formats: readonly Format[], index: number): Format {
   return (formats.length === 1 ? formats[0] : formats[index]) ?? 0;
 }
 
@@ -45,9 +45,7 @@ export function encodeValues(
 ): Uint8Array {
   const types = Object.values(columns);
   return encodeRow(
-    row.map((value, index) =>
-      encodeValue(value, types[index] ?? "text", formatAt(formats, index)),
-    ),
+    row.map((value, index) => encodeValue(value, types[index] ?? "text", formatAt(formats, index))),
   );
 }
 

@@ -1,7 +1,12 @@
 import type { Duplex } from "node:stream";
 import { AUTHENTICATION_OK, encodeNegotiateProtocolVersion } from "@multipooler/pgwire";
 import type { ClientStartup } from "@multipooler/pgwire";
-import type { CallOptions, LoginCredentials, LoginRequest, ScramKeys } from "@multipooler/query-service";
+import type {
+  CallOptions,
+  LoginCredentials,
+  LoginRequest,
+  ScramKeys,
+} from "@multipooler/query-service";
 import { checkPassword, checkRole } from "./credential-check.ts";
 import type { CredentialLookup } from "./credential-check.ts";
 import { LoginDialogue } from "./login-dialogue.ts";
@@ -63,8 +68,7 @@ async function authenticate(
   if (unknownOptions !== undefined) {
     dialogue.write(encodeNegotiateProtocolVersion(startup, unknownOptions));
   }
-  const lookup: CredentialLookup = (name) =>
-    credentials({ database, user: name }, { signal });
+  const lookup: CredentialLookup = (name) => credentials({ database, user: name }, { signal });
   let keys: ScramKeys | undefined;
   if (isTrusted) {
     await checkRole(user, lookup);

@@ -42,7 +42,7 @@ test.each([
   failures.note({ address: one, user: "alice" });
   const attempt = (): void => failures.require({ address: other, user: "alice" });
   if (isSame) {
-    expect(attempt).toThrow();
+    expect(attempt).toThrow("too many failed login attempts");
   } else {
     expect(attempt).not.toThrow();
   }

@@ -205,8 +205,7 @@ export class PgwireServer implements ServiceTransport {
         limits: { maxClients, maxClientsPerUser, maxClientsPerDatabase },
         clients: () => [...clients].map(({ view }) => view),
         endClient: (id) => endClient(clients, id),
-        credentials: async (request, call) =>
-          await this.#executor().getCredentials(request, call),
+        credentials: async (request, call) => await this.#executor().getCredentials(request, call),
         clock,
       })
     );

@@ -69,7 +69,7 @@ class TextRows implements ResultSink {
   }
 
   #add(block: Buffer): void {
-    for (let start = 0; start < block.length; ) {
+    for (let start = 0; start < block.length;) {
       const end = start + 1 + block.readInt32BE(start + 1);
       this.rows.push(this.#rowOf(block.subarray(start + HEADER_BYTES, end)));
       start = end;

@@ -97,7 +97,9 @@ export class Databases {
       clock,
       logger,
       known: () => this.#open().map(({ engine, oid }) => ({ name: engine.database, oid })),
-      onGone: (name) => this.#end(name, "the database was dropped or does not take connections"),
+      onGone: (name) => {
+        void this.#end(name, "the database was dropped or does not take connections");
+      },
       onRead: () => this.#endUnused(),
     });
     this.executor = this.#main.executor({
@@ -157,10 +159,7 @@ export class Databases {
     const { database, controls, ledger } = this.#options;
     const name = caller.database === "" ? database.database : caller.database;
     const user = caller.user === "" ? database.user : caller.user;
-    const oid = await untilAborted(
-      this.#access.require({ database: name, user }),
-      options.signal,
-    );
+    const oid = await untilAborted(this.#access.require({ database: name, user }), options.signal);
     if (controls.isDisabled(name)) {
       throw closedDatabaseError(name);
     }
@@ -187,11 +186,7 @@ export class Databases {
   }
 
   /** The engine of another database, which is kept until the session is there. */
-  async #arrive(
-    name: string,
-    oid: string,
-    signal: AbortSignal | undefined,
-  ): Promise<OpenDatabase> {
+  async #arrive(name: string, oid: string, signal: AbortSignal | undefined): Promise<OpenDatabase> {
     for (;;) {
       const further = this.#further.get(name);
       switch (further?.state) {

@@ -65,7 +65,9 @@ export class DefaultsWatch {
     const what = "reading the defaults of sessions";
     using deadline = new Deadline({ clock, ms: TIMEOUT_MS, what, signal });
     try {
-      const [row] = await database.admin(DEFAULTS, [database.database], { signal: deadline.signal });
+      const [row] = await database.admin(DEFAULTS, [database.database], {
+        signal: deadline.signal,
+      });
       this.#note(row?.["signature"]);
     } catch (error) {
       if (!signal.aborted) {

@@ -52,7 +52,10 @@ test("no demand is satisfied beyond a cap, and nobody lacks what a cap allows an
         fc.pre(wanted >= total && caps.length > 0);
         const shares = fairShares(demands, total, caps);
         const sumOf = (members: readonly number[]): number =>
-          members.reduce((sum, index) => sum + Math.min(shares[index] ?? 0, demands[index] ?? 0), 0);
+          members.reduce(
+            (sum, index) => sum + Math.min(shares[index] ?? 0, demands[index] ?? 0),
+            0,
+          );
         expect(shares.reduce((sum, share) => sum + share, 0)).toBeLessThanOrEqual(total);
         for (const { limit, members } of caps) {
           expect(sumOf(members)).toBeLessThanOrEqual(limit);

@@ -11,6 +11,7 @@ import { Pool } from "./pool.ts";
 import type { PoolAccess } from "./pool.ts";
 import type { PoolReport } from "./pool-report.ts";
 import type { SchedulerOptions } from "./scheduler-options.ts";
+import { exhaustedError, queueFullError } from "./scheduler-refusal.ts";
 import { Sharing } from "./sharing.ts";
 import { UnitQueue } from "./unit-queue.ts";
 import type { Unit, UnitKind } from "./unit.ts";
@@ -345,27 +346,15 @@ export class Scheduler {
   }
 
   #exhaustedError(waiting: number): MultiPoolerError {
-    const { capacity, share, waitTimeoutMs, user, users } = this.#options;
     const { size, idleCount } = this.#pool;
-    const isAllottedLess = users() > 1 && share.limit < capacity;
-    const setting =
-      size < capacity && !isAllottedLess ? "max_connections of PostgreSQL" : "capacity";
-    return new MultiPoolerError(
-      PoolerErrorCode.PoolExhausted,
-      `no connection became free within ${waitTimeoutMs} ms (waitTimeoutMs; raise ${setting}): ` +
-        `role ${user} has ${size} of ${capacity} connections, ${this.#shared.size} of them shared ` +
-        `and ${idleCount} idle, ${waiting} requests wait, and what this role may have together, ` +
-        `beside ${users() - 1} others, is ${share.limit}`,
-    );
+    const shared = this.#shared.size;
+    return exhaustedError(this.#options, { size, idle: idleCount, shared, waiting });
   }
 
   #queueFullError({ byteLength }: Unit): MultiPoolerError {
     const { size, bytes } = this.#queue;
-    return new MultiPoolerError(
-      PoolerErrorCode.PoolExhausted,
-      `too much waits for a connection: ${size} requests keep ${bytes} bytes in memory, and ` +
-        `${byteLength} more would exceed maxQueueBytes, which is ${this.#options.maxQueueBytes}`,
-    );
+    const { maxQueueBytes } = this.#options;
+    return queueFullError({ size, bytes, byteLength, maxQueueBytes });
   }
 }
 

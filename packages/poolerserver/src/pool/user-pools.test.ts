@@ -228,7 +228,11 @@ test("paused pools grant nothing, and are vacant when what runs has come back", 
   let isVacant = false;
   const vacant = pools.untilVacant(undefined).then(() => (isVacant = true));
   await settled();
-  expect([held.outcome.type, ofAnother.outcome.type, isVacant]).toEqual(["waiting", "waiting", false]);
+  expect([held.outcome.type, ofAnother.outcome.type, isVacant]).toEqual([
+    "waiting",
+    "waiting",
+    false,
+  ]);
   release(running);
   await vacant;
   expect(servers.get("a 1")?.live).toEqual([]);

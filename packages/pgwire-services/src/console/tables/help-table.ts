@@ -3,7 +3,8 @@ import type { TableSource } from "../result-table.ts";
 
 const COMMANDS: Readonly<Record<string, string>> = {
   "SHOW POOLS | CLIENTS | SERVERS | SOCKETS | ACTIVE_SOCKETS": "connections and clients",
-  "SHOW STATS | STATS_TOTALS | STATS_AVERAGES": "what was done in each database; averages of a minute",
+  "SHOW STATS | STATS_TOTALS | STATS_AVERAGES":
+    "what was done in each database; averages of a minute",
   "SHOW DATABASES | USERS | LISTS | STATE": "what is served, and to whom",
   "SHOW CONFIG | VERSION | MEM | HELP": "about the process",
   "PAUSE [db]": "let transactions end, hold new ones, and close the connections to PostgreSQL",
