@@ -83,6 +83,14 @@ test("a template that is named is served, one that takes no connection is not", 
   });
 });
 
+test("a name is cut to 63 bytes as PostgreSQL does it", async () => {
+  await using scene = await setUp({}, 0);
+  await using long = await postgres.createDatabase(`test_${"x".repeat(58)}`);
+  const client = await scene.connect(`${long.name}yz`);
+  expect(await client.ask(query("select current_database()"))).toContain(`D ${long.name}`);
+  await client.session.end("now");
+});
+
 test("a database that is not allowed does not exist", async () => {
   await using scene = await setUp({ databases: ["else*"] }, 1);
   await expect(scene.connect(nameAt(scene, 0))).rejects.toMatchObject({

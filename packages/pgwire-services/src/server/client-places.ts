@@ -10,7 +10,7 @@ export interface ClientName {
 export interface ClientPlace extends Disposable {
   /** Takes it. @throws a `Refusal` if none is left. */
   take(kind: "client" | "console"): void;
-  /** Counts it for its user and its database. @throws a `Refusal` if one of these has none left. */
+  /** Counts a client for its user and its database. @throws a `Refusal` if one of these has none left. */
   identify(name: ClientName): void;
 }
 

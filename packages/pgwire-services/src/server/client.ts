@@ -179,7 +179,9 @@ export class Client {
       return undefined;
     }
     const { user, database } = result.startup;
-    place.identify({ user, database });
+    if (this.#consoleOf(database) === undefined) {
+      place.identify({ user, database });
+    }
     return await this.#open(result, signal);
   }
 

@@ -10,9 +10,15 @@ export interface AccessQuestion {
   readonly user: string;
 }
 
-/** What the server says of a database, and of the user who wants to use it. */
-interface DatabaseFacts {
+/** A database that a user may use. */
+export interface UsableDatabase {
+  /** As the server has it: longer ones are cut to 63 bytes. */
+  readonly name: string;
   readonly oid: string;
+}
+
+/** What the server says of a database, and of the user who wants to use it. */
+interface DatabaseFacts extends UsableDatabase {
   readonly isTemplate: boolean;
   readonly allowsConnections: boolean;
   readonly mayConnect: boolean;
@@ -24,6 +30,7 @@ interface DatabaseFacts {
  */
 const ACCESS = `
 SELECT asked.place::pg_catalog.int4 AS place,
+  database.datname::pg_catalog.text AS name,
   database.oid::pg_catalog.text AS oid,
   database.datistemplate AS is_template,
   database.datallowconn AS allows_connections,
@@ -57,10 +64,10 @@ export class DatabaseAccess {
   }
 
   /**
-   * Resolves with the OID of a database that the user may use. Rejects with what PostgreSQL says to a
+   * Resolves with the database, if the user may use it. Rejects with what PostgreSQL says to a
    * client: 3D000, also for a database that is not allowed, 55000 or 42501; or as the lookup fails.
    */
-  async require(question: AccessQuestion): Promise<string> {
+  async require(question: AccessQuestion): Promise<UsableDatabase> {
     const { database } = question;
     const permission = this.#rules.permission(database);
     const facts = permission === "none" ? undefined : await this.#facts.get(question);
@@ -79,7 +86,7 @@ export class DatabaseAccess {
         }),
       });
     }
-    return facts.oid;
+    return facts;
   }
 }
 
@@ -104,6 +111,7 @@ function readFacts(rows: readonly AdminRow[]): ReadonlyMap<number, DatabaseFacts
     rows.map((row) => [
       Number(row["place"]),
       {
+        name: String(row["name"]),
         oid: String(row["oid"]),
         isTemplate: row["is_template"] === true,
         allowsConnections: row["allows_connections"] === true,

@@ -157,16 +157,20 @@ export class Databases {
     options: CallOptions = {},
   ): Promise<Session> {
     const { database, controls, ledger } = this.#options;
-    const name = caller.database === "" ? database.database : caller.database;
+    const asked = caller.database === "" ? database.database : caller.database;
     const user = caller.user === "" ? database.user : caller.user;
-    const oid = await untilAborted(this.#access.require({ database: name, user }), options.signal);
+    const { name, oid } = await untilAborted(
+      this.#access.require({ database: asked, user }),
+      options.signal,
+    );
     if (controls.isDisabled(name)) {
       throw closedDatabaseError(name);
     }
+    const named = { ...caller, database: name };
     const session =
       name === database.database
-        ? await this.#main.sessions.open(caller, client, options)
-        : await this.#openFurtherSession(oid, caller, client, options);
+        ? await this.#main.sessions.open(named, client, options)
+        : await this.#openFurtherSession(oid, named, client, options);
     ledger.of(name).noteLogin();
     return session;
   }
