@@ -21,7 +21,7 @@ interface Scene extends AsyncDisposable {
   readonly pooler: MultiPooler;
   readonly share: CountingShare;
   readonly databases: readonly TemporaryDatabase[];
-  readonly connect: (database: string) => Promise<TestClient>;
+  readonly connect: (database: string, user?: string) => Promise<TestClient>;
 }
 
 async function setUp(options: Partial<MultiPoolerOptions> = {}, count = 2): Promise<Scene> {
@@ -38,10 +38,10 @@ async function setUp(options: Partial<MultiPoolerOptions> = {}, count = 2): Prom
     pooler,
     share,
     databases,
-    connect: async (database) => {
+    connect: async (database, user = "") => {
       const client = new TestClient();
       clients += 1;
-      const caller = { user: "", database, settings: new Map(), origin: `client ${clients}` };
+      const caller = { user, database, settings: new Map(), origin: `client ${clients}` };
       client.attach(await pooler.getExecutor().openSession(caller, client));
       return client;
     },
@@ -96,6 +96,21 @@ test("a database that is not allowed does not exist", async () => {
   await expect(scene.connect(nameAt(scene, 0))).rejects.toMatchObject({
     diagnostic: { code: "3D000" },
   });
+});
+
+test("a user without the right to connect is told as PostgreSQL does", async () => {
+  await using scene = await setUp({}, 1);
+  const name = nameAt(scene, 0);
+  await postgres.sql(`revoke connect on database "${name}" from public`);
+  await postgres.sql("create role stranger login");
+  await expect(scene.connect(name, "stranger")).rejects.toMatchObject({
+    diagnostic: {
+      code: "42501",
+      message: `permission denied for database "${name}"`,
+      detail: "User does not have CONNECT privilege.",
+    },
+  });
+  await (await scene.connect(name)).session.end("now");
 });
 
 test("many clients that come at once open one database once", async () => {
