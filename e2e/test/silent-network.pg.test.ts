@@ -29,7 +29,12 @@ afterEach(async () => {
 });
 
 function flags(): Record<string, string> {
-  return { "pg-port": String(network.port), "connpool-global-capacity": String(SESSIONS) };
+  return {
+    "pg-port": String(network.port),
+    "connpool-global-capacity": String(SESSIONS),
+    // The network tells connections apart by their first message, which would ask for TLS.
+    "pg-client-sslmode": "disable",
+  };
 }
 
 /** Whether a start-up message is one of the pool that serves queries. */

@@ -119,9 +119,11 @@ test("a data directory that is none", async () => {
 });
 
 test("protection that is not offered", async () => {
-  const { code, line } = await failure({ "grpc-cert": join(directory, "server.crt") });
+  const { code, line } = await failure({ "grpc-crl": join(directory, "revoked.pem") });
   expect(code).toBe(2);
-  expect(line).toContain("asks for TLS of the gRPC server, which is not offered by this version");
+  expect(line).toContain(
+    "asks for what this version does not offer: lists of revoked certificates",
+  );
 });
 
 test("an unknown flag is named, with the one that was meant", async () => {

@@ -1,9 +1,6 @@
 import { PgwireServer } from "@multipooler/pgwire-services";
-import type {
-  ConsoleOptions,
-  PgwireServerOptions,
-  TlsFilePaths,
-} from "@multipooler/pgwire-services";
+import type { ConsoleOptions, PgwireServerOptions } from "@multipooler/pgwire-services";
+import type { ServerTlsPaths } from "@multipooler/tls";
 import type { Logger } from "pino";
 import { adminConsole } from "./admin-console.ts";
 import { ConfigError } from "./settings/config.ts";
@@ -13,6 +10,8 @@ import type { Config } from "./settings/settings.ts";
 /** What the transport is put together of. */
 export interface ListenerParts extends Pick<PgwireServerOptions, "manager"> {
   readonly administration: ConsoleOptions["pooler"];
+  /** Reads again what can change while the process runs. @throws why that cannot be used */
+  readonly reload: () => void;
   readonly logger: Logger;
 }
 
@@ -24,7 +23,7 @@ export interface ListenerParts extends Pick<PgwireServerOptions, "manager"> {
 export function clientListener(
   config: Config,
   limits: ConnectionLimits,
-  { manager, administration, logger }: ListenerParts,
+  { manager, administration, reload, logger }: ListenerParts,
 ): PgwireServer | undefined {
   if (config.pgListenPort === undefined) {
     return undefined;
@@ -34,6 +33,7 @@ export function clientListener(
     host: config.pgListenAddress,
     port: config.pgListenPort,
     tls: tlsFiles(config),
+    clientCertificate: config.pgTlsClientCert,
     trustLoopback: config.pgTrustLoopback === "on",
     maxClients: limits.clients.limit,
     maxClientsPerUser: config.pgMaxClientsPerUser,
@@ -45,21 +45,37 @@ export function clientListener(
     loginFailureLimit: config.pgLoginFailureLimit,
     loginFailureWindowMs: config.pgLoginFailureWindowMs,
     keepAliveMs: config.pgTcpKeepaliveMs,
-    console: adminConsole(config, administration, () => server.reload()),
+    console: adminConsole(config, administration, () => {
+      reload();
+      server.reload();
+    }),
     logger: logger.child({ component: "pgwire" }),
   });
   return server;
 }
 
-/** @throws ConfigError when one of the two files is named without the other */
-export function tlsFiles(
-  config: Pick<Config, "pgTlsCertFile" | "pgTlsKeyFile">,
-): TlsFilePaths | undefined {
-  const { pgTlsCertFile: certFile, pgTlsKeyFile: keyFile } = config;
-  if (certFile !== undefined && keyFile !== undefined) {
-    return { certFile, keyFile };
+type ListenerTlsConfig = Pick<
+  Config,
+  "pgTlsCertFile" | "pgTlsKeyFile" | "pgTlsClientCaFile" | "pgTlsClientCert"
+>;
+
+/** @throws ConfigError when one of the files is named without those that it needs */
+export function tlsFiles(config: ListenerTlsConfig): ServerTlsPaths | undefined {
+  const {
+    pgTlsCertFile: certFile,
+    pgTlsKeyFile: keyFile,
+    pgTlsClientCaFile: clientCaFile,
+  } = config;
+  const { pgTlsClientCert: clientCert = "none" } = config;
+  if (clientCert !== "none" && clientCaFile === undefined) {
+    throw new ConfigError([
+      `--pg-tls-client-cert ${clientCert} needs --pg-tls-client-ca-file: the authorities of clients`,
+    ]);
   }
-  if (certFile === undefined && keyFile === undefined) {
+  if (certFile !== undefined && keyFile !== undefined) {
+    return { certFile, keyFile, clientCaFile };
+  }
+  if (certFile === undefined && keyFile === undefined && clientCaFile === undefined) {
     return undefined;
   }
   const missing = certFile === undefined ? "--pg-tls-cert-file" : "--pg-tls-key-file";

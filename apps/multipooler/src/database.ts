@@ -1,11 +1,12 @@
 import { postgresDatabase } from "@multipooler/manager";
 import type { DatabaseProvider } from "@multipooler/manager";
+import type { ClientTlsFiles } from "@multipooler/tls";
 import { ConfigError } from "./settings/config.ts";
 import { readSecretFile } from "./secret-file.ts";
 import type { Config } from "./settings/settings.ts";
 
 /** The PostgreSQL that the manager is to stand in front of. Its password is read at each dial. */
-export function databaseOf(config: Config): DatabaseProvider {
+export function databaseOf(config: Config, tls: ClientTlsFiles): DatabaseProvider {
   return postgresDatabase({
     address:
       config.socketFile === undefined
@@ -14,6 +15,7 @@ export function databaseOf(config: Config): DatabaseProvider {
     database: config.database,
     user: config.adminUser,
     password: () => password(config),
+    tls: () => tls.settings,
     dialTimeoutMs: config.dialTimeoutMs,
   });
 }

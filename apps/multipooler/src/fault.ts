@@ -1,3 +1,4 @@
+import { GrpcServicesError, GrpcServicesErrorCode } from "@multipooler/grpc-services";
 import { ManagerError } from "@multipooler/manager";
 import type { ManagerErrorCode } from "@multipooler/manager";
 import { PgwireServicesError } from "@multipooler/pgwire-services";
@@ -15,6 +16,7 @@ const SETTINGS: Readonly<Record<ManagerErrorCode, string | undefined>> = {
   REGISTRATION_REFUSED: "--cell, --service-id, --database, --table-group, --shard",
   NAME_IN_USE: "--cell, --service-id",
   DATABASE_UNAVAILABLE: "--socket-file, --pg-host, --pg-port",
+  TLS_FAILED: "--pg-client-sslmode, --pg-client-ssl*",
   DATABASE_LEAVING: undefined,
   DATABASE_TIMEOUT: undefined,
   DATABASE_ERROR: undefined,
@@ -28,7 +30,7 @@ const SETTINGS: Readonly<Record<ManagerErrorCode, string | undefined>> = {
 /** Those of the listener for clients. */
 const CLIENT_SETTINGS: Readonly<Record<PgwireServicesErrorCode, string | undefined>> = {
   LISTEN_FAILED: "--pg-listen-address, --pg-listen-port",
-  TLS_FILES_INVALID: "--pg-tls-cert-file, --pg-tls-key-file",
+  TLS_FILES_INVALID: "--pg-tls-cert-file, --pg-tls-key-file, --pg-tls-client-ca-file",
   ALREADY_LISTENING: undefined,
   CANCELLED: undefined,
   INVALID_ARGUMENT: undefined,
@@ -56,6 +58,9 @@ function settingsFor(error: unknown): string | undefined {
   }
   if (error instanceof PgwireServicesError) {
     return CLIENT_SETTINGS[error.code];
+  }
+  if (error instanceof GrpcServicesError && error.code === GrpcServicesErrorCode.TlsFilesInvalid) {
+    return "--grpc-cert, --grpc-key, --grpc-server-ca, --grpc-ca";
   }
   if (!(error instanceof ManagerError)) {
     return undefined;

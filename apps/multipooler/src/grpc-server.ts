@@ -1,6 +1,7 @@
 import { GrpcServer } from "@multipooler/grpc-services";
 import type { GrpcServerOptions } from "@multipooler/grpc-services";
 import type { Logger } from "pino";
+import { grpcTls } from "./grpc-tls.ts";
 import type { ConnectionLimits } from "./open-files.ts";
 import type { Config } from "./settings/settings.ts";
 import { buildVersion } from "./version.ts";
@@ -15,6 +16,7 @@ export function grpcServerOf(
     manager,
     host: config.grpcBindAddress,
     port: config.grpcPort,
+    tls: grpcTls(config),
     version: buildVersion.version,
     connectionLimit: { connections: limits.grpc, reason: limitReason(config, limits) },
     keepaliveIntervalMs: config.grpcKeepaliveMs,

@@ -5,12 +5,15 @@ import { MultiPoolerManager, PoolerType } from "@multipooler/manager";
 import type { ManagerOptions } from "@multipooler/manager";
 import { MultiPooler } from "@multipooler/poolerserver";
 import { systemClock } from "@multipooler/timing";
+import type { ClientTlsFiles } from "@multipooler/tls";
 import { clientListener, tlsFiles } from "./client-listener.ts";
 import { checkConsole } from "./admin-console.ts";
 import { checkPasswordFile, databaseOf } from "./database.ts";
 import { awaitsDataDirectory, checkDirectories } from "./directories.ts";
+import { databaseTls } from "./database-tls.ts";
 import { explain } from "./fault.ts";
 import { grpcServerOf } from "./grpc-server.ts";
+import { grpcTls } from "./grpc-tls.ts";
 import { HttpServer } from "./http-server.ts";
 import type { ProgramLog } from "./log/logger.ts";
 import { connectionLimits, openFilesLimit } from "./open-files.ts";
@@ -38,7 +41,9 @@ export interface ServeIo {
 }
 
 const IGNORED: Readonly<Record<HarmlessSignal, string>> = {
-  SIGHUP: "SIGHUP reloads nothing: settings are read only at the start, a change needs a restart",
+  SIGHUP:
+    "SIGHUP reloads nothing: settings are read only at the start, " +
+    "and files of certificates are read again by themselves when they are replaced",
   SIGUSR1: "SIGUSR1 is ignored: it does not pause the pooler",
   SIGUSR2: "SIGUSR2 is ignored: it does not resume the pooler",
 };
@@ -59,6 +64,8 @@ export async function serve(config: Config, io: ServeIo): Promise<number> {
   checkPasswordFile(config);
   tlsFiles(config);
   checkConsole(config);
+  grpcTls(config);
+  const tls = databaseTls(config, { clock: systemClock, logger });
   const limits = connectionLimits(config, openFilesLimit());
   if (limits.pool < config.globalCapacity) {
     logger.warn(
@@ -79,7 +86,7 @@ export async function serve(config: Config, io: ServeIo): Promise<number> {
     parts.use(writePidFile(config.pidFile));
   }
   try {
-    await start({ config, target, limits, log: io.log, termination, deadline, parts });
+    await start({ config, tls, target, limits, log: io.log, termination, deadline, parts });
   } catch (error) {
     termination.fault(explain(error));
   }
@@ -102,6 +109,7 @@ export async function serve(config: Config, io: ServeIo): Promise<number> {
 
 interface Start {
   readonly config: Config;
+  readonly tls: ClientTlsFiles;
   readonly target: TopologyTarget;
   readonly limits: ConnectionLimits;
   readonly log: ServeIo["log"];
@@ -113,7 +121,7 @@ interface Start {
 
 /** Starts the parts in the order of the architecture: HTTP first, then the manager. */
 async function start(options: Start): Promise<void> {
-  const { config, target, limits, log, termination, deadline, parts } = options;
+  const { config, tls, target, limits, log, termination, deadline, parts } = options;
   const { logger } = log;
   const { homeCell } = target;
   const topology = parts.adopt(await openTopology(target, { homeCell }), (store) => store.close());
@@ -138,14 +146,19 @@ async function start(options: Start): Promise<void> {
       http: http.port,
       postgres: config.pgPort,
     })),
-    database: databaseOf(config),
+    database: databaseOf(config, tls),
     heartbeatIntervalMs: config.heartbeatIntervalMs,
     logger: logger.child({ component: "manager" }),
   });
   parts.use(logGrpcLibrary(logger.child({ component: "grpc-js" })));
   const grpc = grpcServerOf(config, limits, { manager, logger });
   const { administration } = controller;
-  const clients = clientListener(config, limits, { manager, administration, logger });
+  const clients = clientListener(config, limits, {
+    manager,
+    administration,
+    reload: () => tls.reload(),
+    logger,
+  });
 
   parts.defer(() => http.close());
   await http.listen();

@@ -22,6 +22,11 @@ interface Contender {
  * What each layer costs for the same statements on the same PostgreSQL: CPU of its process and
  * bytes that it allocates, a statement, and the latencies that its callers see. Rounds are
  * interleaved, and every figure comes with its ratio to our protocol client alone.
+ *
+ * The client has a connection for each caller, as an application without a pooler would. The others
+ * may have as many, and use what they need: a statement that may wait, such as an update, has one for
+ * itself, so that they use as many as the client; short reads may share some. All send simple queries.
+ * What is measured is code that V8 has optimised.
  */
 export async function layersBench(args: readonly string[]): Promise<string> {
   const { rounds, json } = readOptions(args, DEFAULT_ROUNDS);
@@ -63,42 +68,67 @@ async function openContenders(
   return contenders;
 }
 
-/** The samples of each contender, round by round; a round before them warms everything up. */
+/**
+ * The samples of each contender, round by round. CPU and bytes are measured apart: the collection
+ * before bytes are counted takes the shapes of objects of which none is left, and with them the code
+ * that V8 has optimised for these.
+ */
 async function measureCase(
   contenders: readonly Contender[],
-  { name, statements, bytesStatements }: LayerCase,
+  layerCase: LayerCase,
   { callers, rounds }: { readonly callers: number; readonly rounds: number },
 ): Promise<ReadonlyMap<string, readonly Sample[]>> {
-  const samples = new Map(contenders.map((contender) => [contender.name, [] as Sample[]]));
-  for (let round = 0; round <= rounds; round += 1) {
+  const { name: caseName, statements, bytesStatements, warmUpStatements } = layerCase;
+  for (const contender of contenders) {
+    await contender.callers.run({ caseName, callers, statements: warmUpStatements });
+  }
+  const expenses = await interleave(contenders, rounds, (contender) =>
+    expenseOf(contender, { caseName, callers, statements }),
+  );
+  const bytesLoad = { caseName, callers, statements: bytesStatements };
+  // The first time allocates what stays.
+  for (const contender of contenders) {
+    await bytesOf(contender, bytesLoad);
+  }
+  const bytes = await interleave(contenders, rounds, (contender) => bytesOf(contender, bytesLoad));
+  return new Map(
+    contenders.map(({ name }) => [
+      name,
+      (expenses.get(name) ?? []).map((sample, round) => ({
+        ...sample,
+        ...bytes.get(name)?.[round],
+      })),
+    ]),
+  );
+}
+
+/** Takes a sample of each contender in each round. */
+async function interleave(
+  contenders: readonly Contender[],
+  rounds: number,
+  sampleOf: (contender: Contender) => Promise<Sample>,
+): Promise<ReadonlyMap<string, readonly Sample[]>> {
+  const samples = new Map(contenders.map(({ name }) => [name, [] as Sample[]]));
+  for (let round = 0; round < rounds; round += 1) {
     // Each begins as often as the others: what comes first finds colder caches.
     const turn = round % contenders.length;
     for (const contender of [...contenders.slice(turn), ...contenders.slice(0, turn)]) {
-      const load = { caseName: name, callers, statements };
-      const sample = await sampleOf(contender, load, bytesStatements);
-      if (round > 0) {
-        samples.get(contender.name)?.push(sample);
-      }
+      samples.get(contender.name)?.push(await sampleOf(contender));
     }
   }
   return samples;
 }
 
-async function sampleOf(
-  { measured, callers }: Contender,
-  load: Load,
-  bytesStatements: number,
-): Promise<Sample> {
-  await measured.measure();
+async function expenseOf({ measured, callers }: Contender, load: Load): Promise<Sample> {
+  await measured.measure("cpu");
   const { p50Us, p99Us } = await callers.run(load);
   const { cpuUs } = await measured.spent();
-  await measured.measure();
-  await callers.run({ ...load, statements: bytesStatements });
+  return { cpuUs: cpuUs / load.statements, p50Us, p99Us };
+}
+
+async function bytesOf({ measured, callers }: Contender, load: Load): Promise<Sample> {
+  await measured.measure("bytes");
+  await callers.run(load);
   const { bytes } = await measured.spent();
-  return {
-    cpuUs: cpuUs / load.statements,
-    bytes: bytes === undefined ? undefined : bytes / bytesStatements,
-    p50Us,
-    p99Us,
-  };
+  return { bytes: bytes === undefined ? undefined : bytes / load.statements };
 }

@@ -8,6 +8,9 @@ export interface Spent {
   readonly bytes: number | undefined;
 }
 
+/** What is measured; all that is garbage before the bytes are counted is collected first. */
+export type Measured = "cpu" | "bytes";
+
 /** Measures what this process spends from its construction to {@link end}. */
 export class Measurement {
   readonly #collections: PerformanceObserver;
@@ -16,11 +19,13 @@ export class Measurement {
   readonly #cpu: NodeJS.CpuUsage;
   #hasCollected = false;
 
-  constructor() {
-    // Only there with --expose-gc, with which subjects are started. Buffers that the first one finds
-    // dead are freed by the second.
-    globalThis.gc?.();
-    globalThis.gc?.();
+  constructor(what: Measured) {
+    if (what === "bytes") {
+      // Only there with --expose-gc, with which subjects are started. Buffers that the first one finds
+      // dead are freed by the second.
+      globalThis.gc?.();
+      globalThis.gc?.();
+    }
     this.#startedAt = performance.now();
     this.#collections = new PerformanceObserver((list) => this.#note(list.getEntries()));
     this.#collections.observe({ entryTypes: ["gc"] });

@@ -2,12 +2,12 @@ import { fork } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import type { Latencies, Load } from "./load.ts";
-import type { Spent } from "./measurement.ts";
+import type { Measured, Spent } from "./measurement.ts";
 import type { PostgresPlace } from "./subject.ts";
 import type { Answer, Order, Role } from "./worker.ts";
 
-/** Large enough that nothing is collected while allocated bytes are counted. */
-const NODE_OPTIONS = ["--expose-gc", "--max-semi-space-size=256", "--min-semi-space-size=256"];
+/** So large that nothing is collected while allocated bytes are counted, but is while CPU is measured. */
+const NODE_OPTIONS = ["--expose-gc", "--max-semi-space-size=32", "--min-semi-space-size=32"];
 
 /** One process of the bench, driven over its IPC channel. */
 export class WorkerProcess implements AsyncDisposable {
@@ -50,8 +50,8 @@ export class WorkerProcess implements AsyncDisposable {
   }
 
   /** Begins to count what the process spends; `spent` tells. */
-  async measure(): Promise<void> {
-    await this.#ask({ type: "measure" }, "measuring");
+  async measure(what: Measured): Promise<void> {
+    await this.#ask({ type: "measure", what }, "measuring");
   }
 
   async spent(): Promise<Spent> {

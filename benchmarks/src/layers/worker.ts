@@ -5,7 +5,7 @@ import { openGrpcCallers } from "./grpc-load.ts";
 import { openGrpcPooler, STREAM_EXECUTE_PATH } from "./grpc-pooler.ts";
 import type { Latencies, Load } from "./load.ts";
 import { Measurement } from "./measurement.ts";
-import type { Spent } from "./measurement.ts";
+import type { Measured, Spent } from "./measurement.ts";
 import { openProtocolClient } from "./protocol-client.ts";
 import { openSessions } from "./session.ts";
 import type { PostgresPlace, Subject } from "./subject.ts";
@@ -20,7 +20,7 @@ export type Role =
 export type Order =
   | { readonly type: "open"; readonly role: Role; readonly place: PostgresPlace; callers: number }
   | { readonly type: "run"; readonly load: Load }
-  | { readonly type: "measure" }
+  | { readonly type: "measure"; readonly what: Measured }
   | { readonly type: "spent" }
   | { readonly type: "close" };
 
@@ -76,7 +76,7 @@ async function obey(order: Order): Promise<Answer> {
       return { type: "ran", latencies: await opened.subject.run(order.load) };
     }
     case "measure":
-      measurement = new Measurement();
+      measurement = new Measurement(order.what);
       return { type: "measuring" };
     case "spent": {
       if (measurement === undefined) {

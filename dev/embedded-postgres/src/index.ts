@@ -5,3 +5,4 @@ export type { AuthMethod } from "./initdb.ts";
 export { findFreePort } from "./network.ts";
 export type { ServerEnd, StopMode } from "./server-process.ts";
 export { startPostgres, type StartPostgresOptions } from "./start-postgres.ts";
+export { setServerAccess, setServerTls, type ServerTls } from "./server-tls.ts";

@@ -6,14 +6,20 @@ export type DatabaseAddress =
   | { readonly type: "tcp"; readonly host: string; readonly port: number };
 
 /**
- * How connections to the database are encrypted, with libpq's words for the modes. PEM texts, not
- * paths: the handle may be used where those files are not.
+ * How connections to the database are encrypted, with libpq's words. PEM texts, not paths: the handle
+ * may be used where those files are not. `@multipooler/tls` has what the modes mean.
  */
 export interface TlsSettings {
   readonly mode: "disable" | "prefer" | "require" | "verify-ca" | "verify-full";
+  /** How TLS begins. Default: "postgres". */
+  readonly negotiation?: "postgres" | "direct" | undefined;
+  /** Whether logins with SCRAM are bound to the server's certificate. Default: "prefer". */
+  readonly channelBinding?: "disable" | "prefer" | "require" | undefined;
   readonly ca?: string | undefined;
   readonly certificate?: string | undefined;
   readonly key?: string | undefined;
+  /** What the server's certificate has to be for. Default: the host of the address. */
+  readonly serverName?: string | undefined;
 }
 
 /**
@@ -71,7 +77,10 @@ export interface DatabaseHandle {
   readonly database: string;
   /** The role that queries run as where a caller names none. */
   readonly user: string;
-  /** Replaced as a whole when certificates are reloaded; read it at each dial. */
+  /**
+   * How TCP connections are encrypted. Replaced as a whole when certificates are reloaded; read it at
+   * each dial, that of a cancel request included.
+   */
   readonly tls: TlsSettings;
   /** The longest that one dial, authentication included, may take. */
   readonly dialTimeoutMs: number;

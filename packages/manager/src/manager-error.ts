@@ -12,6 +12,7 @@
  * | REGISTRATION_REFUSED   | the topology holds this pooler for another database or shard   | the operator |
  * | NAME_IN_USE            | another process runs under this cell and service id            | the operator |
  * | DATABASE_UNAVAILABLE   | the database refuses, drops or never answers a connection      | a retry  |
+ * | TLS_FAILED             | the connection could not be encrypted as it is to be: no TLS, or a certificate that is refused | it depends |
  * | DATABASE_LEAVING       | the server goes away, or the address means another one: let go of it | a retry |
  * | DATABASE_TIMEOUT       | a statement did not end within its limit                       | a retry  |
  * | DATABASE_ERROR         | the database answered a statement with an error; `sqlState` is set | it depends |
@@ -31,6 +32,7 @@ export const ManagerErrorCode = {
   RegistrationRefused: "REGISTRATION_REFUSED",
   NameInUse: "NAME_IN_USE",
   DatabaseUnavailable: "DATABASE_UNAVAILABLE",
+  TlsFailed: "TLS_FAILED",
   DatabaseLeaving: "DATABASE_LEAVING",
   DatabaseTimeout: "DATABASE_TIMEOUT",
   DatabaseError: "DATABASE_ERROR",
@@ -78,6 +80,7 @@ export function isPermanent(error: ManagerError): boolean {
     case ManagerErrorCode.RegistrationRefused:
     case ManagerErrorCode.NameInUse:
     case ManagerErrorCode.DatabaseUnavailable:
+    case ManagerErrorCode.TlsFailed:
     case ManagerErrorCode.DatabaseLeaving:
     case ManagerErrorCode.DatabaseTimeout:
     case ManagerErrorCode.DatabaseError:

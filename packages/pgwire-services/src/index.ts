@@ -11,4 +11,5 @@ export { PgwireServer } from "./server/pgwire-server.ts";
 export type { ClientCount } from "./server/pgwire-server.ts";
 export type { PgwireServerOptions } from "./server/pgwire-server-options.ts";
 export type { PoolerManager } from "./server/pooler-manager.ts";
-export type { TlsFilePaths } from "./server/tls-files.ts";
+export { CLIENT_CERTIFICATES } from "./login/certificate-check.ts";
+export type { ClientCertificateDemand } from "./login/certificate-check.ts";

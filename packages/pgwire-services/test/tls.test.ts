@@ -1,34 +1,34 @@
 import { once } from "node:events";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { rm, writeFile } from "node:fs/promises";
 import { connect } from "node:tls";
 import type { TLSSocket } from "node:tls";
 import { ManualClock } from "@multipooler/timing/testing";
+import { PgwireError } from "@multipooler/pgwire";
+import type { ConnectOptions } from "@multipooler/pgwire";
+import type { ServerTlsPaths, TlsSettings } from "@multipooler/tls";
+import { Authority, PemDirectory } from "@multipooler/tls-identities";
+import type { PemIdentity } from "@multipooler/tls-identities";
 import { expect, onTestFinished, test } from "vitest";
-import type { TlsFilePaths } from "../src/server/tls-files.ts";
-import { SSL_REQUEST, startup } from "./frontend.ts";
+import { CLIENT_CERTIFICATES } from "../src/login/certificate-check.ts";
+import type { ClientCertificateDemand } from "../src/login/certificate-check.ts";
+import { saslInitial, SSL_REQUEST, startup } from "./frontend.ts";
 import type { RawClient } from "./raw-client.ts";
 import { PATIENCE, TestServer } from "./test-server.ts";
-import { FIRST_IDENTITY, SECOND_IDENTITY } from "./tls-identities.ts";
-import type { PemIdentity } from "./tls-identities.ts";
 
 const TRUST = { trustLoopback: true } as const;
 
-async function filesOf(identity: PemIdentity): Promise<TlsFilePaths> {
-  const directory = await mkdtemp(join(tmpdir(), "pgwire tls "));
-  onTestFinished(async () => await rm(directory, { recursive: true }));
-  const files = { certFile: join(directory, "cert.pem"), keyFile: join(directory, "key.pem") };
-  await writeFiles(files, identity);
-  return files;
-}
+const AUTHORITY = new Authority();
+const FIRST_IDENTITY = AUTHORITY.issue();
+const SECOND_IDENTITY = AUTHORITY.issue();
 
-async function writeFiles(
-  { certFile, keyFile }: TlsFilePaths,
-  identity: PemIdentity,
-): Promise<void> {
-  await writeFile(certFile, identity.cert);
-  await writeFile(keyFile, identity.key);
+async function filesOf({ cert, key }: PemIdentity, clientCa?: string): Promise<ServerTlsPaths> {
+  const pem = await PemDirectory.create();
+  onTestFinished(async () => await pem[Symbol.asyncDispose]());
+  return {
+    certFile: await pem.write("cert.pem", cert),
+    keyFile: await pem.write("key.pem", key),
+    ...(clientCa !== undefined && { clientCaFile: await pem.write("clients.pem", clientCa) }),
+  };
 }
 
 /** Goes on in TLS, and returns its socket. */
@@ -127,7 +127,7 @@ test("files that are replaced are used from the next connection on, unless they 
     "the new certificate for clients cannot be used",
     expect.objectContaining(tls),
   ]);
-  await writeFiles(tls, SECOND_IDENTITY);
+  await writeFile(tls.keyFile, SECOND_IDENTITY.key);
   await clock.advance(1000);
   expect(await presented()).not.toBe(first);
   await rm(tls.keyFile);
@@ -141,4 +141,163 @@ test("files that cannot be used are refused by name at the start", async () => {
     code: "TLS_FILES_INVALID",
     message: expect.stringContaining(tls.keyFile),
   });
+});
+
+/** How a client reaches the server over TLS and what it shows. */
+function over({ cert, key }: Partial<PemIdentity> = {}): () => TlsSettings {
+  const tls: TlsSettings = {
+    mode: "verify-full",
+    ca: AUTHORITY.cert,
+    channelBinding: "require",
+    certificate: cert,
+    key,
+  };
+  return () => tls;
+}
+
+test("SCRAM is bound to the certificate where the client asks for it", async () => {
+  await using scene = await TestServer.start({ tls: await filesOf(FIRST_IDENTITY) });
+  await using connection = await scene.logIn({ tls: over() });
+  expect(connection.state).toBe("open");
+  expect(scene.manager.session.caller.keys).toBeDefined();
+});
+
+test("a client that believes that there is no channel binding is refused: its list was cut", async () => {
+  await using scene = await TestServer.start({ tls: await filesOf(FIRST_IDENTITY) });
+  await using client = await scene.connect();
+  client.send(SSL_REQUEST);
+  await client.byte();
+  await encrypt(client);
+  client.send(startup());
+  expect((await client.message()).bytes.toString("latin1")).toContain(
+    "SCRAM-SHA-256-PLUS\0SCRAM-SHA-256\0",
+  );
+  client.send(saslInitial("y,,n=,r=abc"));
+  expect(await client.answers()).toEqual(["FATAL 28000 SCRAM channel binding negotiation error"]);
+});
+
+const CLIENTS = new Authority("clients");
+const ALICE = CLIENTS.issue({ commonName: "alice" });
+const BOB = CLIENTS.issue({ commonName: "bob" });
+const STRANGER = new Authority("strangers").issue({ commonName: "alice" });
+const EXPIRED = CLIENTS.issue({ commonName: "alice", notAfter: new Date("2020-01-01") });
+
+const LET_IN = "let in";
+const NO_CERTIFICATE = "28000 connection requires a valid client certificate";
+const OTHER_ROLE = '28000 certificate authentication failed for user "alice"';
+
+const SHOWN = { nothing: undefined, ALICE, BOB, STRANGER, EXPIRED } as const;
+
+/** What becomes of alice, by what the server asks for and what she shows. */
+const LOGINS: Readonly<
+  Record<ClientCertificateDemand, Readonly<Record<keyof typeof SHOWN, string>>>
+> = {
+  none: { nothing: LET_IN, ALICE: LET_IN, BOB: LET_IN, STRANGER: LET_IN, EXPIRED: LET_IN },
+  "verify-ca": {
+    nothing: NO_CERTIFICATE,
+    ALICE: LET_IN,
+    BOB: LET_IN,
+    STRANGER: NO_CERTIFICATE,
+    EXPIRED: NO_CERTIFICATE,
+  },
+  "verify-full": {
+    nothing: NO_CERTIFICATE,
+    ALICE: LET_IN,
+    BOB: OTHER_ROLE,
+    STRANGER: NO_CERTIFICATE,
+    EXPIRED: NO_CERTIFICATE,
+  },
+  cert: {
+    nothing: NO_CERTIFICATE,
+    ALICE: LET_IN,
+    BOB: OTHER_ROLE,
+    STRANGER: NO_CERTIFICATE,
+    EXPIRED: NO_CERTIFICATE,
+  },
+};
+
+/** "let in", or SQLSTATE and message. */
+async function logIn(scene: TestServer, options: Partial<ConnectOptions>): Promise<string> {
+  try {
+    await using connection = await scene.logIn(options);
+    return connection.state === "open" ? LET_IN : connection.state;
+  } catch (error) {
+    if (error instanceof PgwireError && error.diagnostic !== undefined) {
+      return `${error.diagnostic.code} ${error.diagnostic.message}`;
+    }
+    throw error;
+  }
+}
+
+test.each(CLIENT_CERTIFICATES)("clients need a certificate of the kind %s", async (kind) => {
+  const tls = await filesOf(FIRST_IDENTITY, CLIENTS.cert);
+  await using scene = await TestServer.start({ tls, clientCertificate: kind });
+  for (const [name, shown] of Object.entries(SHOWN)) {
+    const settings = { ...over(shown)(), channelBinding: "prefer" } as const;
+    const outcome = await logIn(scene, { tls: () => settings });
+    expect([name, outcome]).toEqual([name, Reflect.get(LOGINS[kind], name)]);
+  }
+  const plain = await logIn(scene, { tls: undefined });
+  expect(plain).toBe(kind === "none" ? LET_IN : NO_CERTIFICATE);
+});
+
+test("a certificate takes the place of a password with cert only", async () => {
+  const tls = await filesOf(FIRST_IDENTITY, CLIENTS.cert);
+  const settings: TlsSettings = { ...over(ALICE)(), channelBinding: "prefer" };
+  const withoutPassword = { tls: () => settings, credential: undefined };
+  await using byCertificate = await TestServer.start({ tls, clientCertificate: "cert" });
+  expect(await logIn(byCertificate, withoutPassword)).toBe(LET_IN);
+  expect(byCertificate.manager.session.caller.keys).toBeUndefined();
+  await using both = await TestServer.start({ tls, clientCertificate: "verify-full" });
+  await expect(logIn(both, withoutPassword)).rejects.toMatchObject({
+    code: "AUTHENTICATION_FAILED",
+  });
+});
+
+test("a certificate of the wrong kind is refused in words that the log explains", async () => {
+  const tls = await filesOf(FIRST_IDENTITY, CLIENTS.cert);
+  await using scene = await TestServer.start({ tls });
+  const settings = { ...over(EXPIRED)(), channelBinding: "prefer" } as const;
+  expect(await logIn(scene, { tls: () => settings })).toBe(NO_CERTIFICATE);
+  expect(scene.log).toContainEqual([
+    "warn",
+    "a client was refused",
+    expect.objectContaining({ reason: expect.stringContaining("CERT_HAS_EXPIRED") }),
+  ]);
+});
+
+test("authorities that are replaced count from the next connection on", async () => {
+  const clock = new ManualClock();
+  const tls = await filesOf(FIRST_IDENTITY, CLIENTS.cert);
+  await using scene = await TestServer.start({ tls, clock, clientCertificate: "verify-full" });
+  const settings = { ...over(ALICE)(), channelBinding: "prefer" } as const;
+  expect(await logIn(scene, { tls: () => settings })).toBe(LET_IN);
+  await writeFile(tls.clientCaFile ?? "", new Authority("clients").cert);
+  await clock.advance(1000);
+  expect(await logIn(scene, { tls: () => settings })).toBe(NO_CERTIFICATE);
+});
+
+test("a kind of certificate without authorities is refused by name", async () => {
+  const tls = await filesOf(FIRST_IDENTITY);
+  await expect(TestServer.start({ tls, clientCertificate: "cert" })).rejects.toMatchObject({
+    code: "INVALID_ARGUMENT",
+    message: 'clientCertificate "cert" needs tls.clientCaFile: the authorities of clients',
+  });
+});
+
+test("many clients at once each get their own connection, and their own certificate", async () => {
+  const tls = await filesOf(FIRST_IDENTITY, CLIENTS.cert);
+  await using scene = await TestServer.start({ tls, clientCertificate: "verify-full" });
+  const outcomes = await Promise.all(
+    Array.from({ length: 40 }, async (_, index) => {
+      const settings = {
+        ...over(index % 2 === 0 ? ALICE : BOB)(),
+        channelBinding: "prefer",
+      } as const;
+      return await logIn(scene, { tls: () => settings });
+    }),
+  );
+  expect(outcomes).toEqual(
+    Array.from({ length: 40 }, (_, index) => (index % 2 === 0 ? LET_IN : OTHER_ROLE)),
+  );
 });

@@ -8,6 +8,7 @@ import type { Diagnostic } from "@multipooler/query-service";
  * | --------------------- | --------------------------------------------------------------------- |
  * | POSTGRES              | the server answered with an error; `diagnostic` is always set         |
  * | CONNECT_FAILED        | no socket could be opened, or the credential not be looked up; `cause` says why |
+ * | TLS_FAILED            | the connection could not be encrypted as it was to be; `cause` is a `TlsError` or what TLS said |
  * | CONNECTION_LOST       | the connection ended before the answer was complete; `diagnostic` is set if the server said why |
  * | CLOSED                | the request came after `close()`                                      |
  * | AUTHENTICATION_FAILED | this side cannot authenticate, or the server failed to prove itself   |
@@ -19,6 +20,7 @@ import type { Diagnostic } from "@multipooler/query-service";
 export const PgwireErrorCode = {
   Postgres: "POSTGRES",
   ConnectFailed: "CONNECT_FAILED",
+  TlsFailed: "TLS_FAILED",
   ConnectionLost: "CONNECTION_LOST",
   Closed: "CLOSED",
   AuthenticationFailed: "AUTHENTICATION_FAILED",

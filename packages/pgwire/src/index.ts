@@ -11,8 +11,8 @@ export {
 } from "./client/login-messages.ts";
 export type { SaslInitialResponse } from "./client/login-messages.ts";
 export { encodeReadyForQuery } from "./client/ready-for-query.ts";
-export { SCRAM_SHA_256_PLUS, ScramServer } from "./client/scram-server.ts";
-export type { ScramMechanism, ScramProof, ScramServerOptions } from "./client/scram-server.ts";
+export { ScramServer } from "./client/scram-server.ts";
+export type { ScramProof, ScramServerOptions } from "./client/scram-server.ts";
 export { mockScramVerifier, parseScramVerifier } from "./client/scram-verifier.ts";
 export type { ScramVerifier } from "./client/scram-verifier.ts";
 export {
@@ -52,7 +52,8 @@ export { RawUnit } from "./requests/raw-unit.ts";
 export type { SpanReceiver } from "./requests/raw-unit.ts";
 export { SimpleQuery } from "./requests/simple-query.ts";
 export type { EventReceiver } from "./requests/simple-query.ts";
-export { SCRAM_SHA_256 } from "./startup/scram-keys.ts";
+export { SCRAM_SHA_256, SCRAM_SHA_256_PLUS } from "./startup/scram-keys.ts";
+export type { ScramMechanism } from "./startup/scram-keys.ts";
 export { SqlScanner } from "./sql/sql-scanner.ts";
 export type { SqlDialect, SqlTokenKind } from "./sql/sql-scanner.ts";
 export { toSqlText } from "./sql/sql-text.ts";

@@ -234,6 +234,7 @@ test("nothing is written when the request has ended by the time there is a socke
   });
   await cancelRequest({
     address: server.address,
+    tls: undefined,
     key: { processId: 1, secretKey: Buffer.alloc(4) },
     signal: new AbortController().signal,
     mayWrite: () => false,

@@ -29,6 +29,7 @@ export function dialError(error: unknown): MultiPoolerError {
     case PgwireErrorCode.InvalidArgument:
       return failure(PoolerErrorCode.InvalidArgument, "the database cannot be named", error);
     case PgwireErrorCode.ConnectFailed:
+    case PgwireErrorCode.TlsFailed:
     case PgwireErrorCode.ConnectionLost:
     case PgwireErrorCode.Closed:
     case PgwireErrorCode.ProtocolViolation:
@@ -55,6 +56,7 @@ export function queryError(error: unknown): MultiPoolerError {
     case PgwireErrorCode.InvalidArgument:
       return new MultiPoolerError(PoolerErrorCode.InvalidArgument, error.message, { cause: error });
     case PgwireErrorCode.ConnectFailed:
+    case PgwireErrorCode.TlsFailed:
     case PgwireErrorCode.Closed:
     case PgwireErrorCode.Aborted:
     case PgwireErrorCode.AuthenticationFailed:
@@ -132,6 +134,6 @@ function failure(code: PoolerErrorCode, what: string, error: PgwireError): Multi
   });
 }
 
-function internalError(what: string, cause: unknown): MultiPoolerError {
+export function internalError(what: string, cause: unknown): MultiPoolerError {
   return new MultiPoolerError(PoolerErrorCode.Internal, what, { cause });
 }

@@ -1,12 +1,12 @@
 import { text } from "node:stream/consumers";
 import type { Readable, Writable } from "node:stream";
-import { connect } from "@multipooler/grpc-services/client";
 import { Mode } from "@multipooler/proto/query";
 import type { QueryOptions } from "../cli.ts";
 import { callTimeoutMs } from "./call-timeout.ts";
 import { complaint } from "./complaint.ts";
 import { diagnosticText } from "./diagnostic-text.ts";
 import { Output, OutputClosed } from "./output.ts";
+import { poolerClient } from "./pooler-connection.ts";
 import { RESULT_FORMATS } from "./result-format.ts";
 import { ResultWriter } from "./result-writer.ts";
 
@@ -31,7 +31,7 @@ export async function query(sql: string, options: QueryOptions, io: CtlIo): Prom
   const format = RESULT_FORMATS.find((name) => name === options.format) ?? "table";
   const output = new Output(io.stdout);
   const results = new ResultWriter(format);
-  using client = connect({ address: options.address });
+  using client = poolerClient(options);
   try {
     const responses = client.streamExecute(
       {

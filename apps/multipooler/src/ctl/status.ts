@@ -1,10 +1,10 @@
 import type { Writable } from "node:stream";
-import { connect } from "@multipooler/grpc-services/client";
 import { StatusResponse } from "@multipooler/proto/manager-v1";
 import type { ClientOptions } from "../cli.ts";
 import { callTimeoutMs } from "./call-timeout.ts";
 import { complaint } from "./complaint.ts";
 import { Output, OutputClosed } from "./output.ts";
+import { poolerClient } from "./pooler-connection.ts";
 import { statusText } from "./status-text.ts";
 
 /** `ctl status`: prints the state of a pooler. Resolves with the exit code. */
@@ -17,7 +17,7 @@ export async function status(
   },
 ): Promise<number> {
   const timeoutMs = callTimeoutMs(options.timeout);
-  using client = connect({ address: options.address });
+  using client = poolerClient(options);
   try {
     const response = await client.status({ timeoutMs });
     const text = options.json

@@ -1,3 +1,4 @@
+import { CLIENT_CERTIFICATES } from "@multipooler/pgwire-services";
 import {
   choice,
   duration,
@@ -62,6 +63,14 @@ export const clientSettings = {
   }),
   pgTlsKeyFile: clients.optional("pg-tls-key-file", path, {
     help: "PEM file with the key of --pg-tls-cert-file.",
+  }),
+  pgTlsClientCaFile: clients.optional("pg-tls-client-ca-file", path, {
+    help: "PEM file with the authorities of clients' certificates.",
+  }),
+  pgTlsClientCert: clients.optional("pg-tls-client-cert", choice(CLIENT_CERTIFICATES), {
+    help:
+      "Certificate that clients need: verify-ca one of an authority, verify-full one with the name of " +
+      "their role, cert the same in place of a password; if unset verify-ca with --pg-tls-client-ca-file.",
   }),
   pgLoginTimeoutMs: clients.required("pg-login-timeout", duration({ min: 1 }), {
     default: "60s",

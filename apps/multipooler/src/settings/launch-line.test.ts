@@ -155,24 +155,64 @@ test("a list may be given in pieces", async () => {
   expect(flags["topo-global-server-addresses"]).toBe("a:1,b:2,c:3");
 });
 
-test.each(["--grpc-cert=c", "--grpc-auth-mode=mtls", "--pg-client-sslmode=require"])(
-  "%s is refused: it would not be protected as it asks",
-  async (argument) => {
-    expect(await problems(argument)).toEqual([
-      expect.stringMatching(/^--[a-z-]+: ".*" asks for .*, which is not offered by this version$/),
-    ]);
-  },
-);
+test.each([
+  ["--grpc-crl=c", "lists of revoked certificates are not read"],
+  ["--grpc-enable-optional-tls=true", "there is no connection without it"],
+])("%s is refused: it would not be protected as it asks", async (argument, why) => {
+  expect(await problems(argument)).toEqual([
+    expect.stringMatching(/^--[a-z-]+: ".*" asks for what this version does not offer: /),
+  ]);
+  expect((await problems(argument))[0]).toContain(why);
+});
 
 test("what asks for no protection is taken", async () => {
-  expect(
-    await problems(
-      "--pg-client-sslmode=disable",
-      "--pg-client-sslnegotiation=postgres",
-      "--grpc-cert=",
-      "--grpc-enable-optional-tls=false",
-    ),
-  ).toEqual([]);
+  const { pgClientSslMode, pgClientSslRootCert, grpcCert, grpcAuthMode } = await config([
+    "--pg-client-sslmode=",
+    "--pg-client-sslrootcert=",
+    "--pg-client-sslnegotiation=postgres",
+    "--grpc-cert=",
+    "--grpc-crl=",
+    "--grpc-auth-mode=",
+    "--grpc-auth-mtls-allowed-substrings=",
+    "--grpc-enable-optional-tls=false",
+  ]);
+  expect([pgClientSslMode, pgClientSslRootCert, grpcCert, grpcAuthMode]).toEqual([
+    undefined,
+    undefined,
+    undefined,
+    undefined,
+  ]);
+});
+
+test("libpq's environment sets TLS to PostgreSQL, and a flag is before it", async () => {
+  const env = {
+    PGSSLMODE: "verify-full",
+    PGSSLROOTCERT: "/ca.pem",
+    PGSSLCERT: "/cert.pem",
+    PGSSLKEY: "/key.pem",
+    PGSSLNEGOTIATION: "direct",
+    PGCHANNELBINDING: "require",
+  };
+  expect(await config([], env)).toMatchObject({
+    pgClientSslMode: "verify-full",
+    pgClientSslRootCert: "/ca.pem",
+    pgClientSslCert: "/cert.pem",
+    pgClientSslKey: "/key.pem",
+    pgClientSslNegotiation: "direct",
+    pgClientChannelBinding: "require",
+  });
+  const { pgClientSslMode } = await config(["--pg-client-sslmode", "require"], env);
+  expect(pgClientSslMode).toBe("require");
+});
+
+test("words that are none are refused with those that are", async () => {
+  expect(await problems("--pg-client-sslmode=allow")).toEqual([
+    expect.stringContaining("disable, prefer, require, verify-ca, verify-full"),
+  ]);
+  expect(await problems("--grpc-auth-mode=static")).toHaveLength(1);
+  expect(await problems("--grpc-auth-mtls-allowed-substrings=a::b")).toEqual([
+    expect.stringContaining("holds an empty part"),
+  ]);
 });
 
 test("the help has our flags with what they do, the others once and short", () => {

@@ -176,6 +176,24 @@ export const path: Kind<string> = {
   }),
 };
 
+/** Takes the empty text for a setting that is not there. */
+export function unsetIfEmpty<T>({ placeholder, schema }: Kind<T>): Kind<T | undefined> {
+  return {
+    placeholder,
+    schema: z.string().transform((given, context) => {
+      if (given === "") {
+        return undefined;
+      }
+      const parsed = schema.safeParse(given);
+      if (parsed.success) {
+        return parsed.data;
+      }
+      context.addIssue(parsed.error.issues[0]?.message ?? "is not valid");
+      return z.NEVER;
+    }),
+  };
+}
+
 /** A prefix of topology keys. */
 export const keyRoot: Kind<string> = {
   placeholder: "key",

@@ -1,4 +1,6 @@
 import { clientSettings } from "./client-settings.ts";
+import { databaseTlsSettings } from "./database-tls-settings.ts";
+import { grpcTlsSettings } from "./grpc-tls-settings.ts";
 import {
   choice,
   duration,
@@ -14,7 +16,6 @@ import {
 import type { Setting, SettingValues } from "./setting.ts";
 import { serviceMap } from "./service-map.ts";
 import { topologySettings } from "./topology-settings.ts";
-import { unofferedSettings } from "./unoffered-settings.ts";
 
 const identity = settingGroup("Identity");
 const postgres = settingGroup("PostgreSQL");
@@ -155,7 +156,7 @@ export const settings = {
   }),
   grpcBindAddress: network.required("grpc-bind-address", text, {
     default: "127.0.0.1",
-    help: "Address to listen on for gRPC. Every client that can connect can run queries.",
+    help: "Address to listen on for gRPC. Without --grpc-ca every client that can connect can run queries.",
   }),
   grpcMaxConnections: network.optional(
     "grpc-max-connections",
@@ -192,6 +193,8 @@ export const settings = {
       "others: grpc-poolermanager. Further names are ignored.",
   }),
 
+  ...grpcTlsSettings,
+  ...databaseTlsSettings,
   ...clientSettings,
   ...topologySettings,
 
@@ -218,8 +221,6 @@ export const settings = {
     default: "10s",
     help: "Maximum time for closing what is left after that, as HTTP and the topology.",
   }),
-
-  ...unofferedSettings,
 } as const satisfies Record<string, Setting<unknown>>;
 
 /** The validated value of every setting. */

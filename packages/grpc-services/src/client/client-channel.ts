@@ -1,5 +1,5 @@
 import { Client, credentials, Metadata } from "@grpc/grpc-js";
-import type { CallOptions, ClientOptions } from "@grpc/grpc-js";
+import type { CallOptions, ChannelCredentials, ClientOptions } from "@grpc/grpc-js";
 import { onAbort, systemClock } from "@multipooler/timing";
 import type { ClientMethod } from "./client-method.ts";
 import { GrpcStatusError, grpcStatusError } from "../errors/grpc-status-error.ts";
@@ -12,12 +12,24 @@ export interface RequestOptions {
   readonly timeoutMs?: number | undefined;
 }
 
+/** How a channel is encrypted. PEM texts. */
+export interface ClientTls {
+  /** The authorities that are trusted. Default: those that Node knows. */
+  readonly ca?: string | undefined;
+  /** What is shown to a server that asks, with its key. */
+  readonly certificate?: string | undefined;
+  readonly key?: string | undefined;
+}
+
+/** Of grpc-js, and `tls`: `undefined` for a channel that is not encrypted. */
+type ChannelOptions = ClientOptions & { readonly tls?: ClientTls | undefined };
+
 /** Makes calls over one connection of grpc-js and reports failures as {@link GrpcStatusError}. */
 export class ClientChannel {
   readonly #client: Client;
 
-  constructor(address: string, options: ClientOptions) {
-    this.#client = new Client(address, credentials.createInsecure(), options);
+  constructor(address: string, { tls, ...options }: ChannelOptions) {
+    this.#client = new Client(address, channelCredentials(tls), options);
   }
 
   async unary<Request, Response>(
@@ -87,6 +99,15 @@ export class ClientChannel {
   close(): void {
     this.#client.close();
   }
+}
+
+function channelCredentials(tls: ClientTls | undefined): ChannelCredentials {
+  if (tls === undefined) {
+    return credentials.createInsecure();
+  }
+  const bytes = (pem: string | undefined): Buffer | null =>
+    pem === undefined ? null : Buffer.from(pem);
+  return credentials.createSsl(bytes(tls.ca), bytes(tls.key), bytes(tls.certificate));
 }
 
 function refuseAborted({ signal }: RequestOptions): void {

@@ -1,4 +1,4 @@
-export type { RequestOptions } from "./client-channel.ts";
+export type { ClientTls, RequestOptions } from "./client-channel.ts";
 export { GrpcStatusError } from "../errors/grpc-status-error.ts";
 export type { GrpcStatusErrorDetails, GrpcStatusName } from "../errors/grpc-status-error.ts";
 export { connect } from "./pooler-client.ts";

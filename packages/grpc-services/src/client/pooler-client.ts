@@ -23,7 +23,7 @@ import type {
   StreamPoolerHealthResponse,
 } from "@multipooler/proto/multipoolerservice";
 import { ClientChannel } from "./client-channel.ts";
-import type { RequestOptions } from "./client-channel.ts";
+import type { ClientTls, RequestOptions } from "./client-channel.ts";
 import { clientMethod } from "./client-method.ts";
 import { healthCheckMethod } from "../health/health-definition.ts";
 import { MAX_MESSAGE_BYTES } from "../server/message-limit.ts";
@@ -34,6 +34,8 @@ export interface ConnectOptions {
   readonly address: string;
   /** The largest message that is sent or taken. Default 16 MiB. */
   readonly maxMessageBytes?: number | undefined;
+  /** How the connection is encrypted. Default: it is not. */
+  readonly tls?: ClientTls | undefined;
 }
 
 /** A request of ExecuteQuery; what is left out has its default. */
@@ -152,6 +154,7 @@ const STATUS = clientMethod(
 export function connect(options: ConnectOptions): PoolerClient {
   const maxMessageBytes = options.maxMessageBytes ?? MAX_MESSAGE_BYTES;
   const channel = new ClientChannel(options.address, {
+    tls: options.tls,
     "grpc.max_receive_message_length": maxMessageBytes,
     "grpc.max_send_message_length": maxMessageBytes,
     "grpc.service_config_disable_resolution": 1,

@@ -39,6 +39,7 @@ const OWN: Readonly<Record<GrpcServicesErrorCode, readonly [code: number, sqlSta
   ALREADY_LISTENING: [13],
   CANCELLED: [1],
   INVALID_ARGUMENT: [3],
+  TLS_FILES_INVALID: [13],
   MISSING_ARGUMENT: [2],
   NOT_FOUND: [5],
   UNAVAILABLE: [14],

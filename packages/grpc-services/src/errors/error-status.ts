@@ -100,6 +100,7 @@ const POOLER_STATUS: Readonly<Record<PoolerErrorCode, PoolerStatus>> = {
 const OWN_STATUS: Readonly<Record<GrpcServicesErrorCode, (error: GrpcServicesError) => RpcStatus>> =
   {
     LISTEN_FAILED: ({ message }) => plainStatus(Code.INTERNAL, message),
+    TLS_FILES_INVALID: ({ message }) => plainStatus(Code.INTERNAL, message),
     ALREADY_LISTENING: ({ message }) => plainStatus(Code.INTERNAL, message),
     CANCELLED: ({ message }) => plainStatus(Code.CANCELED, message),
     INVALID_ARGUMENT: ({ message }) => plainStatus(Code.INVALID_ARGUMENT, message),

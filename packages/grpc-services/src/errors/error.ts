@@ -7,6 +7,7 @@
  * | ALREADY_LISTENING | `listen` was called on a server that listens or is about to         |
  * | CANCELLED         | the caller's signal aborted, or `close` interrupted `listen`        |
  * | INVALID_ARGUMENT  | a request or an option says something that means nothing            |
+ * | TLS_FILES_INVALID | the server's certificate, its key or the authorities of clients cannot be used |
  * | MISSING_ARGUMENT  | a request does not name what it is about                            |
  * | NOT_FOUND         | a request names something that does not exist                       |
  * | UNAVAILABLE       | what a call needs cannot be had now; nothing was done               |
@@ -23,6 +24,7 @@ export const GrpcServicesErrorCode = {
   AlreadyListening: "ALREADY_LISTENING",
   Cancelled: "CANCELLED",
   InvalidArgument: "INVALID_ARGUMENT",
+  TlsFilesInvalid: "TLS_FILES_INVALID",
   MissingArgument: "MISSING_ARGUMENT",
   NotFound: "NOT_FOUND",
   Unavailable: "UNAVAILABLE",

@@ -5,6 +5,7 @@ import { ServerCredentials } from "@grpc/grpc-js";
 import type { Server } from "@grpc/grpc-js";
 import { GrpcServicesError, GrpcServicesErrorCode } from "../errors/error.ts";
 import { hostAndPort } from "./host-and-port.ts";
+import type { GrpcTls } from "./grpc-tls.ts";
 import type { Logger } from "../logger.ts";
 
 export interface GrpcPortOptions {
@@ -14,6 +15,8 @@ export interface GrpcPortOptions {
   /** 0 lets the system choose. */
   readonly port: number;
   readonly connectionLimit: ConnectionLimit | undefined;
+  /** `undefined`: connections are not encrypted. */
+  readonly tls: GrpcTls | undefined;
   readonly logger: Logger;
 }
 
@@ -43,25 +46,38 @@ export class GrpcPort {
   readonly #server: Server;
   readonly #listener: Listener;
   readonly #sockets: ReadonlySet<Socket>;
+  /** Aborts the handshakes that go on. */
+  readonly #closing: AbortController;
   #refused = 0;
 
-  private constructor(server: Server, listener: Listener, sockets: ReadonlySet<Socket>) {
+  private constructor({ server, listener, sockets, closing }: OpenPort) {
     const address = listener.address();
     this.port = typeof address === "object" && address !== null ? address.port : 0;
     this.#server = server;
     this.#listener = listener;
     this.#sockets = sockets;
+    this.#closing = closing;
   }
 
   /** Rejects with LISTEN_FAILED, which names the address, and leaves nothing behind then. */
   static async open(options: GrpcPortOptions): Promise<GrpcPort> {
-    const { server, host, port, logger } = options;
+    const { server, host, port, tls, logger } = options;
     const sockets = new Set<Socket>();
     const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
+    const closing = new AbortController();
     const listener = createServer({ noDelay: true }, (socket) => {
       sockets.add(socket);
       socket.once("close", () => sockets.delete(socket));
-      injector.injectConnection(socket);
+      if (tls === undefined) {
+        injector.injectConnection(socket);
+        return;
+      }
+      socket.on("error", () => undefined);
+      void tls.accept(socket, closing.signal).then((secure) => {
+        if (secure !== undefined) {
+          injector.injectConnection(secure);
+        }
+      });
     });
     try {
       listener.listen({ host, port });
@@ -71,7 +87,7 @@ export class GrpcPort {
       throw listenFailed(hostAndPort(host, port), error);
     }
     listener.on("error", (err) => logger.warn({ err }, "a gRPC client could not be accepted"));
-    const opened = new GrpcPort(server, listener, sockets);
+    const opened = new GrpcPort({ server, listener, sockets, closing });
     opened.#limit(options);
     return opened;
   }
@@ -82,6 +98,7 @@ export class GrpcPort {
 
   /** Stops accepting and resolves when the last connection is closed, calls on it included. */
   async shutDown(): Promise<void> {
+    this.#closing.abort();
     const closed = once(this.#listener, "close");
     this.#listener.close();
     const idle = Promise.withResolvers<void>();
@@ -106,6 +123,13 @@ export class GrpcPort {
       socket.destroy();
     }
   }
+}
+
+interface OpenPort {
+  readonly server: Server;
+  readonly listener: Listener;
+  readonly sockets: ReadonlySet<Socket>;
+  readonly closing: AbortController;
 }
 
 /** What the system's error codes mean to the one who chose the address. */

@@ -6,6 +6,9 @@ import type { PoolerService, ServiceTransport } from "@multipooler/manager";
 import { LimitedLogger } from "@multipooler/logging";
 import { GrpcPort } from "./grpc-port.ts";
 import type { ConnectionCount, ConnectionLimit } from "./grpc-port.ts";
+import { checkSubjects } from "./grpc-subject-check.ts";
+import { GrpcTls } from "./grpc-tls.ts";
+import type { GrpcTlsOptions } from "./grpc-tls.ts";
 import { GrpcServicesError, GrpcServicesErrorCode } from "../errors/error.ts";
 import { addService } from "./grpc-js-adapter.ts";
 import type { Logger } from "../logger.ts";
@@ -30,6 +33,8 @@ export interface GrpcServerOptions {
   /** The version of the program, for the manager's status. */
   readonly version: string;
   readonly logger: Logger;
+  /** Connections are encrypted, and read with new files when those are replaced. Default: they are not. */
+  readonly tls?: GrpcTlsOptions | undefined;
   /** The largest message that is sent or taken. Default 16 MiB, as Multigres' gateway has it. */
   readonly maxMessageBytes?: number | undefined;
   /**
@@ -95,13 +100,18 @@ interface Run {
 export class GrpcServer implements ServiceTransport {
   readonly #options: GrpcServerOptions;
   readonly #logger: LimitedLogger;
+  readonly #tls: GrpcTls | undefined;
   readonly #maxMessageBytes: number;
   readonly #maxReceivingBytes: number;
   readonly #receiveTimeoutMs: number;
   readonly #offered = new Set<PoolerService>();
   #run: Run | undefined;
 
-  /** @throws INVALID_ARGUMENT, naming the option, for a limit that cannot be kept. */
+  /**
+   * Reads the files of TLS, if there are any.
+   *
+   * @throws INVALID_ARGUMENT, naming the option, for what cannot be kept; TLS_FILES_INVALID
+   */
   constructor(options: GrpcServerOptions) {
     const maxMessageBytes = options.maxMessageBytes ?? MAX_MESSAGE_BYTES;
     const maxReceivingBytes = options.maxReceivingBytes ?? RECEIVED_MESSAGES * maxMessageBytes;
@@ -113,6 +123,7 @@ export class GrpcServer implements ServiceTransport {
     this.#receiveTimeoutMs = receiveTimeoutMs;
     this.#options = options;
     this.#logger = new LimitedLogger(options.logger);
+    this.#tls = options.tls && new GrpcTls(options.tls, this.#logger);
   }
 
   /** The port in use, also when the system chose it; `undefined` while the server does not listen. */
@@ -201,7 +212,7 @@ export class GrpcServer implements ServiceTransport {
     });
     const server = this.#createServer(closing.signal, receiving);
     return {
-      bound: GrpcPort.open({ server, host, port, connectionLimit, logger }),
+      bound: GrpcPort.open({ server, host, port, connectionLimit, tls: this.#tls, logger }),
       closing,
       force: new AbortController(),
       receiving,
@@ -226,10 +237,13 @@ export class GrpcServer implements ServiceTransport {
   }
 
   #createServer(closing: AbortSignal, receiving: ReceivingBytes): Server {
-    const { manager, version, healthStalenessMs } = this.#options;
+    const { manager, version, healthStalenessMs, tls } = this.#options;
     const maxMessageBytes = this.#maxMessageBytes;
     const server = new Server({
-      interceptors: [limitRequests({ receiving, maxMessageBytes })],
+      interceptors: [
+        ...(tls?.allowedSubjects === undefined ? [] : [checkSubjects(tls.allowedSubjects)]),
+        limitRequests({ receiving, maxMessageBytes }),
+      ],
       "grpc.max_receive_message_length": maxMessageBytes,
       "grpc.max_send_message_length": maxMessageBytes,
       ...connectionOptions(this.#options),

@@ -36,7 +36,9 @@ export function adminClientConfig(
     database: config.database,
     user: config.user,
     password: () => requirePassword(config),
+    // The stream encrypts before `pg` has its first word.
     ssl: false,
+    enableChannelBinding: config.tls().channelBinding !== "disable",
     application_name: `${config.applicationName} ${purpose}`,
     client_encoding: "UTF8",
     // A schema that shadows a catalog function must not run with the manager's rights, and a

@@ -1,4 +1,3 @@
-import type net from "node:net";
 import { Deadline, untilAborted } from "@multipooler/timing";
 import type { Clock } from "@multipooler/timing";
 import pg from "pg";
@@ -7,7 +6,7 @@ import { adminClientConfig } from "./admin-client-config.ts";
 import type { ServerConfig } from "./database-config.ts";
 import { abortFault, dialFault, statementFault } from "./database-fault.ts";
 import type { FaultContext } from "./database-fault.ts";
-import { GuardedSocket } from "./guarded-socket.ts";
+import { GuardedStream } from "./guarded-stream.ts";
 import { ManagerError, ManagerErrorCode } from "../manager-error.ts";
 import type { Row } from "./row.ts";
 import { awaitClosed } from "./socket-closing.ts";
@@ -46,7 +45,7 @@ export interface StatementOptions extends CallOptions {
 export class AdminPool {
   readonly #context: FaultContext;
   readonly #pool: pg.Pool;
-  readonly #sockets = new Set<net.Socket>();
+  readonly #sockets = new Set<GuardedStream>();
   /** How many connections broke; one that is older than the last break is not used again. */
   #breaks = 0;
   readonly #bornAfter = new WeakMap<pg.PoolClient, number>();
@@ -183,8 +182,8 @@ export class AdminPool {
     }
   }
 
-  #newSocket(): net.Socket {
-    const socket = new GuardedSocket();
+  #newSocket(): GuardedStream {
+    const socket = new GuardedStream(this.#context.config);
     this.#sockets.add(socket);
     socket.once("close", () => this.#sockets.delete(socket));
     return socket;

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import type { TlsSettings } from "@multipooler/tls";
 import { describeAddress, portOfSocket, resolveDatabaseConfig } from "./database-config.ts";
 import type { DatabaseConfig } from "./database-config.ts";
 import { ManagerError } from "../manager-error.ts";
@@ -13,6 +14,7 @@ const VALID: DatabaseConfig = {
 test("defaults are filled in", () => {
   expect(resolveDatabaseConfig(VALID)).toEqual({
     ...VALID,
+    tls: expect.any(Function),
     lookup: expect.any(Function),
     dialTimeoutMs: 5_000,
     statementTimeoutMs: 500,
@@ -68,4 +70,15 @@ test("addresses are written as people write them", () => {
 test("the port is read from the name of a socket", () => {
   expect(portOfSocket("/run/postgresql/.s.PGSQL.5433")).toBe(5433);
   expect(portOfSocket("/run/postgresql/.s.PGSQL.5433.lock")).toBeUndefined();
+});
+
+test("the certificate is to be for the name that was configured, and the settings stay one object", () => {
+  const given: TlsSettings = { mode: "verify-full", ca: "…" };
+  let current = given;
+  const address = { type: "tcp", host: "db.test", port: 5432 } as const;
+  const { tls } = resolveDatabaseConfig({ ...VALID, address, tls: () => current });
+  expect(tls()).toEqual({ ...given, serverName: "db.test" });
+  expect(tls()).toBe(tls());
+  current = { ...given, serverName: "other.test" };
+  expect(tls()).toEqual(current);
 });

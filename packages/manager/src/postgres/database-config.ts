@@ -1,6 +1,7 @@
 import { lookup } from "node:dns/promises";
 import path from "node:path";
 import type { DatabaseAddress } from "@multipooler/controller-api";
+import type { TlsSettings } from "@multipooler/tls";
 import { MIN_CONNECTIONS } from "./server-share.ts";
 import { checkInteger, checkPostgresName, checkText, invalidSetting } from "../setting.ts";
 
@@ -18,6 +19,13 @@ export interface DatabaseConfig {
    * throws, the dial fails and is repeated.
    */
   readonly password: () => string | undefined;
+  /**
+   * How TCP connections are encrypted, those of the controller included. Asked at each dial; return the
+   * same object until something changes, as `ClientTlsFiles` of `@multipooler/tls` does. With
+   * verify-full the certificate has to be for the host of `address`, unless `serverName` says another
+   * one. Default: not encrypted.
+   */
+  readonly tls?: (() => TlsSettings) | undefined;
   /** The longest that one dial, authentication included, may take: 1 to 600000, default 5000. */
   readonly dialTimeoutMs?: number | undefined;
   /** The longest that one administrative statement may take: 1 to 60000, default 500. */
@@ -38,6 +46,7 @@ export interface ResolvedDatabaseConfig {
   readonly database: string;
   readonly user: string;
   readonly password: () => string | undefined;
+  readonly tls: () => TlsSettings;
   readonly dialTimeoutMs: number;
   readonly statementTimeoutMs: number;
   readonly maxConnections: number;
@@ -59,6 +68,7 @@ export function resolveDatabaseConfig(config: DatabaseConfig): ResolvedDatabaseC
     database: checkPostgresName("database.database", config.database),
     user: checkPostgresName("database.user", config.user),
     password: config.password,
+    tls: namedTls(config),
     dialTimeoutMs: checkInteger("database.dialTimeoutMs", config.dialTimeoutMs ?? 5_000, {
       min: 1,
       max: 600_000,
@@ -74,6 +84,28 @@ export function resolveDatabaseConfig(config: DatabaseConfig): ResolvedDatabaseC
       max: 262_143,
     }),
     lookup: config.lookup ?? lookUpHost,
+  };
+}
+
+const NO_TLS: TlsSettings = { mode: "disable" };
+
+/** A server is dialled by its IP address, and its certificate is for the name. */
+function namedTls({ address, tls }: DatabaseConfig): () => TlsSettings {
+  if (tls === undefined) {
+    return () => NO_TLS;
+  }
+  if (address.type === "socket") {
+    return tls;
+  }
+  let given: TlsSettings | undefined;
+  let named = NO_TLS;
+  return () => {
+    const current = tls();
+    if (current !== given) {
+      given = current;
+      named = { ...current, serverName: current.serverName ?? address.host };
+    }
+    return named;
   };
 }
 

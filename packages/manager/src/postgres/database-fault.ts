@@ -1,9 +1,10 @@
 import { Deadline, isTimeout } from "@multipooler/timing";
 import type { Clock } from "@multipooler/timing";
+import { TlsError, TlsErrorCode, tlsFault } from "@multipooler/tls";
 import pg from "pg";
 import { describeAddress } from "./database-config.ts";
 import type { ServerConfig } from "./database-config.ts";
-import { FrameFault } from "./frame-guard.ts";
+import { FrameFault } from "./frame-fault.ts";
 import { messageOf } from "../error-message.ts";
 import { ManagerError, ManagerErrorCode } from "../manager-error.ts";
 import { probePeer } from "./peer-probe.ts";
@@ -56,9 +57,15 @@ export async function dialFault(error: unknown, context: FaultContext): Promise<
   if (reason !== undefined) {
     return unavailable(`${place} cannot be reached: ${reason}`, error);
   }
+  const fault = encryptionFault(error);
+  if (fault !== undefined) {
+    return notEncrypted(place, fault, error);
+  }
   switch (await probe(context)) {
     case "postgresql":
-      return unavailable(`${place} does not complete the start-up: ${messageOf(error)}`, error);
+      return error instanceof TlsError
+        ? notEncrypted(place, error.message, error)
+        : unavailable(`${place} does not complete the start-up: ${messageOf(error)}`, error);
     case "unknown":
       return unavailable(`${place} does not answer: ${messageOf(error)}`, error);
     case "other":
@@ -68,6 +75,15 @@ export async function dialFault(error: unknown, context: FaultContext): Promise<
         { cause: error },
       );
   }
+}
+
+/** What is wrong with TLS; `undefined` where the peer may be none that speaks it. */
+function encryptionFault(error: unknown): string | undefined {
+  if (error instanceof TlsError) {
+    return error.code === TlsErrorCode.ProtocolViolation ? undefined : error.message;
+  }
+  const fault = tlsFault(error);
+  return fault === undefined ? undefined : `the server ended TLS: ${fault}`;
 }
 
 /** Says why the name of a server could not be looked up. */
@@ -131,6 +147,14 @@ function refusal(error: unknown, sqlState: string, config: ServerConfig): Manage
     `${place} refuses the connection: ${messageOf(error)} (SQLSTATE ${sqlState})`,
     error,
     sqlState,
+  );
+}
+
+function notEncrypted(place: string, why: string, cause: unknown): ManagerError {
+  return new ManagerError(
+    ManagerErrorCode.TlsFailed,
+    `${place} cannot be connected to as TLS is set: ${why}`,
+    { cause },
   );
 }
 

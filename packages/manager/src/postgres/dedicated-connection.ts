@@ -1,4 +1,3 @@
-import type net from "node:net";
 import { Deadline, untilAborted } from "@multipooler/timing";
 import type { Clock } from "@multipooler/timing";
 import pg from "pg";
@@ -7,7 +6,7 @@ import { adminClientConfig } from "./admin-client-config.ts";
 import type { ConnectionPurpose } from "./admin-client-config.ts";
 import { abortFault, dialFault, statementFault } from "./database-fault.ts";
 import type { FaultContext } from "./database-fault.ts";
-import { GuardedSocket } from "./guarded-socket.ts";
+import { GuardedStream } from "./guarded-stream.ts";
 import { integerOf, onlyRow } from "./row.ts";
 import type { Row } from "./row.ts";
 import { awaitClosed } from "./socket-closing.ts";
@@ -17,7 +16,7 @@ const ABANDON_TIMEOUT_MS = 1_000;
 
 interface OpenConnection {
   readonly client: pg.Client;
-  readonly socket: net.Socket;
+  readonly socket: GuardedStream;
   readonly processId: number;
   readonly context: FaultContext;
 }
@@ -34,7 +33,7 @@ export class DedicatedConnection implements AsyncDisposable {
   /** The backend's process, as `pg_terminate_backend` takes it. */
   readonly processId: number;
   readonly #client: pg.Client;
-  readonly #socket: net.Socket;
+  readonly #socket: GuardedStream;
   readonly #context: FaultContext;
 
   private constructor({ client, socket, processId, context }: OpenConnection) {
@@ -53,7 +52,7 @@ export class DedicatedConnection implements AsyncDisposable {
     purpose: ConnectionPurpose,
     { signal }: CallOptions = {},
   ): Promise<DedicatedConnection> {
-    const socket = new GuardedSocket();
+    const socket = new GuardedStream(context.config);
     const client = new pg.Client({
       ...adminClientConfig(context.config, purpose, undefined),
       stream: () => socket,
@@ -109,7 +108,7 @@ export class DedicatedConnection implements AsyncDisposable {
 interface Dial {
   readonly connecting: Promise<unknown>;
   readonly client: pg.Client;
-  readonly socket: net.Socket;
+  readonly socket: GuardedStream;
   readonly clock: Clock;
 }
 

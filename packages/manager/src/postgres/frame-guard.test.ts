@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { FrameFault, FrameGuard } from "./frame-guard.ts";
+import { FrameFault } from "./frame-fault.ts";
+import { FrameGuard } from "./frame-guard.ts";
 
 const message = (type: string, body: Buffer | string = ""): Buffer => {
   const bytes = Buffer.from(body);

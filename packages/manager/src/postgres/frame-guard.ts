@@ -1,24 +1,5 @@
-/** What the start of a message says of the peer that sent it. */
-export type FrameFaultKind = "notPostgresql" | "broken" | "authentication";
-
-/**
- * What a server sent is no message of PostgreSQL's protocol, or one that this client cannot take.
- *
- * | kind           | the peer                                                            |
- * | -------------- | ------------------------------------------------------------------- |
- * | notPostgresql  | may be something else altogether                                    |
- * | broken         | speaks the protocol, with a message that is cut short or oversized  |
- * | authentication | asks for a method of authentication that the manager does not speak |
- */
-export class FrameFault extends Error {
-  override readonly name = "FrameFault";
-  readonly kind: FrameFaultKind;
-
-  constructor(kind: FrameFaultKind, message: string) {
-    super(message);
-    this.kind = kind;
-  }
-}
+import { FrameFault } from "./frame-fault.ts";
+import { isAuthentication, LoginGuard } from "./login-guard.ts";
 
 /** A type byte and a length. */
 export const HEADER_BYTES = 5;
@@ -26,15 +7,6 @@ export const HEADER_BYTES = 5;
 const MAX_MESSAGE_BYTES = 1_048_576;
 /** One row of an administrative statement. */
 const MAX_ROW_BYTES = 16_777_216;
-
-/** How the methods of authentication are called that the manager does not speak. */
-const UNSUPPORTED_METHODS: ReadonlyMap<number, string> = new Map([
-  [2, "Kerberos V5"],
-  [6, "SCM credentials"],
-  [7, "GSSAPI"],
-  [8, "GSSAPI (continued)"],
-  [9, "SSPI"],
-]);
 
 /**
  * Cuts the byte stream of a server into messages and lets pass only what is whole, within bounds
@@ -48,6 +20,12 @@ export class FrameGuard {
   #pendingBytes = 0;
   #neededBytes = HEADER_BYTES;
   #isFirst = true;
+  readonly #login: LoginGuard;
+
+  /** `mustBind`: a login that is not bound to the server's certificate is a fault. */
+  constructor({ mustBind = false }: { readonly mustBind?: boolean } = {}) {
+    this.#login = new LoginGuard({ mustBind });
+  }
 
   /**
    * The whole messages that `chunk` completes, as one block; `undefined` where it completes none.
@@ -82,7 +60,11 @@ export class FrameGuard {
         this.#neededBytes = end - start;
         break;
       }
-      checkBody(type, bytes.subarray(start + HEADER_BYTES, end));
+      const body = bytes.subarray(start + HEADER_BYTES, end);
+      checkBody(type, body);
+      if (type === "R") {
+        this.#login.check(body);
+      }
       start = end;
     }
     return start;
@@ -144,31 +126,6 @@ function isDiagnostic(body: Buffer): boolean {
     at = end + 1;
   }
   return hasCode && at === body.length - 1;
-}
-
-function isAuthentication(body: Buffer): boolean {
-  if (body.length < 4) {
-    return false;
-  }
-  const code = body.readInt32BE(0);
-  switch (code) {
-    case 0:
-    case 3:
-      return body.length === 4;
-    case 5:
-      return body.length === 8;
-    case 10:
-      return body.length > 5 && body.at(-1) === 0 && body.at(-2) === 0;
-    case 11:
-    case 12:
-      return true;
-    default:
-      throw new FrameFault(
-        "authentication",
-        `it asks for authentication by ${UNSUPPORTED_METHODS.get(code) ?? "an unknown method"} ` +
-          `(code ${code}), which the manager does not speak`,
-      );
-  }
 }
 
 function isRowDescription(body: Buffer): boolean {

@@ -38,6 +38,7 @@ function codeOf(code: ManagerErrorCode): PoolerErrorCode {
     case ManagerErrorCode.AuthenticationFailed:
       return PoolerErrorCode.AuthenticationFailed;
     case ManagerErrorCode.DatabaseUnavailable:
+    case ManagerErrorCode.TlsFailed:
     case ManagerErrorCode.DatabaseLeaving:
     case ManagerErrorCode.DatabaseNotFound:
     case ManagerErrorCode.NotPostgresql:

@@ -1,6 +1,7 @@
 import net from "node:net";
 import type { DatabaseAddress } from "@multipooler/controller-api";
-import { FrameFault, FrameGuard, HEADER_BYTES } from "./frame-guard.ts";
+import { FrameFault } from "./frame-fault.ts";
+import { FrameGuard, HEADER_BYTES } from "./frame-guard.ts";
 
 /**
  * What listens at an address, as far as its answer to one question tells.

@@ -62,7 +62,9 @@ export class PostgresServer implements AsyncDisposable {
       address: config.address,
       database: config.database,
       user: config.user,
-      tls: { mode: "disable" },
+      get tls() {
+        return config.tls();
+      },
       dialTimeoutMs: config.dialTimeoutMs,
       applicationName: config.applicationName,
       share: this.share,

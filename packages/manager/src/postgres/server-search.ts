@@ -122,6 +122,7 @@ function isOfAddress(error: unknown): boolean {
     error instanceof ManagerError &&
     (error.code === ManagerErrorCode.DatabaseUnavailable ||
       error.code === ManagerErrorCode.DatabaseTimeout ||
+      error.code === ManagerErrorCode.TlsFailed ||
       error.code === ManagerErrorCode.NotPostgresql)
   );
 }

@@ -1,4 +1,4 @@
-import type net from "node:net";
+import type { Duplex } from "node:stream";
 import { Deadline, untilAborted } from "@multipooler/timing";
 import type { Clock } from "@multipooler/timing";
 
@@ -9,7 +9,7 @@ const GOODBYE_TIMEOUT_MS = 1_000;
  * Resolves when the sockets, to which goodbye was said, are closed; those that still are not after
  * a second are destroyed, since a server that hangs never closes its end.
  */
-export async function awaitClosed(sockets: Iterable<net.Socket>, clock: Clock): Promise<void> {
+export async function awaitClosed(sockets: Iterable<Duplex>, clock: Clock): Promise<void> {
   const open = [...sockets].filter((socket) => !socket.closed);
   const closed = Promise.all(
     open.map((socket) => new Promise<void>((resolve) => socket.once("close", () => resolve()))),

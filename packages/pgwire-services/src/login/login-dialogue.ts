@@ -1,6 +1,4 @@
 import type { Duplex } from "node:stream";
-import { TLSSocket } from "node:tls";
-import type { SecureContext } from "node:tls";
 import {
   assertPasswordMessage,
   PACKET_LENGTH_BYTES,
@@ -9,16 +7,13 @@ import {
   unexpectedEncryptionRequest,
 } from "@multipooler/pgwire";
 import type { StartupPacket } from "@multipooler/pgwire";
-import { onAbort } from "@multipooler/timing";
+import { ALPN_NAME, TlsError } from "@multipooler/tls";
+import type { AcceptedTls, ClientCertificate } from "@multipooler/tls";
 import { LoginInput } from "./login-input.ts";
 import { ClientGone, Refusal } from "./refusal.ts";
 
-/** What encrypts a connection. */
-export interface TlsIdentity {
-  readonly context: SecureContext;
-  /** The hash of the certificate for channel binding; `undefined` where its algorithm names none. */
-  readonly certificateHash: Buffer | undefined;
-}
+/** Completes the TLS handshake of a connection, as `TlsAcceptor.accept` does. */
+export type Encryption = (options: { readonly signal: AbortSignal }) => Promise<AcceptedTls>;
 
 /** What a client asks for once the connection is as secret as it is going to be. */
 export type ClientRequest = Extract<StartupPacket, { type: "cancel" | "startup" }>;
@@ -29,9 +24,8 @@ const HEADER_BYTES = 5;
 const MAX_PASSWORD_MESSAGE_BYTES = 8192;
 /** The first byte of a TLS handshake, which no length begins with. */
 const TLS_HANDSHAKE = 0x16;
-/** The protocol's name in TLS (ALPN), which a client that begins with TLS has to say. */
-const ALPN_NAME = "postgresql";
 
+const NO_CERTIFICATE: ClientCertificate = { type: "none" };
 const NO = Buffer.from("N");
 const YES = Buffer.from("S");
 
@@ -41,18 +35,23 @@ const YES = Buffer.from("S");
  */
 export class LoginDialogue {
   readonly #signal: AbortSignal;
+  readonly #encryption: Encryption | undefined;
   readonly #onSocket: (secure: Duplex) => void;
   #socket: Duplex;
   #input: LoginInput;
-  #tls: TlsIdentity | undefined;
+  #accepted: AcceptedTls | undefined;
 
-  /** `onSocket` gets the socket to go on with once the connection is encrypted. */
+  /**
+   * `onSocket` gets the socket to go on with once the connection is encrypted. Without `encryption` it
+   * never is.
+   */
   constructor(options: {
     readonly socket: Duplex;
+    readonly encryption: Encryption | undefined;
     readonly onSocket: (secure: Duplex) => void;
     readonly signal: AbortSignal;
   }) {
-    this.#signal = options.signal;
+    this.#encryption = options.encryption;
     this.#onSocket = options.onSocket;
     this.#socket = options.socket;
     this.#signal = options.signal;
@@ -60,12 +59,17 @@ export class LoginDialogue {
   }
 
   get isEncrypted(): boolean {
-    return this.#tls !== undefined;
+    return this.#accepted !== undefined;
   }
 
   /** What SCRAM binds to; `undefined` where it cannot. */
   get channelBinding(): Buffer | undefined {
-    return this.#tls?.certificateHash;
+    return this.#accepted?.certificateHash;
+  }
+
+  /** What the client showed of itself. */
+  get certificate(): ClientCertificate {
+    return this.#accepted?.client ?? NO_CERTIFICATE;
   }
 
   write(bytes: Uint8Array): void {
@@ -73,16 +77,15 @@ export class LoginDialogue {
   }
 
   /**
-   * Answers requests for encryption until the client says what it wants. `identity` is asked for when
-   * a client wants TLS; `undefined`: there is none.
+   * Answers requests for encryption until the client says what it wants.
    *
    * Rejects with a `PgwireError`, a `MalformedMessageError`, a `Refusal`, `ClientGone` or the
    * signal's reason.
    */
-  async request(identity: () => TlsIdentity | undefined): Promise<ClientRequest> {
+  async request(): Promise<ClientRequest> {
     const asked = new Set<"tls" | "gss">();
     for (;;) {
-      const packet = await this.#packet(identity);
+      const packet = await this.#packet();
       if (packet.type === "cancel" || packet.type === "startup") {
         return packet;
       }
@@ -90,7 +93,7 @@ export class LoginDialogue {
         throw unexpectedEncryptionRequest(packet.type);
       }
       asked.add(packet.type);
-      const offered = packet.type === "tls" ? identity() : undefined;
+      const offered = packet.type === "tls" ? this.#encryption : undefined;
       if (offered === undefined) {
         this.write(NO);
       } else {
@@ -115,10 +118,10 @@ export class LoginDialogue {
     this.#input.release();
   }
 
-  async #packet(identity: () => TlsIdentity | undefined): Promise<StartupPacket> {
+  async #packet(): Promise<StartupPacket> {
     let length = await this.#input.take(PACKET_LENGTH_BYTES);
     if (length[0] === TLS_HANDSHAKE && !this.isEncrypted) {
-      const offered = identity();
+      const offered = this.#encryption;
       if (offered === undefined) {
         throw new ClientGone("the client began with TLS, which is not configured");
       }
@@ -130,7 +133,7 @@ export class LoginDialogue {
     return parseStartupPacket(await this.#input.take(bytes - PACKET_LENGTH_BYTES));
   }
 
-  async #encrypt(identity: TlsIdentity, { isDirect }: { isDirect: boolean }): Promise<void> {
+  async #encrypt(encryption: Encryption, { isDirect }: { isDirect: boolean }): Promise<void> {
     if (!isDirect) {
       if (this.#input.hasMore) {
         throw new Refusal("08P01", "received unencrypted data after SSL request", {
@@ -141,12 +144,8 @@ export class LoginDialogue {
       this.write(YES);
     }
     this.#input.release();
-    const secure = new TLSSocket(this.#socket, {
-      isServer: true,
-      secureContext: identity.context,
-      ALPNProtocols: [ALPN_NAME],
-    });
-    await handshake(secure, this.#signal);
+    const accepted = await accept(encryption, this.#signal);
+    const secure = accepted.socket;
     if (isDirect && secure.alpnProtocol !== ALPN_NAME) {
       secure.destroy();
       throw new ClientGone("the client began with TLS, but did not name the protocol");
@@ -154,21 +153,15 @@ export class LoginDialogue {
     this.#socket = secure;
     this.#onSocket(secure);
     this.#input = new LoginInput(secure, this.#signal);
-    this.#tls = identity;
+    this.#accepted = accepted;
   }
 }
 
 /** Rejects with `ClientGone` or the signal's reason. */
-async function handshake(secure: TLSSocket, signal: AbortSignal): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  // An error of TLS comes as an event, and a client that goes away only as the end.
-  secure.on("error", (error: Error) => reject(new ClientGone(`TLS failed: ${error.message}`)));
-  secure.once("close", () => reject(new ClientGone("the client left during the TLS handshake")));
-  secure.once("secure", resolve);
-  const stopListening = onAbort(signal, ({ reason }) => reject(reason));
+async function accept(encryption: Encryption, signal: AbortSignal): Promise<AcceptedTls> {
   try {
-    await promise;
-  } finally {
-    stopListening();
+    return await encryption({ signal });
+  } catch (error) {
+    throw error instanceof TlsError ? new ClientGone(error.message) : error;
   }
 }

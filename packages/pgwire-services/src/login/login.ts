@@ -7,10 +7,12 @@ import type {
   LoginRequest,
   ScramKeys,
 } from "@multipooler/query-service";
+import { checkCertificate } from "./certificate-check.ts";
+import type { ClientCertificateDemand } from "./certificate-check.ts";
 import { checkPassword, checkRole } from "./credential-check.ts";
 import type { CredentialLookup } from "./credential-check.ts";
 import { LoginDialogue } from "./login-dialogue.ts";
-import type { ClientRequest, TlsIdentity } from "./login-dialogue.ts";
+import type { ClientRequest, Encryption } from "./login-dialogue.ts";
 
 export interface LoginOptions {
   readonly socket: Duplex;
@@ -19,7 +21,9 @@ export interface LoginOptions {
     request: LoginRequest,
     options: CallOptions,
   ) => Promise<LoginCredentials | undefined>;
-  readonly tls: () => TlsIdentity | undefined;
+  /** `undefined`: the connection is never encrypted. */
+  readonly encryption: Encryption | undefined;
+  readonly clientCertificate: ClientCertificateDemand;
   /** Whether this client need not prove anything. */
   readonly isTrusted: boolean;
   /** Throws a `Refusal` if a client that asks for this is not let in. */
@@ -32,7 +36,7 @@ export interface LoginOptions {
 export interface LoggedIn {
   readonly type: "client";
   readonly startup: ClientStartup;
-  /** `undefined` for a client that is trusted. */
+  /** `undefined` for a client that is trusted, or known by its certificate. */
   readonly keys: ScramKeys | undefined;
 }
 
@@ -44,10 +48,10 @@ export type LoginResult = LoggedIn | Extract<ClientRequest, { type: "cancel" }>;
  * Rejects with what ends the connection (see `lastWords`) or the signal's reason.
  */
 export async function login(options: LoginOptions, signal: AbortSignal): Promise<LoginResult> {
-  const { socket, onSocket } = options;
-  const dialogue = new LoginDialogue({ socket, onSocket, signal });
+  const { socket, encryption, onSocket } = options;
+  const dialogue = new LoginDialogue({ socket, encryption, onSocket, signal });
   try {
-    const request = await dialogue.request(options.tls);
+    const request = await dialogue.request();
     if (request.type === "cancel") {
       return request;
     }
@@ -64,13 +68,14 @@ async function authenticate(
   options: LoginOptions & { readonly signal: AbortSignal },
 ): Promise<LoggedIn> {
   const { user, database, unknownOptions } = startup;
-  const { credentials, signal, isTrusted } = options;
+  const { credentials, signal, isTrusted, clientCertificate } = options;
   if (unknownOptions !== undefined) {
     dialogue.write(encodeNegotiateProtocolVersion(startup, unknownOptions));
   }
   const lookup: CredentialLookup = (name) => credentials({ database, user: name }, { signal });
+  checkCertificate(clientCertificate, { certificate: dialogue.certificate, user });
   let keys: ScramKeys | undefined;
-  if (isTrusted) {
+  if (isTrusted || clientCertificate === "cert") {
     await checkRole(user, lookup);
   } else {
     keys = await checkPassword(dialogue, user, lookup);

@@ -17,9 +17,10 @@ import type { Console } from "../console/console.ts";
 import type { ClientIdentity, ClientView } from "../console/console-view.ts";
 import { Conversation } from "../conversation/conversation.ts";
 import { encodeGreeting } from "../login/greeting.ts";
+import type { ClientCertificateDemand } from "../login/certificate-check.ts";
 import { login } from "../login/login.ts";
 import type { LoggedIn } from "../login/login.ts";
-import type { TlsIdentity } from "../login/login-dialogue.ts";
+import type { Encryption } from "../login/login-dialogue.ts";
 import { ClientGone, isInternal, lastWords, Refusal } from "../login/refusal.ts";
 import type { CancelKeys } from "./cancel-keys.ts";
 import type { ClientPlace, ClientPlaces } from "./client-places.ts";
@@ -40,7 +41,9 @@ export interface ClientOptions {
   readonly ends: SocketEnds;
   /** Asked for at each step that needs it. Throws while there is none. */
   readonly executor: () => Pick<QueryService, "getCredentials" | "openSession">;
-  readonly tls: () => TlsIdentity | undefined;
+  /** `undefined`: the connection is never encrypted. */
+  readonly encryption: Encryption | undefined;
+  readonly clientCertificate: ClientCertificateDemand;
   readonly isTrusted: boolean;
   readonly places: ClientPlaces;
   readonly failures: LoginFailures;
@@ -155,7 +158,7 @@ export class Client {
 
   /** `undefined` for a client that only wanted to cancel something. */
   async #logIn(place: ClientPlace): Promise<Talk | undefined> {
-    const { clock, loginTimeoutMs, keys, socket, tls, isTrusted } = this.#options;
+    const { clock, loginTimeoutMs, keys } = this.#options;
     using deadline = new Deadline({
       clock,
       ms: loginTimeoutMs,
@@ -165,10 +168,8 @@ export class Client {
     const { signal } = deadline;
     const result = await login(
       {
-        socket,
+        ...this.#options,
         credentials: (request, options) => this.#credentials(request, options),
-        tls,
-        isTrusted,
         admit: (startup) => this.#admit(startup, place),
         onSocket: (secure) => (this.#socket = secure),
       },
@@ -202,8 +203,9 @@ export class Client {
     if (console === undefined) {
       return await this.#options.executor().getCredentials(request, options);
     }
-    // Nothing has to be looked up of a role that need not prove anything.
-    return this.#options.isTrusted
+    const { isTrusted, clientCertificate } = this.#options;
+    // Nothing has to be looked up of a role that need not prove a password.
+    return isTrusted || clientCertificate === "cert"
       ? { scramVerifier: undefined, isReplicationRole: false }
       : await console.getCredentials(request, options);
   }

@@ -1,10 +1,11 @@
 import type { Logger } from "@multipooler/logging";
 import { systemClock } from "@multipooler/timing";
 import type { Clock } from "@multipooler/timing";
+import type { ServerTlsPaths } from "@multipooler/tls";
 import type { ConsoleOptions } from "../console/console-options.ts";
 import { PgwireServicesError, PgwireServicesErrorCode } from "../error.ts";
+import type { ClientCertificateDemand } from "../login/certificate-check.ts";
 import type { PoolerManager } from "./pooler-manager.ts";
-import type { TlsFilePaths } from "./tls-files.ts";
 
 /** Where the server listens, whom it asks, and the bounds of its clients. */
 export interface PgwireServerOptions {
@@ -16,7 +17,12 @@ export interface PgwireServerOptions {
   readonly port: number;
   readonly logger: Logger;
   /** Without them a client that asks for TLS is told that there is none. */
-  readonly tls?: TlsFilePaths | undefined;
+  readonly tls?: ServerTlsPaths | undefined;
+  /**
+   * The certificate that clients need. Anything but "none" needs `tls.clientCaFile`. Default: "verify-ca"
+   * with such a file, "none" without.
+   */
+  readonly clientCertificate?: ClientCertificateDemand | undefined;
   /** Lets clients from loopback in as the role that they name, without a proof. Default: false. */
   readonly trustLoopback?: boolean | undefined;
   /** Clients that are logged in or about to be; further ones get 53300. Default 100. */
@@ -81,6 +87,7 @@ export function resolveOptions(options: PgwireServerOptions): ResolvedOptions {
     loginFailureLimit: options.loginFailureLimit ?? DEFAULT_LOGIN_FAILURE_LIMIT,
     loginFailureWindowMs: options.loginFailureWindowMs ?? DEFAULT_LOGIN_FAILURE_WINDOW_MS,
     keepAliveMs: options.keepAliveMs ?? DEFAULT_KEEPALIVE_MS,
+    clientCertificate: demandOf(options),
     trustLoopback: options.trustLoopback ?? false,
     maxConnections: options.maxConnections ?? maxClients + SPARE_CONNECTIONS,
     loginTimeoutMs: options.loginTimeoutMs ?? DEFAULT_LOGIN_TIMEOUT_MS,
@@ -102,6 +109,19 @@ export function resolveOptions(options: PgwireServerOptions): ResolvedOptions {
   // Less would not even hold what drivers send by themselves.
   requireAtLeast("maxMessageBytes", resolved.maxMessageBytes, 1024);
   return resolved;
+}
+
+function demandOf({ tls, clientCertificate }: PgwireServerOptions): ClientCertificateDemand {
+  if (tls?.clientCaFile !== undefined) {
+    return clientCertificate ?? "verify-ca";
+  }
+  if (clientCertificate !== undefined && clientCertificate !== "none") {
+    throw new PgwireServicesError(
+      PgwireServicesErrorCode.InvalidArgument,
+      `clientCertificate "${clientCertificate}" needs tls.clientCaFile: the authorities of clients`,
+    );
+  }
+  return "none";
 }
 
 function requireAtLeast(name: string, value: number, least: number): void {

@@ -3,6 +3,8 @@ import { LimitedLogger } from "@multipooler/logging";
 import type { PoolerService, ServiceTransport } from "@multipooler/manager";
 import type { CallOptions, QueryService } from "@multipooler/query-service";
 import { onAbort } from "@multipooler/timing";
+import { ALPN_NAME, TlsAcceptor, TlsError } from "@multipooler/tls";
+import type { TlsAcceptorOptions } from "@multipooler/tls";
 import { Console } from "../console/console.ts";
 import { PgwireServicesError, PgwireServicesErrorCode } from "../error.ts";
 import { Refusal } from "../login/refusal.ts";
@@ -15,7 +17,6 @@ import { LoginFailures } from "./login-failures.ts";
 import { IdleClients } from "./idle-clients.ts";
 import { resolveOptions } from "./pgwire-server-options.ts";
 import type { PgwireServerOptions, ResolvedOptions } from "./pgwire-server-options.ts";
-import { TlsFiles } from "./tls-files.ts";
 
 /** The clients of a server. */
 export interface ClientCount {
@@ -51,7 +52,7 @@ const NO_CLIENTS: ClientCount = { clients: 0, connections: 0, refused: 0 };
 export class PgwireServer implements ServiceTransport {
   readonly #options: ResolvedOptions;
   readonly #logger: LimitedLogger;
-  readonly #tls: TlsFiles | undefined;
+  readonly #tls: TlsAcceptor | undefined;
   #offersSessions = false;
   #run: Run | undefined;
   #clientIds = 0;
@@ -66,7 +67,7 @@ export class PgwireServer implements ServiceTransport {
     const { clock, tls } = this.#options;
     this.#logger = new LimitedLogger(options.logger);
     const logger = this.#logger;
-    this.#tls = tls === undefined ? undefined : new TlsFiles({ paths: tls, clock, logger });
+    this.#tls = tls === undefined ? undefined : openTls({ paths: tls, clock, logger });
   }
 
   /** The port in use, also when the system chose it; `undefined` while the server does not listen. */
@@ -216,6 +217,7 @@ export class PgwireServer implements ServiceTransport {
     run: Pick<Run, "clients" | "places" | "keys" | "failures" | "console">,
   ): Promise<void> {
     this.#clientIds += 1;
+    const tls = this.#tls;
     const client = new Client({
       ...this.#options,
       ...run,
@@ -223,7 +225,7 @@ export class PgwireServer implements ServiceTransport {
       id: this.#clientIds,
       ends: endsOf(socket),
       executor: () => this.#executor(),
-      tls: () => this.#tls?.identity,
+      encryption: tls && ((options) => tls.accept(socket, options)),
       isTrusted: this.#options.trustLoopback && isLoopback(socket.remoteAddress),
       logger: this.#logger,
     });
@@ -292,6 +294,19 @@ function endsOf({ remoteAddress, remotePort, localAddress, localPort }: Socket):
     localAddress: localAddress ?? "",
     localPort: localPort ?? 0,
   };
+}
+
+function openTls(options: Pick<TlsAcceptorOptions, "paths" | "clock" | "logger">): TlsAcceptor {
+  try {
+    return new TlsAcceptor({ ...options, what: "certificate for clients", protocol: ALPN_NAME });
+  } catch (error) {
+    if (error instanceof TlsError) {
+      throw new PgwireServicesError(PgwireServicesErrorCode.TlsFilesInvalid, error.message, {
+        cause: error,
+      });
+    }
+    throw error;
+  }
 }
 
 /** ::ffff:127.0.0.1 is how IPv4 looks to a listener of IPv6. */

@@ -66,7 +66,12 @@ test("the keys that one exchange yields pass the next one", async () => {
     throw new Error("the proof was refused");
   }
   const next = server({ nonce: "other" });
-  const client = new ScramClient({ user: "", secret: { type: "scramKeys", keys }, nonce: "mine" });
+  const client = new ScramClient({
+    user: "",
+    secret: { type: "scramKeys", keys },
+    binding: { type: "unsupported" },
+    nonce: "mine",
+  });
   const first = next.firstMessage(client.firstMessage().toString());
   const proof = next.finalMessage((await client.finalMessage(first)).toString());
   expect(() => client.verify(proof?.message ?? "")).not.toThrow();
@@ -80,7 +85,12 @@ test("a password passes if it is the one, and no other does", async () => {
       const verifier = verifierOf(stored(password, randomBytes(16), 1));
       const scram = server({ verifier });
       const secret = { type: "password", password: given } as const;
-      const client = new ScramClient({ user: "u", secret, nonce: "mine" });
+      const client = new ScramClient({
+        user: "u",
+        secret,
+        binding: { type: "unsupported" },
+        nonce: "mine",
+      });
       const first = scram.firstMessage(client.firstMessage().toString());
       const proof = scram.finalMessage((await client.finalMessage(first)).toString());
       expect(proof !== undefined).toBe(given === password);

@@ -1,18 +1,17 @@
 import { timingSafeEqual } from "node:crypto";
 import type { ScramKeys } from "@multipooler/query-service";
-import { decodeBase64, hmac, KEY_BYTES, storedKeyOf, xor } from "../startup/scram-keys.ts";
-import type { SCRAM_SHA_256 } from "../startup/scram-keys.ts";
+import {
+  BINDING_TYPE,
+  decodeBase64,
+  hmac,
+  KEY_BYTES,
+  SCRAM_SHA_256_PLUS,
+  storedKeyOf,
+  xor,
+} from "../startup/scram-keys.ts";
+import type { ScramMechanism } from "../startup/scram-keys.ts";
 import { clientFault } from "./client-fault.ts";
 import type { ScramVerifier } from "./scram-verifier.ts";
-
-/** The mechanism with channel binding. */
-export const SCRAM_SHA_256_PLUS = "SCRAM-SHA-256-PLUS";
-
-/** The only type of channel binding that PostgreSQL knows (RFC 5929). */
-const BINDING_TYPE = "tls-server-end-point";
-
-/** How a client proves its password. */
-export type ScramMechanism = typeof SCRAM_SHA_256 | typeof SCRAM_SHA_256_PLUS;
 
 export interface ScramServerOptions {
   readonly verifier: ScramVerifier;

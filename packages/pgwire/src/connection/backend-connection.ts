@@ -74,7 +74,7 @@ export class BackendConnection {
   }
 
   private constructor(options: ConnectOptions, { socket, session }: OpenSession) {
-    const { address, maxMessageBytes = DEFAULT_MAX_MESSAGE_BYTES } = options;
+    const { address, tls, maxMessageBytes = DEFAULT_MAX_MESSAGE_BYTES } = options;
     this.#closeTimeoutMs = options.closeTimeoutMs ?? DEFAULT_CLOSE_TIMEOUT_MS;
     this.#socket = socket;
     this.#processId = session.key.processId;
@@ -100,6 +100,7 @@ export class BackendConnection {
     });
     this.#cancellations = new Cancellations({
       address,
+      tls,
       key: session.key,
       queue,
       released: () => this.#scheduleFlush(),

@@ -2,12 +2,11 @@ import { onAbort } from "@multipooler/timing";
 import { abortedError, PgwireError, PgwireErrorCode } from "../error.ts";
 import { encodeCancelRequest } from "../messages/message-writer.ts";
 import type { SessionKey } from "../startup/startup.ts";
-import type { ServerAddress } from "./connect-options.ts";
 import { dial } from "./dial.ts";
+import type { DialOptions } from "./dial.ts";
 
 /** Where a cancel request goes, and whether it still should. */
-export interface CancelRequestOptions {
-  readonly address: ServerAddress;
+export interface CancelRequestOptions extends DialOptions {
   readonly key: SessionKey;
   readonly signal: AbortSignal;
   /** Asked once there is a socket. Returns false if the request is not to be written any more. */
@@ -18,11 +17,11 @@ export interface CancelRequestOptions {
  * Asks the server to interrupt what the session of `key` runs. Resolves when the server has closed
  * the socket, which it does after it has passed the request on, or when `mayWrite` said no.
  *
- * Rejects with CONNECT_FAILED, CONNECTION_LOST or ABORTED.
+ * Rejects with CONNECT_FAILED, TLS_FAILED, CONNECTION_LOST or ABORTED.
  */
 export async function cancelRequest(options: CancelRequestOptions): Promise<void> {
-  const { address, key, signal, mayWrite } = options;
-  const socket = await dial(address, { signal });
+  const { key, signal, mayWrite } = options;
+  const socket = await dial(options, { signal });
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   socket.once("close", () => resolve());
   socket.once("error", (cause) => {

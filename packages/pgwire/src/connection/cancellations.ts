@@ -2,13 +2,12 @@ import { onAbort } from "@multipooler/timing";
 import { abortedError, PgwireError, PgwireErrorCode } from "../error.ts";
 import type { SessionKey } from "../startup/startup.ts";
 import { cancelRequest } from "./cancel-request.ts";
-import type { ServerAddress } from "./connect-options.ts";
+import type { ConnectOptions } from "./connect-options.ts";
 import type { Request } from "./request.ts";
 import type { RequestQueue } from "./request-queue.ts";
 
 /** The connection whose requests are cancelled. */
-export interface CancellationsOptions {
-  readonly address: ServerAddress;
+export interface CancellationsOptions extends Pick<ConnectOptions, "address" | "tls"> {
   readonly key: SessionKey;
   readonly queue: RequestQueue;
   /** Requests may be written again that a cancel had held back. */
@@ -124,7 +123,7 @@ export class Cancellations {
   }
 
   async #send(cancellation: Cancellation): Promise<void> {
-    const { address, key, queue } = this.#options;
+    const { address, tls, key, queue } = this.#options;
     const { request, signal, resolve, reject } = cancellation;
     const mayWrite = (): boolean => {
       if (queue.running !== request || signal.aborted) {
@@ -134,7 +133,7 @@ export class Cancellations {
       return true;
     };
     try {
-      await cancelRequest({ address, key, signal, mayWrite });
+      await cancelRequest({ address, tls: tls?.(), key, signal, mayWrite });
       cancellation.phase = "taken";
       resolve();
     } catch (error) {

@@ -1,4 +1,5 @@
 import type { ScramKeys } from "@multipooler/query-service";
+import type { TlsSettings } from "@multipooler/tls";
 
 /** Where a PostgreSQL server listens. `path` is the socket itself, not its directory. */
 export type ServerAddress =
@@ -23,6 +24,11 @@ export interface ConnectOptions {
    * Default: none.
    */
   readonly credential?: (() => Promise<Credential>) | undefined;
+  /**
+   * How TCP connections are encrypted, those of cancel requests included. Asked at each dial, so that
+   * certificates can be replaced. Default: not at all. A Unix socket never is.
+   */
+  readonly tls?: (() => TlsSettings) | undefined;
   /**
    * Further start-up parameters: settings of the session, such as `application_name`.
    *

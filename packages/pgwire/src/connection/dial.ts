@@ -1,21 +1,53 @@
 import { connect } from "node:net";
 import type { Socket } from "node:net";
 import { onAbort } from "@multipooler/timing";
-import type { ServerAddress } from "./connect-options.ts";
+import { openEncrypted, TlsError } from "@multipooler/tls";
+import type { TlsSettings } from "@multipooler/tls";
+import type { CallOptions, ServerAddress } from "./connect-options.ts";
 import { abortedError, PgwireError, PgwireErrorCode } from "../error.ts";
 
 /** How long a silent TCP connection is believed in before the system probes it. */
 const KEEP_ALIVE_DELAY_MS = 15_000;
 
+/** Where to dial, and how the connection is encrypted if it is one of TCP. */
+export interface DialOptions {
+  readonly address: ServerAddress;
+  readonly tls: TlsSettings | undefined;
+}
+
 /**
- * Opens a socket to a server. The caller owns it from then on and has to listen to its errors.
+ * Opens a socket to a server, encrypted as `tls` says. The caller owns it from then on and has to
+ * listen to its errors.
  *
- * Rejects with CONNECT_FAILED or ABORTED, and has destroyed the socket then.
+ * Rejects with CONNECT_FAILED, TLS_FAILED or ABORTED, and has destroyed the socket then.
  */
 export async function dial(
-  address: ServerAddress,
-  { signal }: { readonly signal?: AbortSignal | undefined } = {},
+  { address, tls }: DialOptions,
+  { signal }: CallOptions = {},
 ): Promise<Socket> {
+  if (address.type === "socket" || tls === undefined) {
+    return await dialPlain(address, { signal });
+  }
+  try {
+    return await openEncrypted({
+      dial: () => dialPlain(address, { signal }),
+      host: address.host,
+      tls,
+      signal,
+    });
+  } catch (error) {
+    if (signal?.aborted === true) {
+      throw abortedError(`connecting to ${addressText(address)}`, signal);
+    }
+    if (error instanceof TlsError) {
+      const message = `cannot connect to ${addressText(address)}: ${error.message}`;
+      throw new PgwireError(PgwireErrorCode.TlsFailed, message, { cause: error });
+    }
+    throw error;
+  }
+}
+
+async function dialPlain(address: ServerAddress, { signal }: CallOptions): Promise<Socket> {
   const where = addressText(address);
   if (signal?.aborted === true) {
     throw abortedError(`connecting to ${where}`, signal);

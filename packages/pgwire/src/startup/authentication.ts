@@ -4,7 +4,7 @@ import type { Credential } from "../connection/connect-options.ts";
 import { PgwireError, PgwireErrorCode, protocolViolation } from "../error.ts";
 import { encodeSaslInitialResponse, encodeSaslResponse } from "../messages/message-writer.ts";
 import { BackendMessage } from "../messages/protocol.ts";
-import { SCRAM_SHA_256 } from "./scram-keys.ts";
+import { allowUnbound, chooseBinding, unsupportedMethod } from "./channel-binding.ts";
 import { ScramClient } from "./scram.ts";
 import type { ScramSecret } from "./scram.ts";
 import { unexpectedInStartup } from "./startup-stream.ts";
@@ -31,9 +31,6 @@ const METHOD_NAMES = new Map([
 
 const NONCE_BYTES = 24;
 
-/** How much of a server's list of mechanisms an error quotes. */
-const QUOTED_CHARACTERS = 200;
-
 /** Answers the server's `request` and what follows, up to AuthenticationOk. */
 export async function authenticate(
   stream: StartupStream,
@@ -44,10 +41,10 @@ export async function authenticate(
   switch (type) {
     case AuthenticationRequest.Ok:
       content.end();
+      allowUnbound(session.channelBinding);
       return;
     case AuthenticationRequest.Sasl:
-      assertScramOffered(content);
-      await authenticateWithScram(stream, session);
+      await authenticateWithScram(stream, session, readMechanisms(content));
       return;
     case AuthenticationRequest.SaslContinue:
     case AuthenticationRequest.SaslFinal:
@@ -60,12 +57,14 @@ export async function authenticate(
 async function authenticateWithScram(
   stream: StartupStream,
   session: SessionRequest,
+  mechanisms: readonly string[],
 ): Promise<void> {
-  const { user } = session;
+  const { user, channelBinding } = session;
+  const binding = chooseBinding(channelBinding, mechanisms);
   const secret = scramSecret(user, await askCredential(session));
   const nonce = randomBytes(NONCE_BYTES).toString("base64");
-  const scram = new ScramClient({ user, secret, nonce });
-  stream.socket.write(encodeSaslInitialResponse(SCRAM_SHA_256, scram.firstMessage()));
+  const scram = new ScramClient({ user, secret, binding, nonce });
+  stream.socket.write(encodeSaslInitialResponse(scram.mechanism, scram.firstMessage()));
   const serverFirst = await expectRequest(stream, AuthenticationRequest.SaslContinue);
   stream.socket.write(encodeSaslResponse(await scram.finalMessage(serverFirst.rest().toString())));
   const serverFinal = await expectRequest(stream, AuthenticationRequest.SaslFinal);
@@ -100,15 +99,13 @@ function scramSecret(user: string, credential: Credential): ScramSecret {
   );
 }
 
-function assertScramOffered(content: MessageBody): void {
+function readMechanisms(content: MessageBody): readonly string[] {
   const mechanisms: string[] = [];
   for (let name = content.string(); name !== ""; name = content.string()) {
     mechanisms.push(name);
   }
   content.end();
-  if (!mechanisms.includes(SCRAM_SHA_256)) {
-    throw unsupportedMethod(`SASL with ${mechanisms.join(", ").slice(0, QUOTED_CHARACTERS)}`);
-  }
+  return mechanisms;
 }
 
 async function expectRequest(stream: StartupStream, expected: number): Promise<MessageBody> {
@@ -125,11 +122,4 @@ function parseRequest(message: StartupMessage): { type: number; content: Message
   }
   const content = new MessageBody({ body: message.body, message: "an authentication request" });
   return { type: content.int32(), content };
-}
-
-function unsupportedMethod(method: string): PgwireError {
-  return new PgwireError(
-    PgwireErrorCode.Unsupported,
-    `the server asks for authentication by ${method}; only trust and ${SCRAM_SHA_256} are supported`,
-  );
 }

@@ -1,7 +1,14 @@
 import { createHash, createHmac } from "node:crypto";
 
-/** The mechanism's name, without channel binding. */
+/** The mechanisms' names, without channel binding and with it. */
 export const SCRAM_SHA_256 = "SCRAM-SHA-256";
+export const SCRAM_SHA_256_PLUS = "SCRAM-SHA-256-PLUS";
+
+/** How a password is proved. */
+export type ScramMechanism = typeof SCRAM_SHA_256 | typeof SCRAM_SHA_256_PLUS;
+
+/** The only type of channel binding that PostgreSQL knows (RFC 5929). */
+export const BINDING_TYPE = "tls-server-end-point";
 
 /** The length of keys, signatures and proofs: those of SHA-256. */
 export const KEY_BYTES = 32;

@@ -19,6 +19,7 @@ const RFC = {
 const CLIENT = {
   user: RFC.user,
   secret: { type: "password", password: RFC.password },
+  binding: { type: "unsupported" },
   nonce: RFC.nonce,
 } as const;
 const NONCE = RFC.nonce;
@@ -30,6 +31,26 @@ test("the exchange of RFC 7677 comes out as printed there", async () => {
   expect((await scram.finalMessage(RFC.serverFirst)).toString()).toBe(RFC.final);
   scram.verify(RFC.serverFinal);
 });
+
+test.each([
+  [{ type: "unsupported" }, "n,,", "SCRAM-SHA-256", "n,,"],
+  [{ type: "unused" }, "y,,", "SCRAM-SHA-256", "y,,"],
+  [
+    { type: "bound", certificateHash: Buffer.from("hash") },
+    "p=tls-server-end-point,,",
+    "SCRAM-SHA-256-PLUS",
+    "p=tls-server-end-point,,hash",
+  ],
+] as const)(
+  "channel binding that is %j is said, and said again",
+  async (binding, header, mechanism, said) => {
+    const scram = new ScramClient({ ...CLIENT, binding });
+    expect(scram.mechanism).toBe(mechanism);
+    expect(scram.firstMessage().toString()).toBe(`${header}n=user,r=${NONCE}`);
+    const [bound = ""] = (await scram.finalMessage(RFC.serverFirst)).toString().split(",");
+    expect(Buffer.from(bound.slice(2), "base64").toString()).toBe(said);
+  },
+);
 
 test("a user name cannot break out of its attribute", () => {
   const scram = new ScramClient({ ...CLIENT, user: "a=b,r=c" });

@@ -3,7 +3,17 @@ import { promisify } from "node:util";
 import type { ScramKeys } from "@multipooler/query-service";
 import { PgwireError, PgwireErrorCode } from "../error.ts";
 import { saslPrep } from "./saslprep.ts";
-import { decodeBase64, hmac, KEY_BYTES, storedKeyOf, xor } from "./scram-keys.ts";
+import {
+  BINDING_TYPE,
+  decodeBase64,
+  hmac,
+  KEY_BYTES,
+  SCRAM_SHA_256,
+  SCRAM_SHA_256_PLUS,
+  storedKeyOf,
+  xor,
+} from "./scram-keys.ts";
+import type { ScramMechanism } from "./scram-keys.ts";
 
 /**
  * The most work that a server may ask for: about half a second of one core for each dial.
@@ -15,10 +25,6 @@ const MAX_ITERATIONS = 1_000_000;
 /** How much of what a server said an error quotes. */
 const QUOTED_CHARACTERS = 60;
 
-/** "No channel binding", in the clear and as the client repeats it in its last message. */
-const GS2_HEADER = "n,,";
-const CHANNEL_BINDING = Buffer.from(GS2_HEADER).toString("base64");
-
 const deriveKey = promisify(pbkdf2);
 
 /** The password, or the keys that were derived from it elsewhere. */
@@ -26,19 +32,44 @@ export type ScramSecret =
   | { readonly type: "password"; readonly password: string }
   | { readonly type: "scramKeys"; readonly keys: ScramKeys };
 
-/** The client's side of one SCRAM-SHA-256 exchange without channel binding (RFC 5802, RFC 7677). */
+/**
+ * What the client says of channel binding. The server checks it, so that nobody in between can take
+ * the better mechanism off its list unseen.
+ *
+ * | type        | meaning                                                          |
+ * | ----------- | ---------------------------------------------------------------- |
+ * | unsupported | the client cannot, or is not to                                  |
+ * | unused      | the client could, but the server does not offer it               |
+ * | bound       | the proof holds only for a connection that ends at this certificate |
+ */
+export type ScramBinding =
+  | { readonly type: "unsupported" | "unused" }
+  | { readonly type: "bound"; readonly certificateHash: Buffer };
+
+/** The client's side of one SCRAM-SHA-256 exchange (RFC 5802, RFC 7677). */
 export class ScramClient {
+  /** To be named to the server. */
+  readonly mechanism: ScramMechanism;
   readonly #secret: ScramSecret;
   readonly #nonce: string;
   readonly #firstBare: string;
+  readonly #gs2Header: string;
+  /** As the client repeats it in its last message. */
+  readonly #binding: string;
   #serverSignature: Buffer | undefined;
 
   /** `nonce` is printable ASCII without a comma, from a secure source. */
   constructor(options: {
     readonly user: string;
     readonly secret: ScramSecret;
+    readonly binding: ScramBinding;
     readonly nonce: string;
   }) {
+    const { binding } = options;
+    this.mechanism = binding.type === "bound" ? SCRAM_SHA_256_PLUS : SCRAM_SHA_256;
+    this.#gs2Header = gs2Header(binding);
+    const data = binding.type === "bound" ? binding.certificateHash : Buffer.alloc(0);
+    this.#binding = Buffer.concat([Buffer.from(this.#gs2Header), data]).toString("base64");
     this.#secret = options.secret;
     this.#nonce = options.nonce;
     const user = options.user.replaceAll("=", "=3D").replaceAll(",", "=2C");
@@ -46,13 +77,13 @@ export class ScramClient {
   }
 
   firstMessage(): Buffer {
-    return Buffer.from(GS2_HEADER + this.#firstBare);
+    return Buffer.from(this.#gs2Header + this.#firstBare);
   }
 
   /** Proves knowledge of the password in answer to the server's first message. */
   async finalMessage(serverFirst: string): Promise<Buffer> {
     const { nonce, salt, iterations } = parseServerFirst(serverFirst, this.#nonce);
-    const withoutProof = `c=${CHANNEL_BINDING},r=${nonce}`;
+    const withoutProof = `c=${this.#binding},r=${nonce}`;
     const authMessage = `${this.#firstBare},${serverFirst},${withoutProof}`;
     const { clientKey, serverKey } = await this.#keys(salt, iterations);
     const storedKey = storedKeyOf(clientKey);
@@ -96,6 +127,17 @@ export class ScramClient {
         return { clientKey: hmac(salted, "Client Key"), serverKey: hmac(salted, "Server Key") };
       }
     }
+  }
+}
+
+function gs2Header(binding: ScramBinding): string {
+  switch (binding.type) {
+    case "unsupported":
+      return "n,,";
+    case "unused":
+      return "y,,";
+    case "bound":
+      return `p=${BINDING_TYPE},,`;
   }
 }
 

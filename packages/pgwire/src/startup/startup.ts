@@ -7,14 +7,17 @@ import { BackendMessage } from "../messages/protocol.ts";
 import { parseTransactionStatus } from "../messages/transaction-status.ts";
 import type { TransactionStatus } from "../messages/transaction-status.ts";
 import { authenticate } from "./authentication.ts";
+import type { ChannelBinding } from "./channel-binding.ts";
 import { unexpectedInStartup } from "./startup-stream.ts";
 import type { StartupStream } from "./startup-stream.ts";
 
 /** The options that go into the start-up message and the login. */
-export type SessionRequest = Pick<
+export interface SessionRequest extends Pick<
   ConnectOptions,
   "user" | "database" | "credential" | "parameters"
->;
+> {
+  readonly channelBinding: ChannelBinding;
+}
 
 /** Bytes of a secret key: 4 in protocol 3.0, 4 to 256 in 3.2. */
 const MIN_KEY_BYTES = 4;

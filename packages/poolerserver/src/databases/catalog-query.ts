@@ -24,7 +24,8 @@ export function catalogQuery(engine: CallEngine, labels: Labels): AdminQuery {
       throw abortError(signal);
     }
     const sink = new TextRows();
-    const call = new Call(engine, {
+    const call = new Call({
+      engine,
       origin: ORIGIN,
       label: labels.of(CALLER),
       taint: Taint.None,

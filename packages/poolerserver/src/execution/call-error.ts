@@ -2,6 +2,7 @@ import type { RequestEnd } from "@multipooler/pgwire";
 import { PoolerErrorCode } from "@multipooler/query-service";
 import { MultiPoolerError, errorDiagnostic } from "../error.ts";
 import { queryError } from "../postgres-error.ts";
+import { MAX_KEPT_BYTES } from "./kept-events.ts";
 
 const QUERY_CANCELED = "57014";
 const TRANSACTION_RESOLUTION_UNKNOWN = "08007";
@@ -77,6 +78,16 @@ export function isCut({ code }: MultiPoolerError): boolean {
 export function receiverError(cause: unknown): MultiPoolerError {
   const message = "the receiver of the results failed";
   return new MultiPoolerError(PoolerErrorCode.Cancelled, message, { cause });
+}
+
+/** The caller reads so slowly that others on the same backend would have to wait for it. */
+export function slowReceiverError(): MultiPoolerError {
+  const message = `the receiver of the results is too slow: more than ${MAX_KEPT_BYTES} bytes wait for it`;
+  return new MultiPoolerError(PoolerErrorCode.InvalidArgument, message, {
+    diagnostic: errorDiagnostic("53400", message, {
+      hint: "The next statement of this form gets a connection of its own, which waits.",
+    }),
+  });
 }
 
 /** It is committed on this server, and nobody knows whether on any other. */

@@ -1,134 +1,15 @@
 import { getEventListeners } from "node:events";
 import { PgwireError, PgwireErrorCode } from "@multipooler/pgwire";
-import { encodeCommandTag } from "@multipooler/query-service";
 import type { Diagnostic, ResultEvent, ResultSink } from "@multipooler/query-service";
-import { ManualClock } from "@multipooler/timing/testing";
 import { expect, test } from "vitest";
+import { CallScene, COMPLETE, CUT, postgresError } from "../../test/call-scene.ts";
 import { FakeBackend } from "../../test/fake-backend.ts";
-import type { FakeRequest } from "../../test/fake-backend.ts";
-import { RecordingSink } from "../../test/recording-sink.ts";
 import { settled } from "../../test/settled.ts";
 import { Taint } from "../classification/taint.ts";
-import type { TaintSet } from "../classification/taint.ts";
 import { MultiPoolerError } from "../error.ts";
-import type { Lease } from "../pool/lease.ts";
-import type { Unit } from "../pool/unit.ts";
-import { HeldStatements } from "../statements/held-statements.ts";
-import { StatementRegistry } from "../statements/statement-registry.ts";
-import { Call } from "./call.ts";
-import type { CallOptions } from "./call.ts";
-
-const COMPLETE: ResultEvent = { type: "complete", bytes: encodeCommandTag("SELECT 1") };
-const CUT = new MultiPoolerError("NOT_SERVING", "this pooler is becoming NOT_SERVING");
-
-type Result = { readonly type: "done" } | { readonly type: "failed"; readonly error: unknown };
-
-/** A call on a fake session, and what became of the session. */
-class Scene {
-  readonly clock = new ManualClock();
-  readonly controller = new AbortController();
-  readonly sink = new RecordingSink();
-  readonly registry = new StatementRegistry();
-  readonly statements = new HeldStatements();
-  backend: FakeBackend;
-  readonly terminations: { processId: number; ended: PromiseWithResolvers<void> }[] = [];
-  readonly cleaned = Promise.withResolvers<void>();
-  outcome: "held" | "released" | "discarded" = "held";
-  taint: TaintSet = Taint.None;
-  /** Whether a unit gets a session at once. */
-  grantsAtOnce = true;
-  waiting: Unit | undefined;
-  submissions = 0;
-  ends = 0;
-  call: Call | undefined;
-
-  constructor(onRequest?: (request: FakeRequest) => void) {
-    this.backend = new FakeBackend(onRequest);
-  }
-
-  async run(options: Partial<CallOptions> = {}): Promise<Result> {
-    const engine = {
-      scheduler: {
-        submit: (unit: Unit) => this.#submit(unit),
-        withdraw: () => this.waiting !== undefined,
-      },
-      clock: this.clock,
-      terminate: (processId: number) => {
-        const ended = Promise.withResolvers<void>();
-        this.terminations.push({ processId, ended });
-        return ended.promise;
-      },
-      registry: this.registry,
-    };
-    this.call = new Call(engine, {
-      origin: "",
-      taint: Taint.None,
-      sink: this.sink,
-      signal: this.controller.signal,
-      statement: { type: "simple", sql: "select 1" },
-      preparation: { registry: this.registry, conditions: "", drops: false },
-      onEnd: () => {
-        this.ends += 1;
-      },
-      ...options,
-    });
-    try {
-      await this.call.run();
-      return { type: "done" };
-    } catch (error) {
-      return { type: "failed", error };
-    }
-  }
-
-  #submit(unit: Unit): void {
-    this.submissions += 1;
-    if (this.grantsAtOnce) {
-      unit.granted(this.#lease());
-    } else {
-      this.waiting = unit;
-    }
-  }
-
-  #lease(): Lease {
-    const { backend } = this;
-    return {
-      backend,
-      statements: this.statements,
-      watch: () => undefined,
-      taint: (taint) => {
-        this.taint |= taint;
-      },
-      release: () => {
-        this.outcome = "released";
-        return this.taint === Taint.None ? undefined : this.cleaned.promise;
-      },
-      discard: (reason) => {
-        this.outcome = "discarded";
-        backend.destroy(reason);
-      },
-    };
-  }
-
-  get sent(): string[] {
-    return this.backend.requests.map(({ sql }) => sql);
-  }
-
-  request(index: number): FakeRequest {
-    const found = this.backend.requests[index];
-    if (found === undefined) {
-      throw new Error(`request ${index} was not sent`);
-    }
-    return found;
-  }
-}
-
-function postgresError(code: string): PgwireError {
-  const diagnostic: Diagnostic = { kind: "error", severity: "ERROR", code, message: "no" };
-  return new PgwireError(PgwireErrorCode.Postgres, "no", { diagnostic, sent: true });
-}
 
 test("a plain query is sent alone, and the session is given back", async () => {
-  const scene = new Scene((request) => {
+  const scene = new CallScene((request) => {
     void request.write(COMPLETE);
     request.succeed();
   });
@@ -141,7 +22,7 @@ test("a plain query is sent alone, and the session is given back", async () => {
 });
 
 test("a call ends when what it may have left was taken away", async () => {
-  const scene = new Scene((request) => request.succeed());
+  const scene = new CallScene((request) => request.succeed());
   let isOver = false;
   const run = scene.run({ taint: Taint.State }).then((result) => {
     isOver = true;
@@ -160,7 +41,7 @@ test("a call ends when what it may have left was taken away", async () => {
 });
 
 test("a COPY that the text did not show is UNIMPLEMENTED", async () => {
-  const scene = new Scene((request) => {
+  const scene = new CallScene((request) => {
     request.fail(new PgwireError(PgwireErrorCode.Unsupported, "no COPY", { sent: true }));
   });
   expect(await scene.run()).toMatchObject({
@@ -171,14 +52,14 @@ test("a COPY that the text did not show is UNIMPLEMENTED", async () => {
 });
 
 test("a setting that the server reports is taken away, however plain the query looked", async () => {
-  const scene = new Scene((request) => request.succeed({ settingsReported: true }));
+  const scene = new CallScene((request) => request.succeed({ settingsReported: true }));
   scene.cleaned.resolve();
   await scene.run();
   expect([scene.outcome, scene.taint]).toEqual(["released", Taint.Settings]);
 });
 
 test("a transaction that is left open is rolled back, and the call fails", async () => {
-  const scene = new Scene((request) => {
+  const scene = new CallScene((request) => {
     scene.backend.transactionStatus = "T";
     request.succeed();
   });
@@ -191,7 +72,7 @@ test("a transaction that is left open is rolled back, and the call fails", async
 });
 
 test("an error inside such a transaction is what the call fails with", async () => {
-  const scene = new Scene((request) => {
+  const scene = new CallScene((request) => {
     scene.backend.transactionStatus = "E";
     request.fail(postgresError("42601"));
   });
@@ -204,7 +85,7 @@ test("an error inside such a transaction is what the call fails with", async () 
 });
 
 test("a query that is never sent fails after three backends", async () => {
-  const scene = new Scene();
+  const scene = new CallScene();
   scene.backend.lose();
   expect(await scene.run()).toMatchObject({
     type: "failed",
@@ -214,7 +95,7 @@ test("a query that is never sent fails after three backends", async () => {
 });
 
 test("a query that was not sent runs on another backend", async () => {
-  const scene = new Scene();
+  const scene = new CallScene();
   scene.backend.lose();
   const run = scene.run();
   scene.backend = new FakeBackend((request) => request.succeed());
@@ -222,7 +103,7 @@ test("a query that was not sent runs on another backend", async () => {
 });
 
 test("a call that waits is withdrawn when it is aborted", async () => {
-  const scene = new Scene();
+  const scene = new CallScene();
   scene.grantsAtOnce = false;
   const run = scene.run();
   scene.controller.abort();
@@ -231,7 +112,7 @@ test("a call that waits is withdrawn when it is aborted", async () => {
 });
 
 test("a request that was not written yet is withdrawn when its call is aborted", async () => {
-  const scene = new Scene();
+  const scene = new CallScene();
   scene.backend.keepsUnsent = true;
   const run = scene.run();
   scene.controller.abort();
@@ -240,7 +121,7 @@ test("a request that was not written yet is withdrawn when its call is aborted",
 });
 
 test("a call that is refused leaves no listener", async () => {
-  const scene = new Scene();
+  const scene = new CallScene();
   scene.grantsAtOnce = false;
   const run = scene.run();
   scene.waiting?.refused(new MultiPoolerError("POOL_EXHAUSTED", "full"));
@@ -249,7 +130,7 @@ test("a call that is refused leaves no listener", async () => {
 });
 
 test("a connection that breaks while a statement runs leaves its outcome unknown", async () => {
-  const scene = new Scene();
+  const scene = new CallScene();
   const run = scene.run();
   scene.backend.lose();
   expect(await run).toMatchObject({
@@ -260,7 +141,7 @@ test("a connection that breaks while a statement runs leaves its outcome unknown
 });
 
 test("what the server said before it went is kept", async () => {
-  const scene = new Scene();
+  const scene = new CallScene();
   const run = scene.run();
   const diagnostic: Diagnostic = {
     kind: "error",
@@ -275,7 +156,7 @@ test("what the server said before it went is kept", async () => {
 });
 
 test("an abort cancels the query; the session is given back when the cancel is over", async () => {
-  const scene = new Scene();
+  const scene = new CallScene();
   const run = scene.run();
   scene.controller.abort();
   expect(scene.backend.cancels).toHaveLength(1);
@@ -289,7 +170,7 @@ test("an abort cancels the query; the session is given back when the cancel is o
 });
 
 test("a call that was given up fails even if the query completed", async () => {
-  const scene = new Scene();
+  const scene = new CallScene();
   const run = scene.run();
   scene.controller.abort(new DOMException("too late", "TimeoutError"));
   scene.backend.cancels[0]?.resolve();
@@ -299,7 +180,7 @@ test("a call that was given up fails even if the query completed", async () => {
 });
 
 test("a query that does not end within 2 s of the cancel is cut", async () => {
-  const scene = new Scene();
+  const scene = new CallScene();
   const run = scene.run();
   scene.controller.abort();
   scene.backend.cancels[0]?.resolve();
@@ -318,7 +199,7 @@ test("a query that does not end within 2 s of the cancel is cut", async () => {
 });
 
 test("a process that the server does not end within another second is left to itself", async () => {
-  const scene = new Scene();
+  const scene = new CallScene();
   const run = scene.run();
   scene.controller.abort();
   scene.clock.step(2000);
@@ -332,7 +213,7 @@ test("a process that the server does not end within another second is left to it
 });
 
 test("a process is not ended once its session is over", async () => {
-  const scene = new Scene();
+  const scene = new CallScene();
   const run = scene.run();
   scene.controller.abort();
   scene.backend.lose();
@@ -343,7 +224,7 @@ test("a process is not ended once its session is over", async () => {
 });
 
 test("a cancel request that nobody takes within 2 s cuts the session", async () => {
-  const scene = new Scene();
+  const scene = new CallScene();
   const run = scene.run();
   scene.controller.abort();
   scene.clock.step(2000);
@@ -354,7 +235,7 @@ test("a cancel request that nobody takes within 2 s cuts the session", async () 
 });
 
 test("a cancel request that fails cuts the session at once", async () => {
-  const scene = new Scene();
+  const scene = new CallScene();
   const run = scene.run();
   scene.controller.abort();
   scene.backend.cancels[0]?.reject(new Error("nobody listens"));
@@ -366,7 +247,7 @@ test("a cancel request that fails cuts the session at once", async () => {
 });
 
 test("a sink that is behind holds the backend back, until the run is aborted", async () => {
-  const scene = new Scene();
+  const scene = new CallScene();
   const never = Promise.withResolvers<void>();
   const sink: ResultSink = { write: () => never.promise };
   const run = scene.run({ sink });
@@ -396,7 +277,7 @@ test.each<[string, ResultSink]>([
     },
   ],
 ])("a sink that %s cancels the query", async (_, sink) => {
-  const scene = new Scene();
+  const scene = new CallScene();
   const run = scene.run({ sink });
   await scene.request(0).write(COMPLETE);
   expect(scene.backend.cancels).toHaveLength(1);
@@ -411,7 +292,7 @@ test.each<[string, ResultSink]>([
 });
 
 test("a sink that rejects after the abort is nobody's business", async () => {
-  const scene = new Scene();
+  const scene = new CallScene();
   const behind = Promise.withResolvers<void>();
   const run = scene.run({ sink: { write: () => behind.promise } });
   void scene.request(0).write(COMPLETE);
@@ -423,7 +304,7 @@ test("a sink that rejects after the abort is nobody's business", async () => {
 });
 
 test("a statement that the pooler cut and PostgreSQL cancelled asks to be run again", async () => {
-  const scene = new Scene();
+  const scene = new CallScene();
   const run = scene.run();
   scene.call?.cut(CUT);
   scene.request(0).fail(postgresError("57014"));
@@ -435,7 +316,7 @@ test("a statement that the pooler cut and PostgreSQL cancelled asks to be run ag
 });
 
 test("a statement that completed before the cut could reach it has succeeded", async () => {
-  const scene = new Scene();
+  const scene = new CallScene();
   const run = scene.run();
   scene.call?.cut(CUT);
   void scene.request(0).write(COMPLETE);
@@ -448,7 +329,7 @@ test("a statement that completed before the cut could reach it has succeeded", a
 test.each(["before", "after"])(
   "a statement that completed has not if its receiver fell behind %s the cut",
   async (when) => {
-    const scene = new Scene();
+    const scene = new CallScene();
     const events: ResultEvent[] = [];
     const sink: ResultSink = {
       write: (event) => {
@@ -477,7 +358,7 @@ test.each(["before", "after"])(
 );
 
 test("a statement that had to be cut with its socket has an unknown outcome", async () => {
-  const scene = new Scene();
+  const scene = new CallScene();
   const run = scene.run();
   scene.call?.cut(CUT);
   scene.clock.step(2000);

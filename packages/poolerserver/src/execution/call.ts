@@ -1,13 +1,13 @@
 import type { RequestEnd } from "@multipooler/pgwire";
-import type { Outcome, ResultSink } from "@multipooler/query-service";
+import type { Outcome } from "@multipooler/query-service";
 import { Taint } from "../classification/taint.ts";
 import type { TaintSet } from "../classification/taint.ts";
 import type { MultiPoolerError } from "../error.ts";
 import type { UnitScheduler } from "../pool/borrowing.ts";
 import type { Label } from "../pool/label.ts";
 import type { Lease } from "../pool/lease.ts";
-import type { Unit } from "../pool/unit.ts";
-import { isUnsent } from "../postgres-error.ts";
+import type { Unit, UnitKind } from "../pool/unit.ts";
+import { internalError, isUnsent } from "../postgres-error.ts";
 import type { Holder } from "../serving/holders.ts";
 import type { StatementRegistry } from "../statements/statement-registry.ts";
 import { backendStatement } from "../statements/backend-statement.ts";
@@ -18,7 +18,8 @@ import type {
 } from "../statements/backend-statement.ts";
 import { openTransactionFailure } from "./call-error.ts";
 import { RequestRun } from "./request-run.ts";
-import type { InterruptEngine, RunOwner } from "./request-run.ts";
+import type { InterruptEngine, RequestRunOptions, RunOwner } from "./request-run.ts";
+import type { ShortRead } from "./short-reads.ts";
 
 /** A request that was certainly not sent is tried on so many backends. */
 const MAX_ATTEMPTS = 3;
@@ -30,26 +31,24 @@ export interface CallEngine extends InterruptEngine {
   readonly registry: StatementRegistry;
 }
 
-export interface CallOptions {
+export interface CallOptions extends RequestRunOptions {
+  readonly engine: CallEngine;
   /** The client that asks; see `Unit`. */
   readonly origin: string;
   readonly label?: Label | undefined;
   /** What the words of the statement say it leaves in its session. */
   readonly taint: TaintSet;
-  readonly sink: ResultSink;
-  /** Interrupts the call. */
-  readonly signal: AbortSignal | undefined;
   readonly statement: RunnableStatement;
   readonly preparation: Preparation;
-  /** Takes the ParameterDescription of a statement that is described. */
-  readonly onDescribed?: ((parameters: Uint8Array) => void) | undefined;
+  /** What is known of such statements, if they may share a backend when they are short. */
+  readonly read?: ShortRead | undefined;
   /** The call holds nothing any more. */
   readonly onEnd: (call: Call) => void;
 }
 
 /**
- * One statement on a backend of its own, from the wait for that to the moment when it is free
- * again. It is driven by callbacks alone: without an interruption it makes one promise, the caller's.
+ * One statement on a backend of its own, or in the FIFO of one that it shares, from the wait for that
+ * to the moment when it is free again. It is driven by callbacks alone: without an interruption it makes one promise, the caller's.
  *
  * A request is repeated on another backend only if PostgreSQL certainly saw nothing of it, because
  * the connection had ended before anything was written. Once it was sent its outcome is unknown, and
@@ -60,30 +59,36 @@ export interface CallOptions {
  * nothing of it was committed, so that nothing was acknowledged that is not there.
  */
 export class Call implements Unit, Holder, RunOwner {
-  readonly kind = "exclusive";
+  readonly #read: ShortRead | undefined;
+  #kind: UnitKind;
   readonly origin: string;
   readonly label: Label | undefined;
   readonly byteLength: number;
-  readonly #engine: CallEngine;
   readonly #options: CallOptions;
   readonly #run: RequestRun;
   readonly #statement: BackendStatement;
   readonly #ended = Promise.withResolvers<Outcome>();
+  holderIndex = -1;
   #attempts = 0;
+  #sentAt = 0;
   #hasHadBackend = false;
   /** While its request is sent, or was taken back from the backend. */
   #lease: Lease | undefined;
 
   /** @throws INVALID_ARGUMENT for a statement that cannot be sent */
-  constructor(engine: CallEngine, options: CallOptions) {
+  constructor(options: CallOptions) {
     this.origin = options.origin;
     this.label = options.label;
-    this.#engine = engine;
     this.#options = options;
-    const { sink, signal, onDescribed, statement, preparation } = options;
-    this.#run = new RequestRun({ engine, sink, signal, onDescribed }, this);
-    this.#statement = backendStatement(statement, { ...preparation, receiver: this.#run });
+    this.#read = options.read;
+    this.#kind = options.read?.isShort === true ? "shareable" : "exclusive";
+    this.#run = new RequestRun(options, this);
+    this.#statement = backendStatement(options.statement, options.preparation, this.#run);
     this.byteLength = this.#statement.request.byteLength;
+  }
+
+  get kind(): UnitKind {
+    return this.#kind;
   }
 
   /** Whether it was granted a backend at any time. */
@@ -115,7 +120,7 @@ export class Call implements Unit, Holder, RunOwner {
   withdrawn(reason: MultiPoolerError): void {
     const lease = this.#lease;
     if (lease === undefined) {
-      this.#engine.scheduler.withdraw(this);
+      this.#options.engine.scheduler.withdraw(this);
     } else {
       this.#statement.withdrawn();
       this.#lease = undefined;
@@ -130,10 +135,11 @@ export class Call implements Unit, Holder, RunOwner {
       return;
     }
     if (this.#statement.mustRunAgain && !this.#run.isBroken) {
-      this.#send(lease);
+      this.#runAgain(lease);
       return;
     }
     this.#lease = undefined;
+    this.#note(end);
     if (end.type === "lost") {
       lease.discard(end.error);
       if (this.#canRepeat(end)) {
@@ -142,6 +148,13 @@ export class Call implements Unit, Holder, RunOwner {
       } else {
         this.#end(error);
       }
+      return;
+    }
+    if (this.#isShared && end.transactionStatus !== "I") {
+      const problem = "a statement began a transaction on a backend that is shared";
+      const failed = internalError(problem, undefined);
+      lease.discard(failed);
+      this.#end(error ?? failed);
       return;
     }
     const failure = this.#run.isCut
@@ -155,14 +168,47 @@ export class Call implements Unit, Holder, RunOwner {
     }
   }
 
+  get #isShared(): boolean {
+    return this.#kind !== "exclusive";
+  }
+
+  /** On a shared backend there may be one by now that nothing must be put behind. */
+  #runAgain(lease: Lease): void {
+    if (this.#isShared) {
+      this.#kind = "exclusive";
+      this.#lease = undefined;
+      void lease.release();
+      this.#run.waitAgain();
+      this.#submit();
+    } else {
+      this.#send(lease);
+    }
+  }
+
+  #note(end: RequestEnd): void {
+    if (this.#read === undefined || end.type !== "ready" || this.#run.isBroken) {
+      return;
+    }
+    const { bytes } = this.#run;
+    if (this.#isShared) {
+      this.#read.ranShared(bytes);
+    } else if (!this.#read.isShort) {
+      const tookMs = this.#options.engine.clock.monotonic() - this.#sentAt;
+      this.#read.ranAlone({ bytes, tookMs });
+    }
+  }
+
   #submit(): void {
     this.#attempts += 1;
-    this.#engine.scheduler.submit(this);
+    this.#options.engine.scheduler.submit(this);
   }
 
   #send(lease: Lease): void {
     this.#statement.placeOn(lease);
-    this.#run.send(lease.backend, this.#statement.request);
+    if (this.#read?.isShort === false) {
+      this.#sentAt = this.#options.engine.clock.monotonic();
+    }
+    this.#run.send(lease.backend, this.#statement.request, { isShared: this.#isShared });
   }
 
   #canRepeat({ error }: Extract<RequestEnd, { type: "lost" }>): boolean {

@@ -48,7 +48,8 @@ export async function checkHealth(engine: HealthCheckEngine, signal: AbortSignal
   if (signal.aborted) {
     throw abortError(signal);
   }
-  const call = new Call(engine, {
+  const call = new Call({
+    engine,
     origin: ORIGIN,
     taint: Taint.None,
     sink: { write: () => undefined },

@@ -16,12 +16,14 @@ export interface InterruptionOptions {
   readonly request: Request;
   readonly clock: Clock;
   readonly terminate: TerminateProcess;
+  /** Whether the backend may be ended if the cancel does not help. */
+  readonly mayEnd: boolean;
 }
 
 /**
  * Interrupts a request from its construction on: asks the server to cancel it. If the server cannot
- * be asked, or if the request is not over 2 s later, the socket is cut, but not before the server
- * has ended the process or had 1 s to do so: a statement that does not heed the cancel would not
+ * be asked, or if the request is not over 2 s later, the socket is cut if it may be, but not before the
+ * server has ended the process or had 1 s to do so: a statement that does not heed the cancel would not
  * notice the missing socket either, and could still commit.
  */
 export class Interruption {
@@ -33,6 +35,11 @@ export class Interruption {
   constructor(options: InterruptionOptions) {
     this.#options = options;
     this.#cancelled = this.#cancel();
+  }
+
+  /** See {@link InterruptionOptions}. */
+  get mayEnd(): boolean {
+    return this.#options.mayEnd;
   }
 
   /**
@@ -53,6 +60,9 @@ export class Interruption {
       await backend.cancel(request, { signal });
       await untilAborted(this.#over.promise, signal);
     } catch (cause) {
+      if (!this.#options.mayEnd) {
+        return;
+      }
       // The PID of a process that has gone may be another one's by now.
       if (!this.#isOver) {
         await this.#endProcess();

@@ -23,6 +23,7 @@ import { classifyStatement } from "../statements/statement-classification.ts";
 import { Call } from "./call.ts";
 import { concludeTransaction } from "../reservations/conclusion.ts";
 import { describeError, Description } from "./description.ts";
+import { ShortReads } from "./short-reads.ts";
 import { copyError, offeredStatement, requireTarget } from "./request-checks.ts";
 import type { ReservationEngine } from "../reservations/reservation-engine.ts";
 import { describeReserved } from "../reservations/reserved-description.ts";
@@ -50,6 +51,7 @@ export interface CredentialSource {
 /** The query service of an open controller: checks a request, admits it and runs it as a {@link Call}. */
 export class QueryExecutor implements QueryService {
   readonly #options: QueryExecutorOptions;
+  readonly #reads = new ShortReads();
   readonly #onCallEnd: (call: Call) => void;
   readonly #onDdlEnd: (call: Call) => void;
 
@@ -139,7 +141,8 @@ export class QueryExecutor implements QueryService {
     if (classification.copy) {
       throw copyError();
     }
-    const call = new Call(this.#options, {
+    const call = new Call({
+      engine: this.#options,
       origin: request.caller.origin,
       label: labels.of(request.caller),
       taint: classification.taint,
@@ -147,6 +150,7 @@ export class QueryExecutor implements QueryService {
       signal,
       statement,
       preparation: preparationOf(registry, request.caller, classification.taint),
+      read: this.#reads.of(classification),
       onEnd: classification.ddl ? this.#onDdlEnd : this.#onCallEnd,
     });
     gate.enter("single", request.target?.mode ?? QueryMode.Unspecified, call);
@@ -175,7 +179,8 @@ export class QueryExecutor implements QueryService {
     // Planning a portal may call functions that say of themselves that they change nothing.
     const taint = binding === undefined ? Taint.None : classifier.classify(statement.sql).taint;
     const description = new Description();
-    const call = new Call(this.#options, {
+    const call = new Call({
+      engine: this.#options,
       origin: caller.origin,
       label: labels.of(caller),
       taint,

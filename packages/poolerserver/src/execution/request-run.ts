@@ -4,7 +4,13 @@ import type { Clock } from "@multipooler/timing";
 import { abortError } from "../error.ts";
 import type { MultiPoolerError } from "../error.ts";
 import type { Backend } from "../pool/backend.ts";
-import { answerFailure, interruptedFailure, isCut, receiverError } from "./call-error.ts";
+import {
+  answerFailure,
+  interruptedFailure,
+  isCut,
+  receiverError,
+  slowReceiverError,
+} from "./call-error.ts";
 import type { AnswerFacts } from "./call-error.ts";
 import { Interruption } from "./interruption.ts";
 import { Receiver } from "./receiver.ts";
@@ -52,6 +58,10 @@ const OVER: State = { type: "over" };
 /**
  * One request of a caller, from before it has a backend: hands its answer to the sink, interrupts it
  * if it has to, and says how it ended. Without an interruption it makes no promise.
+ *
+ * On a backend that it shares it does nothing that others would notice. When its caller gives up, the
+ * server is only asked to cancel it, and only if nothing is in flight behind it. When the pooler cuts
+ * it, that cuts the others too.
  */
 export class RequestRun implements EventReceiver, ReceiverOwner {
   readonly #options: RequestRunOptions;
@@ -60,8 +70,12 @@ export class RequestRun implements EventReceiver, ReceiverOwner {
   #state: State = WAITING;
   /** Why it was interrupted from outside. */
   #reason: MultiPoolerError | undefined;
+  /** The pooler is one of those who interrupted it. */
+  #isCutOff = false;
   #sinkFailure: MultiPoolerError | undefined;
   #interruption: Interruption | undefined;
+  /** It has settled, and its sink is behind. */
+  #end: RequestEnd | undefined;
 
   constructor(options: RequestRunOptions, owner: RunOwner) {
     this.#options = options;
@@ -72,6 +86,11 @@ export class RequestRun implements EventReceiver, ReceiverOwner {
   /** What its answer has told so far. */
   get facts(): AnswerFacts {
     return this.#receiver;
+  }
+
+  /** Bytes of its answer so far. */
+  get bytes(): number {
+    return this.#receiver.bytes;
   }
 
   /** Whether it was interrupted from outside. */
@@ -103,7 +122,12 @@ export class RequestRun implements EventReceiver, ReceiverOwner {
   }
 
   /** Sends the request, whose receiver this is. */
-  send(backend: Backend, request: EventRequest): void {
+  send(
+    backend: Backend,
+    request: EventRequest,
+    { isShared }: { readonly isShared: boolean },
+  ): void {
+    this.#receiver.isShared = isShared;
     this.#state = { type: "sent", backend, request };
     backend.send(request);
   }
@@ -116,7 +140,12 @@ export class RequestRun implements EventReceiver, ReceiverOwner {
   /** Interrupts the request. Only the first reason counts. */
   cut(reason: MultiPoolerError): void {
     const state = this.#state;
-    if (this.#reason !== undefined || state.type === "over") {
+    if (state.type === "over") {
+      return;
+    }
+    this.#isCutOff ||= isCut(reason);
+    if (this.#reason !== undefined) {
+      this.#interrupt();
       return;
     }
     this.#reason = reason;
@@ -138,6 +167,17 @@ export class RequestRun implements EventReceiver, ReceiverOwner {
     this.#interrupt();
   }
 
+  sinkTooSlow(): void {
+    this.#sinkFailure = slowReceiverError();
+    this.#interrupt();
+  }
+
+  caughtUp(): void {
+    if (this.#end !== undefined) {
+      this.#finish(this.#end);
+    }
+  }
+
   event(event: ResultEvent): Promise<void> | undefined {
     return this.#receiver.event(event);
   }
@@ -147,6 +187,14 @@ export class RequestRun implements EventReceiver, ReceiverOwner {
   }
 
   settle(end: RequestEnd): void {
+    if (this.#receiver.isKeeping) {
+      this.#end = end;
+    } else {
+      this.#finish(end);
+    }
+  }
+
+  #finish(end: RequestEnd): void {
     this.#state = OVER;
     if (this.#interruption === undefined) {
       this.#owner.ended(end, this.#errorOf(end));
@@ -166,10 +214,14 @@ export class RequestRun implements EventReceiver, ReceiverOwner {
 
   #interrupt(): void {
     const state = this.#state;
-    if (state.type === "sent" && this.#interruption === undefined) {
+    if (state.type !== "sent" || this.#end !== undefined) {
+      return;
+    }
+    const mayEnd = !this.#receiver.isShared || this.#isCutOff;
+    if (this.#interruption === undefined || (mayEnd && !this.#interruption.mayEnd)) {
       const { backend, request } = state;
       const { clock, terminate } = this.#options.engine;
-      this.#interruption = new Interruption({ backend, request, clock, terminate });
+      this.#interruption = new Interruption({ backend, request, clock, terminate, mayEnd });
     }
   }
 }

@@ -67,6 +67,10 @@ export class IdleStack<T extends Idler> {
 
   /** Takes out `item`, if it is here. */
   remove(item: T): void {
+    if (this.top === item) {
+      this.#items.pop();
+      return;
+    }
     const index = this.#items.indexOf(item);
     if (index !== -1) {
       this.#items.splice(index, 1);

@@ -29,7 +29,6 @@ export function postgresBackends(
 ): (identity: Identity) => OpenBackend {
   return (identity) =>
     async (access, { signal }) => {
-      requirePlain(database);
       using deadline = new Deadline({
         clock,
         ms: database.dialTimeoutMs,
@@ -73,6 +72,7 @@ async function connect(
     return await BackendConnection.connect(
       {
         address: database.address,
+        tls: () => database.tls,
         user,
         database: database.database,
         credential: () =>
@@ -89,22 +89,6 @@ async function connect(
     );
   } catch (error) {
     throw dialError(error);
-  }
-}
-
-/** "prefer" allows a connection without TLS; what demands one must not get another. */
-function requirePlain({ tls }: DatabaseHandle): void {
-  switch (tls.mode) {
-    case "disable":
-    case "prefer":
-      return;
-    case "require":
-    case "verify-ca":
-    case "verify-full":
-      throw new MultiPoolerError(
-        PoolerErrorCode.Unimplemented,
-        `connections to the database cannot be encrypted yet, but its TLS mode is ${tls.mode}`,
-      );
   }
 }
 

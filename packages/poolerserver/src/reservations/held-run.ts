@@ -64,7 +64,7 @@ export class HeldRun implements RunOwner {
       this.withdrawn(abortError(signal));
     } else {
       this.#run.listen();
-      this.#run.send(backend, request);
+      this.#run.send(backend, request, { isShared: false });
     }
     return this.#ended.promise;
   }

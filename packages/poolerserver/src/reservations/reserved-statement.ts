@@ -45,10 +45,11 @@ export async function executeAndReserve(
   const judged = judge(engine, request, beginOf(place));
   const user = request.caller.user === "" ? engine.served.user : request.caller.user;
   // What cannot be sent is refused before anybody waits for a backend.
-  const { byteLength } = backendStatement(request.statement, {
-    ...judged.preparation,
-    receiver: NO_RECEIVER,
-  }).request;
+  const { byteLength } = backendStatement(
+    request.statement,
+    judged.preparation,
+    NO_RECEIVER,
+  ).request;
   const label = engine.labels.of(request.caller);
   const reserved = engine.reservations.create(user);
   try {

@@ -75,7 +75,7 @@ export async function runPrepared(
 ): Promise<HeldEnd> {
   let placed: BackendStatement | undefined;
   const end = await reserved.run((receiver, lease) => {
-    placed = backendStatement(statement, { ...preparation, receiver });
+    placed = backendStatement(statement, preparation, receiver);
     placed.placeOn(lease);
     return placed.request;
   }, options);
@@ -107,7 +107,7 @@ async function runInOneWrite(
       unit = begunUnit(begin, extendedQuery(statement.sql, receiver));
       return unit;
     }
-    placed = backendStatement(statement, { ...preparation, receiver });
+    placed = backendStatement(statement, preparation, receiver);
     placed.placeOn(lease);
     unit = begunUnit(begin, placed.request);
     return unit;

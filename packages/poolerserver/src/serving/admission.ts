@@ -30,18 +30,20 @@ const ADMITTED: Readonly<
   closing: { single: "no", reservation: "no", reserved: "no" },
 };
 
-/** Everything that an admission depends on; it is decided in one go with the state of the gate. */
-export interface AdmissionQuestion {
-  readonly kind: RequestKind;
-  readonly mode: QueryMode;
+/** What of the gate an admission depends on; it is decided in one go with that. */
+export interface AdmissionState {
   readonly phase: GatePhase;
   readonly current: ServingTarget;
-  readonly wanted: ServingTarget | undefined;
+  /** The target of a change that is under way. */
+  readonly wanted?: ServingTarget;
 }
 
 /** Why a request is not admitted, or `undefined` if it is. The error is always NOT_SERVING. */
-export function refusal(question: AdmissionQuestion): MultiPoolerError | undefined {
-  const { kind, mode, phase, current, wanted } = question;
+export function refusal(
+  kind: RequestKind,
+  mode: QueryMode,
+  { phase, current, wanted }: AdmissionState,
+): MultiPoolerError | undefined {
   switch (ADMITTED[phase][kind]) {
     case "yes":
       return undefined;

@@ -4,6 +4,8 @@ import type { MultiPoolerError } from "../error.ts";
 export interface Holder {
   /** Ends it soon; it leaves the gate by itself. Only the first reason counts. */
   cut(reason: MultiPoolerError): void;
+  /** Where it stands among the holders of its kind; {@link Holders} keeps it, and nobody else. */
+  holderIndex?: number;
 }
 
 /** Admitted requests by kind: `single` ends by itself, `reserved` holds a backend until it is released. */
@@ -12,11 +14,54 @@ export type HolderKind = "single" | "reserved";
 /** How many are admitted now. */
 export type HolderCounts = Readonly<Record<HolderKind, number>>;
 
+/**
+ * Holders of one kind, in an array. A Set that as much goes through would be rebuilt again and again,
+ * and each of its old tables that V8 has taken for long-lived keeps the next one, with every holder
+ * in it, until the next collection of the old generation.
+ */
+class HolderList {
+  readonly #holders: Holder[] = [];
+
+  get size(): number {
+    return this.#holders.length;
+  }
+
+  add(holder: Holder): void {
+    if (!this.#has(holder)) {
+      holder.holderIndex = this.#holders.length;
+      this.#holders.push(holder);
+    }
+  }
+
+  /** Returns whether it was there. */
+  delete(holder: Holder): boolean {
+    if (!this.#has(holder)) {
+      return false;
+    }
+    const last = this.#holders.pop();
+    const index = holder.holderIndex ?? 0;
+    if (last !== undefined && last !== holder) {
+      last.holderIndex = index;
+      this.#holders[index] = last;
+    }
+    return true;
+  }
+
+  /** Those that are there now. */
+  all(): readonly Holder[] {
+    return [...this.#holders];
+  }
+
+  #has(holder: Holder): boolean {
+    return holder.holderIndex !== undefined && this.#holders[holder.holderIndex] === holder;
+  }
+}
+
 /** Who is inside the gate, and who waits until they have left. */
 export class Holders {
-  readonly #byKind: Readonly<Record<HolderKind, Set<Holder>>> = {
-    single: new Set(),
-    reserved: new Set(),
+  readonly #byKind: Readonly<Record<HolderKind, HolderList>> = {
+    single: new HolderList(),
+    reserved: new HolderList(),
   };
   #onLeave: (() => void) | undefined;
 
@@ -48,7 +93,7 @@ export class Holders {
 
   cutAll(reason: MultiPoolerError): void {
     for (const holders of [this.#byKind.reserved, this.#byKind.single]) {
-      for (const holder of holders) {
+      for (const holder of holders.all()) {
         holder.cut(reason);
       }
     }

@@ -84,7 +84,7 @@ export class ServingGate {
 
   /** Why a request would not be admitted now, or `undefined` if it would. */
   refusal(kind: RequestKind, mode: QueryMode): MultiPoolerError | undefined {
-    return refusal({ kind, mode, phase: this.#state.phase, ...this.state });
+    return refusal(kind, mode, this.#state);
   }
 
   /**

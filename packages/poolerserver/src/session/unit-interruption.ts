@@ -37,7 +37,7 @@ export class UnitInterruption {
 
   /** Ends the request by any means; see {@link Interruption}. */
   force(): void {
-    this.#forced ??= new Interruption(this.#options);
+    this.#forced ??= new Interruption({ ...this.#options, mayEnd: true });
   }
 
   /** The request has ended. */

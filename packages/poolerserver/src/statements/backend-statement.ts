@@ -45,16 +45,12 @@ export function preparationOf(
   return { registry, conditions: parseConditions(settings), drops };
 }
 
-export interface BackendStatementOptions extends Preparation {
-  readonly receiver: EventReceiver;
-}
-
 /** @throws INVALID_ARGUMENT for a statement that cannot be sent */
 export function backendStatement(
   statement: RunnableStatement,
-  options: BackendStatementOptions,
+  preparation: Preparation,
+  receiver: EventReceiver,
 ): BackendStatement {
-  const { receiver } = options;
   try {
     switch (statement.type) {
       case "simple":
@@ -64,7 +60,7 @@ export function backendStatement(
       case "prepared":
       case "sqlExecute":
       case "describe":
-        return new PreparedStatement({ ...options, statement });
+        return new PreparedStatement({ statement, preparation, receiver });
     }
   } catch (error) {
     throw queryError(error);

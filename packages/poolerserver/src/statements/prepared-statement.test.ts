@@ -40,9 +40,7 @@ class Scene {
     const { registry } = this;
     const run = new PreparedStatement({
       statement: STATEMENT,
-      registry,
-      conditions: "",
-      drops,
+      preparation: { registry, conditions: "", drops },
       receiver,
     });
     run.placeOn(lease);

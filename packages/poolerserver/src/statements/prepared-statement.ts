@@ -9,7 +9,7 @@ import type { Diagnostic, ResultEvent } from "@multipooler/query-service";
 import type { Lease } from "../pool/lease.ts";
 import type { HeldStatements } from "./held-statements.ts";
 import type { RegisteredStatement, StatementRegistry } from "./statement-registry.ts";
-import type { BackendStatement, BackendStatementOptions } from "./backend-statement.ts";
+import type { BackendStatement, Preparation } from "./backend-statement.ts";
 
 const FEATURE_NOT_SUPPORTED = "0A000";
 const INVALID_SQL_STATEMENT_NAME = "26000";
@@ -28,7 +28,7 @@ interface Placement {
 /**
  * A statement that runs under its name of the registry. It is parsed in the same write where the
  * backend does not have it; whether that succeeded is noted when the server says so, and not before:
- * whoever sends behind it parses for itself.
+ * what is sent behind it parses for itself.
  *
  * A Bind that fails before anything is run may fail because of what was parsed earlier, for others: it
  * is run again with a Parse, and that answer counts.
@@ -52,8 +52,13 @@ export class PreparedStatement implements BackendStatement, EventReceiver {
   #isBound = false;
   #mustRunAgain = false;
 
-  constructor(options: BackendStatementOptions & { readonly statement: ExtendedStatement }) {
-    const { statement, registry, conditions, drops, receiver } = options;
+  constructor(options: {
+    readonly statement: ExtendedStatement;
+    readonly preparation: Preparation;
+    readonly receiver: EventReceiver;
+  }) {
+    const { statement, preparation, receiver } = options;
+    const { registry, conditions, drops } = preparation;
     this.#registry = registry;
     this.#registered = registry.find(statement, conditions);
     this.#receiver = receiver;

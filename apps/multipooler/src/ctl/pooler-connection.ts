@@ -1,0 +1,34 @@
+import { readFileSync } from "node:fs";
+import { connect } from "@multipooler/grpc-services/client";
+import type { ClientTls, PoolerClient } from "@multipooler/grpc-services/client";
+import type { ClientOptions } from "../cli.ts";
+import { fileFault } from "../file-fault.ts";
+import { ConfigError } from "../settings/config.ts";
+
+/**
+ * A client of the pooler that the command line names. Over TLS if one of its files is given.
+ *
+ * @throws ConfigError naming the file that cannot be read
+ */
+export function poolerClient({ address, tlsCa, tlsCert, tlsKey }: ClientOptions): PoolerClient {
+  const isEncrypted = tlsCa !== undefined || tlsCert !== undefined || tlsKey !== undefined;
+  const tls: ClientTls | undefined = isEncrypted
+    ? {
+        ca: contentOf("tls-ca", tlsCa),
+        certificate: contentOf("tls-cert", tlsCert),
+        key: contentOf("tls-key", tlsKey),
+      }
+    : undefined;
+  if ((tlsCert === undefined) !== (tlsKey === undefined)) {
+    throw new ConfigError(["--tls-cert and --tls-key go together"]);
+  }
+  return connect({ address, tls });
+}
+
+function contentOf(flag: string, file: string | undefined): string | undefined {
+  try {
+    return file === undefined ? undefined : readFileSync(file, "utf8");
+  } catch (cause) {
+    throw new ConfigError([`--${flag}: ${file} ${fileFault(cause)}`], { cause });
+  }
+}

@@ -1,0 +1,59 @@
+import * as z from "zod";
+import { choice, path, settingGroup, unsetIfEmpty } from "./setting.ts";
+import type { Kind, Setting } from "./setting.ts";
+
+const tls = settingGroup("TLS of gRPC");
+
+/** Parts of subjects, separated by colons. */
+const substrings: Kind<readonly string[]> = {
+  placeholder: "list",
+  schema: z
+    .string()
+    .transform((text) => text.split(":"))
+    .refine((parts) => !parts.includes(""), {
+      error: "holds an empty part, which would be in every subject",
+    }),
+};
+
+/**
+ * How connections of gRPC clients are encrypted, and which clients are served. Launch lines of Multigres
+ * give flags with an empty value where they mean nothing.
+ */
+export const grpcTlsSettings = {
+  grpcCert: tls.optional("grpc-cert", unsetIfEmpty(path), {
+    help: "PEM file with the certificate for gRPC clients, read again when it is replaced. Turns on TLS.",
+  }),
+  grpcKey: tls.optional("grpc-key", unsetIfEmpty(path), {
+    help: "PEM file with the key of --grpc-cert.",
+  }),
+  grpcServerCa: tls.optional("grpc-server-ca", unsetIfEmpty(path), {
+    help: "PEM file with certificates that lead from --grpc-cert to one that clients know.",
+  }),
+  grpcCa: tls.optional("grpc-ca", unsetIfEmpty(path), {
+    help: "PEM file with the authorities of clients; each client needs a certificate then.",
+  }),
+  grpcAuthMode: tls.optional("grpc-auth-mode", unsetIfEmpty(choice(["mtls"])), {
+    help: "mtls: serve only clients that --grpc-auth-mtls-allowed-substrings names.",
+  }),
+  grpcAuthSubstrings: tls.optional("grpc-auth-mtls-allowed-substrings", unsetIfEmpty(substrings), {
+    help: "Parts of subjects, separated by colons; one has to be in that of the client's certificate.",
+  }),
+  grpcCrl: tls.optional("grpc-crl", refused([""], "lists of revoked certificates are not read"), {
+    help: "Refused: lists of revoked certificates are not read, as in Multigres.",
+  }),
+  grpcEnableOptionalTls: tls.optional(
+    "grpc-enable-optional-tls",
+    refused(["", "false"], "with TLS there is no connection without it"),
+    { help: "Refused unless false: with TLS there is no connection without it, as in Multigres." },
+  ),
+} as const satisfies Record<string, Setting<unknown>>;
+
+/** Takes only values that ask for nothing: the pooler would run without what the others ask for. */
+function refused(harmless: readonly string[], why: string): Kind<string> {
+  return {
+    placeholder: "value",
+    schema: z.string().refine((value) => harmless.includes(value), {
+      error: `asks for what this version does not offer: ${why}`,
+    }),
+  };
+}

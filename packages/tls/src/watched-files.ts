@@ -1,0 +1,100 @@
+import { readFileSync, statSync } from "node:fs";
+import type { Clock } from "@multipooler/timing";
+
+/** Where it is told that files were replaced; pino's methods fit. */
+export interface TlsLogger {
+  info(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+/** What lets files be read again while the process runs. */
+export interface WatchContext {
+  readonly clock: Pick<Clock, "monotonic">;
+  readonly logger: TlsLogger;
+}
+
+export interface WatchedFilesOptions<T> extends WatchContext {
+  /** Paths by what they hold, for the log. */
+  readonly files: Readonly<Record<string, string>>;
+  /** What they are together, for the log, e.g. "certificate for clients". */
+  readonly what: string;
+  /** Makes the value of them. Throws where they cannot be used. */
+  readonly load: () => T;
+}
+
+/** How long it is taken for granted that the files are the same. */
+const RECHECK_MS = 1000;
+
+/**
+ * A value made of files. When one of them is replaced, the next use of the value gets the new one; if
+ * the files cannot be used then, e.g. because only one of two was replaced yet, the log says so and
+ * the old value stays until they change again.
+ */
+export class WatchedFiles<T> {
+  readonly #options: WatchedFilesOptions<T>;
+  #value: T;
+  #version: string;
+  #checkedAt: number;
+
+  /** Reads the files. @throws as `load` does */
+  constructor(options: WatchedFilesOptions<T>) {
+    this.#options = options;
+    this.#version = this.#stat();
+    this.#checkedAt = options.clock.monotonic();
+    this.#value = options.load();
+  }
+
+  /** The value of the files as they are, at most a second late. The same object until they change. */
+  get current(): T {
+    const now = this.#options.clock.monotonic();
+    if (now - this.#checkedAt >= RECHECK_MS) {
+      this.#checkedAt = now;
+      this.#reload();
+    }
+    return this.#value;
+  }
+
+  /** Reads the files now. @throws as `load` does; the old value stays then */
+  reload(): void {
+    this.#version = this.#stat();
+    this.#checkedAt = this.#options.clock.monotonic();
+    this.#value = this.#options.load();
+  }
+
+  #reload(): void {
+    const { files, what, load, logger } = this.#options;
+    const version = this.#stat();
+    if (version === this.#version) {
+      return;
+    }
+    this.#version = version;
+    try {
+      this.#value = load();
+      logger.info({ ...files }, `the ${what} was replaced`);
+    } catch (err) {
+      logger.error({ ...files, err }, `the new ${what} cannot be used`);
+    }
+  }
+
+  /** Differs when one of the files was written or put in place. */
+  #stat(): string {
+    return Object.values(this.#options.files)
+      .map((file) => {
+        const stats = statSync(file, { throwIfNoEntry: false });
+        return stats === undefined ? "none" : `${stats.ino} ${stats.size} ${stats.mtimeMs}`;
+      })
+      .join(", ");
+  }
+}
+
+/** The longest PEM file that is read: some thousand certificates. */
+const MAX_FILE_BYTES = 16_777_216;
+
+/** Reads a file of certificates or a key. Throws a plain error that says why not. */
+export function readPemFile(file: string): string {
+  const bytes = readFileSync(file);
+  if (bytes.length > MAX_FILE_BYTES) {
+    throw new Error(`it has ${bytes.length} bytes, and ${MAX_FILE_BYTES} are allowed`);
+  }
+  return bytes.toString("latin1");
+}
