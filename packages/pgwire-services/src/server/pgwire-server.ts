@@ -77,7 +77,7 @@ export class PgwireServer implements ServiceTransport {
 
   /** Reads the files of TLS again. @throws TLS_FILES_INVALID; the former ones stay in use then */
   reload(): void {
-    this.#tls?.reload();
+    withTlsFaults(() => this.#tls?.reload());
   }
 
   /** Zeros while the server does not listen. */
@@ -297,8 +297,14 @@ function endsOf({ remoteAddress, remotePort, localAddress, localPort }: Socket):
 }
 
 function openTls(options: Pick<TlsAcceptorOptions, "paths" | "clock" | "logger">): TlsAcceptor {
+  const what = "certificate for clients";
+  return withTlsFaults(() => new TlsAcceptor({ ...options, what, protocol: ALPN_NAME }));
+}
+
+/** @throws TLS_FILES_INVALID for a fault of the files */
+function withTlsFaults<T>(read: () => T): T {
   try {
-    return new TlsAcceptor({ ...options, what: "certificate for clients", protocol: ALPN_NAME });
+    return read();
   } catch (error) {
     if (error instanceof TlsError) {
       throw new PgwireServicesError(PgwireServicesErrorCode.TlsFilesInvalid, error.message, {
