@@ -12,6 +12,8 @@ const MIB = 1_048_576;
 export interface EchoServer extends AsyncDisposable {
   readonly port: number;
   readonly receiving: ReceivingBytes;
+  /** The messages that were logged. */
+  readonly log: readonly string[];
 }
 
 export const ECHO_PATH = "/test.Echo/Echo";
@@ -31,8 +33,9 @@ export async function startEchoServer(
   const service = bindService({ fullName: "test.Echo", methods: { echo } }, [
     bidiStream(echo, (text: string) => Buffer.from(text), handle),
   ]);
-  const ignore = (): void => {};
-  const logger = { debug: ignore, info: ignore, warn: ignore, error: ignore };
+  const log: string[] = [];
+  const note = (_fields: object, message: string): void => void log.push(message);
+  const logger = { debug: note, info: note, warn: note, error: note };
   const unsent = new UnsentBytes(64 * MIB);
   addService(server, service, { maxMessageBytes: MIB, unsent, logger });
   const bound = Promise.withResolvers<number>();
@@ -42,6 +45,7 @@ export async function startEchoServer(
   return {
     port: await bound.promise,
     receiving,
+    log,
     async [Symbol.asyncDispose]() {
       server.forceShutdown();
       receiving.close();

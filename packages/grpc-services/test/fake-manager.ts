@@ -25,6 +25,9 @@ export type ReservationVerbs = Pick<
   "concludeTransaction" | "discardTempTables" | "releaseReservation"
 >;
 
+/** What stands in for a controller's COPY. */
+export type CopyVerbs = Pick<QueryService, "copyIn" | "copyOut">;
+
 /** A manager whose controller runs what the test gives it. */
 export class FakeManager implements PoolerManager {
   /** What the controller does with a statement. */
@@ -40,6 +43,8 @@ export class FakeManager implements PoolerManager {
     discardTempTables: noReservation,
     releaseReservation: () => Promise.resolve({ reservation: undefined }),
   };
+  /** What it does with a COPY; it has none. */
+  copies: CopyVerbs = { copyIn: noCopy, copyOut: noCopy };
   /** When set, the controller has no executor and throws this. */
   refusal: Error | undefined;
   readonly #listeners = new Set<(status: ManagerStatus) => void>();
@@ -56,6 +61,7 @@ export class FakeManager implements PoolerManager {
             (await this.execute(...call)) ?? { reservation: undefined },
           describe: (...call) => this.describe(...call),
           ...this.verbs,
+          ...this.copies,
           openSession: () =>
             Promise.reject(new FakePoolerError(PoolerErrorCode.Unimplemented, "no sessions here")),
           getCredentials: (...call) => this.credentials(...call),
@@ -84,6 +90,10 @@ export class FakeManager implements PoolerManager {
       listener(this.#status);
     }
   }
+}
+
+function noCopy(): Promise<Outcome> {
+  return Promise.reject(new FakePoolerError("UNIMPLEMENTED", "no COPY here"));
 }
 
 function noReservation(): Promise<Outcome> {

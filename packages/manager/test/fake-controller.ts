@@ -111,6 +111,12 @@ export class FakeController implements PoolerController {
       describe: async () => {
         throw new FakeError(PoolerErrorCode.Unimplemented, "describe");
       },
+      copyIn: async () => {
+        throw new FakeError(PoolerErrorCode.Unimplemented, "copyIn");
+      },
+      copyOut: async () => {
+        throw new FakeError(PoolerErrorCode.Unimplemented, "copyOut");
+      },
       concludeTransaction: async () => {
         throw new FakeError(PoolerErrorCode.ReservationLost, "concludeTransaction");
       },

@@ -59,6 +59,8 @@ export class FakeManager implements PoolerManager {
         return {
           streamExecute: noCall,
           describe: noCall,
+          copyIn: noCall,
+          copyOut: noCall,
           concludeTransaction: noCall,
           discardTempTables: noCall,
           releaseReservation: noCall,

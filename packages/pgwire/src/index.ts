@@ -22,6 +22,7 @@ export {
   unexpectedEncryptionRequest,
 } from "./client/startup-packet.ts";
 export type { ClientProtocol, ClientStartup, StartupPacket } from "./client/startup-packet.ts";
+export type { AnswerEvent, CopyEvent } from "./connection/answer-event.ts";
 export { BackendConnection } from "./connection/backend-connection.ts";
 export type {
   CallOptions,
@@ -36,6 +37,8 @@ export type { Flushable } from "./connection/loop-turn.ts";
 export type { Prelude } from "./connection/prelude.ts";
 export type {
   AnswerEnd,
+  CopyTaker,
+  CopyWay,
   EventRequest,
   ExtendedStep,
   Request,
@@ -45,6 +48,8 @@ export type {
 export { PgwireError, PgwireErrorCode } from "./error.ts";
 export type { PgwireErrorOptions } from "./error.ts";
 export type { TransactionStatus } from "./messages/transaction-status.ts";
+export { CopyQuery } from "./requests/copy-query.ts";
+export type { CopyConnection, CopyQueryOptions, CopyReceiver } from "./requests/copy-query.ts";
 export { BegunUnit } from "./requests/begun-unit.ts";
 export { ExtendedUnit } from "./requests/extended-unit.ts";
 export type { ExtendedPreface, ExtendedStatement } from "./requests/extended-unit.ts";

@@ -1,8 +1,11 @@
+export type { CopyEvent, CopyInput, CopyRequest, CopySink, CopySource } from "./copy.ts";
 export type { Diagnostic } from "./diagnostic.ts";
 export { PoolerErrorCode } from "./error.ts";
 export type { PoolerError } from "./error.ts";
 export type { LoginCredentials, LoginRequest } from "./login.ts";
 export { decodeCommandTag, encodeCommandTag } from "./messages/command-complete.ts";
+export { decodeCopyFormats, encodeCopyData, encodeCopyFormats } from "./messages/copy-response.ts";
+export type { CopyFormats } from "./messages/copy-response.ts";
 export { encodeRow } from "./messages/data-row.ts";
 export { decodeDiagnostic, encodeDiagnostic } from "./messages/diagnostic-message.ts";
 export { encodePoolerError } from "./messages/error-response.ts";

@@ -1,3 +1,4 @@
+import type { CopyRequest, CopySink, CopySource } from "./copy.ts";
 import type { LoginCredentials, LoginRequest } from "./login.ts";
 import type {
   CallOptions,
@@ -34,6 +35,25 @@ export interface QueryService {
    * PRE_EXECUTION_UNAVAILABLE also where the connection broke on the way, since nothing was changed.
    */
   describe(request: DescribeRequest, options?: CallOptions): Promise<StatementDescription>;
+
+  /**
+   * Runs a COPY whose data come from the caller. Calls `source` once the database takes data, and
+   * resolves when the database has taken them and every event was written.
+   *
+   * Rejects with a `PoolerError`: INVALID_ARGUMENT for anything but one COPY from the client, before
+   * anything is run; DATABASE_ERROR where the database refuses the data, or where the source has it
+   * fail; CANCELLED when the source or the sink fails. The database keeps nothing of such a COPY. An
+   * executor that has no COPY refuses with UNIMPLEMENTED.
+   */
+  copyIn(
+    request: CopyRequest,
+    source: CopySource,
+    sink: CopySink,
+    options?: CallOptions,
+  ): Promise<Outcome>;
+
+  /** Runs a COPY whose data go to `sink`, as `copyIn` does. */
+  copyOut(request: CopyRequest, sink: CopySink, options?: CallOptions): Promise<Outcome>;
 
   /**
    * Ends the transaction of a reservation: COMMIT or ROLLBACK. What that yields goes to `sink`: the

@@ -1,6 +1,7 @@
 import { Client, credentials, Metadata } from "@grpc/grpc-js";
 import type { CallOptions, ChannelCredentials, ClientOptions } from "@grpc/grpc-js";
 import { onAbort, systemClock } from "@multipooler/timing";
+import { RequestSender } from "./request-sender.ts";
 import type { ClientMethod } from "./client-method.ts";
 import { GrpcStatusError, grpcStatusError } from "../errors/grpc-status-error.ts";
 
@@ -92,6 +93,39 @@ export class ClientChannel {
       throw grpcStatusError(error);
     } finally {
       stopListening();
+      call.cancel();
+    }
+  }
+
+  /**
+   * Sends `requests` one after the other, as fast as the server takes them, from the moment that the
+   * first answer is asked for. Their end is the end of what the client says; the answers may go on.
+   */
+  async *bidiStream<Request, Response>(
+    method: ClientMethod<Request, Response>,
+    requests: AsyncIterable<Request>,
+    options: RequestOptions,
+  ): AsyncGenerator<Response, void, void> {
+    refuseAborted(options);
+    const call = this.#client.makeBidiStreamRequest(
+      method.path,
+      (message: Request) => method.encode(message),
+      (bytes) => method.decode(bytes),
+      new Metadata(),
+      callOptions(options),
+    );
+    call.on("error", () => {});
+    const stopListening = onAbort(options.signal, () => call.cancel());
+    const sending = new RequestSender(call);
+    void sending.send(requests);
+    try {
+      const messages: AsyncIterable<Response> = call;
+      yield* messages;
+    } catch (error) {
+      throw grpcStatusError(sending.failure?.cause ?? error);
+    } finally {
+      stopListening();
+      sending.stop();
       call.cancel();
     }
   }

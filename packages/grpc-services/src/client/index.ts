@@ -5,6 +5,7 @@ export { connect } from "./pooler-client.ts";
 export type {
   ConcludeTransactionInput,
   ConnectOptions,
+  CopyBidiExecuteInput,
   DescribeInput,
   DiscardTempTablesInput,
   ExecuteQueryInput,

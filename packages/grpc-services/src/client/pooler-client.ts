@@ -2,6 +2,7 @@ import { MultiPoolerManagerDefinition, StatusRequest } from "@multipooler/proto/
 import type { StatusResponse } from "@multipooler/proto/manager-v1";
 import {
   ConcludeTransactionRequest,
+  CopyBidiExecuteRequest,
   DescribeRequest,
   DiscardTempTablesRequest,
   ExecuteQueryRequest,
@@ -13,6 +14,7 @@ import {
 } from "@multipooler/proto/multipoolerservice";
 import type {
   ConcludeTransactionResponse,
+  CopyBidiExecuteResponse,
   DescribeResponse,
   DiscardTempTablesResponse,
   ExecuteQueryResponse,
@@ -44,6 +46,8 @@ export type ExecuteQueryInput = Parameters<typeof ExecuteQueryRequest.fromPartia
 export type StreamExecuteInput = Parameters<typeof StreamExecuteRequest.fromPartial>[0];
 /** A request of PortalStreamExecute; what is left out has its default. */
 export type PortalStreamExecuteInput = Parameters<typeof PortalStreamExecuteRequest.fromPartial>[0];
+/** A request of CopyBidiExecute; what is left out has its default. */
+export type CopyBidiExecuteInput = Parameters<typeof CopyBidiExecuteRequest.fromPartial>[0];
 /** A request of Describe; what is left out has its default. */
 export type DescribeInput = Parameters<typeof DescribeRequest.fromPartial>[0];
 /** A request of GetAuthCredentials; what is left out has its default. */
@@ -74,6 +78,14 @@ export interface PoolerClient extends Disposable {
     request: PortalStreamExecuteInput,
     options?: RequestOptions,
   ): AsyncIterable<PortalStreamExecuteResponse>;
+  /**
+   * A COPY from or to the client. `requests` are asked for one after the other, as fast as the pooler
+   * takes them; leaving the loop cancels the call.
+   */
+  copyBidiExecute(
+    requests: AsyncIterable<CopyBidiExecuteInput>,
+    options?: RequestOptions,
+  ): AsyncIterable<CopyBidiExecuteResponse>;
   /** Parameters and columns of a statement, or the columns of a portal. */
   describe(request: DescribeInput, options?: RequestOptions): Promise<DescribeResponse>;
   /** What the password of a role is checked with. */
@@ -120,6 +132,10 @@ const STREAM_EXECUTE = clientMethod(
 const PORTAL_STREAM_EXECUTE = clientMethod(
   MultipoolerServiceDefinition,
   MultipoolerServiceDefinition.methods.portalStreamExecute,
+);
+const COPY_BIDI_EXECUTE = clientMethod(
+  MultipoolerServiceDefinition,
+  MultipoolerServiceDefinition.methods.copyBidiExecute,
 );
 const DESCRIBE = clientMethod(
   MultipoolerServiceDefinition,
@@ -176,6 +192,8 @@ export function connect(options: ConnectOptions): PoolerClient {
         PortalStreamExecuteRequest.fromPartial(request),
         call,
       ),
+    copyBidiExecute: (requests, call = {}) =>
+      channel.bidiStream(COPY_BIDI_EXECUTE, copyRequests(requests), call),
     describe: (request, call = {}) =>
       channel.unary(DESCRIBE, DescribeRequest.fromPartial(request), call),
     getAuthCredentials: (request, call = {}) =>
@@ -196,4 +214,12 @@ export function connect(options: ConnectOptions): PoolerClient {
     close,
     [Symbol.dispose]: close,
   };
+}
+
+async function* copyRequests(
+  inputs: AsyncIterable<CopyBidiExecuteInput>,
+): AsyncGenerator<CopyBidiExecuteRequest, void, void> {
+  for await (const input of inputs) {
+    yield CopyBidiExecuteRequest.fromPartial(input);
+  }
 }

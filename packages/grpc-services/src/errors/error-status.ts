@@ -117,6 +117,8 @@ const OWN_STATUS: Readonly<Record<GrpcServicesErrorCode, (error: GrpcServicesErr
         message,
         diagnosticMessage(errorOf("54000")(message)),
       ),
+    ABORTED: ({ message }) => plainStatus(Code.ABORTED, message),
+    INCOMPLETE_REQUEST: ({ message }) => plainStatus(Code.INTERNAL, message),
     RECEIVE_TIMEOUT: ({ message }) => plainStatus(Code.DEADLINE_EXCEEDED, message),
     RECEIVING_TOO_MUCH: ({ message }) =>
       detailedStatus(

@@ -8,6 +8,8 @@ import type {
 import { systemClock } from "@multipooler/timing";
 import { DEFAULT_STALENESS_MS, PoolerHealth } from "../health/pooler-health.ts";
 import { CollectedResult } from "./collected-result.ts";
+import { encodeCopyMessage } from "./copy/copy-message.ts";
+import { copyBidiExecute } from "./copy/copy-verb.ts";
 import type { PoolerManager } from "../server/pooler-manager.ts";
 import { portalRequest } from "./portal-request.ts";
 import { getAuthCredentials } from "./login-credentials.ts";
@@ -18,7 +20,7 @@ import { PassthroughBatcher, StructuredBatcher } from "./row-batch.ts";
 import type { RowBatcher } from "./row-batch.ts";
 import { RowDecoder } from "./row-decoder.ts";
 import type { CallContext, MessageSink } from "../server/rpc.ts";
-import { bindService, serverStream, unary } from "../server/service-binding.ts";
+import { bidiStream, bindService, serverStream, unary } from "../server/service-binding.ts";
 import type { BoundService } from "../server/service-binding.ts";
 import { describeStatement } from "./statement-description.ts";
 import {
@@ -63,6 +65,9 @@ export function bindQueryService(options: QueryServiceOptions): BoundService {
         portalRequest(request, context),
         context,
       ),
+    ),
+    bidiStream(methods.copyBidiExecute, encodeCopyMessage, (requests, sink, context) =>
+      copyBidiExecute(options, requests, sink, context),
     ),
     unary(methods.describe, (request, context) =>
       describeStatement(options.manager, request, context),

@@ -1,9 +1,9 @@
-import type { Outcome, Reservation, ResultEvent, ResultSink } from "@multipooler/query-service";
+import type { Outcome, Reservation, ResultEvent } from "@multipooler/query-service";
 import { GrpcServicesError, GrpcServicesErrorCode } from "../errors/error.ts";
 import { isPoolerError } from "../errors/pooler-error.ts";
 
 /** Takes what a statement yields. A promise means: wait. May throw. */
-export type TakeEvent = (event: ResultEvent) => Promise<void> | undefined;
+export type TakeEvent<Event> = (event: Event) => Promise<void> | undefined;
 
 /** How a statement ended. */
 export interface Execution {
@@ -14,16 +14,21 @@ export interface Execution {
 }
 
 /** Has a controller do something that yields results and leaves a reservation or none. */
-export type Execute = (sink: ResultSink) => Promise<Outcome>;
+export type Execute<Event = ResultEvent> = (sink: {
+  write(event: Event): Promise<void> | undefined;
+}) => Promise<Outcome>;
 
 /**
  * Has something executed, and hands what it yields to `take`. When `take` throws, the controller is
  * told to end it, and the failure is what was thrown, not what the controller made of it.
  */
-export async function execute(run: Execute, take: TakeEvent): Promise<Execution> {
+export async function execute<Event = ResultEvent>(
+  run: Execute<Event>,
+  take: TakeEvent<Event>,
+): Promise<Execution> {
   let thrown: Execution["failure"];
   const sink = {
-    write(event: ResultEvent): Promise<void> | undefined {
+    write(event: Event): Promise<void> | undefined {
       try {
         return take(event);
       } catch (error) {

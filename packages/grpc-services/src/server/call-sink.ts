@@ -28,6 +28,8 @@ export interface CallSinkOptions {
 const HIGH_WATER_BYTES = 1_048_576;
 /** The same while the calls of the server together have too much unsent. */
 const SCARCE_HIGH_WATER_BYTES = 65_536;
+/** What a message takes in memory besides its bytes, roughly: a COPY has one for each row. */
+const MESSAGE_OVERHEAD_BYTES = 512;
 
 /** A client that is behind: who waits for it, and how to hear no more of the other calls. */
 interface Waiting extends PromiseWithResolvers<void> {
@@ -59,7 +61,7 @@ export class CallSink implements MessageSink<Uint8Array> {
     if (this.#signal.aborted) {
       return undefined;
     }
-    const bytes = message.byteLength;
+    const bytes = message.byteLength + MESSAGE_OVERHEAD_BYTES;
     this.#unsentBytes += bytes;
     this.#unsent.add(bytes);
     // Once the call has ended, nothing is left to be counted as sent.

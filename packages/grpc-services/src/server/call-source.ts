@@ -1,3 +1,4 @@
+import { GrpcServicesError, GrpcServicesErrorCode } from "../errors/error.ts";
 import type { MessageSource } from "./rpc.ts";
 
 /** What reads the messages of a call of grpc-js. */
@@ -36,11 +37,15 @@ export class CallSource<Message> implements MessageSource<Message> {
       this.#hasEnded = true;
       this.#resolve(undefined);
     });
-    signal.addEventListener("abort", () => this.#wanted?.reject(signal.reason), { once: true });
+    signal.addEventListener("abort", () => this.#wanted?.reject(endedError(signal)), {
+      once: true,
+    });
   }
 
   async next(): Promise<Message | undefined> {
-    this.#signal.throwIfAborted();
+    if (this.#signal.aborted) {
+      throw endedError(this.#signal);
+    }
     if (this.#hasEnded) {
       return undefined;
     }
@@ -66,4 +71,17 @@ export class CallSource<Message> implements MessageSource<Message> {
     this.#wanted = undefined;
     wanted?.resolve(message);
   }
+}
+
+/** Why a client says nothing more, from the signal of its call. */
+function endedError({ reason }: AbortSignal): GrpcServicesError {
+  return reason instanceof Error && reason.name === "TimeoutError"
+    ? new GrpcServicesError(
+        GrpcServicesErrorCode.ReceiveTimeout,
+        "the deadline passed before the client had sent everything",
+        { cause: reason },
+      )
+    : new GrpcServicesError(GrpcServicesErrorCode.Cancelled, "the call was cancelled", {
+        cause: reason,
+      });
 }

@@ -219,7 +219,9 @@ export function grpcStatus({ code, message, details }: RpcStatus): StatusObject 
 /** Whether the client was told everything, so that there is nothing for an operator to read. */
 function isFaultOfClient(error: unknown): boolean {
   return (
-    error instanceof GrpcServicesError && error.code === GrpcServicesErrorCode.MalformedRequest
+    error instanceof GrpcServicesError &&
+    (error.code === GrpcServicesErrorCode.MalformedRequest ||
+      error.code === GrpcServicesErrorCode.IncompleteRequest)
   );
 }
 

@@ -39,9 +39,9 @@ export interface MessageSource<Message> {
   /**
    * The next message; `undefined`: the client has sent its last. Nothing is read from the client
    * beyond the message that is asked for, so a handler that is behind holds its client up. To be
-   * called again when the call before has settled. Rejects with the reason of the call's signal
-   * when that aborts, and with MALFORMED_REQUEST. Some clients say that nothing follows just before
-   * they cancel.
+   * called again when the call before has settled. Rejects with CANCELLED or RECEIVE_TIMEOUT when the
+   * signal of the call aborts, and with MALFORMED_REQUEST. Some clients say that nothing follows just
+   * before they cancel.
    */
   next(): Promise<Message | undefined>;
 }

@@ -1,10 +1,11 @@
-import type { ResultEvent } from "@multipooler/query-service";
 import { PgwireError, PgwireErrorCode, protocolViolation } from "../error.ts";
 import type { MessageReader } from "../messages/message-reader.ts";
 import { encodeCopyDone, encodeCopyFail, encodeSync } from "../messages/message-writer.ts";
 import { BackendMessage, HEADER_BYTES, messageTypeName } from "../messages/protocol.ts";
 import type { TransactionStatus } from "../messages/transaction-status.ts";
-import type { EventRequest, Request, RequestEnd } from "./request.ts";
+import { handOver } from "./answer-event.ts";
+import type { AnswerEvent } from "./answer-event.ts";
+import type { CopyWay, EventRequest, Request, RequestEnd } from "./request.ts";
 import { SlowSink } from "./slow-sink.ts";
 import type { SlowSinkOwner } from "./slow-sink.ts";
 
@@ -12,6 +13,7 @@ import type { SlowSinkOwner } from "./slow-sink.ts";
 const MAX_SPILL_BYTES = 262_144;
 
 const COPY_REFUSED = "COPY from or to the client is not supported";
+const COPY_MISTAKEN = "the request takes one COPY, and not this way";
 
 /** The ends of most requests, so that they cost nothing. */
 const PLAIN_ENDS: Readonly<Record<TransactionStatus, RequestEnd>> = {
@@ -46,7 +48,8 @@ export class Answer implements SlowSinkOwner {
   #sinkFailure: SinkFailure | undefined;
   /** Of the request that is answered, while it is behind. */
   #slow: SlowSink | undefined;
-  #isCopying = false;
+  /** The COPY that the server has begun. */
+  #copying: CopyWay | "refused" | undefined;
   #isExtended = false;
 
   constructor(options: AnswerOptions) {
@@ -79,8 +82,8 @@ export class Answer implements SlowSinkOwner {
   }
 
   /** Hands an event to the request, or keeps it until the request has caught up. */
-  deliver(request: EventRequest, event: ResultEvent): void {
-    if (this.#sinkFailure !== undefined || this.#isCopying) {
+  deliver(request: EventRequest, event: AnswerEvent): void {
+    if (this.#sinkFailure !== undefined || this.#copying === "refused") {
       return;
     }
     if (this.#slow !== undefined) {
@@ -88,7 +91,7 @@ export class Answer implements SlowSinkOwner {
       return;
     }
     try {
-      const promise = request.event(event);
+      const promise = handOver(request, event);
       if (promise !== undefined) {
         this.#slow = new SlowSink(request, this);
         this.#slow.wait(promise);
@@ -128,7 +131,9 @@ export class Answer implements SlowSinkOwner {
       case BackendMessage.NoData:
         return;
       case BackendMessage.CopyInResponse:
-        this.#refuseCopy();
+        if (this.#beginCopy(request, reader, "in")) {
+          return;
+        }
         this.#options.reply(encodeCopyFail(COPY_REFUSED));
         if (this.#isExtended) {
           // The server has passed over the Sync of the request, as a part of the copy.
@@ -136,25 +141,28 @@ export class Answer implements SlowSinkOwner {
         }
         return;
       case BackendMessage.CopyOutResponse:
-        this.#refuseCopy();
+        this.#beginCopy(request, reader, "out");
         return;
       case BackendMessage.CopyBothResponse:
-        this.#refuseCopy();
+        this.#refuseCopy(COPY_REFUSED);
         this.#options.reply(encodeCopyDone());
         return;
       case BackendMessage.CopyDone:
-        this.assertCopying(reader.code);
+        this.#assertCopyOut(reader.code);
         return;
       default:
         throw outOfPlace(reader.code);
     }
   }
 
-  /** @throws PROTOCOL_VIOLATION unless a COPY was announced */
-  assertCopying(code: number): void {
-    if (!this.#isCopying) {
-      throw outOfPlace(code);
-    }
+  /**
+   * Takes a run of CopyData, or a piece of a long one.
+   *
+   * @throws PROTOCOL_VIOLATION unless a COPY to the client was announced
+   */
+  copyData(request: EventRequest, { code, bytes, inProgress }: MessageReader): void {
+    this.#assertCopyOut(code);
+    this.deliver(request, { type: "copyData", bytes, inProgress });
   }
 
   /** The answer is complete: settles `request`, as soon as it has taken everything. */
@@ -219,7 +227,7 @@ export class Answer implements SlowSinkOwner {
     this.#settingsReported = false;
     this.#sinkFailure = undefined;
     this.#slow = undefined;
-    this.#isCopying = false;
+    this.#copying = undefined;
     this.#isExtended = false;
     if (slow === undefined) {
       request.settle(end);
@@ -229,10 +237,28 @@ export class Answer implements SlowSinkOwner {
     }
   }
 
+  /** Whether the request takes it; otherwise it has failed. */
+  #beginCopy(request: EventRequest, { bytes }: MessageReader, way: CopyWay): boolean {
+    const isTaken = request.copy?.way === way && this.#copying === undefined && !this.#isExtended;
+    if (isTaken) {
+      this.#copying = way;
+      this.deliver(request, { type: "copyStart", bytes });
+    } else {
+      this.#refuseCopy(request.copy === undefined ? COPY_REFUSED : COPY_MISTAKEN);
+    }
+    return isTaken;
+  }
+
   /** Everything else that the request yields is dropped: it has failed as a whole. */
-  #refuseCopy(): void {
-    this.#isCopying = true;
-    this.fail(new PgwireError(PgwireErrorCode.Unsupported, COPY_REFUSED, { sent: true }));
+  #refuseCopy(why: string): void {
+    this.#copying = "refused";
+    this.fail(new PgwireError(PgwireErrorCode.Unsupported, why, { sent: true }));
+  }
+
+  #assertCopyOut(code: number): void {
+    if (this.#copying === undefined || this.#copying === "in") {
+      throw outOfPlace(code);
+    }
   }
 }
 

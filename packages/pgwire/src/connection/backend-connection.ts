@@ -17,7 +17,7 @@ import { scheduleFlush } from "./loop-turn.ts";
 import type { Flushable } from "./loop-turn.ts";
 import { BATCH_BYTES, RequestQueue } from "./request-queue.ts";
 import type { Prelude } from "./prelude.ts";
-import type { Request, SpanRequest } from "./request.ts";
+import type { Request } from "./request.ts";
 import type { ServerSocket } from "./server-socket.ts";
 
 const DEFAULT_CLOSE_TIMEOUT_MS = 5000;
@@ -232,7 +232,7 @@ export class BackendConnection {
    * the running one, or others were sent behind it. False: the server is behind; `request.drained`
    * is called when it takes more.
    */
-  feed(request: SpanRequest, bytes: Uint8Array): boolean {
+  feed(request: Request, bytes: Uint8Array): boolean {
     if (this.#isFlushScheduled) {
       this.#flush();
     }
@@ -311,10 +311,7 @@ export class BackendConnection {
       },
       drained: () => {
         this.#flush();
-        const { running } = this.#queue;
-        if (running?.answer === "spans") {
-          running.drained?.();
-        }
+        this.#queue.running?.drained?.();
       },
       ended: (error) => {
         const isExpected = this.#state.type === "terminating";

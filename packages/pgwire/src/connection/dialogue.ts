@@ -223,8 +223,7 @@ export class Dialogue {
       case "none":
         return false;
       case "copyData":
-        this.#eventRequest(running);
-        this.#answer.assertCopying(reader.code);
+        this.#answer.copyData(this.#eventRequest(running), reader);
         return true;
       case "rows": {
         const request = this.#eventRequest(running);

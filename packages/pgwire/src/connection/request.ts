@@ -1,4 +1,5 @@
 import type { ResultEvent } from "@multipooler/query-service";
+import type { CopyEvent } from "./answer-event.ts";
 import type { PgwireError } from "../error.ts";
 import type { TransactionStatus } from "../messages/transaction-status.ts";
 
@@ -23,11 +24,23 @@ interface RequestBytes {
    * connection takes the next request here.
    */
   settle(end: RequestEnd): void;
+  /** The server takes bytes again after `feed` returned false. */
+  drained?(): void;
+}
+
+/** From the client, or to it. */
+export type CopyWay = "in" | "out";
+
+/** Takes what a COPY yields. */
+export interface CopyTaker {
+  readonly way: CopyWay;
+  /** As `event` of {@link EventRequest}. */
+  event(event: CopyEvent): Promise<void> | undefined;
 }
 
 /**
- * A request whose answer is read as events. A COPY from or to the client is ended, and the request
- * fails with UNSUPPORTED.
+ * A request whose answer is read as events. A COPY from or to the client that it does not take is
+ * ended, and the request fails with UNSUPPORTED.
  */
 export interface EventRequest extends RequestBytes {
   readonly answer: "events";
@@ -42,6 +55,8 @@ export interface EventRequest extends RequestBytes {
   step?(step: ExtendedStep): void;
   /** Takes the ParameterDescription of a statement that the request describes. */
   described?(parameters: Uint8Array): void;
+  /** For one COPY from or to the client, in the simple protocol. */
+  readonly copy?: CopyTaker | undefined;
 }
 
 /** What the server has done of a request of the extended protocol. */
@@ -64,8 +79,6 @@ export interface SpanRequest extends RequestBytes {
    * DataRow, CopyData, ErrorResponse, ParameterStatus and ReadyForQuery.
    */
   message?(code: number): boolean;
-  /** The server takes bytes again after `feed` returned false. */
-  drained?(): void;
 }
 
 /**

@@ -1,4 +1,5 @@
-import type { ResultEvent } from "@multipooler/query-service";
+import { handOver } from "./answer-event.ts";
+import type { AnswerEvent } from "./answer-event.ts";
 import type { EventRequest, RequestEnd } from "./request.ts";
 
 /** Memory that a kept event takes besides its bytes, roughly. */
@@ -28,7 +29,7 @@ export interface SlowSinkOwner {
 export class SlowSink {
   readonly #request: EventRequest;
   readonly #owner: SlowSinkOwner;
-  readonly #events: ResultEvent[] = [];
+  readonly #events: AnswerEvent[] = [];
   #end: RequestEnd | undefined;
   #isSettled = false;
 
@@ -52,7 +53,7 @@ export class SlowSink {
   }
 
   /** Keeps an event. Returns the bytes that it takes. */
-  keep(event: ResultEvent): number {
+  keep(event: AnswerEvent): number {
     this.#events.push(event.bytes.length < COPIED_BYTES ? ownCopy(event) : event);
     return cost(event);
   }
@@ -80,7 +81,7 @@ export class SlowSink {
       }
       this.#owner.spillTaken(cost(event));
       try {
-        const promise = this.#request.event(event);
+        const promise = handOver(this.#request, event);
         if (promise !== undefined) {
           this.wait(promise);
           return;
@@ -124,10 +125,10 @@ export class SlowSink {
   }
 }
 
-function ownCopy(event: ResultEvent): ResultEvent {
+function ownCopy(event: AnswerEvent): AnswerEvent {
   return { ...event, bytes: Buffer.from(event.bytes) };
 }
 
-function cost(event: ResultEvent): number {
+function cost(event: AnswerEvent): number {
   return event.bytes.length + EVENT_OVERHEAD_BYTES;
 }

@@ -17,9 +17,8 @@ const MAX_MESSAGE_BYTES = 65_536;
 
 /** What a reader found, kept. */
 type Frame =
-  | { type: "rows"; block: Buffer; rowCount: number; inProgress: boolean }
-  | { type: "message"; code: number; body: Buffer }
-  | { type: "copyData" };
+  | { type: "rows" | "copyData"; block: Buffer; rowCount: number; inProgress: boolean }
+  | { type: "message"; code: number; body: Buffer };
 
 function newReader(): MessageReader {
   return new MessageReader({ input: new ByteInput(), maxMessageBytes: MAX_MESSAGE_BYTES });
@@ -31,7 +30,6 @@ function nextFrame(reader: MessageReader): Frame | undefined {
     case "none":
       return undefined;
     case "copyData":
-      return { type };
     case "rows": {
       const { bytes, rowCount, inProgress } = reader;
       return { type, block: bytes, rowCount, inProgress };
@@ -59,24 +57,20 @@ function readAll(chunks: Iterable<Buffer>): Frame[] {
 /** What the frames say, however the rows were cut into blocks. */
 function meaning(frames: readonly Frame[]): string[] {
   const result: string[] = [];
-  let inRow = false;
+  let last: { type: string; rowCount: number; bytes: string } | undefined;
   for (const frame of frames) {
-    if (frame.type === "rows") {
-      const text = `${frame.rowCount} ${Buffer.from(frame.block).toString("latin1")}`;
-      const last = result.at(-1);
-      if (inRow && last !== undefined) {
-        const [, count = "", bytes = ""] = /^(\d+) (.*)$/s.exec(last) ?? [];
-        result[result.length - 1] =
-          `${Number(count) + frame.rowCount} ${bytes}${text.slice(text.indexOf(" ") + 1)}`;
-      } else {
-        result.push(text);
-      }
-    } else {
-      result.push(
-        frame.type === "message" ? `${frame.code}:${frame.body.toString("latin1")}` : frame.type,
-      );
+    if (frame.type === "message") {
+      last = undefined;
+      result.push(`${frame.code}:${frame.body.toString("latin1")}`);
+      continue;
     }
-    inRow = frame.type === "rows";
+    const isNew = last?.type !== frame.type;
+    last = {
+      type: frame.type,
+      rowCount: frame.rowCount + (isNew ? 0 : (last?.rowCount ?? 0)),
+      bytes: (isNew ? "" : (last?.bytes ?? "")) + frame.block.toString("latin1"),
+    };
+    result.splice(isNew ? result.length : -1, 1, `${last.type} ${last.rowCount} ${last.bytes}`);
   }
   return result;
 }
@@ -190,32 +184,34 @@ describe("rows", () => {
     }
   });
 
-  test.each([MAX_ROW_BLOCK_BYTES + 1, 2 * MAX_ROW_BLOCK_BYTES, 5_000_000])(
-    "of %i bytes arrive alone, in pieces of which the last one counts",
-    (length) => {
-      const before = dataRow("before");
-      const row = dataRow(Buffer.alloc(length - dataRow("").length, 7));
-      const after = dataRow("after");
-      expect(row.length).toBe(length);
-      const stream = Buffer.concat([before, row, after]);
-      for (const size of [stream.length, 65_536, 999_983]) {
-        const frames = readAll(cut(stream, [size])).filter((frame) => frame.type === "rows");
-        const pieces = frames.slice(1, -1);
-        expect(frames.at(0)?.block).toEqual(before);
-        expect(frames.at(-1)?.block).toEqual(after);
-        expect(Buffer.concat(pieces.map(({ block }) => block)).equals(row)).toBe(true);
-        expect(Math.max(...pieces.map(({ block }) => block.length))).toBeLessThanOrEqual(
-          MAX_ROW_BLOCK_BYTES,
-        );
-        expect(pieces.map(({ inProgress }) => inProgress)).toEqual(
-          pieces.map((_, index) => index < pieces.length - 1),
-        );
-        expect(pieces.map(({ rowCount }) => rowCount)).toEqual(
-          pieces.map((_, index) => (index < pieces.length - 1 ? 0 : 1)),
-        );
-      }
-    },
-  );
+  test.each([
+    [MAX_ROW_BLOCK_BYTES + 1, "D"],
+    [2 * MAX_ROW_BLOCK_BYTES, "D"],
+    [5_000_000, "D"],
+    [5_000_000, "d"],
+  ])("of %i bytes arrive alone, in pieces of which the last one counts (%s)", (length, type) => {
+    const before = dataRow("before");
+    const row = message(type, Buffer.alloc(length - 5, 7));
+    const after = dataRow("after");
+    expect(row.length).toBe(length);
+    const stream = Buffer.concat([before, row, after]);
+    for (const size of [stream.length, 65_536, 999_983]) {
+      const frames = readAll(cut(stream, [size])).filter((frame) => frame.type !== "message");
+      const pieces = frames.slice(1, -1);
+      expect(frames.at(0)?.block).toEqual(before);
+      expect(frames.at(-1)?.block).toEqual(after);
+      expect(Buffer.concat(pieces.map(({ block }) => block)).equals(row)).toBe(true);
+      expect(Math.max(...pieces.map(({ block }) => block.length))).toBeLessThanOrEqual(
+        MAX_ROW_BLOCK_BYTES,
+      );
+      expect(pieces.map(({ inProgress }) => inProgress)).toEqual(
+        pieces.map((_, index) => index < pieces.length - 1),
+      );
+      expect(pieces.map(({ rowCount }) => rowCount)).toEqual(
+        pieces.map((_, index) => (index < pieces.length - 1 ? 0 : 1)),
+      );
+    }
+  });
 
   test("whose header is cut begin with a piece of their own", () => {
     const row = dataRow(Buffer.alloc(MAX_ROW_BLOCK_BYTES));

@@ -10,8 +10,8 @@ import { BackendMessage, HEADER_BYTES } from "./protocol.ts";
  * | -------- | ------------------------------------------------------------------------ |
  * | none     | nothing: more bytes are needed                                           |
  * | rows     | a run of DataRow, or a piece of a long one                               |
+ * | copyData | the same of CopyData                                                     |
  * | message  | one whole message of any other type                                      |
- * | copyData | the beginning of a CopyData message, whose content is dropped            |
  */
 export type Found = "none" | "rows" | "message" | "copyData";
 
@@ -22,7 +22,8 @@ export type Found = "none" | "rows" | "message" | "copyData";
  *
  * Consecutive rows of a chunk are found at once, as a view of the chunk; finding their end costs one
  * look at each row's header. A message that spans chunks is copied together. A row longer than
- * MAX_ROW_BLOCK_BYTES is found in pieces. An error or a notice that is too long loses its end.
+ * MAX_ROW_BLOCK_BYTES is found in pieces. What is said of rows holds for CopyData, too. An error or a
+ * notice that is too long loses its end.
  */
 export class MessageReader {
   readonly input: ByteInput;
@@ -38,7 +39,7 @@ export class MessageReader {
   #end = 0;
   /** Bytes of a row in progress that are still to come. */
   #rowBytesLeft = 0;
-  /** Bytes of a message that are still to be dropped. */
+  /** Bytes of a diagnostic that are still to be dropped. */
   #dropBytesLeft = 0;
 
   constructor({ input, ...limits }: SizeLimits & { readonly input: ByteInput }) {
@@ -96,9 +97,13 @@ export class MessageReader {
   #rowRun(): Found {
     const { chunk, offset: start } = this.input;
     const limit = Math.min(chunk.length, start + MAX_ROW_BLOCK_BYTES);
+    const code = chunk[start];
+    if (!isRow(code)) {
+      return this.#beginMessage();
+    }
     let end = start;
     let rowCount = 0;
-    while (end + HEADER_BYTES <= limit && chunk[end] === BackendMessage.DataRow) {
+    while (end + HEADER_BYTES <= limit && chunk[end] === code) {
       const size = chunk.readInt32BE(end + 1) + 1;
       if (size < HEADER_BYTES || end + size > limit) {
         break;
@@ -110,7 +115,7 @@ export class MessageReader {
       return this.#beginMessage();
     }
     this.input.offset = end;
-    return this.#rows(chunk.subarray(start, end), rowCount);
+    return this.#rows(code, chunk.subarray(start, end), rowCount);
   }
 
   #beginMessage(): Found {
@@ -123,11 +128,7 @@ export class MessageReader {
     const code = chunk.readUInt8(start);
     const size = checkedSize(code, chunk.readInt32BE(start + 1), this.#limits);
     this.code = code;
-    if (code === BackendMessage.CopyData) {
-      this.#dropBytesLeft = size;
-      return "copyData";
-    }
-    if (code === BackendMessage.DataRow && size > MAX_ROW_BLOCK_BYTES) {
+    if (isRow(code) && size > MAX_ROW_BLOCK_BYTES) {
       this.#rowBytesLeft = size;
       return this.#rowPiece();
     }
@@ -155,14 +156,10 @@ export class MessageReader {
     const code = header.readUInt8(0);
     const size = checkedSize(code, header.readInt32BE(1), this.#limits);
     this.code = code;
-    if (code === BackendMessage.CopyData) {
-      this.#dropBytesLeft = size - partial.take().length;
-      return "copyData";
-    }
-    if (code === BackendMessage.DataRow && size > MAX_ROW_BLOCK_BYTES) {
+    if (isRow(code) && size > MAX_ROW_BLOCK_BYTES) {
       const piece = partial.take();
       this.#rowBytesLeft = size - piece.length;
-      return this.#rows(piece, 0);
+      return this.#rows(code, piece, 0);
     }
     const kept = keptBytes(code, size);
     input.offset = partial.fill(input.chunk, input.offset, kept);
@@ -170,8 +167,8 @@ export class MessageReader {
       return "none";
     }
     const bytes = partial.take();
-    if (code === BackendMessage.DataRow) {
-      return this.#rows(bytes, 1);
+    if (isRow(code)) {
+      return this.#rows(code, bytes, 1);
     }
     return kept === size ? this.#message(bytes, 0, kept) : this.#cutMessage(bytes, size);
   }
@@ -182,17 +179,18 @@ export class MessageReader {
     const count = Math.min(this.#rowBytesLeft, MAX_ROW_BLOCK_BYTES, chunk.length - start);
     this.#rowBytesLeft -= count;
     input.offset = start + count;
-    return this.#rows(chunk.subarray(start, input.offset), this.#rowBytesLeft > 0 ? 0 : 1);
+    const piece = chunk.subarray(start, input.offset);
+    return this.#rows(this.code, piece, this.#rowBytesLeft > 0 ? 0 : 1);
   }
 
-  #rows(bytes: Buffer, rowCount: number): Found {
-    this.code = BackendMessage.DataRow;
+  #rows(code: number, bytes: Buffer, rowCount: number): Found {
+    this.code = code;
     this.rowCount = rowCount;
     this.inProgress = this.#rowBytesLeft > 0;
     this.#source = bytes;
     this.#start = 0;
     this.#end = bytes.length;
-    return "rows";
+    return code === BackendMessage.DataRow ? "rows" : "copyData";
   }
 
   #message(source: Buffer, start: number, end: number): Found {
@@ -208,4 +206,9 @@ export class MessageReader {
     const bytes = endCutDiagnostic(kept);
     return this.#message(bytes, 0, bytes.length);
   }
+}
+
+/** Whether a message is handed over in runs and pieces. */
+function isRow(code: number | undefined): code is number {
+  return code === BackendMessage.DataRow || code === BackendMessage.CopyData;
 }

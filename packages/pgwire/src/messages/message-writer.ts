@@ -41,6 +41,14 @@ export function encodeTerminate(): Buffer {
   return encodeMessage("X", []);
 }
 
+/** The header of a CopyData message with so much content. */
+export function encodeCopyDataHeader(contentBytes: number): Buffer {
+  const header = Buffer.allocUnsafe(HEADER_BYTES);
+  header.write("d");
+  header.writeInt32BE(LENGTH_BYTES + contentBytes, 1);
+  return header;
+}
+
 export function encodeCopyDone(): Buffer {
   return encodeMessage("c", []);
 }

@@ -1,3 +1,4 @@
+import type { CopyWay } from "@multipooler/pgwire";
 import type { TaintSet } from "./taint.ts";
 
 /**
@@ -22,8 +23,8 @@ export interface Classification {
   readonly taint: TaintSet;
   /** May change what the catalog holds: see `Classifier.noteDdl`. */
   readonly ddl: boolean;
-  /** Has a COPY from or to the client, so that the protocol changes its mode. */
-  readonly copy: boolean;
+  /** The way of a COPY from or to the client, which changes the mode of the protocol. */
+  readonly copy: CopyWay | undefined;
   /** Has a statement that begins a transaction block. */
   readonly opensTransaction: boolean;
   /** Has a statement that ends a transaction block. */

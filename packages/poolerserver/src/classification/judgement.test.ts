@@ -227,13 +227,17 @@ test("what changes the catalog does what event triggers do", () => {
 });
 
 test.each([
-  ["copy t from stdin", true],
-  ["COPY (select 1) TO STDOUT", true],
-  ["insert into t values (1); copy t to stdout; insert into t values (2)", true],
-  ["begin; insert into t values (1); commit; copy t from stdin", true],
-  ["select '\\'; copy t from stdin; select ''", true],
-  ["copy t to '/tmp/x'", false],
-  ["select stdin from copy", false],
+  ["copy t from stdin", "in"],
+  ["COPY (select 1) TO STDOUT", "out"],
+  ["copy t to stdin", "out"],
+  ["copy t from stdout with (format csv, escape '\\')", "in"],
+  ["copy (select * from stdin) to stdout", "out"],
+  ["insert into t values (1); copy t to stdout; insert into t values (2)", "out"],
+  ["begin; insert into t values (1); commit; copy t from stdin", "in"],
+  ["select '\\'; copy t from stdin; select ''", "in"],
+  ["copy t to '/tmp/x'", undefined],
+  ["copy (select stdin from t) to '/tmp/x'", undefined],
+  ["select stdin from copy", undefined],
 ])("finds the COPY in %s", (sql, copy) => {
   expect(judged(sql).copy).toBe(copy);
 });

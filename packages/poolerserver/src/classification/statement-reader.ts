@@ -95,7 +95,10 @@ export class StatementReader {
         break;
       case "stdin":
       case "stdout":
-        facts.copy ||= this.lead === "copy";
+        // PostgreSQL takes either word for both; a query in parentheses may have such names, too.
+        if (this.lead === "copy" && (previousWord === "from" || previousWord === "to")) {
+          facts.copy = previousWord === "from" ? "in" : "out";
+        }
         break;
       default:
     }

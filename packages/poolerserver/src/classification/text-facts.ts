@@ -1,3 +1,4 @@
+import type { CopyWay } from "@multipooler/pgwire";
 import type { TaintSet } from "./taint.ts";
 
 /** What the words of a text tell, without the catalog. Names are in the form of `toSqlText`. */
@@ -21,7 +22,8 @@ export interface TextFacts {
   defines: boolean;
   /** The same with an object that others see. */
   ddl: boolean;
-  copy: boolean;
+  /** Where the data of a COPY from or to the client go. */
+  copy: CopyWay | undefined;
   opensTransaction: boolean;
   endsTransaction: boolean;
   deallocates: boolean;
@@ -47,7 +49,7 @@ export function noFacts(): TextFacts {
     locksRows: false,
     defines: false,
     ddl: false,
-    copy: false,
+    copy: undefined,
     opensTransaction: false,
     endsTransaction: false,
     deallocates: false,

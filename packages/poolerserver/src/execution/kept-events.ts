@@ -1,4 +1,5 @@
-import type { ResultEvent, ResultSink } from "@multipooler/query-service";
+import type { AnswerEvent } from "@multipooler/pgwire";
+import type { ResultEvent } from "@multipooler/query-service";
 
 /** What may wait for the sink of a request that shares its backend. */
 export const MAX_KEPT_BYTES = 262_144;
@@ -13,26 +14,31 @@ export interface KeptEventsOwner {
   failed(error: unknown): void;
 }
 
+/** What takes them in the end. */
+export interface KeptEventsSink<Event extends AnswerEvent = ResultEvent> {
+  write(event: Event): Promise<void> | undefined;
+}
+
 /**
  * Keeps events for a sink that is behind, so that its backend can go on: from the promise that the
  * sink returned until it has taken everything.
  */
-export class KeptEvents {
-  readonly #sink: ResultSink;
+export class KeptEvents<Event extends AnswerEvent = ResultEvent> {
+  readonly #sink: KeptEventsSink<Event>;
   readonly #owner: KeptEventsOwner;
-  readonly #events: ResultEvent[] = [];
+  readonly #events: Event[] = [];
   #bytes = 0;
   #isDropped = false;
 
   /** @param behind what the sink returned for the event before */
-  constructor(sink: ResultSink, behind: Promise<void>, owner: KeptEventsOwner) {
+  constructor(sink: KeptEventsSink<Event>, behind: Promise<void>, owner: KeptEventsOwner) {
     this.#sink = sink;
     this.#owner = owner;
     this.#wait(behind);
   }
 
   /** Returns false if more would be kept than may be. */
-  keep(event: ResultEvent): boolean {
+  keep(event: Event): boolean {
     this.#bytes += event.bytes.length + EVENT_COST_BYTES;
     if (this.#bytes > MAX_KEPT_BYTES) {
       return false;

@@ -2,6 +2,9 @@ import { QueryMode } from "@multipooler/query-service";
 import type {
   CallOptions,
   ConcludeRequest,
+  CopyRequest,
+  CopySink,
+  CopySource,
   DescribeRequest,
   ExecuteRequest,
   LoginCredentials,
@@ -17,6 +20,7 @@ import type {
   StatementDescription,
 } from "@multipooler/query-service";
 import { Taint } from "../classification/taint.ts";
+import { copy } from "../copy/copy-call.ts";
 import { abortError, poolerError } from "../error.ts";
 import { preparationOf } from "../statements/backend-statement.ts";
 import { classifyStatement } from "../statements/statement-classification.ts";
@@ -87,6 +91,23 @@ export class QueryExecutor implements QueryService {
     }
   }
 
+  async copyIn(
+    request: CopyRequest,
+    source: CopySource,
+    sink: CopySink,
+    { signal }: CallOptions = NO_OPTIONS,
+  ): Promise<Outcome> {
+    return await orPoolerError(copy(this.#options, { way: "in", request, source, sink, signal }));
+  }
+
+  async copyOut(
+    request: CopyRequest,
+    sink: CopySink,
+    { signal }: CallOptions = NO_OPTIONS,
+  ): Promise<Outcome> {
+    return await orPoolerError(copy(this.#options, { way: "out", request, sink, signal }));
+  }
+
   async concludeTransaction(
     request: ConcludeRequest,
     sink: ResultSink,
@@ -138,7 +159,7 @@ export class QueryExecutor implements QueryService {
     requireAwaited(signal);
     const statement = offeredStatement(request, served);
     const classification = classifyStatement(statement, classifier);
-    if (classification.copy) {
+    if (classification.copy !== undefined) {
       throw copyError();
     }
     const call = new Call({

@@ -1,8 +1,14 @@
-import type { ResultEvent, ResultSink } from "@multipooler/query-service";
+import type { CopyEvent } from "@multipooler/pgwire";
+import type { ResultEvent } from "@multipooler/query-service";
 import type { AnswerFacts } from "./call-error.ts";
 import { isCommit, tellsOfUnconfirmedCommit } from "./commit-signs.ts";
 import { KeptEvents } from "./kept-events.ts";
 import type { KeptEventsOwner } from "./kept-events.ts";
+
+/** Takes the answer of a request: the sink of a caller, or what stands before it. */
+export interface EventSink<More extends CopyEvent = never> {
+  write(event: ResultEvent | More): Promise<void> | undefined;
+}
 
 /** What a {@link Receiver} belongs to. */
 export interface ReceiverOwner {
@@ -21,8 +27,8 @@ export interface ReceiverOwner {
  *
  * A backend that is shared never waits for the sink: what that does not take yet is kept here.
  */
-export class Receiver implements AnswerFacts, KeptEventsOwner {
-  readonly #sink: ResultSink;
+export class Receiver<More extends CopyEvent = never> implements AnswerFacts, KeptEventsOwner {
+  readonly #sink: EventSink<More>;
   readonly #owner: ReceiverOwner;
   /** Whether others wait for what the backend does next. */
   isShared = false;
@@ -33,11 +39,11 @@ export class Receiver implements AnswerFacts, KeptEventsOwner {
   #isUnconfirmed = false;
   #isSuspended = false;
   #bytes = 0;
-  #kept: KeptEvents | undefined;
+  #kept: KeptEvents<ResultEvent | More> | undefined;
   /** Lets the backend go on, while it waits for the sink. */
   #resume: (() => void) | undefined;
 
-  constructor(sink: ResultSink, owner: ReceiverOwner) {
+  constructor(sink: EventSink<More>, owner: ReceiverOwner) {
     this.#sink = sink;
     this.#owner = owner;
   }
@@ -69,7 +75,7 @@ export class Receiver implements AnswerFacts, KeptEventsOwner {
     return this.#kept !== undefined;
   }
 
-  event(event: ResultEvent): Promise<void> | undefined {
+  event(event: ResultEvent | More): Promise<void> | undefined {
     this.#bytes += event.bytes.length;
     if (event.type === "complete") {
       this.#hasCommitted ||= isCommit(event.bytes);
@@ -134,7 +140,7 @@ export class Receiver implements AnswerFacts, KeptEventsOwner {
     }
   }
 
-  #keep(kept: KeptEvents, event: ResultEvent): void {
+  #keep(kept: KeptEvents<ResultEvent | More>, event: ResultEvent | More): void {
     if (!kept.keep(event)) {
       this.#owner.sinkTooSlow();
       this.stop();

@@ -66,10 +66,10 @@ export function notOffered(part: string): MultiPoolerError {
 
 /** Refused before anything is sent: the statements around a COPY would take effect. */
 export function copyError(): MultiPoolerError {
-  const message = "COPY from or to the client is not offered by a call";
+  const message = "COPY from or to the client is a call of its own";
   return new MultiPoolerError(PoolerErrorCode.Unimplemented, message, {
     diagnostic: errorDiagnostic("0A000", message, {
-      hint: "Nothing of the query string was run. Use COPY with a file, a program or a session.",
+      hint: "Nothing of the query string was run. Send the COPY alone, as a request for a COPY.",
     }),
   });
 }

@@ -1,5 +1,5 @@
-import type { EventReceiver, EventRequest, RequestEnd } from "@multipooler/pgwire";
-import type { ResultEvent, ResultSink } from "@multipooler/query-service";
+import type { CopyEvent, EventReceiver, EventRequest, RequestEnd } from "@multipooler/pgwire";
+import type { ResultEvent } from "@multipooler/query-service";
 import type { Clock } from "@multipooler/timing";
 import { abortError } from "../error.ts";
 import type { MultiPoolerError } from "../error.ts";
@@ -14,7 +14,7 @@ import {
 import type { AnswerFacts } from "./call-error.ts";
 import { Interruption } from "./interruption.ts";
 import { Receiver } from "./receiver.ts";
-import type { ReceiverOwner } from "./receiver.ts";
+import type { EventSink, ReceiverOwner } from "./receiver.ts";
 import type { TerminateProcess } from "./termination.ts";
 
 /** Takes the end of a {@link RequestRun}: one of these is called, and once. Neither may throw. */
@@ -31,13 +31,15 @@ export interface InterruptEngine {
   readonly terminate: TerminateProcess;
 }
 
-export interface RequestRunOptions {
+export interface RequestRunOptions<More extends CopyEvent = never> {
   readonly engine: InterruptEngine;
-  readonly sink: ResultSink;
+  readonly sink: EventSink<More>;
   /** Interrupts the request. */
   readonly signal: AbortSignal | undefined;
   /** Takes the ParameterDescription of a statement that is described. */
   readonly onDescribed?: ((parameters: Uint8Array) => void) | undefined;
+  /** The server is about to be asked to cancel the request. */
+  readonly onInterrupt?: (() => void) | undefined;
 }
 
 /**
@@ -63,10 +65,10 @@ const OVER: State = { type: "over" };
  * server is only asked to cancel it, and only if nothing is in flight behind it. When the pooler cuts
  * it, that cuts the others too.
  */
-export class RequestRun implements EventReceiver, ReceiverOwner {
-  readonly #options: RequestRunOptions;
+export class RequestRun<More extends CopyEvent = never> implements EventReceiver, ReceiverOwner {
+  readonly #options: RequestRunOptions<More>;
   readonly #owner: RunOwner;
-  readonly #receiver: Receiver;
+  readonly #receiver: Receiver<More>;
   #state: State = WAITING;
   /** Why it was interrupted from outside. */
   #reason: MultiPoolerError | undefined;
@@ -77,7 +79,7 @@ export class RequestRun implements EventReceiver, ReceiverOwner {
   /** It has settled, and its sink is behind. */
   #end: RequestEnd | undefined;
 
-  constructor(options: RequestRunOptions, owner: RunOwner) {
+  constructor(options: RequestRunOptions<More>, owner: RunOwner) {
     this.#options = options;
     this.#owner = owner;
     this.#receiver = new Receiver(options.sink, this);
@@ -178,7 +180,7 @@ export class RequestRun implements EventReceiver, ReceiverOwner {
     }
   }
 
-  event(event: ResultEvent): Promise<void> | undefined {
+  event(event: ResultEvent | More): Promise<void> | undefined {
     return this.#receiver.event(event);
   }
 
@@ -220,7 +222,9 @@ export class RequestRun implements EventReceiver, ReceiverOwner {
     const mayEnd = !this.#receiver.isShared || this.#isCutOff;
     if (this.#interruption === undefined || (mayEnd && !this.#interruption.mayEnd)) {
       const { backend, request } = state;
-      const { clock, terminate } = this.#options.engine;
+      const { engine, onInterrupt } = this.#options;
+      const { clock, terminate } = engine;
+      onInterrupt?.();
       this.#interruption = new Interruption({ backend, request, clock, terminate, mayEnd });
     }
   }

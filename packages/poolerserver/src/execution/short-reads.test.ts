@@ -14,7 +14,7 @@ function classified(sharing: Sharing): Classification {
     statements: 1,
     taint: Taint.None,
     ddl: false,
-    copy: false,
+    copy: undefined,
     opensTransaction: false,
     endsTransaction: false,
     deallocates: false,

@@ -1,10 +1,4 @@
-import type {
-  ActivityFigures,
-  Prelude,
-  Request,
-  SpanRequest,
-  TransactionStatus,
-} from "@multipooler/pgwire";
+import type { ActivityFigures, Prelude, Request, TransactionStatus } from "@multipooler/pgwire";
 import type { Diagnostic } from "@multipooler/query-service";
 
 /** The session default of transactions: a read-only session was opened with it on. */
@@ -34,7 +28,7 @@ export interface Backend {
    * Sends more bytes of `request`, which is alone in flight, such as the data of a COPY. False: the
    * server is behind; `request.drained` is called when it takes more.
    */
-  feed(request: SpanRequest, bytes: Uint8Array): boolean;
+  feed(request: Request, bytes: Uint8Array): boolean;
   /** Goes on reading after `span` of the running request returned false. */
   resume(): void;
   /** Ends the session in good order, within a bound of its own. Never rejects. */

@@ -1,9 +1,4 @@
-import type {
-  EventReceiver,
-  EventRequest,
-  RequestEnd,
-  TransactionStatus,
-} from "@multipooler/pgwire";
+import type { CopyEvent, EventRequest, RequestEnd, TransactionStatus } from "@multipooler/pgwire";
 import { abortError } from "../error.ts";
 import type { MultiPoolerError } from "../error.ts";
 import { RequestRun } from "../execution/request-run.ts";
@@ -11,7 +6,7 @@ import type { RequestRunOptions, RunOwner } from "../execution/request-run.ts";
 import type { Backend } from "../pool/backend.ts";
 import { isUnsent } from "../postgres-error.ts";
 
-export interface HeldRunOptions extends RequestRunOptions {
+export interface HeldRunOptions<More extends CopyEvent = never> extends RequestRunOptions<More> {
   readonly backend: Backend;
 }
 
@@ -39,18 +34,18 @@ export interface HeldEnd {
 }
 
 /** One request on a backend that is held, and what its end means for that. */
-export class HeldRun implements RunOwner {
-  readonly #options: HeldRunOptions;
-  readonly #run: RequestRun;
+export class HeldRun<More extends CopyEvent = never> implements RunOwner {
+  readonly #options: HeldRunOptions<More>;
+  readonly #run: RequestRun<More>;
   readonly #ended = Promise.withResolvers<HeldEnd>();
 
-  constructor(options: HeldRunOptions) {
+  constructor(options: HeldRunOptions<More>) {
     this.#options = options;
     this.#run = new RequestRun(options, this);
   }
 
   /** Takes the answer of the request. */
-  get receiver(): EventReceiver {
+  get receiver(): RequestRun<More> {
     return this.#run;
   }
 

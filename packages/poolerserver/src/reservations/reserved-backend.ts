@@ -1,5 +1,5 @@
-import type { EventReceiver, EventRequest, TransactionStatus } from "@multipooler/pgwire";
-import type { Reservation, ResultSink, Settings } from "@multipooler/query-service";
+import type { CopyEvent, EventRequest, TransactionStatus } from "@multipooler/pgwire";
+import type { Reservation, Settings } from "@multipooler/query-service";
 import { ReservationReason } from "@multipooler/query-service";
 import { Taint } from "../classification/taint.ts";
 import type { TaintSet } from "../classification/taint.ts";
@@ -13,6 +13,8 @@ import type { Lease } from "../pool/lease.ts";
 import type { Holder } from "../serving/holders.ts";
 import { isWritable } from "../writable-session.ts";
 import type { CallEngine } from "../execution/call.ts";
+import type { EventSink } from "../execution/receiver.ts";
+import type { RequestRun } from "../execution/request-run.ts";
 import { HeldReasons } from "./held-reasons.ts";
 import { HeldRun } from "./held-run.ts";
 import type { HeldEnd } from "./held-run.ts";
@@ -31,11 +33,13 @@ export interface ReservedBackendOptions {
 }
 
 /** What a request on a reserved backend writes to, and what interrupts it. */
-export interface RunOptions {
-  readonly sink: ResultSink;
+export interface RunOptions<More extends CopyEvent = never> {
+  readonly sink: EventSink<More>;
   readonly signal: AbortSignal | undefined;
   /** Takes the ParameterDescription of a statement that is described. */
   readonly onDescribed?: ((parameters: Uint8Array) => void) | undefined;
+  /** The server is about to be asked to cancel the request. */
+  readonly onInterrupt?: (() => void) | undefined;
 }
 
 /**
@@ -63,7 +67,7 @@ export class ReservedBackend implements Holder {
   readonly turns: Turns = new Turns();
   readonly #options: ReservedBackendOptions;
   #state: State = { type: "waiting", wait: undefined };
-  #run: HeldRun | undefined;
+  #run: Pick<HeldRun, "cut"> | undefined;
   #cutReason: MultiPoolerError | undefined;
   #isLost = false;
   #taint: TaintSet = Taint.None;
@@ -128,9 +132,9 @@ export class ReservedBackend implements Holder {
   }
 
   /** Runs one request on the backend. Rejects with what `request` throws, and nothing else. */
-  async run(
-    request: (receiver: EventReceiver, lease: Lease) => EventRequest,
-    options: RunOptions,
+  async run<More extends CopyEvent = never>(
+    request: (receiver: RequestRun<More>, lease: Lease) => EventRequest,
+    options: RunOptions<More>,
   ): Promise<HeldEnd> {
     const state = this.#state;
     if (state.type !== "held" || this.#cutReason !== undefined) {
@@ -249,12 +253,15 @@ export class ReservedBackend implements Holder {
   }
 }
 
+/** What they leave is known from the texts of the statements. */
+const JUDGED_REASONS = ReservationReason.Transaction | ReservationReason.Copy;
+
 /** What is left of reasons, whatever the texts of the statements told. */
 function taintOf(reasons: number): TaintSet {
   if ((reasons & ReservationReason.LogicalReplication) !== 0) {
     return Taint.Unknown | Taint.Lasting;
   }
-  return (reasons & ~ReservationReason.Transaction) === 0 ? Taint.None : Taint.Unknown;
+  return (reasons & ~JUDGED_REASONS) === 0 ? Taint.None : Taint.Unknown;
 }
 
 function withdrawn(error: MultiPoolerError): HeldEnd {

@@ -1,4 +1,3 @@
-import { PoolerErrorCode, ReservationReason } from "@multipooler/query-service";
 import type {
   ExecuteRequest,
   Outcome,
@@ -6,25 +5,12 @@ import type {
   ReservePlace,
   ResultSink,
 } from "@multipooler/query-service";
-import { MultiPoolerError, errorDiagnostic } from "../error.ts";
-import type { Label } from "../pool/label.ts";
-import { backendStatement, preparationOf } from "../statements/backend-statement.ts";
-import { classifyStatement } from "../statements/statement-classification.ts";
-import { WRITABLE_SESSION } from "../writable-session.ts";
 import { copyError, requireTarget } from "../execution/request-checks.ts";
-import { admitReserved, inTurn, modeOf } from "./reservation-engine.ts";
+import { classifyStatement } from "../statements/statement-classification.ts";
 import type { ReservationEngine } from "./reservation-engine.ts";
-import type { ReservedBackend } from "./reserved-backend.ts";
-import { settleStatement } from "./statement-outcome.ts";
-import type { AskedFor } from "./statement-outcome.ts";
+import { continueWith, requireReasons, reserveFor } from "./reserved-work.ts";
+import type { ReservedWork } from "./reserved-work.ts";
 import { runStatement } from "./statement-run.ts";
-import type { JudgedBegin, JudgedStatement, StatementEnd } from "./statement-run.ts";
-
-const KNOWN_REASONS = 0xff;
-/** A new reservation is tried on so many backends, if PostgreSQL certainly saw nothing of it. */
-const MAX_ATTEMPTS = 3;
-const DEFAULT_BEGIN = "BEGIN";
-const NO_RECEIVER = { event: () => undefined, settle: () => undefined };
 
 /** A statement that reserves a backend, or runs on one that is. */
 export interface StatementCall {
@@ -39,33 +25,9 @@ export async function executeAndReserve(
   place: ReservePlace,
   call: StatementCall,
 ): Promise<Outcome> {
-  const { request } = call;
-  requireTarget(request.target, engine.served);
+  requireTarget(call.request.target, engine.served);
   requireReasons(place.reasons, 1);
-  const judged = judge(engine, request, beginOf(place));
-  const user = request.caller.user === "" ? engine.served.user : request.caller.user;
-  // What cannot be sent is refused before anybody waits for a backend.
-  const { byteLength } = backendStatement(
-    request.statement,
-    judged.preparation,
-    NO_RECEIVER,
-  ).request;
-  const label = engine.labels.of(request.caller);
-  const reserved = engine.reservations.create(user);
-  try {
-    engine.gate.enter("reservation", modeOf(request.target), reserved);
-    requireReadOnly(engine, judged);
-    const end = await runOnNewBackend({ reserved, judged, byteLength, label }, call);
-    const asked = { place, judged, settings: request.caller.settings };
-    return await settled(engine, reserved, end, asked);
-  } catch (error) {
-    if (reserved.reservation === undefined) {
-      await reserved.giveBack(request.caller.settings);
-    }
-    throw error;
-  } finally {
-    reserved.pass(engine.clock.monotonic());
-  }
+  return await reserveFor(engine, place, statementWork(engine, call));
 }
 
 /** Runs a statement on the backend of a reservation. */
@@ -74,116 +36,23 @@ export async function executeReserved(
   place: ReservedPlace,
   call: StatementCall,
 ): Promise<Outcome> {
-  const { request, sink, signal } = call;
-  const { user } = request.caller;
-  const reserved = admitReserved(engine, { target: request.target, user, id: place.id });
-  return await inTurn(engine, reserved, { signal }, async () => {
-    requireReasons(place.reasons ?? 0, 0);
-    const begins = !reserved.reasons.has(ReservationReason.Transaction);
-    const judged = judge(engine, request, begins ? beginOf(place) : undefined);
-    requireReadOnly(engine, judged);
-    requireAllowed(engine, reserved.isWritable ? WRITABLE_SESSION : undefined);
-    const end = await runStatement(reserved, judged, { sink, signal });
-    const asked = { place, judged, settings: request.caller.settings };
-    return await settled(engine, reserved, end, asked);
-  });
+  return await continueWith(engine, place, statementWork(engine, call));
 }
 
-async function runOnNewBackend(
-  wanted: {
-    readonly reserved: ReservedBackend;
-    readonly judged: JudgedStatement;
-    readonly byteLength: number;
-    readonly label: Label | undefined;
-  },
-  { request, sink, signal }: StatementCall,
-): Promise<StatementEnd> {
-  const { reserved, judged, byteLength, label } = wanted;
-  const { origin } = request.caller;
-  for (let attempt = 1; ; attempt += 1) {
-    await reserved.acquire({ origin, label, byteLength, signal });
-    const run = await runStatement(reserved, judged, { sink, signal });
-    if (run.end.fate !== "unsent" || run.hasBegun) {
-      return run;
-    }
-    if (attempt === MAX_ATTEMPTS && run.end.error !== undefined) {
-      throw run.end.error;
-    }
-    reserved.drop(run.end.error);
-  }
-}
-
-async function settled(
+function statementWork(
   engine: ReservationEngine,
-  reserved: ReservedBackend,
-  end: StatementEnd,
-  asked: AskedFor,
-): Promise<Outcome> {
-  try {
-    return await settleStatement(reserved, end, asked, engine);
-  } finally {
-    if (asked.judged.classification.ddl) {
-      engine.classifier.noteDdl();
-    }
-  }
-}
-
-function judge(
-  { classifier, registry }: ReservationEngine,
-  { statement, caller }: ExecuteRequest,
-  begin: string | undefined,
-): JudgedStatement {
-  const classification = classifyStatement(statement, classifier);
-  if (classification.copy) {
-    throw copyError();
-  }
-  if (classification.ddl) {
-    classifier.noteDdl();
-  }
+  { request, sink, signal }: StatementCall,
+): ReservedWork {
   return {
-    statement,
-    classification,
-    preparation: preparationOf(registry, caller, classification.taint),
-    begin: begin === undefined ? undefined : judgeBegin(begin, classifier.classify(begin)),
+    request,
+    signal,
+    judge: () => {
+      const classification = classifyStatement(request.statement, engine.classifier);
+      if (classification.copy !== undefined) {
+        throw copyError();
+      }
+      return { statement: request.statement, classification };
+    },
+    run: (reserved, judged) => runStatement(reserved, judged, { sink, signal }),
   };
-}
-
-function judgeBegin(sql: string, classification: JudgedBegin["classification"]): JudgedBegin {
-  if (!classification.opensTransaction || classification.endsTransaction) {
-    const message = `begin must open a transaction, and "${sql}" does not`;
-    throw new MultiPoolerError(PoolerErrorCode.InvalidArgument, message);
-  }
-  return { sql, classification };
-}
-
-function beginOf({ reasons = 0, begin }: ReservePlace | ReservedPlace): string | undefined {
-  if ((reasons & ReservationReason.Transaction) === 0) {
-    return undefined;
-  }
-  return begin === undefined || begin === "" ? DEFAULT_BEGIN : begin;
-}
-
-/** @throws READ_ONLY */
-function requireReadOnly(engine: ReservationEngine, judged: JudgedStatement): void {
-  const { classification, begin } = judged;
-  requireAllowed(engine, classification.readOnlyEscape ?? begin?.classification.readOnlyEscape);
-}
-
-/** @throws READ_ONLY */
-function requireAllowed({ gate }: ReservationEngine, escape: string | undefined): void {
-  const refusal = gate.readOnlyRefusal(escape);
-  if (refusal !== undefined) {
-    throw refusal;
-  }
-}
-
-/** @throws INVALID_ARGUMENT */
-function requireReasons(reasons: number, least: number): void {
-  const isKnown = Number.isInteger(reasons) && reasons >= least && reasons <= KNOWN_REASONS;
-  if (!isKnown) {
-    const message = `reasons must be from ${least} to ${KNOWN_REASONS}, not ${reasons}`;
-    throw new MultiPoolerError(PoolerErrorCode.InvalidArgument, message, {
-      diagnostic: errorDiagnostic("22023", message),
-    });
-  }
 }

@@ -57,14 +57,24 @@ export async function runStatement(
   if (begin.classification.statements === 1 && isOneUnit(statement, classification)) {
     return await runInOneWrite(reserved, judged, begin.sql, options);
   }
-  const begun = await reserved.run((run) => simpleQuery(begin.sql, run), {
-    ...options,
-    sink: withoutTags(options.sink),
-  });
+  const begun = await runBegin(reserved, begin.sql, options);
   if (begun.fate !== "done") {
     return { end: begun, hasBegun: false };
   }
   return { end: await runPrepared(reserved, judged, options), hasBegun: true };
+}
+
+/** Opens a transaction ahead of the statement that is to run in it. */
+export async function runBegin(
+  reserved: ReservedBackend,
+  sql: string,
+  options: RunOptions,
+): Promise<HeldEnd> {
+  // The tag of BEGIN is no result of the caller's statement.
+  const sink: ResultSink = {
+    write: (event) => (event.type === "complete" ? undefined : options.sink.write(event)),
+  };
+  return await reserved.run((run) => simpleQuery(sql, run), { ...options, sink });
 }
 
 /** Runs a statement, or describes it, with what the backend has prepared. */
@@ -166,11 +176,4 @@ function extendedQuery(sql: string, receiver: EventReceiver): EventRequest {
   } catch (error) {
     throw queryError(error);
   }
-}
-
-/** The tag of BEGIN is no result of the caller's statement. */
-function withoutTags(sink: ResultSink): ResultSink {
-  return {
-    write: (event) => (event.type === "complete" ? undefined : sink.write(event)),
-  };
 }

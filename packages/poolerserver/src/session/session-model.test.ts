@@ -29,7 +29,7 @@ const PLAIN: Classification = {
   sharing: "shareable",
   taint: Taint.None,
   ddl: false,
-  copy: false,
+  copy: undefined,
   opensTransaction: false,
   endsTransaction: false,
   deallocates: false,

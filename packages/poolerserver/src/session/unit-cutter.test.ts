@@ -24,7 +24,7 @@ const PLAIN: Classification = {
   sharing: "shareable",
   taint: Taint.None,
   ddl: false,
-  copy: false,
+  copy: undefined,
   opensTransaction: false,
   endsTransaction: false,
   deallocates: false,
@@ -34,7 +34,7 @@ const TEXTS: Readonly<Record<string, Classification>> = {
   read: PLAIN,
   write: { ...PLAIN, sharing: "mayWait" },
   set: { ...PLAIN, sharing: "exclusive", taint: Taint.Settings },
-  copy: { ...PLAIN, sharing: "exclusive", copy: true },
+  copy: { ...PLAIN, sharing: "exclusive", copy: "in" },
 };
 
 function newCutter(maxGroupBytes = 1000): UnitCutter {

@@ -198,7 +198,7 @@ export class UnitCutter {
     this.facts.addParse(this.#byteAt(0) !== 0);
     const text = this.#classify(textEnd(chunk, bodyStart, bodyEnd) + 1);
     this.facts.addText(text);
-    this.#hasParsedCopy ||= text.copy;
+    this.#hasParsedCopy ||= text.copy !== undefined;
   }
 
   #bind(): void {

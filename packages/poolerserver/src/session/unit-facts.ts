@@ -81,7 +81,7 @@ export class UnitFacts {
     this.#texts += 1;
     this.#kind = wider(this.#kind, text.sharing);
     this.#taint |= text.taint;
-    this.copies ||= text.copy;
+    this.copies ||= text.copy !== undefined;
     this.opensTransaction ||= text.opensTransaction;
     this.deallocates ||= text.deallocates;
     this.ddl ||= text.ddl;

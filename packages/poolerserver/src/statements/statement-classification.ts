@@ -35,7 +35,7 @@ function unite(one: Classification, other: Classification): Classification {
     sharing: wider(one.sharing, other.sharing),
     taint: one.taint | other.taint,
     ddl: one.ddl || other.ddl,
-    copy: one.copy || other.copy,
+    copy: one.copy ?? other.copy,
     opensTransaction: one.opensTransaction || other.opensTransaction,
     endsTransaction: one.endsTransaction || other.endsTransaction,
     deallocates: one.deallocates || other.deallocates,
