@@ -1,4 +1,4 @@
-import { ControllerService, ServingStatus } from "@multipooler/controller-api";
+import { ControllerService } from "@multipooler/controller-api";
 import type {
   DatabaseHandle,
   PoolerController,
@@ -18,20 +18,11 @@ import { MultiPoolerError, abortError } from "./error.ts";
 import { ReservationIds } from "./reservations/reservation-ids.ts";
 import { resolveOptions } from "./multi-pooler-options.ts";
 import type { MultiPoolerOptions, ResolvedOptions } from "./multi-pooler-options.ts";
-import type { PoolAccess } from "./pool/pool.ts";
 import { ServingGate } from "./serving/serving-gate.ts";
 import { SharedAttempt } from "./shared-attempt.ts";
 
 /** How long `isHealthy` waits without a signal. */
 const HEALTH_TIMEOUT_MS = 1000;
-
-/** What the connections of a status are. */
-const ACCESS: Readonly<Record<ServingStatus, PoolAccess>> = {
-  [ServingStatus.Serving]: "read-write",
-  [ServingStatus.ServingReadOnly]: "read-only",
-  [ServingStatus.Drained]: "none",
-  [ServingStatus.NotServing]: "none",
-};
 
 /**
  * | state       | database | served  | `initDBConfig` | `open`           | `close`       |
@@ -241,9 +232,9 @@ export class MultiPooler implements PoolerController, AsyncDisposable {
   }
 
   /** The role and the sessions change together, when the drain of the old ones is over. */
-  #prepare({ status }: ServingTarget): void {
+  #prepare(target: ServingTarget): void {
     if (this.#lifecycle.type === "open") {
-      this.#lifecycle.databases.setAccess(ACCESS[status]);
+      this.#lifecycle.databases.prepare(target);
     }
   }
 }

@@ -1,4 +1,4 @@
-import type { DatabaseAddress, DatabaseHandle } from "@multipooler/controller-api";
+import type { DatabaseAddress, DatabaseHandle, ServingTarget } from "@multipooler/controller-api";
 import { PoolerErrorCode } from "@multipooler/query-service";
 import type {
   CallOptions,
@@ -14,7 +14,6 @@ import { Engine } from "../execution/engine.ts";
 import type { EngineKind } from "../execution/engine.ts";
 import type { ReservationIds } from "../reservations/reservation-ids.ts";
 import type { ResolvedOptions } from "../multi-pooler-options.ts";
-import type { PoolAccess } from "../pool/pool.ts";
 import { UserBudget } from "../pool/user-budget.ts";
 import type { ServingGate } from "../serving/serving-gate.ts";
 import { SharedAttempt } from "../shared-attempt.ts";
@@ -73,7 +72,7 @@ export class Databases {
   readonly #access: DatabaseAccess;
   readonly #watch: DatabaseWatch;
   readonly #further = new Map<string, Further>();
-  #poolAccess: PoolAccess = "read-write";
+  #target: ServingTarget | undefined;
   #isClosed = false;
 
   constructor(options: DatabasesOptions) {
@@ -123,11 +122,11 @@ export class Databases {
     await this.#main.open(signal);
   }
 
-  /** See `UserPools.setAccess`; for all databases. */
-  setAccess(access: PoolAccess): void {
-    this.#poolAccess = access;
+  /** See `Engine.prepare`; for all databases, those included that are opened later. */
+  prepare(target: ServingTarget): void {
+    this.#target = target;
     for (const engine of this.engines()) {
-      engine.setAccess(access);
+      engine.prepare(target);
     }
   }
 
@@ -302,9 +301,11 @@ export class Databases {
       budget: this.#budget,
       settings,
       reservationIds,
-      access: this.#poolAccess,
       totals: ledger.open(database.database),
     });
+    if (this.#target !== undefined) {
+      engine.prepare(this.#target);
+    }
     if (controls.isPaused(database.database)) {
       engine.pause();
     }

@@ -1,4 +1,5 @@
-import type { DatabaseHandle } from "@multipooler/controller-api";
+import { ServingStatus } from "@multipooler/controller-api";
+import type { DatabaseHandle, ServingTarget } from "@multipooler/controller-api";
 import { LimitedLogger } from "@multipooler/logging";
 import { Classifier } from "../classification/classifier.ts";
 import type { AdminQuery } from "../classification/catalog-rows.ts";
@@ -8,7 +9,6 @@ import type { ResolvedOptions } from "../multi-pooler-options.ts";
 import type { ActivityTotals } from "../pool/activity-totals.ts";
 import { borrowBackend } from "../pool/borrowing.ts";
 import { Labels } from "../pool/labels.ts";
-import type { PoolAccess } from "../pool/pool.ts";
 import type { PoolReport } from "../pool/pool-report.ts";
 import { applicationName, postgresBackends } from "../pool/postgres-dial.ts";
 import { postgresProcesses } from "../pool/postgres-processes.ts";
@@ -46,7 +46,6 @@ export interface EngineOptions {
   readonly budget: UserBudget;
   readonly settings: ResolvedOptions;
   readonly reservationIds: ReservationIds;
-  readonly access: PoolAccess;
   readonly totals: ActivityTotals;
 }
 
@@ -70,7 +69,7 @@ export class Engine {
   readonly #logger: LimitedLogger;
 
   constructor(options: EngineOptions) {
-    const { kind, database, gate, budget, settings, access, totals } = options;
+    const { kind, database, gate, budget, settings, totals } = options;
     const { clock, shard } = settings;
     const logger = new LimitedLogger(settings.logger);
     this.#options = options;
@@ -89,7 +88,7 @@ export class Engine {
         processes: postgresProcesses(database),
         suspect: (cause) => database.suspect(cause),
       },
-      access,
+      "read-write",
     );
     this.#scheduler = scheduler;
     this.#defaults = new DefaultsWatch({
@@ -161,9 +160,19 @@ export class Engine {
     this.#scheduler.resume();
   }
 
-  /** See `UserPools.setAccess`. */
-  setAccess(access: PoolAccess): void {
-    this.#scheduler.setAccess(access);
+  /** Prepares the connections for a status, once nothing of the old one runs. */
+  prepare({ status }: ServingTarget): void {
+    switch (status) {
+      case ServingStatus.Serving:
+        this.#scheduler.setAccess("read-write");
+        return;
+      case ServingStatus.ServingReadOnly:
+        this.#scheduler.setAccess("read-only");
+        return;
+      case ServingStatus.Drained:
+      case ServingStatus.NotServing:
+        this.#scheduler.setAccess("none");
+    }
   }
 
   /** See {@link checkHealth}. One that an operator has paused is healthy: its clients wait. */
