@@ -1,9 +1,10 @@
 import type pg from "pg";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { ClientPooler } from "./client-pooler.ts";
-import { psqlPath, runPsql } from "./psql.ts";
+import { ClientProgram } from "./client-program.ts";
 
 const CAPACITY = 4;
+const psql = new ClientProgram("psql");
 /** Statements of the pooler's own, at most. */
 const OWN_STATEMENTS = 15;
 /** How long something may take to show. */
@@ -306,9 +307,10 @@ test("a stats user may SHOW only, others may not even that", async () => {
   ).rejects.toMatchObject({ code: "28P01" });
 });
 
-test.skipIf(psqlPath === undefined)("psql shows the tables of the console", async () => {
+test.skipIf(psql.isMissing)("psql shows the tables of the console", async () => {
   const address = { ...pooler.address, database: "multipooler" };
-  const { stdout, stderr } = await runPsql(address, [
+  const { stdout, stderr } = await psql.run(address, [
+    "-X",
     "-At",
     "-c",
     "show version",

@@ -209,6 +209,7 @@ function controllerOf(
     maxLifetimeMs: config.maxLifetimeMs,
     waitTimeoutMs: config.waitTimeoutMs,
     drainGraceMs: config.drainGraceMs,
+    maxNotificationBytes: config.maxNotificationBytes,
     logger: logger.child({ component: "poolerserver" }),
   });
 }

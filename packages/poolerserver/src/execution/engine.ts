@@ -6,6 +6,8 @@ import type { AdminQuery } from "../classification/catalog-rows.ts";
 import { catalogQuery } from "../databases/catalog-query.ts";
 import type { MultiPoolerError } from "../error.ts";
 import type { ResolvedOptions } from "../multi-pooler-options.ts";
+import type { NotificationListener } from "../notifications/notification-listener.ts";
+import { mayListen, postgresListener } from "../notifications/postgres-listener.ts";
 import type { ActivityTotals } from "../pool/activity-totals.ts";
 import { borrowBackend } from "../pool/borrowing.ts";
 import { Labels } from "../pool/labels.ts";
@@ -14,6 +16,7 @@ import { applicationName, postgresBackends } from "../pool/postgres-dial.ts";
 import { postgresProcesses } from "../pool/postgres-processes.ts";
 import type { UserBudget } from "../pool/user-budget.ts";
 import { UserPools } from "../pool/user-pools.ts";
+import { leavingError } from "../serving/admission.ts";
 import type { ServingGate } from "../serving/serving-gate.ts";
 import { Sessions } from "../session/sessions.ts";
 import { StatementRegistry } from "../statements/statement-registry.ts";
@@ -63,6 +66,7 @@ export class Engine {
   readonly #catalog: CatalogWatch;
   readonly #defaults: DefaultsWatch;
   readonly #labels: Labels;
+  readonly #listener: NotificationListener;
   readonly #calls: HealthCheckEngine;
   readonly #classified: Pick<ReservationEngine, "served" | "gate" | "classifier">;
   /** For what clients cause: one that ends its own backend does so as often as it likes. */
@@ -114,6 +118,7 @@ export class Engine {
     });
     const served = { ...shard, database: database.database, user: database.user };
     this.#classified = { served, gate, classifier: this.#catalog };
+    this.#listener = postgresListener({ database, gate, pools: scheduler, settings, logger });
     this.sessions = new Sessions({ ...this.#calls, ...this.#classified, scheduler, logger });
   }
 
@@ -139,6 +144,7 @@ export class Engine {
         clock,
         logger: this.#logger,
       }),
+      notifications: this.#listener,
     });
   }
 
@@ -160,9 +166,12 @@ export class Engine {
     this.#scheduler.resume();
   }
 
-  /** Prepares the connections for a status, once nothing of the old one runs. */
-  prepare({ status }: ServingTarget): void {
-    switch (status) {
+  /** Prepares the sessions for a status, once nothing of the old one runs. */
+  prepare(target: ServingTarget): void {
+    if (!mayListen(target)) {
+      this.#listener.stop(leavingError(target));
+    }
+    switch (target.status) {
       case ServingStatus.Serving:
         this.#scheduler.setAccess("read-write");
         return;
@@ -205,7 +214,7 @@ export class Engine {
 
   /** Ends every session, waiter and timer. Idempotent; never rejects. */
   async close(): Promise<void> {
-    await this.sessions.close();
+    await Promise.all([this.sessions.close(), this.#listener.close()]);
     await Promise.all([this.#scheduler.close(), this.#catalog.close(), this.#defaults.close()]);
     this.#logger.flush();
   }

@@ -1,4 +1,5 @@
 import { timingSafeEqual } from "node:crypto";
+import type { ConnectionShare } from "@multipooler/controller-api";
 import { PoolerErrorCode } from "@multipooler/query-service";
 import type { ScramKeys } from "@multipooler/query-service";
 import { untilAborted } from "../abort.ts";
@@ -28,6 +29,13 @@ export interface UserPoolsOptions extends Omit<
   readonly openBackend: (identity: Identity) => OpenBackend;
   /** The budget of the server, which outlives the pools. */
   readonly budget: UserBudget;
+}
+
+/** The budget's share for one connection that is no pool's. */
+export interface SingleShare {
+  readonly share: ConnectionShare;
+  /** To be called once, when the connection has ended. */
+  end(): void;
 }
 
 interface IdentityPool {
@@ -167,6 +175,13 @@ export class UserPools implements UnitScheduler {
     for (const scheduler of this.#schedulers()) {
       scheduler.renew();
     }
+  }
+
+  /** See {@link UserBudget.openSingle}; the share is given back with `end`. */
+  openSingle(): SingleShare | undefined {
+    const { budget, database, user } = this.#options;
+    const share = budget.openSingle({ database, user });
+    return share === undefined ? undefined : { share, end: () => budget.end(share) };
   }
 
   /** See {@link Scheduler.close}. Idempotent. */
