@@ -199,6 +199,7 @@ function controllerOf(
     drainGraceMs: config.drainGraceMs,
     maxSessionStatements: config.pgClientMaxStatements,
     maxSessionStatementBytes: config.pgClientMaxStatementBytes,
+    maxNotificationBytes: config.maxNotificationBytes,
     logger: logger.child({ component: "poolerserver" }),
   });
 }

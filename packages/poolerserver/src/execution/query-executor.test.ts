@@ -92,10 +92,15 @@ async function setUp(
     clock,
     logger,
   });
-  const services = { sessions, credentials, reservations, labels };
+  const notifications = { subscribe: noNotifications };
+  const services = { sessions, credentials, notifications, reservations, labels };
   const executor = new QueryExecutor({ ...engine, served, gate, classifier, ...services });
   await gate.setTarget(target, undefined);
   return { ...scene, executor, gate, check: (signal) => checkHealth(engine, signal) };
+}
+
+function noNotifications(): never {
+  throw new Error("nobody listens here");
 }
 
 /** A request with another statement. */

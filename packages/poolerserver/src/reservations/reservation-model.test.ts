@@ -104,6 +104,11 @@ class World {
       labels,
       sessions,
       credentials: { get: () => Promise.resolve(undefined) },
+      notifications: {
+        subscribe: () => {
+          throw new Error("nobody listens here");
+        },
+      },
       reservations,
     });
   }
