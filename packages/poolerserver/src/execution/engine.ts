@@ -5,6 +5,7 @@ import { Classifier } from "../classification/classifier.ts";
 import type { AdminQuery } from "../classification/catalog-rows.ts";
 import { catalogQuery } from "../databases/catalog-query.ts";
 import type { MultiPoolerError } from "../error.ts";
+import type { Logger } from "../logger.ts";
 import type { ResolvedOptions } from "../multi-pooler-options.ts";
 import type { NotificationListener } from "../notifications/notification-listener.ts";
 import { mayListen, postgresListener } from "../notifications/postgres-listener.ts";
@@ -18,6 +19,7 @@ import type { UserBudget } from "../pool/user-budget.ts";
 import { UserPools } from "../pool/user-pools.ts";
 import { leavingError } from "../serving/admission.ts";
 import type { ServingGate } from "../serving/serving-gate.ts";
+import type { StatementLimits } from "../session/statements/client-statements.ts";
 import { Sessions } from "../session/sessions.ts";
 import { StatementRegistry } from "../statements/statement-registry.ts";
 import { CatalogWatch } from "./catalog-watch.ts";
@@ -78,22 +80,7 @@ export class Engine {
     const logger = new LimitedLogger(settings.logger);
     this.#options = options;
     this.#logger = logger;
-    const name = applicationName(database.applicationName, POOL);
-    const scheduler = new UserPools(
-      {
-        ...settings,
-        database: database.database,
-        user: database.user,
-        logger,
-        openBackend: postgresBackends(database, { name, clock }),
-        budget,
-        totals,
-        closeGraceMs: CLOSE_GRACE_MS,
-        processes: postgresProcesses(database),
-        suspect: (cause) => database.suspect(cause),
-      },
-      "read-write",
-    );
+    const scheduler = queryPools({ database, settings, budget, totals, logger });
     this.#scheduler = scheduler;
     this.#defaults = new DefaultsWatch({
       database,
@@ -119,7 +106,10 @@ export class Engine {
     const served = { ...shard, database: database.database, user: database.user };
     this.#classified = { served, gate, classifier: this.#catalog };
     this.#listener = postgresListener({ database, gate, pools: scheduler, settings, logger });
-    this.sessions = new Sessions({ ...this.#calls, ...this.#classified, scheduler, logger });
+    const engine = { ...this.#calls, ...this.#classified };
+    const limits = sessionLimits(settings);
+    const own = { labels: this.#labels, limits, channels: this.#listener };
+    this.sessions = new Sessions({ ...engine, ...own, scheduler, logger });
   }
 
   /** The database that it serves. */
@@ -233,4 +223,39 @@ export class Engine {
         return catalogQuery(this.#calls, this.#labels);
     }
   }
+}
+
+function queryPools({
+  database,
+  settings,
+  budget,
+  totals,
+  logger,
+}: Pick<EngineOptions, "database" | "settings" | "budget" | "totals"> & {
+  readonly logger: Logger;
+}): UserPools {
+  const { clock } = settings;
+  const name = applicationName(database.applicationName, POOL);
+  return new UserPools(
+    {
+      ...settings,
+      database: database.database,
+      user: database.user,
+      logger,
+      openBackend: postgresBackends(database, { name, clock }),
+      budget,
+      totals,
+      closeGraceMs: CLOSE_GRACE_MS,
+      processes: postgresProcesses(database),
+      suspect: (cause) => database.suspect(cause),
+    },
+    "read-write",
+  );
+}
+
+function sessionLimits({
+  maxSessionStatements,
+  maxSessionStatementBytes,
+}: ResolvedOptions): StatementLimits {
+  return { maxStatements: maxSessionStatements, maxStatementBytes: maxSessionStatementBytes };
 }
