@@ -13,6 +13,7 @@ import type { PoolAccess } from "../src/pool/pool.ts";
 import { postgresProcesses } from "../src/pool/postgres-processes.ts";
 import type { Identity } from "../src/pool/label.ts";
 import { Labels } from "../src/pool/labels.ts";
+import { UserBudget } from "../src/pool/user-budget.ts";
 import { UserPools } from "../src/pool/user-pools.ts";
 import { StatementRegistry } from "../src/statements/statement-registry.ts";
 import { leavingError } from "../src/serving/admission.ts";
@@ -89,7 +90,8 @@ export class SessionScene implements AsyncDisposable {
             return backend;
           },
         capacity,
-        share: new CountingShare(50),
+        budget: new UserBudget({ share: new CountingShare(50), capacity, clock: systemClock }),
+        database,
         user: postgres.user,
         demandWindowMs: 30_000,
         idleTimeoutMs: 0,
