@@ -1,0 +1,33 @@
+import { setImmediate } from "node:timers/promises";
+
+/** So many turns of the event loop are given to something that must not happen. */
+const TURNS = 20;
+
+/** Settles as `promise` does; rejects when that takes longer than `patienceMs`, saying for what. */
+export async function within<T>(
+  promise: Promise<T>,
+  { patienceMs, what }: { readonly patienceMs: number; readonly what: string },
+): Promise<T> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => {
+    reject(new Error(`it took more than ${patienceMs} ms: ${what}`));
+  }, patienceMs);
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Whether a promise is still pending after everything that is ready to happen has happened. */
+export async function isPending(promise: Promise<unknown>): Promise<boolean> {
+  let pending = true;
+  const settle = (): void => {
+    pending = false;
+  };
+  promise.then(settle, settle);
+  for (let turn = 0; turn < TURNS && pending; turn += 1) {
+    await setImmediate();
+  }
+  return pending;
+}

@@ -1,0 +1,68 @@
+import { PoolerErrorCode } from "@multipooler/query-service";
+import { MockController, databaseError, memoryDatabase, textResult } from "../src/index.ts";
+import type { ControllerFactory, ControllerSubject } from "../src/index.ts";
+
+const BLOCKED = "select from a_table_that_is_locked";
+const FAILING = "select from nowhere";
+
+/** Mocks whose script knows the statements of the contract. */
+export const mockFactory: ControllerFactory = {
+  name: "MockController",
+  offers: { reservations: true, sessions: false, describe: true, credentials: true, copy: false },
+  statements: { read: "select 1", write: "insert into t", failing: FAILING, blocked: BLOCKED },
+  hasOutages: true,
+  served: { tableGroup: "default", shard: "0-inf" },
+  create: async ({ drainGraceMs }): Promise<ControllerSubject> => {
+    const unblocked = Promise.withResolvers<void>();
+    const waiters = new Set<() => void>();
+    let blocked = 0;
+    let isAway = false;
+    const controller = new MockController({
+      drainGraceMs,
+      shard: { tableGroup: "default", shard: "0-inf" },
+      script: {
+        before: ({ type }) => {
+          if (isAway && type === "open") {
+            throw databaseError("57P03", "the database is away");
+          }
+        },
+        answer: async ({ statement: { sql } }) => {
+          if (isAway || sql === FAILING) {
+            throw databaseError("42P01", "it is not there");
+          }
+          if (sql === BLOCKED) {
+            blocked += 1;
+            for (const wake of waiters) {
+              wake();
+            }
+            await unblocked.promise;
+          }
+          return textResult(["n"], [["1"]]);
+        },
+      },
+    });
+    return {
+      controller,
+      database: memoryDatabase(),
+      untilBlocked: async (count) => {
+        while (blocked < count) {
+          const { promise, resolve } = Promise.withResolvers<void>();
+          waiters.add(resolve);
+          await promise;
+        }
+      },
+      unblock: async () => unblocked.resolve(),
+      outage: {
+        begin: async () => {
+          isAway = true;
+          controller.script({ fault: PoolerErrorCode.PreExecutionUnavailable });
+        },
+        end: async () => {
+          isAway = false;
+          controller.script({ fault: undefined });
+        },
+      },
+      [Symbol.asyncDispose]: async () => unblocked.resolve(),
+    };
+  },
+};
