@@ -197,6 +197,7 @@ function controllerOf(
     maxLifetimeMs: config.maxLifetimeMs,
     waitTimeoutMs: config.waitTimeoutMs,
     drainGraceMs: config.drainGraceMs,
+    maxNotificationBytes: config.maxNotificationBytes,
     logger: logger.child({ component: "poolerserver" }),
   });
 }

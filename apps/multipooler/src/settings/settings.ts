@@ -131,6 +131,14 @@ export const settings = {
     default: "3s",
     help: "Time for running work to finish when the pooler stops serving; 0 sets no limit.",
   }),
+  maxNotificationBytes: pool.required(
+    "max-notification-bytes",
+    integer({ min: 16_384, max: 1_073_741_824 }, "bytes"),
+    {
+      default: "16777216",
+      help: "Notifications (LISTEN) kept for one listener that reads too slowly; beyond it, it is cut off.",
+    },
+  ),
 
   httpPort: network.required("http-port", listenPort, {
     default: "15200",
