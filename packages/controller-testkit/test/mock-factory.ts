@@ -8,7 +8,14 @@ const FAILING = "select from nowhere";
 /** Mocks whose script knows the statements of the contract. */
 export const mockFactory: ControllerFactory = {
   name: "MockController",
-  offers: { reservations: true, sessions: false, describe: true, credentials: true, copy: false },
+  offers: {
+    reservations: true,
+    sessions: false,
+    describe: true,
+    credentials: true,
+    copy: false,
+    notifications: false,
+  },
   statements: { read: "select 1", write: "insert into t", failing: FAILING, blocked: BLOCKED },
   hasOutages: true,
   served: { tableGroup: "default", shard: "0-inf" },

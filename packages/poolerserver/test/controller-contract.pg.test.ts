@@ -21,13 +21,21 @@ useServer(async (started) => {
 
 const factory: ControllerFactory = {
   name: "MultiPooler on PostgreSQL",
-  offers: { reservations: true, sessions: true, describe: true, credentials: true, copy: true },
+  offers: {
+    reservations: true,
+    sessions: true,
+    describe: true,
+    credentials: true,
+    copy: true,
+    notifications: true,
+  },
   statements: {
     read: "select 1",
     write: "insert into written values (1)",
     failing: "select 1 / 0",
     blocked: BLOCKED,
     copy: { in: "copy copied from stdin", out: "copy copied to stdout" },
+    notify: { channel: "told", sql: "notify told" },
   },
   hasOutages: true,
   served: { tableGroup: "default", shard: "0-inf" },
@@ -37,7 +45,11 @@ const factory: ControllerFactory = {
 describeControllerContract(factory, { describe, test });
 
 /** A pooler whose way to the server can break, and a transaction that others wait for. */
-async function create({ drainGraceMs }: { readonly drainGraceMs: number }): Promise<ControllerSubject> {
+async function create({
+  drainGraceMs,
+}: {
+  readonly drainGraceMs: number;
+}): Promise<ControllerSubject> {
   await using stack = new AsyncDisposableStack();
   const proxy = stack.use(await TcpProxy.before(postgres.port));
   await postgres.sql("create table held ()");

@@ -200,4 +200,3 @@ export function admits(status: ServingStatus): boolean {
       return false;
   }
 }
-

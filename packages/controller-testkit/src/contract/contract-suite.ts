@@ -1,6 +1,10 @@
 import type { ServingTarget } from "@multipooler/controller-api";
 import { ContractScene } from "./contract-scene.ts";
-import type { ContractStatements, ControllerFactory, ControllerOffers } from "./controller-factory.ts";
+import type {
+  ContractStatements,
+  ControllerFactory,
+  ControllerOffers,
+} from "./controller-factory.ts";
 
 /** A grace that no test reaches. */
 const LONG_GRACE_MS = 600_000;

@@ -29,6 +29,8 @@ export interface ControllerOffers {
   readonly credentials: boolean;
   /** `copyIn` and `copyOut`; with `statements.copy`. */
   readonly copy: boolean;
+  /** `subscribe`; with `statements.notify`. */
+  readonly notifications: boolean;
 }
 
 /** Texts in the controller's language. A test that needs one that is missing is not declared. */
@@ -43,6 +45,8 @@ export interface ContractStatements {
   readonly blocked?: string | undefined;
   /** A COPY from the client that takes the line `1`, and one to the client that yields something. */
   readonly copy?: { readonly in: string; readonly out: string } | undefined;
+  /** Sends a notification on a channel. */
+  readonly notify?: { readonly channel: string; readonly sql: string } | undefined;
 }
 
 /** How a controller is to be made. */

@@ -6,6 +6,7 @@ import { testCalls } from "./test-calls.ts";
 import { testCopies } from "./test-copies.ts";
 import { testHealth } from "./test-health.ts";
 import { testLifecycle } from "./test-lifecycle.ts";
+import { testNotifications } from "./test-notifications.ts";
 import { testReservations } from "./test-reservations.ts";
 import { testSessions } from "./test-sessions.ts";
 import { testSinks } from "./test-sinks.ts";
@@ -46,6 +47,9 @@ export function describeControllerContract(
     }
     if (suite.offers.copy) {
       suite.describe("COPY", () => testCopies(suite));
+    }
+    if (suite.offers.notifications) {
+      suite.describe("notifications", () => testNotifications(suite));
     }
   });
 }

@@ -3,7 +3,7 @@ import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { IdleClient } from "./idle-client.ts";
 import { CALLER, PRIMARY } from "./contract-scene.ts";
 import type { ContractSuite } from "./contract-suite.ts";
-import { assertFails } from "./failure.ts";
+import { assertFails, assertThrows } from "./failure.ts";
 import { RecordingSink } from "./recording-sink.ts";
 
 const { Cancelled, DeadlineExceeded, DatabaseError, ReservationLost, Unimplemented, WrongTarget } =
@@ -23,7 +23,9 @@ function testAnswers(suite: ContractSuite): void {
     "a read yields its fields, its rows and its end, and leaves no reservation",
     async (scene) => {
       const { sink, reservation } = await scene.run(read);
-      const important = sink.types.filter((type) => type !== "notice" && type !== "parameterStatus");
+      const important = sink.types.filter(
+        (type) => type !== "notice" && type !== "parameterStatus",
+      );
       equal(important.at(0), "fields");
       equal(important.at(-1), "complete");
       deepEqual(new Set(important.slice(1, -1)), new Set(["rows"]));
@@ -146,6 +148,10 @@ function testRefusals(suite: ContractSuite): void {
         refused.push(executor.copyIn(copy, source, sink), executor.copyOut(copy, sink));
       }
       await Promise.all(refused.map((call) => assertFails(call, Unimplemented)));
+      if (!offers.notifications) {
+        const sink = { write: () => undefined, ended: () => undefined };
+        assertThrows(() => executor.subscribe(sink), Unimplemented);
+      }
       await scene.run(read);
     },
     { from: PRIMARY },

@@ -2,7 +2,15 @@ import { PoolerRole, ServingStatus } from "@multipooler/controller-api";
 import type { ServingTarget } from "@multipooler/controller-api";
 import { PoolerErrorCode } from "@multipooler/query-service";
 import { deepEqual, equal, ok } from "node:assert/strict";
-import { DRAINED, PRIMARY, REPLICA, STOPPED, admits, assertTarget, target } from "./contract-scene.ts";
+import {
+  DRAINED,
+  PRIMARY,
+  REPLICA,
+  STOPPED,
+  admits,
+  assertTarget,
+  target,
+} from "./contract-scene.ts";
 import type { ContractSuite } from "./contract-suite.ts";
 import { assertFails } from "./failure.ts";
 import { isPending } from "./patience.ts";

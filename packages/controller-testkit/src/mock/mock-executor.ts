@@ -16,6 +16,7 @@ import type {
   ResultSink,
   Session,
   StatementDescription,
+  Subscription,
 } from "@multipooler/query-service";
 import { ServingStatus } from "@multipooler/controller-api";
 import type { RequestKind } from "./admission.ts";
@@ -158,14 +159,23 @@ export class MockExecutor implements QueryService {
     throw unimplemented("sessions");
   }
 
+  subscribe(): Subscription {
+    throw unimplemented("notifications");
+  }
+
   async #single(request: ExecuteRequest, { sink, signal }: Way): Promise<Outcome> {
     const run = new SingleRun();
-    return await this.#admitted("single", request, async () => {
-      this.#refuseWrite(request);
-      const signals = signal === undefined ? [run.signal] : [run.signal, signal];
-      await runStatement(this.#options.script(), request, { sink, signals });
-      return NOTHING_HELD;
-    }, run);
+    return await this.#admitted(
+      "single",
+      request,
+      async () => {
+        this.#refuseWrite(request);
+        const signals = signal === undefined ? [run.signal] : [run.signal, signal];
+        await runStatement(this.#options.script(), request, { sink, signals });
+        return NOTHING_HELD;
+      },
+      run,
+    );
   }
 
   async #reserve(request: ExecuteRequest, place: ReservePlace, way: Way): Promise<Outcome> {

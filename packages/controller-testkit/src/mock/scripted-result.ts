@@ -24,14 +24,12 @@ export function textResult(
   }));
   return [
     { type: "fields", bytes: encodeFields(fields) },
-    ...rows.map(
-      (row): ResultEvent => ({
-        type: "rows",
-        bytes: encodeRow(row.map((value) => (value === null ? null : Buffer.from(value)))),
-        rowCount: 1,
-        inProgress: false,
-      }),
-    ),
+    ...rows.map((row): ResultEvent => ({
+      type: "rows",
+      bytes: encodeRow(row.map((value) => (value === null ? null : Buffer.from(value)))),
+      rowCount: 1,
+      inProgress: false,
+    })),
     ...commandResult(tag),
   ];
 }
