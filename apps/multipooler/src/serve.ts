@@ -198,6 +198,8 @@ function controllerOf(
     waitTimeoutMs: config.waitTimeoutMs,
     drainGraceMs: config.drainGraceMs,
     maxNotificationBytes: config.maxNotificationBytes,
+    maxSessionStatements: config.pgClientMaxStatements,
+    maxSessionStatementBytes: config.pgClientMaxStatementBytes,
     logger: logger.child({ component: "poolerserver" }),
   });
 }

@@ -46,6 +46,15 @@ export type {
 } from "./connection/request.ts";
 export { PgwireError, PgwireErrorCode } from "./error.ts";
 export type { PgwireErrorOptions } from "./error.ts";
+export {
+  parseBytes,
+  statementBytes,
+  targetBytes,
+  writeClose,
+  writeParse,
+  writeStatement,
+  writeSync,
+} from "./messages/extended-writer.ts";
 export type { TransactionStatus } from "./messages/transaction-status.ts";
 export { CopyQuery } from "./requests/copy-query.ts";
 export type { CopyConnection, CopyQueryOptions, CopyReceiver } from "./requests/copy-query.ts";

@@ -22,6 +22,8 @@ const COUNTS = [
   "maxNotificationBytes",
   "sharingDepth",
   "settingsCacheSize",
+  "maxSessionStatements",
+  "maxSessionStatementBytes",
 ] as const;
 
 export interface MultiPoolerOptions {
@@ -56,6 +58,10 @@ export interface MultiPoolerOptions {
   readonly sharingDepth?: number | undefined;
   /** So many different settings of callers are told apart at once, from 1. Default: 1024. */
   readonly settingsCacheSize?: number | undefined;
+  /** So many statements a session may have prepared at once, from 1. Default: 10,000. */
+  readonly maxSessionStatements?: number | undefined;
+  /** So many bytes of text these may have together, from 1. Default: 16 MiB. */
+  readonly maxSessionStatementBytes?: number | undefined;
   /**
    * What the queries of a role needed within this time counts when the connections are divided among
    * roles. Default: 30 s.
@@ -95,6 +101,8 @@ export function resolveOptions(options: MultiPoolerOptions): ResolvedOptions {
     maxNotificationBytes: options.maxNotificationBytes ?? 16_777_216,
     sharingDepth: options.sharingDepth ?? 64,
     settingsCacheSize: options.settingsCacheSize ?? 1024,
+    maxSessionStatements: options.maxSessionStatements ?? 10_000,
+    maxSessionStatementBytes: options.maxSessionStatementBytes ?? 16_777_216,
     demandWindowMs: options.demandWindowMs ?? 30_000,
     drainGraceMs: options.drainGraceMs ?? 3000,
     inactivityTimeoutMs: options.inactivityTimeoutMs ?? 30_000,

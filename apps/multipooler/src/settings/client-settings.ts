@@ -47,4 +47,14 @@ export const clientSettings = {
     integer({ min: 1024, max: 1_073_741_823 }, "bytes"),
     { default: "16777216", help: "Longest message of a client, e.g. one statement." },
   ),
+  pgClientMaxStatements: clients.required(
+    "pg-client-max-statements",
+    integer({ min: 1, max: 1_000_000 }),
+    { default: "10000", help: "Maximum prepared statements of a client." },
+  ),
+  pgClientMaxStatementBytes: clients.required(
+    "pg-client-max-statement-bytes",
+    integer({ min: 1, max: 1_073_741_823 }, "bytes"),
+    { default: "16777216", help: "Maximum length of their texts together." },
+  ),
 } as const satisfies Record<string, Setting<unknown>>;

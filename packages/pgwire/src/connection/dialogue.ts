@@ -194,12 +194,7 @@ export class Dialogue {
         return true;
       }
       case BackendMessage.ParameterStatus:
-        if (!this.#recordReport(spans.message)) {
-          spans.withhold(request);
-          return true;
-        }
-        this.#answer.settingReported();
-        break;
+        return this.#readReport(request);
       default: {
         const error = this.#readError(spans.message);
         if (error.code !== PgwireErrorCode.Postgres) {
@@ -207,9 +202,25 @@ export class Dialogue {
           throw error;
         }
         this.#answer.fail(error);
+        request.failing?.(error);
       }
     }
     spans.pass(request);
+    return true;
+  }
+
+  #readReport(request: SpanRequest): boolean {
+    const spans = this.#spans;
+    if (request.reported !== undefined) {
+      const { name, value } = this.#parameters.record(spans.message);
+      spans.withhold(request);
+      request.reported(name, value);
+    } else if (this.#recordReport(spans.message)) {
+      this.#answer.settingReported();
+      spans.pass(request);
+    } else {
+      spans.withhold(request);
+    }
     return true;
   }
 

@@ -3,6 +3,7 @@ import type { DatabaseHandle, ServingTarget } from "@multipooler/controller-api"
 import { LimitedLogger } from "@multipooler/logging";
 import { Classifier } from "../classification/classifier.ts";
 import { CredentialLookup } from "../credentials/credential-lookup.ts";
+import type { Logger } from "../logger.ts";
 import type { ResolvedOptions } from "../multi-pooler-options.ts";
 import type { NotificationListener } from "../notifications/notification-listener.ts";
 import { mayListen, postgresListener } from "../notifications/postgres-listener.ts";
@@ -13,6 +14,7 @@ import { postgresProcesses } from "../pool/postgres-processes.ts";
 import { UserPools } from "../pool/user-pools.ts";
 import { leavingError } from "../serving/admission.ts";
 import type { ServingGate } from "../serving/serving-gate.ts";
+import type { StatementLimits } from "../session/statements/client-statements.ts";
 import { Sessions } from "../session/sessions.ts";
 import { StatementRegistry } from "../statements/statement-registry.ts";
 import { CatalogWatch } from "./catalog-watch.ts";
@@ -52,25 +54,13 @@ export class Engine {
     const { clock, shard, inactivityTimeoutMs } = settings;
     const logger = new LimitedLogger(settings.logger);
     this.#logger = logger;
-    const name = applicationName(database.applicationName, POOL);
-    this.#scheduler = new UserPools(
-      {
-        ...settings,
-        user: database.user,
-        logger,
-        openBackend: postgresBackends(database, { name, clock }),
-        share: database.share,
-        closeGraceMs: CLOSE_GRACE_MS,
-        processes: postgresProcesses(database),
-        suspect: (cause) => database.suspect(cause),
-      },
-      "read-write",
-    );
+    const scheduler = queryPools({ database, settings, logger });
+    this.#scheduler = scheduler;
     this.#defaults = new DefaultsWatch({
       database,
       clock,
       logger,
-      onChanged: () => this.#scheduler.renew(),
+      onChanged: () => scheduler.renew(),
     });
     const classifier = new Classifier({
       admin: (sql, values, options) => database.admin(sql, values, options),
@@ -79,16 +69,20 @@ export class Engine {
     const onDdl = (): void => registry.noteDdl();
     this.#catalog = new CatalogWatch({ classifier, clock, logger, onDdl });
     const terminate = postgresTermination(database);
-    this.#calls = { scheduler: this.#scheduler, clock, terminate, registry };
+    this.#calls = { scheduler, clock, terminate, registry };
     const served = { ...shard, database: database.database, user: database.user };
     const classified = { served, gate, classifier: this.#catalog };
-    const scheduler = this.#scheduler;
-    this.#sessions = new Sessions({ ...this.#calls, ...classified, scheduler, logger });
-    this.#listener = postgresListener({ database, gate, pools: scheduler, settings, logger });
+    const { settingsCacheSize } = settings;
+    const labels = new Labels({ user: database.user, settingsCacheSize });
+    const limits = sessionLimits(settings);
+    const listener = postgresListener({ database, gate, pools: scheduler, settings, logger });
+    this.#listener = listener;
+    const engine = { ...this.#calls, ...classified };
+    const own = { labels, limits, channels: listener };
+    this.#sessions = new Sessions({ ...engine, ...own, scheduler, logger });
     this.executor = new QueryExecutor({
-      ...this.#calls,
-      ...classified,
-      labels: new Labels({ user: database.user, settingsCacheSize: settings.settingsCacheSize }),
+      ...engine,
+      labels,
       reservations: new Reservations({
         engine: this.#calls,
         ids: reservationIds,
@@ -140,4 +134,33 @@ export class Engine {
     await Promise.all([this.#scheduler.close(), this.#catalog.close(), this.#defaults.close()]);
     this.#logger.flush();
   }
+}
+
+function queryPools({
+  database,
+  settings,
+  logger,
+}: Pick<EngineOptions, "database" | "settings"> & { readonly logger: Logger }): UserPools {
+  const { clock } = settings;
+  const name = applicationName(database.applicationName, POOL);
+  return new UserPools(
+    {
+      ...settings,
+      user: database.user,
+      logger,
+      openBackend: postgresBackends(database, { name, clock }),
+      share: database.share,
+      closeGraceMs: CLOSE_GRACE_MS,
+      processes: postgresProcesses(database),
+      suspect: (cause) => database.suspect(cause),
+    },
+    "read-write",
+  );
+}
+
+function sessionLimits({
+  maxSessionStatements,
+  maxSessionStatementBytes,
+}: ResolvedOptions): StatementLimits {
+  return { maxStatements: maxSessionStatements, maxStatementBytes: maxSessionStatementBytes };
 }

@@ -100,6 +100,11 @@ export class Member implements LabelledSession {
     }
   }
 
+  /** Its holder has brought it to these settings by statements of its own. */
+  noteSettings(settings: LabelSettings): void {
+    this.#become(settings);
+  }
+
   #become(settings: LabelSettings): void {
     if (settings !== this.#settings) {
       this.#settings = settings;

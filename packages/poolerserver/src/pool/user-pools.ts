@@ -5,7 +5,7 @@ import type { ScramKeys } from "@multipooler/query-service";
 import { MultiPoolerError } from "../error.ts";
 import type { OpenBackend } from "./backend.ts";
 import type { UnitScheduler } from "./borrowing.ts";
-import type { Identity } from "./label.ts";
+import type { Identity, Label } from "./label.ts";
 import type { PoolAccess } from "./pool.ts";
 import type { SchedulerOptions } from "./scheduler-options.ts";
 import { Scheduler } from "./scheduler.ts";
@@ -75,6 +75,11 @@ export class UserPools implements UnitScheduler {
   /** See {@link Pool.parameters}; of the user of the database handle. */
   get parameters(): ReadonlyMap<string, string> | undefined {
     return this.#default.parameters;
+  }
+
+  /** See {@link Pool.parameters}; of the pool that units of this label go to. */
+  parametersFor(label: Label | undefined): ReadonlyMap<string, string> | undefined {
+    return label === undefined ? this.parameters : this.#find(label)?.parameters;
   }
 
   /** See {@link Scheduler.isHeldIdle}. */
@@ -244,7 +249,7 @@ function isAboutRole({ code, diagnostic }: MultiPoolerError): boolean {
 
 /** In a time that does not tell where they differ. */
 function isSameKeys(one: ScramKeys | undefined, other: ScramKeys | undefined): boolean {
-  if (one === undefined || other === undefined) {
+  if (one === undefined || other === undefined || one === other) {
     return one === other;
   }
   const isSameClient = isSameKey(one.clientKey, other.clientKey);

@@ -7,12 +7,15 @@ import { CountingShare } from "../../test/counting-share.ts";
 import { extended, query } from "../../test/frontend.ts";
 import { TestClient } from "../../test/session-client.ts";
 import { settled } from "../../test/settled.ts";
+import { noChannels } from "../../test/no-channels.ts";
 import { silentLogger } from "../../test/silent-logger.ts";
 import { SpeakingBackend } from "../../test/speaking-backend.ts";
 import type { Classification } from "../classification/classification.ts";
 import { Taint } from "../classification/taint.ts";
-import { Scheduler } from "../pool/scheduler.ts";
+import { Labels } from "../pool/labels.ts";
+import { UserPools } from "../pool/user-pools.ts";
 import { ServingGate } from "../serving/serving-gate.ts";
+import { StatementRegistry } from "../statements/statement-registry.ts";
 import { Sessions } from "./sessions.ts";
 
 const CLIENTS = 5;
@@ -54,7 +57,7 @@ class World {
   /** By client: what it has sent. */
   readonly sent: string[][] = [];
   readonly gate: ServingGate;
-  readonly scheduler: Scheduler;
+  readonly scheduler: UserPools;
   readonly sessions: Sessions;
   #statements = 0;
 
@@ -67,9 +70,9 @@ class World {
       clock,
       logger: silentLogger,
     });
-    this.scheduler = new Scheduler(
+    this.scheduler = new UserPools(
       {
-        openBackend: async () => {
+        openBackend: () => async () => {
           const backend = new SpeakingBackend();
           this.backends.push(backend);
           return backend;
@@ -77,7 +80,6 @@ class World {
         capacity: CAPACITY,
         share: new CountingShare(10),
         user: "app",
-        users: () => 1,
         demandWindowMs: 30_000,
         idleTimeoutMs: 0,
         maxLifetimeMs: 0,
@@ -94,9 +96,12 @@ class World {
       "read-write",
     );
     this.sessions = new Sessions({
+      channels: noChannels,
       served: { database: "app", tableGroup: "", shard: "", user: "app" },
       gate: this.gate,
       scheduler: this.scheduler,
+      registry: new StatementRegistry(),
+      labels: new Labels({ user: "app", settingsCacheSize: 100 }),
       terminate: () => Promise.resolve(),
       classifier: {
         classify: (text) => BY_VERB[text.split(" ")[0] ?? ""] ?? PLAIN,

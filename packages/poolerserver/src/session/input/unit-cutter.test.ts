@@ -13,9 +13,12 @@ import {
   sync,
   terminate,
   unknownMessage,
-} from "../../test/frontend.ts";
-import type { Classification } from "../classification/classification.ts";
-import { Taint } from "../classification/taint.ts";
+} from "../../../test/frontend.ts";
+import type { Classification } from "../../classification/classification.ts";
+import { Taint } from "../../classification/taint.ts";
+import { Labels } from "../../pool/labels.ts";
+import { SessionSettings } from "../settings/session-settings.ts";
+import { ClientStatements } from "../statements/client-statements.ts";
 import { UnitCutter } from "./unit-cutter.ts";
 import type { Cut } from "./unit-cutter.ts";
 
@@ -40,6 +43,15 @@ const TEXTS: Readonly<Record<string, Classification>> = {
 function newCutter(maxGroupBytes = 1000): UnitCutter {
   return new UnitCutter({
     classifier: { classify: (text) => TEXTS[text] ?? PLAIN },
+    statements: new ClientStatements({ maxStatements: 100, maxStatementBytes: 10_000 }),
+    settings: new SessionSettings({
+      labels: new Labels({ user: "app", settingsCacheSize: 10 }),
+      user: "",
+      keys: undefined,
+      settings: new Map(),
+      loginUser: "app",
+    }),
+    isPinned: () => false,
     maxGroupBytes,
   });
 }
@@ -103,44 +115,41 @@ test("units are the same however the messages are spread over writes", () => {
 });
 
 test.for([
-  { unit: "a read", bytes: query("read"), kind: "shareable", pins: false, reserves: false },
-  { unit: "a write", bytes: query("write"), kind: "mayWait", pins: false, reserves: false },
-  { unit: "a setting", bytes: query("set"), kind: "exclusive", pins: false, reserves: true },
-  { unit: "a group", bytes: extended("read"), kind: "shareable", pins: false, reserves: false },
+  { unit: "a read", bytes: query("read"), kind: "shareable", reserves: false },
+  { unit: "a write", bytes: query("write"), kind: "mayWait", reserves: false },
+  { unit: "a setting", bytes: query("set"), kind: "exclusive", reserves: true },
+  { unit: "a group", bytes: extended("read"), kind: "shareable", reserves: false },
   {
     unit: "a group that reads and writes",
     bytes: Buffer.concat([parse("write"), bind(), execute(), extended("read")]),
     kind: "mayWait",
-    pins: false,
+
     reserves: false,
   },
   {
     unit: "a named statement",
     bytes: Buffer.concat([parse("read", "s"), sync]),
-    kind: "exclusive",
-    pins: true,
-    reserves: true,
+    kind: "shareable",
+    reserves: false,
   },
   {
     unit: "a use of a named statement",
-    bytes: Buffer.concat([bind([], { statement: "s" }), execute(), sync]),
-    kind: "exclusive",
-    pins: true,
-    reserves: true,
+    bytes: Buffer.concat([parse("write", "s"), bind([], { statement: "s" }), execute(), sync]),
+    kind: "mayWait",
+    reserves: false,
   },
   {
     unit: "a statement that is parsed for later",
     bytes: Buffer.concat([parse("read"), describe("S"), sync]),
-    kind: "exclusive",
-    pins: true,
-    reserves: true,
+    kind: "shareable",
+    reserves: false,
   },
-  { unit: "a Sync", bytes: sync, kind: "shareable", pins: false, reserves: false },
-] as const)("$unit is $kind", ({ bytes, kind, pins, reserves }) => {
+  { unit: "a Sync", bytes: sync, kind: "shareable", reserves: false },
+] as const)("$unit is $kind", ({ bytes, kind, reserves }) => {
   const cutter = newCutter();
   cutter.input.push(bytes);
   expect(cutter.next()).toBe("unit");
-  expect(cutter.facts).toMatchObject({ kind, pinsStatement: pins, reserves, isOpen: false });
+  expect(cutter.facts).toMatchObject({ kind, reserves, isOpen: false });
 });
 
 test("a group with a Flush, or beyond the bound, is cut before its Sync", () => {

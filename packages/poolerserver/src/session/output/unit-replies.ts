@@ -1,15 +1,22 @@
 import { encodeReadyForQuery } from "@multipooler/pgwire";
 import { encodePoolerError } from "@multipooler/query-service";
-import type { MultiPoolerError } from "../error.ts";
+import type { MultiPoolerError } from "../../error.ts";
 import type { ClientOutput } from "./client-output.ts";
-import { FAILING_QUERY } from "./session-refusal.ts";
-import type { SessionHold } from "./session-hold.ts";
-import type { UnitCutter } from "./unit-cutter.ts";
+import { FAILING_QUERY } from "../session-refusal.ts";
+import type { StatementRegistry } from "../../statements/statement-registry.ts";
+import type { SessionHold } from "../session-hold.ts";
+import type { SessionSettings } from "../settings/session-settings.ts";
+import type { ClientStatements } from "../statements/client-statements.ts";
+import { localAnswer } from "../statements/local-answer.ts";
+import type { UnitCutter } from "../input/unit-cutter.ts";
 
 export interface UnitRepliesOptions {
   readonly output: ClientOutput;
   readonly cutter: UnitCutter;
   readonly hold: SessionHold;
+  readonly statements: ClientStatements;
+  readonly settings: SessionSettings;
+  readonly registry: StatementRegistry;
 }
 
 /** Answers units in place of a backend: with an error, up to the ReadyForQuery that belongs to it. */
@@ -27,8 +34,26 @@ export class UnitReplies {
     return this.#postponed !== undefined;
   }
 
+  /** Answers the current unit if no backend is needed for that. Returns whether it was answered. */
+  replyLocally(): boolean {
+    const { cutter, hold, statements, output } = this.#options;
+    const { facts, messages } = cutter;
+    if (facts.needsBackend || facts.isOpen || hold.lease !== undefined) {
+      return false;
+    }
+    const answer = localAnswer(messages, this.#options);
+    if (answer === undefined) {
+      return false;
+    }
+    statements.accept();
+    output.write(answer);
+    cutter.forget();
+    return true;
+  }
+
   /** Answers the current unit with an error. */
   reject(error: MultiPoolerError): void {
+    this.#options.statements.settle();
     this.#end(encodePoolerError(error, "ERROR"), this.#options.cutter.facts.isOpen);
     this.#options.cutter.forget();
   }
@@ -37,10 +62,12 @@ export class UnitReplies {
    * Answers the current unit with an error once the transaction that it is in has failed with it.
    * Returns what to run for that.
    */
-  postpone(error: MultiPoolerError): Uint8Array {
-    const { facts } = this.#options.cutter;
+  postpone(error: MultiPoolerError): Buffer {
+    const { cutter } = this.#options;
+    const { facts } = cutter;
     this.#postponed = { message: encodePoolerError(error, "ERROR"), isOpen: facts.isOpen };
     facts.reset();
+    cutter.forget();
     return FAILING_QUERY;
   }
 

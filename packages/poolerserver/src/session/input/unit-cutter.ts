@@ -1,6 +1,10 @@
-import type { Classification } from "../classification/classification.ts";
-import { FrontendCode, textEnd } from "./frontend-message.ts";
+import type { Classification } from "../../classification/classification.ts";
+import { FrontendCode } from "./frontend-message.ts";
 import { MessageInput } from "./message-input.ts";
+import type { SessionSettings } from "../settings/session-settings.ts";
+import type { ClientStatements } from "../statements/client-statements.ts";
+import type { StatementMessage } from "../statements/statement-message.ts";
+import { UnitStatements } from "../statements/unit-statements.ts";
 import { UnitFacts } from "./unit-facts.ts";
 
 /** Judges a text; the answer is remembered, so that asking again costs little. */
@@ -30,12 +34,10 @@ export type Cut = "none" | "unit" | "skipped" | "terminate" | "broken";
 export class UnitCutter {
   readonly input: MessageInput = new MessageInput();
   readonly facts: UnitFacts = new UnitFacts();
-  readonly #classifier: TextClassifier;
+  readonly #statements: UnitStatements;
   readonly #maxGroupBytes: number;
   /** The unit that was cut last. */
   bytes: Buffer = NOTHING;
-  /** The last text in it. */
-  text = "";
   problem = "";
   /** CopyDone and CopyFail messages in it. */
   copyEnds = 0;
@@ -43,16 +45,34 @@ export class UnitCutter {
   #isInGroup = false;
   #isFlushed = false;
   #isSkipping = false;
-  /** A COPY was parsed: any Execute may run it. */
-  #hasParsedCopy = false;
 
   constructor(options: {
     readonly classifier: TextClassifier;
+    readonly statements: ClientStatements;
+    readonly settings: SessionSettings;
+    /** See {@link UnitStatements}. */
+    readonly isPinned: () => boolean;
     /** A group that is longer does not wait for its Sync. */
     readonly maxGroupBytes: number;
   }) {
-    this.#classifier = options.classifier;
+    const { input, facts } = this;
+    this.#statements = new UnitStatements({ ...options, input, facts });
     this.#maxGroupBytes = options.maxGroupBytes;
+  }
+
+  /** The messages of the current unit, or of its next piece, that are to be rewritten. */
+  get messages(): readonly StatementMessage[] {
+    return this.#statements.messages;
+  }
+
+  /** The last text in the unit. */
+  get text(): string {
+    return this.#statements.text;
+  }
+
+  /** More of an open unit is going to be read. */
+  beginPiece(): void {
+    this.#statements.beginPiece();
   }
 
   /** An error was raised in a group whose Sync has not come. */
@@ -63,7 +83,7 @@ export class UnitCutter {
   /** Lets go of the unit that was cut last. */
   forget(): void {
     this.bytes = NOTHING;
-    this.text = "";
+    this.#statements.forget();
   }
 
   /** Cuts the next unit. To be called while none runs. */
@@ -85,24 +105,21 @@ export class UnitCutter {
 
   /** Reads what one message of the extended protocol says; false if it is none. */
   addToGroup(code: number): boolean {
-    const { facts } = this;
     switch (code) {
       case FrontendCode.Parse:
-        this.#parse();
+        this.#statements.parse();
         return true;
       case FrontendCode.Bind:
-        this.#bind();
+        this.#statements.bind();
         return true;
       case FrontendCode.Describe:
-        if (this.#byteAt(0) === 0x53) {
-          facts.addUse(this.#byteAt(1) !== 0, false);
-        }
+        this.#statements.describe();
         return true;
       case FrontendCode.Execute:
-        facts.executes = true;
-        facts.copies ||= this.#hasParsedCopy;
+        this.#statements.execute();
         return true;
       case FrontendCode.Close:
+        this.#statements.close();
         return true;
       default:
         return false;
@@ -115,10 +132,11 @@ export class UnitCutter {
       return this.#skip(code);
     }
     facts.reset();
+    this.#statements.begin();
     this.copyEnds = 0;
     switch (code) {
       case FrontendCode.Query:
-        facts.addText(this.#classify(input.bodyStart));
+        this.#statements.query();
         return this.#cut(false);
       case FrontendCode.Sync:
         return this.#cut(false);
@@ -191,36 +209,6 @@ export class UnitCutter {
     this.bytes = this.input.take();
     this.#isInGroup = false;
     return "unit";
-  }
-
-  #parse(): void {
-    const { chunk, bodyStart, bodyEnd } = this.input;
-    this.facts.addParse(this.#byteAt(0) !== 0);
-    const text = this.#classify(textEnd(chunk, bodyStart, bodyEnd) + 1);
-    this.facts.addText(text);
-    this.#hasParsedCopy ||= text.copy !== undefined;
-  }
-
-  #bind(): void {
-    const { chunk, bodyStart, bodyEnd } = this.input;
-    const portalEnd = textEnd(chunk, bodyStart, bodyEnd);
-    if (portalEnd + 1 < bodyEnd) {
-      this.facts.addUse(chunk[portalEnd + 1] !== 0, true);
-    } else {
-      this.facts.addUnreadable();
-    }
-  }
-
-  /** Judges the text that begins at `start` in the current message. */
-  #classify(start: number): Classification {
-    const { chunk, bodyEnd } = this.input;
-    this.text = chunk.toString("utf8", start, textEnd(chunk, start, bodyEnd));
-    return this.#classifier.classify(this.text);
-  }
-
-  #byteAt(offset: number): number {
-    const { chunk, bodyStart, bodyEnd } = this.input;
-    return bodyStart + offset < bodyEnd ? (chunk[bodyStart + offset] ?? 0) : 0;
   }
 
   #unexpected(code: number): Cut {

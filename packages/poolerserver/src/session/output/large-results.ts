@@ -1,5 +1,5 @@
-import type { Classification, StatementClassifier } from "../classification/classification.ts";
-import type { SessionClassifier } from "./session-engine.ts";
+import type { Classification, StatementClassifier } from "../../classification/classification.ts";
+import type { SessionClassifier } from "../session-engine.ts";
 
 /** Texts that are remembered; the one that was noted first is forgotten first. */
 const MAX_TEXTS = 1000;

@@ -1,10 +1,10 @@
 import type { SpanRequest } from "@multipooler/pgwire";
 import { Deadline } from "@multipooler/timing";
 import type { Clock } from "@multipooler/timing";
-import { Interruption } from "../execution/interruption.ts";
-import type { TerminateProcess } from "../execution/termination.ts";
-import type { Logger } from "../logger.ts";
-import type { Backend } from "../pool/backend.ts";
+import { Interruption } from "../../execution/interruption.ts";
+import type { TerminateProcess } from "../../execution/termination.ts";
+import type { Logger } from "../../logger.ts";
+import type { Backend } from "../../pool/backend.ts";
 
 /** How long a cancel request of a client may take to reach the server. */
 const CANCEL_TIMEOUT_MS = 5000;

@@ -30,7 +30,7 @@ export const GROUP_FAIL: Uint8Array = Buffer.concat([
 ]);
 
 /** A Query message of a text without NUL characters. */
-export function encodeQuery(sql: string): Uint8Array {
+export function encodeQuery(sql: string): Buffer {
   return textMessage(FrontendCode.Query, sql);
 }
 
@@ -50,13 +50,18 @@ export function messageSize(bytes: Uint8Array, start: number): number {
   return length < MIN_LENGTH || length >= bytes.length - start ? 0 : length + 1;
 }
 
+/** Whether a unit is of the extended protocol, whose end is a Sync. */
+export function endsInSync(unit: Uint8Array): boolean {
+  return unit[0] !== FrontendCode.Query && unit[0] !== FrontendCode.FunctionCall;
+}
+
 /** Where the zero-terminated text from `start` ends; `end` if no zero byte comes before that. */
 export function textEnd(bytes: Uint8Array, start: number, end: number): number {
   const found = bytes.indexOf(0, start);
   return found === -1 || found > end ? end : found;
 }
 
-function textMessage(code: number, content: string): Uint8Array {
+function textMessage(code: number, content: string): Buffer {
   const text = Buffer.from(`${content}\0`);
   const message = Buffer.alloc(HEADER_BYTES + text.length);
   message[0] = code;

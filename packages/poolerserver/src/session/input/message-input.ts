@@ -21,6 +21,9 @@ export class MessageInput {
   #chunk: Buffer = NOTHING;
   #bodyStart = 0;
   #end = 0;
+  /** Where in the next run the message before the cursor begins, and where it ends. */
+  #offset = 0;
+  #runLength = 0;
 
   /** What it keeps in memory, about: many small chunks cost more than their bytes. */
   get keptBytes(): number {
@@ -38,6 +41,11 @@ export class MessageInput {
 
   get bodyEnd(): number {
     return this.#end;
+  }
+
+  /** Where the current message begins in the run that {@link take} will return. */
+  get offset(): number {
+    return this.#offset;
   }
 
   /** Adds whole messages, which must not be written to any more. */
@@ -84,11 +92,14 @@ export class MessageInput {
     this.#bodyStart = this.#next + HEADER_BYTES;
     this.#end = this.#next + size;
     this.#next = this.#end;
+    this.#offset = this.#runLength;
+    this.#runLength += size;
     return true;
   }
 
   /** Takes everything up to the cursor: a view where it lies in one chunk. */
   take(): Buffer {
+    this.#runLength = 0;
     const first = this.#chunks[0] ?? NOTHING;
     if (this.#index > 0) {
       return this.#takeAcross(first);
@@ -107,6 +118,7 @@ export class MessageInput {
     this.#start = 0;
     this.#index = 0;
     this.#next = 0;
+    this.#runLength = 0;
     this.#chunk = NOTHING;
   }
 

@@ -1,8 +1,8 @@
-import { FrontendCode } from "./frontend-message.ts";
-import { MessageBoundary } from "./message-boundary.ts";
-import type { UnitCutter } from "./unit-cutter.ts";
+import { FrontendCode } from "../input/frontend-message.ts";
+import { MessageBoundary } from "../output/message-boundary.ts";
+import type { UnitCutter } from "../input/unit-cutter.ts";
 
-const NOTHING = new Uint8Array();
+const NOTHING: Buffer = Buffer.alloc(0);
 
 /**
  * What to do with the next messages while a unit runs. "hold": they wait until it is over, or until
@@ -20,7 +20,7 @@ export class UnitFeed {
   #answer = new MessageBoundary();
   /** CopyDone and CopyFail messages that were sent. */
   #copyEnds = 0;
-  #bytes: Uint8Array = NOTHING;
+  #bytes: Buffer = NOTHING;
 
   constructor({ cutter }: { readonly cutter: UnitCutter }) {
     this.#cutter = cutter;
@@ -53,7 +53,7 @@ export class UnitFeed {
   }
 
   /** Takes what `next` has found to be sent. */
-  take(): Uint8Array {
+  take(): Buffer {
     const bytes = this.#bytes;
     this.#bytes = NOTHING;
     return bytes;
@@ -63,6 +63,7 @@ export class UnitFeed {
   next(): FeedStep {
     const { input } = this.#cutter;
     let hasBytes = false;
+    this.#cutter.beginPiece();
     for (;;) {
       const code = input.peek();
       const step = this.#judge(code);
