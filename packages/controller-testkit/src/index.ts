@@ -15,5 +15,5 @@ export type { MockControllerOptions } from "./mock/mock-controller.ts";
 export { MockControllerError, databaseError } from "./mock/mock-controller-error.ts";
 export type { MockErrorDetails } from "./mock/mock-controller-error.ts";
 export { ECHO_SCRIPT } from "./mock/mock-script.ts";
-export type { MockScript, MockStep } from "./mock/mock-script.ts";
+export type { MockCall, MockScript, MockStep } from "./mock/mock-script.ts";
 export { commandResult, textResult } from "./mock/scripted-result.ts";

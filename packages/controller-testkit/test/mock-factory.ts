@@ -28,8 +28,8 @@ export const mockFactory: ControllerFactory = {
       drainGraceMs,
       shard: { tableGroup: "default", shard: "0-inf" },
       script: {
-        before: ({ type }) => {
-          if (isAway && type === "open") {
+        before: (step) => {
+          if (isAway && step === "open") {
             throw databaseError("57P03", "the database is away");
           }
         },

@@ -14,7 +14,7 @@ import { MockExecutor } from "./mock-executor.ts";
 import { MockGate } from "./mock-gate.ts";
 import { MockReservations } from "./mock-reservations.ts";
 import { ECHO_SCRIPT } from "./mock-script.ts";
-import type { MockScript, MockStep } from "./mock-script.ts";
+import type { MockCall, MockScript, MockStep } from "./mock-script.ts";
 
 export interface MockControllerOptions {
   /** What it does; the rest is that of `ECHO_SCRIPT`. Can be changed later with `script`. */
@@ -56,11 +56,10 @@ type Opening = Extract<Lifecycle, { type: "opening" }>;
  */
 export class MockController implements PoolerController, AsyncDisposable {
   /**
-   * What the manager called, in order: `register`, `initDBConfig`, `open`, `PRIMARY SERVING` and the
-   * other targets, `close`. A target that only has another reason, an `open` that finds the controller
-   * open and a call that joins another one are not repeated.
+   * What the manager called, in order. A target that only has another reason, an `open` that finds the
+   * controller open and a call that joins another one are not repeated.
    */
-  readonly calls: string[] = [];
+  readonly calls: MockCall[] = [];
   readonly #gate: MockGate;
   readonly #reservations = new MockReservations();
   readonly #shard: { readonly tableGroup: string; readonly shard: string };
@@ -75,7 +74,7 @@ export class MockController implements PoolerController, AsyncDisposable {
     this.#gate = new MockGate({
       drainGraceMs,
       isOpen: () => this.#lifecycle.type === "open",
-      begin: (target, signal) => this.#before({ type: "setServingType", target }, signal),
+      begin: (target, signal) => this.#before(callOf(target), signal),
     });
   }
 
@@ -130,7 +129,7 @@ export class MockController implements PoolerController, AsyncDisposable {
   }
 
   async setServingType(target: ServingTarget, { signal }: CallOptions = {}): Promise<void> {
-    const call = `${target.role} ${target.status}`;
+    const call = callOf(target);
     if (this.calls.at(-1) !== call) {
       this.calls.push(call);
     }
@@ -207,7 +206,7 @@ export class MockController implements PoolerController, AsyncDisposable {
     // The state of this attempt is set when its first step has been called.
     await Promise.resolve();
     try {
-      await orAborted(this.#before({ type: "open" }, signal), signal);
+      await orAborted(this.#before("open", signal), signal);
     } catch (error) {
       if (!signal.aborted) {
         this.#lifecycle = { type: "initialised" };
@@ -227,7 +226,7 @@ export class MockController implements PoolerController, AsyncDisposable {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#lifecycle = { type: "closing", ended: promise };
     try {
-      await this.#before({ type: "close" }, undefined);
+      await this.#before("close", undefined);
     } finally {
       await this.#end(lifecycle);
       this.#lifecycle = { type: "built" };
@@ -266,6 +265,10 @@ export class MockController implements PoolerController, AsyncDisposable {
         throw notOpen(`it is ${this.#lifecycle.type}`);
     }
   }
+}
+
+function callOf({ role, status }: ServingTarget): MockStep {
+  return `${role} ${status}`;
 }
 
 function notInitialized(): MockControllerError {

@@ -1,4 +1,4 @@
-import type { ServingTarget } from "@multipooler/controller-api";
+import type { PoolerRole, ServingStatus } from "@multipooler/controller-api";
 import type {
   DescribeRequest,
   ExecuteRequest,
@@ -11,10 +11,10 @@ import type {
 import { textResult } from "./scripted-result.ts";
 
 /** What a manager calls that can be made to fail or to take its time. */
-export type MockStep =
-  | { readonly type: "open" }
-  | { readonly type: "setServingType"; readonly target: ServingTarget }
-  | { readonly type: "close" };
+export type MockStep = "open" | "close" | `${PoolerRole} ${ServingStatus}`;
+
+/** What a manager calls; a call of `setServingType` is named by its target, as `PRIMARY SERVING`. */
+export type MockCall = MockStep | "register" | "initDBConfig";
 
 /**
  * What a mock does when it is used. Each member may throw: a `MockControllerError` reaches the caller
