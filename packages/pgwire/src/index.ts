@@ -30,6 +30,7 @@ export type {
   Credential,
   ServerAddress,
 } from "./connection/connect-options.ts";
+export type { ActivityFigures } from "./connection/connection-activity.ts";
 export type { CloseReason, ConnectionState } from "./connection/connection-state.ts";
 export { scheduleFlush } from "./connection/loop-turn.ts";
 export type { Flushable } from "./connection/loop-turn.ts";

@@ -3,3 +3,11 @@ export type { MultiPoolerErrorOptions } from "./error.ts";
 export type { Logger } from "./logger.ts";
 export { MultiPooler } from "./multi-pooler.ts";
 export type { MultiPoolerOptions } from "./multi-pooler-options.ts";
+export type {
+  Administration,
+  DatabasePool,
+  DatabaseReport,
+  PoolLimits,
+} from "./databases/administration.ts";
+export type { TotalFigures } from "./pool/activity-totals.ts";
+export type { PoolReport, ServerReport, ServerState } from "./pool/pool-report.ts";

@@ -3,6 +3,7 @@ import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import type { ServingTarget } from "@multipooler/controller-api";
 import { PoolerRole, ServingStatus } from "@multipooler/controller-api";
 import { systemClock } from "@multipooler/timing";
+import { ActivityTotals } from "../src/pool/activity-totals.ts";
 import { Classifier } from "../src/classification/classifier.ts";
 import { resolveOptions } from "../src/multi-pooler-options.ts";
 import type { NotificationListener } from "../src/notifications/notification-listener.ts";
@@ -12,6 +13,7 @@ import type { PoolAccess } from "../src/pool/pool.ts";
 import { postgresProcesses } from "../src/pool/postgres-processes.ts";
 import type { Identity } from "../src/pool/label.ts";
 import { Labels } from "../src/pool/labels.ts";
+import { UserBudget } from "../src/pool/user-budget.ts";
 import { UserPools } from "../src/pool/user-pools.ts";
 import { StatementRegistry } from "../src/statements/statement-registry.ts";
 import { leavingError } from "../src/serving/admission.ts";
@@ -88,13 +90,15 @@ export class SessionScene implements AsyncDisposable {
             return backend;
           },
         capacity,
-        share: new CountingShare(50),
+        budget: new UserBudget({ share: new CountingShare(50), capacity, clock: systemClock }),
+        database,
         user: postgres.user,
         demandWindowMs: 30_000,
         idleTimeoutMs: 0,
         maxLifetimeMs: 0,
         waitTimeoutMs: 5000,
         maxQueueBytes: 10_000_000,
+        totals: new ActivityTotals(),
         sharingDepth: 64,
         closeGraceMs: 500,
         processes: postgresProcesses({

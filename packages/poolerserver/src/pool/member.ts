@@ -31,6 +31,8 @@ export class Member implements LabelledSession {
   readonly backend: Backend;
   readonly slot: ConnectionSlot;
   readonly access: BackendAccess;
+  /** Milliseconds since the epoch. */
+  readonly openedAt: number;
   readonly expiresAt: number;
   /** Which defaults it was opened with; see `Pool.renew`. */
   readonly generation: number;
@@ -58,12 +60,14 @@ export class Member implements LabelledSession {
     readonly backend: Backend;
     readonly slot: ConnectionSlot;
     readonly access: BackendAccess;
+    readonly openedAt: number;
     readonly expiresAt: number;
     readonly generation: number;
   }) {
     this.backend = options.backend;
     this.slot = options.slot;
     this.access = options.access;
+    this.openedAt = options.openedAt;
     this.expiresAt = options.expiresAt;
     this.generation = options.generation;
     this.#ownParameters = new Map(options.backend.parameters);

@@ -3,6 +3,7 @@ import type { ServingTarget } from "@multipooler/controller-api";
 import { ManualClock } from "@multipooler/timing/testing";
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { ActivityTotals } from "../pool/activity-totals.ts";
 import { CountingShare } from "../../test/counting-share.ts";
 import { extended, query } from "../../test/frontend.ts";
 import { TestClient } from "../../test/session-client.ts";
@@ -13,6 +14,7 @@ import { SpeakingBackend } from "../../test/speaking-backend.ts";
 import type { Classification } from "../classification/classification.ts";
 import { Taint } from "../classification/taint.ts";
 import { Labels } from "../pool/labels.ts";
+import { UserBudget } from "../pool/user-budget.ts";
 import { UserPools } from "../pool/user-pools.ts";
 import { ServingGate } from "../serving/serving-gate.ts";
 import { StatementRegistry } from "../statements/statement-registry.ts";
@@ -78,13 +80,15 @@ class World {
           return backend;
         },
         capacity: CAPACITY,
-        share: new CountingShare(10),
+        budget: new UserBudget({ share: new CountingShare(10), capacity: CAPACITY, clock }),
+        database: "app",
         user: "app",
         demandWindowMs: 30_000,
         idleTimeoutMs: 0,
         maxLifetimeMs: 0,
         waitTimeoutMs: 0,
         maxQueueBytes: 1_000_000,
+        totals: new ActivityTotals(),
         sharingDepth: 8,
         closeGraceMs: 300,
         processes: { activities: () => Promise.resolve([]), endIdle: () => Promise.resolve() },

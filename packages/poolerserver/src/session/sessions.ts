@@ -82,9 +82,14 @@ export class Sessions {
     return this.#add({ caller, client, settings, parameters });
   }
 
-  /** Ends all of them: what runs is cancelled, and each client is told. Idempotent. */
+  /** Ends all of them, and opens none any more. Idempotent. */
   async close(): Promise<void> {
     this.#isClosed = true;
+    await this.endAll();
+  }
+
+  /** Ends those that there are: what runs is cancelled, and each client is told. */
+  async endAll(): Promise<void> {
     await Promise.all(
       [...this.#sessions].map(async (session) => {
         // The last word, where there is no transaction that it would have to wait for.
