@@ -24,7 +24,10 @@ export interface MockGateOptions {
   readonly drainGraceMs: number;
   readonly isOpen: () => boolean;
   /** Runs at the start of each transition that drains or enters a status. What it throws fails that. */
-  readonly begin: (target: ServingTarget, signal: AbortSignal | undefined) => Promise<void>;
+  readonly begin: (
+    target: ServingTarget,
+    signal: AbortSignal | undefined,
+  ) => Promise<void> | undefined;
 }
 
 /** Decides what a mock admits, and brings it from one target to the next, one at a time. */
@@ -123,8 +126,13 @@ export class MockGate {
     }
     this.#advance("draining reserved");
     try {
-      await orAborted(this.#options.begin(target, signal), signal);
-      await this.#drain(signal);
+      const begun = this.#options.begin(target, signal);
+      if (begun !== undefined) {
+        await orAborted(begun, signal);
+      }
+      if (this.#entries.size > 0) {
+        await this.#drain(signal);
+      }
       this.#requireOpen(target);
     } catch (error) {
       this.#abandon(target);
@@ -146,8 +154,7 @@ export class MockGate {
       this.#advance("draining all");
       this.#cutAll(databaseError("40001", "ended because the mock stops serving; please retry"));
     };
-    const isBounded = drainGraceMs > 0 && this.#entries.size > 0;
-    const timer = isBounded ? setTimeout(cut, drainGraceMs) : undefined;
+    const timer = drainGraceMs > 0 ? setTimeout(cut, drainGraceMs) : undefined;
     try {
       await orAborted(
         this.#until(() => this.#reserved === 0),

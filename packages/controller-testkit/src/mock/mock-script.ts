@@ -26,7 +26,7 @@ export interface MockScript {
    * that fails, a drain that takes its time. The signal is that of the step; a transition is aborted
    * by it also while this runs.
    */
-  readonly before: (step: MockStep, signal: AbortSignal | undefined) => Promise<void> | void;
+  readonly before: (step: MockStep, signal: AbortSignal | undefined) => Promise<void> | undefined;
   /**
    * Answers a statement. The signal aborts when the caller gives up, or when a drain cuts the
    * statement; the mock does not wait for an answer after that.
