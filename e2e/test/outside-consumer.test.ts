@@ -11,9 +11,7 @@ const OF_A_POOLER = ["grpc-services", "logging", "manager", "proto", "timing", "
 
 test("a controller of somebody else, made of tarballs and the guide, passes the contract and is served over gRPC", async () => {
   await using consumer = await OutsideConsumer.create();
-  for (const name of OF_A_CONTROLLER) {
-    await consumer.install(name);
-  }
+  await consumer.install(OF_A_CONTROLLER);
   expect(await consumer.installed()).toEqual(OF_A_CONTROLLER);
   const version = expect.stringMatching(/^\^\d+\.\d+\.\d+$/);
   expect(await consumer.dependencies("query-service")).toEqual({});
@@ -27,9 +25,7 @@ test("a controller of somebody else, made of tarballs and the guide, passes the 
   const { passed } = await consumer.test("contract.test.ts");
   expect(passed).toBeGreaterThan(40);
 
-  for (const name of OF_A_POOLER) {
-    await consumer.install(name);
-  }
+  await consumer.install(OF_A_POOLER);
   await consumer.compile();
   const file = new DatabaseSync(join(consumer.path, "data.sqlite"));
   file.exec("CREATE TABLE greetings AS SELECT 'hello, Grüße' AS text");

@@ -45,17 +45,20 @@ export class OutsideConsumer implements AsyncDisposable {
     return consumer;
   }
 
-  /** Packs a package as it would be published, and unpacks it here. Others' packages are lent. */
-  async install(name: string): Promise<void> {
-    const source = join(WORKSPACE, "packages", name);
-    const tarball = join(this.path, `${name}.tgz`);
-    await run("pnpm", ["pack", "--out", tarball], source);
-    const folder = join(this.path, "node_modules", SCOPE, name);
-    await mkdir(folder, { recursive: true });
-    await run("tar", ["-xzf", tarball, "--strip-components=1", "-C", folder], this.path);
-    for (const dependency of Object.keys(await this.dependencies(name))) {
-      if (!dependency.startsWith(SCOPE)) {
-        await this.#link(dependency, join(source, "node_modules"));
+  /** Packs packages as they would be published, and unpacks them here. Others' packages are lent. */
+  async install(names: readonly string[]): Promise<void> {
+    const filters = names.map((name) => `--filter=${SCOPE}${name}`);
+    await run("pnpm", [...filters, "pack", "--out", join(this.path, "%s.tgz")], WORKSPACE);
+    for (const name of names) {
+      const tarball = join(this.path, `${SCOPE.slice(1, -1)}-${name}.tgz`);
+      const folder = join(this.path, "node_modules", SCOPE, name);
+      await mkdir(folder, { recursive: true });
+      await run("tar", ["-xzf", tarball, "--strip-components=1", "-C", folder], this.path);
+      for (const dependency of Object.keys(await this.dependencies(name))) {
+        if (!dependency.startsWith(SCOPE)) {
+          const modules = join(WORKSPACE, "packages", name, "node_modules");
+          await this.#link(dependency, modules);
+        }
       }
     }
   }
@@ -64,10 +67,9 @@ export class OutsideConsumer implements AsyncDisposable {
   async dependencies(name: string): Promise<Readonly<Record<string, unknown>>> {
     const file = join(this.path, "node_modules", SCOPE, name, "package.json");
     const manifest: unknown = JSON.parse(await readFile(file, "utf8"));
-    if (typeof manifest !== "object" || manifest === null || !("dependencies" in manifest)) {
-      return {};
-    }
-    return { ...(manifest.dependencies ?? {}) };
+    const isManifest = typeof manifest === "object" && manifest !== null;
+    const found: unknown = isManifest ? Reflect.get(manifest, "dependencies") : undefined;
+    return typeof found === "object" && found !== null ? { ...found } : {};
   }
 
   /** The packages of ours that are there. */

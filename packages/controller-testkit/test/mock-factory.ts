@@ -5,6 +5,24 @@ import type { ControllerFactory, ControllerSubject } from "../src/index.ts";
 const BLOCKED = "select from a_table_that_is_locked";
 const FAILING = "select from nowhere";
 
+/** Counts the statements that block. */
+class BlockedStatements {
+  #count = 0;
+  #sign = Promise.withResolvers<void>();
+
+  add(): void {
+    this.#count += 1;
+    this.#sign.resolve();
+    this.#sign = Promise.withResolvers();
+  }
+
+  async until(count: number): Promise<void> {
+    while (this.#count < count) {
+      await this.#sign.promise;
+    }
+  }
+}
+
 /** Mocks whose script knows the statements of the contract. */
 export const mockFactory: ControllerFactory = {
   name: "MockController",
@@ -21,8 +39,7 @@ export const mockFactory: ControllerFactory = {
   served: { tableGroup: "default", shard: "0-inf" },
   create: async ({ drainGraceMs }): Promise<ControllerSubject> => {
     const unblocked = Promise.withResolvers<void>();
-    const waiters = new Set<() => void>();
-    let blocked = 0;
+    const blocked = new BlockedStatements();
     let isAway = false;
     const controller = new MockController({
       drainGraceMs,
@@ -38,10 +55,7 @@ export const mockFactory: ControllerFactory = {
             throw databaseError("42P01", "it is not there");
           }
           if (sql === BLOCKED) {
-            blocked += 1;
-            for (const wake of waiters) {
-              wake();
-            }
+            blocked.add();
             await unblocked.promise;
           }
           return textResult(["n"], [["1"]]);
@@ -51,13 +65,7 @@ export const mockFactory: ControllerFactory = {
     return {
       controller,
       database: memoryDatabase(),
-      untilBlocked: async (count) => {
-        while (blocked < count) {
-          const { promise, resolve } = Promise.withResolvers<void>();
-          waiters.add(resolve);
-          await promise;
-        }
-      },
+      untilBlocked: (count) => blocked.until(count),
       unblock: async () => unblocked.resolve(),
       outage: {
         begin: async () => {

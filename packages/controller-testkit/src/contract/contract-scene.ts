@@ -1,6 +1,6 @@
 import { PoolerRole, ServingStatus } from "@multipooler/controller-api";
 import type { PoolerController, ServingTarget } from "@multipooler/controller-api";
-import { QueryMode } from "@multipooler/query-service";
+import { QueryMode, ReservationReason } from "@multipooler/query-service";
 import type {
   Caller,
   ExecuteRequest,
@@ -9,7 +9,6 @@ import type {
   QueryTarget,
   Reservation,
 } from "@multipooler/query-service";
-import { ReservationReason } from "@multipooler/query-service";
 import { equal, fail, ok } from "node:assert/strict";
 import type { ControllerSubject } from "./controller-factory.ts";
 import { within } from "./patience.ts";
@@ -170,7 +169,7 @@ export class ContractScene implements AsyncDisposable {
 }
 
 /** A request as a transport makes it. */
-export function request(
+function request(
   sql: string,
   { place = { type: "any" }, mode = QueryMode.Unspecified, target: wanted = {} }: QueryOptions,
 ): ExecuteRequest {

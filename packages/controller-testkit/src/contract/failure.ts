@@ -16,7 +16,7 @@ export async function failureOf(call: Promise<unknown>): Promise<PoolerError> {
 }
 
 /** The error that a member has to throw, not reject with. */
-export function thrownBy(member: () => unknown): PoolerError {
+function thrownBy(member: () => unknown): PoolerError {
   try {
     member();
   } catch (error) {

@@ -21,13 +21,14 @@ export async function within<T>(
 
 /** Whether a promise is still pending after everything that is ready to happen has happened. */
 export async function isPending(promise: Promise<unknown>): Promise<boolean> {
-  let pending = true;
-  const settle = (): void => {
-    pending = false;
-  };
-  promise.then(settle, settle);
-  for (let turn = 0; turn < TURNS && pending; turn += 1) {
+  const { promise: patient, resolve } = Promise.withResolvers<boolean>();
+  promise.then(
+    () => resolve(false),
+    () => resolve(false),
+  );
+  for (let turn = 0; turn < TURNS; turn += 1) {
     await setImmediate();
   }
-  return pending;
+  resolve(true);
+  return await patient;
 }
