@@ -1,4 +1,5 @@
 import { toSqlText } from "@multipooler/pgwire";
+import { SimilarTexts } from "./similar-texts.ts";
 import { findReadOnlyEscape } from "../read-only-guard.ts";
 import { CatalogReader } from "./catalog-reader.ts";
 import type { AdminQuery } from "./catalog-rows.ts";
@@ -34,6 +35,7 @@ export class Classifier {
   readonly #reader: CatalogReader;
   readonly #texts: TextCache<Classification>;
   readonly #shapes: TextCache<Classification>;
+  readonly #similar = new SimilarTexts<Classification>();
   #known: KnownEffects | undefined;
   /** Changes noted so far, and how many of them `#known` has seen. */
   #changes = 0;
@@ -54,7 +56,7 @@ export class Classifier {
   /** `sql` in UTF-8, without the terminator. */
   classify(sql: string | Uint8Array): Classification {
     const text = toSqlText(sql);
-    const remembered = this.#texts.get(text);
+    const remembered = this.#similar.get(text) ?? this.#texts.get(text);
     if (remembered !== undefined) {
       return remembered;
     }
@@ -70,6 +72,7 @@ export class Classifier {
     const shape = shapeOf(text);
     const similar = shape === undefined ? undefined : this.#shapes.get(shape);
     if (similar !== undefined) {
+      this.#similar.set(text, similar);
       return similar;
     }
     const { classification, facts } = this.#read(text, sql);
@@ -143,5 +146,6 @@ export class Classifier {
   #forget(): void {
     this.#texts.clear();
     this.#shapes.clear();
+    this.#similar.clear();
   }
 }
