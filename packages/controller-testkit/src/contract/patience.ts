@@ -19,6 +19,12 @@ export async function within<T>(
   }
 }
 
+/** The promise itself, which is awaited later: if its test fails before that, nobody looks at it. */
+export function later<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => undefined);
+  return promise;
+}
+
 /** Whether a promise is still pending after everything that is ready to happen has happened. */
 export async function isPending(promise: Promise<unknown>): Promise<boolean> {
   const { promise: patient, resolve } = Promise.withResolvers<boolean>();

@@ -7,7 +7,7 @@ import { CALLER, DRAINED, PRIMARY, STOPPED, target } from "./contract-scene.ts";
 import type { ContractScene } from "./contract-scene.ts";
 import type { ContractSuite } from "./contract-suite.ts";
 import { assertFails } from "./failure.ts";
-import { isPending } from "./patience.ts";
+import { isPending, later } from "./patience.ts";
 
 /** What asks to be admitted, outside a reservation. */
 type RequestKind =
@@ -160,7 +160,7 @@ function testFirstStage(suite: ContractSuite, requests: Requests): void {
     "a drain that waits for a reservation admits what the table says for its first stage",
     async (scene) => {
       const { id } = await scene.reserve(read);
-      const leaving = scene.controller.setServingType(DRAINED);
+      const leaving = later(scene.controller.setServingType(DRAINED));
       ok(await isPending(leaving), "the drain waits for the reservation");
       await assertVerdicts(scene, requests, "first stage");
       await scene.conclude(id, "commit");
@@ -175,7 +175,7 @@ function testSecondStage(suite: ContractSuite, requests: Requests, blocked: stri
     "a drain that waits for a query admits what the table says for its second stage",
     async (scene) => {
       const { ended } = await scene.startBlocked(blocked);
-      const leaving = scene.controller.setServingType(STOPPED);
+      const leaving = later(scene.controller.setServingType(STOPPED));
       ok(await isPending(leaving), "the drain waits for the query");
       await assertVerdicts(scene, requests, "second stage");
       await scene.unblock();

@@ -5,7 +5,7 @@ import { CALLER, PRIMARY, STOPPED } from "./contract-scene.ts";
 import type { ContractScene } from "./contract-scene.ts";
 import type { ContractSuite } from "./contract-suite.ts";
 import { assertFails, failureOf } from "./failure.ts";
-import { isPending } from "./patience.ts";
+import { isPending, later } from "./patience.ts";
 
 const LINE = Buffer.from("1\n");
 
@@ -55,9 +55,9 @@ export function testCopies(suite: ContractSuite): void {
           return gate.promise;
         },
       };
-      const running = copyIn(scene, copy.in, { source });
+      const running = later(copyIn(scene, copy.in, { source }));
       await scene.within(asked.promise, "the source is asked");
-      const leaving = scene.controller.setServingType(STOPPED);
+      const leaving = later(scene.controller.setServingType(STOPPED));
       ok(await isPending(leaving), "the drain waits for the COPY");
       gate.resolve({ type: "done" });
       await running;
@@ -79,7 +79,7 @@ export function testCopies(suite: ContractSuite): void {
           return Promise.withResolvers<CopyInput>().promise;
         },
       };
-      const failed = failureOf(copyIn(scene, copy.in, { source }));
+      const failed = later(failureOf(copyIn(scene, copy.in, { source })));
       await scene.within(asked.promise, "the source is asked");
       await scene.close();
       await failed;

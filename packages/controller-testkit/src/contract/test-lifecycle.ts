@@ -5,6 +5,7 @@ import { PRIMARY, STOPPED } from "./contract-scene.ts";
 import type { ContractScene } from "./contract-scene.ts";
 import type { ContractSuite } from "./contract-suite.ts";
 import { assertFails, assertThrows, failureOf, poolerErrorOf } from "./failure.ts";
+import { later } from "./patience.ts";
 
 const { NotInitialized, NotOpen, NotServing, InvalidArgument, Cancelled, DeadlineExceeded } =
   PoolerErrorCode;
@@ -106,8 +107,8 @@ function testOpen(suite: ContractSuite): void {
       scene.assertNothingHeld();
 
       const abort = new AbortController();
-      const given = controller.open({ signal: abort.signal });
-      const kept = controller.open();
+      const given = later(controller.open({ signal: abort.signal }));
+      const kept = later(controller.open());
       abort.abort();
       await Promise.all([given.catch(() => undefined), scene.within(kept, "open")]);
       await scene.within(controller.isHealthy(), "isHealthy");
@@ -120,8 +121,8 @@ function testOpen(suite: ContractSuite): void {
     async (scene) => {
       const { controller, subject } = scene;
       controller.initDBConfig(subject.database);
-      const opening = controller.open();
-      const closing = scene.close();
+      const opening = later(controller.open());
+      const closing = later(scene.close());
       await Promise.all([closing, mayFail(scene.within(opening, "open"))]);
       assertBuilt(scene);
     },
@@ -191,8 +192,8 @@ function testClose(suite: ContractSuite): void {
     "close overtakes a drain",
     async (scene) => {
       const { ended } = await scene.startBlocked(blocked);
-      const leaving = scene.controller.setServingType(STOPPED);
-      const left = mayFail(scene.within(leaving, "setServingType"));
+      const leaving = later(scene.controller.setServingType(STOPPED));
+      const left = later(mayFail(scene.within(leaving, "setServingType")));
       await scene.close();
       await Promise.all([left, failureOf(scene.within(ended, blocked))]);
       assertBuilt(scene);

@@ -4,7 +4,7 @@ import { deepEqual, equal, ok } from "node:assert/strict";
 import { DRAINED, PRIMARY, REPLICA, STOPPED } from "./contract-scene.ts";
 import type { ContractSuite } from "./contract-suite.ts";
 import { assertFails, failureOf } from "./failure.ts";
-import { isPending } from "./patience.ts";
+import { isPending, later } from "./patience.ts";
 
 const { InvalidArgument, NotServing, ReservationLost } = PoolerErrorCode;
 /** What a client has to see so that it begins its transaction again. */
@@ -98,7 +98,7 @@ function testDrainOfReservations(suite: ContractSuite): void {
       async (scene) => {
         const { controller } = scene;
         const { id } = await scene.reserve(read);
-        const leaving = controller.setServingType(to);
+        const leaving = later(controller.setServingType(to));
         equal(controller.isServing(), false);
         ok(await isPending(leaving), "the drain waits for the transaction");
         await scene.run(read, { place: within(id) });
@@ -117,7 +117,7 @@ function testDrainOfReservations(suite: ContractSuite): void {
     async (scene) => {
       const { id } = await scene.reserve(read);
       const abort = new AbortController();
-      const leaving = scene.controller.setServingType(STOPPED, { signal: abort.signal });
+      const leaving = later(scene.controller.setServingType(STOPPED, { signal: abort.signal }));
       abort.abort();
       await failureOf(scene.within(leaving, "the aborted drain"));
       await scene.become(PRIMARY);
@@ -134,8 +134,9 @@ function testDrainOfReservations(suite: ContractSuite): void {
     async (scene) => {
       const { id } = await scene.reserve(read);
       await scene.become(STOPPED);
-      for (const late of [scene.run(read, { place: within(id) }), scene.conclude(id, "commit")]) {
-        const error = await assertFails(late, ReservationLost);
+      const inside = (): Promise<unknown> => scene.run(read, { place: within(id) });
+      for (const late of [inside, () => scene.conclude(id, "commit")]) {
+        const error = await assertFails(late(), ReservationLost);
         equal(error.diagnostic?.code, TERMINATED);
         equal(error.reservation, undefined);
       }
@@ -195,7 +196,7 @@ function testEndOfReservations(suite: ContractSuite): void {
     async (scene) => {
       const { id } = await scene.reserve(read);
       const { ended } = await scene.startBlocked(blocked);
-      const leaving = scene.controller.setServingType(DRAINED);
+      const leaving = later(scene.controller.setServingType(DRAINED));
       await scene.run(read);
       await scene.conclude(id, "commit");
       ok(await isPending(leaving), "the drain waits for the single query");

@@ -4,7 +4,7 @@ import { CALLER, DRAINED, PRIMARY, REPLICA, STOPPED } from "./contract-scene.ts"
 import type { ContractScene } from "./contract-scene.ts";
 import type { ContractSuite } from "./contract-suite.ts";
 import { assertFails } from "./failure.ts";
-import { isPending } from "./patience.ts";
+import { isPending, later } from "./patience.ts";
 import { SessionTalk } from "./session-talk.ts";
 
 /** Sessions: the answers of the protocol, admission, drain, and the ways to end. */
@@ -78,7 +78,7 @@ function testSessionDrains(suite: ContractSuite): void {
         await scene.within(client.ask("BEGIN"), "BEGIN");
         await scene.within(client.ask(read), read);
         equal(client.session.describe().type, "pinned");
-        const leaving = scene.controller.setServingType(to);
+        const leaving = later(scene.controller.setServingType(to));
         ok(await isPending(leaving), "the drain waits for the transaction");
         ok((await scene.within(client.ask(read), read)).includes("D"), "it goes on");
         deepEqual(await scene.within(client.ask("COMMIT"), "COMMIT"), ["C", "Z"]);
@@ -109,7 +109,7 @@ function testSessionDrains(suite: ContractSuite): void {
       "a cancel ends the statement of a session, and not the session",
       async (scene) => {
         const client = await connect(scene);
-        const answer = client.ask(blocked);
+        const answer = later(client.ask(blocked));
         await scene.within(untilBlocked(scene), "untilBlocked");
         client.session.cancel();
         const messages = await scene.within(answer, "the answer after the cancel");
@@ -159,7 +159,7 @@ function testSessionEnds(suite: ContractSuite): void {
     async (scene) => {
       const client = await connect(scene);
       await scene.within(client.ask("BEGIN"), "BEGIN");
-      const ending = client.session.end("boundary");
+      const ending = later(client.session.end("boundary"));
       ok(await isPending(ending), "a transaction is open");
       ok((await scene.within(client.ask(read), read)).includes("D"), "it goes on");
       client.send("COMMIT");

@@ -4,7 +4,7 @@ import { setImmediate } from "node:timers/promises";
 import { PRIMARY } from "./contract-scene.ts";
 import type { ContractSuite } from "./contract-suite.ts";
 import { assertFails, failureOf } from "./failure.ts";
-import { isPending } from "./patience.ts";
+import { isPending, later } from "./patience.ts";
 import { RecordingSink } from "./recording-sink.ts";
 
 const { Cancelled } = PoolerErrorCode;
@@ -32,7 +32,7 @@ export function testSinks(suite: ContractSuite): void {
       const sink = new RecordingSink(({ type }) =>
         type === "complete" ? taken.promise : undefined,
       );
-      const running = scene.run(read, { sink });
+      const running = later(scene.run(read, { sink }));
       ok(await isPending(running), "the sink has not taken the last event");
       taken.resolve();
       await running;
@@ -73,7 +73,7 @@ function testSilentSinks(suite: ContractSuite, read: string): void {
     async (scene) => {
       const { sink, called } = silentSink(never);
       const abort = new AbortController();
-      const running = scene.run(read, { sink, signal: abort.signal });
+      const running = later(scene.run(read, { sink, signal: abort.signal }));
       await scene.within(called, "the first event");
       abort.abort();
       await assertFails(running, Cancelled);
@@ -87,7 +87,7 @@ function testSilentSinks(suite: ContractSuite, read: string): void {
     "a sink that never answers holds up no close",
     async (scene) => {
       const { sink, called } = silentSink(never);
-      const failed = failureOf(scene.run(read, { sink }));
+      const failed = later(failureOf(scene.run(read, { sink })));
       await scene.within(called, "the first event");
       await scene.close();
       await failed;
@@ -100,7 +100,7 @@ function testSilentSinks(suite: ContractSuite, read: string): void {
     "a sink that never answers holds up no drain beyond its grace",
     async (scene) => {
       const { sink, called } = silentSink(never);
-      const failed = failureOf(scene.run(read, { sink }));
+      const failed = later(failureOf(scene.run(read, { sink })));
       await scene.within(called, "the first event");
       await scene.become({ ...PRIMARY, status: "DRAINED" });
       await failed;

@@ -13,7 +13,7 @@ import {
 } from "./contract-scene.ts";
 import type { ContractSuite } from "./contract-suite.ts";
 import { assertFails } from "./failure.ts";
-import { isPending } from "./patience.ts";
+import { isPending, later } from "./patience.ts";
 
 const { Cancelled, DeadlineExceeded, NotServing } = PoolerErrorCode;
 
@@ -101,7 +101,7 @@ function testDrainOfQueries(suite: ContractSuite, blocked: string): void {
       async (scene) => {
         const { controller } = scene;
         const { ended } = await scene.startBlocked(blocked);
-        const leaving = controller.setServingType(to);
+        const leaving = later(controller.setServingType(to));
         equal(controller.isServing(), false, "isServing as soon as the transition has begun");
         const { current, wanted } = controller.servingStatus();
         assertTarget(current, PRIMARY);
@@ -139,10 +139,10 @@ function testDrainOfQueries(suite: ContractSuite, blocked: string): void {
       const { ended } = await scene.startBlocked(blocked);
       const order: string[] = [];
       const note = (name: string) => (): void => void order.push(name);
-      const first = controller.setServingType(REPLICA).then(note("first"));
+      const first = later(controller.setServingType(REPLICA).then(note("first")));
       // What is left is asked for again: without the first transition there would be nothing to do.
-      const second = controller.setServingType(PRIMARY).then(note("second"));
-      const both = Promise.all([first, second]);
+      const second = later(controller.setServingType(PRIMARY).then(note("second")));
+      const both = later(Promise.all([first, second]));
       ok(await isPending(second), "the second transition waits for the first");
       equal(controller.isServing(), false);
       await scene.unblock();
@@ -181,7 +181,7 @@ function testInterruptedDrain(suite: ContractSuite, blocked: string): void {
       const { controller } = scene;
       const { ended } = await scene.startBlocked(blocked);
       const abort = new AbortController();
-      const leaving = controller.setServingType(STOPPED, { signal: abort.signal });
+      const leaving = later(controller.setServingType(STOPPED, { signal: abort.signal }));
       abort.abort();
       await assertFails(scene.within(leaving, "the aborted drain"), Cancelled);
       equal(controller.servingStatus().wanted, undefined);
@@ -189,7 +189,7 @@ function testInterruptedDrain(suite: ContractSuite, blocked: string): void {
       if (!controller.isServing()) {
         await assertFails(scene.run(read), NotServing);
       }
-      const again = controller.setServingType(STOPPED);
+      const again = later(controller.setServingType(STOPPED));
       ok(await isPending(again), "what runs is still waited for");
       await scene.unblock();
       await scene.within(Promise.all([ended, again]), "the drain");
@@ -203,10 +203,10 @@ function testInterruptedDrain(suite: ContractSuite, blocked: string): void {
     async (scene) => {
       const { controller } = scene;
       const { ended } = await scene.startBlocked(blocked);
-      const first = controller.setServingType(STOPPED);
+      const first = later(controller.setServingType(STOPPED));
       const abort = new AbortController();
-      const second = controller.setServingType(REPLICA, { signal: abort.signal });
-      const third = controller.setServingType(DRAINED);
+      const second = later(controller.setServingType(REPLICA, { signal: abort.signal }));
+      const third = later(controller.setServingType(DRAINED));
       abort.abort();
       await assertFails(scene.within(second, "the aborted transition"), Cancelled);
       ok(await isPending(third), "the third transition still waits for the first");
@@ -223,7 +223,7 @@ function testInterruptedDrain(suite: ContractSuite, blocked: string): void {
       const { controller } = scene;
       const { ended } = await scene.startBlocked(blocked);
       const abort = new AbortController();
-      const leaving = controller.setServingType(DRAINED, { signal: abort.signal });
+      const leaving = later(controller.setServingType(DRAINED, { signal: abort.signal }));
       abort.abort();
       await assertFails(scene.within(leaving, "the aborted drain"), Cancelled);
       await scene.become(PRIMARY);
