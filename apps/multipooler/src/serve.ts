@@ -197,6 +197,13 @@ function controllerOf(
     maxLifetimeMs: config.maxLifetimeMs,
     waitTimeoutMs: config.waitTimeoutMs,
     drainGraceMs: config.drainGraceMs,
+    inactivityTimeoutMs: config.inactivityTimeoutMs,
+    demandWindowMs: config.demandWindowMs,
+    settingsCacheSize: config.settingsCacheSize,
+    sessionIsolation: config.sessionIsolation,
+    sharingDepth: config.sharingDepth,
+    maxQueueBytes: config.maxQueueBytes,
+    maxStatements: config.maxStatements,
     logger: logger.child({ component: "poolerserver" }),
   });
 }

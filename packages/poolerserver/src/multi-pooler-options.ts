@@ -3,6 +3,8 @@ import { systemClock } from "@multipooler/timing";
 import type { Clock } from "@multipooler/timing";
 import { MultiPoolerError } from "./error.ts";
 import type { Logger } from "./logger.ts";
+import { SESSION_ISOLATIONS } from "./session-isolation.ts";
+import type { SessionIsolation } from "./session-isolation.ts";
 
 const DURATIONS = [
   "idleTimeoutMs",
@@ -16,7 +18,7 @@ const DURATIONS = [
 /** About 25 days; more is taken for a mistake. */
 const MAX_DURATION_MS = 2_147_483_647;
 
-const COUNTS = ["capacity", "maxQueueBytes", "sharingDepth", "settingsCacheSize"] as const;
+const COUNTS = ["capacity", "maxQueueBytes", "sharingDepth", "settingsCacheSize", "maxStatements"] as const;
 
 export interface MultiPoolerOptions {
   /** What it serves; a request for another table group or shard is refused. Empty: any. */
@@ -42,6 +44,10 @@ export interface MultiPoolerOptions {
    * adapts to what they take. 1: a connection runs one statement at a time. Default: 64.
    */
   readonly sharingDepth?: number | undefined;
+  /** Prepared statements that a connection keeps, from 1; the oldest are closed. Default: 256. */
+  readonly maxStatements?: number | undefined;
+  /** Whether what a client has left in a connection is taken away. Default: "strict". */
+  readonly sessionIsolation?: SessionIsolation | undefined;
   /** So many different settings of callers are told apart at once, from 1. Default: 1024. */
   readonly settingsCacheSize?: number | undefined;
   /**
@@ -81,6 +87,8 @@ export function resolveOptions(options: MultiPoolerOptions): ResolvedOptions {
     waitTimeoutMs: options.waitTimeoutMs ?? 30_000,
     maxQueueBytes: options.maxQueueBytes ?? 67_108_864,
     sharingDepth: options.sharingDepth ?? 64,
+    maxStatements: options.maxStatements ?? 256,
+    sessionIsolation: options.sessionIsolation ?? "strict",
     settingsCacheSize: options.settingsCacheSize ?? 1024,
     demandWindowMs: options.demandWindowMs ?? 30_000,
     drainGraceMs: options.drainGraceMs ?? 3000,
@@ -94,6 +102,10 @@ export function resolveOptions(options: MultiPoolerOptions): ResolvedOptions {
       throw invalid(name, resolved[name], "a whole number from 1");
     }
   }
+  if (!SESSION_ISOLATIONS.includes(resolved.sessionIsolation)) {
+    const wanted = `one of ${SESSION_ISOLATIONS.join(", ")}`;
+    throw invalid("sessionIsolation", resolved.sessionIsolation, wanted);
+  }
   for (const name of DURATIONS) {
     const isDuration = resolved[name] >= 0 && resolved[name] <= MAX_DURATION_MS;
     if (!isDuration) {
@@ -103,7 +115,7 @@ export function resolveOptions(options: MultiPoolerOptions): ResolvedOptions {
   return resolved;
 }
 
-function invalid(name: string, value: number, wanted: string): MultiPoolerError {
+function invalid(name: string, value: number | string, wanted: string): MultiPoolerError {
   return new MultiPoolerError(
     PoolerErrorCode.InvalidArgument,
     `${name} must be ${wanted}, not ${value}`,

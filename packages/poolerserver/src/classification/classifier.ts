@@ -1,5 +1,6 @@
 import { toSqlText } from "@multipooler/pgwire";
 import { findReadOnlyEscape } from "../read-only-guard.ts";
+import type { SessionIsolation } from "../session-isolation.ts";
 import { CatalogReader } from "./catalog-reader.ts";
 import type { AdminQuery } from "./catalog-rows.ts";
 import { TextCache } from "../text-cache.ts";
@@ -9,6 +10,8 @@ import { judge } from "./judgement.ts";
 import type { KnownEffects } from "./known-effects.ts";
 import { isIndifferentToConstants } from "./text-facts.ts";
 import type { TextFacts } from "./text-facts.ts";
+import { Taint } from "./taint.ts";
+import type { TaintSet } from "./taint.ts";
 import { shapeOf } from "./text-shape.ts";
 import { readQuery } from "./text-reader.ts";
 
@@ -22,6 +25,8 @@ const CACHE: TextCacheOptions = {
 export interface ClassifierOptions {
   readonly admin: AdminQuery;
   readonly cache?: TextCacheOptions | undefined;
+  /** Default: "strict". Otherwise nothing that a text leaves in its session counts as taint. */
+  readonly isolation?: SessionIsolation | undefined;
 }
 
 /**
@@ -34,13 +39,15 @@ export class Classifier {
   readonly #reader: CatalogReader;
   readonly #texts: TextCache<Classification>;
   readonly #shapes: TextCache<Classification>;
+  readonly #isolation: SessionIsolation;
   #known: KnownEffects | undefined;
   /** Changes noted so far, and how many of them `#known` has seen. */
   #changes = 0;
   #changesKnown = 0;
   #refreshing: Promise<void> | undefined;
 
-  constructor({ admin, cache = CACHE }: ClassifierOptions) {
+  constructor({ admin, cache = CACHE, isolation = "strict" }: ClassifierOptions) {
+    this.#isolation = isolation;
     this.#reader = new CatalogReader({ admin });
     this.#texts = new TextCache(cache);
     this.#shapes = new TextCache(cache);
@@ -86,10 +93,9 @@ export class Classifier {
     const facts = readQuery(text);
     const knowledge =
       this.#known === undefined ? undefined : { known: this.#known, isCurrent: this.isCurrent };
-    const classification = {
-      ...judge(facts, knowledge),
-      readOnlyEscape: findReadOnlyEscape(sql),
-    };
+    const judged = judge(facts, knowledge);
+    const taint = this.#isolation === "strict" ? judged.taint : taintOnStatements(judged);
+    const classification = { ...judged, taint, readOnlyEscape: findReadOnlyEscape(sql) };
     return { classification, facts };
   }
 
@@ -144,4 +150,9 @@ export class Classifier {
     this.#texts.clear();
     this.#shapes.clear();
   }
+}
+
+/** Of what is not taken away: only that the statements of the registry may be gone. */
+function taintOnStatements({ deallocates }: Pick<Classification, "deallocates">): TaintSet {
+  return deallocates ? Taint.State : Taint.None;
 }

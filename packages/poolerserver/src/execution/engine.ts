@@ -70,6 +70,7 @@ export class Engine {
     });
     const classifier = new Classifier({
       admin: (sql, values, options) => database.admin(sql, values, options),
+      isolation: settings.sessionIsolation,
     });
     const registry = new StatementRegistry();
     const onDdl = (): void => registry.noteDdl();

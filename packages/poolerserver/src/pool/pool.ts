@@ -327,7 +327,9 @@ export class Pool {
   }
 
   #onOpened(opened: OpenedSession): void {
-    const member = new Member({ ...opened, expiresAt: expiryOf(this.#options) });
+    const { sessionIsolation, maxStatements } = this.#options;
+    const expiresAt = expiryOf(this.#options);
+    const member = new Member({ ...opened, expiresAt, sessionIsolation, maxStatements });
     this.#server.noteOpened();
     this.#members.set(member.backend, member);
     void member.backend.closed.then((end) => this.#onEnded(member, end));
