@@ -34,7 +34,7 @@ const config: KnipConfig = {
     "dev/*": { project: [...SOURCE, "test/**/*.ts"] },
     "dev/embedded-etcd": { project: [...SOURCE, "test/**/*.ts"], ignoreBinaries: ["etcd"] },
     benchmarks: { entry: ["src/main.ts!", "src/layers/worker.ts!"], project: SOURCE },
-    e2e: { project: ["test/**/*.ts"], ignoreBinaries: ["mkfifo", "prlimit"] },
+    e2e: { project: ["{gateway,test}/**/*.ts"], ignoreBinaries: ["mkfifo", "prlimit"] },
   },
 };
 

@@ -1,23 +1,17 @@
-import { execFile } from "node:child_process";
-import { existsSync } from "node:fs";
-import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { ClientPooler } from "./client-pooler.ts";
+import { ClientProgram } from "./client-program.ts";
+import type { ProgramOutput } from "./client-program.ts";
 
-const run = promisify(execFile);
-
-/** Where Debian, Homebrew and PostgreSQL's own packages put it. */
-const PLACES = ["/usr/bin/psql", "/usr/local/bin/psql", "/opt/homebrew/bin/psql"];
-const psqlPath = PLACES.find((path) => existsSync(path));
+const psqlProgram = new ClientProgram("psql");
+const isSkipped = psqlProgram.isMissing;
 
 let pooler: ClientPooler;
 
 beforeAll(async () => {
-  if (psqlPath === undefined) {
-    console.log(`psql is not installed (looked for ${PLACES.join(", ")}): its tests are skipped`);
-    return;
+  if (!isSkipped) {
+    pooler = await ClientPooler.start();
   }
-  pooler = await ClientPooler.start();
 });
 
 afterAll(async () => {
@@ -27,19 +21,11 @@ afterAll(async () => {
 async function psql(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
-): Promise<{ readonly stdout: string; readonly stderr: string }> {
-  const { host, port, user, password, database } = pooler.address;
-  const all = ["-X", "-h", host, "-p", String(port), "-U", user, "-d", database, ...args];
-  const options = { env: { PGPASSWORD: password, LC_ALL: "C.UTF-8", ...env } };
-  return await run(psqlPath ?? "psql", all, options).catch((error: unknown) => {
-    if (error instanceof Error && "stdout" in error && "stderr" in error) {
-      return { stdout: String(error.stdout), stderr: String(error.stderr) };
-    }
-    throw error;
-  });
+): Promise<ProgramOutput> {
+  return await psqlProgram.run(pooler.address, ["-X", ...args], env);
 }
 
-test.skipIf(psqlPath === undefined)("psql runs statements and shows what there is", async () => {
+test.skipIf(isSkipped)("psql runs statements and shows what there is", async () => {
   const { stdout, stderr } = await psql([
     "-At",
     "-c",
@@ -62,13 +48,13 @@ test.skipIf(psqlPath === undefined)("psql runs statements and shows what there i
   expect(stdout).toContain(`at port "${pooler.address.port}"`);
 });
 
-test.skipIf(psqlPath === undefined)("psql gets PostgreSQL's errors", async () => {
+test.skipIf(isSkipped)("psql gets PostgreSQL's errors", async () => {
   expect((await psql(["-c", "select 1/0"])).stderr).toBe("ERROR:  division by zero\n");
   const { stderr } = await psql(["-c", "select 1"], { PGPASSWORD: "wrong" });
   expect(stderr).toContain('FATAL:  password authentication failed for user "postgres"');
 });
 
-test.skipIf(psqlPath === undefined)("psql copies in and out", async () => {
+test.skipIf(isSkipped)("psql copies in and out", async () => {
   const { stdout } = await psql([
     "-c",
     "create table lines (a text)",

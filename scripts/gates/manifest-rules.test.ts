@@ -41,6 +41,11 @@ test.each<[string, Dependency, string]>([
     "dependencies: packages/manager may not depend on dev/embedded-postgres",
   ],
   [
+    "packages/grpc-services",
+    { field: "dependencies", name: "@multipooler/poolerserver", range: WORKSPACE },
+    "dependencies: packages/grpc-services may not depend on packages/poolerserver",
+  ],
+  [
     "packages/manager",
     { field: "dependencies", name: "@multipooler/controller-api", range: "0.0.0" },
     'dependencies: "@multipooler/controller-api" is "0.0.0" and should be "workspace:^"',
@@ -84,6 +89,10 @@ test.each<[string, Dependency]>([
   [
     "packages/manager",
     { field: "devDependencies", name: "@multipooler/embedded-postgres", range: WORKSPACE },
+  ],
+  [
+    "packages/grpc-services",
+    { field: "devDependencies", name: "@multipooler/poolerserver", range: WORKSPACE },
   ],
   [
     "dev/quickstart",

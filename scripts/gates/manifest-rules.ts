@@ -1,6 +1,6 @@
 import { basename, matchesGlob } from "node:path";
 
-import { mayImport } from "../lint/boundary-table.ts";
+import { mayImport, onlyTestsMayImport } from "../lint/boundary-table.ts";
 import type { BoundaryTable } from "../lint/boundary-table.ts";
 import type { Dependency, WorkspacePackage } from "./workspace.ts";
 
@@ -61,7 +61,14 @@ function dependencyFault(
     return [{ entry, message: `${field}: "${name}"; ${folder} has no dependency at all` }];
   }
   const imported = packages.find((each) => each.name === name);
-  if (imported === undefined || mayImport(table, { importer: folder, imported: imported.folder })) {
+  if (imported === undefined) {
+    return [];
+  }
+  const edge = { importer: folder, imported: imported.folder };
+  if (mayImport(table, edge)) {
+    return [];
+  }
+  if (field === "devDependencies" && onlyTestsMayImport(table, edge)) {
     return [];
   }
   const workshop = table.workshops.some((glob) => matchesGlob(folder, glob));

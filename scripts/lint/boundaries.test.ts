@@ -73,6 +73,13 @@ const FAULTS: readonly Fault[] = [
     POOLERSERVER,
   ],
   [
+    "a package for tests only, in product code",
+    "packages/grpc-services/src/bad.ts",
+    'import "@multipooler/topo";',
+    1,
+    /^packages\/grpc-services may not import packages\/topo; of this repository/,
+  ],
+  [
     "import() of a forbidden package",
     "packages/grpc-services/src/bad.ts",
     'export const load = () => import("@multipooler/poolerserver");',
@@ -291,6 +298,11 @@ const SOUND: readonly (readonly [title: string, file: string, code: string])[] =
   ["vitest in a test", "packages/pgwire/src/a.test.ts", 'import "vitest";'],
   ["test files in a test", "packages/pgwire/src/a.test.ts", 'import "../test/server.ts";'],
   ["vitest in support of tests", "packages/topo/src/testing/a.ts", 'import "vitest";'],
+  [
+    "a package for tests only, in a test",
+    "packages/grpc-services/test/a.test.ts",
+    'import "@multipooler/topo";',
+  ],
   ["pg in the manager", "packages/manager/src/a.ts", 'import "pg";'],
   [
     "grpc-js in a binding",

@@ -2,7 +2,7 @@ import { isBuiltin } from "node:module";
 import { join, matchesGlob, relative } from "node:path";
 
 import type { WorkspacePackage } from "../gates/workspace.ts";
-import { mayImport } from "./boundary-table.ts";
+import { mayImport, onlyTestsMayImport } from "./boundary-table.ts";
 import type { BoundaryTable } from "./boundary-table.ts";
 import { moduleRequest, REQUEST_TYPES } from "./module-request.ts";
 import type { ModuleRequest } from "./module-request.ts";
@@ -137,10 +137,11 @@ function packageModule(specifier: string): PackageModule {
 
 function packageEdgeFault(
   { folder, name }: WorkspacePackage,
-  { owner, table }: Importer,
+  { owner, ships: isProduct, table }: Importer,
 ): string | undefined {
+  const edge = { importer: owner.folder, imported: folder };
+  const isAllowed = mayImport(table, edge) || (!isProduct && onlyTestsMayImport(table, edge));
   // Where a test module may be imported is not a question of packages.
-  const isAllowed = mayImport(table, { importer: owner.folder, imported: folder });
   if (isAllowed || table.testModules.includes(name)) {
     return undefined;
   }

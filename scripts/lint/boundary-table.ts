@@ -10,6 +10,11 @@ export interface BoundaryTable {
    * code and in tests. A folder that is missing here may not exist.
    */
   readonly imports: Readonly<Record<string, readonly string[] | "everything">>;
+  /**
+   * What a package folder's tests may import beyond that: the neighbours that a test needs to put a
+   * whole pooler together. They are devDependencies there.
+   */
+  readonly testImports: Readonly<Record<string, readonly string[]>>;
   /** Packages that have no dependency of any kind. */
   readonly withoutDependencies: readonly string[];
   /** Folders whose packages run programs of the repository but are no product: anything goes in. */
@@ -31,6 +36,14 @@ export function mayImport(
 ): boolean {
   const allowed = imports[importer] ?? [];
   return allowed === "everything" || allowed.includes(imported);
+}
+
+/** Whether only tests of `importer` may import packages in `imported`. */
+export function onlyTestsMayImport(
+  { testImports }: BoundaryTable,
+  { importer, imported }: { readonly importer: string; readonly imported: string },
+): boolean {
+  return testImports[importer]?.includes(imported) ?? false;
 }
 
 /** The table of this repository. */
@@ -90,6 +103,10 @@ export const BOUNDARIES: BoundaryTable = {
     "dev/tls-identities": [],
     benchmarks: "everything",
     e2e: "everything",
+  },
+  testImports: {
+    // Its conformance suite drives the real controller and the real record.
+    "packages/grpc-services": ["packages/poolerserver", "packages/topo"],
   },
   withoutDependencies: ["packages/logging", "packages/query-service", "packages/timing"],
   workshops: ["dev/*", "benchmarks", "e2e"],

@@ -204,6 +204,7 @@ function controllerOf(
     sharingDepth: config.sharingDepth,
     maxQueueBytes: config.maxQueueBytes,
     maxStatements: config.maxStatements,
+    maxNotificationBytes: config.maxNotificationBytes,
     logger: logger.child({ component: "poolerserver" }),
   });
 }

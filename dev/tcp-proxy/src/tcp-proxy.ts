@@ -7,9 +7,10 @@ import type { Server, Socket } from "node:net";
  * | ------- | ----------------------------------------------- |
  * | open    | carry everything, unless they were made silent  |
  * | one-way | carry what clients send, and nothing back       |
+ * | full    | carry everything; new ones are broken at once   |
  * | shut    | are broken at once                              |
  */
-type Mode = "open" | "one-way" | "shut";
+type Mode = "open" | "one-way" | "full" | "shut";
 
 /** The bytes of one direction. */
 interface Direction {
@@ -67,6 +68,11 @@ export class TcpProxy implements AsyncDisposable {
     this.#breakAll();
   }
 
+  /** Breaks each new connection until `mend`; those of now go on. */
+  refuseNew(): void {
+    this.#mode = "full";
+  }
+
   mend(): void {
     this.#mode = "open";
   }
@@ -98,7 +104,7 @@ export class TcpProxy implements AsyncDisposable {
   }
 
   #join(client: Socket, target: number): void {
-    if (this.#mode === "shut") {
+    if (this.#mode === "shut" || this.#mode === "full") {
       client.destroy();
       return;
     }

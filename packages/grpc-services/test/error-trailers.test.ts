@@ -78,6 +78,7 @@ const EXPECTED: Readonly<Record<PoolerErrorCode, Expected>> = {
   AUTHENTICATION_FAILED: { status: 2, code: 2, diagnostic: { code: "28000", message: "it broke" } },
   CONNECTION_LOST: { status: 2, code: 2, diagnostic: { code: "08006", message: "it broke" } },
   DATABASE_ERROR: { status: 2, code: 2, diagnostic: { code: "XX000", message: "it broke" } },
+  SUBSCRIBER_BEHIND: { status: 8, code: 8, diagnostic: { code: "53400", message: "it broke" } },
   CANCELLED: { status: 1, code: 1 },
   DEADLINE_EXCEEDED: { status: 4, code: 4 },
   INTERNAL: { status: 13, code: 13 },

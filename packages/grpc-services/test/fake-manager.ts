@@ -43,6 +43,10 @@ export class FakeManager implements PoolerManager {
     discardTempTables: noReservation,
     releaseReservation: () => Promise.resolve({ reservation: undefined }),
   };
+  /** Whom it listens for; it does not listen. */
+  subscribe: QueryService["subscribe"] = () => {
+    throw new FakePoolerError(PoolerErrorCode.Unimplemented, "no notifications here");
+  };
   /** What it does with a COPY; it has none. */
   copies: CopyVerbs = { copyIn: noCopy, copyOut: noCopy };
   /** When set, the controller has no executor and throws this. */
@@ -65,6 +69,7 @@ export class FakeManager implements PoolerManager {
           openSession: () =>
             Promise.reject(new FakePoolerError(PoolerErrorCode.Unimplemented, "no sessions here")),
           getCredentials: (...call) => this.credentials(...call),
+          subscribe: (...call) => this.subscribe(...call),
         };
       },
     };

@@ -96,6 +96,7 @@ const ANSWERS: Readonly<Record<PoolerErrorCode, Expected>> = {
   AUTHENTICATION_FAILED: { status: 2, rpcCode: 2 },
   CONNECTION_LOST: NO_CONNECTION,
   DATABASE_ERROR: NO_ANSWER,
+  SUBSCRIBER_BEHIND: { status: 8, rpcCode: 8 },
   CANCELLED: { status: 1, rpcCode: 1 },
   DEADLINE_EXCEEDED: { status: 4, rpcCode: 4 },
   INTERNAL: NO_ANSWER,

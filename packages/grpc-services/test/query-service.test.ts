@@ -19,6 +19,7 @@ const EMPTY_QUERY = Buffer.from("4900000004", "hex");
 const SERVICE = "multipoolerservice.MultipoolerService";
 const BUILT = new Set([
   "CopyBidiExecute",
+  "NotificationStream",
   "ExecuteQuery",
   "StreamExecute",
   "PortalStreamExecute",

@@ -130,6 +130,9 @@ export class FakeController implements PoolerController {
       getCredentials: async () => {
         throw new FakeError(PoolerErrorCode.Unimplemented, "getCredentials");
       },
+      subscribe: () => {
+        throw new FakeError(PoolerErrorCode.Unimplemented, "subscribe");
+      },
     };
   }
 

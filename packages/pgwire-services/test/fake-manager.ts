@@ -70,6 +70,9 @@ export class FakeManager implements PoolerManager {
             return session;
           },
           getCredentials: async ({ user }, options = {}) => await this.lookup(user, options),
+          subscribe: () => {
+            throw new Error("a listener has its sessions listen");
+          },
         };
       },
     };

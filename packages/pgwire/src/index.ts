@@ -58,6 +58,7 @@ export { SimpleQuery } from "./requests/simple-query.ts";
 export type { EventReceiver } from "./requests/simple-query.ts";
 export { SCRAM_SHA_256, SCRAM_SHA_256_PLUS } from "./startup/scram-keys.ts";
 export type { ScramMechanism } from "./startup/scram-keys.ts";
+export { quoteIdentifier } from "./sql/quoted-identifier.ts";
 export { SqlScanner } from "./sql/sql-scanner.ts";
 export type { SqlDialect, SqlTokenKind } from "./sql/sql-scanner.ts";
 export { toSqlText } from "./sql/sql-text.ts";

@@ -18,7 +18,14 @@ const DURATIONS = [
 /** About 25 days; more is taken for a mistake. */
 const MAX_DURATION_MS = 2_147_483_647;
 
-const COUNTS = ["capacity", "maxQueueBytes", "sharingDepth", "settingsCacheSize", "maxStatements"] as const;
+const COUNTS = [
+  "capacity",
+  "maxQueueBytes",
+  "maxNotificationBytes",
+  "sharingDepth",
+  "settingsCacheSize",
+  "maxStatements",
+] as const;
 
 export interface MultiPoolerOptions {
   /** What it serves; a request for another table group or shard is refused. Empty: any. */
@@ -39,6 +46,12 @@ export interface MultiPoolerOptions {
    * with POOL_EXHAUSTED at once. Default: 64 MiB.
    */
   readonly maxQueueBytes?: number | undefined;
+  /**
+   * What is kept in memory for one subscriber of notifications that takes them too slowly; beyond it
+   * the subscription ends with SUBSCRIBER_BEHIND. What several of them wait for is kept once.
+   * Default: 16 MiB.
+   */
+  readonly maxNotificationBytes?: number | undefined;
   /**
    * Short statements of sessions that one connection may have in flight, at most; how many it has
    * adapts to what they take. 1: a connection runs one statement at a time. Default: 64.
@@ -86,6 +99,7 @@ export function resolveOptions(options: MultiPoolerOptions): ResolvedOptions {
     maxLifetimeMs: options.maxLifetimeMs ?? 3_600_000,
     waitTimeoutMs: options.waitTimeoutMs ?? 30_000,
     maxQueueBytes: options.maxQueueBytes ?? 67_108_864,
+    maxNotificationBytes: options.maxNotificationBytes ?? 16_777_216,
     sharingDepth: options.sharingDepth ?? 64,
     maxStatements: options.maxStatements ?? 256,
     sessionIsolation: options.sessionIsolation ?? "strict",

@@ -208,9 +208,9 @@ export class MultiPooler implements PoolerController, AsyncDisposable {
   }
 
   /** The role and the sessions change together, when the drain of the old ones is over. */
-  #prepare({ status }: ServingTarget): void {
+  #prepare(target: ServingTarget): void {
     if (this.#lifecycle.type === "open") {
-      this.#lifecycle.engine.prepare(status);
+      this.#lifecycle.engine.prepare(target);
     }
   }
 }

@@ -19,6 +19,7 @@ import type { Reservation } from "./reservation.ts";
  * | AUTHENTICATION_FAILED     | the database refused the credentials (SQLSTATE class 28)        | no    |
  * | CONNECTION_LOST           | the outcome is unknown: the connection broke while a statement ran, or nobody confirmed a COMMIT | no |
  * | DATABASE_ERROR            | the database answered with an error; `diagnostic` is always set | no    |
+ * | SUBSCRIBER_BEHIND         | a receiver of notifications took less than came; some are missing from now on | subscribe again |
  * | CANCELLED                 | the caller's signal aborted                                     | no    |
  * | DEADLINE_EXCEEDED         | the caller's deadline passed                                    | no    |
  * | INTERNAL                  | a fault of the executor itself                                  | no    |
@@ -37,6 +38,7 @@ export const PoolerErrorCode = {
   AuthenticationFailed: "AUTHENTICATION_FAILED",
   ConnectionLost: "CONNECTION_LOST",
   DatabaseError: "DATABASE_ERROR",
+  SubscriberBehind: "SUBSCRIBER_BEHIND",
   Cancelled: "CANCELLED",
   DeadlineExceeded: "DEADLINE_EXCEEDED",
   Internal: "INTERNAL",

@@ -11,10 +11,13 @@ export { decodeDiagnostic, encodeDiagnostic } from "./messages/diagnostic-messag
 export { encodePoolerError } from "./messages/error-response.ts";
 export type { ErrorSeverity } from "./messages/error-response.ts";
 export { MalformedMessageError, MessageBody } from "./messages/message-body.ts";
+export { decodeNotification, encodeNotification } from "./messages/notification-response.ts";
+export type { Notification } from "./messages/notification-response.ts";
 export { decodeParameterTypes, encodeParameterTypes } from "./messages/parameter-description.ts";
 export { decodeParameterStatus, encodeParameterStatus } from "./messages/parameter-status.ts";
 export type { ParameterStatus } from "./messages/parameter-status.ts";
 export { decodeFields, encodeFields } from "./messages/row-description.ts";
+export type { ChannelChange, NotificationSink, Subscription } from "./notification.ts";
 export type { QueryService } from "./query-service.ts";
 export { QueryMode } from "./request.ts";
 export type {

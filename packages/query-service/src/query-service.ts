@@ -1,5 +1,6 @@
 import type { CopyRequest, CopySink, CopySource } from "./copy.ts";
 import type { LoginCredentials, LoginRequest } from "./login.ts";
+import type { NotificationSink, Subscription } from "./notification.ts";
 import type {
   CallOptions,
   ConcludeRequest,
@@ -109,4 +110,13 @@ export interface QueryService {
     request: LoginRequest,
     options?: CallOptions,
   ): Promise<LoginCredentials | undefined>;
+
+  /**
+   * Listens to channels of the database, those that the returned subscription names; any number of
+   * subscriptions share what that takes. Only the primary listens. It ends by itself when the pooler
+   * stops serving as that, or when something may have been missed.
+   *
+   * @throws a `PoolerError`: NOT_SERVING, or UNIMPLEMENTED by an executor without notifications.
+   */
+  subscribe(sink: NotificationSink): Subscription;
 }

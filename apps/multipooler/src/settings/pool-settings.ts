@@ -67,4 +67,12 @@ export const poolSettings = {
     integer({ min: 1, max: 100_000 }),
     { default: "256", help: "Prepared statements that a connection keeps; the oldest are closed." },
   ),
+  maxNotificationBytes: pool.required(
+    "max-notification-bytes",
+    integer({ min: 16_384, max: 1_073_741_824 }, "bytes"),
+    {
+      default: "16777216",
+      help: "Notifications (LISTEN) kept for one listener that reads too slowly; beyond it, it is cut off.",
+    },
+  ),
 } as const satisfies Record<string, Setting<unknown>>;

@@ -8,6 +8,7 @@ import {
   ExecuteQueryRequest,
   GetAuthCredentialsRequest,
   MultipoolerServiceDefinition,
+  NotificationStreamRequest,
   PortalStreamExecuteRequest,
   ReleaseReservedConnectionRequest,
   StreamExecuteRequest,
@@ -18,6 +19,7 @@ import type {
   DescribeResponse,
   DiscardTempTablesResponse,
   ExecuteQueryResponse,
+  NotificationStreamResponse,
   PortalStreamExecuteResponse,
   GetAuthCredentialsResponse,
   ReleaseReservedConnectionResponse,
@@ -60,6 +62,9 @@ export type DiscardTempTablesInput = Parameters<typeof DiscardTempTablesRequest.
 export type ReleaseReservedConnectionInput = Parameters<
   typeof ReleaseReservedConnectionRequest.fromPartial
 >[0];
+
+/** A request of NotificationStream; what is left out has its default. */
+export type NotificationStreamInput = Parameters<typeof NotificationStreamRequest.fromPartial>[0];
 
 /** A client of one pooler. Each call rejects with a `GrpcStatusError` and nothing else. */
 export interface PoolerClient extends Disposable {
@@ -110,6 +115,14 @@ export interface PoolerClient extends Disposable {
     request: ReleaseReservedConnectionInput,
     options?: RequestOptions,
   ): Promise<ReleaseReservedConnectionResponse>;
+  /**
+   * The notifications of the channels that `requests` name, and one message that says `ready` for each
+   * request. Leaving the loop cancels the call.
+   */
+  notificationStream(
+    requests: AsyncIterable<NotificationStreamInput>,
+    options?: RequestOptions,
+  ): AsyncIterable<NotificationStreamResponse>;
   /** What the pooler is doing. */
   status(options?: RequestOptions): Promise<StatusResponse>;
   /** Whether a service is serving; the empty name stands for the pooler as a whole. */
@@ -161,6 +174,10 @@ const RELEASE_RESERVED_CONNECTION = clientMethod(
   MultipoolerServiceDefinition,
   MultipoolerServiceDefinition.methods.releaseReservedConnection,
 );
+const NOTIFICATION_STREAM = clientMethod(
+  MultipoolerServiceDefinition,
+  MultipoolerServiceDefinition.methods.notificationStream,
+);
 const STATUS = clientMethod(
   MultiPoolerManagerDefinition,
   MultiPoolerManagerDefinition.methods.status,
@@ -209,6 +226,8 @@ export function connect(options: ConnectOptions): PoolerClient {
         ReleaseReservedConnectionRequest.fromPartial(request),
         call,
       ),
+    notificationStream: (requests, call = {}) =>
+      channel.bidiStream(NOTIFICATION_STREAM, notificationRequests(requests), call),
     status: (call = {}) => channel.unary(STATUS, StatusRequest.fromPartial({}), call),
     isServing: (service, call = {}) => channel.unary(healthCheckMethod, service, call),
     close,
@@ -221,5 +240,13 @@ async function* copyRequests(
 ): AsyncGenerator<CopyBidiExecuteRequest, void, void> {
   for await (const input of inputs) {
     yield CopyBidiExecuteRequest.fromPartial(input);
+  }
+}
+
+async function* notificationRequests(
+  requests: AsyncIterable<NotificationStreamInput>,
+): AsyncGenerator<NotificationStreamRequest, void, void> {
+  for await (const request of requests) {
+    yield NotificationStreamRequest.fromPartial(request);
   }
 }

@@ -10,8 +10,9 @@ import { detailedStatus, plainStatus, withReservedState } from "./rpc-status.ts"
 import type { RpcStatus } from "./rpc-status.ts";
 
 /**
- * The status of a call that ended with `error`: the only place where errors become statuses. What
- * is no typed error becomes INTERNAL with a text that gives nothing away; the caller logs it.
+ * The status of a call that ended with `error`: the only place where errors become statuses. The
+ * reason of a call that was cut, as `CallContext.signal` has it, is CANCELED or DEADLINE_EXCEEDED.
+ * What else is no typed error becomes INTERNAL with a text that gives nothing away; the caller logs it.
  */
 export function errorStatus(error: unknown): RpcStatus {
   if (error instanceof ReservedFailure) {
@@ -31,6 +32,12 @@ export function errorStatus(error: unknown): RpcStatus {
   }
   if (error instanceof GrpcServicesError) {
     return OWN_STATUS[error.code](error);
+  }
+  if (error instanceof DOMException && error.name === "TimeoutError") {
+    return plainStatus(Code.DEADLINE_EXCEEDED, error.message);
+  }
+  if (error instanceof DOMException && error.name === "AbortError") {
+    return plainStatus(Code.CANCELED, error.message);
   }
   return detailedStatus(Code.INTERNAL, "internal error", undefined);
 }
@@ -91,6 +98,7 @@ const POOLER_STATUS: Readonly<Record<PoolerErrorCode, PoolerStatus>> = {
   AUTHENTICATION_FAILED: { code: Code.UNKNOWN, diagnostic: errorOf("28000") },
   CONNECTION_LOST: { code: Code.UNKNOWN, diagnostic: errorOf("08006") },
   DATABASE_ERROR: { code: Code.UNKNOWN, diagnostic: errorOf("XX000") },
+  SUBSCRIBER_BEHIND: { code: Code.RESOURCE_EXHAUSTED, diagnostic: errorOf("53400") },
   CANCELLED: { code: Code.CANCELED },
   DEADLINE_EXCEEDED: { code: Code.DEADLINE_EXCEEDED },
   INTERNAL: { code: Code.INTERNAL },

@@ -62,6 +62,7 @@ function failLookup(error: unknown): never {
     case PoolerErrorCode.Unimplemented:
     case PoolerErrorCode.ReadOnly:
     case PoolerErrorCode.ReservationLost:
+    case PoolerErrorCode.SubscriberBehind:
     case PoolerErrorCode.AuthenticationFailed:
     case PoolerErrorCode.Cancelled:
     case PoolerErrorCode.DeadlineExceeded:

@@ -8,6 +8,7 @@ import type {
 import { systemClock } from "@multipooler/timing";
 import { DEFAULT_STALENESS_MS, PoolerHealth } from "../health/pooler-health.ts";
 import { CollectedResult } from "./collected-result.ts";
+import { encodeNotificationStreamResponse, notificationStream } from "./notification-stream.ts";
 import { encodeCopyMessage } from "./copy/copy-message.ts";
 import { copyBidiExecute } from "./copy/copy-verb.ts";
 import type { PoolerManager } from "../server/pooler-manager.ts";
@@ -80,6 +81,11 @@ export function bindQueryService(options: QueryServiceOptions): BoundService {
       (message: Uint8Array) => message,
       (_request, sink, context) => health.stream(sink, context),
       { maxUnsentBytes: 1 },
+    ),
+    bidiStream(
+      methods.notificationStream,
+      encodeNotificationStreamResponse,
+      (requests, sink, context) => notificationStream(options, requests, sink, context),
     ),
     unary(methods.concludeTransaction, (request, context) =>
       concludeTransaction(options, request, context),

@@ -80,6 +80,7 @@ const UNTIL_BROKEN: Readonly<Record<PoolerErrorCode | "never", number>> = {
   UNIMPLEMENTED: 2,
   READ_ONLY: 2,
   RESERVATION_LOST: 2,
+  SUBSCRIBER_BEHIND: 2,
   CANCELLED: 2,
   INTERNAL: 2,
   DEADLINE_EXCEEDED: 3,

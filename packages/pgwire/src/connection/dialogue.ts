@@ -260,8 +260,7 @@ export class Dialogue {
         this.#besideAnswer(running, "parameterStatus");
         return;
       case BackendMessage.NotificationResponse:
-        // Nobody listens but a client that holds the session to itself, and that one reads spans.
-        this.#besideAnswer(running, undefined);
+        this.#besideAnswer(running, "notification");
         return;
       default:
         this.#answer.message(this.#eventRequest(running), reader);
@@ -271,7 +270,7 @@ export class Dialogue {
   /** A message that may come at any time, also before the answer that it is counted to. */
   #besideAnswer(
     running: Request | undefined,
-    type: "notice" | "parameterStatus" | undefined,
+    type: "notice" | "parameterStatus" | "notification",
   ): void {
     switch (running?.answer) {
       case undefined:
@@ -281,7 +280,9 @@ export class Dialogue {
         this.#spans.give(running, this.#reader.bytes);
         return;
       case "events":
-        if (type !== undefined) {
+        if (type === "notification") {
+          running.notified?.(this.#reader.bytes);
+        } else {
           this.#answer.deliver(running, { type, bytes: this.#reader.bytes });
         }
     }

@@ -55,6 +55,8 @@ export interface EventRequest extends RequestBytes {
   step?(step: ExtendedStep): void;
   /** Takes the ParameterDescription of a statement that the request describes. */
   described?(parameters: Uint8Array): void;
+  /** Takes a NotificationResponse that comes with the answer; without this it is dropped. */
+  notified?(message: Uint8Array): void;
   /** For one COPY from or to the client, in the simple protocol. */
   readonly copy?: CopyTaker | undefined;
 }

@@ -140,6 +140,10 @@ export class ExtendedUnit implements EventRequest {
     this.#receiver.described?.(parameters);
   }
 
+  notified(message: Uint8Array): void {
+    this.#receiver.notified?.(message);
+  }
+
   settle(end: RequestEnd): void {
     this.#receiver.settle(end);
   }

@@ -4,7 +4,10 @@ import { PgwireError, PgwireErrorCode } from "../error.ts";
 import { queryBytes, writeQuery } from "../messages/message-writer.ts";
 
 /** Takes an answer as events: see the members of {@link EventRequest} of these names. */
-export type EventReceiver = Pick<EventRequest, "event" | "settle" | "step" | "described">;
+export type EventReceiver = Pick<
+  EventRequest,
+  "event" | "settle" | "step" | "described" | "notified"
+>;
 
 /** One query string of the simple protocol, answered as events. */
 export class SimpleQuery implements EventRequest {
@@ -34,5 +37,9 @@ export class SimpleQuery implements EventRequest {
 
   settle(end: RequestEnd): void {
     this.#receiver.settle(end);
+  }
+
+  notified(message: Uint8Array): void {
+    this.#receiver.notified?.(message);
   }
 }

@@ -44,6 +44,7 @@ export function lookupError(error: unknown): MultiPoolerError {
     case PoolerErrorCode.Unimplemented:
     case PoolerErrorCode.ReadOnly:
     case PoolerErrorCode.ReservationLost:
+    case PoolerErrorCode.SubscriberBehind:
     case PoolerErrorCode.Internal:
       return new MultiPoolerError(PoolerErrorCode.Internal, message, { cause: error });
   }

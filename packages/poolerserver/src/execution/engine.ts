@@ -1,14 +1,17 @@
 import { ServingStatus } from "@multipooler/controller-api";
-import type { DatabaseHandle } from "@multipooler/controller-api";
+import type { DatabaseHandle, ServingTarget } from "@multipooler/controller-api";
 import { LimitedLogger } from "@multipooler/logging";
 import { Classifier } from "../classification/classifier.ts";
 import { CredentialLookup } from "../credentials/credential-lookup.ts";
 import type { ResolvedOptions } from "../multi-pooler-options.ts";
+import type { NotificationListener } from "../notifications/notification-listener.ts";
+import { mayListen, postgresListener } from "../notifications/postgres-listener.ts";
 import { borrowBackend } from "../pool/borrowing.ts";
 import { Labels } from "../pool/labels.ts";
 import { applicationName, postgresBackends } from "../pool/postgres-dial.ts";
 import { postgresProcesses } from "../pool/postgres-processes.ts";
 import { UserPools } from "../pool/user-pools.ts";
+import { leavingError } from "../serving/admission.ts";
 import type { ServingGate } from "../serving/serving-gate.ts";
 import { Sessions } from "../session/sessions.ts";
 import { StatementRegistry } from "../statements/statement-registry.ts";
@@ -40,6 +43,7 @@ export class Engine {
   readonly #catalog: CatalogWatch;
   readonly #defaults: DefaultsWatch;
   readonly #sessions: Sessions;
+  readonly #listener: NotificationListener;
   readonly #calls: HealthCheckEngine;
   /** For what clients cause: one that ends its own backend does so as often as it likes. */
   readonly #logger: LimitedLogger;
@@ -81,6 +85,7 @@ export class Engine {
     const classified = { served, gate, classifier: this.#catalog };
     const scheduler = this.#scheduler;
     this.#sessions = new Sessions({ ...this.#calls, ...classified, scheduler, logger });
+    this.#listener = postgresListener({ database, gate, pools: scheduler, settings, logger });
     this.executor = new QueryExecutor({
       ...this.#calls,
       ...classified,
@@ -95,6 +100,7 @@ export class Engine {
       }),
       sessions: this.#sessions,
       credentials: new CredentialLookup({ database, gate }),
+      notifications: this.#listener,
     });
   }
 
@@ -107,8 +113,11 @@ export class Engine {
   }
 
   /** Prepares the sessions for a status, once nothing of the old one runs. */
-  prepare(status: ServingStatus): void {
-    switch (status) {
+  prepare(target: ServingTarget): void {
+    if (!mayListen(target)) {
+      this.#listener.stop(leavingError(target));
+    }
+    switch (target.status) {
       case ServingStatus.Serving:
         this.#scheduler.setAccess("read-write");
         return;
@@ -128,7 +137,7 @@ export class Engine {
 
   /** Ends every session, waiter and timer. Idempotent; never rejects. */
   async close(): Promise<void> {
-    await this.#sessions.close();
+    await Promise.all([this.#sessions.close(), this.#listener.close()]);
     await Promise.all([this.#scheduler.close(), this.#catalog.close(), this.#defaults.close()]);
     this.#logger.flush();
   }

@@ -83,10 +83,15 @@ async function setUp(
     logger,
   });
   const labels = new Labels({ user: served.user, settingsCacheSize: 10 });
-  const services = { sessions, credentials, reservations, labels };
+  const notifications = { subscribe: noNotifications };
+  const services = { sessions, credentials, notifications, reservations, labels };
   const executor = new QueryExecutor({ ...engine, served, gate, classifier, ...services });
   await gate.setTarget(target, undefined);
   return { ...scene, executor, gate, check: (signal) => checkHealth(engine, signal) };
+}
+
+function noNotifications(): never {
+  throw new Error("nobody listens here");
 }
 
 /** A request with another statement. */

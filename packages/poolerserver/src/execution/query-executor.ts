@@ -9,6 +9,7 @@ import type {
   ExecuteRequest,
   LoginCredentials,
   LoginRequest,
+  NotificationSink,
   Outcome,
   QueryService,
   ReleaseRequest,
@@ -18,6 +19,7 @@ import type {
   SessionCaller,
   SessionClient,
   StatementDescription,
+  Subscription,
 } from "@multipooler/query-service";
 import { Taint } from "../classification/taint.ts";
 import { copy } from "../copy/copy-call.ts";
@@ -40,6 +42,7 @@ const NO_OPTIONS: CallOptions = {};
 export interface QueryExecutorOptions extends ReservationEngine {
   readonly sessions: SessionOpener;
   readonly credentials: CredentialSource;
+  readonly notifications: NotificationSource;
 }
 
 /** What the protocol half of the query service is left to. */
@@ -50,6 +53,11 @@ export interface SessionOpener {
 /** Where the credentials of roles come from. */
 export interface CredentialSource {
   get: QueryService["getCredentials"];
+}
+
+/** Where notifications come from. */
+export interface NotificationSource {
+  subscribe: QueryService["subscribe"];
 }
 
 /** The query service of an open controller: checks a request, admits it and runs it as a {@link Call}. */
@@ -141,6 +149,10 @@ export class QueryExecutor implements QueryService {
     options?: CallOptions,
   ): Promise<LoginCredentials | undefined> {
     return this.#options.credentials.get(request, options);
+  }
+
+  subscribe(sink: NotificationSink): Subscription {
+    return this.#options.notifications.subscribe(sink);
   }
 
   #execute(

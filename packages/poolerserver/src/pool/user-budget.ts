@@ -10,6 +10,9 @@ const MIN_INTERVAL_MS = 10;
 /** Divided again so often while somebody gets less than is wanted: also the turn of those who share one place. */
 const INTERVAL_MS = 250;
 
+/** The need of a connection that is kept for as long as there is one. */
+const ONE: Demand = { current: 1, lately: 1 };
+
 export interface UserBudgetOptions {
   readonly share: ConnectionShare;
   /** Sessions of all users together; the share may allow fewer. */
@@ -28,6 +31,8 @@ export class UserBudget implements ShareKeeper {
   readonly dials: DialLimit = new DialLimit();
   readonly #options: UserBudgetOptions;
   readonly #shares = new Set<UserShare>();
+  /** Those of them that are not a user's. */
+  readonly #singles = new Set<UserShare>();
   readonly #stopListening: () => void;
   #used = 0;
   #dividedAt: number = Number.NEGATIVE_INFINITY;
@@ -49,7 +54,7 @@ export class UserBudget implements ShareKeeper {
 
   /** Users who have a share. */
   get size(): number {
-    return this.#shares.size;
+    return this.#shares.size - this.#singles.size;
   }
 
   /** The first share is that of the role which the pooler is configured with, and is never ended. */
@@ -60,9 +65,23 @@ export class UserBudget implements ShareKeeper {
     return share;
   }
 
+  /**
+   * A share for one connection beside those of the users, which is counted among them. `undefined`
+   * where statements would have none left.
+   */
+  openSingle(): UserShare | undefined {
+    if (this.#singles.size + 1 >= this.#total) {
+      return undefined;
+    }
+    const share = this.open(() => ONE);
+    this.#singles.add(share);
+    return share;
+  }
+
   /** Nothing of the share is used any more. */
   end(share: UserShare): void {
     this.#shares.delete(share);
+    this.#singles.delete(share);
   }
 
   close(): void {

@@ -24,6 +24,13 @@ export interface UserPoolsOptions extends Omit<SchedulerOptions, "openBackend" |
   readonly share: ConnectionShare;
 }
 
+/** The budget's share for one connection that is no pool's. */
+export interface SingleShare {
+  readonly share: ConnectionShare;
+  /** To be called once, when the connection has ended. */
+  end(): void;
+}
+
 interface IdentityPool {
   readonly identity: Identity;
   readonly scheduler: Scheduler;
@@ -122,6 +129,12 @@ export class UserPools implements UnitScheduler {
     for (const scheduler of this.#schedulers()) {
       scheduler.renew();
     }
+  }
+
+  /** See {@link UserBudget.openSingle}; the share is given back with `end`. */
+  openSingle(): SingleShare | undefined {
+    const share = this.#budget.openSingle();
+    return share === undefined ? undefined : { share, end: () => this.#budget.end(share) };
   }
 
   /** See {@link Scheduler.close}. Idempotent. */

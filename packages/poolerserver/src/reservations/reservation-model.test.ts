@@ -94,6 +94,11 @@ class World {
       labels: new Labels({ user: served.user, settingsCacheSize: 10 }),
       sessions,
       credentials: { get: () => Promise.resolve(undefined) },
+      notifications: {
+        subscribe: () => {
+          throw new Error("nobody listens here");
+        },
+      },
       reservations,
     });
   }

@@ -6,6 +6,7 @@ import { decodeCommandTag, encodeCommandTag } from "./command-complete.ts";
 import { encodeRow } from "./data-row.ts";
 import { decodeDiagnostic, encodeDiagnostic } from "./diagnostic-message.ts";
 import { MalformedMessageError } from "./message-body.ts";
+import { decodeNotification, encodeNotification } from "./notification-response.ts";
 import { decodeParameterTypes, encodeParameterTypes } from "./parameter-description.ts";
 import { decodeParameterStatus, encodeParameterStatus } from "./parameter-status.ts";
 import { decodeFields, encodeFields } from "./row-description.ts";
@@ -73,6 +74,15 @@ test("what is encoded is decoded as it was", () => {
   );
 });
 
+test("a notification is decoded as it was encoded", () => {
+  fc.assert(
+    fc.property(int32, text, text, (processId, channel, payload) => {
+      const notification = { processId, channel, payload };
+      expect(decodeNotification(encodeNotification(notification))).toEqual(notification);
+    }),
+  );
+});
+
 test("a row is encoded as PostgreSQL does, NULL as the length -1", () => {
   const row = encodeRow([Buffer.from("ab"), null]);
   expect(Buffer.from(row).toString("hex")).toBe("44000000100002000000026162ffffffff");
@@ -92,9 +102,16 @@ test.each([
 });
 
 test("whatever bytes come, decoding returns or says that they are malformed", () => {
-  const decoders = [decodeFields, decodeCommandTag, decodeParameterStatus, decodeDiagnostic];
+  const decoders = [
+    decodeFields,
+    decodeCommandTag,
+    decodeParameterStatus,
+    decodeDiagnostic,
+    decodeNotification,
+  ];
   const valid = fc.oneof(
     fc.array(field).map(encodeFields),
+    text.map((channel) => encodeNotification({ processId: 1, channel, payload: "" })),
     text.map(encodeCommandTag),
     diagnostic.map(encodeDiagnostic),
   );

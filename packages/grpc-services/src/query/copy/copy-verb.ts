@@ -20,6 +20,9 @@ export interface CopyVerbOptions {
 /**
  * Answers CopyBidiExecute: READY, then DATA each way, then RESULT; or ERROR at any point, after which
  * the call fails. What a client sends behind its DONE is not read.
+ *
+ * Where the call was cut, nothing of its reservation stays: a gateway that has not heard the end of a
+ * COPY takes its connection for lost, and would neither use it nor give it up.
  */
 export async function copyBidiExecute(
   options: CopyVerbOptions,
@@ -55,7 +58,13 @@ export async function copyBidiExecute(
     return;
   }
   const error = source.failure ?? failure.error;
-  await stream.fail(error, reservation);
+  if (!context.signal.aborted) {
+    await stream.fail(error, reservation);
+  } else if (reservation !== undefined) {
+    const { target, caller } = request;
+    const { id } = reservation;
+    await service.releaseReservation({ target, caller, id, keepsSticky: false });
+  }
   throw error;
 }
 

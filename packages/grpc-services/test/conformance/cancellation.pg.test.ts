@@ -1,0 +1,104 @@
+import { beforeAll, expect, test } from "vitest";
+import { ConformingPooler } from "./conforming-pooler.ts";
+import { Gateway } from "./gateway.ts";
+import { onState, shapeOf, stateOf, valueOf } from "./result-reading.ts";
+import { useScene } from "./scene.ts";
+
+const TRANSACTION = 1;
+const CANCELLED = 1;
+const DEADLINE_EXCEEDED = 4;
+const BACKEND_PID = "select pg_backend_pid()::text";
+
+const scene = useScene({ pooler: { controller: { capacity: 1 } } });
+
+beforeAll(async () => {
+  await scene.postgres.sql("create table ran (what text)");
+});
+
+/** How many statements sleep. */
+async function sleeping(): Promise<number> {
+  const rows = await scene.postgres.sql(
+    "select 1 from pg_stat_activity where wait_event = 'PgSleep'",
+  );
+  return rows.length;
+}
+
+test("cancel: backend query cancelled, socket reused, status CANCELED", async () => {
+  const pid = valueOf(await scene.gateway.streamExecute({ query: BACKEND_PID }));
+  const call = scene.gateway.beginStream({
+    query: "insert into ran select 'cancelled' from pg_sleep(60)",
+  });
+  await expect.poll(sleeping).toBe(1);
+  call.cancel();
+  expect(await call.ended).toMatchObject({ code: CANCELLED });
+  await expect.poll(sleeping).toBe(0);
+  expect(valueOf(await scene.gateway.streamExecute({ query: BACKEND_PID }))).toBe(pid);
+  expect(await scene.postgres.sql("select 1 from ran where what = 'cancelled'")).toEqual([]);
+});
+
+test("deadline: backend query cancelled, socket reused, status DEADLINE_EXCEEDED", async () => {
+  const pid = valueOf(await scene.gateway.streamExecute({ query: BACKEND_PID }));
+  const late = await scene.gateway.streamExecute(
+    { query: "select pg_sleep(60)" },
+    { timeoutMs: 300 },
+  );
+  expect(late).toMatchObject({ code: DEADLINE_EXCEEDED, messages: [] });
+  await expect.poll(sleeping).toBe(0);
+  expect(valueOf(await scene.gateway.streamExecute({ query: BACKEND_PID }))).toBe(pid);
+});
+
+test("cancel in a transaction keeps the reservation", async () => {
+  const begun = await scene.gateway.streamExecute({
+    query: "select 1",
+    reservationOptions: { reasons: TRANSACTION },
+  });
+  const options = onState(begun);
+  const call = scene.gateway.beginStream({ query: "select pg_sleep(60)", options });
+  await expect.poll(sleeping).toBe(1);
+  call.cancel();
+  await call.ended;
+  const after = await scene.gateway.streamExecute({ query: "select 1", options });
+  expect(shapeOf(after)).toEqual(["state"]);
+  expect(after.rpcError?.pgDiagnostic?.code).toBe("25P02");
+  expect((await scene.gateway.conclude({ options, conclusion: 2 })).code).toBe(0);
+});
+
+test("a call that waits for a backend ends at its deadline, and never runs", async () => {
+  const begun = await scene.gateway.streamExecute({
+    query: "select 1",
+    reservationOptions: { reasons: TRANSACTION },
+  });
+  const waiting = await scene.gateway.streamExecute(
+    { query: "insert into ran values ('waited')" },
+    { timeoutMs: 200 },
+  );
+  expect(waiting).toMatchObject({ code: DEADLINE_EXCEEDED });
+  await scene.gateway.release({ options: onState(begun) });
+  expect(shapeOf(await scene.gateway.streamExecute({ query: "select 1" }))).toEqual(["SELECT 1"]);
+  expect(await scene.postgres.sql("select 1 from ran where what = 'waited'")).toEqual([]);
+});
+
+test("unresponsive backend closed within 2 s + 5 s", async () => {
+  await using pooler = await ConformingPooler.start(scene.postgres, {
+    controller: { capacity: 1 },
+  });
+  const gateway = new Gateway(pooler.client);
+  const begun = await gateway.streamExecute({
+    query: "select 1",
+    reservationOptions: { reasons: TRANSACTION },
+  });
+  const pid = stateOf(begun)?.backendProcessId ?? 0;
+  const call = gateway.beginStream({ query: "select pg_sleep(60)", options: onState(begun) });
+  await expect.poll(sleeping).toBe(1);
+  process.kill(pid, "SIGSTOP");
+  try {
+    call.cancel();
+    expect(await call.ended).toMatchObject({ code: CANCELLED });
+    // The only place of the pool is free again, although the process is still there.
+    const next = await gateway.streamExecute({ query: BACKEND_PID }, { timeoutMs: 8000 });
+    expect(next).toMatchObject({ code: 0 });
+    expect(valueOf(next)).not.toBe(String(pid));
+  } finally {
+    process.kill(pid, "SIGCONT");
+  }
+});
