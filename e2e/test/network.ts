@@ -8,6 +8,12 @@ import type { Server, Socket } from "node:net";
  */
 export type Route = (startup: Buffer) => "server" | "nothing" | Buffer;
 
+/** What becomes of an answer of the server, and of its connection after that. */
+export interface Damage {
+  readonly change: (answer: Buffer) => Buffer;
+  readonly then: "open" | "closed" | "silent";
+}
+
 /** One connection from the pooler to the server. */
 interface Link {
   readonly startup: Buffer;
@@ -15,6 +21,8 @@ interface Link {
   readonly server: Socket;
   /** Carries nothing any more, not even its end. */
   silent: boolean;
+  /** Awaits the next answer of the server. */
+  damage: Damage | undefined;
 }
 
 /** A network in front of a server of this machine that can break in the ways networks do. */
@@ -44,10 +52,22 @@ export class Network implements AsyncDisposable {
     return new Network(server, address.port, target);
   }
 
+  /** Connections that the pooler has open to the server. */
+  get connections(): number {
+    return this.#links.size;
+  }
+
   /** The connections of now whose start-up message matches carry nothing from here on. */
   swallow(matches: (startup: Buffer) => boolean = () => true): void {
     for (const link of this.#links) {
       link.silent ||= matches(link.startup);
+    }
+  }
+
+  /** Damages the next answer on each connection of now. */
+  damage(damage: Damage): void {
+    for (const link of this.#links) {
+      link.damage = damage;
     }
   }
 
@@ -75,7 +95,7 @@ export class Network implements AsyncDisposable {
   #link(client: Socket, startup: Buffer): void {
     const server = connect(this.#target, "127.0.0.1");
     this.#own(server);
-    const link: Link = { startup, client, server, silent: false };
+    const link: Link = { startup, client, server, silent: false, damage: undefined };
     this.#links.add(link);
     server.write(startup);
     carry(link, client, server);
@@ -91,9 +111,20 @@ export class Network implements AsyncDisposable {
 }
 
 function carry(link: Link, from: Socket, to: Socket): void {
-  from.on("data", (bytes) => {
-    if (!link.silent) {
+  from.on("data", (bytes: Buffer) => {
+    const { damage } = link;
+    if (link.silent) {
+      return;
+    }
+    if (damage === undefined || from === link.client) {
       to.write(bytes);
+      return;
+    }
+    link.damage = undefined;
+    to.write(damage.change(bytes));
+    link.silent = damage.then === "silent";
+    if (damage.then === "closed") {
+      to.end();
     }
   });
   from.once("close", () => {

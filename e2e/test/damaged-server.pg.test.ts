@@ -1,0 +1,73 @@
+import { GrpcStatusError, connect } from "@multipooler/grpc-services/client";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { ClientPooler } from "./client-pooler.ts";
+import { Network } from "./network.ts";
+import type { Damage } from "./network.ts";
+
+const QUERY = "select repeat('x', 1000)";
+const half = (answer: Buffer): Buffer => answer.subarray(0, answer.length / 2);
+
+const DAMAGES: readonly (readonly [what: string, damage: Damage])[] = [
+  ["sends garbage", { change: ({ length }) => Buffer.alloc(length, 0xff), then: "open" }],
+  ["sends zeros", { change: ({ length }) => Buffer.alloc(length), then: "open" }],
+  [
+    "announces a message of 1 GiB",
+    { change: () => Buffer.from([0x44, 0x3f, 0xff, 0xff, 0xff, 0, 1]), then: "silent" },
+  ],
+  ["ends in the middle of a message", { change: half, then: "closed" }],
+  ["stops in the middle of a message", { change: half, then: "silent" }],
+];
+
+let network: Network;
+let clients: ClientPooler;
+
+beforeAll(async () => {
+  clients = await ClientPooler.start({}, async (postgres) => {
+    network = await Network.before(postgres.port);
+    return network.port;
+  });
+}, 60_000);
+
+afterAll(async () => {
+  await clients?.[Symbol.asyncDispose]();
+  await network?.[Symbol.asyncDispose]();
+});
+
+async function ask(way: "call" | "session", query: string): Promise<unknown> {
+  if (way === "call") {
+    using client = connect({ address: await clients.pooler.grpc() });
+    return (await client.executeQuery({ query })).result?.rows.length;
+  }
+  const client = await clients.connect();
+  try {
+    return (await client.query(query)).rowCount;
+  } finally {
+    await client.end().catch(() => undefined);
+  }
+}
+
+test.each(
+  DAMAGES.flatMap(([what, damage]) =>
+    (["call", "session"] as const).map((way) => [way, what, damage] as const),
+  ),
+)("a %s fails when the server %s, and the pooler goes on", async (way, _what, damage) => {
+  await expect.poll(() => ask(way, QUERY).catch(() => 0), { timeout: 15_000 }).toBe(1);
+  const process = clients.pooler.pid;
+  const before = network.connections;
+  // The connections of now: that of the pool answers the next statement.
+  const client = way === "session" ? await clients.connect() : undefined;
+  network.damage(damage);
+  const failed = client === undefined ? ask(way, QUERY) : client.query(QUERY);
+  const error: unknown = await failed.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  expect(error).toBeInstanceOf(Error);
+  if (error instanceof GrpcStatusError) {
+    expect(error.diagnostic?.code).toMatch(/^08/);
+  }
+  await client?.end().catch(() => undefined);
+  await expect.poll(() => ask(way, QUERY).catch(() => 0), { timeout: 15_000 }).toBe(1);
+  expect(clients.pooler.pid).toBe(process);
+  await expect.poll(() => network.connections, { timeout: 20_000 }).toBeLessThanOrEqual(before);
+}, 60_000);
