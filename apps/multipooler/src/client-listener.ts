@@ -1,10 +1,19 @@
 import { PgwireServer } from "@multipooler/pgwire-services";
-import type { PgwireServerOptions } from "@multipooler/pgwire-services";
+import type { ConsoleOptions, PgwireServerOptions } from "@multipooler/pgwire-services";
 import type { ServerTlsPaths } from "@multipooler/tls";
 import type { Logger } from "pino";
+import { adminConsole } from "./admin-console.ts";
 import { ConfigError } from "./settings/config.ts";
 import type { ConnectionLimits } from "./open-files.ts";
 import type { Config } from "./settings/settings.ts";
+
+/** What the transport is put together of. */
+export interface ListenerParts extends Pick<PgwireServerOptions, "manager"> {
+  readonly administration: ConsoleOptions["pooler"];
+  /** Reads again what can change while the process runs. @throws why that cannot be used */
+  readonly reload: () => void;
+  readonly logger: Logger;
+}
 
 /**
  * The transport for psql and drivers; `undefined` if no port is set for it.
@@ -14,12 +23,12 @@ import type { Config } from "./settings/settings.ts";
 export function clientListener(
   config: Config,
   limits: ConnectionLimits,
-  { manager, logger }: Pick<PgwireServerOptions, "manager"> & { readonly logger: Logger },
+  { manager, administration, reload, logger }: ListenerParts,
 ): PgwireServer | undefined {
   if (config.pgListenPort === undefined) {
     return undefined;
   }
-  return new PgwireServer({
+  const server: PgwireServer = new PgwireServer({
     manager,
     host: config.pgListenAddress,
     port: config.pgListenPort,
@@ -27,12 +36,22 @@ export function clientListener(
     clientCertificate: config.pgTlsClientCert,
     trustLoopback: config.pgTrustLoopback === "on",
     maxClients: limits.clients.limit,
+    maxClientsPerUser: config.pgMaxClientsPerUser,
+    maxClientsPerDatabase: config.pgMaxClientsPerDatabase,
     maxConnections: limits.clients.connections,
     loginTimeoutMs: config.pgLoginTimeoutMs,
     idleTimeoutMs: config.pgClientIdleTimeoutMs,
     maxMessageBytes: config.pgMaxMessageBytes,
+    loginFailureLimit: config.pgLoginFailureLimit,
+    loginFailureWindowMs: config.pgLoginFailureWindowMs,
+    keepAliveMs: config.pgTcpKeepaliveMs,
+    console: adminConsole(config, administration, () => {
+      reload();
+      server.reload();
+    }),
     logger: logger.child({ component: "pgwire" }),
   });
+  return server;
 }
 
 type ListenerTlsConfig = Pick<

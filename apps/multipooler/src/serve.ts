@@ -7,6 +7,7 @@ import { MultiPooler } from "@multipooler/poolerserver";
 import { systemClock } from "@multipooler/timing";
 import type { ClientTlsFiles } from "@multipooler/tls";
 import { clientListener, tlsFiles } from "./client-listener.ts";
+import { checkConsole } from "./admin-console.ts";
 import { checkPasswordFile, databaseOf } from "./database.ts";
 import { awaitsDataDirectory, checkDirectories } from "./directories.ts";
 import { databaseTls } from "./database-tls.ts";
@@ -62,6 +63,7 @@ export async function serve(config: Config, io: ServeIo): Promise<number> {
   });
   checkPasswordFile(config);
   tlsFiles(config);
+  checkConsole(config);
   grpcTls(config);
   const tls = databaseTls(config, { clock: systemClock, logger });
   const limits = connectionLimits(config, openFilesLimit());
@@ -150,7 +152,13 @@ async function start(options: Start): Promise<void> {
   });
   parts.use(logGrpcLibrary(logger.child({ component: "grpc-js" })));
   const grpc = grpcServerOf(config, limits, { manager, logger });
-  const clients = clientListener(config, limits, { manager, logger });
+  const { administration } = controller;
+  const clients = clientListener(config, limits, {
+    manager,
+    administration,
+    reload: () => tls.reload(),
+    logger,
+  });
 
   parts.defer(() => http.close());
   await http.listen();
@@ -193,6 +201,10 @@ function controllerOf(
   return new MultiPooler({
     shard: { tableGroup: config.tableGroup, shard: config.shard },
     capacity: limits.pool,
+    databases: config.pgDatabases,
+    unusedDatabaseMs: config.pgDatabaseIdleTimeoutMs,
+    maxConnectionsPerUser: config.maxConnectionsPerUser,
+    maxConnectionsPerDatabase: config.maxConnectionsPerDatabase,
     idleTimeoutMs: config.idleTimeoutMs,
     maxLifetimeMs: config.maxLifetimeMs,
     waitTimeoutMs: config.waitTimeoutMs,
@@ -205,6 +217,8 @@ function controllerOf(
     maxQueueBytes: config.maxQueueBytes,
     maxStatements: config.maxStatements,
     maxNotificationBytes: config.maxNotificationBytes,
+    maxSessionStatements: config.pgClientMaxStatements,
+    maxSessionStatementBytes: config.pgClientMaxStatementBytes,
     logger: logger.child({ component: "poolerserver" }),
   });
 }

@@ -29,6 +29,8 @@ const BUILT = new Set([
   "ConcludeTransaction",
   "DiscardTempTables",
   "ReleaseReservedConnection",
+  "CopyBidiExecute",
+  "NotificationStream",
 ]);
 const MIB = 1_048_576;
 

@@ -1,3 +1,11 @@
+export type { ConsoleOptions, ConsoleSetting } from "./console/console-options.ts";
+export type {
+  ConsoleDatabase,
+  ConsolePool,
+  ConsolePooler,
+  ConsoleServer,
+  ConsoleTotals,
+} from "./console/console-pooler.ts";
 export { PgwireServicesError, PgwireServicesErrorCode } from "./error.ts";
 export { PgwireServer } from "./server/pgwire-server.ts";
 export type { ClientCount } from "./server/pgwire-server.ts";

@@ -7,6 +7,7 @@ import { expect, test } from "vitest";
 import { CancelKeys } from "../src/server/cancel-keys.ts";
 import { Client } from "../src/server/client.ts";
 import { ClientPlaces } from "../src/server/client-places.ts";
+import { LoginFailures } from "../src/server/login-failures.ts";
 import { FakeManager } from "./fake-manager.ts";
 import {
   cancelRequest,
@@ -86,7 +87,7 @@ function noLine(): void {
 /** A server without sockets. */
 class Scene {
   readonly manager: FakeManager = new FakeManager();
-  readonly places: ClientPlaces = new ClientPlaces(1000);
+  readonly places: ClientPlaces = new ClientPlaces({ clients: 1000, perUser: 0, perDatabase: 0 });
   readonly keys: CancelKeys = new CancelKeys();
   readonly errors: unknown[] = [];
   readonly #logger: LimitedLogger = new LimitedLogger({
@@ -101,12 +102,15 @@ class Scene {
     const [near, far] = duplexPair();
     const client = new Client({
       socket: far,
-      origin: "a test",
+      id: 1,
+      ends: { address: "a test", port: 1, localAddress: "", localPort: 2 },
       executor: () => this.manager.queryServiceControl().getExecutor(),
       encryption: undefined,
       clientCertificate: "none",
       isTrusted: false,
       places: this.places,
+      failures: new LoginFailures({ limit: 20, windowMs: 1000, clock: systemClock }),
+      console: undefined,
       keys: this.keys,
       loginTimeoutMs: 10_000,
       failedLoginDelayMs: 0,

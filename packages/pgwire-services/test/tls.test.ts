@@ -135,6 +135,24 @@ test("files that are replaced are used from the next connection on, unless they 
   expect(await presented()).not.toBe(first);
 });
 
+test("a reload takes the files at once, and tells what is wrong with them", async () => {
+  const clock = new ManualClock();
+  const tls = await filesOf(FIRST_IDENTITY);
+  await using scene = await TestServer.start({ ...TRUST, tls, clock });
+  await writeFile(tls.certFile, SECOND_IDENTITY.cert);
+  expect(() => scene.server.reload()).toThrow(
+    expect.objectContaining({ code: "TLS_FILES_INVALID" }),
+  );
+  await writeFile(tls.keyFile, SECOND_IDENTITY.key);
+  scene.server.reload();
+  await using client = await scene.connect();
+  client.send(SSL_REQUEST);
+  await client.byte();
+  const secure = await encrypt(client);
+  const shown = secure.getPeerX509Certificate()?.toString();
+  expect(shown?.trim()).toBe(SECOND_IDENTITY.cert.trim());
+});
+
 test("files that cannot be used are refused by name at the start", async () => {
   const tls = await filesOf({ cert: FIRST_IDENTITY.cert, key: SECOND_IDENTITY.key });
   await expect(TestServer.start({ tls })).rejects.toMatchObject({

@@ -30,6 +30,7 @@ export type {
   Credential,
   ServerAddress,
 } from "./connection/connect-options.ts";
+export type { ActivityFigures } from "./connection/connection-activity.ts";
 export type { CloseReason, ConnectionState } from "./connection/connection-state.ts";
 export { scheduleFlush } from "./connection/loop-turn.ts";
 export type { Flushable } from "./connection/loop-turn.ts";
@@ -46,6 +47,15 @@ export type {
 } from "./connection/request.ts";
 export { PgwireError, PgwireErrorCode } from "./error.ts";
 export type { PgwireErrorOptions } from "./error.ts";
+export {
+  parseBytes,
+  statementBytes,
+  targetBytes,
+  writeClose,
+  writeParse,
+  writeStatement,
+  writeSync,
+} from "./messages/extended-writer.ts";
 export type { TransactionStatus } from "./messages/transaction-status.ts";
 export { CopyQuery } from "./requests/copy-query.ts";
 export type { CopyConnection, CopyQueryOptions, CopyReceiver } from "./requests/copy-query.ts";

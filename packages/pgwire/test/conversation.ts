@@ -1,4 +1,5 @@
 import type { ResultSink } from "@multipooler/query-service";
+import { ConnectionActivity } from "../src/connection/connection-activity.ts";
 import { Answer } from "../src/connection/answer.ts";
 import { Dialogue } from "../src/connection/dialogue.ts";
 import { RequestQueue } from "../src/connection/request-queue.ts";
@@ -23,6 +24,7 @@ export class Conversation {
       socket: { writable: true, congested: false, write: () => undefined },
     });
     this.dialogue = new Dialogue({
+      activity: new ConnectionActivity(),
       input: this.#input,
       maxMessageBytes: 65_536,
       queue: this.#queue,

@@ -3,5 +3,13 @@ export type { MultiPoolerErrorOptions } from "./error.ts";
 export type { Logger } from "./logger.ts";
 export { MultiPooler } from "./multi-pooler.ts";
 export type { MultiPoolerOptions } from "./multi-pooler-options.ts";
+export type {
+  Administration,
+  DatabasePool,
+  DatabaseReport,
+  PoolLimits,
+} from "./databases/administration.ts";
+export type { TotalFigures } from "./pool/activity-totals.ts";
+export type { PoolReport, ServerReport, ServerState } from "./pool/pool-report.ts";
 export { SESSION_ISOLATIONS } from "./session-isolation.ts";
 export type { SessionIsolation } from "./session-isolation.ts";

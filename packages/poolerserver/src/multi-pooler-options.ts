@@ -1,6 +1,7 @@
 import { PoolerErrorCode } from "@multipooler/query-service";
 import { systemClock } from "@multipooler/timing";
 import type { Clock } from "@multipooler/timing";
+import { requireRules } from "./databases/database-rules.ts";
 import { MultiPoolerError } from "./error.ts";
 import type { Logger } from "./logger.ts";
 import { SESSION_ISOLATIONS } from "./session-isolation.ts";
@@ -13,10 +14,14 @@ const DURATIONS = [
   "demandWindowMs",
   "drainGraceMs",
   "inactivityTimeoutMs",
+  "unusedDatabaseMs",
 ] as const;
 
 /** About 25 days; more is taken for a mistake. */
 const MAX_DURATION_MS = 2_147_483_647;
+
+/** Limits that 0 switches off. */
+const LIMITS = ["maxConnectionsPerUser", "maxConnectionsPerDatabase"] as const;
 
 const COUNTS = [
   "capacity",
@@ -25,6 +30,8 @@ const COUNTS = [
   "sharingDepth",
   "settingsCacheSize",
   "maxStatements",
+  "maxSessionStatements",
+  "maxSessionStatementBytes",
 ] as const;
 
 export interface MultiPoolerOptions {
@@ -32,6 +39,17 @@ export interface MultiPoolerOptions {
   readonly shard: { readonly tableGroup: string; readonly shard: string };
   /** Connections to PostgreSQL at most, from 1; the budget of the database may allow fewer. */
   readonly capacity: number;
+  /**
+   * The databases that sessions may use beside that of the handle: names, and patterns in which `*`
+   * stands for any characters. A template has to be named. Default: none.
+   */
+  readonly databases?: readonly string[] | undefined;
+  /** What belongs to such a database is given up when no session has used it for so long; 0 keeps it. Default: 5 minutes. */
+  readonly unusedDatabaseMs?: number | undefined;
+  /** Connections that one user may have in all databases; 0, the default: as many as there are. */
+  readonly maxConnectionsPerUser?: number | undefined;
+  /** Connections that one database may have; 0, the default: as many as there are. */
+  readonly maxConnectionsPerDatabase?: number | undefined;
   /** A connection that was idle for so long is closed; 0 keeps it. Default: 5 minutes. */
   readonly idleTimeoutMs?: number | undefined;
   /** A connection of about this age is not used again; 0 keeps it. Default: 1 hour. */
@@ -63,6 +81,10 @@ export interface MultiPoolerOptions {
   readonly sessionIsolation?: SessionIsolation | undefined;
   /** So many different settings of callers are told apart at once, from 1. Default: 1024. */
   readonly settingsCacheSize?: number | undefined;
+  /** So many statements a session may have prepared at once, from 1. Default: 10,000. */
+  readonly maxSessionStatements?: number | undefined;
+  /** So many bytes of text these may have together, from 1. Default: 16 MiB. */
+  readonly maxSessionStatementBytes?: number | undefined;
   /**
    * What the queries of a role needed within this time counts when the connections are divided among
    * roles. Default: 30 s.
@@ -90,11 +112,15 @@ export type ResolvedOptions = {
   readonly [Name in keyof MultiPoolerOptions]-?: NonNullable<MultiPoolerOptions[Name]>;
 };
 
-/** @throws INVALID_ARGUMENT for a number that makes no sense, naming it. */
+/** @throws INVALID_ARGUMENT for a number or a rule that makes no sense, naming it. */
 export function resolveOptions(options: MultiPoolerOptions): ResolvedOptions {
   const resolved: ResolvedOptions = {
     shard: options.shard,
     capacity: options.capacity,
+    databases: options.databases ?? [],
+    unusedDatabaseMs: options.unusedDatabaseMs ?? 300_000,
+    maxConnectionsPerUser: options.maxConnectionsPerUser ?? 0,
+    maxConnectionsPerDatabase: options.maxConnectionsPerDatabase ?? 0,
     idleTimeoutMs: options.idleTimeoutMs ?? 300_000,
     maxLifetimeMs: options.maxLifetimeMs ?? 3_600_000,
     waitTimeoutMs: options.waitTimeoutMs ?? 30_000,
@@ -104,6 +130,8 @@ export function resolveOptions(options: MultiPoolerOptions): ResolvedOptions {
     maxStatements: options.maxStatements ?? 256,
     sessionIsolation: options.sessionIsolation ?? "strict",
     settingsCacheSize: options.settingsCacheSize ?? 1024,
+    maxSessionStatements: options.maxSessionStatements ?? 10_000,
+    maxSessionStatementBytes: options.maxSessionStatementBytes ?? 16_777_216,
     demandWindowMs: options.demandWindowMs ?? 30_000,
     drainGraceMs: options.drainGraceMs ?? 3000,
     inactivityTimeoutMs: options.inactivityTimeoutMs ?? 30_000,
@@ -111,6 +139,7 @@ export function resolveOptions(options: MultiPoolerOptions): ResolvedOptions {
     clock: options.clock ?? systemClock,
     random: options.random ?? Math.random,
   };
+  requireRules(resolved.databases);
   for (const name of COUNTS) {
     if (!Number.isSafeInteger(resolved[name]) || resolved[name] < 1) {
       throw invalid(name, resolved[name], "a whole number from 1");
@@ -119,6 +148,11 @@ export function resolveOptions(options: MultiPoolerOptions): ResolvedOptions {
   if (!SESSION_ISOLATIONS.includes(resolved.sessionIsolation)) {
     const wanted = `one of ${SESSION_ISOLATIONS.join(", ")}`;
     throw invalid("sessionIsolation", resolved.sessionIsolation, wanted);
+  }
+  for (const name of LIMITS) {
+    if (!Number.isSafeInteger(resolved[name]) || resolved[name] < 0) {
+      throw invalid(name, resolved[name], "a whole number from 0");
+    }
   }
   for (const name of DURATIONS) {
     const isDuration = resolved[name] >= 0 && resolved[name] <= MAX_DURATION_MS;

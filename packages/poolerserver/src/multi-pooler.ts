@@ -10,8 +10,11 @@ import { PoolerErrorCode } from "@multipooler/query-service";
 import type { CallOptions, QueryService } from "@multipooler/query-service";
 import { Deadline } from "@multipooler/timing";
 import { untilAborted } from "./abort.ts";
+import { Administration } from "./databases/administration.ts";
+import { DatabaseControls } from "./databases/database-controls.ts";
+import { DatabaseLedger } from "./databases/database-ledger.ts";
+import { Databases } from "./databases/databases.ts";
 import { MultiPoolerError, abortError } from "./error.ts";
-import { Engine } from "./execution/engine.ts";
 import { ReservationIds } from "./reservations/reservation-ids.ts";
 import { resolveOptions } from "./multi-pooler-options.ts";
 import type { MultiPoolerOptions, ResolvedOptions } from "./multi-pooler-options.ts";
@@ -22,7 +25,7 @@ import { SharedAttempt } from "./shared-attempt.ts";
 const HEALTH_TIMEOUT_MS = 1000;
 
 /**
- * | state       | database | engine  | `initDBConfig` | `open`           | `close`       |
+ * | state       | database | served  | `initDBConfig` | `open`           | `close`       |
  * | ----------- | -------- | ------- | -------------- | ---------------- | ------------- |
  * | built       |          |         | → initialised  | NOT_INITIALIZED  | → closing     |
  * | initialised | yes      |         | refused        | → opening        | → closing     |
@@ -39,17 +42,21 @@ type Lifecycle =
   | {
       readonly type: "opening";
       readonly database: DatabaseHandle;
-      readonly engine: Engine;
+      readonly databases: Databases;
       readonly attempt: SharedAttempt;
     }
-  | { readonly type: "open"; readonly engine: Engine }
+  | { readonly type: "open"; readonly databases: Databases }
   | { readonly type: "closing"; readonly ended: Promise<void> };
 
-/** Serves queries from one PostgreSQL over a pool of connections. */
+/** Serves queries from the databases of one PostgreSQL over pools of connections. */
 export class MultiPooler implements PoolerController, AsyncDisposable {
   readonly #options: ResolvedOptions;
   readonly #gate: ServingGate;
   readonly #reservationIds: ReservationIds;
+  readonly #controls = new DatabaseControls();
+  readonly #ledger = new DatabaseLedger();
+  /** What an operator sees of it, and can do with it. */
+  readonly administration: Administration;
   #lifecycle: Lifecycle = { type: "built" };
 
   /** @throws INVALID_ARGUMENT for an option that makes no sense. */
@@ -63,6 +70,14 @@ export class MultiPooler implements PoolerController, AsyncDisposable {
       logger,
       isOpen: () => this.#lifecycle.type === "open",
       prepare: (target) => this.#prepare(target),
+    });
+    const { capacity, maxConnectionsPerUser, maxConnectionsPerDatabase } = this.#options;
+    this.administration = new Administration({
+      limits: { capacity, maxConnectionsPerUser, maxConnectionsPerDatabase },
+      rules: this.#options.databases,
+      controls: this.#controls,
+      ledger: this.#ledger,
+      databases: () => this.#databases,
     });
   }
 
@@ -119,9 +134,9 @@ export class MultiPooler implements PoolerController, AsyncDisposable {
   }
 
   async isHealthy({ signal }: CallOptions = {}): Promise<void> {
-    const { engine } = this.#requireOpen();
+    const { databases } = this.#requireOpen();
     if (signal !== undefined) {
-      await engine.checkHealth(signal);
+      await databases.checkHealth(signal);
       return;
     }
     using deadline = new Deadline({
@@ -129,11 +144,11 @@ export class MultiPooler implements PoolerController, AsyncDisposable {
       ms: HEALTH_TIMEOUT_MS,
       what: "the probe",
     });
-    await engine.checkHealth(deadline.signal);
+    await databases.checkHealth(deadline.signal);
   }
 
   getExecutor(): QueryService {
-    return this.#requireOpen().engine.executor;
+    return this.#requireOpen().databases.executor;
   }
 
   register(registrar: ServiceRegistrar): void {
@@ -151,7 +166,7 @@ export class MultiPooler implements PoolerController, AsyncDisposable {
     this.#lifecycle = { type: "closing", ended };
     await this.#gate.close();
     if (lifecycle.type === "opening" || lifecycle.type === "open") {
-      await lifecycle.engine.close();
+      await lifecycle.databases.close();
     }
     this.#lifecycle = { type: "built" };
     resolve();
@@ -161,36 +176,45 @@ export class MultiPooler implements PoolerController, AsyncDisposable {
     await this.close();
   }
 
+  get #databases(): Databases | undefined {
+    const lifecycle = this.#lifecycle;
+    return lifecycle.type === "open" || lifecycle.type === "opening"
+      ? lifecycle.databases
+      : undefined;
+  }
+
   #beginToOpen(database: DatabaseHandle): SharedAttempt {
-    const engine = new Engine({
+    const databases = new Databases({
       database,
       gate: this.#gate,
       settings: this.#options,
       reservationIds: this.#reservationIds,
+      controls: this.#controls,
+      ledger: this.#ledger,
     });
-    const attempt = new SharedAttempt((signal) => this.#open(database, engine, signal));
-    this.#lifecycle = { type: "opening", database, engine, attempt };
+    const attempt = new SharedAttempt((signal) => this.#open(database, databases, signal));
+    this.#lifecycle = { type: "opening", database, databases, attempt };
     return attempt;
   }
 
-  async #open(database: DatabaseHandle, engine: Engine, signal: AbortSignal): Promise<void> {
+  async #open(database: DatabaseHandle, databases: Databases, signal: AbortSignal): Promise<void> {
     try {
-      await engine.open(signal);
+      await databases.open(signal);
     } catch (error) {
-      await engine.close();
-      if (this.#isOpening(engine)) {
+      await databases.close();
+      if (this.#isOpening(databases)) {
         this.#lifecycle = { type: "initialised", database };
       }
       throw error;
     }
-    if (!this.#isOpening(engine)) {
+    if (!this.#isOpening(databases)) {
       throw notOpenError("it was closed while it opened");
     }
-    this.#lifecycle = { type: "open", engine };
+    this.#lifecycle = { type: "open", databases };
   }
 
-  #isOpening(engine: Engine): boolean {
-    return this.#lifecycle.type === "opening" && this.#lifecycle.engine === engine;
+  #isOpening(databases: Databases): boolean {
+    return this.#lifecycle.type === "opening" && this.#lifecycle.databases === databases;
   }
 
   #requireOpen(): Extract<Lifecycle, { type: "open" }> {
@@ -210,7 +234,7 @@ export class MultiPooler implements PoolerController, AsyncDisposable {
   /** The role and the sessions change together, when the drain of the old ones is over. */
   #prepare(target: ServingTarget): void {
     if (this.#lifecycle.type === "open") {
-      this.#lifecycle.engine.prepare(target);
+      this.#lifecycle.databases.prepare(target);
     }
   }
 }

@@ -7,6 +7,7 @@ import type { TaintSet } from "../src/classification/taint.ts";
 import { MultiPoolerError } from "../src/error.ts";
 import { Call } from "../src/execution/call.ts";
 import type { CallOptions } from "../src/execution/call.ts";
+import { NO_SETTINGS } from "../src/pool/label-settings.ts";
 import type { Lease } from "../src/pool/lease.ts";
 import type { Unit } from "../src/pool/unit.ts";
 import { HeldStatements } from "../src/statements/held-statements.ts";
@@ -95,6 +96,9 @@ export class CallScene {
     return {
       backend,
       statements: this.statements,
+      settings: NO_SETTINGS,
+      noteSettings: () => undefined,
+      want: () => undefined,
       watch: () => undefined,
       taint: (taint) => {
         this.taint |= taint;

@@ -1,7 +1,7 @@
 import { PgwireError, PgwireErrorCode } from "@multipooler/pgwire";
 import type { ResultEvent } from "@multipooler/query-service";
 import type { Backend, BackendEnd } from "../src/pool/backend.ts";
-import type { Prelude, Request, TransactionStatus } from "@multipooler/pgwire";
+import type { ActivityFigures, Prelude, Request, TransactionStatus } from "@multipooler/pgwire";
 
 /** A request that a test answers. */
 export interface FakeRequest {
@@ -37,6 +37,15 @@ export class FakeBackend implements Backend {
   readonly parameters: Map<string, string> = new Map();
   readonly cancels: PromiseWithResolvers<void>[] = [];
   bytesReceived = 0;
+  activity: ActivityFigures = {
+    requests: 0,
+    transactions: 0,
+    busyMs: 0,
+    transactionMs: 0,
+    bytesSent: 0,
+    bytesReceived: 0,
+    requestedAt: 0,
+  };
   onUnasked: ((message: Uint8Array) => void) | undefined;
   /** Whether `close` ends the session at once, or the test does it with `finishClose`. */
   closesAtOnce = true;

@@ -49,8 +49,12 @@ export function describe(what: "S" | "P", name = ""): Buffer {
   return message("D", `${what}${name}\0`);
 }
 
-export function execute(portal = ""): Buffer {
-  return message("E", `${portal}\0`, int32(0));
+export function close(what: "S" | "P", name = ""): Buffer {
+  return message("C", `${what}${name}\0`);
+}
+
+export function execute(portal = "", maxRows = 0): Buffer {
+  return message("E", `${portal}\0`, int32(maxRows));
 }
 
 export function copyData(data: string): Buffer {

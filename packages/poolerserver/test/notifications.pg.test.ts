@@ -1,4 +1,5 @@
 import type { EmbeddedPostgres, TemporaryDatabase } from "@multipooler/embedded-postgres";
+import { TcpProxy } from "@multipooler/tcp-proxy";
 import { expect, test } from "vitest";
 import type { MultiPooler } from "../src/multi-pooler.ts";
 import type { MultiPoolerOptions } from "../src/multi-pooler-options.ts";
@@ -350,13 +351,31 @@ test("the connection is one of those that the pooler may open, and makes room fo
   await expect.poll(() => share.used).toBe(0);
 });
 
-test("statements keep the last connection", async () => {
+test("statements keep the only connection", async () => {
   await using pooler = await pooled({ capacity: 1 });
-  const one = subscriber(pooler);
-  const refused = failureOf(one.subscribe("a"));
-  expect((await query(pooler, "select 'served'")).values).toEqual(["served"]);
-  expect(await refused).toMatchObject({
-    code: "POOL_EXHAUSTED",
-    message: expect.stringMatching(/connection of its own/),
-  });
+  expect(() => subscriber(pooler)).toThrow(
+    expect.objectContaining({
+      code: "POOL_EXHAUSTED",
+      message: expect.stringMatching(/connection of its own/),
+    }),
+  );
 });
+
+test("a network that swallows everything is noticed, and the process behind it is ended", async () => {
+  await using proxy = await TcpProxy.before(postgres.port);
+  const handle = databaseOf(postgres, { database: database.name, port: proxy.port });
+  await using pooler = await servingPooler(handle);
+  const one = subscriber(pooler);
+  await one.subscribe("a");
+  const [lost] = await listeners();
+  proxy.swallow();
+  expect(await one.end).toMatchObject({
+    code: "CONNECTION_LOST",
+    message: expect.stringMatching(/silent/),
+  });
+  await expect.poll(listeners, { timeout: 5000 }).not.toContain(lost);
+  const next = subscriber(pooler);
+  await next.subscribe("a");
+  await notify("a", "again");
+  await next.until(1);
+}, 30_000);

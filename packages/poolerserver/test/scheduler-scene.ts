@@ -1,4 +1,5 @@
 import { ManualClock } from "@multipooler/timing/testing";
+import { ActivityTotals } from "../src/pool/activity-totals.ts";
 import type { MultiPoolerError } from "../src/error.ts";
 import { Scheduler } from "../src/pool/scheduler.ts";
 import type { SchedulerOptions } from "../src/pool/scheduler-options.ts";
@@ -42,6 +43,7 @@ export function setUp(
       maxLifetimeMs: 10_000,
       waitTimeoutMs: 500,
       maxQueueBytes: 1_000_000,
+      totals: new ActivityTotals(),
       sharingDepth: 64,
       closeGraceMs: 300,
       processes: { activities: () => Promise.resolve([]), endIdle: () => Promise.resolve() },

@@ -1,4 +1,4 @@
-import { decodeDiagnostic, decodeCommandTag } from "@multipooler/query-service";
+import { decodeDiagnostic, decodeCommandTag, decodeNotification } from "@multipooler/query-service";
 import type { PoolerError, Session, SessionClient } from "@multipooler/query-service";
 
 /**
@@ -121,6 +121,10 @@ function nthReady(messages: readonly string[], from: number, count: number): num
 function wordsOf(bytes: Buffer): string {
   const type = String.fromCharCode(bytes[0] ?? 0);
   switch (type) {
+    case "A": {
+      const { channel, payload } = decodeNotification(bytes);
+      return `A ${channel} ${payload}`;
+    }
     case "C":
       return `C ${decodeCommandTag(bytes)}`;
     case "D":

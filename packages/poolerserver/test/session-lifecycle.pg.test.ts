@@ -53,7 +53,7 @@ test("a session is opened only while the controller serves, and for what it serv
   await expect(connect(service)).rejects.toMatchObject({ code: "NOT_SERVING" });
   await pooler.setServingType({ status: "SERVING", role: "PRIMARY", reason: "the test wants it" });
   for (const [caller, code] of [
-    [{ user: "someone_else" }, "UNIMPLEMENTED"],
+    [{ user: "someone_else" }, "AUTHENTICATION_FAILED"],
     [{ database: "another" }, "WRONG_TARGET"],
     [{ settings: { replication: "database" } }, "UNIMPLEMENTED"],
     [{ settings: { options: "-c geqo=off" } }, "UNIMPLEMENTED"],

@@ -82,6 +82,8 @@ test.for([
   const next = await pooler.connect();
   expect(await next.ask(query(WRITE))).toEqual(["E 25006", "Z I"]);
   expect(await sql("select entry from ledger")).toEqual([]);
+  // Its backend may still be being cleaned.
+  await client.session.end("now");
   expect(pooler.gate.counts).toEqual({ single: 0, reserved: 0 });
 });
 
@@ -91,10 +93,8 @@ test("a session that is opened while the pooler becomes read-only gets no writab
   await pooler.gate.setTarget({ ...current, status: "SERVING" }, undefined);
   const idle = await pooler.connect();
   await idle.ask(query("select 1"));
-  const refused = expect(pooler.connect({ DateStyle: "German" })).rejects.toMatchObject({
-    code: "READ_ONLY",
-  });
+  const opening = pooler.connect({ DateStyle: "German" });
   await pooler.gate.setTarget(current, undefined);
-  await refused;
+  expect(await (await opening).ask(query(WRITE))).toEqual(["E 25006", "Z I"]);
   expect(await idle.ask(query(WRITE))).toEqual(["E 25006", "Z I"]);
 });

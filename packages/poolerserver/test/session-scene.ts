@@ -3,14 +3,24 @@ import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import type { ServingTarget } from "@multipooler/controller-api";
 import { PoolerRole, ServingStatus } from "@multipooler/controller-api";
 import { systemClock } from "@multipooler/timing";
+import { ActivityTotals } from "../src/pool/activity-totals.ts";
 import { Classifier } from "../src/classification/classifier.ts";
+import { resolveOptions } from "../src/multi-pooler-options.ts";
+import type { NotificationListener } from "../src/notifications/notification-listener.ts";
+import { mayListen, postgresListener } from "../src/notifications/postgres-listener.ts";
 import type { BackendAccess } from "../src/pool/backend.ts";
 import type { PoolAccess } from "../src/pool/pool.ts";
 import { postgresProcesses } from "../src/pool/postgres-processes.ts";
-import { Scheduler } from "../src/pool/scheduler.ts";
+import type { Identity } from "../src/pool/label.ts";
+import { Labels } from "../src/pool/labels.ts";
+import { UserBudget } from "../src/pool/user-budget.ts";
+import { UserPools } from "../src/pool/user-pools.ts";
+import { StatementRegistry } from "../src/statements/statement-registry.ts";
+import { leavingError } from "../src/serving/admission.ts";
 import { ServingGate } from "../src/serving/serving-gate.ts";
 import type { SessionLimits } from "../src/session/session-engine.ts";
 import { Sessions } from "../src/session/sessions.ts";
+import { databaseOf } from "./pooler-fixture.ts";
 import { CountingShare } from "./counting-share.ts";
 import { TestClient } from "./session-client.ts";
 import { silentLogger } from "./silent-logger.ts";
@@ -32,16 +42,19 @@ export interface SessionSceneOptions {
   readonly postgres: EmbeddedPostgres;
   readonly database: string;
   readonly capacity?: number;
-  readonly limits?: SessionLimits;
+  readonly limits?: Partial<SessionLimits>;
   readonly drainGraceMs?: number;
+  readonly maxNotificationBytes?: number;
 }
 
 /** The sessions of a pooler on a real server, with everything below them. */
 export class SessionScene implements AsyncDisposable {
   readonly gate: ServingGate;
-  readonly scheduler: Scheduler;
+  readonly scheduler: UserPools;
   readonly classifier: Classifier;
   readonly sessions: Sessions;
+  readonly listener: NotificationListener;
+  readonly registry: StatementRegistry = new StatementRegistry();
   /** Every backend that was opened. */
   readonly backends: BackendConnection[] = [];
   #clients = 0;
@@ -58,26 +71,34 @@ export class SessionScene implements AsyncDisposable {
     this.gate = new ServingGate({
       drainGraceMs,
       isOpen: () => true,
-      prepare: ({ status }) => this.scheduler.setAccess(ACCESS[status]),
+      prepare: (target) => {
+        this.scheduler.setAccess(ACCESS[target.status]);
+        if (!mayListen(target)) {
+          this.listener.stop(leavingError(target));
+        }
+      },
       clock: systemClock,
       logger: silentLogger,
     });
-    this.scheduler = new Scheduler(
+    this.scheduler = new UserPools(
       {
-        openBackend: async (access, { signal }) => {
-          const backend = await connect(postgres, { database, access, signal });
-          this.backends.push(backend);
-          return backend;
-        },
+        openBackend:
+          (identity) =>
+          async (access, { signal }) => {
+            const backend = await connect(postgres, { identity, database, access, signal });
+            this.backends.push(backend);
+            return backend;
+          },
         capacity,
-        share: new CountingShare(50),
-        user: "app",
-        users: () => 1,
+        budget: new UserBudget({ share: new CountingShare(50), capacity, clock: systemClock }),
+        database,
+        user: postgres.user,
         demandWindowMs: 30_000,
         idleTimeoutMs: 0,
         maxLifetimeMs: 0,
         waitTimeoutMs: 5000,
         maxQueueBytes: 10_000_000,
+        totals: new ActivityTotals(),
         sharingDepth: 64,
         closeGraceMs: 500,
         processes: postgresProcesses({
@@ -93,27 +114,42 @@ export class SessionScene implements AsyncDisposable {
     this.classifier = new Classifier({
       admin: async (sql, values) => await postgres.sql(sql, { values: [...values], database }),
     });
+    this.listener = postgresListener({
+      database: databaseOf(postgres, { database }),
+      gate: this.gate,
+      pools: this.scheduler,
+      settings: resolveOptions({
+        shard: { tableGroup: "default", shard: "0-inf" },
+        capacity,
+        logger: silentLogger,
+        maxNotificationBytes: options.maxNotificationBytes,
+      }),
+      logger: silentLogger,
+    });
     this.sessions = new Sessions({
       served: { database, tableGroup: "default", shard: "0-inf", user: postgres.user },
       gate: this.gate,
       scheduler: this.scheduler,
+      registry: this.registry,
+      labels: new Labels({ user: postgres.user, settingsCacheSize: 100 }),
       classifier: this.classifier,
       terminate: async (processId) => {
         const text = "select pg_terminate_backend($1::int4, 1000)";
         await postgres.sql(text, { values: [processId] });
       },
       limits,
+      channels: this.listener,
       clock: systemClock,
       logger: silentLogger,
     });
   }
 
   /** A client that has logged in. */
-  async connect(settings: Readonly<Record<string, string>> = {}): Promise<TestClient> {
+  async connect(settings: Readonly<Record<string, string>> = {}, user = ""): Promise<TestClient> {
     const client = new TestClient();
     this.#clients += 1;
     const caller = {
-      user: "",
+      user,
       database: "",
       settings: new Map(Object.entries(settings)),
       origin: `client ${this.#clients}`,
@@ -125,17 +161,20 @@ export class SessionScene implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.gate.close();
     await this.sessions.close();
+    await this.listener.close();
     await this.scheduler.close();
   }
 }
 
 async function connect(
-  { host, port, user, password }: EmbeddedPostgres,
+  { host, port, password }: EmbeddedPostgres,
   {
+    identity: { user },
     database,
     access,
     signal,
   }: {
+    readonly identity: Identity;
     readonly database: string;
     readonly access: BackendAccess;
     readonly signal: AbortSignal;

@@ -30,7 +30,7 @@ test.for([
   await client.ask(reset);
   expect(await client.ask(query(SHOWN))).toContain("D 7s|German, DMY");
   expect(await client.ask(query("show app.x"))).toContain("D it's \\ here");
-  expect(client.session.describe()).toMatchObject({ type: "pinned", reason: "SessionState" });
+  expect(client.session.describe()).toEqual({ type: "idle" });
   // They are set once: what the client sets afterwards stays.
   await client.ask(query("set statement_timeout = '3s'"));
   expect(await client.ask(extended(SHOWN))).toContain("D 3s|German, DMY");
@@ -50,12 +50,25 @@ test("a RESET brings back the start-up setting that it names, and no other", asy
   expect(await client.ask(query(SHOWN))).toContain("D 7s|SQL, DMY");
 });
 
-test("the client is told that its start-up settings hold again", async () => {
+test("the client is told of a setting when its own changes, and not otherwise", async () => {
   await using pooler = await scene();
   const client = await pooler.connect({ DateStyle: "German" });
-  expect(await client.ask(query("discard all"))).toEqual(["C DISCARD ALL", "S", "Z I"]);
-  expect(await client.ask(query("select 1"))).toEqual(["S", "T", "D 1", "C SELECT 1", "Z I"]);
+  const other = await pooler.connect({ DateStyle: "SQL" });
+  for (const one of [client, other, client, other]) {
+    expect(await one.ask(query("select 1"))).toEqual(["T", "D 1", "C SELECT 1", "Z I"]);
+  }
+  expect(await client.ask(query("discard all"))).toEqual(["C DISCARD ALL", "Z I"]);
   expect(await client.ask(query("select 1"))).toEqual(["T", "D 1", "C SELECT 1", "Z I"]);
+  expect(await client.ask(query("set datestyle = 'ISO'"))).toEqual(["C SET", "S", "Z I"]);
+  expect(await client.ask(query("set datestyle = 'ISO'"))).toEqual(["C SET", "Z I"]);
+  // Its own default is not that of the server.
+  expect(await client.ask(query("reset datestyle"))).toEqual(["C RESET", "S", "Z I"]);
+  expect(await client.ask(query("show datestyle"))).toEqual([
+    "T",
+    "D German, DMY",
+    "C SHOW",
+    "Z I",
+  ]);
 });
 
 test("an error, or a group behind a DISCARD ALL, changes nothing of that", async () => {
@@ -93,7 +106,7 @@ test("a client is told the settings of now, not those of the first login", async
     const other = await pooler.connect({ TimeZone: old });
     expect(await other.ask(query("show timezone"))).toContain(`D ${old}`);
     expect(other.session.parameters.get("TimeZone")).toBe(old);
-    expect(other.session.describe()).toMatchObject({ type: "pinned" });
+    expect(other.session.describe()).toEqual({ type: "idle" });
   } finally {
     await postgres.sql("alter system reset timezone");
     await postgres.sql("select pg_reload_conf()");

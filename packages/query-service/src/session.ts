@@ -47,7 +47,7 @@ export type SessionState =
   | { readonly type: "ended" };
 
 /** Why a session keeps its backend: a reason of a reservation, or state that only that backend has. */
-export type PinReason = keyof typeof ReservationReason | "PreparedStatement" | "SessionState";
+export type PinReason = keyof typeof ReservationReason | "SessionState";
 
 /** The transport's end of a session. */
 export interface SessionClient {

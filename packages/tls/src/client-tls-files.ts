@@ -39,6 +39,11 @@ export class ClientTlsFiles {
   get settings(): TlsSettings {
     return this.#files.current;
   }
+
+  /** Reads the files now. @throws FILES_INVALID; the former settings stay then */
+  reload(): void {
+    this.#files.reload();
+  }
 }
 
 /** @throws INVALID_SETTINGS. Reads no file. */

@@ -53,6 +53,11 @@ export class ServerTlsFiles {
   get identity(): ServerIdentity {
     return this.#files.current;
   }
+
+  /** Reads the files now. @throws FILES_INVALID; the former identity stays then */
+  reload(): void {
+    this.#files.reload();
+  }
 }
 
 function load({ certFile, keyFile, chainFile, clientCaFile }: ServerTlsPaths): ServerIdentity {

@@ -76,6 +76,11 @@ export class TlsAcceptor {
     });
   }
 
+  /** Reads the files now. @throws FILES_INVALID; the former ones stay in use then */
+  reload(): void {
+    this.#files.reload();
+  }
+
   /**
    * Waits for the client of a socket to complete the handshake. Rejects with HANDSHAKE_FAILED or the
    * signal's reason; the caller destroys the socket then.

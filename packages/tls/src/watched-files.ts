@@ -54,6 +54,13 @@ export class WatchedFiles<T> {
     return this.#value;
   }
 
+  /** Reads the files now. @throws as `load` does; the old value stays then */
+  reload(): void {
+    this.#version = this.#stat();
+    this.#checkedAt = this.#options.clock.monotonic();
+    this.#value = this.#options.load();
+  }
+
   #reload(): void {
     const { files, what, load, logger } = this.#options;
     const version = this.#stat();

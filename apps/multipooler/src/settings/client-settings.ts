@@ -1,5 +1,14 @@
 import { CLIENT_CERTIFICATES } from "@multipooler/pgwire-services";
-import { choice, duration, integer, listenPort, path, settingGroup, text } from "./setting.ts";
+import {
+  choice,
+  duration,
+  integer,
+  listenPort,
+  names,
+  path,
+  settingGroup,
+  text,
+} from "./setting.ts";
 import type { Setting } from "./setting.ts";
 
 const clients = settingGroup("Clients of PostgreSQL's protocol");
@@ -15,6 +24,35 @@ export const clientSettings = {
   }),
   pgMaxClients: clients.optional("pg-max-clients", integer({ min: 1, max: 1_000_000 }), {
     help: "Maximum clients; if unset 1000, or as many as the limit of open files (ulimit -n) allows.",
+  }),
+  pgMaxClientsPerUser: clients.required(
+    "pg-max-clients-per-user",
+    integer({ min: 0, max: 1_000_000 }),
+    { default: "0", help: "Maximum clients that are logged in as one user; 0 sets no limit." },
+  ),
+  pgMaxClientsPerDatabase: clients.required(
+    "pg-max-clients-per-database",
+    integer({ min: 0, max: 1_000_000 }),
+    { default: "0", help: "Maximum clients of one database; 0 sets no limit." },
+  ),
+  pgDatabases: clients.optional("pg-databases", names, {
+    help:
+      "Databases to serve beside --database: names and patterns such as tenant_*, or * for all. " +
+      "Templates have to be named.",
+  }),
+  pgDatabaseIdleTimeoutMs: clients.required("pg-database-idle-timeout", duration({ min: 0 }), {
+    default: "5m",
+    help: "Give up such a database, and its connections, when no client has used it for this time; 0 keeps it.",
+  }),
+  pgAdminDatabase: clients.required("pg-admin-database", text, {
+    default: "multipooler",
+    help: "Name of the admin console, as a client names a database.",
+  }),
+  pgAdminUsers: clients.optional("pg-admin-users", names, {
+    help: "Users of the admin console; if unset, the role of --connpool-admin-user.",
+  }),
+  pgStatsUsers: clients.optional("pg-stats-users", names, {
+    help: "Users of the admin console that may only SHOW.",
   }),
   pgTrustLoopback: clients.required("pg-trust-loopback", choice(["on", "off"]), {
     default: "off",
@@ -42,9 +80,37 @@ export const clientSettings = {
     default: "0",
     help: "Disconnect a client that was idle outside a transaction for this time; 0 keeps it.",
   }),
+  pgLoginFailureLimit: clients.required(
+    "pg-login-failure-limit",
+    integer({ min: 0, max: 1_000_000 }),
+    {
+      default: "20",
+      help:
+        "Wrong passwords of one user from one address within --pg-login-failure-window, after which " +
+        "it is refused for the rest of that; all users of an address have ten times as many. 0 sets no limit.",
+    },
+  ),
+  pgLoginFailureWindowMs: clients.required("pg-login-failure-window", duration({ min: 1 }), {
+    default: "1m",
+    help: "Time in which wrong passwords are counted.",
+  }),
+  pgTcpKeepaliveMs: clients.required("pg-tcp-keepalive", duration({ min: 0 }), {
+    default: "1m",
+    help: "Time that a client may be silent before TCP asks whether it is still there; 0 never does.",
+  }),
   pgMaxMessageBytes: clients.required(
     "pg-max-message-bytes",
     integer({ min: 1024, max: 1_073_741_823 }, "bytes"),
     { default: "16777216", help: "Longest message of a client, e.g. one statement." },
+  ),
+  pgClientMaxStatements: clients.required(
+    "pg-client-max-statements",
+    integer({ min: 1, max: 1_000_000 }),
+    { default: "10000", help: "Maximum prepared statements of a client." },
+  ),
+  pgClientMaxStatementBytes: clients.required(
+    "pg-client-max-statement-bytes",
+    integer({ min: 1, max: 1_073_741_823 }, "bytes"),
+    { default: "16777216", help: "Maximum length of their texts together." },
   ),
 } as const satisfies Record<string, Setting<unknown>>;

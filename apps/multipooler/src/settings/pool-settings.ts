@@ -11,6 +11,16 @@ export const poolSettings = {
     env: ["CONNPOOL_GLOBAL_CAPACITY"],
     help: "Maximum connections to PostgreSQL that serve queries; PostgreSQL's own limit is never exceeded.",
   }),
+  maxConnectionsPerUser: pool.required(
+    "connpool-max-connections-per-user",
+    integer({ min: 0, max: 10_000 }),
+    { default: "0", help: "Maximum connections of one user in all databases; 0 sets no limit." },
+  ),
+  maxConnectionsPerDatabase: pool.required(
+    "connpool-max-connections-per-database",
+    integer({ min: 0, max: 10_000 }),
+    { default: "0", help: "Maximum connections of one database; 0 sets no limit." },
+  ),
   idleTimeoutMs: pool.required("connpool-user-regular-idle-timeout", duration({ min: 0 }), {
     default: "5m",
     help: "Close a connection after it was idle for this time; 0 keeps it.",

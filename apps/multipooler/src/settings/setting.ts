@@ -140,6 +140,18 @@ export const text: Kind<string> = {
     }),
 };
 
+/** Names that are separated by commas; spaces around them do not count. */
+export const names: Kind<readonly string[]> = {
+  placeholder: "list",
+  isList: true,
+  schema: z
+    .string()
+    .transform((list) => list.split(",").map((name) => name.trim()))
+    .refine((list) => list.every((name) => name.length > 0 && !name.includes("\0")), {
+      error: "must be names, separated by commas",
+    }),
+};
+
 /** Text without further rules, such as a password. */
 export const secretText: Kind<string> = {
   placeholder: "text",

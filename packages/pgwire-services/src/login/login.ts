@@ -1,7 +1,12 @@
 import type { Duplex } from "node:stream";
 import { AUTHENTICATION_OK, encodeNegotiateProtocolVersion } from "@multipooler/pgwire";
 import type { ClientStartup } from "@multipooler/pgwire";
-import type { QueryService, ScramKeys } from "@multipooler/query-service";
+import type {
+  CallOptions,
+  LoginCredentials,
+  LoginRequest,
+  ScramKeys,
+} from "@multipooler/query-service";
 import { checkCertificate } from "./certificate-check.ts";
 import type { ClientCertificateDemand } from "./certificate-check.ts";
 import { checkPassword, checkRole } from "./credential-check.ts";
@@ -11,15 +16,18 @@ import type { ClientRequest, Encryption } from "./login-dialogue.ts";
 
 export interface LoginOptions {
   readonly socket: Duplex;
-  /** Asked for when the client names its role. */
-  readonly executor: () => Pick<QueryService, "getCredentials">;
+  /** Looks up the role that the client names; see `QueryService.getCredentials`. */
+  readonly credentials: (
+    request: LoginRequest,
+    options: CallOptions,
+  ) => Promise<LoginCredentials | undefined>;
   /** `undefined`: the connection is never encrypted. */
   readonly encryption: Encryption | undefined;
   readonly clientCertificate: ClientCertificateDemand;
   /** Whether this client need not prove anything. */
   readonly isTrusted: boolean;
-  /** Throws a `Refusal` if no further client is let in. */
-  readonly admit: () => void;
+  /** Throws a `Refusal` if a client that asks for this is not let in. */
+  readonly admit: (startup: ClientStartup) => void;
   /** Gets the socket to go on with once the connection is encrypted. */
   readonly onSocket: (secure: Duplex) => void;
 }
@@ -47,7 +55,7 @@ export async function login(options: LoginOptions, signal: AbortSignal): Promise
     if (request.type === "cancel") {
       return request;
     }
-    options.admit();
+    options.admit(request.startup);
     return await authenticate(dialogue, request.startup, { ...options, signal });
   } finally {
     dialogue.release();
@@ -60,12 +68,11 @@ async function authenticate(
   options: LoginOptions & { readonly signal: AbortSignal },
 ): Promise<LoggedIn> {
   const { user, database, unknownOptions } = startup;
-  const { executor, signal, isTrusted, clientCertificate } = options;
+  const { credentials, signal, isTrusted, clientCertificate } = options;
   if (unknownOptions !== undefined) {
     dialogue.write(encodeNegotiateProtocolVersion(startup, unknownOptions));
   }
-  const lookup: CredentialLookup = (name) =>
-    executor().getCredentials({ database, user: name }, { signal });
+  const lookup: CredentialLookup = (name) => credentials({ database, user: name }, { signal });
   checkCertificate(clientCertificate, { certificate: dialogue.certificate, user });
   let keys: ScramKeys | undefined;
   if (isTrusted || clientCertificate === "cert") {

@@ -10,12 +10,12 @@ export interface ClientPortOptions {
   readonly port: number;
   /** Further connections are closed as soon as they are accepted. */
   readonly maxConnections: number;
+  /** How long a connection may be silent before the system asks whether it is there; 0: it never does. */
+  readonly keepAliveMs: number;
   readonly onConnection: (socket: Socket) => void;
   readonly logger: Logger;
 }
 
-/** How long a connection may be silent before the system asks whether it is still there. */
-const KEEPALIVE_MS = 60_000;
 /** Clients that wait to be accepted: those of an application that comes back at once. */
 const BACKLOG = 1024;
 
@@ -34,15 +34,15 @@ export class ClientPort {
 
   /** Rejects with LISTEN_FAILED, which names the address, and leaves nothing behind then. */
   static async open(options: ClientPortOptions): Promise<ClientPort> {
-    const { host, port, maxConnections, onConnection, logger } = options;
+    const { host, port, maxConnections, keepAliveMs, onConnection, logger } = options;
     const listener = createServer(
       {
         // The client's end is seen to by who serves it, and nothing is read before that.
         allowHalfOpen: true,
         pauseOnConnect: false,
         noDelay: true,
-        keepAlive: true,
-        keepAliveInitialDelay: KEEPALIVE_MS,
+        keepAlive: keepAliveMs > 0,
+        keepAliveInitialDelay: keepAliveMs,
       },
       onConnection,
     );

@@ -1,8 +1,20 @@
 import type { Duplex } from "node:stream";
+import { TLSSocket } from "node:tls";
 import type { LimitedLogger } from "@multipooler/logging";
-import type { QueryService, SessionCaller } from "@multipooler/query-service";
+import type { ClientStartup } from "@multipooler/pgwire";
+import type {
+  CallOptions,
+  LoginCredentials,
+  LoginRequest,
+  QueryService,
+  Session,
+  SessionCaller,
+} from "@multipooler/query-service";
 import { Deadline, isTimeout, sleep } from "@multipooler/timing";
 import type { Clock } from "@multipooler/timing";
+import { ConsoleSession } from "../console/console-session.ts";
+import type { Console } from "../console/console.ts";
+import type { ClientIdentity, ClientView } from "../console/console-view.ts";
 import { Conversation } from "../conversation/conversation.ts";
 import { encodeGreeting } from "../login/greeting.ts";
 import type { ClientCertificateDemand } from "../login/certificate-check.ts";
@@ -11,12 +23,22 @@ import type { LoggedIn } from "../login/login.ts";
 import type { Encryption } from "../login/login-dialogue.ts";
 import { ClientGone, isInternal, lastWords, Refusal } from "../login/refusal.ts";
 import type { CancelKeys } from "./cancel-keys.ts";
-import type { ClientPlaces } from "./client-places.ts";
+import type { ClientPlace, ClientPlaces } from "./client-places.ts";
+import type { LoginFailures } from "./login-failures.ts";
+
+/** Both ends of the connection of a client. */
+export interface SocketEnds {
+  readonly address: string;
+  readonly port: number;
+  readonly localAddress: string;
+  readonly localPort: number;
+}
 
 export interface ClientOptions {
   readonly socket: Duplex;
-  /** Names the client in the log, and to the executor. */
-  readonly origin: string;
+  /** Of this process; never given again. */
+  readonly id: number;
+  readonly ends: SocketEnds;
   /** Asked for at each step that needs it. Throws while there is none. */
   readonly executor: () => Pick<QueryService, "getCredentials" | "openSession">;
   /** `undefined`: the connection is never encrypted. */
@@ -24,6 +46,9 @@ export interface ClientOptions {
   readonly clientCertificate: ClientCertificateDemand;
   readonly isTrusted: boolean;
   readonly places: ClientPlaces;
+  readonly failures: LoginFailures;
+  /** `undefined`: there is no admin console. */
+  readonly console: Console | undefined;
   readonly keys: CancelKeys;
   readonly loginTimeoutMs: number;
   readonly failedLoginDelayMs: number;
@@ -51,10 +76,17 @@ export class Client {
   /** The one to write to: that of TLS once the connection is encrypted. */
   #socket: Duplex;
   #conversation: Conversation | undefined;
+  /** Names the client in the log, and to the executor. */
+  readonly #origin: string;
+  readonly #connectedAt: number;
+  /** As it says; it is proved once there is a conversation. */
+  #startup: ClientStartup | undefined;
 
   constructor(options: ClientOptions) {
     this.#options = options;
     this.#socket = options.socket;
+    this.#origin = `${options.ends.address}:${options.ends.port}`;
+    this.#connectedAt = options.clock.now();
     // Never without a listener; the end of the socket is what counts.
     options.socket.on("error", () => undefined);
   }
@@ -62,6 +94,21 @@ export class Client {
   /** `undefined` before the client is logged in. */
   get conversation(): Conversation | undefined {
     return this.#conversation;
+  }
+
+  /** For the admin console. */
+  get view(): ClientView {
+    const { id, ends } = this.#options;
+    const state = this.#conversation?.state;
+    return {
+      id,
+      ...ends,
+      identity: this.#conversation === undefined ? undefined : identityOf(this.#startup),
+      state,
+      connectedAt: this.#connectedAt,
+      requestedAt: state !== undefined && "sinceMs" in state ? state.sinceMs : undefined,
+      tls: tlsOf(this.#socket),
+    };
   }
 
   /** Serves the client. Resolves when its socket is gone and nothing of its session is left. */
@@ -103,14 +150,14 @@ export class Client {
 
   async #serve(): Promise<void> {
     using place = this.#options.places.reserve();
-    const talk = await this.#logIn(() => place.take());
+    const talk = await this.#logIn(place);
     if (talk !== undefined) {
       await this.#talk(talk);
     }
   }
 
   /** `undefined` for a client that only wanted to cancel something. */
-  async #logIn(admit: () => void): Promise<Talk | undefined> {
+  async #logIn(place: ClientPlace): Promise<Talk | undefined> {
     const { clock, loginTimeoutMs, keys } = this.#options;
     using deadline = new Deadline({
       clock,
@@ -120,36 +167,88 @@ export class Client {
     });
     const { signal } = deadline;
     const result = await login(
-      { ...this.#options, admit, onSocket: (secure) => (this.#socket = secure) },
+      {
+        ...this.#options,
+        credentials: (request, options) => this.#credentials(request, options),
+        admit: (startup) => this.#admit(startup, place),
+        onSocket: (secure) => (this.#socket = secure),
+      },
       signal,
     );
     if (result.type === "cancel") {
       keys.cancel(result);
       return undefined;
     }
+    const { user, database } = result.startup;
+    if (this.#consoleOf(database) === undefined) {
+      place.identify({ user, database });
+    }
     return await this.#open(result, signal);
   }
 
+  #admit(startup: ClientStartup, place: ClientPlace): void {
+    const { failures, ends, isTrusted } = this.#options;
+    this.#startup = startup;
+    if (!isTrusted) {
+      failures.require({ address: ends.address, user: startup.user });
+    }
+    place.take(this.#consoleOf(startup.database) === undefined ? "client" : "console");
+  }
+
+  async #credentials(
+    request: LoginRequest,
+    options: CallOptions,
+  ): Promise<LoginCredentials | undefined> {
+    const console = this.#consoleOf(request.database);
+    if (console === undefined) {
+      return await this.#options.executor().getCredentials(request, options);
+    }
+    const { isTrusted, clientCertificate } = this.#options;
+    // Nothing has to be looked up of a role that need not prove a password.
+    return isTrusted || clientCertificate === "cert"
+      ? { scramVerifier: undefined, isReplicationRole: false }
+      : await console.getCredentials(request, options);
+  }
+
+  /** The console, if that is what the database means. */
+  #consoleOf(database: string): Console | undefined {
+    const { console } = this.#options;
+    return console?.isNamed(database) === true ? console : undefined;
+  }
+
   async #open(client: LoggedIn, signal: AbortSignal): Promise<Talk> {
-    const { maxMessageBytes, executor, logger, origin } = this.#options;
+    const { maxMessageBytes, logger } = this.#options;
     const socket = this.#socket;
     const ended = Promise.withResolvers<void>();
     const conversation = new Conversation({
       socket,
       maxMessageBytes,
       onEnded: (reason) => {
-        logger.debug({ client: origin, reason }, "the session of a client has ended");
+        logger.debug({ client: this.#origin, reason }, "the session of a client has ended");
         ended.resolve();
       },
     });
-    const { user, database, settings, protocol } = client.startup;
-    const caller: SessionCaller = { user, database, settings, keys: client.keys, origin };
-    const session = await executor().openSession(caller, conversation, { signal });
+    const session = await this.#openSession(client, conversation, signal);
     this.#conversation = conversation;
+    const { settings, protocol } = client.startup;
     const key = this.#options.keys.issue(protocol, conversation);
     conversation.start(session, encodeGreeting(session.parameters, settings, key));
     const withdraw = (): void => this.#options.keys.withdraw(key);
     return { conversation, socket, ended: ended.promise.finally(withdraw) };
+  }
+
+  async #openSession(
+    { startup, keys }: LoggedIn,
+    conversation: Conversation,
+    signal: AbortSignal,
+  ): Promise<Session> {
+    const { user, database, settings } = startup;
+    const console = this.#consoleOf(database);
+    if (console !== undefined) {
+      return new ConsoleSession({ console, role: console.roleOf(user), client: conversation });
+    }
+    const caller: SessionCaller = { user, database, settings, keys, origin: this.#origin };
+    return await this.#options.executor().openSession(caller, conversation, { signal });
   }
 
   async #talk({ conversation, socket, ended }: Talk): Promise<void> {
@@ -167,7 +266,8 @@ export class Client {
   }
 
   async #refuse(failure: unknown): Promise<void> {
-    const { logger, clock, failedLoginDelayMs, origin: client } = this.#options;
+    const { logger, clock, failedLoginDelayMs, failures, ends } = this.#options;
+    const client = this.#origin;
     // Whatever was interrupted failed because of that.
     const leaving = this.#leaving.signal;
     const error: unknown = leaving.aborted ? leaving.reason : failure;
@@ -183,6 +283,7 @@ export class Client {
       logger.warn({ client, reason }, "a client was refused");
     }
     if (error instanceof Refusal && error.diagnostic.code === "28P01") {
+      failures.note({ address: ends.address, user: this.#startup?.user ?? "" });
       await sleep(clock, failedLoginDelayMs, leaving);
     }
     const words = lastWords(error);
@@ -203,4 +304,20 @@ export class Client {
     await Promise.race([closed, promise]);
     timer.cancel();
   }
+}
+
+function identityOf(startup: ClientStartup | undefined): ClientIdentity | undefined {
+  return (
+    startup && {
+      user: startup.user,
+      database: startup.database,
+      applicationName: startup.settings.get("application_name") ?? "",
+    }
+  );
+}
+
+function tlsOf(socket: Duplex): string {
+  return socket instanceof TLSSocket
+    ? `${socket.getProtocol() ?? ""}/${socket.getCipher().name}`
+    : "";
 }

@@ -2,6 +2,7 @@ import type { Logger } from "@multipooler/logging";
 import { systemClock } from "@multipooler/timing";
 import type { Clock } from "@multipooler/timing";
 import type { ServerTlsPaths } from "@multipooler/tls";
+import type { ConsoleOptions } from "../console/console-options.ts";
 import { PgwireServicesError, PgwireServicesErrorCode } from "../error.ts";
 import type { ClientCertificateDemand } from "../login/certificate-check.ts";
 import type { PoolerManager } from "./pooler-manager.ts";
@@ -26,6 +27,10 @@ export interface PgwireServerOptions {
   readonly trustLoopback?: boolean | undefined;
   /** Clients that are logged in or about to be; further ones get 53300. Default 100. */
   readonly maxClients?: number | undefined;
+  /** Clients that are logged in as one user; 0, the default: as many as there may be. */
+  readonly maxClientsPerUser?: number | undefined;
+  /** Clients that are logged in to one database; 0, the default: as many as there may be. */
+  readonly maxClientsPerDatabase?: number | undefined;
   /**
    * Connections of every kind, those included that ask for a cancel or are told that there are too
    * many clients; further ones are closed at once. Default: 16 more than `maxClients`.
@@ -35,6 +40,18 @@ export interface PgwireServerOptions {
   readonly loginTimeoutMs?: number | undefined;
   /** How long a client waits to be told that its password is wrong. Default 500. */
   readonly failedLoginDelayMs?: number | undefined;
+  /**
+   * Wrong passwords of one user from one address within `loginFailureWindowMs`; then its logins are
+   * refused for the rest of that. Ten times as many of all users from one address do so too. 0 sets
+   * no limit. Default 20.
+   */
+  readonly loginFailureLimit?: number | undefined;
+  /** Default 60000. */
+  readonly loginFailureWindowMs?: number | undefined;
+  /** How long a connection may be silent before TCP asks whether its client is there; 0: never. Default 60000. */
+  readonly keepAliveMs?: number | undefined;
+  /** Without it there is no admin console. */
+  readonly console?: ConsoleOptions | undefined;
   /** How long a client may be silent outside a transaction; 0, the default, is without a limit. */
   readonly idleTimeoutMs?: number | undefined;
   /** The longest message of a client that is logged in. Default 16 MiB. */
@@ -44,14 +61,17 @@ export interface PgwireServerOptions {
 
 /** The options of a server, each with its value. */
 export type ResolvedOptions = {
-  readonly [Name in Exclude<keyof PgwireServerOptions, "tls">]-?: NonNullable<
+  readonly [Name in Exclude<keyof PgwireServerOptions, "tls" | "console">]-?: NonNullable<
     PgwireServerOptions[Name]
   >;
-} & Pick<PgwireServerOptions, "tls">;
+} & Pick<PgwireServerOptions, "tls" | "console">;
 
 const DEFAULT_MAX_CLIENTS = 100;
 /** Connections for cancel requests and for refusals in words. */
 const SPARE_CONNECTIONS = 16;
+const DEFAULT_LOGIN_FAILURE_LIMIT = 20;
+const DEFAULT_LOGIN_FAILURE_WINDOW_MS = 60_000;
+const DEFAULT_KEEPALIVE_MS = 60_000;
 const DEFAULT_LOGIN_TIMEOUT_MS = 60_000;
 const DEFAULT_FAILED_LOGIN_DELAY_MS = 500;
 const DEFAULT_MAX_MESSAGE_BYTES = 16_777_216;
@@ -62,6 +82,11 @@ export function resolveOptions(options: PgwireServerOptions): ResolvedOptions {
   const resolved: ResolvedOptions = {
     ...options,
     maxClients,
+    maxClientsPerUser: options.maxClientsPerUser ?? 0,
+    maxClientsPerDatabase: options.maxClientsPerDatabase ?? 0,
+    loginFailureLimit: options.loginFailureLimit ?? DEFAULT_LOGIN_FAILURE_LIMIT,
+    loginFailureWindowMs: options.loginFailureWindowMs ?? DEFAULT_LOGIN_FAILURE_WINDOW_MS,
+    keepAliveMs: options.keepAliveMs ?? DEFAULT_KEEPALIVE_MS,
     clientCertificate: demandOf(options),
     trustLoopback: options.trustLoopback ?? false,
     maxConnections: options.maxConnections ?? maxClients + SPARE_CONNECTIONS,
@@ -73,6 +98,11 @@ export function resolveOptions(options: PgwireServerOptions): ResolvedOptions {
   };
   requireAtLeast("maxClients", resolved.maxClients, 1);
   requireAtLeast("maxConnections", resolved.maxConnections, 1);
+  requireAtLeast("maxClientsPerUser", resolved.maxClientsPerUser, 0);
+  requireAtLeast("maxClientsPerDatabase", resolved.maxClientsPerDatabase, 0);
+  requireAtLeast("loginFailureLimit", resolved.loginFailureLimit, 0);
+  requireAtLeast("loginFailureWindowMs", resolved.loginFailureWindowMs, 1);
+  requireAtLeast("keepAliveMs", resolved.keepAliveMs, 0);
   requireAtLeast("loginTimeoutMs", resolved.loginTimeoutMs, 1);
   requireAtLeast("failedLoginDelayMs", resolved.failedLoginDelayMs, 0);
   requireAtLeast("idleTimeoutMs", resolved.idleTimeoutMs, 0);

@@ -5,12 +5,15 @@ import type { CallOptions, QueryService } from "@multipooler/query-service";
 import { onAbort } from "@multipooler/timing";
 import { ALPN_NAME, TlsAcceptor, TlsError } from "@multipooler/tls";
 import type { TlsAcceptorOptions } from "@multipooler/tls";
+import { Console } from "../console/console.ts";
 import { PgwireServicesError, PgwireServicesErrorCode } from "../error.ts";
 import { Refusal } from "../login/refusal.ts";
 import { CancelKeys } from "./cancel-keys.ts";
 import { Client } from "./client.ts";
+import type { SocketEnds } from "./client.ts";
 import { ClientPlaces } from "./client-places.ts";
 import { ClientPort } from "./client-port.ts";
+import { LoginFailures } from "./login-failures.ts";
 import { IdleClients } from "./idle-clients.ts";
 import { resolveOptions } from "./pgwire-server-options.ts";
 import type { PgwireServerOptions, ResolvedOptions } from "./pgwire-server-options.ts";
@@ -36,6 +39,8 @@ interface Run {
   readonly clients: Set<Client>;
   readonly places: ClientPlaces;
   readonly keys: CancelKeys;
+  readonly failures: LoginFailures;
+  readonly console: Console | undefined;
   readonly idleClients: IdleClients | undefined;
   port: ClientPort | undefined;
   closed: Promise<void> | undefined;
@@ -50,6 +55,7 @@ export class PgwireServer implements ServiceTransport {
   readonly #tls: TlsAcceptor | undefined;
   #offersSessions = false;
   #run: Run | undefined;
+  #clientIds = 0;
 
   /**
    * Reads the files of TLS, if there are any.
@@ -67,6 +73,11 @@ export class PgwireServer implements ServiceTransport {
   /** The port in use, also when the system chose it; `undefined` while the server does not listen. */
   get port(): number | undefined {
     return this.#run?.port?.port;
+  }
+
+  /** Reads the files of TLS again. @throws TLS_FILES_INVALID; the former ones stay in use then */
+  reload(): void {
+    withTlsFaults(() => this.#tls?.reload());
   }
 
   /** Zeros while the server does not listen. */
@@ -113,6 +124,7 @@ export class PgwireServer implements ServiceTransport {
     }
     if (!isAborted(signal) && !isAborted(run.closing.signal)) {
       run.idleClients?.open();
+      run.console?.open();
       return;
     }
     await this.close();
@@ -145,19 +157,32 @@ export class PgwireServer implements ServiceTransport {
 
   #start(): Run {
     const { host, port, maxClients, maxConnections, idleTimeoutMs, clock } = this.#options;
+    const { maxClientsPerUser, maxClientsPerDatabase, keepAliveMs } = this.#options;
+    const { loginFailureLimit: limit, loginFailureWindowMs: windowMs } = this.#options;
     const clients = new Set<Client>();
-    const places = new ClientPlaces(maxClients);
-    const keys = new CancelKeys();
-    const onConnection = (socket: Socket): void => {
-      void this.#serve(socket, { clients, places, keys });
+    const parts = {
+      clients,
+      places: new ClientPlaces({
+        clients: maxClients,
+        perUser: maxClientsPerUser,
+        perDatabase: maxClientsPerDatabase,
+      }),
+      keys: new CancelKeys(),
+      failures: new LoginFailures({ limit, windowMs, clock }),
+      console: this.#newConsole(clients),
     };
     return {
-      bound: ClientPort.open({ host, port, maxConnections, onConnection, logger: this.#logger }),
+      ...parts,
+      bound: ClientPort.open({
+        host,
+        port,
+        maxConnections,
+        keepAliveMs,
+        onConnection: (socket) => void this.#serve(socket, parts),
+        logger: this.#logger,
+      }),
       closing: new AbortController(),
       force: new AbortController(),
-      clients,
-      places,
-      keys,
       idleClients:
         idleTimeoutMs === 0
           ? undefined
@@ -171,30 +196,47 @@ export class PgwireServer implements ServiceTransport {
     };
   }
 
+  #newConsole(clients: ReadonlySet<Client>): Console | undefined {
+    const { console: options, clock } = this.#options;
+    const { maxClients, maxClientsPerUser, maxClientsPerDatabase } = this.#options;
+    return (
+      options &&
+      new Console({
+        options,
+        limits: { maxClients, maxClientsPerUser, maxClientsPerDatabase },
+        clients: () => [...clients].map(({ view }) => view),
+        endClient: (id) => endClient(clients, id),
+        credentials: async (request, call) => await this.#executor().getCredentials(request, call),
+        clock,
+      })
+    );
+  }
+
   async #serve(
     socket: Socket,
-    { clients, places, keys }: Pick<Run, "clients" | "places" | "keys">,
+    run: Pick<Run, "clients" | "places" | "keys" | "failures" | "console">,
   ): Promise<void> {
+    this.#clientIds += 1;
     const tls = this.#tls;
     const client = new Client({
       ...this.#options,
+      ...run,
       socket,
-      origin: `${socket.remoteAddress}:${socket.remotePort}`,
-      places,
-      keys,
+      id: this.#clientIds,
+      ends: endsOf(socket),
       executor: () => this.#executor(),
       encryption: tls && ((options) => tls.accept(socket, options)),
       isTrusted: this.#options.trustLoopback && isLoopback(socket.remoteAddress),
       logger: this.#logger,
     });
-    clients.add(client);
+    run.clients.add(client);
     try {
       await client.run();
     } catch (err) {
       this.#logger.error({ err }, "a client could not be served");
       socket.destroy();
     } finally {
-      clients.delete(client);
+      run.clients.delete(client);
     }
   }
 
@@ -210,6 +252,7 @@ export class PgwireServer implements ServiceTransport {
     const port = await run.bound.catch(() => undefined);
     const closed = port?.close();
     await run.idleClients?.close();
+    await run.console?.close();
     for (const client of run.clients) {
       client.leave("boundary");
     }
@@ -237,9 +280,31 @@ function* conversationsOf(
   }
 }
 
+function endClient(clients: ReadonlySet<Client>, id: number): boolean {
+  const client = [...clients].find((one) => one.view.id === id);
+  client?.leave("now");
+  return client !== undefined;
+}
+
+/** A socket that is gone already has no ends any more. */
+function endsOf({ remoteAddress, remotePort, localAddress, localPort }: Socket): SocketEnds {
+  return {
+    address: remoteAddress ?? "",
+    port: remotePort ?? 0,
+    localAddress: localAddress ?? "",
+    localPort: localPort ?? 0,
+  };
+}
+
 function openTls(options: Pick<TlsAcceptorOptions, "paths" | "clock" | "logger">): TlsAcceptor {
+  const what = "certificate for clients";
+  return withTlsFaults(() => new TlsAcceptor({ ...options, what, protocol: ALPN_NAME }));
+}
+
+/** @throws TLS_FILES_INVALID for a fault of the files */
+function withTlsFaults<T>(read: () => T): T {
   try {
-    return new TlsAcceptor({ ...options, what: "certificate for clients", protocol: ALPN_NAME });
+    return read();
   } catch (error) {
     if (error instanceof TlsError) {
       throw new PgwireServicesError(PgwireServicesErrorCode.TlsFilesInvalid, error.message, {

@@ -8,6 +8,8 @@ import { Answer } from "./answer.ts";
 import { Cancellations } from "./cancellations.ts";
 import { DEFAULT_MAX_MESSAGE_BYTES } from "./connect-options.ts";
 import type { CallOptions, ConnectOptions } from "./connect-options.ts";
+import { ConnectionActivity } from "./connection-activity.ts";
+import type { ActivityFigures } from "./connection-activity.ts";
 import { requestLost } from "./connection-state.ts";
 import type { CloseReason, ConnectionState } from "./connection-state.ts";
 import { Dialogue } from "./dialogue.ts";
@@ -41,6 +43,7 @@ export class BackendConnection {
   readonly #processId: number;
   readonly #queue: RequestQueue;
   readonly #answer: Answer;
+  readonly #activity = new ConnectionActivity();
   readonly #dialogue: Dialogue;
   readonly #cancellations: Cancellations;
   readonly #flushable: Flushable = { flush: () => this.#flush() };
@@ -91,6 +94,7 @@ export class BackendConnection {
       maxMessageBytes,
       queue,
       answer,
+      activity: this.#activity,
       session,
       unasked: (message) => this.onUnasked?.(message),
     });
@@ -158,6 +162,21 @@ export class BackendConnection {
     return this.#socket.bytesReceived;
   }
 
+  /** What it has done so far. */
+  get activity(): ActivityFigures {
+    const { requests, transactions, busyMs, transactionMs, requestedAt } = this.#activity;
+    const { bytesSent, bytesReceived } = this.#socket;
+    return {
+      requests,
+      transactions,
+      busyMs,
+      transactionMs,
+      bytesSent,
+      bytesReceived,
+      requestedAt,
+    };
+  }
+
   /** Whether the server owes an answer, and nothing on this side holds that up. */
   get isAwaitingServer(): boolean {
     return (
@@ -178,6 +197,9 @@ export class BackendConnection {
     if (this.#state.type !== "open" || !this.#socket.writable) {
       setImmediate(() => request.settle({ type: "lost", error: this.#refusal() }));
       return;
+    }
+    if (this.#queue.size === 0) {
+      this.#activity.begin({ isInTransaction: this.transactionStatus !== "I" });
     }
     this.#queue.push(request);
     if (this.#queue.unsentBytes >= BATCH_BYTES) {

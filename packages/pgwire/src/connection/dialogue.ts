@@ -9,6 +9,7 @@ import { parseTransactionStatus } from "../messages/transaction-status.ts";
 import type { TransactionStatus } from "../messages/transaction-status.ts";
 import type { Session } from "../startup/startup.ts";
 import type { Answer } from "./answer.ts";
+import type { ConnectionActivity } from "./connection-activity.ts";
 import type { PreludeRun } from "./prelude.ts";
 import type { EventRequest, Request, SpanRequest } from "./request.ts";
 import type { RequestQueue } from "./request-queue.ts";
@@ -20,6 +21,7 @@ export interface DialogueOptions {
   readonly maxMessageBytes: number;
   readonly queue: RequestQueue;
   readonly answer: Answer;
+  readonly activity: ConnectionActivity;
   readonly session: Session;
   /** Takes a message that came between requests. */
   readonly unasked: (message: Uint8Array) => void;
@@ -34,6 +36,7 @@ export class Dialogue {
   readonly #reader: MessageReader;
   readonly #spans: SpanReader;
   readonly #answer: Answer;
+  readonly #activity: ConnectionActivity;
   readonly #unasked: (message: Uint8Array) => void;
   readonly #parameters: ServerParameters;
   #transactionStatus: TransactionStatus;
@@ -44,12 +47,13 @@ export class Dialogue {
   #isStopped = false;
 
   constructor(options: DialogueOptions) {
-    const { input, maxMessageBytes, queue, answer, session, unasked } = options;
+    const { input, maxMessageBytes, queue, answer, activity, session, unasked } = options;
     this.#unasked = unasked;
     this.#queue = queue;
     this.#reader = new MessageReader({ input, maxMessageBytes });
     this.#spans = new SpanReader({ input, maxMessageBytes });
     this.#answer = answer;
+    this.#activity = activity;
     this.#parameters = session.parameters;
     this.#transactionStatus = session.transactionStatus;
   }
@@ -194,12 +198,7 @@ export class Dialogue {
         return true;
       }
       case BackendMessage.ParameterStatus:
-        if (!this.#recordReport(spans.message)) {
-          spans.withhold(request);
-          return true;
-        }
-        this.#answer.settingReported();
-        break;
+        return this.#readReport(request);
       default: {
         const error = this.#readError(spans.message);
         if (error.code !== PgwireErrorCode.Postgres) {
@@ -207,9 +206,25 @@ export class Dialogue {
           throw error;
         }
         this.#answer.fail(error);
+        request.failing?.(error);
       }
     }
     spans.pass(request);
+    return true;
+  }
+
+  #readReport(request: SpanRequest): boolean {
+    const spans = this.#spans;
+    if (request.reported !== undefined) {
+      const { name, value } = this.#parameters.record(spans.message);
+      spans.withhold(request);
+      request.reported(name, value);
+    } else if (this.#recordReport(spans.message)) {
+      this.#answer.settingReported();
+      spans.pass(request);
+    } else {
+      spans.withhold(request);
+    }
     return true;
   }
 
@@ -302,6 +317,7 @@ export class Dialogue {
       throw protocolViolation("ReadyForQuery came without a request");
     }
     this.#transactionStatus = status;
+    this.#activity.answered({ isInTransaction: status !== "I" });
     this.#answer.finish(request, status, failure);
   }
 

@@ -11,8 +11,8 @@ export interface Prelude {
   /** One statement each. The last one ends their transaction. */
   readonly statements: readonly string[];
   /**
-   * The settings that they change, by the name and with the value that the server reports: such a
-   * report is no part of the answer. `undefined`: the value is not known.
+   * The settings that they change, by the name in lower case and with the value that the server
+   * reports: such a report is no part of the answer. `undefined`: the value is not known.
    */
   readonly reports: ReadonlyMap<string, string | undefined>;
   /** All of them have succeeded. Must not throw. */
@@ -90,6 +90,7 @@ export class PreludeRun {
   /** Whether the server reports what the statements have set. */
   isExpected(name: string, value: string): boolean {
     const { reports } = this.#prelude;
-    return reports.has(name) && reports.get(name) === value;
+    const setting = name.toLowerCase();
+    return reports.has(setting) && reports.get(setting) === value;
   }
 }

@@ -81,6 +81,14 @@ export interface SpanRequest extends RequestBytes {
    * DataRow, CopyData, ErrorResponse, ParameterStatus and ReadyForQuery.
    */
   message?(code: number): boolean;
+  /**
+   * The server reports a setting, which is not passed on then: it is for the request to tell. What
+   * came before it was passed on. Without it, all reports are passed on but those that a prelude
+   * expects.
+   */
+  reported?(name: string, value: string): void;
+  /** The first error of the answer came, and is about to be passed on. */
+  failing?(error: PgwireError): void;
 }
 
 /**

@@ -9,7 +9,8 @@ const MAX_PARAMETER_CHARACTERS = 1_048_576;
 
 /** The settings of a session that the server reports, at start-up and at each change. */
 export class ServerParameters {
-  readonly #values = new Map<string, string>();
+  /** Replaced with each change, so that who keeps one can tell whether something has changed. */
+  #values: ReadonlyMap<string, string> = new Map();
   #characters = 0;
 
   get values(): ReadonlyMap<string, string> {
@@ -24,8 +25,11 @@ export class ServerParameters {
   record(message: Uint8Array): { readonly name: string; readonly value: string } {
     const { name, value } = decodeParameterStatus(message);
     const former = this.#values.get(name);
+    if (former === value) {
+      return { name, value };
+    }
     this.#characters += value.length - (former?.length ?? -name.length);
-    this.#values.set(name, value);
+    this.#values = new Map(this.#values).set(name, value);
     if (this.#values.size > MAX_PARAMETERS) {
       throw protocolViolation(`the server reports more than ${MAX_PARAMETERS} settings`);
     }

@@ -30,6 +30,7 @@ export class ServerSocket {
   #handler: SocketHandler | undefined;
   #isReading = false;
   #bytesReceived = 0;
+  #bytesSent = 0;
   /** No more bytes will come; why, if it was not the server's orderly end. */
   #inputEnd: { readonly cause?: Error | undefined } | undefined;
   /** Nothing more is handed over, and why. */
@@ -68,6 +69,10 @@ export class ServerSocket {
     return this.#bytesReceived;
   }
 
+  get bytesSent(): number {
+    return this.#bytesSent;
+  }
+
   /** Nothing is read for now. */
   get isPaused(): boolean {
     return this.#socket.isPaused();
@@ -76,6 +81,7 @@ export class ServerSocket {
   /** Sends bytes; does nothing when they cannot reach the server any more. */
   write(bytes: Uint8Array): void {
     if (this.writable) {
+      this.#bytesSent += bytes.length;
       this.#socket.write(bytes);
     }
   }

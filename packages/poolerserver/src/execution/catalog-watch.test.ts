@@ -5,7 +5,7 @@ import { silentLogger } from "../../test/silent-logger.ts";
 import { Classifier } from "../classification/classifier.ts";
 import { CatalogWatch } from "./catalog-watch.ts";
 
-function setUp(options: { fails?: boolean; hangs?: boolean } = {}): {
+function setUp(options: { fails?: boolean; hangs?: boolean; sleeps?: boolean } = {}): {
   watch: CatalogWatch;
   clock: ManualClock;
   /** How often the catalog was asked for something. */
@@ -27,7 +27,12 @@ function setUp(options: { fails?: boolean; hangs?: boolean } = {}): {
       return [];
     },
   });
-  const watch = new CatalogWatch({ classifier, clock, logger: silentLogger });
+  const watch = new CatalogWatch({
+    classifier,
+    clock,
+    logger: silentLogger,
+    sleeps: options.sleeps,
+  });
   return { watch, clock, asked: () => asked };
 }
 
@@ -75,4 +80,22 @@ test("a catalog that does not answer is waited for no longer than 5 s", async ()
   await clock.advance(5000);
   expect(await opening).toBeUndefined();
   await watch.close();
+});
+
+test("one that sleeps reads nothing before there is something to classify", async () => {
+  const { watch, clock, asked } = setUp({ sleeps: true });
+  await watch.open(NEVER);
+  watch.classify("select f()");
+  const atOpening = asked();
+  await clock.advance(30_000);
+  const afterUse = asked();
+  expect(afterUse).toBeGreaterThan(atOpening);
+  await clock.advance(300_000);
+  expect(asked()).toBe(afterUse);
+  // What others have changed meanwhile is not known: everything that could matter counts as unknown.
+  expect(watch.classify("select g()").taint).not.toBe(0);
+  await settled();
+  expect(asked()).toBeGreaterThan(afterUse);
+  await watch.close();
+  expect(clock.pending).toBe(0);
 });

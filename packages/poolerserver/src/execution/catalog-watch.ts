@@ -13,16 +13,21 @@ const TIMEOUT_MS = 5000;
 
 /**
  * Keeps what a classifier knows of the catalog up to date: reads it at the opening, after a
- * statement that may change it, and from time to time.
+ * statement that may change it, and from time to time while there are statements to classify.
  */
 export class CatalogWatch {
   readonly #classifier: Classifier;
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #onDdl: () => void;
+  readonly #sleeps: boolean;
   readonly #task: PeriodicTask;
   readonly #firstRead = Promise.withResolvers<void>();
   #isFailing = false;
+  /** Whether there was something to classify since the last reading. */
+  #isUsed = true;
+  /** Nothing is read before there is something to classify. */
+  #isAsleep = false;
 
   constructor(options: {
     readonly classifier: Classifier;
@@ -30,12 +35,15 @@ export class CatalogWatch {
     readonly logger: Logger;
     /** Called with each {@link noteDdl}. */
     readonly onDdl?: (() => void) | undefined;
+    /** Whether nothing is read while there is nothing to classify. Default: false. */
+    readonly sleeps?: boolean | undefined;
   }) {
-    const { classifier, clock, logger, onDdl } = options;
+    const { classifier, clock, logger, onDdl, sleeps } = options;
     this.#classifier = classifier;
     this.#clock = clock;
     this.#logger = logger;
     this.#onDdl = onDdl ?? (() => undefined);
+    this.#sleeps = sleeps ?? false;
     this.#task = new PeriodicTask({ clock, run: (signal) => this.#read(signal) });
   }
 
@@ -49,6 +57,11 @@ export class CatalogWatch {
   }
 
   classify(sql: string): Classification {
+    this.#isUsed = true;
+    if (this.#isAsleep) {
+      this.#isAsleep = false;
+      this.#task.poke();
+    }
     return this.#classifier.classify(sql);
   }
 
@@ -64,7 +77,15 @@ export class CatalogWatch {
     this.#firstRead.resolve();
   }
 
-  async #read(signal: AbortSignal): Promise<number> {
+  async #read(signal: AbortSignal): Promise<number | undefined> {
+    const isUsed = this.#isUsed;
+    this.#isUsed = false;
+    if (this.#sleeps && !isUsed) {
+      // What others change until then will not be known.
+      this.#classifier.noteDdl();
+      this.#isAsleep = true;
+      return undefined;
+    }
     const what = "reading the catalog";
     using deadline = new Deadline({ clock: this.#clock, ms: TIMEOUT_MS, what, signal });
     try {

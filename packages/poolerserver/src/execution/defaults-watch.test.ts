@@ -17,6 +17,7 @@ test.each<[string, (string | Error)[], number]>([
   const left = [...answers];
   const watch = new DefaultsWatch({
     database: {
+      database: "app",
       admin: async () => {
         const answer = left.shift() ?? new Error("nothing more");
         if (answer instanceof Error) {
@@ -27,6 +28,7 @@ test.each<[string, (string | Error)[], number]>([
     },
     clock,
     logger: silentLogger,
+    isNeeded: () => true,
     onChanged: () => void (changed += 1),
   });
   await watch.open(NEVER);

@@ -13,12 +13,14 @@ const DEFAULTS = `select coalesce(pg_catalog.md5(pg_catalog.string_agg(
     as signature
   from pg_catalog.pg_db_role_setting
   where setdatabase = 0 or setdatabase =
-    (select oid from pg_catalog.pg_database where datname = pg_catalog.current_database())`;
+    (select oid from pg_catalog.pg_database where datname = $1::pg_catalog.name)`;
 
 export interface DefaultsWatchOptions {
-  readonly database: Pick<DatabaseHandle, "admin">;
+  readonly database: Pick<DatabaseHandle, "admin" | "database">;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Whether there are sessions whose defaults matter. */
+  readonly isNeeded: () => boolean;
   /** Sessions that were opened before may have other defaults than a new one would. */
   readonly onChanged: () => void;
 }
@@ -56,11 +58,16 @@ export class DefaultsWatch {
   }
 
   async #read(signal: AbortSignal): Promise<number> {
-    const { database, clock, logger } = this.#options;
+    const { database, clock, logger, isNeeded } = this.#options;
+    if (!this.#isFirst && !isNeeded()) {
+      return READ_MS;
+    }
     const what = "reading the defaults of sessions";
     using deadline = new Deadline({ clock, ms: TIMEOUT_MS, what, signal });
     try {
-      const [row] = await database.admin(DEFAULTS, [], { signal: deadline.signal });
+      const [row] = await database.admin(DEFAULTS, [database.database], {
+        signal: deadline.signal,
+      });
       this.#note(row?.["signature"]);
     } catch (error) {
       if (!signal.aborted) {

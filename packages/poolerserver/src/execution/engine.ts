@@ -2,17 +2,24 @@ import { ServingStatus } from "@multipooler/controller-api";
 import type { DatabaseHandle, ServingTarget } from "@multipooler/controller-api";
 import { LimitedLogger } from "@multipooler/logging";
 import { Classifier } from "../classification/classifier.ts";
-import { CredentialLookup } from "../credentials/credential-lookup.ts";
+import type { AdminQuery } from "../classification/catalog-rows.ts";
+import { catalogQuery } from "../databases/catalog-query.ts";
+import type { MultiPoolerError } from "../error.ts";
+import type { Logger } from "../logger.ts";
 import type { ResolvedOptions } from "../multi-pooler-options.ts";
 import type { NotificationListener } from "../notifications/notification-listener.ts";
 import { mayListen, postgresListener } from "../notifications/postgres-listener.ts";
+import type { ActivityTotals } from "../pool/activity-totals.ts";
 import { borrowBackend } from "../pool/borrowing.ts";
 import { Labels } from "../pool/labels.ts";
+import type { PoolReport } from "../pool/pool-report.ts";
 import { applicationName, postgresBackends } from "../pool/postgres-dial.ts";
 import { postgresProcesses } from "../pool/postgres-processes.ts";
+import type { UserBudget } from "../pool/user-budget.ts";
 import { UserPools } from "../pool/user-pools.ts";
 import { leavingError } from "../serving/admission.ts";
 import type { ServingGate } from "../serving/serving-gate.ts";
+import type { StatementLimits } from "../session/statements/client-statements.ts";
 import { Sessions } from "../session/sessions.ts";
 import { StatementRegistry } from "../statements/statement-registry.ts";
 import { CatalogWatch } from "./catalog-watch.ts";
@@ -20,6 +27,8 @@ import { DefaultsWatch } from "./defaults-watch.ts";
 import { checkHealth } from "./health-check.ts";
 import type { HealthCheckEngine } from "./health-check.ts";
 import { QueryExecutor } from "./query-executor.ts";
+import type { CredentialSource, SessionOpener } from "./query-executor.ts";
+import type { ReservationEngine } from "../reservations/reservation-engine.ts";
 import type { ReservationIds } from "../reservations/reservation-ids.ts";
 import { Reservations } from "../reservations/reservations.ts";
 import { postgresTermination } from "./termination.ts";
@@ -29,77 +38,105 @@ const POOL = "regular";
 /** How long `close` waits for a health check that holds a connection. */
 const CLOSE_GRACE_MS = 1000;
 
+/**
+ * Whose catalog the manager's own connections show: that of the main database. Another one is read
+ * over its own pool, and not while nothing is asked of it.
+ */
+export type EngineKind = "main" | "further";
+
 export interface EngineOptions {
+  readonly kind: EngineKind;
   readonly database: DatabaseHandle;
   readonly gate: ServingGate;
+  readonly budget: UserBudget;
   readonly settings: ResolvedOptions;
   readonly reservationIds: ReservationIds;
+  readonly totals: ActivityTotals;
+}
+
+/** What the query service of an engine leaves to all databases together. */
+export interface ServerServices {
+  readonly sessions: SessionOpener;
+  readonly credentials: CredentialSource;
 }
 
 /** Everything that serves queries from one database, from `open` to `close`. */
 export class Engine {
-  readonly executor: QueryExecutor;
+  readonly sessions: Sessions;
+  readonly #options: EngineOptions;
   readonly #scheduler: UserPools;
   readonly #catalog: CatalogWatch;
   readonly #defaults: DefaultsWatch;
-  readonly #sessions: Sessions;
+  readonly #labels: Labels;
   readonly #listener: NotificationListener;
   readonly #calls: HealthCheckEngine;
+  readonly #classified: Pick<ReservationEngine, "served" | "gate" | "classifier">;
   /** For what clients cause: one that ends its own backend does so as often as it likes. */
   readonly #logger: LimitedLogger;
 
-  constructor({ database, gate, settings, reservationIds }: EngineOptions) {
-    const { clock, shard, inactivityTimeoutMs } = settings;
+  constructor(options: EngineOptions) {
+    const { kind, database, gate, budget, settings, totals } = options;
+    const { clock, shard } = settings;
     const logger = new LimitedLogger(settings.logger);
+    this.#options = options;
     this.#logger = logger;
-    const name = applicationName(database.applicationName, POOL);
-    this.#scheduler = new UserPools(
-      {
-        ...settings,
-        user: database.user,
-        logger,
-        openBackend: postgresBackends(database, { name, clock }),
-        share: database.share,
-        closeGraceMs: CLOSE_GRACE_MS,
-        processes: postgresProcesses(database),
-        suspect: (cause) => database.suspect(cause),
-      },
-      "read-write",
-    );
+    const scheduler = queryPools({ database, settings, budget, totals, logger });
+    this.#scheduler = scheduler;
     this.#defaults = new DefaultsWatch({
       database,
       clock,
       logger,
-      onChanged: () => this.#scheduler.renew(),
-    });
-    const classifier = new Classifier({
-      admin: (sql, values, options) => database.admin(sql, values, options),
-      isolation: settings.sessionIsolation,
+      isNeeded: () => kind === "main" || scheduler.hasSessions,
+      onChanged: () => scheduler.renew(),
     });
     const registry = new StatementRegistry();
-    const onDdl = (): void => registry.noteDdl();
-    this.#catalog = new CatalogWatch({ classifier, clock, logger, onDdl });
     const terminate = postgresTermination(database);
-    this.#calls = { scheduler: this.#scheduler, clock, terminate, registry };
+    this.#calls = { scheduler, clock, terminate, registry };
+    this.#labels = new Labels({
+      user: database.user,
+      settingsCacheSize: settings.settingsCacheSize,
+    });
+    this.#catalog = new CatalogWatch({
+      classifier: new Classifier({
+        admin: this.#catalogQuery(),
+        isolation: settings.sessionIsolation,
+      }),
+      clock,
+      logger,
+      onDdl: () => registry.noteDdl(),
+      sleeps: kind === "further",
+    });
     const served = { ...shard, database: database.database, user: database.user };
-    const classified = { served, gate, classifier: this.#catalog };
-    const scheduler = this.#scheduler;
-    this.#sessions = new Sessions({ ...this.#calls, ...classified, scheduler, logger });
+    this.#classified = { served, gate, classifier: this.#catalog };
     this.#listener = postgresListener({ database, gate, pools: scheduler, settings, logger });
-    this.executor = new QueryExecutor({
+    const engine = { ...this.#calls, ...this.#classified };
+    const limits = sessionLimits(settings);
+    const own = { labels: this.#labels, limits, channels: this.#listener };
+    this.sessions = new Sessions({ ...engine, ...own, scheduler, logger });
+  }
+
+  /** The database that it serves. */
+  get database(): string {
+    return this.#options.database.database;
+  }
+
+  /** The query service for calls to this database. */
+  executor(services: ServerServices): QueryExecutor {
+    const { gate, settings, reservationIds } = this.#options;
+    const { clock, inactivityTimeoutMs } = settings;
+    return new QueryExecutor({
       ...this.#calls,
-      ...classified,
-      labels: new Labels({ user: database.user, settingsCacheSize: settings.settingsCacheSize }),
+      ...this.#classified,
+      ...services,
+      labels: this.#labels,
       reservations: new Reservations({
         engine: this.#calls,
         ids: reservationIds,
         gate,
         inactivityTimeoutMs,
         clock,
-        logger,
+        logger: this.#logger,
       }),
-      sessions: this.#sessions,
-      credentials: new CredentialLookup({ database, gate }),
       notifications: this.#listener,
     });
   }
@@ -107,9 +144,19 @@ export class Engine {
   /** Opens a first connection, so that what is wrong shows now, and reads the catalog. */
   async open(signal: AbortSignal): Promise<void> {
     await this.#defaults.open(signal);
-    const lease = await borrowBackend({ scheduler: this.#scheduler, origin: "", signal });
-    await lease.release();
+    if (!this.#scheduler.isPaused) {
+      await this.#openFirst(signal);
+    }
     await this.#catalog.open(signal);
+  }
+
+  /** Grants no connection until `resume`, and ends each one when it comes back. */
+  pause(): void {
+    this.#scheduler.pause();
+  }
+
+  resume(): void {
+    this.#scheduler.resume();
   }
 
   /** Prepares the sessions for a status, once nothing of the old one runs. */
@@ -130,15 +177,88 @@ export class Engine {
     }
   }
 
-  /** See {@link checkHealth}. */
+  /** See {@link checkHealth}. One that an operator has paused is healthy: its clients wait. */
   async checkHealth(signal: AbortSignal): Promise<void> {
-    await checkHealth(this.#calls, signal);
+    if (!this.#scheduler.isPaused) {
+      await checkHealth(this.#calls, signal);
+    }
+  }
+
+  /** See `UserPools.reports`. */
+  reports(): PoolReport[] {
+    return this.#scheduler.reports();
+  }
+
+  /** Resolves when no connection is left. Rejects when the signal aborts. */
+  async untilVacant(signal: AbortSignal | undefined): Promise<void> {
+    await this.#scheduler.untilVacant(signal);
+  }
+
+  /** Replaces the connections that exist now: idle ones at once, others when they come back. */
+  reconnect(): void {
+    this.#scheduler.renew();
+  }
+
+  /** Ends every session and cuts every connection. */
+  async kill(reason: MultiPoolerError): Promise<void> {
+    await this.sessions.endAll();
+    this.#scheduler.cut(reason);
   }
 
   /** Ends every session, waiter and timer. Idempotent; never rejects. */
   async close(): Promise<void> {
-    await Promise.all([this.#sessions.close(), this.#listener.close()]);
+    await Promise.all([this.sessions.close(), this.#listener.close()]);
     await Promise.all([this.#scheduler.close(), this.#catalog.close(), this.#defaults.close()]);
     this.#logger.flush();
   }
+
+  async #openFirst(signal: AbortSignal): Promise<void> {
+    const lease = await borrowBackend({ scheduler: this.#scheduler, origin: "", signal });
+    await lease.release();
+  }
+
+  #catalogQuery(): AdminQuery {
+    const { kind, database } = this.#options;
+    switch (kind) {
+      case "main":
+        return async (sql, values, options) => await database.admin(sql, values, options);
+      case "further":
+        return catalogQuery(this.#calls, this.#labels);
+    }
+  }
+}
+
+function queryPools({
+  database,
+  settings,
+  budget,
+  totals,
+  logger,
+}: Pick<EngineOptions, "database" | "settings" | "budget" | "totals"> & {
+  readonly logger: Logger;
+}): UserPools {
+  const { clock } = settings;
+  const name = applicationName(database.applicationName, POOL);
+  return new UserPools(
+    {
+      ...settings,
+      database: database.database,
+      user: database.user,
+      logger,
+      openBackend: postgresBackends(database, { name, clock }),
+      budget,
+      totals,
+      closeGraceMs: CLOSE_GRACE_MS,
+      processes: postgresProcesses(database),
+      suspect: (cause) => database.suspect(cause),
+    },
+    "read-write",
+  );
+}
+
+function sessionLimits({
+  maxSessionStatements,
+  maxSessionStatementBytes,
+}: ResolvedOptions): StatementLimits {
+  return { maxStatements: maxSessionStatements, maxStatementBytes: maxSessionStatementBytes };
 }

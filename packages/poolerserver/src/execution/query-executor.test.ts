@@ -9,6 +9,8 @@ import { RecordingSink } from "../../test/recording-sink.ts";
 import { setUp as setUpScheduler } from "../../test/scheduler-scene.ts";
 import type { SchedulerScene } from "../../test/scheduler-scene.ts";
 import { failureOf, settled } from "../../test/settled.ts";
+import { soleUser } from "../../test/sole-user.ts";
+import { noChannels } from "../../test/no-channels.ts";
 import { silentLogger } from "../../test/silent-logger.ts";
 import { Classifier } from "../classification/classifier.ts";
 import type { ServerProcesses } from "../pool/silence-watch.ts";
@@ -72,7 +74,17 @@ async function setUp(
   const classifier = new Classifier({ admin: () => Promise.resolve([]) });
   const engine = { scheduler, clock, terminate, registry: new StatementRegistry() };
   const logger = silentLogger;
-  const sessions = new Sessions({ ...engine, served, gate, classifier, logger });
+  const labels = new Labels({ user: served.user, settingsCacheSize: 10 });
+  const sessions = new Sessions({
+    channels: noChannels,
+    ...engine,
+    scheduler: soleUser(scheduler),
+    served,
+    gate,
+    classifier,
+    labels,
+    logger,
+  });
   const credentials = { get: () => Promise.resolve(undefined) };
   const reservations = new Reservations({
     engine,
@@ -82,7 +94,6 @@ async function setUp(
     clock,
     logger,
   });
-  const labels = new Labels({ user: served.user, settingsCacheSize: 10 });
   const notifications = { subscribe: noNotifications };
   const services = { sessions, credentials, notifications, reservations, labels };
   const executor = new QueryExecutor({ ...engine, served, gate, classifier, ...services });

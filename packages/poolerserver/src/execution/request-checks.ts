@@ -1,5 +1,5 @@
 import { PoolerErrorCode } from "@multipooler/query-service";
-import type { Caller, ExecuteRequest, QueryTarget, Statement } from "@multipooler/query-service";
+import type { ExecuteRequest, QueryTarget, Statement } from "@multipooler/query-service";
 import { MultiPoolerError, errorDiagnostic } from "../error.ts";
 
 /** What one pooler serves: requests that name something else are refused. */
@@ -40,20 +40,6 @@ export function requireTarget(target: QueryTarget | undefined, served: ServedTar
       PoolerErrorCode.WrongTarget,
       `the request is for ${part} "${target[part]}", this pooler serves "${served[part]}"`,
     );
-  }
-}
-
-/** @throws UNIMPLEMENTED for another role than that of the pooler */
-export function requireIdentity({ user, keys }: Caller, served: ServedTarget): void {
-  if (user !== "" && user !== served.user) {
-    throw new MultiPoolerError(
-      PoolerErrorCode.Unimplemented,
-      `the request is to run as "${user}", but this pooler runs queries as "${served.user}" only`,
-    );
-  }
-  // The role of the pooler needs none.
-  if (keys !== undefined && user === "") {
-    throw notOffered("a caller's SCRAM keys");
   }
 }
 

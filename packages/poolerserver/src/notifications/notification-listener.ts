@@ -40,12 +40,19 @@ export class NotificationListener {
     this.#link = new ListenerLink(options);
   }
 
+  get maxNotificationBytes(): number {
+    return this.#options.maxNotificationBytes;
+  }
+
   /** See `QueryService.subscribe`. */
   subscribe(sink: NotificationSink): Subscription {
     if (this.#isClosed) {
       throw closedError();
     }
     this.#options.admit();
+    if (this.#options.capacity < 2) {
+      throw noRoomError();
+    }
     const subscriber = new Subscriber({
       sink,
       maxKeptBytes: this.#options.maxNotificationBytes,
@@ -81,9 +88,6 @@ export class NotificationListener {
     }
     if (signal?.aborted === true) {
       throw abortError(signal);
-    }
-    if (this.#options.capacity < 2 && change.subscribe.length > 0) {
-      throw noRoomError();
     }
     const encoding = this.#options.serverEncoding();
     const pending = new PendingChange(subscriber, namedChannels(change, encoding));

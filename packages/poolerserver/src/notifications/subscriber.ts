@@ -6,10 +6,8 @@ import type {
   Subscription,
 } from "@multipooler/query-service";
 import { MultiPoolerError } from "../error.ts";
+import { KeptNotifications } from "./kept-notifications.ts";
 import type { PendingChange } from "./pending-change.ts";
-
-/** What a notification that is kept costs beyond its bytes. */
-const KEPT_OVERHEAD_BYTES = 64;
 
 export interface SubscriberOptions {
   readonly sink: NotificationSink;
@@ -34,7 +32,7 @@ export interface SubscriberOptions {
  */
 type State =
   | { readonly type: "ready" }
-  | { readonly type: "behind"; readonly kept: Uint8Array[]; keptBytes: number }
+  | { readonly type: "behind"; readonly kept: KeptNotifications }
   | { readonly type: "ended"; readonly reason: MultiPoolerError };
 
 /** One receiver of notifications. */
@@ -80,7 +78,9 @@ export class Subscriber implements Subscription {
         this.#write(message);
         return;
       case "behind":
-        this.#keep(state, message);
+        if (!state.kept.add(message)) {
+          this.fail(behindError(this.#options.maxKeptBytes));
+        }
         return;
       case "ended":
     }
@@ -89,26 +89,17 @@ export class Subscriber implements Subscription {
   #write(message: Uint8Array): void {
     const writing = this.#tryWrite(message);
     if (writing !== undefined && this.#state.type === "ready") {
-      this.#state = { type: "behind", kept: [], keptBytes: 0 };
+      const kept = new KeptNotifications(this.#options.maxKeptBytes);
+      this.#state = { type: "behind", kept };
       void this.#catchUp(writing);
     }
-  }
-
-  #keep(state: Extract<State, { type: "behind" }>, message: Uint8Array): void {
-    const { maxKeptBytes } = this.#options;
-    state.keptBytes += message.length + KEPT_OVERHEAD_BYTES;
-    if (state.keptBytes > maxKeptBytes) {
-      this.fail(behindError(maxKeptBytes));
-      return;
-    }
-    state.kept.push(message);
   }
 
   /** Writes what was kept, in pieces as they gather while the sink is behind. */
   async #catchUp(first: Promise<void>): Promise<void> {
     try {
       await first;
-      while (this.#state.type === "behind" && this.#state.kept.length > 0) {
+      while (this.#state.type === "behind" && !this.#state.kept.isEmpty) {
         await this.#writeKept(this.#state);
       }
     } catch (cause) {
@@ -120,11 +111,11 @@ export class Subscriber implements Subscription {
   }
 
   async #writeKept(state: Extract<State, { type: "behind" }>): Promise<void> {
-    for (const message of state.kept.splice(0)) {
+    for (const message of state.kept.takeAll()) {
       if (this.#state !== state) {
         return;
       }
-      state.keptBytes -= message.length + KEPT_OVERHEAD_BYTES;
+      state.kept.passedOn(message);
       const writing = this.#options.sink.write(message);
       if (writing !== undefined) {
         await writing;
@@ -156,7 +147,8 @@ export class Subscriber implements Subscription {
   }
 }
 
-function behindError(maxKeptBytes: number): MultiPoolerError {
+/** More waits for a receiver than may be kept for it. */
+export function behindError(maxKeptBytes: number): MultiPoolerError {
   return new MultiPoolerError(
     PoolerErrorCode.SubscriberBehind,
     `more than ${maxKeptBytes} bytes of notifications wait for a receiver that is behind ` +

@@ -1,4 +1,4 @@
-import type { Prelude, Request, TransactionStatus } from "@multipooler/pgwire";
+import type { ActivityFigures, Prelude, Request, TransactionStatus } from "@multipooler/pgwire";
 import type { Diagnostic } from "@multipooler/query-service";
 
 /** The session default of transactions: a read-only session was opened with it on. */
@@ -52,6 +52,8 @@ export interface Backend {
   readonly parameters: ReadonlyMap<string, string>;
   /** Bytes that the server has sent so far. */
   readonly bytesReceived: number;
+  /** What it has done so far. */
+  readonly activity: ActivityFigures;
   /** Whether the server owes an answer, and nothing on this side holds that up. */
   readonly isAwaitingServer: boolean;
 }

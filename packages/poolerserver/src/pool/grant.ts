@@ -1,6 +1,7 @@
 import type { TaintSet } from "../classification/taint.ts";
 import type { HeldStatements } from "../statements/held-statements.ts";
 import type { Backend } from "./backend.ts";
+import type { LabelSettings } from "./label-settings.ts";
 import type { BackendWatcher, Lease } from "./lease.ts";
 import type { Member } from "./member.ts";
 
@@ -37,6 +38,18 @@ export class Grant implements Lease {
 
   taint(taint: TaintSet): void {
     this.#member.addTaint(taint);
+  }
+
+  get settings(): LabelSettings {
+    return this.#member.settings;
+  }
+
+  noteSettings(settings: LabelSettings): void {
+    this.#member.noteSettings(settings);
+  }
+
+  want(settings: LabelSettings): void {
+    this.#member.relabel(settings, () => undefined);
   }
 
   release(): Promise<void> | undefined {

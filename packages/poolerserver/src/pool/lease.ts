@@ -1,6 +1,7 @@
 import type { TaintSet } from "../classification/taint.ts";
 import type { HeldStatements } from "../statements/held-statements.ts";
 import type { Backend, BackendEnd } from "./backend.ts";
+import type { LabelSettings } from "./label-settings.ts";
 
 /** What the holder of a backend is told between two of its requests. Neither may throw. */
 export interface BackendWatcher {
@@ -21,6 +22,15 @@ export interface Lease {
    * prepared statements of the registry may be gone: a holder that goes on says it at once.
    */
   taint(taint: TaintSet): void;
+  /** The settings that the backend has, as far as the pool knows. */
+  readonly settings: LabelSettings;
+  /** The holder has brought the backend to these settings by statements of its own. */
+  noteSettings(settings: LabelSettings): void;
+  /**
+   * Has the backend get these settings ahead of its next request. To be called while nothing is in
+   * flight and no transaction is open.
+   */
+  want(settings: LabelSettings): void;
   /**
    * Gives the backend back: nothing of the holder is in flight. What is left in it is taken away
    * before somebody else gets it, a transaction included if there is any taint; otherwise a backend

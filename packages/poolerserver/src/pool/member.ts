@@ -32,6 +32,8 @@ export class Member implements LabelledSession {
   readonly backend: Backend;
   readonly slot: ConnectionSlot;
   readonly access: BackendAccess;
+  /** Milliseconds since the epoch. */
+  readonly openedAt: number;
   readonly expiresAt: number;
   /** Which defaults it was opened with; see `Pool.renew`. */
   readonly generation: number;
@@ -61,6 +63,7 @@ export class Member implements LabelledSession {
     readonly backend: Backend;
     readonly slot: ConnectionSlot;
     readonly access: BackendAccess;
+    readonly openedAt: number;
     readonly expiresAt: number;
     readonly generation: number;
     readonly sessionIsolation?: SessionIsolation | undefined;
@@ -69,6 +72,7 @@ export class Member implements LabelledSession {
     this.backend = options.backend;
     this.slot = options.slot;
     this.access = options.access;
+    this.openedAt = options.openedAt;
     this.expiresAt = options.expiresAt;
     this.generation = options.generation;
     this.statements = new HeldStatements({ maxStatements: options.maxStatements });
@@ -105,6 +109,11 @@ export class Member implements LabelledSession {
       this.#awaitsSettings = true;
       this.backend.precede(difference);
     }
+  }
+
+  /** Its holder has brought it to these settings by statements of its own. */
+  noteSettings(settings: LabelSettings): void {
+    this.#become(settings);
   }
 
   #become(settings: LabelSettings): void {

@@ -1,17 +1,18 @@
 import { Taint } from "../classification/taint.ts";
 import type { MultiPoolerError } from "../error.ts";
-import type { Backend, BackendAccess, BackendEnd } from "./backend.ts";
+import type { BackendAccess, BackendEnd } from "./backend.ts";
 import { cleanSession } from "./cleaning.ts";
 import { DemandWindow } from "./demand-window.ts";
 import { Dialer } from "./dialer.ts";
 import type { OpenedSession } from "./dialer.ts";
 import { IdleSessions } from "./idle-sessions.ts";
-import { knownParameters } from "./known-parameters.ts";
 import type { LabelSettings } from "./label-settings.ts";
 import { NO_SETTINGS } from "./label-settings.ts";
 import { expiryOf } from "./lifetime.ts";
-import { Member, busySessions, isHeldIdle } from "./member.ts";
+import { Member } from "./member.ts";
+import { Members } from "./members.ts";
 import type { SchedulerOptions } from "./scheduler-options.ts";
+import type { ServerReport } from "./pool-report.ts";
 import { ServerCondition } from "./server-condition.ts";
 import type { Demand } from "./user-share.ts";
 import { Vigilance } from "./vigilance.ts";
@@ -47,10 +48,9 @@ export class Pool {
   readonly #vigilance: Vigilance;
   readonly #idle: IdleSessions;
   readonly #server: ServerCondition;
-  readonly #members = new Map<Backend, Member>();
+  readonly #members = new Members();
   readonly #demanded: DemandWindow;
   #access: PoolAccess;
-  #leaving = 0;
   #generation = 0;
   #closing: PromiseWithResolvers<void> | undefined;
 
@@ -75,7 +75,7 @@ export class Pool {
     });
     this.#vigilance = new Vigilance({
       ...options,
-      busySessions: () => busySessions(this.#members.values()),
+      busySessions: () => this.#members.busy(),
       takeIdle: () => this.#idle.clear(),
       onVerified: (member) => this.#place(member),
     });
@@ -88,12 +88,12 @@ export class Pool {
 
   /** Whether no session is left that could serve somebody again. */
   get isEmpty(): boolean {
-    return this.#members.size === this.#leaving;
+    return this.#members.isEmpty;
   }
 
-  /** See {@link knownParameters}. */
+  /** See {@link Members.parameters}. */
   get parameters(): ReadonlyMap<string, string> | undefined {
-    return knownParameters(this.#members.values(), this.#access);
+    return this.#members.parameters(this.#access);
   }
 
   /** Whether there is no session, and none is being opened. */
@@ -105,7 +105,7 @@ export class Pool {
   get isOverLimit(): boolean {
     const { share } = this.#options;
     // What is leaving already makes up for a part of that.
-    return share.used - this.#leaving > share.limit;
+    return share.used - this.#members.leaving > share.limit;
   }
 
   /** Sessions that nobody uses. */
@@ -131,7 +131,13 @@ export class Pool {
 
   /** Whether clients hold every session without asking anything of it, and no other is opened. */
   get isHeldIdle(): boolean {
-    return this.dials === 0 && !this.isEmpty && this.#members.values().every(isHeldIdle);
+    return this.dials === 0 && this.#members.areHeldIdle;
+  }
+
+  /** Its sessions, one by one. */
+  servers(): ServerReport[] {
+    const now = this.#options.clock.monotonic();
+    return this.#members.reports((member) => this.isRecent(member, now));
   }
 
   get isClosing(): boolean {
@@ -237,18 +243,19 @@ export class Pool {
     this.#vigilance.close();
     this.#dialer.close(reason);
     this.#idle.endAll();
-    const grace = this.#options.clock.setTimer(() => {
-      for (const backend of this.#members.keys()) {
-        backend.destroy(reason);
-      }
-    }, this.#options.closeGraceMs);
+    const grace = this.#options.clock.setTimer(() => this.cut(reason), this.#options.closeGraceMs);
     this.#tellIfVacant();
     await this.#closing.promise;
     grace.cancel();
   }
 
+  /** See {@link Members.cut}. */
+  cut(reason: MultiPoolerError): void {
+    this.#members.cut(reason);
+  }
+
   #noteDemand(wanted: number, now: number): number {
-    const current = this.#members.size - this.#leaving - this.#idle.size + wanted;
+    const current = this.#members.size - this.#members.leaving - this.#idle.size + wanted;
     this.#demanded.note(current, now);
     return current;
   }
@@ -296,6 +303,7 @@ export class Pool {
     const { promise, resolve } = Promise.withResolvers<void>();
     member.use = "cleaning";
     this.#vigilance.watch();
+    this.#options.totals.noteOwnRequest();
     cleanSession(member.backend, member.taint, (isClean) => {
       if (isClean) {
         member.cleaned();
@@ -327,11 +335,17 @@ export class Pool {
   }
 
   #onOpened(opened: OpenedSession): void {
-    const { sessionIsolation, maxStatements } = this.#options;
-    const expiresAt = expiryOf(this.#options);
-    const member = new Member({ ...opened, expiresAt, sessionIsolation, maxStatements });
+    const { clock, totals, sessionIsolation, maxStatements } = this.#options;
+    const member = new Member({
+      ...opened,
+      openedAt: clock.now(),
+      expiresAt: expiryOf(this.#options),
+      sessionIsolation,
+      maxStatements,
+    });
+    totals.add(member.backend);
     this.#server.noteOpened();
-    this.#members.set(member.backend, member);
+    this.#members.add(member);
     void member.backend.closed.then((end) => this.#onEnded(member, end));
     this.#place(member);
   }
@@ -354,20 +368,15 @@ export class Pool {
   }
 
   async #end(member: Member): Promise<void> {
-    if (member.use === "leaving" || member.use === "ended") {
-      return;
+    if (this.#members.leave(member)) {
+      await member.backend.close();
     }
-    member.use = "leaving";
-    this.#leaving += 1;
-    await member.backend.close();
   }
 
   #onEnded(member: Member, end: BackendEnd): void {
-    if (member.use === "leaving") {
-      this.#leaving -= 1;
-    }
+    this.#members.remove(member);
     member.end(end);
-    this.#members.delete(member.backend);
+    this.#options.totals.remove(member.backend);
     member.slot.release();
     this.#idle.remove(member);
     this.#vigilance.noteEnd(end);

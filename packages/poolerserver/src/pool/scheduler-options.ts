@@ -3,6 +3,7 @@ import type { Clock } from "@multipooler/timing";
 import type { MultiPoolerError } from "../error.ts";
 import type { Logger } from "../logger.ts";
 import type { SessionIsolation } from "../session-isolation.ts";
+import type { ActivityTotals } from "./activity-totals.ts";
 import type { OpenBackend } from "./backend.ts";
 import type { DialLimit } from "./dial-limit.ts";
 import type { ServerProcesses } from "./silence-watch.ts";
@@ -16,6 +17,8 @@ export interface SchedulerOptions {
   readonly users: () => number;
   /** The pool has no session, and nobody waits for one. */
   readonly onUnused?: (() => void) | undefined;
+  /** The pool has no session. */
+  readonly onVacant?: (() => void) | undefined;
   /** Sessions this pool may hold at once; the share may allow fewer. */
   readonly capacity: number;
   readonly share: ConnectionShare;
@@ -39,6 +42,8 @@ export interface SchedulerOptions {
   readonly maxStatements?: number | undefined;
   /** How long `close` waits for sessions that are lent before it cuts them. */
   readonly closeGraceMs: number;
+  /** Where what the sessions do is added up. */
+  readonly totals: ActivityTotals;
   /** Asked about the processes behind silent sessions. */
   readonly processes: ServerProcesses;
   /** Told of each connection that was lost and of each dial that was refused. */

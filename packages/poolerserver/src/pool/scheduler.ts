@@ -9,7 +9,9 @@ import type { LabelSettings } from "./label-settings.ts";
 import type { Member } from "./member.ts";
 import { Pool } from "./pool.ts";
 import type { PoolAccess } from "./pool.ts";
+import type { PoolReport } from "./pool-report.ts";
 import type { SchedulerOptions } from "./scheduler-options.ts";
+import { exhaustedError, queueFullError } from "./scheduler-refusal.ts";
 import { Sharing } from "./sharing.ts";
 import { UnitQueue } from "./unit-queue.ts";
 import type { Unit, UnitKind } from "./unit.ts";
@@ -35,6 +37,7 @@ export class Scheduler {
   readonly #shared = new Set<Member>();
   #sharedUnits = 0;
   #isServing = false;
+  #isPaused = false;
   readonly #exclusiveEnds: GrantKeeper;
   readonly #sharedEnds: GrantKeeper;
   readonly #onRelabelled = (): void => this.#serve();
@@ -54,10 +57,13 @@ export class Scheduler {
     });
     this.#sharing = new Sharing(options.sharingDepth);
     this.#pool = new Pool(options, access, {
-      wanted: () => this.#queue.wanted,
+      wanted: () => (this.#isPaused ? 0 : this.#queue.wanted),
       onIdle: () => this.#serve(),
       onDialFailed: (error) => this.#refuseUncovered(error),
-      onEmpty: () => this.#tellIfUnused(),
+      onEmpty: () => {
+        options.onVacant?.();
+        this.#tellIfUnused();
+      },
     });
     this.#exclusiveEnds = this.#pool;
     this.#sharedEnds = {
@@ -130,6 +136,38 @@ export class Scheduler {
     return isGone;
   }
 
+  /** What it holds, and who waits. */
+  report(): PoolReport {
+    return {
+      user: this.#options.user,
+      servers: this.#pool.servers(),
+      dials: this.#pool.dials,
+      waiting: this.#queue.size,
+      longestWaitMs: this.#queue.longestWaitMs(),
+    };
+  }
+
+  /** Grants nothing until `resume`, and ends each session when it comes back. */
+  pause(): void {
+    this.#isPaused = true;
+    this.#pool.renew();
+  }
+
+  resume(): void {
+    this.#isPaused = false;
+    this.#serve();
+  }
+
+  /** Whether there is no session, and none is being opened. */
+  get isVacant(): boolean {
+    return this.#pool.isVacant;
+  }
+
+  /** See {@link Pool.cut}. */
+  cut(reason: MultiPoolerError): void {
+    this.#pool.cut(reason);
+  }
+
   /** See {@link Pool.renew}. */
   renew(): void {
     this.#pool.renew();
@@ -168,7 +206,7 @@ export class Scheduler {
         break;
       }
       const unit = this.#bestFor(member, next);
-      this.#queue.take(unit);
+      this.#options.totals.noteWait(this.#queue.take(unit));
       this.#grant(unit, member);
     }
     this.#isServing = false;
@@ -181,6 +219,9 @@ export class Scheduler {
   }
 
   #find(unit: Unit): Member | undefined {
+    if (this.#isPaused) {
+      return undefined;
+    }
     const settings = settingsOf(unit);
     switch (kindOf(unit)) {
       case "exclusive":
@@ -234,6 +275,7 @@ export class Scheduler {
   }
 
   #grant(unit: Unit, member: Member): void {
+    this.#options.totals.noteGrant();
     const settings = settingsOf(unit);
     if (settings.liftsReadOnly && member.access === "read-only") {
       void this.#pool.giveBack(member);
@@ -304,27 +346,15 @@ export class Scheduler {
   }
 
   #exhaustedError(waiting: number): MultiPoolerError {
-    const { capacity, share, waitTimeoutMs, user, users } = this.#options;
     const { size, idleCount } = this.#pool;
-    const isAllottedLess = users() > 1 && share.limit < capacity;
-    const setting =
-      size < capacity && !isAllottedLess ? "max_connections of PostgreSQL" : "capacity";
-    return new MultiPoolerError(
-      PoolerErrorCode.PoolExhausted,
-      `no connection became free within ${waitTimeoutMs} ms (waitTimeoutMs; raise ${setting}): ` +
-        `role ${user} has ${size} of ${capacity} connections, ${this.#shared.size} of them shared ` +
-        `and ${idleCount} idle, ${waiting} requests wait, and what this role may have together, ` +
-        `beside ${users() - 1} others, is ${share.limit}`,
-    );
+    const shared = this.#shared.size;
+    return exhaustedError(this.#options, { size, idle: idleCount, shared, waiting });
   }
 
   #queueFullError({ byteLength }: Unit): MultiPoolerError {
     const { size, bytes } = this.#queue;
-    return new MultiPoolerError(
-      PoolerErrorCode.PoolExhausted,
-      `too much waits for a connection: ${size} requests keep ${bytes} bytes in memory, and ` +
-        `${byteLength} more would exceed maxQueueBytes, which is ${this.#options.maxQueueBytes}`,
-    );
+    const { maxQueueBytes } = this.#options;
+    return queueFullError({ size, bytes, byteLength, maxQueueBytes });
   }
 }
 

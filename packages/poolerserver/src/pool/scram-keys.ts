@@ -3,7 +3,7 @@ import type { ScramKeys } from "@multipooler/query-service";
 
 /** Compares them in a time that does not tell where they differ. */
 export function isSameKeys(one: ScramKeys | undefined, other: ScramKeys | undefined): boolean {
-  if (one === undefined || other === undefined) {
+  if (one === undefined || other === undefined || one === other) {
     return one === other;
   }
   const isSameClient = isSameKey(one.clientKey, other.clientKey);

@@ -30,6 +30,7 @@ interface Entry {
   readonly origin: Origin;
   readonly inOrigin: Place<Unit>;
   readonly arrival: Place<Arrival>;
+  readonly at: number;
   overtaken: number;
 }
 
@@ -76,6 +77,12 @@ export class UnitQueue {
     return this.size - this.#shareable + Math.min(this.#shareable, 1);
   }
 
+  /** How long the unit has waited that came first; 0 if none waits. */
+  longestWaitMs(): number {
+    const first = this.#arrivals.first;
+    return first === undefined ? 0 : this.#options.clock.monotonic() - first.at;
+  }
+
   /** The unit whose turn it is. */
   get next(): Unit | undefined {
     return this.#turns.first?.units.first;
@@ -96,6 +103,7 @@ export class UnitQueue {
       origin,
       inOrigin: origin.units.enter(unit),
       arrival: this.#arrivals.enter(arrival),
+      at: arrival.at,
       overtaken: 0,
     });
     this.#arm(this.#options.limitMs);
@@ -127,14 +135,19 @@ export class UnitQueue {
     return undefined;
   }
 
-  /** Takes a unit that is the first of its origin, whose next turn comes after those of the others. */
-  take(unit: Unit): void {
-    const origin = this.#entries.get(unit)?.origin;
+  /**
+   * Takes a unit that is the first of its origin, whose next turn comes after those of the others.
+   * Returns how long it has waited.
+   */
+  take(unit: Unit): number {
+    const entry = this.#entries.get(unit);
+    const origin = entry?.origin;
     if (origin?.turn !== undefined) {
       this.#turns.leave(origin.turn);
       origin.turn = this.#turns.enter(origin);
     }
     this.remove(unit);
+    return entry === undefined ? 0 : this.#options.clock.monotonic() - entry.at;
   }
 
   /** Takes out a unit wherever it stands. False: it does not wait. */

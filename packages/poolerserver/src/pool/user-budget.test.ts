@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { CountingShare } from "../../test/counting-share.ts";
 import { settled } from "../../test/settled.ts";
 import { UserBudget } from "./user-budget.ts";
-import type { UserShare } from "./user-share.ts";
+import type { ShareOwner, UserShare } from "./user-share.ts";
 
 /** A user who takes what there is up to the demand, and gives back what is too much. */
 class User {
@@ -12,8 +12,8 @@ class User {
   readonly slots: ConnectionSlot[] = [];
   readonly share: UserShare;
 
-  constructor(budget: UserBudget) {
-    this.share = budget.open(() => ({ current: this.demand, lately: this.demand }));
+  constructor(budget: UserBudget, owner: ShareOwner = { database: "app", user: "app" }) {
+    this.share = budget.open(owner, () => ({ current: this.demand, lately: this.demand }));
     this.share.onChange(() => this.adapt());
   }
 
@@ -39,6 +39,7 @@ class User {
 function setUp(
   capacity: number,
   limit = 100,
+  caps: { readonly maxPerUser?: number; readonly maxPerDatabase?: number } = {},
 ): {
   budget: UserBudget;
   clock: ManualClock;
@@ -47,7 +48,7 @@ function setUp(
 } {
   const clock = new ManualClock();
   const share = new CountingShare(limit);
-  const budget = new UserBudget({ share, capacity, clock });
+  const budget = new UserBudget({ share, capacity, clock, ...caps });
   const users = (count: number): User[] => Array.from({ length: count }, () => new User(budget));
   return { budget, clock, share, users };
 }
@@ -131,4 +132,40 @@ test("nothing is left after closing", () => {
   budget.close();
   expect(clock.pending).toBe(0);
   expect(share.isWatched).toBe(false);
+});
+
+test("a database gets no more than it may, divided among its users", async () => {
+  const { budget, clock } = setUp(10, 100, { maxPerDatabase: 4 });
+  const [flood, neighbour, elsewhere] = [
+    new User(budget, { database: "one", user: "a" }),
+    new User(budget, { database: "one", user: "b" }),
+    new User(budget, { database: "two", user: "a" }),
+  ];
+  flood.want(100);
+  await settle(clock);
+  expect(flood.slots).toHaveLength(4);
+  neighbour.want(100);
+  elsewhere.want(3);
+  await settle(clock);
+  expect([flood, neighbour, elsewhere].map(({ slots }) => slots.length)).toEqual([2, 2, 3]);
+});
+
+test("a user gets no more than one may in all databases together", async () => {
+  const { budget, clock } = setUp(10, 100, { maxPerUser: 3 });
+  const users = ["one", "two"].map((database) => new User(budget, { database, user: "a" }));
+  const other = new User(budget, { database: "one", user: "b" });
+  for (const user of [...users, other]) {
+    user.want(100);
+  }
+  await settle(clock);
+  expect(users.reduce((sum, { slots }) => sum + slots.length, 0)).toBe(3);
+  expect(users.every(({ slots }) => slots.length > 0)).toBe(true);
+  expect(other.slots).toHaveLength(3);
+});
+
+test("a limit holds for one who is alone, too", () => {
+  const { budget } = setUp(10, 100, { maxPerUser: 3 });
+  const user = new User(budget);
+  user.want(5);
+  expect(user.slots).toHaveLength(3);
 });

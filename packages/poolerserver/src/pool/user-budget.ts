@@ -2,8 +2,9 @@ import type { ConnectionShare, ConnectionSlot } from "@multipooler/controller-ap
 import type { Clock, Timer } from "@multipooler/timing";
 import { DialLimit } from "./dial-limit.ts";
 import { fairShares } from "./fair-shares.ts";
+import type { SharesCap } from "./fair-shares.ts";
 import { UserShare } from "./user-share.ts";
-import type { Demand, ShareKeeper } from "./user-share.ts";
+import type { Demand, ShareKeeper, ShareOwner } from "./user-share.ts";
 
 /** Not divided again sooner, however many ask. */
 const MIN_INTERVAL_MS = 10;
@@ -17,14 +18,19 @@ export interface UserBudgetOptions {
   readonly share: ConnectionShare;
   /** Sessions of all users together; the share may allow fewer. */
   readonly capacity: number;
+  /** Sessions of one user in all databases; 0, the default: as many as there are. */
+  readonly maxPerUser?: number | undefined;
+  /** Sessions of all users in one database; 0, the default: as many as there are. */
+  readonly maxPerDatabase?: number | undefined;
   readonly clock: Clock;
 }
 
 /**
- * Divides the connections among users, fairly by what they need: see {@link fairShares}. It does so
- * when somebody wants more than is allotted. A user who has more than that ends idle sessions at
- * once, and others when they come back. Where there are fewer connections than users, those who had
- * one longest ago come first, and nothing is kept for those who needed some lately.
+ * Divides the connections to a server among users and databases, fairly by what they need: see
+ * {@link fairShares}. A user in two databases counts as two. It does so when somebody wants more than
+ * is allotted. A user who has more than that ends idle sessions at once, and others when they come
+ * back. Where there are fewer connections than users, those who had one longest ago come first, and
+ * nothing is kept for those who needed some lately.
  */
 export class UserBudget implements ShareKeeper {
   /** Dials to the server, of all users together. */
@@ -57,9 +63,9 @@ export class UserBudget implements ShareKeeper {
     return this.#shares.size - this.#singles.size;
   }
 
-  /** The first share is that of the role which the pooler is configured with, and is never ended. */
-  open(demand: (now: number) => Demand): UserShare {
-    const share = new UserShare(this, demand);
+  /** The first share is that of the role which the pooler is configured with, in its own database. */
+  open(owner: ShareOwner, demand: (now: number) => Demand): UserShare {
+    const share = new UserShare(this, { owner, demand });
     this.#shares.add(share);
     this.#dividedAt = Number.NEGATIVE_INFINITY;
     return share;
@@ -69,11 +75,11 @@ export class UserBudget implements ShareKeeper {
    * A share for one connection beside those of the users, which is counted among them. `undefined`
    * where statements would have none left.
    */
-  openSingle(): UserShare | undefined {
+  openSingle(owner: ShareOwner): UserShare | undefined {
     if (this.#singles.size + 1 >= this.#total) {
       return undefined;
     }
-    const share = this.open(() => ONE);
+    const share = this.open(owner, () => ONE);
     this.#singles.add(share);
     return share;
   }
@@ -91,14 +97,19 @@ export class UserBudget implements ShareKeeper {
   }
 
   limitOf(share: UserShare): number {
-    return this.#shares.size === 1 ? this.#total : share.allotment;
+    if (this.#shares.size > 1) {
+      return share.allotment;
+    }
+    const caps = this.#capsOn([share]).map(({ limit }) => limit);
+    return Math.min(this.#total, ...caps);
   }
 
   take(share: UserShare): ConnectionSlot | undefined {
     if (share.used >= share.limit) {
       this.#want();
     }
-    const isFree = share.used < share.limit && this.#used < this.#options.capacity;
+    const isFree =
+      share.used < share.limit && this.#used < this.#options.capacity && !this.#isCapped(share);
     const slot = isFree ? this.#options.share.tryTake() : undefined;
     if (slot === undefined) {
       this.#want();
@@ -130,6 +141,25 @@ export class UserBudget implements ShareKeeper {
 
   get #total(): number {
     return Math.min(this.#options.capacity, this.#options.share.limit);
+  }
+
+  /** Whether its user or its database has as many connections as one may. */
+  #isCapped({ owner }: UserShare): boolean {
+    const shares = [...this.#shares];
+    return this.#capsOn(shares).some(({ limit, members }) => {
+      const together = members.flatMap((index) => shares[index] ?? []);
+      const isConcerned = together.some((share) => isSame(share.owner, owner));
+      return isConcerned && together.reduce((sum, { used }) => sum + used, 0) >= limit;
+    });
+  }
+
+  /** The limits of users and databases, for shares by their index. */
+  #capsOn(shares: readonly UserShare[]): SharesCap[] {
+    const { maxPerUser = 0, maxPerDatabase = 0 } = this.#options;
+    return [
+      ...capsBy(shares, ({ owner }) => owner.user, maxPerUser),
+      ...capsBy(shares, ({ owner }) => owner.database, maxPerDatabase),
+    ];
   }
 
   /** Somebody wants more. */
@@ -189,13 +219,8 @@ export class UserBudget implements ShareKeeper {
     this.#dividedAt = now;
     this.#divided = total;
     const shares = [...this.#shares].toSorted((a, b) => a.turn - b.turn);
-    const allotments = fairShares(
-      demandsOf(
-        shares.map((share) => share.demand(now)),
-        total,
-      ),
-      total,
-    );
+    const demands = shares.map((share) => share.demand(now));
+    const allotments = fairShares(demandsOf(demands, total), total, this.#capsOn(shares));
     let hasChanged = false;
     for (const [index, share] of shares.entries()) {
       const allotment = allotments[index] ?? 0;
@@ -210,4 +235,23 @@ export class UserBudget implements ShareKeeper {
 function demandsOf(demands: readonly Demand[], total: number): number[] {
   const isEnough = demands.filter(({ lately }) => lately > 0).length <= total;
   return demands.map(({ current, lately }) => (isEnough ? lately : current));
+}
+
+function isSame(one: ShareOwner, other: ShareOwner): boolean {
+  return one.user === other.user && one.database === other.database;
+}
+
+function capsBy(
+  shares: readonly UserShare[],
+  nameOf: (share: UserShare) => string,
+  limit: number,
+): SharesCap[] {
+  if (limit === 0) {
+    return [];
+  }
+  const groups = Map.groupBy(shares.keys(), (index) => {
+    const share = shares[index];
+    return share === undefined ? "" : nameOf(share);
+  });
+  return [...groups.values()].map((members) => ({ limit, members }));
 }

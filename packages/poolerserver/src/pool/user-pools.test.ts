@@ -1,6 +1,7 @@
 import type { ScramKeys } from "@multipooler/query-service";
 import { ManualClock } from "@multipooler/timing/testing";
 import { expect, test } from "vitest";
+import { ActivityTotals } from "./activity-totals.ts";
 import { CountingShare } from "../../test/counting-share.ts";
 import { FakeServer } from "../../test/fake-server.ts";
 import { settled } from "../../test/settled.ts";
@@ -9,6 +10,7 @@ import { TestUnit } from "../../test/unit-client.ts";
 import { MultiPoolerError, errorDiagnostic } from "../error.ts";
 import type { Identity } from "./label.ts";
 import { Labels } from "./labels.ts";
+import { UserBudget } from "./user-budget.ts";
 import { UserPools } from "./user-pools.ts";
 
 const LABELS = new Labels({ user: "app", settingsCacheSize: 10 });
@@ -20,6 +22,7 @@ const keysOf = (byte: number): ScramKeys => ({
 
 interface Scene {
   readonly pools: UserPools;
+  readonly budget: UserBudget;
   readonly servers: Map<string, FakeServer>;
   readonly clock: ManualClock;
   readonly share: CountingShare;
@@ -34,6 +37,7 @@ function setUp({ capacity = 4, acceptsAtOnce = true } = {}): Scene {
   const share = new CountingShare(100);
   const servers = new Map<string, FakeServer>();
   const suspicions: MultiPoolerError[] = [];
+  const budget = new UserBudget({ share, capacity, clock });
   const pools = new UserPools(
     {
       openBackend: (identity) => (access, options) => {
@@ -42,14 +46,16 @@ function setUp({ capacity = 4, acceptsAtOnce = true } = {}): Scene {
         servers.set(name, server);
         return server.open(access, options);
       },
+      database: "app",
       user: "app",
       capacity,
-      share,
+      budget,
       demandWindowMs: 3000,
       idleTimeoutMs: 1000,
       maxLifetimeMs: 0,
       waitTimeoutMs: 500,
       maxQueueBytes: 1_000_000,
+      totals: new ActivityTotals(),
       sharingDepth: 64,
       closeGraceMs: 300,
       processes: { activities: () => Promise.resolve([]), endIdle: () => Promise.resolve() },
@@ -68,7 +74,7 @@ function setUp({ capacity = 4, acceptsAtOnce = true } = {}): Scene {
     pools.submit(unit);
     return unit;
   };
-  return { pools, servers, clock, share, suspicions, submit };
+  return { pools, budget, servers, clock, share, suspicions, submit };
 }
 
 function release(unit: TestUnit): void {
@@ -134,7 +140,7 @@ test("a role that has all connections that it may have says nothing about the se
 });
 
 test("a user whose sessions are all gone is forgotten, and may come again", async () => {
-  const { servers, submit, clock, share, pools } = setUp();
+  const { servers, submit, clock, share, pools, budget } = setUp();
   const unit = submit("a", keysOf(1));
   await settled();
   release(unit);
@@ -146,6 +152,8 @@ test("a user whose sessions are all gone is forgotten, and may come again", asyn
   expect(backendOf(again)).toBeDefined();
   release(again);
   await pools.close();
+  expect(budget.size).toBe(0);
+  budget.close();
   expect(clock.pending).toBe(0);
   expect(share.isWatched).toBe(false);
 });
@@ -207,4 +215,40 @@ test("a unit that waits can be withdrawn, and closing refuses the others", async
   expect(two.outcome).toEqual({ type: "refused", code: "NOT_OPEN" });
   expect(submit("b", keysOf(1)).outcome).toEqual({ type: "refused", code: "NOT_OPEN" });
   await closing;
+});
+
+test("paused pools grant nothing, and are vacant when what runs has come back", async () => {
+  const { pools, submit, servers } = setUp();
+  const running = submit("a", keysOf(1));
+  await settled();
+  expect(backendOf(running)).toBeDefined();
+  pools.pause();
+  const held = submit("a", keysOf(1));
+  const ofAnother = submit("b", keysOf(2));
+  let isVacant = false;
+  const vacant = pools.untilVacant(undefined).then(() => (isVacant = true));
+  await settled();
+  expect([held.outcome.type, ofAnother.outcome.type, isVacant]).toEqual([
+    "waiting",
+    "waiting",
+    false,
+  ]);
+  release(running);
+  await vacant;
+  expect(servers.get("a 1")?.live).toEqual([]);
+  pools.resume();
+  await settled();
+  expect([held.outcome.type, ofAnother.outcome.type]).toEqual(["held", "held"]);
+  release(held);
+  release(ofAnother);
+  await pools.close();
+});
+
+test("what waits in a paused pool waits no longer than its limit", async () => {
+  const { pools, submit, clock } = setUp();
+  pools.pause();
+  const held = submit("a", keysOf(1));
+  await clock.advance(520);
+  expect(held.outcome).toMatchObject({ type: "refused", code: "POOL_EXHAUSTED" });
+  await pools.close();
 });

@@ -1,27 +1,33 @@
 import type { ConnectionShare } from "@multipooler/controller-api";
 import { PoolerErrorCode } from "@multipooler/query-service";
+import { untilAborted } from "../abort.ts";
 import { MultiPoolerError } from "../error.ts";
 import type { OpenBackend } from "./backend.ts";
 import type { UnitScheduler } from "./borrowing.ts";
-import type { Identity } from "./label.ts";
+import type { Identity, Label } from "./label.ts";
 import type { PoolAccess } from "./pool.ts";
+import type { PoolReport } from "./pool-report.ts";
 import type { SchedulerOptions } from "./scheduler-options.ts";
 import { Scheduler } from "./scheduler.ts";
 import { isSameKeys } from "./scram-keys.ts";
 import type { Unit } from "./unit.ts";
-import { UserBudget } from "./user-budget.ts";
+import type { UserBudget } from "./user-budget.ts";
 import type { Demand, UserShare } from "./user-share.ts";
 
 /** Users at once; each of them has a connection at least, or waits for one. */
 const MAX_USERS = 10_000;
 const TOO_MANY_CONNECTIONS = "53300";
 
-export interface UserPoolsOptions extends Omit<SchedulerOptions, "openBackend" | "users" | "user"> {
+export interface UserPoolsOptions extends Omit<
+  SchedulerOptions,
+  "openBackend" | "share" | "users" | "user"
+> {
+  readonly database: string;
   /** The role of units without a label. */
   readonly user: string;
   readonly openBackend: (identity: Identity) => OpenBackend;
-  /** The budget of all users together. */
-  readonly share: ConnectionShare;
+  /** The budget of the server, which outlives the pools. */
+  readonly budget: UserBudget;
 }
 
 /** The budget's share for one connection that is no pool's. */
@@ -42,8 +48,8 @@ interface UserPool {
 }
 
 /**
- * One pool for each user and each pair of keys that a user came with, under one budget that is
- * divided among the users. A unit only gets sessions that were opened with the keys it has: whether
+ * The pools of one database: one for each user and each pair of keys that a user came with, under the
+ * budget of the server, which is divided among users and databases. A unit only gets sessions that were opened with the keys it has: whether
  * those are right is for the server to say. So a changed password makes another pool, while sessions
  * that were opened with the former one live on for those who have that.
  *
@@ -51,17 +57,18 @@ interface UserPool {
  */
 export class UserPools implements UnitScheduler {
   readonly #options: UserPoolsOptions;
-  readonly #budget: UserBudget;
   readonly #users = new Map<string, UserPool>();
   readonly #default: Scheduler;
   #access: PoolAccess;
+  #isPaused = false;
+  /** Resolves when a pool has lost its last session. */
+  #vacancy = Promise.withResolvers<void>();
   #closing: Promise<void> | undefined;
 
   constructor(options: UserPoolsOptions, access: PoolAccess) {
-    const { share, capacity, clock, user } = options;
+    const { user } = options;
     this.#options = options;
     this.#access = access;
-    this.#budget = new UserBudget({ share, capacity, clock });
     const own = this.#addUser(user);
     this.#default = this.#addPool(own, { user, keys: undefined }, { isKept: true });
   }
@@ -74,6 +81,11 @@ export class UserPools implements UnitScheduler {
   /** See {@link Pool.parameters}; of the user of the database handle. */
   get parameters(): ReadonlyMap<string, string> | undefined {
     return this.#default.parameters;
+  }
+
+  /** See {@link Pool.parameters}; of the pool that units of this label go to. */
+  parametersFor(label: Label | undefined): ReadonlyMap<string, string> | undefined {
+    return label === undefined ? this.parameters : this.#find(label)?.parameters;
   }
 
   /** See {@link Scheduler.isHeldIdle}. */
@@ -124,6 +136,44 @@ export class UserPools implements UnitScheduler {
     }
   }
 
+  get isPaused(): boolean {
+    return this.#isPaused;
+  }
+
+  /** Grants no session until `resume`, and ends each one when it comes back. Idempotent. */
+  pause(): void {
+    this.#isPaused = true;
+    for (const scheduler of this.#schedulers()) {
+      scheduler.pause();
+    }
+  }
+
+  resume(): void {
+    this.#isPaused = false;
+    for (const scheduler of this.#schedulers()) {
+      scheduler.resume();
+    }
+  }
+
+  /** Resolves when there is no session at all. Rejects when the signal aborts. */
+  async untilVacant(signal: AbortSignal | undefined): Promise<void> {
+    while (!this.#schedulers().every(({ isVacant }) => isVacant)) {
+      await untilAborted(this.#vacancy.promise, signal);
+    }
+  }
+
+  /** Cuts every session. */
+  cut(reason: MultiPoolerError): void {
+    for (const scheduler of this.#schedulers()) {
+      scheduler.cut(reason);
+    }
+  }
+
+  /** What each user has; those with several pairs of keys once for each. */
+  reports(): PoolReport[] {
+    return this.#schedulers().map((scheduler) => scheduler.report());
+  }
+
   /** See {@link Pool.renew}. */
   renew(): void {
     for (const scheduler of this.#schedulers()) {
@@ -133,8 +183,9 @@ export class UserPools implements UnitScheduler {
 
   /** See {@link UserBudget.openSingle}; the share is given back with `end`. */
   openSingle(): SingleShare | undefined {
-    const share = this.#budget.openSingle();
-    return share === undefined ? undefined : { share, end: () => this.#budget.end(share) };
+    const { budget, database, user } = this.#options;
+    const share = budget.openSingle({ database, user });
+    return share === undefined ? undefined : { share, end: () => budget.end(share) };
   }
 
   /** See {@link Scheduler.close}. Idempotent. */
@@ -145,7 +196,9 @@ export class UserPools implements UnitScheduler {
 
   async #close(): Promise<void> {
     await Promise.all(this.#schedulers().map(async (scheduler) => await scheduler.close()));
-    this.#budget.close();
+    for (const { share } of this.#users.values()) {
+      this.#options.budget.end(share);
+    }
   }
 
   #schedulers(): Scheduler[] {
@@ -178,26 +231,31 @@ export class UserPools implements UnitScheduler {
 
   #addUser(name: string): UserPool {
     const pools: IdentityPool[] = [];
-    const share = this.#budget.open((now) => demandOf(pools, now));
+    const { budget, database } = this.#options;
+    const share = budget.open({ database, user: name }, (now) => demandOf(pools, now));
     const user = { share, pools };
     this.#users.set(name, user);
     return user;
   }
 
   #addPool(user: UserPool, identity: Identity, { isKept }: { isKept: boolean }): Scheduler {
-    const { suspect, openBackend, ...options } = this.#options;
+    const { suspect, openBackend, budget, ...options } = this.#options;
     const scheduler: Scheduler = new Scheduler(
       {
         ...options,
         openBackend: openBackend(identity),
         user: identity.user,
-        users: () => this.#budget.size,
+        users: () => budget.size,
         share: user.share,
-        dials: this.#budget.dials,
+        dials: budget.dials,
         suspect: (cause) => {
           if (isKept || !isAboutRole(cause)) {
             suspect(cause);
           }
+        },
+        onVacant: () => {
+          this.#vacancy.resolve();
+          this.#vacancy = Promise.withResolvers();
         },
         onUnused: () => {
           if (!isKept && this.#closing === undefined) {
@@ -207,6 +265,9 @@ export class UserPools implements UnitScheduler {
       },
       this.#access,
     );
+    if (this.#isPaused) {
+      scheduler.pause();
+    }
     user.pools.push({ identity, scheduler });
     return scheduler;
   }
@@ -221,7 +282,7 @@ export class UserPools implements UnitScheduler {
     void scheduler.close();
     if (user.pools.length === 0) {
       this.#users.delete(name);
-      this.#budget.end(user.share);
+      this.#options.budget.end(user.share);
     }
   }
 }

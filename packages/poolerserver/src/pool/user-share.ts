@@ -8,6 +8,12 @@ export interface Demand {
   readonly lately: number;
 }
 
+/** Whose connections are counted in a share. */
+export interface ShareOwner {
+  readonly database: string;
+  readonly user: string;
+}
+
 /** What one user's share asks of all. */
 export interface ShareKeeper {
   limitOf(share: UserShare): number;
@@ -15,10 +21,11 @@ export interface ShareKeeper {
   serverIsFull(share: UserShare): void;
 }
 
-/** The part of the budget that the sessions of one user may use; see `UserBudget`. */
+/** The part of the budget that the sessions of one user in one database may use; see `UserBudget`. */
 export class UserShare implements ConnectionShare {
   readonly #keeper: ShareKeeper;
   readonly #listeners = new Set<() => void>();
+  readonly owner: ShareOwner;
   /** `now` on the monotonic clock. */
   readonly demand: (now: number) => Demand;
   used = 0;
@@ -29,8 +36,12 @@ export class UserShare implements ConnectionShare {
   /** When a place was taken last. */
   takenAt: number = Number.NEGATIVE_INFINITY;
 
-  constructor(keeper: ShareKeeper, demand: (now: number) => Demand) {
+  constructor(
+    keeper: ShareKeeper,
+    { owner, demand }: { readonly owner: ShareOwner; readonly demand: (now: number) => Demand },
+  ) {
     this.#keeper = keeper;
+    this.owner = owner;
     this.demand = demand;
   }
 

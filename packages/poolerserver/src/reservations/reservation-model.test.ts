@@ -8,6 +8,8 @@ import type { FakeBackend } from "../../test/fake-backend.ts";
 import { RecordingSink } from "../../test/recording-sink.ts";
 import { setUp as setUpScheduler } from "../../test/scheduler-scene.ts";
 import { settled } from "../../test/settled.ts";
+import { soleUser } from "../../test/sole-user.ts";
+import { noChannels } from "../../test/no-channels.ts";
 import { silentLogger } from "../../test/silent-logger.ts";
 import { FAILS, SUCCEEDS, TransactionServer } from "../../test/transaction-server.ts";
 import { Classifier } from "../classification/classifier.ts";
@@ -84,14 +86,24 @@ class World {
       clock,
       logger,
     });
-    const sessions = new Sessions({ ...engine, served, gate, classifier, logger });
+    const labels = new Labels({ user: served.user, settingsCacheSize: 10 });
+    const sessions = new Sessions({
+      channels: noChannels,
+      ...engine,
+      scheduler: soleUser(scheduler),
+      served,
+      gate,
+      classifier,
+      labels,
+      logger,
+    });
     const { reservations } = this;
     this.executor = new QueryExecutor({
       ...engine,
       served,
       gate,
       classifier,
-      labels: new Labels({ user: served.user, settingsCacheSize: 10 }),
+      labels,
       sessions,
       credentials: { get: () => Promise.resolve(undefined) },
       notifications: {

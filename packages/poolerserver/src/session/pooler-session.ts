@@ -6,11 +6,15 @@ import type {
   SessionState,
 } from "@multipooler/query-service";
 import type { MultiPoolerError } from "../error.ts";
-import type { Lease } from "../pool/lease.ts";
 import type { Holder } from "../serving/holders.ts";
-import { ClientOutput } from "./client-output.ts";
-import { InputFlow } from "./input-flow.ts";
+import type { CarriedState } from "./carried-state.ts";
+import { ClientOutput } from "./output/client-output.ts";
+import { InputFlow } from "./input/input-flow.ts";
+import { SessionChannels } from "./notifications/session-channels.ts";
+import type { ChannelOwner } from "./notifications/session-channels.ts";
 import { SessionAdmission } from "./session-admission.ts";
+import { SessionDeparture } from "./session-departure.ts";
+import { describeSession } from "./session-description.ts";
 import type { SessionEngine } from "./session-engine.ts";
 import {
   cancelledError,
@@ -19,17 +23,21 @@ import {
   shutdownError,
   slowClientError,
 } from "./session-refusal.ts";
-import type { StartupSettings } from "./startup-settings.ts";
-import { UnitCutter } from "./unit-cutter.ts";
-import { UnitReplies } from "./unit-replies.ts";
-import { UnitRun } from "./unit-run.ts";
-import type { UnitEnd, UnitSource } from "./unit-run.ts";
+import { sessionState } from "./session-state.ts";
+import type { ParameterView } from "./settings/parameter-views.ts";
+import type { SessionSettings } from "./settings/session-settings.ts";
+import { UnitCutter } from "./input/unit-cutter.ts";
+import { UnitReplies } from "./output/unit-replies.ts";
+import { UnitRun } from "./unit/unit-run.ts";
+import type { UnitEnd, UnitSource } from "./unit/unit-source.ts";
 
 export interface PoolerSessionOptions {
   readonly engine: SessionEngine;
   readonly caller: SessionCaller;
   readonly client: SessionClient;
-  readonly parameters: ReadonlyMap<string, string>;
+  readonly settings: SessionSettings;
+  /** What the server reports of such a session. */
+  readonly parameters: ParameterView;
   /** Nothing of the session is left. */
   readonly onGone: (session: PoolerSession) => void;
 }
@@ -50,7 +58,7 @@ type Life = "open" | "leaving" | "ended";
  * Between units it holds a backend only if it is pinned; see `SessionHold`. It is in the gate while
  * a unit runs or it is pinned.
  */
-export class PoolerSession implements Session, Holder, UnitSource {
+export class PoolerSession implements Session, Holder, UnitSource, ChannelOwner {
   readonly parameters: ReadonlyMap<string, string>;
   readonly cutter: UnitCutter;
   readonly #options: PoolerSessionOptions;
@@ -58,40 +66,43 @@ export class PoolerSession implements Session, Holder, UnitSource {
   readonly #output: ClientOutput;
   readonly #run: UnitRun;
   readonly #admission: SessionAdmission;
+  readonly #carried: CarriedState;
+  readonly #channels: SessionChannels;
   readonly #replies: UnitReplies;
-  readonly #gone = Promise.withResolvers<void>();
+  readonly #departure: SessionDeparture;
   #life: Life = "open";
   #isPumping = false;
   /** The gate wants the backend back. */
   #cutReason: MultiPoolerError | undefined;
-  /** DDL of a transaction that has not ended. */
-  #hasDdl = false;
-  #isLeaving = false;
   #sinceMs = 0;
 
   constructor(options: PoolerSessionOptions) {
-    const { engine, caller, client } = options;
-    const { limits, classifier } = engine;
+    const { engine, caller, client, settings, parameters } = options;
+    const { limits, classifier, gate, registry } = engine;
+    const tell = (message: Uint8Array): void => void this.answered(message);
+    const onDiscarded = (): void => this.#channels.discard();
+    const state = sessionState({ ...options, tell, onDiscarded });
+    const { hold, statements } = state;
     this.#options = options;
-    this.parameters = options.parameters;
-    this.cutter = new UnitCutter({ classifier, maxGroupBytes: limits.inputBytes });
+    this.parameters = parameters;
+    this.#carried = state.carried;
+    this.cutter = new UnitCutter({
+      classifier,
+      statements,
+      settings,
+      isPinned: () => hold.isStateful,
+      maxGroupBytes: limits.inputBytes,
+    });
     this.#flow = new InputFlow({ client, input: this.cutter.input, maxBytes: limits.inputBytes });
-    this.#output = new ClientOutput({ client, maxHeldBytes: limits.heldBytes });
-    this.#run = new UnitRun({ ...engine, source: this, origin: caller.origin });
-    const { hold } = this.#run;
-    this.#admission = new SessionAdmission({ gate: engine.gate, hold, holder: this });
-    this.#replies = new UnitReplies({ output: this.#output, cutter: this.cutter, hold });
-  }
-
-  /**
-   * Takes a backend that has the client's settings, before anything is written. If it throws, the
-   * backend is still the caller's.
-   *
-   * @throws NOT_SERVING, READ_ONLY
-   */
-  adopt(lease: Lease, settings: StartupSettings): void {
-    this.#admission.enterReserved(lease);
-    this.#run.adopt(lease, settings);
+    const output = new ClientOutput({ client, maxHeldBytes: limits.heldBytes });
+    this.#output = output;
+    const run = new UnitRun({ ...engine, ...state, settings, source: this, origin: caller.origin });
+    this.#run = run;
+    this.#channels = new SessionChannels({ engine, run, output, owner: this });
+    this.#admission = new SessionAdmission({ gate, hold, holder: this });
+    const answering = { output, cutter: this.cutter, hold, statements, settings, registry };
+    this.#replies = new UnitReplies(answering);
+    this.#departure = new SessionDeparture({ hold, onGone: () => this.#onGone() });
   }
 
   write(messages: Uint8Array): boolean {
@@ -113,7 +124,7 @@ export class PoolerSession implements Session, Holder, UnitSource {
 
   cancel(): void {
     if (this.#run.withdraw()) {
-      this.#reject(cancelledError());
+      this.reject(cancelledError());
       this.goOn();
     } else {
       this.#run.cancel();
@@ -123,7 +134,7 @@ export class PoolerSession implements Session, Holder, UnitSource {
   cut(reason: MultiPoolerError): void {
     this.#cutReason ??= reason;
     if (this.#run.withdraw()) {
-      this.#reject(reason);
+      this.reject(reason);
     } else {
       this.#run.force();
     }
@@ -140,50 +151,43 @@ export class PoolerSession implements Session, Holder, UnitSource {
       }
       this.goOn();
     }
-    await this.#gone.promise;
+    await this.#departure.gone;
   }
 
   describe(): SessionState {
     if (this.#life === "ended") {
       return { type: "ended" };
     }
-    const sinceMs = this.#sinceMs;
-    const { phase, hold } = this.#run;
-    if (phase !== "none") {
-      return { type: phase, sinceMs };
-    }
-    const { reason } = hold;
-    return reason === undefined ? { type: "idle" } : { type: "pinned", reason, sinceMs };
+    return describeSession(this.#run.phase, this.#run.hold, this.#sinceMs);
   }
 
   answered(bytes: Uint8Array): boolean {
-    if (this.#replies.isPostponed) {
+    if (this.#replies.isPostponed || this.#channels.takes(bytes)) {
       return true;
     }
     const takesMore = this.#output.write(bytes);
     if (!takesMore && this.#output.isOverfull) {
       this.#options.engine.classifier.noteLargeResult(this.cutter.text);
-      this.#fail(slowClientError(this.#options.engine.limits.heldBytes));
+      this.fail(slowClientError(this.#options.engine.limits.heldBytes));
       return true;
     }
     return takesMore;
   }
 
+  unasked(message: Uint8Array): void {
+    if (!this.#carried.unasked(message)) {
+      this.answered(message);
+    }
+  }
+
   ended(end: UnitEnd): void {
-    switch (end.type) {
-      case "ready":
-        this.#onReady();
-        break;
-      case "refused":
-        this.#reject(end.error);
-        break;
-      case "lost":
-        if (end.isFatal) {
-          this.#leaveGate();
-          this.#fail(end.error);
-        } else {
-          this.#reject(end.error);
-        }
+    if (end.type === "ready") {
+      this.#onReady();
+    } else if (end.type === "lost" && end.isFatal) {
+      this.#leaveGate();
+      this.fail(end.error);
+    } else {
+      this.reject(end.error);
     }
     if (this.#life === "ended") {
       this.#leave();
@@ -207,23 +211,32 @@ export class PoolerSession implements Session, Holder, UnitSource {
 
   /** Whether there may be more to do. */
   #step(): boolean {
-    if (this.#life === "ended" || this.#run.phase === "queued") {
+    if (this.#life === "ended") {
       return false;
     }
-    if (this.#run.phase === "running") {
-      this.#feed();
-      return false;
+    switch (this.#run.phase) {
+      case "queued":
+      case "asking":
+        return false;
+      case "running":
+        this.#feed();
+        return false;
+      case "none":
+        return this.#stepBetweenUnits();
     }
+  }
+
+  #stepBetweenUnits(): boolean {
     const { transaction, lease } = this.#run.hold;
     if (this.#cutReason !== undefined && lease !== undefined) {
-      this.#fail(cutError(this.#cutReason, transaction !== "I"));
+      this.fail(cutError(this.#cutReason, transaction !== "I"));
       return false;
     }
     if (this.#life === "leaving" && transaction === "I") {
-      this.#fail(shutdownError());
+      this.fail(shutdownError());
       return false;
     }
-    return !this.#output.isBehind && this.#next();
+    return this.#channels.settle() && !this.#output.isBehind && this.#next();
   }
 
   #next(): boolean {
@@ -244,30 +257,26 @@ export class PoolerSession implements Session, Holder, UnitSource {
     }
   }
 
-  /** The client has said good-bye, or what no client may say. */
-  #endBy(end: "terminate" | "broken"): void {
-    if (end === "broken") {
-      this.#fail(protocolError(this.cutter.problem));
-    } else {
-      this.#endNow(undefined, undefined);
-    }
-  }
-
   #begin(): void {
     const { facts, bytes } = this.cutter;
     this.#sinceMs = this.#options.engine.clock.now();
+    this.#channels.prepare(facts);
     const refusal = this.#admission.enter(facts);
-    if (refusal === undefined) {
-      if (facts.ddl) {
-        this.#hasDdl = true;
-        this.#options.engine.classifier.noteDdl();
-      }
-      this.#run.start(bytes);
-    } else if (this.#run.hold.transaction === "T") {
+    if (refusal !== undefined && this.#run.hold.transaction === "T") {
       this.#run.start(this.#replies.postpone(refusal));
+    } else if (refusal !== undefined) {
+      this.reject(refusal);
+    } else if (this.#replies.replyLocally()) {
+      this.#leaveGate();
     } else {
-      this.#reject(refusal);
+      this.#run.start(bytes);
     }
+  }
+
+  /** The client says that it leaves, or what no client may say. */
+  #endBy(end: "terminate" | "broken"): void {
+    const error = end === "broken" ? protocolError(this.cutter.problem) : undefined;
+    this.#endNow(error === undefined ? undefined : encodePoolerError(error, "FATAL"), error);
   }
 
   #feed(): void {
@@ -276,41 +285,34 @@ export class PoolerSession implements Session, Holder, UnitSource {
       this.#endBy(step);
       return;
     }
-    this.#failIf(this.#admission.refusal(this.cutter.facts));
+    this.fail(this.#admission.refusal(this.cutter.facts));
   }
 
   #onReady(): void {
-    const { transaction, lease } = this.#run.hold;
-    if (this.#hasDdl && transaction === "I") {
-      this.#hasDdl = false;
-      this.#options.engine.classifier.noteDdl();
-    }
     this.#replies.complete();
     this.cutter.forget();
-    if (lease === undefined) {
+    this.#channels.ran();
+    if (this.#run.hold.lease === undefined) {
       this.#leaveGate();
     } else {
-      this.#failIf(this.#admission.reserve());
+      this.fail(this.#admission.reserve());
     }
   }
 
   /** Answers the unit that was begun with an error. */
-  #reject(error: MultiPoolerError): void {
+  reject(error: MultiPoolerError): void {
+    this.#channels.refused();
     this.#replies.reject(error);
     if (this.#run.hold.lease === undefined) {
       this.#leaveGate();
     }
   }
 
-  #failIf(error: MultiPoolerError | undefined): void {
+  /** Ends the session with a last word, if there is an error to tell. */
+  fail(error: MultiPoolerError | undefined): void {
     if (error !== undefined) {
-      this.#fail(error);
+      this.#endNow(encodePoolerError(error, "FATAL"), error);
     }
-  }
-
-  /** Ends the session with a last word. */
-  #fail(error: MultiPoolerError): void {
-    this.#endNow(encodePoolerError(error, "FATAL"), error);
   }
 
   #endNow(lastMessage: Uint8Array | undefined, reason: MultiPoolerError | undefined): void {
@@ -318,36 +320,28 @@ export class PoolerSession implements Session, Holder, UnitSource {
       return;
     }
     this.#life = "ended";
+    this.#channels.end();
     this.#output.close(lastMessage);
     this.cutter.input.clear();
     this.#options.client.ended(reason);
     this.#run.withdraw();
-    if (this.#run.phase === "running") {
+    const { phase } = this.#run;
+    if (phase === "running") {
       this.#run.abandon();
-    } else {
+    } else if (phase !== "asking") {
+      // The end of an inquiry ends the session.
       this.#leave();
     }
   }
 
-  /** Gives back what the session holds, once nothing of it runs. */
   #leave(): void {
-    if (this.#isLeaving) {
-      return;
-    }
-    this.#isLeaving = true;
     this.cutter.forget();
-    const released = this.#run.hold.release();
-    if (released === undefined) {
-      this.#onGone();
-    } else {
-      void released.then(() => this.#onGone());
-    }
+    this.#departure.begin();
   }
 
   #onGone(): void {
     this.#leaveGate();
     this.#options.onGone(this);
-    this.#gone.resolve();
   }
 
   #leaveGate(): void {

@@ -1,12 +1,11 @@
 import { QueryMode } from "@multipooler/query-service";
 import { MultiPoolerError } from "../error.ts";
-import type { Lease } from "../pool/lease.ts";
 import type { Holder } from "../serving/holders.ts";
 import type { ServingGate } from "../serving/serving-gate.ts";
 import type { SessionHold } from "./session-hold.ts";
-import { WRITABLE_SESSION, isWritable } from "../writable-session.ts";
-import { internalError, noStatementError } from "./session-refusal.ts";
-import type { UnitFacts } from "./unit-facts.ts";
+import { WRITABLE_SESSION } from "../writable-session.ts";
+import { internalError } from "./session-refusal.ts";
+import type { UnitFacts } from "./input/unit-facts.ts";
 
 /**
  * The place of a session in the serving gate: it has one while a unit runs or a backend is held.
@@ -30,10 +29,7 @@ export class SessionAdmission {
 
   /** Why what was read of a unit so far may not run. */
   refusal(facts: UnitFacts): MultiPoolerError | undefined {
-    if (facts.needsStatement && !this.#hold.hasStatement) {
-      return noStatementError();
-    }
-    return this.#gate.readOnlyRefusal(facts.readOnlyEscape);
+    return facts.refusal ?? this.#gate.readOnlyRefusal(facts.readOnlyEscape);
   }
 
   /** Lets a unit in. Returns why it may not run. */
@@ -54,21 +50,6 @@ export class SessionAdmission {
     } catch (error) {
       return error instanceof MultiPoolerError ? error : internalError("admission failed", error);
     }
-  }
-
-  /**
-   * Lets in a session that is to hold a backend. What made that writable may have been a setting, or
-   * the status may have changed since it was granted.
-   *
-   * @throws NOT_SERVING, READ_ONLY
-   */
-  enterReserved({ backend }: Lease): void {
-    const refusal = this.#gate.readOnlyRefusal(isWritable(backend) ? WRITABLE_SESSION : undefined);
-    if (refusal !== undefined) {
-      throw refusal;
-    }
-    this.#gate.enter("reservation", QueryMode.Unspecified, this.#holder);
-    this.#isInside = true;
   }
 
   /**

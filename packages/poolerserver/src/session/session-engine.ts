@@ -2,24 +2,34 @@ import type { Clock } from "@multipooler/timing";
 import type { TerminateProcess } from "../execution/termination.ts";
 import type { Logger } from "../logger.ts";
 import type { UnitScheduler } from "../pool/borrowing.ts";
+import type { Label } from "../pool/label.ts";
 import type { ServingGate } from "../serving/serving-gate.ts";
-import type { TextClassifier } from "./unit-cutter.ts";
+import type { StatementRegistry } from "../statements/statement-registry.ts";
+import type { ChannelSource } from "./notifications/session-channels.ts";
+import type { ParameterViews } from "./settings/parameter-views.ts";
+import type { StatementLimits } from "./statements/client-statements.ts";
+import type { TextClassifier } from "./input/unit-cutter.ts";
 
 /** What all sessions of a controller have in common. */
 export interface SessionEngine {
   readonly gate: ServingGate;
   readonly scheduler: SessionScheduler;
+  readonly registry: StatementRegistry;
+  readonly views: ParameterViews;
   readonly terminate: TerminateProcess;
   readonly classifier: SessionClassifier;
   readonly limits: SessionLimits;
+  readonly channels: ChannelSource;
   readonly clock: Clock;
   readonly logger: Logger;
 }
 
 /** What grants backends, and knows what they report. */
 export interface SessionScheduler extends UnitScheduler {
-  /** What a backend reports that nobody has changed; `undefined`: there is none. */
+  /** What a backend of the configured role reports that nobody has changed; `undefined`: there is none. */
   readonly parameters: ReadonlyMap<string, string> | undefined;
+  /** The same of backends for the user of a label. */
+  parametersFor(label: Label | undefined): ReadonlyMap<string, string> | undefined;
 }
 
 /** What a session needs to know of texts. */
@@ -30,7 +40,7 @@ export interface SessionClassifier extends TextClassifier {
   noteLargeResult(text: string): void;
 }
 
-export interface SessionLimits {
+export interface SessionLimits extends StatementLimits {
   /** What a client may send ahead of the unit that runs; more stops the transport. */
   readonly inputBytes: number;
   /** What may wait for a client that does not read; more ends its session. */

@@ -2,11 +2,11 @@ import type { TransactionStatus } from "@multipooler/pgwire";
 import type { PinReason } from "@multipooler/query-service";
 import { Taint } from "../classification/taint.ts";
 import type { TaintSet } from "../classification/taint.ts";
+import { NO_SETTINGS } from "../pool/label-settings.ts";
 import type { Lease } from "../pool/lease.ts";
 import { isWritable } from "../writable-session.ts";
-import type { SettingsReset } from "./settings-reset.ts";
-import type { StartupSettings } from "./startup-settings.ts";
-import type { UnitFacts } from "./unit-facts.ts";
+import type { TextClassifier } from "./input/unit-cutter.ts";
+import type { TaintingText, UnitFacts } from "./input/unit-facts.ts";
 
 /** Client encodings in which a byte of ASCII may be part of another character. */
 const UNREADABLE_ENCODINGS = new Set([
@@ -19,16 +19,18 @@ const UNREADABLE_ENCODINGS = new Set([
   "JOHAB",
 ]);
 
+/** Beyond these a backend is pinned without another look. */
+const MAX_TEXTS = 16;
+
 /** The backend that a session has, and what keeps it from giving it back. */
 export class SessionHold {
   #lease: Lease | undefined;
   /** As of the last ReadyForQuery from that backend. */
   transaction: TransactionStatus = "I";
   #taint: TaintSet = Taint.None;
-  #settings: StartupSettings | undefined;
-  #hasNamedStatement = false;
-  /** The unnamed statement of the backend is this session's. */
-  #hasStatement = false;
+  /** The texts behind the taint; `undefined`: it is not from these alone. */
+  #texts: TaintingText[] | undefined = [];
+  #isLittered = false;
 
   get lease(): Lease | undefined {
     return this.#lease;
@@ -39,8 +41,9 @@ export class SessionHold {
     return this.#lease !== undefined && isWritable(this.#lease.backend);
   }
 
-  get hasStatement(): boolean {
-    return this.#hasStatement;
+  /** Whether something is left in the backend that the pooler cannot carry to another one. */
+  get isStateful(): boolean {
+    return this.#taint !== Taint.None;
   }
 
   /** Why the backend cannot be given back between two units; `undefined`: it can. */
@@ -51,78 +54,77 @@ export class SessionHold {
     if (this.transaction !== "I") {
       return "Transaction";
     }
-    if (this.#taint !== Taint.None) {
-      return "SessionState";
-    }
-    return this.#hasNamedStatement ? "PreparedStatement" : undefined;
+    return this.isStateful ? "SessionState" : undefined;
   }
 
   take(lease: Lease): void {
     this.#lease = lease;
   }
 
-  /** Takes a backend that has the settings of this session's client. */
-  adopt(lease: Lease, settings: StartupSettings): void {
-    this.#lease = lease;
-    this.#settings = settings;
-    this.#taint = Taint.Settings;
-    this.#watchEncoding();
-  }
-
-  /** A unit has run on the backend, which is this session's alone. */
-  ran(
-    facts: UnitFacts,
-    { settingsReported, hasSucceeded }: { settingsReported: boolean; hasSucceeded: boolean },
-  ): void {
-    this.#taint |= facts.taint;
-    this.#hasNamedStatement ||= facts.pinsStatement;
-    // An error may have skipped the Parse: then the statement is still another client's.
-    this.#hasStatement ||= facts.parses && hasSucceeded;
-    if (settingsReported) {
-      this.#taint |= Taint.Settings;
-      this.#watchEncoding();
-    }
-  }
-
-  /** Whether a unit may have taken back what holds the backend. */
-  mayLose({ deallocates, taint }: UnitFacts): boolean {
-    return (
-      deallocates ||
-      (this.#settings !== undefined && this.transaction === "I" && (taint & Taint.Settings) !== 0)
-    );
-  }
-
-  /** DISCARD ALL takes away all but what nothing takes away. The start-up settings are to come back. */
-  takenBack(reset: SettingsReset | undefined): void {
-    if (reset === undefined) {
+  /** A unit has run on the backend. */
+  ran({ taint, taintingTexts, hasOtherTaint }: UnitFacts): void {
+    if (taint === Taint.None) {
       return;
     }
-    if (reset.type === "discardAll") {
-      this.#lease?.statements.clear();
-      this.#taint &= Taint.Lasting;
-      this.#hasNamedStatement = false;
-      this.#hasStatement = false;
-    }
-    if (this.#settings?.takenBack(reset) === true) {
-      this.#taint |= Taint.Settings;
-      // Restoring them makes another one of it.
-      this.#hasStatement = false;
+    const texts = this.#texts;
+    this.addTaint(taint);
+    if (texts !== undefined && !hasOtherTaint && texts.length < MAX_TEXTS) {
+      this.#texts = [...texts, ...taintingTexts];
     }
   }
 
   /**
-   * Puts what restores the start-up settings before the next request, if some were lost. Returns what
-   * the client is to be told of that.
+   * Judges anew what has tainted the backend: while the catalog was being read again, any text might
+   * have left something.
    */
-  restore(): Uint8Array | undefined {
-    return this.#lease === undefined ? undefined : this.#settings?.restoreOn(this.#lease.backend);
+  review(classifier: TextClassifier): void {
+    if (this.#taint === Taint.None || this.#texts === undefined) {
+      return;
+    }
+    this.#taint = this.#texts.reduce(
+      (taint, { text, mask }) => taint | (classifier.classify(text).taint & mask),
+      Taint.None as TaintSet,
+    );
+    if (this.#taint === Taint.None) {
+      this.#texts = [];
+    }
+  }
+
+  /** Something was left in the backend. */
+  addTaint(taint: TaintSet): void {
+    this.#taint |= taint;
+    this.#texts = undefined;
+    if ((taint & Taint.State) !== 0) {
+      this.#lease?.statements.doubt();
+    }
+  }
+
+  /** The next unit leaves something in its backend that the session does not need. */
+  leaveBehind(): void {
+    this.#isLittered = true;
+  }
+
+  /** In an encoding whose characters can hold quotes, texts are not what they look like. */
+  watchEncoding(): void {
+    const encoding = this.#lease?.backend.parameters.get("client_encoding") ?? "";
+    if (UNREADABLE_ENCODINGS.has(encoding)) {
+      this.addTaint(Taint.Unknown | Taint.Lasting);
+    }
+  }
+
+  /** DISCARD ALL has run: it takes away all but what nothing takes away. */
+  discarded(): void {
+    this.#taint &= Taint.Lasting;
+    this.#texts = this.#taint === Taint.None ? [] : undefined;
+    this.#lease?.statements.clear();
+    this.#lease?.noteSettings(NO_SETTINGS);
   }
 
   /** Gives the backend back, and says what is left in it. */
   release(): Promise<void> | undefined {
     const lease = this.#lease;
-    const isStateful = this.#hasNamedStatement || this.transaction !== "I";
-    const left = this.#taint | (isStateful ? Taint.State : Taint.None);
+    const isClean = this.transaction === "I" && !this.#isLittered;
+    const left = this.#taint | (isClean ? Taint.None : Taint.State);
     if (left !== Taint.None) {
       lease?.taint(left);
     }
@@ -137,20 +139,11 @@ export class SessionHold {
     lease?.discard(reason);
   }
 
-  /** In an encoding whose characters can hold quotes, texts are not what they look like. */
-  #watchEncoding(): void {
-    const encoding = this.#lease?.backend.parameters.get("client_encoding") ?? "";
-    if (UNREADABLE_ENCODINGS.has(encoding)) {
-      this.#taint |= Taint.Unknown | Taint.Lasting;
-    }
-  }
-
   #reset(): void {
     this.#lease = undefined;
-    this.#settings = undefined;
     this.transaction = "I";
     this.#taint = Taint.None;
-    this.#hasNamedStatement = false;
-    this.#hasStatement = false;
+    this.#texts = [];
+    this.#isLittered = false;
   }
 }

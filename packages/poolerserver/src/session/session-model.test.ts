@@ -3,16 +3,21 @@ import type { ServingTarget } from "@multipooler/controller-api";
 import { ManualClock } from "@multipooler/timing/testing";
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { ActivityTotals } from "../pool/activity-totals.ts";
 import { CountingShare } from "../../test/counting-share.ts";
 import { extended, query } from "../../test/frontend.ts";
 import { TestClient } from "../../test/session-client.ts";
 import { settled } from "../../test/settled.ts";
+import { noChannels } from "../../test/no-channels.ts";
 import { silentLogger } from "../../test/silent-logger.ts";
 import { SpeakingBackend } from "../../test/speaking-backend.ts";
 import type { Classification } from "../classification/classification.ts";
 import { Taint } from "../classification/taint.ts";
-import { Scheduler } from "../pool/scheduler.ts";
+import { Labels } from "../pool/labels.ts";
+import { UserBudget } from "../pool/user-budget.ts";
+import { UserPools } from "../pool/user-pools.ts";
 import { ServingGate } from "../serving/serving-gate.ts";
+import { StatementRegistry } from "../statements/statement-registry.ts";
 import { Sessions } from "./sessions.ts";
 
 const CLIENTS = 5;
@@ -54,7 +59,7 @@ class World {
   /** By client: what it has sent. */
   readonly sent: string[][] = [];
   readonly gate: ServingGate;
-  readonly scheduler: Scheduler;
+  readonly scheduler: UserPools;
   readonly sessions: Sessions;
   #statements = 0;
 
@@ -67,22 +72,23 @@ class World {
       clock,
       logger: silentLogger,
     });
-    this.scheduler = new Scheduler(
+    this.scheduler = new UserPools(
       {
-        openBackend: async () => {
+        openBackend: () => async () => {
           const backend = new SpeakingBackend();
           this.backends.push(backend);
           return backend;
         },
         capacity: CAPACITY,
-        share: new CountingShare(10),
+        budget: new UserBudget({ share: new CountingShare(10), capacity: CAPACITY, clock }),
+        database: "app",
         user: "app",
-        users: () => 1,
         demandWindowMs: 30_000,
         idleTimeoutMs: 0,
         maxLifetimeMs: 0,
         waitTimeoutMs: 0,
         maxQueueBytes: 1_000_000,
+        totals: new ActivityTotals(),
         sharingDepth: 8,
         closeGraceMs: 300,
         processes: { activities: () => Promise.resolve([]), endIdle: () => Promise.resolve() },
@@ -94,9 +100,12 @@ class World {
       "read-write",
     );
     this.sessions = new Sessions({
+      channels: noChannels,
       served: { database: "app", tableGroup: "", shard: "", user: "app" },
       gate: this.gate,
       scheduler: this.scheduler,
+      registry: new StatementRegistry(),
+      labels: new Labels({ user: "app", settingsCacheSize: 100 }),
       terminate: () => Promise.resolve(),
       classifier: {
         classify: (text) => BY_VERB[text.split(" ")[0] ?? ""] ?? PLAIN,

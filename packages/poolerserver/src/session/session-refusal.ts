@@ -1,16 +1,19 @@
 import { PoolerErrorCode } from "@multipooler/query-service";
 import { MultiPoolerError, errorDiagnostic } from "../error.ts";
-import { encodeQuery } from "./frontend-message.ts";
+import type { BackendEnd } from "../pool/backend.ts";
+import { encodeQuery } from "./input/frontend-message.ts";
 
 /** Makes a transaction of the backend fail, as the statement would have that is refused. */
-export const FAILING_QUERY: Uint8Array = encodeQuery("refused by the connection pooler");
+export const FAILING_QUERY: Buffer = encodeQuery("refused by the connection pooler");
 
-export function noStatementError(): MultiPoolerError {
-  const message = "unnamed prepared statement does not exist";
+/** @param name one character a byte; empty: that of the unnamed statement */
+export function noStatementError(name: string): MultiPoolerError {
+  const message =
+    name === ""
+      ? "unnamed prepared statement does not exist"
+      : `prepared statement "${Buffer.from(name, "latin1").toString()}" does not exist`;
   return new MultiPoolerError(PoolerErrorCode.InvalidArgument, message, {
-    diagnostic: errorDiagnostic("26000", message, {
-      hint: "The pooler keeps an unnamed statement for the Sync that follows its Parse and Bind.",
-    }),
+    diagnostic: errorDiagnostic("26000", message),
   });
 }
 
@@ -57,4 +60,14 @@ export function slowClientError(maxHeldBytes: number): MultiPoolerError {
 
 export function internalError(problem: string, cause?: unknown): MultiPoolerError {
   return new MultiPoolerError(PoolerErrorCode.Internal, problem, { cause });
+}
+
+/** The error of a session whose backend is gone while nothing ran on it. */
+export function lostBetweenUnits(end: BackendEnd): MultiPoolerError {
+  const cause = end.type === "lost" ? end.error : undefined;
+  return new MultiPoolerError(
+    PoolerErrorCode.ConnectionLost,
+    "the connection to the database was lost",
+    { cause, diagnostic: cause?.diagnostic },
+  );
 }

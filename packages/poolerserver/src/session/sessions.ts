@@ -4,43 +4,55 @@ import type {
   Session,
   SessionCaller,
   SessionClient,
+  Settings,
 } from "@multipooler/query-service";
 import type { StatementClassifier } from "../classification/classification.ts";
-import { Taint } from "../classification/taint.ts";
 import { MultiPoolerError, errorDiagnostic } from "../error.ts";
-import { notOffered, requireIdentity } from "../execution/request-checks.ts";
+import { notOffered } from "../execution/request-checks.ts";
 import type { ServedTarget } from "../execution/request-checks.ts";
-import { borrowBackend } from "../pool/borrowing.ts";
-import type { BackendWish } from "../pool/borrowing.ts";
-import type { Lease } from "../pool/lease.ts";
-import { LargeResults } from "./large-results.ts";
+import type { Labels } from "../pool/labels.ts";
+import { LargeResults } from "./output/large-results.ts";
 import { PoolerSession } from "./pooler-session.ts";
 import type { PoolerSessionOptions } from "./pooler-session.ts";
 import type { SessionEngine, SessionLimits } from "./session-engine.ts";
-import { StartupSettings, missingSettings, readOnlyEscapeOf, setOn } from "./startup-settings.ts";
+import { reportedAtLogin } from "./settings/login-report.ts";
+import { ParameterViews } from "./settings/parameter-views.ts";
+import { SessionSettings } from "./settings/session-settings.ts";
 
 const NOT_OFFERED = new Set(["options", "replication"]);
-const DEFAULT_LIMITS: SessionLimits = { inputBytes: 262_144, heldBytes: 1_048_576 };
+/** Start-up parameters that say who comes, and for what. */
+const NO_SETTINGS = new Set(["user", "database"]);
+const DEFAULT_LIMITS: SessionLimits = {
+  inputBytes: 262_144,
+  heldBytes: 1_048_576,
+  maxStatements: 10_000,
+  maxStatementBytes: 16_777_216,
+};
 
-export interface SessionsOptions extends Omit<SessionEngine, "classifier" | "limits"> {
+export interface SessionsOptions extends Omit<SessionEngine, "classifier" | "limits" | "views"> {
   readonly served: ServedTarget;
   readonly classifier: StatementClassifier;
-  readonly limits?: SessionLimits | undefined;
+  readonly labels: Labels;
+  /** Default: 256 KiB of input, 1 MiB of output, 10,000 statements of 16 MiB together. */
+  readonly limits?: Partial<SessionLimits> | undefined;
 }
 
 /** The sessions of an open controller. */
 export class Sessions {
   readonly #served: ServedTarget;
+  readonly #labels: Labels;
   readonly #engine: SessionEngine;
   readonly #sessions = new Set<PoolerSession>();
   #isClosed = false;
 
-  constructor({ served, classifier, limits, ...engine }: SessionsOptions) {
+  constructor({ served, classifier, labels, limits, ...engine }: SessionsOptions) {
     this.#served = served;
+    this.#labels = labels;
     this.#engine = {
       ...engine,
       classifier: new LargeResults(classifier),
-      limits: limits ?? DEFAULT_LIMITS,
+      limits: { ...DEFAULT_LIMITS, ...limits },
+      views: new ParameterViews(),
     };
   }
 
@@ -57,27 +69,27 @@ export class Sessions {
   ): Promise<Session> {
     requireServed(caller, this.#served);
     this.#requireOpen();
-    this.#requireReadOnly(caller);
-    const { scheduler } = this.#engine;
-    const wish: BackendWish = { scheduler, origin: caller.origin, signal };
-    const parameters = scheduler.parameters ?? (await readParameters(wish));
-    const settings = missingSettings(caller.settings, parameters);
-    const held = settings.size === 0 ? undefined : await leaseWithSettings(wish, settings);
-    try {
-      // It may have been closed, or serve read-only, meanwhile.
-      this.#requireOpen();
-      this.#requireReadOnly(caller);
-      const reported = held?.settings.reported ?? parameters;
-      return this.#add({ caller, client, parameters: reported }, held);
-    } catch (error) {
-      await held?.lease.release();
-      throw error;
-    }
+    const settings = this.#settingsOf(caller);
+    this.#requireReadOnly(settings);
+    const parameters = await reportedAtLogin(settings, {
+      ...this.#engine,
+      origin: caller.origin,
+      signal,
+    });
+    // It may have been closed, or serve read-only, meanwhile.
+    this.#requireOpen();
+    this.#requireReadOnly(settings);
+    return this.#add({ caller, client, settings, parameters });
   }
 
-  /** Ends all of them: what runs is cancelled, and each client is told. Idempotent. */
+  /** Ends all of them, and opens none any more. Idempotent. */
   async close(): Promise<void> {
     this.#isClosed = true;
+    await this.endAll();
+  }
+
+  /** Ends those that there are: what runs is cancelled, and each client is told. */
+  async endAll(): Promise<void> {
     await Promise.all(
       [...this.#sessions].map(async (session) => {
         // The last word, where there is no transaction that it would have to wait for.
@@ -87,22 +99,36 @@ export class Sessions {
     );
   }
 
-  #add(client: ClientOfSession, held: HeldLease | undefined): PoolerSession {
+  /**
+   * The configured role needs no keys of its client: its pool is that of calls, too.
+   *
+   * @throws INVALID_ARGUMENT
+   */
+  #settingsOf({ user, keys, settings }: SessionCaller): SessionSettings {
+    const isConfigured = user === "" || user === this.#served.user;
+    return new SessionSettings({
+      labels: this.#labels,
+      user: isConfigured ? "" : user,
+      keys: isConfigured ? undefined : keys,
+      settings: withoutIdentity(settings),
+      loginUser: isConfigured ? this.#served.user : user,
+    });
+  }
+
+  #add(options: Omit<PoolerSessionOptions, "engine" | "onGone">): PoolerSession {
     const session = new PoolerSession({
-      ...client,
+      ...options,
       engine: this.#engine,
       onGone: (gone) => this.#sessions.delete(gone),
     });
-    if (held !== undefined) {
-      session.adopt(held.lease, held.settings);
-    }
     this.#sessions.add(session);
     return session;
   }
 
   /** @throws READ_ONLY */
-  #requireReadOnly({ settings }: SessionCaller): void {
-    const refusal = this.#engine.gate.readOnlyRefusal(readOnlyEscapeOf(settings));
+  #requireReadOnly({ startup }: SessionSettings): void {
+    const escape = startup.liftsReadOnly ? "a start-up setting that allows writes" : undefined;
+    const refusal = this.#engine.gate.readOnlyRefusal(escape);
     if (refusal !== undefined) {
       throw refusal;
     }
@@ -112,7 +138,6 @@ export class Sessions {
     if (this.#isClosed) {
       throw new MultiPoolerError(PoolerErrorCode.NotOpen, "the controller is not open");
     }
-    // It may hold a connection from its start, as a reservation does.
     const refusal = this.#engine.gate.refusal("reservation", QueryMode.Unspecified);
     if (refusal !== undefined) {
       throw refusal;
@@ -120,40 +145,12 @@ export class Sessions {
   }
 }
 
-/** Who a session is for, and what it is told of its settings. */
-type ClientOfSession = Pick<PoolerSessionOptions, "caller" | "client" | "parameters">;
-
-/** A backend that has the settings of a client. */
-interface HeldLease {
-  readonly lease: Lease;
-  readonly settings: StartupSettings;
-}
-
-async function readParameters(wish: BackendWish): Promise<ReadonlyMap<string, string>> {
-  const lease = await borrowBackend(wish);
-  const parameters = new Map(lease.backend.parameters);
-  await lease.release();
-  return parameters;
-}
-
-async function leaseWithSettings(
-  wish: BackendWish,
-  settings: ReadonlyMap<string, string>,
-): Promise<HeldLease> {
-  const lease = await borrowBackend(wish);
-  lease.taint(Taint.Settings);
-  try {
-    await setOn(lease, settings);
-    return { lease, settings: new StartupSettings(settings, lease.backend) };
-  } catch (error) {
-    await lease.release();
-    throw error;
-  }
+function withoutIdentity(settings: Settings): Settings {
+  return new Map([...settings].filter(([name]) => !NO_SETTINGS.has(name.toLowerCase())));
 }
 
 /** @throws WRONG_TARGET for another database, UNIMPLEMENTED for what sessions do not offer yet */
 function requireServed(caller: SessionCaller, served: ServedTarget): void {
-  requireIdentity(caller, served);
   if (caller.database !== "" && caller.database !== served.database) {
     const message = `database "${caller.database}" does not exist`;
     throw new MultiPoolerError(PoolerErrorCode.WrongTarget, message, {

@@ -106,6 +106,11 @@ export class HeldStatements {
     this.#owed.push(name);
   }
 
+  /** Whether some are to be closed. */
+  get owesCloses(): boolean {
+    return this.#owed.length > 0;
+  }
+
   /** The names that a request closes, which is about to be sent. */
   takeOwed(): readonly string[] {
     if (this.#owed.length === 0) {

@@ -5,16 +5,12 @@ import type {
   ExtendedStep,
   RequestEnd,
 } from "@multipooler/pgwire";
-import type { Diagnostic, ResultEvent } from "@multipooler/query-service";
+import type { ResultEvent } from "@multipooler/query-service";
 import type { Lease } from "../pool/lease.ts";
 import type { HeldStatements } from "./held-statements.ts";
 import type { RegisteredStatement, StatementRegistry } from "./statement-registry.ts";
 import type { BackendStatement, Preparation } from "./backend-statement.ts";
-
-const FEATURE_NOT_SUPPORTED = "0A000";
-const INVALID_SQL_STATEMENT_NAME = "26000";
-/** The function of PostgreSQL that says "cached plan must not change result type", in any language. */
-const PLAN_CHECK = "RevalidateCachedQuery";
+import { failureOf } from "./statement-failure.ts";
 
 /** Where a run was placed, and what it sends there. */
 interface Placement {
@@ -126,16 +122,18 @@ export class PreparedStatement implements BackendStatement, EventReceiver {
     if (this.#isForOnce) {
       held.close(this.#registered.name);
     }
-    const diagnostic = parses ? undefined : end.error?.diagnostic;
-    if (diagnostic === undefined || this.#isRun) {
+    if (parses || end.error?.diagnostic === undefined || this.#isRun) {
       return false;
     }
-    if (isOutdated(diagnostic)) {
-      this.#registry.outdated(this.#registered, generation);
-    } else if (diagnostic.code === INVALID_SQL_STATEMENT_NAME) {
-      held.doubt();
-    } else {
-      held.suspect(this.#registered.name);
+    switch (failureOf(end.error)) {
+      case "outdated":
+        this.#registry.outdated(this.#registered, generation);
+        break;
+      case "missing":
+        held.doubt();
+        break;
+      case "other":
+        held.suspect(this.#registered.name);
     }
     // The SQL of the caller may have run a part, such as the functions in its arguments.
     return this.#type !== "sqlExecute" && end.transactionStatus === "I";
@@ -145,8 +143,4 @@ export class PreparedStatement implements BackendStatement, EventReceiver {
   get #isRun(): boolean {
     return this.#type === "prepared" && this.#isBound;
   }
-}
-
-function isOutdated({ code, routine }: Diagnostic): boolean {
-  return code === FEATURE_NOT_SUPPORTED && routine === PLAN_CHECK;
 }

@@ -6,6 +6,9 @@ const REMEMBERED = { maxEntries: 10_000, maxBytes: 16_777_216, maxTextBytes: 262
 /** Of one text with other types, or under other settings, so many are remembered. */
 const MAX_VARIANTS = 16;
 
+/** How the names of statements begin that the pooler gives. */
+export const STATEMENT_PREFIX = "ppstmt";
+
 /** A statement under the one name that it has on every backend. */
 export class RegisteredStatement {
   readonly name: string;
@@ -16,6 +19,8 @@ export class RegisteredStatement {
   readonly isRemembered: boolean;
   /** Grows when what the backends have prepared is of no use any more. */
   generation = 0;
+  /** By user: as of which count of changes of the catalog the server has parsed it. */
+  readonly accepted: Map<string, number> = new Map();
 
   constructor(
     text: PreparedText,
@@ -64,6 +69,11 @@ export class StatementRegistry {
     return known ?? this.#add(text, conditions, variants);
   }
 
+  /** A statement that nobody else gets. */
+  addPrivate(text: PreparedText): RegisteredStatement {
+    return this.#name(text, "", false);
+  }
+
   /**
    * What a backend had prepared as of `generation` was of no use any more: the others parse it again
    * before they use it. Only the first that finds out counts.
@@ -72,6 +82,16 @@ export class StatementRegistry {
     if (statement.generation === generation) {
       statement.generation += 1;
     }
+  }
+
+  /** The server has parsed `statement` for a user, as of a count of changes. */
+  noteAccepted({ accepted }: RegisteredStatement, user: string, ddlCount: number): void {
+    accepted.set(user, ddlCount);
+  }
+
+  /** Whether the server has parsed it for that user since the catalog was last seen to change. */
+  isAccepted({ accepted }: RegisteredStatement, user: string): boolean {
+    return accepted.get(user) === this.#ddlCount;
   }
 
   /** The catalog may have changed. */
@@ -85,9 +105,7 @@ export class StatementRegistry {
     variants: RegisteredStatement[] | undefined,
   ): RegisteredStatement {
     const isRemembered = this.#texts.takes(text.sql);
-    const name = `ppstmt${this.#names}`;
-    this.#names += 1;
-    const statement = new RegisteredStatement(text, { name, conditions, isRemembered });
+    const statement = this.#name(text, conditions, isRemembered);
     if (variants === undefined) {
       this.#texts.set(text.sql, [statement]);
     } else {
@@ -97,6 +115,12 @@ export class StatementRegistry {
       }
     }
     return statement;
+  }
+
+  #name(text: PreparedText, conditions: string, isRemembered: boolean): RegisteredStatement {
+    const name = `${STATEMENT_PREFIX}${this.#names}`;
+    this.#names += 1;
+    return new RegisteredStatement(text, { name, conditions, isRemembered });
   }
 }
 

@@ -1,0 +1,84 @@
+import type { DatabaseHandle } from "@multipooler/controller-api";
+import { Deadline, PeriodicTask } from "@multipooler/timing";
+import type { Clock } from "@multipooler/timing";
+import type { Logger } from "../logger.ts";
+
+const READ_MS = 2000;
+const TIMEOUT_MS = 2000;
+
+/** Those of the databases that `$1` lists to which one can connect. */
+const DATABASES = `select datname::pg_catalog.text as name, oid::pg_catalog.text as oid
+  from pg_catalog.pg_database
+  where datallowconn and datname = any ($1::pg_catalog.text[]::pg_catalog.name[])`;
+
+/** A database as it was when it was opened. */
+export interface KnownDatabase {
+  readonly name: string;
+  readonly oid: string;
+}
+
+export interface DatabaseWatchOptions {
+  readonly database: Pick<DatabaseHandle, "admin">;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Those to look after. */
+  readonly known: () => readonly KnownDatabase[];
+  /** It was dropped or renamed, another one has its name, or it takes no connections any more. */
+  readonly onGone: (name: string) => void;
+  /** Called after each look, also where the server gave no answer. */
+  readonly onRead: () => void;
+}
+
+/** Notices, within a few seconds, that databases are gone. Begins with the first call of `open`. */
+export class DatabaseWatch {
+  readonly #options: DatabaseWatchOptions;
+  readonly #task: PeriodicTask;
+
+  constructor(options: DatabaseWatchOptions) {
+    const { clock } = options;
+    this.#options = options;
+    this.#task = new PeriodicTask({ clock, run: (signal) => this.#read(signal) });
+  }
+
+  /** Idempotent. */
+  open(): void {
+    this.#task.open();
+  }
+
+  /** Looks without waiting for the next turn. */
+  lookNow(): void {
+    this.#task.poke();
+  }
+
+  /** Aborts what is being read. Idempotent. */
+  async close(): Promise<void> {
+    await this.#task.close();
+  }
+
+  async #read(signal: AbortSignal): Promise<number> {
+    const { database, clock, logger, known, onGone, onRead } = this.#options;
+    const looked = known();
+    const what = "reading the databases";
+    using deadline = new Deadline({ clock, ms: TIMEOUT_MS, what, signal });
+    try {
+      const names = looked.map(({ name }) => name);
+      const rows =
+        names.length === 0
+          ? []
+          : await database.admin(DATABASES, [names], { signal: deadline.signal });
+      const found = new Map(rows.map((row) => [row["name"], row["oid"]]));
+      for (const { name, oid } of looked.filter((one) => found.get(one.name) !== one.oid)) {
+        logger.debug({ database: name, oid }, "a database is gone");
+        onGone(name);
+      }
+    } catch (error) {
+      if (!signal.aborted) {
+        logger.debug({ err: error }, "the databases could not be read");
+      }
+    }
+    if (!signal.aborted) {
+      onRead();
+    }
+    return READ_MS;
+  }
+}

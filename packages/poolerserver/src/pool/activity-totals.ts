@@ -1,0 +1,99 @@
+import type { Backend } from "./backend.ts";
+
+/** What was done in a database since the process started. Durations in milliseconds. */
+export interface TotalFigures {
+  /** Sessions of clients that were opened. */
+  readonly logins: number;
+  /** How often a connection was granted to somebody. */
+  readonly grants: number;
+  /** How long units have waited for connections, all together. */
+  readonly waitMs: number;
+  readonly requests: number;
+  readonly transactions: number;
+  readonly busyMs: number;
+  readonly transactionMs: number;
+  /** To PostgreSQL. */
+  readonly bytesSent: number;
+  /** From PostgreSQL. */
+  readonly bytesReceived: number;
+}
+
+type ConnectionSums = Omit<TotalFigures, "logins" | "grants" | "waitMs">;
+
+const NOTHING: ConnectionSums = {
+  requests: 0,
+  transactions: 0,
+  busyMs: 0,
+  transactionMs: 0,
+  bytesSent: 0,
+  bytesReceived: 0,
+};
+
+/**
+ * Adds up what the connections of a database do: those that have ended in one sum, those that are
+ * open when it is asked. It outlives the pools.
+ */
+export class ActivityTotals {
+  readonly #open = new Set<Backend>();
+  #ended: ConnectionSums = NOTHING;
+  /** Requests of the pool's own, which are no client's. */
+  #ownRequests = 0;
+  #logins = 0;
+  #grants = 0;
+  #waitMs = 0;
+
+  /** A connection was opened. */
+  add(backend: Backend): void {
+    this.#open.add(backend);
+  }
+
+  /** A connection has ended. */
+  remove(backend: Backend): void {
+    if (this.#open.delete(backend)) {
+      this.#ended = sum(this.#ended, backend.activity);
+    }
+  }
+
+  noteLogin(): void {
+    this.#logins += 1;
+  }
+
+  noteGrant(): void {
+    this.#grants += 1;
+  }
+
+  noteWait(ms: number): void {
+    this.#waitMs += ms;
+  }
+
+  noteOwnRequest(): void {
+    this.#ownRequests += 1;
+  }
+
+  /** As of now. */
+  figures(): TotalFigures {
+    let sums = this.#ended;
+    for (const { activity } of this.#open) {
+      sums = sum(sums, activity);
+    }
+    return {
+      ...sums,
+      requests: Math.max(0, sums.requests - this.#ownRequests),
+      transactions: Math.max(0, sums.transactions - this.#ownRequests),
+      logins: this.#logins,
+      grants: this.#grants,
+      waitMs: this.#waitMs,
+    };
+  }
+}
+
+function sum(one: ConnectionSums, other: ConnectionSums): ConnectionSums {
+  return {
+    requests: one.requests + other.requests,
+    transactions: one.transactions + other.transactions,
+    busyMs: one.busyMs + other.busyMs,
+    transactionMs: one.transactionMs + other.transactionMs,
+    bytesSent: one.bytesSent + other.bytesSent,
+    bytesReceived: one.bytesReceived + other.bytesReceived,
+  };
+}

@@ -1,0 +1,251 @@
+import type { AnswerEnd, PgwireError, RequestEnd, TransactionStatus } from "@multipooler/pgwire";
+import { decodeParameterStatus } from "@multipooler/query-service";
+import type { StatementRegistry } from "../statements/statement-registry.ts";
+import { Taint } from "../classification/taint.ts";
+import type { SessionHold } from "./session-hold.ts";
+import type { ClientParameters } from "./settings/client-parameters.ts";
+import type { SessionSettings } from "./settings/session-settings.ts";
+import { SettingsInquiry } from "./settings/settings-inquiry.ts";
+import type { SettingChanges } from "./settings/setting-changes.ts";
+import type { SettingValues } from "./settings/settings-inquiry.ts";
+import type { ClientStatements } from "./statements/client-statements.ts";
+import type { StatementPlacement } from "./statements/statement-placement.ts";
+import type { SessionClassifier } from "./session-engine.ts";
+import type { UnitFacts } from "./input/unit-facts.ts";
+
+export interface CarriedStateOptions {
+  readonly registry: StatementRegistry;
+  readonly settings: SessionSettings;
+  readonly statements: ClientStatements;
+  readonly parameters: ClientParameters;
+  readonly placement: StatementPlacement;
+  readonly hold: SessionHold;
+  readonly classifier: SessionClassifier;
+  /** DISCARD ALL has run. */
+  readonly onDiscarded: () => void;
+  /** Tells the client something that is not part of an answer. */
+  readonly tell: (message: Uint8Array) => void;
+}
+
+const PARAMETER_STATUS = 0x53;
+
+const ALL: SettingChanges = { names: new Map(), resetsAll: true };
+
+/**
+ * What a session carries from backend to backend, its settings and its prepared statements, and what
+ * its units do to that. Everything else pins it: see `SessionHold`.
+ */
+export class CarriedState {
+  readonly #options: CarriedStateOptions;
+  /** Settings that were reported and that no text has named, with what the client was told before. */
+  readonly #unseen = new Map<string, string | undefined>();
+  #began: TransactionStatus = "I";
+  /** DDL of a transaction that has not ended. */
+  #hasDdl = false;
+
+  constructor(options: CarriedStateOptions) {
+    this.#options = options;
+  }
+
+  /** A unit is sent, or more of it. */
+  begin(facts: UnitFacts): void {
+    this.#began = this.#options.hold.transaction;
+    this.#noteSettings(facts);
+    if (facts.ddl) {
+      this.#hasDdl = true;
+      this.#options.classifier.noteDdl();
+    }
+  }
+
+  /** A message came between two units. Returns whether it was one for this. */
+  unasked(message: Uint8Array): boolean {
+    if (message[0] !== PARAMETER_STATUS) {
+      return false;
+    }
+    const { name, value } = decodeParameterStatus(message);
+    this.reported(name, value);
+    return true;
+  }
+
+  /** The server reports a setting during a unit. */
+  reported(name: string, value: string): void {
+    const { parameters, settings, hold, tell } = this.#options;
+    const before = parameters.valueOf(name);
+    const message = parameters.reported(name, value, settings.isReset(name));
+    hold.watchEncoding();
+    if (message === undefined) {
+      return;
+    }
+    tell(message);
+    const setting = name.toLowerCase();
+    if (!settings.pending.includes(setting) && !this.#unseen.has(name)) {
+      this.#unseen.set(name, before);
+    }
+  }
+
+  /** A unit has ended, and is known to have left this in its backend. */
+  ran(facts: UnitFacts, { error }: AnswerEnd): void {
+    const { hold, settings, statements, placement } = this.#options;
+    const hasSucceeded = error === undefined;
+    hold.review(this.#options.classifier);
+    hold.ran(facts);
+    this.#noteDdl(facts);
+    placement.settle();
+    statements.settle();
+    this.#noteSettings(facts);
+    if (hasSucceeded) {
+      this.#applyEffects(facts);
+    } else if (this.#isUndone(facts)) {
+      settings.forget();
+    }
+    this.#dropUnchanged();
+    if (hasSucceeded && !settings.isPending && !facts.discardsAll) {
+      this.#compare();
+    }
+  }
+
+  /**
+   * Asks the backend what has to be known before another one can serve the session. Returns whether
+   * there is anything; then `onDone` is called, with the error if the backend is lost.
+   */
+  ask(onDone: (error: PgwireError | undefined) => void): boolean {
+    const { hold, settings } = this.#options;
+    if (hold.transaction !== "I" || hold.lease === undefined) {
+      return false;
+    }
+    const unseen = new Set([...this.#unseen.keys()].map((name) => name.toLowerCase()));
+    for (const name of unseen) {
+      settings.noteUnseen(name);
+    }
+    if (!settings.isPending) {
+      return false;
+    }
+    const onSettled = (values: SettingValues | undefined, end: RequestEnd): void => {
+      if (end.type === "lost") {
+        onDone(end.error);
+      } else {
+        this.#learned(values);
+        onDone(undefined);
+      }
+    };
+    const inquiry = new SettingsInquiry({ names: settings.pending, unseen, onSettled });
+    hold.lease.backend.send(inquiry.request);
+    return true;
+  }
+
+  /** The server has answered, or not. */
+  #learned(values: SettingValues | undefined): void {
+    const { hold, settings, parameters, tell } = this.#options;
+    if (values === undefined) {
+      settings.forget();
+      hold.addTaint(Taint.Settings);
+    } else {
+      if ([...this.#unseen.keys()].some((name) => values.has(name.toLowerCase()))) {
+        // What changed one setting out of sight may have changed others.
+        hold.addTaint(Taint.Settings);
+      }
+      hold.lease?.noteSettings(settings.settle(values));
+      const message = parameters.restored(settings.current.values);
+      if (message !== undefined) {
+        tell(message);
+      }
+    }
+    this.#unseen.clear();
+  }
+
+  /** A backend that others share is given back: what was set there is not this session's. */
+  letGo(): void {
+    if (this.#unseen.size > 0 || this.#options.settings.isPending) {
+      this.#options.hold.addTaint(Taint.Settings);
+    }
+    this.forget();
+  }
+
+  /** A unit has not run to its end. */
+  failed(): void {
+    this.#options.placement.settle();
+    this.#options.statements.settle();
+    this.forget();
+  }
+
+  /** What was being changed is of no account any more. */
+  forget(): void {
+    this.#unseen.clear();
+    this.#options.settings.forget();
+  }
+
+  /** DDL shows when its transaction has ended. */
+  #noteDdl({ ddl }: UnitFacts): void {
+    this.#hasDdl ||= ddl;
+    if (this.#hasDdl && this.#options.hold.transaction === "I") {
+      this.#hasDdl = false;
+      this.#options.classifier.noteDdl();
+    }
+  }
+
+  #noteSettings({ settings, discardsAll }: UnitFacts): void {
+    if (settings !== undefined) {
+      this.#options.settings.note(settings);
+    }
+    if (discardsAll) {
+      this.#options.settings.note(ALL);
+    }
+  }
+
+  #applyEffects(facts: UnitFacts): void {
+    const { hold, settings, statements, parameters, tell } = this.#options;
+    if (facts.discardsAll) {
+      statements.clear();
+      settings.reset();
+      hold.discarded();
+      this.#options.onDiscarded();
+      this.#unseen.clear();
+      const message = parameters.restored(settings.current.values);
+      if (message !== undefined) {
+        tell(message);
+      }
+    }
+    if (facts.deallocatesAll) {
+      statements.clear();
+      hold.lease?.statements.clear();
+    }
+    for (const { name, statement } of facts.effects) {
+      statements.set(name, statement);
+      this.#noteHeld(statement);
+    }
+  }
+
+  /** The backend has what SQL has prepared. */
+  #noteHeld(statement: UnitFacts["effects"][number]["statement"]): void {
+    const { registry, settings, hold } = this.#options;
+    if (statement !== undefined) {
+      const registered = statement.registeredIn(registry, settings.conditions);
+      const { generation } = registered;
+      hold.lease?.statements.add(registered, { generation, ddlCount: registry.ddlCount });
+    }
+  }
+
+  /** Whether the error of a unit has taken back all that it has set. */
+  #isUndone({ opensTransaction, endsTransaction }: UnitFacts): boolean {
+    return this.#began === "E" || (this.#began === "I" && !opensTransaction && !endsTransaction);
+  }
+
+  /** What was set for a transaction only is as it was. */
+  #dropUnchanged(): void {
+    const { parameters } = this.#options;
+    for (const [name, before] of this.#unseen) {
+      if (parameters.valueOf(name) === before) {
+        this.#unseen.delete(name);
+      }
+    }
+  }
+
+  #compare(): void {
+    const { hold, parameters, tell } = this.#options;
+    const report = hold.lease?.backend.parameters;
+    const message = report === undefined ? undefined : parameters.compare(report);
+    if (message !== undefined) {
+      tell(message);
+    }
+  }
+}

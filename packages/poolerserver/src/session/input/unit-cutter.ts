@@ -1,0 +1,226 @@
+import type { Classification } from "../../classification/classification.ts";
+import { FrontendCode } from "./frontend-message.ts";
+import { MessageInput } from "./message-input.ts";
+import type { SessionSettings } from "../settings/session-settings.ts";
+import type { ClientStatements } from "../statements/client-statements.ts";
+import type { StatementMessage } from "../statements/statement-message.ts";
+import { UnitStatements } from "../statements/unit-statements.ts";
+import { UnitFacts } from "./unit-facts.ts";
+
+/** Judges a text; the answer is remembered, so that asking again costs little. */
+export interface TextClassifier {
+  classify(text: string): Classification;
+}
+
+const NOTHING: Buffer = Buffer.alloc(0);
+
+/**
+ * What the next messages of a client are.
+ *
+ * | cut       | means                                                                 |
+ * | --------- | --------------------------------------------------------------------- |
+ * | none      | nothing, or a group of the extended protocol that is not whole        |
+ * | unit      | `bytes` and `facts` are a unit; if `facts.isOpen`, more of it follows |
+ * | skipped   | the Sync came up to which an error skips                              |
+ * | terminate | the client says good-bye                                              |
+ * | broken    | what no client may send; `problem` says what                          |
+ */
+export type Cut = "none" | "unit" | "skipped" | "terminate" | "broken";
+
+/**
+ * Cuts the messages of a client into units: a Query, or everything up to and including a Sync. A
+ * group with a Flush, or one that is longer than the bound, becomes a unit before its Sync is there.
+ */
+export class UnitCutter {
+  readonly input: MessageInput = new MessageInput();
+  readonly facts: UnitFacts = new UnitFacts();
+  readonly #statements: UnitStatements;
+  readonly #maxGroupBytes: number;
+  /** The unit that was cut last. */
+  bytes: Buffer = NOTHING;
+  problem = "";
+  /** CopyDone and CopyFail messages in it. */
+  copyEnds = 0;
+  /** The messages before the cursor begin a group. */
+  #isInGroup = false;
+  #isFlushed = false;
+  #isSkipping = false;
+
+  constructor(options: {
+    readonly classifier: TextClassifier;
+    readonly statements: ClientStatements;
+    readonly settings: SessionSettings;
+    /** See {@link UnitStatements}. */
+    readonly isPinned: () => boolean;
+    /** A group that is longer does not wait for its Sync. */
+    readonly maxGroupBytes: number;
+  }) {
+    const { input, facts } = this;
+    this.#statements = new UnitStatements({ ...options, input, facts });
+    this.#maxGroupBytes = options.maxGroupBytes;
+  }
+
+  /** The messages of the current unit, or of its next piece, that are to be rewritten. */
+  get messages(): readonly StatementMessage[] {
+    return this.#statements.messages;
+  }
+
+  /** The last text in the unit. */
+  get text(): string {
+    return this.#statements.text;
+  }
+
+  /** More of an open unit is going to be read. */
+  beginPiece(): void {
+    this.#statements.beginPiece();
+  }
+
+  /** An error was raised in a group whose Sync has not come. */
+  skipToSync(): void {
+    this.#isSkipping = true;
+  }
+
+  /** Lets go of the unit that was cut last. */
+  forget(): void {
+    this.bytes = NOTHING;
+    this.#statements.forget();
+  }
+
+  /** Cuts the next unit. To be called while none runs. */
+  next(): Cut {
+    for (;;) {
+      const code = this.input.peek();
+      if (code === -1) {
+        return this.#isGroupDue() ? this.#cut(true) : "none";
+      }
+      if (!this.input.advance()) {
+        return this.#broken(`a message of type 0x${code.toString(16)} has a length that cannot be`);
+      }
+      const cut = this.#isInGroup ? this.#continueGroup(code) : this.#begin(code);
+      if (cut !== "none") {
+        return cut;
+      }
+    }
+  }
+
+  /** Reads what one message of the extended protocol says; false if it is none. */
+  addToGroup(code: number): boolean {
+    switch (code) {
+      case FrontendCode.Parse:
+        this.#statements.parse();
+        return true;
+      case FrontendCode.Bind:
+        this.#statements.bind();
+        return true;
+      case FrontendCode.Describe:
+        this.#statements.describe();
+        return true;
+      case FrontendCode.Execute:
+        this.#statements.execute();
+        return true;
+      case FrontendCode.Close:
+        this.#statements.close();
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  #begin(code: number): Cut {
+    const { facts, input } = this;
+    if (this.#isSkipping) {
+      return this.#skip(code);
+    }
+    facts.reset();
+    this.#statements.begin();
+    this.copyEnds = 0;
+    switch (code) {
+      case FrontendCode.Query:
+        this.#statements.query();
+        return this.#cut(false);
+      case FrontendCode.Sync:
+        return this.#cut(false);
+      case FrontendCode.FunctionCall:
+        facts.addUnknownCall();
+        return this.#cut(false);
+      case FrontendCode.Terminate:
+        return "terminate";
+      case FrontendCode.CopyData:
+      case FrontendCode.CopyDone:
+      case FrontendCode.CopyFail:
+      // PostgreSQL passes over what is left of a COPY that has failed.
+      case FrontendCode.Flush:
+        input.take();
+        return "none";
+      default:
+        return this.#beginGroup(code);
+    }
+  }
+
+  #beginGroup(code: number): Cut {
+    if (!this.addToGroup(code)) {
+      return this.#unexpected(code);
+    }
+    this.facts.isExtended = true;
+    this.#isInGroup = true;
+    this.#isFlushed = false;
+    return "none";
+  }
+
+  #continueGroup(code: number): Cut {
+    switch (code) {
+      case FrontendCode.Sync:
+        return this.#cut(false);
+      case FrontendCode.Flush:
+        this.#isFlushed = true;
+        return "none";
+      case FrontendCode.CopyDone:
+      case FrontendCode.CopyFail:
+        this.copyEnds += 1;
+        return "none";
+      case FrontendCode.CopyData:
+        return "none";
+      case FrontendCode.Terminate:
+        return "terminate";
+      default:
+        return this.addToGroup(code) ? "none" : this.#unexpected(code);
+    }
+  }
+
+  #skip(code: number): Cut {
+    this.input.take();
+    switch (code) {
+      case FrontendCode.Sync:
+        this.#isSkipping = false;
+        return "skipped";
+      case FrontendCode.Terminate:
+        return "terminate";
+      default:
+        return "none";
+    }
+  }
+
+  #isGroupDue(): boolean {
+    return this.#isInGroup && (this.#isFlushed || this.input.keptBytes > this.#maxGroupBytes);
+  }
+
+  #cut(isOpen: boolean): Cut {
+    this.facts.isOpen = isOpen;
+    this.bytes = this.input.take();
+    this.#isInGroup = false;
+    return "unit";
+  }
+
+  #unexpected(code: number): Cut {
+    return this.#broken(
+      code === FrontendCode.Query || code === FrontendCode.FunctionCall
+        ? "a query inside an unfinished group of the extended protocol"
+        : `a message of type 0x${code.toString(16)}`,
+    );
+  }
+
+  #broken(problem: string): Cut {
+    this.problem = problem;
+    return "broken";
+  }
+}

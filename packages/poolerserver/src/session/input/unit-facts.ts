@@ -1,0 +1,164 @@
+import type { Classification } from "../../classification/classification.ts";
+import { Taint } from "../../classification/taint.ts";
+import type { TaintSet } from "../../classification/taint.ts";
+import type { MultiPoolerError } from "../../error.ts";
+import type { UnitKind } from "../../pool/unit.ts";
+import { wider } from "../../statements/statement-classification.ts";
+import type { ChannelCommand } from "../notifications/channel-command.ts";
+import type { SettingChanges } from "../settings/setting-changes.ts";
+import type { ClientStatement } from "../statements/client-statement.ts";
+
+/** A text that may leave something, and what of that the pooler cannot carry along. */
+export interface TaintingText {
+  readonly text: string;
+  readonly mask: TaintSet;
+}
+
+/** What SQL has done to the prepared statements of a client, once it has succeeded. */
+export interface StatementEffect {
+  readonly name: string;
+  /** `undefined`: it is dropped. */
+  readonly statement: ClientStatement | undefined;
+}
+
+/**
+ * What a unit of a session needs and leaves, collected message by message. One object serves all
+ * units of a session.
+ */
+export class UnitFacts {
+  #kind: UnitKind = "shareable";
+  #taint: TaintSet = Taint.None;
+  /** It is in the extended protocol: an error skips to its Sync. */
+  isExtended = false;
+  /** Its Sync has not come: more messages are to follow. */
+  isOpen = false;
+  /** It may put the protocol in COPY mode. */
+  copies = false;
+  opensTransaction = false;
+  endsTransaction = false;
+  /** May change the catalog. */
+  ddl = false;
+  /** Does more than to parse and to close. */
+  needsBackend = false;
+  /** Parses the unnamed statement. */
+  parses = false;
+  /** Ends with a Parse of the unnamed statement that it did not Bind: the client means to, later. */
+  leavesStatement = false;
+  readOnlyEscape: string | undefined;
+  /** Why it may not run, whatever the server would say. */
+  refusal: MultiPoolerError | undefined;
+  /** Takes all settings and statements back. */
+  discardsAll = false;
+  deallocatesAll = false;
+  /** What it does to the channels of the session; "several": more than one command, or among others. */
+  channels: ChannelCommand | "several" | undefined;
+  #texts = 0;
+  settings: SettingChanges | undefined;
+  readonly effects: StatementEffect[] = [];
+  /** The texts behind {@link taint}, unless it is not from texts alone. */
+  readonly taintingTexts: TaintingText[] = [];
+  hasOtherTaint = false;
+
+  get kind(): UnitKind {
+    return this.isOpen ? "exclusive" : this.#kind;
+  }
+
+  get taint(): TaintSet {
+    return this.#taint;
+  }
+
+  /** Whether the unnamed statement that it parses is to be found by the next unit. */
+  get routesUnnamed(): boolean {
+    return this.leavesStatement && !this.isOpen;
+  }
+
+  /** Whether the session is expected to hold its backend afterwards. */
+  get reserves(): boolean {
+    return this.opensTransaction || this.#taint !== Taint.None;
+  }
+
+  reset(): void {
+    this.#kind = "shareable";
+    this.#taint = Taint.None;
+    this.isExtended = false;
+    this.isOpen = false;
+    this.copies = false;
+    this.opensTransaction = false;
+    this.endsTransaction = false;
+    this.ddl = false;
+    this.needsBackend = false;
+    this.parses = false;
+    this.leavesStatement = false;
+    this.readOnlyEscape = undefined;
+    this.refusal = undefined;
+    this.discardsAll = false;
+    this.deallocatesAll = false;
+    this.channels = undefined;
+    this.#texts = 0;
+    this.settings = undefined;
+    this.effects.length = 0;
+    this.taintingTexts.length = 0;
+    this.hasOtherTaint = false;
+  }
+
+  /** A text that the unit runs. `mask`: what of its taint the pooler cannot carry along. */
+  addText(text: string, classification: Classification, mask: TaintSet = ~Taint.None): void {
+    const taint = classification.taint & mask;
+    if (taint !== Taint.None) {
+      this.#taint |= taint;
+      this.taintingTexts.push({ text, mask });
+    }
+    this.#addClassification(classification);
+  }
+
+  #addClassification(text: Classification): void {
+    this.needsBackend = true;
+    this.#texts += 1;
+    if (this.#texts > 1 && this.channels !== undefined) {
+      this.channels = "several";
+    }
+    this.#kind = wider(this.#kind, text.sharing);
+    this.copies ||= text.copy !== undefined;
+    this.opensTransaction ||= text.opensTransaction;
+    this.endsTransaction ||= text.endsTransaction;
+    this.ddl ||= text.ddl;
+    this.readOnlyEscape ??= text.readOnlyEscape;
+  }
+
+  /** A call whose function is not known. */
+  addUnknownCall(): void {
+    this.needsBackend = true;
+    this.#kind = "exclusive";
+    this.#taint |= Taint.Unknown;
+    this.hasOtherTaint = true;
+    this.readOnlyEscape ??= "a function call message";
+  }
+
+  /** What only the backend of this unit knows afterwards. */
+  addState(): void {
+    this.needsBackend = true;
+    this.#kind = "exclusive";
+    this.#taint |= Taint.State;
+    this.hasOtherTaint = true;
+  }
+
+  addSettings(changes: SettingChanges): void {
+    const former = this.settings;
+    this.settings =
+      former === undefined
+        ? changes
+        : {
+            names: new Map([...former.names, ...changes.names]),
+            resetsAll: former.resetsAll || changes.resetsAll,
+          };
+  }
+
+  /** A text that was added changes the channels of the session. */
+  addChannels(channels: ChannelCommand | "several"): void {
+    this.channels = this.#texts > 1 ? "several" : channels;
+  }
+
+  refuse(error: MultiPoolerError | undefined): void {
+    this.refusal ??= error;
+  }
+}

@@ -1,0 +1,47 @@
+import { decodeCommandTag } from "@multipooler/query-service";
+
+const COMMAND_COMPLETE = 0x43;
+const NOTIFICATION_RESPONSE = 0x41;
+const HEADER_BYTES = 5;
+
+/** The whole answer to a unit, which the client does not get yet. */
+export class HeldAnswer {
+  readonly #pieces: Uint8Array[] = [];
+  byteLength = 0;
+
+  /** Takes the next bytes, in a view that may be written to again. */
+  add(bytes: Uint8Array): void {
+    this.#pieces.push(Uint8Array.from(bytes));
+    this.byteLength += bytes.length;
+  }
+
+  /** The tag of the last command that it says is complete. */
+  get tag(): string | undefined {
+    return this.#messages
+      .filter((message) => message[0] === COMMAND_COMPLETE)
+      .map((message) => decodeCommandTag(message))
+      .at(-1);
+  }
+
+  /**
+   * The answer, with `notifications` ahead of its ReadyForQuery. Those that the backend itself has sent
+   * are left out.
+   */
+  withNotifications(notifications: readonly Uint8Array[]): Buffer {
+    const own = this.#messages.filter((message) => message[0] !== NOTIFICATION_RESPONSE);
+    const ready = own.pop();
+    return Buffer.concat([...own, ...notifications, ...(ready === undefined ? [] : [ready])]);
+  }
+
+  get #messages(): Buffer[] {
+    const bytes = Buffer.concat(this.#pieces);
+    const messages: Buffer[] = [];
+    let start = 0;
+    while (start + HEADER_BYTES <= bytes.length) {
+      const end = start + 1 + bytes.readInt32BE(start + 1);
+      messages.push(bytes.subarray(start, end));
+      start = end;
+    }
+    return messages;
+  }
+}

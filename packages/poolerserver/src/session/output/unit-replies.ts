@@ -1,0 +1,98 @@
+import { encodeReadyForQuery } from "@multipooler/pgwire";
+import { encodePoolerError } from "@multipooler/query-service";
+import type { MultiPoolerError } from "../../error.ts";
+import type { ClientOutput } from "./client-output.ts";
+import { FAILING_QUERY } from "../session-refusal.ts";
+import type { StatementRegistry } from "../../statements/statement-registry.ts";
+import type { SessionHold } from "../session-hold.ts";
+import type { SessionSettings } from "../settings/session-settings.ts";
+import type { ClientStatements } from "../statements/client-statements.ts";
+import { localAnswer } from "../statements/local-answer.ts";
+import type { UnitCutter } from "../input/unit-cutter.ts";
+
+export interface UnitRepliesOptions {
+  readonly output: ClientOutput;
+  readonly cutter: UnitCutter;
+  readonly hold: SessionHold;
+  readonly statements: ClientStatements;
+  readonly settings: SessionSettings;
+  readonly registry: StatementRegistry;
+}
+
+/** Answers units in place of a backend: with an error, up to the ReadyForQuery that belongs to it. */
+export class UnitReplies {
+  readonly #options: UnitRepliesOptions;
+  /** What a unit is refused with whose transaction is being made to fail. */
+  #postponed: { readonly message: Uint8Array; readonly isOpen: boolean } | undefined;
+
+  constructor(options: UnitRepliesOptions) {
+    this.#options = options;
+  }
+
+  /** The unit that runs only makes a transaction fail; its answer is not the client's. */
+  get isPostponed(): boolean {
+    return this.#postponed !== undefined;
+  }
+
+  /** Answers the current unit if no backend is needed for that. Returns whether it was answered. */
+  replyLocally(): boolean {
+    const { cutter, hold, statements, output } = this.#options;
+    const { facts, messages } = cutter;
+    if (facts.needsBackend || facts.isOpen || hold.lease !== undefined) {
+      return false;
+    }
+    const answer = localAnswer(messages, this.#options);
+    if (answer === undefined) {
+      return false;
+    }
+    statements.accept();
+    output.write(answer);
+    cutter.forget();
+    return true;
+  }
+
+  /** Answers the current unit with an error. */
+  reject(error: MultiPoolerError): void {
+    this.#options.statements.settle();
+    this.#end(encodePoolerError(error, "ERROR"), this.#options.cutter.facts.isOpen);
+    this.#options.cutter.forget();
+  }
+
+  /**
+   * Answers the current unit with an error once the transaction that it is in has failed with it.
+   * Returns what to run for that.
+   */
+  postpone(error: MultiPoolerError): Buffer {
+    const { cutter } = this.#options;
+    const { facts } = cutter;
+    this.#postponed = { message: encodePoolerError(error, "ERROR"), isOpen: facts.isOpen };
+    facts.reset();
+    cutter.forget();
+    return FAILING_QUERY;
+  }
+
+  /** The transaction has failed, if there was one to fail. */
+  complete(): void {
+    if (this.#postponed !== undefined) {
+      const { message, isOpen } = this.#postponed;
+      this.#postponed = undefined;
+      this.#end(message, isOpen);
+    }
+  }
+
+  /** The Sync has come up to which an error skipped. */
+  ready(): void {
+    const { output, hold } = this.#options;
+    output.write(encodeReadyForQuery(hold.transaction));
+  }
+
+  #end(message: Uint8Array, isOpen: boolean): void {
+    const { output, cutter } = this.#options;
+    output.write(message);
+    if (isOpen) {
+      cutter.skipToSync();
+    } else {
+      this.ready();
+    }
+  }
+}

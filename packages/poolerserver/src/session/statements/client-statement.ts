@@ -1,0 +1,58 @@
+import type { Classification } from "../../classification/classification.ts";
+import type {
+  RegisteredStatement,
+  StatementRegistry,
+} from "../../statements/statement-registry.ts";
+
+/** How SQL prepares a statement: what stands before and behind its name. */
+export interface PrepareText {
+  readonly head: string;
+  readonly tail: string;
+}
+
+/**
+ * A prepared statement of a client, under whatever name the client has for it. On a backend it has
+ * the name of the registry, which depends on the settings that it is parsed under.
+ */
+export class ClientStatement {
+  readonly text: string;
+  readonly parameterTypes: readonly number[];
+  /** As of its Parse. */
+  readonly classification: Classification;
+  /** Set for one that SQL prepares; a Parse prepares the others. */
+  readonly prepare: PrepareText | undefined;
+  #registered: RegisteredStatement | undefined;
+  #conditions = "";
+
+  constructor(options: {
+    readonly text: string;
+    readonly parameterTypes: readonly number[];
+    readonly classification: Classification;
+    readonly prepare?: PrepareText | undefined;
+  }) {
+    this.text = options.text;
+    this.parameterTypes = options.parameterTypes;
+    this.classification = options.classification;
+    this.prepare = options.prepare;
+  }
+
+  /** Bytes of text, roughly. */
+  get byteLength(): number {
+    return this.text.length + 4 * this.parameterTypes.length;
+  }
+
+  /** @param conditions the settings of the session that decide what the text means */
+  registeredIn(registry: StatementRegistry, conditions: string): RegisteredStatement {
+    let registered = this.#registered;
+    if (registered === undefined || this.#conditions !== conditions) {
+      const { text: sql, parameterTypes } = this;
+      registered =
+        this.prepare === undefined
+          ? registry.find({ sql, parameterTypes }, conditions)
+          : (registered ?? registry.addPrivate({ sql, parameterTypes }));
+      this.#registered = registered;
+      this.#conditions = conditions;
+    }
+    return registered;
+  }
+}

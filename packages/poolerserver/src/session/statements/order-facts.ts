@@ -1,0 +1,110 @@
+import { toSqlText } from "@multipooler/pgwire";
+import type { Classification } from "../../classification/classification.ts";
+import { Taint } from "../../classification/taint.ts";
+import { classifyStatement } from "../../statements/statement-classification.ts";
+import type { TextClassifier } from "../input/unit-cutter.ts";
+import type { UnitFacts } from "../input/unit-facts.ts";
+import type { ClientStatement } from "./client-statement.ts";
+import type { ClientStatements } from "./client-statements.ts";
+import { isAboutChannels } from "../notifications/channel-command.ts";
+import type { Order } from "./order.ts";
+import { statementsOf } from "./sql-tokens.ts";
+
+/** Texts without it are not read for LISTEN and UNLISTEN. */
+const CHANNEL_WORD = /listen/i;
+
+export interface OrderFactsOptions {
+  readonly facts: UnitFacts;
+  readonly classifier: TextClassifier;
+  readonly statements: ClientStatements;
+  /** Whether the session keeps a backend with statements that the pooler does not know. */
+  readonly isPinned: () => boolean;
+}
+
+/** Adds to the facts of a unit what its texts do, as far as the pooler cannot carry that along. */
+export class OrderFacts {
+  readonly #options: OrderFactsOptions;
+
+  constructor(options: OrderFactsOptions) {
+    this.#options = options;
+  }
+
+  /** The unit runs `text`. */
+  add(text: string, classification: Classification, order: Order | undefined): void {
+    const { facts } = this.#options;
+    if (order === undefined) {
+      facts.addText(text, classification);
+      this.#noteChannels(text, classification);
+      return;
+    }
+    const { command, statement } = order;
+    switch (command.type) {
+      case "settings":
+        facts.addText(text, classification, ~Taint.Settings);
+        facts.addSettings(command.changes);
+        return;
+      case "discardAll":
+        facts.addText(text, classification, Taint.None);
+        facts.discardsAll = true;
+        return;
+      case "deallocateAll":
+        facts.addText(text, classification, Taint.None);
+        facts.deallocatesAll = true;
+        return;
+      case "channels":
+        facts.addText(text, classification, Taint.None);
+        facts.addChannels(command.command);
+        return;
+      case "deallocate":
+        this.#addUnlessKnown(text, classification, order);
+        facts.effects.push({ name: command.name, statement: undefined });
+        return;
+      case "execute":
+        if (statement === undefined) {
+          this.#addUnlessKnown(text, classification, order);
+        } else {
+          this.#runPrepared(statement, command.suffix);
+        }
+        return;
+      case "prepare":
+        facts.addText(text, classification, Taint.None);
+        if (statement !== undefined && !this.#isTaken(command.name)) {
+          facts.refuse(this.#options.statements.refusalOf(statement));
+          facts.effects.push({ name: command.name, statement });
+        }
+    }
+  }
+
+  /** A text that is not understood as one command may still change channels. */
+  #noteChannels(text: string, { taint }: Classification): void {
+    if ((taint & Taint.State) === 0 || !CHANNEL_WORD.test(text)) {
+      return;
+    }
+    if ((statementsOf(toSqlText(text)) ?? [[]]).some(isAboutChannels)) {
+      this.#options.facts.addChannels("several");
+    }
+  }
+
+  #isTaken(name: string): boolean {
+    return this.#options.statements.get(name) !== undefined;
+  }
+
+  /** Without a statement nothing runs, unless the backend that is kept has one of this name. */
+  #addUnlessKnown(text: string, classification: Classification, { statement }: Order): void {
+    const isHarmless = statement !== undefined || !this.#options.isPinned();
+    const mask = isHarmless ? Taint.None : ~Taint.None;
+    this.#options.facts.addText(text, classification, mask);
+  }
+
+  #runPrepared({ text: sql, parameterTypes }: ClientStatement, suffix: string): void {
+    const { facts, classifier } = this.#options;
+    const executed = {
+      type: "sqlExecute",
+      prefix: "EXECUTE ",
+      sql,
+      suffix,
+      parameterTypes,
+    } as const;
+    facts.addText(sql, classifyStatement(executed, classifier));
+  }
+}

@@ -1,0 +1,86 @@
+import type { Classification } from "../../classification/classification.ts";
+import { Taint } from "../../classification/taint.ts";
+import type { SessionSettings } from "../settings/session-settings.ts";
+import type { TextClassifier } from "../input/unit-cutter.ts";
+import type { UnitFacts } from "../input/unit-facts.ts";
+import { ClientStatement } from "./client-statement.ts";
+import type { ClientStatements } from "./client-statements.ts";
+import { isPoolerName } from "./pooler-name.ts";
+import { readCommand } from "./session-command.ts";
+import type { SessionCommand } from "./session-command.ts";
+import { noStatementError } from "../session-refusal.ts";
+
+/** A command of the client, and the statement that it names in SQL, if the pooler knows that. */
+export interface Order {
+  readonly command: SessionCommand;
+  readonly statement: ClientStatement | undefined;
+}
+
+export interface OrderReaderOptions {
+  readonly facts: UnitFacts;
+  readonly classifier: TextClassifier;
+  readonly statements: ClientStatements;
+  readonly settings: SessionSettings;
+}
+
+/** Reads the commands of a client about its own session. */
+export class OrderReader {
+  readonly #options: OrderReaderOptions;
+
+  constructor(options: OrderReaderOptions) {
+    this.#options = options;
+  }
+
+  /** @param text as `toSqlText` makes it */
+  read(text: string, { taint }: Classification): Order | undefined {
+    const { classifier, settings } = this.#options;
+    if (taint === Taint.None || settings.current.isOtherEncoding) {
+      return undefined;
+    }
+    const command = readCommand(text, (statement) => {
+      const sql = Buffer.from(statement, "latin1").toString();
+      return (classifier.classify(sql).taint & Taint.Settings) === 0;
+    });
+    return command === undefined ? undefined : { command, statement: this.#statementOf(command) };
+  }
+
+  #statementOf(command: SessionCommand): ClientStatement | undefined {
+    const { classifier, statements, facts } = this.#options;
+    switch (command.type) {
+      case "prepare": {
+        const { body: text, prepare } = command;
+        const classification = classifier.classify(text);
+        return new ClientStatement({ text, parameterTypes: [], classification, prepare });
+      }
+      case "execute":
+      case "deallocate": {
+        const statement = statements.get(command.name);
+        if (statement === undefined && isPoolerName(command.name)) {
+          facts.refuse(noStatementError(command.name));
+        }
+        return statement;
+      }
+      case "settings":
+      case "discardAll":
+      case "deallocateAll":
+      case "channels":
+        return undefined;
+    }
+  }
+}
+
+/** What does not depend on a name in the text, which is not rewritten. */
+export function carriedAlong(order: Order | undefined): Order | undefined {
+  switch (order?.command.type) {
+    case "settings":
+    case "discardAll":
+    case "deallocateAll":
+    case "channels":
+      return order;
+    case "prepare":
+    case "execute":
+    case "deallocate":
+    case undefined:
+      return undefined;
+  }
+}

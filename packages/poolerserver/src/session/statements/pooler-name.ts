@@ -1,0 +1,11 @@
+import { STATEMENT_PREFIX } from "../../statements/statement-registry.ts";
+
+/** No backend has a statement of this name. Closing it is no error. */
+export const NOBODY = "ppnone";
+/** What a client's DEALLOCATE drops. */
+export const DROPPED = "ppdropped";
+
+/** Whether a name may be that of a statement which the pooler has prepared for all. */
+export function isPoolerName(name: string): boolean {
+  return name.startsWith(STATEMENT_PREFIX) || name === DROPPED || name === NOBODY;
+}

@@ -1,0 +1,348 @@
+import { parseBytes, targetBytes } from "@multipooler/pgwire";
+import type { HeldStatements } from "../../statements/held-statements.ts";
+import type { StatementFailure } from "../../statements/statement-failure.ts";
+import type {
+  RegisteredStatement,
+  StatementRegistry,
+} from "../../statements/statement-registry.ts";
+import { endsInSync } from "../input/frontend-message.ts";
+import { DROPPED, NOBODY } from "./pooler-name.ts";
+import type { ClientStatements } from "./client-statements.ts";
+import { StatementCloses } from "./statement-closes.ts";
+import type { StatementMessage } from "./statement-message.ts";
+import { StatementReplies } from "./statement-replies.ts";
+import type { UnitPlace } from "./unit-place.ts";
+import { writeUnit } from "./unit-writing.ts";
+import type { WriteStep } from "./unit-writing.ts";
+import { emptySetup, setupOf } from "./statement-setup.ts";
+import type { SetupRequest } from "./statement-setup.ts";
+
+export interface StatementPlacementOptions {
+  readonly registry: StatementRegistry;
+  readonly statements: ClientStatements;
+  /** As whom the server knows the session. */
+  readonly user: string;
+}
+
+/**
+ * Brings the prepared statements that a unit names onto the backend that it was granted, and its names
+ * into those of the registry, while the unit is copied into the write. One object serves all units of
+ * a session.
+ */
+export class StatementPlacement {
+  readonly #registry: StatementRegistry;
+  readonly #statements: ClientStatements;
+  #held: HeldStatements | undefined;
+  #ddlCount = 0;
+  #messages: readonly StatementMessage[] = [];
+  /** One for each message. */
+  readonly #steps: WriteStep[] = [];
+  readonly #names: string[] = [];
+  /** Statements that go ahead to be closed. */
+  #closes: readonly string[] = [];
+  /** How much of the unit's beginning is left out. */
+  #skipped = 0;
+  #byteLength = 0;
+  readonly #replies: StatementReplies;
+  /** Statements that are used as the backend has them. */
+  readonly #reused: RegisteredStatement[] = [];
+  #setups: SetupRequest[] = [];
+  /** Names of clients that something was given. */
+  #occupied: string[] = [];
+  #conditions = "";
+  #routesUnnamed = false;
+  /** Parse messages of the client that are left out: their ParseComplete is to be made. */
+  leftOut = 0;
+
+  constructor(options: StatementPlacementOptions) {
+    const { registry, statements, user } = options;
+    this.#registry = registry;
+    this.#statements = statements;
+    this.#replies = new StatementReplies({
+      onParsed: (statement, generation) => {
+        this.#held?.add(statement, { generation, ddlCount: this.#ddlCount });
+        registry.noteAccepted(statement, user, this.#ddlCount);
+      },
+      onForClient: () => statements.confirm(),
+    });
+  }
+
+  get byteLength(): number {
+    return this.#byteLength;
+  }
+
+  /** What has to be sent before the unit. */
+  get setups(): readonly SetupRequest[] {
+    return this.#setups;
+  }
+
+  /** Whether an error that comes now may be that of a statement which the backend had. */
+  get isSuspect(): boolean {
+    return this.#reused.length > 0 && !this.#replies.hasProgress;
+  }
+
+  /** Whether the unit can be sent again after it has failed because of what the backend had. */
+  get isRepeatable(): boolean {
+    return this.isSuspect && !this.#replies.hasAnyForClient;
+  }
+
+  /** A unit of these bytes and messages goes to the backend of `held`. */
+  place(bytes: Uint8Array, messages: readonly StatementMessage[], where: UnitPlace): void {
+    this.#begin(where);
+    this.#rewrite(bytes, messages, true);
+    if (!where.held.owesCloses) {
+      return;
+    }
+    const closes = where.held.takeOwed();
+    if (this.#reused.some(({ name }) => closes.includes(name))) {
+      // What is parsed takes the room of what is used.
+      where.held.owe(closes);
+      this.place(bytes, messages, where);
+      return;
+    }
+    if (!endsInSync(bytes)) {
+      this.#setups.unshift(new StatementCloses(closes, where.held));
+      return;
+    }
+    this.#closes = closes;
+    for (const name of closes) {
+      this.#byteLength += targetBytes(Buffer.byteLength(name));
+      this.#replies.expectFirst();
+    }
+  }
+
+  /** The same with more of a unit that was placed. Returns the bytes to send. */
+  placeMore(bytes: Buffer, messages: readonly StatementMessage[]): Uint8Array {
+    if (messages.length === 0 || this.#held === undefined) {
+      return bytes;
+    }
+    this.#rewrite(bytes, messages, false);
+    const rewritten = Buffer.allocUnsafe(this.#byteLength);
+    this.writeTo(rewritten, 0, bytes);
+    return rewritten;
+  }
+
+  /** Writes the unit as it was placed. Returns its end. */
+  writeTo(target: Buffer, start: number, bytes: Buffer): number {
+    return writeUnit(target, start, {
+      bytes,
+      messages: this.#messages,
+      steps: this.#steps,
+      names: this.#names,
+      closes: this.#closes,
+      skipped: this.#skipped,
+    });
+  }
+
+  /** A message of the answer begins. Returns whether it is the client's. */
+  reply(code: number): boolean {
+    return this.#replies.take(code);
+  }
+
+  /** The unit has ended on its backend. */
+  settle(): void {
+    if (this.#replies.count < this.#closes.length) {
+      this.#held?.owe(this.#closes.slice(this.#replies.count));
+    }
+    if (this.#occupied.length > 0) {
+      this.#held?.owe(this.#occupied);
+      this.#occupied = [];
+    }
+    this.#held = undefined;
+    this.#messages = [];
+    this.#setups = [];
+    this.#closes = [];
+  }
+
+  /** Something that was used as the backend had it has failed: it is parsed again before its next use. */
+  suspect(failure: StatementFailure): void {
+    for (const statement of this.#reused) {
+      if (failure === "outdated") {
+        this.#registry.outdated(statement, statement.generation);
+      }
+      this.#held?.suspect(statement.name);
+    }
+    if (failure === "missing") {
+      this.#held?.doubt();
+    }
+  }
+
+  #begin({ held, conditions, routesUnnamed }: UnitPlace): void {
+    this.#held = held;
+    this.#conditions = conditions;
+    this.#routesUnnamed = routesUnnamed;
+    this.#ddlCount = this.#registry.ddlCount;
+    this.#replies.begin();
+    this.#statements.restart();
+    this.#reused.length = 0;
+    this.#setups = [];
+    this.leftOut = 0;
+  }
+
+  #rewrite(bytes: Uint8Array, messages: readonly StatementMessage[], isFirst: boolean): void {
+    this.#messages = messages;
+    this.#closes = [];
+    this.#skipped = 0;
+    this.#steps.length = 0;
+    this.#names.length = 0;
+    this.#byteLength = bytes.length;
+    for (const message of messages) {
+      if (message.isUnnamed && !this.#routesUnnamed) {
+        this.#keep(message);
+      } else {
+        this.#placeMessage(message, isFirst);
+      }
+    }
+  }
+
+  #keep({ kind }: StatementMessage): void {
+    this.#add("keep", "");
+    if (kind !== "use") {
+      this.#replies.expect(true);
+    }
+  }
+
+  #placeMessage(message: StatementMessage, isFirst: boolean): void {
+    const { kind, statement, isParse } = message;
+    if (isParse) {
+      this.#replies.expect(true);
+    }
+    const registered = statement?.registeredIn(this.#registry, this.#conditions);
+    switch (kind) {
+      case "plain":
+        this.#keep(message);
+        return;
+      case "duplicate":
+        this.#placeDuplicate(message);
+        return;
+      case "missing":
+        this.#rename(message, "closeBefore", message.nameStart === message.nameEnd ? "" : NOBODY);
+        this.#replies.expect(false);
+        return;
+      case "taken":
+        this.#add("keep", "");
+        this.#occupied.push(message.ownName);
+        this.#setups.push(emptySetup(message.ownName));
+        return;
+      case "parse":
+        this.#placeParse(message, registered, isFirst);
+        return;
+      case "use":
+        this.#placeUse(message, registered);
+        return;
+      case "close":
+        this.#rename(message, "rename", NOBODY);
+        this.#replies.expect(true);
+        return;
+      case "prepare":
+        this.#rename(message, "rename", registered?.name ?? NOBODY);
+        return;
+      case "execute":
+        this.#placeExecute(message, registered);
+        return;
+      case "bring":
+        this.#add("keep", "");
+        if (statement !== undefined) {
+          this.#setups.push(setupOf(statement, message.ownName));
+        }
+        return;
+      case "deallocate":
+        this.#rename(message, "rename", DROPPED);
+        this.#setups.push(emptySetup(DROPPED));
+    }
+  }
+
+  #placeParse(
+    message: StatementMessage,
+    registered: RegisteredStatement | undefined,
+    isFirst: boolean,
+  ): void {
+    if (registered === undefined) {
+      return;
+    }
+    if (isFirst && message.start === this.#skipped && this.#isHeld(registered)) {
+      this.#add("leaveOut", "");
+      this.#skipped = message.end;
+      this.#byteLength -= message.end - message.start;
+      this.leftOut += 1;
+      this.#statements.confirm();
+      return;
+    }
+    this.#held?.makeRoom(registered);
+    this.#rename(message, "closeBefore", registered.name);
+    this.#replies.expect(false);
+    this.#replies.expect(true, registered);
+  }
+
+  /** Has something have the name, so that the server refuses the message. */
+  #placeDuplicate({ ownName }: StatementMessage): void {
+    this.#add("emptyBefore", ownName);
+    this.#byteLength += parseBytes(Buffer.byteLength(ownName), 0, []);
+    this.#replies.expect(false);
+    this.#replies.expect(true);
+    this.#occupied.push(ownName);
+  }
+
+  #placeUse(message: StatementMessage, registered: RegisteredStatement | undefined): void {
+    const { statement } = message;
+    if (registered === undefined || statement === undefined) {
+      return;
+    }
+    const { name } = registered;
+    if (this.#isHeld(registered)) {
+      this.#rename(message, "rename", name);
+      return;
+    }
+    this.#held?.makeRoom(registered);
+    this.#rename(message, "parseBefore", name);
+    this.#byteLength += parseBytes(
+      name.length,
+      Buffer.byteLength(statement.text),
+      statement.parameterTypes,
+    );
+    this.#replies.expect(false);
+    this.#replies.expect(false, registered);
+  }
+
+  #placeExecute(message: StatementMessage, registered: RegisteredStatement | undefined): void {
+    const { statement } = message;
+    if (registered === undefined || statement === undefined) {
+      return;
+    }
+    const { name } = registered;
+    this.#rename(message, "rename", name);
+    if (!this.#isHeld(registered)) {
+      const held = this.#held;
+      const parsed = { generation: registered.generation, ddlCount: this.#ddlCount };
+      held?.makeRoom(registered);
+      const setup = setupOf(statement, name);
+      setup.onDone = () => held?.add(registered, parsed);
+      this.#setups.push(setup);
+    }
+  }
+
+  /** Whether the backend has the statement when the message comes that is being placed. */
+  #isHeld(registered: RegisteredStatement): boolean {
+    if (this.#replies.parses(registered) || this.#reused.includes(registered)) {
+      return true;
+    }
+    if (this.#held?.use(registered, this.#ddlCount) !== true) {
+      return false;
+    }
+    this.#reused.push(registered);
+    return true;
+  }
+
+  #rename({ nameStart, nameEnd }: StatementMessage, step: WriteStep, name: string): void {
+    this.#add(step, name);
+    this.#byteLength += name.length - (nameEnd - nameStart);
+    if (step !== "rename") {
+      this.#byteLength += targetBytes(name.length);
+    }
+  }
+
+  #add(step: WriteStep, name: string): void {
+    this.#steps.push(step);
+    this.#names.push(name);
+  }
+}

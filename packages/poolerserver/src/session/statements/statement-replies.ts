@@ -1,0 +1,84 @@
+import type { RegisteredStatement } from "../../statements/statement-registry.ts";
+
+const PARSE_COMPLETE = 0x31;
+const CLOSE_COMPLETE = 0x33;
+
+/** A ParseComplete or CloseComplete to come. */
+interface Reply {
+  /** The client has sent the message that it answers. */
+  readonly isForClient: boolean;
+  readonly parsed: RegisteredStatement | undefined;
+  /** Of the statement, when it was sent. */
+  readonly generation: number;
+}
+
+export interface StatementRepliesOptions {
+  readonly onParsed: (statement: RegisteredStatement, generation: number) => void;
+  readonly onForClient: () => void;
+}
+
+/** Tells which messages of an answer are the client's, and which answer what was put into its unit. */
+export class StatementReplies {
+  readonly #options: StatementRepliesOptions;
+  readonly #expected: Reply[] = [];
+  #count = 0;
+  #hasProgress = false;
+
+  constructor(options: StatementRepliesOptions) {
+    this.#options = options;
+  }
+
+  /** How many have come. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Whether the server has done more than to parse and to close. */
+  get hasProgress(): boolean {
+    return this.#hasProgress;
+  }
+
+  /** Whether a message of the client itself is to be answered. */
+  get hasAnyForClient(): boolean {
+    return this.#expected.some(({ isForClient }) => isForClient);
+  }
+
+  begin(): void {
+    this.#expected.length = 0;
+    this.#count = 0;
+    this.#hasProgress = false;
+  }
+
+  /** One more message is sent, at the end. */
+  expect(isForClient: boolean, parsed?: RegisteredStatement): void {
+    this.#expected.push({ isForClient, parsed, generation: parsed?.generation ?? 0 });
+  }
+
+  /** A Close goes ahead of everything. */
+  expectFirst(): void {
+    this.#expected.unshift({ isForClient: false, parsed: undefined, generation: 0 });
+  }
+
+  /** Whether a statement is parsed in this unit. */
+  parses(statement: RegisteredStatement): boolean {
+    return this.#expected.some(({ parsed }) => parsed === statement);
+  }
+
+  /** A message of the answer begins. Returns whether it is the client's. */
+  take(code: number): boolean {
+    if (code !== PARSE_COMPLETE && code !== CLOSE_COMPLETE) {
+      this.#hasProgress = true;
+      return true;
+    }
+    const reply = this.#expected[this.#count];
+    this.#count += 1;
+    if (reply?.parsed !== undefined) {
+      this.#options.onParsed(reply.parsed, reply.generation);
+    }
+    const isForClient = reply?.isForClient ?? true;
+    if (isForClient) {
+      this.#options.onForClient();
+    }
+    return isForClient;
+  }
+}

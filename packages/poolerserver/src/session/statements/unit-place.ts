@@ -1,0 +1,10 @@
+import type { HeldStatements } from "../../statements/held-statements.ts";
+
+/** Where a unit goes. */
+export interface UnitPlace {
+  readonly held: HeldStatements;
+  /** See `parseConditions`. */
+  readonly conditions: string;
+  /** The unnamed statement of the unit is to be found by the next one, so that it gets a name. */
+  readonly routesUnnamed: boolean;
+}

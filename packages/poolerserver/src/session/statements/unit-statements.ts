@@ -1,0 +1,343 @@
+import { toSqlText } from "@multipooler/pgwire";
+import type { Classification } from "../../classification/classification.ts";
+import { Taint } from "../../classification/taint.ts";
+import { textEnd } from "../input/frontend-message.ts";
+import type { MessageInput } from "../input/message-input.ts";
+import { protocolError } from "../session-refusal.ts";
+import type { SessionSettings } from "../settings/session-settings.ts";
+import type { TextClassifier } from "../input/unit-cutter.ts";
+import type { UnitFacts } from "../input/unit-facts.ts";
+import { ClientStatement } from "./client-statement.ts";
+import { UNNAMED } from "./client-statements.ts";
+import type { ClientStatements } from "./client-statements.ts";
+import { OrderFacts } from "./order-facts.ts";
+import { OrderReader, carriedAlong } from "./order.ts";
+import type { Order } from "./order.ts";
+import { readTypes } from "./parameter-types.ts";
+import { nameOf, statementsOf } from "./sql-tokens.ts";
+import type { StatementMessage, StatementMessageKind } from "./statement-message.ts";
+import { isPoolerName } from "./pooler-name.ts";
+
+const STATEMENT = 0x53;
+const HEADER_BYTES = 5;
+
+/** The name of a statement that is not rewritten. */
+const NOWHERE = { nameStart: 0, nameEnd: 0 } as const;
+
+export interface UnitStatementsOptions {
+  readonly input: MessageInput;
+  readonly facts: UnitFacts;
+  readonly classifier: TextClassifier;
+  readonly statements: ClientStatements;
+  readonly settings: SessionSettings;
+  /** Whether the session keeps a backend with statements that the pooler does not know. */
+  readonly isPinned: () => boolean;
+}
+
+/**
+ * Reads the messages of a unit that bring texts or name prepared statements: what they do goes to the
+ * facts, and how they are to be rewritten to {@link messages}.
+ */
+export class UnitStatements {
+  readonly #options: UnitStatementsOptions;
+  readonly #orders: OrderReader;
+  readonly #orderFacts: OrderFacts;
+  /** In their order. */
+  messages: StatementMessage[] = [];
+  /** The last text in the unit. */
+  text = "";
+  /** A COPY was bound: any Execute may run it. */
+  #hasBoundCopy = false;
+  /** What the unnamed statement of the unit is. */
+  #unnamedOrder: Order | undefined;
+
+  constructor(options: UnitStatementsOptions) {
+    this.#options = options;
+    this.#orders = new OrderReader(options);
+    this.#orderFacts = new OrderFacts(options);
+  }
+
+  /** A unit begins. The one before has ended. */
+  begin(): void {
+    this.messages.length = 0;
+  }
+
+  /** Another piece of the unit begins. */
+  beginPiece(): void {
+    if (this.messages.length > 0) {
+      this.messages = [];
+    }
+  }
+
+  /** Lets go of what was read. */
+  forget(): void {
+    this.messages.length = 0;
+    this.text = "";
+    this.#unnamedOrder = undefined;
+  }
+
+  query(): void {
+    const { input, statements } = this.#options;
+    const { bodyStart } = input;
+    statements.set(UNNAMED, undefined);
+    const classification = this.#classify(bodyStart);
+    const order = this.#orderAt(bodyStart, classification);
+    this.#run(classification, order);
+    if (order === undefined) {
+      this.#bringNamed(this.#textAt(bodyStart), classification);
+    } else {
+      this.#rewriteText(order, bodyStart, false);
+    }
+  }
+
+  parse(): void {
+    const { input, facts, statements } = this.#options;
+    const { chunk, bodyStart, bodyEnd } = input;
+    const nameEnd = textEnd(chunk, bodyStart, bodyEnd);
+    const parameterTypes = readTypes(chunk, textEnd(chunk, nameEnd + 1, bodyEnd) + 1, bodyEnd);
+    if (parameterTypes === undefined) {
+      facts.refuse(protocolError("a Parse message that is cut short"));
+      return;
+    }
+    const name = chunk.toString("latin1", bodyStart, nameEnd);
+    const classification = this.#classify(nameEnd + 1);
+    const statement = new ClientStatement({ text: this.text, parameterTypes, classification });
+    const isUnnamed = name === UNNAMED;
+    const names = { nameStart: bodyStart, nameEnd };
+    if (this.#isOpaque && !isUnnamed) {
+      facts.addState();
+      statements.noteOther();
+      this.#add("plain", names);
+      return;
+    }
+    if (!isUnnamed && statements.get(name) !== undefined) {
+      statements.noteOther();
+      this.#add("duplicate", { ...names, ownName: decode(name) });
+      return;
+    }
+    if (!isUnnamed) {
+      facts.refuse(statements.refusalOf(statement));
+    }
+    statements.define(name, statement);
+    if (isUnnamed) {
+      facts.parses = true;
+      facts.leavesStatement = true;
+      this.#unnamedOrder = this.#orderAt(nameEnd + 1, classification);
+      if (this.#unnamedOrder === undefined) {
+        this.#bringNamed(this.#textAt(nameEnd + 1), classification);
+      } else if (this.#rewriteText(this.#unnamedOrder, nameEnd + 1, true)) {
+        return;
+      }
+    }
+    this.#add("parse", { ...names, statement, isUnnamed });
+  }
+
+  bind(): void {
+    const { input, facts } = this.#options;
+    const { chunk, bodyStart, bodyEnd } = input;
+    facts.needsBackend = true;
+    const portalEnd = textEnd(chunk, bodyStart, bodyEnd);
+    if (portalEnd + 1 >= bodyEnd) {
+      facts.refuse(protocolError("a Bind message that is cut short"));
+      return;
+    }
+    const statement = this.#use(portalEnd + 1);
+    if (statement === undefined) {
+      return;
+    }
+    const isOwn = facts.parses && statement === this.#options.statements.get(UNNAMED);
+    if (isOwn) {
+      facts.leavesStatement = false;
+    }
+    this.text = statement.text;
+    const classification = isOwn
+      ? statement.classification
+      : this.#options.classifier.classify(statement.text);
+    this.#hasBoundCopy ||= classification.copy !== undefined;
+    if (isOwn) {
+      this.#run(classification, this.#unnamedOrder);
+      return;
+    }
+    const text = toSqlText(statement.text);
+    const order = carriedAlong(this.#orders.read(text, classification));
+    if (order === undefined) {
+      this.#bringNamed(text, classification);
+    }
+    this.#run(classification, order);
+  }
+
+  describe(): void {
+    const { input, facts } = this.#options;
+    const { chunk, bodyStart, bodyEnd } = input;
+    facts.needsBackend = true;
+    if (bodyStart + 1 < bodyEnd && chunk[bodyStart] === STATEMENT) {
+      this.#use(bodyStart + 1);
+    }
+  }
+
+  execute(): void {
+    const { facts } = this.#options;
+    facts.needsBackend = true;
+    facts.copies ||= this.#hasBoundCopy;
+  }
+
+  close(): void {
+    const { input, statements } = this.#options;
+    const { chunk, bodyStart, bodyEnd } = input;
+    const nameStart = bodyStart + 1;
+    const nameEnd = textEnd(chunk, nameStart, bodyEnd);
+    const name = chunk.toString("latin1", nameStart, nameEnd);
+    const isStatement = chunk[bodyStart] === STATEMENT;
+    if (isStatement && statements.get(name) !== undefined) {
+      statements.close(name);
+    } else {
+      statements.noteOther();
+    }
+    const isKept = !isStatement || name === UNNAMED || this.#isOpaque;
+    this.#add(isKept ? "plain" : "close", { nameStart, nameEnd });
+  }
+
+  /** In such an encoding a text cannot be sent by the pooler as it is known to it. */
+  get #isOpaque(): boolean {
+    return this.#options.settings.current.isOtherEncoding;
+  }
+
+  /** A message uses the statement whose name begins at `nameStart`. */
+  #use(nameStart: number): ClientStatement | undefined {
+    const { input, facts, isPinned } = this.#options;
+    const { chunk, bodyEnd } = input;
+    const nameEnd = textEnd(chunk, nameStart, bodyEnd);
+    const name = chunk.toString("latin1", nameStart, nameEnd);
+    const statement = this.#usable(name);
+    if (statement === undefined) {
+      if (name === UNNAMED || isPoolerName(name)) {
+        this.#add("missing", { nameStart, nameEnd });
+      } else if (isPinned()) {
+        // SQL that was not understood may have prepared it.
+        facts.addState();
+      }
+      return undefined;
+    }
+    const isUnnamed = name === UNNAMED && facts.parses;
+    this.#add("use", { nameStart, nameEnd, statement, isUnnamed });
+    return statement;
+  }
+
+  /** A text in another encoding is known to the server only that got it. */
+  #usable(name: string): ClientStatement | undefined {
+    const { statements, facts } = this.#options;
+    const statement = statements.get(name);
+    const isForeign = this.#isOpaque && !(name === UNNAMED && facts.parses);
+    return isForeign && statement?.text.includes("\uFFFD") === true ? undefined : statement;
+  }
+
+  #run(classification: Classification, order: Order | undefined): void {
+    this.#orderFacts.add(this.text, classification, order);
+  }
+
+  /** Has the name rewritten in the text that begins at `textStart`. Returns whether there is one. */
+  #rewriteText(order: Order | undefined, textStart: number, isParse: boolean): boolean {
+    if (order?.statement === undefined) {
+      return false;
+    }
+    const { command, statement } = order;
+    switch (command.type) {
+      case "prepare":
+      case "execute":
+      case "deallocate": {
+        const isTaken =
+          command.type === "prepare" && this.#options.statements.get(command.name) !== undefined;
+        this.#add(isTaken ? "taken" : command.type, {
+          nameStart: textStart + command.start,
+          nameEnd: textStart + command.end,
+          statement,
+          ownName: decode(command.name),
+          isParse,
+        });
+        return true;
+      }
+      case "settings":
+      case "discardAll":
+      case "deallocateAll":
+      case "channels":
+        return false;
+    }
+  }
+
+  /** Positions are those in the chunk. */
+  #add(
+    kind: StatementMessageKind,
+    {
+      nameStart,
+      nameEnd,
+      statement,
+      ownName = "",
+      isUnnamed = false,
+      isParse = false,
+    }: {
+      readonly nameStart: number;
+      readonly nameEnd: number;
+      readonly statement?: ClientStatement | undefined;
+      readonly ownName?: string;
+      readonly isUnnamed?: boolean;
+      readonly isParse?: boolean;
+    },
+  ): void {
+    const { offset, bodyStart, bodyEnd } = this.#options.input;
+    const shift = offset + HEADER_BYTES - bodyStart;
+    this.messages.push({
+      kind,
+      start: offset,
+      end: bodyEnd + shift,
+      nameStart: nameStart + shift,
+      nameEnd: nameEnd + shift,
+      statement,
+      ownName,
+      isUnnamed,
+      isParse,
+    });
+  }
+
+  /**
+   * A text that is more than one command may name statements in SQL. They go to the backend under the
+   * names that the client has for them, and that keeps it.
+   */
+  #bringNamed(text: string, { taint }: Classification): void {
+    const { statements } = this.#options;
+    if ((taint & Taint.State) === 0 || statements.isEmpty || this.#isOpaque) {
+      return;
+    }
+    const names = new Set((statementsOf(text) ?? []).flat().map(nameOf));
+    for (const name of names) {
+      const statement = name === undefined ? undefined : statements.get(name);
+      if (name !== undefined && name !== UNNAMED && statement !== undefined) {
+        this.#add("bring", { ...NOWHERE, ownName: decode(name), statement });
+      }
+    }
+  }
+
+  /** Judges the text that begins at `start` in the current message. */
+  #classify(start: number): Classification {
+    const { chunk, bodyEnd } = this.#options.input;
+    this.text = chunk.toString("utf8", start, textEnd(chunk, start, bodyEnd));
+    return this.#options.classifier.classify(this.text);
+  }
+
+  #orderAt(start: number, classification: Classification): Order | undefined {
+    if (classification.taint === Taint.None) {
+      return undefined;
+    }
+    return this.#orders.read(this.#textAt(start), classification);
+  }
+
+  /** The text that begins at `start` in the current message, one character a byte. */
+  #textAt(start: number): string {
+    const { chunk, bodyEnd } = this.#options.input;
+    return chunk.toString("latin1", start, textEnd(chunk, start, bodyEnd));
+  }
+}
+
+/** From one character a byte. */
+function decode(name: string): string {
+  return Buffer.from(name, "latin1").toString();
+}

@@ -1,0 +1,58 @@
+import type { Clock } from "@multipooler/timing";
+import type { TerminateProcess } from "../../execution/termination.ts";
+import type { Logger } from "../../logger.ts";
+import type { Backend } from "../../pool/backend.ts";
+import { SessionUnit } from "./session-unit.ts";
+import type { SessionUnitOptions } from "./session-unit.ts";
+import { UnitInterruption } from "./unit-interruption.ts";
+
+export interface InterruptibleUnitOptions extends SessionUnitOptions {
+  readonly clock: Clock;
+  readonly terminate: TerminateProcess;
+  readonly logger: Logger;
+}
+
+/** The unit of a session, and what interrupts it. */
+export class InterruptibleUnit {
+  readonly #options: InterruptibleUnitOptions;
+  #current: SessionUnit;
+  #interruption: UnitInterruption | undefined;
+
+  constructor(options: InterruptibleUnitOptions) {
+    this.#options = options;
+    this.#current = new SessionUnit(options);
+  }
+
+  get current(): SessionUnit {
+    return this.#current;
+  }
+
+  get isInterrupted(): boolean {
+    return this.#interruption !== undefined;
+  }
+
+  /** What interrupts the unit, which is on `backend`. */
+  interruption(backend: Backend): UnitInterruption {
+    this.#interruption ??= new UnitInterruption({
+      ...this.#options,
+      backend,
+      request: this.#current,
+    });
+    return this.#interruption;
+  }
+
+  /** The unit has ended on its backend. */
+  settle(): void {
+    this.#interruption?.end();
+  }
+
+  /** Lets go of the unit: the next one may come. */
+  forget(): void {
+    this.#current.forget();
+    if (this.#interruption !== undefined) {
+      // The backend may still know the object by its cancel request.
+      this.#interruption = undefined;
+      this.#current = new SessionUnit(this.#options);
+    }
+  }
+}

@@ -1,0 +1,93 @@
+import { COPY_FAIL, GROUP_FAIL } from "../input/frontend-message.ts";
+import type { StatementPlacement } from "../statements/statement-placement.ts";
+import type { UnitCutter } from "../input/unit-cutter.ts";
+import { UnitFeed } from "./unit-feed.ts";
+import type { FeedStep } from "./unit-feed.ts";
+
+export interface UnitInputOptions {
+  readonly cutter: UnitCutter;
+  readonly placement: StatementPlacement;
+  /** Sends bytes behind the unit. Returns false when its backend takes no more for now. */
+  readonly send: (bytes: Uint8Array) => boolean;
+}
+
+/** Sends on what belongs to a unit and comes after it was begun. */
+export class UnitInput {
+  readonly #options: UnitInputOptions;
+  readonly #feed: UnitFeed;
+  #hasFed = false;
+  #isOutOfStep = false;
+  /** The backend takes no more for now. */
+  isFull = false;
+
+  constructor(options: UnitInputOptions) {
+    this.#options = options;
+    this.#feed = new UnitFeed(options);
+  }
+
+  /** Whether something was sent on. */
+  get hasFed(): boolean {
+    return this.#hasFed;
+  }
+
+  /** How often the server will say that it is ready is not known any more. */
+  get isOutOfStep(): boolean {
+    return this.#isOutOfStep;
+  }
+
+  /** A unit is begun. */
+  begin(): void {
+    const { facts } = this.#options.cutter;
+    this.#hasFed = false;
+    this.isFull = false;
+    if (facts.copies || facts.isOpen) {
+      this.#feed.begin();
+    }
+  }
+
+  /** Sends on what is there. Returns what stopped that. */
+  more(): FeedStep {
+    const { cutter, placement } = this.#options;
+    if (!cutter.facts.isOpen && !cutter.facts.copies) {
+      return "hold";
+    }
+    for (;;) {
+      if (this.isFull) {
+        return "hold";
+      }
+      const step = this.#feed.next();
+      if (step !== "feed") {
+        return step;
+      }
+      this.#send(placement.placeMore(this.#feed.take(), cutter.messages));
+    }
+  }
+
+  /** Reads the next bytes of the answer to a unit that may copy. */
+  watch(bytes: Uint8Array): void {
+    this.#feed.watch(bytes);
+  }
+
+  /**
+   * Ends the input of a unit whose client is gone. The Sync behind a COPY of a group is passed over
+   * by the COPY, unless a cancel ends that first: then it is answered, and so is the next one. Such a
+   * backend is not used again.
+   */
+  end(): void {
+    const { facts } = this.#options.cutter;
+    if (this.#feed.isCopyIn && facts.copies) {
+      this.#isOutOfStep = facts.isExtended;
+      this.#send(COPY_FAIL);
+      this.#feed.end();
+    }
+    if (facts.isOpen) {
+      facts.isOpen = false;
+      this.#send(GROUP_FAIL);
+    }
+  }
+
+  #send(bytes: Uint8Array): void {
+    this.#hasFed = true;
+    this.isFull = !this.#options.send(bytes);
+  }
+}

@@ -1,0 +1,349 @@
+import type { AnswerEnd, PgwireError, RequestEnd, TransactionStatus } from "@multipooler/pgwire";
+import type { Clock } from "@multipooler/timing";
+import type { MultiPoolerError } from "../../error.ts";
+import type { TerminateProcess } from "../../execution/termination.ts";
+import type { Logger } from "../../logger.ts";
+import type { BackendEnd } from "../../pool/backend.ts";
+import type { UnitScheduler } from "../../pool/borrowing.ts";
+import type { BackendWatcher, Lease } from "../../pool/lease.ts";
+import { isUnsent, queryError } from "../../postgres-error.ts";
+import type { SessionHold } from "../session-hold.ts";
+import { InterruptibleUnit } from "./interruptible-unit.ts";
+import { internalError, lostBetweenUnits } from "../session-refusal.ts";
+import type { OwnState } from "../session-state.ts";
+import type { UnitOwner } from "./session-unit.ts";
+import { SetupRun } from "./setup-run.ts";
+import type { SessionSettings } from "../settings/session-settings.ts";
+import { PARSE_COMPLETE } from "../statements/local-answer.ts";
+import { UnitHealing } from "./unit-healing.ts";
+import type { FeedStep } from "./unit-feed.ts";
+import { UnitInput } from "./unit-input.ts";
+import type { UnitInterruption } from "./unit-interruption.ts";
+import type { UnitEnd, UnitPhase, UnitSource } from "./unit-source.ts";
+
+/** A unit that certainly was not sent is tried on so many backends. */
+const MAX_ATTEMPTS = 3;
+
+const READY: UnitEnd = { type: "ready" };
+
+export interface UnitRunOptions extends OwnState {
+  readonly source: UnitSource;
+  readonly settings: SessionSettings;
+  readonly origin: string;
+  readonly scheduler: UnitScheduler;
+  readonly terminate: TerminateProcess;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** Brings one unit of a session at a time onto a backend, and keeps that for as long as it is pinned. */
+export class UnitRun implements UnitOwner {
+  readonly #options: UnitRunOptions;
+  readonly #input: UnitInput;
+  readonly hold: SessionHold;
+  readonly #unit: InterruptibleUnit;
+  #phase: UnitPhase = "none";
+  #attempts = 0;
+  #hasAnswered = false;
+  readonly #setup: SetupRun;
+  readonly #healing: UnitHealing;
+  /** Nobody wants the rest of the answer. */
+  #isAbandoned = false;
+  readonly #watcher: BackendWatcher = {
+    onEnded: (end) => this.#loseHeld(end),
+    onUnasked: (message) => this.#options.source.unasked(message),
+  };
+
+  constructor(options: UnitRunOptions) {
+    this.#options = options;
+    this.hold = options.hold;
+    this.#healing = new UnitHealing(options.placement);
+    this.#input = new UnitInput({
+      cutter: options.source.cutter,
+      placement: options.placement,
+      send: (bytes) => this.hold.lease?.backend.feed(this.#unit.current, bytes) ?? true,
+    });
+    this.#unit = new InterruptibleUnit({ ...options, owner: this });
+    this.#setup = new SetupRun({
+      onDone: () => this.drained(),
+      onFailed: (status) => this.#setupFailed(status),
+    });
+  }
+
+  get phase(): UnitPhase {
+    return this.#phase;
+  }
+
+  /** Whether it runs behind or before units of others. */
+  get isShared(): boolean {
+    return this.#unit.current.kind !== "exclusive";
+  }
+
+  /** Runs `bytes`: on the backend that is held, or on one of the scheduler's. */
+  start(bytes: Buffer): void {
+    const { carried, settings, source } = this.#options;
+    const { facts, messages } = source.cutter;
+    const kind = this.hold.lease === undefined ? facts.kind : "exclusive";
+    this.#unit.current.become({ kind, label: settings.label, bytes, messages });
+    carried.begin(facts);
+    this.#attempts = 0;
+    this.#hasAnswered = false;
+    this.#input.begin();
+    this.#attempt();
+  }
+
+  /** Takes the unit out of the queue. False: it is not there. */
+  withdraw(): boolean {
+    if (this.#phase !== "queued" || !this.#options.scheduler.withdraw(this.#unit.current)) {
+      return false;
+    }
+    this.#phase = "none";
+    this.#options.carried.failed();
+    this.#unit.forget();
+    return true;
+  }
+
+  /** Sends on what belongs to the unit that runs. Returns what stopped that. */
+  feedMore(): FeedStep {
+    return this.#phase === "running" ? this.#input.more() : "hold";
+  }
+
+  /** The client takes answers again. */
+  resume(): void {
+    if (this.#phase === "running") {
+      this.hold.lease?.backend.resume();
+    }
+  }
+
+  /** Asks the server to cancel what runs; never hits what another session runs. */
+  cancel(): void {
+    this.#interrupt()?.cancel();
+  }
+
+  /** The same; ends its server process if that does not help soon. */
+  force(): void {
+    this.#interrupt()?.force();
+  }
+
+  /** Drops the rest of the answer. Ends what runs, by force only where nobody shares the backend. */
+  abandon(): void {
+    this.#isAbandoned = true;
+    this.resume();
+    if (this.isShared) {
+      this.cancel();
+    } else {
+      this.#input.end();
+      this.force();
+    }
+  }
+
+  granted(lease: Lease): void {
+    this.hold.take(lease);
+    this.#sendUnit(lease);
+    if (this.#options.source.cutter.facts.isOpen) {
+      this.#options.source.goOn();
+    }
+  }
+
+  /** It gets no backend, or what goes before it has failed. */
+  refused(error: MultiPoolerError): void {
+    this.#phase = "none";
+    this.#options.carried.failed();
+    this.#release();
+    this.#unit.forget();
+    this.#options.source.ended({ type: "refused", error });
+  }
+
+  failing(error: PgwireError): void {
+    const { isOpen } = this.#options.source.cutter.facts;
+    const isFresh = !this.#hasAnswered && !isOpen && this.hold.transaction === "I";
+    this.#healing.consider(error, isFresh && this.#mayTryAgain);
+  }
+
+  answered(bytes: Uint8Array): boolean {
+    const { source, placement } = this.#options;
+    if (this.#healing.isUnderWay || this.#setup.error !== undefined) {
+      return true;
+    }
+    if (!this.#hasAnswered) {
+      this.#hasAnswered = true;
+      for (let left = placement.leftOut; left > 0; left -= 1) {
+        source.answered(PARSE_COMPLETE);
+      }
+    }
+    const takesMore = this.#isAbandoned || source.answered(bytes);
+    if (source.cutter.facts.copies) {
+      this.#input.watch(bytes);
+      if (this.#isAbandoned) {
+        this.#input.end();
+      } else {
+        source.goOn();
+      }
+    }
+    return takesMore;
+  }
+
+  drained(): void {
+    this.#input.isFull = false;
+    this.#options.source.goOn();
+  }
+
+  settled(end: RequestEnd): void {
+    this.#phase = "none";
+    this.#unit.settle();
+    switch (end.type) {
+      case "ready":
+        this.#ready(end);
+        return;
+      case "sinkFailed":
+        this.#lose(internalError("the answer could not be passed on", end.cause), true);
+        return;
+      case "lost":
+        if (this.#isRepeatable(end)) {
+          this.#options.placement.settle();
+          this.hold.discard(end.error);
+          this.#attempt();
+        } else {
+          this.#lose(queryError(end.error), this.#hasAnswered || this.hold.reason !== undefined);
+        }
+    }
+  }
+
+  #attempt(): void {
+    const { lease } = this.hold;
+    this.#attempts += 1;
+    if (lease === undefined) {
+      this.#phase = "queued";
+      this.#options.scheduler.submit(this.#unit.current);
+      return;
+    }
+    const wanted = this.#options.settings.current;
+    if (this.hold.transaction === "I" && lease.settings !== wanted) {
+      lease.want(wanted);
+    }
+    this.#sendUnit(lease);
+  }
+
+  #sendUnit({ backend, statements: held }: Lease): void {
+    const { settings, placement, source } = this.#options;
+    const { isOpen, routesUnnamed } = source.cutter.facts;
+    this.#phase = "running";
+    this.#healing.begin();
+    const place = { held, conditions: settings.conditions, routesUnnamed };
+    this.#unit.current.placeOn(place, isOpen);
+    this.#setup.send(placement.setups, backend);
+    this.#input.isFull = this.#setup.isRunning;
+    backend.send(this.#unit.current);
+  }
+
+  /** What was to come before the unit has failed. Where the unit was sent, its answer is dropped. */
+  #setupFailed(status: TransactionStatus): void {
+    const { error } = this.#setup;
+    if (error !== undefined && this.hold.lease?.backend.withdraw(this.#unit.current) === true) {
+      this.hold.transaction = status;
+      this.refused(queryError(error));
+    }
+  }
+
+  #ready(end: AnswerEnd): void {
+    this.hold.transaction = end.transactionStatus;
+    if (this.#setup.error !== undefined) {
+      this.refused(queryError(this.#setup.error));
+    } else if (this.#healing.isUnderWay) {
+      this.#options.placement.settle();
+      if (this.hold.reason === undefined) {
+        void this.hold.release();
+      }
+      this.#attempt();
+    } else {
+      this.#finish(end);
+    }
+  }
+
+  #finish(end: AnswerEnd): void {
+    const { hold } = this;
+    const { carried, source } = this.#options;
+    if (this.isShared && hold.transaction !== "I") {
+      const problem = "a statement began a transaction on a backend that is shared";
+      this.#lose(internalError(problem), true);
+      return;
+    }
+    carried.ran(source.cutter.facts, end);
+    if (this.#input.isOutOfStep) {
+      carried.forget();
+      hold.discard(internalError("a COPY was cut off while its Sync was under way"));
+    } else if (this.isShared) {
+      // A setting that a shared statement has changed is not worth a backend of its own.
+      carried.letGo();
+      void hold.release();
+    } else if (carried.ask((error) => this.#asked(error))) {
+      this.#phase = "asking";
+      return;
+    } else {
+      this.#release();
+    }
+    this.#end();
+  }
+
+  /** The backend has told what it was asked for. */
+  #asked(error: PgwireError | undefined): void {
+    this.#phase = "none";
+    if (error === undefined) {
+      this.#release();
+      this.#end();
+    } else {
+      this.#lose(queryError(error), true);
+    }
+  }
+
+  #end(): void {
+    this.#unit.forget();
+    this.#options.source.ended(READY);
+  }
+
+  /** Gives the backend back, unless it is pinned. */
+  #release(): void {
+    const { hold } = this;
+    if (hold.reason === undefined) {
+      void hold.release();
+    } else {
+      hold.lease?.watch(this.#watcher);
+    }
+  }
+
+  #lose(error: MultiPoolerError, isFatal: boolean): void {
+    this.#options.carried.failed();
+    this.hold.discard(error);
+    this.#unit.forget();
+    this.#options.source.ended({ type: "lost", error, isFatal });
+  }
+
+  /** The backend has ended between two units. While one runs, that one is told. */
+  #loseHeld(end: BackendEnd): void {
+    if (this.#phase === "none" && this.hold.lease !== undefined) {
+      this.#lose(lostBetweenUnits(end), true);
+    }
+  }
+
+  /** Nothing of it reached the server, and nothing is lost with the backend. */
+  #isRepeatable({ error }: Extract<RequestEnd, { type: "lost" }>): boolean {
+    return isUnsent(error) && this.hold.reason === undefined && this.#mayTryAgain;
+  }
+
+  get #mayTryAgain(): boolean {
+    return (
+      !this.#input.hasFed &&
+      !this.#isAbandoned &&
+      !this.#unit.isInterrupted &&
+      this.#attempts < MAX_ATTEMPTS
+    );
+  }
+
+  /** `undefined` while there is nothing to interrupt. */
+  #interrupt(): UnitInterruption | undefined {
+    const { lease } = this.hold;
+    return this.#phase === "running" && lease !== undefined
+      ? this.#unit.interruption(lease.backend)
+      : undefined;
+  }
+}

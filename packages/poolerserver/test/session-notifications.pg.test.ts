@@ -1,0 +1,291 @@
+import type { EmbeddedPostgres, TemporaryDatabase } from "@multipooler/embedded-postgres";
+import { PoolerRole, ServingStatus } from "@multipooler/controller-api";
+import { expect, test } from "vitest";
+import { bind, close, describe, execute, extended, parse, query, sync } from "./frontend.ts";
+import type { TestClient } from "./session-client.ts";
+import { SessionScene } from "./session-scene.ts";
+import type { SessionSceneOptions } from "./session-scene.ts";
+import { useDatabases } from "./test-server.ts";
+
+let postgres: EmbeddedPostgres;
+let database: TemporaryDatabase;
+
+useDatabases((started, created) => {
+  postgres = started;
+  database = created;
+});
+
+async function scene(options: Partial<SessionSceneOptions> = {}): Promise<SessionScene> {
+  return await SessionScene.open({ postgres, database: database.name, capacity: 3, ...options });
+}
+
+function said(words: string): string[] {
+  return words.split(", ");
+}
+
+/** Sends notifications in a session that is not the pooler's. */
+async function notify(channel: string, ...payloads: readonly string[]): Promise<void> {
+  for (const payload of payloads) {
+    await postgres.sql("select pg_notify($1, $2)", {
+      values: [channel, payload],
+      database: database.name,
+    });
+  }
+}
+
+async function untilNotified(client: TestClient, count: number): Promise<readonly string[]> {
+  const told = (): string[] => client.messages.filter((words) => words.startsWith("A "));
+  await client.until(() => told().length >= count || client.isEnded);
+  return told();
+}
+
+test.each([
+  ["a query", query("listen jobs"), "C LISTEN, Z I"],
+  ["an unnamed statement", extended("listen jobs"), "1, 2, C LISTEN, Z I"],
+  [
+    "all messages of the extended protocol",
+    Buffer.concat([
+      parse("LISTEN jobs", "s"),
+      describe("S", "s"),
+      bind([], { statement: "s", portal: "" }),
+      describe("P"),
+      execute(),
+      close("S", "s"),
+      sync,
+    ]),
+    "1, t, n, 2, n, C LISTEN, 3, Z I",
+  ],
+])("LISTEN in %s is answered as by PostgreSQL, and holds no backend", async (_, bytes, answer) => {
+  await using pooler = await scene();
+  const [one, two] = [await pooler.connect(), await pooler.connect()];
+  expect(await one.ask(bytes)).toEqual(said(answer));
+  expect(one.session.describe()).toEqual({ type: "idle" });
+  expect(pooler.gate.counts).toEqual({ single: 0, reserved: 0 });
+  await two.ask(query("notify jobs, 'first'"));
+  await notify("jobs", "second");
+  expect(await untilNotified(one, 2)).toEqual(["A jobs first", "A jobs second"]);
+  expect(await one.ask(query("select 1"))).toContain("D 1");
+  expect(two.messages.some((words) => words.startsWith("A"))).toBe(false);
+});
+
+test("more clients listen than there are backends, and each gets its own", async () => {
+  await using pooler = await scene({ capacity: 2 });
+  const clients: TestClient[] = [];
+  for (let index = 0; index < 20; index += 1) {
+    const client = await pooler.connect();
+    expect(await client.ask(query(`listen all_; `))).toEqual(said("C LISTEN, Z I"));
+    expect(await client.ask(query(`listen "Own ${index}"`))).toEqual(said("C LISTEN, Z I"));
+    clients.push(client);
+  }
+  await notify("Own 7", "yours");
+  await notify("all_", "everybody's");
+  for (const [index, client] of clients.entries()) {
+    const own = index === 7 ? ["A Own 7 yours"] : [];
+    const expected = [...own, "A all_ everybody's"];
+    expect(await untilNotified(client, expected.length)).toEqual(expected);
+  }
+});
+
+test("a name without quotes is folded, one with quotes is not, as PostgreSQL does", async () => {
+  await using pooler = await scene();
+  const client = await pooler.connect();
+  for (const name of ["Folded", '"Kept ""it"""', "ÄÖ"]) {
+    await client.ask(query(`LISTEN ${name}`));
+    const sent = `notify ${name}, '1'`;
+    await postgres.sql(sent, { database: database.name });
+  }
+  expect(await untilNotified(client, 3)).toEqual([
+    "A folded 1",
+    'A Kept "it" 1',
+    expect.stringMatching(/^A [Ää][Öö] 1$/),
+  ]);
+});
+
+test("a client that leaves a channel gets what was sent before, and nothing after", async () => {
+  await using pooler = await scene();
+  const client = await pooler.connect();
+  for (const [leave, tag] of [
+    ["unlisten a", "UNLISTEN"],
+    ["unlisten *", "UNLISTEN"],
+  ] as const) {
+    await client.ask(query("listen a"));
+    await client.ask(query("listen b"));
+    await notify("a", "before");
+    const answer = await client.ask(query(leave));
+    // Ahead of ReadyForQuery, or before the answer.
+    const told = client.messages.filter((words) => words === "A a before");
+    expect(told).toHaveLength(leave === "unlisten a" ? 1 : 2);
+    expect(answer.filter((words) => !words.startsWith("A"))).toEqual(said(`C ${tag}, Z I`));
+    await notify("a", "after");
+    await client.ask(query("listen fence"));
+    expect(client.messages).not.toContain("A a after");
+  }
+});
+
+test("DISCARD ALL leaves all channels", async () => {
+  await using pooler = await scene();
+  const client = await pooler.connect();
+  await client.ask(query("listen a"));
+  expect(await client.ask(query("discard all"))).toEqual(said("C DISCARD ALL, Z I"));
+  await notify("a", "after");
+  await client.ask(query("listen b"));
+  await notify("b", "seen");
+  expect(await untilNotified(client, 1)).toEqual(["A b seen"]);
+});
+
+test("notifications come outside of transactions and between answers, in their order", async () => {
+  await using pooler = await scene();
+  const client = await pooler.connect();
+  await client.ask(query("listen a"));
+  await client.ask(query("begin"));
+  await notify("a", "1", "2", "3");
+  // They have come to the pooler when a later one has, to another client.
+  const other = await pooler.connect();
+  await other.ask(query("listen a"));
+  await notify("a", "4");
+  await untilNotified(other, 1);
+  expect(await client.ask(query("select 1"))).toEqual(said("T, D 1, C SELECT 1, Z T"));
+  expect(client.messages.some((words) => words.startsWith("A"))).toBe(false);
+  await client.ask(query("commit"));
+  expect(await untilNotified(client, 4)).toEqual(["A a 1", "A a 2", "A a 3", "A a 4"]);
+});
+
+test("a client gets its own notifications too, once its transaction has committed", async () => {
+  await using pooler = await scene();
+  const client = await pooler.connect();
+  await client.ask(query("listen a"));
+  await client.ask(query("notify a, 'own'"));
+  await untilNotified(client, 1);
+  await client.ask(query("begin; notify a, 'rolled back'; rollback"));
+  await client.ask(query("begin; notify a, 'committed'; commit"));
+  expect(await untilNotified(client, 2)).toEqual(["A a own", "A a committed"]);
+});
+
+test.each([
+  ["commit", "committed", 1],
+  ["rollback", "rolled back", 0],
+])("LISTEN in a transaction takes effect at its end: %s", async (end, _, count) => {
+  await using pooler = await scene();
+  const client = await pooler.connect();
+  await client.ask(query("begin"));
+  expect(await client.ask(query("listen a"))).toEqual(said("C LISTEN, Z T"));
+  await client.ask(query(end));
+  await notify("a", "1");
+  const shown = await client.ask(query("select count(*) from pg_listening_channels()"));
+  expect(shown).toContain(`D ${count}`);
+  if (count > 0) {
+    expect(await untilNotified(client, 1)).toEqual(["A a 1"]);
+    expect(client.session.describe()).toMatchObject({ type: "pinned" });
+  }
+});
+
+test("what a transaction would decide for a client that listens already is refused in words", async () => {
+  await using pooler = await scene();
+  const client = await pooler.connect();
+  await client.ask(query("listen a"));
+  expect(await client.ask(query("listen b; unlisten a"))).toEqual(said("E 0A000, Z I"));
+  await client.ask(query("begin"));
+  expect(await client.ask(query("unlisten a"))).toEqual(said("E 0A000, Z E"));
+  await client.ask(query("rollback"));
+  await client.ask(query("begin"));
+  expect(await client.ask(query("listen b"))).toEqual(said("C LISTEN, Z T"));
+  await client.ask(query("commit"));
+  await notify("a", "1");
+  await notify("b", "2");
+  expect([...(await untilNotified(client, 2))].toSorted()).toEqual(["A a 1", "A b 2"]);
+  // It keeps its backend for `b`, and `a` is left at the pooler.
+  expect(await client.ask(query("unlisten *"))).toContain("C UNLISTEN");
+  await notify("a", "3");
+  await notify("b", "4");
+  await client.ask(query("select 1"));
+  expect(await untilNotified(client, 2)).toHaveLength(2);
+});
+
+test("a statement that PostgreSQL refuses changes nothing", async () => {
+  await using pooler = await scene();
+  const client = await pooler.connect();
+  expect(await client.ask(query("listen select"))).toEqual(said("E 42601, Z I"));
+  expect(await client.ask([parse("listen a"), bind(), sync])).toEqual(said("1, 2, Z I"));
+  await client.ask(query("listen b"));
+  await notify("a", "1");
+  await notify("b", "2");
+  expect(await untilNotified(client, 1)).toEqual(["A b 2"]);
+  expect(client.session.describe()).toEqual({ type: "idle" });
+});
+
+test("a client that listens is told when notifications may have been missed, and others go on", async () => {
+  await using pooler = await scene();
+  const [listening, other] = [await pooler.connect(), await pooler.connect()];
+  await listening.ask(query("listen a"));
+  await postgres.sql(
+    "select pg_terminate_backend(pid) from pg_stat_activity where datname = $1 and application_name like '% listen'",
+    { values: [database.name] },
+  );
+  await listening.until(() => listening.isEnded);
+  expect(listening.messages.at(-1)).toBe("FATAL 08006");
+  expect(listening.endReason).toMatchObject({ code: "CONNECTION_LOST" });
+  expect(await other.ask(query("listen a"))).toEqual(said("C LISTEN, Z I"));
+});
+
+test("a client that listens is told when the pooler is not the primary any more", async () => {
+  await using pooler = await scene();
+  const [listening, other] = [await pooler.connect(), await pooler.connect()];
+  await listening.ask(query("listen a"));
+  await pooler.gate.setTarget(
+    { status: ServingStatus.ServingReadOnly, role: PoolerRole.Replica, reason: "a test" },
+    undefined,
+  );
+  await listening.until(() => listening.isEnded);
+  expect(listening.messages.at(-1)).toBe("FATAL 57P01");
+  // PostgreSQL decides whether a standby listens; this one is none.
+  expect(await other.ask(query("listen a"))).toEqual(said("C LISTEN, Z I"));
+});
+
+test("a client that does not read, and one that stays in a transaction, are bounded", async () => {
+  await using pooler = await scene({
+    maxNotificationBytes: 20_000,
+    limits: { heldBytes: 20_000 },
+  });
+  const [slow, busy, quick] = [
+    await pooler.connect(),
+    await pooler.connect(),
+    await pooler.connect(),
+  ];
+  for (const client of [slow, busy, quick]) {
+    await client.ask(query("listen load"));
+  }
+  await busy.ask(query("begin"));
+  slow.isReading = false;
+  const load = "select pg_notify('load', lpad(n::text, 1000, '0')) from generate_series(1, 100) n";
+  await postgres.sql(load, { database: database.name });
+  expect(await untilNotified(quick, 100)).toHaveLength(100);
+  for (const client of [slow, busy]) {
+    await client.until(() => client.isEnded);
+    expect(client.messages.at(-1)).toBe("FATAL 53400");
+    expect(client.endReason).toMatchObject({ code: "SUBSCRIBER_BEHIND" });
+  }
+  await quick.ask(query("select 1"));
+});
+
+test("clients that listen go away at any time, and nothing is left", async () => {
+  await using pooler = await scene();
+  const clients = await Promise.all(Array.from({ length: 30 }, () => pooler.connect()));
+  await Promise.all(
+    clients.map(async (client, index) => {
+      client.send(query(`listen a${index % 5}`));
+      if (index % 3 === 0) {
+        await client.session.end("now");
+      } else if (index % 3 === 1) {
+        await client.answers();
+        await client.session.end("boundary");
+      } else {
+        await client.answers();
+      }
+    }),
+  );
+  await notify("a2", "1");
+  const listening = clients.filter((_, index) => index % 3 === 2 && index % 5 === 2);
+  for (const client of listening) {
+    expect(await untilNotified(client, 1)).toEqual(["A a2 1"]);
+  }
+});

@@ -1,0 +1,393 @@
+import type { EmbeddedPostgres, TemporaryDatabase } from "@multipooler/embedded-postgres";
+import { expect, test } from "vitest";
+import { bind, close, describe, execute, extended, flush, parse, query, sync } from "./frontend.ts";
+import type { TestClient } from "./session-client.ts";
+import { SessionScene } from "./session-scene.ts";
+import type { SessionSceneOptions } from "./session-scene.ts";
+import { useDatabases } from "./test-server.ts";
+
+let postgres: EmbeddedPostgres;
+let database: TemporaryDatabase;
+
+useDatabases((started, created) => {
+  postgres = started;
+  database = created;
+});
+
+async function sql(text: string): Promise<Record<string, unknown>[]> {
+  return await postgres.sql(text, { database: database.name });
+}
+
+async function scene(options: Partial<SessionSceneOptions> = {}): Promise<SessionScene> {
+  return await SessionScene.open({ postgres, database: database.name, ...options });
+}
+
+function use(statement: string, values: readonly string[] = []): Buffer {
+  return Buffer.concat([bind(values, { statement }), execute(), sync]);
+}
+
+async function shuffle(pooler: SessionScene): Promise<void> {
+  const clients = [await pooler.connect(), await pooler.connect()];
+  for (const text of ["begin", "commit"]) {
+    for (const client of clients) {
+      await client.ask(query(text));
+    }
+  }
+  for (const client of clients) {
+    await client.session.end("now");
+  }
+}
+
+/** What the client holds now. */
+function stateOf(client: TestClient): string {
+  return client.session.describe().type;
+}
+
+test("P4: twenty clients use one name for statements of their own, on three backends", async () => {
+  await using pooler = await scene({ capacity: 3 });
+  const clients = await Promise.all(Array.from({ length: 20 }, async () => await pooler.connect()));
+  await Promise.all(
+    clients.map(async (client, index) => {
+      expect(await client.ask([parse(`select ${index}`, "s0"), sync])).toEqual(["1", "Z I"]);
+      for (let round = 0; round < 100; round += 1) {
+        expect(await client.ask(use("s0"))).toEqual(["2", `D ${index}`, "C SELECT 1", "Z I"]);
+      }
+      expect(await client.ask([close("S", "s0"), sync])).toEqual(["3", "Z I"]);
+      expect(await client.ask(use("s0"))).toEqual(["E 26000", "Z I"]);
+      expect(stateOf(client)).toBe("idle");
+    }),
+  );
+  expect(pooler.backends.length).toBeLessThanOrEqual(3);
+});
+
+test("a statement is parsed once on a backend, whoever uses it", async () => {
+  await using pooler = await scene({ capacity: 1 });
+  const clients = [await pooler.connect(), await pooler.connect(), await pooler.connect()];
+  for (const [index, client] of clients.entries()) {
+    await client.ask([
+      parse("select $1::int * 2", `mine${index}`),
+      describe("S", `mine${index}`),
+      sync,
+    ]);
+    expect(await client.ask(use(`mine${index}`, [String(index)]))).toContain(`D ${index * 2}`);
+  }
+  const counting = await pooler.connect();
+  const counted = await counting.ask(query("select count(*) from pg_prepared_statements"));
+  expect(counted).toContain("D 1");
+});
+
+test("messages of a unit are answered in their order, whatever is left out or put in", async () => {
+  await using pooler = await scene({ capacity: 1 });
+  const [one, two] = [await pooler.connect(), await pooler.connect()];
+  const unit = [
+    Buffer.concat([parse("select 1", "a"), parse("select 2", "b"), bind([], { statement: "b" })]),
+    Buffer.concat([execute(), parse("select 3", "c"), bind([], { statement: "c" }), execute()]),
+    Buffer.concat([close("S", "b"), describe("S", "a"), close("P"), bind([], { statement: "a" })]),
+    Buffer.concat([execute(), sync]),
+  ];
+  const expected = ["1", "1", "2", "D 2", "C SELECT 1", "1", "2", "D 3", "C SELECT 1", "3", "t"];
+  const rest = ["T", "3", "2", "D 1", "C SELECT 1", "Z I"];
+  expect(await one.ask(unit)).toEqual([...expected, ...rest]);
+  // Now the backend has all of them.
+  expect(await two.ask(unit)).toEqual([...expected, ...rest]);
+  expect(await two.ask(use("b"))).toEqual(["E 26000", "Z I"]);
+  expect(await two.ask(use("c"))).toContain("D 3");
+});
+
+test("a Parse that fails, or that an error skips, leaves no statement", async () => {
+  await using pooler = await scene({ capacity: 1 });
+  const client = await pooler.connect();
+  expect(await client.ask([parse("select 1", "good"), parse("selec", "bad"), sync])).toEqual([
+    "1",
+    "E 42601",
+    "Z I",
+  ]);
+  expect(await client.ask(use("good"))).toContain("D 1");
+  expect(await client.ask(use("bad"))).toEqual(["E 26000", "Z I"]);
+  expect(
+    await client.ask([bind(["x"], { statement: "good" }), parse("select 2", "later"), sync]),
+  ).toEqual(["E 08P01", "Z I"]);
+  expect(await client.ask(use("later"))).toEqual(["E 26000", "Z I"]);
+  expect(await client.ask([parse("select 3", "good"), sync])).toEqual(["E 42P05", "Z I"]);
+  expect(await client.ask(use("good"))).toContain("D 1");
+  expect(await client.ask([parse("select nothing", "none"), sync])).toEqual(["E 42703", "Z I"]);
+  const other = await pooler.connect();
+  expect(await other.ask([parse("select nothing", "none"), sync])).toEqual(["E 42703", "Z I"]);
+});
+
+test("a Parse that others have made needs no backend", async () => {
+  await using pooler = await scene({ capacity: 1 });
+  const [holder, client] = [await pooler.connect(), await pooler.connect()];
+  await holder.ask([parse("select 1", "s"), sync]);
+  await holder.ask(query("begin"));
+  expect(await client.ask([parse("select 1", "x"), sync])).toEqual(["1", "Z I"]);
+  expect(await client.ask([close("S", "x"), sync])).toEqual(["3", "Z I"]);
+  expect(await client.ask(sync)).toEqual(["Z I"]);
+  expect(pooler.gate.counts).toEqual({ single: 0, reserved: 1 });
+});
+
+test("P3: a table that changes under a statement fails nobody who prepares afterwards", async () => {
+  await sql("create table changing as select 1 as a");
+  await using pooler = await scene({ capacity: 2 });
+  const clients = [await pooler.connect(), await pooler.connect(), await pooler.connect()];
+  for (const [index, client] of clients.entries()) {
+    await client.ask([parse("select * from changing", "s"), sync]);
+    await shuffle(pooler);
+    expect(await client.ask(use("s"))).toContain(index < 2 ? "D 1" : "D 1|null");
+    if (index === 1) {
+      // Past the pooler, which does not learn of it.
+      await sql("alter table changing add column b int");
+    }
+  }
+  const later = await pooler.connect();
+  await later.ask([parse("select * from changing", "s"), sync]);
+  for (let round = 0; round < 4; round += 1) {
+    for (const client of [...clients, later]) {
+      expect(await client.ask(use("s"))).toContain("D 1|null");
+    }
+    await shuffle(pooler);
+  }
+});
+
+test("statements that were dropped behind the pooler's back are parsed again", async () => {
+  await using pooler = await scene({ capacity: 1 });
+  const client = await pooler.connect();
+  await client.ask([parse("select 7", "s"), sync]);
+  for (const text of [
+    "deallocate all",
+    "discard all",
+    "select 1; deallocate all",
+    "do $$ begin execute 'deallocate all'; end $$",
+  ]) {
+    expect(await client.ask(use("s"))).toContain("D 7");
+    const other = await pooler.connect();
+    await other.ask(query(text));
+    await other.session.end("now");
+  }
+  expect(await client.ask(use("s"))).toContain("D 7");
+});
+
+test("an unnamed statement is found by the next unit, on any backend", async () => {
+  await using pooler = await scene({ capacity: 2 });
+  const client = await pooler.connect();
+  for (let round = 0; round < 5; round += 1) {
+    const text = `select $1::int + ${round % 2}`;
+    expect(await client.ask([parse(text), describe("S"), sync])).toEqual(["1", "t", "T", "Z I"]);
+    await shuffle(pooler);
+    expect(await client.ask([bind(["5"]), execute(), sync])).toContain(`D ${5 + (round % 2)}`);
+    await shuffle(pooler);
+    expect(await client.ask([bind(["6"]), execute(), sync])).toContain(`D ${6 + (round % 2)}`);
+    expect(stateOf(client)).toBe("idle");
+  }
+  await client.ask(query("select 1"));
+  expect(await client.ask([bind(["5"]), execute(), sync])).toEqual(["E 26000", "Z I"]);
+});
+
+test("statements are parsed under the settings that hold when they run", async () => {
+  await sql("create schema one; create schema two");
+  await sql("create table one.t as select 1 as x; create table two.t as select 'two' as x");
+  await using pooler = await scene({ capacity: 1 });
+  const [one, two] = [
+    await pooler.connect({ search_path: "one" }),
+    await pooler.connect({ search_path: "two" }),
+  ];
+  for (const client of [one, two]) {
+    await client.ask([parse("select x from t", "s"), sync]);
+  }
+  for (let round = 0; round < 3; round += 1) {
+    expect(await one.ask(use("s"))).toContain("D 1");
+    expect(await two.ask(use("s"))).toContain("D two");
+  }
+  await one.ask(query("set search_path = two"));
+  await one.ask([parse("select x from t", "s2"), sync]);
+  expect(await one.ask(use("s2"))).toContain("D two");
+});
+
+test("open groups use statements, and the ones that they make", async () => {
+  await using pooler = await scene({ capacity: 2 });
+  const client = await pooler.connect();
+  await client.ask([parse("select $1::int", "old"), sync]);
+  for (let round = 0; round < 3; round += 1) {
+    client.send(parse(`select ${round}`, `new${round}`), describe("S", `new${round}`), flush);
+    await client.until(() => client.messages.at(-1) === "T");
+    const rest = [
+      bind([], { statement: `new${round}` }),
+      execute(),
+      bind(["9"], { statement: "old" }),
+    ];
+    client.send(...rest, execute(), close("S", `new${round}`), sync);
+    const answer = [`D ${round}`, "C SELECT 1", "2", "D 9", "C SELECT 1", "3", "Z I"];
+    expect(await client.answers()).toEqual(["1", "t", "T", "2", ...answer]);
+    await shuffle(pooler);
+  }
+  expect(stateOf(client)).toBe("idle");
+});
+
+test("portals stay within their transaction", async () => {
+  await using pooler = await scene({ capacity: 2 });
+  const client = await pooler.connect();
+  await client.ask([parse("select x from generate_series(1, 3) x", "s"), sync]);
+  await client.ask(query("begin"));
+  const names = { portal: "p", statement: "s" };
+  expect(await client.ask([bind([], names), execute("p", 1), sync])).toEqual([
+    "2",
+    "D 1",
+    "s",
+    "Z T",
+  ]);
+  expect(await client.ask([execute("p", 1), sync])).toEqual(["D 2", "s", "Z T"]);
+  expect(await client.ask(query("commit"))).toEqual(["C COMMIT", "Z I"]);
+  expect(stateOf(client)).toBe("idle");
+  expect(await client.ask([execute("p", 1), sync])).toEqual(["E 34000", "Z I"]);
+});
+
+test("SQL prepares, runs and drops statements on any backend", async () => {
+  await sql("create table t as select x, x * 10 as y from generate_series(1, 9) x");
+  await using pooler = await scene({ capacity: 3 });
+  const [client, other] = [await pooler.connect(), await pooler.connect()];
+  expect(await client.ask(query("prepare q (int) as select y from t where x = $1;"))).toEqual([
+    "C PREPARE",
+    "Z I",
+  ]);
+  await other.ask(query('prepare "Q" as select 0; prepare q as select 0'));
+  expect(await client.ask(query("/* ü */ PREPARE \"Ü\" AS SELECT 'ü'"))).toEqual([
+    "C PREPARE",
+    "Z I",
+  ]);
+  for (let round = 1; round < 5; round += 1) {
+    expect(await client.ask(query(`execute q(${round})`))).toEqual([
+      "T",
+      `D ${round * 10}`,
+      "C SELECT 1",
+      "Z I",
+    ]);
+    expect(await client.ask(extended(`execute Q (${round} + 1)`))).toContain(
+      `D ${round * 10 + 10}`,
+    );
+    expect(await client.ask(query('execute "Ü"'))).toContain("D ü");
+    await shuffle(pooler);
+  }
+  expect(await client.ask(query("prepare q as select 1"))).toEqual(["E 42P05", "Z I"]);
+  expect(stateOf(client)).toBe("idle");
+  await client.ask(query("begin"));
+  expect(await client.ask(query("execute q(1)"))).toContain("D 10");
+  expect(await client.ask(query("deallocate q"))).toEqual(["C DEALLOCATE", "Z T"]);
+  expect(await client.ask(query("commit"))).toEqual(["C COMMIT", "Z I"]);
+  expect(await client.ask(query("execute q(1)"))).toEqual(["E 26000", "Z I"]);
+  expect(await client.ask(query("deallocate q"))).toEqual(["E 26000", "Z I"]);
+  expect(await client.ask(query('execute "Ü"'))).toContain("D ü");
+  expect(await client.ask(query("deallocate all"))).toEqual(["C DEALLOCATE ALL", "Z I"]);
+  expect(await client.ask(query('execute "Ü"'))).toEqual(["E 26000", "Z I"]);
+  expect(stateOf(client)).toBe("idle");
+});
+
+test("SQL that names a statement in another way brings it to a backend of the session's own", async () => {
+  await using pooler = await scene({ capacity: 2 });
+  const client = await pooler.connect();
+  await client.ask(query('prepare "A b" (int) as select $1 + 1'));
+  await client.ask([parse("select 8", "p"), sync]);
+  await shuffle(pooler);
+  expect(await client.ask(query('execute "A b"(1); execute "A b"(2)'))).toContain("D 3");
+  expect(client.session.describe()).toMatchObject({ type: "pinned", reason: "SessionState" });
+  expect(await client.ask(extended("explain (costs off) execute p"))).toContain("D Result");
+  expect(await client.ask(query("execute p; select 1"))).toContain("D 8");
+  expect(await client.ask(use("p"))).toContain("D 8");
+  await client.ask(query("discard all"));
+  expect(await client.ask(query('execute "A b"(1)'))).toEqual(["E 26000", "Z I"]);
+  expect(stateOf(client)).toBe("idle");
+});
+
+test("what was run while the catalog was not known pins no longer than that", async () => {
+  await using pooler = await scene({ capacity: 2 });
+  const client = await pooler.connect();
+  pooler.classifier.noteDdl();
+  await client.ask(query("select upper('x')"));
+  expect(client.session.describe()).toMatchObject({ type: "pinned" });
+  await pooler.classifier.refresh();
+  await client.ask(query("select upper('x')"));
+  expect(stateOf(client)).toBe("idle");
+});
+
+test("P2: a PREPARE that fails prepares nothing, and nobody else sees its error", async () => {
+  await using pooler = await scene({ capacity: 1 });
+  const [client, other] = [await pooler.connect(), await pooler.connect()];
+  client.send(query("prepare a as select bogus"), query("execute a"));
+  other.send(query("select 1"));
+  expect(await client.answers(2)).toEqual(["E 42703", "Z I", "E 26000", "Z I"]);
+  expect(await other.answers()).toEqual(["T", "D 1", "C SELECT 1", "Z I"]);
+});
+
+test("an EXECUTE of what cannot be prepared any more fails as the server says", async () => {
+  await sql("create table gone as select 1 as x");
+  await using pooler = await scene({ capacity: 2 });
+  const client = await pooler.connect();
+  await client.ask(query("prepare a as select x from gone"));
+  await sql("drop table gone");
+  await client.ask(query("do $$ begin execute 'deallocate all'; end $$; discard all"));
+  await client.session.end("now");
+  const next = await pooler.connect();
+  await sql("create table gone as select 1 as x");
+  await next.ask(query("prepare a as select x from gone"));
+  await next.ask(query("drop table gone"));
+  expect(await next.ask(query("execute a"))).toEqual(["E 42P01", "Z I"]);
+  expect(await next.ask(query("select 1"))).toContain("D 1");
+  await next.ask(query("begin"));
+  expect(await next.ask(query("execute a"))).toEqual(["E 42P01", "Z E"]);
+  expect(await next.ask(query("rollback"))).toEqual(["C ROLLBACK", "Z I"]);
+});
+
+test("protocol and SQL share their names", async () => {
+  await using pooler = await scene({ capacity: 2 });
+  const client = await pooler.connect();
+  await client.ask([parse("select 4", "p"), sync]);
+  await shuffle(pooler);
+  expect(await client.ask(query("execute p"))).toContain("D 4");
+  await client.ask(query("prepare s as select 5"));
+  await shuffle(pooler);
+  expect(await client.ask(use("s"))).toContain("D 5");
+  expect(await client.ask([close("S", "s"), sync])).toEqual(["3", "Z I"]);
+  expect(await client.ask(query("execute s"))).toEqual(["E 26000", "Z I"]);
+  expect(await client.ask(query("deallocate p"))).toEqual(["C DEALLOCATE", "Z I"]);
+  expect(await client.ask(use("p"))).toEqual(["E 26000", "Z I"]);
+});
+
+test("a label that is refused is told, whatever else goes ahead of the statement", async () => {
+  await sql("create role passing");
+  await using pooler = await scene({ capacity: 1 });
+  const client = await pooler.connect();
+  await client.ask(query("prepare q as select 1"));
+  await client.ask(query("set role passing"));
+  await sql("drop role passing");
+  for (const unit of [query("prepare q as select 2"), query("select 1"), query("execute q")]) {
+    expect(await client.ask(unit)).toEqual(["E 22023", "Z I"]);
+  }
+  expect(await client.ask(extended("select 1"))).toEqual(["E 22023", "Z I"]);
+  const other = await pooler.connect();
+  expect(await other.ask(query("select 1"))).toContain("D 1");
+});
+
+test("names of the pooler are out of reach", async () => {
+  await using pooler = await scene({ capacity: 1 });
+  const [one, two] = [await pooler.connect(), await pooler.connect()];
+  await one.ask([parse("select 'secret'", "s"), sync]);
+  await one.ask(use("s"));
+  expect(await two.ask(use("ppstmt0"))).toEqual(["E 26000", "Z I"]);
+  expect(await two.ask(query("execute ppstmt0"))).toEqual(["E 26000", "Z I"]);
+  expect(await two.ask(query("deallocate ppstmt0"))).toEqual(["E 26000", "Z I"]);
+  expect(await two.ask([close("S", "ppstmt0"), sync])).toEqual(["3", "Z I"]);
+  expect(await one.ask(use("s"))).toContain("D secret");
+});
+
+test("a session may prepare so many statements, and so many bytes of them", async () => {
+  await using pooler = await scene({ limits: { maxStatements: 3, maxStatementBytes: 100 } });
+  const client = await pooler.connect();
+  for (const name of ["a", "b", "c"]) {
+    expect(await client.ask([parse("select 1", name), sync])).toEqual(["1", "Z I"]);
+  }
+  expect(await client.ask([parse("select 1", "d"), sync])).toEqual(["E 53400", "Z I"]);
+  await client.ask([close("S", "a"), close("S", "b"), sync]);
+  const long = `select '${"x".repeat(100)}'`;
+  expect(await client.ask([parse(long, "d"), sync])).toEqual(["E 53400", "Z I"]);
+  expect(await client.ask(query(`prepare d as ${long}`))).toEqual(["E 53400", "Z I"]);
+  expect(await client.ask(use("c"))).toContain("D 1");
+});
