@@ -1,6 +1,8 @@
 import pg from "pg";
 import type { LeakClient, StepAnswer } from "./leak-client.ts";
 
+const DEALLOCATES = new Set(["deallocate all", "discard all"]);
+
 /** A client with a connection to the port for drivers. */
 export class ConnectedClient implements LeakClient {
   readonly number: number;
@@ -9,6 +11,8 @@ export class ConnectedClient implements LeakClient {
   readonly isLabelled = false;
   readonly #address: pg.ClientConfig;
   #client: pg.Client;
+  /** How often its prepared statements were dropped, of which node-postgres does not learn. */
+  #prepared = 0;
 
   private constructor(options: ConnectedClientOptions, client: pg.Client) {
     this.number = options.number;
@@ -22,11 +26,14 @@ export class ConnectedClient implements LeakClient {
   }
 
   async run(sql: string): Promise<StepAnswer> {
+    if (DEALLOCATES.has(sql)) {
+      this.#prepared += 1;
+    }
     return await this.#answer({ text: sql });
   }
 
   async prepared(text: string, value: string): Promise<StepAnswer> {
-    return await this.#answer({ text, name: text.slice(0, 20), values: [value] });
+    return await this.#answer({ text, name: `${this.#prepared} ${text.slice(0, 20)}`, values: [value] });
   }
 
   async begin(sql: string): Promise<StepAnswer> {

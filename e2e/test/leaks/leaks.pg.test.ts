@@ -4,10 +4,11 @@ import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import { connect } from "@multipooler/grpc-services/client";
 import { startPooler } from "@multipooler/pooler-process";
 import type { PoolerProcess } from "@multipooler/pooler-process";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, test } from "vitest";
 import { flagsFor } from "../flags.ts";
 import { READY_LIMIT_MS } from "../serving-pooler.ts";
 import { CallingClient } from "./calling-client.ts";
+import { ConnectedClient } from "./connected-client.ts";
 import type { LeakClient } from "./leak-client.ts";
 import { LeakRun } from "./leak-run.ts";
 import { seededNumbers } from "./observation.ts";
@@ -43,6 +44,8 @@ beforeAll(async () => {
       ...flagsFor(postgres),
       "connpool-global-capacity": String(CAPACITY),
       "connpool-user-reserved-inactivity-timeout": "5s",
+      "pg-listen-port": "0",
+      "pg-trust-loopback": "on",
     },
   });
   await pooler.ready(200, { signal: AbortSignal.timeout(READY_LIMIT_MS) });
@@ -63,11 +66,23 @@ test(`no call sees what another client's left, with seed ${seed}`, { timeout }, 
   );
 });
 
+test(`no session sees what another client's left, with seed ${seed}`, { timeout }, async () => {
+  const [host = "", port] = (await pooler.pgwire()).split(":");
+  await using clients = new AsyncDisposableStack();
+  const connected: ConnectedClient[] = [];
+  for (const number of clientNumbers()) {
+    const { user, isSuperuser } = personOf(number);
+    const address = { host, port: Number(port), user, database: "postgres" };
+    connected.push(clients.use(await ConnectedClient.open({ address, number, isSuperuser })));
+  }
+  await expectNoLeak(connected);
+});
+
 async function expectNoLeak(clients: readonly LeakClient[]): Promise<void> {
   const run = new LeakRun({ seed, steps, clients, seeded });
+  await postgres.sql("truncate ledger");
   await run.run();
   await run.checkLedger(postgres);
-  expect(clients).not.toEqual([]);
 }
 
 function clientNumbers(): number[] {
