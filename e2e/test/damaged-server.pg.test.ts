@@ -10,14 +10,14 @@ const MOST_CONNECTIONS = 8;
 const half = (answer: Buffer): Buffer => answer.subarray(0, answer.length / 2);
 
 const DAMAGES: readonly (readonly [what: string, damage: Damage])[] = [
-  ["sends garbage", { change: ({ length }) => Buffer.alloc(length, 0xff), then: "open" }],
-  ["sends zeros", { change: ({ length }) => Buffer.alloc(length), then: "open" }],
+  ["sends garbage", { change: ({ length }) => Buffer.alloc(length, 0xff), after: "open" }],
+  ["sends zeros", { change: ({ length }) => Buffer.alloc(length), after: "open" }],
   [
     "announces a message of 1 GiB",
-    { change: () => Buffer.from([0x44, 0x3f, 0xff, 0xff, 0xff, 0, 1]), then: "silent" },
+    { change: () => Buffer.from([0x44, 0x3f, 0xff, 0xff, 0xff, 0, 1]), after: "silent" },
   ],
-  ["ends in the middle of a message", { change: half, then: "closed" }],
-  ["stops in the middle of a message", { change: half, then: "silent" }],
+  ["ends in the middle of a message", { change: half, after: "closed" }],
+  ["stops in the middle of a message", { change: half, after: "silent" }],
 ];
 
 let network: Network;
@@ -52,23 +52,29 @@ test.each(
   DAMAGES.flatMap(([what, damage]) =>
     (["call", "session"] as const).map((way) => [way, what, damage] as const),
   ),
-)("a %s fails when the server %s, and the pooler goes on", async (way, _what, damage) => {
-  await expect.poll(() => ask(way, QUERY).catch(() => 0), { timeout: 15_000 }).toBe(1);
-  const process = clients.pooler.pid;
-  // The connections of now: that of the pool answers the next statement.
-  const client = way === "session" ? await clients.connect() : undefined;
-  network.damage(damage);
-  const failed = client === undefined ? ask(way, QUERY) : client.query(QUERY);
-  const error: unknown = await failed.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  );
-  expect(error).toBeInstanceOf(Error);
-  if (error instanceof GrpcStatusError) {
-    expect(error.diagnostic?.code).toMatch(/^08/);
-  }
-  await client?.end().catch(() => undefined);
-  await expect.poll(() => ask(way, QUERY).catch(() => 0), { timeout: 15_000 }).toBe(1);
-  expect(clients.pooler.pid).toBe(process);
-  await expect.poll(() => network.connections, { timeout: 20_000 }).toBeLessThan(MOST_CONNECTIONS);
-}, 60_000);
+)(
+  "a %s fails when the server %s, and the pooler goes on",
+  async (way, _what, damage) => {
+    await expect.poll(() => ask(way, QUERY).catch(() => 0), { timeout: 15_000 }).toBe(1);
+    const process = clients.pooler.pid;
+    // The connections of now: that of the pool answers the next statement.
+    const client = way === "session" ? await clients.connect() : undefined;
+    network.damage(damage);
+    const failed = client === undefined ? ask(way, QUERY) : client.query(QUERY);
+    const error: unknown = await failed.then(
+      () => undefined,
+      (reason: unknown) => reason,
+    );
+    expect(error).toBeInstanceOf(Error);
+    if (error instanceof GrpcStatusError) {
+      expect(error.diagnostic?.code).toMatch(/^08/);
+    }
+    await client?.end().catch(() => undefined);
+    await expect.poll(() => ask(way, QUERY).catch(() => 0), { timeout: 15_000 }).toBe(1);
+    expect(clients.pooler.pid).toBe(process);
+    await expect
+      .poll(() => network.connections, { timeout: 20_000 })
+      .toBeLessThan(MOST_CONNECTIONS);
+  },
+  60_000,
+);

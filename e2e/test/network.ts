@@ -11,7 +11,7 @@ export type Route = (startup: Buffer) => "server" | "nothing" | Buffer;
 /** What becomes of an answer of the server, and of its connection after that. */
 export interface Damage {
   readonly change: (answer: Buffer) => Buffer;
-  readonly then: "open" | "closed" | "silent";
+  readonly after: "open" | "closed" | "silent";
 }
 
 /** One connection from the pooler to the server. */
@@ -122,8 +122,8 @@ function carry(link: Link, from: Socket, to: Socket): void {
     }
     link.damage = undefined;
     to.write(damage.change(bytes));
-    link.silent = damage.then === "silent";
-    if (damage.then === "closed") {
+    link.silent = damage.after === "silent";
+    if (damage.after === "closed") {
       to.end();
     }
   });

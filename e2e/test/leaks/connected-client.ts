@@ -33,7 +33,11 @@ export class ConnectedClient implements LeakClient {
   }
 
   async prepared(text: string, value: string): Promise<StepAnswer> {
-    return await this.#answer({ text, name: `${this.#prepared} ${text.slice(0, 20)}`, values: [value] });
+    return await this.#answer({
+      text,
+      name: `${this.#prepared} ${text.slice(0, 20)}`,
+      values: [value],
+    });
   }
 
   async begin(sql: string): Promise<StepAnswer> {
@@ -69,11 +73,10 @@ export class ConnectedClient implements LeakClient {
     readonly values?: string[];
   }): Promise<StepAnswer> {
     try {
-      const result = await this.#client.query({ ...query, rowMode: "array" });
       // A text of several statements has several results.
-      const [first] = Array.isArray(result) ? result : [result];
-      const value: unknown = first?.rows[0]?.[0];
-      return { value: value === null || value === undefined ? undefined : String(value) };
+      const results = [await this.#client.query<unknown[]>({ ...query, rowMode: "array" })].flat();
+      const value = results[0]?.rows[0]?.[0];
+      return { value: typeof value === "string" ? value : JSON.stringify(value) };
     } catch (error) {
       if (error instanceof pg.DatabaseError && error.code !== undefined) {
         return { error: error.code };

@@ -55,7 +55,11 @@ export class LeakSteps {
   }
 
   /** The next step of a client. Not everybody may have a transaction at the same time. */
-  next(client: LeakClient, transaction: TransactionState, { mayBegin }: { mayBegin: boolean }): Step {
+  next(
+    client: LeakClient,
+    transaction: TransactionState,
+    { mayBegin }: { mayBegin: boolean },
+  ): Step {
     const type = this.#typeIn(transaction);
     switch (type) {
       case "trace":
@@ -71,7 +75,9 @@ export class LeakSteps {
       case "echo":
         return { type, value: `${client.number}:${this.#random.below(1_000_000)}` };
       case "begin":
-        return mayBegin ? { type, sql: this.#first(client) } : { type: "observe", isPrepared: false };
+        return mayBegin
+          ? { type, sql: this.#first(client) }
+          : { type: "observe", isPrepared: false };
       case "commit":
       case "rollback":
         return { type };

@@ -151,16 +151,16 @@ test("values with quotes, backslashes and other characters arrive as they are", 
   }
 });
 
-test.each([
-  "set temp_buffers = '16MB'",
-  "select set_config('temp_buffers', '16MB', true)",
-])("a statement can change temp_buffers where others had temporary tables: %s", async (sql) => {
-  await using pooler = await onePooler();
-  await run(pooler, {}, "create temp table t as select 1");
-  const pid = await valueOf(pooler, {}, "select pg_backend_pid()");
-  await run(pooler, {}, sql);
-  expect(await valueOf(pooler, {}, "select pg_backend_pid()")).not.toBe(pid);
-});
+test.each(["set temp_buffers = '16MB'", "select set_config('temp_buffers', '16MB', true)"])(
+  "a statement can change temp_buffers where others had temporary tables: %s",
+  async (sql) => {
+    await using pooler = await onePooler();
+    await run(pooler, {}, "create temp table t as select 1");
+    const pid = await valueOf(pooler, {}, "select pg_backend_pid()");
+    await run(pooler, {}, sql);
+    expect(await valueOf(pooler, {}, "select pg_backend_pid()")).not.toBe(pid);
+  },
+);
 
 test("a statement that changes temp_buffers after its own temporary table fails", async () => {
   await using pooler = await onePooler();

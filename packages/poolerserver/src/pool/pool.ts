@@ -335,15 +335,9 @@ export class Pool {
   }
 
   #onOpened(opened: OpenedSession): void {
-    const { clock, totals, sessionIsolation, maxStatements } = this.#options;
-    const member = new Member({
-      ...opened,
-      openedAt: clock.now(),
-      expiresAt: expiryOf(this.#options),
-      sessionIsolation,
-      maxStatements,
-    });
-    totals.add(member.backend);
+    const times = { openedAt: this.#options.clock.now(), expiresAt: expiryOf(this.#options) };
+    const member = new Member({ ...this.#options, ...opened, ...times });
+    this.#options.totals.add(member.backend);
     this.#server.noteOpened();
     this.#members.add(member);
     void member.backend.closed.then((end) => this.#onEnded(member, end));
