@@ -1,11 +1,13 @@
 import { UsageError } from "./bench-options.ts";
 import { layersBench } from "./layers/layers.ts";
+import { pgwireBench } from "./pgwire/pgwire.ts";
 import { queryBench } from "./query.ts";
 
 type Bench = (args: readonly string[]) => Promise<string>;
 
 const benches = new Map<string, Bench>([
   ["layers", layersBench],
+  ["pgwire", pgwireBench],
   ["query", queryBench],
 ]);
 
@@ -20,7 +22,7 @@ try {
   if (!(error instanceof UsageError)) {
     throw error;
   }
-  const usage = "npm run bench -- query|layers [--json] [--rounds <number>]";
+  const usage = "npm run bench -- query|layers|pgwire [--json] [--rounds <number>]";
   process.stderr.write(`bench: ${error.message} (${usage})\n`);
   process.exitCode = 2;
 }

@@ -1,3 +1,4 @@
+import { percentile } from "../percentile.ts";
 import type { CaseName, Statements } from "./statements.ts";
 
 /** So many statements of one kind, so many callers at once. */
@@ -38,9 +39,4 @@ export async function runLoad<Form>(
   await Promise.all(callers.slice(0, load.callers).map(work));
   latencies.sort();
   return { p50Us: percentile(latencies, 0.5), p99Us: percentile(latencies, 0.99) };
-}
-
-/** The smallest sample that so large a share of them does not exceed. */
-function percentile(sorted: Float64Array, share: number): number {
-  return sorted[Math.max(Math.ceil(sorted.length * share) - 1, 0)] ?? Number.NaN;
 }

@@ -32,6 +32,7 @@ export type {
 } from "./connection/connect-options.ts";
 export type { ActivityFigures } from "./connection/connection-activity.ts";
 export type { CloseReason, ConnectionState } from "./connection/connection-state.ts";
+export { compactChunk } from "./messages/compact-chunk.ts";
 export { scheduleFlush } from "./connection/loop-turn.ts";
 export type { Flushable } from "./connection/loop-turn.ts";
 export type { Prelude } from "./connection/prelude.ts";

@@ -1,5 +1,5 @@
 import type { Duplex } from "node:stream";
-import { FrontendFraming, PgwireError } from "@multipooler/pgwire";
+import { FrontendFraming, PgwireError, compactChunk } from "@multipooler/pgwire";
 import { encodeDiagnostic } from "@multipooler/query-service";
 import type { PoolerError, Session, SessionClient, SessionState } from "@multipooler/query-service";
 import { Refusal } from "../login/refusal.ts";
@@ -112,7 +112,7 @@ export class Conversation implements SessionClient {
       return;
     }
     this.#messages += 1;
-    this.#framing.push(chunk);
+    this.#framing.push(compactChunk(chunk));
     try {
       let takesMore = true;
       for (let run = this.#framing.next(); run !== undefined; run = this.#framing.next()) {

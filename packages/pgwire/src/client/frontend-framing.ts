@@ -65,6 +65,9 @@ export class FrontendFraming {
       end += size;
     }
     this.#offset = end;
+    if (start === 0 && end === chunk.length) {
+      return chunk;
+    }
     return end > start ? chunk.subarray(start, end) : this.#completed();
   }
 

@@ -88,7 +88,7 @@ export class Dialogue {
         break;
       }
     }
-    return !this.#isHeld;
+    return !this.#isHeld();
   }
 
   /** The request that reads spans has caught up. */
@@ -101,7 +101,7 @@ export class Dialogue {
     this.#isStopped = true;
   }
 
-  get #isHeld(): boolean {
+  #isHeld(): boolean {
     // A receiver of spans must not stall what others have in flight behind it.
     return this.#answer.isSpillFull || (this.#spans.isBehind && this.#queue.sentCount === 1);
   }

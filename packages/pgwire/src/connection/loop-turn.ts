@@ -42,9 +42,11 @@ function flushSide(side: Side, count: number): void {
   for (let index = 0; index < count; index += 1) {
     flushOne(side.targets[index]);
   }
-  side.targets.copyWithin(0, count, side.count);
-  side.targets.fill(undefined, side.count - count, side.count);
-  side.count -= count;
+  const left = side.count - count;
+  for (let index = 0; index < side.count; index += 1) {
+    side.targets[index] = index < left ? side.targets[count + index] : undefined;
+  }
+  side.count = left;
 }
 
 function flushOne(target: Flushable | undefined): void {

@@ -1,6 +1,7 @@
 import type { Duplex } from "node:stream";
 import { PgwireError, PgwireErrorCode, pgwireError } from "../error.ts";
 import type { ByteInput } from "../messages/byte-input.ts";
+import { compactChunk } from "../messages/compact-chunk.ts";
 
 /** Takes the bytes of a {@link ServerSocket}. */
 export interface SocketHandler {
@@ -129,7 +130,7 @@ export class ServerSocket {
 
   #onData(chunk: Buffer): void {
     this.#bytesReceived += chunk.length;
-    this.input.push(chunk);
+    this.input.push(compactChunk(chunk));
     if (!this.#read()) {
       this.#socket.pause();
     }

@@ -1,4 +1,5 @@
 import { toSqlText } from "@multipooler/pgwire";
+import { SimilarTexts } from "./similar-texts.ts";
 import { findReadOnlyEscape } from "../read-only-guard.ts";
 import type { SessionIsolation } from "../session-isolation.ts";
 import { CatalogReader } from "./catalog-reader.ts";
@@ -40,6 +41,7 @@ export class Classifier {
   readonly #texts: TextCache<Classification>;
   readonly #shapes: TextCache<Classification>;
   readonly #isolation: SessionIsolation;
+  readonly #similar = new SimilarTexts<Classification>();
   #known: KnownEffects | undefined;
   /** Changes noted so far, and how many of them `#known` has seen. */
   #changes = 0;
@@ -61,7 +63,7 @@ export class Classifier {
   /** `sql` in UTF-8, without the terminator. */
   classify(sql: string | Uint8Array): Classification {
     const text = toSqlText(sql);
-    const remembered = this.#texts.get(text);
+    const remembered = this.#similar.get(text) ?? this.#texts.get(text);
     if (remembered !== undefined) {
       return remembered;
     }
@@ -77,6 +79,7 @@ export class Classifier {
     const shape = shapeOf(text);
     const similar = shape === undefined ? undefined : this.#shapes.get(shape);
     if (similar !== undefined) {
+      this.#similar.set(text, similar);
       return similar;
     }
     const { classification, facts } = this.#read(text, sql);
@@ -149,6 +152,7 @@ export class Classifier {
   #forget(): void {
     this.#texts.clear();
     this.#shapes.clear();
+    this.#similar.clear();
   }
 }
 

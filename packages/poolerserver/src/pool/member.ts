@@ -4,6 +4,7 @@ import type { TaintSet } from "../classification/taint.ts";
 import type { SessionIsolation } from "../session-isolation.ts";
 import { HeldStatements } from "../statements/held-statements.ts";
 import type { Backend, BackendAccess, BackendEnd } from "./backend.ts";
+import { BusyRun } from "./busy-run.ts";
 import { labelDifference } from "./label-difference.ts";
 import type { LabelledSession } from "./label-difference.ts";
 import { NO_SETTINGS } from "./label-settings.ts";
@@ -54,9 +55,9 @@ export class Member implements LabelledSession {
   /** They were sent, or are to be, ahead of a holder's first request. */
   #awaitsSettings = false;
   idleSince = 0;
-  /** While it is shared: requests in its FIFO, since when the first of them runs, and whether more may come. */
+  /** While it is shared: requests in its FIFO, what it does with them, and whether more may come. */
   units = 0;
-  runningSince = 0;
+  readonly run: BusyRun = new BusyRun();
   takesMore = true;
 
   constructor(options: {
@@ -134,7 +135,7 @@ export class Member implements LabelledSession {
   /** Whether the session is as it was at its start but for its label, as far as the protocol shows. */
   get isAsItWas(): boolean {
     const { backend } = this;
-    return backend.idle && backend.transactionStatus === "I" && this.#hasItsReadOnlyDefault;
+    return backend.idle && backend.transactionStatus === "I" && this.#hasItsReadOnlyDefault();
   }
 
   /** What it reports; while a holder may have changed that, what it has reported without. */
@@ -148,7 +149,7 @@ export class Member implements LabelledSession {
     return isOpenToAll && this.taint === Taint.None && this.settings === NO_SETTINGS;
   }
 
-  get #hasItsReadOnlyDefault(): boolean {
+  #hasItsReadOnlyDefault(): boolean {
     const isInitial =
       this.backend.parameters.get(READ_ONLY_DEFAULT) ===
       this.initialParameters.get(READ_ONLY_DEFAULT);

@@ -261,7 +261,7 @@ export class Pool {
   }
 
   /** Whether sessions that nobody waits for are kept. */
-  get #keepsIdle(): boolean {
+  #keepsIdle(): boolean {
     return this.#access !== "none" && !this.#server.isLeaving;
   }
 
@@ -276,7 +276,7 @@ export class Pool {
     return (
       this.#closing === undefined &&
       isOfAccess &&
-      (this.#keepsIdle || this.#demand.wanted() > 0) &&
+      (this.#keepsIdle() || this.#demand.wanted() > 0) &&
       member.isAsItWas &&
       this.isRecent(member, now) &&
       !this.isOverLimit
@@ -294,7 +294,7 @@ export class Pool {
     member.use = "idle";
     this.#idle.push(member, now);
     this.#demand.onIdle();
-    if (!this.#keepsIdle) {
+    if (!this.#keepsIdle()) {
       this.#idle.endAll();
     }
   }

@@ -35,7 +35,6 @@ export class Scheduler {
   readonly #sharing: Sharing;
   /** Sessions with units of several holders in their FIFO. */
   readonly #shared = new Set<Member>();
-  #sharedUnits = 0;
   #isServing = false;
   #isPaused = false;
   readonly #exclusiveEnds: GrantKeeper;
@@ -232,23 +231,16 @@ export class Scheduler {
     }
   }
 
-  /** An idle session while fewer are shared than are useful, else one with room, else an idle one. */
+  /** A shared session with little to do, else an idle one if that is of use, else one with room. */
   #findShared(settings: LabelSettings): Member | undefined {
-    if (this.#shared.size < this.#sharing.useful) {
-      const idle = this.#pool.takeIdle(settings);
-      if (idle !== undefined) {
-        return idle;
-      }
+    const least = this.#leastShared(settings);
+    if (least !== undefined && least.units < this.#sharing.spreadDepth) {
+      return least;
     }
-    const withRoom = this.#leastShared(settings);
-    if (withRoom !== undefined) {
-      return withRoom;
+    if (least !== undefined && this.#shared.size >= this.#sharing.useful) {
+      return least;
     }
-    const further = this.#pool.takeIdle(settings);
-    if (further !== undefined) {
-      this.#sharing.grow(this.#shared.size + 1);
-    }
-    return further;
+    return this.#pool.takeIdle(settings) ?? least;
   }
 
   #leastShared(settings: LabelSettings): Member | undefined {
@@ -266,7 +258,7 @@ export class Scheduler {
         member.settings === settings &&
         !member.awaitsSettings &&
         member.units < this.#sharing.depth &&
-        this.#sharing.isShortSoFar(member.runningSince, now);
+        this.#sharing.isShortSoFar(member.run.unitSince, now);
       if (hasRoom && (least === undefined || member.units < least.units)) {
         least = member;
       }
@@ -296,28 +288,26 @@ export class Scheduler {
       unit.granted(new Grant(member, this.#exclusiveEnds));
       return;
     }
-    const now = this.#options.clock.monotonic();
     if (member.use !== "shared") {
       member.use = "shared";
-      member.runningSince = now;
+      member.run.begin(this.#options.clock.monotonic());
       this.#shared.add(member);
     }
     member.units += 1;
     member.takesMore = unit.kind === "shareable";
-    this.#sharedUnits += 1;
-    this.#sharing.onPlaced(this.#sharedUnits, now);
     unit.granted(new Grant(member, this.#sharedEnds));
   }
 
   /** A unit in the FIFO of a shared session has ended; the session is free with the last of them. */
   #endShared(member: Member): Promise<void> | undefined {
     const now = this.#options.clock.monotonic();
-    if (member.takesMore) {
-      this.#sharing.onDone(now - member.runningSince);
-    }
-    member.runningSince = now;
     member.units -= 1;
-    this.#sharedUnits -= 1;
+    if (member.takesMore) {
+      member.run.unitEnded(now, member.units === 0, this.#sharing);
+    } else {
+      // It may have waited for a lock.
+      member.run.begin(now);
+    }
     if (member.taint !== Taint.None) {
       member.takesMore = false;
     }

@@ -182,3 +182,30 @@ test("the number of shared sessions falls again when fewer are enough", async ()
   const units = Array.from({ length: 10 }, () => scene.submit("shareable"));
   expect(new Set(units.map(backendOf)).size).toBe(1);
 });
+
+test("a few runs that other processes have held up do not spread statements over more sessions", async () => {
+  const scene = new Scene();
+  await scene.learnShort();
+  for (let run = 0; run < 100; run += 1) {
+    const units = Array.from({ length: 8 }, () => scene.submit("shareable"));
+    // Half of them are held up by 3 ms.
+    scene.scene.clock.step(run % 2 === 0 ? 3 : 0.1);
+    for (const unit of units) {
+      scene.release(unit);
+    }
+  }
+  const units = Array.from({ length: 8 }, () => scene.submit("shareable"));
+  expect(new Set(units.map(backendOf)).size).toBe(1);
+});
+
+test("statements that are long get sessions of their own while there are any", async () => {
+  const scene = new Scene();
+  for (let count = 0; count < 40; count += 1) {
+    const unit = await scene.granted("shareable");
+    scene.scene.clock.step(30);
+    scene.release(unit);
+  }
+  const units = Array.from({ length: 4 }, () => scene.submit("shareable"));
+  await settled();
+  expect(new Set(units.map(backendOf)).size).toBe(4);
+});

@@ -1,36 +1,46 @@
 /** How much work, in milliseconds, the FIFO of a shared backend may hold. */
 const DEPTH_MS = 2;
+/** With this much work in each FIFO another backend is of use. */
+const SPREAD_MS = 1;
+/** What the pooler itself spends on a statement, about: a backend that is faster is not what limits. */
+const OWN_COST_MS = 0.05;
 /** A statement is taken to need this long until some have been seen. */
 const FIRST_GUESS_MS = 0.5;
-/** The weight of the latest statement in the average. */
+/** The weight of the latest run in the average. */
 const WEIGHT = 1 / 16;
-/** A statement counts for no more, so that one report does not stop sharing for long. */
+/** A run counts for no more a statement, so that one report does not stop sharing for long. */
 const LONGEST_COUNTED_MS = 20;
+/** How far a run that was slower than the quickest quarter moves the bound of that. */
+const STEP = 0.04;
+/** The average counts where it is above the quickest quarter by more than this. */
+const AVERAGE_SHARE = 1 / 4;
+/** No statement is taken to be faster. */
+const MIN_MS = 0.005;
 /** Nothing is put behind a statement that has run for this long. */
 const LONG_RUN_MS = 4;
-/** How often it is looked whether fewer backends would do. */
-const REVIEW_MS = 1000;
 
 /**
  * Decides how many shareable units go onto one backend, and over how many backends they are spread.
  *
- * The depth follows from what statements take on average, so that what is put last still waits
- * for little. The number of useful backends begins at one. It grows whenever a unit would have to
- * wait although a backend is idle, and falls by one a second while fewer would have held all units:
- * each further backend costs another system call and another wake-up a statement, on both sides.
+ * Both follow from what a statement takes of a backend's time. Where the CPU is scarce, that seems
+ * longer than it is, and more backends would only make it scarcer. So it is judged by the quickest
+ * quarter of the runs, unless the average is far above that: then some statements are long.
+ *
+ * Each further backend costs another system call and another wake-up a statement, on both sides: a
+ * short statement goes onto a few backends, and onto another one only when those have enough to do.
  */
 export class Sharing {
   readonly #maxDepth: number;
+  #quickMs = FIRST_GUESS_MS;
   #averageMs = FIRST_GUESS_MS;
-  #depth: number;
+  #depth = 1;
+  #spreadDepth = 1;
   #useful = 1;
-  #peak = 0;
-  #reviewedAt = 0;
 
   /** @param maxDepth 1 switches sharing off. */
   constructor(maxDepth: number) {
     this.#maxDepth = maxDepth;
-    this.#depth = this.#depthFor(FIRST_GUESS_MS);
+    this.#adapt();
   }
 
   /** Units that one backend may have in flight. */
@@ -38,7 +48,12 @@ export class Sharing {
     return this.#depth;
   }
 
-  /** Backends that shareable units are spread over while those have room. */
+  /** Units that one backend gets before another one is used. */
+  get spreadDepth(): number {
+    return this.#spreadDepth;
+  }
+
+  /** Backends over which shareable units are spread while those have room. */
   get useful(): number {
     return this.#useful;
   }
@@ -48,34 +63,24 @@ export class Sharing {
     return now - since < LONG_RUN_MS;
   }
 
-  /** A unit had to go onto one more backend. */
-  grow(backends: number): void {
-    this.#useful = Math.max(this.#useful, backends);
+  /** A backend has spent so long on so many units, without a pause. */
+  onRun(tookMs: number, units: number): void {
+    const unitMs = Math.min(tookMs / units, LONGEST_COUNTED_MS);
+    this.#averageMs += (unitMs - this.#averageMs) * WEIGHT;
+    // It stays where one of four runs is below it.
+    const factor = unitMs < this.#quickMs ? 1 - 3 * STEP : 1 + STEP;
+    this.#quickMs = Math.max(this.#quickMs * factor, MIN_MS);
+    this.#adapt();
   }
 
-  /** A unit was put onto a backend; `inFlight` are on all of them together. */
-  onPlaced(inFlight: number, now: number): void {
-    this.#peak = Math.max(this.#peak, inFlight);
-    if (now - this.#reviewedAt < REVIEW_MS) {
-      return;
-    }
-    this.#reviewedAt = now;
-    const needed = Math.ceil(this.#peak / this.#depth);
-    if (needed < this.#useful) {
-      this.#useful = Math.max(1, this.#useful - 1);
-    }
-    this.#peak = inFlight;
+  #adapt(): void {
+    const unitMs = Math.max(this.#quickMs, this.#averageMs * AVERAGE_SHARE);
+    this.#depth = this.#depthFor(DEPTH_MS / unitMs);
+    this.#spreadDepth = this.#depthFor(SPREAD_MS / unitMs);
+    this.#useful = 1 + Math.floor(unitMs / OWN_COST_MS);
   }
 
-  /** A backend has spent `tookMs` on a unit. */
-  onDone(tookMs: number): void {
-    const countedMs = Math.min(tookMs, LONGEST_COUNTED_MS);
-    this.#averageMs += (countedMs - this.#averageMs) * WEIGHT;
-    this.#depth = this.#depthFor(this.#averageMs);
-  }
-
-  #depthFor(averageMs: number): number {
-    const depth = Math.floor(DEPTH_MS / Math.max(averageMs, 0.001));
-    return Math.min(this.#maxDepth, Math.max(1, depth));
+  #depthFor(units: number): number {
+    return Math.min(this.#maxDepth, Math.max(1, Math.floor(units)));
   }
 }

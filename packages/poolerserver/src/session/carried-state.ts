@@ -98,7 +98,9 @@ export class CarriedState {
     } else if (this.#isUndone(facts)) {
       settings.forget();
     }
-    this.#dropUnchanged();
+    if (this.#unseen.size > 0) {
+      this.#dropUnchanged();
+    }
     if (hasSucceeded && !settings.isPending && !facts.discardsAll) {
       this.#compare();
     }
@@ -170,7 +172,10 @@ export class CarriedState {
 
   /** What was being changed is of no account any more. */
   forget(): void {
-    this.#unseen.clear();
+    // Clearing a map makes another table for it, also when it is empty.
+    if (this.#unseen.size > 0) {
+      this.#unseen.clear();
+    }
     this.#options.settings.forget();
   }
 

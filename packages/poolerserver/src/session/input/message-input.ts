@@ -104,7 +104,8 @@ export class MessageInput {
     if (this.#index > 0) {
       return this.#takeAcross(first);
     }
-    const run = first.subarray(this.#start, this.#next);
+    const isWhole = this.#start === 0 && this.#next === first.length;
+    const run = isWhole ? first : first.subarray(this.#start, this.#next);
     this.#byteLength -= run.length;
     this.#start = this.#next;
     this.#dropUsed();
@@ -140,7 +141,11 @@ export class MessageInput {
   /** Lets go of the first chunk once nothing of it is left. */
   #dropUsed(): void {
     if (this.#start === this.#chunks[0]?.length) {
-      this.#chunks.shift();
+      if (this.#chunks.length === 1) {
+        this.#chunks.pop();
+      } else {
+        this.#chunks.shift();
+      }
       this.#start = 0;
       this.#next = 0;
       this.#chunk = NOTHING;

@@ -7,6 +7,7 @@ import { wider } from "../../statements/statement-classification.ts";
 import type { ChannelCommand } from "../notifications/channel-command.ts";
 import type { SettingChanges } from "../settings/setting-changes.ts";
 import type { ClientStatement } from "../statements/client-statement.ts";
+import { emptyList } from "../emptied-list.ts";
 
 /** A text that may leave something, and what of that the pooler cannot carry along. */
 export interface TaintingText {
@@ -96,8 +97,7 @@ export class UnitFacts {
     this.channels = undefined;
     this.#texts = 0;
     this.settings = undefined;
-    this.effects.length = 0;
-    this.taintingTexts.length = 0;
+    emptyList(this.effects, this.taintingTexts);
     this.hasOtherTaint = false;
   }
 

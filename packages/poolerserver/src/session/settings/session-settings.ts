@@ -95,7 +95,9 @@ export class SessionSettings {
 
   /** What was pending has been taken back, or failed. */
   forget(): void {
-    this.#pending.clear();
+    if (this.isPending) {
+      this.#pending.clear();
+    }
   }
 
   /** All settings are those of the login again. */

@@ -1,6 +1,7 @@
 import { PoolerErrorCode } from "@multipooler/query-service";
 import { MultiPoolerError, errorDiagnostic } from "../../error.ts";
 import type { ClientStatement } from "./client-statement.ts";
+import { emptyList } from "../emptied-list.ts";
 
 /** How much a session may have prepared. */
 export interface StatementLimits {
@@ -83,7 +84,7 @@ export class ClientStatements {
   clear(): void {
     this.#byName.clear();
     this.#bytes = 0;
-    this.#changes.length = 0;
+    emptyList(this.#changes);
     this.#confirmed = 0;
   }
 
@@ -99,7 +100,7 @@ export class ClientStatements {
 
   /** All messages of the unit are confirmed. */
   accept(): void {
-    this.#changes.length = 0;
+    emptyList(this.#changes);
     this.#confirmed = 0;
   }
 
@@ -114,7 +115,7 @@ export class ClientStatements {
         this.set(change.name, isDropped ? undefined : change.before);
       }
     }
-    changes.length = 0;
+    emptyList(changes);
     this.#confirmed = 0;
   }
 

@@ -16,6 +16,7 @@ import { writeUnit } from "./unit-writing.ts";
 import type { WriteStep } from "./unit-writing.ts";
 import { emptySetup, setupOf } from "./statement-setup.ts";
 import type { SetupRequest } from "./statement-setup.ts";
+import { emptyList } from "../emptied-list.ts";
 
 export interface StatementPlacementOptions {
   readonly registry: StatementRegistry;
@@ -174,7 +175,7 @@ export class StatementPlacement {
     this.#ddlCount = this.#registry.ddlCount;
     this.#replies.begin();
     this.#statements.restart();
-    this.#reused.length = 0;
+    emptyList(this.#reused);
     this.#setups = [];
     this.leftOut = 0;
   }
@@ -183,8 +184,7 @@ export class StatementPlacement {
     this.#messages = messages;
     this.#closes = [];
     this.#skipped = 0;
-    this.#steps.length = 0;
-    this.#names.length = 0;
+    emptyList(this.#steps, this.#names);
     this.#byteLength = bytes.length;
     for (const message of messages) {
       if (message.isUnnamed && !this.#routesUnnamed) {

@@ -1,4 +1,5 @@
 import type { RegisteredStatement } from "../../statements/statement-registry.ts";
+import { emptyList } from "../emptied-list.ts";
 
 const PARSE_COMPLETE = 0x31;
 const CLOSE_COMPLETE = 0x33;
@@ -44,7 +45,7 @@ export class StatementReplies {
   }
 
   begin(): void {
-    this.#expected.length = 0;
+    emptyList(this.#expected);
     this.#count = 0;
     this.#hasProgress = false;
   }

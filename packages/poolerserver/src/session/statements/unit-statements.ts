@@ -17,6 +17,7 @@ import { readTypes } from "./parameter-types.ts";
 import { nameOf, statementsOf } from "./sql-tokens.ts";
 import type { StatementMessage, StatementMessageKind } from "./statement-message.ts";
 import { isPoolerName } from "./pooler-name.ts";
+import { emptyList } from "../emptied-list.ts";
 
 const STATEMENT = 0x53;
 const HEADER_BYTES = 5;
@@ -59,7 +60,7 @@ export class UnitStatements {
 
   /** A unit begins. The one before has ended. */
   begin(): void {
-    this.messages.length = 0;
+    emptyList(this.messages);
   }
 
   /** Another piece of the unit begins. */
@@ -71,7 +72,7 @@ export class UnitStatements {
 
   /** Lets go of what was read. */
   forget(): void {
-    this.messages.length = 0;
+    emptyList(this.messages);
     this.text = "";
     this.#unnamedOrder = undefined;
   }
@@ -104,7 +105,7 @@ export class UnitStatements {
     const statement = new ClientStatement({ text: this.text, parameterTypes, classification });
     const isUnnamed = name === UNNAMED;
     const names = { nameStart: bodyStart, nameEnd };
-    if (this.#isOpaque && !isUnnamed) {
+    if (this.#isOpaque() && !isUnnamed) {
       facts.addState();
       statements.noteOther();
       this.#add("plain", names);
@@ -193,12 +194,12 @@ export class UnitStatements {
     } else {
       statements.noteOther();
     }
-    const isKept = !isStatement || name === UNNAMED || this.#isOpaque;
+    const isKept = !isStatement || name === UNNAMED || this.#isOpaque();
     this.#add(isKept ? "plain" : "close", { nameStart, nameEnd });
   }
 
   /** In such an encoding a text cannot be sent by the pooler as it is known to it. */
-  get #isOpaque(): boolean {
+  #isOpaque(): boolean {
     return this.#options.settings.current.isOtherEncoding;
   }
 
@@ -227,7 +228,7 @@ export class UnitStatements {
   #usable(name: string): ClientStatement | undefined {
     const { statements, facts } = this.#options;
     const statement = statements.get(name);
-    const isForeign = this.#isOpaque && !(name === UNNAMED && facts.parses);
+    const isForeign = this.#isOpaque() && !(name === UNNAMED && facts.parses);
     return isForeign && statement?.text.includes("\uFFFD") === true ? undefined : statement;
   }
 
@@ -304,7 +305,7 @@ export class UnitStatements {
    */
   #bringNamed(text: string, { taint }: Classification): void {
     const { statements } = this.#options;
-    if ((taint & Taint.State) === 0 || statements.isEmpty || this.#isOpaque) {
+    if ((taint & Taint.State) === 0 || statements.isEmpty || this.#isOpaque()) {
       return;
     }
     const names = new Set((statementsOf(text) ?? []).flat().map(nameOf));

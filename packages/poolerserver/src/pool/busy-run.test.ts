@@ -1,0 +1,34 @@
+import { expect, test } from "vitest";
+import { BusyRun } from "./busy-run.ts";
+import { Sharing } from "./sharing.ts";
+
+class RecordingSharing extends Sharing {
+  readonly runs: { readonly tookMs: number; readonly units: number }[] = [];
+
+  override onRun(tookMs: number, units: number): void {
+    this.runs.push({ tookMs, units });
+  }
+}
+
+test("answers that come in one piece are counted together with the time that they took", () => {
+  const sharing = new RecordingSharing(64);
+  const run = new BusyRun();
+  run.begin(0);
+  for (let unit = 0; unit < 16; unit += 1) {
+    run.unitEnded(4, unit === 15, sharing);
+  }
+  expect(sharing.runs).toEqual([{ tookMs: 4, units: 16 }]);
+});
+
+test("a session that never runs out of units is reported from time to time", () => {
+  const sharing = new RecordingSharing(64);
+  const run = new BusyRun();
+  run.begin(0);
+  for (let unit = 1; unit <= 16; unit += 1) {
+    run.unitEnded(unit, false, sharing);
+  }
+  expect(sharing.runs).toEqual([
+    { tookMs: 8, units: 8 },
+    { tookMs: 8, units: 8 },
+  ]);
+});
