@@ -5,7 +5,8 @@ import { Network } from "./network.ts";
 import type { Damage } from "./network.ts";
 
 const QUERY = "select repeat('x', 1000)";
-/** Of pool and manager together: were one left behind by each damage, there would be more. */
+const RESULT = "x".repeat(1000);
+/** Of pool and manager: were one left behind by each damage, there would be more. */
 const MOST_CONNECTIONS = 8;
 const half = (answer: Buffer): Buffer => answer.subarray(0, answer.length / 2);
 
@@ -48,6 +49,18 @@ async function ask(way: "call" | "session", query: string): Promise<unknown> {
   }
 }
 
+/** Damages the next answer that has the result. */
+function once(damage: Damage): Network["damage"] {
+  let isDone = false;
+  return (answer) => {
+    if (isDone || !answer.includes(RESULT)) {
+      return undefined;
+    }
+    isDone = true;
+    return damage;
+  };
+}
+
 test.each(
   DAMAGES.flatMap(([what, damage]) =>
     (["call", "session"] as const).map((way) => [way, what, damage] as const),
@@ -57,9 +70,8 @@ test.each(
   async (way, _what, damage) => {
     await expect.poll(() => ask(way, QUERY).catch(() => 0), { timeout: 15_000 }).toBe(1);
     const process = clients.pooler.pid;
-    // The connections of now: that of the pool answers the next statement.
     const client = way === "session" ? await clients.connect() : undefined;
-    network.damage(damage);
+    network.damage = once(damage);
     const failed = client === undefined ? ask(way, QUERY) : client.query(QUERY);
     const error: unknown = await failed.then(
       () => undefined,

@@ -21,13 +21,13 @@ interface Link {
   readonly server: Socket;
   /** Carries nothing any more, not even its end. */
   silent: boolean;
-  /** Awaits the next answer of the server. */
-  damage: Damage | undefined;
 }
 
 /** A network in front of a server of this machine that can break in the ways networks do. */
 export class Network implements AsyncDisposable {
   route: Route = () => "server";
+  /** What is done to an answer of the server; `undefined`: nothing. */
+  damage: (answer: Buffer) => Damage | undefined = () => undefined;
   readonly port: number;
   readonly #server: Server;
   readonly #target: number;
@@ -64,13 +64,6 @@ export class Network implements AsyncDisposable {
     }
   }
 
-  /** Damages the next answer on each connection of now. */
-  damage(damage: Damage): void {
-    for (const link of this.#links) {
-      link.damage = damage;
-    }
-  }
-
   async [Symbol.asyncDispose](): Promise<void> {
     const closed = once(this.#server, "close");
     this.#server.close();
@@ -95,11 +88,11 @@ export class Network implements AsyncDisposable {
   #link(client: Socket, startup: Buffer): void {
     const server = connect(this.#target, "127.0.0.1");
     this.#own(server);
-    const link: Link = { startup, client, server, silent: false, damage: undefined };
+    const link: Link = { startup, client, server, silent: false };
     this.#links.add(link);
     server.write(startup);
-    carry(link, client, server);
-    carry(link, server, client);
+    carry(link, { from: client, to: server, damageOf: () => undefined });
+    carry(link, { from: server, to: client, damageOf: (answer) => this.damage(answer) });
     client.once("close", () => this.#links.delete(link));
   }
 
@@ -110,17 +103,19 @@ export class Network implements AsyncDisposable {
   }
 }
 
-function carry(link: Link, from: Socket, to: Socket): void {
+function carry(
+  link: Link,
+  { from, to, damageOf }: { from: Socket; to: Socket; damageOf: Network["damage"] },
+): void {
   from.on("data", (bytes: Buffer) => {
-    const { damage } = link;
     if (link.silent) {
       return;
     }
-    if (damage === undefined || from === link.client) {
+    const damage = damageOf(bytes);
+    if (damage === undefined) {
       to.write(bytes);
       return;
     }
-    link.damage = undefined;
     to.write(damage.change(bytes));
     link.silent = damage.after === "silent";
     if (damage.after === "closed") {
