@@ -21,11 +21,11 @@ export async function releaseReservation(
 ): Promise<Outcome> {
   let reserved: ReservedBackend;
   try {
-    reserved = admitReserved(engine, { target, user: caller.user, id });
+    reserved = admitReserved(engine, { target, caller, id });
   } catch (error) {
     return orNothingHeld(error);
   }
-  reserved.interrupt(
+  reserved.beginRelease(
     new MultiPoolerError(PoolerErrorCode.Cancelled, "the reservation is released"),
   );
   try {
@@ -37,6 +37,7 @@ export async function releaseReservation(
       } else {
         reserved.reasons.clear();
       }
+      reserved.settleRelease();
       return await endUse(reserved, {
         fate: "keep",
         settings: caller.settings,

@@ -8,6 +8,7 @@ import type { BackendEnd } from "../pool/backend.ts";
 import { BackendWait } from "../pool/borrowing.ts";
 import type { BackendWish } from "../pool/borrowing.ts";
 import { settingsOf } from "../pool/label.ts";
+import type { Identity } from "../pool/label.ts";
 import { NO_SETTINGS } from "../pool/label-settings.ts";
 import type { Lease } from "../pool/lease.ts";
 import type { Holder } from "../serving/holders.ts";
@@ -23,8 +24,8 @@ import { Turns } from "./turns.ts";
 
 export interface ReservedBackendOptions {
   readonly id: bigint;
-  /** Only requests of this user may name it. */
-  readonly user: string;
+  /** Only requests of this user, with these keys, may name it. */
+  readonly identity: Identity;
   readonly engine: CallEngine;
   /** Nobody can name it any more. */
   readonly onEnding: (reserved: ReservedBackend) => void;
@@ -62,7 +63,7 @@ type State =
  */
 export class ReservedBackend implements Holder {
   readonly id: bigint;
-  readonly user: string;
+  readonly identity: Identity;
   readonly reasons: HeldReasons = new HeldReasons();
   readonly turns: Turns = new Turns();
   readonly #options: ReservedBackendOptions;
@@ -70,6 +71,7 @@ export class ReservedBackend implements Holder {
   #run: Pick<HeldRun, "cut"> | undefined;
   #cutReason: MultiPoolerError | undefined;
   #isLost = false;
+  #isReleasing = false;
   #taint: TaintSet = Taint.None;
   /** Those of the label that its backend was asked for. */
   #settings: Settings = NO_SETTINGS.values;
@@ -78,7 +80,7 @@ export class ReservedBackend implements Holder {
 
   constructor(options: ReservedBackendOptions) {
     this.id = options.id;
-    this.user = options.user;
+    this.identity = options.identity;
     this.#options = options;
   }
 
@@ -99,7 +101,7 @@ export class ReservedBackend implements Holder {
   /** What the answers say that the caller holds. */
   get reservation(): Reservation | undefined {
     const state = this.#state;
-    if (state.type !== "held" || this.reasons.isEmpty) {
+    if (state.type !== "held" || this.reasons.isEmpty || this.#isReleasing) {
       return undefined;
     }
     const { processId } = state.lease.backend;
@@ -160,9 +162,15 @@ export class ReservedBackend implements Holder {
     }
   }
 
-  /** Interrupts the request that runs. */
-  interrupt(reason: MultiPoolerError): void {
+  /** Its caller gives it up: interrupts the request that runs, which leaves nothing to hold. */
+  beginRelease(reason: MultiPoolerError): void {
+    this.#isReleasing = true;
     this.#run?.cut(reason);
+  }
+
+  /** The release has its turn: what its reasons say from now on is held again. */
+  settleRelease(): void {
+    this.#isReleasing = false;
   }
 
   /** The pooler wants it to end now, whatever its caller does; see {@link Holder}. */
