@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { ActivityTotals } from "../pool/activity-totals.ts";
 import { CountingShare } from "../../test/counting-share.ts";
-import { extended, query } from "../../test/frontend.ts";
+import { extended, query } from "@multipooler/conversations";
 import { TestClient } from "../../test/session-client.ts";
 import { settled } from "../../test/settled.ts";
 import { noChannels } from "../../test/no-channels.ts";
