@@ -66,7 +66,7 @@ export interface GrpcServerOptions {
    * sends one at least three times as often. Default 90000.
    */
   readonly healthStalenessMs?: number | undefined;
-  /** Services that are not offered here, whoever announces them. Default: none. */
+  /** Services that are not offered here even if they are announced. Default: none. */
   readonly withheld?: ReadonlySet<PoolerService> | undefined;
 }
 
