@@ -78,7 +78,7 @@ test("SHOW POOLS and CLIENTS count who works, who waits and who is idle", async 
   expect(servers).toHaveLength(CAPACITY);
   expect(servers[0]).toMatchObject({ type: "S", state: "active", port: pooler.postgres.port });
   const pids = await pooler.postgres.sql(
-    "select pid from pg_stat_activity where application_name like '%regular'",
+    "select pid from pg_stat_activity where application_name = 'shopper'",
   );
   expect(new Set(servers.map((row) => row["remote_pid"]))).toEqual(
     new Set(pids.map(({ pid }) => pid)),

@@ -56,7 +56,7 @@ const FAULTS: readonly Fault[] = [
     "packages/manager/src/bad.ts",
     'import "@multipooler/controller-api";\nimport { pooler } from "@multipooler/poolerserver";',
     2,
-    /^packages\/manager may not import packages\/poolerserver; of this repository it may import packages\/controller-api, packages\/query-service, packages\/timing, packages\/topo$/,
+    /^packages\/manager may not import packages\/poolerserver; of this repository it may import packages\/controller-api, packages\/query-service, packages\/timing, packages\/tls, packages\/topo$/,
   ],
   [
     "a type of a forbidden package",
