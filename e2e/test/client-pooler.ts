@@ -29,11 +29,17 @@ export class ClientPooler implements AsyncDisposable {
     this.address = { host: "127.0.0.1", port, user, password, database: "postgres" };
   }
 
-  static async start(flags: Readonly<Record<string, string>> = {}): Promise<ClientPooler> {
+  /** `portOf` may put something between the pooler and PostgreSQL, and tells its port. */
+  static async start(
+    flags: Readonly<Record<string, string>> = {},
+    portOf: (postgres: EmbeddedPostgres) => Promise<number> = async ({ port }) => port,
+  ): Promise<ClientPooler> {
     const postgres = await startPostgres({ auth: "scram-sha-256", password: "it's a secret" });
+    const port = await portOf(postgres);
     const pooler = startPooler({
       flags: {
         ...flagsFor(postgres),
+        "pg-port": String(port),
         "connpool-admin-password": postgres.password,
         "pg-listen-port": "0",
         ...flags,

@@ -8,6 +8,12 @@ import type { Server, Socket } from "node:net";
  */
 export type Route = (startup: Buffer) => "server" | "nothing" | Buffer;
 
+/** What becomes of an answer of the server, and of its connection after that. */
+export interface Damage {
+  readonly change: (answer: Buffer) => Buffer;
+  readonly after: "open" | "closed" | "silent";
+}
+
 /** One connection from the pooler to the server. */
 interface Link {
   readonly startup: Buffer;
@@ -20,6 +26,8 @@ interface Link {
 /** A network in front of a server of this machine that can break in the ways networks do. */
 export class Network implements AsyncDisposable {
   route: Route = () => "server";
+  /** What is done to an answer of the server; `undefined`: nothing. */
+  damage: (answer: Buffer) => Damage | undefined = () => undefined;
   readonly port: number;
   readonly #server: Server;
   readonly #target: number;
@@ -42,6 +50,11 @@ export class Network implements AsyncDisposable {
       throw new Error("no port was given");
     }
     return new Network(server, address.port, target);
+  }
+
+  /** Connections that the pooler has open to the server. */
+  get connections(): number {
+    return this.#links.size;
   }
 
   /** The connections of now whose start-up message matches carry nothing from here on. */
@@ -78,8 +91,8 @@ export class Network implements AsyncDisposable {
     const link: Link = { startup, client, server, silent: false };
     this.#links.add(link);
     server.write(startup);
-    carry(link, client, server);
-    carry(link, server, client);
+    carry(link, { from: client, to: server, damageOf: () => undefined });
+    carry(link, { from: server, to: client, damageOf: (answer) => this.damage(answer) });
     client.once("close", () => this.#links.delete(link));
   }
 
@@ -90,10 +103,23 @@ export class Network implements AsyncDisposable {
   }
 }
 
-function carry(link: Link, from: Socket, to: Socket): void {
-  from.on("data", (bytes) => {
-    if (!link.silent) {
+function carry(
+  link: Link,
+  { from, to, damageOf }: { from: Socket; to: Socket; damageOf: Network["damage"] },
+): void {
+  from.on("data", (bytes: Buffer) => {
+    if (link.silent) {
+      return;
+    }
+    const damage = damageOf(bytes);
+    if (damage === undefined) {
       to.write(bytes);
+      return;
+    }
+    to.write(damage.change(bytes));
+    link.silent = damage.after === "silent";
+    if (damage.after === "closed") {
+      to.end();
     }
   });
   from.once("close", () => {

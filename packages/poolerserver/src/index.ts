@@ -11,3 +11,5 @@ export type {
 } from "./databases/administration.ts";
 export type { TotalFigures } from "./pool/activity-totals.ts";
 export type { PoolReport, ServerReport, ServerState } from "./pool/pool-report.ts";
+export { SESSION_ISOLATIONS } from "./session-isolation.ts";
+export type { SessionIsolation } from "./session-isolation.ts";

@@ -6,11 +6,13 @@ test.each([
   ["capacity", 0],
   ["capacity", 1.5],
   ["capacity", Number.NaN],
+  ["maxStatements", 0],
   ["idleTimeoutMs", -1],
   ["maxLifetimeMs", Number.POSITIVE_INFINITY],
   ["waitTimeoutMs", Number.NaN],
   ["drainGraceMs", 2_147_483_648],
-])("%s cannot be %d", (name, value) => {
+  ["sessionIsolation", "none"],
+])("%s cannot be %s", (name, value) => {
   const options = {
     shard: { tableGroup: "default", shard: "0-inf" },
     capacity: 10,

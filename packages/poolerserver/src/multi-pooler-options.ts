@@ -4,6 +4,8 @@ import type { Clock } from "@multipooler/timing";
 import { requireRules } from "./databases/database-rules.ts";
 import { MultiPoolerError } from "./error.ts";
 import type { Logger } from "./logger.ts";
+import { SESSION_ISOLATIONS } from "./session-isolation.ts";
+import type { SessionIsolation } from "./session-isolation.ts";
 
 const DURATIONS = [
   "idleTimeoutMs",
@@ -27,6 +29,7 @@ const COUNTS = [
   "maxNotificationBytes",
   "sharingDepth",
   "settingsCacheSize",
+  "maxStatements",
   "maxSessionStatements",
   "maxSessionStatementBytes",
 ] as const;
@@ -72,6 +75,10 @@ export interface MultiPoolerOptions {
    * adapts to what they take. 1: a connection runs one statement at a time. Default: 64.
    */
   readonly sharingDepth?: number | undefined;
+  /** Prepared statements that a connection keeps, from 1; the oldest are closed. Default: 256. */
+  readonly maxStatements?: number | undefined;
+  /** Whether what a client has left in a connection is taken away. Default: "strict". */
+  readonly sessionIsolation?: SessionIsolation | undefined;
   /** So many different settings of callers are told apart at once, from 1. Default: 1024. */
   readonly settingsCacheSize?: number | undefined;
   /** So many statements a session may have prepared at once, from 1. Default: 10,000. */
@@ -120,6 +127,8 @@ export function resolveOptions(options: MultiPoolerOptions): ResolvedOptions {
     maxQueueBytes: options.maxQueueBytes ?? 67_108_864,
     maxNotificationBytes: options.maxNotificationBytes ?? 16_777_216,
     sharingDepth: options.sharingDepth ?? 64,
+    maxStatements: options.maxStatements ?? 256,
+    sessionIsolation: options.sessionIsolation ?? "strict",
     settingsCacheSize: options.settingsCacheSize ?? 1024,
     maxSessionStatements: options.maxSessionStatements ?? 10_000,
     maxSessionStatementBytes: options.maxSessionStatementBytes ?? 16_777_216,
@@ -136,6 +145,10 @@ export function resolveOptions(options: MultiPoolerOptions): ResolvedOptions {
       throw invalid(name, resolved[name], "a whole number from 1");
     }
   }
+  if (!SESSION_ISOLATIONS.includes(resolved.sessionIsolation)) {
+    const wanted = `one of ${SESSION_ISOLATIONS.join(", ")}`;
+    throw invalid("sessionIsolation", resolved.sessionIsolation, wanted);
+  }
   for (const name of LIMITS) {
     if (!Number.isSafeInteger(resolved[name]) || resolved[name] < 0) {
       throw invalid(name, resolved[name], "a whole number from 0");
@@ -150,7 +163,7 @@ export function resolveOptions(options: MultiPoolerOptions): ResolvedOptions {
   return resolved;
 }
 
-function invalid(name: string, value: number, wanted: string): MultiPoolerError {
+function invalid(name: string, value: number | string, wanted: string): MultiPoolerError {
   return new MultiPoolerError(
     PoolerErrorCode.InvalidArgument,
     `${name} must be ${wanted}, not ${value}`,

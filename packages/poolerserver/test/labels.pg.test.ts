@@ -151,6 +151,23 @@ test("values with quotes, backslashes and other characters arrive as they are", 
   }
 });
 
+test.each(["set temp_buffers = '16MB'", "select set_config('temp_buffers', '16MB', true)"])(
+  "a statement can change temp_buffers where others had temporary tables: %s",
+  async (sql) => {
+    await using pooler = await onePooler();
+    await run(pooler, {}, "create temp table t as select 1");
+    const pid = await valueOf(pooler, {}, "select pg_backend_pid()");
+    await run(pooler, {}, sql);
+    expect(await valueOf(pooler, {}, "select pg_backend_pid()")).not.toBe(pid);
+  },
+);
+
+test("a statement that changes temp_buffers after its own temporary table fails", async () => {
+  await using pooler = await onePooler();
+  const sql = "create temp table t as select 1; set temp_buffers = '16MB'";
+  expect(await failureOf(run(pooler, {}, sql))).toMatchObject({ diagnostic: { code: "22023" } });
+});
+
 test("temp_buffers can be set although the session had temporary tables before", async () => {
   await using pooler = await onePooler();
   await run(pooler, {}, "create temp table t as select 1");

@@ -78,7 +78,7 @@ test("ids are never used twice, and each is of one user", async () => {
   const other = new ReservingClient(pooler);
   const two = await other.reserve("select 1", Transaction);
   expect(two.reservation?.id).not.toBe(one.reservation?.id);
-  const stranger = new ReservingClient(pooler, "somebody_else");
+  const stranger = new ReservingClient(pooler, { user: "somebody_else" });
   stranger.held = one.reservation;
   expect((await stranger.run("select 1")).error).toMatchObject({ code: "RESERVATION_LOST" });
   stranger.held = one.reservation;

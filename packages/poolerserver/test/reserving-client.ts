@@ -1,4 +1,5 @@
 import type {
+  Caller,
   ExecuteRequest,
   Place,
   PoolerError,
@@ -34,12 +35,12 @@ const NO_SETTINGS: Settings = new Map();
 /** One client of reservations: it remembers the one that it holds, as the pooler tells it. */
 export class ReservingClient {
   readonly #pooler: MultiPooler;
-  readonly #user: string;
+  readonly #identity: Pick<Caller, "user" | "keys">;
   held: Reservation | undefined;
 
-  constructor(pooler: MultiPooler, user = "") {
+  constructor(pooler: MultiPooler, identity: Pick<Caller, "user" | "keys"> = { user: "" }) {
     this.#pooler = pooler;
-    this.#user = user;
+    this.#identity = identity;
   }
 
   get id(): bigint {
@@ -103,7 +104,7 @@ export class ReservingClient {
   }
 
   #about(settings: Settings): Pick<ExecuteRequest, "caller"> & { readonly id: bigint } {
-    return { caller: { user: this.#user, settings, origin: "" }, id: this.id };
+    return { caller: { ...this.#identity, settings, origin: "" }, id: this.id };
   }
 
   async #execute(
@@ -113,7 +114,7 @@ export class ReservingClient {
     sink = new RecordingSink(),
   ): Promise<Answer> {
     const statement: Statement = typeof sql === "string" ? { type: "simple", sql } : sql;
-    const caller = { user: this.#user, settings: NO_SETTINGS, origin: "" };
+    const caller = { ...this.#identity, settings: NO_SETTINGS, origin: "" };
     const wish = request("", { place, statement, caller });
     return await this.#answer(
       (used) => this.#pooler.getExecutor().streamExecute(wish, used, { signal }),

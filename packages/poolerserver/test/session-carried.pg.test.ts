@@ -143,6 +143,20 @@ test.for([
   expect(client.session.describe()).toEqual({ type: "idle" });
 });
 
+test("random numbers that a client has seeded are nobody else's after its DISCARD ALL", async () => {
+  await using pooler = await scene();
+  const client = await pooler.connect();
+  const seed = query("select setseed(0.5)");
+  const random = query("select random()");
+  await client.ask(seed);
+  const seeded = await client.ask(random);
+  await client.ask(seed);
+  await client.ask(query("discard all"));
+  expect(client.session.describe()).toEqual({ type: "idle" });
+  const other = await pooler.connect();
+  expect(await other.ask(random)).not.toEqual(seeded);
+});
+
 test("a client that sets its name is shown by it, on every backend", async () => {
   await using pooler = await scene();
   const client = await pooler.connect({ application_name: "first" });

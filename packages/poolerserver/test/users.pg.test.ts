@@ -1,11 +1,13 @@
 import { scramKeysOf, startPostgres } from "@multipooler/embedded-postgres";
 import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
+import { ReservationReason } from "@multipooler/query-service";
 import type { Caller, ScramKeys } from "@multipooler/query-service";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { MultiPoolerError } from "../src/error.ts";
 import type { MultiPooler } from "../src/multi-pooler.ts";
 import { databaseOf, request, servingPooler } from "./pooler-fixture.ts";
 import { RecordingSink } from "./recording-sink.ts";
+import { ReservingClient } from "./reserving-client.ts";
 import { failureOf } from "./settled.ts";
 
 let postgres: EmbeddedPostgres;
@@ -90,6 +92,26 @@ test("after a new password its keys get sessions, and the old ones no new one", 
   expect(await run(pooler, { user: "renewed", keys: renewed }, "select pg_backend_pid()")).toEqual(
     other,
   );
+});
+
+test("a reservation is only that of the keys it was made with", async () => {
+  await using pooler = await servingPooler(databaseOf(postgres));
+  const user = "compared";
+  const keys = await scramKeysOf(postgres, user, "first");
+  const reserving = new ReservingClient(pooler, { user, keys });
+  const { reservation } = await reserving.reserve("select 1", ReservationReason.Transaction);
+  for (const other of [wrong(keys), undefined]) {
+    const thief = new ReservingClient(pooler, { user, keys: other });
+    const lost = { error: { code: "RESERVATION_LOST", diagnostic: { code: "40001" } } };
+    thief.held = reservation;
+    expect(await thief.run("select 1")).toMatchObject(lost);
+    thief.held = reservation;
+    expect(await thief.commit()).toMatchObject(lost);
+    thief.held = reservation;
+    expect((await thief.release()).error).toBeUndefined();
+  }
+  expect((await reserving.run(WHO)).values).toEqual([`${user} ${user}`]);
+  expect((await reserving.commit()).tags).toEqual(["COMMIT"]);
 });
 
 test("a user without keys has the pooler's own credential", async () => {

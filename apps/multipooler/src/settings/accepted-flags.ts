@@ -23,18 +23,19 @@ const ACCEPTED: Readonly<Record<string, readonly string[]>> = {
     "pgbackrest-ca-file <path>",
     "pgbackrest-cipher-key-file <path>",
   ],
-  "there is one pool, which shares its connections by demand": [
+  "the pooler's own connections to PostgreSQL are few": [
     "connpool-admin-capacity <number>",
-    "connpool-demand-window <duration>",
+    "backend-vpid-tracking-enabled [bool]",
+  ],
+  "users get connections as they need them, and lose them when they do not": [
     "connpool-inactive-timeout <duration>",
     "connpool-min-capacity-per-user <number>",
     "connpool-rebalance-interval <duration>",
+  ],
+  "reserved connections are those of the one pool": [
     "connpool-reserved-ratio <number>",
-    "connpool-settings-cache-size <number>",
     "connpool-user-reserved-idle-timeout <duration>",
-    "connpool-user-reserved-inactivity-timeout <duration>",
     "connpool-user-reserved-max-lifetime <duration>",
-    "backend-vpid-tracking-enabled [bool]",
   ],
   "the topology has time limits of its own": [
     "lock-timeout <duration>",

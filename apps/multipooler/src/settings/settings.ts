@@ -1,6 +1,7 @@
 import { clientSettings } from "./client-settings.ts";
 import { databaseTlsSettings } from "./database-tls-settings.ts";
 import { grpcTlsSettings } from "./grpc-tls-settings.ts";
+import { poolSettings } from "./pool-settings.ts";
 import {
   choice,
   duration,
@@ -19,7 +20,6 @@ import { topologySettings } from "./topology-settings.ts";
 
 const identity = settingGroup("Identity");
 const postgres = settingGroup("PostgreSQL");
-const pool = settingGroup("Pool");
 const network = settingGroup("Network");
 const process = settingGroup("Process");
 
@@ -110,45 +110,7 @@ export const settings = {
     { default: "1000", help: "Time between two heartbeats of a primary, in milliseconds." },
   ),
 
-  globalCapacity: pool.required("connpool-global-capacity", integer({ min: 1, max: 10_000 }), {
-    default: "100",
-    env: ["CONNPOOL_GLOBAL_CAPACITY"],
-    help: "Maximum connections to PostgreSQL that serve queries; PostgreSQL's own limit is never exceeded.",
-  }),
-  maxConnectionsPerUser: pool.required(
-    "connpool-max-connections-per-user",
-    integer({ min: 0, max: 10_000 }),
-    { default: "0", help: "Maximum connections of one user in all databases; 0 sets no limit." },
-  ),
-  maxConnectionsPerDatabase: pool.required(
-    "connpool-max-connections-per-database",
-    integer({ min: 0, max: 10_000 }),
-    { default: "0", help: "Maximum connections of one database; 0 sets no limit." },
-  ),
-  idleTimeoutMs: pool.required("connpool-user-regular-idle-timeout", duration({ min: 0 }), {
-    default: "5m",
-    help: "Close a connection after it was idle for this time; 0 keeps it.",
-  }),
-  maxLifetimeMs: pool.required("connpool-user-regular-max-lifetime", duration({ min: 0 }), {
-    default: "1h",
-    help: "Close a connection of this age once it is idle; 0 keeps it.",
-  }),
-  waitTimeoutMs: pool.required("connpool-wait-timeout", duration({ min: 0 }), {
-    default: "30s",
-    help: "Maximum time that a query waits for a connection; 0 leaves it to the caller's deadline.",
-  }),
-  drainGraceMs: pool.required("connpool-drain-grace-period", duration({ min: 0 }), {
-    default: "3s",
-    help: "Time for running work to finish when the pooler stops serving; 0 sets no limit.",
-  }),
-  maxNotificationBytes: pool.required(
-    "max-notification-bytes",
-    integer({ min: 16_384, max: 1_073_741_824 }, "bytes"),
-    {
-      default: "16777216",
-      help: "Notifications (LISTEN) kept for one listener that reads too slowly; beyond it, it is cut off.",
-    },
-  ),
+  ...poolSettings,
 
   httpPort: network.required("http-port", listenPort, {
     default: "15200",

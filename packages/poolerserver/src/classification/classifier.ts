@@ -1,6 +1,7 @@
 import { toSqlText } from "@multipooler/pgwire";
 import { SimilarTexts } from "./similar-texts.ts";
 import { findReadOnlyEscape } from "../read-only-guard.ts";
+import type { SessionIsolation } from "../session-isolation.ts";
 import { CatalogReader } from "./catalog-reader.ts";
 import type { AdminQuery } from "./catalog-rows.ts";
 import { TextCache } from "../text-cache.ts";
@@ -10,6 +11,8 @@ import { judge } from "./judgement.ts";
 import type { KnownEffects } from "./known-effects.ts";
 import { isIndifferentToConstants } from "./text-facts.ts";
 import type { TextFacts } from "./text-facts.ts";
+import { Taint } from "./taint.ts";
+import type { TaintSet } from "./taint.ts";
 import { shapeOf } from "./text-shape.ts";
 import { readQuery } from "./text-reader.ts";
 
@@ -23,6 +26,8 @@ const CACHE: TextCacheOptions = {
 export interface ClassifierOptions {
   readonly admin: AdminQuery;
   readonly cache?: TextCacheOptions | undefined;
+  /** Default: "strict". Otherwise nothing that a text leaves in its session counts as taint. */
+  readonly isolation?: SessionIsolation | undefined;
 }
 
 /**
@@ -35,6 +40,7 @@ export class Classifier {
   readonly #reader: CatalogReader;
   readonly #texts: TextCache<Classification>;
   readonly #shapes: TextCache<Classification>;
+  readonly #isolation: SessionIsolation;
   readonly #similar = new SimilarTexts<Classification>();
   #known: KnownEffects | undefined;
   /** Changes noted so far, and how many of them `#known` has seen. */
@@ -42,7 +48,8 @@ export class Classifier {
   #changesKnown = 0;
   #refreshing: Promise<void> | undefined;
 
-  constructor({ admin, cache = CACHE }: ClassifierOptions) {
+  constructor({ admin, cache = CACHE, isolation = "strict" }: ClassifierOptions) {
+    this.#isolation = isolation;
     this.#reader = new CatalogReader({ admin });
     this.#texts = new TextCache(cache);
     this.#shapes = new TextCache(cache);
@@ -89,10 +96,9 @@ export class Classifier {
     const facts = readQuery(text);
     const knowledge =
       this.#known === undefined ? undefined : { known: this.#known, isCurrent: this.isCurrent };
-    const classification = {
-      ...judge(facts, knowledge),
-      readOnlyEscape: findReadOnlyEscape(sql),
-    };
+    const judged = judge(facts, knowledge);
+    const taint = this.#isolation === "strict" ? judged.taint : taintOnStatements(judged);
+    const classification = { ...judged, taint, readOnlyEscape: findReadOnlyEscape(sql) };
     return { classification, facts };
   }
 
@@ -148,4 +154,9 @@ export class Classifier {
     this.#shapes.clear();
     this.#similar.clear();
   }
+}
+
+/** Of what is not taken away: only that the statements of the registry may be gone. */
+function taintOnStatements({ deallocates }: Pick<Classification, "deallocates">): TaintSet {
+  return deallocates ? Taint.State : Taint.None;
 }

@@ -20,9 +20,12 @@ import { openTransactionFailure } from "./call-error.ts";
 import { RequestRun } from "./request-run.ts";
 import type { InterruptEngine, RequestRunOptions, RunOwner } from "./request-run.ts";
 import type { ShortRead } from "./short-reads.ts";
+import { failedOnTempBuffers } from "./temp-buffers.ts";
 
 /** A request that was certainly not sent is tried on so many backends. */
 const MAX_ATTEMPTS = 3;
+/** A statement that needs a session without a past is tried on so many. */
+const MAX_FRESH_ATTEMPTS = 10;
 const NO_RESERVATION: Outcome = { reservation: undefined };
 
 /** What the calls of one executor have in common. */
@@ -139,6 +142,12 @@ export class Call implements Unit, Holder, RunOwner {
       return;
     }
     this.#lease = undefined;
+    if (this.#needsFreshSession(error)) {
+      lease.discard(error);
+      this.#run.waitAgain();
+      this.#submit();
+      return;
+    }
     this.#note(end);
     if (end.type === "lost") {
       lease.discard(end.error);
@@ -209,6 +218,15 @@ export class Call implements Unit, Holder, RunOwner {
       this.#sentAt = this.#options.engine.clock.monotonic();
     }
     this.#run.send(lease.backend, this.#statement.request, { isShared: this.#isShared });
+  }
+
+  #needsFreshSession(error: MultiPoolerError | undefined): boolean {
+    return (
+      failedOnTempBuffers(error, this.#options) &&
+      !this.#isShared &&
+      !this.#run.isBroken &&
+      this.#attempts < MAX_FRESH_ATTEMPTS
+    );
   }
 
   #canRepeat({ error }: Extract<RequestEnd, { type: "lost" }>): boolean {

@@ -97,7 +97,10 @@ export class Engine {
       settingsCacheSize: settings.settingsCacheSize,
     });
     this.#catalog = new CatalogWatch({
-      classifier: new Classifier({ admin: this.#catalogQuery() }),
+      classifier: new Classifier({
+        admin: this.#catalogQuery(),
+        isolation: settings.sessionIsolation,
+      }),
       clock,
       logger,
       onDdl: () => registry.noteDdl(),

@@ -4,9 +4,8 @@ import { Backoff } from "@multipooler/timing";
 import type { Clock, Timer } from "@multipooler/timing";
 import { MultiPoolerError } from "../error.ts";
 import type { Backend, BackendAccess, OpenBackend } from "./backend.ts";
+import { DialLimit } from "./dial-limit.ts";
 
-/** Dials under way at once: a server that comes back is not stormed. */
-const MAX_DIALS = 4;
 /** No dial begins sooner after one that failed. */
 const REDIAL_DELAY_MS = 100;
 /** While the server is full the delay grows by up to this, unless the share tells earlier. */
@@ -26,6 +25,8 @@ export interface OpenedSession {
 export interface DialerOptions {
   readonly openBackend: OpenBackend;
   readonly share: ConnectionShare;
+  /** Default: one of its own. */
+  readonly dials?: DialLimit | undefined;
   readonly clock: Clock;
   readonly random: () => number;
   readonly onOpened: (opened: OpenedSession) => void;
@@ -36,12 +37,13 @@ export interface DialerOptions {
 }
 
 /**
- * Opens sessions: a few at a time, each with a place in the share that is taken before the dial and
+ * Opens sessions: with those of other pools a few at a time, each with a place in the share that is taken before the dial and
  * given back if it fails, and none for a while after a failure.
  */
 export class Dialer {
   readonly #options: DialerOptions;
   readonly #fullBackoff: Backoff;
+  readonly #limit: DialLimit;
   readonly #stop = new AbortController();
   readonly #stopListening: () => void;
   #underWay = 0;
@@ -49,6 +51,7 @@ export class Dialer {
 
   constructor(options: DialerOptions) {
     this.#options = options;
+    this.#limit = options.dials ?? new DialLimit();
     this.#fullBackoff = new Backoff({
       minMs: REDIAL_DELAY_MS,
       maxMs: MAX_FULL_DELAY_MS,
@@ -64,10 +67,12 @@ export class Dialer {
 
   /** Begins a dial. False: not now; `onRoom` tells when to try again. */
   dial(access: BackendAccess, generation: number): boolean {
-    if (this.#stop.signal.aborted || this.#pause !== undefined || this.#underWay >= MAX_DIALS) {
+    const { share, onRoom } = this.#options;
+    const isResting = this.#stop.signal.aborted || this.#pause !== undefined;
+    if (isResting || !this.#limit.hasRoom(onRoom)) {
       return false;
     }
-    const slot = this.#options.share.tryTake();
+    const slot = share.tryTake();
     if (slot === undefined) {
       return false;
     }
@@ -86,6 +91,7 @@ export class Dialer {
   /** Aborts the dials; `onFailed` is called for each. */
   close(reason: MultiPoolerError): void {
     this.#stopListening();
+    this.#limit.forget(this.#options.onRoom);
     this.#pause?.cancel();
     this.#stop.abort(reason);
   }
@@ -93,6 +99,7 @@ export class Dialer {
   async #open(dial: Omit<OpenedSession, "backend">): Promise<void> {
     const { openBackend, onOpened } = this.#options;
     this.#underWay += 1;
+    this.#limit.begin();
     let backend: Backend;
     try {
       backend = await openBackend(dial.access, { signal: this.#stop.signal });
@@ -100,11 +107,13 @@ export class Dialer {
       this.#underWay -= 1;
       dial.slot.release();
       this.#fail(error);
+      this.#limit.end();
       return;
     }
     this.#underWay -= 1;
     this.#fullBackoff.reset();
     onOpened({ ...dial, backend });
+    this.#limit.end();
   }
 
   #fail(cause: unknown): void {

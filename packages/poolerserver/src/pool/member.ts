@@ -1,6 +1,7 @@
 import type { ConnectionSlot } from "@multipooler/controller-api";
 import { Taint } from "../classification/taint.ts";
 import type { TaintSet } from "../classification/taint.ts";
+import type { SessionIsolation } from "../session-isolation.ts";
 import { HeldStatements } from "../statements/held-statements.ts";
 import type { Backend, BackendAccess, BackendEnd } from "./backend.ts";
 import { BusyRun } from "./busy-run.ts";
@@ -38,7 +39,9 @@ export class Member implements LabelledSession {
   /** Which defaults it was opened with; see `Pool.renew`. */
   readonly generation: number;
   readonly initialParameters: ReadonlyMap<string, string>;
-  readonly statements: HeldStatements = new HeldStatements();
+  readonly statements: HeldStatements;
+  /** The kinds of taint that are taken away, or cost the session, before somebody else has it. */
+  readonly #minded: TaintSet;
   /** As of its start, or of the last time that it was cleaned. */
   #ownParameters: ReadonlyMap<string, string>;
   #watcher: BackendWatcher | undefined;
@@ -64,6 +67,8 @@ export class Member implements LabelledSession {
     readonly openedAt: number;
     readonly expiresAt: number;
     readonly generation: number;
+    readonly sessionIsolation?: SessionIsolation | undefined;
+    readonly maxStatements?: number | undefined;
   }) {
     this.backend = options.backend;
     this.slot = options.slot;
@@ -71,6 +76,8 @@ export class Member implements LabelledSession {
     this.openedAt = options.openedAt;
     this.expiresAt = options.expiresAt;
     this.generation = options.generation;
+    this.statements = new HeldStatements({ maxStatements: options.maxStatements });
+    this.#minded = mindedTaint(options.sessionIsolation ?? "strict");
     this.#ownParameters = new Map(options.backend.parameters);
     this.initialParameters = new Map(
       [...options.backend.parameters].map(([name, value]) => [name.toLowerCase(), value]),
@@ -161,7 +168,7 @@ export class Member implements LabelledSession {
 
   /** Something was left in it. */
   addTaint(taint: TaintSet): void {
-    this.taint |= taint;
+    this.taint |= taint & this.#minded;
     if ((taint & Taint.State) !== 0) {
       this.statements.doubt();
     }
@@ -186,6 +193,15 @@ export class Member implements LabelledSession {
   end(end: BackendEnd): void {
     this.use = "ended";
     this.#watcher?.onEnded(end);
+  }
+}
+
+function mindedTaint(isolation: SessionIsolation): TaintSet {
+  switch (isolation) {
+    case "strict":
+      return Taint.Unknown | Taint.Lasting;
+    case "statements-only":
+      return Taint.Lasting;
   }
 }
 

@@ -335,8 +335,8 @@ export class Pool {
   }
 
   #onOpened(opened: OpenedSession): void {
-    const openedAt = this.#options.clock.now();
-    const member = new Member({ ...opened, openedAt, expiresAt: expiryOf(this.#options) });
+    const times = { openedAt: this.#options.clock.now(), expiresAt: expiryOf(this.#options) };
+    const member = new Member({ ...this.#options, ...opened, ...times });
     this.#options.totals.add(member.backend);
     this.#server.noteOpened();
     this.#members.add(member);

@@ -2,8 +2,10 @@ import type { ConnectionShare } from "@multipooler/controller-api";
 import type { Clock } from "@multipooler/timing";
 import type { MultiPoolerError } from "../error.ts";
 import type { Logger } from "../logger.ts";
+import type { SessionIsolation } from "../session-isolation.ts";
 import type { ActivityTotals } from "./activity-totals.ts";
 import type { OpenBackend } from "./backend.ts";
+import type { DialLimit } from "./dial-limit.ts";
 import type { ServerProcesses } from "./silence-watch.ts";
 
 /** How many sessions a pool holds, for how long, and who waits for them how long. */
@@ -20,6 +22,8 @@ export interface SchedulerOptions {
   /** Sessions this pool may hold at once; the share may allow fewer. */
   readonly capacity: number;
   readonly share: ConnectionShare;
+  /** Dials to the server, with those of other pools. Default: one of its own. */
+  readonly dials?: DialLimit | undefined;
   /** What a pool wanted within this time counts when the capacity is divided among users. */
   readonly demandWindowMs: number;
   /** A session that was idle for so long is closed; 0 keeps it. */
@@ -32,6 +36,10 @@ export interface SchedulerOptions {
   readonly maxQueueBytes: number;
   /** Shareable units that one session may have in flight at most; 1 switches sharing off. */
   readonly sharingDepth: number;
+  /** Default: "strict". */
+  readonly sessionIsolation?: SessionIsolation | undefined;
+  /** Prepared statements that one session keeps; see `HeldStatements`. */
+  readonly maxStatements?: number | undefined;
   /** How long `close` waits for sessions that are lent before it cuts them. */
   readonly closeGraceMs: number;
   /** Where what the sessions do is added up. */

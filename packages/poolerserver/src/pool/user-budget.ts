@@ -1,5 +1,6 @@
 import type { ConnectionShare, ConnectionSlot } from "@multipooler/controller-api";
 import type { Clock, Timer } from "@multipooler/timing";
+import { DialLimit } from "./dial-limit.ts";
 import { fairShares } from "./fair-shares.ts";
 import type { SharesCap } from "./fair-shares.ts";
 import { UserShare } from "./user-share.ts";
@@ -32,6 +33,8 @@ export interface UserBudgetOptions {
  * nothing is kept for those who needed some lately.
  */
 export class UserBudget implements ShareKeeper {
+  /** Dials to the server, of all users together. */
+  readonly dials: DialLimit = new DialLimit();
   readonly #options: UserBudgetOptions;
   readonly #shares = new Set<UserShare>();
   /** Those of them that are not a user's. */

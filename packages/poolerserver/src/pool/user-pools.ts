@@ -1,7 +1,5 @@
-import { timingSafeEqual } from "node:crypto";
 import type { ConnectionShare } from "@multipooler/controller-api";
 import { PoolerErrorCode } from "@multipooler/query-service";
-import type { ScramKeys } from "@multipooler/query-service";
 import { untilAborted } from "../abort.ts";
 import { MultiPoolerError } from "../error.ts";
 import type { OpenBackend } from "./backend.ts";
@@ -11,6 +9,7 @@ import type { PoolAccess } from "./pool.ts";
 import type { PoolReport } from "./pool-report.ts";
 import type { SchedulerOptions } from "./scheduler-options.ts";
 import { Scheduler } from "./scheduler.ts";
+import { isSameKeys } from "./scram-keys.ts";
 import type { Unit } from "./unit.ts";
 import type { UserBudget } from "./user-budget.ts";
 import type { Demand, UserShare } from "./user-share.ts";
@@ -248,6 +247,7 @@ export class UserPools implements UnitScheduler {
         user: identity.user,
         users: () => budget.size,
         share: user.share,
+        dials: budget.dials,
         suspect: (cause) => {
           if (isKept || !isAboutRole(cause)) {
             suspect(cause);
@@ -301,19 +301,6 @@ function demandOf(pools: readonly IdentityPool[], now: number): Demand {
 /** A wrong password, or a role that may not have another connection, says nothing about the database. */
 function isAboutRole({ code, diagnostic }: MultiPoolerError): boolean {
   return code === PoolerErrorCode.AuthenticationFailed || diagnostic?.code === TOO_MANY_CONNECTIONS;
-}
-
-/** In a time that does not tell where they differ. */
-function isSameKeys(one: ScramKeys | undefined, other: ScramKeys | undefined): boolean {
-  if (one === undefined || other === undefined || one === other) {
-    return one === other;
-  }
-  const isSameClient = isSameKey(one.clientKey, other.clientKey);
-  return isSameKey(one.serverKey, other.serverKey) && isSameClient;
-}
-
-function isSameKey(one: Uint8Array, other: Uint8Array): boolean {
-  return one.length === other.length && timingSafeEqual(one, other);
 }
 
 function tooManyUsersError(count: number): MultiPoolerError {

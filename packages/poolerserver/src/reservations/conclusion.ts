@@ -16,7 +16,7 @@ export async function concludeTransaction(
   options: RunOptions,
 ): Promise<Outcome> {
   const { target, caller, id } = request;
-  const reserved = admitReserved(engine, { target, user: caller.user, id });
+  const reserved = admitReserved(engine, { target, caller, id });
   return await inTurn(engine, reserved, options, async () => {
     if (reserved.reasons.has(ReservationReason.Transaction)) {
       return await conclude(reserved, request, options);

@@ -1,6 +1,7 @@
-import type { QueryTarget } from "@multipooler/query-service";
+import type { Caller, QueryTarget } from "@multipooler/query-service";
 import { QueryMode } from "@multipooler/query-service";
 import type { StatementClassifier } from "../classification/classification.ts";
+import type { Identity } from "../pool/label.ts";
 import type { Labels } from "../pool/labels.ts";
 import type { ServingGate } from "../serving/serving-gate.ts";
 import type { CallEngine } from "../execution/call.ts";
@@ -21,8 +22,8 @@ export interface ReservationEngine extends CallEngine {
 
 /** Which reservation a request is about, and who asks. */
 export interface ReservationCall {
-  readonly target: QueryTarget | undefined;
-  readonly user: string;
+  readonly target?: QueryTarget | undefined;
+  readonly caller: Pick<Caller, "user" | "keys">;
   readonly id: bigint;
 }
 
@@ -37,11 +38,19 @@ export function modeOf(target: QueryTarget | undefined): QueryMode {
  */
 export function admitReserved(
   { gate, served, reservations }: ReservationEngine,
-  { target, user, id }: ReservationCall,
+  { target, caller, id }: ReservationCall,
 ): ReservedBackend {
   requireTarget(target, served);
   gate.enterReserved(modeOf(target));
-  return reservations.find(id, user === "" ? served.user : user);
+  return reservations.find(id, identityOf(caller, served));
+}
+
+/** As whom a caller asks. */
+export function identityOf(
+  { user, keys }: Pick<Caller, "user" | "keys">,
+  served: ServedTarget,
+): Identity {
+  return { user: user === "" ? served.user : user, keys };
 }
 
 /** Does something with a reservation when its turn has come. What it throws says what is still held. */

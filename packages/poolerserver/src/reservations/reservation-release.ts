@@ -21,7 +21,7 @@ export async function releaseReservation(
 ): Promise<Outcome> {
   let reserved: ReservedBackend;
   try {
-    reserved = admitReserved(engine, { target, user: caller.user, id });
+    reserved = admitReserved(engine, { target, caller, id });
   } catch (error) {
     return orNothingHeld(error);
   }

@@ -1,6 +1,8 @@
 import type { Clock, Timer } from "@multipooler/timing";
 import type { Logger } from "../logger.ts";
 import type { ServingGate } from "../serving/serving-gate.ts";
+import type { Identity } from "../pool/label.ts";
+import { isSameKeys } from "../pool/scram-keys.ts";
 import type { CallEngine } from "../execution/call.ts";
 import { reservationLostError } from "./reservation-error.ts";
 import type { ReservationIds } from "./reservation-ids.ts";
@@ -37,11 +39,11 @@ export class Reservations {
   }
 
   /** A reservation without a backend yet, whose turn is the caller's. */
-  create(user: string): ReservedBackend {
+  create(identity: Identity): ReservedBackend {
     const { engine, ids, gate } = this.#options;
     const reserved = new ReservedBackend({
       id: ids.next(),
-      user,
+      identity,
       engine,
       onEnding: ({ id }) => this.#remove(id),
       onEnded: (ended) => gate.leave(ended),
@@ -52,10 +54,14 @@ export class Reservations {
     return reserved;
   }
 
-  /** @throws RESERVATION_LOST for an id that is not known, or is another user's */
-  find(id: bigint, user: string): ReservedBackend {
+  /** @throws RESERVATION_LOST for an id that is not known, or was made by another user or with other keys */
+  find(id: bigint, { user, keys }: Identity): ReservedBackend {
     const reserved = this.#byId.get(id);
-    if (reserved === undefined || reserved.user !== user) {
+    if (
+      reserved === undefined ||
+      reserved.identity.user !== user ||
+      !isSameKeys(reserved.identity.keys, keys)
+    ) {
       throw reservationLostError(id);
     }
     if (this.#isAbandoned(reserved)) {
@@ -72,9 +78,9 @@ export class Reservations {
 
   #end(reserved: ReservedBackend): void {
     const { inactivityTimeoutMs, logger } = this.#options;
-    const { reservation, user } = reserved;
+    const { reservation, identity } = reserved;
     const message = "reservation ended: nothing ran in it for too long";
-    logger.warn({ ...loggable(reservation), user, inactivityTimeoutMs }, message);
+    logger.warn({ ...loggable(reservation), user: identity.user, inactivityTimeoutMs }, message);
     void reserved.discard(reservationLostError(reserved.id));
   }
 

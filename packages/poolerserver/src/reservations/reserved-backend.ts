@@ -8,6 +8,7 @@ import type { BackendEnd } from "../pool/backend.ts";
 import { BackendWait } from "../pool/borrowing.ts";
 import type { BackendWish } from "../pool/borrowing.ts";
 import { settingsOf } from "../pool/label.ts";
+import type { Identity } from "../pool/label.ts";
 import { NO_SETTINGS } from "../pool/label-settings.ts";
 import type { Lease } from "../pool/lease.ts";
 import type { Holder } from "../serving/holders.ts";
@@ -23,8 +24,8 @@ import { Turns } from "./turns.ts";
 
 export interface ReservedBackendOptions {
   readonly id: bigint;
-  /** Only requests of this user may name it. */
-  readonly user: string;
+  /** Only requests of this user, with these keys, may name it. */
+  readonly identity: Identity;
   readonly engine: CallEngine;
   /** Nobody can name it any more. */
   readonly onEnding: (reserved: ReservedBackend) => void;
@@ -62,7 +63,7 @@ type State =
  */
 export class ReservedBackend implements Holder {
   readonly id: bigint;
-  readonly user: string;
+  readonly identity: Identity;
   readonly reasons: HeldReasons = new HeldReasons();
   readonly turns: Turns = new Turns();
   readonly #options: ReservedBackendOptions;
@@ -78,7 +79,7 @@ export class ReservedBackend implements Holder {
 
   constructor(options: ReservedBackendOptions) {
     this.id = options.id;
-    this.user = options.user;
+    this.identity = options.identity;
     this.#options = options;
   }
 

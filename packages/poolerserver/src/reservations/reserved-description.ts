@@ -19,7 +19,7 @@ export async function describeReserved(
 ): Promise<StatementDescription> {
   const { request, signal } = call;
   const { target, caller, statement, binding } = request;
-  const reserved = admitReserved(engine, { target, user: caller.user, id: place.id });
+  const reserved = admitReserved(engine, { target, caller, id: place.id });
   return await inTurn(engine, reserved, { signal }, async () => {
     const { taint } =
       binding === undefined ? { taint: Taint.None } : engine.classifier.classify(statement.sql);

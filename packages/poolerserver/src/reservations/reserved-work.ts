@@ -9,7 +9,7 @@ import { MultiPoolerError, errorDiagnostic } from "../error.ts";
 import type { Label } from "../pool/label.ts";
 import { backendStatement, preparationOf } from "../statements/backend-statement.ts";
 import { WRITABLE_SESSION } from "../writable-session.ts";
-import { admitReserved, inTurn, modeOf } from "./reservation-engine.ts";
+import { admitReserved, identityOf, inTurn, modeOf } from "./reservation-engine.ts";
 import type { ReservationEngine } from "./reservation-engine.ts";
 import type { ReservedBackend } from "./reserved-backend.ts";
 import { settleStatement } from "./statement-outcome.ts";
@@ -40,7 +40,6 @@ export async function reserveFor(
 ): Promise<Outcome> {
   const { request } = work;
   const judged = judge(engine, work, beginOf(place));
-  const user = request.caller.user === "" ? engine.served.user : request.caller.user;
   // What cannot be sent is refused before anybody waits for a backend.
   const { byteLength } = backendStatement(
     judged.statement,
@@ -48,7 +47,7 @@ export async function reserveFor(
     NO_RECEIVER,
   ).request;
   const label = engine.labels.of(request.caller);
-  const reserved = engine.reservations.create(user);
+  const reserved = engine.reservations.create(identityOf(request.caller, engine.served));
   try {
     engine.gate.enter("reservation", modeOf(request.target), reserved);
     requireReadOnly(engine, judged);
@@ -72,8 +71,7 @@ export async function continueWith(
   work: ReservedWork,
 ): Promise<Outcome> {
   const { request, signal } = work;
-  const { user } = request.caller;
-  const reserved = admitReserved(engine, { target: request.target, user, id: place.id });
+  const reserved = admitReserved(engine, { ...request, id: place.id });
   return await inTurn(engine, reserved, { signal }, async () => {
     requireReasons(place.reasons ?? 0, 0);
     const begins = !reserved.reasons.has(ReservationReason.Transaction);

@@ -12,7 +12,7 @@ export async function discardTempTables(
   { target, caller, id }: ReservationRequest,
   options: RunOptions,
 ): Promise<Outcome> {
-  const reserved = admitReserved(engine, { target, user: caller.user, id });
+  const reserved = admitReserved(engine, { target, caller, id });
   const { reasons } = reserved;
   return await inTurn(engine, reserved, options, async () => {
     const isInTransaction = reasons.has(ReservationReason.Transaction);

@@ -30,7 +30,8 @@ export class SessionHold {
   #taint: TaintSet = Taint.None;
   /** The texts behind the taint; `undefined`: it is not from these alone. */
   #texts: TaintingText[] | undefined = [];
-  #isLittered = false;
+  /** What it leaves in the backend without a need for it. */
+  #litter: TaintSet = Taint.None;
 
   get lease(): Lease | undefined {
     return this.#lease;
@@ -101,7 +102,7 @@ export class SessionHold {
 
   /** The next unit leaves something in its backend that the session does not need. */
   leaveBehind(): void {
-    this.#isLittered = true;
+    this.#litter |= Taint.State;
   }
 
   /** In an encoding whose characters can hold quotes, texts are not what they look like. */
@@ -112,8 +113,12 @@ export class SessionHold {
     }
   }
 
-  /** DISCARD ALL has run: it takes away all but what nothing takes away. */
+  /**
+   * DISCARD ALL has run. It leaves what nothing takes away, and a seed, which the session can do without
+   * and others must not get.
+   */
   discarded(): void {
+    this.#litter |= this.#taint & Taint.Seed;
     this.#taint &= Taint.Lasting;
     this.#texts = this.#taint === Taint.None ? [] : undefined;
     this.#lease?.statements.clear();
@@ -123,8 +128,8 @@ export class SessionHold {
   /** Gives the backend back, and says what is left in it. */
   release(): Promise<void> | undefined {
     const lease = this.#lease;
-    const isClean = this.transaction === "I" && !this.#isLittered;
-    const left = this.#taint | (isClean ? Taint.None : Taint.State);
+    const isOpen = this.transaction !== "I";
+    const left = this.#taint | this.#litter | (isOpen ? Taint.State : Taint.None);
     if (left !== Taint.None) {
       lease?.taint(left);
     }
@@ -144,6 +149,6 @@ export class SessionHold {
     this.transaction = "I";
     this.#taint = Taint.None;
     this.#texts = [];
-    this.#isLittered = false;
+    this.#litter = Taint.None;
   }
 }

@@ -1,12 +1,13 @@
 import type { RegisteredStatement } from "./statement-registry.ts";
 
-/** How much a backend keeps prepared. */
+/** How much a backend keeps prepared. Default: 256 statements and 8 MiB. */
 export interface HeldLimits {
-  readonly maxStatements: number;
-  readonly maxBytes: number;
+  readonly maxStatements?: number | undefined;
+  readonly maxBytes?: number | undefined;
 }
 
-const LIMITS: HeldLimits = { maxStatements: 256, maxBytes: 8_388_608 };
+const DEFAULT_MAX_STATEMENTS = 256;
+const DEFAULT_MAX_BYTES = 8_388_608;
 
 /** Of a statement that has to be parsed again. */
 const NO_EPOCH = -1;
@@ -26,15 +27,20 @@ interface Held {
  * what is not there is no error.
  */
 export class HeldStatements {
-  readonly #limits: HeldLimits;
+  readonly #maxStatements: number;
+  readonly #maxBytes: number;
   readonly #held = new Map<string, Held>();
   #owed: string[] = [];
   #bytes = 0;
   #epoch = 0;
   #uses = 0;
 
-  constructor(limits: HeldLimits = LIMITS) {
-    this.#limits = limits;
+  constructor({
+    maxStatements = DEFAULT_MAX_STATEMENTS,
+    maxBytes = DEFAULT_MAX_BYTES,
+  }: HeldLimits = {}) {
+    this.#maxStatements = maxStatements;
+    this.#maxBytes = maxBytes;
   }
 
   get size(): number {
@@ -62,14 +68,13 @@ export class HeldStatements {
 
   /** `statement` will be parsed: what was used least recently is to be closed where there is no room. */
   makeRoom({ name, byteLength }: RegisteredStatement): void {
-    const { maxStatements, maxBytes } = this.#limits;
     const held = this.#held.get(name);
     if (held !== undefined) {
       return;
     }
     while (
       this.#held.size > 0 &&
-      (this.#held.size >= maxStatements || this.#bytes + byteLength > maxBytes)
+      (this.#held.size >= this.#maxStatements || this.#bytes + byteLength > this.#maxBytes)
     ) {
       this.close(this.#leastUsed());
     }

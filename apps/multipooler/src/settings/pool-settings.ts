@@ -1,0 +1,88 @@
+import { SESSION_ISOLATIONS } from "@multipooler/poolerserver";
+import { choice, duration, integer, settingGroup } from "./setting.ts";
+import type { Setting } from "./setting.ts";
+
+const pool = settingGroup("Pool");
+
+/** The connections to PostgreSQL that serve queries: how many, for how long, and what waits for them. */
+export const poolSettings = {
+  globalCapacity: pool.required("connpool-global-capacity", integer({ min: 1, max: 10_000 }), {
+    default: "100",
+    env: ["CONNPOOL_GLOBAL_CAPACITY"],
+    help: "Maximum connections to PostgreSQL that serve queries; PostgreSQL's own limit is never exceeded.",
+  }),
+  maxConnectionsPerUser: pool.required(
+    "connpool-max-connections-per-user",
+    integer({ min: 0, max: 10_000 }),
+    { default: "0", help: "Maximum connections of one user in all databases; 0 sets no limit." },
+  ),
+  maxConnectionsPerDatabase: pool.required(
+    "connpool-max-connections-per-database",
+    integer({ min: 0, max: 10_000 }),
+    { default: "0", help: "Maximum connections of one database; 0 sets no limit." },
+  ),
+  idleTimeoutMs: pool.required("connpool-user-regular-idle-timeout", duration({ min: 0 }), {
+    default: "5m",
+    help: "Close a connection after it was idle for this time; 0 keeps it.",
+  }),
+  maxLifetimeMs: pool.required("connpool-user-regular-max-lifetime", duration({ min: 0 }), {
+    default: "1h",
+    help: "Close a connection of this age once it is idle; 0 keeps it.",
+  }),
+  waitTimeoutMs: pool.required("connpool-wait-timeout", duration({ min: 0 }), {
+    default: "30s",
+    help: "Maximum time that a query waits for a connection; 0 leaves it to the caller's deadline.",
+  }),
+  drainGraceMs: pool.required("connpool-drain-grace-period", duration({ min: 0 }), {
+    default: "3s",
+    help: "Time for running work to finish when the pooler stops serving; 0 sets no limit.",
+  }),
+  inactivityTimeoutMs: pool.required(
+    "connpool-user-reserved-inactivity-timeout",
+    duration({ min: 0 }),
+    {
+      default: "30s",
+      help: "End a reserved connection of gRPC in which nothing has run for this time; 0 keeps it.",
+    },
+  ),
+  demandWindowMs: pool.required("connpool-demand-window", duration({ min: 0 }), {
+    default: "30s",
+    help: "Connections that a user needed within this time count when they are divided among users.",
+  }),
+  settingsCacheSize: pool.required(
+    "connpool-settings-cache-size",
+    integer({ min: 1, max: 1_000_000 }),
+    { default: "1024", help: "Different session settings of callers that are told apart at once." },
+  ),
+  sessionIsolation: pool.required("connpool-session-isolation", choice(SESSION_ISOLATIONS), {
+    default: "strict",
+    help:
+      "What a client gets to see of others in its connection: strict takes away what they have left; " +
+      "with statements-only nothing is, as in PgBouncer, and only transactions keep a connection.",
+  }),
+  sharingDepth: pool.required("connpool-sharing-depth", integer({ min: 1, max: 1024 }), {
+    default: "64",
+    help: "Maximum short reads in flight on one connection; 1 runs one statement at a time.",
+  }),
+  maxQueueBytes: pool.required(
+    "connpool-max-queue-bytes",
+    integer({ min: 1_048_576, max: 1_073_741_824 }, "bytes"),
+    {
+      default: "67108864",
+      help: "Statements kept in memory that wait for a connection; beyond it further ones are refused.",
+    },
+  ),
+  maxStatements: pool.required(
+    "connpool-max-prepared-statements",
+    integer({ min: 1, max: 100_000 }),
+    { default: "256", help: "Prepared statements that a connection keeps; the oldest are closed." },
+  ),
+  maxNotificationBytes: pool.required(
+    "max-notification-bytes",
+    integer({ min: 16_384, max: 1_073_741_824 }, "bytes"),
+    {
+      default: "16777216",
+      help: "Notifications (LISTEN) kept for one listener that reads too slowly; beyond it, it is cut off.",
+    },
+  ),
+} as const satisfies Record<string, Setting<unknown>>;
