@@ -1,79 +1,48 @@
-import { GrpcServer } from "@multipooler/grpc-services";
 import { connect } from "@multipooler/grpc-services/client";
-import { MultiPoolerManager, PoolerType } from "@multipooler/manager";
-import { Topology, ensureCell } from "@multipooler/topo";
-import { MemoryTopology } from "@multipooler/topo/memory";
+import { DatabaseSync } from "node:sqlite";
+import { join } from "node:path";
 import { expect, test } from "vitest";
-import { MEMORY_DATABASE } from "./memory-database.ts";
 import { OutsideConsumer } from "./outside-consumer.ts";
 
-const LOGGER = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
+/** What a controller and its tests need. */
+const OF_A_CONTROLLER = ["controller-api", "controller-testkit", "query-service"];
+/** What a pooler needs besides. */
+const OF_A_POOLER = ["grpc-services", "logging", "manager", "proto", "timing", "tls", "topo"];
 
-test("a controller of somebody else, made of two tarballs and a README, is served over gRPC without PostgreSQL", async () => {
+test("a controller of somebody else, made of tarballs and the guide, passes the contract and is served over gRPC", async () => {
   await using consumer = await OutsideConsumer.create();
-  await consumer.install("query-service");
-  await consumer.install("controller-api");
-  expect(await consumer.installed()).toEqual([
-    "@multipooler/controller-api",
-    "@multipooler/query-service",
-  ]);
-  expect(await consumer.manifest("query-service")).not.toHaveProperty("dependencies");
-  expect(await consumer.manifest("controller-api")).toMatchObject({
-    dependencies: { "@multipooler/query-service": expect.stringMatching(/^\^\d+\.\d+\.\d+$/) },
+  await consumer.install(OF_A_CONTROLLER);
+  expect(await consumer.installed()).toEqual(OF_A_CONTROLLER);
+  const version = expect.stringMatching(/^\^\d+\.\d+\.\d+$/);
+  expect(await consumer.dependencies("query-service")).toEqual({});
+  expect(await consumer.dependencies("controller-api")).toEqual({
+    "@multipooler/query-service": version,
   });
-  await consumer.compileExample("controller-api");
-  const controller = await consumer.instance("EchoController");
+  expect(await consumer.dependencies("controller-testkit")).toEqual({
+    "@multipooler/controller-api": version,
+    "@multipooler/query-service": version,
+  });
+  const { passed } = await consumer.test("contract.test.ts");
+  expect(passed).toBeGreaterThan(40);
 
-  await using stores = new AsyncDisposableStack();
-  const topology = new Topology({
-    backend: new MemoryTopology(),
-    serverAddresses: ["memory"],
-    root: "/test/global",
-  });
-  stores.defer(() => topology.close());
-  await ensureCell(topology, { name: "zone1", serverAddresses: [], root: "/test/zone1" });
-  await using manager: MultiPoolerManager = new MultiPoolerManager({
-    controller,
-    topology,
-    topologyName: "memory",
-    pooler: {
-      identity: { cell: "zone1", name: "echo" },
-      shard: { database: "memory", tableGroup: "default", shard: "0-inf" },
-      initialType: PoolerType.Primary,
-      hostname: "localhost",
-      ports: () => ({ grpc: server.port ?? 0 }),
-    },
-    database: MEMORY_DATABASE,
-    logger: LOGGER,
-  });
-  const server: GrpcServer = new GrpcServer({
-    manager,
-    host: "127.0.0.1",
-    port: 0,
-    version: "1.0.0",
-    logger: LOGGER,
-  });
-  const ready = Promise.withResolvers<void>();
-  manager.watchStatus((status) => {
-    if (status.ready) {
-      ready.resolve();
-    }
-  });
-  await manager.open({ transports: [server] });
-  await ready.promise;
-
-  using client = connect({ address: `127.0.0.1:${server.port}` });
+  await consumer.install(OF_A_POOLER);
+  await consumer.compile();
+  const file = new DatabaseSync(join(consumer.path, "data.sqlite"));
+  file.exec("CREATE TABLE greetings AS SELECT 'hello, Grüße' AS text");
+  file.close();
+  await using pooler = consumer.start("main.ts", ["data.sqlite"]);
+  const address = /^ready at (.+)$/.exec(await pooler.line())?.[1] ?? "";
+  using client = connect({ address });
   expect(await client.isServing("")).toBe(true);
-  const { result } = await client.executeQuery({ query: "hello, Grüße" });
-  expect(result).toMatchObject({ commandTag: "SELECT 1", fields: [{ name: "echo" }] });
+  const { result } = await client.executeQuery({ query: "SELECT text FROM greetings" });
+  expect(result).toMatchObject({ commandTag: "SELECT 1", fields: [{ name: "text" }] });
   expect(result?.rows.map(({ values }) => Buffer.from(values).toString())).toEqual([
     "hello, Grüße",
   ]);
-  const unknown = client.executeQuery({ query: "", options: { reservedConnectionId: 1n } });
-  await expect(unknown).rejects.toMatchObject({
+  const reserved = client.executeQuery({ query: "", options: { reservedConnectionId: 1n } });
+  await expect(reserved).rejects.toMatchObject({
     code: "UNIMPLEMENTED",
     message: "simple at reserved is not offered",
   });
-  await manager.close();
-  expect(controller.isServing()).toBe(false);
+  expect(await pooler.stop()).toBe(0);
 });

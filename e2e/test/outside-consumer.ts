@@ -1,16 +1,25 @@
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { mkdir, readFile, readdir, writeFile } from "node:fs/promises";
-import { join } from "node:path";
-import { pathToFileURL } from "node:url";
+import { mkdir, readFile, readdir, symlink, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { createInterface } from "node:readline";
 import { promisify } from "node:util";
-import type { PoolerController } from "@multipooler/controller-api";
 import { temporaryDirectory } from "./temporary-directory.ts";
 
 const WORKSPACE = join(import.meta.dirname, "../..");
-const SOURCE = "echo-controller";
+const GUIDE = join(WORKSPACE, "docs", "writing-a-backend.md");
+const SCOPE = "@multipooler/";
 
-/** A project of somebody else: it has the tarballs of two packages and the code of a README. */
+/** A program that prints lines until it is stopped. */
+export interface RunningProgram extends AsyncDisposable {
+  /** Resolves with the next line that it prints. */
+  line(): Promise<string>;
+  /** SIGTERM; resolves with the code that it exits with. */
+  stop(): Promise<number | null>;
+}
+
+/** A project of somebody else: it has tarballs of ours, and the files of the guide. */
 export class OutsideConsumer implements AsyncDisposable {
   readonly path: string;
   readonly #directory: AsyncDisposable;
@@ -20,11 +29,15 @@ export class OutsideConsumer implements AsyncDisposable {
     this.#directory = directory;
   }
 
+  /** Writes each file that the guide names in a line of its own, above the code. */
   static async create(): Promise<OutsideConsumer> {
     const consumer = new OutsideConsumer(await temporaryDirectory());
     try {
-      await writeFile(join(consumer.path, "package.json"), JSON.stringify({ type: "module" }));
-      await writeFile(join(consumer.path, "tsconfig.json"), JSON.stringify(TSCONFIG));
+      for (const { name, text } of guideFiles(await readFile(GUIDE, "utf8"))) {
+        await writeFile(join(consumer.path, name), text);
+      }
+      // The compiler and Node's own types are tools, which the workspace lends.
+      await consumer.#link("@types/node", join(WORKSPACE, "node_modules"));
     } catch (error) {
       await consumer[Symbol.asyncDispose]();
       throw error;
@@ -32,92 +45,100 @@ export class OutsideConsumer implements AsyncDisposable {
     return consumer;
   }
 
-  /** Packs a package as it would be published, and unpacks it here. */
-  async install(name: string): Promise<void> {
-    const tarball = join(this.path, `${name}.tgz`);
-    await run("pnpm", ["pack", "--out", tarball], join(WORKSPACE, "packages", name));
-    const folder = join(this.path, "node_modules", "@multipooler", name);
-    await mkdir(folder, { recursive: true });
-    await run("tar", ["-xzf", tarball, "--strip-components=1", "-C", folder], this.path);
-  }
-
-  /** The manifest of what was installed. */
-  async manifest(name: string): Promise<unknown> {
-    const file = join(this.path, "node_modules", "@multipooler", name, "package.json");
-    return JSON.parse(await readFile(file, "utf8"));
-  }
-
-  async installed(): Promise<string[]> {
-    const scopes = await readdir(join(this.path, "node_modules"));
-    const packages = scopes.map(async (scope) => {
-      const names = await readdir(join(this.path, "node_modules", scope));
-      return names.map((name) => `${scope}/${name}`);
-    });
-    return (await Promise.all(packages)).flat();
-  }
-
-  /** Takes over the one example of the README of an installed package. Rejects unless it compiles. */
-  async compileExample(name: string): Promise<void> {
-    const readme = join(this.path, "node_modules", "@multipooler", name, "README.md");
-    const [example, ...more] = (await readFile(readme, "utf8")).matchAll(/```ts\n(.*?)```/gsu);
-    if (example?.[1] === undefined || more.length > 0) {
-      throw new Error(`${readme} has not one example`);
+  /** Packs packages as they would be published, and unpacks them here. Others' packages are lent. */
+  async install(names: readonly string[]): Promise<void> {
+    const filters = names.map((name) => `--filter=${SCOPE}${name}`);
+    await run("pnpm", [...filters, "pack", "--out", join(this.path, "%s.tgz")], WORKSPACE);
+    for (const name of names) {
+      const tarball = join(this.path, `${SCOPE.slice(1, -1)}-${name}.tgz`);
+      const folder = join(this.path, "node_modules", SCOPE, name);
+      await mkdir(folder, { recursive: true });
+      await run("tar", ["-xzf", tarball, "--strip-components=1", "-C", folder], this.path);
+      for (const dependency of Object.keys(await this.dependencies(name))) {
+        if (!dependency.startsWith(SCOPE)) {
+          const modules = join(WORKSPACE, "packages", name, "node_modules");
+          await this.#link(dependency, modules);
+        }
+      }
     }
-    await writeFile(join(this.path, `${SOURCE}.ts`), example[1]);
+  }
+
+  /** What the manifest of an installed package depends on. */
+  async dependencies(name: string): Promise<Readonly<Record<string, unknown>>> {
+    const file = join(this.path, "node_modules", SCOPE, name, "package.json");
+    const manifest: unknown = JSON.parse(await readFile(file, "utf8"));
+    const isManifest = typeof manifest === "object" && manifest !== null;
+    const found: unknown = isManifest ? Reflect.get(manifest, "dependencies") : undefined;
+    return typeof found === "object" && found !== null ? { ...found } : {};
+  }
+
+  /** The packages of ours that are there. */
+  async installed(): Promise<string[]> {
+    return await readdir(join(this.path, "node_modules", SCOPE));
+  }
+
+  /** Rejects with the complaints of the compiler, if there are any. */
+  async compile(): Promise<void> {
     const compiler = join(WORKSPACE, "node_modules", "typescript", "bin", "tsc");
     await run(process.execPath, [compiler, "-p", this.path], this.path);
   }
 
-  /** An instance of the class of that name, from what was compiled. */
-  async instance(className: string): Promise<PoolerController> {
-    const file = join(this.path, "dist", `${SOURCE}.js`);
-    if (!existsSync(file)) {
-      throw new Error(`there is no ${file}`);
-    }
-    const module: unknown = await import(/* @vite-ignore */ pathToFileURL(file).href);
-    const found: unknown =
-      typeof module === "object" && module !== null ? Reflect.get(module, className) : undefined;
-    if (!isControllerClass(found)) {
-      throw new TypeError(`there is no class ${className}`);
-    }
-    return new found();
+  /** Runs a file of tests. Rejects with their output unless all of them pass. */
+  async test(file: string): Promise<{ readonly passed: number }> {
+    const args = ["--test", "--test-reporter=tap", file];
+    const output = await run(process.execPath, args, this.path);
+    return { passed: Number(/^# pass (\d+)$/m.exec(output)?.[1]) };
+  }
+
+  /** Starts a program. */
+  start(file: string, args: readonly string[]): RunningProgram {
+    const child = spawn(process.execPath, [file, ...args], {
+      cwd: this.path,
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    const exited = once(child, "exit");
+    const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+    return {
+      line: async () => {
+        const { value, done } = await lines.next();
+        if (done === true) {
+          throw new Error(`${file} has ended`);
+        }
+        return value;
+      },
+      stop: async () => {
+        child.kill("SIGTERM");
+        await exited;
+        return child.exitCode;
+      },
+      [Symbol.asyncDispose]: async () => {
+        child.kill("SIGKILL");
+        await exited;
+      },
+    };
   }
 
   [Symbol.asyncDispose](): PromiseLike<void> {
     return this.#directory[Symbol.asyncDispose]();
   }
+
+  async #link(name: string, modules: string): Promise<void> {
+    const path = join(this.path, "node_modules", name);
+    await mkdir(dirname(path), { recursive: true });
+    if (!existsSync(path)) {
+      await symlink(join(modules, name), path);
+    }
+  }
 }
 
-/** As strict as a consumer can be, also about the declarations of the packages. */
-const TSCONFIG = {
-  compilerOptions: {
-    target: "esnext",
-    module: "nodenext",
-    strict: true,
-    exactOptionalPropertyTypes: true,
-    noUncheckedIndexedAccess: true,
-    noPropertyAccessFromIndexSignature: true,
-    noImplicitOverride: true,
-    noImplicitReturns: true,
-    verbatimModuleSyntax: true,
-    isolatedModules: true,
-    skipLibCheck: false,
-    // The compiler and Node's own types are tools, which the workspace lends.
-    typeRoots: [join(WORKSPACE, "node_modules", "@types")],
-    types: ["node"],
-    rootDir: ".",
-    outDir: "dist",
-  },
-  files: [`${SOURCE}.ts`],
-};
-
-function isControllerClass(value: unknown): value is new () => PoolerController {
-  return typeof value === "function" && "prototype" in value;
+function guideFiles(guide: string): readonly { readonly name: string; readonly text: string }[] {
+  const named = /^`([\w.-]+)`[^\n]*:\n\n```\w+\n([^]*?)^```$/gm;
+  return [...guide.matchAll(named)].map(({ 1: name = "", 2: text = "" }) => ({ name, text }));
 }
 
-async function run(program: string, args: readonly string[], cwd: string): Promise<void> {
+async function run(program: string, args: readonly string[], cwd: string): Promise<string> {
   try {
-    await promisify(execFile)(program, args, { cwd });
+    return (await promisify(execFile)(program, args, { cwd })).stdout;
   } catch (error) {
     const output = error instanceof Error && "stdout" in error ? String(error.stdout) : "";
     throw new Error(`${program} failed: ${output}`, { cause: error });

@@ -49,7 +49,8 @@ export interface PoolerController {
    * target that differs in term or reason only is adopted without a drain. Leaving SERVING or
    * SERVING_RDONLY drains under the old role; the role changes only after the drain. On failure or
    * abort it rejects, leaves a state that admits no more than before the call, and can be called
-   * again.
+   * again. A drain is reversed by its abort and a call with the status and role that were being left:
+   * that resolves at once, and what was running or reserved goes on.
    *
    * Rejects with NOT_OPEN for a serving target on a controller that is not open.
    */

@@ -1,7 +1,7 @@
+import { MockController } from "@multipooler/controller-testkit";
 import { Topology } from "@multipooler/topo";
 import { MemoryTopology } from "@multipooler/topo/memory";
 import { expect, test } from "vitest";
-import { FakeController } from "../test/fake-controller.ts";
 import { RecordingLogger } from "../test/recording-logger.ts";
 import { ManagerError } from "./manager-error.ts";
 import type { ManagerOptions, PoolerDescription } from "./manager-options.ts";
@@ -18,7 +18,7 @@ const POOLER: PoolerDescription = {
 };
 
 const VALID: ManagerOptions = {
-  controller: new FakeController(),
+  controller: new MockController(),
   topology: new Topology({ backend: new MemoryTopology(), serverAddresses: [], root: "/" }),
   topologyName: "memory",
   pooler: POOLER,

@@ -31,9 +31,11 @@ test("close goes in the reverse order, leaves no connection, and the status says
   await fixture.untilReady();
   expect(await managerConnections(postgres, db.name)).not.toBe(0);
   const order: string[] = [];
-  fixture.controller.before = (call) => {
-    order.push(call);
-  };
+  fixture.controller.script({
+    before: (call) => {
+      order.push(call);
+    },
+  });
   fixture.transport.onClose = () => {
     order.push("transport");
   };
@@ -155,13 +157,15 @@ test("a close right after open, while the start runs, leaves nothing", async () 
 test("a close in the middle of the first transition ends it, and nobody is told of a start", async () => {
   await using fixture = new ManagerFixture({ database: configFor(postgres) });
   const reached = Promise.withResolvers<void>();
-  fixture.controller.before = (call, signal) => {
-    if (call !== "open") {
-      return undefined;
-    }
-    reached.resolve();
-    return untilAborted(signal);
-  };
+  fixture.controller.script({
+    before: (call, signal) => {
+      if (call !== "open") {
+        return undefined;
+      }
+      reached.resolve();
+      return untilAborted(signal);
+    },
+  });
   await fixture.open();
   await reached.promise;
   await fixture.manager.close();
@@ -177,10 +181,11 @@ test("a drain that does not end is cut when its time is over, and the rest is cl
   });
   await fixture.open();
   await fixture.untilReady();
-  fixture.controller.before = (call, signal) =>
-    call === "REPLICA NOT_SERVING" ? untilAborted(signal) : undefined;
+  fixture.controller.script({
+    before: (call, signal) => (call === "REPLICA NOT_SERVING" ? untilAborted(signal) : undefined),
+  });
   await fixture.manager.close();
-  expect(fixture.logger.messages("warn")).toContain("draining: cut");
+  expect(fixture.logger.messages("warn")).toContain("draining: the deadline of the call passed");
   expect(fixture.controller.calls.at(-1)).toBe("close");
   expect(await managerConnections(postgres, db.name)).toBe(0);
 });
@@ -193,13 +198,15 @@ test("the signal of close ends a drain at once", async () => {
   await fixture.open();
   await fixture.untilReady();
   const abort = new AbortController();
-  fixture.controller.before = (call, signal) => {
-    if (call !== "REPLICA NOT_SERVING") {
-      return undefined;
-    }
-    abort.abort();
-    return signal?.aborted === true ? undefined : untilAborted(signal);
-  };
+  fixture.controller.script({
+    before: (call, signal) => {
+      if (call !== "REPLICA NOT_SERVING") {
+        return undefined;
+      }
+      abort.abort();
+      return signal?.aborted === true ? undefined : untilAborted(signal);
+    },
+  });
   await fixture.manager.close({ signal: abort.signal });
   expect(fixture.transport.listening).toBe(false);
 });
@@ -212,11 +219,13 @@ test("what cannot be closed is reported, and keeps nothing else from being close
   fixture.transport.onClose = () => {
     throw new Error("stuck");
   };
-  fixture.controller.before = (call) => {
-    if (call === "close") {
-      throw new Error("stuck too");
-    }
-  };
+  fixture.controller.script({
+    before: (call) => {
+      if (call === "close") {
+        throw new Error("stuck too");
+      }
+    },
+  });
   await expect(fixture.manager.close()).rejects.toMatchObject({
     code: ManagerErrorCode.CloseFailed,
     message:
@@ -224,7 +233,7 @@ test("what cannot be closed is reported, and keeps nothing else from being close
   });
   expect(await managerConnections(postgres, db.name)).toBe(0);
   fixture.transport.onClose = () => undefined;
-  fixture.controller.before = () => undefined;
+  fixture.controller.script({ before: () => undefined });
 });
 
 test("with an unreachable topology it closes, and says that the last record is not written", async () => {

@@ -1,3 +1,4 @@
+import { MockController } from "@multipooler/controller-testkit";
 import { ID_ComponentType, Topology, ensureCell } from "@multipooler/topo";
 import type {
   Multipooler,
@@ -13,7 +14,6 @@ import { MultiPoolerManager } from "../src/manager.ts";
 import type { ManagerOptions } from "../src/manager-options.ts";
 import type { ManagerStatus } from "../src/manager-status.ts";
 import { PoolerType } from "../src/record/pooler-type.ts";
-import { FakeController } from "./fake-controller.ts";
 import { FakeTransport } from "./fake-transport.ts";
 import { RecordingLogger } from "./recording-logger.ts";
 
@@ -25,7 +25,7 @@ const POOLER_ID = { component: ID_ComponentType.MULTIPOOLER, cell: CELL, name: N
 export interface FixtureOptions {
   /** Of the PostgreSQL to use; `manager.database` may name something else altogether. */
   readonly database?: Partial<DatabaseConfig>;
-  readonly controller?: FakeController;
+  readonly controller?: MockController;
   readonly initialType?: PoolerType;
   readonly poolerDir?: string;
   readonly name?: string;
@@ -37,7 +37,7 @@ export interface FixtureOptions {
 /** A manager with fakes around it. Disposing closes it. */
 export class ManagerFixture implements AsyncDisposable {
   readonly manager: MultiPoolerManager;
-  readonly controller: FakeController;
+  readonly controller: MockController;
   readonly transport: FakeTransport = new FakeTransport();
   readonly logger: RecordingLogger = new RecordingLogger();
   readonly servers: MemoryTopology;
@@ -45,7 +45,7 @@ export class ManagerFixture implements AsyncDisposable {
 
   constructor(options: FixtureOptions) {
     const { database, controller, initialType, poolerDir, shard, servers, manager } = options;
-    this.controller = controller ?? new FakeController();
+    this.controller = controller ?? new MockController();
     this.servers = servers ?? new MemoryTopology();
     this.topology = new Topology({
       backend: this.servers,

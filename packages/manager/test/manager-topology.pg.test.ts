@@ -101,12 +101,14 @@ test("a topology that goes away and comes back does not disturb a pooler that se
 test("the topology knows of a primary before it serves, and keeps it until it stopped", async () => {
   await using fixture = new ManagerFixture({ database: configFor(postgres) });
   const seen: [string, string, RoutingRole | undefined][] = [];
-  fixture.controller.before = async (call) => {
-    const { servingStatus, routingState } = await fixture.untilRecord(() => true);
-    if (call.includes(" ")) {
-      seen.push([call, nameOf(servingStatus), routingState?.role]);
-    }
-  };
+  fixture.controller.script({
+    before: async (call) => {
+      const { servingStatus, routingState } = await fixture.untilRecord(() => true);
+      if (call.includes(" ")) {
+        seen.push([call, nameOf(servingStatus), routingState?.role]);
+      }
+    },
+  });
   await fixture.open();
   await fixture.untilReady();
   await fixture.untilRecord(({ servingStatus }) => servingStatus === PoolerServingStatus.SERVING);

@@ -1,10 +1,10 @@
 import pg from "pg";
+import { MockController } from "@multipooler/controller-testkit";
 import type { DatabaseHandle, ServingTarget } from "@multipooler/controller-api";
 import type { CallOptions } from "@multipooler/query-service";
-import { FakeController } from "./fake-controller.ts";
 
 /** A controller that holds idle sessions as a pool does: from `open` until DRAINED or `close`. */
-export class PoolController extends FakeController {
+export class PoolController extends MockController {
   readonly #clients = new Set<pg.Client>();
   /** Where its sessions went, in order. */
   readonly dialled: string[] = [];

@@ -47,11 +47,13 @@ test("a name that moves takes everything from one server to the other, and never
   await fixture.untilReady();
   expect(controller.database?.address).toEqual({ type: "tcp", host: X, port });
   const atOnce: unknown[] = [];
-  controller.before = async (call) => {
-    if (call === "open") {
-      atOnce.push(await managerConnections(one, "postgres"));
-    }
-  };
+  controller.script({
+    before: async (call) => {
+      if (call === "open") {
+        atOnce.push(await managerConnections(one, "postgres"));
+      }
+    },
+  });
 
   addresses = [Y];
   const leaving = await fixture.until(({ ready }) => !ready);

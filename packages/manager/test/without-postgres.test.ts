@@ -54,7 +54,7 @@ test("a database and a controller in memory are opened, serve, go down, come bac
   await fixture.until(({ serving }) => serving.current.status === "NOT_SERVING");
   await expect(query(fixture, "select 2")).rejects.toMatchObject({
     code: PoolerErrorCode.NotServing,
-    message: "the database is away",
+    message: "the mock is NOT_SERVING (the database is away)",
   });
 
   database.become({ fault: undefined });
@@ -99,13 +99,15 @@ test("a running query is drained before the database is let go", async () => {
   await fixture.untilReady();
   const drain = Promise.withResolvers<void>();
   const draining = Promise.withResolvers<void>();
-  fixture.controller.before = (call) => {
-    if (call !== "REPLICA DRAINED") {
-      return undefined;
-    }
-    draining.resolve();
-    return drain.promise;
-  };
+  fixture.controller.script({
+    before: (call) => {
+      if (call !== "REPLICA DRAINED") {
+        return undefined;
+      }
+      draining.resolve();
+      return drain.promise;
+    },
+  });
   database.become({ fault: LEAVING });
   await draining.promise;
   expect(fixture.manager.status()).toMatchObject({
@@ -158,15 +160,15 @@ test("a query path that is broken makes the pooler not ready, with the reason, a
   await using fixture = fixtureOver(database);
   await fixture.open();
   await fixture.untilReady();
-  fixture.controller.fault = PoolerErrorCode.PreExecutionUnavailable;
+  fixture.controller.script({ fault: PoolerErrorCode.PreExecutionUnavailable });
   const broken = await fixture.until(({ ready }) => !ready);
   expect(broken).toMatchObject({
-    notReadyReason: "queries do not get through: as told",
+    notReadyReason: "queries do not get through: the script says so",
     database: { reachable: true },
     serving: { current: { status: "SERVING" } },
   });
   expect(await query(fixture, "select 1")).toContain("select 1");
-  fixture.controller.fault = undefined;
+  fixture.controller.script({ fault: undefined });
   await fixture.untilReady();
   expect(fixture.controller.calls).not.toContain("close");
 });
@@ -192,11 +194,13 @@ test("a drain that is cut leaves no health check and no timer behind", async () 
   await using fixture = new ManagerFixture({ manager: { database, clock } });
   await fixture.open();
   await fixture.untilReady();
-  fixture.controller.before = (call) => {
-    if (call === "REPLICA NOT_SERVING") {
-      throw new Error("cut");
-    }
-  };
+  fixture.controller.script({
+    before: (call) => {
+      if (call === "REPLICA NOT_SERVING") {
+        throw new Error("cut");
+      }
+    },
+  });
   await fixture.manager.close();
   expect(fixture.logger.messages("warn")).toContain("draining: cut");
   await fixture.topology.close();

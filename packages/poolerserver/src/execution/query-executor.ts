@@ -136,12 +136,13 @@ export class QueryExecutor implements QueryService {
     return await orPoolerError(releaseReservation(this.#options, request));
   }
 
-  openSession(
+  async openSession(
     caller: SessionCaller,
     client: SessionClient,
     options?: CallOptions,
   ): Promise<Session> {
-    return this.#options.sessions.open(caller, client, options);
+    requireAwaited(options?.signal);
+    return await this.#options.sessions.open(caller, client, options);
   }
 
   getCredentials(

@@ -25,7 +25,7 @@ export async function releaseReservation(
   } catch (error) {
     return orNothingHeld(error);
   }
-  reserved.interrupt(
+  reserved.beginRelease(
     new MultiPoolerError(PoolerErrorCode.Cancelled, "the reservation is released"),
   );
   try {
@@ -37,6 +37,7 @@ export async function releaseReservation(
       } else {
         reserved.reasons.clear();
       }
+      reserved.settleRelease();
       return await endUse(reserved, {
         fate: "keep",
         settings: caller.settings,

@@ -71,6 +71,7 @@ export class ReservedBackend implements Holder {
   #run: Pick<HeldRun, "cut"> | undefined;
   #cutReason: MultiPoolerError | undefined;
   #isLost = false;
+  #isReleasing = false;
   #taint: TaintSet = Taint.None;
   /** Those of the label that its backend was asked for. */
   #settings: Settings = NO_SETTINGS.values;
@@ -100,7 +101,7 @@ export class ReservedBackend implements Holder {
   /** What the answers say that the caller holds. */
   get reservation(): Reservation | undefined {
     const state = this.#state;
-    if (state.type !== "held" || this.reasons.isEmpty) {
+    if (state.type !== "held" || this.reasons.isEmpty || this.#isReleasing) {
       return undefined;
     }
     const { processId } = state.lease.backend;
@@ -161,9 +162,15 @@ export class ReservedBackend implements Holder {
     }
   }
 
-  /** Interrupts the request that runs. */
-  interrupt(reason: MultiPoolerError): void {
+  /** Its caller gives it up: interrupts the request that runs, which leaves nothing to hold. */
+  beginRelease(reason: MultiPoolerError): void {
+    this.#isReleasing = true;
     this.#run?.cut(reason);
+  }
+
+  /** The release has its turn: what its reasons say from now on is held again. */
+  settleRelease(): void {
+    this.#isReleasing = false;
   }
 
   /** The pooler wants it to end now, whatever its caller does; see {@link Holder}. */

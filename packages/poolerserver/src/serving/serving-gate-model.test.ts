@@ -55,6 +55,8 @@ interface Transition {
 /** What the gate should be like, in plain data. */
 class Model {
   current: Pick<ServingTarget, "status" | "role"> = { status: "NOT_SERVING", role: "REPLICA" };
+  /** What the sessions are ready for. */
+  prepared: Pick<ServingTarget, "status" | "role"> | undefined;
   isOpen = true;
   running: Running[] = [];
   /** The first one is under way if `started`; the others wait for it. */
@@ -85,7 +87,8 @@ class Model {
     for (let [first] = this.queue; first !== undefined; [first] = this.queue) {
       const { target } = first;
       const becomesServing = ADMITS[target.status] !== "nothing";
-      const isSame = target.status === this.current.status && target.role === this.current.role;
+      const { prepared } = this;
+      const isSame = target.status === prepared?.status && target.role === prepared.role;
       const isClosed = becomesServing && !this.isOpen;
       if (!this.started && !isClosed && !(becomesServing && isSame)) {
         this.started = true;
@@ -103,6 +106,7 @@ class Model {
       }
       if (!isClosed) {
         this.current = target;
+        this.prepared = target;
       }
       this.end(isClosed ? "NOT_OPEN" : "done");
     }

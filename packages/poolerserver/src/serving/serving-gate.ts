@@ -52,12 +52,15 @@ type State =
  *
  * Leaving a serving status, or its role, drains first: see `admission.ts` for who still gets in. At
  * the end of the grace what still runs is cut, and the drain ends when that has ended: a status is
- * never left while a write that it allowed is under way.
+ * never left while a write that it allowed is under way. A drain that is aborted admits nothing, and is
+ * reversed by the target that was being left: what still runs then runs on.
  */
 export class ServingGate {
   readonly #options: ServingGateOptions;
   readonly #holders = new Holders();
   #state: State = { phase: "settled", current: CLOSED };
+  /** What the sessions were last prepared for. A drain that was aborted can go back to it at once. */
+  #prepared: ServingTarget | undefined;
   /** Settles when the transitions that were asked for so far have ended, if any is under way. */
   #lastTurn: Promise<void> | undefined;
 
@@ -141,6 +144,7 @@ export class ServingGate {
     this.#holders.cutAll(new MultiPoolerError(PoolerErrorCode.NotOpen, "the controller closes"));
     await this.#inTurn(async () => {
       await this.#holders.until(isEmpty);
+      this.#prepared = undefined;
       this.#state = { phase: "settled", current: CLOSED };
     });
   }
@@ -176,7 +180,7 @@ export class ServingGate {
       this.#requireOpen(target);
     }
     // What a failed change left running is still drained, so this holds for serving targets only.
-    if (becomesServing && target.status === current.status && target.role === current.role) {
+    if (becomesServing && this.#isPreparedFor(target)) {
       this.#settle(target);
       return;
     }
@@ -187,7 +191,9 @@ export class ServingGate {
         // It may have been closed during the drain.
         this.#requireOpen(target);
       }
+      this.#prepared = undefined;
       this.#options.prepare(target);
+      this.#prepared = target;
     } catch (error) {
       this.#settle(stoppedTarget(current, target));
       throw error;
@@ -237,6 +243,10 @@ export class ServingGate {
 
   #settle(current: ServingTarget): void {
     this.#advance({ phase: "settled", current });
+  }
+
+  #isPreparedFor({ status, role }: ServingTarget): boolean {
+    return this.#prepared?.status === status && this.#prepared.role === role;
   }
 
   #requireOpen(target: ServingTarget): void {
