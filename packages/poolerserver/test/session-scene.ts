@@ -128,7 +128,7 @@ export class SessionScene implements AsyncDisposable {
       logger: silentLogger,
     });
     this.sessions = new Sessions({
-      served: { database, tableGroup: "default", shard: "0-inf", user: postgres.user },
+      served: { user: postgres.user },
       gate: this.gate,
       scheduler: this.scheduler,
       registry: this.registry,

@@ -70,7 +70,7 @@ test("P4: twenty clients use one name for statements of their own, on three back
   expect(pooler.backends.length).toBeLessThanOrEqual(3);
 });
 
-test("a statement is parsed once on a backend, whoever uses it", async () => {
+test("a statement is parsed once on a backend, whichever client uses it", async () => {
   await using pooler = await scene({ capacity: 1 });
   const clients = [await pooler.connect(), await pooler.connect(), await pooler.connect()];
   for (const [index, client] of clients.entries()) {

@@ -101,7 +101,7 @@ class World {
     );
     this.sessions = new Sessions({
       channels: noChannels,
-      served: { database: "app", tableGroup: "", shard: "", user: "app" },
+      served: { user: "app" },
       gate: this.gate,
       scheduler: this.scheduler,
       registry: new StatementRegistry(),

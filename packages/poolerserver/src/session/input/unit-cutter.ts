@@ -22,7 +22,7 @@ const NOTHING: Buffer = Buffer.alloc(0);
  * | none      | nothing, or a group of the extended protocol that is not whole        |
  * | unit      | `bytes` and `facts` are a unit; if `facts.isOpen`, more of it follows |
  * | skipped   | the Sync came up to which an error skips                              |
- * | terminate | the client says good-bye                                              |
+ * | terminate | the client ends its session                                           |
  * | broken    | what no client may send; `problem` says what                          |
  */
 export type Cut = "none" | "unit" | "skipped" | "terminate" | "broken";
