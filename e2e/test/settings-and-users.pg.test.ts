@@ -1,6 +1,5 @@
-import { createHmac, pbkdf2Sync } from "node:crypto";
-import { startPostgres } from "@multipooler/embedded-postgres";
-import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
+import { scramKeysOf, startPostgres } from "@multipooler/embedded-postgres";
+import type { EmbeddedPostgres, LoginKeys } from "@multipooler/embedded-postgres";
 import { connect } from "@multipooler/grpc-services/client";
 import { startPooler } from "@multipooler/pooler-process";
 import type { PoolerProcess } from "@multipooler/pooler-process";
@@ -32,7 +31,7 @@ afterAll(async () => {
 
 interface Options {
   readonly user?: string;
-  readonly userAuth?: { readonly clientKey: Uint8Array; readonly serverKey: Uint8Array };
+  readonly userAuth?: LoginKeys;
   readonly sessionSettings?: Readonly<Record<string, string>>;
 }
 
@@ -47,24 +46,6 @@ async function ask(query: string, options: Options): Promise<string | undefined>
     }
   }
   return value;
-}
-
-/** What a gateway has of a client that has logged in with this password. */
-async function keysOf(user: string, password: string): Promise<Required<Options>["userAuth"]> {
-  const [row] = await postgres.sql("select rolpassword from pg_authid where rolname = $1", {
-    values: [user],
-  });
-  const [, iterations = "", salt = ""] =
-    /^SCRAM-SHA-256\$(\d+):([^$]+)\$/.exec(String(row?.["rolpassword"])) ?? [];
-  const salted = pbkdf2Sync(
-    password,
-    Buffer.from(salt, "base64"),
-    Number(iterations),
-    32,
-    "sha256",
-  );
-  const key = (name: string): Buffer => createHmac("sha256", salted).update(name).digest();
-  return { clientKey: key("Client Key"), serverKey: key("Server Key") };
 }
 
 test("the settings of a request hold for its statement", async () => {
@@ -84,7 +65,7 @@ test("a setting that PostgreSQL refuses fails with its words", async () => {
 });
 
 test("a request runs as its user, with the keys of that", async () => {
-  const userAuth = await keysOf("alice", "secret");
+  const userAuth = await scramKeysOf(postgres, "alice", "secret");
   expect(await ask("select current_user", { user: "alice", userAuth })).toBe("alice");
   const wrong = { ...userAuth, clientKey: Buffer.alloc(32) };
   await expect(ask("select 1", { user: "alice", userAuth: wrong })).rejects.toMatchObject({

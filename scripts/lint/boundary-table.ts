@@ -95,6 +95,7 @@ export const BOUNDARIES: BoundaryTable = {
     ],
     "apps/multipooler": "everything",
     "apps/pgctld": ["packages/pgctld"],
+    "dev/conversations": [],
     "dev/embedded-etcd": [],
     "dev/embedded-postgres": [],
     "dev/pooler-process": ["apps/multipooler"],
@@ -112,6 +113,7 @@ export const BOUNDARIES: BoundaryTable = {
   workshops: ["dev/*", "benchmarks", "e2e"],
   testModules: [
     "@multipooler/controller-testkit",
+    "@multipooler/conversations",
     "@multipooler/embedded-etcd",
     "@multipooler/embedded-postgres",
     "@multipooler/pooler-process",

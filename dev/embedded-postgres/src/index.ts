@@ -5,4 +5,5 @@ export type { AuthMethod } from "./initdb.ts";
 export { findFreePort } from "./network.ts";
 export type { ServerEnd, StopMode } from "./server-process.ts";
 export { startPostgres, type StartPostgresOptions } from "./start-postgres.ts";
+export { scramKeysOf, type LoginKeys } from "./scram-keys.ts";
 export { setServerAccess, setServerTls, type ServerTls } from "./server-tls.ts";

@@ -36,14 +36,23 @@ export interface PoolerProcess extends AsyncDisposable {
   /** What it logged so far, and everything on standard error. */
   readonly log: readonly LogLine[];
   readonly complaints: () => string;
-  /** The address of its HTTP probes, e.g. "http://127.0.0.1:4711", once it listens. */
+  /**
+   * The address of its HTTP probes, e.g. "http://127.0.0.1:4711", once it listens. It and the next two
+   * are read from the log: they reject where no line says so in 30 s, as with `--log-level warn`.
+   */
   http(): Promise<string>;
   /** The address of its gRPC server, e.g. "127.0.0.1:4711", once it listens. */
   grpc(): Promise<string>;
   /** The address for psql and drivers, once it listens there; needs `--pg-listen-port`. */
   pgwire(): Promise<string>;
-  /** Resolves with the first log line, also a past one, for which `wanted` is true. */
-  logged(wanted: (line: LogLine) => boolean): Promise<LogLine>;
+  /**
+   * Resolves with the first log line, also a past one, for which `wanted` is true. Rejects when the
+   * program ends or the signal aborts first, with what it complained of.
+   */
+  logged(
+    wanted: (line: LogLine) => boolean,
+    options?: { readonly signal?: AbortSignal },
+  ): Promise<LogLine>;
   /** Resolves when `/ready` answers with this status; asks again and again until the signal aborts. */
   ready(status: 200 | 503, options: { readonly signal: AbortSignal }): Promise<unknown>;
   /** Sends a signal. */
@@ -54,6 +63,7 @@ export interface PoolerProcess extends AsyncDisposable {
 
 const STOP_LIMIT_MS = 15_000;
 const READY_POLL_MS = 20;
+const LISTEN_LIMIT_MS = 30_000;
 
 /** Starts the program. Resolves at once: its log and its probes show what it does next. */
 export function startPooler(options: StartPoolerOptions): PoolerProcess {
@@ -126,12 +136,17 @@ class ChildPooler implements PoolerProcess {
     }
   }
 
+  /** The port can be chosen by the system, so that only the log has it. */
   async #listening(message: string): Promise<string> {
-    const line = await this.logged(({ msg }) => msg === message);
+    const signal = AbortSignal.timeout(LISTEN_LIMIT_MS);
+    const line = await this.logged(({ msg }) => msg === message, { signal });
     return `${String(line["address"])}:${String(line["port"])}`;
   }
 
-  logged(wanted: (line: LogLine) => boolean): Promise<LogLine> {
+  logged(
+    wanted: (line: LogLine) => boolean,
+    { signal }: { readonly signal?: AbortSignal } = {},
+  ): Promise<LogLine> {
     const past = this.log.find(wanted);
     if (past !== undefined) {
       return Promise.resolve(past);
@@ -143,8 +158,18 @@ class ChildPooler implements PoolerProcess {
       }
     };
     this.#onLine.add(onLine);
-    void this.exited.then(() => reject(new Error(`the pooler ended first: ${this.#complaints}`)));
-    return promise.finally(() => this.#onLine.delete(onLine));
+    const giveUp = (why: string): void => reject(new Error(`${why}: ${this.#complaints}`));
+    const onAbort = (): void =>
+      giveUp("the pooler did not log the line in time, or --log-level hides it");
+    if (signal?.aborted === true) {
+      onAbort();
+    }
+    signal?.addEventListener("abort", onAbort, { once: true });
+    void this.exited.then(() => giveUp("the pooler ended first"));
+    return promise.finally(() => {
+      this.#onLine.delete(onLine);
+      signal?.removeEventListener("abort", onAbort);
+    });
   }
 
   async ready(status: 200 | 503, { signal }: { readonly signal: AbortSignal }): Promise<unknown> {

@@ -43,6 +43,10 @@ export interface RoutingTerm {
 export interface ServingTarget {
   readonly status: ServingStatus;
   readonly role: PoolerRole;
+  /**
+   * Goes into health and record as it is. Absent where an operator names the primary, as with
+   * `MultiPoolerManager`: only a coordinator that elects one has terms.
+   */
   readonly term?: RoutingTerm | undefined;
   /** One clause for logs and status pages, e.g. "PostgreSQL does not answer". */
   readonly reason: string;

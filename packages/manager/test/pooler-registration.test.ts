@@ -11,6 +11,7 @@ import {
 import { expect, test } from "vitest";
 import { ManagerErrorCode } from "../src/manager-error.ts";
 import { PoolerType } from "../src/record/pooler-type.ts";
+import { RecordingLogger } from "./recording-logger.ts";
 import { identity, open, registered, STARTS_AT, world } from "./publishing.ts";
 
 test("a first registration creates the record, with the type that was asked for", async () => {
@@ -58,6 +59,43 @@ test.for([PoolerType.Unknown, PoolerType.Primary, PoolerType.Replica])(
     }
   },
 );
+
+test("a type that is not the configured one is logged once for each place where it is found", async () => {
+  const made = await world();
+  const first = open(made, { initialType: PoolerType.Replica });
+  await registered(first);
+  await first.close();
+  const logger = new RecordingLogger();
+  const { Unknown: initialType, Primary: rememberedType } = PoolerType;
+  const publisher = open(made, { initialType, rememberedType, logger });
+  await registered(publisher);
+  // A change by the operator is none of it.
+  await made.poolers.update(identity.id, (found) => ({ ...found, type: RecordType.PRIMARY }));
+  await publisher.until(({ type }) => type?.value === PoolerType.Primary, undefined);
+  await publisher.close();
+  expect(logger.lines.filter(({ level }) => level === "info")).toEqual([
+    {
+      level: "info",
+      fields: expect.objectContaining({ type: "PRIMARY", initialType: "UNKNOWN" }),
+      message:
+        "the type is the one that is remembered in the pooler's directory, not the initial type",
+    },
+    {
+      level: "info",
+      fields: expect.objectContaining({ type: "REPLICA", initialType: "UNKNOWN" }),
+      message: "the type is the one in the topology's record, not the initial type",
+    },
+  ]);
+});
+
+test("nothing is logged of a type that is the configured one", async () => {
+  const logger = new RecordingLogger();
+  const made = await world();
+  const publisher = open(made, { rememberedType: PoolerType.Replica, logger });
+  await registered(publisher);
+  await publisher.close();
+  expect(logger.messages("info")).toEqual([]);
+});
 
 test("a registration replaces what the pooler says of itself, and nothing else", async () => {
   const made = await world();

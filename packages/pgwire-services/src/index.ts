@@ -10,6 +10,6 @@ export { PgwireServicesError, PgwireServicesErrorCode } from "./error.ts";
 export { PgwireServer } from "./server/pgwire-server.ts";
 export type { ClientCount } from "./server/pgwire-server.ts";
 export type { PgwireServerOptions } from "./server/pgwire-server-options.ts";
-export type { PoolerManager } from "./server/pooler-manager.ts";
+export type { PoolerManager } from "./server/pgwire-server-options.ts";
 export { CLIENT_CERTIFICATES } from "./login/certificate-check.ts";
 export type { ClientCertificateDemand } from "./login/certificate-check.ts";

@@ -113,7 +113,7 @@ test("a broken message waits for what runs, and the session has the last word", 
 });
 
 test.each([
-  ["says good-bye", (_end: () => void, send: (bytes: Buffer) => void) => send(message("X"))],
+  ["sends Terminate", (_end: () => void, send: (bytes: Buffer) => void) => send(message("X"))],
   ["closes its side", (end: () => void) => end()],
 ])("the session ends when the client %s", async (_case, leave) => {
   await using scene = await TestServer.start(TRUST);

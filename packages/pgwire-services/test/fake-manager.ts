@@ -6,7 +6,7 @@ import type {
   SessionCaller,
   SessionClient,
 } from "@multipooler/query-service";
-import type { PoolerManager } from "../src/server/pooler-manager.ts";
+import type { PoolerManager } from "../src/server/pgwire-server-options.ts";
 import { FakeSession } from "./fake-session.ts";
 
 /** The verifier of a password, as PostgreSQL stores it. */

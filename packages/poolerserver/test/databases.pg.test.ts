@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import type { MultiPooler } from "../src/multi-pooler.ts";
 import type { MultiPoolerOptions } from "../src/multi-pooler-options.ts";
 import { CountingShare } from "./counting-share.ts";
-import { query } from "./frontend.ts";
+import { query } from "@multipooler/conversations";
 import { databaseOf, servingPooler, sessionCount } from "./pooler-fixture.ts";
 import { TestClient } from "./session-client.ts";
 import { useServer } from "./test-server.ts";

@@ -1,4 +1,4 @@
-import { startPostgres } from "@multipooler/embedded-postgres";
+import { scramKeysOf, startPostgres } from "@multipooler/embedded-postgres";
 import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import { ReservationReason } from "@multipooler/query-service";
 import type { Caller, Place } from "@multipooler/query-service";
@@ -6,7 +6,6 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import type { MultiPooler } from "../src/multi-pooler.ts";
 import { databaseOf, request, servingPooler } from "./pooler-fixture.ts";
 import { RecordingSink } from "./recording-sink.ts";
-import { scramKeysOf } from "./scram-keys.ts";
 import { failureOf } from "./settled.ts";
 
 let postgres: EmbeddedPostgres;

@@ -11,6 +11,9 @@ import { useDatabases } from "./test-server.ts";
 const { Transaction, TempTable, SessionAdvisoryLock } = ReservationReason;
 const LOST = { code: "RESERVATION_LOST", diagnostic: { code: "40001" } };
 
+/** How long a session may take to get where a test waits for it. */
+const PATIENCE = { timeout: 10_000, interval: 5 };
+
 let postgres: EmbeddedPostgres;
 let database: TemporaryDatabase;
 
@@ -37,16 +40,14 @@ function serving(options: Partial<MultiPoolerOptions> = {}): Promise<MultiPooler
 /** Resolves when a session of the database does something that `condition` tells. */
 async function until(condition: string): Promise<void> {
   const text = `select 1 from pg_stat_activity where datname = $1 and ${condition}`;
-  while ((await postgres.sql(text, { values: [database.name] })).length === 0) {
-    // Asks again.
-  }
+  const found = (): Promise<unknown[]> => postgres.sql(text, { values: [database.name] });
+  await expect.poll(found, PATIENCE).not.toEqual([]);
 }
 
 async function untilGone(processId: number): Promise<void> {
   const text = "select 1 from pg_stat_activity where pid = $1";
-  while ((await postgres.sql(text, { values: [processId] })).length > 0) {
-    // Asks again.
-  }
+  const found = (): Promise<unknown[]> => postgres.sql(text, { values: [processId] });
+  await expect.poll(found, PATIENCE).toEqual([]);
 }
 
 const SLEEPING = "wait_event = 'PgSleep'";

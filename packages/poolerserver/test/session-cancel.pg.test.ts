@@ -1,6 +1,6 @@
 import type { EmbeddedPostgres, TemporaryDatabase } from "@multipooler/embedded-postgres";
 import { expect, test } from "vitest";
-import { extended, query } from "./frontend.ts";
+import { extended, query } from "@multipooler/conversations";
 import { SessionScene } from "./session-scene.ts";
 import { untilSleeping, useDatabases } from "./test-server.ts";
 

@@ -1,6 +1,6 @@
 import type { EmbeddedPostgres, TemporaryDatabase } from "@multipooler/embedded-postgres";
 import { expect, test } from "vitest";
-import { bind, extended, execute, parse, query, sync } from "./frontend.ts";
+import { bind, extended, execute, parse, query, sync } from "@multipooler/conversations";
 import type { TestClient } from "./session-client.ts";
 import { SessionScene } from "./session-scene.ts";
 import { useDatabases } from "./test-server.ts";

@@ -1,7 +1,7 @@
 import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import type { QueryService } from "@multipooler/query-service";
 import { expect, test } from "vitest";
-import { query } from "./frontend.ts";
+import { query } from "@multipooler/conversations";
 import { databaseOf, newPooler, servingPooler, sessionCount } from "./pooler-fixture.ts";
 import { TestClient } from "./session-client.ts";
 import { untilSleeping, useServer } from "./test-server.ts";

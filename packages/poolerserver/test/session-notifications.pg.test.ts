@@ -1,7 +1,16 @@
 import type { EmbeddedPostgres, TemporaryDatabase } from "@multipooler/embedded-postgres";
 import { PoolerRole, ServingStatus } from "@multipooler/controller-api";
 import { expect, test } from "vitest";
-import { bind, close, describe, execute, extended, parse, query, sync } from "./frontend.ts";
+import {
+  bind,
+  close,
+  describe,
+  execute,
+  extended,
+  parse,
+  query,
+  sync,
+} from "@multipooler/conversations";
 import type { TestClient } from "./session-client.ts";
 import { SessionScene } from "./session-scene.ts";
 import type { SessionSceneOptions } from "./session-scene.ts";

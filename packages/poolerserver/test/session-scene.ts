@@ -2,6 +2,7 @@ import { BackendConnection } from "@multipooler/pgwire";
 import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import type { ServingTarget } from "@multipooler/controller-api";
 import { PoolerRole, ServingStatus } from "@multipooler/controller-api";
+import type { Session, SessionClient } from "@multipooler/query-service";
 import { systemClock } from "@multipooler/timing";
 import { ActivityTotals } from "../src/pool/activity-totals.ts";
 import { Classifier } from "../src/classification/classifier.ts";
@@ -127,7 +128,7 @@ export class SessionScene implements AsyncDisposable {
       logger: silentLogger,
     });
     this.sessions = new Sessions({
-      served: { database, tableGroup: "default", shard: "0-inf", user: postgres.user },
+      served: { user: postgres.user },
       gate: this.gate,
       scheduler: this.scheduler,
       registry: this.registry,
@@ -147,6 +148,16 @@ export class SessionScene implements AsyncDisposable {
   /** A client that has logged in. */
   async connect(settings: Readonly<Record<string, string>> = {}, user = ""): Promise<TestClient> {
     const client = new TestClient();
+    client.attach(await this.open(client, settings, user));
+    return client;
+  }
+
+  /** The session of a client that has logged in. */
+  async open(
+    client: SessionClient,
+    settings: Readonly<Record<string, string>> = {},
+    user = "",
+  ): Promise<Session> {
     this.#clients += 1;
     const caller = {
       user,
@@ -154,8 +165,7 @@ export class SessionScene implements AsyncDisposable {
       settings: new Map(Object.entries(settings)),
       origin: `client ${this.#clients}`,
     };
-    client.attach(await this.sessions.open(caller, client));
-    return client;
+    return await this.sessions.open(caller, client);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

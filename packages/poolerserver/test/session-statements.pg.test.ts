@@ -1,6 +1,16 @@
 import type { EmbeddedPostgres, TemporaryDatabase } from "@multipooler/embedded-postgres";
 import { expect, test } from "vitest";
-import { bind, close, describe, execute, extended, flush, parse, query, sync } from "./frontend.ts";
+import {
+  bind,
+  close,
+  describe,
+  execute,
+  extended,
+  flush,
+  parse,
+  query,
+  sync,
+} from "@multipooler/conversations";
 import type { TestClient } from "./session-client.ts";
 import { SessionScene } from "./session-scene.ts";
 import type { SessionSceneOptions } from "./session-scene.ts";
@@ -60,7 +70,7 @@ test("P4: twenty clients use one name for statements of their own, on three back
   expect(pooler.backends.length).toBeLessThanOrEqual(3);
 });
 
-test("a statement is parsed once on a backend, whoever uses it", async () => {
+test("a statement is parsed once on a backend, whichever client uses it", async () => {
   await using pooler = await scene({ capacity: 1 });
   const clients = [await pooler.connect(), await pooler.connect(), await pooler.connect()];
   for (const [index, client] of clients.entries()) {

@@ -14,7 +14,7 @@ import {
   sync,
   terminate,
   unknownMessage,
-} from "./frontend.ts";
+} from "@multipooler/conversations";
 import { SessionScene } from "./session-scene.ts";
 import type { SessionSceneOptions } from "./session-scene.ts";
 import { untilSleeping, useDatabases } from "./test-server.ts";

@@ -13,6 +13,9 @@ const UNKNOWN = {
   diagnostic: { code: "08007", detail: expect.stringMatching(/committed locally/) },
 };
 
+/** How long a session may take to get where a test waits for it. */
+const PATIENCE = { timeout: 10_000, interval: 5 };
+
 let postgres: EmbeddedPostgres;
 let database: TemporaryDatabase;
 let pooler: MultiPooler;
@@ -42,17 +45,14 @@ async function awaitStandby(name: string): Promise<void> {
   await postgres.sql(`alter system set synchronous_standby_names = '${name}'`);
   await postgres.sql("select pg_reload_conf()");
   const text = "select current_setting('synchronous_standby_names') as name";
-  while ((await postgres.sql(text))[0]?.["name"] !== name) {
-    // Asks again.
-  }
+  await expect.poll(() => postgres.sql(text), PATIENCE).toEqual([{ name }]);
 }
 
 /** Does something to the session of the database that waits for its standby. */
 async function toTheWaiting(call: string): Promise<void> {
   const text = `select ${call} from pg_stat_activity where datname = $1 and wait_event = 'SyncRep'`;
-  while ((await postgres.sql(text, { values: [database.name] })).length === 0) {
-    // Asks again.
-  }
+  const done = (): Promise<unknown[]> => postgres.sql(text, { values: [database.name] });
+  await expect.poll(done, PATIENCE).not.toEqual([]);
 }
 
 const WRITES: readonly [string, string, readonly string[]][] = [
@@ -125,9 +125,8 @@ test("a string that is cut off after a part was committed is not told to be repe
   const sql = "begin; insert into t values (1); commit; select pg_sleep(60)";
   const failure = failureOf(query(pooler, sql));
   const sleeping = "select 1 from pg_stat_activity where datname = $1 and wait_event = 'PgSleep'";
-  while ((await postgres.sql(sleeping, { values: [database.name] })).length === 0) {
-    // Asks again.
-  }
+  const asleep = (): Promise<unknown[]> => postgres.sql(sleeping, { values: [database.name] });
+  await expect.poll(asleep, PATIENCE).not.toEqual([]);
   await pooler.setServingType(STOPPED);
   expect(await failure).toMatchObject({
     code: "DATABASE_ERROR",

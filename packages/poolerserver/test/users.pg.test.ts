@@ -1,4 +1,4 @@
-import { startPostgres } from "@multipooler/embedded-postgres";
+import { scramKeysOf, startPostgres } from "@multipooler/embedded-postgres";
 import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import { ReservationReason } from "@multipooler/query-service";
 import type { Caller, ScramKeys } from "@multipooler/query-service";
@@ -8,7 +8,6 @@ import type { MultiPooler } from "../src/multi-pooler.ts";
 import { databaseOf, request, servingPooler } from "./pooler-fixture.ts";
 import { RecordingSink } from "./recording-sink.ts";
 import { ReservingClient } from "./reserving-client.ts";
-import { scramKeysOf } from "./scram-keys.ts";
 import { failureOf } from "./settled.ts";
 
 let postgres: EmbeddedPostgres;

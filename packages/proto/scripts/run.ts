@@ -10,7 +10,7 @@ const MAX_OUTPUT_BYTES = 64 * 1024 * 1024;
 
 /**
  * Runs a program without a shell and resolves to what it printed. Tools that this package depends
- * on, and the plugins that they look for, are found whoever calls.
+ * on, and the plugins that they look for, are found wherever it is called from.
  *
  * Rejects with what the program printed when it fails.
  */

@@ -3,6 +3,8 @@ export type { BackoffOptions } from "./backoff.ts";
 export type { Clock, Timer } from "./clock.ts";
 export { Deadline, isTimeout } from "./deadline.ts";
 export type { DeadlineOptions } from "./deadline.ts";
+export { Listening } from "./listening.ts";
+export type { ListeningOptions, ListeningRun } from "./listening.ts";
 export { onAbort } from "./on-abort.ts";
 export { PeriodicTask } from "./periodic-task.ts";
 export type { PeriodicTaskOptions } from "./periodic-task.ts";

@@ -67,7 +67,7 @@ async function askForTls(socket: Socket, { signal }: EncryptOptions): Promise<bo
   signal?.throwIfAborted();
   const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
   const onData = (chunk: Buffer): void => {
-    // What follows belongs to TLS, or to whoever reads next.
+    // What follows belongs to TLS, or to the next reader.
     socket.pause();
     resolve(chunk);
   };

@@ -65,7 +65,7 @@ export class TlsAcceptor {
       ...this.#identity.context,
       ALPNProtocols: [protocol],
       requestCert: paths.clientCaFile !== undefined,
-      // Whoever asked for it says what becomes of a client without a good certificate.
+      // The caller says what becomes of a client without a good certificate.
       rejectUnauthorized: false,
     });
     this.#server.on("secureConnection", (socket) => {

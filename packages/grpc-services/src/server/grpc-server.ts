@@ -1,7 +1,8 @@
 import { Server } from "@grpc/grpc-js";
 import type { ServerOptions } from "@grpc/grpc-js";
 import type { CallOptions } from "@multipooler/query-service";
-import { onAbort } from "@multipooler/timing";
+import { Listening, onAbort } from "@multipooler/timing";
+import type { ListeningRun } from "@multipooler/timing";
 import type { PoolerService, ServiceTransport } from "@multipooler/manager";
 import { LimitedLogger } from "@multipooler/logging";
 import { GrpcPort } from "./grpc-port.ts";
@@ -66,7 +67,7 @@ export interface GrpcServerOptions {
    * sends one at least three times as often. Default 90000.
    */
   readonly healthStalenessMs?: number | undefined;
-  /** Services that are not offered here, whoever announces them. Default: none. */
+  /** Services that are not offered here even if they are announced. Default: none. */
   readonly withheld?: ReadonlySet<PoolerService> | undefined;
 }
 
@@ -81,16 +82,8 @@ const UNLIMITED_STREAMS = 0xffff_ffff;
 const MAX_UNSENT_BYTES = 67_108_864;
 
 /** From `listen` to the end of `close`. */
-interface Run {
-  /** Settles when the port is bound or could not be. */
-  readonly bound: Promise<GrpcPort>;
-  /** Aborts when `close` begins. */
-  readonly closing: AbortController;
-  /** Aborts when what is left is to be cut. */
-  readonly force: AbortController;
+interface Run extends ListeningRun<GrpcPort> {
   readonly receiving: ReceivingBytes;
-  port: GrpcPort | undefined;
-  closed: Promise<void> | undefined;
 }
 
 /**
@@ -105,7 +98,20 @@ export class GrpcServer implements ServiceTransport {
   readonly #maxReceivingBytes: number;
   readonly #receiveTimeoutMs: number;
   readonly #offered = new Set<PoolerService>();
-  #run: Run | undefined;
+  readonly #listening = new Listening<GrpcPort, Run>({
+    start: (closing) => this.#start(closing),
+    alreadyOpen: () =>
+      new GrpcServicesError(
+        GrpcServicesErrorCode.AlreadyListening,
+        "the gRPC server listens already",
+      ),
+    cancelled: (cause) =>
+      new GrpcServicesError(
+        GrpcServicesErrorCode.Cancelled,
+        "the gRPC server was stopped before it listened",
+        { cause },
+      ),
+  });
 
   /**
    * Reads the files of TLS, if there are any.
@@ -128,17 +134,17 @@ export class GrpcServer implements ServiceTransport {
 
   /** The port in use, also when the system chose it; `undefined` while the server does not listen. */
   get port(): number | undefined {
-    return this.#run?.port?.port;
+    return this.#listening.port?.port;
   }
 
   /** Connections since `listen`; zeros while the server does not listen. */
   get connections(): ConnectionCount {
-    return this.#run?.port?.connections ?? { open: 0, refused: 0 };
+    return this.#listening.port?.connections ?? { open: 0, refused: 0 };
   }
 
   /** Requests that arrive; zeros while the server does not listen. */
   get receiving(): ReceivingCount {
-    return this.#run?.receiving.count ?? { bytes: 0, waiting: 0, refused: 0 };
+    return this.#listening.run?.receiving.count ?? { bytes: 0, waiting: 0, refused: 0 };
   }
 
   /** Announces a service for the next `listen`. */
@@ -155,28 +161,7 @@ export class GrpcServer implements ServiceTransport {
    * aborts or `close` is called before it is bound, and with ALREADY_LISTENING.
    */
   async listen({ signal }: CallOptions = {}): Promise<void> {
-    if (this.#run !== undefined) {
-      throw new GrpcServicesError(
-        GrpcServicesErrorCode.AlreadyListening,
-        "the gRPC server listens already",
-      );
-    }
-    if (isAborted(signal)) {
-      throw cancelled(signal);
-    }
-    const run = this.#start();
-    this.#run = run;
-    try {
-      run.port = await run.bound;
-    } catch (error) {
-      this.#run = undefined;
-      throw error;
-    }
-    if (!isAborted(signal) && !isAborted(run.closing.signal)) {
-      return;
-    }
-    await this.close();
-    throw cancelled(signal);
+    await this.#listening.open(signal);
   }
 
   /**
@@ -184,17 +169,7 @@ export class GrpcServer implements ServiceTransport {
    * when no connection is left. Idempotent; `listen` works again afterwards.
    */
   async close({ signal }: CallOptions = {}): Promise<void> {
-    const run = this.#run;
-    if (run === undefined) {
-      return;
-    }
-    const stopListening = onAbort(signal, () => run.force.abort());
-    try {
-      run.closed ??= this.#shutDown(run);
-      await run.closed;
-    } finally {
-      stopListening();
-    }
+    await this.#listening.close(signal);
   }
 
   /** `close` without a signal. */
@@ -202,38 +177,25 @@ export class GrpcServer implements ServiceTransport {
     return this.close();
   }
 
-  #start(): Run {
+  #start(closing: AbortSignal): Run {
     const { host, port, connectionLimit } = this.#options;
     const logger = this.#logger;
-    const closing = new AbortController();
     const receiving = new ReceivingBytes({
       limitBytes: this.#maxReceivingBytes,
       timeoutMs: this.#receiveTimeoutMs,
     });
-    const server = this.#createServer(closing.signal, receiving);
+    const server = this.#createServer(closing, receiving);
     return {
       bound: GrpcPort.open({ server, host, port, connectionLimit, tls: this.#tls, logger }),
-      closing,
-      force: new AbortController(),
       receiving,
-      port: undefined,
-      closed: undefined,
+      shutDown: async (bound, force) => {
+        const closed = bound?.shutDown();
+        onAbort(force, () => bound?.cut());
+        await closed;
+        receiving.close();
+        logger.flush();
+      },
     };
-  }
-
-  async #shutDown(run: Run): Promise<void> {
-    run.closing.abort();
-    const port = await run.bound.catch(() => undefined);
-    if (port !== undefined) {
-      const closed = port.shutDown();
-      onAbort(run.force.signal, () => port.cut());
-      await closed;
-    }
-    run.receiving.close();
-    this.#logger.flush();
-    if (this.#run === run) {
-      this.#run = undefined;
-    }
   }
 
   #createServer(closing: AbortSignal, receiving: ReceivingBytes): Server {
@@ -291,16 +253,4 @@ function checkConnectionLimit(limit: ConnectionLimit | undefined): void {
       `connectionLimit.connections must be a whole number from 1, not ${limit.connections}`,
     );
   }
-}
-
-function isAborted(signal: AbortSignal | undefined): boolean {
-  return signal?.aborted ?? false;
-}
-
-function cancelled(signal: AbortSignal | undefined): GrpcServicesError {
-  return new GrpcServicesError(
-    GrpcServicesErrorCode.Cancelled,
-    "the gRPC server was stopped before it listened",
-    { cause: signal?.reason },
-  );
 }

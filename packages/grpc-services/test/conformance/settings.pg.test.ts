@@ -96,7 +96,7 @@ test("release relabel on commit vs rollback", async () => {
       options: { sessionSettings },
     });
     expect(rowsOf(next)[0]?.[1]).toBe(expected);
-    // Whoever comes with no settings has none.
+    // A caller without settings has none.
     const other = await scene.gateway.streamExecute({ query: BACKEND });
     expect(rowsOf(other)[0]?.[1]).toBe("4MB");
   }

@@ -3,17 +3,19 @@ import { expect, test } from "vitest";
 import { RecordingLogger } from "../../test/recording-logger.ts";
 import { HeartbeatReader } from "./heartbeat-reader.ts";
 import { toNanoseconds } from "./heartbeat-table.ts";
+import { ManagerError, ManagerErrorCode } from "../manager-error.ts";
 import type { Row } from "../postgres/row.ts";
 
 class Fixture implements AsyncDisposable {
   readonly clock: ManualClock = new ManualClock();
+  readonly logger: RecordingLogger = new RecordingLogger();
   /** What a read yields. */
   read: () => Promise<readonly Row[]> = async () => [];
   readonly reader: HeartbeatReader = new HeartbeatReader({
     database: { query: () => this.read() },
     intervalMs: 1_000,
     clock: this.clock,
-    logger: new RecordingLogger(),
+    logger: this.logger,
   });
 
   /** A read that finds a heartbeat of that age. */
@@ -74,6 +76,24 @@ test("a read that hangs becomes an error after two intervals, and the last lag i
   hung.resolve([]);
   await fixture.clock.advance(1_000);
   expect(fixture.reader.status()).toMatchObject({ lagMs: 3, lastError: undefined });
+});
+
+test("a table that is not there is one line in the log, until it was there", async () => {
+  await using fixture = new Fixture();
+  const missing = async (): Promise<never> => {
+    throw new ManagerError(ManagerErrorCode.DatabaseError, "no such table", { sqlState: "42P01" });
+  };
+  const line = "no primary wrote a heartbeat yet: the lag is not known";
+  fixture.read = missing;
+  await fixture.reader.open();
+  await fixture.clock.advance(120_000);
+  expect(fixture.reader.status()).toMatchObject({ lastError: "no primary wrote a heartbeat yet" });
+  expect(fixture.logger.lines).toEqual([{ level: "info", fields: {}, message: line }]);
+  fixture.read = fixture.aged(7);
+  await fixture.clock.advance(1_000);
+  fixture.read = missing;
+  await fixture.clock.advance(2_000);
+  expect(fixture.logger.lines).toHaveLength(2);
 });
 
 test("an open that is aborted rejects, and close ends what it began", async () => {

@@ -26,6 +26,8 @@ export class HeartbeatReader {
   #openedAt = 0;
   #last: { readonly lagMs: number; readonly at: number } | undefined;
   #lastError: string | undefined;
+  /** Whether the last read found no table, because no primary has made it yet. */
+  #isMissing = false;
 
   constructor(options: HeartbeatReaderOptions) {
     const { clock, logger } = options;
@@ -79,13 +81,28 @@ export class HeartbeatReader {
         this.#last = { lagMs: Math.max(0, now - writtenAt), at: clock.monotonic() };
       }
       this.#lastError = undefined;
+      this.#isMissing = false;
       this.#log.succeeded();
     } catch (error) {
       if (signal.aborted) {
         return;
       }
-      this.#lastError = isMissing(error) ? "no primary wrote a heartbeat yet" : messageOf(error);
-      this.#log.failed(error);
+      if (isMissing(error)) {
+        this.#noTable();
+      } else {
+        this.#lastError = messageOf(error);
+        this.#isMissing = false;
+        this.#log.failed(error);
+      }
+    }
+  }
+
+  /** How things are until a primary serves: worth one line, and no warning. */
+  #noTable(): void {
+    this.#lastError = "no primary wrote a heartbeat yet";
+    if (!this.#isMissing) {
+      this.#isMissing = true;
+      this.#options.logger.info({}, `${this.#lastError}: the lag is not known`);
     }
   }
 }

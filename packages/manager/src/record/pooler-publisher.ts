@@ -82,7 +82,8 @@ export class PoolerPublisher {
       random,
     });
     const name = poolerId(pooler.identity);
-    this.#report = new PublisherReport({ name, rememberedType, logger, clock });
+    const { initialType } = pooler;
+    this.#report = new PublisherReport({ name, initialType, rememberedType, logger, clock });
     this.#task = new PeriodicTask({ clock, run: (signal) => this.#converge(signal) });
     this.#backoff = new Backoff({ minMs: 10, maxMs: RETRY_MS, random });
     this.#sources = { pooler, ports, state: START_STATE, since: this.#now() };

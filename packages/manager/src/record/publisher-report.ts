@@ -5,11 +5,13 @@ import type { Logger } from "../logger.ts";
 import { ManagerError, ManagerErrorCode } from "../manager-error.ts";
 import type { PoolerType } from "./pooler-type.ts";
 import { StatusBoard } from "./publisher-status.ts";
-import type { OtherOwner } from "./publisher-status.ts";
+import type { KnownType, OtherOwner } from "./publisher-status.ts";
 
 export interface PublisherReportOptions {
   /** The pooler, as logs and errors name it. */
   readonly name: string;
+  /** The configured one, for a pooler that nobody knows yet. */
+  readonly initialType: PoolerType;
   readonly rememberedType: PoolerType | undefined;
   readonly logger: Logger;
   readonly clock: Clock;
@@ -22,15 +24,27 @@ export interface Finding {
   readonly upToDate: boolean;
 }
 
+/** Where a type was found, as the log says it. */
+const PLACES = {
+  remembered: "that is remembered in the pooler's directory",
+  topology: "in the topology's record",
+} as const satisfies Record<KnownType["source"], string>;
+
 /** Turns what happens to the record into a publisher's status and log. */
 export class PublisherReport {
   readonly board: StatusBoard;
   readonly #name: string;
+  readonly #initialType: PoolerType;
   readonly #logger: Logger;
   readonly #clock: Clock;
+  /** The type that was last logged instead of the configured one, and whether the topology has spoken. */
+  #preferred: { readonly type: PoolerType; readonly isFinal: boolean };
 
-  constructor({ name, rememberedType: value, logger, clock }: PublisherReportOptions) {
+  constructor(options: PublisherReportOptions) {
+    const { name, initialType, rememberedType: value, logger, clock } = options;
     this.#name = name;
+    this.#initialType = initialType;
+    this.#preferred = { type: initialType, isFinal: false };
     this.#logger = logger;
     this.#clock = clock;
     this.board = new StatusBoard({
@@ -42,6 +56,9 @@ export class PublisherReport {
       lastError: undefined,
       lastPublishedAt: undefined,
     });
+    if (value !== undefined) {
+      this.#prefer(value, "remembered");
+    }
   }
 
   /** The pooler wants its record to say something else. */
@@ -59,6 +76,7 @@ export class PublisherReport {
     if (!upToDate && this.board.get().upToDate) {
       this.#log("warn", "something else wrote the record of this pooler; it is corrected in time");
     }
+    this.#prefer(type, "topology");
     this.board.set({ upToDate, type: { value: type, source: "topology" } });
   }
 
@@ -76,6 +94,7 @@ export class PublisherReport {
     if (otherOwner !== undefined) {
       this.#log("info", "the name of this pooler is its own again", ownerFields(otherOwner.owner));
     }
+    this.#prefer(type, "topology");
     if (written) {
       this.#log("debug", "wrote the record of this pooler");
     }
@@ -127,6 +146,18 @@ export class PublisherReport {
     this.#log(isNew ? "warn" : "debug", message, { err: lastError });
     const reachable = wasAnswered(lastError) ?? this.board.get().reachable;
     this.board.set({ lastError, reachable });
+  }
+
+  /** Says so where the first type that is found is not the configured one. */
+  #prefer(type: PoolerType, source: KnownType["source"]): void {
+    if (this.#preferred.isFinal) {
+      return;
+    }
+    if (type !== this.#initialType && type !== this.#preferred.type) {
+      const fields = { type, initialType: this.#initialType };
+      this.#log("info", `the type is the one ${PLACES[source]}, not the initial type`, fields);
+    }
+    this.#preferred = { type, isFinal: source === "topology" };
   }
 
   #log(level: "debug" | "info" | "warn", message: string, fields: object = {}): void {

@@ -1,3 +1,4 @@
+import type { PoolerController } from "@multipooler/controller-api";
 import type { Logger } from "@multipooler/logging";
 import { systemClock } from "@multipooler/timing";
 import type { Clock } from "@multipooler/timing";
@@ -5,7 +6,12 @@ import type { ServerTlsPaths } from "@multipooler/tls";
 import type { ConsoleOptions } from "../console/console-options.ts";
 import { PgwireServicesError, PgwireServicesErrorCode } from "../error.ts";
 import type { ClientCertificateDemand } from "../login/certificate-check.ts";
-import type { PoolerManager } from "./pooler-manager.ts";
+
+/** The part of a `MultiPoolerManager` that the listener uses. */
+export interface PoolerManager {
+  /** The controller. Asked for at each login, and never kept. */
+  queryServiceControl(): Pick<PoolerController, "getExecutor">;
+}
 
 /** Where the server listens, whom it asks, and the bounds of its clients. */
 export interface PgwireServerOptions {

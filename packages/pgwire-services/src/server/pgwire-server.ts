@@ -2,7 +2,8 @@ import type { Socket } from "node:net";
 import { LimitedLogger } from "@multipooler/logging";
 import type { PoolerService, ServiceTransport } from "@multipooler/manager";
 import type { CallOptions, QueryService } from "@multipooler/query-service";
-import { onAbort } from "@multipooler/timing";
+import { Listening, onAbort } from "@multipooler/timing";
+import type { ListeningRun } from "@multipooler/timing";
 import { ALPN_NAME, TlsAcceptor, TlsError } from "@multipooler/tls";
 import type { TlsAcceptorOptions } from "@multipooler/tls";
 import { Console } from "../console/console.ts";
@@ -29,21 +30,18 @@ export interface ClientCount {
 }
 
 /** From `listen` to the end of `close`. */
-interface Run {
-  /** Settles when the port is bound or could not be. */
-  readonly bound: Promise<ClientPort>;
-  /** Aborts when `close` begins. */
-  readonly closing: AbortController;
-  /** Aborts when what is left is to be cut. */
-  readonly force: AbortController;
+interface Run extends ListeningRun<ClientPort> {
+  readonly clients: ReadonlySet<Client>;
+  readonly places: ClientPlaces;
+}
+
+/** What the clients of a run have in common. */
+interface ClientParts {
   readonly clients: Set<Client>;
   readonly places: ClientPlaces;
   readonly keys: CancelKeys;
   readonly failures: LoginFailures;
   readonly console: Console | undefined;
-  readonly idleClients: IdleClients | undefined;
-  port: ClientPort | undefined;
-  closed: Promise<void> | undefined;
 }
 
 const NO_CLIENTS: ClientCount = { clients: 0, connections: 0, refused: 0 };
@@ -53,8 +51,21 @@ export class PgwireServer implements ServiceTransport {
   readonly #options: ResolvedOptions;
   readonly #logger: LimitedLogger;
   readonly #tls: TlsAcceptor | undefined;
+  readonly #listening = new Listening<ClientPort, Run>({
+    start: () => this.#start(),
+    alreadyOpen: () =>
+      new PgwireServicesError(
+        PgwireServicesErrorCode.AlreadyListening,
+        "the server for clients listens already",
+      ),
+    cancelled: (cause) =>
+      new PgwireServicesError(
+        PgwireServicesErrorCode.Cancelled,
+        "the server for clients was stopped before it listened",
+        { cause },
+      ),
+  });
   #offersSessions = false;
-  #run: Run | undefined;
   #clientIds = 0;
 
   /**
@@ -72,7 +83,7 @@ export class PgwireServer implements ServiceTransport {
 
   /** The port in use, also when the system chose it; `undefined` while the server does not listen. */
   get port(): number | undefined {
-    return this.#run?.port?.port;
+    return this.#listening.port?.port;
   }
 
   /** Reads the files of TLS again. @throws TLS_FILES_INVALID; the former ones stay in use then */
@@ -82,14 +93,14 @@ export class PgwireServer implements ServiceTransport {
 
   /** Zeros while the server does not listen. */
   get count(): ClientCount {
-    const run = this.#run;
+    const { run, port } = this.#listening;
     if (run === undefined) {
       return NO_CLIENTS;
     }
     return {
       clients: run.places.taken,
       connections: run.clients.size,
-      refused: run.places.refused + (run.port?.refused ?? 0),
+      refused: run.places.refused + (port?.refused ?? 0),
     };
   }
 
@@ -105,30 +116,7 @@ export class PgwireServer implements ServiceTransport {
    * aborts or `close` is called before it is bound, and with ALREADY_LISTENING.
    */
   async listen({ signal }: CallOptions = {}): Promise<void> {
-    if (this.#run !== undefined) {
-      throw new PgwireServicesError(
-        PgwireServicesErrorCode.AlreadyListening,
-        "the server for clients listens already",
-      );
-    }
-    if (isAborted(signal)) {
-      throw cancelled(signal);
-    }
-    const run = this.#start();
-    this.#run = run;
-    try {
-      run.port = await run.bound;
-    } catch (error) {
-      this.#run = undefined;
-      throw error;
-    }
-    if (!isAborted(signal) && !isAborted(run.closing.signal)) {
-      run.idleClients?.open();
-      run.console?.open();
-      return;
-    }
-    await this.close();
-    throw cancelled(signal);
+    await this.#listening.open(signal);
   }
 
   /**
@@ -137,17 +125,7 @@ export class PgwireServer implements ServiceTransport {
    * afterwards.
    */
   async close({ signal }: CallOptions = {}): Promise<void> {
-    const run = this.#run;
-    if (run === undefined) {
-      return;
-    }
-    const stopListening = onAbort(signal, () => run.force.abort());
-    try {
-      run.closed ??= this.#shutDown(run);
-      await run.closed;
-    } finally {
-      stopListening();
-    }
+    await this.#listening.close(signal);
   }
 
   /** `close` without a signal. */
@@ -156,11 +134,43 @@ export class PgwireServer implements ServiceTransport {
   }
 
   #start(): Run {
-    const { host, port, maxClients, maxConnections, idleTimeoutMs, clock } = this.#options;
-    const { maxClientsPerUser, maxClientsPerDatabase, keepAliveMs } = this.#options;
+    const { host, port, maxConnections, keepAliveMs } = this.#options;
+    const parts = this.#newParts();
+    const { clients, places, console } = parts;
+    const idleClients = this.#newIdleClients(clients);
+    return {
+      clients,
+      places,
+      bound: ClientPort.open({
+        host,
+        port,
+        maxConnections,
+        keepAliveMs,
+        onConnection: (socket) => void this.#serve(socket, parts),
+        logger: this.#logger,
+      }),
+      started: () => {
+        idleClients?.open();
+        console?.open();
+      },
+      shutDown: async (bound, force) => {
+        const closed = bound?.close();
+        await idleClients?.close();
+        await console?.close();
+        leaveAll(clients, "boundary");
+        const stopListening = onAbort(force, () => leaveAll(clients, "now"));
+        await closed;
+        stopListening();
+        this.#logger.flush();
+      },
+    };
+  }
+
+  #newParts(): ClientParts {
+    const { maxClients, maxClientsPerUser, maxClientsPerDatabase, clock } = this.#options;
     const { loginFailureLimit: limit, loginFailureWindowMs: windowMs } = this.#options;
     const clients = new Set<Client>();
-    const parts = {
+    return {
       clients,
       places: new ClientPlaces({
         clients: maxClients,
@@ -171,29 +181,12 @@ export class PgwireServer implements ServiceTransport {
       failures: new LoginFailures({ limit, windowMs, clock }),
       console: this.#newConsole(clients),
     };
-    return {
-      ...parts,
-      bound: ClientPort.open({
-        host,
-        port,
-        maxConnections,
-        keepAliveMs,
-        onConnection: (socket) => void this.#serve(socket, parts),
-        logger: this.#logger,
-      }),
-      closing: new AbortController(),
-      force: new AbortController(),
-      idleClients:
-        idleTimeoutMs === 0
-          ? undefined
-          : new IdleClients({
-              conversations: () => conversationsOf(clients),
-              timeoutMs: idleTimeoutMs,
-              clock,
-            }),
-      port: undefined,
-      closed: undefined,
-    };
+  }
+
+  #newIdleClients(clients: ReadonlySet<Client>): IdleClients | undefined {
+    const { idleTimeoutMs: timeoutMs, clock } = this.#options;
+    const conversations = (): ReturnType<typeof conversationsOf> => conversationsOf(clients);
+    return timeoutMs === 0 ? undefined : new IdleClients({ conversations, timeoutMs, clock });
   }
 
   #newConsole(clients: ReadonlySet<Client>): Console | undefined {
@@ -212,10 +205,7 @@ export class PgwireServer implements ServiceTransport {
     );
   }
 
-  async #serve(
-    socket: Socket,
-    run: Pick<Run, "clients" | "places" | "keys" | "failures" | "console">,
-  ): Promise<void> {
+  async #serve(socket: Socket, run: ClientParts): Promise<void> {
     this.#clientIds += 1;
     const tls = this.#tls;
     const client = new Client({
@@ -246,27 +236,11 @@ export class PgwireServer implements ServiceTransport {
     }
     return this.#options.manager.queryServiceControl().getExecutor();
   }
+}
 
-  async #shutDown(run: Run): Promise<void> {
-    run.closing.abort();
-    const port = await run.bound.catch(() => undefined);
-    const closed = port?.close();
-    await run.idleClients?.close();
-    await run.console?.close();
-    for (const client of run.clients) {
-      client.leave("boundary");
-    }
-    const stopListening = onAbort(run.force.signal, () => {
-      for (const client of run.clients) {
-        client.leave("now");
-      }
-    });
-    await closed;
-    stopListening();
-    this.#logger.flush();
-    if (this.#run === run) {
-      this.#run = undefined;
-    }
+function leaveAll(clients: Iterable<Client>, when: "boundary" | "now"): void {
+  for (const client of clients) {
+    client.leave(when);
   }
 }
 
@@ -318,16 +292,4 @@ function withTlsFaults<T>(read: () => T): T {
 /** ::ffff:127.0.0.1 is how IPv4 looks to a listener of IPv6. */
 function isLoopback(address: string | undefined): boolean {
   return address === "::1" || /^(?:::ffff:)?127\./.test(address ?? "");
-}
-
-function isAborted(signal: AbortSignal | undefined): boolean {
-  return signal?.aborted ?? false;
-}
-
-function cancelled(signal: AbortSignal | undefined): PgwireServicesError {
-  return new PgwireServicesError(
-    PgwireServicesErrorCode.Cancelled,
-    "the server for clients was stopped before it listened",
-    { cause: signal?.reason },
-  );
 }

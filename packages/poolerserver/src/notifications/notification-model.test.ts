@@ -125,7 +125,7 @@ class Model {
     return this.server.live.at(-1);
   }
 
-  /** Whoever is confirmed must get it, and nobody else may. */
+  /** A subscriber that is confirmed must get it, and nobody else may. */
   #notify(channel: string): void {
     const connection = this.#connection;
     this.#sent += 1;

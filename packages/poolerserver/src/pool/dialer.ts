@@ -30,7 +30,7 @@ export interface DialerOptions {
   readonly clock: Clock;
   readonly random: () => number;
   readonly onOpened: (opened: OpenedSession) => void;
-  /** A dial failed. Whoever waits goes on waiting when the server was only full. */
+  /** A dial failed. Requests go on waiting when the server was only full. */
   readonly onFailed: (error: MultiPoolerError, isServerFull: boolean) => void;
   /** A dial may be possible that was not before. */
   readonly onRoom: () => void;

@@ -173,7 +173,7 @@ class StepCommand implements fc.AsyncCommand<Model, World> {
 
 function compare(model: Model, world: World): void {
   const { current, wanted } = world.gate.state;
-  expect({ status: current.status, role: current.role }, "in force").toEqual({
+  expect({ status: current.status, role: current.role }, "current").toEqual({
     status: model.current.status,
     role: model.current.role,
   });

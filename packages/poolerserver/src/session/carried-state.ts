@@ -5,9 +5,11 @@ import { Taint } from "../classification/taint.ts";
 import type { SessionHold } from "./session-hold.ts";
 import type { ClientParameters } from "./settings/client-parameters.ts";
 import type { SessionSettings } from "./settings/session-settings.ts";
+import { APPLICATION_NAME } from "./settings/parameter-views.ts";
 import { SettingsInquiry } from "./settings/settings-inquiry.ts";
 import type { SettingChanges } from "./settings/setting-changes.ts";
 import type { SettingValues } from "./settings/settings-inquiry.ts";
+import type { ClientStatement } from "./statements/client-statement.ts";
 import type { ClientStatements } from "./statements/client-statements.ts";
 import type { StatementPlacement } from "./statements/statement-placement.ts";
 import type { SessionClassifier } from "./session-engine.ts";
@@ -91,17 +93,16 @@ export class CarriedState {
     hold.ran(facts);
     this.#noteDdl(facts);
     placement.settle();
-    statements.settle();
     this.#noteSettings(facts);
-    if (hasSucceeded) {
-      this.#applyEffects(facts);
-    } else if (this.#isUndone(facts)) {
+    if (!hasSucceeded && this.#isUndone(facts)) {
       settings.forget();
     }
+    const hasDiscarded = this.#applyExecutions(facts);
+    statements.settle();
     if (this.#unseen.size > 0) {
       this.#dropUnchanged();
     }
-    if (hasSucceeded && !settings.isPending && !facts.discardsAll) {
+    if (hasSucceeded && !settings.isPending && !hasDiscarded) {
       this.#compare();
     }
   }
@@ -151,8 +152,19 @@ export class CarriedState {
       if (message !== undefined) {
         tell(message);
       }
+      this.#learnedName(values.get(APPLICATION_NAME));
     }
     this.#unseen.clear();
+  }
+
+  /** A backend that had the name already did not report it. */
+  #learnedName(name: string | undefined): void {
+    const { parameters, tell } = this.#options;
+    const message =
+      name === undefined ? undefined : parameters.reported(APPLICATION_NAME, name, false);
+    if (message !== undefined) {
+      tell(message);
+    }
   }
 
   /** A backend that others share is given back: what was set there is not this session's. */
@@ -188,46 +200,56 @@ export class CarriedState {
     }
   }
 
-  #noteSettings({ settings, discardsAll }: UnitFacts): void {
+  #noteSettings({ settings, discardsAllAt }: UnitFacts): void {
     if (settings !== undefined) {
       this.#options.settings.note(settings);
     }
-    if (discardsAll) {
+    if (discardsAllAt !== undefined) {
       this.#options.settings.note(ALL);
     }
   }
 
-  #applyEffects(facts: UnitFacts): void {
-    const { hold, settings, statements, parameters, tell } = this.#options;
-    if (facts.discardsAll) {
-      statements.clear();
-      settings.reset();
-      hold.discarded();
-      this.#options.onDiscarded();
-      this.#unseen.clear();
-      const message = parameters.restored(settings.current.values);
-      if (message !== undefined) {
-        tell(message);
-      }
+  /**
+   * What texts that have run to their end have done outside of any transaction. An error behind them
+   * does not take it back. Returns whether everything was discarded.
+   */
+  #applyExecutions({ discardsAllAt, deallocatesAllAt, preparedBySql }: UnitFacts): boolean {
+    const { hold, statements } = this.#options;
+    const hasExecuted = (execution: number | undefined): boolean =>
+      execution !== undefined && statements.hasExecuted(execution);
+    const hasDiscarded = hasExecuted(discardsAllAt);
+    if (hasDiscarded) {
+      this.#discarded();
     }
-    if (facts.deallocatesAll) {
-      statements.clear();
+    if (hasExecuted(deallocatesAllAt)) {
       hold.lease?.statements.clear();
     }
-    for (const { name, statement } of facts.effects) {
-      statements.set(name, statement);
-      this.#noteHeld(statement);
+    for (const { statement, execution } of preparedBySql) {
+      if (hasExecuted(execution)) {
+        this.#noteHeld(statement);
+      }
+    }
+    return hasDiscarded;
+  }
+
+  #discarded(): void {
+    const { hold, settings, parameters, tell } = this.#options;
+    settings.reset();
+    hold.discarded();
+    this.#options.onDiscarded();
+    this.#unseen.clear();
+    const message = parameters.restored(settings.current.values);
+    if (message !== undefined) {
+      tell(message);
     }
   }
 
   /** The backend has what SQL has prepared. */
-  #noteHeld(statement: UnitFacts["effects"][number]["statement"]): void {
+  #noteHeld(statement: ClientStatement): void {
     const { registry, settings, hold } = this.#options;
-    if (statement !== undefined) {
-      const registered = statement.registeredIn(registry, settings.conditions);
-      const { generation } = registered;
-      hold.lease?.statements.add(registered, { generation, ddlCount: registry.ddlCount });
-    }
+    const registered = statement.registeredIn(registry, settings.conditions);
+    const { generation } = registered;
+    hold.lease?.statements.add(registered, { generation, ddlCount: registry.ddlCount });
   }
 
   /** Whether the error of a unit has taken back all that it has set. */

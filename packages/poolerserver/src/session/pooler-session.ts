@@ -91,17 +91,17 @@ export class PoolerSession implements Session, Holder, UnitSource, ChannelOwner 
       statements,
       settings,
       isPinned: () => hold.isStateful,
+      isInTransaction: () => hold.transaction !== "I",
       maxGroupBytes: limits.inputBytes,
     });
     this.#flow = new InputFlow({ client, input: this.cutter.input, maxBytes: limits.inputBytes });
-    const output = new ClientOutput({ client, maxHeldBytes: limits.heldBytes });
-    this.#output = output;
+    this.#output = new ClientOutput({ client, maxHeldBytes: limits.heldBytes });
     const run = new UnitRun({ ...engine, ...state, settings, source: this, origin: caller.origin });
     this.#run = run;
-    this.#channels = new SessionChannels({ engine, run, output, owner: this });
+    this.#channels = new SessionChannels({ engine, run, output: this.#output, owner: this });
     this.#admission = new SessionAdmission({ gate, hold, holder: this });
-    const answering = { output, cutter: this.cutter, hold, statements, settings, registry };
-    this.#replies = new UnitReplies(answering);
+    const own = { output: this.#output, cutter: this.cutter };
+    this.#replies = new UnitReplies({ ...own, hold, statements, settings, registry });
     this.#departure = new SessionDeparture({ hold, onGone: () => this.#onGone() });
   }
 

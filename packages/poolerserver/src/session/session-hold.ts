@@ -75,7 +75,7 @@ export class SessionHold {
   }
 
   /**
-   * Judges anew what has tainted the backend: while the catalog was being read again, any text might
+   * Judges again what has tainted the backend: while the catalog was being read again, any text might
    * have left something.
    */
   review(classifier: TextClassifier): void {

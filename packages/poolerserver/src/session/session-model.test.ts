@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { ActivityTotals } from "../pool/activity-totals.ts";
 import { CountingShare } from "../../test/counting-share.ts";
-import { extended, query } from "../../test/frontend.ts";
+import { extended, query } from "@multipooler/conversations";
 import { TestClient } from "../../test/session-client.ts";
 import { settled } from "../../test/settled.ts";
 import { noChannels } from "../../test/no-channels.ts";
@@ -101,7 +101,7 @@ class World {
     );
     this.sessions = new Sessions({
       channels: noChannels,
-      served: { database: "app", tableGroup: "", shard: "", user: "app" },
+      served: { user: "app" },
       gate: this.gate,
       scheduler: this.scheduler,
       registry: new StatementRegistry(),

@@ -7,7 +7,7 @@ import type {
   Settings,
 } from "@multipooler/query-service";
 import type { StatementClassifier } from "../classification/classification.ts";
-import { MultiPoolerError, errorDiagnostic } from "../error.ts";
+import { MultiPoolerError } from "../error.ts";
 import { notOffered } from "../execution/request-checks.ts";
 import type { ServedTarget } from "../execution/request-checks.ts";
 import type { Labels } from "../pool/labels.ts";
@@ -30,23 +30,24 @@ const DEFAULT_LIMITS: SessionLimits = {
 };
 
 export interface SessionsOptions extends Omit<SessionEngine, "classifier" | "limits" | "views"> {
-  readonly served: ServedTarget;
+  /** The configured role. */
+  readonly served: Pick<ServedTarget, "user">;
   readonly classifier: StatementClassifier;
   readonly labels: Labels;
   /** Default: 256 KiB of input, 1 MiB of output, 10,000 statements of 16 MiB together. */
   readonly limits?: Partial<SessionLimits> | undefined;
 }
 
-/** The sessions of an open controller. */
+/** The sessions of one database. Who opens them has found out that it is the one that they name. */
 export class Sessions {
-  readonly #served: ServedTarget;
+  readonly #user: string;
   readonly #labels: Labels;
   readonly #engine: SessionEngine;
   readonly #sessions = new Set<PoolerSession>();
   #isClosed = false;
 
   constructor({ served, classifier, labels, limits, ...engine }: SessionsOptions) {
-    this.#served = served;
+    this.#user = served.user;
     this.#labels = labels;
     this.#engine = {
       ...engine,
@@ -67,7 +68,7 @@ export class Sessions {
     client: SessionClient,
     { signal }: CallOptions = {},
   ): Promise<Session> {
-    requireServed(caller, this.#served);
+    requireOffered(caller.settings);
     this.#requireOpen();
     const settings = this.#settingsOf(caller);
     this.#requireReadOnly(settings);
@@ -105,13 +106,13 @@ export class Sessions {
    * @throws INVALID_ARGUMENT
    */
   #settingsOf({ user, keys, settings }: SessionCaller): SessionSettings {
-    const isConfigured = user === "" || user === this.#served.user;
+    const isConfigured = user === "" || user === this.#user;
     return new SessionSettings({
       labels: this.#labels,
       user: isConfigured ? "" : user,
       keys: isConfigured ? undefined : keys,
       settings: withoutIdentity(settings),
-      loginUser: isConfigured ? this.#served.user : user,
+      loginUser: isConfigured ? this.#user : user,
     });
   }
 
@@ -149,17 +150,9 @@ function withoutIdentity(settings: Settings): Settings {
   return new Map([...settings].filter(([name]) => !NO_SETTINGS.has(name.toLowerCase())));
 }
 
-/** @throws WRONG_TARGET for another database, UNIMPLEMENTED for what sessions do not offer yet */
-function requireServed(caller: SessionCaller, served: ServedTarget): void {
-  if (caller.database !== "" && caller.database !== served.database) {
-    const message = `database "${caller.database}" does not exist`;
-    throw new MultiPoolerError(PoolerErrorCode.WrongTarget, message, {
-      diagnostic: errorDiagnostic("3D000", message, {
-        detail: `The pooler serves the database "${served.database}" only.`,
-      }),
-    });
-  }
-  for (const name of caller.settings.keys()) {
+/** @throws UNIMPLEMENTED for what sessions do not offer */
+function requireOffered(settings: Settings): void {
+  for (const name of settings.keys()) {
     if (NOT_OFFERED.has(name.toLowerCase())) {
       throw notOffered(`the start-up parameter "${name}"`);
     }

@@ -45,7 +45,7 @@ export class RegisteredStatement {
 
 /**
  * The prepared statements of a pooler: one name for each text, its types and the settings that it
- * is parsed under, whoever asks and whatever the caller calls it. A name is never used again, so that
+ * is parsed under, whichever caller asks and whatever name it uses. A name is never used again, so that
  * what the registry has forgotten may still be on a backend.
  */
 export class StatementRegistry {

@@ -23,6 +23,12 @@ const MIN_LENGTH = 4;
 /** Ends a COPY whose client is gone. */
 export const COPY_FAIL: Uint8Array = textMessage(FrontendCode.CopyFail, "the client is gone");
 
+/** Why a COPY is ended in whose middle its client sends something else. */
+export const COPY_INTERRUPTED = "the client has sent another message than CopyData";
+
+/** Ends such a COPY. Where it has failed already, PostgreSQL passes over this. */
+export const COPY_INTERRUPT: Buffer = textMessage(FrontendCode.CopyFail, COPY_INTERRUPTED);
+
 /** Ends a group whose client is gone: with an error, so that nothing of it is committed. */
 export const GROUP_FAIL: Uint8Array = Buffer.concat([
   textMessage(FrontendCode.Parse, "\0the client is gone\0\0"),

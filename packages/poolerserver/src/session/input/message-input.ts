@@ -97,6 +97,13 @@ export class MessageInput {
     return true;
   }
 
+  /** Moves the cursor back to where the next run begins. */
+  rewind(): void {
+    this.#index = 0;
+    this.#next = this.#start;
+    this.#runLength = 0;
+  }
+
   /** Takes everything up to the cursor: a view where it lies in one chunk. */
   take(): Buffer {
     this.#runLength = 0;

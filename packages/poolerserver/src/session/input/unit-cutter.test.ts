@@ -8,12 +8,13 @@ import {
   execute,
   extended,
   flush,
+  message as messageOf,
   parse,
   query,
   sync,
   terminate,
   unknownMessage,
-} from "../../../test/frontend.ts";
+} from "@multipooler/conversations";
 import type { Classification } from "../../classification/classification.ts";
 import { Taint } from "../../classification/taint.ts";
 import { Labels } from "../../pool/labels.ts";
@@ -52,6 +53,7 @@ function newCutter(maxGroupBytes = 1000): UnitCutter {
       loginUser: "app",
     }),
     isPinned: () => false,
+    isInTransaction: () => false,
     maxGroupBytes,
   });
 }
@@ -192,13 +194,27 @@ test.for([
   { what: "a length beyond the bytes", bytes: Buffer.from("Q\0\0\0\u0010abc\0") },
   { what: "a negative length", bytes: Buffer.from([0x51, 0xff, 0xff, 0xff, 0xff, 0]) },
   { what: "a header that is cut off", bytes: Buffer.from("Q\0\0") },
-  { what: "a query inside a group", bytes: Buffer.concat([parse("read"), query("read")]) },
 ])("$what ends the conversation", ({ bytes }) => {
   const cutter = newCutter();
   cutter.input.push(Buffer.concat([query("read"), bytes]));
   expect(cutAll(cutter)).toEqual([query("read").toString("latin1"), "broken"]);
   expect(cutter.problem).not.toBe("");
 });
+
+test.each([
+  { what: "a Query", call: query("read") },
+  { what: "a FunctionCall", call: messageOf("F", "what") },
+])(
+  "$what behind messages of the extended protocol ends their unit, which stays open for a Sync",
+  ({ call }) => {
+    const cutter = newCutter();
+    const group = Buffer.concat([parse("read"), bind(), execute()]);
+    cutter.input.push(Buffer.concat([group, call]));
+    expect(cutter.next()).toBe("unit");
+    expect(cutter.bytes).toEqual(Buffer.concat([group, call]));
+    expect(cutter.facts).toMatchObject({ isOpen: true, endsInCall: true, replies: 3 });
+  },
+);
 
 test("Terminate comes in its turn", () => {
   const cutter = newCutter();

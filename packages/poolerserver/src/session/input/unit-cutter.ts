@@ -22,7 +22,7 @@ const NOTHING: Buffer = Buffer.alloc(0);
  * | none      | nothing, or a group of the extended protocol that is not whole        |
  * | unit      | `bytes` and `facts` are a unit; if `facts.isOpen`, more of it follows |
  * | skipped   | the Sync came up to which an error skips                              |
- * | terminate | the client says good-bye                                              |
+ * | terminate | the client ends its session                                           |
  * | broken    | what no client may send; `problem` says what                          |
  */
 export type Cut = "none" | "unit" | "skipped" | "terminate" | "broken";
@@ -52,6 +52,7 @@ export class UnitCutter {
     readonly settings: SessionSettings;
     /** See {@link UnitStatements}. */
     readonly isPinned: () => boolean;
+    readonly isInTransaction: () => boolean;
     /** A group that is longer does not wait for its Sync. */
     readonly maxGroupBytes: number;
   }) {
@@ -105,6 +106,31 @@ export class UnitCutter {
 
   /** Reads what one message of the extended protocol says; false if it is none. */
   addToGroup(code: number): boolean {
+    const isOfGroup = this.#readOfGroup(code);
+    this.facts.replies += isOfGroup ? 1 : 0;
+    return isOfGroup;
+  }
+
+  /**
+   * Reads a Query or FunctionCall in the place of a Sync; false if it is neither. After an error it is
+   * skipped, so that the unit stays open for a Sync.
+   */
+  endGroup(code: number): boolean {
+    switch (code) {
+      case FrontendCode.Query:
+        this.#statements.query();
+        break;
+      case FrontendCode.FunctionCall:
+        this.facts.addUnknownCall();
+        break;
+      default:
+        return false;
+    }
+    this.facts.endsInCall = true;
+    return true;
+  }
+
+  #readOfGroup(code: number): boolean {
     switch (code) {
       case FrontendCode.Parse:
         this.#statements.parse();
@@ -139,6 +165,8 @@ export class UnitCutter {
         this.#statements.query();
         return this.#cut(false);
       case FrontendCode.Sync:
+        // PostgreSQL has an error for one that says more.
+        facts.needsBackend = input.bodyEnd > input.bodyStart;
         return this.#cut(false);
       case FrontendCode.FunctionCall:
         facts.addUnknownCall();
@@ -148,13 +176,28 @@ export class UnitCutter {
       case FrontendCode.CopyData:
       case FrontendCode.CopyDone:
       case FrontendCode.CopyFail:
-      // PostgreSQL passes over what is left of a COPY that has failed.
-      case FrontendCode.Flush:
+        // PostgreSQL passes over what is left of a COPY that has failed.
         input.take();
         return "none";
+      case FrontendCode.Flush:
+        return this.#beginWithFlush();
       default:
         return this.#beginGroup(code);
     }
+  }
+
+  #beginWithFlush(): Cut {
+    const { facts, input } = this;
+    if (input.bodyEnd === input.bodyStart) {
+      input.take();
+      return "none";
+    }
+    // PostgreSQL has an error for one that says more, and skips to the next Sync.
+    facts.isExtended = true;
+    facts.needsBackend = true;
+    this.#isInGroup = true;
+    this.#isFlushed = true;
+    return "none";
   }
 
   #beginGroup(code: number): Cut {
@@ -183,7 +226,10 @@ export class UnitCutter {
       case FrontendCode.Terminate:
         return "terminate";
       default:
-        return this.addToGroup(code) ? "none" : this.#unexpected(code);
+        if (this.addToGroup(code)) {
+          return "none";
+        }
+        return this.endGroup(code) ? this.#cut(true) : this.#unexpected(code);
     }
   }
 
@@ -212,11 +258,7 @@ export class UnitCutter {
   }
 
   #unexpected(code: number): Cut {
-    return this.#broken(
-      code === FrontendCode.Query || code === FrontendCode.FunctionCall
-        ? "a query inside an unfinished group of the extended protocol"
-        : `a message of type 0x${code.toString(16)}`,
-    );
+    return this.#broken(`a message of type 0x${code.toString(16)}`);
   }
 
   #broken(problem: string): Cut {

@@ -15,11 +15,11 @@ export interface TaintingText {
   readonly mask: TaintSet;
 }
 
-/** What SQL has done to the prepared statements of a client, once it has succeeded. */
-export interface StatementEffect {
-  readonly name: string;
-  /** `undefined`: it is dropped. */
-  readonly statement: ClientStatement | undefined;
+/** A statement that SQL prepares, once it has succeeded. */
+export interface PreparedBySql {
+  readonly statement: ClientStatement;
+  /** Which execution of the unit does so. */
+  readonly execution: number;
 }
 
 /**
@@ -33,6 +33,10 @@ export class UnitFacts {
   isExtended = false;
   /** Its Sync has not come: more messages are to follow. */
   isOpen = false;
+  /** A Query or a FunctionCall stands where its Sync would, unless an error comes before that. */
+  endsInCall = false;
+  /** Messages of the extended protocol in it that are answered. */
+  replies = 0;
   /** It may put the protocol in COPY mode. */
   copies = false;
   opensTransaction = false;
@@ -48,14 +52,16 @@ export class UnitFacts {
   readOnlyEscape: string | undefined;
   /** Why it may not run, whatever the server would say. */
   refusal: MultiPoolerError | undefined;
-  /** Takes all settings and statements back. */
-  discardsAll = false;
-  deallocatesAll = false;
+  /** Texts that it runs so far: Execute messages, and a Query. */
+  executions = 0;
+  /** Which execution takes all settings and statements back; `undefined`: none does. */
+  discardsAllAt: number | undefined;
+  deallocatesAllAt: number | undefined;
   /** What it does to the channels of the session; "several": more than one command, or among others. */
   channels: ChannelCommand | "several" | undefined;
   #texts = 0;
   settings: SettingChanges | undefined;
-  readonly effects: StatementEffect[] = [];
+  readonly preparedBySql: PreparedBySql[] = [];
   /** The texts behind {@link taint}, unless it is not from texts alone. */
   readonly taintingTexts: TaintingText[] = [];
   hasOtherTaint = false;
@@ -83,6 +89,9 @@ export class UnitFacts {
     this.#taint = Taint.None;
     this.isExtended = false;
     this.isOpen = false;
+    this.endsInCall = false;
+    this.replies = 0;
+    this.executions = 0;
     this.copies = false;
     this.opensTransaction = false;
     this.endsTransaction = false;
@@ -92,12 +101,12 @@ export class UnitFacts {
     this.leavesStatement = false;
     this.readOnlyEscape = undefined;
     this.refusal = undefined;
-    this.discardsAll = false;
-    this.deallocatesAll = false;
+    this.discardsAllAt = undefined;
+    this.deallocatesAllAt = undefined;
     this.channels = undefined;
     this.#texts = 0;
     this.settings = undefined;
-    emptyList(this.effects, this.taintingTexts);
+    emptyList(this.preparedBySql, this.taintingTexts);
     this.hasOtherTaint = false;
   }
 

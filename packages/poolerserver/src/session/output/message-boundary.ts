@@ -1,8 +1,10 @@
 const HEADER_BYTES = 5;
+/** ParseComplete, BindComplete, CloseComplete, and the last message of a Describe or an Execute. */
+const REPLIES: ReadonlySet<number> = new Set(Buffer.from("123TnCIs"));
 
 /**
- * Follows a stream of messages that comes in pieces, to know where it stands, and which messages of
- * two types have begun.
+ * Follows a stream of messages that comes in pieces, to know where it stands, and how far the answer
+ * has come.
  */
 export class MessageBoundary {
   /** Bytes of the current message that are still to come. */
@@ -14,6 +16,8 @@ export class MessageBoundary {
   copyIns = 0;
   /** ErrorResponse messages so far. */
   errors = 0;
+  /** Messages of the extended protocol that were answered without an error before the first error. */
+  replies = 0;
 
   /** Bytes that are certainly missing to the next boundary. */
   get missing(): number {
@@ -57,6 +61,8 @@ export class MessageBoundary {
       this.copyIns += 1;
     } else if (code === 0x45) {
       this.errors += 1;
+    } else if (this.errors === 0 && code !== undefined && REPLIES.has(code)) {
+      this.replies += 1;
     }
   }
 }

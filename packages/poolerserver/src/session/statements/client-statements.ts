@@ -13,10 +13,21 @@ export interface StatementLimits {
 /** The name of the unnamed statement. */
 export const UNNAMED = "";
 
+/** The position of what does not drop a statement when it fails. */
+const NEVER = -1;
+
 /** What one message of the current unit has changed. */
 interface Change {
   readonly name: string;
   readonly before: ClientStatement | undefined;
+  /**
+   * Which of the unit's confirmations it takes: of a ParseComplete or CloseComplete, or of the end of
+   * an execution, where it is SQL that changes the statement.
+   */
+  readonly confirmation: number;
+  readonly isBySql: boolean;
+  /** How many messages of the unit are answered before it. */
+  readonly position: number;
 }
 
 /**
@@ -28,9 +39,14 @@ export class ClientStatements {
   readonly #limits: StatementLimits;
   readonly #byName = new Map<string, ClientStatement>();
   #bytes = 0;
-  /** By message that is confirmed with ParseComplete or CloseComplete; `undefined`: it changes none. */
-  readonly #changes: (Change | undefined)[] = [];
+  readonly #changes: Change[] = [];
+  /** Parse and Close messages of the unit, and how many of them are confirmed. */
+  #messages = 0;
   #confirmed = 0;
+  /** Messages of the unit that have been answered, of whatever type. */
+  #answered = 0;
+  /** Executions of the unit that have come to their end. */
+  #executed = 0;
 
   constructor(limits: StatementLimits) {
     this.#limits = limits;
@@ -44,9 +60,9 @@ export class ClientStatements {
     return this.#byName.get(name);
   }
 
-  /** A Parse. */
-  define(name: string, statement: ClientStatement): void {
-    this.#change(name, statement);
+  /** A Parse. @param position how many messages of the unit are answered before it */
+  define(name: string, statement: ClientStatement, position: number): void {
+    this.#changeByMessage(name, statement, position);
   }
 
   /** Why no further statement can be added. */
@@ -62,15 +78,29 @@ export class ClientStatements {
 
   /** A Close of a statement. */
   close(name: string): void {
-    this.#change(name, undefined);
+    this.#changeByMessage(name, undefined, NEVER);
   }
 
   /** A Close of a portal, which changes no statement. */
   noteOther(): void {
-    this.#changes.push(undefined);
+    this.#messages += 1;
   }
 
-  /** SQL that has succeeded prepares or drops a statement. */
+  /** SQL prepares or drops a statement. @param execution which of the unit's texts does so */
+  changeBySql(name: string, statement: ClientStatement | undefined, execution: number): void {
+    this.#change({ name, confirmation: execution, isBySql: true, position: NEVER }, statement);
+  }
+
+  /** SQL drops all named statements. @param execution which of the unit's texts does so */
+  dropBySql(execution: number): void {
+    for (const name of this.#byName.keys()) {
+      if (name !== UNNAMED) {
+        this.changeBySql(name, undefined, execution);
+      }
+    }
+  }
+
+  /** Has a statement be this, whatever the server answers to the unit. */
   set(name: string, statement: ClientStatement | undefined): void {
     const former = this.#byName.get(name);
     this.#bytes += (statement?.byteLength ?? 0) - (former?.byteLength ?? 0);
@@ -81,47 +111,64 @@ export class ClientStatements {
     }
   }
 
-  clear(): void {
-    this.#byName.clear();
-    this.#bytes = 0;
-    emptyList(this.#changes);
-    this.#confirmed = 0;
-  }
-
   /** The next message is confirmed, in their order. */
   confirm(): void {
     this.#confirmed += 1;
+    this.#answered += 1;
+  }
+
+  /** The next execution has come to its end, in their order. */
+  confirmExecution(): void {
+    this.#executed += 1;
+    this.#answered += 1;
+  }
+
+  /** Another message is answered. */
+  noteReply(): void {
+    this.#answered += 1;
+  }
+
+  /** Whether this execution of the unit has come to its end. */
+  hasExecuted(execution: number): boolean {
+    return execution < this.#executed;
   }
 
   /** The unit is sent once more: nothing of it is confirmed. */
   restart(): void {
     this.#confirmed = 0;
+    this.#executed = 0;
+    this.#answered = 0;
   }
 
   /** All messages of the unit are confirmed. */
   accept(): void {
     emptyList(this.#changes);
-    this.#confirmed = 0;
+    this.#messages = 0;
+    this.restart();
   }
 
   /** The unit has ended: undoes what is not confirmed. */
   settle(): void {
-    const changes = this.#changes;
-    for (let index = changes.length - 1; index >= this.#confirmed; index -= 1) {
-      const change = changes[index];
-      if (change !== undefined) {
+    for (let change = this.#changes.pop(); change !== undefined; change = this.#changes.pop()) {
+      const { name, before, confirmation, isBySql, position } = change;
+      if (confirmation >= (isBySql ? this.#executed : this.#confirmed)) {
         // A Parse that fails has dropped the unnamed statement before.
-        const isDropped = index === this.#confirmed && change.name === UNNAMED;
-        this.set(change.name, isDropped ? undefined : change.before);
+        const hasFailed = position === this.#answered;
+        this.set(name, hasFailed && name === UNNAMED ? undefined : before);
       }
     }
-    emptyList(changes);
-    this.#confirmed = 0;
+    this.#messages = 0;
+    this.restart();
   }
 
-  #change(name: string, statement: ClientStatement | undefined): void {
-    this.#changes.push({ name, before: this.#byName.get(name) });
-    this.set(name, statement);
+  #changeByMessage(name: string, statement: ClientStatement | undefined, position: number): void {
+    this.#change({ name, confirmation: this.#messages, isBySql: false, position }, statement);
+    this.#messages += 1;
+  }
+
+  #change(change: Omit<Change, "before">, statement: ClientStatement | undefined): void {
+    this.#changes.push({ ...change, before: this.#byName.get(change.name) });
+    this.set(change.name, statement);
   }
 }
 

@@ -29,7 +29,7 @@ export class OrderFacts {
     this.#options = options;
   }
 
-  /** The unit runs `text`. */
+  /** The unit binds `text`, to run it. */
   add(text: string, classification: Classification, order: Order | undefined): void {
     const { facts } = this.#options;
     if (order === undefined) {
@@ -45,11 +45,9 @@ export class OrderFacts {
         return;
       case "discardAll":
         facts.addText(text, classification, Taint.None);
-        facts.discardsAll = true;
         return;
       case "deallocateAll":
         facts.addText(text, classification, Taint.None);
-        facts.deallocatesAll = true;
         return;
       case "channels":
         facts.addText(text, classification, Taint.None);
@@ -57,7 +55,6 @@ export class OrderFacts {
         return;
       case "deallocate":
         this.#addUnlessKnown(text, classification, order);
-        facts.effects.push({ name: command.name, statement: undefined });
         return;
       case "execute":
         if (statement === undefined) {
@@ -70,8 +67,40 @@ export class OrderFacts {
         facts.addText(text, classification, Taint.None);
         if (statement !== undefined && !this.#isTaken(command.name)) {
           facts.refuse(this.#options.statements.refusalOf(statement));
-          facts.effects.push({ name: command.name, statement });
         }
+    }
+  }
+
+  /** The unit executes what may be such a command. */
+  addExecution(order: Order | undefined): void {
+    const { facts, statements } = this.#options;
+    const execution = facts.executions;
+    facts.executions += 1;
+    if (order === undefined) {
+      return;
+    }
+    const { command, statement } = order;
+    switch (command.type) {
+      case "discardAll":
+        facts.discardsAllAt = execution;
+        statements.dropBySql(execution);
+        return;
+      case "deallocateAll":
+        facts.deallocatesAllAt = execution;
+        statements.dropBySql(execution);
+        return;
+      case "deallocate":
+        statements.changeBySql(command.name, undefined, execution);
+        return;
+      case "prepare":
+        if (statement !== undefined && !this.#isTaken(command.name)) {
+          statements.changeBySql(command.name, statement, execution);
+          facts.preparedBySql.push({ statement, execution });
+        }
+        return;
+      case "execute":
+      case "settings":
+      case "channels":
     }
   }
 

@@ -63,3 +63,13 @@ function isSame(one: readonly SqlToken[], other: readonly SqlToken[]): boolean {
     one.length === other.length && one.every((token, index) => token.end === other[index]?.end)
   );
 }
+
+/** Every name in a text, once. */
+export function namesIn(text: string): ReadonlySet<string | undefined> {
+  return new Set((statementsOf(text) ?? []).flat().map(nameOf));
+}
+
+/** A name that has one character a byte. */
+export function decodeName(name: string): string {
+  return Buffer.from(name, "latin1").toString();
+}

@@ -1,5 +1,4 @@
 import { parseBytes, targetBytes } from "@multipooler/pgwire";
-import type { HeldStatements } from "../../statements/held-statements.ts";
 import type { StatementFailure } from "../../statements/statement-failure.ts";
 import type {
   RegisteredStatement,
@@ -33,7 +32,6 @@ export interface StatementPlacementOptions {
 export class StatementPlacement {
   readonly #registry: StatementRegistry;
   readonly #statements: ClientStatements;
-  #held: HeldStatements | undefined;
   #ddlCount = 0;
   #messages: readonly StatementMessage[] = [];
   /** One for each message. */
@@ -50,8 +48,7 @@ export class StatementPlacement {
   #setups: SetupRequest[] = [];
   /** Names of clients that something was given. */
   #occupied: string[] = [];
-  #conditions = "";
-  #routesUnnamed = false;
+  #place: UnitPlace | undefined;
   /** Parse messages of the client that are left out: their ParseComplete is to be made. */
   leftOut = 0;
 
@@ -61,10 +58,10 @@ export class StatementPlacement {
     this.#statements = statements;
     this.#replies = new StatementReplies({
       onParsed: (statement, generation) => {
-        this.#held?.add(statement, { generation, ddlCount: this.#ddlCount });
+        this.#place?.held.add(statement, { generation, ddlCount: this.#ddlCount });
         registry.noteAccepted(statement, user, this.#ddlCount);
       },
-      onForClient: () => statements.confirm(),
+      statements,
     });
   }
 
@@ -114,7 +111,7 @@ export class StatementPlacement {
 
   /** The same with more of a unit that was placed. Returns the bytes to send. */
   placeMore(bytes: Buffer, messages: readonly StatementMessage[]): Uint8Array {
-    if (messages.length === 0 || this.#held === undefined) {
+    if (messages.length === 0 || this.#place === undefined) {
       return bytes;
     }
     this.#rewrite(bytes, messages, false);
@@ -143,13 +140,13 @@ export class StatementPlacement {
   /** The unit has ended on its backend. */
   settle(): void {
     if (this.#replies.count < this.#closes.length) {
-      this.#held?.owe(this.#closes.slice(this.#replies.count));
+      this.#place?.held.owe(this.#closes.slice(this.#replies.count));
     }
     if (this.#occupied.length > 0) {
-      this.#held?.owe(this.#occupied);
+      this.#place?.held.owe(this.#occupied);
       this.#occupied = [];
     }
-    this.#held = undefined;
+    this.#place = undefined;
     this.#messages = [];
     this.#setups = [];
     this.#closes = [];
@@ -161,17 +158,15 @@ export class StatementPlacement {
       if (failure === "outdated") {
         this.#registry.outdated(statement, statement.generation);
       }
-      this.#held?.suspect(statement.name);
+      this.#place?.held.suspect(statement.name);
     }
     if (failure === "missing") {
-      this.#held?.doubt();
+      this.#place?.held.doubt();
     }
   }
 
-  #begin({ held, conditions, routesUnnamed }: UnitPlace): void {
-    this.#held = held;
-    this.#conditions = conditions;
-    this.#routesUnnamed = routesUnnamed;
+  #begin(place: UnitPlace): void {
+    this.#place = place;
     this.#ddlCount = this.#registry.ddlCount;
     this.#replies.begin();
     this.#statements.restart();
@@ -187,7 +182,7 @@ export class StatementPlacement {
     emptyList(this.#steps, this.#names);
     this.#byteLength = bytes.length;
     for (const message of messages) {
-      if (message.isUnnamed && !this.#routesUnnamed) {
+      if (message.isUnnamed && this.#place?.routesUnnamed !== true) {
         this.#keep(message);
       } else {
         this.#placeMessage(message, isFirst);
@@ -207,7 +202,7 @@ export class StatementPlacement {
     if (isParse) {
       this.#replies.expect(true);
     }
-    const registered = statement?.registeredIn(this.#registry, this.#conditions);
+    const registered = statement?.registeredIn(this.#registry, this.#place?.conditions ?? "");
     switch (kind) {
       case "plain":
         this.#keep(message);
@@ -260,7 +255,9 @@ export class StatementPlacement {
     if (registered === undefined) {
       return;
     }
-    if (isFirst && message.start === this.#skipped && this.#isHeld(registered)) {
+    const isReparsed = this.#place?.hold.transaction === "E";
+    const mayLeaveOut = isFirst && message.start === this.#skipped && !isReparsed;
+    if (mayLeaveOut && this.#isHeld(registered)) {
       this.#add("leaveOut", "");
       this.#skipped = message.end;
       this.#byteLength -= message.end - message.start;
@@ -268,7 +265,7 @@ export class StatementPlacement {
       this.#statements.confirm();
       return;
     }
-    this.#held?.makeRoom(registered);
+    this.#place?.held.makeRoom(registered);
     this.#rename(message, "closeBefore", registered.name);
     this.#replies.expect(false);
     this.#replies.expect(true, registered);
@@ -293,7 +290,7 @@ export class StatementPlacement {
       this.#rename(message, "rename", name);
       return;
     }
-    this.#held?.makeRoom(registered);
+    this.#place?.held.makeRoom(registered);
     this.#rename(message, "parseBefore", name);
     this.#byteLength += parseBytes(
       name.length,
@@ -312,7 +309,7 @@ export class StatementPlacement {
     const { name } = registered;
     this.#rename(message, "rename", name);
     if (!this.#isHeld(registered)) {
-      const held = this.#held;
+      const held = this.#place?.held;
       const parsed = { generation: registered.generation, ddlCount: this.#ddlCount };
       held?.makeRoom(registered);
       const setup = setupOf(statement, name);
@@ -326,7 +323,7 @@ export class StatementPlacement {
     if (this.#replies.parses(registered) || this.#reused.includes(registered)) {
       return true;
     }
-    if (this.#held?.use(registered, this.#ddlCount) !== true) {
+    if (this.#place?.held.use(registered, this.#ddlCount) !== true) {
       return false;
     }
     this.#reused.push(registered);

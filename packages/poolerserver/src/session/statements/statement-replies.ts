@@ -3,6 +3,12 @@ import { emptyList } from "../emptied-list.ts";
 
 const PARSE_COMPLETE = 0x31;
 const CLOSE_COMPLETE = 0x33;
+const BIND_COMPLETE = 0x32;
+const COMMAND_COMPLETE = 0x43;
+const EMPTY_QUERY = 0x49;
+const ROW_DESCRIPTION = 0x54;
+const NO_DATA = 0x6e;
+const PORTAL_SUSPENDED = 0x73;
 
 /** A ParseComplete or CloseComplete to come. */
 interface Reply {
@@ -15,7 +21,12 @@ interface Reply {
 
 export interface StatementRepliesOptions {
   readonly onParsed: (statement: RegisteredStatement, generation: number) => void;
-  readonly onForClient: () => void;
+  /** Told what of the client's unit is answered. */
+  readonly statements: {
+    confirm(): void;
+    confirmExecution(): void;
+    noteReply(): void;
+  };
 }
 
 /** Tells which messages of an answer are the client's, and which answer what was put into its unit. */
@@ -68,7 +79,7 @@ export class StatementReplies {
   /** A message of the answer begins. Returns whether it is the client's. */
   take(code: number): boolean {
     if (code !== PARSE_COMPLETE && code !== CLOSE_COMPLETE) {
-      this.#hasProgress = true;
+      this.#progress(code);
       return true;
     }
     const reply = this.#expected[this.#count];
@@ -78,8 +89,25 @@ export class StatementReplies {
     }
     const isForClient = reply?.isForClient ?? true;
     if (isForClient) {
-      this.#options.onForClient();
+      this.#options.statements.confirm();
     }
     return isForClient;
+  }
+
+  #progress(code: number): void {
+    this.#hasProgress = true;
+    switch (code) {
+      case COMMAND_COMPLETE:
+      case EMPTY_QUERY:
+      case PORTAL_SUSPENDED:
+        this.#options.statements.confirmExecution();
+        return;
+      case BIND_COMPLETE:
+      case ROW_DESCRIPTION:
+      case NO_DATA:
+        this.#options.statements.noteReply();
+        return;
+      default:
+    }
   }
 }

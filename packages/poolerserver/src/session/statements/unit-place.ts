@@ -1,3 +1,4 @@
+import type { TransactionStatus } from "@multipooler/pgwire";
 import type { HeldStatements } from "../../statements/held-statements.ts";
 
 /** Where a unit goes. */
@@ -7,4 +8,6 @@ export interface UnitPlace {
   readonly conditions: string;
   /** The unnamed statement of the unit is to be found by the next one, so that it gets a name. */
   readonly routesUnnamed: boolean;
+  /** In a transaction that has failed, PostgreSQL refuses to parse what it has parsed before, too. */
+  readonly hold: { readonly transaction: TransactionStatus };
 }

@@ -7,6 +7,7 @@ import { protocolError } from "../session-refusal.ts";
 import type { SessionSettings } from "../settings/session-settings.ts";
 import type { TextClassifier } from "../input/unit-cutter.ts";
 import type { UnitFacts } from "../input/unit-facts.ts";
+import { BoundOrders } from "./bound-orders.ts";
 import { ClientStatement } from "./client-statement.ts";
 import { UNNAMED } from "./client-statements.ts";
 import type { ClientStatements } from "./client-statements.ts";
@@ -14,12 +15,13 @@ import { OrderFacts } from "./order-facts.ts";
 import { OrderReader, carriedAlong } from "./order.ts";
 import type { Order } from "./order.ts";
 import { readTypes } from "./parameter-types.ts";
-import { nameOf, statementsOf } from "./sql-tokens.ts";
+import { decodeName, namesIn } from "./sql-tokens.ts";
 import type { StatementMessage, StatementMessageKind } from "./statement-message.ts";
 import { isPoolerName } from "./pooler-name.ts";
 import { emptyList } from "../emptied-list.ts";
 
 const STATEMENT = 0x53;
+const PORTAL = 0x50;
 const HEADER_BYTES = 5;
 
 /** The name of a statement that is not rewritten. */
@@ -33,6 +35,8 @@ export interface UnitStatementsOptions {
   readonly settings: SessionSettings;
   /** Whether the session keeps a backend with statements that the pooler does not know. */
   readonly isPinned: () => boolean;
+  /** Whether portals of one unit are there in the next one. */
+  readonly isInTransaction: () => boolean;
 }
 
 /**
@@ -51,11 +55,13 @@ export class UnitStatements {
   #hasBoundCopy = false;
   /** What the unnamed statement of the unit is. */
   #unnamedOrder: Order | undefined;
+  readonly #bound: BoundOrders;
 
   constructor(options: UnitStatementsOptions) {
     this.#options = options;
     this.#orders = new OrderReader(options);
     this.#orderFacts = new OrderFacts(options);
+    this.#bound = new BoundOrders(options.input);
   }
 
   /** A unit begins. The one before has ended. */
@@ -75,6 +81,7 @@ export class UnitStatements {
     emptyList(this.messages);
     this.text = "";
     this.#unnamedOrder = undefined;
+    this.#bound.forget(this.#options.isInTransaction);
   }
 
   query(): void {
@@ -89,6 +96,7 @@ export class UnitStatements {
     } else {
       this.#rewriteText(order, bodyStart, false);
     }
+    this.#orderFacts.addExecution(order);
   }
 
   parse(): void {
@@ -113,13 +121,13 @@ export class UnitStatements {
     }
     if (!isUnnamed && statements.get(name) !== undefined) {
       statements.noteOther();
-      this.#add("duplicate", { ...names, ownName: decode(name) });
+      this.#add("duplicate", { ...names, ownName: decodeName(name) });
       return;
     }
     if (!isUnnamed) {
       facts.refuse(statements.refusalOf(statement));
     }
-    statements.define(name, statement);
+    statements.define(name, statement, facts.replies);
     if (isUnnamed) {
       facts.parses = true;
       facts.leavesStatement = true;
@@ -157,6 +165,7 @@ export class UnitStatements {
     this.#hasBoundCopy ||= classification.copy !== undefined;
     if (isOwn) {
       this.#run(classification, this.#unnamedOrder);
+      this.#bound.bind(this.#unnamedOrder);
       return;
     }
     const text = toSqlText(statement.text);
@@ -165,6 +174,7 @@ export class UnitStatements {
       this.#bringNamed(text, classification);
     }
     this.#run(classification, order);
+    this.#bound.bind(order);
   }
 
   describe(): void {
@@ -180,15 +190,18 @@ export class UnitStatements {
     const { facts } = this.#options;
     facts.needsBackend = true;
     facts.copies ||= this.#hasBoundCopy;
+    this.#orderFacts.addExecution(this.#bound.take());
   }
 
   close(): void {
-    const { input, statements } = this.#options;
+    const { input, facts, statements } = this.#options;
     const { chunk, bodyStart, bodyEnd } = input;
     const nameStart = bodyStart + 1;
     const nameEnd = textEnd(chunk, nameStart, bodyEnd);
     const name = chunk.toString("latin1", nameStart, nameEnd);
     const isStatement = chunk[bodyStart] === STATEMENT;
+    // PostgreSQL has an error for what is neither.
+    facts.needsBackend ||= !isStatement && chunk[bodyStart] !== PORTAL;
     if (isStatement && statements.get(name) !== undefined) {
       statements.close(name);
     } else {
@@ -252,7 +265,7 @@ export class UnitStatements {
           nameStart: textStart + command.start,
           nameEnd: textStart + command.end,
           statement,
-          ownName: decode(command.name),
+          ownName: decodeName(command.name),
           isParse,
         });
         return true;
@@ -308,11 +321,10 @@ export class UnitStatements {
     if ((taint & Taint.State) === 0 || statements.isEmpty || this.#isOpaque()) {
       return;
     }
-    const names = new Set((statementsOf(text) ?? []).flat().map(nameOf));
-    for (const name of names) {
+    for (const name of namesIn(text)) {
       const statement = name === undefined ? undefined : statements.get(name);
       if (name !== undefined && name !== UNNAMED && statement !== undefined) {
-        this.#add("bring", { ...NOWHERE, ownName: decode(name), statement });
+        this.#add("bring", { ...NOWHERE, ownName: decodeName(name), statement });
       }
     }
   }
@@ -336,9 +348,4 @@ export class UnitStatements {
     const { chunk, bodyEnd } = this.#options.input;
     return chunk.toString("latin1", start, textEnd(chunk, start, bodyEnd));
   }
-}
-
-/** From one character a byte. */
-function decode(name: string): string {
-  return Buffer.from(name, "latin1").toString();
 }

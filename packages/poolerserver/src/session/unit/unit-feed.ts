@@ -1,14 +1,35 @@
-import { FrontendCode } from "../input/frontend-message.ts";
+import type { PgwireError } from "@multipooler/pgwire";
+import { COPY_INTERRUPT, COPY_INTERRUPTED, FrontendCode } from "../input/frontend-message.ts";
 import { MessageBoundary } from "../output/message-boundary.ts";
 import type { UnitCutter } from "../input/unit-cutter.ts";
 
 const NOTHING: Buffer = Buffer.alloc(0);
+/** The type of the next message while there is none. */
+const NOTHING_YET = -1;
 
 /**
  * What to do with the next messages while a unit runs. "hold": they wait until it is over, or until
  * its answer tells what they are.
  */
 export type FeedStep = "feed" | "hold" | "terminate" | "broken";
+
+/**
+ * How a COPY stands in whose middle another message came, which only PostgreSQL can tell what it is:
+ * an error in the COPY, or a message on its own behind a COPY that has failed. It waits for that.
+ *
+ * | interruption | means                                                        |
+ * | ------------ | ------------------------------------------------------------ |
+ * | none         | no such message has come                                     |
+ * | sent         | a CopyFail was sent in its place                             |
+ * | hit          | that has ended the COPY: the message was an error in the COPY |
+ */
+type Interruption = "none" | "sent" | "hit";
+
+/**
+ * What to do in the middle of a COPY. "wait": it depends on what comes next; "passed": that has told;
+ * "interrupt": a CopyFail goes in the place of the message.
+ */
+type CopyStep = "wait" | "passed" | "interrupt";
 
 /**
  * Tells which messages belong to the unit that runs: the rest of a group that was begun, and the
@@ -20,6 +41,9 @@ export class UnitFeed {
   #answer = new MessageBoundary();
   /** CopyDone and CopyFail messages that were sent. */
   #copyEnds = 0;
+  #interruption: Interruption = "none";
+  /** A Sync was sent in the middle of a COPY. */
+  #hasCopySync = false;
   #bytes: Buffer = NOTHING;
 
   constructor({ cutter }: { readonly cutter: UnitCutter }) {
@@ -31,13 +55,61 @@ export class UnitFeed {
     return this.#answer.copyIns > this.#copyEnds && this.#answer.errors === 0;
   }
 
+  /** Whether the group has failed, so that everything up to a Sync is skipped. */
+  get #hasGroupFailed(): boolean {
+    return this.#answer.errors > 0 && this.#answer.replies < this.#cutter.facts.replies;
+  }
+
   /** A unit that may copy, or is open, is sent. */
   begin(): void {
     this.#answer = new MessageBoundary();
     this.#copyEnds = this.#cutter.copyEnds;
+    this.#interruption = "none";
+    this.#hasCopySync = false;
   }
 
-  /** Reads the next bytes of the answer to a unit that may copy. */
+  /** An error comes in the answer. */
+  failing({ message, diagnostic }: PgwireError): void {
+    // The reason is the pooler's own text, in whatever language the rest is.
+    const isHit = (diagnostic?.message ?? message).includes(COPY_INTERRUPTED);
+    if (this.#interruption === "sent" && isHit) {
+      this.#interruption = "hit";
+    }
+  }
+
+  /** The unit has ended. Drops a message of the client that has only ended its COPY. */
+  finish(): void {
+    const { input } = this.#cutter;
+    if (this.#interruption === "hit" && !this.#isGroupCopy) {
+      this.#passOverSyncs();
+      input.advance();
+      input.take();
+    }
+    this.#interruption = "none";
+  }
+
+  /** Moves over Sync and Flush messages. Returns what comes behind them. */
+  #passOverSyncs(): number {
+    const { input } = this.#cutter;
+    let code = input.peek();
+    while ((code === FrontendCode.Sync || code === FrontendCode.Flush) && input.advance()) {
+      code = input.peek();
+    }
+    return code;
+  }
+
+  /** Whether a COPY would be of the group: what comes behind its error is skipped up to a Sync. */
+  get #isGroupCopy(): boolean {
+    const { isExtended, endsInCall } = this.#cutter.facts;
+    return isExtended && !endsInCall;
+  }
+
+  /** Parse messages of the unit were answered without the server. */
+  noteReplies(count: number): void {
+    this.#answer.replies += count;
+  }
+
+  /** Reads the next bytes of the answer to a unit that may copy, or is open. */
   watch(bytes: Uint8Array): void {
     this.#answer.advance(bytes);
     const { facts } = this.#cutter;
@@ -66,9 +138,16 @@ export class UnitFeed {
     this.#cutter.beginPiece();
     for (;;) {
       const code = input.peek();
-      const step = this.#judge(code);
-      if (step === "drop" && !hasBytes && input.advance()) {
-        input.take();
+      let step = this.#judge(code);
+      if (step === "wait" && !hasBytes) {
+        step = this.#judgeSync();
+      }
+      if (step === "interrupt" && !hasBytes) {
+        this.#interruption = "sent";
+        this.#bytes = COPY_INTERRUPT;
+        return "feed";
+      }
+      if (step === "passed") {
         continue;
       }
       if (step !== "feed") {
@@ -85,27 +164,76 @@ export class UnitFeed {
     }
   }
 
-  #finish(hasBytes: boolean, step: FeedStep | "drop"): FeedStep {
+  #finish(hasBytes: boolean, step: FeedStep | CopyStep): FeedStep {
     if (hasBytes) {
       this.#bytes = this.#cutter.input.take();
       return "feed";
     }
-    return step === "drop" ? "broken" : step;
+    switch (step) {
+      case "wait":
+      case "passed":
+      case "interrupt":
+        return "hold";
+      case "feed":
+      case "hold":
+      case "terminate":
+      case "broken":
+        return step;
+    }
   }
 
-  #judge(code: number): FeedStep | "drop" {
-    if (code === -1) {
+  /**
+   * A COPY passes over a Sync in its middle, but one that has failed is behind it. What comes next
+   * tells, or the end of the unit.
+   */
+  #judgeSync(): FeedStep | CopyStep {
+    const { input } = this.#cutter;
+    const step = this.#judgeInCopy(this.#passOverSyncs());
+    if (step === "feed") {
+      input.take();
+      return "passed";
+    }
+    input.rewind();
+    return step;
+  }
+
+  #judge(code: number): FeedStep | CopyStep {
+    const { isOpen, endsInCall } = this.#cutter.facts;
+    const { isCopyIn } = this;
+    if (code === NOTHING_YET || (endsInCall && !isCopyIn && !this.#hasGroupFailed)) {
       return "hold";
     }
-    const { isOpen } = this.#cutter.facts;
-    const { isCopyIn } = this;
     if (code === FrontendCode.Terminate && (isOpen || isCopyIn)) {
       return "terminate";
     }
     if (isCopyIn) {
-      return code === FrontendCode.Sync || code === FrontendCode.Flush ? "drop" : "feed";
+      return this.#judgeInCopy(code);
     }
-    return isOpen ? "feed" : "hold";
+    // After a Sync in its middle, the COPY may have been over before, so that the unit is.
+    const isOver = this.#hasCopySync && this.#answer.errors > 0 && this.#interruption !== "hit";
+    return isOpen && !isOver ? "feed" : "hold";
+  }
+
+  #judgeInCopy(code: number): FeedStep | CopyStep {
+    const isSafe = this.#isGroupCopy && !this.#hasCopySync;
+    switch (code) {
+      case FrontendCode.CopyData:
+      case FrontendCode.CopyDone:
+      case FrontendCode.CopyFail:
+        return "feed";
+      case FrontendCode.Sync:
+      case FrontendCode.Flush:
+        return isSafe ? "feed" : "wait";
+      case FrontendCode.Terminate:
+        return "terminate";
+      case NOTHING_YET:
+        return "hold";
+      default:
+        if (isSafe) {
+          return "feed";
+        }
+        return this.#interruption === "none" ? "interrupt" : "hold";
+    }
   }
 
   /** Notes what a message means that is sent on; false for one that may not come here. */
@@ -120,7 +248,8 @@ export class UnitFeed {
         this.#copyEnds += 1;
         return true;
       case FrontendCode.Sync:
-        facts.isOpen = false;
+        this.#hasCopySync = this.isCopyIn;
+        facts.isOpen = this.isCopyIn;
         return true;
       default:
         if (this.isCopyIn) {
@@ -128,7 +257,7 @@ export class UnitFeed {
           this.#copyEnds += 1;
           return true;
         }
-        if (this.#cutter.addToGroup(code)) {
+        if (this.#cutter.addToGroup(code) || this.#cutter.endGroup(code)) {
           return true;
         }
         this.#cutter.problem = `a message of type 0x${code.toString(16)} inside a group`;

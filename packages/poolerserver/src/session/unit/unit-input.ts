@@ -1,3 +1,4 @@
+import type { PgwireError } from "@multipooler/pgwire";
 import { COPY_FAIL, GROUP_FAIL } from "../input/frontend-message.ts";
 import type { StatementPlacement } from "../statements/statement-placement.ts";
 import type { UnitCutter } from "../input/unit-cutter.ts";
@@ -63,9 +64,24 @@ export class UnitInput {
     }
   }
 
-  /** Reads the next bytes of the answer to a unit that may copy. */
+  /** Parse messages of the unit were answered without the server. */
+  noteReplies(count: number): void {
+    this.#feed.noteReplies(count);
+  }
+
+  /** Reads the next bytes of the answer to a unit that may copy, or is open. */
   watch(bytes: Uint8Array): void {
     this.#feed.watch(bytes);
+  }
+
+  /** An error comes in the answer. */
+  failing(error: PgwireError): void {
+    this.#feed.failing(error);
+  }
+
+  /** The unit has ended. */
+  finish(): void {
+    this.#feed.finish();
   }
 
   /**
@@ -82,6 +98,8 @@ export class UnitInput {
     }
     if (facts.isOpen) {
       facts.isOpen = false;
+      // After a Query it is answered only if an error skips to it.
+      this.#isOutOfStep ||= facts.endsInCall;
       this.#send(GROUP_FAIL);
     }
   }

@@ -155,6 +155,7 @@ export class UnitRun implements UnitOwner {
   }
 
   failing(error: PgwireError): void {
+    this.#input.failing(error);
     const { isOpen } = this.#options.source.cutter.facts;
     const isFresh = !this.#hasAnswered && !isOpen && this.hold.transaction === "I";
     this.#healing.consider(error, isFresh && this.#mayTryAgain);
@@ -170,9 +171,10 @@ export class UnitRun implements UnitOwner {
       for (let left = placement.leftOut; left > 0; left -= 1) {
         source.answered(PARSE_COMPLETE);
       }
+      this.#input.noteReplies(placement.leftOut);
     }
     const takesMore = this.#isAbandoned || source.answered(bytes);
-    if (source.cutter.facts.copies) {
+    if (source.cutter.facts.copies || source.cutter.facts.isOpen) {
       this.#input.watch(bytes);
       if (this.#isAbandoned) {
         this.#input.end();
@@ -229,7 +231,7 @@ export class UnitRun implements UnitOwner {
     const { isOpen, routesUnnamed } = source.cutter.facts;
     this.#phase = "running";
     this.#healing.begin();
-    const place = { held, conditions: settings.conditions, routesUnnamed };
+    const place = { held, conditions: settings.conditions, routesUnnamed, hold: this.hold };
     this.#unit.current.placeOn(place, isOpen);
     this.#setup.send(placement.setups, backend);
     this.#input.isFull = this.#setup.isRunning;
@@ -263,6 +265,7 @@ export class UnitRun implements UnitOwner {
   #finish(end: AnswerEnd): void {
     const { hold } = this;
     const { carried, source } = this.#options;
+    this.#input.finish();
     if (this.isShared && hold.transaction !== "I") {
       const problem = "a statement began a transaction on a backend that is shared";
       this.#lose(internalError(problem), true);

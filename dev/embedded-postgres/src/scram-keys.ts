@@ -1,13 +1,21 @@
 import { createHmac, pbkdf2Sync } from "node:crypto";
-import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
-import type { ScramKeys } from "@multipooler/query-service";
+import type { EmbeddedPostgres } from "./embedded-postgres.ts";
 
-/** What a gateway knows after a client has logged in with this password. */
+/** The two keys with which a pooler logs in as a client that has logged in to it: RFC 5802. */
+export interface LoginKeys {
+  readonly clientKey: Uint8Array;
+  readonly serverKey: Uint8Array;
+}
+
+/**
+ * What a gateway knows after the user has logged in with this password: derived from it and from the
+ * salt and the count of iterations that the server keeps.
+ */
 export async function scramKeysOf(
   postgres: EmbeddedPostgres,
   user: string,
   password: string,
-): Promise<ScramKeys> {
+): Promise<LoginKeys> {
   const [row] = await postgres.sql("select rolpassword from pg_authid where rolname = $1", {
     values: [user],
   });

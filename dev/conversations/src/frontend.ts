@@ -1,5 +1,7 @@
-/** Messages of a client of PostgreSQL's protocol, for tests. */
-function message(type: string, ...parts: readonly (string | Buffer)[]): Buffer {
+const PROTOCOL_3_0 = 0x0003_0000;
+
+/** A message of a client of PostgreSQL's protocol. */
+export function message(type: string, ...parts: readonly (string | Buffer)[]): Buffer {
   const body = Buffer.concat(parts.map((part) => Buffer.from(part)));
   const bytes = Buffer.alloc(5 + body.length);
   bytes.write(type);
@@ -73,6 +75,13 @@ export const terminate: Buffer = message("X");
 /** Parse, Bind, Execute and Sync of an unnamed statement. */
 export function extended(sql: string, values: readonly string[] = []): Buffer {
   return Buffer.concat([parse(sql), bind(values), execute(), sync]);
+}
+
+/** The first message of a client, in protocol 3.0. */
+export function startup(parameters: Readonly<Record<string, string>>): Buffer {
+  const words = Object.entries(parameters).flat();
+  const body = Buffer.from(`${[...words, ""].join("\0")}\0`);
+  return Buffer.concat([int32(body.length + 8), int32(PROTOCOL_3_0), body]);
 }
 
 /** A message of a type that no client sends. */

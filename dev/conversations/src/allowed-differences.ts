@@ -1,0 +1,121 @@
+/**
+ * What a pooler may answer differently from PostgreSQL, and how it is taken out before the comparison.
+ * Nothing else is allowed.
+ *
+ * | what                                      | why                                                           |
+ * | ----------------------------------------- | ------------------------------------------------------------- |
+ * | ParameterStatus: when it comes            | the pooler learns some settings behind the statement; the     |
+ * |                                           | last value of each is compared where nothing is on its way    |
+ * | BackendKeyData                            | process and key are the pooler's                              |
+ * | RowDescription: OID of the table          | the two sides have databases of their own                     |
+ * | errors: file, line and routine            | those of PostgreSQL's sources, where the pooler refuses       |
+ * | errors: position                          | in a PREPARE it counts the pooler's name for the statement    |
+ * | errors: the name of a prepared statement  | EXECUTE with wrong parameters names the pooler's              |
+ * | errors of a broken protocol (08P01): text | the same SQLSTATE and severity, in the pooler's words         |
+ * | another message in the middle of a COPY   | PostgreSQL says 08P01 and ends the connection; the pooler     |
+ * |                                           | ends the COPY with a CopyFail (57014) and goes on             |
+ * | a Sync between wrong data and the end of  | passed over, as by a COPY that goes on: not generated         |
+ * | a simple COPY                             |                                                               |
+ * | PREPARE, EXECUTE and DEALLOCATE as named  | errors of what the pooler sends first come first: not         |
+ * | statements                                | generated                                                     |
+ * | Describe in a failed transaction          | 25P02, where the pooler had to parse the statement first      |
+ */
+
+/** Fields of an error that may differ: where it was raised, and the position in the text. */
+const FREE_FIELDS = new Set(["F", "L", "R", "P"]);
+/** protocol_violation */
+const BROKEN_PROTOCOL = "08P01";
+/** What the pooler gives as the reason of a CopyFail. */
+const COPY_INTERRUPTED = "another message than CopyData";
+
+/** One message of a server as a line of text, without what may differ; `undefined`: nothing is left. */
+export function comparable(message: Buffer): string | undefined {
+  const type = message.toString("latin1", 0, 1);
+  switch (type) {
+    case "S":
+    case "K":
+      return undefined;
+    case "T":
+      return `T ${columnsOf(message).join(", ")}`;
+    case "E":
+    case "N":
+      return `${type} ${fieldsOf(message)}`;
+    default:
+      return `${type} ${printable(message.subarray(5))}`.trimEnd();
+  }
+}
+
+function columnsOf(message: Buffer): string[] {
+  const columns: string[] = [];
+  let at = 7;
+  for (let count = message.readInt16BE(5); count > 0; count -= 1) {
+    const end = message.indexOf(0, at);
+    const behindTable = end + 5;
+    columns.push(
+      `${message.toString("latin1", at, end)} ${message.toString("hex", behindTable, end + 19)}`,
+    );
+    at = end + 19;
+  }
+  return columns;
+}
+
+function fieldsOf(message: Buffer): string {
+  const fields = message
+    .toString("latin1", 5)
+    .split("\0")
+    .filter((field) => field !== "" && !FREE_FIELDS.has(field[0] ?? ""));
+  const words = fields.find((field) => field.startsWith("M")) ?? "";
+  if (fields.includes(`C${BROKEN_PROTOCOL}`) || words.includes(COPY_INTERRUPTED)) {
+    return `${fields.find((field) => field.startsWith("V")) ?? ""}|${BROKEN_PROTOCOL}`;
+  }
+  return fields.join("|").replaceAll(/prepared statement "\w+"/gu, "prepared statement");
+}
+
+function printable(bytes: Buffer): string {
+  return JSON.stringify(bytes.toString("latin1")).slice(1, -1).replaceAll("\\u0000", "·");
+}
+
+const BROKEN_COPY = ["E VERROR|08P01", "E VFATAL|08P01", "the end"];
+
+/** Whether PostgreSQL has ended a connection because of another message in the middle of a COPY. */
+export function endsInCopy(expected: readonly string[]): boolean {
+  const end = expected.slice(-BROKEN_COPY.length);
+  return BROKEN_COPY.every((line, at) => line === end[at]);
+}
+
+const FAILED_TRANSACTION = "Z E";
+
+/** Whether two answers, as lines of {@link comparable}, are the same but for what may differ. */
+export function isAllowed(expected: readonly string[], actual: readonly string[]): boolean {
+  const expectedUnits = unitsOf(expected);
+  const actualUnits = unitsOf(actual);
+  return (
+    expectedUnits.length === actualUnits.length &&
+    expectedUnits.every((unit, at) => isSameUnit(unit, actualUnits[at] ?? []))
+  );
+}
+
+function isSameUnit(expected: readonly string[], actual: readonly string[]): boolean {
+  if (expected.length === actual.length && expected.every((line, at) => line === actual[at])) {
+    return true;
+  }
+  const [error = "", ...rest] = actual;
+  return (
+    error.includes("|C25P02|") &&
+    rest.length === 1 &&
+    rest[0] === FAILED_TRANSACTION &&
+    expected.at(-1) === FAILED_TRANSACTION
+  );
+}
+
+/** What comes up to each ReadyForQuery. */
+function unitsOf(lines: readonly string[]): string[][] {
+  const units: string[][] = [[]];
+  for (const line of lines) {
+    units.at(-1)?.push(line);
+    if (line.startsWith("Z")) {
+      units.push([]);
+    }
+  }
+  return units;
+}
