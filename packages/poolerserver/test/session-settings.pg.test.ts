@@ -122,3 +122,16 @@ test("a client is not told what another one has set", async () => {
   expect(client.session.parameters.get("TimeZone")).not.toBe("Asia/Tokyo");
   await own.session.end("now");
 });
+
+test.for([
+  ["parsed", Buffer.concat([parse("reset all"), sync])],
+  ["bound", Buffer.concat([parse("reset datestyle"), bind(), sync])],
+] as const)("a start-up setting whose RESET is only %s leaks to nobody", async ([, reset]) => {
+  await using pooler = await scene(1);
+  const client = await pooler.connect({ DateStyle: "German" });
+  await client.ask(query("select 1"));
+  await client.ask(reset);
+  const other = await pooler.connect();
+  expect(await other.ask(query("select current_setting('datestyle')"))).toContain("D ISO, MDY");
+  expect(await client.ask(query("show datestyle"))).toContain("D German, DMY");
+});

@@ -116,9 +116,12 @@ export class SessionSettings {
     for (const [name, answer] of values) {
       const value = this.#isUnset(name, answer) ? undefined : answer;
       const before = own.get(name);
+      const atStart = this.startup.values.get(name);
       const isReset = this.#pending.get(name) === "reset" && value !== before;
-      put(ofBackend, name, isReset ? undefined : value);
-      put(own, name, isReset ? this.startup.values.get(name) : value);
+      // A start-up setting may read otherwise than it was written, also when nothing has reset it.
+      const isCertain = before === undefined || before !== atStart;
+      put(ofBackend, name, isReset && isCertain ? undefined : value);
+      put(own, name, isReset ? atStart : value);
     }
     this.#pending.clear();
     this.#become(this.#labelOf(own));
