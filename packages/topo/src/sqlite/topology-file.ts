@@ -1,16 +1,20 @@
 import { statSync } from "node:fs";
-import { mkdir } from "node:fs/promises";
+import { mkdir, open } from "node:fs/promises";
 import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { Backoff, Deadline, sleep } from "@multipooler/timing";
 import type { Clock } from "@multipooler/timing";
-import { interruption, storeClosed } from "../error.ts";
+import { interruption, storeClosed, TopoError, TopoErrorCode } from "../error.ts";
 import { KeyTable } from "./key-table.ts";
 import { prepareSchema } from "./schema.ts";
 import { fileError, isBusy } from "./sqlite-error.ts";
 
 /** How long one operation may wait for other processes, in milliseconds. */
 const BUSY_TIMEOUT_MS = 10_000;
+/** Of a new file, less the umask; as SQLite would make it. */
+const FILE_MODE = 0o644;
+/** How often a file is opened again that is replaced while that is done. */
+const MAX_OPENINGS = 10;
 
 export interface TopologyFileOptions {
   readonly path: string;
@@ -141,20 +145,21 @@ export class TopologyFile {
   }
 
   async #openFile(): Promise<Opened> {
-    await mkdir(dirname(this.path), { recursive: true });
-    if (this.#closed) {
-      throw storeClosed(this.path);
+    for (let attempt = 0; attempt < MAX_OPENINGS; attempt += 1) {
+      await mkdir(dirname(this.path), { recursive: true });
+      await (await open(this.path, "a", FILE_MODE)).close();
+      if (this.#closed) {
+        throw storeClosed(this.path);
+      }
+      const opened = openAt(this.path);
+      if (opened !== undefined) {
+        this.#openings += 1;
+        this.#opened = opened;
+        return opened;
+      }
     }
-    const database = new DatabaseSync(this.path, { timeout: 0 });
-    try {
-      prepareSchema(database, this.path);
-    } catch (error) {
-      database.close();
-      throw error;
-    }
-    this.#openings += 1;
-    this.#opened = { database, table: new KeyTable(database), place: placeOf(this.path) };
-    return this.#opened;
+    const message = "the topology file cannot be used: it is replaced while it is opened";
+    throw new TopoError({ code: TopoErrorCode.Unavailable, key: this.path, message });
   }
 
   /** What is open, unless the files under its name are others by now, or gone. */
@@ -168,13 +173,38 @@ export class TopologyFile {
   }
 }
 
+/**
+ * Opens the file that is there; `undefined` if it was replaced meanwhile, or a log of it taken away:
+ * it would count as the one under its name, and nobody else would see what is written to it.
+ */
+function openAt(path: string): Opened | undefined {
+  const file = inodeOf(path);
+  const database = new DatabaseSync(path, { timeout: 0 });
+  try {
+    prepareSchema(database, path);
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+  const hasLogs = LOGS.every((log) => inodeOf(`${path}${log}`) !== undefined);
+  if (file === undefined || inodeOf(path) !== file || !hasLogs) {
+    database.close();
+    return undefined;
+  }
+  return { database, table: new KeyTable(database), place: placeOf(path) };
+}
+
+const LOGS = ["-wal", "-shm"] as const;
+
 /** An open database has its two logs beside it, and is as good as lost to others without them. */
 function placeOf(path: string): string {
-  const files = [path, `${path}-wal`, `${path}-shm`].map((file) => {
-    const stats = statSync(file, { bigint: true, throwIfNoEntry: false });
-    return stats && `${stats.dev}:${stats.ino}`;
-  });
-  return files.join(" ");
+  return ["", ...LOGS].map((suffix) => inodeOf(`${path}${suffix}`)).join(" ");
+}
+
+/** Device and inode of a file, if there is one. */
+function inodeOf(path: string): string | undefined {
+  const stats = statSync(path, { bigint: true, throwIfNoEntry: false });
+  return stats && `${stats.dev}:${stats.ino}`;
 }
 
 /** A writer takes its lock first, so that it cannot find it taken half-way. */
