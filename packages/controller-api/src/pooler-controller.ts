@@ -47,7 +47,7 @@ export interface PoolerController {
    *
    * Serial: a second call waits for the first. Resolves at once when `target` is reached already; a
    * target that differs in term or reason only is adopted without a drain. Leaving SERVING or
-   * SERVING_RDONLY drains under the old role; the role changes only after the drain. On failure or
+   * SERVING_RDONLY, or a standby that is none any more, drains under the old role; the role changes only after the drain. On failure or
    * abort it rejects, leaves a state that admits no more than before the call, and can be called
    * again. A drain is reversed by its abort and a call with the status and role that were being left:
    * that resolves at once, and what was running or reserved goes on.

@@ -169,7 +169,7 @@ export class Engine {
         this.#scheduler.setAccess("read-write");
         return;
       case ServingStatus.ServingReadOnly:
-        this.#scheduler.setAccess("read-only");
+        this.#scheduler.setAccess(target.inRecovery === true ? "standby" : "read-only");
         return;
       case ServingStatus.Drained:
       case ServingStatus.NotServing:
