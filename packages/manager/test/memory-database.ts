@@ -17,7 +17,8 @@ export class MemoryDatabase implements DatabaseProvider, ManagedDatabase {
   readonly calls: string[] = [];
   /** What the next checks reject with. */
   fault: ManagerError | undefined;
-  refusal: string | undefined;
+  refusal: ManagerError | undefined;
+  writeFault: string | undefined;
   /** Connections of the controller, as the share counts them. */
   used = 0;
   #context: DatabaseContext | undefined;
@@ -29,7 +30,7 @@ export class MemoryDatabase implements DatabaseProvider, ManagedDatabase {
   }
 
   /** Changes something and has the manager look. */
-  become(change: { fault?: ManagerError | undefined; refusal?: string | undefined }): void {
+  become(change: Partial<Pick<MemoryDatabase, "fault" | "refusal" | "writeFault">>): void {
     Object.assign(this, change);
     this.#context?.suspect();
     this.#context?.onChange();
@@ -63,6 +64,7 @@ export class MemoryDatabase implements DatabaseProvider, ManagedDatabase {
       connectionsLimit: 0,
       heartbeat: { mode: "off" },
       refusal: this.refusal,
+      writeFault: this.writeFault,
     };
   }
 

@@ -125,8 +125,8 @@ test.each<[string, ManagerStatus["heartbeat"], object]>([
   ],
   [
     "that did not arrive",
-    { mode: "reader", lagMs: undefined, lastError: "no heartbeat for 2100 ms" },
-    { mode: 3, lag: undefined, lastError: "no heartbeat for 2100 ms" },
+    { mode: "reader", lagMs: undefined, lastError: "no new heartbeat for 2100 ms" },
+    { mode: 3, lag: undefined, lastError: "no new heartbeat for 2100 ms" },
   ],
   [
     "without lag",
@@ -135,8 +135,8 @@ test.each<[string, ManagerStatus["heartbeat"], object]>([
   ],
   [
     "that is a minute behind",
-    { mode: "reader", lagMs: 61_007, lastError: undefined },
-    { mode: 3, lag: { seconds: 61n, nanos: 7_000_000 }, lastError: "" },
+    { mode: "reader", lagMs: 61_007, behindBytes: 4096, lastError: undefined },
+    { mode: 3, lag: { seconds: 61n, nanos: 7_000_000 }, behindBytes: 4096n, lastError: "" },
   ],
 ])("a heartbeat %s is reported", (_, heartbeat, told) => {
   expect(message({ heartbeat }).heartbeat).toMatchObject(told);
