@@ -10,7 +10,7 @@ import {
   resolveConfig,
   resolveSettings,
 } from "./settings/config.ts";
-import type { ConfigSources } from "./settings/config.ts";
+import type { ConfigSources } from "./settings/setting-source.ts";
 import { query } from "./ctl/query.ts";
 import { status } from "./ctl/status.ts";
 import type { TopoOptions } from "./ctl/topo-command.ts";
@@ -21,9 +21,13 @@ import { topoList } from "./ctl/topo-list.ts";
 import { topoTree } from "./ctl/topo-tree.ts";
 import { topoWatch } from "./ctl/topo-watch.ts";
 import { Interruption } from "./interruption.ts";
+import { checkConfig } from "./check-config.ts";
 import { openLog } from "./log/logger.ts";
 import { serve } from "./serve.ts";
+import { effectiveSettings } from "./settings/effective-settings.ts";
 import type { GivenSettings } from "./settings/setting-options.ts";
+import { settingsReference } from "./settings/settings-reference.ts";
+import { settings } from "./settings/settings.ts";
 import type { SignalGuard } from "./signal-guard.ts";
 import { topologyTarget, topologyTargetSettings } from "./topology-target.ts";
 
@@ -86,8 +90,16 @@ function program(signals: SignalGuard): Command {
         complain,
         signals,
         accepted,
+        effective: effectiveSettings(settings, sources),
         exit: (code) => process.exit(code),
       });
+    },
+    config: {
+      check: (given, options) => checkConfig(sourcesOf(given), options, io),
+      describe: (format) => {
+        io.stdout.write(settingsReference(settings, acceptedFlags, format));
+        return 0;
+      },
     },
     query: (sql, options) => query(sql, options, io),
     status: (options) => status(options, io),
