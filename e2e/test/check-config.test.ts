@@ -33,6 +33,22 @@ test("check-config says what is set and where, and makes nothing", async () => {
   expect(await readdir(directory.path)).toEqual(["pooler.yaml"]);
 });
 
+test("import-pgbouncer writes a file that check-config takes, and lists the rest", async () => {
+  await using directory = await temporaryDirectory();
+  const ini = join(directory.path, "pgbouncer.ini");
+  await writeFile(ini, "[databases]\napp = host=db1\n[pgbouncer]\npool_mode = session\n");
+  const { code, stdout, stderr } = await runProgram(["import-pgbouncer", ini]);
+  expect(code).toBe(0);
+  expect(stderr).toContain(`multipooler: ${ini}:4: pool_mode: session has no counterpart`);
+  const file = join(directory.path, "pooler.yaml");
+  await writeFile(file, stdout);
+  const checked = await runProgram(["check-config", "--config-file", file]);
+  expect(checked).toMatchObject({ code: 0, stderr: "" });
+  expect(checked.stdout).toMatch(/database +app +database in /);
+  const absent = await runProgram(["import-pgbouncer", `${ini}.absent`]);
+  expect(absent).toMatchObject({ code: 2, stdout: "" });
+});
+
 test("check-config tells of every fault, of settings that contradict each other too", async () => {
   await using directory = await temporaryDirectory();
   const file = join(directory.path, "pooler.yaml");

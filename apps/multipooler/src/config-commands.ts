@@ -12,6 +12,7 @@ import { settings } from "./settings/settings.ts";
 export interface ConfigActions {
   check(given: GivenSettings, options: CheckConfigOptions): number;
   describe(format: ReferenceFormat): number;
+  importPgBouncer(path: string): number;
 }
 
 /** Adds the commands that work on the configuration alone. */
@@ -29,6 +30,13 @@ export function addConfigCommands(
     .action((options: Record<string, unknown> & CheckConfigOptions) =>
       exit(actions.check(givenSettings(settings, options), options)),
     );
+  program
+    .command("import-pgbouncer")
+    .description(
+      "Turn a PgBouncer's file into one for --config-file. What has no counterpart is listed on standard error.",
+    )
+    .argument("<path>", "its pgbouncer.ini")
+    .action((path: string) => exit(actions.importPgBouncer(path)));
   program
     .command("settings")
     .description("Describe every setting: a page, or a JSON schema for editors of the file.")

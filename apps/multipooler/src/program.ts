@@ -22,6 +22,7 @@ import { topoTree } from "./ctl/topo-tree.ts";
 import { topoWatch } from "./ctl/topo-watch.ts";
 import { Interruption } from "./interruption.ts";
 import { checkConfig } from "./check-config.ts";
+import { importCommand } from "./pgbouncer/import-command.ts";
 import { openLog } from "./log/logger.ts";
 import { serve } from "./serve.ts";
 import { effectiveSettings } from "./settings/effective-settings.ts";
@@ -100,6 +101,7 @@ function program(signals: SignalGuard): Command {
         io.stdout.write(settingsReference(settings, acceptedFlags, format));
         return 0;
       },
+      importPgBouncer: (path) => importCommand(path, io),
     },
     query: (sql, options) => query(sql, options, io),
     status: (options) => status(options, io),
