@@ -94,7 +94,10 @@ export function commandLine(actions: CommandActions, exit: (code: number) => voi
 function withClientOptions(command: Command): Command {
   return command
     .addOption(
-      new Option("--address <host:port>", "gRPC address of the pooler")
+      new Option(
+        "--address <host:port>",
+        "gRPC address of the pooler; without a port, its default one",
+      )
         .env("MULTIPOOLER_ADDRESS")
         .default(`127.0.0.1:${settings.grpcPort.defaultText}`),
     )

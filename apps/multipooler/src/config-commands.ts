@@ -8,11 +8,11 @@ import { REFERENCE_FORMATS } from "./settings/settings-reference.ts";
 import type { ReferenceFormat } from "./settings/settings-reference.ts";
 import { settings } from "./settings/settings.ts";
 
-/** The implementations of the commands about the configuration; each returns the exit code. */
+/** The implementations of the commands about the configuration; each resolves with the exit code. */
 export interface ConfigActions {
-  check(given: GivenSettings, options: CheckConfigOptions): number;
-  describe(format: ReferenceFormat): number;
-  importPgBouncer(path: string): number;
+  check(given: GivenSettings, options: CheckConfigOptions): Promise<number>;
+  describe(format: ReferenceFormat): Promise<number>;
+  importPgBouncer(path: string): Promise<number>;
 }
 
 /** Adds the commands that work on the configuration alone. */
@@ -27,8 +27,8 @@ export function addConfigCommands(
     )
     .option("--all", "also what is not set or has its default", false)
     .option("--json", "print it as JSON", false)
-    .action((options: Record<string, unknown> & CheckConfigOptions) =>
-      exit(actions.check(givenSettings(settings, options), options)),
+    .action(async (options: Record<string, unknown> & CheckConfigOptions) =>
+      exit(await actions.check(givenSettings(settings, options), options)),
     );
   program
     .command("import-pgbouncer")
@@ -36,7 +36,7 @@ export function addConfigCommands(
       "Turn a PgBouncer's file into one for --config-file. What has no counterpart is listed on standard error.",
     )
     .argument("<path>", "its pgbouncer.ini")
-    .action((path: string) => exit(actions.importPgBouncer(path)));
+    .action(async (path: string) => exit(await actions.importPgBouncer(path)));
   program
     .command("settings")
     .description("Describe every setting: a page, or a JSON schema for editors of the file.")
@@ -45,5 +45,7 @@ export function addConfigCommands(
         .choices(REFERENCE_FORMATS)
         .default("markdown"),
     )
-    .action(({ format }: { readonly format: ReferenceFormat }) => exit(actions.describe(format)));
+    .action(async ({ format }: { readonly format: ReferenceFormat }) =>
+      exit(await actions.describe(format)),
+    );
 }
