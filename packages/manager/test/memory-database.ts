@@ -19,6 +19,8 @@ export class MemoryDatabase implements DatabaseProvider, ManagedDatabase {
   fault: ManagerError | undefined;
   refusal: ManagerError | undefined;
   writeFault: string | undefined;
+  /** Poolers with the same name of a server serve from the same one. */
+  server = "memory";
   /** Connections of the controller, as the share counts them. */
   used = 0;
   #context: DatabaseContext | undefined;
@@ -40,7 +42,7 @@ export class MemoryDatabase implements DatabaseProvider, ManagedDatabase {
     if (this.fault !== undefined) {
       throw this.fault;
     }
-    return { inRecovery: false, serverVersion: "memory" };
+    return { inRecovery: false, serverVersion: "memory", server: this.server };
   }
 
   async serve(role: PoolerRole): Promise<DatabaseHandle> {
