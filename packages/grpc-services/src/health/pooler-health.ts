@@ -146,7 +146,7 @@ export class PoolerHealth {
 /** What one stream has still to send. */
 class Stream extends Wakeup {
   readonly #overflow = Promise.withResolvers<never>();
-  #waiting: Uint8Array[] = [];
+  readonly #waiting: Uint8Array[] = [];
 
   constructor() {
     super();

@@ -203,4 +203,5 @@ test("a primary whose claim another one has is refused at once", async () => {
   const other = { ...record, pooler: { cell: CELL, name: "b" }, server: "server 2" };
   await primaries.update(SHARD, () => other);
   await a.until("SECOND_PRIMARY");
+  expect(a.claim.isHeld).toBe(false);
 });

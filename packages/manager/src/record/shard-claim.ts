@@ -1,15 +1,16 @@
 import { Backoff, Deadline, PeriodicTask } from "@multipooler/timing";
 import type { Clock } from "@multipooler/timing";
-import { TopoErrorCode, isTopoError } from "@multipooler/topo";
 import type { RecordEvent, ShardPrimary, TopoStore, Version, Versioned } from "@multipooler/topo";
 import { FailureLog } from "../failure-log.ts";
 import type { Logger } from "../logger.ts";
 import { ManagerError, ManagerErrorCode } from "../manager-error.ts";
 import type { PoolerDescription } from "../manager-options.ts";
-import { NotReadyCode } from "../serving/not-ready.ts";
 import type { NotReady } from "../serving/not-ready.ts";
 import { follow } from "./follow.ts";
 import { hasOwner, isRetired } from "./retired-pooler.ts";
+import { ShardRecord } from "./shard-record.ts";
+import { refusalOf } from "./shard-standing.ts";
+import type { Standing } from "./shard-standing.ts";
 
 /** How long one look at the record, or one write, may take. */
 const ACCESS_TIMEOUT_MS = 5_000;
@@ -19,25 +20,6 @@ const RIVAL_MS = 2_000;
 const RETIRED_MS = 10_000;
 /** How long a record that another pooler had is left to that one when it is gone. */
 const VACANCY_MS = 3_000;
-
-/**
- * What the record of the shard's primary says to this pooler.
- *
- * | standing | the record                                                     | may take writes     |
- * | -------- | -------------------------------------------------------------- | ------------------- |
- * | unknown  | was not read in this run                                       | after it was read, or where the machine remembers PRIMARY |
- * | left     | is gone, and was another pooler's: that one writes it again if it is there | no          |
- * | vacant   | is not there                                                   | after it claimed it |
- * | held     | names this pooler, or the server that it has in common with another one | yes          |
- * | taken    | names another server                                           | no                  |
- * | retired  | names another server, whose pooler is not PRIMARY any more and has ended | after it claimed it |
- *
- * A store that does not answer changes nothing.
- */
-type Standing =
-  | { readonly name: "unknown" | "vacant" }
-  | { readonly name: "left"; readonly by: ShardPrimary; readonly vacantAt: number }
-  | { readonly name: "held" | "taken" | "retired"; readonly found: Versioned<ShardPrimary> };
 
 export interface ShardClaimOptions {
   readonly topology: TopoStore;
@@ -64,6 +46,7 @@ export interface ShardClaimOptions {
  */
 export class ShardClaim {
   readonly #options: ShardClaimOptions;
+  readonly #record: ShardRecord;
   readonly #stop = new AbortController();
   readonly #task: PeriodicTask;
   readonly #backoff: Backoff;
@@ -74,8 +57,9 @@ export class ShardClaim {
   #following: Promise<void> | undefined;
 
   constructor(options: ShardClaimOptions) {
-    const { clock, random, logger } = options;
+    const { topology, pooler, clock, random, logger } = options;
     this.#options = options;
+    this.#record = new ShardRecord({ topology, shard: pooler.shard });
     this.#task = new PeriodicTask({ clock, run: (signal) => this.#look(signal) });
     this.#backoff = new Backoff({ minMs: 100, maxMs: 5_000, random });
     this.#log = new FailureLog({ clock, logger, what: "looking after the primary of the shard" });
@@ -83,9 +67,9 @@ export class ShardClaim {
 
   /** Begins to watch. Idempotent. */
   open(): void {
-    const { topology, pooler, clock, random } = this.#options;
+    const { clock, random } = this.#options;
     this.#following ??= follow({
-      watch: (signal) => topology.global.primaries.watch({ id: pooler.shard, signal }),
+      watch: (signal) => this.#record.watch(signal),
       onEvent: (event) => this.#observe(event),
       onFailure: (error) => this.#log.failed(error),
       clock,
@@ -108,18 +92,7 @@ export class ShardClaim {
 
   /** Why the pooler must not take writes. */
   refusal(): NotReady | undefined {
-    const standing = this.#standing;
-    switch (standing.name) {
-      case "unknown":
-      case "vacant":
-      case "held":
-      case "retired":
-        return undefined;
-      case "left":
-        return refusalBy(standing.by);
-      case "taken":
-        return refusalBy(standing.found.record);
-    }
+    return refusalOf(this.#standing);
   }
 
   /** The server may be another one, or the wish: looks again. */
@@ -138,7 +111,7 @@ export class ShardClaim {
   async claim(signal: AbortSignal | undefined): Promise<void> {
     for (;;) {
       signal?.throwIfAborted();
-      const found = await this.#read(signal);
+      const found = await this.#record.read(signal);
       this.#judge(found);
       const refusal = this.refusal();
       if (refusal !== undefined) {
@@ -187,6 +160,9 @@ export class ShardClaim {
       return;
     }
     const wasRetired = before.name === "retired" && before.found.version === found.version;
+    if (!("found" in before) || before.found.version !== found.version) {
+      this.#retiredSince = undefined;
+    }
     if (this.#isOwn(found.record)) {
       this.#become({ name: "held", found });
     } else if (!wasRetired) {
@@ -196,9 +172,6 @@ export class ShardClaim {
 
   #become(standing: Standing): void {
     const before = this.refusal()?.reason;
-    if (standing.name !== "taken") {
-      this.#retiredSince = undefined;
-    }
     this.#standing = standing;
     const reason = this.refusal()?.reason;
     if (reason === before) {
@@ -313,50 +286,19 @@ export class ShardClaim {
     { record, version }: Versioned<ShardPrimary>,
     signal: AbortSignal,
   ): Promise<undefined> {
-    const { topology, pooler, isCandidate } = this.#options;
-    if (isCandidate() || !this.#isByThisPooler(record.pooler)) {
-      return;
-    }
-    try {
-      await topology.global.primaries.delete(pooler.shard, { version, signal });
-    } catch (error) {
-      if (!isTopoError(error, TopoErrorCode.NoNode, TopoErrorCode.BadVersion)) {
-        throw error;
-      }
-    }
-  }
-
-  async #read(signal: AbortSignal | undefined): Promise<Versioned<ShardPrimary> | undefined> {
-    const { topology, pooler } = this.#options;
-    try {
-      return await topology.global.primaries.get(pooler.shard, { signal });
-    } catch (error) {
-      if (isTopoError(error, TopoErrorCode.NoNode)) {
-        return undefined;
-      }
-      throw error;
+    if (!this.#options.isCandidate() && this.#isByThisPooler(record.pooler)) {
+      await this.#record.remove(version, signal);
     }
   }
 
   /** False where another pooler was faster. */
   async #write(version: Version | undefined, signal: AbortSignal | undefined): Promise<boolean> {
-    const { topology, pooler } = this.#options;
-    const { primaries } = topology.global;
-    const record = this.#ownRecord();
-    try {
-      const written =
-        version === undefined
-          ? await primaries.create(pooler.shard, record, { signal })
-          : await primaries.replace(pooler.shard, record, { version, signal });
-      this.#become({ name: "held", found: { record, version: written } });
-      return true;
-    } catch (error) {
-      const { NodeExists, NoNode, BadVersion } = TopoErrorCode;
-      if (isTopoError(error, NodeExists, NoNode, BadVersion)) {
-        return false;
-      }
-      throw error;
+    const found = await this.#record.write(this.#ownRecord(), version, signal);
+    if (found === undefined) {
+      return false;
     }
+    this.#become({ name: "held", found });
+    return true;
   }
 
   #ownRecord(): ShardPrimary {
@@ -368,12 +310,4 @@ export class ShardClaim {
       since: new Date(clock.now()),
     };
   }
-}
-
-function refusalBy({ pooler, address, since }: ShardPrimary): NotReady {
-  const who = `${pooler.cell}/${pooler.name} at ${address} since ${since.toISOString()}`;
-  return {
-    code: NotReadyCode.SecondPrimary,
-    reason: `the shard has a primary on another server, claimed by ${who}`,
-  };
 }
