@@ -241,6 +241,15 @@ export class StatementPlacement {
           this.#setups.push(setupOf(statement, message.ownName));
         }
         return;
+      case "restoreIn":
+        this.#rename(message, "rename", message.restoring?.bytes.toString("latin1") ?? "");
+        this.#replies.hideRestoring(message.restoring);
+        return;
+      case "restoreBehind":
+        this.#add("append", "");
+        this.#byteLength += message.restoring?.bytes.length ?? 0;
+        this.#replies.hideRestoring(message.restoring);
+        return;
       case "deallocate":
         this.#rename(message, "rename", DROPPED);
         this.#setups.push(emptySetup(DROPPED));

@@ -3,7 +3,8 @@ import type { Classification } from "../../classification/classification.ts";
 import { Taint } from "../../classification/taint.ts";
 import { textEnd } from "../input/frontend-message.ts";
 import type { MessageInput } from "../input/message-input.ts";
-import { protocolError } from "../session-refusal.ts";
+import { StartupRestoring } from "../settings/startup-restoring.ts";
+import type { Restoring } from "../settings/startup-restoring.ts";
 import type { SessionSettings } from "../settings/session-settings.ts";
 import type { TextClassifier } from "../input/unit-cutter.ts";
 import type { UnitFacts } from "../input/unit-facts.ts";
@@ -56,12 +57,14 @@ export class UnitStatements {
   /** What the unnamed statement of the unit is. */
   #unnamedOrder: Order | undefined;
   readonly #bound: BoundOrders;
+  readonly #restoring: StartupRestoring;
 
   constructor(options: UnitStatementsOptions) {
     this.#options = options;
     this.#orders = new OrderReader(options);
     this.#orderFacts = new OrderFacts(options);
     this.#bound = new BoundOrders(options.input);
+    this.#restoring = new StartupRestoring(options.settings.startup);
   }
 
   /** A unit begins. The one before has ended. */
@@ -93,10 +96,10 @@ export class UnitStatements {
     this.#run(classification, order);
     if (order === undefined) {
       this.#bringNamed(this.#textAt(bodyStart), classification);
-    } else {
-      this.#rewriteText(order, bodyStart, false);
+    } else if (!this.#rewriteText(order, bodyStart, false)) {
+      this.#restoreIn(order, bodyStart);
     }
-    this.#orderFacts.addExecution(order);
+    this.#orderFacts.addExecution(order, { isRestored: false });
   }
 
   parse(): void {
@@ -105,7 +108,7 @@ export class UnitStatements {
     const nameEnd = textEnd(chunk, bodyStart, bodyEnd);
     const parameterTypes = readTypes(chunk, textEnd(chunk, nameEnd + 1, bodyEnd) + 1, bodyEnd);
     if (parameterTypes === undefined) {
-      facts.refuse(protocolError("a Parse message that is cut short"));
+      this.#passOn();
       return;
     }
     const name = chunk.toString("latin1", bodyStart, nameEnd);
@@ -147,7 +150,7 @@ export class UnitStatements {
     facts.needsBackend = true;
     const portalEnd = textEnd(chunk, bodyStart, bodyEnd);
     if (portalEnd + 1 >= bodyEnd) {
-      facts.refuse(protocolError("a Bind message that is cut short"));
+      // PostgreSQL has an error for it.
       return;
     }
     const statement = this.#use(portalEnd + 1);
@@ -190,18 +193,25 @@ export class UnitStatements {
     const { facts } = this.#options;
     facts.needsBackend = true;
     facts.copies ||= this.#hasBoundCopy;
-    this.#orderFacts.addExecution(this.#bound.take());
+    const order = this.#bound.take();
+    const restoring = this.#restoring.behind(order, facts.executions);
+    if (restoring !== undefined) {
+      this.#add("restoreBehind", { ...NOWHERE, restoring });
+    }
+    this.#orderFacts.addExecution(order, { isRestored: true });
   }
 
   close(): void {
-    const { input, facts, statements } = this.#options;
+    const { input, statements } = this.#options;
     const { chunk, bodyStart, bodyEnd } = input;
     const nameStart = bodyStart + 1;
     const nameEnd = textEnd(chunk, nameStart, bodyEnd);
     const name = chunk.toString("latin1", nameStart, nameEnd);
     const isStatement = chunk[bodyStart] === STATEMENT;
-    // PostgreSQL has an error for what is neither.
-    facts.needsBackend ||= !isStatement && chunk[bodyStart] !== PORTAL;
+    if ((!isStatement && chunk[bodyStart] !== PORTAL) || nameEnd + 1 !== bodyEnd) {
+      this.#passOn();
+      return;
+    }
     if (isStatement && statements.get(name) !== undefined) {
       statements.close(name);
     } else {
@@ -209,6 +219,13 @@ export class UnitStatements {
     }
     const isKept = !isStatement || name === UNNAMED || this.#isOpaque();
     this.#add(isKept ? "plain" : "close", { nameStart, nameEnd });
+  }
+
+  /** A Parse or Close that no client may send: PostgreSQL has an error for it. */
+  #passOn(): void {
+    this.#options.facts.needsBackend = true;
+    this.#options.statements.noteOther();
+    this.#add("plain", NOWHERE);
   }
 
   /** In such an encoding a text cannot be sent by the pooler as it is known to it. */
@@ -278,6 +295,17 @@ export class UnitStatements {
     }
   }
 
+  /** Has a text put back what it resets of the start-up settings. */
+  #restoreIn(order: Order, textStart: number): void {
+    const { executions } = this.#options.facts;
+    const restoring = this.#restoring.inText(order, this.#textAt(textStart), executions);
+    if (restoring !== undefined) {
+      const { start, end } = restoring;
+      const place = { nameStart: textStart + start, nameEnd: textStart + end };
+      this.#add("restoreIn", { ...place, restoring });
+    }
+  }
+
   /** Positions are those in the chunk. */
   #add(
     kind: StatementMessageKind,
@@ -288,6 +316,7 @@ export class UnitStatements {
       ownName = "",
       isUnnamed = false,
       isParse = false,
+      restoring,
     }: {
       readonly nameStart: number;
       readonly nameEnd: number;
@@ -295,6 +324,7 @@ export class UnitStatements {
       readonly ownName?: string;
       readonly isUnnamed?: boolean;
       readonly isParse?: boolean;
+      readonly restoring?: Restoring;
     },
   ): void {
     const { offset, bodyStart, bodyEnd } = this.#options.input;
@@ -309,6 +339,7 @@ export class UnitStatements {
       ownName,
       isUnnamed,
       isParse,
+      restoring,
     });
   }
 
