@@ -68,12 +68,19 @@ test("a text that resets settings is answered as PostgreSQL answers it", async (
   const client = await pooler.connect(STARTUP);
   const text = `select 1; reset work_mem; ${SHOWN}; reset all; show work_mem; select 1 / 0`;
   expect(await client.ask(query(text))).toEqual([
-    ...["T", "D 1", "C SELECT 1"],
+    "T",
+    "D 1",
+    "C SELECT 1",
     "C RESET",
-    ...["T", AT_START, "C SELECT 1"],
+    "T",
+    AT_START,
+    "C SELECT 1",
     "C RESET",
-    ...["T", "D 65kB", "C SHOW"],
-    ...["E 22012", "Z I"],
+    "T",
+    "D 65kB",
+    "C SHOW",
+    "E 22012",
+    "Z I",
   ]);
   await expectNothingLeaked(pooler);
   await client.session.end("now");
@@ -90,12 +97,24 @@ test("a group that resets settings is answered as PostgreSQL answers it", async 
   ];
   const messages = [...group, execute("p"), close("P", "p"), ...run(SHOWN), sync];
   expect(await client.ask(messages)).toEqual([
-    ...["1", "2", "n", "C RESET", "3"],
-    ...["1", "2", AT_START, "C SELECT 1", "S", "Z I"],
+    "1",
+    "2",
+    "n",
+    "C RESET",
+    "3",
+    "1",
+    "2",
+    AT_START,
+    "C SELECT 1",
+    "S",
+    "Z I",
   ]);
   await client.ask(query(CHANGE));
   expect(await client.ask([bind([], { statement: "r" }), execute(), execute(), sync])).toEqual([
-    ...["2", "C RESET", "E 55000", "Z I"],
+    "2",
+    "C RESET",
+    "E 55000",
+    "Z I",
   ]);
   expect(await client.ask(query(SHOWN))).toContain("D SQL, DMY|70kB|y");
   await expectNothingLeaked(pooler);

@@ -4,7 +4,6 @@ import { Taint } from "../../classification/taint.ts";
 import { textEnd } from "../input/frontend-message.ts";
 import type { MessageInput } from "../input/message-input.ts";
 import { StartupRestoring } from "../settings/startup-restoring.ts";
-import type { Restoring } from "../settings/startup-restoring.ts";
 import type { SessionSettings } from "../settings/session-settings.ts";
 import type { TextClassifier } from "../input/unit-cutter.ts";
 import type { UnitFacts } from "../input/unit-facts.ts";
@@ -17,16 +16,12 @@ import { OrderReader, carriedAlong } from "./order.ts";
 import type { Order } from "./order.ts";
 import { readTypes } from "./parameter-types.ts";
 import { decodeName, namesIn } from "./sql-tokens.ts";
-import type { StatementMessage, StatementMessageKind } from "./statement-message.ts";
+import type { StatementMessage } from "./statement-message.ts";
 import { isPoolerName } from "./pooler-name.ts";
-import { emptyList } from "../emptied-list.ts";
+import { UnitMessages } from "./unit-messages.ts";
 
 const STATEMENT = 0x53;
 const PORTAL = 0x50;
-const HEADER_BYTES = 5;
-
-/** The name of a statement that is not rewritten. */
-const NOWHERE = { nameStart: 0, nameEnd: 0 } as const;
 
 export interface UnitStatementsOptions {
   readonly input: MessageInput;
@@ -48,8 +43,7 @@ export class UnitStatements {
   readonly #options: UnitStatementsOptions;
   readonly #orders: OrderReader;
   readonly #orderFacts: OrderFacts;
-  /** In their order. */
-  messages: StatementMessage[] = [];
+  readonly #messages: UnitMessages;
   /** The last text in the unit. */
   text = "";
   /** A COPY was bound: any Execute may run it. */
@@ -61,27 +55,31 @@ export class UnitStatements {
 
   constructor(options: UnitStatementsOptions) {
     this.#options = options;
+    this.#messages = new UnitMessages(options.input);
     this.#orders = new OrderReader(options);
     this.#orderFacts = new OrderFacts(options);
     this.#bound = new BoundOrders(options.input);
     this.#restoring = new StartupRestoring(options.settings.startup);
   }
 
+  /** In their order. */
+  get messages(): readonly StatementMessage[] {
+    return this.#messages.list;
+  }
+
   /** A unit begins. The one before has ended. */
   begin(): void {
-    emptyList(this.messages);
+    this.#messages.empty();
   }
 
   /** Another piece of the unit begins. */
   beginPiece(): void {
-    if (this.messages.length > 0) {
-      this.messages = [];
-    }
+    this.#messages.beginPiece();
   }
 
   /** Lets go of what was read. */
   forget(): void {
-    emptyList(this.messages);
+    this.#messages.empty();
     this.text = "";
     this.#unnamedOrder = undefined;
     this.#bound.forget(this.#options.isInTransaction);
@@ -119,12 +117,12 @@ export class UnitStatements {
     if (this.#isOpaque() && !isUnnamed) {
       facts.addState();
       statements.noteOther();
-      this.#add("plain", names);
+      this.#messages.add("plain", names);
       return;
     }
     if (!isUnnamed && statements.get(name) !== undefined) {
       statements.noteOther();
-      this.#add("duplicate", { ...names, ownName: decodeName(name) });
+      this.#messages.add("duplicate", { ...names, ownName: decodeName(name) });
       return;
     }
     if (!isUnnamed) {
@@ -141,7 +139,7 @@ export class UnitStatements {
         return;
       }
     }
-    this.#add("parse", { ...names, statement, isUnnamed });
+    this.#messages.add("parse", { ...names, statement, isUnnamed });
   }
 
   bind(): void {
@@ -196,7 +194,7 @@ export class UnitStatements {
     const order = this.#bound.take();
     const restoring = this.#restoring.behind(order, facts.executions);
     if (restoring !== undefined) {
-      this.#add("restoreBehind", { ...NOWHERE, restoring });
+      this.#messages.add("restoreBehind", { restoring });
     }
     this.#orderFacts.addExecution(order, { isRestored: true });
   }
@@ -218,14 +216,14 @@ export class UnitStatements {
       statements.noteOther();
     }
     const isKept = !isStatement || name === UNNAMED || this.#isOpaque();
-    this.#add(isKept ? "plain" : "close", { nameStart, nameEnd });
+    this.#messages.add(isKept ? "plain" : "close", { nameStart, nameEnd });
   }
 
   /** A Parse or Close that no client may send: PostgreSQL has an error for it. */
   #passOn(): void {
     this.#options.facts.needsBackend = true;
     this.#options.statements.noteOther();
-    this.#add("plain", NOWHERE);
+    this.#messages.add("plain", {});
   }
 
   /** In such an encoding a text cannot be sent by the pooler as it is known to it. */
@@ -242,7 +240,7 @@ export class UnitStatements {
     const statement = this.#usable(name);
     if (statement === undefined) {
       if (name === UNNAMED || isPoolerName(name)) {
-        this.#add("missing", { nameStart, nameEnd });
+        this.#messages.add("missing", { nameStart, nameEnd });
       } else if (isPinned()) {
         // SQL that was not understood may have prepared it.
         facts.addState();
@@ -250,7 +248,7 @@ export class UnitStatements {
       return undefined;
     }
     const isUnnamed = name === UNNAMED && facts.parses;
-    this.#add("use", { nameStart, nameEnd, statement, isUnnamed });
+    this.#messages.add("use", { nameStart, nameEnd, statement, isUnnamed });
     return statement;
   }
 
@@ -278,7 +276,7 @@ export class UnitStatements {
       case "deallocate": {
         const isTaken =
           command.type === "prepare" && this.#options.statements.get(command.name) !== undefined;
-        this.#add(isTaken ? "taken" : command.type, {
+        this.#messages.add(isTaken ? "taken" : command.type, {
           nameStart: textStart + command.start,
           nameEnd: textStart + command.end,
           statement,
@@ -302,45 +300,8 @@ export class UnitStatements {
     if (restoring !== undefined) {
       const { start, end } = restoring;
       const place = { nameStart: textStart + start, nameEnd: textStart + end };
-      this.#add("restoreIn", { ...place, restoring });
+      this.#messages.add("restoreIn", { ...place, restoring });
     }
-  }
-
-  /** Positions are those in the chunk. */
-  #add(
-    kind: StatementMessageKind,
-    {
-      nameStart,
-      nameEnd,
-      statement,
-      ownName = "",
-      isUnnamed = false,
-      isParse = false,
-      restoring,
-    }: {
-      readonly nameStart: number;
-      readonly nameEnd: number;
-      readonly statement?: ClientStatement | undefined;
-      readonly ownName?: string;
-      readonly isUnnamed?: boolean;
-      readonly isParse?: boolean;
-      readonly restoring?: Restoring;
-    },
-  ): void {
-    const { offset, bodyStart, bodyEnd } = this.#options.input;
-    const shift = offset + HEADER_BYTES - bodyStart;
-    this.messages.push({
-      kind,
-      start: offset,
-      end: bodyEnd + shift,
-      nameStart: nameStart + shift,
-      nameEnd: nameEnd + shift,
-      statement,
-      ownName,
-      isUnnamed,
-      isParse,
-      restoring,
-    });
   }
 
   /**
@@ -355,7 +316,7 @@ export class UnitStatements {
     for (const name of namesIn(text)) {
       const statement = name === undefined ? undefined : statements.get(name);
       if (name !== undefined && name !== UNNAMED && statement !== undefined) {
-        this.#add("bring", { ...NOWHERE, ownName: decodeName(name), statement });
+        this.#messages.add("bring", { ownName: decodeName(name), statement });
       }
     }
   }

@@ -335,12 +335,8 @@ export class UnitRun implements UnitOwner {
   }
 
   get #mayTryAgain(): boolean {
-    return (
-      !this.#input.hasFed &&
-      !this.#isAbandoned &&
-      !this.#unit.isInterrupted &&
-      this.#attempts < MAX_ATTEMPTS
-    );
+    const isUntouched = !this.#input.hasFed && !this.#isAbandoned && !this.#unit.isInterrupted;
+    return isUntouched && this.#attempts < MAX_ATTEMPTS;
   }
 
   /** `undefined` while there is nothing to interrupt. */
