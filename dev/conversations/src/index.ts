@@ -1,4 +1,5 @@
-export { Comparison, ConversationDifference, type Pair } from "./comparison.ts";
+export { ConversationDifference } from "./compared-client.ts";
+export { compareConversation, type ComparisonOptions } from "./comparison.ts";
 export { CLIENTS, conversations, KEEPING_CLIENTS, type Step } from "./conversation.ts";
 export {
   bind,
@@ -12,12 +13,13 @@ export {
   flush,
   message,
   parse,
+  Protocol,
   query,
   sync,
   terminate,
   unknownMessage,
 } from "./frontend.ts";
-export type { Peer } from "./peer.ts";
-export { PREPARING_SQL, RESTORING_SQL } from "./texts.ts";
+export type { Pair, Peer } from "./peer.ts";
+export { PREPARING_SQL, RESTORING_SQL } from "./scenery.ts";
 export { Transcript } from "./transcript.ts";
 export { WireClient } from "./wire-client.ts";
