@@ -1,5 +1,7 @@
 export { Comparison, ConversationDifference, type Pair } from "./comparison.ts";
 export { CLIENTS, conversations, KEEPING_CLIENTS, type Step } from "./conversation.ts";
+export { anyDamage, damagedBytes, damagedMessage, type Damage } from "./damage.ts";
+export { fuzzRun, type FuzzRun } from "./fuzz-inputs.ts";
 export {
   bind,
   close,
