@@ -1,10 +1,10 @@
 import { startPostgres } from "@multipooler/embedded-postgres";
+import { cpuUs } from "@multipooler/pooler-process";
 import { UsageError, readOptions, toWholeNumber, wholeNumber } from "../bench-options.ts";
 import { figureLines, figureTable, figuresOf } from "../figures.ts";
 import type { Figure, Sample } from "../figures.ts";
 import { startContenders } from "./contenders.ts";
 import type { Contender } from "./contenders.ts";
-import { cpuUs } from "./cpu-time.ts";
 import { CASES, Pgbench } from "./pgbench.ts";
 import type { CaseName, PgbenchLoad } from "./pgbench.ts";
 import { findPrograms } from "./programs.ts";
