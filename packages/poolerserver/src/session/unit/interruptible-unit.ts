@@ -41,9 +41,9 @@ export class InterruptibleUnit {
     return this.#interruption;
   }
 
-  /** The unit has ended on its backend. */
-  settle(): void {
-    this.#interruption?.end();
+  /** The unit has ended on its backend; see {@link UnitInterruption.end}. */
+  settle(): Promise<void> | undefined {
+    return this.#interruption?.end();
   }
 
   /** Lets go of the unit: the next one may come. */
