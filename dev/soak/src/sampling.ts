@@ -1,6 +1,7 @@
 import { setTimeout as elapsed } from "node:timers/promises";
 import { collectedMemory, cpuUs, openFiles, residentBytes } from "@multipooler/pooler-process";
 import { SoakConnection } from "./connection.ts";
+import { referenceUs } from "./reference.ts";
 import type { Stand } from "./stand.ts";
 
 const MIB = 1024 * 1024;
@@ -18,7 +19,7 @@ export interface Sample {
   readonly servers: number;
   /** Statements a second since the last sample. */
   readonly rate: number;
-  /** CPU of the program for each of them. */
+  /** CPU of the program for each of them, on a machine as fast as it was at the first sample. */
   readonly cpuUs: number;
 }
 
@@ -36,6 +37,7 @@ export class Sampling {
   readonly #onSample: (sample: Sample) => void;
   readonly #startedAt = performance.now();
   #last: Spent | undefined;
+  #firstReferenceUs: number | undefined;
 
   constructor(stand: Stand, onSample: (sample: Sample) => void) {
     this.#stand = stand;
@@ -72,8 +74,15 @@ export class Sampling {
       clients: lists.get("used_clients") ?? 0,
       servers: lists.get("used_servers") ?? 0,
       rate: (done * 1000) / (spent.atMs - last.atMs),
-      cpuUs: (spent.cpuUs - last.cpuUs) / done,
+      cpuUs: ((spent.cpuUs - last.cpuUs) / done) * this.#speed(),
     };
+  }
+
+  /** Of the machine, 1 at the first sample. */
+  #speed(): number {
+    const now = referenceUs();
+    this.#firstReferenceUs ??= now;
+    return this.#firstReferenceUs / now;
   }
 
   async #console(): Promise<{ lists: ReadonlyMap<string, number>; statements: number }> {
