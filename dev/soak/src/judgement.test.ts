@@ -33,6 +33,15 @@ test("the warm-up, a moment of load and noise tell nothing", () => {
   expect(faults((index) => 200 + (index % 7) * 10)).toEqual([]);
 });
 
+test("what a statement costs while hardly any run tells nothing", () => {
+  const judged = judge(
+    samples(() => 200).map((sample, index) =>
+      index % 3 === 0 ? { ...sample, rate: 2, cpuUs: 90_000 } : sample,
+    ),
+  );
+  expect(judged.every(({ isLevel }) => isLevel)).toBe(true);
+});
+
 test("a soak too short to be judged is no level", () => {
   expect(judge(samples(() => 200).slice(0, 2)).every(({ isLevel }) => !isLevel)).toBe(true);
 });

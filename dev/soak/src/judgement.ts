@@ -38,7 +38,7 @@ export interface Level {
 export function judge(samples: readonly Sample[]): readonly Level[] {
   const warm = samples.slice(Math.ceil(samples.length * WARM_UP_SHARE));
   return ALLOWANCES.map(({ measure, label, share, slack }) => {
-    const values = warm.map((sample) => sample[measure]);
+    const values = (measure === "cpuUs" ? busyOf(warm) : warm).map((sample) => sample[measure]);
     const medians = Array.from({ length: PARTS }, (_, part) =>
       median(
         values.slice(
@@ -50,6 +50,12 @@ export function judge(samples: readonly Sample[]): readonly Level[] {
     const limit = (medians[0] ?? 0) * (1 + share) + slack;
     return { label, medians, limit, isLevel: (medians.at(-1) ?? 0) <= limit };
   });
+}
+
+/** Those in which there was enough to do: what little costs in an outage tells nothing. */
+function busyOf(samples: readonly Sample[]): readonly Sample[] {
+  const usual = median(samples.map(({ rate }) => rate));
+  return samples.filter(({ rate }) => rate >= usual / 2);
 }
 
 /** NaN of nothing, which is no level. */
