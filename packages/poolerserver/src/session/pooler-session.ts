@@ -217,7 +217,6 @@ export class PoolerSession implements Session, Holder, UnitSource, ChannelOwner 
     switch (this.#run.phase) {
       case "queued":
       case "asking":
-      case "ending":
         return false;
       case "running":
         this.#feed();
@@ -329,8 +328,8 @@ export class PoolerSession implements Session, Holder, UnitSource, ChannelOwner 
     const { phase } = this.#run;
     if (phase === "running") {
       this.#run.abandon();
-    } else if (phase !== "asking" && phase !== "ending") {
-      // The end of an inquiry, or of the process, ends the session.
+    } else if (phase !== "asking") {
+      // The end of an inquiry ends the session.
       this.#leave();
     }
   }

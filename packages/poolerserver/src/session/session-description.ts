@@ -13,7 +13,6 @@ export function describeSession(
       return { type: "queued", sinceMs };
     case "running":
     case "asking":
-    case "ending":
       return { type: "running", sinceMs };
     case "none":
       return reason === undefined ? { type: "idle" } : { type: "pinned", reason, sinceMs };

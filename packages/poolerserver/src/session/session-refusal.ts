@@ -62,14 +62,6 @@ export function internalError(problem: string, cause?: unknown): MultiPoolerErro
   return new MultiPoolerError(PoolerErrorCode.Internal, problem, { cause });
 }
 
-/** The error of a session whose statement ended only when its connection was being cut. */
-export function lateCancelError(): MultiPoolerError {
-  return new MultiPoolerError(
-    PoolerErrorCode.ConnectionLost,
-    "the connection to the database was cut, since a statement was not cancelled in time",
-  );
-}
-
 /** The error of a session whose backend is gone while nothing ran on it. */
 export function lostBetweenUnits(end: BackendEnd): MultiPoolerError {
   const cause = end.type === "lost" ? end.error : undefined;

@@ -9,7 +9,7 @@ import type { BackendWatcher, Lease } from "../../pool/lease.ts";
 import { isUnsent, queryError } from "../../postgres-error.ts";
 import type { SessionHold } from "../session-hold.ts";
 import { InterruptibleUnit } from "./interruptible-unit.ts";
-import { internalError, lateCancelError, lostBetweenUnits } from "../session-refusal.ts";
+import { internalError, lostBetweenUnits } from "../session-refusal.ts";
 import type { OwnState } from "../session-state.ts";
 import type { UnitOwner } from "./session-unit.ts";
 import { SetupRun } from "./setup-run.ts";
@@ -191,12 +191,6 @@ export class UnitRun implements UnitOwner {
   }
 
   settled(end: RequestEnd): void {
-    const ending = this.#unit.settle();
-    if (ending !== undefined && end.type !== "lost") {
-      this.#phase = "ending";
-      void ending.then(() => this.#processEnded());
-      return;
-    }
     this.#phase = "none";
     switch (end.type) {
       case "ready":
@@ -214,12 +208,6 @@ export class UnitRun implements UnitOwner {
           this.#lose(queryError(end.error), this.#hasAnswered || this.hold.reason !== undefined);
         }
     }
-  }
-
-  /** The server process was ended although the unit was over by then. */
-  #processEnded(): void {
-    this.#phase = "none";
-    this.#lose(lateCancelError(), true);
   }
 
   #attempt(): void {

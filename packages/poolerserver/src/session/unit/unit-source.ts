@@ -20,11 +20,10 @@ export type UnitEnd =
  * | ------- | ------------------------------------------------------------------- | ------------- |
  * | none    | no unit, or one that has ended                                      | queued, running |
  * | queued  | waits for a backend                                                 | running, none |
- * | running | is on its backend                                                   | asking, ending, queued, none |
+ * | running | is on its backend                                                   | asking, queued, none |
  * | asking  | is answered; the backend is asked which settings the session has now | none          |
- * | ending  | is over; its server process is being ended, since it seemed to go on | none          |
  */
-export type UnitPhase = "none" | "queued" | "running" | "asking" | "ending";
+export type UnitPhase = "none" | "queued" | "running" | "asking";
 
 /** Where the units of a session come from, and where their answers go. None of these may throw. */
 export interface UnitSource {
