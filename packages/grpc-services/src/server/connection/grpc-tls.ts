@@ -3,7 +3,7 @@ import type { LimitedLogger } from "@multipooler/logging";
 import { Deadline, systemClock } from "@multipooler/timing";
 import { TlsAcceptor, TlsError } from "@multipooler/tls";
 import type { ServerTlsPaths } from "@multipooler/tls";
-import { GrpcServicesError, GrpcServicesErrorCode } from "../errors/error.ts";
+import { GrpcServicesError, GrpcServicesErrorCode } from "../../errors/error.ts";
 
 /** How the connections of gRPC clients are encrypted, and which clients are served. */
 export interface GrpcTlsOptions extends ServerTlsPaths {

@@ -9,38 +9,20 @@ const OVERHEAD = 512;
 class FakeCall {
   readonly written: number[] = [];
   readonly #sent: (() => void)[] = [];
-  #onEnd: () => void = () => {};
 
-  once(_event: "cancelled", listener: () => void): void {
-    this.#onEnd = listener;
-  }
-
-  write(message: Uint8Array, onSent: () => void): boolean {
+  write(message: Uint8Array, onSent: () => void): void {
     this.written.push(message.byteLength);
     this.#sent.push(onSent);
-    return true;
   }
 
   /** The oldest message leaves. */
   send(): void {
     this.#sent.shift()?.();
   }
-
-  /** The call ends: what was not sent never will be. */
-  end(): void {
-    this.#onEnd();
-  }
 }
 
-function sinkOf(
-  call: FakeCall,
-  unsent: UnsentBytes = new UnsentBytes(64 * MIB),
-): { sink: CallSink; abort: AbortController } {
-  const abort = new AbortController();
-  return {
-    sink: new CallSink({ call, signal: abort.signal, maxMessageBytes: 4 * MIB, unsent }),
-    abort,
-  };
+function sinkOf(call: FakeCall, unsent: UnsentBytes = new UnsentBytes(64 * MIB)): CallSink {
+  return new CallSink({ call, maxMessageBytes: 4 * MIB, unsent });
 }
 
 /** Whether a promise is settled by now. */
@@ -53,7 +35,7 @@ async function isSettled(promise: Promise<void> | undefined): Promise<boolean> {
 
 test("small messages do not wait, and a client counts as behind from a mebibyte on", async () => {
   const call = new FakeCall();
-  const { sink } = sinkOf(call);
+  const sink = sinkOf(call);
   expect(sink.write(Buffer.alloc(MIB - 1 - 2 * OVERHEAD))).toBeUndefined();
   const behind = sink.write(Buffer.alloc(1));
   expect(await isSettled(behind)).toBe(false);
@@ -63,7 +45,7 @@ test("small messages do not wait, and a client counts as behind from a mebibyte 
 });
 
 test("many messages of hardly a byte count for what they take in memory", () => {
-  const { sink } = sinkOf(new FakeCall());
+  const sink = sinkOf(new FakeCall());
   let count = 0;
   while (sink.write(Buffer.alloc(8)) === undefined) {
     count += 1;
@@ -73,7 +55,7 @@ test("many messages of hardly a byte count for what they take in memory", () => 
 
 test("all who wrote while the client was behind go on at the same time", async () => {
   const call = new FakeCall();
-  const { sink } = sinkOf(call);
+  const sink = sinkOf(call);
   const first = sink.write(Buffer.alloc(2 * MIB));
   const second = sink.write(Buffer.alloc(MIB));
   call.send();
@@ -85,9 +67,9 @@ test("all who wrote while the client was behind go on at the same time", async (
 
 test("nobody waits for a call that has ended, and what is written to it is dropped", async () => {
   const call = new FakeCall();
-  const { sink, abort } = sinkOf(call);
+  const sink = sinkOf(call);
   const behind = sink.write(Buffer.alloc(MIB));
-  abort.abort();
+  sink.stop();
   expect(await isSettled(behind)).toBe(true);
   expect(sink.write(Buffer.alloc(MIB))).toBeUndefined();
   expect(call.written).toEqual([MIB]);
@@ -95,7 +77,7 @@ test("nobody waits for a call that has ended, and what is written to it is dropp
 
 test("a message above the limit is refused and not written", () => {
   const call = new FakeCall();
-  const { sink } = sinkOf(call);
+  const sink = sinkOf(call);
   expect(() => sink.write(Buffer.alloc(4 * MIB + 1))).toThrow(
     expect.objectContaining({ code: "MESSAGE_TOO_LARGE" }),
   );
@@ -105,9 +87,9 @@ test("a message above the limit is refused and not written", () => {
 test("while the calls together have too much unsent, less of each is taken", async () => {
   const unsent = new UnsentBytes(MIB);
   const [hog, small, large] = [new FakeCall(), new FakeCall(), new FakeCall()];
-  const hogging = sinkOf(hog, unsent).sink.write(Buffer.alloc(MIB));
-  expect(sinkOf(small, unsent).sink.write(Buffer.alloc(1000))).toBeUndefined();
-  const held = sinkOf(large, unsent).sink.write(Buffer.alloc(100_000));
+  const hogging = sinkOf(hog, unsent).write(Buffer.alloc(MIB));
+  expect(sinkOf(small, unsent).write(Buffer.alloc(1000))).toBeUndefined();
+  const held = sinkOf(large, unsent).write(Buffer.alloc(100_000));
   expect(await isSettled(held)).toBe(false);
   hog.send();
   expect(await isSettled(held)).toBe(true);
@@ -117,11 +99,11 @@ test("while the calls together have too much unsent, less of each is taken", asy
 test("a call that ends takes what it never sent out of the sum, once", async () => {
   const unsent = new UnsentBytes(MIB);
   const [gone, other] = [new FakeCall(), new FakeCall()];
-  const { sink } = sinkOf(gone, unsent);
+  const sink = sinkOf(gone, unsent);
   void sink.write(Buffer.alloc(2 * MIB));
   void sink.write(Buffer.alloc(2 * MIB));
-  const held = sinkOf(other, unsent).sink.write(Buffer.alloc(100_000));
-  gone.end();
+  const held = sinkOf(other, unsent).write(Buffer.alloc(100_000));
+  sink.close();
   expect(await isSettled(held)).toBe(true);
   gone.send();
   gone.send();

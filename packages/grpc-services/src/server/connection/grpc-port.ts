@@ -1,16 +1,15 @@
 import { once } from "node:events";
 import { createServer } from "node:net";
 import type { Server as Listener, Socket } from "node:net";
-import { ServerCredentials } from "@grpc/grpc-js";
-import type { Server } from "@grpc/grpc-js";
-import { GrpcServicesError, GrpcServicesErrorCode } from "../errors/error.ts";
-import { hostAndPort } from "./host-and-port.ts";
+import { GrpcServicesError, GrpcServicesErrorCode } from "../../errors/error.ts";
+import { hostAndPort } from "../host-and-port.ts";
 import type { GrpcTls } from "./grpc-tls.ts";
-import type { Logger } from "../logger.ts";
+import type { Http2Connections } from "./http2-connections.ts";
+import type { Logger } from "../../logger.ts";
 
 export interface GrpcPortOptions {
   /** Serves the connections. Of no use any more once the port is shut down. */
-  readonly server: Server;
+  readonly connections: Http2Connections;
   readonly host: string;
   /** 0 lets the system choose. */
   readonly port: number;
@@ -35,25 +34,21 @@ export interface ConnectionCount {
   readonly refused: number;
 }
 
-/**
- * A TCP port whose connections a grpc-js server serves. grpc-js would listen by itself, but then
- * nobody could cut its connections: its `forceShutdown` overlooks them with channelz off, and its
- * `drain` those that are closing gracefully.
- */
+/** A TCP port whose connections speak HTTP/2. */
 export class GrpcPort {
   /** The port, also when the system chose it. */
   readonly port: number;
-  readonly #server: Server;
+  readonly #connections: Http2Connections;
   readonly #listener: Listener;
   readonly #sockets: ReadonlySet<Socket>;
   /** Aborts the handshakes that go on. */
   readonly #closing: AbortController;
   #refused = 0;
 
-  private constructor({ server, listener, sockets, closing }: OpenPort) {
+  private constructor({ connections, listener, sockets, closing }: OpenPort) {
     const address = listener.address();
     this.port = typeof address === "object" && address !== null ? address.port : 0;
-    this.#server = server;
+    this.#connections = connections;
     this.#listener = listener;
     this.#sockets = sockets;
     this.#closing = closing;
@@ -61,21 +56,20 @@ export class GrpcPort {
 
   /** Rejects with LISTEN_FAILED, which names the address, and leaves nothing behind then. */
   static async open(options: GrpcPortOptions): Promise<GrpcPort> {
-    const { server, host, port, tls, logger } = options;
+    const { connections, host, port, tls, logger } = options;
     const sockets = new Set<Socket>();
-    const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
     const closing = new AbortController();
     const listener = createServer({ noDelay: true }, (socket) => {
       sockets.add(socket);
       socket.once("close", () => sockets.delete(socket));
       if (tls === undefined) {
-        injector.injectConnection(socket);
+        connections.accept(socket);
         return;
       }
       socket.on("error", () => undefined);
       void tls.accept(socket, closing.signal).then((secure) => {
         if (secure !== undefined) {
-          injector.injectConnection(secure);
+          connections.accept(secure);
         }
       });
     });
@@ -83,11 +77,10 @@ export class GrpcPort {
       listener.listen({ host, port });
       await once(listener, "listening");
     } catch (error) {
-      server.forceShutdown();
       throw listenFailed(hostAndPort(host, port), error);
     }
     listener.on("error", (err) => logger.warn({ err }, "a gRPC client could not be accepted"));
-    const opened = new GrpcPort({ server, listener, sockets, closing });
+    const opened = new GrpcPort({ connections, listener, sockets, closing });
     opened.#limit(options);
     return opened;
   }
@@ -101,9 +94,7 @@ export class GrpcPort {
     this.#closing.abort();
     const closed = once(this.#listener, "close");
     this.#listener.close();
-    const idle = Promise.withResolvers<void>();
-    this.#server.tryShutdown(() => idle.resolve());
-    await Promise.all([closed, idle.promise]);
+    await Promise.all([closed, this.#connections.close()]);
   }
 
   #limit({ connectionLimit, logger }: GrpcPortOptions): void {
@@ -126,7 +117,7 @@ export class GrpcPort {
 }
 
 interface OpenPort {
-  readonly server: Server;
+  readonly connections: Http2Connections;
   readonly listener: Listener;
   readonly sockets: ReadonlySet<Socket>;
   readonly closing: AbortController;

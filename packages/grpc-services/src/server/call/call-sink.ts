@@ -1,19 +1,15 @@
-import { GrpcServicesError, GrpcServicesErrorCode } from "../errors/error.ts";
-import type { MessageSink } from "./rpc.ts";
+import { GrpcServicesError, GrpcServicesErrorCode } from "../../errors/error.ts";
+import type { MessageSink } from "../rpc.ts";
 import type { UnsentBytes } from "./unsent-bytes.ts";
 
-/** What writes the messages of a call of grpc-js. */
+/** What writes the messages of a call. */
 export interface WritableCall {
   /** Calls `onSent` once the message has left; not always when the call ends before that. */
-  write(message: Uint8Array, onSent: () => void): boolean;
-  /** Emitted at the end of every call, when nothing is sent any more. */
-  once(event: "cancelled", listener: () => void): unknown;
+  write(message: Uint8Array, onSent: () => void): void;
 }
 
 export interface CallSinkOptions {
   readonly call: WritableCall;
-  /** Aborts when the call ends early. */
-  readonly signal: AbortSignal;
   readonly maxMessageBytes: number;
   /** From how many unsent bytes on the client counts as behind, at most. Default: 1 MiB. */
   readonly maxUnsentBytes?: number | undefined;
@@ -21,10 +17,7 @@ export interface CallSinkOptions {
   readonly unsent: UnsentBytes;
 }
 
-/**
- * From how many unsent bytes on a client counts as behind. grpc-js itself would take sixteen
- * messages before it complains, 32 MiB of rows for each slow client.
- */
+/** From how many unsent bytes on a client counts as behind. */
 const HIGH_WATER_BYTES = 1_048_576;
 /** The same while the calls of the server together have too much unsent. */
 const SCARCE_HIGH_WATER_BYTES = 65_536;
@@ -39,26 +32,23 @@ interface Waiting extends PromiseWithResolvers<void> {
 /** Writes to a call and bounds what waits there for the client. */
 export class CallSink implements MessageSink<Uint8Array> {
   readonly #call: WritableCall;
-  readonly #signal: AbortSignal;
   readonly #maxMessageBytes: number;
   readonly #maxUnsentBytes: number;
   readonly #unsent: UnsentBytes;
   #unsentBytes = 0;
+  #isStopped = false;
   #waiting: Waiting | undefined;
 
-  constructor({ call, signal, maxMessageBytes, maxUnsentBytes, unsent }: CallSinkOptions) {
+  constructor({ call, maxMessageBytes, maxUnsentBytes, unsent }: CallSinkOptions) {
     this.#call = call;
-    this.#signal = signal;
     this.#maxMessageBytes = maxMessageBytes;
     this.#maxUnsentBytes = maxUnsentBytes ?? HIGH_WATER_BYTES;
     this.#unsent = unsent;
-    signal.addEventListener("abort", () => this.#resume(), { once: true });
-    call.once("cancelled", () => this.#sent(this.#unsentBytes));
   }
 
   write(message: Uint8Array): Promise<void> | undefined {
     checkMessageSize(message, this.#maxMessageBytes);
-    if (this.#signal.aborted) {
+    if (this.#isStopped) {
       return undefined;
     }
     const bytes = message.byteLength + MESSAGE_OVERHEAD_BYTES;
@@ -74,6 +64,18 @@ export class CallSink implements MessageSink<Uint8Array> {
       stopListening: this.#unsent.onRoom(() => this.#resumeIfRoom()),
     };
     return this.#waiting.promise;
+  }
+
+  /** The call ends early: nobody waits any more, and what is written is dropped. */
+  stop(): void {
+    this.#isStopped = true;
+    this.#resume();
+  }
+
+  /** The call is over: nothing is sent any more. */
+  close(): void {
+    this.stop();
+    this.#sent(this.#unsentBytes);
   }
 
   get #isBehind(): boolean {

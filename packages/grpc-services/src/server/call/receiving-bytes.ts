@@ -1,6 +1,6 @@
 import { systemClock } from "@multipooler/timing";
 import type { Clock, Timer } from "@multipooler/timing";
-import { GrpcServicesError, GrpcServicesErrorCode } from "../errors/error.ts";
+import { GrpcServicesError, GrpcServicesErrorCode } from "../../errors/error.ts";
 
 /** A request whose bytes arrive. */
 export interface Receiver {
