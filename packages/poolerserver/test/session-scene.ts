@@ -39,6 +39,10 @@ const ACCESS: Readonly<Record<ServingStatus, PoolAccess>> = {
   [ServingStatus.NotServing]: "none",
 };
 
+function accessOf({ status, inRecovery }: ServingTarget): PoolAccess {
+  return inRecovery === true && ACCESS[status] === "read-only" ? "standby" : ACCESS[status];
+}
+
 export interface SessionSceneOptions {
   readonly postgres: EmbeddedPostgres;
   readonly database: string;
@@ -73,7 +77,7 @@ export class SessionScene implements AsyncDisposable {
       drainGraceMs,
       isOpen: () => true,
       prepare: (target) => {
-        this.scheduler.setAccess(ACCESS[target.status]);
+        this.scheduler.setAccess(accessOf(target));
         if (!mayListen(target)) {
           this.listener.stop(leavingError(target));
         }
@@ -196,7 +200,7 @@ async function connect(
     password,
   });
   const parameters: Record<string, string> =
-    access === "read-only" ? { default_transaction_read_only: "on" } : {};
+    access === "read-write" ? {} : { default_transaction_read_only: "on" };
   const options = { address, user, database, credential, parameters };
   return await BackendConnection.connect(options, { signal });
 }

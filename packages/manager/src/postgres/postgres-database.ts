@@ -139,7 +139,8 @@ class PostgresDatabase implements ManagedDatabase {
           connectionsUsed: state.server.share.used + OWN_CONNECTIONS,
           connectionsLimit: limitOf(state.server),
           heartbeat: state.heartbeat.status(),
-          refusal: door.type === "refusing" ? door.error.message : undefined,
+          refusal: door.type === "refusing" ? door.error : undefined,
+          writeFault: state.heartbeat.writeFault,
         };
       }
     }
@@ -235,13 +236,14 @@ class PostgresDatabase implements ManagedDatabase {
   }
 
   #heartbeatOf(server: PostgresServer): Heartbeat {
-    const { poolerName, heartbeatIntervalMs, clock, logger } = this.#context;
+    const { poolerName, heartbeatIntervalMs, clock, logger, onChange } = this.#context;
     return new Heartbeat({
       database: server,
       leaderId: poolerName,
       intervalMs: heartbeatIntervalMs,
       clock,
       logger,
+      onChange,
     });
   }
 
@@ -277,6 +279,7 @@ const AT_REST = {
   connectionsLimit: 0,
   heartbeat: { mode: "off" },
   refusal: undefined,
+  writeFault: undefined,
 } as const;
 
 function limitOf(server: PostgresServer | undefined): number {

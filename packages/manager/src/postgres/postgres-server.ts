@@ -30,6 +30,8 @@ export interface PostgresServerOptions {
 const FACTS_SQL = `
   SELECT pg_is_in_recovery() AS in_recovery,
          current_setting('server_version') AS server_version,
+         (SELECT system_identifier FROM pg_control_system())
+           || ':' || extract(epoch FROM pg_postmaster_start_time()) AS server,
          current_setting('max_connections')::int
            - current_setting('superuser_reserved_connections')::int
            - coalesce(current_setting('reserved_connections', true), '0')::int
@@ -147,6 +149,7 @@ export class PostgresServer implements AsyncDisposable {
     return {
       inRecovery: booleanOf(row, "in_recovery"),
       serverVersion: textOf(row, "server_version"),
+      server: textOf(row, "server"),
     };
   }
 

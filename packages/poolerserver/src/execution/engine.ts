@@ -71,6 +71,7 @@ export class Engine {
   readonly #listener: NotificationListener;
   readonly #calls: HealthCheckEngine;
   readonly #classified: Pick<ReservationEngine, "served" | "gate" | "classifier">;
+  #expectsWrites = false;
   /** For what clients cause: one that ends its own backend does so as often as it likes. */
   readonly #logger: LimitedLogger;
 
@@ -161,6 +162,7 @@ export class Engine {
 
   /** Prepares the sessions for a status, once nothing of the old one runs. */
   prepare(target: ServingTarget): void {
+    this.#expectsWrites = target.status === ServingStatus.Serving;
     if (!mayListen(target)) {
       this.#listener.stop(leavingError(target));
     }
@@ -169,7 +171,7 @@ export class Engine {
         this.#scheduler.setAccess("read-write");
         return;
       case ServingStatus.ServingReadOnly:
-        this.#scheduler.setAccess("read-only");
+        this.#scheduler.setAccess(target.inRecovery === true ? "standby" : "read-only");
         return;
       case ServingStatus.Drained:
       case ServingStatus.NotServing:
@@ -180,7 +182,7 @@ export class Engine {
   /** See {@link checkHealth}. One that an operator has paused is healthy: its clients wait. */
   async checkHealth(signal: AbortSignal): Promise<void> {
     if (!this.#scheduler.isPaused) {
-      await checkHealth(this.#calls, signal);
+      await checkHealth(this.#calls, { expectsWrites: this.#expectsWrites, signal });
     }
   }
 

@@ -7,6 +7,8 @@ import type {
 } from "@multipooler/query-service";
 import { MultiPoolerError, errorDiagnostic } from "../error.ts";
 import type { Label } from "../pool/label.ts";
+import { eitherEscape } from "../read-only-guard.ts";
+import type { ReadOnlyEscapes } from "../read-only-guard.ts";
 import { backendStatement, preparationOf } from "../statements/backend-statement.ts";
 import { WRITABLE_SESSION } from "../writable-session.ts";
 import { admitReserved, identityOf, inTurn, modeOf } from "./reservation-engine.ts";
@@ -159,12 +161,12 @@ function beginOf({ reasons = 0, begin }: ReservePlace | ReservedPlace): string |
 /** @throws READ_ONLY */
 function requireReadOnly(engine: ReservationEngine, judged: JudgedStatement): void {
   const { classification, begin } = judged;
-  requireAllowed(engine, classification.readOnlyEscape ?? begin?.classification.readOnlyEscape);
+  requireAllowed(engine, eitherEscape(classification.escapes, begin?.classification.escapes));
 }
 
 /** @throws READ_ONLY */
-function requireAllowed({ gate }: ReservationEngine, escape: string | undefined): void {
-  const refusal = gate.readOnlyRefusal(escape);
+function requireAllowed({ gate }: ReservationEngine, escapes: ReadOnlyEscapes | undefined): void {
+  const refusal = gate.readOnlyRefusal(escapes);
   if (refusal !== undefined) {
     throw refusal;
   }

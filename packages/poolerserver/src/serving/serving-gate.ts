@@ -6,6 +6,7 @@ import { untilAborted } from "@multipooler/timing";
 import type { Clock } from "@multipooler/timing";
 import { MultiPoolerError, abortError } from "../error.ts";
 import type { Logger } from "../logger.ts";
+import type { ReadOnlyEscapes } from "../read-only-guard.ts";
 import { isServingStatus, leavingError, readOnlyRefusal, refusal } from "./admission.ts";
 import type { GatePhase, RequestKind } from "./admission.ts";
 import { Holders } from "./holders.ts";
@@ -116,11 +117,11 @@ export class ServingGate {
   }
 
   /**
-   * Why a statement that is admitted now may not run: its `escape` could end read-only mode or
-   * administers the cluster.
+   * Why a statement that is admitted now may not run: one of its `escapes` could end read-only mode
+   * or administers the cluster.
    */
-  readOnlyRefusal(escape: string | undefined): MultiPoolerError | undefined {
-    return readOnlyRefusal(this.#state.current, escape);
+  readOnlyRefusal(escapes: ReadOnlyEscapes | undefined): MultiPoolerError | undefined {
+    return readOnlyRefusal(this.#state.current, escapes);
   }
 
   /** A request that is inside has turned out to hold its backend, or not to hold it any more. */
@@ -245,8 +246,13 @@ export class ServingGate {
     this.#advance({ phase: "settled", current });
   }
 
-  #isPreparedFor({ status, role }: ServingTarget): boolean {
-    return this.#prepared?.status === status && this.#prepared.role === role;
+  #isPreparedFor({ status, role, inRecovery = false }: ServingTarget): boolean {
+    const prepared = this.#prepared;
+    return (
+      prepared?.status === status &&
+      prepared.role === role &&
+      (prepared.inRecovery ?? false) === inRecovery
+    );
   }
 
   #requireOpen(target: ServingTarget): void {
