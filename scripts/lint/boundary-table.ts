@@ -100,6 +100,12 @@ export const BOUNDARIES: BoundaryTable = {
     "dev/embedded-postgres": [],
     "dev/pooler-process": ["apps/multipooler"],
     "dev/quickstart": ["apps/multipooler", "dev/embedded-postgres", "packages/text-table"],
+    "dev/soak": [
+      "dev/embedded-postgres",
+      "dev/pooler-process",
+      "packages/grpc-services",
+      "packages/text-table",
+    ],
     "dev/tcp-proxy": [],
     "dev/tls-identities": [],
     benchmarks: "everything",
