@@ -20,6 +20,7 @@ import { connectionLimits, openFilesLimit } from "./open-files.ts";
 import type { ConnectionLimits } from "./open-files.ts";
 import { writePidFile } from "./pid-file.ts";
 import { readiness } from "./readiness.ts";
+import { reasonOf } from "./settings/accepted-flags.ts";
 import type { Config } from "./settings/settings.ts";
 import type { HarmlessSignal, SignalGuard } from "./signal-guard.ts";
 import { startDeadline } from "./start-deadline.ts";
@@ -186,7 +187,8 @@ async function start(options: Start): Promise<void> {
 /** Says what of a launch line has no effect, and what the pooler waits for. */
 function logWithoutMeaning(config: Config, { log: { logger }, accepted }: ServeIo): void {
   if (accepted.length > 0) {
-    logger.info({ flags: accepted }, "accepted, means nothing here");
+    const flags = Object.fromEntries(accepted.map((flag) => [flag, reasonOf(flag)]));
+    logger.info({ flags }, "accepted, means nothing here");
   }
   if (awaitsDataDirectory(config)) {
     logger.info({ path: config.pgDataDir }, "PostgreSQL's data directory is not there yet");
@@ -205,7 +207,11 @@ function controllerOf(
     unusedDatabaseMs: config.pgDatabaseIdleTimeoutMs,
     maxConnectionsPerUser: config.maxConnectionsPerUser,
     maxConnectionsPerDatabase: config.maxConnectionsPerDatabase,
+    minConnectionsPerUser: config.minConnectionsPerUser,
+    reservedRatio: config.reservedRatio,
+    rebalanceIntervalMs: config.rebalanceIntervalMs,
     idleTimeoutMs: config.idleTimeoutMs,
+    inactiveTimeoutMs: config.inactiveTimeoutMs,
     maxLifetimeMs: config.maxLifetimeMs,
     waitTimeoutMs: config.waitTimeoutMs,
     drainGraceMs: config.drainGraceMs,

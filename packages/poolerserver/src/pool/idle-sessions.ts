@@ -32,6 +32,11 @@ export class IdleSessions {
     return this.#stack.size;
   }
 
+  /** Since when the one that was used last is idle. */
+  get unusedSince(): number | undefined {
+    return this.#stack.top?.idleSince;
+  }
+
   push(member: Member, now: number): void {
     this.#stack.push(member, now);
   }

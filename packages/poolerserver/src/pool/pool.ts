@@ -5,6 +5,7 @@ import { cleanSession } from "./cleaning.ts";
 import { DemandWindow } from "./demand-window.ts";
 import { Dialer } from "./dialer.ts";
 import type { OpenedSession } from "./dialer.ts";
+import { DisuseWatch } from "./disuse-watch.ts";
 import { IdleSessions } from "./idle-sessions.ts";
 import type { LabelSettings } from "./label-settings.ts";
 import { NO_SETTINGS } from "./label-settings.ts";
@@ -47,6 +48,7 @@ export class Pool {
   readonly #dialer: Dialer;
   readonly #vigilance: Vigilance;
   readonly #idle: IdleSessions;
+  readonly #disuse: DisuseWatch;
   readonly #server: ServerCondition;
   readonly #members = new Members();
   readonly #demanded: DemandWindow;
@@ -66,6 +68,12 @@ export class Pool {
       limitMs: options.idleTimeoutMs,
       isUsable: (member, now) => this.#isUsable(member, now),
       end: (member) => void this.#end(member),
+    });
+    this.#disuse = new DisuseWatch({
+      clock,
+      limitMs: options.inactiveTimeoutMs ?? 0,
+      unusedSince: () => (this.#areAllIdle ? this.#idle.unusedSince : undefined),
+      onDisused: () => this.#idle.endAll(),
     });
     this.#dialer = new Dialer({
       ...options,
@@ -241,6 +249,7 @@ export class Pool {
     }
     this.#closing = Promise.withResolvers();
     this.#vigilance.close();
+    this.#disuse.close();
     this.#dialer.close(reason);
     this.#idle.endAll();
     const grace = this.#options.clock.setTimer(() => this.cut(reason), this.#options.closeGraceMs);
@@ -252,6 +261,10 @@ export class Pool {
   /** See {@link Members.cut}. */
   cut(reason: MultiPoolerError): void {
     this.#members.cut(reason);
+  }
+
+  get #areAllIdle(): boolean {
+    return this.#members.size - this.#members.leaving === this.#idle.size;
   }
 
   #noteDemand(wanted: number, now: number): number {
@@ -293,6 +306,7 @@ export class Pool {
     this.noteAlive(now);
     member.use = "idle";
     this.#idle.push(member, now);
+    this.#disuse.noteUnused();
     this.#demand.onIdle();
     if (!this.#keepsIdle()) {
       this.#idle.endAll();

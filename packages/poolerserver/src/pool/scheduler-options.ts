@@ -26,6 +26,10 @@ export interface SchedulerOptions {
   readonly dials?: DialLimit | undefined;
   /** What a pool wanted within this time counts when the capacity is divided among users. */
   readonly demandWindowMs: number;
+  /** Which part of the sessions reservations may hold at once; default 1: all. */
+  readonly reservedRatio?: number | undefined;
+  /** When none of its sessions was used for so long, they are closed; 0, the default, keeps them. */
+  readonly inactiveTimeoutMs?: number | undefined;
   /** A session that was idle for so long is closed; 0 keeps it. */
   readonly idleTimeoutMs: number;
   /** A session of this age is closed when it would be used again; 0 keeps it. */

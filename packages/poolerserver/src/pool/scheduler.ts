@@ -10,8 +10,9 @@ import type { Member } from "./member.ts";
 import { Pool } from "./pool.ts";
 import type { PoolAccess } from "./pool.ts";
 import type { PoolReport } from "./pool-report.ts";
+import { ReservationBound } from "./reservation-bound.ts";
 import type { SchedulerOptions } from "./scheduler-options.ts";
-import { exhaustedError, queueFullError } from "./scheduler-refusal.ts";
+import { exhaustedError, queueFullError, reservationsError } from "./scheduler-refusal.ts";
 import { Sharing } from "./sharing.ts";
 import { UnitQueue } from "./unit-queue.ts";
 import type { Unit, UnitKind } from "./unit.ts";
@@ -37,19 +38,26 @@ export class Scheduler {
   readonly #shared = new Set<Member>();
   #isServing = false;
   #isPaused = false;
+  readonly #reservations: ReservationBound;
   readonly #exclusiveEnds: GrantKeeper;
+  readonly #reservedEnds: GrantKeeper;
   readonly #sharedEnds: GrantKeeper;
   readonly #onRelabelled = (): void => this.#serve();
 
   constructor(options: SchedulerOptions, access: PoolAccess) {
-    const { clock, waitTimeoutMs, maxQueueBytes } = options;
+    const { clock, waitTimeoutMs, maxQueueBytes, capacity, share, reservedRatio = 1 } = options;
     this.#options = options;
+    this.#reservations = new ReservationBound({
+      ratio: reservedRatio,
+      total: () => Math.min(capacity, share.limit),
+    });
     this.#queue = new UnitQueue({
       clock,
       limitMs: waitTimeoutMs,
       maxBytes: maxQueueBytes,
+      reservable: this.#reservations.isBounded ? () => this.#reservations.room : undefined,
       onExpired: (unit, waiting) => {
-        unit.refused(this.#exhaustedError(waiting));
+        unit.refused(this.#exhaustedError(unit, waiting));
         this.#serve();
         this.#tellIfUnused();
       },
@@ -65,6 +73,10 @@ export class Scheduler {
       },
     });
     this.#exclusiveEnds = this.#pool;
+    this.#reservedEnds = {
+      giveBack: (member) => this.#endReserved(() => this.#pool.giveBack(member)),
+      discard: (member, reason) => this.#endReserved(() => this.#pool.discard(member, reason)),
+    };
     this.#sharedEnds = {
       giveBack: (member) => this.#endShared(member),
       discard: (member, reason) => {
@@ -114,7 +126,7 @@ export class Scheduler {
       unit.refused(closedError());
       return;
     }
-    const member = this.#queue.size === 0 ? this.#find(unit) : undefined;
+    const member = this.#queue.next === undefined ? this.#find(unit) : undefined;
     if (member !== undefined) {
       this.#grant(unit, member);
     } else if (this.#queue.enter(unit)) {
@@ -130,6 +142,8 @@ export class Scheduler {
     const isGone = this.#queue.remove(unit);
     if (isGone && wasNext) {
       this.#serve();
+    }
+    if (isGone) {
       this.#tellIfUnused();
     }
     return isGone;
@@ -218,7 +232,7 @@ export class Scheduler {
   }
 
   #find(unit: Unit): Member | undefined {
-    if (this.#isPaused) {
+    if (this.#isPaused || (unit.reserves === true && this.#reservations.room === 0)) {
       return undefined;
     }
     const settings = settingsOf(unit);
@@ -285,7 +299,12 @@ export class Scheduler {
     }
     if (kindOf(unit) === "exclusive") {
       member.use = "lent";
-      unit.granted(new Grant(member, this.#exclusiveEnds));
+      if (unit.reserves === true) {
+        this.#reservations.begin();
+        unit.granted(new Grant(member, this.#reservedEnds));
+      } else {
+        unit.granted(new Grant(member, this.#exclusiveEnds));
+      }
       return;
     }
     if (member.use !== "shared") {
@@ -320,6 +339,14 @@ export class Scheduler {
     return this.#pool.giveBack(member);
   }
 
+  /** Another reservation may have its connection. */
+  #endReserved<Result>(give: () => Result): Result {
+    this.#reservations.end();
+    const result = give();
+    this.#serve();
+    return result;
+  }
+
   #tellIfUnused(): void {
     if (this.#queue.size === 0 && this.#pool.isVacant) {
       this.#options.onUnused?.();
@@ -335,7 +362,11 @@ export class Scheduler {
     this.#serve();
   }
 
-  #exhaustedError(waiting: number): MultiPoolerError {
+  #exhaustedError(unit: Unit, waiting: number): MultiPoolerError {
+    const { held, limit, room } = this.#reservations;
+    if (unit.reserves === true && room === 0) {
+      return reservationsError(this.#options, { held, limit, waiting });
+    }
     const { size, idleCount } = this.#pool;
     const shared = this.#shared.size;
     return exhaustedError(this.#options, { size, idle: idleCount, shared, waiting });

@@ -119,13 +119,13 @@ export class ReservedBackend implements Holder {
   }
 
   /** Waits for a backend. Rejects as the scheduler refuses, or when it is cut meanwhile. */
-  async acquire(options: Omit<BackendWish, "scheduler">): Promise<void> {
+  async acquire(options: Omit<BackendWish, "scheduler" | "reserves">): Promise<void> {
     if (this.#cutReason !== undefined) {
       throw this.#cutReason;
     }
     this.#settings = settingsOf(options).values;
     const { scheduler } = this.#options.engine;
-    const wait = new BackendWait({ ...options, scheduler });
+    const wait = new BackendWait({ ...options, scheduler, reserves: true });
     this.#state = { type: "waiting", wait };
     const lease = await wait.lease;
     this.#state = { type: "held", lease };
