@@ -182,10 +182,14 @@ export class PoolerCalls {
     }
   }
 
-  /** A call that was cut off says nothing of what stays reserved: it is as it was. */
+  /**
+   * A call that was cut off says nothing of what stays reserved: the connection of a transaction is
+   * taken for lost, another one for what it was.
+   */
   #keepAfter(error: unknown, state: Reservation | undefined): void {
     const isCut = error instanceof GrpcStatusError && CUT_OFF.has(error.code);
-    this.#state.keep(state ?? (isCut ? this.#state.reservation : undefined));
+    const isKept = isCut && this.#state.status !== "T";
+    this.#state.keep(state ?? (isKept ? this.#state.reservation : undefined));
     this.#state.fail();
   }
 }

@@ -126,6 +126,6 @@ test("a text log on standard error, a PID file, and no query service if the map 
   expect(await pooler.stop()).toEqual({ code: 0, signal: null });
   expect(existsSync(pidFile)).toBe(false);
   expect(pooler.complaints).toMatch(
-    /^\S+Z INFO accepted, means nothing here flags=\["log-err-stacks"\]$/m,
+    /^\S+Z INFO accepted, means nothing here flags={"log-err-stacks":"it is not a Go program"}$/m,
   );
 });

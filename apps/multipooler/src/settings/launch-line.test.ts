@@ -147,14 +147,14 @@ test.each<[map: string, withheld: readonly string[]]>([
 });
 
 test("what Multigres divides its connections by is read with its values", async () => {
-  const given = await config([
+  const resolved = await config([
     "--connpool-reserved-ratio=0.2",
     "--connpool-min-capacity-per-user=10",
     "--connpool-rebalance-interval=10s",
     "--connpool-inactive-timeout=5m",
     "--connpool-admin-capacity=5",
   ]);
-  expect(given).toMatchObject({
+  expect(resolved).toMatchObject({
     reservedRatio: 0.2,
     minConnectionsPerUser: 10,
     rebalanceIntervalMs: 10_000,

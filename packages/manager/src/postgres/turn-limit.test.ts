@@ -42,9 +42,6 @@ test("a turn that comes when its taker gives up is the next one's", async () => 
   const next = turns.take(undefined);
   abort.signal.addEventListener("abort", pass);
   abort.abort(new Error("enough"));
-  await unlucky.then(
-    (late) => late(),
-    () => undefined,
-  );
+  await expect(unlucky).rejects.toThrow("enough");
   (await next)();
 });

@@ -5,7 +5,6 @@ import { cleanSession } from "./cleaning.ts";
 import { DemandWindow } from "./demand-window.ts";
 import { Dialer } from "./dialer.ts";
 import type { OpenedSession } from "./dialer.ts";
-import { DisuseWatch } from "./disuse-watch.ts";
 import { IdleSessions } from "./idle-sessions.ts";
 import type { LabelSettings } from "./label-settings.ts";
 import { NO_SETTINGS } from "./label-settings.ts";
@@ -48,7 +47,6 @@ export class Pool {
   readonly #dialer: Dialer;
   readonly #vigilance: Vigilance;
   readonly #idle: IdleSessions;
-  readonly #disuse: DisuseWatch;
   readonly #server: ServerCondition;
   readonly #members = new Members();
   readonly #demanded: DemandWindow;
@@ -57,23 +55,16 @@ export class Pool {
   #closing: PromiseWithResolvers<void> | undefined;
 
   constructor(options: SchedulerOptions, access: PoolAccess, demand: PoolDemand) {
-    const { clock } = options;
     this.#options = options;
     this.#access = access;
     this.#demand = demand;
     this.#demanded = new DemandWindow(options.demandWindowMs);
     this.#server = new ServerCondition(options.logger);
     this.#idle = new IdleSessions({
-      clock,
-      limitMs: options.idleTimeoutMs,
+      ...options,
+      staying: () => this.#members.staying,
       isUsable: (member, now) => this.#isUsable(member, now),
       end: (member) => void this.#end(member),
-    });
-    this.#disuse = new DisuseWatch({
-      clock,
-      limitMs: options.inactiveTimeoutMs ?? 0,
-      unusedSince: () => (this.#areAllIdle ? this.#idle.unusedSince : undefined),
-      onDisused: () => this.#idle.endAll(),
     });
     this.#dialer = new Dialer({
       ...options,
@@ -249,9 +240,8 @@ export class Pool {
     }
     this.#closing = Promise.withResolvers();
     this.#vigilance.close();
-    this.#disuse.close();
     this.#dialer.close(reason);
-    this.#idle.endAll();
+    this.#idle.close();
     const grace = this.#options.clock.setTimer(() => this.cut(reason), this.#options.closeGraceMs);
     this.#tellIfVacant();
     await this.#closing.promise;
@@ -263,12 +253,8 @@ export class Pool {
     this.#members.cut(reason);
   }
 
-  get #areAllIdle(): boolean {
-    return this.#members.size - this.#members.leaving === this.#idle.size;
-  }
-
   #noteDemand(wanted: number, now: number): number {
-    const current = this.#members.size - this.#members.leaving - this.#idle.size + wanted;
+    const current = this.#members.staying - this.#idle.size + wanted;
     this.#demanded.note(current, now);
     return current;
   }
@@ -306,7 +292,6 @@ export class Pool {
     this.noteAlive(now);
     member.use = "idle";
     this.#idle.push(member, now);
-    this.#disuse.noteUnused();
     this.#demand.onIdle();
     if (!this.#keepsIdle()) {
       this.#idle.endAll();

@@ -13,7 +13,7 @@ import type { PoolReport } from "./pool-report.ts";
 import { ReservationBound } from "./reservation-bound.ts";
 import type { SchedulerOptions } from "./scheduler-options.ts";
 import { exhaustedError, queueFullError, reservationsError } from "./scheduler-refusal.ts";
-import { Sharing } from "./sharing.ts";
+import { SharedSessions } from "./shared-sessions.ts";
 import { UnitQueue } from "./unit-queue.ts";
 import type { Unit, UnitKind } from "./unit.ts";
 import type { Demand } from "./user-share.ts";
@@ -33,9 +33,7 @@ export class Scheduler {
   readonly #options: SchedulerOptions;
   readonly #pool: Pool;
   readonly #queue: UnitQueue;
-  readonly #sharing: Sharing;
-  /** Sessions with units of several holders in their FIFO. */
-  readonly #shared = new Set<Member>();
+  readonly #shared: SharedSessions;
   #isServing = false;
   #isPaused = false;
   readonly #reservations: ReservationBound;
@@ -62,7 +60,10 @@ export class Scheduler {
         this.#tellIfUnused();
       },
     });
-    this.#sharing = new Sharing(options.sharingDepth);
+    this.#shared = new SharedSessions({
+      ...options,
+      isRecent: (member, now) => this.#pool.isRecent(member, now),
+    });
     this.#pool = new Pool(options, access, {
       wanted: () => (this.#isPaused ? 0 : this.#queue.wanted),
       onIdle: () => this.#serve(),
@@ -247,37 +248,12 @@ export class Scheduler {
 
   /** A shared session with little to do, else an idle one if that is of use, else one with room. */
   #findShared(settings: LabelSettings): Member | undefined {
-    const least = this.#leastShared(settings);
-    if (least !== undefined && least.units < this.#sharing.spreadDepth) {
-      return least;
-    }
-    if (least !== undefined && this.#shared.size >= this.#sharing.useful) {
+    // Sessions that have to end come back once they get no more.
+    const least = this.#pool.isOverLimit ? undefined : this.#shared.least(settings);
+    if (least !== undefined && this.#shared.isPreferred(least)) {
       return least;
     }
     return this.#pool.takeIdle(settings) ?? least;
-  }
-
-  #leastShared(settings: LabelSettings): Member | undefined {
-    // Sessions that have to end come back once they get no more.
-    if (this.#shared.size === 0 || this.#pool.isOverLimit) {
-      return undefined;
-    }
-    const now = this.#options.clock.monotonic();
-    let least: Member | undefined;
-    for (const member of this.#shared) {
-      const hasRoom =
-        member.use === "shared" &&
-        member.takesMore &&
-        this.#pool.isRecent(member, now) &&
-        member.settings === settings &&
-        !member.awaitsSettings &&
-        member.units < this.#sharing.depth &&
-        this.#sharing.isShortSoFar(member.run.unitSince, now);
-      if (hasRoom && (least === undefined || member.units < least.units)) {
-        least = member;
-      }
-    }
-    return least;
   }
 
   #grant(unit: Unit, member: Member): void {
@@ -307,36 +283,18 @@ export class Scheduler {
       }
       return;
     }
-    if (member.use !== "shared") {
-      member.use = "shared";
-      member.run.begin(this.#options.clock.monotonic());
-      this.#shared.add(member);
-    }
-    member.units += 1;
-    member.takesMore = unit.kind === "shareable";
+    this.#shared.enter(member, { takesMore: unit.kind === "shareable" });
     unit.granted(new Grant(member, this.#sharedEnds));
   }
 
   /** A unit in the FIFO of a shared session has ended; the session is free with the last of them. */
   #endShared(member: Member): Promise<void> | undefined {
-    const now = this.#options.clock.monotonic();
-    member.units -= 1;
-    if (member.takesMore) {
-      member.run.unitEnded(now, member.units === 0, this.#sharing);
-    } else {
-      // It may have waited for a lock.
-      member.run.begin(now);
+    if (this.#shared.leave(member)) {
+      return this.#pool.giveBack(member);
     }
-    if (member.taint !== Taint.None) {
-      member.takesMore = false;
-    }
-    if (member.units > 0) {
-      this.#pool.noteAlive(now);
-      this.#serve();
-      return undefined;
-    }
-    this.#shared.delete(member);
-    return this.#pool.giveBack(member);
+    this.#pool.noteAlive(this.#options.clock.monotonic());
+    this.#serve();
+    return undefined;
   }
 
   /** Another reservation may have its connection. */

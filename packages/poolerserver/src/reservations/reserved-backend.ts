@@ -10,6 +10,7 @@ import type { BackendWish } from "../pool/borrowing.ts";
 import { settingsOf } from "../pool/label.ts";
 import type { Identity } from "../pool/label.ts";
 import { NO_SETTINGS } from "../pool/label-settings.ts";
+import type { LabelSettings } from "../pool/label-settings.ts";
 import type { Lease } from "../pool/lease.ts";
 import type { Holder } from "../serving/holders.ts";
 import { isWritable } from "../writable-session.ts";
@@ -75,6 +76,8 @@ export class ReservedBackend implements Holder {
   #taint: TaintSet = Taint.None;
   /** Those of the label that its backend was asked for. */
   #settings: Settings = NO_SETTINGS.values;
+  /** Its session is as it was opened, and is to get the settings of its caller. */
+  #isReset = false;
   /** When the last request ended; on the monotonic clock. */
   #idleSince = Number.POSITIVE_INFINITY;
 
@@ -131,6 +134,25 @@ export class ReservedBackend implements Holder {
     this.#state = { type: "held", lease };
     // What a server says between two calls has no stream to go to.
     lease.watch({ onEnded: (end) => this.#lost(end), onUnasked: () => undefined });
+  }
+
+  /** Everything that its caller has set was reset. */
+  noteReset(): void {
+    if (this.#state.type === "held") {
+      this.#state.lease.noteSettings(NO_SETTINGS);
+      this.#settings = NO_SETTINGS.values;
+      this.#isReset = true;
+    }
+  }
+
+  /** Has the session get the settings of its caller ahead of the next request, if it was reset. */
+  restoreSettings(settingsOfCaller: () => LabelSettings): void {
+    if (this.#state.type === "held" && this.#isReset) {
+      const settings = settingsOfCaller();
+      this.#isReset = false;
+      this.#settings = settings.values;
+      this.#state.lease.want(settings);
+    }
   }
 
   /** Runs one request on the backend. Rejects with what `request` throws, and nothing else. */
