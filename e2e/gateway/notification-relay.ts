@@ -19,7 +19,7 @@ export class NotificationRelay {
   #stream: { readonly requests: PassThrough; readonly caller: AbortController } | undefined;
   #confirmed = Promise.withResolvers<void>();
   /** What the transaction has asked for so far. */
-  #postponed: ChannelAction[] = [];
+  readonly #postponed: ChannelAction[] = [];
 
   /** `onNotification` takes a NotificationResponse. */
   constructor(pooler: PoolerClient, onNotification: (message: Uint8Array) => void) {

@@ -7,6 +7,7 @@ import { HttpServer } from "./http-server.ts";
 import type { Readiness } from "./http-server.ts";
 
 let readiness: Readiness = { ready: false, details: { reason: "starting" } };
+let metrics = (): Promise<string> => Promise.resolve("mg_pooler_up 1\n");
 const servers: HttpServer[] = [];
 
 afterEach(async () => {
@@ -19,6 +20,7 @@ async function listening(): Promise<HttpServer> {
     port: 0,
     maxConnections: 4,
     readiness: () => readiness,
+    metrics: () => metrics(),
   });
   servers.push(server);
   await server.listen();
@@ -47,6 +49,18 @@ test("/ready follows the readiness at each request and tells the reason", async 
 test("/version tells name, version and Node's version", async () => {
   const response = await get(await listening(), "/version");
   expect(await response.json()).toMatchObject({ name: "multipooler", node: process.version });
+});
+
+test("/metrics answers in the text format of Prometheus, and with 500 where that fails", async () => {
+  const server = await listening();
+  const response = await get(server, "/metrics");
+  expect(response.headers.get("content-type")).toBe("text/plain; version=0.0.4; charset=utf-8");
+  expect([response.status, await response.text()]).toEqual([200, "mg_pooler_up 1\n"]);
+  const works = metrics;
+  metrics = () => Promise.reject(new Error("cannot be collected"));
+  const failed = await get(server, "/metrics");
+  metrics = works;
+  expect([failed.status, await failed.json()]).toEqual([500, { error: "cannot be collected" }]);
 });
 
 test("another path is 404, another method 405, HEAD has no body", async () => {

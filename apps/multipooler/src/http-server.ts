@@ -3,6 +3,10 @@ import type { Server, ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { buildVersion } from "./version.ts";
 
+const PATHS = ["/live", "/ready", "/metrics", "/version"] as const;
+/** The text format of Prometheus. */
+const METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8";
+
 /** Whether the pooler can serve, and the reason if not. */
 export interface Readiness {
   readonly ready: boolean;
@@ -18,11 +22,14 @@ export interface HttpServerOptions {
   readonly maxConnections: number;
   /** Called for each request to `/ready`; must not block. */
   readonly readiness: () => Readiness;
+  /** The metrics, as Prometheus reads them. */
+  readonly metrics: () => Promise<string>;
 }
 
 /**
  * Serves the probes: `/live` answers 200 as soon as the process listens, `/ready` 200 or 503 with the
- * reason, `/version` the versions of the program and of Node. All answers are JSON.
+ * reason, `/version` the versions of the program and of Node. These answers are JSON; those of
+ * `/metrics` are the text that Prometheus reads.
  */
 export class HttpServer {
   readonly #options: HttpServerOptions;
@@ -102,11 +109,23 @@ export class HttpServer {
         answer(response, ready ? 200 : 503, { ready, ...details });
         return;
       }
+      case "/metrics":
+        void this.#answerMetrics(response);
+        return;
       case "/version":
         answer(response, 200, buildVersion);
         return;
       default:
-        answer(response, 404, { error: "not found", try: ["/live", "/ready", "/version"] });
+        answer(response, 404, { error: "not found", try: PATHS });
+    }
+  }
+
+  async #answerMetrics(response: ServerResponse): Promise<void> {
+    try {
+      send(response, 200, METRICS_TYPE, await this.#options.metrics());
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      answer(response, 500, { error: why });
     }
   }
 }
@@ -116,10 +135,14 @@ function isAddressInfo(address: ReturnType<Server["address"]>): address is Addre
 }
 
 function answer(response: ServerResponse, status: number, body: object): void {
+  send(response, status, "application/json; charset=utf-8", `${JSON.stringify(body)}\n`);
+}
+
+function send(response: ServerResponse, status: number, type: string, body: string): void {
   response.writeHead(status, {
-    "content-type": "application/json; charset=utf-8",
+    "content-type": type,
     "cache-control": "no-store",
     "access-control-allow-origin": "*",
   });
-  response.end(response.req.method === "HEAD" ? undefined : `${JSON.stringify(body)}\n`);
+  response.end(response.req.method === "HEAD" ? undefined : body);
 }

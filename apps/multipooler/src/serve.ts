@@ -16,6 +16,7 @@ import { grpcServerOf } from "./grpc-server.ts";
 import { grpcTls } from "./grpc-tls.ts";
 import { HttpServer } from "./http-server.ts";
 import type { ProgramLog } from "./log/logger.ts";
+import { PoolerMetrics } from "./metrics/pooler-metrics.ts";
 import { connectionLimits, openFilesLimit } from "./open-files.ts";
 import type { ConnectionLimits } from "./open-files.ts";
 import { writePidFile } from "./pid-file.ts";
@@ -136,8 +137,10 @@ async function start(options: Start): Promise<void> {
         grpc: { ...grpc.connections, limit: limits.grpc },
         clients: clients && { ...clients.count, limit: limits.clients.limit },
       }),
+    metrics: () => metrics.scrape(),
   });
-  const controller = controllerOf(config, limits, logger);
+  const metrics = parts.use(new PoolerMetrics());
+  const controller = controllerOf(config, limits, { logger, metrics });
   const manager: MultiPoolerManager = new MultiPoolerManager({
     controller,
     topology,
@@ -154,6 +157,7 @@ async function start(options: Start): Promise<void> {
   parts.use(logGrpcLibrary(logger.child({ component: "grpc-js" })));
   const grpc = grpcServerOf(config, limits, { manager, logger });
   const { administration } = controller;
+  metrics.report(manager, administration);
   const clients = clientListener(config, limits, {
     manager,
     administration,
@@ -177,11 +181,24 @@ async function start(options: Start): Promise<void> {
   parts.use(startDeadline(manager, config.startTimeoutMs, (message) => termination.fault(message)));
   const transports = clients === undefined ? [grpc] : [grpc, clients];
   await manager.open({ transports, signal: termination.signal });
+  logPorts(config, { logger, grpc, clients });
+}
+
+/** Says where clients connect. */
+function logPorts(
+  config: Config,
+  { logger, grpc, clients }: Pick<ProgramLog, "logger"> & ClientTransports,
+): void {
   logger.info({ address: config.grpcBindAddress, port: grpc.port }, "gRPC listens");
   if (clients !== undefined) {
     const address = config.pgListenAddress;
     logger.info({ address, port: clients.port }, "the port for PostgreSQL's clients listens");
   }
+}
+
+interface ClientTransports {
+  readonly grpc: ReturnType<typeof grpcServerOf>;
+  readonly clients: ReturnType<typeof clientListener>;
 }
 
 /** Says what of a launch line has no effect, and what the pooler waits for. */
@@ -198,7 +215,7 @@ function logWithoutMeaning(config: Config, { log: { logger }, accepted }: ServeI
 function controllerOf(
   config: Config,
   limits: ConnectionLimits,
-  logger: ProgramLog["logger"],
+  { logger, metrics }: Pick<ProgramLog, "logger"> & { readonly metrics: PoolerMetrics },
 ): MultiPooler {
   return new MultiPooler({
     shard: { tableGroup: config.tableGroup, shard: config.shard },
@@ -225,6 +242,7 @@ function controllerOf(
     maxNotificationBytes: config.maxNotificationBytes,
     maxSessionStatements: config.pgClientMaxStatements,
     maxSessionStatementBytes: config.pgClientMaxStatementBytes,
+    onEvent: (event) => metrics.onEvent(event),
     logger: logger.child({ component: "poolerserver" }),
   });
 }

@@ -4,6 +4,7 @@ import type { Clock } from "@multipooler/timing";
 import { requireRules } from "./databases/database-rules.ts";
 import { MultiPoolerError } from "./error.ts";
 import type { Logger } from "./logger.ts";
+import type { PoolerEventListener } from "./pooler-event.ts";
 import { SESSION_ISOLATIONS } from "./session-isolation.ts";
 import type { SessionIsolation } from "./session-isolation.ts";
 
@@ -128,6 +129,8 @@ export interface MultiPoolerOptions {
    * 0 keeps it. Default: 30 s.
    */
   readonly inactivityTimeoutMs?: number | undefined;
+  /** Gets what seldom happens, for metrics. */
+  readonly onEvent?: PoolerEventListener | undefined;
   readonly logger: Logger;
   /** Default: the clock of the machine. */
   readonly clock?: Clock | undefined;
@@ -167,6 +170,7 @@ export function resolveOptions(options: MultiPoolerOptions): ResolvedOptions {
     demandWindowMs: options.demandWindowMs ?? 30_000,
     drainGraceMs: options.drainGraceMs ?? 3000,
     inactivityTimeoutMs: options.inactivityTimeoutMs ?? 30_000,
+    onEvent: options.onEvent ?? (() => undefined),
     logger: options.logger,
     clock: options.clock ?? systemClock,
     random: options.random ?? Math.random,

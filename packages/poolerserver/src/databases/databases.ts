@@ -105,7 +105,7 @@ export class Databases {
     });
     this.executor = this.#main.executor({
       sessions: { open: (caller, client, call) => this.#openSession(caller, client, call) },
-      credentials: new CredentialLookup({ database, gate }),
+      credentials: new CredentialLookup({ database, gate, clock, onEvent: settings.onEvent }),
     });
   }
 

@@ -2,6 +2,7 @@ import type { ConnectionShare } from "@multipooler/controller-api";
 import type { Clock } from "@multipooler/timing";
 import type { MultiPoolerError } from "../error.ts";
 import type { Logger } from "../logger.ts";
+import type { PoolerEventListener } from "../pooler-event.ts";
 import type { SessionIsolation } from "../session-isolation.ts";
 import type { ActivityTotals } from "./activity-totals.ts";
 import type { OpenBackend } from "./backend.ts";
@@ -48,6 +49,8 @@ export interface SchedulerOptions {
   readonly closeGraceMs: number;
   /** Where what the sessions do is added up. */
   readonly totals: ActivityTotals;
+  /** Gets what seldom happens, for metrics. */
+  readonly onEvent?: PoolerEventListener | undefined;
   /** Asked about the processes behind silent sessions. */
   readonly processes: ServerProcesses;
   /** Told of each connection that was lost and of each dial that was refused. */

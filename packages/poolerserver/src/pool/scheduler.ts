@@ -1,6 +1,7 @@
 import { PoolerErrorCode } from "@multipooler/query-service";
 import { Taint } from "../classification/taint.ts";
 import { MultiPoolerError } from "../error.ts";
+import type { UserTotals } from "./activity-totals.ts";
 import { Grant } from "./grant.ts";
 import type { GrantKeeper } from "./grant.ts";
 import { settingsOf } from "./label.ts";
@@ -31,6 +32,7 @@ import type { Demand } from "./user-share.ts";
  */
 export class Scheduler {
   readonly #options: SchedulerOptions;
+  readonly #totals: UserTotals;
   readonly #pool: Pool;
   readonly #queue: UnitQueue;
   readonly #shared: SharedSessions;
@@ -45,6 +47,7 @@ export class Scheduler {
   constructor(options: SchedulerOptions, access: PoolAccess) {
     const { clock, waitTimeoutMs, maxQueueBytes, capacity, share, reservedRatio = 1 } = options;
     this.#options = options;
+    this.#totals = options.totals.user(options.user);
     this.#reservations = new ReservationBound({
       ratio: reservedRatio,
       total: () => Math.min(capacity, share.limit),
@@ -155,6 +158,8 @@ export class Scheduler {
     return {
       user: this.#options.user,
       servers: this.#pool.servers(),
+      limit: Math.min(this.#options.capacity, this.#options.share.limit),
+      reservations: this.#reservations.held,
       dials: this.#pool.dials,
       waiting: this.#queue.size,
       longestWaitMs: this.#queue.longestWaitMs(),
@@ -257,7 +262,7 @@ export class Scheduler {
   }
 
   #grant(unit: Unit, member: Member): void {
-    this.#options.totals.noteGrant();
+    this.#totals.grants += 1;
     const settings = settingsOf(unit);
     if (settings.liftsReadOnly && member.access === "read-only") {
       void this.#pool.giveBack(member);

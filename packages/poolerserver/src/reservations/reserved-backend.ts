@@ -17,6 +17,7 @@ import { isWritable } from "../writable-session.ts";
 import type { CallEngine } from "../execution/call.ts";
 import type { EventSink } from "../execution/receiver.ts";
 import type { RequestRun } from "../execution/request-run.ts";
+import type { TransactionOutcome } from "../pooler-event.ts";
 import { HeldReasons } from "./held-reasons.ts";
 import { HeldRun } from "./held-run.ts";
 import type { HeldEnd } from "./held-run.ts";
@@ -28,6 +29,7 @@ export interface ReservedBackendOptions {
   /** Only requests of this user, with these keys, may name it. */
   readonly identity: Identity;
   readonly engine: CallEngine;
+  readonly onTransactionEnded: (outcome: TransactionOutcome, durationMs: number) => void;
   /** Nobody can name it any more. */
   readonly onEnding: (reserved: ReservedBackend) => void;
   /** Nothing is held any more. */
@@ -78,6 +80,8 @@ export class ReservedBackend implements Holder {
   #settings: Settings = NO_SETTINGS.values;
   /** Its session is as it was opened, and is to get the settings of its caller. */
   #isReset = false;
+  /** When its transaction began; on the monotonic clock. */
+  #transactionSince: number | undefined;
   /** When the last request ended; on the monotonic clock. */
   #idleSince = Number.POSITIVE_INFINITY;
 
@@ -138,6 +142,7 @@ export class ReservedBackend implements Holder {
 
   /** Everything that its caller has set was reset. */
   noteReset(): void {
+    this.transactionEnded("rollback");
     if (this.#state.type === "held") {
       this.#state.lease.noteSettings(NO_SETTINGS);
       this.#settings = NO_SETTINGS.values;
@@ -174,6 +179,22 @@ export class ReservedBackend implements Holder {
       this.taint(Taint.Settings);
     }
     return end;
+  }
+
+  /** A transaction has begun. */
+  transactionBegan(): void {
+    this.reasons.add(ReservationReason.Transaction, []);
+    this.#transactionSince = this.#options.engine.clock.monotonic();
+  }
+
+  /** Its transaction is over. */
+  transactionEnded(outcome: TransactionOutcome): void {
+    this.reasons.remove(ReservationReason.Transaction);
+    if (this.#transactionSince !== undefined) {
+      const durationMs = this.#options.engine.clock.monotonic() - this.#transactionSince;
+      this.#transactionSince = undefined;
+      this.#options.onTransactionEnded(outcome, durationMs);
+    }
   }
 
   /** Notes what a statement may leave in the session. */
@@ -260,6 +281,7 @@ export class ReservedBackend implements Holder {
       return undefined;
     }
     this.#taint |= taintOf(this.reasons.everHeld);
+    this.transactionEnded("abort");
     this.reasons.clear();
     this.#state = { type: "ending" };
     this.turns.close(() => reservationLostError(this.id));
