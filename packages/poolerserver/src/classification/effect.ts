@@ -8,9 +8,9 @@ import type { TaintSet } from "./taint.ts";
 export type Effect = number;
 
 /** May wait for a lock, or writes, or takes its time. */
-export const WAITS = 32;
+export const WAITS = 64;
 
-const BITS = 6;
+const BITS = 7;
 const MASK = (1 << BITS) - 1;
 
 /** What happens at any use. */
