@@ -116,6 +116,7 @@ test("a port in use is reported, and close after a failed listen is harmless", a
     host: "127.0.0.1",
     port: first.port,
     maxConnections: 4,
+    metrics: () => metrics(),
     readiness: () => readiness,
   });
   await expect(second.listen()).rejects.toMatchObject({ code: "EADDRINUSE" });
