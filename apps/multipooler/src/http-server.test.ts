@@ -19,6 +19,7 @@ async function listening(): Promise<HttpServer> {
     host: "127.0.0.1",
     port: 0,
     maxConnections: 4,
+    settings: [{ name: "cell", value: "zone2", source: "flag", from: "--cell" }],
     readiness: () => readiness,
     metrics: () => metrics(),
   });
@@ -61,6 +62,14 @@ test("/metrics answers in the text format of Prometheus, and with 500 where that
   const failed = await get(server, "/metrics");
   metrics = works;
   expect([failed.status, await failed.json()]).toEqual([500, { error: "cannot be collected" }]);
+});
+
+test("/config tells what is set and where, and no page of another origin may read it", async () => {
+  const response = await get(await listening(), "/config");
+  expect(response.headers.get("access-control-allow-origin")).toBeNull();
+  expect(await response.json()).toEqual({
+    settings: [{ name: "cell", value: "zone2", source: "flag", from: "--cell" }],
+  });
 });
 
 test("another path is 404, another method 405, HEAD has no body", async () => {
@@ -117,6 +126,7 @@ test("a port in use is reported, and close after a failed listen is harmless", a
     port: first.port,
     maxConnections: 4,
     metrics: () => metrics(),
+    settings: [],
     readiness: () => readiness,
   });
   await expect(second.listen()).rejects.toMatchObject({ code: "EADDRINUSE" });

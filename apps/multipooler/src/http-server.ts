@@ -1,9 +1,10 @@
 import { createServer } from "node:http";
 import type { Server, ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
+import type { EffectiveSetting } from "./settings/effective-settings.ts";
 import { buildVersion } from "./version.ts";
 
-const PATHS = ["/live", "/ready", "/metrics", "/version"] as const;
+const PATHS = ["/live", "/ready", "/metrics", "/config", "/version"] as const;
 /** The text format of Prometheus. */
 const METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8";
 
@@ -20,6 +21,8 @@ export interface HttpServerOptions {
   readonly port: number;
   /** Beyond it the server closes the least recently used connection. */
   readonly maxConnections: number;
+  /** What `/config` shows. */
+  readonly settings: readonly EffectiveSetting[];
   /** Called for each request to `/ready`; must not block. */
   readonly readiness: () => Readiness;
   /** The metrics, as Prometheus reads them. */
@@ -28,8 +31,8 @@ export interface HttpServerOptions {
 
 /**
  * Serves the probes: `/live` answers 200 as soon as the process listens, `/ready` 200 or 503 with the
- * reason, `/version` the versions of the program and of Node. These answers are JSON; those of
- * `/metrics` are the text that Prometheus reads.
+ * reason, `/config` what is configured and where, without secrets, `/version` the versions of the program
+ * and of Node. These answers are JSON; that of `/metrics` is the text that Prometheus reads.
  */
 export class HttpServer {
   readonly #options: HttpServerOptions;
@@ -112,6 +115,9 @@ export class HttpServer {
       case "/metrics":
         void this.#answerMetrics(response);
         return;
+      case "/config":
+        answer(response, 200, { settings: this.#options.settings }, {});
+        return;
       case "/version":
         answer(response, 200, buildVersion);
         return;
@@ -122,7 +128,8 @@ export class HttpServer {
 
   async #answerMetrics(response: ServerResponse): Promise<void> {
     try {
-      send(response, 200, METRICS_TYPE, await this.#options.metrics());
+      const headers = { "content-type": METRICS_TYPE, ...FOR_ALL_ORIGINS };
+      send(response, 200, await this.#options.metrics(), headers);
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
       answer(response, 500, { error: why });
@@ -134,15 +141,28 @@ function isAddressInfo(address: ReturnType<Server["address"]>): address is Addre
   return typeof address === "object" && address !== null;
 }
 
-function answer(response: ServerResponse, status: number, body: object): void {
-  send(response, status, "application/json; charset=utf-8", `${JSON.stringify(body)}\n`);
+/** What probes tell, a page of any origin may read. */
+const FOR_ALL_ORIGINS = { "access-control-allow-origin": "*" };
+
+function answer(
+  response: ServerResponse,
+  status: number,
+  body: object,
+  headers: Readonly<Record<string, string>> = FOR_ALL_ORIGINS,
+): void {
+  const type = "application/json; charset=utf-8";
+  send(response, status, `${JSON.stringify(body)}\n`, { "content-type": type, ...headers });
 }
 
-function send(response: ServerResponse, status: number, type: string, body: string): void {
+function send(
+  response: ServerResponse,
+  status: number,
+  body: string,
+  headers: Readonly<Record<string, string>>,
+): void {
   response.writeHead(status, {
-    "content-type": type,
     "cache-control": "no-store",
-    "access-control-allow-origin": "*",
+    ...headers,
   });
   response.end(response.req.method === "HEAD" ? undefined : body);
 }
