@@ -254,7 +254,8 @@ export class Scheduler {
   /** A shared session with little to do, else an idle one if that is of use, else one with room. */
   #findShared(settings: LabelSettings): Member | undefined {
     // Sessions that have to end come back once they get no more.
-    const least = this.#pool.isOverLimit ? undefined : this.#shared.least(settings);
+    const isUsable = this.#shared.size > 0 && !this.#pool.isOverLimit;
+    const least = isUsable ? this.#shared.least(settings) : undefined;
     if (least !== undefined && this.#shared.isPreferred(least)) {
       return least;
     }
@@ -294,10 +295,11 @@ export class Scheduler {
 
   /** A unit in the FIFO of a shared session has ended; the session is free with the last of them. */
   #endShared(member: Member): Promise<void> | undefined {
-    if (this.#shared.leave(member)) {
+    const now = this.#options.clock.monotonic();
+    if (this.#shared.leave(member, now)) {
       return this.#pool.giveBack(member);
     }
-    this.#pool.noteAlive(this.#options.clock.monotonic());
+    this.#pool.noteAlive(now);
     this.#serve();
     return undefined;
   }

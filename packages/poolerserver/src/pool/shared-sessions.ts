@@ -16,7 +16,7 @@ export interface SharedSessionsOptions {
 export class SharedSessions {
   readonly #options: SharedSessionsOptions;
   readonly #sharing: Sharing;
-  readonly #members = new Set<Member>();
+  readonly #members: Member[] = [];
 
   constructor(options: SharedSessionsOptions) {
     this.#options = options;
@@ -24,30 +24,17 @@ export class SharedSessions {
   }
 
   get size(): number {
-    return this.#members.size;
+    return this.#members.length;
   }
 
   /** The one with the fewest units, of those that have these settings and room for one more. */
   least(settings: LabelSettings): Member | undefined {
-    if (this.#members.size === 0) {
+    const least = this.#leastOf(settings, undefined);
+    if (least === undefined) {
       return undefined;
     }
     const now = this.#options.clock.monotonic();
-    let least: Member | undefined;
-    for (const member of this.#members) {
-      const hasRoom =
-        member.use === "shared" &&
-        member.takesMore &&
-        this.#options.isRecent(member, now) &&
-        member.settings === settings &&
-        !member.awaitsSettings &&
-        member.units < this.#sharing.depth &&
-        this.#sharing.isShortSoFar(member.run.unitSince, now);
-      if (hasRoom && (least === undefined || member.units < least.units)) {
-        least = member;
-      }
-    }
-    return least;
+    return this.#isInTime(least, now) ? least : this.#leastOf(settings, now);
   }
 
   /** Whether one that is shared already is to be had before an idle one: it has little to do. */
@@ -60,15 +47,14 @@ export class SharedSessions {
     if (member.use !== "shared") {
       member.use = "shared";
       member.run.begin(this.#options.clock.monotonic());
-      this.#members.add(member);
+      this.#members.push(member);
     }
     member.units += 1;
     member.takesMore = takesMore;
   }
 
   /** A unit in the FIFO of a session has ended. Returns whether it was the last of them. */
-  leave(member: Member): boolean {
-    const now = this.#options.clock.monotonic();
+  leave(member: Member, now: number): boolean {
     member.units -= 1;
     if (member.takesMore) {
       member.run.unitEnded(now, member.units === 0, this.#sharing);
@@ -82,7 +68,39 @@ export class SharedSessions {
     if (member.units > 0) {
       return false;
     }
-    this.#members.delete(member);
+    this.#members.splice(this.#members.indexOf(member), 1);
     return true;
+  }
+
+  /**
+   * Which of them has room and the fewest units, and is in time at `now` if that is given. It is asked
+   * several times a statement, so it makes no garbage: no iterator, and no times where numbers do.
+   */
+  #leastOf(settings: LabelSettings, now: number | undefined): Member | undefined {
+    let least: Member | undefined;
+    let fewest = this.#sharing.depth;
+    for (let index = 0; index < this.#members.length; index += 1) {
+      const member = this.#members[index];
+      if (
+        member !== undefined &&
+        member.units < fewest &&
+        member.use === "shared" &&
+        member.takesMore &&
+        member.settings === settings &&
+        !member.awaitsSettings &&
+        (now === undefined || this.#isInTime(member, now))
+      ) {
+        least = member;
+        fewest = member.units;
+      }
+    }
+    return least;
+  }
+
+  /** Whether it is not to be replaced, and does not run something long. */
+  #isInTime(member: Member, now: number): boolean {
+    return (
+      this.#options.isRecent(member, now) && this.#sharing.isShortSoFar(member.run.unitSince, now)
+    );
   }
 }
