@@ -19,6 +19,7 @@ import { UserPools } from "../src/pool/user-pools.ts";
 import { StatementRegistry } from "../src/statements/statement-registry.ts";
 import { leavingError } from "../src/serving/admission.ts";
 import { ServingGate } from "../src/serving/serving-gate.ts";
+import type { SessionIsolation } from "../src/session-isolation.ts";
 import type { SessionLimits } from "../src/session/session-engine.ts";
 import { Sessions } from "../src/session/sessions.ts";
 import { databaseOf } from "./pooler-fixture.ts";
@@ -50,6 +51,7 @@ export interface SessionSceneOptions {
   readonly limits?: Partial<SessionLimits>;
   readonly drainGraceMs?: number;
   readonly maxNotificationBytes?: number;
+  readonly sessionIsolation?: SessionIsolation;
 }
 
 /** The sessions of a pooler on a real server, with everything below them. */
@@ -73,6 +75,7 @@ export class SessionScene implements AsyncDisposable {
 
   private constructor(options: SessionSceneOptions) {
     const { postgres, database, capacity = 2, limits, drainGraceMs = 300 } = options;
+    const { sessionIsolation } = options;
     this.gate = new ServingGate({
       drainGraceMs,
       isOpen: () => true,
@@ -105,6 +108,7 @@ export class SessionScene implements AsyncDisposable {
         maxQueueBytes: 10_000_000,
         totals: new ActivityTotals(),
         sharingDepth: 64,
+        sessionIsolation,
         closeGraceMs: 500,
         processes: postgresProcesses({
           admin: async (text, values) => await postgres.sql(text, { values, database }),
@@ -118,6 +122,7 @@ export class SessionScene implements AsyncDisposable {
     );
     this.classifier = new Classifier({
       admin: async (sql, values) => await postgres.sql(sql, { values: [...values], database }),
+      isolation: sessionIsolation,
     });
     this.listener = postgresListener({
       database: databaseOf(postgres, { database }),

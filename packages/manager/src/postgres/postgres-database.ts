@@ -15,7 +15,7 @@ import type {
 import { ManagerError, ManagerErrorCode } from "../manager-error.ts";
 import type { PostgresServer } from "./postgres-server.ts";
 import { ServerSearch, isAt } from "./server-search.ts";
-import { OWN_CONNECTIONS } from "./server-share.ts";
+import { ownConnections } from "./server-share.ts";
 import { ServerWatch } from "./server-watch.ts";
 import type { DoorState } from "./server-watch.ts";
 import { ensureSidecarSchema } from "./sidecar-schema.ts";
@@ -136,7 +136,7 @@ class PostgresDatabase implements ManagedDatabase {
       case "serving": {
         const door = state.watch.state;
         return {
-          connectionsUsed: state.server.share.used + OWN_CONNECTIONS,
+          connectionsUsed: state.server.share.used + ownOf(state.server),
           connectionsLimit: limitOf(state.server),
           heartbeat: state.heartbeat.status(),
           refusal: door.type === "refusing" ? door.error : undefined,
@@ -283,7 +283,11 @@ const AT_REST = {
 } as const;
 
 function limitOf(server: PostgresServer | undefined): number {
-  return server === undefined ? 0 : server.share.limit + OWN_CONNECTIONS;
+  return server === undefined ? 0 : server.share.limit + ownOf(server);
+}
+
+function ownOf({ config }: PostgresServer): number {
+  return ownConnections(config.adminConnections);
 }
 
 function throwIfLeaving(door: DoorState): void {

@@ -7,7 +7,10 @@ import { catalogQuery } from "../databases/catalog-query.ts";
 import type { MultiPoolerError } from "../error.ts";
 import type { Logger } from "../logger.ts";
 import type { ResolvedOptions } from "../multi-pooler-options.ts";
-import type { NotificationListener } from "../notifications/notification-listener.ts";
+import type {
+  ListenerReport,
+  NotificationListener,
+} from "../notifications/notification-listener.ts";
 import { mayListen, postgresListener } from "../notifications/postgres-listener.ts";
 import type { ActivityTotals } from "../pool/activity-totals.ts";
 import { borrowBackend } from "../pool/borrowing.ts";
@@ -136,6 +139,7 @@ export class Engine {
         gate,
         inactivityTimeoutMs,
         clock,
+        onEvent: settings.onEvent,
         logger: this.#logger,
       }),
       notifications: this.#listener,
@@ -189,6 +193,11 @@ export class Engine {
   /** See `UserPools.reports`. */
   reports(): PoolReport[] {
     return this.#scheduler.reports();
+  }
+
+  /** See `NotificationListener.report`. */
+  notifications(): ListenerReport {
+    return this.#listener.report();
   }
 
   /** Resolves when no connection is left. Rejects when the signal aborts. */

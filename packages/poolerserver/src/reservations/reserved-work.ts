@@ -6,6 +6,7 @@ import type {
   ReservePlace,
 } from "@multipooler/query-service";
 import { MultiPoolerError, errorDiagnostic } from "../error.ts";
+import { settingsOf } from "../pool/label.ts";
 import type { Label } from "../pool/label.ts";
 import { eitherEscape } from "../read-only-guard.ts";
 import type { ReadOnlyEscapes } from "../read-only-guard.ts";
@@ -80,6 +81,7 @@ export async function continueWith(
     const judged = judge(engine, work, begins ? beginOf(place) : undefined);
     requireReadOnly(engine, judged);
     requireAllowed(engine, reserved.isWritable ? WRITABLE_SESSION : undefined);
+    reserved.restoreSettings(() => settingsOf({ label: engine.labels.of(request.caller) }));
     const end = await work.run(reserved, judged);
     const asked = { place, judged, settings: request.caller.settings };
     return await settled(engine, reserved, end, asked);

@@ -6,6 +6,7 @@ import { untilAborted } from "@multipooler/timing";
 import type { Clock } from "@multipooler/timing";
 import { MultiPoolerError, abortError } from "../error.ts";
 import type { Logger } from "../logger.ts";
+import type { PoolerEventListener } from "../pooler-event.ts";
 import type { ReadOnlyEscapes } from "../read-only-guard.ts";
 import { isServingStatus, leavingError, readOnlyRefusal, refusal } from "./admission.ts";
 import type { GatePhase, RequestKind } from "./admission.ts";
@@ -29,6 +30,8 @@ export interface ServingGateOptions {
    */
   readonly prepare: (target: ServingTarget) => void;
   readonly clock: Clock;
+  /** Gets what seldom happens, for metrics. */
+  readonly onEvent?: PoolerEventListener | undefined;
   readonly logger: Logger;
 }
 
@@ -214,9 +217,12 @@ export class ServingGate {
 
   /** Both stages under one deadline. */
   async #drain(wanted: ServingTarget, signal: AbortSignal | undefined): Promise<void> {
-    const { drainGraceMs, clock, logger } = this.#options;
+    const { drainGraceMs, clock, logger, onEvent } = this.#options;
     const { current } = this.#state;
+    const startedAt = clock.monotonic();
+    let cutCount = 0;
     const cut = (): void => {
+      cutCount = this.#holders.counts.single + this.#holders.counts.reserved;
       logger.warn({ ...this.#holders.counts, drainGraceMs }, "cutting what still runs");
       this.#advance({ phase: "draining all", current, wanted });
       this.#holders.cutAll(leavingError(wanted));
@@ -232,6 +238,10 @@ export class ServingGate {
       await orAborted(this.#holders.until(isEmpty), signal);
     } finally {
       timer?.cancel();
+    }
+    if (isServingStatus(current.status)) {
+      const durationMs = clock.monotonic() - startedAt;
+      onEvent?.({ type: "drained", role: current.role, durationMs, cut: cutCount });
     }
   }
 
