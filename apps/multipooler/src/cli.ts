@@ -1,6 +1,7 @@
 import { Command, Option } from "commander";
 import { addAcceptedFlags } from "./settings/accepted-flags.ts";
 import { RESULT_FORMATS } from "./ctl/result-format.ts";
+import type { ServingOptions } from "./ctl/serving-status.ts";
 import { addTopoCommands } from "./ctl/topo-commands.ts";
 import type { TopoActions } from "./ctl/topo-commands.ts";
 import { addSettings, givenSettings } from "./settings/setting-options.ts";
@@ -13,6 +14,8 @@ export interface CommandActions {
   serve(given: GivenSettings): Promise<number>;
   query(sql: string, options: QueryOptions): Promise<number>;
   status(options: ClientOptions & { readonly json: boolean }): Promise<number>;
+  drain(options: ServingOptions): Promise<number>;
+  serveAgain(options: ServingOptions & { readonly readOnly: boolean }): Promise<number>;
   readonly topo: TopoActions;
 }
 
@@ -83,8 +86,26 @@ export function commandLine(actions: CommandActions, exit: (code: number) => voi
     .action(async (options: ClientOptions & { json: boolean }) =>
       exit(await actions.status(options)),
     );
+  withServingOptions(ctl.command("drain"))
+    .description(
+      "Let what runs end, close all connections to PostgreSQL and serve nothing, until `ctl serve`.",
+    )
+    .action(async (options: ServingOptions) => exit(await actions.drain(options)));
+  withServingOptions(ctl.command("serve"))
+    .description("Serve again what the pooler's type and PostgreSQL allow.")
+    .option("--read-only", "serve reads only", false)
+    .action(async (options: ServingOptions & { readOnly: boolean }) =>
+      exit(await actions.serveAgain(options)),
+    );
   addTopoCommands(ctl, actions.topo, exit);
   return program;
+}
+
+function withServingOptions(command: Command): Command {
+  return withClientOptions(command)
+    .option("--reason <text>", "why, for status and log", "")
+    .option("--wait", "end only when the pooler is there, at most after --timeout", false)
+    .option("--json", "print the answer as JSON", false);
 }
 
 function withClientOptions(command: Command): Command {

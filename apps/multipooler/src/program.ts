@@ -12,6 +12,7 @@ import {
 } from "./settings/config.ts";
 import type { ConfigSources } from "./settings/config.ts";
 import { query } from "./ctl/query.ts";
+import { drain, serveAgain } from "./ctl/serving-status.ts";
 import { status } from "./ctl/status.ts";
 import type { TopoOptions } from "./ctl/topo-command.ts";
 import type { TopoArguments } from "./ctl/topo-commands.ts";
@@ -91,6 +92,8 @@ function program(signals: SignalGuard): Command {
     },
     query: (sql, options) => query(sql, options, io),
     status: (options) => status(options, io),
+    drain: (options) => drain(options, io),
+    serveAgain: (options) => serveAgain(options, io),
     topo: {
       get: (what, options) => topoGet(what, topoOptions(options), io),
       list: (what, options) => topoList(what, topoOptions(options), io),

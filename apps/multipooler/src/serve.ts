@@ -91,7 +91,7 @@ export async function serve(config: Config, io: ServeIo): Promise<number> {
     termination.fault(explain(error));
   }
   const cause = await termination.requested;
-  deadline.begin("onterm-timeout", config.onTermTimeoutMs);
+  deadline.begin("onterm-timeout after --lameduck", config.lameduckMs + config.onTermTimeoutMs);
   try {
     if (cause.type === "fault") {
       io.complain(cause.message);
@@ -123,8 +123,10 @@ interface Start {
 async function start(options: Start): Promise<void> {
   const { config, tls, target, limits, log, termination, deadline, parts } = options;
   const { logger } = log;
-  const { homeCell } = target;
-  const topology = parts.adopt(await openTopology(target, { homeCell }), (store) => store.close());
+
+  const topology = parts.adopt(await openTopology(target, { homeCell: target.homeCell }), (store) =>
+    store.close(),
+  );
   const http = new HttpServer({
     host: config.bindAddress,
     port: config.httpPort,
@@ -148,6 +150,7 @@ async function start(options: Start): Promise<void> {
     })),
     database: databaseOf(config, tls),
     heartbeatIntervalMs: config.heartbeatIntervalMs,
+    lameduckMs: config.lameduckMs,
     logger: logger.child({ component: "manager" }),
   });
   parts.use(logGrpcLibrary(logger.child({ component: "grpc-js" })));
@@ -165,7 +168,7 @@ async function start(options: Start): Promise<void> {
   logger.info({ address: config.bindAddress, port: http.port }, "HTTP listens");
   // Closed in reverse: what is left of the stop when the manager has closed.
   parts.defer(() => deadline.begin("onclose-timeout", config.onCloseTimeoutMs));
-  parts.use(manager);
+  parts.defer(() => closeManager(manager, termination));
   parts.defer(
     manager.watchStatus(({ state }) => {
       if (state.name === "error") {
@@ -181,6 +184,15 @@ async function start(options: Start): Promise<void> {
     const address = config.pgListenAddress;
     logger.info({ address, port: clients.port }, "the port for PostgreSQL's clients listens");
   }
+}
+
+/** Called when a stop was requested. Ctrl-C comes from a terminal, and a fault cannot wait. */
+async function closeManager(
+  manager: MultiPoolerManager,
+  { requested }: Termination,
+): Promise<void> {
+  const cause = await requested;
+  await manager.close({ lameduck: cause.type === "signal" && cause.name === "SIGTERM" });
 }
 
 /** Says what of a launch line has no effect, and what the pooler waits for. */

@@ -1,10 +1,13 @@
+import type { ServingTarget } from "@multipooler/controller-api";
+import { CLOSING_REASON } from "./run-closing.ts";
 import type { ManagedDatabaseStatus } from "./database/managed-database.ts";
 import { messageOf } from "./error-message.ts";
 import type { ManagerRun } from "./manager-run.ts";
 import type { ManagerSettings } from "./manager-settings.ts";
 import type { DatabaseStatus, ManagerStatus, TopologyStatus } from "./manager-status.ts";
 import { PoolerType } from "./record/pooler-type.ts";
-import { admits } from "./serving/serving-target.ts";
+import { NO_INTENT } from "./serving/operator-intent.ts";
+import { admits, notServing } from "./serving/serving-target.ts";
 
 export interface StatusSources {
   readonly settings: ManagerSettings;
@@ -16,8 +19,7 @@ export interface StatusSources {
 /** Takes a snapshot of everything. Reads memory only. */
 export function takeSnapshot({ settings, run, startedAt }: StatusSources): ManagerStatus {
   const { controller, pooler } = settings;
-  const { current } = controller.servingStatus();
-  const progress = run?.parts?.reconciler.progress();
+  const { current, drains } = controller.servingStatus();
   const database = run?.database.status();
   const notReadyReason = whyNotReady(settings, run, database);
   return {
@@ -29,13 +31,29 @@ export function takeSnapshot({ settings, run, startedAt }: StatusSources): Manag
     type: run?.parts?.registration.type() ?? PoolerType.Unknown,
     serving: {
       current,
-      wanted: progress === undefined || progress.reached ? undefined : progress.wanted,
+      wanted: wantedOf(run),
+      drains,
     },
+    intent: run?.intent ?? NO_INTENT,
+    transitions: run?.parts?.reconciler.history() ?? [],
     database: databaseStatus(settings, run, database),
     topology: run?.parts?.registration.status() ?? unregistered(settings),
     heartbeat: database?.heartbeat ?? { mode: "off" },
     startedAt,
   };
+}
+
+/** What is on its way, if anything is. A run that stops is, although it may serve on for a while. */
+function wantedOf(run: ManagerRun | undefined): ServingTarget | undefined {
+  const progress = run?.parts?.reconciler.progress();
+  if (run === undefined || progress === undefined) {
+    return undefined;
+  }
+  const { wanted, reached } = progress;
+  if (run.stopping && admits(wanted.status)) {
+    return notServing(CLOSING_REASON);
+  }
+  return reached ? undefined : wanted;
 }
 
 function whyNotReady(
@@ -47,7 +65,7 @@ function whyNotReady(
     return "the manager is not open";
   }
   if (run.stopping) {
-    return "shutting down";
+    return CLOSING_REASON;
   }
   if (run.state.name === "error") {
     return run.state.error.message;

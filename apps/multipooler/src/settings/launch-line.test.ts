@@ -60,6 +60,8 @@ async function given(...args: readonly string[]): Promise<GivenSettings> {
     },
     query: unwanted,
     status: unwanted,
+    drain: unwanted,
+    serveAgain: unwanted,
     topo: { get: unwanted, list: unwanted, watch: unwanted, tree: unwanted, init: unwanted },
   };
   await commandLine(actions, () => undefined).parseAsync(args, { from: "user" });
@@ -222,6 +224,8 @@ test("the help has our flags with what they do, the others once and short", () =
       serve: unwanted,
       query: unwanted,
       status: unwanted,
+      drain: unwanted,
+      serveAgain: unwanted,
       topo: { get: unwanted, list: unwanted, watch: unwanted, tree: unwanted, init: unwanted },
     },
     () => undefined,

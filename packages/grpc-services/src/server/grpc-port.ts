@@ -3,6 +3,7 @@ import { createServer } from "node:net";
 import type { Server as Listener, Socket } from "node:net";
 import { ServerCredentials } from "@grpc/grpc-js";
 import type { Server } from "@grpc/grpc-js";
+import { untilAborted } from "@multipooler/timing";
 import { GrpcServicesError, GrpcServicesErrorCode } from "../errors/error.ts";
 import { hostAndPort } from "./host-and-port.ts";
 import type { GrpcTls } from "./grpc-tls.ts";
@@ -46,16 +47,18 @@ export class GrpcPort {
   readonly #server: Server;
   readonly #listener: Listener;
   readonly #sockets: ReadonlySet<Socket>;
+  readonly #injector: ConnectionInjector;
   /** Aborts the handshakes that go on. */
   readonly #closing: AbortController;
   #refused = 0;
 
-  private constructor({ server, listener, sockets, closing }: OpenPort) {
+  private constructor({ server, listener, sockets, injector, closing }: OpenPort) {
     const address = listener.address();
     this.port = typeof address === "object" && address !== null ? address.port : 0;
     this.#server = server;
     this.#listener = listener;
     this.#sockets = sockets;
+    this.#injector = injector;
     this.#closing = closing;
   }
 
@@ -87,13 +90,23 @@ export class GrpcPort {
       throw listenFailed(hostAndPort(host, port), error);
     }
     listener.on("error", (err) => logger.warn({ err }, "a gRPC client could not be accepted"));
-    const opened = new GrpcPort({ server, listener, sockets, closing });
+    const opened = new GrpcPort({ server, listener, sockets, injector, closing });
     opened.#limit(options);
     return opened;
   }
 
   get connections(): ConnectionCount {
     return { open: this.#sockets.size, refused: this.#refused };
+  }
+
+  /**
+   * Closes each connection as soon as no call runs on it, and tells its client so. Resolves when those
+   * that are open now are closed, or the signal aborts.
+   */
+  async moveClients(signal: AbortSignal | undefined): Promise<void> {
+    const leaving = [...this.#sockets].map((socket) => once(socket, "close"));
+    this.#injector.drain(NEVER_MS);
+    await untilAborted(Promise.allSettled(leaving), signal).catch(() => undefined);
   }
 
   /** Stops accepting and resolves when the last connection is closed, calls on it included. */
@@ -125,10 +138,17 @@ export class GrpcPort {
   }
 }
 
+/** grpc-js cuts after this time what it drains; `cut` is there for that. */
+const NEVER_MS = 2_147_483_647;
+
+/** What grpc-js has for connections that it did not accept itself. */
+type ConnectionInjector = ReturnType<Server["createConnectionInjector"]>;
+
 interface OpenPort {
   readonly server: Server;
   readonly listener: Listener;
   readonly sockets: ReadonlySet<Socket>;
+  readonly injector: ConnectionInjector;
   readonly closing: AbortController;
 }
 

@@ -17,7 +17,7 @@ import { PoolerPublisher } from "./pooler-publisher.ts";
 import { PoolerType } from "./pooler-type.ts";
 import { isRefusal } from "./publisher-status.ts";
 import type { PublisherStatus } from "./publisher-status.ts";
-import type { ServingAnnouncement } from "../serving/serving-reconciler.ts";
+import type { ServingAnnouncement } from "../serving/serving-steps.ts";
 import type { TypeMemory } from "./type-memory.ts";
 
 export interface RegistrationOptions {
