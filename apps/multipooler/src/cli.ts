@@ -1,4 +1,6 @@
 import { Command, Option } from "commander";
+import { addConfigCommands } from "./config-commands.ts";
+import type { ConfigActions } from "./config-commands.ts";
 import { addAcceptedFlags } from "./settings/accepted-flags.ts";
 import { RESULT_FORMATS } from "./ctl/result-format.ts";
 import type { ServingOptions } from "./ctl/serving-status.ts";
@@ -12,6 +14,7 @@ import { buildVersion } from "./version.ts";
 /** The implementations of the commands; each resolves with the exit code. */
 export interface CommandActions {
   serve(given: GivenSettings): Promise<number>;
+  readonly config: ConfigActions;
   query(sql: string, options: QueryOptions): Promise<number>;
   status(options: ClientOptions & { readonly json: boolean }): Promise<number>;
   drain(options: ServingOptions): Promise<number>;
@@ -59,6 +62,7 @@ export function commandLine(actions: CommandActions, exit: (code: number) => voi
       exit(await actions.serve(givenSettings(settings, options))),
   );
 
+  addConfigCommands(program, actions.config, exit);
   const ctl = program
     .command("ctl")
     .description("Talk to a running pooler over gRPC, or inspect its topology.");
@@ -111,7 +115,10 @@ function withServingOptions(command: Command): Command {
 function withClientOptions(command: Command): Command {
   return command
     .addOption(
-      new Option("--address <host:port>", "gRPC address of the pooler")
+      new Option(
+        "--address <host:port>",
+        "gRPC address of the pooler; without a port, its default one",
+      )
         .env("MULTIPOOLER_ADDRESS")
         .default(`127.0.0.1:${settings.grpcPort.defaultText}`),
     )

@@ -59,7 +59,7 @@ async function wish(
     if (error instanceof OutputClosed) {
       return 0;
     }
-    complaint(error, io);
+    complaint(error, options.address, io);
     return 1;
   }
 }

@@ -405,21 +405,25 @@ async function closeAndCheck(model: Model): Promise<void> {
 
 test("whatever happens, nobody gets in who must not, and everything ends exactly once", async () => {
   await fc.assert(
-    fc.asyncProperty(fc.array(STEP, { maxLength: 40, size: "medium" }), fc.boolean(), async (steps, finishes) => {
-      const model = new Model();
-      await model.open();
-      for (const step of steps) {
-        await run(model, step);
-      }
-      if (finishes) {
-        await model.finish();
-        model.checkCalls();
-        expect(model.calls.filter(({ result }) => result === "pending")).toEqual([]);
-        expect(model.transitions.filter(({ result }) => result === "pending")).toEqual([]);
-        expect(model.world.gate.counts).toEqual({ single: 0, reserved: 0 });
-      }
-      await closeAndCheck(model);
-    }),
+    fc.asyncProperty(
+      fc.array(STEP, { maxLength: 40, size: "medium" }),
+      fc.boolean(),
+      async (steps, finishes) => {
+        const model = new Model();
+        await model.open();
+        for (const step of steps) {
+          await run(model, step);
+        }
+        if (finishes) {
+          await model.finish();
+          model.checkCalls();
+          expect(model.calls.filter(({ result }) => result === "pending")).toEqual([]);
+          expect(model.transitions.filter(({ result }) => result === "pending")).toEqual([]);
+          expect(model.world.gate.counts).toEqual({ single: 0, reserved: 0 });
+        }
+        await closeAndCheck(model);
+      },
+    ),
     { numRuns: 1_000 },
   );
 }, 120_000);

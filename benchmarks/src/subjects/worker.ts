@@ -1,20 +1,22 @@
-// One subject of the layers bench in a process of its own, so that what it spends is its own.
+// One subject of a bench in a process of its own, so that what it spends is its own.
 import { openExecutor } from "./executor.ts";
-import { ECHO_PATH, openEchoServer } from "./grpc-echo.ts";
-import { openGrpcCallers } from "./grpc-load.ts";
-import { openGrpcPooler, STREAM_EXECUTE_PATH } from "./grpc-pooler.ts";
-import type { Latencies, Load } from "./load.ts";
+import { openGrpcCallers } from "./grpc-callers.ts";
+import { openEchoServer } from "./grpc-echo.ts";
+import { openGrpcPooler } from "./grpc-pooler.ts";
+import type { Course, Load } from "./load.ts";
 import { Measurement } from "./measurement.ts";
 import type { Measured, Spent } from "./measurement.ts";
+import { openPgClients } from "./pg-client.ts";
 import { openProtocolClient } from "./protocol-client.ts";
+import type { RecordedAnswers } from "./recorded-answers.ts";
 import { openSessions } from "./session.ts";
 import type { PostgresPlace, Subject } from "./subject.ts";
 
 /** What a process of the bench is. The callers of the two servers are in another process. */
 export type Role =
-  | { readonly type: "protocol client" | "executor" | "session" | "grpc server" }
-  | { readonly type: "grpc echo server" }
-  | { readonly type: "grpc callers" | "grpc echo callers"; readonly address: string };
+  | { readonly type: "protocol client" | "pg" | "executor" | "session" | "grpc server" }
+  | { readonly type: "grpc echo server"; readonly answers: RecordedAnswers }
+  | { readonly type: "grpc callers"; readonly address: string };
 
 /** What the bench asks of a worker; each is answered once, in order. */
 export type Order =
@@ -26,7 +28,7 @@ export type Order =
 
 export type Answer =
   | { readonly type: "opened"; readonly address: string | undefined }
-  | { readonly type: "ran"; readonly latencies: Latencies }
+  | { readonly type: "ran"; readonly course: Course }
   | { readonly type: "measuring" }
   | { readonly type: "spent"; readonly spent: Spent }
   | { readonly type: "closed" };
@@ -45,6 +47,8 @@ async function open(role: Role, place: PostgresPlace, callers: number): Promise<
   switch (role.type) {
     case "protocol client":
       return ofSubject(await openProtocolClient(place, callers));
+    case "pg":
+      return ofSubject(await openPgClients(place, callers));
     case "executor":
       return ofSubject(await openExecutor(place, callers));
     case "session":
@@ -52,11 +56,9 @@ async function open(role: Role, place: PostgresPlace, callers: number): Promise<
     case "grpc server":
       return { subject: undefined, ...(await openGrpcPooler(place, callers)) };
     case "grpc echo server":
-      return { subject: undefined, ...(await openEchoServer()) };
+      return { subject: undefined, ...(await openEchoServer(role.answers)) };
     case "grpc callers":
-      return ofSubject(openGrpcCallers(role.address, STREAM_EXECUTE_PATH, callers));
-    case "grpc echo callers":
-      return ofSubject(openGrpcCallers(role.address, ECHO_PATH, callers));
+      return ofSubject(openGrpcCallers(role.address, place, callers));
   }
 }
 
@@ -73,7 +75,7 @@ async function obey(order: Order): Promise<Answer> {
       if (opened?.subject === undefined) {
         throw new TypeError("this worker has no callers");
       }
-      return { type: "ran", latencies: await opened.subject.run(order.load) };
+      return { type: "ran", course: await opened.subject.run(order.load) };
     }
     case "measure":
       measurement = new Measurement(order.what);
@@ -90,6 +92,9 @@ async function obey(order: Order): Promise<Answer> {
   }
 }
 
+// Ctrl-C reaches every process of a terminal; the bench ends this one, or has ended itself.
+process.on("SIGINT", () => undefined);
+process.once("disconnect", () => process.exit());
 process.on("message", (order: Order) => {
   obey(order).then(
     (answer) => {

@@ -1,4 +1,4 @@
-import type { Latencies, Load } from "./load.ts";
+import type { Course, Load } from "./load.ts";
 
 /** Where the PostgreSQL of the bench listens. */
 export interface PostgresPlace {
@@ -7,8 +7,8 @@ export interface PostgresPlace {
   readonly user: string;
 }
 
-/** A layer of the pooler in this process, with callers of its own. */
+/** A way to do the work, in this process, with callers of its own. */
 export interface Subject {
-  run(load: Load): Promise<Latencies>;
+  run(load: Load): Promise<Course>;
   close(): Promise<void>;
 }

@@ -1,7 +1,7 @@
 import { fork } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import type { Latencies, Load } from "./load.ts";
+import type { Course, Load } from "./load.ts";
 import type { Measured, Spent } from "./measurement.ts";
 import type { PostgresPlace } from "./subject.ts";
 import type { Answer, Order, Role } from "./worker.ts";
@@ -14,6 +14,7 @@ export class WorkerProcess implements AsyncDisposable {
   readonly #child: ChildProcess;
   readonly #exited = Promise.withResolvers<never>();
   #address: string | undefined;
+  #isBusy = false;
 
   static async open(role: Role, place: PostgresPlace, callers: number): Promise<WorkerProcess> {
     const worker = new WorkerProcess();
@@ -45,8 +46,8 @@ export class WorkerProcess implements AsyncDisposable {
     return this.#address;
   }
 
-  async run(load: Load): Promise<Latencies> {
-    return (await this.#ask({ type: "run", load }, "ran")).latencies;
+  async run(load: Load): Promise<Course> {
+    return (await this.#ask({ type: "run", load }, "ran")).course;
   }
 
   /** Begins to count what the process spends; `spent` tells. */
@@ -58,10 +59,14 @@ export class WorkerProcess implements AsyncDisposable {
     return (await this.#ask({ type: "spent" }, "spent")).spent;
   }
 
+  /** Resolves when the process has ended. One that is busy, as in a bench that is interrupted, is killed. */
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#child.connected) {
-      await this.#ask({ type: "close" }, "closed").catch(() => this.#child.kill());
+    if (this.#isBusy) {
+      this.#child.kill("SIGKILL");
+    } else if (this.#child.connected) {
+      await this.#ask({ type: "close" }, "closed").catch(() => this.#child.kill("SIGKILL"));
     }
+    await this.#exited.promise.catch(() => undefined);
   }
 
   async #ask<Type extends Answer["type"]>(
@@ -76,8 +81,11 @@ export class WorkerProcess implements AsyncDisposable {
         reject(new TypeError(`a process of the bench answered ${answer.type}`));
       }
     });
+    this.#isBusy = true;
     this.#child.send(order);
-    return await Promise.race([promise, this.#exited.promise]);
+    const result = await Promise.race([promise, this.#exited.promise]);
+    this.#isBusy = false;
+    return result;
   }
 }
 

@@ -6,8 +6,6 @@ import { MemoryTopology } from "@multipooler/topo/memory";
 import { BENCH_LOGGER, BENCH_SHARD } from "./pooler.ts";
 import type { PostgresPlace } from "./subject.ts";
 
-export const STREAM_EXECUTE_PATH = "/multipoolerservice.MultipoolerService/StreamExecute";
-
 /** Everything that the shipped program composes for its gRPC port, in this process. */
 export async function openGrpcPooler(
   { host, port, user }: PostgresPlace,

@@ -25,6 +25,8 @@ export interface BenchPooler {
 export async function openPooler(place: PostgresPlace, callers: number): Promise<BenchPooler> {
   const { host, port, user } = place;
   const admin = new pg.Client({ host, port, user, database: "postgres" });
+  // A server that ends before its clients fails their next query.
+  admin.on("error", ignore);
   await admin.connect();
   const pooler = new MultiPooler({
     shard: BENCH_SHARD,

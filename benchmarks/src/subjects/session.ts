@@ -1,7 +1,8 @@
 import type { QueryService, Session, SessionClient } from "@multipooler/query-service";
 import { runLoad } from "./load.ts";
 import { openPooler } from "./pooler.ts";
-import { Statements } from "./statements.ts";
+import { Works } from "./work.ts";
+import type { Work } from "./work.ts";
 import type { PostgresPlace, Subject } from "./subject.ts";
 
 const READY_FOR_QUERY = 0x5a;
@@ -17,10 +18,10 @@ export async function openSessions(place: PostgresPlace, callers: number): Promi
       Conversation.open(pooler.service, `client ${index}`),
     ),
   );
-  const statements = new Statements(queryMessage);
+  const works = new Works(queryMessage);
   const all = conversations.map((one) => (message: Uint8Array) => one.query(message));
   return {
-    run: (load) => runLoad(load, statements, all),
+    run: (load) => runLoad(load, works, all),
     close: async () => {
       await Promise.all(conversations.map((one) => one.end()));
       await pooler.close();
@@ -67,7 +68,12 @@ class Conversation implements SessionClient {
   }
 }
 
-function queryMessage(sql: string): Uint8Array {
+/** @throws TypeError for all but simple queries, which are what sessions are measured with. */
+function queryMessage(work: Work): Uint8Array {
+  if (work.type !== "simple") {
+    throw new TypeError(`a session is not measured with work of type ${work.type}`);
+  }
+  const { sql } = work;
   const bytes = Buffer.allocUnsafe(HEADER_BYTES + sql.length + 1);
   bytes[0] = QUERY;
   bytes.writeInt32BE(sql.length + HEADER_BYTES, 1);
