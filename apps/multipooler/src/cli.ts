@@ -90,6 +90,16 @@ export function commandLine(actions: CommandActions, exit: (code: number) => voi
     .action(async (options: ClientOptions & { json: boolean }) =>
       exit(await actions.status(options)),
     );
+  addServingCommands(ctl, actions, exit);
+  addTopoCommands(ctl, actions.topo, exit);
+  return program;
+}
+
+function addServingCommands(
+  ctl: Command,
+  actions: Pick<CommandActions, "drain" | "serveAgain">,
+  exit: (code: number) => void,
+): void {
   withServingOptions(ctl.command("drain"))
     .description(
       "Let what runs end, close all connections to PostgreSQL and serve nothing, until `ctl serve`.",
@@ -101,8 +111,6 @@ export function commandLine(actions: CommandActions, exit: (code: number) => voi
     .action(async (options: ServingOptions & { readOnly: boolean }) =>
       exit(await actions.serveAgain(options)),
     );
-  addTopoCommands(ctl, actions.topo, exit);
-  return program;
 }
 
 function withServingOptions(command: Command): Command {

@@ -117,9 +117,8 @@ interface Start {
 
 /** Starts the parts in the order of the architecture: HTTP first, then the manager. */
 async function start(options: Start): Promise<void> {
-  const { config, effective, tls, target, limits, log, termination, deadline, parts } = options;
+  const { config, effective, tls, target, limits, log, termination, parts } = options;
   const { logger } = log;
-
   const topology = parts.adopt(await openTopology(target, { homeCell: target.homeCell }), (store) =>
     store.close(),
   );
@@ -151,10 +150,9 @@ async function start(options: Start): Promise<void> {
     logger: logger.child({ component: "manager" }),
   });
   const grpc = grpcServerOf(config, limits, { manager, logger });
-  const { administration } = controller;
   const clients = clientListener(config, limits, {
     manager,
-    administration,
+    administration: controller.administration,
     reload: () => tls.reload(),
     logger,
   });
@@ -162,9 +160,7 @@ async function start(options: Start): Promise<void> {
   parts.defer(() => http.close());
   await http.listen();
   logger.info({ address: config.bindAddress, port: http.port }, "HTTP listens");
-  // Closed in reverse: what is left of the stop when the manager has closed.
-  parts.defer(() => deadline.begin("onclose-timeout", config.onCloseTimeoutMs));
-  parts.defer(() => closeManager(manager, termination));
+  parts.defer(() => closeManager(manager, options));
   parts.defer(
     manager.watchStatus(({ state }) => {
       if (state.name === "error") {
@@ -185,10 +181,15 @@ async function start(options: Start): Promise<void> {
 /** Called when a stop was requested. Ctrl-C comes from a terminal, and a fault cannot wait. */
 async function closeManager(
   manager: MultiPoolerManager,
-  { requested }: Termination,
+  { config, termination, deadline }: Pick<Start, "config" | "termination" | "deadline">,
 ): Promise<void> {
-  const cause = await requested;
-  await manager.close({ lameduck: cause.type === "signal" && cause.name === "SIGTERM" });
+  const cause = await termination.requested;
+  try {
+    await manager.close({ lameduck: cause.type === "signal" && cause.name === "SIGTERM" });
+  } finally {
+    // For what is left of the stop.
+    deadline.begin("onclose-timeout", config.onCloseTimeoutMs);
+  }
 }
 
 /** Says what of a launch line has no effect, and what the pooler waits for. */
