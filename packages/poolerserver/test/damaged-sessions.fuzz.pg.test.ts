@@ -2,6 +2,7 @@ import {
   anyDamage,
   CLIENTS,
   conversations,
+  messagesOf,
   copyFail,
   damagedMessage,
   fuzzRun,
@@ -54,7 +55,7 @@ const anySaid: fc.Arbitrary<readonly Said[]> = fc
   )
   .map(([steps, damages]) =>
     damages.map((ofClient, client) => ({
-      messages: steps.filter((step) => step.client === client).flatMap(({ messages }) => messages),
+      messages: steps.filter((step) => step.client === client).flatMap(messagesOf),
       damages: ofClient,
     })),
   );
