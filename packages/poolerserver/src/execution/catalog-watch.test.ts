@@ -10,6 +10,8 @@ function setUp(options: { fails?: boolean; hangs?: boolean; sleeps?: boolean } =
   clock: ManualClock;
   /** How often the catalog was asked for something. */
   asked: () => number;
+  /** How often it was read. */
+  read: () => number;
 } {
   const clock = new ManualClock();
   let asked = 0;
