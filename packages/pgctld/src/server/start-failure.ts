@@ -1,4 +1,4 @@
-import { EmbeddedPostgresError } from "./error.ts";
+import { PgctldError, PgctldErrorCode } from "../error.ts";
 
 /** Why a server ended before it was ready, read off its log. */
 export type StartFailure =
@@ -9,6 +9,9 @@ export type StartFailure =
   /** Children of a killed server still use its shared memory. */
   | { readonly kind: "orphans" }
   | { readonly kind: "other" };
+
+/** How many lines of a log without a FATAL one are told. */
+const TOLD_LINES = 20;
 
 /** PostgreSQL says why in words only; `lc_messages=C` keeps them fixed. */
 export function classifyStartFailure(log: readonly string[]): StartFailure {
@@ -29,37 +32,39 @@ export function classifyStartFailure(log: readonly string[]): StartFailure {
 /** The error for a failure that another attempt would not mend. */
 export function startError(
   failure: StartFailure,
-  { dataDir, port, log }: { dataDir: string; port: number; log: readonly string[] },
-): EmbeddedPostgresError {
+  context: { readonly dataDir: string; readonly port: number; readonly log: readonly string[] },
+): PgctldError {
+  const { dataDir, port, log } = context;
   switch (failure.kind) {
     case "port-in-use":
-      return new EmbeddedPostgresError(
-        "port-in-use",
+      return new PgctldError(
+        PgctldErrorCode.PortInUse,
         `PostgreSQL cannot listen on port ${port}: another program uses it`,
       );
     case "locked":
-      return new EmbeddedPostgresError(
-        "already-running",
+      return new PgctldError(
+        PgctldErrorCode.AlreadyRunning,
         `a PostgreSQL server (process ${failure.pid}) already runs on ${dataDir}`,
       );
     case "orphans":
-      return new EmbeddedPostgresError(
-        "already-running",
+      return new PgctldError(
+        PgctldErrorCode.AlreadyRunning,
         `processes of an earlier PostgreSQL server still use ${dataDir}: end them first`,
       );
     case "other":
-      return new EmbeddedPostgresError(
-        "start-failed",
-        `PostgreSQL did not start on ${dataDir}: ${fatalLines(log) ?? log.join("\n")}`,
+      return new PgctldError(
+        PgctldErrorCode.StartFailed,
+        `PostgreSQL did not start on ${dataDir}: ${failureWords(log)}`,
       );
   }
 }
 
-/** The first FATAL message with its detail, on one line and without timestamps. */
-function fatalLines(log: readonly string[]): string | undefined {
+/** What a log says went wrong, on one line and without timestamps. */
+export function failureWords(log: readonly string[]): string {
   const start = log.findIndex((line) => /\b(FATAL|PANIC): /.test(line));
   if (start < 0) {
-    return undefined;
+    const last = log.slice(-TOLD_LINES).map((line) => line.trim());
+    return last.length === 0 ? "it wrote nothing into its log" : last.join("; ");
   }
   const related = log.slice(start + 1).filter((line) => /\b(DETAIL|HINT): /.test(line));
   return [log[start] ?? "", ...related.slice(0, 2)]

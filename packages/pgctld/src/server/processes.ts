@@ -1,8 +1,8 @@
 import { execFile } from "node:child_process";
 import { readdir, readFile, readlink, realpath } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { basename } from "node:path";
 import { promisify } from "node:util";
-import { hasErrno } from "./error.ts";
+import { hasErrno } from "../error.ts";
 
 const execFileAsync = promisify(execFile);
 
@@ -33,47 +33,54 @@ export function sendSignal(pid: number, signal: NodeJS.Signals): boolean {
   }
 }
 
-/** The process id in the lock file of `dataDir`, whether that process lives or not. */
-export async function lockHolder(dataDir: string): Promise<number | undefined> {
+/**
+ * Whether `pid` is a process of the PostgreSQL server on `dataDir`. PIDs are used again, so that a
+ * process of this number may be any program: on Linux `/proc` tells. Where it does not (macOS, or the
+ * process is another user's), every living process may be one, which is the careful answer.
+ */
+export async function isServerProcess(pid: number, dataDir: string): Promise<boolean> {
+  const directory = await realpath(dataDir).catch(() => undefined);
+  if (directory === undefined) {
+    return false;
+  }
   try {
-    return Number.parseInt(await readFile(join(dataDir, "postmaster.pid"), "utf8"), 10);
+    return await worksOn(pid, directory);
   } catch (error) {
-    if (hasErrno(error, "ENOENT")) {
-      return undefined;
+    if (hasErrno(error, "ENOENT") && process.platform === "linux") {
+      return false;
     }
-    throw error;
+    return isAlive(pid);
   }
 }
 
-/**
- * True unless it is certain that `pid` is no PostgreSQL process on `dataDir`. Where the system
- * does not tell (it has no /proc, or the process is another user's), the answer is the careful one.
- */
-export async function mayServe(pid: number, dataDir: string): Promise<boolean> {
-  try {
-    return await serves(pid, await realpath(dataDir));
-  } catch (error) {
-    return process.platform !== "linux" || !hasErrno(error, "ENOENT");
+/** The processes of a server on `dataDir`, also without their main process; none without a /proc. */
+export async function serverProcesses(dataDir: string): Promise<number[]> {
+  const directory = await realpath(dataDir).catch(() => undefined);
+  if (directory === undefined) {
+    return [];
   }
-}
-
-/**
- * Kills what is left of a server on `dataDir` whose main process is dead: its children end by
- * themselves when they are idle, but a busy one works on. Does nothing where there is no /proc.
- */
-export async function killOrphans(dataDir: string): Promise<void> {
-  const directory = await realpath(dataDir);
   const entries = await readdir("/proc").catch(() => []);
+  const found: number[] = [];
   for (const pid of entries.map(Number).filter((number) => number > 0)) {
     // Processes end while they are looked at, and other users' cannot be.
-    if (await serves(pid, directory).catch(() => false)) {
-      sendSignal(pid, "SIGKILL");
+    if (await worksOn(pid, directory).catch(() => false)) {
+      found.push(pid);
     }
   }
+  return found;
 }
 
 /** Each process of a server runs the program `postgres` in the data directory. */
-async function serves(pid: number, directory: string): Promise<boolean> {
-  const program = await readlink(`/proc/${pid}/exe`);
+async function worksOn(pid: number, directory: string): Promise<boolean> {
+  // The link of a program that an upgrade has replaced ends so.
+  const program = (await readlink(`/proc/${pid}/exe`)).replace(/ \(deleted\)$/, "");
   return basename(program) === "postgres" && (await readlink(`/proc/${pid}/cwd`)) === directory;
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return hasErrno(error, "EPERM");
+  }
 }

@@ -13,7 +13,7 @@ const CASES = [
       "2026-01-01 00:00:00.000 UTC [7] FATAL:  could not create any TCP/IP sockets",
     ],
     failure: { kind: "port-in-use" },
-    code: "port-in-use",
+    code: "PORT_IN_USE",
     message: /port 5432/,
   },
   {
@@ -23,7 +23,7 @@ const CASES = [
       '2026-01-01 00:00:00.000 UTC [8] HINT:  Is another postmaster (PID 4711) running in data directory "/data"?',
     ],
     failure: { kind: "locked", pid: 4711 },
-    code: "already-running",
+    code: "ALREADY_RUNNING",
     message: /process 4711/,
   },
   {
@@ -33,7 +33,7 @@ const CASES = [
       '2026-01-01 00:00:00.000 UTC [9] HINT:  Terminate any old server processes associated with data directory "/data".',
     ],
     failure: { kind: "orphans" },
-    code: "already-running",
+    code: "ALREADY_RUNNING",
     message: /\/data/,
   },
   {
@@ -43,7 +43,7 @@ const CASES = [
       "2026-01-01 00:00:00.000 UTC [9] DETAIL:  Permissions should be u=rwx (0700).",
     ],
     failure: { kind: "other" },
-    code: "start-failed",
+    code: "START_FAILED",
     message:
       /^PostgreSQL did not start on \/data: data directory "\/data" has invalid permissions Permissions should be u=rwx \(0700\)\.$/,
   },
@@ -51,14 +51,14 @@ const CASES = [
     name: "a log without a fatal line, whole",
     log: ["one", "two"],
     failure: { kind: "other" },
-    code: "start-failed",
-    message: /one\ntwo$/,
+    code: "START_FAILED",
+    message: /one; two$/,
   },
 ];
 
 test.each(CASES)("tells $name from the log", ({ log, failure, code, message }) => {
   expect(classifyStartFailure(log)).toEqual(failure);
   const error = startError(classifyStartFailure(log), { ...WHERE, log });
-  expect(error).toMatchObject({ name: "EmbeddedPostgresError", code });
+  expect(error).toMatchObject({ name: "PgctldError", code });
   expect(error.message).toMatch(message);
 });

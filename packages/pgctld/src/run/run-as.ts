@@ -1,8 +1,7 @@
-import { spawn, execFile } from "node:child_process";
-import type { ChildProcess, SpawnOptions } from "node:child_process";
+import { execFile } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { promisify } from "node:util";
-import { EmbeddedPostgresError } from "./error.ts";
+import { messageOf, PgctldError, PgctldErrorCode } from "../error.ts";
 
 const execFileAsync = promisify(execFile);
 
@@ -25,21 +24,44 @@ export type RunAs =
 const CAPABILITIES = ["dac_read_search", "dac_override"] as const;
 type Capability = (typeof CAPABILITIES)[number];
 
-/** The user to drop to: `owner` (of an existing data directory) unless that is root, or `nobody`. */
-export async function unprivilegedUser(owner: User | undefined): Promise<User> {
+const PROBE_TIMEOUT_MS = 10_000;
+
+/** Whether this process is root, which has to drop to another user. */
+export function isRoot(): boolean {
+  return process.getuid?.() === 0;
+}
+
+/**
+ * The user to drop to: `owner` (of an existing data directory) unless that is root, else `wanted`,
+ * else `nobody`. Rejects with NOT_PERMITTED when there is none.
+ */
+export async function unprivilegedUser(
+  owner: User | undefined,
+  wanted: User | undefined,
+): Promise<User> {
   if (owner !== undefined && owner.uid !== 0) {
-    return owner;
+    return { uid: owner.uid, gid: owner.gid };
   }
+  const user = wanted ?? (await userNamed("nobody"));
+  if (user === undefined) {
+    throw new PgctldError(
+      PgctldErrorCode.NotPermitted,
+      "PostgreSQL refuses to run as root and there is no user `nobody` to run it as: run this as an ordinary user",
+    );
+  }
+  return user;
+}
+
+/** The user of this name in /etc/passwd. */
+export async function userNamed(name: string): Promise<User | undefined> {
   for (const line of (await readFile("/etc/passwd", "utf8")).split("\n")) {
-    const [name, , uid, gid] = line.split(":");
-    if (name === "nobody") {
+    const [found, , uid, gid] = line.split(":");
+    if (found === name) {
+      // macOS writes `nobody` as -2.
       return { uid: Number(uid) >>> 0, gid: Number(gid) >>> 0 };
     }
   }
-  throw new EmbeddedPostgresError(
-    "not-permitted",
-    "PostgreSQL refuses to run as root and there is no user `nobody` to run it as: run this as an ordinary user",
-  );
+  return undefined;
 }
 
 /**
@@ -48,7 +70,7 @@ export async function unprivilegedUser(owner: User | undefined): Promise<User> {
  */
 export async function leastPrivilege(
   user: User,
-  { initdb, directory }: { initdb: string; directory: string },
+  { initdb, directory }: { readonly initdb: string; readonly directory: string },
 ): Promise<RunAs> {
   const ways: RunAs[] = [{ kind: "user", user }];
   if (process.platform === "linux") {
@@ -67,42 +89,29 @@ export async function leastPrivilege(
       const script = 'cd "$1" && exec "$2" --show --pgdata="$1"';
       const probe = ["-c", script, "sh", directory, initdb];
       const { file, args, identity } = commandLine(way, "/bin/sh", probe);
-      await execFileAsync(file, args, { ...identity, cwd: "/", timeout: 10_000 });
+      await execFileAsync(file, args, { ...identity, cwd: "/", timeout: PROBE_TIMEOUT_MS });
       return way;
     } catch (error) {
       lastFailure = error;
     }
   }
-  throw new EmbeddedPostgresError(
-    "not-permitted",
+  throw new PgctldError(
+    PgctldErrorCode.NotPermitted,
     `PostgreSQL refuses to run as root, and user ${user.uid} cannot reach ${directory} or ${initdb}: ` +
-      "move this checkout to a directory that everyone may enter, or run this as an ordinary user",
+      `move them to a directory that everyone may enter, or run this as an ordinary user (${messageOf(lastFailure)})`,
     { cause: lastFailure },
   );
 }
 
-/** Starts `program` as `runAs` says, with a small fixed environment and outside of the caller's terminal. */
-export function spawnAs(
-  runAs: RunAs,
-  program: string,
-  programArgs: readonly string[],
-  { stdio }: { stdio: NonNullable<SpawnOptions["stdio"]> },
-): ChildProcess {
-  const { file, args, identity } = commandLine(runAs, program, programArgs);
-  return spawn(file, args, {
-    ...identity,
-    cwd: "/", // The caller's directory may be closed to the other user.
-    detached: true, // Ctrl-C goes to the owner, which stops things in its own order.
-    env: { PATH: process.env["PATH"], LC_ALL: "C" }, // No PG* variable may change what is started.
-    stdio,
-  });
+/** A command line, and the user to start it as. */
+export interface CommandLine {
+  readonly file: string;
+  readonly args: readonly string[];
+  readonly identity: { readonly uid?: number; readonly gid?: number };
 }
 
-function commandLine(
-  runAs: RunAs,
-  program: string,
-  args: readonly string[],
-): { file: string; args: readonly string[]; identity: { uid?: number; gid?: number } } {
+/** The command that runs `program` as `runAs` says. */
+export function commandLine(runAs: RunAs, program: string, args: readonly string[]): CommandLine {
   switch (runAs.kind) {
     case "self":
       return { file: program, args, identity: {} };

@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, readlink, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import { restoreSymlinks } from "./binaries.ts";
+import { restoreSymlinks } from "./embedded-installation.ts";
 
 test("makes the links that the install step would have made, and leaves those it finds", async () => {
   const dir = await mkdtemp(join(tmpdir(), "mp links "));
