@@ -1,4 +1,4 @@
-import { rm } from "node:fs/promises";
+import { readFile, rm } from "node:fs/promises";
 import { LocalPostgres, PgctldError, PgctldErrorCode } from "@multipooler/pgctld";
 import type { LocalPostgresOptions, ProgramEnd, StopMode } from "@multipooler/pgctld";
 import { createDatabase, runSql } from "./database.ts";
@@ -125,6 +125,12 @@ export class EmbeddedPostgres implements AsyncDisposable {
       throw notRunning();
     }
     return await runSql(this, database, statement, values);
+  }
+
+  /** The server's log so far; it has what a statement wrote as soon as that has answered. */
+  async logLines(): Promise<string[]> {
+    const text = await readFile(this.#server().postgres.logPath, "utf8");
+    return text.split("\n").slice(0, -1);
   }
 
   /** Creates a database, under a generated name by default; disposing drops it, sessions included. */

@@ -4,7 +4,7 @@ import { parseAuthMethod } from "./directory/access-rules.ts";
 import { createCluster } from "./directory/cluster-creation.ts";
 import { isCleanlyShutDown, readControlFile } from "./directory/control-file.ts";
 import { checkMajor, inspectDataDirectory } from "./directory/data-directory.ts";
-import { writeConfiguration } from "./directory/configuration.ts";
+import { setPersistently, writeConfiguration } from "./directory/configuration.ts";
 import { DirectoryLock } from "./directory/directory-lock.ts";
 import { setStartRole } from "./directory/server-file.ts";
 import { PgctldError, PgctldErrorCode, throwIfAborted } from "./error.ts";
@@ -21,6 +21,8 @@ import type {
   StopRequest,
   StopResult,
 } from "./postgres-control.ts";
+import { primaryConnInfo } from "./rewind/conn-info.ts";
+import type { PrimaryAddress } from "./rewind/conn-info.ts";
 import { checkRewindRequest, runRewind } from "./rewind/rewind.ts";
 import type { RewindRequest, RewindResult } from "./rewind/rewind.ts";
 import type { RunAs } from "./run/run-as.ts";
@@ -167,9 +169,7 @@ export class LocalPostgres implements PostgresControl {
     const { dataDir, installation, user, environment, logger } = this.#options;
     return await this.#change("rewinds PostgreSQL", signal, async () => {
       const runAs = await this.#preparation.runAs();
-      if ((await this.#server()) !== undefined) {
-        throw new PgctldError(PgctldErrorCode.StillRunning, `the server on ${dataDir} still runs`);
-      }
+      await this.#assertStopped();
       await this.#preparation.writePasswordFile();
       await this.#recoverIfNecessary(runAs, signal);
       const passwordFile = this.passwordFile;
@@ -177,6 +177,22 @@ export class LocalPostgres implements PostgresControl {
       const result = await runRewind(plan, request, { signal });
       logger.info({ diverged: result.diverged, dryRun: request.dryRun === true }, "ran pg_rewind");
       return result;
+    });
+  }
+
+  /**
+   * Has the server start as a standby of another one from now on: writes `primary_conninfo`, with the
+   * superuser's password in a file, and `standby.signal`. It must not run.
+   */
+  async follow(primary: PrimaryAddress, { signal }: CallOptions = {}): Promise<void> {
+    const { dataDir, user } = this.#options;
+    await this.#change("sets up a standby", signal, async () => {
+      await this.#preparation.runAs();
+      await this.#assertStopped();
+      await this.#preparation.writePasswordFile();
+      const connInfo = primaryConnInfo(primary, { user, passwordFile: this.passwordFile });
+      await setPersistently(dataDir, "primary_conninfo", connInfo);
+      await setStartRole(dataDir, "standby");
     });
   }
 
@@ -265,6 +281,13 @@ export class LocalPostgres implements PostgresControl {
       throw notRunning(this.#options.dataDir);
     }
     return server;
+  }
+
+  async #assertStopped(): Promise<void> {
+    if ((await this.#server()) !== undefined) {
+      const message = `the server on ${this.#options.dataDir} still runs`;
+      throw new PgctldError(PgctldErrorCode.StillRunning, message);
+    }
   }
 
   async #untilReady(pid: number, signal: AbortSignal | undefined): Promise<void> {

@@ -168,7 +168,7 @@ test("says that the port is taken", async () => {
 
 const skip = debian === undefined;
 test("refuses a data directory of another version, even one that runs", { skip }, async () => {
-  const { postgres, options } = await startedPostgres({ installation: debian });
+  const { postgres, options } = await startedPostgres({ installation: debian ?? embedded });
   const wrong = new LocalPostgres({ ...options, installation: embedded });
   const message = /was made by PostgreSQL 15, and this is PostgreSQL 17/;
   for (const call of [() => wrong.start(), () => wrong.restart(), () => wrong.initialize()]) {

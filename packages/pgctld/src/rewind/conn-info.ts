@@ -20,6 +20,35 @@ function pair(keyword: string, value: string): string {
   return `${keyword}='${value.replaceAll("\\", "\\\\").replaceAll("'", "\\'")}'`;
 }
 
+/** Which server a standby follows. */
+export interface PrimaryAddress {
+  readonly host: string;
+  readonly port: number;
+  /** How the standby is called in `synchronous_standby_names` and in `pg_stat_replication`. */
+  readonly applicationName?: string | undefined;
+}
+
+/** The value of `primary_conninfo`. @throws INVALID_ARGUMENT */
+export function primaryConnInfo(
+  { host, port, applicationName }: PrimaryAddress,
+  { user, passwordFile }: { readonly user: string; readonly passwordFile: string },
+): string {
+  if (host === "") {
+    throw invalidArgument("host must not be empty");
+  }
+  if (!Number.isSafeInteger(port) || port < 1 || port > 65_535) {
+    throw invalidArgument(`port must be from 1 to 65535, not ${port}`);
+  }
+  return formatConnInfo({
+    host,
+    port: String(port),
+    user,
+    passfile: passwordFile,
+    application_name: applicationName,
+    dbname: "postgres", // PostgreSQL 17 takes replication slots over with it.
+  });
+}
+
 /** A line of a password file, as libpq reads it: for any server and database. */
 export function passwordFileText(user: string, password: string): string {
   const field = (text: string): string => text.replaceAll("\\", "\\\\").replaceAll(":", "\\:");
