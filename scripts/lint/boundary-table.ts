@@ -75,12 +75,7 @@ export const BOUNDARIES: BoundaryTable = {
       "packages/topo",
     ],
     "packages/pgctld": ["packages/proto", "packages/timing"],
-    "packages/base-backup": [
-      "packages/pgwire",
-      "packages/query-service",
-      "packages/timing",
-      "packages/tls",
-    ],
+    "packages/base-backup": ["packages/pgwire", "packages/query-service", "packages/timing"],
     "packages/grpc-services": [
       "packages/controller-api",
       "packages/logging",

@@ -129,7 +129,7 @@ function parseHeader(block: Buffer): TarEntry | undefined {
   switch (String.fromCharCode(block[156] ?? 0)) {
     case "0":
     case "\0":
-      return { type: "file", path, mode, size: size(block) };
+      return { type: "file", path, mode, size: sizeOf(block) };
     case "5":
       return { type: "directory", path, mode };
     case "2":
@@ -150,7 +150,7 @@ function safePath(name: string): string {
 }
 
 /** Up to 8 GiB in octal digits, above it in binary. */
-function size(block: Buffer): number {
+function sizeOf(block: Buffer): number {
   if (((block[124] ?? 0) & 0x80) === 0) {
     return octal(block, 124, 12);
   }
