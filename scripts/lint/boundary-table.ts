@@ -95,7 +95,7 @@ export const BOUNDARIES: BoundaryTable = {
       "packages/tls",
     ],
     "apps/multipooler": "everything",
-    "apps/pgctld": ["packages/pgctld"],
+    "apps/pgctld-daemon": ["packages/base-backup", "packages/pgctld"],
     "dev/conversations": [],
     "dev/embedded-etcd": [],
     "dev/embedded-postgres": ["dev/postgres-binaries", "packages/pgctld"],
@@ -140,6 +140,7 @@ export const BOUNDARIES: BoundaryTable = {
     // are the files that bind handlers to it and no others.
     "@grpc/grpc-js": [
       "packages/grpc-services/src/**/{grpc-*,client-channel,reflection}.ts",
+      "packages/pgctld/src/grpc/**",
       "packages/topo/src/etcd/**",
     ],
     // Rows travel over our own wire package; `pg` is for administration.

@@ -24,6 +24,9 @@
  * | REWIND_FAILED           | `pg_rewind` failed; the message has its words                        |
  * | BUSY                    | another process works on the same data directory right now           |
  * | CANCELLED               | the caller's signal aborted; `cause` is its reason                   |
+ * | LISTEN_FAILED           | the address of the daemon cannot be listened on                      |
+ * | DAEMON_UNAVAILABLE      | the daemon cannot be reached, or the connection was lost             |
+ * | DAEMON_FAILED           | the daemon answered what the contract does not know                  |
  * | IO_FAILED               | a file could not be read or written, e.g. because the disk is full   |
  */
 export const PgctldErrorCode = {
@@ -48,6 +51,9 @@ export const PgctldErrorCode = {
   RewindFailed: "REWIND_FAILED",
   Busy: "BUSY",
   Cancelled: "CANCELLED",
+  ListenFailed: "LISTEN_FAILED",
+  DaemonUnavailable: "DAEMON_UNAVAILABLE",
+  DaemonFailed: "DAEMON_FAILED",
   IoFailed: "IO_FAILED",
 } as const;
 export type PgctldErrorCode = (typeof PgctldErrorCode)[keyof typeof PgctldErrorCode];

@@ -30,6 +30,8 @@ import { readLockFile } from "./server/lock-file.ts";
 import type { LockFile } from "./server/lock-file.ts";
 import { isServerProcess, serverProcesses } from "./server/processes.ts";
 import { promoteServer } from "./server/promotion.ts";
+import { stopRestoreCommand } from "./server/restore-command.ts";
+import type { RestoreCommandStop } from "./server/restore-command.ts";
 import { reloadServer } from "./server/reload.ts";
 import { launchServer } from "./server/server-launch.ts";
 import type { LaunchedServer } from "./server/server-launch.ts";
@@ -85,6 +87,11 @@ export class LocalPostgres implements PostgresControl {
   /** As whom the server's files are to be made; `undefined`: as this process' user. */
   async owner(): Promise<{ readonly uid: number; readonly gid: number } | undefined> {
     return await this.#preparation.newOwner();
+  }
+
+  /** Makes the directories that the daemon needs before PostgreSQL does. Rejects with IO_FAILED. */
+  async prepare(): Promise<void> {
+    await this.#preparation.stateDirectory();
   }
 
   async status({ signal }: CallOptions = {}): Promise<PostgresStatus> {
@@ -178,6 +185,12 @@ export class LocalPostgres implements PostgresControl {
       logger.info({ diverged: result.diverged, dryRun: request.dryRun === true }, "ran pg_rewind");
       return result;
     });
+  }
+
+  async stopRestoreCommand(): Promise<RestoreCommandStop> {
+    const { dataDir, clock } = this.#options;
+    // Not in turn: a start may be waiting for just that command.
+    return await stopRestoreCommand(dataDir, clock);
   }
 
   /**

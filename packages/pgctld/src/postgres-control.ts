@@ -1,6 +1,7 @@
 import type { ClusterState } from "./directory/control-file.ts";
 import type { StartRole } from "./directory/server-file.ts";
 import type { RewindRequest, RewindResult } from "./rewind/rewind.ts";
+import type { RestoreCommandStop } from "./server/restore-command.ts";
 import type { StopMode, StopOutcome } from "./server/server-stop.ts";
 
 /** Bounds a call. An abort rejects it with CANCELLED. */
@@ -12,7 +13,7 @@ export interface CallOptions {
 export type PostgresStatus = PlaceOfServer &
   (
     | { readonly state: "not-initialized" }
-    /** `cluster` is `undefined` when its control file cannot be read. */
+    /** `cluster` is `undefined` when its control file cannot be read, and over gRPC. */
     | { readonly state: "stopped"; readonly cluster: ClusterState | undefined }
     /** `starting` includes recovery, during which nobody can connect. */
     | ({ readonly state: "starting" | "stopping" } & ServerIdentity)
@@ -20,7 +21,8 @@ export type PostgresStatus = PlaceOfServer &
         readonly state: "running";
         /** Whether it takes connections: a server that is frozen does not. */
         readonly ready: boolean;
-        readonly role: "primary" | "standby";
+        /** `undefined` over gRPC, whose contract does not say it. */
+        readonly role: "primary" | "standby" | undefined;
       } & ServerIdentity)
   );
 
@@ -104,4 +106,6 @@ export interface PostgresControl {
   reload(options?: CallOptions): Promise<void>;
   /** Undoes what the server did that `sourceHost` did not. It must not run. */
   rewind(request: RewindRequest, options?: CallOptions): Promise<RewindResult>;
+  /** Ends the `restore_command` that a standby waits for; a new setting counts for the next file only. */
+  stopRestoreCommand(options?: CallOptions): Promise<RestoreCommandStop>;
 }

@@ -264,6 +264,18 @@ test("gives up waiting for a start, and the server goes on", async () => {
   await hasty.kill();
 });
 
+test("ends a restore_command that a standby waits for", async () => {
+  const { postgres } = await startedPostgres({ settings: STARTS_FOR_EVER });
+  expect(await postgres.stopRestoreCommand()).toEqual({ found: false, killed: false });
+  await postgres.stop();
+  const controller = new AbortController();
+  const started = refusal(postgres.start({ role: "standby" }, { signal: controller.signal }));
+  const ended = (): Promise<unknown> => postgres.stopRestoreCommand();
+  await expect.poll(ended, { timeout: 20_000 }).toEqual({ found: true, killed: true });
+  controller.abort();
+  await started;
+});
+
 test("answers what a server says of itself, while it cannot answer", async () => {
   const { postgres, options } = await startedPostgres();
   const pid = await pidOf(postgres);

@@ -16,6 +16,8 @@ const DEFAULT_SETTINGS: ServerSettings = {
   wal_level: "logical",
   max_wal_senders: "25",
   max_replication_slots: "25",
+  // What a base backup and pg_rewind still need is not to be gone.
+  wal_keep_size: "512MB",
   // A standby that is away must not fill the disk of its primary.
   max_slot_wal_keep_size: "4096MB",
   hot_standby: "on",
