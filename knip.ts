@@ -33,7 +33,7 @@ const config: KnipConfig = {
     "apps/*": { project: [...SOURCE, "test/**/*.ts"], ignoreBinaries: ["mkfifo"] },
     "dev/*": { project: [...SOURCE, "test/**/*.ts"] },
     "dev/embedded-etcd": { project: [...SOURCE, "test/**/*.ts"], ignoreBinaries: ["etcd"] },
-    benchmarks: { entry: ["src/main.ts!", "src/layers/worker.ts!"], project: SOURCE },
+    benchmarks: { entry: ["src/main.ts!", "src/subjects/worker.ts!"], project: SOURCE },
     e2e: { project: ["{gateway,test}/**/*.ts"], ignoreBinaries: ["mkfifo", "prlimit"] },
   },
 };

@@ -9,7 +9,11 @@ export interface Figure {
   /** How many statements are under way at once. */
   readonly concurrency: number;
   readonly subject: string;
-  /** `cpuUs`, `bytes`: a statement; `p50Us`, `p99Us`: latencies; `tps`: statements a second. */
+  /**
+   * Of a statement or a transaction: `cpuUs`, of that `transportUs` and `executorUs`; `bytes`, which
+   * are allocated; `p50Us`, `p99Us`, the latencies. `tps`: so many a second; `mibps`: MiB of rows a
+   * second.
+   */
   readonly metric: string;
   readonly value: number;
   /** The subject that `ratio` compares with; the median of the ratios within each round. */

@@ -4,6 +4,7 @@ import { command } from "./command.ts";
 import { checkDocuments } from "./documents.ts";
 import type { Gate } from "./gate.ts";
 import { checkPackaging } from "./packaging.ts";
+import { checkSettingsReference } from "./settings-reference.ts";
 import { checkTypes } from "./types.ts";
 
 const protoScript = (script: string) => (root: string) =>
@@ -65,6 +66,11 @@ export const gates: readonly Gate[] = [
     name: "proto-compatible",
     proves: "the wire contract breaks nothing that main promises",
     run: protoScript("breaking:proto"),
+  },
+  {
+    name: "settings",
+    proves: "the page and the schema of the settings are those of the program",
+    run: checkSettingsReference,
   },
   {
     name: "packaging",

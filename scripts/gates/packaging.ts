@@ -50,13 +50,16 @@ async function checkPackage(
 
 const ATTW_OPTIONS = ["--profile", "esm-only", "--format", "ascii", "--no-emoji"] as const;
 
-/** What belongs into a tarball: the build, and the three documents that npm shows or asks for. */
+/** What belongs into a tarball: the build, schemas, and the three documents that npm shows or asks for. */
 function judgeContents(paths: readonly string[]): GateResult {
   const files = paths.map((path) => path.replace(/^package\//, ""));
   const required = ["package.json", "README.md", "LICENSE"];
   const missing = required.filter((file) => !files.includes(file));
   const strange = files.filter(
-    (file) => ![...required, "CHANGELOG.md"].includes(file) && !file.startsWith("dist/"),
+    (file) =>
+      ![...required, "CHANGELOG.md"].includes(file) &&
+      !file.startsWith("dist/") &&
+      !/^[^/]+\.schema\.json$/.test(file),
   );
   const tests = files.filter((file) => /\.test\.(js|d\.ts)/.test(file));
   const built = files.some((file) => file.startsWith("dist/") && file.endsWith(".js"));

@@ -1,4 +1,6 @@
 import { Command, Option } from "commander";
+import { addConfigCommands } from "./config-commands.ts";
+import type { ConfigActions } from "./config-commands.ts";
 import { addAcceptedFlags } from "./settings/accepted-flags.ts";
 import { RESULT_FORMATS } from "./ctl/result-format.ts";
 import { addTopoCommands } from "./ctl/topo-commands.ts";
@@ -11,6 +13,7 @@ import { buildVersion } from "./version.ts";
 /** The implementations of the commands; each resolves with the exit code. */
 export interface CommandActions {
   serve(given: GivenSettings): Promise<number>;
+  readonly config: ConfigActions;
   query(sql: string, options: QueryOptions): Promise<number>;
   status(options: ClientOptions & { readonly json: boolean }): Promise<number>;
   readonly topo: TopoActions;
@@ -56,6 +59,7 @@ export function commandLine(actions: CommandActions, exit: (code: number) => voi
       exit(await actions.serve(givenSettings(settings, options))),
   );
 
+  addConfigCommands(program, actions.config, exit);
   const ctl = program
     .command("ctl")
     .description("Talk to a running pooler over gRPC, or inspect its topology.");
@@ -90,7 +94,10 @@ export function commandLine(actions: CommandActions, exit: (code: number) => voi
 function withClientOptions(command: Command): Command {
   return command
     .addOption(
-      new Option("--address <host:port>", "gRPC address of the pooler")
+      new Option(
+        "--address <host:port>",
+        "gRPC address of the pooler; without a port, its default one",
+      )
         .env("MULTIPOOLER_ADDRESS")
         .default(`127.0.0.1:${settings.grpcPort.defaultText}`),
     )

@@ -18,6 +18,7 @@ async function listening(): Promise<HttpServer> {
     host: "127.0.0.1",
     port: 0,
     maxConnections: 4,
+    settings: [{ name: "cell", value: "zone2", source: "flag", from: "--cell" }],
     readiness: () => readiness,
   });
   servers.push(server);
@@ -47,6 +48,14 @@ test("/ready follows the readiness at each request and tells the reason", async 
 test("/version tells name, version and Node's version", async () => {
   const response = await get(await listening(), "/version");
   expect(await response.json()).toMatchObject({ name: "multipooler", node: process.version });
+});
+
+test("/config tells what is set and where, and no page of another origin may read it", async () => {
+  const response = await get(await listening(), "/config");
+  expect(response.headers.get("access-control-allow-origin")).toBeNull();
+  expect(await response.json()).toEqual({
+    settings: [{ name: "cell", value: "zone2", source: "flag", from: "--cell" }],
+  });
 });
 
 test("another path is 404, another method 405, HEAD has no body", async () => {
@@ -102,6 +111,7 @@ test("a port in use is reported, and close after a failed listen is harmless", a
     host: "127.0.0.1",
     port: first.port,
     maxConnections: 4,
+    settings: [],
     readiness: () => readiness,
   });
   await expect(second.listen()).rejects.toMatchObject({ code: "EADDRINUSE" });

@@ -1,6 +1,7 @@
 import { createServer } from "node:http";
 import type { Server, ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
+import type { EffectiveSetting } from "./settings/effective-settings.ts";
 import { buildVersion } from "./version.ts";
 
 /** Whether the pooler can serve, and the reason if not. */
@@ -16,13 +17,16 @@ export interface HttpServerOptions {
   readonly port: number;
   /** Beyond it the server closes the least recently used connection. */
   readonly maxConnections: number;
+  /** What `/config` shows. */
+  readonly settings: readonly EffectiveSetting[];
   /** Called for each request to `/ready`; must not block. */
   readonly readiness: () => Readiness;
 }
 
 /**
  * Serves the probes: `/live` answers 200 as soon as the process listens, `/ready` 200 or 503 with the
- * reason, `/version` the versions of the program and of Node. All answers are JSON.
+ * reason, `/config` what is configured and where, without secrets, `/version` the versions of the program
+ * and of Node. All answers are JSON.
  */
 export class HttpServer {
   readonly #options: HttpServerOptions;
@@ -102,11 +106,17 @@ export class HttpServer {
         answer(response, ready ? 200 : 503, { ready, ...details });
         return;
       }
+      case "/config":
+        answer(response, 200, { settings: this.#options.settings }, {});
+        return;
       case "/version":
         answer(response, 200, buildVersion);
         return;
       default:
-        answer(response, 404, { error: "not found", try: ["/live", "/ready", "/version"] });
+        answer(response, 404, {
+          error: "not found",
+          try: ["/live", "/ready", "/config", "/version"],
+        });
     }
   }
 }
@@ -115,11 +125,19 @@ function isAddressInfo(address: ReturnType<Server["address"]>): address is Addre
   return typeof address === "object" && address !== null;
 }
 
-function answer(response: ServerResponse, status: number, body: object): void {
+/** What probes tell, a page of any origin may read. */
+const FOR_ALL_ORIGINS = { "access-control-allow-origin": "*" };
+
+function answer(
+  response: ServerResponse,
+  status: number,
+  body: object,
+  headers: Readonly<Record<string, string>> = FOR_ALL_ORIGINS,
+): void {
   response.writeHead(status, {
     "content-type": "application/json; charset=utf-8",
     "cache-control": "no-store",
-    "access-control-allow-origin": "*",
+    ...headers,
   });
   response.end(response.req.method === "HEAD" ? undefined : `${JSON.stringify(body)}\n`);
 }

@@ -10,20 +10,13 @@ import {
   resolveConfig,
   resolveSettings,
 } from "./settings/config.ts";
-import type { ConfigSources } from "./settings/config.ts";
-import { query } from "./ctl/query.ts";
-import { status } from "./ctl/status.ts";
+import type { ConfigSources } from "./settings/setting-source.ts";
 import type { TopoOptions } from "./ctl/topo-command.ts";
-import type { TopoArguments } from "./ctl/topo-commands.ts";
-import { topoGet } from "./ctl/topo-get.ts";
-import { topoInit } from "./ctl/topo-init.ts";
-import { topoList } from "./ctl/topo-list.ts";
-import { topoTree } from "./ctl/topo-tree.ts";
-import { topoWatch } from "./ctl/topo-watch.ts";
+import type { TopoActions, TopoArguments } from "./ctl/topo-commands.ts";
 import { Interruption } from "./interruption.ts";
-import { openLog } from "./log/logger.ts";
-import { serve } from "./serve.ts";
+import { effectiveSettings } from "./settings/effective-settings.ts";
 import type { GivenSettings } from "./settings/setting-options.ts";
+import { settings } from "./settings/settings.ts";
 import type { SignalGuard } from "./signal-guard.ts";
 import { topologyTarget, topologyTargetSettings } from "./topology-target.ts";
 
@@ -74,35 +67,7 @@ export async function runProgram(signals: SignalGuard): Promise<void> {
 }
 
 function program(signals: SignalGuard): Command {
-  const actions: CommandActions = {
-    serve: async (given) => {
-      const sources = sourcesOf(given);
-      const config = resolveConfig(sources);
-      const inFile = acceptedFlags.filter((flag) => sources.file.values[flag] !== undefined);
-      const accepted = [...new Set([...given.accepted, ...inFile])];
-      await using log = openLog(config, complain);
-      return await serve(config, {
-        log,
-        complain,
-        signals,
-        accepted,
-        exit: (code) => process.exit(code),
-      });
-    },
-    query: (sql, options) => query(sql, options, io),
-    status: (options) => status(options, io),
-    topo: {
-      get: (what, options) => topoGet(what, topoOptions(options), io),
-      list: (what, options) => topoList(what, topoOptions(options), io),
-      watch: async (what, options) => {
-        using interruption = new Interruption();
-        return await topoWatch(what, topoOptions(options), io, interruption);
-      },
-      tree: (options) => topoTree(topoOptions(options), io),
-      init: (options) => topoInit(topoOptions(options), io),
-    },
-  };
-  const line = commandLine(actions, (code) => {
+  const line = commandLine(actionsOf(signals), (code) => {
     process.exitCode = code;
   });
   line.commands
@@ -110,3 +75,77 @@ function program(signals: SignalGuard): Command {
     ?.hook("preAction", () => signals.endOnHangup());
   return line;
 }
+
+/** Each loads the code of its command alone, so that a short one takes a short time. */
+function actionsOf(signals: SignalGuard): CommandActions {
+  return {
+    serve: (given) => runPooler(given, signals),
+    config: {
+      check: async (given, options) => {
+        const { checkConfig } = await import("./check-config.ts");
+        return checkConfig(sourcesOf(given), options, io);
+      },
+      describe: async (format) => {
+        const { settingsReference } = await import("./settings/settings-reference.ts");
+        io.stdout.write(settingsReference(settings, acceptedFlags, format));
+        return 0;
+      },
+      importPgBouncer: async (path) => {
+        const { importCommand } = await import("./pgbouncer/import-command.ts");
+        return importCommand(path, io);
+      },
+    },
+    query: async (sql, options) => {
+      const { query } = await import("./ctl/query.ts");
+      return await query(sql, options, io);
+    },
+    status: async (options) => {
+      const { status } = await import("./ctl/status.ts");
+      return await status(options, io);
+    },
+    topo: topoActions,
+  };
+}
+
+async function runPooler(given: GivenSettings, signals: SignalGuard): Promise<number> {
+  const sources = sourcesOf(given);
+  const config = resolveConfig(sources);
+  const inFile = acceptedFlags.filter((flag) => sources.file.values[flag] !== undefined);
+  const [{ openLog }, { serve }] = await Promise.all([
+    import("./log/logger.ts"),
+    import("./serve.ts"),
+  ]);
+  await using log = openLog(config, complain);
+  return await serve(config, {
+    log,
+    complain,
+    signals,
+    accepted: [...new Set([...given.accepted, ...inFile])],
+    effective: effectiveSettings(settings, sources),
+    exit: (code) => process.exit(code),
+  });
+}
+
+const topoActions: TopoActions = {
+  get: async (what, options) => {
+    const { topoGet } = await import("./ctl/topo-get.ts");
+    return await topoGet(what, topoOptions(options), io);
+  },
+  list: async (what, options) => {
+    const { topoList } = await import("./ctl/topo-list.ts");
+    return await topoList(what, topoOptions(options), io);
+  },
+  watch: async (what, options) => {
+    const { topoWatch } = await import("./ctl/topo-watch.ts");
+    using interruption = new Interruption();
+    return await topoWatch(what, topoOptions(options), io, interruption);
+  },
+  tree: async (options) => {
+    const { topoTree } = await import("./ctl/topo-tree.ts");
+    return await topoTree(topoOptions(options), io);
+  },
+  init: async (options) => {
+    const { topoInit } = await import("./ctl/topo-init.ts");
+    return await topoInit(topoOptions(options), io);
+  },
+};

@@ -6,26 +6,23 @@ import type { ManagerOptions } from "@multipooler/manager";
 import { MultiPooler } from "@multipooler/poolerserver";
 import { systemClock } from "@multipooler/timing";
 import type { ClientTlsFiles } from "@multipooler/tls";
-import { clientListener, tlsFiles } from "./client-listener.ts";
-import { checkConsole } from "./admin-console.ts";
-import { checkPasswordFile, databaseOf } from "./database.ts";
+import { clientListener } from "./client-listener.ts";
+import { databaseOf } from "./database.ts";
 import { awaitsDataDirectory, checkDirectories } from "./directories.ts";
-import { databaseTls } from "./database-tls.ts";
 import { explain } from "./fault.ts";
 import { grpcServerOf } from "./grpc-server.ts";
-import { grpcTls } from "./grpc-tls.ts";
 import { HttpServer } from "./http-server.ts";
 import type { ProgramLog } from "./log/logger.ts";
-import { connectionLimits, openFilesLimit } from "./open-files.ts";
 import type { ConnectionLimits } from "./open-files.ts";
 import { writePidFile } from "./pid-file.ts";
+import { preflight } from "./preflight.ts";
 import { readiness } from "./readiness.ts";
+import type { EffectiveSetting } from "./settings/effective-settings.ts";
 import type { Config } from "./settings/settings.ts";
 import type { HarmlessSignal, SignalGuard } from "./signal-guard.ts";
 import { startDeadline } from "./start-deadline.ts";
 import { StopDeadline } from "./stop-deadline.ts";
 import { Termination } from "./termination.ts";
-import { topologyTarget } from "./topology-target.ts";
 import type { TopologyTarget } from "./topology-target.ts";
 import { openTopology } from "./topology.ts";
 
@@ -38,6 +35,8 @@ export interface ServeIo {
   readonly exit: (code: number) => void;
   /** The flags that were given and mean nothing. */
   readonly accepted: readonly string[];
+  /** What was configured, and where, without secrets. */
+  readonly effective: readonly EffectiveSetting[];
 }
 
 const IGNORED: Readonly<Record<HarmlessSignal, string>> = {
@@ -55,18 +54,12 @@ const IGNORED: Readonly<Record<HarmlessSignal, string>> = {
  */
 export async function serve(config: Config, io: ServeIo): Promise<number> {
   const { logger } = io.log;
-  const target = topologyTarget(config);
+  const { target, tls, limits } = preflight(config, { clock: systemClock, logger });
   const { server } = target;
   checkDirectories({
     ...config,
     topologyFile: server.type === "sqlite" ? server.file : undefined,
   });
-  checkPasswordFile(config);
-  tlsFiles(config);
-  checkConsole(config);
-  grpcTls(config);
-  const tls = databaseTls(config, { clock: systemClock, logger });
-  const limits = connectionLimits(config, openFilesLimit());
   if (limits.pool < config.globalCapacity) {
     logger.warn(
       { openFiles: limits.openFiles, capacity: limits.pool, wanted: config.globalCapacity },
@@ -85,8 +78,10 @@ export async function serve(config: Config, io: ServeIo): Promise<number> {
   if (config.pidFile !== undefined) {
     parts.use(writePidFile(config.pidFile));
   }
+  parts.use(logGrpcLibrary(logger.child({ component: "grpc-js" })));
   try {
-    await start({ config, tls, target, limits, log: io.log, termination, deadline, parts });
+    const { log, effective } = io;
+    await start({ config, effective, tls, target, limits, log, termination, deadline, parts });
   } catch (error) {
     termination.fault(explain(error));
   }
@@ -109,6 +104,7 @@ export async function serve(config: Config, io: ServeIo): Promise<number> {
 
 interface Start {
   readonly config: Config;
+  readonly effective: readonly EffectiveSetting[];
   readonly tls: ClientTlsFiles;
   readonly target: TopologyTarget;
   readonly limits: ConnectionLimits;
@@ -121,7 +117,7 @@ interface Start {
 
 /** Starts the parts in the order of the architecture: HTTP first, then the manager. */
 async function start(options: Start): Promise<void> {
-  const { config, tls, target, limits, log, termination, deadline, parts } = options;
+  const { config, effective, tls, target, limits, log, termination, deadline, parts } = options;
   const { logger } = log;
   const { homeCell } = target;
   const topology = parts.adopt(await openTopology(target, { homeCell }), (store) => store.close());
@@ -129,6 +125,7 @@ async function start(options: Start): Promise<void> {
     host: config.bindAddress,
     port: config.httpPort,
     maxConnections: limits.http,
+    settings: effective,
     readiness: () =>
       readiness(manager.status(), {
         log: log.outage(),
@@ -150,7 +147,6 @@ async function start(options: Start): Promise<void> {
     heartbeatIntervalMs: config.heartbeatIntervalMs,
     logger: logger.child({ component: "manager" }),
   });
-  parts.use(logGrpcLibrary(logger.child({ component: "grpc-js" })));
   const grpc = grpcServerOf(config, limits, { manager, logger });
   const { administration } = controller;
   const clients = clientListener(config, limits, {

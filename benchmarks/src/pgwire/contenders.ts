@@ -1,5 +1,6 @@
 import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import { startPooler } from "@multipooler/pooler-process";
+import type { Resources } from "../resources.ts";
 import type { Address } from "./pgbench.ts";
 import { Pgbouncer } from "./pgbouncer.ts";
 
@@ -15,23 +16,23 @@ export interface Contender {
   readonly pid: number | undefined;
 }
 
-/** Starts both poolers in front of `postgres`; `stack` ends them. */
+/** Starts both poolers in front of `postgres`. */
 export async function startContenders(
-  stack: AsyncDisposableStack,
+  resources: Resources,
   postgres: EmbeddedPostgres,
   { pgbouncer, maxClients }: { readonly pgbouncer: string; readonly maxClients: number },
 ): Promise<readonly Contender[]> {
   const { host, port, user } = postgres;
   const direct: Address = { host, port, user };
-  const bouncer = stack.use(
-    await Pgbouncer.start({
+  const bouncer = await resources.open(() =>
+    Pgbouncer.start({
       program: pgbouncer,
       postgres: direct,
       poolSize: POOL_SIZE,
       maxClients,
     }),
   );
-  const pooler = stack.use(
+  const pooler = await resources.open(() =>
     startPooler({
       flags: {
         "pg-host": host,

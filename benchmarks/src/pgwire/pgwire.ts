@@ -1,10 +1,12 @@
 import { startPostgres } from "@multipooler/embedded-postgres";
+import { cpuUs } from "@multipooler/pooler-process";
 import { UsageError, readOptions, toWholeNumber, wholeNumber } from "../bench-options.ts";
 import { figureLines, figureTable, figuresOf } from "../figures.ts";
 import type { Figure, Sample } from "../figures.ts";
+import { interleavedRounds } from "../interleaved-rounds.ts";
+import type { Resources } from "../resources.ts";
 import { startContenders } from "./contenders.ts";
 import type { Contender } from "./contenders.ts";
-import { cpuUs } from "./cpu-time.ts";
 import { CASES, Pgbench } from "./pgbench.ts";
 import type { CaseName, PgbenchLoad } from "./pgbench.ts";
 import { findPrograms } from "./programs.ts";
@@ -24,7 +26,7 @@ const SPARE_CONNECTIONS = 50;
  * `--cases`, `--clients` and `--seconds` choose what is measured and how long one run takes;
  * `--pgbouncer` or `MULTIPOOLER_PGBOUNCER` the PgBouncer.
  */
-export async function pgwireBench(args: readonly string[]): Promise<string> {
+export async function pgwireBench(args: readonly string[], resources: Resources): Promise<string> {
   const own = ["cases", "clients", "seconds", "pgbouncer"];
   const { rounds, json, own: options } = readOptions(args, DEFAULT_ROUNDS, own);
   const seconds = wholeNumber(options, "seconds") ?? DEFAULT_SECONDS;
@@ -34,46 +36,29 @@ export async function pgwireBench(args: readonly string[]): Promise<string> {
     pgbouncer: options.get("pgbouncer") ?? process.env["MULTIPOOLER_PGBOUNCER"],
   });
   const maxClients = Math.max(...clients) + SPARE_CONNECTIONS;
-  await using postgres = await startPostgres({
-    settings: { max_connections: String(maxClients), shared_buffers: "256MB" },
-  });
-  await using stack = new AsyncDisposableStack();
+  const postgres = await resources.open(() =>
+    startPostgres({
+      settings: { max_connections: String(maxClients), shared_buffers: "256MB" },
+    }),
+  );
   const pgbench = new Pgbench({ program: programs.pgbench });
   const { pgbouncer } = programs;
-  const contenders = await startContenders(stack, postgres, { pgbouncer, maxClients });
+  const contenders = await startContenders(resources, postgres, { pgbouncer, maxClients });
   const figures: Figure[] = [];
   await pgbench.prepare(postgres);
   for (const name of cases) {
     for (const concurrency of clients) {
       const load = { case: name, clients: concurrency, seconds };
-      const samples = await measure(contenders, rounds, (contender) =>
-        sampleOf(pgbench, contender, load),
+      const samples = await interleavedRounds(
+        contenders,
+        { rounds, warmUpRounds: 1 },
+        (contender) => sampleOf(pgbench, contender, load),
       );
       const measured = { case: name, concurrency, samples };
       figures.push(...figuresOf({ bench: "pgwire", reference: REFERENCE, ...measured }));
     }
   }
   return json ? figureLines(figures) : figureTable("pgbench", figures, rounds);
-}
-
-/** The samples of each contender, round by round; a round before them warms everything up. */
-async function measure(
-  contenders: readonly Contender[],
-  rounds: number,
-  sample: (contender: Contender) => Promise<Sample>,
-): Promise<ReadonlyMap<string, readonly Sample[]>> {
-  const samples = new Map<string, Sample[]>(contenders.map(({ name }) => [name, []]));
-  for (let round = 0; round <= rounds; round += 1) {
-    // Each begins as often as the others: what comes first finds colder caches.
-    const turn = round % contenders.length;
-    for (const contender of [...contenders.slice(turn), ...contenders.slice(0, turn)]) {
-      const taken = await sample(contender);
-      if (round > 0) {
-        samples.get(contender.name)?.push(taken);
-      }
-    }
-  }
-  return samples;
 }
 
 async function sampleOf(

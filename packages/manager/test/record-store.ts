@@ -1,3 +1,4 @@
+import { renameSync, rmSync } from "node:fs";
 import { cp, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -52,24 +53,26 @@ export async function sqliteStore(): Promise<RecordStore> {
   const directory = await temporaryDir();
   const address = join(directory.path, "topology.db");
   const backup = join(directory.path, "backup.db");
-  const removeLogs = async (): Promise<void> => {
-    await rm(`${address}-wal`, { force: true });
-    await rm(`${address}-shm`, { force: true });
+  // At once, so that no connection of this process opens the file in between: SQLite would take the
+  // log of one file for that of the next.
+  const removeLogs = (): void => {
+    rmSync(`${address}-wal`, { force: true });
+    rmSync(`${address}-shm`, { force: true });
   };
   return {
     backend: new SqliteBackend(),
     address,
     lose: async () => {
-      await rm(address);
-      await removeLogs();
+      rmSync(address);
+      removeLogs();
     },
     backUp: async () => {
       const database = new DatabaseSync(address);
       database.exec(`vacuum into '${backup}'`);
       database.close();
       return async () => {
-        await removeLogs();
-        await rename(backup, address);
+        removeLogs();
+        renameSync(backup, address);
       };
     },
     [Symbol.asyncDispose]: () => directory[Symbol.asyncDispose](),

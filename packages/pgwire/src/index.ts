@@ -49,10 +49,15 @@ export type {
 export { PgwireError, PgwireErrorCode } from "./error.ts";
 export type { PgwireErrorOptions } from "./error.ts";
 export {
+  NO_BINDING,
+  bindBytes,
+  executeBytes,
   parseBytes,
   statementBytes,
   targetBytes,
+  writeBind,
   writeClose,
+  writeExecute,
   writeParse,
   writeStatement,
   writeSync,

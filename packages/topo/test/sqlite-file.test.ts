@@ -1,4 +1,5 @@
-import { cp, rename, rm, writeFile } from "node:fs/promises";
+import { renameSync, rmSync } from "node:fs";
+import { cp, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { ManualClock } from "@multipooler/timing/testing";
@@ -43,7 +44,7 @@ test("a file that is deleted while it is in use is made again, and what it held 
   await two.put("/lost", VALUE);
   const reader = one.watch("/")[Symbol.asyncIterator]();
   expect(await nextEvent(reader)).toMatchObject({ type: "snapshot", entries: [{}, {}] });
-  await removeFile(path);
+  removeFile(path);
   await two.put("/kept", VALUE);
   const told = [await nextEvent(reader), await nextEvent(reader)];
   expect(told).toContainEqual({ type: "delete", key: "/lost" });
@@ -64,8 +65,8 @@ test("a file that is put back as it was before shows what it held then", async (
   await store.put("/key", Buffer.from("new"));
   const reader = store.watch("/")[Symbol.asyncIterator]();
   expect(await nextEvent(reader)).toMatchObject({ type: "snapshot" });
-  await removeFile(path, ["-wal", "-shm"]);
-  await rename(`${path}.backup`, path);
+  removeFile(path, ["-wal", "-shm"]);
+  renameSync(`${path}.backup`, path);
   expect(await nextEvent(reader)).toMatchObject({ type: "put", entry: { key: "/key" } });
   expect(Buffer.from((await store.get("/key"))?.value ?? []).toString()).toBe("old");
   await reader.return?.();
@@ -228,9 +229,12 @@ function connect(path: string): KeyValueStore {
   return new SqliteBackend().connect([path]);
 }
 
-/** Deletes the files of a topology. */
-async function removeFile(path: string, suffixes = ["", "-wal", "-shm"]): Promise<void> {
+/**
+ * Deletes the files of a topology, without letting a connection of this process open it in between:
+ * SQLite would take the log of one file for that of the next.
+ */
+function removeFile(path: string, suffixes = ["", "-wal", "-shm"]): void {
   for (const suffix of suffixes) {
-    await rm(`${path}${suffix}`, { force: true });
+    rmSync(`${path}${suffix}`, { force: true });
   }
 }

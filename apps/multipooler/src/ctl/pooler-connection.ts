@@ -4,6 +4,10 @@ import type { ClientTls, PoolerClient } from "@multipooler/grpc-services/client"
 import type { ClientOptions } from "../cli.ts";
 import { fileFault } from "../file-fault.ts";
 import { ConfigError } from "../settings/config.ts";
+import { settings } from "../settings/settings.ts";
+import { withPort } from "./pooler-address.ts";
+
+const DEFAULT_PORT = settings.grpcPort.defaultText ?? "";
 
 /**
  * A client of the pooler that the command line names. Over TLS if one of its files is given.
@@ -22,7 +26,7 @@ export function poolerClient({ address, tlsCa, tlsCert, tlsKey }: ClientOptions)
   if ((tlsCert === undefined) !== (tlsKey === undefined)) {
     throw new ConfigError(["--tls-cert and --tls-key go together"]);
   }
-  return connect({ address, tls });
+  return connect({ address: withPort(address, DEFAULT_PORT), tls });
 }
 
 function contentOf(flag: string, file: string | undefined): string | undefined {

@@ -60,7 +60,7 @@ export async function query(sql: string, options: QueryOptions, io: CtlIo): Prom
     if (error instanceof OutputClosed) {
       return 0;
     }
-    complaint(error, io);
+    complaint(error, options.address, io);
     return 1;
   }
 }

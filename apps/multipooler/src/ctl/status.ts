@@ -29,7 +29,7 @@ export async function status(
     if (error instanceof OutputClosed) {
       return 0;
     }
-    complaint(error, io);
+    complaint(error, options.address, io);
     return 1;
   }
 }

@@ -1,4 +1,4 @@
-import { CLIENT_CERTIFICATES } from "@multipooler/pgwire-services";
+import type { ClientCertificateDemand } from "@multipooler/pgwire-services";
 import {
   choice,
   duration,
@@ -12,6 +12,14 @@ import {
 import type { Setting } from "./setting.ts";
 
 const clients = settingGroup("Clients of PostgreSQL's protocol");
+
+// Written out, for the package takes longer to load than a `ctl` command may.
+const CLIENT_CERTIFICATES = [
+  "none",
+  "verify-ca",
+  "verify-full",
+  "cert",
+] as const satisfies readonly ClientCertificateDemand[];
 
 /** How psql and drivers reach the pooler. None of them has to do with `--pg-host` and `--pg-port`. */
 export const clientSettings = {

@@ -9,7 +9,7 @@ const directory = mkdtempSync(join(tmpdir(), "multipooler config-file "));
 afterAll(() => rmSync(directory, { recursive: true }));
 writeFileSync(join(directory, "pooler.yml"), "cell: zone2\n");
 
-const KNOWN = new Set(["cell"]);
+const KNOWN = { known: new Set(["cell", "users"]), lists: new Set(["users"]) };
 const absent = join(directory, "absent.yaml");
 
 test("a file is found by its name in one of the directories", () => {
@@ -57,4 +57,18 @@ test("words that mean nothing are refused", () => {
     '--config-type: "toml" is none of yaml, yml, json',
     '--config-file-not-found-handling: "shrug" is none of error, exit, warn, ignore',
   ]);
+});
+
+test("a list is written as YAML has it, or with commas; other values are none", () => {
+  const read = (content: string): FileSettings => {
+    const path = join(directory, "list.yaml");
+    writeFileSync(path, content);
+    return readConfigFile({ path }, KNOWN);
+  };
+  expect(read("users: [a, b]").values).toEqual({ users: "a,b" });
+  expect(read("users: a,b").values).toEqual({ users: "a,b" });
+  expect(read("cell: [a]").problems).toEqual([
+    expect.stringContaining("must be a text or a number"),
+  ]);
+  expect(read("users: [{}]").problems).toHaveLength(1);
 });

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as yaml from "yaml";
+import { suggestion } from "./nearest-name.ts";
 
 /** Where the configuration file is, and what its absence means. */
 export interface ConfigFilePlace {
@@ -31,8 +32,15 @@ const ENDINGS = ["yaml", "yml", "json"] as const;
 const MISSING_WORDS = ["error", "exit", "warn", "ignore"] as const;
 const NO_FILE: FileSettings = { path: undefined, values: {}, problems: [], warning: undefined };
 
-/** Reads the configuration file, if there is to be one. Keys that are not `known` are problems. */
-export function readConfigFile(place: ConfigFilePlace, known: ReadonlySet<string>): FileSettings {
+/** What a file may hold. */
+export interface FileKeys {
+  readonly known: ReadonlySet<string>;
+  /** Those of them that may be lists. */
+  readonly lists: ReadonlySet<string>;
+}
+
+/** Reads the configuration file, if there is to be one. Keys that are not known are problems. */
+export function readConfigFile(place: ConfigFilePlace, keys: FileKeys): FileSettings {
   const problems = wrongWords(place);
   if (problems.length > 0) {
     return { ...NO_FILE, problems };
@@ -50,7 +58,7 @@ export function readConfigFile(place: ConfigFilePlace, known: ReadonlySet<string
     const problem = `cannot read ${path}: ${firstLine(error)}`;
     return isAbsence(error) ? missing(problem, place) : failed(problem);
   }
-  return { ...NO_FILE, path, ...valuesIn(content, path, known) };
+  return { ...NO_FILE, path, ...valuesIn(content, path, keys) };
 }
 
 function wrongWords({ type, whenMissing }: ConfigFilePlace): string[] {
@@ -93,7 +101,7 @@ function failed(problem: string): FileSettings {
 function valuesIn(
   content: unknown,
   path: string,
-  known: ReadonlySet<string>,
+  { known, lists }: FileKeys,
 ): Pick<FileSettings, "values" | "problems"> {
   if (content === null) {
     return NO_FILE;
@@ -104,9 +112,10 @@ function valuesIn(
   const problems: string[] = [];
   const values: Record<string, string> = {};
   for (const [name, value] of Object.entries(content)) {
-    const text = textOf(value);
+    const isList = lists.has(name) && Array.isArray(value);
+    const text = isList ? listOf(value) : textOf(value);
     if (!known.has(name)) {
-      problems.push(`${name} in ${path}: there is no such setting`);
+      problems.push(`${name} in ${path}: there is no such setting${suggestion(name, known)}`);
     } else if (text === undefined) {
       problems.push(`${name} in ${path}: must be a text or a number`);
     } else {
@@ -120,6 +129,11 @@ function textOf(value: unknown): string | undefined {
   const isPlain =
     typeof value === "string" || typeof value === "number" || typeof value === "boolean";
   return isPlain ? String(value) : undefined;
+}
+
+function listOf(values: readonly unknown[]): string | undefined {
+  const texts = values.map(textOf);
+  return texts.includes(undefined) ? undefined : texts.join(",");
 }
 
 function isAbsence(error: unknown): boolean {

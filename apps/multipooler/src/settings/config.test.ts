@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { ConfigError, readSettingsFile, resolveConfig } from "./config.ts";
-import type { ConfigSources } from "./config.ts";
+import type { ConfigSources } from "./setting-source.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "multipooler config "));
 afterAll(() => rmSync(directory, { recursive: true }));

@@ -3,6 +3,9 @@ import { readConfigFile } from "./config-file.ts";
 import type { ConfigFilePlace, FileSettings } from "./config-file.ts";
 import { settings } from "./settings.ts";
 import type { Config } from "./settings.ts";
+import { mistypedVariables } from "./environment.ts";
+import { findValue } from "./setting-source.ts";
+import type { ConfigSources } from "./setting-source.ts";
 import type { Setting, SettingTable, SettingValues } from "./setting.ts";
 
 /** The configuration is wrong; `problems` has one line for each setting. */
@@ -16,24 +19,13 @@ export class ConfigError extends Error {
   }
 }
 
-export interface ConfigSources {
-  /** Values by flag name without leading dashes; only those that were given. */
-  readonly flags: Readonly<Record<string, string | undefined>>;
-  readonly env: Readonly<Record<string, string | undefined>>;
-  /** What {@link readSettingsFile} read. */
-  readonly file: FileSettings;
-}
-
-interface Found {
-  readonly text: string;
-  /** For the error: "--grpc-port" or "MT_CELL" or "grpc-port in multipooler.yaml". */
-  readonly name: string;
-}
-
 /** Reads a YAML or JSON file whose keys are the flags of the program, those without meaning too. */
 export function readSettingsFile(place: ConfigFilePlace): FileSettings {
-  const flags = Object.values<Setting<unknown>>(settings).map(({ flag }) => flag);
-  return readConfigFile(place, new Set([...flags, ...acceptedFlags]));
+  const all = Object.values<Setting<unknown>>(settings);
+  return readConfigFile(place, {
+    known: new Set([...all.map(({ flag }) => flag), ...acceptedFlags]),
+    lists: new Set(all.filter(({ isList }) => isList).map(({ flag }) => flag)),
+  });
 }
 
 /** Resolves all settings of the program; see {@link resolveSettings}. */
@@ -42,11 +34,7 @@ export function resolveConfig(sources: ConfigSources): Config {
 }
 
 /**
- * Resolves the settings of a table. A flag overrides the environment, the environment the file, the
- * file the default. An empty environment variable counts as not set.
- *
- * Unknown environment variables that start with MULTIPOOLER_ are ignored: Kubernetes sets some for
- * a service of that name.
+ * Resolves the settings of a table, each from the strongest of its sources.
  *
  * @throws ConfigError naming every bad or unknown setting, its value and the allowed values.
  */
@@ -54,10 +42,13 @@ export function resolveSettings<T extends SettingTable>(
   table: T,
   sources: ConfigSources,
 ): SettingValues<T> {
-  const problems: string[] = [...sources.file.problems];
+  const problems: string[] = [
+    ...sources.file.problems,
+    ...mistypedVariables(settings, sources.env),
+  ];
   const values: Record<string, unknown> = {};
   for (const [key, setting] of Object.entries(table)) {
-    const found = find(setting, sources);
+    const found = findValue(setting, sources);
     if (found === undefined) {
       values[key] = undefined;
       continue;
@@ -83,26 +74,4 @@ function isComplete<T extends SettingTable>(
   problems: readonly string[],
 ): values is SettingValues<T> {
   return problems.length === 0 && Object.keys(table).every((key) => Object.hasOwn(values, key));
-}
-
-function find(setting: Setting<unknown>, sources: ConfigSources): Found | undefined {
-  const flag = sources.flags[setting.flag];
-  if (flag !== undefined) {
-    return { text: flag, name: `--${setting.flag}` };
-  }
-  for (const name of setting.env) {
-    const value = sources.env[name];
-    if (value !== undefined && value !== "") {
-      return { text: value, name };
-    }
-  }
-  const { values, path } = sources.file;
-  const inFile = values[setting.flag];
-  if (inFile !== undefined) {
-    return { text: inFile, name: `${setting.flag} in ${path}` };
-  }
-  if (setting.defaultText !== undefined) {
-    return { text: setting.defaultText, name: `--${setting.flag}` };
-  }
-  return undefined;
 }

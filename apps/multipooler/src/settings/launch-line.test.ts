@@ -58,6 +58,7 @@ async function given(...args: readonly string[]): Promise<GivenSettings> {
       found = settings;
       return 0;
     },
+    config: { check: unwanted, describe: unwanted, importPgBouncer: unwanted },
     query: unwanted,
     status: unwanted,
     topo: { get: unwanted, list: unwanted, watch: unwanted, tree: unwanted, init: unwanted },
@@ -220,6 +221,7 @@ test("the help has our flags with what they do, the others once and short", () =
   const line = commandLine(
     {
       serve: unwanted,
+      config: { check: unwanted, describe: unwanted, importPgBouncer: unwanted },
       query: unwanted,
       status: unwanted,
       topo: { get: unwanted, list: unwanted, watch: unwanted, tree: unwanted, init: unwanted },

@@ -1,8 +1,14 @@
-import { SESSION_ISOLATIONS } from "@multipooler/poolerserver";
+import type { SessionIsolation } from "@multipooler/poolerserver";
 import { choice, duration, integer, settingGroup } from "./setting.ts";
 import type { Setting } from "./setting.ts";
 
 const pool = settingGroup("Pool");
+
+// Written out, for the package takes longer to load than a `ctl` command may.
+const SESSION_ISOLATIONS = [
+  "strict",
+  "statements-only",
+] as const satisfies readonly SessionIsolation[];
 
 /** The connections to PostgreSQL that serve queries: how many, for how long, and what waits for them. */
 export const poolSettings = {

@@ -2,7 +2,7 @@ import { Option } from "commander";
 import type { Command } from "commander";
 import { acceptedFlags } from "./accepted-flags.ts";
 import type { ConfigFilePlace } from "./config-file.ts";
-import type { ConfigSources } from "./config.ts";
+import type { ConfigSources } from "./setting-source.ts";
 import type { Setting, SettingTable } from "./setting.ts";
 
 /** Settings from the command line, not yet validated. */

@@ -10,6 +10,8 @@ export interface Setting<T> {
   readonly placeholder: string;
   /** Parses the text that every source gives. */
   readonly schema: z.ZodType<T, string>;
+  /** What the configuration file may hold. */
+  readonly json: JsonValueSchema;
   /** As a user would write it; `undefined` leaves the setting unset. */
   readonly defaultText: string | undefined;
   readonly group: string;
@@ -35,10 +37,18 @@ interface Definition {
   readonly secret?: boolean;
 }
 
+/** Values in the configuration file, in the words of JSON schema. */
+export type JsonValueSchema =
+  | { readonly type: "string" }
+  | { readonly type: "integer"; readonly minimum: number; readonly maximum: number }
+  | { readonly enum: readonly string[] };
+
 /** A type of value: its validation and its placeholder in the help. */
 export interface Kind<T> {
   readonly placeholder: string;
   readonly schema: z.ZodType<T, string>;
+  /** Default: a text. */
+  readonly json?: JsonValueSchema;
   /** Values separated by commas, so that the flag may also be given several times. */
   readonly isList?: boolean;
 }
@@ -57,6 +67,7 @@ export function settingGroup(group: string): {
     env: [`MULTIPOOLER_${flag.replaceAll("-", "_").toUpperCase()}`, ...(definition.env ?? [])],
     placeholder: kind.placeholder,
     schema: kind.schema,
+    json: kind.json ?? { type: "string" },
     defaultText: definition.default,
     group,
     help: definition.help,
@@ -115,6 +126,7 @@ export function integer(
 ): Kind<number> {
   return {
     placeholder,
+    json: { type: "integer", minimum: limits.min, maximum: limits.max },
     schema: z
       .string()
       .transform((text) => (/^\d{1,15}$/.test(text) ? Number(text) : Number.NaN))
@@ -177,9 +189,10 @@ export const path: Kind<string> = {
 };
 
 /** Takes the empty text for a setting that is not there. */
-export function unsetIfEmpty<T>({ placeholder, schema }: Kind<T>): Kind<T | undefined> {
+export function unsetIfEmpty<T>({ placeholder, schema, json }: Kind<T>): Kind<T | undefined> {
   return {
     placeholder,
+    ...(json === undefined ? {} : { json }),
     schema: z.string().transform((given, context) => {
       if (given === "") {
         return undefined;
@@ -206,6 +219,7 @@ export const keyRoot: Kind<string> = {
 export function choice<const T extends string>(words: readonly T[]): Kind<T> {
   return {
     placeholder: words.join("|"),
+    json: { enum: words },
     schema: z.string().transform((value, context) => {
       const word = words.find((candidate) => candidate === value);
       if (word !== undefined) {

@@ -47,6 +47,7 @@ const OWN: Readonly<Record<GrpcServicesErrorCode, readonly [code: number, sqlSta
   UNIMPLEMENTED: [12],
   MALFORMED_REQUEST: [13],
   MESSAGE_TOO_LARGE: [8, "54000"],
+  REQUEST_TOO_LARGE: [8],
   RECEIVE_TIMEOUT: [4],
   RECEIVING_TOO_MUCH: [8, "53400"],
   ABORTED: [10],

@@ -125,6 +125,7 @@ const OWN_STATUS: Readonly<Record<GrpcServicesErrorCode, (error: GrpcServicesErr
         message,
         diagnosticMessage(errorOf("54000")(message)),
       ),
+    REQUEST_TOO_LARGE: ({ message }) => plainStatus(Code.RESOURCE_EXHAUSTED, message),
     ABORTED: ({ message }) => plainStatus(Code.ABORTED, message),
     INCOMPLETE_REQUEST: ({ message }) => plainStatus(Code.INTERNAL, message),
     RECEIVE_TIMEOUT: ({ message }) => plainStatus(Code.DEADLINE_EXCEEDED, message),

@@ -8,6 +8,7 @@ import type {
 import { systemClock } from "@multipooler/timing";
 import { DEFAULT_STALENESS_MS, PoolerHealth } from "../health/pooler-health.ts";
 import { CollectedResult } from "./collected-result.ts";
+import { KnownFields } from "./known-fields.ts";
 import { encodeNotificationStreamResponse, notificationStream } from "./notification-stream.ts";
 import { encodeCopyMessage } from "./copy/copy-message.ts";
 import { copyBidiExecute } from "./copy/copy-verb.ts";
@@ -49,12 +50,13 @@ export interface QueryServiceOptions {
 export function bindQueryService(options: QueryServiceOptions): BoundService {
   const { methods } = MultipoolerServiceDefinition;
   const { manager, closing, healthStalenessMs: stalenessMs = DEFAULT_STALENESS_MS } = options;
+  const known = new KnownFields();
   const health = new PoolerHealth({ manager, closing, stalenessMs, clock: systemClock });
   return bindService(MultipoolerServiceDefinition, [
     unary(methods.executeQuery, (request, context) => executeQuery(options, request, context)),
     serverStream(methods.streamExecute, encodeResultMessage, (request, sink, context) =>
       streamResults(
-        { ...options, sink, passthroughRow: request.options?.passthroughRow ?? false },
+        { ...options, known, sink, passthroughRow: request.options?.passthroughRow ?? false },
         statementRequest(request, context),
         context,
       ),
@@ -62,7 +64,7 @@ export function bindQueryService(options: QueryServiceOptions): BoundService {
     // Its answers have the fields of those of StreamExecute.
     serverStream(methods.portalStreamExecute, encodeResultMessage, (request, sink, context) =>
       streamResults(
-        { ...options, sink, passthroughRow: request.options?.passthroughRow ?? false },
+        { ...options, known, sink, passthroughRow: request.options?.passthroughRow ?? false },
         portalRequest(request, context),
         context,
       ),
@@ -120,14 +122,15 @@ async function executeQuery(
 
 async function streamResults(
   options: QueryServiceOptions & {
+    readonly known: KnownFields;
     readonly sink: MessageSink<ResultMessage>;
     readonly passthroughRow: boolean;
   },
   request: ExecuteRequest,
   context: CallContext,
 ): Promise<void> {
-  const { manager, sink, passthroughRow } = options;
-  const results = new ResultStream({ sink, batcher: rowBatcher(options, passthroughRow) });
+  const { manager, known, sink, passthroughRow } = options;
+  const results = new ResultStream({ sink, batcher: rowBatcher(options, passthroughRow), known });
   const service = manager.queryServiceControl().getExecutor();
   const { reservation, failure } = await execute(
     (events) => service.streamExecute(request, events, context),

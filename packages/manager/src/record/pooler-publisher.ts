@@ -257,7 +257,7 @@ export class PoolerPublisher {
       this.#keeper.observe(seen);
       const finding = this.#finding();
       this.#report.seen(finding);
-      if (!finding.upToDate) {
+      if (!finding.upToDate || this.#keeper.isDoubted) {
         this.#ask(REPAIR_MS);
       }
     } catch (error) {

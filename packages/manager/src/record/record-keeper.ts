@@ -52,10 +52,17 @@ export class RecordKeeper {
     return this.#type;
   }
 
-  /** Takes note of the record as a watch tells it, unless something newer is known. */
+  /**
+   * Takes note of the record as a watch tells it, unless something newer is known. What is older than
+   * that may come late, or of a store that was put back as it was before: it is doubted then.
+   */
   observe(seen: Versioned<Multipooler>): void {
     refuseOtherShard(seen.record, this.#options.pooler);
-    if (this.#known !== undefined && seen.version <= this.#known.version) {
+    const known = this.#known;
+    if (known !== undefined && seen.version <= known.version) {
+      if (seen.version < known.version || !sameRecord(seen.record, known.record)) {
+        this.doubt();
+      }
       return;
     }
     this.#observations += 1;
@@ -74,6 +81,11 @@ export class RecordKeeper {
    */
   doubt(): void {
     this.#isDoubted = true;
+  }
+
+  /** Whether the next write reads the record first. */
+  get isDoubted(): boolean {
+    return this.#isDoubted;
   }
 
   /** Whether the record, as far as it is known, says what `sources` say. */

@@ -34,7 +34,7 @@ export class Scheduler {
   readonly #queue: UnitQueue;
   readonly #sharing: Sharing;
   /** Sessions with units of several holders in their FIFO. */
-  readonly #shared = new Set<Member>();
+  readonly #shared: Member[] = [];
   #isServing = false;
   #isPaused = false;
   readonly #exclusiveEnds: GrantKeeper;
@@ -237,7 +237,7 @@ export class Scheduler {
     if (least !== undefined && least.units < this.#sharing.spreadDepth) {
       return least;
     }
-    if (least !== undefined && this.#shared.size >= this.#sharing.useful) {
+    if (least !== undefined && this.#shared.length >= this.#sharing.useful) {
       return least;
     }
     return this.#pool.takeIdle(settings) ?? least;
@@ -245,25 +245,47 @@ export class Scheduler {
 
   #leastShared(settings: LabelSettings): Member | undefined {
     // Sessions that have to end come back once they get no more.
-    if (this.#shared.size === 0 || this.#pool.isOverLimit) {
+    if (this.#shared.length === 0 || this.#pool.isOverLimit) {
+      return undefined;
+    }
+    const least = this.#leastOf(settings, undefined);
+    if (least === undefined) {
       return undefined;
     }
     const now = this.#options.clock.monotonic();
+    return this.#isInTime(least, now) ? least : this.#leastOf(settings, now);
+  }
+
+  /**
+   * Which of them has room and the fewest units, and is in time at `now` if that is given. It is asked
+   * several times a statement, so it makes no garbage: no iterator, and no times where numbers do.
+   */
+  #leastOf(settings: LabelSettings, now: number | undefined): Member | undefined {
     let least: Member | undefined;
-    for (const member of this.#shared) {
-      const hasRoom =
+    let fewest = this.#sharing.depth;
+    for (let index = 0; index < this.#shared.length; index += 1) {
+      const member = this.#shared[index];
+      if (
+        member !== undefined &&
+        member.units < fewest &&
         member.use === "shared" &&
         member.takesMore &&
-        this.#pool.isRecent(member, now) &&
         member.settings === settings &&
         !member.awaitsSettings &&
-        member.units < this.#sharing.depth &&
-        this.#sharing.isShortSoFar(member.run.unitSince, now);
-      if (hasRoom && (least === undefined || member.units < least.units)) {
+        (now === undefined || this.#isInTime(member, now))
+      ) {
         least = member;
+        fewest = member.units;
       }
     }
     return least;
+  }
+
+  /** Whether it is not to be replaced, and does not run something long. */
+  #isInTime(member: Member, now: number): boolean {
+    return (
+      this.#pool.isRecent(member, now) && this.#sharing.isShortSoFar(member.run.unitSince, now)
+    );
   }
 
   #grant(unit: Unit, member: Member): void {
@@ -291,7 +313,7 @@ export class Scheduler {
     if (member.use !== "shared") {
       member.use = "shared";
       member.run.begin(this.#options.clock.monotonic());
-      this.#shared.add(member);
+      this.#shared.push(member);
     }
     member.units += 1;
     member.takesMore = unit.kind === "shareable";
@@ -316,7 +338,7 @@ export class Scheduler {
       this.#serve();
       return undefined;
     }
-    this.#shared.delete(member);
+    this.#shared.splice(this.#shared.indexOf(member), 1);
     return this.#pool.giveBack(member);
   }
 
@@ -337,7 +359,7 @@ export class Scheduler {
 
   #exhaustedError(waiting: number): MultiPoolerError {
     const { size, idleCount } = this.#pool;
-    const shared = this.#shared.size;
+    const shared = this.#shared.length;
     return exhaustedError(this.#options, { size, idle: idleCount, shared, waiting });
   }
 

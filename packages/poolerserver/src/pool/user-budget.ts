@@ -40,6 +40,8 @@ export class UserBudget implements ShareKeeper {
   /** Those of them that are not a user's. */
   readonly #singles = new Set<UserShare>();
   readonly #stopListening: () => void;
+  /** Connections that one user may have in one database, as far as limits go. */
+  readonly #mostOfOne: number;
   #used = 0;
   #dividedAt: number = Number.NEGATIVE_INFINITY;
   /** What was divided last. */
@@ -50,6 +52,7 @@ export class UserBudget implements ShareKeeper {
 
   constructor(options: UserBudgetOptions) {
     this.#options = options;
+    this.#mostOfOne = Math.min(capOf(options.maxPerUser), capOf(options.maxPerDatabase));
     this.#stopListening = options.share.onChange(() => this.#onChange());
   }
 
@@ -100,8 +103,7 @@ export class UserBudget implements ShareKeeper {
     if (this.#shares.size > 1) {
       return share.allotment;
     }
-    const caps = this.#capsOn([share]).map(({ limit }) => limit);
-    return Math.min(this.#total, ...caps);
+    return Math.min(this.#total, this.#mostOfOne);
   }
 
   take(share: UserShare): ConnectionSlot | undefined {
@@ -239,6 +241,10 @@ function demandsOf(demands: readonly Demand[], total: number): number[] {
 
 function isSame(one: ShareOwner, other: ShareOwner): boolean {
   return one.user === other.user && one.database === other.database;
+}
+
+function capOf(limit: number | undefined): number {
+  return limit === undefined || limit === 0 ? Number.POSITIVE_INFINITY : limit;
 }
 
 function capsBy(

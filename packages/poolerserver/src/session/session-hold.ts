@@ -2,7 +2,7 @@ import type { TransactionStatus } from "@multipooler/pgwire";
 import type { PinReason } from "@multipooler/query-service";
 import { Taint } from "../classification/taint.ts";
 import type { TaintSet } from "../classification/taint.ts";
-import { NO_SETTINGS } from "../pool/label-settings.ts";
+import type { LabelSettings } from "../pool/label-settings.ts";
 import type { Lease } from "../pool/lease.ts";
 import { isWritable } from "../writable-session.ts";
 import type { TextClassifier } from "./input/unit-cutter.ts";
@@ -114,15 +114,15 @@ export class SessionHold {
   }
 
   /**
-   * DISCARD ALL has run. It leaves what nothing takes away, and a seed, which the session can do without
+   * DISCARD ALL has run, and the backend has `settings` since. It leaves what nothing takes away, and a seed, which the session can do without
    * and others must not get.
    */
-  discarded(): void {
+  discarded(settings: LabelSettings): void {
     this.#litter |= this.#taint & Taint.Seed;
     this.#taint &= Taint.Lasting;
     this.#texts = this.#taint === Taint.None ? [] : undefined;
     this.#lease?.statements.clear();
-    this.#lease?.noteSettings(NO_SETTINGS);
+    this.#lease?.noteSettings(settings);
   }
 
   /** Gives the backend back, and says what is left in it. */

@@ -1,5 +1,5 @@
-import { statSync } from "node:fs";
-import { mkdir, open } from "node:fs/promises";
+import { constants, statSync } from "node:fs";
+import { access, mkdir, open } from "node:fs/promises";
 import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { Backoff, Deadline, sleep } from "@multipooler/timing";
@@ -147,7 +147,7 @@ export class TopologyFile {
   async #openFile(): Promise<Opened> {
     for (let attempt = 0; attempt < MAX_OPENINGS; attempt += 1) {
       await mkdir(dirname(this.path), { recursive: true });
-      await (await open(this.path, "a", FILE_MODE)).close();
+      await makeFile(this.path);
       if (this.#closed) {
         throw storeClosed(this.path);
       }
@@ -171,6 +171,25 @@ export class TopologyFile {
     }
     return this.#opened;
   }
+}
+
+/**
+ * Makes the file where there is none. One that exists is not opened for that: a process that closes
+ * a file gives up all its locks on it, those of its other connections among them (fcntl(2)).
+ */
+async function makeFile(path: string): Promise<void> {
+  try {
+    await (await open(path, "ax", FILE_MODE)).close();
+  } catch (error) {
+    if (!isAlreadyThere(error)) {
+      throw error;
+    }
+    await access(path, constants.R_OK | constants.W_OK);
+  }
+}
+
+function isAlreadyThere(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "EEXIST";
 }
 
 /**

@@ -15,6 +15,13 @@ export const FrontendCode = {
   CopyFail: 0x66,
 } as const;
 
+const CODES: ReadonlySet<number> = new Set(Object.values(FrontendCode));
+
+/** Whether a client may send messages of this type. */
+export function isFrontendCode(code: number): boolean {
+  return CODES.has(code);
+}
+
 /** Type byte and length. */
 export const HEADER_BYTES = 5;
 /** The length counts itself. */
@@ -34,6 +41,9 @@ export const GROUP_FAIL: Uint8Array = Buffer.concat([
   textMessage(FrontendCode.Parse, "\0the client is gone\0\0"),
   Uint8Array.of(FrontendCode.Sync, 0, 0, 0, 4),
 ]);
+
+/** Has the server send what it has answered so far. */
+export const FLUSH: Buffer = Buffer.from([FrontendCode.Flush, 0, 0, 0, MIN_LENGTH]);
 
 /** A Query message of a text without NUL characters. */
 export function encodeQuery(sql: string): Buffer {

@@ -22,6 +22,14 @@ export interface PreparedBySql {
   readonly execution: number;
 }
 
+/** A DISCARD ALL of a unit. */
+export interface DiscardAll {
+  /** Which execution of the unit it is. */
+  readonly execution: number;
+  /** The start-up settings are put back behind it, in the same unit. */
+  readonly isRestored: boolean;
+}
+
 /**
  * What a unit of a session needs and leaves, collected message by message. One object serves all
  * units of a session.
@@ -54,8 +62,7 @@ export class UnitFacts {
   refusal: MultiPoolerError | undefined;
   /** Texts that it runs so far: Execute messages, and a Query. */
   executions = 0;
-  /** Which execution takes all settings and statements back; `undefined`: none does. */
-  discardsAllAt: number | undefined;
+  discardsAll: DiscardAll | undefined;
   deallocatesAllAt: number | undefined;
   /** What it does to the channels of the session; "several": more than one command, or among others. */
   channels: ChannelCommand | "several" | undefined;
@@ -101,7 +108,7 @@ export class UnitFacts {
     this.leavesStatement = false;
     this.readOnlyEscape = undefined;
     this.refusal = undefined;
-    this.discardsAllAt = undefined;
+    this.discardsAll = undefined;
     this.deallocatesAllAt = undefined;
     this.channels = undefined;
     this.#texts = 0;
@@ -157,7 +164,7 @@ export class UnitFacts {
       former === undefined
         ? changes
         : {
-            names: new Map([...former.names, ...changes.names]),
+            names: new Map([...(changes.resetsAll ? [] : former.names), ...changes.names]),
             resetsAll: former.resetsAll || changes.resetsAll,
           };
   }

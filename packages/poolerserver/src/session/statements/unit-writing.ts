@@ -12,6 +12,7 @@ export type WriteStep =
   | "closeBefore"
   | "parseBefore"
   | "emptyBefore"
+  | "append"
   | "leaveOut";
 
 /** A unit, and what is changed in it. */
@@ -42,6 +43,12 @@ export function writeUnit(
     const message = messages[index];
     const step = steps[index];
     if (message === undefined || step === undefined || step === "leaveOut" || step === "keep") {
+      continue;
+    }
+    if (step === "append") {
+      at += bytes.copy(target, at, from, message.end);
+      at += message.restoring?.bytes.copy(target, at) ?? 0;
+      from = message.end;
       continue;
     }
     at += bytes.copy(target, at, from, message.start);

@@ -1,0 +1,45 @@
+import type { Writable } from "node:stream";
+import { systemClock } from "@multipooler/timing";
+import { printable, tableText } from "@multipooler/text-table";
+import { preflight } from "./preflight.ts";
+import { resolveConfig } from "./settings/config.ts";
+import { effectiveSettings } from "./settings/effective-settings.ts";
+import type { EffectiveSetting } from "./settings/effective-settings.ts";
+import type { ConfigSources } from "./settings/setting-source.ts";
+import { settings } from "./settings/settings.ts";
+
+export interface CheckConfigOptions {
+  /** Also the settings that have their default or are not set. */
+  readonly all: boolean;
+  readonly json: boolean;
+}
+
+const NO_LOG = { info: () => undefined, warn: () => undefined, error: () => undefined };
+
+/**
+ * Checks the configuration as a start would, without starting or making anything, and prints what
+ * is in effect and why.
+ *
+ * @throws ConfigError as a start does.
+ */
+export function checkConfig(
+  sources: ConfigSources,
+  { all, json }: CheckConfigOptions,
+  { stdout }: { readonly stdout: Writable },
+): number {
+  preflight(resolveConfig(sources), { clock: systemClock, logger: NO_LOG });
+  const every = effectiveSettings(settings, sources);
+  const shown = all ? every : every.filter(({ from }) => from !== "");
+  stdout.write(json ? `${JSON.stringify(shown)}\n` : textOf(shown));
+  return 0;
+}
+
+function textOf(shown: readonly EffectiveSetting[]): string {
+  const rows = shown.map(({ name, value, source, from }) => [
+    name,
+    printable(value ?? ""),
+    from === "" ? source : printable(from),
+  ]);
+  const table = rows.length === 0 ? "" : `${tableText([["setting", "value", "from"], ...rows])}\n`;
+  return `${table}the configuration is valid\n`;
+}

@@ -1,0 +1,42 @@
+import type { GrpcStatusError } from "@multipooler/grpc-services/client";
+
+/** What grpc-js says when there is no connection, or no more; the pooler says none of it. */
+const NO_CONNECTION =
+  /^(?:No connection established|Name resolution failed|Connection dropped|read E|The server disconnected)/;
+
+/** Words for what is found in it, the first that fits. */
+const REASONS: readonly (readonly [sign: RegExp, reason: string])[] = [
+  [/ECONNREFUSED/, "nothing listens there"],
+  [/ENOTFOUND|EAI_AGAIN|Name resolution failed/, "no such host is known"],
+  [/EHOSTUNREACH|ENETUNREACH/, "there is no way to that host"],
+  [/ETIMEDOUT/, "the host does not answer"],
+  [/disconnected before secure TLS|wrong version number|packet length/, "it does not speak TLS"],
+  [/ECONNRESET|socket hang up|dropped|disconnected/, "the connection was cut"],
+];
+
+/** One line on a call that failed without an error of PostgreSQL, in an operator's words. */
+export function callFault(error: GrpcStatusError, address: string): string {
+  switch (error.code) {
+    case "UNAVAILABLE":
+      return NO_CONNECTION.test(error.message)
+        ? `cannot reach the pooler at ${address}: ${reasonOf(error.message)}`
+        : error.message;
+    case "DEADLINE_EXCEEDED":
+      return /^Deadline exceeded/i.test(error.message)
+        ? `the pooler at ${address} did not answer within --timeout`
+        : error.message;
+    default:
+      return error.message;
+  }
+}
+
+function reasonOf(message: string): string {
+  const found = REASONS.find(([sign]) => sign.test(message));
+  if (found !== undefined) {
+    return found[1];
+  }
+  // Node's own words, as for a certificate, without what grpc-js has put around them.
+  return (
+    /Last error: (?:Error: )?(.*?)\.? *(?:Resolution note:.*)?$/s.exec(message)?.[1] ?? message
+  );
+}

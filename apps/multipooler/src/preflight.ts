@@ -1,0 +1,36 @@
+import type { ClientTlsFiles, WatchContext } from "@multipooler/tls";
+import { checkConsole } from "./admin-console.ts";
+import { tlsFiles } from "./client-listener.ts";
+import { databaseTls } from "./database-tls.ts";
+import { checkPasswordFile } from "./database.ts";
+import { grpcTls } from "./grpc-tls.ts";
+import { connectionLimits, openFilesLimit } from "./open-files.ts";
+import type { ConnectionLimits } from "./open-files.ts";
+import type { Config } from "./settings/settings.ts";
+import { topologyTarget } from "./topology-target.ts";
+import type { TopologyTarget } from "./topology-target.ts";
+
+/** What a start needs, made of settings that fit together. */
+export interface Preflight {
+  readonly target: TopologyTarget;
+  readonly tls: ClientTlsFiles;
+  readonly limits: ConnectionLimits;
+}
+
+/**
+ * Checks the settings against each other and reads the files that they name; makes and opens nothing.
+ *
+ * @throws ConfigError naming the settings and what is wrong with them
+ */
+export function preflight(config: Config, context: WatchContext): Preflight {
+  const target = topologyTarget(config);
+  checkPasswordFile(config);
+  tlsFiles(config);
+  checkConsole(config);
+  grpcTls(config);
+  return {
+    target,
+    tls: databaseTls(config, context),
+    limits: connectionLimits(config, openFilesLimit()),
+  };
+}

@@ -1,0 +1,41 @@
+import { suggestion } from "./nearest-name.ts";
+import type { SettingTable } from "./setting.ts";
+
+const PREFIX = "MULTIPOOLER_";
+/** Variables with the prefix that are no settings of a table. */
+const OTHERS = ["MULTIPOOLER_ADDRESS", "MULTIPOOLER_CONFIG_FILE"];
+
+// What Kubernetes sets for a service: https://kubernetes.io/docs/tutorials/services/connect-applications-service/
+const SERVICE_VARIABLE =
+  /_(?:SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT_\d+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?)$/;
+const SERVICE_ADDRESS = /^(?:tcp|udp|sctp):\/\//;
+
+/**
+ * Whether Kubernetes has set a variable, for a service whose name begins with "multipooler": one named
+ * "multipooler-grpc" gives every container a MULTIPOOLER_GRPC_PORT such as "tcp://10.0.0.1:15270".
+ */
+export function isOfKubernetes(name: string, value: string): boolean {
+  return (
+    name.startsWith(PREFIX) &&
+    (SERVICE_VARIABLE.test(name) || (name.endsWith("_PORT") && SERVICE_ADDRESS.test(value)))
+  );
+}
+
+/**
+ * One line for each MULTIPOOLER_ variable that is a mistyped setting. Those that are like no setting are
+ * left alone: others than the program may use the prefix.
+ */
+export function mistypedVariables(
+  table: SettingTable,
+  env: Readonly<Record<string, string | undefined>>,
+): readonly string[] {
+  const known = new Set([...OTHERS, ...Object.values(table).flatMap((setting) => setting.env)]);
+  return Object.entries(env)
+    .filter(
+      ([name, value]) =>
+        name.startsWith(PREFIX) && !known.has(name) && !isOfKubernetes(name, value ?? ""),
+    )
+    .map(([name]) => ({ name, meant: suggestion(name, known) }))
+    .filter(({ meant }) => meant !== "")
+    .map(({ name, meant }) => `${name}: there is no such setting${meant}`);
+}

@@ -1,0 +1,65 @@
+import type { Setting, SettingTable } from "./setting.ts";
+
+/** What describes all settings: a page for people, or a schema with which editors check a file. */
+export const REFERENCE_FORMATS = ["markdown", "json-schema"] as const;
+export type ReferenceFormat = (typeof REFERENCE_FORMATS)[number];
+
+const INTRODUCTION = `# Settings
+
+Each is a flag, an environment variable and a key of the configuration file (\`--config-file\`, YAML or
+JSON). A flag overrides the environment, the environment the file, the file the default. Durations are
+written like \`500ms\`, \`30s\` or \`1h30m\`. \`multipooler check-config\` says what is wrong with them, and
+where each value comes from.
+`;
+
+/** Describes the settings of a table, and in the schema also flags that are accepted without meaning. */
+export function settingsReference(
+  table: SettingTable,
+  accepted: readonly string[],
+  format: ReferenceFormat,
+): string {
+  switch (format) {
+    case "markdown":
+      return markdown(Object.values(table));
+    case "json-schema":
+      return `${JSON.stringify(jsonSchema(Object.values(table), accepted), undefined, 2)}\n`;
+  }
+}
+
+function markdown(settings: readonly Setting<unknown>[]): string {
+  const groups = Map.groupBy(settings, ({ group }) => group);
+  const sections = [...groups].map(
+    ([group, members]) => `## ${group}\n\n${members.map(entry).join("\n")}`,
+  );
+  return [INTRODUCTION, ...sections].join("\n");
+}
+
+function entry({ flag, placeholder, help, defaultText, env, isList }: Setting<unknown>): string {
+  const facts = [
+    defaultText === undefined ? "No default." : `Default: \`${defaultText}\`.`,
+    `Environment: ${env.map((name) => `\`${name}\``).join(", ")}.`,
+    ...(isList ? ["The flag may be given several times."] : []),
+  ];
+  const shown = placeholder.replaceAll("|", "\\|");
+  return `### \`--${flag}\` ${shown}\n\n${help.replaceAll(/[*<_]/g, "\\$&")}\n\n${facts.join(" ")}\n`;
+}
+
+function jsonSchema(settings: readonly Setting<unknown>[], accepted: readonly string[]): object {
+  const properties = new Map<string, object>();
+  for (const { flag, json, help, defaultText, isList } of settings) {
+    const isNumber = "type" in json && json.type === "integer";
+    const value = isNumber && defaultText !== undefined ? Number(defaultText) : defaultText;
+    const values = isList ? { type: ["string", "array"], items: json } : json;
+    properties.set(flag, { description: help, ...values, default: value });
+  }
+  for (const flag of accepted) {
+    properties.set(flag, { description: "Of Multigres' launch lines; means nothing here." });
+  }
+  return {
+    $schema: "https://json-schema.org/draft/2020-12/schema",
+    title: "Configuration of multipooler",
+    type: "object",
+    additionalProperties: false,
+    properties: Object.fromEntries(properties),
+  };
+}
