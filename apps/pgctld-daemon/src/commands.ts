@@ -1,9 +1,25 @@
 import { takeBaseBackup } from "@multipooler/base-backup";
 import type { PostgresStatus, StopMode } from "@multipooler/pgctld";
 import type { Controlled } from "./control.ts";
+import type { ServerFlags } from "./settings.ts";
 
 /** Prints one line for people. */
 export type Print = (line: string) => void;
+
+/** What commands take besides the flags of the server; each has those that it declares. */
+export interface CommandFlags extends ServerFlags {
+  readonly mode: StopMode;
+  readonly asStandby?: boolean;
+  readonly asPrimary?: boolean;
+  readonly json?: boolean;
+  /** Which server to copy or to follow. */
+  readonly sourceHost: string;
+  readonly sourcePort: number;
+  readonly applicationName?: string;
+  readonly dryRun?: boolean;
+  readonly sync: boolean;
+  readonly standby?: boolean;
+}
 
 /** What a command works with, and where it says what it did. */
 export interface CommandContext extends Controlled {
@@ -20,7 +36,7 @@ export async function init({ postgres, dataDir, print, signal }: CommandContext)
 
 export async function start(
   { postgres, print, signal }: CommandContext,
-  { asStandby = false, asPrimary = false }: { asStandby?: boolean; asPrimary?: boolean },
+  { asStandby = false, asPrimary = false }: CommandFlags,
 ): Promise<void> {
   const role = roleOf({ asStandby, asPrimary });
   const { pid, alreadyRunning } = await postgres.start({ role }, { signal });
@@ -29,7 +45,7 @@ export async function start(
 
 export async function stop(
   { postgres, print, signal }: CommandContext,
-  { mode }: { mode: StopMode },
+  { mode }: CommandFlags,
 ): Promise<void> {
   const outcome = await postgres.stop({ mode }, { signal });
   print(
@@ -39,7 +55,7 @@ export async function stop(
 
 export async function restart(
   { postgres, print, signal }: CommandContext,
-  { mode, asStandby = false }: { mode: StopMode; asStandby?: boolean },
+  { mode, asStandby = false }: CommandFlags,
 ): Promise<void> {
   const role = roleOf({ asStandby, asPrimary: false });
   const { pid } = await postgres.restart({ mode, role }, { signal });
@@ -56,16 +72,9 @@ export async function promote({ postgres, print, signal }: CommandContext): Prom
   print(alreadyPrimary ? "PostgreSQL is a primary already" : "PostgreSQL was promoted");
 }
 
-/** Which server to copy or to follow. */
-export interface SourceFlags {
-  readonly sourceHost: string;
-  readonly sourcePort: number;
-  readonly applicationName?: string;
-}
-
 export async function rewind(
   { postgres, print, signal }: CommandContext,
-  flags: SourceFlags & { readonly dryRun?: boolean },
+  flags: CommandFlags,
 ): Promise<void> {
   const { diverged, output } = await postgres.rewind(flags, { signal });
   print(output.trim());
@@ -74,7 +83,7 @@ export async function rewind(
 
 export async function follow(
   { postgres, print, signal }: CommandContext,
-  { sourceHost: host, sourcePort: port, applicationName }: SourceFlags,
+  { sourceHost: host, sourcePort: port, applicationName }: CommandFlags,
 ): Promise<void> {
   await postgres.follow({ host, port, applicationName }, { signal });
   print(`The next start brings up a standby of ${host}:${port}`);
@@ -82,11 +91,7 @@ export async function follow(
 
 export async function baseBackup(
   { postgres, dataDir, password, print, signal }: CommandContext,
-  flags: SourceFlags & {
-    readonly pgUser: string;
-    readonly standby?: boolean;
-    readonly sync: boolean;
-  },
+  flags: CommandFlags,
 ): Promise<void> {
   const { sourceHost: host, sourcePort: port } = flags;
   const { endLsn, files, bytes } = await takeBaseBackup(
@@ -110,7 +115,7 @@ export async function baseBackup(
 
 export async function status(
   { postgres, print, signal }: CommandContext,
-  { json = false }: { json?: boolean },
+  { json = false }: CommandFlags,
 ): Promise<void> {
   const found = await postgres.status({ signal });
   if (json) {

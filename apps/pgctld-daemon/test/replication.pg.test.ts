@@ -25,8 +25,12 @@ async function pair(binDir: string): Promise<{ primary: Site; standby: Site }> {
   return { primary, standby };
 }
 
+/** Many programs are started one after the other. */
+const TIMEOUT_MS = 90_000;
+
 test.each(binDirs)(
-  "copies a server, and the copy follows it and takes its place: %s",
+  "copies a server, and the copy takes its place: %s",
+  { timeout: TIMEOUT_MS },
   async (bin) => {
     const { primary, standby } = await pair(bin);
     await primary.sql("insert into kept select generate_series(11, 20)");
@@ -53,7 +57,7 @@ test.each(binDirs)(
 
 test(
   "rewinds a primary that wrote on after it was replaced",
-  { skip: !hasDebian, timeout },
+  { skip: !hasDebian, timeout: TIMEOUT_MS },
   async () => {
     const { primary: old, standby: successor } = await pair(DEBIAN);
     await expect.poll(() => rows(successor), { timeout: 20_000 }).toEqual([{ rows: 10 }]);

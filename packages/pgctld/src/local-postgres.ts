@@ -117,11 +117,12 @@ export class LocalPostgres implements PostgresControl {
       }
       const owner = await this.#preparation.newOwner();
       const extraArguments = options.initdbArguments;
-      await createCluster(
+      const runAs = await createCluster(
         options.dataDir,
         { ...options, access, extraArguments, owner },
         { signal },
       );
+      this.#preparation.found(runAs);
       options.logger.info({ dataDir: options.dataDir }, "made a data directory");
       return { alreadyInitialized: false };
     });

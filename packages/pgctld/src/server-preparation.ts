@@ -70,6 +70,13 @@ export class ServerPreparation {
     return this.#found.runAs;
   }
 
+  /** The way to run programs is known: looking for it costs a program each time. */
+  found(runAs: RunAs): void {
+    if (runAs.kind !== "self") {
+      this.#found = { uid: runAs.user.uid, runAs };
+    }
+  }
+
   /** Writes the password where libpq finds it, so that only the server's user reads it. */
   async writePasswordFile(): Promise<void> {
     const { stateDir, user, password } = this.#options;

@@ -86,7 +86,7 @@ test.each(["fast", "immediate", "kill", "not-running"] as const)(
   },
 );
 
-const statuses: [PostgresStatus, status: string, ready: boolean][] = [
+const STATUSES: [PostgresStatus, status: string, ready: boolean][] = [
   [{ state: "not-initialized", ...PLACE }, "NOT_INITIALIZED", false],
   [{ state: "stopped", cluster: "shut down", ...PLACE }, "STOPPED", false],
   [{ state: "starting", ...RUNS, ...PLACE }, "STARTING", false],
@@ -95,7 +95,7 @@ const statuses: [PostgresStatus, status: string, ready: boolean][] = [
   [{ state: "running", ready: false, role: "standby", ...RUNS, ...PLACE }, "UNKNOWN", false],
 ];
 
-test.each(statuses)("tells that a server is $state", async (status, name, ready) => {
+test.each(STATUSES)("tells that a server is $state", async (status, name, ready) => {
   const { ServerStatus } = await import("@multipooler/proto/pgctldservice");
   const response = statusResponse(status, NOW);
   expect(response).toMatchObject({

@@ -26,7 +26,8 @@ export interface ClusterOptions extends InitdbOptions {
 
 /**
  * Makes a cluster at `dataDir`, which must be absent or empty. One that is cut short leaves nothing
- * there: the cluster is built beside it and moved into place whole.
+ * there: the cluster is built beside it and moved into place whole. Resolves with the way in which
+ * programs run that work with it.
  *
  * Rejects with INITDB_FAILED, NOT_PERMITTED, DIRECTORY_UNUSABLE, IO_FAILED, CANCELLED.
  */
@@ -34,7 +35,7 @@ export async function createCluster(
   dataDir: string,
   options: ClusterOptions,
   { signal }: { readonly signal?: AbortSignal | undefined } = {},
-): Promise<void> {
+): Promise<RunAs> {
   const { installation, owner, password, settings, access } = options;
   const hba = accessRulesText(access);
   const staging = await makeStaging(dataDir);
@@ -53,6 +54,7 @@ export async function createCluster(
     await writeAsServer(made, "pg_hba.conf", hba);
     await writeConfiguration(made, settings);
     await moveIntoPlace(made, dataDir);
+    return runAs;
   } finally {
     await rm(staging, { recursive: true, force: true });
   }

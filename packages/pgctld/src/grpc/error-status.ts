@@ -16,7 +16,7 @@ export function errorStatus(error: unknown): StatusObject {
 }
 
 /** The error of a call that failed with a status. */
-export function statusError(code: number, details: string, metadata: Metadata): PgctldError {
+export function statusError(code: status, details: string, metadata: Metadata): PgctldError {
   const [carried] = metadata.get(CODE_KEY);
   const known = Object.values(PgctldErrorCode).find((each) => each === carried);
   if (known !== undefined) {
