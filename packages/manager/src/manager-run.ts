@@ -1,3 +1,5 @@
+import { PoolerRole } from "@multipooler/controller-api";
+import type { ServingTarget } from "@multipooler/controller-api";
 import type { CallOptions } from "@multipooler/query-service";
 import { DatabaseMonitor } from "./database/database-monitor.ts";
 import type { DatabaseHealth } from "./database/database-monitor.ts";
@@ -8,6 +10,7 @@ import { applicationName, poolerId } from "./manager-settings.ts";
 import type { ManagerSettings } from "./manager-settings.ts";
 import type { ManagerState } from "./manager-status.ts";
 import type { PoolerType } from "./record/pooler-type.ts";
+import type { Registration } from "./record/registration.ts";
 import { TypeMemory } from "./record/type-memory.ts";
 import { closeRun } from "./run-closing.ts";
 import { assembleParts } from "./run-parts.ts";
@@ -161,6 +164,7 @@ export class ManagerRun {
       database: this.database,
       memory: this.#memory,
       rememberedType,
+      health: () => this.health,
       onFacts: () => this.#decide(),
       onProgress: () => this.#progressed(),
       onFault: () => this.#monitor.checkNow(),
@@ -196,6 +200,7 @@ export class ManagerRun {
     if (this.stopping || phase.name !== "running") {
       return;
     }
+    phase.parts.registration.reconsider();
     if (!phase.wasReady && health.state === "down" && isPermanent(health.error)) {
       this.#fail(phase.parts, health.error);
       return;
@@ -208,14 +213,19 @@ export class ManagerRun {
     const phase = this.#phase;
     if (phase.name === "running" && !this.stopping) {
       const { registration, reconciler } = phase.parts;
-      const refusal = registration.refusal();
-      reconciler.want(
-        refusal === undefined
-          ? deriveTarget({ database: this.health, type: registration.type() })
-          : notServing(refusal),
-      );
+      reconciler.want(this.#derive(registration));
     }
     this.#progressed();
+  }
+
+  #derive(registration: Registration): ServingTarget {
+    const refusal = registration.refusal();
+    if (refusal !== undefined) {
+      return notServing(refusal.reason);
+    }
+    const target = deriveTarget({ database: this.health, type: registration.type() });
+    const rival = target.role === PoolerRole.Primary ? registration.rival() : undefined;
+    return rival === undefined ? target : notServing(rival.reason);
   }
 
   #progressed(): void {

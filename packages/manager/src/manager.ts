@@ -9,6 +9,7 @@ import type { ManagerSettings } from "./manager-settings.ts";
 import type { ManagerStatus } from "./manager-status.ts";
 import { ManagerService } from "./transport/service-transport.ts";
 import type { PoolerService } from "./transport/service-transport.ts";
+import type { UnreadySince } from "./status-snapshot.ts";
 import { takeSnapshot } from "./status-snapshot.ts";
 
 /**
@@ -29,6 +30,7 @@ export class MultiPoolerManager implements AsyncDisposable {
   readonly #listeners = new Set<(status: ManagerStatus) => void>();
   #services: ReadonlySet<PoolerService> | undefined;
   #run: ManagerRun | undefined;
+  #unready: UnreadySince | undefined;
 
   /** Checks the options and does no I/O. Throws INVALID_CONFIG, naming the setting. */
   constructor(options: ManagerOptions) {
@@ -74,11 +76,15 @@ export class MultiPoolerManager implements AsyncDisposable {
 
   /** What the pooler is doing now. Reads memory only; never blocks. */
   status(): ManagerStatus {
-    return takeSnapshot({
+    const status = takeSnapshot({
       settings: this.#settings,
       run: this.#run,
       startedAt: this.#startedAt,
+      unready: this.#unready,
     });
+    const { notReadyCode: code, notReadySince: at } = status;
+    this.#unready = code === undefined || at === undefined ? undefined : { code, at };
+    return status;
   }
 
   /**
@@ -136,9 +142,7 @@ export class MultiPoolerManager implements AsyncDisposable {
   }
 
   #notify(): void {
-    if (this.#listeners.size === 0) {
-      return;
-    }
+    // Also where nobody listens: it tells since when the pooler is not ready.
     const status = this.status();
     for (const listener of this.#listeners) {
       try {

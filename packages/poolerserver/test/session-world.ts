@@ -37,7 +37,7 @@ const PLAIN: Classification = {
   opensTransaction: false,
   endsTransaction: false,
   deallocates: false,
-  readOnlyEscape: undefined,
+  escapes: undefined,
 };
 const BY_VERB: Readonly<Record<string, Classification>> = {
   read: PLAIN,

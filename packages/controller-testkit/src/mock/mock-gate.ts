@@ -142,9 +142,10 @@ export class MockGate {
   }
 
   /** Whether a target asks for nothing but another reason or term, or for what was being left. */
-  #isHeldBy({ status, role }: ServingTarget): boolean {
+  #isHeldBy({ status, role, inRecovery = false }: ServingTarget): boolean {
     const held = this.#abandoned ?? this.#current;
-    return isServing(held) && held.status === status && held.role === role;
+    const isSame = held.status === status && held.role === role;
+    return isServing(held) && isSame && (held.inRecovery ?? false) === inRecovery;
   }
 
   /** Both stages under one deadline. */

@@ -50,6 +50,7 @@ const OWN: Readonly<Record<GrpcServicesErrorCode, readonly [code: number, sqlSta
   REQUEST_TOO_LARGE: [8],
   RECEIVE_TIMEOUT: [4],
   RECEIVING_TOO_MUCH: [8, "53400"],
+  SUBSCRIBER_BEHIND: [8, "53400"],
   ABORTED: [10],
   INCOMPLETE_REQUEST: [13],
   MALFORMED_ROWS: [13],

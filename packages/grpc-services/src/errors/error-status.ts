@@ -129,6 +129,12 @@ const OWN_STATUS: Readonly<Record<GrpcServicesErrorCode, (error: GrpcServicesErr
     ABORTED: ({ message }) => plainStatus(Code.ABORTED, message),
     INCOMPLETE_REQUEST: ({ message }) => plainStatus(Code.INTERNAL, message),
     RECEIVE_TIMEOUT: ({ message }) => plainStatus(Code.DEADLINE_EXCEEDED, message),
+    SUBSCRIBER_BEHIND: ({ message }) =>
+      detailedStatus(
+        Code.RESOURCE_EXHAUSTED,
+        message,
+        diagnosticMessage(errorOf("53400")(message)),
+      ),
     RECEIVING_TOO_MUCH: ({ message }) =>
       detailedStatus(
         Code.RESOURCE_EXHAUSTED,

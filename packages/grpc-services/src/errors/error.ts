@@ -19,6 +19,7 @@
  * | ABORTED           | the client had what it asked for fail                               |
  * | INCOMPLETE_REQUEST | a client ended its stream before it had said everything            |
  * | RECEIVE_TIMEOUT   | a client was too slow to send its request                           |
+ * | SUBSCRIBER_BEHIND | the reader of a stream does not keep up with it                     |
  * | RECEIVING_TOO_MUCH | too many requests arrive at once                                   |
  * | MALFORMED_ROWS    | the controller handed out bytes that are not rows of the result     |
  */
@@ -39,6 +40,7 @@ export const GrpcServicesErrorCode = {
   Aborted: "ABORTED",
   IncompleteRequest: "INCOMPLETE_REQUEST",
   ReceiveTimeout: "RECEIVE_TIMEOUT",
+  SubscriberBehind: "SUBSCRIBER_BEHIND",
   ReceivingTooMuch: "RECEIVING_TOO_MUCH",
   MalformedRows: "MALFORMED_ROWS",
 } as const;

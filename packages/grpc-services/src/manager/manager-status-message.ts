@@ -16,6 +16,7 @@ import type { Duration } from "@multipooler/proto/duration";
 import {
   HeartbeatMode,
   ManagerState,
+  NotReadyCode,
   PoolerRole,
   PoolerType,
   PoolerTypeSource,
@@ -67,6 +68,8 @@ export function statusMessage(status: ManagerStatus, version: string): StatusRes
     errorMessage: state.name === "error" ? state.error.message : "",
     ready: status.ready,
     notReadyReason: status.notReadyReason ?? "",
+    notReadyCode: notReadyCodeOf(status),
+    notReadySinceTime: status.notReadySince,
     poolerId: { component: ID_ComponentType.MULTIPOOLER, ...pooler },
     shardKey: shard,
     poolerType: TYPES[status.type],
@@ -99,6 +102,12 @@ export function statusMessage(status: ManagerStatus, version: string): StatusRes
   };
 }
 
+function notReadyCodeOf({ notReadyCode: code }: ManagerStatus): NotReadyCode {
+  return code === undefined
+    ? NotReadyCode.NOT_READY_CODE_UNSPECIFIED
+    : NotReadyCode[`NOT_READY_CODE_${code}`];
+}
+
 function servingMessage({ current, wanted }: ServingState): StatusResponse["serving"] {
   return {
     current: SERVING[current.status],
@@ -109,7 +118,12 @@ function servingMessage({ current, wanted }: ServingState): StatusResponse["serv
 }
 
 function heartbeatMessage(heartbeat: Heartbeat): HeartbeatStatus {
-  const nothing = { lag: undefined, lastWrittenTime: undefined, lastError: "" };
+  const nothing = {
+    lag: undefined,
+    lastWrittenTime: undefined,
+    lastError: "",
+    behindBytes: undefined,
+  };
   switch (heartbeat.mode) {
     case "off":
       return { ...nothing, mode: HeartbeatMode.HEARTBEAT_MODE_OFF };
@@ -125,6 +139,8 @@ function heartbeatMessage(heartbeat: Heartbeat): HeartbeatStatus {
         ...nothing,
         mode: HeartbeatMode.HEARTBEAT_MODE_READER,
         lag: heartbeat.lagMs === undefined ? undefined : duration(heartbeat.lagMs),
+        behindBytes:
+          heartbeat.behindBytes === undefined ? undefined : BigInt(heartbeat.behindBytes),
         lastError: heartbeat.lastError ?? "",
       };
   }

@@ -33,6 +33,7 @@ import {
 import { reservedState } from "./reserved-state.ts";
 import { execute } from "./statement-execution.ts";
 import { statementRequest } from "./statement-request.ts";
+import { releaseForgotten, releaseUnheard } from "./unheard-reservation.ts";
 
 export interface QueryServiceOptions {
   readonly manager: PoolerManager;
@@ -113,8 +114,14 @@ async function executeQuery(
     (sink) => service.streamExecute(statement, sink, context),
     (event) => collected.take(event),
   );
+  if (context.signal.aborted) {
+    await releaseForgotten(service, statement, reservation);
+  }
   if (failure !== undefined) {
     // One message cannot say both that the call failed and what is still reserved.
+    if (statement.place.type !== "reserved") {
+      await releaseUnheard(service, statement, reservation);
+    }
     throw failure.error;
   }
   return { result: collected.result(), reservedState: reservedState(manager, reservation) };
@@ -137,6 +144,9 @@ async function streamResults(
     (event) => results.take(event),
   );
   await results.end(reservedState(manager, reservation));
+  if (context.signal.aborted) {
+    await releaseForgotten(service, request, reservation);
+  }
   if (failure !== undefined) {
     throw failure.error;
   }

@@ -29,7 +29,7 @@ function messages(batcher: RowBatcher, events: readonly ResultEvent[]): unknown[
   const found: unknown[] = [];
   const sink = {
     write(message: Parameters<typeof encodeResultMessage>[0]): undefined {
-      const bytes = new Uint8Array(encodeResultMessage(message));
+      const bytes = new Uint8Array(Buffer.concat([encodeResultMessage(message)].flat()));
       found.push(StreamExecuteResponse.decode(bytes).result?.payload);
     },
   };

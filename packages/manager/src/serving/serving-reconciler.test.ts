@@ -268,14 +268,14 @@ test("whatever happens, it never serves what the facts forbid and ends where the
 test("another reason reaches the controller, and what was reached stays so meanwhile", async () => {
   const model = new Model();
   model.reconciler.open();
-  const standby = deriveTarget({ database: HEALTH.standby, type: PoolerType.Replica });
-  const promoted = deriveTarget({ database: HEALTH.primary, type: PoolerType.Replica });
-  model.world.facts = { database: HEALTH.standby, type: PoolerType.Replica };
-  model.reconciler.want(standby);
+  const before = deriveTarget({ database: HEALTH.primary, type: PoolerType.Unknown });
+  const after = deriveTarget({ database: HEALTH.primary, type: PoolerType.Replica });
+  model.world.facts = { database: HEALTH.primary, type: PoolerType.Replica };
+  model.reconciler.want(before);
   await model.settle();
-  expect(model.world.current()).toEqual(standby);
+  expect(model.world.current()).toEqual(before);
 
-  model.reconciler.want(promoted);
+  model.reconciler.want(after);
   await nextTurn();
   expect(model.world.running?.name).toBe("setServingType");
   expect(model.reconciler.progress().reached).toBe(true);
@@ -284,7 +284,7 @@ test("another reason reaches the controller, and what was reached stays so meanw
   // Nobody knows what holds after a failure.
   expect(model.reconciler.progress()).toMatchObject({ reached: false });
   await model.settle();
-  expect(model.world.current()).toEqual(promoted);
+  expect(model.world.current()).toEqual(after);
   expect(model.reconciler.progress()).toMatchObject({ reached: true, lastError: undefined });
 
   const closing = model.reconciler.close("closing");

@@ -215,8 +215,13 @@ export class ServingReconciler {
 
   /** Whether the controller admits queries in another way than `target` does. */
   #mustLeave(target: ServingTarget): boolean {
-    const { status, role } = this.#options.steps.current();
-    return admits(status) && (status !== target.status || role !== target.role);
+    const { status, role, inRecovery = false } = this.#options.steps.current();
+    return (
+      admits(status) &&
+      (status !== target.status ||
+        role !== target.role ||
+        inRecovery !== (target.inRecovery ?? false))
+    );
   }
 
   #succeed(): void {

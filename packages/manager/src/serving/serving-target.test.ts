@@ -64,6 +64,14 @@ test.each(cases)("$health and $type", ({ health, database, type }) => {
   expect(reason).not.toBe("");
 });
 
+test("a standby says so, since it refuses writes by itself", () => {
+  const type = PoolerType.Replica;
+  const standby = deriveTarget({ database: HEALTH.standby, type });
+  const promoted = deriveTarget({ database: HEALTH.primary, type });
+  expect([standby.inRecovery, promoted.inRecovery]).toEqual([true, false]);
+  expect(sameTarget(standby, promoted)).toBe(false);
+});
+
 test("a database that is away is the reason in its own words", () => {
   expect(deriveTarget({ database: HEALTH.down, type: PoolerType.Primary }).reason).toBe(
     "PostgreSQL is away",

@@ -6,6 +6,8 @@ import { untilAborted } from "@multipooler/timing";
 import type { Clock } from "@multipooler/timing";
 import { MultiPoolerError, abortError } from "../error.ts";
 import type { Logger } from "../logger.ts";
+import type { PoolerEventListener } from "../pooler-event.ts";
+import type { ReadOnlyEscapes } from "../read-only-guard.ts";
 import { isServingStatus, leavingError, readOnlyRefusal, refusal } from "./admission.ts";
 import type { GatePhase, RequestKind } from "./admission.ts";
 import { Holders } from "./holders.ts";
@@ -28,6 +30,8 @@ export interface ServingGateOptions {
    */
   readonly prepare: (target: ServingTarget) => void;
   readonly clock: Clock;
+  /** Gets what seldom happens, for metrics. */
+  readonly onEvent?: PoolerEventListener | undefined;
   readonly logger: Logger;
 }
 
@@ -116,11 +120,11 @@ export class ServingGate {
   }
 
   /**
-   * Why a statement that is admitted now may not run: its `escape` could end read-only mode or
-   * administers the cluster.
+   * Why a statement that is admitted now may not run: one of its `escapes` could end read-only mode
+   * or administers the cluster.
    */
-  readOnlyRefusal(escape: string | undefined): MultiPoolerError | undefined {
-    return readOnlyRefusal(this.#state.current, escape);
+  readOnlyRefusal(escapes: ReadOnlyEscapes | undefined): MultiPoolerError | undefined {
+    return readOnlyRefusal(this.#state.current, escapes);
   }
 
   /** A request that is inside has turned out to hold its backend, or not to hold it any more. */
@@ -213,9 +217,12 @@ export class ServingGate {
 
   /** Both stages under one deadline. */
   async #drain(wanted: ServingTarget, signal: AbortSignal | undefined): Promise<void> {
-    const { drainGraceMs, clock, logger } = this.#options;
+    const { drainGraceMs, clock, logger, onEvent } = this.#options;
     const { current } = this.#state;
+    const startedAt = clock.monotonic();
+    let cutCount = 0;
     const cut = (): void => {
+      cutCount = this.#holders.counts.single + this.#holders.counts.reserved;
       logger.warn({ ...this.#holders.counts, drainGraceMs }, "cutting what still runs");
       this.#advance({ phase: "draining all", current, wanted });
       this.#holders.cutAll(leavingError(wanted));
@@ -232,6 +239,10 @@ export class ServingGate {
     } finally {
       timer?.cancel();
     }
+    if (isServingStatus(current.status)) {
+      const durationMs = clock.monotonic() - startedAt;
+      onEvent?.({ type: "drained", role: current.role, durationMs, cut: cutCount });
+    }
   }
 
   /** Closing overtakes a drain: its phase is not left before its end. */
@@ -245,8 +256,13 @@ export class ServingGate {
     this.#advance({ phase: "settled", current });
   }
 
-  #isPreparedFor({ status, role }: ServingTarget): boolean {
-    return this.#prepared?.status === status && this.#prepared.role === role;
+  #isPreparedFor({ status, role, inRecovery = false }: ServingTarget): boolean {
+    const prepared = this.#prepared;
+    return (
+      prepared?.status === status &&
+      prepared.role === role &&
+      (prepared.inRecovery ?? false) === inRecovery
+    );
   }
 
   #requireOpen(target: ServingTarget): void {

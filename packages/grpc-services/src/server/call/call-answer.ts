@@ -128,7 +128,7 @@ export class CallAnswer implements CallContext {
 
   async #unary(response: Promise<Uint8Array>): Promise<void> {
     const message = await response;
-    checkMessageSize(message, this.#options.maxMessageBytes);
+    checkMessageSize(message.byteLength, this.#options.maxMessageBytes);
     this.#response.write(message, () => undefined);
   }
 

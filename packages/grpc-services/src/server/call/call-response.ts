@@ -2,6 +2,8 @@ import { constants } from "node:http2";
 import type { OutgoingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import { DETAILS_TRAILER } from "../../errors/rpc-status.ts";
 import type { RpcStatus } from "../../errors/rpc-status.ts";
+import type { MessageBytes } from "../rpc.ts";
+import { messageLength } from "./call-sink.ts";
 import { ACCEPTED_ENCODINGS } from "./compressed-message.ts";
 
 const PREFIX_BYTES = 5;
@@ -34,7 +36,7 @@ export class CallResponse {
   }
 
   /** Calls `onSent` once the message has left; not always when the call ends before that. */
-  write(message: Uint8Array, onSent: () => void): void {
+  write(message: MessageBytes, onSent: () => void): void {
     const stream = this.#stream;
     if (this.#isEnded || stream.destroyed) {
       return;
@@ -42,8 +44,8 @@ export class CallResponse {
     if (!stream.headersSent) {
       stream.respond(HEADERS, { waitForTrailers: true });
     }
-    const length = message.byteLength;
-    if (length <= JOINED_BYTES) {
+    const length = messageLength(message);
+    if (message instanceof Uint8Array && length <= JOINED_BYTES) {
       const framed = Buffer.allocUnsafe(PREFIX_BYTES + length);
       writePrefix(framed, length);
       framed.set(message, PREFIX_BYTES);
@@ -52,9 +54,10 @@ export class CallResponse {
     }
     const prefix = Buffer.allocUnsafe(PREFIX_BYTES);
     writePrefix(prefix, length);
+    const parts = message instanceof Uint8Array ? [prefix, message] : [prefix, ...message];
+    const last = parts.length - 1;
     stream.cork();
-    stream.write(prefix);
-    stream.write(message, onSent);
+    parts.forEach((part, index) => stream.write(part, index === last ? onSent : undefined));
     stream.uncork();
   }
 

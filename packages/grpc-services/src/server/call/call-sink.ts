@@ -1,11 +1,11 @@
 import { GrpcServicesError, GrpcServicesErrorCode } from "../../errors/error.ts";
-import type { MessageSink } from "../rpc.ts";
+import type { MessageBytes, MessageSink } from "../rpc.ts";
 import type { UnsentBytes } from "./unsent-bytes.ts";
 
 /** What writes the messages of a call. */
 export interface WritableCall {
   /** Calls `onSent` once the message has left; not always when the call ends before that. */
-  write(message: Uint8Array, onSent: () => void): void;
+  write(message: MessageBytes, onSent: () => void): void;
 }
 
 export interface CallSinkOptions {
@@ -30,7 +30,7 @@ interface Waiting extends PromiseWithResolvers<void> {
 }
 
 /** Writes to a call and bounds what waits there for the client. */
-export class CallSink implements MessageSink<Uint8Array> {
+export class CallSink implements MessageSink<MessageBytes> {
   readonly #call: WritableCall;
   readonly #maxMessageBytes: number;
   readonly #maxUnsentBytes: number;
@@ -46,12 +46,13 @@ export class CallSink implements MessageSink<Uint8Array> {
     this.#unsent = unsent;
   }
 
-  write(message: Uint8Array): Promise<void> | undefined {
-    checkMessageSize(message, this.#maxMessageBytes);
+  write(message: MessageBytes): Promise<void> | undefined {
+    const length = messageLength(message);
+    checkMessageSize(length, this.#maxMessageBytes);
     if (this.#isStopped) {
       return undefined;
     }
-    const bytes = message.byteLength + MESSAGE_OVERHEAD_BYTES;
+    const bytes = length + MESSAGE_OVERHEAD_BYTES;
     this.#unsentBytes += bytes;
     this.#unsent.add(bytes);
     // Once the call has ended, nothing is left to be counted as sent.
@@ -102,14 +103,21 @@ export class CallSink implements MessageSink<Uint8Array> {
   }
 }
 
+/** The number of bytes of a message. */
+export function messageLength(message: MessageBytes): number {
+  return message instanceof Uint8Array
+    ? message.byteLength
+    : message.reduce((sum, { byteLength }) => sum + byteLength, 0);
+}
+
 /** @throws MESSAGE_TOO_LARGE */
-export function checkMessageSize(message: Uint8Array, maxBytes: number): void {
-  if (message.byteLength <= maxBytes) {
+export function checkMessageSize(bytes: number, maxBytes: number): void {
+  if (bytes <= maxBytes) {
     return;
   }
   throw new GrpcServicesError(
     GrpcServicesErrorCode.MessageTooLarge,
-    `an answer of ${message.byteLength} bytes is larger than the ${maxBytes} bytes ` +
+    `an answer of ${bytes} bytes is larger than the ${maxBytes} bytes ` +
       "that one message may have",
   );
 }

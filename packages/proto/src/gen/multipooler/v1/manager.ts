@@ -10,6 +10,194 @@ import { Duration } from "../../google/protobuf/duration.ts";
 import { Timestamp } from "../../google/protobuf/timestamp.ts";
 import { ID, ShardKey } from "../../multigres/clustermetadata.ts";
 
+/** Why a pooler is not ready, for programs that act on it. */
+export const NotReadyCode = {
+  /** NOT_READY_CODE_UNSPECIFIED - It is ready. */
+  NOT_READY_CODE_UNSPECIFIED: 0,
+  /** NOT_READY_CODE_NOT_OPEN - The manager is not open. */
+  NOT_READY_CODE_NOT_OPEN: 1,
+  /** NOT_READY_CODE_STOPPING - It is shutting down. */
+  NOT_READY_CODE_STOPPING: 2,
+  /** NOT_READY_CODE_START_FAILED - It cannot start: see `error_message`. */
+  NOT_READY_CODE_START_FAILED: 3,
+  /** NOT_READY_CODE_STARTING - It is not there yet. */
+  NOT_READY_CODE_STARTING: 4,
+  /** NOT_READY_CODE_DRAINED - Somebody has taken it out of service. */
+  NOT_READY_CODE_DRAINED: 5,
+  /** NOT_READY_CODE_NAME_IN_USE - Another process uses its name. */
+  NOT_READY_CODE_NAME_IN_USE: 6,
+  /** NOT_READY_CODE_SECOND_PRIMARY - The shard has another primary, and this one must not take writes. */
+  NOT_READY_CODE_SECOND_PRIMARY: 7,
+  /** NOT_READY_CODE_DATABASE_UNREACHABLE - PostgreSQL cannot be reached. */
+  NOT_READY_CODE_DATABASE_UNREACHABLE: 8,
+  /** NOT_READY_CODE_DATABASE_LEAVING - PostgreSQL is being let go, since it stops or has another address. */
+  NOT_READY_CODE_DATABASE_LEAVING: 9,
+  /** NOT_READY_CODE_DATABASE_IN_TRANSITION - PostgreSQL starts, stops or recovers (SQLSTATE 57P03). */
+  NOT_READY_CODE_DATABASE_IN_TRANSITION: 10,
+  /** NOT_READY_CODE_SERVER_FULL - PostgreSQL has no connection left (SQLSTATE 53300). */
+  NOT_READY_CODE_SERVER_FULL: 11,
+  /** NOT_READY_CODE_LOGIN_REFUSED - PostgreSQL refuses the login, or asks for a method that is not spoken. */
+  NOT_READY_CODE_LOGIN_REFUSED: 12,
+  /** NOT_READY_CODE_CONNECTIONS_REFUSED - PostgreSQL refuses new connections for another reason. */
+  NOT_READY_CODE_CONNECTIONS_REFUSED: 13,
+  /** NOT_READY_CODE_CHANGING - It is on its way to another status or role. */
+  NOT_READY_CODE_CHANGING: 14,
+  /** NOT_READY_CODE_CHANGE_FAILED - It could not get there yet. */
+  NOT_READY_CODE_CHANGE_FAILED: 15,
+  /** NOT_READY_CODE_POOL_EXHAUSTED - No connection of the pool has come free for long. */
+  NOT_READY_CODE_POOL_EXHAUSTED: 16,
+  /** NOT_READY_CODE_QUERY_PATH_BROKEN - Queries fail on the way to PostgreSQL. */
+  NOT_READY_CODE_QUERY_PATH_BROKEN: 17,
+  /** NOT_READY_CODE_WRITES_REFUSED - A primary whose sessions are read-only by its configuration. */
+  NOT_READY_CODE_WRITES_REFUSED: 18,
+  /** NOT_READY_CODE_COMMITS_WAIT - A primary whose commits wait for a standby that does not confirm them. */
+  NOT_READY_CODE_COMMITS_WAIT: 19,
+  UNRECOGNIZED: -1,
+} as const;
+
+export type NotReadyCode = typeof NotReadyCode[keyof typeof NotReadyCode];
+
+export namespace NotReadyCode {
+  export type NOT_READY_CODE_UNSPECIFIED = typeof NotReadyCode.NOT_READY_CODE_UNSPECIFIED;
+  export type NOT_READY_CODE_NOT_OPEN = typeof NotReadyCode.NOT_READY_CODE_NOT_OPEN;
+  export type NOT_READY_CODE_STOPPING = typeof NotReadyCode.NOT_READY_CODE_STOPPING;
+  export type NOT_READY_CODE_START_FAILED = typeof NotReadyCode.NOT_READY_CODE_START_FAILED;
+  export type NOT_READY_CODE_STARTING = typeof NotReadyCode.NOT_READY_CODE_STARTING;
+  export type NOT_READY_CODE_DRAINED = typeof NotReadyCode.NOT_READY_CODE_DRAINED;
+  export type NOT_READY_CODE_NAME_IN_USE = typeof NotReadyCode.NOT_READY_CODE_NAME_IN_USE;
+  export type NOT_READY_CODE_SECOND_PRIMARY = typeof NotReadyCode.NOT_READY_CODE_SECOND_PRIMARY;
+  export type NOT_READY_CODE_DATABASE_UNREACHABLE = typeof NotReadyCode.NOT_READY_CODE_DATABASE_UNREACHABLE;
+  export type NOT_READY_CODE_DATABASE_LEAVING = typeof NotReadyCode.NOT_READY_CODE_DATABASE_LEAVING;
+  export type NOT_READY_CODE_DATABASE_IN_TRANSITION = typeof NotReadyCode.NOT_READY_CODE_DATABASE_IN_TRANSITION;
+  export type NOT_READY_CODE_SERVER_FULL = typeof NotReadyCode.NOT_READY_CODE_SERVER_FULL;
+  export type NOT_READY_CODE_LOGIN_REFUSED = typeof NotReadyCode.NOT_READY_CODE_LOGIN_REFUSED;
+  export type NOT_READY_CODE_CONNECTIONS_REFUSED = typeof NotReadyCode.NOT_READY_CODE_CONNECTIONS_REFUSED;
+  export type NOT_READY_CODE_CHANGING = typeof NotReadyCode.NOT_READY_CODE_CHANGING;
+  export type NOT_READY_CODE_CHANGE_FAILED = typeof NotReadyCode.NOT_READY_CODE_CHANGE_FAILED;
+  export type NOT_READY_CODE_POOL_EXHAUSTED = typeof NotReadyCode.NOT_READY_CODE_POOL_EXHAUSTED;
+  export type NOT_READY_CODE_QUERY_PATH_BROKEN = typeof NotReadyCode.NOT_READY_CODE_QUERY_PATH_BROKEN;
+  export type NOT_READY_CODE_WRITES_REFUSED = typeof NotReadyCode.NOT_READY_CODE_WRITES_REFUSED;
+  export type NOT_READY_CODE_COMMITS_WAIT = typeof NotReadyCode.NOT_READY_CODE_COMMITS_WAIT;
+  export type UNRECOGNIZED = typeof NotReadyCode.UNRECOGNIZED;
+}
+
+export function notReadyCodeFromJSON(object: any): NotReadyCode {
+  switch (object) {
+    case 0:
+    case "NOT_READY_CODE_UNSPECIFIED":
+      return NotReadyCode.NOT_READY_CODE_UNSPECIFIED;
+    case 1:
+    case "NOT_READY_CODE_NOT_OPEN":
+      return NotReadyCode.NOT_READY_CODE_NOT_OPEN;
+    case 2:
+    case "NOT_READY_CODE_STOPPING":
+      return NotReadyCode.NOT_READY_CODE_STOPPING;
+    case 3:
+    case "NOT_READY_CODE_START_FAILED":
+      return NotReadyCode.NOT_READY_CODE_START_FAILED;
+    case 4:
+    case "NOT_READY_CODE_STARTING":
+      return NotReadyCode.NOT_READY_CODE_STARTING;
+    case 5:
+    case "NOT_READY_CODE_DRAINED":
+      return NotReadyCode.NOT_READY_CODE_DRAINED;
+    case 6:
+    case "NOT_READY_CODE_NAME_IN_USE":
+      return NotReadyCode.NOT_READY_CODE_NAME_IN_USE;
+    case 7:
+    case "NOT_READY_CODE_SECOND_PRIMARY":
+      return NotReadyCode.NOT_READY_CODE_SECOND_PRIMARY;
+    case 8:
+    case "NOT_READY_CODE_DATABASE_UNREACHABLE":
+      return NotReadyCode.NOT_READY_CODE_DATABASE_UNREACHABLE;
+    case 9:
+    case "NOT_READY_CODE_DATABASE_LEAVING":
+      return NotReadyCode.NOT_READY_CODE_DATABASE_LEAVING;
+    case 10:
+    case "NOT_READY_CODE_DATABASE_IN_TRANSITION":
+      return NotReadyCode.NOT_READY_CODE_DATABASE_IN_TRANSITION;
+    case 11:
+    case "NOT_READY_CODE_SERVER_FULL":
+      return NotReadyCode.NOT_READY_CODE_SERVER_FULL;
+    case 12:
+    case "NOT_READY_CODE_LOGIN_REFUSED":
+      return NotReadyCode.NOT_READY_CODE_LOGIN_REFUSED;
+    case 13:
+    case "NOT_READY_CODE_CONNECTIONS_REFUSED":
+      return NotReadyCode.NOT_READY_CODE_CONNECTIONS_REFUSED;
+    case 14:
+    case "NOT_READY_CODE_CHANGING":
+      return NotReadyCode.NOT_READY_CODE_CHANGING;
+    case 15:
+    case "NOT_READY_CODE_CHANGE_FAILED":
+      return NotReadyCode.NOT_READY_CODE_CHANGE_FAILED;
+    case 16:
+    case "NOT_READY_CODE_POOL_EXHAUSTED":
+      return NotReadyCode.NOT_READY_CODE_POOL_EXHAUSTED;
+    case 17:
+    case "NOT_READY_CODE_QUERY_PATH_BROKEN":
+      return NotReadyCode.NOT_READY_CODE_QUERY_PATH_BROKEN;
+    case 18:
+    case "NOT_READY_CODE_WRITES_REFUSED":
+      return NotReadyCode.NOT_READY_CODE_WRITES_REFUSED;
+    case 19:
+    case "NOT_READY_CODE_COMMITS_WAIT":
+      return NotReadyCode.NOT_READY_CODE_COMMITS_WAIT;
+    case -1:
+    case "UNRECOGNIZED":
+    default:
+      return NotReadyCode.UNRECOGNIZED;
+  }
+}
+
+export function notReadyCodeToJSON(object: NotReadyCode): string {
+  switch (object) {
+    case NotReadyCode.NOT_READY_CODE_UNSPECIFIED:
+      return "NOT_READY_CODE_UNSPECIFIED";
+    case NotReadyCode.NOT_READY_CODE_NOT_OPEN:
+      return "NOT_READY_CODE_NOT_OPEN";
+    case NotReadyCode.NOT_READY_CODE_STOPPING:
+      return "NOT_READY_CODE_STOPPING";
+    case NotReadyCode.NOT_READY_CODE_START_FAILED:
+      return "NOT_READY_CODE_START_FAILED";
+    case NotReadyCode.NOT_READY_CODE_STARTING:
+      return "NOT_READY_CODE_STARTING";
+    case NotReadyCode.NOT_READY_CODE_DRAINED:
+      return "NOT_READY_CODE_DRAINED";
+    case NotReadyCode.NOT_READY_CODE_NAME_IN_USE:
+      return "NOT_READY_CODE_NAME_IN_USE";
+    case NotReadyCode.NOT_READY_CODE_SECOND_PRIMARY:
+      return "NOT_READY_CODE_SECOND_PRIMARY";
+    case NotReadyCode.NOT_READY_CODE_DATABASE_UNREACHABLE:
+      return "NOT_READY_CODE_DATABASE_UNREACHABLE";
+    case NotReadyCode.NOT_READY_CODE_DATABASE_LEAVING:
+      return "NOT_READY_CODE_DATABASE_LEAVING";
+    case NotReadyCode.NOT_READY_CODE_DATABASE_IN_TRANSITION:
+      return "NOT_READY_CODE_DATABASE_IN_TRANSITION";
+    case NotReadyCode.NOT_READY_CODE_SERVER_FULL:
+      return "NOT_READY_CODE_SERVER_FULL";
+    case NotReadyCode.NOT_READY_CODE_LOGIN_REFUSED:
+      return "NOT_READY_CODE_LOGIN_REFUSED";
+    case NotReadyCode.NOT_READY_CODE_CONNECTIONS_REFUSED:
+      return "NOT_READY_CODE_CONNECTIONS_REFUSED";
+    case NotReadyCode.NOT_READY_CODE_CHANGING:
+      return "NOT_READY_CODE_CHANGING";
+    case NotReadyCode.NOT_READY_CODE_CHANGE_FAILED:
+      return "NOT_READY_CODE_CHANGE_FAILED";
+    case NotReadyCode.NOT_READY_CODE_POOL_EXHAUSTED:
+      return "NOT_READY_CODE_POOL_EXHAUSTED";
+    case NotReadyCode.NOT_READY_CODE_QUERY_PATH_BROKEN:
+      return "NOT_READY_CODE_QUERY_PATH_BROKEN";
+    case NotReadyCode.NOT_READY_CODE_WRITES_REFUSED:
+      return "NOT_READY_CODE_WRITES_REFUSED";
+    case NotReadyCode.NOT_READY_CODE_COMMITS_WAIT:
+      return "NOT_READY_CODE_COMMITS_WAIT";
+    case NotReadyCode.UNRECOGNIZED:
+    default:
+      return "UNRECOGNIZED";
+  }
+}
+
 /** Where a manager is in its life. */
 export const ManagerState = {
   /** MANAGER_STATE_UNSPECIFIED - Never sent. */
@@ -411,7 +599,13 @@ export interface StatusResponse {
   /** The version of the multipooler program, e.g. "0.3.1". */
   version: string;
   /** The heartbeat through the database, which tells how far a replica is behind. */
-  heartbeat: HeartbeatStatus | undefined;
+  heartbeat:
+    | HeartbeatStatus
+    | undefined;
+  /** Why `ready` is false, for programs. */
+  notReadyCode: NotReadyCode;
+  /** Since when `ready` is false for that reason. Absent when it is true. */
+  notReadySinceTime: Date | undefined;
 }
 
 /** The serving status and the transition that runs, if any. */
@@ -489,6 +683,8 @@ export interface HeartbeatStatus {
     | undefined;
   /** Why the last heartbeat could not be written or read, one line for people; empty when it could. */
   lastError: string;
+  /** For a reader on a standby how much of what it received it has not replayed. Absent otherwise. */
+  behindBytes?: bigint | undefined;
 }
 
 function createBaseStatusRequest(): StatusRequest {
@@ -560,6 +756,8 @@ function createBaseStatusResponse(): StatusResponse {
     startTime: undefined,
     version: "",
     heartbeat: undefined,
+    notReadyCode: 0,
+    notReadySinceTime: undefined,
   };
 }
 
@@ -609,6 +807,12 @@ export const StatusResponse: MessageFns<StatusResponse> = {
     }
     if (message.heartbeat !== undefined) {
       HeartbeatStatus.encode(message.heartbeat, writer.uint32(122).fork()).join();
+    }
+    if (message.notReadyCode !== 0) {
+      writer.uint32(152).int32(message.notReadyCode);
+    }
+    if (message.notReadySinceTime !== undefined) {
+      Timestamp.encode(toTimestamp(message.notReadySinceTime), writer.uint32(162).fork()).join();
     }
     return writer;
   },
@@ -746,6 +950,22 @@ export const StatusResponse: MessageFns<StatusResponse> = {
             message.heartbeat = HeartbeatStatus.decode(reader, reader.uint32());
             continue;
           }
+          case 19: {
+            if (tag !== 152) {
+              break;
+            }
+
+            message.notReadyCode = reader.int32() as any;
+            continue;
+          }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.notReadySinceTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -803,6 +1023,16 @@ export const StatusResponse: MessageFns<StatusResponse> = {
         : undefined,
       version: isSet(object.version) ? globalThis.String(object.version) : "",
       heartbeat: isSet(object.heartbeat) ? HeartbeatStatus.fromJSON(object.heartbeat) : undefined,
+      notReadyCode: isSet(object.notReadyCode)
+        ? notReadyCodeFromJSON(object.notReadyCode)
+        : isSet(object.not_ready_code)
+        ? notReadyCodeFromJSON(object.not_ready_code)
+        : 0,
+      notReadySinceTime: isSet(object.notReadySinceTime)
+        ? fromJsonTimestamp(object.notReadySinceTime)
+        : isSet(object.not_ready_since_time)
+        ? fromJsonTimestamp(object.not_ready_since_time)
+        : undefined,
     };
   },
 
@@ -853,6 +1083,12 @@ export const StatusResponse: MessageFns<StatusResponse> = {
     if (message.heartbeat !== undefined) {
       obj.heartbeat = HeartbeatStatus.toJSON(message.heartbeat);
     }
+    if (message.notReadyCode !== 0) {
+      obj.notReadyCode = notReadyCodeToJSON(message.notReadyCode);
+    }
+    if (message.notReadySinceTime !== undefined) {
+      obj.notReadySinceTime = message.notReadySinceTime.toISOString();
+    }
     return obj;
   },
 
@@ -890,6 +1126,8 @@ export const StatusResponse: MessageFns<StatusResponse> = {
     message.heartbeat = (object.heartbeat !== undefined && object.heartbeat !== null)
       ? HeartbeatStatus.fromPartial(object.heartbeat)
       : undefined;
+    message.notReadyCode = object.notReadyCode ?? 0;
+    message.notReadySinceTime = object.notReadySinceTime ?? undefined;
     return message;
   },
 };
@@ -1464,7 +1702,7 @@ export const TopologyStatus: MessageFns<TopologyStatus> = {
 };
 
 function createBaseHeartbeatStatus(): HeartbeatStatus {
-  return { mode: 0, lag: undefined, lastWrittenTime: undefined, lastError: "" };
+  return { mode: 0, lag: undefined, lastWrittenTime: undefined, lastError: "", behindBytes: undefined };
 }
 
 export const HeartbeatStatus: MessageFns<HeartbeatStatus> = {
@@ -1480,6 +1718,12 @@ export const HeartbeatStatus: MessageFns<HeartbeatStatus> = {
     }
     if (message.lastError !== "") {
       writer.uint32(34).string(message.lastError);
+    }
+    if (message.behindBytes !== undefined) {
+      if (BigInt.asUintN(64, message.behindBytes) !== message.behindBytes) {
+        throw new globalThis.Error("value provided for field message.behindBytes of type uint64 too large");
+      }
+      writer.uint32(40).uint64(message.behindBytes);
     }
     return writer;
   },
@@ -1529,6 +1773,14 @@ export const HeartbeatStatus: MessageFns<HeartbeatStatus> = {
             message.lastError = reader.string();
             continue;
           }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.behindBytes = reader.uint64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1555,6 +1807,11 @@ export const HeartbeatStatus: MessageFns<HeartbeatStatus> = {
         : isSet(object.last_error)
         ? globalThis.String(object.last_error)
         : "",
+      behindBytes: isSet(object.behindBytes)
+        ? BigInt(object.behindBytes)
+        : isSet(object.behind_bytes)
+        ? BigInt(object.behind_bytes)
+        : undefined,
     };
   },
 
@@ -1572,6 +1829,9 @@ export const HeartbeatStatus: MessageFns<HeartbeatStatus> = {
     if (message.lastError !== "") {
       obj.lastError = message.lastError;
     }
+    if (message.behindBytes !== undefined) {
+      obj.behindBytes = message.behindBytes.toString();
+    }
     return obj;
   },
 
@@ -1584,6 +1844,9 @@ export const HeartbeatStatus: MessageFns<HeartbeatStatus> = {
     message.lag = (object.lag !== undefined && object.lag !== null) ? Duration.fromPartial(object.lag) : undefined;
     message.lastWrittenTime = object.lastWrittenTime ?? undefined;
     message.lastError = object.lastError ?? "";
+    message.behindBytes = (object.behindBytes !== undefined && object.behindBytes !== null)
+      ? BigInt(object.behindBytes)
+      : undefined;
     return message;
   },
 };
