@@ -52,6 +52,7 @@ test("a launch line of Multigres starts the pooler, and a gateway finds what it 
     PGDATA: `${dir}/data/pg_data`,
     PGCONNECT_TIMEOUT: "5",
     LC_ALL: "en_US.UTF-8",
+    MULTIPOOLER_LAMEDUCK: "0",
   };
   await using pooler = new LaunchedProgram({ line, env });
   await expect.poll(() => readiness(httpPort), PATIENCE).toBe(503);

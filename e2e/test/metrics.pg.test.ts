@@ -56,11 +56,12 @@ async function begun(): Promise<{ readonly reservedConnectionId: bigint }> {
 }
 
 test("the pooler, its limits and its connections", async () => {
+  const up = async (): Promise<unknown> => (await scrape()).get(`mg_pooler_up{${ROLE}}`);
+  await expect.poll(up, { timeout: 20_000 }).toBe(1);
   const held = await begun();
   const metrics = await scrape();
   await caller.releaseReservedConnection({ options: held });
   expect(Object.fromEntries(metrics)).toMatchObject({
-    [`mg_pooler_up{${ROLE}}`]: 1,
     [`mg_pooler_databases{${ROLE}}`]: 1,
     [`mg_pooler_pools{${ROLE}}`]: 1,
     [`mg_pooler_users{${ROLE}}`]: 1,
@@ -68,10 +69,11 @@ test("the pooler, its limits and its connections", async () => {
     [`mg_pooler_pool_capacity{${ROLE},user="postgres"}`]: 7,
     [`mg_pooler_reserved_active_connections{${ROLE}}`]: 1,
     [`mg_pooler_client_waiting_connections{${ROLE}}`]: 0,
-    'mg_pooler_serving_transitions_total{from="NOT_SERVING",to="SERVING"}': 1,
     'mg_pooler_server_conn_setup_duration_seconds_bucket{pool_type="regular",le="+Inf"}':
       metrics.get('mg_pooler_server_conn_opened_total{pool_type="regular"}'),
   });
+  const began = 'mg_pooler_serving_transitions_total{from="NOT_SERVING",to="SERVING"}';
+  expect(metrics.get(began)).toBeGreaterThanOrEqual(1);
   const states = ["active", "idle"].map((state) =>
     metrics.get(`mg_pooler_server_connections{${ROLE},state="${state}"}`),
   );
@@ -126,12 +128,14 @@ test("transactions of reservations by what they came to", async () => {
 test("logins, and those of roles that are not there", async () => {
   const unknown = `mg_pooler_auth_credential_query_errors_total{${ROLE},error_type="user_not_found"}`;
   const all = `mg_pooler_auth_credential_query_duration_seconds_count{${ROLE}}`;
-  const grown = await growth([all, unknown], async () => {
+  const [lookups, strangers] = await growth([all, unknown], async () => {
     await caller.getAuthCredentials({ database: "postgres", username: "postgres" });
     const nobody = caller.getAuthCredentials({ database: "postgres", username: "nobody" });
     await expect(nobody).rejects.toMatchObject({ code: "NOT_FOUND" });
   });
-  expect(grown).toEqual([2, 1]);
+  // The console looks up its users, too.
+  expect(lookups).toBeGreaterThanOrEqual(2);
+  expect(strangers).toBe(1);
 });
 
 test("listeners and their channels, and a loss of their connection", async () => {
@@ -141,11 +145,11 @@ test("listeners and their channels, and a loss of their connection", async () =>
   const metrics = await scrape();
   expect([metrics.get("mg_pubsub_channels"), metrics.get("mg_pubsub_subscribers")]).toEqual([2, 1]);
   const lost = async (): Promise<number> => (await scrape()).get("mg_pubsub_reconnects_total") ?? 0;
-  expect(await lost()).toBe(0);
+  const before = await lost();
   await pooler.postgres.sql(
     "select pg_terminate_backend(pid) from pg_stat_activity where application_name like '% listen'",
   );
-  await expect.poll(lost).toBe(1);
+  await expect.poll(lost, { timeout: 20_000 }).toBeGreaterThan(before);
   await client.end().catch(() => undefined);
 });
 
@@ -154,10 +158,11 @@ test("a role that has gone is not reported any more", async () => {
   const client = await pooler.connect({ user: "passing", password: "secret" });
   await client.query("select 1");
   const name = `mg_pooler_pool_current_connections{${ROLE},user="passing"}`;
-  expect((await scrape()).get(name)).toBe(1);
+  expect((await scrape()).get(name)).toBeGreaterThanOrEqual(1);
   await client.end();
   await pooler.postgres.sql(
     "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'passing'",
   );
-  await expect.poll(async () => (await scrape()).has(name)).toBe(false);
+  const isThere = async (): Promise<boolean> => (await scrape()).has(name);
+  await expect.poll(isThere, { timeout: 20_000 }).toBe(false);
 });

@@ -45,7 +45,7 @@ interface Client extends AsyncDisposable {
 async function wireClient(port: number): Promise<Client> {
   const client = await WireClient.connect(port, USER);
   const answer = async (): Promise<string> =>
-    (await client.transcript.ready(AbortSignal.timeout(ANSWER_LIMIT_MS))).join("\n");
+    (await client.transcript.login(AbortSignal.timeout(ANSWER_LIMIT_MS))).join("\n");
   await answer();
   return {
     ask: async (message) => {

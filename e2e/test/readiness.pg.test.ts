@@ -62,12 +62,14 @@ test("a primary that cannot complete writes is not ready, and says since when an
   await reload(postgres, "reset default_transaction_read_only");
   await expect.poll(() => probe(pooler), WITHIN).toMatchObject({ ready: true });
   await client.executeQuery({ query: "insert into t values (1)" });
-});
+}, 60_000);
 
 test("of two servers that claim to be the primary of a shard one takes writes", async () => {
   await using directory = await temporaryDirectory();
-  await using first = await startPostgres();
-  await using second = await startPostgres();
+  const [first, second] = await Promise.all([startPostgres(), startPostgres()]);
+  await using parts = new AsyncDisposableStack();
+  parts.use(first);
+  parts.use(second);
   const topology = inFile(join(directory.path, "topology.db"));
   await using a = await servingPooler(first, { ...topology, "service-id": "a" });
   await using b = startPooler({
@@ -88,4 +90,4 @@ test("of two servers that claim to be the primary of a shard one takes writes", 
   const write = client.executeQuery({ query: "create table t (x int)" });
   await expect(write).rejects.toThrow(/another server/);
   expect(await probe(a)).toMatchObject({ ready: true });
-});
+}, 60_000);

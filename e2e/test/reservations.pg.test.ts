@@ -152,7 +152,9 @@ test("a cancelled call ends its transaction, and a release of it is none", async
   );
   await expect(sleeping).rejects.toMatchObject({ name: "GrpcStatusError", code: "CANCELLED" });
   await expect
-    .poll(() => postgres.sql("select 1 from pg_stat_activity where state ~ 'in transaction'"))
+    .poll(() => postgres.sql("select 1 from pg_stat_activity where state ~ 'in transaction'"), {
+      timeout: 20_000,
+    })
     .toEqual([]);
   const after = await streamed(client, { query: "select 1", options });
   expect(after).toMatchObject({ messages: [], error: { diagnostic: { code: "40001" } } });

@@ -11,6 +11,8 @@ const SETTINGS: Readonly<Record<ManagerErrorCode, string | undefined>> = {
   ALREADY_OPEN: undefined,
   NOT_OPEN: undefined,
   CANCELLED: undefined,
+  INVALID_ARGUMENT: undefined,
+  SUPERSEDED: undefined,
   LISTEN_FAILED: "--grpc-bind-address, --grpc-port",
   RECORD_FILE_INVALID: "--pooler-dir",
   REGISTRATION_REFUSED: "--cell, --service-id, --database, --table-group, --shard",

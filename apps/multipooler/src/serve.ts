@@ -88,7 +88,7 @@ export async function serve(config: Config, io: ServeIo): Promise<number> {
     termination.fault(explain(error));
   }
   const cause = await termination.requested;
-  deadline.begin("onterm-timeout", config.onTermTimeoutMs);
+  deadline.begin("onterm-timeout after --lameduck", config.lameduckMs + config.onTermTimeoutMs);
   try {
     if (cause.type === "fault") {
       io.complain(cause.message);
@@ -119,10 +119,11 @@ interface Start {
 
 /** Starts the parts in the order of the architecture: HTTP first, then the manager. */
 async function start(options: Start): Promise<void> {
-  const { config, effective, tls, target, limits, log, termination, deadline, parts } = options;
+  const { config, effective, tls, target, limits, log, termination, parts } = options;
   const { logger } = log;
-  const { homeCell } = target;
-  const topology = parts.adopt(await openTopology(target, { homeCell }), (store) => store.close());
+  const topology = parts.adopt(await openTopology(target, { homeCell: target.homeCell }), (store) =>
+    store.close(),
+  );
   const http = new HttpServer({
     host: config.bindAddress,
     port: config.httpPort,
@@ -149,14 +150,14 @@ async function start(options: Start): Promise<void> {
     })),
     database: databaseOf(config, tls),
     heartbeatIntervalMs: config.heartbeatIntervalMs,
+    lameduckMs: config.lameduckMs,
     logger: logger.child({ component: "manager" }),
   });
   const grpc = grpcServerOf(config, limits, { manager, logger });
-  const { administration } = controller;
-  metrics.report(manager, administration);
+  metrics.report(manager, controller.administration);
   const clients = clientListener(config, limits, {
     manager,
-    administration,
+    administration: controller.administration,
     reload: () => tls.reload(),
     logger,
   });
@@ -164,9 +165,7 @@ async function start(options: Start): Promise<void> {
   parts.defer(() => http.close());
   await http.listen();
   logger.info({ address: config.bindAddress, port: http.port }, "HTTP listens");
-  // Closed in reverse: what is left of the stop when the manager has closed.
-  parts.defer(() => deadline.begin("onclose-timeout", config.onCloseTimeoutMs));
-  parts.use(manager);
+  parts.defer(() => closeManager(manager, options));
   parts.defer(
     manager.watchStatus(({ state }) => {
       if (state.name === "error") {
@@ -195,6 +194,20 @@ function logPorts(
 interface ClientTransports {
   readonly grpc: ReturnType<typeof grpcServerOf>;
   readonly clients: ReturnType<typeof clientListener>;
+}
+
+/** Called when a stop was requested. Ctrl-C comes from a terminal, and a fault cannot wait. */
+async function closeManager(
+  manager: MultiPoolerManager,
+  { config, termination, deadline }: Pick<Start, "config" | "termination" | "deadline">,
+): Promise<void> {
+  const cause = await termination.requested;
+  try {
+    await manager.close({ lameduck: cause.type === "signal" && cause.name === "SIGTERM" });
+  } finally {
+    // For what is left of the stop.
+    deadline.begin("onclose-timeout", config.onCloseTimeoutMs);
+  }
 }
 
 /** Says what of a launch line has no effect, and what the pooler waits for. */

@@ -156,7 +156,7 @@ test.each(["concludeTransaction", "discardTempTables"] as const)(
     const call = pooler.client[verb](wish, { signal: cut.signal });
     expect(await statusOf(call)).toMatchObject({ code: "CANCELLED" });
     await expect
-      .poll(() => released)
+      .poll(() => released, { timeout: 20_000 })
       .toMatchObject([{ id: RESERVATION.id, caller: { user: "alice" }, keepsSticky: false }]);
   },
 );

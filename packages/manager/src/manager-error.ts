@@ -7,6 +7,8 @@
  * | ALREADY_OPEN           | `open` was called on a manager that is open, opening or closing | the caller |
  * | NOT_OPEN               | the call needs an open manager                                 | the caller |
  * | CANCELLED              | the caller's signal aborted, or `close` interrupted `open`     | the caller |
+ * | INVALID_ARGUMENT       | a call was given something that makes no sense                 | the caller |
+ * | SUPERSEDED             | something else was asked for before what is waited for was there | the caller |
  * | LISTEN_FAILED          | a transport cannot accept clients, e.g. its port is in use     | the operator |
  * | RECORD_FILE_INVALID    | the local copy of the record cannot be read, parsed or written | the operator |
  * | REGISTRATION_REFUSED   | the topology holds this pooler for another database or shard   | the operator |
@@ -29,6 +31,8 @@ export const ManagerErrorCode = {
   AlreadyOpen: "ALREADY_OPEN",
   NotOpen: "NOT_OPEN",
   Cancelled: "CANCELLED",
+  InvalidArgument: "INVALID_ARGUMENT",
+  Superseded: "SUPERSEDED",
   ListenFailed: "LISTEN_FAILED",
   RecordFileInvalid: "RECORD_FILE_INVALID",
   RegistrationRefused: "REGISTRATION_REFUSED",
@@ -79,6 +83,8 @@ export function isPermanent(error: ManagerError): boolean {
     case ManagerErrorCode.AlreadyOpen:
     case ManagerErrorCode.NotOpen:
     case ManagerErrorCode.Cancelled:
+    case ManagerErrorCode.InvalidArgument:
+    case ManagerErrorCode.Superseded:
     case ManagerErrorCode.ListenFailed:
     case ManagerErrorCode.RecordFileInvalid:
     case ManagerErrorCode.RegistrationRefused:

@@ -2,6 +2,8 @@ import type { DatabaseAddress, ServingState } from "@multipooler/controller-api"
 import type { ManagerError } from "./manager-error.ts";
 import type { NotReadyCode } from "./serving/not-ready.ts";
 import type { PoolerIdentity, PoolerType, ShardIdentity } from "./record/pooler-type.ts";
+import type { IntentStatus } from "./serving/operator-intent.ts";
+import type { TransitionRecord } from "./serving/transition-history.ts";
 
 /**
  * Where a manager is in its life.
@@ -94,6 +96,10 @@ export interface ManagerStatus {
   readonly type: PoolerType;
   /** The current role and status and, while the controller is not there yet, the wanted ones. */
   readonly serving: ServingState;
+  /** What an operator wishes the pooler to serve. */
+  readonly intent: IntentStatus;
+  /** The last 64 changes of the serving status, oldest first. */
+  readonly transitions: readonly TransitionRecord[];
   readonly database: DatabaseStatus;
   readonly topology: TopologyStatus;
   readonly heartbeat: HeartbeatStatus;

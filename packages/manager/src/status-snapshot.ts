@@ -1,3 +1,5 @@
+import type { ServingTarget } from "@multipooler/controller-api";
+import { CLOSING_REASON } from "./run-closing.ts";
 import type { ManagedDatabaseStatus } from "./database/managed-database.ts";
 import type { ManagerRun } from "./manager-run.ts";
 import type { ManagerSettings } from "./manager-settings.ts";
@@ -11,6 +13,8 @@ export interface UnreadySince {
   readonly code: NotReadyCode;
   readonly at: Date;
 }
+import { NO_INTENT } from "./serving/operator-intent.ts";
+import { admits, notServing } from "./serving/serving-target.ts";
 
 export interface StatusSources {
   readonly settings: ManagerSettings;
@@ -24,8 +28,7 @@ export interface StatusSources {
 /** Takes a snapshot of everything. Reads memory only. */
 export function takeSnapshot({ settings, run, startedAt, unready }: StatusSources): ManagerStatus {
   const { controller, pooler } = settings;
-  const { current } = controller.servingStatus();
-  const progress = run?.parts?.reconciler.progress();
+  const { current, drains } = controller.servingStatus();
   const database = run?.database.status();
   const notReady = whyNotReady({ settings, run, database });
   return {
@@ -39,8 +42,11 @@ export function takeSnapshot({ settings, run, startedAt, unready }: StatusSource
     type: run?.parts?.registration.type() ?? PoolerType.Unknown,
     serving: {
       current,
-      wanted: progress === undefined || progress.reached ? undefined : progress.wanted,
+      wanted: wantedOf(run),
+      drains,
     },
+    intent: run?.intent ?? NO_INTENT,
+    transitions: run?.parts?.reconciler.history() ?? [],
     database: databaseStatus(settings, run, database),
     topology: run?.parts?.registration.status() ?? unregistered(settings),
     heartbeat: database?.heartbeat ?? { mode: "off" },
@@ -57,6 +63,19 @@ function since(
     return undefined;
   }
   return unready?.code === notReady.code ? unready.at : new Date(clock.now());
+}
+
+/** What is on its way, if anything is. A run that stops is, although it may serve on for a while. */
+function wantedOf(run: ManagerRun | undefined): ServingTarget | undefined {
+  const progress = run?.parts?.reconciler.progress();
+  if (run === undefined || progress === undefined) {
+    return undefined;
+  }
+  const { wanted, reached } = progress;
+  if (run.stopping && admits(wanted.status)) {
+    return notServing(CLOSING_REASON);
+  }
+  return reached ? undefined : wanted;
 }
 
 function databaseStatus(

@@ -62,6 +62,8 @@ export {
   writeStatement,
   writeSync,
 } from "./messages/extended-writer.ts";
+export { sizeInHeader } from "./messages/message-size.ts";
+export { HEADER_BYTES } from "./messages/protocol.ts";
 export type { TransactionStatus } from "./messages/transaction-status.ts";
 export { CopyQuery } from "./requests/copy-query.ts";
 export type { CopyConnection, CopyQueryOptions, CopyReceiver } from "./requests/copy-query.ts";

@@ -2,6 +2,7 @@ import {
   anyDamage,
   CLIENTS,
   conversations,
+  messagesOf,
   copyFail,
   damagedMessage,
   fuzzRun,
@@ -10,7 +11,7 @@ import {
   query,
   sync,
 } from "@multipooler/conversations";
-import type { Damage } from "@multipooler/conversations";
+import type { Damage, Step } from "@multipooler/conversations";
 import type { EmbeddedPostgres, TemporaryDatabase } from "@multipooler/embedded-postgres";
 import { FrontendFraming, PgwireError } from "@multipooler/pgwire";
 import fc from "fast-check";
@@ -44,6 +45,18 @@ interface Said {
   readonly damages: readonly Damage[];
 }
 
+function messagesOf(step: Step): readonly Buffer[] {
+  switch (step.type) {
+    case "say":
+      return step.said.messages;
+    case "flush":
+    case "cancel":
+      return step.messages;
+    case "return":
+      return [];
+  }
+}
+
 const anySaid: fc.Arbitrary<readonly Said[]> = fc
   .tuple(
     conversations(),
@@ -54,7 +67,7 @@ const anySaid: fc.Arbitrary<readonly Said[]> = fc
   )
   .map(([steps, damages]) =>
     damages.map((ofClient, client) => ({
-      messages: steps.filter((step) => step.client === client).flatMap(({ messages }) => messages),
+      messages: steps.filter((step) => step.client === client).flatMap(messagesOf),
       damages: ofClient,
     })),
   );

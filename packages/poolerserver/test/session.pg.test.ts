@@ -38,6 +38,8 @@ async function scene(options: Partial<SessionSceneOptions> = {}): Promise<Sessio
   return await SessionScene.open({ postgres, database: database.name, ...options });
 }
 
+/** A machine that does much else takes its time. */
+const PATIENCE = { timeout: 20_000 } as const;
 const PINNED = { type: "pinned", reason: "SessionState" } as const;
 const IDLE = { type: "idle" } as const;
 const LEAVING = "select pg_advisory_unlock(7)";
@@ -126,7 +128,7 @@ test("lock and unlock in two statements happen on one backend, and the lock ends
   const client = await pooler.connect();
   const other = await pooler.connect();
   await client.ask(query("select pg_advisory_lock(7)"));
-  await expect.poll(() => client.session.describe()).toMatchObject(PINNED);
+  await expect.poll(() => client.session.describe(), PATIENCE).toMatchObject(PINNED);
   expect(await other.ask(query("select pg_try_advisory_lock(7)"))).toContain("D f");
   expect(await client.ask(query("select pg_advisory_unlock(7)"))).toContain("D t");
   await client.ask(query("select pg_advisory_lock(8)"));
@@ -157,11 +159,13 @@ test.each([
     const other = await pooler.connect();
     for (const text of texts.slice(0, -1)) {
       await client.ask(query(text));
-      await expect.poll(() => client.session.describe()).toMatchObject({ type: "pinned" });
+      await expect
+        .poll(() => client.session.describe(), PATIENCE)
+        .toMatchObject({ type: "pinned" });
     }
     await client.ask(query(texts.at(-1) ?? ""));
     expect(await other.ask(query("select 1"))).toContain("D 1");
-    await expect.poll(() => client.session.describe()).toEqual(IDLE);
+    await expect.poll(() => client.session.describe(), PATIENCE).toEqual(IDLE);
     expect(pooler.backends).toHaveLength(1);
   },
 );
@@ -172,8 +176,8 @@ test("a lock that was not had keeps nothing, nor does one of a transaction", asy
   await holder.ask(query("select pg_advisory_lock(7)"));
   expect(await client.ask(query("select pg_try_advisory_lock(7)"))).toContain("D f");
   expect(await client.ask(query("select pg_advisory_xact_lock(8)"))).toContain("Z I");
-  await expect.poll(() => client.session.describe()).toEqual(IDLE);
-  await expect.poll(() => holder.session.describe()).toMatchObject(PINNED);
+  await expect.poll(() => client.session.describe(), PATIENCE).toEqual(IDLE);
+  await expect.poll(() => holder.session.describe(), PATIENCE).toMatchObject(PINNED);
 });
 
 test("a session keeps its backend for what else it has left, and for locks that a path hides", async () => {
@@ -185,12 +189,12 @@ test("a session keeps its backend for what else it has left, and for locks that 
   await client.ask(query("create temp table mine (a int); select pg_advisory_lock(7)"));
   await client.ask(query("select pg_advisory_unlock(7)"));
   expect(await client.ask(query("table mine"))).toContain("C SELECT 0");
-  await expect.poll(() => client.session.describe()).toMatchObject(PINNED);
+  await expect.poll(() => client.session.describe(), PATIENCE).toMatchObject(PINNED);
   const hider = await pooler.connect();
   await hider.ask(query("set search_path = hiding, pg_catalog"));
   await hider.ask(query("select pg_catalog.pg_advisory_lock(9)"));
   await hider.ask(query("select pg_catalog.pg_try_advisory_lock(9)"));
-  await expect.poll(() => hider.session.describe()).toMatchObject(PINNED);
+  await expect.poll(() => hider.session.describe(), PATIENCE).toMatchObject(PINNED);
 });
 
 test.for([

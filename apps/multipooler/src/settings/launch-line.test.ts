@@ -61,6 +61,8 @@ async function given(...args: readonly string[]): Promise<GivenSettings> {
     config: { check: unwanted, describe: unwanted, importPgBouncer: unwanted },
     query: unwanted,
     status: unwanted,
+    drain: unwanted,
+    serveAgain: unwanted,
     topo: { get: unwanted, list: unwanted, watch: unwanted, tree: unwanted, init: unwanted },
   };
   await commandLine(actions, () => undefined).parseAsync(args, { from: "user" });
@@ -257,6 +259,8 @@ test("the help has our flags with what they do, the others once and short", () =
       config: { check: unwanted, describe: unwanted, importPgBouncer: unwanted },
       query: unwanted,
       status: unwanted,
+      drain: unwanted,
+      serveAgain: unwanted,
       topo: { get: unwanted, list: unwanted, watch: unwanted, tree: unwanted, init: unwanted },
     },
     () => undefined,

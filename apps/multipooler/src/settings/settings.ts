@@ -200,9 +200,15 @@ export const settings = {
   pidFile: process.optional("pid-file", path, {
     help: "File that holds the process id while the pooler runs.",
   }),
+  lameduckMs: process.required("lameduck", duration({ min: 0 }), {
+    default: "5s",
+    help:
+      "Serve on for this time after SIGTERM, not ready any more, so that load balancers look elsewhere: " +
+      "at least two of their polls; 0 drains at once, as Ctrl-C does.",
+  }),
   onTermTimeoutMs: process.required("onterm-timeout", duration({ min: 1 }), {
     default: "30s",
-    help: "Maximum time for a graceful stop; after it the process exits with an error.",
+    help: "Maximum time for a graceful stop after --lameduck; beyond it the process exits with an error.",
   }),
   onCloseTimeoutMs: process.required("onclose-timeout", duration({ min: 1 }), {
     default: "10s",

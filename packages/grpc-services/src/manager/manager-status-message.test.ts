@@ -50,6 +50,15 @@ test("a serving primary tells everything about itself", () => {
     },
     startTime: new Date("2026-01-02T03:04:00.000Z"),
     version: "1.2.3",
+    intent: {
+      status: 1,
+      reason: "",
+      sinceTime: undefined,
+      remembered: false,
+      notRememberedReason: "the pooler has no directory of its own (--pooler-dir)",
+    },
+    transitions: [],
+    drains: undefined,
   });
 });
 
@@ -108,6 +117,58 @@ test("a pooler that never reached its database has no role, and says why it is n
   expect(found.routingTerm).toBeUndefined();
   expect(found.database?.inRecovery).toBeUndefined();
   expect(found.topology?.lastPublishedTime).toBeUndefined();
+});
+
+test("what the serving status went through is told, and what became of the drains", () => {
+  const { serving } = managerStatus();
+  const drains = {
+    completed: 3,
+    cut: 1,
+    reversed: 2,
+    aborted: 0,
+    cutRequests: 4,
+    longestMs: 3000.5,
+    totalMs: 61_000,
+  };
+  const startedAt = new Date("2026-01-02T03:04:05.678Z");
+  const found = message({
+    serving: { ...serving, drains },
+    transitions: [
+      {
+        startedAt,
+        from: { status: "SERVING", role: "PRIMARY" },
+        to: { status: "DRAINED", role: "REPLICA" },
+        reason: "an upgrade",
+        outcome: "reversed",
+        durationMs: 1500,
+        attempts: 2,
+        error: "no answer",
+      },
+    ],
+  });
+  expect(found.transitions).toEqual([
+    {
+      startTime: startedAt,
+      fromStatus: 1,
+      fromRole: 1,
+      toStatus: 3,
+      toRole: 2,
+      reason: "an upgrade",
+      outcome: 3,
+      duration: { seconds: 1n, nanos: 500_000_000 },
+      attempts: 2,
+      error: "no answer",
+    },
+  ]);
+  expect(found.drains).toEqual({
+    completed: 3n,
+    cut: 1n,
+    reversed: 2n,
+    aborted: 0n,
+    cutRequests: 4n,
+    longest: { seconds: 3n, nanos: 500_000 },
+    total: { seconds: 61n, nanos: 0 },
+  });
 });
 
 test("a start that failed for good says why", () => {

@@ -161,6 +161,15 @@ export class GrpcServer implements ServiceTransport {
   }
 
   /**
+   * Tells each client that is connected, with HTTP/2's GOAWAY, to make its further calls on another
+   * connection. Those that run go on, and new connections are accepted. Resolves when the old ones are
+   * closed, or the signal aborts.
+   */
+  async moveClients({ signal }: CallOptions = {}): Promise<void> {
+    await this.#listening.port?.moveClients(signal);
+  }
+
+  /**
    * Stops accepting and lets running calls end until the signal aborts, then cuts them. Resolves
    * when no connection is left. Idempotent; `listen` works again afterwards.
    */

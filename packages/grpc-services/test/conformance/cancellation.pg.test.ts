@@ -6,6 +6,8 @@ import { useScene } from "./scene.ts";
 
 const TRANSACTION = 1;
 const TEMP_TABLE = 2;
+/** A machine that does much else takes its time. */
+const PATIENCE = { timeout: 20_000 } as const;
 const CANCELLED = 1;
 const DEADLINE_EXCEEDED = 4;
 const BACKEND_PID = "select pg_backend_pid()::text";
@@ -29,10 +31,10 @@ test("cancel: backend query cancelled, socket reused, status CANCELED", async ()
   const call = scene.gateway.beginStream({
     query: "insert into ran select 'cancelled' from pg_sleep(60)",
   });
-  await expect.poll(sleeping).toBe(1);
+  await expect.poll(sleeping, PATIENCE).toBe(1);
   call.cancel();
   expect(await call.ended).toMatchObject({ code: CANCELLED });
-  await expect.poll(sleeping).toBe(0);
+  await expect.poll(sleeping, PATIENCE).toBe(0);
   expect(valueOf(await scene.gateway.streamExecute({ query: BACKEND_PID }))).toBe(pid);
   expect(await scene.postgres.sql("select 1 from ran where what = 'cancelled'")).toEqual([]);
 });
@@ -44,7 +46,7 @@ test("deadline: backend query cancelled, socket reused, status DEADLINE_EXCEEDED
     { timeoutMs: 300 },
   );
   expect(late).toMatchObject({ code: DEADLINE_EXCEEDED, messages: [] });
-  await expect.poll(sleeping).toBe(0);
+  await expect.poll(sleeping, PATIENCE).toBe(0);
   expect(valueOf(await scene.gateway.streamExecute({ query: BACKEND_PID }))).toBe(pid);
 });
 
@@ -61,11 +63,11 @@ test.each([true, false])(
       query: "select pg_sleep(60)",
       ...(begun === undefined ? begin : { options: onState(begun) }),
     });
-    await expect.poll(sleeping).toBe(1);
+    await expect.poll(sleeping, PATIENCE).toBe(1);
     call.cancel();
     expect(await call.ended).toMatchObject({ code: CANCELLED });
     // The pool has one connection: it is free again, and nobody's transaction is open in it.
-    const next = await scene.gateway.streamExecute({ query: BACKEND_PID }, { timeoutMs: 8000 });
+    const next = await scene.gateway.streamExecute({ query: BACKEND_PID }, { timeoutMs: 20_000 });
     expect(next).toMatchObject({ code: 0 });
     expect(await scene.postgres.sql("select 1 from ran")).toEqual([]);
     if (begun !== undefined) {
@@ -85,7 +87,7 @@ test("cancel on a connection that is reserved without a transaction keeps it", a
   });
   const options = onState(made);
   const call = scene.gateway.beginStream({ query: "select pg_sleep(60)", options });
-  await expect.poll(sleeping).toBe(1);
+  await expect.poll(sleeping, PATIENCE).toBe(1);
   call.cancel();
   expect(await call.ended).toMatchObject({ code: CANCELLED });
   const after = await scene.gateway.streamExecute({ query: "table kept", options });
@@ -119,7 +121,7 @@ test("unresponsive backend closed within 2 s + 5 s", async () => {
   });
   const pid = stateOf(begun)?.backendProcessId ?? 0;
   const call = gateway.beginStream({ query: "select pg_sleep(60)", options: onState(begun) });
-  await expect.poll(sleeping).toBe(1);
+  await expect.poll(sleeping, PATIENCE).toBe(1);
   process.kill(pid, "SIGSTOP");
   try {
     call.cancel();

@@ -47,6 +47,8 @@ function codeOf(code: ManagerErrorCode): PoolerErrorCode {
       return PoolerErrorCode.PreExecutionUnavailable;
     case ManagerErrorCode.InvalidConfig:
     case ManagerErrorCode.AlreadyOpen:
+    case ManagerErrorCode.InvalidArgument:
+    case ManagerErrorCode.Superseded:
     case ManagerErrorCode.ListenFailed:
     case ManagerErrorCode.RecordFileInvalid:
     case ManagerErrorCode.RegistrationRefused:

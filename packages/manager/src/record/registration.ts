@@ -22,7 +22,7 @@ import { isRefusal } from "./publisher-status.ts";
 import type { PublisherStatus } from "./publisher-status.ts";
 import { NotReadyCode } from "../serving/not-ready.ts";
 import type { NotReady } from "../serving/not-ready.ts";
-import type { ServingAnnouncement } from "../serving/serving-reconciler.ts";
+import type { ServingAnnouncement } from "../serving/serving-steps.ts";
 import type { TypeMemory } from "./type-memory.ts";
 
 export interface RegistrationOptions {

@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { createServer } from "node:net";
 import type { Server as Listener, Socket } from "node:net";
+import { untilAborted } from "@multipooler/timing";
 import { GrpcServicesError, GrpcServicesErrorCode } from "../../errors/error.ts";
 import { hostAndPort } from "../host-and-port.ts";
 import type { GrpcTls } from "./grpc-tls.ts";
@@ -87,6 +88,16 @@ export class GrpcPort {
 
   get connections(): ConnectionCount {
     return { open: this.#sockets.size, refused: this.#refused };
+  }
+
+  /**
+   * Closes each connection as soon as no call runs on it, and tells its client so. Resolves when those
+   * that are open now are closed, or the signal aborts.
+   */
+  async moveClients(signal: AbortSignal | undefined): Promise<void> {
+    const leaving = [...this.#sockets].map((socket) => once(socket, "close"));
+    this.#connections.leave();
+    await untilAborted(Promise.allSettled(leaving), signal).catch(() => undefined);
   }
 
   /** Stops accepting and resolves when the last connection is closed, calls on it included. */

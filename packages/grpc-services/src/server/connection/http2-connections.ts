@@ -57,12 +57,17 @@ export class Http2Connections {
     this.#server.emit("connection", socket);
   }
 
-  /** Lets running calls end. Resolves when no connection is left. */
-  async close(): Promise<void> {
-    this.#isClosing = true;
+  /** Asks the clients that are connected to connect again, and lets their running calls end. */
+  leave(): void {
     for (const connection of this.#connections.values()) {
       connection.close();
     }
+  }
+
+  /** Lets running calls end. Resolves when no connection is left. */
+  async close(): Promise<void> {
+    this.#isClosing = true;
+    this.leave();
     if (this.#connections.size > 0) {
       await this.#idle.promise;
     }

@@ -1,3 +1,5 @@
+import { HEADER_BYTES, sizeInHeader } from "@multipooler/pgwire";
+
 /** Type bytes of the messages that a client sends once it is logged in. */
 export const FrontendCode = {
   Bind: 0x42,
@@ -22,8 +24,6 @@ export function isFrontendCode(code: number): boolean {
   return CODES.has(code);
 }
 
-/** Type byte and length. */
-export const HEADER_BYTES = 5;
 /** The length counts itself. */
 const MIN_LENGTH = 4;
 
@@ -58,12 +58,8 @@ export function messageSize(bytes: Uint8Array, start: number): number {
   if (bytes.length - start < HEADER_BYTES) {
     return 0;
   }
-  const length =
-    ((bytes[start + 1] ?? 0) << 24) |
-    ((bytes[start + 2] ?? 0) << 16) |
-    ((bytes[start + 3] ?? 0) << 8) |
-    (bytes[start + 4] ?? 0);
-  return length < MIN_LENGTH || length >= bytes.length - start ? 0 : length + 1;
+  const size = sizeInHeader(bytes, start);
+  return size < HEADER_BYTES || size > bytes.length - start ? 0 : size;
 }
 
 /** Whether a unit is of the extended protocol, whose end is a Sync. */

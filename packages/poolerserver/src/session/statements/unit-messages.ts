@@ -1,10 +1,9 @@
+import { HEADER_BYTES } from "@multipooler/pgwire";
 import type { MessageInput } from "../input/message-input.ts";
 import { emptyList } from "../emptied-list.ts";
 import type { Restoring } from "../settings/startup-restoring.ts";
 import type { ClientStatement } from "./client-statement.ts";
 import type { StatementMessage, StatementMessageKind } from "./statement-message.ts";
-
-const HEADER_BYTES = 5;
 
 /** What is noted of a message. Positions are those in the chunk of the input. */
 interface NotedMessage {

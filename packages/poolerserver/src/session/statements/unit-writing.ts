@@ -1,8 +1,6 @@
-import { writeClose, writeParse } from "@multipooler/pgwire";
+import { HEADER_BYTES, writeClose, writeParse } from "@multipooler/pgwire";
 import type { StatementMessage } from "./statement-message.ts";
 
-/** Type byte and length of a message. */
-const HEADER_BYTES = 5;
 const NO_TYPES: readonly number[] = [];
 
 /** How a message is written: as it is, under another name, behind messages of the pooler, or not at all. */
