@@ -3,6 +3,7 @@ import { addConfigCommands } from "./config-commands.ts";
 import type { ConfigActions } from "./config-commands.ts";
 import { addAcceptedFlags } from "./settings/accepted-flags.ts";
 import { RESULT_FORMATS } from "./ctl/result-format.ts";
+import type { ServingOptions } from "./ctl/serving-status.ts";
 import { addTopoCommands } from "./ctl/topo-commands.ts";
 import type { TopoActions } from "./ctl/topo-commands.ts";
 import { addSettings, givenSettings } from "./settings/setting-options.ts";
@@ -16,6 +17,8 @@ export interface CommandActions {
   readonly config: ConfigActions;
   query(sql: string, options: QueryOptions): Promise<number>;
   status(options: ClientOptions & { readonly json: boolean }): Promise<number>;
+  drain(options: ServingOptions): Promise<number>;
+  serveAgain(options: ServingOptions & { readonly readOnly: boolean }): Promise<number>;
   readonly topo: TopoActions;
 }
 
@@ -87,8 +90,34 @@ export function commandLine(actions: CommandActions, exit: (code: number) => voi
     .action(async (options: ClientOptions & { json: boolean }) =>
       exit(await actions.status(options)),
     );
+  addServingCommands(ctl, actions, exit);
   addTopoCommands(ctl, actions.topo, exit);
   return program;
+}
+
+function addServingCommands(
+  ctl: Command,
+  actions: Pick<CommandActions, "drain" | "serveAgain">,
+  exit: (code: number) => void,
+): void {
+  withServingOptions(ctl.command("drain"))
+    .description(
+      "Let what runs end, close all connections to PostgreSQL and serve nothing, until `ctl serve`.",
+    )
+    .action(async (options: ServingOptions) => exit(await actions.drain(options)));
+  withServingOptions(ctl.command("serve"))
+    .description("Serve again what the pooler's type and PostgreSQL allow.")
+    .option("--read-only", "serve reads only", false)
+    .action(async (options: ServingOptions & { readOnly: boolean }) =>
+      exit(await actions.serveAgain(options)),
+    );
+}
+
+function withServingOptions(command: Command): Command {
+  return withClientOptions(command)
+    .option("--reason <text>", "why, for status and log", "")
+    .option("--wait", "end only when the pooler is there, at most after --timeout", false)
+    .option("--json", "print the answer as JSON", false);
 }
 
 function withClientOptions(command: Command): Command {

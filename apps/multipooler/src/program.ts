@@ -103,6 +103,14 @@ function actionsOf(signals: SignalGuard): CommandActions {
       const { status } = await import("./ctl/status.ts");
       return await status(options, io);
     },
+    drain: async (options) => {
+      const { drain } = await import("./ctl/serving-status.ts");
+      return await drain(options, io);
+    },
+    serveAgain: async (options) => {
+      const { serveAgain } = await import("./ctl/serving-status.ts");
+      return await serveAgain(options, io);
+    },
     topo: topoActions,
   };
 }

@@ -13,10 +13,12 @@ import { explain } from "./fault.ts";
 import { grpcServerOf } from "./grpc-server.ts";
 import { HttpServer } from "./http-server.ts";
 import type { ProgramLog } from "./log/logger.ts";
+import { PoolerMetrics } from "./metrics/pooler-metrics.ts";
 import type { ConnectionLimits } from "./open-files.ts";
 import { writePidFile } from "./pid-file.ts";
 import { preflight } from "./preflight.ts";
 import { readiness } from "./readiness.ts";
+import { reasonOf } from "./settings/accepted-flags.ts";
 import type { EffectiveSetting } from "./settings/effective-settings.ts";
 import type { Config } from "./settings/settings.ts";
 import type { HarmlessSignal, SignalGuard } from "./signal-guard.ts";
@@ -86,7 +88,7 @@ export async function serve(config: Config, io: ServeIo): Promise<number> {
     termination.fault(explain(error));
   }
   const cause = await termination.requested;
-  deadline.begin("onterm-timeout", config.onTermTimeoutMs);
+  deadline.begin("onterm-timeout after --lameduck", config.lameduckMs + config.onTermTimeoutMs);
   try {
     if (cause.type === "fault") {
       io.complain(cause.message);
@@ -117,10 +119,11 @@ interface Start {
 
 /** Starts the parts in the order of the architecture: HTTP first, then the manager. */
 async function start(options: Start): Promise<void> {
-  const { config, effective, tls, target, limits, log, termination, deadline, parts } = options;
+  const { config, effective, tls, target, limits, log, termination, parts } = options;
   const { logger } = log;
-  const { homeCell } = target;
-  const topology = parts.adopt(await openTopology(target, { homeCell }), (store) => store.close());
+  const topology = parts.adopt(await openTopology(target, { homeCell: target.homeCell }), (store) =>
+    store.close(),
+  );
   const http = new HttpServer({
     host: config.bindAddress,
     port: config.httpPort,
@@ -132,8 +135,10 @@ async function start(options: Start): Promise<void> {
         grpc: { ...grpc.connections, limit: limits.grpc },
         clients: clients && { ...clients.count, limit: limits.clients.limit },
       }),
+    metrics: () => metrics.scrape(),
   });
-  const controller = controllerOf(config, limits, logger);
+  const metrics = parts.use(new PoolerMetrics());
+  const controller = controllerOf(config, limits, { logger, metrics });
   const manager: MultiPoolerManager = new MultiPoolerManager({
     controller,
     topology,
@@ -145,13 +150,14 @@ async function start(options: Start): Promise<void> {
     })),
     database: databaseOf(config, tls),
     heartbeatIntervalMs: config.heartbeatIntervalMs,
+    lameduckMs: config.lameduckMs,
     logger: logger.child({ component: "manager" }),
   });
   const grpc = grpcServerOf(config, limits, { manager, logger });
-  const { administration } = controller;
+  metrics.report(manager, controller.administration);
   const clients = clientListener(config, limits, {
     manager,
-    administration,
+    administration: controller.administration,
     reload: () => tls.reload(),
     logger,
   });
@@ -159,9 +165,7 @@ async function start(options: Start): Promise<void> {
   parts.defer(() => http.close());
   await http.listen();
   logger.info({ address: config.bindAddress, port: http.port }, "HTTP listens");
-  // Closed in reverse: what is left of the stop when the manager has closed.
-  parts.defer(() => deadline.begin("onclose-timeout", config.onCloseTimeoutMs));
-  parts.use(manager);
+  parts.defer(() => closeManager(manager, options));
   parts.defer(
     manager.watchStatus(({ state }) => {
       if (state.name === "error") {
@@ -172,6 +176,14 @@ async function start(options: Start): Promise<void> {
   parts.use(startDeadline(manager, config.startTimeoutMs, (message) => termination.fault(message)));
   const transports = clients === undefined ? [grpc] : [grpc, clients];
   await manager.open({ transports, signal: termination.signal });
+  logPorts(config, { logger, grpc, clients });
+}
+
+/** Says where clients connect. */
+function logPorts(
+  config: Config,
+  { logger, grpc, clients }: Pick<ProgramLog, "logger"> & ClientTransports,
+): void {
   logger.info({ address: config.grpcBindAddress, port: grpc.port }, "gRPC listens");
   if (clients !== undefined) {
     const address = config.pgListenAddress;
@@ -179,10 +191,30 @@ async function start(options: Start): Promise<void> {
   }
 }
 
+interface ClientTransports {
+  readonly grpc: ReturnType<typeof grpcServerOf>;
+  readonly clients: ReturnType<typeof clientListener>;
+}
+
+/** Called when a stop was requested. Ctrl-C comes from a terminal, and a fault cannot wait. */
+async function closeManager(
+  manager: MultiPoolerManager,
+  { config, termination, deadline }: Pick<Start, "config" | "termination" | "deadline">,
+): Promise<void> {
+  const cause = await termination.requested;
+  try {
+    await manager.close({ lameduck: cause.type === "signal" && cause.name === "SIGTERM" });
+  } finally {
+    // For what is left of the stop.
+    deadline.begin("onclose-timeout", config.onCloseTimeoutMs);
+  }
+}
+
 /** Says what of a launch line has no effect, and what the pooler waits for. */
 function logWithoutMeaning(config: Config, { log: { logger }, accepted }: ServeIo): void {
   if (accepted.length > 0) {
-    logger.info({ flags: accepted }, "accepted, means nothing here");
+    const flags = Object.fromEntries(accepted.map((flag) => [flag, reasonOf(flag)]));
+    logger.info({ flags }, "accepted, means nothing here");
   }
   if (awaitsDataDirectory(config)) {
     logger.info({ path: config.pgDataDir }, "PostgreSQL's data directory is not there yet");
@@ -192,7 +224,7 @@ function logWithoutMeaning(config: Config, { log: { logger }, accepted }: ServeI
 function controllerOf(
   config: Config,
   limits: ConnectionLimits,
-  logger: ProgramLog["logger"],
+  { logger, metrics }: Pick<ProgramLog, "logger"> & { readonly metrics: PoolerMetrics },
 ): MultiPooler {
   return new MultiPooler({
     shard: { tableGroup: config.tableGroup, shard: config.shard },
@@ -201,7 +233,11 @@ function controllerOf(
     unusedDatabaseMs: config.pgDatabaseIdleTimeoutMs,
     maxConnectionsPerUser: config.maxConnectionsPerUser,
     maxConnectionsPerDatabase: config.maxConnectionsPerDatabase,
+    minConnectionsPerUser: config.minConnectionsPerUser,
+    reservedRatio: config.reservedRatio,
+    rebalanceIntervalMs: config.rebalanceIntervalMs,
     idleTimeoutMs: config.idleTimeoutMs,
+    inactiveTimeoutMs: config.inactiveTimeoutMs,
     maxLifetimeMs: config.maxLifetimeMs,
     waitTimeoutMs: config.waitTimeoutMs,
     drainGraceMs: config.drainGraceMs,
@@ -215,6 +251,7 @@ function controllerOf(
     maxNotificationBytes: config.maxNotificationBytes,
     maxSessionStatements: config.pgClientMaxStatements,
     maxSessionStatementBytes: config.pgClientMaxStatementBytes,
+    onEvent: (event) => metrics.onEvent(event),
     logger: logger.child({ component: "poolerserver" }),
   });
 }

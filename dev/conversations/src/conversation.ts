@@ -35,6 +35,19 @@ export type Step = {
   | { readonly type: "return" }
 );
 
+/** What a client sends in a step, message by message. */
+export function messagesOf(step: Step): readonly Buffer[] {
+  switch (step.type) {
+    case "say":
+      return step.said.messages;
+    case "flush":
+    case "cancel":
+      return step.messages;
+    case "return":
+      return [];
+  }
+}
+
 /** Where the bytes are cut in pieces, from 0 to 1. */
 export type Cuts = readonly number[];
 

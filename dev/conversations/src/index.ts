@@ -1,6 +1,8 @@
 export { ConversationDifference } from "./compared-client.ts";
 export { compareConversation, type ComparisonOptions } from "./comparison.ts";
-export { CLIENTS, conversations, KEEPING_CLIENTS, type Step } from "./conversation.ts";
+export { CLIENTS, conversations, KEEPING_CLIENTS, messagesOf, type Step } from "./conversation.ts";
+export { anyDamage, damagedBytes, damagedMessage, type Damage } from "./damage.ts";
+export { fuzzRun, type FuzzRun } from "./fuzz-inputs.ts";
 export {
   bind,
   close,

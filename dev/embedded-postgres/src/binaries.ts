@@ -1,13 +1,21 @@
+import { execFile } from "node:child_process";
 import { readFile, symlink } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { basename, dirname, join } from "node:path";
+import { promisify } from "node:util";
 import { EmbeddedPostgresError, hasErrno } from "./error.ts";
+
+const execFileAsync = promisify(execFile);
 
 /** Absolute paths of the programs of one PostgreSQL installation. */
 export interface Binaries {
   readonly initdb: string;
   readonly postgres: string;
+  readonly majorVersion: number;
 }
+
+/** What the npm packages hold. */
+const EMBEDDED_MAJOR_VERSION = 17;
 
 /**
  * Finds the PostgreSQL that is installed for this machine and makes it runnable.
@@ -31,7 +39,19 @@ export async function findBinaries(): Promise<Binaries> {
   const packageDir = dirname(dirname(entry));
   await restoreSymlinks(packageDir);
   const bin = join(packageDir, "native", "bin");
-  return { initdb: join(bin, "initdb"), postgres: join(bin, "postgres") };
+  return {
+    initdb: join(bin, "initdb"),
+    postgres: join(bin, "postgres"),
+    majorVersion: EMBEDDED_MAJOR_VERSION,
+  };
+}
+
+/** Finds the programs of another installation in its folder, e.g. `/usr/lib/postgresql/15/bin`. */
+export async function binariesIn(folder: string): Promise<Binaries> {
+  const postgres = join(folder, "postgres");
+  const { stdout } = await execFileAsync(postgres, ["--version"]);
+  const [, majorVersion] = /\) (\d+)/.exec(stdout) ?? [];
+  return { initdb: join(folder, "initdb"), postgres, majorVersion: Number(majorVersion) };
 }
 
 /** Makes the symbolic links that `native/pg-symlinks.json` lists, where they are missing. */

@@ -18,13 +18,10 @@ import type { ClusterSettings } from "./initdb.ts";
 import { leastPrivilege, unprivilegedUser } from "./run-as.ts";
 import type { RunAs, User } from "./run-as.ts";
 
-/** The major version of PostgreSQL that this package runs. */
-const MAJOR_VERSION = "17";
-
 type Found = { kind: "absent"; owner: User | undefined } | { kind: "cluster"; owner: User };
 
 /**
- * Makes sure that `dataDir` holds a PostgreSQL 17 cluster, creating one when it is absent or empty,
+ * Makes sure that `dataDir` holds a cluster of this PostgreSQL, creating one when it is absent or empty,
  * and says under which user its programs must run. A creation that is cut short leaves nothing at
  * `dataDir`: the cluster is built beside it and moved into place whole.
  */
@@ -34,7 +31,7 @@ export async function prepareDataDirectory(
   settings: ClusterSettings,
   { signal }: { signal?: AbortSignal | undefined } = {},
 ): Promise<RunAs> {
-  const found = await inspect(dataDir);
+  const found = await inspect(dataDir, binaries.majorVersion);
   const user = process.getuid?.() === 0 ? await unprivilegedUser(found.owner) : undefined;
   if (found.kind === "cluster") {
     return await runAsFor(user, dataDir, binaries);
@@ -52,7 +49,10 @@ export async function prepareDataDirectory(
       await chown(passwordFile, user.uid, user.gid);
     }
     const made = join(staging, "data");
-    const args = initdbArguments(made, passwordFile, settings);
+    const args = initdbArguments(made, passwordFile, {
+      ...settings,
+      majorVersion: binaries.majorVersion,
+    });
     await runInitdb(binaries.initdb, args, { runAs, signal });
     await moveIntoPlace(made, dataDir);
     return runAs;
@@ -90,7 +90,7 @@ async function runAsFor(
   return await leastPrivilege(user, { initdb: binaries.initdb, directory });
 }
 
-async function inspect(dataDir: string): Promise<Found> {
+async function inspect(dataDir: string, majorVersion: number): Promise<Found> {
   let owner: Stats;
   let entries: string[];
   try {
@@ -110,10 +110,10 @@ async function inspect(dataDir: string): Promise<Found> {
     return { kind: "absent", owner };
   }
   const version = await readVersion(dataDir);
-  if (version !== MAJOR_VERSION) {
+  if (version !== String(majorVersion)) {
     throw new EmbeddedPostgresError(
       "wrong-version",
-      `the data directory ${dataDir} was made by PostgreSQL ${version}, and this is PostgreSQL ${MAJOR_VERSION}: move it away or remove it`,
+      `the data directory ${dataDir} was made by PostgreSQL ${version}, and this is PostgreSQL ${majorVersion}: move it away or remove it`,
     );
   }
   if (owner.uid === 0) {

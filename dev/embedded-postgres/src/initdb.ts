@@ -18,11 +18,16 @@ export interface ClusterSettings {
   readonly durable: boolean;
 }
 
+/** The first PostgreSQL that has locales of its own. */
+const BUILTIN_LOCALES_SINCE = 17;
+/** Code-point order and full Unicode case rules, the same on every operating system. */
+const BUILTIN_LOCALE = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"];
+
 /** The arguments that make a cluster in `dataDir`; `passwordFile` holds the superuser's password. */
 export function initdbArguments(
   dataDir: string,
   passwordFile: string,
-  { auth, user, durable }: ClusterSettings,
+  { auth, user, durable, majorVersion }: ClusterSettings & { readonly majorVersion: number },
 ): string[] {
   return [
     `--pgdata=${dataDir}`,
@@ -31,9 +36,7 @@ export function initdbArguments(
     `--auth=${auth}`,
     "--encoding=UTF8",
     "--no-locale",
-    // Code-point order and full Unicode case rules, the same on every operating system.
-    "--locale-provider=builtin",
-    "--builtin-locale=C.UTF-8",
+    ...(majorVersion < BUILTIN_LOCALES_SINCE ? [] : BUILTIN_LOCALE),
     "--no-instructions",
     ...(durable ? [] : ["--no-sync"]),
   ];

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { chmod, chown, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { findBinaries } from "./binaries.ts";
+import { binariesIn, findBinaries } from "./binaries.ts";
 import { prepareDataDirectory } from "./data-directory.ts";
 import type { AuthMethod } from "./initdb.ts";
 import { EmbeddedPostgres } from "./embedded-postgres.ts";
@@ -29,12 +29,14 @@ export interface StartPostgresOptions {
   readonly password?: string | undefined;
   /** Server settings as in `postgresql.conf`, such as `{ max_connections: "20" }`. */
   readonly settings?: Readonly<Record<string, string>> | undefined;
+  /** The folder with the programs of another installation; default: the embedded PostgreSQL 17. */
+  readonly programs?: string | undefined;
   /** Gets each line of the server's log. */
   readonly log?: ((line: string) => void) | undefined;
 }
 
 /**
- * Starts a PostgreSQL 17 server and waits until it takes connections.
+ * Starts a PostgreSQL server and waits until it takes connections.
  *
  * As root the server runs as the owner of the data directory, or as `nobody`. Rejects with
  * `EmbeddedPostgresError`, or with the signal's reason; then nothing is left running.
@@ -45,7 +47,8 @@ export async function startPostgres(
 ): Promise<EmbeddedPostgres> {
   const { auth = "trust", user = "postgres", settings = {}, port, log } = options;
   const password = options.password ?? randomBytes(18).toString("base64url");
-  const binaries = await findBinaries();
+  const { programs } = options;
+  const binaries = await (programs === undefined ? findBinaries() : binariesIn(programs));
   const temporaryDirs: string[] = [];
   let temporaryDataDir: string | undefined;
   try {

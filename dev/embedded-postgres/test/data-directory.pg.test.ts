@@ -59,7 +59,11 @@ test("reaches programs below a directory that is closed to others", { skip: !isR
   const native = dirname(dirname((await findBinaries()).initdb));
   await cp(native, join(closed, "native"), { recursive: true, verbatimSymlinks: true });
   const bin = join(closed, "native", "bin");
-  const binaries = { initdb: join(bin, "initdb"), postgres: join(bin, "postgres") };
+  const binaries = {
+    initdb: join(bin, "initdb"),
+    postgres: join(bin, "postgres"),
+    majorVersion: 17,
+  };
   const cluster = { auth: "trust", user: "postgres", password: "x", durable: false } as const;
   const open = await temporaryDirectory();
 

@@ -13,8 +13,8 @@ export interface PoolerExit {
 
 export interface StartPoolerOptions {
   /**
-   * Flags by name without dashes. Unless given, both ports are free ones, and the topology is in
-   * memory.
+   * Flags by name without dashes. Unless given, both ports are free ones, the topology is in memory, and
+   * a stop drains at once.
    */
   readonly flags: Readonly<Record<string, string>>;
   readonly env?: Readonly<Record<string, string>>;
@@ -67,7 +67,12 @@ const LISTEN_LIMIT_MS = 30_000;
 
 /** Starts the program. Resolves at once: its log and its probes show what it does next. */
 export function startPooler(options: StartPoolerOptions): PoolerProcess {
-  const defaults = { "http-port": "0", "grpc-port": "0", "topo-implementation": "memory" };
+  const defaults = {
+    "http-port": "0",
+    "grpc-port": "0",
+    "topo-implementation": "memory",
+    lameduck: "0",
+  };
   const flags = { ...defaults, ...options.flags };
   const args = Object.entries(flags).flatMap(([name, value]) => [`--${name}`, value]);
   const { nodeOptions = [], openFiles } = options;

@@ -98,6 +98,7 @@ function poolerFlags(places: Places, ports: Ports): string[] {
     "topo-implementation": "sqlite",
     "topo-global-server-addresses": places.topology,
     "initial-pooler-type": "primary",
+    lameduck: 0,
   };
   return Object.entries(flags).flatMap(([name, value]) => [`--${name}`, String(value)]);
 }

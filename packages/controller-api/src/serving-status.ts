@@ -48,6 +48,11 @@ export interface ServingTarget {
    * `MultiPoolerManager`: only a coordinator that elects one has terms.
    */
   readonly term?: RoutingTerm | undefined;
+  /**
+   * True where the database is a standby, which refuses writes by itself. Absent counts as false: the
+   * controller then refuses what could switch its read-only mode off.
+   */
+  readonly inRecovery?: boolean | undefined;
   /** One clause for logs and status pages, e.g. "PostgreSQL does not answer". */
   readonly reason: string;
 }
@@ -56,4 +61,23 @@ export interface ServingTarget {
 export interface ServingState {
   readonly current: ServingTarget;
   readonly wanted: ServingTarget | undefined;
+  /** Absent where a controller does not count them. */
+  readonly drains?: DrainTotals | undefined;
+}
+
+/** What became of the drains of a controller since it was built. Each is counted once. */
+export interface DrainTotals {
+  /** Everything that ran had ended by itself. */
+  readonly completed: number;
+  /** The grace was over first: what still ran was ended. */
+  readonly cut: number;
+  /** What was being left was asked for again. */
+  readonly reversed: number;
+  /** The call was aborted, or the controller closed. */
+  readonly aborted: number;
+  /** The requests and reservations that were ended at the end of a grace. */
+  readonly cutRequests: number;
+  readonly longestMs: number;
+  /** The time of all of them together. */
+  readonly totalMs: number;
 }

@@ -235,6 +235,17 @@ class ForgetsReservationsInErrors extends OtherExecutor {
   }
 }
 
+class LetsReversalsWait extends Wrapper {
+  #last: Promise<unknown> = Promise.resolve();
+
+  override async setServingType(target: ServingTarget, options?: CallOptions): Promise<void> {
+    const before = this.#last;
+    const change = before.then(() => this.mock.setServingType(target, options));
+    this.#last = change.catch(() => undefined);
+    await change;
+  }
+}
+
 /** Each fault, and a test that has to find it. Others may find it too. */
 const FAULTS: readonly (readonly [new (mock: PoolerController) => Wrapper, string])[] = [
   [AcceptsNoDatabase, "no database is refused, and so is a second one"],
@@ -244,6 +255,7 @@ const FAULTS: readonly (readonly [new (mock: PoolerController) => Wrapper, strin
   [LeaksPlaces, "double close is one close, and everything works again afterwards"],
   [ForgetsAdmission, "from SERVING PRIMARY every target can be reached, and is obeyed"],
   [DropsWhatComesDuringATransition, "the second of two transitions waits for the first"],
+  [LetsReversalsWait, "a drain to DRAINED is reversed by the target that is being left"],
   [CannotBeAborted, "a drain that is aborted admits no more than before"],
   [ServesUntilItIsDrained, "SERVING is left for DRAINED when what runs has ended"],
   [IsAlwaysHealthy, "a database that cannot be reached is told by health"],

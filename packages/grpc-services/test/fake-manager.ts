@@ -9,7 +9,7 @@ import type {
   Reservation,
   ResultSink,
 } from "@multipooler/query-service";
-import type { ManagerStatus } from "@multipooler/manager";
+import type { IntentStatus, ManagerStatus, OperatorIntent } from "@multipooler/manager";
 import type { PoolerManager } from "../src/server/pooler-manager.ts";
 
 /** What stands in for a controller's `streamExecute`; `undefined` leaves no reservation. */
@@ -51,6 +51,10 @@ export class FakeManager implements PoolerManager {
   copies: CopyVerbs = { copyIn: noCopy, copyOut: noCopy };
   /** When set, the controller has no executor and throws this. */
   refusal: Error | undefined;
+  /** What operators wished so far. */
+  readonly wishes: (OperatorIntent & { readonly wait: boolean | undefined })[] = [];
+  /** Set, the answer to a wish waits for it. */
+  servingAnswer: ((signal: AbortSignal | undefined) => Promise<void>) | undefined;
   readonly #listeners = new Set<(status: ManagerStatus) => void>();
   #status: ManagerStatus = managerStatus();
 
@@ -77,6 +81,19 @@ export class FakeManager implements PoolerManager {
 
   status(): ManagerStatus {
     return this.#status;
+  }
+
+  /** Takes the wish at once, and is there. */
+  async setServingStatus(
+    intent: OperatorIntent,
+    { wait, signal }: CallOptions & { readonly wait?: boolean | undefined } = {},
+  ): Promise<IntentStatus> {
+    const since = new Date("2026-01-02T03:04:06.000Z");
+    const held = { ...intent, since, forgottenBecause: undefined };
+    this.wishes.push({ ...intent, wait });
+    this.change({ intent: held });
+    await this.servingAnswer?.(signal);
+    return held;
   }
 
   watchStatus(listener: (status: ManagerStatus) => void): () => void {
@@ -131,6 +148,8 @@ export function managerStatus(): ManagerStatus {
     state: { name: "ready" },
     ready: true,
     notReadyReason: undefined,
+    notReadyCode: undefined,
+    notReadySince: undefined,
     pooler: { cell: "zone1", name: "abc12345" },
     shard: { database: "postgres", tableGroup: "default", shard: "0-inf" },
     type: "PRIMARY",
@@ -143,6 +162,13 @@ export function managerStatus(): ManagerStatus {
       },
       wanted: undefined,
     },
+    intent: {
+      status: "SERVING",
+      reason: "",
+      since: undefined,
+      forgottenBecause: "the pooler has no directory of its own (--pooler-dir)",
+    },
+    transitions: [],
     database: {
       address: { type: "tcp", host: "::1", port: 5432 },
       database: "postgres",

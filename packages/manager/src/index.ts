@@ -9,7 +9,12 @@ export type { Logger } from "./logger.ts";
 export { MultiPoolerManager } from "./manager.ts";
 export { ManagerError, ManagerErrorCode } from "./manager-error.ts";
 export type { ManagerErrorDetails } from "./manager-error.ts";
-export type { ManagerOptions, OpenOptions, PoolerDescription } from "./manager-options.ts";
+export type {
+  CloseOptions,
+  ManagerOptions,
+  OpenOptions,
+  PoolerDescription,
+} from "./manager-options.ts";
 export type {
   DatabaseStatus,
   HeartbeatStatus,
@@ -18,8 +23,15 @@ export type {
   TopologyStatus,
 } from "./manager-status.ts";
 export type { DatabaseConfig, HostLookup } from "./postgres/database-config.ts";
+export { NotReadyCode } from "./serving/not-ready.ts";
 export { postgresDatabase } from "./postgres/postgres-database.ts";
 export { PoolerType } from "./record/pooler-type.ts";
 export type { PoolerIdentity, ShardIdentity } from "./record/pooler-type.ts";
+export type { IntentStatus, OperatorIntent } from "./serving/operator-intent.ts";
+export type {
+  TransitionEnd,
+  TransitionOutcome,
+  TransitionRecord,
+} from "./serving/transition-history.ts";
 export { ManagerService } from "./transport/service-transport.ts";
 export type { PoolerService, ServiceTransport } from "./transport/service-transport.ts";

@@ -1,18 +1,22 @@
-import type { CallOptions } from "@multipooler/query-service";
+import { PoolerRole } from "@multipooler/controller-api";
+import type { ServingTarget } from "@multipooler/controller-api";
 import { DatabaseMonitor } from "./database/database-monitor.ts";
 import type { DatabaseHealth } from "./database/database-monitor.ts";
 import type { DatabaseFacts, ManagedDatabase } from "./database/managed-database.ts";
 import { ManagerError, ManagerErrorCode, isPermanent } from "./manager-error.ts";
-import type { OpenOptions } from "./manager-options.ts";
+import type { CloseOptions, OpenOptions } from "./manager-options.ts";
 import { applicationName, poolerId } from "./manager-settings.ts";
 import type { ManagerSettings } from "./manager-settings.ts";
 import type { ManagerState } from "./manager-status.ts";
 import type { PoolerType } from "./record/pooler-type.ts";
 import { TypeMemory } from "./record/type-memory.ts";
-import { closeRun } from "./run-closing.ts";
+import { Lameduck } from "./lameduck.ts";
+import { CLOSING_REASON, closeRun } from "./run-closing.ts";
 import { assembleParts } from "./run-parts.ts";
 import type { RunParts } from "./run-parts.ts";
-import { deriveTarget, notServing } from "./serving/serving-target.ts";
+import { IntentMemory, admitsNothing } from "./serving/operator-intent.ts";
+import type { IntentStatus, OperatorIntent } from "./serving/operator-intent.ts";
+import { admits, deriveTarget, notServing } from "./serving/serving-target.ts";
 import type { PoolerService, ServiceTransport } from "./transport/service-transport.ts";
 import { listenAll } from "./transport/transports.ts";
 
@@ -31,7 +35,8 @@ export interface ManagerRunOptions {
  * | opening     | registering | the transports listen                                            |
  * | registering | running     | the record is registered, or the topology turned out to be away  |
  * | registering | failed      | the topology refuses the record                                  |
- * | running     | failed      | before it was first ready: a fault of the database that no retry cures |
+ * | running     | failed      | before it was first ready: a fault of the database that no retry cures, |
+ * |             |             | unless an operator wants nothing to be served                    |
  *
  * Only a running one is led by what database and topology say. `close` ends it in every phase.
  */
@@ -51,6 +56,7 @@ export class ManagerRun {
   readonly #onChange: () => void;
   readonly #stop = new AbortController();
   readonly #memory: TypeMemory;
+  readonly #intent: IntentMemory;
   readonly #monitor: DatabaseMonitor;
   readonly database: ManagedDatabase;
   #transports: readonly ServiceTransport[] = [];
@@ -59,17 +65,19 @@ export class ManagerRun {
   #opening: Promise<void> | undefined;
   #starting: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
+  /** From the call of `close` on. */
+  #isStopping = false;
+  /** Set while the run serves on although it is to close. */
+  #lameduck: Lameduck | undefined;
 
   constructor({ settings, services, onChange }: ManagerRunOptions) {
     const { clock, random, logger, pooler, database, heartbeatIntervalMs } = settings;
     this.#settings = settings;
     this.#services = services;
     this.#onChange = onChange;
-    this.#memory = new TypeMemory({
-      poolerDir: pooler.poolerDir,
-      poolerId: poolerId(pooler.identity),
-      logger,
-    });
+    const own = { poolerDir: pooler.poolerDir, poolerId: poolerId(pooler.identity), logger };
+    this.#memory = new TypeMemory(own);
+    this.#intent = new IntentMemory(own);
     this.database = database.open({
       poolerName: applicationName(pooler.identity),
       heartbeatIntervalMs,
@@ -102,7 +110,7 @@ export class ManagerRun {
   }
 
   get stopping(): boolean {
-    return this.#closing !== undefined;
+    return this.#isStopping;
   }
 
   get health(): DatabaseHealth {
@@ -112,6 +120,11 @@ export class ManagerRun {
   /** What the database last said of itself, also when it is away now. */
   get facts(): DatabaseFacts | undefined {
     return this.#facts;
+  }
+
+  /** What an operator wishes. */
+  get intent(): IntentStatus {
+    return this.#intent.current;
   }
 
   /** `undefined` until the transports listen. */
@@ -132,9 +145,26 @@ export class ManagerRun {
    * Closes whatever is open, in the reverse order; the signal ends every grace at once. Rejects
    * with CLOSE_FAILED when something is left. Idempotent: the first call decides.
    */
-  close(options: CallOptions = {}): Promise<void> {
+  close(options: CloseOptions = {}): Promise<void> {
     this.#closing ??= this.#close(options);
     return this.#closing;
+  }
+
+  /**
+   * Takes an operator's wish. It has its effect before this returns; resolves when it is remembered,
+   * or cannot be. Rejects with INVALID_ARGUMENT, and NOT_OPEN while the run closes.
+   */
+  async setIntent(intent: OperatorIntent): Promise<IntentStatus> {
+    if (this.stopping) {
+      throw new ManagerError(ManagerErrorCode.NotOpen, "the pooler is shutting down");
+    }
+    const { clock, logger } = this.#settings;
+    const remembered = this.#intent.set(intent, new Date(clock.now()));
+    logger.info({ ...intent }, "an operator asks for a serving status");
+    this.#decide();
+    const held = await remembered;
+    this.#onChange();
+    return held;
   }
 
   async #open({ transports, signal }: OpenOptions): Promise<void> {
@@ -143,6 +173,7 @@ export class ManagerRun {
     let rememberedType: PoolerType | undefined;
     try {
       rememberedType = await this.#memory.load();
+      await this.#intent.load();
       either.throwIfAborted();
       this.#transports = transports;
       await listenAll(transports, this.#services, { signal: either });
@@ -161,6 +192,7 @@ export class ManagerRun {
       database: this.database,
       memory: this.#memory,
       rememberedType,
+      health: () => this.health,
       onFacts: () => this.#decide(),
       onProgress: () => this.#progressed(),
       onFault: () => this.#monitor.checkNow(),
@@ -193,10 +225,14 @@ export class ManagerRun {
       this.#facts = health.facts;
     }
     const phase = this.#phase;
-    if (this.stopping || phase.name !== "running") {
+    const isDeaf = this.#isStopping && this.#lameduck === undefined;
+    if (isDeaf || phase.name !== "running") {
       return;
     }
-    if (!phase.wasReady && health.state === "down" && isPermanent(health.error)) {
+    phase.parts.registration.reconsider();
+    // An operator may have drained it in order to do away with the database.
+    const isHeldBack = admitsNothing(this.#intent.current);
+    if (!phase.wasReady && !isHeldBack && health.state === "down" && isPermanent(health.error)) {
       this.#fail(phase.parts, health.error);
       return;
     }
@@ -206,16 +242,28 @@ export class ManagerRun {
   /** Derives the target from what is known now. */
   #decide(): void {
     const phase = this.#phase;
-    if (phase.name === "running" && !this.stopping) {
-      const { registration, reconciler } = phase.parts;
-      const refusal = registration.refusal();
-      reconciler.want(
-        refusal === undefined
-          ? deriveTarget({ database: this.health, type: registration.type() })
-          : notServing(refusal),
-      );
+    if (phase.name === "running") {
+      const target = this.#derive(phase.parts);
+      if (!this.stopping) {
+        phase.parts.reconciler.want(target);
+      }
+      this.#lameduck?.heed(target);
     }
     this.#progressed();
+  }
+
+  #derive({ registration }: RunParts): ServingTarget {
+    const refusal = registration.refusal();
+    if (refusal !== undefined) {
+      return notServing(refusal.reason);
+    }
+    const target = deriveTarget({
+      database: this.health,
+      type: registration.type(),
+      intent: this.#intent.current,
+    });
+    const rival = target.role === PoolerRole.Primary ? registration.rival() : undefined;
+    return rival === undefined ? target : notServing(rival.reason);
   }
 
   #progressed(): void {
@@ -249,8 +297,12 @@ export class ManagerRun {
     }
   }
 
-  async #close({ signal }: CallOptions): Promise<void> {
+  async #close({ signal, lameduck = true }: CloseOptions): Promise<void> {
+    this.#isStopping = true;
     this.#stop.abort();
+    if (lameduck) {
+      await this.#serveOn(signal);
+    }
     this.#onChange();
     await this.#opening?.catch(() => undefined);
     await this.#starting;
@@ -264,6 +316,31 @@ export class ManagerRun {
       },
       { signal },
     );
+  }
+
+  /** Serves on for a while where the pooler is ready, and then asks its clients to leave. */
+  async #serveOn(signal: AbortSignal | undefined): Promise<void> {
+    const phase = this.#phase;
+    const { lameduckMs } = this.#settings;
+    if (lameduckMs === 0 || phase.name !== "running" || !phase.wasReady) {
+      return;
+    }
+    const { registration, reconciler } = phase.parts;
+    const { wanted, reached } = reconciler.progress();
+    if (!reached || !admits(wanted.status)) {
+      return;
+    }
+    const lameduck = new Lameduck({
+      ...this.#settings,
+      target: wanted,
+      transports: this.#transports,
+    });
+    this.#lameduck = lameduck;
+    registration.announceStopping(CLOSING_REASON);
+    registration.announce({ target: wanted, draining: true });
+    this.#onChange();
+    await lameduck.run(signal);
+    this.#lameduck = undefined;
   }
 }
 

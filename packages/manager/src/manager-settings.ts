@@ -18,6 +18,7 @@ export interface ManagerSettings {
   readonly logger: Logger;
   readonly heartbeatIntervalMs: number;
   readonly healthIntervalMs: number;
+  readonly lameduckMs: number;
   readonly closeTimeoutMs: number;
   readonly clock: Clock;
   readonly random: () => number;
@@ -47,6 +48,7 @@ export function resolveManagerOptions(options: ManagerOptions): ManagerSettings 
       min: 10,
       max: 3_600_000,
     }),
+    lameduckMs: checkInteger("lameduckMs", options.lameduckMs ?? 0, { min: 0, max: 3_600_000 }),
     closeTimeoutMs: checkInteger("closeTimeoutMs", options.closeTimeoutMs ?? 10_000, {
       min: 0,
       max: 3_600_000,

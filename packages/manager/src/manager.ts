@@ -2,13 +2,16 @@ import type { PoolerController } from "@multipooler/controller-api";
 import type { CallOptions } from "@multipooler/query-service";
 import { messageOf } from "./error-message.ts";
 import { ManagerError, ManagerErrorCode } from "./manager-error.ts";
-import type { ManagerOptions, OpenOptions } from "./manager-options.ts";
+import type { CloseOptions, ManagerOptions, OpenOptions } from "./manager-options.ts";
 import { ManagerRun } from "./manager-run.ts";
 import { resolveManagerOptions } from "./manager-settings.ts";
 import type { ManagerSettings } from "./manager-settings.ts";
 import type { ManagerStatus } from "./manager-status.ts";
 import { ManagerService } from "./transport/service-transport.ts";
 import type { PoolerService } from "./transport/service-transport.ts";
+import { untilIntentReached } from "./serving/intent-wait.ts";
+import type { IntentStatus, OperatorIntent } from "./serving/operator-intent.ts";
+import type { UnreadySince } from "./status-snapshot.ts";
 import { takeSnapshot } from "./status-snapshot.ts";
 
 /**
@@ -29,6 +32,7 @@ export class MultiPoolerManager implements AsyncDisposable {
   readonly #listeners = new Set<(status: ManagerStatus) => void>();
   #services: ReadonlySet<PoolerService> | undefined;
   #run: ManagerRun | undefined;
+  #unready: UnreadySince | undefined;
 
   /** Checks the options and does no I/O. Throws INVALID_CONFIG, naming the setting. */
   constructor(options: ManagerOptions) {
@@ -74,11 +78,15 @@ export class MultiPoolerManager implements AsyncDisposable {
 
   /** What the pooler is doing now. Reads memory only; never blocks. */
   status(): ManagerStatus {
-    return takeSnapshot({
+    const status = takeSnapshot({
       settings: this.#settings,
       run: this.#run,
       startedAt: this.#startedAt,
+      unready: this.#unready,
     });
+    const { notReadyCode: code, notReadySince: at } = status;
+    this.#unready = code === undefined || at === undefined ? undefined : { code, at };
+    return status;
   }
 
   /**
@@ -95,13 +103,37 @@ export class MultiPoolerManager implements AsyncDisposable {
   }
 
   /**
+   * Takes an operator's wish for what the pooler serves. It holds until the next one, over restarts too
+   * where the pooler has a directory, and never makes it serve more than type and database allow.
+   * Nothing that it forbids is admitted by the time that this returns its promise, which resolves when
+   * the wish is on disk or cannot be, with `wait` when the pooler is there, drain included.
+   *
+   * Rejects with NOT_OPEN, INVALID_ARGUMENT, and, while it waits, with SUPERSEDED, the error of a start
+   * that failed, or the signal's reason; the wish holds all the same then.
+   */
+  async setServingStatus(
+    intent: OperatorIntent,
+    { wait = false, signal }: CallOptions & { readonly wait?: boolean | undefined } = {},
+  ): Promise<IntentStatus> {
+    if (this.#run === undefined) {
+      throw new ManagerError(ManagerErrorCode.NotOpen, "the manager is not open");
+    }
+    const held = await this.#run.setIntent(intent);
+    if (wait) {
+      await untilIntentReached(this, held, signal);
+    }
+    return held;
+  }
+
+  /**
    * Ends everything in the reverse order of `open`, which works again afterwards: not ready at
-   * once, running work drained for at most `closeTimeoutMs` or until the signal aborts, the last
-   * record written. Idempotent; calls share the first attempt.
+   * once, served on for `lameduckMs` while clients go elsewhere, running work drained for at most
+   * `closeTimeoutMs`, the last record written. The signal ends both times. Idempotent; calls share the
+   * first attempt.
    *
    * Rejects with CLOSE_FAILED when something could not be closed; the rest is closed then.
    */
-  async close(options: CallOptions = {}): Promise<void> {
+  async close(options: CloseOptions = {}): Promise<void> {
     if (this.#run !== undefined) {
       await this.#closeRun(this.#run, options);
     }
@@ -112,7 +144,7 @@ export class MultiPoolerManager implements AsyncDisposable {
     await this.close();
   }
 
-  async #closeRun(run: ManagerRun, options: CallOptions = {}): Promise<void> {
+  async #closeRun(run: ManagerRun, options: CloseOptions = {}): Promise<void> {
     try {
       await run.close(options);
     } finally {
@@ -136,9 +168,7 @@ export class MultiPoolerManager implements AsyncDisposable {
   }
 
   #notify(): void {
-    if (this.#listeners.size === 0) {
-      return;
-    }
+    // Also where nobody listens: it tells since when the pooler is not ready.
     const status = this.status();
     for (const listener of this.#listeners) {
       try {

@@ -8,6 +8,9 @@ import type { ManagerSettings } from "./manager-settings.ts";
 import type { ServiceTransport } from "./transport/service-transport.ts";
 import { closeAll } from "./transport/transports.ts";
 
+/** The reason that the pooler gives while it closes. */
+export const CLOSING_REASON = "shutting down";
+
 /** What one run of the manager has open. */
 export interface OpenParts {
   readonly settings: ManagerSettings;
@@ -18,7 +21,6 @@ export interface OpenParts {
   readonly database: ManagedDatabase;
 }
 
-const REASON = "shutting down";
 /** Grace aside, how long one thing may take to close before the next is closed regardless. */
 const STEP_TIMEOUT_MS = 5_000;
 
@@ -34,12 +36,12 @@ export async function closeRun(open: OpenParts, { signal }: CallOptions = {}): P
   const closing = new Closing({ clock, logger });
   using grace = new Deadline({ clock, ms: closeTimeoutMs, what: "running work", signal });
   const graceMs = closeTimeoutMs + STEP_TIMEOUT_MS;
-  parts?.registration.announceStopping(REASON);
+  parts?.registration.announceStopping(CLOSING_REASON);
   await closing.step({
     what: "draining",
     ms: graceMs,
     essential: false,
-    run: async () => await parts?.reconciler.close(REASON, { signal: grace.signal }),
+    run: async () => await parts?.reconciler.close(CLOSING_REASON, { signal: grace.signal }),
   });
   await closing.step({
     what: "ending the health checks",

@@ -4,7 +4,7 @@ import type { PoolerService, ServiceTransport } from "../src/transport/service-t
 /** A transport that opens no socket and remembers what it was told. */
 export class FakeTransport implements ServiceTransport {
   readonly offered: Set<PoolerService> = new Set();
-  /** "listen" and "close", in order. */
+  /** "listen", "moveClients" and "close", in order. */
   readonly calls: string[] = [];
   listening = false;
   /** Runs in `listen`; may throw, or take its time. */
@@ -20,6 +20,10 @@ export class FakeTransport implements ServiceTransport {
     this.calls.push("listen");
     await this.onListen(signal);
     this.listening = true;
+  }
+
+  async moveClients(): Promise<void> {
+    this.calls.push("moveClients");
   }
 
   async close({ signal }: CallOptions = {}): Promise<void> {

@@ -24,7 +24,7 @@ export interface FakeRequest {
 
 /** A session whose server is the test. Requests are answered in order, by hand or by `onRequest`. */
 export class FakeBackend implements Backend {
-  readonly processId = 4711;
+  readonly processId: number = 4711;
   readonly requests: FakeRequest[] = [];
   readonly #closed = Promise.withResolvers<BackendEnd>();
   readonly #inFlight: { request: Request; fake: FakeRequest }[] = [];

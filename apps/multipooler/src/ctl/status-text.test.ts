@@ -6,6 +6,7 @@ import {
   PoolerTypeSource,
   ServingStatus,
   StatusResponse,
+  TransitionOutcome,
 } from "@multipooler/proto/manager-v1";
 import { expect, test } from "vitest";
 import { statusText } from "./status-text.ts";
@@ -57,6 +58,41 @@ test("a serving primary", () => {
       "",
     ].join("\n"),
   );
+});
+
+test("a drained pooler says who wanted it, how it came about and what drains have done", () => {
+  const text = statusText(
+    StatusResponse.fromPartial({
+      serving: { current: ServingStatus.SERVING_STATUS_DRAINED, reason: "an upgrade" },
+      notReadyReason: "an upgrade",
+      intent: {
+        status: ServingStatus.SERVING_STATUS_DRAINED,
+        reason: "an upgrade",
+        sinceTime: STARTED,
+        notRememberedReason: "no directory",
+      },
+      transitions: [
+        {
+          startTime: STARTED,
+          fromStatus: ServingStatus.SERVING_STATUS_SERVING,
+          fromRole: PoolerRole.POOLER_ROLE_PRIMARY,
+          toStatus: ServingStatus.SERVING_STATUS_DRAINED,
+          toRole: PoolerRole.POOLER_ROLE_REPLICA,
+          outcome: TransitionOutcome.TRANSITION_OUTCOME_REACHED,
+          duration: { seconds: 1n, nanos: 500_000_000 },
+        },
+      ],
+      drains: { completed: 2n, cut: 1n, cutRequests: 3n, longest: { seconds: 3n, nanos: 0 } },
+    }),
+    new Date("2026-11-23T10:00:05Z"),
+  );
+  const lines = text.split("\n").filter((line) => /^(serving|operator|last|drains)/.test(line));
+  expect(lines.map((line) => line.replace(/ {2,}/, ": "))).toEqual([
+    "serving: DRAINED",
+    "operator: DRAINED since 2026-11-23 10:00:00Z (an upgrade); a restart forgets it: no directory",
+    "last change: 5 s ago, SERVING PRIMARY to DRAINED REPLICA: reached in 1.5 s",
+    "drains: 2 completed, 1 cut with 3 requests, 0 reversed, 0 aborted; longest 3.0 s",
+  ]);
 });
 
 test("a pooler whose database is away says why", () => {
@@ -152,11 +188,12 @@ test.each([
     { mode: HeartbeatMode.HEARTBEAT_MODE_READER, lag: { seconds: 0n, nanos: 42_000_000 } },
   ],
   [
-    "lag 12.3 s (no heartbeat for 12340 ms)",
+    "lag 12.3 s, 4096 bytes behind (no new heartbeat for 12340 ms)",
     {
       mode: HeartbeatMode.HEARTBEAT_MODE_READER,
       lag: { seconds: 12n, nanos: 340_000_000 },
-      lastError: "no heartbeat for 12340 ms",
+      behindBytes: 4096n,
+      lastError: "no new heartbeat for 12340 ms",
     },
   ],
 ])("a heartbeat reads: %s", (text, heartbeat) => {

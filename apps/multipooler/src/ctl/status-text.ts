@@ -2,19 +2,21 @@ import {
   HeartbeatMode,
   PoolerTypeSource,
   managerStateToJSON,
+  ServingStatus,
+  notReadyCodeToJSON,
   poolerRoleToJSON,
   poolerTypeToJSON,
-  servingStatusToJSON,
 } from "@multipooler/proto/manager-v1";
 import type {
   DatabaseStatus,
   HeartbeatStatus,
-  ServingState,
   StatusResponse,
   TopologyStatus,
 } from "@multipooler/proto/manager-v1";
 import { tableText } from "@multipooler/text-table";
+import { drainsText, intentText, servingText, transitionText } from "./serving-text.ts";
 import { shortTime } from "./short-time.ts";
+import { because, elapsed, milliseconds, shortAge, word } from "./status-words.ts";
 
 /** Formats the status for people: one fact a line, after its name. */
 export function statusText(status: StatusResponse, now: Date): string {
@@ -23,6 +25,7 @@ export function statusText(status: StatusResponse, now: Date): string {
   if (serving !== undefined) {
     lines.push(["serving", servingText(serving, status.notReadyReason)]);
   }
+  lines.push(...servingLines(status, now));
   if (database !== undefined) {
     lines.push(["database", databaseText(database, status.notReadyReason)]);
     lines.push(["connections", `${database.connectionsUsed} of ${database.connectionsLimit}`]);
@@ -43,7 +46,7 @@ function whoAndHow(status: StatusResponse, now: Date): [string, string][] {
   return [
     ["pooler", `${poolerId?.cell ?? "?"}/${poolerId?.name ?? "?"}, version ${status.version}`],
     ["state", `${state}${because(status.errorMessage)}`],
-    ["ready", status.ready ? "yes" : `no${because(status.notReadyReason)}`],
+    ["ready", status.ready ? "yes" : notReadyText(status)],
     ["up for", startTime === undefined ? "?" : elapsed(now.getTime() - startTime.getTime())],
     [
       "shard",
@@ -54,12 +57,32 @@ function whoAndHow(status: StatusResponse, now: Date): [string, string][] {
   ];
 }
 
-/** The reason is left out where the line of readiness gives it. */
-function servingText({ current, wanted, reason }: ServingState, notReadyReason: string): string {
-  const next = word(servingStatusToJSON(wanted), "SERVING_STATUS_");
-  const becoming = next === "UNSPECIFIED" ? "" : `, becoming ${next}`;
-  const why = reason === notReadyReason ? "" : because(reason);
-  return `${word(servingStatusToJSON(current), "SERVING_STATUS_")}${becoming}${why}`;
+function notReadyText(status: StatusResponse): string {
+  const code = word(notReadyCodeToJSON(status.notReadyCode), "NOT_READY_CODE_");
+  const since = status.notReadySinceTime;
+  const facts = [
+    ...(code === "UNSPECIFIED" ? [] : [code]),
+    ...(since === undefined ? [] : [`since ${shortTime(since)}`]),
+  ].join(" ");
+  return `no${facts === "" ? "" : `, ${facts}`}${because(status.notReadyReason)}`;
+}
+
+/** What led to the serving status. */
+function servingLines(status: StatusResponse, now: Date): [string, string][] {
+  const { intent, transitions, drains } = status;
+  const lines: [string, string][] = [];
+  if (intent !== undefined && intent.status !== ServingStatus.SERVING_STATUS_SERVING) {
+    lines.push(["operator", intentText(intent)]);
+  }
+  const last = transitions.at(-1);
+  if (last !== undefined) {
+    lines.push(["last change", transitionText(last, now)]);
+  }
+  const drained = drains && drainsText(drains);
+  if (drained !== undefined) {
+    lines.push(["drains", drained]);
+  }
+  return lines;
 }
 
 function databaseText(database: DatabaseStatus, notReadyReason: string): string {
@@ -88,7 +111,7 @@ function topologyText(topology: TopologyStatus): string {
 }
 
 function heartbeatText(
-  { mode, lag, lastWrittenTime, lastError }: HeartbeatStatus,
+  { mode, lag, behindBytes, lastWrittenTime, lastError }: HeartbeatStatus,
   now: Date,
 ): string {
   switch (mode) {
@@ -97,8 +120,9 @@ function heartbeatText(
       return `${age === undefined ? "not written yet" : `written ${shortAge(age)} ago`}${because(lastError)}`;
     }
     case HeartbeatMode.HEARTBEAT_MODE_READER: {
-      const age = lag && Number(lag.seconds) * 1000 + lag.nanos / 1_000_000;
-      return `${age === undefined ? "lag not known" : `lag ${shortAge(age)}`}${because(lastError)}`;
+      const age = lag && milliseconds(lag);
+      const bytes = behindBytes === undefined ? "" : `, ${behindBytes} bytes behind`;
+      return `${age === undefined ? "lag not known" : `lag ${shortAge(age)}`}${bytes}${because(lastError)}`;
     }
     case HeartbeatMode.HEARTBEAT_MODE_OFF:
       return "off";
@@ -106,35 +130,4 @@ function heartbeatText(
     case HeartbeatMode.UNRECOGNIZED:
       return "unknown";
   }
-}
-
-/** Milliseconds are shown only below a minute. */
-function shortAge(ms: number): string {
-  if (ms < 1000) {
-    return `${Math.max(0, Math.round(ms))} ms`;
-  }
-  return ms < 60_000 ? `${(ms / 1000).toFixed(1)} s` : elapsed(ms);
-}
-
-function word(name: string, prefix: string): string {
-  return name.startsWith(prefix) ? name.slice(prefix.length) : name;
-}
-
-function because(reason: string): string {
-  return reason === "" ? "" : ` (${reason})`;
-}
-
-function elapsed(ms: number): string {
-  const seconds = Math.max(0, Math.floor(ms / 1000));
-  const parts: [number, string][] = [
-    [Math.floor(seconds / 86_400), "d"],
-    [Math.floor(seconds / 3600) % 24, "h"],
-    [Math.floor(seconds / 60) % 60, "min"],
-    [seconds % 60, "s"],
-  ];
-  const first = parts.findIndex(([amount]) => amount > 0);
-  return parts
-    .slice(first === -1 ? 3 : first, first === -1 ? 4 : first + 2)
-    .map(([amount, unit]) => `${amount} ${unit}`)
-    .join(" ");
 }

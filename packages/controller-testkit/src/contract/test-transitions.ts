@@ -140,15 +140,14 @@ function testDrainOfQueries(suite: ContractSuite, blocked: string): void {
       const order: string[] = [];
       const note = (name: string) => (): void => void order.push(name);
       const first = later(controller.setServingType(REPLICA).then(note("first")));
-      // What is left is asked for again: without the first transition there would be nothing to do.
-      const second = later(controller.setServingType(PRIMARY).then(note("second")));
+      const second = later(controller.setServingType(DRAINED).then(note("second")));
       const both = later(Promise.all([first, second]));
       ok(await isPending(second), "the second transition waits for the first");
       equal(controller.isServing(), false);
       await scene.unblock();
       await scene.within(both, "both transitions");
       deepEqual(order, ["first", "second"]);
-      scene.assertReached(PRIMARY);
+      scene.assertReached(DRAINED);
       await scene.within(ended, blocked);
     },
     { from: PRIMARY },
@@ -173,6 +172,11 @@ function testDrainOfQueries(suite: ContractSuite, blocked: string): void {
 }
 
 function testInterruptedDrain(suite: ContractSuite, blocked: string): void {
+  testAbortedDrain(suite, blocked);
+  testReversedDrain(suite, blocked);
+}
+
+function testAbortedDrain(suite: ContractSuite, blocked: string): void {
   const { read } = suite.statements;
 
   suite.test(
@@ -213,6 +217,53 @@ function testInterruptedDrain(suite: ContractSuite, blocked: string): void {
       await scene.unblock();
       await scene.within(Promise.all([ended, first, third]), "the other transitions");
       scene.assertReached(DRAINED);
+    },
+    { from: PRIMARY },
+  );
+}
+
+function testReversedDrain(suite: ContractSuite, blocked: string): void {
+  const { read } = suite.statements;
+
+  for (const to of [REPLICA, DRAINED, STOPPED]) {
+    suite.test(
+      `a drain to ${to.status} is reversed by the target that is being left, at once`,
+      async (scene) => {
+        const { controller } = scene;
+        const { ended } = await scene.startBlocked(blocked);
+        const leaving = later(controller.setServingType(to));
+        const back = { ...PRIMARY, reason: "never mind" };
+        const reversed = later(controller.setServingType(back));
+        ok(controller.isServing(), "it serves when the call has returned");
+        assertTarget(controller.servingStatus().current, back);
+        equal(controller.servingStatus().wanted, undefined);
+        await scene.within(reversed, "the reversal");
+        await assertFails(scene.within(leaving, "the drain that was reversed"), Cancelled);
+        scene.assertReached(back);
+        await scene.run(read);
+        ok(await isPending(ended), "what runs is not cut by a drain that was reversed");
+        await scene.unblock();
+        await scene.within(ended, blocked);
+        await scene.become(to);
+        scene.assertReached(to);
+      },
+      { from: PRIMARY },
+    );
+  }
+
+  suite.test(
+    "what is being left waits its turn where another transition waits already",
+    async (scene) => {
+      const { controller } = scene;
+      const { ended } = await scene.startBlocked(blocked);
+      const first = later(controller.setServingType(STOPPED));
+      const second = later(controller.setServingType(REPLICA));
+      const third = later(controller.setServingType(PRIMARY));
+      ok(await isPending(third), "the third transition waits for the others");
+      equal(controller.isServing(), false);
+      await scene.unblock();
+      await scene.within(Promise.all([ended, first, second, third]), "three transitions");
+      scene.assertReached(PRIMARY);
     },
     { from: PRIMARY },
   );

@@ -40,8 +40,12 @@ export class MockGate {
   #phase: GatePhase = "settled";
   /** What was being left by a transition that was aborted, until another one begins. */
   #abandoned: ServingTarget | undefined;
+  /** Aborts the transition under way when it is reversed. */
+  #reversal: AbortController | undefined;
   /** Settles when the transitions that were asked for so far have ended, if any is under way. */
   #lastTurn: Promise<void> | undefined;
+  /** How many transitions are under way or wait. */
+  #turns = 0;
 
   constructor(options: MockGateOptions) {
     this.#options = options;
@@ -79,7 +83,9 @@ export class MockGate {
     if (signal?.aborted === true) {
       throw abortError(signal);
     }
-    await this.#inTurn(() => this.#transition(target, signal), signal);
+    if (!this.#reverse(target)) {
+      await this.#inTurn(() => this.#transition(target, signal), signal);
+    }
   }
 
   /** Cuts what runs, and resolves when nothing does. */
@@ -99,6 +105,7 @@ export class MockGate {
     const { promise, resolve } = Promise.withResolvers<void>();
     const ended = before === undefined ? promise : before.then(() => promise);
     this.#lastTurn = ended;
+    this.#turns += 1;
     void ended.then(() => {
       if (this.#lastTurn === ended) {
         this.#lastTurn = undefined;
@@ -110,8 +117,26 @@ export class MockGate {
       }
       await work();
     } finally {
+      this.#turns -= 1;
       resolve();
     }
+  }
+
+  /** Goes back to what is being left, unless something else is to come first. Returns whether it has. */
+  #reverse(target: ServingTarget): boolean {
+    const reversal = this.#reversal;
+    if (reversal === undefined || this.#turns > 1 || this.#phase === "closing") {
+      return false;
+    }
+    if (!holds(this.#current, target)) {
+      return false;
+    }
+    this.#requireOpen(target);
+    this.#reversal = undefined;
+    const message = "the change was reversed while it drained";
+    reversal.abort(new MockControllerError(PoolerErrorCode.Cancelled, message));
+    this.#settle(target);
+    return true;
   }
 
   async #transition(target: ServingTarget, signal: AbortSignal | undefined): Promise<void> {
@@ -125,30 +150,44 @@ export class MockGate {
       this.#wanted = target;
     }
     this.#advance("draining reserved");
+    const reversal = new AbortController();
+    this.#reversal = reversal;
+    const either =
+      signal === undefined ? reversal.signal : AbortSignal.any([signal, reversal.signal]);
     try {
-      const begun = this.#options.begin(target, signal);
-      if (begun !== undefined) {
-        await orAborted(begun, signal);
-      }
-      if (this.#entries.size > 0) {
-        await this.#drain(signal);
-      }
+      await this.#leave(target, either);
+      reversal.signal.throwIfAborted();
       this.#requireOpen(target);
     } catch (error) {
-      this.#abandon(target);
+      if (!reversal.signal.aborted) {
+        this.#abandon(target);
+      }
       throw error;
+    } finally {
+      if (this.#reversal === reversal) {
+        this.#reversal = undefined;
+      }
     }
     this.#settleUnlessClosing(target);
   }
 
+  async #leave(target: ServingTarget, signal: AbortSignal): Promise<void> {
+    const begun = this.#options.begin(target, signal);
+    if (begun !== undefined) {
+      await orAborted(begun, signal);
+    }
+    if (this.#entries.size > 0) {
+      await this.#drain(signal);
+    }
+  }
+
   /** Whether a target asks for nothing but another reason or term, or for what was being left. */
-  #isHeldBy({ status, role }: ServingTarget): boolean {
-    const held = this.#abandoned ?? this.#current;
-    return isServing(held) && held.status === status && held.role === role;
+  #isHeldBy(target: ServingTarget): boolean {
+    return holds(this.#abandoned ?? this.#current, target);
   }
 
   /** Both stages under one deadline. */
-  async #drain(signal: AbortSignal | undefined): Promise<void> {
+  async #drain(signal: AbortSignal): Promise<void> {
     const { drainGraceMs } = this.#options;
     const cut = (): void => {
       this.#advance("draining all");
@@ -160,6 +199,9 @@ export class MockGate {
         this.#until(() => this.#reserved === 0),
         signal,
       );
+      if (signal.aborted) {
+        throw abortError(signal);
+      }
       this.#advance("draining all");
       await orAborted(
         this.#until(() => this.#entries.size === 0),
@@ -235,4 +277,9 @@ export class MockGate {
     }
     this.#watchers.clear();
   }
+}
+
+function holds(held: ServingTarget, { status, role, inRecovery = false }: ServingTarget): boolean {
+  const isSame = held.status === status && held.role === role;
+  return isServing(held) && isSame && (held.inRecovery ?? false) === inRecovery;
 }

@@ -14,6 +14,7 @@ export type {
   PoolerClient,
   PortalStreamExecuteInput,
   ReleaseReservedConnectionInput,
+  SetServingStatusInput,
   StreamExecuteInput,
 } from "./pooler-client.ts";
 export { RowDecoder } from "../query/row-decoder.ts";

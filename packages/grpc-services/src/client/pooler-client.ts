@@ -1,5 +1,9 @@
-import { MultiPoolerManagerDefinition, StatusRequest } from "@multipooler/proto/manager-v1";
-import type { StatusResponse } from "@multipooler/proto/manager-v1";
+import {
+  MultiPoolerManagerDefinition,
+  SetServingStatusRequest,
+  StatusRequest,
+} from "@multipooler/proto/manager-v1";
+import type { SetServingStatusResponse, StatusResponse } from "@multipooler/proto/manager-v1";
 import {
   ConcludeTransactionRequest,
   CopyBidiExecuteRequest,
@@ -63,6 +67,9 @@ export type ReleaseReservedConnectionInput = Parameters<
   typeof ReleaseReservedConnectionRequest.fromPartial
 >[0];
 
+/** A request of SetServingStatus; what is left out has its default. */
+export type SetServingStatusInput = Parameters<typeof SetServingStatusRequest.fromPartial>[0];
+
 /** A request of NotificationStream; what is left out has its default. */
 export type NotificationStreamInput = Parameters<typeof NotificationStreamRequest.fromPartial>[0];
 
@@ -125,6 +132,11 @@ export interface PoolerClient extends Disposable {
   ): AsyncIterable<NotificationStreamResponse>;
   /** What the pooler is doing. */
   status(options?: RequestOptions): Promise<StatusResponse>;
+  /** Wishes a serving status, and with `wait` answers when the pooler is there. */
+  setServingStatus(
+    request: SetServingStatusInput,
+    options?: RequestOptions,
+  ): Promise<SetServingStatusResponse>;
   /** Whether a service is serving; the empty name stands for the pooler as a whole. */
   isServing(service: string, options?: RequestOptions): Promise<boolean>;
   /** Ends the connection once the calls that run have ended. */
@@ -182,6 +194,10 @@ const STATUS = clientMethod(
   MultiPoolerManagerDefinition,
   MultiPoolerManagerDefinition.methods.status,
 );
+const SET_SERVING_STATUS = clientMethod(
+  MultiPoolerManagerDefinition,
+  MultiPoolerManagerDefinition.methods.setServingStatus,
+);
 
 /** A client of the pooler at an address. Connects at its first call, and again when it must. */
 export function connect(options: ConnectOptions): PoolerClient {
@@ -229,6 +245,8 @@ export function connect(options: ConnectOptions): PoolerClient {
     notificationStream: (requests, call = {}) =>
       channel.bidiStream(NOTIFICATION_STREAM, notificationRequests(requests), call),
     status: (call = {}) => channel.unary(STATUS, StatusRequest.fromPartial({}), call),
+    setServingStatus: (request, call = {}) =>
+      channel.unary(SET_SERVING_STATUS, SetServingStatusRequest.fromPartial(request), call),
     isServing: (service, call = {}) => channel.unary(healthCheckMethod, service, call),
     close,
     [Symbol.dispose]: close,

@@ -1,3 +1,5 @@
+import { ManagerError } from "@multipooler/manager";
+import type { ManagerErrorCode } from "@multipooler/manager";
 import { MalformedMessageError } from "@multipooler/query-service";
 import type { Diagnostic, PoolerError, PoolerErrorCode } from "@multipooler/query-service";
 import { Code } from "@multipooler/proto/mtrpc";
@@ -29,6 +31,9 @@ export function errorStatus(error: unknown): RpcStatus {
   }
   if (error instanceof MalformedMessageError) {
     return detailedStatus(Code.INTERNAL, `malformed result: ${error.message}`, undefined);
+  }
+  if (error instanceof ManagerError) {
+    return plainStatus(MANAGER_STATUS[error.code], error.message);
   }
   if (error instanceof GrpcServicesError) {
     return OWN_STATUS[error.code](error);
@@ -104,6 +109,32 @@ const POOLER_STATUS: Readonly<Record<PoolerErrorCode, PoolerStatus>> = {
   INTERNAL: { code: Code.INTERNAL },
 };
 
+/** What a caller of the manager is told. It is an operator, who gets the message of every error. */
+const MANAGER_STATUS: Readonly<Record<ManagerErrorCode, Code>> = {
+  INVALID_CONFIG: Code.FAILED_PRECONDITION,
+  ALREADY_OPEN: Code.FAILED_PRECONDITION,
+  NOT_OPEN: Code.UNAVAILABLE,
+  CANCELLED: Code.CANCELED,
+  INVALID_ARGUMENT: Code.INVALID_ARGUMENT,
+  SUPERSEDED: Code.ABORTED,
+  LISTEN_FAILED: Code.FAILED_PRECONDITION,
+  RECORD_FILE_INVALID: Code.FAILED_PRECONDITION,
+  REGISTRATION_REFUSED: Code.FAILED_PRECONDITION,
+  NAME_IN_USE: Code.FAILED_PRECONDITION,
+  SECOND_PRIMARY: Code.FAILED_PRECONDITION,
+  DATABASE_UNAVAILABLE: Code.UNAVAILABLE,
+  TLS_FAILED: Code.UNAVAILABLE,
+  DATABASE_LEAVING: Code.UNAVAILABLE,
+  DATABASE_TIMEOUT: Code.DEADLINE_EXCEEDED,
+  DATABASE_ERROR: Code.UNKNOWN,
+  AUTHENTICATION_FAILED: Code.FAILED_PRECONDITION,
+  LOGIN_UNSUPPORTED: Code.FAILED_PRECONDITION,
+  DATABASE_NOT_FOUND: Code.FAILED_PRECONDITION,
+  NOT_POSTGRESQL: Code.FAILED_PRECONDITION,
+  CLOSE_FAILED: Code.INTERNAL,
+  INTERNAL: Code.INTERNAL,
+};
+
 /** Multigres sends refused arguments without details, so ours have none either. */
 const OWN_STATUS: Readonly<Record<GrpcServicesErrorCode, (error: GrpcServicesError) => RpcStatus>> =
   {
@@ -125,9 +156,16 @@ const OWN_STATUS: Readonly<Record<GrpcServicesErrorCode, (error: GrpcServicesErr
         message,
         diagnosticMessage(errorOf("54000")(message)),
       ),
+    REQUEST_TOO_LARGE: ({ message }) => plainStatus(Code.RESOURCE_EXHAUSTED, message),
     ABORTED: ({ message }) => plainStatus(Code.ABORTED, message),
     INCOMPLETE_REQUEST: ({ message }) => plainStatus(Code.INTERNAL, message),
     RECEIVE_TIMEOUT: ({ message }) => plainStatus(Code.DEADLINE_EXCEEDED, message),
+    SUBSCRIBER_BEHIND: ({ message }) =>
+      detailedStatus(
+        Code.RESOURCE_EXHAUSTED,
+        message,
+        diagnosticMessage(errorOf("53400")(message)),
+      ),
     RECEIVING_TOO_MUCH: ({ message }) =>
       detailedStatus(
         Code.RESOURCE_EXHAUSTED,

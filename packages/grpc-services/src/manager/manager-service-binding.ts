@@ -1,21 +1,30 @@
 import { MultiPoolerManagerDefinition } from "@multipooler/proto/manager-v1";
 import { statusMessage } from "./manager-status-message.ts";
+import { intentMessage, servingMessage, wishedStatus } from "./serving-message.ts";
 import type { PoolerManager } from "../server/pooler-manager.ts";
 import { bindService, unary } from "../server/service-binding.ts";
 import type { BoundService } from "../server/service-binding.ts";
 
-/** Whose status the service reports, and the version of the program beside it. */
+/** The manager that the service stands for, and the version of the program beside it. */
 export interface ManagerServiceOptions {
-  readonly manager: Pick<PoolerManager, "status">;
+  readonly manager: Pick<PoolerManager, "status" | "setServingStatus">;
   /** The version of the program. */
   readonly version: string;
 }
 
-/** `multipooler.v1.MultiPoolerManager`, answered from the manager's snapshot. */
+/** `multipooler.v1.MultiPoolerManager`: the manager's snapshot, and what an operator wishes. */
 export function bindManagerService({ manager, version }: ManagerServiceOptions): BoundService {
   return bindService(MultiPoolerManagerDefinition, [
     unary(MultiPoolerManagerDefinition.methods.status, async () =>
       statusMessage(manager.status(), version),
+    ),
+    unary(
+      MultiPoolerManagerDefinition.methods.setServingStatus,
+      async ({ status, reason, wait }, { signal }) => {
+        const intent = { status: wishedStatus(status), reason };
+        const held = await manager.setServingStatus(intent, { wait, signal });
+        return { intent: intentMessage(held), serving: servingMessage(manager.status().serving) };
+      },
     ),
   ]);
 }

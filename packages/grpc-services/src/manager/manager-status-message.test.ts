@@ -16,6 +16,8 @@ test("a serving primary tells everything about itself", () => {
     errorMessage: "",
     ready: true,
     notReadyReason: "",
+    notReadyCode: 0,
+    notReadySinceTime: undefined,
     poolerId: { component: 1, cell: "zone1", name: "abc12345" },
     shardKey: { database: "postgres", tableGroup: "default", shard: "0-inf" },
     poolerType: 1,
@@ -44,9 +46,19 @@ test("a serving primary tells everything about itself", () => {
       lag: undefined,
       lastWrittenTime: new Date("2026-01-02T03:04:05.000Z"),
       lastError: "",
+      behindBytes: undefined,
     },
     startTime: new Date("2026-01-02T03:04:00.000Z"),
     version: "1.2.3",
+    intent: {
+      status: 1,
+      reason: "",
+      sinceTime: undefined,
+      remembered: false,
+      notRememberedReason: "the pooler has no directory of its own (--pooler-dir)",
+    },
+    transitions: [],
+    drains: undefined,
   });
 });
 
@@ -56,6 +68,8 @@ test("a pooler that never reached its database has no role, and says why it is n
     state: { name: "starting" },
     ready: false,
     notReadyReason: "PostgreSQL refuses connections",
+    notReadyCode: "DATABASE_UNREACHABLE",
+    notReadySince: new Date("2026-01-02T03:04:05.000Z"),
     type: "UNKNOWN",
     serving: {
       current: { status: "NOT_SERVING", role: "REPLICA", reason: "starting" },
@@ -82,6 +96,8 @@ test("a pooler that never reached its database has no role, and says why it is n
     state: 1,
     ready: false,
     notReadyReason: "PostgreSQL refuses connections",
+    notReadyCode: 8,
+    notReadySinceTime: new Date("2026-01-02T03:04:05.000Z"),
     poolerType: 0,
     role: 0,
     serving: { current: 4, wanted: 1, reason: "the database is healthy" },
@@ -101,6 +117,58 @@ test("a pooler that never reached its database has no role, and says why it is n
   expect(found.routingTerm).toBeUndefined();
   expect(found.database?.inRecovery).toBeUndefined();
   expect(found.topology?.lastPublishedTime).toBeUndefined();
+});
+
+test("what the serving status went through is told, and what became of the drains", () => {
+  const { serving } = managerStatus();
+  const drains = {
+    completed: 3,
+    cut: 1,
+    reversed: 2,
+    aborted: 0,
+    cutRequests: 4,
+    longestMs: 3000.5,
+    totalMs: 61_000,
+  };
+  const startedAt = new Date("2026-01-02T03:04:05.678Z");
+  const found = message({
+    serving: { ...serving, drains },
+    transitions: [
+      {
+        startedAt,
+        from: { status: "SERVING", role: "PRIMARY" },
+        to: { status: "DRAINED", role: "REPLICA" },
+        reason: "an upgrade",
+        outcome: "reversed",
+        durationMs: 1500,
+        attempts: 2,
+        error: "no answer",
+      },
+    ],
+  });
+  expect(found.transitions).toEqual([
+    {
+      startTime: startedAt,
+      fromStatus: 1,
+      fromRole: 1,
+      toStatus: 3,
+      toRole: 2,
+      reason: "an upgrade",
+      outcome: 3,
+      duration: { seconds: 1n, nanos: 500_000_000 },
+      attempts: 2,
+      error: "no answer",
+    },
+  ]);
+  expect(found.drains).toEqual({
+    completed: 3n,
+    cut: 1n,
+    reversed: 2n,
+    aborted: 0n,
+    cutRequests: 4n,
+    longest: { seconds: 3n, nanos: 500_000 },
+    total: { seconds: 61n, nanos: 0 },
+  });
 });
 
 test("a start that failed for good says why", () => {
@@ -125,8 +193,8 @@ test.each<[string, ManagerStatus["heartbeat"], object]>([
   ],
   [
     "that did not arrive",
-    { mode: "reader", lagMs: undefined, lastError: "no heartbeat for 2100 ms" },
-    { mode: 3, lag: undefined, lastError: "no heartbeat for 2100 ms" },
+    { mode: "reader", lagMs: undefined, lastError: "no new heartbeat for 2100 ms" },
+    { mode: 3, lag: undefined, lastError: "no new heartbeat for 2100 ms" },
   ],
   [
     "without lag",
@@ -135,8 +203,8 @@ test.each<[string, ManagerStatus["heartbeat"], object]>([
   ],
   [
     "that is a minute behind",
-    { mode: "reader", lagMs: 61_007, lastError: undefined },
-    { mode: 3, lag: { seconds: 61n, nanos: 7_000_000 }, lastError: "" },
+    { mode: "reader", lagMs: 61_007, behindBytes: 4096, lastError: undefined },
+    { mode: 3, lag: { seconds: 61n, nanos: 7_000_000 }, behindBytes: 4096n, lastError: "" },
   ],
 ])("a heartbeat %s is reported", (_, heartbeat, told) => {
   expect(message({ heartbeat }).heartbeat).toMatchObject(told);

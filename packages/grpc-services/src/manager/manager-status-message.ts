@@ -1,9 +1,4 @@
-import type {
-  DatabaseAddress,
-  PoolerRole as Role,
-  ServingState,
-  ServingStatus as Serving,
-} from "@multipooler/controller-api";
+import type { DatabaseAddress } from "@multipooler/controller-api";
 import type {
   HeartbeatStatus as Heartbeat,
   ManagerState as State,
@@ -12,17 +7,24 @@ import type {
   TopologyStatus,
 } from "@multipooler/manager";
 import { ID_ComponentType } from "@multipooler/proto/clustermetadata";
-import type { Duration } from "@multipooler/proto/duration";
 import {
   HeartbeatMode,
   ManagerState,
+  NotReadyCode,
   PoolerRole,
   PoolerType,
   PoolerTypeSource,
-  ServingStatus,
 } from "@multipooler/proto/manager-v1";
 import type { HeartbeatStatus, StatusResponse } from "@multipooler/proto/manager-v1";
 import { hostAndPort } from "../server/host-and-port.ts";
+import { durationMessage } from "./duration-message.ts";
+import {
+  ROLES,
+  drainsMessage,
+  intentMessage,
+  servingMessage,
+  transitionMessage,
+} from "./serving-message.ts";
 
 const STATES: Readonly<Record<State["name"], ManagerState>> = {
   starting: ManagerState.MANAGER_STATE_STARTING,
@@ -43,18 +45,6 @@ const TYPE_SOURCES: Readonly<Record<TopologyStatus["typeSource"], PoolerTypeSour
   none: PoolerTypeSource.POOLER_TYPE_SOURCE_UNSPECIFIED,
 };
 
-const ROLES: Readonly<Record<Role, PoolerRole>> = {
-  PRIMARY: PoolerRole.POOLER_ROLE_PRIMARY,
-  REPLICA: PoolerRole.POOLER_ROLE_REPLICA,
-};
-
-const SERVING: Readonly<Record<Serving, ServingStatus>> = {
-  SERVING: ServingStatus.SERVING_STATUS_SERVING,
-  SERVING_RDONLY: ServingStatus.SERVING_STATUS_SERVING_RDONLY,
-  DRAINED: ServingStatus.SERVING_STATUS_DRAINED,
-  NOT_SERVING: ServingStatus.SERVING_STATUS_NOT_SERVING,
-};
-
 /**
  * The manager's snapshot as the wire carries it.
  *
@@ -67,6 +57,8 @@ export function statusMessage(status: ManagerStatus, version: string): StatusRes
     errorMessage: state.name === "error" ? state.error.message : "",
     ready: status.ready,
     notReadyReason: status.notReadyReason ?? "",
+    notReadyCode: notReadyCodeOf(status),
+    notReadySinceTime: status.notReadySince,
     poolerId: { component: ID_ComponentType.MULTIPOOLER, ...pooler },
     shardKey: shard,
     poolerType: TYPES[status.type],
@@ -94,22 +86,27 @@ export function statusMessage(status: ManagerStatus, version: string): StatusRes
       typeSource: TYPE_SOURCES[topology.typeSource],
     },
     heartbeat: heartbeatMessage(status.heartbeat),
+    intent: intentMessage(status.intent),
+    transitions: status.transitions.map(transitionMessage),
+    drains: serving.drains && drainsMessage(serving.drains),
     startTime: status.startedAt,
     version,
   };
 }
 
-function servingMessage({ current, wanted }: ServingState): StatusResponse["serving"] {
-  return {
-    current: SERVING[current.status],
-    wanted:
-      wanted === undefined ? ServingStatus.SERVING_STATUS_UNSPECIFIED : SERVING[wanted.status],
-    reason: (wanted ?? current).reason,
-  };
+function notReadyCodeOf({ notReadyCode: code }: ManagerStatus): NotReadyCode {
+  return code === undefined
+    ? NotReadyCode.NOT_READY_CODE_UNSPECIFIED
+    : NotReadyCode[`NOT_READY_CODE_${code}`];
 }
 
 function heartbeatMessage(heartbeat: Heartbeat): HeartbeatStatus {
-  const nothing = { lag: undefined, lastWrittenTime: undefined, lastError: "" };
+  const nothing = {
+    lag: undefined,
+    lastWrittenTime: undefined,
+    lastError: "",
+    behindBytes: undefined,
+  };
   switch (heartbeat.mode) {
     case "off":
       return { ...nothing, mode: HeartbeatMode.HEARTBEAT_MODE_OFF };
@@ -124,15 +121,12 @@ function heartbeatMessage(heartbeat: Heartbeat): HeartbeatStatus {
       return {
         ...nothing,
         mode: HeartbeatMode.HEARTBEAT_MODE_READER,
-        lag: heartbeat.lagMs === undefined ? undefined : duration(heartbeat.lagMs),
+        lag: heartbeat.lagMs === undefined ? undefined : durationMessage(heartbeat.lagMs),
+        behindBytes:
+          heartbeat.behindBytes === undefined ? undefined : BigInt(heartbeat.behindBytes),
         lastError: heartbeat.lastError ?? "",
       };
   }
-}
-
-function duration(ms: number): Duration {
-  const whole = Math.floor(ms / 1000);
-  return { seconds: BigInt(whole), nanos: Math.floor((ms - whole * 1000) * 1_000_000) };
 }
 
 function addressText(address: DatabaseAddress): string {

@@ -1,5 +1,6 @@
 import type { PoolerController } from "@multipooler/controller-api";
-import type { ManagerStatus } from "@multipooler/manager";
+import type { IntentStatus, ManagerStatus, OperatorIntent } from "@multipooler/manager";
+import type { CallOptions } from "@multipooler/query-service";
 
 /** The part of a `MultiPoolerManager` that the services use. */
 export interface PoolerManager {
@@ -7,6 +8,11 @@ export interface PoolerManager {
   queryServiceControl(): Pick<PoolerController, "getExecutor">;
   /** A snapshot of what the pooler is doing. */
   status(): ManagerStatus;
+  /** Takes an operator's wish; see `MultiPoolerManager`. */
+  setServingStatus(
+    intent: OperatorIntent,
+    options?: CallOptions & { readonly wait?: boolean | undefined },
+  ): Promise<IntentStatus>;
   /** Calls `listener` with each new status until the function that it returns is called. */
   watchStatus(listener: (status: ManagerStatus) => void): () => void;
 }

@@ -32,19 +32,19 @@ test("what another pooler left there does not count, and is told", async () => {
   const logger = new RecordingLogger();
   expect(await memoryIn(dir.path, logger).load()).toBeUndefined();
   expect(logger.messages("warn")).toEqual([
-    "the remembered type is another pooler's; it is not used",
+    "the pooler's type in this file is another pooler's; it is not used",
   ]);
 });
 
 test.each([
   ["nothing", "", "is not JSON"],
   ["half a file", '{"poolerId":"multipooler-zo', "is not JSON"],
-  ["something else", "[]", "does not hold a pooler's id and type"],
-  ["null", "null", "does not hold a pooler's id and type"],
+  ["something else", "[]", "does not hold the pooler's id"],
+  ["null", "null", "does not hold an object"],
   [
     "an unknown type",
     '{"poolerId":"multipooler-zone1-a","type":"LEADER"}',
-    "does not hold a pooler's id and type",
+    "does not hold a pooler's type",
   ],
 ])("a file that holds %s is refused by name", async (_, text, what) => {
   await using dir = await temporaryDir();

@@ -1,13 +1,6 @@
-import { readFile } from "node:fs/promises";
-import path from "node:path";
-import { messageOf } from "../error-message.ts";
-import { replaceFile } from "./durable-file.ts";
 import type { Logger } from "../logger.ts";
-import { ManagerError, ManagerErrorCode } from "../manager-error.ts";
+import { PoolerFile } from "./pooler-file.ts";
 import { PoolerType } from "./pooler-type.ts";
-
-/** The name of the file in the pooler's directory. */
-const FILE_NAME = "pooler-record.json";
 
 export interface TypeMemoryOptions {
   /** The pooler's directory; without one nothing is remembered. */
@@ -22,15 +15,18 @@ export interface TypeMemoryOptions {
  * its role while the topology is away.
  */
 export class TypeMemory {
-  readonly #file: string | undefined;
-  readonly #poolerId: string;
+  readonly #file: PoolerFile | undefined;
   readonly #logger: Logger;
   #remembered: PoolerType | undefined;
   #writing: Promise<void> = Promise.resolve();
 
   constructor({ poolerDir, poolerId, logger }: TypeMemoryOptions) {
-    this.#file = poolerDir === undefined ? undefined : path.join(poolerDir, FILE_NAME);
-    this.#poolerId = poolerId;
+    const name = "pooler-record.json";
+    const what = "the pooler's type";
+    this.#file =
+      poolerDir === undefined
+        ? undefined
+        : new PoolerFile({ directory: poolerDir, name, poolerId, what, logger });
     this.#logger = logger;
   }
 
@@ -39,23 +35,15 @@ export class TypeMemory {
    * there is a file and no sense in it: to guess would be to invent a role.
    */
   async load(): Promise<PoolerType | undefined> {
-    if (this.#file === undefined) {
+    const content = await this.#file?.read();
+    if (this.#file === undefined || content === undefined) {
       return undefined;
     }
-    const text = await readIfExists(this.#file);
-    if (text === undefined) {
-      return undefined;
+    if (!("type" in content && isPoolerType(content.type))) {
+      throw this.#file.invalid("does not hold a pooler's type");
     }
-    const { poolerId, type } = parse(this.#file, text);
-    if (poolerId !== this.#poolerId) {
-      this.#logger.warn(
-        { file: this.#file, poolerId },
-        "the remembered type is another pooler's; it is not used",
-      );
-      return undefined;
-    }
-    this.#remembered = type;
-    return type;
+    this.#remembered = content.type;
+    return content.type;
   }
 
   /** Remembers a type from now on. A failure is logged: it costs something only after a restart. */
@@ -65,13 +53,15 @@ export class TypeMemory {
       return;
     }
     this.#remembered = type;
-    const text = `${JSON.stringify({ poolerId: this.#poolerId, type }, undefined, 2)}\n`;
     this.#writing = this.#writing.then(async () => {
       try {
-        await replaceFile(file, text);
+        await file.write({ type });
       } catch (error) {
         this.#remembered = undefined;
-        this.#logger.warn({ err: error, file }, "the pooler's type could not be remembered");
+        this.#logger.warn(
+          { err: error, file: file.path },
+          "the pooler's type could not be remembered",
+        );
       }
     });
   }
@@ -82,46 +72,6 @@ export class TypeMemory {
   }
 }
 
-async function readIfExists(file: string): Promise<string | undefined> {
-  try {
-    return await readFile(file, "utf8");
-  } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") {
-      return undefined;
-    }
-    throw invalid(file, `cannot be read: ${messageOf(error)}`, error);
-  }
-}
-
-function parse(file: string, text: string): { poolerId: string; type: PoolerType } {
-  const content = parseJson(file, text);
-  if (
-    typeof content !== "object" ||
-    content === null ||
-    !("poolerId" in content && typeof content.poolerId === "string") ||
-    !("type" in content && isPoolerType(content.type))
-  ) {
-    throw invalid(file, "does not hold a pooler's id and type");
-  }
-  return { poolerId: content.poolerId, type: content.type };
-}
-
-function parseJson(file: string, text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw invalid(file, "is not JSON", error);
-  }
-}
-
 function isPoolerType(value: unknown): value is PoolerType {
   return Object.values<unknown>(PoolerType).includes(value);
-}
-
-function invalid(file: string, what: string, cause?: unknown): ManagerError {
-  return new ManagerError(
-    ManagerErrorCode.RecordFileInvalid,
-    `${file} ${what}; repair it, or remove it to forget the pooler's type`,
-    { cause },
-  );
 }

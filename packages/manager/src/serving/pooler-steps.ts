@@ -6,7 +6,7 @@ import type { Logger } from "../logger.ts";
 import type { Registration } from "../record/registration.ts";
 import { QueryPathMonitor } from "./query-path-monitor.ts";
 import type { QueryPathHealth } from "./query-path-monitor.ts";
-import type { ServingAnnouncement, ServingSteps } from "./serving-reconciler.ts";
+import type { ServingAnnouncement, ServingSteps } from "./serving-steps.ts";
 import { admits } from "./serving-target.ts";
 
 export interface PoolerStepsOptions {

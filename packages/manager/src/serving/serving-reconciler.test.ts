@@ -10,8 +10,9 @@ import { RecordingLogger } from "../../test/recording-logger.ts";
 import type { DatabaseHealth } from "../database/database-monitor.ts";
 import { ManagerError, ManagerErrorCode } from "../manager-error.ts";
 import { PoolerType } from "../record/pooler-type.ts";
+import type { OperatorIntent } from "./operator-intent.ts";
 import { ServingReconciler } from "./serving-reconciler.ts";
-import type { ServingAnnouncement, ServingSteps } from "./serving-reconciler.ts";
+import type { ServingAnnouncement, ServingSteps } from "./serving-steps.ts";
 import { admits, deriveTarget, notServing, sameTarget } from "./serving-target.ts";
 import type { ServingFacts } from "./serving-target.ts";
 
@@ -25,8 +26,15 @@ const HEALTH = {
   standby: { state: "up", facts: { inRecovery: true, serverVersion: "17.0" } },
 } as const satisfies Record<string, DatabaseHealth>;
 
+const FREE: OperatorIntent = { status: ServingStatus.Serving, reason: "" };
+
 type Command =
-  | { readonly type: "learn"; readonly health: keyof typeof HEALTH; readonly role: PoolerType }
+  | {
+      readonly type: "learn";
+      readonly health: keyof typeof HEALTH;
+      readonly role: PoolerType;
+      readonly wish: ServingStatus;
+    }
   /** The step that runs ends well. */
   | { readonly type: "finish" }
   /** The step that runs fails; a drain that fails may have stopped serving all the same. */
@@ -42,10 +50,11 @@ interface RunningStep {
 
 /** A controller and a topology that do what the commands say, and check every call on them. */
 class World implements ServingSteps {
-  facts: ServingFacts = { database: HEALTH.unknown, type: PoolerType.Unknown };
+  facts: ServingFacts = { database: HEALTH.unknown, type: PoolerType.Unknown, intent: FREE };
   record: ServingAnnouncement = { target: notServing("new"), draining: false };
   heedsAborts = true;
   stopsWhenDrainFails = false;
+  reversals = 0;
   running: RunningStep | undefined;
   /** What was called and should not have been; the reconciler would swallow an exception. */
   readonly violations: string[] = [];
@@ -74,6 +83,14 @@ class World implements ServingSteps {
   }
 
   async setServingType(target: ServingTarget, { signal }: CallOptions): Promise<void> {
+    if (this.#leaving && sameTarget(target, this.#current)) {
+      this.#demand(sameTarget(target, deriveTarget(this.facts)), "goes back to what the facts say");
+      this.reversals += 1;
+      this.#leaving = false;
+      this.#current = target;
+      this.running?.ended.reject(new Error("reversed"));
+      return;
+    }
     if (admits(target.status)) {
       this.#demand(sameTarget(target, deriveTarget(this.facts)), "serves what the facts say now");
       this.#demand(this.record.target.role === target.role, "the topology was told of the role");
@@ -150,7 +167,11 @@ class Model {
     const { world } = this;
     switch (command.type) {
       case "learn":
-        world.facts = { database: HEALTH[command.health], type: command.role };
+        world.facts = {
+          database: HEALTH[command.health],
+          type: command.role,
+          intent: { status: command.wish, reason: "" },
+        };
         this.reconciler.want(deriveTarget(world.facts));
         break;
       case "finish":
@@ -209,6 +230,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
       type: fc.constant("learn" as const),
       health: fc.constantFrom("primary", "primary", "primary", "standby", "down", "unknown"),
       role: fc.constantFrom(PoolerType.Primary, ...Object.values(PoolerType)),
+      wish: fc.constantFrom("SERVING", "SERVING", "SERVING", ...Object.values(ServingStatus)),
     }),
   },
   { weight: 8, arbitrary: fc.constant({ type: "finish" as const }) },
@@ -248,7 +270,7 @@ test("whatever happens, it never serves what the facts forbid and ends where the
 
         const closing = model.reconciler.close("closing");
         expect(model.world.record.draining || !admits(model.world.record.target.status)).toBe(true);
-        model.world.facts = { database: HEALTH.unknown, type: PoolerType.Unknown };
+        model.world.facts = { database: HEALTH.unknown, type: PoolerType.Unknown, intent: FREE };
         await model.settle();
         await closing;
         expect(model.world.isServing).toBe(false);
@@ -259,23 +281,107 @@ test("whatever happens, it never serves what the facts forbid and ends where the
       numRuns: 1_000,
       examples: [
         // A step that does not heed its abort ends well after something else was wanted.
-        [false, [{ type: "learn", health: "standby", role: PoolerType.Unknown }]],
+        [false, [{ type: "learn", health: "standby", role: PoolerType.Unknown, wish: "SERVING" }]],
       ],
     },
   );
 });
 
+/** A primary that serves, and the facts that make it one. */
+async function servingPrimary(): Promise<{ model: Model; facts: ServingFacts }> {
+  const model = new Model();
+  const facts = { database: HEALTH.primary, type: PoolerType.Primary, intent: FREE };
+  model.reconciler.open();
+  model.world.facts = facts;
+  model.reconciler.want(deriveTarget(facts));
+  await model.settle();
+  expect(model.world.isServing).toBe(true);
+  return { model, facts };
+}
+
+async function closeModel(model: Model): Promise<void> {
+  const closing = model.reconciler.close("closing");
+  model.world.facts = { database: HEALTH.unknown, type: PoolerType.Unknown, intent: FREE };
+  await model.settle();
+  await closing;
+}
+
+const DRAIN: OperatorIntent = { status: ServingStatus.Drained, reason: "an upgrade" };
+
+test("a drain is reversed while it runs, without a moment in which nothing is served", async () => {
+  const { model, facts } = await servingPrimary();
+  const { world, reconciler } = model;
+  const calls: string[] = [];
+  const learn = (change: Partial<ServingFacts>): void => {
+    world.facts = { ...facts, ...change };
+    reconciler.want(deriveTarget(world.facts));
+  };
+  learn({ intent: DRAIN });
+  await nextTurn();
+  expect([world.running?.name, world.isServing]).toEqual(["setServingType", false]);
+  learn({});
+  expect([world.isServing, world.reversals]).toEqual([true, 1]);
+  for (let turn = 0; turn < 20; turn += 1) {
+    await nextTurn();
+    calls.push(world.running?.name ?? "none");
+    world.running?.ended.resolve();
+    expect(world.isServing).toBe(true);
+  }
+  expect(calls).not.toContain("claim");
+  expect(calls).not.toContain("retire");
+  expect(world.record).toEqual({ target: deriveTarget(facts), draining: false });
+  expect(reconciler.progress()).toMatchObject({ reached: true, lastError: undefined });
+  expect(reconciler.history().map(({ to, outcome }) => `${to.status} ${outcome}`)).toEqual([
+    "SERVING reached",
+    "DRAINED reversed",
+  ]);
+  await closeModel(model);
+});
+
+test("the last 64 transitions are remembered, with reason, outcome, attempts and error", async () => {
+  const { model, facts } = await servingPrimary();
+  const { world, reconciler } = model;
+  for (let round = 0; round < 40; round += 1) {
+    for (const intent of [DRAIN, FREE]) {
+      world.facts = { ...facts, intent };
+      reconciler.want(deriveTarget(world.facts));
+      await model.settle();
+    }
+  }
+  expect(reconciler.history()).toHaveLength(64);
+  world.facts = { ...facts, intent: DRAIN };
+  reconciler.want(deriveTarget(world.facts));
+  await nextTurn();
+  world.running?.ended.reject(new Error("as told"));
+  await model.clock.advance(300);
+  expect(reconciler.history()).toHaveLength(64);
+  expect(reconciler.history().at(-1)).toMatchObject({
+    from: { status: "SERVING", role: "PRIMARY" },
+    to: { status: "DRAINED", role: "REPLICA" },
+    reason: "drained by an operator: an upgrade",
+    outcome: "running",
+    durationMs: 300,
+    attempts: 2,
+    error: "as told",
+  });
+  await model.settle();
+  expect(reconciler.history().at(-1)).toMatchObject({ outcome: "reached", error: undefined });
+  await closeModel(model);
+  expect(reconciler.history().at(-1)).toMatchObject({ reason: "closing", outcome: "reached" });
+});
+
 test("another reason reaches the controller, and what was reached stays so meanwhile", async () => {
   const model = new Model();
   model.reconciler.open();
-  const standby = deriveTarget({ database: HEALTH.standby, type: PoolerType.Replica });
-  const promoted = deriveTarget({ database: HEALTH.primary, type: PoolerType.Replica });
-  model.world.facts = { database: HEALTH.standby, type: PoolerType.Replica };
-  model.reconciler.want(standby);
+  const facts = { database: HEALTH.primary, intent: FREE };
+  const before = deriveTarget({ ...facts, type: PoolerType.Unknown });
+  const after = deriveTarget({ ...facts, type: PoolerType.Replica });
+  model.world.facts = { ...facts, type: PoolerType.Replica };
+  model.reconciler.want(before);
   await model.settle();
-  expect(model.world.current()).toEqual(standby);
+  expect(model.world.current()).toEqual(before);
 
-  model.reconciler.want(promoted);
+  model.reconciler.want(after);
   await nextTurn();
   expect(model.world.running?.name).toBe("setServingType");
   expect(model.reconciler.progress().reached).toBe(true);
@@ -284,11 +390,11 @@ test("another reason reaches the controller, and what was reached stays so meanw
   // Nobody knows what holds after a failure.
   expect(model.reconciler.progress()).toMatchObject({ reached: false });
   await model.settle();
-  expect(model.world.current()).toEqual(promoted);
+  expect(model.world.current()).toEqual(after);
   expect(model.reconciler.progress()).toMatchObject({ reached: true, lastError: undefined });
 
   const closing = model.reconciler.close("closing");
-  model.world.facts = { database: HEALTH.unknown, type: PoolerType.Unknown };
+  model.world.facts = { database: HEALTH.unknown, type: PoolerType.Unknown, intent: FREE };
   await model.settle();
   await closing;
 });
@@ -310,7 +416,8 @@ test("a reason that changes on the way is the one that the controller has in the
 test("a failed attempt is repeated after a delay that grows, and its error is kept until then", async () => {
   const model = new Model();
   model.reconciler.open();
-  model.reconciler.want(deriveTarget({ database: HEALTH.down, type: PoolerType.Unknown }));
+  const facts = { database: HEALTH.down, type: PoolerType.Unknown, intent: FREE };
+  model.reconciler.want(deriveTarget(facts));
   const attempts: number[] = [];
   const start = model.clock.now();
   for (let attempt = 0; attempt < 4; attempt += 1) {

@@ -4,29 +4,10 @@ import { Backoff, Deadline, PeriodicTask } from "@multipooler/timing";
 import type { Clock } from "@multipooler/timing";
 import { FailureLog } from "../failure-log.ts";
 import type { Logger } from "../logger.ts";
+import type { ServingSteps } from "./serving-steps.ts";
 import { admits, notServing, sameTarget } from "./serving-target.ts";
-
-/** The single steps of a transition. Each may be repeated, and ends soon after an abort. */
-export interface ServingSteps {
-  /** The target that the controller has reached. */
-  current(): ServingTarget;
-  /** Makes everything ready for a target that admits queries. */
-  prepare(target: ServingTarget, options: CallOptions): Promise<void>;
-  /** Tells the topology the role that is about to be taken, and waits until it is written. */
-  claim(target: ServingTarget, options: CallOptions): Promise<void>;
-  /** Brings the controller to a target, drain included. */
-  setServingType(target: ServingTarget, options: CallOptions): Promise<void>;
-  /** Ends what only a serving pooler does. Where `next` admits no query, the server is let go. */
-  retire(next: ServingTarget, options: CallOptions): Promise<void>;
-  /** Tells topology and watchers what holds now. Does not wait. */
-  announce(announcement: ServingAnnouncement): void;
-}
-
-/** What the topology learns: `draining` from the moment that a target is being left. */
-export interface ServingAnnouncement {
-  readonly target: ServingTarget;
-  readonly draining: boolean;
-}
+import { TransitionHistory } from "./transition-history.ts";
+import type { TransitionRecord } from "./transition-history.ts";
 
 export interface ServingReconcilerOptions {
   readonly steps: ServingSteps;
@@ -48,6 +29,19 @@ export interface ReconcilerProgress {
   readonly lastError: unknown;
 }
 
+/** One turn of the task, from its beginning to its end. */
+interface Attempt {
+  readonly target: ServingTarget;
+  /** Aborts when something else is wanted. */
+  readonly abort: AbortController;
+  /** Aborts when the reconciler closes. */
+  readonly stop: AbortSignal;
+  /** Whether the controller drains, and nothing else has been let go yet. */
+  isDraining: boolean;
+  /** Settles when the controller is back at what it was draining from. */
+  reversal: Promise<void> | undefined;
+}
+
 /** The longest that one attempt may take, drain included. */
 const ATTEMPT_TIMEOUT_MS = 30_000;
 
@@ -64,6 +58,9 @@ const ATTEMPT_TIMEOUT_MS = 30_000;
  * | 3. end the heartbeat; let the server go where none is entered | 3. serve                    |
  * | 4. announce what is left of the role | 4. announce that it serves                           |
  *
+ * Where what is being left is wanted again during step 2, the controller reverses its drain and serves
+ * on; then only the announcement is taken back.
+ *
  * So nobody reads from the topology that a pooler serves when it does not, and no pooler serves in
  * a role that the topology was not told of.
  */
@@ -75,7 +72,8 @@ export class ServingReconciler {
   #wanted: ServingTarget = notServing("the topology has not named the type yet");
   #reached = false;
   #lastError: unknown;
-  #attempt: { readonly target: ServingTarget; readonly abort: AbortController } | undefined;
+  #attempt: Attempt | undefined;
+  readonly #history: TransitionHistory;
 
   constructor(options: ServingReconcilerOptions) {
     const { clock, logger, random } = options;
@@ -83,10 +81,16 @@ export class ServingReconciler {
     this.#task = new PeriodicTask({ clock, run: (stop) => this.#converge(stop) });
     this.#backoff = new Backoff({ minMs: 100, maxMs: 5_000, random });
     this.#log = new FailureLog({ clock, logger, what: "changing the serving status" });
+    this.#history = new TransitionHistory({ clock });
   }
 
   progress(): ReconcilerProgress {
     return { wanted: this.#wanted, reached: this.#reached, lastError: this.#lastError };
+  }
+
+  /** The last transitions, oldest first. */
+  history(): readonly TransitionRecord[] {
+    return this.#history.all();
   }
 
   /** Begins to reconcile. Idempotent. */
@@ -109,6 +113,8 @@ export class ServingReconciler {
       return;
     }
     this.#reached = false;
+    const isReversed = this.#reverse(target);
+    this.#history.ended(isReversed ? "reversed" : "superseded");
     this.#announceLeaving(target);
     if (this.#attempt !== undefined && !sameTarget(this.#attempt.target, target)) {
       this.#attempt.abort.abort(new Error("another serving status is wanted"));
@@ -125,7 +131,17 @@ export class ServingReconciler {
   async close(reason: string, { signal }: CallOptions = {}): Promise<void> {
     this.want(notServing(reason));
     await this.#task.close();
-    await this.#leave(this.#wanted, signal);
+    const from = this.#options.steps.current();
+    if (!isAt(from, this.#wanted)) {
+      this.#history.attempt(from, this.#wanted);
+    }
+    try {
+      await this.#leave(this.#wanted, signal);
+    } catch (error) {
+      this.#history.failed(error);
+      throw error;
+    }
+    this.#history.ended("reached");
     this.#reached = true;
     this.#options.onChange();
   }
@@ -138,7 +154,8 @@ export class ServingReconciler {
       return undefined;
     }
     const abort = new AbortController();
-    this.#attempt = { target, abort };
+    const attempt: Attempt = { target, abort, stop, isDraining: false, reversal: undefined };
+    this.#attempt = attempt;
     const superseded = AbortSignal.any([stop, abort.signal]);
     using bound = new Deadline({
       clock: this.#options.clock,
@@ -159,24 +176,56 @@ export class ServingReconciler {
     } catch (error) {
       return superseded.aborted ? 0 : this.#fail(error);
     } finally {
+      await attempt.reversal;
       this.#attempt = undefined;
+    }
+  }
+
+  /** Goes back to what the controller is draining from, if that is wanted. Returns whether it does. */
+  #reverse(target: ServingTarget): boolean {
+    const attempt = this.#attempt;
+    const isBack = admits(target.status) && isAt(this.#options.steps.current(), target);
+    if (attempt === undefined || !attempt.isDraining || !isBack) {
+      return false;
+    }
+    attempt.isDraining = false;
+    attempt.reversal = this.#goBack(target, attempt.stop);
+    return true;
+  }
+
+  async #goBack(target: ServingTarget, stop: AbortSignal): Promise<void> {
+    const { steps, clock, logger } = this.#options;
+    using bound = new Deadline({
+      clock,
+      ms: ATTEMPT_TIMEOUT_MS,
+      what: "reversing the drain",
+      signal: stop,
+    });
+    try {
+      await steps.setServingType(target, { signal: bound.signal });
+    } catch (error) {
+      // The next attempt finds the controller wherever this one has left it.
+      logger.warn({ err: error }, "a drain could not be reversed");
     }
   }
 
   async #transition(target: ServingTarget, signal: AbortSignal): Promise<void> {
     const { steps, logger, clock } = this.#options;
-    const { status, role } = steps.current();
+    const from = steps.current();
     const startedAt = clock.monotonic();
+    const isThere = isAt(from, target);
+    if (!isThere) {
+      this.#history.attempt(from, target);
+    }
     if (!admits(target.status) || this.#mustLeave(target)) {
       await this.#leave(target, signal);
     }
     if (admits(target.status)) {
       await this.#enter(target, signal);
     }
-    const isSame = status === target.status && role === target.role;
-    logger[isSame ? "debug" : "info"](
+    logger[isThere ? "debug" : "info"](
       {
-        from: `${status} ${role}`,
+        from: `${from.status} ${from.role}`,
         to: `${target.status} ${target.role}`,
         reason: target.reason,
         durationMs: Math.round(clock.monotonic() - startedAt),
@@ -189,17 +238,35 @@ export class ServingReconciler {
     const { steps } = this.#options;
     this.#announceLeaving(target);
     const rest = admits(target.status) ? notServing(`on the way: ${target.reason}`) : target;
-    await steps.setServingType(rest, { signal });
+    await this.#drain(rest, signal);
     await steps.retire(target, { signal });
     steps.announce({ target: rest, draining: false });
+  }
+
+  async #drain(rest: ServingTarget, signal: AbortSignal | undefined): Promise<void> {
+    const { steps } = this.#options;
+    const attempt = this.#attempt;
+    if (attempt !== undefined) {
+      attempt.isDraining = true;
+    }
+    try {
+      await steps.setServingType(rest, { signal });
+    } finally {
+      if (attempt !== undefined) {
+        attempt.isDraining = false;
+      }
+    }
   }
 
   async #enter(target: ServingTarget, signal: AbortSignal): Promise<void> {
     const { steps } = this.#options;
     await steps.prepare(target, { signal });
     signal.throwIfAborted();
-    await steps.claim(target, { signal });
-    signal.throwIfAborted();
+    // A controller that is there already, after a drain that was reversed, holds its claim.
+    if (!admits(steps.current().status) || !sameTarget(steps.current(), target)) {
+      await steps.claim(target, { signal });
+      signal.throwIfAborted();
+    }
     await steps.setServingType(target, { signal });
     signal.throwIfAborted();
     steps.announce({ target, draining: false });
@@ -215,11 +282,12 @@ export class ServingReconciler {
 
   /** Whether the controller admits queries in another way than `target` does. */
   #mustLeave(target: ServingTarget): boolean {
-    const { status, role } = this.#options.steps.current();
-    return admits(status) && (status !== target.status || role !== target.role);
+    const current = this.#options.steps.current();
+    return admits(current.status) && !isAt(current, target);
   }
 
   #succeed(): void {
+    this.#history.ended("reached");
     this.#reached = true;
     this.#lastError = undefined;
     this.#backoff.reset();
@@ -231,9 +299,16 @@ export class ServingReconciler {
     // Where only the reason was to change, less than before may be admitted now.
     this.#reached = false;
     this.#lastError = error;
+    this.#history.failed(error);
     this.#log.failed(error);
     this.#options.onChange();
     this.#options.onFailure();
     return this.#backoff.nextMs();
   }
+}
+
+/** Whether it admits queries as `target` does; reason and term may differ. */
+function isAt({ status, role, inRecovery = false }: ServingTarget, target: ServingTarget): boolean {
+  const isSame = status === target.status && role === target.role;
+  return isSame && inRecovery === (target.inRecovery ?? false);
 }

@@ -1,7 +1,9 @@
+import { PoolerRole, ServingStatus } from "@multipooler/controller-api";
 import { expect, test } from "vitest";
 import type { DatabaseHealth } from "../database/database-monitor.ts";
 import { ManagerError, ManagerErrorCode } from "../manager-error.ts";
 import { PoolerType } from "../record/pooler-type.ts";
+import type { OperatorIntent } from "./operator-intent.ts";
 import { admits, deriveTarget, notServing, sameTarget } from "./serving-target.ts";
 
 const HEALTH: Readonly<
@@ -53,25 +55,78 @@ const TARGETS: Readonly<Record<keyof typeof HEALTH, Readonly<Record<PoolerType, 
   },
 };
 
+const FREE: OperatorIntent = { status: ServingStatus.Serving, reason: "" };
+
 const cases = Object.entries(HEALTH).flatMap(([health, database]) =>
   Object.values(PoolerType).map((type) => ({ health, database, type })),
 );
 
 test.each(cases)("$health and $type", ({ health, database, type }) => {
-  const { role, status, reason } = deriveTarget({ database, type });
+  const { role, status, reason } = deriveTarget({ database, type, intent: FREE });
   const expected = Object.entries(TARGETS).find(([name]) => name === health)?.[1][type];
   expect(`${role} ${status}`).toBe(expected);
   expect(reason).not.toBe("");
 });
 
-test("a database that is away is the reason in its own words", () => {
-  expect(deriveTarget({ database: HEALTH.down, type: PoolerType.Primary }).reason).toBe(
-    "PostgreSQL is away",
+test("a standby says so, since it refuses writes by itself", () => {
+  const facts = { type: PoolerType.Replica, intent: FREE };
+  const standby = deriveTarget({ ...facts, database: HEALTH.standby });
+  const promoted = deriveTarget({ ...facts, database: HEALTH.primary });
+  expect([standby.inRecovery, promoted.inRecovery]).toEqual([true, false]);
+  expect(sameTarget(standby, promoted)).toBe(false);
+});
+
+/** How much a target lets in. */
+const PERMITS: Readonly<Record<ServingStatus, number>> = {
+  NOT_SERVING: 0,
+  DRAINED: 0,
+  SERVING_RDONLY: 1,
+  SERVING: 2,
+};
+
+const wishes = cases.flatMap(({ health, database, type }) =>
+  Object.values(ServingStatus).map((status) => ({ health, database, type, status })),
+);
+
+test.each(wishes)(
+  "$status by an operator takes away from $health and $type, and adds nothing",
+  ({ database, type, status }) => {
+    const free = deriveTarget({ database, type, intent: FREE });
+    const target = deriveTarget({ database, type, intent: { status, reason: "an upgrade" } });
+    expect(PERMITS[target.status]).toBe(Math.min(PERMITS[free.status], PERMITS[status]));
+    expect(target.role === PoolerRole.Primary).toBe(target.status === ServingStatus.Serving);
+    // DRAINED is the stricter one: what waits for the sessions to end is not kept waiting.
+    const isDrained = status === ServingStatus.Drained || free.status === ServingStatus.Drained;
+    expect(target.status === ServingStatus.Drained).toBe(isDrained);
+  },
+);
+
+test("an operator's words are the reason", () => {
+  const facts = { database: HEALTH.primary, type: PoolerType.Primary };
+  const reasons = Object.values(ServingStatus).map(
+    (status) => deriveTarget({ ...facts, intent: { status, reason: "an upgrade" } }).reason,
   );
+  expect(reasons).toEqual([
+    "PostgreSQL is out of recovery and the topology says PRIMARY",
+    "made read-only by an operator: an upgrade",
+    "drained by an operator: an upgrade",
+    "stopped by an operator: an upgrade",
+  ]);
+  const drain = { status: ServingStatus.Drained, reason: "" };
+  expect(deriveTarget({ ...facts, intent: drain }).reason).toBe("drained by an operator");
+});
+
+test("a database that is away is the reason in its own words", () => {
+  const facts = { database: HEALTH.down, type: PoolerType.Primary, intent: FREE };
+  expect(deriveTarget(facts).reason).toBe("PostgreSQL is away");
 });
 
 test("targets are the same when status, role and term are, whatever the reason", () => {
-  const target = deriveTarget({ database: HEALTH.primary, type: PoolerType.Primary });
+  const target = deriveTarget({
+    database: HEALTH.primary,
+    type: PoolerType.Primary,
+    intent: FREE,
+  });
   const term = { coordinatorTerm: 2n, leaderSubterm: 1n };
   expect(sameTarget(target, { ...target, reason: "other" })).toBe(true);
   expect(sameTarget(target, { ...target, term })).toBe(false);

@@ -3,42 +3,56 @@ import type { ServingTarget } from "@multipooler/controller-api";
 import type { DatabaseHealth } from "../database/database-monitor.ts";
 import { ManagerErrorCode } from "../manager-error.ts";
 import { PoolerType } from "../record/pooler-type.ts";
+import type { OperatorIntent } from "./operator-intent.ts";
 
 /** What decides where the controller is to be. */
 export interface ServingFacts {
   readonly database: DatabaseHealth;
   /** The type in the topology record; UNKNOWN where none is known. */
   readonly type: PoolerType;
+  /** What an operator wishes; it takes away and never adds. */
+  readonly intent: OperatorIntent;
 }
 
 /**
  * Derives the target from the facts: the one place where PRIMARY comes from.
  *
- * | database        | type    | target                   |
- * | --------------- | ------- | ------------------------ |
- * | any             | DRAINED | REPLICA, DRAINED         |
- * | leaving         | others  | REPLICA, DRAINED         |
- * | not up          | others  | REPLICA, NOT_SERVING     |
- * | in recovery     | others  | REPLICA, SERVING_RDONLY  |
- * | out of recovery | PRIMARY | PRIMARY, SERVING         |
- * | out of recovery | others  | REPLICA, SERVING_RDONLY  |
+ * | intent         | database        | type    | target                   |
+ * | -------------- | --------------- | ------- | ------------------------ |
+ * | DRAINED        | any             | any     | REPLICA, DRAINED         |
+ * | any            | any             | DRAINED | REPLICA, DRAINED         |
+ * | any            | leaving         | others  | REPLICA, DRAINED         |
+ * | NOT_SERVING    | others          | others  | REPLICA, NOT_SERVING     |
+ * | others         | not up          | others  | REPLICA, NOT_SERVING     |
+ * | others         | in recovery     | others  | REPLICA, SERVING_RDONLY  |
+ * | SERVING_RDONLY | out of recovery | others  | REPLICA, SERVING_RDONLY  |
+ * | SERVING        | out of recovery | PRIMARY | PRIMARY, SERVING         |
+ * | SERVING        | out of recovery | others  | REPLICA, SERVING_RDONLY  |
  *
- * DRAINED is held until the topology says otherwise, also while the database is away. A server that
- * leaves is one whose end waits for the sessions of the controller: DRAINED closes the idle ones.
+ * DRAINED is held until operator and topology say otherwise, also while the database is away. A server
+ * that leaves is one whose end waits for the sessions of the controller: DRAINED closes the idle ones.
  */
-export function deriveTarget({ database, type }: ServingFacts): ServingTarget {
+export function deriveTarget({ database, type, intent }: ServingFacts): ServingTarget {
+  if (intent.status === ServingStatus.Drained) {
+    return drained(byOperator("drained", intent));
+  }
   if (type === PoolerType.Drained) {
     return drained("the topology says DRAINED");
+  }
+  const leaving = whyLeaving(database);
+  if (leaving !== undefined) {
+    return drained(leaving);
+  }
+  if (intent.status === ServingStatus.NotServing) {
+    return notServing(byOperator("stopped", intent));
   }
   switch (database.state) {
     case "unknown":
       return notServing("PostgreSQL was not reached yet");
     case "down":
-      return database.error.code === ManagerErrorCode.DatabaseLeaving
-        ? drained(database.error.message)
-        : notServing(database.error.message);
+      return notServing(database.error.message);
     case "up":
-      return deriveReachable(database.facts.inRecovery, type);
+      return deriveReachable(database.facts.inRecovery, type, intent);
   }
 }
 
@@ -57,6 +71,7 @@ export function sameTarget(a: ServingTarget, b: ServingTarget): boolean {
   return (
     a.status === b.status &&
     a.role === b.role &&
+    (a.inRecovery ?? false) === (b.inRecovery ?? false) &&
     a.term?.coordinatorTerm === b.term?.coordinatorTerm &&
     a.term?.leaderSubterm === b.term?.leaderSubterm
   );
@@ -66,14 +81,29 @@ function drained(reason: string): ServingTarget {
   return { status: ServingStatus.Drained, role: PoolerRole.Replica, reason };
 }
 
+/** Why the server that is served from goes away; `undefined` where it does not. */
+function whyLeaving(database: DatabaseHealth): string | undefined {
+  const isLeaving =
+    database.state === "down" && database.error.code === ManagerErrorCode.DatabaseLeaving;
+  return isLeaving ? database.error.message : undefined;
+}
+
+function byOperator(what: string, { reason }: OperatorIntent): string {
+  return `${what} by an operator${reason === "" ? "" : `: ${reason}`}`;
+}
+
 function deriveReachable(
   inRecovery: boolean,
   type: Exclude<PoolerType, typeof PoolerType.Drained>,
+  intent: OperatorIntent,
 ): ServingTarget {
+  if (!inRecovery && intent.status === ServingStatus.ServingReadOnly) {
+    return readOnly(byOperator("made read-only", intent), inRecovery);
+  }
   switch (type) {
     case PoolerType.Primary:
       return inRecovery
-        ? readOnly("the topology says PRIMARY, but PostgreSQL is in recovery")
+        ? readOnly("the topology says PRIMARY, but PostgreSQL is in recovery", inRecovery)
         : {
             status: ServingStatus.Serving,
             role: PoolerRole.Primary,
@@ -81,12 +111,15 @@ function deriveReachable(
           };
     case PoolerType.Replica:
     case PoolerType.Unknown:
-      return inRecovery
-        ? readOnly("PostgreSQL is in recovery")
-        : readOnly(`PostgreSQL is out of recovery, but the topology says ${type}`);
+      return readOnly(
+        inRecovery
+          ? "PostgreSQL is in recovery"
+          : `PostgreSQL is out of recovery, but the topology says ${type}`,
+        inRecovery,
+      );
   }
 }
 
-function readOnly(reason: string): ServingTarget {
-  return { status: ServingStatus.ServingReadOnly, role: PoolerRole.Replica, reason };
+function readOnly(reason: string, inRecovery: boolean): ServingTarget {
+  return { status: ServingStatus.ServingReadOnly, role: PoolerRole.Replica, inRecovery, reason };
 }

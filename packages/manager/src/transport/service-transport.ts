@@ -25,6 +25,13 @@ export interface ServiceTransport {
   listen(options?: CallOptions): Promise<void>;
 
   /**
+   * Asks the clients that are connected to leave between two calls or transactions, so that they
+   * connect again where somebody serves them. None is cut, and new ones are still accepted. Resolves
+   * when those that were connected have left or the signal aborts. `close` follows.
+   */
+  moveClients(options?: CallOptions): Promise<void>;
+
+  /**
    * Stops accepting, lets running calls end until the signal aborts, then cuts them. Resolves when
    * no socket is left. Idempotent, safe in every state; `listen` works again afterwards.
    */

@@ -29,6 +29,14 @@ export async function listenAll(
   }
 }
 
+/** Asks the clients of all transports to leave, and waits for them until the signal aborts. */
+export async function moveAllClients(
+  transports: readonly ServiceTransport[],
+  options: CallOptions,
+): Promise<void> {
+  await Promise.all(transports.map((transport) => transport.moveClients(options)));
+}
+
 /** Closes the transports, last opened first, each whether or not another fails. */
 export async function closeAll(
   transports: readonly ServiceTransport[],

@@ -76,6 +76,7 @@ export class Client {
   /** The one to write to: that of TLS once the connection is encrypted. */
   #socket: Duplex;
   #conversation: Conversation | undefined;
+  readonly #gone = Promise.withResolvers<void>();
   /** Names the client in the log, and to the executor. */
   readonly #origin: string;
   readonly #connectedAt: number;
@@ -96,6 +97,11 @@ export class Client {
     return this.#conversation;
   }
 
+  /** Resolves when its socket is gone. */
+  get gone(): Promise<void> {
+    return this.#gone.promise;
+  }
+
   /** For the admin console. */
   get view(): ClientView {
     const { id, ends } = this.#options;
@@ -114,10 +120,9 @@ export class Client {
   /** Serves the client. Resolves when its socket is gone and nothing of its session is left. */
   async run(): Promise<void> {
     const { socket } = this.#options;
-    const closed = Promise.withResolvers<void>();
     socket.once("close", () => {
       this.#leaving.abort(new ClientGone("the client closed the connection"));
-      closed.resolve();
+      this.#gone.resolve();
     });
     try {
       await this.#serve();
@@ -125,11 +130,11 @@ export class Client {
       await this.#refuse(error);
     }
     if (!socket.destroyed) {
-      await this.#linger(closed.promise);
+      await this.#linger(this.gone);
     }
     this.#socket.destroy();
     socket.destroy();
-    await closed.promise;
+    await this.gone;
   }
 
   /**

@@ -2,7 +2,7 @@ import type { Socket } from "node:net";
 import { LimitedLogger } from "@multipooler/logging";
 import type { PoolerService, ServiceTransport } from "@multipooler/manager";
 import type { CallOptions, QueryService } from "@multipooler/query-service";
-import { Listening, onAbort } from "@multipooler/timing";
+import { Listening, onAbort, untilAborted } from "@multipooler/timing";
 import type { ListeningRun } from "@multipooler/timing";
 import { ALPN_NAME, TlsAcceptor, TlsError } from "@multipooler/tls";
 import type { TlsAcceptorOptions } from "@multipooler/tls";
@@ -117,6 +117,19 @@ export class PgwireServer implements ServiceTransport {
    */
   async listen({ signal }: CallOptions = {}): Promise<void> {
     await this.#listening.open(signal);
+  }
+
+  /**
+   * Ends each client that is logged in with 57P01 at the end of its transaction, and accepts others.
+   * Resolves when those that there were are gone, or the signal aborts.
+   */
+  async moveClients({ signal }: CallOptions = {}): Promise<void> {
+    const talking = [...(this.#listening.run?.clients ?? [])].filter(
+      ({ conversation }) => conversation !== undefined,
+    );
+    leaveAll(talking, "boundary");
+    const gone = Promise.all(talking.map((client) => client.gone));
+    await untilAborted(gone, signal).catch(() => undefined);
   }
 
   /**

@@ -98,7 +98,12 @@ async function setUp(
   const services = { sessions, credentials, notifications, reservations, labels };
   const executor = new QueryExecutor({ ...engine, served, gate, classifier, ...services });
   await gate.setTarget(target, undefined);
-  return { ...scene, executor, gate, check: (signal) => checkHealth(engine, signal) };
+  return {
+    ...scene,
+    executor,
+    gate,
+    check: (signal) => checkHealth(engine, { expectsWrites: false, signal }),
+  };
 }
 
 function noNotifications(): never {

@@ -105,12 +105,16 @@ export class Holders {
       return;
     }
     const { promise, resolve } = Promise.withResolvers<void>();
-    this.#onLeave = () => {
+    const onLeave = (): void => {
       if (isTrue(this.counts)) {
         resolve();
       }
     };
+    this.#onLeave = onLeave;
     await promise;
-    this.#onLeave = undefined;
+    // The next caller may wait already, where nobody waited for this one any more.
+    if (this.#onLeave === onLeave) {
+      this.#onLeave = undefined;
+    }
   }
 }

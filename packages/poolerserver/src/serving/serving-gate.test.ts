@@ -6,6 +6,7 @@ import { expect, test } from "vitest";
 import { failureOf, settled } from "../../test/settled.ts";
 import { silentLogger } from "../../test/silent-logger.ts";
 import type { MultiPoolerError } from "../error.ts";
+import type { PoolerEvent } from "../pooler-event.ts";
 import { ServingGate } from "./serving-gate.ts";
 
 // Every way through the states is in serving-gate-model.test.ts; these are the details.
@@ -42,18 +43,41 @@ function enter(
 
 async function servingGate(
   drainGraceMs = 3000,
-): Promise<{ gate: ServingGate; clock: ManualClock }> {
+): Promise<{ gate: ServingGate; clock: ManualClock; events: PoolerEvent[] }> {
   const clock = new ManualClock();
+  const events: PoolerEvent[] = [];
   const gate = new ServingGate({
     drainGraceMs,
     isOpen: () => true,
     prepare: () => undefined,
     clock,
+    onEvent: (event) => events.push(event),
     logger: silentLogger,
   });
   await gate.setTarget(SERVING, undefined);
-  return { gate, clock };
+  return { gate, clock, events };
 }
+
+test("each drain is told with its time and what was cut, but not the way to the first status", async () => {
+  const { gate, clock, events } = await servingGate();
+  const patient = enter(gate);
+  const leaving = gate.setTarget(STOPPED, undefined);
+  clock.step(1000);
+  gate.leave(patient);
+  await leaving;
+  await gate.setTarget(SERVING, undefined);
+  const holders = [enter(gate), enter(gate, QueryMode.Writable, "reservation")];
+  const again = gate.setTarget(STOPPED, undefined);
+  clock.step(3000);
+  for (const holder of holders) {
+    gate.leave(holder);
+  }
+  await again;
+  expect(events).toEqual([
+    { type: "drained", role: "PRIMARY", durationMs: 1000, cut: 0 },
+    { type: "drained", role: "PRIMARY", durationMs: 3000, cut: 2 },
+  ]);
+});
 
 test("a refusal says what the status is, or becomes, and why", async () => {
   const { gate } = await servingGate();
@@ -101,7 +125,7 @@ test("what is cut at the deadline keeps the status from changing until it has en
   expect(gate.state.current).toBe(SERVING);
   gate.leave(running);
   await leaving;
-  expect(gate.state).toEqual({ current: STOPPED, wanted: undefined });
+  expect(gate.state).toMatchObject({ current: STOPPED, wanted: undefined });
   expect(clock.pending).toBe(0);
 });
 
@@ -161,7 +185,7 @@ test("DRAINED can be asked for and stays until another target is", async () => {
   const drained = { ...STOPPED, status: ServingStatus.Drained, reason: "an operator asks for it" };
   await gate.setTarget(SERVING, undefined);
   await gate.setTarget(drained, undefined);
-  expect(gate.state).toEqual({ current: drained, wanted: undefined });
+  expect(gate.state).toMatchObject({ current: drained, wanted: undefined });
   expect(() => enter(gate)).toThrow("this pooler is DRAINED (an operator asks for it)");
   await gate.setTarget(SERVING, undefined);
   gate.leave(enter(gate));
@@ -172,6 +196,57 @@ test("an aborted signal changes nothing if the transition did not start", async 
   const { gate } = await servingGate();
   const aborted = await failureOf(gate.setTarget(STOPPED, AbortSignal.abort()));
   expect(aborted).toMatchObject({ code: "CANCELLED" });
+  expect(gate.isServing).toBe(true);
+});
+
+test("what became of each drain is counted, and how long it took", async () => {
+  const { gate, clock } = await servingGate();
+  const drain = async (afterMs: number, end: () => void): Promise<void> => {
+    const leaving = gate.setTarget(STOPPED, undefined).catch(() => undefined);
+    await settled();
+    clock.step(afterMs);
+    end();
+    await leaving;
+    await gate.setTarget(SERVING, undefined);
+  };
+  const first = enter(gate);
+  await drain(100, () => gate.leave(first));
+  const second = enter(gate);
+  await drain(3000, () => gate.leave(second));
+  const third = enter(gate);
+  await drain(50, () => void gate.setTarget(SERVING, undefined));
+  expect([third.cutFor, gate.isServing]).toEqual([undefined, true]);
+  const abort = new AbortController();
+  const aborted = failureOf(gate.setTarget(STOPPED, abort.signal));
+  await settled();
+  abort.abort();
+  await aborted;
+  await gate.setTarget(SERVING, undefined);
+  const closing = gate.setTarget(STOPPED, undefined);
+  const closed = gate.close();
+  gate.leave(third);
+  await Promise.all([closing, closed]);
+  expect(gate.state.drains).toEqual({
+    completed: 1,
+    cut: 1,
+    reversed: 1,
+    aborted: 2,
+    cutRequests: 1,
+    longestMs: 3000,
+    totalMs: 3150,
+  });
+});
+
+test("a drain whose last request has just ended can still be reversed, or is over", async () => {
+  const { gate } = await servingGate();
+  const running = enter(gate);
+  const leaving = failureOf(gate.setTarget(STOPPED, undefined));
+  await settled();
+  gate.leave(running);
+  await gate.setTarget(SERVING, undefined);
+  expect(await leaving).toMatchObject({ code: "CANCELLED" });
+  expect(gate.isServing).toBe(true);
+  await settled();
   expect(gate.isServing).toBe(true);
 });
 

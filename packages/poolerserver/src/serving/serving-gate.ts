@@ -2,12 +2,16 @@ import { PoolerRole, ServingStatus } from "@multipooler/controller-api";
 import type { ServingState, ServingTarget } from "@multipooler/controller-api";
 import { PoolerErrorCode } from "@multipooler/query-service";
 import type { QueryMode } from "@multipooler/query-service";
-import { untilAborted } from "@multipooler/timing";
 import type { Clock } from "@multipooler/timing";
+import { untilAborted } from "../abort.ts";
 import { MultiPoolerError, abortError } from "../error.ts";
 import type { Logger } from "../logger.ts";
+import type { PoolerEventListener } from "../pooler-event.ts";
+import type { ReadOnlyEscapes } from "../read-only-guard.ts";
 import { isServingStatus, leavingError, readOnlyRefusal, refusal } from "./admission.ts";
 import type { GatePhase, RequestKind } from "./admission.ts";
+import { Drain } from "./drain.ts";
+import { DrainTally } from "./drain-tally.ts";
 import { Holders } from "./holders.ts";
 import type { Holder, HolderCounts, HolderKind } from "./holders.ts";
 
@@ -28,6 +32,8 @@ export interface ServingGateOptions {
    */
   readonly prepare: (target: ServingTarget) => void;
   readonly clock: Clock;
+  /** Gets what seldom happens, for metrics. */
+  readonly onEvent?: PoolerEventListener | undefined;
   readonly logger: Logger;
 }
 
@@ -52,8 +58,14 @@ type State =
  *
  * Leaving a serving status, or its role, drains first: see `admission.ts` for who still gets in. At
  * the end of the grace what still runs is cut, and the drain ends when that has ended: a status is
- * never left while a write that it allowed is under way. A drain that is aborted admits nothing, and is
- * reversed by the target that was being left: what still runs then runs on.
+ * never left while a write that it allowed is under way.
+ *
+ * | a drain is | by                                                  | afterwards                    |
+ * | ---------- | --------------------------------------------------- | ----------------------------- |
+ * | reversed   | the target that is being left, if no other one waits | it serves as before, at once |
+ * | aborted    | the signal of the target that it leads to           | nothing is admitted           |
+ *
+ * What still runs then runs on. The target that an aborted drain was leaving is reached at once.
  */
 export class ServingGate {
   readonly #options: ServingGateOptions;
@@ -61,8 +73,13 @@ export class ServingGate {
   #state: State = { phase: "settled", current: CLOSED };
   /** What the sessions were last prepared for. A drain that was aborted can go back to it at once. */
   #prepared: ServingTarget | undefined;
+  readonly #tally = new DrainTally();
+  /** The one that is under way. */
+  #drain: Drain | undefined;
   /** Settles when the transitions that were asked for so far have ended, if any is under way. */
   #lastTurn: Promise<void> | undefined;
+  /** How many transitions are under way or wait. */
+  #turns = 0;
 
   constructor(options: ServingGateOptions) {
     this.#options = options;
@@ -73,6 +90,7 @@ export class ServingGate {
     return {
       current: state.current,
       wanted: state.phase === "settled" ? undefined : state.wanted,
+      drains: this.#tally.totals,
     };
   }
 
@@ -116,11 +134,11 @@ export class ServingGate {
   }
 
   /**
-   * Why a statement that is admitted now may not run: its `escape` could end read-only mode or
-   * administers the cluster.
+   * Why a statement that is admitted now may not run: one of its `escapes` could end read-only mode
+   * or administers the cluster.
    */
-  readOnlyRefusal(escape: string | undefined): MultiPoolerError | undefined {
-    return readOnlyRefusal(this.#state.current, escape);
+  readOnlyRefusal(escapes: ReadOnlyEscapes | undefined): MultiPoolerError | undefined {
+    return readOnlyRefusal(this.#state.current, escapes);
   }
 
   /** A request that is inside has turned out to hold its backend, or not to hold it any more. */
@@ -135,12 +153,18 @@ export class ServingGate {
 
   /** See `PoolerController.setServingType`. */
   async setTarget(target: ServingTarget, signal: AbortSignal | undefined): Promise<void> {
-    await this.#inTurn(() => this.#transition(target, signal), signal);
+    if (signal?.aborted === true) {
+      throw abortError(signal);
+    }
+    if (!this.#reverse(target)) {
+      await this.#inTurn(() => this.#transition(target, signal), signal);
+    }
   }
 
   /** Cuts what runs, admits nothing any more, and resolves when nothing runs. */
   async close(): Promise<void> {
     this.#state = { phase: "closing", current: this.#state.current, wanted: CLOSED };
+    this.#drain?.overtake();
     this.#holders.cutAll(new MultiPoolerError(PoolerErrorCode.NotOpen, "the controller closes"));
     await this.#inTurn(async () => {
       await this.#holders.until(isEmpty);
@@ -151,10 +175,8 @@ export class ServingGate {
 
   /** Begins before it returns, unless an earlier turn is under way. */
   async #inTurn(work: () => Promise<void>, signal?: AbortSignal): Promise<void> {
-    if (signal?.aborted === true) {
-      throw abortError(signal);
-    }
     const before = this.#lastTurn;
+    this.#turns += 1;
     const turn = Promise.withResolvers<void>();
     const ended = before === undefined ? turn.promise : before.then(() => turn.promise);
     this.#lastTurn = ended;
@@ -165,10 +187,11 @@ export class ServingGate {
     });
     try {
       if (before !== undefined) {
-        await orAborted(before, signal);
+        await untilAborted(before, signal);
       }
       await work();
     } finally {
+      this.#turns -= 1;
       turn.resolve();
     }
   }
@@ -185,8 +208,10 @@ export class ServingGate {
       return;
     }
     const startedAt = this.#options.clock.monotonic();
+    const drain = this.#newDrain(target);
+    this.#drain = drain;
     try {
-      await this.#drain(target, signal);
+      await drain.run(signal);
       if (becomesServing) {
         // It may have been closed during the drain.
         this.#requireOpen(target);
@@ -195,8 +220,16 @@ export class ServingGate {
       this.#options.prepare(target);
       this.#prepared = target;
     } catch (error) {
-      this.#settle(stoppedTarget(current, target));
+      if (!drain.isReversed) {
+        this.#settle(stoppedTarget(current, target));
+      }
       throw error;
+    } finally {
+      this.#drain = undefined;
+      if (isServingStatus(current.status)) {
+        this.#tally.add(drain);
+        this.#report(current, drain);
+      }
     }
     this.#settle(target);
     // The manager logs each transition; this is the controller's part of it.
@@ -211,27 +244,39 @@ export class ServingGate {
     );
   }
 
-  /** Both stages under one deadline. */
-  async #drain(wanted: ServingTarget, signal: AbortSignal | undefined): Promise<void> {
+  #newDrain(wanted: ServingTarget): Drain {
     const { drainGraceMs, clock, logger } = this.#options;
     const { current } = this.#state;
-    const cut = (): void => {
-      logger.warn({ ...this.#holders.counts, drainGraceMs }, "cutting what still runs");
-      this.#advance({ phase: "draining all", current, wanted });
-      this.#holders.cutAll(leavingError(wanted));
-    };
-    const needsTimer = drainGraceMs > 0 && !isEmpty(this.#holders.counts);
-    const timer = needsTimer ? clock.setTimer(cut, drainGraceMs) : undefined;
-    try {
-      if (!hasNoReservation(this.#holders.counts)) {
-        this.#advance({ phase: "draining reserved", current, wanted });
-        await orAborted(this.#holders.until(hasNoReservation), signal);
-      }
-      this.#advance({ phase: "draining all", current, wanted });
-      await orAborted(this.#holders.until(isEmpty), signal);
-    } finally {
-      timer?.cancel();
+    return new Drain({
+      holders: this.#holders,
+      graceMs: drainGraceMs,
+      clock,
+      logger,
+      onPhase: (phase) => this.#advance({ phase, current, wanted }),
+      reason: () => leavingError(wanted),
+    });
+  }
+
+  #report({ role }: ServingTarget, { outcome, durationMs, cutRequests }: Drain): void {
+    if (outcome === "completed" || outcome === "cut") {
+      this.#options.onEvent?.({ type: "drained", role, durationMs, cut: cutRequests });
     }
+  }
+
+  /** Goes back to what is being left, unless something else is to come first. Returns whether it has. */
+  #reverse(target: ServingTarget): boolean {
+    const { phase } = this.#state;
+    const isDraining = phase === "draining reserved" || phase === "draining all";
+    const isHeld = isServingStatus(target.status) && this.#isPreparedFor(target);
+    if (!isDraining || !isHeld || this.#turns > 1) {
+      return false;
+    }
+    this.#requireOpen(target);
+    if (this.#drain?.turnBack() !== true) {
+      return false;
+    }
+    this.#settle(target);
+    return true;
   }
 
   /** Closing overtakes a drain: its phase is not left before its end. */
@@ -245,8 +290,13 @@ export class ServingGate {
     this.#advance({ phase: "settled", current });
   }
 
-  #isPreparedFor({ status, role }: ServingTarget): boolean {
-    return this.#prepared?.status === status && this.#prepared.role === role;
+  #isPreparedFor({ status, role, inRecovery = false }: ServingTarget): boolean {
+    const prepared = this.#prepared;
+    return (
+      prepared?.status === status &&
+      prepared.role === role &&
+      (prepared.inRecovery ?? false) === inRecovery
+    );
   }
 
   #requireOpen(target: ServingTarget): void {
@@ -258,20 +308,8 @@ export class ServingGate {
   }
 }
 
-function hasNoReservation({ reserved }: HolderCounts): boolean {
-  return reserved === 0;
-}
-
 function isEmpty({ single, reserved }: HolderCounts): boolean {
   return single === 0 && reserved === 0;
-}
-
-async function orAborted(promise: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
-  try {
-    await untilAborted(promise, signal);
-  } catch (error) {
-    throw signal?.aborted === true ? abortError(signal) : error;
-  }
 }
 
 /** Where a transition that failed leaves the gate: with the old role, and admitting nothing. */

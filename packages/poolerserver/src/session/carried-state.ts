@@ -3,6 +3,7 @@ import { decodeParameterStatus } from "@multipooler/query-service";
 import type { StatementRegistry } from "../statements/statement-registry.ts";
 import { NO_SETTINGS } from "../pool/label-settings.ts";
 import { Taint } from "../classification/taint.ts";
+import { LockInquiry } from "./lock-inquiry.ts";
 import type { SessionHold } from "./session-hold.ts";
 import type { ClientParameters } from "./settings/client-parameters.ts";
 import type { SessionSettings } from "./settings/session-settings.ts";
@@ -40,6 +41,8 @@ export class CarriedState {
   /** Settings that were reported and that no text has named, with what the client was told before. */
   readonly #unseen = new Map<string, string | undefined>();
   #began: TransactionStatus = "I";
+  /** Since it was last asked for its advisory locks, the session has done something to them. */
+  #hasTouchedLocks = false;
   /** DDL of a transaction that has not ended. */
   #hasDdl = false;
   /** Of the unit that runs. */
@@ -101,6 +104,7 @@ export class CarriedState {
     const hasSucceeded = error === undefined;
     hold.review(this.#options.classifier);
     hold.ran(facts);
+    this.#hasTouchedLocks ||= (facts.taint & Taint.Locks) !== 0;
     this.#noteDdl(facts);
     placement.settle();
     this.#noteSettings(facts);
@@ -132,17 +136,36 @@ export class CarriedState {
       settings.noteUnseen(name);
     }
     if (!settings.isPending) {
-      return false;
+      return this.#askForLocks(onDone);
     }
     const onSettled = (values: SettingValues | undefined, end: RequestEnd): void => {
       if (end.type === "lost") {
         onDone(end.error);
-      } else {
-        this.#learned(values);
+        return;
+      }
+      this.#learned(values);
+      if (!this.#askForLocks(onDone)) {
         onDone(undefined);
       }
     };
     const inquiry = new SettingsInquiry({ names: settings.pending, unseen, onSettled });
+    hold.lease.backend.send(inquiry.request);
+    return true;
+  }
+
+  /** Whether the session still holds what it would be pinned for is for the server to say. */
+  #askForLocks(onDone: (error: PgwireError | undefined) => void): boolean {
+    const { hold } = this.#options;
+    if (!this.#hasTouchedLocks || !hold.isForLocks || hold.lease === undefined) {
+      return false;
+    }
+    this.#hasTouchedLocks = false;
+    const inquiry = new LockInquiry((holdsNone, end) => {
+      if (holdsNone) {
+        hold.dropLocks();
+      }
+      onDone(end.type === "lost" ? end.error : undefined);
+    });
     hold.lease.backend.send(inquiry.request);
     return true;
   }

@@ -47,6 +47,11 @@ export class SessionHold {
     return this.#taint !== Taint.None;
   }
 
+  /** Whether nothing but advisory locks may be left in it. */
+  get isForLocks(): boolean {
+    return this.#taint === Taint.Locks;
+  }
+
   /** Why the backend cannot be given back between two units; `undefined`: it can. */
   get reason(): PinReason | undefined {
     if (this.#lease === undefined) {
@@ -97,6 +102,14 @@ export class SessionHold {
     this.#texts = undefined;
     if ((taint & Taint.State) !== 0) {
       this.#lease?.statements.doubt();
+    }
+  }
+
+  /** The session holds no advisory lock; to be called where nothing else may be left. */
+  dropLocks(): void {
+    if (this.isForLocks) {
+      this.#taint = Taint.None;
+      this.#texts = [];
     }
   }
 

@@ -11,6 +11,7 @@ import { MultiPoolerError } from "../error.ts";
 import { notOffered } from "../execution/request-checks.ts";
 import type { ServedTarget } from "../execution/request-checks.ts";
 import type { Labels } from "../pool/labels.ts";
+import type { ReadOnlyEscapes } from "../read-only-guard.ts";
 import { LargeResults } from "./output/large-results.ts";
 import { PoolerSession } from "./pooler-session.ts";
 import type { PoolerSessionOptions } from "./pooler-session.ts";
@@ -27,6 +28,11 @@ const DEFAULT_LIMITS: SessionLimits = {
   heldBytes: 1_048_576,
   maxStatements: 10_000,
   maxStatementBytes: 16_777_216,
+};
+
+const WRITABLE_START: ReadOnlyEscapes = {
+  administration: undefined,
+  writing: "a start-up setting that allows writes",
 };
 
 export interface SessionsOptions extends Omit<SessionEngine, "classifier" | "limits" | "views"> {
@@ -128,8 +134,8 @@ export class Sessions {
 
   /** @throws READ_ONLY */
   #requireReadOnly({ startup }: SessionSettings): void {
-    const escape = startup.liftsReadOnly ? "a start-up setting that allows writes" : undefined;
-    const refusal = this.#engine.gate.readOnlyRefusal(escape);
+    const escapes = startup.liftsReadOnly ? WRITABLE_START : undefined;
+    const refusal = this.#engine.gate.readOnlyRefusal(escapes);
     if (refusal !== undefined) {
       throw refusal;
     }

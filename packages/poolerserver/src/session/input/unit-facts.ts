@@ -3,11 +3,20 @@ import { Taint } from "../../classification/taint.ts";
 import type { TaintSet } from "../../classification/taint.ts";
 import type { MultiPoolerError } from "../../error.ts";
 import type { UnitKind } from "../../pool/unit.ts";
+import { BEHIND_END, eitherEscape } from "../../read-only-guard.ts";
+import type { ReadOnlyEscapes } from "../../read-only-guard.ts";
 import { wider } from "../../statements/statement-classification.ts";
 import type { ChannelCommand } from "../notifications/channel-command.ts";
 import type { SettingChanges } from "../settings/setting-changes.ts";
 import type { ClientStatement } from "../statements/client-statement.ts";
 import { emptyList } from "../emptied-list.ts";
+
+/** Its function is named by a number, and may be any. */
+const UNKNOWN_CALL: ReadOnlyEscapes = {
+  administration: "a function call message",
+  writing: undefined,
+};
+const BEHIND_TRANSACTION: ReadOnlyEscapes = { administration: undefined, writing: BEHIND_END };
 
 /** A text that may leave something, and what of that the pooler cannot carry along. */
 export interface TaintingText {
@@ -57,7 +66,7 @@ export class UnitFacts {
   parses = false;
   /** Ends with a Parse of the unnamed statement that it did not Bind: the client means to, later. */
   leavesStatement = false;
-  readOnlyEscape: string | undefined;
+  escapes: ReadOnlyEscapes | undefined;
   /** Why it may not run, whatever the server would say. */
   refusal: MultiPoolerError | undefined;
   /** Texts that it runs so far: Execute messages, and a Query. */
@@ -106,7 +115,7 @@ export class UnitFacts {
     this.needsBackend = false;
     this.parses = false;
     this.leavesStatement = false;
-    this.readOnlyEscape = undefined;
+    this.escapes = undefined;
     this.refusal = undefined;
     this.discardsAll = undefined;
     this.deallocatesAllAt = undefined;
@@ -136,9 +145,12 @@ export class UnitFacts {
     this.#kind = wider(this.#kind, text.sharing);
     this.copies ||= text.copy !== undefined;
     this.opensTransaction ||= text.opensTransaction;
+    if (this.endsTransaction) {
+      this.escapes = eitherEscape(this.escapes, BEHIND_TRANSACTION);
+    }
     this.endsTransaction ||= text.endsTransaction;
     this.ddl ||= text.ddl;
-    this.readOnlyEscape ??= text.readOnlyEscape;
+    this.escapes = eitherEscape(this.escapes, text.escapes);
   }
 
   /** A call whose function is not known. */
@@ -147,7 +159,7 @@ export class UnitFacts {
     this.#kind = "exclusive";
     this.#taint |= Taint.Unknown;
     this.hasOtherTaint = true;
-    this.readOnlyEscape ??= "a function call message";
+    this.escapes = eitherEscape(this.escapes, UNKNOWN_CALL);
   }
 
   /** What only the backend of this unit knows afterwards. */

@@ -192,7 +192,6 @@ export class UnitRun implements UnitOwner {
 
   settled(end: RequestEnd): void {
     this.#phase = "none";
-    this.#unit.settle();
     switch (end.type) {
       case "ready":
         this.#ready(end);

@@ -10,6 +10,262 @@ import { Duration } from "../../google/protobuf/duration.ts";
 import { Timestamp } from "../../google/protobuf/timestamp.ts";
 import { ID, ShardKey } from "../../multigres/clustermetadata.ts";
 
+/** Why a pooler is not ready, for programs that act on it. */
+export const NotReadyCode = {
+  /** NOT_READY_CODE_UNSPECIFIED - It is ready. */
+  NOT_READY_CODE_UNSPECIFIED: 0,
+  /** NOT_READY_CODE_NOT_OPEN - The manager is not open. */
+  NOT_READY_CODE_NOT_OPEN: 1,
+  /** NOT_READY_CODE_STOPPING - It is shutting down. */
+  NOT_READY_CODE_STOPPING: 2,
+  /** NOT_READY_CODE_START_FAILED - It cannot start: see `error_message`. */
+  NOT_READY_CODE_START_FAILED: 3,
+  /** NOT_READY_CODE_STARTING - It is not there yet. */
+  NOT_READY_CODE_STARTING: 4,
+  /** NOT_READY_CODE_DRAINED - Somebody has taken it out of service. */
+  NOT_READY_CODE_DRAINED: 5,
+  /** NOT_READY_CODE_NAME_IN_USE - Another process uses its name. */
+  NOT_READY_CODE_NAME_IN_USE: 6,
+  /** NOT_READY_CODE_SECOND_PRIMARY - The shard has another primary, and this one must not take writes. */
+  NOT_READY_CODE_SECOND_PRIMARY: 7,
+  /** NOT_READY_CODE_DATABASE_UNREACHABLE - PostgreSQL cannot be reached. */
+  NOT_READY_CODE_DATABASE_UNREACHABLE: 8,
+  /** NOT_READY_CODE_DATABASE_LEAVING - PostgreSQL is being let go, since it stops or has another address. */
+  NOT_READY_CODE_DATABASE_LEAVING: 9,
+  /** NOT_READY_CODE_DATABASE_IN_TRANSITION - PostgreSQL starts, stops or recovers (SQLSTATE 57P03). */
+  NOT_READY_CODE_DATABASE_IN_TRANSITION: 10,
+  /** NOT_READY_CODE_SERVER_FULL - PostgreSQL has no connection left (SQLSTATE 53300). */
+  NOT_READY_CODE_SERVER_FULL: 11,
+  /** NOT_READY_CODE_LOGIN_REFUSED - PostgreSQL refuses the login, or asks for a method that is not spoken. */
+  NOT_READY_CODE_LOGIN_REFUSED: 12,
+  /** NOT_READY_CODE_CONNECTIONS_REFUSED - PostgreSQL refuses new connections for another reason. */
+  NOT_READY_CODE_CONNECTIONS_REFUSED: 13,
+  /** NOT_READY_CODE_CHANGING - It is on its way to another status or role. */
+  NOT_READY_CODE_CHANGING: 14,
+  /** NOT_READY_CODE_CHANGE_FAILED - It could not get there yet. */
+  NOT_READY_CODE_CHANGE_FAILED: 15,
+  /** NOT_READY_CODE_POOL_EXHAUSTED - No connection of the pool has come free for long. */
+  NOT_READY_CODE_POOL_EXHAUSTED: 16,
+  /** NOT_READY_CODE_QUERY_PATH_BROKEN - Queries fail on the way to PostgreSQL. */
+  NOT_READY_CODE_QUERY_PATH_BROKEN: 17,
+  /** NOT_READY_CODE_WRITES_REFUSED - A primary whose sessions are read-only by its configuration. */
+  NOT_READY_CODE_WRITES_REFUSED: 18,
+  /** NOT_READY_CODE_COMMITS_WAIT - A primary whose commits wait for a standby that does not confirm them. */
+  NOT_READY_CODE_COMMITS_WAIT: 19,
+  UNRECOGNIZED: -1,
+} as const;
+
+export type NotReadyCode = typeof NotReadyCode[keyof typeof NotReadyCode];
+
+export namespace NotReadyCode {
+  export type NOT_READY_CODE_UNSPECIFIED = typeof NotReadyCode.NOT_READY_CODE_UNSPECIFIED;
+  export type NOT_READY_CODE_NOT_OPEN = typeof NotReadyCode.NOT_READY_CODE_NOT_OPEN;
+  export type NOT_READY_CODE_STOPPING = typeof NotReadyCode.NOT_READY_CODE_STOPPING;
+  export type NOT_READY_CODE_START_FAILED = typeof NotReadyCode.NOT_READY_CODE_START_FAILED;
+  export type NOT_READY_CODE_STARTING = typeof NotReadyCode.NOT_READY_CODE_STARTING;
+  export type NOT_READY_CODE_DRAINED = typeof NotReadyCode.NOT_READY_CODE_DRAINED;
+  export type NOT_READY_CODE_NAME_IN_USE = typeof NotReadyCode.NOT_READY_CODE_NAME_IN_USE;
+  export type NOT_READY_CODE_SECOND_PRIMARY = typeof NotReadyCode.NOT_READY_CODE_SECOND_PRIMARY;
+  export type NOT_READY_CODE_DATABASE_UNREACHABLE = typeof NotReadyCode.NOT_READY_CODE_DATABASE_UNREACHABLE;
+  export type NOT_READY_CODE_DATABASE_LEAVING = typeof NotReadyCode.NOT_READY_CODE_DATABASE_LEAVING;
+  export type NOT_READY_CODE_DATABASE_IN_TRANSITION = typeof NotReadyCode.NOT_READY_CODE_DATABASE_IN_TRANSITION;
+  export type NOT_READY_CODE_SERVER_FULL = typeof NotReadyCode.NOT_READY_CODE_SERVER_FULL;
+  export type NOT_READY_CODE_LOGIN_REFUSED = typeof NotReadyCode.NOT_READY_CODE_LOGIN_REFUSED;
+  export type NOT_READY_CODE_CONNECTIONS_REFUSED = typeof NotReadyCode.NOT_READY_CODE_CONNECTIONS_REFUSED;
+  export type NOT_READY_CODE_CHANGING = typeof NotReadyCode.NOT_READY_CODE_CHANGING;
+  export type NOT_READY_CODE_CHANGE_FAILED = typeof NotReadyCode.NOT_READY_CODE_CHANGE_FAILED;
+  export type NOT_READY_CODE_POOL_EXHAUSTED = typeof NotReadyCode.NOT_READY_CODE_POOL_EXHAUSTED;
+  export type NOT_READY_CODE_QUERY_PATH_BROKEN = typeof NotReadyCode.NOT_READY_CODE_QUERY_PATH_BROKEN;
+  export type NOT_READY_CODE_WRITES_REFUSED = typeof NotReadyCode.NOT_READY_CODE_WRITES_REFUSED;
+  export type NOT_READY_CODE_COMMITS_WAIT = typeof NotReadyCode.NOT_READY_CODE_COMMITS_WAIT;
+  export type UNRECOGNIZED = typeof NotReadyCode.UNRECOGNIZED;
+}
+
+export function notReadyCodeFromJSON(object: any): NotReadyCode {
+  switch (object) {
+    case 0:
+    case "NOT_READY_CODE_UNSPECIFIED":
+      return NotReadyCode.NOT_READY_CODE_UNSPECIFIED;
+    case 1:
+    case "NOT_READY_CODE_NOT_OPEN":
+      return NotReadyCode.NOT_READY_CODE_NOT_OPEN;
+    case 2:
+    case "NOT_READY_CODE_STOPPING":
+      return NotReadyCode.NOT_READY_CODE_STOPPING;
+    case 3:
+    case "NOT_READY_CODE_START_FAILED":
+      return NotReadyCode.NOT_READY_CODE_START_FAILED;
+    case 4:
+    case "NOT_READY_CODE_STARTING":
+      return NotReadyCode.NOT_READY_CODE_STARTING;
+    case 5:
+    case "NOT_READY_CODE_DRAINED":
+      return NotReadyCode.NOT_READY_CODE_DRAINED;
+    case 6:
+    case "NOT_READY_CODE_NAME_IN_USE":
+      return NotReadyCode.NOT_READY_CODE_NAME_IN_USE;
+    case 7:
+    case "NOT_READY_CODE_SECOND_PRIMARY":
+      return NotReadyCode.NOT_READY_CODE_SECOND_PRIMARY;
+    case 8:
+    case "NOT_READY_CODE_DATABASE_UNREACHABLE":
+      return NotReadyCode.NOT_READY_CODE_DATABASE_UNREACHABLE;
+    case 9:
+    case "NOT_READY_CODE_DATABASE_LEAVING":
+      return NotReadyCode.NOT_READY_CODE_DATABASE_LEAVING;
+    case 10:
+    case "NOT_READY_CODE_DATABASE_IN_TRANSITION":
+      return NotReadyCode.NOT_READY_CODE_DATABASE_IN_TRANSITION;
+    case 11:
+    case "NOT_READY_CODE_SERVER_FULL":
+      return NotReadyCode.NOT_READY_CODE_SERVER_FULL;
+    case 12:
+    case "NOT_READY_CODE_LOGIN_REFUSED":
+      return NotReadyCode.NOT_READY_CODE_LOGIN_REFUSED;
+    case 13:
+    case "NOT_READY_CODE_CONNECTIONS_REFUSED":
+      return NotReadyCode.NOT_READY_CODE_CONNECTIONS_REFUSED;
+    case 14:
+    case "NOT_READY_CODE_CHANGING":
+      return NotReadyCode.NOT_READY_CODE_CHANGING;
+    case 15:
+    case "NOT_READY_CODE_CHANGE_FAILED":
+      return NotReadyCode.NOT_READY_CODE_CHANGE_FAILED;
+    case 16:
+    case "NOT_READY_CODE_POOL_EXHAUSTED":
+      return NotReadyCode.NOT_READY_CODE_POOL_EXHAUSTED;
+    case 17:
+    case "NOT_READY_CODE_QUERY_PATH_BROKEN":
+      return NotReadyCode.NOT_READY_CODE_QUERY_PATH_BROKEN;
+    case 18:
+    case "NOT_READY_CODE_WRITES_REFUSED":
+      return NotReadyCode.NOT_READY_CODE_WRITES_REFUSED;
+    case 19:
+    case "NOT_READY_CODE_COMMITS_WAIT":
+      return NotReadyCode.NOT_READY_CODE_COMMITS_WAIT;
+    case -1:
+    case "UNRECOGNIZED":
+    default:
+      return NotReadyCode.UNRECOGNIZED;
+  }
+}
+
+export function notReadyCodeToJSON(object: NotReadyCode): string {
+  switch (object) {
+    case NotReadyCode.NOT_READY_CODE_UNSPECIFIED:
+      return "NOT_READY_CODE_UNSPECIFIED";
+    case NotReadyCode.NOT_READY_CODE_NOT_OPEN:
+      return "NOT_READY_CODE_NOT_OPEN";
+    case NotReadyCode.NOT_READY_CODE_STOPPING:
+      return "NOT_READY_CODE_STOPPING";
+    case NotReadyCode.NOT_READY_CODE_START_FAILED:
+      return "NOT_READY_CODE_START_FAILED";
+    case NotReadyCode.NOT_READY_CODE_STARTING:
+      return "NOT_READY_CODE_STARTING";
+    case NotReadyCode.NOT_READY_CODE_DRAINED:
+      return "NOT_READY_CODE_DRAINED";
+    case NotReadyCode.NOT_READY_CODE_NAME_IN_USE:
+      return "NOT_READY_CODE_NAME_IN_USE";
+    case NotReadyCode.NOT_READY_CODE_SECOND_PRIMARY:
+      return "NOT_READY_CODE_SECOND_PRIMARY";
+    case NotReadyCode.NOT_READY_CODE_DATABASE_UNREACHABLE:
+      return "NOT_READY_CODE_DATABASE_UNREACHABLE";
+    case NotReadyCode.NOT_READY_CODE_DATABASE_LEAVING:
+      return "NOT_READY_CODE_DATABASE_LEAVING";
+    case NotReadyCode.NOT_READY_CODE_DATABASE_IN_TRANSITION:
+      return "NOT_READY_CODE_DATABASE_IN_TRANSITION";
+    case NotReadyCode.NOT_READY_CODE_SERVER_FULL:
+      return "NOT_READY_CODE_SERVER_FULL";
+    case NotReadyCode.NOT_READY_CODE_LOGIN_REFUSED:
+      return "NOT_READY_CODE_LOGIN_REFUSED";
+    case NotReadyCode.NOT_READY_CODE_CONNECTIONS_REFUSED:
+      return "NOT_READY_CODE_CONNECTIONS_REFUSED";
+    case NotReadyCode.NOT_READY_CODE_CHANGING:
+      return "NOT_READY_CODE_CHANGING";
+    case NotReadyCode.NOT_READY_CODE_CHANGE_FAILED:
+      return "NOT_READY_CODE_CHANGE_FAILED";
+    case NotReadyCode.NOT_READY_CODE_POOL_EXHAUSTED:
+      return "NOT_READY_CODE_POOL_EXHAUSTED";
+    case NotReadyCode.NOT_READY_CODE_QUERY_PATH_BROKEN:
+      return "NOT_READY_CODE_QUERY_PATH_BROKEN";
+    case NotReadyCode.NOT_READY_CODE_WRITES_REFUSED:
+      return "NOT_READY_CODE_WRITES_REFUSED";
+    case NotReadyCode.NOT_READY_CODE_COMMITS_WAIT:
+      return "NOT_READY_CODE_COMMITS_WAIT";
+    case NotReadyCode.UNRECOGNIZED:
+    default:
+      return "UNRECOGNIZED";
+  }
+}
+
+/** What became of a change of the serving status. */
+export const TransitionOutcome = {
+  /** TRANSITION_OUTCOME_UNSPECIFIED - Never sent. */
+  TRANSITION_OUTCOME_UNSPECIFIED: 0,
+  /** TRANSITION_OUTCOME_RUNNING - It is not over. */
+  TRANSITION_OUTCOME_RUNNING: 1,
+  /** TRANSITION_OUTCOME_REACHED - The pooler is there. */
+  TRANSITION_OUTCOME_REACHED: 2,
+  /** TRANSITION_OUTCOME_REVERSED - What was being left was wanted again while it drained. */
+  TRANSITION_OUTCOME_REVERSED: 3,
+  /** TRANSITION_OUTCOME_SUPERSEDED - Something else was wanted first. */
+  TRANSITION_OUTCOME_SUPERSEDED: 4,
+  UNRECOGNIZED: -1,
+} as const;
+
+export type TransitionOutcome = typeof TransitionOutcome[keyof typeof TransitionOutcome];
+
+export namespace TransitionOutcome {
+  export type TRANSITION_OUTCOME_UNSPECIFIED = typeof TransitionOutcome.TRANSITION_OUTCOME_UNSPECIFIED;
+  export type TRANSITION_OUTCOME_RUNNING = typeof TransitionOutcome.TRANSITION_OUTCOME_RUNNING;
+  export type TRANSITION_OUTCOME_REACHED = typeof TransitionOutcome.TRANSITION_OUTCOME_REACHED;
+  export type TRANSITION_OUTCOME_REVERSED = typeof TransitionOutcome.TRANSITION_OUTCOME_REVERSED;
+  export type TRANSITION_OUTCOME_SUPERSEDED = typeof TransitionOutcome.TRANSITION_OUTCOME_SUPERSEDED;
+  export type UNRECOGNIZED = typeof TransitionOutcome.UNRECOGNIZED;
+}
+
+export function transitionOutcomeFromJSON(object: any): TransitionOutcome {
+  switch (object) {
+    case 0:
+    case "TRANSITION_OUTCOME_UNSPECIFIED":
+      return TransitionOutcome.TRANSITION_OUTCOME_UNSPECIFIED;
+    case 1:
+    case "TRANSITION_OUTCOME_RUNNING":
+      return TransitionOutcome.TRANSITION_OUTCOME_RUNNING;
+    case 2:
+    case "TRANSITION_OUTCOME_REACHED":
+      return TransitionOutcome.TRANSITION_OUTCOME_REACHED;
+    case 3:
+    case "TRANSITION_OUTCOME_REVERSED":
+      return TransitionOutcome.TRANSITION_OUTCOME_REVERSED;
+    case 4:
+    case "TRANSITION_OUTCOME_SUPERSEDED":
+      return TransitionOutcome.TRANSITION_OUTCOME_SUPERSEDED;
+    case -1:
+    case "UNRECOGNIZED":
+    default:
+      return TransitionOutcome.UNRECOGNIZED;
+  }
+}
+
+export function transitionOutcomeToJSON(object: TransitionOutcome): string {
+  switch (object) {
+    case TransitionOutcome.TRANSITION_OUTCOME_UNSPECIFIED:
+      return "TRANSITION_OUTCOME_UNSPECIFIED";
+    case TransitionOutcome.TRANSITION_OUTCOME_RUNNING:
+      return "TRANSITION_OUTCOME_RUNNING";
+    case TransitionOutcome.TRANSITION_OUTCOME_REACHED:
+      return "TRANSITION_OUTCOME_REACHED";
+    case TransitionOutcome.TRANSITION_OUTCOME_REVERSED:
+      return "TRANSITION_OUTCOME_REVERSED";
+    case TransitionOutcome.TRANSITION_OUTCOME_SUPERSEDED:
+      return "TRANSITION_OUTCOME_SUPERSEDED";
+    case TransitionOutcome.UNRECOGNIZED:
+    default:
+      return "UNRECOGNIZED";
+  }
+}
+
 /** Where a manager is in its life. */
 export const ManagerState = {
   /** MANAGER_STATE_UNSPECIFIED - Never sent. */
@@ -362,6 +618,46 @@ export function heartbeatModeToJSON(object: HeartbeatMode): string {
   }
 }
 
+/** Asks for a serving status. */
+export interface SetServingStatusRequest {
+  /**
+   * SERVING ends an earlier wish: the pooler serves what it can. SERVING_RDONLY allows reads only.
+   * DRAINED and NOT_SERVING let what runs end, close every connection to PostgreSQL and serve
+   * nothing; the topology learns which of the two it is. Anything else is refused.
+   */
+  status: ServingStatus;
+  /** Why, one line of at most 1000 bytes, for status and log. May be empty. */
+  reason: string;
+  /**
+   * True to answer only when the pooler is there, drain included. The deadline of the call bounds it.
+   * False to answer as soon as the wish is known: nothing that is new is admitted by then if the status
+   * asks for that.
+   */
+  wait: boolean;
+}
+
+/** The wish, and how far the pooler is. */
+export interface SetServingStatusResponse {
+  intent: OperatorIntent | undefined;
+  serving: ServingState | undefined;
+}
+
+/** What an operator wishes the pooler to serve. */
+export interface OperatorIntent {
+  /** SERVING where nobody wishes anything else. */
+  status: ServingStatus;
+  /** Why; empty where nobody said. */
+  reason: string;
+  /** When it was wished. Absent where nobody ever did. */
+  sinceTime:
+    | Date
+    | undefined;
+  /** Whether it outlives a restart of the pooler. */
+  remembered: boolean;
+  /** Why it does not, one line for people; empty where it does. */
+  notRememberedReason: string;
+}
+
 /** Asks for the status of the pooler that answers. */
 export interface StatusRequest {
 }
@@ -411,7 +707,59 @@ export interface StatusResponse {
   /** The version of the multipooler program, e.g. "0.3.1". */
   version: string;
   /** The heartbeat through the database, which tells how far a replica is behind. */
-  heartbeat: HeartbeatStatus | undefined;
+  heartbeat:
+    | HeartbeatStatus
+    | undefined;
+  /** What an operator wishes the pooler to serve. */
+  intent:
+    | OperatorIntent
+    | undefined;
+  /** The last 64 changes of the serving status, oldest first. */
+  transitions: ServingTransition[];
+  /** What became of the drains since the process started. Absent where the controller counts none. */
+  drains:
+    | DrainTotals
+    | undefined;
+  /** Why `ready` is false, for programs. */
+  notReadyCode: NotReadyCode;
+  /** Since when `ready` is false for that reason. Absent when it is true. */
+  notReadySinceTime: Date | undefined;
+}
+
+/** One change of the serving status, all attempts together. */
+export interface ServingTransition {
+  startTime: Date | undefined;
+  fromStatus: ServingStatus;
+  fromRole: PoolerRole;
+  toStatus: ServingStatus;
+  toRole: PoolerRole;
+  /** Why it was wanted, one clause for people. */
+  reason: string;
+  outcome: TransitionOutcome;
+  /** From the first attempt to the end; until now while it runs. */
+  duration: Duration | undefined;
+  attempts: number;
+  /** Why the last attempt failed, one line for people; empty after one that did not. */
+  error: string;
+}
+
+/** What became of drains, each counted once. */
+export interface DrainTotals {
+  /** Everything that ran had ended by itself. */
+  completed: bigint;
+  /** The grace was over first: what still ran was ended. */
+  cut: bigint;
+  /** What was being left was asked for again. */
+  reversed: bigint;
+  /** Given up, or overtaken by the end of the process. */
+  aborted: bigint;
+  /** The requests and reservations that were ended at the end of a grace. */
+  cutRequests: bigint;
+  longest:
+    | Duration
+    | undefined;
+  /** The time of all of them together. */
+  total: Duration | undefined;
 }
 
 /** The serving status and the transition that runs, if any. */
@@ -489,7 +837,340 @@ export interface HeartbeatStatus {
     | undefined;
   /** Why the last heartbeat could not be written or read, one line for people; empty when it could. */
   lastError: string;
+  /** For a reader on a standby how much of what it received it has not replayed. Absent otherwise. */
+  behindBytes?: bigint | undefined;
 }
+
+function createBaseSetServingStatusRequest(): SetServingStatusRequest {
+  return { status: 0, reason: "", wait: false };
+}
+
+export const SetServingStatusRequest: MessageFns<SetServingStatusRequest> = {
+  encode(message: SetServingStatusRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.status !== 0) {
+      writer.uint32(8).int32(message.status);
+    }
+    if (message.reason !== "") {
+      writer.uint32(18).string(message.reason);
+    }
+    if (message.wait !== false) {
+      writer.uint32(24).bool(message.wait);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SetServingStatusRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSetServingStatusRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.status = reader.int32() as any;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.wait = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SetServingStatusRequest {
+    return {
+      status: isSet(object.status) ? servingStatusFromJSON(object.status) : 0,
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+      wait: isSet(object.wait) ? globalThis.Boolean(object.wait) : false,
+    };
+  },
+
+  toJSON(message: SetServingStatusRequest): unknown {
+    const obj: any = {};
+    if (message.status !== 0) {
+      obj.status = servingStatusToJSON(message.status);
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    if (message.wait !== false) {
+      obj.wait = message.wait;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<SetServingStatusRequest>): SetServingStatusRequest {
+    return SetServingStatusRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SetServingStatusRequest>): SetServingStatusRequest {
+    const message = createBaseSetServingStatusRequest();
+    message.status = object.status ?? 0;
+    message.reason = object.reason ?? "";
+    message.wait = object.wait ?? false;
+    return message;
+  },
+};
+
+function createBaseSetServingStatusResponse(): SetServingStatusResponse {
+  return { intent: undefined, serving: undefined };
+}
+
+export const SetServingStatusResponse: MessageFns<SetServingStatusResponse> = {
+  encode(message: SetServingStatusResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.intent !== undefined) {
+      OperatorIntent.encode(message.intent, writer.uint32(10).fork()).join();
+    }
+    if (message.serving !== undefined) {
+      ServingState.encode(message.serving, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SetServingStatusResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSetServingStatusResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.intent = OperatorIntent.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.serving = ServingState.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SetServingStatusResponse {
+    return {
+      intent: isSet(object.intent) ? OperatorIntent.fromJSON(object.intent) : undefined,
+      serving: isSet(object.serving) ? ServingState.fromJSON(object.serving) : undefined,
+    };
+  },
+
+  toJSON(message: SetServingStatusResponse): unknown {
+    const obj: any = {};
+    if (message.intent !== undefined) {
+      obj.intent = OperatorIntent.toJSON(message.intent);
+    }
+    if (message.serving !== undefined) {
+      obj.serving = ServingState.toJSON(message.serving);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<SetServingStatusResponse>): SetServingStatusResponse {
+    return SetServingStatusResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SetServingStatusResponse>): SetServingStatusResponse {
+    const message = createBaseSetServingStatusResponse();
+    message.intent = (object.intent !== undefined && object.intent !== null)
+      ? OperatorIntent.fromPartial(object.intent)
+      : undefined;
+    message.serving = (object.serving !== undefined && object.serving !== null)
+      ? ServingState.fromPartial(object.serving)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseOperatorIntent(): OperatorIntent {
+  return { status: 0, reason: "", sinceTime: undefined, remembered: false, notRememberedReason: "" };
+}
+
+export const OperatorIntent: MessageFns<OperatorIntent> = {
+  encode(message: OperatorIntent, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.status !== 0) {
+      writer.uint32(8).int32(message.status);
+    }
+    if (message.reason !== "") {
+      writer.uint32(18).string(message.reason);
+    }
+    if (message.sinceTime !== undefined) {
+      Timestamp.encode(toTimestamp(message.sinceTime), writer.uint32(26).fork()).join();
+    }
+    if (message.remembered !== false) {
+      writer.uint32(32).bool(message.remembered);
+    }
+    if (message.notRememberedReason !== "") {
+      writer.uint32(42).string(message.notRememberedReason);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): OperatorIntent {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseOperatorIntent();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.status = reader.int32() as any;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.sinceTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.remembered = reader.bool();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.notRememberedReason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): OperatorIntent {
+    return {
+      status: isSet(object.status) ? servingStatusFromJSON(object.status) : 0,
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+      sinceTime: isSet(object.sinceTime)
+        ? fromJsonTimestamp(object.sinceTime)
+        : isSet(object.since_time)
+        ? fromJsonTimestamp(object.since_time)
+        : undefined,
+      remembered: isSet(object.remembered) ? globalThis.Boolean(object.remembered) : false,
+      notRememberedReason: isSet(object.notRememberedReason)
+        ? globalThis.String(object.notRememberedReason)
+        : isSet(object.not_remembered_reason)
+        ? globalThis.String(object.not_remembered_reason)
+        : "",
+    };
+  },
+
+  toJSON(message: OperatorIntent): unknown {
+    const obj: any = {};
+    if (message.status !== 0) {
+      obj.status = servingStatusToJSON(message.status);
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    if (message.sinceTime !== undefined) {
+      obj.sinceTime = message.sinceTime.toISOString();
+    }
+    if (message.remembered !== false) {
+      obj.remembered = message.remembered;
+    }
+    if (message.notRememberedReason !== "") {
+      obj.notRememberedReason = message.notRememberedReason;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<OperatorIntent>): OperatorIntent {
+    return OperatorIntent.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<OperatorIntent>): OperatorIntent {
+    const message = createBaseOperatorIntent();
+    message.status = object.status ?? 0;
+    message.reason = object.reason ?? "";
+    message.sinceTime = object.sinceTime ?? undefined;
+    message.remembered = object.remembered ?? false;
+    message.notRememberedReason = object.notRememberedReason ?? "";
+    return message;
+  },
+};
 
 function createBaseStatusRequest(): StatusRequest {
   return {};
@@ -560,6 +1241,11 @@ function createBaseStatusResponse(): StatusResponse {
     startTime: undefined,
     version: "",
     heartbeat: undefined,
+    intent: undefined,
+    transitions: [],
+    drains: undefined,
+    notReadyCode: 0,
+    notReadySinceTime: undefined,
   };
 }
 
@@ -609,6 +1295,21 @@ export const StatusResponse: MessageFns<StatusResponse> = {
     }
     if (message.heartbeat !== undefined) {
       HeartbeatStatus.encode(message.heartbeat, writer.uint32(122).fork()).join();
+    }
+    if (message.intent !== undefined) {
+      OperatorIntent.encode(message.intent, writer.uint32(130).fork()).join();
+    }
+    for (const v of message.transitions) {
+      ServingTransition.encode(v!, writer.uint32(138).fork()).join();
+    }
+    if (message.drains !== undefined) {
+      DrainTotals.encode(message.drains, writer.uint32(146).fork()).join();
+    }
+    if (message.notReadyCode !== 0) {
+      writer.uint32(152).int32(message.notReadyCode);
+    }
+    if (message.notReadySinceTime !== undefined) {
+      Timestamp.encode(toTimestamp(message.notReadySinceTime), writer.uint32(162).fork()).join();
     }
     return writer;
   },
@@ -746,6 +1447,46 @@ export const StatusResponse: MessageFns<StatusResponse> = {
             message.heartbeat = HeartbeatStatus.decode(reader, reader.uint32());
             continue;
           }
+          case 16: {
+            if (tag !== 130) {
+              break;
+            }
+
+            message.intent = OperatorIntent.decode(reader, reader.uint32());
+            continue;
+          }
+          case 17: {
+            if (tag !== 138) {
+              break;
+            }
+
+            message.transitions.push(ServingTransition.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 18: {
+            if (tag !== 146) {
+              break;
+            }
+
+            message.drains = DrainTotals.decode(reader, reader.uint32());
+            continue;
+          }
+          case 19: {
+            if (tag !== 152) {
+              break;
+            }
+
+            message.notReadyCode = reader.int32() as any;
+            continue;
+          }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.notReadySinceTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -803,6 +1544,21 @@ export const StatusResponse: MessageFns<StatusResponse> = {
         : undefined,
       version: isSet(object.version) ? globalThis.String(object.version) : "",
       heartbeat: isSet(object.heartbeat) ? HeartbeatStatus.fromJSON(object.heartbeat) : undefined,
+      intent: isSet(object.intent) ? OperatorIntent.fromJSON(object.intent) : undefined,
+      transitions: globalThis.Array.isArray(object?.transitions)
+        ? object.transitions.map((e: any) => ServingTransition.fromJSON(e))
+        : [],
+      drains: isSet(object.drains) ? DrainTotals.fromJSON(object.drains) : undefined,
+      notReadyCode: isSet(object.notReadyCode)
+        ? notReadyCodeFromJSON(object.notReadyCode)
+        : isSet(object.not_ready_code)
+        ? notReadyCodeFromJSON(object.not_ready_code)
+        : 0,
+      notReadySinceTime: isSet(object.notReadySinceTime)
+        ? fromJsonTimestamp(object.notReadySinceTime)
+        : isSet(object.not_ready_since_time)
+        ? fromJsonTimestamp(object.not_ready_since_time)
+        : undefined,
     };
   },
 
@@ -853,6 +1609,21 @@ export const StatusResponse: MessageFns<StatusResponse> = {
     if (message.heartbeat !== undefined) {
       obj.heartbeat = HeartbeatStatus.toJSON(message.heartbeat);
     }
+    if (message.intent !== undefined) {
+      obj.intent = OperatorIntent.toJSON(message.intent);
+    }
+    if (message.transitions?.length) {
+      obj.transitions = message.transitions.map((e) => ServingTransition.toJSON(e));
+    }
+    if (message.drains !== undefined) {
+      obj.drains = DrainTotals.toJSON(message.drains);
+    }
+    if (message.notReadyCode !== 0) {
+      obj.notReadyCode = notReadyCodeToJSON(message.notReadyCode);
+    }
+    if (message.notReadySinceTime !== undefined) {
+      obj.notReadySinceTime = message.notReadySinceTime.toISOString();
+    }
     return obj;
   },
 
@@ -889,6 +1660,451 @@ export const StatusResponse: MessageFns<StatusResponse> = {
     message.version = object.version ?? "";
     message.heartbeat = (object.heartbeat !== undefined && object.heartbeat !== null)
       ? HeartbeatStatus.fromPartial(object.heartbeat)
+      : undefined;
+    message.intent = (object.intent !== undefined && object.intent !== null)
+      ? OperatorIntent.fromPartial(object.intent)
+      : undefined;
+    message.transitions = object.transitions?.map((e) => ServingTransition.fromPartial(e)) || [];
+    message.drains = (object.drains !== undefined && object.drains !== null)
+      ? DrainTotals.fromPartial(object.drains)
+      : undefined;
+    message.notReadyCode = object.notReadyCode ?? 0;
+    message.notReadySinceTime = object.notReadySinceTime ?? undefined;
+    return message;
+  },
+};
+
+function createBaseServingTransition(): ServingTransition {
+  return {
+    startTime: undefined,
+    fromStatus: 0,
+    fromRole: 0,
+    toStatus: 0,
+    toRole: 0,
+    reason: "",
+    outcome: 0,
+    duration: undefined,
+    attempts: 0,
+    error: "",
+  };
+}
+
+export const ServingTransition: MessageFns<ServingTransition> = {
+  encode(message: ServingTransition, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.startTime !== undefined) {
+      Timestamp.encode(toTimestamp(message.startTime), writer.uint32(10).fork()).join();
+    }
+    if (message.fromStatus !== 0) {
+      writer.uint32(16).int32(message.fromStatus);
+    }
+    if (message.fromRole !== 0) {
+      writer.uint32(24).int32(message.fromRole);
+    }
+    if (message.toStatus !== 0) {
+      writer.uint32(32).int32(message.toStatus);
+    }
+    if (message.toRole !== 0) {
+      writer.uint32(40).int32(message.toRole);
+    }
+    if (message.reason !== "") {
+      writer.uint32(50).string(message.reason);
+    }
+    if (message.outcome !== 0) {
+      writer.uint32(56).int32(message.outcome);
+    }
+    if (message.duration !== undefined) {
+      Duration.encode(message.duration, writer.uint32(66).fork()).join();
+    }
+    if (message.attempts !== 0) {
+      writer.uint32(72).uint32(message.attempts);
+    }
+    if (message.error !== "") {
+      writer.uint32(82).string(message.error);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ServingTransition {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseServingTransition();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.startTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.fromStatus = reader.int32() as any;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.fromRole = reader.int32() as any;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.toStatus = reader.int32() as any;
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.toRole = reader.int32() as any;
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.outcome = reader.int32() as any;
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.duration = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.attempts = reader.uint32();
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.error = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ServingTransition {
+    return {
+      startTime: isSet(object.startTime)
+        ? fromJsonTimestamp(object.startTime)
+        : isSet(object.start_time)
+        ? fromJsonTimestamp(object.start_time)
+        : undefined,
+      fromStatus: isSet(object.fromStatus)
+        ? servingStatusFromJSON(object.fromStatus)
+        : isSet(object.from_status)
+        ? servingStatusFromJSON(object.from_status)
+        : 0,
+      fromRole: isSet(object.fromRole)
+        ? poolerRoleFromJSON(object.fromRole)
+        : isSet(object.from_role)
+        ? poolerRoleFromJSON(object.from_role)
+        : 0,
+      toStatus: isSet(object.toStatus)
+        ? servingStatusFromJSON(object.toStatus)
+        : isSet(object.to_status)
+        ? servingStatusFromJSON(object.to_status)
+        : 0,
+      toRole: isSet(object.toRole)
+        ? poolerRoleFromJSON(object.toRole)
+        : isSet(object.to_role)
+        ? poolerRoleFromJSON(object.to_role)
+        : 0,
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+      outcome: isSet(object.outcome) ? transitionOutcomeFromJSON(object.outcome) : 0,
+      duration: isSet(object.duration) ? Duration.fromJSON(object.duration) : undefined,
+      attempts: isSet(object.attempts) ? globalThis.Number(object.attempts) : 0,
+      error: isSet(object.error) ? globalThis.String(object.error) : "",
+    };
+  },
+
+  toJSON(message: ServingTransition): unknown {
+    const obj: any = {};
+    if (message.startTime !== undefined) {
+      obj.startTime = message.startTime.toISOString();
+    }
+    if (message.fromStatus !== 0) {
+      obj.fromStatus = servingStatusToJSON(message.fromStatus);
+    }
+    if (message.fromRole !== 0) {
+      obj.fromRole = poolerRoleToJSON(message.fromRole);
+    }
+    if (message.toStatus !== 0) {
+      obj.toStatus = servingStatusToJSON(message.toStatus);
+    }
+    if (message.toRole !== 0) {
+      obj.toRole = poolerRoleToJSON(message.toRole);
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    if (message.outcome !== 0) {
+      obj.outcome = transitionOutcomeToJSON(message.outcome);
+    }
+    if (message.duration !== undefined) {
+      obj.duration = Duration.toJSON(message.duration);
+    }
+    if (message.attempts !== 0) {
+      obj.attempts = Math.round(message.attempts);
+    }
+    if (message.error !== "") {
+      obj.error = message.error;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ServingTransition>): ServingTransition {
+    return ServingTransition.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ServingTransition>): ServingTransition {
+    const message = createBaseServingTransition();
+    message.startTime = object.startTime ?? undefined;
+    message.fromStatus = object.fromStatus ?? 0;
+    message.fromRole = object.fromRole ?? 0;
+    message.toStatus = object.toStatus ?? 0;
+    message.toRole = object.toRole ?? 0;
+    message.reason = object.reason ?? "";
+    message.outcome = object.outcome ?? 0;
+    message.duration = (object.duration !== undefined && object.duration !== null)
+      ? Duration.fromPartial(object.duration)
+      : undefined;
+    message.attempts = object.attempts ?? 0;
+    message.error = object.error ?? "";
+    return message;
+  },
+};
+
+function createBaseDrainTotals(): DrainTotals {
+  return { completed: 0n, cut: 0n, reversed: 0n, aborted: 0n, cutRequests: 0n, longest: undefined, total: undefined };
+}
+
+export const DrainTotals: MessageFns<DrainTotals> = {
+  encode(message: DrainTotals, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.completed !== 0n) {
+      if (BigInt.asUintN(64, message.completed) !== message.completed) {
+        throw new globalThis.Error("value provided for field message.completed of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.completed);
+    }
+    if (message.cut !== 0n) {
+      if (BigInt.asUintN(64, message.cut) !== message.cut) {
+        throw new globalThis.Error("value provided for field message.cut of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.cut);
+    }
+    if (message.reversed !== 0n) {
+      if (BigInt.asUintN(64, message.reversed) !== message.reversed) {
+        throw new globalThis.Error("value provided for field message.reversed of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.reversed);
+    }
+    if (message.aborted !== 0n) {
+      if (BigInt.asUintN(64, message.aborted) !== message.aborted) {
+        throw new globalThis.Error("value provided for field message.aborted of type uint64 too large");
+      }
+      writer.uint32(32).uint64(message.aborted);
+    }
+    if (message.cutRequests !== 0n) {
+      if (BigInt.asUintN(64, message.cutRequests) !== message.cutRequests) {
+        throw new globalThis.Error("value provided for field message.cutRequests of type uint64 too large");
+      }
+      writer.uint32(40).uint64(message.cutRequests);
+    }
+    if (message.longest !== undefined) {
+      Duration.encode(message.longest, writer.uint32(50).fork()).join();
+    }
+    if (message.total !== undefined) {
+      Duration.encode(message.total, writer.uint32(58).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DrainTotals {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDrainTotals();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.completed = reader.uint64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.cut = reader.uint64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.reversed = reader.uint64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.aborted = reader.uint64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.cutRequests = reader.uint64() as bigint;
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.longest = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.total = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): DrainTotals {
+    return {
+      completed: isSet(object.completed) ? BigInt(object.completed) : 0n,
+      cut: isSet(object.cut) ? BigInt(object.cut) : 0n,
+      reversed: isSet(object.reversed) ? BigInt(object.reversed) : 0n,
+      aborted: isSet(object.aborted) ? BigInt(object.aborted) : 0n,
+      cutRequests: isSet(object.cutRequests)
+        ? BigInt(object.cutRequests)
+        : isSet(object.cut_requests)
+        ? BigInt(object.cut_requests)
+        : 0n,
+      longest: isSet(object.longest) ? Duration.fromJSON(object.longest) : undefined,
+      total: isSet(object.total) ? Duration.fromJSON(object.total) : undefined,
+    };
+  },
+
+  toJSON(message: DrainTotals): unknown {
+    const obj: any = {};
+    if (message.completed !== 0n) {
+      obj.completed = message.completed.toString();
+    }
+    if (message.cut !== 0n) {
+      obj.cut = message.cut.toString();
+    }
+    if (message.reversed !== 0n) {
+      obj.reversed = message.reversed.toString();
+    }
+    if (message.aborted !== 0n) {
+      obj.aborted = message.aborted.toString();
+    }
+    if (message.cutRequests !== 0n) {
+      obj.cutRequests = message.cutRequests.toString();
+    }
+    if (message.longest !== undefined) {
+      obj.longest = Duration.toJSON(message.longest);
+    }
+    if (message.total !== undefined) {
+      obj.total = Duration.toJSON(message.total);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<DrainTotals>): DrainTotals {
+    return DrainTotals.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<DrainTotals>): DrainTotals {
+    const message = createBaseDrainTotals();
+    message.completed = (object.completed !== undefined && object.completed !== null) ? BigInt(object.completed) : 0n;
+    message.cut = (object.cut !== undefined && object.cut !== null) ? BigInt(object.cut) : 0n;
+    message.reversed = (object.reversed !== undefined && object.reversed !== null) ? BigInt(object.reversed) : 0n;
+    message.aborted = (object.aborted !== undefined && object.aborted !== null) ? BigInt(object.aborted) : 0n;
+    message.cutRequests = (object.cutRequests !== undefined && object.cutRequests !== null)
+      ? BigInt(object.cutRequests)
+      : 0n;
+    message.longest = (object.longest !== undefined && object.longest !== null)
+      ? Duration.fromPartial(object.longest)
+      : undefined;
+    message.total = (object.total !== undefined && object.total !== null)
+      ? Duration.fromPartial(object.total)
       : undefined;
     return message;
   },
@@ -1464,7 +2680,7 @@ export const TopologyStatus: MessageFns<TopologyStatus> = {
 };
 
 function createBaseHeartbeatStatus(): HeartbeatStatus {
-  return { mode: 0, lag: undefined, lastWrittenTime: undefined, lastError: "" };
+  return { mode: 0, lag: undefined, lastWrittenTime: undefined, lastError: "", behindBytes: undefined };
 }
 
 export const HeartbeatStatus: MessageFns<HeartbeatStatus> = {
@@ -1480,6 +2696,12 @@ export const HeartbeatStatus: MessageFns<HeartbeatStatus> = {
     }
     if (message.lastError !== "") {
       writer.uint32(34).string(message.lastError);
+    }
+    if (message.behindBytes !== undefined) {
+      if (BigInt.asUintN(64, message.behindBytes) !== message.behindBytes) {
+        throw new globalThis.Error("value provided for field message.behindBytes of type uint64 too large");
+      }
+      writer.uint32(40).uint64(message.behindBytes);
     }
     return writer;
   },
@@ -1529,6 +2751,14 @@ export const HeartbeatStatus: MessageFns<HeartbeatStatus> = {
             message.lastError = reader.string();
             continue;
           }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.behindBytes = reader.uint64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1555,6 +2785,11 @@ export const HeartbeatStatus: MessageFns<HeartbeatStatus> = {
         : isSet(object.last_error)
         ? globalThis.String(object.last_error)
         : "",
+      behindBytes: isSet(object.behindBytes)
+        ? BigInt(object.behindBytes)
+        : isSet(object.behind_bytes)
+        ? BigInt(object.behind_bytes)
+        : undefined,
     };
   },
 
@@ -1572,6 +2807,9 @@ export const HeartbeatStatus: MessageFns<HeartbeatStatus> = {
     if (message.lastError !== "") {
       obj.lastError = message.lastError;
     }
+    if (message.behindBytes !== undefined) {
+      obj.behindBytes = message.behindBytes.toString();
+    }
     return obj;
   },
 
@@ -1584,6 +2822,9 @@ export const HeartbeatStatus: MessageFns<HeartbeatStatus> = {
     message.lag = (object.lag !== undefined && object.lag !== null) ? Duration.fromPartial(object.lag) : undefined;
     message.lastWrittenTime = object.lastWrittenTime ?? undefined;
     message.lastError = object.lastError ?? "";
+    message.behindBytes = (object.behindBytes !== undefined && object.behindBytes !== null)
+      ? BigInt(object.behindBytes)
+      : undefined;
     return message;
   },
 };
@@ -1603,6 +2844,19 @@ export const MultiPoolerManagerDefinition = {
       requestType: StatusRequest as typeof StatusRequest,
       requestStream: false,
       responseType: StatusResponse as typeof StatusResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * Takes an operator's wish for what the pooler serves. It holds until the next one, also over a
+     * restart where the pooler has a directory of its own, and never makes it serve more than its type and
+     * PostgreSQL allow.
+     */
+    setServingStatus: {
+      name: "SetServingStatus",
+      requestType: SetServingStatusRequest as typeof SetServingStatusRequest,
+      requestStream: false,
+      responseType: SetServingStatusResponse as typeof SetServingStatusResponse,
       responseStream: false,
       options: {},
     },
