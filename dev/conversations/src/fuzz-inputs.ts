@@ -22,11 +22,12 @@ export interface FuzzRun {
 
 /** A test that takes this share of all inputs, so many of them in each of fast-check's runs. */
 export function fuzzRun(share: number, inputsOfRun = 1): FuzzRun {
-  const numRuns = Math.max(1, Math.round((FUZZ_INPUTS * share) / inputsOfRun));
+  const numRuns =
+    PATH === undefined ? Math.max(1, Math.round((FUZZ_INPUTS * share) / inputsOfRun)) : 1;
   const inputs = numRuns * inputsOfRun;
   return {
     parameters: {
-      numRuns: PATH === undefined ? numRuns : 1,
+      numRuns,
       seed: Number(SEED),
       ...(PATH === undefined ? {} : { path: PATH, endOnFailure: true }),
     },
