@@ -1,6 +1,6 @@
 /**
- * What `npm start`, `npm test`, `npm run bench`, `npm run check` and `npm run ctl` run: gets Node 24
- * and pnpm, installs, builds, then runs the command. Plain JavaScript that imports nothing but
+ * What `npm start`, `npm test`, `npm run bench`, `compat`, `soak`, `check` and `ctl` run: gets Node 24 and
+ * pnpm, installs, builds, then runs the command. Plain JavaScript that imports nothing but
  * Node, because it runs on Node 20 in a clone that has no node_modules.
  */
 import { existsSync } from "node:fs";
@@ -29,6 +29,8 @@ const commands = {
   test: { entry: "scripts/test.ts" },
   check: { entry: "scripts/check.ts" },
   bench: { entry: "benchmarks/dist/main.js" },
+  soak: { entry: "dev/soak/dist/main.js", build: "@multipooler/soak..." },
+  compat: { entry: "e2e/compat/main.ts" },
   ctl: {
     entry: "apps/multipooler/dist/main.js",
     args: ["ctl"],

@@ -4,20 +4,15 @@ import type { ClientState } from "./client-state.ts";
 import { GatewayError } from "./error-words.ts";
 import type { Binding, FrontendMessage } from "./frontend-message.ts";
 import type { PoolerCalls } from "./pooler-calls.ts";
+import type { PreparedStatements, PreparedText } from "./prepared-statements.ts";
 import { ResultRelay } from "./result-relay.ts";
 import { splitStatements } from "./sql-statement.ts";
 import type { SqlStatement } from "./sql-statement.ts";
 import { actionOf, NO_REASON } from "./statement-action.ts";
 import type { StatementRunner } from "./statement-runner.ts";
 
-interface Prepared {
-  readonly name: string;
-  readonly query: string;
-  readonly paramTypes: readonly number[];
-}
-
 interface BoundPortal {
-  readonly prepared: Prepared;
+  readonly prepared: PreparedText;
   readonly binding: Binding;
 }
 
@@ -27,13 +22,13 @@ interface ExtendedQueryParts {
   readonly state: ClientState;
   readonly calls: PoolerCalls;
   readonly runner: StatementRunner;
+  readonly prepared: PreparedStatements;
   readonly output: ClientOutput;
 }
 
-/** The statements and portals of a client, which only the gateway knows by their names. */
+/** The portals of a client, which only the gateway knows by their names. */
 export class ExtendedQuery {
   readonly #parts: ExtendedQueryParts;
-  readonly #prepared = new Map<string, Prepared>();
   readonly #portals = new Map<string, BoundPortal>();
 
   constructor(parts: ExtendedQueryParts) {
@@ -42,37 +37,32 @@ export class ExtendedQuery {
 
   /** Keeps the statement. In a transaction PostgreSQL parses it at once, for its errors. */
   async parse({ name, query, paramTypes }: Message<"parse">): Promise<void> {
-    const { state, calls, output } = this.#parts;
-    const prepared = { name, query, paramTypes };
+    const { state, calls, prepared, output } = this.#parts;
+    const text = { name, query, paramTypes };
     if (state.isInTransaction && query.trim() !== "") {
-      const executeSqlPreparedStatement = {
-        preparedStatement: { query, paramTypes: [...paramTypes] },
-        forceUnnamedParse: true,
-      };
-      const request = { options: { executeSqlPreparedStatement } };
-      await calls.execute(request, NO_REASON, () => Promise.resolve());
+      await calls.parse(text);
     }
-    this.#prepared.set(name, prepared);
+    prepared.set(text);
     await output.message("1");
   }
 
   async bind({ binding }: Message<"bind">): Promise<void> {
     this.#portals.set(binding.portal, {
-      prepared: this.#statement(binding.statement),
+      prepared: this.#parts.prepared.get(binding.statement),
       binding,
     });
     await this.#parts.output.message("2");
   }
 
   async close({ of, name }: Message<"close">): Promise<void> {
-    (of === "statement" ? this.#prepared : this.#portals).delete(name);
+    (of === "statement" ? this.#parts.prepared : this.#portals).delete(name);
     await this.#parts.output.message("3");
   }
 
   async describe({ of, name }: Message<"describe">): Promise<void> {
     const { calls, output } = this.#parts;
     const portal = of === "portal" ? this.#portal(name) : undefined;
-    const { query, paramTypes } = portal?.prepared ?? this.#statement(name);
+    const { query, paramTypes } = portal?.prepared ?? this.#parts.prepared.get(name);
     const [statement] = splitStatements(query);
     const isRun = statement !== undefined && actionOf(statement).type === "run";
     const description = isRun
@@ -132,14 +122,6 @@ export class ExtendedQuery {
       action.type === "run" ? action : NO_REASON,
       (payload) => wish.relay.take(payload),
     );
-  }
-
-  #statement(name: string): Prepared {
-    const prepared = this.#prepared.get(name);
-    if (prepared === undefined) {
-      throw new GatewayError("26000", `prepared statement "${name}" does not exist`);
-    }
-    return prepared;
   }
 
   #portal(name: string): BoundPortal {

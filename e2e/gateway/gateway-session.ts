@@ -14,6 +14,7 @@ import type { FrontendMessage } from "./frontend-message.ts";
 import { Inbox } from "./inbox.ts";
 import { NotificationRelay } from "./notification-relay.ts";
 import { PoolerCalls } from "./pooler-calls.ts";
+import { PreparedStatements } from "./prepared-statements.ts";
 import { ReservationCalls } from "./reservation-calls.ts";
 import { SimpleQuery } from "./simple-query.ts";
 import { StatementRunner } from "./statement-runner.ts";
@@ -58,15 +59,17 @@ export class GatewaySession implements Session {
     this.#inbox = new Inbox({ onRoom: () => client.resume() });
     const own = { state: this.#state, calls: this.#calls, output: this.#output };
     this.#notifications = new NotificationRelay(pooler, (message) => this.#onNotified(message));
+    const prepared = new PreparedStatements();
     const runner = new StatementRunner({
       ...own,
+      prepared,
       inbox: this.#inbox,
       reservations: this.#reservations,
       notifications: this.#notifications,
     });
     const parts = { ...own, runner };
     this.#simple = new SimpleQuery(parts);
-    this.#extended = new ExtendedQuery(parts);
+    this.#extended = new ExtendedQuery({ ...parts, prepared });
     this.#ended = this.#converse();
   }
 

@@ -6,6 +6,11 @@ import { GatewayError } from "./error-words.ts";
 /** What the real gateway waits for a confirmation. */
 const CONFIRM_TIMEOUT_MS = 10_000;
 
+/** LISTEN to a channel, or UNLISTEN of one or all. */
+export type ChannelAction =
+  | { readonly type: "listen"; readonly channel: string }
+  | { readonly type: "unlisten"; readonly channel: string | undefined };
+
 /** The channels that one client listens to, over one stream that is open while there are any. */
 export class NotificationRelay {
   readonly #pooler: PoolerClient;
@@ -13,6 +18,8 @@ export class NotificationRelay {
   readonly #channels = new Set<string>();
   #stream: { readonly requests: PassThrough; readonly caller: AbortController } | undefined;
   #confirmed = Promise.withResolvers<void>();
+  /** What the transaction has asked for so far. */
+  readonly #postponed: ChannelAction[] = [];
 
   /** `onNotification` takes a NotificationResponse. */
   constructor(pooler: PoolerClient, onNotification: (message: Uint8Array) => void) {
@@ -40,6 +47,22 @@ export class NotificationRelay {
     }
     if (this.#channels.size === 0) {
       this.end();
+    }
+  }
+
+  /** Keeps it until the end of the transaction. */
+  postpone(action: ChannelAction): void {
+    this.#postponed.push(action);
+  }
+
+  /** The transaction has ended: what it has asked for happens in its order, or not at all. */
+  async settle({ isCommitted }: { readonly isCommitted: boolean }): Promise<void> {
+    for (const action of this.#postponed.splice(0)) {
+      if (isCommitted && action.type === "listen") {
+        await this.listen(action.channel);
+      } else if (isCommitted) {
+        await this.unlisten(action.channel);
+      }
     }
   }
 

@@ -9,8 +9,9 @@ import type {
 } from "@multipooler/grpc-services/client";
 import type { ClientState, Reservation } from "./client-state.ts";
 import type { Payload } from "./result-relay.ts";
+import type { PreparedText } from "./prepared-statements.ts";
 import { NO_REASON, Reason } from "./statement-action.ts";
-import type { RunAction } from "./statement-action.ts";
+import type { ExecuteAction, RunAction } from "./statement-action.ts";
 
 /** What the real gateway allows a statement, unless the client has set another time. */
 export const STATEMENT_TIMEOUT_MS = 30_000;
@@ -61,6 +62,30 @@ export class PoolerCalls {
     await this.#stream((call) => this.#client.streamExecute(whole, call), take, {
       timeoutMs: isParse ? undefined : STATEMENT_TIMEOUT_MS,
     });
+  }
+
+  /** Has PostgreSQL parse a statement of a transaction, for its errors. */
+  async parse({ query, paramTypes }: PreparedText): Promise<void> {
+    const executeSqlPreparedStatement = {
+      preparedStatement: { query, paramTypes: [...paramTypes] },
+      forceUnnamedParse: true,
+    };
+    const request = { options: { executeSqlPreparedStatement } };
+    await this.execute(request, NO_REASON, () => Promise.resolve());
+  }
+
+  /** Runs a statement with EXECUTE in it. */
+  async executeNamed(
+    { query, paramTypes }: PreparedText,
+    { prefix, suffix, run }: ExecuteAction,
+    take: PayloadReceiver,
+  ): Promise<void> {
+    const executeSqlPreparedStatement = {
+      preparedStatement: { query, paramTypes: [...paramTypes] },
+      sqlPrefix: prefix,
+      sqlSuffix: suffix,
+    };
+    await this.execute({ options: { executeSqlPreparedStatement } }, run, take);
   }
 
   /** Runs a prepared statement in the same way. */
@@ -182,10 +207,14 @@ export class PoolerCalls {
     }
   }
 
-  /** A call that was cut off says nothing of what stays reserved: it is as it was. */
+  /**
+   * A call that was cut off says nothing of what stays reserved: the connection of a transaction is
+   * taken for lost, another one for what it was.
+   */
   #keepAfter(error: unknown, state: Reservation | undefined): void {
     const isCut = error instanceof GrpcStatusError && CUT_OFF.has(error.code);
-    this.#state.keep(state ?? (isCut ? this.#state.reservation : undefined));
+    const isKept = isCut && this.#state.status !== "T";
+    this.#state.keep(state ?? (isKept ? this.#state.reservation : undefined));
     this.#state.fail();
   }
 }

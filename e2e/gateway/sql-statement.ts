@@ -5,7 +5,9 @@ export interface Token {
   readonly text: string;
   /** Key words and names in lower case, names in quotes and strings without them. */
   readonly value: string;
+  /** In the bytes of the statement, one character each. */
   readonly start: number;
+  readonly end: number;
 }
 
 /** One statement of a query string. */
@@ -14,6 +16,8 @@ export interface SqlStatement {
   readonly text: string;
   /** The same with it, where there is one. */
   readonly source: string;
+  /** Its bytes, one character each, with the blanks around it. */
+  readonly bytes: string;
   readonly tokens: readonly Token[];
 }
 
@@ -27,8 +31,9 @@ export function splitStatements(sql: string): readonly SqlStatement[] {
   let start = 0;
   const finish = (end: number, after: number): void => {
     if (tokens.length > 0) {
-      const text = utf8(bytes.slice(start, end)).trim();
-      statements.push({ text, source: utf8(bytes.slice(start, after)).trim(), tokens });
+      const own = bytes.slice(start, end);
+      const source = utf8(bytes.slice(start, after)).trim();
+      statements.push({ text: utf8(own).trim(), source, bytes: own, tokens });
     }
     tokens = [];
     start = after;
@@ -39,11 +44,21 @@ export function splitStatements(sql: string): readonly SqlStatement[] {
       finish(scanner.start, scanner.end);
     } else {
       const value = utf8(scanner.value() ?? text);
-      tokens.push({ text: utf8(text), value, start: scanner.start - start });
+      const place = { start: scanner.start - start, end: scanner.end - start };
+      tokens.push({ text: utf8(text), value, ...place });
     }
   }
   finish(bytes.length, bytes.length);
   return statements;
+}
+
+/** What a statement says before a token, and behind it. */
+export function textAround(
+  { bytes }: SqlStatement,
+  token: Token,
+): { readonly before: string; readonly behind: string } {
+  const before = utf8(bytes.slice(0, token.start)).trimStart();
+  return { before, behind: utf8(bytes.slice(token.end)).trimEnd() };
 }
 
 function utf8(bytes: string): string {

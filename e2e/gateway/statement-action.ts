@@ -1,3 +1,4 @@
+import { textAround } from "./sql-statement.ts";
 import type { SqlStatement, Token } from "./sql-statement.ts";
 
 /** Why a connection is reserved, by the numbers of the contract. */
@@ -18,7 +19,27 @@ export type StatementAction =
   | { readonly type: "copy"; readonly direction: "in" | "out" }
   | { readonly type: "listen"; readonly channel: string }
   | { readonly type: "unlisten"; readonly channel: string | undefined }
+  | PrepareAction
+  | { readonly type: "deallocate"; readonly name: string | undefined }
+  | ExecuteAction
   | RunAction;
+
+/** SQL's PREPARE. */
+export interface PrepareAction {
+  readonly type: "prepare";
+  readonly name: string;
+  readonly typeNames: readonly string[];
+  readonly query: string;
+}
+
+/** A statement with EXECUTE in it: what stands before the name, and behind it. */
+export interface ExecuteAction {
+  readonly type: "execute";
+  readonly name: string;
+  readonly prefix: string;
+  readonly suffix: string;
+  readonly run: RunAction;
+}
 
 /** It is run by the pooler, on a connection that is reserved for these reasons. */
 export interface RunAction {
@@ -60,6 +81,14 @@ export function actionOf(statement: SqlStatement): StatementAction {
       return discardOf(second);
     case "copy":
       return copyOf(words);
+    case "prepare":
+      return second === "transaction" ? NO_REASON : prepareOf(statement);
+    case "deallocate":
+      return deallocateOf(words);
+    case "execute":
+    case "explain":
+    case "create":
+      return executeOf(statement, runOf(words));
     case "listen":
       return { type: "listen", channel: second };
     case "unlisten":
@@ -114,6 +143,39 @@ function settingOf(tokens: readonly Token[]): StatementAction {
   const isName = separator === "=" || separator === "to";
   const value = words.slice(isName ? from + 2 : from + 1).join("");
   return { type: "set", name, value: value === "default" || value === "none" ? undefined : value };
+}
+
+/** PREPARE name [ ( types ) ] AS query */
+function prepareOf(statement: SqlStatement): PrepareAction {
+  const { tokens } = statement;
+  const at = tokens.findIndex(({ value }) => value === "as");
+  const as = tokens[at];
+  return {
+    type: "prepare",
+    name: tokens[1]?.value ?? "",
+    typeNames: tokens
+      .slice(2, Math.max(2, at))
+      .map(({ value }) => value)
+      .filter((value) => !["(", ",", ")"].includes(value)),
+    query: as === undefined ? "" : textAround(statement, as).behind.trim(),
+  };
+}
+
+function deallocateOf(words: readonly string[]): StatementAction {
+  const name = words[words[1] === "prepare" ? 2 : 1];
+  return { type: "deallocate", name: name === "all" ? undefined : name };
+}
+
+/** EXECUTE, EXPLAIN EXECUTE or CREATE TABLE AS EXECUTE; without one of them `run`. */
+function executeOf(statement: SqlStatement, run: RunAction): ExecuteAction | RunAction {
+  const { tokens } = statement;
+  const at = tokens.findIndex(({ value }) => value === "execute");
+  const name = at === -1 ? undefined : tokens[at + 1];
+  if (name === undefined) {
+    return run;
+  }
+  const { before: prefix, behind: suffix } = textAround(statement, name);
+  return { type: "execute", name: name.value, prefix, suffix, run };
 }
 
 function runOf(words: readonly string[]): RunAction {

@@ -1,4 +1,3 @@
-import { GatewayError } from "./error-words.ts";
 import type { ClientState } from "./client-state.ts";
 import { CopyRelay } from "./copy-relay.ts";
 import type { CopyRelayParts } from "./copy-relay.ts";
@@ -7,15 +6,18 @@ import type { PoolerCalls } from "./pooler-calls.ts";
 import type { ReservationCalls } from "./reservation-calls.ts";
 import type { ResultRelay } from "./result-relay.ts";
 import type { SqlStatement } from "./sql-statement.ts";
+import { typeOid } from "./prepared-statements.ts";
+import type { PreparedStatements } from "./prepared-statements.ts";
 import { actionOf, NO_REASON } from "./statement-action.ts";
-import type { StatementAction } from "./statement-action.ts";
+import type { PrepareAction, StatementAction } from "./statement-action.ts";
 
 export interface StatementRunnerParts extends CopyRelayParts {
   readonly reservations: ReservationCalls;
   readonly notifications: NotificationRelay;
+  readonly prepared: PreparedStatements;
 }
 
-type LocalAction = Exclude<StatementAction, { type: "run" | "copy" }>;
+type LocalAction = Exclude<StatementAction, { type: "run" | "execute" | "copy" }>;
 
 /** Does what a gateway does itself, or through other calls than that of the statement. */
 export class StatementRunner {
@@ -35,6 +37,11 @@ export class StatementRunner {
     switch (action.type) {
       case "run":
         await this.#calls.execute({ query: statement.text }, action, (payload) =>
+          relay.take(payload),
+        );
+        return;
+      case "execute":
+        await this.#calls.executeNamed(this.#parts.prepared.get(action.name), action, (payload) =>
           relay.take(payload),
         );
         return;
@@ -71,6 +78,7 @@ export class StatementRunner {
       case "discardAll":
         await this.#parts.reservations.release({ keepSticky: true });
         await this.#parts.notifications.unlisten(undefined);
+        this.#parts.prepared.clear();
         this.#state.resetAll();
         await relay.complete("DISCARD ALL");
         return;
@@ -80,6 +88,14 @@ export class StatementRunner {
         }
         await relay.complete("DISCARD TEMP");
         return;
+      case "prepare":
+        await this.#prepare(action);
+        await relay.complete("PREPARE");
+        return;
+      case "deallocate":
+        this.#deallocate(action.name);
+        await relay.complete(action.name === undefined ? "DEALLOCATE ALL" : "DEALLOCATE");
+        return;
       case "listen":
       case "unlisten":
         await this.#listen(action);
@@ -88,23 +104,53 @@ export class StatementRunner {
     }
   }
 
-  /** In a transaction it would be for its end to tell whether it happens. */
+  async #prepare({ name, typeNames, query }: PrepareAction): Promise<void> {
+    const { prepared } = this.#parts;
+    prepared.requireNew(name);
+    const text = { name, query, paramTypes: typeNames.map(typeOid) };
+    if (this.#state.isInTransaction) {
+      await this.#calls.parse(text);
+    }
+    prepared.set(text);
+  }
+
+  #deallocate(name: string | undefined): void {
+    const { prepared } = this.#parts;
+    if (name === undefined) {
+      prepared.clear();
+    } else {
+      prepared.delete(prepared.get(name).name);
+    }
+  }
+
+  /** In a transaction its COMMIT does it. */
   async #listen(
     action: Extract<LocalAction, { readonly type: "listen" | "unlisten" }>,
   ): Promise<void> {
-    if (this.#state.isInTransaction) {
-      throw new GatewayError("0A000", "the stand-in listens outside of transactions only");
-    }
     const { notifications } = this.#parts;
-    if (action.type === "listen") {
+    if (this.#state.isInTransaction) {
+      notifications.postpone(action);
+    } else if (action.type === "listen") {
       await notifications.listen(action.channel);
     } else {
       await notifications.unlisten(action.channel);
     }
   }
 
-  /** Ends the transaction where the pooler has begun it. Resolves with the tag. */
+  /** Ends the transaction, and does what was postponed to a COMMIT. Resolves with the tag. */
   async conclude(type: "commit" | "rollback", chain: boolean): Promise<string> {
+    const { notifications } = this.#parts;
+    let isCommitted = false;
+    try {
+      const tag = await this.#conclude(type, chain);
+      isCommitted = tag === "COMMIT";
+      return tag;
+    } finally {
+      await notifications.settle({ isCommitted });
+    }
+  }
+
+  async #conclude(type: "commit" | "rollback", chain: boolean): Promise<string> {
     if (this.#state.hasBegun) {
       return await this.#parts.reservations.conclude(type, chain);
     }

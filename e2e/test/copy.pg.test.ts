@@ -2,13 +2,12 @@ import { startPostgres } from "@multipooler/embedded-postgres";
 import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import { connect } from "@multipooler/grpc-services/client";
 import type { CopyBidiExecuteInput, PoolerClient } from "@multipooler/grpc-services/client";
-import { startPooler } from "@multipooler/pooler-process";
+import { residentBytes, startPooler } from "@multipooler/pooler-process";
 import type { PoolerProcess } from "@multipooler/pooler-process";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { copied } from "./copying-gateway.ts";
 import { flagsFor } from "./flags.ts";
 import { streamed } from "./reserving-gateway.ts";
-import { residentBytes } from "./resident-memory.ts";
 
 const DATA = 1;
 const DONE = 2;

@@ -1,13 +1,13 @@
 import {
-  CLIENTS,
-  Comparison,
+  compareConversation,
   conversations,
   KEEPING_CLIENTS,
   PREPARING_SQL,
+  Protocol,
   RESTORING_SQL,
   WireClient,
 } from "@multipooler/conversations";
-import type { Step } from "@multipooler/conversations";
+import type { Pair, Step } from "@multipooler/conversations";
 import { startPostgres } from "@multipooler/embedded-postgres";
 import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import type { PoolerProcess } from "@multipooler/pooler-process";
@@ -21,13 +21,20 @@ const WANTED = Number(process.env["MULTIPOOLER_DIFFERENTIAL_CONVERSATIONS"] ?? 2
 const [SEED, PATH] = (process.env["MULTIPOOLER_DIFFERENTIAL_SEED"] ?? "1").split("/");
 const MAX_STEPS = 8;
 
+/** One for each client that may keep one, one that listens, and two more. */
+const BACKENDS = KEEPING_CLIENTS + 3;
+/** So many can look at the same time, beside one that listens. */
+const FRESH_CLIENTS = 3;
+
+type Settings = Readonly<Record<string, string>>;
+
 /** Start-up parameters of the clients. */
-const SETTINGS: readonly Readonly<Record<string, string>>[] = [
+const SETTINGS: readonly Settings[] = [
   {},
-  { work_mem: "65kB", application_name: "second" },
+  { work_mem: "65kB", application_name: "second", datestyle: "SQL, MDY" },
   { options: "-c DateStyle=German -c search_path=other" },
   {},
-  {},
+  { timezone: "Europe/Berlin", "app.x": "of the start" },
 ];
 
 const POOLED = "postgres";
@@ -44,7 +51,7 @@ beforeAll(async () => {
     await postgres.sql(PREPARING_SQL, { database });
   }
   pooler = await servingPooler(postgres, {
-    "connpool-global-capacity": String(KEEPING_CLIENTS + 2),
+    "connpool-global-capacity": String(BACKENDS),
     "pg-listen-port": "0",
     "pg-trust-loopback": "on",
   });
@@ -60,20 +67,25 @@ async function play(conversation: readonly Step[]): Promise<void> {
   for (const database of [POOLED, DIRECT]) {
     await postgres.sql(RESTORING_SQL, { database });
   }
-  await using clients = new AsyncDisposableStack();
-  const pairs = await Promise.all(
-    SETTINGS.slice(0, CLIENTS).map(async (own) => {
-      const { user } = postgres;
-      const to = { user, ...own };
-      return {
-        direct: clients.use(await WireClient.connect(postgres.port, { ...to, database: DIRECT })),
-        pooled: clients.use(await WireClient.connect(pooledPort, { ...to, database: POOLED })),
-      };
-    }),
-  );
-  const comparison = new Comparison(pairs);
-  await comparison.logins();
-  await comparison.play(conversation);
+  await using peers = new AsyncDisposableStack();
+  const connect = async (own: Settings, protocol: Protocol): Promise<Pair> => {
+    const to = { user: postgres.user, ...own };
+    const pooled = { ...to, database: POOLED };
+    return {
+      direct: peers.use(await WireClient.connect(postgres.port, { ...to, database: DIRECT })),
+      pooled: peers.use(await WireClient.connect(pooledPort, pooled, protocol)),
+    };
+  };
+  await compareConversation(conversation, {
+    connect: async (client) => await connect(SETTINGS[client] ?? {}, protocolOf(client)),
+    connectFresh: async () => await connect({}, Protocol.V3_0),
+    freshClients: FRESH_CLIENTS,
+  });
+}
+
+/** PostgreSQL answers the same in 3.2 where it knows that. */
+function protocolOf(client: number): Protocol {
+  return client % 2 === 0 ? Protocol.V3_0 : Protocol.V3_2;
 }
 
 test("clients of few connections are answered as PostgreSQL answers them", async () => {

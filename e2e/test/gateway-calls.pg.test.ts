@@ -130,6 +130,61 @@ test("a Parse is an eager one in a transaction, and only there", async () => {
   ]);
 });
 
+test("PREPARE and DEALLOCATE ask nobody, and EXECUTE brings the text", async () => {
+  await client.query("prepare plus (int) as select $1 + 1 as sum");
+  const { rows } = await client.query("EXECUTE plus ( 3 )");
+  expect(rows).toEqual([{ sum: 4 }]);
+  await client.query("explain execute plus(4)");
+  await client.query("create temp table summed as execute plus(5)");
+  await client.query("deallocate plus");
+  await expect(client.query("execute plus(6)")).rejects.toMatchObject({ code: "26000" });
+  const text = { query: "select $1 + 1 as sum", paramTypes: [23] };
+  const execution = (sqlPrefix: string, sqlSuffix: string): object => ({
+    method: "streamExecute",
+    timeoutMs: STATEMENT_TIMEOUT_MS,
+    request: {
+      options: { executeSqlPreparedStatement: { preparedStatement: text, sqlPrefix, sqlSuffix } },
+    },
+  });
+  expect(calls()).toMatchObject([
+    execution("EXECUTE ", " ( 3 )"),
+    execution("explain execute ", "(4)"),
+    {
+      ...execution("create temp table summed as execute ", "(5)"),
+      request: { reservationOptions: { reasons: 2 } },
+    },
+  ]);
+  await client.query("discard all");
+});
+
+test("PREPARE in a transaction is an eager Parse, whose error fails it", async () => {
+  await client.query("begin");
+  await client.query("prepare inside as select 'in ' || $1");
+  expect((await client.query("execute inside('here')")).rows).toEqual([{ "?column?": "in here" }]);
+  await expect(client.query("prepare wrong as selec 1")).rejects.toMatchObject({ code: "42601" });
+  await expect(client.query("select 1")).rejects.toMatchObject({ code: "25P02" });
+  await client.query("rollback");
+  const parse = (query: string): object => ({
+    timeoutMs: undefined,
+    request: {
+      options: {
+        executeSqlPreparedStatement: { preparedStatement: { query }, forceUnnamedParse: true },
+      },
+    },
+  });
+  const seenCalls = calls();
+  expect(seenCalls.slice(0, 3)).toMatchObject([
+    {
+      ...parse("select 'in ' || $1"),
+      request: { reservationOptions: { reasons: 1, beginQuery: "begin" } },
+    },
+    { request: { options: { executeSqlPreparedStatement: { sqlPrefix: "execute " } } } },
+    parse("selec 1"),
+  ]);
+  expect(seenCalls.at(-1)).toMatchObject({ method: "concludeTransaction" });
+  await client.query("deallocate all");
+});
+
 test("SET is checked where it leaves nothing, and goes with every request then", async () => {
   await client.query("set work_mem = '8MB'");
   await client.query("select 1");

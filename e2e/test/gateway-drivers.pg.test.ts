@@ -152,6 +152,31 @@ test("node-postgres streams a COPY in and out, and gives one up", async () => {
   });
 });
 
+test("LISTEN in a transaction takes effect with its COMMIT, and not at all without", async () => {
+  await withClient(async (client) => {
+    const got: string[] = [];
+    client.on("notification", ({ channel, payload }) => got.push(`${channel} ${payload}`));
+    await client.query("begin");
+    await client.query("listen dropped");
+    await client.query("rollback");
+    await client.query("begin; listen kept; notify kept, 'own'; commit");
+    await withClient(async (other) => {
+      await other.query("notify dropped, 'lost'");
+      await other.query("notify kept, 'theirs'");
+    });
+    await expect.poll(() => got.at(-1), PATIENCE).toBe("kept theirs");
+    expect(got).not.toContain("dropped lost");
+    await client.query("begin");
+    await client.query("unlisten kept");
+    await client.query("commit");
+    await client.query("notify kept, 'late'");
+    await client.query("listen other");
+    await client.query("notify other, 'last'");
+    await expect.poll(() => got.at(-1), PATIENCE).toBe("other last");
+    expect(got).not.toContain("kept late");
+  });
+});
+
 test("a client gets what others and it itself notify, in order, until it stops listening", async () => {
   await withClient(async (client) => {
     const got: string[] = [];

@@ -1,8 +1,7 @@
 import { startPostgres } from "@multipooler/embedded-postgres";
-import { startPooler } from "@multipooler/pooler-process";
+import { COLLECTING, collectedMemory, startPooler } from "@multipooler/pooler-process";
 import type { PoolerProcess } from "@multipooler/pooler-process";
 import { expect, test } from "vitest";
-import { COLLECTING, collectedMemory } from "./collected-memory.ts";
 import { flagsFor } from "./flags.ts";
 import { RawClient } from "./raw-client.ts";
 

@@ -1,9 +1,8 @@
 import { startPostgres } from "@multipooler/embedded-postgres";
 import { connect, GrpcStatusError } from "@multipooler/grpc-services/client";
-import { startPooler } from "@multipooler/pooler-process";
+import { residentBytes, startPooler } from "@multipooler/pooler-process";
 import { expect, test } from "vitest";
 import { flagsFor } from "./flags.ts";
-import { residentBytes } from "./resident-memory.ts";
 
 const CLIENTS = 60;
 const STATEMENT_BYTES = 15_000_000;

@@ -86,13 +86,13 @@ test("a launch line of Multigres starts the pooler, and a gateway finds what it 
   const lines = await logLines(log);
   expect(lines.filter(({ msg }) => msg === "accepted, means nothing here")).toMatchObject([
     {
-      flags: [
-        "pgctld-addr",
-        "pgbackrest-port",
-        "pgbackrest-cert-file",
-        "pgbackrest-key-file",
-        "pgbackrest-ca-file",
-      ],
+      flags: {
+        "pgctld-addr": "PostgreSQL is started, stopped and watched over by others",
+        "pgbackrest-port": "there are no backups",
+        "pgbackrest-cert-file": "there are no backups",
+        "pgbackrest-key-file": "there are no backups",
+        "pgbackrest-ca-file": "there are no backups",
+      },
     },
   ]);
   expect(lines).toContainEqual(
@@ -127,6 +127,6 @@ test("a text log on standard error, a PID file, and no query service if the map 
   expect(await pooler.stop()).toEqual({ code: 0, signal: null });
   expect(existsSync(pidFile)).toBe(false);
   expect(pooler.complaints).toMatch(
-    /^\S+Z INFO accepted, means nothing here flags=\["log-err-stacks"\]$/m,
+    /^\S+Z INFO accepted, means nothing here flags={"log-err-stacks":"it is not a Go program"}$/m,
   );
 });

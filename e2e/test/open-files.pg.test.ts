@@ -2,16 +2,22 @@ import { get } from "node:http";
 import { startPostgres } from "@multipooler/embedded-postgres";
 import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import { connect } from "@multipooler/grpc-services/client";
-import { startPooler } from "@multipooler/pooler-process";
+import { residentBytes, startPooler } from "@multipooler/pooler-process";
 import type { PoolerProcess } from "@multipooler/pooler-process";
+import pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { flagsFor } from "./flags.ts";
 import { IdleConnections } from "./idle-connections.ts";
 import { probe } from "./probe.ts";
+import { RawClient } from "./raw-client.ts";
 
 const OPEN_FILES = 60;
 /** What is left of 60 for each of gRPC and the pool. */
 const SHARE = 10;
+/** What clients that are not logged in may cost, all together. */
+const MOST_GROWTH_BYTES = 32 * 1024 * 1024;
+/** The length of a start-up, and not all of it. */
+const HALF_A_STARTUP = Buffer.concat([Buffer.from([0, 0, 0x27, 0x0f]), Buffer.alloc(9000)]);
 const REFUSED = "a gRPC connection was refused: the limit is reached";
 
 let postgres: EmbeddedPostgres;
@@ -113,6 +119,39 @@ test("100 idle HTTP connections and 60 open files: probes and statements go on",
   using client = connect({ address: await pooler.grpc() });
   expect((await client.executeQuery({ query: "select 1" })).result?.commandTag).toBe("SELECT 1");
 });
+
+test(
+  "300 clients that never log in and 130 open files: all others go on, and their places are free soon",
+  { timeout: 90_000 },
+  async () => {
+    const flags = { "pg-listen-port": "0", "pg-trust-loopback": "on", "pg-login-timeout": "1s" };
+    await using pooler = await startReady(flags, 130);
+    const address = await pooler.pgwire();
+    using loggedIn = await RawClient.connect(address, postgres.user);
+    const before = residentBytes(pooler.pid);
+    using slow = new IdleConnections();
+    await slow.open(address, 300, HALF_A_STARTUP);
+    expect(await probeOnNewConnection(await pooler.http())).toBe(200);
+    await loggedIn.query("select 1");
+    using client = connect({ address: await pooler.grpc() });
+    expect((await client.executeQuery({ query: "select 1" })).result?.commandTag).toBe("SELECT 1");
+    expect(residentBytes(pooler.pid) - before).toBeLessThan(MOST_GROWTH_BYTES);
+    const port = Number(address.split(":").at(-1));
+    const logIn = async (): Promise<string> => {
+      const late = new pg.Client({ host: "127.0.0.1", port, user: postgres.user });
+      try {
+        await late.connect();
+        await late.end();
+        return "in";
+      } catch {
+        return "refused";
+      }
+    };
+    await expect.poll(logIn, { timeout: 30_000 }).toBe("in");
+    expect(pooler.complaints()).toBe("");
+    expect(JSON.stringify(pooler.log)).not.toContain("EMFILE");
+  },
+);
 
 test("--grpc-max-connections is the limit where it is set", async () => {
   await using pooler = await startReady({ "grpc-max-connections": "2" }, 1024);

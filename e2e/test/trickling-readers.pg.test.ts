@@ -1,9 +1,9 @@
 import { setTimeout as elapsed } from "node:timers/promises";
 import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import { connect } from "@multipooler/grpc-services/client";
+import { residentBytes } from "@multipooler/pooler-process";
 import { expect, test } from "vitest";
 import { ClientPooler } from "./client-pooler.ts";
-import { residentBytes } from "./resident-memory.ts";
 import { Trickle } from "./trickle.ts";
 
 const MIB = 1024 * 1024;

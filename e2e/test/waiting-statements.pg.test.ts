@@ -2,10 +2,10 @@ import { startPostgres } from "@multipooler/embedded-postgres";
 import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import { connect } from "@multipooler/grpc-services/client";
 import type { PoolerClient } from "@multipooler/grpc-services/client";
+import { residentBytes } from "@multipooler/pooler-process";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { probe } from "./probe.ts";
 import { sendStatement, statementFrame } from "./raw-statement.ts";
-import { residentBytes } from "./resident-memory.ts";
 import { servingPooler, valueOf } from "./serving-pooler.ts";
 
 const MIB = 1024 * 1024;

@@ -75,6 +75,7 @@ export const BOUNDARIES: BoundaryTable = {
       "packages/topo",
     ],
     "packages/pgctld": ["packages/proto", "packages/timing"],
+    "packages/base-backup": ["packages/pgwire", "packages/query-service", "packages/timing"],
     "packages/grpc-services": [
       "packages/controller-api",
       "packages/logging",
@@ -94,12 +95,24 @@ export const BOUNDARIES: BoundaryTable = {
       "packages/tls",
     ],
     "apps/multipooler": "everything",
-    "apps/pgctld": ["packages/pgctld"],
+    "apps/pgctld-daemon": ["packages/base-backup", "packages/pgctld"],
     "dev/conversations": [],
     "dev/embedded-etcd": [],
-    "dev/embedded-postgres": [],
+    "dev/embedded-postgres": ["dev/postgres-binaries", "packages/pgctld"],
     "dev/pooler-process": ["apps/multipooler"],
-    "dev/quickstart": ["apps/multipooler", "dev/embedded-postgres", "packages/text-table"],
+    "dev/postgres-binaries": [],
+    "dev/quickstart": [
+      "apps/multipooler",
+      "dev/embedded-postgres",
+      "packages/pgctld",
+      "packages/text-table",
+    ],
+    "dev/soak": [
+      "dev/embedded-postgres",
+      "dev/pooler-process",
+      "packages/grpc-services",
+      "packages/text-table",
+    ],
     "dev/tcp-proxy": [],
     "dev/tls-identities": [],
     benchmarks: "everything",
@@ -117,6 +130,7 @@ export const BOUNDARIES: BoundaryTable = {
     "@multipooler/embedded-etcd",
     "@multipooler/embedded-postgres",
     "@multipooler/pooler-process",
+    "@multipooler/postgres-binaries",
     "@multipooler/tcp-proxy",
     "@multipooler/tls-identities",
     "fast-check",
@@ -128,10 +142,13 @@ export const BOUNDARIES: BoundaryTable = {
     "packages/topo/src/testing/**",
   ],
   confined: {
-    // A handler that saw a grpc-js type could not move to another transport: in grpc-services these
-    // are the files that bind handlers to it and no others.
+    // The server is our own, on node:http2. grpc-js is the client's, and the log of the process has what
+    // it says; the library for reflection takes its types.
     "@grpc/grpc-js": [
-      "packages/grpc-services/src/**/{grpc-*,client-channel,reflection}.ts",
+      "packages/grpc-services/src/client/client-channel.ts",
+      "packages/grpc-services/src/errors/grpc-status-error.ts",
+      "packages/grpc-services/src/server/{grpc-library-log,reflection}.ts",
+      "packages/pgctld/src/grpc/**",
       "packages/topo/src/etcd/**",
     ],
     // Rows travel over our own wire package; `pg` is for administration.

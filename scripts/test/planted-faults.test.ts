@@ -206,16 +206,14 @@ test("documents: links, commands and snippets that do not hold", LIMIT, async ()
       '# Topo\n\n```ts\nimport { nothing } from "@multipooler/topo";\nnothing();\n```\n',
     "docs/architecture.md": (text) =>
       text
-        .replace("`answerStream` takes", "`answerNobody` takes")
+        .replace("`CallAnswer` reads", "`AnswerNobody` reads")
         .replace(/^(\| `topo` .*\|).*$/m, "$1 nothing |"),
   });
   expect(ok).toBe(false);
   expect(output).toContain("docs/planted.md:3: there is no file ./nowhere.md");
   expect(output).toContain('docs/planted.md:6: package.json has no script "nothing"');
   expect(output).toMatch(/^packages\/topo\/README\.md:4: error TS2305/m);
-  expect(output).toMatch(
-    /^docs\/architecture\.md:\d+: .*grpc-js-adapter\.ts has no answerNobody$/m,
-  );
+  expect(output).toMatch(/^docs\/architecture\.md:\d+: .*call-answer\.ts has no AnswerNobody$/m);
   expect(output).toMatch(/^docs\/architecture\.md:\d+: packages\/topo imports proto, timing$/m);
 });
 

@@ -16,6 +16,7 @@ export function databaseOf(config: Config, tls: ClientTlsFiles): DatabaseProvide
     user: config.adminUser,
     password: () => password(config),
     tls: () => tls.settings,
+    adminConnections: config.adminConnections,
     dialTimeoutMs: config.dialTimeoutMs,
   });
 }

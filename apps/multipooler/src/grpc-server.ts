@@ -19,6 +19,8 @@ export function grpcServerOf(
     tls: grpcTls(config),
     version: buildVersion.version,
     connectionLimit: { connections: limits.grpc, reason: limitReason(config, limits) },
+    maxReceivingBytes: config.grpcMaxReceivingBytes,
+    receiveTimeoutMs: config.grpcReceiveTimeoutMs,
     keepaliveIntervalMs: config.grpcKeepaliveMs,
     keepaliveTimeoutMs: config.grpcKeepaliveTimeoutMs,
     maxConnectionAgeMs: unlessZero(config.grpcMaxConnectionAgeMs),

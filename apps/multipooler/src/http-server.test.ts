@@ -7,6 +7,7 @@ import { HttpServer } from "./http-server.ts";
 import type { Readiness } from "./http-server.ts";
 
 let readiness: Readiness = { ready: false, details: { reason: "starting" } };
+let metrics = (): Promise<string> => Promise.resolve("mg_pooler_up 1\n");
 const servers: HttpServer[] = [];
 
 afterEach(async () => {
@@ -20,6 +21,7 @@ async function listening(): Promise<HttpServer> {
     maxConnections: 4,
     settings: [{ name: "cell", value: "zone2", source: "flag", from: "--cell" }],
     readiness: () => readiness,
+    metrics: () => metrics(),
   });
   servers.push(server);
   await server.listen();
@@ -48,6 +50,18 @@ test("/ready follows the readiness at each request and tells the reason", async 
 test("/version tells name, version and Node's version", async () => {
   const response = await get(await listening(), "/version");
   expect(await response.json()).toMatchObject({ name: "multipooler", node: process.version });
+});
+
+test("/metrics answers in the text format of Prometheus, and with 500 where that fails", async () => {
+  const server = await listening();
+  const response = await get(server, "/metrics");
+  expect(response.headers.get("content-type")).toBe("text/plain; version=0.0.4; charset=utf-8");
+  expect([response.status, await response.text()]).toEqual([200, "mg_pooler_up 1\n"]);
+  const works = metrics;
+  metrics = () => Promise.reject(new Error("cannot be collected"));
+  const failed = await get(server, "/metrics");
+  metrics = works;
+  expect([failed.status, await failed.json()]).toEqual([500, { error: "cannot be collected" }]);
 });
 
 test("/config tells what is set and where, and no page of another origin may read it", async () => {
@@ -111,6 +125,7 @@ test("a port in use is reported, and close after a failed listen is harmless", a
     host: "127.0.0.1",
     port: first.port,
     maxConnections: 4,
+    metrics: () => metrics(),
     settings: [],
     readiness: () => readiness,
   });

@@ -4,6 +4,10 @@ import type { AddressInfo, Socket } from "node:net";
 import type { EffectiveSetting } from "./settings/effective-settings.ts";
 import { buildVersion } from "./version.ts";
 
+const PATHS = ["/live", "/ready", "/metrics", "/config", "/version"] as const;
+/** The text format of Prometheus. */
+const METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8";
+
 /** Whether the pooler can serve, and the reason if not. */
 export interface Readiness {
   readonly ready: boolean;
@@ -21,12 +25,14 @@ export interface HttpServerOptions {
   readonly settings: readonly EffectiveSetting[];
   /** Called for each request to `/ready`; must not block. */
   readonly readiness: () => Readiness;
+  /** The metrics, as Prometheus reads them. */
+  readonly metrics: () => Promise<string>;
 }
 
 /**
  * Serves the probes: `/live` answers 200 as soon as the process listens, `/ready` 200 or 503 with the
  * reason, `/config` what is configured and where, without secrets, `/version` the versions of the program
- * and of Node. All answers are JSON.
+ * and of Node. These answers are JSON; that of `/metrics` is the text that Prometheus reads.
  */
 export class HttpServer {
   readonly #options: HttpServerOptions;
@@ -106,6 +112,9 @@ export class HttpServer {
         answer(response, ready ? 200 : 503, { ready, ...details });
         return;
       }
+      case "/metrics":
+        void this.#answerMetrics(response);
+        return;
       case "/config":
         answer(response, 200, { settings: this.#options.settings }, {});
         return;
@@ -113,10 +122,17 @@ export class HttpServer {
         answer(response, 200, buildVersion);
         return;
       default:
-        answer(response, 404, {
-          error: "not found",
-          try: ["/live", "/ready", "/config", "/version"],
-        });
+        answer(response, 404, { error: "not found", try: PATHS });
+    }
+  }
+
+  async #answerMetrics(response: ServerResponse): Promise<void> {
+    try {
+      const headers = { "content-type": METRICS_TYPE, ...FOR_ALL_ORIGINS };
+      send(response, 200, await this.#options.metrics(), headers);
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      answer(response, 500, { error: why });
     }
   }
 }
@@ -134,10 +150,19 @@ function answer(
   body: object,
   headers: Readonly<Record<string, string>> = FOR_ALL_ORIGINS,
 ): void {
+  const type = "application/json; charset=utf-8";
+  send(response, status, `${JSON.stringify(body)}\n`, { "content-type": type, ...headers });
+}
+
+function send(
+  response: ServerResponse,
+  status: number,
+  body: string,
+  headers: Readonly<Record<string, string>>,
+): void {
   response.writeHead(status, {
-    "content-type": "application/json; charset=utf-8",
     "cache-control": "no-store",
     ...headers,
   });
-  response.end(response.req.method === "HEAD" ? undefined : `${JSON.stringify(body)}\n`);
+  response.end(response.req.method === "HEAD" ? undefined : body);
 }

@@ -10,6 +10,7 @@ function limits(openFiles: number, globalCapacity = 100, grpc?: number): Connect
 
 function settings(change: Partial<ConnectionSettings>): ConnectionSettings {
   return {
+    adminConnections: 2,
     globalCapacity: 100,
     grpcMaxConnections: undefined,
     pgListenPort: undefined,
@@ -26,6 +27,12 @@ test.each([
 ])("%i open files", (openFiles, expected) => {
   const clients = { limit: 0, connections: 0 };
   expect(limits(openFiles)).toEqual({ openFiles, clients, ...expected });
+});
+
+test("more connections for the pooler's own statements leave less for the others", () => {
+  const config = settings({ adminConnections: 20 });
+  expect(connectionLimits(config, 60)).toMatchObject({ pool: 1, grpc: 1 });
+  expect(() => connectionLimits(config, 59)).toThrow("is 59, the pooler needs at least 60");
 });
 
 test("a pool that needs few leaves the rest to gRPC", () => {

@@ -22,16 +22,16 @@ export interface ClientLimits {
 }
 
 /**
- * Files that the process needs for itself: about 25 for Node, three for SQLite or one for etcd, two
- * listeners and the manager's own connections.
+ * Files that the process needs for itself beside the manager's statements: about 25 for Node, three for
+ * SQLite or one for etcd, and two listeners.
  */
-const OWN_FILES = 32;
+const OWN_FILES = 30;
 /** One in eight of the rest is for probes, and as many for dials and cancel requests. */
 const RESERVED_SHARE = 8;
 const LEAST_RESERVED = 4;
 const MOST_RESERVED = 64;
-/** Leaves one connection for a client and one to PostgreSQL. */
-const LEAST_OPEN_FILES = OWN_FILES + 2 * LEAST_RESERVED + 2;
+/** Beside the process' own: leaves one connection for a client and one to PostgreSQL. */
+const LEAST_FOR_OTHERS = 2 * LEAST_RESERVED + 2;
 /** A listener needs a connection of a client and one to refuse another, beside those of gRPC. */
 const LEAST_FOR_LISTENER = 3;
 const NO_CLIENTS: ClientLimits = { limit: 0, connections: 0 };
@@ -41,7 +41,7 @@ const MOST_SPARE = 16;
 /** The settings that ask for connections. */
 export type ConnectionSettings = Pick<
   Config,
-  "globalCapacity" | "grpcMaxConnections" | "pgListenPort" | "pgMaxClients"
+  "adminConnections" | "globalCapacity" | "grpcMaxConnections" | "pgListenPort" | "pgMaxClients"
 >;
 
 /**
@@ -53,14 +53,15 @@ export type ConnectionSettings = Pick<
  * `--pg-max-clients`.
  */
 export function connectionLimits(config: ConnectionSettings, openFiles: number): ConnectionLimits {
-  const least =
-    config.pgListenPort === undefined ? LEAST_OPEN_FILES : LEAST_OPEN_FILES + LEAST_FOR_LISTENER;
+  const own = OWN_FILES + config.adminConnections;
+  const forListener = config.pgListenPort === undefined ? 0 : LEAST_FOR_LISTENER;
+  const least = own + LEAST_FOR_OTHERS + forListener;
   if (openFiles < least) {
     throw new ConfigError([
       `the limit of open files (ulimit -n) is ${openFiles}, the pooler needs at least ${least}`,
     ]);
   }
-  const free = openFiles - OWN_FILES;
+  const free = openFiles - own;
   const share = Math.floor(free / RESERVED_SHARE);
   const reserved = Math.min(Math.max(share, LEAST_RESERVED), MOST_RESERVED);
   const divided = free - 2 * reserved;

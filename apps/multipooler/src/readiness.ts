@@ -22,7 +22,9 @@ export function readiness(status: ManagerStatus, { log, grpc, clients }: Process
     ready: status.ready,
     details: {
       state: state.name,
+      code: status.notReadyCode,
       reason: status.notReadyReason,
+      since: status.notReadySince,
       type: status.type,
       role: serving.current.role,
       serving: serving.current.status,

@@ -13,10 +13,12 @@ import { explain } from "./fault.ts";
 import { grpcServerOf } from "./grpc-server.ts";
 import { HttpServer } from "./http-server.ts";
 import type { ProgramLog } from "./log/logger.ts";
+import { PoolerMetrics } from "./metrics/pooler-metrics.ts";
 import type { ConnectionLimits } from "./open-files.ts";
 import { writePidFile } from "./pid-file.ts";
 import { preflight } from "./preflight.ts";
 import { readiness } from "./readiness.ts";
+import { reasonOf } from "./settings/accepted-flags.ts";
 import type { EffectiveSetting } from "./settings/effective-settings.ts";
 import type { Config } from "./settings/settings.ts";
 import type { HarmlessSignal, SignalGuard } from "./signal-guard.ts";
@@ -133,8 +135,10 @@ async function start(options: Start): Promise<void> {
         grpc: { ...grpc.connections, limit: limits.grpc },
         clients: clients && { ...clients.count, limit: limits.clients.limit },
       }),
+    metrics: () => metrics.scrape(),
   });
-  const controller = controllerOf(config, limits, logger);
+  const metrics = parts.use(new PoolerMetrics());
+  const controller = controllerOf(config, limits, { logger, metrics });
   const manager: MultiPoolerManager = new MultiPoolerManager({
     controller,
     topology,
@@ -150,6 +154,7 @@ async function start(options: Start): Promise<void> {
     logger: logger.child({ component: "manager" }),
   });
   const grpc = grpcServerOf(config, limits, { manager, logger });
+  metrics.report(manager, controller.administration);
   const clients = clientListener(config, limits, {
     manager,
     administration: controller.administration,
@@ -171,11 +176,24 @@ async function start(options: Start): Promise<void> {
   parts.use(startDeadline(manager, config.startTimeoutMs, (message) => termination.fault(message)));
   const transports = clients === undefined ? [grpc] : [grpc, clients];
   await manager.open({ transports, signal: termination.signal });
+  logPorts(config, { logger, grpc, clients });
+}
+
+/** Says where clients connect. */
+function logPorts(
+  config: Config,
+  { logger, grpc, clients }: Pick<ProgramLog, "logger"> & ClientTransports,
+): void {
   logger.info({ address: config.grpcBindAddress, port: grpc.port }, "gRPC listens");
   if (clients !== undefined) {
     const address = config.pgListenAddress;
     logger.info({ address, port: clients.port }, "the port for PostgreSQL's clients listens");
   }
+}
+
+interface ClientTransports {
+  readonly grpc: ReturnType<typeof grpcServerOf>;
+  readonly clients: ReturnType<typeof clientListener>;
 }
 
 /** Called when a stop was requested. Ctrl-C comes from a terminal, and a fault cannot wait. */
@@ -195,7 +213,8 @@ async function closeManager(
 /** Says what of a launch line has no effect, and what the pooler waits for. */
 function logWithoutMeaning(config: Config, { log: { logger }, accepted }: ServeIo): void {
   if (accepted.length > 0) {
-    logger.info({ flags: accepted }, "accepted, means nothing here");
+    const flags = Object.fromEntries(accepted.map((flag) => [flag, reasonOf(flag)]));
+    logger.info({ flags }, "accepted, means nothing here");
   }
   if (awaitsDataDirectory(config)) {
     logger.info({ path: config.pgDataDir }, "PostgreSQL's data directory is not there yet");
@@ -205,7 +224,7 @@ function logWithoutMeaning(config: Config, { log: { logger }, accepted }: ServeI
 function controllerOf(
   config: Config,
   limits: ConnectionLimits,
-  logger: ProgramLog["logger"],
+  { logger, metrics }: Pick<ProgramLog, "logger"> & { readonly metrics: PoolerMetrics },
 ): MultiPooler {
   return new MultiPooler({
     shard: { tableGroup: config.tableGroup, shard: config.shard },
@@ -214,7 +233,11 @@ function controllerOf(
     unusedDatabaseMs: config.pgDatabaseIdleTimeoutMs,
     maxConnectionsPerUser: config.maxConnectionsPerUser,
     maxConnectionsPerDatabase: config.maxConnectionsPerDatabase,
+    minConnectionsPerUser: config.minConnectionsPerUser,
+    reservedRatio: config.reservedRatio,
+    rebalanceIntervalMs: config.rebalanceIntervalMs,
     idleTimeoutMs: config.idleTimeoutMs,
+    inactiveTimeoutMs: config.inactiveTimeoutMs,
     maxLifetimeMs: config.maxLifetimeMs,
     waitTimeoutMs: config.waitTimeoutMs,
     drainGraceMs: config.drainGraceMs,
@@ -228,6 +251,7 @@ function controllerOf(
     maxNotificationBytes: config.maxNotificationBytes,
     maxSessionStatements: config.pgClientMaxStatements,
     maxSessionStatementBytes: config.pgClientMaxStatementBytes,
+    onEvent: (event) => metrics.onEvent(event),
     logger: logger.child({ component: "poolerserver" }),
   });
 }

@@ -1,4 +1,5 @@
 import { startPostgres } from "@multipooler/embedded-postgres";
+import { cpuUs } from "@multipooler/pooler-process";
 import { UsageError, readOptions, toWholeNumber, wholeNumber } from "../bench-options.ts";
 import { figureLines, figureTable, figuresOf } from "../figures.ts";
 import type { Figure, Sample } from "../figures.ts";
@@ -6,7 +7,6 @@ import { interleavedRounds } from "../interleaved-rounds.ts";
 import type { Resources } from "../resources.ts";
 import { startContenders } from "./contenders.ts";
 import type { Contender } from "./contenders.ts";
-import { cpuUs } from "./cpu-time.ts";
 import { CASES, Pgbench } from "./pgbench.ts";
 import type { CaseName, PgbenchLoad } from "./pgbench.ts";
 import { findPrograms } from "./programs.ts";

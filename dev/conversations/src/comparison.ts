@@ -1,123 +1,102 @@
-import { endsInCopy, isAllowed } from "./allowed-differences.ts";
+import { ComparedClient } from "./compared-client.ts";
 import type { Step } from "./conversation.ts";
-import type { Peer } from "./peer.ts";
-import { settling } from "./transcript.ts";
+import { CLIENTS, LISTENING_CLIENT } from "./conversation.ts";
+import { flush, query } from "./frontend.ts";
+import type { Pair } from "./peer.ts";
+import { ASLEEP, STATE_TEXTS } from "./scenery.ts";
 
-/** How long an answer may take on a busy machine. */
-const ANSWER_LIMIT_MS = 30_000;
-
-/** The same client twice. */
-export interface Pair {
-  readonly direct: Peer;
-  readonly pooled: Peer;
+export interface ComparisonOptions {
+  /** Connects a client of a conversation to both sides. */
+  readonly connect: (client: number) => Promise<Pair>;
+  /** Connects a client without settings of its own. */
+  readonly connectFresh: () => Promise<Pair>;
+  /** So many clients look afterwards what they find in their sessions: one for each backend. */
+  readonly freshClients: number;
 }
 
-/** The two sides of a comparison differ. Its message shows what was sent, and both answers. */
-export class ConversationDifference extends Error {
-  override readonly name = "ConversationDifference";
+/**
+ * Has both sides hear the same conversation and compares what they answer. When its clients are gone,
+ * others look at the same time whether they find something of them.
+ *
+ * Rejects with a `ConversationDifference`.
+ */
+export async function compareConversation(
+  conversation: readonly Step[],
+  { connect, connectFresh, freshClients }: ComparisonOptions,
+): Promise<void> {
+  const clients = await Promise.all(
+    Array.from({ length: CLIENTS }, async (_, client) => {
+      return await ComparedClient.connect(connect(client));
+    }),
+  );
+  for (const step of conversation) {
+    const client = clients[step.client];
+    if (client === undefined) {
+      throw new RangeError(`there is no client ${step.client}`);
+    }
+    if (step.client === LISTENING_CLIENT) {
+      await settleListening(clients);
+    }
+    if (client.isOver || step.type === "return") {
+      await client.settle();
+      await client.vanish();
+      clients[step.client] = await ComparedClient.connect(connect(step.client));
+    }
+    await play(step, clients[step.client] ?? client);
+  }
+  await settleListening(clients);
+  await Promise.all(clients.map(async (client) => await client.vanish()));
+  await lookAround(freshClients, connectFresh);
 }
 
-interface Sent {
-  readonly messages: Buffer[];
-  mayCopy: boolean;
-}
-
-/** Has each pair say the same, and compares what they are answered. Throws {@link ConversationDifference}. */
-export class Comparison {
-  readonly #pairs: readonly Pair[];
-  /** What each client has sent since its answers were compared. */
-  readonly #sent: readonly Sent[];
-  /** Clients whose connection PostgreSQL has ended where the pooler goes on. */
-  readonly #over = new Set<Pair>();
-
-  constructor(pairs: readonly Pair[]) {
-    this.#pairs = pairs;
-    this.#sent = pairs.map(() => ({ messages: [], mayCopy: false }));
-  }
-
-  /** Compares what the clients were told at their logins. */
-  async logins(): Promise<void> {
-    for (const { direct, pooled } of this.#pairs) {
-      const signal = AbortSignal.timeout(ANSWER_LIMIT_MS);
-      const [expected, actual] = await Promise.all([
-        direct.transcript.ready(signal),
-        pooled.transcript.ready(signal),
-      ]);
-      compare("the login", expected, actual);
-      compareParameters("the login", { direct, pooled });
-    }
-  }
-
-  async play(conversation: readonly Step[]): Promise<void> {
-    for (const step of conversation) {
-      const pair = this.#pairs[step.client];
-      const sent = this.#sent[step.client];
-      if (pair === undefined || sent === undefined) {
-        throw new RangeError(`there is no client ${step.client}`);
+async function play(step: Step, client: ComparedClient): Promise<void> {
+  switch (step.type) {
+    case "say": {
+      const { messages, mayCopy } = step.said;
+      await client.say(messages, step.cuts, mayCopy);
+      if (step.isAwaited || step.client === LISTENING_CLIENT) {
+        await client.settle();
       }
-      if (this.#over.has(pair)) {
-        continue;
-      }
-      sent.messages.push(...step.messages);
-      sent.mayCopy ||= step.mayCopy;
-      const pieces = piecesOf(Buffer.concat(step.messages), step.cuts);
-      await Promise.all([pair.direct.send(pieces), pair.pooled.send(pieces)]);
-      if (step.isAwaited) {
-        await this.#settle(pair, sent);
-      }
-    }
-    for (const [index, pair] of this.#pairs.entries()) {
-      const sent = this.#sent[index];
-      if (sent !== undefined && sent.messages.length > 0) {
-        await this.#settle(pair, sent);
-      }
-    }
-  }
-
-  async #settle(pair: Pair, sent: Sent): Promise<void> {
-    const { direct, pooled } = pair;
-    const pieces = [settling(sent.mayCopy)];
-    const said = sent.messages.map((message) => printable(message)).join("\n  ");
-    sent.messages.length = 0;
-    sent.mayCopy = false;
-    await Promise.all([direct.send(pieces), pooled.send(pieces)]);
-    const signal = AbortSignal.timeout(ANSWER_LIMIT_MS);
-    const [expected, actual] = await Promise.all([
-      direct.transcript.settled(signal),
-      pooled.transcript.settled(signal),
-    ]);
-    if (endsInCopy(expected)) {
-      this.#over.add(pair);
       return;
     }
-    compare(said, expected, actual);
-    if (!direct.transcript.hasEnded) {
-      compareParameters(said, pair);
-    }
+    case "flush":
+      await client.settle();
+      await client.say([...step.messages, flush], step.cuts);
+      await client.replied(step.messages.filter((message) => !message.equals(flush)).length);
+      return;
+    case "cancel":
+      await client.settle();
+      await client.say(step.messages, []);
+      await client.cancelOnceNoticed(ASLEEP);
+      await client.settle();
+      return;
+    case "return":
   }
 }
 
-function compare(said: string, expected: readonly string[], actual: readonly string[]): void {
-  if (!isAllowed(expected, actual)) {
-    throw new ConversationDifference(
-      `to\n  ${said}\nPostgreSQL answered\n  ${expected.join("\n  ")}\nthe pooler\n  ${actual.join("\n  ")}`,
+async function settleAll(clients: readonly ComparedClient[]): Promise<void> {
+  for (const client of clients) {
+    await client.settle();
+  }
+}
+
+/** What others have sent is there once their answers are. */
+async function settleListening(clients: readonly ComparedClient[]): Promise<void> {
+  await settleAll(clients);
+  await clients[LISTENING_CLIENT]?.compareNotifications();
+}
+
+/** All of them hold a transaction, so that each has a backend of its own. */
+async function lookAround(count: number, connect: () => Promise<Pair>): Promise<void> {
+  const clients = await Promise.all(
+    Array.from({ length: count }, async () => await ComparedClient.connect(connect())),
+  );
+  for (const client of clients) {
+    await client.say(
+      STATE_TEXTS.map((sql) => query(sql)),
+      [],
     );
   }
-}
-
-function compareParameters(said: string, { direct, pooled }: Pair): void {
-  const lines = ({ transcript }: Peer): string[] =>
-    [...transcript.parameters].map(([name, value]) => `${name}=${value}`).toSorted();
-  compare(`${said}\n(the settings that the client knows)`, lines(direct), lines(pooled));
-}
-
-function piecesOf(bytes: Buffer, cuts: readonly number[]): Buffer[] {
-  const places = cuts.map((cut) => Math.floor(cut * bytes.length)).toSorted((a, b) => a - b);
-  return [...places, bytes.length]
-    .map((end, index) => bytes.subarray(places[index - 1] ?? 0, end))
-    .filter((piece) => piece.length > 0);
-}
-
-function printable(message: Buffer): string {
-  return JSON.stringify(message.toString("latin1")).replaceAll("\\u0000", "·");
+  await settleAll(clients);
+  await Promise.all(clients.map(async (client) => await client.vanish()));
 }

@@ -1,4 +1,8 @@
-const PROTOCOL_3_0 = 0x0003_0000;
+/** Versions of the protocol that a client can ask for. */
+export const Protocol = { V3_0: 0x0003_0000, V3_2: 0x0003_0002 } as const;
+export type Protocol = (typeof Protocol)[keyof typeof Protocol];
+
+const CANCEL_REQUEST = 80_877_102;
 
 /** A message of a client of PostgreSQL's protocol. */
 export function message(type: string, ...parts: readonly (string | Buffer)[]): Buffer {
@@ -77,11 +81,25 @@ export function extended(sql: string, values: readonly string[] = []): Buffer {
   return Buffer.concat([parse(sql), bind(values), execute(), sync]);
 }
 
-/** The first message of a client, in protocol 3.0. */
-export function startup(parameters: Readonly<Record<string, string>>): Buffer {
+/** The first message of a client. */
+export function startup(
+  parameters: Readonly<Record<string, string>>,
+  protocol: Protocol = Protocol.V3_0,
+): Buffer {
   const words = Object.entries(parameters).flat();
   const body = Buffer.from(`${[...words, ""].join("\0")}\0`);
-  return Buffer.concat([int32(body.length + 8), int32(PROTOCOL_3_0), body]);
+  return Buffer.concat([int32(body.length + 8), int32(protocol), body]);
+}
+
+/** The only message of a connection that cancels what another one runs. @param key of BackendKeyData */
+export function cancelRequest(key: Buffer): Buffer {
+  return Buffer.concat([int32(key.length + 8), int32(CANCEL_REQUEST), key]);
+}
+
+/** The call of a function by its OID. Values are text. */
+export function functionCall(oid: number, values: readonly string[]): Buffer {
+  const parts = values.flatMap((value) => [int32(Buffer.byteLength(value)), value]);
+  return message("F", int32(oid), int16(0), int16(values.length), ...parts, int16(0));
 }
 
 /** A message of a type that no client sends. */

@@ -1,5 +1,8 @@
-export { Comparison, ConversationDifference, type Pair } from "./comparison.ts";
-export { CLIENTS, conversations, KEEPING_CLIENTS, type Step } from "./conversation.ts";
+export { ConversationDifference } from "./compared-client.ts";
+export { compareConversation, type ComparisonOptions } from "./comparison.ts";
+export { CLIENTS, conversations, KEEPING_CLIENTS, messagesOf, type Step } from "./conversation.ts";
+export { anyDamage, damagedBytes, damagedMessage, type Damage } from "./damage.ts";
+export { fuzzRun, type FuzzRun } from "./fuzz-inputs.ts";
 export {
   bind,
   close,
@@ -12,12 +15,13 @@ export {
   flush,
   message,
   parse,
+  Protocol,
   query,
   sync,
   terminate,
   unknownMessage,
 } from "./frontend.ts";
-export type { Peer } from "./peer.ts";
-export { PREPARING_SQL, RESTORING_SQL } from "./texts.ts";
+export type { Pair, Peer } from "./peer.ts";
+export { PREPARING_SQL, RESTORING_SQL } from "./scenery.ts";
 export { Transcript } from "./transcript.ts";
 export { WireClient } from "./wire-client.ts";

@@ -1,34 +1,47 @@
-import { rm } from "node:fs/promises";
-import { join } from "node:path";
+import { readFile, rm } from "node:fs/promises";
+import { LocalPostgres, PgctldError, PgctldErrorCode } from "@multipooler/pgctld";
+import type { LocalPostgresOptions, ProgramEnd, StopMode } from "@multipooler/pgctld";
 import { createDatabase, runSql } from "./database.ts";
 import type { SqlResultRow, TemporaryDatabase } from "./database.ts";
-import { EmbeddedPostgresError } from "./error.ts";
-import { launch } from "./launch.ts";
-import type { LaunchPlan } from "./launch.ts";
-import { HOST } from "./network.ts";
-import type { ServerEnd, ServerProcess, StopMode } from "./server-process.ts";
+import { guard } from "./guard.ts";
+import type { Guard } from "./guard.ts";
+import { findFreePort, HOST } from "./network.ts";
+
+const PORT_ATTEMPTS = 10;
 
 /** What `startPostgres` has found out and prepared. */
 export interface EmbeddedPostgresOptions {
-  readonly plan: LaunchPlan;
+  readonly server: Omit<LocalPostgresOptions, "port">;
+  /** The directory that goes when this process dies; undefined when the data is to be kept. */
+  readonly temporaryDataDir: string | undefined;
   /** Directories that disposing removes. */
   readonly temporaryDirs: readonly string[];
   /** Undefined: any free port. */
   readonly port: number | undefined;
-  readonly user: string;
-  readonly password: string;
+}
+
+/** A server and what belongs to its runs. */
+interface Controlled {
+  readonly postgres: LocalPostgres;
+  readonly port: number;
+}
+
+interface Run {
+  readonly pid: number;
+  readonly ended: Promise<ProgramEnd>;
+  readonly guard: Guard;
+  over: boolean;
 }
 
 /**
- * A real PostgreSQL server as a child process. It can be stopped or killed and started again on
- * the same data, port and socket. Calls of `start`, `stop` and `kill` wait for each other. The
- * server ends when this process ends, however that happens.
+ * A real PostgreSQL server that ends when this process ends, however that happens. It can be stopped
+ * or killed and started again on the same data, port and socket. Calls of `start`, `stop` and `kill`
+ * wait for each other.
  */
 export class EmbeddedPostgres implements AsyncDisposable {
-  readonly #plan: LaunchPlan;
-  readonly #temporaryDirs: readonly string[];
-  #port: number | undefined;
-  #run: ServerProcess | undefined;
+  readonly #options: EmbeddedPostgresOptions;
+  #controlled: Controlled | undefined;
+  #run: Run | undefined;
   #lastTurn: Promise<unknown> = Promise.resolve();
   /** IPv4 loopback address on which the server listens. */
   readonly host: string = HOST;
@@ -38,43 +51,38 @@ export class EmbeddedPostgres implements AsyncDisposable {
   readonly password: string;
 
   constructor(options: EmbeddedPostgresOptions) {
-    this.#plan = options.plan;
-    this.#temporaryDirs = options.temporaryDirs;
-    this.#port = options.port;
-    this.user = options.user;
-    this.password = options.password;
+    this.#options = options;
+    this.user = options.server.user ?? "postgres";
+    this.password = options.server.password;
   }
 
   /** Absolute path of the data directory. */
   get dataDir(): string {
-    return this.#plan.dataDir;
+    return this.#options.server.dataDir;
   }
 
   /** TCP port; known since the first start, and the same ever after. */
   get port(): number {
-    if (this.#port === undefined) {
-      throw notRunning();
-    }
-    return this.#port;
+    return this.#server().port;
   }
 
   /** Directory of the unix socket, as libpq and `pg` want it for their `host`. */
   get socketDir(): string {
-    return this.#plan.socketDir;
+    return this.#options.server.socketDir ?? "";
   }
 
   /** Path of the unix socket. */
   get socketPath(): string {
-    return join(this.socketDir, `.s.PGSQL.${this.port}`);
+    return this.#server().postgres.socketPath;
   }
 
   /** Process id of the server's main process; undefined while none runs. */
   get pid(): number | undefined {
-    return this.#run?.running ? this.#run.pid : undefined;
+    return this.#run?.over === false ? this.#run.pid : undefined;
   }
 
   /** Resolves when the main process has ended; a start replaces the promise. */
-  get ended(): Promise<ServerEnd> {
+  get ended(): Promise<ProgramEnd> {
     if (this.#run === undefined) {
       throw notRunning();
     }
@@ -84,12 +92,9 @@ export class EmbeddedPostgres implements AsyncDisposable {
   /** Starts the server and waits until it takes connections; nothing to do while it runs. */
   start({ signal }: { signal?: AbortSignal | undefined } = {}): Promise<void> {
     return this.#inTurn(async () => {
-      if (this.#run?.running) {
-        return;
+      if (this.pid === undefined) {
+        this.#controlled = await this.#startOnPort(signal);
       }
-      const { run, port } = await launch(this.#plan, this.#port, { signal });
-      this.#run = run;
-      this.#port = port;
     });
   }
 
@@ -98,12 +103,17 @@ export class EmbeddedPostgres implements AsyncDisposable {
    * not run. After 30 s it is shut down immediately, then killed.
    */
   stop(mode: StopMode = "fast"): Promise<void> {
-    return this.#inTurn(async () => await this.#run?.stop(mode));
+    return this.#inTurn(async () => await this.#stop(mode));
   }
 
   /** Kills all processes of the server with SIGKILL and waits for their end. */
   kill(): Promise<void> {
-    return this.#inTurn(async () => await this.#run?.kill());
+    return this.#inTurn(async () => {
+      if (await this.#isOurs()) {
+        await this.#controlled?.postgres.kill();
+      }
+      await this.#release();
+    });
   }
 
   /** Runs one statement as the superuser on a connection of its own and returns its rows. */
@@ -117,6 +127,12 @@ export class EmbeddedPostgres implements AsyncDisposable {
     return await runSql(this, database, statement, values);
   }
 
+  /** The server's log so far; it has what a statement wrote as soon as that has answered. */
+  async logLines(): Promise<string[]> {
+    const text = await readFile(this.#server().postgres.logPath, "utf8");
+    return text.split("\n").slice(0, -1);
+  }
+
   /** Creates a database, under a generated name by default; disposing drops it, sessions included. */
   async createDatabase(name?: string): Promise<TemporaryDatabase> {
     if (this.pid === undefined) {
@@ -127,10 +143,85 @@ export class EmbeddedPostgres implements AsyncDisposable {
 
   /** Stops the server and removes what was temporary. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.stop(this.#plan.temporaryDataDir === undefined ? "fast" : "immediate");
-    for (const dir of this.#temporaryDirs) {
+    await this.stop(this.#options.temporaryDataDir === undefined ? "fast" : "immediate");
+    for (const dir of this.#options.temporaryDirs) {
       await rm(dir, { recursive: true, force: true });
     }
+  }
+
+  /** Another port is tried where none is wanted and the chosen one was snatched. */
+  async #startOnPort(signal: AbortSignal | undefined): Promise<Controlled> {
+    const wanted = this.#controlled?.port ?? this.#options.port;
+    for (let attempts = PORT_ATTEMPTS; ; attempts -= 1) {
+      const port = wanted ?? (await findFreePort());
+      const postgres = new LocalPostgres({ ...this.#options.server, port });
+      try {
+        await this.#start(postgres, signal);
+        return { postgres, port };
+      } catch (error) {
+        if (wanted === undefined && attempts > 1 && isPortInUse(error)) {
+          continue;
+        }
+        throw error;
+      }
+    }
+  }
+
+  async #start(postgres: LocalPostgres, signal: AbortSignal | undefined): Promise<void> {
+    await postgres.initialize({}, { signal });
+    const { alreadyRunning, pid } = await postgres.start({}, { signal }).catch(giveUp(postgres));
+    const { launched } = postgres;
+    if (alreadyRunning || launched === undefined) {
+      throw new PgctldError(
+        PgctldErrorCode.AlreadyRunning,
+        `a PostgreSQL server (process ${pid}) already runs on ${this.dataDir}`,
+      );
+    }
+    const run: Run = {
+      ...launched,
+      guard: guard(pid, this.#options.temporaryDataDir),
+      over: false,
+    };
+    void launched.ended.then(() => {
+      run.over = true;
+    });
+    this.#run = run;
+  }
+
+  async #stop(mode: StopMode): Promise<void> {
+    if (await this.#isOurs()) {
+      await this.#controlled?.postgres.stop({ mode });
+    }
+    await this.#release();
+  }
+
+  /** False when another server has taken over the data since this one died. */
+  async #isOurs(): Promise<boolean> {
+    const status = await this.#controlled?.postgres.status();
+    switch (status?.state) {
+      case undefined:
+      case "not-initialized":
+        return false;
+      case "stopped":
+        return true;
+      case "starting":
+      case "stopping":
+      case "running":
+        return status.pid === this.#run?.pid;
+    }
+  }
+
+  /** The server has ended, and the guard has nobody to watch any more. */
+  async #release(): Promise<void> {
+    await this.#run?.ended;
+    await this.#run?.guard.release();
+  }
+
+  #server(): Controlled {
+    if (this.#controlled === undefined) {
+      throw notRunning();
+    }
+    return this.#controlled;
   }
 
   #inTurn<T>(action: () => Promise<T>): Promise<T> {
@@ -140,6 +231,20 @@ export class EmbeddedPostgres implements AsyncDisposable {
   }
 }
 
-function notRunning(): EmbeddedPostgresError {
-  return new EmbeddedPostgresError("not-running", "the PostgreSQL server is not running");
+/** A start that is given up leaves a server that goes on starting. */
+function giveUp(postgres: LocalPostgres): (error: unknown) => Promise<never> {
+  return async (error) => {
+    if (postgres.launched !== undefined) {
+      await postgres.kill();
+    }
+    throw error;
+  };
+}
+
+function isPortInUse(error: unknown): boolean {
+  return error instanceof PgctldError && error.code === PgctldErrorCode.PortInUse;
+}
+
+function notRunning(): PgctldError {
+  return new PgctldError(PgctldErrorCode.NotRunning, "the PostgreSQL server is not running");
 }

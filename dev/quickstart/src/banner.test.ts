@@ -15,7 +15,7 @@ test("says in columns what runs where", () => {
   expect(whatRuns(running)).toBe(
     [
       "  PostgreSQL 17  127.0.0.1:15432  process 100   data  .multipooler/postgres",
-      "                                                log   .multipooler/postgres.log",
+      "                                                log   .multipooler/server/postgresql.log",
       "                                                role  postgres, password in .multipooler/postgres-password",
       "  pooler         127.0.0.1:15433  process 2000  log   .multipooler/pooler.log",
       "  pooler, gRPC   127.0.0.1:15270",

@@ -1,5 +1,5 @@
 /** `npm start`: see HELP in options.ts. */
-import { EmbeddedPostgresError } from "@multipooler/embedded-postgres";
+import { PgctldError } from "@multipooler/pgctld";
 import { QuickstartError } from "./error.ts";
 import { HELP, readOptions } from "./options.ts";
 import { quickstart } from "./quickstart.ts";
@@ -42,7 +42,7 @@ try {
 function isForPeople(error: unknown): error is Error {
   return (
     error instanceof QuickstartError ||
-    error instanceof EmbeddedPostgresError ||
+    error instanceof PgctldError ||
     (error instanceof Error && "syscall" in error)
   );
 }

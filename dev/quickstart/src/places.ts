@@ -6,6 +6,8 @@ export interface Places {
   readonly data: string;
   /** The password of the role `postgres`, readable by its owner only. */
   readonly password: string;
+  /** What belongs to PostgreSQL and not to its data: the log, the socket. */
+  readonly server: string;
   readonly postgresLog: string;
   /** The pooler's log as JSON lines, and its complaints. */
   readonly poolerLog: string;
@@ -22,7 +24,8 @@ export function placesIn(directory: string): Places {
   return {
     data: join(directory, "postgres"),
     password: join(directory, "postgres-password"),
-    postgresLog: join(directory, "postgres.log"),
+    server: join(directory, "server"),
+    postgresLog: join(directory, "server", "postgresql.log"),
     poolerLog: join(directory, "pooler.log"),
     poolerMemory: join(directory, "pooler"),
     topology: join(directory, "topology.db"),

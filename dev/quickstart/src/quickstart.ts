@@ -1,5 +1,4 @@
-import { appendFileSync } from "node:fs";
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, rm } from "node:fs/promises";
 import { startPostgres } from "@multipooler/embedded-postgres";
 import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import { thingsToTry, whatRuns } from "./banner.ts";
@@ -33,7 +32,7 @@ interface Context {
 /**
  * Sees to it that a PostgreSQL with a pooler in front of it runs, then keeps it running until the
  * signal aborts. Resolves with the exit code; rejects with a `QuickstartError` or an
- * `EmbeddedPostgresError`, or with the signal's reason when it aborts before all runs. In each
+ * `PgctldError`, or with the signal's reason when it aborts before all runs. In each
  * case what this call has started has ended by then.
  */
 export async function quickstart(
@@ -72,7 +71,7 @@ async function sight(places: Places): Promise<Sighting | undefined> {
 async function startAll(ports: Ports, context: Context): Promise<number> {
   const { places, terminal, signal } = context;
   await checkFree(ports);
-  await writeFile(places.postgresLog, "");
+  await rm(places.postgresLog, { force: true });
   await using parts = new AsyncDisposableStack();
   const postgres = parts.use(await launchPostgres(ports.postgres, context));
   const pooler = await startPooler(places, ports);
@@ -126,9 +125,9 @@ async function launchPostgres(port: number, context: Context): Promise<EmbeddedP
   const { places, terminal, signal } = context;
   const password = await ensurePassword(places);
   return await timed(terminal, "starting PostgreSQL", async () => {
-    const log = (line: string): void => appendFileSync(places.postgresLog, `${line}\n`);
-    const options = { dataDir: places.data, port, auth: "scram-sha-256", password, log } as const;
-    return await startPostgres(options, { signal });
+    const { data: dataDir, server: stateDir } = places;
+    const auth = "scram-sha-256";
+    return await startPostgres({ dataDir, stateDir, port, auth, password }, { signal });
   });
 }
 

@@ -47,7 +47,7 @@ export interface PoolerController {
    *
    * Serial: a second call waits for the first, a reversal aside. Resolves at once when `target` is reached already; a
    * target that differs in term or reason only is adopted without a drain. Leaving SERVING or
-   * SERVING_RDONLY drains under the old role; the role changes only after the drain. On failure or
+   * SERVING_RDONLY, or a standby that is none any more, drains under the old role; the role changes only after the drain. On failure or
    * abort it rejects, leaves a state that admits no more than before the call, and can be called
    * again.
    *
@@ -74,8 +74,8 @@ export interface PoolerController {
    * the path that queries take, within the signal's deadline (or 1 s without a signal). Otherwise
    * rejects with an error that says which of these failed: NOT_INITIALIZED, NOT_OPEN,
    * POOL_EXHAUSTED for a path that no query gets through in time, PRE_EXECUTION_UNAVAILABLE for a
-   * database that cannot be reached, DEADLINE_EXCEEDED for one that does not answer. Does not look
-   * at the serving status. The manager asks it periodically: the answer decides what readiness and
+   * database that cannot be reached, DEADLINE_EXCEEDED for one that does not answer, READ_ONLY for one
+   * that refuses writes by its configuration in the status SERVING. The manager asks it periodically: the answer decides what readiness and
    * health report.
    */
   isHealthy(options?: CallOptions): Promise<void>;

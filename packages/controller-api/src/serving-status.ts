@@ -48,6 +48,11 @@ export interface ServingTarget {
    * `MultiPoolerManager`: only a coordinator that elects one has terms.
    */
   readonly term?: RoutingTerm | undefined;
+  /**
+   * True where the database is a standby, which refuses writes by itself. Absent counts as false: the
+   * controller then refuses what could switch its read-only mode off.
+   */
+  readonly inRecovery?: boolean | undefined;
   /** One clause for logs and status pages, e.g. "PostgreSQL does not answer". */
   readonly reason: string;
 }

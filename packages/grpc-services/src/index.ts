@@ -1,9 +1,9 @@
 export { GrpcServicesError, GrpcServicesErrorCode } from "./errors/error.ts";
 export { logGrpcLibrary } from "./server/grpc-library-log.ts";
-export type { ConnectionCount, ConnectionLimit } from "./server/grpc-port.ts";
+export type { ConnectionCount, ConnectionLimit } from "./server/connection/grpc-port.ts";
 export { GrpcServer } from "./server/grpc-server.ts";
 export type { GrpcServerOptions } from "./server/grpc-server.ts";
-export type { GrpcTlsOptions } from "./server/grpc-tls.ts";
-export type { ReceivingCount } from "./server/receiving-bytes.ts";
+export type { GrpcTlsOptions } from "./server/connection/grpc-tls.ts";
+export type { ReceivingCount } from "./server/call/receiving-bytes.ts";
 export type { Logger } from "./logger.ts";
 export type { PoolerManager } from "./server/pooler-manager.ts";

@@ -1,10 +1,11 @@
-import { Server, ServerCredentials } from "@grpc/grpc-js";
-import { addService } from "../src/server/grpc-js-adapter.ts";
-import { limitRequests } from "../src/server/grpc-request-limit.ts";
-import { ReceivingBytes } from "../src/server/receiving-bytes.ts";
+import { systemClock } from "@multipooler/timing";
+import { CallRoutes } from "../src/server/call/call-routes.ts";
+import { ReceivingBytes } from "../src/server/call/receiving-bytes.ts";
+import { UnsentBytes } from "../src/server/call/unsent-bytes.ts";
+import { GrpcPort } from "../src/server/connection/grpc-port.ts";
+import { Http2Connections } from "../src/server/connection/http2-connections.ts";
 import type { BidiStreamHandler } from "../src/server/rpc.ts";
 import { bidiStream, bindService } from "../src/server/service-binding.ts";
-import { UnsentBytes } from "../src/server/unsent-bytes.ts";
 
 const MIB = 1_048_576;
 
@@ -29,27 +30,40 @@ export async function startEchoServer(
   handle: BidiStreamHandler<string, string>,
 ): Promise<EchoServer> {
   const receiving = new ReceivingBytes({ limitBytes: 4 * MIB, timeoutMs: 30_000 });
-  const server = new Server({ interceptors: [limitRequests({ receiving, maxMessageBytes: MIB })] });
   const service = bindService({ fullName: "test.Echo", methods: { echo } }, [
     bidiStream(echo, (text: string) => Buffer.from(text), handle),
   ]);
   const log: string[] = [];
   const note = (_fields: object, message: string): void => void log.push(message);
   const logger = { debug: note, info: note, warn: note, error: note };
-  const unsent = new UnsentBytes(64 * MIB);
-  addService(server, service, { maxMessageBytes: MIB, unsent, logger });
-  const bound = Promise.withResolvers<number>();
-  server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, port) =>
-    error === null ? bound.resolve(port) : bound.reject(error),
-  );
+  const routes = new CallRoutes({
+    services: [service],
+    subjects: undefined,
+    limits: { maxMessageBytes: MIB, unsent: new UnsentBytes(64 * MIB), receiving, logger },
+  });
+  const times = { keepaliveIntervalMs: 10_000, keepaliveTimeoutMs: 10_000 };
+  const port = await GrpcPort.open({
+    connections: new Http2Connections({
+      times: { ...times, maxAgeMs: undefined, maxAgeGraceMs: undefined },
+      onStream: routes.onStream,
+      clock: systemClock,
+      random: Math.random,
+    }),
+    host: "127.0.0.1",
+    port: 0,
+    connectionLimit: undefined,
+    tls: undefined,
+    logger,
+  });
   return {
-    port: await bound.promise,
+    port: port.port,
     receiving,
     log,
     async [Symbol.asyncDispose]() {
-      server.forceShutdown();
+      const closed = port.shutDown();
+      port.cut();
+      await closed;
       receiving.close();
-      await Promise.resolve();
     },
   };
 }

@@ -148,6 +148,8 @@ export function managerStatus(): ManagerStatus {
     state: { name: "ready" },
     ready: true,
     notReadyReason: undefined,
+    notReadyCode: undefined,
+    notReadySince: undefined,
     pooler: { cell: "zone1", name: "abc12345" },
     shard: { database: "postgres", tableGroup: "default", shard: "0-inf" },
     type: "PRIMARY",

@@ -1,5 +1,11 @@
 import { encodeCommandTag, encodeDiagnostic } from "@multipooler/query-service";
-import type { ConcludeRequest, ReleaseRequest, Reservation } from "@multipooler/query-service";
+import type {
+  CallOptions,
+  ConcludeRequest,
+  Outcome,
+  ReleaseRequest,
+  Reservation,
+} from "@multipooler/query-service";
 import { MultipoolerServiceDefinition } from "@multipooler/proto/multipoolerservice";
 import { expect, test } from "vitest";
 import { GrpcStatusError } from "../src/client/index.ts";
@@ -115,6 +121,58 @@ test.each([
   } else {
     expect(status.reservedState).toMatchObject(state);
   }
+});
+
+/** Has the controller leave `RESERVATION` after the call was cut, and keeps what it is asked to release. */
+function cutShort(pooler: TestServer): {
+  readonly released: ReleaseRequest[];
+  readonly cut: AbortController;
+} {
+  const cut = new AbortController();
+  const released: ReleaseRequest[] = [];
+  const leave = (_request: unknown, _sink: unknown, { signal }: CallOptions = {}) => {
+    cut.abort();
+    const { promise, resolve } = Promise.withResolvers<Outcome>();
+    signal?.addEventListener("abort", () => resolve({ reservation: RESERVATION }), { once: true });
+    return promise;
+  };
+  pooler.manager.verbs = {
+    concludeTransaction: leave,
+    discardTempTables: leave,
+    releaseReservation: async (request) => {
+      released.push(request);
+      return { reservation: undefined };
+    },
+  };
+  return { released, cut };
+}
+
+test.each(["concludeTransaction", "discardTempTables"] as const)(
+  "what %s leaves reserved is released when its call was cut",
+  async (verb) => {
+    await using pooler = await startServer();
+    const { released, cut } = cutShort(pooler);
+    const wish = { options: OPTIONS, conclusion: COMMIT } as const;
+    const call = pooler.client[verb](wish, { signal: cut.signal });
+    expect(await statusOf(call)).toMatchObject({ code: "CANCELLED" });
+    await expect
+      .poll(() => released, { timeout: 20_000 })
+      .toMatchObject([{ id: RESERVATION.id, caller: { user: "alice" }, keepsSticky: false }]);
+  },
+);
+
+test("what a discard that failed leaves reserved is released: it cannot be said", async () => {
+  await using pooler = await startServer();
+  const { released } = cutShort(pooler);
+  const details = { reservation: RESERVATION };
+  pooler.manager.verbs = {
+    ...pooler.manager.verbs,
+    discardTempTables: () =>
+      Promise.reject(new FakePoolerError("DATABASE_ERROR", "in use", undefined, details)),
+  };
+  const call = pooler.client.discardTempTables({ options: OPTIONS });
+  expect(await statusOf(call)).toMatchObject({ code: "UNKNOWN" });
+  expect(released).toMatchObject([{ id: RESERVATION.id }]);
 });
 
 test("a conclusion and a discard need a reservation by its id", async () => {

@@ -2,6 +2,7 @@ import { encodeCommandTag, encodeFields } from "@multipooler/query-service";
 import type { Reservation } from "@multipooler/query-service";
 import { StreamExecuteRequest, StreamExecuteResponse } from "@multipooler/proto/multipoolerservice";
 import { expect, test } from "vitest";
+import type { ExecuteQueryInput } from "../src/client/index.ts";
 import { dataRow, textFields } from "./data-rows.ts";
 import { FakePoolerError } from "./fake-manager.ts";
 import { RawClient } from "./raw-call.ts";
@@ -92,4 +93,26 @@ test("ExecuteQuery answers with what stays reserved", async () => {
   const { result, reservedState } = await pooler.client.executeQuery({ query: "insert" });
   expect(result?.commandTag).toBe("INSERT 0 1");
   expect(reservedState).toMatchObject(RESERVED_STATE);
+});
+
+test("what a call reserves that cannot say so is released", async () => {
+  await using pooler = await startServer();
+  const released: unknown[] = [];
+  pooler.manager.verbs = {
+    ...pooler.manager.verbs,
+    releaseReservation: async ({ id, keepsSticky }) => {
+      released.push({ id, keepsSticky });
+      return { reservation: undefined };
+    },
+  };
+  pooler.manager.execute = () => {
+    const details = { reservation: RESERVATION };
+    return Promise.reject(new FakePoolerError("DATABASE_ERROR", "no", undefined, details));
+  };
+  const failed = (options: ExecuteQueryInput): Promise<unknown> =>
+    expect(pooler.client.executeQuery(options)).rejects.toMatchObject({ code: "UNKNOWN" });
+  await failed({ options: { reservedConnectionId: RESERVATION.id } });
+  expect(released).toEqual([]);
+  await failed({ query: "select 1" });
+  expect(released).toEqual([{ id: RESERVATION.id, keepsSticky: false }]);
 });

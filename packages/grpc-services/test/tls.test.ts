@@ -6,7 +6,7 @@ import type { PemIdentity } from "@multipooler/tls-identities";
 import { expect, onTestFinished, test } from "vitest";
 import { connect } from "../src/client/index.ts";
 import type { ClientTls, PoolerClient } from "../src/client/index.ts";
-import type { GrpcTlsOptions } from "../src/server/grpc-tls.ts";
+import type { GrpcTlsOptions } from "../src/server/connection/grpc-tls.ts";
 import { startServer } from "./test-server.ts";
 
 const SERVERS = new Authority("servers");

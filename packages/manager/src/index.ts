@@ -23,6 +23,7 @@ export type {
   TopologyStatus,
 } from "./manager-status.ts";
 export type { DatabaseConfig, HostLookup } from "./postgres/database-config.ts";
+export { NotReadyCode } from "./serving/not-ready.ts";
 export { postgresDatabase } from "./postgres/postgres-database.ts";
 export { PoolerType } from "./record/pooler-type.ts";
 export type { PoolerIdentity, ShardIdentity } from "./record/pooler-type.ts";

@@ -13,12 +13,14 @@
  * | RECORD_FILE_INVALID    | the local copy of the record cannot be read, parsed or written | the operator |
  * | REGISTRATION_REFUSED   | the topology holds this pooler for another database or shard   | the operator |
  * | NAME_IN_USE            | another process runs under this cell and service id            | the operator |
+ * | SECOND_PRIMARY         | the shard has a primary on another server                      | the operator |
  * | DATABASE_UNAVAILABLE   | the database refuses, drops or never answers a connection      | a retry  |
  * | TLS_FAILED             | the connection could not be encrypted as it is to be: no TLS, or a certificate that is refused | it depends |
  * | DATABASE_LEAVING       | the server goes away, or the address means another one: let go of it | a retry |
  * | DATABASE_TIMEOUT       | a statement did not end within its limit                       | a retry  |
  * | DATABASE_ERROR         | the database answered a statement with an error; `sqlState` is set | it depends |
  * | AUTHENTICATION_FAILED  | the database refuses the credentials (SQLSTATE class 28)       | the operator |
+ * | LOGIN_UNSUPPORTED      | the database asks for a login method that is not spoken        | the operator |
  * | DATABASE_NOT_FOUND     | the server has no database of that name (SQLSTATE 3D000)       | the operator |
  * | NOT_POSTGRESQL         | what answers at the address does not speak PostgreSQL's protocol | the operator |
  * | CLOSE_FAILED           | something could not be closed; `cause` is an AggregateError    | nobody: report it |
@@ -35,12 +37,14 @@ export const ManagerErrorCode = {
   RecordFileInvalid: "RECORD_FILE_INVALID",
   RegistrationRefused: "REGISTRATION_REFUSED",
   NameInUse: "NAME_IN_USE",
+  SecondPrimary: "SECOND_PRIMARY",
   DatabaseUnavailable: "DATABASE_UNAVAILABLE",
   TlsFailed: "TLS_FAILED",
   DatabaseLeaving: "DATABASE_LEAVING",
   DatabaseTimeout: "DATABASE_TIMEOUT",
   DatabaseError: "DATABASE_ERROR",
   AuthenticationFailed: "AUTHENTICATION_FAILED",
+  LoginUnsupported: "LOGIN_UNSUPPORTED",
   DatabaseNotFound: "DATABASE_NOT_FOUND",
   NotPostgresql: "NOT_POSTGRESQL",
   CloseFailed: "CLOSE_FAILED",
@@ -85,7 +89,9 @@ export function isPermanent(error: ManagerError): boolean {
     case ManagerErrorCode.RecordFileInvalid:
     case ManagerErrorCode.RegistrationRefused:
     case ManagerErrorCode.NameInUse:
+    case ManagerErrorCode.SecondPrimary:
     case ManagerErrorCode.DatabaseUnavailable:
+    case ManagerErrorCode.LoginUnsupported:
     case ManagerErrorCode.TlsFailed:
     case ManagerErrorCode.DatabaseLeaving:
     case ManagerErrorCode.DatabaseTimeout:

@@ -1,3 +1,4 @@
+import { PoolerRole } from "@multipooler/controller-api";
 import type { ServingTarget } from "@multipooler/controller-api";
 import { DatabaseMonitor } from "./database/database-monitor.ts";
 import type { DatabaseHealth } from "./database/database-monitor.ts";
@@ -191,6 +192,7 @@ export class ManagerRun {
       database: this.database,
       memory: this.#memory,
       rememberedType,
+      health: () => this.health,
       onFacts: () => this.#decide(),
       onProgress: () => this.#progressed(),
       onFault: () => this.#monitor.checkNow(),
@@ -227,6 +229,7 @@ export class ManagerRun {
     if (isDeaf || phase.name !== "running") {
       return;
     }
+    phase.parts.registration.reconsider();
     // An operator may have drained it in order to do away with the database.
     const isHeldBack = admitsNothing(this.#intent.current);
     if (!phase.wasReady && !isHeldBack && health.state === "down" && isPermanent(health.error)) {
@@ -251,13 +254,16 @@ export class ManagerRun {
 
   #derive({ registration }: RunParts): ServingTarget {
     const refusal = registration.refusal();
-    return refusal === undefined
-      ? deriveTarget({
-          database: this.health,
-          type: registration.type(),
-          intent: this.#intent.current,
-        })
-      : notServing(refusal);
+    if (refusal !== undefined) {
+      return notServing(refusal.reason);
+    }
+    const target = deriveTarget({
+      database: this.health,
+      type: registration.type(),
+      intent: this.#intent.current,
+    });
+    const rival = target.role === PoolerRole.Primary ? registration.rival() : undefined;
+    return rival === undefined ? target : notServing(rival.reason);
   }
 
   #progressed(): void {

@@ -1,5 +1,6 @@
 import type { DatabaseAddress, ServingState } from "@multipooler/controller-api";
 import type { ManagerError } from "./manager-error.ts";
+import type { NotReadyCode } from "./serving/not-ready.ts";
 import type { PoolerIdentity, PoolerType, ShardIdentity } from "./record/pooler-type.ts";
 import type { IntentStatus } from "./serving/operator-intent.ts";
 import type { TransitionRecord } from "./serving/transition-history.ts";
@@ -60,7 +61,8 @@ export interface TopologyStatus {
 
 /**
  * The heartbeat through the database: written by a primary, read by a replica.
- * `lagMs` is the age of the last heartbeat that arrived, and 0 for one from the future.
+ * `lagMs` is the age of the last heartbeat that arrived, and 0 for one from the future. It stays as
+ * it was at the arrival while no other comes and the standby has replayed all that it received.
  */
 export type HeartbeatStatus =
   | { readonly mode: "off" }
@@ -72,6 +74,8 @@ export type HeartbeatStatus =
   | {
       readonly mode: "reader";
       readonly lagMs: number | undefined;
+      /** How much of what it received a standby has not replayed; `undefined` on another server. */
+      readonly behindBytes?: number | undefined;
       readonly lastError: string | undefined;
     };
 
@@ -82,6 +86,10 @@ export interface ManagerStatus {
   readonly ready: boolean;
   /** Why `ready` is false, one line; `undefined` when it is true. */
   readonly notReadyReason: string | undefined;
+  /** The same for programs. */
+  readonly notReadyCode: NotReadyCode | undefined;
+  /** Since when `ready` is false with that code. */
+  readonly notReadySince: Date | undefined;
   readonly pooler: PoolerIdentity;
   readonly shard: ShardIdentity;
   /** The type in the topology record; UNKNOWN when none is known. */

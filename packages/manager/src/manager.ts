@@ -11,6 +11,7 @@ import { ManagerService } from "./transport/service-transport.ts";
 import type { PoolerService } from "./transport/service-transport.ts";
 import { untilIntentReached } from "./serving/intent-wait.ts";
 import type { IntentStatus, OperatorIntent } from "./serving/operator-intent.ts";
+import type { UnreadySince } from "./status-snapshot.ts";
 import { takeSnapshot } from "./status-snapshot.ts";
 
 /**
@@ -31,6 +32,7 @@ export class MultiPoolerManager implements AsyncDisposable {
   readonly #listeners = new Set<(status: ManagerStatus) => void>();
   #services: ReadonlySet<PoolerService> | undefined;
   #run: ManagerRun | undefined;
+  #unready: UnreadySince | undefined;
 
   /** Checks the options and does no I/O. Throws INVALID_CONFIG, naming the setting. */
   constructor(options: ManagerOptions) {
@@ -76,11 +78,15 @@ export class MultiPoolerManager implements AsyncDisposable {
 
   /** What the pooler is doing now. Reads memory only; never blocks. */
   status(): ManagerStatus {
-    return takeSnapshot({
+    const status = takeSnapshot({
       settings: this.#settings,
       run: this.#run,
       startedAt: this.#startedAt,
+      unready: this.#unready,
     });
+    const { notReadyCode: code, notReadySince: at } = status;
+    this.#unready = code === undefined || at === undefined ? undefined : { code, at };
+    return status;
   }
 
   /**
@@ -162,9 +168,7 @@ export class MultiPoolerManager implements AsyncDisposable {
   }
 
   #notify(): void {
-    if (this.#listeners.size === 0) {
-      return;
-    }
+    // Also where nobody listens: it tells since when the pooler is not ready.
     const status = this.status();
     for (const listener of this.#listeners) {
       try {

@@ -1,3 +1,5 @@
+import { PoolerRole } from "@multipooler/controller-api";
+import type { DatabaseHealth } from "./database/database-monitor.ts";
 import type { ManagedDatabase } from "./database/managed-database.ts";
 import type { ManagerSettings } from "./manager-settings.ts";
 import type { PoolerType } from "./record/pooler-type.ts";
@@ -5,6 +7,7 @@ import { Registration } from "./record/registration.ts";
 import type { TypeMemory } from "./record/type-memory.ts";
 import { PoolerSteps } from "./serving/pooler-steps.ts";
 import { ServingReconciler } from "./serving/serving-reconciler.ts";
+import { admits } from "./serving/serving-target.ts";
 
 /** What exists once the transports listen. */
 export interface RunParts {
@@ -19,6 +22,8 @@ export interface RunPartsOptions {
   readonly memory: TypeMemory;
   /** What {@link memory} held at the start. */
   readonly rememberedType: PoolerType | undefined;
+  /** What is known of the database. */
+  readonly health: () => DatabaseHealth;
   /** The topology said something that may change the target. */
   readonly onFacts: () => void;
   /** The reconciler came closer to the target, or failed to. */
@@ -32,7 +37,7 @@ export interface RunPartsOptions {
 /** Builds what keeps the record and brings the controller to its target. Opens nothing. */
 export function assembleParts(options: RunPartsOptions): RunParts {
   const { settings, database, memory, rememberedType } = options;
-  const { onFacts, onProgress, onFault, onChange } = options;
+  const { health, onFacts, onProgress, onFault, onChange } = options;
   const { controller, topology, topologyName, pooler, healthIntervalMs } = settings;
   const { clock, random, logger } = settings;
   const registration = new Registration({
@@ -41,6 +46,11 @@ export function assembleParts(options: RunPartsOptions): RunParts {
     pooler,
     memory,
     rememberedType,
+    health,
+    isPrimary: () => {
+      const { status, role } = controller.servingStatus().current;
+      return role === PoolerRole.Primary && admits(status);
+    },
     clock,
     random,
     logger,

@@ -1,11 +1,18 @@
 import type { ServingTarget } from "@multipooler/controller-api";
 import { CLOSING_REASON } from "./run-closing.ts";
 import type { ManagedDatabaseStatus } from "./database/managed-database.ts";
-import { messageOf } from "./error-message.ts";
 import type { ManagerRun } from "./manager-run.ts";
 import type { ManagerSettings } from "./manager-settings.ts";
 import type { DatabaseStatus, ManagerStatus, TopologyStatus } from "./manager-status.ts";
 import { PoolerType } from "./record/pooler-type.ts";
+import type { NotReady, NotReadyCode } from "./serving/not-ready.ts";
+import { whyNotReady } from "./serving/readiness.ts";
+
+/** When the pooler began to be unready for its present reason. */
+export interface UnreadySince {
+  readonly code: NotReadyCode;
+  readonly at: Date;
+}
 import { NO_INTENT } from "./serving/operator-intent.ts";
 import { admits, notServing } from "./serving/serving-target.ts";
 
@@ -14,18 +21,22 @@ export interface StatusSources {
   /** `undefined` while the manager is not open. */
   readonly run: ManagerRun | undefined;
   readonly startedAt: Date;
+  /** What was true at the last snapshot. */
+  readonly unready: UnreadySince | undefined;
 }
 
 /** Takes a snapshot of everything. Reads memory only. */
-export function takeSnapshot({ settings, run, startedAt }: StatusSources): ManagerStatus {
+export function takeSnapshot({ settings, run, startedAt, unready }: StatusSources): ManagerStatus {
   const { controller, pooler } = settings;
   const { current, drains } = controller.servingStatus();
   const database = run?.database.status();
-  const notReadyReason = whyNotReady(settings, run, database);
+  const notReady = whyNotReady({ settings, run, database });
   return {
     state: run?.state ?? { name: "starting" },
-    ready: notReadyReason === undefined,
-    notReadyReason,
+    ready: notReady === undefined,
+    notReadyReason: notReady?.reason,
+    notReadyCode: notReady?.code,
+    notReadySince: since(notReady, unready, settings),
     pooler: pooler.identity,
     shard: pooler.shard,
     type: run?.parts?.registration.type() ?? PoolerType.Unknown,
@@ -43,6 +54,17 @@ export function takeSnapshot({ settings, run, startedAt }: StatusSources): Manag
   };
 }
 
+function since(
+  notReady: NotReady | undefined,
+  unready: UnreadySince | undefined,
+  { clock }: ManagerSettings,
+): Date | undefined {
+  if (notReady === undefined) {
+    return undefined;
+  }
+  return unready?.code === notReady.code ? unready.at : new Date(clock.now());
+}
+
 /** What is on its way, if anything is. A run that stops is, although it may serve on for a while. */
 function wantedOf(run: ManagerRun | undefined): ServingTarget | undefined {
   const progress = run?.parts?.reconciler.progress();
@@ -54,46 +76,6 @@ function wantedOf(run: ManagerRun | undefined): ServingTarget | undefined {
     return notServing(CLOSING_REASON);
   }
   return reached ? undefined : wanted;
-}
-
-function whyNotReady(
-  { controller }: ManagerSettings,
-  run: ManagerRun | undefined,
-  database: ManagedDatabaseStatus | undefined,
-): string | undefined {
-  if (run === undefined) {
-    return "the manager is not open";
-  }
-  if (run.stopping) {
-    return CLOSING_REASON;
-  }
-  if (run.state.name === "error") {
-    return run.state.error.message;
-  }
-  const { parts } = run;
-  if (parts === undefined) {
-    return "the transports do not listen yet";
-  }
-  const { wanted, reached, lastError } = parts.reconciler.progress();
-  if (!admits(wanted.status)) {
-    return wanted.reason;
-  }
-  if (lastError !== undefined) {
-    return `cannot serve as ${wanted.role}: ${messageOf(lastError)}`;
-  }
-  if (!reached) {
-    return `about to serve as ${wanted.role}`;
-  }
-  if (!controller.isServing()) {
-    return "the controller stopped serving";
-  }
-  const { queryPath } = parts.steps;
-  if (queryPath.state === "broken") {
-    return `queries do not get through: ${queryPath.reason}`;
-  }
-  return database?.refusal === undefined
-    ? undefined
-    : `new connections are refused: ${database.refusal}`;
 }
 
 function databaseStatus(

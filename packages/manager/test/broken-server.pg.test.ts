@@ -81,11 +81,21 @@ test.each(ANSWERS)(
 );
 
 test.each([
-  ["GSSAPI", authentication(7), "authentication by GSSAPI (code 7)"],
-  ["a broken error", hex("45 0000000A 53 46 41 54 41 4C"), 'malformed message of type "E"'],
+  [
+    "GSSAPI",
+    authentication(7),
+    "authentication by GSSAPI (code 7)",
+    ["LOGIN_REFUSED", "LOGIN_REFUSED"],
+  ],
+  [
+    "a broken error",
+    hex("45 0000000A 53 46 41 54 41 4C"),
+    'malformed message of type "E"',
+    ["CONNECTIONS_REFUSED", "DATABASE_UNREACHABLE"],
+  ],
 ])(
   "a running server that answers new connections with %s makes the pooler not ready until it is mended",
-  async (_, bytes, words) => {
+  async (_, bytes, words, codes) => {
     let behave: (socket: net.Socket) => void = passOn(postgres.port);
     await using peer = await listenAsPeer((socket) => behave(socket));
     await using fixture = new ManagerFixture({
@@ -100,6 +110,7 @@ test.each([
     expect(refusing.notReadyReason).toMatch(/^new connections are refused: /);
     expect(refusing.notReadyReason).toContain(words);
     expect(refusing.serving.current.status).toBe("SERVING");
+    expect(refusing.notReadyCode).toBe(codes[0]);
 
     await postgres.sql(
       "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'multipooler %'",
@@ -107,6 +118,7 @@ test.each([
     const down = await fixture.until(({ serving }) => serving.current.status === "NOT_SERVING");
     expect(down.notReadyReason).toContain(words);
     expect(down.state).toEqual({ name: "ready" });
+    expect(down.notReadyCode).toBe(codes[1]);
 
     behave = passOn(postgres.port);
     await fixture.untilReady();

@@ -53,6 +53,23 @@ test("the controller's statements take turns, so that the manager's own find a c
   expect(await server.handle.admin("SELECT 1 AS one", [])).toEqual([{ one: 1 }]);
 });
 
+test("with more connections for administration the controller's statements run side by side", async () => {
+  const options = { adminConnections: 3, statementTimeoutMs: 30_000 };
+  await using server = serverFor(postgres, "postgres", options);
+  const { host, port, user, password } = postgres;
+  const holder = new pg.Client({ host, port, user, password, database: "postgres" });
+  await holder.connect();
+  try {
+    await holder.query("SELECT pg_advisory_lock(10)");
+    const blocked = server.handle.admin("SELECT pg_advisory_xact_lock(10)", []);
+    expect(await server.handle.admin("SELECT 1 AS one", [])).toEqual([{ one: 1 }]);
+    await holder.query("SELECT pg_advisory_unlock(10)");
+    await blocked;
+  } finally {
+    await holder.end();
+  }
+});
+
 test("after the server was let go the handle refuses", async () => {
   const server = serverFor(postgres, "postgres");
   await server.close();

@@ -109,7 +109,9 @@ export function describeRegistration(name: string, makeStore: () => Promise<Reco
       {
         await using _session = await observer.seize(ELSEWHERE);
         await pooler.until((seen) => seen.registration.refusal() !== undefined);
-        expect(pooler.registration.refusal()).toContain("the pooler at db2.example:7 has used");
+        expect(pooler.registration.refusal()?.reason).toContain(
+          "the pooler at db2.example:7 has used",
+        );
         expect(statusOf(pooler).registered).toBe(false);
         expect(pooler.logger.messages("warn")).toContain(
           "another process uses the name of this pooler",

@@ -57,7 +57,7 @@ test("a heartbeat from the future is one without lag", async () => {
   await using fixture = await HeartbeatFixture.open(db.name);
   await fixture.insert(BigInt(Date.now() + 3_600_000) * 1_000_000n);
   await fixture.heartbeat.read();
-  expect(fixture.status()).toEqual({ mode: "reader", lagMs: 0, lastError: undefined });
+  expect(fixture.status()).toMatchObject({ mode: "reader", lagMs: 0, lastError: undefined });
 });
 
 test("an old heartbeat is a large lag, known as soon as the reader is open", async () => {
@@ -112,6 +112,7 @@ test("nobody claims that a write was ended whose backend could not be", async ()
     intervalMs: 200,
     clock: systemClock,
     logger: fixture.logger,
+    onChange: () => undefined,
   });
   const lock = postgres.sql("LOCK TABLE multigres.heartbeat IN SHARE MODE; SELECT pg_sleep(60)", {
     database: db.name,
@@ -144,11 +145,24 @@ test("a heartbeat that no synchronous standby confirms is a failure, though it i
   await expect
     .poll(() => fixture.error(), PATIENCE)
     .toBe("no synchronous standby confirmed the heartbeat in time; the backend was ended");
+  expect(fixture.faults).toEqual([
+    expect.stringMatching(
+      /^commits wait for a synchronous standby since 20[^ ]+Z: synchronous_standby_names is "nobody", connected: none$/,
+    ),
+  ]);
+  await replicated.sql("ALTER SYSTEM RESET synchronous_standby_names");
+  await replicated.sql("SELECT pg_reload_conf()");
+  await expect.poll(() => fixture.error(), PATIENCE).toBeUndefined();
+  expect(fixture.faults).toEqual([expect.any(String), undefined]);
+  await replicated.sql("ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
+  await replicated.sql("SELECT pg_reload_conf()");
+  await expect.poll(() => fixture.error(), PATIENCE).toMatch(/^no synchronous standby/);
   // To end it must not wait either.
   await fixture.heartbeat.off();
   expect(
     await replicated.sql("SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep'"),
   ).toEqual([]);
+  expect(fixture.heartbeat.writeFault).toBeUndefined();
 });
 
 test("without the table both say so and go on", async () => {
@@ -167,6 +181,8 @@ test("without the table both say so and go on", async () => {
 class HeartbeatFixture implements AsyncDisposable {
   readonly logger: RecordingLogger = new RecordingLogger();
   readonly heartbeat: Heartbeat;
+  /** The fault of the writer after each of its changes. */
+  readonly faults: (string | undefined)[] = [];
   readonly database: PostgresServer;
   readonly #server: EmbeddedPostgres;
   readonly #name: string;
@@ -181,6 +197,7 @@ class HeartbeatFixture implements AsyncDisposable {
       intervalMs,
       clock: systemClock,
       logger: this.logger,
+      onChange: () => this.faults.push(this.heartbeat.writeFault),
     });
   }
 

@@ -172,6 +172,7 @@ test("an absent PostgreSQL is waited for, and served when it appears", async () 
   await fixture.open();
   const waiting = await fixture.until((status) => status.database.lastError !== undefined);
   expect(waiting.state).toEqual({ name: "starting" });
+  expect(waiting.notReadyCode).toBe("DATABASE_UNREACHABLE");
   expect(waiting.notReadyReason).toBe(
     `PostgreSQL at 127.0.0.1:${later.port} cannot be reached: connection refused (ECONNREFUSED)`,
   );

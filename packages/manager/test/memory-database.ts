@@ -17,7 +17,10 @@ export class MemoryDatabase implements DatabaseProvider, ManagedDatabase {
   readonly calls: string[] = [];
   /** What the next checks reject with. */
   fault: ManagerError | undefined;
-  refusal: string | undefined;
+  refusal: ManagerError | undefined;
+  writeFault: string | undefined;
+  /** Poolers with the same name of a server serve from the same one. */
+  server = "memory";
   /** Connections of the controller, as the share counts them. */
   used = 0;
   #context: DatabaseContext | undefined;
@@ -29,7 +32,7 @@ export class MemoryDatabase implements DatabaseProvider, ManagedDatabase {
   }
 
   /** Changes something and has the manager look. */
-  become(change: { fault?: ManagerError | undefined; refusal?: string | undefined }): void {
+  become(change: Partial<Pick<MemoryDatabase, "fault" | "refusal" | "writeFault">>): void {
     Object.assign(this, change);
     this.#context?.suspect();
     this.#context?.onChange();
@@ -39,7 +42,7 @@ export class MemoryDatabase implements DatabaseProvider, ManagedDatabase {
     if (this.fault !== undefined) {
       throw this.fault;
     }
-    return { inRecovery: false, serverVersion: "memory" };
+    return { inRecovery: false, serverVersion: "memory", server: this.server };
   }
 
   async serve(role: PoolerRole): Promise<DatabaseHandle> {
@@ -63,6 +66,7 @@ export class MemoryDatabase implements DatabaseProvider, ManagedDatabase {
       connectionsLimit: 0,
       heartbeat: { mode: "off" },
       refusal: this.refusal,
+      writeFault: this.writeFault,
     };
   }
 

@@ -44,6 +44,8 @@ export class RegisteredPooler implements AsyncDisposable {
       pooler,
       memory: new TypeMemory({ poolerDir: undefined, poolerId: "a", logger }),
       rememberedType: undefined,
+      health: () => ({ state: "unknown" }),
+      isPrimary: () => false,
       clock,
       random: Math.random,
       logger,

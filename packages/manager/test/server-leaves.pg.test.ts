@@ -31,6 +31,7 @@ test("after a smart shutdown an idle pooler lets go, PostgreSQL exits, and is se
 
   sendSigterm(postgres);
   const leaving = await fixture.until(({ ready }) => !ready);
+  expect(leaving.notReadyCode).toBe("DATABASE_LEAVING");
   expect(leaving.notReadyReason).toBe(
     `PostgreSQL at 127.0.0.1:${postgres.port} refuses the connection: ` +
       "the database system is shutting down (SQLSTATE 57P03)",

@@ -163,6 +163,7 @@ test("a query path that is broken makes the pooler not ready, with the reason, a
   fixture.controller.script({ fault: PoolerErrorCode.PreExecutionUnavailable });
   const broken = await fixture.until(({ ready }) => !ready);
   expect(broken).toMatchObject({
+    notReadyCode: "QUERY_PATH_BROKEN",
     notReadyReason: "queries do not get through: the script says so",
     database: { reachable: true },
     serving: { current: { status: "SERVING" } },
@@ -178,13 +179,31 @@ test("a database that refuses new connections makes the pooler not ready, and it
   await using fixture = fixtureOver(database);
   await fixture.open();
   await fixture.untilReady();
-  database.become({ refusal: "the password is wrong" });
+  const refusal = new ManagerError(ManagerErrorCode.AuthenticationFailed, "the password is wrong");
+  database.become({ refusal });
   const refused = await fixture.until(({ ready }) => !ready);
   expect(refused).toMatchObject({
+    notReadyCode: "LOGIN_REFUSED",
     notReadyReason: "new connections are refused: the password is wrong",
     serving: { current: { status: "SERVING" } },
   });
   database.become({ refusal: undefined });
+  await fixture.untilReady();
+});
+
+test("a primary that does not complete writes is not ready, and serves on", async () => {
+  const database = new MemoryDatabase();
+  await using fixture = fixtureOver(database);
+  await fixture.open();
+  await fixture.untilReady();
+  database.become({ writeFault: "commits wait" });
+  const waiting = await fixture.until(({ ready }) => !ready);
+  expect(waiting).toMatchObject({
+    notReadyCode: "COMMITS_WAIT",
+    notReadyReason: "commits wait",
+    serving: { current: { status: "SERVING" } },
+  });
+  database.become({ writeFault: undefined });
   await fixture.untilReady();
 });
 

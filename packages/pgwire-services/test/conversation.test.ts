@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { ManualClock } from "@multipooler/timing/testing";
 import { expect, test } from "vitest";
 import { cancelRequest, message, query, startup } from "./frontend.ts";
@@ -5,6 +6,10 @@ import { PATIENCE, TestServer } from "./test-server.ts";
 
 const TRUST = { trustLoopback: true } as const;
 const MEGABYTE = 1_048_576;
+
+/** As /proc/net/tcp numbers the timers of a socket. */
+const KEEP_ALIVE_TIMER = "02";
+const NO_TIMER = "00";
 
 test("messages reach the session whole, however they are cut", async () => {
   await using scene = await TestServer.start(TRUST);
@@ -217,3 +222,32 @@ test("connections beyond all places are closed, and the log says so", async () =
   await using client = await scene.client();
   expect(client.received.length).toBe(0);
 });
+
+test.runIf(process.platform === "linux").each([
+  [60_000, KEEP_ALIVE_TIMER],
+  [0, NO_TIMER],
+])("keepAliveMs %i: TCP asks a client that is silent whether it is there", async (ms, timer) => {
+  await using scene = await TestServer.start({ ...TRUST, keepAliveMs: ms });
+  await using client = await scene.client();
+  const ends = { local: scene.port, remote: client.socket.localPort ?? 0 };
+  // Until the client's system has confirmed what came last, its timer is another one.
+  await expect.poll(() => timerOf(ends)?.type, PATIENCE).toBe(timer);
+  expect(timerOf(ends)?.ms).toBeLessThanOrEqual(ms);
+});
+
+/** What the system waits for at the server's end of a connection of IPv4, and how long. */
+function timerOf({
+  local,
+  remote,
+}: {
+  local: number;
+  remote: number;
+}): { readonly type: string; readonly ms: number } | undefined {
+  const hex = (port: number): string => port.toString(16).toUpperCase().padStart(4, "0");
+  const ends = new RegExp(`:${hex(local)} \\w+:${hex(remote)} 01 \\S+ (\\w\\w):(\\w+)`);
+  const [, type, ticks] = ends.exec(readFileSync("/proc/net/tcp", "utf8")) ?? [];
+  // In hundredths of a second.
+  return type === undefined || ticks === undefined
+    ? undefined
+    : { type, ms: Number.parseInt(ticks, 16) * 10 };
+}

@@ -49,14 +49,21 @@ export type {
 export { PgwireError, PgwireErrorCode } from "./error.ts";
 export type { PgwireErrorOptions } from "./error.ts";
 export {
+  NO_BINDING,
+  bindBytes,
+  executeBytes,
   parseBytes,
   statementBytes,
   targetBytes,
+  writeBind,
   writeClose,
+  writeExecute,
   writeParse,
   writeStatement,
   writeSync,
 } from "./messages/extended-writer.ts";
+export { sizeInHeader } from "./messages/message-size.ts";
+export { HEADER_BYTES } from "./messages/protocol.ts";
 export type { TransactionStatus } from "./messages/transaction-status.ts";
 export { CopyQuery } from "./requests/copy-query.ts";
 export type { CopyConnection, CopyQueryOptions, CopyReceiver } from "./requests/copy-query.ts";

@@ -9,7 +9,13 @@ export type {
   DatabaseReport,
   PoolLimits,
 } from "./databases/administration.ts";
-export type { TotalFigures } from "./pool/activity-totals.ts";
+export type {
+  CredentialProblem,
+  PoolerEvent,
+  PoolerEventListener,
+  TransactionOutcome,
+} from "./pooler-event.ts";
+export type { TotalFigures, UserActivity } from "./pool/activity-totals.ts";
 export type { PoolReport, ServerReport, ServerState } from "./pool/pool-report.ts";
 export { SESSION_ISOLATIONS } from "./session-isolation.ts";
 export type { SessionIsolation } from "./session-isolation.ts";

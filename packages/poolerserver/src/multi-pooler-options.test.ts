@@ -11,6 +11,12 @@ test.each([
   ["maxLifetimeMs", Number.POSITIVE_INFINITY],
   ["waitTimeoutMs", Number.NaN],
   ["drainGraceMs", 2_147_483_648],
+  ["inactiveTimeoutMs", -1],
+  ["minConnectionsPerUser", 0.5],
+  ["reservedRatio", -0.1],
+  ["reservedRatio", 1.1],
+  ["reservedRatio", Number.NaN],
+  ["rebalanceIntervalMs", 9],
   ["sessionIsolation", "none"],
 ])("%s cannot be %s", (name, value) => {
   const options = {

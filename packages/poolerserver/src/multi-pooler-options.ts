@@ -4,11 +4,13 @@ import type { Clock } from "@multipooler/timing";
 import { requireRules } from "./databases/database-rules.ts";
 import { MultiPoolerError } from "./error.ts";
 import type { Logger } from "./logger.ts";
+import type { PoolerEventListener } from "./pooler-event.ts";
 import { SESSION_ISOLATIONS } from "./session-isolation.ts";
 import type { SessionIsolation } from "./session-isolation.ts";
 
 const DURATIONS = [
   "idleTimeoutMs",
+  "inactiveTimeoutMs",
   "maxLifetimeMs",
   "waitTimeoutMs",
   "demandWindowMs",
@@ -21,7 +23,14 @@ const DURATIONS = [
 const MAX_DURATION_MS = 2_147_483_647;
 
 /** Limits that 0 switches off. */
-const LIMITS = ["maxConnectionsPerUser", "maxConnectionsPerDatabase"] as const;
+const LIMITS = [
+  "maxConnectionsPerUser",
+  "maxConnectionsPerDatabase",
+  "minConnectionsPerUser",
+] as const;
+
+/** Connections are not divided more often. */
+const MIN_REBALANCE_INTERVAL_MS = 10;
 
 const COUNTS = [
   "capacity",
@@ -50,8 +59,28 @@ export interface MultiPoolerOptions {
   readonly maxConnectionsPerUser?: number | undefined;
   /** Connections that one database may have; 0, the default: as many as there are. */
   readonly maxConnectionsPerDatabase?: number | undefined;
+  /**
+   * Connections that each user with any is allotted at least in a database, needed or not, up to an
+   * equal part; 0, the default: as many as it needs. The others cannot have them.
+   */
+  readonly minConnectionsPerUser?: number | undefined;
+  /**
+   * Which part of the connections that it may have a user may hold in reservations at once, 0 to 1; it
+   * is one at least. The others are left to its single statements. Default: 1, all of them.
+   */
+  readonly reservedRatio?: number | undefined;
+  /**
+   * The connections are divided among users again so often while one of them gets less than it needs,
+   * from 10: also the turn of those who are more than the connections. Default: 250 ms.
+   */
+  readonly rebalanceIntervalMs?: number | undefined;
   /** A connection that was idle for so long is closed; 0 keeps it. Default: 5 minutes. */
   readonly idleTimeoutMs?: number | undefined;
+  /**
+   * The connections of a user in a database are closed when none of them was used for so long; 0, the
+   * default, leaves that to `idleTimeoutMs`.
+   */
+  readonly inactiveTimeoutMs?: number | undefined;
   /** A connection of about this age is not used again; 0 keeps it. Default: 1 hour. */
   readonly maxLifetimeMs?: number | undefined;
   /**
@@ -100,6 +129,8 @@ export interface MultiPoolerOptions {
    * 0 keeps it. Default: 30 s.
    */
   readonly inactivityTimeoutMs?: number | undefined;
+  /** Gets what seldom happens, for metrics. */
+  readonly onEvent?: PoolerEventListener | undefined;
   readonly logger: Logger;
   /** Default: the clock of the machine. */
   readonly clock?: Clock | undefined;
@@ -121,7 +152,11 @@ export function resolveOptions(options: MultiPoolerOptions): ResolvedOptions {
     unusedDatabaseMs: options.unusedDatabaseMs ?? 300_000,
     maxConnectionsPerUser: options.maxConnectionsPerUser ?? 0,
     maxConnectionsPerDatabase: options.maxConnectionsPerDatabase ?? 0,
+    minConnectionsPerUser: options.minConnectionsPerUser ?? 0,
+    reservedRatio: options.reservedRatio ?? 1,
+    rebalanceIntervalMs: options.rebalanceIntervalMs ?? 250,
     idleTimeoutMs: options.idleTimeoutMs ?? 300_000,
+    inactiveTimeoutMs: options.inactiveTimeoutMs ?? 0,
     maxLifetimeMs: options.maxLifetimeMs ?? 3_600_000,
     waitTimeoutMs: options.waitTimeoutMs ?? 30_000,
     maxQueueBytes: options.maxQueueBytes ?? 67_108_864,
@@ -135,6 +170,7 @@ export function resolveOptions(options: MultiPoolerOptions): ResolvedOptions {
     demandWindowMs: options.demandWindowMs ?? 30_000,
     drainGraceMs: options.drainGraceMs ?? 3000,
     inactivityTimeoutMs: options.inactivityTimeoutMs ?? 30_000,
+    onEvent: options.onEvent ?? (() => undefined),
     logger: options.logger,
     clock: options.clock ?? systemClock,
     random: options.random ?? Math.random,
@@ -155,12 +191,20 @@ export function resolveOptions(options: MultiPoolerOptions): ResolvedOptions {
     }
   }
   for (const name of DURATIONS) {
-    const isDuration = resolved[name] >= 0 && resolved[name] <= MAX_DURATION_MS;
-    if (!isDuration) {
-      throw invalid(name, resolved[name], `from 0 to ${MAX_DURATION_MS}`);
-    }
+    requireWithin(name, resolved[name], 0, MAX_DURATION_MS);
   }
+  const { rebalanceIntervalMs, reservedRatio } = resolved;
+  const least = MIN_REBALANCE_INTERVAL_MS;
+  requireWithin("rebalanceIntervalMs", rebalanceIntervalMs, least, MAX_DURATION_MS);
+  requireWithin("reservedRatio", reservedRatio, 0, 1);
   return resolved;
+}
+
+function requireWithin(name: string, value: number, min: number, max: number): void {
+  const isWithin = value >= min && value <= max;
+  if (!isWithin) {
+    throw invalid(name, value, `from ${min} to ${max}`);
+  }
 }
 
 function invalid(name: string, value: number | string, wanted: string): MultiPoolerError {

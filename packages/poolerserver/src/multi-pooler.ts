@@ -67,11 +67,12 @@ export class MultiPooler implements PoolerController, AsyncDisposable {
   /** @throws INVALID_ARGUMENT for an option that makes no sense. */
   constructor(options: MultiPoolerOptions) {
     this.#options = resolveOptions(options);
-    const { drainGraceMs, clock, logger } = this.#options;
+    const { drainGraceMs, clock, onEvent, logger } = this.#options;
     this.#reservationIds = new ReservationIds(clock);
     this.#gate = new ServingGate({
       drainGraceMs,
       clock,
+      onEvent,
       logger,
       isOpen: () => this.#lifecycle.type === "open",
       prepare: (target) => this.#prepare(target),

@@ -83,6 +83,14 @@ export function isUnsent(error: unknown): boolean {
   return error.code === PgwireErrorCode.ConnectionLost || error.code === PgwireErrorCode.Closed;
 }
 
+/**
+ * Whether PostgreSQL has ended the connection because of what it was sent, and not because somebody
+ * stops the server or its process (class 57): another one would do the same.
+ */
+export function endsSession({ diagnostic }: PgwireError): boolean {
+  return diagnostic !== undefined && !diagnostic.code.startsWith("57");
+}
+
 function refusal(error: PgwireError, diagnostic: Diagnostic | undefined): MultiPoolerError {
   // Class 08: connection; 53: resources, such as no free connection slot; 57: the server starts,
   // stops or crashed. All of them pass.

@@ -3,23 +3,24 @@ import type { SqlTokenKind } from "@multipooler/pgwire";
 
 const READ_ONLY_SETTINGS = new Set(["transaction_read_only", "default_transaction_read_only"]);
 
-/** Functions that change the cluster and do not ask whether the transaction is read-only. */
-const ADMINISTRATION = new Set(
-  `pg_promote pg_wal_replay_pause pg_wal_replay_resume pg_switch_wal pg_create_restore_point
-  pg_reload_conf pg_rotate_logfile pg_log_standby_snapshot pg_sync_replication_slots
-  pg_create_logical_replication_slot pg_create_physical_replication_slot
-  pg_copy_logical_replication_slot pg_copy_physical_replication_slot
-  pg_drop_replication_slot pg_replication_slot_advance pg_logical_emit_message
-  pg_replication_origin_create pg_replication_origin_drop pg_replication_origin_advance
-  pg_import_system_collations`.split(/\s+/),
-);
+/** A statement that runs in the transaction after one whose end stands before it. */
+export const BEHIND_END = "a statement behind the end of a transaction";
 
 /** The longest run of words that decides about a statement: ROLLBACK TRANSACTION TO. */
 const HEAD_LENGTH = 3;
 
+/** The parts of a text that a read-only session does not stop by itself. */
+export interface ReadOnlyEscapes {
+  /** Changes the cluster, its files or its configuration: refused in every read-only status. */
+  readonly administration: string | undefined;
+  /** Could write in a session whose default is read-only. On a standby PostgreSQL stops it. */
+  readonly writing: string | undefined;
+}
+
 /**
- * Says which part of a query string could end read-only mode or administers the cluster, or
- * `undefined` if none does.
+ * Says by its words which parts of a query string could end read-only mode or administer the cluster,
+ * or `undefined` if none does. The functions that it calls are judged elsewhere: see
+ * `escapesByName`.
  *
  * PostgreSQL refuses writes by itself in a session whose default is read-only. What is left to
  * refuse here are the statements that would switch that off:
@@ -27,29 +28,41 @@ const HEAD_LENGTH = 3;
  * - SET, RESET and `set_config` of the two settings, `set_config` of a name that is not a plain
  *   constant, RESET ALL and DISCARD ALL;
  * - READ WRITE in SET, BEGIN or START TRANSACTION;
- * - DO and CALL, whose code is not seen here and could switch between two transactions of its own;
+ * - DO and CALL, whose code could switch between two transactions of its own;
  * - statements behind the end of a transaction, since a function called before it may have changed
  *   the default for the next one;
- * - PREPARE TRANSACTION, COMMIT PREPARED and ROLLBACK PREPARED, which PostgreSQL lets pass;
- * - names with Unicode escapes, which nobody needs and which could hide any of these;
+ * - PREPARE TRANSACTION, COMMIT PREPARED and ROLLBACK PREPARED, which PostgreSQL lets pass, and
+ *   VACUUM, ANALYZE, REINDEX and CLUSTER;
  *
- * and those that PostgreSQL lets pass although they change the cluster, its files or its
- * configuration: ALTER SYSTEM, COPY with a program, and calls of functions for administrators, above
- * all `pg_promote`, which would make a second primary of a standby.
+ * and those that PostgreSQL lets pass although they administer the cluster: ALTER SYSTEM, LOAD, COPY
+ * to a file or with a program, DO in another language than PL/pgSQL; and names with Unicode escapes,
+ * which nobody needs and which could hide any of these.
  *
  * A function that a statement calls may try the same out of sight. Within its transaction it
  * achieves nothing: the calling statement has its snapshot by then, and PostgreSQL does not make
  * such a transaction read-write. What it does to the default ends with the request, because the
- * session is reset, and thrown away if it still reports another default. What remains is what does
- * not need this session's transaction to write: a connection that the database opens by itself
- * (`dblink`, foreign tables), a sequence or file function of an extension that does not ask whether
- * the transaction is read-only, a call of an administrator's function inside another one. Nor does
- * PostgreSQL itself ask in VACUUM, REINDEX and CLUSTER, which leave the data what it is.
+ * session is reset, and thrown away if it still reports another default. What remains is what a
+ * function does by SQL that it puts together at run time, and what does not need this session's
+ * transaction to write: a foreign table, a function in C of an extension that is not known here.
  */
-export function findReadOnlyEscape(sql: string | Uint8Array): string | undefined {
+export function findReadOnlyEscapes(sql: string | Uint8Array): ReadOnlyEscapes | undefined {
   const text = toSqlText(sql);
-  const found = new EscapeFinder(false).find(text);
-  return found === undefined && text.includes("\\") ? new EscapeFinder(true).find(text) : found;
+  const plain = new EscapeFinder(false).find(text);
+  return text.includes("\\") ? eitherEscape(plain, new EscapeFinder(true).find(text)) : plain;
+}
+
+/** What either of two finds. */
+export function eitherEscape(
+  one: ReadOnlyEscapes | undefined,
+  other: ReadOnlyEscapes | undefined,
+): ReadOnlyEscapes | undefined {
+  if (one === undefined || other === undefined) {
+    return one ?? other;
+  }
+  return {
+    administration: one.administration ?? other.administration,
+    writing: one.writing ?? other.writing,
+  };
 }
 
 /** Looks through a text once, in one of the two ways to read a backslash. */
@@ -61,95 +74,128 @@ class EscapeFinder {
   #isBehindEnd = false;
   #previousWord = "";
   #previousName = "";
-  #isBehindDot = false;
+  #administration: string | undefined;
+  #writing: string | undefined;
   readonly #setConfig = new SetConfigName();
 
   constructor(backslashEscapes: boolean) {
     this.#backslashEscapes = backslashEscapes;
   }
 
-  find(text: string): string | undefined {
+  find(text: string): ReadOnlyEscapes | undefined {
     const scanner = new SqlScanner(text, { backslashEscapes: this.#backslashEscapes });
     while (scanner.next()) {
       const { kind } = scanner;
       const value = scanner.value();
-      const found =
-        kind === "symbol" && value === ";" ? this.#endStatement() : this.#see(kind, value);
-      if (found !== undefined) {
-        return found;
+      if (kind === "symbol" && value === ";") {
+        this.#endStatement();
+      } else {
+        this.#see(kind, value);
       }
       this.#previousWord = kind === "word" ? (value ?? "") : "";
-      this.#isBehindDot = kind === "symbol" && value === ".";
       this.#previousName = kind === "word" || kind === "identifier" ? (value ?? "") : "";
     }
-    return this.#endStatement();
+    this.#endStatement();
+    const administration = this.#administration;
+    const writing = this.#writing;
+    return administration === undefined && writing === undefined
+      ? undefined
+      : { administration, writing };
   }
 
-  #see(kind: SqlTokenKind, value: string | undefined): string | undefined {
+  #see(kind: SqlTokenKind, value: string | undefined): void {
     if (this.#isBehindEnd && this.#head.length === 0) {
-      return "a statement behind the end of a transaction";
+      this.#writing ??= BEHIND_END;
     }
     if (this.#head.length < HEAD_LENGTH) {
       this.#head.push(kind === "word" ? (value ?? "") : "");
     }
     if (kind === "identifier" && value === undefined) {
-      return "a name with Unicode escapes";
+      this.#administration ??= "a name with Unicode escapes";
     }
-    const isCall = kind === "symbol" && value === "(";
-    if (isCall && ADMINISTRATION.has(this.#previousName)) {
-      return this.#previousName;
-    }
-    // (true).pg_promote is a call as well.
-    const isName = kind === "word" || kind === "identifier";
-    if (isName && this.#isBehindDot && value !== undefined && ADMINISTRATION.has(value)) {
-      return value;
-    }
-    const name = this.#setConfig.see(kind, value, isCall && this.#previousName === "set_config");
-    return name ?? this.#inStatement(kind, value);
+    const isCall = kind === "symbol" && value === "(" && this.#previousName === "set_config";
+    this.#writing ??= this.#setConfig.see(kind, value, isCall);
+    this.#inStatement(kind, value);
   }
 
   /** What only counts in statements that begin in a certain way. */
-  #inStatement(kind: SqlTokenKind, value: string | undefined): string | undefined {
+  #inStatement(kind: SqlTokenKind, value: string | undefined): void {
     const [lead] = this.#head;
     const isReadWrite = this.#previousWord === "read" && kind === "word" && value === "write";
     switch (lead) {
       case "set":
-        return isReadWrite ? "READ WRITE" : readOnlySetting(value);
+        this.#writing ??= isReadWrite ? "READ WRITE" : readOnlySetting(value);
+        return;
       case "reset":
-        return readOnlySetting(value);
+        this.#writing ??= readOnlySetting(value);
+        return;
       case "begin":
       case "start":
-        return isReadWrite ? "READ WRITE" : undefined;
+        this.#writing ??= isReadWrite ? "READ WRITE" : undefined;
+        return;
       case "copy":
-        return kind === "word" && value === "program" && COPY_WAYS.has(this.#previousWord)
-          ? "COPY with a program"
-          : undefined;
+        this.#administration ??= copyEscape(this.#previousWord, kind, value);
+        return;
+      case "do":
+        this.#administration ??= languageEscape(this.#previousWord, value);
+        return;
       default:
-        return undefined;
     }
   }
 
-  #endStatement(): string | undefined {
-    const found = escapeByHead(this.#head);
+  #endStatement(): void {
+    this.#administration ??= administrationByHead(this.#head);
+    this.#writing ??= writingByHead(this.#head);
     this.#isBehindEnd ||= endsTransaction(this.#head);
     this.#head = [];
-    return found;
   }
+}
+
+/** PostgreSQL looks at COPY with a file only where that brings rows into a table. */
+function copyEscape(
+  previousWord: string,
+  kind: SqlTokenKind,
+  value: string | undefined,
+): string | undefined {
+  if (kind === "string" && previousWord === "to") {
+    return "COPY to a file";
+  }
+  const isProgram = kind === "word" && value === "program";
+  return isProgram && COPY_WAYS.has(previousWord) ? "COPY with a program" : undefined;
+}
+
+function languageEscape(previousWord: string, value: string | undefined): string | undefined {
+  const isOther = previousWord === "language" && value?.toLowerCase() !== "plpgsql";
+  return isOther ? "DO in another language than PL/pgSQL" : undefined;
 }
 
 const COPY_WAYS = new Set(["from", "to"]);
 
-function escapeByHead([lead, second]: readonly string[]): string | undefined {
+function administrationByHead([lead, second]: readonly string[]): string | undefined {
+  switch (lead) {
+    case "alter":
+      return second === "system" ? "ALTER SYSTEM" : undefined;
+    case "load":
+      return "LOAD";
+    default:
+      return undefined;
+  }
+}
+
+function writingByHead([lead, second]: readonly string[]): string | undefined {
   switch (lead) {
     case "do":
     case "call":
+    case "vacuum":
+    case "analyze":
+    case "analyse":
+    case "reindex":
+    case "cluster":
       return lead.toUpperCase();
     case "discard":
       return second === "all" ? "DISCARD ALL" : undefined;
     case "reset":
       return second === "all" ? "RESET ALL" : undefined;
-    case "alter":
-      return second === "system" ? "ALTER SYSTEM" : undefined;
     case "prepare":
       return second === "transaction" ? "PREPARE TRANSACTION" : undefined;
     case "commit":

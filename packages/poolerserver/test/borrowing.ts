@@ -15,12 +15,13 @@ export interface AcquireOptions {
   readonly byteLength?: number;
   readonly kind?: UnitKind;
   readonly label?: Label;
+  readonly reserves?: boolean;
   readonly signal?: AbortSignal;
 }
 
 /** Waits for a backend as a promise, which the product's hot path does not. */
 export function acquire(scheduler: Scheduler, options: AcquireOptions = {}): Promise<Lease> {
-  const { origin = "", byteLength = 0, kind = "exclusive", signal, label } = options;
+  const { origin = "", byteLength = 0, kind = "exclusive", signal, label, reserves } = options;
   const { promise, resolve, reject } = Promise.withResolvers<Lease>();
   const onAbort = (): void => {
     if (signal !== undefined && scheduler.withdraw(unit)) {
@@ -32,6 +33,7 @@ export function acquire(scheduler: Scheduler, options: AcquireOptions = {}): Pro
     byteLength,
     kind,
     label,
+    reserves,
     granted: (lease) => {
       signal?.removeEventListener("abort", onAbort);
       resolve(lease);

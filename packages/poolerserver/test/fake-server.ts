@@ -42,7 +42,7 @@ export class FakeServer {
       accept: () => {
         leave();
         const backend = new FakeBackend(this.#onRequest);
-        if (access === "read-only") {
+        if (access !== "read-write") {
           backend.parameters.set("default_transaction_read_only", "on");
         }
         this.backends.push(backend);

@@ -71,3 +71,33 @@ test("a setting that is refused reserves nothing", async () => {
   const plain = await run(pooler, { ...caller, settings: new Map() }, SHOW, { type: "any" });
   expect(plain.value).toMatch(/ 4MB /);
 });
+
+test("a sticky release resets the session, and the settings of the next request hold in it", async () => {
+  await using pooler = await servingPooler(databaseOf(postgres), { capacity: 1 });
+  await postgres.sql("create sequence numbers; grant usage on sequence numbers to pg_monitor");
+  const startup = new Map([["application_name", "psql"]]);
+  const set = new Map([...startup, ["work_mem", "7MB"], ["role", "pg_monitor"]]);
+  const before: Caller = { user: "", settings: set, origin: "" };
+  const after: Caller = { ...before, settings: startup };
+  const show =
+    "select concat_ws(' ', current_user, current_setting('work_mem'), current_setting('application_name'))";
+  const { id = 0n, value } = await run(pooler, before, `select setseed(0.5); ${show}`, {
+    type: "reserve",
+    reasons: ReservationReason.SetSeed,
+  });
+  const inSession: Place = { type: "reserved", id };
+  expect(value).toBe("");
+  expect((await run(pooler, before, show, inSession)).value).toBe("pg_monitor 7MB psql");
+  await run(pooler, before, "select nextval('numbers')", inSession);
+  const executor = pooler.getExecutor();
+  const release = { target: undefined, caller: before, id };
+  const kept = await executor.releaseReservation({ ...release, keepsSticky: true });
+  expect(kept.reservation).toMatchObject({ id, reasons: ReservationReason.SetSeed });
+  expect((await run(pooler, after, show, inSession)).value).toBe("postgres 4MB psql");
+  expect(await failureOf(run(pooler, after, "select lastval()", inSession))).toMatchObject({
+    diagnostic: { code: "55000" },
+  });
+  await executor.releaseReservation({ ...release, caller: after, keepsSticky: false });
+  const plain = { ...after, settings: new Map<string, string>() };
+  expect((await run(pooler, plain, show, { type: "any" })).value).toMatch(/^postgres 4MB multip/);
+});

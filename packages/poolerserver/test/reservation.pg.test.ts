@@ -38,6 +38,23 @@ afterEach(async () => {
   await pooler.close();
 });
 
+test("reservations leave statements the connections that the ratio keeps for them", async () => {
+  const bounded = await servingPooler(databaseOf(postgres, { database: database.name }), {
+    capacity: 2,
+    reservedRatio: 0.5,
+  });
+  const [one, other] = [new ReservingClient(bounded), new ReservingClient(bounded)];
+  const first = await one.reserve("select pg_backend_pid()", Transaction);
+  const second = other.reserve("select pg_backend_pid()", Transaction);
+  const [pid] = (await query(bounded, "select pg_backend_pid()")).values;
+  expect(pid).not.toBe(first.values[0]);
+  expect(other.held).toBeUndefined();
+  await one.commit();
+  expect((await second).error).toBeUndefined();
+  await other.rollback({ rollbackSettings: new Map() });
+  await bounded.close();
+});
+
 /** The PID of the only idle session, which the pool would lend next. */
 async function nextProcessId(): Promise<number> {
   return Number((await query(pooler, "select pg_backend_pid()")).values[0]);

@@ -39,7 +39,7 @@ const PLAIN: Classification = {
   opensTransaction: false,
   endsTransaction: false,
   deallocates: false,
-  readOnlyEscape: undefined,
+  escapes: undefined,
 };
 const BY_VERB: Readonly<Record<string, Classification>> = {
   begin: { ...PLAIN, sharing: "exclusive", opensTransaction: true },

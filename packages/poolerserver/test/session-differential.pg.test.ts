@@ -1,11 +1,12 @@
 import {
-  Comparison,
+  compareConversation,
   conversations,
   KEEPING_CLIENTS,
   PREPARING_SQL,
   RESTORING_SQL,
   WireClient,
 } from "@multipooler/conversations";
+import type { Pair } from "@multipooler/conversations";
 import type { EmbeddedPostgres, TemporaryDatabase } from "@multipooler/embedded-postgres";
 import fc from "fast-check";
 import { expect, test } from "vitest";
@@ -21,8 +22,15 @@ useDatabases((started, created) => {
   database = created;
 });
 
+/** One for each client that may keep one, one that listens, and two more. */
+const BACKENDS = KEEPING_CLIENTS + 3;
+/** So many can look at the same time, beside one that listens. */
+const FRESH_CLIENTS = 3;
+
+type Settings = Readonly<Record<string, string>>;
+
 /** Start-up settings of the clients. */
-const SETTINGS: readonly Readonly<Record<string, string>>[] = [
+const SETTINGS: readonly Settings[] = [
   {},
   { work_mem: "65kB" },
   { DateStyle: "German", search_path: "other" },
@@ -45,28 +53,25 @@ test("sessions of few connections answer as PostgreSQL does, and leave nothing",
       await using pooler = await SessionScene.open({
         postgres,
         database: database.name,
-        capacity: KEEPING_CLIENTS + 2,
+        capacity: BACKENDS,
       });
-      await using stack = new AsyncDisposableStack();
-      const pairs = await Promise.all(
-        SETTINGS.map(async (own) => {
-          const { port, user } = postgres;
-          const to = { user, database: other.name, ...own };
-          const direct = stack.use(await WireClient.connect(port, to));
-          await direct.transcript.ready(AbortSignal.timeout(LOGIN_LIMIT_MS));
-          const pooled = new SessionPeer();
-          pooled.attach(await pooler.open(pooled, own));
-          // The first values are told by the transport, at the login.
-          for (const [name, value] of direct.transcript.parameters) {
-            pooled.transcript.parameters.set(name, value);
-          }
-          return { direct, pooled };
-        }),
-      );
-      await new Comparison(pairs).play(conversation);
-      for (const { pooled } of pairs) {
-        await pooled.end();
-      }
+      await using peers = new AsyncDisposableStack();
+      const connect = async (own: Settings): Promise<Pair> => {
+        const { port, user } = postgres;
+        const to = { user, database: other.name, ...own };
+        const direct = peers.use(await WireClient.connect(port, to));
+        const pooled = new SessionPeer();
+        pooled.attach(await pooler.open(pooled, own));
+        // The login is the transport's part.
+        await direct.transcript.loggedIn(AbortSignal.timeout(LOGIN_LIMIT_MS));
+        pooled.toldAtLogin(direct.transcript.parameters);
+        return { direct, pooled };
+      };
+      await compareConversation(conversation, {
+        connect: async (client) => await connect(SETTINGS[client] ?? {}),
+        connectFresh: async () => await connect({}),
+        freshClients: FRESH_CLIENTS,
+      });
       expect(pooler.sessions.size).toBe(0);
       expect(pooler.gate.counts).toEqual({ single: 0, reserved: 0 });
     }),

@@ -1,4 +1,4 @@
-import { Transcript } from "@multipooler/conversations";
+import { message, Transcript } from "@multipooler/conversations";
 import type { Peer } from "@multipooler/conversations";
 import type { Session, SessionClient } from "@multipooler/query-service";
 
@@ -11,8 +11,22 @@ export class SessionPeer implements Peer, SessionClient {
     this.#session = session;
   }
 
-  async end(): Promise<void> {
+  /** Has the transcript of a login at which these parameters were reported. */
+  toldAtLogin(parameters: ReadonlyMap<string, string>): void {
+    this.write(message("R", Buffer.alloc(4)));
+    for (const [name, value] of parameters) {
+      this.write(message("S", `${name}\0${value}\0`));
+    }
+    this.write(message("Z", "I"));
+  }
+
+  async vanish(): Promise<void> {
     await this.#session?.end("now");
+  }
+
+  cancel(): Promise<void> {
+    this.#session?.cancel();
+    return Promise.resolve();
   }
 
   send(pieces: readonly Buffer[]): Promise<void> {

@@ -204,7 +204,45 @@ test("the unnamed statement outlives a group that failed before it was parsed ag
   await client.session.end("now");
 });
 
+test("a Parse of what is known that says more is PostgreSQL's to refuse", async () => {
+  await using pooler = await scene();
+  const client = await pooler.connect();
+  await client.ask([parse("select 1", "a"), sync]);
+  await client.ask([parse("select 2"), sync]);
+  for (const name of ["", "b"]) {
+    const more = message("P", `${name}\0select 1\0\0\0more`);
+    expect(await client.ask([more, sync])).toEqual(["E 08P01", "Z I"]);
+    expect(await client.ask([query("begin"), more, sync], 2)).toEqual([
+      "C BEGIN",
+      "Z T",
+      "E 08P01",
+      "Z E",
+    ]);
+    await client.ask(query("rollback"));
+  }
+  expect(await client.ask([bind([], { statement: "b" }), sync])).toEqual(["E 26000", "Z I"]);
+  await client.session.end("now");
+});
+
+test("what comes before a message that is cut short is answered", async () => {
+  await using pooler = await scene();
+  const client = await pooler.connect();
+  const group = [parse("select 1"), bind(), execute()];
+  for (const cut of [message("P", "cut"), message("B", "p"), message("C", "Sname")]) {
+    expect(await client.ask([...group, cut, ...group, sync])).toEqual([
+      "1",
+      "2",
+      "D 1",
+      "C SELECT 1",
+      "E 08P01",
+      "Z I",
+    ]);
+  }
+  await client.session.end("now");
+});
+
 test.each([
+  { what: "a Close that says more", messages: [message("C", "Sname\0more"), sync] },
   { what: "a Close of nothing that there is", messages: [message("C", "Xname\0"), sync] },
   { what: "a Flush that says more", messages: [message("H", "more"), sync] },
   { what: "a Sync that says more", messages: [message("S", "more")] },

@@ -87,6 +87,31 @@ test.for([
   expect(pooler.gate.counts).toEqual({ single: 0, reserved: 0 });
 });
 
+test("a standby that was promoted keeps nobody's writable session", async () => {
+  await using pooler = await readOnlyScene();
+  const { current } = pooler.gate.state;
+  await pooler.gate.setTarget({ ...current, inRecovery: true }, undefined);
+  const client = await pooler.connect();
+  // The server of this test is a primary: a standby would refuse the write.
+  expect(await client.ask(query("discard all"))).toEqual(["C DISCARD ALL", "Z I"]);
+  expect(await client.ask(query(`set ${NAME} = off`))).toContain("C SET");
+  expect(await client.ask(query("select pg_promote()"))).toEqual(["E 25006", "Z I"]);
+  await pooler.gate.setTarget({ ...current, inRecovery: false }, undefined);
+  expect(await client.ask(query(WRITE))).toEqual(["E 25006", "Z I"]);
+  expect(await client.ask(query("discard all"))).toEqual(["E 25006", "Z I"]);
+  expect(await sql("select entry from ledger")).toEqual([]);
+});
+
+test("nothing runs behind a COMMIT in one group", async () => {
+  await using pooler = await readOnlyScene();
+  const client = await pooler.connect();
+  const group = [SNEAK, "commit", WRITE].flatMap((text) => [parse(text), bind(), execute()]);
+  client.send(...group, sync);
+  await client.answers(1);
+  expect(client.messages.join()).toContain("E 25006");
+  expect(await sql("select entry from ledger")).toEqual([]);
+});
+
 test("a session that is opened while the pooler becomes read-only gets no writable one", async () => {
   await using pooler = await readOnlyScene();
   const { current } = pooler.gate.state;

@@ -19,6 +19,7 @@ import { UserPools } from "../src/pool/user-pools.ts";
 import { StatementRegistry } from "../src/statements/statement-registry.ts";
 import { leavingError } from "../src/serving/admission.ts";
 import { ServingGate } from "../src/serving/serving-gate.ts";
+import type { SessionIsolation } from "../src/session-isolation.ts";
 import type { SessionLimits } from "../src/session/session-engine.ts";
 import { Sessions } from "../src/session/sessions.ts";
 import { databaseOf } from "./pooler-fixture.ts";
@@ -39,6 +40,10 @@ const ACCESS: Readonly<Record<ServingStatus, PoolAccess>> = {
   [ServingStatus.NotServing]: "none",
 };
 
+function accessOf({ status, inRecovery }: ServingTarget): PoolAccess {
+  return inRecovery === true && ACCESS[status] === "read-only" ? "standby" : ACCESS[status];
+}
+
 export interface SessionSceneOptions {
   readonly postgres: EmbeddedPostgres;
   readonly database: string;
@@ -46,6 +51,7 @@ export interface SessionSceneOptions {
   readonly limits?: Partial<SessionLimits>;
   readonly drainGraceMs?: number;
   readonly maxNotificationBytes?: number;
+  readonly sessionIsolation?: SessionIsolation;
 }
 
 /** The sessions of a pooler on a real server, with everything below them. */
@@ -69,11 +75,12 @@ export class SessionScene implements AsyncDisposable {
 
   private constructor(options: SessionSceneOptions) {
     const { postgres, database, capacity = 2, limits, drainGraceMs = 300 } = options;
+    const { sessionIsolation } = options;
     this.gate = new ServingGate({
       drainGraceMs,
       isOpen: () => true,
       prepare: (target) => {
-        this.scheduler.setAccess(ACCESS[target.status]);
+        this.scheduler.setAccess(accessOf(target));
         if (!mayListen(target)) {
           this.listener.stop(leavingError(target));
         }
@@ -101,6 +108,7 @@ export class SessionScene implements AsyncDisposable {
         maxQueueBytes: 10_000_000,
         totals: new ActivityTotals(),
         sharingDepth: 64,
+        sessionIsolation,
         closeGraceMs: 500,
         processes: postgresProcesses({
           admin: async (text, values) => await postgres.sql(text, { values, database }),
@@ -114,6 +122,7 @@ export class SessionScene implements AsyncDisposable {
     );
     this.classifier = new Classifier({
       admin: async (sql, values) => await postgres.sql(sql, { values: [...values], database }),
+      isolation: sessionIsolation,
     });
     this.listener = postgresListener({
       database: databaseOf(postgres, { database }),
@@ -196,7 +205,7 @@ async function connect(
     password,
   });
   const parameters: Record<string, string> =
-    access === "read-only" ? { default_transaction_read_only: "on" } : {};
+    access === "read-write" ? {} : { default_transaction_read_only: "on" };
   const options = { address, user, database, credential, parameters };
   return await BackendConnection.connect(options, { signal });
 }

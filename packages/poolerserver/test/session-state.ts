@@ -19,10 +19,15 @@ const LOOKS: readonly (readonly [taint: TaintSet, queries: readonly string[]])[]
   ],
   [Taint.Sequences, ["select lastval()"]],
   [
-    Taint.State,
+    Taint.Locks,
     [
       `select string_agg(concat(classid, objid), ',') from pg_locks
        where locktype = 'advisory' and pid = pg_backend_pid()`,
+    ],
+  ],
+  [
+    Taint.State,
+    [
       `select string_agg(relname, ',' order by relname) from pg_class
        where relnamespace = pg_my_temp_schema() and relkind = 'r'`,
       "select string_agg(name, ',' order by name) from pg_prepared_statements",

@@ -38,6 +38,15 @@ async function scene(options: Partial<SessionSceneOptions> = {}): Promise<Sessio
   return await SessionScene.open({ postgres, database: database.name, ...options });
 }
 
+/** A machine that does much else takes its time. */
+const PATIENCE = { timeout: 20_000 } as const;
+const PINNED = { type: "pinned", reason: "SessionState" } as const;
+const IDLE = { type: "idle" } as const;
+const LEAVING = "select pg_advisory_unlock(7)";
+const LOCK_FUNCTIONS = `
+  create or replace function taking() returns void language sql as 'select pg_advisory_lock(5)';
+  create or replace function leaving() returns bool language sql as 'select pg_advisory_unlock(5)'`;
+
 /** The messages that a client got, as `TestClient` words them. */
 function said(words: string): string[] {
   return words.split(", ");
@@ -119,12 +128,73 @@ test("lock and unlock in two statements happen on one backend, and the lock ends
   const client = await pooler.connect();
   const other = await pooler.connect();
   await client.ask(query("select pg_advisory_lock(7)"));
-  expect(client.session.describe()).toMatchObject({ type: "pinned", reason: "SessionState" });
+  await expect.poll(() => client.session.describe(), PATIENCE).toMatchObject(PINNED);
   expect(await other.ask(query("select pg_try_advisory_lock(7)"))).toContain("D f");
   expect(await client.ask(query("select pg_advisory_unlock(7)"))).toContain("D t");
   await client.ask(query("select pg_advisory_lock(8)"));
   await client.session.end("now");
   expect(await other.ask(query("select pg_try_advisory_lock(8)"))).toContain("D t");
+});
+
+test.each([
+  ["the last unlock", ["select pg_advisory_lock(7)", "select pg_advisory_unlock(7)"]],
+  [
+    "as many unlocks as locks",
+    [
+      "select pg_advisory_lock(7), pg_advisory_lock_shared(7)",
+      "select pg_advisory_unlock(7)",
+      "select pg_advisory_unlock_shared(7)",
+    ],
+  ],
+  ["unlocking all", ["select pg_advisory_lock(1, 2)", "select pg_advisory_unlock_all()"]],
+  ["a function that unlocks", ["select taking()", "select leaving()"]],
+  ["the end of the transaction", ["begin", "select pg_advisory_lock(7)", LEAVING, "commit"]],
+  ["an unlock behind an error", ["select pg_advisory_lock(7)", `${LEAVING}; select 1 / 0`]],
+] as const)(
+  "a session that holds no advisory lock any more keeps nothing: %s",
+  async (_, texts) => {
+    await sql(LOCK_FUNCTIONS);
+    await using pooler = await scene({ capacity: 1 });
+    const client = await pooler.connect();
+    const other = await pooler.connect();
+    for (const text of texts.slice(0, -1)) {
+      await client.ask(query(text));
+      await expect
+        .poll(() => client.session.describe(), PATIENCE)
+        .toMatchObject({ type: "pinned" });
+    }
+    await client.ask(query(texts.at(-1) ?? ""));
+    expect(await other.ask(query("select 1"))).toContain("D 1");
+    await expect.poll(() => client.session.describe(), PATIENCE).toEqual(IDLE);
+    expect(pooler.backends).toHaveLength(1);
+  },
+);
+
+test("a lock that was not had keeps nothing, nor does one of a transaction", async () => {
+  await using pooler = await scene();
+  const [holder, client] = [await pooler.connect(), await pooler.connect()];
+  await holder.ask(query("select pg_advisory_lock(7)"));
+  expect(await client.ask(query("select pg_try_advisory_lock(7)"))).toContain("D f");
+  expect(await client.ask(query("select pg_advisory_xact_lock(8)"))).toContain("Z I");
+  await expect.poll(() => client.session.describe(), PATIENCE).toEqual(IDLE);
+  await expect.poll(() => holder.session.describe(), PATIENCE).toMatchObject(PINNED);
+});
+
+test("a session keeps its backend for what else it has left, and for locks that a path hides", async () => {
+  await sql(`create schema hiding;
+    create function hiding.never(text, text) returns bool language sql immutable as 'select false';
+    create operator hiding.= (leftarg = text, rightarg = text, function = hiding.never)`);
+  await using pooler = await scene();
+  const client = await pooler.connect();
+  await client.ask(query("create temp table mine (a int); select pg_advisory_lock(7)"));
+  await client.ask(query("select pg_advisory_unlock(7)"));
+  expect(await client.ask(query("table mine"))).toContain("C SELECT 0");
+  await expect.poll(() => client.session.describe(), PATIENCE).toMatchObject(PINNED);
+  const hider = await pooler.connect();
+  await hider.ask(query("set search_path = hiding, pg_catalog"));
+  await hider.ask(query("select pg_catalog.pg_advisory_lock(9)"));
+  await hider.ask(query("select pg_catalog.pg_try_advisory_lock(9)"));
+  await expect.poll(() => hider.session.describe(), PATIENCE).toMatchObject(PINNED);
 });
 
 test.for([

@@ -12,6 +12,8 @@ export class SpeakingBackend extends FakeBackend {
   #owner: string | undefined;
   #isTainted = false;
   #answered = 0;
+  /** Whether a cancel request interrupts what runs. */
+  heedsCancel = true;
   /** What should not have happened. */
   readonly faults: string[] = [];
   /** Every text that it has answered. */
@@ -24,7 +26,7 @@ export class SpeakingBackend extends FakeBackend {
 
   /** The next answer is an error, if the request is alone. */
   override async cancel(request: Request): Promise<void> {
-    if (this.running === request && this.inFlight === 1) {
+    if (this.heedsCancel && this.running === request && this.inFlight === 1) {
       this.answer({ isCancelled: true });
     }
   }

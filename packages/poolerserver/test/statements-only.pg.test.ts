@@ -1,9 +1,11 @@
 import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
+import { extended, query as queryMessage } from "@multipooler/conversations";
 import { expect, test } from "vitest";
 import type { MultiPooler } from "../src/multi-pooler.ts";
 import { databaseOf, query, servingPooler } from "./pooler-fixture.ts";
 import { valuesOf } from "./prepared.ts";
 import { ReservingClient } from "./reserving-client.ts";
+import { SessionScene } from "./session-scene.ts";
 import { failureOf } from "./settled.ts";
 import { useServer } from "./test-server.ts";
 
@@ -33,6 +35,46 @@ test.each([
   await query(one, sql);
   expect(await valueOf(one, look)).toBe(left);
   expect(await valueOf(one, "select pg_backend_pid()")).toBe(pid);
+});
+
+/** Sessions that share the only connection. */
+async function sessions(): Promise<SessionScene> {
+  await postgres.sql("create sequence if not exists numbers");
+  const one = { database: "postgres", capacity: 1 };
+  return await SessionScene.open({ postgres, ...one, sessionIsolation: "statements-only" });
+}
+
+test.each([
+  "select nextval('numbers')",
+  "select setval('numbers', 7)",
+  "select setseed(0.5)",
+  "select pg_advisory_lock(8), pg_advisory_unlock(8)",
+  "select pg_try_advisory_lock(9)",
+  "create temporary table if not exists pinless (a int)",
+  "declare c cursor with hold for select 1; close c",
+  "do $$ begin perform set_config('app.b', 'done', false); end $$",
+])("a session keeps no connection after %s", async (sql) => {
+  await using scene = await sessions();
+  const client = await scene.connect();
+  const other = await scene.connect();
+  for (const message of [queryMessage(sql), ...(sql.includes(";") ? [] : [extended(sql)])]) {
+    expect((await client.ask(message)).at(-1)).toBe("Z I");
+    expect(client.session.describe()).toEqual({ type: "idle" });
+    expect(await other.ask(queryMessage("select 1"))).toContain("D 1");
+  }
+  expect(scene.backends).toHaveLength(1);
+});
+
+test("a session keeps its connection in a transaction, and what it leaves is the next one's", async () => {
+  await using scene = await sessions();
+  const [client, other] = [await scene.connect(), await scene.connect()];
+  await client.ask(queryMessage("begin; select nextval('numbers'); select pg_advisory_lock(11)"));
+  expect(client.session.describe()).toMatchObject({ type: "pinned", reason: "Transaction" });
+  const waiting = other.ask(queryMessage("select currval('numbers') > 0"));
+  await client.ask(queryMessage("commit"));
+  expect(await waiting).toContain("D t");
+  const held = "select count(*) from pg_locks where locktype = 'advisory' and objid = 11";
+  expect(await other.ask(queryMessage(held))).toContain("D 1");
 });
 
 test("a transaction that is left open is nobody else's", async () => {

@@ -17,6 +17,7 @@ export class TestUnit implements Unit {
   readonly origin: string;
   readonly kind: UnitKind;
   readonly label: Label | undefined;
+  readonly reserves: boolean;
   readonly byteLength = 0;
   /** How often it was granted or refused: once at most. */
   answers = 0;
@@ -28,12 +29,14 @@ export class TestUnit implements Unit {
     readonly origin: string;
     readonly kind: UnitKind;
     readonly label?: Label | undefined;
+    readonly reserves?: boolean | undefined;
     readonly onGranted?: (unit: TestUnit) => void;
   }) {
     this.id = options.id;
     this.origin = options.origin;
     this.kind = options.kind;
     this.label = options.label;
+    this.reserves = options.reserves ?? false;
     this.#onGranted = options.onGranted ?? (() => undefined);
   }
 

@@ -31,6 +31,7 @@ export type {
   Versioned,
   WatchOptions,
 } from "./records.ts";
+export type { ShardName, ShardPrimary } from "./shard-primary.ts";
 export type { Session, SessionOptions } from "./session.ts";
 export { Topology, ensureCell } from "./topology.ts";
 export type { EnsuredCell, TopologyOptions } from "./topology.ts";

@@ -1,3 +1,5 @@
+import { date, fields, integer, text } from "./json-fields.ts";
+
 /**
  * Tells which process uses a pooler's name. Bound to a session of that process, so that it goes
  * away with it. Only this project reads it: JSON, unlike the records of Multigres.
@@ -36,33 +38,4 @@ export function decodeOwner(bytes: Uint8Array): PoolerOwner {
     since: date(since),
     process: { space: text(space), pid: integer(pid), startTime: text(startTime) },
   };
-}
-
-function fields(value: unknown): Readonly<Record<string, unknown>> {
-  if (typeof value !== "object" || value === null) {
-    throw new TypeError("not an object");
-  }
-  return { ...value };
-}
-
-function text(value: unknown): string {
-  if (typeof value !== "string") {
-    throw new TypeError("not a text");
-  }
-  return value;
-}
-
-function integer(value: unknown): number {
-  if (typeof value !== "number" || !Number.isSafeInteger(value)) {
-    throw new TypeError("not an integer");
-  }
-  return value;
-}
-
-function date(value: unknown): Date {
-  const read = new Date(text(value));
-  if (Number.isNaN(read.getTime())) {
-    throw new TypeError("not a date");
-  }
-  return read;
 }

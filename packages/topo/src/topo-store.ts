@@ -3,6 +3,7 @@ import type { SessionOpener } from "./key-value.ts";
 import type { Locker } from "./lock.ts";
 import type { PoolerOwner } from "./pooler-owner.ts";
 import type { Records } from "./records.ts";
+import type { ShardName, ShardPrimary } from "./shard-primary.ts";
 
 /** What the whole cluster shares: changed by operators, rarely. */
 export interface GlobalStore extends SessionOpener, Locker {
@@ -10,6 +11,8 @@ export interface GlobalStore extends SessionOpener, Locker {
   readonly cells: Records<string, Cell>;
   /** By name of the database. */
   readonly databases: Records<string, Database>;
+  /** Which server takes the writes of a shard. */
+  readonly primaries: Records<ShardName, ShardPrimary>;
 }
 
 /** What the components of one cell tell about themselves. */

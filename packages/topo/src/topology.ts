@@ -7,7 +7,7 @@ import type { Abortable, Backend, KeyValueStore } from "./key-value.ts";
 import { KeyLocker } from "./key-locker.ts";
 import { RecordCollection } from "./record-collection.ts";
 import type { Location, RecordKind } from "./record-collection.ts";
-import { cellKind, databaseKind, ownerKind, poolerKind } from "./record-kinds.ts";
+import { cellKind, databaseKind, ownerKind, poolerKind, primaryKind } from "./record-kinds.ts";
 import type { CellStore, GlobalStore, TopoStore } from "./topo-store.ts";
 
 /** Where the topology is. */
@@ -50,6 +50,7 @@ export class Topology implements TopoStore {
     this.global = {
       cells: this.#collection(cellKind, locate),
       databases: this.#collection(databaseKind, locate),
+      primaries: this.#collection(primaryKind, locate),
       openSession: async (options) => (await locate()).store.openSession(options),
       lock: (path, options) => locker.lock(path, options),
       tryLock: (path, options) => locker.tryLock(path, options),

@@ -188,11 +188,12 @@ test.each([
     { mode: HeartbeatMode.HEARTBEAT_MODE_READER, lag: { seconds: 0n, nanos: 42_000_000 } },
   ],
   [
-    "lag 12.3 s (no heartbeat for 12340 ms)",
+    "lag 12.3 s, 4096 bytes behind (no new heartbeat for 12340 ms)",
     {
       mode: HeartbeatMode.HEARTBEAT_MODE_READER,
       lag: { seconds: 12n, nanos: 340_000_000 },
-      lastError: "no heartbeat for 12340 ms",
+      behindBytes: 4096n,
+      lastError: "no new heartbeat for 12340 ms",
     },
   ],
 ])("a heartbeat reads: %s", (text, heartbeat) => {

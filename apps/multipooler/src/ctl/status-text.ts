@@ -3,6 +3,7 @@ import {
   PoolerTypeSource,
   managerStateToJSON,
   ServingStatus,
+  notReadyCodeToJSON,
   poolerRoleToJSON,
   poolerTypeToJSON,
 } from "@multipooler/proto/manager-v1";
@@ -45,7 +46,7 @@ function whoAndHow(status: StatusResponse, now: Date): [string, string][] {
   return [
     ["pooler", `${poolerId?.cell ?? "?"}/${poolerId?.name ?? "?"}, version ${status.version}`],
     ["state", `${state}${because(status.errorMessage)}`],
-    ["ready", status.ready ? "yes" : `no${because(status.notReadyReason)}`],
+    ["ready", status.ready ? "yes" : notReadyText(status)],
     ["up for", startTime === undefined ? "?" : elapsed(now.getTime() - startTime.getTime())],
     [
       "shard",
@@ -54,6 +55,16 @@ function whoAndHow(status: StatusResponse, now: Date): [string, string][] {
     ["type", typeText(status)],
     ["role", role.replace("UNSPECIFIED", "not known yet")],
   ];
+}
+
+function notReadyText(status: StatusResponse): string {
+  const code = word(notReadyCodeToJSON(status.notReadyCode), "NOT_READY_CODE_");
+  const since = status.notReadySinceTime;
+  const facts = [
+    ...(code === "UNSPECIFIED" ? [] : [code]),
+    ...(since === undefined ? [] : [`since ${shortTime(since)}`]),
+  ].join(" ");
+  return `no${facts === "" ? "" : `, ${facts}`}${because(status.notReadyReason)}`;
 }
 
 /** What led to the serving status. */
@@ -100,7 +111,7 @@ function topologyText(topology: TopologyStatus): string {
 }
 
 function heartbeatText(
-  { mode, lag, lastWrittenTime, lastError }: HeartbeatStatus,
+  { mode, lag, behindBytes, lastWrittenTime, lastError }: HeartbeatStatus,
   now: Date,
 ): string {
   switch (mode) {
@@ -110,7 +121,8 @@ function heartbeatText(
     }
     case HeartbeatMode.HEARTBEAT_MODE_READER: {
       const age = lag && milliseconds(lag);
-      return `${age === undefined ? "lag not known" : `lag ${shortAge(age)}`}${because(lastError)}`;
+      const bytes = behindBytes === undefined ? "" : `, ${behindBytes} bytes behind`;
+      return `${age === undefined ? "lag not known" : `lag ${shortAge(age)}`}${bytes}${because(lastError)}`;
     }
     case HeartbeatMode.HEARTBEAT_MODE_OFF:
       return "off";

@@ -4,7 +4,7 @@ import type { Command } from "commander";
 /**
  * Flags of Multigres' multipooler that its launch lines carry and that mean nothing here, by the
  * reason. They are read from the command line and from the configuration file, take any value, and
- * are named in one line of the log. What is in brackets after a flag is its value, as in commander:
+ * are named in one line of the log, with the reason. What is in brackets after a flag is its value, as in commander:
  * `<…>` is required, `[…]` may be left out.
  *
  * A flag that gets a meaning moves to `settings.ts`.
@@ -23,17 +23,8 @@ const ACCEPTED: Readonly<Record<string, readonly string[]>> = {
     "pgbackrest-ca-file <path>",
     "pgbackrest-cipher-key-file <path>",
   ],
-  "the pooler's own connections to PostgreSQL are few": [
-    "connpool-admin-capacity <number>",
-    "backend-vpid-tracking-enabled [bool]",
-  ],
-  "users get connections as they need them, and lose them when they do not": [
-    "connpool-inactive-timeout <duration>",
-    "connpool-min-capacity-per-user <number>",
-    "connpool-rebalance-interval <duration>",
-  ],
-  "reserved connections are those of the one pool": [
-    "connpool-reserved-ratio <number>",
+  "no table of clients' process ids is kept": ["backend-vpid-tracking-enabled [bool]"],
+  "reserved connections are of the one pool, for which the --connpool-user-regular ones hold": [
     "connpool-user-reserved-idle-timeout <duration>",
     "connpool-user-reserved-max-lifetime <duration>",
   ],
@@ -57,6 +48,13 @@ const ACCEPTED: Readonly<Record<string, readonly string[]>> = {
 
 /** The names of these flags, without dashes. */
 export const acceptedFlags: readonly string[] = Object.values(ACCEPTED).flat().map(nameOf);
+
+/** Why one of these flags means nothing. */
+export function reasonOf(flag: string): string | undefined {
+  return Object.entries(ACCEPTED).find(([, flags]) =>
+    flags.some((one) => nameOf(one) === flag),
+  )?.[0];
+}
 
 /** Adds them to a command; its help has them in one short section. */
 export function addAcceptedFlags(command: Command): Command {

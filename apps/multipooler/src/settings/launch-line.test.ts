@@ -149,6 +149,39 @@ test.each<[map: string, withheld: readonly string[]]>([
   expect((await config(["--service-map", map])).withheldServices).toEqual(new Set(withheld));
 });
 
+test("what Multigres divides its connections by is read with its values", async () => {
+  const resolved = await config([
+    "--connpool-reserved-ratio=0.2",
+    "--connpool-min-capacity-per-user=10",
+    "--connpool-rebalance-interval=10s",
+    "--connpool-inactive-timeout=5m",
+    "--connpool-admin-capacity=5",
+  ]);
+  expect(resolved).toMatchObject({
+    reservedRatio: 0.2,
+    minConnectionsPerUser: 10,
+    rebalanceIntervalMs: 10_000,
+    inactiveTimeoutMs: 300_000,
+    adminConnections: 5,
+  });
+});
+
+test.each([
+  ["--connpool-reserved-ratio=1.01", "is not a number from 0 to 1"],
+  ["--connpool-reserved-ratio=half", "is not a number from 0 to 1"],
+  ["--connpool-min-capacity-per-user=-1", "is not a whole number from 0 to 10000"],
+  ["--connpool-rebalance-interval=9ms", "is not a duration from 10ms"],
+  ["--connpool-inactive-timeout=soon", "is not a duration from 0ms"],
+  ["--connpool-admin-capacity=1", "is not a whole number from 2 to 100"],
+  ["--grpc-max-receiving-bytes=16777215", "is not a whole number from 16777216"],
+  ["--grpc-receive-timeout=0", "is not a duration from 1ms"],
+])("%s is refused by name, value and limit", async (argument, why) => {
+  const [flag = "", value = ""] = argument.split("=");
+  expect(await problems(argument)).toEqual([
+    expect.stringContaining(`${flag}: ${JSON.stringify(value)} ${why}`),
+  ]);
+});
+
 test("a list may be given in pieces", async () => {
   const { flags } = await given(
     "--topo-global-server-addresses",

@@ -1,5 +1,5 @@
 import type { SessionIsolation } from "@multipooler/poolerserver";
-import { choice, duration, integer, settingGroup } from "./setting.ts";
+import { choice, duration, integer, ratio, settingGroup } from "./setting.ts";
 import type { Setting } from "./setting.ts";
 
 const pool = settingGroup("Pool");
@@ -27,9 +27,33 @@ export const poolSettings = {
     integer({ min: 0, max: 10_000 }),
     { default: "0", help: "Maximum connections of one database; 0 sets no limit." },
   ),
+  minConnectionsPerUser: pool.required(
+    "connpool-min-capacity-per-user",
+    integer({ min: 0, max: 10_000 }),
+    {
+      default: "0",
+      help: "Connections of one database that are kept for each of its users, up to an equal part.",
+    },
+  ),
+  reservedRatio: pool.required("connpool-reserved-ratio", ratio, {
+    default: "1",
+    help:
+      "Part of a user's connections that reserved ones of gRPC (transactions and the like) may take up, " +
+      "one at least; the others are left to single statements.",
+  }),
+  rebalanceIntervalMs: pool.required("connpool-rebalance-interval", duration({ min: 10 }), {
+    default: "250ms",
+    help: "Divide the connections among users again so often while one of them gets too few.",
+  }),
   idleTimeoutMs: pool.required("connpool-user-regular-idle-timeout", duration({ min: 0 }), {
     default: "5m",
     help: "Close a connection after it was idle for this time; 0 keeps it.",
+  }),
+  inactiveTimeoutMs: pool.required("connpool-inactive-timeout", duration({ min: 0 }), {
+    default: "0",
+    help:
+      "Close all connections of a user when none of them was used for this time; " +
+      "0 leaves it to --connpool-user-regular-idle-timeout.",
   }),
   maxLifetimeMs: pool.required("connpool-user-regular-max-lifetime", duration({ min: 0 }), {
     default: "1h",

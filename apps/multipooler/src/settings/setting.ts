@@ -136,6 +136,17 @@ export function integer(
   };
 }
 
+/** A part of something, 0 to 1. */
+export const ratio: Kind<number> = {
+  placeholder: "number",
+  schema: z
+    .string()
+    .transform((text) =>
+      /^(?:\d{1,3}(?:\.\d{1,9})?|\.\d{1,9})$/.test(text) ? Number(text) : Number.NaN,
+    )
+    .refine((value) => value >= 0 && value <= 1, { error: "is not a number from 0 to 1" }),
+};
+
 /** A port to connect to. */
 export const port: Kind<number> = integer({ min: 1, max: 65_535 }, "port");
 

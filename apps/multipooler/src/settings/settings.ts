@@ -24,8 +24,9 @@ const network = settingGroup("Network");
 const process = settingGroup("Process");
 
 /**
- * All settings of the program. Where Multigres' multipooler has the same setting, its flag, default and
- * short environment name are used, so that its operators find what they know.
+ * All settings of the program. Where Multigres' multipooler has the same setting, its flag and short
+ * environment name are used, so that its operators find what they know, and its default, except where
+ * connections are divided: no user is kept from those that are free.
  */
 export const settings = {
   cell: identity.required("cell", identifier, {
@@ -96,6 +97,10 @@ export const settings = {
     env: ["CONNPOOL_ADMIN_PASSWORD_FILE", "POSTGRES_PASSWORD_FILE"],
     help: "File with the password, read at each connect; overrides --connpool-admin-password.",
   }),
+  adminConnections: postgres.required("connpool-admin-capacity", integer({ min: 2, max: 100 }), {
+    default: "2",
+    help: "Connections for the pooler's own statements: logins, checks and cancelling.",
+  }),
   dialTimeoutMs: postgres.required("connpool-dial-timeout", duration({ min: 1 }), {
     default: "5s",
     help: "Timeout for opening a connection to PostgreSQL.",
@@ -114,7 +119,7 @@ export const settings = {
 
   httpPort: network.required("http-port", listenPort, {
     default: "15200",
-    help: "HTTP port for /live, /ready, /config and /version; 0 picks a free one.",
+    help: "HTTP port for /live, /ready, /metrics, /config and /version; 0 picks a free one.",
   }),
   bindAddress: network.required("bind-address", text, {
     default: "127.0.0.1",
@@ -136,6 +141,18 @@ export const settings = {
     },
   ),
 
+  grpcMaxReceivingBytes: network.required(
+    "grpc-max-receiving-bytes",
+    integer({ min: 16_777_216, max: 17_179_869_184 }, "bytes"),
+    {
+      default: "67108864",
+      help: "Requests above 64 KiB that may arrive at once; beyond it they are not read from their connections.",
+    },
+  ),
+  grpcReceiveTimeoutMs: network.required("grpc-receive-timeout", duration({ min: 1 }), {
+    default: "30s",
+    help: "Maximum time for a request to arrive, from its first byte or its turn to be read.",
+  }),
   grpcKeepaliveMs: network.required("grpc-server-keepalive-time", duration({ min: 1 }), {
     default: "10s",
     help: "Time that a gRPC connection may be silent before its client gets a PING.",

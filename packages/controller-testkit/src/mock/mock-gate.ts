@@ -279,6 +279,7 @@ export class MockGate {
   }
 }
 
-function holds(held: ServingTarget, { status, role }: ServingTarget): boolean {
-  return isServing(held) && held.status === status && held.role === role;
+function holds(held: ServingTarget, { status, role, inRecovery = false }: ServingTarget): boolean {
+  const isSame = held.status === status && held.role === role;
+  return isServing(held) && isSame && (held.inRecovery ?? false) === inRecovery;
 }

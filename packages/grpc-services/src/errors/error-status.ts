@@ -121,12 +121,14 @@ const MANAGER_STATUS: Readonly<Record<ManagerErrorCode, Code>> = {
   RECORD_FILE_INVALID: Code.FAILED_PRECONDITION,
   REGISTRATION_REFUSED: Code.FAILED_PRECONDITION,
   NAME_IN_USE: Code.FAILED_PRECONDITION,
+  SECOND_PRIMARY: Code.FAILED_PRECONDITION,
   DATABASE_UNAVAILABLE: Code.UNAVAILABLE,
   TLS_FAILED: Code.UNAVAILABLE,
   DATABASE_LEAVING: Code.UNAVAILABLE,
   DATABASE_TIMEOUT: Code.DEADLINE_EXCEEDED,
   DATABASE_ERROR: Code.UNKNOWN,
   AUTHENTICATION_FAILED: Code.FAILED_PRECONDITION,
+  LOGIN_UNSUPPORTED: Code.FAILED_PRECONDITION,
   DATABASE_NOT_FOUND: Code.FAILED_PRECONDITION,
   NOT_POSTGRESQL: Code.FAILED_PRECONDITION,
   CLOSE_FAILED: Code.INTERNAL,
@@ -154,9 +156,16 @@ const OWN_STATUS: Readonly<Record<GrpcServicesErrorCode, (error: GrpcServicesErr
         message,
         diagnosticMessage(errorOf("54000")(message)),
       ),
+    REQUEST_TOO_LARGE: ({ message }) => plainStatus(Code.RESOURCE_EXHAUSTED, message),
     ABORTED: ({ message }) => plainStatus(Code.ABORTED, message),
     INCOMPLETE_REQUEST: ({ message }) => plainStatus(Code.INTERNAL, message),
     RECEIVE_TIMEOUT: ({ message }) => plainStatus(Code.DEADLINE_EXCEEDED, message),
+    SUBSCRIBER_BEHIND: ({ message }) =>
+      detailedStatus(
+        Code.RESOURCE_EXHAUSTED,
+        message,
+        diagnosticMessage(errorOf("53400")(message)),
+      ),
     RECEIVING_TOO_MUCH: ({ message }) =>
       detailedStatus(
         Code.RESOURCE_EXHAUSTED,

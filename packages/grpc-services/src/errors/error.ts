@@ -15,9 +15,11 @@
  * | UNIMPLEMENTED     | a request asks for what this version does not offer                 |
  * | MALFORMED_REQUEST | the bytes of a request are not a message of its type                |
  * | MESSAGE_TOO_LARGE | an answer does not fit into one message                             |
+ * | REQUEST_TOO_LARGE | a message of a client is larger than one may be                     |
  * | ABORTED           | the client had what it asked for fail                               |
  * | INCOMPLETE_REQUEST | a client ended its stream before it had said everything            |
  * | RECEIVE_TIMEOUT   | a client was too slow to send its request                           |
+ * | SUBSCRIBER_BEHIND | the reader of a stream does not keep up with it                     |
  * | RECEIVING_TOO_MUCH | too many requests arrive at once                                   |
  * | MALFORMED_ROWS    | the controller handed out bytes that are not rows of the result     |
  */
@@ -34,9 +36,11 @@ export const GrpcServicesErrorCode = {
   Unimplemented: "UNIMPLEMENTED",
   MalformedRequest: "MALFORMED_REQUEST",
   MessageTooLarge: "MESSAGE_TOO_LARGE",
+  RequestTooLarge: "REQUEST_TOO_LARGE",
   Aborted: "ABORTED",
   IncompleteRequest: "INCOMPLETE_REQUEST",
   ReceiveTimeout: "RECEIVE_TIMEOUT",
+  SubscriberBehind: "SUBSCRIBER_BEHIND",
   ReceivingTooMuch: "RECEIVING_TOO_MUCH",
   MalformedRows: "MALFORMED_ROWS",
 } as const;

@@ -2,6 +2,7 @@ import type { ManagerStatus } from "@multipooler/manager";
 import { StreamPoolerHealthResponse } from "@multipooler/proto/multipoolerservice";
 import { onAbort } from "@multipooler/timing";
 import type { Clock, Timer } from "@multipooler/timing";
+import { GrpcServicesError, GrpcServicesErrorCode } from "../errors/error.ts";
 import type { PoolerManager } from "../server/pooler-manager.ts";
 import type { CallContext, MessageSink } from "../server/rpc.ts";
 import { poolerHealthMessage } from "./pooler-health-message.ts";
@@ -23,7 +24,10 @@ export interface PoolerHealthOptions {
   readonly clock: Clock;
 }
 
-/** What every stream is to send next, encoded once for all of them. */
+/** As many messages may wait for a reader. */
+const MAX_WAITING = 20;
+
+/** A message for every stream, encoded once for all of them. */
 interface Current {
   readonly bytes: Uint8Array;
   /** The message without the lag, which changes with each look at it. */
@@ -39,15 +43,15 @@ interface Watching {
 
 /**
  * Streams the pooler's health to gateways: the state now, then each change of it, and a heartbeat.
- * A thousand streams cost one look at the status, one message and one timer. A stream whose reader
- * is slow misses what was overtaken in the meantime and gets the latest state.
+ * A thousand streams cost one look at the status, one message and one timer. A reader gets every
+ * message; the stream of one that is 20 messages behind ends with SUBSCRIBER_BEHIND.
  */
 export class PoolerHealth {
   readonly #manager: PoolerHealthOptions["manager"];
   readonly #stalenessMs: number;
   readonly #closing: AbortSignal;
   readonly #clock: Clock;
-  readonly #streams = new Set<Wakeup>();
+  readonly #streams = new Set<Stream>();
   #watching: Watching | undefined;
 
   constructor({ manager, stalenessMs, closing, clock }: PoolerHealthOptions) {
@@ -57,34 +61,35 @@ export class PoolerHealth {
     this.#clock = clock;
   }
 
-  /** Writes encoded messages to `sink` until the call ends or the server closes. */
+  /**
+   * Writes encoded messages to `sink` until the call ends or the server closes. Rejects with
+   * SUBSCRIBER_BEHIND.
+   */
   async stream(sink: MessageSink<Uint8Array>, { signal }: CallContext): Promise<void> {
-    const change = new Wakeup();
-    const watching = this.#join(change);
-    const stopListening = [signal, this.#closing].map((ended) => onAbort(ended, change.wake));
+    const stream = new Stream();
+    stream.push(this.#join(stream).current.bytes);
+    const stopListening = [signal, this.#closing].map((ended) => onAbort(ended, stream.wake));
     try {
-      let sent: Current | undefined;
       while (!signal.aborted) {
-        const { current } = watching;
-        if (current !== sent) {
-          sent = current;
-          await sink.write(current.bytes);
+        const bytes = stream.take();
+        if (bytes !== undefined) {
+          await orBehind(sink.write(bytes), stream);
         } else if (this.#closing.aborted) {
           return;
         } else {
-          await change.wait();
+          await stream.wait();
         }
       }
     } finally {
       for (const stop of stopListening) {
         stop();
       }
-      this.#leave(change);
+      this.#leave(stream);
     }
   }
 
-  #join(change: Wakeup): Watching {
-    this.#streams.add(change);
+  #join(stream: Stream): Watching {
+    this.#streams.add(stream);
     this.#watching ??= {
       unwatch: this.#manager.watchStatus((status) => this.#refresh(status, "if it changed")),
       current: this.#messageOf(this.#manager.status()),
@@ -93,8 +98,8 @@ export class PoolerHealth {
     return this.#watching;
   }
 
-  #leave(change: Wakeup): void {
-    this.#streams.delete(change);
+  #leave(stream: Stream): void {
+    this.#streams.delete(stream);
     if (this.#streams.size === 0) {
       this.#watching?.unwatch();
       this.#watching?.timer.cancel();
@@ -112,8 +117,8 @@ export class PoolerHealth {
       return;
     }
     watching.current = next;
-    for (const change of this.#streams) {
-      change.wake();
+    for (const stream of this.#streams) {
+      stream.push(next.bytes);
     }
   }
 
@@ -136,4 +141,48 @@ export class PoolerHealth {
       state: `${servingStatus} ${routingState?.role} ${rule?.coordinatorTerm} ${rule?.leaderSubterm}`,
     };
   }
+}
+
+/** What one stream has still to send. */
+class Stream extends Wakeup {
+  readonly #overflow = Promise.withResolvers<never>();
+  readonly #waiting: Uint8Array[] = [];
+
+  constructor() {
+    super();
+    // Nobody may be waiting for it.
+    this.#overflow.promise.catch(() => undefined);
+  }
+
+  /** Rejects once the reader is too far behind. */
+  get overflow(): Promise<never> {
+    return this.#overflow.promise;
+  }
+
+  push(bytes: Uint8Array): void {
+    if (this.#waiting.length === MAX_WAITING) {
+      this.#overflow.reject(behindError());
+      return;
+    }
+    this.#waiting.push(bytes);
+    this.wake();
+  }
+
+  take(): Uint8Array | undefined {
+    return this.#waiting.shift();
+  }
+}
+
+/** A reader may never take the message that is being written. */
+async function orBehind(written: Promise<void> | undefined, stream: Stream): Promise<void> {
+  if (written !== undefined) {
+    await Promise.race([written, stream.overflow]);
+  }
+}
+
+function behindError(): GrpcServicesError {
+  return new GrpcServicesError(
+    GrpcServicesErrorCode.SubscriberBehind,
+    `the reader of the health stream is ${MAX_WAITING} messages behind`,
+  );
 }

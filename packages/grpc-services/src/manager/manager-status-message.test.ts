@@ -16,6 +16,8 @@ test("a serving primary tells everything about itself", () => {
     errorMessage: "",
     ready: true,
     notReadyReason: "",
+    notReadyCode: 0,
+    notReadySinceTime: undefined,
     poolerId: { component: 1, cell: "zone1", name: "abc12345" },
     shardKey: { database: "postgres", tableGroup: "default", shard: "0-inf" },
     poolerType: 1,
@@ -44,6 +46,7 @@ test("a serving primary tells everything about itself", () => {
       lag: undefined,
       lastWrittenTime: new Date("2026-01-02T03:04:05.000Z"),
       lastError: "",
+      behindBytes: undefined,
     },
     startTime: new Date("2026-01-02T03:04:00.000Z"),
     version: "1.2.3",
@@ -65,6 +68,8 @@ test("a pooler that never reached its database has no role, and says why it is n
     state: { name: "starting" },
     ready: false,
     notReadyReason: "PostgreSQL refuses connections",
+    notReadyCode: "DATABASE_UNREACHABLE",
+    notReadySince: new Date("2026-01-02T03:04:05.000Z"),
     type: "UNKNOWN",
     serving: {
       current: { status: "NOT_SERVING", role: "REPLICA", reason: "starting" },
@@ -91,6 +96,8 @@ test("a pooler that never reached its database has no role, and says why it is n
     state: 1,
     ready: false,
     notReadyReason: "PostgreSQL refuses connections",
+    notReadyCode: 8,
+    notReadySinceTime: new Date("2026-01-02T03:04:05.000Z"),
     poolerType: 0,
     role: 0,
     serving: { current: 4, wanted: 1, reason: "the database is healthy" },
@@ -186,8 +193,8 @@ test.each<[string, ManagerStatus["heartbeat"], object]>([
   ],
   [
     "that did not arrive",
-    { mode: "reader", lagMs: undefined, lastError: "no heartbeat for 2100 ms" },
-    { mode: 3, lag: undefined, lastError: "no heartbeat for 2100 ms" },
+    { mode: "reader", lagMs: undefined, lastError: "no new heartbeat for 2100 ms" },
+    { mode: 3, lag: undefined, lastError: "no new heartbeat for 2100 ms" },
   ],
   [
     "without lag",
@@ -196,8 +203,8 @@ test.each<[string, ManagerStatus["heartbeat"], object]>([
   ],
   [
     "that is a minute behind",
-    { mode: "reader", lagMs: 61_007, lastError: undefined },
-    { mode: 3, lag: { seconds: 61n, nanos: 7_000_000 }, lastError: "" },
+    { mode: "reader", lagMs: 61_007, behindBytes: 4096, lastError: undefined },
+    { mode: 3, lag: { seconds: 61n, nanos: 7_000_000 }, behindBytes: 4096n, lastError: "" },
   ],
 ])("a heartbeat %s is reported", (_, heartbeat, told) => {
   expect(message({ heartbeat }).heartbeat).toMatchObject(told);

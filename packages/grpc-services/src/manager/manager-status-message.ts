@@ -10,6 +10,7 @@ import { ID_ComponentType } from "@multipooler/proto/clustermetadata";
 import {
   HeartbeatMode,
   ManagerState,
+  NotReadyCode,
   PoolerRole,
   PoolerType,
   PoolerTypeSource,
@@ -56,6 +57,8 @@ export function statusMessage(status: ManagerStatus, version: string): StatusRes
     errorMessage: state.name === "error" ? state.error.message : "",
     ready: status.ready,
     notReadyReason: status.notReadyReason ?? "",
+    notReadyCode: notReadyCodeOf(status),
+    notReadySinceTime: status.notReadySince,
     poolerId: { component: ID_ComponentType.MULTIPOOLER, ...pooler },
     shardKey: shard,
     poolerType: TYPES[status.type],
@@ -91,8 +94,19 @@ export function statusMessage(status: ManagerStatus, version: string): StatusRes
   };
 }
 
+function notReadyCodeOf({ notReadyCode: code }: ManagerStatus): NotReadyCode {
+  return code === undefined
+    ? NotReadyCode.NOT_READY_CODE_UNSPECIFIED
+    : NotReadyCode[`NOT_READY_CODE_${code}`];
+}
+
 function heartbeatMessage(heartbeat: Heartbeat): HeartbeatStatus {
-  const nothing = { lag: undefined, lastWrittenTime: undefined, lastError: "" };
+  const nothing = {
+    lag: undefined,
+    lastWrittenTime: undefined,
+    lastError: "",
+    behindBytes: undefined,
+  };
   switch (heartbeat.mode) {
     case "off":
       return { ...nothing, mode: HeartbeatMode.HEARTBEAT_MODE_OFF };
@@ -108,6 +122,8 @@ function heartbeatMessage(heartbeat: Heartbeat): HeartbeatStatus {
         ...nothing,
         mode: HeartbeatMode.HEARTBEAT_MODE_READER,
         lag: heartbeat.lagMs === undefined ? undefined : durationMessage(heartbeat.lagMs),
+        behindBytes:
+          heartbeat.behindBytes === undefined ? undefined : BigInt(heartbeat.behindBytes),
         lastError: heartbeat.lastError ?? "",
       };
   }

@@ -8,6 +8,7 @@ import type {
 import { systemClock } from "@multipooler/timing";
 import { DEFAULT_STALENESS_MS, PoolerHealth } from "../health/pooler-health.ts";
 import { CollectedResult } from "./collected-result.ts";
+import { KnownFields } from "./known-fields.ts";
 import { encodeNotificationStreamResponse, notificationStream } from "./notification-stream.ts";
 import { encodeCopyMessage } from "./copy/copy-message.ts";
 import { copyBidiExecute } from "./copy/copy-verb.ts";
@@ -32,6 +33,7 @@ import {
 import { reservedState } from "./reserved-state.ts";
 import { execute } from "./statement-execution.ts";
 import { statementRequest } from "./statement-request.ts";
+import { releaseForgotten, releaseUnheard } from "./unheard-reservation.ts";
 
 export interface QueryServiceOptions {
   readonly manager: PoolerManager;
@@ -49,12 +51,13 @@ export interface QueryServiceOptions {
 export function bindQueryService(options: QueryServiceOptions): BoundService {
   const { methods } = MultipoolerServiceDefinition;
   const { manager, closing, healthStalenessMs: stalenessMs = DEFAULT_STALENESS_MS } = options;
+  const known = new KnownFields();
   const health = new PoolerHealth({ manager, closing, stalenessMs, clock: systemClock });
   return bindService(MultipoolerServiceDefinition, [
     unary(methods.executeQuery, (request, context) => executeQuery(options, request, context)),
     serverStream(methods.streamExecute, encodeResultMessage, (request, sink, context) =>
       streamResults(
-        { ...options, sink, passthroughRow: request.options?.passthroughRow ?? false },
+        { ...options, known, sink, passthroughRow: request.options?.passthroughRow ?? false },
         statementRequest(request, context),
         context,
       ),
@@ -62,7 +65,7 @@ export function bindQueryService(options: QueryServiceOptions): BoundService {
     // Its answers have the fields of those of StreamExecute.
     serverStream(methods.portalStreamExecute, encodeResultMessage, (request, sink, context) =>
       streamResults(
-        { ...options, sink, passthroughRow: request.options?.passthroughRow ?? false },
+        { ...options, known, sink, passthroughRow: request.options?.passthroughRow ?? false },
         portalRequest(request, context),
         context,
       ),
@@ -111,8 +114,14 @@ async function executeQuery(
     (sink) => service.streamExecute(statement, sink, context),
     (event) => collected.take(event),
   );
+  if (context.signal.aborted) {
+    await releaseForgotten(service, statement, reservation);
+  }
   if (failure !== undefined) {
     // One message cannot say both that the call failed and what is still reserved.
+    if (statement.place.type !== "reserved") {
+      await releaseUnheard(service, statement, reservation);
+    }
     throw failure.error;
   }
   return { result: collected.result(), reservedState: reservedState(manager, reservation) };
@@ -120,20 +129,24 @@ async function executeQuery(
 
 async function streamResults(
   options: QueryServiceOptions & {
+    readonly known: KnownFields;
     readonly sink: MessageSink<ResultMessage>;
     readonly passthroughRow: boolean;
   },
   request: ExecuteRequest,
   context: CallContext,
 ): Promise<void> {
-  const { manager, sink, passthroughRow } = options;
-  const results = new ResultStream({ sink, batcher: rowBatcher(options, passthroughRow) });
+  const { manager, known, sink, passthroughRow } = options;
+  const results = new ResultStream({ sink, batcher: rowBatcher(options, passthroughRow), known });
   const service = manager.queryServiceControl().getExecutor();
   const { reservation, failure } = await execute(
     (events) => service.streamExecute(request, events, context),
     (event) => results.take(event),
   );
   await results.end(reservedState(manager, reservation));
+  if (context.signal.aborted) {
+    await releaseForgotten(service, request, reservation);
+  }
   if (failure !== undefined) {
     throw failure.error;
   }

@@ -18,6 +18,7 @@ import type { OriginMessage } from "./request-origin.ts";
 import { reservedState } from "./reserved-state.ts";
 import { execute } from "./statement-execution.ts";
 import type { Execute, Execution } from "./statement-execution.ts";
+import { releaseUnheard } from "./unheard-reservation.ts";
 
 /** The part of the query service's options that the verbs of reservations need. */
 export interface ReservationVerbOptions {
@@ -25,7 +26,10 @@ export interface ReservationVerbOptions {
   readonly maxMessageBytes: number;
 }
 
-/** A failure says in a detail of its status what stays reserved. */
+/**
+ * A failure says in a detail of its status what stays reserved. Where the call was cut nothing stays: its
+ * gateway takes the connection for lost.
+ */
 export async function concludeTransaction(
   options: ReservationVerbOptions,
   request: ConcludeTransactionRequest,
@@ -43,15 +47,21 @@ export async function concludeTransaction(
         : new Map(Object.entries(rollbackSessionSettings.vars)),
   } as const;
   const service = options.manager.queryServiceControl().getExecutor();
-  const { result, state, failure } = await collect(options, (sink) =>
+  const { result, reservation, failure } = await collect(options, (sink) =>
     service.concludeTransaction(wish, sink, context),
   );
+  const isHeard = !context.signal.aborted;
+  if (!isHeard) {
+    await releaseUnheard(service, wish, reservation);
+  }
+  const state = isHeard ? reservedState(options.manager, reservation) : undefined;
   if (failure !== undefined) {
     throw state === undefined ? failure.error : new ReservedFailure(failure.error, state);
   }
   return { result, reservedState: state };
 }
 
+/** After a failure nothing stays reserved: it could not be said, and its gateway takes it for lost. */
 export async function discardTempTables(
   options: ReservationVerbOptions,
   request: DiscardTempTablesRequest,
@@ -59,34 +69,39 @@ export async function discardTempTables(
 ): Promise<DiscardTempTablesResponse> {
   const wish = reservationRequest(request, context);
   const service = options.manager.queryServiceControl().getExecutor();
-  const { result, state, failure } = await collect(options, (sink) =>
+  const { result, reservation, failure } = await collect(options, (sink) =>
     service.discardTempTables(wish, sink, context),
   );
+  const isHeard = failure === undefined && !context.signal.aborted;
+  if (!isHeard) {
+    await releaseUnheard(service, wish, reservation);
+  }
   if (failure !== undefined) {
     throw failure.error;
   }
-  return { result, reservedState: state };
+  return {
+    result,
+    reservedState: isHeard ? reservedState(options.manager, reservation) : undefined,
+  };
 }
 
 /** Without an id there is nothing to release, which is no error. */
 export async function releaseReservedConnection(
   { manager }: ReservationVerbOptions,
-  request: ReleaseReservedConnectionRequest,
+  message: ReleaseReservedConnectionRequest,
   context: CallContext,
 ): Promise<ReleaseReservedConnectionResponse> {
-  if (reservedIdOf(request) === 0n) {
+  if (reservedIdOf(message) === 0n) {
     return { reservedState: undefined };
   }
-  const { reservation } = await manager
-    .queryServiceControl()
-    .getExecutor()
-    .releaseReservation(
-      {
-        ...reservationRequest(request, context),
-        keepsSticky: request.keepStickyReservations,
-      },
-      context,
-    );
+  const request = reservationRequest(message, context);
+  const service = manager.queryServiceControl().getExecutor();
+  const keepsSticky = message.keepStickyReservations;
+  const { reservation } = await service.releaseReservation({ ...request, keepsSticky }, context);
+  if (context.signal.aborted) {
+    await releaseUnheard(service, request, reservation);
+    return { reservedState: undefined };
+  }
   return { reservedState: reservedState(manager, reservation) };
 }
 
@@ -124,14 +139,14 @@ function conclusionOf(conclusion: TransactionConclusion): "commit" | "rollback" 
 }
 
 async function collect(
-  { manager, maxMessageBytes }: ReservationVerbOptions,
+  { maxMessageBytes }: ReservationVerbOptions,
   run: Execute,
 ): Promise<{
   readonly result: ReturnType<CollectedResult["result"]>;
-  readonly state: ReturnType<typeof reservedState>;
+  readonly reservation: Execution["reservation"];
   readonly failure: Execution["failure"];
 }> {
   const collected = new CollectedResult(maxMessageBytes);
   const { reservation, failure } = await execute(run, (event) => collected.take(event));
-  return { result: collected.result(), state: reservedState(manager, reservation), failure };
+  return { result: collected.result(), reservation, failure };
 }

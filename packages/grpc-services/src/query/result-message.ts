@@ -1,11 +1,9 @@
 import { StreamExecuteResponse } from "@multipooler/proto/multipoolerservice";
 import { QueryResult } from "@multipooler/proto/query";
-import type { PgDiagnostic, ReservedState } from "@multipooler/proto/query";
+import type { Field, PgDiagnostic, ReservedState } from "@multipooler/proto/query";
+import type { MessageBytes } from "../server/rpc.ts";
 
-/**
- * One message of a result stream. The parts of a passthrough block are kept beside the result, so
- * that they are copied once only: into the message.
- */
+/** One message of a result stream. The parts of a passthrough block are kept beside the result. */
 export type ResultMessage =
   | {
       readonly kind: "result";
@@ -16,8 +14,8 @@ export type ResultMessage =
   | { readonly kind: "diagnostic"; readonly diagnostic: PgDiagnostic }
   | { readonly kind: "reservation"; readonly state: ReservedState };
 
-/** The bytes of `message` as a StreamExecuteResponse. */
-export function encodeResultMessage(message: ResultMessage): Uint8Array {
+/** The bytes of `message` as a StreamExecuteResponse. Large parts of a block are not copied. */
+export function encodeResultMessage(message: ResultMessage): MessageBytes {
   switch (message.kind) {
     case "result":
       return message.block.length === 0
@@ -46,24 +44,60 @@ const RESULT_PASSTHROUGH_BLOCK = 0x3a;
 
 /**
  * Writes the two enclosing messages by hand: the generated encoder moves a block five times, which
- * took 2.5 times as long for blocks of 2 MiB. Protobuf allows fields in any order, so the block
- * comes last.
+ * took 2.5 times as long for blocks of 2 MiB. Protobuf allows fields in any order, so the columns
+ * come first, as they were encoded before, and the block last.
  */
-function encodeBlock(result: QueryResult, block: readonly Uint8Array[]): Uint8Array {
-  const head = QueryResult.encode(result).finish();
+function encodeBlock(result: QueryResult, block: readonly Uint8Array[]): MessageBytes {
+  const columns = encodedFields(result.fields);
+  const head = QueryResult.encode({ ...result, fields: [] }).finish();
   const blockBytes = block.reduce((sum, part) => sum + part.byteLength, 0);
-  const resultBytes = head.byteLength + 1 + varintBytes(blockBytes) + blockBytes;
+  const resultBytes =
+    columns.byteLength + head.byteLength + 1 + varintBytes(blockBytes) + blockBytes;
   const payloadBytes = 1 + varintBytes(resultBytes) + resultBytes;
-  const bytes = Buffer.allocUnsafe(1 + varintBytes(payloadBytes) + payloadBytes);
+  const beforeBlockBytes = 1 + varintBytes(payloadBytes) + payloadBytes - blockBytes;
+  const bytes = Buffer.allocUnsafe(beforeBlockBytes);
   let at = writeLengthDelimited(bytes, 0, RESPONSE_RESULT, payloadBytes);
   at = writeLengthDelimited(bytes, at, PAYLOAD_RESULT, resultBytes);
+  bytes.set(columns, at);
+  at += columns.byteLength;
   bytes.set(head, at);
-  at = writeLengthDelimited(bytes, at + head.byteLength, RESULT_PASSTHROUGH_BLOCK, blockBytes);
-  for (const part of block) {
-    bytes.set(part, at);
-    at += part.byteLength;
+  writeLengthDelimited(bytes, at + head.byteLength, RESULT_PASSTHROUGH_BLOCK, blockBytes);
+  return gather([bytes, ...block]);
+}
+
+/** From this size on sending a part by itself costs less than copying it. */
+const SEPARATE_BYTES = 16_384;
+
+/** Copies small parts that follow each other together; so a small part keeps no large buffer. */
+function gather(parts: readonly Uint8Array[]): MessageBytes {
+  const gathered: Uint8Array[] = [];
+  let small: Uint8Array[] = [];
+  for (const part of parts) {
+    if (part.byteLength < SEPARATE_BYTES) {
+      small.push(part);
+    } else {
+      gathered.push(...joined(small), part);
+      small = [];
+    }
   }
-  return bytes;
+  return gathered.length === 0 ? Buffer.concat(small) : [...gathered, ...joined(small)];
+}
+
+function joined(small: readonly Uint8Array[]): readonly Uint8Array[] {
+  return small.length === 0 ? [] : [Buffer.concat(small)];
+}
+
+/** The bytes of columns that come again, which are those of `KnownFields`. */
+const encodedColumns = new WeakMap<readonly Field[], Uint8Array>();
+
+function encodedFields(fields: Field[]): Uint8Array {
+  const known = encodedColumns.get(fields);
+  if (known !== undefined) {
+    return known;
+  }
+  const encoded = QueryResult.encode(QueryResult.fromPartial({ fields })).finish();
+  encodedColumns.set(fields, encoded);
+  return encoded;
 }
 
 function writeLengthDelimited(bytes: Buffer, start: number, tag: number, length: number): number {

@@ -11,6 +11,7 @@ import { expect, test } from "vitest";
 import { dataRow, textFields } from "../../test/data-rows.ts";
 import { diagnosticMessage } from "./diagnostic-message.ts";
 import { encodeResultMessage } from "./result-message.ts";
+import { KnownFields } from "./known-fields.ts";
 import { ResultStream } from "./result-stream.ts";
 import { PassthroughBatcher, StructuredBatcher } from "./row-batch.ts";
 import type { RowBatcher } from "./row-batch.ts";
@@ -28,11 +29,11 @@ function messages(batcher: RowBatcher, events: readonly ResultEvent[]): unknown[
   const found: unknown[] = [];
   const sink = {
     write(message: Parameters<typeof encodeResultMessage>[0]): undefined {
-      const bytes = new Uint8Array(encodeResultMessage(message));
+      const bytes = new Uint8Array(Buffer.concat([encodeResultMessage(message)].flat()));
       found.push(StreamExecuteResponse.decode(bytes).result?.payload);
     },
   };
-  const stream = new ResultStream({ sink, batcher });
+  const stream = new ResultStream({ sink, batcher, known: new KnownFields() });
   for (const event of events) {
     expect(stream.take(event)).toBeUndefined();
   }
@@ -240,7 +241,7 @@ test("a promise of the sink reaches the controller, also for what was sent befor
   const behind = Promise.resolve();
   const answers = [behind, undefined];
   const sink = { write: (): Promise<void> | undefined => answers.shift() };
-  const stream = new ResultStream({ sink, batcher: passthrough() });
+  const stream = new ResultStream({ sink, batcher: passthrough(), known: new KnownFields() });
   expect(stream.take(fields("a"))).toBeUndefined();
   expect(stream.take(rows(dataRow("1")))).toBeUndefined();
   expect(stream.take({ type: "notice", bytes: encodeDiagnostic(NOTICE) })).toBe(behind);

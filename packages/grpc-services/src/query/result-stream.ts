@@ -1,7 +1,6 @@
 import {
   decodeCommandTag,
   decodeDiagnostic,
-  decodeFields,
   decodeParameterStatus,
 } from "@multipooler/query-service";
 import type { ParameterStatus, ResultEvent } from "@multipooler/query-service";
@@ -9,7 +8,7 @@ import { QueryResult } from "@multipooler/proto/query";
 import type { Field as FieldMessage, ReservedState } from "@multipooler/proto/query";
 import { rowsAffected } from "./command-tag.ts";
 import { diagnosticMessage } from "./diagnostic-message.ts";
-import { fieldMessages } from "./field-message.ts";
+import type { KnownFields } from "./known-fields.ts";
 import type { ResultMessage } from "./result-message.ts";
 import type { RowBatch, RowBatcher } from "./row-batch.ts";
 import type { RowsEvent } from "./row-decoder.ts";
@@ -18,6 +17,7 @@ import type { MessageSink } from "../server/rpc.ts";
 export interface ResultStreamOptions {
   readonly sink: MessageSink<ResultMessage>;
   readonly batcher: RowBatcher;
+  readonly known: KnownFields;
 }
 
 /**
@@ -37,12 +37,14 @@ export interface ResultStreamOptions {
 export class ResultStream {
   readonly #sink: MessageSink<ResultMessage>;
   readonly #batcher: RowBatcher;
+  readonly #known: KnownFields;
   /** `undefined` between the statements, and in one that returns no rows. */
   #fields: FieldMessage[] | undefined;
 
-  constructor({ sink, batcher }: ResultStreamOptions) {
+  constructor({ sink, batcher, known }: ResultStreamOptions) {
     this.#sink = sink;
     this.#batcher = batcher;
+    this.#known = known;
   }
 
   /**
@@ -92,7 +94,7 @@ export class ResultStream {
   }
 
   #begin(bytes: Uint8Array): undefined {
-    this.#fields = fieldMessages(decodeFields(bytes));
+    this.#fields = this.#known.get(bytes);
   }
 
   #addRows(event: RowsEvent): Promise<void> | undefined {

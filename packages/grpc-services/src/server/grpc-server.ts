@@ -1,27 +1,25 @@
-import { Server } from "@grpc/grpc-js";
-import type { ServerOptions } from "@grpc/grpc-js";
 import type { CallOptions } from "@multipooler/query-service";
-import { Listening, onAbort } from "@multipooler/timing";
+import { Listening, onAbort, systemClock } from "@multipooler/timing";
 import type { ListeningRun } from "@multipooler/timing";
 import type { PoolerService, ServiceTransport } from "@multipooler/manager";
 import { LimitedLogger } from "@multipooler/logging";
-import { GrpcPort } from "./grpc-port.ts";
-import type { ConnectionCount, ConnectionLimit } from "./grpc-port.ts";
-import { checkSubjects } from "./grpc-subject-check.ts";
-import { GrpcTls } from "./grpc-tls.ts";
-import type { GrpcTlsOptions } from "./grpc-tls.ts";
+import { AllowedSubjects } from "./connection/allowed-subjects.ts";
+import { GrpcPort } from "./connection/grpc-port.ts";
+import type { ConnectionCount, ConnectionLimit } from "./connection/grpc-port.ts";
+import { GrpcTls } from "./connection/grpc-tls.ts";
+import type { GrpcTlsOptions } from "./connection/grpc-tls.ts";
+import type { ConnectionTimes } from "./connection/http2-connection.ts";
+import { Http2Connections } from "./connection/http2-connections.ts";
 import { GrpcServicesError, GrpcServicesErrorCode } from "../errors/error.ts";
-import { addService } from "./grpc-js-adapter.ts";
 import type { Logger } from "../logger.ts";
 import type { PoolerManager } from "./pooler-manager.ts";
 import { MAX_MESSAGE_BYTES } from "./message-limit.ts";
 import { poolerServices } from "./pooler-services.ts";
-import { addReflection } from "./reflection.ts";
-import { checkReceivingLimits, ReceivingBytes } from "./receiving-bytes.ts";
-import type { ReceivingCount } from "./receiving-bytes.ts";
-import { limitRequests } from "./grpc-request-limit.ts";
-import { raiseStreamResetLimit } from "./stream-reset-limit.ts";
-import { UnsentBytes } from "./unsent-bytes.ts";
+import { bindReflection } from "./reflection.ts";
+import { CallRoutes } from "./call/call-routes.ts";
+import { checkReceivingLimits, ReceivingBytes } from "./call/receiving-bytes.ts";
+import type { ReceivingCount } from "./call/receiving-bytes.ts";
+import { UnsentBytes } from "./call/unsent-bytes.ts";
 
 /** Where the server listens, whom it asks, and the bounds of its connections. */
 export interface GrpcServerOptions {
@@ -75,8 +73,6 @@ const DEFAULT_KEEPALIVE_MS = 10_000;
 const DEFAULT_RECEIVE_TIMEOUT_MS = 30_000;
 /** How many of the largest messages may arrive at once. */
 const RECEIVED_MESSAGES = 4;
-/** The most that HTTP/2 can say: a gateway has one connection, and a stream for each statement. */
-const UNLIMITED_STREAMS = 0xffff_ffff;
 
 /** What clients together may leave unread before all but the smallest results have to wait: 64 MiB. */
 const MAX_UNSENT_BYTES = 67_108_864;
@@ -193,9 +189,14 @@ export class GrpcServer implements ServiceTransport {
       limitBytes: this.#maxReceivingBytes,
       timeoutMs: this.#receiveTimeoutMs,
     });
-    const server = this.#createServer(closing, receiving);
+    const connections = new Http2Connections({
+      times: connectionTimes(this.#options),
+      onStream: this.#routes(closing, receiving).onStream,
+      clock: systemClock,
+      random: Math.random,
+    });
     return {
-      bound: GrpcPort.open({ server, host, port, connectionLimit, tls: this.#tls, logger }),
+      bound: GrpcPort.open({ connections, host, port, connectionLimit, tls: this.#tls, logger }),
       receiving,
       shutDown: async (bound, force) => {
         const closed = bound?.shutDown();
@@ -207,21 +208,9 @@ export class GrpcServer implements ServiceTransport {
     };
   }
 
-  #createServer(closing: AbortSignal, receiving: ReceivingBytes): Server {
+  #routes(closing: AbortSignal, receiving: ReceivingBytes): CallRoutes {
     const { manager, version, healthStalenessMs, tls } = this.#options;
     const maxMessageBytes = this.#maxMessageBytes;
-    const server = new Server({
-      interceptors: [
-        ...(tls?.allowedSubjects === undefined ? [] : [checkSubjects(tls.allowedSubjects)]),
-        limitRequests({ receiving, maxMessageBytes }),
-      ],
-      "grpc.max_receive_message_length": maxMessageBytes,
-      "grpc.max_send_message_length": maxMessageBytes,
-      ...connectionOptions(this.#options),
-      "grpc.max_concurrent_streams": UNLIMITED_STREAMS,
-      "grpc.enable_channelz": 0,
-    });
-    raiseStreamResetLimit(server);
     const { offered, health } = poolerServices({
       manager,
       version,
@@ -230,28 +219,26 @@ export class GrpcServer implements ServiceTransport {
       offered: this.#offered,
       closing,
     });
-    const unsent = new UnsentBytes(MAX_UNSENT_BYTES);
-    for (const service of health === undefined ? offered : [...offered, health]) {
-      addService(server, service, { maxMessageBytes, unsent, logger: this.#logger });
-    }
-    addReflection(
-      server,
-      offered.map(({ name }) => name),
-    );
-    return server;
+    const reflection = bindReflection(offered.map(({ name }) => name));
+    return new CallRoutes({
+      services: [...offered, ...(health === undefined ? [] : [health]), ...reflection],
+      subjects: tls?.allowedSubjects && new AllowedSubjects(tls.allowedSubjects),
+      limits: {
+        maxMessageBytes,
+        receiving,
+        unsent: new UnsentBytes(MAX_UNSENT_BYTES),
+        logger: this.#logger,
+      },
+    });
   }
 }
 
-/** How long the server keeps a connection. */
-function connectionOptions(options: GrpcServerOptions): ServerOptions {
-  const { maxConnectionAgeMs, maxConnectionAgeGraceMs } = options;
+function connectionTimes(options: GrpcServerOptions): ConnectionTimes {
   return {
-    "grpc.keepalive_time_ms": options.keepaliveIntervalMs ?? DEFAULT_KEEPALIVE_MS,
-    "grpc.keepalive_timeout_ms": options.keepaliveTimeoutMs ?? DEFAULT_KEEPALIVE_MS,
-    ...(maxConnectionAgeMs !== undefined && { "grpc.max_connection_age_ms": maxConnectionAgeMs }),
-    ...(maxConnectionAgeGraceMs !== undefined && {
-      "grpc.max_connection_age_grace_ms": maxConnectionAgeGraceMs,
-    }),
+    keepaliveIntervalMs: options.keepaliveIntervalMs ?? DEFAULT_KEEPALIVE_MS,
+    keepaliveTimeoutMs: options.keepaliveTimeoutMs ?? DEFAULT_KEEPALIVE_MS,
+    maxAgeMs: options.maxConnectionAgeMs,
+    maxAgeGraceMs: options.maxConnectionAgeGraceMs,
   };
 }
 

@@ -9,6 +9,9 @@ export interface CallContext {
   readonly peer: string;
 }
 
+/** The bytes of one message: in one piece, or in several that are sent one behind the other. */
+export type MessageBytes = Uint8Array | readonly Uint8Array[];
+
 /** Where a handler writes the messages of a stream. */
 export interface MessageSink<Message> {
   /**

@@ -1,6 +1,7 @@
 import type {
   BidiStreamHandler,
   CallContext,
+  MessageBytes,
   MessageSink,
   MessageSource,
   ServerStreamHandler,
@@ -42,7 +43,11 @@ export type BoundHandler =
       readonly kind: "serverStream";
       /** See {@link StreamOptions}. */
       readonly maxUnsentBytes: number | undefined;
-      call(request: Uint8Array, sink: MessageSink<Uint8Array>, context: CallContext): Promise<void>;
+      call(
+        request: Uint8Array,
+        sink: MessageSink<MessageBytes>,
+        context: CallContext,
+      ): Promise<void>;
     }
   | {
       readonly kind: "bidiStream";
@@ -50,7 +55,7 @@ export type BoundHandler =
       readonly maxUnsentBytes: number | undefined;
       call(
         requests: MessageSource<Uint8Array>,
-        sink: MessageSink<Uint8Array>,
+        sink: MessageSink<MessageBytes>,
         context: CallContext,
       ): Promise<void>;
     };
@@ -111,7 +116,7 @@ export function serverStream<Request, Message>(
     requestStream: false;
     responseStream: true;
   },
-  encode: (message: Message) => Uint8Array,
+  encode: (message: Message) => MessageBytes,
   handle: ServerStreamHandler<Request, Message>,
   { maxUnsentBytes }: StreamOptions = {},
 ): HandledMethod {
@@ -138,7 +143,7 @@ export function bidiStream<Request, Message>(
     requestStream: true;
     responseStream: true;
   },
-  encode: (message: Message) => Uint8Array,
+  encode: (message: Message) => MessageBytes,
   handle: BidiStreamHandler<Request, Message>,
   { maxUnsentBytes }: StreamOptions = {},
 ): HandledMethod {

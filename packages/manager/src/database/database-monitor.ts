@@ -135,7 +135,9 @@ function failuresUntilDown({ code }: ManagerError): number {
 }
 
 function sameFacts(a: DatabaseFacts, b: DatabaseFacts): boolean {
-  return a.inRecovery === b.inRecovery && a.serverVersion === b.serverVersion;
+  return (
+    a.inRecovery === b.inRecovery && a.serverVersion === b.serverVersion && a.server === b.server
+  );
 }
 
 function asManagerError(error: unknown): ManagerError {

@@ -2,6 +2,7 @@ import type { DatabaseAddress, DatabaseHandle, PoolerRole } from "@multipooler/c
 import type { CallOptions } from "@multipooler/query-service";
 import type { Clock } from "@multipooler/timing";
 import type { Logger } from "../logger.ts";
+import type { ManagerError } from "../manager-error.ts";
 import type { HeartbeatStatus } from "../manager-status.ts";
 
 /** What a database says of itself. */
@@ -9,6 +10,11 @@ export interface DatabaseFacts {
   readonly inRecovery: boolean;
   /** E.g. "17.6". */
   readonly serverVersion: string;
+  /**
+   * Tells the server from every other one, until it is started again; `undefined` where nothing does.
+   * Poolers of one server may serve as primaries side by side.
+   */
+  readonly server?: string | undefined;
 }
 
 /** The manager as a {@link ManagedDatabase} sees it, for one run. */
@@ -20,7 +26,7 @@ export interface DatabaseContext {
   readonly logger: Logger;
   /** Something looks wrong: the manager calls `check` at once. */
   readonly suspect: () => void;
-  /** What `status` returns has changed, heartbeat and counts aside. */
+  /** What `status` returns has changed, times of the heartbeat and counts aside. */
   readonly onChange: () => void;
 }
 
@@ -35,7 +41,12 @@ export interface ManagedDatabaseStatus {
    * Why the database takes no new connection although those that are open still work, e.g. since a
    * password was changed. The pooler serves on, and is not ready.
    */
-  readonly refusal: string | undefined;
+  readonly refusal: ManagerError | undefined;
+  /**
+   * Why a primary does not complete what is written to it, one line that says since when and what it
+   * waits for. The pooler serves on, and is not ready.
+   */
+  readonly writeFault: string | undefined;
 }
 
 /** A database that a manager can be built over: PostgreSQL, another one, or one in memory. */

@@ -20,7 +20,12 @@ class Fixture implements AsyncDisposable {
 
   /** A read that finds a heartbeat of that age. */
   aged(ms: number): () => Promise<readonly Row[]> {
-    return async () => [{ ts: String(toNanoseconds(this.clock.now() - ms)) }];
+    return async () => [this.row(this.clock.now() - ms)];
+  }
+
+  /** What a server out of recovery answers; `replay`: what a standby does. */
+  row(writtenAt: number, replay: Row = { behind: null, isReceiving: false }): Row {
+    return { ts: String(toNanoseconds(writtenAt)), ...replay };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -32,7 +37,12 @@ test("open ends after the first read, so that the lag is known from the start", 
   await using fixture = new Fixture();
   fixture.read = fixture.aged(7);
   await fixture.reader.open();
-  expect(fixture.reader.status()).toEqual({ mode: "reader", lagMs: 7, lastError: undefined });
+  expect(fixture.reader.status()).toEqual({
+    mode: "reader",
+    lagMs: 7,
+    behindBytes: undefined,
+    lastError: undefined,
+  });
 });
 
 test("a heartbeat from the future is one without lag", async () => {
@@ -48,7 +58,7 @@ test("an empty table becomes an error after two intervals, and not before", asyn
   await fixture.clock.advance(2_000);
   expect(fixture.reader.status()).toMatchObject({ lagMs: undefined, lastError: undefined });
   await fixture.clock.advance(1);
-  expect(fixture.reader.status()).toMatchObject({ lastError: "no heartbeat for 2001 ms" });
+  expect(fixture.reader.status()).toMatchObject({ lastError: "no new heartbeat for 2001 ms" });
 });
 
 test("silence is noticed although the wall clock is set back", async () => {
@@ -58,7 +68,7 @@ test("silence is noticed although the wall clock is set back", async () => {
   fixture.read = async () => [];
   fixture.clock.shiftWallTime(-3_600_000);
   await fixture.clock.advance(2_500);
-  expect(fixture.reader.status()).toMatchObject({ lastError: "no heartbeat for 2500 ms" });
+  expect(fixture.reader.status()).toMatchObject({ lastError: "no new heartbeat for 2500 ms" });
 });
 
 test("a read that hangs becomes an error after two intervals, and the last lag is kept", async () => {
@@ -70,12 +80,43 @@ test("a read that hangs becomes an error after two intervals, and the last lag i
   await fixture.clock.advance(2_500);
   expect(fixture.reader.status()).toMatchObject({
     lagMs: 7,
-    lastError: "no heartbeat for 2500 ms",
+    lastError: "no new heartbeat for 2500 ms",
   });
   fixture.read = fixture.aged(3);
   hung.resolve([]);
   await fixture.clock.advance(1_000);
   expect(fixture.reader.status()).toMatchObject({ lagMs: 3, lastError: undefined });
+});
+
+test("a standby that has all is not behind, though nobody writes a heartbeat any more", async () => {
+  await using fixture = new Fixture();
+  const writtenAt = fixture.clock.now() - 7;
+  fixture.read = async () => [fixture.row(writtenAt, { behind: "0", isReceiving: true })];
+  await fixture.reader.open();
+  await fixture.clock.advance(60_000);
+  expect(fixture.reader.status()).toEqual({
+    mode: "reader",
+    lagMs: 7,
+    behindBytes: 0,
+    lastError: "no new heartbeat for 60000 ms; all that was received is replayed",
+  });
+});
+
+test.each([
+  ["has more to replay", { behind: "4096", isReceiving: true }, 4096],
+  ["receives nothing", { behind: "0", isReceiving: false }, 0],
+])("the lag of a standby that %s grows", async (_what, replay, behindBytes) => {
+  await using fixture = new Fixture();
+  const writtenAt = fixture.clock.now() - 7;
+  fixture.read = async () => [fixture.row(writtenAt, replay)];
+  await fixture.reader.open();
+  await fixture.clock.advance(60_000);
+  expect(fixture.reader.status()).toEqual({
+    mode: "reader",
+    lagMs: 60_007,
+    behindBytes,
+    lastError: "no new heartbeat for 60000 ms",
+  });
 });
 
 test("a table that is not there is one line in the log, until it was there", async () => {

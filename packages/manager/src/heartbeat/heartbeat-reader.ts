@@ -4,10 +4,12 @@ import type { Clock } from "@multipooler/timing";
 import { SqlState } from "../postgres/database-fault.ts";
 import { messageOf } from "../error-message.ts";
 import { FailureLog } from "../failure-log.ts";
-import { HEARTBEAT_KEY, READ_HEARTBEAT_SQL, heartbeatTime } from "./heartbeat-table.ts";
+import { HEARTBEAT_KEY, READ_LAG_SQL, heartbeatTime } from "./heartbeat-table.ts";
 import type { Logger } from "../logger.ts";
 import { ManagerError } from "../manager-error.ts";
 import type { HeartbeatStatus } from "../manager-status.ts";
+import { bigintOf, booleanOf } from "../postgres/row.ts";
+import type { Row } from "../postgres/row.ts";
 import type { StatementRunner } from "../postgres/sidecar-schema.ts";
 
 export interface HeartbeatReaderOptions {
@@ -17,14 +19,39 @@ export interface HeartbeatReaderOptions {
   readonly logger: Logger;
 }
 
-/** Reads on a replica what its primary writes, and so how far the replica is behind. */
+/** The heartbeat that arrived last. */
+interface LastHeartbeat {
+  /** Unix milliseconds, of the clock of its writer. */
+  readonly writtenAt: number;
+  /** Its age when it arrived. */
+  readonly lagMs: number;
+  /** When that was, on the monotonic clock. */
+  readonly at: number;
+}
+
+/** How far the replica is with what it received. */
+interface Replay {
+  readonly behindBytes: number;
+  readonly isReceiving: boolean;
+}
+
+/**
+ * Reads on a replica what its primary writes, and so how far the replica is behind.
+ *
+ * | the last heartbeat     | the replica                        | the lag is                       |
+ * | ---------------------- | ---------------------------------- | -------------------------------- |
+ * | is a new one           |                                    | its age                          |
+ * | is the same as before  | streams, and has replayed all      | as before: nobody wrote a new one |
+ * | is the same as before  | is behind, or receives nothing     | its age, which grows             |
+ */
 export class HeartbeatReader {
   readonly #options: HeartbeatReaderOptions;
   readonly #task: PeriodicTask;
   readonly #log: FailureLog;
   readonly #firstRead = Promise.withResolvers<void>();
   #openedAt = 0;
-  #last: { readonly lagMs: number; readonly at: number } | undefined;
+  #last: LastHeartbeat | undefined;
+  #replay: Replay | undefined;
   #lastError: string | undefined;
   /** Whether the last read found no table, because no primary has made it yet. */
   #isMissing = false;
@@ -47,16 +74,28 @@ export class HeartbeatReader {
     await untilAborted(promise, signal);
   }
 
-  /** The lag, or why it is not known: also when nothing was read for two intervals. */
+  /** The lag, and why it may not be what it was: also when no new heartbeat came for two intervals. */
   status(): HeartbeatStatus {
-    const { clock, intervalMs } = this.#options;
-    const silentMs = Math.round(clock.monotonic() - (this.#last?.at ?? this.#openedAt));
-    const silence = silentMs > 2 * intervalMs ? `no heartbeat for ${silentMs} ms` : undefined;
     return {
       mode: "reader",
       lagMs: this.#last?.lagMs,
-      lastError: this.#lastError ?? silence,
+      behindBytes: this.#replay?.behindBytes,
+      lastError: this.#lastError ?? this.#silence(),
     };
+  }
+
+  #silence(): string | undefined {
+    const { clock, intervalMs } = this.#options;
+    const silentMs = Math.round(clock.monotonic() - (this.#last?.at ?? this.#openedAt));
+    if (silentMs <= 2 * intervalMs) {
+      return undefined;
+    }
+    const silence = `no new heartbeat for ${silentMs} ms`;
+    return this.#isCaughtUp ? `${silence}; all that was received is replayed` : silence;
+  }
+
+  get #isCaughtUp(): boolean {
+    return this.#replay?.isReceiving === true && this.#replay.behindBytes === 0;
   }
 
   /** Resolves when nothing is in flight. Idempotent. */
@@ -73,13 +112,9 @@ export class HeartbeatReader {
   async #read(signal: AbortSignal): Promise<void> {
     const { database, clock } = this.#options;
     try {
-      const rows = await database.query(READ_HEARTBEAT_SQL, [HEARTBEAT_KEY], { signal });
-      const now = clock.now();
-      const writtenAt = heartbeatTime(rows);
-      // The clocks of two machines differ: a heartbeat from the future is one without lag.
-      if (writtenAt !== undefined) {
-        this.#last = { lagMs: Math.max(0, now - writtenAt), at: clock.monotonic() };
-      }
+      const rows = await database.query(READ_LAG_SQL, [HEARTBEAT_KEY], { signal });
+      this.#replay = replayOf(rows);
+      this.#observe(heartbeatTime(rows), clock);
       this.#lastError = undefined;
       this.#isMissing = false;
       this.#log.succeeded();
@@ -97,6 +132,19 @@ export class HeartbeatReader {
     }
   }
 
+  #observe(writtenAt: number | undefined, clock: Clock): void {
+    if (writtenAt === undefined) {
+      return;
+    }
+    const last = this.#last;
+    const isNew = last?.writtenAt !== writtenAt;
+    if (isNew || !this.#isCaughtUp) {
+      // The clocks of two machines differ: a heartbeat from the future is one without lag.
+      const lagMs = Math.max(0, clock.now() - writtenAt);
+      this.#last = { writtenAt, lagMs, at: isNew ? clock.monotonic() : last.at };
+    }
+  }
+
   /** How things are until a primary serves: worth one line, and no warning. */
   #noTable(): void {
     this.#lastError = "no primary wrote a heartbeat yet";
@@ -105,6 +153,15 @@ export class HeartbeatReader {
       this.#options.logger.info({}, `${this.#lastError}: the lag is not known`);
     }
   }
+}
+
+function replayOf([row]: readonly Row[]): Replay | undefined {
+  return row === undefined || row["behind"] === null
+    ? undefined
+    : {
+        behindBytes: Number(bigintOf(row, "behind")),
+        isReceiving: booleanOf(row, "isReceiving"),
+      };
 }
 
 function isMissing(error: unknown): boolean {

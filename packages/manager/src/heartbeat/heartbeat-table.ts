@@ -16,13 +16,24 @@ export const WRITE_HEARTBEAT_SQL: string = `
 /** Reads the timestamp of the row: key. */
 export const READ_HEARTBEAT_SQL: string = `SELECT ts FROM ${HEARTBEAT_TABLE} WHERE shard_id = $1`;
 
+/**
+ * Reads the timestamp of the row, which may be missing, and how far the replay is behind what was
+ * received; `isReceiving`: whether more can come. NULL and false on a server out of recovery.
+ */
+export const READ_LAG_SQL: string = `
+  SELECT (SELECT ts FROM ${HEARTBEAT_TABLE} WHERE shard_id = $1) AS ts,
+         pg_wal_lsn_diff(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn())::int8 AS behind,
+         EXISTS (SELECT FROM pg_stat_wal_receiver WHERE pid IS NOT NULL) AS "isReceiving"`;
+
 /** A time as heartbeats carry it: nanoseconds since the Unix epoch. */
 export function toNanoseconds(unixMs: number): bigint {
   return BigInt(Math.round(unixMs)) * 1_000_000n;
 }
 
-/** The heartbeat among the rows that {@link READ_HEARTBEAT_SQL} yields, in Unix milliseconds. */
+/** The heartbeat among the rows that one of the queries yields, in Unix milliseconds. */
 export function heartbeatTime(rows: readonly Row[]): number | undefined {
   const [row] = rows;
-  return row === undefined ? undefined : Number(bigintOf(row, "ts") / 1_000_000n);
+  return row === undefined || row["ts"] === null
+    ? undefined
+    : Number(bigintOf(row, "ts") / 1_000_000n);
 }

@@ -4,6 +4,7 @@ import type { Clock } from "@multipooler/timing";
 import { messageOf } from "../error-message.ts";
 import type { DedicatedConnection } from "../postgres/dedicated-connection.ts";
 import { FailureLog } from "../failure-log.ts";
+import { CommitWait } from "./commit-wait.ts";
 import {
   HEARTBEAT_KEY,
   READ_HEARTBEAT_SQL,
@@ -30,10 +31,14 @@ export interface HeartbeatWriterOptions {
   readonly intervalMs: number;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Called, synchronously, after each change of {@link HeartbeatWriter.writeFault}. */
+  readonly onChange: () => void;
 }
 
 /** How long it may take to end a write that hangs and to read what it left. */
 const ABANDON_TIMEOUT_MS = 1_000;
+/** The longest pause after writes that failed. */
+const MAX_PAUSE_MS = 10_000;
 /** How long PostgreSQL may take to end a backend. */
 const TERMINATE_TIMEOUT_MS = 250;
 
@@ -45,13 +50,19 @@ const TERMINATE_SQL = `
 /**
  * Writes on a primary, again and again, the time. A write counts when PostgreSQL says that it is
  * durable, so with synchronous replication a standby has it too. One that takes longer than the
- * interval is ended from another connection, since it may wait for a standby for ever.
+ * interval is ended from another connection, since it may wait for a standby for ever. After
+ * failures the pauses double, so that a standby that is away costs no connection and no line in
+ * PostgreSQL's log each second; as soon as the standbys are others, the next write is tried.
  */
 export class HeartbeatWriter {
   readonly #options: HeartbeatWriterOptions;
   readonly #task: PeriodicTask;
   readonly #log: FailureLog;
+  readonly #commitWait: CommitWait;
   #connection: DedicatedConnection | undefined;
+  #failures = 0;
+  /** On the monotonic clock. */
+  #pausedUntil = -Infinity;
   #lastWrittenAt: Date | undefined;
   #lastError: string | undefined;
 
@@ -60,6 +71,12 @@ export class HeartbeatWriter {
     this.#options = options;
     this.#task = new PeriodicTask({ clock, run: (stop) => this.#turn(stop) });
     this.#log = new FailureLog({ clock, logger, what: "writing the heartbeat" });
+    this.#commitWait = new CommitWait(options);
+  }
+
+  /** Why commits do not end, one line; `undefined` if they do. */
+  get writeFault(): string | undefined {
+    return this.#commitWait.fault;
   }
 
   /** Begins to write in the background. Idempotent. */
@@ -81,25 +98,49 @@ export class HeartbeatWriter {
     const connection = this.#connection;
     this.#connection = undefined;
     await connection?.close();
+    this.#commitWait.ended();
   }
 
   async #turn(stop: AbortSignal): Promise<number> {
     const { clock, intervalMs } = this.#options;
+    const pauseMs = this.#pausedUntil - clock.monotonic();
+    if (pauseMs > 0 && !(await this.#isPauseOver(stop))) {
+      return Math.min(pauseMs, intervalMs);
+    }
     const startedAt = clock.now();
     try {
       await this.#write(startedAt, stop);
-      this.#lastWrittenAt = new Date(startedAt);
-      this.#lastError = undefined;
-      this.#log.succeeded();
+      this.#succeed(startedAt);
     } catch (error) {
       const outcome = await this.#abandon(startedAt, error);
       if (!stop.aborted) {
-        this.#lastError = messageOf(outcome);
-        this.#log.failed(outcome);
+        this.#fail(outcome);
       }
     }
     // Between the bounds also when the clock was set in the meantime.
     return Math.min(Math.max(0, startedAt + intervalMs - clock.now()), intervalMs);
+  }
+
+  #succeed(startedAt: number): void {
+    this.#lastWrittenAt = new Date(startedAt);
+    this.#lastError = undefined;
+    this.#failures = 0;
+    this.#commitWait.ended();
+    this.#log.succeeded();
+  }
+
+  #fail(outcome: unknown): void {
+    const { clock, intervalMs } = this.#options;
+    this.#lastError = messageOf(outcome);
+    this.#log.failed(outcome);
+    const pauseMs = Math.min(intervalMs * 2 ** this.#failures, MAX_PAUSE_MS);
+    this.#failures += 1;
+    this.#pausedUntil = clock.monotonic() + pauseMs;
+  }
+
+  /** A standby that is back need not wait for the end of the pause. */
+  async #isPauseOver(signal: AbortSignal): Promise<boolean> {
+    return this.writeFault !== undefined && (await this.#commitWait.hasChanged({ signal }));
   }
 
   async #write(at: number, stop: AbortSignal): Promise<void> {
@@ -126,9 +167,14 @@ export class HeartbeatWriter {
     }
     const { clock } = this.#options;
     using deadline = new Deadline({ clock, ms: ABANDON_TIMEOUT_MS, what: "ending a heartbeat" });
-    const ended = await this.#terminate(connection.processId, deadline.signal);
+    const { signal } = deadline;
+    const ended = await this.#terminate(connection.processId, signal);
     await connection.close();
-    const what = (await this.#wasWritten(at, deadline.signal))
+    const isUnconfirmed = await this.#wasWritten(at, signal);
+    if (isUnconfirmed) {
+      await this.#commitWait.began(new Date(at), { signal });
+    }
+    const what = isUnconfirmed
       ? "no synchronous standby confirmed the heartbeat in time"
       : "the heartbeat could not be written in time";
     const rest = ended ? "the backend was ended" : "whether its backend ended is not known";

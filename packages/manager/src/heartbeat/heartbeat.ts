@@ -15,6 +15,11 @@ export class Heartbeat {
     this.#options = options;
   }
 
+  /** Why commits do not end, one line; `undefined` if they do, or if nobody tries. */
+  get writeFault(): string | undefined {
+    return this.#active instanceof HeartbeatWriter ? this.#active.writeFault : undefined;
+  }
+
   status(): HeartbeatStatus {
     return this.#active?.status() ?? { mode: "off" };
   }

@@ -11,8 +11,6 @@ import { ManagerError, ManagerErrorCode } from "../manager-error.ts";
 import type { Row } from "./row.ts";
 import { awaitClosed } from "./socket-closing.ts";
 
-/** Two: one statement that hangs must not keep the one that would end it from running. */
-const MAX_CONNECTIONS = 2;
 const IDLE_TIMEOUT_MS = 30_000;
 /** PostgreSQL has the same limit, and its cancel is to come first: it leaves no process behind. */
 const CUT_GRACE_MS = 250;
@@ -57,7 +55,7 @@ export class AdminPool {
       ...adminClientConfig(config, "manager", config.statementTimeoutMs),
       Client: AdminClient,
       stream: () => this.#newSocket(),
-      max: MAX_CONNECTIONS,
+      max: config.adminConnections,
       min: 1,
       idleTimeoutMillis: IDLE_TIMEOUT_MS,
     });

@@ -18,6 +18,7 @@ test("defaults are filled in", () => {
     lookup: expect.any(Function),
     dialTimeoutMs: 5_000,
     statementTimeoutMs: 500,
+    adminConnections: 2,
     maxConnections: 262_143,
   });
 });
@@ -50,6 +51,16 @@ test.each<[string, Partial<DatabaseConfig>, string]>([
   ["no time for a dial", { dialTimeoutMs: 0 }, "database.dialTimeoutMs is 0; it must be a whole"],
   ["half a millisecond", { dialTimeoutMs: 0.5 }, "database.dialTimeoutMs is 0.5; it must be"],
   ["no time for a statement", { statementTimeoutMs: -1 }, "database.statementTimeoutMs is -1"],
+  [
+    "one connection for administration",
+    { adminConnections: 1 },
+    "database.adminConnections is 1; it must be a whole number from 2 to 100",
+  ],
+  [
+    "fewer connections than more of them need",
+    { adminConnections: 5, maxConnections: 6 },
+    "database.maxConnections is 6; it must be a whole number from 7 to 262143",
+  ],
   [
     "fewer connections than administration needs",
     { maxConnections: 3 },

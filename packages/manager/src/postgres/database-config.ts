@@ -2,7 +2,7 @@ import { lookup } from "node:dns/promises";
 import path from "node:path";
 import type { DatabaseAddress } from "@multipooler/controller-api";
 import type { TlsSettings } from "@multipooler/tls";
-import { MIN_CONNECTIONS } from "./server-share.ts";
+import { ownConnections } from "./server-share.ts";
 import { checkInteger, checkPostgresName, checkText, invalidSetting } from "../setting.ts";
 
 /** Resolves with the IP addresses of a host name, best first. Rejects as `dns.lookup` does. */
@@ -31,8 +31,13 @@ export interface DatabaseConfig {
   /** The longest that one administrative statement may take: 1 to 60000, default 500. */
   readonly statementTimeoutMs?: number | undefined;
   /**
-   * An upper bound on the connections of the whole process; at least 4, since 3 are for
-   * administration. Default: what the server grants to ordinary roles, less the greater of 3 and
+   * Connections for administrative statements, of which the controller's may use all but one at once:
+   * logins, cancelling, watching. 2 to 100, default 2.
+   */
+  readonly adminConnections?: number | undefined;
+  /**
+   * An upper bound on the connections of the whole process; at least two more than
+   * `adminConnections`: one is for heartbeats, and one for queries. Default: what the server grants to ordinary roles, less the greater of 3 and
    * 10 % of it, which are left to operators.
    */
   readonly maxConnections?: number | undefined;
@@ -49,6 +54,7 @@ export interface ResolvedDatabaseConfig {
   readonly tls: () => TlsSettings;
   readonly dialTimeoutMs: number;
   readonly statementTimeoutMs: number;
+  readonly adminConnections: number;
   readonly maxConnections: number;
   readonly lookup: HostLookup;
 }
@@ -63,6 +69,10 @@ export interface ServerConfig extends ResolvedDatabaseConfig {
 
 /** Checks a configuration and fills in its defaults. Throws INVALID_CONFIG, naming the setting. */
 export function resolveDatabaseConfig(config: DatabaseConfig): ResolvedDatabaseConfig {
+  const adminConnections = checkInteger("database.adminConnections", config.adminConnections ?? 2, {
+    min: 2,
+    max: 100,
+  });
   return {
     address: checkAddress(config.address),
     database: checkPostgresName("database.database", config.database),
@@ -78,9 +88,10 @@ export function resolveDatabaseConfig(config: DatabaseConfig): ResolvedDatabaseC
       config.statementTimeoutMs ?? 500,
       { min: 1, max: 60_000 },
     ),
+    adminConnections,
     // PostgreSQL itself allows no more than 262143 backends.
     maxConnections: checkInteger("database.maxConnections", config.maxConnections ?? 262_143, {
-      min: MIN_CONNECTIONS,
+      min: ownConnections(adminConnections) + 1,
       max: 262_143,
     }),
     lookup: config.lookup ?? lookUpHost,

@@ -51,7 +51,10 @@ export async function dialFault(error: unknown, context: FaultContext): Promise<
     return refusal(error, sqlState, config);
   }
   if (error instanceof FrameFault && error.kind !== "notPostgresql") {
-    return unavailable(`${place} does not complete the start-up: ${error.message}`, error);
+    const message = `${place} does not complete the start-up: ${error.message}`;
+    return error.kind === "authentication"
+      ? new ManagerError(ManagerErrorCode.LoginUnsupported, message, { cause: error })
+      : unavailable(message, error);
   }
   const reason = unreachableReason(error);
   if (reason !== undefined) {

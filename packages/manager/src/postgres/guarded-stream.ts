@@ -76,6 +76,14 @@ export class GuardedStream extends Duplex {
     }
   }
 
+  /** `pg` writes a message at a time, and holds those of a query back until all are written. */
+  override _writev(
+    chunks: readonly { readonly chunk: Buffer }[],
+    done: (error?: Error | null) => void,
+  ): void {
+    this._write(Buffer.concat(chunks.map(({ chunk }) => chunk)), "binary", done);
+  }
+
   override _final(done: (error?: Error | null) => void): void {
     if (this.#socket === undefined) {
       done();

@@ -38,6 +38,7 @@ function codeOf(code: ManagerErrorCode): PoolerErrorCode {
     case ManagerErrorCode.AuthenticationFailed:
       return PoolerErrorCode.AuthenticationFailed;
     case ManagerErrorCode.DatabaseUnavailable:
+    case ManagerErrorCode.LoginUnsupported:
     case ManagerErrorCode.TlsFailed:
     case ManagerErrorCode.DatabaseLeaving:
     case ManagerErrorCode.DatabaseNotFound:
@@ -52,6 +53,7 @@ function codeOf(code: ManagerErrorCode): PoolerErrorCode {
     case ManagerErrorCode.RecordFileInvalid:
     case ManagerErrorCode.RegistrationRefused:
     case ManagerErrorCode.NameInUse:
+    case ManagerErrorCode.SecondPrimary:
     case ManagerErrorCode.CloseFailed:
     case ManagerErrorCode.Internal:
       return PoolerErrorCode.Internal;

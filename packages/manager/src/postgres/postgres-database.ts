@@ -15,7 +15,7 @@ import type {
 import { ManagerError, ManagerErrorCode } from "../manager-error.ts";
 import type { PostgresServer } from "./postgres-server.ts";
 import { ServerSearch, isAt } from "./server-search.ts";
-import { OWN_CONNECTIONS } from "./server-share.ts";
+import { ownConnections } from "./server-share.ts";
 import { ServerWatch } from "./server-watch.ts";
 import type { DoorState } from "./server-watch.ts";
 import { ensureSidecarSchema } from "./sidecar-schema.ts";
@@ -136,10 +136,11 @@ class PostgresDatabase implements ManagedDatabase {
       case "serving": {
         const door = state.watch.state;
         return {
-          connectionsUsed: state.server.share.used + OWN_CONNECTIONS,
+          connectionsUsed: state.server.share.used + ownOf(state.server),
           connectionsLimit: limitOf(state.server),
           heartbeat: state.heartbeat.status(),
-          refusal: door.type === "refusing" ? door.error.message : undefined,
+          refusal: door.type === "refusing" ? door.error : undefined,
+          writeFault: state.heartbeat.writeFault,
         };
       }
     }
@@ -235,13 +236,14 @@ class PostgresDatabase implements ManagedDatabase {
   }
 
   #heartbeatOf(server: PostgresServer): Heartbeat {
-    const { poolerName, heartbeatIntervalMs, clock, logger } = this.#context;
+    const { poolerName, heartbeatIntervalMs, clock, logger, onChange } = this.#context;
     return new Heartbeat({
       database: server,
       leaderId: poolerName,
       intervalMs: heartbeatIntervalMs,
       clock,
       logger,
+      onChange,
     });
   }
 
@@ -277,10 +279,15 @@ const AT_REST = {
   connectionsLimit: 0,
   heartbeat: { mode: "off" },
   refusal: undefined,
+  writeFault: undefined,
 } as const;
 
 function limitOf(server: PostgresServer | undefined): number {
-  return server === undefined ? 0 : server.share.limit + OWN_CONNECTIONS;
+  return server === undefined ? 0 : server.share.limit + ownOf(server);
+}
+
+function ownOf({ config }: PostgresServer): number {
+  return ownConnections(config.adminConnections);
 }
 
 function throwIfLeaving(door: DoorState): void {

@@ -1,7 +1,7 @@
 import type { AdminRow, Credential, DatabaseHandle } from "@multipooler/controller-api";
 import { PoolerErrorCode } from "@multipooler/query-service";
 import type { CallOptions } from "@multipooler/query-service";
-import { Deadline, untilAborted } from "@multipooler/timing";
+import { Deadline } from "@multipooler/timing";
 import type { Clock } from "@multipooler/timing";
 import { readPassword } from "./admin-client-config.ts";
 import { AdminPool } from "./admin-pool.ts";
@@ -14,7 +14,8 @@ import type { Logger } from "../logger.ts";
 import { ManagerError, ManagerErrorCode } from "../manager-error.ts";
 import { booleanOf, integerOf, onlyRow, textOf } from "./row.ts";
 import type { Row } from "./row.ts";
-import { MIN_CONNECTIONS, ServerShare } from "./server-share.ts";
+import { ownConnections, ServerShare } from "./server-share.ts";
+import { TurnLimit } from "./turn-limit.ts";
 
 export interface PostgresServerOptions {
   readonly config: ServerConfig;
@@ -30,6 +31,8 @@ export interface PostgresServerOptions {
 const FACTS_SQL = `
   SELECT pg_is_in_recovery() AS in_recovery,
          current_setting('server_version') AS server_version,
+         (SELECT system_identifier FROM pg_control_system())
+           || ':' || extract(epoch FROM pg_postmaster_start_time()) AS server,
          current_setting('max_connections')::int
            - current_setting('superuser_reserved_connections')::int
            - coalesce(current_setting('reserved_connections', true), '0')::int
@@ -45,8 +48,8 @@ export class PostgresServer implements AsyncDisposable {
   readonly config: ServerConfig;
   readonly #clock: Clock;
   readonly #admin: AdminPool;
-  /** The last of the controller's administrative statements: they take turns. */
-  #adminTurn: Promise<unknown> = Promise.resolve();
+  /** Of the controller's administrative statements: one connection is always the manager's own. */
+  readonly #adminTurns: TurnLimit;
   #isClosed = false;
   readonly share: ServerShare;
   /** What the controller receives; the same object for as long as this server is used. */
@@ -56,7 +59,14 @@ export class PostgresServer implements AsyncDisposable {
     const { config, clock, logger, onConnectionLost, onSuspicion } = options;
     this.config = config;
     this.#clock = clock;
-    this.share = new ServerShare({ maxConnections: config.maxConnections, clock, logger });
+    const { adminConnections, maxConnections } = config;
+    this.share = new ServerShare({
+      ownConnections: ownConnections(adminConnections),
+      maxConnections,
+      clock,
+      logger,
+    });
+    this.#adminTurns = new TurnLimit(adminConnections - 1);
     this.#admin = new AdminPool({ config, clock, onConnectionLost });
     this.handle = {
       address: config.address,
@@ -99,13 +109,14 @@ export class PostgresServer implements AsyncDisposable {
    */
   requireConnections(): void {
     const { granted } = this.share;
-    if (granted >= MIN_CONNECTIONS) {
+    const least = ownConnections(this.config.adminConnections) + 1;
+    if (granted >= least) {
       return;
     }
     throw new ManagerError(
       ManagerErrorCode.DatabaseUnavailable,
       `${this.config.place} grants ${granted} connections to ordinary roles, ` +
-        `and a pooler needs at least ${MIN_CONNECTIONS}; raise its max_connections`,
+        `and a pooler needs at least ${least}; raise its max_connections`,
     );
   }
 
@@ -147,6 +158,7 @@ export class PostgresServer implements AsyncDisposable {
     return {
       inRecovery: booleanOf(row, "in_recovery"),
       serverVersion: textOf(row, "server_version"),
+      server: textOf(row, "server"),
     };
   }
 
@@ -168,22 +180,21 @@ export class PostgresServer implements AsyncDisposable {
     }
   }
 
-  /** One at a time, so that the manager always finds a connection for its own statements. */
+  /** So that the manager always finds a connection for its own statements, never on all at once. */
   async #runForController(
     sql: string,
     values: readonly unknown[],
     { signal }: CallOptions = {},
   ): Promise<readonly AdminRow[]> {
-    const turn = this.#adminTurn;
-    const { promise: end, resolve } = Promise.withResolvers<void>();
-    this.#adminTurn = Promise.all([turn, end]);
     try {
-      await untilAborted(turn, signal);
-      return await this.#admin.query(sql, values, { signal });
+      const pass = await this.#adminTurns.take(signal);
+      try {
+        return await this.#admin.query(sql, values, { signal });
+      } finally {
+        pass();
+      }
     } catch (error) {
       throw asHandleError(signal?.aborted === true ? this.#admin.abortFault(signal) : error);
-    } finally {
-      resolve();
     }
   }
 }

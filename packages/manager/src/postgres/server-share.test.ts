@@ -6,10 +6,11 @@ import { expect, test } from "vitest";
 import { RecordingLogger } from "../../test/recording-logger.ts";
 import { ServerShare } from "./server-share.ts";
 
-function shareOf(maxConnections: number) {
+function shareOf(maxConnections: number, ownConnections = 3) {
   const clock = new ManualClock();
   const logger = new RecordingLogger();
-  return { clock, logger, share: new ServerShare({ maxConnections, clock, logger }) };
+  const share = new ServerShare({ ownConnections, maxConnections, clock, logger });
+  return { clock, logger, share };
 }
 
 test("nothing is given out before the server told its limit", () => {
@@ -39,6 +40,14 @@ test("the configured bound holds for the process, the manager's own connections 
   const { share } = shareOf(10);
   share.adoptServerLimit(97);
   expect(share.limit).toBe(7);
+});
+
+test("more connections of the manager's own are fewer for the controller, but one", () => {
+  const { share } = shareOf(262_143, 11);
+  share.adoptServerLimit(97);
+  expect(share.limit).toBe(76);
+  share.adoptServerLimit(13);
+  expect(share.limit).toBe(1);
 });
 
 test("a full server lowers the limit to what is used, and it recovers in growing steps", async () => {

@@ -2,10 +2,11 @@ import type { ConnectionShare, ConnectionSlot } from "@multipooler/controller-ap
 import type { Clock, Timer } from "@multipooler/timing";
 import type { Logger } from "../logger.ts";
 
-/** The connections that the manager keeps for itself: two for statements, one for heartbeats. */
-export const OWN_CONNECTIONS = 3;
-/** Below this no query can run: the manager's own and one for queries. */
-export const MIN_CONNECTIONS: number = OWN_CONNECTIONS + 1;
+/** The connections that the manager keeps for itself: those for statements, and one for heartbeats. */
+export function ownConnections(adminConnections: number): number {
+  return adminConnections + 1;
+}
+
 /** What is left to others, at least: an operator's psql, a backup, a monitoring agent. */
 const MIN_ROOM = 3;
 /** And in proportion, on servers that grant many. */
@@ -14,6 +15,8 @@ const ROOM_SHARE = 0.1;
 const RECOVERY_STEP_MS = 1_000;
 
 export interface ServerShareOptions {
+  /** The manager's own connections; with fewer than one more no query can run. */
+  readonly ownConnections: number;
   /** The configured bound on the connections of the process, whatever the server grants. */
   readonly maxConnections: number;
   readonly clock: Clock;
@@ -27,11 +30,11 @@ export interface ServerShareOptions {
  * | --------------------------------------------- | ---------------------------------------- |
  * | before the server has told what it grants     | 0                                        |
  * | what it grants to ordinary roles              | minus the greater of 3 and 10 %, so that an operator gets in |
- * | a server that grants so few that 4 would not be left | 4, or all where it grants fewer   |
+ * | a server that grants so few that one for queries would not be left | the manager's own and that one, or all where it grants fewer |
  * | the configured bound                          | where that is lower                      |
  * | after a dial that was refused as one too many | what is used; then 1, 2, 4, … more each second |
  *
- * Three of them are the manager's, the rest is the controller's. When the limit falls below what is
+ * Some of them are the manager's own, the rest is the controller's. When the limit falls below what is
  * used, nothing is taken away, but nothing is given out until enough came back.
  */
 export class ServerShare implements ConnectionShare {
@@ -139,8 +142,9 @@ export class ServerShare implements ConnectionShare {
   #ceiling(): number {
     const granted = Math.max(0, this.#granted);
     const room = Math.max(MIN_ROOM, Math.ceil(granted * ROOM_SHARE));
-    const process = Math.max(granted - room, Math.min(granted, MIN_CONNECTIONS));
-    return Math.max(0, Math.min(process, this.#options.maxConnections) - OWN_CONNECTIONS);
+    const own = this.#options.ownConnections;
+    const process = Math.max(granted - room, Math.min(granted, own + 1));
+    return Math.max(0, Math.min(process, this.#options.maxConnections) - own);
   }
 
   #setLimit(limit: number): void {

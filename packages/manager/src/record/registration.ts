@@ -7,6 +7,8 @@ import { TopoErrorCode, isTopoError } from "@multipooler/topo";
 import type { TopoStore } from "@multipooler/topo";
 import { messageOf } from "../error-message.ts";
 import type { Logger } from "../logger.ts";
+import type { DatabaseHealth } from "../database/database-monitor.ts";
+import type { DatabaseFacts } from "../database/managed-database.ts";
 import { ManagerError, ManagerErrorCode } from "../manager-error.ts";
 import type { PoolerDescription } from "../manager-options.ts";
 import type { TopologyStatus } from "../manager-status.ts";
@@ -15,8 +17,11 @@ import type { Announcement } from "./announcement.ts";
 import { CellKeeper } from "./cell-keeper.ts";
 import { PoolerPublisher } from "./pooler-publisher.ts";
 import { PoolerType } from "./pooler-type.ts";
+import { ShardClaim } from "./shard-claim.ts";
 import { isRefusal } from "./publisher-status.ts";
 import type { PublisherStatus } from "./publisher-status.ts";
+import { NotReadyCode } from "../serving/not-ready.ts";
+import type { NotReady } from "../serving/not-ready.ts";
 import type { ServingAnnouncement } from "../serving/serving-steps.ts";
 import type { TypeMemory } from "./type-memory.ts";
 
@@ -27,6 +32,10 @@ export interface RegistrationOptions {
   readonly memory: TypeMemory;
   /** What {@link memory} held at the start. */
   readonly rememberedType: PoolerType | undefined;
+  /** What is known of the database. */
+  readonly health: () => DatabaseHealth;
+  /** Whether the pooler takes writes now. */
+  readonly isPrimary: () => boolean;
   readonly clock: Clock;
   readonly random: () => number;
   readonly logger: Logger;
@@ -47,6 +56,7 @@ export class Registration {
   readonly #options: RegistrationOptions;
   readonly #publisher: PoolerPublisher;
   readonly #cell: CellKeeper;
+  readonly #shard: ShardClaim;
   readonly #unwatch: () => void;
   #awaySince: Date | undefined;
 
@@ -64,6 +74,13 @@ export class Registration {
     });
     const { cells } = topology.global;
     this.#cell = new CellKeeper({ cells, name: cell, clock, random, logger, onChange });
+    this.#shard = new ShardClaim({
+      ...options,
+      ports: pooler.ports(),
+      server: () => this.#facts?.server,
+      isCandidate: () => this.#isCandidate,
+      onChange: () => this.#noteRival(),
+    });
     this.#unwatch = this.#publisher.watchStatus((status) => this.#observe(status));
   }
 
@@ -76,6 +93,7 @@ export class Registration {
   async open({ signal }: CallOptions = {}): Promise<void> {
     this.#publisher.open();
     this.#cell.open();
+    this.#shard.open();
     await this.#until(
       ({ registered, lastError }) => registered || lastError !== undefined,
       TOPOLOGY_TIMEOUT_MS,
@@ -107,16 +125,27 @@ export class Registration {
     return this.#publisher.status().type?.value ?? PoolerType.Unknown;
   }
 
-  /** Why the pooler must not serve: another process uses its name. One line. */
-  refusal(): string | undefined {
+  /** Why the pooler must not serve: another process uses its name. */
+  refusal(): NotReady | undefined {
     const { otherOwner, lastError } = this.#publisher.status();
     if (otherOwner === undefined) {
       return undefined;
     }
     const { address, since } = otherOwner.owner;
-    return isRefusal(lastError)
+    const reason = isRefusal(lastError)
       ? messageOf(lastError)
       : `the pooler at ${address} has used this name since ${since.toISOString()}`;
+    return { code: NotReadyCode.NameInUse, reason };
+  }
+
+  /** Why the pooler must not take writes: its shard has a primary on another server. */
+  rival(): NotReady | undefined {
+    return this.#shard.refusal();
+  }
+
+  /** The database has changed. */
+  reconsider(): void {
+    this.#shard.reconsider();
   }
 
   status(): TopologyStatus {
@@ -148,14 +177,16 @@ export class Registration {
   }
 
   /**
-   * Publishes the role of `target` while the pooler does not serve in it yet, and for PRIMARY waits
+   * Claims the shard for PRIMARY, and publishes the role of `target` while the pooler does not serve in it yet, and for PRIMARY waits
    * until that is written. A topology that is away does not keep a pooler from the type that the
-   * topology itself gave it: then it goes on.
+   * topology itself gave it: then it goes on, if it had the shard before. Rejects with SECOND_PRIMARY
+   * where another server has it.
    */
   async claim(target: ServingTarget, { signal }: CallOptions = {}): Promise<void> {
     if (target.role !== PoolerRole.Primary) {
       return;
     }
+    await this.#claimShard(signal);
     this.#announce({ type: "claiming", target });
     const { upToDate } = await this.#until(
       (status) => status.upToDate || !status.reachable,
@@ -175,6 +206,7 @@ export class Registration {
     this.#unwatch();
     try {
       await this.#cell.close();
+      await this.#shard.close();
       await this.#publisher.close({ signal });
     } finally {
       await this.#options.memory.flush();
@@ -186,13 +218,54 @@ export class Registration {
   }
 
   #observe({ type, reachable, lastError }: PublisherStatus): void {
-    const { memory, clock, onChange } = this.#options;
+    const { clock, onChange } = this.#options;
     const isAway = !reachable && isTopoError(lastError, ...UNANSWERED);
     this.#awaySince = isAway ? (this.#awaySince ?? new Date(clock.now())) : undefined;
-    if (type?.source === "topology") {
-      memory.remember(type.value);
-    }
+    this.#rememberType(type);
+    this.#shard.reconsider();
     onChange();
+  }
+
+  #noteRival(): void {
+    this.#rememberType(this.#publisher.status().type);
+    this.#options.onChange();
+  }
+
+  /** A second primary must not take itself for the first one while the topology is away. */
+  #rememberType(type: PublisherStatus["type"]): void {
+    if (type?.source === "topology") {
+      const isSecond = this.rival() !== undefined;
+      this.#options.memory.remember(isSecond ? PoolerType.Unknown : type.value);
+    }
+  }
+
+  get #facts(): DatabaseFacts | undefined {
+    const health = this.#options.health();
+    return health.state === "up" ? health.facts : undefined;
+  }
+
+  get #isCandidate(): boolean {
+    const { type } = this.#publisher.status();
+    const mayBe = type === undefined || type.value === PoolerType.Primary;
+    return mayBe && this.#facts?.inRecovery !== true;
+  }
+
+  async #claimShard(signal: AbortSignal | undefined): Promise<void> {
+    const { clock, logger } = this.#options;
+    const what = "the topology's answer";
+    using deadline = new Deadline({ clock, ms: TOPOLOGY_TIMEOUT_MS, what, signal });
+    try {
+      await this.#shard.claim(deadline.signal);
+    } catch (error) {
+      signal?.throwIfAborted();
+      const isRemembered = this.#publisher.status().type?.source === "remembered";
+      const isRefused =
+        error instanceof ManagerError && error.code === ManagerErrorCode.SecondPrimary;
+      if (isRefused || !(isRemembered || this.#shard.isHeld)) {
+        throw error;
+      }
+      logger.warn({ err: error }, "the topology cannot be asked for the primary of the shard");
+    }
   }
 
   #cellError(): string | undefined {

@@ -15,6 +15,7 @@ class Fixture implements AsyncDisposable {
   readonly changes: QueryPathHealth[] = [];
   answer: Answer = "healthy";
   holdsConnections = true;
+  sqlState: string | undefined;
   faults = 0;
   readonly monitor: QueryPathMonitor = new QueryPathMonitor({
     ask: ({ signal }) => this.#ask(signal),
@@ -61,7 +62,11 @@ class Fixture implements AsyncDisposable {
         });
       default:
         return Promise.reject(
-          Object.assign(new Error("as told"), { name: "PoolerError", code: this.answer }),
+          Object.assign(new Error("as told"), {
+            name: "PoolerError",
+            code: this.answer,
+            diagnostic: this.sqlState === undefined ? undefined : { code: this.sqlState },
+          }),
         );
     }
   }
@@ -78,7 +83,7 @@ const UNTIL_BROKEN: Readonly<Record<PoolerErrorCode | "never", number>> = {
   WRONG_TARGET: 2,
   INVALID_ARGUMENT: 2,
   UNIMPLEMENTED: 2,
-  READ_ONLY: 2,
+  READ_ONLY: 1,
   RESERVATION_LOST: 2,
   SUBSCRIBER_BEHIND: 2,
   CANCELLED: 2,
@@ -100,6 +105,33 @@ test("an exhausted pool without one connection is a full server, and broken soon
   fixture.holdsConnections = false;
   expect(await fixture.answersUntilBroken("POOL_EXHAUSTED")).toBe(3);
   expect(fixture.faults).toBe(0);
+  expect(fixture.monitor.health).toMatchObject({ code: "SERVER_FULL" });
+});
+
+const CODES: Readonly<Partial<Record<PoolerErrorCode, string>>> = {
+  READ_ONLY: "WRITES_REFUSED",
+  AUTHENTICATION_FAILED: "LOGIN_REFUSED",
+  POOL_EXHAUSTED: "POOL_EXHAUSTED",
+  DEADLINE_EXCEEDED: "QUERY_PATH_BROKEN",
+};
+
+test.each(Object.entries(CODES))("%s makes the pooler not ready as %s", async (name, code) => {
+  await using fixture = new Fixture();
+  const answer = Object.values(PoolerErrorCode).find((it) => it === name);
+  assert.ok(answer !== undefined);
+  await fixture.answersUntilBroken(answer);
+  expect(fixture.monitor.health).toMatchObject({ state: "broken", code });
+});
+
+test.each([
+  ["57P03", "DATABASE_IN_TRANSITION"],
+  ["53300", "SERVER_FULL"],
+  ["58030", "QUERY_PATH_BROKEN"],
+])("what PostgreSQL refuses with %s is %s", async (sqlState, code) => {
+  await using fixture = new Fixture();
+  fixture.sqlState = sqlState;
+  await fixture.answersUntilBroken("PRE_EXECUTION_UNAVAILABLE");
+  expect(fixture.monitor.health).toMatchObject({ state: "broken", code });
 });
 
 test("one answer that is missed now and then is no outage", async () => {
@@ -123,7 +155,7 @@ test("broken is told with its reason, logged once, and over with the first good 
   await fixture.clock.advance(1_000);
   expect(fixture.changes).toEqual([
     { state: "working" },
-    { state: "broken", reason: "as told" },
+    { state: "broken", code: "QUERY_PATH_BROKEN", reason: "as told" },
     { state: "working" },
   ]);
   expect(fixture.logger.messages("warn")).toEqual(["the query path fails: as told"]);

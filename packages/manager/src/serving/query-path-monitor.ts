@@ -5,12 +5,14 @@ import type { Clock } from "@multipooler/timing";
 import { messageOf } from "../error-message.ts";
 import { FailureLog } from "../failure-log.ts";
 import type { Logger } from "../logger.ts";
+import { codeOfQueryPath } from "./not-ready.ts";
+import type { NotReadyCode } from "./not-ready.ts";
 
 /** Whether queries get through, as the controller last said. */
 export type QueryPathHealth =
   | { readonly state: "unknown" }
   | { readonly state: "working" }
-  | { readonly state: "broken"; readonly reason: string };
+  | { readonly state: "broken"; readonly code: NotReadyCode; readonly reason: string };
 
 export interface QueryPathMonitorOptions {
   /** The controller's `isHealthy`. */
@@ -41,6 +43,7 @@ const BROKEN = 30;
  * | ------------------------------------------------------- | ------------------- | --------------------------------------- |
  * | resolves                                                | working at once     |                                         |
  * | NOT_INITIALIZED, NOT_OPEN                               | 1                   | no query can get through                |
+ * | READ_ONLY                                               | 1                   | no write gets through, and the server says why |
  * | PRE_EXECUTION_UNAVAILABLE, AUTHENTICATION_FAILED, other | 2                   | one may be the connection's own         |
  * | DEADLINE_EXCEEDED, or none within 1 s                   | 3                   | a busy server may miss one or two       |
  * | POOL_EXHAUSTED, no connection held                      | 3                   | a full server: nothing can be served    |
@@ -78,7 +81,7 @@ export class QueryPathMonitor {
   }
 
   async #turn(signal: AbortSignal): Promise<number> {
-    const { ask, clock, intervalMs, onFault } = this.#options;
+    const { ask, clock, intervalMs, onFault, holdsConnections } = this.#options;
     const what = "a health check";
     using bound = new Deadline({ clock, ms: ANSWER_TIMEOUT_MS, what, signal });
     using patience = new Deadline({ clock, ms: ANSWER_TIMEOUT_MS + JUDGEMENT_MS, what, signal });
@@ -94,7 +97,12 @@ export class QueryPathMonitor {
       this.#weight += this.#weigh(error);
       if (this.#weight >= BROKEN) {
         this.#log.failed(error);
-        this.#change({ state: "broken", reason: messageOf(error) });
+        const circumstances = { sqlState: sqlStateOf(error), holdsConnections: holdsConnections() };
+        this.#change({
+          state: "broken",
+          code: codeOfQueryPath(codeOf(error), circumstances),
+          reason: messageOf(error),
+        });
       }
       if (codeOf(error) !== PoolerErrorCode.PoolExhausted) {
         onFault();
@@ -107,6 +115,7 @@ export class QueryPathMonitor {
     switch (codeOf(error)) {
       case PoolerErrorCode.NotInitialized:
       case PoolerErrorCode.NotOpen:
+      case PoolerErrorCode.ReadOnly:
         return BROKEN;
       case PoolerErrorCode.DeadlineExceeded:
         return BROKEN / 3;
@@ -127,7 +136,17 @@ export class QueryPathMonitor {
 }
 
 function reasonOf(health: QueryPathHealth): string | undefined {
-  return health.state === "broken" ? health.reason : undefined;
+  return health.state === "broken" ? `${health.code} ${health.reason}` : undefined;
+}
+
+/** What PostgreSQL said, where it said something. */
+function sqlStateOf(error: unknown): string | undefined {
+  if (!(error instanceof Error && "diagnostic" in error)) {
+    return undefined;
+  }
+  const { diagnostic } = error;
+  const hasCode = typeof diagnostic === "object" && diagnostic !== null && "code" in diagnostic;
+  return hasCode && typeof diagnostic.code === "string" ? diagnostic.code : undefined;
 }
 
 /** The code of a `PoolerError`; a deadline of the monitor's own counts as DEADLINE_EXCEEDED. */

@@ -373,15 +373,15 @@ test("the last 64 transitions are remembered, with reason, outcome, attempts and
 test("another reason reaches the controller, and what was reached stays so meanwhile", async () => {
   const model = new Model();
   model.reconciler.open();
-  const facts = { type: PoolerType.Replica, intent: FREE };
-  const standby = deriveTarget({ ...facts, database: HEALTH.standby });
-  const promoted = deriveTarget({ ...facts, database: HEALTH.primary });
-  model.world.facts = { ...facts, database: HEALTH.standby };
-  model.reconciler.want(standby);
+  const facts = { database: HEALTH.primary, intent: FREE };
+  const before = deriveTarget({ ...facts, type: PoolerType.Unknown });
+  const after = deriveTarget({ ...facts, type: PoolerType.Replica });
+  model.world.facts = { ...facts, type: PoolerType.Replica };
+  model.reconciler.want(before);
   await model.settle();
-  expect(model.world.current()).toEqual(standby);
+  expect(model.world.current()).toEqual(before);
 
-  model.reconciler.want(promoted);
+  model.reconciler.want(after);
   await nextTurn();
   expect(model.world.running?.name).toBe("setServingType");
   expect(model.reconciler.progress().reached).toBe(true);
@@ -390,7 +390,7 @@ test("another reason reaches the controller, and what was reached stays so meanw
   // Nobody knows what holds after a failure.
   expect(model.reconciler.progress()).toMatchObject({ reached: false });
   await model.settle();
-  expect(model.world.current()).toEqual(promoted);
+  expect(model.world.current()).toEqual(after);
   expect(model.reconciler.progress()).toMatchObject({ reached: true, lastError: undefined });
 
   const closing = model.reconciler.close("closing");

@@ -307,7 +307,8 @@ export class ServingReconciler {
   }
 }
 
-/** Whether status and role are those of `target`; reason and term may differ. */
-function isAt({ status, role }: ServingTarget, target: ServingTarget): boolean {
-  return status === target.status && role === target.role;
+/** Whether it admits queries as `target` does; reason and term may differ. */
+function isAt({ status, role, inRecovery = false }: ServingTarget, target: ServingTarget): boolean {
+  const isSame = status === target.status && role === target.role;
+  return isSame && inRecovery === (target.inRecovery ?? false);
 }

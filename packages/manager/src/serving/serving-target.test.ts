@@ -68,6 +68,14 @@ test.each(cases)("$health and $type", ({ health, database, type }) => {
   expect(reason).not.toBe("");
 });
 
+test("a standby says so, since it refuses writes by itself", () => {
+  const facts = { type: PoolerType.Replica, intent: FREE };
+  const standby = deriveTarget({ ...facts, database: HEALTH.standby });
+  const promoted = deriveTarget({ ...facts, database: HEALTH.primary });
+  expect([standby.inRecovery, promoted.inRecovery]).toEqual([true, false]);
+  expect(sameTarget(standby, promoted)).toBe(false);
+});
+
 /** How much a target lets in. */
 const PERMITS: Readonly<Record<ServingStatus, number>> = {
   NOT_SERVING: 0,

@@ -71,6 +71,7 @@ export function sameTarget(a: ServingTarget, b: ServingTarget): boolean {
   return (
     a.status === b.status &&
     a.role === b.role &&
+    (a.inRecovery ?? false) === (b.inRecovery ?? false) &&
     a.term?.coordinatorTerm === b.term?.coordinatorTerm &&
     a.term?.leaderSubterm === b.term?.leaderSubterm
   );
@@ -97,12 +98,12 @@ function deriveReachable(
   intent: OperatorIntent,
 ): ServingTarget {
   if (!inRecovery && intent.status === ServingStatus.ServingReadOnly) {
-    return readOnly(byOperator("made read-only", intent));
+    return readOnly(byOperator("made read-only", intent), inRecovery);
   }
   switch (type) {
     case PoolerType.Primary:
       return inRecovery
-        ? readOnly("the topology says PRIMARY, but PostgreSQL is in recovery")
+        ? readOnly("the topology says PRIMARY, but PostgreSQL is in recovery", inRecovery)
         : {
             status: ServingStatus.Serving,
             role: PoolerRole.Primary,
@@ -110,12 +111,15 @@ function deriveReachable(
           };
     case PoolerType.Replica:
     case PoolerType.Unknown:
-      return inRecovery
-        ? readOnly("PostgreSQL is in recovery")
-        : readOnly(`PostgreSQL is out of recovery, but the topology says ${type}`);
+      return readOnly(
+        inRecovery
+          ? "PostgreSQL is in recovery"
+          : `PostgreSQL is out of recovery, but the topology says ${type}`,
+        inRecovery,
+      );
   }
 }
 
-function readOnly(reason: string): ServingTarget {
-  return { status: ServingStatus.ServingReadOnly, role: PoolerRole.Replica, reason };
+function readOnly(reason: string, inRecovery: boolean): ServingTarget {
+  return { status: ServingStatus.ServingReadOnly, role: PoolerRole.Replica, inRecovery, reason };
 }

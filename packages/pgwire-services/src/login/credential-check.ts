@@ -30,9 +30,16 @@ interface Candidate {
   readonly problem: string | undefined;
 }
 
+/** A client has proved its password. */
+export interface ProvedPassword {
+  /** By them the pooler can log in to PostgreSQL as that client. */
+  readonly keys: ScramKeys;
+  /** Is to be sent ahead of AuthenticationOk. */
+  readonly lastMessage: Uint8Array;
+}
+
 /**
- * Has a client prove its password with SCRAM-SHA-256. Resolves with the keys by which the pooler can
- * log in to PostgreSQL as that client.
+ * Has a client prove its password with SCRAM-SHA-256.
  *
  * Rejects with a {@link Refusal} that is the same for a wrong password, a role that does not exist
  * and one that may not log in.
@@ -41,7 +48,7 @@ export async function checkPassword(
   dialogue: LoginDialogue,
   user: string,
   lookup: CredentialLookup,
-): Promise<ScramKeys> {
+): Promise<ProvedPassword> {
   const { verifier, problem } = await candidateOf(user, lookup);
   const { channelBinding } = dialogue;
   const mechanisms: readonly ScramMechanism[] =
@@ -59,8 +66,7 @@ export async function checkPassword(
       reason: problem ?? `user "${user}" gave a wrong password`,
     });
   }
-  dialogue.write(encodeSaslFinal(proof.message));
-  return proof.keys;
+  return { keys: proof.keys, lastMessage: encodeSaslFinal(proof.message) };
 }
 
 /**

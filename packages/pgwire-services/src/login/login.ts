@@ -74,12 +74,12 @@ async function authenticate(
   }
   const lookup: CredentialLookup = (name) => credentials({ database, user: name }, { signal });
   checkCertificate(clientCertificate, { certificate: dialogue.certificate, user });
-  let keys: ScramKeys | undefined;
   if (isTrusted || clientCertificate === "cert") {
     await checkRole(user, lookup);
-  } else {
-    keys = await checkPassword(dialogue, user, lookup);
+    dialogue.write(AUTHENTICATION_OK);
+    return { type: "client", startup, keys: undefined };
   }
-  dialogue.write(AUTHENTICATION_OK);
+  const { keys, lastMessage } = await checkPassword(dialogue, user, lookup);
+  dialogue.write(Buffer.concat([lastMessage, AUTHENTICATION_OK]));
   return { type: "client", startup, keys };
 }

@@ -1,3 +1,4 @@
+import { sizeInHeader } from "../messages/message-size.ts";
 import { PartialMessage } from "../messages/partial-message.ts";
 import { HEADER_BYTES, messageTypeName } from "../messages/protocol.ts";
 import { clientFault } from "./client-fault.ts";
@@ -52,7 +53,7 @@ export class FrontendFraming {
     const start = this.#offset;
     let end = start;
     while (chunk.length - end >= HEADER_BYTES) {
-      const size = sizeOf(chunk, end);
+      const size = sizeInHeader(chunk, end);
       if (!this.#isPossible(size)) {
         if (end > start) {
           break;
@@ -80,7 +81,7 @@ export class FrontendFraming {
         return undefined;
       }
     }
-    const size = sizeOf(partial.bytes, 0);
+    const size = sizeInHeader(partial.bytes, 0);
     if (!this.#isPossible(size)) {
       throw this.#fault(partial.bytes, 0);
     }
@@ -102,9 +103,4 @@ export class FrontendFraming {
           `message ${name} of ${length + 1} bytes is longer than the ${this.#maxMessageBytes} that are allowed`,
         );
   }
-}
-
-/** Type byte, length and body of the message that begins at `start`. */
-function sizeOf(bytes: Buffer, start: number): number {
-  return bytes.readInt32BE(start + 1) + 1;
 }

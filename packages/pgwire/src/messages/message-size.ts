@@ -12,6 +12,16 @@ export interface SizeLimits {
   readonly maxStreamedBytes?: number | undefined;
 }
 
+/** The size of a message, type byte included, as the header at `start` has it: that may be anything. */
+export function sizeInHeader(bytes: Uint8Array, start: number): number {
+  const length =
+    ((bytes[start + 1] ?? 0) << 24) |
+    ((bytes[start + 2] ?? 0) << 16) |
+    ((bytes[start + 3] ?? 0) << 8) |
+    (bytes[start + 4] ?? 0);
+  return length + 1;
+}
+
 /**
  * The size of a whole message, type byte included, from the length in its header.
  *

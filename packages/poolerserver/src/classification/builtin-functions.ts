@@ -11,7 +11,7 @@ const TAINTING_GROUPS: readonly (readonly [taint: TaintSet, names: string])[] = 
   [Taint.Seed, "setseed"],
   [Taint.Sequences, "nextval setval"],
   [
-    Taint.State,
+    Taint.Locks,
     `pg_advisory_lock pg_advisory_lock_shared pg_try_advisory_lock pg_try_advisory_lock_shared
     pg_advisory_unlock pg_advisory_unlock_shared pg_advisory_unlock_all`,
   ],

@@ -5,6 +5,7 @@ import { nameOf, objectOf, textOf, usageOf } from "./catalog-rows.ts";
 import type { AdminQuery, Row } from "./catalog-rows.ts";
 import { WAITS, onInsert, onWrite } from "./effect.ts";
 import type { Effect } from "./effect.ts";
+import { ESCAPING_FUNCTIONS } from "./escaping-functions.ts";
 import { EffectGraph, effectThrough, keyOf } from "./effect-graph.ts";
 import type { CatalogObject, Surroundings, UsageEdge } from "./effect-graph.ts";
 import type { KnownEffects } from "./known-effects.ts";
@@ -43,9 +44,7 @@ export class CatalogReader {
   }
 
   async #readAll(options: CallOptions): Promise<KnownEffects> {
-    const builtins = builtinsOf(
-      await this.#admin(queries.BUILTINS, [[...BUILTIN_TAINTS.keys()].join(",")], options),
-    );
+    const builtins = builtinsOf(await this.#admin(queries.BUILTINS, [LISTED_BUILTINS], options));
     const graph = new EffectGraph();
     await this.#addExpressions(graph, builtins, options);
     const functions = await this.#readFunctions(builtins, options);
@@ -143,6 +142,10 @@ export class CatalogReader {
   }
 }
 
+const LISTED_BUILTINS = [
+  ...new Set([...BUILTIN_TAINTS.keys(), ...ESCAPING_FUNCTIONS.keys()]),
+].join();
+
 const NOWHERE: Surroundings = { name: "", users: [] };
 
 /** What in pg_catalog does something to the session, or waits. */
@@ -173,7 +176,8 @@ function builtinsOf(rows: readonly Row[]): Builtins {
     }
     const name = nameOf(row);
     const waits = textOf(row, "isVolatile") === "true" && !PROMPT_VOLATILE_FUNCTIONS.has(name);
-    const effect = (BUILTIN_TAINTS.get(name) ?? 0) | (waits ? WAITS : 0);
+    const effect =
+      (BUILTIN_TAINTS.get(name) ?? 0) | (ESCAPING_FUNCTIONS.get(name) ?? 0) | (waits ? WAITS : 0);
     if (effect === 0) {
       continue;
     }

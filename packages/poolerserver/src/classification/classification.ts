@@ -1,4 +1,5 @@
 import type { CopyWay } from "@multipooler/pgwire";
+import type { ReadOnlyEscapes } from "../read-only-guard.ts";
 import type { TaintSet } from "./taint.ts";
 
 /**
@@ -31,8 +32,8 @@ export interface Classification {
   readonly endsTransaction: boolean;
   /** May drop prepared statements that the session did not make itself: DEALLOCATE ALL, DISCARD ALL. */
   readonly deallocates: boolean;
-  /** The part that could end read-only mode or administers the cluster; see `findReadOnlyEscape`. */
-  readonly readOnlyEscape: string | undefined;
+  /** The parts that a read-only session does not stop; `undefined`: none. */
+  readonly escapes: ReadOnlyEscapes | undefined;
 }
 
 /** Says what a text does to its session. */

@@ -1,6 +1,6 @@
 import { toSqlText } from "@multipooler/pgwire";
 import { SimilarTexts } from "./similar-texts.ts";
-import { findReadOnlyEscape } from "../read-only-guard.ts";
+import { eitherEscape, findReadOnlyEscapes } from "../read-only-guard.ts";
 import type { SessionIsolation } from "../session-isolation.ts";
 import { CatalogReader } from "./catalog-reader.ts";
 import type { AdminQuery } from "./catalog-rows.ts";
@@ -98,7 +98,11 @@ export class Classifier {
       this.#known === undefined ? undefined : { known: this.#known, isCurrent: this.isCurrent };
     const judged = judge(facts, knowledge);
     const taint = this.#isolation === "strict" ? judged.taint : taintOnStatements(judged);
-    const classification = { ...judged, taint, readOnlyEscape: findReadOnlyEscape(sql) };
+    const classification = {
+      ...judged,
+      taint,
+      escapes: eitherEscape(findReadOnlyEscapes(sql), judged.escapes),
+    };
     return { classification, facts };
   }
 

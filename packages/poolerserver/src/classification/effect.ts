@@ -1,16 +1,23 @@
 import type { TaintSet } from "./taint.ts";
 
 /**
- * What a use of a name does: the bits of `Taint` and {@link WAITS}, once for any use, once more for a
+ * What a use of a name does: the bits of `Taint` and the three below, once for any use, once more for a
  * statement that writes and once for one that inserts, since defaults and triggers take part only
  * there.
  */
 export type Effect = number;
 
 /** May wait for a lock, or writes, or takes its time. */
-export const WAITS = 32;
+export const WAITS = 64;
 
-const BITS = 6;
+/** Changes the cluster, its files or its configuration. */
+export const ADMINISTERS = 128;
+
+/** Writes although its transaction is read-only. */
+export const WRITES_UNSEEN = 256;
+
+const TAINTS = WAITS - 1;
+const BITS = 9;
 const MASK = (1 << BITS) - 1;
 
 /** What happens at any use. */
@@ -53,5 +60,5 @@ export interface StatementKind {
 
 /** The bits of `Taint` in what happens at any use. */
 export function taintOf(effect: Effect): TaintSet {
-  return onUse(effect) & ~WAITS;
+  return effect & TAINTS;
 }

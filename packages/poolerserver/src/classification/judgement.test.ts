@@ -141,10 +141,10 @@ const TAINTS: readonly (readonly [taint: TaintSet, texts: readonly string[]])[] 
     Taint.Sequences,
     ["select nextval('s')", "insert into serial values (1)", "copy serial from stdin"],
   ],
+  [Taint.Locks, ["select pg_advisory_lock(1)", "select pg_advisory_unlock_all()"]],
   [
     Taint.State,
     [
-      "select pg_advisory_lock(1)",
       "prepare p as select 1",
       "declare c cursor with hold for select 1",
       "listen x",

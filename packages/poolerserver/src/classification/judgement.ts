@@ -1,5 +1,6 @@
 import { words } from "./builtin-functions.ts";
 import type { Classification, Sharing } from "./classification.ts";
+import { escapesByName } from "./escapes-by-name.ts";
 import { WAITS, taintOf } from "./effect.ts";
 import { effectOfCalls, effectOfNames } from "./known-effects.ts";
 import type { KnownEffects } from "./known-effects.ts";
@@ -23,10 +24,7 @@ export interface Knowledge {
  * Judges a text by its words and what the catalog knows of them. Where that is not current, or not
  * known at all, any name may do whatever can be taken away again.
  */
-export function judge(
-  facts: TextFacts,
-  knowledge: Knowledge | undefined,
-): Omit<Classification, "readOnlyEscape"> {
+export function judge(facts: TextFacts, knowledge: Knowledge | undefined): Classification {
   const known = knowledge?.known;
   const effect = effectOfCalls(facts) | (known === undefined ? 0 : effectOfNames(facts, known));
   const isOpen =
@@ -43,6 +41,7 @@ export function judge(
     opensTransaction: facts.opensTransaction,
     endsTransaction: facts.endsTransaction,
     deallocates: facts.deallocates,
+    escapes: escapesByName(facts, known),
   };
 }
 

@@ -1,6 +1,7 @@
 import { BUILTIN_TAINTS, EXTENSION_TAINTS } from "./builtin-functions.ts";
 import { effectIn } from "./effect.ts";
 import type { Effect } from "./effect.ts";
+import { ESCAPING_FUNCTIONS } from "./escaping-functions.ts";
 import type { TextFacts } from "./text-facts.ts";
 
 /** What the names of a database do, as far as they do anything. In the form of `toSqlText`. */
@@ -21,6 +22,7 @@ export function effectOfCalls({ calls }: TextFacts): Effect {
   let effect: Effect = 0;
   for (const name of calls) {
     effect |= (BUILTIN_TAINTS.get(name) ?? 0) | (EXTENSION_TAINTS.get(name) ?? 0);
+    effect |= ESCAPING_FUNCTIONS.get(name) ?? 0;
   }
   return effect;
 }

@@ -20,6 +20,7 @@ export class StatementReader {
   readonly #reading: Reading;
   /** The first tokens of the current statement: names, or empty for others. */
   #head: string[] = [];
+  #isExplained = false;
   #isTemporary = false;
   #isHeld = false;
   #count = 0;
@@ -69,15 +70,22 @@ export class StatementReader {
         break;
       case "into":
         // SELECT INTO makes a table. In PL/pgSQL it fills variables.
-        if (previousWord !== "insert" && previousWord !== "merge" && READS.has(this.lead)) {
-          this.#makesTable();
+        if (previousWord !== "insert" && previousWord !== "merge") {
+          facts.writesUnseen ||= this.#isExplained;
+          if (READS.has(this.lead)) {
+            this.#makesTable();
+          }
         }
         break;
       case "create":
         // EXPLAIN ANALYZE makes the table of a CREATE TABLE AS.
+        facts.writesUnseen ||= this.#isExplained;
         if (this.lead === "explain") {
           this.#makesTable();
         }
+        break;
+      case "explain":
+        this.#isExplained = true;
         break;
       case "temp":
       case "temporary":
@@ -126,7 +134,9 @@ export class StatementReader {
     facts.opensTransaction ||= !isBody && lead.opensTransaction === true;
     facts.endsTransaction ||= !isBody && lead.endsTransaction === true;
     facts.deallocates ||= lead.deallocates === true;
+    facts.runsCode ||= this.lead === "do";
     this.#head = [];
+    this.#isExplained = false;
     this.#isTemporary = false;
     this.#isHeld = false;
   }

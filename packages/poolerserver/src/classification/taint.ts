@@ -7,8 +7,9 @@
  * | settings  | SET, set_config, SET ROLE, SESSION AUTHORIZATION  | the session's settings sent afresh      |
  * | sequences | what currval and lastval tell                     | DISCARD SEQUENCES                       |
  * | seed      | what random() returns next can be foretold        | setseed with a number nobody knows      |
- * | state     | locks, LISTEN, temporary tables, held cursors, …  | what DISCARD ALL does                   |
+ * | state     | LISTEN, temporary tables, held cursors, …         | what DISCARD ALL does                   |
  * | lasting   | a library, a temporary slot, a backup, …          | nothing: the backend has to be closed   |
+ * | locks     | advisory locks of the session, perhaps            | pg_advisory_unlock_all                  |
  */
 export const Taint = {
   None: 0,
@@ -17,8 +18,9 @@ export const Taint = {
   Seed: 4,
   State: 8,
   Lasting: 16,
+  Locks: 32,
   /** Whatever can be taken away: for code that cannot be read. */
-  Unknown: 15,
+  Unknown: 47,
 } as const;
 
 /** A union of the bits of {@link Taint}. */

@@ -31,6 +31,10 @@ export interface TextFacts {
   hidesName: boolean;
   /** Runs SQL that it makes itself. */
   isDynamic: boolean;
+  /** Makes a table or a view under EXPLAIN, which PostgreSQL does in a read-only transaction, too. */
+  writesUnseen: boolean;
+  /** Has a DO, whose code counts as part of the text. */
+  runsCode: boolean;
   /** Calls set_config. */
   setsConfig: boolean;
 }
@@ -55,6 +59,8 @@ export function noFacts(): TextFacts {
     deallocates: false,
     hidesName: false,
     isDynamic: false,
+    writesUnseen: false,
+    runsCode: false,
     setsConfig: false,
   };
 }

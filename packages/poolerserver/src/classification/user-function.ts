@@ -2,8 +2,9 @@ import { toSqlText } from "@multipooler/pgwire";
 import { EXTENSION_TAINTS, HARMLESS_EXTENSIONS } from "./builtin-functions.ts";
 import type { Row } from "./catalog-rows.ts";
 import { nameOf, textOf } from "./catalog-rows.ts";
-import { WAITS } from "./effect.ts";
+import { WAITS, WRITES_UNSEEN } from "./effect.ts";
 import type { Effect } from "./effect.ts";
+import { ESCAPING_FUNCTIONS } from "./escaping-functions.ts";
 import type { CatalogObject } from "./effect-graph.ts";
 import { effectOfCalls, effectOfNames } from "./known-effects.ts";
 import type { KnownEffects } from "./known-effects.ts";
@@ -43,9 +44,12 @@ export function userFunctionOf(row: Row, builtins: ReadonlyMap<string, Effect>):
     case "internal":
       return { object, effect: waits | (builtins.get(source) ?? 0), facts: undefined };
     case "c": {
-      const known = EXTENSION_TAINTS.get(nameOf(row));
+      const name = nameOf(row);
+      const known = EXTENSION_TAINTS.get(name);
       const isHarmless = !isVolatile || HARMLESS_EXTENSIONS.has(textOf(row, "extension"));
-      return { object, effect: waits | (known ?? (isHarmless ? 0 : UNKNOWN)), facts: undefined };
+      const taint = known ?? (isHarmless ? 0 : UNKNOWN);
+      const escape = ESCAPING_FUNCTIONS.get(name) ?? 0;
+      return { object, effect: waits | taint | escape, facts: undefined };
     }
     default: {
       const isImmutable = textOf(row, "volatility") === "i";
@@ -66,6 +70,7 @@ export function effectOfBody(facts: TextFacts, known: KnownEffects): Effect {
     effectOfCalls(facts) |
     effectOfNames(facts, known) |
     (waits ? WAITS : 0) |
+    (facts.writesUnseen ? WRITES_UNSEEN : 0) |
     (isOpen ? UNKNOWN : 0)
   );
 }

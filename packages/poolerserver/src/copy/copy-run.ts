@@ -29,7 +29,7 @@ export async function runCopy(
     if (begun.fate !== "done") {
       return { end: begun, hasBegun: false };
     }
-    reserved.reasons.add(ReservationReason.Transaction, []);
+    reserved.transactionBegan();
   }
   try {
     return { end: await runQuery(reserved, call), hasBegun: begin !== undefined };

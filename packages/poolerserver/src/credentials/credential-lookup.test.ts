@@ -10,6 +10,7 @@ import { failureOf } from "../../test/settled.ts";
 import { silentLogger } from "../../test/silent-logger.ts";
 import { MultiPoolerError, errorDiagnostic } from "../error.ts";
 import { ServingGate } from "../serving/serving-gate.ts";
+import type { PoolerEvent } from "../pooler-event.ts";
 import { CredentialLookup } from "./credential-lookup.ts";
 
 const STOPPED = {
@@ -57,6 +58,7 @@ async function scene(): Promise<{
   database: SlowDatabase;
   clock: ManualClock;
   gate: ServingGate;
+  events: PoolerEvent[];
   look: (user: string, signal?: AbortSignal) => Promise<LoginCredentials | undefined>;
 }> {
   const database = new SlowDatabase();
@@ -69,10 +71,12 @@ async function scene(): Promise<{
     logger: silentLogger,
   });
   await gate.setTarget(SERVING, undefined);
-  const lookup = new CredentialLookup({ database, gate });
+  const events: PoolerEvent[] = [];
+  const onEvent = (event: PoolerEvent): void => void events.push(event);
+  const lookup = new CredentialLookup({ database, gate, clock, onEvent });
   const look = (user: string, signal?: AbortSignal): Promise<LoginCredentials | undefined> =>
     lookup.get({ database: "app", user }, { signal });
-  return { database, clock, gate, look };
+  return { database, clock, gate, events, look };
 }
 
 const credentialsOf = (name: string): LoginCredentials => ({
@@ -94,6 +98,26 @@ test("names that come while a question is under way go together with the next on
     expect(answer).toEqual(credentialsOf(`user ${index % 10}`));
   }
   expect(gate.counts).toEqual({ single: 0, reserved: 0 });
+});
+
+test("each lookup is told with its time and what was wrong, but not one that was given up", async () => {
+  const { database, clock, events, look } = await scene();
+  const found = look("alice");
+  clock.step(20);
+  await database.answer();
+  await found;
+  const leaving = new AbortController();
+  const gone = failureOf(look("bob", leaving.signal));
+  leaving.abort();
+  await gone;
+  await database.answer();
+  const failing = failureOf(look("carol"));
+  await database.fail(new MultiPoolerError("PRE_EXECUTION_UNAVAILABLE", "no connection"));
+  await failing;
+  expect(events).toEqual([
+    { type: "credentialsRead", durationMs: 20, problem: undefined },
+    { type: "credentialsRead", durationMs: 0, problem: "pool_acquire_failed" },
+  ]);
 });
 
 test("an answer is never older than its request", async () => {

@@ -3,7 +3,8 @@ import { PoolerErrorCode } from "@multipooler/query-service";
 import type { CallOptions } from "@multipooler/query-service";
 import { MultiPoolerError, errorDiagnostic } from "../error.ts";
 import type { Engine } from "../execution/engine.ts";
-import type { TotalFigures } from "../pool/activity-totals.ts";
+import type { ListenerReport } from "../notifications/notification-listener.ts";
+import type { TotalFigures, UserActivity } from "../pool/activity-totals.ts";
 import type { PoolReport } from "../pool/pool-report.ts";
 import { unknownDatabaseError } from "./database-access.ts";
 import type { DatabaseControls } from "./database-controls.ts";
@@ -80,6 +81,25 @@ export class Administration {
         .reduce((sum, { servers }) => sum + servers.length, 0),
       totals: ledger.of(name).figures(),
     }));
+  }
+
+  /** What was done for each user in all databases since the process started. */
+  users(): UserActivity[] {
+    const { ledger } = this.#options;
+    const all = ledger.names.flatMap((name) => ledger.of(name).users());
+    return [...Map.groupBy(all, ({ user }) => user)].map(([user, parts]) => ({
+      user,
+      grants: parts.reduce((sum, { grants }) => sum + grants, 0),
+    }));
+  }
+
+  /** Who listens for notifications, and to how many channels. */
+  notifications(): ListenerReport {
+    const reports = this.#engines().map((engine) => engine.notifications());
+    return {
+      channels: reports.reduce((sum, { channels }) => sum + channels, 0),
+      subscribers: reports.reduce((sum, { subscribers }) => sum + subscribers, 0),
+    };
   }
 
   pools(): DatabasePool[] {

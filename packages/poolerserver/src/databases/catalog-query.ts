@@ -1,3 +1,4 @@
+import { HEADER_BYTES } from "@multipooler/pgwire";
 import { decodeFields } from "@multipooler/query-service";
 import type { ResultEvent, ResultSink } from "@multipooler/query-service";
 import type { AdminQuery, Row } from "../classification/catalog-rows.ts";
@@ -13,7 +14,6 @@ const ORIGIN = "catalog";
 /** What is in the database's own schemas must not run instead of what the queries mean. */
 const CALLER = { user: "", settings: new Map([["search_path", "pg_catalog"]]) };
 /** Of a DataRow: type and length, the number of columns, the length of each. */
-const HEADER_BYTES = 5;
 const COUNT_BYTES = 2;
 const LENGTH_BYTES = 4;
 

@@ -77,14 +77,16 @@ export class Databases {
 
   constructor(options: DatabasesOptions) {
     const { database, gate, settings } = options;
-    const { capacity, clock, logger, maxConnectionsPerUser, maxConnectionsPerDatabase } = settings;
+    const { clock, logger } = settings;
     this.#options = options;
     this.#budget = new UserBudget({
       share: database.share,
-      capacity,
+      capacity: settings.capacity,
       clock,
-      maxPerUser: maxConnectionsPerUser,
-      maxPerDatabase: maxConnectionsPerDatabase,
+      maxPerUser: settings.maxConnectionsPerUser,
+      maxPerDatabase: settings.maxConnectionsPerDatabase,
+      minPerUser: settings.minConnectionsPerUser,
+      intervalMs: settings.rebalanceIntervalMs,
     });
     this.#main = this.#newEngine("main", database);
     this.#access = new DatabaseAccess({
@@ -103,7 +105,7 @@ export class Databases {
     });
     this.executor = this.#main.executor({
       sessions: { open: (caller, client, call) => this.#openSession(caller, client, call) },
-      credentials: new CredentialLookup({ database, gate }),
+      credentials: new CredentialLookup({ database, gate, clock, onEvent: settings.onEvent }),
     });
   }
 

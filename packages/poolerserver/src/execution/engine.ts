@@ -7,7 +7,10 @@ import { catalogQuery } from "../databases/catalog-query.ts";
 import type { MultiPoolerError } from "../error.ts";
 import type { Logger } from "../logger.ts";
 import type { ResolvedOptions } from "../multi-pooler-options.ts";
-import type { NotificationListener } from "../notifications/notification-listener.ts";
+import type {
+  ListenerReport,
+  NotificationListener,
+} from "../notifications/notification-listener.ts";
 import { mayListen, postgresListener } from "../notifications/postgres-listener.ts";
 import type { ActivityTotals } from "../pool/activity-totals.ts";
 import { borrowBackend } from "../pool/borrowing.ts";
@@ -71,6 +74,7 @@ export class Engine {
   readonly #listener: NotificationListener;
   readonly #calls: HealthCheckEngine;
   readonly #classified: Pick<ReservationEngine, "served" | "gate" | "classifier">;
+  #expectsWrites = false;
   /** For what clients cause: one that ends its own backend does so as often as it likes. */
   readonly #logger: LimitedLogger;
 
@@ -104,6 +108,7 @@ export class Engine {
       clock,
       logger,
       onDdl: () => registry.noteDdl(),
+      onRead: () => this.sessions.review(),
       sleeps: kind === "further",
     });
     const served = { ...shard, database: database.database, user: database.user };
@@ -135,6 +140,7 @@ export class Engine {
         gate,
         inactivityTimeoutMs,
         clock,
+        onEvent: settings.onEvent,
         logger: this.#logger,
       }),
       notifications: this.#listener,
@@ -161,6 +167,7 @@ export class Engine {
 
   /** Prepares the sessions for a status, once nothing of the old one runs. */
   prepare(target: ServingTarget): void {
+    this.#expectsWrites = target.status === ServingStatus.Serving;
     if (!mayListen(target)) {
       this.#listener.stop(leavingError(target));
     }
@@ -169,7 +176,7 @@ export class Engine {
         this.#scheduler.setAccess("read-write");
         return;
       case ServingStatus.ServingReadOnly:
-        this.#scheduler.setAccess("read-only");
+        this.#scheduler.setAccess(target.inRecovery === true ? "standby" : "read-only");
         return;
       case ServingStatus.Drained:
       case ServingStatus.NotServing:
@@ -180,13 +187,18 @@ export class Engine {
   /** See {@link checkHealth}. One that an operator has paused is healthy: its clients wait. */
   async checkHealth(signal: AbortSignal): Promise<void> {
     if (!this.#scheduler.isPaused) {
-      await checkHealth(this.#calls, signal);
+      await checkHealth(this.#calls, { expectsWrites: this.#expectsWrites, signal });
     }
   }
 
   /** See `UserPools.reports`. */
   reports(): PoolReport[] {
     return this.#scheduler.reports();
+  }
+
+  /** See `NotificationListener.report`. */
+  notifications(): ListenerReport {
+    return this.#listener.report();
   }
 
   /** Resolves when no connection is left. Rejects when the signal aborts. */

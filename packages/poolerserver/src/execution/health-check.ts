@@ -1,7 +1,8 @@
 import { PoolerErrorCode } from "@multipooler/query-service";
+import type { ResultEvent, ResultSink } from "@multipooler/query-service";
 import { Taint } from "../classification/taint.ts";
 import { untilAborted } from "../abort.ts";
-import { MultiPoolerError, abortError } from "../error.ts";
+import { MultiPoolerError, abortError, errorDiagnostic } from "../error.ts";
 import type { UnitScheduler } from "../pool/borrowing.ts";
 import { preparationOf } from "../statements/backend-statement.ts";
 import { Call } from "./call.ts";
@@ -26,12 +27,18 @@ export interface HealthCheckEngine extends CallEngine {
   readonly scheduler: UnitScheduler & PoolCondition;
 }
 
+export interface HealthCheckOptions {
+  /** Whether a session has to be one that can write. */
+  readonly expectsWrites: boolean;
+  readonly signal: AbortSignal;
+}
+
 /**
  * Asks the database for an answer over the path that queries take, their queue included.
  *
  * | the check                          | healthy                                                    |
  * | ---------------------------------- | ---------------------------------------------------------- |
- * | got an answer                      | yes                                                        |
+ * | got an answer                      | yes, unless writes are expected and it says that transactions are read-only: READ_ONLY |
  * | got a backend, but no answer       | no: the error, or the signal's                             |
  * | was refused because a dial failed  | no: the error                                              |
  * | waited in the queue until the end  | if the pool has sessions and the server has worked on what  |
@@ -44,17 +51,21 @@ export interface HealthCheckEngine extends CallEngine {
  *
  * Rejects when the signal aborts, although the check may hold its backend for longer.
  */
-export async function checkHealth(engine: HealthCheckEngine, signal: AbortSignal): Promise<void> {
+export async function checkHealth(
+  engine: HealthCheckEngine,
+  { expectsWrites, signal }: HealthCheckOptions,
+): Promise<void> {
   if (signal.aborted) {
     throw abortError(signal);
   }
+  const mode = new TransactionMode();
   const call = new Call({
     engine,
     origin: ORIGIN,
     taint: Taint.None,
-    sink: { write: () => undefined },
+    sink: mode,
     signal,
-    statement: { type: "simple", sql: "select 1" },
+    statement: { type: "simple", sql: "show transaction_read_only" },
     preparation: preparationOf(engine.registry, NOBODY, Taint.None),
     onEnd: () => undefined,
   });
@@ -72,6 +83,27 @@ export async function checkHealth(engine: HealthCheckEngine, signal: AbortSignal
       throw isExhausted(error) ? error : noPathError(error);
     }
   }
+  if (expectsWrites && mode.isReadOnly) {
+    throw readOnlyError();
+  }
+}
+
+/** Reads the answer: one row with "on" or "off". */
+class TransactionMode implements ResultSink {
+  isReadOnly = false;
+
+  write(event: ResultEvent): undefined {
+    if (event.type === "rows") {
+      this.isReadOnly = Buffer.from(event.bytes).toString("latin1").endsWith("on");
+    }
+  }
+}
+
+function readOnlyError(): MultiPoolerError {
+  const message = "transactions are read-only: default_transaction_read_only is on";
+  return new MultiPoolerError(PoolerErrorCode.ReadOnly, message, {
+    diagnostic: errorDiagnostic("25006", message),
+  });
 }
 
 function isWorking({ scheduler, clock }: HealthCheckEngine): boolean {

@@ -31,6 +31,7 @@ export class Interruption {
   readonly #over = Promise.withResolvers<void>();
   readonly #cancelled: Promise<void>;
   #isOver = false;
+  #isEnding = false;
 
   constructor(options: InterruptionOptions) {
     this.#options = options;
@@ -40,6 +41,14 @@ export class Interruption {
   /** See {@link InterruptionOptions}. */
   get mayEnd(): boolean {
     return this.#options.mayEnd;
+  }
+
+  /**
+   * Whether the server is asked to end the process, or has been: nobody else may get the backend, even
+   * if the request has settled meanwhile. The socket is cut before `end` resolves.
+   */
+  get isEnding(): boolean {
+    return this.#isEnding;
   }
 
   /**
@@ -65,6 +74,7 @@ export class Interruption {
       }
       // The PID of a process that has gone may be another one's by now.
       if (!this.#isOver) {
+        this.#isEnding = true;
         await this.#endProcess();
       }
       const message = "the statement could not be cancelled in time";

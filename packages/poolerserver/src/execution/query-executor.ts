@@ -188,7 +188,7 @@ export class QueryExecutor implements QueryService {
       onEnd: classification.ddl ? this.#onDdlEnd : this.#onCallEnd,
     });
     gate.enter("single", request.target?.mode ?? QueryMode.Unspecified, call);
-    const refusal = gate.readOnlyRefusal(classification.readOnlyEscape);
+    const refusal = gate.readOnlyRefusal(classification.escapes);
     if (refusal !== undefined) {
       gate.leave(call);
       throw refusal;

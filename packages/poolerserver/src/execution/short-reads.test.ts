@@ -18,7 +18,7 @@ function classified(sharing: Sharing): Classification {
     opensTransaction: false,
     endsTransaction: false,
     deallocates: false,
-    readOnlyEscape: undefined,
+    escapes: undefined,
   };
 }
 

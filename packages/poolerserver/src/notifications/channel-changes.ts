@@ -38,6 +38,11 @@ export class ChannelChanges {
     return this.#channels.isUsed;
   }
 
+  /** Channels that somebody subscribes to. */
+  get channels(): number {
+    return this.#channels.size;
+  }
+
   add(pending: PendingChange): void {
     this.#queue.push(pending);
   }

@@ -18,6 +18,11 @@ export class Channels {
     return this.#subscribers.size > 0;
   }
 
+  /** Those that somebody subscribes to. */
+  get size(): number {
+    return this.#subscribers.size;
+  }
+
   /** Whether the server listens to some that nobody subscribes to. */
   get hasUnused(): boolean {
     return this.#unused.size > 0;

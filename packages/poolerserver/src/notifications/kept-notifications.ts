@@ -11,6 +11,10 @@ export class KeptNotifications {
     this.#maxBytes = maxBytes;
   }
 
+  get size(): number {
+    return this.#messages.length;
+  }
+
   get isEmpty(): boolean {
     return this.#messages.length === 0;
   }

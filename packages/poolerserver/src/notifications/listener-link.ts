@@ -5,6 +5,7 @@ import type { Logger } from "../logger.ts";
 import type { Backend } from "../pool/backend.ts";
 import { SilenceWatch } from "../pool/silence-watch.ts";
 import type { ServerProcesses } from "../pool/silence-watch.ts";
+import type { PoolerEventListener } from "../pooler-event.ts";
 import { lostError } from "../postgres-error.ts";
 import { ChannelChanges } from "./channel-changes.ts";
 import { dialListener } from "./listener-dial.ts";
@@ -20,6 +21,8 @@ export interface ListenerLinkOptions extends Omit<ListenerDialOptions, "onObstac
   readonly processes: ServerProcesses;
   /** The connection broke, and perhaps others have. */
   readonly suspect: (cause: MultiPoolerError) => void;
+  /** Gets what seldom happens, for metrics. */
+  readonly onEvent?: PoolerEventListener | undefined;
   readonly logger: Logger;
 }
 
@@ -58,6 +61,8 @@ export class ListenerLink {
   /** Dials and connections that have not ended. */
   readonly #ending = new Set<Promise<void>>();
   #state: State = { type: "idle" };
+  /** When the connection broke that nobody has replaced yet; on the monotonic clock. */
+  #lostAt: number | undefined;
 
   constructor(options: ListenerLinkOptions) {
     const { clock, processes } = options;
@@ -69,6 +74,11 @@ export class ListenerLink {
       onSilent: (session, problem) => this.#onSilent(session, problem),
       onAlive: () => undefined,
     });
+  }
+
+  /** Channels that somebody subscribes to. */
+  get channels(): number {
+    return this.#changes.channels;
   }
 
   /** Why there is no connection yet, if one is being opened and something is in the way. */
@@ -187,6 +197,7 @@ export class ListenerLink {
       onLost: (error) => this.#onLost(connection, error),
     });
     this.#state = { type: "listening", connection, linger: undefined };
+    this.#noteRestored();
     this.#advance();
   }
 
@@ -232,6 +243,8 @@ export class ListenerLink {
     }
     state.linger?.cancel();
     this.#state = { type: "idle" };
+    this.#lostAt = this.#options.clock.monotonic();
+    this.#options.onEvent?.({ type: "listenerLost" });
     const subscribers = this.#changes.clear(error);
     this.#options.logger.warn({ err: error, subscribers: subscribers.size }, "stopped listening");
     for (const subscriber of subscribers) {
@@ -239,6 +252,14 @@ export class ListenerLink {
     }
     this.#options.suspect(error);
     this.#advance();
+  }
+
+  #noteRestored(): void {
+    const { clock, onEvent } = this.#options;
+    if (this.#lostAt !== undefined) {
+      onEvent?.({ type: "listenerRestored", gapMs: clock.monotonic() - this.#lostAt });
+      this.#lostAt = undefined;
+    }
   }
 
   #onSilent(session: Backend, problem: string): void {

@@ -9,6 +9,7 @@ import { failureOf, settled } from "../../test/settled.ts";
 import { silentLogger } from "../../test/silent-logger.ts";
 import { changeOf, RecordingSubscriber } from "../../test/subscriber.ts";
 import { MultiPoolerError } from "../error.ts";
+import type { PoolerEvent } from "../pooler-event.ts";
 import type { ProcessActivity } from "../pool/silence-watch.ts";
 import { NotificationListener } from "./notification-listener.ts";
 
@@ -17,6 +18,7 @@ class Scene implements AsyncDisposable {
   readonly server: FakeServer = new FakeServer();
   readonly share: CountingShare = new CountingShare(2);
   readonly suspicions: string[] = [];
+  readonly events: PoolerEvent[] = [];
   /** What the server says of the process that listens. */
   activity: ProcessActivity | undefined = { processId: 4711, idleMs: undefined };
   readonly ended: number[] = [];
@@ -40,6 +42,7 @@ class Scene implements AsyncDisposable {
     serverEncoding: () => this.encoding,
     admit: () => undefined,
     suspect: ({ message }) => this.suspicions.push(message),
+    onEvent: (event) => this.events.push(event),
     logger: silentLogger,
   });
 
@@ -202,6 +205,22 @@ test("a dial that fails is repeated while somebody waits, with what the server s
   });
   // Nobody waits any more.
   expect(scene.server.dials).toEqual([]);
+});
+
+test("how many listen is counted, and for how long nobody did after a loss", async () => {
+  await using scene = new Scene();
+  const [, backend] = await scene.subscribed("a", "b");
+  expect(scene.listener.report()).toEqual({ channels: 2, subscribers: 1 });
+  backend.lose();
+  await settled();
+  expect(scene.listener.report()).toEqual({ channels: 0, subscribers: 0 });
+  scene.clock.step(700);
+  const again = scene.subscribed("a");
+  await again;
+  expect(scene.events).toEqual([
+    { type: "listenerLost" },
+    { type: "listenerRestored", gapMs: 700 },
+  ]);
 });
 
 test("what would not change is told at once", async () => {

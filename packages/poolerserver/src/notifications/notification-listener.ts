@@ -9,6 +9,13 @@ import type { ListenerLinkOptions } from "./listener-link.ts";
 import { PendingChange } from "./pending-change.ts";
 import { Subscriber } from "./subscriber.ts";
 
+/** How many listen for notifications. */
+export interface ListenerReport {
+  /** Channels that somebody subscribes to. */
+  readonly channels: number;
+  readonly subscribers: number;
+}
+
 /** How long a change waits to be confirmed. Multigres' gateway waits for 10 s. */
 const CONFIRM_TIMEOUT_MS = 8000;
 
@@ -57,10 +64,15 @@ export class NotificationListener {
       sink,
       maxKeptBytes: this.#options.maxNotificationBytes,
       change: (who, change, signal) => this.#change(who, change, signal),
+      onDropped: (count) => this.#options.onEvent?.({ type: "notificationsDropped", count }),
       onEnded: (who, reason) => this.#onEnded(who, reason),
     });
     this.#subscribers.add(subscriber);
     return subscriber;
+  }
+
+  report(): ListenerReport {
+    return { channels: this.#link.channels, subscribers: this.#subscribers.size };
   }
 
   /** Ends every subscription with `reason`, and the connection. New ones may come. */

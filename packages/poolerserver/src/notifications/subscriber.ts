@@ -19,6 +19,8 @@ export interface SubscriberOptions {
     change: ChannelChange,
     signal: AbortSignal | undefined,
   ) => Promise<void>;
+  /** It was too slow for so many notifications. */
+  readonly onDropped: (count: number) => void;
   /** It has ended, in whichever way. */
   readonly onEnded: (subscriber: Subscriber, reason: MultiPoolerError) => void;
 }
@@ -79,6 +81,7 @@ export class Subscriber implements Subscription {
         return;
       case "behind":
         if (!state.kept.add(message)) {
+          this.#options.onDropped(state.kept.size + 1);
           this.fail(behindError(this.#options.maxKeptBytes));
         }
         return;

@@ -18,6 +18,27 @@ export interface TotalFigures {
   readonly bytesReceived: number;
 }
 
+/** What was done for one user in one database since the process started. */
+export interface UserActivity {
+  /** Empty for the users beyond those that are told apart. */
+  readonly user: string;
+  /** How often a connection was granted to it. */
+  readonly grants: number;
+}
+
+/** Users that are told apart; the process may run for long. */
+const MAX_USERS = 1000;
+
+/** Counts what is done for one user. */
+export class UserTotals implements UserActivity {
+  readonly user: string;
+  grants = 0;
+
+  constructor(user: string) {
+    this.user = user;
+  }
+}
+
 type ConnectionSums = Omit<TotalFigures, "logins" | "grants" | "waitMs">;
 
 const NOTHING: ConnectionSums = {
@@ -39,7 +60,8 @@ export class ActivityTotals {
   /** Requests of the pool's own, which are no client's. */
   #ownRequests = 0;
   #logins = 0;
-  #grants = 0;
+  readonly #users = new Map<string, UserTotals>();
+  readonly #others = new UserTotals("");
   #waitMs = 0;
 
   /** A connection was opened. */
@@ -58,8 +80,21 @@ export class ActivityTotals {
     this.#logins += 1;
   }
 
-  noteGrant(): void {
-    this.#grants += 1;
+  /** Where the grants of a user are counted. */
+  user(name: string): UserTotals {
+    const known = this.#users.get(name);
+    if (known !== undefined || this.#users.size >= MAX_USERS) {
+      return known ?? this.#others;
+    }
+    const totals = new UserTotals(name);
+    this.#users.set(name, totals);
+    return totals;
+  }
+
+  /** By user; those who are not told apart together. */
+  users(): readonly UserActivity[] {
+    const users = [...this.#users.values()];
+    return this.#others.grants === 0 ? users : [...users, this.#others];
   }
 
   noteWait(ms: number): void {
@@ -81,7 +116,7 @@ export class ActivityTotals {
       requests: Math.max(0, sums.requests - this.#ownRequests),
       transactions: Math.max(0, sums.transactions - this.#ownRequests),
       logins: this.#logins,
-      grants: this.#grants,
+      grants: this.users().reduce((total, { grants }) => total + grants, 0),
       waitMs: this.#waitMs,
     };
   }

@@ -1,8 +1,11 @@
 import type { ActivityFigures, Prelude, Request, TransactionStatus } from "@multipooler/pgwire";
 import type { Diagnostic } from "@multipooler/query-service";
 
-/** The session default of transactions: a read-only session was opened with it on. */
-export type BackendAccess = "read-write" | "read-only";
+/**
+ * The default of a session's transactions: those of a "read-only" session and on a "standby" were
+ * opened with read-only transactions. On a standby nothing is done to keep it so.
+ */
+export type BackendAccess = "read-write" | "read-only" | "standby";
 
 /** One session on PostgreSQL, as the pool needs it. pgwire's `BackendConnection` is one. */
 export interface Backend {

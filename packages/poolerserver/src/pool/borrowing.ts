@@ -18,6 +18,8 @@ export interface BackendWish {
   readonly label?: Label | undefined;
   /** Default: 0. */
   readonly byteLength?: number | undefined;
+  /** Default: false. */
+  readonly reserves?: boolean | undefined;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -27,16 +29,18 @@ export class BackendWait implements Unit {
   readonly origin: string;
   readonly label: Label | undefined;
   readonly byteLength: number;
+  readonly reserves: boolean;
   /** Rejects as the scheduler refuses, when the signal aborts, or with the reason of `cancel`. */
   readonly lease: Promise<Lease>;
   readonly #scheduler: UnitScheduler;
   readonly #granted = Promise.withResolvers<Lease>();
   readonly #stopListening: () => void;
 
-  constructor({ scheduler, origin, label, byteLength = 0, signal }: BackendWish) {
+  constructor({ scheduler, origin, label, byteLength = 0, reserves = false, signal }: BackendWish) {
     this.origin = origin;
     this.label = label;
     this.byteLength = byteLength;
+    this.reserves = reserves;
     this.#scheduler = scheduler;
     this.lease = this.#granted.promise;
     scheduler.submit(this);

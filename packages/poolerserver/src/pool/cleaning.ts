@@ -20,7 +20,7 @@ const RESETS: readonly { readonly taint: TaintSet; readonly sql: string }[] = [
   { taint: Taint.State | Taint.Settings, sql: "RESET ALL" },
   { taint: Taint.State, sql: "DEALLOCATE ALL" },
   { taint: Taint.State, sql: "UNLISTEN *" },
-  { taint: Taint.State, sql: "SELECT pg_catalog.pg_advisory_unlock_all()" },
+  { taint: Taint.State | Taint.Locks, sql: "SELECT pg_catalog.pg_advisory_unlock_all()" },
   { taint: Taint.State, sql: "DISCARD TEMP" },
   { taint: Taint.State | Taint.Sequences, sql: "DISCARD SEQUENCES" },
 ];

@@ -1,8 +1,9 @@
 import type { ConnectionShare, ConnectionSlot } from "@multipooler/controller-api";
 import { PoolerErrorCode } from "@multipooler/query-service";
-import { Backoff } from "@multipooler/timing";
+import { Backoff, isTimeout } from "@multipooler/timing";
 import type { Clock, Timer } from "@multipooler/timing";
 import { MultiPoolerError } from "../error.ts";
+import type { PoolerEventListener } from "../pooler-event.ts";
 import type { Backend, BackendAccess, OpenBackend } from "./backend.ts";
 import { DialLimit } from "./dial-limit.ts";
 
@@ -29,6 +30,7 @@ export interface DialerOptions {
   readonly dials?: DialLimit | undefined;
   readonly clock: Clock;
   readonly random: () => number;
+  readonly onEvent?: PoolerEventListener | undefined;
   readonly onOpened: (opened: OpenedSession) => void;
   /** A dial failed. Requests go on waiting when the server was only full. */
   readonly onFailed: (error: MultiPoolerError, isServerFull: boolean) => void;
@@ -97,7 +99,8 @@ export class Dialer {
   }
 
   async #open(dial: Omit<OpenedSession, "backend">): Promise<void> {
-    const { openBackend, onOpened } = this.#options;
+    const { openBackend, onOpened, onEvent, clock } = this.#options;
+    const startedAt = clock.monotonic();
     this.#underWay += 1;
     this.#limit.begin();
     let backend: Backend;
@@ -112,6 +115,7 @@ export class Dialer {
     }
     this.#underWay -= 1;
     this.#fullBackoff.reset();
+    onEvent?.({ type: "connectionOpened", durationMs: clock.monotonic() - startedAt });
     onOpened({ ...dial, backend });
     this.#limit.end();
   }
@@ -122,10 +126,18 @@ export class Dialer {
         ? cause
         : new MultiPoolerError(PoolerErrorCode.Internal, "a dial failed unexpectedly", { cause });
     const isServerFull = error.diagnostic?.code === TOO_MANY_CONNECTIONS;
+    if (!this.#stop.signal.aborted) {
+      this.#options.onEvent?.({ type: "connectionFailed", isTimeout: hasTimedOut(error) });
+    }
     if (isServerFull && !this.#stop.signal.aborted) {
       this.#options.share.serverIsFull();
       this.rest(REDIAL_DELAY_MS + this.#fullBackoff.nextMs());
     }
     this.#options.onFailed(error, isServerFull);
   }
+}
+
+/** Whether the dial has taken too long: that is behind the error which says so. */
+function hasTimedOut(error: unknown): boolean {
+  return isTimeout(error) || (error instanceof Error && hasTimedOut(error.cause));
 }

@@ -1,4 +1,5 @@
 import type { Clock } from "@multipooler/timing";
+import { DisuseWatch } from "./disuse-watch.ts";
 import { IdleStack } from "./idle-stack.ts";
 import { canBecome } from "./label-difference.ts";
 import { NO_SETTINGS } from "./label-settings.ts";
@@ -11,7 +12,11 @@ const VERIFY_AFTER_MS = 5000;
 export interface IdleSessionsOptions {
   readonly clock: Clock;
   /** A session that was idle for so long is ended; 0 keeps it. */
-  readonly limitMs: number;
+  readonly idleTimeoutMs: number;
+  /** When none was used for so long, all are ended; 0, the default, keeps them. */
+  readonly inactiveTimeoutMs?: number | undefined;
+  /** The sessions of the pool, without those that are being ended. */
+  readonly staying: () => number;
   readonly isUsable: (member: Member, now: number) => boolean;
   /** It has left the idle ones, and is to be ended. */
   readonly end: (member: Member) => void;
@@ -21,11 +26,18 @@ export interface IdleSessionsOptions {
 export class IdleSessions {
   readonly #options: IdleSessionsOptions;
   readonly #stack: IdleStack<Member>;
+  readonly #disuse: DisuseWatch;
 
   constructor(options: IdleSessionsOptions) {
-    const { clock, limitMs, end } = options;
+    const { clock, idleTimeoutMs, inactiveTimeoutMs = 0, staying, end } = options;
     this.#options = options;
-    this.#stack = new IdleStack({ clock, limitMs, onExpired: end });
+    this.#stack = new IdleStack({ clock, limitMs: idleTimeoutMs, onExpired: end });
+    this.#disuse = new DisuseWatch({
+      clock,
+      limitMs: inactiveTimeoutMs,
+      unusedSince: () => (staying() === this.size ? this.#stack.top?.idleSince : undefined),
+      onDisused: () => this.endAll(),
+    });
   }
 
   get size(): number {
@@ -34,6 +46,7 @@ export class IdleSessions {
 
   push(member: Member, now: number): void {
     this.#stack.push(member, now);
+    this.#disuse.noteUnused();
   }
 
   remove(member: Member): void {
@@ -49,6 +62,12 @@ export class IdleSessions {
     for (const member of this.#stack.clear()) {
       this.#options.end(member);
     }
+  }
+
+  /** Ends all of them; none comes any more. */
+  close(): void {
+    this.#disuse.close();
+    this.endAll();
   }
 
   /** Ends those that were used least recently, for as long as there are too many. */

@@ -154,7 +154,7 @@ export class Member implements LabelledSession {
       this.backend.parameters.get(READ_ONLY_DEFAULT) ===
       this.initialParameters.get(READ_ONLY_DEFAULT);
     return (
-      isInitial || (this.access === "read-write" && this.settings.values.has(READ_ONLY_DEFAULT))
+      isInitial || (this.access !== "read-only" && this.settings.values.has(READ_ONLY_DEFAULT))
     );
   }
 

@@ -22,6 +22,11 @@ export class Members {
     return this.#leaving;
   }
 
+  /** Those that are not. */
+  get staying(): number {
+    return this.#members.size - this.#leaving;
+  }
+
   /** Whether no session is left that could serve somebody again. */
   get isEmpty(): boolean {
     return this.#members.size === this.#leaving;

@@ -27,6 +27,10 @@ export interface ServerReport {
 export interface PoolReport {
   readonly user: string;
   readonly servers: readonly ServerReport[];
+  /** Connections that it may have now. */
+  readonly limit: number;
+  /** Of its connections those that reservations hold. */
+  readonly reservations: number;
   /** Connections that are being opened. */
   readonly dials: number;
   /** Units that wait for a connection. */

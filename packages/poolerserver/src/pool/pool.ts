@@ -55,15 +55,14 @@ export class Pool {
   #closing: PromiseWithResolvers<void> | undefined;
 
   constructor(options: SchedulerOptions, access: PoolAccess, demand: PoolDemand) {
-    const { clock } = options;
     this.#options = options;
     this.#access = access;
     this.#demand = demand;
     this.#demanded = new DemandWindow(options.demandWindowMs);
     this.#server = new ServerCondition(options.logger);
     this.#idle = new IdleSessions({
-      clock,
-      limitMs: options.idleTimeoutMs,
+      ...options,
+      staying: () => this.#members.staying,
       isUsable: (member, now) => this.#isUsable(member, now),
       end: (member) => void this.#end(member),
     });
@@ -242,7 +241,7 @@ export class Pool {
     this.#closing = Promise.withResolvers();
     this.#vigilance.close();
     this.#dialer.close(reason);
-    this.#idle.endAll();
+    this.#idle.close();
     const grace = this.#options.clock.setTimer(() => this.cut(reason), this.#options.closeGraceMs);
     this.#tellIfVacant();
     await this.#closing.promise;
@@ -255,7 +254,7 @@ export class Pool {
   }
 
   #noteDemand(wanted: number, now: number): number {
-    const current = this.#members.size - this.#members.leaving - this.#idle.size + wanted;
+    const current = this.#members.staying - this.#idle.size + wanted;
     this.#demanded.note(current, now);
     return current;
   }

@@ -15,6 +15,8 @@ const MAX_APPLICATION_NAME_BYTES = 63;
 const ACCESS_PARAMETERS: Readonly<Record<BackendAccess, Readonly<Record<string, string>>>> = {
   "read-write": {},
   "read-only": { default_transaction_read_only: "on" },
+  // The server refuses writes by itself, until somebody promotes it.
+  standby: { default_transaction_read_only: "on" },
 };
 
 /**
@@ -40,7 +42,7 @@ export function postgresBackends(
         { name, access, signal: deadline.signal },
       );
       // A login trigger of the database may have changed the setting again.
-      if (access === "read-only" && !isReadOnly(backend)) {
+      if (access !== "read-write" && !isReadOnly(backend)) {
         const error = notReadOnlyError();
         backend.destroy(error);
         await backend.closed;

@@ -2,6 +2,7 @@ import type { ConnectionShare } from "@multipooler/controller-api";
 import type { Clock } from "@multipooler/timing";
 import type { MultiPoolerError } from "../error.ts";
 import type { Logger } from "../logger.ts";
+import type { PoolerEventListener } from "../pooler-event.ts";
 import type { SessionIsolation } from "../session-isolation.ts";
 import type { ActivityTotals } from "./activity-totals.ts";
 import type { OpenBackend } from "./backend.ts";
@@ -26,6 +27,10 @@ export interface SchedulerOptions {
   readonly dials?: DialLimit | undefined;
   /** What a pool wanted within this time counts when the capacity is divided among users. */
   readonly demandWindowMs: number;
+  /** Which part of the sessions reservations may hold at once; default 1: all. */
+  readonly reservedRatio?: number | undefined;
+  /** When none of its sessions was used for so long, they are closed; 0, the default, keeps them. */
+  readonly inactiveTimeoutMs?: number | undefined;
   /** A session that was idle for so long is closed; 0 keeps it. */
   readonly idleTimeoutMs: number;
   /** A session of this age is closed when it would be used again; 0 keeps it. */
@@ -44,6 +49,8 @@ export interface SchedulerOptions {
   readonly closeGraceMs: number;
   /** Where what the sessions do is added up. */
   readonly totals: ActivityTotals;
+  /** Gets what seldom happens, for metrics. */
+  readonly onEvent?: PoolerEventListener | undefined;
   /** Asked about the processes behind silent sessions. */
   readonly processes: ServerProcesses;
   /** Told of each connection that was lost and of each dial that was refused. */

@@ -25,6 +25,25 @@ export function exhaustedError(
   );
 }
 
+/** Why a reservation that has waited too long got no connection although there may be one. */
+export function reservationsError(
+  { user, waitTimeoutMs, reservedRatio }: SchedulerOptions,
+  count: {
+    readonly held: number;
+    readonly limit: number;
+    /** Units that wait, this one included. */
+    readonly waiting: number;
+  },
+): MultiPoolerError {
+  const { held, limit, waiting } = count;
+  return new MultiPoolerError(
+    PoolerErrorCode.PoolExhausted,
+    `no connection became free for a reservation within ${waitTimeoutMs} ms (waitTimeoutMs; raise ` +
+      `reservedRatio): role ${user} holds ${held} reservations and may hold ${limit} ` +
+      `(reservedRatio ${reservedRatio ?? 1}), and ${waiting} requests wait`,
+  );
+}
+
 /** Why a unit cannot even wait. */
 export function queueFullError(queue: {
   readonly size: number;

@@ -4,6 +4,8 @@ import { acquire, send } from "../../test/borrowing.ts";
 import { unreachable } from "../../test/fake-server.ts";
 import { setUp } from "../../test/scheduler-scene.ts";
 import { failureOf, settled } from "../../test/settled.ts";
+import { MultiPoolerError } from "../error.ts";
+import type { PoolerEvent } from "../pooler-event.ts";
 
 test("lends the session that was used last", async () => {
   const { pool } = setUp();
@@ -387,4 +389,28 @@ test("close ends dials, and a session that still arrives", async () => {
   expect(await refused).toMatchObject({ code: "NOT_OPEN" });
   await closing;
   expect(share.used).toBe(0);
+});
+
+test("each dial is told with its time, or why it came to nothing", async () => {
+  const events: PoolerEvent[] = [];
+  const onEvent = (event: PoolerEvent): void => void events.push(event);
+  const { pool, server, clock } = setUp({ acceptsAtOnce: false, capacity: 1, onEvent });
+  const refused = failureOf(acquire(pool));
+  server.dials[0]?.refuse(unreachable());
+  await refused;
+  const late = failureOf(acquire(pool));
+  clock.step(100);
+  const cause = new DOMException("connecting took longer than 5000 ms", "TimeoutError");
+  server.dials[0]?.refuse(new MultiPoolerError("PRE_EXECUTION_UNAVAILABLE", "late", { cause }));
+  await late;
+  const lease = acquire(pool);
+  clock.step(100);
+  clock.step(40);
+  server.dials[0]?.accept();
+  await lease;
+  expect(events).toEqual([
+    { type: "connectionFailed", isTimeout: false },
+    { type: "connectionFailed", isTimeout: true },
+    { type: "connectionOpened", durationMs: 40 },
+  ]);
 });

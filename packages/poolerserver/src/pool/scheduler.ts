@@ -1,6 +1,7 @@
 import { PoolerErrorCode } from "@multipooler/query-service";
 import { Taint } from "../classification/taint.ts";
 import { MultiPoolerError } from "../error.ts";
+import type { UserTotals } from "./activity-totals.ts";
 import { Grant } from "./grant.ts";
 import type { GrantKeeper } from "./grant.ts";
 import { settingsOf } from "./label.ts";
@@ -10,9 +11,10 @@ import type { Member } from "./member.ts";
 import { Pool } from "./pool.ts";
 import type { PoolAccess } from "./pool.ts";
 import type { PoolReport } from "./pool-report.ts";
+import { ReservationBound } from "./reservation-bound.ts";
 import type { SchedulerOptions } from "./scheduler-options.ts";
-import { exhaustedError, queueFullError } from "./scheduler-refusal.ts";
-import { Sharing } from "./sharing.ts";
+import { exhaustedError, queueFullError, reservationsError } from "./scheduler-refusal.ts";
+import { SharedSessions } from "./shared-sessions.ts";
 import { UnitQueue } from "./unit-queue.ts";
 import type { Unit, UnitKind } from "./unit.ts";
 import type { Demand } from "./user-share.ts";
@@ -30,31 +32,41 @@ import type { Demand } from "./user-share.ts";
  */
 export class Scheduler {
   readonly #options: SchedulerOptions;
+  readonly #totals: UserTotals;
   readonly #pool: Pool;
   readonly #queue: UnitQueue;
-  readonly #sharing: Sharing;
-  /** Sessions with units of several holders in their FIFO. */
-  readonly #shared = new Set<Member>();
+  readonly #shared: SharedSessions;
   #isServing = false;
   #isPaused = false;
+  readonly #reservations: ReservationBound;
   readonly #exclusiveEnds: GrantKeeper;
+  readonly #reservedEnds: GrantKeeper;
   readonly #sharedEnds: GrantKeeper;
   readonly #onRelabelled = (): void => this.#serve();
 
   constructor(options: SchedulerOptions, access: PoolAccess) {
-    const { clock, waitTimeoutMs, maxQueueBytes } = options;
+    const { clock, waitTimeoutMs, maxQueueBytes, capacity, share, reservedRatio = 1 } = options;
     this.#options = options;
+    this.#totals = options.totals.user(options.user);
+    this.#reservations = new ReservationBound({
+      ratio: reservedRatio,
+      total: () => Math.min(capacity, share.limit),
+    });
     this.#queue = new UnitQueue({
       clock,
       limitMs: waitTimeoutMs,
       maxBytes: maxQueueBytes,
+      reservable: this.#reservations.isBounded ? () => this.#reservations.room : undefined,
       onExpired: (unit, waiting) => {
-        unit.refused(this.#exhaustedError(waiting));
+        unit.refused(this.#exhaustedError(unit, waiting));
         this.#serve();
         this.#tellIfUnused();
       },
     });
-    this.#sharing = new Sharing(options.sharingDepth);
+    this.#shared = new SharedSessions({
+      ...options,
+      isRecent: (member, now) => this.#pool.isRecent(member, now),
+    });
     this.#pool = new Pool(options, access, {
       wanted: () => (this.#isPaused ? 0 : this.#queue.wanted),
       onIdle: () => this.#serve(),
@@ -65,6 +77,10 @@ export class Scheduler {
       },
     });
     this.#exclusiveEnds = this.#pool;
+    this.#reservedEnds = {
+      giveBack: (member) => this.#endReserved(() => this.#pool.giveBack(member)),
+      discard: (member, reason) => this.#endReserved(() => this.#pool.discard(member, reason)),
+    };
     this.#sharedEnds = {
       giveBack: (member) => this.#endShared(member),
       discard: (member, reason) => {
@@ -114,7 +130,7 @@ export class Scheduler {
       unit.refused(closedError());
       return;
     }
-    const member = this.#queue.size === 0 ? this.#find(unit) : undefined;
+    const member = this.#queue.next === undefined ? this.#find(unit) : undefined;
     if (member !== undefined) {
       this.#grant(unit, member);
     } else if (this.#queue.enter(unit)) {
@@ -130,6 +146,8 @@ export class Scheduler {
     const isGone = this.#queue.remove(unit);
     if (isGone && wasNext) {
       this.#serve();
+    }
+    if (isGone) {
       this.#tellIfUnused();
     }
     return isGone;
@@ -140,6 +158,8 @@ export class Scheduler {
     return {
       user: this.#options.user,
       servers: this.#pool.servers(),
+      limit: Math.min(this.#options.capacity, this.#options.share.limit),
+      reservations: this.#reservations.held,
       dials: this.#pool.dials,
       waiting: this.#queue.size,
       longestWaitMs: this.#queue.longestWaitMs(),
@@ -218,7 +238,7 @@ export class Scheduler {
   }
 
   #find(unit: Unit): Member | undefined {
-    if (this.#isPaused) {
+    if (this.#isPaused || (unit.reserves === true && this.#reservations.room === 0)) {
       return undefined;
     }
     const settings = settingsOf(unit);
@@ -233,41 +253,17 @@ export class Scheduler {
 
   /** A shared session with little to do, else an idle one if that is of use, else one with room. */
   #findShared(settings: LabelSettings): Member | undefined {
-    const least = this.#leastShared(settings);
-    if (least !== undefined && least.units < this.#sharing.spreadDepth) {
-      return least;
-    }
-    if (least !== undefined && this.#shared.size >= this.#sharing.useful) {
+    // Sessions that have to end come back once they get no more.
+    const isUsable = this.#shared.size > 0 && !this.#pool.isOverLimit;
+    const least = isUsable ? this.#shared.least(settings) : undefined;
+    if (least !== undefined && this.#shared.isPreferred(least)) {
       return least;
     }
     return this.#pool.takeIdle(settings) ?? least;
   }
 
-  #leastShared(settings: LabelSettings): Member | undefined {
-    // Sessions that have to end come back once they get no more.
-    if (this.#shared.size === 0 || this.#pool.isOverLimit) {
-      return undefined;
-    }
-    const now = this.#options.clock.monotonic();
-    let least: Member | undefined;
-    for (const member of this.#shared) {
-      const hasRoom =
-        member.use === "shared" &&
-        member.takesMore &&
-        this.#pool.isRecent(member, now) &&
-        member.settings === settings &&
-        !member.awaitsSettings &&
-        member.units < this.#sharing.depth &&
-        this.#sharing.isShortSoFar(member.run.unitSince, now);
-      if (hasRoom && (least === undefined || member.units < least.units)) {
-        least = member;
-      }
-    }
-    return least;
-  }
-
   #grant(unit: Unit, member: Member): void {
-    this.#options.totals.noteGrant();
+    this.#totals.grants += 1;
     const settings = settingsOf(unit);
     if (settings.liftsReadOnly && member.access === "read-only") {
       void this.#pool.giveBack(member);
@@ -285,39 +281,35 @@ export class Scheduler {
     }
     if (kindOf(unit) === "exclusive") {
       member.use = "lent";
-      unit.granted(new Grant(member, this.#exclusiveEnds));
+      if (unit.reserves === true) {
+        this.#reservations.begin();
+        unit.granted(new Grant(member, this.#reservedEnds));
+      } else {
+        unit.granted(new Grant(member, this.#exclusiveEnds));
+      }
       return;
     }
-    if (member.use !== "shared") {
-      member.use = "shared";
-      member.run.begin(this.#options.clock.monotonic());
-      this.#shared.add(member);
-    }
-    member.units += 1;
-    member.takesMore = unit.kind === "shareable";
+    this.#shared.enter(member, { takesMore: unit.kind === "shareable" });
     unit.granted(new Grant(member, this.#sharedEnds));
   }
 
   /** A unit in the FIFO of a shared session has ended; the session is free with the last of them. */
   #endShared(member: Member): Promise<void> | undefined {
     const now = this.#options.clock.monotonic();
-    member.units -= 1;
-    if (member.takesMore) {
-      member.run.unitEnded(now, member.units === 0, this.#sharing);
-    } else {
-      // It may have waited for a lock.
-      member.run.begin(now);
+    if (this.#shared.leave(member, now)) {
+      return this.#pool.giveBack(member);
     }
-    if (member.taint !== Taint.None) {
-      member.takesMore = false;
-    }
-    if (member.units > 0) {
-      this.#pool.noteAlive(now);
-      this.#serve();
-      return undefined;
-    }
-    this.#shared.delete(member);
-    return this.#pool.giveBack(member);
+    this.#pool.noteAlive(now);
+    this.#serve();
+    return undefined;
+  }
+
+  /** Another reservation may have its connection. */
+  #endReserved<Result>(give: () => Result): Result {
+    this.#reservations.end();
+    const result = give();
+    this.#serve();
+    return result;
   }
 
   #tellIfUnused(): void {
@@ -335,7 +327,11 @@ export class Scheduler {
     this.#serve();
   }
 
-  #exhaustedError(waiting: number): MultiPoolerError {
+  #exhaustedError(unit: Unit, waiting: number): MultiPoolerError {
+    const { held, limit, room } = this.#reservations;
+    if (unit.reserves === true && room === 0) {
+      return reservationsError(this.#options, { held, limit, waiting });
+    }
     const { size, idleCount } = this.#pool;
     const shared = this.#shared.size;
     return exhaustedError(this.#options, { size, idle: idleCount, shared, waiting });

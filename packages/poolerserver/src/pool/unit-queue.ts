@@ -1,8 +1,10 @@
 import type { Clock, Timer } from "@multipooler/timing";
-import { Line } from "./line.ts";
 import { settingsOf } from "./label.ts";
 import type { LabelSettings } from "./label-settings.ts";
+import { Line } from "./line.ts";
 import type { Place } from "./line.ts";
+import { OriginTurns } from "./origin-turns.ts";
+import type { Standing } from "./origin-turns.ts";
 import type { Unit } from "./unit.ts";
 
 /** Counted for each unit besides its own bytes, so that the number of units is bounded too. */
@@ -19,16 +21,10 @@ interface Arrival {
   readonly at: number;
 }
 
-interface Origin {
-  readonly name: string;
-  readonly units: Line<Unit>;
-  turn: Place<Origin> | undefined;
-}
-
 interface Entry {
   readonly bytes: number;
-  readonly origin: Origin;
-  readonly inOrigin: Place<Unit>;
+  readonly turns: OriginTurns;
+  readonly standing: Standing;
   readonly arrival: Place<Arrival>;
   readonly at: number;
   overtaken: number;
@@ -42,25 +38,29 @@ export interface UnitQueueOptions {
   readonly maxBytes: number;
   /** A unit has waited for too long, and has left the queue. `waiting` includes it. */
   readonly onExpired: (unit: Unit, waiting: number) => void;
+  /**
+   * How many units that reserve their backend may have one now. Where there is no room for them, the
+   * others go ahead. Default: as many as there are, and all take the same turns.
+   */
+  readonly reservable?: (() => number) | undefined;
 }
 
 /**
- * Units that wait for a backend. Origins take turns, one unit each; the units of one origin are
- * served in the order they came. So a client's flood costs another client the wait for one unit of
- * it, not for all of them.
+ * Units that wait for a backend, in the order of {@link OriginTurns}. Where reservations are bounded,
+ * they have turns of their own, and the unit goes first that came first.
  */
 export class UnitQueue {
   readonly #options: UnitQueueOptions;
   readonly #entries = new Map<Unit, Entry>();
-  readonly #origins = new Map<string, Origin>();
-  readonly #turns = new Line<Origin>();
+  readonly #turns = new OriginTurns();
+  readonly #reserving: OriginTurns;
   readonly #arrivals = new Line<Arrival>();
   #bytes = 0;
-  #shareable = 0;
   #timer: Timer | undefined;
 
   constructor(options: UnitQueueOptions) {
     this.#options = options;
+    this.#reserving = options.reservable === undefined ? this.#turns : new OriginTurns();
   }
 
   get size(): number {
@@ -72,9 +72,10 @@ export class UnitQueue {
     return this.#bytes;
   }
 
-  /** Backends that would serve all of them; one is enough for any number of shareable units. */
+  /** Backends that would serve all that may have one; see {@link OriginTurns.wanted}. */
   get wanted(): number {
-    return this.size - this.#shareable + Math.min(this.#shareable, 1);
+    const reserving = this.#reserving === this.#turns ? 0 : this.#reserving.wanted;
+    return this.#turns.wanted + Math.min(reserving, this.#reservable);
   }
 
   /** How long the unit has waited that came first; 0 if none waits. */
@@ -83,9 +84,14 @@ export class UnitQueue {
     return first === undefined ? 0 : this.#options.clock.monotonic() - first.at;
   }
 
-  /** The unit whose turn it is. */
+  /** The unit whose turn it is, of those that may have a backend. */
   get next(): Unit | undefined {
-    return this.#turns.first?.units.first;
+    const { first } = this.#turns;
+    if (this.#reserving === this.#turns || this.#reservable === 0) {
+      return first;
+    }
+    const reserving = this.#reserving.first;
+    return this.#cameAt(reserving) < this.#cameAt(first) ? reserving : first;
   }
 
   /** Puts a unit that is not there yet behind those of its origin. False: there is no room for it. */
@@ -95,13 +101,12 @@ export class UnitQueue {
       return false;
     }
     this.#bytes += bytes;
-    this.#shareable += unit.kind === "shareable" ? 1 : 0;
-    const origin = this.#originOf(unit);
+    const turns = unit.reserves === true ? this.#reserving : this.#turns;
     const arrival = { unit, at: this.#options.clock.monotonic() };
     this.#entries.set(unit, {
       bytes,
-      origin,
-      inOrigin: origin.units.enter(unit),
+      turns,
+      standing: turns.enter(unit),
       arrival: this.#arrivals.enter(arrival),
       at: arrival.at,
       overtaken: 0,
@@ -121,8 +126,7 @@ export class UnitQueue {
       return undefined;
     }
     let looked = 0;
-    for (const { units } of this.#turns) {
-      const unit = units.first;
+    for (const unit of entry.turns.firsts()) {
       if (unit !== undefined && unit !== next && settingsOf(unit) === settings) {
         entry.overtaken += 1;
         return unit;
@@ -141,11 +145,7 @@ export class UnitQueue {
    */
   take(unit: Unit): number {
     const entry = this.#entries.get(unit);
-    const origin = entry?.origin;
-    if (origin?.turn !== undefined) {
-      this.#turns.leave(origin.turn);
-      origin.turn = this.#turns.enter(origin);
-    }
+    entry?.turns.pass(entry.standing);
     this.remove(unit);
     return entry === undefined ? 0 : this.#options.clock.monotonic() - entry.at;
   }
@@ -156,16 +156,10 @@ export class UnitQueue {
     if (entry === undefined) {
       return false;
     }
-    const { origin } = entry;
     this.#entries.delete(unit);
     this.#bytes -= entry.bytes;
-    this.#shareable -= unit.kind === "shareable" ? 1 : 0;
     this.#arrivals.leave(entry.arrival);
-    origin.units.leave(entry.inOrigin);
-    if (origin.units.length === 0 && origin.turn !== undefined) {
-      this.#turns.leave(origin.turn);
-      this.#origins.delete(origin.name);
-    }
+    entry.turns.leave(unit, entry.standing);
     return true;
   }
 
@@ -184,15 +178,13 @@ export class UnitQueue {
     this.#timer = undefined;
   }
 
-  #originOf({ origin: name }: Unit): Origin {
-    const known = this.#origins.get(name);
-    if (known !== undefined) {
-      return known;
-    }
-    const origin: Origin = { name, units: new Line(), turn: undefined };
-    origin.turn = this.#turns.enter(origin);
-    this.#origins.set(name, origin);
-    return origin;
+  get #reservable(): number {
+    return this.#options.reservable?.() ?? Number.POSITIVE_INFINITY;
+  }
+
+  #cameAt(unit: Unit | undefined): number {
+    const entry = unit === undefined ? undefined : this.#entries.get(unit);
+    return entry?.at ?? Number.POSITIVE_INFINITY;
   }
 
   /** One timer for all: it stays when its unit is served, and looks for the next one when it fires. */

@@ -22,6 +22,8 @@ export interface Unit {
   readonly kind: UnitKind;
   /** The session that it wants; `undefined`: one of the configured role, as it was opened. */
   readonly label?: Label | undefined;
+  /** Whether it keeps its backend for a reservation; see `reservedRatio`. Default: it does not. */
+  readonly reserves?: boolean | undefined;
   /**
    * A backend is there. A shareable or mayWait unit sends its one request before this returns, and
    * gives the lease back when that has settled. Must not throw.

@@ -4,6 +4,7 @@ import { expect, test } from "vitest";
 import { CountingShare } from "../../test/counting-share.ts";
 import { settled } from "../../test/settled.ts";
 import { UserBudget } from "./user-budget.ts";
+import type { UserBudgetOptions } from "./user-budget.ts";
 import type { ShareOwner, UserShare } from "./user-share.ts";
 
 /** A user who takes what there is up to the demand, and gives back what is too much. */
@@ -39,7 +40,7 @@ class User {
 function setUp(
   capacity: number,
   limit = 100,
-  caps: { readonly maxPerUser?: number; readonly maxPerDatabase?: number } = {},
+  rules: Omit<UserBudgetOptions, "share" | "capacity" | "clock"> = {},
 ): {
   budget: UserBudget;
   clock: ManualClock;
@@ -48,7 +49,7 @@ function setUp(
 } {
   const clock = new ManualClock();
   const share = new CountingShare(limit);
-  const budget = new UserBudget({ share, capacity, clock, ...caps });
+  const budget = new UserBudget({ share, capacity, clock, ...rules });
   const users = (count: number): User[] => Array.from({ length: count }, () => new User(budget));
   return { budget, clock, share, users };
 }
@@ -168,4 +169,50 @@ test("a limit holds for one who is alone, too", () => {
   const user = new User(budget);
   user.want(5);
   expect(user.slots).toHaveLength(3);
+});
+
+test("what each user gets at least is kept from a flood, up to an equal part", async () => {
+  const { clock, users } = setUp(10, 100, { minPerUser: 4 });
+  const [flood, quiet] = users(2);
+  flood?.want(100);
+  await settle(clock);
+  expect(flood?.slots).toHaveLength(6);
+  quiet?.want(4);
+  expect(quiet?.slots).toHaveLength(4);
+  const [third] = users(1);
+  third?.want(1);
+  await settle(clock);
+  quiet?.want(0);
+  await settle(clock);
+  const limits = [flood, quiet, third].map((user) => user?.share.limit ?? 0);
+  expect(limits.toSorted((a, b) => a - b)).toEqual([3, 3, 4]);
+});
+
+test("where there are fewer connections than users, nothing is kept for those who need none", async () => {
+  const { clock, users } = setUp(2, 100, { minPerUser: 1 });
+  const [, , last] = users(3);
+  last?.want(2);
+  await settle(clock);
+  expect(last?.slots).toHaveLength(2);
+});
+
+test("those who share one place take turns as often as it is divided", async () => {
+  const { clock, users } = setUp(1, 100, { intervalMs: 5000 });
+  const all = users(2);
+  for (const user of all) {
+    user.want(1);
+  }
+  await settle(clock);
+  const holders = (): User[] => all.filter(({ slots }) => slots.length > 0);
+  const before = holders();
+  expect(before).toHaveLength(1);
+  for (let second = 0; second < 4; second += 1) {
+    await clock.advance(1000);
+    await settle(clock);
+    expect(holders()).toEqual(before);
+  }
+  await clock.advance(1000);
+  await settle(clock);
+  expect(holders()).toHaveLength(1);
+  expect(holders()).not.toEqual(before);
 });

@@ -8,8 +8,7 @@ import type { Demand, ShareKeeper, ShareOwner } from "./user-share.ts";
 
 /** Not divided again sooner, however many ask. */
 const MIN_INTERVAL_MS = 10;
-/** Divided again so often while somebody gets less than is wanted: also the turn of those who share one place. */
-const INTERVAL_MS = 250;
+const DEFAULT_INTERVAL_MS = 250;
 
 /** The need of a connection that is kept for as long as there is one. */
 const ONE: Demand = { current: 1, lately: 1 };
@@ -22,6 +21,13 @@ export interface UserBudgetOptions {
   readonly maxPerUser?: number | undefined;
   /** Sessions of all users in one database; 0, the default: as many as there are. */
   readonly maxPerDatabase?: number | undefined;
+  /** What each user gets at least, up to an equal part, whatever it needs; default 0. */
+  readonly minPerUser?: number | undefined;
+  /**
+   * Divided again so often while somebody gets less than is wanted: also the turn of those who share
+   * one place. Default: 250 ms.
+   */
+  readonly intervalMs?: number | undefined;
   readonly clock: Clock;
 }
 
@@ -40,6 +46,8 @@ export class UserBudget implements ShareKeeper {
   /** Those of them that are not a user's. */
   readonly #singles = new Set<UserShare>();
   readonly #stopListening: () => void;
+  /** Connections that one user may have in one database, as far as limits go. */
+  readonly #mostOfOne: number;
   #used = 0;
   #dividedAt: number = Number.NEGATIVE_INFINITY;
   /** What was divided last. */
@@ -50,6 +58,7 @@ export class UserBudget implements ShareKeeper {
 
   constructor(options: UserBudgetOptions) {
     this.#options = options;
+    this.#mostOfOne = Math.min(capOf(options.maxPerUser), capOf(options.maxPerDatabase));
     this.#stopListening = options.share.onChange(() => this.#onChange());
   }
 
@@ -100,8 +109,7 @@ export class UserBudget implements ShareKeeper {
     if (this.#shares.size > 1) {
       return share.allotment;
     }
-    const caps = this.#capsOn([share]).map(({ limit }) => limit);
-    return Math.min(this.#total, ...caps);
+    return Math.min(this.#total, this.#mostOfOne);
   }
 
   take(share: UserShare): ConnectionSlot | undefined {
@@ -162,6 +170,12 @@ export class UserBudget implements ShareKeeper {
     ];
   }
 
+  /** What a share gets whether or not it is needed. */
+  #leastOf(share: UserShare | undefined): number {
+    const isUser = share !== undefined && !this.#singles.has(share);
+    return isUser ? (this.#options.minPerUser ?? 0) : 0;
+  }
+
   /** Somebody wants more. */
   #want(): void {
     if (this.#shares.size === 1) {
@@ -175,7 +189,7 @@ export class UserBudget implements ShareKeeper {
       this.#timer = undefined;
       this.#arm(0);
     } else {
-      this.#arm(INTERVAL_MS);
+      this.#arm(this.#options.intervalMs ?? DEFAULT_INTERVAL_MS);
     }
   }
 
@@ -219,8 +233,15 @@ export class UserBudget implements ShareKeeper {
     this.#dividedAt = now;
     this.#divided = total;
     const shares = [...this.#shares].toSorted((a, b) => a.turn - b.turn);
-    const demands = shares.map((share) => share.demand(now));
-    const allotments = fairShares(demandsOf(demands, total), total, this.#capsOn(shares));
+    const needs = needsOf(
+      shares.map((share) => share.demand(now)),
+      total,
+    );
+    const isEnoughForAll = shares.length <= total;
+    const demands = needs.map((need, index) =>
+      isEnoughForAll ? Math.max(need, this.#leastOf(shares[index])) : need,
+    );
+    const allotments = fairShares(demands, total, this.#capsOn(shares));
     let hasChanged = false;
     for (const [index, share] of shares.entries()) {
       const allotment = allotments[index] ?? 0;
@@ -232,13 +253,17 @@ export class UserBudget implements ShareKeeper {
 }
 
 /** What was needed lately counts, so that a user with a changing need does not lose sessions in between. */
-function demandsOf(demands: readonly Demand[], total: number): number[] {
+function needsOf(demands: readonly Demand[], total: number): number[] {
   const isEnough = demands.filter(({ lately }) => lately > 0).length <= total;
   return demands.map(({ current, lately }) => (isEnough ? lately : current));
 }
 
 function isSame(one: ShareOwner, other: ShareOwner): boolean {
   return one.user === other.user && one.database === other.database;
+}
+
+function capOf(limit: number | undefined): number {
+  return limit === undefined || limit === 0 ? Number.POSITIVE_INFINITY : limit;
 }
 
 function capsBy(

@@ -2,11 +2,10 @@ import { SimpleQuery } from "@multipooler/pgwire";
 import { ReservationReason } from "@multipooler/query-service";
 import { Deadline } from "@multipooler/timing";
 import type { Clock } from "@multipooler/timing";
+import { ADVISORY_LOCK_PROBE } from "../advisory-lock-probe.ts";
 import type { ReservedBackend } from "./reserved-backend.ts";
 
 const PROBE_TIMEOUT_MS = 5000;
-const PROBE = `SELECT 1 FROM pg_catalog.pg_locks
-  WHERE locktype = 'advisory' AND pid = pg_catalog.pg_backend_pid() LIMIT 1`;
 
 /**
  * Drops the reason `SessionAdvisoryLock` if the session holds no such lock any more. Within a
@@ -25,15 +24,18 @@ export async function recheckAdvisoryLocks(
   }
   using deadline = new Deadline({ clock, ms: PROBE_TIMEOUT_MS, what: "asking for the locks" });
   let rowCount = 0;
-  const { fate } = await reserved.run((receiver) => new SimpleQuery({ sql: PROBE, receiver }), {
-    signal: deadline.signal,
-    sink: {
-      write: (event) => {
-        rowCount += event.type === "rows" ? event.rowCount : 0;
-        return undefined;
+  const { fate } = await reserved.run(
+    (receiver) => new SimpleQuery({ sql: ADVISORY_LOCK_PROBE, receiver }),
+    {
+      signal: deadline.signal,
+      sink: {
+        write: (event) => {
+          rowCount += event.type === "rows" ? event.rowCount : 0;
+          return undefined;
+        },
       },
     },
-  });
+  );
   if (fate === "done" && rowCount === 0) {
     reasons.remove(ReservationReason.SessionAdvisoryLock);
   }

@@ -43,8 +43,9 @@ async function conclude(
     return await endUse(reserved, { fate: "close", settings: caller.settings, error });
   }
   if (isOver(end, chain)) {
-    if (end.transactionStatus === "I") {
-      reserved.reasons.remove(ReservationReason.Transaction);
+    reserved.transactionEnded(end.hasCommitted ? "commit" : "rollback");
+    if (end.transactionStatus !== "I") {
+      reserved.transactionBegan();
     }
     if (!end.hasCommitted) {
       return await endRolledBack(reserved, request, error);

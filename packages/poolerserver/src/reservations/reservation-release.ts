@@ -10,8 +10,16 @@ import type { ReservedBackend } from "./reserved-backend.ts";
 import { endUse } from "./reserved-use.ts";
 
 const STEP_TIMEOUT_MS = 5000;
-/** What DISCARD ALL would take away of what makes a reservation; a seed cannot be taken away. */
-const STEPS = ["CLOSE ALL", "DISCARD TEMP", "SELECT pg_catalog.pg_advisory_unlock_all()"] as const;
+/** What DISCARD ALL takes away, but for plans and the registry's statements. A seed cannot be taken away. */
+const DISCARD = [
+  "CLOSE ALL",
+  "SET SESSION AUTHORIZATION DEFAULT",
+  "RESET ALL",
+  "UNLISTEN *",
+  "SELECT pg_catalog.pg_advisory_unlock_all()",
+  "DISCARD TEMP",
+  "DISCARD SEQUENCES",
+].join(";");
 const NOTHING_HELD: Outcome = { reservation: undefined };
 
 /** See `QueryService.releaseReservation`. It comes before the requests that wait for their turn. */
@@ -49,12 +57,15 @@ export async function releaseReservation(
   }
 }
 
-/** Brings the session of a sticky reservation to where nothing but the seed is left. */
+/**
+ * Brings the session of a sticky reservation to where nothing but the seed is left. A gateway keeps one
+ * for DISCARD ALL, and resets its own settings behind it: they come with its next request.
+ */
 async function cleanSticky(
   reserved: ReservedBackend,
   { clock }: { readonly clock: Clock },
 ): Promise<boolean> {
-  const steps = reserved.transactionStatus === "I" ? STEPS : ["ROLLBACK", ...STEPS];
+  const steps = reserved.transactionStatus === "I" ? [DISCARD] : ["ROLLBACK", DISCARD];
   for (const sql of steps) {
     using deadline = new Deadline({ clock, ms: STEP_TIMEOUT_MS, what: sql });
     const { fate } = await reserved.run((receiver) => new SimpleQuery({ sql, receiver }), {
@@ -66,6 +77,7 @@ async function cleanSticky(
       return false;
     }
   }
+  reserved.noteReset();
   return true;
 }
 

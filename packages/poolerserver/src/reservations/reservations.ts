@@ -4,6 +4,7 @@ import type { ServingGate } from "../serving/serving-gate.ts";
 import type { Identity } from "../pool/label.ts";
 import { isSameKeys } from "../pool/scram-keys.ts";
 import type { CallEngine } from "../execution/call.ts";
+import type { PoolerEventListener } from "../pooler-event.ts";
 import { reservationLostError } from "./reservation-error.ts";
 import type { ReservationIds } from "./reservation-ids.ts";
 import { ReservedBackend } from "./reserved-backend.ts";
@@ -18,6 +19,8 @@ export interface ReservationsOptions {
   /** A reservation in which nothing has run for so long is ended; 0 keeps it. */
   readonly inactivityTimeoutMs: number;
   readonly clock: Clock;
+  /** Gets what seldom happens, for metrics. */
+  readonly onEvent?: PoolerEventListener | undefined;
   readonly logger: Logger;
 }
 
@@ -40,11 +43,13 @@ export class Reservations {
 
   /** A reservation without a backend yet, whose turn is the caller's. */
   create(identity: Identity): ReservedBackend {
-    const { engine, ids, gate } = this.#options;
+    const { engine, ids, gate, onEvent } = this.#options;
     const reserved = new ReservedBackend({
       id: ids.next(),
       identity,
       engine,
+      onTransactionEnded: (outcome, durationMs) =>
+        onEvent?.({ type: "transactionEnded", outcome, durationMs }),
       onEnding: ({ id }) => this.#remove(id),
       onEnded: (ended) => gate.leave(ended),
     });

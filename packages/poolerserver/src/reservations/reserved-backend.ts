@@ -10,12 +10,14 @@ import type { BackendWish } from "../pool/borrowing.ts";
 import { settingsOf } from "../pool/label.ts";
 import type { Identity } from "../pool/label.ts";
 import { NO_SETTINGS } from "../pool/label-settings.ts";
+import type { LabelSettings } from "../pool/label-settings.ts";
 import type { Lease } from "../pool/lease.ts";
 import type { Holder } from "../serving/holders.ts";
 import { isWritable } from "../writable-session.ts";
 import type { CallEngine } from "../execution/call.ts";
 import type { EventSink } from "../execution/receiver.ts";
 import type { RequestRun } from "../execution/request-run.ts";
+import type { TransactionOutcome } from "../pooler-event.ts";
 import { HeldReasons } from "./held-reasons.ts";
 import { HeldRun } from "./held-run.ts";
 import type { HeldEnd } from "./held-run.ts";
@@ -27,6 +29,7 @@ export interface ReservedBackendOptions {
   /** Only requests of this user, with these keys, may name it. */
   readonly identity: Identity;
   readonly engine: CallEngine;
+  readonly onTransactionEnded: (outcome: TransactionOutcome, durationMs: number) => void;
   /** Nobody can name it any more. */
   readonly onEnding: (reserved: ReservedBackend) => void;
   /** Nothing is held any more. */
@@ -75,6 +78,10 @@ export class ReservedBackend implements Holder {
   #taint: TaintSet = Taint.None;
   /** Those of the label that its backend was asked for. */
   #settings: Settings = NO_SETTINGS.values;
+  /** Its session is as it was opened, and is to get the settings of its caller. */
+  #isReset = false;
+  /** When its transaction began; on the monotonic clock. */
+  #transactionSince: number | undefined;
   /** When the last request ended; on the monotonic clock. */
   #idleSince = Number.POSITIVE_INFINITY;
 
@@ -119,18 +126,38 @@ export class ReservedBackend implements Holder {
   }
 
   /** Waits for a backend. Rejects as the scheduler refuses, or when it is cut meanwhile. */
-  async acquire(options: Omit<BackendWish, "scheduler">): Promise<void> {
+  async acquire(options: Omit<BackendWish, "scheduler" | "reserves">): Promise<void> {
     if (this.#cutReason !== undefined) {
       throw this.#cutReason;
     }
     this.#settings = settingsOf(options).values;
     const { scheduler } = this.#options.engine;
-    const wait = new BackendWait({ ...options, scheduler });
+    const wait = new BackendWait({ ...options, scheduler, reserves: true });
     this.#state = { type: "waiting", wait };
     const lease = await wait.lease;
     this.#state = { type: "held", lease };
     // What a server says between two calls has no stream to go to.
     lease.watch({ onEnded: (end) => this.#lost(end), onUnasked: () => undefined });
+  }
+
+  /** Everything that its caller has set was reset. */
+  noteReset(): void {
+    this.transactionEnded("rollback");
+    if (this.#state.type === "held") {
+      this.#state.lease.noteSettings(NO_SETTINGS);
+      this.#settings = NO_SETTINGS.values;
+      this.#isReset = true;
+    }
+  }
+
+  /** Has the session get the settings of its caller ahead of the next request, if it was reset. */
+  restoreSettings(settingsOfCaller: () => LabelSettings): void {
+    if (this.#state.type === "held" && this.#isReset) {
+      const settings = settingsOfCaller();
+      this.#isReset = false;
+      this.#settings = settings.values;
+      this.#state.lease.want(settings);
+    }
   }
 
   /** Runs one request on the backend. Rejects with what `request` throws, and nothing else. */
@@ -152,6 +179,22 @@ export class ReservedBackend implements Holder {
       this.taint(Taint.Settings);
     }
     return end;
+  }
+
+  /** A transaction has begun. */
+  transactionBegan(): void {
+    this.reasons.add(ReservationReason.Transaction, []);
+    this.#transactionSince = this.#options.engine.clock.monotonic();
+  }
+
+  /** Its transaction is over. */
+  transactionEnded(outcome: TransactionOutcome): void {
+    this.reasons.remove(ReservationReason.Transaction);
+    if (this.#transactionSince !== undefined) {
+      const durationMs = this.#options.engine.clock.monotonic() - this.#transactionSince;
+      this.#transactionSince = undefined;
+      this.#options.onTransactionEnded(outcome, durationMs);
+    }
   }
 
   /** Notes what a statement may leave in the session. */
@@ -238,6 +281,7 @@ export class ReservedBackend implements Holder {
       return undefined;
     }
     this.#taint |= taintOf(this.reasons.everHeld);
+    this.transactionEnded("abort");
     this.reasons.clear();
     this.#state = { type: "ending" };
     this.turns.close(() => reservationLostError(this.id));

@@ -6,7 +6,10 @@ import type {
   ReservePlace,
 } from "@multipooler/query-service";
 import { MultiPoolerError, errorDiagnostic } from "../error.ts";
+import { settingsOf } from "../pool/label.ts";
 import type { Label } from "../pool/label.ts";
+import { eitherEscape } from "../read-only-guard.ts";
+import type { ReadOnlyEscapes } from "../read-only-guard.ts";
 import { backendStatement, preparationOf } from "../statements/backend-statement.ts";
 import { WRITABLE_SESSION } from "../writable-session.ts";
 import { admitReserved, identityOf, inTurn, modeOf } from "./reservation-engine.ts";
@@ -78,6 +81,7 @@ export async function continueWith(
     const judged = judge(engine, work, begins ? beginOf(place) : undefined);
     requireReadOnly(engine, judged);
     requireAllowed(engine, reserved.isWritable ? WRITABLE_SESSION : undefined);
+    reserved.restoreSettings(() => settingsOf({ label: engine.labels.of(request.caller) }));
     const end = await work.run(reserved, judged);
     const asked = { place, judged, settings: request.caller.settings };
     return await settled(engine, reserved, end, asked);
@@ -159,12 +163,12 @@ function beginOf({ reasons = 0, begin }: ReservePlace | ReservedPlace): string |
 /** @throws READ_ONLY */
 function requireReadOnly(engine: ReservationEngine, judged: JudgedStatement): void {
   const { classification, begin } = judged;
-  requireAllowed(engine, classification.readOnlyEscape ?? begin?.classification.readOnlyEscape);
+  requireAllowed(engine, eitherEscape(classification.escapes, begin?.classification.escapes));
 }
 
 /** @throws READ_ONLY */
-function requireAllowed({ gate }: ReservationEngine, escape: string | undefined): void {
-  const refusal = gate.readOnlyRefusal(escape);
+function requireAllowed({ gate }: ReservationEngine, escapes: ReadOnlyEscapes | undefined): void {
+  const refusal = gate.readOnlyRefusal(escapes);
   if (refusal !== undefined) {
     throw refusal;
   }

@@ -40,7 +40,7 @@ export async function settleStatement(
   const { reasons } = reserved;
   const wasInTransaction = reasons.has(ReservationReason.Transaction);
   if (hasBegun) {
-    reasons.add(ReservationReason.Transaction, []);
+    reserved.transactionBegan();
   }
   if (end.fate !== "withdrawn" && (judged.begin === undefined || hasBegun)) {
     applyReasons(reserved, end, asked);

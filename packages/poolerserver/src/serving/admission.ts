@@ -2,6 +2,7 @@ import { PoolerRole, ServingStatus } from "@multipooler/controller-api";
 import type { ServingTarget } from "@multipooler/controller-api";
 import { PoolerErrorCode, QueryMode } from "@multipooler/query-service";
 import { MultiPoolerError, errorDiagnostic } from "../error.ts";
+import type { ReadOnlyEscapes } from "../read-only-guard.ts";
 
 /**
  * What a request asks of the gate.
@@ -56,15 +57,20 @@ export function refusal(
 
 /**
  * Why an admitted statement may not run while `current` is served, or `undefined` if it may. The
- * error is always READ_ONLY.
+ * error is always READ_ONLY. On a standby PostgreSQL itself stops what writes.
  *
- * @param escape what `findReadOnlyEscape` has found in the statement
+ * @param escapes what was found in the statement that a read-only session does not stop
  */
 export function readOnlyRefusal(
   current: ServingTarget,
-  escape: string | undefined,
+  escapes: ReadOnlyEscapes | undefined,
 ): MultiPoolerError | undefined {
-  if (current.status !== ServingStatus.ServingReadOnly || escape === undefined) {
+  if (current.status !== ServingStatus.ServingReadOnly || escapes === undefined) {
+    return undefined;
+  }
+  const writing = current.inRecovery === true ? undefined : escapes.writing;
+  const escape = escapes.administration ?? writing;
+  if (escape === undefined) {
     return undefined;
   }
   const message = `${escape} is not allowed while the pooler serves read-only`;

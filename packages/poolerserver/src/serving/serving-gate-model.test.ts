@@ -217,7 +217,10 @@ const enter = (kind: NewKind, mode: QueryMode): Step => ({
       return;
     }
     world.gate.enter(kind, mode, running);
-    const refusal = world.gate.readOnlyRefusal("RESET ALL");
+    const refusal = world.gate.readOnlyRefusal({
+      administration: undefined,
+      writing: "RESET ALL",
+    });
     expect(refusal?.code).toBe(ADMITS[model.current.status] === "reads" ? "READ_ONLY" : undefined);
     expect(world.gate.readOnlyRefusal(undefined)).toBeUndefined();
     model.running.push(running);

@@ -6,6 +6,7 @@ import { expect, test } from "vitest";
 import { failureOf, settled } from "../../test/settled.ts";
 import { silentLogger } from "../../test/silent-logger.ts";
 import type { MultiPoolerError } from "../error.ts";
+import type { PoolerEvent } from "../pooler-event.ts";
 import { ServingGate } from "./serving-gate.ts";
 
 // Every way through the states is in serving-gate-model.test.ts; these are the details.
@@ -42,18 +43,41 @@ function enter(
 
 async function servingGate(
   drainGraceMs = 3000,
-): Promise<{ gate: ServingGate; clock: ManualClock }> {
+): Promise<{ gate: ServingGate; clock: ManualClock; events: PoolerEvent[] }> {
   const clock = new ManualClock();
+  const events: PoolerEvent[] = [];
   const gate = new ServingGate({
     drainGraceMs,
     isOpen: () => true,
     prepare: () => undefined,
     clock,
+    onEvent: (event) => events.push(event),
     logger: silentLogger,
   });
   await gate.setTarget(SERVING, undefined);
-  return { gate, clock };
+  return { gate, clock, events };
 }
+
+test("each drain is told with its time and what was cut, but not the way to the first status", async () => {
+  const { gate, clock, events } = await servingGate();
+  const patient = enter(gate);
+  const leaving = gate.setTarget(STOPPED, undefined);
+  clock.step(1000);
+  gate.leave(patient);
+  await leaving;
+  await gate.setTarget(SERVING, undefined);
+  const holders = [enter(gate), enter(gate, QueryMode.Writable, "reservation")];
+  const again = gate.setTarget(STOPPED, undefined);
+  clock.step(3000);
+  for (const holder of holders) {
+    gate.leave(holder);
+  }
+  await again;
+  expect(events).toEqual([
+    { type: "drained", role: "PRIMARY", durationMs: 1000, cut: 0 },
+    { type: "drained", role: "PRIMARY", durationMs: 3000, cut: 2 },
+  ]);
+});
 
 test("a refusal says what the status is, or becomes, and why", async () => {
   const { gate } = await servingGate();

@@ -6,6 +6,8 @@ import type { Clock } from "@multipooler/timing";
 import { untilAborted } from "../abort.ts";
 import { MultiPoolerError, abortError } from "../error.ts";
 import type { Logger } from "../logger.ts";
+import type { PoolerEventListener } from "../pooler-event.ts";
+import type { ReadOnlyEscapes } from "../read-only-guard.ts";
 import { isServingStatus, leavingError, readOnlyRefusal, refusal } from "./admission.ts";
 import type { GatePhase, RequestKind } from "./admission.ts";
 import { Drain } from "./drain.ts";
@@ -30,6 +32,8 @@ export interface ServingGateOptions {
    */
   readonly prepare: (target: ServingTarget) => void;
   readonly clock: Clock;
+  /** Gets what seldom happens, for metrics. */
+  readonly onEvent?: PoolerEventListener | undefined;
   readonly logger: Logger;
 }
 
@@ -130,11 +134,11 @@ export class ServingGate {
   }
 
   /**
-   * Why a statement that is admitted now may not run: its `escape` could end read-only mode or
-   * administers the cluster.
+   * Why a statement that is admitted now may not run: one of its `escapes` could end read-only mode
+   * or administers the cluster.
    */
-  readOnlyRefusal(escape: string | undefined): MultiPoolerError | undefined {
-    return readOnlyRefusal(this.#state.current, escape);
+  readOnlyRefusal(escapes: ReadOnlyEscapes | undefined): MultiPoolerError | undefined {
+    return readOnlyRefusal(this.#state.current, escapes);
   }
 
   /** A request that is inside has turned out to hold its backend, or not to hold it any more. */
@@ -224,6 +228,7 @@ export class ServingGate {
       this.#drain = undefined;
       if (isServingStatus(current.status)) {
         this.#tally.add(drain);
+        this.#report(current, drain);
       }
     }
     this.#settle(target);
@@ -250,6 +255,12 @@ export class ServingGate {
       onPhase: (phase) => this.#advance({ phase, current, wanted }),
       reason: () => leavingError(wanted),
     });
+  }
+
+  #report({ role }: ServingTarget, { outcome, durationMs, cutRequests }: Drain): void {
+    if (outcome === "completed" || outcome === "cut") {
+      this.#options.onEvent?.({ type: "drained", role, durationMs, cut: cutRequests });
+    }
   }
 
   /** Goes back to what is being left, unless something else is to come first. Returns whether it has. */
@@ -279,8 +290,13 @@ export class ServingGate {
     this.#advance({ phase: "settled", current });
   }
 
-  #isPreparedFor({ status, role }: ServingTarget): boolean {
-    return this.#prepared?.status === status && this.#prepared.role === role;
+  #isPreparedFor({ status, role, inRecovery = false }: ServingTarget): boolean {
+    const prepared = this.#prepared;
+    return (
+      prepared?.status === status &&
+      prepared.role === role &&
+      (prepared.inRecovery ?? false) === inRecovery
+    );
   }
 
   #requireOpen(target: ServingTarget): void {

@@ -1,13 +1,14 @@
 import type { AnswerEnd, PgwireError, RequestEnd, TransactionStatus } from "@multipooler/pgwire";
 import { decodeParameterStatus } from "@multipooler/query-service";
 import type { StatementRegistry } from "../statements/statement-registry.ts";
+import { NO_SETTINGS } from "../pool/label-settings.ts";
 import { Taint } from "../classification/taint.ts";
+import { LockInquiry } from "./lock-inquiry.ts";
 import type { SessionHold } from "./session-hold.ts";
 import type { ClientParameters } from "./settings/client-parameters.ts";
 import type { SessionSettings } from "./settings/session-settings.ts";
 import { APPLICATION_NAME } from "./settings/parameter-views.ts";
 import { SettingsInquiry } from "./settings/settings-inquiry.ts";
-import type { SettingChanges } from "./settings/setting-changes.ts";
 import type { SettingValues } from "./settings/settings-inquiry.ts";
 import type { ClientStatement } from "./statements/client-statement.ts";
 import type { ClientStatements } from "./statements/client-statements.ts";
@@ -31,8 +32,6 @@ export interface CarriedStateOptions {
 
 const PARAMETER_STATUS = 0x53;
 
-const ALL: SettingChanges = { names: new Map(), resetsAll: true };
-
 /**
  * What a session carries from backend to backend, its settings and its prepared statements, and what
  * its units do to that. Everything else pins it: see `SessionHold`.
@@ -42,8 +41,13 @@ export class CarriedState {
   /** Settings that were reported and that no text has named, with what the client was told before. */
   readonly #unseen = new Map<string, string | undefined>();
   #began: TransactionStatus = "I";
+  /** Since it was last asked for its advisory locks, the session has done something to them. */
+  #hasTouchedLocks = false;
   /** DDL of a transaction that has not ended. */
   #hasDdl = false;
+  /** Of the unit that runs. */
+  #facts: UnitFacts | undefined;
+  #hasFailed = false;
 
   constructor(options: CarriedStateOptions) {
     this.#options = options;
@@ -52,11 +56,18 @@ export class CarriedState {
   /** A unit is sent, or more of it. */
   begin(facts: UnitFacts): void {
     this.#began = this.#options.hold.transaction;
+    this.#facts = facts;
+    this.#hasFailed = false;
     this.#noteSettings(facts);
     if (facts.ddl) {
       this.#hasDdl = true;
       this.#options.classifier.noteDdl();
     }
+  }
+
+  /** An error comes in the answer: what was to put start-up settings back may be taken back. */
+  failing(): void {
+    this.#hasFailed = true;
   }
 
   /** A message came between two units. Returns whether it was one for this. */
@@ -73,7 +84,9 @@ export class CarriedState {
   reported(name: string, value: string): void {
     const { parameters, settings, hold, tell } = this.#options;
     const before = parameters.valueOf(name);
-    const message = parameters.reported(name, value, settings.isReset(name));
+    const discardsAll = this.#facts?.discardsAll;
+    const isDiscarded = discardsAll !== undefined && (this.#hasFailed || !discardsAll.isRestored);
+    const message = parameters.reported(name, value, isDiscarded);
     hold.watchEncoding();
     if (message === undefined) {
       return;
@@ -91,18 +104,20 @@ export class CarriedState {
     const hasSucceeded = error === undefined;
     hold.review(this.#options.classifier);
     hold.ran(facts);
+    this.#hasTouchedLocks ||= (facts.taint & Taint.Locks) !== 0;
     this.#noteDdl(facts);
     placement.settle();
     this.#noteSettings(facts);
     if (!hasSucceeded && this.#isUndone(facts)) {
       settings.forget();
     }
-    const hasDiscarded = this.#applyExecutions(facts);
+    const hasDiscarded = this.#applyExecutions(facts, hasSucceeded);
     statements.settle();
     if (this.#unseen.size > 0) {
       this.#dropUnchanged();
     }
-    if (hasSucceeded && !settings.isPending && !hasDiscarded) {
+    const isElsewhere = hasDiscarded && facts.discardsAll?.isRestored === false;
+    if (hasSucceeded && !settings.isPending && !isElsewhere) {
       this.#compare();
     }
   }
@@ -121,13 +136,15 @@ export class CarriedState {
       settings.noteUnseen(name);
     }
     if (!settings.isPending) {
-      return false;
+      return this.#askForLocks(onDone);
     }
     const onSettled = (values: SettingValues | undefined, end: RequestEnd): void => {
       if (end.type === "lost") {
         onDone(end.error);
-      } else {
-        this.#learned(values);
+        return;
+      }
+      this.#learned(values);
+      if (!this.#askForLocks(onDone)) {
         onDone(undefined);
       }
     };
@@ -136,9 +153,26 @@ export class CarriedState {
     return true;
   }
 
+  /** Whether the session still holds what it would be pinned for is for the server to say. */
+  #askForLocks(onDone: (error: PgwireError | undefined) => void): boolean {
+    const { hold } = this.#options;
+    if (!this.#hasTouchedLocks || !hold.isForLocks || hold.lease === undefined) {
+      return false;
+    }
+    this.#hasTouchedLocks = false;
+    const inquiry = new LockInquiry((holdsNone, end) => {
+      if (holdsNone) {
+        hold.dropLocks();
+      }
+      onDone(end.type === "lost" ? end.error : undefined);
+    });
+    hold.lease.backend.send(inquiry.request);
+    return true;
+  }
+
   /** The server has answered, or not. */
   #learned(values: SettingValues | undefined): void {
-    const { hold, settings, parameters, tell } = this.#options;
+    const { hold, settings } = this.#options;
     if (values === undefined) {
       settings.forget();
       hold.addTaint(Taint.Settings);
@@ -147,11 +181,9 @@ export class CarriedState {
         // What changed one setting out of sight may have changed others.
         hold.addTaint(Taint.Settings);
       }
-      hold.lease?.noteSettings(settings.settle(values));
-      const message = parameters.restored(settings.current.values);
-      if (message !== undefined) {
-        tell(message);
-      }
+      settings.settle(values);
+      hold.lease?.noteSettings(settings.current);
+      this.#compare();
       this.#learnedName(values.get(APPLICATION_NAME));
     }
     this.#unseen.clear();
@@ -200,12 +232,9 @@ export class CarriedState {
     }
   }
 
-  #noteSettings({ settings, discardsAllAt }: UnitFacts): void {
+  #noteSettings({ settings }: UnitFacts): void {
     if (settings !== undefined) {
       this.#options.settings.note(settings);
-    }
-    if (discardsAllAt !== undefined) {
-      this.#options.settings.note(ALL);
     }
   }
 
@@ -213,13 +242,14 @@ export class CarriedState {
    * What texts that have run to their end have done outside of any transaction. An error behind them
    * does not take it back. Returns whether everything was discarded.
    */
-  #applyExecutions({ discardsAllAt, deallocatesAllAt, preparedBySql }: UnitFacts): boolean {
+  #applyExecutions(facts: UnitFacts, hasSucceeded: boolean): boolean {
+    const { discardsAll, deallocatesAllAt, preparedBySql } = facts;
     const { hold, statements } = this.#options;
     const hasExecuted = (execution: number | undefined): boolean =>
       execution !== undefined && statements.hasExecuted(execution);
-    const hasDiscarded = hasExecuted(discardsAllAt);
+    const hasDiscarded = discardsAll !== undefined && hasExecuted(discardsAll.execution);
     if (hasDiscarded) {
-      this.#discarded();
+      this.#discarded(facts, { isRestored: discardsAll.isRestored && hasSucceeded });
     }
     if (hasExecuted(deallocatesAllAt)) {
       hold.lease?.statements.clear();
@@ -232,10 +262,21 @@ export class CarriedState {
     return hasDiscarded;
   }
 
-  #discarded(): void {
+  /** @param isRestored the backend has the start-up settings since */
+  #discarded(
+    { discardsAll, executions }: UnitFacts,
+    { isRestored }: { readonly isRestored: boolean },
+  ): void {
     const { hold, settings, parameters, tell } = this.#options;
-    settings.reset();
-    hold.discarded();
+    const isLast = discardsAll?.execution === executions - 1;
+    if (isLast || !isRestored) {
+      settings.reset();
+    }
+    hold.discarded(isRestored ? settings.startup : NO_SETTINGS);
+    if (!isLast && !isRestored) {
+      // What came behind it may have been committed or not.
+      hold.addTaint(Taint.Settings);
+    }
     this.#options.onDiscarded();
     this.#unseen.clear();
     const message = parameters.restored(settings.current.values);

@@ -29,7 +29,7 @@ export class SessionAdmission {
 
   /** Why what was read of a unit so far may not run. */
   refusal(facts: UnitFacts): MultiPoolerError | undefined {
-    return facts.refusal ?? this.#gate.readOnlyRefusal(facts.readOnlyEscape);
+    return facts.refusal ?? this.#gate.readOnlyRefusal(facts.escapes);
   }
 
   /** Lets a unit in. Returns why it may not run. */

@@ -2,7 +2,7 @@ import type { TransactionStatus } from "@multipooler/pgwire";
 import type { PinReason } from "@multipooler/query-service";
 import { Taint } from "../classification/taint.ts";
 import type { TaintSet } from "../classification/taint.ts";
-import { NO_SETTINGS } from "../pool/label-settings.ts";
+import type { LabelSettings } from "../pool/label-settings.ts";
 import type { Lease } from "../pool/lease.ts";
 import { isWritable } from "../writable-session.ts";
 import type { TextClassifier } from "./input/unit-cutter.ts";
@@ -45,6 +45,11 @@ export class SessionHold {
   /** Whether something is left in the backend that the pooler cannot carry to another one. */
   get isStateful(): boolean {
     return this.#taint !== Taint.None;
+  }
+
+  /** Whether nothing but advisory locks may be left in it. */
+  get isForLocks(): boolean {
+    return this.#taint === Taint.Locks;
   }
 
   /** Why the backend cannot be given back between two units; `undefined`: it can. */
@@ -100,6 +105,14 @@ export class SessionHold {
     }
   }
 
+  /** The session holds no advisory lock; to be called where nothing else may be left. */
+  dropLocks(): void {
+    if (this.isForLocks) {
+      this.#taint = Taint.None;
+      this.#texts = [];
+    }
+  }
+
   /** The next unit leaves something in its backend that the session does not need. */
   leaveBehind(): void {
     this.#litter |= Taint.State;
@@ -114,15 +127,15 @@ export class SessionHold {
   }
 
   /**
-   * DISCARD ALL has run. It leaves what nothing takes away, and a seed, which the session can do without
+   * DISCARD ALL has run, and the backend has `settings` since. It leaves what nothing takes away, and a seed, which the session can do without
    * and others must not get.
    */
-  discarded(): void {
+  discarded(settings: LabelSettings): void {
     this.#litter |= this.#taint & Taint.Seed;
     this.#taint &= Taint.Lasting;
     this.#texts = this.#taint === Taint.None ? [] : undefined;
     this.#lease?.statements.clear();
-    this.#lease?.noteSettings(NO_SETTINGS);
+    this.#lease?.noteSettings(settings);
   }
 
   /** Gives the backend back, and says what is left in it. */

@@ -11,6 +11,7 @@ import { MultiPoolerError } from "../error.ts";
 import { notOffered } from "../execution/request-checks.ts";
 import type { ServedTarget } from "../execution/request-checks.ts";
 import type { Labels } from "../pool/labels.ts";
+import type { ReadOnlyEscapes } from "../read-only-guard.ts";
 import { LargeResults } from "./output/large-results.ts";
 import { PoolerSession } from "./pooler-session.ts";
 import type { PoolerSessionOptions } from "./pooler-session.ts";
@@ -27,6 +28,11 @@ const DEFAULT_LIMITS: SessionLimits = {
   heldBytes: 1_048_576,
   maxStatements: 10_000,
   maxStatementBytes: 16_777_216,
+};
+
+const WRITABLE_START: ReadOnlyEscapes = {
+  administration: undefined,
+  writing: "a start-up setting that allows writes",
 };
 
 export interface SessionsOptions extends Omit<SessionEngine, "classifier" | "limits" | "views"> {
@@ -83,6 +89,13 @@ export class Sessions {
     return this.#add({ caller, client, settings, parameters });
   }
 
+  /** The catalog was read: what texts have left that were judged without it is judged again. */
+  review(): void {
+    for (const session of this.#sessions) {
+      session.review();
+    }
+  }
+
   /** Ends all of them, and opens none any more. Idempotent. */
   async close(): Promise<void> {
     this.#isClosed = true;
@@ -128,8 +141,8 @@ export class Sessions {
 
   /** @throws READ_ONLY */
   #requireReadOnly({ startup }: SessionSettings): void {
-    const escape = startup.liftsReadOnly ? "a start-up setting that allows writes" : undefined;
-    const refusal = this.#engine.gate.readOnlyRefusal(escape);
+    const escapes = startup.liftsReadOnly ? WRITABLE_START : undefined;
+    const refusal = this.#engine.gate.readOnlyRefusal(escapes);
     if (refusal !== undefined) {
       throw refusal;
     }

@@ -1,4 +1,5 @@
 import type { Statement } from "@multipooler/query-service";
+import { eitherEscape } from "../read-only-guard.ts";
 import type {
   Classification,
   Sharing,
@@ -39,7 +40,7 @@ function unite(one: Classification, other: Classification): Classification {
     opensTransaction: one.opensTransaction || other.opensTransaction,
     endsTransaction: one.endsTransaction || other.endsTransaction,
     deallocates: one.deallocates || other.deallocates,
-    readOnlyEscape: one.readOnlyEscape ?? other.readOnlyEscape,
+    escapes: eitherEscape(one.escapes, other.escapes),
   };
 }
 

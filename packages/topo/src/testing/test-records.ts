@@ -49,6 +49,26 @@ export function testRecords(space: () => TestSpace): void {
       });
     });
 
+    test("the primary of a shard has one key, whatever the names have in them", async () => {
+      await using own = space();
+      const { primaries } = own.topology().global;
+      const shard = { database: "a,b", tableGroup: "50%/x", shard: "-80" };
+      const primary = {
+        pooler: { cell: "zone1", name: "a" },
+        address: "db1:5000",
+        server: "7:1",
+        since: new Date(0),
+      };
+      await primaries.create(shard, primary);
+      expect(await primaries.get(shard)).toMatchObject({
+        key: `${own.prefix}global/primaries/a%2Cb,50%25%2Fx,-80/Primary`,
+        record: primary,
+      });
+      await expect(primaries.create(shard, primary)).rejects.toMatchObject({
+        code: TopoErrorCode.NodeExists,
+      });
+    });
+
     test("an update that meets conflicts is tried again until it holds", async () => {
       await using own = space();
       const topologies = Array.from({ length: 8 }, () => own.topology());

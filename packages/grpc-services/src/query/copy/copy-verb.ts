@@ -11,6 +11,7 @@ import { requestOrigin } from "../request-origin.ts";
 import { requestPlace } from "../request-place.ts";
 import { reservedState } from "../reserved-state.ts";
 import { execute } from "../statement-execution.ts";
+import { releaseUnheard } from "../unheard-reservation.ts";
 
 export interface CopyVerbOptions {
   readonly manager: Pick<PoolerManager, "queryServiceControl" | "status">;
@@ -60,10 +61,8 @@ export async function copyBidiExecute(
   const error = source.failure ?? failure.error;
   if (!context.signal.aborted) {
     await stream.fail(error, reservation);
-  } else if (reservation !== undefined) {
-    const { target, caller } = request;
-    const { id } = reservation;
-    await service.releaseReservation({ target, caller, id, keepsSticky: false });
+  } else {
+    await releaseUnheard(service, request, reservation);
   }
   throw error;
 }

@@ -1,3 +1,5 @@
+import { HEADER_BYTES, sizeInHeader } from "@multipooler/pgwire";
+
 /** Type bytes of the messages that a client sends once it is logged in. */
 export const FrontendCode = {
   Bind: 0x42,
@@ -15,8 +17,13 @@ export const FrontendCode = {
   CopyFail: 0x66,
 } as const;
 
-/** Type byte and length. */
-export const HEADER_BYTES = 5;
+const CODES: ReadonlySet<number> = new Set(Object.values(FrontendCode));
+
+/** Whether a client may send messages of this type. */
+export function isFrontendCode(code: number): boolean {
+  return CODES.has(code);
+}
+
 /** The length counts itself. */
 const MIN_LENGTH = 4;
 
@@ -35,6 +42,9 @@ export const GROUP_FAIL: Uint8Array = Buffer.concat([
   Uint8Array.of(FrontendCode.Sync, 0, 0, 0, 4),
 ]);
 
+/** Has the server send what it has answered so far. */
+export const FLUSH: Buffer = Buffer.from([FrontendCode.Flush, 0, 0, 0, MIN_LENGTH]);
+
 /** A Query message of a text without NUL characters. */
 export function encodeQuery(sql: string): Buffer {
   return textMessage(FrontendCode.Query, sql);
@@ -48,12 +58,8 @@ export function messageSize(bytes: Uint8Array, start: number): number {
   if (bytes.length - start < HEADER_BYTES) {
     return 0;
   }
-  const length =
-    ((bytes[start + 1] ?? 0) << 24) |
-    ((bytes[start + 2] ?? 0) << 16) |
-    ((bytes[start + 3] ?? 0) << 8) |
-    (bytes[start + 4] ?? 0);
-  return length < MIN_LENGTH || length >= bytes.length - start ? 0 : length + 1;
+  const size = sizeInHeader(bytes, start);
+  return size < HEADER_BYTES || size > bytes.length - start ? 0 : size;
 }
 
 /** Whether a unit is of the extended protocol, whose end is a Sync. */

@@ -1,4 +1,5 @@
-import { HEADER_BYTES, messageSize } from "./frontend-message.ts";
+import { HEADER_BYTES } from "@multipooler/pgwire";
+import { messageSize } from "./frontend-message.ts";
 
 /** What a chunk costs besides its bytes. */
 const CHUNK_COST_BYTES = 200;

@@ -32,7 +32,7 @@ const PLAIN: Classification = {
   opensTransaction: false,
   endsTransaction: false,
   deallocates: false,
-  readOnlyEscape: undefined,
+  escapes: undefined,
 };
 const TEXTS: Readonly<Record<string, Classification>> = {
   read: PLAIN,

@@ -1,5 +1,5 @@
 import type { Classification } from "../../classification/classification.ts";
-import { FrontendCode } from "./frontend-message.ts";
+import { FrontendCode, isFrontendCode } from "./frontend-message.ts";
 import { MessageInput } from "./message-input.ts";
 import type { SessionSettings } from "../settings/session-settings.ts";
 import type { ClientStatements } from "../statements/client-statements.ts";
@@ -30,6 +30,7 @@ export type Cut = "none" | "unit" | "skipped" | "terminate" | "broken";
 /**
  * Cuts the messages of a client into units: a Query, or everything up to and including a Sync. A
  * group with a Flush, or one that is longer than the bound, becomes a unit before its Sync is there.
+ * So does one that ends with the conversation: PostgreSQL runs what comes before its end.
  */
 export class UnitCutter {
   readonly input: MessageInput = new MessageInput();
@@ -94,8 +95,11 @@ export class UnitCutter {
       if (code === -1) {
         return this.#isGroupDue() ? this.#cut(true) : "none";
       }
+      if (this.#isInGroup && (code === FrontendCode.Terminate || !isFrontendCode(code))) {
+        return this.#cut(true);
+      }
       if (!this.input.advance()) {
-        return this.#broken(`a message of type 0x${code.toString(16)} has a length that cannot be`);
+        return this.#isInGroup ? this.#cut(true) : this.#brokenLength(code);
       }
       const cut = this.#isInGroup ? this.#continueGroup(code) : this.#begin(code);
       if (cut !== "none") {
@@ -223,8 +227,6 @@ export class UnitCutter {
         return "none";
       case FrontendCode.CopyData:
         return "none";
-      case FrontendCode.Terminate:
-        return "terminate";
       default:
         if (this.addToGroup(code)) {
           return "none";
@@ -242,7 +244,7 @@ export class UnitCutter {
       case FrontendCode.Terminate:
         return "terminate";
       default:
-        return "none";
+        return isFrontendCode(code) ? "none" : this.#unexpected(code);
     }
   }
 
@@ -259,6 +261,10 @@ export class UnitCutter {
 
   #unexpected(code: number): Cut {
     return this.#broken(`a message of type 0x${code.toString(16)}`);
+  }
+
+  #brokenLength(code: number): Cut {
+    return this.#broken(`a message of type 0x${code.toString(16)} has a length that cannot be`);
   }
 
   #broken(problem: string): Cut {

@@ -3,11 +3,20 @@ import { Taint } from "../../classification/taint.ts";
 import type { TaintSet } from "../../classification/taint.ts";
 import type { MultiPoolerError } from "../../error.ts";
 import type { UnitKind } from "../../pool/unit.ts";
+import { BEHIND_END, eitherEscape } from "../../read-only-guard.ts";
+import type { ReadOnlyEscapes } from "../../read-only-guard.ts";
 import { wider } from "../../statements/statement-classification.ts";
 import type { ChannelCommand } from "../notifications/channel-command.ts";
 import type { SettingChanges } from "../settings/setting-changes.ts";
 import type { ClientStatement } from "../statements/client-statement.ts";
 import { emptyList } from "../emptied-list.ts";
+
+/** Its function is named by a number, and may be any. */
+const UNKNOWN_CALL: ReadOnlyEscapes = {
+  administration: "a function call message",
+  writing: undefined,
+};
+const BEHIND_TRANSACTION: ReadOnlyEscapes = { administration: undefined, writing: BEHIND_END };
 
 /** A text that may leave something, and what of that the pooler cannot carry along. */
 export interface TaintingText {
@@ -20,6 +29,14 @@ export interface PreparedBySql {
   readonly statement: ClientStatement;
   /** Which execution of the unit does so. */
   readonly execution: number;
+}
+
+/** A DISCARD ALL of a unit. */
+export interface DiscardAll {
+  /** Which execution of the unit it is. */
+  readonly execution: number;
+  /** The start-up settings are put back behind it, in the same unit. */
+  readonly isRestored: boolean;
 }
 
 /**
@@ -49,13 +66,12 @@ export class UnitFacts {
   parses = false;
   /** Ends with a Parse of the unnamed statement that it did not Bind: the client means to, later. */
   leavesStatement = false;
-  readOnlyEscape: string | undefined;
+  escapes: ReadOnlyEscapes | undefined;
   /** Why it may not run, whatever the server would say. */
   refusal: MultiPoolerError | undefined;
   /** Texts that it runs so far: Execute messages, and a Query. */
   executions = 0;
-  /** Which execution takes all settings and statements back; `undefined`: none does. */
-  discardsAllAt: number | undefined;
+  discardsAll: DiscardAll | undefined;
   deallocatesAllAt: number | undefined;
   /** What it does to the channels of the session; "several": more than one command, or among others. */
   channels: ChannelCommand | "several" | undefined;
@@ -99,9 +115,9 @@ export class UnitFacts {
     this.needsBackend = false;
     this.parses = false;
     this.leavesStatement = false;
-    this.readOnlyEscape = undefined;
+    this.escapes = undefined;
     this.refusal = undefined;
-    this.discardsAllAt = undefined;
+    this.discardsAll = undefined;
     this.deallocatesAllAt = undefined;
     this.channels = undefined;
     this.#texts = 0;
@@ -129,9 +145,12 @@ export class UnitFacts {
     this.#kind = wider(this.#kind, text.sharing);
     this.copies ||= text.copy !== undefined;
     this.opensTransaction ||= text.opensTransaction;
+    if (this.endsTransaction) {
+      this.escapes = eitherEscape(this.escapes, BEHIND_TRANSACTION);
+    }
     this.endsTransaction ||= text.endsTransaction;
     this.ddl ||= text.ddl;
-    this.readOnlyEscape ??= text.readOnlyEscape;
+    this.escapes = eitherEscape(this.escapes, text.escapes);
   }
 
   /** A call whose function is not known. */
@@ -140,7 +159,7 @@ export class UnitFacts {
     this.#kind = "exclusive";
     this.#taint |= Taint.Unknown;
     this.hasOtherTaint = true;
-    this.readOnlyEscape ??= "a function call message";
+    this.escapes = eitherEscape(this.escapes, UNKNOWN_CALL);
   }
 
   /** What only the backend of this unit knows afterwards. */
@@ -157,7 +176,7 @@ export class UnitFacts {
       former === undefined
         ? changes
         : {
-            names: new Map([...former.names, ...changes.names]),
+            names: new Map([...(changes.resetsAll ? [] : former.names), ...changes.names]),
             resetsAll: former.resetsAll || changes.resetsAll,
           };
   }

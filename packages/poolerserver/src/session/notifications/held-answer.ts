@@ -1,8 +1,8 @@
+import { HEADER_BYTES } from "@multipooler/pgwire";
 import { decodeCommandTag } from "@multipooler/query-service";
 
 const COMMAND_COMPLETE = 0x43;
 const NOTIFICATION_RESPONSE = 0x41;
-const HEADER_BYTES = 5;
 
 /** The whole answer to a unit, which the client does not get yet. */
 export class HeldAnswer {

@@ -1,4 +1,5 @@
-const HEADER_BYTES = 5;
+import { HEADER_BYTES, sizeInHeader } from "@multipooler/pgwire";
+
 /** ParseComplete, BindComplete, CloseComplete, and the last message of a Describe or an Execute. */
 const REPLIES: ReadonlySet<number> = new Set(Buffer.from("123TnCIs"));
 
@@ -33,7 +34,7 @@ export class MessageBoundary {
         at += count;
       } else if (this.#headerBytes === 0 && bytes.length - at >= HEADER_BYTES) {
         this.#begin(bytes[at]);
-        this.#left = lengthAt(bytes, at) - 4;
+        this.#left = sizeInHeader(bytes, at) - HEADER_BYTES;
         at += HEADER_BYTES;
       } else {
         this.#headerByte(bytes[at] ?? 0);
@@ -65,13 +66,4 @@ export class MessageBoundary {
       this.replies += 1;
     }
   }
-}
-
-function lengthAt(bytes: Uint8Array, at: number): number {
-  return (
-    ((bytes[at + 1] ?? 0) << 24) |
-    ((bytes[at + 2] ?? 0) << 16) |
-    ((bytes[at + 3] ?? 0) << 8) |
-    (bytes[at + 4] ?? 0)
-  );
 }

@@ -32,14 +32,14 @@ export class ClientParameters {
   /**
    * The server reports a setting. Returns what the client is to be told, if that is news to it.
    *
-   * @param isReset the client has taken the setting back: what holds then is its start-up setting
+   * @param isDiscarded the client has taken its settings back: what holds then is its start-up setting
    */
-  reported(name: string, value: string, isReset: boolean): Uint8Array | undefined {
+  reported(name: string, value: string, isDiscarded: boolean): Uint8Array | undefined {
     if (name === APPLICATION_NAME) {
       return this.#reportedName(value);
     }
     const { startup, initial } = this.#options;
-    const isOwn = isReset && startup.has(name.toLowerCase());
+    const isOwn = isDiscarded && startup.has(name.toLowerCase());
     return this.#tell(name, isOwn ? (initial.get(name) ?? value) : value);
   }
 

@@ -88,11 +88,6 @@ export class SessionSettings {
     this.#pending.set(name.toLowerCase(), "set");
   }
 
-  /** Whether the client has taken a setting back, as far as its statements tell. */
-  isReset(name: string): boolean {
-    return this.#pending.get(name.toLowerCase()) === "reset";
-  }
-
   /** What was pending has been taken back, or failed. */
   forget(): void {
     if (this.isPending) {
@@ -107,25 +102,19 @@ export class SessionSettings {
   }
 
   /**
-   * The server was asked for what is pending: `undefined` for a setting that it does not know. Returns
-   * the settings that the backend has now.
+   * The server was asked for what is pending: `undefined` for a setting that it does not know. The
+   * backend has the settings of the session then; see `StartupRestoring`.
    */
-  settle(values: ReadonlyMap<string, string | undefined>): LabelSettings {
+  settle(values: ReadonlyMap<string, string | undefined>): void {
     const own = new Map(this.current.values);
-    const ofBackend = new Map(own);
     for (const [name, answer] of values) {
       const value = this.#isUnset(name, answer) ? undefined : answer;
-      const before = own.get(name);
-      const atStart = this.startup.values.get(name);
-      const isReset = this.#pending.get(name) === "reset" && value !== before;
-      // A start-up setting may read otherwise than it was written, also when nothing has reset it.
-      const isCertain = before === undefined || before !== atStart;
-      put(ofBackend, name, isReset && isCertain ? undefined : value);
-      put(own, name, isReset ? atStart : value);
+      // A start-up setting may read otherwise than it was written.
+      const isReset = this.#pending.get(name) === "reset" && value !== own.get(name);
+      put(own, name, isReset ? this.startup.values.get(name) : value);
     }
     this.#pending.clear();
     this.#become(this.#labelOf(own));
-    return settingsOf({ label: this.#labelOf(ofBackend) });
   }
 
   #isUnset(name: string, value: string | undefined): boolean {

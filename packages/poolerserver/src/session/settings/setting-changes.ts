@@ -69,7 +69,8 @@ interface Change {
 
 const NOTHING: Change = { type: "set", names: [] };
 
-function changeOf(tokens: readonly SqlToken[]): Change | "all" | undefined {
+/** What a statement changes; `undefined`: none of the settings that its words name. */
+export function changeOf(tokens: readonly SqlToken[]): Change | "all" | undefined {
   switch (wordOf(tokens[0])) {
     case "set":
       return changeOfSet(tokens);

@@ -1,11 +1,8 @@
-import { SimpleQuery } from "@multipooler/pgwire";
+import { HEADER_BYTES, SimpleQuery } from "@multipooler/pgwire";
 import type { EventReceiver, RequestEnd } from "@multipooler/pgwire";
 import { MessageBody } from "@multipooler/query-service";
 import type { ResultEvent } from "@multipooler/query-service";
 import { literal } from "../../pool/label-difference.ts";
-
-/** Type byte and length of a message. */
-const HEADER_BYTES = 5;
 
 /** By name; `undefined`: the server knows no such setting. */
 export type SettingValues = ReadonlyMap<string, string | undefined>;

@@ -48,6 +48,8 @@ export function localAnswer(
       case "prepare":
       case "execute":
       case "bring":
+      case "restoreIn":
+      case "restoreBehind":
       case "deallocate":
         return undefined;
     }

@@ -7,8 +7,11 @@ import type { UnitFacts } from "../input/unit-facts.ts";
 import type { ClientStatement } from "./client-statement.ts";
 import type { ClientStatements } from "./client-statements.ts";
 import { isAboutChannels } from "../notifications/channel-command.ts";
+import type { SettingChanges } from "../settings/setting-changes.ts";
 import type { Order } from "./order.ts";
 import { statementsOf } from "./sql-tokens.ts";
+
+const ALL_SETTINGS: SettingChanges = { names: new Map(), resetsAll: true };
 
 /** Texts without it are not read for LISTEN and UNLISTEN. */
 const CHANNEL_WORD = /listen/i;
@@ -41,7 +44,6 @@ export class OrderFacts {
     switch (command.type) {
       case "settings":
         facts.addText(text, classification, ~Taint.Settings);
-        facts.addSettings(command.changes);
         return;
       case "discardAll":
         facts.addText(text, classification, Taint.None);
@@ -71,8 +73,12 @@ export class OrderFacts {
     }
   }
 
-  /** The unit executes what may be such a command. */
-  addExecution(order: Order | undefined): void {
+  /**
+   * The unit executes what may be such a command.
+   *
+   * @param isRestored what it resets of the start-up settings is put back behind it
+   */
+  addExecution(order: Order | undefined, { isRestored }: { readonly isRestored: boolean }): void {
     const { facts, statements } = this.#options;
     const execution = facts.executions;
     facts.executions += 1;
@@ -82,7 +88,8 @@ export class OrderFacts {
     const { command, statement } = order;
     switch (command.type) {
       case "discardAll":
-        facts.discardsAllAt = execution;
+        facts.discardsAll = { execution, isRestored };
+        facts.addSettings(ALL_SETTINGS);
         statements.dropBySql(execution);
         return;
       case "deallocateAll":
@@ -98,8 +105,10 @@ export class OrderFacts {
           facts.preparedBySql.push({ statement, execution });
         }
         return;
-      case "execute":
       case "settings":
+        facts.addSettings(command.changes);
+        return;
+      case "execute":
       case "channels":
     }
   }

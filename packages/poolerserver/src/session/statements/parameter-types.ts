@@ -1,6 +1,6 @@
 const NO_TYPES: readonly number[] = [];
 
-/** The types in a Parse message, from `start` on; `undefined`: it is cut short. */
+/** The types in a Parse message, from `start` on; `undefined`: it does not end with them. */
 export function readTypes(
   message: Buffer,
   start: number,
@@ -10,11 +10,11 @@ export function readTypes(
     return undefined;
   }
   const count = message.readUInt16BE(start);
+  if (start + 2 + 4 * count !== end) {
+    return undefined;
+  }
   if (count === 0) {
     return NO_TYPES;
-  }
-  if (start + 2 + 4 * count > end) {
-    return undefined;
   }
   return Array.from({ length: count }, (_, index) => message.readUInt32BE(start + 2 + 4 * index));
 }

@@ -53,6 +53,7 @@ test("RESET ALL takes back what was set before it", () => {
   expect(read("set a = 1; reset all; set b = 2")).toEqual({
     type: "settings",
     changes: { names: new Map([["b", "set"]]), resetsAll: true },
+    resets: [{ names: "all", statement: 1, end: 20 }],
   });
 });
 

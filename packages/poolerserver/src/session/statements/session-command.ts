@@ -2,6 +2,8 @@ import { readChannelCommand } from "../notifications/channel-command.ts";
 import type { ChannelCommand } from "../notifications/channel-command.ts";
 import { readSettings } from "../settings/setting-changes.ts";
 import type { SettingChanges } from "../settings/setting-changes.ts";
+import { resetsIn } from "../settings/setting-resets.ts";
+import type { SettingReset } from "../settings/setting-resets.ts";
 import type { PrepareText } from "./client-statement.ts";
 import { nameOf, statementsOf, wordOf } from "./sql-tokens.ts";
 import type { SqlToken } from "./sql-tokens.ts";
@@ -15,7 +17,11 @@ export interface NameInText {
 
 /** A text about the session itself, which the pooler carries from backend to backend. */
 export type SessionCommand =
-  | { readonly type: "settings"; readonly changes: SettingChanges }
+  | {
+      readonly type: "settings";
+      readonly changes: SettingChanges;
+      readonly resets: readonly SettingReset[];
+    }
   | { readonly type: "discardAll" }
   | { readonly type: "deallocateAll" }
   | { readonly type: "channels"; readonly command: ChannelCommand }
@@ -52,7 +58,9 @@ export function readCommand(
     const [first] = statement;
     return first !== undefined && keepsSettings(text.slice(first.start, statement.at(-1)?.end));
   });
-  return changes === undefined ? undefined : { type: "settings", changes };
+  return changes === undefined
+    ? undefined
+    : { type: "settings", changes, resets: resetsIn(statements) };
 }
 
 function commandOf(text: string, tokens: readonly SqlToken[]): SessionCommand | undefined {

@@ -1,3 +1,4 @@
+import type { Restoring } from "../settings/startup-restoring.ts";
 import type { ClientStatement } from "./client-statement.ts";
 
 /**
@@ -15,6 +16,8 @@ import type { ClientStatement } from "./client-statement.ts";
  * | taken      | PREPARE of a name that there is      | as it is; something has the name, so that it fails     |
  * | execute    | EXECUTE in SQL                       | renamed; prepared before, where it is missing         |
  * | bring      | SQL that may name a statement        | as it is; the statement goes before it, as the client calls it |
+ * | restoreIn  | text that resets start-up settings   | puts them back behind that                            |
+ * | restoreBehind | Execute of such a text            | as it is; statements that put them back come behind it |
  * | deallocate | DEALLOCATE in SQL                    | drops a statement that is made for that               |
  */
 export type StatementMessageKind =
@@ -28,6 +31,8 @@ export type StatementMessageKind =
   | "taken"
   | "execute"
   | "bring"
+  | "restoreIn"
+  | "restoreBehind"
   | "deallocate";
 
 /** Positions are those in the bytes of the unit. */
@@ -44,4 +49,6 @@ export interface StatementMessage {
   readonly isUnnamed: boolean;
   /** It is a Parse of SQL that names a statement. */
   readonly isParse: boolean;
+  /** What it is added that puts start-up settings back. */
+  readonly restoring: Restoring | undefined;
 }

@@ -9,6 +9,7 @@ import { DROPPED, NOBODY } from "./pooler-name.ts";
 import type { ClientStatements } from "./client-statements.ts";
 import { StatementCloses } from "./statement-closes.ts";
 import type { StatementMessage } from "./statement-message.ts";
+import { ReusedStatements } from "./reused-statements.ts";
 import { StatementReplies } from "./statement-replies.ts";
 import type { UnitPlace } from "./unit-place.ts";
 import { writeUnit } from "./unit-writing.ts";
@@ -43,8 +44,7 @@ export class StatementPlacement {
   #skipped = 0;
   #byteLength = 0;
   readonly #replies: StatementReplies;
-  /** Statements that are used as the backend has them. */
-  readonly #reused: RegisteredStatement[] = [];
+  readonly #reused: ReusedStatements;
   #setups: SetupRequest[] = [];
   /** Names of clients that something was given. */
   #occupied: string[] = [];
@@ -56,6 +56,7 @@ export class StatementPlacement {
     const { registry, statements, user } = options;
     this.#registry = registry;
     this.#statements = statements;
+    this.#reused = new ReusedStatements(registry);
     this.#replies = new StatementReplies({
       onParsed: (statement, generation) => {
         this.#place?.held.add(statement, { generation, ddlCount: this.#ddlCount });
@@ -76,7 +77,7 @@ export class StatementPlacement {
 
   /** Whether an error that comes now may be that of a statement which the backend had. */
   get isSuspect(): boolean {
-    return this.#reused.length > 0 && !this.#replies.hasProgress;
+    return !this.#reused.isEmpty && !this.#replies.hasProgress;
   }
 
   /** Whether the unit can be sent again after it has failed because of what the backend had. */
@@ -92,7 +93,7 @@ export class StatementPlacement {
       return;
     }
     const closes = where.held.takeOwed();
-    if (this.#reused.some(({ name }) => closes.includes(name))) {
+    if (this.#reused.hasAnyOf(closes)) {
       // What is parsed takes the room of what is used.
       where.held.owe(closes);
       this.place(bytes, messages, where);
@@ -154,15 +155,7 @@ export class StatementPlacement {
 
   /** Something that was used as the backend had it has failed: it is parsed again before its next use. */
   suspect(failure: StatementFailure): void {
-    for (const statement of this.#reused) {
-      if (failure === "outdated") {
-        this.#registry.outdated(statement, statement.generation);
-      }
-      this.#place?.held.suspect(statement.name);
-    }
-    if (failure === "missing") {
-      this.#place?.held.doubt();
-    }
+    this.#reused.suspect(failure, this.#place);
   }
 
   #begin(place: UnitPlace): void {
@@ -170,7 +163,7 @@ export class StatementPlacement {
     this.#ddlCount = this.#registry.ddlCount;
     this.#replies.begin();
     this.#statements.restart();
-    emptyList(this.#reused);
+    this.#reused.empty();
     this.#setups = [];
     this.leftOut = 0;
   }
@@ -240,6 +233,15 @@ export class StatementPlacement {
         if (statement !== undefined) {
           this.#setups.push(setupOf(statement, message.ownName));
         }
+        return;
+      case "restoreIn":
+        this.#rename(message, "rename", message.restoring?.bytes.toString("latin1") ?? "");
+        this.#replies.hideRestoring(message.restoring);
+        return;
+      case "restoreBehind":
+        this.#add("append", "");
+        this.#byteLength += message.restoring?.bytes.length ?? 0;
+        this.#replies.hideRestoring(message.restoring);
         return;
       case "deallocate":
         this.#rename(message, "rename", DROPPED);
@@ -320,13 +322,13 @@ export class StatementPlacement {
 
   /** Whether the backend has the statement when the message comes that is being placed. */
   #isHeld(registered: RegisteredStatement): boolean {
-    if (this.#replies.parses(registered) || this.#reused.includes(registered)) {
+    if (this.#replies.parses(registered) || this.#reused.has(registered)) {
       return true;
     }
     if (this.#place?.held.use(registered, this.#ddlCount) !== true) {
       return false;
     }
-    this.#reused.push(registered);
+    this.#reused.add(registered);
     return true;
   }
 

@@ -1,4 +1,5 @@
 import type { RegisteredStatement } from "../../statements/statement-registry.ts";
+import type { Restoring } from "../settings/startup-restoring.ts";
 import { emptyList } from "../emptied-list.ts";
 
 const PARSE_COMPLETE = 0x31;
@@ -9,6 +10,8 @@ const EMPTY_QUERY = 0x49;
 const ROW_DESCRIPTION = 0x54;
 const NO_DATA = 0x6e;
 const PORTAL_SUSPENDED = 0x73;
+const NOTICE = 0x4e;
+const NOTIFICATION = 0x41;
 
 /** A ParseComplete or CloseComplete to come. */
 interface Reply {
@@ -35,6 +38,11 @@ export class StatementReplies {
   readonly #expected: Reply[] = [];
   #count = 0;
   #hasProgress = false;
+  /** What the pooler has the unit do besides, behind which of the client's executions. */
+  readonly #hidden: { readonly execution: number; readonly replies: number }[] = [];
+  /** Messages to come that answer such a thing. */
+  #hiddenLeft = 0;
+  #executions = 0;
 
   constructor(options: StatementRepliesOptions) {
     this.#options = options;
@@ -59,6 +67,9 @@ export class StatementReplies {
     emptyList(this.#expected);
     this.#count = 0;
     this.#hasProgress = false;
+    emptyList(this.#hidden);
+    this.#hiddenLeft = 0;
+    this.#executions = 0;
   }
 
   /** One more message is sent, at the end. */
@@ -71,6 +82,14 @@ export class StatementReplies {
     this.#expected.unshift({ isForClient: false, parsed: undefined, generation: 0 });
   }
 
+  /** What puts start-up settings back is not answered to the client. */
+  hideRestoring(restoring: Restoring | undefined): void {
+    if (restoring !== undefined) {
+      const { executions, replies } = restoring;
+      this.#hidden.push(...executions.map((execution) => ({ execution, replies })));
+    }
+  }
+
   /** Whether a statement is parsed in this unit. */
   parses(statement: RegisteredStatement): boolean {
     return this.#expected.some(({ parsed }) => parsed === statement);
@@ -78,6 +97,10 @@ export class StatementReplies {
 
   /** A message of the answer begins. Returns whether it is the client's. */
   take(code: number): boolean {
+    if (this.#hiddenLeft > 0 && code !== NOTICE && code !== NOTIFICATION) {
+      this.#hiddenLeft -= 1;
+      return false;
+    }
     if (code !== PARSE_COMPLETE && code !== CLOSE_COMPLETE) {
       this.#progress(code);
       return true;
@@ -101,6 +124,8 @@ export class StatementReplies {
       case EMPTY_QUERY:
       case PORTAL_SUSPENDED:
         this.#options.statements.confirmExecution();
+        this.#hideBehind(this.#executions);
+        this.#executions += 1;
         return;
       case BIND_COMPLETE:
       case ROW_DESCRIPTION:
@@ -108,6 +133,12 @@ export class StatementReplies {
         this.#options.statements.noteReply();
         return;
       default:
+    }
+  }
+
+  #hideBehind(execution: number): void {
+    if (this.#hidden[0]?.execution === execution) {
+      this.#hiddenLeft = this.#hidden.shift()?.replies ?? 0;
     }
   }
 }

@@ -3,7 +3,7 @@ import type { Classification } from "../../classification/classification.ts";
 import { Taint } from "../../classification/taint.ts";
 import { textEnd } from "../input/frontend-message.ts";
 import type { MessageInput } from "../input/message-input.ts";
-import { protocolError } from "../session-refusal.ts";
+import { StartupRestoring } from "../settings/startup-restoring.ts";
 import type { SessionSettings } from "../settings/session-settings.ts";
 import type { TextClassifier } from "../input/unit-cutter.ts";
 import type { UnitFacts } from "../input/unit-facts.ts";
@@ -16,16 +16,12 @@ import { OrderReader, carriedAlong } from "./order.ts";
 import type { Order } from "./order.ts";
 import { readTypes } from "./parameter-types.ts";
 import { decodeName, namesIn } from "./sql-tokens.ts";
-import type { StatementMessage, StatementMessageKind } from "./statement-message.ts";
+import type { StatementMessage } from "./statement-message.ts";
 import { isPoolerName } from "./pooler-name.ts";
-import { emptyList } from "../emptied-list.ts";
+import { UnitMessages } from "./unit-messages.ts";
 
 const STATEMENT = 0x53;
 const PORTAL = 0x50;
-const HEADER_BYTES = 5;
-
-/** The name of a statement that is not rewritten. */
-const NOWHERE = { nameStart: 0, nameEnd: 0 } as const;
 
 export interface UnitStatementsOptions {
   readonly input: MessageInput;
@@ -47,8 +43,7 @@ export class UnitStatements {
   readonly #options: UnitStatementsOptions;
   readonly #orders: OrderReader;
   readonly #orderFacts: OrderFacts;
-  /** In their order. */
-  messages: StatementMessage[] = [];
+  readonly #messages: UnitMessages;
   /** The last text in the unit. */
   text = "";
   /** A COPY was bound: any Execute may run it. */
@@ -56,29 +51,35 @@ export class UnitStatements {
   /** What the unnamed statement of the unit is. */
   #unnamedOrder: Order | undefined;
   readonly #bound: BoundOrders;
+  readonly #restoring: StartupRestoring;
 
   constructor(options: UnitStatementsOptions) {
     this.#options = options;
+    this.#messages = new UnitMessages(options.input);
     this.#orders = new OrderReader(options);
     this.#orderFacts = new OrderFacts(options);
     this.#bound = new BoundOrders(options.input);
+    this.#restoring = new StartupRestoring(options.settings.startup);
+  }
+
+  /** In their order. */
+  get messages(): readonly StatementMessage[] {
+    return this.#messages.list;
   }
 
   /** A unit begins. The one before has ended. */
   begin(): void {
-    emptyList(this.messages);
+    this.#messages.empty();
   }
 
   /** Another piece of the unit begins. */
   beginPiece(): void {
-    if (this.messages.length > 0) {
-      this.messages = [];
-    }
+    this.#messages.beginPiece();
   }
 
   /** Lets go of what was read. */
   forget(): void {
-    emptyList(this.messages);
+    this.#messages.empty();
     this.text = "";
     this.#unnamedOrder = undefined;
     this.#bound.forget(this.#options.isInTransaction);
@@ -93,10 +94,10 @@ export class UnitStatements {
     this.#run(classification, order);
     if (order === undefined) {
       this.#bringNamed(this.#textAt(bodyStart), classification);
-    } else {
-      this.#rewriteText(order, bodyStart, false);
+    } else if (!this.#rewriteText(order, bodyStart, false)) {
+      this.#restoreIn(order, bodyStart);
     }
-    this.#orderFacts.addExecution(order);
+    this.#orderFacts.addExecution(order, { isRestored: false });
   }
 
   parse(): void {
@@ -105,7 +106,7 @@ export class UnitStatements {
     const nameEnd = textEnd(chunk, bodyStart, bodyEnd);
     const parameterTypes = readTypes(chunk, textEnd(chunk, nameEnd + 1, bodyEnd) + 1, bodyEnd);
     if (parameterTypes === undefined) {
-      facts.refuse(protocolError("a Parse message that is cut short"));
+      this.#passOn();
       return;
     }
     const name = chunk.toString("latin1", bodyStart, nameEnd);
@@ -116,12 +117,12 @@ export class UnitStatements {
     if (this.#isOpaque() && !isUnnamed) {
       facts.addState();
       statements.noteOther();
-      this.#add("plain", names);
+      this.#messages.add("plain", names);
       return;
     }
     if (!isUnnamed && statements.get(name) !== undefined) {
       statements.noteOther();
-      this.#add("duplicate", { ...names, ownName: decodeName(name) });
+      this.#messages.add("duplicate", { ...names, ownName: decodeName(name) });
       return;
     }
     if (!isUnnamed) {
@@ -138,7 +139,7 @@ export class UnitStatements {
         return;
       }
     }
-    this.#add("parse", { ...names, statement, isUnnamed });
+    this.#messages.add("parse", { ...names, statement, isUnnamed });
   }
 
   bind(): void {
@@ -147,7 +148,7 @@ export class UnitStatements {
     facts.needsBackend = true;
     const portalEnd = textEnd(chunk, bodyStart, bodyEnd);
     if (portalEnd + 1 >= bodyEnd) {
-      facts.refuse(protocolError("a Bind message that is cut short"));
+      // PostgreSQL has an error for it.
       return;
     }
     const statement = this.#use(portalEnd + 1);
@@ -190,25 +191,39 @@ export class UnitStatements {
     const { facts } = this.#options;
     facts.needsBackend = true;
     facts.copies ||= this.#hasBoundCopy;
-    this.#orderFacts.addExecution(this.#bound.take());
+    const order = this.#bound.take();
+    const restoring = this.#restoring.behind(order, facts.executions);
+    if (restoring !== undefined) {
+      this.#messages.add("restoreBehind", { restoring });
+    }
+    this.#orderFacts.addExecution(order, { isRestored: true });
   }
 
   close(): void {
-    const { input, facts, statements } = this.#options;
+    const { input, statements } = this.#options;
     const { chunk, bodyStart, bodyEnd } = input;
     const nameStart = bodyStart + 1;
     const nameEnd = textEnd(chunk, nameStart, bodyEnd);
     const name = chunk.toString("latin1", nameStart, nameEnd);
     const isStatement = chunk[bodyStart] === STATEMENT;
-    // PostgreSQL has an error for what is neither.
-    facts.needsBackend ||= !isStatement && chunk[bodyStart] !== PORTAL;
+    if ((!isStatement && chunk[bodyStart] !== PORTAL) || nameEnd + 1 !== bodyEnd) {
+      this.#passOn();
+      return;
+    }
     if (isStatement && statements.get(name) !== undefined) {
       statements.close(name);
     } else {
       statements.noteOther();
     }
     const isKept = !isStatement || name === UNNAMED || this.#isOpaque();
-    this.#add(isKept ? "plain" : "close", { nameStart, nameEnd });
+    this.#messages.add(isKept ? "plain" : "close", { nameStart, nameEnd });
+  }
+
+  /** A Parse or Close that no client may send: PostgreSQL has an error for it. */
+  #passOn(): void {
+    this.#options.facts.needsBackend = true;
+    this.#options.statements.noteOther();
+    this.#messages.add("plain", {});
   }
 
   /** In such an encoding a text cannot be sent by the pooler as it is known to it. */
@@ -225,7 +240,7 @@ export class UnitStatements {
     const statement = this.#usable(name);
     if (statement === undefined) {
       if (name === UNNAMED || isPoolerName(name)) {
-        this.#add("missing", { nameStart, nameEnd });
+        this.#messages.add("missing", { nameStart, nameEnd });
       } else if (isPinned()) {
         // SQL that was not understood may have prepared it.
         facts.addState();
@@ -233,7 +248,7 @@ export class UnitStatements {
       return undefined;
     }
     const isUnnamed = name === UNNAMED && facts.parses;
-    this.#add("use", { nameStart, nameEnd, statement, isUnnamed });
+    this.#messages.add("use", { nameStart, nameEnd, statement, isUnnamed });
     return statement;
   }
 
@@ -261,7 +276,7 @@ export class UnitStatements {
       case "deallocate": {
         const isTaken =
           command.type === "prepare" && this.#options.statements.get(command.name) !== undefined;
-        this.#add(isTaken ? "taken" : command.type, {
+        this.#messages.add(isTaken ? "taken" : command.type, {
           nameStart: textStart + command.start,
           nameEnd: textStart + command.end,
           statement,
@@ -278,38 +293,15 @@ export class UnitStatements {
     }
   }
 
-  /** Positions are those in the chunk. */
-  #add(
-    kind: StatementMessageKind,
-    {
-      nameStart,
-      nameEnd,
-      statement,
-      ownName = "",
-      isUnnamed = false,
-      isParse = false,
-    }: {
-      readonly nameStart: number;
-      readonly nameEnd: number;
-      readonly statement?: ClientStatement | undefined;
-      readonly ownName?: string;
-      readonly isUnnamed?: boolean;
-      readonly isParse?: boolean;
-    },
-  ): void {
-    const { offset, bodyStart, bodyEnd } = this.#options.input;
-    const shift = offset + HEADER_BYTES - bodyStart;
-    this.messages.push({
-      kind,
-      start: offset,
-      end: bodyEnd + shift,
-      nameStart: nameStart + shift,
-      nameEnd: nameEnd + shift,
-      statement,
-      ownName,
-      isUnnamed,
-      isParse,
-    });
+  /** Has a text put back what it resets of the start-up settings. */
+  #restoreIn(order: Order, textStart: number): void {
+    const { executions } = this.#options.facts;
+    const restoring = this.#restoring.inText(order, this.#textAt(textStart), executions);
+    if (restoring !== undefined) {
+      const { start, end } = restoring;
+      const place = { nameStart: textStart + start, nameEnd: textStart + end };
+      this.#messages.add("restoreIn", { ...place, restoring });
+    }
   }
 
   /**
@@ -324,7 +316,7 @@ export class UnitStatements {
     for (const name of namesIn(text)) {
       const statement = name === undefined ? undefined : statements.get(name);
       if (name !== undefined && name !== UNNAMED && statement !== undefined) {
-        this.#add("bring", { ...NOWHERE, ownName: decodeName(name), statement });
+        this.#messages.add("bring", { ownName: decodeName(name), statement });
       }
     }
   }

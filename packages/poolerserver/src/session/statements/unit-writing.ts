@@ -1,8 +1,6 @@
-import { writeClose, writeParse } from "@multipooler/pgwire";
+import { HEADER_BYTES, writeClose, writeParse } from "@multipooler/pgwire";
 import type { StatementMessage } from "./statement-message.ts";
 
-/** Type byte and length of a message. */
-const HEADER_BYTES = 5;
 const NO_TYPES: readonly number[] = [];
 
 /** How a message is written: as it is, under another name, behind messages of the pooler, or not at all. */
@@ -12,6 +10,7 @@ export type WriteStep =
   | "closeBefore"
   | "parseBefore"
   | "emptyBefore"
+  | "append"
   | "leaveOut";
 
 /** A unit, and what is changed in it. */
@@ -42,6 +41,12 @@ export function writeUnit(
     const message = messages[index];
     const step = steps[index];
     if (message === undefined || step === undefined || step === "leaveOut" || step === "keep") {
+      continue;
+    }
+    if (step === "append") {
+      at += bytes.copy(target, at, from, message.end);
+      at += message.restoring?.bytes.copy(target, at) ?? 0;
+      from = message.end;
       continue;
     }
     at += bytes.copy(target, at, from, message.start);

@@ -16,7 +16,6 @@ export interface InterruptibleUnitOptions extends SessionUnitOptions {
 export class InterruptibleUnit {
   readonly #options: InterruptibleUnitOptions;
   #current: SessionUnit;
-  #interruption: UnitInterruption | undefined;
 
   constructor(options: InterruptibleUnitOptions) {
     this.#options = options;
@@ -28,30 +27,21 @@ export class InterruptibleUnit {
   }
 
   get isInterrupted(): boolean {
-    return this.#interruption !== undefined;
+    return this.#current.interruption !== undefined;
   }
 
   /** What interrupts the unit, which is on `backend`. */
   interruption(backend: Backend): UnitInterruption {
-    this.#interruption ??= new UnitInterruption({
-      ...this.#options,
-      backend,
-      request: this.#current,
-    });
-    return this.#interruption;
-  }
-
-  /** The unit has ended on its backend. */
-  settle(): void {
-    this.#interruption?.end();
+    const request = this.#current;
+    request.interruption ??= new UnitInterruption({ ...this.#options, backend, request });
+    return request.interruption;
   }
 
   /** Lets go of the unit: the next one may come. */
   forget(): void {
     this.#current.forget();
-    if (this.#interruption !== undefined) {
+    if (this.isInterrupted) {
       // The backend may still know the object by its cancel request.
-      this.#interruption = undefined;
       this.#current = new SessionUnit(this.#options);
     }
   }

@@ -1,4 +1,5 @@
-import type { PgwireError, RequestEnd, SpanRequest } from "@multipooler/pgwire";
+import { PgwireError, PgwireErrorCode } from "@multipooler/pgwire";
+import type { RequestEnd, SpanRequest } from "@multipooler/pgwire";
 import type { MultiPoolerError } from "../../error.ts";
 import type { Label } from "../../pool/label.ts";
 import type { Lease } from "../../pool/lease.ts";
@@ -7,6 +8,7 @@ import type { CarriedState } from "../carried-state.ts";
 import type { StatementMessage } from "../statements/statement-message.ts";
 import type { StatementPlacement } from "../statements/statement-placement.ts";
 import type { UnitPlace } from "../statements/unit-place.ts";
+import type { UnitInterruption } from "./unit-interruption.ts";
 
 /** The session that a unit belongs to. None of these may throw. */
 export interface UnitOwner {
@@ -55,6 +57,8 @@ export class SessionUnit implements Unit, SpanRequest {
   #bytes: Buffer = NOTHING;
   #messages: readonly StatementMessage[] = NO_MESSAGES;
   #isPlaced = false;
+  /** What interrupts it, if something does. */
+  interruption: UnitInterruption | undefined;
 
   constructor(options: SessionUnitOptions) {
     this.origin = options.origin;
@@ -140,10 +144,22 @@ export class SessionUnit implements Unit, SpanRequest {
   }
 
   failing(error: PgwireError): void {
+    this.#carried.failing();
     this.#owner.failing(error);
   }
 
   settle(end: RequestEnd): void {
-    this.#owner.settled(end);
+    const ending = this.interruption?.end();
+    if (ending === undefined || end.type === "lost") {
+      this.#owner.settled(end);
+    } else {
+      // Too late: its backend is being cut.
+      void ending.then(() => this.#owner.settled({ type: "lost", error: lateError() }));
+    }
   }
+}
+
+function lateError(): PgwireError {
+  const message = "the connection was cut, since a statement was not cancelled in time";
+  return new PgwireError(PgwireErrorCode.ConnectionLost, message, { sent: true });
 }

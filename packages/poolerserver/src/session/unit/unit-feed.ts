@@ -1,5 +1,11 @@
 import type { PgwireError } from "@multipooler/pgwire";
-import { COPY_INTERRUPT, COPY_INTERRUPTED, FrontendCode } from "../input/frontend-message.ts";
+import {
+  COPY_INTERRUPT,
+  COPY_INTERRUPTED,
+  FLUSH,
+  FrontendCode,
+  isFrontendCode,
+} from "../input/frontend-message.ts";
 import { MessageBoundary } from "../output/message-boundary.ts";
 import type { UnitCutter } from "../input/unit-cutter.ts";
 
@@ -44,6 +50,8 @@ export class UnitFeed {
   #interruption: Interruption = "none";
   /** A Sync was sent in the middle of a COPY. */
   #hasCopySync = false;
+  /** Nothing was sent behind a Flush. */
+  #isFlushed = false;
   #bytes: Buffer = NOTHING;
 
   constructor({ cutter }: { readonly cutter: UnitCutter }) {
@@ -60,12 +68,19 @@ export class UnitFeed {
     return this.#answer.errors > 0 && this.#answer.replies < this.#cutter.facts.replies;
   }
 
+  /** Whether the client has the answer to everything that was sent. */
+  get #isAnswered(): boolean {
+    const { errors, replies, missing } = this.#answer;
+    return missing === 0 && (errors > 0 || replies >= this.#cutter.facts.replies);
+  }
+
   /** A unit that may copy, or is open, is sent. */
   begin(): void {
     this.#answer = new MessageBoundary();
     this.#copyEnds = this.#cutter.copyEnds;
     this.#interruption = "none";
     this.#hasCopySync = false;
+    this.#isFlushed = false;
   }
 
   /** An error comes in the answer. */
@@ -150,17 +165,16 @@ export class UnitFeed {
       if (step === "passed") {
         continue;
       }
+      if (step === "feed" && !input.advance()) {
+        this.#cutter.problem = "a message has a length that cannot be";
+        step = "broken";
+      }
       if (step !== "feed") {
         return this.#finish(hasBytes, step);
       }
-      if (!input.advance()) {
-        this.#cutter.problem = "a message has a length that cannot be";
-        return "broken";
-      }
       hasBytes = true;
-      if (!this.#read(code)) {
-        return "broken";
-      }
+      this.#isFlushed = false;
+      this.#read(code);
     }
   }
 
@@ -174,12 +188,26 @@ export class UnitFeed {
       case "passed":
       case "interrupt":
         return "hold";
-      case "feed":
-      case "hold":
       case "terminate":
       case "broken":
+        return this.#last(step);
+      case "feed":
+      case "hold":
         return step;
     }
+  }
+
+  /** The conversation ends once PostgreSQL has run what comes before, and the client has the answer. */
+  #last(end: "terminate" | "broken"): FeedStep {
+    if (this.isCopyIn || this.#isAnswered) {
+      return end;
+    }
+    if (this.#isFlushed) {
+      return "hold";
+    }
+    this.#isFlushed = true;
+    this.#bytes = FLUSH;
+    return "feed";
   }
 
   /**
@@ -211,7 +239,15 @@ export class UnitFeed {
     }
     // After a Sync in its middle, the COPY may have been over before, so that the unit is.
     const isOver = this.#hasCopySync && this.#answer.errors > 0 && this.#interruption !== "hit";
-    return isOpen && !isOver ? "feed" : "hold";
+    if (!isOpen || isOver) {
+      return "hold";
+    }
+    return isFrontendCode(code) ? "feed" : this.#broken(code);
+  }
+
+  #broken(code: number): FeedStep {
+    this.#cutter.problem = `a message of type 0x${code.toString(16)} inside a group`;
+    return "broken";
   }
 
   #judgeInCopy(code: number): FeedStep | CopyStep {
@@ -236,32 +272,28 @@ export class UnitFeed {
     }
   }
 
-  /** Notes what a message means that is sent on; false for one that may not come here. */
-  #read(code: number): boolean {
+  /** Notes what a message means that is sent on. */
+  #read(code: number): void {
     const { facts } = this.#cutter;
     switch (code) {
       case FrontendCode.CopyData:
       case FrontendCode.Flush:
-        return true;
+        return;
       case FrontendCode.CopyDone:
       case FrontendCode.CopyFail:
         this.#copyEnds += 1;
-        return true;
+        return;
       case FrontendCode.Sync:
         this.#hasCopySync = this.isCopyIn;
         facts.isOpen = this.isCopyIn;
-        return true;
+        return;
       default:
         if (this.isCopyIn) {
           // PostgreSQL takes it for an error in the COPY.
           this.#copyEnds += 1;
-          return true;
+        } else if (!this.#cutter.addToGroup(code)) {
+          this.#cutter.endGroup(code);
         }
-        if (this.#cutter.addToGroup(code) || this.#cutter.endGroup(code)) {
-          return true;
-        }
-        this.#cutter.problem = `a message of type 0x${code.toString(16)} inside a group`;
-        return false;
     }
   }
 }

@@ -40,9 +40,13 @@ export class UnitInterruption {
     this.#forced ??= new Interruption({ ...this.#options, mayEnd: true });
   }
 
-  /** The request has ended. */
-  end(): void {
-    void this.#forced?.end();
+  /**
+   * The request has ended. Where its server process is about to be ended all the same, returns when that
+   * is done: until then nobody else may get the backend.
+   */
+  end(): Promise<void> | undefined {
+    const over = this.#forced?.end();
+    return this.#forced?.isEnding === true ? over : undefined;
   }
 
   async #cancel(): Promise<void> {

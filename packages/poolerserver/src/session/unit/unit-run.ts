@@ -6,7 +6,7 @@ import type { Logger } from "../../logger.ts";
 import type { BackendEnd } from "../../pool/backend.ts";
 import type { UnitScheduler } from "../../pool/borrowing.ts";
 import type { BackendWatcher, Lease } from "../../pool/lease.ts";
-import { isUnsent, queryError } from "../../postgres-error.ts";
+import { endsSession, isUnsent, queryError } from "../../postgres-error.ts";
 import type { SessionHold } from "../session-hold.ts";
 import { InterruptibleUnit } from "./interruptible-unit.ts";
 import { internalError, lostBetweenUnits } from "../session-refusal.ts";
@@ -137,6 +137,16 @@ export class UnitRun implements UnitOwner {
     }
   }
 
+  /** Gives the backend back that is held between two units and not pinned. Returns whether it did. */
+  giveBack(): boolean {
+    const { hold } = this;
+    if (this.#phase !== "none" || hold.lease === undefined || hold.reason !== undefined) {
+      return false;
+    }
+    void hold.release();
+    return true;
+  }
+
   granted(lease: Lease): void {
     this.hold.take(lease);
     this.#sendUnit(lease);
@@ -192,7 +202,6 @@ export class UnitRun implements UnitOwner {
 
   settled(end: RequestEnd): void {
     this.#phase = "none";
-    this.#unit.settle();
     switch (end.type) {
       case "ready":
         this.#ready(end);
@@ -206,7 +215,8 @@ export class UnitRun implements UnitOwner {
           this.hold.discard(end.error);
           this.#attempt();
         } else {
-          this.#lose(queryError(end.error), this.#hasAnswered || this.hold.reason !== undefined);
+          const isFatal = this.#hasAnswered || this.hold.reason !== undefined;
+          this.#lose(queryError(end.error), isFatal || (!this.isShared && endsSession(end.error)));
         }
     }
   }
@@ -334,12 +344,8 @@ export class UnitRun implements UnitOwner {
   }
 
   get #mayTryAgain(): boolean {
-    return (
-      !this.#input.hasFed &&
-      !this.#isAbandoned &&
-      !this.#unit.isInterrupted &&
-      this.#attempts < MAX_ATTEMPTS
-    );
+    const isUntouched = !this.#input.hasFed && !this.#isAbandoned && !this.#unit.isInterrupted;
+    return isUntouched && this.#attempts < MAX_ATTEMPTS;
   }
 
   /** `undefined` while there is nothing to interrupt. */

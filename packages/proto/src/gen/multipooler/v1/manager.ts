@@ -10,6 +10,194 @@ import { Duration } from "../../google/protobuf/duration.ts";
 import { Timestamp } from "../../google/protobuf/timestamp.ts";
 import { ID, ShardKey } from "../../multigres/clustermetadata.ts";
 
+/** Why a pooler is not ready, for programs that act on it. */
+export const NotReadyCode = {
+  /** NOT_READY_CODE_UNSPECIFIED - It is ready. */
+  NOT_READY_CODE_UNSPECIFIED: 0,
+  /** NOT_READY_CODE_NOT_OPEN - The manager is not open. */
+  NOT_READY_CODE_NOT_OPEN: 1,
+  /** NOT_READY_CODE_STOPPING - It is shutting down. */
+  NOT_READY_CODE_STOPPING: 2,
+  /** NOT_READY_CODE_START_FAILED - It cannot start: see `error_message`. */
+  NOT_READY_CODE_START_FAILED: 3,
+  /** NOT_READY_CODE_STARTING - It is not there yet. */
+  NOT_READY_CODE_STARTING: 4,
+  /** NOT_READY_CODE_DRAINED - Somebody has taken it out of service. */
+  NOT_READY_CODE_DRAINED: 5,
+  /** NOT_READY_CODE_NAME_IN_USE - Another process uses its name. */
+  NOT_READY_CODE_NAME_IN_USE: 6,
+  /** NOT_READY_CODE_SECOND_PRIMARY - The shard has another primary, and this one must not take writes. */
+  NOT_READY_CODE_SECOND_PRIMARY: 7,
+  /** NOT_READY_CODE_DATABASE_UNREACHABLE - PostgreSQL cannot be reached. */
+  NOT_READY_CODE_DATABASE_UNREACHABLE: 8,
+  /** NOT_READY_CODE_DATABASE_LEAVING - PostgreSQL is being let go, since it stops or has another address. */
+  NOT_READY_CODE_DATABASE_LEAVING: 9,
+  /** NOT_READY_CODE_DATABASE_IN_TRANSITION - PostgreSQL starts, stops or recovers (SQLSTATE 57P03). */
+  NOT_READY_CODE_DATABASE_IN_TRANSITION: 10,
+  /** NOT_READY_CODE_SERVER_FULL - PostgreSQL has no connection left (SQLSTATE 53300). */
+  NOT_READY_CODE_SERVER_FULL: 11,
+  /** NOT_READY_CODE_LOGIN_REFUSED - PostgreSQL refuses the login, or asks for a method that is not spoken. */
+  NOT_READY_CODE_LOGIN_REFUSED: 12,
+  /** NOT_READY_CODE_CONNECTIONS_REFUSED - PostgreSQL refuses new connections for another reason. */
+  NOT_READY_CODE_CONNECTIONS_REFUSED: 13,
+  /** NOT_READY_CODE_CHANGING - It is on its way to another status or role. */
+  NOT_READY_CODE_CHANGING: 14,
+  /** NOT_READY_CODE_CHANGE_FAILED - It could not get there yet. */
+  NOT_READY_CODE_CHANGE_FAILED: 15,
+  /** NOT_READY_CODE_POOL_EXHAUSTED - No connection of the pool has come free for long. */
+  NOT_READY_CODE_POOL_EXHAUSTED: 16,
+  /** NOT_READY_CODE_QUERY_PATH_BROKEN - Queries fail on the way to PostgreSQL. */
+  NOT_READY_CODE_QUERY_PATH_BROKEN: 17,
+  /** NOT_READY_CODE_WRITES_REFUSED - A primary whose sessions are read-only by its configuration. */
+  NOT_READY_CODE_WRITES_REFUSED: 18,
+  /** NOT_READY_CODE_COMMITS_WAIT - A primary whose commits wait for a standby that does not confirm them. */
+  NOT_READY_CODE_COMMITS_WAIT: 19,
+  UNRECOGNIZED: -1,
+} as const;
+
+export type NotReadyCode = typeof NotReadyCode[keyof typeof NotReadyCode];
+
+export namespace NotReadyCode {
+  export type NOT_READY_CODE_UNSPECIFIED = typeof NotReadyCode.NOT_READY_CODE_UNSPECIFIED;
+  export type NOT_READY_CODE_NOT_OPEN = typeof NotReadyCode.NOT_READY_CODE_NOT_OPEN;
+  export type NOT_READY_CODE_STOPPING = typeof NotReadyCode.NOT_READY_CODE_STOPPING;
+  export type NOT_READY_CODE_START_FAILED = typeof NotReadyCode.NOT_READY_CODE_START_FAILED;
+  export type NOT_READY_CODE_STARTING = typeof NotReadyCode.NOT_READY_CODE_STARTING;
+  export type NOT_READY_CODE_DRAINED = typeof NotReadyCode.NOT_READY_CODE_DRAINED;
+  export type NOT_READY_CODE_NAME_IN_USE = typeof NotReadyCode.NOT_READY_CODE_NAME_IN_USE;
+  export type NOT_READY_CODE_SECOND_PRIMARY = typeof NotReadyCode.NOT_READY_CODE_SECOND_PRIMARY;
+  export type NOT_READY_CODE_DATABASE_UNREACHABLE = typeof NotReadyCode.NOT_READY_CODE_DATABASE_UNREACHABLE;
+  export type NOT_READY_CODE_DATABASE_LEAVING = typeof NotReadyCode.NOT_READY_CODE_DATABASE_LEAVING;
+  export type NOT_READY_CODE_DATABASE_IN_TRANSITION = typeof NotReadyCode.NOT_READY_CODE_DATABASE_IN_TRANSITION;
+  export type NOT_READY_CODE_SERVER_FULL = typeof NotReadyCode.NOT_READY_CODE_SERVER_FULL;
+  export type NOT_READY_CODE_LOGIN_REFUSED = typeof NotReadyCode.NOT_READY_CODE_LOGIN_REFUSED;
+  export type NOT_READY_CODE_CONNECTIONS_REFUSED = typeof NotReadyCode.NOT_READY_CODE_CONNECTIONS_REFUSED;
+  export type NOT_READY_CODE_CHANGING = typeof NotReadyCode.NOT_READY_CODE_CHANGING;
+  export type NOT_READY_CODE_CHANGE_FAILED = typeof NotReadyCode.NOT_READY_CODE_CHANGE_FAILED;
+  export type NOT_READY_CODE_POOL_EXHAUSTED = typeof NotReadyCode.NOT_READY_CODE_POOL_EXHAUSTED;
+  export type NOT_READY_CODE_QUERY_PATH_BROKEN = typeof NotReadyCode.NOT_READY_CODE_QUERY_PATH_BROKEN;
+  export type NOT_READY_CODE_WRITES_REFUSED = typeof NotReadyCode.NOT_READY_CODE_WRITES_REFUSED;
+  export type NOT_READY_CODE_COMMITS_WAIT = typeof NotReadyCode.NOT_READY_CODE_COMMITS_WAIT;
+  export type UNRECOGNIZED = typeof NotReadyCode.UNRECOGNIZED;
+}
+
+export function notReadyCodeFromJSON(object: any): NotReadyCode {
+  switch (object) {
+    case 0:
+    case "NOT_READY_CODE_UNSPECIFIED":
+      return NotReadyCode.NOT_READY_CODE_UNSPECIFIED;
+    case 1:
+    case "NOT_READY_CODE_NOT_OPEN":
+      return NotReadyCode.NOT_READY_CODE_NOT_OPEN;
+    case 2:
+    case "NOT_READY_CODE_STOPPING":
+      return NotReadyCode.NOT_READY_CODE_STOPPING;
+    case 3:
+    case "NOT_READY_CODE_START_FAILED":
+      return NotReadyCode.NOT_READY_CODE_START_FAILED;
+    case 4:
+    case "NOT_READY_CODE_STARTING":
+      return NotReadyCode.NOT_READY_CODE_STARTING;
+    case 5:
+    case "NOT_READY_CODE_DRAINED":
+      return NotReadyCode.NOT_READY_CODE_DRAINED;
+    case 6:
+    case "NOT_READY_CODE_NAME_IN_USE":
+      return NotReadyCode.NOT_READY_CODE_NAME_IN_USE;
+    case 7:
+    case "NOT_READY_CODE_SECOND_PRIMARY":
+      return NotReadyCode.NOT_READY_CODE_SECOND_PRIMARY;
+    case 8:
+    case "NOT_READY_CODE_DATABASE_UNREACHABLE":
+      return NotReadyCode.NOT_READY_CODE_DATABASE_UNREACHABLE;
+    case 9:
+    case "NOT_READY_CODE_DATABASE_LEAVING":
+      return NotReadyCode.NOT_READY_CODE_DATABASE_LEAVING;
+    case 10:
+    case "NOT_READY_CODE_DATABASE_IN_TRANSITION":
+      return NotReadyCode.NOT_READY_CODE_DATABASE_IN_TRANSITION;
+    case 11:
+    case "NOT_READY_CODE_SERVER_FULL":
+      return NotReadyCode.NOT_READY_CODE_SERVER_FULL;
+    case 12:
+    case "NOT_READY_CODE_LOGIN_REFUSED":
+      return NotReadyCode.NOT_READY_CODE_LOGIN_REFUSED;
+    case 13:
+    case "NOT_READY_CODE_CONNECTIONS_REFUSED":
+      return NotReadyCode.NOT_READY_CODE_CONNECTIONS_REFUSED;
+    case 14:
+    case "NOT_READY_CODE_CHANGING":
+      return NotReadyCode.NOT_READY_CODE_CHANGING;
+    case 15:
+    case "NOT_READY_CODE_CHANGE_FAILED":
+      return NotReadyCode.NOT_READY_CODE_CHANGE_FAILED;
+    case 16:
+    case "NOT_READY_CODE_POOL_EXHAUSTED":
+      return NotReadyCode.NOT_READY_CODE_POOL_EXHAUSTED;
+    case 17:
+    case "NOT_READY_CODE_QUERY_PATH_BROKEN":
+      return NotReadyCode.NOT_READY_CODE_QUERY_PATH_BROKEN;
+    case 18:
+    case "NOT_READY_CODE_WRITES_REFUSED":
+      return NotReadyCode.NOT_READY_CODE_WRITES_REFUSED;
+    case 19:
+    case "NOT_READY_CODE_COMMITS_WAIT":
+      return NotReadyCode.NOT_READY_CODE_COMMITS_WAIT;
+    case -1:
+    case "UNRECOGNIZED":
+    default:
+      return NotReadyCode.UNRECOGNIZED;
+  }
+}
+
+export function notReadyCodeToJSON(object: NotReadyCode): string {
+  switch (object) {
+    case NotReadyCode.NOT_READY_CODE_UNSPECIFIED:
+      return "NOT_READY_CODE_UNSPECIFIED";
+    case NotReadyCode.NOT_READY_CODE_NOT_OPEN:
+      return "NOT_READY_CODE_NOT_OPEN";
+    case NotReadyCode.NOT_READY_CODE_STOPPING:
+      return "NOT_READY_CODE_STOPPING";
+    case NotReadyCode.NOT_READY_CODE_START_FAILED:
+      return "NOT_READY_CODE_START_FAILED";
+    case NotReadyCode.NOT_READY_CODE_STARTING:
+      return "NOT_READY_CODE_STARTING";
+    case NotReadyCode.NOT_READY_CODE_DRAINED:
+      return "NOT_READY_CODE_DRAINED";
+    case NotReadyCode.NOT_READY_CODE_NAME_IN_USE:
+      return "NOT_READY_CODE_NAME_IN_USE";
+    case NotReadyCode.NOT_READY_CODE_SECOND_PRIMARY:
+      return "NOT_READY_CODE_SECOND_PRIMARY";
+    case NotReadyCode.NOT_READY_CODE_DATABASE_UNREACHABLE:
+      return "NOT_READY_CODE_DATABASE_UNREACHABLE";
+    case NotReadyCode.NOT_READY_CODE_DATABASE_LEAVING:
+      return "NOT_READY_CODE_DATABASE_LEAVING";
+    case NotReadyCode.NOT_READY_CODE_DATABASE_IN_TRANSITION:
+      return "NOT_READY_CODE_DATABASE_IN_TRANSITION";
+    case NotReadyCode.NOT_READY_CODE_SERVER_FULL:
+      return "NOT_READY_CODE_SERVER_FULL";
+    case NotReadyCode.NOT_READY_CODE_LOGIN_REFUSED:
+      return "NOT_READY_CODE_LOGIN_REFUSED";
+    case NotReadyCode.NOT_READY_CODE_CONNECTIONS_REFUSED:
+      return "NOT_READY_CODE_CONNECTIONS_REFUSED";
+    case NotReadyCode.NOT_READY_CODE_CHANGING:
+      return "NOT_READY_CODE_CHANGING";
+    case NotReadyCode.NOT_READY_CODE_CHANGE_FAILED:
+      return "NOT_READY_CODE_CHANGE_FAILED";
+    case NotReadyCode.NOT_READY_CODE_POOL_EXHAUSTED:
+      return "NOT_READY_CODE_POOL_EXHAUSTED";
+    case NotReadyCode.NOT_READY_CODE_QUERY_PATH_BROKEN:
+      return "NOT_READY_CODE_QUERY_PATH_BROKEN";
+    case NotReadyCode.NOT_READY_CODE_WRITES_REFUSED:
+      return "NOT_READY_CODE_WRITES_REFUSED";
+    case NotReadyCode.NOT_READY_CODE_COMMITS_WAIT:
+      return "NOT_READY_CODE_COMMITS_WAIT";
+    case NotReadyCode.UNRECOGNIZED:
+    default:
+      return "UNRECOGNIZED";
+  }
+}
+
 /** What became of a change of the serving status. */
 export const TransitionOutcome = {
   /** TRANSITION_OUTCOME_UNSPECIFIED - Never sent. */
@@ -529,7 +717,13 @@ export interface StatusResponse {
   /** The last 64 changes of the serving status, oldest first. */
   transitions: ServingTransition[];
   /** What became of the drains since the process started. Absent where the controller counts none. */
-  drains: DrainTotals | undefined;
+  drains:
+    | DrainTotals
+    | undefined;
+  /** Why `ready` is false, for programs. */
+  notReadyCode: NotReadyCode;
+  /** Since when `ready` is false for that reason. Absent when it is true. */
+  notReadySinceTime: Date | undefined;
 }
 
 /** One change of the serving status, all attempts together. */
@@ -643,6 +837,8 @@ export interface HeartbeatStatus {
     | undefined;
   /** Why the last heartbeat could not be written or read, one line for people; empty when it could. */
   lastError: string;
+  /** For a reader on a standby how much of what it received it has not replayed. Absent otherwise. */
+  behindBytes?: bigint | undefined;
 }
 
 function createBaseSetServingStatusRequest(): SetServingStatusRequest {
@@ -1048,6 +1244,8 @@ function createBaseStatusResponse(): StatusResponse {
     intent: undefined,
     transitions: [],
     drains: undefined,
+    notReadyCode: 0,
+    notReadySinceTime: undefined,
   };
 }
 
@@ -1106,6 +1304,12 @@ export const StatusResponse: MessageFns<StatusResponse> = {
     }
     if (message.drains !== undefined) {
       DrainTotals.encode(message.drains, writer.uint32(146).fork()).join();
+    }
+    if (message.notReadyCode !== 0) {
+      writer.uint32(152).int32(message.notReadyCode);
+    }
+    if (message.notReadySinceTime !== undefined) {
+      Timestamp.encode(toTimestamp(message.notReadySinceTime), writer.uint32(162).fork()).join();
     }
     return writer;
   },
@@ -1267,6 +1471,22 @@ export const StatusResponse: MessageFns<StatusResponse> = {
             message.drains = DrainTotals.decode(reader, reader.uint32());
             continue;
           }
+          case 19: {
+            if (tag !== 152) {
+              break;
+            }
+
+            message.notReadyCode = reader.int32() as any;
+            continue;
+          }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.notReadySinceTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1329,6 +1549,16 @@ export const StatusResponse: MessageFns<StatusResponse> = {
         ? object.transitions.map((e: any) => ServingTransition.fromJSON(e))
         : [],
       drains: isSet(object.drains) ? DrainTotals.fromJSON(object.drains) : undefined,
+      notReadyCode: isSet(object.notReadyCode)
+        ? notReadyCodeFromJSON(object.notReadyCode)
+        : isSet(object.not_ready_code)
+        ? notReadyCodeFromJSON(object.not_ready_code)
+        : 0,
+      notReadySinceTime: isSet(object.notReadySinceTime)
+        ? fromJsonTimestamp(object.notReadySinceTime)
+        : isSet(object.not_ready_since_time)
+        ? fromJsonTimestamp(object.not_ready_since_time)
+        : undefined,
     };
   },
 
@@ -1388,6 +1618,12 @@ export const StatusResponse: MessageFns<StatusResponse> = {
     if (message.drains !== undefined) {
       obj.drains = DrainTotals.toJSON(message.drains);
     }
+    if (message.notReadyCode !== 0) {
+      obj.notReadyCode = notReadyCodeToJSON(message.notReadyCode);
+    }
+    if (message.notReadySinceTime !== undefined) {
+      obj.notReadySinceTime = message.notReadySinceTime.toISOString();
+    }
     return obj;
   },
 
@@ -1432,6 +1668,8 @@ export const StatusResponse: MessageFns<StatusResponse> = {
     message.drains = (object.drains !== undefined && object.drains !== null)
       ? DrainTotals.fromPartial(object.drains)
       : undefined;
+    message.notReadyCode = object.notReadyCode ?? 0;
+    message.notReadySinceTime = object.notReadySinceTime ?? undefined;
     return message;
   },
 };
@@ -2442,7 +2680,7 @@ export const TopologyStatus: MessageFns<TopologyStatus> = {
 };
 
 function createBaseHeartbeatStatus(): HeartbeatStatus {
-  return { mode: 0, lag: undefined, lastWrittenTime: undefined, lastError: "" };
+  return { mode: 0, lag: undefined, lastWrittenTime: undefined, lastError: "", behindBytes: undefined };
 }
 
 export const HeartbeatStatus: MessageFns<HeartbeatStatus> = {
@@ -2458,6 +2696,12 @@ export const HeartbeatStatus: MessageFns<HeartbeatStatus> = {
     }
     if (message.lastError !== "") {
       writer.uint32(34).string(message.lastError);
+    }
+    if (message.behindBytes !== undefined) {
+      if (BigInt.asUintN(64, message.behindBytes) !== message.behindBytes) {
+        throw new globalThis.Error("value provided for field message.behindBytes of type uint64 too large");
+      }
+      writer.uint32(40).uint64(message.behindBytes);
     }
     return writer;
   },
@@ -2507,6 +2751,14 @@ export const HeartbeatStatus: MessageFns<HeartbeatStatus> = {
             message.lastError = reader.string();
             continue;
           }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.behindBytes = reader.uint64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2533,6 +2785,11 @@ export const HeartbeatStatus: MessageFns<HeartbeatStatus> = {
         : isSet(object.last_error)
         ? globalThis.String(object.last_error)
         : "",
+      behindBytes: isSet(object.behindBytes)
+        ? BigInt(object.behindBytes)
+        : isSet(object.behind_bytes)
+        ? BigInt(object.behind_bytes)
+        : undefined,
     };
   },
 
@@ -2550,6 +2807,9 @@ export const HeartbeatStatus: MessageFns<HeartbeatStatus> = {
     if (message.lastError !== "") {
       obj.lastError = message.lastError;
     }
+    if (message.behindBytes !== undefined) {
+      obj.behindBytes = message.behindBytes.toString();
+    }
     return obj;
   },
 
@@ -2562,6 +2822,9 @@ export const HeartbeatStatus: MessageFns<HeartbeatStatus> = {
     message.lag = (object.lag !== undefined && object.lag !== null) ? Duration.fromPartial(object.lag) : undefined;
     message.lastWrittenTime = object.lastWrittenTime ?? undefined;
     message.lastError = object.lastError ?? "";
+    message.behindBytes = (object.behindBytes !== undefined && object.behindBytes !== null)
+      ? BigInt(object.behindBytes)
+      : undefined;
     return message;
   },
 };

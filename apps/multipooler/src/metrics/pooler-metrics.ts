@@ -1,0 +1,54 @@
+import type { Administration, PoolerEvent } from "@multipooler/poolerserver";
+import { MeterProvider } from "@opentelemetry/sdk-metrics";
+import { buildVersion } from "../version.ts";
+import { activityFigures } from "./activity-figures.ts";
+import { eventCounter } from "./event-metrics.ts";
+import { reportFigures } from "./figure.ts";
+import { poolFigures } from "./pool-figures.ts";
+import { ScrapeReader } from "./scrape-reader.ts";
+import { countTransitions, roleOf, servingFigures } from "./serving-metrics.ts";
+import type { ReportedManager } from "./serving-metrics.ts";
+
+/**
+ * The metrics of the process, by the names of Multigres' pooler. They are collected when somebody asks;
+ * in between only what seldom happens is counted.
+ */
+export class PoolerMetrics implements AsyncDisposable {
+  readonly #reader = new ScrapeReader();
+  readonly #provider = new MeterProvider({ readers: [this.#reader] });
+  readonly #meter = this.#provider.getMeter("multipooler", buildVersion.version);
+  readonly #count: (event: PoolerEvent) => void;
+  #role = (): string => "unknown";
+  #stopWatching: (() => void) | undefined;
+
+  constructor() {
+    this.#count = eventCounter(this.#meter, () => this.#role());
+  }
+
+  /** Counts an event of the controller. */
+  onEvent(event: PoolerEvent): void {
+    this.#count(event);
+  }
+
+  /** Reports what a manager and its controller have from now on. To be called once. */
+  report(manager: ReportedManager, administration: Administration): void {
+    const role = (): string => roleOf(manager.status());
+    this.#role = role;
+    reportFigures(this.#meter, [
+      ...servingFigures(manager),
+      ...poolFigures(administration, role),
+      ...activityFigures(administration, role),
+    ]);
+    this.#stopWatching = countTransitions(this.#meter, manager);
+  }
+
+  /** The text that Prometheus reads. Rejects when something cannot be collected. */
+  async scrape(): Promise<string> {
+    return await this.#reader.scrape();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stopWatching?.();
+    await this.#provider.shutdown();
+  }
+}

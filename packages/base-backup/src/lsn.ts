@@ -1,0 +1,13 @@
+import { malformed } from "./error.ts";
+
+/** A position in the WAL, from PostgreSQL's text. @throws MALFORMED */
+export function parseLsn(text: string): bigint {
+  const [, high, low] = /^([0-9A-F]{1,8})\/([0-9A-F]{1,8})$/i.exec(text) ?? [];
+  if (high === undefined || low === undefined) {
+    throw malformed(`${JSON.stringify(text.slice(0, 40))} is no position in the WAL`);
+  }
+  return BigInt(`0x${high}`) * LSN_BASE + BigInt(`0x${low}`);
+}
+
+/** What the digits before the slash count. */
+export const LSN_BASE: bigint = 2n ** 32n;

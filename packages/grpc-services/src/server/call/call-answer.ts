@@ -1,0 +1,186 @@
+import type { ServerHttp2Stream } from "node:http2";
+import { Code } from "@multipooler/proto/mtrpc";
+import { systemClock } from "@multipooler/timing";
+import { GrpcServicesError, GrpcServicesErrorCode } from "../../errors/error.ts";
+import { errorStatus } from "../../errors/error-status.ts";
+import type { RpcStatus } from "../../errors/rpc-status.ts";
+import type { Logger } from "../../logger.ts";
+import type { CallContext } from "../rpc.ts";
+import type { BoundHandler } from "../service-binding.ts";
+import { CallLifetime } from "./call-lifetime.ts";
+import { CallResponse } from "./call-response.ts";
+import { CallSink, checkMessageSize } from "./call-sink.ts";
+import { CallSource } from "./call-source.ts";
+import { decompress } from "./compressed-message.ts";
+import { IncomingMessages } from "./incoming-messages.ts";
+import type { IncomingMessage } from "./incoming-messages.ts";
+import type { ReceivingBytes } from "./receiving-bytes.ts";
+import type { UnsentBytes } from "./unsent-bytes.ts";
+
+/** Bounds that all calls of a server share, and where their failures are logged. */
+export interface CallLimits {
+  /** The largest message that is sent or taken. */
+  readonly maxMessageBytes: number;
+  readonly unsent: UnsentBytes;
+  readonly receiving: ReceivingBytes;
+  readonly logger: Logger;
+}
+
+export interface CallAnswerOptions extends CallLimits {
+  readonly stream: ServerHttp2Stream;
+  readonly handler: BoundHandler;
+  /** "service/Method", for the log. */
+  readonly method: string;
+  readonly peer: string;
+  readonly timeoutMs: number | undefined;
+  readonly encoding: string;
+}
+
+/**
+ * Answers one call: reads what its client sends, has the handler run, and sends what comes of it. The
+ * deadline of the client ends the call at once, whatever the handler does.
+ */
+export class CallAnswer implements CallContext {
+  readonly #options: CallAnswerOptions;
+  readonly #lifetime: CallLifetime;
+  readonly #response: CallResponse;
+  readonly #messages: IncomingMessages;
+  readonly #sink: CallSink;
+  #source: CallSource | undefined;
+
+  constructor(options: CallAnswerOptions) {
+    const { stream, handler, peer, timeoutMs, receiving, unsent, maxMessageBytes } = options;
+    this.#options = options;
+    this.#response = new CallResponse(stream);
+    this.#lifetime = new CallLifetime({
+      timeoutMs,
+      onTimeout: () => this.#onTimeout(),
+      clock: systemClock,
+    });
+    this.#sink = new CallSink({
+      call: this.#response,
+      maxMessageBytes,
+      maxUnsentBytes: handler.kind === "unary" ? undefined : handler.maxUnsentBytes,
+      unsent,
+    });
+    this.#messages = new IncomingMessages({
+      stream,
+      origin: peer,
+      receiving,
+      maxMessageBytes,
+      isSingle: handler.kind !== "bidiStream",
+      take: (message) => this.#take(message),
+      end: () => this.#source?.take(undefined),
+      fail: (error) => this.#end(errorStatus(error)),
+    });
+  }
+
+  get signal(): AbortSignal {
+    return this.#lifetime.signal;
+  }
+
+  get peer(): string {
+    return this.#options.peer;
+  }
+
+  /** Begins to read. */
+  start(): void {
+    const { stream, handler } = this.#options;
+    const messages = this.#messages;
+    stream.on("data", messages.onData);
+    stream.on("end", () => {
+      // A stream that was reset ends as well, a moment before it is closed.
+      if (!stream.aborted) {
+        messages.onEnd();
+      }
+    });
+    stream.on("close", () => this.#onClose());
+    if (handler.kind === "bidiStream") {
+      stream.pause();
+      const source = new CallSource({ want: () => messages.want(), signal: this.signal });
+      this.#source = source;
+      this.#answer(() => handler.call(source, this.#sink, this));
+    }
+  }
+
+  #take({ isCompressed, bytes }: IncomingMessage): void {
+    if (!isCompressed) {
+      this.#pass(bytes);
+      return;
+    }
+    const { encoding, maxMessageBytes: maxBytes } = this.#options;
+    decompress(bytes, { encoding, maxBytes }).then(
+      (whole) => this.#pass(whole),
+      (error: unknown) => this.#end(errorStatus(error)),
+    );
+  }
+
+  #pass(bytes: Uint8Array): void {
+    const { handler } = this.#options;
+    if (this.#source !== undefined) {
+      this.#source.take(bytes);
+    } else if (handler.kind === "unary") {
+      this.#answer(() => this.#unary(handler.call(bytes, this)));
+    } else if (handler.kind === "serverStream") {
+      this.#answer(() => handler.call(bytes, this.#sink, this));
+    }
+  }
+
+  async #unary(response: Promise<Uint8Array>): Promise<void> {
+    const message = await response;
+    checkMessageSize(message.byteLength, this.#options.maxMessageBytes);
+    this.#response.write(message, () => undefined);
+  }
+
+  /** A function that is not async: one would keep the request for as long as it waits. */
+  #answer(run: () => Promise<void>): void {
+    try {
+      run().then(
+        () => this.#end(undefined),
+        (error: unknown) => this.#end(this.#statusOf(error)),
+      );
+    } catch (error) {
+      this.#end(this.#statusOf(error));
+    }
+  }
+
+  /** The status for an error; logs what clients are not told. */
+  #statusOf(error: unknown): RpcStatus {
+    const status = errorStatus(error);
+    if (status.code === Code.INTERNAL && !isFaultOfClient(error)) {
+      const { method, logger } = this.#options;
+      logger.error({ err: error, method }, "a call failed for an internal reason");
+    }
+    return status;
+  }
+
+  /** @param status `undefined`: it went well */
+  #end(status: RpcStatus | undefined): void {
+    this.#lifetime.end();
+    this.#messages.close();
+    this.#response.end(status);
+  }
+
+  #onTimeout(): void {
+    this.#sink.stop();
+    this.#end(errorStatus(this.signal.reason));
+  }
+
+  /** The stream is gone: the call was answered, or the client has cancelled it, or is gone itself. */
+  #onClose(): void {
+    if (!this.#response.isEnded) {
+      this.#lifetime.cancel();
+    }
+    this.#messages.close();
+    this.#sink.close();
+  }
+}
+
+/** Whether the client was told everything, so that there is nothing for an operator to read. */
+function isFaultOfClient(error: unknown): boolean {
+  return (
+    error instanceof GrpcServicesError &&
+    (error.code === GrpcServicesErrorCode.MalformedRequest ||
+      error.code === GrpcServicesErrorCode.IncompleteRequest)
+  );
+}

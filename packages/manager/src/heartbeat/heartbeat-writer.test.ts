@@ -1,0 +1,31 @@
+import { ManualClock } from "@multipooler/timing/testing";
+import { expect, test } from "vitest";
+import { RecordingLogger } from "../../test/recording-logger.ts";
+import { ManagerError, ManagerErrorCode } from "../manager-error.ts";
+import { HeartbeatWriter } from "./heartbeat-writer.ts";
+
+test("writes that fail come less and less often", async () => {
+  const clock = new ManualClock();
+  const dialledAt: number[] = [];
+  const writer = new HeartbeatWriter({
+    database: {
+      openDedicated: () => {
+        dialledAt.push(Math.round(clock.monotonic()));
+        return Promise.reject(new ManagerError(ManagerErrorCode.DatabaseUnavailable, "away"));
+      },
+      query: () => Promise.reject(new Error("not asked")),
+    },
+    leaderId: "zone1_a",
+    intervalMs: 1_000,
+    clock,
+    logger: new RecordingLogger(),
+    onChange: () => undefined,
+  });
+  const startedAt = Math.round(clock.monotonic());
+  writer.open();
+  await clock.advance(60_000);
+  const pauses = dialledAt.map((at, index) => at - (dialledAt[index - 1] ?? startedAt));
+  expect(pauses).toEqual([0, 1_000, 2_000, 4_000, 8_000, 10_000, 10_000, 10_000, 10_000]);
+  await writer.close();
+  expect(clock.pending).toBe(0);
+});

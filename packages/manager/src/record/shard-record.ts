@@ -1,0 +1,70 @@
+import { TopoErrorCode, isTopoError } from "@multipooler/topo";
+import type { ShardName, ShardPrimary, TopoStore, Version, Versioned } from "@multipooler/topo";
+
+export interface ShardRecordOptions {
+  readonly topology: Pick<TopoStore, "global">;
+  readonly shard: ShardName;
+}
+
+/** The record that says which server takes the writes of a shard. Every write compares versions. */
+export class ShardRecord {
+  readonly #primaries: TopoStore["global"]["primaries"];
+  readonly #shard: ShardName;
+
+  constructor({ topology, shard }: ShardRecordOptions) {
+    this.#primaries = topology.global.primaries;
+    this.#shard = shard;
+  }
+
+  watch(signal: AbortSignal): ReturnType<TopoStore["global"]["primaries"]["watch"]> {
+    return this.#primaries.watch({ id: this.#shard, signal });
+  }
+
+  /** `undefined` where nobody has claimed the shard. */
+  async read(signal: AbortSignal | undefined): Promise<Versioned<ShardPrimary> | undefined> {
+    try {
+      return await this.#primaries.get(this.#shard, { signal });
+    } catch (error) {
+      if (isTopoError(error, TopoErrorCode.NoNode)) {
+        return undefined;
+      }
+      throw error;
+    }
+  }
+
+  /** Writes it over a version, or where there is none; `undefined` if another pooler was faster. */
+  async write(
+    record: ShardPrimary,
+    version: Version | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<Versioned<ShardPrimary> | undefined> {
+    try {
+      const written =
+        version === undefined
+          ? await this.#primaries.create(this.#shard, record, { signal })
+          : await this.#primaries.replace(this.#shard, record, { version, signal });
+      return { record, version: written };
+    } catch (error) {
+      if (isConflict(error)) {
+        return undefined;
+      }
+      throw error;
+    }
+  }
+
+  /** Removes that version; one that is not there any more is no error. */
+  async remove(version: Version, signal: AbortSignal): Promise<void> {
+    try {
+      await this.#primaries.delete(this.#shard, { version, signal });
+    } catch (error) {
+      if (!isConflict(error)) {
+        throw error;
+      }
+    }
+  }
+}
+
+function isConflict(error: unknown): boolean {
+  const { NodeExists, NoNode, BadVersion } = TopoErrorCode;
+  return isTopoError(error, NodeExists, NoNode, BadVersion);
+}

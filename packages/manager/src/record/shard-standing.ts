@@ -1,0 +1,45 @@
+import type { ShardPrimary, Versioned } from "@multipooler/topo";
+import { NotReadyCode } from "../serving/not-ready.ts";
+import type { NotReady } from "../serving/not-ready.ts";
+
+/**
+ * What the record of the shard's primary says to a pooler.
+ *
+ * | standing | the record                                                     | may take writes     |
+ * | -------- | -------------------------------------------------------------- | ------------------- |
+ * | unknown  | was not read in this run                                       | after it was read, or where the machine remembers PRIMARY |
+ * | left     | is gone, and was another pooler's: that one writes it again if it is there | no      |
+ * | vacant   | is not there                                                   | after it claimed it |
+ * | held     | names this pooler, or the server that it has in common with another one | yes        |
+ * | taken    | names another server                                           | no                  |
+ * | retired  | names another server, whose pooler is not PRIMARY any more and has ended | after it claimed it |
+ *
+ * A store that does not answer changes nothing.
+ */
+export type Standing =
+  | { readonly name: "unknown" | "vacant" }
+  | { readonly name: "left"; readonly by: ShardPrimary; readonly vacantAt: number }
+  | { readonly name: "held" | "taken" | "retired"; readonly found: Versioned<ShardPrimary> };
+
+/** Why a pooler must not take writes, or `undefined` if it may claim that it does. */
+export function refusalOf(standing: Standing): NotReady | undefined {
+  switch (standing.name) {
+    case "unknown":
+    case "vacant":
+    case "held":
+    case "retired":
+      return undefined;
+    case "left":
+      return refusalBy(standing.by);
+    case "taken":
+      return refusalBy(standing.found.record);
+  }
+}
+
+function refusalBy({ pooler, address, since }: ShardPrimary): NotReady {
+  const who = `${pooler.cell}/${pooler.name} at ${address} since ${since.toISOString()}`;
+  return {
+    code: NotReadyCode.SecondPrimary,
+    reason: `the shard has a primary on another server, claimed by ${who}`,
+  };
+}

@@ -1,0 +1,202 @@
+import { Client, credentials, Metadata } from "@grpc/grpc-js";
+import type { ServiceError } from "@grpc/grpc-js";
+import { PgCtldDefinition, ServerStatus } from "@multipooler/proto/pgctldservice";
+import type { StatusResponse } from "@multipooler/proto/pgctldservice";
+import { onAbort } from "@multipooler/timing";
+import { PgctldError, PgctldErrorCode, throwIfAborted } from "../error.ts";
+import type {
+  CallOptions,
+  InitializeRequest,
+  PostgresControl,
+  PostgresStatus,
+  RestartRequest,
+  StartRequest,
+  StartResult,
+  StopRequest,
+  StopResult,
+} from "../postgres-control.ts";
+import type { RewindRequest, RewindResult } from "../rewind/rewind.ts";
+import type { RestoreCommandStop } from "../server/restore-command.ts";
+import { durationOf, millisecondsOf } from "./duration.ts";
+import { statusError } from "./error-status.ts";
+
+/** A method as ts-proto describes it. */
+interface Method<Request, Response> {
+  readonly name: string;
+  readonly requestType: { encode(message: Request): { finish(): Uint8Array } };
+  readonly responseType: { decode(bytes: Uint8Array): Response };
+}
+
+const { methods } = PgCtldDefinition;
+
+/** Controls a PostgreSQL server through the daemon that serves `pgctldservice.PgCtld`. */
+export class RemotePostgres implements PostgresControl, Disposable {
+  readonly #client: Client;
+  readonly #now: () => number;
+
+  /** `address`: "127.0.0.1:15470", or "unix:/path/of/a/socket". Connects with the first call. */
+  constructor(address: string, { now = Date.now }: { readonly now?: () => number } = {}) {
+    this.#client = new Client(address, credentials.createInsecure());
+    this.#now = now;
+  }
+
+  async status(options: CallOptions = {}): Promise<PostgresStatus> {
+    return statusOf(await this.#call(methods.status, {}, options), this.#now());
+  }
+
+  async initialize(
+    { local = "", host = "" }: InitializeRequest = {},
+    options: CallOptions = {},
+  ): Promise<{ readonly alreadyInitialized: boolean }> {
+    const request = { authLocal: local, authHost: host, extraArgs: [] };
+    const { message } = await this.#call(methods.initDataDir, request, options);
+    return { alreadyInitialized: message.includes("already initialized") };
+  }
+
+  /** The contract knows no `keep`: without a role the server starts as a standby. */
+  async start(
+    { role = "standby", recoverFirst = false }: StartRequest = {},
+    options: CallOptions = {},
+  ): Promise<StartResult> {
+    const { pid, message, crashRecoveryRan } = await this.#call(
+      methods.start,
+      {
+        port: 0,
+        extraArgs: [],
+        allowCrashRecovery: recoverFirst,
+        suspectedDivergence: recoverFirst,
+        asPrimary: role === "primary",
+      },
+      options,
+    );
+    const alreadyRunning = message.includes("already running");
+    return { pid, alreadyRunning, recovered: crashRecoveryRan };
+  }
+
+  async stop(
+    { mode = "fast", timeoutMs }: StopRequest = {},
+    options: CallOptions = {},
+  ): Promise<StopResult> {
+    const timeout = timeoutMs === undefined ? undefined : durationOf(timeoutMs);
+    const { message } = await this.#call(methods.stop, { mode, timeout }, options);
+    if (message.includes("not running")) {
+      return "not-running";
+    }
+    const harsher = (["immediate", "kill"] as const).find((word) => message.includes(`(${word},`));
+    return harsher ?? mode;
+  }
+
+  /** Keeps what the server was, or makes it a standby: the contract has no restart as a primary. */
+  async restart(
+    { mode = "fast", timeoutMs, role = "keep" }: RestartRequest = {},
+    options: CallOptions = {},
+  ): Promise<StartResult> {
+    if (role === "primary") {
+      const message = "a server cannot be restarted as a primary over gRPC: promote it";
+      throw new PgctldError(PgctldErrorCode.InvalidArgument, message);
+    }
+    const { pid } = await this.#call(
+      methods.restart,
+      {
+        mode,
+        timeout: timeoutMs === undefined ? undefined : durationOf(timeoutMs),
+        port: 0,
+        extraArgs: [],
+        asStandby: role === "standby",
+      },
+      options,
+    );
+    return { pid, alreadyRunning: false, recovered: false };
+  }
+
+  async reload(options: CallOptions = {}): Promise<void> {
+    await this.#call(methods.reloadConfig, {}, options);
+  }
+
+  async rewind(request: RewindRequest, options: CallOptions = {}): Promise<RewindResult> {
+    const { output } = await this.#call(
+      methods.pgRewind,
+      {
+        sourceHost: request.sourceHost,
+        sourcePort: request.sourcePort,
+        dryRun: request.dryRun ?? false,
+        extraArgs: [...(request.extraArguments ?? [])],
+        applicationName: request.applicationName ?? "",
+      },
+      options,
+    );
+    return { diverged: output.includes("servers diverged at"), output };
+  }
+
+  async stopRestoreCommand(options: CallOptions = {}): Promise<RestoreCommandStop> {
+    const { found, killed } = await this.#call(methods.stopRestoreCommand, {}, options);
+    return { found, killed };
+  }
+
+  /** Closes the connection; calls that run fail. */
+  [Symbol.dispose](): void {
+    this.#client.close();
+  }
+
+  async #call<Request, Response>(
+    { name, requestType, responseType }: Method<Request, Response>,
+    request: Request,
+    { signal }: CallOptions,
+  ): Promise<Response> {
+    throwIfAborted(signal, name);
+    const { promise, resolve, reject } = Promise.withResolvers<Response>();
+    const call = this.#client.makeUnaryRequest(
+      `/${PgCtldDefinition.fullName}/${name}`,
+      (message: Request) => Buffer.from(requestType.encode(message).finish()),
+      (bytes: Buffer) => responseType.decode(bytes),
+      request,
+      new Metadata(),
+      {},
+      (error: ServiceError | null, response?: Response) => {
+        if (error !== null) {
+          reject(statusError(error.code, error.details, error.metadata));
+        } else if (response === undefined) {
+          reject(new PgctldError(PgctldErrorCode.DaemonFailed, `${name} was not answered`));
+        } else {
+          resolve(response);
+        }
+      },
+    );
+    const stopListening = onAbort(signal, () => call.cancel());
+    try {
+      return await promise;
+    } catch (error) {
+      throwIfAborted(signal, name);
+      throw error;
+    } finally {
+      stopListening();
+    }
+  }
+}
+
+/** A status as the message has it, at a moment in milliseconds since the epoch. */
+function statusOf(response: StatusResponse, nowMs: number): PostgresStatus {
+  const { pid, dataDir, port, host: socketDir, ready } = response;
+  const version = response.version.replace(/^PostgreSQL /, "");
+  const place = { dataDir, port, socketDir, version };
+  const uptimeMs = millisecondsOf("uptime", response.uptime) ?? 0;
+  const identity = { pid, startedAt: new Date(nowMs - uptimeMs) };
+  switch (response.status) {
+    case ServerStatus.NOT_INITIALIZED:
+      return { state: "not-initialized", ...place };
+    case ServerStatus.STOPPED:
+      return { state: "stopped", cluster: undefined, ...place };
+    case ServerStatus.STARTING:
+      return { state: "starting", ...identity, ...place };
+    case ServerStatus.STOPPING:
+      return { state: "stopping", ...identity, ...place };
+    case ServerStatus.RUNNING:
+    case ServerStatus.UNKNOWN:
+      return { state: "running", ready, role: undefined, ...identity, ...place };
+    default:
+      throw new PgctldError(
+        PgctldErrorCode.DaemonFailed,
+        `the process-control daemon answers the unknown status ${String(response.status)}`,
+      );
+  }
+}

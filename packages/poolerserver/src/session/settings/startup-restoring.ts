@@ -1,0 +1,146 @@
+import {
+  NO_BINDING,
+  bindBytes,
+  executeBytes,
+  parseBytes,
+  targetBytes,
+  writeBind,
+  writeClose,
+  writeExecute,
+  writeParse,
+} from "@multipooler/pgwire";
+import { literal } from "../../pool/label-difference.ts";
+import type { LabelSettings } from "../../pool/label-settings.ts";
+import type { Order } from "../statements/order.ts";
+import { RESTORING } from "../statements/pooler-name.ts";
+import type { SettingReset } from "./setting-resets.ts";
+
+/** RowDescription and CommandComplete. */
+const REPLIES_IN_TEXT = 2;
+/** Those to Parse, Bind, Execute and two Close messages. */
+const REPLIES_BEHIND = 5;
+/** RESET ALL leaves them alone. */
+const IDENTITY = new Set(["role", "session_authorization"]);
+
+/** What the pooler adds to a unit so that the start-up settings are back. */
+export interface Restoring {
+  /** What is inserted: a part of a text, or whole messages. */
+  readonly bytes: Buffer;
+  /** Behind which executions of the unit it is done. */
+  readonly executions: readonly number[];
+  /** How many messages answer it, each time. None of them is the client's. */
+  readonly replies: number;
+}
+
+/** The same for a text, and which part of that it takes the place of. */
+export interface RestoringText extends Restoring {
+  readonly start: number;
+  readonly end: number;
+}
+
+/**
+ * Puts the start-up settings of a session back in place behind statements that reset them. A backend
+ * has its own defaults, to which it resets them; in a session of PostgreSQL's they are the defaults.
+ */
+export class StartupRestoring {
+  readonly #startup: LabelSettings;
+
+  constructor(startup: LabelSettings) {
+    this.#startup = startup;
+  }
+
+  /**
+   * For a text that is run as it is. One that is DISCARD ALL takes no other statement beside it.
+   *
+   * @param text as `toSqlText` makes it
+   * @param execution of its first statement
+   */
+  inText(order: Order, text: string, execution: number): RestoringText | undefined {
+    const resets = order.command.type === "settings" ? this.#resetsOf(order) : [];
+    const start = resets[0]?.end;
+    if (start === undefined) {
+      return undefined;
+    }
+    let inserted = "";
+    let end = start;
+    for (const reset of resets) {
+      const sql = Buffer.from(this.#sql(reset.names)).toString("latin1");
+      inserted += `${text.slice(end, reset.end)}; ${sql}`;
+      end = reset.end;
+    }
+    return {
+      bytes: Buffer.from(inserted, "latin1"),
+      executions: resets.map(({ statement }) => execution + statement),
+      replies: REPLIES_IN_TEXT,
+      start,
+      end,
+    };
+  }
+
+  /** The same for an Execute of such a statement. */
+  behind(order: Order | undefined, execution: number): Restoring | undefined {
+    const [reset] = this.#resetsOf(order);
+    return reset === undefined
+      ? undefined
+      : {
+          bytes: encodeStatement(this.#sql(reset.names)),
+          executions: [execution],
+          replies: REPLIES_BEHIND,
+        };
+  }
+
+  /** Those that take start-up settings back. */
+  #resetsOf(order: Order | undefined): readonly SettingReset[] {
+    if (order === undefined || this.#startup.values.size === 0) {
+      return [];
+    }
+    const { command } = order;
+    switch (command.type) {
+      case "settings":
+        return command.resets.filter(({ names }) => this.#namesOf(names).length > 0);
+      case "discardAll":
+        return this.#namesOf("all").length > 0 ? [{ names: "all", statement: 0, end: 0 }] : [];
+      case "deallocateAll":
+      case "channels":
+      case "deallocate":
+      case "execute":
+      case "prepare":
+        return [];
+    }
+  }
+
+  #namesOf(names: SettingReset["names"]): readonly string[] {
+    const { values } = this.#startup;
+    return names === "all"
+      ? [...values.keys()].filter((name) => !IDENTITY.has(name))
+      : names.filter((name) => values.has(name));
+  }
+
+  /** Returns no row, so that only messages have to be kept from the client. */
+  #sql(names: SettingReset["names"]): string {
+    const { values } = this.#startup;
+    const calls = this.#namesOf(names).map(
+      (name) =>
+        `pg_catalog.set_config(${literal(name)}, ${literal(values.get(name) ?? "")}, false)`,
+    );
+    return `SELECT WHERE pg_catalog.num_nulls(${calls.join(", ")}) OPERATOR(pg_catalog.>) 0`;
+  }
+}
+
+/** Parse, Bind and Execute under a name of the pooler's, which is free again afterwards. */
+function encodeStatement(sql: string): Buffer {
+  const name = RESTORING;
+  const nameBytes = Buffer.byteLength(name);
+  const bytes = Buffer.alloc(
+    parseBytes(nameBytes, Buffer.byteLength(sql), []) +
+      bindBytes(2 * nameBytes, NO_BINDING) +
+      executeBytes(nameBytes) +
+      2 * targetBytes(nameBytes),
+  );
+  let at = writeParse(bytes, 0, { name, sql, parameterTypes: [] });
+  at = writeBind(bytes, at, { portal: name, name, binding: NO_BINDING });
+  at = writeExecute(bytes, at, name, 0);
+  at = writeClose(bytes, at, "P", name);
+  writeClose(bytes, at, "S", name);
+  return bytes;
+}
