@@ -3,7 +3,8 @@ import type { ServingTarget } from "@multipooler/controller-api";
 import type { Target } from "@multipooler/proto/query";
 import { describe, expect, test } from "vitest";
 import { Direction, beginCopy } from "./copying.ts";
-import { Gateway, WRITABLE } from "./gateway.ts";
+import { WRITABLE } from "./gateway.ts";
+import type { Gateway } from "./gateway.ts";
 import { onState } from "./result-reading.ts";
 import { useScene } from "./scene.ts";
 import type { CallEnd } from "./wire-client.ts";
@@ -29,32 +30,35 @@ interface Call {
   run(gateway: Gateway, target: Target, options: Reserved): Promise<CallEnd>;
 }
 
-const query = "select 1";
-const reservationOptions = { reasons: TRANSACTION };
-const preparedStatement = { name: "s", query };
+const QUERY = "select 1";
+const RESERVATION = { reasons: TRANSACTION };
+const PREPARED = { name: "s", query: QUERY };
 
 /** Every call that has a target. */
 const CALLS = {
   ExecuteQuery: {
     kind: "single",
-    run: (gateway, target) => gateway.executeQuery({ query, target }),
+    run: (gateway, target) => gateway.executeQuery({ query: QUERY, target }),
   },
   StreamExecute: {
     kind: "single",
-    run: (gateway, target) => gateway.streamExecute({ query, target }),
+    run: (gateway, target) => gateway.streamExecute({ query: QUERY, target }),
   },
   PortalStreamExecute: {
     kind: "single",
-    run: (gateway, target) => gateway.portal({ target, preparedStatement }),
+    run: (gateway, target) => gateway.portal({ target, preparedStatement: PREPARED }),
   },
   Describe: {
     kind: "single",
-    run: (gateway, target) => gateway.describe({ target, preparedStatement }),
+    run: (gateway, target) => gateway.describe({ target, preparedStatement: PREPARED }),
   },
   "StreamExecute that reserves": {
     kind: "reservation",
     run: async (gateway, target) =>
-      await released(gateway, gateway.streamExecute({ query, target, reservationOptions })),
+      await released(
+        gateway,
+        gateway.streamExecute({ query: QUERY, target, reservationOptions: RESERVATION }),
+      ),
   },
   "PortalStreamExecute with a limit": {
     kind: "reservation",
@@ -74,11 +78,12 @@ const CALLS = {
   },
   "StreamExecute in a reservation": {
     kind: "reserved",
-    run: (gateway, target, options) => gateway.streamExecute({ query, target, options }),
+    run: (gateway, target, options) => gateway.streamExecute({ query: QUERY, target, options }),
   },
   "Describe in a reservation": {
     kind: "reserved",
-    run: (gateway, target, options) => gateway.describe({ target, preparedStatement, options }),
+    run: (gateway, target, options) =>
+      gateway.describe({ target, preparedStatement: PREPARED, options }),
   },
   DiscardTempTables: {
     kind: "reserved",
@@ -156,7 +161,9 @@ async function released(
 /** Begins a reservation that is there when the controller goes to the place, where there can be one. */
 async function reserve(gateway: Gateway): Promise<Reserved> {
   const target = { ...WRITABLE, mode: 0 } as const;
-  return onState(await gateway.streamExecute({ query, target, reservationOptions }));
+  return onState(
+    await gateway.streamExecute({ query: QUERY, target, reservationOptions: RESERVATION }),
+  );
 }
 
 /** Does `work` with the controller at a place, and brings it back to serving. */
