@@ -34,7 +34,12 @@ const config: KnipConfig = {
     "dev/*": { project: [...SOURCE, "test/**/*.ts"] },
     "dev/embedded-etcd": { project: [...SOURCE, "test/**/*.ts"], ignoreBinaries: ["etcd"] },
     benchmarks: { entry: ["src/main.ts!", "src/subjects/worker.ts!"], project: SOURCE },
-    e2e: { project: ["{gateway,test}/**/*.ts"], ignoreBinaries: ["mkfifo", "prlimit"] },
+    // The program of "npm run compat", and what that loads into the processes of the tests.
+    e2e: {
+      entry: ["compat/{main,patient-suite}.ts"],
+      project: ["{compat,gateway,test}/**/*.ts"],
+      ignoreBinaries: ["mkfifo", "prlimit"],
+    },
   },
 };
 

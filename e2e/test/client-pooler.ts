@@ -1,5 +1,5 @@
 import { startPostgres } from "@multipooler/embedded-postgres";
-import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
+import type { EmbeddedPostgres, StartPostgresOptions } from "@multipooler/embedded-postgres";
 import { startPooler } from "@multipooler/pooler-process";
 import type { PoolerProcess } from "@multipooler/pooler-process";
 import pg from "pg";
@@ -16,6 +16,13 @@ export interface ClientAddress {
   readonly database: string;
 }
 
+/** What stands behind the pooler. */
+export interface ClientPoolerOptions {
+  readonly server?: StartPostgresOptions;
+  /** May put something between the pooler and PostgreSQL, and tells its port. */
+  readonly portOf?: (postgres: EmbeddedPostgres) => Promise<number>;
+}
+
 /** A pooler in front of a PostgreSQL that asks for passwords, for psql and drivers. */
 export class ClientPooler implements AsyncDisposable {
   readonly postgres: EmbeddedPostgres;
@@ -29,12 +36,12 @@ export class ClientPooler implements AsyncDisposable {
     this.address = { host: "127.0.0.1", port, user, password, database: "postgres" };
   }
 
-  /** `portOf` may put something between the pooler and PostgreSQL, and tells its port. */
   static async start(
     flags: Readonly<Record<string, string>> = {},
-    portOf: (postgres: EmbeddedPostgres) => Promise<number> = async ({ port }) => port,
+    { server, portOf = async ({ port }) => port }: ClientPoolerOptions = {},
   ): Promise<ClientPooler> {
-    const postgres = await startPostgres({ auth: "scram-sha-256", password: "it's a secret" });
+    const login = { auth: "scram-sha-256", password: "it's a secret" } as const;
+    const postgres = await startPostgres({ ...login, ...server });
     const port = await portOf(postgres);
     const pooler = startPooler({
       flags: {
@@ -56,6 +63,12 @@ export class ClientPooler implements AsyncDisposable {
     client.on("error", () => undefined);
     await client.connect();
     return client;
+  }
+
+  /** Where a client finds the PostgreSQL itself. */
+  get direct(): ClientAddress {
+    const { host, port } = this.postgres;
+    return { ...this.address, host, port };
   }
 
   /** How many clients the pooler counts. */

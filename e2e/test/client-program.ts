@@ -19,18 +19,20 @@ export interface ProgramOutput {
 /** A program of PostgreSQL's that is on this machine or not. */
 export class ClientProgram {
   readonly name: string;
+  readonly #folders: readonly string[];
   readonly #path: string | undefined;
 
-  constructor(name: string) {
+  constructor(name: string, folders: readonly string[] = FOLDERS) {
     this.name = name;
-    this.#path = FOLDERS.map((folder) => `${folder}/${name}`).find((path) => existsSync(path));
+    this.#folders = folders;
+    this.#path = folders.map((folder) => `${folder}/${name}`).find((path) => existsSync(path));
   }
 
   /** Says so where it is not, since its tests are skipped then. */
   get isMissing(): boolean {
     const isMissing = this.#path === undefined;
     if (isMissing) {
-      const places = FOLDERS.join(", ");
+      const places = this.#folders.join(", ");
       console.log(`${this.name} is not installed (looked in ${places}): its tests are skipped`);
     }
     return isMissing;

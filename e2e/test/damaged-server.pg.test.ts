@@ -25,10 +25,15 @@ let network: Network;
 let clients: ClientPooler;
 
 beforeAll(async () => {
-  clients = await ClientPooler.start({}, async (postgres) => {
-    network = await Network.before(postgres.port);
-    return network.port;
-  });
+  clients = await ClientPooler.start(
+    {},
+    {
+      portOf: async (postgres) => {
+        network = await Network.before(postgres.port);
+        return network.port;
+      },
+    },
+  );
 }, 60_000);
 
 afterAll(async () => {

@@ -154,7 +154,6 @@ test.each([
   ["no user", [startup({ database: "x" })], "28000"],
   ["a second request for TLS", [SSL_REQUEST, SSL_REQUEST], "0A000"],
   ["a second request for GSS", [GSSENC_REQUEST, GSSENC_REQUEST], "0A000"],
-  ["a start-up that is too long", [startup({ user: "a".repeat(10_000) })], "08P01"],
   ["a query before the login", [startup(), query("select 1")], "08P01"],
   ["an unknown mechanism", [startup(), saslInitial("n,,n=,r=abc", "PLAIN")], "08P01"],
   ["SCRAM that is none", [startup(), saslInitial("hello")], "08P01"],
@@ -172,6 +171,20 @@ test.each([
   const words = await client.answers();
   expect(words.at(-1)).toMatch(new RegExp(`^FATAL ${code} `));
   await client.end();
+  expect(scene.manager.sessions).toEqual([]);
+});
+
+test.each([
+  ["a client that leaves at once", message("X")],
+  ["another protocol", Buffer.from("GET / HTTP/1.1\r\n\r\n")],
+  ["a start-up that is too long", startup({ user: "a".repeat(10_000) })],
+  ["a cancel request without a key", cancelRequest(1, Buffer.alloc(0))],
+  ["a cancel request without anything", packet(80_877_102)],
+])("%s gets no answer", async (_case, bytes) => {
+  await using scene = await TestServer.start();
+  await using client = await scene.connect();
+  client.send(bytes);
+  expect(await client.end()).toBe("");
   expect(scene.manager.sessions).toEqual([]);
 });
 

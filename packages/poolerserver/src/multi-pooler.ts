@@ -46,7 +46,12 @@ type Lifecycle =
       readonly attempt: SharedAttempt;
     }
   | { readonly type: "open"; readonly databases: Databases }
-  | { readonly type: "closing"; readonly ended: Promise<void> };
+  | {
+      readonly type: "closing";
+      readonly ended: Promise<void>;
+      /** What is being closed. */
+      readonly databases: Databases | undefined;
+    };
 
 /** Serves queries from the databases of one PostgreSQL over pools of connections. */
 export class MultiPooler implements PoolerController, AsyncDisposable {
@@ -148,8 +153,13 @@ export class MultiPooler implements PoolerController, AsyncDisposable {
     await databases.checkHealth(deadline.signal);
   }
 
+  /**
+   * While it opens or closes on the way from one server to the next, its executor refuses as the
+   * serving status does.
+   */
   getExecutor(): QueryService {
-    return this.#requireOpen().databases.executor;
+    const databases = this.#databases ?? this.#requireOpen().databases;
+    return databases.executor;
   }
 
   register(registrar: ServiceRegistrar): void {
@@ -164,11 +174,10 @@ export class MultiPooler implements PoolerController, AsyncDisposable {
       return await lifecycle.ended;
     }
     const { promise: ended, resolve } = Promise.withResolvers<void>();
-    this.#lifecycle = { type: "closing", ended };
+    const databases = this.#databases;
+    this.#lifecycle = { type: "closing", ended, databases };
     await this.#gate.close();
-    if (lifecycle.type === "opening" || lifecycle.type === "open") {
-      await lifecycle.databases.close();
-    }
+    await databases?.close();
     this.#lifecycle = { type: "built" };
     resolve();
   }
@@ -179,9 +188,7 @@ export class MultiPooler implements PoolerController, AsyncDisposable {
 
   get #databases(): Databases | undefined {
     const lifecycle = this.#lifecycle;
-    return lifecycle.type === "open" || lifecycle.type === "opening"
-      ? lifecycle.databases
-      : undefined;
+    return "databases" in lifecycle ? lifecycle.databases : undefined;
   }
 
   #beginToOpen(database: DatabaseHandle): SharedAttempt {

@@ -2,16 +2,16 @@ import {
   anyDamage,
   CLIENTS,
   conversations,
-  messagesOf,
   copyFail,
   damagedMessage,
   fuzzRun,
   KEEPING_CLIENTS,
+  messagesOf,
   PREPARING_SQL,
   query,
   sync,
 } from "@multipooler/conversations";
-import type { Damage, Step } from "@multipooler/conversations";
+import type { Damage } from "@multipooler/conversations";
 import type { EmbeddedPostgres, TemporaryDatabase } from "@multipooler/embedded-postgres";
 import { FrontendFraming, PgwireError } from "@multipooler/pgwire";
 import fc from "fast-check";
@@ -43,18 +43,6 @@ const run = fuzzRun(0.05, CLIENTS);
 interface Said {
   readonly messages: readonly Buffer[];
   readonly damages: readonly Damage[];
-}
-
-function messagesOf(step: Step): readonly Buffer[] {
-  switch (step.type) {
-    case "say":
-      return step.said.messages;
-    case "flush":
-    case "cancel":
-      return step.messages;
-    case "return":
-      return [];
-  }
 }
 
 const anySaid: fc.Arbitrary<readonly Said[]> = fc

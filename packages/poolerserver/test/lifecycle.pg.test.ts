@@ -325,6 +325,20 @@ test("an aborted transition leaves a state that admits nothing, and can be calle
   expect((await query(pooler, "show transaction_read_only")).values).toEqual(["on"]);
 });
 
+test("a controller that closes or opens refuses as the serving status does", async () => {
+  const database = databaseOf(postgres, { database: "app" });
+  await using pooler = await servingPooler(database);
+  const closing = pooler.close();
+  expect(await failureOf(query(pooler, "select 1"))).toMatchObject({ code: "NOT_SERVING" });
+  await closing;
+  expect(() => pooler.getExecutor()).toThrow(expect.objectContaining({ code: "NOT_INITIALIZED" }));
+  pooler.initDBConfig(database);
+  expect(() => pooler.getExecutor()).toThrow(expect.objectContaining({ code: "NOT_OPEN" }));
+  const opening = pooler.open();
+  expect(await failureOf(query(pooler, "select 1"))).toMatchObject({ code: "NOT_SERVING" });
+  await opening;
+});
+
 test("a primary serves what needs a primary, a replica does not", async () => {
   const target = { database: "", tableGroup: "", shard: "", mode: QueryMode.Writable };
   const replica: ServingTarget = { ...PRIMARY, role: PoolerRole.Replica };

@@ -149,6 +149,25 @@ test.for([
   await expectNothingLeaked(pooler);
 });
 
+test("a client is told nothing of a DISCARD ALL whose group fails, if nothing has changed", async () => {
+  await using pooler = await scene();
+  const client = await pooler.connect({ DateStyle: "German" });
+  expect(await client.ask([...run("discard all"), execute(), sync])).toEqual([
+    "1",
+    "2",
+    "C DISCARD ALL",
+    "E 34000",
+    "Z I",
+  ]);
+  expect(await client.ask(query("show datestyle"))).toEqual([
+    "T",
+    "D German, DMY",
+    "C SHOW",
+    "Z I",
+  ]);
+  await client.session.end("now");
+});
+
 test("a client is told of a start-up setting that holds again once, and of nothing else", async () => {
   await using pooler = await scene();
   const client = await pooler.connect({ DateStyle: "German" });

@@ -318,6 +318,21 @@ test("what was run while the catalog was not known pins no longer than that", as
   expect(stateOf(client)).toBe("idle");
 });
 
+test("a client that is silent since the catalog was not known gives its backend to others", async () => {
+  await using pooler = await scene({ capacity: 1 });
+  const [client, other] = [await pooler.connect(), await pooler.connect()];
+  pooler.classifier.noteDdl();
+  await client.ask(query("select upper('x')"));
+  const waiting = other.ask(query("select 1"));
+  pooler.sessions.review();
+  expect(stateOf(client)).toBe("pinned");
+  await pooler.classifier.refresh();
+  pooler.sessions.review();
+  expect(await waiting).toContain("D 1");
+  expect(stateOf(client)).toBe("idle");
+  expect(pooler.gate.counts).toEqual({ single: 0, reserved: 0 });
+});
+
 test("P2: a PREPARE that fails prepares nothing, and nobody else sees its error", async () => {
   await using pooler = await scene({ capacity: 1 });
   const [client, other] = [await pooler.connect(), await pooler.connect()];

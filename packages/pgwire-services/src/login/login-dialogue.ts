@@ -130,6 +130,9 @@ export class LoginDialogue {
       length = await this.#input.take(PACKET_LENGTH_BYTES);
     }
     const bytes = startupPacketBytes(length);
+    if (bytes === undefined) {
+      throw new ClientGone(`the client began with ${length.toString("hex")}, which is no length`);
+    }
     return parseStartupPacket(await this.#input.take(bytes - PACKET_LENGTH_BYTES));
   }
 

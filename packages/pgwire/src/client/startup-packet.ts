@@ -40,28 +40,22 @@ export type StartupPacket =
 /** The length that each packet begins with; it counts itself. */
 export const PACKET_LENGTH_BYTES = 4;
 const CODE_BYTES = 4;
+const PROCESS_ID_BYTES = 4;
 /** PostgreSQL's MAX_STARTUP_PACKET_LENGTH. */
 const MAX_PACKET_BYTES = 10_000;
 
 const SSL_REQUEST_CODE = 80_877_103;
 const GSSENC_REQUEST_CODE = 80_877_104;
-/** PostgreSQL's own keys have 4 bytes, or 32 from version 18 on; the protocol allows 256. */
-const MAX_KEY_BYTES = 256;
-
 const MAJOR_VERSION = 3;
 const OPTION_PREFIX = "_pq_.";
 
 /**
- * The size of the packet whose length is in the first four bytes.
- *
- * @throws PROTOCOL_VIOLATION
+ * The size of the packet whose length is in the first four bytes. `undefined` for one that no packet
+ * has: who sent it speaks another protocol, or left, and gets no answer, as from PostgreSQL.
  */
-export function startupPacketBytes(length: Buffer): number {
+export function startupPacketBytes(length: Buffer): number | undefined {
   const bytes = length.readInt32BE();
-  if (bytes < PACKET_LENGTH_BYTES + CODE_BYTES || bytes > MAX_PACKET_BYTES) {
-    throw clientFault("08P01", "invalid length of startup packet");
-  }
-  return bytes;
+  return bytes < PACKET_LENGTH_BYTES + CODE_BYTES || bytes > MAX_PACKET_BYTES ? undefined : bytes;
 }
 
 /**
@@ -91,13 +85,10 @@ export function unexpectedEncryptionRequest(type: "tls" | "gss"): Error {
   return unsupportedVersion(type === "tls" ? SSL_REQUEST_CODE : GSSENC_REQUEST_CODE);
 }
 
+/** A packet that is too short for a key has a wrong one, since neither gets an answer. */
 function parseCancel(body: MessageBody): StartupPacket {
-  const processId = body.int32();
-  const secretKey = body.rest();
-  if (secretKey.length === 0 || secretKey.length > MAX_KEY_BYTES) {
-    throw clientFault("08P01", "invalid length of query cancel packet");
-  }
-  return { type: "cancel", processId, secretKey };
+  const processId = body.remaining < PROCESS_ID_BYTES ? 0 : body.int32();
+  return { type: "cancel", processId, secretKey: body.rest() };
 }
 
 function parseStartup(version: number, body: MessageBody): ClientStartup {

@@ -10,9 +10,12 @@ function setUp(options: { fails?: boolean; hangs?: boolean; sleeps?: boolean } =
   clock: ManualClock;
   /** How often the catalog was asked for something. */
   asked: () => number;
+  /** How often it was read. */
+  read: () => number;
 } {
   const clock = new ManualClock();
   let asked = 0;
+  let read = 0;
   const classifier = new Classifier({
     admin: async (_sql, _values, { signal }) => {
       asked += 1;
@@ -31,16 +34,18 @@ function setUp(options: { fails?: boolean; hangs?: boolean; sleeps?: boolean } =
     classifier,
     clock,
     logger: silentLogger,
+    onRead: () => (read += 1),
     sleeps: options.sleeps,
   });
-  return { watch, clock, asked: () => asked };
+  return { watch, clock, asked: () => asked, read: () => read };
 }
 
 const NEVER = new AbortController().signal;
 
 test("the catalog is read at the opening, every 30 s, and after a statement that may change it", async () => {
-  const { watch, clock, asked } = setUp();
+  const { watch, clock, asked, read } = setUp();
   await watch.open(NEVER);
+  expect(read()).toBe(1);
   const atOpening = asked();
   expect(atOpening).toBeGreaterThan(0);
   await clock.advance(29_999);
@@ -51,6 +56,7 @@ test("the catalog is read at the opening, every 30 s, and after a statement that
   watch.noteDdl();
   await settled();
   expect(asked()).toBeGreaterThan(afterAWhile);
+  expect(read()).toBe(3);
   await watch.close();
   expect(clock.pending).toBe(0);
 });

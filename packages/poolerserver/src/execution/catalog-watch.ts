@@ -20,6 +20,7 @@ export class CatalogWatch {
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #onDdl: () => void;
+  readonly #onRead: () => void;
   readonly #sleeps: boolean;
   readonly #task: PeriodicTask;
   readonly #firstRead = Promise.withResolvers<void>();
@@ -35,14 +36,17 @@ export class CatalogWatch {
     readonly logger: Logger;
     /** Called with each {@link noteDdl}. */
     readonly onDdl?: (() => void) | undefined;
+    /** Called whenever the catalog was read. */
+    readonly onRead?: (() => void) | undefined;
     /** Whether nothing is read while there is nothing to classify. Default: false. */
     readonly sleeps?: boolean | undefined;
   }) {
-    const { classifier, clock, logger, onDdl, sleeps } = options;
+    const { classifier, clock, logger, onDdl, onRead, sleeps } = options;
     this.#classifier = classifier;
     this.#clock = clock;
     this.#logger = logger;
     this.#onDdl = onDdl ?? (() => undefined);
+    this.#onRead = onRead ?? (() => undefined);
     this.#sleeps = sleeps ?? false;
     this.#task = new PeriodicTask({ clock, run: (signal) => this.#read(signal) });
   }
@@ -91,6 +95,7 @@ export class CatalogWatch {
     try {
       await this.#classifier.refresh({ signal: deadline.signal });
       this.#isFailing = false;
+      this.#onRead();
       return REFRESH_MS;
     } catch (error) {
       if (!signal.aborted) {

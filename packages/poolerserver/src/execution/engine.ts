@@ -108,6 +108,7 @@ export class Engine {
       clock,
       logger,
       onDdl: () => registry.noteDdl(),
+      onRead: () => this.sessions.review(),
       sleeps: kind === "further",
     });
     const served = { ...shard, database: database.database, user: database.user };

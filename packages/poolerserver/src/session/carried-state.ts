@@ -47,6 +47,7 @@ export class CarriedState {
   #hasDdl = false;
   /** Of the unit that runs. */
   #facts: UnitFacts | undefined;
+  #hasFailed = false;
 
   constructor(options: CarriedStateOptions) {
     this.#options = options;
@@ -56,11 +57,17 @@ export class CarriedState {
   begin(facts: UnitFacts): void {
     this.#began = this.#options.hold.transaction;
     this.#facts = facts;
+    this.#hasFailed = false;
     this.#noteSettings(facts);
     if (facts.ddl) {
       this.#hasDdl = true;
       this.#options.classifier.noteDdl();
     }
+  }
+
+  /** An error comes in the answer: what was to put start-up settings back may be taken back. */
+  failing(): void {
+    this.#hasFailed = true;
   }
 
   /** A message came between two units. Returns whether it was one for this. */
@@ -77,8 +84,8 @@ export class CarriedState {
   reported(name: string, value: string): void {
     const { parameters, settings, hold, tell } = this.#options;
     const before = parameters.valueOf(name);
-    // The backend has its own defaults then, until the next unit.
-    const isDiscarded = this.#facts?.discardsAll?.isRestored === false;
+    const discardsAll = this.#facts?.discardsAll;
+    const isDiscarded = discardsAll !== undefined && (this.#hasFailed || !discardsAll.isRestored);
     const message = parameters.reported(name, value, isDiscarded);
     hold.watchEncoding();
     if (message === undefined) {
@@ -109,7 +116,8 @@ export class CarriedState {
     if (this.#unseen.size > 0) {
       this.#dropUnchanged();
     }
-    if (hasSucceeded && !settings.isPending && !hasDiscarded) {
+    const isElsewhere = hasDiscarded && facts.discardsAll?.isRestored === false;
+    if (hasSucceeded && !settings.isPending && !isElsewhere) {
       this.#compare();
     }
   }

@@ -154,6 +154,17 @@ export class PoolerSession implements Session, Holder, UnitSource, ChannelOwner 
     await this.#departure.gone;
   }
 
+  /** Judges again what pins the backend, which nothing may do any more. */
+  review(): void {
+    const { hold, phase } = this.#run;
+    if (this.#life !== "ended" && phase === "none" && hold.isStateful) {
+      hold.review(this.#options.engine.classifier);
+      if (this.#run.giveBack()) {
+        this.#leaveGate();
+      }
+    }
+  }
+
   describe(): SessionState {
     if (this.#life === "ended") {
       return { type: "ended" };

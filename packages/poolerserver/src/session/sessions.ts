@@ -89,6 +89,13 @@ export class Sessions {
     return this.#add({ caller, client, settings, parameters });
   }
 
+  /** The catalog was read: what texts have left that were judged without it is judged again. */
+  review(): void {
+    for (const session of this.#sessions) {
+      session.review();
+    }
+  }
+
   /** Ends all of them, and opens none any more. Idempotent. */
   async close(): Promise<void> {
     this.#isClosed = true;

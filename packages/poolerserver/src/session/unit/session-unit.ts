@@ -144,6 +144,7 @@ export class SessionUnit implements Unit, SpanRequest {
   }
 
   failing(error: PgwireError): void {
+    this.#carried.failing();
     this.#owner.failing(error);
   }
 

@@ -137,6 +137,16 @@ export class UnitRun implements UnitOwner {
     }
   }
 
+  /** Gives the backend back that is held between two units and not pinned. Returns whether it did. */
+  giveBack(): boolean {
+    const { hold } = this;
+    if (this.#phase !== "none" || hold.lease === undefined || hold.reason !== undefined) {
+      return false;
+    }
+    void hold.release();
+    return true;
+  }
+
   granted(lease: Lease): void {
     this.hold.take(lease);
     this.#sendUnit(lease);

@@ -1,0 +1,44 @@
+import { CompatOptionsError, readCompatOptions } from "./compat-options.ts";
+import { compare, summaryOf } from "./comparison.ts";
+import type { Difference } from "./comparison.ts";
+import { KNOWN_DIFFERENCES } from "./known-differences.ts";
+import { nodePostgresFiles } from "./node-postgres.ts";
+import { SuiteStand } from "./suite-stand.ts";
+
+/**
+ * `npm run compat -- node-postgres PATH [WORD...]`: runs node-postgres' own tests against PostgreSQL
+ * and against the pooler, file by file, and tells where they differ. The exit code is 0 if they differ
+ * only in what {@link KNOWN_DIFFERENCES} lists.
+ */
+async function run(args: readonly string[]): Promise<boolean> {
+  const { checkout, words } = readCompatOptions(args);
+  const files = nodePostgresFiles(checkout).filter(
+    ({ name }) => words.length === 0 || words.some((word) => name.includes(word)),
+  );
+  await using stand = await SuiteStand.start();
+  const differences: Difference[] = [];
+  for (const file of files) {
+    const direct = await file.run(stand.direct);
+    const pooled = await file.run(stand.pooled);
+    const found = compare({ file: file.name, direct, pooled, known: KNOWN_DIFFERENCES });
+    differences.push(...found);
+    const worst = found.filter(({ type }) => type === "fault" || type === "stale");
+    console.log(`${worst.length === 0 ? "same   " : "DIFFERS"} ${file.name}`);
+    for (const { type, test, output } of worst) {
+      console.log(`  ${type}: ${test}\n${output.replaceAll(/^/gm, "    ")}`);
+    }
+  }
+  const { lines, isGood } = summaryOf(differences);
+  console.log(["", ...lines].join("\n"));
+  return isGood;
+}
+
+try {
+  process.exitCode = (await run(process.argv.slice(2))) ? 0 : 1;
+} catch (error) {
+  if (!(error instanceof CompatOptionsError)) {
+    throw error;
+  }
+  console.error(`compat: ${error.message} (npm run compat -- node-postgres PATH [WORD...])`);
+  process.exitCode = 2;
+}

@@ -1,0 +1,91 @@
+-- One object or a few of each kind that psql describes and pg_dump dumps, with what may be said about
+-- it: comments, rights, options. For psql as a superuser, in an empty database of PostgreSQL 15 or newer
+-- that has the extensions of Debian's postgresql-contrib.
+create role reader; create role writer; grant reader to writer;
+alter role reader set work_mem = '5MB';
+alter role writer in database :"DBNAME" set search_path = 'app, public';
+create extension hstore; create extension pg_trgm; create extension file_fdw; create extension postgres_fdw;
+create schema app; comment on schema app is 'the application';
+grant usage on schema app to reader;
+create type app.mood as enum ('sad', 'fine', 'glad');
+create type app.place as (street text, number int);
+create type app.floats as range (subtype = float8, subtype_diff = float8mi);
+create domain app.positive as int check (value > 0) default 1;
+comment on type app.mood is 'how it goes'; comment on domain app.positive is 'above nought';
+create collation app.german from "C";
+create sequence app.numbers increment 5 start 10; grant usage on sequence app.numbers to reader;
+create table app.people (
+  id bigint generated always as identity primary key, name text collate app.german not null, age app.positive,
+  mood app.mood default 'fine', home app.place, tags text[] default '{}', attributes hstore, born date,
+  shout text generated always as (upper(name)) stored, unique (name, born), check (length(name) < 100));
+comment on table app.people is 'who there is'; comment on column app.people.name is 'as they say it';
+create index people_age on app.people (age desc nulls last) include (name) where age > 17;
+create index people_tags on app.people using gin (tags);
+create index people_trigram on app.people using gist (name gist_trgm_ops);
+comment on index app.people_age is 'grown ups';
+alter table app.people alter column name set statistics 500, alter column tags set storage external;
+create table app.orders (id int primary key, person bigint references app.people on delete cascade deferrable initially deferred,
+  amount numeric(12, 2) not null default 0, during tstzrange, exclude using gist (during with &&));
+create table app.events (at timestamptz not null, what text, payload jsonb) partition by range (at);
+create table app.events_2025 partition of app.events for values from ('2025-01-01') to ('2026-01-01');
+create table app.events_2026 partition of app.events for values from ('2026-01-01') to ('2027-01-01') partition by list (what);
+create table app.events_2026_in partition of app.events_2026 for values in ('in');
+create table app.events_rest partition of app.events default;
+create index events_what on app.events (what);
+create table app.parent (a int not null) with (fillfactor = 70); create table app.child (b text) inherits (app.parent);
+create unlogged table app.scratch (a int); create table app.typed of app.place (primary key (number));
+create view app.adults as select id, name from app.people where age >= 18 with check option;
+create view app.barrier with (security_barrier) as select * from app.orders;
+create materialized view app.totals as select person, sum(amount) as total from app.orders group by person with no data;
+create unique index totals_person on app.totals (person);
+comment on view app.adults is 'over 17';
+create rule quiet as on insert to app.barrier do instead nothing; comment on rule quiet on app.barrier is 'hush';
+create function app.twice(n int, out doubled int) language sql immutable parallel safe as 'select n * 2';
+create function app.noted() returns trigger language plpgsql as $$ begin new.mood := 'glad'; return new; end $$;
+create function app.many(variadic parts text[]) returns setof text language sql stable strict leakproof as 'select unnest(parts)';
+create function app.watched() returns trigger language plpgsql as 'begin return null; end';
+create function app.at_drop() returns event_trigger language plpgsql as 'begin end';
+create procedure app.clean(inout n int default 0) language plpgsql security definer set search_path = app as $$ begin n := n + 1; end $$;
+create aggregate app.product (int) (sfunc = int4mul, stype = int, initcond = '1');
+create function app.sum_state(int, int) returns int language sql as 'select $1 + $2';
+create aggregate app.moving (int) (sfunc = app.sum_state, stype = int);
+comment on function app.twice is 'doubles'; revoke execute on function app.twice from public; grant execute on function app.twice to reader;
+create trigger noted before insert or update of mood on app.people for each row when (new.age > 3) execute function app.noted();
+create constraint trigger late after insert on app.orders deferrable initially deferred for each row execute function app.watched();
+alter table app.people disable trigger noted; comment on trigger noted on app.people is 'cheers up';
+create event trigger drops on sql_drop when tag in ('DROP TABLE') execute function app.at_drop();
+alter event trigger drops disable;
+alter table app.people enable row level security;
+create policy own on app.people as restrictive for update to writer using (name = current_user) with check (age > 1);
+create policy seen on app.people using (true); comment on policy own on app.people is 'mine';
+grant select (name, age), update (age) on app.people to reader with grant option; grant all on app.orders to writer;
+alter default privileges in schema app grant select on tables to reader;
+alter default privileges grant execute on functions to writer;
+create function app.point_less(app.place, app.place) returns boolean language sql as 'select $1.number < $2.number';
+create operator app.<<< (leftarg = app.place, rightarg = app.place, function = app.point_less);
+comment on operator app.<<< (app.place, app.place) is 'before';
+create operator family app.text_family using btree;
+create operator class app.text_ops for type text using btree family app.text_family as
+  operator 1 <, operator 2 <=, operator 3 =, operator 4 >=, operator 5 >, function 1 bttextcmp(text, text);
+create function app.to_mood(int) returns app.mood language sql as $$ select 'fine'::app.mood $$;
+create cast (int as app.mood) with function app.to_mood(int) as assignment;
+create conversion app.latin for 'LATIN1' to 'UTF8' from iso8859_1_to_utf8;
+create access method heap2 type table handler heap_tableam_handler;
+create text search dictionary app.plain (template = pg_catalog.simple, stopwords = english);
+create text search configuration app.search (copy = pg_catalog.english);
+alter text search configuration app.search alter mapping for word with app.plain;
+create text search parser app.words (start = prsd_start, gettoken = prsd_nexttoken, end = prsd_end, lextypes = prsd_lextype, headline = prsd_headline);
+create text search template app.template (init = dsimple_init, lexize = dsimple_lexize);
+create server files foreign data wrapper file_fdw; create server elsewhere foreign data wrapper postgres_fdw options (host 'nowhere', dbname 'x');
+create user mapping for reader server elsewhere options (user 'u', password 'p');
+create foreign table app.lines (line text options (force_not_null 'true')) server files options (filename '/dev/null', format 'csv');
+create foreign table app.remote (a int) server elsewhere options (table_name 'r');
+grant usage on foreign server elsewhere to reader; comment on server elsewhere is 'far away';
+create publication everything for all tables; create publication partly for table app.people (id, name) where (id > 5); create publication schemas for tables in schema public;
+create subscription far connection 'host=nowhere' publication everything with (connect = false, slot_name = none);
+create statistics app.together (dependencies, ndistinct) on name, age from app.people; create statistics app.expressions on (lower(name)) from app.people;
+select lo_from_bytea(4711, 'a large object'), lo_from_bytea(4712, repeat('large', 10000)::bytea); comment on large object 4711 is 'large'; grant select on large object 4711 to reader;
+create table public."Strange ""name" ("a column" int, "Ünï" text); comment on table public."Strange ""name" is 'it''s $$ odd';
+insert into app.people (name, age, home, tags, attributes, born) select 'person ' || n, n, row('street ' || n, n)::app.place, array['a', n::text], hstore('k', n::text), date '2000-01-01' + n from generate_series(1, 200) n;
+insert into app.orders select n, n, n * 1.5, tstzrange(timestamptz '2025-01-01 UTC' + n * interval '1 day', timestamptz '2025-01-01 UTC' + n * interval '1 day' + interval '1 hour') from generate_series(1, 100) n;
+insert into app.events select timestamptz '2025-06-01 UTC' + n * interval '1 day', 'in', jsonb_build_object('n', n) from generate_series(1, 300) n;
