@@ -269,7 +269,9 @@ test("the health check is not subject to admission", async () => {
     target: { ...PRIMARY, status: ServingStatus.NotServing },
   });
   await check(new AbortController().signal);
-  expect(server.backends[0]?.requests.map(({ sql }) => sql)).toEqual(["show transaction_read_only"]);
+  expect(server.backends[0]?.requests.map(({ sql }) => sql)).toEqual([
+    "show transaction_read_only",
+  ]);
 });
 
 test("a flood does not fail the health check while statements are answered", async () => {
