@@ -42,11 +42,11 @@ async function answers(
   const { user, database } = pooler.address;
   await using client = await WireClient.connect(port, { user, database });
   const signal = AbortSignal.timeout(LIMIT_MS);
-  await client.transcript.ready(signal);
+  await client.transcript.login(signal);
   await client.send([Buffer.concat(messages)]);
   const lines: string[] = [];
   while (lines.filter((line) => line.startsWith("Z")).length < count && !signal.aborted) {
-    lines.push(...(await client.transcript.ready(signal)));
+    lines.push(...(await client.transcript.login(signal)));
   }
   return lines;
 }
