@@ -101,10 +101,10 @@ test("COPY goes in and out", async () => {
 test("a listener is notified until it stops listening", async () => {
   const sql = client();
   const heard: string[] = [];
-  const { unlisten } = await sql.listen("news", (payload) => heard.push(payload));
+  const listening = await sql.listen("news", (payload) => heard.push(payload));
   await sql.notify("news", "first");
   await expect.poll(() => heard, PATIENCE).toEqual(["first"]);
-  await unlisten();
+  await listening.unlisten();
   await sql.notify("news", "second");
   const again = await sql.listen("news", (payload) => heard.push(payload));
   await sql.notify("news", "third");

@@ -91,7 +91,7 @@ test("Drizzle works over node-postgres", { timeout: 60_000 }, async () => {
     const db = withPg(pool, { schema });
     await migrateWithPg(db, MIGRATIONS);
     await migrateWithPg(db, MIGRATIONS);
-    await useSchema(db);
+    await expect(useSchema(db)).resolves.toBeUndefined();
   } finally {
     await pool.end();
   }
@@ -103,7 +103,7 @@ test("Drizzle works over postgres.js", { timeout: 60_000 }, async () => {
     const db = withPostgresJs(client, { schema });
     await migrateWithPostgresJs(db, MIGRATIONS);
     await migrateWithPostgresJs(db, MIGRATIONS);
-    await useSchema(db);
+    await expect(useSchema(db)).resolves.toBeUndefined();
   } finally {
     await client.end();
   }
