@@ -23,10 +23,10 @@ import {
   shutdownError,
   slowClientError,
 } from "./session-refusal.ts";
-import { sessionState } from "./session-state.ts";
+import { cutterOf, sessionState } from "./session-state.ts";
 import type { ParameterView } from "./settings/parameter-views.ts";
 import type { SessionSettings } from "./settings/session-settings.ts";
-import { UnitCutter } from "./input/unit-cutter.ts";
+import type { UnitCutter } from "./input/unit-cutter.ts";
 import { UnitReplies } from "./output/unit-replies.ts";
 import { UnitRun } from "./unit/unit-run.ts";
 import type { UnitEnd, UnitSource } from "./unit/unit-source.ts";
@@ -78,7 +78,7 @@ export class PoolerSession implements Session, Holder, UnitSource, ChannelOwner 
 
   constructor(options: PoolerSessionOptions) {
     const { engine, caller, client, settings, parameters } = options;
-    const { limits, classifier, gate, registry } = engine;
+    const { limits, gate, registry } = engine;
     const tell = (message: Uint8Array): void => void this.answered(message);
     const onDiscarded = (): void => this.#channels.discard();
     const state = sessionState({ ...options, tell, onDiscarded });
@@ -86,14 +86,7 @@ export class PoolerSession implements Session, Holder, UnitSource, ChannelOwner 
     this.#options = options;
     this.parameters = parameters;
     this.#carried = state.carried;
-    this.cutter = new UnitCutter({
-      classifier,
-      statements,
-      settings,
-      isPinned: () => hold.isStateful,
-      isInTransaction: () => hold.transaction !== "I",
-      maxGroupBytes: limits.inputBytes,
-    });
+    this.cutter = cutterOf(state, engine, settings);
     this.#flow = new InputFlow({ client, input: this.cutter.input, maxBytes: limits.inputBytes });
     this.#output = new ClientOutput({ client, maxHeldBytes: limits.heldBytes });
     const run = new UnitRun({ ...engine, ...state, settings, source: this, origin: caller.origin });
@@ -166,10 +159,8 @@ export class PoolerSession implements Session, Holder, UnitSource, ChannelOwner 
   }
 
   describe(): SessionState {
-    if (this.#life === "ended") {
-      return { type: "ended" };
-    }
-    return describeSession(this.#run.phase, this.#run.hold, this.#sinceMs);
+    const { phase, hold } = this.#run;
+    return this.#life === "ended" ? { type: "ended" } : describeSession(phase, hold, this.#sinceMs);
   }
 
   answered(bytes: Uint8Array): boolean {

@@ -1,5 +1,6 @@
 import { CarriedState } from "./carried-state.ts";
 import type { SessionEngine } from "./session-engine.ts";
+import { UnitCutter } from "./input/unit-cutter.ts";
 import { SessionHold } from "./session-hold.ts";
 import { ClientParameters } from "./settings/client-parameters.ts";
 import { APPLICATION_NAME } from "./settings/parameter-views.ts";
@@ -25,6 +26,22 @@ export interface OwnState {
   readonly statements: ClientStatements;
   readonly placement: StatementPlacement;
   readonly carried: CarriedState;
+}
+
+/** Cuts what the client of a session sends into units, with what that session is at the time. */
+export function cutterOf(
+  { hold, statements }: OwnState,
+  { classifier, limits }: SessionEngine,
+  settings: SessionSettings,
+): UnitCutter {
+  return new UnitCutter({
+    classifier,
+    statements,
+    settings,
+    isPinned: () => hold.isStateful,
+    isInTransaction: () => hold.transaction !== "I",
+    maxGroupBytes: limits.inputBytes,
+  });
 }
 
 /** The state of a session that begins. */

@@ -210,7 +210,8 @@ export class UnitRun implements UnitOwner {
         this.#lose(internalError("the answer could not be passed on", end.cause), true);
         return;
       case "lost":
-        if (this.#isRepeatable(end)) {
+        // Nothing of it reached the server, and nothing is lost with the backend.
+        if (isUnsent(end.error) && this.hold.reason === undefined && this.#mayTryAgain) {
           this.#options.placement.settle();
           this.hold.discard(end.error);
           this.#attempt();
@@ -316,11 +317,10 @@ export class UnitRun implements UnitOwner {
 
   /** Gives the backend back, unless it is pinned. */
   #release(): void {
-    const { hold } = this;
-    if (hold.reason === undefined) {
-      void hold.release();
+    if (this.hold.reason === undefined) {
+      void this.hold.release();
     } else {
-      hold.lease?.watch(this.#watcher);
+      this.hold.lease?.watch(this.#watcher);
     }
   }
 
@@ -336,11 +336,6 @@ export class UnitRun implements UnitOwner {
     if (this.#phase === "none" && this.hold.lease !== undefined) {
       this.#lose(lostBetweenUnits(end), true);
     }
-  }
-
-  /** Nothing of it reached the server, and nothing is lost with the backend. */
-  #isRepeatable({ error }: Extract<RequestEnd, { type: "lost" }>): boolean {
-    return isUnsent(error) && this.hold.reason === undefined && this.#mayTryAgain;
   }
 
   get #mayTryAgain(): boolean {
