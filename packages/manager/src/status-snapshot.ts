@@ -6,15 +6,15 @@ import type { ManagerSettings } from "./manager-settings.ts";
 import type { DatabaseStatus, ManagerStatus, TopologyStatus } from "./manager-status.ts";
 import { PoolerType } from "./record/pooler-type.ts";
 import type { NotReady, NotReadyCode } from "./serving/not-ready.ts";
+import { NO_INTENT } from "./serving/operator-intent.ts";
 import { whyNotReady } from "./serving/readiness.ts";
+import { admits, notServing } from "./serving/serving-target.ts";
 
 /** When the pooler began to be unready for its present reason. */
 export interface UnreadySince {
   readonly code: NotReadyCode;
   readonly at: Date;
 }
-import { NO_INTENT } from "./serving/operator-intent.ts";
-import { admits, notServing } from "./serving/serving-target.ts";
 
 export interface StatusSources {
   readonly settings: ManagerSettings;
