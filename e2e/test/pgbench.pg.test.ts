@@ -1,8 +1,11 @@
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { ClientPooler } from "./client-pooler.ts";
+import { temporaryDirectory } from "./temporary-directory.ts";
 
 const run = promisify(execFile);
 
@@ -70,5 +73,41 @@ test.skipIf(pgbenchPath === undefined).for([
     expect(report).toContain(`number of transactions actually processed: ${all}/${all}`);
     expect(report).toContain("number of failed transactions: 0 ");
     expect(await connections()).toBeLessThanOrEqual(CAPACITY);
+  },
+);
+
+/** Statements of one transaction that pgbench sends without waiting in between. */
+const PIPELINE = `\\set aid random(1, 100000)
+\\startpipeline
+begin;
+update pgbench_accounts set abalance = abalance + 1 where aid = :aid;
+select abalance from pgbench_accounts where aid = :aid;
+end;
+select 1;
+\\endpipeline
+`;
+
+test.skipIf(pgbenchPath === undefined).for(["extended", "prepared"] as const)(
+  "pgbench -M %s sends pipelines",
+  { timeout: 60_000 },
+  async (mode) => {
+    await using directory = await temporaryDirectory();
+    const file = join(directory.path, "pipeline.sql");
+    await writeFile(file, PIPELINE);
+    const load = ["-c", String(CLIENTS), "-t", String(TRANSACTIONS)];
+    const report = await pgbench(["-n", "-M", mode, "-f", file, ...load]);
+    const all = CLIENTS * TRANSACTIONS;
+    expect(report).toContain(`number of transactions actually processed: ${all}/${all}`);
+    expect(report).toContain("number of failed transactions: 0 ");
+  },
+);
+
+test.skipIf(pgbenchPath === undefined)(
+  "pgbench -C connects for each transaction",
+  { timeout: 60_000 },
+  async () => {
+    const report = await pgbench(["-n", "-S", "-C", "-c", "8", "-t", "5"]);
+    expect(report).toContain("number of transactions actually processed: 40/40");
+    expect(report).toContain("number of failed transactions: 0 ");
   },
 );

@@ -1,3 +1,5 @@
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
 import postgresJs from "postgres";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { ClientPooler } from "./client-pooler.ts";
@@ -80,5 +82,55 @@ test("a cursor delivers its rows in parts", async () => {
     sum += rows.reduce((total, row) => total + Number(row["n"]), 0);
   }
   expect([parts, sum]).toEqual([10, 500_500]);
+  await sql.end();
+});
+
+test("COPY goes in and out", async () => {
+  const sql = client({ max: 1 });
+  await sql`create table copied (n int, t text)`;
+  const lines = Array.from({ length: 10_000 }, (_, n) => `${n}\tline ${n}\n`);
+  await pipeline(Readable.from(lines), await sql`copy copied from stdin`.writable());
+  let text = "";
+  for await (const chunk of await sql`copy (table copied order by n) to stdout`.readable()) {
+    text += String(chunk);
+  }
+  expect(text).toBe(lines.join(""));
+  await sql.end();
+});
+
+test("a listener is notified until it stops listening", async () => {
+  const sql = client();
+  const heard: string[] = [];
+  const { unlisten } = await sql.listen("news", (payload) => heard.push(payload));
+  await sql.notify("news", "first");
+  await expect.poll(() => heard, PATIENCE).toEqual(["first"]);
+  await unlisten();
+  await sql.notify("news", "second");
+  const again = await sql.listen("news", (payload) => heard.push(payload));
+  await sql.notify("news", "third");
+  await expect.poll(() => heard, PATIENCE).toEqual(["first", "third"]);
+  await again.unlisten();
+  await sql.end();
+});
+
+test("a large object is written and read in a transaction of its own", async () => {
+  const sql = client();
+  const bytes = Buffer.alloc(100_000, "large");
+  const object = await sql.largeObject();
+  await object.write(bytes);
+  await object.seek(0);
+  // Its types say that it reads nothing.
+  const read: unknown = await object.read(bytes.length);
+  await object.close();
+  expect(read).toEqual([{ data: bytes }]);
+  await sql.end();
+});
+
+test("a subscription, which is replication, is refused in words", async () => {
+  const sql = client();
+  await expect(sql.subscribe("*", () => undefined)).rejects.toMatchObject({
+    code: "0A000",
+    message: expect.stringContaining('"replication"'),
+  });
   await sql.end();
 });

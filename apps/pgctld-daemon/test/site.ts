@@ -10,7 +10,7 @@ import pg from "pg";
 import { onTestFinished } from "vitest";
 import { runProgram } from "../src/program.ts";
 
-export const PASSWORD = "it's a secret";
+const PASSWORD = "it's a secret";
 
 /** The programs of PostgreSQL 17 from npm, which have no pg_rewind, and those of Debian's 15. */
 export const EMBEDDED: string = await embeddedBinDir(binariesModule);

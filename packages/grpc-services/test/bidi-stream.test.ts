@@ -197,8 +197,14 @@ test("bytes that are no message fail the call", async () => {
   expect(await scene.ended).toBe(13);
 });
 
-test("a message above the limit fails the call", async () => {
-  await using scene = await start(echoAll);
+test("a message above the limit fails the call, and ends its handler", async () => {
+  const stopped = Promise.withResolvers<unknown>();
+  await using scene = await start(async (requests, sink, { signal }) => {
+    await echoAll(requests, sink, { signal, peer: "" }).catch(stopped.resolve);
+  });
+  scene.call.write("one");
   scene.call.write("x".repeat(2000 * KIB));
   expect(await scene.ended).toBe(8);
+  expect(await stopped.promise).toMatchObject({ code: "CANCELLED" });
+  expect(scene.received).toEqual(["one!"]);
 });

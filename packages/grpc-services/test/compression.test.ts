@@ -1,3 +1,4 @@
+import { compressionAlgorithms } from "@grpc/grpc-js";
 import { encodeCommandTag } from "@multipooler/query-service";
 import { StreamExecuteRequest } from "@multipooler/proto/multipoolerservice";
 import { expect, test } from "vitest";
@@ -7,8 +8,8 @@ import { startServer } from "./test-server.ts";
 const PATH = "/multipoolerservice.MultipoolerService/StreamExecute";
 const MIB = 1_048_576;
 const ALGORITHMS = [
-  ["deflate", 1],
-  ["gzip", 2],
+  ["deflate", compressionAlgorithms.deflate],
+  ["gzip", compressionAlgorithms.gzip],
 ] as const;
 
 function request(bytes: number): Uint8Array {
@@ -36,7 +37,9 @@ test.each(ALGORITHMS)("requests may be compressed with %s", async (_name, algori
 
 test("a compressed request that becomes larger than the limit is refused", async () => {
   await using pooler = await startServer({ maxMessageBytes: MIB });
-  using client = new RawClient(pooler.address, { "grpc.default_compression_algorithm": 2 });
+  using client = new RawClient(pooler.address, {
+    "grpc.default_compression_algorithm": compressionAlgorithms.gzip,
+  });
   const { status } = await client.call(PATH, request(MIB));
   expect(status).toMatchObject({ code: 8, details: expect.stringContaining("decompressed") });
 });

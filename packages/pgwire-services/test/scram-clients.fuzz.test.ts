@@ -80,6 +80,13 @@ function write({ socket }: ClientEnd, bytes: Buffer, { pieceBytes }: Plan): void
   }
 }
 
+/** The same text for the same proof: two bits at the end of its base64 mean nothing. */
+function canonical(messages: Buffer): string {
+  return messages.toString("latin1").replace(/p=([A-Za-z0-9+/]{43}=)$/, (_, proof: string) => {
+    return `p=${Buffer.from(proof, "base64").toString("base64")}`;
+  });
+}
+
 /** Logs in as planned and leaves. Returns whether it was let in, and whether it should have been. */
 async function logIn(scene: ClientScene, plan: Plan): Promise<{ isIn: boolean; mayBeIn: boolean }> {
   const client = scene.connect();
@@ -104,7 +111,7 @@ async function logIn(scene: ClientScene, plan: Plan): Promise<{ isIn: boolean; m
       plan.knowsPassword &&
       first !== "" &&
       // Damage of the rest may be harmless, e.g. in the name of the application.
-      Buffer.concat(sent.slice(1)).subarray(0, proof.length).equals(proof),
+      canonical(Buffer.concat(sent.slice(1)).subarray(0, proof.length)) === canonical(proof),
   };
 }
 

@@ -204,6 +204,23 @@ test("the unnamed statement outlives a group that failed before it was parsed ag
   await client.session.end("now");
 });
 
+test("EXECUTE in a group runs its statement although another one is parsed behind it", async () => {
+  await using pooler = await scene();
+  const client = await pooler.connect();
+  const messages = [parse("select 1", "a"), parse("execute a"), bind(), execute()];
+  expect(await client.ask([...messages, parse("select 2"), sync])).toEqual([
+    "1",
+    "1",
+    "2",
+    "D 1",
+    "C SELECT 1",
+    "1",
+    "Z I",
+  ]);
+  expect(await client.ask([bind(), execute(), sync])).toContain("D 2");
+  await client.session.end("now");
+});
+
 test("a Parse of what is known that says more is PostgreSQL's to refuse", async () => {
   await using pooler = await scene();
   const client = await pooler.connect();

@@ -45,7 +45,9 @@ function bindMethods(
     const { handler } = bidiStream(
       {
         name,
-        requestType: { decode: (bytes) => method.requestDeserialize(Buffer.from(bytes)) },
+        requestType: {
+          decode: (bytes): unknown => method.requestDeserialize(Buffer.from(bytes)),
+        },
         requestStream: true,
         responseStream: true,
       },

@@ -6,6 +6,7 @@ import type { ManagerSettings } from "../manager-settings.ts";
 import type { RunParts } from "../run-parts.ts";
 import { NotReadyCode, codeOfDatabase, codeOfRefusal } from "./not-ready.ts";
 import type { NotReady } from "./not-ready.ts";
+import { admitsNothing } from "./operator-intent.ts";
 import { admits } from "./serving-target.ts";
 
 export interface ReadinessSources {
@@ -37,7 +38,10 @@ export function whyNotReady({ settings, run, database }: ReadinessSources): NotR
 }
 
 /** Nothing is to be served. */
-function whyNotWanted({ health }: ManagerRun, { reconciler, registration }: RunParts): NotReady {
+function whyNotWanted(
+  { health, intent }: ManagerRun,
+  { reconciler, registration }: RunParts,
+): NotReady {
   const { status, reason } = reconciler.progress().wanted;
   const refusal = registration.refusal() ?? registration.rival();
   if (refusal?.reason === reason) {
@@ -46,10 +50,8 @@ function whyNotWanted({ health }: ManagerRun, { reconciler, registration }: RunP
   if (health.state === "down" && reason === health.error.message) {
     return { code: codeOfDatabase(health.error), reason };
   }
-  return {
-    code: status === ServingStatus.Drained ? NotReadyCode.Drained : NotReadyCode.Starting,
-    reason,
-  };
+  const isTakenOut = status === ServingStatus.Drained || admitsNothing(intent);
+  return { code: isTakenOut ? NotReadyCode.Drained : NotReadyCode.Starting, reason };
 }
 
 /** What is to be served is not served yet, or not any more. */

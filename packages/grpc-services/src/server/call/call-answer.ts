@@ -71,7 +71,7 @@ export class CallAnswer implements CallContext {
       isSingle: handler.kind !== "bidiStream",
       take: (message) => this.#take(message),
       end: () => this.#source?.take(undefined),
-      fail: (error) => this.#end(errorStatus(error)),
+      fail: (error) => this.#fail(error),
     });
   }
 
@@ -111,7 +111,7 @@ export class CallAnswer implements CallContext {
     const { encoding, maxMessageBytes: maxBytes } = this.#options;
     decompress(bytes, { encoding, maxBytes }).then(
       (whole) => this.#pass(whole),
-      (error: unknown) => this.#end(errorStatus(error)),
+      (error: unknown) => this.#fail(error),
     );
   }
 
@@ -159,6 +159,13 @@ export class CallAnswer implements CallContext {
     this.#lifetime.end();
     this.#messages.close();
     this.#response.end(status);
+  }
+
+  /** What the client sends is wrong: the handler, if it runs, is to stop. */
+  #fail(error: unknown): void {
+    this.#sink.stop();
+    this.#end(errorStatus(error));
+    this.#lifetime.cancel();
   }
 
   #onTimeout(): void {

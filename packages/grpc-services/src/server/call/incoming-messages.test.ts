@@ -64,14 +64,18 @@ test("messages come out as they were sent, however their bytes are cut", () => {
   fc.assert(
     fc.property(payloads, cuts, (sent, sizes) => {
       const taken: Uint8Array[] = [];
-      let isPaused = true;
+      const stream = {
+        isPaused: true,
+        pause: () => void (stream.isPaused = true),
+        resume: () => void (stream.isPaused = false),
+      };
       const receiving = new ReceivingBytes({
         limitBytes: 1e6,
         timeoutMs: 1,
         clock: new ManualClock(),
       });
       const messages: IncomingMessages = new IncomingMessages({
-        stream: { pause: () => (isPaused = true), resume: () => (isPaused = false) },
+        stream,
         origin: "client",
         receiving,
         maxMessageBytes: MAX_MESSAGE_BYTES,
@@ -92,7 +96,7 @@ test("messages come out as they were sent, however their bytes are cut", () => {
       for (let turn = 0; taken.length < sent.length; turn += 1) {
         const before = taken.length;
         messages.want();
-        while (!isPaused && taken.length === before) {
+        while (!stream.isPaused && taken.length === before) {
           const size = sizes[turn % sizes.length] ?? 1;
           messages.onData(rest.subarray(0, size));
           rest = rest.subarray(size);

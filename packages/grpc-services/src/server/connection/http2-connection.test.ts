@@ -44,6 +44,7 @@ class FakeSession extends EventEmitter implements KeptSession {
 }
 
 interface Scene {
+  readonly connection: Http2Connection;
   readonly session: FakeSession;
   readonly clock: ManualClock;
 }
@@ -51,8 +52,13 @@ interface Scene {
 function scene(times: Partial<ConnectionTimes> = {}, random = 0.5): Scene {
   const session = new FakeSession();
   const clock = new ManualClock();
-  new Http2Connection({ session, times: { ...TIMES, ...times }, clock, random: () => random });
-  return { session, clock };
+  const connection = new Http2Connection({
+    session,
+    times: { ...TIMES, ...times },
+    clock,
+    random: () => random,
+  });
+  return { connection, session, clock };
 }
 
 test("a client that answers is asked again after the interval", async () => {
@@ -110,8 +116,10 @@ test("calls on an old connection go on for the grace, and then no more", async (
   expect(clock.pending).toBe(0);
 });
 
-test("a connection that has ended leaves no timer", () => {
-  const { session, clock } = scene({ maxAgeMs: 1000 });
+test("a connection that is closed lets its calls end, and leaves no timer once it has ended", () => {
+  const { connection, session, clock } = scene({ maxAgeMs: 1000 });
+  connection.close();
+  expect(session.events).toEqual(["close"]);
   session.emit("close");
   expect(clock.pending).toBe(0);
 });

@@ -248,6 +248,10 @@ export class UnitStatements {
       return undefined;
     }
     const isUnnamed = name === UNNAMED && facts.parses;
+    if (isUnnamed && this.#unnamedOrder?.statement !== undefined) {
+      // Its Parse was rewritten where it stands.
+      return statement;
+    }
     this.#messages.add("use", { nameStart, nameEnd, statement, isUnnamed });
     return statement;
   }
