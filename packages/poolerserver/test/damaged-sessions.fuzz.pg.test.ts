@@ -37,7 +37,7 @@ const MESSAGES = 20;
 /** As the transport has a session end that cannot be understood any more. */
 const BROKEN_MESSAGE = Buffer.from("?\0\0\0\0");
 
-const run = fuzzRun(0.05, CLIENTS);
+const run = fuzzRun(0.02, CLIENTS);
 
 /** What one client says, message by message. */
 interface Said {
