@@ -228,13 +228,16 @@ export class BackendConnection {
 
   /**
    * Sends more bytes of the running request, such as the messages of a COPY, past what waits. What
-   * was sent in this turn of the event loop leaves before them. Does nothing when `request` is not
-   * the running one, or others were sent behind it. False: the server is behind; `request.drained`
-   * is called when it takes more.
+   * was sent in this turn of the event loop leaves before them. Where `request` waits to be sent
+   * itself, they follow it. Does nothing when it has ended, or others were sent behind it. False: the
+   * server is behind; `request.drained` is called when it takes more.
    */
   feed(request: Request, bytes: Uint8Array): boolean {
     if (this.#isFlushScheduled) {
       this.#flush();
+    }
+    if (this.#queue.append(request, bytes)) {
+      return false;
     }
     if (this.#queue.running === request && this.#queue.sentCount === 1) {
       this.#socket.write(bytes);
@@ -329,7 +332,9 @@ export class BackendConnection {
 
   #flush(): void {
     this.#isFlushScheduled = false;
-    this.#queue.flush();
+    if (this.#queue.flush()) {
+      this.#queue.running?.drained?.();
+    }
     this.#cancellations.advance();
     if (this.#socket.isPaused) {
       // The receiver that is behind may share the connection now.

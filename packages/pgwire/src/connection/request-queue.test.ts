@@ -145,3 +145,43 @@ test("nothing is written behind a barrier until it is lifted", () => {
   queue.flush();
   expect(socket.writes.slice(1)).toEqual([message("select 3")]);
 });
+
+test("what is appended to a request that waits follows it, and nothing comes in between", () => {
+  const socket = new FakeSocket();
+  const queue = new RequestQueue({ socket });
+  const [earlier, open] = [query("earlier"), query("open")];
+  queue.push(earlier);
+  queue.flush();
+  queue.setBarrier(earlier);
+  queue.push(open);
+  expect(queue.append(earlier, Buffer.from("x"))).toBe(false);
+  expect(queue.append(open, Buffer.from("more,"))).toBe(true);
+  expect(queue.append(open, Buffer.from("end"))).toBe(true);
+  queue.push(query("later"));
+  expect(queue.flush()).toBe(false);
+  queue.shift();
+  queue.setBarrier(undefined);
+  socket.narrow = true;
+  expect(queue.flush()).toBe(false);
+  // The request is sent, and what was appended before is not.
+  expect(queue.append(open, Buffer.from("!"))).toBe(true);
+  socket.narrow = false;
+  socket.congested = false;
+  expect(queue.flush()).toBe(true);
+  expect(socket.writes.slice(1)).toEqual([message("open"), "more,end!", message("later")]);
+  expect(queue.unsentBytes).toBe(0);
+  expect(queue.append(open, Buffer.from("x"))).toBe(false);
+});
+
+test("what was appended goes with its request", () => {
+  const socket = new FakeSocket();
+  const queue = new RequestQueue({ socket });
+  const open = query("open");
+  queue.push(open);
+  queue.append(open, Buffer.from("more"));
+  expect(queue.withdraw(open)).toBe(true);
+  expect(queue.unsentBytes).toBe(0);
+  queue.push(query("next"));
+  expect(queue.flush()).toBe(false);
+  expect(socket.writes).toEqual([message("next")]);
+});

@@ -13,6 +13,12 @@ export interface RequestSocket {
   write(bytes: Buffer): void;
 }
 
+/** What is sent behind a request, which itself waits or has only just been sent. */
+interface Tail {
+  readonly request: Request;
+  readonly chunks: Uint8Array[];
+}
+
 /**
  * The requests of one connection in the order of their answers. Each is written whether or not
  * those before it were answered. Until then it can be withdrawn.
@@ -28,6 +34,7 @@ export class RequestQueue {
   /** Goes ahead of the next request. */
   #nextPrelude: Prelude | undefined;
   #prelude: PreludeRun | undefined;
+  #tail: Tail | undefined;
 
   constructor({ socket }: { readonly socket: RequestSocket }) {
     this.#socket = socket;
@@ -74,6 +81,21 @@ export class RequestQueue {
     }
   }
 
+  /**
+   * Has `bytes` follow `request` as a part of it, if that waits to be sent itself, or others of its
+   * bytes do. Returns whether it does: otherwise they are for the caller to write.
+   */
+  append(request: Request, bytes: Uint8Array): boolean {
+    const isWaiting = this.#requests.indexOf(request, this.#sentCount) !== -1;
+    if (!isWaiting && this.#tail?.request !== request) {
+      return false;
+    }
+    this.#tail ??= { request, chunks: [] };
+    this.#tail.chunks.push(bytes);
+    this.#unsentBytes += bytes.byteLength;
+    return true;
+  }
+
   /** Takes back a request that was not sent. Returns whether it could. */
   withdraw(request: Request): boolean {
     const index = this.#requests.indexOf(request, this.#sentCount);
@@ -83,6 +105,9 @@ export class RequestQueue {
     this.#requests.remove(index);
     this.#unsentBytes -= this.#bytesOf(request);
     this.#forgetPreludeOf(request);
+    if (this.#tail?.request === request) {
+      this.#takeTail();
+    }
     return true;
   }
 
@@ -96,15 +121,24 @@ export class RequestQueue {
     this.#barrier = request;
   }
 
-  /** Writes what waits, as far as the socket takes it. */
-  flush(): void {
+  /**
+   * Writes what waits, as far as the socket takes it. Returns whether bytes were among it that had
+   * been appended: more of them may be.
+   */
+  flush(): boolean {
+    let hasWrittenTail = false;
     while (this.#socket.writable && !this.#socket.congested) {
       const batch = this.#takeBatch();
-      if (batch === undefined) {
-        return;
+      if (batch !== undefined) {
+        this.#socket.write(batch);
+      } else if (this.#isTailNext) {
+        hasWrittenTail = true;
+        this.#socket.write(this.#takeTail());
+      } else {
+        break;
       }
-      this.#socket.write(batch);
     }
+    return hasWrittenTail;
   }
 
   /** The answer to the running request is complete. */
@@ -115,6 +149,9 @@ export class RequestQueue {
     this.#sentCount -= 1;
     const request = this.#requests.shift();
     this.#forgetPreludeOf(request);
+    if (this.#tail !== undefined && this.#tail.request === request) {
+      this.#takeTail();
+    }
     return request;
   }
 
@@ -129,7 +166,21 @@ export class RequestQueue {
     this.#unsentBytes = 0;
     this.#nextPrelude = undefined;
     this.#prelude = undefined;
+    this.#tail = undefined;
     return { sent, unsent };
+  }
+
+  /** Whether the request that the tail belongs to is the last one that was sent. */
+  get #isTailNext(): boolean {
+    const tail = this.#tail;
+    return tail !== undefined && this.#requests.indexOf(tail.request) === this.#sentCount - 1;
+  }
+
+  #takeTail(): Buffer {
+    const bytes = Buffer.concat(this.#tail?.chunks ?? []);
+    this.#unsentBytes -= bytes.length;
+    this.#tail = undefined;
+    return bytes;
   }
 
   #takeBatch(): Buffer | undefined {
@@ -167,6 +218,9 @@ export class RequestQueue {
     }
     if (this.#prelude !== undefined && this.#prelude.phase !== "done") {
       count = Math.min(count, this.#requests.indexOf(this.#prelude.request) + 1);
+    }
+    if (this.#tail !== undefined) {
+      count = Math.min(count, this.#requests.indexOf(this.#tail.request) + 1);
     }
     return count;
   }
