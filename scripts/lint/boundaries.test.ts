@@ -305,8 +305,8 @@ const SOUND: readonly (readonly [title: string, file: string, code: string])[] =
   ],
   ["pg in the manager", "packages/manager/src/a.ts", 'import "pg";'],
   [
-    "grpc-js in a binding",
-    "packages/grpc-services/src/server/grpc-a.ts",
+    "grpc-js in the client's channel",
+    "packages/grpc-services/src/client/client-channel.ts",
     'import "@grpc/grpc-js";',
   ],
   ["a computed import() in a test", "packages/pgwire/test/a.ts", "await import(path);"],

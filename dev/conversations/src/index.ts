@@ -3,6 +3,7 @@ export { compareConversation, type ComparisonOptions } from "./comparison.ts";
 export { CLIENTS, conversations, KEEPING_CLIENTS, messagesOf, type Step } from "./conversation.ts";
 export { anyDamage, damagedBytes, damagedMessage, type Damage } from "./damage.ts";
 export { fuzzRun, type FuzzRun } from "./fuzz-inputs.ts";
+export { heldBytes } from "./held-bytes.ts";
 export {
   bind,
   close,

@@ -201,6 +201,12 @@ test("dial failure gives code 19 with PG's own diagnostic", async () => {
     reservationOptions: { reasons: TRANSACTION },
   });
   const options = await scene.gateway.logIn("alice", "secret");
+  const { pid } = scene.postgres;
+  if (pid === undefined) {
+    throw new Error("PostgreSQL does not run");
+  }
+  // A smart shutdown, from the next connection on; the stop below waits for its end.
+  process.kill(pid, "SIGTERM");
   const stopped = scene.postgres.stop("smart");
   try {
     const answer = await scene.gateway.streamExecute({ query: "select 1", options });
