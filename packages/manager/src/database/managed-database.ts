@@ -46,7 +46,7 @@ export interface ManagedDatabaseStatus {
    * Why a primary does not complete what is written to it, one line that says since when and what it
    * waits for. The pooler serves on, and is not ready.
    */
-  readonly writeFault: string | undefined;
+  readonly writeFault?: string | undefined;
 }
 
 /** A database that a manager can be built over: PostgreSQL, another one, or one in memory. */
