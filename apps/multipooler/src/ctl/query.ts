@@ -1,21 +1,15 @@
 import { text } from "node:stream/consumers";
-import type { Readable, Writable } from "node:stream";
+import type { Readable } from "node:stream";
 import { Mode } from "@multipooler/proto/query";
 import type { QueryOptions } from "../cli.ts";
-import { callTimeoutMs } from "./call-timeout.ts";
-import { complaint } from "./complaint.ts";
 import { diagnosticText } from "./diagnostic-text.ts";
-import { Output, OutputClosed } from "./output.ts";
-import { poolerClient } from "./pooler-connection.ts";
+import { callPooler } from "./pooler-call.ts";
+import type { CtlOutput } from "./pooler-call.ts";
 import { RESULT_FORMATS } from "./result-format.ts";
 import { ResultWriter } from "./result-writer.ts";
 
-export interface CtlIo {
+export interface CtlIo extends CtlOutput {
   readonly stdin: Readable;
-  readonly stdout: Writable;
-  readonly stderr: Writable;
-  /** Prints one line for people to standard error. */
-  readonly complain: (line: string) => void;
 }
 
 const MODES: Readonly<Record<string, Mode | undefined>> = {
@@ -26,13 +20,10 @@ const MODES: Readonly<Record<string, Mode | undefined>> = {
 };
 
 /** `ctl query`: runs SQL and prints rows as they arrive. Resolves with the exit code. */
-export async function query(sql: string, options: QueryOptions, io: CtlIo): Promise<number> {
-  const timeoutMs = callTimeoutMs(options.timeout);
+export function query(sql: string, options: QueryOptions, io: CtlIo): Promise<number> {
   const format = RESULT_FORMATS.find((name) => name === options.format) ?? "table";
-  const output = new Output(io.stdout);
   const results = new ResultWriter(format);
-  using client = poolerClient(options);
-  try {
+  return callPooler(options, io, async ({ client, request, output }) => {
     const responses = client.streamExecute(
       {
         query: sql === "-" ? await text(io.stdin) : sql,
@@ -40,7 +31,7 @@ export async function query(sql: string, options: QueryOptions, io: CtlIo): Prom
         // As bytes: decoded rows take many times the size of their message.
         options: { user: options.user, passthroughRow: true },
       },
-      { timeoutMs },
+      request,
     );
     for await (const { result } of responses) {
       switch (result?.payload?.$case) {
@@ -55,12 +46,5 @@ export async function query(sql: string, options: QueryOptions, io: CtlIo): Prom
         default:
       }
     }
-    return 0;
-  } catch (error) {
-    if (error instanceof OutputClosed) {
-      return 0;
-    }
-    complaint(error, options.address, io);
-    return 1;
-  }
+  });
 }

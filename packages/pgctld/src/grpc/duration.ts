@@ -7,7 +7,7 @@ const MS_PER_SECOND = 1000;
 /** Milliseconds as a protobuf message. */
 export function durationOf(ms: number): Duration {
   const seconds = Math.floor(ms / MS_PER_SECOND);
-  const nanos = Math.round((ms - seconds * MS_PER_SECOND) * NANOSECONDS_PER_MS);
+  const nanos = Math.floor((ms - seconds * MS_PER_SECOND) * NANOSECONDS_PER_MS);
   return { seconds: BigInt(seconds), nanos };
 }
 
