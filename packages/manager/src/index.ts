@@ -5,6 +5,23 @@ export type {
   ManagedDatabase,
   ManagedDatabaseStatus,
 } from "./database/managed-database.ts";
+export { ActionLease, ActionLock } from "./actions/action-lock.ts";
+export type { ActionHolder } from "./actions/action-lock.ts";
+export type {
+  Follower,
+  FollowRequest,
+  Lsn,
+  PauseMode,
+  PrimaryConnInfo,
+  PrimaryStatus,
+  ReplicationControl,
+  ReplicationStats,
+  ReplicationStatus,
+  ServerPosition,
+  StandbyUpdate,
+  SynchronousCommit,
+  SynchronousReplication,
+} from "./replication/replication-control.ts";
 export type { Logger } from "./logger.ts";
 export { MultiPoolerManager } from "./manager.ts";
 export { ManagerError, ManagerErrorCode } from "./manager-error.ts";

@@ -9,6 +9,10 @@
  * | CANCELLED              | the caller's signal aborted, or `close` interrupted `open`     | the caller |
  * | INVALID_ARGUMENT       | a call was given something that makes no sense                 | the caller |
  * | SUPERSEDED             | something else was asked for before what is waited for was there | the caller |
+ * | FAILED_PRECONDITION    | role, term or physical state do not allow what was asked for   | the caller |
+ * | UNSUPPORTED            | this database or this set-up cannot do it                      | the operator |
+ * | TIMED_OUT              | what was waited for did not come about in time                 | a retry  |
+ * | LOCK_NOT_ACQUIRED      | another action held the action lock for too long               | a retry  |
  * | LISTEN_FAILED          | a transport cannot accept clients, e.g. its port is in use     | the operator |
  * | RECORD_FILE_INVALID    | the local copy of the record cannot be read, parsed or written | the operator |
  * | REGISTRATION_REFUSED   | the topology holds this pooler for another database or shard   | the operator |
@@ -33,6 +37,10 @@ export const ManagerErrorCode = {
   Cancelled: "CANCELLED",
   InvalidArgument: "INVALID_ARGUMENT",
   Superseded: "SUPERSEDED",
+  FailedPrecondition: "FAILED_PRECONDITION",
+  Unsupported: "UNSUPPORTED",
+  TimedOut: "TIMED_OUT",
+  LockNotAcquired: "LOCK_NOT_ACQUIRED",
   ListenFailed: "LISTEN_FAILED",
   RecordFileInvalid: "RECORD_FILE_INVALID",
   RegistrationRefused: "REGISTRATION_REFUSED",
@@ -85,6 +93,10 @@ export function isPermanent(error: ManagerError): boolean {
     case ManagerErrorCode.Cancelled:
     case ManagerErrorCode.InvalidArgument:
     case ManagerErrorCode.Superseded:
+    case ManagerErrorCode.FailedPrecondition:
+    case ManagerErrorCode.Unsupported:
+    case ManagerErrorCode.TimedOut:
+    case ManagerErrorCode.LockNotAcquired:
     case ManagerErrorCode.ListenFailed:
     case ManagerErrorCode.RecordFileInvalid:
     case ManagerErrorCode.RegistrationRefused:

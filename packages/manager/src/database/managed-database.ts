@@ -4,6 +4,7 @@ import type { Clock } from "@multipooler/timing";
 import type { Logger } from "../logger.ts";
 import type { ManagerError } from "../manager-error.ts";
 import type { HeartbeatStatus } from "../manager-status.ts";
+import type { ReplicationControl } from "../replication/replication-control.ts";
 
 /** What a database says of itself. */
 export interface DatabaseFacts {
@@ -97,6 +98,9 @@ export interface ManagedDatabase {
    * renamed, dropped or copied. The handle is void from here on. Idempotent.
    */
   letGo(): Promise<void>;
+
+  /** Replication and promotion; `undefined` for a database that has neither. */
+  readonly replication?: ReplicationControl | undefined;
 
   /** Reads memory only; never blocks. */
   status(): ManagedDatabaseStatus;

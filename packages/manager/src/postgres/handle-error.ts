@@ -49,6 +49,10 @@ function codeOf(code: ManagerErrorCode): PoolerErrorCode {
     case ManagerErrorCode.AlreadyOpen:
     case ManagerErrorCode.InvalidArgument:
     case ManagerErrorCode.Superseded:
+    case ManagerErrorCode.FailedPrecondition:
+    case ManagerErrorCode.Unsupported:
+    case ManagerErrorCode.TimedOut:
+    case ManagerErrorCode.LockNotAcquired:
     case ManagerErrorCode.ListenFailed:
     case ManagerErrorCode.RecordFileInvalid:
     case ManagerErrorCode.RegistrationRefused:
