@@ -17,6 +17,7 @@ export interface CommandActions {
   readonly config: ConfigActions;
   query(sql: string, options: QueryOptions): Promise<number>;
   status(options: ClientOptions & { readonly json: boolean }): Promise<number>;
+  reload(options: ClientOptions & { readonly json: boolean }): Promise<number>;
   drain(options: ServingOptions): Promise<number>;
   serveAgain(options: ServingOptions & { readonly readOnly: boolean }): Promise<number>;
   readonly topo: TopoActions;
@@ -89,6 +90,14 @@ export function commandLine(actions: CommandActions, exit: (code: number) => voi
     .option("--json", "print the whole answer as JSON", false)
     .action(async (options: ClientOptions & { json: boolean }) =>
       exit(await actions.status(options)),
+    );
+  withClientOptions(ctl.command("reload"))
+    .description(
+      "Have the pooler read its settings again, and print what has changed and what needs a restart.",
+    )
+    .option("--json", "print the whole answer as JSON", false)
+    .action(async (options: ClientOptions & { json: boolean }) =>
+      exit(await actions.reload(options)),
     );
   addServingCommands(ctl, actions, exit);
   addTopoCommands(ctl, actions.topo, exit);

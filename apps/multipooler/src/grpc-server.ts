@@ -10,10 +10,15 @@ import { buildVersion } from "./version.ts";
 export function grpcServerOf(
   config: Config,
   limits: ConnectionLimits,
-  { manager, logger }: Pick<GrpcServerOptions, "manager"> & { readonly logger: Logger },
+  {
+    manager,
+    operations,
+    logger,
+  }: Pick<GrpcServerOptions, "manager" | "operations"> & { readonly logger: Logger },
 ): GrpcServer {
   return new GrpcServer({
     manager,
+    operations,
     host: config.grpcBindAddress,
     port: config.grpcPort,
     tls: grpcTls(config),

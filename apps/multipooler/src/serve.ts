@@ -3,10 +3,10 @@ import { hostname } from "node:os";
 import { logGrpcLibrary } from "@multipooler/grpc-services";
 import { MultiPoolerManager, PoolerType } from "@multipooler/manager";
 import type { ManagerOptions } from "@multipooler/manager";
-import { MultiPooler } from "@multipooler/poolerserver";
 import { systemClock } from "@multipooler/timing";
 import type { ClientTlsFiles } from "@multipooler/tls";
 import { clientListener } from "./client-listener.ts";
+import { controllerOf } from "./controller.ts";
 import { databaseOf } from "./database.ts";
 import { awaitsDataDirectory, checkDirectories } from "./directories.ts";
 import { explain } from "./fault.ts";
@@ -18,8 +18,9 @@ import type { ConnectionLimits } from "./open-files.ts";
 import { writePidFile } from "./pid-file.ts";
 import { preflight } from "./preflight.ts";
 import { readiness } from "./readiness.ts";
+import { Reload } from "./reload/reload.ts";
+import { RunningConfig } from "./reload/running-config.ts";
 import { reasonOf } from "./settings/accepted-flags.ts";
-import type { EffectiveSetting } from "./settings/effective-settings.ts";
 import type { Config } from "./settings/settings.ts";
 import type { HarmlessSignal, SignalGuard } from "./signal-guard.ts";
 import { startDeadline } from "./start-deadline.ts";
@@ -29,7 +30,7 @@ import type { TopologyTarget } from "./topology-target.ts";
 import { openTopology } from "./topology.ts";
 
 export interface ServeIo {
-  readonly log: Pick<ProgramLog, "logger" | "outage">;
+  readonly log: Pick<ProgramLog, "logger" | "setLevel" | "outage">;
   /** Prints one line for people to standard error. */
   readonly complain: (line: string) => void;
   readonly signals: Pick<SignalGuard, "listen">;
@@ -37,14 +38,9 @@ export interface ServeIo {
   readonly exit: (code: number) => void;
   /** The flags that were given and mean nothing. */
   readonly accepted: readonly string[];
-  /** What was configured, and where, without secrets. */
-  readonly effective: readonly EffectiveSetting[];
 }
 
-const IGNORED: Readonly<Record<HarmlessSignal, string>> = {
-  SIGHUP:
-    "SIGHUP reloads nothing: settings are read only at the start, " +
-    "and files of certificates are read again by themselves when they are replaced",
+const IGNORED: Readonly<Record<Exclude<HarmlessSignal, "SIGHUP">, string>> = {
   SIGUSR1: "SIGUSR1 is ignored: it does not pause the pooler",
   SIGUSR2: "SIGUSR2 is ignored: it does not resume the pooler",
 };
@@ -54,8 +50,9 @@ const IGNORED: Readonly<Record<HarmlessSignal, string>> = {
  * waits.
  * Resolves with the exit code: 0 after a signal and a clean stop, 1 after a fault.
  */
-export async function serve(config: Config, io: ServeIo): Promise<number> {
+export async function serve(running: RunningConfig, io: ServeIo): Promise<number> {
   const { logger } = io.log;
+  const config = running.current;
   const { target, tls, limits } = preflight(config, { clock: systemClock, logger });
   const { server } = target;
   checkDirectories({
@@ -69,7 +66,6 @@ export async function serve(config: Config, io: ServeIo): Promise<number> {
     );
   }
   logWithoutMeaning(config, io);
-  io.signals.listen((signal) => logger.info({ signal }, IGNORED[signal]));
   const forceExit = (message: string): void => {
     io.complain(message);
     io.exit(1);
@@ -82,13 +78,14 @@ export async function serve(config: Config, io: ServeIo): Promise<number> {
   }
   parts.use(logGrpcLibrary(logger.child({ component: "grpc-js" })));
   try {
-    const { log, effective } = io;
-    await start({ config, effective, tls, target, limits, log, termination, deadline, parts });
+    const { log, signals } = io;
+    await start({ running, tls, target, limits, log, signals, termination, deadline, parts });
   } catch (error) {
     termination.fault(explain(error));
   }
   const cause = await termination.requested;
-  deadline.begin("onterm-timeout after --lameduck", config.lameduckMs + config.onTermTimeoutMs);
+  const { lameduckMs, onTermTimeoutMs } = running.current;
+  deadline.begin("onterm-timeout after --lameduck", lameduckMs + onTermTimeoutMs);
   try {
     if (cause.type === "fault") {
       io.complain(cause.message);
@@ -105,12 +102,12 @@ export async function serve(config: Config, io: ServeIo): Promise<number> {
 }
 
 interface Start {
-  readonly config: Config;
-  readonly effective: readonly EffectiveSetting[];
+  readonly running: RunningConfig;
   readonly tls: ClientTlsFiles;
   readonly target: TopologyTarget;
   readonly limits: ConnectionLimits;
   readonly log: ServeIo["log"];
+  readonly signals: ServeIo["signals"];
   readonly termination: Termination;
   readonly deadline: StopDeadline;
   /** Closes what was started, in reverse order. */
@@ -119,7 +116,9 @@ interface Start {
 
 /** Starts the parts in the order of the architecture: HTTP first, then the manager. */
 async function start(options: Start): Promise<void> {
-  const { config, effective, tls, target, limits, log, termination, parts } = options;
+  const { running, tls, target, limits, log, termination, parts } = options;
+  const config = running.current;
+  const current = (): Config => running.current;
   const { logger } = log;
   const topology = parts.adopt(await openTopology(target, { homeCell: target.homeCell }), (store) =>
     store.close(),
@@ -128,7 +127,9 @@ async function start(options: Start): Promise<void> {
     host: config.bindAddress,
     port: config.httpPort,
     maxConnections: limits.http,
-    settings: effective,
+    get settings() {
+      return running.effective;
+    },
     readiness: () =>
       readiness(manager.status(), {
         log: log.outage(),
@@ -138,7 +139,10 @@ async function start(options: Start): Promise<void> {
     metrics: () => metrics.scrape(),
   });
   const metrics = parts.use(new PoolerMetrics());
-  const controller = controllerOf(config, limits, { logger, metrics });
+  const controller = controllerOf(config, limits, {
+    onEvent: (event) => metrics.onEvent(event),
+    logger: logger.child({ component: "poolerserver" }),
+  });
   const manager: MultiPoolerManager = new MultiPoolerManager({
     controller,
     topology,
@@ -148,19 +152,24 @@ async function start(options: Start): Promise<void> {
       http: http.port,
       postgres: config.pgPort,
     })),
-    database: databaseOf(config, tls),
+    database: databaseOf(config, { tls, current }),
     heartbeatIntervalMs: config.heartbeatIntervalMs,
     lameduckMs: config.lameduckMs,
     logger: logger.child({ component: "manager" }),
   });
-  const grpc = grpcServerOf(config, limits, { manager, logger });
+  const operations = { reload: () => reload.reload() };
+  const grpc = grpcServerOf(config, limits, { manager, operations, logger });
   metrics.report(manager, controller.administration);
   const clients = clientListener(config, limits, {
     manager,
     administration: controller.administration,
-    reload: () => tls.reload(),
+    current,
+    reload: () => reload.orThrow(),
     logger,
   });
+  const { openFiles } = limits;
+  const reload = new Reload(running, { log, tls, controller, grpc, clients, openFiles });
+  options.signals.listen((signal) => onSignal(signal, { reload, logger }));
 
   parts.defer(() => http.close());
   await http.listen();
@@ -177,6 +186,17 @@ async function start(options: Start): Promise<void> {
   const transports = clients === undefined ? [grpc] : [grpc, clients];
   await manager.open({ transports, signal: termination.signal });
   logPorts(config, { logger, grpc, clients });
+}
+
+function onSignal(
+  signal: HarmlessSignal,
+  { reload, logger }: Pick<ProgramLog, "logger"> & { readonly reload: Reload },
+): void {
+  if (signal === "SIGHUP") {
+    reload.run(signal, { signal });
+  } else {
+    logger.info({ signal }, IGNORED[signal]);
+  }
 }
 
 /** Says where clients connect. */
@@ -199,14 +219,14 @@ interface ClientTransports {
 /** Called when a stop was requested. Ctrl-C comes from a terminal, and a fault cannot wait. */
 async function closeManager(
   manager: MultiPoolerManager,
-  { config, termination, deadline }: Pick<Start, "config" | "termination" | "deadline">,
+  { running, termination, deadline }: Pick<Start, "running" | "termination" | "deadline">,
 ): Promise<void> {
   const cause = await termination.requested;
   try {
     await manager.close({ lameduck: cause.type === "signal" && cause.name === "SIGTERM" });
   } finally {
     // For what is left of the stop.
-    deadline.begin("onclose-timeout", config.onCloseTimeoutMs);
+    deadline.begin("onclose-timeout", running.current.onCloseTimeoutMs);
   }
 }
 
@@ -219,41 +239,6 @@ function logWithoutMeaning(config: Config, { log: { logger }, accepted }: ServeI
   if (awaitsDataDirectory(config)) {
     logger.info({ path: config.pgDataDir }, "PostgreSQL's data directory is not there yet");
   }
-}
-
-function controllerOf(
-  config: Config,
-  limits: ConnectionLimits,
-  { logger, metrics }: Pick<ProgramLog, "logger"> & { readonly metrics: PoolerMetrics },
-): MultiPooler {
-  return new MultiPooler({
-    shard: { tableGroup: config.tableGroup, shard: config.shard },
-    capacity: limits.pool,
-    databases: config.pgDatabases,
-    unusedDatabaseMs: config.pgDatabaseIdleTimeoutMs,
-    maxConnectionsPerUser: config.maxConnectionsPerUser,
-    maxConnectionsPerDatabase: config.maxConnectionsPerDatabase,
-    minConnectionsPerUser: config.minConnectionsPerUser,
-    reservedRatio: config.reservedRatio,
-    rebalanceIntervalMs: config.rebalanceIntervalMs,
-    idleTimeoutMs: config.idleTimeoutMs,
-    inactiveTimeoutMs: config.inactiveTimeoutMs,
-    maxLifetimeMs: config.maxLifetimeMs,
-    waitTimeoutMs: config.waitTimeoutMs,
-    drainGraceMs: config.drainGraceMs,
-    inactivityTimeoutMs: config.inactivityTimeoutMs,
-    demandWindowMs: config.demandWindowMs,
-    settingsCacheSize: config.settingsCacheSize,
-    sessionIsolation: config.sessionIsolation,
-    sharingDepth: config.sharingDepth,
-    maxQueueBytes: config.maxQueueBytes,
-    maxStatements: config.maxStatements,
-    maxNotificationBytes: config.maxNotificationBytes,
-    maxSessionStatements: config.pgClientMaxStatements,
-    maxSessionStatementBytes: config.pgClientMaxStatementBytes,
-    onEvent: (event) => metrics.onEvent(event),
-    logger: logger.child({ component: "poolerserver" }),
-  });
 }
 
 function describePooler(

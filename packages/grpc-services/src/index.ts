@@ -4,6 +4,12 @@ export type { ConnectionCount, ConnectionLimit } from "./server/connection/grpc-
 export { GrpcServer } from "./server/grpc-server.ts";
 export type { GrpcServerOptions } from "./server/grpc-server.ts";
 export type { GrpcTlsOptions } from "./server/connection/grpc-tls.ts";
+export type {
+  PendingSetting,
+  PoolerOperations,
+  ReloadOutcome,
+  SettingChange,
+} from "./manager/pooler-operations.ts";
 export type { ReceivingCount } from "./server/call/receiving-bytes.ts";
 export type { Logger } from "./logger.ts";
 export type { PoolerManager } from "./server/pooler-manager.ts";

@@ -7,6 +7,7 @@ export type {
   ConsoleTotals,
 } from "./console/console-pooler.ts";
 export { PgwireServicesError, PgwireServicesErrorCode } from "./error.ts";
+export type { ChangeableOptions } from "./server/changeable-options.ts";
 export { PgwireServer } from "./server/pgwire-server.ts";
 export type { ClientCount } from "./server/pgwire-server.ts";
 export type { PgwireServerOptions } from "./server/pgwire-server-options.ts";

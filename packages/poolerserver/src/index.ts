@@ -1,3 +1,4 @@
+export type { ChangeableLimits } from "./changeable-limits.ts";
 export { MultiPoolerError } from "./error.ts";
 export type { MultiPoolerErrorOptions } from "./error.ts";
 export type { Logger } from "./logger.ts";

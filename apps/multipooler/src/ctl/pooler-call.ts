@@ -54,7 +54,9 @@ function complain(error: unknown, address: string, io: CtlOutput): void {
   if (error instanceof GrpcStatusError && error.diagnostic !== undefined) {
     io.stderr.write(diagnosticText(error.diagnostic));
   } else if (error instanceof GrpcStatusError) {
-    io.complain(callFault(error, address));
+    for (const line of callFault(error, address).split("\n")) {
+      io.complain(line);
+    }
   } else {
     io.complain(error instanceof Error ? error.message : String(error));
   }

@@ -1,8 +1,8 @@
 import * as z from "zod";
-import { choice, path, settingGroup, unsetIfEmpty } from "./setting.ts";
+import { FILES_REREAD, choice, path, settingGroup, unsetIfEmpty } from "./setting.ts";
 import type { Kind, Setting } from "./setting.ts";
 
-const tls = settingGroup("TLS of gRPC");
+const tls = settingGroup("TLS of gRPC", FILES_REREAD);
 
 /** Parts of subjects, separated by colons. */
 const substrings: Kind<readonly string[]> = {

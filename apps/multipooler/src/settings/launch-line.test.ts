@@ -61,6 +61,7 @@ async function given(...args: readonly string[]): Promise<GivenSettings> {
     config: { check: unwanted, describe: unwanted, importPgBouncer: unwanted },
     query: unwanted,
     status: unwanted,
+    reload: unwanted,
     drain: unwanted,
     serveAgain: unwanted,
     topo: { get: unwanted, list: unwanted, watch: unwanted, tree: unwanted, init: unwanted },

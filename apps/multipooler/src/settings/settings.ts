@@ -5,8 +5,10 @@ import { poolSettings } from "./pool-settings.ts";
 import {
   choice,
   duration,
+  host,
   identifier,
   integer,
+  ipAddress,
   listenPort,
   path,
   port,
@@ -18,9 +20,9 @@ import type { Setting, SettingValues } from "./setting.ts";
 import { serviceMap } from "./service-map.ts";
 import { topologySettings } from "./topology-settings.ts";
 
-const identity = settingGroup("Identity");
-const postgres = settingGroup("PostgreSQL");
-const network = settingGroup("Network");
+const identity = settingGroup("Identity", "the pooler is registered under it");
+const postgres = settingGroup("PostgreSQL", "the pooler stands in front of one PostgreSQL while it runs");
+const network = settingGroup("Network", "a port that listens keeps its address and limits");
 const process = settingGroup("Process");
 
 /**
@@ -44,6 +46,7 @@ export const settings = {
   database: identity.required("database", text, {
     default: "postgres",
     env: ["POSTGRES_DB"],
+    libpq: { keyword: "dbname", variable: "PGDATABASE" },
     help: "Database to serve.",
   }),
   tableGroup: identity.required("table-group", text, {
@@ -69,14 +72,18 @@ export const settings = {
   socketFile: postgres.optional("socket-file", path, {
     help: "PostgreSQL's Unix socket, e.g. /run/postgresql/.s.PGSQL.5432; overrides --pg-host.",
   }),
-  pgHost: postgres.required("pg-host", text, {
+  pgHost: postgres.required("pg-host", host, {
     default: "127.0.0.1",
-    env: ["PGHOST"],
-    help: "Host of PostgreSQL.",
+    libpq: { keyword: "host", variable: "PGHOST" },
+    help: "Host of PostgreSQL, or the directory of its Unix socket.",
+  }),
+  pgHostAddress: postgres.optional("pg-hostaddr", ipAddress, {
+    libpq: { keyword: "hostaddr", variable: "PGHOSTADDR" },
+    help: "IP address of PostgreSQL, so that --pg-host is not looked up; its certificate is for that still.",
   }),
   pgPort: postgres.required("pg-port", port, {
     default: "5432",
-    env: ["PGPORT"],
+    libpq: { keyword: "port", variable: "PGPORT" },
     help: "Port of PostgreSQL.",
   }),
   pgDataDir: postgres.optional("pg-data-dir", path, {
@@ -86,16 +93,33 @@ export const settings = {
   adminUser: postgres.required("connpool-admin-user", text, {
     default: "postgres",
     env: ["CONNPOOL_ADMIN_USER", "POSTGRES_USER"],
+    libpq: { keyword: "user", variable: "PGUSER" },
     help: "Role to connect to PostgreSQL as.",
   }),
   adminPassword: postgres.optional("connpool-admin-password", secretText, {
     env: ["CONNPOOL_ADMIN_PASSWORD", "POSTGRES_PASSWORD"],
+    libpq: { keyword: "password", variable: "PGPASSWORD" },
     secret: true,
+    reload: true,
     help: "Its password; other users of the machine can read it from a command line.",
   }),
   adminPasswordFile: postgres.optional("connpool-admin-password-file", path, {
     env: ["CONNPOOL_ADMIN_PASSWORD_FILE", "POSTGRES_PASSWORD_FILE"],
+    reload: true,
     help: "File with the password, read at each connect; overrides --connpool-admin-password.",
+  }),
+  pgPassfile: postgres.optional("pg-passfile", path, {
+    libpq: { keyword: "passfile", variable: "PGPASSFILE" },
+    reload: true,
+    help: "Password file of libpq, read at each connect where no password is set; if unset ~/.pgpass.",
+  }),
+  pgService: postgres.optional("pg-service", text, {
+    env: ["PGSERVICE"],
+    help: "Service of libpq, whose parameters override the variables of libpq.",
+  }),
+  pgServiceFile: postgres.optional("pg-service-file", path, {
+    env: ["PGSERVICEFILE"],
+    help: "File that has it; if unset ~/.pg_service.conf, or pg_service.conf in $PGSYSCONFDIR.",
   }),
   adminConnections: postgres.required("connpool-admin-capacity", integer({ min: 2, max: 100 }), {
     default: "2",
@@ -103,6 +127,7 @@ export const settings = {
   }),
   dialTimeoutMs: postgres.required("connpool-dial-timeout", duration({ min: 1 }), {
     default: "5s",
+    libpq: { keyword: "connect_timeout", variable: "PGCONNECT_TIMEOUT", text: secondsOfLibpq },
     help: "Timeout for opening a connection to PostgreSQL.",
   }),
   startTimeoutMs: postgres.required("start-timeout", duration({ min: 0 }), {
@@ -187,6 +212,7 @@ export const settings = {
 
   logLevel: process.required("log-level", choice(["debug", "info", "warn", "error"]), {
     default: "info",
+    reload: true,
     help: "Lowest severity to log.",
   }),
   logFormat: process.required("log-format", choice(["json", "text"]), {
@@ -208,13 +234,23 @@ export const settings = {
   }),
   onTermTimeoutMs: process.required("onterm-timeout", duration({ min: 1 }), {
     default: "30s",
+    reload: true,
     help: "Maximum time for a graceful stop after --lameduck; beyond it the process exits with an error.",
   }),
   onCloseTimeoutMs: process.required("onclose-timeout", duration({ min: 1 }), {
     default: "10s",
+    reload: true,
     help: "Maximum time for closing what is left after that, as HTTP and the topology.",
   }),
 } as const satisfies Record<string, Setting<unknown>>;
+
+/** Seconds without a unit; 0 and less are without a limit, for which the longest stands. */
+function secondsOfLibpq(seconds: string): string {
+  if (/^(?:0|-\d+)$/.test(seconds)) {
+    return "596h";
+  }
+  return /^\d+$/.test(seconds) ? `${seconds}s` : seconds;
+}
 
 /** The validated value of every setting. */
 export type Config = SettingValues<typeof settings>;

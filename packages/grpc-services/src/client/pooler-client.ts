@@ -4,6 +4,8 @@ import {
   StatusRequest,
 } from "@multipooler/proto/manager-v1";
 import type { SetServingStatusResponse, StatusResponse } from "@multipooler/proto/manager-v1";
+import { ReloadConfigRequest } from "@multipooler/proto/operations-v1";
+import type { ReloadConfigResponse } from "@multipooler/proto/operations-v1";
 import {
   ConcludeTransactionRequest,
   CopyBidiExecuteRequest,
@@ -137,6 +139,8 @@ export interface PoolerClient extends Disposable {
     request: SetServingStatusInput,
     options?: RequestOptions,
   ): Promise<SetServingStatusResponse>;
+  /** Has the pooler read its settings again; a fault in them is FAILED_PRECONDITION. */
+  reloadConfig(options?: RequestOptions): Promise<ReloadConfigResponse>;
   /** Whether a service is serving; the empty name stands for the pooler as a whole. */
   isServing(service: string, options?: RequestOptions): Promise<boolean>;
   /** Ends the connection once the calls that run have ended. */
@@ -198,6 +202,10 @@ const SET_SERVING_STATUS = clientMethod(
   MultiPoolerManagerDefinition,
   MultiPoolerManagerDefinition.methods.setServingStatus,
 );
+const RELOAD_CONFIG = clientMethod(
+  MultiPoolerManagerDefinition,
+  MultiPoolerManagerDefinition.methods.reloadConfig,
+);
 
 /** A client of the pooler at an address. Connects at its first call, and again when it must. */
 export function connect(options: ConnectOptions): PoolerClient {
@@ -247,6 +255,8 @@ export function connect(options: ConnectOptions): PoolerClient {
     status: (call = {}) => channel.unary(STATUS, StatusRequest.fromPartial({}), call),
     setServingStatus: (request, call = {}) =>
       channel.unary(SET_SERVING_STATUS, SetServingStatusRequest.fromPartial(request), call),
+    reloadConfig: (call = {}) =>
+      channel.unary(RELOAD_CONFIG, ReloadConfigRequest.fromPartial({}), call),
     isServing: (service, call = {}) => channel.unary(healthCheckMethod, service, call),
     close,
     [Symbol.dispose]: close,

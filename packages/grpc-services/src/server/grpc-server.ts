@@ -10,6 +10,7 @@ import { GrpcTls } from "./connection/grpc-tls.ts";
 import type { GrpcTlsOptions } from "./connection/grpc-tls.ts";
 import type { ConnectionTimes } from "./connection/http2-connection.ts";
 import { Http2Connections } from "./connection/http2-connections.ts";
+import type { PoolerOperations } from "../manager/pooler-operations.ts";
 import { GrpcServicesError, GrpcServicesErrorCode } from "../errors/error.ts";
 import type { Logger } from "../logger.ts";
 import type { PoolerManager } from "./pooler-manager.ts";
@@ -67,6 +68,8 @@ export interface GrpcServerOptions {
   readonly healthStalenessMs?: number | undefined;
   /** Services that are not offered here even if they are announced. Default: none. */
   readonly withheld?: ReadonlySet<PoolerService> | undefined;
+  /** What the program itself answers of the manager service. Default: nothing. */
+  readonly operations?: PoolerOperations | undefined;
 }
 
 const DEFAULT_KEEPALIVE_MS = 10_000;
@@ -131,6 +134,11 @@ export class GrpcServer implements ServiceTransport {
   /** The port in use, also when the system chose it; `undefined` while the server does not listen. */
   get port(): number | undefined {
     return this.#listening.port?.port;
+  }
+
+  /** Reads the files of TLS again. @throws TLS_FILES_INVALID; the former ones stay in use then */
+  reload(): void {
+    this.#tls?.reload();
   }
 
   /** Connections since `listen`; zeros while the server does not listen. */
@@ -209,13 +217,14 @@ export class GrpcServer implements ServiceTransport {
   }
 
   #routes(closing: AbortSignal, receiving: ReceivingBytes): CallRoutes {
-    const { manager, version, healthStalenessMs, tls } = this.#options;
+    const { manager, version, healthStalenessMs, operations, tls } = this.#options;
     const maxMessageBytes = this.#maxMessageBytes;
     const { offered, health } = poolerServices({
       manager,
       version,
       maxMessageBytes,
       healthStalenessMs,
+      operations,
       offered: this.#offered,
       closing,
     });

@@ -81,11 +81,19 @@ export class Databases {
     this.#options = options;
     this.#budget = new UserBudget({
       share: database.share,
-      capacity: settings.capacity,
+      get capacity() {
+        return settings.capacity;
+      },
       clock,
-      maxPerUser: settings.maxConnectionsPerUser,
-      maxPerDatabase: settings.maxConnectionsPerDatabase,
-      minPerUser: settings.minConnectionsPerUser,
+      get maxPerUser() {
+        return settings.maxConnectionsPerUser;
+      },
+      get maxPerDatabase() {
+        return settings.maxConnectionsPerDatabase;
+      },
+      get minPerUser() {
+        return settings.minConnectionsPerUser;
+      },
       intervalMs: settings.rebalanceIntervalMs,
     });
     this.#main = this.#newEngine("main", database);
@@ -130,6 +138,14 @@ export class Databases {
     for (const engine of this.engines()) {
       engine.prepare(target);
     }
+  }
+
+  /** The limits of the settings have changed. */
+  limitsChanged(): void {
+    for (const engine of this.engines()) {
+      engine.limitsChanged();
+    }
+    this.#budget.limitsChanged();
   }
 
   /** See `Engine.checkHealth`; of the main database. */

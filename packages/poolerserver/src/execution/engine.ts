@@ -128,7 +128,7 @@ export class Engine {
   /** The query service for calls to this database. */
   executor(services: ServerServices): QueryExecutor {
     const { gate, settings, reservationIds } = this.#options;
-    const { clock, inactivityTimeoutMs } = settings;
+    const { clock } = settings;
     return new QueryExecutor({
       ...this.#calls,
       ...this.#classified,
@@ -138,7 +138,9 @@ export class Engine {
         engine: this.#calls,
         ids: reservationIds,
         gate,
-        inactivityTimeoutMs,
+        get inactivityTimeoutMs() {
+          return settings.inactivityTimeoutMs;
+        },
         clock,
         onEvent: settings.onEvent,
         logger: this.#logger,
@@ -163,6 +165,11 @@ export class Engine {
 
   resume(): void {
     this.#scheduler.resume();
+  }
+
+  /** The limits of the settings have changed; those of the budget are told afterwards. */
+  limitsChanged(): void {
+    this.#scheduler.changeLimits(this.#options.settings);
   }
 
   /** Prepares the sessions for a status, once nothing of the old one runs. */

@@ -62,6 +62,9 @@ export class Pool {
     this.#server = new ServerCondition(options.logger);
     this.#idle = new IdleSessions({
       ...options,
+      get idleTimeoutMs() {
+        return options.idleTimeoutMs;
+      },
       staying: () => this.#members.staying,
       isUsable: (member, now) => this.#isUsable(member, now),
       end: (member) => void this.#end(member),
@@ -175,6 +178,11 @@ export class Pool {
   renew(): void {
     this.#generation += 1;
     this.#idle.endAll();
+  }
+
+  /** The limits of the options have changed; the share tells of its own. */
+  limitsChanged(): void {
+    this.#idle.limitChanged();
   }
 
   /** Whether it is not to be replaced, for its age or for the defaults that it has. */

@@ -45,17 +45,21 @@ export class Scheduler {
   readonly #onRelabelled = (): void => this.#serve();
 
   constructor(options: SchedulerOptions, access: PoolAccess) {
-    const { clock, waitTimeoutMs, maxQueueBytes, capacity, share, reservedRatio = 1 } = options;
+    const { clock, share, reservedRatio = 1 } = options;
     this.#options = options;
     this.#totals = options.totals.user(options.user);
     this.#reservations = new ReservationBound({
       ratio: reservedRatio,
-      total: () => Math.min(capacity, share.limit),
+      total: () => Math.min(options.capacity, share.limit),
     });
     this.#queue = new UnitQueue({
       clock,
-      limitMs: waitTimeoutMs,
-      maxBytes: maxQueueBytes,
+      get limitMs() {
+        return options.waitTimeoutMs;
+      },
+      get maxBytes() {
+        return options.maxQueueBytes;
+      },
       reservable: this.#reservations.isBounded ? () => this.#reservations.room : undefined,
       onExpired: (unit, waiting) => {
         unit.refused(this.#exhaustedError(unit, waiting));
@@ -174,6 +178,13 @@ export class Scheduler {
 
   resume(): void {
     this.#isPaused = false;
+    this.#serve();
+  }
+
+  /** The limits of the options have changed. */
+  limitsChanged(): void {
+    this.#pool.limitsChanged();
+    this.#queue.limitChanged();
     this.#serve();
   }
 

@@ -1,0 +1,46 @@
+import { MultiPooler } from "@multipooler/poolerserver";
+import type { ChangeableLimits, MultiPoolerOptions } from "@multipooler/poolerserver";
+import type { ConnectionLimits } from "./open-files.ts";
+import type { Config } from "./settings/settings.ts";
+
+/** The controller of the configuration, which has no database yet. */
+export function controllerOf(
+  config: Config,
+  limits: ConnectionLimits,
+  parts: Pick<MultiPoolerOptions, "onEvent" | "logger">,
+): MultiPooler {
+  return new MultiPooler({
+    ...poolLimits(config, limits),
+    shard: { tableGroup: config.tableGroup, shard: config.shard },
+    databases: config.pgDatabases,
+    reservedRatio: config.reservedRatio,
+    rebalanceIntervalMs: config.rebalanceIntervalMs,
+    inactiveTimeoutMs: config.inactiveTimeoutMs,
+    demandWindowMs: config.demandWindowMs,
+    settingsCacheSize: config.settingsCacheSize,
+    sessionIsolation: config.sessionIsolation,
+    sharingDepth: config.sharingDepth,
+    maxStatements: config.maxStatements,
+    maxNotificationBytes: config.maxNotificationBytes,
+    maxSessionStatements: config.pgClientMaxStatements,
+    maxSessionStatementBytes: config.pgClientMaxStatementBytes,
+    ...parts,
+  });
+}
+
+/** What of it can change while it runs. */
+export function poolLimits(config: Config, limits: Pick<ConnectionLimits, "pool">): ChangeableLimits {
+  return {
+    capacity: limits.pool,
+    maxConnectionsPerUser: config.maxConnectionsPerUser,
+    maxConnectionsPerDatabase: config.maxConnectionsPerDatabase,
+    minConnectionsPerUser: config.minConnectionsPerUser,
+    idleTimeoutMs: config.idleTimeoutMs,
+    maxLifetimeMs: config.maxLifetimeMs,
+    waitTimeoutMs: config.waitTimeoutMs,
+    maxQueueBytes: config.maxQueueBytes,
+    drainGraceMs: config.drainGraceMs,
+    inactivityTimeoutMs: config.inactivityTimeoutMs,
+    unusedDatabaseMs: config.pgDatabaseIdleTimeoutMs,
+  };
+}
