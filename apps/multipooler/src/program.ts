@@ -107,6 +107,25 @@ function actionsOf(signals: SignalGuard): CommandActions {
       const { reload } = await import("./ctl/reload.ts");
       return await reload(options, io);
     },
+    activity: async (what, options) => {
+      const { activity } = await import("./ctl/activity.ts");
+      using interruption = new Interruption();
+      return await activity(what, options, io, interruption);
+    },
+    top: async (options) => {
+      const { top } = await import("./ctl/top.ts");
+      using interruption = new Interruption();
+      return await top(options, io, interruption);
+    },
+    kill: async (id, options) => {
+      const { kill } = await import("./ctl/kill.ts");
+      return await kill(id, options, io);
+    },
+    completion: async (line, shell) => {
+      const { completionScript } = await import("./completion.ts");
+      io.stdout.write(completionScript(line, shell));
+      return 0;
+    },
     drain: async (options) => {
       const { drain } = await import("./ctl/serving-status.ts");
       return await drain(options, io);

@@ -15,6 +15,7 @@ import { HttpServer } from "./http-server.ts";
 import type { ProgramLog } from "./log/logger.ts";
 import { PoolerMetrics } from "./metrics/pooler-metrics.ts";
 import type { ConnectionLimits } from "./open-files.ts";
+import { poolerOperations } from "./operations.ts";
 import { writePidFile } from "./pid-file.ts";
 import { preflight } from "./preflight.ts";
 import { readiness } from "./readiness.ts";
@@ -157,12 +158,13 @@ async function start(options: Start): Promise<void> {
     lameduckMs: config.lameduckMs,
     logger: logger.child({ component: "manager" }),
   });
-  const operations = { reload: () => reload.reload() };
+  const { administration } = controller;
+  const operations = poolerOperations(() => ({ reload, administration, clients }));
   const grpc = grpcServerOf(config, limits, { manager, operations, logger });
-  metrics.report(manager, controller.administration);
+  metrics.report(manager, administration);
   const clients = clientListener(config, limits, {
     manager,
-    administration: controller.administration,
+    administration,
     current,
     reload: () => reload.orThrow(),
     logger,

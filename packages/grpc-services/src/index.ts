@@ -4,6 +4,7 @@ export type { ConnectionCount, ConnectionLimit } from "./server/connection/grpc-
 export { GrpcServer } from "./server/grpc-server.ts";
 export type { GrpcServerOptions } from "./server/grpc-server.ts";
 export type { GrpcTlsOptions } from "./server/connection/grpc-tls.ts";
+export type { PoolerActivity } from "./manager/pooler-activity.ts";
 export type {
   PendingSetting,
   PoolerOperations,

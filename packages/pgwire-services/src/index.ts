@@ -1,4 +1,5 @@
 export type { ConsoleOptions, ConsoleSetting } from "./console/console-options.ts";
+export type { ClientIdentity, ClientView } from "./console/console-view.ts";
 export type {
   ConsoleDatabase,
   ConsolePool,

@@ -1,4 +1,4 @@
-import type { GrpcServer, PoolerOperations, ReloadOutcome } from "@multipooler/grpc-services";
+import type { GrpcServer, ReloadOutcome } from "@multipooler/grpc-services";
 import type { PgwireServer } from "@multipooler/pgwire-services";
 import type { MultiPooler } from "@multipooler/poolerserver";
 import { systemClock } from "@multipooler/timing";
@@ -27,18 +27,13 @@ export interface ReloadParts {
 export type ReloadCause = "SIGHUP" | "RELOAD" | "ReloadConfig";
 
 /** Reads the configuration again and has the parts take it. One line in the log says what came of it. */
-export class Reload implements PoolerOperations {
+export class Reload {
   readonly #running: RunningConfig;
   readonly #parts: ReloadParts;
 
   constructor(running: RunningConfig, parts: ReloadParts) {
     this.#running = running;
     this.#parts = parts;
-  }
-
-  /** For a call of the manager service. */
-  reload(): ReloadOutcome {
-    return this.run("ReloadConfig", {});
   }
 
   /** For the admin console. @throws ConfigError with what is wrong */

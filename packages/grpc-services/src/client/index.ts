@@ -10,6 +10,7 @@ export type {
   DiscardTempTablesInput,
   ExecuteQueryInput,
   GetAuthCredentialsInput,
+  KillInput,
   NotificationStreamInput,
   PoolerClient,
   PortalStreamExecuteInput,

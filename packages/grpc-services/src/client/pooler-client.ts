@@ -4,8 +4,16 @@ import {
   StatusRequest,
 } from "@multipooler/proto/manager-v1";
 import type { SetServingStatusResponse, StatusResponse } from "@multipooler/proto/manager-v1";
-import { ReloadConfigRequest } from "@multipooler/proto/operations-v1";
-import type { ReloadConfigResponse } from "@multipooler/proto/operations-v1";
+import {
+  GetActivityRequest,
+  KillRequest,
+  ReloadConfigRequest,
+} from "@multipooler/proto/operations-v1";
+import type {
+  GetActivityResponse,
+  KillResponse,
+  ReloadConfigResponse,
+} from "@multipooler/proto/operations-v1";
 import {
   ConcludeTransactionRequest,
   CopyBidiExecuteRequest,
@@ -75,6 +83,9 @@ export type SetServingStatusInput = Parameters<typeof SetServingStatusRequest.fr
 /** A request of NotificationStream; what is left out has its default. */
 export type NotificationStreamInput = Parameters<typeof NotificationStreamRequest.fromPartial>[0];
 
+/** A request of Kill. */
+export type KillInput = Parameters<typeof KillRequest.fromPartial>[0];
+
 /** A client of one pooler. Each call rejects with a `GrpcStatusError` and nothing else. */
 export interface PoolerClient extends Disposable {
   /** The result of the first statement in one message. */
@@ -141,6 +152,10 @@ export interface PoolerClient extends Disposable {
   ): Promise<SetServingStatusResponse>;
   /** Has the pooler read its settings again; a fault in them is FAILED_PRECONDITION. */
   reloadConfig(options?: RequestOptions): Promise<ReloadConfigResponse>;
+  /** Who uses and who waits for which connections. */
+  getActivity(options?: RequestOptions): Promise<GetActivityResponse>;
+  /** Ends a client of PostgreSQL's protocol, or a reservation; NOT_FOUND if there is none. */
+  kill(request: KillInput, options?: RequestOptions): Promise<KillResponse>;
   /** Whether a service is serving; the empty name stands for the pooler as a whole. */
   isServing(service: string, options?: RequestOptions): Promise<boolean>;
   /** Ends the connection once the calls that run have ended. */
@@ -206,6 +221,11 @@ const RELOAD_CONFIG = clientMethod(
   MultiPoolerManagerDefinition,
   MultiPoolerManagerDefinition.methods.reloadConfig,
 );
+const GET_ACTIVITY = clientMethod(
+  MultiPoolerManagerDefinition,
+  MultiPoolerManagerDefinition.methods.getActivity,
+);
+const KILL = clientMethod(MultiPoolerManagerDefinition, MultiPoolerManagerDefinition.methods.kill);
 
 /** A client of the pooler at an address. Connects at its first call, and again when it must. */
 export function connect(options: ConnectOptions): PoolerClient {
@@ -257,6 +277,9 @@ export function connect(options: ConnectOptions): PoolerClient {
       channel.unary(SET_SERVING_STATUS, SetServingStatusRequest.fromPartial(request), call),
     reloadConfig: (call = {}) =>
       channel.unary(RELOAD_CONFIG, ReloadConfigRequest.fromPartial({}), call),
+    getActivity: (call = {}) =>
+      channel.unary(GET_ACTIVITY, GetActivityRequest.fromPartial({}), call),
+    kill: (request, call = {}) => channel.unary(KILL, KillRequest.fromPartial(request), call),
     isServing: (service, call = {}) => channel.unary(healthCheckMethod, service, call),
     close,
     [Symbol.dispose]: close,

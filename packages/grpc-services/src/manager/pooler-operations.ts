@@ -1,3 +1,5 @@
+import type { PoolerActivity } from "./pooler-activity.ts";
+
 /** Another value of a setting, as a user writes it; "redacted" for a secret, `undefined` if unset. */
 export interface SettingChange {
   readonly name: string;
@@ -33,4 +35,10 @@ export type ReloadOutcome =
 export interface PoolerOperations {
   /** Reads the settings again and applies what can change at run time. Never throws. */
   reload(): ReloadOutcome;
+  /** A snapshot of who uses what. Asks nobody. */
+  activity(): PoolerActivity;
+  /** Ends a client of PostgreSQL's protocol. False: there is none of that id. */
+  endClient(id: number): boolean;
+  /** Ends a reservation. False: there is none of that id. */
+  endReservation(id: bigint): boolean;
 }

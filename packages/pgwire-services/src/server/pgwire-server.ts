@@ -7,6 +7,7 @@ import type { ListeningRun } from "@multipooler/timing";
 import { ALPN_NAME, TlsAcceptor, TlsError } from "@multipooler/tls";
 import type { TlsAcceptorOptions } from "@multipooler/tls";
 import { Console } from "../console/console.ts";
+import type { ClientView } from "../console/console-view.ts";
 import { PgwireServicesError, PgwireServicesErrorCode } from "../error.ts";
 import { Refusal } from "../login/refusal.ts";
 import type { ChangeableOptions } from "./changeable-options.ts";
@@ -113,6 +114,16 @@ export class PgwireServer implements ServiceTransport {
       connections: run.clients.size,
       refused: run.places.refused + (port?.refused ?? 0),
     };
+  }
+
+  /** Each connection of a client, for an operator. None while the server does not listen. */
+  views(): ClientView[] {
+    return [...(this.#listening.run?.clients ?? [])].map(({ view }) => view);
+  }
+
+  /** Cuts a client. False: there is none of that id. */
+  endClient(id: number): boolean {
+    return endClient(this.#listening.run?.clients ?? [], id);
   }
 
   /** Announces a service. Clients are served once sessions are among them. */
@@ -276,7 +287,7 @@ function* conversationsOf(
   }
 }
 
-function endClient(clients: ReadonlySet<Client>, id: number): boolean {
+function endClient(clients: Iterable<Client>, id: number): boolean {
   const client = [...clients].find((one) => one.view.id === id);
   client?.leave("now");
   return client !== undefined;

@@ -33,6 +33,7 @@ import { QueryExecutor } from "./query-executor.ts";
 import type { CredentialSource, SessionOpener } from "./query-executor.ts";
 import type { ReservationEngine } from "../reservations/reservation-engine.ts";
 import type { ReservationIds } from "../reservations/reservation-ids.ts";
+import type { ReservationReport } from "../reservations/reservation-report.ts";
 import { Reservations } from "../reservations/reservations.ts";
 import { postgresTermination } from "./termination.ts";
 
@@ -73,6 +74,8 @@ export class Engine {
   readonly #labels: Labels;
   readonly #listener: NotificationListener;
   readonly #calls: HealthCheckEngine;
+  /** `undefined` for a database that calls do not reach. */
+  #reservations: Reservations | undefined;
   readonly #classified: Pick<ReservationEngine, "served" | "gate" | "classifier">;
   #expectsWrites = false;
   /** For what clients cause: one that ends its own backend does so as often as it likes. */
@@ -129,22 +132,23 @@ export class Engine {
   executor(services: ServerServices): QueryExecutor {
     const { gate, settings, reservationIds } = this.#options;
     const { clock } = settings;
+    this.#reservations = new Reservations({
+      engine: this.#calls,
+      ids: reservationIds,
+      gate,
+      get inactivityTimeoutMs() {
+        return settings.inactivityTimeoutMs;
+      },
+      clock,
+      onEvent: settings.onEvent,
+      logger: this.#logger,
+    });
     return new QueryExecutor({
       ...this.#calls,
       ...this.#classified,
       ...services,
       labels: this.#labels,
-      reservations: new Reservations({
-        engine: this.#calls,
-        ids: reservationIds,
-        gate,
-        get inactivityTimeoutMs() {
-          return settings.inactivityTimeoutMs;
-        },
-        clock,
-        onEvent: settings.onEvent,
-        logger: this.#logger,
-      }),
+      reservations: this.#reservations,
       notifications: this.#listener,
     });
   }
@@ -201,6 +205,16 @@ export class Engine {
   /** See `UserPools.reports`. */
   reports(): PoolReport[] {
     return this.#scheduler.reports();
+  }
+
+  /** See `Reservations.reports`. */
+  reservations(): ReservationReport[] {
+    return this.#reservations?.reports() ?? [];
+  }
+
+  /** See `Reservations.end`. */
+  endReservation(id: bigint): boolean {
+    return this.#reservations?.end(id) ?? false;
   }
 
   /** See `NotificationListener.report`. */
