@@ -32,8 +32,19 @@ export function grpcServerOf(
     maxConnectionAgeGraceMs: unlessZero(config.grpcMaxConnectionAgeGraceMs),
     healthStalenessMs: unlessZero(config.healthStalenessMs),
     withheld: config.withheldServices,
+    managerAccess: managerAccessOf(config),
     logger: logger.child({ component: "grpc" }),
   });
+}
+
+/** `undefined` where nothing is asked of those who manage. */
+function managerAccessOf({
+  managerTokenFile: tokenFile,
+  managerSubstrings: allowedSubjects,
+}: Config): GrpcServerOptions["managerAccess"] {
+  return tokenFile === undefined && allowedSubjects === undefined
+    ? undefined
+    : { tokenFile, allowedSubjects };
 }
 
 /** In the settings 0 stands for the default, or for no limit. */

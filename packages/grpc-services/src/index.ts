@@ -11,6 +11,7 @@ export type {
   ReloadOutcome,
   SettingChange,
 } from "./manager/pooler-operations.ts";
+export type { ManagerAccessOptions } from "./server/manager-access.ts";
 export type { ReceivingCount } from "./server/call/receiving-bytes.ts";
 export type { Logger } from "./logger.ts";
 export type { PoolerManager } from "./server/pooler-manager.ts";

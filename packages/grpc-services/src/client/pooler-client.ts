@@ -54,6 +54,8 @@ export interface ConnectOptions {
   readonly maxMessageBytes?: number | undefined;
   /** How the connection is encrypted. Default: it is not. */
   readonly tls?: ClientTls | undefined;
+  /** Sent with each call, for a pooler that asks callers of its manager service for one. */
+  readonly token?: string | undefined;
 }
 
 /** A request of ExecuteQuery; what is left out has its default. */
@@ -232,6 +234,7 @@ export function connect(options: ConnectOptions): PoolerClient {
   const maxMessageBytes = options.maxMessageBytes ?? MAX_MESSAGE_BYTES;
   const channel = new ClientChannel(options.address, {
     tls: options.tls,
+    token: options.token,
     "grpc.max_receive_message_length": maxMessageBytes,
     "grpc.max_send_message_length": maxMessageBytes,
     "grpc.service_config_disable_resolution": 1,

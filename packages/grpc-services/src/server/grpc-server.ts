@@ -13,6 +13,8 @@ import { Http2Connections } from "./connection/http2-connections.ts";
 import type { PoolerOperations } from "../manager/pooler-operations.ts";
 import { GrpcServicesError, GrpcServicesErrorCode } from "../errors/error.ts";
 import type { Logger } from "../logger.ts";
+import { ManagerAccess } from "./manager-access.ts";
+import type { ManagerAccessOptions } from "./manager-access.ts";
 import type { PoolerManager } from "./pooler-manager.ts";
 import { MAX_MESSAGE_BYTES } from "./message-limit.ts";
 import { poolerServices } from "./pooler-services.ts";
@@ -68,6 +70,8 @@ export interface GrpcServerOptions {
   readonly healthStalenessMs?: number | undefined;
   /** Services that are not offered here even if they are announced. Default: none. */
   readonly withheld?: ReadonlySet<PoolerService> | undefined;
+  /** Who may call the manager service; health and the others are for every client. Default: every client. */
+  readonly managerAccess?: ManagerAccessOptions | undefined;
   /** What the program itself answers of the manager service. Default: nothing. */
   readonly operations?: PoolerOperations | undefined;
 }
@@ -93,6 +97,7 @@ export class GrpcServer implements ServiceTransport {
   readonly #options: GrpcServerOptions;
   readonly #logger: LimitedLogger;
   readonly #tls: GrpcTls | undefined;
+  readonly #access: ManagerAccess | undefined;
   readonly #maxMessageBytes: number;
   readonly #maxReceivingBytes: number;
   readonly #receiveTimeoutMs: number;
@@ -115,7 +120,8 @@ export class GrpcServer implements ServiceTransport {
   /**
    * Reads the files of TLS, if there are any.
    *
-   * @throws INVALID_ARGUMENT, naming the option, for what cannot be kept; TLS_FILES_INVALID
+   * @throws INVALID_ARGUMENT, naming the option, for what cannot be kept; TLS_FILES_INVALID;
+   * TOKENS_INVALID
    */
   constructor(options: GrpcServerOptions) {
     const maxMessageBytes = options.maxMessageBytes ?? MAX_MESSAGE_BYTES;
@@ -129,6 +135,8 @@ export class GrpcServer implements ServiceTransport {
     this.#options = options;
     this.#logger = new LimitedLogger(options.logger);
     this.#tls = options.tls && new GrpcTls(options.tls, this.#logger);
+    const { managerAccess } = options;
+    this.#access = managerAccess && new ManagerAccess(managerAccess, this.#logger);
   }
 
   /** The port in use, also when the system chose it; `undefined` while the server does not listen. */
@@ -136,8 +144,13 @@ export class GrpcServer implements ServiceTransport {
     return this.#listening.port?.port;
   }
 
-  /** Reads the files of TLS again. @throws TLS_FILES_INVALID; the former ones stay in use then */
+  /**
+   * Reads the files of TLS and of tokens again.
+   *
+   * @throws TLS_FILES_INVALID, TOKENS_INVALID; the former ones stay in use then
+   */
   reload(): void {
+    this.#access?.reload();
     this.#tls?.reload();
   }
 
@@ -232,6 +245,7 @@ export class GrpcServer implements ServiceTransport {
     return new CallRoutes({
       services: [...offered, ...(health === undefined ? [] : [health]), ...reflection],
       subjects: tls?.allowedSubjects && new AllowedSubjects(tls.allowedSubjects),
+      access: this.#access,
       limits: {
         maxMessageBytes,
         receiving,
