@@ -16,7 +16,10 @@ test("a service and a password file of libpq are enough to find the server", asy
   const services = join(directory.path, "services.conf");
   await writeFile(services, `[shop]\nhost=localhost\nport=${postgres.port}\n`);
   const passfile = join(directory.path, "passfile");
-  await writeFile(passfile, `localhost:${postgres.port}:*:postgres:${String.raw`it's\: a \\secret`}\n`);
+  await writeFile(
+    passfile,
+    `localhost:${postgres.port}:*:postgres:${String.raw`it's\: a \\secret`}\n`,
+  );
   await chmod(passfile, 0o600);
   await using pooler = startPooler({
     flags: { "initial-pooler-type": "primary" },

@@ -40,6 +40,11 @@ async function connect(options: pg.ClientConfig = {}): Promise<pg.Client> {
   return client;
 }
 
+async function rows(client: pg.Client, sql: string): Promise<Record<string, unknown>[]> {
+  const { rows: found } = await client.query<Record<string, unknown>>(sql);
+  return found;
+}
+
 async function ctl(command: string, ...args: readonly string[]): Promise<ProgramResult> {
   const address = await pooler.pooler.grpc();
   return await runProgram(["ctl", command, "--address", address, ...args]);
@@ -48,8 +53,11 @@ async function ctl(command: string, ...args: readonly string[]): Promise<Program
 async function effective(name: string): Promise<unknown> {
   const answer = await fetch(`${await pooler.pooler.http()}/config`);
   const body: unknown = await answer.json();
-  const { settings } = body as { readonly settings: readonly { readonly name: string }[] };
-  return settings.find((setting) => setting.name === name);
+  const settings: unknown =
+    typeof body === "object" && body !== null && "settings" in body ? body.settings : [];
+  return (Array.isArray(settings) ? settings : []).find(
+    (setting: { readonly name: string }) => setting.name === name,
+  );
 }
 
 test("a reload lets those go on that wait, and says what needs a restart", async () => {
@@ -58,15 +66,13 @@ test("a reload lets those go on that wait, and says what needs a restart", async
   const waiting = waiter.query("select 1 as one");
   const admin = await connect({ database: "multipooler" });
   await expect
-    .poll(async () => (await admin.query("show pools")).rows, PATIENCE)
+    .poll(() => rows(admin, "show pools"), PATIENCE)
     .toContainEqual(expect.objectContaining({ cl_waiting: 1 }));
   await configure({ ...SMALL, "connpool-global-capacity": "2", "pg-host": "elsewhere" });
   const { code, stdout, stderr } = await ctl("reload");
   expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
   // A flag overrides the file.
-  expect(stdout).toBe(
-    `connpool-global-capacity: 1 -> 2 (connpool-global-capacity in ${file()})\n`,
-  );
+  expect(stdout).toBe(`connpool-global-capacity: 1 -> 2 (connpool-global-capacity in ${file()})\n`);
   expect((await waiting).rows).toEqual([{ one: 1 }]);
   expect(await effective("connpool-global-capacity")).toMatchObject({ value: "2" });
   await configure({ ...SMALL, "connpool-global-capacity": "2", cell: "zone7" });
@@ -94,21 +100,19 @@ test("a shorter wait holds for those who wait already, and fewer connections for
   const refused = expect(waiter.query("select 1")).rejects.toMatchObject({ code: "53300" });
   const admin = await connect({ database: "multipooler" });
   await expect
-    .poll(async () => (await admin.query("show pools")).rows, PATIENCE)
+    .poll(() => rows(admin, "show pools"), PATIENCE)
     .toContainEqual(expect.objectContaining({ cl_waiting: 1 }));
   await configure({ "connpool-global-capacity": "1", "connpool-wait-timeout": "20ms" });
   await admin.query("reload");
   await refused;
   await Promise.all([holder.query("commit"), other.query("commit")]);
-  await expect
-    .poll(async () => (await admin.query("show servers")).rows.length, PATIENCE)
-    .toBe(1);
-  const { rows } = await admin.query<{ key: string }>("show config");
-  expect(rows.find(({ key }) => key === "connpool-wait-timeout")).toMatchObject({
+  await expect.poll(() => rows(admin, "show servers"), PATIENCE).toHaveLength(1);
+  const shown = await rows(admin, "show config");
+  expect(shown.find(({ key }) => key === "connpool-wait-timeout")).toMatchObject({
     value: "20ms",
     changeable: "yes",
   });
-  expect(rows.find(({ key }) => key === "cell")).toMatchObject({ changeable: "no" });
+  expect(shown.find(({ key }) => key === "cell")).toMatchObject({ changeable: "no" });
 });
 
 test("limits of clients change, those of clients that are there too", async () => {
@@ -150,7 +154,7 @@ test("the level of the log changes for every component", async () => {
   expect(pooler.pooler.log.some(({ level }) => level === 20)).toBe(false);
   await configure({ ...SMALL, "log-level": "debug" });
   expect((await ctl("reload")).code).toBe(0);
-  const client = await connect();
-  await client.query("select 1");
+  const client = await pooler.connect();
+  await client.end();
   await pooler.pooler.logged(({ level, component }) => level === 20 && component === "pgwire");
 });

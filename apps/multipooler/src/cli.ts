@@ -76,14 +76,34 @@ export function commandLine(actions: CommandActions, exit: (code: number) => voi
   );
 
   addConfigCommands(program, actions.config, exit);
+  addCompletion(program, actions, exit);
+  const ctl = program
+    .command("ctl")
+    .description("Talk to a running pooler over gRPC, or inspect its topology.");
+  addCallCommands(ctl, actions, exit);
+  addServingCommands(ctl, actions, exit);
+  addActivityCommands(ctl, actions, exit);
+  addTopoCommands(ctl, actions.topo, exit);
+  return program;
+}
+
+function addCompletion(
+  program: Command,
+  actions: Pick<CommandActions, "completion">,
+  exit: (code: number) => void,
+): void {
   program
     .command("completion")
     .description("Print a script with which a shell completes commands and options.")
     .addArgument(new Argument("<shell>", "which shell").choices(COMPLETION_SHELLS))
     .action(async (shell: CompletionShell) => exit(await actions.completion(program, shell)));
-  const ctl = program
-    .command("ctl")
-    .description("Talk to a running pooler over gRPC, or inspect its topology.");
+}
+
+function addCallCommands(
+  ctl: Command,
+  actions: Pick<CommandActions, "query" | "status" | "reload">,
+  exit: (code: number) => void,
+): void {
   withClientOptions(ctl.command("query"))
     .description("Run SQL and print its results. Rows are printed as they arrive.")
     .argument("<sql>", 'one or more statements, or "-" to read them from standard input')
@@ -116,10 +136,6 @@ export function commandLine(actions: CommandActions, exit: (code: number) => voi
     .action(async (options: ClientOptions & { json: boolean }) =>
       exit(await actions.reload(options)),
     );
-  addServingCommands(ctl, actions, exit);
-  addActivityCommands(ctl, actions, exit);
-  addTopoCommands(ctl, actions.topo, exit);
-  return program;
 }
 
 function addActivityCommands(

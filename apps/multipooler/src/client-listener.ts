@@ -1,5 +1,9 @@
 import { PgwireServer } from "@multipooler/pgwire-services";
-import type { ChangeableOptions, ConsoleOptions, PgwireServerOptions } from "@multipooler/pgwire-services";
+import type {
+  ChangeableOptions,
+  ConsoleOptions,
+  PgwireServerOptions,
+} from "@multipooler/pgwire-services";
 import type { ServerTlsPaths } from "@multipooler/tls";
 import type { Logger } from "pino";
 import { adminConsole } from "./admin-console.ts";

@@ -36,10 +36,16 @@ describe.runIf(hasShell("bash"))("bash", () => {
   test.each([
     [[""], ["completion", "ctl", "--cell", "--version", "--help"]],
     [["c"], ["completion", "ctl"]],
-    [["ctl", ""], ["query", "topo", "--help"]],
+    [
+      ["ctl", ""],
+      ["query", "topo", "--help"],
+    ],
     [["ctl", "topo", "t"], ["tree"]],
     [["ctl", "query", "--j"], ["--json"]],
-    [["ctl", "query", "--format", ""], ["table", "csv"]],
+    [
+      ["ctl", "query", "--format", ""],
+      ["table", "csv"],
+    ],
     [["--cell", ""], ["<files>"]],
     [["completion", "z"], ["zsh"]],
   ])("behind %j there may be %j", (words, expected) => {
@@ -47,14 +53,17 @@ describe.runIf(hasShell("bash"))("bash", () => {
   });
 });
 
-test.each(COMPLETION_SHELLS)("the script for %s is one that it can read", (shell: CompletionShell) => {
-  const script = completionScript(program(), shell);
-  expect(script).not.toContain("hidden");
-  expect(script).toContain("ctl topo");
-  if (hasShell(shell)) {
-    expect(spawnSync(shell, ["-n"], { input: script, encoding: "utf8" })).toMatchObject({
-      status: 0,
-      stderr: "",
-    });
-  }
-});
+test.each(COMPLETION_SHELLS)(
+  "the script for %s is one that it can read",
+  (shell: CompletionShell) => {
+    const script = completionScript(program(), shell);
+    expect(script).not.toContain("hidden");
+    expect(script).toContain("ctl topo");
+    if (hasShell(shell)) {
+      expect(spawnSync(shell, ["-n"], { input: script, encoding: "utf8" })).toMatchObject({
+        status: 0,
+        stderr: "",
+      });
+    }
+  },
+);

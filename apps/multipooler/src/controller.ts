@@ -29,7 +29,10 @@ export function controllerOf(
 }
 
 /** What of it can change while it runs. */
-export function poolLimits(config: Config, limits: Pick<ConnectionLimits, "pool">): ChangeableLimits {
+export function poolLimits(
+  config: Config,
+  limits: Pick<ConnectionLimits, "pool">,
+): ChangeableLimits {
   return {
     capacity: limits.pool,
     maxConnectionsPerUser: config.maxConnectionsPerUser,

@@ -1,7 +1,6 @@
 import { join } from "node:path";
-import type { DatabaseAddress } from "@multipooler/controller-api";
 import { postgresDatabase } from "@multipooler/manager";
-import type { DatabaseProvider } from "@multipooler/manager";
+import type { DatabaseConfig, DatabaseProvider } from "@multipooler/manager";
 import type { ClientTlsFiles } from "@multipooler/tls";
 import { passwordIn } from "./passfile.ts";
 import { ConfigError } from "./settings/config.ts";
@@ -49,7 +48,7 @@ export function addressOf({
   pgHost,
   pgHostAddress,
   pgPort,
-}: Pick<Config, "socketFile" | "pgHost" | "pgHostAddress" | "pgPort">): DatabaseAddress {
+}: Pick<Config, "socketFile" | "pgHost" | "pgHostAddress" | "pgPort">): DatabaseConfig["address"] {
   if (socketFile !== undefined) {
     return { type: "socket", path: socketFile };
   }

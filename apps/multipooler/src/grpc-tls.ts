@@ -4,7 +4,13 @@ import type { Config } from "./settings/settings.ts";
 
 type GrpcTlsConfig = Pick<
   Config,
-  "grpcCert" | "grpcKey" | "grpcServerCa" | "grpcCa" | "grpcAuthMode" | "grpcAuthSubstrings" | "managerSubstrings"
+  | "grpcCert"
+  | "grpcKey"
+  | "grpcServerCa"
+  | "grpcCa"
+  | "grpcAuthMode"
+  | "grpcAuthSubstrings"
+  | "managerSubstrings"
 >;
 
 /**

@@ -41,10 +41,13 @@ test.each([
 test.each([
   ["/tmp/.s.PGSQL.5433", "localhost:5433:*:*:right\n/tmp:5433:*:*:no"],
   ["/srv/db/.s.PGSQL.5433", "localhost:5433:*:*:no\n/srv/db:5433:*:*:right"],
-])("the socket %s is that of its directory, or of localhost where that is the usual one", (path, content) => {
-  const login = { ...LOGIN, address: { type: "socket", path } } as const;
-  expect(passwordIn(file(content), login)).toBe("right");
-});
+])(
+  "the socket %s is that of its directory, or of localhost where that is the usual one",
+  (path, content) => {
+    const login = { ...LOGIN, address: { type: "socket", path } } as const;
+    expect(passwordIn(file(content), login)).toBe("right");
+  },
+);
 
 test("a file that was named has to be there, and to be private", () => {
   const open = file("*:*:*:*:secret", 0o640);

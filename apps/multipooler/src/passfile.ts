@@ -1,12 +1,12 @@
 import { readFileSync, statSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
-import type { DatabaseAddress } from "@multipooler/controller-api";
+import type { DatabaseConfig } from "@multipooler/manager";
 import { fileFault } from "./file-fault.ts";
 
 /** Whose password is looked for. */
 export interface PassfileLogin {
-  readonly address: DatabaseAddress;
+  readonly address: DatabaseConfig["address"];
   /** What the user calls the host, where the address is what that was resolved to. */
   readonly host?: string | undefined;
   readonly database: string;

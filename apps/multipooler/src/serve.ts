@@ -14,13 +14,14 @@ import { grpcServerOf } from "./grpc-server.ts";
 import { HttpServer } from "./http-server.ts";
 import type { ProgramLog } from "./log/logger.ts";
 import { PoolerMetrics } from "./metrics/pooler-metrics.ts";
+import { connectionLimits } from "./open-files.ts";
 import type { ConnectionLimits } from "./open-files.ts";
 import { poolerOperations } from "./operations.ts";
 import { writePidFile } from "./pid-file.ts";
 import { preflight } from "./preflight.ts";
 import { readiness } from "./readiness.ts";
 import { Reload } from "./reload/reload.ts";
-import { RunningConfig } from "./reload/running-config.ts";
+import type { RunningConfig } from "./reload/running-config.ts";
 import { reasonOf } from "./settings/accepted-flags.ts";
 import type { Config } from "./settings/settings.ts";
 import type { HarmlessSignal, SignalGuard } from "./signal-guard.ts";
@@ -117,7 +118,7 @@ interface Start {
 
 /** Starts the parts in the order of the architecture: HTTP first, then the manager. */
 async function start(options: Start): Promise<void> {
-  const { running, tls, target, limits, log, termination, parts } = options;
+  const { running, tls, target, limits, log, parts } = options;
   const config = running.current;
   const current = (): Config => running.current;
   const { logger } = log;
@@ -135,7 +136,7 @@ async function start(options: Start): Promise<void> {
       readiness(manager.status(), {
         log: log.outage(),
         grpc: { ...grpc.connections, limit: limits.grpc },
-        clients: clients && { ...clients.count, limit: limits.clients.limit },
+        clients: clients && { ...clients.count, limit: clientLimit(current(), limits) },
       }),
     metrics: () => metrics.scrape(),
   });
@@ -144,19 +145,14 @@ async function start(options: Start): Promise<void> {
     onEvent: (event) => metrics.onEvent(event),
     logger: logger.child({ component: "poolerserver" }),
   });
-  const manager: MultiPoolerManager = new MultiPoolerManager({
+  const manager: MultiPoolerManager = managerOf(options, {
     controller,
     topology,
-    topologyName: target.server.type,
-    pooler: describePooler(config, () => ({
+    ports: () => ({
       grpc: grpc.port ?? config.grpcPort,
       http: http.port,
       postgres: config.pgPort,
-    })),
-    database: databaseOf(config, { tls, current }),
-    heartbeatIntervalMs: config.heartbeatIntervalMs,
-    lameduckMs: config.lameduckMs,
-    logger: logger.child({ component: "manager" }),
+    }),
   });
   const { administration } = controller;
   const operations = poolerOperations(() => ({ reload, administration, clients }));
@@ -172,7 +168,16 @@ async function start(options: Start): Promise<void> {
   const { openFiles } = limits;
   const reload = new Reload(running, { log, tls, controller, grpc, clients, openFiles });
   options.signals.listen((signal) => onSignal(signal, { reload, logger }));
-
+  await open(options, { http, manager, grpc, clients });
+}
+/** Opens them one after the other; a stop closes them in reverse. */
+async function open(
+  options: Start,
+  { http, manager, grpc, clients }: ClientTransports & OpenedParts,
+): Promise<void> {
+  const { running, log, termination, parts } = options;
+  const config = running.current;
+  const { logger } = log;
   parts.defer(() => http.close());
   await http.listen();
   logger.info({ address: config.bindAddress, port: http.port }, "HTTP listens");
@@ -190,6 +195,35 @@ async function start(options: Start): Promise<void> {
   logPorts(config, { logger, grpc, clients });
 }
 
+interface OpenedParts {
+  readonly http: HttpServer;
+  readonly manager: MultiPoolerManager;
+}
+
+/** The manager of the configuration, which is not open yet. */
+function managerOf(
+  { running, tls, target, log }: Start,
+  {
+    controller,
+    topology,
+    ports,
+  }: Pick<ManagerOptions, "controller" | "topology"> & {
+    readonly ports: () => Readonly<Record<string, number>>;
+  },
+): MultiPoolerManager {
+  const config = running.current;
+  return new MultiPoolerManager({
+    controller,
+    topology,
+    topologyName: target.server.type,
+    pooler: describePooler(config, ports),
+    database: databaseOf(config, { tls, current: () => running.current }),
+    heartbeatIntervalMs: config.heartbeatIntervalMs,
+    lameduckMs: config.lameduckMs,
+    logger: log.logger.child({ component: "manager" }),
+  });
+}
+
 function onSignal(
   signal: HarmlessSignal,
   { reload, logger }: Pick<ProgramLog, "logger"> & { readonly reload: Reload },
@@ -199,6 +233,11 @@ function onSignal(
   } else {
     logger.info({ signal }, IGNORED[signal]);
   }
+}
+
+/** As a reload has it. */
+function clientLimit(config: Config, { openFiles }: ConnectionLimits): number {
+  return connectionLimits(config, openFiles).clients.limit;
 }
 
 /** Says where clients connect. */

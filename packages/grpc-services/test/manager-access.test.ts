@@ -30,7 +30,9 @@ async function outcome(client: PoolerClient): Promise<unknown> {
     await client.status({ timeoutMs: 10_000 });
     return "served";
   } catch (error) {
-    return error instanceof Error && "code" in error ? `${error.code}: ${error.message}` : error;
+    return error instanceof Error && "code" in error
+      ? `${String(error.code)}: ${error.message}`
+      : error;
   }
 }
 
@@ -86,7 +88,7 @@ test("another file of tokens counts after a reload; one that is none changes not
   ]);
 });
 
-test.each(["", "\n", "short\n", `${TOKEN} with blanks`, `${`${TOKEN}\n`.repeat(101)}`])(
+test.each(["", "\n", "short\n", `${TOKEN} with blanks`, `${TOKEN}\n`.repeat(101)])(
   "a file of tokens that holds %j ends the start",
   async (content) => {
     const file = tokenFile(content);

@@ -126,9 +126,10 @@ test("what there is is ended, what there is not is not found", async () => {
   });
   await pooler.client.kill({ what: { $case: "client", value: 7 } });
   await pooler.client.kill({ what: { $case: "reservation", value: 8n } });
-  await expect(
-    pooler.client.kill({ what: { $case: "client", value: 9 } }),
-  ).rejects.toMatchObject({ code: "NOT_FOUND", message: "there is no client 9" });
+  await expect(pooler.client.kill({ what: { $case: "client", value: 9 } })).rejects.toMatchObject({
+    code: "NOT_FOUND",
+    message: "there is no client 9",
+  });
   await expect(
     pooler.client.kill({ what: { $case: "reservation", value: 10n } }),
   ).rejects.toMatchObject({ code: "NOT_FOUND", message: "there is no reservation 10" });

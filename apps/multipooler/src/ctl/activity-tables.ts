@@ -87,7 +87,5 @@ export function stateText({ state, pinReason }: ClientActivity): string {
 
 /** How long ago something began; nothing if it has not. */
 export function ageText(since: Date | undefined, now: Date | undefined): string {
-  return since === undefined || now === undefined
-    ? ""
-    : shortAge(now.getTime() - since.getTime());
+  return since === undefined || now === undefined ? "" : shortAge(now.getTime() - since.getTime());
 }

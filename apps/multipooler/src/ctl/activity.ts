@@ -1,4 +1,8 @@
-import { ClientActivity, PoolActivity, ReservationActivity } from "@multipooler/proto/operations-v1";
+import {
+  ClientActivity,
+  PoolActivity,
+  ReservationActivity,
+} from "@multipooler/proto/operations-v1";
 import type { GetActivityResponse } from "@multipooler/proto/operations-v1";
 import type { ClientOptions } from "../cli.ts";
 import type { Interruption } from "../interruption.ts";
@@ -23,9 +27,9 @@ const VIEWS = {
   },
   reservations: {
     table: reservationTable,
-    json: (activity) => ({
-      reservations: activity.reservations.map((one) => ReservationActivity.toJSON(one)),
-      clients: pinnedClients(activity).map((one) => ClientActivity.toJSON(one)),
+    json: (found) => ({
+      reservations: found.reservations.map((one) => ReservationActivity.toJSON(one)),
+      clients: pinnedClients(found).map((one) => ClientActivity.toJSON(one)),
     }),
   },
 } as const satisfies Readonly<Record<string, ActivityView>>;

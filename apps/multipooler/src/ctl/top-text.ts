@@ -35,10 +35,9 @@ export function topText(view: TopView): string {
     "",
     rateTable(view),
     poolTable(activity),
-    tableText(
-      [["id", "user", "database", "state", "for", "address", "application"], ...clients],
-      { flushRight: [0, 4] },
-    ),
+    tableText([["id", "user", "database", "state", "for", "address", "application"], ...clients], {
+      flushRight: [0, 4],
+    }),
   ].join("\n");
 }
 
@@ -75,9 +74,7 @@ function rateTable({ activity, before }: TopView): string {
     return [
       database.name,
       standingOf(database),
-      ...(former === undefined || seconds === undefined
-        ? []
-        : ratesOf(database, former, seconds)),
+      ...(former === undefined || seconds === undefined ? [] : ratesOf(database, former, seconds)),
     ];
   });
   const head = ["database", "", "queries/s", "transactions/s", "average wait", "average work"];

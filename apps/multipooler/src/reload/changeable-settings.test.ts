@@ -27,7 +27,8 @@ function readBy(use: (config: Config) => unknown): string[] {
     new Proxy(config, {
       get(target, key) {
         read.add(String(key));
-        return Reflect.get(target, key);
+        const value: unknown = Reflect.get(target, key);
+        return value;
       },
     }),
   );

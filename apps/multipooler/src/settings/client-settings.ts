@@ -40,14 +40,16 @@ export const clientSettings = {
   pgMaxClientsPerUser: clients.required(
     "pg-max-clients-per-user",
     integer({ min: 0, max: 1_000_000 }),
-    { default: "0", reload: true,
-    help: "Maximum clients that are logged in as one user; 0 sets no limit." },
+    {
+      default: "0",
+      reload: true,
+      help: "Maximum clients that are logged in as one user; 0 sets no limit.",
+    },
   ),
   pgMaxClientsPerDatabase: clients.required(
     "pg-max-clients-per-database",
     integer({ min: 0, max: 1_000_000 }),
-    { default: "0", reload: true,
-    help: "Maximum clients of one database; 0 sets no limit." },
+    { default: "0", reload: true, help: "Maximum clients of one database; 0 sets no limit." },
   ),
   pgDatabases: clients.optional("pg-databases", names, {
     help:
@@ -106,7 +108,7 @@ export const clientSettings = {
     {
       default: "20",
       reload: true,
-    help:
+      help:
         "Wrong passwords of one user from one address within --pg-login-failure-window, after which " +
         "it is refused for the rest of that; all users of an address have ten times as many. 0 sets no limit.",
     },
@@ -123,8 +125,7 @@ export const clientSettings = {
   pgMaxMessageBytes: clients.required(
     "pg-max-message-bytes",
     integer({ min: 1024, max: 1_073_741_823 }, "bytes"),
-    { default: "16777216", reload: true,
-    help: "Longest message of a client, e.g. one statement." },
+    { default: "16777216", reload: true, help: "Longest message of a client, e.g. one statement." },
   ),
   pgClientMaxStatements: clients.required(
     "pg-client-max-statements",

@@ -50,25 +50,30 @@ const unwanted = (): never => {
   throw new Error("not the command that was given");
 };
 
+const NO_ACTIONS: CommandActions = {
+  serve: unwanted,
+  config: { check: unwanted, describe: unwanted, importPgBouncer: unwanted },
+  query: unwanted,
+  status: unwanted,
+  reload: unwanted,
+  activity: unwanted,
+  top: unwanted,
+  kill: unwanted,
+  completion: unwanted,
+  drain: unwanted,
+  serveAgain: unwanted,
+  topo: { get: unwanted, list: unwanted, watch: unwanted, tree: unwanted, init: unwanted },
+};
+
 /** What the program would be run with. Rejects as commander does for what it does not know. */
 async function given(...args: readonly string[]): Promise<GivenSettings> {
   let found: GivenSettings | undefined;
   const actions: CommandActions = {
+    ...NO_ACTIONS,
     serve: async (settings) => {
       found = settings;
       return 0;
     },
-    config: { check: unwanted, describe: unwanted, importPgBouncer: unwanted },
-    query: unwanted,
-    status: unwanted,
-    reload: unwanted,
-    activity: unwanted,
-    top: unwanted,
-    kill: unwanted,
-    completion: unwanted,
-    drain: unwanted,
-    serveAgain: unwanted,
-    topo: { get: unwanted, list: unwanted, watch: unwanted, tree: unwanted, init: unwanted },
   };
   await commandLine(actions, () => undefined).parseAsync(args, { from: "user" });
   return found ?? unwanted();
@@ -258,18 +263,9 @@ test("words that are none are refused with those that are", async () => {
 
 test("the help has our flags with what they do, the others once and short", () => {
   let help = "";
-  const line = commandLine(
-    {
-      serve: unwanted,
-      config: { check: unwanted, describe: unwanted, importPgBouncer: unwanted },
-      query: unwanted,
-      status: unwanted,
-      drain: unwanted,
-      serveAgain: unwanted,
-      topo: { get: unwanted, list: unwanted, watch: unwanted, tree: unwanted, init: unwanted },
-    },
-    () => undefined,
-  ).configureOutput({ writeOut: (text) => (help += text) });
+  const line = commandLine(NO_ACTIONS, () => undefined).configureOutput({
+    writeOut: (text) => (help += text),
+  });
   line.outputHelp();
   const [ours = "", others = ""] = help.split("Accepted from launch lines");
   for (const flag of MULTIGRES) {

@@ -66,7 +66,6 @@ export const otherParameters: readonly OtherParameter[] = [
   ignored("tcp_user_timeout", undefined, "the pooler watches over its connections itself"),
 ];
 
-
 function refused(
   keyword: string,
   variable: string | undefined,

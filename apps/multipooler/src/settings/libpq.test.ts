@@ -113,10 +113,10 @@ test("a service overrides libpq's variables, and our own variables and flags ove
 });
 
 test("what a service says wrong is told with its place, without its values", () => {
-  const path = serviceFile("[shop]\nprot=5433\npassword secret\nsslcrl=/etc/crl\nport=many\n");
+  const path = serviceFile("[shop]\npor=5433\npassword secret\nsslcrl=/etc/crl\nport=many\n");
   const place = `service "shop" in ${path}`;
   expect(problems({ PGSERVICE: "shop", PGSERVICEFILE: path })).toEqual([
-    `${place}: there is no parameter "prot"; did you mean port?`,
+    `${place}: there is no parameter "por"; did you mean port?`,
     `${place}: a line is not "keyword=value"`,
     `sslcrl of ${place}: "/etc/crl" asks for what is not offered: lists of revoked certificates are not read`,
     `port of ${place}: "many" is not a whole number from 1 to 65535`,

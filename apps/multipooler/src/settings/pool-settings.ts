@@ -21,14 +21,16 @@ export const poolSettings = {
   maxConnectionsPerUser: pool.required(
     "connpool-max-connections-per-user",
     integer({ min: 0, max: 10_000 }),
-    { default: "0", reload: true,
-    help: "Maximum connections of one user in all databases; 0 sets no limit." },
+    {
+      default: "0",
+      reload: true,
+      help: "Maximum connections of one user in all databases; 0 sets no limit.",
+    },
   ),
   maxConnectionsPerDatabase: pool.required(
     "connpool-max-connections-per-database",
     integer({ min: 0, max: 10_000 }),
-    { default: "0", reload: true,
-    help: "Maximum connections of one database; 0 sets no limit." },
+    { default: "0", reload: true, help: "Maximum connections of one database; 0 sets no limit." },
   ),
   minConnectionsPerUser: pool.required(
     "connpool-min-capacity-per-user",
@@ -36,7 +38,7 @@ export const poolSettings = {
     {
       default: "0",
       reload: true,
-    help: "Connections of one database that are kept for each of its users, up to an equal part.",
+      help: "Connections of one database that are kept for each of its users, up to an equal part.",
     },
   ),
   reservedRatio: pool.required("connpool-reserved-ratio", ratio, {
@@ -81,7 +83,7 @@ export const poolSettings = {
     {
       default: "30s",
       reload: true,
-    help: "End a reserved connection of gRPC in which nothing has run for this time; 0 keeps it.",
+      help: "End a reserved connection of gRPC in which nothing has run for this time; 0 keeps it.",
     },
   ),
   demandWindowMs: pool.required("connpool-demand-window", duration({ min: 0 }), {
@@ -109,7 +111,7 @@ export const poolSettings = {
     {
       default: "67108864",
       reload: true,
-    help: "Statements kept in memory that wait for a connection; beyond it further ones are refused.",
+      help: "Statements kept in memory that wait for a connection; beyond it further ones are refused.",
     },
   ),
   maxStatements: pool.required(

@@ -59,10 +59,7 @@ function ownVariable({ env, libpq }: Setting<unknown>, sources: ConfigSources): 
   return undefined;
 }
 
-function ofLibpq(
-  { libpq }: Setting<unknown>,
-  { env, service }: ConfigSources,
-): Found | undefined {
+function ofLibpq({ libpq }: Setting<unknown>, { env, service }: ConfigSources): Found | undefined {
   if (libpq === undefined) {
     return undefined;
   }

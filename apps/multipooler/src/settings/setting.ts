@@ -97,8 +97,7 @@ export function settingGroup(
     help: definition.help,
     isList: kind.isList ?? false,
     secret: definition.secret ?? false,
-    restartReason:
-      definition.reload === true ? undefined : (definition.reload ?? restartReason),
+    restartReason: definition.reload === true ? undefined : (definition.reload ?? restartReason),
   });
   return {
     required: make,

@@ -61,10 +61,10 @@ function libpqSection(settings: readonly Setting<unknown>[]): string {
 
 function meaningOf({ harmless, reason }: OtherParameter): string {
   if (harmless === undefined) {
-    return `ignored, for ${reason}`;
+    return `ignored; ${reason}`;
   }
   const taken = harmless.filter((value) => value !== "").map((value) => `\`${value}\``);
-  return `refused${taken.length === 0 ? "" : ` unless ${taken.join(" or ")}`}, for ${reason}`;
+  return `refused${taken.length === 0 ? "" : ` unless ${taken.join(" or ")}`}; ${reason}`;
 }
 
 function entry(setting: Setting<unknown>): string {

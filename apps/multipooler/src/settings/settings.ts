@@ -21,7 +21,10 @@ import { serviceMap } from "./service-map.ts";
 import { topologySettings } from "./topology-settings.ts";
 
 const identity = settingGroup("Identity", "the pooler is registered under it");
-const postgres = settingGroup("PostgreSQL", "the pooler stands in front of one PostgreSQL while it runs");
+const postgres = settingGroup(
+  "PostgreSQL",
+  "the pooler stands in front of one PostgreSQL while it runs",
+);
 const network = settingGroup("Network", "a port that listens keeps its address and limits");
 const process = settingGroup("Process");
 

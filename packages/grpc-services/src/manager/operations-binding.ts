@@ -1,5 +1,9 @@
 import { MultiPoolerManagerDefinition } from "@multipooler/proto/manager-v1";
-import type { KillRequest, KillResponse, ReloadConfigResponse } from "@multipooler/proto/operations-v1";
+import type {
+  KillRequest,
+  KillResponse,
+  ReloadConfigResponse,
+} from "@multipooler/proto/operations-v1";
 import { activityMessage } from "./activity-message.ts";
 import { GrpcServicesError, GrpcServicesErrorCode } from "../errors/error.ts";
 import { unary } from "../server/service-binding.ts";

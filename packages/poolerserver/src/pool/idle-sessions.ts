@@ -12,7 +12,7 @@ const VERIFY_AFTER_MS = 5000;
 export interface IdleSessionsOptions {
   readonly clock: Clock;
   /** A session that was idle for so long is ended; 0 keeps it. */
-  readonly idleTimeoutMs: number;
+  readonly idleTimeoutMs: () => number;
   /** When none was used for so long, all are ended; 0, the default, keeps them. */
   readonly inactiveTimeoutMs?: number | undefined;
   /** The sessions of the pool, without those that are being ended. */
@@ -34,7 +34,7 @@ export class IdleSessions {
     this.#stack = new IdleStack({
       clock,
       get limitMs() {
-        return options.idleTimeoutMs;
+        return options.idleTimeoutMs();
       },
       onExpired: end,
     });

@@ -62,9 +62,7 @@ export class Pool {
     this.#server = new ServerCondition(options.logger);
     this.#idle = new IdleSessions({
       ...options,
-      get idleTimeoutMs() {
-        return options.idleTimeoutMs;
-      },
+      idleTimeoutMs: () => options.idleTimeoutMs,
       staying: () => this.#members.staying,
       isUsable: (member, now) => this.#isUsable(member, now),
       end: (member) => void this.#end(member),
@@ -181,9 +179,7 @@ export class Pool {
   }
 
   /** The limits of the options have changed; the share tells of its own. */
-  limitsChanged(): void {
-    this.#idle.limitChanged();
-  }
+  readonly limitsChanged = (): void => this.#idle.limitChanged();
 
   /** Whether it is not to be replaced, for its age or for the defaults that it has. */
   isRecent({ generation, expiresAt }: Member, now: number): boolean {
@@ -386,13 +382,10 @@ export class Pool {
   }
 
   #tellIfVacant(): void {
-    if (!this.isVacant) {
-      return;
-    }
-    if (this.#closing === undefined) {
+    if (this.isVacant && this.#closing === undefined) {
       this.#demand.onEmpty();
-    } else {
-      this.#closing.resolve();
+    } else if (this.isVacant) {
+      this.#closing?.resolve();
     }
   }
 }

@@ -254,28 +254,30 @@ export class UserPools implements UnitScheduler {
     const { suspect, openBackend, budget, ...options } = this.#options;
     const scheduler: Scheduler = new Scheduler(
       withLimits(
-      {
-        ...options,
-        openBackend: openBackend(identity),
-        user: identity.user,
-        users: () => budget.size,
-        share: user.share,
-        dials: budget.dials,
-        suspect: (cause) => {
-          if (isKept || !isAboutRole(cause)) {
-            suspect(cause);
-          }
+        {
+          ...options,
+          openBackend: openBackend(identity),
+          user: identity.user,
+          users: () => budget.size,
+          share: user.share,
+          dials: budget.dials,
+          suspect: (cause) => {
+            if (isKept || !isAboutRole(cause)) {
+              suspect(cause);
+            }
+          },
+          onVacant: () => {
+            this.#vacancy.resolve();
+            this.#vacancy = Promise.withResolvers();
+          },
+          onUnused: () => {
+            if (!isKept && this.#closing === undefined) {
+              this.#removePool(user, identity, scheduler);
+            }
+          },
         },
-        onVacant: () => {
-          this.#vacancy.resolve();
-          this.#vacancy = Promise.withResolvers();
-        },
-        onUnused: () => {
-          if (!isKept && this.#closing === undefined) {
-            this.#removePool(user, identity, scheduler);
-          }
-        },
-      }, () => this.#limits),
+        () => this.#limits,
+      ),
       this.#access,
     );
     if (this.#isPaused) {
