@@ -9,6 +9,7 @@ import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import { Duration } from "../../google/protobuf/duration.ts";
 import { Timestamp } from "../../google/protobuf/timestamp.ts";
 import { ID, ShardKey } from "../../multigres/clustermetadata.ts";
+import { ConsensusTerm } from "./consensus.ts";
 
 /** Why a pooler is not ready, for programs that act on it. */
 export const NotReadyCode = {
@@ -723,7 +724,11 @@ export interface StatusResponse {
   /** Why `ready` is false, for programs. */
   notReadyCode: NotReadyCode;
   /** Since when `ready` is false for that reason. Absent when it is true. */
-  notReadySinceTime: Date | undefined;
+  notReadySinceTime:
+    | Date
+    | undefined;
+  /** What the pooler has promised to coordinators. */
+  term: ConsensusTerm | undefined;
 }
 
 /** One change of the serving status, all attempts together. */
@@ -1246,6 +1251,7 @@ function createBaseStatusResponse(): StatusResponse {
     drains: undefined,
     notReadyCode: 0,
     notReadySinceTime: undefined,
+    term: undefined,
   };
 }
 
@@ -1310,6 +1316,9 @@ export const StatusResponse: MessageFns<StatusResponse> = {
     }
     if (message.notReadySinceTime !== undefined) {
       Timestamp.encode(toTimestamp(message.notReadySinceTime), writer.uint32(162).fork()).join();
+    }
+    if (message.term !== undefined) {
+      ConsensusTerm.encode(message.term, writer.uint32(242).fork()).join();
     }
     return writer;
   },
@@ -1487,6 +1496,14 @@ export const StatusResponse: MessageFns<StatusResponse> = {
             message.notReadySinceTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
             continue;
           }
+          case 30: {
+            if (tag !== 242) {
+              break;
+            }
+
+            message.term = ConsensusTerm.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1559,6 +1576,7 @@ export const StatusResponse: MessageFns<StatusResponse> = {
         : isSet(object.not_ready_since_time)
         ? fromJsonTimestamp(object.not_ready_since_time)
         : undefined,
+      term: isSet(object.term) ? ConsensusTerm.fromJSON(object.term) : undefined,
     };
   },
 
@@ -1624,6 +1642,9 @@ export const StatusResponse: MessageFns<StatusResponse> = {
     if (message.notReadySinceTime !== undefined) {
       obj.notReadySinceTime = message.notReadySinceTime.toISOString();
     }
+    if (message.term !== undefined) {
+      obj.term = ConsensusTerm.toJSON(message.term);
+    }
     return obj;
   },
 
@@ -1670,6 +1691,9 @@ export const StatusResponse: MessageFns<StatusResponse> = {
       : undefined;
     message.notReadyCode = object.notReadyCode ?? 0;
     message.notReadySinceTime = object.notReadySinceTime ?? undefined;
+    message.term = (object.term !== undefined && object.term !== null)
+      ? ConsensusTerm.fromPartial(object.term)
+      : undefined;
     return message;
   },
 };
