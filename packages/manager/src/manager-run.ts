@@ -9,6 +9,7 @@ import { applicationName, poolerId } from "./manager-settings.ts";
 import type { ManagerSettings } from "./manager-settings.ts";
 import type { ManagerState } from "./manager-status.ts";
 import type { PoolerType } from "./record/pooler-type.ts";
+import type { Registration } from "./record/registration.ts";
 import { TypeMemory } from "./record/type-memory.ts";
 import { Lameduck } from "./lameduck.ts";
 import { CLOSING_REASON, closeRun } from "./run-closing.ts";
@@ -262,8 +263,7 @@ export class ManagerRun {
       type: registration.type(),
       intent: this.#intent.current,
     });
-    const rival = target.role === PoolerRole.Primary ? registration.rival() : undefined;
-    return rival === undefined ? target : notServing(rival.reason);
+    return whyNot(target, registration) ?? target;
   }
 
   #progressed(): void {
@@ -342,6 +342,21 @@ export class ManagerRun {
     await lameduck.run(signal);
     this.#lameduck = undefined;
   }
+}
+
+/** What the shard has against a target that admits queries; `undefined` where it has nothing. */
+function whyNot(target: ServingTarget, registration: Registration): ServingTarget | undefined {
+  if (!admits(target.status)) {
+    return undefined;
+  }
+  const rival = target.role === PoolerRole.Primary ? registration.rival() : undefined;
+  const refusal = registration.fault() ?? rival;
+  if (refusal !== undefined) {
+    return notServing(refusal.reason);
+  }
+  return registration.isUndecided
+    ? notServing("whether this pooler is the first of its shard is being found out")
+    : undefined;
 }
 
 function asManagerError(error: unknown): ManagerError {

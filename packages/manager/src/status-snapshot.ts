@@ -102,6 +102,7 @@ function unregistered({ topologyName }: ManagerSettings): TopologyStatus {
     implementation: topologyName,
     registered: false,
     typeSource: "none",
+    ignoredType: undefined,
     lastError: undefined,
     lastPublishedAt: undefined,
     awaySince: undefined,

@@ -1,4 +1,5 @@
 import type { DatabaseHandle, PoolerRole } from "@multipooler/controller-api";
+import type { ClusterPosition } from "../src/database/cluster-position.ts";
 import type {
   DatabaseContext,
   DatabaseFacts,
@@ -7,6 +8,12 @@ import type {
   ManagedDatabaseStatus,
 } from "../src/database/managed-database.ts";
 import { ManagerError, ManagerErrorCode } from "../src/manager-error.ts";
+
+/** What a test may change while the manager is open. */
+type MemoryDatabaseState = Pick<
+  MemoryDatabase,
+  "fault" | "refusal" | "writeFault" | "server" | "inRecovery" | "cluster"
+>;
 
 /** A database that is nowhere but in this process, and as the test wants it to be. */
 export class MemoryDatabase implements DatabaseProvider, ManagedDatabase {
@@ -21,6 +28,9 @@ export class MemoryDatabase implements DatabaseProvider, ManagedDatabase {
   writeFault: string | undefined;
   /** Poolers with the same name of a server serve from the same one. */
   server = "memory";
+  inRecovery = false;
+  place: string | undefined;
+  cluster: ClusterPosition | undefined;
   /** Connections of the controller, as the share counts them. */
   used = 0;
   #context: DatabaseContext | undefined;
@@ -32,7 +42,7 @@ export class MemoryDatabase implements DatabaseProvider, ManagedDatabase {
   }
 
   /** Changes something and has the manager look. */
-  become(change: Partial<Pick<MemoryDatabase, "fault" | "refusal" | "writeFault">>): void {
+  become(change: Partial<MemoryDatabaseState>): void {
     Object.assign(this, change);
     this.#context?.suspect();
     this.#context?.onChange();
@@ -42,7 +52,8 @@ export class MemoryDatabase implements DatabaseProvider, ManagedDatabase {
     if (this.fault !== undefined) {
       throw this.fault;
     }
-    return { inRecovery: false, serverVersion: "memory", server: this.server };
+    const { inRecovery, server, place, cluster } = this;
+    return { inRecovery, serverVersion: "memory", server, place, cluster };
   }
 
   async serve(role: PoolerRole): Promise<DatabaseHandle> {

@@ -18,6 +18,7 @@ export const SqlState = {
   DuplicateTable: "42P07",
   UndefinedTable: "42P01",
   InvalidSchemaName: "3F000",
+  InsufficientPrivilege: "42501",
   QueryCanceled: "57014",
   TooManyConnections: "53300",
   CannotConnectNow: "57P03",
