@@ -11,6 +11,7 @@ import type { ManagerSettings } from "./manager-settings.ts";
 import type { ManagerState } from "./manager-status.ts";
 import { applicationName } from "./record/application-name.ts";
 import type { PoolerType } from "./record/pooler-type.ts";
+import type { Registration } from "./record/registration.ts";
 import { TypeMemory } from "./record/type-memory.ts";
 import { Lameduck } from "./lameduck.ts";
 import { CLOSING_REASON, closeRun } from "./run-closing.ts";
@@ -256,8 +257,7 @@ export class ManagerRun {
       intent: this.#intent.current,
       term: this.#terms.facts,
     });
-    const rival = target.role === PoolerRole.Primary ? registration.rival() : undefined;
-    return rival === undefined ? target : notServing(rival.reason);
+    return whyNot(target, registration) ?? target;
   }
 
   #progressed(): void {
@@ -336,4 +336,19 @@ export class ManagerRun {
     await lameduck.run(signal);
     this.#lameduck = undefined;
   }
+}
+
+/** What the shard has against a target that admits queries; `undefined` where it has nothing. */
+function whyNot(target: ServingTarget, registration: Registration): ServingTarget | undefined {
+  if (!admits(target.status)) {
+    return undefined;
+  }
+  const rival = target.role === PoolerRole.Primary ? registration.rival() : undefined;
+  const refusal = registration.fault() ?? rival;
+  if (refusal !== undefined) {
+    return notServing(refusal.reason);
+  }
+  return registration.isUndecided
+    ? notServing("whether this pooler is the first of its shard is being found out")
+    : undefined;
 }
