@@ -4,7 +4,7 @@ import {
   ReservationActivity,
 } from "@multipooler/proto/operations-v1";
 import type { GetActivityResponse } from "@multipooler/proto/operations-v1";
-import type { ClientOptions } from "../cli.ts";
+import type { ClientOptions } from "./client-options.ts";
 import type { Interruption } from "../interruption.ts";
 import { clientTable, pinnedClients, poolTable, reservationTable } from "./activity-tables.ts";
 import { callPooler } from "./pooler-call.ts";

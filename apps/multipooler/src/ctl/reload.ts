@@ -1,7 +1,7 @@
 import { ReloadConfigResponse } from "@multipooler/proto/operations-v1";
 import type { SettingChange } from "@multipooler/proto/operations-v1";
 import { printable } from "@multipooler/text-table";
-import type { ClientOptions } from "../cli.ts";
+import type { ClientOptions } from "./client-options.ts";
 import { callPooler } from "./pooler-call.ts";
 import type { CtlOutput } from "./pooler-call.ts";
 

@@ -1,5 +1,5 @@
 import type { GetActivityResponse } from "@multipooler/proto/operations-v1";
-import type { ClientOptions } from "../cli.ts";
+import type { ClientOptions } from "./client-options.ts";
 import type { Interruption } from "../interruption.ts";
 import { callPooler } from "./pooler-call.ts";
 import type { CtlOutput } from "./pooler-call.ts";

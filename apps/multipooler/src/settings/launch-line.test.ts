@@ -62,6 +62,7 @@ const NO_ACTIONS: CommandActions = {
   completion: unwanted,
   drain: unwanted,
   serveAgain: unwanted,
+  promotion: { term: unwanted },
   topo: { get: unwanted, list: unwanted, watch: unwanted, tree: unwanted, init: unwanted },
 };
 

@@ -43,6 +43,8 @@ import type {
 import { ClientChannel } from "./client-channel.ts";
 import type { ClientTls, RequestOptions } from "./client-channel.ts";
 import { clientMethod } from "./client-method.ts";
+import { consensusClient } from "./consensus-client.ts";
+import type { ConsensusClient } from "./consensus-client.ts";
 import { healthCheckMethod } from "../health/health-definition.ts";
 import { MAX_MESSAGE_BYTES } from "../server/message-limit.ts";
 
@@ -160,6 +162,8 @@ export interface PoolerClient extends Disposable {
   kill(request: KillInput, options?: RequestOptions): Promise<KillResponse>;
   /** Whether a service is serving; the empty name stands for the pooler as a whole. */
   isServing(service: string, options?: RequestOptions): Promise<boolean>;
+  /** What coordinators agree on terms with. */
+  readonly consensus: ConsensusClient;
   /** Ends the connection once the calls that run have ended. */
   close(): void;
 }
@@ -284,6 +288,7 @@ export function connect(options: ConnectOptions): PoolerClient {
       channel.unary(GET_ACTIVITY, GetActivityRequest.fromPartial({}), call),
     kill: (request, call = {}) => channel.unary(KILL, KillRequest.fromPartial(request), call),
     isServing: (service, call = {}) => channel.unary(healthCheckMethod, service, call),
+    consensus: consensusClient(channel),
     close,
     [Symbol.dispose]: close,
   };
