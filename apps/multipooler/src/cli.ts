@@ -4,15 +4,14 @@ import type { CompletionShell } from "./completion.ts";
 import { addConfigCommands } from "./config-commands.ts";
 import type { ConfigActions } from "./config-commands.ts";
 import { addAcceptedFlags } from "./settings/accepted-flags.ts";
-import type { ActivityOptions, ActivityTable } from "./ctl/activity.ts";
+import { addActivityCommands } from "./ctl/activity-commands.ts";
+import type { ActivityActions } from "./ctl/activity-commands.ts";
 import { withClientOptions } from "./ctl/client-options.ts";
 import type { ClientOptions } from "./ctl/client-options.ts";
-import type { KillOptions } from "./ctl/kill.ts";
 import { addPromotionCommands } from "./ctl/promotion-commands.ts";
 import type { PromotionActions } from "./ctl/promotion-commands.ts";
 import { RESULT_FORMATS } from "./ctl/result-format.ts";
 import type { ServingOptions } from "./ctl/serving-status.ts";
-import type { TopOptions } from "./ctl/top.ts";
 import { addTopoCommands } from "./ctl/topo-commands.ts";
 import type { TopoActions } from "./ctl/topo-commands.ts";
 import { addSettings, givenSettings } from "./settings/setting-options.ts";
@@ -27,13 +26,11 @@ export interface CommandActions {
   query(sql: string, options: QueryOptions): Promise<number>;
   status(options: ClientOptions & { readonly json: boolean }): Promise<number>;
   reload(options: ClientOptions & { readonly json: boolean }): Promise<number>;
-  activity(what: ActivityTable, options: ActivityOptions): Promise<number>;
-  top(options: TopOptions): Promise<number>;
-  kill(id: string, options: KillOptions): Promise<number>;
   /** Prints the script with which a shell completes the words of `program`. */
   completion(program: Command, shell: CompletionShell): Promise<number>;
   drain(options: ServingOptions): Promise<number>;
   serveAgain(options: ServingOptions & { readonly readOnly: boolean }): Promise<number>;
+  readonly activity: ActivityActions;
   readonly promotion: PromotionActions;
   readonly topo: TopoActions;
 }
@@ -74,7 +71,7 @@ export function commandLine(actions: CommandActions, exit: (code: number) => voi
     .description("Talk to a running pooler over gRPC, or inspect its topology.");
   addCallCommands(ctl, actions, exit);
   addServingCommands(ctl, actions, exit);
-  addActivityCommands(ctl, actions, exit);
+  addActivityCommands(ctl, actions.activity, exit);
   addPromotionCommands(ctl, actions.promotion, exit);
   addTopoCommands(ctl, actions.topo, exit);
   return program;
@@ -129,37 +126,6 @@ function addCallCommands(
     .action(async (options: ClientOptions & { json: boolean }) =>
       exit(await actions.reload(options)),
     );
-}
-
-function addActivityCommands(
-  ctl: Command,
-  actions: Pick<CommandActions, "activity" | "top" | "kill">,
-  exit: (code: number) => void,
-): void {
-  const tables = {
-    pools: "Print the connections to PostgreSQL by user and database, and who waits for some.",
-    clients: "Print the clients of PostgreSQL's protocol, and what each does since when.",
-    reservations: "Print who keeps a connection between its statements, since when and why.",
-  } as const satisfies Record<ActivityTable, string>;
-  for (const what of ["pools", "clients", "reservations"] as const) {
-    withInterval(withClientOptions(ctl.command(what)))
-      .description(tables[what])
-      .option("--watch", "print it again and again, until Ctrl-C", false)
-      .option("--json", "print it as JSON, with --watch a line each time", false)
-      .action(async (options: ActivityOptions) => exit(await actions.activity(what, options)));
-  }
-  withInterval(withClientOptions(ctl.command("top")))
-    .description("Show what the pooler does, and for whom, until Ctrl-C.")
-    .action(async (options: TopOptions) => exit(await actions.top(options)));
-  withClientOptions(ctl.command("kill"))
-    .description("End a client of PostgreSQL's protocol; its transaction is rolled back.")
-    .argument("<id>", "its id, as `ctl clients` shows it")
-    .option("--reservation", "the id is that of a reservation (`ctl reservations`)", false)
-    .action(async (id: string, options: KillOptions) => exit(await actions.kill(id, options)));
-}
-
-function withInterval(command: Command): Command {
-  return command.option("--interval <duration>", "how often it is renewed", "2s");
 }
 
 function addServingCommands(

@@ -45,5 +45,8 @@ export function poolLimits(
     drainGraceMs: config.drainGraceMs,
     inactivityTimeoutMs: config.inactivityTimeoutMs,
     unusedDatabaseMs: config.pgDatabaseIdleTimeoutMs,
+    slowStatementMs: config.logSlowStatementsMs,
+    slowWaitMs: config.logSlowWaitsMs,
+    slowTextLength: config.logStatementLength,
   };
 }

@@ -12,6 +12,7 @@ import {
   withService,
 } from "./settings/config.ts";
 import type { ConfigSources } from "./settings/setting-source.ts";
+import type { ActivityActions } from "./ctl/activity-commands.ts";
 import type { PromotionActions } from "./ctl/promotion-commands.ts";
 import type { TopoOptions } from "./ctl/topo-command.ts";
 import type { TopoActions, TopoArguments } from "./ctl/topo-commands.ts";
@@ -108,20 +109,6 @@ function actionsOf(signals: SignalGuard): CommandActions {
       const { reload } = await import("./ctl/reload.ts");
       return await reload(options, io);
     },
-    activity: async (what, options) => {
-      const { activity } = await import("./ctl/activity.ts");
-      using interruption = new Interruption();
-      return await activity(what, options, io, interruption);
-    },
-    top: async (options) => {
-      const { top } = await import("./ctl/top.ts");
-      using interruption = new Interruption();
-      return await top(options, io, interruption);
-    },
-    kill: async (id, options) => {
-      const { kill } = await import("./ctl/kill.ts");
-      return await kill(id, options, io);
-    },
     completion: async (line, shell) => {
       const { completionScript } = await import("./completion.ts");
       io.stdout.write(completionScript(line, shell));
@@ -135,6 +122,7 @@ function actionsOf(signals: SignalGuard): CommandActions {
       const { serveAgain } = await import("./ctl/serving-status.ts");
       return await serveAgain(options, io);
     },
+    activity: activityActions,
     promotion: promotionActions,
     topo: topoActions,
   };
@@ -159,6 +147,23 @@ async function runPooler(given: GivenSettings, signals: SignalGuard): Promise<nu
     exit: (code) => process.exit(code),
   });
 }
+
+const activityActions: ActivityActions = {
+  table: async (what, options) => {
+    const { activity } = await import("./ctl/activity.ts");
+    using interruption = new Interruption();
+    return await activity(what, options, io, interruption);
+  },
+  top: async (options) => {
+    const { top } = await import("./ctl/top.ts");
+    using interruption = new Interruption();
+    return await top(options, io, interruption);
+  },
+  kill: async (id, options) => {
+    const { kill } = await import("./ctl/kill.ts");
+    return await kill(id, options, io);
+  },
+};
 
 const promotionActions: PromotionActions = {
   term: async (options) => {

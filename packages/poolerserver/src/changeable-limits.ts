@@ -17,6 +17,9 @@ export type ChangeableLimits = Pick<
   | "drainGraceMs"
   | "inactivityTimeoutMs"
   | "unusedDatabaseMs"
+  | "slowStatementMs"
+  | "slowWaitMs"
+  | "slowTextLength"
 >;
 
 /** Those of them that each pool keeps. */

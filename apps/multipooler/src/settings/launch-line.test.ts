@@ -56,12 +56,10 @@ const NO_ACTIONS: CommandActions = {
   query: unwanted,
   status: unwanted,
   reload: unwanted,
-  activity: unwanted,
-  top: unwanted,
-  kill: unwanted,
   completion: unwanted,
   drain: unwanted,
   serveAgain: unwanted,
+  activity: { table: unwanted, top: unwanted, kill: unwanted },
   promotion: { term: unwanted },
   topo: { get: unwanted, list: unwanted, watch: unwanted, tree: unwanted, init: unwanted },
 };
@@ -155,7 +153,7 @@ test.each<[map: string, withheld: readonly string[]]>([
   ["-grpc-pooler", ["query"]],
   ["-grpc-poolermanager, -grpc-pooler", ["manager", "query"]],
   ["-grpc-pooler,grpc-pooler", []],
-  ["-grpc-consensus,anything,-whatever", []],
+  ["-grpc-backup,anything,-whatever", []],
 ])("the service map %j turns off %j", async (map, withheld) => {
   expect((await config(["--service-map", map])).withheldServices).toEqual(new Set(withheld));
 });

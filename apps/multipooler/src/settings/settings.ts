@@ -228,6 +228,27 @@ export const settings = {
     default: "stdout",
     help: "stdout, stderr, or a file that the log is appended to.",
   }),
+  logSlowStatementsMs: process.required("log-slow-statements", duration({ min: 0 }), {
+    default: "0",
+    reload: true,
+    help:
+      "Log statements that take so long, their wait for a connection included, with who ran them; never " +
+      "the values of parameters. 0 logs none.",
+  }),
+  logSlowWaitsMs: process.required("log-slow-waits", duration({ min: 0 }), {
+    default: "0",
+    reload: true,
+    help: "Log waits for a connection that take so long, with who waited; 0 logs none.",
+  }),
+  logStatementLength: process.required(
+    "log-statement-length",
+    integer({ min: 0, max: 100_000 }, "characters"),
+    {
+      default: "1000",
+      reload: true,
+      help: "How much of a slow statement's text is logged; what is written in it may be data. 0 logs none.",
+    },
+  ),
   pidFile: process.optional("pid-file", path, {
     help: "File that holds the process id while the pooler runs.",
   }),

@@ -35,6 +35,7 @@ import type { ReservationEngine } from "../reservations/reservation-engine.ts";
 import type { ReservationIds } from "../reservations/reservation-ids.ts";
 import type { ReservationReport } from "../reservations/reservation-report.ts";
 import { Reservations } from "../reservations/reservations.ts";
+import { SlowLog } from "./slow-log.ts";
 import { postgresTermination } from "./termination.ts";
 
 /** The name of the pool in the `application_name` of its sessions. */
@@ -77,6 +78,7 @@ export class Engine {
   /** `undefined` for a database that calls do not reach. */
   #reservations: Reservations | undefined;
   readonly #classified: Pick<ReservationEngine, "served" | "gate" | "classifier">;
+  readonly #slow: SlowLog;
   #expectsWrites = false;
   /** For what clients cause: one that ends its own backend does so as often as it likes. */
   readonly #logger: LimitedLogger;
@@ -87,7 +89,9 @@ export class Engine {
     const logger = new LimitedLogger(settings.logger);
     this.#options = options;
     this.#logger = logger;
-    const scheduler = queryPools({ database, settings, budget, totals, logger });
+    const slow = new SlowLog({ limits: settings, database: database.database, clock, logger });
+    this.#slow = slow;
+    const scheduler = queryPools({ database, settings, budget, totals, slow, logger });
     this.#scheduler = scheduler;
     this.#defaults = new DefaultsWatch({
       database,
@@ -120,7 +124,7 @@ export class Engine {
     const engine = { ...this.#calls, ...this.#classified };
     const limits = sessionLimits(settings);
     const own = { labels: this.#labels, limits, channels: this.#listener };
-    this.sessions = new Sessions({ ...engine, ...own, scheduler, logger });
+    this.sessions = new Sessions({ ...engine, ...own, scheduler, slow, logger });
   }
 
   /** The database that it serves. */
@@ -148,6 +152,7 @@ export class Engine {
       ...this.#classified,
       ...services,
       labels: this.#labels,
+      slow: this.#slow,
       reservations: this.#reservations,
       notifications: this.#listener,
     });
@@ -266,8 +271,10 @@ function queryPools({
   settings,
   budget,
   totals,
+  slow,
   logger,
 }: Pick<EngineOptions, "database" | "settings" | "budget" | "totals"> & {
+  readonly slow: SlowLog;
   readonly logger: Logger;
 }): UserPools {
   const { clock } = settings;
@@ -281,6 +288,7 @@ function queryPools({
       openBackend: postgresBackends(database, { name, clock }),
       budget,
       totals,
+      slow,
       closeGraceMs: CLOSE_GRACE_MS,
       processes: postgresProcesses(database),
       suspect: (cause) => database.suspect(cause),

@@ -62,6 +62,7 @@ export class Scheduler {
       },
       reservable: this.#reservations.isBounded ? () => this.#reservations.room : undefined,
       onExpired: (unit, waiting) => {
+        options.slow?.waited(options.waitTimeoutMs, { user: options.user, origin: unit.origin });
         unit.refused(this.#exhaustedError(unit, waiting));
         this.#serve();
         this.#tellIfUnused();
@@ -236,7 +237,9 @@ export class Scheduler {
         break;
       }
       const unit = this.#bestFor(member, next);
-      this.#options.totals.noteWait(this.#queue.take(unit));
+      const waitMs = this.#queue.take(unit);
+      this.#options.totals.noteWait(waitMs);
+      this.#options.slow?.waited(waitMs, { user: this.#options.user, origin: unit.origin });
       this.#grant(unit, member);
     }
     this.#isServing = false;
