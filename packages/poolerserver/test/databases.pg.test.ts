@@ -230,3 +230,25 @@ test("the place for reading catalogs is kept while there are further databases, 
   expect(await postgres.sql(open)).toEqual([{ n: 4 }]);
   await Promise.all([...held, more].map((client) => client.session.end("now")));
 });
+
+test.each([
+  ["dropped", (name: string): string => `drop database "${name}"`],
+  ["renamed", (name: string): string => `alter database "${name}" rename to "${name}_former"`],
+  ["copied", (name: string): string => `create database "${name}_copy" template "${name}"`],
+])("a database whose last client has left can be %s", async (_, statement) => {
+  await using scene = await setUp({}, 1);
+  const name = nameAt(scene, 0);
+  const [leaving, staying] = await Promise.all([scene.connect(name), scene.connect(name)]);
+  await leaving.ask(query("select 1"));
+  const attempt = async (): Promise<unknown> =>
+    await postgres.sql(statement(name)).then(
+      () => "done",
+      (error: unknown) => (error instanceof Error && "code" in error ? error.code : error),
+    );
+  await leaving.session.end("now");
+  // A client that is connected is another user of the database.
+  expect(await attempt()).toBe("55006");
+  expect(await staying.ask(query("select 2"))).toContain("D 2");
+  await staying.session.end("now");
+  await expect.poll(attempt, { timeout: 20_000 }).toBe("done");
+});

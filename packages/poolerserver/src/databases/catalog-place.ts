@@ -3,21 +3,25 @@ import { untilAborted } from "../abort.ts";
 import { MultiPoolerError, abortError } from "../error.ts";
 import { takePlace } from "../pool/single-place.ts";
 import type { SinglePlace } from "../pool/single-place.ts";
-import type { SingleShare } from "../pool/user-pools.ts";
+import type { UserBudget } from "../pool/user-budget.ts";
+import type { ShareOwner, UserShare } from "../pool/user-share.ts";
+
+/** Not counted against the limits of any user or database. */
+const NOBODY: ShareOwner = { user: "", database: "" };
 
 /**
  * The place in the budget for reading catalogs, which clients cannot take: it is taken before the first
  * reading, and kept until `release`. One reads at a time.
  */
 export class CatalogPlace {
-  readonly #openShare: () => SingleShare | undefined;
-  #single: SingleShare | undefined;
+  readonly #budget: UserBudget;
+  #share: UserShare | undefined;
   #place: SinglePlace | undefined;
   /** Never rejects; resolves when those have read who came first. */
   #turn: Promise<void> = Promise.resolve();
 
-  constructor(options: { readonly openShare: () => SingleShare | undefined }) {
-    this.#openShare = options.openShare;
+  constructor(budget: UserBudget) {
+    this.#budget = budget;
   }
 
   /**
@@ -41,19 +45,21 @@ export class CatalogPlace {
   release(): void {
     this.#place?.release();
     this.#place = undefined;
-    this.#single?.end();
-    this.#single = undefined;
+    if (this.#share !== undefined) {
+      this.#budget.end(this.#share);
+      this.#share = undefined;
+    }
   }
 
   async #take(signal: AbortSignal): Promise<void> {
     if (this.#place !== undefined) {
       return;
     }
-    this.#single ??= this.#openShare();
-    if (this.#single === undefined) {
+    this.#share ??= this.#budget.openSingle(NOBODY);
+    if (this.#share === undefined) {
       throw noRoomError();
     }
-    const place = await takePlace(this.#single.share, { signal });
+    const place = await takePlace(this.#share, { signal });
     if (signal.aborted) {
       place.release();
       throw abortError(signal);

@@ -15,8 +15,6 @@ import type { EngineKind } from "../execution/engine.ts";
 import type { ReservationIds } from "../reservations/reservation-ids.ts";
 import type { ResolvedOptions } from "../multi-pooler-options.ts";
 import { UserBudget } from "../pool/user-budget.ts";
-import type { SingleShare } from "../pool/user-pools.ts";
-import type { ShareOwner } from "../pool/user-share.ts";
 import type { ServingGate } from "../serving/serving-gate.ts";
 import { SharedAttempt } from "../shared-attempt.ts";
 import { CatalogPlace } from "./catalog-place.ts";
@@ -37,9 +35,6 @@ export interface DatabasesOptions {
   readonly controls: DatabaseControls;
   readonly ledger: DatabaseLedger;
 }
-
-/** Not counted against the limits of any user or database. */
-const NOBODY: ShareOwner = { user: "", database: "" };
 
 /**
  * A database beside the main one.
@@ -99,7 +94,7 @@ export class Databases {
       minPerUser: settings.minConnectionsPerUser,
       intervalMs: settings.rebalanceIntervalMs,
     });
-    this.#catalogPlace = new CatalogPlace({ openShare: () => openCatalogShare(this.#budget) });
+    this.#catalogPlace = new CatalogPlace(this.#budget);
     this.#main = this.#newEngine("main", database);
     this.#access = new DatabaseAccess({
       rules: new DatabaseRules([...settings.databases, database.database]),
@@ -113,6 +108,7 @@ export class Databases {
       onGone: (name) => {
         void this.#end(name, "the database was dropped or does not take connections");
       },
+      onWanted: (name) => this.#endIdle(name),
       onRead: () => this.#endUnused(),
     });
     this.executor = this.#main.executor({
@@ -306,12 +302,19 @@ export class Databases {
     }
   }
 
+  /** Gives up a database that no session uses: idle connections are all that is in somebody's way. */
+  #endIdle(name: string): void {
+    const further = this.#further.get(name);
+    if (further?.state === "open" && !isUsed(further)) {
+      void this.#end(name, "somebody else needs the database without connections");
+    }
+  }
+
   #endUnused(): void {
     const { unusedDatabaseMs, clock } = this.#options.settings;
     const now = clock.monotonic();
     for (const further of this.#open()) {
-      const isUsed = further.arriving > 0 || further.engine.sessions.size > 0;
-      further.unusedSince = isUsed ? undefined : (further.unusedSince ?? now);
+      further.unusedSince = isUsed(further) ? undefined : (further.unusedSince ?? now);
       const isOver =
         further.unusedSince !== undefined && now - further.unusedSince >= unusedDatabaseMs;
       if (isOver && unusedDatabaseMs > 0) {
@@ -346,9 +349,8 @@ export class Databases {
   }
 }
 
-function openCatalogShare(budget: UserBudget): SingleShare | undefined {
-  const share = budget.openSingle(NOBODY);
-  return share === undefined ? undefined : { share, end: () => budget.end(share) };
+function isUsed({ arriving, engine }: OpenDatabase): boolean {
+  return arriving > 0 || engine.sessions.size > 0;
 }
 
 function notOpenError(): MultiPoolerError {
