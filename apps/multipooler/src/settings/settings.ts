@@ -119,7 +119,7 @@ export const settings = {
 
   httpPort: network.required("http-port", listenPort, {
     default: "15200",
-    help: "HTTP port for /live, /ready, /metrics, /config and /version; 0 picks a free one.",
+    help: "HTTP port for probes, load balancers, /metrics, /config and /version; 0 picks a free one.",
   }),
   bindAddress: network.required("bind-address", text, {
     default: "127.0.0.1",
