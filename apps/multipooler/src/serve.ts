@@ -21,6 +21,7 @@ import { preflight } from "./preflight.ts";
 import { reasonOf } from "./settings/accepted-flags.ts";
 import type { EffectiveSetting } from "./settings/effective-settings.ts";
 import type { Config } from "./settings/settings.ts";
+import { serviceStatus } from "./service-manager/service-manager.ts";
 import type { HarmlessSignal, SignalGuard } from "./signal-guard.ts";
 import { startDeadline } from "./start-deadline.ts";
 import { StopDeadline } from "./stop-deadline.ts";
@@ -193,10 +194,13 @@ async function start(options: Start): Promise<void> {
       }
     }),
   );
+  const service = parts.use(serviceStatus(manager, logger));
   parts.use(startDeadline(manager, config.startTimeoutMs, (message) => termination.fault(message)));
   const transports = clients === undefined ? [grpc] : [grpc, clients];
   await manager.open({ transports, signal: termination.signal });
   logPorts(config, { logger, grpc, clients });
+  service.ready();
+  parts.defer(() => service.stopping());
 }
 
 /** Says where clients connect. */
