@@ -1,8 +1,8 @@
 import { ReservationReason } from "@multipooler/query-service";
 import type {
+  Outcome,
   Place,
   QueryService,
-  Reservation,
   ResultSink,
   Statement,
 } from "@multipooler/query-service";
@@ -68,15 +68,18 @@ class ExecutorCaller {
     this.#caller = { user, settings: new Map(Object.entries(SETTINGS)), origin };
   }
 
-  async do(form: Form): Promise<void> {
-    if (form.type === "single") {
-      await this.#execute(ANYWHERE, form.statement);
-      return;
-    }
+  /** Makes no promise of its own for a single statement, which would be counted as the executor's. */
+  do(form: Form): Promise<unknown> {
+    return form.type === "single"
+      ? this.#execute(ANYWHERE, form.statement)
+      : this.#transaction(form.statements);
+  }
+
+  async #transaction(statements: readonly Statement[]): Promise<void> {
     let place: Place = { type: "reserve", reasons: ReservationReason.Transaction, begin: BEGIN };
     let id = 0n;
-    for (const statement of form.statements) {
-      id = (await this.#execute(place, statement))?.id ?? id;
+    for (const statement of statements) {
+      id = (await this.#execute(place, statement)).reservation?.id ?? id;
       place = { type: "reserved", id };
     }
     const caller = this.#caller;
@@ -94,8 +97,8 @@ class ExecutorCaller {
     );
   }
 
-  async #execute(place: Place, statement: Statement): Promise<Reservation | undefined> {
+  #execute(place: Place, statement: Statement): Promise<Outcome> {
     const request = { caller: this.#caller, place, statement };
-    return (await this.#service.streamExecute(request, nowhere, this.#options)).reservation;
+    return this.#service.streamExecute(request, nowhere, this.#options);
   }
 }

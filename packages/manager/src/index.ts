@@ -22,6 +22,7 @@ export type {
   SynchronousCommit,
   SynchronousReplication,
 } from "./replication/replication-control.ts";
+export type { ReplicationVerbs, TermClaim } from "./replication/replication-verbs.ts";
 export type { Logger } from "./logger.ts";
 export { MultiPoolerManager } from "./manager.ts";
 export { ManagerError, ManagerErrorCode } from "./manager-error.ts";

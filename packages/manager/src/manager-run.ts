@@ -3,13 +3,16 @@ import type { ServingTarget } from "@multipooler/controller-api";
 import { DatabaseMonitor } from "./database/database-monitor.ts";
 import type { DatabaseHealth } from "./database/database-monitor.ts";
 import type { DatabaseFacts, ManagedDatabase } from "./database/managed-database.ts";
-import { ManagerError, ManagerErrorCode, isPermanent } from "./manager-error.ts";
+import { managerFailed, shuttingDown } from "./actions/guardrails.ts";
+import { ManagerError, ManagerErrorCode, asManagerError, isPermanent } from "./manager-error.ts";
 import type { CloseOptions, OpenOptions } from "./manager-options.ts";
-import { applicationName, poolerId } from "./manager-settings.ts";
+import { poolerId } from "./manager-settings.ts";
 import type { ManagerSettings } from "./manager-settings.ts";
 import type { ManagerState } from "./manager-status.ts";
+import { applicationName } from "./record/application-name.ts";
 import type { PoolerType } from "./record/pooler-type.ts";
 import { TypeMemory } from "./record/type-memory.ts";
+import type { ReplicationSubject } from "./replication/replication-verbs.ts";
 import { Lameduck } from "./lameduck.ts";
 import { CLOSING_REASON, closeRun } from "./run-closing.ts";
 import { assembleParts } from "./run-parts.ts";
@@ -151,12 +154,32 @@ export class ManagerRun {
   }
 
   /**
+   * What verbs of replication act on. Throws NOT_OPEN while the record is not registered yet and while
+   * the run closes, and the error of a start that failed.
+   */
+  subject(): ReplicationSubject {
+    if (this.stopping) {
+      throw shuttingDown();
+    }
+    const phase = this.#phase;
+    switch (phase.name) {
+      case "opening":
+      case "registering":
+        throw new ManagerError(ManagerErrorCode.NotOpen, "manager is still starting up");
+      case "running":
+        return { type: phase.parts.registration.type(), replication: this.database.replication };
+      case "failed":
+        throw managerFailed(phase.error);
+    }
+  }
+
+  /**
    * Takes an operator's wish. It has its effect before this returns; resolves when it is remembered,
    * or cannot be. Rejects with INVALID_ARGUMENT, and NOT_OPEN while the run closes.
    */
   async setIntent(intent: OperatorIntent): Promise<IntentStatus> {
     if (this.stopping) {
-      throw new ManagerError(ManagerErrorCode.NotOpen, "the pooler is shutting down");
+      throw shuttingDown();
     }
     const { clock, logger } = this.#settings;
     const remembered = this.#intent.set(intent, new Date(clock.now()));
@@ -207,7 +230,7 @@ export class ManagerRun {
       await parts.registration.open({ signal: this.#stop.signal });
     } catch (error) {
       if (!this.#stop.signal.aborted) {
-        this.#fail(parts, asManagerError(error));
+        this.#fail(parts, asManagerError(error, "the start failed"));
       }
       return;
     }
@@ -342,10 +365,4 @@ export class ManagerRun {
     await lameduck.run(signal);
     this.#lameduck = undefined;
   }
-}
-
-function asManagerError(error: unknown): ManagerError {
-  return error instanceof ManagerError
-    ? error
-    : new ManagerError(ManagerErrorCode.Internal, "the start failed", { cause: error });
 }

@@ -1,5 +1,6 @@
 import type { PoolerController } from "@multipooler/controller-api";
 import type { CallOptions } from "@multipooler/query-service";
+import { ActionLock } from "./actions/action-lock.ts";
 import { messageOf } from "./error-message.ts";
 import { ManagerError, ManagerErrorCode } from "./manager-error.ts";
 import type { CloseOptions, ManagerOptions, OpenOptions } from "./manager-options.ts";
@@ -9,6 +10,7 @@ import type { ManagerSettings } from "./manager-settings.ts";
 import type { ManagerStatus } from "./manager-status.ts";
 import { ManagerService } from "./transport/service-transport.ts";
 import type { PoolerService } from "./transport/service-transport.ts";
+import { ReplicationVerbs } from "./replication/replication-verbs.ts";
 import { untilIntentReached } from "./serving/intent-wait.ts";
 import type { IntentStatus, OperatorIntent } from "./serving/operator-intent.ts";
 import type { UnreadySince } from "./status-snapshot.ts";
@@ -30,6 +32,8 @@ export class MultiPoolerManager implements AsyncDisposable {
   readonly #settings: ManagerSettings;
   readonly #startedAt: Date;
   readonly #listeners = new Set<(status: ManagerStatus) => void>();
+  /** What orchestrators and operators do to replication; the same object in every state. */
+  readonly replication: ReplicationVerbs;
   #services: ReadonlySet<PoolerService> | undefined;
   #run: ManagerRun | undefined;
   #unready: UnreadySince | undefined;
@@ -38,6 +42,12 @@ export class MultiPoolerManager implements AsyncDisposable {
   constructor(options: ManagerOptions) {
     this.#settings = resolveManagerOptions(options);
     this.#startedAt = new Date(this.#settings.clock.now());
+    this.replication = new ReplicationVerbs({
+      subject: () => this.#requireRun().subject(),
+      serviceId: this.#settings.pooler.identity.name,
+      lock: new ActionLock(this.#settings.clock),
+      terms: undefined,
+    });
   }
 
   /**
@@ -115,10 +125,7 @@ export class MultiPoolerManager implements AsyncDisposable {
     intent: OperatorIntent,
     { wait = false, signal }: CallOptions & { readonly wait?: boolean | undefined } = {},
   ): Promise<IntentStatus> {
-    if (this.#run === undefined) {
-      throw new ManagerError(ManagerErrorCode.NotOpen, "the manager is not open");
-    }
-    const held = await this.#run.setIntent(intent);
+    const held = await this.#requireRun().setIntent(intent);
     if (wait) {
       await untilIntentReached(this, held, signal);
     }
@@ -142,6 +149,13 @@ export class MultiPoolerManager implements AsyncDisposable {
   /** `close` without a signal. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  #requireRun(): ManagerRun {
+    if (this.#run === undefined) {
+      throw new ManagerError(ManagerErrorCode.NotOpen, "the manager is not open");
+    }
+    return this.#run;
   }
 
   async #closeRun(run: ManagerRun, options: CloseOptions = {}): Promise<void> {

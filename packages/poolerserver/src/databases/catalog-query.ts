@@ -24,10 +24,11 @@ export function catalogQuery(engine: CallEngine, labels: Labels): AdminQuery {
       throw abortError(signal);
     }
     const sink = new TextRows();
+    const label = labels.of(CALLER);
     const call = new Call({
       engine,
       origin: ORIGIN,
-      label: labels.of(CALLER),
+      label,
       taint: Taint.None,
       sink,
       signal,
@@ -41,7 +42,7 @@ export function catalogQuery(engine: CallEngine, labels: Labels): AdminQuery {
         maxRows: 0,
         describe: true,
       },
-      preparation: preparationOf(engine.registry, CALLER, Taint.None),
+      preparation: preparationOf(engine.registry, label, Taint.None),
       onEnd: () => undefined,
     });
     await call.run();

@@ -12,7 +12,6 @@ import type { CallEngine } from "./call.ts";
 const SIGN_OF_LIFE_MS = 3000;
 /** No client has this origin, so the check waits for one unit of each client at most. */
 const ORIGIN = "health check";
-const NOBODY = { settings: new Map<string, string>() };
 
 /** What the pools know of the server. */
 export interface PoolCondition {
@@ -66,7 +65,7 @@ export async function checkHealth(
     sink: mode,
     signal,
     statement: { type: "simple", sql: "show transaction_read_only" },
-    preparation: preparationOf(engine.registry, NOBODY, Taint.None),
+    preparation: preparationOf(engine.registry, undefined, Taint.None),
     onEnd: () => undefined,
   });
   try {

@@ -175,15 +175,16 @@ export class QueryExecutor implements QueryService {
     if (classification.copy !== undefined) {
       throw copyError();
     }
+    const label = labels.of(request.caller);
     const call = new Call({
       engine: this.#options,
       origin: request.caller.origin,
-      label: labels.of(request.caller),
+      label,
       taint: classification.taint,
       sink,
       signal,
       statement,
-      preparation: preparationOf(registry, request.caller, classification.taint),
+      preparation: preparationOf(registry, label, classification.taint),
       read: this.#reads.of(classification),
       onEnd: classification.ddl ? this.#onDdlEnd : this.#onCallEnd,
     });
@@ -213,15 +214,16 @@ export class QueryExecutor implements QueryService {
     // Planning a portal may call functions that say of themselves that they change nothing.
     const taint = binding === undefined ? Taint.None : classifier.classify(statement.sql).taint;
     const description = new Description();
+    const label = labels.of(caller);
     const call = new Call({
       engine: this.#options,
       origin: caller.origin,
-      label: labels.of(caller),
+      label,
       taint,
       sink: description,
       signal,
       statement: { type: "describe", ...statement, binding },
-      preparation: preparationOf(registry, caller, taint),
+      preparation: preparationOf(registry, label, taint),
       onDescribed: description.described,
       onEnd: this.#onCallEnd,
     });

@@ -56,6 +56,7 @@ type State =
 
 const WAITING: State = { type: "waiting" };
 const OVER: State = { type: "over" };
+const ONCE = { once: true } as const;
 
 /**
  * One request of a caller, from before it has a backend: hands its answer to the sink, interrupts it
@@ -107,7 +108,7 @@ export class RequestRun<More extends CopyEvent = never> implements EventReceiver
 
   /** Begins to heed the signal, which must not have aborted. */
   listen(): void {
-    this.#options.signal?.addEventListener("abort", this, { once: true });
+    this.#options.signal?.addEventListener("abort", this, ONCE);
   }
 
   /** Heeds the signal no more. */

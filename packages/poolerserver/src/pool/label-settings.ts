@@ -1,6 +1,7 @@
 import { PoolerErrorCode } from "@multipooler/query-service";
 import type { Settings } from "@multipooler/query-service";
 import { MultiPoolerError, errorDiagnostic } from "../error.ts";
+import { parseConditions } from "../statements/parse-conditions.ts";
 
 const READ_ONLY_SETTINGS = ["default_transaction_read_only", "transaction_read_only"];
 const TRUE_VALUES = new Set(["on", "true", "yes", "1"]);
@@ -41,6 +42,7 @@ export class LabelSettings {
   readonly obscuresText: boolean;
   /** They lift the read-only default of a session. */
   readonly liftsReadOnly: boolean;
+  #conditions: string | undefined;
 
   /** @throws INVALID_ARGUMENT for a NUL character */
   constructor(settings: Settings) {
@@ -66,6 +68,12 @@ export class LabelSettings {
       const value = values.get(name);
       return value !== undefined && !TRUE_VALUES.has(value.trim().toLowerCase());
     });
+  }
+
+  /** Those that decide what a text means when it is parsed; see `parseConditions`. */
+  get conditions(): string {
+    this.#conditions ??= parseConditions(this.values);
+    return this.#conditions;
   }
 }
 

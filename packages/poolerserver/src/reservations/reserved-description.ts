@@ -27,7 +27,7 @@ export async function describeReserved(
     const description = new Description();
     const described = {
       statement: { type: "describe", ...statement, binding },
-      preparation: preparationOf(engine.registry, caller, taint),
+      preparation: preparationOf(engine.registry, engine.labels.of(caller), taint),
     } as const;
     const end = await runPrepared(reserved, described, {
       sink: description,

@@ -128,7 +128,7 @@ async function settled(
 }
 
 function judge(
-  { classifier, registry }: ReservationEngine,
+  { classifier, registry, labels }: ReservationEngine,
   work: ReservedWork,
   begin: string | undefined,
 ): JudgedStatement {
@@ -140,7 +140,7 @@ function judge(
   return {
     statement,
     classification,
-    preparation: preparationOf(registry, caller, classification.taint),
+    preparation: preparationOf(registry, labels.of(caller), classification.taint),
     begin: begin === undefined ? undefined : judgeBegin(begin, classifier.classify(begin)),
   };
 }

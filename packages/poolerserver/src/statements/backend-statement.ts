@@ -1,11 +1,12 @@
 import { ExtendedUnit, SimpleQuery } from "@multipooler/pgwire";
 import type { EventReceiver, EventRequest, ExtendedStatement } from "@multipooler/pgwire";
-import type { Caller, Statement } from "@multipooler/query-service";
+import type { Statement } from "@multipooler/query-service";
 import { Taint } from "../classification/taint.ts";
 import type { TaintSet } from "../classification/taint.ts";
+import { settingsOf } from "../pool/label.ts";
+import type { Label } from "../pool/label.ts";
 import type { Lease } from "../pool/lease.ts";
 import { queryError } from "../postgres-error.ts";
-import { parseConditions } from "./parse-conditions.ts";
 import { PreparedStatement } from "./prepared-statement.ts";
 import type { StatementRegistry } from "./statement-registry.ts";
 
@@ -29,20 +30,23 @@ export interface BackendStatement {
 /** How a statement is prepared on a backend. */
 export interface Preparation {
   readonly registry: StatementRegistry;
-  /** See `parseConditions`. */
+  /** See `LabelSettings`. */
   readonly conditions: string;
   /** Whether running it may drop prepared statements, itself among them. */
   readonly drops: boolean;
 }
 
-/** @param taint what the statement may leave in its session */
+/**
+ * @param label of the session that the statement is for
+ * @param taint what the statement may leave in its session
+ */
 export function preparationOf(
   registry: StatementRegistry,
-  { settings }: Pick<Caller, "settings">,
+  label: Label | undefined,
   taint: TaintSet,
 ): Preparation {
   const drops = (taint & Taint.State) !== 0;
-  return { registry, conditions: parseConditions(settings), drops };
+  return { registry, conditions: settingsOf({ label }).conditions, drops };
 }
 
 /** @throws INVALID_ARGUMENT for a statement that cannot be sent */

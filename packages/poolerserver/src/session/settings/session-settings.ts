@@ -4,7 +4,6 @@ import type { LabelSettings } from "../../pool/label-settings.ts";
 import { settingsOf } from "../../pool/label.ts";
 import type { Label } from "../../pool/label.ts";
 import type { Labels } from "../../pool/labels.ts";
-import { parseConditions } from "../../statements/parse-conditions.ts";
 import type { SettingChanges } from "./setting-changes.ts";
 
 export interface SessionSettingsOptions {
@@ -29,7 +28,6 @@ export class SessionSettings {
   readonly #options: SessionSettingsOptions;
   readonly #startup: Label | undefined;
   #label: Label | undefined;
-  #conditions: string | undefined;
   readonly #pending = new Map<string, "set" | "reset">();
 
   /** @throws INVALID_ARGUMENT for settings or keys that cannot be */
@@ -56,10 +54,9 @@ export class SessionSettings {
     return settingsOf({ label: this.#startup });
   }
 
-  /** Those that decide what a text means when it is parsed; see `parseConditions`. */
+  /** See `LabelSettings`. */
   get conditions(): string {
-    this.#conditions ??= parseConditions(this.current.values);
-    return this.#conditions;
+    return this.current.conditions;
   }
 
   /** The settings that the server is to be asked for. */
@@ -130,7 +127,6 @@ export class SessionSettings {
 
   #become(label: Label | undefined): void {
     this.#label = label;
-    this.#conditions = undefined;
   }
 }
 
