@@ -23,6 +23,8 @@ import type { EffectiveSetting } from "./settings/effective-settings.ts";
 import type { Config } from "./settings/settings.ts";
 import { serviceStatus } from "./service-manager/service-manager.ts";
 import type { HarmlessSignal, SignalGuard } from "./signal-guard.ts";
+import { openTelemetry } from "./telemetry/telemetry.ts";
+import type { Telemetry } from "./telemetry/telemetry.ts";
 import { startDeadline } from "./start-deadline.ts";
 import { StopDeadline } from "./stop-deadline.ts";
 import { Termination } from "./termination.ts";
@@ -127,10 +129,13 @@ interface Assembly {
   readonly clients: ReturnType<typeof clientListener>;
 }
 
-function assemble(options: Start, topology: TopoStore): Assembly {
+function assemble(
+  options: Start,
+  { topology, telemetry }: { readonly topology: TopoStore; readonly telemetry: Telemetry },
+): Assembly {
   const { config, effective, tls, target, limits, log, parts } = options;
   const { logger } = log;
-  const metrics = parts.use(new PoolerMetrics());
+  const metrics = parts.use(new PoolerMetrics(telemetry));
   const controller = controllerOf(config, limits, { logger, metrics });
   const { administration } = controller;
   const http = new PoolerHttp({
@@ -164,7 +169,11 @@ function assemble(options: Start, topology: TopoStore): Assembly {
     lameduckMs: config.lameduckMs,
     logger: logger.child({ component: "manager" }),
   });
-  const grpc = grpcServerOf(config, limits, { manager, logger });
+  const grpc = grpcServerOf(config, limits, {
+    manager,
+    observeCall: telemetry.observeCall,
+    logger,
+  });
   metrics.report(manager, administration);
   const clients = clientListener(config, limits, {
     manager,
@@ -182,7 +191,10 @@ async function start(options: Start): Promise<void> {
   const topology = parts.adopt(await openTopology(target, { homeCell: target.homeCell }), (store) =>
     store.close(),
   );
-  const { http, manager, grpc, clients } = assemble(options, topology);
+  const telemetry = parts.use(
+    await openTelemetry(config, logger.child({ component: "telemetry" })),
+  );
+  const { http, manager, grpc, clients } = assemble(options, { topology, telemetry });
   parts.defer(() => http.close());
   await http.listen();
   logger.info({ address: config.bindAddress, port: http.port }, "HTTP listens");

@@ -16,6 +16,7 @@ import {
 } from "./setting.ts";
 import type { Setting, SettingValues } from "./setting.ts";
 import { serviceMap } from "./service-map.ts";
+import { telemetrySettings } from "./telemetry-settings.ts";
 import { topologySettings } from "./topology-settings.ts";
 
 const identity = settingGroup("Identity");
@@ -184,6 +185,7 @@ export const settings = {
   ...databaseTlsSettings,
   ...clientSettings,
   ...topologySettings,
+  ...telemetrySettings,
 
   logLevel: process.required("log-level", choice(["debug", "info", "warn", "error"]), {
     default: "info",
