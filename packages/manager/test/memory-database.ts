@@ -1,4 +1,5 @@
 import type { DatabaseHandle, PoolerRole } from "@multipooler/controller-api";
+import type { ClusterPosition } from "../src/database/cluster-position.ts";
 import type {
   DatabaseContext,
   DatabaseFacts,
@@ -7,6 +8,14 @@ import type {
   ManagedDatabaseStatus,
 } from "../src/database/managed-database.ts";
 import { ManagerError, ManagerErrorCode } from "../src/manager-error.ts";
+import type { HeartbeatStatus } from "../src/manager-status.ts";
+import type { FakeReplication } from "./fake-replication.ts";
+
+/** What a test may change while the manager is open. */
+type MemoryDatabaseState = Pick<
+  MemoryDatabase,
+  "fault" | "refusal" | "writeFault" | "server" | "inRecovery" | "cluster"
+>;
 
 /** A database that is nowhere but in this process, and as the test wants it to be. */
 export class MemoryDatabase implements DatabaseProvider, ManagedDatabase {
@@ -19,20 +28,33 @@ export class MemoryDatabase implements DatabaseProvider, ManagedDatabase {
   fault: ManagerError | undefined;
   refusal: ManagerError | undefined;
   writeFault: string | undefined;
+  heartbeat: HeartbeatStatus = { mode: "off" };
   /** Poolers with the same name of a server serve from the same one. */
   server = "memory";
+  inRecovery = false;
+  place: string | undefined;
+  cluster: ClusterPosition | undefined;
   /** Connections of the controller, as the share counts them. */
   used = 0;
+  readonly replication: FakeReplication | undefined;
   #context: DatabaseContext | undefined;
   #handle: DatabaseHandle | undefined;
 
+  /** With one, it is in recovery where that says so, and has the manager look when that changes. */
+  constructor(replication?: FakeReplication) {
+    this.replication = replication;
+  }
+
   open(context: DatabaseContext): ManagedDatabase {
     this.#context = context;
+    if (this.replication !== undefined) {
+      this.replication.onChange = context.suspect;
+    }
     return this;
   }
 
   /** Changes something and has the manager look. */
-  become(change: Partial<Pick<MemoryDatabase, "fault" | "refusal" | "writeFault">>): void {
+  become(change: Partial<MemoryDatabaseState>): void {
     Object.assign(this, change);
     this.#context?.suspect();
     this.#context?.onChange();
@@ -42,7 +64,9 @@ export class MemoryDatabase implements DatabaseProvider, ManagedDatabase {
     if (this.fault !== undefined) {
       throw this.fault;
     }
-    return { inRecovery: false, serverVersion: "memory", server: this.server };
+    const { server, place, cluster } = this;
+    const inRecovery = this.replication?.inRecovery ?? this.inRecovery;
+    return { inRecovery, serverVersion: "memory", server, place, cluster };
   }
 
   async serve(role: PoolerRole): Promise<DatabaseHandle> {
@@ -64,7 +88,7 @@ export class MemoryDatabase implements DatabaseProvider, ManagedDatabase {
     return {
       connectionsUsed: 0,
       connectionsLimit: 0,
-      heartbeat: { mode: "off" },
+      heartbeat: this.heartbeat,
       refusal: this.refusal,
       writeFault: this.writeFault,
     };

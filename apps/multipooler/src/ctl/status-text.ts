@@ -1,5 +1,6 @@
 import {
   HeartbeatMode,
+  PoolerType,
   PoolerTypeSource,
   managerStateToJSON,
   ServingStatus,
@@ -16,6 +17,7 @@ import type {
 import { tableText } from "@multipooler/text-table";
 import { drainsText, intentText, servingText, transitionText } from "./serving-text.ts";
 import { shortTime } from "./short-time.ts";
+import { termText } from "./term-text.ts";
 import { because, elapsed, milliseconds, shortAge, word } from "./status-words.ts";
 
 /** Formats the status for people: one fact a line, after its name. */
@@ -54,7 +56,13 @@ function whoAndHow(status: StatusResponse, now: Date): [string, string][] {
     ],
     ["type", typeText(status)],
     ["role", role.replace("UNSPECIFIED", "not known yet")],
+    ...termLines(status),
   ];
+}
+
+/** Nothing where no coordinator has set a term. */
+function termLines({ term }: StatusResponse): [string, string][] {
+  return term === undefined || term.termNumber === 0n ? [] : [["term", termText(term)]];
 }
 
 function notReadyText(status: StatusResponse): string {
@@ -95,10 +103,18 @@ function databaseText(database: DatabaseStatus, notReadyReason: string): string 
 }
 
 function typeText({ poolerType, topology }: StatusResponse): string {
-  const type = word(poolerTypeToJSON(poolerType), "POOLER_TYPE_").replace("UNSPECIFIED", "UNKNOWN");
-  return topology?.typeSource === PoolerTypeSource.POOLER_TYPE_SOURCE_LOCAL_MEMORY
-    ? `${type}, as remembered from an earlier run`
-    : type;
+  const isRemembered = topology?.typeSource === PoolerTypeSource.POOLER_TYPE_SOURCE_LOCAL_MEMORY;
+  const source = isRemembered ? ", as remembered from an earlier run" : "";
+  const ignored = topology?.ignoredType ?? PoolerType.POOLER_TYPE_UNSPECIFIED;
+  const contradiction =
+    ignored === PoolerType.POOLER_TYPE_UNSPECIFIED
+      ? ""
+      : ` (--initial-pooler-type ${typeName(ignored).toLowerCase()} is for a pooler that the topology does not know yet)`;
+  return `${typeName(poolerType)}${source}${contradiction}`;
+}
+
+function typeName(type: PoolerType): string {
+  return word(poolerTypeToJSON(type), "POOLER_TYPE_").replace("UNSPECIFIED", "UNKNOWN");
 }
 
 function topologyText(topology: TopologyStatus): string {

@@ -63,6 +63,7 @@ async function given(...args: readonly string[]): Promise<GivenSettings> {
     status: unwanted,
     drain: unwanted,
     serveAgain: unwanted,
+    promotion: { term: unwanted },
     topo: { get: unwanted, list: unwanted, watch: unwanted, tree: unwanted, init: unwanted },
   };
   await commandLine(actions, () => undefined).parseAsync(args, { from: "user" });
@@ -261,6 +262,7 @@ test("the help has our flags with what they do, the others once and short", () =
       status: unwanted,
       drain: unwanted,
       serveAgain: unwanted,
+      promotion: { term: unwanted },
       topo: { get: unwanted, list: unwanted, watch: unwanted, tree: unwanted, init: unwanted },
     },
     () => undefined,

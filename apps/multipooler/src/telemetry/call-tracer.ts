@@ -1,13 +1,7 @@
 import type { CallObserver } from "@multipooler/grpc-services";
-import {
-  ROOT_CONTEXT,
-  SpanKind,
-  SpanStatusCode,
-  createTraceState,
-  trace,
-} from "@opentelemetry/api";
+import { ROOT_CONTEXT, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
 import type { Context, Tracer } from "@opentelemetry/api";
-import { parseTraceParent } from "@opentelemetry/core";
+import { TraceState, parseTraceParent } from "@opentelemetry/core";
 
 /** The status of a call whose client has gone. */
 const CANCELLED = 1;
@@ -39,6 +33,6 @@ function contextOf(traceparent: string | undefined, tracestate: string | undefin
   if (parent === null) {
     return ROOT_CONTEXT;
   }
-  const state = tracestate === undefined ? {} : { traceState: createTraceState(tracestate) };
+  const state = tracestate === undefined ? {} : { traceState: new TraceState(tracestate) };
   return trace.setSpanContext(ROOT_CONTEXT, { ...parent, ...state, isRemote: true });
 }

@@ -40,6 +40,7 @@ test("a serving primary tells everything about itself", () => {
       lastPublishedTime: new Date("2026-01-02T03:04:05.678Z"),
       awaySinceTime: undefined,
       typeSource: 1,
+      ignoredType: 0,
     },
     heartbeat: {
       mode: 2,
@@ -59,6 +60,12 @@ test("a serving primary tells everything about itself", () => {
     },
     transitions: [],
     drains: undefined,
+    term: {
+      termNumber: 3n,
+      acceptedLeader: undefined,
+      lastAcceptanceTime: undefined,
+      leaderId: { component: 1, cell: "zone1", name: "abc12345" },
+    },
   });
 });
 
@@ -87,6 +94,7 @@ test("a pooler that never reached its database has no role, and says why it is n
       ...topology,
       registered: false,
       typeSource: "local memory",
+      ignoredType: "PRIMARY",
       lastError: "no answer",
       lastPublishedAt: undefined,
       awaySince: new Date("2026-01-02T03:04:00.000Z"),
@@ -112,6 +120,7 @@ test("a pooler that never reached its database has no role, and says why it is n
       lastError: "no answer",
       awaySinceTime: new Date("2026-01-02T03:04:00.000Z"),
       typeSource: 2,
+      ignoredType: 1,
     },
   });
   expect(found.routingTerm).toBeUndefined();

@@ -9,6 +9,7 @@ import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import { Duration } from "../../google/protobuf/duration.ts";
 import { Timestamp } from "../../google/protobuf/timestamp.ts";
 import { ID, ShardKey } from "../../multigres/clustermetadata.ts";
+import { ConsensusTerm } from "./consensus.ts";
 
 /** Why a pooler is not ready, for programs that act on it. */
 export const NotReadyCode = {
@@ -52,6 +53,10 @@ export const NotReadyCode = {
   NOT_READY_CODE_WRITES_REFUSED: 18,
   /** NOT_READY_CODE_COMMITS_WAIT - A primary whose commits wait for a standby that does not confirm them. */
   NOT_READY_CODE_COMMITS_WAIT: 19,
+  /** NOT_READY_CODE_WRONG_CLUSTER - PostgreSQL belongs to another cluster than the shard, and holds other data. */
+  NOT_READY_CODE_WRONG_CLUSTER: 20,
+  /** NOT_READY_CODE_DIVERGED - PostgreSQL is on another branch of its cluster's history than the shard. */
+  NOT_READY_CODE_DIVERGED: 21,
   UNRECOGNIZED: -1,
 } as const;
 
@@ -78,6 +83,8 @@ export namespace NotReadyCode {
   export type NOT_READY_CODE_QUERY_PATH_BROKEN = typeof NotReadyCode.NOT_READY_CODE_QUERY_PATH_BROKEN;
   export type NOT_READY_CODE_WRITES_REFUSED = typeof NotReadyCode.NOT_READY_CODE_WRITES_REFUSED;
   export type NOT_READY_CODE_COMMITS_WAIT = typeof NotReadyCode.NOT_READY_CODE_COMMITS_WAIT;
+  export type NOT_READY_CODE_WRONG_CLUSTER = typeof NotReadyCode.NOT_READY_CODE_WRONG_CLUSTER;
+  export type NOT_READY_CODE_DIVERGED = typeof NotReadyCode.NOT_READY_CODE_DIVERGED;
   export type UNRECOGNIZED = typeof NotReadyCode.UNRECOGNIZED;
 }
 
@@ -143,6 +150,12 @@ export function notReadyCodeFromJSON(object: any): NotReadyCode {
     case 19:
     case "NOT_READY_CODE_COMMITS_WAIT":
       return NotReadyCode.NOT_READY_CODE_COMMITS_WAIT;
+    case 20:
+    case "NOT_READY_CODE_WRONG_CLUSTER":
+      return NotReadyCode.NOT_READY_CODE_WRONG_CLUSTER;
+    case 21:
+    case "NOT_READY_CODE_DIVERGED":
+      return NotReadyCode.NOT_READY_CODE_DIVERGED;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -192,6 +205,10 @@ export function notReadyCodeToJSON(object: NotReadyCode): string {
       return "NOT_READY_CODE_WRITES_REFUSED";
     case NotReadyCode.NOT_READY_CODE_COMMITS_WAIT:
       return "NOT_READY_CODE_COMMITS_WAIT";
+    case NotReadyCode.NOT_READY_CODE_WRONG_CLUSTER:
+      return "NOT_READY_CODE_WRONG_CLUSTER";
+    case NotReadyCode.NOT_READY_CODE_DIVERGED:
+      return "NOT_READY_CODE_DIVERGED";
     case NotReadyCode.UNRECOGNIZED:
     default:
       return "UNRECOGNIZED";
@@ -723,7 +740,11 @@ export interface StatusResponse {
   /** Why `ready` is false, for programs. */
   notReadyCode: NotReadyCode;
   /** Since when `ready` is false for that reason. Absent when it is true. */
-  notReadySinceTime: Date | undefined;
+  notReadySinceTime:
+    | Date
+    | undefined;
+  /** What the pooler has promised to coordinators. */
+  term: ConsensusTerm | undefined;
 }
 
 /** One change of the serving status, all attempts together. */
@@ -818,6 +839,11 @@ export interface TopologyStatus {
     | undefined;
   /** How the pooler's type is known. */
   typeSource: PoolerTypeSource;
+  /**
+   * The type that was configured, where the pooler has another one: a configured type holds only for a
+   * pooler that nobody knows yet. POOLER_TYPE_UNSPECIFIED where there is no contradiction.
+   */
+  ignoredType: PoolerType;
 }
 
 /** The row in the database that a primary renews and that its replicas read. */
@@ -1246,6 +1272,7 @@ function createBaseStatusResponse(): StatusResponse {
     drains: undefined,
     notReadyCode: 0,
     notReadySinceTime: undefined,
+    term: undefined,
   };
 }
 
@@ -1310,6 +1337,9 @@ export const StatusResponse: MessageFns<StatusResponse> = {
     }
     if (message.notReadySinceTime !== undefined) {
       Timestamp.encode(toTimestamp(message.notReadySinceTime), writer.uint32(162).fork()).join();
+    }
+    if (message.term !== undefined) {
+      ConsensusTerm.encode(message.term, writer.uint32(242).fork()).join();
     }
     return writer;
   },
@@ -1487,6 +1517,14 @@ export const StatusResponse: MessageFns<StatusResponse> = {
             message.notReadySinceTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
             continue;
           }
+          case 30: {
+            if (tag !== 242) {
+              break;
+            }
+
+            message.term = ConsensusTerm.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1559,6 +1597,7 @@ export const StatusResponse: MessageFns<StatusResponse> = {
         : isSet(object.not_ready_since_time)
         ? fromJsonTimestamp(object.not_ready_since_time)
         : undefined,
+      term: isSet(object.term) ? ConsensusTerm.fromJSON(object.term) : undefined,
     };
   },
 
@@ -1624,6 +1663,9 @@ export const StatusResponse: MessageFns<StatusResponse> = {
     if (message.notReadySinceTime !== undefined) {
       obj.notReadySinceTime = message.notReadySinceTime.toISOString();
     }
+    if (message.term !== undefined) {
+      obj.term = ConsensusTerm.toJSON(message.term);
+    }
     return obj;
   },
 
@@ -1670,6 +1712,9 @@ export const StatusResponse: MessageFns<StatusResponse> = {
       : undefined;
     message.notReadyCode = object.notReadyCode ?? 0;
     message.notReadySinceTime = object.notReadySinceTime ?? undefined;
+    message.term = (object.term !== undefined && object.term !== null)
+      ? ConsensusTerm.fromPartial(object.term)
+      : undefined;
     return message;
   },
 };
@@ -2515,6 +2560,7 @@ function createBaseTopologyStatus(): TopologyStatus {
     lastPublishedTime: undefined,
     awaySinceTime: undefined,
     typeSource: 0,
+    ignoredType: 0,
   };
 }
 
@@ -2537,6 +2583,9 @@ export const TopologyStatus: MessageFns<TopologyStatus> = {
     }
     if (message.typeSource !== 0) {
       writer.uint32(48).int32(message.typeSource);
+    }
+    if (message.ignoredType !== 0) {
+      writer.uint32(56).int32(message.ignoredType);
     }
     return writer;
   },
@@ -2602,6 +2651,14 @@ export const TopologyStatus: MessageFns<TopologyStatus> = {
             message.typeSource = reader.int32() as any;
             continue;
           }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.ignoredType = reader.int32() as any;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2638,6 +2695,11 @@ export const TopologyStatus: MessageFns<TopologyStatus> = {
         : isSet(object.type_source)
         ? poolerTypeSourceFromJSON(object.type_source)
         : 0,
+      ignoredType: isSet(object.ignoredType)
+        ? poolerTypeFromJSON(object.ignoredType)
+        : isSet(object.ignored_type)
+        ? poolerTypeFromJSON(object.ignored_type)
+        : 0,
     };
   },
 
@@ -2661,6 +2723,9 @@ export const TopologyStatus: MessageFns<TopologyStatus> = {
     if (message.typeSource !== 0) {
       obj.typeSource = poolerTypeSourceToJSON(message.typeSource);
     }
+    if (message.ignoredType !== 0) {
+      obj.ignoredType = poolerTypeToJSON(message.ignoredType);
+    }
     return obj;
   },
 
@@ -2675,6 +2740,7 @@ export const TopologyStatus: MessageFns<TopologyStatus> = {
     message.lastPublishedTime = object.lastPublishedTime ?? undefined;
     message.awaySinceTime = object.awaySinceTime ?? undefined;
     message.typeSource = object.typeSource ?? 0;
+    message.ignoredType = object.ignoredType ?? 0;
     return message;
   },
 };
