@@ -3,8 +3,6 @@ export interface ServingReport {
   readonly status: string;
   readonly role: string;
   readonly reason: string;
-  /** As people write it; `undefined` where nobody elects the primary. */
-  readonly term: string | undefined;
 }
 
 /** The pool of one user in one database. */
@@ -115,6 +113,8 @@ export interface StatusReport {
     | { readonly reason: string; readonly code: string; readonly since: string | undefined }
     | undefined;
   readonly type: string;
+  /** `undefined` where nobody elects the primary; `leader` is a pooler. */
+  readonly term: { readonly number: string; readonly leader: string | undefined } | undefined;
   readonly current: ServingReport;
   /** Since when the current status is served; `undefined` if it always was. */
   readonly currentSince: string | undefined;
@@ -149,6 +149,8 @@ export interface StatusReport {
     readonly implementation: string;
     readonly registered: boolean;
     readonly typeSource: string;
+    /** The type that was configured, where the pooler has another one. */
+    readonly ignoredType: string | undefined;
     readonly error: string | undefined;
     /** As they were last read; `undefined` until then. */
     readonly peers: readonly PeerRow[] | undefined;

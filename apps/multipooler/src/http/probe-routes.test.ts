@@ -13,6 +13,7 @@ const STATUS: ManagerStatus = {
   pooler: { cell: "zone1", name: "a" },
   shard: { database: "postgres", tableGroup: "default", shard: "0-inf" },
   type: "PRIMARY",
+  term: { number: 0n, acceptedLeader: undefined, acceptedAt: undefined, leader: undefined },
   serving: {
     current: { role: "PRIMARY", status: "SERVING", reason: "all is well" },
     wanted: undefined,
@@ -33,6 +34,7 @@ const STATUS: ManagerStatus = {
     implementation: "memory",
     registered: true,
     typeSource: "topology",
+    ignoredType: undefined,
     lastError: undefined,
     lastPublishedAt: undefined,
     awaySince: undefined,

@@ -34,7 +34,7 @@ export function statusReport(
   const status = take();
   const { state, ready, type, pooler, shard, startedAt, topology } = status;
   const { current, wanted } = status.serving;
-  const { implementation, registered, typeSource, lastError: error } = topology;
+  const { implementation, registered, typeSource, ignoredType, lastError: error } = topology;
   return {
     at: new Date(nowMs).toISOString(),
     version: buildVersion.version,
@@ -44,6 +44,7 @@ export function statusReport(
     ready,
     notReady: notReadyOf(status),
     type,
+    term: termOf(status),
     current: servingOf(current),
     currentSince: sinceOf(status)?.toISOString(),
     wanted: wanted && servingOf(wanted),
@@ -58,6 +59,7 @@ export function statusReport(
       implementation,
       registered,
       typeSource,
+      ignoredType,
       error,
       peers: peers.rows,
       peersError: peers.error,
@@ -72,14 +74,13 @@ function notReadyOf(status: ManagerStatus): StatusReport["notReady"] {
     : { code, reason: reason ?? "", since: since?.toISOString() };
 }
 
-function servingOf({
-  status,
-  role,
-  reason,
-  term,
-}: ManagerStatus["serving"]["current"]): ServingReport {
-  const words = term && `${term.coordinatorTerm}.${term.leaderSubterm}`;
-  return { status, role, reason, term: words };
+function servingOf({ status, role, reason }: ManagerStatus["serving"]["current"]): ServingReport {
+  return { status, role, reason };
+}
+
+function termOf({ term: { number, leader } }: ManagerStatus): StatusReport["term"] {
+  const name = leader && `${leader.cell}/${leader.name}`;
+  return number === 0n ? undefined : { number: String(number), leader: name };
 }
 
 /** The end of the transition that led to the current status; none of those that are remembered may have. */

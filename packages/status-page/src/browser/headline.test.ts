@@ -3,7 +3,7 @@ import type { ServingReport, StatusReport } from "../report.ts";
 import { statusWords, toneOf, windowTitle } from "./headline.ts";
 
 function serving(status: string): ServingReport {
-  return { status, role: "PRIMARY", reason: "", term: undefined };
+  return { status, role: "PRIMARY", reason: "" };
 }
 
 function report(changes: Partial<StatusReport>): StatusReport {
@@ -16,6 +16,7 @@ function report(changes: Partial<StatusReport>): StatusReport {
     ready: true,
     notReady: undefined,
     type: "PRIMARY",
+    term: undefined,
     current: serving("SERVING"),
     currentSince: undefined,
     wanted: undefined,
@@ -56,6 +57,7 @@ function report(changes: Partial<StatusReport>): StatusReport {
       implementation: "memory",
       registered: true,
       typeSource: "none",
+      ignoredType: undefined,
       error: undefined,
       peers: undefined,
       peersError: undefined,

@@ -67,7 +67,7 @@ export function windowTitle(report: StatusReport): string {
 
 /** Role, status, and why. */
 export function headline(report: StatusReport): readonly Child[] {
-  const { current, currentSince, at, notReady, wanted, intent } = report;
+  const { current, currentSince, at, notReady, wanted, intent, term } = report;
   return [
     el(
       "div",
@@ -79,7 +79,7 @@ export function headline(report: StatusReport): readonly Child[] {
       "p",
       "why",
       current.reason === notReady?.reason ? "Not ready" : current.reason,
-      current.term === undefined ? undefined : ` · term ${current.term}`,
+      term === undefined ? undefined : ` · term ${term.number}${leaderText(term.leader)}`,
       currentSince === undefined ? undefined : sinceText(currentSince, at),
     ),
     notReady === undefined || isWished(report)
@@ -94,6 +94,10 @@ export function headline(report: StatusReport): readonly Child[] {
 /** The wish of an operator says it all, and is shown itself. */
 function isWished({ notReady, intent }: StatusReport): boolean {
   return intent !== undefined && notReady?.code === "DRAINED";
+}
+
+function leaderText(leader: string | undefined): string {
+  return leader === undefined ? "" : `, led by ${leader}`;
 }
 
 function sinceText(since: string, now: string): Child {

@@ -98,7 +98,7 @@ function limitText({ limit, refused }: ClientCounts): string {
 }
 
 function topologyFact({ topology, type }: StatusReport): Fact {
-  const { implementation, registered, typeSource, error } = topology;
+  const { implementation, registered, typeSource, ignoredType, error } = topology;
   return {
     name: "Topology",
     value: registered ? "registered" : "not registered",
@@ -106,6 +106,9 @@ function topologyFact({ topology, type }: StatusReport): Fact {
     more: [
       note(`in ${implementation}, as ${type}`),
       typeSource === "none" ? undefined : note(`known from the ${typeSource}`),
+      ignoredType === undefined
+        ? undefined
+        : el("p", "error", `configured as ${ignoredType}, which does not count any more`),
       error === undefined ? undefined : el("p", "error", error),
     ],
   };
