@@ -1,5 +1,7 @@
 import { MultiPooler } from "@multipooler/poolerserver";
-import type { ChangeableLimits, MultiPoolerOptions } from "@multipooler/poolerserver";
+import type { ChangeableLimits } from "@multipooler/poolerserver";
+import type { Logger } from "pino";
+import type { PoolerMetrics } from "./metrics/pooler-metrics.ts";
 import type { ConnectionLimits } from "./open-files.ts";
 import type { Config } from "./settings/settings.ts";
 
@@ -7,7 +9,7 @@ import type { Config } from "./settings/settings.ts";
 export function controllerOf(
   config: Config,
   limits: ConnectionLimits,
-  parts: Pick<MultiPoolerOptions, "onEvent" | "logger">,
+  { logger, metrics }: { readonly logger: Logger; readonly metrics: PoolerMetrics },
 ): MultiPooler {
   return new MultiPooler({
     ...poolLimits(config, limits),
@@ -24,7 +26,8 @@ export function controllerOf(
     maxNotificationBytes: config.maxNotificationBytes,
     maxSessionStatements: config.pgClientMaxStatements,
     maxSessionStatementBytes: config.pgClientMaxStatementBytes,
-    ...parts,
+    onEvent: (event) => metrics.onEvent(event),
+    logger: logger.child({ component: "poolerserver" }),
   });
 }
 

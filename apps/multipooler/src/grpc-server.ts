@@ -13,8 +13,11 @@ export function grpcServerOf(
   {
     manager,
     operations,
+    observeCall,
     logger,
-  }: Pick<GrpcServerOptions, "manager" | "operations"> & { readonly logger: Logger },
+  }: Pick<GrpcServerOptions, "manager" | "operations" | "observeCall"> & {
+    readonly logger: Logger;
+  },
 ): GrpcServer {
   return new GrpcServer({
     manager,
@@ -31,6 +34,7 @@ export function grpcServerOf(
     maxConnectionAgeMs: unlessZero(config.grpcMaxConnectionAgeMs),
     maxConnectionAgeGraceMs: unlessZero(config.grpcMaxConnectionAgeGraceMs),
     healthStalenessMs: unlessZero(config.healthStalenessMs),
+    observeCall,
     withheld: config.withheldServices,
     managerAccess: managerAccessOf(config),
     logger: logger.child({ component: "grpc" }),

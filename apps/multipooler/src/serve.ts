@@ -1,30 +1,30 @@
-import { randomBytes } from "node:crypto";
-import { hostname } from "node:os";
 import { logGrpcLibrary } from "@multipooler/grpc-services";
-import { MultiPoolerManager, PoolerType } from "@multipooler/manager";
-import type { ManagerOptions } from "@multipooler/manager";
+import type { MultiPoolerManager } from "@multipooler/manager";
 import { systemClock } from "@multipooler/timing";
+import type { TopoStore } from "@multipooler/topo";
 import type { ClientTlsFiles } from "@multipooler/tls";
 import { clientListener } from "./client-listener.ts";
 import { controllerOf } from "./controller.ts";
-import { databaseOf } from "./database.ts";
 import { awaitsDataDirectory, checkDirectories } from "./directories.ts";
 import { explain } from "./fault.ts";
 import { grpcServerOf } from "./grpc-server.ts";
-import { HttpServer } from "./http-server.ts";
+import { PoolerHttp } from "./http/pooler-http.ts";
 import type { ProgramLog } from "./log/logger.ts";
+import { managerOf } from "./manager.ts";
 import { PoolerMetrics } from "./metrics/pooler-metrics.ts";
 import { connectionLimits } from "./open-files.ts";
 import type { ConnectionLimits } from "./open-files.ts";
 import { poolerOperations } from "./operations.ts";
 import { writePidFile } from "./pid-file.ts";
 import { preflight } from "./preflight.ts";
-import { readiness } from "./readiness.ts";
 import { Reload } from "./reload/reload.ts";
 import type { RunningConfig } from "./reload/running-config.ts";
 import { reasonOf } from "./settings/accepted-flags.ts";
 import type { Config } from "./settings/settings.ts";
+import { serviceStatus } from "./service-manager/service-manager.ts";
 import type { HarmlessSignal, SignalGuard } from "./signal-guard.ts";
+import { openTelemetry } from "./telemetry/telemetry.ts";
+import type { Telemetry } from "./telemetry/telemetry.ts";
 import { startDeadline } from "./start-deadline.ts";
 import { StopDeadline } from "./stop-deadline.ts";
 import { Termination } from "./termination.ts";
@@ -116,47 +116,62 @@ interface Start {
   readonly parts: AsyncDisposableStack;
 }
 
-/** Starts the parts in the order of the architecture: HTTP first, then the manager. */
-async function start(options: Start): Promise<void> {
+/** What a pooler is put together of. Nothing of it is open. */
+interface Assembly {
+  readonly http: PoolerHttp;
+  readonly manager: MultiPoolerManager;
+  readonly grpc: ReturnType<typeof grpcServerOf>;
+  /** `undefined`: PostgreSQL's clients are not served. */
+  readonly clients: ReturnType<typeof clientListener>;
+}
+
+function assemble(
+  options: Start,
+  { topology, telemetry }: { readonly topology: TopoStore; readonly telemetry: Telemetry },
+): Assembly {
   const { running, tls, target, limits, log, parts } = options;
   const config = running.current;
   const current = (): Config => running.current;
   const { logger } = log;
-  const topology = parts.adopt(await openTopology(target, { homeCell: target.homeCell }), (store) =>
-    store.close(),
-  );
-  const http = new HttpServer({
+  const metrics = parts.use(new PoolerMetrics(telemetry));
+  const controller = controllerOf(config, limits, { logger, metrics });
+  const { administration } = controller;
+  const http = new PoolerHttp({
     host: config.bindAddress,
     port: config.httpPort,
     maxConnections: limits.http,
-    get settings() {
-      return running.effective;
-    },
-    readiness: () =>
-      readiness(manager.status(), {
-        log: log.outage(),
-        grpc: { ...grpc.connections, limit: limits.grpc },
-        clients: clients && { ...clients.count, limit: clientLimit(current(), limits) },
-      }),
+    settings: () => running.effective,
+    manager: () => manager,
+    administration,
+    process: () => ({
+      log: log.outage(),
+      grpc: { ...grpc.connections, limit: limits.grpc },
+      clients: clients && { ...clients.count, limit: clientLimit(current(), limits) },
+    }),
     metrics: () => metrics.scrape(),
+    topology,
+    clock: systemClock,
+    logger: logger.child({ component: "http" }),
   });
-  const metrics = parts.use(new PoolerMetrics());
-  const controller = controllerOf(config, limits, {
-    onEvent: (event) => metrics.onEvent(event),
-    logger: logger.child({ component: "poolerserver" }),
-  });
-  const manager: MultiPoolerManager = managerOf(options, {
+  const manager: MultiPoolerManager = managerOf(current, {
     controller,
     topology,
+    target,
+    tls,
     ports: () => ({
       grpc: grpc.port ?? config.grpcPort,
       http: http.port,
       postgres: config.pgPort,
     }),
+    logger,
   });
-  const { administration } = controller;
   const operations = poolerOperations(() => ({ reload, administration, clients }));
-  const grpc = grpcServerOf(config, limits, { manager, operations, logger });
+  const grpc = grpcServerOf(config, limits, {
+    manager,
+    operations,
+    observeCall: telemetry.observeCall,
+    logger,
+  });
   metrics.report(manager, administration);
   const clients = clientListener(config, limits, {
     manager,
@@ -168,60 +183,7 @@ async function start(options: Start): Promise<void> {
   const { openFiles } = limits;
   const reload = new Reload(running, { log, tls, controller, grpc, clients, openFiles });
   options.signals.listen((signal) => onSignal(signal, { reload, logger }));
-  await open(options, { http, manager, grpc, clients });
-}
-/** Opens them one after the other; a stop closes them in reverse. */
-async function open(
-  options: Start,
-  { http, manager, grpc, clients }: ClientTransports & OpenedParts,
-): Promise<void> {
-  const { running, log, termination, parts } = options;
-  const config = running.current;
-  const { logger } = log;
-  parts.defer(() => http.close());
-  await http.listen();
-  logger.info({ address: config.bindAddress, port: http.port }, "HTTP listens");
-  parts.defer(() => closeManager(manager, options));
-  parts.defer(
-    manager.watchStatus(({ state }) => {
-      if (state.name === "error") {
-        termination.fault(explain(state.error));
-      }
-    }),
-  );
-  parts.use(startDeadline(manager, config.startTimeoutMs, (message) => termination.fault(message)));
-  const transports = clients === undefined ? [grpc] : [grpc, clients];
-  await manager.open({ transports, signal: termination.signal });
-  logPorts(config, { logger, grpc, clients });
-}
-
-interface OpenedParts {
-  readonly http: HttpServer;
-  readonly manager: MultiPoolerManager;
-}
-
-/** The manager of the configuration, which is not open yet. */
-function managerOf(
-  { running, tls, target, log }: Start,
-  {
-    controller,
-    topology,
-    ports,
-  }: Pick<ManagerOptions, "controller" | "topology"> & {
-    readonly ports: () => Readonly<Record<string, number>>;
-  },
-): MultiPoolerManager {
-  const config = running.current;
-  return new MultiPoolerManager({
-    controller,
-    topology,
-    topologyName: target.server.type,
-    pooler: describePooler(config, ports),
-    database: databaseOf(config, { tls, current: () => running.current }),
-    heartbeatIntervalMs: config.heartbeatIntervalMs,
-    lameduckMs: config.lameduckMs,
-    logger: log.logger.child({ component: "manager" }),
-  });
+  return { http, manager, grpc, clients };
 }
 
 function onSignal(
@@ -240,21 +202,48 @@ function clientLimit(config: Config, { openFiles }: ConnectionLimits): number {
   return connectionLimits(config, openFiles).clients.limit;
 }
 
+/** Starts the parts in the order of the architecture: HTTP first, then the manager. */
+async function start(options: Start): Promise<void> {
+  const { running, target, log, termination, parts } = options;
+  const config = running.current;
+  const { logger } = log;
+  const topology = parts.adopt(await openTopology(target, { homeCell: target.homeCell }), (store) =>
+    store.close(),
+  );
+  const telemetry = parts.use(
+    await openTelemetry(config, logger.child({ component: "telemetry" })),
+  );
+  const { http, manager, grpc, clients } = assemble(options, { topology, telemetry });
+  parts.defer(() => http.close());
+  await http.listen();
+  logger.info({ address: config.bindAddress, port: http.port }, "HTTP listens");
+  parts.defer(() => closeManager(manager, options));
+  parts.defer(
+    manager.watchStatus(({ state }) => {
+      if (state.name === "error") {
+        termination.fault(explain(state.error));
+      }
+    }),
+  );
+  const service = parts.use(serviceStatus(manager, logger));
+  parts.use(startDeadline(manager, config.startTimeoutMs, (message) => termination.fault(message)));
+  const transports = clients === undefined ? [grpc] : [grpc, clients];
+  await manager.open({ transports, signal: termination.signal });
+  logPorts(config, { logger, grpc, clients });
+  service.ready();
+  parts.defer(() => service.stopping());
+}
+
 /** Says where clients connect. */
 function logPorts(
   config: Config,
-  { logger, grpc, clients }: Pick<ProgramLog, "logger"> & ClientTransports,
+  { logger, grpc, clients }: Pick<ProgramLog, "logger"> & Pick<Assembly, "grpc" | "clients">,
 ): void {
   logger.info({ address: config.grpcBindAddress, port: grpc.port }, "gRPC listens");
   if (clients !== undefined) {
     const address = config.pgListenAddress;
     logger.info({ address, port: clients.port }, "the port for PostgreSQL's clients listens");
   }
-}
-
-interface ClientTransports {
-  readonly grpc: ReturnType<typeof grpcServerOf>;
-  readonly clients: ReturnType<typeof clientListener>;
 }
 
 /** Called when a stop was requested. Ctrl-C comes from a terminal, and a fault cannot wait. */
@@ -280,27 +269,4 @@ function logWithoutMeaning(config: Config, { log: { logger }, accepted }: ServeI
   if (awaitsDataDirectory(config)) {
     logger.info({ path: config.pgDataDir }, "PostgreSQL's data directory is not there yet");
   }
-}
-
-function describePooler(
-  config: Config,
-  ports: () => Readonly<Record<string, number>>,
-): ManagerOptions["pooler"] {
-  const types = {
-    unknown: PoolerType.Unknown,
-    primary: PoolerType.Primary,
-    replica: PoolerType.Replica,
-  } as const;
-  return {
-    identity: {
-      cell: config.cell,
-      name: config.serviceId ?? randomBytes(4).toString("hex"),
-    },
-    shard: { database: config.database, tableGroup: config.tableGroup, shard: config.shard },
-    initialType: types[config.initialPoolerType],
-    hostname: config.hostname ?? hostname(),
-    ports,
-    poolerDir: config.poolerDir,
-    dataDir: config.pgDataDir,
-  };
 }

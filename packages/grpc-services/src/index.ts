@@ -12,6 +12,7 @@ export type {
   SettingChange,
 } from "./manager/pooler-operations.ts";
 export type { ManagerAccessOptions } from "./server/manager-access.ts";
+export type { CallObserver, ObservedCall } from "./server/call/observed-calls.ts";
 export type { ReceivingCount } from "./server/call/receiving-bytes.ts";
 export type { Logger } from "./logger.ts";
 export type { PoolerManager } from "./server/pooler-manager.ts";
