@@ -11,6 +11,7 @@ import type {
 } from "@multipooler/query-service";
 import type { IntentStatus, ManagerStatus, OperatorIntent } from "@multipooler/manager";
 import type { PoolerManager } from "../src/server/pooler-manager.ts";
+import { FakeReplication } from "./fake-replication.ts";
 
 /** What stands in for a controller's `streamExecute`; `undefined` leaves no reservation. */
 export type Execute = (
@@ -55,6 +56,7 @@ export class FakeManager implements PoolerManager {
   readonly wishes: (OperatorIntent & { readonly wait: boolean | undefined })[] = [];
   /** Set, the answer to a wish waits for it. */
   servingAnswer: ((signal: AbortSignal | undefined) => Promise<void>) | undefined;
+  readonly replication: FakeReplication = new FakeReplication();
   readonly #listeners = new Set<(status: ManagerStatus) => void>();
   #status: ManagerStatus = managerStatus();
 

@@ -33,6 +33,8 @@ import type {
 import { ClientChannel } from "./client-channel.ts";
 import type { ClientTls, RequestOptions } from "./client-channel.ts";
 import { clientMethod } from "./client-method.ts";
+import { replicationClient } from "./replication-client.ts";
+import type { ReplicationClient } from "./replication-client.ts";
 import { healthCheckMethod } from "../health/health-definition.ts";
 import { MAX_MESSAGE_BYTES } from "../server/message-limit.ts";
 
@@ -137,6 +139,8 @@ export interface PoolerClient extends Disposable {
     request: SetServingStatusInput,
     options?: RequestOptions,
   ): Promise<SetServingStatusResponse>;
+  /** The calls about replication. */
+  readonly replication: ReplicationClient;
   /** Whether a service is serving; the empty name stands for the pooler as a whole. */
   isServing(service: string, options?: RequestOptions): Promise<boolean>;
   /** Ends the connection once the calls that run have ended. */
@@ -247,6 +251,7 @@ export function connect(options: ConnectOptions): PoolerClient {
     status: (call = {}) => channel.unary(STATUS, StatusRequest.fromPartial({}), call),
     setServingStatus: (request, call = {}) =>
       channel.unary(SET_SERVING_STATUS, SetServingStatusRequest.fromPartial(request), call),
+    replication: replicationClient(channel),
     isServing: (service, call = {}) => channel.unary(healthCheckMethod, service, call),
     close,
     [Symbol.dispose]: close,

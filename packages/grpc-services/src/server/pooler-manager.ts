@@ -1,6 +1,14 @@
 import type { PoolerController } from "@multipooler/controller-api";
-import type { IntentStatus, ManagerStatus, OperatorIntent } from "@multipooler/manager";
+import type {
+  IntentStatus,
+  ManagerStatus,
+  OperatorIntent,
+  ReplicationVerbs,
+} from "@multipooler/manager";
 import type { CallOptions } from "@multipooler/query-service";
+
+/** What operators and orchestrators do to replication. */
+export type PoolerReplication = Pick<ReplicationVerbs, keyof ReplicationVerbs>;
 
 /** The part of a `MultiPoolerManager` that the services use. */
 export interface PoolerManager {
@@ -13,6 +21,8 @@ export interface PoolerManager {
     intent: OperatorIntent,
     options?: CallOptions & { readonly wait?: boolean | undefined },
   ): Promise<IntentStatus>;
+  /** What is done to replication; the same object in every state. */
+  readonly replication: PoolerReplication;
   /** Calls `listener` with each new status until the function that it returns is called. */
   watchStatus(listener: (status: ManagerStatus) => void): () => void;
 }
