@@ -4,6 +4,8 @@ import type { ClientOptions } from "./ctl/client-options.ts";
 import { addConfigCommands } from "./config-commands.ts";
 import type { ConfigActions } from "./config-commands.ts";
 import { addAcceptedFlags } from "./settings/accepted-flags.ts";
+import { addPromotionCommands } from "./ctl/promotion-commands.ts";
+import type { PromotionActions } from "./ctl/promotion-commands.ts";
 import { addReplicationCommands } from "./ctl/replication-commands.ts";
 import type { ReplicationActions } from "./ctl/replication-commands.ts";
 import { RESULT_FORMATS } from "./ctl/result-format.ts";
@@ -23,6 +25,7 @@ export interface CommandActions {
   status(options: ClientOptions & { readonly json: boolean }): Promise<number>;
   drain(options: ServingOptions): Promise<number>;
   serveAgain(options: ServingOptions & { readonly readOnly: boolean }): Promise<number>;
+  readonly promotion: PromotionActions;
   readonly replication: ReplicationActions;
   readonly topo: TopoActions;
 }
@@ -85,6 +88,7 @@ export function commandLine(actions: CommandActions, exit: (code: number) => voi
       exit(await actions.status(options)),
     );
   addServingCommands(ctl, actions, exit);
+  addPromotionCommands(ctl, actions.promotion, exit);
   addReplicationCommands(ctl, actions.replication, exit);
   addTopoCommands(ctl, actions.topo, exit);
   return program;

@@ -11,6 +11,7 @@ import {
   resolveSettings,
 } from "./settings/config.ts";
 import type { ConfigSources } from "./settings/setting-source.ts";
+import type { PromotionActions } from "./ctl/promotion-commands.ts";
 import type { ReplicationActions } from "./ctl/replication-commands.ts";
 import type { TopoOptions } from "./ctl/topo-command.ts";
 import type { TopoActions, TopoArguments } from "./ctl/topo-commands.ts";
@@ -112,6 +113,7 @@ function actionsOf(signals: SignalGuard): CommandActions {
       const { serveAgain } = await import("./ctl/serving-status.ts");
       return await serveAgain(options, io);
     },
+    promotion: promotionActions,
     replication: replicationActions,
     topo: topoActions,
   };
@@ -135,6 +137,13 @@ async function runPooler(given: GivenSettings, signals: SignalGuard): Promise<nu
     exit: (code) => process.exit(code),
   });
 }
+
+const promotionActions: PromotionActions = {
+  term: async (options) => {
+    const { term } = await import("./ctl/term.ts");
+    return await term(options, io);
+  },
+};
 
 const topoActions: TopoActions = {
   get: async (what, options) => {

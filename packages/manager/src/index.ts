@@ -46,6 +46,17 @@ export { postgresDatabase } from "./postgres/postgres-database.ts";
 export { PoolerType } from "./record/pooler-type.ts";
 export type { PoolerIdentity, ShardIdentity } from "./record/pooler-type.ts";
 export type { IntentStatus, OperatorIntent } from "./serving/operator-intent.ts";
+export { Component } from "./terms/consensus-term.ts";
+export type { ComponentId, ConsensusTerm } from "./terms/consensus-term.ts";
+export type {
+  BeginTermRequest,
+  BeginTermResult,
+  ConsensusReport,
+  ConsensusVerbs,
+  LeadershipView,
+  PrimaryReach,
+} from "./terms/consensus-verbs.ts";
+export type { WalAnswer } from "./terms/wal-answer.ts";
 export type {
   TransitionEnd,
   TransitionOutcome,

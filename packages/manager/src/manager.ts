@@ -15,6 +15,8 @@ import { untilIntentReached } from "./serving/intent-wait.ts";
 import type { IntentStatus, OperatorIntent } from "./serving/operator-intent.ts";
 import type { UnreadySince } from "./status-snapshot.ts";
 import { takeSnapshot } from "./status-snapshot.ts";
+import { ConsensusVerbs } from "./terms/consensus-verbs.ts";
+import { Terms } from "./terms/terms.ts";
 
 /**
  * The one entry point of a pooler. It owns the controller and the way to the database, keeps the
@@ -32,6 +34,9 @@ export class MultiPoolerManager implements AsyncDisposable {
   readonly #settings: ManagerSettings;
   readonly #startedAt: Date;
   readonly #listeners = new Set<(status: ManagerStatus) => void>();
+  readonly #terms: Terms;
+  /** What coordinators agree on terms with; the same object in every state. */
+  readonly consensus: ConsensusVerbs;
   /** What orchestrators and operators do to replication; the same object in every state. */
   readonly replication: ReplicationVerbs;
   #services: ReadonlySet<PoolerService> | undefined;
@@ -41,12 +46,29 @@ export class MultiPoolerManager implements AsyncDisposable {
   /** Checks the options and does no I/O. Throws INVALID_CONFIG, naming the setting. */
   constructor(options: ManagerOptions) {
     this.#settings = resolveManagerOptions(options);
-    this.#startedAt = new Date(this.#settings.clock.now());
+    const { clock, logger, pooler } = this.#settings;
+    this.#startedAt = new Date(clock.now());
+    this.#terms = new Terms({ ...pooler, logger, onChange: () => this.#run?.decide() });
+    const lock = new ActionLock(clock);
     this.replication = new ReplicationVerbs({
-      subject: () => this.#requireRun().subject(),
-      serviceId: this.#settings.pooler.identity.name,
-      lock: new ActionLock(this.#settings.clock),
-      terms: undefined,
+      subject: () => {
+        const run = this.#requireRun();
+        const { registration } = run.requireRunning();
+        return { type: registration.type(), replication: run.database.replication };
+      },
+      serviceId: pooler.identity.name,
+      lock,
+      terms: this.#terms,
+    });
+    this.consensus = new ConsensusVerbs({
+      terms: this.#terms,
+      lock,
+      identity: pooler.identity,
+      type: () => this.#requireRun().requireRunning().registration.type(),
+      replication: () => this.#requireRun().database.replication,
+      heartbeat: () => this.status().heartbeat,
+      postgres: () => ({ host: pooler.hostname, port: pooler.ports()["postgres"] ?? 0 }),
+      clock,
     });
   }
 
@@ -68,6 +90,7 @@ export class MultiPoolerManager implements AsyncDisposable {
     const run = new ManagerRun({
       settings: this.#settings,
       services: this.#collectServices(),
+      terms: this.#terms,
       onChange: () => this.#notify(),
     });
     this.#run = run;
@@ -91,6 +114,7 @@ export class MultiPoolerManager implements AsyncDisposable {
     const status = takeSnapshot({
       settings: this.#settings,
       run: this.#run,
+      term: this.#terms.current,
       startedAt: this.#startedAt,
       unready: this.#unready,
     });
@@ -177,6 +201,7 @@ export class MultiPoolerManager implements AsyncDisposable {
     const services = new Set<PoolerService>();
     this.#settings.controller.register({ offer: (service) => services.add(service) });
     services.add(ManagerService.Manager);
+    services.add(ManagerService.Consensus);
     this.#services = services;
     return services;
   }

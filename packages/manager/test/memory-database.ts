@@ -7,6 +7,8 @@ import type {
   ManagedDatabaseStatus,
 } from "../src/database/managed-database.ts";
 import { ManagerError, ManagerErrorCode } from "../src/manager-error.ts";
+import type { HeartbeatStatus } from "../src/manager-status.ts";
+import type { FakeReplication } from "./fake-replication.ts";
 
 /** A database that is nowhere but in this process, and as the test wants it to be. */
 export class MemoryDatabase implements DatabaseProvider, ManagedDatabase {
@@ -19,15 +21,25 @@ export class MemoryDatabase implements DatabaseProvider, ManagedDatabase {
   fault: ManagerError | undefined;
   refusal: ManagerError | undefined;
   writeFault: string | undefined;
+  heartbeat: HeartbeatStatus = { mode: "off" };
   /** Poolers with the same name of a server serve from the same one. */
   server = "memory";
   /** Connections of the controller, as the share counts them. */
   used = 0;
+  readonly replication: FakeReplication | undefined;
   #context: DatabaseContext | undefined;
   #handle: DatabaseHandle | undefined;
 
+  /** With one, it is in recovery where that says so, and has the manager look when that changes. */
+  constructor(replication?: FakeReplication) {
+    this.replication = replication;
+  }
+
   open(context: DatabaseContext): ManagedDatabase {
     this.#context = context;
+    if (this.replication !== undefined) {
+      this.replication.onChange = context.suspect;
+    }
     return this;
   }
 
@@ -42,7 +54,8 @@ export class MemoryDatabase implements DatabaseProvider, ManagedDatabase {
     if (this.fault !== undefined) {
       throw this.fault;
     }
-    return { inRecovery: false, serverVersion: "memory", server: this.server };
+    const inRecovery = this.replication?.inRecovery ?? false;
+    return { inRecovery, serverVersion: "memory", server: this.server };
   }
 
   async serve(role: PoolerRole): Promise<DatabaseHandle> {
@@ -64,7 +77,7 @@ export class MemoryDatabase implements DatabaseProvider, ManagedDatabase {
     return {
       connectionsUsed: 0,
       connectionsLimit: 0,
-      heartbeat: { mode: "off" },
+      heartbeat: this.heartbeat,
       refusal: this.refusal,
       writeFault: this.writeFault,
     };

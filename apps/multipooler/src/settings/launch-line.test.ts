@@ -75,6 +75,7 @@ async function given(...args: readonly string[]): Promise<GivenSettings> {
     status: unwanted,
     drain: unwanted,
     serveAgain: unwanted,
+    promotion: { term: unwanted },
     replication: NO_REPLICATION,
     topo: { get: unwanted, list: unwanted, watch: unwanted, tree: unwanted, init: unwanted },
   };
@@ -274,6 +275,7 @@ test("the help has our flags with what they do, the others once and short", () =
       status: unwanted,
       drain: unwanted,
       serveAgain: unwanted,
+      promotion: { term: unwanted },
       replication: NO_REPLICATION,
       topo: { get: unwanted, list: unwanted, watch: unwanted, tree: unwanted, init: unwanted },
     },

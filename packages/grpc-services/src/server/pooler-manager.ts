@@ -1,5 +1,6 @@
 import type { PoolerController } from "@multipooler/controller-api";
 import type {
+  ConsensusVerbs,
   IntentStatus,
   ManagerStatus,
   OperatorIntent,
@@ -21,6 +22,11 @@ export interface PoolerManager {
     intent: OperatorIntent,
     options?: CallOptions & { readonly wait?: boolean | undefined },
   ): Promise<IntentStatus>;
+  /** What coordinators agree on terms with. */
+  readonly consensus: Pick<
+    ConsensusVerbs,
+    "setTerm" | "beginTerm" | "status" | "leadershipView" | "canReachPrimary"
+  >;
   /** What is done to replication; the same object in every state. */
   readonly replication: PoolerReplication;
   /** Calls `listener` with each new status until the function that it returns is called. */

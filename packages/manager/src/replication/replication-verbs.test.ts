@@ -30,7 +30,7 @@ class Fixture {
   inRecovery = true;
   fault: ManagerError | undefined;
   hasReplication = true;
-  terms: TermCheck | undefined = {
+  terms: TermCheck = {
     require: async (term, force) => {
       this.log.push(`term ${term}${force === undefined ? "" : ` forced: ${force}`}`);
     },
@@ -273,13 +273,8 @@ test("a refused term changes nothing, and a forced one goes through with its rea
   expect(fixture.log).toEqual([]);
 });
 
-test("a term is not ignored where none are kept, nor is a database without replication", async () => {
+test("a database without replication says so", async () => {
   const fixture = new Fixture();
-  fixture.terms = undefined;
-  await expect(fixture.verbs.setPrimaryConnInfo(REQUEST, CLAIM)).rejects.toMatchObject({
-    code: ManagerErrorCode.Unsupported,
-    message: "this pooler keeps no terms",
-  });
   fixture.hasReplication = false;
   await expect(fixture.verbs.replicationStatus()).rejects.toMatchObject({
     code: ManagerErrorCode.Unsupported,

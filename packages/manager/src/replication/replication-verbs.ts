@@ -40,8 +40,7 @@ export interface ReplicationVerbsOptions {
   readonly subject: () => ReplicationSubject;
   readonly serviceId: string;
   readonly lock: ActionLock;
-  /** `undefined`: terms are not kept. */
-  readonly terms: TermCheck | undefined;
+  readonly terms: TermCheck;
 }
 
 /**
@@ -169,14 +168,10 @@ export class ReplicationVerbs {
   }
 
   async #requireTerm({ term, force }: TermClaim): Promise<void> {
-    const { terms } = this.#options;
     if (force !== undefined && force.trim() === "") {
       throw invalidArgument("force needs a reason");
     }
-    if (terms === undefined && term !== 0n) {
-      throw new ManagerError(ManagerErrorCode.Unsupported, "this pooler keeps no terms");
-    }
-    await terms?.require(term, force);
+    await this.#options.terms.require(term, force);
   }
 
   /** What acts, once the type in the topology allows the verb. It looks at PostgreSQL itself. */
