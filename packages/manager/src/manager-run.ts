@@ -3,6 +3,7 @@ import type { ServingTarget } from "@multipooler/controller-api";
 import { DatabaseMonitor } from "./database/database-monitor.ts";
 import type { DatabaseHealth } from "./database/database-monitor.ts";
 import type { DatabaseFacts, ManagedDatabase } from "./database/managed-database.ts";
+import { shuttingDown } from "./actions/guardrails.ts";
 import { ManagerError, ManagerErrorCode, asManagerError, isPermanent } from "./manager-error.ts";
 import type { CloseOptions, OpenOptions } from "./manager-options.ts";
 import { poolerId } from "./manager-settings.ts";
@@ -10,6 +11,7 @@ import type { ManagerSettings } from "./manager-settings.ts";
 import type { ManagerState } from "./manager-status.ts";
 import { applicationName } from "./record/application-name.ts";
 import type { PoolerType } from "./record/pooler-type.ts";
+import type { Registration } from "./record/registration.ts";
 import { TypeMemory } from "./record/type-memory.ts";
 import { Lameduck } from "./lameduck.ts";
 import { CLOSING_REASON, closeRun } from "./run-closing.ts";
@@ -136,7 +138,7 @@ export class ManagerRun {
    */
   requireRunning(): RunParts {
     if (this.stopping) {
-      throw new ManagerError(ManagerErrorCode.NotOpen, "the pooler is shutting down");
+      throw shuttingDown();
     }
     return runningParts(this.#phase);
   }
@@ -147,7 +149,7 @@ export class ManagerRun {
    */
   async setIntent(intent: OperatorIntent): Promise<IntentStatus> {
     if (this.stopping) {
-      throw new ManagerError(ManagerErrorCode.NotOpen, "the pooler is shutting down");
+      throw shuttingDown();
     }
     const { clock, logger } = this.#settings;
     const remembered = this.#intent.set(intent, new Date(clock.now()));
@@ -255,8 +257,7 @@ export class ManagerRun {
       intent: this.#intent.current,
       term: this.#terms.facts,
     });
-    const rival = target.role === PoolerRole.Primary ? registration.rival() : undefined;
-    return rival === undefined ? target : notServing(rival.reason);
+    return whyNot(target, registration) ?? target;
   }
 
   #progressed(): void {
@@ -335,4 +336,19 @@ export class ManagerRun {
     await lameduck.run(signal);
     this.#lameduck = undefined;
   }
+}
+
+/** What the shard has against a target that admits queries; `undefined` where it has nothing. */
+function whyNot(target: ServingTarget, registration: Registration): ServingTarget | undefined {
+  if (!admits(target.status)) {
+    return undefined;
+  }
+  const rival = target.role === PoolerRole.Primary ? registration.rival() : undefined;
+  const refusal = registration.fault() ?? rival;
+  if (refusal !== undefined) {
+    return notServing(refusal.reason);
+  }
+  return registration.isUndecided
+    ? notServing("whether this pooler is the first of its shard is being found out")
+    : undefined;
 }

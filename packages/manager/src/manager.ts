@@ -10,6 +10,8 @@ import type { ManagerSettings } from "./manager-settings.ts";
 import type { ManagerStatus } from "./manager-status.ts";
 import { ManagerService } from "./transport/service-transport.ts";
 import type { PoolerService } from "./transport/service-transport.ts";
+import type { PoolerType } from "./record/pooler-type.ts";
+import type { ReplicationControl } from "./replication/replication-control.ts";
 import { ReplicationVerbs } from "./replication/replication-verbs.ts";
 import { untilIntentReached } from "./serving/intent-wait.ts";
 import type { IntentStatus, OperatorIntent } from "./serving/operator-intent.ts";
@@ -34,11 +36,11 @@ export class MultiPoolerManager implements AsyncDisposable {
   readonly #settings: ManagerSettings;
   readonly #startedAt: Date;
   readonly #listeners = new Set<(status: ManagerStatus) => void>();
+  /** What orchestrators and operators do to replication; the same object in every state. */
+  readonly replication: ReplicationVerbs;
   readonly #terms: Terms;
   /** What coordinators agree on terms with; the same object in every state. */
   readonly consensus: ConsensusVerbs;
-  /** What orchestrators and operators do to replication; the same object in every state. */
-  readonly replication: ReplicationVerbs;
   #services: ReadonlySet<PoolerService> | undefined;
   #run: ManagerRun | undefined;
   #unready: UnreadySince | undefined;
@@ -50,12 +52,11 @@ export class MultiPoolerManager implements AsyncDisposable {
     this.#startedAt = new Date(clock.now());
     this.#terms = new Terms({ ...pooler, logger, onChange: () => this.#run?.decide() });
     const lock = new ActionLock(clock);
+    const type = (): PoolerType => this.#requireRun().requireRunning().registration.type();
+    const replication = (): ReplicationControl | undefined =>
+      this.#requireRun().database.replication;
     this.replication = new ReplicationVerbs({
-      subject: () => {
-        const run = this.#requireRun();
-        const { registration } = run.requireRunning();
-        return { type: registration.type(), replication: run.database.replication };
-      },
+      subject: () => ({ type: type(), replication: replication() }),
       serviceId: pooler.identity.name,
       lock,
       terms: this.#terms,
@@ -64,8 +65,8 @@ export class MultiPoolerManager implements AsyncDisposable {
       terms: this.#terms,
       lock,
       identity: pooler.identity,
-      type: () => this.#requireRun().requireRunning().registration.type(),
-      replication: () => this.#requireRun().database.replication,
+      type,
+      replication,
       heartbeat: () => this.status().heartbeat,
       postgres: () => ({ host: pooler.hostname, port: pooler.ports()["postgres"] ?? 0 }),
       clock,

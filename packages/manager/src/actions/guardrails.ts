@@ -36,6 +36,17 @@ export const REQUIRED_TYPES: Readonly<Record<ReplicationVerb, PoolerType>> = {
   GetFollowers: PoolerType.Primary,
 };
 
+/** The refusal of every verb while the manager closes. */
+export function shuttingDown(): ManagerError {
+  return new ManagerError(ManagerErrorCode.NotOpen, "the pooler is shutting down");
+}
+
+/** The refusal of every verb after a start that failed; it has the code of that. */
+export function managerFailed(cause: ManagerError): ManagerError {
+  const { code, message, sqlState } = cause;
+  return new ManagerError(code, `manager is in error state: ${message}`, { cause, sqlState });
+}
+
 /** Throws FAILED_PRECONDITION where the topology names another type. */
 export function requireType(
   required: PoolerType,

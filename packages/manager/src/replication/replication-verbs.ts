@@ -168,10 +168,11 @@ export class ReplicationVerbs {
   }
 
   async #requireTerm({ term, force }: TermClaim): Promise<void> {
+    const { terms } = this.#options;
     if (force !== undefined && force.trim() === "") {
       throw invalidArgument("force needs a reason");
     }
-    await this.#options.terms.require(term, force);
+    await terms.require(term, force);
   }
 
   /** What acts, once the type in the topology allows the verb. It looks at PostgreSQL itself. */
