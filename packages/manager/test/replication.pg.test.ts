@@ -196,6 +196,29 @@ describe.each(VERSIONS)("on PostgreSQL %s", (_version, programs) => {
     await follow();
   });
 
+  test("a receiver that a paused replay keeps alive is not waited for", async () => {
+    await streams();
+    await standby.pause(lease, "replay", true);
+    for (const mode of ["receiver", "replay and receiver"] as const) {
+      await expect(standby.pause(lease, mode, true)).rejects.toMatchObject({
+        code: ManagerErrorCode.FailedPrecondition,
+        message:
+          "the WAL receiver does not end while the replay is paused: resume it first, or do not wait",
+      });
+    }
+    const { host } = pair.primary;
+    expect(await standby.replicationStatus()).toMatchObject({ primaryConnInfo: { host } });
+    expect(await standby.pause(lease, "receiver", false)).toMatchObject({
+      walReceiver: "streaming",
+      primaryConnInfo: undefined,
+    });
+    await standby.resumeReplay(lease);
+    await expect
+      .poll(async () => (await standby.replicationStatus()).walReceiver, PATIENCE)
+      .toBeUndefined();
+    await follow();
+  });
+
   test("a password that somebody else has put there is not told", async () => {
     const { host, port } = pair.primary;
     await pair.standby.sql(

@@ -98,24 +98,40 @@ async function readPauseState(session: ReplicationSession): Promise<string> {
   return textOf(row, "state");
 }
 
+/**
+ * Has the standby follow nobody. To wait for the end of its receiver is refused while the replay is
+ * paused, before anything is changed: the process that replays is the one that ends the receiver.
+ */
 async function stopReceiver(
   session: ReplicationSession,
   lease: ActionLease,
   waits: boolean,
 ): Promise<void> {
+  if (
+    waits &&
+    (await readPauseState(session)) !== "not paused" &&
+    !(await isReceiverGone(session))
+  ) {
+    throw failedPrecondition(
+      "the WAL receiver does not end while the replay is paused: resume it first, or do not wait",
+    );
+  }
   await changeSettings(session, lease, [{ name: "primary_conninfo", value: "" }]);
   if (!waits) {
     return;
   }
-  const gone = await session.poll(async () => {
-    const row = onlyRow(await session.read(RECEIVER_SQL));
-    return integerOf(row, "receivers") === 0 || row["status"] === "waiting" ? true : undefined;
-  }, PAUSE_POLLING);
+  const gone = await session.poll(
+    async () => ((await isReceiverGone(session)) ? true : undefined),
+    PAUSE_POLLING,
+  );
   if (gone === undefined) {
-    const isPaused = (await readPauseState(session)) !== "not paused";
-    const why = isPaused ? ": it ends when the replay, which is paused, is resumed" : "";
-    throw timedOut(`timeout waiting for the WAL receiver to stop${why}`);
+    throw timedOut("timeout waiting for the WAL receiver to stop");
   }
+}
+
+async function isReceiverGone(session: ReplicationSession): Promise<boolean> {
+  const row = onlyRow(await session.read(RECEIVER_SQL));
+  return integerOf(row, "receivers") === 0 || row["status"] === "waiting";
 }
 
 /** A receiver that waits for a new connection string has none to go on with. */

@@ -889,7 +889,10 @@ export interface HeartbeatStatus {
     | undefined;
   /** Why the last heartbeat could not be written or read, one line for people; empty when it could. */
   lastError: string;
-  /** For a reader on a standby how much of what it received it has not replayed. Absent otherwise. */
+  /**
+   * For a reader on a standby how much it has not replayed of what it received, or of what its primary last
+   * said that it has written. Absent otherwise.
+   */
   behindBytes?: bigint | undefined;
 }
 
