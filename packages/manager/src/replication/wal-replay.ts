@@ -99,31 +99,22 @@ async function readPauseState(session: ReplicationSession): Promise<string> {
 }
 
 /**
- * Has the standby follow nobody. To wait for the end of its receiver is refused while the replay is
- * paused, before anything is changed: the process that replays is the one that ends the receiver.
+ * Has the standby follow nobody, and waits for the end of its receiver. One that a paused replay keeps is
+ * not waited for: the process that replays is the one that ends it.
  */
 async function stopReceiver(
   session: ReplicationSession,
   lease: ActionLease,
   waits: boolean,
 ): Promise<void> {
-  if (
-    waits &&
-    (await readPauseState(session)) !== "not paused" &&
-    !(await isReceiverGone(session))
-  ) {
-    throw failedPrecondition(
-      "the WAL receiver does not end while the replay is paused: resume it first, or do not wait",
-    );
-  }
   await changeSettings(session, lease, [{ name: "primary_conninfo", value: "" }]);
   if (!waits) {
     return;
   }
-  const gone = await session.poll(
-    async () => ((await isReceiverGone(session)) ? true : undefined),
-    PAUSE_POLLING,
-  );
+  const gone = await session.poll(async () => {
+    const isPaused = (await readPauseState(session)) !== "not paused";
+    return isPaused || (await isReceiverGone(session)) ? true : undefined;
+  }, PAUSE_POLLING);
   if (gone === undefined) {
     throw timedOut("timeout waiting for the WAL receiver to stop");
   }
