@@ -1,7 +1,5 @@
 import { MultiPooler } from "@multipooler/poolerserver";
-import type { ChangeableLimits } from "@multipooler/poolerserver";
-import type { Logger } from "pino";
-import type { PoolerMetrics } from "./metrics/pooler-metrics.ts";
+import type { ChangeableLimits, MultiPoolerOptions } from "@multipooler/poolerserver";
 import type { ConnectionLimits } from "./open-files.ts";
 import type { Config } from "./settings/settings.ts";
 
@@ -9,7 +7,7 @@ import type { Config } from "./settings/settings.ts";
 export function controllerOf(
   config: Config,
   limits: ConnectionLimits,
-  { logger, metrics }: { readonly logger: Logger; readonly metrics: PoolerMetrics },
+  parts: Pick<MultiPoolerOptions, "onEvent" | "logger">,
 ): MultiPooler {
   return new MultiPooler({
     ...poolLimits(config, limits),
@@ -26,8 +24,7 @@ export function controllerOf(
     maxNotificationBytes: config.maxNotificationBytes,
     maxSessionStatements: config.pgClientMaxStatements,
     maxSessionStatementBytes: config.pgClientMaxStatementBytes,
-    onEvent: (event) => metrics.onEvent(event),
-    logger: logger.child({ component: "poolerserver" }),
+    ...parts,
   });
 }
 

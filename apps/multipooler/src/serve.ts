@@ -1,34 +1,23 @@
 import { logGrpcLibrary } from "@multipooler/grpc-services";
 import type { MultiPoolerManager } from "@multipooler/manager";
 import { systemClock } from "@multipooler/timing";
-import type { TopoStore } from "@multipooler/topo";
-import type { ClientTlsFiles } from "@multipooler/tls";
-import { clientListener } from "./client-listener.ts";
-import { controllerOf } from "./controller.ts";
+import { assemble } from "./assembly.ts";
+import type { Assembly, AssemblyOptions } from "./assembly.ts";
 import { awaitsDataDirectory, checkDirectories } from "./directories.ts";
 import { explain } from "./fault.ts";
-import { grpcServerOf } from "./grpc-server.ts";
-import { PoolerHttp } from "./http/pooler-http.ts";
 import type { ProgramLog } from "./log/logger.ts";
-import { managerOf } from "./manager.ts";
-import { PoolerMetrics } from "./metrics/pooler-metrics.ts";
-import { connectionLimits } from "./open-files.ts";
-import type { ConnectionLimits } from "./open-files.ts";
-import { poolerOperations } from "./operations.ts";
 import { writePidFile } from "./pid-file.ts";
 import { preflight } from "./preflight.ts";
-import { Reload } from "./reload/reload.ts";
+import type { Reload } from "./reload/reload.ts";
 import type { RunningConfig } from "./reload/running-config.ts";
+import { serviceStatus } from "./service-manager/service-manager.ts";
 import { reasonOf } from "./settings/accepted-flags.ts";
 import type { Config } from "./settings/settings.ts";
-import { serviceStatus } from "./service-manager/service-manager.ts";
 import type { HarmlessSignal, SignalGuard } from "./signal-guard.ts";
-import { openTelemetry } from "./telemetry/telemetry.ts";
-import type { Telemetry } from "./telemetry/telemetry.ts";
 import { startDeadline } from "./start-deadline.ts";
 import { StopDeadline } from "./stop-deadline.ts";
+import { openTelemetry } from "./telemetry/telemetry.ts";
 import { Termination } from "./termination.ts";
-import type { TopologyTarget } from "./topology-target.ts";
 import { openTopology } from "./topology.ts";
 
 export interface ServeIo {
@@ -103,108 +92,15 @@ export async function serve(running: RunningConfig, io: ServeIo): Promise<number
   return cause.type === "fault" ? 1 : 0;
 }
 
-interface Start {
-  readonly running: RunningConfig;
-  readonly tls: ClientTlsFiles;
-  readonly target: TopologyTarget;
-  readonly limits: ConnectionLimits;
-  readonly log: ServeIo["log"];
+interface Start extends AssemblyOptions {
   readonly signals: ServeIo["signals"];
   readonly termination: Termination;
   readonly deadline: StopDeadline;
-  /** Closes what was started, in reverse order. */
-  readonly parts: AsyncDisposableStack;
-}
-
-/** What a pooler is put together of. Nothing of it is open. */
-interface Assembly {
-  readonly http: PoolerHttp;
-  readonly manager: MultiPoolerManager;
-  readonly grpc: ReturnType<typeof grpcServerOf>;
-  /** `undefined`: PostgreSQL's clients are not served. */
-  readonly clients: ReturnType<typeof clientListener>;
-}
-
-function assemble(
-  options: Start,
-  { topology, telemetry }: { readonly topology: TopoStore; readonly telemetry: Telemetry },
-): Assembly {
-  const { running, tls, target, limits, log, parts } = options;
-  const config = running.current;
-  const current = (): Config => running.current;
-  const { logger } = log;
-  const metrics = parts.use(new PoolerMetrics(telemetry));
-  const controller = controllerOf(config, limits, { logger, metrics });
-  const { administration } = controller;
-  const http = new PoolerHttp({
-    host: config.bindAddress,
-    port: config.httpPort,
-    maxConnections: limits.http,
-    settings: () => running.effective,
-    manager: () => manager,
-    administration,
-    process: () => ({
-      log: log.outage(),
-      grpc: { ...grpc.connections, limit: limits.grpc },
-      clients: clients && { ...clients.count, limit: clientLimit(current(), limits) },
-    }),
-    metrics: () => metrics.scrape(),
-    topology,
-    clock: systemClock,
-    logger: logger.child({ component: "http" }),
-  });
-  const manager: MultiPoolerManager = managerOf(current, {
-    controller,
-    topology,
-    target,
-    tls,
-    ports: () => ({
-      grpc: grpc.port ?? config.grpcPort,
-      http: http.port,
-      postgres: config.pgPort,
-    }),
-    logger,
-  });
-  const operations = poolerOperations(() => ({ reload, administration, clients }));
-  const grpc = grpcServerOf(config, limits, {
-    manager,
-    operations,
-    observeCall: telemetry.observeCall,
-    logger,
-  });
-  metrics.report(manager, administration);
-  const clients = clientListener(config, limits, {
-    manager,
-    administration,
-    current,
-    reload: () => reload.orThrow(),
-    logger,
-  });
-  const { openFiles } = limits;
-  const reload = new Reload(running, { log, tls, controller, grpc, clients, openFiles });
-  options.signals.listen((signal) => onSignal(signal, { reload, logger }));
-  return { http, manager, grpc, clients };
-}
-
-function onSignal(
-  signal: HarmlessSignal,
-  { reload, logger }: Pick<ProgramLog, "logger"> & { readonly reload: Reload },
-): void {
-  if (signal === "SIGHUP") {
-    reload.run(signal, { signal });
-  } else {
-    logger.info({ signal }, IGNORED[signal]);
-  }
-}
-
-/** As a reload has it. */
-function clientLimit(config: Config, { openFiles }: ConnectionLimits): number {
-  return connectionLimits(config, openFiles).clients.limit;
 }
 
 /** Starts the parts in the order of the architecture: HTTP first, then the manager. */
 async function start(options: Start): Promise<void> {
-  const { running, target, log, termination, parts } = options;
+  const { running, target, log, signals, termination, parts } = options;
   const config = running.current;
   const { logger } = log;
   const topology = parts.adopt(await openTopology(target, { homeCell: target.homeCell }), (store) =>
@@ -213,7 +109,8 @@ async function start(options: Start): Promise<void> {
   const telemetry = parts.use(
     await openTelemetry(config, logger.child({ component: "telemetry" })),
   );
-  const { http, manager, grpc, clients } = assemble(options, { topology, telemetry });
+  const { http, manager, grpc, clients, reload } = assemble(options, { topology, telemetry });
+  signals.listen((signal) => onSignal(signal, { reload, logger }));
   parts.defer(() => http.close());
   await http.listen();
   logger.info({ address: config.bindAddress, port: http.port }, "HTTP listens");
@@ -232,6 +129,17 @@ async function start(options: Start): Promise<void> {
   logPorts(config, { logger, grpc, clients });
   service.ready();
   parts.defer(() => service.stopping());
+}
+
+function onSignal(
+  signal: HarmlessSignal,
+  { reload, logger }: Pick<ProgramLog, "logger"> & { readonly reload: Reload },
+): void {
+  if (signal === "SIGHUP") {
+    reload.run(signal, { signal });
+  } else {
+    logger.info({ signal }, IGNORED[signal]);
+  }
 }
 
 /** Says where clients connect. */

@@ -61,6 +61,17 @@ const NO_ACTIONS: CommandActions = {
   serveAgain: unwanted,
   activity: { table: unwanted, top: unwanted, kill: unwanted },
   promotion: { term: unwanted },
+  replication: {
+    waitLsn: unwanted,
+    followers: unwanted,
+    setPrimary: unwanted,
+    status: unwanted,
+    start: unwanted,
+    stop: unwanted,
+    reset: unwanted,
+    synchronous: unwanted,
+    standbys: unwanted,
+  },
   topo: { get: unwanted, list: unwanted, watch: unwanted, tree: unwanted, init: unwanted },
 };
 

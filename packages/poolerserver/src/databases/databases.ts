@@ -1,5 +1,4 @@
 import type { DatabaseAddress, DatabaseHandle, ServingTarget } from "@multipooler/controller-api";
-import { PoolerErrorCode } from "@multipooler/query-service";
 import type {
   CallOptions,
   QueryService,
@@ -10,7 +9,7 @@ import type {
 import { untilAborted } from "../abort.ts";
 import { withBudgetLimits } from "../changeable-limits.ts";
 import { CredentialLookup } from "../credentials/credential-lookup.ts";
-import { MultiPoolerError } from "../error.ts";
+import { notOpenError } from "../error.ts";
 import { Engine } from "../execution/engine.ts";
 import type { EngineKind } from "../execution/engine.ts";
 import type { ReservationIds } from "../reservations/reservation-ids.ts";
@@ -25,6 +24,8 @@ import type { DatabaseControls } from "./database-controls.ts";
 import type { DatabaseLedger } from "./database-ledger.ts";
 import { DatabaseRules } from "./database-rules.ts";
 import { DatabaseWatch } from "./database-watch.ts";
+import { isUsed } from "./further-state.ts";
+import type { Further, OpenDatabase } from "./further-state.ts";
 import { furtherDatabase } from "./further-database.ts";
 
 export interface DatabasesOptions {
@@ -35,31 +36,6 @@ export interface DatabasesOptions {
   readonly reservationIds: ReservationIds;
   readonly controls: DatabaseControls;
   readonly ledger: DatabaseLedger;
-}
-
-/**
- * A database beside the main one.
- *
- * | state   | is                                         | next                         |
- * | ------- | ------------------------------------------ | ---------------------------- |
- * | opening | its first connection is being opened       | open, or gone if that failed |
- * | open    | serves                                     | closing                      |
- * | closing | was dropped, or nobody has used it         | gone                         |
- */
-type Further =
-  | { readonly state: "opening"; readonly engine: Engine; readonly attempt: SharedAttempt }
-  | OpenDatabase
-  | { readonly state: "closing"; readonly ended: Promise<void> };
-
-interface OpenDatabase {
-  readonly state: "open";
-  readonly engine: Engine;
-  /** One that was dropped and created again is another one. */
-  readonly oid: string;
-  /** Sessions that are about to be opened. */
-  arriving: number;
-  /** On the monotonic clock; `undefined` while it is used. */
-  unusedSince: number | undefined;
 }
 
 /**
@@ -351,12 +327,4 @@ export class Databases {
     }
     return engine;
   }
-}
-
-function isUsed({ arriving, engine }: OpenDatabase): boolean {
-  return arriving > 0 || engine.sessions.size > 0;
-}
-
-function notOpenError(): MultiPoolerError {
-  return new MultiPoolerError(PoolerErrorCode.NotOpen, "the controller is not open");
 }

@@ -1,6 +1,6 @@
-import { PoolerErrorCode } from "@multipooler/query-service";
 import { Taint } from "../classification/taint.ts";
-import { MultiPoolerError } from "../error.ts";
+import { notOpenError } from "../error.ts";
+import type { MultiPoolerError } from "../error.ts";
 import type { UserTotals } from "./activity-totals.ts";
 import { Grant } from "./grant.ts";
 import type { GrantKeeper } from "./grant.ts";
@@ -132,7 +132,7 @@ export class Scheduler {
    */
   submit(unit: Unit): void {
     if (this.#pool.isClosing) {
-      unit.refused(closedError());
+      unit.refused(notOpenError());
       return;
     }
     const member = this.#queue.next === undefined ? this.#find(unit) : undefined;
@@ -211,7 +211,7 @@ export class Scheduler {
 
   /** Refuses those who wait and ends every session; see {@link Pool.close}. */
   async close(): Promise<void> {
-    const error = closedError();
+    const error = notOpenError();
     const closed = this.#pool.close(error);
     for (const unit of this.#queue.takeOldest(0, Number.POSITIVE_INFINITY)) {
       unit.refused(error);
@@ -362,8 +362,4 @@ export class Scheduler {
 function kindOf(unit: Unit): UnitKind {
   const { changesIdentity, obscuresText } = settingsOf(unit);
   return changesIdentity || obscuresText ? "exclusive" : unit.kind;
-}
-
-function closedError(): MultiPoolerError {
-  return new MultiPoolerError(PoolerErrorCode.NotOpen, "the controller is not open");
 }
