@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
 import { logGrpcLibrary } from "@multipooler/grpc-services";
 import { MultiPoolerManager, PoolerType } from "@multipooler/manager";
@@ -21,6 +20,7 @@ import { readiness } from "./readiness.ts";
 import { reasonOf } from "./settings/accepted-flags.ts";
 import type { EffectiveSetting } from "./settings/effective-settings.ts";
 import type { Config } from "./settings/settings.ts";
+import { serviceIdOf } from "./service-id.ts";
 import type { HarmlessSignal, SignalGuard } from "./signal-guard.ts";
 import { startDeadline } from "./start-deadline.ts";
 import { StopDeadline } from "./stop-deadline.ts";
@@ -62,6 +62,7 @@ export async function serve(config: Config, io: ServeIo): Promise<number> {
     ...config,
     topologyFile: server.type === "sqlite" ? server.file : undefined,
   });
+  const named = { ...config, serviceId: serviceIdOf(config) };
   if (limits.pool < config.globalCapacity) {
     logger.warn(
       { openFiles: limits.openFiles, capacity: limits.pool, wanted: config.globalCapacity },
@@ -83,7 +84,17 @@ export async function serve(config: Config, io: ServeIo): Promise<number> {
   parts.use(logGrpcLibrary(logger.child({ component: "grpc-js" })));
   try {
     const { log, effective } = io;
-    await start({ config, effective, tls, target, limits, log, termination, deadline, parts });
+    await start({
+      config: named,
+      effective,
+      tls,
+      target,
+      limits,
+      log,
+      termination,
+      deadline,
+      parts,
+    });
   } catch (error) {
     termination.fault(explain(error));
   }
@@ -104,8 +115,11 @@ export async function serve(config: Config, io: ServeIo): Promise<number> {
   return cause.type === "fault" ? 1 : 0;
 }
 
+/** Settings with the pooler's name. */
+type NamedConfig = Config & { readonly serviceId: string };
+
 interface Start {
-  readonly config: Config;
+  readonly config: NamedConfig;
   readonly effective: readonly EffectiveSetting[];
   readonly tls: ClientTlsFiles;
   readonly target: TopologyTarget;
@@ -257,7 +271,7 @@ function controllerOf(
 }
 
 function describePooler(
-  config: Config,
+  config: NamedConfig,
   ports: () => Readonly<Record<string, number>>,
 ): ManagerOptions["pooler"] {
   const types = {
@@ -268,7 +282,7 @@ function describePooler(
   return {
     identity: {
       cell: config.cell,
-      name: config.serviceId ?? randomBytes(4).toString("hex"),
+      name: config.serviceId,
     },
     shard: { database: config.database, tableGroup: config.tableGroup, shard: config.shard },
     initialType: types[config.initialPoolerType],

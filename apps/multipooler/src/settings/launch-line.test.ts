@@ -50,6 +50,15 @@ const unwanted = (): never => {
   throw new Error("not the command that was given");
 };
 
+const TOPO = {
+  get: unwanted,
+  list: unwanted,
+  watch: unwanted,
+  tree: unwanted,
+  init: unwanted,
+  delete: unwanted,
+};
+
 /** What the program would be run with. Rejects as commander does for what it does not know. */
 async function given(...args: readonly string[]): Promise<GivenSettings> {
   let found: GivenSettings | undefined;
@@ -63,7 +72,7 @@ async function given(...args: readonly string[]): Promise<GivenSettings> {
     status: unwanted,
     drain: unwanted,
     serveAgain: unwanted,
-    topo: { get: unwanted, list: unwanted, watch: unwanted, tree: unwanted, init: unwanted },
+    topo: TOPO,
   };
   await commandLine(actions, () => undefined).parseAsync(args, { from: "user" });
   return found ?? unwanted();
@@ -261,7 +270,7 @@ test("the help has our flags with what they do, the others once and short", () =
       status: unwanted,
       drain: unwanted,
       serveAgain: unwanted,
-      topo: { get: unwanted, list: unwanted, watch: unwanted, tree: unwanted, init: unwanted },
+      topo: TOPO,
     },
     () => undefined,
   ).configureOutput({ writeOut: (text) => (help += text) });
