@@ -1,7 +1,11 @@
 import { Command, Option } from "commander";
+import { withClientOptions } from "./ctl/client-options.ts";
+import type { ClientOptions } from "./ctl/client-options.ts";
 import { addConfigCommands } from "./config-commands.ts";
 import type { ConfigActions } from "./config-commands.ts";
 import { addAcceptedFlags } from "./settings/accepted-flags.ts";
+import { addPromotionCommands } from "./ctl/promotion-commands.ts";
+import type { PromotionActions } from "./ctl/promotion-commands.ts";
 import { RESULT_FORMATS } from "./ctl/result-format.ts";
 import type { ServingOptions } from "./ctl/serving-status.ts";
 import { addTopoCommands } from "./ctl/topo-commands.ts";
@@ -19,18 +23,8 @@ export interface CommandActions {
   status(options: ClientOptions & { readonly json: boolean }): Promise<number>;
   drain(options: ServingOptions): Promise<number>;
   serveAgain(options: ServingOptions & { readonly readOnly: boolean }): Promise<number>;
+  readonly promotion: PromotionActions;
   readonly topo: TopoActions;
-}
-
-export interface ClientOptions {
-  /** host:port of a pooler's gRPC server. */
-  readonly address: string;
-  /** PEM files for a pooler whose gRPC server has TLS. */
-  readonly tlsCa?: string;
-  readonly tlsCert?: string;
-  readonly tlsKey?: string;
-  /** A duration as text, e.g. "30s"; "0" for none. */
-  readonly timeout: string;
 }
 
 export interface QueryOptions extends ClientOptions {
@@ -91,6 +85,7 @@ export function commandLine(actions: CommandActions, exit: (code: number) => voi
       exit(await actions.status(options)),
     );
   addServingCommands(ctl, actions, exit);
+  addPromotionCommands(ctl, actions.promotion, exit);
   addTopoCommands(ctl, actions.topo, exit);
   return program;
 }
@@ -118,23 +113,4 @@ function withServingOptions(command: Command): Command {
     .option("--reason <text>", "why, for status and log", "")
     .option("--wait", "end only when the pooler is there, at most after --timeout", false)
     .option("--json", "print the answer as JSON", false);
-}
-
-function withClientOptions(command: Command): Command {
-  return command
-    .addOption(
-      new Option(
-        "--address <host:port>",
-        "gRPC address of the pooler; without a port, its default one",
-      )
-        .env("MULTIPOOLER_ADDRESS")
-        .default(`127.0.0.1:${settings.grpcPort.defaultText}`),
-    )
-    .option(
-      "--tls-ca <path>",
-      "PEM file with the authorities of the pooler's certificate; turns on TLS",
-    )
-    .option("--tls-cert <path>", "PEM file with a certificate for a pooler that asks for one")
-    .option("--tls-key <path>", "PEM file with its key")
-    .option("--timeout <duration>", "give up after this time; 0 waits forever", "0");
 }

@@ -11,6 +11,7 @@ import {
   resolveSettings,
 } from "./settings/config.ts";
 import type { ConfigSources } from "./settings/setting-source.ts";
+import type { PromotionActions } from "./ctl/promotion-commands.ts";
 import type { TopoOptions } from "./ctl/topo-command.ts";
 import type { TopoActions, TopoArguments } from "./ctl/topo-commands.ts";
 import { Interruption } from "./interruption.ts";
@@ -111,6 +112,7 @@ function actionsOf(signals: SignalGuard): CommandActions {
       const { serveAgain } = await import("./ctl/serving-status.ts");
       return await serveAgain(options, io);
     },
+    promotion: promotionActions,
     topo: topoActions,
   };
 }
@@ -133,6 +135,13 @@ async function runPooler(given: GivenSettings, signals: SignalGuard): Promise<nu
     exit: (code) => process.exit(code),
   });
 }
+
+const promotionActions: PromotionActions = {
+  term: async (options) => {
+    const { term } = await import("./ctl/term.ts");
+    return await term(options, io);
+  },
+};
 
 const topoActions: TopoActions = {
   get: async (what, options) => {

@@ -9,7 +9,12 @@ import type {
   Reservation,
   ResultSink,
 } from "@multipooler/query-service";
-import type { IntentStatus, ManagerStatus, OperatorIntent } from "@multipooler/manager";
+import type {
+  ConsensusTerm,
+  IntentStatus,
+  ManagerStatus,
+  OperatorIntent,
+} from "@multipooler/manager";
 import type { PoolerManager } from "../src/server/pooler-manager.ts";
 
 /** What stands in for a controller's `streamExecute`; `undefined` leaves no reservation. */
@@ -51,6 +56,33 @@ export class FakeManager implements PoolerManager {
   copies: CopyVerbs = { copyIn: noCopy, copyOut: noCopy };
   /** When set, the controller has no executor and throws this. */
   refusal: Error | undefined;
+  /** What coordinators asked for so far. */
+  readonly asked: unknown[] = [];
+  readonly consensus: PoolerManager["consensus"] = {
+    setTerm: async (term) => {
+      this.asked.push(term);
+      return term;
+    },
+    beginTerm: async (request) => {
+      this.asked.push(request);
+      return { term: request.term, accepted: true };
+    },
+    status: async () => ({
+      term: TERM,
+      wal: { inRecovery: false, lsn: "0/3000148", standby: undefined },
+      postgres: { host: "db1", port: 5432 },
+    }),
+    leadershipView: () => ({
+      leader: TERM.leader,
+      leaderTerm: TERM.number,
+      lastHeartbeatAt: new Date("2026-01-02T03:04:05.000Z"),
+      lagMs: 1500,
+    }),
+    canReachPrimary: async (host, port) => {
+      this.asked.push({ host, port });
+      return { reachable: false, problem: "no active WAL receiver" };
+    },
+  };
   /** What operators wished so far. */
   readonly wishes: (OperatorIntent & { readonly wait: boolean | undefined })[] = [];
   /** Set, the answer to a wish waits for it. */
@@ -142,6 +174,14 @@ export class FakePoolerError extends Error implements PoolerError {
   }
 }
 
+/** A term that the pooler leads. */
+export const TERM: ConsensusTerm = {
+  number: 3n,
+  acceptedLeader: undefined,
+  acceptedAt: undefined,
+  leader: { component: "MULTIPOOLER", cell: "zone1", name: "abc12345" },
+};
+
 /** The status of a pooler that serves. */
 export function managerStatus(): ManagerStatus {
   return {
@@ -153,6 +193,7 @@ export function managerStatus(): ManagerStatus {
     pooler: { cell: "zone1", name: "abc12345" },
     shard: { database: "postgres", tableGroup: "default", shard: "0-inf" },
     type: "PRIMARY",
+    term: TERM,
     serving: {
       current: {
         status: "SERVING",

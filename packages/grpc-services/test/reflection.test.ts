@@ -62,6 +62,7 @@ test.each(VERSIONS)("reflection %s lists the services that are offered", async (
   const services = [...fieldsOf(answer.get(LIST_SERVICES_RESPONSE) ?? new Uint8Array())];
   const names = services.flatMap(([, service]) => [...fieldsOf(service)].map(([, name]) => name));
   expect(names.map((name) => Buffer.from(name).toString()).toSorted()).toEqual([
+    "multipooler.v1.MultiPoolerConsensus",
     "multipooler.v1.MultiPoolerManager",
     "multipoolerservice.MultipoolerService",
   ]);

@@ -38,6 +38,7 @@ export async function startServer(options: Partial<GrpcServerOptions> = {}): Pro
   });
   server.offer("query");
   server.offer("manager");
+  server.offer("consensus");
   server.offer("health");
   await server.listen();
   const address = `127.0.0.1:${server.port}`;

@@ -23,6 +23,7 @@ export type {
   SynchronousCommit,
   SynchronousReplication,
 } from "./replication/replication-control.ts";
+export type { ReplicationVerbs, TermClaim } from "./replication/replication-verbs.ts";
 export type { Logger } from "./logger.ts";
 export { MultiPoolerManager } from "./manager.ts";
 export { ManagerError, ManagerErrorCode } from "./manager-error.ts";
@@ -46,6 +47,17 @@ export { postgresDatabase } from "./postgres/postgres-database.ts";
 export { PoolerType } from "./record/pooler-type.ts";
 export type { PoolerIdentity, ShardIdentity } from "./record/pooler-type.ts";
 export type { IntentStatus, OperatorIntent } from "./serving/operator-intent.ts";
+export { Component } from "./terms/consensus-term.ts";
+export type { ComponentId, ConsensusTerm } from "./terms/consensus-term.ts";
+export type {
+  BeginTermRequest,
+  BeginTermResult,
+  ConsensusReport,
+  ConsensusVerbs,
+  LeadershipView,
+  PrimaryReach,
+} from "./terms/consensus-verbs.ts";
+export type { WalAnswer } from "./terms/wal-answer.ts";
 export type {
   TransitionEnd,
   TransitionOutcome,

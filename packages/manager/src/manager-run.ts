@@ -3,11 +3,13 @@ import type { ServingTarget } from "@multipooler/controller-api";
 import { DatabaseMonitor } from "./database/database-monitor.ts";
 import type { DatabaseHealth } from "./database/database-monitor.ts";
 import type { DatabaseFacts, ManagedDatabase } from "./database/managed-database.ts";
-import { ManagerError, ManagerErrorCode, isPermanent } from "./manager-error.ts";
+import { shuttingDown } from "./actions/guardrails.ts";
+import { ManagerError, ManagerErrorCode, asManagerError, isPermanent } from "./manager-error.ts";
 import type { CloseOptions, OpenOptions } from "./manager-options.ts";
-import { applicationName, poolerId } from "./manager-settings.ts";
+import { poolerId } from "./manager-settings.ts";
 import type { ManagerSettings } from "./manager-settings.ts";
 import type { ManagerState } from "./manager-status.ts";
+import { applicationName } from "./record/application-name.ts";
 import type { PoolerType } from "./record/pooler-type.ts";
 import type { Registration } from "./record/registration.ts";
 import { TypeMemory } from "./record/type-memory.ts";
@@ -15,37 +17,22 @@ import { Lameduck } from "./lameduck.ts";
 import { CLOSING_REASON, closeRun } from "./run-closing.ts";
 import { assembleParts } from "./run-parts.ts";
 import type { RunParts } from "./run-parts.ts";
+import { runningParts, stateOf } from "./run-phase.ts";
+import type { Phase } from "./run-phase.ts";
 import { IntentMemory, admitsNothing } from "./serving/operator-intent.ts";
 import type { IntentStatus, OperatorIntent } from "./serving/operator-intent.ts";
 import { admits, deriveTarget, notServing } from "./serving/serving-target.ts";
+import type { Terms } from "./terms/terms.ts";
 import type { PoolerService, ServiceTransport } from "./transport/service-transport.ts";
 import { listenAll } from "./transport/transports.ts";
 
 export interface ManagerRunOptions {
   readonly settings: ManagerSettings;
   readonly services: Iterable<PoolerService>;
+  readonly terms: Terms;
   /** Called, synchronously, after each change that a status would show. */
   readonly onChange: () => void;
 }
-
-/**
- * Where a run is in its life. What lives as long as a server is in `PoolerSteps`.
- *
- * | from        | to          | when                                                             |
- * | ----------- | ----------- | ---------------------------------------------------------------- |
- * | opening     | registering | the transports listen                                            |
- * | registering | running     | the record is registered, or the topology turned out to be away  |
- * | registering | failed      | the topology refuses the record                                  |
- * | running     | failed      | before it was first ready: a fault of the database that no retry cures, |
- * |             |             | unless an operator wants nothing to be served                    |
- *
- * Only a running one is led by what database and topology say. `close` ends it in every phase.
- */
-type Phase =
-  | { readonly name: "opening" }
-  | { readonly name: "registering"; readonly parts: RunParts }
-  | { readonly name: "running"; readonly parts: RunParts; readonly wasReady: boolean }
-  | { readonly name: "failed"; readonly parts: RunParts; readonly error: ManagerError };
 
 /**
  * A manager from one `open` to its `close`. Everything that lives for so long is made here and
@@ -54,6 +41,7 @@ type Phase =
 export class ManagerRun {
   readonly #settings: ManagerSettings;
   readonly #services: Iterable<PoolerService>;
+  readonly #terms: Terms;
   readonly #onChange: () => void;
   readonly #stop = new AbortController();
   readonly #memory: TypeMemory;
@@ -71,10 +59,11 @@ export class ManagerRun {
   /** Set while the run serves on although it is to close. */
   #lameduck: Lameduck | undefined;
 
-  constructor({ settings, services, onChange }: ManagerRunOptions) {
+  constructor({ settings, services, terms, onChange }: ManagerRunOptions) {
     const { clock, random, logger, pooler, database, heartbeatIntervalMs } = settings;
     this.#settings = settings;
     this.#services = services;
+    this.#terms = terms;
     this.#onChange = onChange;
     const own = { poolerDir: pooler.poolerDir, poolerId: poolerId(pooler.identity), logger };
     this.#memory = new TypeMemory(own);
@@ -99,15 +88,7 @@ export class ManagerRun {
   }
 
   get state(): ManagerState {
-    switch (this.#phase.name) {
-      case "opening":
-      case "registering":
-        return { name: "starting" };
-      case "running":
-        return { name: this.#phase.wasReady ? "ready" : "starting" };
-      case "failed":
-        return { name: "error", error: this.#phase.error };
-    }
+    return stateOf(this.#phase);
   }
 
   get stopping(): boolean {
@@ -152,17 +133,28 @@ export class ManagerRun {
   }
 
   /**
+   * What verbs act on. Throws NOT_OPEN while the record is not registered yet and while the run closes, and
+   * the error of a start that failed.
+   */
+  requireRunning(): RunParts {
+    if (this.stopping) {
+      throw shuttingDown();
+    }
+    return runningParts(this.#phase);
+  }
+
+  /**
    * Takes an operator's wish. It has its effect before this returns; resolves when it is remembered,
    * or cannot be. Rejects with INVALID_ARGUMENT, and NOT_OPEN while the run closes.
    */
   async setIntent(intent: OperatorIntent): Promise<IntentStatus> {
     if (this.stopping) {
-      throw new ManagerError(ManagerErrorCode.NotOpen, "the pooler is shutting down");
+      throw shuttingDown();
     }
     const { clock, logger } = this.#settings;
     const remembered = this.#intent.set(intent, new Date(clock.now()));
     logger.info({ ...intent }, "an operator asks for a serving status");
-    this.#decide();
+    this.decide();
     const held = await remembered;
     this.#onChange();
     return held;
@@ -175,6 +167,7 @@ export class ManagerRun {
     try {
       rememberedType = await this.#memory.load();
       await this.#intent.load();
+      await this.#terms.load();
       either.throwIfAborted();
       this.#transports = transports;
       await listenAll(transports, this.#services, { signal: either });
@@ -194,7 +187,7 @@ export class ManagerRun {
       memory: this.#memory,
       rememberedType,
       health: () => this.health,
-      onFacts: () => this.#decide(),
+      onFacts: () => this.decide(),
       onProgress: () => this.#progressed(),
       onFault: () => this.#monitor.checkNow(),
       onChange: this.#onChange,
@@ -208,7 +201,7 @@ export class ManagerRun {
       await parts.registration.open({ signal: this.#stop.signal });
     } catch (error) {
       if (!this.#stop.signal.aborted) {
-        this.#fail(parts, asManagerError(error));
+        this.#fail(parts, asManagerError(error, "the start failed"));
       }
       return;
     }
@@ -216,7 +209,7 @@ export class ManagerRun {
       return;
     }
     this.#change({ name: "running", parts, wasReady: false });
-    this.#decide();
+    this.decide();
     parts.reconciler.open();
     this.#monitor.open();
   }
@@ -237,11 +230,11 @@ export class ManagerRun {
       this.#fail(phase.parts, health.error);
       return;
     }
-    this.#decide();
+    this.decide();
   }
 
-  /** Derives the target from what is known now. */
-  #decide(): void {
+  /** Derives the target from what is known now, and wants it. */
+  decide(): void {
     const phase = this.#phase;
     if (phase.name === "running") {
       const target = this.#derive(phase.parts);
@@ -262,6 +255,7 @@ export class ManagerRun {
       database: this.health,
       type: registration.type(),
       intent: this.#intent.current,
+      term: this.#terms.facts,
     });
     return whyNot(target, registration) ?? target;
   }
@@ -357,10 +351,4 @@ function whyNot(target: ServingTarget, registration: Registration): ServingTarge
   return registration.isUndecided
     ? notServing("whether this pooler is the first of its shard is being found out")
     : undefined;
-}
-
-function asManagerError(error: unknown): ManagerError {
-  return error instanceof ManagerError
-    ? error
-    : new ManagerError(ManagerErrorCode.Internal, "the start failed", { cause: error });
 }

@@ -3,6 +3,7 @@ import type { ManagerError } from "./manager-error.ts";
 import type { NotReadyCode } from "./serving/not-ready.ts";
 import type { PoolerIdentity, PoolerType, ShardIdentity } from "./record/pooler-type.ts";
 import type { IntentStatus } from "./serving/operator-intent.ts";
+import type { ConsensusTerm } from "./terms/consensus-term.ts";
 import type { TransitionRecord } from "./serving/transition-history.ts";
 
 /**
@@ -99,6 +100,8 @@ export interface ManagerStatus {
   readonly shard: ShardIdentity;
   /** The type in the topology record; UNKNOWN when none is known. */
   readonly type: PoolerType;
+  /** What the pooler has promised to coordinators. */
+  readonly term: ConsensusTerm;
   /** The current role and status and, while the controller is not there yet, the wanted ones. */
   readonly serving: ServingState;
   /** What an operator wishes the pooler to serve. */

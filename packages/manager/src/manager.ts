@@ -1,5 +1,6 @@
 import type { PoolerController } from "@multipooler/controller-api";
 import type { CallOptions } from "@multipooler/query-service";
+import { ActionLock } from "./actions/action-lock.ts";
 import { messageOf } from "./error-message.ts";
 import { ManagerError, ManagerErrorCode } from "./manager-error.ts";
 import type { CloseOptions, ManagerOptions, OpenOptions } from "./manager-options.ts";
@@ -9,10 +10,15 @@ import type { ManagerSettings } from "./manager-settings.ts";
 import type { ManagerStatus } from "./manager-status.ts";
 import { ManagerService } from "./transport/service-transport.ts";
 import type { PoolerService } from "./transport/service-transport.ts";
+import type { PoolerType } from "./record/pooler-type.ts";
+import type { ReplicationControl } from "./replication/replication-control.ts";
+import { ReplicationVerbs } from "./replication/replication-verbs.ts";
 import { untilIntentReached } from "./serving/intent-wait.ts";
 import type { IntentStatus, OperatorIntent } from "./serving/operator-intent.ts";
 import type { UnreadySince } from "./status-snapshot.ts";
 import { takeSnapshot } from "./status-snapshot.ts";
+import { ConsensusVerbs } from "./terms/consensus-verbs.ts";
+import { Terms } from "./terms/terms.ts";
 
 /**
  * The one entry point of a pooler. It owns the controller and the way to the database, keeps the
@@ -30,6 +36,11 @@ export class MultiPoolerManager implements AsyncDisposable {
   readonly #settings: ManagerSettings;
   readonly #startedAt: Date;
   readonly #listeners = new Set<(status: ManagerStatus) => void>();
+  /** What orchestrators and operators do to replication; the same object in every state. */
+  readonly replication: ReplicationVerbs;
+  readonly #terms: Terms;
+  /** What coordinators agree on terms with; the same object in every state. */
+  readonly consensus: ConsensusVerbs;
   #services: ReadonlySet<PoolerService> | undefined;
   #run: ManagerRun | undefined;
   #unready: UnreadySince | undefined;
@@ -37,7 +48,29 @@ export class MultiPoolerManager implements AsyncDisposable {
   /** Checks the options and does no I/O. Throws INVALID_CONFIG, naming the setting. */
   constructor(options: ManagerOptions) {
     this.#settings = resolveManagerOptions(options);
-    this.#startedAt = new Date(this.#settings.clock.now());
+    const { clock, logger, pooler } = this.#settings;
+    this.#startedAt = new Date(clock.now());
+    this.#terms = new Terms({ ...pooler, logger, onChange: () => this.#run?.decide() });
+    const lock = new ActionLock(clock);
+    const type = (): PoolerType => this.#requireRun().requireRunning().registration.type();
+    const replication = (): ReplicationControl | undefined =>
+      this.#requireRun().database.replication;
+    this.replication = new ReplicationVerbs({
+      subject: () => ({ type: type(), replication: replication() }),
+      serviceId: pooler.identity.name,
+      lock,
+      terms: this.#terms,
+    });
+    this.consensus = new ConsensusVerbs({
+      terms: this.#terms,
+      lock,
+      identity: pooler.identity,
+      type,
+      replication,
+      heartbeat: () => this.status().heartbeat,
+      postgres: () => ({ host: pooler.hostname, port: pooler.ports()["postgres"] ?? 0 }),
+      clock,
+    });
   }
 
   /**
@@ -58,6 +91,7 @@ export class MultiPoolerManager implements AsyncDisposable {
     const run = new ManagerRun({
       settings: this.#settings,
       services: this.#collectServices(),
+      terms: this.#terms,
       onChange: () => this.#notify(),
     });
     this.#run = run;
@@ -81,6 +115,7 @@ export class MultiPoolerManager implements AsyncDisposable {
     const status = takeSnapshot({
       settings: this.#settings,
       run: this.#run,
+      term: this.#terms.current,
       startedAt: this.#startedAt,
       unready: this.#unready,
     });
@@ -115,10 +150,7 @@ export class MultiPoolerManager implements AsyncDisposable {
     intent: OperatorIntent,
     { wait = false, signal }: CallOptions & { readonly wait?: boolean | undefined } = {},
   ): Promise<IntentStatus> {
-    if (this.#run === undefined) {
-      throw new ManagerError(ManagerErrorCode.NotOpen, "the manager is not open");
-    }
-    const held = await this.#run.setIntent(intent);
+    const held = await this.#requireRun().setIntent(intent);
     if (wait) {
       await untilIntentReached(this, held, signal);
     }
@@ -144,6 +176,13 @@ export class MultiPoolerManager implements AsyncDisposable {
     await this.close();
   }
 
+  #requireRun(): ManagerRun {
+    if (this.#run === undefined) {
+      throw new ManagerError(ManagerErrorCode.NotOpen, "the manager is not open");
+    }
+    return this.#run;
+  }
+
   async #closeRun(run: ManagerRun, options: CloseOptions = {}): Promise<void> {
     try {
       await run.close(options);
@@ -163,6 +202,7 @@ export class MultiPoolerManager implements AsyncDisposable {
     const services = new Set<PoolerService>();
     this.#settings.controller.register({ offer: (service) => services.add(service) });
     services.add(ManagerService.Manager);
+    services.add(ManagerService.Consensus);
     this.#services = services;
     return services;
   }

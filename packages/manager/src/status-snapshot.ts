@@ -1,5 +1,6 @@
 import type { ServingTarget } from "@multipooler/controller-api";
 import { CLOSING_REASON } from "./run-closing.ts";
+import type { ConsensusTerm } from "./terms/consensus-term.ts";
 import type { ManagedDatabaseStatus } from "./database/managed-database.ts";
 import type { ManagerRun } from "./manager-run.ts";
 import type { ManagerSettings } from "./manager-settings.ts";
@@ -20,13 +21,15 @@ export interface StatusSources {
   readonly settings: ManagerSettings;
   /** `undefined` while the manager is not open. */
   readonly run: ManagerRun | undefined;
+  readonly term: ConsensusTerm;
   readonly startedAt: Date;
   /** What was true at the last snapshot. */
   readonly unready: UnreadySince | undefined;
 }
 
 /** Takes a snapshot of everything. Reads memory only. */
-export function takeSnapshot({ settings, run, startedAt, unready }: StatusSources): ManagerStatus {
+export function takeSnapshot(sources: StatusSources): ManagerStatus {
+  const { settings, run, term, startedAt, unready } = sources;
   const { controller, pooler } = settings;
   const { current, drains } = controller.servingStatus();
   const database = run?.database.status();
@@ -40,6 +43,7 @@ export function takeSnapshot({ settings, run, startedAt, unready }: StatusSource
     pooler: pooler.identity,
     shard: pooler.shard,
     type: run?.parts?.registration.type() ?? PoolerType.Unknown,
+    term,
     serving: {
       current,
       wanted: wantedOf(run),

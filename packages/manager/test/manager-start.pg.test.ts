@@ -30,7 +30,7 @@ test("a first open ends with a primary that serves, and with a record that says 
   await using fixture = new ManagerFixture({ database: configFor(postgres, db.name) });
   await fixture.open();
   expect(fixture.transport.listening).toBe(true);
-  expect([...fixture.transport.offered]).toEqual(["query", "health", "manager"]);
+  expect([...fixture.transport.offered]).toEqual(["query", "health", "manager", "consensus"]);
   const status = await fixture.untilReady();
 
   expect(status.state).toEqual({ name: "ready" });

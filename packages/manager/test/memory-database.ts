@@ -8,6 +8,8 @@ import type {
   ManagedDatabaseStatus,
 } from "../src/database/managed-database.ts";
 import { ManagerError, ManagerErrorCode } from "../src/manager-error.ts";
+import type { HeartbeatStatus } from "../src/manager-status.ts";
+import type { FakeReplication } from "./fake-replication.ts";
 
 /** What a test may change while the manager is open. */
 type MemoryDatabaseState = Pick<
@@ -26,6 +28,7 @@ export class MemoryDatabase implements DatabaseProvider, ManagedDatabase {
   fault: ManagerError | undefined;
   refusal: ManagerError | undefined;
   writeFault: string | undefined;
+  heartbeat: HeartbeatStatus = { mode: "off" };
   /** Poolers with the same name of a server serve from the same one. */
   server = "memory";
   inRecovery = false;
@@ -33,11 +36,20 @@ export class MemoryDatabase implements DatabaseProvider, ManagedDatabase {
   cluster: ClusterPosition | undefined;
   /** Connections of the controller, as the share counts them. */
   used = 0;
+  readonly replication: FakeReplication | undefined;
   #context: DatabaseContext | undefined;
   #handle: DatabaseHandle | undefined;
 
+  /** With one, it is in recovery where that says so, and has the manager look when that changes. */
+  constructor(replication?: FakeReplication) {
+    this.replication = replication;
+  }
+
   open(context: DatabaseContext): ManagedDatabase {
     this.#context = context;
+    if (this.replication !== undefined) {
+      this.replication.onChange = context.suspect;
+    }
     return this;
   }
 
@@ -52,7 +64,8 @@ export class MemoryDatabase implements DatabaseProvider, ManagedDatabase {
     if (this.fault !== undefined) {
       throw this.fault;
     }
-    const { inRecovery, server, place, cluster } = this;
+    const { server, place, cluster } = this;
+    const inRecovery = this.replication?.inRecovery ?? this.inRecovery;
     return { inRecovery, serverVersion: "memory", server, place, cluster };
   }
 
@@ -75,7 +88,7 @@ export class MemoryDatabase implements DatabaseProvider, ManagedDatabase {
     return {
       connectionsUsed: 0,
       connectionsLimit: 0,
-      heartbeat: { mode: "off" },
+      heartbeat: this.heartbeat,
       refusal: this.refusal,
       writeFault: this.writeFault,
     };

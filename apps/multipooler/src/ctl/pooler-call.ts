@@ -1,7 +1,7 @@
 import type { Writable } from "node:stream";
 import { GrpcStatusError } from "@multipooler/grpc-services/client";
 import type { PoolerClient, RequestOptions } from "@multipooler/grpc-services/client";
-import type { ClientOptions } from "../cli.ts";
+import type { ClientOptions } from "./client-options.ts";
 import { callFault } from "./call-fault.ts";
 import { callTimeoutMs } from "./call-timeout.ts";
 import { diagnosticText } from "./diagnostic-text.ts";

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { connect } from "@multipooler/grpc-services/client";
 import type { ClientTls, PoolerClient } from "@multipooler/grpc-services/client";
-import type { ClientOptions } from "../cli.ts";
+import type { ClientOptions } from "./client-options.ts";
 import { fileFault } from "../file-fault.ts";
 import { ConfigError } from "../settings/config.ts";
 import { settings } from "../settings/settings.ts";

@@ -1,5 +1,5 @@
 import { ServingStatus, SetServingStatusResponse } from "@multipooler/proto/manager-v1";
-import type { ClientOptions } from "../cli.ts";
+import type { ClientOptions } from "./client-options.ts";
 import { callPooler } from "./pooler-call.ts";
 import type { CtlOutput } from "./pooler-call.ts";
 import { servingText } from "./serving-text.ts";

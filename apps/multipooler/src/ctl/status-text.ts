@@ -17,6 +17,7 @@ import type {
 import { tableText } from "@multipooler/text-table";
 import { drainsText, intentText, servingText, transitionText } from "./serving-text.ts";
 import { shortTime } from "./short-time.ts";
+import { termText } from "./term-text.ts";
 import { because, elapsed, milliseconds, shortAge, word } from "./status-words.ts";
 
 /** Formats the status for people: one fact a line, after its name. */
@@ -55,7 +56,13 @@ function whoAndHow(status: StatusResponse, now: Date): [string, string][] {
     ],
     ["type", typeText(status)],
     ["role", role.replace("UNSPECIFIED", "not known yet")],
+    ...termLines(status),
   ];
+}
+
+/** Nothing where no coordinator has set a term. */
+function termLines({ term }: StatusResponse): [string, string][] {
+  return term === undefined || term.termNumber === 0n ? [] : [["term", termText(term)]];
 }
 
 function notReadyText(status: StatusResponse): string {

@@ -35,7 +35,7 @@ const pooler: TopoRecord = {
   }),
 };
 
-const shard: TopoRecord = {
+const SHARD: TopoRecord = {
   kind: "shard",
   key: "/multigres/global/primaries/app,default,0-inf/Primary",
   version: 4n,
@@ -74,7 +74,7 @@ const database: TopoRecord = {
 };
 
 test("a record is called like the folder that it is in", () => {
-  expect([cell, database, shard, pooler].map(recordName)).toEqual([
+  expect([cell, database, SHARD, pooler].map(recordName)).toEqual([
     "zone1",
     "app",
     "app/default/0-inf",
@@ -83,7 +83,7 @@ test("a record is called like the folder that it is in", () => {
 });
 
 test("the state of a shard is told field by field, positions as PostgreSQL writes them", () => {
-  expect(recordFields(shard)).toEqual([
+  expect(recordFields(SHARD)).toEqual([
     ["primary.pooler.cell", "zone1"],
     ["primary.pooler.name", "a"],
     ["primary.address", "db1:15270"],
@@ -95,10 +95,10 @@ test("the state of a shard is told field by field, positions as PostgreSQL write
     ["cluster.history.0.timeline", "1"],
     ["cluster.history.0.end", "1/3000060"],
   ]);
-  expect(recordSummary(shard)).toBe(
+  expect(recordSummary(SHARD)).toBe(
     "primary zone1/a at db1:15270 since 2026-11-23 10:00:00Z, cluster 7481234567890123456 on timeline 2",
   );
-  const empty = { ...shard, record: { primary: undefined, cluster: undefined } };
+  const empty = { ...SHARD, record: { primary: undefined, cluster: undefined } };
   expect(recordSummary(empty)).toBe("no primary");
   expect(recordFields(empty)).toEqual([]);
 });
@@ -188,7 +188,7 @@ test("each kind has a summary, and a row as wide as its table", () => {
     "db1:15270",
     "app/default/0-inf",
   ]);
-  for (const record of [cell, database, shard, pooler]) {
+  for (const record of [cell, database, SHARD, pooler]) {
     expect(summaryRow(record)).toHaveLength(summaryColumns[record.kind].length);
   }
 });

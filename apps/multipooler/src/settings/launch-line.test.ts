@@ -72,6 +72,7 @@ async function given(...args: readonly string[]): Promise<GivenSettings> {
     status: unwanted,
     drain: unwanted,
     serveAgain: unwanted,
+    promotion: { term: unwanted },
     topo: TOPO,
   };
   await commandLine(actions, () => undefined).parseAsync(args, { from: "user" });
@@ -270,6 +271,7 @@ test("the help has our flags with what they do, the others once and short", () =
       status: unwanted,
       drain: unwanted,
       serveAgain: unwanted,
+      promotion: { term: unwanted },
       topo: TOPO,
     },
     () => undefined,

@@ -6,6 +6,7 @@ import type { Kind } from "./setting.ts";
 const SERVICES: ReadonlyMap<string, PoolerService> = new Map([
   ["grpc-pooler", "query"],
   ["grpc-poolermanager", "manager"],
+  ["grpc-consensus", "consensus"],
 ]);
 
 /**

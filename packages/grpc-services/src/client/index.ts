@@ -1,4 +1,10 @@
 export type { ClientTls, RequestOptions } from "./client-channel.ts";
+export type {
+  BeginTermInput,
+  CanReachPrimaryInput,
+  ConsensusClient,
+  SetTermInput,
+} from "./consensus-client.ts";
 export { GrpcStatusError } from "../errors/grpc-status-error.ts";
 export type { GrpcStatusErrorDetails, GrpcStatusName } from "../errors/grpc-status-error.ts";
 export { connect } from "./pooler-client.ts";

@@ -33,6 +33,8 @@ import type {
 import { ClientChannel } from "./client-channel.ts";
 import type { ClientTls, RequestOptions } from "./client-channel.ts";
 import { clientMethod } from "./client-method.ts";
+import { consensusClient } from "./consensus-client.ts";
+import type { ConsensusClient } from "./consensus-client.ts";
 import { healthCheckMethod } from "../health/health-definition.ts";
 import { MAX_MESSAGE_BYTES } from "../server/message-limit.ts";
 
@@ -139,6 +141,8 @@ export interface PoolerClient extends Disposable {
   ): Promise<SetServingStatusResponse>;
   /** Whether a service is serving; the empty name stands for the pooler as a whole. */
   isServing(service: string, options?: RequestOptions): Promise<boolean>;
+  /** What coordinators agree on terms with. */
+  readonly consensus: ConsensusClient;
   /** Ends the connection once the calls that run have ended. */
   close(): void;
 }
@@ -248,6 +252,7 @@ export function connect(options: ConnectOptions): PoolerClient {
     setServingStatus: (request, call = {}) =>
       channel.unary(SET_SERVING_STATUS, SetServingStatusRequest.fromPartial(request), call),
     isServing: (service, call = {}) => channel.unary(healthCheckMethod, service, call),
+    consensus: consensusClient(channel),
     close,
     [Symbol.dispose]: close,
   };

@@ -60,6 +60,12 @@ test("a serving primary tells everything about itself", () => {
     },
     transitions: [],
     drains: undefined,
+    term: {
+      termNumber: 3n,
+      acceptedLeader: undefined,
+      lastAcceptanceTime: undefined,
+      leaderId: { component: 1, cell: "zone1", name: "abc12345" },
+    },
   });
 });
 

@@ -16,6 +16,7 @@ import {
   PoolerTypeSource,
 } from "@multipooler/proto/manager-v1";
 import type { HeartbeatStatus, StatusResponse } from "@multipooler/proto/manager-v1";
+import { termMessage } from "../consensus/term-message.ts";
 import { hostAndPort } from "../server/host-and-port.ts";
 import { durationMessage } from "./duration-message.ts";
 import {
@@ -91,6 +92,7 @@ export function statusMessage(status: ManagerStatus, version: string): StatusRes
     transitions: status.transitions.map(transitionMessage),
     drains: serving.drains && drainsMessage(serving.drains),
     startTime: status.startedAt,
+    term: termMessage(status.term),
     version,
   };
 }

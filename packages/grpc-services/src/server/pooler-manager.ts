@@ -1,5 +1,10 @@
 import type { PoolerController } from "@multipooler/controller-api";
-import type { IntentStatus, ManagerStatus, OperatorIntent } from "@multipooler/manager";
+import type {
+  ConsensusVerbs,
+  IntentStatus,
+  ManagerStatus,
+  OperatorIntent,
+} from "@multipooler/manager";
 import type { CallOptions } from "@multipooler/query-service";
 
 /** The part of a `MultiPoolerManager` that the services use. */
@@ -13,6 +18,11 @@ export interface PoolerManager {
     intent: OperatorIntent,
     options?: CallOptions & { readonly wait?: boolean | undefined },
   ): Promise<IntentStatus>;
+  /** What coordinators agree on terms with. */
+  readonly consensus: Pick<
+    ConsensusVerbs,
+    "setTerm" | "beginTerm" | "status" | "leadershipView" | "canReachPrimary"
+  >;
   /** Calls `listener` with each new status until the function that it returns is called. */
   watchStatus(listener: (status: ManagerStatus) => void): () => void;
 }

@@ -1,4 +1,5 @@
 import type { PoolerService } from "@multipooler/manager";
+import { bindConsensusService } from "../consensus/consensus-service-binding.ts";
 import { bindHealthService } from "../health/health-service-binding.ts";
 import { bindManagerService } from "../manager/manager-service-binding.ts";
 import type { ManagerServiceOptions } from "../manager/manager-service-binding.ts";
@@ -31,6 +32,7 @@ const SERVICES: Readonly<
   session: { bind: undefined, needsReadyPooler: true },
   health: { bind: undefined, needsReadyPooler: false },
   manager: { bind: bindManagerService, needsReadyPooler: false },
+  consensus: { bind: bindConsensusService, needsReadyPooler: false },
 };
 
 /** The services that are offered, and the health service that tells about them, if it is one of them. */

@@ -1,9 +1,7 @@
-import { readFile } from "node:fs/promises";
 import path from "node:path";
-import { messageOf } from "../error-message.ts";
 import type { Logger } from "../logger.ts";
-import { ManagerError, ManagerErrorCode } from "../manager-error.ts";
-import { replaceFile } from "./durable-file.ts";
+import type { ManagerError } from "../manager-error.ts";
+import { JsonFile } from "./json-file.ts";
 
 export interface PoolerFileOptions {
   /** The pooler's directory. */
@@ -18,12 +16,17 @@ export interface PoolerFileOptions {
 
 /** A JSON file in which one pooler keeps a fact of its own over restarts. */
 export class PoolerFile {
-  readonly path: string;
   readonly #options: PoolerFileOptions;
+  readonly #file: JsonFile;
 
   constructor(options: PoolerFileOptions) {
+    const { directory, name, what } = options;
     this.#options = options;
-    this.path = path.join(options.directory, options.name);
+    this.#file = new JsonFile({ path: path.join(directory, name), what });
+  }
+
+  get path(): string {
+    return this.#file.path;
   }
 
   /**
@@ -32,13 +35,9 @@ export class PoolerFile {
    */
   async read(): Promise<object | undefined> {
     const { poolerId, what, logger } = this.#options;
-    const text = await this.#readIfExists();
-    if (text === undefined) {
+    const content = await this.#file.read();
+    if (content === undefined) {
       return undefined;
-    }
-    const content = this.#parse(text);
-    if (typeof content !== "object" || content === null) {
-      throw this.invalid("does not hold an object");
     }
     if (!("poolerId" in content && typeof content.poolerId === "string")) {
       throw this.invalid("does not hold the pooler's id");
@@ -54,34 +53,11 @@ export class PoolerFile {
   /** Replaces the file, whole. */
   async write(content: object): Promise<void> {
     const { poolerId } = this.#options;
-    await replaceFile(this.path, `${JSON.stringify({ poolerId, ...content }, undefined, 2)}\n`);
+    await this.#file.write({ poolerId, ...content });
   }
 
   /** Says that the file makes no sense: to guess would be to invent what it holds. */
   invalid(how: string, cause?: unknown): ManagerError {
-    return new ManagerError(
-      ManagerErrorCode.RecordFileInvalid,
-      `${this.path} ${how}; repair it, or remove it to forget ${this.#options.what}`,
-      { cause },
-    );
-  }
-
-  #parse(text: string): unknown {
-    try {
-      return JSON.parse(text);
-    } catch (error) {
-      throw this.invalid("is not JSON", error);
-    }
-  }
-
-  async #readIfExists(): Promise<string | undefined> {
-    try {
-      return await readFile(this.path, "utf8");
-    } catch (error) {
-      if (error instanceof Error && "code" in error && error.code === "ENOENT") {
-        return undefined;
-      }
-      throw this.invalid(`cannot be read: ${messageOf(error)}`, error);
-    }
+    return this.#file.invalid(how, cause);
   }
 }

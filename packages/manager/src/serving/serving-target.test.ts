@@ -137,6 +137,21 @@ test("targets are the same when status, role and term are, whatever the reason",
   expect(sameTarget(target, notServing("closing"))).toBe(false);
 });
 
+test.each([
+  { term: undefined, expected: "PRIMARY SERVING, no term" },
+  { term: { number: 3n, superseded: undefined }, expected: "PRIMARY SERVING, term 3" },
+  {
+    term: { number: 4n, superseded: "term 4 is known" },
+    expected: "REPLICA SERVING_RDONLY, no term",
+  },
+])("a primary takes writes under no term or one that it leads: $expected", ({ term, expected }) => {
+  const facts = { database: HEALTH.primary, type: PoolerType.Primary, intent: FREE, term };
+  const target = deriveTarget(facts);
+  const routed = target.term === undefined ? "no term" : `term ${target.term.coordinatorTerm}`;
+  expect(`${target.role} ${target.status}, ${routed}`).toBe(expected);
+  expect(target.reason).toContain(term?.superseded ?? "the topology says PRIMARY");
+});
+
 test("two statuses admit queries, two do not", () => {
   expect(admits("SERVING")).toBe(true);
   expect(admits("SERVING_RDONLY")).toBe(true);

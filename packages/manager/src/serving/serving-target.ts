@@ -12,6 +12,15 @@ export interface ServingFacts {
   readonly type: PoolerType;
   /** What an operator wishes; it takes away and never adds. */
   readonly intent: OperatorIntent;
+  /** Absent where no coordinator has set one. */
+  readonly term?: TermFacts | undefined;
+}
+
+/** The term of the pooler. */
+export interface TermFacts {
+  readonly number: bigint;
+  /** Why the pooler must not take writes in it, although topology and database would have it so. */
+  readonly superseded: string | undefined;
 }
 
 /**
@@ -26,13 +35,14 @@ export interface ServingFacts {
  * | others         | not up          | others  | REPLICA, NOT_SERVING     |
  * | others         | in recovery     | others  | REPLICA, SERVING_RDONLY  |
  * | SERVING_RDONLY | out of recovery | others  | REPLICA, SERVING_RDONLY  |
- * | SERVING        | out of recovery | PRIMARY | PRIMARY, SERVING         |
+ * | SERVING        | out of recovery | PRIMARY | PRIMARY, SERVING; REPLICA, SERVING_RDONLY under a term that it does not lead |
  * | SERVING        | out of recovery | others  | REPLICA, SERVING_RDONLY  |
  *
  * DRAINED is held until operator and topology say otherwise, also while the database is away. A server
  * that leaves is one whose end waits for the sessions of the controller: DRAINED closes the idle ones.
  */
-export function deriveTarget({ database, type, intent }: ServingFacts): ServingTarget {
+export function deriveTarget(known: ServingFacts): ServingTarget {
+  const { database, type, intent } = known;
   if (intent.status === ServingStatus.Drained) {
     return drained(byOperator("drained", intent));
   }
@@ -52,7 +62,7 @@ export function deriveTarget({ database, type, intent }: ServingFacts): ServingT
     case "down":
       return notServing(database.error.message);
     case "up":
-      return deriveReachable(database.facts.inRecovery, type, intent);
+      return deriveReachable(database.facts.inRecovery, type, known);
   }
 }
 
@@ -95,20 +105,19 @@ function byOperator(what: string, { reason }: OperatorIntent): string {
 function deriveReachable(
   inRecovery: boolean,
   type: Exclude<PoolerType, typeof PoolerType.Drained>,
-  intent: OperatorIntent,
+  { intent, term }: ServingFacts,
 ): ServingTarget {
   if (!inRecovery && intent.status === ServingStatus.ServingReadOnly) {
     return readOnly(byOperator("made read-only", intent), inRecovery);
   }
   switch (type) {
     case PoolerType.Primary:
-      return inRecovery
-        ? readOnly("the topology says PRIMARY, but PostgreSQL is in recovery", inRecovery)
-        : {
-            status: ServingStatus.Serving,
-            role: PoolerRole.Primary,
-            reason: "PostgreSQL is out of recovery and the topology says PRIMARY",
-          };
+      if (inRecovery) {
+        return readOnly("the topology says PRIMARY, but PostgreSQL is in recovery", inRecovery);
+      }
+      return term?.superseded === undefined
+        ? primary(term?.number)
+        : readOnly(`the topology says PRIMARY, but ${term.superseded}`, inRecovery);
     case PoolerType.Replica:
     case PoolerType.Unknown:
       return readOnly(
@@ -118,6 +127,15 @@ function deriveReachable(
         inRecovery,
       );
   }
+}
+
+function primary(term: bigint | undefined): ServingTarget {
+  return {
+    status: ServingStatus.Serving,
+    role: PoolerRole.Primary,
+    term: term === undefined ? undefined : { coordinatorTerm: term, leaderSubterm: 0n },
+    reason: "PostgreSQL is out of recovery and the topology says PRIMARY",
+  };
 }
 
 function readOnly(reason: string, inRecovery: boolean): ServingTarget {

@@ -4,6 +4,7 @@ import type { CallOptions } from "@multipooler/query-service";
 /** The services that the manager itself offers to transports. */
 export const ManagerService = {
   Manager: "manager",
+  Consensus: "consensus",
 } as const;
 export type ManagerService = (typeof ManagerService)[keyof typeof ManagerService];
 

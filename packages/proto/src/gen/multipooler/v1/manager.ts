@@ -9,6 +9,7 @@ import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import { Duration } from "../../google/protobuf/duration.ts";
 import { Timestamp } from "../../google/protobuf/timestamp.ts";
 import { ID, ShardKey } from "../../multigres/clustermetadata.ts";
+import { ConsensusTerm } from "./consensus.ts";
 
 /** Why a pooler is not ready, for programs that act on it. */
 export const NotReadyCode = {
@@ -739,7 +740,11 @@ export interface StatusResponse {
   /** Why `ready` is false, for programs. */
   notReadyCode: NotReadyCode;
   /** Since when `ready` is false for that reason. Absent when it is true. */
-  notReadySinceTime: Date | undefined;
+  notReadySinceTime:
+    | Date
+    | undefined;
+  /** What the pooler has promised to coordinators. */
+  term: ConsensusTerm | undefined;
 }
 
 /** One change of the serving status, all attempts together. */
@@ -1267,6 +1272,7 @@ function createBaseStatusResponse(): StatusResponse {
     drains: undefined,
     notReadyCode: 0,
     notReadySinceTime: undefined,
+    term: undefined,
   };
 }
 
@@ -1331,6 +1337,9 @@ export const StatusResponse: MessageFns<StatusResponse> = {
     }
     if (message.notReadySinceTime !== undefined) {
       Timestamp.encode(toTimestamp(message.notReadySinceTime), writer.uint32(162).fork()).join();
+    }
+    if (message.term !== undefined) {
+      ConsensusTerm.encode(message.term, writer.uint32(242).fork()).join();
     }
     return writer;
   },
@@ -1508,6 +1517,14 @@ export const StatusResponse: MessageFns<StatusResponse> = {
             message.notReadySinceTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
             continue;
           }
+          case 30: {
+            if (tag !== 242) {
+              break;
+            }
+
+            message.term = ConsensusTerm.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1580,6 +1597,7 @@ export const StatusResponse: MessageFns<StatusResponse> = {
         : isSet(object.not_ready_since_time)
         ? fromJsonTimestamp(object.not_ready_since_time)
         : undefined,
+      term: isSet(object.term) ? ConsensusTerm.fromJSON(object.term) : undefined,
     };
   },
 
@@ -1645,6 +1663,9 @@ export const StatusResponse: MessageFns<StatusResponse> = {
     if (message.notReadySinceTime !== undefined) {
       obj.notReadySinceTime = message.notReadySinceTime.toISOString();
     }
+    if (message.term !== undefined) {
+      obj.term = ConsensusTerm.toJSON(message.term);
+    }
     return obj;
   },
 
@@ -1691,6 +1712,9 @@ export const StatusResponse: MessageFns<StatusResponse> = {
       : undefined;
     message.notReadyCode = object.notReadyCode ?? 0;
     message.notReadySinceTime = object.notReadySinceTime ?? undefined;
+    message.term = (object.term !== undefined && object.term !== null)
+      ? ConsensusTerm.fromPartial(object.term)
+      : undefined;
     return message;
   },
 };

@@ -1,0 +1,10 @@
+/** Decides whether a caller's term still counts. */
+export interface TermCheck {
+  /**
+   * Resolves when the term is the current one, or newer: then it is adopted and on disk. Rejects with
+   * FAILED_PRECONDITION for a stale one, and while no term is known.
+   *
+   * @param force why the terms are not to be looked at, for the log; `undefined`: they are.
+   */
+  require(term: bigint, force: string | undefined): Promise<void>;
+}

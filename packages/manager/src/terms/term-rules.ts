@@ -1,0 +1,61 @@
+import { ManagerError, ManagerErrorCode } from "../manager-error.ts";
+
+/**
+ * How the term of a request is compared with the current one.
+ *
+ * | rule     | verbs                                                             |
+ * | -------- | ----------------------------------------------------------------- |
+ * | at least | SetPrimaryConnInfo, UpdateSynchronousStandbyList, Demote, BeginTerm |
+ * | exactly  | Promote                                                           |
+ */
+export type TermRule = "at least" | "exactly";
+
+/** What becomes of a request: it may go on, or may after its newer term was adopted. */
+export type TermVerdict = "current" | "adopt";
+
+/** How a request's term can stand to the current one. */
+export type TermStanding = "unset" | "older" | "same" | "newer";
+
+type Refusal = (requested: bigint, current: bigint) => string;
+
+const tooOld: Refusal = (requested, current) =>
+  `consensus term too old: request term ${requested} is less than current term ${current}`;
+const notRecruited: Refusal = (requested, current) =>
+  `term mismatch: node not recruited for term ${requested} (current term is ${current})`;
+
+/** Every case; `unset`: no term was ever set here. */
+const VERDICTS: Readonly<Record<TermRule, Readonly<Record<TermStanding, TermVerdict | Refusal>>>> =
+  {
+    "at least": {
+      unset: () =>
+        "consensus term not initialized, must be explicitly set via SetTerm (use force=true to bypass)",
+      older: tooOld,
+      same: "current",
+      newer: "adopt",
+    },
+    exactly: {
+      unset: () => "consensus term not initialized, node must be recruited via SetTerm first",
+      older: notRecruited,
+      same: "current",
+      newer: notRecruited,
+    },
+  };
+
+/** Judges the term of a request. Throws FAILED_PRECONDITION for one that does not count. */
+export function judgeTerm(rule: TermRule, requested: bigint, current: bigint): TermVerdict {
+  const verdict = VERDICTS[rule][standingOf(requested, current)];
+  if (typeof verdict === "string") {
+    return verdict;
+  }
+  throw new ManagerError(ManagerErrorCode.FailedPrecondition, verdict(requested, current));
+}
+
+function standingOf(requested: bigint, current: bigint): TermStanding {
+  if (current === 0n) {
+    return "unset";
+  }
+  if (requested === current) {
+    return "same";
+  }
+  return requested < current ? "older" : "newer";
+}

@@ -1,0 +1,131 @@
+import { writeFile } from "node:fs/promises";
+import path from "node:path";
+import { expect, test } from "vitest";
+import { ManagerError, ManagerErrorCode } from "../src/manager-error.ts";
+import { Component, NO_TERM } from "../src/terms/consensus-term.ts";
+import type { ComponentId } from "../src/terms/consensus-term.ts";
+import { FakeReplication } from "./fake-replication.ts";
+import { ManagerFixture } from "./manager-fixture.ts";
+import { MemoryDatabase } from "./memory-database.ts";
+import { temporaryDir } from "./temporary-dir.ts";
+
+const SELF: ComponentId = { component: Component.Multipooler, cell: "zone1", name: "a" };
+const CANDIDATE: ComponentId = { component: Component.Multipooler, cell: "zone1", name: "b" };
+
+/** A primary with a directory, ready. */
+async function primary(
+  poolerDir: string,
+): Promise<{ fixture: ManagerFixture; replication: FakeReplication; database: MemoryDatabase }> {
+  const replication = new FakeReplication();
+  const database = new MemoryDatabase(replication);
+  const fixture = new ManagerFixture({ poolerDir, manager: { database, healthIntervalMs: 10 } });
+  await fixture.open();
+  await fixture.untilReady();
+  return { fixture, replication, database };
+}
+
+test("a primary goes on to lead a term that is set, and is routed to under it", async () => {
+  await using directory = await temporaryDir();
+  const { fixture, database } = await primary(directory.path);
+  await using _ = fixture;
+  const { consensus } = fixture.manager;
+  expect(await consensus.setTerm({ ...NO_TERM, number: 4n })).toMatchObject({ leader: SELF });
+  const { serving } = await fixture.until(
+    ({ serving: { current } }) => current.term?.coordinatorTerm === 4n,
+  );
+  expect(serving.current).toMatchObject({ status: "SERVING", role: "PRIMARY" });
+  expect(() => consensus.leadershipView()).toThrow("no heartbeat is written or read");
+  database.heartbeat = { mode: "writer", lastWrittenAt: new Date(), lastError: undefined };
+  expect(consensus.leadershipView()).toMatchObject({ leader: SELF, leaderTerm: 4n, lagMs: 0 });
+});
+
+test("a primary that learns of a newer term takes no more writes, whatever comes of the vote", async () => {
+  await using directory = await temporaryDir();
+  const { fixture } = await primary(directory.path);
+  await using _ = fixture;
+  const { consensus } = fixture.manager;
+  await consensus.setTerm({ ...NO_TERM, number: 4n });
+  expect(await consensus.beginTerm({ term: 5n, candidate: CANDIDATE })).toEqual({
+    term: 5n,
+    accepted: true,
+  });
+  const { serving } = await fixture.until(
+    (status) => status.serving.current.status === "SERVING_RDONLY",
+  );
+  expect(serving.current).toMatchObject({
+    role: "REPLICA",
+    reason: "the topology says PRIMARY, but term 5 is known, and this pooler does not lead it",
+  });
+  // A second candidate of the term gets no vote; nor does one of an older term.
+  const other = { ...CANDIDATE, name: "c" };
+  const refused = { term: 5n, accepted: false };
+  expect(await consensus.beginTerm({ term: 5n, candidate: other })).toEqual(refused);
+  expect(await consensus.beginTerm({ term: 4n, candidate: other })).toEqual(refused);
+  expect(await consensus.beginTerm({ term: 5n, candidate: CANDIDATE })).toMatchObject({
+    accepted: true,
+  });
+});
+
+test("without a term, or PostgreSQL, there is no vote", async () => {
+  await using directory = await temporaryDir();
+  const { fixture, replication } = await primary(directory.path);
+  await using _ = fixture;
+  const { consensus } = fixture.manager;
+  const vote = { term: 1n, candidate: CANDIDATE };
+  await expect(consensus.beginTerm(vote)).rejects.toMatchObject({
+    code: "FAILED_PRECONDITION",
+    message: expect.stringContaining("consensus term not initialized"),
+  });
+  await expect(
+    consensus.beginTerm({ ...vote, candidate: { ...CANDIDATE, name: "" } }),
+  ).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
+  replication.fault = new ManagerError(ManagerErrorCode.DatabaseUnavailable, "it is away");
+  await expect(consensus.beginTerm(vote)).rejects.toMatchObject({
+    code: "DATABASE_UNAVAILABLE",
+    message: "postgres unhealthy, cannot accept new term: it is away",
+  });
+  expect(await consensus.status()).toMatchObject({ term: NO_TERM, wal: undefined });
+  expect(await consensus.canReachPrimary("db2", 5432)).toEqual({
+    reachable: false,
+    problem: "database connection not available",
+  });
+});
+
+test("a standby says whether it streams from an address", async () => {
+  await using directory = await temporaryDir();
+  const { fixture, replication } = await primary(directory.path);
+  await using _ = fixture;
+  const { consensus } = fixture.manager;
+  const problem = async (host: string, port: number): Promise<string> =>
+    (await consensus.canReachPrimary(host, port)).problem;
+  expect(await problem("db2", 5432)).toBe("no active WAL receiver");
+  replication.inRecovery = true;
+  expect(await problem("db2", 5432)).toBe("no active WAL receiver");
+  replication.primaryConnInfo = {
+    host: "db2",
+    port: 5432,
+    user: "postgres",
+    applicationName: "zone1_a",
+    raw: "",
+  };
+  expect(await consensus.canReachPrimary("db2", 5432)).toEqual({ reachable: true, problem: "" });
+  expect(await problem("db3", 5432)).toBe(
+    "WAL receiver connected to different host: expected db3, got db2",
+  );
+  expect(await problem("db2", 1)).toBe(
+    "WAL receiver connected to different port: expected 1, got 5432",
+  );
+  expect(await consensus.status()).toMatchObject({ wal: { inRecovery: true, lsn: "0/3000148" } });
+});
+
+test("a term that cannot be read ends the start, and nothing is changed", async () => {
+  await using directory = await temporaryDir();
+  const file = path.join(directory.path, "consensus_term.json");
+  await writeFile(file, "{");
+  await using fixture = new ManagerFixture({ poolerDir: directory.path });
+  await expect(fixture.open()).rejects.toMatchObject({
+    code: "RECORD_FILE_INVALID",
+    message: expect.stringContaining(`${file} is not JSON`),
+  });
+  expect(fixture.transport.calls).not.toContain("listen");
+});
