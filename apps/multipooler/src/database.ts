@@ -1,4 +1,11 @@
-import { ManagerError, ManagerErrorCode, postgresDatabase } from "@multipooler/manager";
+import { existsSync } from "node:fs";
+import { join, resolve } from "node:path";
+import {
+  ManagerError,
+  ManagerErrorCode,
+  formatConnInfo,
+  postgresDatabase,
+} from "@multipooler/manager";
 import type { DatabaseProvider } from "@multipooler/manager";
 import type { ClientTlsFiles } from "@multipooler/tls";
 import { ConfigError } from "./settings/config.ts";
@@ -33,8 +40,16 @@ function databaseAt(config: Config, tls: ClientTlsFiles): DatabaseProvider {
     tls: () => tls.settings,
     adminConnections: config.adminConnections,
     dialTimeoutMs: config.dialTimeoutMs,
-    replicationConnInfo: config.replicationConnInfo,
+    replicationConnInfo: () => config.replicationConnInfo ?? loginOfPgctld(config.poolerDir),
   });
+}
+
+/** pgctld keeps the superuser's password for libpq in the directory that it shares with its pooler. */
+function loginOfPgctld(poolerDir: string | undefined): string {
+  const passfile = poolerDir === undefined ? undefined : join(resolve(poolerDir), "pgpass");
+  return passfile !== undefined && existsSync(passfile)
+    ? formatConnInfo(new Map([["passfile", passfile]]))
+    : "";
 }
 
 /**
