@@ -192,6 +192,10 @@ const topoActions: TopoActions = {
     const { topoTree } = await import("./ctl/topo-tree.ts");
     return await topoTree(topoOptions(options), io);
   },
+  delete: async (what, options) => {
+    const { topoDelete } = await import("./ctl/topo-delete.ts");
+    return await topoDelete(what, { ...topoOptions(options), force: options.force }, io);
+  },
   init: async (options) => {
     const { topoInit } = await import("./ctl/topo-init.ts");
     return await topoInit(topoOptions(options), io);

@@ -72,7 +72,14 @@ const NO_ACTIONS: CommandActions = {
     synchronous: unwanted,
     standbys: unwanted,
   },
-  topo: { get: unwanted, list: unwanted, watch: unwanted, tree: unwanted, init: unwanted },
+  topo: {
+    get: unwanted,
+    list: unwanted,
+    watch: unwanted,
+    tree: unwanted,
+    init: unwanted,
+    delete: unwanted,
+  },
 };
 
 /** What the program would be run with. Rejects as commander does for what it does not know. */

@@ -42,7 +42,7 @@ export const settings = {
   }),
   serviceId: identity.optional("service-id", identifier, {
     env: ["MT_SERVICE_ID"],
-    help: "Name of this pooler in its cell, the same after a restart; random if unset.",
+    help: "Name of this pooler in its cell; if unset, one that --pooler-dir keeps, else a random one.",
   }),
   hostname: identity.optional("hostname", text, {
     help: "Host name or address at which others reach this machine; its own host name if unset.",
