@@ -71,8 +71,14 @@ export interface WorkSample {
   readonly atMs: number;
   /** Requests that PostgreSQL has answered, each second. */
   readonly requests: number;
-  /** How long it took for one on average; `undefined` where there was none. */
-  readonly meanMs: number | undefined;
+  /** Transactions that have ended, each second. */
+  readonly transactions: number;
+  /** Errors that PostgreSQL has answered with, each second. */
+  readonly errors: number;
+  /** How long PostgreSQL took for half of them, for 95 and for 99 of 100; `undefined` where there was none. */
+  readonly times:
+    | { readonly p50Ms: number; readonly p95Ms: number; readonly p99Ms: number }
+    | undefined;
   /** Connections that somebody had. */
   readonly used: number;
   /** Requests that waited for a connection. */
