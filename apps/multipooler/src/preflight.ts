@@ -22,7 +22,11 @@ export interface Preflight {
  *
  * @throws ConfigError naming the settings and what is wrong with them
  */
-export function preflight(config: Config, context: WatchContext): Preflight {
+export function preflight(
+  config: Config,
+  context: WatchContext,
+  openFiles: number = openFilesLimit(),
+): Preflight {
   const target = topologyTarget(config);
   checkPasswordFile(config);
   tlsFiles(config);
@@ -31,6 +35,6 @@ export function preflight(config: Config, context: WatchContext): Preflight {
   return {
     target,
     tls: databaseTls(config, context),
-    limits: connectionLimits(config, openFilesLimit()),
+    limits: connectionLimits(config, openFiles),
   };
 }

@@ -16,6 +16,7 @@ export type {
   DiscardTempTablesInput,
   ExecuteQueryInput,
   GetAuthCredentialsInput,
+  KillInput,
   NotificationStreamInput,
   PoolerClient,
   PortalStreamExecuteInput,

@@ -10,6 +10,14 @@ import { Duration } from "../../google/protobuf/duration.ts";
 import { Timestamp } from "../../google/protobuf/timestamp.ts";
 import { ID, ShardKey } from "../../multigres/clustermetadata.ts";
 import { ConsensusTerm } from "./consensus.ts";
+import {
+  GetActivityRequest,
+  GetActivityResponse,
+  KillRequest,
+  KillResponse,
+  ReloadConfigRequest,
+  ReloadConfigResponse,
+} from "./operations.ts";
 
 /** Why a pooler is not ready, for programs that act on it. */
 export const NotReadyCode = {
@@ -2923,6 +2931,36 @@ export const MultiPoolerManagerDefinition = {
       requestType: SetServingStatusRequest as typeof SetServingStatusRequest,
       requestStream: false,
       responseType: SetServingStatusResponse as typeof SetServingStatusResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * Reads the settings again and applies at once what can change at run time, all of it or, where
+     * something is wrong with them, nothing.
+     */
+    reloadConfig: {
+      name: "ReloadConfig",
+      requestType: ReloadConfigRequest as typeof ReloadConfigRequest,
+      requestStream: false,
+      responseType: ReloadConfigResponse as typeof ReloadConfigResponse,
+      responseStream: false,
+      options: {},
+    },
+    /** Tells who uses and who waits for which connections. */
+    getActivity: {
+      name: "GetActivity",
+      requestType: GetActivityRequest as typeof GetActivityRequest,
+      requestStream: false,
+      responseType: GetActivityResponse as typeof GetActivityResponse,
+      responseStream: false,
+      options: {},
+    },
+    /** Ends a client of PostgreSQL's protocol, or a reservation. */
+    kill: {
+      name: "Kill",
+      requestType: KillRequest as typeof KillRequest,
+      requestStream: false,
+      responseType: KillResponse as typeof KillResponse,
       responseStream: false,
       options: {},
     },
