@@ -24,14 +24,16 @@ export interface PoolRow {
   readonly longestWaitMs: number;
 }
 
-/** A connection that somebody has. */
+/** Somebody who has a connection. */
 export interface HolderRow {
-  readonly database: string;
+  /** "client 12", as the admin console numbers it, or "reservation 7". */
+  readonly who: string;
   readonly user: string;
-  /** Of the backend in PostgreSQL. */
-  readonly processId: number;
-  /** How long ago its last request began or was answered; `undefined`: there was none yet. */
-  readonly quietMs: number | undefined;
+  readonly database: string;
+  readonly application: string;
+  readonly address: string;
+  readonly why: string;
+  readonly forMs: number;
 }
 
 /** A change of the serving status. */
@@ -143,7 +145,7 @@ export interface StatusReport {
   readonly pools: readonly PoolRow[];
   /** Pools beyond those in `pools`. */
   readonly morePools: number;
-  /** Those that were quiet longest first. */
+  /** Longest first; single calls of gRPC are not among them. */
   readonly holders: readonly HolderRow[];
   readonly moreHolders: number;
   /** The last second. */
