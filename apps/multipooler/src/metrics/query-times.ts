@@ -1,5 +1,6 @@
 import { ANSWER_TIME_BOUNDS_MS } from "@multipooler/poolerserver";
 import type { Administration } from "@multipooler/poolerserver";
+import { ValueType } from "@opentelemetry/api";
 import { resourceFromAttributes } from "@opentelemetry/resources";
 import { AggregationTemporality, DataPointType } from "@opentelemetry/sdk-metrics";
 import type {
@@ -46,7 +47,7 @@ export class QueryTimes implements MetricProducer {
         name: "mg.pooler.query.duration",
         description: "How long PostgreSQL took for requests.",
         unit: "s",
-        valueType: 1,
+        valueType: ValueType.DOUBLE,
       },
       aggregationTemporality: AggregationTemporality.CUMULATIVE,
       dataPointType: DataPointType.HISTOGRAM,
