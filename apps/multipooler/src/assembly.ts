@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
 import { MultiPoolerManager, PoolerType } from "@multipooler/manager";
 import type { ManagerOptions } from "@multipooler/manager";
@@ -23,6 +22,8 @@ import type { TopologyTarget } from "./topology-target.ts";
 
 export interface AssemblyOptions {
   readonly running: RunningConfig;
+  /** The name of the pooler in its cell. */
+  readonly serviceId: string;
   readonly tls: ClientTlsFiles;
   readonly target: TopologyTarget;
   readonly limits: ConnectionLimits;
@@ -101,7 +102,7 @@ export function assemble(
 
 /** The manager of the configuration, which is not open yet. */
 function managerOf(
-  { running, tls, target, log }: AssemblyOptions,
+  { running, serviceId, tls, target, log }: AssemblyOptions,
   {
     controller,
     topology,
@@ -115,7 +116,7 @@ function managerOf(
     controller,
     topology,
     topologyName: target.server.type,
-    pooler: describePooler(config, ports),
+    pooler: describePooler(config, serviceId, ports),
     database: databaseOf(config, { tls, current: () => running.current }),
     heartbeatIntervalMs: config.heartbeatIntervalMs,
     lameduckMs: config.lameduckMs,
@@ -130,6 +131,7 @@ function clientLimit(config: Config, { openFiles }: ConnectionLimits): number {
 
 function describePooler(
   config: Config,
+  serviceId: string,
   ports: () => Readonly<Record<string, number>>,
 ): ManagerOptions["pooler"] {
   const types = {
@@ -138,10 +140,7 @@ function describePooler(
     replica: PoolerType.Replica,
   } as const;
   return {
-    identity: {
-      cell: config.cell,
-      name: config.serviceId ?? randomBytes(4).toString("hex"),
-    },
+    identity: { cell: config.cell, name: serviceId },
     shard: { database: config.database, tableGroup: config.tableGroup, shard: config.shard },
     initialType: types[config.initialPoolerType],
     hostname: config.hostname ?? hostname(),

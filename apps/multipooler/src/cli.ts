@@ -10,6 +10,8 @@ import { withClientOptions } from "./ctl/client-options.ts";
 import type { ClientOptions } from "./ctl/client-options.ts";
 import { addPromotionCommands } from "./ctl/promotion-commands.ts";
 import type { PromotionActions } from "./ctl/promotion-commands.ts";
+import { addReplicationCommands } from "./ctl/replication-commands.ts";
+import type { ReplicationActions } from "./ctl/replication-commands.ts";
 import { RESULT_FORMATS } from "./ctl/result-format.ts";
 import type { ServingOptions } from "./ctl/serving-status.ts";
 import { addTopoCommands } from "./ctl/topo-commands.ts";
@@ -32,6 +34,7 @@ export interface CommandActions {
   serveAgain(options: ServingOptions & { readonly readOnly: boolean }): Promise<number>;
   readonly activity: ActivityActions;
   readonly promotion: PromotionActions;
+  readonly replication: ReplicationActions;
   readonly topo: TopoActions;
 }
 
@@ -73,6 +76,7 @@ export function commandLine(actions: CommandActions, exit: (code: number) => voi
   addServingCommands(ctl, actions, exit);
   addActivityCommands(ctl, actions.activity, exit);
   addPromotionCommands(ctl, actions.promotion, exit);
+  addReplicationCommands(ctl, actions.replication, exit);
   addTopoCommands(ctl, actions.topo, exit);
   return program;
 }

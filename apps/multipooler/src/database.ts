@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { postgresDatabase } from "@multipooler/manager";
+import { ManagerError, ManagerErrorCode, postgresDatabase } from "@multipooler/manager";
 import type { DatabaseConfig, DatabaseProvider } from "@multipooler/manager";
 import type { ClientTlsFiles } from "@multipooler/tls";
 import { passwordIn } from "./passfile.ts";
@@ -10,11 +10,26 @@ import type { Config } from "./settings/settings.ts";
 /**
  * The PostgreSQL that the manager is to stand in front of. Its password is read at each dial, as the
  * settings name it then.
+ *
+ * @throws ConfigError naming the setting that is no connection string
  */
-export function databaseOf(
-  config: Config,
-  { tls, current }: { readonly tls: ClientTlsFiles; readonly current: () => Config },
-): DatabaseProvider {
+export function databaseOf(config: Config, source: DatabaseSource): DatabaseProvider {
+  try {
+    return databaseAt(config, source);
+  } catch (error) {
+    if (error instanceof ManagerError && error.code === ManagerErrorCode.InvalidConfig) {
+      throw new ConfigError([`--replication-conninfo: ${error.message}`], { cause: error });
+    }
+    throw error;
+  }
+}
+
+interface DatabaseSource {
+  readonly tls: ClientTlsFiles;
+  readonly current: () => Config;
+}
+
+function databaseAt(config: Config, { tls, current }: DatabaseSource): DatabaseProvider {
   return postgresDatabase({
     address: addressOf(config),
     database: config.database,
@@ -23,6 +38,7 @@ export function databaseOf(
     tls: () => tls.settings,
     adminConnections: config.adminConnections,
     dialTimeoutMs: config.dialTimeoutMs,
+    replicationConnInfo: config.replicationConnInfo,
   });
 }
 

@@ -14,6 +14,7 @@ import {
 import type { ConfigSources } from "./settings/setting-source.ts";
 import type { ActivityActions } from "./ctl/activity-commands.ts";
 import type { PromotionActions } from "./ctl/promotion-commands.ts";
+import type { ReplicationActions } from "./ctl/replication-commands.ts";
 import type { TopoOptions } from "./ctl/topo-command.ts";
 import type { TopoActions, TopoArguments } from "./ctl/topo-commands.ts";
 import { Interruption } from "./interruption.ts";
@@ -124,6 +125,7 @@ function actionsOf(signals: SignalGuard): CommandActions {
     },
     activity: activityActions,
     promotion: promotionActions,
+    replication: replicationActions,
     topo: topoActions,
   };
 }
@@ -190,8 +192,51 @@ const topoActions: TopoActions = {
     const { topoTree } = await import("./ctl/topo-tree.ts");
     return await topoTree(topoOptions(options), io);
   },
+  delete: async (what, options) => {
+    const { topoDelete } = await import("./ctl/topo-delete.ts");
+    return await topoDelete(what, { ...topoOptions(options), force: options.force }, io);
+  },
   init: async (options) => {
     const { topoInit } = await import("./ctl/topo-init.ts");
     return await topoInit(topoOptions(options), io);
+  },
+};
+
+const replicationActions: ReplicationActions = {
+  waitLsn: async (lsn, options) => {
+    const { waitLsn } = await import("./ctl/wait-lsn.ts");
+    return await waitLsn(lsn, options, io);
+  },
+  followers: async (options) => {
+    const { followers } = await import("./ctl/replication.ts");
+    return await followers(options, io);
+  },
+  setPrimary: async (primary, options) => {
+    const { setPrimary } = await import("./ctl/replication.ts");
+    return await setPrimary(primary, options, io);
+  },
+  status: async (options) => {
+    const { replicationStatus } = await import("./ctl/replication.ts");
+    return await replicationStatus(options, io);
+  },
+  start: async (options) => {
+    const { startReplication } = await import("./ctl/replication.ts");
+    return await startReplication(options, io);
+  },
+  stop: async (options) => {
+    const { stopReplication } = await import("./ctl/replication.ts");
+    return await stopReplication(options, io);
+  },
+  reset: async (options) => {
+    const { resetReplication } = await import("./ctl/replication.ts");
+    return await resetReplication(options, io);
+  },
+  synchronous: async (standbys, options) => {
+    const { synchronous } = await import("./ctl/replication.ts");
+    return await synchronous(standbys, options, io);
+  },
+  standbys: async (operation, standbys, options) => {
+    const { updateStandbys } = await import("./ctl/replication.ts");
+    return await updateStandbys({ operation, standbys }, options, io);
   },
 };

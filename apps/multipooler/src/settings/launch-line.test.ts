@@ -61,7 +61,25 @@ const NO_ACTIONS: CommandActions = {
   serveAgain: unwanted,
   activity: { table: unwanted, top: unwanted, kill: unwanted },
   promotion: { term: unwanted },
-  topo: { get: unwanted, list: unwanted, watch: unwanted, tree: unwanted, init: unwanted },
+  replication: {
+    waitLsn: unwanted,
+    followers: unwanted,
+    setPrimary: unwanted,
+    status: unwanted,
+    start: unwanted,
+    stop: unwanted,
+    reset: unwanted,
+    synchronous: unwanted,
+    standbys: unwanted,
+  },
+  topo: {
+    get: unwanted,
+    list: unwanted,
+    watch: unwanted,
+    tree: unwanted,
+    init: unwanted,
+    delete: unwanted,
+  },
 };
 
 /** What the program would be run with. Rejects as commander does for what it does not know. */

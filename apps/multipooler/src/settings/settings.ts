@@ -42,7 +42,7 @@ export const settings = {
   }),
   serviceId: identity.optional("service-id", identifier, {
     env: ["MT_SERVICE_ID"],
-    help: "Name of this pooler in its cell, the same after a restart; random if unset.",
+    help: "Name of this pooler in its cell; if unset, one that --pooler-dir keeps, else a random one.",
   }),
   hostname: identity.optional("hostname", text, {
     help: "Host name or address at which others reach this machine; its own host name if unset.",
@@ -130,6 +130,12 @@ export const settings = {
   adminConnections: postgres.required("connpool-admin-capacity", integer({ min: 2, max: 100 }), {
     default: "2",
     help: "Connections for the pooler's own statements: logins, checks and cancelling.",
+  }),
+  replicationConnInfo: postgres.optional("replication-conninfo", secretText, {
+    secret: true,
+    help:
+      "How PostgreSQL, as a standby, logs in to its primary: keywords of libpq, e.g. " +
+      "'user=replicator passfile=/etc/pgpass sslmode=require'; no password. Default: the user above.",
   }),
   dialTimeoutMs: postgres.required("connpool-dial-timeout", duration({ min: 1 }), {
     default: "5s",

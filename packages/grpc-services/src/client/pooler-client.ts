@@ -45,6 +45,8 @@ import type { ClientTls, RequestOptions } from "./client-channel.ts";
 import { clientMethod } from "./client-method.ts";
 import { consensusClient } from "./consensus-client.ts";
 import type { ConsensusClient } from "./consensus-client.ts";
+import { replicationClient } from "./replication-client.ts";
+import type { ReplicationClient } from "./replication-client.ts";
 import { healthCheckMethod } from "../health/health-definition.ts";
 import { MAX_MESSAGE_BYTES } from "../server/message-limit.ts";
 
@@ -160,6 +162,8 @@ export interface PoolerClient extends Disposable {
   getActivity(options?: RequestOptions): Promise<GetActivityResponse>;
   /** Ends a client of PostgreSQL's protocol, or a reservation; NOT_FOUND if there is none. */
   kill(request: KillInput, options?: RequestOptions): Promise<KillResponse>;
+  /** The calls about replication. */
+  readonly replication: ReplicationClient;
   /** Whether a service is serving; the empty name stands for the pooler as a whole. */
   isServing(service: string, options?: RequestOptions): Promise<boolean>;
   /** What coordinators agree on terms with. */
@@ -287,6 +291,7 @@ export function connect(options: ConnectOptions): PoolerClient {
     getActivity: (call = {}) =>
       channel.unary(GET_ACTIVITY, GetActivityRequest.fromPartial({}), call),
     kill: (request, call = {}) => channel.unary(KILL, KillRequest.fromPartial(request), call),
+    replication: replicationClient(channel),
     isServing: (service, call = {}) => channel.unary(healthCheckMethod, service, call),
     consensus: consensusClient(channel),
     close,

@@ -2,6 +2,7 @@ import { MultiPoolerManagerDefinition } from "@multipooler/proto/manager-v1";
 import { statusMessage } from "./manager-status-message.ts";
 import { operationsMethods } from "./operations-binding.ts";
 import type { PoolerOperations } from "./pooler-operations.ts";
+import { replicationMethods } from "./replication-binding.ts";
 import { intentMessage, servingMessage, wishedStatus } from "./serving-message.ts";
 import type { PoolerManager } from "../server/pooler-manager.ts";
 import { bindService, unary } from "../server/service-binding.ts";
@@ -9,14 +10,14 @@ import type { BoundService } from "../server/service-binding.ts";
 
 /** The manager that the service stands for, and the version of the program beside it. */
 export interface ManagerServiceOptions {
-  readonly manager: Pick<PoolerManager, "status" | "setServingStatus">;
+  readonly manager: Pick<PoolerManager, "status" | "setServingStatus" | "replication">;
   /** The version of the program. */
   readonly version: string;
   /** What the program itself answers. Default: nothing. */
   readonly operations?: PoolerOperations | undefined;
 }
 
-/** `multipooler.v1.MultiPoolerManager`: the manager's snapshot, and what an operator wishes. */
+/** `multipooler.v1.MultiPoolerManager`: the manager's snapshot, an operator's wishes, replication. */
 export function bindManagerService({
   manager,
   version,
@@ -35,5 +36,6 @@ export function bindManagerService({
       },
     ),
     ...(operations === undefined ? [] : operationsMethods(operations)),
+    ...replicationMethods(manager.replication),
   ]);
 }
