@@ -9,6 +9,7 @@ import { applicationName, poolerId } from "./manager-settings.ts";
 import type { ManagerSettings } from "./manager-settings.ts";
 import type { ManagerState } from "./manager-status.ts";
 import type { PoolerType } from "./record/pooler-type.ts";
+import type { ActionJournal } from "./promotion/action-journal.ts";
 import { TypeMemory } from "./record/type-memory.ts";
 import { Lameduck } from "./lameduck.ts";
 import { CLOSING_REASON, closeRun } from "./run-closing.ts";
@@ -27,6 +28,7 @@ export interface ManagerRunOptions {
   readonly settings: ManagerSettings;
   readonly services: Iterable<PoolerService>;
   readonly terms: Terms;
+  readonly journal: ActionJournal;
   /** Called, synchronously, after each change that a status would show. */
   readonly onChange: () => void;
 }
@@ -39,6 +41,7 @@ export class ManagerRun {
   readonly #settings: ManagerSettings;
   readonly #services: Iterable<PoolerService>;
   readonly #terms: Terms;
+  readonly #journal: ActionJournal;
   readonly #onChange: () => void;
   readonly #stop = new AbortController();
   readonly #memory: TypeMemory;
@@ -56,11 +59,12 @@ export class ManagerRun {
   /** Set while the run serves on although it is to close. */
   #lameduck: Lameduck | undefined;
 
-  constructor({ settings, services, terms, onChange }: ManagerRunOptions) {
+  constructor({ settings, services, terms, journal, onChange }: ManagerRunOptions) {
     const { clock, random, logger, pooler, database, heartbeatIntervalMs } = settings;
     this.#settings = settings;
     this.#services = services;
     this.#terms = terms;
+    this.#journal = journal;
     this.#onChange = onChange;
     const own = { poolerDir: pooler.poolerDir, poolerId: poolerId(pooler.identity), logger };
     this.#memory = new TypeMemory(own);
@@ -99,6 +103,16 @@ export class ManagerRun {
   /** What the database last said of itself, also when it is away now. */
   get facts(): DatabaseFacts | undefined {
     return this.#facts;
+  }
+
+  /** Which change of role is not complete, one line for people. */
+  get pendingAction(): string | undefined {
+    return this.#journal.pending;
+  }
+
+  /** Has the database looked at now. */
+  checkDatabase(): void {
+    this.#monitor.checkNow();
   }
 
   /** What an operator wishes. */
@@ -165,6 +179,7 @@ export class ManagerRun {
       rememberedType = await this.#memory.load();
       await this.#intent.load();
       await this.#terms.load();
+      await this.#journal.load();
       either.throwIfAborted();
       this.#transports = transports;
       await listenAll(transports, this.#services, { signal: either });
@@ -254,6 +269,10 @@ export class ManagerRun {
       intent: this.#intent.current,
       term: this.#terms.facts,
     });
+    const { pending } = this.#journal;
+    if (pending !== undefined && admits(target.status)) {
+      return notServing(pending);
+    }
     const rival = target.role === PoolerRole.Primary ? registration.rival() : undefined;
     return rival === undefined ? target : notServing(rival.reason);
   }

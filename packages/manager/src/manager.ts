@@ -10,6 +10,9 @@ import type { ManagerSettings } from "./manager-settings.ts";
 import type { ManagerStatus } from "./manager-status.ts";
 import { ManagerService } from "./transport/service-transport.ts";
 import type { PoolerService } from "./transport/service-transport.ts";
+import { ActionJournal } from "./promotion/action-journal.ts";
+import { RoleSubject } from "./promotion/role-subject.ts";
+import { RoleVerbs } from "./promotion/role-verbs.ts";
 import { untilIntentReached } from "./serving/intent-wait.ts";
 import type { IntentStatus, OperatorIntent } from "./serving/operator-intent.ts";
 import type { UnreadySince } from "./status-snapshot.ts";
@@ -36,6 +39,9 @@ export class MultiPoolerManager implements AsyncDisposable {
   readonly #terms: Terms;
   /** What coordinators agree on terms with; the same object in every state. */
   readonly consensus: ConsensusVerbs;
+  readonly #journal: ActionJournal;
+  /** What changes the role of the pooler and its server; the same object in every state. */
+  readonly roles: RoleVerbs;
   #services: ReadonlySet<PoolerService> | undefined;
   #run: ManagerRun | undefined;
   #unready: UnreadySince | undefined;
@@ -46,9 +52,27 @@ export class MultiPoolerManager implements AsyncDisposable {
     const { clock, logger, pooler } = this.#settings;
     this.#startedAt = new Date(clock.now());
     this.#terms = new Terms({ ...pooler, logger, onChange: () => this.#run?.decide() });
+    this.#journal = new ActionJournal({ ...pooler, onChange: () => this.#run?.decide() });
+    const lock = new ActionLock(clock);
+    this.roles = new RoleVerbs({
+      subject: new RoleSubject({
+        source: this,
+        registration: () => this.#requireRun().requireRunning().registration,
+        replication: () => this.#requireRun().database.replication,
+        checkDatabase: () => this.#requireRun().checkDatabase(),
+        clock,
+      }),
+      serviceId: pooler.identity.name,
+      lock,
+      terms: this.#terms,
+      journal: this.#journal,
+      process: this.#settings.serverProcess,
+      clock,
+      logger,
+    });
     this.consensus = new ConsensusVerbs({
       terms: this.#terms,
-      lock: new ActionLock(clock),
+      lock,
       identity: pooler.identity,
       type: () => this.#requireRun().requireRunning().registration.type(),
       replication: () => this.#requireRun().database.replication,
@@ -77,6 +101,7 @@ export class MultiPoolerManager implements AsyncDisposable {
       settings: this.#settings,
       services: this.#collectServices(),
       terms: this.#terms,
+      journal: this.#journal,
       onChange: () => this.#notify(),
     });
     this.#run = run;

@@ -126,6 +126,21 @@ export class ShardClaim {
     }
   }
 
+  /** Claims the shard whoever has it. Rejects with the error of a store that does not answer. */
+  async takeOver(signal: AbortSignal | undefined): Promise<void> {
+    for (;;) {
+      signal?.throwIfAborted();
+      const found = await this.#record.read(signal);
+      this.#judge(found);
+      if (this.#standing.name === "held" && this.#isUpToDate(this.#standing.found.record)) {
+        return;
+      }
+      if (await this.#write(found?.version, signal)) {
+        return;
+      }
+    }
+  }
+
   #observe(event: RecordEvent<ShardPrimary>): void {
     switch (event.type) {
       case "snapshot":
