@@ -119,6 +119,8 @@ export const BOUNDARIES: BoundaryTable = {
     e2e: "everything",
   },
   testImports: {
+    // Replication is tested on a standby, and that is a copy of its primary.
+    "packages/manager": ["packages/base-backup"],
     // Its conformance suite drives the real controller and the real record.
     "packages/grpc-services": ["packages/poolerserver", "packages/topo"],
   },

@@ -26,6 +26,7 @@ export type { DemoteResult, RoleResult, RoleVerbs } from "./promotion/role-verbs
 export type { DemoteRequest, PromoteRequest, RoleRequest } from "./promotion/role-request.ts";
 export type { RoleStepPlan } from "./promotion/role-step.ts";
 export type { ServerProcess } from "./promotion/server-process.ts";
+export type { ReplicationVerbs, TermClaim } from "./replication/replication-verbs.ts";
 export type { Logger } from "./logger.ts";
 export { MultiPoolerManager } from "./manager.ts";
 export { ManagerError, ManagerErrorCode } from "./manager-error.ts";

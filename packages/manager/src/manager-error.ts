@@ -82,6 +82,13 @@ export class ManagerError extends Error {
   }
 }
 
+/** An error as it is, or INTERNAL with a message for what is none of ours. */
+export function asManagerError(error: unknown, message: string): ManagerError {
+  return error instanceof ManagerError
+    ? error
+    : new ManagerError(ManagerErrorCode.Internal, message, { cause: error });
+}
+
 /** Whether no retry cures a failed check of the database: the operator must change something. */
 export function isPermanent(error: ManagerError): boolean {
   switch (error.code) {

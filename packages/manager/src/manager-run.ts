@@ -3,11 +3,13 @@ import type { ServingTarget } from "@multipooler/controller-api";
 import { DatabaseMonitor } from "./database/database-monitor.ts";
 import type { DatabaseHealth } from "./database/database-monitor.ts";
 import type { DatabaseFacts, ManagedDatabase } from "./database/managed-database.ts";
-import { ManagerError, ManagerErrorCode, isPermanent } from "./manager-error.ts";
+import { shuttingDown } from "./actions/guardrails.ts";
+import { ManagerError, ManagerErrorCode, asManagerError, isPermanent } from "./manager-error.ts";
 import type { CloseOptions, OpenOptions } from "./manager-options.ts";
-import { applicationName, poolerId } from "./manager-settings.ts";
+import { poolerId } from "./manager-settings.ts";
 import type { ManagerSettings } from "./manager-settings.ts";
 import type { ManagerState } from "./manager-status.ts";
+import { applicationName } from "./record/application-name.ts";
 import type { PoolerType } from "./record/pooler-type.ts";
 import type { ActionJournal } from "./promotion/action-journal.ts";
 import { TypeMemory } from "./record/type-memory.ts";
@@ -149,7 +151,7 @@ export class ManagerRun {
    */
   requireRunning(): RunParts {
     if (this.stopping) {
-      throw new ManagerError(ManagerErrorCode.NotOpen, "the pooler is shutting down");
+      throw shuttingDown();
     }
     return runningParts(this.#phase);
   }
@@ -160,7 +162,7 @@ export class ManagerRun {
    */
   async setIntent(intent: OperatorIntent): Promise<IntentStatus> {
     if (this.stopping) {
-      throw new ManagerError(ManagerErrorCode.NotOpen, "the pooler is shutting down");
+      throw shuttingDown();
     }
     const { clock, logger } = this.#settings;
     const remembered = this.#intent.set(intent, new Date(clock.now()));
@@ -213,7 +215,7 @@ export class ManagerRun {
       await parts.registration.open({ signal: this.#stop.signal });
     } catch (error) {
       if (!this.#stop.signal.aborted) {
-        this.#fail(parts, asManagerError(error));
+        this.#fail(parts, asManagerError(error, "the start failed"));
       }
       return;
     }
@@ -353,10 +355,4 @@ export class ManagerRun {
     await lameduck.run(signal);
     this.#lameduck = undefined;
   }
-}
-
-function asManagerError(error: unknown): ManagerError {
-  return error instanceof ManagerError
-    ? error
-    : new ManagerError(ManagerErrorCode.Internal, "the start failed", { cause: error });
 }

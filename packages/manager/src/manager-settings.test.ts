@@ -5,7 +5,8 @@ import { expect, test } from "vitest";
 import { RecordingLogger } from "../test/recording-logger.ts";
 import { ManagerError } from "./manager-error.ts";
 import type { ManagerOptions, PoolerDescription } from "./manager-options.ts";
-import { applicationName, poolerId, resolveManagerOptions } from "./manager-settings.ts";
+import { poolerId, resolveManagerOptions } from "./manager-settings.ts";
+import { applicationName } from "./record/application-name.ts";
 import { postgresDatabase } from "./postgres/postgres-database.ts";
 import { PoolerType } from "./record/pooler-type.ts";
 

@@ -6,6 +6,11 @@ import type { DatabaseProvider } from "./database/managed-database.ts";
 import type { Logger } from "./logger.ts";
 import type { ManagerOptions, PoolerDescription } from "./manager-options.ts";
 import type { ServerProcess } from "./promotion/server-process.ts";
+import {
+  MAX_APPLICATION_NAME_BYTES,
+  applicationName,
+  isNamePart,
+} from "./record/application-name.ts";
 import type { PoolerIdentity } from "./record/pooler-type.ts";
 import { checkInteger, checkText, invalidSetting } from "./setting.ts";
 
@@ -61,11 +66,6 @@ export function resolveManagerOptions(options: ManagerOptions): ManagerSettings 
   };
 }
 
-/** What the pooler calls itself inside PostgreSQL: `<cell>_<name>`. */
-export function applicationName({ cell, name }: PoolerIdentity): string {
-  return `${cell}_${name}`;
-}
-
 /** What the pooler is called in the topology and in logs: `multipooler-<cell>-<name>`. */
 export function poolerId({ cell, name }: PoolerIdentity): string {
   return `multipooler-${cell}-${name}`;
@@ -74,7 +74,7 @@ export function poolerId({ cell, name }: PoolerIdentity): string {
 function checkIdentity(identity: PoolerIdentity): void {
   checkSegment("pooler.identity.cell", identity.cell);
   checkSegment("pooler.identity.name", identity.name);
-  const limit = 63;
+  const limit = MAX_APPLICATION_NAME_BYTES;
   if (Buffer.byteLength(applicationName(identity)) > limit) {
     throw invalidSetting(
       "pooler.identity",
@@ -86,7 +86,7 @@ function checkIdentity(identity: PoolerIdentity): void {
 
 /** The two parts are joined by "_" inside PostgreSQL and are segments of a key in the topology. */
 function checkSegment(setting: string, value: string): void {
-  if (!/^[^_/\s\p{Cc}]+$/u.test(value) || value === "." || value === "..") {
+  if (!isNamePart(value)) {
     throw invalidSetting(setting, value, 'a name without "_", "/", spaces or control characters');
   }
 }

@@ -1,3 +1,4 @@
+import { managerFailed } from "./actions/guardrails.ts";
 import { ManagerError, ManagerErrorCode } from "./manager-error.ts";
 import type { ManagerState } from "./manager-status.ts";
 import type { RunParts } from "./run-parts.ts";
@@ -45,10 +46,7 @@ export function runningParts(phase: Phase): RunParts {
       throw new ManagerError(ManagerErrorCode.NotOpen, "manager is still starting up");
     case "running":
       return phase.parts;
-    case "failed": {
-      const { error: cause } = phase;
-      const { code, message, sqlState } = cause;
-      throw new ManagerError(code, `manager is in error state: ${message}`, { cause, sqlState });
-    }
+    case "failed":
+      throw managerFailed(phase.error);
   }
 }

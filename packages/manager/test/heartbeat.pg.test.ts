@@ -103,6 +103,7 @@ test("nobody claims that a write was ended whose backend could not be", async ()
   const writer = new HeartbeatWriter({
     database: {
       openDedicated: (purpose, options) => database.openDedicated(purpose, options),
+      execute: (script, options) => database.execute(script, options),
       query: (sql, values, options) =>
         sql.includes("pg_terminate_backend")
           ? Promise.reject(new ManagerError(ManagerErrorCode.DatabaseTimeout, "as told"))
@@ -165,16 +166,20 @@ test("a heartbeat that no synchronous standby confirms is a failure, though it i
   expect(fixture.heartbeat.writeFault).toBeUndefined();
 });
 
-test("without the table both say so and go on", async () => {
+test("without the table the reader says so, and the writer makes it again", async () => {
   await using db = await postgres.createDatabase();
   await using fixture = await HeartbeatFixture.open(db.name);
   await postgres.sql("DROP SCHEMA multigres CASCADE", { database: db.name });
   await fixture.heartbeat.read();
   expect(fixture.error()).toBe("no primary wrote a heartbeat yet");
   await fixture.heartbeat.write();
-  await expect.poll(() => fixture.error(), PATIENCE).toMatch(/does not exist \(SQLSTATE 42P01\)/);
-  await ensureSidecarSchema(fixture.database);
   await fixture.written();
+  const gone = "the heartbeat's table was gone and was made again";
+  expect(fixture.logger.messages("info")).toContain(gone);
+  await postgres.sql("DROP TABLE multigres.heartbeat", { database: db.name });
+  const made = (): number => fixture.logger.messages("info").filter((line) => line === gone).length;
+  await expect.poll(made, PATIENCE).toBe(2);
+  await expect.poll(() => fixture.error(), PATIENCE).toBeUndefined();
 });
 
 /** A heartbeat over a database that has the sidecar schema. Disposing ends both. */

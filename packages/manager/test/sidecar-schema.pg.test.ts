@@ -2,7 +2,7 @@ import { startPostgres } from "@multipooler/embedded-postgres";
 import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { ManagerErrorCode } from "../src/manager-error.ts";
-import { ensureSidecarSchema } from "../src/postgres/sidecar-schema.ts";
+import { SIDECAR_VERSION, ensureSidecarSchema } from "../src/postgres/sidecar-schema.ts";
 import { serverFor } from "./server.ts";
 
 let postgres: EmbeddedPostgres;
@@ -24,7 +24,7 @@ test("the table has the three columns of the contract, and creating it again cha
   expect(
     await database.query(
       `SELECT column_name::text AS name, data_type::text AS type, is_nullable::text AS nullable
-       FROM information_schema.columns WHERE table_schema = 'multigres' ORDER BY ordinal_position`,
+       FROM information_schema.columns WHERE table_schema = 'multigres' AND table_name = 'heartbeat' ORDER BY ordinal_position`,
     ),
   ).toEqual([
     { name: "shard_id", type: "bytea", nullable: "NO" },
@@ -32,6 +32,35 @@ test("the table has the three columns of the contract, and creating it again cha
     { name: "ts", type: "bigint", nullable: "NO" },
   ]);
   expect(await database.query("SELECT leader_id FROM multigres.heartbeat")).toHaveLength(1);
+});
+
+test("a table of Multigres' own, with rows, becomes that of the contract", async () => {
+  await using db = await postgres.createDatabase();
+  await using database = serverFor(postgres, db.name);
+  for (const sql of [
+    "CREATE SCHEMA multigres",
+    `CREATE TABLE multigres.heartbeat (shard_id bytea PRIMARY KEY, leader_id text NOT NULL,
+       ts bigint NOT NULL, leader_term bigint NOT NULL DEFAULT 0)`,
+    "INSERT INTO multigres.heartbeat VALUES ('0', 'zone1_a', 1, 7)",
+  ]) {
+    await database.query(sql);
+  }
+  await ensureSidecarSchema(database);
+  expect(await database.query("SELECT * FROM multigres.heartbeat")).toEqual([
+    { shard_id: Buffer.from("0"), leader_id: "zone1_a", ts: "1" },
+  ]);
+  expect(await versions(db.name)).toEqual([{ version: SIDECAR_VERSION }]);
+});
+
+test("a newer version is left as it is, and a dropped table is made again", async () => {
+  await using db = await postgres.createDatabase();
+  await using database = serverFor(postgres, db.name);
+  await ensureSidecarSchema(database);
+  await database.query("UPDATE multigres.multipooler_schema SET version = 1000");
+  await database.query("DROP TABLE multigres.heartbeat");
+  await ensureSidecarSchema(database);
+  expect(await hasTable(db.name)).toBe(true);
+  expect(await versions(db.name)).toEqual([{ version: 1000 }]);
 });
 
 test("many managers may create it at once", async () => {
@@ -43,6 +72,7 @@ test("many managers may create it at once", async () => {
     await Promise.all(databases.map((database) => database.readFacts()));
     await Promise.all(databases.map((database) => ensureSidecarSchema(database)));
     expect(await hasTable(db.name)).toBe(true);
+    expect(await versions(db.name)).toEqual([{ version: SIDECAR_VERSION }]);
   }
 });
 
@@ -78,6 +108,10 @@ test("a server in which it cannot be created says why", async () => {
     sqlState: "42501",
   });
 });
+
+async function versions(database: string): Promise<unknown> {
+  return await postgres.sql("SELECT version FROM multigres.multipooler_schema", { database });
+}
 
 async function hasTable(database: string): Promise<unknown> {
   const [row] = await postgres.sql(

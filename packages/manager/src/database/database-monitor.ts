@@ -4,7 +4,8 @@ import type { Clock } from "@multipooler/timing";
 import type { DatabaseFacts } from "./managed-database.ts";
 import { FailureLog } from "../failure-log.ts";
 import type { Logger } from "../logger.ts";
-import { ManagerError, ManagerErrorCode } from "../manager-error.ts";
+import { ManagerErrorCode, asManagerError } from "../manager-error.ts";
+import type { ManagerError } from "../manager-error.ts";
 
 /**
  * What is known of the database now.
@@ -91,7 +92,7 @@ export class DatabaseMonitor {
       this.#succeed(facts);
       return intervalMs;
     } catch (error) {
-      return signal.aborted ? 0 : this.#fail(asManagerError(error));
+      return signal.aborted ? 0 : this.#fail(asManagerError(error, "asking PostgreSQL failed"));
     }
   }
 
@@ -138,10 +139,4 @@ function sameFacts(a: DatabaseFacts, b: DatabaseFacts): boolean {
   return (
     a.inRecovery === b.inRecovery && a.serverVersion === b.serverVersion && a.server === b.server
   );
-}
-
-function asManagerError(error: unknown): ManagerError {
-  return error instanceof ManagerError
-    ? error
-    : new ManagerError(ManagerErrorCode.Internal, "asking PostgreSQL failed", { cause: error });
 }

@@ -1,12 +1,10 @@
 import type { CallOptions } from "@multipooler/query-service";
 import { PeriodicTask, untilAborted } from "@multipooler/timing";
 import type { Clock } from "@multipooler/timing";
-import { SqlState } from "../postgres/database-fault.ts";
 import { messageOf } from "../error-message.ts";
 import { FailureLog } from "../failure-log.ts";
-import { HEARTBEAT_KEY, READ_LAG_SQL, heartbeatTime } from "./heartbeat-table.ts";
+import { HEARTBEAT_KEY, READ_LAG_SQL, heartbeatTime, isTableMissing } from "./heartbeat-table.ts";
 import type { Logger } from "../logger.ts";
-import { ManagerError } from "../manager-error.ts";
 import type { HeartbeatStatus } from "../manager-status.ts";
 import { bigintOf, booleanOf } from "../postgres/row.ts";
 import type { Row } from "../postgres/row.ts";
@@ -122,7 +120,7 @@ export class HeartbeatReader {
       if (signal.aborted) {
         return;
       }
-      if (isMissing(error)) {
+      if (isTableMissing(error)) {
         this.#noTable();
       } else {
         this.#lastError = messageOf(error);
@@ -162,11 +160,4 @@ function replayOf([row]: readonly Row[]): Replay | undefined {
         behindBytes: Number(bigintOf(row, "behind")),
         isReceiving: booleanOf(row, "isReceiving"),
       };
-}
-
-function isMissing(error: unknown): boolean {
-  return (
-    error instanceof ManagerError &&
-    (error.sqlState === SqlState.UndefinedTable || error.sqlState === SqlState.InvalidSchemaName)
-  );
 }

@@ -1,3 +1,5 @@
+import { ManagerError } from "../manager-error.ts";
+import { SqlState } from "../postgres/database-fault.ts";
 import { HEARTBEAT_TABLE } from "../postgres/sidecar-schema.ts";
 import { bigintOf } from "../postgres/row.ts";
 import type { Row } from "../postgres/row.ts";
@@ -36,4 +38,12 @@ export function heartbeatTime(rows: readonly Row[]): number | undefined {
   return row === undefined || row["ts"] === null
     ? undefined
     : Number(bigintOf(row, "ts") / 1_000_000n);
+}
+
+/** Whether a statement failed because there is no table. */
+export function isTableMissing(error: unknown): boolean {
+  return (
+    error instanceof ManagerError &&
+    (error.sqlState === SqlState.UndefinedTable || error.sqlState === SqlState.InvalidSchemaName)
+  );
 }

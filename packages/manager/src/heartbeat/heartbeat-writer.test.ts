@@ -14,6 +14,7 @@ test("writes that fail come less and less often", async () => {
         return Promise.reject(new ManagerError(ManagerErrorCode.DatabaseUnavailable, "away"));
       },
       query: () => Promise.reject(new Error("not asked")),
+      execute: () => Promise.reject(new Error("not asked")),
     },
     leaderId: "zone1_a",
     intervalMs: 1_000,
@@ -28,4 +29,30 @@ test("writes that fail come less and less often", async () => {
   expect(pauses).toEqual([0, 1_000, 2_000, 4_000, 8_000, 10_000, 10_000, 10_000, 10_000]);
   await writer.close();
   expect(clock.pending).toBe(0);
+});
+
+test("a table that cannot be made again is a failure with the words of PostgreSQL", async () => {
+  const clock = new ManualClock();
+  const logger = new RecordingLogger();
+  const missing = { sqlState: "42P01" };
+  const writer = new HeartbeatWriter({
+    database: {
+      openDedicated: () =>
+        Promise.reject(new ManagerError(ManagerErrorCode.DatabaseError, "no table", missing)),
+      query: () => Promise.resolve([{ usable: false, versioned: false }]),
+      execute: () => Promise.reject(new ManagerError(ManagerErrorCode.DatabaseError, "no right")),
+    },
+    leaderId: "zone1_a",
+    intervalMs: 1_000,
+    clock,
+    logger,
+    onChange: () => undefined,
+  });
+  writer.open();
+  await clock.advance(500);
+  expect(writer.status()).toMatchObject({ lastWrittenAt: undefined, lastError: "no table" });
+  expect(logger.messages("warn")).toContain(
+    "the heartbeat's table is gone and cannot be made again",
+  );
+  await writer.close();
 });

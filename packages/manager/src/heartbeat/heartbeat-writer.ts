@@ -10,16 +10,18 @@ import {
   READ_HEARTBEAT_SQL,
   WRITE_HEARTBEAT_SQL,
   heartbeatTime,
+  isTableMissing,
   toNanoseconds,
 } from "./heartbeat-table.ts";
 import type { Logger } from "../logger.ts";
 import { ManagerError, ManagerErrorCode } from "../manager-error.ts";
 import type { HeartbeatStatus } from "../manager-status.ts";
 import { booleanOf } from "../postgres/row.ts";
+import { ensureSidecarSchema } from "../postgres/sidecar-schema.ts";
 import type { StatementRunner } from "../postgres/sidecar-schema.ts";
 
 /** Runs the statements of heartbeats: a `PostgresServer`. */
-export interface HeartbeatDatabase extends Pick<StatementRunner, "query"> {
+export interface HeartbeatDatabase extends StatementRunner {
   openDedicated(purpose: "heartbeat", options?: CallOptions): Promise<DedicatedConnection>;
 }
 
@@ -37,6 +39,8 @@ export interface HeartbeatWriterOptions {
 
 /** How long it may take to end a write that hangs and to read what it left. */
 const ABANDON_TIMEOUT_MS = 1_000;
+/** How long it may take to end it where nobody asks any more what it left. */
+const CLOSE_TIMEOUT_MS = 500;
 /** The longest pause after writes that failed. */
 const MAX_PAUSE_MS = 10_000;
 /** How long PostgreSQL may take to end a backend. */
@@ -52,7 +56,8 @@ const TERMINATE_SQL = `
  * durable, so with synchronous replication a standby has it too. One that takes longer than the
  * interval is ended from another connection, since it may wait for a standby for ever. After
  * failures the pauses double, so that a standby that is away costs no connection and no line in
- * PostgreSQL's log each second; as soon as the standbys are others, the next write is tried.
+ * PostgreSQL's log each second; as soon as the standbys are others, the next write is tried. A table
+ * that is gone is made again.
  */
 export class HeartbeatWriter {
   readonly #options: HeartbeatWriterOptions;
@@ -112,8 +117,8 @@ export class HeartbeatWriter {
       await this.#write(startedAt, stop);
       this.#succeed(startedAt);
     } catch (error) {
-      const outcome = await this.#abandon(startedAt, error);
-      if (!stop.aborted) {
+      const outcome = await this.#abandon(startedAt, error, stop);
+      if (!stop.aborted && !(await this.#madeTable(outcome, stop))) {
         this.#fail(outcome);
       }
     }
@@ -138,6 +143,22 @@ export class HeartbeatWriter {
     this.#pausedUntil = clock.monotonic() + pauseMs;
   }
 
+  /** Somebody may have dropped the table, or put an older database back. */
+  async #madeTable(outcome: unknown, signal: AbortSignal): Promise<boolean> {
+    if (!isTableMissing(outcome)) {
+      return false;
+    }
+    const { database, logger } = this.#options;
+    try {
+      await ensureSidecarSchema(database, { signal });
+      logger.info({}, "the heartbeat's table was gone and was made again");
+      return true;
+    } catch (error) {
+      logger.warn({ err: error }, "the heartbeat's table is gone and cannot be made again");
+      return false;
+    }
+  }
+
   /** A standby that is back need not wait for the end of the pause. */
   async #isPauseOver(signal: AbortSignal): Promise<boolean> {
     return this.writeFault !== undefined && (await this.#commitWait.hasChanged({ signal }));
@@ -146,8 +167,7 @@ export class HeartbeatWriter {
   async #write(at: number, stop: AbortSignal): Promise<void> {
     const { clock, database, intervalMs, leaderId } = this.#options;
     const what = "a heartbeat";
-    using deadline = new Deadline({ clock, ms: intervalMs, what });
-    // A dial goes on to its end, for only then can its backend be told goodbye.
+    using deadline = new Deadline({ clock, ms: intervalMs, what, signal: stop });
     this.#connection ??= await database.openDedicated("heartbeat", { signal: deadline.signal });
     using write = new Deadline({ clock, ms: intervalMs, what, signal: stop });
     const values = [HEARTBEAT_KEY, leaderId, toNanoseconds(at)];
@@ -155,7 +175,7 @@ export class HeartbeatWriter {
   }
 
   /** Frees what a failed write holds, and says what became of it. */
-  async #abandon(at: number, error: unknown): Promise<unknown> {
+  async #abandon(at: number, error: unknown, stop: AbortSignal): Promise<unknown> {
     const connection = this.#connection;
     this.#connection = undefined;
     if (connection === undefined) {
@@ -166,10 +186,14 @@ export class HeartbeatWriter {
       return error;
     }
     const { clock } = this.#options;
-    using deadline = new Deadline({ clock, ms: ABANDON_TIMEOUT_MS, what: "ending a heartbeat" });
+    const ms = stop.aborted ? CLOSE_TIMEOUT_MS : ABANDON_TIMEOUT_MS;
+    using deadline = new Deadline({ clock, ms, what: "ending a heartbeat" });
     const { signal } = deadline;
     const ended = await this.#terminate(connection.processId, signal);
     await connection.close();
+    if (stop.aborted) {
+      return error;
+    }
     const isUnconfirmed = await this.#wasWritten(at, signal);
     if (isUnconfirmed) {
       await this.#commitWait.began(new Date(at), { signal });

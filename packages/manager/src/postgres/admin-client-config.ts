@@ -4,12 +4,13 @@ import { portOfSocket } from "./database-config.ts";
 import type { ServerConfig } from "./database-config.ts";
 import { messageOf } from "../error-message.ts";
 import { ManagerError, ManagerErrorCode } from "../manager-error.ts";
+import { MAX_APPLICATION_NAME_BYTES } from "../record/application-name.ts";
+
+const PURPOSES = ["manager", "heartbeat", "check", "replication"] as const;
 
 /** What a connection of the manager is for; the end of its `application_name`. */
-export type ConnectionPurpose = "manager" | "heartbeat" | "check";
+export type ConnectionPurpose = (typeof PURPOSES)[number];
 
-/** PostgreSQL cuts a longer `application_name`. */
-const MAX_NAME_BYTES = 63;
 /** Room for a purpose, and for the name of a controller's pool. */
 const PURPOSE_BYTES = 21;
 
@@ -17,7 +18,12 @@ const PURPOSE_BYTES = 21;
 export function applicationNamePrefix(poolerName: string): string {
   // PostgreSQL writes other characters as several.
   const name = `multipooler ${poolerName}`.replace(/[^\x20-\x7e]/gu, "?");
-  return name.slice(0, MAX_NAME_BYTES - PURPOSE_BYTES);
+  return name.slice(0, MAX_APPLICATION_NAME_BYTES - PURPOSE_BYTES);
+}
+
+/** The `application_name` of each connection of the manager's own. */
+export function ownConnectionNames(poolerName: string): readonly string[] {
+  return PURPOSES.map((purpose) => `${applicationNamePrefix(poolerName)} ${purpose}`);
 }
 
 /**

@@ -20,6 +20,7 @@ test("defaults are filled in", () => {
     statementTimeoutMs: 500,
     adminConnections: 2,
     maxConnections: 262_143,
+    replicationConnInfo: new Map(),
   });
 });
 
@@ -65,6 +66,26 @@ test.each<[string, Partial<DatabaseConfig>, string]>([
     "fewer connections than administration needs",
     { maxConnections: 3 },
     "database.maxConnections is 3; it must be a whole number from 4 to 262143",
+  ],
+  [
+    "a connection string with an address",
+    { replicationConnInfo: "user=u host=h" },
+    'database.replicationConnInfo must not have "host": it is decided when a primary is chosen',
+  ],
+  [
+    "a connection string with a password",
+    { replicationConnInfo: "password=p" },
+    'must not have "password": PostgreSQL writes it to its log; name a file with passfile',
+  ],
+  [
+    "a connection string that is none",
+    { replicationConnInfo: "user='u" },
+    'is not a connection string: the value of "user" has no closing quote',
+  ],
+  [
+    "a connection string of two lines",
+    { replicationConnInfo: "user=u\nsslmode=require" },
+    "database.replicationConnInfo must be one line",
   ],
 ])("%s is refused by name, value and limit", (_, change, message) => {
   const resolve = (): unknown => resolveDatabaseConfig({ ...VALID, ...change });

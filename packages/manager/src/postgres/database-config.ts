@@ -2,6 +2,11 @@ import { lookup } from "node:dns/promises";
 import path from "node:path";
 import type { DatabaseAddress } from "@multipooler/controller-api";
 import type { TlsSettings } from "@multipooler/tls";
+import { ManagerError, ManagerErrorCode } from "../manager-error.ts";
+import { ConnInfoSyntaxError } from "../replication/conn-info.ts";
+import type { ConnInfo } from "../replication/conn-info.ts";
+import { parseConnInfo } from "../replication/conn-info-parser.ts";
+import { REFUSED_KEYWORDS } from "../replication/primary-conn-info.ts";
 import { ownConnections } from "./server-share.ts";
 import { checkInteger, checkPostgresName, checkText, invalidSetting } from "../setting.ts";
 
@@ -41,6 +46,12 @@ export interface DatabaseConfig {
    * 10 % of it, which are left to operators.
    */
   readonly maxConnections?: number | undefined;
+  /**
+   * How this server, as a standby, logs in to the primary that it is told to follow: keywords of a
+   * connection string of libpq such as `user`, `passfile`, `sslmode`. Never those of an address, and no
+   * password, since PostgreSQL logs the string. Default: `user` from above, without a password.
+   */
+  readonly replicationConnInfo?: string | undefined;
   /** How a host name becomes addresses. Default: as the system does it. */
   readonly lookup?: HostLookup | undefined;
 }
@@ -56,6 +67,7 @@ export interface ResolvedDatabaseConfig {
   readonly statementTimeoutMs: number;
   readonly adminConnections: number;
   readonly maxConnections: number;
+  readonly replicationConnInfo: ConnInfo;
   readonly lookup: HostLookup;
 }
 
@@ -94,6 +106,7 @@ export function resolveDatabaseConfig(config: DatabaseConfig): ResolvedDatabaseC
       min: ownConnections(adminConnections) + 1,
       max: 262_143,
     }),
+    replicationConnInfo: checkReplicationConnInfo(config.replicationConnInfo ?? ""),
     lookup: config.lookup ?? lookUpHost,
   };
 }
@@ -140,6 +153,29 @@ export function portOfSocket(socketPath: string): number | undefined {
 async function lookUpHost(hostname: string): Promise<readonly string[]> {
   const found = await lookup(hostname, { all: true, order: "verbatim" });
   return found.map(({ address }) => address);
+}
+
+function checkReplicationConnInfo(text: string): ConnInfo {
+  const setting = "database.replicationConnInfo";
+  // The text may hold a password: no message has it.
+  const fault = (rule: string): ManagerError =>
+    new ManagerError(ManagerErrorCode.InvalidConfig, `${setting} ${rule}`);
+  if (/[\0\n\r]/.test(text)) {
+    throw fault("must be one line");
+  }
+  try {
+    const info = parseConnInfo(text);
+    for (const [keyword, reason] of Object.entries(REFUSED_KEYWORDS)) {
+      if (info.has(keyword)) {
+        throw fault(`must not have "${keyword}": ${reason}`);
+      }
+    }
+    return info;
+  } catch (error) {
+    throw error instanceof ConnInfoSyntaxError
+      ? fault(`is not a connection string: ${error.message}`)
+      : error;
+  }
 }
 
 function checkAddress(address: DatabaseAddress): DatabaseAddress {

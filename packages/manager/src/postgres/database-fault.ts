@@ -17,6 +17,7 @@ export const SqlState = {
   DuplicateSchema: "42P06",
   DuplicateTable: "42P07",
   UndefinedTable: "42P01",
+  InsufficientPrivilege: "42501",
   InvalidSchemaName: "3F000",
   QueryCanceled: "57014",
   TooManyConnections: "53300",

@@ -21,9 +21,14 @@ interface OpenConnection {
   readonly context: FaultContext;
 }
 
+export interface DedicatedOptions extends CallOptions {
+  /** PostgreSQL's limit on a statement. Default: none. */
+  readonly statementTimeoutMs?: number | undefined;
+}
+
 /**
- * A connection of its own: for writes that must be durable, and for checks that must dial. It has
- * no limit on statements: while a commit waits for a synchronous standby, PostgreSQL ignores
+ * A connection of its own: for writes that must be durable, for checks that must dial, and for
+ * replication. By default it has no limit on statements: while a commit waits for a synchronous standby, PostgreSQL ignores
  * `statement_timeout` and a cancel commits locally, so a caller that gives up must end the backend,
  * for which {@link processId} is kept.
  *
@@ -50,11 +55,11 @@ export class DedicatedConnection implements AsyncDisposable {
   static async open(
     context: FaultContext,
     purpose: ConnectionPurpose,
-    { signal }: CallOptions = {},
+    { signal, statementTimeoutMs }: DedicatedOptions = {},
   ): Promise<DedicatedConnection> {
     const socket = new GuardedStream(context.config);
     const client = new pg.Client({
-      ...adminClientConfig(context.config, purpose, undefined),
+      ...adminClientConfig(context.config, purpose, statementTimeoutMs),
       stream: () => socket,
     });
     // A broken connection rejects the statement on it; the event, which comes too, must find a

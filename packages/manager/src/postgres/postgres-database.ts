@@ -1,9 +1,10 @@
 import { PoolerRole } from "@multipooler/controller-api";
 import type { DatabaseHandle } from "@multipooler/controller-api";
 import type { CallOptions } from "@multipooler/query-service";
+import { ownConnectionNames } from "./admin-client-config.ts";
 import { describeAddress, resolveDatabaseConfig } from "./database-config.ts";
 import type { DatabaseConfig, ResolvedDatabaseConfig } from "./database-config.ts";
-import { SqlState } from "./database-fault.ts";
+import type { DedicatedConnection, DedicatedOptions } from "./dedicated-connection.ts";
 import { Heartbeat } from "../heartbeat/heartbeat.ts";
 import type {
   DatabaseContext,
@@ -13,7 +14,9 @@ import type {
   ManagedDatabaseStatus,
 } from "../database/managed-database.ts";
 import { ManagerError, ManagerErrorCode } from "../manager-error.ts";
+import { LastAnswer } from "./last-answer.ts";
 import type { PostgresServer } from "./postgres-server.ts";
+import { PostgresReplication } from "../replication/postgres-replication.ts";
 import { ServerSearch, isAt } from "./server-search.ts";
 import { ownConnections } from "./server-share.ts";
 import { ServerWatch } from "./server-watch.ts";
@@ -50,14 +53,6 @@ interface Serving {
   readonly watch: ServerWatch;
 }
 
-/** What a server last said. */
-interface Answer {
-  readonly server: PostgresServer;
-  readonly facts: DatabaseFacts;
-  /** Monotonic milliseconds. */
-  readonly at: number;
-}
-
 type State =
   | { readonly type: "at rest"; readonly found: PostgresServer | undefined }
   | Serving
@@ -65,8 +60,6 @@ type State =
 
 /** The controller's suspicions lead to a check at most this often; a check comes each second anyway. */
 const MIN_SUSPICION_INTERVAL_MS = 50;
-/** How long a full server that has no connection for the manager is taken to be as it was. */
-const MAX_FULL_MS = 30_000;
 
 /**
  * A PostgreSQL behind one name or address. At rest each check dials, tries the addresses of the
@@ -77,14 +70,29 @@ class PostgresDatabase implements ManagedDatabase {
   readonly #config: ResolvedDatabaseConfig;
   readonly #context: DatabaseContext;
   readonly #search: ServerSearch;
+  readonly #answer: LastAnswer;
+  readonly replication: PostgresReplication;
   #state: State = { type: "at rest", found: undefined };
   #suspectedAt = -Infinity;
-  #answer: Answer | undefined;
 
   constructor({ config, context }: PostgresDatabaseOptions) {
     this.#config = config;
     this.#context = context;
     this.#search = new ServerSearch({ config, context, onSuspicion: () => this.#suspect() });
+    const { poolerName, clock } = context;
+    this.#answer = new LastAnswer(clock);
+    this.replication = new PostgresReplication({
+      clock,
+      connect: (options) => this.#connect(options),
+      statementTimeoutMs: config.statementTimeoutMs,
+      applicationName: poolerName,
+      ownConnections: ownConnectionNames(poolerName),
+      login: {
+        user: config.user,
+        database: config.database,
+        settings: config.replicationConnInfo,
+      },
+    });
   }
 
   async check(options: CallOptions = {}): Promise<DatabaseFacts> {
@@ -147,6 +155,7 @@ class PostgresDatabase implements ManagedDatabase {
   }
 
   async close(): Promise<void> {
+    await this.replication.close();
     await this.#leave({ type: "closed" });
   }
 
@@ -168,31 +177,35 @@ class PostgresDatabase implements ManagedDatabase {
     }
   }
 
+  /** For replication: to the server that is served from, or to the one that answers. */
+  async #connect(options: DedicatedOptions): Promise<DedicatedConnection> {
+    const state = this.#state;
+    switch (state.type) {
+      case "closed":
+        throw closed();
+      case "serving":
+        return await state.server.openDedicated("replication", options);
+      case "at rest": {
+        const dial = (server: PostgresServer): Promise<DedicatedConnection> =>
+          server.openDedicated("replication", options);
+        return await this.#search.first(state.found, dial, options);
+      }
+    }
+  }
+
   async #ask(state: Serving, options: CallOptions): Promise<DatabaseFacts> {
     const { server, watch } = state;
     try {
       throwIfLeaving(watch.state);
       const facts = await server.readFacts(options);
-      return this.#remember(server, facts);
+      return this.#answer.remember(server, facts);
     } catch (error) {
       if (this.#state !== state) {
         // It was let go in the meantime: the fault is of that.
         return await this.check(options);
       }
-      return this.#answerWhileFull(server, error);
+      return this.#answer.whileFull(server, error);
     }
-  }
-
-  /** A server that is merely full is there; to leave it would cut what it still does. */
-  #answerWhileFull(server: PostgresServer, error: unknown): DatabaseFacts {
-    const last = this.#answer;
-    const { clock } = this.#context;
-    const isFull = error instanceof ManagerError && error.sqlState === SqlState.TooManyConnections;
-    if (!isFull || last?.server !== server || clock.monotonic() - last.at > MAX_FULL_MS) {
-      throw error;
-    }
-    server.share.serverIsFull();
-    return last.facts;
   }
 
   async #find(known: PostgresServer | undefined, options: CallOptions): Promise<DatabaseFacts> {
@@ -200,12 +213,7 @@ class PostgresDatabase implements ManagedDatabase {
     if (this.#state.type === "at rest") {
       this.#state = { type: "at rest", found: server };
     }
-    return this.#remember(server, facts);
-  }
-
-  #remember(server: PostgresServer, facts: DatabaseFacts): DatabaseFacts {
-    this.#answer = { server, facts, at: this.#context.clock.monotonic() };
-    return facts;
+    return this.#answer.remember(server, facts);
   }
 
   #engage(): Serving {

@@ -8,6 +8,7 @@ import { AdminPool } from "./admin-pool.ts";
 import type { StatementOptions } from "./admin-pool.ts";
 import type { ServerConfig } from "./database-config.ts";
 import { DedicatedConnection } from "./dedicated-connection.ts";
+import type { DedicatedOptions } from "./dedicated-connection.ts";
 import type { DatabaseFacts } from "../database/managed-database.ts";
 import { HandleError, asHandleError } from "./handle-error.ts";
 import type { Logger } from "../logger.ts";
@@ -134,10 +135,10 @@ export class PostgresServer implements AsyncDisposable {
     return this.#admin.execute(script, options);
   }
 
-  /** Opens a connection for durable writes or for one check. The caller closes it. */
+  /** Opens a connection for durable writes, one check or replication. The caller closes it. */
   openDedicated(
-    purpose: "heartbeat" | "check",
-    options?: CallOptions,
+    purpose: "heartbeat" | "check" | "replication",
+    options?: DedicatedOptions,
   ): Promise<DedicatedConnection> {
     return DedicatedConnection.open({ config: this.config, clock: this.#clock }, purpose, options);
   }

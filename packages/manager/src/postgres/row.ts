@@ -39,6 +39,29 @@ export function textOf(row: Row, column: string): string {
   return value;
 }
 
+/** A column of type text; `undefined` for its NULL. */
+export function optionalTextOf(row: Row, column: string): string | undefined {
+  return row[column] === null ? undefined : textOf(row, column);
+}
+
+/** A column of type float8; `undefined` for its NULL. */
+export function optionalNumberOf(row: Row, column: string): number | undefined {
+  const value = row[column];
+  if (value !== null && typeof value !== "number") {
+    throw unexpected(column, typeof value);
+  }
+  return value ?? undefined;
+}
+
+/** A column of type timestamptz; `undefined` for its NULL. */
+export function optionalTimeOf(row: Row, column: string): Date | undefined {
+  const value = row[column];
+  if (value !== null && !(value instanceof Date)) {
+    throw unexpected(column, typeof value);
+  }
+  return value ?? undefined;
+}
+
 /** A column of type int8 that is not null; `pg` yields those as text. */
 export function bigintOf(row: Row, column: string): bigint {
   const text = textOf(row, column);

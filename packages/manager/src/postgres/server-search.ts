@@ -36,12 +36,24 @@ export class ServerSearch {
    * Dials the addresses of the name in their order, hangs up, and resolves with the first that
    * answers: with `known` itself where it is that one. Rejects with the fault of the first address.
    */
-  async find(known: PostgresServer | undefined, { signal }: CallOptions): Promise<FoundServer> {
+  find(known: PostgresServer | undefined, { signal }: CallOptions): Promise<FoundServer> {
+    const probe = async (server: PostgresServer): Promise<FoundServer> => ({
+      server,
+      facts: await server.probe({ signal }),
+    });
+    return this.first(known, probe, { signal });
+  }
+
+  /** As {@link find}, with another way to dial: `dial` leaves nothing behind where it fails. */
+  async first<T>(
+    known: PostgresServer | undefined,
+    dial: (server: PostgresServer) => Promise<T>,
+    { signal }: CallOptions,
+  ): Promise<T> {
     let fault: unknown;
     for (const address of await this.addresses({ signal })) {
-      const server = isAt(known, address) ? known : this.#serverAt(address);
       try {
-        return { server, facts: await server.probe({ signal }) };
+        return await dial(isAt(known, address) ? known : this.#serverAt(address));
       } catch (error) {
         fault ??= error;
         if (signal?.aborted === true || !isOfAddress(error)) {

@@ -2,7 +2,7 @@ import type { CallOptions } from "@multipooler/query-service";
 import type { StatementOptions } from "./admin-pool.ts";
 import { SqlState } from "./database-fault.ts";
 import { ManagerError } from "../manager-error.ts";
-import { booleanOf, onlyRow } from "./row.ts";
+import { booleanOf, integerOf, onlyRow } from "./row.ts";
 import type { Row } from "./row.ts";
 
 /** Runs the statements of this file: a `PostgresServer`. */
@@ -17,46 +17,97 @@ export interface StatementRunner {
 
 /** The table that heartbeats go through. */
 export const HEARTBEAT_TABLE = "multigres.heartbeat";
+const VERSION_TABLE = "multigres.multipooler_schema";
 
-const CREATE_TIMEOUT_MS = 5_000;
+/**
+ * What makes each version of the schema of the one before, the first of nothing. Each may run again over
+ * what it made, and leaves what poolers of older versions use.
+ */
+const MIGRATIONS: readonly string[] = [
+  `CREATE TABLE IF NOT EXISTS ${HEARTBEAT_TABLE} (
+     shard_id bytea PRIMARY KEY,
+     leader_id text NOT NULL,
+     ts bigint NOT NULL
+   )`,
+  // Multigres' poolers of 2025 kept the term here. It is in the pooler's own directory.
+  `ALTER TABLE ${HEARTBEAT_TABLE} DROP COLUMN IF EXISTS leader_term`,
+];
+
+/** The version that this pooler needs. */
+export const SIDECAR_VERSION: number = MIGRATIONS.length;
+
+const MIGRATE_TIMEOUT_MS = 5_000;
+/** Of the lock that managers take to migrate one after the other. */
+const LOCK_KEY = 0x6d_70_73_63;
 
 // One transaction, since one message. It must not wait for a standby: what a failover loses is
 // created again by the next primary.
-const CREATE_SQL = `
+const MIGRATE_SQL = `
   SET LOCAL synchronous_commit = local;
-  SET LOCAL statement_timeout = ${CREATE_TIMEOUT_MS};
+  SET LOCAL statement_timeout = ${MIGRATE_TIMEOUT_MS};
+  SELECT pg_advisory_xact_lock(${LOCK_KEY});
   CREATE SCHEMA IF NOT EXISTS multigres;
-  CREATE TABLE IF NOT EXISTS ${HEARTBEAT_TABLE} (
-    shard_id bytea PRIMARY KEY,
-    leader_id text NOT NULL,
-    ts bigint NOT NULL
-  )`;
+  CREATE TABLE IF NOT EXISTS ${VERSION_TABLE} (
+    is_only boolean PRIMARY KEY DEFAULT true CHECK (is_only),
+    version integer NOT NULL
+  );
+  ${MIGRATIONS.join(";\n  ")};
+  INSERT INTO ${VERSION_TABLE} AS known (version) VALUES (${SIDECAR_VERSION})
+  ON CONFLICT (is_only) DO UPDATE SET version = greatest(known.version, EXCLUDED.version)`;
+
+const FOUND_SQL = `
+  SELECT to_regclass('${HEARTBEAT_TABLE}') IS NOT NULL AS usable,
+         to_regclass('${VERSION_TABLE}') IS NOT NULL AS versioned`;
+
+/** What is there of the schema. */
+interface FoundSchema {
+  /** Whether heartbeats can be written and read. */
+  readonly isUsable: boolean;
+  /** 0 where nobody noted one, and where the table is gone. */
+  readonly version: number;
+}
 
 /**
- * Makes sure that a primary has the sidecar schema. Idempotent; several managers may do it at once.
+ * Makes sure that a primary has the sidecar schema, in this version or a newer one. Idempotent; several
+ * managers may do it at once. A role that may not change it goes on with what is there.
+ *
  * Rejects with a `ManagerError`, as any statement does.
  */
 export async function ensureSidecarSchema(
   database: StatementRunner,
   { signal }: CallOptions = {},
 ): Promise<void> {
-  if (await sidecarExists(database, { signal })) {
+  const before = await findSchema(database, { signal });
+  if (before.version >= SIDECAR_VERSION) {
     return;
   }
   try {
-    await database.execute(CREATE_SQL, { signal, timeoutMs: CREATE_TIMEOUT_MS });
+    await database.execute(MIGRATE_SQL, { signal, timeoutMs: MIGRATE_TIMEOUT_MS });
   } catch (error) {
-    // IF NOT EXISTS looks before it creates, so of two at once the slower one fails on the catalogs'
-    // unique indexes. What matters is that the table is there.
-    if (!isCreationRace(error) || !(await sidecarExists(database, { signal }))) {
+    if (before.isUsable && isNotAllowed(error)) {
+      return;
+    }
+    // IF NOT EXISTS looks before it creates, and a pooler of an older version takes no lock: then the
+    // slower one fails on the catalogs' unique indexes. What matters is that the table is there.
+    if (!isCreationRace(error) || !(await findSchema(database, { signal })).isUsable) {
       throw error;
     }
   }
 }
 
-async function sidecarExists(database: StatementRunner, options: CallOptions): Promise<boolean> {
-  const sql = "SELECT to_regclass($1) IS NOT NULL AS found";
-  return booleanOf(onlyRow(await database.query(sql, [HEARTBEAT_TABLE], options)), "found");
+async function findSchema(database: StatementRunner, options: CallOptions): Promise<FoundSchema> {
+  const found = onlyRow(await database.query(FOUND_SQL, [], options));
+  const isUsable = booleanOf(found, "usable");
+  if (!isUsable || !booleanOf(found, "versioned")) {
+    return { isUsable, version: 0 };
+  }
+  const sql = `SELECT coalesce(max(version), 0) AS version FROM ${VERSION_TABLE}`;
+  const row = onlyRow(await database.query(sql, [], options));
+  return { isUsable, version: integerOf(row, "version") };
+}
+
+function isNotAllowed(error: unknown): boolean {
+  return error instanceof ManagerError && error.sqlState === SqlState.InsufficientPrivilege;
 }
 
 function isCreationRace(error: unknown): boolean {

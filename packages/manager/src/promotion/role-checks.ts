@@ -1,6 +1,8 @@
 import type { CallOptions } from "@multipooler/query-service";
+import { requireType } from "../actions/guardrails.ts";
 import type { Logger } from "../logger.ts";
 import { ManagerError, ManagerErrorCode } from "../manager-error.ts";
+import { applicationName } from "../record/application-name.ts";
 import { PoolerType } from "../record/pooler-type.ts";
 import type { ServerPosition, SynchronousReplication } from "../replication/replication-control.ts";
 import type { JournalEntry } from "./action-journal.ts";
@@ -77,11 +79,7 @@ export function checkDemotable(
   if (isPending) {
     return;
   }
-  if (type !== PoolerType.Primary) {
-    throw refused(
-      `operation not allowed: pooler type is ${type}, must be PRIMARY (service_id: ${serviceId})`,
-    );
-  }
+  requireType(PoolerType.Primary, { type, serviceId });
   if (position === undefined) {
     throw new ManagerError(ManagerErrorCode.Internal, "a primary without a position");
   }
@@ -116,20 +114,20 @@ export async function checkUndoable(
   }
 }
 
-function matches({ synchronous: current }: RoleFacts, wanted: SynchronousReplication | undefined): boolean {
-  return wanted === undefined || (current !== undefined && sameSynchronous(current, wanted));
+function matches(
+  { synchronous: current }: RoleFacts,
+  wanted: SynchronousReplication | undefined,
+): boolean {
+  return wanted === undefined || keyOf(current) === keyOf(wanted);
 }
 
-/** Compares the standbys as a set. */
-function sameSynchronous(a: SynchronousReplication, b: SynchronousReplication): boolean {
-  const names = ({ standbys }: SynchronousReplication): string =>
-    standbys
-      .map(({ cell, name }) => `${cell}_${name}`)
-      .toSorted()
-      .join();
-  return (
-    a.commit === b.commit && a.method === b.method && a.count === b.count && names(a) === names(b)
-  );
+/** The same for what PostgreSQL does the same with: the standbys are a set, and none is asked for as one. */
+function keyOf(synchronous: SynchronousReplication | undefined): string {
+  if (synchronous === undefined || synchronous.standbys.length === 0) {
+    return "";
+  }
+  const { commit, method, count, standbys } = synchronous;
+  return [commit, method, Math.max(count, 1), ...standbys.map(applicationName).toSorted()].join();
 }
 
 /** A WAL position as a number. */

@@ -1,4 +1,6 @@
 import { ManagerError, ManagerErrorCode } from "../manager-error.ts";
+import { checkLsn } from "../replication/lsn.ts";
+import { checkSynchronous } from "../replication/synchronous-replication.ts";
 import type { Lsn, SynchronousReplication } from "../replication/replication-control.ts";
 
 /** By which right a role is changed, and whether it is. */
@@ -28,9 +30,12 @@ const MAX_REASON_BYTES = 1000;
 
 /** Throws INVALID_ARGUMENT, naming the field. */
 export function checkRequest(request: PromoteRequest & DemoteRequest): void {
-  const { expectedLsn, drainTimeoutMs = 0, force } = request;
-  if (expectedLsn !== undefined && !/^[0-9A-F]{1,8}\/[0-9A-F]{1,8}$/i.test(expectedLsn)) {
-    throw invalid(`expected_lsn is ${JSON.stringify(expectedLsn)}; it must be like 16/B374D848`);
+  const { expectedLsn, synchronous, drainTimeoutMs = 0, force } = request;
+  if (expectedLsn !== undefined) {
+    checkLsn("expected_lsn", expectedLsn);
+  }
+  if (synchronous !== undefined) {
+    checkSynchronous(synchronous);
   }
   if (!(drainTimeoutMs >= 0 && drainTimeoutMs <= MAX_DRAIN_TIMEOUT_MS)) {
     throw invalid(`drain_timeout is ${drainTimeoutMs} ms; it must be 0 to ${MAX_DRAIN_TIMEOUT_MS}`);

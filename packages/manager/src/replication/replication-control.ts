@@ -32,7 +32,7 @@ export interface ReplicationStatus {
   readonly isReplayPaused: boolean;
   /** "not paused", "pause requested" or "paused". */
   readonly pauseState: string;
-  readonly lastXactReplayTimestamp: string | undefined;
+  readonly lastXactReplayTimestamp: Date | undefined;
   /** `undefined` where the standby follows nobody. */
   readonly primaryConnInfo: PrimaryConnInfo | undefined;
   /** `status` of pg_stat_wal_receiver; `undefined` where no receiver runs. */
@@ -59,7 +59,7 @@ export interface StandbyUpdate {
   readonly standbys: readonly PoolerIdentity[];
 }
 
-/** A row of pg_stat_replication. */
+/** A row of pg_stat_replication; what only a superuser may see is "" or `undefined` to others. */
 export interface ReplicationStats {
   readonly processId: number;
   readonly clientAddress: string | undefined;
@@ -74,7 +74,7 @@ export interface ReplicationStats {
   readonly replayLagMs: number | undefined;
 }
 
-/** A standby that a primary is configured to wait for, or that is connected. */
+/** A standby that a primary is configured to wait for, or that is connected; no backup, no subscriber. */
 export interface Follower {
   readonly applicationName: string;
   /** `undefined` where the name is not one of a pooler. */
@@ -101,8 +101,8 @@ export interface FollowRequest {
 /**
  * Replication and roles of one database server. Each call uses a short connection of its own, so that
  * it works in every state of the `ManagedDatabase`, also while that is at rest; every statement is
- * bounded. What changes something takes the lease of the action lock. Nothing here knows types, terms
- * or the topology: guardrails are the caller's.
+ * bounded. What changes something takes the lease of the action lock; a statement that does runs to its
+ * end when the signal aborts. Nothing here knows types, terms or the topology: guardrails are the caller's.
  *
  * Rejects with a `ManagerError`: INVALID_ARGUMENT, FAILED_PRECONDITION for the wrong physical state,
  * TIMED_OUT where a wait ran out, and as `ManagedDatabase.check` does.
@@ -125,13 +125,13 @@ export interface ReplicationControl {
   ): Promise<ReplicationStatus>;
   setSynchronous(
     lease: ActionLease,
-    /** `undefined`: waits for no standby. */
+    /** `undefined`: waits for no standby, once it is a primary. A standby takes nothing else. */
     wanted: SynchronousReplication | undefined,
     options?: CallOptions,
   ): Promise<void>;
   updateStandbys(lease: ActionLease, update: StandbyUpdate, options?: CallOptions): Promise<void>;
   /** Ends recovery and resolves when it is over; nothing to do on a primary. */
   promote(lease: ActionLease, options?: CallOptions): Promise<void>;
-  /** Ends the sessions of clients that can still write; resolves with their number. */
+  /** Ends every session of a client; resolves with their number when they are gone. */
   terminateClients(lease: ActionLease, options?: CallOptions): Promise<number>;
 }

@@ -20,10 +20,7 @@ export async function untilIntentReached(
 }
 
 /** Throws where it never will be. */
-function isReached(
-  { state, intent: held, serving }: ManagerStatus,
-  intent: IntentStatus,
-): boolean {
+function isReached({ state, intent: held, serving }: ManagerStatus, intent: IntentStatus): boolean {
   if (held.since !== intent.since) {
     const message = "another serving status was asked for meanwhile, or the pooler stops";
     throw new ManagerError(ManagerErrorCode.Superseded, message);

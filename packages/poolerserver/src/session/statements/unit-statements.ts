@@ -313,13 +313,15 @@ export class UnitStatements {
    * names that the client has for them, and that keeps it.
    */
   #bringNamed(text: string, { taint }: Classification): void {
-    const { statements } = this.#options;
+    const { facts, statements } = this.#options;
     if ((taint & Taint.State) === 0 || statements.isEmpty || this.#isOpaque()) {
       return;
     }
     for (const name of namesIn(text)) {
       const statement = name === undefined ? undefined : statements.get(name);
       if (name !== undefined && name !== UNNAMED && statement !== undefined) {
+        // Also where the text is only parsed.
+        facts.addState();
         this.#messages.add("bring", { ownName: decodeName(name), statement });
       }
     }
