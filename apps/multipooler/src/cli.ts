@@ -6,6 +6,8 @@ import type { ConfigActions } from "./config-commands.ts";
 import { addAcceptedFlags } from "./settings/accepted-flags.ts";
 import { addPromotionCommands } from "./ctl/promotion-commands.ts";
 import type { PromotionActions } from "./ctl/promotion-commands.ts";
+import { addReplicationCommands } from "./ctl/replication-commands.ts";
+import type { ReplicationActions } from "./ctl/replication-commands.ts";
 import { RESULT_FORMATS } from "./ctl/result-format.ts";
 import type { ServingOptions } from "./ctl/serving-status.ts";
 import { addTopoCommands } from "./ctl/topo-commands.ts";
@@ -24,6 +26,7 @@ export interface CommandActions {
   drain(options: ServingOptions): Promise<number>;
   serveAgain(options: ServingOptions & { readonly readOnly: boolean }): Promise<number>;
   readonly promotion: PromotionActions;
+  readonly replication: ReplicationActions;
   readonly topo: TopoActions;
 }
 
@@ -86,6 +89,7 @@ export function commandLine(actions: CommandActions, exit: (code: number) => voi
     );
   addServingCommands(ctl, actions, exit);
   addPromotionCommands(ctl, actions.promotion, exit);
+  addReplicationCommands(ctl, actions.replication, exit);
   addTopoCommands(ctl, actions.topo, exit);
   return program;
 }

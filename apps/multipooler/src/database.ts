@@ -1,12 +1,27 @@
-import { postgresDatabase } from "@multipooler/manager";
+import { ManagerError, ManagerErrorCode, postgresDatabase } from "@multipooler/manager";
 import type { DatabaseProvider } from "@multipooler/manager";
 import type { ClientTlsFiles } from "@multipooler/tls";
 import { ConfigError } from "./settings/config.ts";
 import { readSecretFile } from "./secret-file.ts";
 import type { Config } from "./settings/settings.ts";
 
-/** The PostgreSQL that the manager is to stand in front of. Its password is read at each dial. */
+/**
+ * The PostgreSQL that the manager is to stand in front of. Its password is read at each dial.
+ *
+ * @throws ConfigError naming the setting that is no connection string
+ */
 export function databaseOf(config: Config, tls: ClientTlsFiles): DatabaseProvider {
+  try {
+    return databaseAt(config, tls);
+  } catch (error) {
+    if (error instanceof ManagerError && error.code === ManagerErrorCode.InvalidConfig) {
+      throw new ConfigError([`--replication-conninfo: ${error.message}`], { cause: error });
+    }
+    throw error;
+  }
+}
+
+function databaseAt(config: Config, tls: ClientTlsFiles): DatabaseProvider {
   return postgresDatabase({
     address:
       config.socketFile === undefined
@@ -18,6 +33,7 @@ export function databaseOf(config: Config, tls: ClientTlsFiles): DatabaseProvide
     tls: () => tls.settings,
     adminConnections: config.adminConnections,
     dialTimeoutMs: config.dialTimeoutMs,
+    replicationConnInfo: config.replicationConnInfo,
   });
 }
 

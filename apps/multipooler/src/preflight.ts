@@ -2,7 +2,7 @@ import type { ClientTlsFiles, WatchContext } from "@multipooler/tls";
 import { checkConsole } from "./admin-console.ts";
 import { tlsFiles } from "./client-listener.ts";
 import { databaseTls } from "./database-tls.ts";
-import { checkPasswordFile } from "./database.ts";
+import { checkPasswordFile, databaseOf } from "./database.ts";
 import { grpcTls } from "./grpc-tls.ts";
 import { connectionLimits, openFilesLimit } from "./open-files.ts";
 import type { ConnectionLimits } from "./open-files.ts";
@@ -28,9 +28,12 @@ export function preflight(config: Config, context: WatchContext): Preflight {
   tlsFiles(config);
   checkConsole(config);
   grpcTls(config);
+  const tls = databaseTls(config, context);
+  // Opens nothing, and refuses what it could not go by.
+  databaseOf(config, tls);
   return {
     target,
-    tls: databaseTls(config, context),
+    tls,
     limits: connectionLimits(config, openFilesLimit()),
   };
 }

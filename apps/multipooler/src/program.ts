@@ -12,6 +12,7 @@ import {
 } from "./settings/config.ts";
 import type { ConfigSources } from "./settings/setting-source.ts";
 import type { PromotionActions } from "./ctl/promotion-commands.ts";
+import type { ReplicationActions } from "./ctl/replication-commands.ts";
 import type { TopoOptions } from "./ctl/topo-command.ts";
 import type { TopoActions, TopoArguments } from "./ctl/topo-commands.ts";
 import { Interruption } from "./interruption.ts";
@@ -113,6 +114,7 @@ function actionsOf(signals: SignalGuard): CommandActions {
       return await serveAgain(options, io);
     },
     promotion: promotionActions,
+    replication: replicationActions,
     topo: topoActions,
   };
 }
@@ -164,5 +166,44 @@ const topoActions: TopoActions = {
   init: async (options) => {
     const { topoInit } = await import("./ctl/topo-init.ts");
     return await topoInit(topoOptions(options), io);
+  },
+};
+
+const replicationActions: ReplicationActions = {
+  waitLsn: async (lsn, options) => {
+    const { waitLsn } = await import("./ctl/wait-lsn.ts");
+    return await waitLsn(lsn, options, io);
+  },
+  followers: async (options) => {
+    const { followers } = await import("./ctl/replication.ts");
+    return await followers(options, io);
+  },
+  setPrimary: async (primary, options) => {
+    const { setPrimary } = await import("./ctl/replication.ts");
+    return await setPrimary(primary, options, io);
+  },
+  status: async (options) => {
+    const { replicationStatus } = await import("./ctl/replication.ts");
+    return await replicationStatus(options, io);
+  },
+  start: async (options) => {
+    const { startReplication } = await import("./ctl/replication.ts");
+    return await startReplication(options, io);
+  },
+  stop: async (options) => {
+    const { stopReplication } = await import("./ctl/replication.ts");
+    return await stopReplication(options, io);
+  },
+  reset: async (options) => {
+    const { resetReplication } = await import("./ctl/replication.ts");
+    return await resetReplication(options, io);
+  },
+  synchronous: async (standbys, options) => {
+    const { synchronous } = await import("./ctl/replication.ts");
+    return await synchronous(standbys, options, io);
+  },
+  standbys: async (operation, standbys, options) => {
+    const { updateStandbys } = await import("./ctl/replication.ts");
+    return await updateStandbys({ operation, standbys }, options, io);
   },
 };

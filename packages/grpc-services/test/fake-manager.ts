@@ -14,8 +14,10 @@ import type {
   IntentStatus,
   ManagerStatus,
   OperatorIntent,
+  RoleResult,
 } from "@multipooler/manager";
 import type { PoolerManager } from "../src/server/pooler-manager.ts";
+import { FakeReplication } from "./fake-replication.ts";
 
 /** What stands in for a controller's `streamExecute`; `undefined` leaves no reservation. */
 export type Execute = (
@@ -83,10 +85,28 @@ export class FakeManager implements PoolerManager {
       return { reachable: false, problem: "no active WAL receiver" };
     },
   };
+  readonly roles: PoolerManager["roles"] = {
+    promote: async (request) => {
+      this.asked.push(request);
+      return { term: 3n, wasAlready: false, lsn: "0/3000200", steps: STEPS };
+    },
+    demote: async (request) => {
+      this.asked.push(request);
+      return { term: 3n, wasAlready: true, lsn: undefined, steps: [], terminated: 2 };
+    },
+    undoDemote: async (request) => {
+      this.asked.push(request);
+      return { term: 3n, wasAlready: false, lsn: "0/3000300", steps: STEPS };
+    },
+    changeType: async (type) => {
+      this.asked.push(type);
+    },
+  };
   /** What operators wished so far. */
   readonly wishes: (OperatorIntent & { readonly wait: boolean | undefined })[] = [];
   /** Set, the answer to a wish waits for it. */
   servingAnswer: ((signal: AbortSignal | undefined) => Promise<void>) | undefined;
+  readonly replication: FakeReplication = new FakeReplication();
   readonly #listeners = new Set<(status: ManagerStatus) => void>();
   #status: ManagerStatus = managerStatus();
 
@@ -173,6 +193,11 @@ export class FakePoolerError extends Error implements PoolerError {
     this.reservation = reservation;
   }
 }
+
+/** What changes of role consist of. */
+const STEPS: RoleResult["steps"] = [
+  { name: "promote", explanation: "have PostgreSQL end recovery", isNeeded: true },
+];
 
 /** A term that the pooler leads. */
 export const TERM: ConsensusTerm = {

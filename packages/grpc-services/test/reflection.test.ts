@@ -70,7 +70,7 @@ test.each(VERSIONS)("reflection %s lists the services that are offered", async (
 
 test.each(
   VERSIONS.flatMap((version) => [
-    [version, "multipooler.v1.MultiPoolerManager", 2] as const,
+    [version, "multipooler.v1.MultiPoolerManager", 14] as const,
     [version, "multipoolerservice.MultipoolerService", 12] as const,
   ]),
 )("reflection %s describes %s completely", async (version, service, methods) => {

@@ -50,6 +50,18 @@ const unwanted = (): never => {
   throw new Error("not the command that was given");
 };
 
+const NO_REPLICATION: CommandActions["replication"] = {
+  waitLsn: unwanted,
+  followers: unwanted,
+  setPrimary: unwanted,
+  status: unwanted,
+  start: unwanted,
+  stop: unwanted,
+  reset: unwanted,
+  synchronous: unwanted,
+  standbys: unwanted,
+};
+
 /** What the program would be run with. Rejects as commander does for what it does not know. */
 async function given(...args: readonly string[]): Promise<GivenSettings> {
   let found: GivenSettings | undefined;
@@ -64,6 +76,7 @@ async function given(...args: readonly string[]): Promise<GivenSettings> {
     drain: unwanted,
     serveAgain: unwanted,
     promotion: { term: unwanted },
+    replication: NO_REPLICATION,
     topo: { get: unwanted, list: unwanted, watch: unwanted, tree: unwanted, init: unwanted },
   };
   await commandLine(actions, () => undefined).parseAsync(args, { from: "user" });
@@ -263,6 +276,7 @@ test("the help has our flags with what they do, the others once and short", () =
       drain: unwanted,
       serveAgain: unwanted,
       promotion: { term: unwanted },
+      replication: NO_REPLICATION,
       topo: { get: unwanted, list: unwanted, watch: unwanted, tree: unwanted, init: unwanted },
     },
     () => undefined,

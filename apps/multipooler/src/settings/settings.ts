@@ -101,6 +101,12 @@ export const settings = {
     default: "2",
     help: "Connections for the pooler's own statements: logins, checks and cancelling.",
   }),
+  replicationConnInfo: postgres.optional("replication-conninfo", secretText, {
+    secret: true,
+    help:
+      "How PostgreSQL, as a standby, logs in to its primary: keywords of libpq, e.g. " +
+      "'user=replicator passfile=/etc/pgpass sslmode=require'; no password. Default: the user above.",
+  }),
   dialTimeoutMs: postgres.required("connpool-dial-timeout", duration({ min: 1 }), {
     default: "5s",
     help: "Timeout for opening a connection to PostgreSQL.",

@@ -1,5 +1,12 @@
 export type { ClientTls, RequestOptions } from "./client-channel.ts";
 export type {
+  ChangeTypeInput,
+  DemoteInput,
+  PromoteInput,
+  PromotionClient,
+  UndoDemoteInput,
+} from "./promotion-client.ts";
+export type {
   BeginTermInput,
   CanReachPrimaryInput,
   ConsensusClient,
@@ -23,5 +30,13 @@ export type {
   SetServingStatusInput,
   StreamExecuteInput,
 } from "./pooler-client.ts";
+export type {
+  ConfigureSynchronousReplicationInput,
+  ReplicationClient,
+  SetPrimaryConnInfoInput,
+  StopReplicationInput,
+  UpdateSynchronousStandbyListInput,
+  WaitForLSNInput,
+} from "./replication-client.ts";
 export { RowDecoder } from "../query/row-decoder.ts";
 export type { RowsEvent } from "../query/row-decoder.ts";

@@ -35,6 +35,10 @@ import type { ClientTls, RequestOptions } from "./client-channel.ts";
 import { clientMethod } from "./client-method.ts";
 import { consensusClient } from "./consensus-client.ts";
 import type { ConsensusClient } from "./consensus-client.ts";
+import { promotionClient } from "./promotion-client.ts";
+import type { PromotionClient } from "./promotion-client.ts";
+import { replicationClient } from "./replication-client.ts";
+import type { ReplicationClient } from "./replication-client.ts";
 import { healthCheckMethod } from "../health/health-definition.ts";
 import { MAX_MESSAGE_BYTES } from "../server/message-limit.ts";
 
@@ -139,10 +143,14 @@ export interface PoolerClient extends Disposable {
     request: SetServingStatusInput,
     options?: RequestOptions,
   ): Promise<SetServingStatusResponse>;
+  /** The calls about replication. */
+  readonly replication: ReplicationClient;
   /** Whether a service is serving; the empty name stands for the pooler as a whole. */
   isServing(service: string, options?: RequestOptions): Promise<boolean>;
   /** What coordinators agree on terms with. */
   readonly consensus: ConsensusClient;
+  /** The calls about roles. */
+  readonly roles: PromotionClient;
   /** Ends the connection once the calls that run have ended. */
   close(): void;
 }
@@ -251,8 +259,10 @@ export function connect(options: ConnectOptions): PoolerClient {
     status: (call = {}) => channel.unary(STATUS, StatusRequest.fromPartial({}), call),
     setServingStatus: (request, call = {}) =>
       channel.unary(SET_SERVING_STATUS, SetServingStatusRequest.fromPartial(request), call),
+    replication: replicationClient(channel),
     isServing: (service, call = {}) => channel.unary(healthCheckMethod, service, call),
     consensus: consensusClient(channel),
+    roles: promotionClient(channel),
     close,
     [Symbol.dispose]: close,
   };

@@ -1,5 +1,7 @@
 import { MultiPoolerManagerDefinition } from "@multipooler/proto/manager-v1";
 import { statusMessage } from "./manager-status-message.ts";
+import { promotionMethods } from "./promotion-binding.ts";
+import { replicationMethods } from "./replication-binding.ts";
 import { intentMessage, servingMessage, wishedStatus } from "./serving-message.ts";
 import type { PoolerManager } from "../server/pooler-manager.ts";
 import { bindService, unary } from "../server/service-binding.ts";
@@ -7,12 +9,12 @@ import type { BoundService } from "../server/service-binding.ts";
 
 /** The manager that the service stands for, and the version of the program beside it. */
 export interface ManagerServiceOptions {
-  readonly manager: Pick<PoolerManager, "status" | "setServingStatus">;
+  readonly manager: Pick<PoolerManager, "status" | "setServingStatus" | "replication" | "roles">;
   /** The version of the program. */
   readonly version: string;
 }
 
-/** `multipooler.v1.MultiPoolerManager`: the manager's snapshot, and what an operator wishes. */
+/** `multipooler.v1.MultiPoolerManager`: the manager's snapshot, an operator's wishes, replication, roles. */
 export function bindManagerService({ manager, version }: ManagerServiceOptions): BoundService {
   return bindService(MultiPoolerManagerDefinition, [
     unary(MultiPoolerManagerDefinition.methods.status, async () =>
@@ -26,5 +28,7 @@ export function bindManagerService({ manager, version }: ManagerServiceOptions):
         return { intent: intentMessage(held), serving: servingMessage(manager.status().serving) };
       },
     ),
+    ...replicationMethods(manager.replication),
+    ...promotionMethods(manager.roles),
   ]);
 }

@@ -10,6 +10,40 @@ import { Duration } from "../../google/protobuf/duration.ts";
 import { Timestamp } from "../../google/protobuf/timestamp.ts";
 import { ID, ShardKey } from "../../multigres/clustermetadata.ts";
 import { ConsensusTerm } from "./consensus.ts";
+import {
+  DemoteRequest,
+  DemoteResponse,
+  PromoteRequest,
+  PromoteResponse,
+  UndoDemoteRequest,
+  UndoDemoteResponse,
+} from "./promotion.ts";
+import {
+  ConfigureSynchronousReplicationRequest,
+  ConfigureSynchronousReplicationResponse,
+  GetFollowersRequest,
+  GetFollowersResponse,
+  PrimaryPositionRequest,
+  PrimaryPositionResponse,
+  PrimaryStatusRequest,
+  PrimaryStatusResponse,
+  ReplicationStatusRequest,
+  ReplicationStatusResponse,
+  ResetReplicationRequest,
+  ResetReplicationResponse,
+  SetPrimaryConnInfoRequest,
+  SetPrimaryConnInfoResponse,
+  StartReplicationRequest,
+  StartReplicationResponse,
+  StopReplicationAndGetStatusRequest,
+  StopReplicationAndGetStatusResponse,
+  StopReplicationRequest,
+  StopReplicationResponse,
+  UpdateSynchronousStandbyListRequest,
+  UpdateSynchronousStandbyListResponse,
+  WaitForLSNRequest,
+  WaitForLSNResponse,
+} from "./replication.ts";
 
 /** Why a pooler is not ready, for programs that act on it. */
 export const NotReadyCode = {
@@ -619,6 +653,16 @@ export function heartbeatModeToJSON(object: HeartbeatMode): string {
   }
 }
 
+/** Asks for another type. */
+export interface ChangeTypeRequest {
+  /** PRIMARY or REPLICA. */
+  poolerType: PoolerType;
+}
+
+/** The pooler goes by the type. */
+export interface ChangeTypeResponse {
+}
+
 /** Asks for a serving status. */
 export interface SetServingStatusRequest {
   /**
@@ -845,6 +889,131 @@ export interface HeartbeatStatus {
   /** For a reader on a standby how much of what it received it has not replayed. Absent otherwise. */
   behindBytes?: bigint | undefined;
 }
+
+function createBaseChangeTypeRequest(): ChangeTypeRequest {
+  return { poolerType: 0 };
+}
+
+export const ChangeTypeRequest: MessageFns<ChangeTypeRequest> = {
+  encode(message: ChangeTypeRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.poolerType !== 0) {
+      writer.uint32(8).int32(message.poolerType);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ChangeTypeRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseChangeTypeRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.poolerType = reader.int32() as any;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ChangeTypeRequest {
+    return {
+      poolerType: isSet(object.poolerType)
+        ? poolerTypeFromJSON(object.poolerType)
+        : isSet(object.pooler_type)
+        ? poolerTypeFromJSON(object.pooler_type)
+        : 0,
+    };
+  },
+
+  toJSON(message: ChangeTypeRequest): unknown {
+    const obj: any = {};
+    if (message.poolerType !== 0) {
+      obj.poolerType = poolerTypeToJSON(message.poolerType);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ChangeTypeRequest>): ChangeTypeRequest {
+    return ChangeTypeRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ChangeTypeRequest>): ChangeTypeRequest {
+    const message = createBaseChangeTypeRequest();
+    message.poolerType = object.poolerType ?? 0;
+    return message;
+  },
+};
+
+function createBaseChangeTypeResponse(): ChangeTypeResponse {
+  return {};
+}
+
+export const ChangeTypeResponse: MessageFns<ChangeTypeResponse> = {
+  encode(_: ChangeTypeResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ChangeTypeResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseChangeTypeResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(_: any): ChangeTypeResponse {
+    return {};
+  },
+
+  toJSON(_: ChangeTypeResponse): unknown {
+    const obj: any = {};
+    return obj;
+  },
+
+  create(base?: DeepPartial<ChangeTypeResponse>): ChangeTypeResponse {
+    return ChangeTypeResponse.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<ChangeTypeResponse>): ChangeTypeResponse {
+    const message = createBaseChangeTypeResponse();
+    return message;
+  },
+};
 
 function createBaseSetServingStatusRequest(): SetServingStatusRequest {
   return { status: 0, reason: "", wait: false };
@@ -2881,6 +3050,150 @@ export const MultiPoolerManagerDefinition = {
       requestType: SetServingStatusRequest as typeof SetServingStatusRequest,
       requestStream: false,
       responseType: SetServingStatusResponse as typeof SetServingStatusResponse,
+      responseStream: false,
+      options: {},
+    },
+    /** For a standby: answers when it has replayed a position. */
+    waitForLSN: {
+      name: "WaitForLSN",
+      requestType: WaitForLSNRequest as typeof WaitForLSNRequest,
+      requestStream: false,
+      responseType: WaitForLSNResponse as typeof WaitForLSNResponse,
+      responseStream: false,
+      options: {},
+    },
+    /** For a standby: has it follow a primary. */
+    setPrimaryConnInfo: {
+      name: "SetPrimaryConnInfo",
+      requestType: SetPrimaryConnInfoRequest as typeof SetPrimaryConnInfoRequest,
+      requestStream: false,
+      responseType: SetPrimaryConnInfoResponse as typeof SetPrimaryConnInfoResponse,
+      responseStream: false,
+      options: {},
+    },
+    /** For a standby: resumes the replay. */
+    startReplication: {
+      name: "StartReplication",
+      requestType: StartReplicationRequest as typeof StartReplicationRequest,
+      requestStream: false,
+      responseType: StartReplicationResponse as typeof StartReplicationResponse,
+      responseStream: false,
+      options: {},
+    },
+    /** For a standby: stops the replay, the receiver or both. */
+    stopReplication: {
+      name: "StopReplication",
+      requestType: StopReplicationRequest as typeof StopReplicationRequest,
+      requestStream: false,
+      responseType: StopReplicationResponse as typeof StopReplicationResponse,
+      responseStream: false,
+      options: {},
+    },
+    /** The same under the name that orchestrators of Multigres know. */
+    stopReplicationAndGetStatus: {
+      name: "StopReplicationAndGetStatus",
+      requestType: StopReplicationAndGetStatusRequest as typeof StopReplicationAndGetStatusRequest,
+      requestStream: false,
+      responseType: StopReplicationAndGetStatusResponse as typeof StopReplicationAndGetStatusResponse,
+      responseStream: false,
+      options: {},
+    },
+    /** For a standby: tells what it has received and replayed, and whom it follows. */
+    replicationStatus: {
+      name: "ReplicationStatus",
+      requestType: ReplicationStatusRequest as typeof ReplicationStatusRequest,
+      requestStream: false,
+      responseType: ReplicationStatusResponse as typeof ReplicationStatusResponse,
+      responseStream: false,
+      options: {},
+    },
+    /** For a standby: has it follow nobody. Idempotent. */
+    resetReplication: {
+      name: "ResetReplication",
+      requestType: ResetReplicationRequest as typeof ResetReplicationRequest,
+      requestStream: false,
+      responseType: ResetReplicationResponse as typeof ResetReplicationResponse,
+      responseStream: false,
+      options: {},
+    },
+    /** For a primary: says for whom it waits at commit. */
+    configureSynchronousReplication: {
+      name: "ConfigureSynchronousReplication",
+      requestType: ConfigureSynchronousReplicationRequest as typeof ConfigureSynchronousReplicationRequest,
+      requestStream: false,
+      responseType: ConfigureSynchronousReplicationResponse as typeof ConfigureSynchronousReplicationResponse,
+      responseStream: false,
+      options: {},
+    },
+    /** For a primary: changes for whom it waits at commit. */
+    updateSynchronousStandbyList: {
+      name: "UpdateSynchronousStandbyList",
+      requestType: UpdateSynchronousStandbyListRequest as typeof UpdateSynchronousStandbyListRequest,
+      requestStream: false,
+      responseType: UpdateSynchronousStandbyListResponse as typeof UpdateSynchronousStandbyListResponse,
+      responseStream: false,
+      options: {},
+    },
+    /** For a primary: tells how far it has written, who is connected, and for whom it waits. */
+    primaryStatus: {
+      name: "PrimaryStatus",
+      requestType: PrimaryStatusRequest as typeof PrimaryStatusRequest,
+      requestStream: false,
+      responseType: PrimaryStatusResponse as typeof PrimaryStatusResponse,
+      responseStream: false,
+      options: {},
+    },
+    /** For a primary: tells how far it has written. */
+    primaryPosition: {
+      name: "PrimaryPosition",
+      requestType: PrimaryPositionRequest as typeof PrimaryPositionRequest,
+      requestStream: false,
+      responseType: PrimaryPositionResponse as typeof PrimaryPositionResponse,
+      responseStream: false,
+      options: {},
+    },
+    /** For a primary: tells of those who follow it, and of those that it waits for. */
+    getFollowers: {
+      name: "GetFollowers",
+      requestType: GetFollowersRequest as typeof GetFollowersRequest,
+      requestStream: false,
+      responseType: GetFollowersResponse as typeof GetFollowersResponse,
+      responseStream: false,
+      options: {},
+    },
+    /** Makes a primary of a standby. */
+    promote: {
+      name: "Promote",
+      requestType: PromoteRequest as typeof PromoteRequest,
+      requestStream: false,
+      responseType: PromoteResponse as typeof PromoteResponse,
+      responseStream: false,
+      options: {},
+    },
+    /** Makes a standby of a primary, one that follows nobody yet. */
+    demote: {
+      name: "Demote",
+      requestType: DemoteRequest as typeof DemoteRequest,
+      requestStream: false,
+      responseType: DemoteResponse as typeof DemoteResponse,
+      responseStream: false,
+      options: {},
+    },
+    /** Makes a primary again of a server that was just demoted. */
+    undoDemote: {
+      name: "UndoDemote",
+      requestType: UndoDemoteRequest as typeof UndoDemoteRequest,
+      requestStream: false,
+      responseType: UndoDemoteResponse as typeof UndoDemoteResponse,
+      responseStream: false,
+      options: {},
+    },
+    /** Names another type in the pooler's record, and changes nothing in PostgreSQL. */
+    changeType: {
+      name: "ChangeType",
+      requestType: ChangeTypeRequest as typeof ChangeTypeRequest,
+      requestStream: false,
+      responseType: ChangeTypeResponse as typeof ChangeTypeResponse,
       responseStream: false,
       options: {},
     },
