@@ -19,6 +19,7 @@ import { writePidFile } from "./pid-file.ts";
 import { preflight } from "./preflight.ts";
 import { readiness } from "./readiness.ts";
 import { reasonOf } from "./settings/accepted-flags.ts";
+import { serverProcessOf } from "./server-process.ts";
 import type { EffectiveSetting } from "./settings/effective-settings.ts";
 import type { Config } from "./settings/settings.ts";
 import type { HarmlessSignal, SignalGuard } from "./signal-guard.ts";
@@ -139,6 +140,7 @@ async function start(options: Start): Promise<void> {
   });
   const metrics = parts.use(new PoolerMetrics());
   const controller = controllerOf(config, limits, { logger, metrics });
+  const serverProcess = parts.use(serverProcessOf(config));
   const manager: MultiPoolerManager = new MultiPoolerManager({
     controller,
     topology,
@@ -149,6 +151,7 @@ async function start(options: Start): Promise<void> {
       postgres: config.pgPort,
     })),
     database: databaseOf(config, tls),
+    serverProcess,
     heartbeatIntervalMs: config.heartbeatIntervalMs,
     lameduckMs: config.lameduckMs,
     logger: logger.child({ component: "manager" }),

@@ -50,6 +50,15 @@ const unwanted = (): never => {
   throw new Error("not the command that was given");
 };
 
+const NO_PROMOTION: CommandActions["promotion"] = {
+  term: unwanted,
+  promote: unwanted,
+  demote: unwanted,
+  undoDemote: unwanted,
+  changeType: unwanted,
+  switchover: unwanted,
+};
+
 const NO_REPLICATION: CommandActions["replication"] = {
   waitLsn: unwanted,
   followers: unwanted,
@@ -75,7 +84,7 @@ async function given(...args: readonly string[]): Promise<GivenSettings> {
     status: unwanted,
     drain: unwanted,
     serveAgain: unwanted,
-    promotion: { term: unwanted },
+    promotion: NO_PROMOTION,
     replication: NO_REPLICATION,
     topo: { get: unwanted, list: unwanted, watch: unwanted, tree: unwanted, init: unwanted },
   };
@@ -127,6 +136,7 @@ test("the harness' line is a configuration, and names what it does without", asy
     grpcPort: 15_271,
     httpPort: 15_201,
     poolerDir: "P/data",
+    pgctldAddr: "localhost:15471",
     pgPort: 25_431,
     socketFile: "P/data/pg_sockets/.s.PGSQL.25431",
     topoGlobalServerAddresses: "127.0.0.1:2379",
@@ -136,7 +146,6 @@ test("the harness' line is a configuration, and names what it does without", asy
     withheldServices: new Set(),
   });
   expect((await given(...args)).accepted).toEqual([
-    "pgctld-addr",
     "pgbackrest-port",
     "pgbackrest-cert-file",
     "pgbackrest-key-file",
@@ -158,7 +167,7 @@ test.each<[map: string, withheld: readonly string[]]>([
   ["-grpc-pooler", ["query"]],
   ["-grpc-poolermanager, -grpc-pooler", ["manager", "query"]],
   ["-grpc-pooler,grpc-pooler", []],
-  ["-grpc-consensus,anything,-whatever", []],
+  ["-grpc-consensus,anything,-whatever", ["consensus"]],
 ])("the service map %j turns off %j", async (map, withheld) => {
   expect((await config(["--service-map", map])).withheldServices).toEqual(new Set(withheld));
 });
@@ -275,7 +284,7 @@ test("the help has our flags with what they do, the others once and short", () =
       status: unwanted,
       drain: unwanted,
       serveAgain: unwanted,
-      promotion: { term: unwanted },
+      promotion: NO_PROMOTION,
       replication: NO_REPLICATION,
       topo: { get: unwanted, list: unwanted, watch: unwanted, tree: unwanted, init: unwanted },
     },
