@@ -32,6 +32,7 @@ export function readiness(status: ManagerStatus, { log, grpc, clients }: Process
       topology: {
         registered: topology.registered,
         typeSource: topology.typeSource,
+        ignoredType: topology.ignoredType,
         awaySince: topology.awaySince,
         error: topology.lastError,
       },

@@ -140,7 +140,6 @@ async function start(options: Start): Promise<void> {
   });
   const metrics = parts.use(new PoolerMetrics());
   const controller = controllerOf(config, limits, { logger, metrics });
-  const serverProcess = parts.use(serverProcessOf(config));
   const manager: MultiPoolerManager = new MultiPoolerManager({
     controller,
     topology,
@@ -151,7 +150,7 @@ async function start(options: Start): Promise<void> {
       postgres: config.pgPort,
     })),
     database: databaseOf(config, tls),
-    serverProcess,
+    serverProcess: parts.use(serverProcessOf(config)),
     heartbeatIntervalMs: config.heartbeatIntervalMs,
     lameduckMs: config.lameduckMs,
     logger: logger.child({ component: "manager" }),

@@ -249,6 +249,7 @@ export function managerStatus(): ManagerStatus {
       implementation: "memory",
       registered: true,
       typeSource: "topology",
+      ignoredType: undefined,
       lastError: undefined,
       lastPublishedAt: new Date("2026-01-02T03:04:05.678Z"),
       awaySince: undefined,

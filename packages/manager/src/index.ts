@@ -1,3 +1,4 @@
+export type { ClusterPosition } from "./database/cluster-position.ts";
 export type {
   DatabaseContext,
   DatabaseFacts,

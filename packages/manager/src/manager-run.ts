@@ -1,4 +1,3 @@
-import { PoolerRole } from "@multipooler/controller-api";
 import type { ServingTarget } from "@multipooler/controller-api";
 import { DatabaseMonitor } from "./database/database-monitor.ts";
 import type { DatabaseHealth } from "./database/database-monitor.ts";
@@ -21,7 +20,8 @@ import { runningParts, stateOf } from "./run-phase.ts";
 import type { Phase } from "./run-phase.ts";
 import { IntentMemory, admitsNothing } from "./serving/operator-intent.ts";
 import type { IntentStatus, OperatorIntent } from "./serving/operator-intent.ts";
-import { admits, deriveTarget, notServing } from "./serving/serving-target.ts";
+import { runTarget } from "./run-target.ts";
+import { admits, notServing } from "./serving/serving-target.ts";
 import type { Terms } from "./terms/terms.ts";
 import type { PoolerService, ServiceTransport } from "./transport/service-transport.ts";
 import { listenAll } from "./transport/transports.ts";
@@ -261,22 +261,13 @@ export class ManagerRun {
   }
 
   #derive({ registration }: RunParts): ServingTarget {
-    const refusal = registration.refusal();
-    if (refusal !== undefined) {
-      return notServing(refusal.reason);
-    }
-    const target = deriveTarget({
+    return runTarget({
+      registration,
       database: this.health,
-      type: registration.type(),
       intent: this.#intent.current,
       term: this.#terms.facts,
+      pendingAction: this.#journal.pending,
     });
-    const { pending } = this.#journal;
-    if (pending !== undefined && admits(target.status)) {
-      return notServing(pending);
-    }
-    const rival = target.role === PoolerRole.Primary ? registration.rival() : undefined;
-    return rival === undefined ? target : notServing(rival.reason);
   }
 
   #progressed(): void {

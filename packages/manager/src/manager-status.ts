@@ -52,6 +52,11 @@ export interface TopologyStatus {
   readonly registered: boolean;
   /** Where the type in {@link ManagerStatus.type} comes from. */
   readonly typeSource: "topology" | "local memory" | "none";
+  /**
+   * The type that was configured, where the pooler has another one: a configured type holds only for a
+   * pooler that nobody knows yet. `undefined` where there is no contradiction.
+   */
+  readonly ignoredType: PoolerType | undefined;
   /** Why the last access failed, one line; `undefined` when it succeeded. */
   readonly lastError: string | undefined;
   /** When the record was last written; `undefined` when it never was. */

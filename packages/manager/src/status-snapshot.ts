@@ -106,6 +106,7 @@ function unregistered({ topologyName }: ManagerSettings): TopologyStatus {
     implementation: topologyName,
     registered: false,
     typeSource: "none",
+    ignoredType: undefined,
     lastError: undefined,
     lastPublishedAt: undefined,
     awaySince: undefined,

@@ -1,6 +1,7 @@
 import { MockController } from "@multipooler/controller-testkit";
 import { ID_ComponentType, Topology, ensureCell } from "@multipooler/topo";
 import type {
+  ID,
   Multipooler,
   PoolerType as RecordType,
   RecordEvent,
@@ -19,7 +20,6 @@ import { RecordingLogger } from "./recording-logger.ts";
 
 const CELL = "zone1";
 const NAME = "a";
-const POOLER_ID = { component: ID_ComponentType.MULTIPOOLER, cell: CELL, name: NAME };
 
 /** What a test may choose; the rest is made for it. */
 export interface FixtureOptions {
@@ -42,9 +42,12 @@ export class ManagerFixture implements AsyncDisposable {
   readonly logger: RecordingLogger = new RecordingLogger();
   readonly servers: MemoryTopology;
   readonly topology: TopoStore;
+  readonly #id: ID;
 
   constructor(options: FixtureOptions) {
     const { database, controller, initialType, poolerDir, shard, servers, manager } = options;
+    const name = options.name ?? NAME;
+    this.#id = { component: ID_ComponentType.MULTIPOOLER, cell: CELL, name };
     this.controller = controller ?? new MockController();
     this.servers = servers ?? new MemoryTopology();
     this.topology = new Topology({
@@ -57,7 +60,7 @@ export class ManagerFixture implements AsyncDisposable {
       topology: this.topology,
       topologyName: "memory",
       pooler: {
-        identity: { cell: CELL, name: options.name ?? NAME },
+        identity: { cell: CELL, name },
         shard: { database: "postgres", tableGroup: "default", shard: shard ?? "0-inf" },
         initialType: initialType ?? PoolerType.Primary,
         hostname: "localhost",
@@ -113,7 +116,7 @@ export class ManagerFixture implements AsyncDisposable {
 
   /** Resolves with the first record, as others see it, that holds. */
   async untilRecord(holds: (record: Multipooler) => boolean): Promise<Multipooler> {
-    for await (const event of this.topology.cell(CELL).poolers.watch({ id: POOLER_ID })) {
+    for await (const event of this.topology.cell(CELL).poolers.watch({ id: this.#id })) {
       const found = entriesOf(event).find(({ record }) => holds(record));
       if (found !== undefined) {
         return found.record;
@@ -124,7 +127,7 @@ export class ManagerFixture implements AsyncDisposable {
 
   /** Changes the type in the record, as an operator does. */
   async setType(type: RecordType): Promise<void> {
-    await this.topology.cell(CELL).poolers.update(POOLER_ID, (record) => ({ ...record, type }));
+    await this.topology.cell(CELL).poolers.update(this.#id, (record) => ({ ...record, type }));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -217,12 +217,12 @@ test("the type in the topology makes and unmakes a primary while it runs", async
   await using postgres = await startPostgres();
   await using fixture = new ManagerFixture({
     database: configFor(postgres),
-    initialType: PoolerType.Unknown,
+    initialType: PoolerType.Replica,
   });
   await fixture.open();
-  const unknown = await fixture.until(serves("REPLICA", "SERVING_RDONLY"));
-  expect(unknown.serving.current.reason).toBe(
-    "PostgreSQL is out of recovery, but the topology says UNKNOWN",
+  const before = await fixture.until(serves("REPLICA", "SERVING_RDONLY"));
+  expect(before.serving.current.reason).toBe(
+    "PostgreSQL is out of recovery, but the topology says REPLICA",
   );
   expect(await hasSidecar(postgres)).toBe(false);
 

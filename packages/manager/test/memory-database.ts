@@ -1,4 +1,5 @@
 import type { DatabaseHandle, PoolerRole } from "@multipooler/controller-api";
+import type { ClusterPosition } from "../src/database/cluster-position.ts";
 import type {
   DatabaseContext,
   DatabaseFacts,
@@ -9,6 +10,12 @@ import type {
 import { ManagerError, ManagerErrorCode } from "../src/manager-error.ts";
 import type { HeartbeatStatus } from "../src/manager-status.ts";
 import type { FakeReplication } from "./fake-replication.ts";
+
+/** What a test may change while the manager is open. */
+type MemoryDatabaseState = Pick<
+  MemoryDatabase,
+  "fault" | "refusal" | "writeFault" | "server" | "inRecovery" | "cluster"
+>;
 
 /** A database that is nowhere but in this process, and as the test wants it to be. */
 export class MemoryDatabase implements DatabaseProvider, ManagedDatabase {
@@ -24,6 +31,9 @@ export class MemoryDatabase implements DatabaseProvider, ManagedDatabase {
   heartbeat: HeartbeatStatus = { mode: "off" };
   /** Poolers with the same name of a server serve from the same one. */
   server = "memory";
+  inRecovery = false;
+  place: string | undefined;
+  cluster: ClusterPosition | undefined;
   /** Connections of the controller, as the share counts them. */
   used = 0;
   readonly replication: FakeReplication | undefined;
@@ -44,7 +54,7 @@ export class MemoryDatabase implements DatabaseProvider, ManagedDatabase {
   }
 
   /** Changes something and has the manager look. */
-  become(change: Partial<Pick<MemoryDatabase, "fault" | "refusal" | "writeFault">>): void {
+  become(change: Partial<MemoryDatabaseState>): void {
     Object.assign(this, change);
     this.#context?.suspect();
     this.#context?.onChange();
@@ -54,8 +64,9 @@ export class MemoryDatabase implements DatabaseProvider, ManagedDatabase {
     if (this.fault !== undefined) {
       throw this.fault;
     }
-    const inRecovery = this.replication?.inRecovery ?? false;
-    return { inRecovery, serverVersion: "memory", server: this.server };
+    const { server, place, cluster } = this;
+    const inRecovery = this.replication?.inRecovery ?? this.inRecovery;
+    return { inRecovery, serverVersion: "memory", server, place, cluster };
   }
 
   async serve(role: PoolerRole): Promise<DatabaseHandle> {

@@ -61,7 +61,10 @@ test("a primary whose shard is claimed for another server stops at once", async 
   await a.open();
   await a.untilReady();
   const other = { pooler: { cell: "zone1", name: "b" }, server: "server 2" };
-  await a.topology.global.primaries.update(SHARD, (found) => ({ ...found, ...other }));
+  await a.topology.global.primaries.update(SHARD, (found) => ({
+    ...found,
+    primary: found.primary && { ...found.primary, ...other },
+  }));
   const refused = await a.until(({ ready }) => !ready);
   expect(refused.notReadyCode).toBe("SECOND_PRIMARY");
   await a.until(({ serving }) => serving.current.status === "NOT_SERVING");

@@ -6,19 +6,22 @@ import { listenAsPeer, passOn } from "./peer.ts";
 import type { Peer } from "./peer.ts";
 import { PATIENCE } from "./patience.ts";
 import { PoolController } from "./pool-controller.ts";
+import { copyServer } from "./server-copy.ts";
 import { configFor, managerConnections } from "./server.ts";
 
 const X = "127.0.0.2";
 const Y = "127.0.0.3";
 let one: EmbeddedPostgres;
 let other: EmbeddedPostgres;
+const servers = new AsyncDisposableStack();
 
 beforeAll(async () => {
-  [one, other] = await Promise.all([startPostgres(), startPostgres()]);
+  one = servers.use(await startPostgres());
+  other = await copyServer(servers, one, { follows: false });
 });
 
 afterAll(async () => {
-  await Promise.all([one[Symbol.asyncDispose](), other[Symbol.asyncDispose]()]);
+  await servers.disposeAsync();
 });
 
 /** Two addresses with the same port, and a server behind each. */

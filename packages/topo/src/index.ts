@@ -31,7 +31,8 @@ export type {
   Versioned,
   WatchOptions,
 } from "./records.ts";
-export type { ShardName, ShardPrimary } from "./shard-primary.ts";
+export type { ShardCluster, TimelineEnd } from "./shard-cluster.ts";
+export type { ShardName, ShardPrimary, ShardState } from "./shard-primary.ts";
 export type { Session, SessionOptions } from "./session.ts";
 export { Topology, ensureCell } from "./topology.ts";
 export type { EnsuredCell, TopologyOptions } from "./topology.ts";

@@ -4,8 +4,8 @@ import { componentId, compareKeys, keySegment } from "./keys.ts";
 import { decodeOwner, encodeOwner } from "./pooler-owner.ts";
 import type { PoolerOwner } from "./pooler-owner.ts";
 import type { RecordKind } from "./record-collection.ts";
-import { decodeShardPrimary, encodeShardPrimary, shardSegment } from "./shard-primary.ts";
-import type { ShardName, ShardPrimary } from "./shard-primary.ts";
+import { decodeShardState, encodeShardState, shardSegment } from "./shard-primary.ts";
+import type { ShardName, ShardState } from "./shard-primary.ts";
 
 /** `<globalRoot>/cells/<cell>/Cell` */
 export const cellKind: RecordKind<string, Cell> = {
@@ -51,13 +51,13 @@ export const ownerKind: RecordKind<ID, PoolerOwner> = {
 };
 
 /** `<globalRoot>/primaries/<database>,<table group>,<shard>/Primary` */
-export const primaryKind: RecordKind<ShardName, ShardPrimary> = {
+export const primaryKind: RecordKind<ShardName, ShardState> = {
   name: "primary of a shard",
   folder: "primaries",
   segment: shardSegment,
   file: "Primary",
-  encode: encodeShardPrimary,
-  decode: decodeShardPrimary,
+  encode: encodeShardState,
+  decode: decodeShardState,
 };
 
 /** The ports sorted by name, so that equal records are equal bytes. */

@@ -1,4 +1,6 @@
 import { date, fields, text } from "./json-fields.ts";
+import { clusterFields, readCluster } from "./shard-cluster.ts";
+import type { ShardCluster } from "./shard-cluster.ts";
 
 /** Names a shard. */
 export interface ShardName {
@@ -7,9 +9,17 @@ export interface ShardName {
   readonly shard: string;
 }
 
+/** What all poolers of a shard agree on. Only this project reads it: JSON. */
+export interface ShardState {
+  /** `undefined` where nobody takes the writes. */
+  readonly primary: ShardPrimary | undefined;
+  /** `undefined` where no primary has told it yet. */
+  readonly cluster: ShardCluster | undefined;
+}
+
 /**
  * Which server takes the writes of a shard, by the pooler that claimed it. It outlives that pooler, so
- * that nobody else's server takes writes because a pooler restarts. Only this project reads it: JSON.
+ * that nobody else's server takes writes because a pooler restarts.
  */
 export interface ShardPrimary {
   /** The pooler, which the server is told by where that has no name of its own. */
@@ -18,6 +28,8 @@ export interface ShardPrimary {
   readonly address: string;
   /** The same for all poolers of one server, until that is started again. */
   readonly server: string;
+  /** Where the server is, as the pooler sees it: the same after a restart. Empty where not known. */
+  readonly place: string;
   readonly since: Date;
 }
 
@@ -28,23 +40,33 @@ export function shardSegment({ database, tableGroup, shard }: ShardName): string
     .join(",");
 }
 
-export function encodeShardPrimary(primary: ShardPrimary): Uint8Array {
-  const { pooler, address, server, since } = primary;
-  const { cell, name } = pooler;
+export function encodeShardState({ primary, cluster }: ShardState): Uint8Array {
   return Buffer.from(
-    JSON.stringify({ pooler: { cell, name }, address, server, since: since.toISOString() }),
+    JSON.stringify({
+      ...(primary && { ...primary, since: primary.since.toISOString() }),
+      ...(cluster && { cluster: clusterFields(cluster) }),
+    }),
   );
 }
 
 /** Throws for bytes that are none. */
-export function decodeShardPrimary(bytes: Uint8Array): ShardPrimary {
+export function decodeShardState(bytes: Uint8Array): ShardState {
   const content: unknown = JSON.parse(Buffer.from(bytes).toString());
-  const { pooler, address, server, since } = fields(content);
+  const { pooler, cluster, ...primary } = fields(content);
+  return {
+    primary: pooler === undefined ? undefined : readPrimary({ pooler, ...primary }),
+    cluster: cluster === undefined ? undefined : readCluster(cluster),
+  };
+}
+
+function readPrimary(content: Readonly<Record<string, unknown>>): ShardPrimary {
+  const { pooler, address, server, place, since } = content;
   const { cell, name } = fields(pooler);
   return {
     pooler: { cell: text(cell), name: text(name) },
     address: text(address),
     server: text(server),
+    place: place === undefined ? "" : text(place),
     since: date(since),
   };
 }

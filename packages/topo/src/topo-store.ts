@@ -3,7 +3,7 @@ import type { SessionOpener } from "./key-value.ts";
 import type { Locker } from "./lock.ts";
 import type { PoolerOwner } from "./pooler-owner.ts";
 import type { Records } from "./records.ts";
-import type { ShardName, ShardPrimary } from "./shard-primary.ts";
+import type { ShardName, ShardState } from "./shard-primary.ts";
 
 /** What the whole cluster shares: changed by operators, rarely. */
 export interface GlobalStore extends SessionOpener, Locker {
@@ -11,8 +11,8 @@ export interface GlobalStore extends SessionOpener, Locker {
   readonly cells: Records<string, Cell>;
   /** By name of the database. */
   readonly databases: Records<string, Database>;
-  /** Which server takes the writes of a shard. */
-  readonly primaries: Records<ShardName, ShardPrimary>;
+  /** Which server takes the writes of a shard, and whose data the shard is. */
+  readonly primaries: Records<ShardName, ShardState>;
 }
 
 /** What the components of one cell tell about themselves. */

@@ -91,7 +91,10 @@ function addRoleCommands(ctl: Command, actions: PromotionActions, exit: Exit): v
       new Option(
         "--standby <cell/name>",
         "a standby that commits wait for; several times for several. If left out, PostgreSQL's configuration holds",
-      ).argParser((text, before: readonly PoolerName[] = []) => [...before, poolerName(text)]),
+      ).argParser((text, before: readonly PoolerName[] | undefined) => [
+        ...(before ?? []),
+        poolerName(text),
+      ]),
     )
     .addOption(
       new Option("--count <number>", "for how many of them").argParser(wholeNumber).default(1),
@@ -153,8 +156,8 @@ function role(ctl: Command, name: string, description: string): Command {
   );
 }
 
-function withClaim(command: Command): Command {
-  return command
+function withClaim(verb: Command): Command {
+  return verb
     .addOption(
       new Option(
         "--term <number>",

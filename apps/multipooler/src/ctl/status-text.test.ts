@@ -163,6 +163,16 @@ test("a type that is only remembered says so", () => {
   );
 });
 
+test("a configured type that the record contradicts is named beside it", () => {
+  const status = StatusResponse.fromPartial({
+    poolerType: PoolerType.POOLER_TYPE_REPLICA,
+    topology: { ignoredType: PoolerType.POOLER_TYPE_PRIMARY },
+  });
+  expect(statusText(status, STARTED)).toMatch(
+    /^type +REPLICA \(--initial-pooler-type primary is for a pooler that the topology does not know yet\)$/m,
+  );
+});
+
 test.each([
   ["off", { mode: HeartbeatMode.HEARTBEAT_MODE_OFF }],
   ["not written yet", { mode: HeartbeatMode.HEARTBEAT_MODE_WRITER }],

@@ -1,5 +1,6 @@
 import {
   HeartbeatMode,
+  PoolerType,
   PoolerTypeSource,
   managerStateToJSON,
   ServingStatus,
@@ -102,10 +103,18 @@ function databaseText(database: DatabaseStatus, notReadyReason: string): string 
 }
 
 function typeText({ poolerType, topology }: StatusResponse): string {
-  const type = word(poolerTypeToJSON(poolerType), "POOLER_TYPE_").replace("UNSPECIFIED", "UNKNOWN");
-  return topology?.typeSource === PoolerTypeSource.POOLER_TYPE_SOURCE_LOCAL_MEMORY
-    ? `${type}, as remembered from an earlier run`
-    : type;
+  const isRemembered = topology?.typeSource === PoolerTypeSource.POOLER_TYPE_SOURCE_LOCAL_MEMORY;
+  const source = isRemembered ? ", as remembered from an earlier run" : "";
+  const ignored = topology?.ignoredType ?? PoolerType.POOLER_TYPE_UNSPECIFIED;
+  const contradiction =
+    ignored === PoolerType.POOLER_TYPE_UNSPECIFIED
+      ? ""
+      : ` (--initial-pooler-type ${typeName(ignored).toLowerCase()} is for a pooler that the topology does not know yet)`;
+  return `${typeName(poolerType)}${source}${contradiction}`;
+}
+
+function typeName(type: PoolerType): string {
+  return word(poolerTypeToJSON(type), "POOLER_TYPE_").replace("UNSPECIFIED", "UNKNOWN");
 }
 
 function topologyText(topology: TopologyStatus): string {

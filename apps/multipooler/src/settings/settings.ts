@@ -60,7 +60,9 @@ export const settings = {
     choice(["unknown", "primary", "replica"]),
     {
       default: "unknown",
-      help: "Type to register as while the topology has no record of this pooler. Only a primary accepts writes.",
+      help:
+        "Type to register as while the topology has no record of this pooler. Only a primary accepts writes. " +
+        "The first pooler of its shard becomes primary by itself if PostgreSQL is out of recovery.",
     },
   ),
   poolerDir: identity.optional("pooler-dir", path, {

@@ -40,6 +40,7 @@ test("a serving primary tells everything about itself", () => {
       lastPublishedTime: new Date("2026-01-02T03:04:05.678Z"),
       awaySinceTime: undefined,
       typeSource: 1,
+      ignoredType: 0,
     },
     heartbeat: {
       mode: 2,
@@ -93,6 +94,7 @@ test("a pooler that never reached its database has no role, and says why it is n
       ...topology,
       registered: false,
       typeSource: "local memory",
+      ignoredType: "PRIMARY",
       lastError: "no answer",
       lastPublishedAt: undefined,
       awaySince: new Date("2026-01-02T03:04:00.000Z"),
@@ -118,6 +120,7 @@ test("a pooler that never reached its database has no role, and says why it is n
       lastError: "no answer",
       awaySinceTime: new Date("2026-01-02T03:04:00.000Z"),
       typeSource: 2,
+      ignoredType: 1,
     },
   });
   expect(found.routingTerm).toBeUndefined();

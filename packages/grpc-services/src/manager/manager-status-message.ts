@@ -86,6 +86,7 @@ export function statusMessage(status: ManagerStatus, version: string): StatusRes
       lastPublishedTime: topology.lastPublishedAt,
       awaySinceTime: topology.awaySince,
       typeSource: TYPE_SOURCES[topology.typeSource],
+      ignoredType: TYPES[topology.ignoredType ?? "UNKNOWN"],
     },
     heartbeat: heartbeatMessage(status.heartbeat),
     intent: intentMessage(status.intent),

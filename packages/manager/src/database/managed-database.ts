@@ -1,6 +1,7 @@
 import type { DatabaseAddress, DatabaseHandle, PoolerRole } from "@multipooler/controller-api";
 import type { CallOptions } from "@multipooler/query-service";
 import type { Clock } from "@multipooler/timing";
+import type { ClusterPosition } from "./cluster-position.ts";
 import type { Logger } from "../logger.ts";
 import type { ManagerError } from "../manager-error.ts";
 import type { HeartbeatStatus } from "../manager-status.ts";
@@ -16,6 +17,10 @@ export interface DatabaseFacts {
    * Poolers of one server may serve as primaries side by side.
    */
   readonly server?: string | undefined;
+  /** Where the server is, e.g. "127.0.0.1:5432": the same after it was started again. */
+  readonly place?: string | undefined;
+  /** `undefined` for a database that is no member of a cluster. */
+  readonly cluster?: ClusterPosition | undefined;
 }
 
 /** The manager as a {@link ManagedDatabase} sees it, for one run. */

@@ -6,6 +6,7 @@ import type { Clock } from "@multipooler/timing";
 import { readPassword } from "./admin-client-config.ts";
 import { AdminPool } from "./admin-pool.ts";
 import type { StatementOptions } from "./admin-pool.ts";
+import { describeAddress } from "./database-config.ts";
 import type { ServerConfig } from "./database-config.ts";
 import { DedicatedConnection } from "./dedicated-connection.ts";
 import type { DedicatedOptions } from "./dedicated-connection.ts";
@@ -13,8 +14,9 @@ import type { DatabaseFacts } from "../database/managed-database.ts";
 import { HandleError, asHandleError } from "./handle-error.ts";
 import type { Logger } from "../logger.ts";
 import { ManagerError, ManagerErrorCode } from "../manager-error.ts";
-import { booleanOf, integerOf, onlyRow, textOf } from "./row.ts";
 import type { Row } from "./row.ts";
+import { FactsReader } from "./server-facts.ts";
+import type { ServerFacts } from "./server-facts.ts";
 import { ownConnections, ServerShare } from "./server-share.ts";
 import { TurnLimit } from "./turn-limit.ts";
 
@@ -28,17 +30,6 @@ export interface PostgresServerOptions {
   readonly onSuspicion: () => void;
 }
 
-// `reserved_connections` is new in PostgreSQL 16.
-const FACTS_SQL = `
-  SELECT pg_is_in_recovery() AS in_recovery,
-         current_setting('server_version') AS server_version,
-         (SELECT system_identifier FROM pg_control_system())
-           || ':' || extract(epoch FROM pg_postmaster_start_time()) AS server,
-         current_setting('max_connections')::int
-           - current_setting('superuser_reserved_connections')::int
-           - coalesce(current_setting('reserved_connections', true), '0')::int
-           AS connection_limit`;
-
 /**
  * One server at one IP address or socket, for as long as it stays the same: the connections for
  * administration, which are opened when they are first needed, and the handle that the controller
@@ -49,6 +40,7 @@ export class PostgresServer implements AsyncDisposable {
   readonly config: ServerConfig;
   readonly #clock: Clock;
   readonly #admin: AdminPool;
+  readonly #facts: FactsReader;
   /** Of the controller's administrative statements: one connection is always the manager's own. */
   readonly #adminTurns: TurnLimit;
   #isClosed = false;
@@ -69,6 +61,7 @@ export class PostgresServer implements AsyncDisposable {
     });
     this.#adminTurns = new TurnLimit(adminConnections - 1);
     this.#admin = new AdminPool({ config, clock, onConnectionLost });
+    this.#facts = new FactsReader({ place: describeAddress(config.address) });
     this.handle = {
       address: config.address,
       database: config.database,
@@ -92,7 +85,11 @@ export class PostgresServer implements AsyncDisposable {
 
   /** Asks the server what it is and adopts its limit on connections. Rejects with a `ManagerError`. */
   async readFacts({ signal }: CallOptions = {}): Promise<DatabaseFacts> {
-    return this.#adopt(onlyRow(await this.#admin.query(FACTS_SQL, [], { signal })));
+    return this.#adopt(
+      await this.#facts.read((sql, values, call) => this.#admin.query(sql, values, call), {
+        signal,
+      }),
+    );
   }
 
   /** As {@link readFacts}, on a connection that is dialled for it and closed afterwards. */
@@ -101,7 +98,11 @@ export class PostgresServer implements AsyncDisposable {
     const ms = this.config.statementTimeoutMs;
     // An abort does not cut it short: its backend would not know at once.
     using bound = new Deadline({ clock: this.#clock, ms, what: "a statement" });
-    return this.#adopt(onlyRow(await connection.query(FACTS_SQL, [], { signal: bound.signal })));
+    return this.#adopt(
+      await this.#facts.read((sql, values, call) => connection.query(sql, values, call), {
+        signal: bound.signal,
+      }),
+    );
   }
 
   /**
@@ -154,13 +155,9 @@ export class PostgresServer implements AsyncDisposable {
     return this.close();
   }
 
-  #adopt(row: Row): DatabaseFacts {
-    this.share.adoptServerLimit(integerOf(row, "connection_limit"));
-    return {
-      inRecovery: booleanOf(row, "in_recovery"),
-      serverVersion: textOf(row, "server_version"),
-      server: textOf(row, "server"),
-    };
+  #adopt({ facts, connectionLimit }: ServerFacts): DatabaseFacts {
+    this.share.adoptServerLimit(connectionLimit);
+    return facts;
   }
 
   #credential(user: string): Credential {

@@ -14,8 +14,14 @@ export type JournalContent =
       readonly synchronous?: SynchronousReplication;
     };
 
-const ACTIONS: readonly unknown[] = ["Promote", "Demote", "UndoDemote"] satisfies RoleAction[];
-const COMMITS: readonly unknown[] = ["off", "local", "remote_write", "on", "remote_apply"];
+const ACTIONS: ReadonlySet<unknown> = new Set<RoleAction>(["Promote", "Demote", "UndoDemote"]);
+const COMMITS: ReadonlySet<unknown> = new Set([
+  "off",
+  "local",
+  "remote_write",
+  "on",
+  "remote_apply",
+]);
 
 /** Whether an object of a file is a journal. */
 export function isJournalContent(content: object): content is JournalContent {
@@ -23,7 +29,7 @@ export function isJournalContent(content: object): content is JournalContent {
     return Object.keys(content).length === 0;
   }
   return (
-    ACTIONS.includes(content.action) &&
+    ACTIONS.has(content.action) &&
     "isDone" in content &&
     typeof content.isDone === "boolean" &&
     "startedAt" in content &&
@@ -49,7 +55,7 @@ function isSynchronous(value: unknown): boolean {
     typeof value === "object" &&
     value !== null &&
     "commit" in value &&
-    COMMITS.includes(value.commit) &&
+    COMMITS.has(value.commit) &&
     "method" in value &&
     (value.method === "first" || value.method === "any") &&
     "count" in value &&

@@ -3,7 +3,7 @@ import { Deadline, sleep } from "@multipooler/timing";
 import type { Clock } from "@multipooler/timing";
 import { ManagerError, ManagerErrorCode } from "../manager-error.ts";
 import type { Registration } from "../record/registration.ts";
-import { PoolerType } from "../record/pooler-type.ts";
+import type { PoolerType } from "../record/pooler-type.ts";
 import type { ReplicationControl, ServerPosition } from "../replication/replication-control.ts";
 import { admits } from "../serving/serving-target.ts";
 import { untilStatus } from "../serving/status-wait.ts";

@@ -9,10 +9,10 @@ import { START_STATE, changeOf } from "./announcement.ts";
 import { NameClaim, isNameInUse } from "./name-claim.ts";
 import { recordId } from "./pooler-record.ts";
 import type { PoolerState, RecordSources } from "./pooler-record.ts";
-import type { PoolerType } from "./pooler-type.ts";
+import { PoolerType } from "./pooler-type.ts";
 import { PublisherReport } from "./publisher-report.ts";
 import type { Finding } from "./publisher-report.ts";
-import type { PublisherStatus, StatusListener } from "./publisher-status.ts";
+import type { KnownType, PublisherStatus, StatusListener } from "./publisher-status.ts";
 import { RecordKeeper } from "./record-keeper.ts";
 import { watchRecord } from "./record-watch.ts";
 import type { RecordObserver } from "./record-watch.ts";
@@ -130,6 +130,21 @@ export class PoolerPublisher {
     }
     this.#report.outdated();
     this.#ask();
+  }
+
+  /**
+   * Gives the record a type if it has none by then, and resolves when it has one. Rejects as `until`
+   * does.
+   */
+  async giveType(firstType: PoolerType, signal: AbortSignal): Promise<void> {
+    this.#sources = { ...this.#sources, firstType };
+    this.#ask();
+    try {
+      await this.until(({ type }) => isTyped(type), signal);
+    } finally {
+      // From here on it is the administrator's again.
+      this.#sources = { ...this.#sources, firstType: undefined };
+    }
   }
 
   status(): PublisherStatus {
@@ -295,4 +310,8 @@ export class PoolerPublisher {
   #now(): Date {
     return new Date(this.#options.clock.now());
   }
+}
+
+function isTyped(type: KnownType | undefined): boolean {
+  return type?.source === "topology" && type.value !== PoolerType.Unknown;
 }

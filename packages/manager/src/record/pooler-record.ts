@@ -27,6 +27,8 @@ export interface RecordSources {
   readonly state: PoolerState;
   /** When the lifecycle last changed. */
   readonly since: Date;
+  /** The type that a record without one gets; `undefined` where it stays without. */
+  readonly firstType?: PoolerType | undefined;
 }
 
 /** A pooler's id in keys and records. */
@@ -40,13 +42,15 @@ export function newRecord(sources: RecordSources, type: PoolerType): Multipooler
 }
 
 /**
- * `record` with everything that its pooler says of itself. What others decide stays: the type,
- * which outlives every restart and stop, and the key range.
+ * `record` with everything that its pooler says of itself. What others decide stays: a type, which
+ * outlives every restart and stop, and the key range.
  */
 export function renewRecord(record: Multipooler, sources: RecordSources): Multipooler {
-  const { pooler, ports, state, since } = sources;
+  const { pooler, ports, state, since, firstType } = sources;
+  const isTyped = record.type !== RecordType.UNKNOWN || firstType === undefined;
   return {
     ...record,
+    type: isTyped ? record.type : RecordType[firstType],
     id: recordId(pooler),
     shardKey: { ...pooler.shard },
     servingStatus: state.servingStatus,
@@ -88,6 +92,7 @@ export function refuseOtherShard(
   );
 }
 
-function shardName(key: Readonly<ShardKey> | undefined): string {
+/** A shard as one text, to compare and to show. */
+export function shardName(key: Readonly<ShardKey> | undefined): string {
   return JSON.stringify([key?.database ?? "", key?.tableGroup ?? "", key?.shard ?? ""]);
 }

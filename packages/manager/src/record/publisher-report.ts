@@ -3,7 +3,7 @@ import { TopoErrorCode, isTopoError } from "@multipooler/topo";
 import type { PoolerOwner, TopoError } from "@multipooler/topo";
 import type { Logger } from "../logger.ts";
 import { ManagerError, ManagerErrorCode } from "../manager-error.ts";
-import type { PoolerType } from "./pooler-type.ts";
+import { PoolerType } from "./pooler-type.ts";
 import { StatusBoard } from "./publisher-status.ts";
 import type { KnownType, OtherOwner } from "./publisher-status.ts";
 
@@ -155,7 +155,8 @@ export class PublisherReport {
     }
     if (type !== this.#initialType && type !== this.#preferred.type) {
       const fields = { type, initialType: this.#initialType };
-      this.#log("info", `the type is the one ${PLACES[source]}, not the initial type`, fields);
+      const level = this.#initialType === PoolerType.Unknown ? "info" : "warn";
+      this.#log(level, `the type is the one ${PLACES[source]}, not the initial type`, fields);
     }
     this.#preferred = { type, isFinal: source === "topology" };
   }

@@ -16,6 +16,7 @@ import { changeOf } from "./announcement.ts";
 import type { Announcement } from "./announcement.ts";
 import { CellKeeper } from "./cell-keeper.ts";
 import { recordId } from "./pooler-record.ts";
+import { Newcomer } from "./newcomer.ts";
 import { PoolerPublisher } from "./pooler-publisher.ts";
 import { PoolerType } from "./pooler-type.ts";
 import { ShardClaim } from "./shard-claim.ts";
@@ -58,6 +59,7 @@ export class Registration {
   readonly #publisher: PoolerPublisher;
   readonly #cell: CellKeeper;
   readonly #shard: ShardClaim;
+  readonly #newcomer: Newcomer;
   readonly #unwatch: () => void;
   #awaySince: Date | undefined;
 
@@ -78,9 +80,16 @@ export class Registration {
     this.#shard = new ShardClaim({
       ...options,
       ports: pooler.ports(),
-      server: () => this.#facts?.server,
+      facts: () => this.#facts,
       isCandidate: () => this.#isCandidate,
       onChange: () => this.#noteRival(),
+    });
+    this.#newcomer = new Newcomer({
+      ...options,
+      shard: this.#shard,
+      status: () => this.#publisher.status(),
+      giveType: (type, signal) => this.#publisher.giveType(type, signal),
+      facts: () => this.#facts,
     });
     this.#unwatch = this.#publisher.watchStatus((status) => this.#observe(status));
   }
@@ -95,6 +104,7 @@ export class Registration {
     this.#publisher.open();
     this.#cell.open();
     this.#shard.open();
+    this.#newcomer.open();
     await this.#until(
       ({ registered, lastError }) => registered || lastError !== undefined,
       TOPOLOGY_TIMEOUT_MS,
@@ -144,9 +154,20 @@ export class Registration {
     return this.#shard.refusal();
   }
 
+  /** Why the server must not be served in any role: it does not have the data of the shard. */
+  fault(): NotReady | undefined {
+    return this.#shard.fault();
+  }
+
+  /** Whether it is about to be found out if a pooler without a type is to take writes. */
+  get isUndecided(): boolean {
+    return this.#newcomer.isUndecided;
+  }
+
   /** The database has changed. */
   reconsider(): void {
     this.#shard.reconsider();
+    this.#newcomer.reconsider();
   }
 
   status(): TopologyStatus {
@@ -156,6 +177,7 @@ export class Registration {
       implementation: this.#options.topologyName,
       registered: registered && !isMissing,
       typeSource: sourceOf(type?.source),
+      ignoredType: this.#ignoredType(type?.value),
       lastError: lastError === undefined ? this.#cellError() : messageOf(lastError),
       lastPublishedAt,
       awaySince: this.#awaySince,
@@ -219,7 +241,7 @@ export class Registration {
 
   /** Claims the shard for this pooler's server, whoever has it: only for one made the primary. */
   async takeShard({ signal }: CallOptions = {}): Promise<void> {
-    await this.#shard.takeOver(signal);
+    await this.#shard.claim(signal, { fromOthers: true });
   }
 
   /** Writes the last record and ends everything. Rejects where that write failed. Idempotent. */
@@ -227,6 +249,7 @@ export class Registration {
     this.#unwatch();
     try {
       await this.#cell.close();
+      await this.#newcomer.close();
       await this.#shard.close();
       await this.#publisher.close({ signal });
     } finally {
@@ -243,12 +266,13 @@ export class Registration {
     const isAway = !reachable && isTopoError(lastError, ...UNANSWERED);
     this.#awaySince = isAway ? (this.#awaySince ?? new Date(clock.now())) : undefined;
     this.#rememberType(type);
-    this.#shard.reconsider();
+    this.reconsider();
     onChange();
   }
 
   #noteRival(): void {
     this.#rememberType(this.#publisher.status().type);
+    this.#newcomer.reconsider();
     this.#options.onChange();
   }
 
@@ -267,7 +291,8 @@ export class Registration {
 
   get #isCandidate(): boolean {
     const { type } = this.#publisher.status();
-    const mayBe = type === undefined || type.value === PoolerType.Primary;
+    const mayBe =
+      type === undefined || type.value === PoolerType.Primary || this.#newcomer.isClaiming;
     return mayBe && this.#facts?.inRecovery !== true;
   }
 
@@ -287,6 +312,14 @@ export class Registration {
       }
       logger.warn({ err: error }, "the topology cannot be asked for the primary of the shard");
     }
+  }
+
+  /** The configured type, where the pooler has another one. */
+  #ignoredType(type: PoolerType | undefined): PoolerType | undefined {
+    const { initialType } = this.#options.pooler;
+    const isIgnored =
+      type !== undefined && type !== initialType && initialType !== PoolerType.Unknown;
+    return isIgnored ? initialType : undefined;
   }
 
   #cellError(): string | undefined {

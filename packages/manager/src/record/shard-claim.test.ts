@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import { ManualClock } from "@multipooler/timing/testing";
 import { ID_ComponentType, PoolerType, Topology, ensureCell } from "@multipooler/topo";
 import { MemoryTopology } from "@multipooler/topo/memory";
@@ -56,7 +57,7 @@ class Pooler {
       topology: this.topology,
       pooler: this.#description,
       ports: { grpc: 1 },
-      server: () => this.server,
+      facts: () => ({ inRecovery: false, serverVersion: "17.0", server: this.server }),
       isCandidate: () => this.isCandidate,
       isPrimary: () => this.isPrimary,
       clock: scene.clock,
@@ -200,8 +201,9 @@ test("a primary whose claim another one has is refused at once", async () => {
   await a.serve();
   const { primaries } = a.topology.global;
   const { record } = await primaries.get(SHARD);
-  const other = { ...record, pooler: { cell: CELL, name: "b" }, server: "server 2" };
-  await primaries.update(SHARD, () => other);
+  assert.ok(record.primary);
+  const primary = { ...record.primary, pooler: { cell: CELL, name: "b" }, server: "server 2" };
+  await primaries.update(SHARD, () => ({ ...record, primary }));
   await a.until("SECOND_PRIMARY");
   expect(a.claim.isHeld).toBe(false);
 });

@@ -1,23 +1,24 @@
 import { Backoff, Deadline, PeriodicTask } from "@multipooler/timing";
 import type { Clock } from "@multipooler/timing";
-import type { RecordEvent, ShardPrimary, TopoStore, Version, Versioned } from "@multipooler/topo";
+import type { RecordEvent, ShardState, TopoStore, Versioned } from "@multipooler/topo";
+import type { DatabaseFacts } from "../database/managed-database.ts";
 import { FailureLog } from "../failure-log.ts";
 import type { Logger } from "../logger.ts";
 import { ManagerError, ManagerErrorCode } from "../manager-error.ts";
 import type { PoolerDescription } from "../manager-options.ts";
 import type { NotReady } from "../serving/not-ready.ts";
+import { ClusterCheck } from "./cluster-check.ts";
 import { follow } from "./follow.ts";
-import { hasOwner, isRetired } from "./retired-pooler.ts";
+import { Rival, hasOwner } from "./rival.ts";
+import { ShardClaimant } from "./shard-claimant.ts";
 import { ShardRecord } from "./shard-record.ts";
 import { refusalOf } from "./shard-standing.ts";
-import type { Standing } from "./shard-standing.ts";
+import type { FoundClaim, Standing } from "./shard-standing.ts";
 
 /** How long one look at the record, or one write, may take. */
 const ACCESS_TIMEOUT_MS = 5_000;
 /** How often a second primary looks whether the first one has given up. */
 const RIVAL_MS = 2_000;
-/** How long that one has to look retired: a store that lost its data is filled again by then. */
-const RETIRED_MS = 10_000;
 /** How long a record that another pooler had is left to that one when it is gone. */
 const VACANCY_MS = 3_000;
 
@@ -25,8 +26,8 @@ export interface ShardClaimOptions {
   readonly topology: TopoStore;
   readonly pooler: PoolerDescription;
   readonly ports: Readonly<Record<string, number>>;
-  /** What tells the server from others; `undefined` while no server is known, or where it has no name. */
-  readonly server: () => string | undefined;
+  /** What the server says of itself now; `undefined` while none is known. */
+  readonly facts: () => DatabaseFacts | undefined;
   /** Whether the pooler is, or is to be, the primary; false only where that is certain. */
   readonly isCandidate: () => boolean;
   /** Whether it takes writes now. */
@@ -34,7 +35,7 @@ export interface ShardClaimOptions {
   readonly clock: Clock;
   readonly random: () => number;
   readonly logger: Logger;
-  /** Called, synchronously, after each change of {@link ShardClaim.refusal}. */
+  /** Called, synchronously, after each change of {@link ShardClaim.refusal}, {@link ShardClaim.fault} or whether the shard is vacant. */
   readonly onChange: () => void;
 }
 
@@ -42,7 +43,7 @@ export interface ShardClaimOptions {
  * Claims for this pooler's server that it takes the writes of its shard. One server at a time has
  * the claim, decided by a compare-and-set; all poolers of that server share it. It outlives pooler and
  * server: it is given up by a pooler that has another type or a standby by now, and taken over where
- * its pooler has another type and has ended.
+ * its pooler has another type and has ended. The record also says whose data the shard is.
  */
 export class ShardClaim {
   readonly #options: ShardClaimOptions;
@@ -51,14 +52,22 @@ export class ShardClaim {
   readonly #task: PeriodicTask;
   readonly #backoff: Backoff;
   readonly #log: FailureLog;
+  readonly #check: ClusterCheck;
+  readonly #claimant: ShardClaimant;
+  readonly #rival: Rival;
   #standing: Standing = { name: "unknown" };
-  /** Since when the other pooler looks retired, on the monotonic clock. */
-  #retiredSince: number | undefined;
   #following: Promise<void> | undefined;
 
   constructor(options: ShardClaimOptions) {
     const { topology, pooler, clock, random, logger } = options;
     this.#options = options;
+    this.#check = new ClusterCheck({ ...options, shard: pooler.shard });
+    this.#claimant = new ShardClaimant(options);
+    this.#rival = new Rival({
+      topology,
+      isOwnServer: (primary) => this.#claimant.isAtSamePlace(primary, this.#check.cluster),
+      clock,
+    });
     this.#record = new ShardRecord({ topology, shard: pooler.shard });
     this.#task = new PeriodicTask({ clock, run: (signal) => this.#look(signal) });
     this.#backoff = new Backoff({ minMs: 100, maxMs: 5_000, random });
@@ -77,12 +86,13 @@ export class ShardClaim {
       signal: this.#stop.signal,
     });
     this.#task.open();
+    this.#check.open();
   }
 
   /** Resolves when nothing is in flight. The claim stays. Idempotent. */
   async close(): Promise<void> {
     this.#stop.abort();
-    await Promise.all([this.#task.close(), this.#following]);
+    await Promise.all([this.#task.close(), this.#check.close(), this.#following]);
   }
 
   /** Whether it is known that this pooler may take writes. */
@@ -95,53 +105,81 @@ export class ShardClaim {
     return refusalOf(this.#standing);
   }
 
+  /** Why the server must not be served in any role: it does not have the data of the shard. */
+  fault(): NotReady | undefined {
+    return this.#check.fault;
+  }
+
   /** The server may be another one, or the wish: looks again. */
   reconsider(): void {
+    this.#check.reconsider();
     const standing = this.#standing;
     if ("found" in standing) {
-      this.#judge(standing.found);
+      this.#judgeClaim(standing.found);
     }
     this.#task.poke();
   }
 
   /**
-   * Claims the shard where nobody else has it. Rejects with SECOND_PRIMARY where somebody has, and
-   * with the error of a store that does not answer.
+   * Claims the shard where nobody else has it, or from whoever has it. Rejects with SECOND_PRIMARY where somebody has, with
+   * FAILED_PRECONDITION where the server does not have the shard's data, and with the error of a
+   * store that does not answer.
    */
-  async claim(signal: AbortSignal | undefined): Promise<void> {
+  async claim(
+    signal: AbortSignal | undefined,
+    { fromOthers = false }: { readonly fromOthers?: boolean } = {},
+  ): Promise<void> {
     for (;;) {
       signal?.throwIfAborted();
       const found = await this.#record.read(signal);
       this.#judge(found);
       const refusal = this.refusal();
-      if (refusal !== undefined) {
+      if (refusal !== undefined && !fromOthers) {
         throw new ManagerError(ManagerErrorCode.SecondPrimary, refusal.reason);
       }
-      if (this.#standing.name === "held" && this.#isUpToDate(this.#standing.found.record)) {
+      const fault = this.fault();
+      if (fault !== undefined) {
+        throw new ManagerError(ManagerErrorCode.FailedPrecondition, fault.reason);
+      }
+      if (this.isHeld && found !== undefined && this.#claimant.isUpToDate(found.record)) {
         return;
       }
-      if (await this.#write(found?.version, signal)) {
-        return;
-      }
-    }
-  }
-
-  /** Claims the shard whoever has it. Rejects with the error of a store that does not answer. */
-  async takeOver(signal: AbortSignal | undefined): Promise<void> {
-    for (;;) {
-      signal?.throwIfAborted();
-      const found = await this.#record.read(signal);
-      this.#judge(found);
-      if (this.#standing.name === "held" && this.#isUpToDate(this.#standing.found.record)) {
-        return;
-      }
-      if (await this.#write(found?.version, signal)) {
+      if (await this.#write(found, signal)) {
         return;
       }
     }
   }
 
-  #observe(event: RecordEvent<ShardPrimary>): void {
+  /**
+   * Claims the shard for a pooler that nobody gave a type: where its very server has the claim, or
+   * nobody has and `isFirst` agrees. False where it is not claimed. Rejects with the error of a store
+   * that does not answer.
+   */
+  async claimAsFirst(isFirst: () => Promise<boolean>, signal: AbortSignal): Promise<boolean> {
+    const found = await this.#record.read(signal);
+    this.#judge(found);
+    const standing = this.#standing;
+    if (this.fault() !== undefined) {
+      return false;
+    }
+    switch (standing.name) {
+      case "held":
+        return true;
+      case "taken":
+      case "retired":
+        return (
+          (await this.#rival.isLeftBehind(standing.found.primary, signal)) &&
+          (await this.#write(found, signal))
+        );
+      case "vacant":
+        return (await isFirst()) && (await this.#write(found, signal));
+      case "unknown":
+      case "left":
+        return false;
+    }
+  }
+
+  #observe(event: RecordEvent<ShardState>): void {
     switch (event.type) {
       case "snapshot":
         this.#judge(event.entries.at(0));
@@ -163,54 +201,45 @@ export class ShardClaim {
     this.#task.poke();
   }
 
-  #judge(found: Versioned<ShardPrimary> | undefined): void {
+  #judge(found: Versioned<ShardState> | undefined): void {
+    this.#check.learn(found?.record.cluster);
     const before = this.#standing;
-    if (found === undefined) {
-      if (before.name === "taken") {
-        const vacantAt = this.#options.clock.monotonic() + VACANCY_MS;
-        this.#become({ name: "left", by: before.found.record, vacantAt });
-      } else if (before.name !== "left") {
-        this.#become({ name: "vacant" });
-      }
-      return;
+    const primary = found?.record.primary;
+    if (found === undefined && before.name === "taken") {
+      const vacantAt = this.#options.clock.monotonic() + VACANCY_MS;
+      this.#become({ name: "left", by: before.found.primary, vacantAt });
+    } else if (found !== undefined && primary !== undefined) {
+      this.#judgeClaim({ primary, version: found.version });
+    } else if (found !== undefined || before.name !== "left") {
+      this.#become({ name: "vacant" });
     }
-    const wasRetired = before.name === "retired" && before.found.version === found.version;
-    if (!("found" in before) || before.found.version !== found.version) {
-      this.#retiredSince = undefined;
+  }
+
+  #judgeClaim(found: FoundClaim): void {
+    const before = this.#standing;
+    const isSame = "found" in before && before.found.version === found.version;
+    if (!isSame) {
+      this.#rival.forget();
     }
-    if (this.#isOwn(found.record)) {
+    if (this.#claimant.isOwn(found.primary)) {
       this.#become({ name: "held", found });
-    } else if (!wasRetired) {
+    } else if (!(isSame && before.name === "retired")) {
       this.#become({ name: "taken", found });
     }
   }
 
   #become(standing: Standing): void {
-    const before = this.refusal()?.reason;
+    const before = { name: this.#standing.name, reason: this.refusal()?.reason };
     this.#standing = standing;
     const reason = this.refusal()?.reason;
-    if (reason === before) {
+    if (reason === before.reason && standing.name === before.name) {
       return;
     }
     const { logger, isCandidate, onChange } = this.#options;
-    if (reason !== undefined && isCandidate()) {
+    if (reason !== undefined && reason !== before.reason && isCandidate()) {
       logger.warn({ shard: this.#options.pooler.shard }, `takes no writes: ${reason}`);
     }
     onChange();
-  }
-
-  /** Names this pooler, or its server. */
-  #isOwn({ pooler, server }: ShardPrimary): boolean {
-    return this.#isByThisPooler(pooler) || (server !== "" && server === this.#options.server());
-  }
-
-  #isByThisPooler({ cell, name }: ShardPrimary["pooler"]): boolean {
-    const { identity } = this.#options.pooler;
-    return cell === identity.cell && name === identity.name;
-  }
-
-  #isUpToDate({ server }: ShardPrimary): boolean {
-    return server === (this.#options.server() ?? "");
   }
 
   /** One turn of the task: resolves with the delay before the next. */
@@ -268,61 +297,58 @@ export class ShardClaim {
     }
   }
 
-  /** It takes over where the other pooler neither is nor can become the primary. */
-  async #lookAtRival(found: Versioned<ShardPrimary>, signal: AbortSignal): Promise<void> {
-    const { topology, clock } = this.#options;
-    const now = clock.monotonic();
-    this.#retiredSince = (await isRetired(topology, found.record.pooler, signal))
-      ? (this.#retiredSince ?? now)
-      : undefined;
+  async #lookAtRival(found: FoundClaim, signal: AbortSignal): Promise<void> {
+    if (await this.#rival.isGone(found.primary, signal)) {
+      this.#retire(found);
+    }
+  }
+
+  #retire(found: FoundClaim): void {
     const standing = this.#standing;
-    const isSame = standing.name === "taken" && standing.found.version === found.version;
-    if (isSame && this.#retiredSince !== undefined && now - this.#retiredSince >= RETIRED_MS) {
+    if (standing.name === "taken" && standing.found.version === found.version) {
       this.#become({ name: "retired", found });
     }
   }
 
   /** One that it has in common with a pooler that has ended becomes its own. */
-  async #keep(
-    { record, version }: Versioned<ShardPrimary>,
-    signal: AbortSignal,
-  ): Promise<number | undefined> {
-    await this.claim(signal);
-    if (this.#isByThisPooler(record.pooler)) {
+  async #keep({ primary }: FoundClaim, signal: AbortSignal): Promise<number | undefined> {
+    if (this.fault() !== undefined) {
       return undefined;
     }
-    if (!(await hasOwner(this.#options.topology, record.pooler, signal))) {
-      await this.#write(version, signal);
+    await this.claim(signal);
+    if (this.#claimant.isByThisPooler(primary)) {
+      return undefined;
+    }
+    if (!(await hasOwner(this.#options.topology, primary.pooler, signal))) {
+      const found = await this.#record.read(signal);
+      if (found?.record.primary !== undefined && this.#claimant.isOwn(found.record.primary)) {
+        await this.#write(found, signal);
+      }
     }
     return RIVAL_MS;
   }
 
-  async #giveUp(
-    { record, version }: Versioned<ShardPrimary>,
-    signal: AbortSignal,
-  ): Promise<undefined> {
-    if (!this.#options.isCandidate() && this.#isByThisPooler(record.pooler)) {
-      await this.#record.remove(version, signal);
+  async #giveUp({ primary, version }: FoundClaim, signal: AbortSignal): Promise<undefined> {
+    if (!this.#options.isCandidate() && this.#claimant.isByThisPooler(primary)) {
+      const left = { primary: undefined, cluster: this.#check.cluster };
+      await this.#record.write(left, version, signal);
     }
   }
 
   /** False where another pooler was faster. */
-  async #write(version: Version | undefined, signal: AbortSignal | undefined): Promise<boolean> {
-    const found = await this.#record.write(this.#ownRecord(), version, signal);
-    if (found === undefined) {
+  async #write(
+    found: Versioned<ShardState> | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<boolean> {
+    const written = await this.#record.write(
+      this.#claimant.stateAfter(found?.record),
+      found?.version,
+      signal,
+    );
+    if (written === undefined) {
       return false;
     }
-    this.#become({ name: "held", found });
+    this.#judge(written);
     return true;
-  }
-
-  #ownRecord(): ShardPrimary {
-    const { pooler, ports, server, clock } = this.#options;
-    return {
-      pooler: pooler.identity,
-      address: `${pooler.hostname}:${ports["grpc"] ?? 0}`,
-      server: server() ?? "",
-      since: new Date(clock.now()),
-    };
   }
 }

@@ -1,12 +1,12 @@
 import { TopoErrorCode, isTopoError } from "@multipooler/topo";
-import type { ShardName, ShardPrimary, TopoStore, Version, Versioned } from "@multipooler/topo";
+import type { ShardName, ShardState, TopoStore, Version, Versioned } from "@multipooler/topo";
 
 export interface ShardRecordOptions {
   readonly topology: Pick<TopoStore, "global">;
   readonly shard: ShardName;
 }
 
-/** The record that says which server takes the writes of a shard. Every write compares versions. */
+/** The record that the poolers of a shard agree on. Every write compares versions. */
 export class ShardRecord {
   readonly #primaries: TopoStore["global"]["primaries"];
   readonly #shard: ShardName;
@@ -20,8 +20,8 @@ export class ShardRecord {
     return this.#primaries.watch({ id: this.#shard, signal });
   }
 
-  /** `undefined` where nobody has claimed the shard. */
-  async read(signal: AbortSignal | undefined): Promise<Versioned<ShardPrimary> | undefined> {
+  /** `undefined` where nobody has ever claimed the shard. */
+  async read(signal: AbortSignal | undefined): Promise<Versioned<ShardState> | undefined> {
     try {
       return await this.#primaries.get(this.#shard, { signal });
     } catch (error) {
@@ -34,10 +34,10 @@ export class ShardRecord {
 
   /** Writes it over a version, or where there is none; `undefined` if another pooler was faster. */
   async write(
-    record: ShardPrimary,
+    record: ShardState,
     version: Version | undefined,
     signal: AbortSignal | undefined,
-  ): Promise<Versioned<ShardPrimary> | undefined> {
+  ): Promise<Versioned<ShardState> | undefined> {
     try {
       const written =
         version === undefined
@@ -49,17 +49,6 @@ export class ShardRecord {
         return undefined;
       }
       throw error;
-    }
-  }
-
-  /** Removes that version; one that is not there any more is no error. */
-  async remove(version: Version, signal: AbortSignal): Promise<void> {
-    try {
-      await this.#primaries.delete(this.#shard, { version, signal });
-    } catch (error) {
-      if (!isConflict(error)) {
-        throw error;
-      }
     }
   }
 }

@@ -1,6 +1,12 @@
-import type { ShardPrimary, Versioned } from "@multipooler/topo";
+import type { ShardPrimary, Version } from "@multipooler/topo";
 import { NotReadyCode } from "../serving/not-ready.ts";
 import type { NotReady } from "../serving/not-ready.ts";
+
+/** A claim, and the version of the record that it was read in. */
+export interface FoundClaim {
+  readonly primary: ShardPrimary;
+  readonly version: Version;
+}
 
 /**
  * What the record of the shard's primary says to a pooler.
@@ -9,17 +15,17 @@ import type { NotReady } from "../serving/not-ready.ts";
  * | -------- | -------------------------------------------------------------- | ------------------- |
  * | unknown  | was not read in this run                                       | after it was read, or where the machine remembers PRIMARY |
  * | left     | is gone, and was another pooler's: that one writes it again if it is there | no      |
- * | vacant   | is not there                                                   | after it claimed it |
+ * | vacant   | is not there, or names nobody                                  | after it claimed it |
  * | held     | names this pooler, or the server that it has in common with another one | yes        |
  * | taken    | names another server                                           | no                  |
- * | retired  | names another server, whose pooler is not PRIMARY any more and has ended | after it claimed it |
+ * | retired  | names another server, whose pooler has ended and is not PRIMARY any more; or this server, by a pooler that has ended | after it claimed it |
  *
  * A store that does not answer changes nothing.
  */
 export type Standing =
   | { readonly name: "unknown" | "vacant" }
   | { readonly name: "left"; readonly by: ShardPrimary; readonly vacantAt: number }
-  | { readonly name: "held" | "taken" | "retired"; readonly found: Versioned<ShardPrimary> };
+  | { readonly name: "held" | "taken" | "retired"; readonly found: FoundClaim };
 
 /** Why a pooler must not take writes, or `undefined` if it may claim that it does. */
 export function refusalOf(standing: Standing): NotReady | undefined {
@@ -32,7 +38,7 @@ export function refusalOf(standing: Standing): NotReady | undefined {
     case "left":
       return refusalBy(standing.by);
     case "taken":
-      return refusalBy(standing.found.record);
+      return refusalBy(standing.found.primary);
   }
 }
 

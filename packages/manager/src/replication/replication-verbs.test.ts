@@ -273,7 +273,7 @@ test("a refused term changes nothing, and a forced one goes through with its rea
   expect(fixture.log).toEqual([]);
 });
 
-test("a database without replication is told", async () => {
+test("a database without replication is told so", async () => {
   const fixture = new Fixture();
   fixture.hasReplication = false;
   await expect(fixture.verbs.replicationStatus()).rejects.toMatchObject({

@@ -15,6 +15,8 @@ import { SqlState } from "../postgres/database-fault.ts";
  * | DRAINED                | a pooler that an operator has taken out of service                    | the operator |
  * | NAME_IN_USE            | a pooler whose name another process uses                              | the operator |
  * | SECOND_PRIMARY         | a server beside the primary of its shard, which must not take writes  | the operator |
+ * | WRONG_CLUSTER          | a server of another cluster than the shard's: it holds other data     | the operator |
+ * | DIVERGED               | a server of the shard's cluster on another branch of its history      | the operator |
  * | DATABASE_UNREACHABLE   | no server                                                             | a retry  |
  * | DATABASE_LEAVING       | a server that is being let go, since it stops or has another address  | a retry  |
  * | DATABASE_IN_TRANSITION | a server that starts, stops or recovers (57P03)                       | a retry  |
@@ -36,6 +38,8 @@ export const NotReadyCode = {
   Drained: "DRAINED",
   NameInUse: "NAME_IN_USE",
   SecondPrimary: "SECOND_PRIMARY",
+  WrongCluster: "WRONG_CLUSTER",
+  Diverged: "DIVERGED",
   DatabaseUnreachable: "DATABASE_UNREACHABLE",
   DatabaseLeaving: "DATABASE_LEAVING",
   DatabaseInTransition: "DATABASE_IN_TRANSITION",

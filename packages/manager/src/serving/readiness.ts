@@ -43,8 +43,9 @@ function whyNotWanted(
   { reconciler, registration }: RunParts,
 ): NotReady {
   const { status, reason } = reconciler.progress().wanted;
-  const refusal = registration.refusal() ?? registration.rival();
-  if (refusal?.reason === reason) {
+  const refusals = [registration.refusal(), registration.fault(), registration.rival()];
+  const refusal = refusals.find((found) => found?.reason === reason);
+  if (refusal !== undefined) {
     return refusal;
   }
   if (health.state === "down" && reason === health.error.message) {

@@ -49,24 +49,38 @@ export function testRecords(space: () => TestSpace): void {
       });
     });
 
-    test("the primary of a shard has one key, whatever the names have in them", async () => {
+    test("a shard has one key, whatever the names have in them, and its state comes back whole", async () => {
       await using own = space();
       const { primaries } = own.topology().global;
       const shard = { database: "a,b", tableGroup: "50%/x", shard: "-80" };
-      const primary = {
-        pooler: { cell: "zone1", name: "a" },
-        address: "db1:5000",
-        server: "7:1",
-        since: new Date(0),
+      const state = {
+        primary: {
+          pooler: { cell: "zone1", name: "a" },
+          address: "db1:5000",
+          server: "7:1",
+          place: "db1:5432",
+          since: new Date(0),
+        },
+        cluster: {
+          systemIdentifier: 7_481_234_567_890_123_456n,
+          timeline: 3,
+          history: [
+            { timeline: 1, end: 0x30000a0n },
+            { timeline: 2, end: 0x1f_00000060n },
+          ],
+        },
       };
-      await primaries.create(shard, primary);
+      await primaries.create(shard, state);
       expect(await primaries.get(shard)).toMatchObject({
         key: `${own.prefix}global/primaries/a%2Cb,50%25%2Fx,-80/Primary`,
-        record: primary,
+        record: state,
       });
-      await expect(primaries.create(shard, primary)).rejects.toMatchObject({
+      await expect(primaries.create(shard, state)).rejects.toMatchObject({
         code: TopoErrorCode.NodeExists,
       });
+      const left = { primary: undefined, cluster: { ...state.cluster, history: undefined } };
+      await primaries.update(shard, () => left);
+      expect((await primaries.get(shard)).record).toEqual(left);
     });
 
     test("an update that meets conflicts is tried again until it holds", async () => {

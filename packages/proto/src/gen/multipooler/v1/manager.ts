@@ -87,6 +87,10 @@ export const NotReadyCode = {
   NOT_READY_CODE_WRITES_REFUSED: 18,
   /** NOT_READY_CODE_COMMITS_WAIT - A primary whose commits wait for a standby that does not confirm them. */
   NOT_READY_CODE_COMMITS_WAIT: 19,
+  /** NOT_READY_CODE_WRONG_CLUSTER - PostgreSQL belongs to another cluster than the shard, and holds other data. */
+  NOT_READY_CODE_WRONG_CLUSTER: 20,
+  /** NOT_READY_CODE_DIVERGED - PostgreSQL is on another branch of its cluster's history than the shard. */
+  NOT_READY_CODE_DIVERGED: 21,
   UNRECOGNIZED: -1,
 } as const;
 
@@ -113,6 +117,8 @@ export namespace NotReadyCode {
   export type NOT_READY_CODE_QUERY_PATH_BROKEN = typeof NotReadyCode.NOT_READY_CODE_QUERY_PATH_BROKEN;
   export type NOT_READY_CODE_WRITES_REFUSED = typeof NotReadyCode.NOT_READY_CODE_WRITES_REFUSED;
   export type NOT_READY_CODE_COMMITS_WAIT = typeof NotReadyCode.NOT_READY_CODE_COMMITS_WAIT;
+  export type NOT_READY_CODE_WRONG_CLUSTER = typeof NotReadyCode.NOT_READY_CODE_WRONG_CLUSTER;
+  export type NOT_READY_CODE_DIVERGED = typeof NotReadyCode.NOT_READY_CODE_DIVERGED;
   export type UNRECOGNIZED = typeof NotReadyCode.UNRECOGNIZED;
 }
 
@@ -178,6 +184,12 @@ export function notReadyCodeFromJSON(object: any): NotReadyCode {
     case 19:
     case "NOT_READY_CODE_COMMITS_WAIT":
       return NotReadyCode.NOT_READY_CODE_COMMITS_WAIT;
+    case 20:
+    case "NOT_READY_CODE_WRONG_CLUSTER":
+      return NotReadyCode.NOT_READY_CODE_WRONG_CLUSTER;
+    case 21:
+    case "NOT_READY_CODE_DIVERGED":
+      return NotReadyCode.NOT_READY_CODE_DIVERGED;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -227,6 +239,10 @@ export function notReadyCodeToJSON(object: NotReadyCode): string {
       return "NOT_READY_CODE_WRITES_REFUSED";
     case NotReadyCode.NOT_READY_CODE_COMMITS_WAIT:
       return "NOT_READY_CODE_COMMITS_WAIT";
+    case NotReadyCode.NOT_READY_CODE_WRONG_CLUSTER:
+      return "NOT_READY_CODE_WRONG_CLUSTER";
+    case NotReadyCode.NOT_READY_CODE_DIVERGED:
+      return "NOT_READY_CODE_DIVERGED";
     case NotReadyCode.UNRECOGNIZED:
     default:
       return "UNRECOGNIZED";
@@ -867,6 +883,11 @@ export interface TopologyStatus {
     | undefined;
   /** How the pooler's type is known. */
   typeSource: PoolerTypeSource;
+  /**
+   * The type that was configured, where the pooler has another one: a configured type holds only for a
+   * pooler that nobody knows yet. POOLER_TYPE_UNSPECIFIED where there is no contradiction.
+   */
+  ignoredType: PoolerType;
 }
 
 /** The row in the database that a primary renews and that its replicas read. */
@@ -2708,6 +2729,7 @@ function createBaseTopologyStatus(): TopologyStatus {
     lastPublishedTime: undefined,
     awaySinceTime: undefined,
     typeSource: 0,
+    ignoredType: 0,
   };
 }
 
@@ -2730,6 +2752,9 @@ export const TopologyStatus: MessageFns<TopologyStatus> = {
     }
     if (message.typeSource !== 0) {
       writer.uint32(48).int32(message.typeSource);
+    }
+    if (message.ignoredType !== 0) {
+      writer.uint32(56).int32(message.ignoredType);
     }
     return writer;
   },
@@ -2795,6 +2820,14 @@ export const TopologyStatus: MessageFns<TopologyStatus> = {
             message.typeSource = reader.int32() as any;
             continue;
           }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.ignoredType = reader.int32() as any;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2831,6 +2864,11 @@ export const TopologyStatus: MessageFns<TopologyStatus> = {
         : isSet(object.type_source)
         ? poolerTypeSourceFromJSON(object.type_source)
         : 0,
+      ignoredType: isSet(object.ignoredType)
+        ? poolerTypeFromJSON(object.ignoredType)
+        : isSet(object.ignored_type)
+        ? poolerTypeFromJSON(object.ignored_type)
+        : 0,
     };
   },
 
@@ -2854,6 +2892,9 @@ export const TopologyStatus: MessageFns<TopologyStatus> = {
     if (message.typeSource !== 0) {
       obj.typeSource = poolerTypeSourceToJSON(message.typeSource);
     }
+    if (message.ignoredType !== 0) {
+      obj.ignoredType = poolerTypeToJSON(message.ignoredType);
+    }
     return obj;
   },
 
@@ -2868,6 +2909,7 @@ export const TopologyStatus: MessageFns<TopologyStatus> = {
     message.lastPublishedTime = object.lastPublishedTime ?? undefined;
     message.awaySinceTime = object.awaySinceTime ?? undefined;
     message.typeSource = object.typeSource ?? 0;
+    message.ignoredType = object.ignoredType ?? 0;
     return message;
   },
 };

@@ -1,0 +1,119 @@
+import type { CallOptions } from "@multipooler/query-service";
+import type { TimelineEnd } from "@multipooler/topo";
+import type { DatabaseFacts } from "../database/managed-database.ts";
+import { ManagerError } from "../manager-error.ts";
+import { SqlState } from "./database-fault.ts";
+import { bigintOf, booleanOf, integerOf, onlyRow, textOf } from "./row.ts";
+import type { Row } from "./row.ts";
+
+// `reserved_connections` is new in PostgreSQL 16. What leaves recovery never enters it again while the
+// session lives, so that the functions of a primary are not called on a standby.
+const FACTS_SQL = `
+  SELECT in_recovery,
+         current_setting('server_version') AS server_version,
+         system_identifier::text AS system_identifier,
+         system_identifier || ':' || extract(epoch FROM pg_postmaster_start_time()) AS server,
+         CASE WHEN in_recovery
+           THEN greatest((SELECT timeline_id FROM pg_control_checkpoint()),
+                         (SELECT min_recovery_end_timeline FROM pg_control_recovery()),
+                         (SELECT received_tli FROM pg_stat_wal_receiver))
+           ELSE ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int
+         END AS timeline,
+         pg_wal_lsn_diff(
+           CASE WHEN in_recovery THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END,
+           '0/0')::text AS lsn,
+         current_setting('max_connections')::int
+           - current_setting('superuser_reserved_connections')::int
+           - coalesce(current_setting('reserved_connections', true), '0')::int
+           AS connection_limit
+  FROM (SELECT pg_is_in_recovery() AS in_recovery) AS recovery, pg_control_system()`;
+
+/** The file is gone after an archive clean-up, and not there yet on a standby that just follows. */
+const HISTORY_SQL = `
+  SELECT found[1]::int AS timeline, pg_wal_lsn_diff(found[2]::pg_lsn, '0/0')::text AS "end"
+  FROM regexp_split_to_table(
+         pg_read_file('pg_wal/' || upper(lpad(to_hex($1::int), 8, '0')) || '.history',
+                      0, 1048576, true), '\\n') AS line,
+       regexp_match(line, '^\\s*([0-9]+)\\s+([0-9A-Fa-f]+/[0-9A-Fa-f]+)') AS found
+  WHERE found IS NOT NULL
+  ORDER BY 1`;
+
+/** Asks one server one statement. */
+export type Ask = (
+  sql: string,
+  values: readonly unknown[],
+  options: CallOptions,
+) => Promise<readonly Row[]>;
+
+/** What a server says of itself, and how many connections it grants to ordinary roles. */
+export interface ServerFacts {
+  readonly facts: DatabaseFacts;
+  readonly connectionLimit: number;
+}
+
+interface KnownHistory {
+  readonly systemIdentifier: bigint;
+  readonly timeline: number;
+  readonly history: readonly TimelineEnd[] | undefined;
+}
+
+/** Reads what a server is. The history of a timeline never changes, so it is asked for once. */
+export class FactsReader {
+  readonly #place: string;
+  #known: KnownHistory | undefined;
+
+  constructor({ place }: { readonly place: string }) {
+    this.#place = place;
+  }
+
+  /** Rejects with the `ManagerError` of `ask`. */
+  async read(ask: Ask, options: CallOptions): Promise<ServerFacts> {
+    const row = onlyRow(await ask(FACTS_SQL, [], options));
+    const systemIdentifier = bigintOf(row, "system_identifier");
+    const timeline = integerOf(row, "timeline");
+    const known = this.#known;
+    const isKnown = known?.systemIdentifier === systemIdentifier && known.timeline === timeline;
+    const history = isKnown ? known.history : await readHistory(timeline, ask, options);
+    // One that is missing may still come.
+    if (history !== undefined) {
+      this.#known = { systemIdentifier, timeline, history };
+    }
+    return {
+      facts: {
+        inRecovery: booleanOf(row, "in_recovery"),
+        serverVersion: textOf(row, "server_version"),
+        server: textOf(row, "server"),
+        place: this.#place,
+        cluster: {
+          systemIdentifier,
+          timeline,
+          history,
+          lsn: row["lsn"] === null ? undefined : bigintOf(row, "lsn"),
+        },
+      },
+      connectionLimit: integerOf(row, "connection_limit"),
+    };
+  }
+}
+
+/** `undefined` where the role may not read it, or it is not there. */
+async function readHistory(
+  timeline: number,
+  ask: Ask,
+  options: CallOptions,
+): Promise<readonly TimelineEnd[] | undefined> {
+  if (timeline === 1) {
+    return [];
+  }
+  try {
+    const rows = await ask(HISTORY_SQL, [timeline], options);
+    return rows.length === 0
+      ? undefined
+      : rows.map((row) => ({ timeline: integerOf(row, "timeline"), end: bigintOf(row, "end") }));
+  } catch (error) {
+    if (error instanceof ManagerError && error.sqlState === SqlState.InsufficientPrivilege) {
+      return undefined;
+    }
+    throw error;
+  }
+}
