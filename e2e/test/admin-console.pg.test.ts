@@ -244,6 +244,23 @@ test("KILL ends the clients of a database and pauses it", async () => {
   expect((await (await waiting).query("select 1 as one")).rows).toEqual([{ one: 1 }]);
 });
 
+test.each(["kill", "reconnect"])(
+  "after %s a database without clients can be dropped",
+  async (command) => {
+    const admin = await console();
+    await pooler.postgres.sql("create database shop_gone");
+    const last = await pooler.connect({ database: "shop_gone" });
+    await last.query("select 1");
+    await last.end();
+    await expect
+      .poll(async () => await rows(admin, "show clients"), PATIENCE)
+      .not.toContainEqual(expect.objectContaining({ database: "shop_gone" }));
+    await admin.query(`${command} shop_gone`);
+    await pooler.postgres.sql("drop database shop_gone");
+    await admin.query("resume shop_gone").catch(() => undefined);
+  },
+);
+
 test("DISABLE refuses new clients, and ENABLE takes them again", async () => {
   const admin = await console();
   const before = await connect({ database: "shop" });

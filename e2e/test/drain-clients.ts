@@ -90,51 +90,41 @@ export function writingTransaction(client: PoolerClient): Work {
   };
 }
 
-/** A driver that connects again when the pooler has ended its connection. */
+/** A driver with one connection, which has to outlive every drain. */
 export class Driver {
-  readonly #connect: () => Promise<pg.Client>;
-  #client: pg.Client | undefined;
+  readonly #client: Promise<pg.Client>;
 
   constructor(connect: () => Promise<pg.Client>) {
-    this.#connect = connect;
+    this.#client = connect();
+    // Whoever uses it is told.
+    this.#client.catch(() => undefined);
   }
 
-  /** Its connection. */
-  async client(): Promise<pg.Client> {
-    if (this.#client === undefined) {
-      const client = await this.#connect();
-      const forget = (): void => {
-        this.#client = undefined;
-      };
-      client.on("error", forget);
-      client.on("end", forget);
-      this.#client = client;
-    }
-    return this.#client;
+  async query(sql: string): Promise<pg.QueryResult> {
+    const client = await this.#client;
+    return await client.query(sql);
   }
 
   async end(): Promise<void> {
-    await this.#client?.end();
+    const client = await this.#client;
+    await client.end();
   }
 }
 
 /** A read of psql or a driver, from 5 to 50 ms. */
 export function singleQuery(driver: Driver): Work {
-  return async () =>
-    await refusedOr(driver.client().then(async (client) => await client.query(sleeping())));
+  return async () => await refusedOr(driver.query(sleeping()));
 }
 
 /** A transaction of four statements of a driver. */
 export function readingTransaction(driver: Driver): Work {
   return async () => {
-    const begun = driver.client().then(async (client) => await client.query("begin"));
-    if ((await refusedOr(begun)) === "refused") {
+    if ((await refusedOr(driver.query("begin"))) === "refused") {
       return "refused";
     }
-    const client = await driver.client();
-    await client.query(sleeping());
-    await client.query("select count(*) from done");
-    const { command } = await client.query("commit");
+    await driver.query(sleeping());
+    await driver.query("select count(*) from done");
+    const { command } = await driver.query("commit");
     if (command !== "COMMIT") {
       throw new Error(`a transaction ended with ${command}`);
     }
@@ -178,17 +168,12 @@ async function refusedOr(work: Promise<unknown>): Promise<Outcome> {
   }
 }
 
-/**
- * MTF01 to a gateway; 57P03 to a driver, which does not know that code, or 57P01 and the end of the
- * connection when the pooler begins again on the server that it had let go.
- */
+/** The one code of refusals by the status, over both transports. */
 function isRefusal(error: unknown): boolean {
   if (error instanceof GrpcStatusError) {
     return error.diagnostic?.code === "MTF01";
   }
-  return error instanceof pg.DatabaseError
-    ? error.code === "57P03" || error.code === "57P01"
-    : error instanceof Error && /^Connection terminated|not queryable/.test(error.message);
+  return error instanceof pg.DatabaseError && error.code === "MTF01";
 }
 
 function sleeping(): string {

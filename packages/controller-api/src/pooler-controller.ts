@@ -20,7 +20,8 @@ import type { ServingState, ServingTarget } from "./serving-status.ts";
  * controller's life), `setServingType` with NOT_SERVING, `initDBConfig` when the database has
  * answered, `open`, `setServingType` at each change of role, type, term or health, `close`. When
  * the database goes away it calls `setServingType` with a status that admits nothing, and when one
- * answers again `close`, `initDBConfig` with another handle, `open` and `setServingType`. It repeats
+ * answers again `replaceDatabase` with another handle, or where that is missing `close` and
+ * `initDBConfig`, then `open` and `setServingType`. It repeats
  * what rejects, `close` aside, with growing delays, and aborts what takes longer than 30 s or is no
  * longer wanted; while the status admits queries it asks `isHealthy` about once a
  * second. Transports ask for status and executor at any time, in every state.
@@ -41,6 +42,18 @@ export interface PoolerController {
    * Rejects with NOT_INITIALIZED before `initDBConfig`.
    */
   open(options?: CallOptions): Promise<void>;
+
+  /**
+   * Goes on with another handle of the same database and user: nothing of the former one is used any
+   * more, and the controller is as after `initDBConfig`, except that sessions of clients stay. They are
+   * refused until it serves again. Idempotent; does not open anything.
+   *
+   * Optional: a controller without it is closed instead, which ends its sessions.
+   *
+   * Rejects with NOT_INITIALIZED before `initDBConfig`, and with INVALID_ARGUMENT while the status
+   * admits requests or is being left, or for another database or user.
+   */
+  replaceDatabase?(db: DatabaseHandle): Promise<void>;
 
   /**
    * Brings the controller to `target` and resolves when it is there, drain included.

@@ -251,3 +251,22 @@ function timerOf({
     ? undefined
     : { type, ms: Number.parseInt(ticks, 16) * 10 };
 }
+
+test.for([
+  ["runs to its end behind a Terminate", [query("insert"), message("X")], []],
+  ["is ended without one", [query("insert")], ["now"]],
+  ["is ended behind what only looks like one", [message("d", "X\0\0\0\u0004")], ["now"]],
+] as const)("what a client has sent when it closes %s", async ([, messages, ends]) => {
+  await using scene = await TestServer.start(TRUST);
+  await using client = await scene.client();
+  const { session } = scene.manager;
+  client.send(Buffer.concat(messages));
+  await session.until(({ received }) => received.length > 0);
+  // What it does not read any more holds nobody up.
+  client.socket.pause();
+  session.client.write(message("D", Buffer.alloc(64 * MEGABYTE)));
+  client.socket.end();
+  await session.until(({ drains }) => drains > 0);
+  expect(session.ends).toEqual(ends);
+  session.finish();
+});

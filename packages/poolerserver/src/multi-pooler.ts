@@ -18,6 +18,7 @@ import { MultiPoolerError, abortError } from "./error.ts";
 import { ReservationIds } from "./reservations/reservation-ids.ts";
 import { resolveOptions } from "./multi-pooler-options.ts";
 import type { MultiPoolerOptions, ResolvedOptions } from "./multi-pooler-options.ts";
+import { isServingStatus } from "./serving/admission.ts";
 import { ServingGate } from "./serving/serving-gate.ts";
 import { SharedAttempt } from "./shared-attempt.ts";
 
@@ -31,27 +32,31 @@ const HEALTH_TIMEOUT_MS = 1000;
  * | initialised | yes      |         | refused        | → opening        | → closing     |
  * | opening     | yes      | opening | refused        | joins            | → closing     |
  * | open        | yes      | open    | refused        | nothing to do    | → closing     |
+ * | replaced    | yes      | open    | refused        | → opening        | → closing     |
  * | closing     |          | closing | refused        | NOT_INITIALIZED  | joins         |
  *
- * opening → open when a first connection stands, → initialised when that failed;
- * closing → built when nothing is left.
+ * opening → open when a first connection stands, → initialised or replaced, as before, when that failed;
+ * open → replaced when it has another handle; closing → built when nothing is left.
  */
 type Lifecycle =
   | { readonly type: "built" }
   | { readonly type: "initialised"; readonly database: DatabaseHandle }
   | {
       readonly type: "opening";
-      readonly database: DatabaseHandle;
       readonly databases: Databases;
       readonly attempt: SharedAttempt;
     }
   | { readonly type: "open"; readonly databases: Databases }
+  | { readonly type: "replaced"; readonly databases: Databases }
   | {
       readonly type: "closing";
       readonly ended: Promise<void>;
       /** What is being closed. */
       readonly databases: Databases | undefined;
     };
+
+/** What an opening that failed goes back to. */
+type Unopened = Extract<Lifecycle, { type: "initialised" | "replaced" }>;
 
 /** Serves queries from the databases of one PostgreSQL over pools of connections. */
 export class MultiPooler implements PoolerController, AsyncDisposable {
@@ -112,7 +117,10 @@ export class MultiPooler implements PoolerController, AsyncDisposable {
         case "closing":
           throw notInitializedError();
         case "initialised":
-          await this.#beginToOpen(lifecycle.database).join(signal);
+          await this.#beginToOpen(this.#newDatabases(lifecycle.database), lifecycle).join(signal);
+          return;
+        case "replaced":
+          await this.#beginToOpen(lifecycle.databases, lifecycle).join(signal);
           return;
         case "opening":
           if (!lifecycle.attempt.isAbandoned) {
@@ -122,6 +130,29 @@ export class MultiPooler implements PoolerController, AsyncDisposable {
           await untilAborted(lifecycle.attempt.settled(), signal);
           break;
         case "open":
+          return;
+      }
+    }
+  }
+
+  async replaceDatabase(db: DatabaseHandle): Promise<void> {
+    for (;;) {
+      const lifecycle = this.#lifecycle;
+      switch (lifecycle.type) {
+        case "built":
+        case "closing":
+          throw notInitializedError();
+        case "initialised":
+          this.#lifecycle = { type: "initialised", database: db };
+          return;
+        case "opening":
+          await lifecycle.attempt.settled();
+          break;
+        case "open":
+        case "replaced":
+          this.#requireNothingServed();
+          lifecycle.databases.replaceDatabase(db);
+          this.#lifecycle = { type: "replaced", databases: lifecycle.databases };
           return;
       }
     }
@@ -191,8 +222,8 @@ export class MultiPooler implements PoolerController, AsyncDisposable {
     return "databases" in lifecycle ? lifecycle.databases : undefined;
   }
 
-  #beginToOpen(database: DatabaseHandle): SharedAttempt {
-    const databases = new Databases({
+  #newDatabases(database: DatabaseHandle): Databases {
+    return new Databases({
       database,
       gate: this.#gate,
       settings: this.#options,
@@ -200,18 +231,23 @@ export class MultiPooler implements PoolerController, AsyncDisposable {
       controls: this.#controls,
       ledger: this.#ledger,
     });
-    const attempt = new SharedAttempt((signal) => this.#open(database, databases, signal));
-    this.#lifecycle = { type: "opening", database, databases, attempt };
+  }
+
+  #beginToOpen(databases: Databases, before: Unopened): SharedAttempt {
+    const attempt = new SharedAttempt((signal) => this.#open(databases, before, signal));
+    this.#lifecycle = { type: "opening", databases, attempt };
     return attempt;
   }
 
-  async #open(database: DatabaseHandle, databases: Databases, signal: AbortSignal): Promise<void> {
+  async #open(databases: Databases, before: Unopened, signal: AbortSignal): Promise<void> {
     try {
       await databases.open(signal);
     } catch (error) {
-      await databases.close();
+      if (before.type === "initialised") {
+        await databases.close();
+      }
       if (this.#isOpening(databases)) {
-        this.#lifecycle = { type: "initialised", database };
+        this.#lifecycle = before;
       }
       throw error;
     }
@@ -234,8 +270,18 @@ export class MultiPooler implements PoolerController, AsyncDisposable {
         throw notInitializedError();
       case "initialised":
       case "opening":
+      case "replaced":
       case "closing":
         throw notOpenError(`it is ${lifecycle.type}`);
+    }
+  }
+
+  /** @throws INVALID_ARGUMENT */
+  #requireNothingServed(): void {
+    const { current, wanted } = this.#gate.state;
+    if (wanted !== undefined || isServingStatus(current.status)) {
+      const message = `the database cannot be replaced while the controller is ${current.status}`;
+      throw new MultiPoolerError(PoolerErrorCode.InvalidArgument, message);
     }
   }
 

@@ -194,3 +194,61 @@ test("statements are judged by the catalog of their own database", async () => {
   expect(await next.ask(query("show geqo"))).toContain("D on");
   await next.session.end("now");
 });
+
+test("the catalog is read although clients hold every connection to their database", async () => {
+  await using scene = await setUp({ maxConnectionsPerDatabase: 2 }, 1);
+  const name = nameAt(scene, 0);
+  const [doubtful, busy, waiting] = await Promise.all([1, 2, 3].map(() => scene.connect(name)));
+  await busy?.ask([query("create table t (a int)"), query("begin")], 2);
+  // What is judged between a change of the catalog and its reading may have left anything.
+  await doubtful?.ask(query("select upper('x')"));
+  expect(await waiting?.ask(query("select 2"))).toContain("D 2");
+  await Promise.all([
+    doubtful?.session.end("now"),
+    busy?.session.end("now"),
+    waiting?.session.end("now"),
+  ]);
+});
+
+test("the place for reading catalogs is kept while there are further databases, and no longer", async () => {
+  await using scene = await setUp({ capacity: 4, unusedDatabaseMs: 100 }, 1);
+  const name = nameAt(scene, 0);
+  const other = await scene.connect(name);
+  await other.ask(query("begin"));
+  const held = await Promise.all([1, 2, 3].map(() => scene.connect("")));
+  await Promise.all(held.slice(1).map((client) => client.ask(query("begin"))));
+  const last = held[0]?.ask(query("begin"));
+  expect(scene.share.used).toBe(4);
+  // Of the four, one reads the catalog of the other database when need be.
+  const open =
+    "select count(*)::int as n from pg_stat_activity where state = 'idle in transaction'";
+  expect(await postgres.sql(open)).toEqual([{ n: 3 }]);
+  await other.session.end("now");
+  expect(await last).toContain("C BEGIN");
+  const more = await scene.connect("");
+  expect(await more.ask(query("begin"))).toContain("C BEGIN");
+  expect(await postgres.sql(open)).toEqual([{ n: 4 }]);
+  await Promise.all([...held, more].map((client) => client.session.end("now")));
+});
+
+test.each([
+  ["dropped", (name: string): string => `drop database "${name}"`],
+  ["renamed", (name: string): string => `alter database "${name}" rename to "${name}_former"`],
+  ["copied", (name: string): string => `create database "${name}_copy" template "${name}"`],
+])("a database whose last client has left can be %s", async (_, statement) => {
+  await using scene = await setUp({}, 1);
+  const name = nameAt(scene, 0);
+  const [leaving, staying] = await Promise.all([scene.connect(name), scene.connect(name)]);
+  await leaving.ask(query("select 1"));
+  const attempt = async (): Promise<unknown> =>
+    await postgres.sql(statement(name)).then(
+      () => "done",
+      (error: unknown) => (error instanceof Error && "code" in error ? error.code : error),
+    );
+  await leaving.session.end("now");
+  // A client that is connected is another user of the database.
+  expect(await attempt()).toBe("55006");
+  expect(await staying.ask(query("select 2"))).toContain("D 2");
+  await staying.session.end("now");
+  await expect.poll(attempt, { timeout: 20_000 }).toBe("done");
+});

@@ -221,8 +221,8 @@ test("a drain lets a transaction end, refuses new ones, and cuts what is left", 
   const drained = gate.setTarget({ ...current, status: "NOT_SERVING" }, undefined);
   await expect(pooler.connect()).rejects.toMatchObject({ code: "NOT_SERVING" });
   expect(await quick.ask(query("commit"))).toEqual(["C COMMIT", "Z I"]);
-  expect(await quick.ask(query("begin"))).toEqual(["E 57P03", "Z I"]);
-  expect(await quick.ask(extended("begin"))).toEqual(["E 57P03", "Z I"]);
+  expect(await quick.ask(query("begin"))).toEqual(["E MTF01", "Z I"]);
+  expect(await quick.ask(extended("begin"))).toEqual(["E MTF01", "Z I"]);
   await drained;
   expect(idle.messages.at(-1)).toBe("FATAL 40001");
   expect(running.messages.slice(-2)).toEqual(["Z E", "FATAL 40001"]);

@@ -126,6 +126,31 @@ function testSessionEnds(suite: ContractSuite): void {
   const { read, blocked } = suite.statements;
 
   suite.test(
+    "a controller that takes another handle keeps its sessions, and serves them again",
+    async (scene) => {
+      const { controller, subject } = scene;
+      if (controller.replaceDatabase === undefined) {
+        return;
+      }
+      const client = await connect(scene);
+      await assertFails(
+        controller.replaceDatabase(subject.database),
+        PoolerErrorCode.InvalidArgument,
+      );
+      await scene.become(DRAINED);
+      await scene.within(controller.replaceDatabase(subject.database), "replaceDatabase");
+      await assertFails(controller.setServingType(PRIMARY), PoolerErrorCode.NotOpen);
+      ok(!(await scene.within(client.ask(read), read)).includes("D"), "no row meanwhile");
+      await scene.within(controller.open(), "open");
+      await scene.become(PRIMARY);
+      ok((await scene.within(client.ask(read), read)).includes("D"), "a row");
+      equal(client.ends, 0);
+      await scene.within(client.session.end("now"), "the end");
+    },
+    { from: PRIMARY },
+  );
+
+  suite.test(
     "a session is ended once, and takes nothing afterwards",
     async (scene) => {
       const client = await connect(scene);

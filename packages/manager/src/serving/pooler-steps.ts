@@ -54,10 +54,11 @@ type Attachment =
  * | 4. the controller drains; DRAINED also closes its idle sessions      | `setServingType`               |
  * | 5. no more health checks, the heartbeat ends, the manager's own connections are closed | `retire`     |
  * | 6. checks dial, with backoff, whatever the name stands for by then   | `ManagedDatabase`              |
- * | 7. one succeeds: the controller is closed, initialised with the new handle and opened | `prepare`     |
+ * | 7. one succeeds: the controller gets the new handle, and is opened   | `prepare`                      |
  *
  * Until the last step the controller stays open on the old handle, so that a refusal tells clients
- * the status and that they may retry.
+ * the status and that they may retry. One that cannot take another handle is closed first, and its
+ * clients with it.
  */
 export class PoolerSteps implements ServingSteps {
   readonly #options: PoolerStepsOptions;
@@ -115,7 +116,7 @@ export class PoolerSteps implements ServingSteps {
     await this.#stopAsking();
   }
 
-  /** A controller that has another handle is closed first: it never holds sessions to two servers. */
+  /** A controller never holds sessions to two servers: it lets go of the one handle for the other. */
   async #attach(handle: DatabaseHandle): Promise<void> {
     const { controller } = this.#options;
     const before = this.#attachment;
@@ -124,6 +125,11 @@ export class PoolerSteps implements ServingSteps {
         return;
       }
       await this.#stopAsking();
+      if (controller.replaceDatabase !== undefined) {
+        await controller.replaceDatabase(handle);
+        this.#attachment = { type: "attached", handle };
+        return;
+      }
       await controller.close();
       this.#attachment = { type: "none" };
     }

@@ -57,11 +57,12 @@ export class ClientOutput implements Flushable {
     }
   }
 
-  /** Drops what was not sent. Takes nothing afterwards. */
+  /** Drops what was not sent, and everything that is written afterwards: nobody is there to take it. */
   drop(): void {
     this.#isClosed = true;
     this.#pieces = [];
     this.#bytes = 0;
+    this.#drained();
   }
 
   #send(): void {

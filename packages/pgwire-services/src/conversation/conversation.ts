@@ -12,6 +12,7 @@ export interface ConversationOptions {
   readonly onEnded: (reason: PoolerError | undefined) => void;
 }
 
+const TERMINATE: Buffer = Buffer.from("X\0\0\0\u0004");
 /** A message whose length cannot be: has the session end with FATAL once it is through with what came before. */
 const BROKEN_MESSAGE: Buffer = Buffer.from("?\0\0\0\0");
 
@@ -29,6 +30,8 @@ export class Conversation implements SessionClient {
   /** The client said something after which nothing can be told apart. */
   #isDeaf = false;
   #messages = 0;
+  /** The last message of the client was a Terminate. */
+  #hasSaidGoodbye = false;
 
   constructor(options: ConversationOptions) {
     this.#socket = options.socket;
@@ -90,9 +93,15 @@ export class Conversation implements SessionClient {
     await this.#session?.end(when);
   }
 
-  /** Drops what was not sent: the socket is gone. */
-  drop(): void {
+  /**
+   * The client is gone. What it sent before a Terminate runs to its end, as PostgreSQL runs it; without
+   * one, what runs is ended.
+   */
+  leave(): void {
     this.#output.drop();
+    if (!this.#hasSaidGoodbye) {
+      void this.end("now");
+    }
   }
 
   /** Ends a session that is between two statements, in words. Returns false if it is not. */
@@ -116,6 +125,7 @@ export class Conversation implements SessionClient {
     try {
       let takesMore = true;
       for (let run = this.#framing.next(); run !== undefined; run = this.#framing.next()) {
+        this.#hasSaidGoodbye = endsInTerminate(run);
         takesMore = session.write(run);
       }
       if (!takesMore) {
@@ -136,4 +146,18 @@ export class Conversation implements SessionClient {
       session.write(BROKEN_MESSAGE);
     }
   }
+}
+
+/** Whether the last of some whole messages is a Terminate. */
+function endsInTerminate(run: Buffer): boolean {
+  const last = run.length - TERMINATE.length;
+  if (last < 0 || TERMINATE.compare(run, last) !== 0) {
+    return false;
+  }
+  // The same bytes may be the end of another message.
+  let start = 0;
+  while (start < last) {
+    start += 1 + run.readInt32BE(start + 1);
+  }
+  return start === last;
 }

@@ -257,10 +257,7 @@ export class Client {
   }
 
   async #talk({ conversation, socket, ended }: Talk): Promise<void> {
-    const gone = (): void => {
-      conversation.drop();
-      void conversation.end("now");
-    };
+    const gone = (): void => conversation.leave();
     socket.once("end", gone);
     socket.once("close", gone);
     if (this.#leaving.signal.aborted) {

@@ -1,37 +1,31 @@
-import { HEADER_BYTES } from "@multipooler/pgwire";
+import { ExtendedUnit, HEADER_BYTES } from "@multipooler/pgwire";
+import type { RequestEnd } from "@multipooler/pgwire";
 import { decodeFields } from "@multipooler/query-service";
-import type { ResultEvent, ResultSink } from "@multipooler/query-service";
-import type { AdminQuery, Row } from "../classification/catalog-rows.ts";
-import { Taint } from "../classification/taint.ts";
+import type { ResultEvent } from "@multipooler/query-service";
+import type { Row } from "../classification/catalog-rows.ts";
 import { abortError } from "../error.ts";
-import { Call } from "../execution/call.ts";
-import type { CallEngine } from "../execution/call.ts";
-import type { Labels } from "../pool/labels.ts";
-import { preparationOf } from "../statements/backend-statement.ts";
+import type { Backend } from "../pool/backend.ts";
+import { internalError, queryError } from "../postgres-error.ts";
 
-/** No client has this origin, so a query waits for one unit of each client at most. */
-const ORIGIN = "catalog";
-/** What is in the database's own schemas must not run instead of what the queries mean. */
-const CALLER = { user: "", settings: new Map([["search_path", "pg_catalog"]]) };
 /** Of a DataRow: type and length, the number of columns, the length of each. */
 const COUNT_BYTES = 2;
 const LENGTH_BYTES = 4;
 
-/** Reads the catalog of one database over its own pool, and so within the budget. */
-export function catalogQuery(engine: CallEngine, labels: Labels): AdminQuery {
-  return async (sql, values, { signal }) => {
-    if (signal?.aborted === true) {
-      throw abortError(signal);
-    }
-    const sink = new TextRows();
-    const label = labels.of(CALLER);
-    const call = new Call({
-      engine,
-      origin: ORIGIN,
-      label,
-      taint: Taint.None,
-      sink,
-      signal,
+/**
+ * Runs a statement whose columns are texts on a backend of the caller's own. Cuts the backend when the
+ * signal aborts. Rejects with a `MultiPoolerError`.
+ */
+export async function catalogQuery(
+  backend: Pick<Backend, "send" | "destroy">,
+  { sql, values }: { readonly sql: string; readonly values: readonly string[] },
+  { signal }: { readonly signal?: AbortSignal | undefined },
+): Promise<readonly Row[]> {
+  const rows = new TextRows();
+  const { promise: settled, resolve: settle } = Promise.withResolvers<RequestEnd>();
+  const cut = (): void => backend.destroy(signal?.reason);
+  signal?.addEventListener("abort", cut, { once: true });
+  backend.send(
+    new ExtendedUnit({
       statement: {
         type: "prepared",
         sql,
@@ -42,22 +36,35 @@ export function catalogQuery(engine: CallEngine, labels: Labels): AdminQuery {
         maxRows: 0,
         describe: true,
       },
-      preparation: preparationOf(engine.registry, label, Taint.None),
-      onEnd: () => undefined,
-    });
-    await call.run();
-    return sink.rows;
-  };
+      receiver: { event: (event) => rows.take(event), settle },
+    }),
+  );
+  if (signal?.aborted === true) {
+    cut();
+  }
+  const end = await settled;
+  signal?.removeEventListener("abort", cut);
+  switch (end.type) {
+    case "ready":
+      if (end.error === undefined) {
+        return rows.rows;
+      }
+      throw queryError(end.error);
+    case "lost":
+      throw signal?.aborted === true ? abortError(signal) : queryError(end.error);
+    case "sinkFailed":
+      throw internalError("a row of the catalog could not be read", end.cause);
+  }
 }
 
 /** Gathers rows whose columns are texts. */
-class TextRows implements ResultSink {
+class TextRows {
   readonly rows: Row[] = [];
   #columns: readonly string[] = [];
   /** A row that arrives in pieces. */
   #pieces: Uint8Array[] = [];
 
-  write(event: ResultEvent): Promise<void> | undefined {
+  take(event: ResultEvent): undefined {
     if (event.type === "fields") {
       this.#columns = decodeFields(event.bytes).map(({ name }) => name);
     } else if (event.type === "rows") {

@@ -3,11 +3,20 @@ import { Deadline, PeriodicTask } from "@multipooler/timing";
 import type { Clock } from "@multipooler/timing";
 import type { Logger } from "../logger.ts";
 
-const READ_MS = 2000;
+/** PostgreSQL waits for 5 s until a database is free that somebody wants to drop. */
+const READ_MS = 1000;
 const TIMEOUT_MS = 2000;
 
-/** Those of the databases that `$1` lists to which one can connect. */
-const DATABASES = `select datname::pg_catalog.text as name, oid::pg_catalog.text as oid
+/**
+ * Those of the databases that `$1` lists to which one can connect. DROP DATABASE, ALTER DATABASE … RENAME
+ * and SET TABLESPACE lock theirs with AccessExclusiveLock, CREATE DATABASE its template with ShareLock, and
+ * then wait for others to leave; nothing else takes such a lock on a database.
+ */
+const DATABASES = `select datname::pg_catalog.text as name, oid::pg_catalog.text as oid,
+    exists (select from pg_catalog.pg_locks
+      where locktype = 'object' and classid = 'pg_catalog.pg_database'::pg_catalog.regclass
+        and objid = pg_database.oid and granted
+        and mode in ('AccessExclusiveLock', 'ShareLock')) as is_wanted
   from pg_catalog.pg_database
   where datallowconn and datname = any ($1::pg_catalog.text[]::pg_catalog.name[])`;
 
@@ -25,11 +34,13 @@ export interface DatabaseWatchOptions {
   readonly known: () => readonly KnownDatabase[];
   /** It was dropped or renamed, another one has its name, or it takes no connections any more. */
   readonly onGone: (name: string) => void;
+  /** Somebody waits until nobody is connected to it. */
+  readonly onWanted: (name: string) => void;
   /** Called after each look, also where the server gave no answer. */
   readonly onRead: () => void;
 }
 
-/** Notices, within a few seconds, that databases are gone. Begins with the first call of `open`. */
+/** Notices, within a few seconds, that databases are gone, or are to go. Begins with the first call of `open`. */
 export class DatabaseWatch {
   readonly #options: DatabaseWatchOptions;
   readonly #task: PeriodicTask;
@@ -56,20 +67,13 @@ export class DatabaseWatch {
   }
 
   async #read(signal: AbortSignal): Promise<number> {
-    const { database, clock, logger, known, onGone, onRead } = this.#options;
+    const { clock, logger, known, onRead } = this.#options;
     const looked = known();
     const what = "reading the databases";
     using deadline = new Deadline({ clock, ms: TIMEOUT_MS, what, signal });
     try {
-      const names = looked.map(({ name }) => name);
-      const rows =
-        names.length === 0
-          ? []
-          : await database.admin(DATABASES, [names], { signal: deadline.signal });
-      const found = new Map(rows.map((row) => [row["name"], row["oid"]]));
-      for (const { name, oid } of looked.filter((one) => found.get(one.name) !== one.oid)) {
-        logger.debug({ database: name, oid }, "a database is gone");
-        onGone(name);
+      if (looked.length > 0) {
+        await this.#look(looked, deadline.signal);
       }
     } catch (error) {
       if (!signal.aborted) {
@@ -80,5 +84,20 @@ export class DatabaseWatch {
       onRead();
     }
     return READ_MS;
+  }
+
+  async #look(looked: readonly KnownDatabase[], signal: AbortSignal): Promise<void> {
+    const { database, logger, onGone, onWanted } = this.#options;
+    const names = looked.map(({ name }) => name);
+    const rows = await database.admin(DATABASES, [names], { signal });
+    for (const { name, oid } of looked) {
+      const row = rows.find((one) => one["name"] === name && one["oid"] === oid);
+      if (row === undefined) {
+        logger.debug({ database: name, oid }, "a database is gone");
+        onGone(name);
+      } else if (row["is_wanted"] === true) {
+        onWanted(name);
+      }
+    }
   }
 }

@@ -17,6 +17,8 @@ import type { ResolvedOptions } from "../multi-pooler-options.ts";
 import { UserBudget } from "../pool/user-budget.ts";
 import type { ServingGate } from "../serving/serving-gate.ts";
 import { SharedAttempt } from "../shared-attempt.ts";
+import { CatalogPlace } from "./catalog-place.ts";
+import { CurrentHandle } from "./current-handle.ts";
 import { closedDatabaseError, DatabaseAccess } from "./database-access.ts";
 import type { DatabaseControls } from "./database-controls.ts";
 import type { DatabaseLedger } from "./database-ledger.ts";
@@ -67,8 +69,10 @@ interface OpenDatabase {
 export class Databases {
   readonly executor: QueryService;
   readonly #options: DatabasesOptions;
+  readonly #database: CurrentHandle;
   readonly #main: Engine;
   readonly #budget: UserBudget;
+  readonly #catalogPlace: CatalogPlace;
   readonly #access: DatabaseAccess;
   readonly #watch: DatabaseWatch;
   readonly #further = new Map<string, Further>();
@@ -76,9 +80,11 @@ export class Databases {
   #isClosed = false;
 
   constructor(options: DatabasesOptions) {
-    const { database, gate, settings } = options;
+    const { gate, settings } = options;
     const { clock, logger } = settings;
+    const database = new CurrentHandle(options.database);
     this.#options = options;
+    this.#database = database;
     this.#budget = new UserBudget({
       share: database.share,
       capacity: settings.capacity,
@@ -88,6 +94,7 @@ export class Databases {
       minPerUser: settings.minConnectionsPerUser,
       intervalMs: settings.rebalanceIntervalMs,
     });
+    this.#catalogPlace = new CatalogPlace(this.#budget);
     this.#main = this.#newEngine("main", database);
     this.#access = new DatabaseAccess({
       rules: new DatabaseRules([...settings.databases, database.database]),
@@ -101,6 +108,7 @@ export class Databases {
       onGone: (name) => {
         void this.#end(name, "the database was dropped or does not take connections");
       },
+      onWanted: (name) => this.#endIdle(name),
       onRead: () => this.#endUnused(),
     });
     this.executor = this.#main.executor({
@@ -111,7 +119,7 @@ export class Databases {
 
   /** Where the server is. */
   get address(): DatabaseAddress {
-    return this.#options.database.address;
+    return this.#database.address;
   }
 
   /** The main database. */
@@ -119,7 +127,20 @@ export class Databases {
     return this.#main.database;
   }
 
-  /** Opens the main database. */
+  /**
+   * Goes on with another handle: every connection over the former one is cut. Sessions stay.
+   *
+   * @throws INVALID_ARGUMENT for a handle of another database or user
+   */
+  replaceDatabase(handle: DatabaseHandle): void {
+    this.#database.replace(handle);
+    this.#catalogPlace.release();
+    for (const engine of this.engines()) {
+      engine.startOver();
+    }
+  }
+
+  /** Opens the main database; once more after its handle was replaced. */
   async open(signal: AbortSignal): Promise<void> {
     await this.#main.open(signal);
   }
@@ -157,7 +178,8 @@ export class Databases {
     client: SessionClient,
     options: CallOptions = {},
   ): Promise<Session> {
-    const { database, controls, ledger } = this.#options;
+    const { controls, ledger } = this.#options;
+    const database = this.#database;
     const asked = caller.database === "" ? database.database : caller.database;
     const user = caller.user === "" ? database.user : caller.user;
     const { name, oid } = await untilAborted(
@@ -221,10 +243,9 @@ export class Databases {
     if (this.#isClosed) {
       throw notOpenError();
     }
-    const { database } = this.#options;
     const engine = this.#newEngine(
       "further",
-      furtherDatabase(database, name, () => this.#watch.lookNow()),
+      furtherDatabase(this.#database, name, () => this.#watch.lookNow()),
     );
     const attempt = new SharedAttempt((signal) => this.#openFurther(engine, oid, signal));
     this.#further.set(name, { state: "opening", engine, attempt });
@@ -239,7 +260,7 @@ export class Databases {
     } catch (error) {
       await engine.close();
       if (this.#isOpening(engine)) {
-        this.#further.delete(name);
+        this.#forget(name);
       }
       throw error;
     }
@@ -266,9 +287,7 @@ export class Databases {
       return further.ended;
     }
     const { engine } = further;
-    const ended = engine.close().then(() => {
-      this.#further.delete(name);
-    });
+    const ended = engine.close().then(() => this.#forget(name));
     this.#further.set(name, { state: "closing", ended });
     if (reason !== undefined) {
       this.#options.settings.logger.info({ database: name, reason }, "a database is given up");
@@ -276,12 +295,26 @@ export class Databases {
     return ended;
   }
 
+  #forget(name: string): void {
+    this.#further.delete(name);
+    if (this.#further.size === 0) {
+      this.#catalogPlace.release();
+    }
+  }
+
+  /** Gives up a database that no session uses: idle connections are all that is in somebody's way. */
+  #endIdle(name: string): void {
+    const further = this.#further.get(name);
+    if (further?.state === "open" && !isUsed(further)) {
+      void this.#end(name, "somebody else needs the database without connections");
+    }
+  }
+
   #endUnused(): void {
     const { unusedDatabaseMs, clock } = this.#options.settings;
     const now = clock.monotonic();
     for (const further of this.#open()) {
-      const isUsed = further.arriving > 0 || further.engine.sessions.size > 0;
-      further.unusedSince = isUsed ? undefined : (further.unusedSince ?? now);
+      further.unusedSince = isUsed(further) ? undefined : (further.unusedSince ?? now);
       const isOver =
         further.unusedSince !== undefined && now - further.unusedSince >= unusedDatabaseMs;
       if (isOver && unusedDatabaseMs > 0) {
@@ -304,6 +337,7 @@ export class Databases {
       settings,
       reservationIds,
       totals: ledger.open(database.database),
+      catalogPlace: this.#catalogPlace,
     });
     if (this.#target !== undefined) {
       engine.prepare(this.#target);
@@ -313,6 +347,10 @@ export class Databases {
     }
     return engine;
   }
+}
+
+function isUsed({ arriving, engine }: OpenDatabase): boolean {
+  return arriving > 0 || engine.sessions.size > 0;
 }
 
 function notOpenError(): MultiPoolerError {

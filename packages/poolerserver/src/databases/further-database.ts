@@ -16,14 +16,19 @@ export function furtherDatabase(
   onRefused: () => void,
 ): DatabaseHandle {
   return {
-    address: server.address,
+    // Of another server after the handle was replaced.
+    get address() {
+      return server.address;
+    },
     database,
     user: server.user,
     // Replaced as a whole when certificates are reloaded.
     get tls() {
       return server.tls;
     },
-    dialTimeoutMs: server.dialTimeoutMs,
+    get dialTimeoutMs() {
+      return server.dialTimeoutMs;
+    },
     applicationName: server.applicationName,
     share: server.share,
     credential: async (user, options) => await server.credential(user, options),

@@ -1,9 +1,10 @@
 import { Deadline, PeriodicTask } from "@multipooler/timing";
-import type { Clock } from "@multipooler/timing";
+import type { Clock, Timer } from "@multipooler/timing";
 import { untilAborted } from "../abort.ts";
 import type { Classification } from "../classification/classification.ts";
 import type { Classifier } from "../classification/classifier.ts";
 import type { Logger } from "../logger.ts";
+import { ReadingPace } from "./reading-pace.ts";
 
 /** Changes that others make are seen after this time at the latest. */
 const REFRESH_MS = 30_000;
@@ -11,9 +12,13 @@ const REFRESH_MS = 30_000;
 const RETRY_MS = 2000;
 const TIMEOUT_MS = 5000;
 
+/** Has `read` done when the catalog can be asked. Rejects as that does, or if it cannot. */
+export type CatalogReading = (read: () => Promise<void>, signal: AbortSignal) => Promise<void>;
+
 /**
  * Keeps what a classifier knows of the catalog up to date: reads it at the opening, after a
- * statement that may change it, and from time to time while there are statements to classify.
+ * statement that may change it, and from time to time while there are statements to classify. While
+ * many statements change it, it rests in between: see {@link ReadingPace}.
  */
 export class CatalogWatch {
   readonly #classifier: Classifier;
@@ -22,6 +27,13 @@ export class CatalogWatch {
   readonly #onDdl: () => void;
   readonly #onRead: () => void;
   readonly #sleeps: boolean;
+  readonly #during: CatalogReading;
+  readonly #pace = new ReadingPace();
+  /** Until the next reading may begin, if one is due. */
+  #rest: Timer | undefined;
+  #isReading = false;
+  /** The catalog may have changed since the last reading began. */
+  #isDue = false;
   readonly #task: PeriodicTask;
   readonly #firstRead = Promise.withResolvers<void>();
   #isFailing = false;
@@ -40,14 +52,17 @@ export class CatalogWatch {
     readonly onRead?: (() => void) | undefined;
     /** Whether nothing is read while there is nothing to classify. Default: false. */
     readonly sleeps?: boolean | undefined;
+    /** Default: the catalog can be asked at any time. */
+    readonly during?: CatalogReading | undefined;
   }) {
-    const { classifier, clock, logger, onDdl, onRead, sleeps } = options;
+    const { classifier, clock, logger, onDdl, onRead, sleeps, during } = options;
     this.#classifier = classifier;
     this.#clock = clock;
     this.#logger = logger;
     this.#onDdl = onDdl ?? (() => undefined);
     this.#onRead = onRead ?? (() => undefined);
     this.#sleeps = sleeps ?? false;
+    this.#during = during ?? (async (read) => await read());
     this.#task = new PeriodicTask({ clock, run: (signal) => this.#read(signal) });
   }
 
@@ -72,28 +87,35 @@ export class CatalogWatch {
   noteDdl(): void {
     this.#classifier.noteDdl();
     this.#onDdl();
-    this.#task.poke();
+    this.#isDue = true;
+    if (!this.#isReading) {
+      this.#readAfterRest();
+    }
   }
 
   /** Aborts what is being read. Idempotent. */
   async close(): Promise<void> {
+    this.#rest?.cancel();
     await this.#task.close();
+    // What ended last may have begun to rest.
+    this.#rest?.cancel();
     this.#firstRead.resolve();
   }
 
   async #read(signal: AbortSignal): Promise<number | undefined> {
-    const isUsed = this.#isUsed;
+    // What was judged since a change waits for the reading.
+    const isNeeded = this.#isUsed || this.#isDue;
     this.#isUsed = false;
-    if (this.#sleeps && !isUsed) {
+    if (this.#sleeps && !isNeeded) {
       // What others change until then will not be known.
       this.#classifier.noteDdl();
       this.#isAsleep = true;
       return undefined;
     }
-    const what = "reading the catalog";
-    using deadline = new Deadline({ clock: this.#clock, ms: TIMEOUT_MS, what, signal });
+    this.#isDue = false;
+    this.#isReading = true;
     try {
-      await this.#classifier.refresh({ signal: deadline.signal });
+      await this.#refresh(signal);
       this.#isFailing = false;
       this.#onRead();
       return REFRESH_MS;
@@ -106,7 +128,37 @@ export class CatalogWatch {
       }
       return RETRY_MS;
     } finally {
+      this.#isReading = false;
       this.#firstRead.resolve();
+      if (this.#isDue && !signal.aborted) {
+        this.#readAfterRest();
+      }
+    }
+  }
+
+  async #refresh(signal: AbortSignal): Promise<void> {
+    const what = "reading the catalog";
+    using deadline = new Deadline({ clock: this.#clock, ms: TIMEOUT_MS, what, signal });
+    await this.#during(async () => {
+      const startedAt = this.#clock.monotonic();
+      try {
+        await this.#classifier.refresh({ signal: deadline.signal });
+      } finally {
+        this.#pace.note({ startedAt, endedAt: this.#clock.monotonic() });
+      }
+    }, deadline.signal);
+  }
+
+  /** Texts are judged as by an unknown catalog until then. */
+  #readAfterRest(): void {
+    const restMs = this.#pace.restUntil - this.#clock.monotonic();
+    if (restMs <= 0) {
+      this.#task.poke();
+    } else {
+      this.#rest ??= this.#clock.setTimer(() => {
+        this.#rest = undefined;
+        this.#task.poke();
+      }, restMs);
     }
   }
 }

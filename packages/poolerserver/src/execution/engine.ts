@@ -1,10 +1,12 @@
 import { ServingStatus } from "@multipooler/controller-api";
 import type { DatabaseHandle, ServingTarget } from "@multipooler/controller-api";
 import { LimitedLogger } from "@multipooler/logging";
+import { PoolerErrorCode } from "@multipooler/query-service";
 import { Classifier } from "../classification/classifier.ts";
 import type { AdminQuery } from "../classification/catalog-rows.ts";
-import { catalogQuery } from "../databases/catalog-query.ts";
-import type { MultiPoolerError } from "../error.ts";
+import { CatalogConnection } from "../databases/catalog-connection.ts";
+import type { CatalogPlace } from "../databases/catalog-place.ts";
+import { MultiPoolerError } from "../error.ts";
 import type { Logger } from "../logger.ts";
 import type { ResolvedOptions } from "../multi-pooler-options.ts";
 import type {
@@ -26,6 +28,7 @@ import type { StatementLimits } from "../session/statements/client-statements.ts
 import { Sessions } from "../session/sessions.ts";
 import { StatementRegistry } from "../statements/statement-registry.ts";
 import { CatalogWatch } from "./catalog-watch.ts";
+import type { CatalogReading } from "./catalog-watch.ts";
 import { DefaultsWatch } from "./defaults-watch.ts";
 import { checkHealth } from "./health-check.ts";
 import type { HealthCheckEngine } from "./health-check.ts";
@@ -38,12 +41,14 @@ import { postgresTermination } from "./termination.ts";
 
 /** The name of the pool in the `application_name` of its sessions. */
 const POOL = "regular";
+/** The same of the connections that catalogs are read over. */
+const CATALOG = "catalog";
 /** How long `close` waits for a health check that holds a connection. */
 const CLOSE_GRACE_MS = 1000;
 
 /**
  * Whose catalog the manager's own connections show: that of the main database. Another one is read
- * over its own pool, and not while nothing is asked of it.
+ * over a connection of its own, and not while nothing is asked of it.
  */
 export type EngineKind = "main" | "further";
 
@@ -55,6 +60,8 @@ export interface EngineOptions {
   readonly settings: ResolvedOptions;
   readonly reservationIds: ReservationIds;
   readonly totals: ActivityTotals;
+  /** For reading the catalog of a further database. */
+  readonly catalogPlace: CatalogPlace;
 }
 
 /** What the query service of an engine leaves to all databases together. */
@@ -100,11 +107,10 @@ export class Engine {
       user: database.user,
       settingsCacheSize: settings.settingsCacheSize,
     });
+    const { query, during } = catalogAccess(options);
     this.#catalog = new CatalogWatch({
-      classifier: new Classifier({
-        admin: this.#catalogQuery(),
-        isolation: settings.sessionIsolation,
-      }),
+      classifier: new Classifier({ admin: query, isolation: settings.sessionIsolation }),
+      during,
       clock,
       logger,
       onDdl: () => registry.noteDdl(),
@@ -147,7 +153,10 @@ export class Engine {
     });
   }
 
-  /** Opens a first connection, so that what is wrong shows now, and reads the catalog. */
+  /**
+   * Opens a first connection, so that what is wrong shows now, and reads the catalog. The same again
+   * after {@link startOver}.
+   */
   async open(signal: AbortSignal): Promise<void> {
     await this.#defaults.open(signal);
     if (!this.#scheduler.isPaused) {
@@ -211,6 +220,19 @@ export class Engine {
     this.#scheduler.renew();
   }
 
+  /** Cuts every connection, and takes nothing to be as it was: the server may be another one. */
+  startOver(): void {
+    const reason = new MultiPoolerError(
+      PoolerErrorCode.NotServing,
+      "the pooler connects to its database again",
+    );
+    this.#listener.stop(reason);
+    this.#scheduler.renew();
+    this.#scheduler.cut(reason);
+    this.#catalog.noteDdl();
+    this.sessions.forgetReports();
+  }
+
   /** Ends every session and cuts every connection. */
   async kill(reason: MultiPoolerError): Promise<void> {
     await this.sessions.endAll();
@@ -228,14 +250,26 @@ export class Engine {
     const lease = await borrowBackend({ scheduler: this.#scheduler, origin: "", signal });
     await lease.release();
   }
+}
 
-  #catalogQuery(): AdminQuery {
-    const { kind, database } = this.#options;
-    switch (kind) {
-      case "main":
-        return async (sql, values, options) => await database.admin(sql, values, options);
-      case "further":
-        return catalogQuery(this.#calls, this.#labels);
+/** How the catalog is asked. */
+function catalogAccess({ kind, database, settings, catalogPlace }: EngineOptions): {
+  readonly query: AdminQuery;
+  readonly during?: CatalogReading;
+} {
+  switch (kind) {
+    case "main":
+      return { query: async (sql, values, options) => await database.admin(sql, values, options) };
+    case "further": {
+      const name = applicationName(database.applicationName, CATALOG);
+      // What is in the database's own schemas must not run instead of what the queries mean.
+      const own = { name, clock: settings.clock, settings: { search_path: "pg_catalog" } };
+      const openBackend = postgresBackends(database, own)({ user: database.user, keys: undefined });
+      const connection = new CatalogConnection({ openBackend, place: catalogPlace });
+      return {
+        query: (sql, values, options) => connection.query(sql, values, options),
+        during: (read, signal) => connection.during(read, signal),
+      };
     }
   }
 }

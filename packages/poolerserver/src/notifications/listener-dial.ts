@@ -1,10 +1,10 @@
-import type { ConnectionShare, ConnectionSlot } from "@multipooler/controller-api";
+import type { ConnectionSlot } from "@multipooler/controller-api";
 import { PoolerErrorCode } from "@multipooler/query-service";
 import { Backoff, sleep } from "@multipooler/timing";
 import type { Clock } from "@multipooler/timing";
-import { untilAborted } from "../abort.ts";
 import { MultiPoolerError, abortError, poolerError } from "../error.ts";
 import type { Backend, OpenBackend } from "../pool/backend.ts";
+import { takePlace } from "../pool/single-place.ts";
 import type { SingleShare } from "../pool/user-pools.ts";
 
 const MIN_DELAY_MS = 100;
@@ -67,7 +67,10 @@ async function attempt(
     single.end();
   };
   try {
-    slot = await takeSlot(single.share, { signal, onObstacle });
+    slot = await takePlace(single.share, {
+      signal,
+      onWait: () => onObstacle(noRoomError()),
+    });
     if (signal.aborted) {
       throw abortError(signal);
     }
@@ -81,27 +84,6 @@ async function attempt(
     }
     onObstacle(error);
     return undefined;
-  }
-}
-
-/** Waits for a place: the users of the budget make room when they see that one is wanted. */
-async function takeSlot(
-  share: ConnectionShare,
-  { signal, onObstacle }: Pick<ListenerDialOptions, "onObstacle"> & { signal: AbortSignal },
-): Promise<ConnectionSlot> {
-  for (;;) {
-    const changed = Promise.withResolvers<void>();
-    const stopListening = share.onChange(() => changed.resolve());
-    try {
-      const slot = share.tryTake();
-      if (slot !== undefined) {
-        return slot;
-      }
-      onObstacle(noRoomError());
-      await untilAborted(changed.promise, signal);
-    } finally {
-      stopListening();
-    }
   }
 }
 

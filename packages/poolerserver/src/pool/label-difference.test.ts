@@ -72,7 +72,16 @@ test.each<[string, Change, boolean]>([
   ["temp_buffers after tables", { hadState: true, to: settings({ temp_buffers: "9MB" }) }, false],
   ["none after tables", { hadState: true, from: settings({ temp_buffers: "9MB" }) }, false],
   ["from UTF-8", { from: settings({ client_encoding: "utf-8" }) }, true],
-  ["from another encoding", { from: settings({ client_encoding: "LATIN1" }) }, false],
+  ["from another encoding", { from: settings({ client_encoding: "LATIN1" }) }, true],
+  [
+    "from another encoding to what is written otherwise there",
+    {
+      from: settings({ client_encoding: "LATIN1" }),
+      to: settings({ application_name: "é" }),
+    },
+    false,
+  ],
+  ["from one that hides quotes", { from: settings({ client_encoding: "SJIS" }) }, false],
 ])("whether a session can become another: %s", (_, change, expected) => {
   const { hadState = false, from = NO_SETTINGS, to = NO_SETTINGS } = change;
   expect(canBecome({ settings: from, initialParameters: INITIAL, hadState }, to)).toBe(expected);

@@ -5,6 +5,7 @@ import { parseConditions } from "../statements/parse-conditions.ts";
 
 const READ_ONLY_SETTINGS = ["default_transaction_read_only", "transaction_read_only"];
 const TRUE_VALUES = new Set(["on", "true", "yes", "1"]);
+const ASCII = /^[\x20-\x7e\t\n\r]*$/;
 const UTF8_NAMES = new Set(["utf8", "unicode"]);
 /** Client encodings in which a byte of ASCII may be part of another character. */
 const UNREADABLE_ENCODINGS = new Set([
@@ -38,6 +39,8 @@ export class LabelSettings {
   readonly changesIdentity: boolean;
   /** Text is not sent in UTF-8. */
   readonly isOtherEncoding: boolean;
+  /** In ASCII, which reads the same in every encoding that does not obscure text. */
+  readonly isAscii: boolean;
   /** Text cannot be read without knowledge of its encoding, so that nothing is known of statements. */
   readonly obscuresText: boolean;
   /** They lift the read-only default of a session. */
@@ -57,6 +60,7 @@ export class LabelSettings {
         throw unusableSetting(name);
       }
     }
+    this.isAscii = [...this.values].flat().every((text) => ASCII.test(text));
     this.changesIdentity = values.has("role") || values.has("session_authorization");
     const encoding = values
       .get("client_encoding")

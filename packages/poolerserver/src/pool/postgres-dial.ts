@@ -19,15 +19,23 @@ const ACCESS_PARAMETERS: Readonly<Record<BackendAccess, Readonly<Record<string, 
   standby: { default_transaction_read_only: "on" },
 };
 
+/** What all sessions of a pool begin with. */
+export interface BackendSettings {
+  /** Their `application_name`. */
+  readonly name: string;
+  /** Others. */
+  readonly settings?: Readonly<Record<string, string>> | undefined;
+}
+
 /**
  * Opens sessions on the database that the manager handed over, each within its dial timeout.
  *
  * The access is a start-up parameter: that wins over what the role, the database and the server
- * are configured to, and is what RESET goes back to. So is `name`, the `application_name`.
+ * are configured to, and is what RESET goes back to. So are `name` and `settings`.
  */
 export function postgresBackends(
   database: DatabaseHandle,
-  { name, clock }: { readonly name: string; readonly clock: Clock },
+  { name, clock, settings = {} }: BackendSettings & { readonly clock: Clock },
 ): (identity: Identity) => OpenBackend {
   return (identity) =>
     async (access, { signal }) => {
@@ -39,7 +47,7 @@ export function postgresBackends(
       });
       const backend = await connect(
         { database, identity },
-        { name, access, signal: deadline.signal },
+        { name, settings, access, signal: deadline.signal },
       );
       // A login trigger of the database may have changed the setting again.
       if (access !== "read-write" && !isReadOnly(backend)) {
@@ -62,13 +70,12 @@ export function applicationName(name: string, pool: string): string {
 
 async function connect(
   { database, identity }: { readonly database: DatabaseHandle; readonly identity: Identity },
-  options: {
-    readonly name: string;
+  options: BackendSettings & {
     readonly access: BackendAccess;
     readonly signal: AbortSignal;
   },
 ): Promise<BackendConnection> {
-  const { name, access, signal } = options;
+  const { name, settings, access, signal } = options;
   const { user, keys } = identity;
   try {
     return await BackendConnection.connect(
@@ -84,6 +91,7 @@ async function connect(
         parameters: {
           client_encoding: "UTF8",
           application_name: name,
+          ...settings,
           ...ACCESS_PARAMETERS[access],
         },
       },

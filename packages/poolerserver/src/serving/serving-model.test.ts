@@ -170,7 +170,7 @@ class Model {
     this.sent[index] = (this.sent[index] ?? 0) + 1;
     client.send(query(`${verb} s${index} ${this.#statements}`));
     await settled();
-    const isRefused = client.messages.slice(from).includes("E 57P03");
+    const isRefused = client.messages.slice(from).includes("E MTF01");
     expect(isRefused || client.isEnded, `${verb} of a client, admitted: ${isAdmitted}`).toBe(
       !isAdmitted,
     );

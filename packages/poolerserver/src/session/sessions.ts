@@ -23,6 +23,9 @@ import { SessionSettings } from "./settings/session-settings.ts";
 const NOT_OFFERED = new Set(["options", "replication"]);
 /** Start-up parameters that say who comes, and for what. */
 const NO_SETTINGS = new Set(["user", "database"]);
+const CLIENT_ENCODING = "client_encoding";
+/** Of backends that no session has set another one for. */
+const POOL_ENCODING = "UTF8";
 const DEFAULT_LIMITS: SessionLimits = {
   inputBytes: 262_144,
   heldBytes: 1_048_576,
@@ -76,13 +79,7 @@ export class Sessions {
   ): Promise<Session> {
     requireOffered(caller.settings);
     this.#requireOpen();
-    const settings = this.#settingsOf(caller);
-    this.#requireReadOnly(settings);
-    const parameters = await reportedAtLogin(settings, {
-      ...this.#engine,
-      origin: caller.origin,
-      signal,
-    });
+    const { settings, parameters } = await this.#report(caller, signal);
     // It may have been closed, or serve read-only, meanwhile.
     this.#requireOpen();
     this.#requireReadOnly(settings);
@@ -94,6 +91,11 @@ export class Sessions {
     for (const session of this.#sessions) {
       session.review();
     }
+  }
+
+  /** What the server has reported of sessions so far need not hold any more. */
+  forgetReports(): void {
+    this.#engine.views.forget();
   }
 
   /** Ends all of them, and opens none any more. Idempotent. */
@@ -111,6 +113,24 @@ export class Sessions {
         await session.end("now");
       }),
     );
+  }
+
+  /** The settings that a session begins with, and what the server reports of them. */
+  async #report(
+    caller: SessionCaller,
+    signal: AbortSignal | undefined,
+  ): Promise<Pick<PoolerSessionOptions, "settings" | "parameters">> {
+    const settings = this.#settingsOf(caller);
+    this.#requireReadOnly(settings);
+    const report = { ...this.#engine, origin: caller.origin, signal };
+    const parameters = await reportedAtLogin(settings, report);
+    const encoding = parameters.get("server_encoding") ?? POOL_ENCODING;
+    if (encoding === POOL_ENCODING || hasSetting(caller.settings, CLIENT_ENCODING)) {
+      return { settings, parameters };
+    }
+    // PostgreSQL uses the encoding of the database for a client that names none.
+    const own = new Map([...caller.settings, [CLIENT_ENCODING, encoding]]);
+    return await this.#report({ ...caller, settings: own }, signal);
   }
 
   /**
@@ -157,6 +177,10 @@ export class Sessions {
       throw refusal;
     }
   }
+}
+
+function hasSetting(settings: Settings, wanted: string): boolean {
+  return [...settings.keys()].some((name) => name.toLowerCase() === wanted);
 }
 
 function withoutIdentity(settings: Settings): Settings {

@@ -32,3 +32,9 @@ test("an error of the server keeps its fields, with the severity that fits", () 
     detail: "by hand",
   });
 });
+
+test("a refusal by the status is MTF01 to a session, and 57P03 to a login", () => {
+  const error = { code: PoolerErrorCode.NotServing, message: "drained", diagnostic: undefined };
+  expect(decodeDiagnostic(encodePoolerError(error, "ERROR")).code).toBe("MTF01");
+  expect(decodeDiagnostic(encodePoolerError(error, "FATAL")).code).toBe("57P03");
+});

@@ -5,10 +5,13 @@ import { encodeDiagnostic } from "./diagnostic-message.ts";
 /** ERROR: the conversation goes on. FATAL: it is the last word. */
 export type ErrorSeverity = "ERROR" | "FATAL";
 
+/** What a statement is refused with by the serving status, over every transport. */
+const REFUSED_BY_STATUS = "MTF01";
+
 /**
  * The SQLSTATE for a code of the pooler where no error of PostgreSQL is at hand. Clients of the
- * protocol are drivers, which know PostgreSQL's codes and not those between poolers: what passes is
- * 57P03 or 53300 for them, not MTF01.
+ * protocol are drivers, which know PostgreSQL's codes: what passes is 57P03 or 53300 for them. libpq
+ * goes on to its next host when a login is refused with 57P03.
  */
 const SQLSTATE: Readonly<Record<PoolerErrorCode, string>> = {
   NOT_INITIALIZED: "57P03",
@@ -49,7 +52,13 @@ export function encodePoolerError(
   return encodeDiagnostic({
     kind: "error",
     severity,
-    code: SQLSTATE[code],
+    code: sqlStateOf(code, severity),
     message: text.replaceAll("\0", ""),
   });
+}
+
+/** A session that goes on is to tell a refusal by the status from errors of PostgreSQL, also from its 57P03. */
+function sqlStateOf(code: PoolerErrorCode, severity: ErrorSeverity): string {
+  const isRefusal = code === PoolerErrorCode.NotServing && severity === "ERROR";
+  return isRefusal ? REFUSED_BY_STATUS : SQLSTATE[code];
 }

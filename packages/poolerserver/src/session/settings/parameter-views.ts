@@ -16,7 +16,7 @@ const MAX_VIEWS = 1000;
 export class ParameterViews {
   readonly #byReport = new WeakMap<ReadonlyMap<string, string>, ParameterView>();
   readonly #byContent = new Map<string, ParameterView>();
-  readonly #bySettings = new WeakMap<LabelSettings, Map<string, ParameterView>>();
+  #bySettings = new WeakMap<LabelSettings, Map<string, ParameterView>>();
 
   /** @param report of a backend, which is another object after each change */
   of(report: ReadonlyMap<string, string>): ParameterView {
@@ -38,6 +38,11 @@ export class ParameterViews {
     const byUser = this.#bySettings.get(settings) ?? new Map<string, ParameterView>();
     byUser.set(user, view);
     this.#bySettings.set(settings, byUser);
+  }
+
+  /** Forgets what is reported under which settings. */
+  forget(): void {
+    this.#bySettings = new WeakMap();
   }
 
   #intern(report: ReadonlyMap<string, string>): ParameterView {

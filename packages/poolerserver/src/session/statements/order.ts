@@ -34,14 +34,19 @@ export class OrderReader {
   /** @param text as `toSqlText` makes it */
   read(text: string, { taint }: Classification): Order | undefined {
     const { classifier, settings } = this.#options;
-    if (taint === Taint.None || settings.current.isOtherEncoding) {
+    const { isOtherEncoding, obscuresText } = settings.current;
+    if (taint === Taint.None || obscuresText) {
       return undefined;
     }
     const command = readCommand(text, (statement) => {
       const sql = Buffer.from(statement, "latin1").toString();
       return (classifier.classify(sql).taint & Taint.Settings) === 0;
     });
-    return command === undefined ? undefined : { command, statement: this.#statementOf(command) };
+    // What else is in such a text the pooler could not send as it is known to it.
+    const isReadable = !isOtherEncoding || command?.type === "discardAll";
+    return command === undefined || !isReadable
+      ? undefined
+      : { command, statement: this.#statementOf(command) };
   }
 
   #statementOf(command: SessionCommand): ClientStatement | undefined {

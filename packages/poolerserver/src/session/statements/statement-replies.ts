@@ -77,9 +77,11 @@ export class StatementReplies {
     this.#expected.push({ isForClient, parsed, generation: parsed?.generation ?? 0 });
   }
 
-  /** A Close goes ahead of everything. */
-  expectFirst(): void {
-    this.#expected.unshift({ isForClient: false, parsed: undefined, generation: 0 });
+  /** So many Closes go ahead of everything. */
+  expectFirst(closes: number): void {
+    for (let n = 0; n < closes; n += 1) {
+      this.#expected.unshift({ isForClient: false, parsed: undefined, generation: 0 });
+    }
   }
 
   /** What puts start-up settings back is not answered to the client. */
