@@ -22,7 +22,11 @@ export interface Preflight {
  *
  * @throws ConfigError naming the settings and what is wrong with them
  */
-export function preflight(config: Config, context: WatchContext): Preflight {
+export function preflight(
+  config: Config,
+  context: WatchContext,
+  openFiles: number = openFilesLimit(),
+): Preflight {
   const target = topologyTarget(config);
   checkPasswordFile(config);
   tlsFiles(config);
@@ -30,10 +34,10 @@ export function preflight(config: Config, context: WatchContext): Preflight {
   grpcTls(config);
   const tls = databaseTls(config, context);
   // Opens nothing, and refuses what it could not go by.
-  databaseOf(config, tls);
+  databaseOf(config, { tls, current: () => config });
   return {
     target,
     tls,
-    limits: connectionLimits(config, openFilesLimit()),
+    limits: connectionLimits(config, openFiles),
   };
 }

@@ -23,6 +23,7 @@ export type {
   DiscardTempTablesInput,
   ExecuteQueryInput,
   GetAuthCredentialsInput,
+  KillInput,
   NotificationStreamInput,
   PoolerClient,
   PortalStreamExecuteInput,

@@ -1,6 +1,8 @@
 import { MultiPoolerManagerDefinition } from "@multipooler/proto/manager-v1";
 import { statusMessage } from "./manager-status-message.ts";
 import { promotionMethods } from "./promotion-binding.ts";
+import { operationsMethods } from "./operations-binding.ts";
+import type { PoolerOperations } from "./pooler-operations.ts";
 import { replicationMethods } from "./replication-binding.ts";
 import { intentMessage, servingMessage, wishedStatus } from "./serving-message.ts";
 import type { PoolerManager } from "../server/pooler-manager.ts";
@@ -12,10 +14,16 @@ export interface ManagerServiceOptions {
   readonly manager: Pick<PoolerManager, "status" | "setServingStatus" | "replication" | "roles">;
   /** The version of the program. */
   readonly version: string;
+  /** What the program itself answers. Default: nothing. */
+  readonly operations?: PoolerOperations | undefined;
 }
 
 /** `multipooler.v1.MultiPoolerManager`: the manager's snapshot, an operator's wishes, replication, roles. */
-export function bindManagerService({ manager, version }: ManagerServiceOptions): BoundService {
+export function bindManagerService({
+  manager,
+  version,
+  operations,
+}: ManagerServiceOptions): BoundService {
   return bindService(MultiPoolerManagerDefinition, [
     unary(MultiPoolerManagerDefinition.methods.status, async () =>
       statusMessage(manager.status(), version),
@@ -28,6 +36,7 @@ export function bindManagerService({ manager, version }: ManagerServiceOptions):
         return { intent: intentMessage(held), serving: servingMessage(manager.status().serving) };
       },
     ),
+    ...(operations === undefined ? [] : operationsMethods(operations)),
     ...replicationMethods(manager.replication),
     ...promotionMethods(manager.roles),
   ]);

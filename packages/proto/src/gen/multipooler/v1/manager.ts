@@ -11,6 +11,14 @@ import { Timestamp } from "../../google/protobuf/timestamp.ts";
 import { ID, ShardKey } from "../../multigres/clustermetadata.ts";
 import { ConsensusTerm } from "./consensus.ts";
 import {
+  GetActivityRequest,
+  GetActivityResponse,
+  KillRequest,
+  KillResponse,
+  ReloadConfigRequest,
+  ReloadConfigResponse,
+} from "./operations.ts";
+import {
   DemoteRequest,
   DemoteResponse,
   PromoteRequest,
@@ -907,7 +915,10 @@ export interface HeartbeatStatus {
     | undefined;
   /** Why the last heartbeat could not be written or read, one line for people; empty when it could. */
   lastError: string;
-  /** For a reader on a standby how much of what it received it has not replayed. Absent otherwise. */
+  /**
+   * For a reader on a standby how much it has not replayed of what it received, or of what its primary last
+   * said that it has written. Absent otherwise.
+   */
   behindBytes?: bigint | undefined;
 }
 
@@ -3092,6 +3103,36 @@ export const MultiPoolerManagerDefinition = {
       requestType: SetServingStatusRequest as typeof SetServingStatusRequest,
       requestStream: false,
       responseType: SetServingStatusResponse as typeof SetServingStatusResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * Reads the settings again and applies at once what can change at run time, all of it or, where
+     * something is wrong with them, nothing.
+     */
+    reloadConfig: {
+      name: "ReloadConfig",
+      requestType: ReloadConfigRequest as typeof ReloadConfigRequest,
+      requestStream: false,
+      responseType: ReloadConfigResponse as typeof ReloadConfigResponse,
+      responseStream: false,
+      options: {},
+    },
+    /** Tells who uses and who waits for which connections. */
+    getActivity: {
+      name: "GetActivity",
+      requestType: GetActivityRequest as typeof GetActivityRequest,
+      requestStream: false,
+      responseType: GetActivityResponse as typeof GetActivityResponse,
+      responseStream: false,
+      options: {},
+    },
+    /** Ends a client of PostgreSQL's protocol, or a reservation. */
+    kill: {
+      name: "Kill",
+      requestType: KillRequest as typeof KillRequest,
+      requestStream: false,
+      responseType: KillResponse as typeof KillResponse,
       responseStream: false,
       options: {},
     },
