@@ -55,7 +55,7 @@ test("what another pooler left there does not count, and is told", async () => {
 test.each([
   ["nothing", "", "is not JSON"],
   ["half a file", '{"poolerId":"multipooler-zo', "is not JSON"],
-  ["something else", "[]", "does not hold the pooler's id"],
+  ["something else", "[]", "does not hold an object"],
   ["null", "null", "does not hold an object"],
   [
     "an unknown type",
