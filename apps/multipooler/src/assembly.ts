@@ -16,6 +16,7 @@ import type { ConnectionLimits } from "./open-files.ts";
 import { poolerOperations } from "./operations.ts";
 import { Reload } from "./reload/reload.ts";
 import type { RunningConfig } from "./reload/running-config.ts";
+import { serverProcessOf } from "./server-process.ts";
 import type { Config } from "./settings/settings.ts";
 import type { Telemetry } from "./telemetry/telemetry.ts";
 import type { TopologyTarget } from "./topology-target.ts";
@@ -64,6 +65,7 @@ export function assemble(
     settings: () => running.effective,
     manager: () => manager,
     administration,
+    activity: () => operations.activity(),
     process: () => ({
       log: log.outage(),
       grpc: { ...grpc.connections, limit: limits.grpc },
@@ -101,7 +103,7 @@ export function assemble(
 
 /** The manager of the configuration, which is not open yet. */
 function managerOf(
-  { running, serviceId, tls, target, log }: AssemblyOptions,
+  { running, serviceId, tls, target, log, parts }: AssemblyOptions,
   {
     controller,
     topology,
@@ -117,6 +119,7 @@ function managerOf(
     topologyName: target.server.type,
     pooler: describePooler(config, serviceId, ports),
     database: databaseOf(config, { tls, current: () => running.current }),
+    serverProcess: parts.use(serverProcessOf(config)),
     heartbeatIntervalMs: config.heartbeatIntervalMs,
     lameduckMs: config.lameduckMs,
     logger: log.logger.child({ component: "manager" }),

@@ -172,6 +172,26 @@ const promotionActions: PromotionActions = {
     const { term } = await import("./ctl/term.ts");
     return await term(options, io);
   },
+  promote: async (options) => {
+    const { promote } = await import("./ctl/promotion.ts");
+    return await promote(options, io);
+  },
+  demote: async (options) => {
+    const { demote } = await import("./ctl/promotion.ts");
+    return await demote(options, io);
+  },
+  undoDemote: async (options) => {
+    const { undoDemote } = await import("./ctl/promotion.ts");
+    return await undoDemote(options, io);
+  },
+  changeType: async (type, options) => {
+    const { changeType } = await import("./ctl/promotion.ts");
+    return await changeType(type, options, io);
+  },
+  switchover: async (options) => {
+    const { switchover } = await import("./ctl/switchover.ts");
+    return await switchover(options, io);
+  },
 };
 
 const topoActions: TopoActions = {

@@ -53,8 +53,14 @@ test("with tokens this service asks for one of them, and no other service does",
   await expect(none.setServingStatus({ status: 3 })).rejects.toMatchObject({
     code: "UNAUTHENTICATED",
   });
+  await expect(none.roles.promote({ consensusTerm: 1n })).rejects.toMatchObject({
+    code: "UNAUTHENTICATED",
+  });
+  await expect(none.consensus.setTerm({ term: { termNumber: 1n } })).rejects.toMatchObject({
+    code: "UNAUTHENTICATED",
+  });
   expect(server.manager.wishes).toEqual([]);
-  await expect(none.consensus.beginTerm({})).rejects.toMatchObject({ code: "UNAUTHENTICATED" });
+  expect(server.manager.asked).toEqual([]);
   expect(await none.isServing("")).toBe(true);
   await expect(none.executeQuery({ query: "select 1" })).resolves.toBeDefined();
   const logged = JSON.stringify(server.log);

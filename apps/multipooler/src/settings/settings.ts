@@ -2,6 +2,7 @@ import { clientSettings } from "./client-settings.ts";
 import { databaseTlsSettings } from "./database-tls-settings.ts";
 import { grpcTlsSettings } from "./grpc-tls-settings.ts";
 import { poolSettings } from "./pool-settings.ts";
+import { processControlSettings } from "./process-control-settings.ts";
 import {
   choice,
   duration,
@@ -152,6 +153,7 @@ export const settings = {
     { default: "1000", help: "Time between two heartbeats of a primary, in milliseconds." },
   ),
 
+  ...processControlSettings,
   ...poolSettings,
 
   httpPort: network.required("http-port", listenPort, {
