@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, existsSync, openSync } from "node:fs";
+import { formatConnInfo } from "@multipooler/pgctld";
 import { programPath } from "@multipooler/pooler-process";
 import type { Member } from "./members.ts";
 import { isAlive, sendSignal } from "./processes.ts";
@@ -89,6 +90,7 @@ function poolerFlags({ name, replica, places, ports }: Member): string[] {
     database: "postgres",
     "connpool-admin-user": "postgres",
     "connpool-admin-password-file": places.password,
+    "replication-conninfo": formatConnInfo({ passfile: places.passwordFile }),
     "http-port": ports.http,
     "grpc-port": ports.grpc,
     "pg-listen-port": ports.psql,

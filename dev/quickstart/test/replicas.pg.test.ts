@@ -13,18 +13,14 @@ import { allGone, Site } from "./quickstart-process.ts";
 const TIMEOUT_MS = 120_000;
 const PATIENCE = { timeout: 20_000 };
 
-async function query({ ports }: Member, sql: string): Promise<string> {
+async function ctl({ ports }: Member, ...args: readonly string[]): Promise<string> {
   const address = `127.0.0.1:${ports.grpc}`;
-  const { stdout, stderr } = await runProgram([
-    "ctl",
-    "query",
-    "--address",
-    address,
-    "--format",
-    "csv",
-    sql,
-  ]);
+  const { stdout, stderr } = await runProgram(["ctl", ...args, "--address", address]);
   return stdout + stderr;
+}
+
+async function query(member: Member, sql: string): Promise<string> {
+  return await ctl(member, "query", "--format", "csv", sql);
 }
 
 async function types(site: Site): Promise<string> {
@@ -69,6 +65,19 @@ test(
     expect(await query(primary, followers)).toBe(
       "application_name\nzone1_quickstart-1\nzone1_quickstart-2\n",
     );
+    // A replica has what it needs to log in to whom it is told to follow.
+    const [standby] = replicas;
+    assert.ok(standby);
+    expect(await ctl(standby, "replication", "reset")).toMatch(/^receiver +none$/m);
+    const address = `127.0.0.1:${primary.ports.postgres}`;
+    const force = ["--force", "no coordinator"];
+    expect(await ctl(standby, "set-primary", address, ...force)).toBe(
+      `The standby follows ${address}.\n`,
+    );
+    await expect
+      .poll(() => ctl(primary, "followers"), PATIENCE)
+      .toMatch(/^zone1\/quickstart-1 +streaming /m);
+
     const table = await types(site);
     expect(table).toMatch(/^ multipooler-zone1-quickstart +\| PRIMARY +\| SERVING /m);
     expect(table).toMatch(/^ multipooler-zone1-quickstart-1 +\| REPLICA +\| SERVING /m);

@@ -8,6 +8,8 @@ export type {
 } from "./database/managed-database.ts";
 export { ActionLease, ActionLock } from "./actions/action-lock.ts";
 export type { ActionHolder } from "./actions/action-lock.ts";
+export { formatConnInfo } from "./replication/conn-info.ts";
+export type { ConnInfo } from "./replication/conn-info.ts";
 export type {
   Follower,
   FollowRequest,

@@ -135,7 +135,7 @@ export const settings = {
     secret: true,
     help:
       "How PostgreSQL, as a standby, logs in to its primary: keywords of libpq, e.g. " +
-      "'user=replicator passfile=/etc/pgpass sslmode=require'; no password. Default: the user above.",
+      "'user=replicator passfile=/etc/pgpass sslmode=require'; no password. Default: the user above, and the pgpass of a pgctld in --pooler-dir.",
   }),
   dialTimeoutMs: postgres.required("connpool-dial-timeout", duration({ min: 1 }), {
     default: "5s",

@@ -160,9 +160,7 @@ export class UnitStatements {
       return;
     }
     const isOwn = facts.parses && statement === this.#options.statements.get(UNNAMED);
-    if (isOwn) {
-      facts.leavesStatement = false;
-    }
+    facts.leavesStatement &&= !isOwn;
     this.text = statement.text;
     const classification = isOwn
       ? statement.classification
