@@ -5,6 +5,7 @@ import { textEnd } from "../input/frontend-message.ts";
 import type { MessageInput } from "../input/message-input.ts";
 import { StartupRestoring } from "../settings/startup-restoring.ts";
 import type { SessionSettings } from "../settings/session-settings.ts";
+import { emptyList } from "../emptied-list.ts";
 import type { TextClassifier } from "../input/unit-cutter.ts";
 import type { UnitFacts } from "../input/unit-facts.ts";
 import { BoundOrders } from "./bound-orders.ts";
@@ -51,6 +52,8 @@ export class UnitStatements {
   /** What the unnamed statement of the unit is. */
   #unnamedOrder: Order | undefined;
   readonly #bound: BoundOrders;
+  /** Names of the unit that are of no statement: what is brought behind must not be found there. */
+  readonly #unknown: string[] = [];
   readonly #restoring: StartupRestoring;
 
   constructor(options: UnitStatementsOptions) {
@@ -70,6 +73,7 @@ export class UnitStatements {
   /** A unit begins. The one before has ended. */
   begin(): void {
     this.#messages.empty();
+    emptyList(this.#unknown);
   }
 
   /** Another piece of the unit begins. */
@@ -156,9 +160,7 @@ export class UnitStatements {
       return;
     }
     const isOwn = facts.parses && statement === this.#options.statements.get(UNNAMED);
-    if (isOwn) {
-      facts.leavesStatement = false;
-    }
+    facts.leavesStatement &&= !isOwn;
     this.text = statement.text;
     const classification = isOwn
       ? statement.classification
@@ -244,6 +246,8 @@ export class UnitStatements {
       } else if (isPinned()) {
         // SQL that was not understood may have prepared it.
         facts.addState();
+      } else {
+        this.#unknown.push(name);
       }
       return undefined;
     }
@@ -318,8 +322,9 @@ export class UnitStatements {
       return;
     }
     for (const name of namesIn(text)) {
-      const statement = name === undefined ? undefined : statements.get(name);
-      if (name !== undefined && name !== UNNAMED && statement !== undefined) {
+      const isNone = name === undefined || name === UNNAMED || this.#unknown.includes(name);
+      const statement = isNone ? undefined : statements.get(name);
+      if (!isNone && statement !== undefined) {
         // Also where the text is only parsed.
         facts.addState();
         this.#messages.add("bring", { ownName: decodeName(name), statement });
