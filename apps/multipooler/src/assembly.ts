@@ -65,6 +65,7 @@ export function assemble(
     settings: () => running.effective,
     manager: () => manager,
     administration,
+    activity: () => operations.activity(),
     process: () => ({
       log: log.outage(),
       grpc: { ...grpc.connections, limit: limits.grpc },

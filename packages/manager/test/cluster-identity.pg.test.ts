@@ -11,6 +11,7 @@ import { ManagerFixture } from "./manager-fixture.ts";
 import { PATIENCE } from "./patience.ts";
 import { copyServer } from "./server-copy.ts";
 import { configFor, serverFor } from "./server.ts";
+import { temporaryDir } from "./temporary-dir.ts";
 
 const SHARD = { database: "postgres", tableGroup: "default", shard: "0-inf" };
 /** Servers are copied, promoted and started again. */
@@ -119,6 +120,27 @@ test("a standby of another cluster is not served, and an operator can let the sh
   await a.manager.close();
   await b.topology.global.primaries.delete(SHARD);
   expect((await b.untilReady()).serving.current.status).toBe("SERVING_RDONLY");
+});
+
+test("a data directory of another cluster is not served while the topology is away, either", async () => {
+  await using parts = new AsyncDisposableStack();
+  const servers = new MemoryTopology();
+  const poolerDir = parts.use(await temporaryDir()).path;
+  const own = parts.use(await startPostgres());
+  {
+    const database = configFor(own);
+    await using first = new ManagerFixture({ servers, database, poolerDir });
+    await first.open();
+    await first.untilReady();
+  }
+  await own.stop();
+  const other = parts.use(await startPostgres({ port: own.port }));
+  servers.setReachable(false);
+  await using again = new ManagerFixture({ servers, database: configFor(other), poolerDir });
+  await again.manager.open({ transports: [again.transport] });
+  const refused = await again.until(({ notReadyCode }) => notReadyCode === "WRONG_CLUSTER");
+  expect(refused.topology.typeSource).toBe("local memory");
+  expect(again.controller.calls).not.toContain("PRIMARY SERVING");
 });
 
 test(

@@ -30,6 +30,7 @@ class Fixture implements AsyncDisposable {
   isAway = false;
   isCandidate = false;
   changes = 0;
+  readonly remembered: (bigint | undefined)[] = [];
   readonly check: ClusterCheck = new ClusterCheck({
     shard: { database: "app", tableGroup: "default", shard: "0-inf" },
     facts: () =>
@@ -41,6 +42,8 @@ class Fixture implements AsyncDisposable {
             place: "db:1",
             cluster: this.server,
           },
+    remembered: 7n,
+    remember: (systemIdentifier) => this.remembered.push(systemIdentifier),
     isCandidate: () => this.isCandidate,
     clock: this.clock,
     logger: this.logger,
@@ -61,6 +64,19 @@ class Fixture implements AsyncDisposable {
     assert.equal(this.clock.pending, 0, "no timer is left");
   }
 }
+
+test("what an earlier run knew counts until the topology has spoken", async () => {
+  await using fixture = new Fixture();
+  fixture.check.open();
+  expect(await fixture.become({ server: HERE })).toBeUndefined();
+  const server = { ...HERE, systemIdentifier: 8n };
+  expect(await fixture.become({ server })).toBe("WRONG_CLUSTER");
+  fixture.check.learn(undefined);
+  expect(fixture.check.fault).toBeUndefined();
+  fixture.check.learn(SHARD);
+  expect(fixture.check.fault?.code).toBe("WRONG_CLUSTER");
+  expect(fixture.remembered).toEqual([undefined, 7n]);
+});
 
 async function opened(shard: ShardCluster | undefined): Promise<Fixture> {
   const fixture = new Fixture();

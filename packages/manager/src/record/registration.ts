@@ -81,6 +81,8 @@ export class Registration {
       ...options,
       ports: pooler.ports(),
       facts: () => this.#facts,
+      remembered: options.memory.systemIdentifier,
+      remember: (systemIdentifier) => options.memory.rememberCluster(systemIdentifier),
       isCandidate: () => this.#isCandidate,
       onChange: () => this.#noteRival(),
     });

@@ -28,6 +28,10 @@ export interface ShardClaimOptions {
   readonly ports: Readonly<Record<string, number>>;
   /** What the server says of itself now; `undefined` while none is known. */
   readonly facts: () => DatabaseFacts | undefined;
+  /** The system identifier that the shard had in an earlier run; `undefined` where none is known. */
+  readonly remembered: bigint | undefined;
+  /** Called with each that the topology names; `undefined` where it has none. */
+  readonly remember: (systemIdentifier: bigint | undefined) => void;
   /** Whether the pooler is, or is to be, the primary; false only where that is certain. */
   readonly isCandidate: () => boolean;
   /** Whether it takes writes now. */

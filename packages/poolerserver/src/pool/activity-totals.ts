@@ -1,3 +1,4 @@
+import { ANSWER_TIME_BOUNDS_MS } from "@multipooler/pgwire";
 import type { Backend } from "./backend.ts";
 
 /** What was done in a database since the process started. Durations in milliseconds. */
@@ -12,6 +13,10 @@ export interface TotalFigures {
   readonly transactions: number;
   readonly busyMs: number;
   readonly transactionMs: number;
+  /** Errors of PostgreSQL. */
+  readonly errors: number;
+  /** How many requests took how long, by `ANSWER_TIME_BOUNDS_MS`; the pool's own are among them. */
+  readonly answerTimes: readonly number[];
   /** To PostgreSQL. */
   readonly bytesSent: number;
   /** From PostgreSQL. */
@@ -41,7 +46,14 @@ export class UserTotals implements UserActivity {
 
 type ConnectionSums = Omit<TotalFigures, "logins" | "grants" | "waitMs">;
 
+/** The same of one connection, whose times change in place. */
+type ConnectionFigures = Omit<ConnectionSums, "answerTimes"> & {
+  readonly answerTimes: ArrayLike<number>;
+};
+
 const NOTHING: ConnectionSums = {
+  errors: 0,
+  answerTimes: Array.from({ length: ANSWER_TIME_BOUNDS_MS.length + 1 }, () => 0),
   requests: 0,
   transactions: 0,
   busyMs: 0,
@@ -122,8 +134,10 @@ export class ActivityTotals {
   }
 }
 
-function sum(one: ConnectionSums, other: ConnectionSums): ConnectionSums {
+function sum(one: ConnectionSums, other: ConnectionFigures): ConnectionSums {
   return {
+    errors: one.errors + other.errors,
+    answerTimes: one.answerTimes.map((count, index) => count + (other.answerTimes[index] ?? 0)),
     requests: one.requests + other.requests,
     transactions: one.transactions + other.transactions,
     busyMs: one.busyMs + other.busyMs,
