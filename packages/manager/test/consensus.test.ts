@@ -91,6 +91,20 @@ test("without a term, or PostgreSQL, there is no vote", async () => {
   });
 });
 
+test("a standby that has long heard nothing adopts a newer term, and does not vote in it", async () => {
+  await using directory = await temporaryDir();
+  const { fixture, replication } = await primary(directory.path);
+  await using _ = fixture;
+  const { consensus } = fixture.manager;
+  await consensus.setTerm({ ...NO_TERM, number: 1n });
+  replication.inRecovery = true;
+  replication.heardAt = new Date(Date.now() - 31_000);
+  const vote = { term: 2n, candidate: CANDIDATE };
+  expect(await consensus.beginTerm(vote)).toEqual({ term: 2n, accepted: false });
+  replication.heardAt = new Date();
+  expect(await consensus.beginTerm(vote)).toEqual({ term: 2n, accepted: true });
+});
+
 test("a standby says whether it streams from an address", async () => {
   await using directory = await temporaryDir();
   const { fixture, replication } = await primary(directory.path);

@@ -19,6 +19,8 @@ export class FakeReplication implements ReplicationControl {
   timeline = 1;
   primaryConnInfo: PrimaryConnInfo | undefined;
   synchronous: SynchronousReplication | undefined;
+  /** When its receiver heard of the primary. */
+  heardAt: Date | undefined;
   /** What changed something, in order. */
   readonly calls: string[] = [];
   /** What every question rejects with. */
@@ -47,6 +49,7 @@ export class FakeReplication implements ReplicationControl {
       lastXactReplayTimestamp: undefined,
       primaryConnInfo: this.primaryConnInfo,
       walReceiver: this.primaryConnInfo === undefined ? undefined : "streaming",
+      lastMessageReceivedAt: this.heardAt,
     };
   }
 

@@ -71,6 +71,7 @@ describe.each(VERSIONS)("on PostgreSQL %s", (_version, programs) => {
       isReplayPaused: false,
       pauseState: "not paused",
       walReceiver: "streaming",
+      lastMessageReceivedAt: expect.any(Date),
       primaryConnInfo: {
         host: pair.primary.host,
         port: pair.primary.port,

@@ -275,6 +275,10 @@ test("a topology that does not answer is told before anything is changed", async
     code: "FAILED_PRECONDITION",
     message: expect.stringMatching(/^the topology has not answered since /),
   });
+  await expect(site.roles.changeType(PoolerType.Replica)).rejects.toMatchObject({
+    code: "FAILED_PRECONDITION",
+    message: expect.stringMatching(/^the topology does not take the change: /),
+  });
   expect(site.fixture.manager.status().ready).toBe(true);
   servers.setReachable(true);
 });

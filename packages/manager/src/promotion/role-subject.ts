@@ -1,6 +1,7 @@
 import type { CallOptions } from "@multipooler/query-service";
 import { Deadline, sleep } from "@multipooler/timing";
 import type { Clock } from "@multipooler/timing";
+import { messageOf } from "../error-message.ts";
 import { ManagerError, ManagerErrorCode } from "../manager-error.ts";
 import type { Registration } from "../record/registration.ts";
 import type { PoolerType } from "../record/pooler-type.ts";
@@ -107,17 +108,33 @@ export class RoleSubject {
 
   /** Names the type in the topology, and resolves when the pooler goes by it. */
   async changeType(type: PoolerType, { signal }: CallOptions = {}): Promise<void> {
-    const { clock, registration } = this.#options;
-    const what = "the topology's answer";
-    using bound = new Deadline({ clock, ms: TOPOLOGY_TIMEOUT_MS, what, signal });
-    await registration().changeType(type, bound);
+    await this.#inTopology(signal, (registration, bound) => registration.changeType(type, bound));
   }
 
   /** Claims the shard for this server, whoever has it. */
   async takeShard(): Promise<void> {
+    await this.#inTopology(undefined, (registration, bound) => registration.takeShard(bound));
+  }
+
+  async #inTopology(
+    signal: AbortSignal | undefined,
+    change: (registration: Registration, options: CallOptions) => Promise<void>,
+  ): Promise<void> {
     const { clock, registration } = this.#options;
-    using bound = new Deadline({ clock, ms: TOPOLOGY_TIMEOUT_MS, what: "the topology's answer" });
-    await registration().takeShard(bound);
+    const what = "the topology's answer";
+    using bound = new Deadline({ clock, ms: TOPOLOGY_TIMEOUT_MS, what, signal });
+    try {
+      await change(registration(), { signal: bound.signal });
+    } catch (error) {
+      signal?.throwIfAborted();
+      throw error instanceof ManagerError
+        ? error
+        : new ManagerError(
+            ManagerErrorCode.FailedPrecondition,
+            `the topology does not take the change: ${messageOf(error)}`,
+            { cause: error },
+          );
+    }
   }
 
   async #answered(signal: AbortSignal): Promise<ServerPosition> {

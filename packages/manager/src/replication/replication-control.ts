@@ -37,6 +37,8 @@ export interface ReplicationStatus {
   readonly primaryConnInfo: PrimaryConnInfo | undefined;
   /** `status` of pg_stat_wal_receiver; `undefined` where no receiver runs. */
   readonly walReceiver: string | undefined;
+  /** When the receiver last heard from the primary; absent where none runs, or it cannot be seen. */
+  readonly lastMessageReceivedAt?: Date | undefined;
 }
 
 /** What a standby is told to stop. */

@@ -15,7 +15,8 @@ const STATUS_SQL = `
          CASE WHEN state.in_recovery THEN pg_get_wal_replay_pause_state() ELSE '' END AS pause_state,
          pg_last_xact_replay_timestamp() AS last_xact,
          current_setting('primary_conninfo') AS conninfo,
-         (SELECT status FROM pg_stat_wal_receiver WHERE pid IS NOT NULL LIMIT 1) AS receiver
+         (SELECT status FROM pg_stat_wal_receiver WHERE pid IS NOT NULL LIMIT 1) AS receiver,
+         (SELECT last_msg_receipt_time FROM pg_stat_wal_receiver LIMIT 1) AS heard_at
   FROM (SELECT pg_is_in_recovery() AS in_recovery OFFSET 0) AS state`;
 
 /** What a standby says of its replication. Rejects with FAILED_PRECONDITION on a primary. */
@@ -32,6 +33,7 @@ export async function readReplicationStatus(
     lastXactReplayTimestamp: optionalTimeOf(row, "last_xact"),
     primaryConnInfo: primaryConnInfoOf(textOf(row, "conninfo")),
     walReceiver: optionalTextOf(row, "receiver"),
+    lastMessageReceivedAt: optionalTimeOf(row, "heard_at"),
   };
 }
 

@@ -7,7 +7,7 @@ import { ManagerError, ManagerErrorCode } from "../manager-error.ts";
 import type { HeartbeatStatus } from "../manager-status.ts";
 import { PoolerType } from "../record/pooler-type.ts";
 import type { PoolerIdentity } from "../record/pooler-type.ts";
-import type { ReplicationControl } from "../replication/replication-control.ts";
+import type { ReplicationControl, ReplicationStatus } from "../replication/replication-control.ts";
 import { poolerComponent, sameComponent } from "./consensus-term.ts";
 import type { ComponentId, ConsensusTerm } from "./consensus-term.ts";
 import type { Terms } from "./terms.ts";
@@ -66,6 +66,8 @@ export interface PrimaryReach {
 
 /** What PostgreSQL may take to answer questions that no verb may hang on. */
 const ANSWER_TIMEOUT_MS = 900;
+/** A standby whose receiver has not heard from its primary for so long knows too little to vote. */
+const SILENCE_MS = 30_000;
 
 /**
  * What coordinators agree on terms with. Rejects with a `ManagerError`: NOT_OPEN, LOCK_NOT_ACQUIRED,
@@ -107,6 +109,9 @@ export class ConsensusVerbs {
       return { term: terms.current.number, accepted: false };
     }
     await terms.check("at least", term, undefined);
+    if (isSilent(wal.standby, clock)) {
+      return { term: terms.current.number, accepted: false };
+    }
     await terms.accept(candidate, new Date(clock.now()));
     return { term: terms.current.number, accepted: true };
   }
@@ -196,6 +201,11 @@ function unhealthy(cause: unknown): ManagerError {
   const code = cause instanceof ManagerError ? cause.code : ManagerErrorCode.DatabaseUnavailable;
   const message = `postgres unhealthy, cannot accept new term: ${messageOf(cause)}`;
   return new ManagerError(code, message, { cause });
+}
+
+function isSilent(standby: ReplicationStatus | undefined, clock: Clock): boolean {
+  const heardAt = standby?.lastMessageReceivedAt;
+  return heardAt !== undefined && clock.now() - heardAt.getTime() > SILENCE_MS;
 }
 
 function whyNot({ standby }: WalAnswer, host: string, port: number): string {
