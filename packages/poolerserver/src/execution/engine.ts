@@ -122,7 +122,12 @@ export class Engine {
     this.#listener = postgresListener({ database, gate, pools: scheduler, settings, logger });
     const engine = { ...this.#calls, ...this.#classified };
     const limits = sessionLimits(settings);
-    const own = { labels: this.#labels, limits, channels: this.#listener };
+    const own = {
+      labels: this.#labels,
+      limits,
+      channels: this.#listener,
+      counts: totals.statements,
+    };
     this.sessions = new Sessions({ ...engine, ...own, scheduler, logger });
   }
 

@@ -1,7 +1,9 @@
+import { StatementCounts } from "../statements/statement-counts.ts";
+import type { StatementFigures } from "../statements/statement-counts.ts";
 import type { Backend } from "./backend.ts";
 
 /** What was done in a database since the process started. Durations in milliseconds. */
-export interface TotalFigures {
+export interface TotalFigures extends StatementFigures {
   /** Sessions of clients that were opened. */
   readonly logins: number;
   /** How often a connection was granted to somebody. */
@@ -39,7 +41,7 @@ export class UserTotals implements UserActivity {
   }
 }
 
-type ConnectionSums = Omit<TotalFigures, "logins" | "grants" | "waitMs">;
+type ConnectionSums = Omit<TotalFigures, "logins" | "grants" | "waitMs" | keyof StatementFigures>;
 
 const NOTHING: ConnectionSums = {
   requests: 0,
@@ -55,6 +57,8 @@ const NOTHING: ConnectionSums = {
  * open when it is asked. It outlives the pools.
  */
 export class ActivityTotals {
+  /** What sessions do with prepared statements. */
+  readonly statements: StatementCounts = new StatementCounts();
   readonly #open = new Set<Backend>();
   #ended: ConnectionSums = NOTHING;
   /** Requests of the pool's own, which are no client's. */
@@ -118,6 +122,7 @@ export class ActivityTotals {
       logins: this.#logins,
       grants: this.users().reduce((total, { grants }) => total + grants, 0),
       waitMs: this.#waitMs,
+      ...this.statements.figures(),
     };
   }
 }

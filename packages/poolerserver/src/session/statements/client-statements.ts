@@ -1,5 +1,6 @@
 import { PoolerErrorCode } from "@multipooler/query-service";
 import { MultiPoolerError, errorDiagnostic } from "../../error.ts";
+import type { StatementCounts } from "../../statements/statement-counts.ts";
 import type { ClientStatement } from "./client-statement.ts";
 import { emptyList } from "../emptied-list.ts";
 
@@ -36,6 +37,8 @@ interface Change {
  * confirmed it.
  */
 export class ClientStatements {
+  /** Of all sessions. */
+  readonly counts: StatementCounts;
   readonly #limits: StatementLimits;
   readonly #byName = new Map<string, ClientStatement>();
   #bytes = 0;
@@ -48,8 +51,9 @@ export class ClientStatements {
   /** Executions of the unit that have come to their end. */
   #executed = 0;
 
-  constructor(limits: StatementLimits) {
+  constructor(limits: StatementLimits, counts: StatementCounts) {
     this.#limits = limits;
+    this.counts = counts;
   }
 
   get isEmpty(): boolean {

@@ -267,7 +267,7 @@ export class StatementPlacement {
       this.#statements.confirm();
       return;
     }
-    this.#place?.held.makeRoom(registered);
+    this.#makeRoom(registered);
     this.#rename(message, "closeBefore", registered.name);
     this.#replies.expect(false);
     this.#replies.expect(true, registered);
@@ -292,13 +292,10 @@ export class StatementPlacement {
       this.#rename(message, "rename", name);
       return;
     }
-    this.#place?.held.makeRoom(registered);
+    this.#makeRoom(registered);
     this.#rename(message, "parseBefore", name);
-    this.#byteLength += parseBytes(
-      name.length,
-      Buffer.byteLength(statement.text),
-      statement.parameterTypes,
-    );
+    const { text, parameterTypes } = statement;
+    this.#byteLength += parseBytes(name.length, Buffer.byteLength(text), parameterTypes);
     this.#replies.expect(false);
     this.#replies.expect(false, registered);
   }
@@ -313,11 +310,17 @@ export class StatementPlacement {
     if (!this.#isHeld(registered)) {
       const held = this.#place?.held;
       const parsed = { generation: registered.generation, ddlCount: this.#ddlCount };
-      held?.makeRoom(registered);
+      this.#makeRoom(registered);
       const setup = setupOf(statement, name);
       setup.onDone = () => held?.add(registered, parsed);
       this.#setups.push(setup);
     }
+  }
+
+  /** The backend is going to prepare a statement. */
+  #makeRoom(registered: RegisteredStatement): void {
+    this.#place?.held.makeRoom(registered);
+    this.#statements.counts.serverParses += 1;
   }
 
   /** Whether the backend has the statement when the message comes that is being placed. */
@@ -334,10 +337,8 @@ export class StatementPlacement {
 
   #rename({ nameStart, nameEnd }: StatementMessage, step: WriteStep, name: string): void {
     this.#add(step, name);
-    this.#byteLength += name.length - (nameEnd - nameStart);
-    if (step !== "rename") {
-      this.#byteLength += targetBytes(name.length);
-    }
+    const closeBytes = step === "rename" ? 0 : targetBytes(name.length);
+    this.#byteLength += closeBytes + name.length - (nameEnd - nameStart);
   }
 
   #add(step: WriteStep, name: string): void {

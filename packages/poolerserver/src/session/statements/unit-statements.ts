@@ -126,6 +126,7 @@ export class UnitStatements {
       return;
     }
     if (!isUnnamed) {
+      statements.counts.clientParses += 1;
       facts.refuse(statements.refusalOf(statement));
     }
     statements.define(name, statement, facts.replies);
@@ -155,7 +156,10 @@ export class UnitStatements {
     if (statement === undefined) {
       return;
     }
-    const isOwn = facts.parses && statement === this.#options.statements.get(UNNAMED);
+    const { statements } = this.#options;
+    const isUnnamed = statement === statements.get(UNNAMED);
+    const isOwn = facts.parses && isUnnamed;
+    statements.counts.binds += isUnnamed ? 0 : 1;
     if (isOwn) {
       facts.leavesStatement = false;
     }
