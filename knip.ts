@@ -24,6 +24,8 @@ const config: KnipConfig = {
     },
     // Tests start the programs in test/child as processes.
     "packages/*": { entry: ["test/child/*.ts"], project: [...SOURCE, "{test,scripts}/**/*.ts"] },
+    // What the page loads into a browser.
+    "packages/status-page": { entry: ["src/browser/main.ts!"], project: SOURCE },
     // buf.gen.yaml names the plugin.
     "packages/proto": {
       project: [...SOURCE, "{test,scripts}/**/*.ts"],
@@ -31,6 +33,11 @@ const config: KnipConfig = {
     },
     // Programs of the system that tests use.
     "apps/*": { project: [...SOURCE, "test/**/*.ts"], ignoreBinaries: ["mkfifo"] },
+    // What comes with systemd.
+    "apps/multipooler": {
+      project: [...SOURCE, "test/**/*.ts"],
+      ignoreBinaries: ["mkfifo", "systemd-notify"],
+    },
     "dev/*": { project: [...SOURCE, "test/**/*.ts"] },
     "dev/embedded-etcd": { project: [...SOURCE, "test/**/*.ts"], ignoreBinaries: ["etcd"] },
     benchmarks: { entry: ["src/main.ts!", "src/subjects/worker.ts!"], project: SOURCE },
@@ -38,7 +45,7 @@ const config: KnipConfig = {
     e2e: {
       entry: ["compat/{main,patient-suite}.ts"],
       project: ["{compat,gateway,test}/**/*.ts"],
-      ignoreBinaries: ["mkfifo", "prlimit"],
+      ignoreBinaries: ["mkfifo", "perl", "prlimit", "systemd-analyze"],
     },
   },
 };

@@ -54,6 +54,7 @@ export const BOUNDARIES: BoundaryTable = {
     "packages/controller-api": ["packages/query-service"],
     "packages/controller-testkit": ["packages/controller-api", "packages/query-service"],
     "packages/logging": [],
+    "packages/status-page": [],
     "packages/text-table": [],
     "packages/timing": [],
     "packages/tls": ["packages/timing"],

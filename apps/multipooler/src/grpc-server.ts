@@ -10,7 +10,11 @@ import { buildVersion } from "./version.ts";
 export function grpcServerOf(
   config: Config,
   limits: ConnectionLimits,
-  { manager, logger }: Pick<GrpcServerOptions, "manager"> & { readonly logger: Logger },
+  {
+    manager,
+    observeCall,
+    logger,
+  }: Pick<GrpcServerOptions, "manager" | "observeCall"> & { readonly logger: Logger },
 ): GrpcServer {
   return new GrpcServer({
     manager,
@@ -26,6 +30,7 @@ export function grpcServerOf(
     maxConnectionAgeMs: unlessZero(config.grpcMaxConnectionAgeMs),
     maxConnectionAgeGraceMs: unlessZero(config.grpcMaxConnectionAgeGraceMs),
     healthStalenessMs: unlessZero(config.healthStalenessMs),
+    observeCall,
     withheld: config.withheldServices,
     logger: logger.child({ component: "grpc" }),
   });

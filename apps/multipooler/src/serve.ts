@@ -3,25 +3,28 @@ import { hostname } from "node:os";
 import { logGrpcLibrary } from "@multipooler/grpc-services";
 import { MultiPoolerManager, PoolerType } from "@multipooler/manager";
 import type { ManagerOptions } from "@multipooler/manager";
-import { MultiPooler } from "@multipooler/poolerserver";
 import { systemClock } from "@multipooler/timing";
+import type { TopoStore } from "@multipooler/topo";
 import type { ClientTlsFiles } from "@multipooler/tls";
 import { clientListener } from "./client-listener.ts";
+import { controllerOf } from "./controller.ts";
 import { databaseOf } from "./database.ts";
 import { awaitsDataDirectory, checkDirectories } from "./directories.ts";
 import { explain } from "./fault.ts";
 import { grpcServerOf } from "./grpc-server.ts";
-import { HttpServer } from "./http-server.ts";
+import { PoolerHttp } from "./http/pooler-http.ts";
 import type { ProgramLog } from "./log/logger.ts";
 import { PoolerMetrics } from "./metrics/pooler-metrics.ts";
 import type { ConnectionLimits } from "./open-files.ts";
 import { writePidFile } from "./pid-file.ts";
 import { preflight } from "./preflight.ts";
-import { readiness } from "./readiness.ts";
 import { reasonOf } from "./settings/accepted-flags.ts";
 import type { EffectiveSetting } from "./settings/effective-settings.ts";
 import type { Config } from "./settings/settings.ts";
+import { serviceStatus } from "./service-manager/service-manager.ts";
 import type { HarmlessSignal, SignalGuard } from "./signal-guard.ts";
+import { openTelemetry } from "./telemetry/telemetry.ts";
+import type { Telemetry } from "./telemetry/telemetry.ts";
 import { startDeadline } from "./start-deadline.ts";
 import { StopDeadline } from "./stop-deadline.ts";
 import { Termination } from "./termination.ts";
@@ -117,28 +120,41 @@ interface Start {
   readonly parts: AsyncDisposableStack;
 }
 
-/** Starts the parts in the order of the architecture: HTTP first, then the manager. */
-async function start(options: Start): Promise<void> {
-  const { config, effective, tls, target, limits, log, termination, parts } = options;
+/** What a pooler is put together of. Nothing of it is open. */
+interface Assembly {
+  readonly http: PoolerHttp;
+  readonly manager: MultiPoolerManager;
+  readonly grpc: ReturnType<typeof grpcServerOf>;
+  /** `undefined`: PostgreSQL's clients are not served. */
+  readonly clients: ReturnType<typeof clientListener>;
+}
+
+function assemble(
+  options: Start,
+  { topology, telemetry }: { readonly topology: TopoStore; readonly telemetry: Telemetry },
+): Assembly {
+  const { config, effective, tls, target, limits, log, parts } = options;
   const { logger } = log;
-  const topology = parts.adopt(await openTopology(target, { homeCell: target.homeCell }), (store) =>
-    store.close(),
-  );
-  const http = new HttpServer({
+  const metrics = parts.use(new PoolerMetrics(telemetry));
+  const controller = controllerOf(config, limits, { logger, metrics });
+  const { administration } = controller;
+  const http = new PoolerHttp({
     host: config.bindAddress,
     port: config.httpPort,
     maxConnections: limits.http,
     settings: effective,
-    readiness: () =>
-      readiness(manager.status(), {
-        log: log.outage(),
-        grpc: { ...grpc.connections, limit: limits.grpc },
-        clients: clients && { ...clients.count, limit: limits.clients.limit },
-      }),
+    manager: () => manager,
+    administration,
+    process: () => ({
+      log: log.outage(),
+      grpc: { ...grpc.connections, limit: limits.grpc },
+      clients: clients && { ...clients.count, limit: limits.clients.limit },
+    }),
     metrics: () => metrics.scrape(),
+    topology,
+    clock: systemClock,
+    logger: logger.child({ component: "http" }),
   });
-  const metrics = parts.use(new PoolerMetrics());
-  const controller = controllerOf(config, limits, { logger, metrics });
   const manager: MultiPoolerManager = new MultiPoolerManager({
     controller,
     topology,
@@ -153,15 +169,32 @@ async function start(options: Start): Promise<void> {
     lameduckMs: config.lameduckMs,
     logger: logger.child({ component: "manager" }),
   });
-  const grpc = grpcServerOf(config, limits, { manager, logger });
-  metrics.report(manager, controller.administration);
+  const grpc = grpcServerOf(config, limits, {
+    manager,
+    observeCall: telemetry.observeCall,
+    logger,
+  });
+  metrics.report(manager, administration);
   const clients = clientListener(config, limits, {
     manager,
-    administration: controller.administration,
+    administration,
     reload: () => tls.reload(),
     logger,
   });
+  return { http, manager, grpc, clients };
+}
 
+/** Starts the parts in the order of the architecture: HTTP first, then the manager. */
+async function start(options: Start): Promise<void> {
+  const { config, target, log, termination, parts } = options;
+  const { logger } = log;
+  const topology = parts.adopt(await openTopology(target, { homeCell: target.homeCell }), (store) =>
+    store.close(),
+  );
+  const telemetry = parts.use(
+    await openTelemetry(config, logger.child({ component: "telemetry" })),
+  );
+  const { http, manager, grpc, clients } = assemble(options, { topology, telemetry });
   parts.defer(() => http.close());
   await http.listen();
   logger.info({ address: config.bindAddress, port: http.port }, "HTTP listens");
@@ -173,27 +206,25 @@ async function start(options: Start): Promise<void> {
       }
     }),
   );
+  const service = parts.use(serviceStatus(manager, logger));
   parts.use(startDeadline(manager, config.startTimeoutMs, (message) => termination.fault(message)));
   const transports = clients === undefined ? [grpc] : [grpc, clients];
   await manager.open({ transports, signal: termination.signal });
   logPorts(config, { logger, grpc, clients });
+  service.ready();
+  parts.defer(() => service.stopping());
 }
 
 /** Says where clients connect. */
 function logPorts(
   config: Config,
-  { logger, grpc, clients }: Pick<ProgramLog, "logger"> & ClientTransports,
+  { logger, grpc, clients }: Pick<ProgramLog, "logger"> & Pick<Assembly, "grpc" | "clients">,
 ): void {
   logger.info({ address: config.grpcBindAddress, port: grpc.port }, "gRPC listens");
   if (clients !== undefined) {
     const address = config.pgListenAddress;
     logger.info({ address, port: clients.port }, "the port for PostgreSQL's clients listens");
   }
-}
-
-interface ClientTransports {
-  readonly grpc: ReturnType<typeof grpcServerOf>;
-  readonly clients: ReturnType<typeof clientListener>;
 }
 
 /** Called when a stop was requested. Ctrl-C comes from a terminal, and a fault cannot wait. */
@@ -219,41 +250,6 @@ function logWithoutMeaning(config: Config, { log: { logger }, accepted }: ServeI
   if (awaitsDataDirectory(config)) {
     logger.info({ path: config.pgDataDir }, "PostgreSQL's data directory is not there yet");
   }
-}
-
-function controllerOf(
-  config: Config,
-  limits: ConnectionLimits,
-  { logger, metrics }: Pick<ProgramLog, "logger"> & { readonly metrics: PoolerMetrics },
-): MultiPooler {
-  return new MultiPooler({
-    shard: { tableGroup: config.tableGroup, shard: config.shard },
-    capacity: limits.pool,
-    databases: config.pgDatabases,
-    unusedDatabaseMs: config.pgDatabaseIdleTimeoutMs,
-    maxConnectionsPerUser: config.maxConnectionsPerUser,
-    maxConnectionsPerDatabase: config.maxConnectionsPerDatabase,
-    minConnectionsPerUser: config.minConnectionsPerUser,
-    reservedRatio: config.reservedRatio,
-    rebalanceIntervalMs: config.rebalanceIntervalMs,
-    idleTimeoutMs: config.idleTimeoutMs,
-    inactiveTimeoutMs: config.inactiveTimeoutMs,
-    maxLifetimeMs: config.maxLifetimeMs,
-    waitTimeoutMs: config.waitTimeoutMs,
-    drainGraceMs: config.drainGraceMs,
-    inactivityTimeoutMs: config.inactivityTimeoutMs,
-    demandWindowMs: config.demandWindowMs,
-    settingsCacheSize: config.settingsCacheSize,
-    sessionIsolation: config.sessionIsolation,
-    sharingDepth: config.sharingDepth,
-    maxQueueBytes: config.maxQueueBytes,
-    maxStatements: config.maxStatements,
-    maxNotificationBytes: config.maxNotificationBytes,
-    maxSessionStatements: config.pgClientMaxStatements,
-    maxSessionStatementBytes: config.pgClientMaxStatementBytes,
-    onEvent: (event) => metrics.onEvent(event),
-    logger: logger.child({ component: "poolerserver" }),
-  });
 }
 
 function describePooler(

@@ -4,6 +4,7 @@ export type { ConnectionCount, ConnectionLimit } from "./server/connection/grpc-
 export { GrpcServer } from "./server/grpc-server.ts";
 export type { GrpcServerOptions } from "./server/grpc-server.ts";
 export type { GrpcTlsOptions } from "./server/connection/grpc-tls.ts";
+export type { CallObserver, ObservedCall } from "./server/call/observed-calls.ts";
 export type { ReceivingCount } from "./server/call/receiving-bytes.ts";
 export type { Logger } from "./logger.ts";
 export type { PoolerManager } from "./server/pooler-manager.ts";

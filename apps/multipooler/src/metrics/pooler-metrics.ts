@@ -1,5 +1,7 @@
 import type { Administration, PoolerEvent } from "@multipooler/poolerserver";
+import type { Meter } from "@opentelemetry/api";
 import { MeterProvider } from "@opentelemetry/sdk-metrics";
+import type { Telemetry } from "../telemetry/telemetry.ts";
 import { buildVersion } from "../version.ts";
 import { activityFigures } from "./activity-figures.ts";
 import { eventCounter } from "./event-metrics.ts";
@@ -15,13 +17,19 @@ import type { ReportedManager } from "./serving-metrics.ts";
  */
 export class PoolerMetrics implements AsyncDisposable {
   readonly #reader = new ScrapeReader();
-  readonly #provider = new MeterProvider({ readers: [this.#reader] });
-  readonly #meter = this.#provider.getMeter("multipooler", buildVersion.version);
+  readonly #provider: MeterProvider;
+  readonly #meter: Meter;
   readonly #count: (event: PoolerEvent) => void;
   #role = (): string => "unknown";
   #stopWatching: (() => void) | undefined;
 
-  constructor() {
+  /** What is read by Prometheus is sent as well, where there is a reader that does so. */
+  constructor({ metricReader, resource }: Pick<Telemetry, "metricReader" | "resource">) {
+    this.#provider = new MeterProvider({
+      readers: [this.#reader, ...(metricReader === undefined ? [] : [metricReader])],
+      ...(resource === undefined ? {} : { resource }),
+    });
+    this.#meter = this.#provider.getMeter("multipooler", buildVersion.version);
     this.#count = eventCounter(this.#meter, () => this.#role());
   }
 

@@ -16,6 +16,7 @@ import {
 } from "./setting.ts";
 import type { Setting, SettingValues } from "./setting.ts";
 import { serviceMap } from "./service-map.ts";
+import { telemetrySettings } from "./telemetry-settings.ts";
 import { topologySettings } from "./topology-settings.ts";
 
 const identity = settingGroup("Identity");
@@ -121,7 +122,7 @@ export const settings = {
 
   httpPort: network.required("http-port", listenPort, {
     default: "15200",
-    help: "HTTP port for /live, /ready, /metrics, /config and /version; 0 picks a free one.",
+    help: "HTTP port for probes, load balancers, /metrics, /config and /version; 0 picks a free one.",
   }),
   bindAddress: network.required("bind-address", text, {
     default: "127.0.0.1",
@@ -186,6 +187,7 @@ export const settings = {
   ...databaseTlsSettings,
   ...clientSettings,
   ...topologySettings,
+  ...telemetrySettings,
 
   logLevel: process.required("log-level", choice(["debug", "info", "warn", "error"]), {
     default: "info",

@@ -17,6 +17,8 @@ import { MAX_MESSAGE_BYTES } from "./message-limit.ts";
 import { poolerServices } from "./pooler-services.ts";
 import { bindReflection } from "./reflection.ts";
 import { CallRoutes } from "./call/call-routes.ts";
+import { observeCalls } from "./call/observed-calls.ts";
+import type { CallObserver } from "./call/observed-calls.ts";
 import { checkReceivingLimits, ReceivingBytes } from "./call/receiving-bytes.ts";
 import type { ReceivingCount } from "./call/receiving-bytes.ts";
 import { UnsentBytes } from "./call/unsent-bytes.ts";
@@ -65,6 +67,8 @@ export interface GrpcServerOptions {
    * sends one at least three times as often. Default 90000.
    */
   readonly healthStalenessMs?: number | undefined;
+  /** Gets each call, for traces. Default: nobody does, and calls cost nothing more. */
+  readonly observeCall?: CallObserver | undefined;
   /** Services that are not offered here even if they are announced. Default: none. */
   readonly withheld?: ReadonlySet<PoolerService> | undefined;
 }
@@ -183,15 +187,16 @@ export class GrpcServer implements ServiceTransport {
   }
 
   #start(closing: AbortSignal): Run {
-    const { host, port, connectionLimit } = this.#options;
+    const { host, port, connectionLimit, observeCall } = this.#options;
     const logger = this.#logger;
     const receiving = new ReceivingBytes({
       limitBytes: this.#maxReceivingBytes,
       timeoutMs: this.#receiveTimeoutMs,
     });
+    const { onStream } = this.#routes(closing, receiving);
     const connections = new Http2Connections({
       times: connectionTimes(this.#options),
-      onStream: this.#routes(closing, receiving).onStream,
+      onStream: observeCall === undefined ? onStream : observeCalls(onStream, observeCall),
       clock: systemClock,
       random: Math.random,
     });

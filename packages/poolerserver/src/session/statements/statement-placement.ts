@@ -1,4 +1,3 @@
-import { parseBytes, targetBytes } from "@multipooler/pgwire";
 import type { StatementFailure } from "../../statements/statement-failure.ts";
 import type {
   RegisteredStatement,
@@ -12,11 +11,9 @@ import type { StatementMessage } from "./statement-message.ts";
 import { ReusedStatements } from "./reused-statements.ts";
 import { StatementReplies } from "./statement-replies.ts";
 import type { UnitPlace } from "./unit-place.ts";
-import { writeUnit } from "./unit-writing.ts";
-import type { WriteStep } from "./unit-writing.ts";
+import { UnitSteps } from "./unit-steps.ts";
 import { emptySetup, setupOf } from "./statement-setup.ts";
 import type { SetupRequest } from "./statement-setup.ts";
-import { emptyList } from "../emptied-list.ts";
 
 export interface StatementPlacementOptions {
   readonly registry: StatementRegistry;
@@ -34,15 +31,7 @@ export class StatementPlacement {
   readonly #registry: StatementRegistry;
   readonly #statements: ClientStatements;
   #ddlCount = 0;
-  #messages: readonly StatementMessage[] = [];
-  /** One for each message. */
-  readonly #steps: WriteStep[] = [];
-  readonly #names: string[] = [];
-  /** Statements that go ahead to be closed. */
-  #closes: readonly string[] = [];
-  /** How much of the unit's beginning is left out. */
-  #skipped = 0;
-  #byteLength = 0;
+  readonly #steps = new UnitSteps();
   readonly #replies: StatementReplies;
   readonly #reused: ReusedStatements;
   #setups: SetupRequest[] = [];
@@ -67,7 +56,7 @@ export class StatementPlacement {
   }
 
   get byteLength(): number {
-    return this.#byteLength;
+    return this.#steps.byteLength;
   }
 
   /** What has to be sent before the unit. */
@@ -99,15 +88,13 @@ export class StatementPlacement {
       this.place(bytes, messages, where);
       return;
     }
-    if (!endsInSync(bytes)) {
+    // They come before what the unit needs: that may have such a name again.
+    if (this.#setups.length > 0 || !endsInSync(bytes)) {
       this.#setups.unshift(new StatementCloses(closes, where.held));
       return;
     }
-    this.#closes = closes;
-    for (const name of closes) {
-      this.#byteLength += targetBytes(Buffer.byteLength(name));
-      this.#replies.expectFirst();
-    }
+    this.#steps.closeFirst(closes);
+    this.#replies.expectFirst(closes.length);
   }
 
   /** The same with more of a unit that was placed. Returns the bytes to send. */
@@ -116,21 +103,14 @@ export class StatementPlacement {
       return bytes;
     }
     this.#rewrite(bytes, messages, false);
-    const rewritten = Buffer.allocUnsafe(this.#byteLength);
+    const rewritten = Buffer.allocUnsafe(this.#steps.byteLength);
     this.writeTo(rewritten, 0, bytes);
     return rewritten;
   }
 
   /** Writes the unit as it was placed. Returns its end. */
   writeTo(target: Buffer, start: number, bytes: Buffer): number {
-    return writeUnit(target, start, {
-      bytes,
-      messages: this.#messages,
-      steps: this.#steps,
-      names: this.#names,
-      closes: this.#closes,
-      skipped: this.#skipped,
-    });
+    return this.#steps.writeTo(target, start, bytes);
   }
 
   /** A message of the answer begins. Returns whether it is the client's. */
@@ -140,17 +120,17 @@ export class StatementPlacement {
 
   /** The unit has ended on its backend. */
   settle(): void {
-    if (this.#replies.count < this.#closes.length) {
-      this.#place?.held.owe(this.#closes.slice(this.#replies.count));
+    const { closes } = this.#steps;
+    if (this.#replies.count < closes.length) {
+      this.#place?.held.owe(closes.slice(this.#replies.count));
     }
     if (this.#occupied.length > 0) {
       this.#place?.held.owe(this.#occupied);
       this.#occupied = [];
     }
     this.#place = undefined;
-    this.#messages = [];
     this.#setups = [];
-    this.#closes = [];
+    this.#steps.end();
   }
 
   /** Something that was used as the backend had it has failed: it is parsed again before its next use. */
@@ -169,11 +149,7 @@ export class StatementPlacement {
   }
 
   #rewrite(bytes: Uint8Array, messages: readonly StatementMessage[], isFirst: boolean): void {
-    this.#messages = messages;
-    this.#closes = [];
-    this.#skipped = 0;
-    emptyList(this.#steps, this.#names);
-    this.#byteLength = bytes.length;
+    this.#steps.begin(bytes.length, messages);
     for (const message of messages) {
       if (message.isUnnamed && this.#place?.routesUnnamed !== true) {
         this.#keep(message);
@@ -184,13 +160,19 @@ export class StatementPlacement {
   }
 
   #keep({ kind }: StatementMessage): void {
-    this.#add("keep", "");
+    this.#steps.keep();
     if (kind !== "use") {
       this.#replies.expect(true);
     }
   }
 
   #placeMessage(message: StatementMessage, isFirst: boolean): void {
+    if (!isFirst && this.#placeInGroup(message)) {
+      if (message.isParse) {
+        this.#replies.expect(true);
+      }
+      return;
+    }
     const { kind, statement, isParse } = message;
     if (isParse) {
       this.#replies.expect(true);
@@ -201,16 +183,12 @@ export class StatementPlacement {
         this.#keep(message);
         return;
       case "duplicate":
-        this.#placeDuplicate(message);
+        this.#occupy(message);
+        this.#replies.expect(true);
         return;
       case "missing":
-        this.#rename(message, "closeBefore", message.nameStart === message.nameEnd ? "" : NOBODY);
+        this.#steps.closeBefore(message, message.nameStart === message.nameEnd ? "" : NOBODY);
         this.#replies.expect(false);
-        return;
-      case "taken":
-        this.#add("keep", "");
-        this.#occupied.push(message.ownName);
-        this.#setups.push(emptySetup(message.ownName));
         return;
       case "parse":
         this.#placeParse(message, registered, isFirst);
@@ -219,33 +197,48 @@ export class StatementPlacement {
         this.#placeUse(message, registered);
         return;
       case "close":
-        this.#rename(message, "rename", NOBODY);
+        this.#steps.rename(message, NOBODY);
         this.#replies.expect(true);
         return;
+      default:
+        this.#placeSql(message, registered);
+    }
+  }
+
+  /** A text that names a statement, or resets settings: what it needs goes ahead of the unit. */
+  #placeSql(message: StatementMessage, registered: RegisteredStatement | undefined): void {
+    const { kind, statement } = message;
+    switch (kind) {
+      case "taken":
+        this.#steps.keep();
+        this.#occupied.push(message.ownName);
+        this.#setups.push(emptySetup(message.ownName));
+        return;
       case "prepare":
-        this.#rename(message, "rename", registered?.name ?? NOBODY);
+        this.#steps.rename(message, registered?.name ?? NOBODY);
         return;
       case "execute":
         this.#placeExecute(message, registered);
         return;
       case "bring":
-        this.#add("keep", "");
+        this.#steps.keep();
         if (statement !== undefined) {
           this.#setups.push(setupOf(statement, message.ownName));
         }
         return;
       case "restoreIn":
-        this.#rename(message, "rename", message.restoring?.bytes.toString("latin1") ?? "");
+        this.#steps.rename(message, message.restoring?.bytes.toString("latin1") ?? "");
         this.#replies.hideRestoring(message.restoring);
         return;
       case "restoreBehind":
-        this.#add("append", "");
-        this.#byteLength += message.restoring?.bytes.length ?? 0;
+        this.#steps.append(message);
         this.#replies.hideRestoring(message.restoring);
         return;
       case "deallocate":
-        this.#rename(message, "rename", DROPPED);
+        this.#steps.rename(message, DROPPED);
         this.#setups.push(emptySetup(DROPPED));
+        return;
+      default:
     }
   }
 
@@ -258,27 +251,52 @@ export class StatementPlacement {
       return;
     }
     const isReparsed = this.#place?.hold.transaction === "E";
-    const mayLeaveOut = isFirst && message.start === this.#skipped && !isReparsed;
+    const mayLeaveOut = isFirst && this.#steps.isFirst(message) && !isReparsed;
     if (mayLeaveOut && this.#isHeld(registered)) {
-      this.#add("leaveOut", "");
-      this.#skipped = message.end;
-      this.#byteLength -= message.end - message.start;
+      this.#steps.leaveOut(message);
       this.leftOut += 1;
       this.#statements.confirm();
       return;
     }
-    this.#makeRoom(registered);
-    this.#rename(message, "closeBefore", registered.name);
+    this.#place?.held.makeRoom(registered);
+    this.#steps.closeBefore(message, registered.name);
     this.#replies.expect(false);
     this.#replies.expect(true, registered);
   }
 
+  /**
+   * SQL that names a statement, behind something of its group: nothing can go ahead of that any more, so
+   * that what it needs goes ahead of it in the group. Returns whether it is such a message.
+   */
+  #placeInGroup(message: StatementMessage): boolean {
+    const { kind, statement } = message;
+    switch (kind) {
+      case "taken":
+        this.#occupy(message);
+        return true;
+      case "execute": {
+        const registered = statement?.registeredIn(this.#registry, this.#place?.conditions ?? "");
+        if (statement?.prepare !== undefined) {
+          return false;
+        }
+        this.#placeUse(message, registered);
+        return true;
+      }
+      case "deallocate":
+        this.#steps.emptyBefore(message, DROPPED);
+        this.#replies.expect(false);
+        this.#replies.expect(false);
+        return true;
+      default:
+        return false;
+    }
+  }
+
   /** Has something have the name, so that the server refuses the message. */
-  #placeDuplicate({ ownName }: StatementMessage): void {
-    this.#add("emptyBefore", ownName);
-    this.#byteLength += parseBytes(Buffer.byteLength(ownName), 0, []);
+  #occupy({ ownName }: StatementMessage): void {
+    this.#steps.occupyBefore(ownName);
     this.#replies.expect(false);
-    this.#replies.expect(true);
+    this.#replies.expect(false);
     this.#occupied.push(ownName);
   }
 
@@ -289,13 +307,11 @@ export class StatementPlacement {
     }
     const { name } = registered;
     if (this.#isHeld(registered)) {
-      this.#rename(message, "rename", name);
+      this.#steps.rename(message, name);
       return;
     }
-    this.#makeRoom(registered);
-    this.#rename(message, "parseBefore", name);
-    const { text, parameterTypes } = statement;
-    this.#byteLength += parseBytes(name.length, Buffer.byteLength(text), parameterTypes);
+    this.#place?.held.makeRoom(registered);
+    this.#steps.parseBefore(message, name);
     this.#replies.expect(false);
     this.#replies.expect(false, registered);
   }
@@ -306,21 +322,15 @@ export class StatementPlacement {
       return;
     }
     const { name } = registered;
-    this.#rename(message, "rename", name);
+    this.#steps.rename(message, name);
     if (!this.#isHeld(registered)) {
       const held = this.#place?.held;
       const parsed = { generation: registered.generation, ddlCount: this.#ddlCount };
-      this.#makeRoom(registered);
+      held?.makeRoom(registered);
       const setup = setupOf(statement, name);
       setup.onDone = () => held?.add(registered, parsed);
       this.#setups.push(setup);
     }
-  }
-
-  /** The backend is going to prepare a statement. */
-  #makeRoom(registered: RegisteredStatement): void {
-    this.#place?.held.makeRoom(registered);
-    this.#statements.counts.serverParses += 1;
   }
 
   /** Whether the backend has the statement when the message comes that is being placed. */
@@ -333,16 +343,5 @@ export class StatementPlacement {
     }
     this.#reused.add(registered);
     return true;
-  }
-
-  #rename({ nameStart, nameEnd }: StatementMessage, step: WriteStep, name: string): void {
-    this.#add(step, name);
-    const closeBytes = step === "rename" ? 0 : targetBytes(name.length);
-    this.#byteLength += closeBytes + name.length - (nameEnd - nameStart);
-  }
-
-  #add(step: WriteStep, name: string): void {
-    this.#steps.push(step);
-    this.#names.push(name);
   }
 }

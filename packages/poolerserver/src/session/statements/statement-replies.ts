@@ -29,6 +29,7 @@ export interface StatementRepliesOptions {
     confirm(): void;
     confirmExecution(): void;
     noteReply(): void;
+    readonly counts: { serverParses: number };
   };
 }
 
@@ -75,11 +76,16 @@ export class StatementReplies {
   /** One more message is sent, at the end. */
   expect(isForClient: boolean, parsed?: RegisteredStatement): void {
     this.#expected.push({ isForClient, parsed, generation: parsed?.generation ?? 0 });
+    if (parsed !== undefined) {
+      this.#options.statements.counts.serverParses += 1;
+    }
   }
 
-  /** A Close goes ahead of everything. */
-  expectFirst(): void {
-    this.#expected.unshift({ isForClient: false, parsed: undefined, generation: 0 });
+  /** So many Closes go ahead of everything. */
+  expectFirst(closes: number): void {
+    for (let n = 0; n < closes; n += 1) {
+      this.#expected.unshift({ isForClient: false, parsed: undefined, generation: 0 });
+    }
   }
 
   /** What puts start-up settings back is not answered to the client. */

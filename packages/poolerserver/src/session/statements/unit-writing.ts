@@ -10,6 +10,7 @@ export type WriteStep =
   | "closeBefore"
   | "parseBefore"
   | "emptyBefore"
+  | "occupyBefore"
   | "append"
   | "leaveOut";
 
@@ -52,7 +53,7 @@ export function writeUnit(
     at += bytes.copy(target, at, from, message.start);
     const name = names[index] ?? "";
     at = writeBefore(target, at, { step, name, message });
-    if (step === "emptyBefore") {
+    if (step === "occupyBefore") {
       from = message.start;
     } else {
       at = writeRenamed(target, at, { bytes, message, name });
@@ -71,11 +72,11 @@ function writeBefore(
   if (step === "rename") {
     return start;
   }
-  if (step === "emptyBefore") {
-    return writeParse(target, start, { name, sql: "", parameterTypes: NO_TYPES });
-  }
   const at = writeClose(target, start, "S", name);
   const { statement } = message;
+  if (step === "emptyBefore" || step === "occupyBefore") {
+    return writeParse(target, at, { name, sql: "", parameterTypes: NO_TYPES });
+  }
   if (step !== "parseBefore" || statement === undefined) {
     return at;
   }

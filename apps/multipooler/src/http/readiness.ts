@@ -1,8 +1,14 @@
 import type { ConnectionCount } from "@multipooler/grpc-services";
 import type { ManagerStatus } from "@multipooler/manager";
 import type { ClientCount } from "@multipooler/pgwire-services";
-import type { Readiness } from "./http-server.ts";
-import type { LogOutage } from "./log/log-output.ts";
+import type { LogOutage } from "../log/log-output.ts";
+
+/** Whether the pooler can serve, and the reason if not. */
+interface Readiness {
+  readonly ready: boolean;
+  /** Further members of the JSON answer, e.g. state and reason. */
+  readonly details: Readonly<Record<string, unknown>>;
+}
 
 /** The part of `/ready` that is about the process itself. */
 export interface ProcessState {
