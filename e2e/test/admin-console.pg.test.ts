@@ -151,7 +151,7 @@ test("every table can be shown, in both protocols and in both formats", async ()
     key: "connpool-global-capacity",
     value: String(CAPACITY),
     default: "100",
-    changeable: "no",
+    changeable: "yes",
   });
   expect(JSON.stringify(settings)).not.toContain(pooler.address.password);
 });

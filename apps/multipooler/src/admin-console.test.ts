@@ -27,27 +27,38 @@ test("SHOW CONFIG has every setting as people write it, and no secret", () => {
     "pg-listen-port": "6432",
     "connpool-wait-timeout": "1m",
   });
-  const shown = adminConsole(config, POOLER, () => undefined).settings();
+  const shown = adminConsole(
+    () => config,
+    POOLER,
+    () => undefined,
+  ).settings();
   expect(JSON.stringify(shown)).not.toContain("it's a secret");
   expect(shown).toEqual(
     expect.arrayContaining([
-      { name: "connpool-admin-password", value: "(hidden)", default: undefined },
-      { name: "pg-databases", value: "a,b*", default: undefined },
-      { name: "pg-listen-port", value: "6432", default: undefined },
-      { name: "connpool-wait-timeout", value: "60000ms", default: "30s" },
-      { name: "service-id", value: undefined, default: undefined },
+      {
+        name: "connpool-admin-password",
+        value: "(hidden)",
+        default: undefined,
+        isChangeable: true,
+      },
+      { name: "pg-databases", value: "a,b*", default: undefined, isChangeable: false },
+      { name: "pg-listen-port", value: "6432", default: undefined, isChangeable: false },
+      { name: "connpool-wait-timeout", value: "60000ms", default: "30s", isChangeable: true },
+      { name: "service-id", value: undefined, default: undefined, isChangeable: false },
     ]),
   );
 });
 
 test("the pooler's own role is the administrator unless others are named", () => {
-  const own = adminConsole(configOf({ "connpool-admin-user": "boss" }), POOLER, () => undefined);
+  const consoleOf = (config: Config): ReturnType<typeof adminConsole> =>
+    adminConsole(
+      () => config,
+      POOLER,
+      () => undefined,
+    );
+  const own = consoleOf(configOf({ "connpool-admin-user": "boss" }));
   expect([own.admins, own.viewers]).toEqual([["boss"], []]);
-  const named = adminConsole(
-    configOf({ "pg-admin-users": "a,b", "pg-stats-users": "c" }),
-    POOLER,
-    () => undefined,
-  );
+  const named = consoleOf(configOf({ "pg-admin-users": "a,b", "pg-stats-users": "c" }));
   expect([named.admins, named.viewers]).toEqual([["a", "b"], ["c"]]);
 });
 

@@ -8,20 +8,27 @@ import { buildVersion } from "./version.ts";
 /** Stands for a secret that is set. */
 const HIDDEN = "(hidden)";
 
-/** The admin console of the configuration. `reload` reads again what can change while it runs. */
+/**
+ * The admin console of the configuration that the process runs with. `reload` reads that again, and
+ * throws why it cannot be used.
+ */
 export function adminConsole(
-  config: Config,
+  current: () => Config,
   pooler: ConsoleOptions["pooler"],
   reload: () => void,
 ): ConsoleOptions {
-  const shown = shownSettings(config);
   return {
-    database: config.pgAdminDatabase,
-    admins: config.pgAdminUsers ?? [config.adminUser],
-    viewers: config.pgStatsUsers ?? [],
+    database: current().pgAdminDatabase,
+    get admins() {
+      const { pgAdminUsers, adminUser } = current();
+      return pgAdminUsers ?? [adminUser];
+    },
+    get viewers() {
+      return current().pgStatsUsers ?? [];
+    },
     pooler,
     version: `Multipooler ${buildVersion.version}`,
-    settings: () => shown,
+    settings: () => shownSettings(current()),
     reload: async () => reload(),
   };
 }
@@ -46,6 +53,7 @@ function shownSettings(config: Config): ConsoleSetting[] {
     name: setting.flag,
     value: shownValue(values.get(key), setting),
     default: setting.defaultText,
+    isChangeable: setting.restartReason === undefined,
   }));
 }
 

@@ -1,11 +1,17 @@
-import { Command, Option } from "commander";
-import { withClientOptions } from "./ctl/client-options.ts";
-import type { ClientOptions } from "./ctl/client-options.ts";
+import { Argument, Command, Option } from "commander";
+import { COMPLETION_SHELLS } from "./completion.ts";
+import type { CompletionShell } from "./completion.ts";
 import { addConfigCommands } from "./config-commands.ts";
 import type { ConfigActions } from "./config-commands.ts";
 import { addAcceptedFlags } from "./settings/accepted-flags.ts";
+import { addActivityCommands } from "./ctl/activity-commands.ts";
+import type { ActivityActions } from "./ctl/activity-commands.ts";
+import { withClientOptions } from "./ctl/client-options.ts";
+import type { ClientOptions } from "./ctl/client-options.ts";
 import { addPromotionCommands } from "./ctl/promotion-commands.ts";
 import type { PromotionActions } from "./ctl/promotion-commands.ts";
+import { addReplicationCommands } from "./ctl/replication-commands.ts";
+import type { ReplicationActions } from "./ctl/replication-commands.ts";
 import { RESULT_FORMATS } from "./ctl/result-format.ts";
 import type { ServingOptions } from "./ctl/serving-status.ts";
 import { addTopoCommands } from "./ctl/topo-commands.ts";
@@ -21,9 +27,14 @@ export interface CommandActions {
   readonly config: ConfigActions;
   query(sql: string, options: QueryOptions): Promise<number>;
   status(options: ClientOptions & { readonly json: boolean }): Promise<number>;
+  reload(options: ClientOptions & { readonly json: boolean }): Promise<number>;
+  /** Prints the script with which a shell completes the words of `program`. */
+  completion(program: Command, shell: CompletionShell): Promise<number>;
   drain(options: ServingOptions): Promise<number>;
   serveAgain(options: ServingOptions & { readonly readOnly: boolean }): Promise<number>;
+  readonly activity: ActivityActions;
   readonly promotion: PromotionActions;
+  readonly replication: ReplicationActions;
   readonly topo: TopoActions;
 }
 
@@ -57,9 +68,36 @@ export function commandLine(actions: CommandActions, exit: (code: number) => voi
   );
 
   addConfigCommands(program, actions.config, exit);
+  addCompletion(program, actions, exit);
   const ctl = program
     .command("ctl")
     .description("Talk to a running pooler over gRPC, or inspect its topology.");
+  addCallCommands(ctl, actions, exit);
+  addServingCommands(ctl, actions, exit);
+  addActivityCommands(ctl, actions.activity, exit);
+  addPromotionCommands(ctl, actions.promotion, exit);
+  addReplicationCommands(ctl, actions.replication, exit);
+  addTopoCommands(ctl, actions.topo, exit);
+  return program;
+}
+
+function addCompletion(
+  program: Command,
+  actions: Pick<CommandActions, "completion">,
+  exit: (code: number) => void,
+): void {
+  program
+    .command("completion")
+    .description("Print a script with which a shell completes commands and options.")
+    .addArgument(new Argument("<shell>", "which shell").choices(COMPLETION_SHELLS))
+    .action(async (shell: CompletionShell) => exit(await actions.completion(program, shell)));
+}
+
+function addCallCommands(
+  ctl: Command,
+  actions: Pick<CommandActions, "query" | "status" | "reload">,
+  exit: (code: number) => void,
+): void {
   withClientOptions(ctl.command("query"))
     .description("Run SQL and print its results. Rows are printed as they arrive.")
     .argument("<sql>", 'one or more statements, or "-" to read them from standard input')
@@ -84,10 +122,14 @@ export function commandLine(actions: CommandActions, exit: (code: number) => voi
     .action(async (options: ClientOptions & { json: boolean }) =>
       exit(await actions.status(options)),
     );
-  addServingCommands(ctl, actions, exit);
-  addPromotionCommands(ctl, actions.promotion, exit);
-  addTopoCommands(ctl, actions.topo, exit);
-  return program;
+  withClientOptions(ctl.command("reload"))
+    .description(
+      "Have the pooler read its settings again, and print what has changed and what needs a restart.",
+    )
+    .option("--json", "print the whole answer as JSON", false)
+    .action(async (options: ClientOptions & { json: boolean }) =>
+      exit(await actions.reload(options)),
+    );
 }
 
 function addServingCommands(

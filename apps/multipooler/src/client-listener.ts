@@ -1,5 +1,9 @@
 import { PgwireServer } from "@multipooler/pgwire-services";
-import type { ConsoleOptions, PgwireServerOptions } from "@multipooler/pgwire-services";
+import type {
+  ChangeableOptions,
+  ConsoleOptions,
+  PgwireServerOptions,
+} from "@multipooler/pgwire-services";
 import type { ServerTlsPaths } from "@multipooler/tls";
 import type { Logger } from "pino";
 import { adminConsole } from "./admin-console.ts";
@@ -10,7 +14,9 @@ import type { Config } from "./settings/settings.ts";
 /** What the transport is put together of. */
 export interface ListenerParts extends Pick<PgwireServerOptions, "manager"> {
   readonly administration: ConsoleOptions["pooler"];
-  /** Reads again what can change while the process runs. @throws why that cannot be used */
+  /** The configuration that the process runs with. */
+  readonly current: () => Config;
+  /** Reads the configuration again. @throws why it cannot be used */
   readonly reload: () => void;
   readonly logger: Logger;
 }
@@ -23,35 +29,41 @@ export interface ListenerParts extends Pick<PgwireServerOptions, "manager"> {
 export function clientListener(
   config: Config,
   limits: ConnectionLimits,
-  { manager, administration, reload, logger }: ListenerParts,
+  { manager, administration, current, reload, logger }: ListenerParts,
 ): PgwireServer | undefined {
   if (config.pgListenPort === undefined) {
     return undefined;
   }
-  const server: PgwireServer = new PgwireServer({
+  return new PgwireServer({
+    ...listenerLimits(config, limits),
     manager,
     host: config.pgListenAddress,
     port: config.pgListenPort,
     tls: tlsFiles(config),
     clientCertificate: config.pgTlsClientCert,
-    trustLoopback: config.pgTrustLoopback === "on",
-    maxClients: limits.clients.limit,
-    maxClientsPerUser: config.pgMaxClientsPerUser,
-    maxClientsPerDatabase: config.pgMaxClientsPerDatabase,
-    maxConnections: limits.clients.connections,
-    loginTimeoutMs: config.pgLoginTimeoutMs,
-    idleTimeoutMs: config.pgClientIdleTimeoutMs,
-    maxMessageBytes: config.pgMaxMessageBytes,
-    loginFailureLimit: config.pgLoginFailureLimit,
-    loginFailureWindowMs: config.pgLoginFailureWindowMs,
     keepAliveMs: config.pgTcpKeepaliveMs,
-    console: adminConsole(config, administration, () => {
-      reload();
-      server.reload();
-    }),
+    console: adminConsole(current, administration, reload),
     logger: logger.child({ component: "pgwire" }),
   });
-  return server;
+}
+
+/** What of it can change while it listens. */
+export function listenerLimits(
+  config: Config,
+  { clients }: Pick<ConnectionLimits, "clients">,
+): ChangeableOptions {
+  return {
+    trustLoopback: config.pgTrustLoopback === "on",
+    maxClients: clients.limit,
+    maxClientsPerUser: config.pgMaxClientsPerUser,
+    maxClientsPerDatabase: config.pgMaxClientsPerDatabase,
+    maxConnections: clients.connections,
+    loginTimeoutMs: config.pgLoginTimeoutMs,
+    loginFailureLimit: config.pgLoginFailureLimit,
+    loginFailureWindowMs: config.pgLoginFailureWindowMs,
+    idleTimeoutMs: config.pgClientIdleTimeoutMs,
+    maxMessageBytes: config.pgMaxMessageBytes,
+  };
 }
 
 type ListenerTlsConfig = Pick<

@@ -1,6 +1,5 @@
 import { MultiPooler } from "@multipooler/poolerserver";
-import type { Logger } from "pino";
-import type { PoolerMetrics } from "./metrics/pooler-metrics.ts";
+import type { ChangeableLimits, MultiPoolerOptions } from "@multipooler/poolerserver";
 import type { ConnectionLimits } from "./open-files.ts";
 import type { Config } from "./settings/settings.ts";
 
@@ -8,34 +7,46 @@ import type { Config } from "./settings/settings.ts";
 export function controllerOf(
   config: Config,
   limits: ConnectionLimits,
-  { logger, metrics }: { readonly logger: Logger; readonly metrics: PoolerMetrics },
+  parts: Pick<MultiPoolerOptions, "onEvent" | "logger">,
 ): MultiPooler {
   return new MultiPooler({
+    ...poolLimits(config, limits),
     shard: { tableGroup: config.tableGroup, shard: config.shard },
-    capacity: limits.pool,
     databases: config.pgDatabases,
-    unusedDatabaseMs: config.pgDatabaseIdleTimeoutMs,
-    maxConnectionsPerUser: config.maxConnectionsPerUser,
-    maxConnectionsPerDatabase: config.maxConnectionsPerDatabase,
-    minConnectionsPerUser: config.minConnectionsPerUser,
     reservedRatio: config.reservedRatio,
     rebalanceIntervalMs: config.rebalanceIntervalMs,
-    idleTimeoutMs: config.idleTimeoutMs,
     inactiveTimeoutMs: config.inactiveTimeoutMs,
-    maxLifetimeMs: config.maxLifetimeMs,
-    waitTimeoutMs: config.waitTimeoutMs,
-    drainGraceMs: config.drainGraceMs,
-    inactivityTimeoutMs: config.inactivityTimeoutMs,
     demandWindowMs: config.demandWindowMs,
     settingsCacheSize: config.settingsCacheSize,
     sessionIsolation: config.sessionIsolation,
     sharingDepth: config.sharingDepth,
-    maxQueueBytes: config.maxQueueBytes,
     maxStatements: config.maxStatements,
     maxNotificationBytes: config.maxNotificationBytes,
     maxSessionStatements: config.pgClientMaxStatements,
     maxSessionStatementBytes: config.pgClientMaxStatementBytes,
-    onEvent: (event) => metrics.onEvent(event),
-    logger: logger.child({ component: "poolerserver" }),
+    ...parts,
   });
+}
+
+/** What of it can change while it runs. */
+export function poolLimits(
+  config: Config,
+  limits: Pick<ConnectionLimits, "pool">,
+): ChangeableLimits {
+  return {
+    capacity: limits.pool,
+    maxConnectionsPerUser: config.maxConnectionsPerUser,
+    maxConnectionsPerDatabase: config.maxConnectionsPerDatabase,
+    minConnectionsPerUser: config.minConnectionsPerUser,
+    idleTimeoutMs: config.idleTimeoutMs,
+    maxLifetimeMs: config.maxLifetimeMs,
+    waitTimeoutMs: config.waitTimeoutMs,
+    maxQueueBytes: config.maxQueueBytes,
+    drainGraceMs: config.drainGraceMs,
+    inactivityTimeoutMs: config.inactivityTimeoutMs,
+    unusedDatabaseMs: config.pgDatabaseIdleTimeoutMs,
+    slowStatementMs: config.logSlowStatementsMs,
+    slowWaitMs: config.logSlowWaitsMs,
+    slowTextLength: config.logStatementLength,
+  };
 }

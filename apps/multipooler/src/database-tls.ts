@@ -19,7 +19,7 @@ export function databaseTls(config: Config, context: WatchContext): ClientTlsFil
         rootCertFile: config.pgClientSslRootCert,
         certFile: config.pgClientSslCert,
         keyFile: config.pgClientSslKey,
-        serverName: config.pgClientSslServerName,
+        serverName: config.pgClientSslServerName ?? hostOf(config),
       },
       context,
     );
@@ -31,6 +31,11 @@ export function databaseTls(config: Config, context: WatchContext): ClientTlsFil
     }
     throw error;
   }
+}
+
+/** Where an IP address is set beside the name, the certificate is for the name. */
+function hostOf({ pgHost, pgHostAddress }: Config): string | undefined {
+  return pgHostAddress === undefined || pgHost.startsWith("/") ? undefined : pgHost;
 }
 
 /** Any name that an authority of the system certified would do for a weaker mode. */

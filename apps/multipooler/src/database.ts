@@ -1,28 +1,49 @@
-import { postgresDatabase } from "@multipooler/manager";
-import type { DatabaseProvider } from "@multipooler/manager";
+import { join } from "node:path";
+import { ManagerError, ManagerErrorCode, postgresDatabase } from "@multipooler/manager";
+import type { DatabaseConfig, DatabaseProvider } from "@multipooler/manager";
 import type { ClientTlsFiles } from "@multipooler/tls";
+import { passwordIn } from "./passfile.ts";
 import { ConfigError } from "./settings/config.ts";
 import { readSecretFile } from "./secret-file.ts";
 import type { Config } from "./settings/settings.ts";
 
-/** The PostgreSQL that the manager is to stand in front of. Its password is read at each dial. */
-export function databaseOf(config: Config, tls: ClientTlsFiles): DatabaseProvider {
+/**
+ * The PostgreSQL that the manager is to stand in front of. Its password is read at each dial, as the
+ * settings name it then.
+ *
+ * @throws ConfigError naming the setting that is no connection string
+ */
+export function databaseOf(config: Config, source: DatabaseSource): DatabaseProvider {
+  try {
+    return databaseAt(config, source);
+  } catch (error) {
+    if (error instanceof ManagerError && error.code === ManagerErrorCode.InvalidConfig) {
+      throw new ConfigError([`--replication-conninfo: ${error.message}`], { cause: error });
+    }
+    throw error;
+  }
+}
+
+interface DatabaseSource {
+  readonly tls: ClientTlsFiles;
+  readonly current: () => Config;
+}
+
+function databaseAt(config: Config, { tls, current }: DatabaseSource): DatabaseProvider {
   return postgresDatabase({
-    address:
-      config.socketFile === undefined
-        ? { type: "tcp", host: config.pgHost, port: config.pgPort }
-        : { type: "socket", path: config.socketFile },
+    address: addressOf(config),
     database: config.database,
     user: config.adminUser,
-    password: () => password(config),
+    password: () => password(current()),
     tls: () => tls.settings,
     adminConnections: config.adminConnections,
     dialTimeoutMs: config.dialTimeoutMs,
+    replicationConnInfo: config.replicationConnInfo,
   });
 }
 
 /**
- * Reads the password file once, so that a wrong path ends the start instead of failing each dial.
+ * Reads the file of the password once, so that a wrong path ends the start instead of failing each dial.
  *
  * @throws ConfigError naming the file and the fault.
  */
@@ -30,14 +51,33 @@ export function checkPasswordFile(config: Config): void {
   try {
     password(config);
   } catch (error) {
+    const flag =
+      config.adminPasswordFile === undefined ? "pg-passfile" : "connpool-admin-password-file";
     const why = error instanceof Error ? error.message : String(error);
-    throw new ConfigError([`--connpool-admin-password-file: ${why}`], { cause: error });
+    throw new ConfigError([`--${flag}: ${why}`], { cause: error });
   }
 }
 
-function password(config: Config): string | undefined {
-  if (config.adminPasswordFile === undefined) {
-    return config.adminPassword;
+/** As in libpq a host that begins with a slash is the directory of a socket. */
+export function addressOf({
+  socketFile,
+  pgHost,
+  pgHostAddress,
+  pgPort,
+}: Pick<Config, "socketFile" | "pgHost" | "pgHostAddress" | "pgPort">): DatabaseConfig["address"] {
+  if (socketFile !== undefined) {
+    return { type: "socket", path: socketFile };
   }
-  return readSecretFile(config.adminPasswordFile);
+  return pgHostAddress === undefined && pgHost.startsWith("/")
+    ? { type: "socket", path: join(pgHost, `.s.PGSQL.${pgPort}`) }
+    : { type: "tcp", host: pgHostAddress ?? pgHost, port: pgPort };
+}
+
+function password(config: Config): string | undefined {
+  const { adminPasswordFile, adminPassword, pgPassfile, database, adminUser: user } = config;
+  if (adminPasswordFile !== undefined) {
+    return readSecretFile(adminPasswordFile);
+  }
+  const login = { address: addressOf(config), host: config.pgHost, database, user };
+  return adminPassword ?? passwordIn(pgPassfile, login);
 }

@@ -70,6 +70,9 @@ function settingsFor(error: unknown): string | undefined {
   if (error instanceof GrpcServicesError && error.code === GrpcServicesErrorCode.TlsFilesInvalid) {
     return "--grpc-cert, --grpc-key, --grpc-server-ca, --grpc-ca";
   }
+  if (error instanceof GrpcServicesError && error.code === GrpcServicesErrorCode.TokensInvalid) {
+    return "--grpc-manager-token-file";
+  }
   if (!(error instanceof ManagerError)) {
     return undefined;
   }

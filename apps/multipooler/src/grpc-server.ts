@@ -12,12 +12,16 @@ export function grpcServerOf(
   limits: ConnectionLimits,
   {
     manager,
+    operations,
     observeCall,
     logger,
-  }: Pick<GrpcServerOptions, "manager" | "observeCall"> & { readonly logger: Logger },
+  }: Pick<GrpcServerOptions, "manager" | "operations" | "observeCall"> & {
+    readonly logger: Logger;
+  },
 ): GrpcServer {
   return new GrpcServer({
     manager,
+    operations,
     host: config.grpcBindAddress,
     port: config.grpcPort,
     tls: grpcTls(config),
@@ -32,8 +36,19 @@ export function grpcServerOf(
     healthStalenessMs: unlessZero(config.healthStalenessMs),
     observeCall,
     withheld: config.withheldServices,
+    managerAccess: managerAccessOf(config),
     logger: logger.child({ component: "grpc" }),
   });
+}
+
+/** `undefined` where nothing is asked of those who manage. */
+function managerAccessOf({
+  managerTokenFile: tokenFile,
+  managerSubstrings: allowedSubjects,
+}: Config): GrpcServerOptions["managerAccess"] {
+  return tokenFile === undefined && allowedSubjects === undefined
+    ? undefined
+    : { tokenFile, allowedSubjects };
 }
 
 /** In the settings 0 stands for the default, or for no limit. */

@@ -8,6 +8,7 @@ const NOTHING = {
   grpcCa: undefined,
   grpcAuthMode: undefined,
   grpcAuthSubstrings: undefined,
+  managerSubstrings: undefined,
 } as const;
 const SERVER = { ...NOTHING, grpcCert: "/c", grpcKey: "/k" } as const;
 
@@ -23,6 +24,7 @@ test("each setting has its place", () => {
       grpcCa: "/ca",
       grpcAuthMode: "mtls",
       grpcAuthSubstrings: ["a", "b"],
+      managerSubstrings: undefined,
     }),
   ).toEqual({
     certFile: "/c",
@@ -49,6 +51,7 @@ test.each([
     { ...SERVER, grpcAuthSubstrings: ["a"] },
     ["--grpc-auth-mtls-allowed-substrings needs --grpc-auth-mode mtls"],
   ],
+  [{ ...SERVER, managerSubstrings: ["a"] }, ["--grpc-manager-allowed-substrings needs --grpc-ca"]],
 ] as const)("%j is refused", (config, problems) => {
   expect(() => grpcTls(config)).toThrow(expect.objectContaining({ problems }));
 });

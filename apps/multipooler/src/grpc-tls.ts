@@ -4,7 +4,13 @@ import type { Config } from "./settings/settings.ts";
 
 type GrpcTlsConfig = Pick<
   Config,
-  "grpcCert" | "grpcKey" | "grpcServerCa" | "grpcCa" | "grpcAuthMode" | "grpcAuthSubstrings"
+  | "grpcCert"
+  | "grpcKey"
+  | "grpcServerCa"
+  | "grpcCa"
+  | "grpcAuthMode"
+  | "grpcAuthSubstrings"
+  | "managerSubstrings"
 >;
 
 /**
@@ -40,6 +46,7 @@ function problemsOf(config: GrpcTlsConfig): string[] {
     ...needs("grpc-server-ca", grpcServerCa, "grpc-cert", grpcCert),
     ...needs("grpc-ca", grpcCa, "grpc-cert", grpcCert),
     ...needs("grpc-auth-mode", grpcAuthMode, "grpc-ca", grpcCa),
+    ...needs("grpc-manager-allowed-substrings", config.managerSubstrings, "grpc-ca", grpcCa),
     ...needs(
       "grpc-auth-mode",
       grpcAuthMode,

@@ -2,7 +2,7 @@ import type { ClientTlsFiles, WatchContext } from "@multipooler/tls";
 import { checkConsole } from "./admin-console.ts";
 import { tlsFiles } from "./client-listener.ts";
 import { databaseTls } from "./database-tls.ts";
-import { checkPasswordFile } from "./database.ts";
+import { checkPasswordFile, databaseOf } from "./database.ts";
 import { grpcTls } from "./grpc-tls.ts";
 import { connectionLimits, openFilesLimit } from "./open-files.ts";
 import type { ConnectionLimits } from "./open-files.ts";
@@ -22,15 +22,22 @@ export interface Preflight {
  *
  * @throws ConfigError naming the settings and what is wrong with them
  */
-export function preflight(config: Config, context: WatchContext): Preflight {
+export function preflight(
+  config: Config,
+  context: WatchContext,
+  openFiles: number = openFilesLimit(),
+): Preflight {
   const target = topologyTarget(config);
   checkPasswordFile(config);
   tlsFiles(config);
   checkConsole(config);
   grpcTls(config);
+  const tls = databaseTls(config, context);
+  // Opens nothing, and refuses what it could not go by.
+  databaseOf(config, { tls, current: () => config });
   return {
     target,
-    tls: databaseTls(config, context),
-    limits: connectionLimits(config, openFilesLimit()),
+    tls,
+    limits: connectionLimits(config, openFiles),
   };
 }

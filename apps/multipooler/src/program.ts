@@ -9,13 +9,15 @@ import {
   readSettingsFile,
   resolveConfig,
   resolveSettings,
+  withService,
 } from "./settings/config.ts";
 import type { ConfigSources } from "./settings/setting-source.ts";
+import type { ActivityActions } from "./ctl/activity-commands.ts";
 import type { PromotionActions } from "./ctl/promotion-commands.ts";
+import type { ReplicationActions } from "./ctl/replication-commands.ts";
 import type { TopoOptions } from "./ctl/topo-command.ts";
 import type { TopoActions, TopoArguments } from "./ctl/topo-commands.ts";
 import { Interruption } from "./interruption.ts";
-import { effectiveSettings } from "./settings/effective-settings.ts";
 import type { GivenSettings } from "./settings/setting-options.ts";
 import { settings } from "./settings/settings.ts";
 import type { SignalGuard } from "./signal-guard.ts";
@@ -40,7 +42,7 @@ function sourcesOf({ flags, configFile }: GivenSettings): ConfigSources {
   if (file.warning !== undefined) {
     complain(file.warning);
   }
-  return { flags, env: process.env, file };
+  return withService({ flags, env: process.env, file });
 }
 
 function topoOptions({ given, json }: TopoArguments): TopoOptions {
@@ -104,6 +106,15 @@ function actionsOf(signals: SignalGuard): CommandActions {
       const { status } = await import("./ctl/status.ts");
       return await status(options, io);
     },
+    reload: async (options) => {
+      const { reload } = await import("./ctl/reload.ts");
+      return await reload(options, io);
+    },
+    completion: async (line, shell) => {
+      const { completionScript } = await import("./completion.ts");
+      io.stdout.write(completionScript(line, shell));
+      return 0;
+    },
     drain: async (options) => {
       const { drain } = await import("./ctl/serving-status.ts");
       return await drain(options, io);
@@ -112,7 +123,9 @@ function actionsOf(signals: SignalGuard): CommandActions {
       const { serveAgain } = await import("./ctl/serving-status.ts");
       return await serveAgain(options, io);
     },
+    activity: activityActions,
     promotion: promotionActions,
+    replication: replicationActions,
     topo: topoActions,
   };
 }
@@ -121,20 +134,38 @@ async function runPooler(given: GivenSettings, signals: SignalGuard): Promise<nu
   const sources = sourcesOf(given);
   const config = resolveConfig(sources);
   const inFile = acceptedFlags.filter((flag) => sources.file.values[flag] !== undefined);
-  const [{ openLog }, { serve }] = await Promise.all([
+  const [{ openLog }, { serve }, { RunningConfig }] = await Promise.all([
     import("./log/logger.ts"),
     import("./serve.ts"),
+    import("./reload/running-config.ts"),
   ]);
   await using log = openLog(config, complain);
-  return await serve(config, {
+  const running = new RunningConfig({ config, sources, read: () => sourcesOf(given) });
+  return await serve(running, {
     log,
     complain,
     signals,
     accepted: [...new Set([...given.accepted, ...inFile])],
-    effective: effectiveSettings(settings, sources),
     exit: (code) => process.exit(code),
   });
 }
+
+const activityActions: ActivityActions = {
+  table: async (what, options) => {
+    const { activity } = await import("./ctl/activity.ts");
+    using interruption = new Interruption();
+    return await activity(what, options, io, interruption);
+  },
+  top: async (options) => {
+    const { top } = await import("./ctl/top.ts");
+    using interruption = new Interruption();
+    return await top(options, io, interruption);
+  },
+  kill: async (id, options) => {
+    const { kill } = await import("./ctl/kill.ts");
+    return await kill(id, options, io);
+  },
+};
 
 const promotionActions: PromotionActions = {
   term: async (options) => {
@@ -164,5 +195,44 @@ const topoActions: TopoActions = {
   init: async (options) => {
     const { topoInit } = await import("./ctl/topo-init.ts");
     return await topoInit(topoOptions(options), io);
+  },
+};
+
+const replicationActions: ReplicationActions = {
+  waitLsn: async (lsn, options) => {
+    const { waitLsn } = await import("./ctl/wait-lsn.ts");
+    return await waitLsn(lsn, options, io);
+  },
+  followers: async (options) => {
+    const { followers } = await import("./ctl/replication.ts");
+    return await followers(options, io);
+  },
+  setPrimary: async (primary, options) => {
+    const { setPrimary } = await import("./ctl/replication.ts");
+    return await setPrimary(primary, options, io);
+  },
+  status: async (options) => {
+    const { replicationStatus } = await import("./ctl/replication.ts");
+    return await replicationStatus(options, io);
+  },
+  start: async (options) => {
+    const { startReplication } = await import("./ctl/replication.ts");
+    return await startReplication(options, io);
+  },
+  stop: async (options) => {
+    const { stopReplication } = await import("./ctl/replication.ts");
+    return await stopReplication(options, io);
+  },
+  reset: async (options) => {
+    const { resetReplication } = await import("./ctl/replication.ts");
+    return await resetReplication(options, io);
+  },
+  synchronous: async (standbys, options) => {
+    const { synchronous } = await import("./ctl/replication.ts");
+    return await synchronous(standbys, options, io);
+  },
+  standbys: async (operation, standbys, options) => {
+    const { updateStandbys } = await import("./ctl/replication.ts");
+    return await updateStandbys({ operation, standbys }, options, io);
   },
 };

@@ -5,6 +5,14 @@ export { GrpcServer } from "./server/grpc-server.ts";
 export type { GrpcServerOptions } from "./server/grpc-server.ts";
 export type { GrpcTlsOptions } from "./server/connection/grpc-tls.ts";
 export type { CallObserver, ObservedCall } from "./server/call/observed-calls.ts";
+export type { PoolerActivity } from "./manager/pooler-activity.ts";
+export type {
+  PendingSetting,
+  PoolerOperations,
+  ReloadOutcome,
+  SettingChange,
+} from "./manager/pooler-operations.ts";
+export type { ManagerAccessOptions } from "./server/manager-access.ts";
 export type { ReceivingCount } from "./server/call/receiving-bytes.ts";
 export type { Logger } from "./logger.ts";
 export type { PoolerManager } from "./server/pooler-manager.ts";

@@ -39,6 +39,7 @@ export async function startEchoServer(
   const routes = new CallRoutes({
     services: [service],
     subjects: undefined,
+    access: undefined,
     limits: { maxMessageBytes: MIB, unsent: new UnsentBytes(64 * MIB), receiving, logger },
   });
   const times = { keepaliveIntervalMs: 10_000, keepaliveTimeoutMs: 10_000 };

@@ -16,6 +16,7 @@ import type {
   OperatorIntent,
 } from "@multipooler/manager";
 import type { PoolerManager } from "../src/server/pooler-manager.ts";
+import { FakeReplication } from "./fake-replication.ts";
 
 /** What stands in for a controller's `streamExecute`; `undefined` leaves no reservation. */
 export type Execute = (
@@ -87,6 +88,7 @@ export class FakeManager implements PoolerManager {
   readonly wishes: (OperatorIntent & { readonly wait: boolean | undefined })[] = [];
   /** Set, the answer to a wish waits for it. */
   servingAnswer: ((signal: AbortSignal | undefined) => Promise<void>) | undefined;
+  readonly replication: FakeReplication = new FakeReplication();
   readonly #listeners = new Set<(status: ManagerStatus) => void>();
   #status: ManagerStatus = managerStatus();
 

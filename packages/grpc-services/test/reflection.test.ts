@@ -3,10 +3,12 @@ import type { FileRegistry } from "@bufbuild/protobuf";
 import { BinaryReader, BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { FileDescriptorProtoSchema, FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import type { FileDescriptorProto } from "@bufbuild/protobuf/wkt";
+import { MultiPoolerManagerDefinition } from "@multipooler/proto/manager-v1";
 import { expect, test } from "vitest";
 import { RawClient } from "./raw-call.ts";
 import { startServer } from "./test-server.ts";
 
+const MANAGER_METHODS = Object.keys(MultiPoolerManagerDefinition.methods).length;
 const VERSIONS = ["v1", "v1alpha"] as const;
 /** Fields of ServerReflectionRequest and of the parts of its response that are of interest. */
 const FILE_CONTAINING_SYMBOL = 4;
@@ -70,7 +72,7 @@ test.each(VERSIONS)("reflection %s lists the services that are offered", async (
 
 test.each(
   VERSIONS.flatMap((version) => [
-    [version, "multipooler.v1.MultiPoolerManager", 2] as const,
+    [version, "multipooler.v1.MultiPoolerManager", MANAGER_METHODS] as const,
     [version, "multipoolerservice.MultipoolerService", 12] as const,
   ]),
 )("reflection %s describes %s completely", async (version, service, methods) => {

@@ -196,6 +196,23 @@ describe.each(VERSIONS)("on PostgreSQL %s", (_version, programs) => {
     await follow();
   });
 
+  test("a receiver that a paused replay keeps alive is not waited for", async () => {
+    await streams();
+    await standby.pause(lease, "replay", true);
+    for (const mode of ["receiver", "replay and receiver"] as const) {
+      expect(await standby.pause(lease, mode, true)).toMatchObject({
+        walReceiver: "streaming",
+        primaryConnInfo: undefined,
+        pauseState: "paused",
+      });
+    }
+    await standby.resumeReplay(lease);
+    await expect
+      .poll(async () => (await standby.replicationStatus()).walReceiver, PATIENCE)
+      .toBeUndefined();
+    await follow();
+  });
+
   test("a password that somebody else has put there is not told", async () => {
     const { host, port } = pair.primary;
     await pair.standby.sql(
@@ -375,6 +392,7 @@ describe.each(VERSIONS)("on PostgreSQL %s", (_version, programs) => {
         /^the server was promoted at [0-9A-F/]+, before it replayed FFFFFFFF\/0$/,
       ),
     });
+    await standby.pause(lease, "receiver", true);
     await standby.promote(lease);
     await promoted;
     await standby.promote(lease);

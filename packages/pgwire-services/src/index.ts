@@ -1,4 +1,5 @@
 export type { ConsoleOptions, ConsoleSetting } from "./console/console-options.ts";
+export type { ClientIdentity, ClientView } from "./console/console-view.ts";
 export type {
   ConsoleDatabase,
   ConsolePool,
@@ -7,6 +8,7 @@ export type {
   ConsoleTotals,
 } from "./console/console-pooler.ts";
 export { PgwireServicesError, PgwireServicesErrorCode } from "./error.ts";
+export type { ChangeableOptions } from "./server/changeable-options.ts";
 export { PgwireServer } from "./server/pgwire-server.ts";
 export type { ClientCount } from "./server/pgwire-server.ts";
 export type { PgwireServerOptions } from "./server/pgwire-server-options.ts";

@@ -25,7 +25,11 @@ export interface ClientEnd {
 /** A server without sockets. */
 export class ClientScene {
   readonly manager: FakeManager = new FakeManager();
-  readonly places: ClientPlaces = new ClientPlaces({ clients: 1000, perUser: 0, perDatabase: 0 });
+  readonly places: ClientPlaces = new ClientPlaces({
+    maxClients: 1000,
+    maxClientsPerUser: 0,
+    maxClientsPerDatabase: 0,
+  });
   readonly keys: CancelKeys = new CancelKeys();
   /** Faults of the server's own that it has logged. */
   readonly errors: unknown[] = [];
@@ -48,7 +52,11 @@ export class ClientScene {
       clientCertificate: "none",
       isTrusted: false,
       places: this.places,
-      failures: new LoginFailures({ limit: 20, windowMs: 1000, clock: systemClock }),
+      failures: new LoginFailures({
+        loginFailureLimit: 20,
+        loginFailureWindowMs: 1000,
+        clock: systemClock,
+      }),
       console: undefined,
       keys: this.keys,
       loginTimeoutMs: 10_000,

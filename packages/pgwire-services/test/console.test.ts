@@ -32,7 +32,7 @@ async function setUp(
       viewers: ["watcher"],
       pooler,
       version: "Multipooler 1.2.3",
-      settings: () => [{ name: "a-setting", value: undefined, default: "7" }],
+      settings: () => [{ name: "a-setting", value: undefined, default: "7", isChangeable: true }],
       reload: () => Promise.resolve(),
       ...options.console,
     },

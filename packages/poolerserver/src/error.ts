@@ -41,6 +41,11 @@ export function poolerError(error: unknown): MultiPoolerError {
   return new MultiPoolerError(PoolerErrorCode.Internal, message, { cause: error });
 }
 
+/** Nothing is admitted any more, or not yet. */
+export function notOpenError(): MultiPoolerError {
+  return new MultiPoolerError(PoolerErrorCode.NotOpen, "the controller is not open");
+}
+
 /**
  * Why an aborted signal ends a call: its reason if that is an error of this package, otherwise
  * DEADLINE_EXCEEDED for a `TimeoutError` and CANCELLED for everything else.

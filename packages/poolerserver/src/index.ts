@@ -1,3 +1,4 @@
+export type { ChangeableLimits } from "./changeable-limits.ts";
 export { MultiPoolerError } from "./error.ts";
 export type { MultiPoolerErrorOptions } from "./error.ts";
 export type { Logger } from "./logger.ts";
@@ -7,6 +8,7 @@ export type {
   Administration,
   DatabasePool,
   DatabaseReport,
+  DatabaseReservation,
   PoolLimits,
 } from "./databases/administration.ts";
 export type {
@@ -17,5 +19,6 @@ export type {
 } from "./pooler-event.ts";
 export type { TotalFigures, UserActivity } from "./pool/activity-totals.ts";
 export type { PoolReport, ServerReport, ServerState } from "./pool/pool-report.ts";
+export type { ReservationReport } from "./reservations/reservation-report.ts";
 export { SESSION_ISOLATIONS } from "./session-isolation.ts";
 export type { SessionIsolation } from "./session-isolation.ts";

@@ -17,6 +17,8 @@ const DURATIONS = [
   "drainGraceMs",
   "inactivityTimeoutMs",
   "unusedDatabaseMs",
+  "slowStatementMs",
+  "slowWaitMs",
 ] as const;
 
 /** About 25 days; more is taken for a mistake. */
@@ -27,6 +29,7 @@ const LIMITS = [
   "maxConnectionsPerUser",
   "maxConnectionsPerDatabase",
   "minConnectionsPerUser",
+  "slowTextLength",
 ] as const;
 
 /** Connections are not divided more often. */
@@ -129,6 +132,12 @@ export interface MultiPoolerOptions {
    * 0 keeps it. Default: 30 s.
    */
   readonly inactivityTimeoutMs?: number | undefined;
+  /** Statements that took so long, their wait for a connection included, are logged; 0, the default: none. */
+  readonly slowStatementMs?: number | undefined;
+  /** Waits for a connection that took so long are logged; 0, the default: none. */
+  readonly slowWaitMs?: number | undefined;
+  /** How many characters of a slow statement's text are logged. Default: 1000. */
+  readonly slowTextLength?: number | undefined;
   /** Gets what seldom happens, for metrics. */
   readonly onEvent?: PoolerEventListener | undefined;
   readonly logger: Logger;
@@ -170,6 +179,9 @@ export function resolveOptions(options: MultiPoolerOptions): ResolvedOptions {
     demandWindowMs: options.demandWindowMs ?? 30_000,
     drainGraceMs: options.drainGraceMs ?? 3000,
     inactivityTimeoutMs: options.inactivityTimeoutMs ?? 30_000,
+    slowStatementMs: options.slowStatementMs ?? 0,
+    slowWaitMs: options.slowWaitMs ?? 0,
+    slowTextLength: options.slowTextLength ?? 1000,
     onEvent: options.onEvent ?? (() => undefined),
     logger: options.logger,
     clock: options.clock ?? systemClock,

@@ -10,6 +10,7 @@ import { PoolerErrorCode } from "@multipooler/query-service";
 import type { CallOptions, QueryService } from "@multipooler/query-service";
 import { Deadline } from "@multipooler/timing";
 import { untilAborted } from "./abort.ts";
+import type { ChangeableLimits } from "./changeable-limits.ts";
 import { Administration } from "./databases/administration.ts";
 import { DatabaseControls } from "./databases/database-controls.ts";
 import { DatabaseLedger } from "./databases/database-ledger.ts";
@@ -60,6 +61,7 @@ type Unopened = Extract<Lifecycle, { type: "initialised" | "replaced" }>;
 
 /** Serves queries from the databases of one PostgreSQL over pools of connections. */
 export class MultiPooler implements PoolerController, AsyncDisposable {
+  /** Everything reads it when it is used: limits change in place. */
   readonly #options: ResolvedOptions;
   readonly #gate: ServingGate;
   readonly #reservationIds: ReservationIds;
@@ -72,24 +74,37 @@ export class MultiPooler implements PoolerController, AsyncDisposable {
   /** @throws INVALID_ARGUMENT for an option that makes no sense. */
   constructor(options: MultiPoolerOptions) {
     this.#options = resolveOptions(options);
-    const { drainGraceMs, clock, onEvent, logger } = this.#options;
+    const resolved = this.#options;
+    const { clock, onEvent, logger } = resolved;
     this.#reservationIds = new ReservationIds(clock);
     this.#gate = new ServingGate({
-      drainGraceMs,
+      get drainGraceMs() {
+        return resolved.drainGraceMs;
+      },
       clock,
       onEvent,
       logger,
       isOpen: () => this.#lifecycle.type === "open",
       prepare: (target) => this.#prepare(target),
     });
-    const { capacity, maxConnectionsPerUser, maxConnectionsPerDatabase } = this.#options;
     this.administration = new Administration({
-      limits: { capacity, maxConnectionsPerUser, maxConnectionsPerDatabase },
+      limits: resolved,
       rules: this.#options.databases,
       controls: this.#controls,
       ledger: this.#ledger,
       databases: () => this.#databases,
     });
+  }
+
+  /**
+   * Gives other limits. Those who wait for a connection get it, or are refused, as if they had come
+   * under the new ones; connections beyond them end when they come back.
+   *
+   * @throws INVALID_ARGUMENT for one that makes no sense; then none has changed
+   */
+  change(limits: Partial<ChangeableLimits>): void {
+    Object.assign(this.#options, resolveOptions({ ...this.#options, ...limits }));
+    this.#databases?.limitsChanged();
   }
 
   initDBConfig(db: DatabaseHandle | null): void {

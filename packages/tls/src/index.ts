@@ -9,6 +9,7 @@ export type { OpenEncryptedOptions } from "./open-encrypted.ts";
 export type { ServerTlsPaths } from "./server-tls-files.ts";
 export { CHANNEL_BINDINGS, TLS_MODES, TLS_NEGOTIATIONS } from "./tls-settings.ts";
 export type { ChannelBindingMode, TlsMode, TlsNegotiation, TlsSettings } from "./tls-settings.ts";
-export type { TlsLogger, WatchContext } from "./watched-files.ts";
+export { WatchedFiles } from "./watched-files.ts";
+export type { TlsLogger, WatchContext, WatchedFilesOptions } from "./watched-files.ts";
 export { subjectText, TlsAcceptor } from "./tls-acceptor.ts";
 export type { AcceptedTls, ClientCertificate, TlsAcceptorOptions } from "./tls-acceptor.ts";

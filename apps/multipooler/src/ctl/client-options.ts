@@ -10,6 +10,8 @@ export interface ClientOptions {
   readonly tlsCa?: string;
   readonly tlsCert?: string;
   readonly tlsKey?: string;
+  /** File with the token for a pooler that asks for one. */
+  readonly tokenFile?: string;
   /** A duration as text, e.g. "30s"; "0" for none. */
   readonly timeout: string;
 }
@@ -31,5 +33,11 @@ export function withClientOptions(command: Command): Command {
     )
     .option("--tls-cert <path>", "PEM file with a certificate for a pooler that asks for one")
     .option("--tls-key <path>", "PEM file with its key")
+    .addOption(
+      new Option(
+        "--token-file <path>",
+        "file whose first line is a token of the pooler's --grpc-manager-token-file",
+      ).env("MULTIPOOLER_TOKEN_FILE"),
+    )
     .option("--timeout <duration>", "give up after this time; 0 waits forever", "0");
 }

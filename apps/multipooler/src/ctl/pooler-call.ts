@@ -1,4 +1,5 @@
 import type { Writable } from "node:stream";
+import type { WriteStream } from "node:tty";
 import { GrpcStatusError } from "@multipooler/grpc-services/client";
 import type { PoolerClient, RequestOptions } from "@multipooler/grpc-services/client";
 import type { ClientOptions } from "./client-options.ts";
@@ -10,7 +11,7 @@ import { poolerClient } from "./pooler-connection.ts";
 
 /** Where a command prints. */
 export interface CtlOutput {
-  readonly stdout: Writable;
+  readonly stdout: Writable & Partial<Pick<WriteStream, "isTTY" | "columns" | "rows">>;
   readonly stderr: Writable;
   /** Prints one line for people to standard error. */
   readonly complain: (line: string) => void;
@@ -54,7 +55,9 @@ function complain(error: unknown, address: string, io: CtlOutput): void {
   if (error instanceof GrpcStatusError && error.diagnostic !== undefined) {
     io.stderr.write(diagnosticText(error.diagnostic));
   } else if (error instanceof GrpcStatusError) {
-    io.complain(callFault(error, address));
+    for (const line of callFault(error, address).split("\n")) {
+      io.complain(line);
+    }
   } else {
     io.complain(error instanceof Error ? error.message : String(error));
   }

@@ -14,7 +14,13 @@ const DEFAULT_PORT = settings.grpcPort.defaultText ?? "";
  *
  * @throws ConfigError naming the file that cannot be read
  */
-export function poolerClient({ address, tlsCa, tlsCert, tlsKey }: ClientOptions): PoolerClient {
+export function poolerClient({
+  address,
+  tlsCa,
+  tlsCert,
+  tlsKey,
+  tokenFile,
+}: ClientOptions): PoolerClient {
   const isEncrypted = tlsCa !== undefined || tlsCert !== undefined || tlsKey !== undefined;
   const tls: ClientTls | undefined = isEncrypted
     ? {
@@ -26,7 +32,11 @@ export function poolerClient({ address, tlsCa, tlsCert, tlsKey }: ClientOptions)
   if ((tlsCert === undefined) !== (tlsKey === undefined)) {
     throw new ConfigError(["--tls-cert and --tls-key go together"]);
   }
-  return connect({ address: withPort(address, DEFAULT_PORT), tls });
+  const token = contentOf("token-file", tokenFile)?.split("\n", 1)[0]?.trim();
+  if (token !== undefined && !/^[!-~]+$/.test(token)) {
+    throw new ConfigError([`--token-file: the first line of ${tokenFile} is no token`]);
+  }
+  return connect({ address: withPort(address, DEFAULT_PORT), tls, token });
 }
 
 function contentOf(flag: string, file: string | undefined): string | undefined {

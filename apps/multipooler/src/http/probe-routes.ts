@@ -29,7 +29,7 @@ export interface ProbeSources {
   readonly status: () => ManagerStatus;
   readonly process: () => ProcessState;
   /** What `/config` shows. */
-  readonly settings: readonly EffectiveSetting[];
+  readonly settings: () => readonly EffectiveSetting[];
   /** The metrics, as Prometheus reads them. */
   readonly metrics: () => Promise<string>;
 }
@@ -65,7 +65,7 @@ export function probeRoutes(sources: ProbeSources): [string, Route][] {
     ...traffic,
     ["/metrics", { type: "page", answer: () => metricsAnswer(sources) }],
     // Not for pages of other origins.
-    ["/config", page(() => jsonAnswer(200, { settings: sources.settings }, {}))],
+    ["/config", page(() => jsonAnswer(200, { settings: sources.settings() }, {}))],
     ["/version", page(() => jsonAnswer(200, buildVersion))],
   ];
 }

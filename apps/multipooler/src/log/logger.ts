@@ -11,6 +11,8 @@ import type { Config } from "../settings/settings.ts";
 /** The log of the process: a line for each event. */
 export interface ProgramLog extends AsyncDisposable {
   readonly logger: Logger;
+  /** Gives another lowest severity, to the logs of all components too. */
+  setLevel(level: Config["logLevel"]): void;
   /** Set while lines cannot be written. */
   outage(): LogOutage | undefined;
 }
@@ -31,12 +33,24 @@ export function openLog(
     onOutage: (error) => complain(`the log cannot be written: ${error.message}`),
     onRecovery: (outage) => logger.error(outage, "the log could not be written for some time"),
   });
+  // A child keeps the level that it was made with.
+  const components = new Set<{ level: string }>();
   const logger: Logger = pino(
-    { level: logLevel, base: null, timestamp: () => `,"time":"${new Date().toISOString()}"` },
+    {
+      level: logLevel,
+      base: null,
+      timestamp: () => `,"time":"${new Date().toISOString()}"`,
+      onChild: (child) => components.add(child),
+    },
     logFormat === "text" ? { write: (line: string) => output.write(logText(line)) } : output,
   );
   return {
     logger,
+    setLevel: (level) => {
+      for (const each of [logger, ...components]) {
+        each.level = level;
+      }
+    },
     outage: () => output.outage,
     async [Symbol.asyncDispose]() {
       await output.close();

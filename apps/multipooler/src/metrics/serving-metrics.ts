@@ -28,6 +28,17 @@ export function servingFigures(manager: ReportedManager): readonly Figure[] {
         return lagMs === undefined ? [] : [{ value: lagMs / 1000, attributes: {} }];
       },
     },
+    {
+      name: "mg.pooler.replication.behind",
+      kind: "gauge",
+      unit: "By",
+      description: "How much WAL of its primary the standby has not replayed.",
+      read: () => {
+        const { heartbeat } = manager.status();
+        const bytes = heartbeat.mode === "reader" ? heartbeat.behindBytes : undefined;
+        return bytes === undefined ? [] : [{ value: bytes, attributes: {} }];
+      },
+    },
   ];
 }
 

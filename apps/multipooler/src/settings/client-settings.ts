@@ -11,7 +11,10 @@ import {
 } from "./setting.ts";
 import type { Setting } from "./setting.ts";
 
-const clients = settingGroup("Clients of PostgreSQL's protocol");
+const clients = settingGroup(
+  "Clients of PostgreSQL's protocol",
+  "the port for clients keeps what it was opened with",
+);
 
 // Written out, for the package takes longer to load than a `ctl` command may.
 const CLIENT_CERTIFICATES = [
@@ -31,17 +34,22 @@ export const clientSettings = {
     help: "Address to listen on for psql and drivers.",
   }),
   pgMaxClients: clients.optional("pg-max-clients", integer({ min: 1, max: 1_000_000 }), {
+    reload: true,
     help: "Maximum clients; if unset 1000, or as many as the limit of open files (ulimit -n) allows.",
   }),
   pgMaxClientsPerUser: clients.required(
     "pg-max-clients-per-user",
     integer({ min: 0, max: 1_000_000 }),
-    { default: "0", help: "Maximum clients that are logged in as one user; 0 sets no limit." },
+    {
+      default: "0",
+      reload: true,
+      help: "Maximum clients that are logged in as one user; 0 sets no limit.",
+    },
   ),
   pgMaxClientsPerDatabase: clients.required(
     "pg-max-clients-per-database",
     integer({ min: 0, max: 1_000_000 }),
-    { default: "0", help: "Maximum clients of one database; 0 sets no limit." },
+    { default: "0", reload: true, help: "Maximum clients of one database; 0 sets no limit." },
   ),
   pgDatabases: clients.optional("pg-databases", names, {
     help:
@@ -50,6 +58,7 @@ export const clientSettings = {
   }),
   pgDatabaseIdleTimeoutMs: clients.required("pg-database-idle-timeout", duration({ min: 0 }), {
     default: "5m",
+    reload: true,
     help: "Give up such a database, and its connections, when no client has used it for this time; 0 keeps it.",
   }),
   pgAdminDatabase: clients.required("pg-admin-database", text, {
@@ -57,13 +66,16 @@ export const clientSettings = {
     help: "Name of the admin console, as a client names a database.",
   }),
   pgAdminUsers: clients.optional("pg-admin-users", names, {
+    reload: true,
     help: "Users of the admin console; if unset, the role of --connpool-admin-user.",
   }),
   pgStatsUsers: clients.optional("pg-stats-users", names, {
+    reload: true,
     help: "Users of the admin console that may only SHOW.",
   }),
   pgTrustLoopback: clients.required("pg-trust-loopback", choice(["on", "off"]), {
     default: "off",
+    reload: true,
     help: "Let clients of this machine in without a password.",
   }),
   pgTlsCertFile: clients.optional("pg-tls-cert-file", path, {
@@ -82,10 +94,12 @@ export const clientSettings = {
   }),
   pgLoginTimeoutMs: clients.required("pg-login-timeout", duration({ min: 1 }), {
     default: "60s",
+    reload: true,
     help: "Maximum time from the connection of a client to its first statement.",
   }),
   pgClientIdleTimeoutMs: clients.required("pg-client-idle-timeout", duration({ min: 0 }), {
     default: "0",
+    reload: true,
     help: "Disconnect a client that was idle outside a transaction for this time; 0 keeps it.",
   }),
   pgLoginFailureLimit: clients.required(
@@ -93,6 +107,7 @@ export const clientSettings = {
     integer({ min: 0, max: 1_000_000 }),
     {
       default: "20",
+      reload: true,
       help:
         "Wrong passwords of one user from one address within --pg-login-failure-window, after which " +
         "it is refused for the rest of that; all users of an address have ten times as many. 0 sets no limit.",
@@ -100,6 +115,7 @@ export const clientSettings = {
   ),
   pgLoginFailureWindowMs: clients.required("pg-login-failure-window", duration({ min: 1 }), {
     default: "1m",
+    reload: true,
     help: "Time in which wrong passwords are counted.",
   }),
   pgTcpKeepaliveMs: clients.required("pg-tcp-keepalive", duration({ min: 0 }), {
@@ -109,7 +125,7 @@ export const clientSettings = {
   pgMaxMessageBytes: clients.required(
     "pg-max-message-bytes",
     integer({ min: 1024, max: 1_073_741_823 }, "bytes"),
-    { default: "16777216", help: "Longest message of a client, e.g. one statement." },
+    { default: "16777216", reload: true, help: "Longest message of a client, e.g. one statement." },
   ),
   pgClientMaxStatements: clients.required(
     "pg-client-max-statements",

@@ -4,6 +4,8 @@ import type { ConfigFilePlace, FileSettings } from "./config-file.ts";
 import { settings } from "./settings.ts";
 import type { Config } from "./settings.ts";
 import { mistypedVariables } from "./environment.ts";
+import { refusedVariables } from "./libpq-parameters.ts";
+import { readService } from "./service-file.ts";
 import { findValue } from "./setting-source.ts";
 import type { ConfigSources } from "./setting-source.ts";
 import type { Setting, SettingTable, SettingValues } from "./setting.ts";
@@ -28,23 +30,39 @@ export function readSettingsFile(place: ConfigFilePlace): FileSettings {
   });
 }
 
+/** The sources with the service of libpq that they name, if there is one. */
+export function withService(sources: ConfigSources): ConfigSources {
+  const name = findValue(settings.pgService, sources)?.text;
+  if (name === undefined) {
+    return sources;
+  }
+  const all = Object.values<Setting<unknown>>(settings);
+  const known = new Set(all.flatMap(({ libpq }) => libpq?.keyword ?? []));
+  const file = findValue(settings.pgServiceFile, sources)?.text;
+  return { ...sources, service: readService({ name, file, env: sources.env, known }) };
+}
+
 /** Resolves all settings of the program; see {@link resolveSettings}. */
 export function resolveConfig(sources: ConfigSources): Config {
-  return resolveSettings(settings, sources);
+  const problems = [...refusedVariables(sources.env), ...(sources.service?.problems ?? [])];
+  return resolveSettings(settings, sources, problems);
 }
 
 /**
- * Resolves the settings of a table, each from the strongest of its sources.
+ * Resolves the settings of a table, each from the strongest of its sources. `further` problems are
+ * reported with those that are found.
  *
  * @throws ConfigError naming every bad or unknown setting, its value and the allowed values.
  */
 export function resolveSettings<T extends SettingTable>(
   table: T,
   sources: ConfigSources,
+  further: readonly string[] = [],
 ): SettingValues<T> {
   const problems: string[] = [
     ...sources.file.problems,
     ...mistypedVariables(settings, sources.env),
+    ...further,
   ];
   const values: Record<string, unknown> = {};
   for (const [key, setting] of Object.entries(table)) {

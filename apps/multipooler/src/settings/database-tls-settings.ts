@@ -1,8 +1,8 @@
 import { CHANNEL_BINDINGS, TLS_MODES, TLS_NEGOTIATIONS } from "@multipooler/tls";
-import { choice, path, settingGroup, text, unsetIfEmpty } from "./setting.ts";
+import { FILES_REREAD, choice, path, settingGroup, text, unsetIfEmpty } from "./setting.ts";
 import type { Setting } from "./setting.ts";
 
-const tls = settingGroup("TLS to PostgreSQL");
+const tls = settingGroup("TLS to PostgreSQL", FILES_REREAD);
 
 /**
  * How connections to PostgreSQL are encrypted, with libpq's names, values and environment. A Unix socket
@@ -10,24 +10,24 @@ const tls = settingGroup("TLS to PostgreSQL");
  */
 export const databaseTlsSettings = {
   pgClientSslMode: tls.optional("pg-client-sslmode", unsetIfEmpty(choice(TLS_MODES)), {
-    env: ["PGSSLMODE"],
+    libpq: { keyword: "sslmode", variable: "PGSSLMODE" },
     help: "As in libpq; if unset prefer, or verify-full with --pg-client-sslrootcert system.",
   }),
   pgClientSslRootCert: tls.optional("pg-client-sslrootcert", unsetIfEmpty(path), {
-    env: ["PGSSLROOTCERT"],
+    libpq: { keyword: "sslrootcert", variable: "PGSSLROOTCERT" },
     help: 'PEM file with the authorities that are trusted, or "system" for those of the system.',
   }),
   pgClientSslNegotiation: tls.required("pg-client-sslnegotiation", choice(TLS_NEGOTIATIONS), {
     default: "postgres",
-    env: ["PGSSLNEGOTIATION"],
+    libpq: { keyword: "sslnegotiation", variable: "PGSSLNEGOTIATION" },
     help: "How TLS begins: direct saves a round trip and needs PostgreSQL 17.",
   }),
   pgClientSslCert: tls.optional("pg-client-sslcert", path, {
-    env: ["PGSSLCERT"],
+    libpq: { keyword: "sslcert", variable: "PGSSLCERT" },
     help: "PEM file with the certificate that is shown to PostgreSQL.",
   }),
   pgClientSslKey: tls.optional("pg-client-sslkey", path, {
-    env: ["PGSSLKEY"],
+    libpq: { keyword: "sslkey", variable: "PGSSLKEY" },
     help: "PEM file with the key of --pg-client-sslcert.",
   }),
   pgClientSslServerName: tls.optional("pg-client-sslservername", text, {
@@ -35,7 +35,7 @@ export const databaseTlsSettings = {
   }),
   pgClientChannelBinding: tls.required("pg-client-channel-binding", choice(CHANNEL_BINDINGS), {
     default: "prefer",
-    env: ["PGCHANNELBINDING"],
+    libpq: { keyword: "channel_binding", variable: "PGCHANNELBINDING" },
     help: "Whether logins with a password are bound to PostgreSQL's certificate.",
   }),
 } as const satisfies Record<string, Setting<unknown>>;

@@ -11,6 +11,13 @@ export interface EffectiveSetting {
   readonly source: SourceType | "unset";
   /** The flag, the variable or the file that sets it; empty for a default and what is not set. */
   readonly from: string;
+  /** Set where another value waits for a restart. */
+  readonly pending?: {
+    readonly value: string | undefined;
+    readonly from: string;
+    /** Why it does, one clause. */
+    readonly reason: string;
+  };
 }
 
 /** Every setting of a table in its order, without the values of secrets. */

@@ -3,7 +3,7 @@ import type { SettingTable } from "./setting.ts";
 
 const PREFIX = "MULTIPOOLER_";
 /** Variables with the prefix that are no settings of a table. */
-const OTHERS = ["MULTIPOOLER_ADDRESS", "MULTIPOOLER_CONFIG_FILE"];
+const OTHERS = ["MULTIPOOLER_ADDRESS", "MULTIPOOLER_CONFIG_FILE", "MULTIPOOLER_TOKEN_FILE"];
 
 // What Kubernetes sets for a service: https://kubernetes.io/docs/tutorials/services/connect-applications-service/
 const SERVICE_VARIABLE =

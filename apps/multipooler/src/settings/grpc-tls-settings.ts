@@ -1,8 +1,8 @@
 import * as z from "zod";
-import { choice, path, settingGroup, unsetIfEmpty } from "./setting.ts";
+import { FILES_REREAD, choice, path, settingGroup, unsetIfEmpty } from "./setting.ts";
 import type { Kind, Setting } from "./setting.ts";
 
-const tls = settingGroup("TLS of gRPC");
+const tls = settingGroup("TLS of gRPC, and who may manage", FILES_REREAD);
 
 /** Parts of subjects, separated by colons. */
 const substrings: Kind<readonly string[]> = {
@@ -37,6 +37,16 @@ export const grpcTlsSettings = {
   }),
   grpcAuthSubstrings: tls.optional("grpc-auth-mtls-allowed-substrings", unsetIfEmpty(substrings), {
     help: "Parts of subjects, separated by colons; one has to be in that of the client's certificate.",
+  }),
+  managerTokenFile: tls.optional("grpc-manager-token-file", path, {
+    help:
+      "File with a token a line; calls of the manager service (ctl) need one then. Read again when it " +
+      "is replaced.",
+  }),
+  managerSubstrings: tls.optional("grpc-manager-allowed-substrings", unsetIfEmpty(substrings), {
+    help:
+      "Parts of subjects, separated by colons: clients whose certificate has one of them may call the " +
+      "manager service, and no others but those with a token of --grpc-manager-token-file.",
   }),
   grpcCrl: tls.optional("grpc-crl", refused([""], "lists of revoked certificates are not read"), {
     help: "Refused: lists of revoked certificates are not read, as in Multigres.",

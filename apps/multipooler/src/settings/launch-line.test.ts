@@ -50,21 +50,40 @@ const unwanted = (): never => {
   throw new Error("not the command that was given");
 };
 
+const NO_ACTIONS: CommandActions = {
+  serve: unwanted,
+  config: { check: unwanted, describe: unwanted, importPgBouncer: unwanted },
+  query: unwanted,
+  status: unwanted,
+  reload: unwanted,
+  completion: unwanted,
+  drain: unwanted,
+  serveAgain: unwanted,
+  activity: { table: unwanted, top: unwanted, kill: unwanted },
+  promotion: { term: unwanted },
+  replication: {
+    waitLsn: unwanted,
+    followers: unwanted,
+    setPrimary: unwanted,
+    status: unwanted,
+    start: unwanted,
+    stop: unwanted,
+    reset: unwanted,
+    synchronous: unwanted,
+    standbys: unwanted,
+  },
+  topo: { get: unwanted, list: unwanted, watch: unwanted, tree: unwanted, init: unwanted },
+};
+
 /** What the program would be run with. Rejects as commander does for what it does not know. */
 async function given(...args: readonly string[]): Promise<GivenSettings> {
   let found: GivenSettings | undefined;
   const actions: CommandActions = {
+    ...NO_ACTIONS,
     serve: async (settings) => {
       found = settings;
       return 0;
     },
-    config: { check: unwanted, describe: unwanted, importPgBouncer: unwanted },
-    query: unwanted,
-    status: unwanted,
-    drain: unwanted,
-    serveAgain: unwanted,
-    promotion: { term: unwanted },
-    topo: { get: unwanted, list: unwanted, watch: unwanted, tree: unwanted, init: unwanted },
   };
   await commandLine(actions, () => undefined).parseAsync(args, { from: "user" });
   return found ?? unwanted();
@@ -145,7 +164,7 @@ test.each<[map: string, withheld: readonly string[]]>([
   ["-grpc-pooler", ["query"]],
   ["-grpc-poolermanager, -grpc-pooler", ["manager", "query"]],
   ["-grpc-pooler,grpc-pooler", []],
-  ["-grpc-consensus,anything,-whatever", []],
+  ["-grpc-backup,anything,-whatever", []],
 ])("the service map %j turns off %j", async (map, withheld) => {
   expect((await config(["--service-map", map])).withheldServices).toEqual(new Set(withheld));
 });
@@ -254,19 +273,9 @@ test("words that are none are refused with those that are", async () => {
 
 test("the help has our flags with what they do, the others once and short", () => {
   let help = "";
-  const line = commandLine(
-    {
-      serve: unwanted,
-      config: { check: unwanted, describe: unwanted, importPgBouncer: unwanted },
-      query: unwanted,
-      status: unwanted,
-      drain: unwanted,
-      serveAgain: unwanted,
-      promotion: { term: unwanted },
-      topo: { get: unwanted, list: unwanted, watch: unwanted, tree: unwanted, init: unwanted },
-    },
-    () => undefined,
-  ).configureOutput({ writeOut: (text) => (help += text) });
+  const line = commandLine(NO_ACTIONS, () => undefined).configureOutput({
+    writeOut: (text) => (help += text),
+  });
   line.outputHelp();
   const [ours = "", others = ""] = help.split("Accepted from launch lines");
   for (const flag of MULTIGRES) {

@@ -2,7 +2,7 @@ import type { SessionIsolation } from "@multipooler/poolerserver";
 import { choice, duration, integer, ratio, settingGroup } from "./setting.ts";
 import type { Setting } from "./setting.ts";
 
-const pool = settingGroup("Pool");
+const pool = settingGroup("Pool", "the pools are built with it");
 
 // Written out, for the package takes longer to load than a `ctl` command may.
 const SESSION_ISOLATIONS = [
@@ -15,23 +15,29 @@ export const poolSettings = {
   globalCapacity: pool.required("connpool-global-capacity", integer({ min: 1, max: 10_000 }), {
     default: "100",
     env: ["CONNPOOL_GLOBAL_CAPACITY"],
+    reload: true,
     help: "Maximum connections to PostgreSQL that serve queries; PostgreSQL's own limit is never exceeded.",
   }),
   maxConnectionsPerUser: pool.required(
     "connpool-max-connections-per-user",
     integer({ min: 0, max: 10_000 }),
-    { default: "0", help: "Maximum connections of one user in all databases; 0 sets no limit." },
+    {
+      default: "0",
+      reload: true,
+      help: "Maximum connections of one user in all databases; 0 sets no limit.",
+    },
   ),
   maxConnectionsPerDatabase: pool.required(
     "connpool-max-connections-per-database",
     integer({ min: 0, max: 10_000 }),
-    { default: "0", help: "Maximum connections of one database; 0 sets no limit." },
+    { default: "0", reload: true, help: "Maximum connections of one database; 0 sets no limit." },
   ),
   minConnectionsPerUser: pool.required(
     "connpool-min-capacity-per-user",
     integer({ min: 0, max: 10_000 }),
     {
       default: "0",
+      reload: true,
       help: "Connections of one database that are kept for each of its users, up to an equal part.",
     },
   ),
@@ -47,6 +53,7 @@ export const poolSettings = {
   }),
   idleTimeoutMs: pool.required("connpool-user-regular-idle-timeout", duration({ min: 0 }), {
     default: "5m",
+    reload: true,
     help: "Close a connection after it was idle for this time; 0 keeps it.",
   }),
   inactiveTimeoutMs: pool.required("connpool-inactive-timeout", duration({ min: 0 }), {
@@ -57,14 +64,17 @@ export const poolSettings = {
   }),
   maxLifetimeMs: pool.required("connpool-user-regular-max-lifetime", duration({ min: 0 }), {
     default: "1h",
+    reload: true,
     help: "Close a connection of this age once it is idle; 0 keeps it.",
   }),
   waitTimeoutMs: pool.required("connpool-wait-timeout", duration({ min: 0 }), {
     default: "30s",
+    reload: true,
     help: "Maximum time that a query waits for a connection; 0 leaves it to the caller's deadline.",
   }),
   drainGraceMs: pool.required("connpool-drain-grace-period", duration({ min: 0 }), {
     default: "3s",
+    reload: true,
     help: "Time for running work to finish when the pooler stops serving; 0 sets no limit.",
   }),
   inactivityTimeoutMs: pool.required(
@@ -72,6 +82,7 @@ export const poolSettings = {
     duration({ min: 0 }),
     {
       default: "30s",
+      reload: true,
       help: "End a reserved connection of gRPC in which nothing has run for this time; 0 keeps it.",
     },
   ),
@@ -99,6 +110,7 @@ export const poolSettings = {
     integer({ min: 1_048_576, max: 1_073_741_824 }, "bytes"),
     {
       default: "67108864",
+      reload: true,
       help: "Statements kept in memory that wait for a connection; beyond it further ones are refused.",
     },
   ),

@@ -1,4 +1,5 @@
 import type { FileSettings } from "./config-file.ts";
+import type { LibpqService } from "./service-file.ts";
 import type { Setting } from "./setting.ts";
 import { isOfKubernetes } from "./environment.ts";
 
@@ -9,9 +10,11 @@ export interface ConfigSources {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** What `readSettingsFile` read. */
   readonly file: FileSettings;
+  /** That of libpq which PGSERVICE or --pg-service names. Default: none. */
+  readonly service?: LibpqService | undefined;
 }
 
-export type SourceType = "flag" | "environment" | "file" | "default";
+export type SourceType = "flag" | "environment" | "service" | "file" | "default";
 
 /** A value that was found for a setting, not yet validated. */
 export interface Found {
@@ -23,18 +26,17 @@ export interface Found {
 
 /**
  * The value of a setting, as text: a flag overrides the environment, the environment the file, the
- * file the default. An empty environment variable counts as not set.
+ * file the default. A service of libpq overrides its other variables, as there, and no variable of
+ * our own. An empty environment variable counts as not set.
  */
 export function findValue(setting: Setting<unknown>, sources: ConfigSources): Found | undefined {
   const flag = sources.flags[setting.flag];
   if (flag !== undefined) {
     return { text: flag, source: "flag", name: `--${setting.flag}` };
   }
-  for (const name of setting.env) {
-    const text = sources.env[name];
-    if (text !== undefined && text !== "" && !isOfKubernetes(name, text)) {
-      return { text, source: "environment", name };
-    }
+  const environment = ownVariable(setting, sources) ?? ofLibpq(setting, sources);
+  if (environment !== undefined) {
+    return environment;
   }
   const { values, path } = sources.file;
   const inFile = values[setting.flag];
@@ -45,4 +47,27 @@ export function findValue(setting: Setting<unknown>, sources: ConfigSources): Fo
     return { text: setting.defaultText, source: "default", name: `--${setting.flag}` };
   }
   return undefined;
+}
+
+function ownVariable({ env, libpq }: Setting<unknown>, sources: ConfigSources): Found | undefined {
+  for (const name of env) {
+    const text = sources.env[name] ?? "";
+    if (text !== "" && name !== libpq?.variable && !isOfKubernetes(name, text)) {
+      return { text, source: "environment", name };
+    }
+  }
+  return undefined;
+}
+
+function ofLibpq({ libpq }: Setting<unknown>, { env, service }: ConfigSources): Found | undefined {
+  if (libpq === undefined) {
+    return undefined;
+  }
+  const { keyword, variable, text = (value: string) => value } = libpq;
+  const inService = service?.values[keyword];
+  if (service !== undefined && inService !== undefined) {
+    return { text: text(inService), source: "service", name: `${keyword} of ${service.place}` };
+  }
+  const value = env[variable] ?? "";
+  return value === "" ? undefined : { text: text(value), source: "environment", name: variable };
 }

@@ -1,4 +1,6 @@
+import { isIP } from "node:net";
 import * as z from "zod";
+import type { LibpqParameter } from "./libpq-parameters.ts";
 
 /** One setting: its sources, its validation and its help. */
 export interface Setting<T> {
@@ -6,6 +8,8 @@ export interface Setting<T> {
   readonly flag: string;
   /** Environment variables; the first that is set counts. `MULTIPOOLER_<FLAG>` always comes first. */
   readonly env: readonly string[];
+  /** What libpq calls it; the variable is the last of `env`. */
+  readonly libpq: LibpqParameter | undefined;
   /** Stands for the value in the help, e.g. "duration" or "port". */
   readonly placeholder: string;
   /** Parses the text that every source gives. */
@@ -20,6 +24,8 @@ export interface Setting<T> {
   readonly isList: boolean;
   /** Kept out of errors and logs. */
   readonly secret: boolean;
+  /** Why a new value needs a restart, one clause; `undefined`: a reload applies it. */
+  readonly restartReason: string | undefined;
 }
 
 /** Settings by their name in code. */
@@ -33,8 +39,11 @@ export type SettingValues<T extends SettingTable> = {
 interface Definition {
   readonly default?: string;
   readonly env?: readonly string[];
+  readonly libpq?: LibpqParameter;
   readonly help: string;
   readonly secret?: boolean;
+  /** True for what a reload applies. A text says why a restart is needed, in place of the group's. */
+  readonly reload?: true | string;
 }
 
 /** Values in the configuration file, in the words of JSON schema. */
@@ -53,8 +62,18 @@ export interface Kind<T> {
   readonly isList?: boolean;
 }
 
-/** Creates the settings of one group of the help; an optional one may stay unset. */
-export function settingGroup(group: string): {
+/** The reason of settings that say where files of TLS are. */
+export const FILES_REREAD = "a reload reads the same files again, and no others";
+const READ_AT_START = "it is read only at the start";
+
+/**
+ * Creates the settings of one group of the help; an optional one may stay unset. A new value needs a
+ * restart for the reason of the group, unless the setting says otherwise.
+ */
+export function settingGroup(
+  group: string,
+  restartReason: string = READ_AT_START,
+): {
   required<T>(
     flag: string,
     kind: Kind<T>,
@@ -64,7 +83,12 @@ export function settingGroup(group: string): {
 } {
   const make = <T>(flag: string, kind: Kind<T>, definition: Definition): Setting<T> => ({
     flag,
-    env: [`MULTIPOOLER_${flag.replaceAll("-", "_").toUpperCase()}`, ...(definition.env ?? [])],
+    env: [
+      `MULTIPOOLER_${flag.replaceAll("-", "_").toUpperCase()}`,
+      ...(definition.env ?? []),
+      ...(definition.libpq === undefined ? [] : [definition.libpq.variable]),
+    ],
+    libpq: definition.libpq,
     placeholder: kind.placeholder,
     schema: kind.schema,
     json: kind.json ?? { type: "string" },
@@ -73,6 +97,7 @@ export function settingGroup(group: string): {
     help: definition.help,
     isList: kind.isList ?? false,
     secret: definition.secret ?? false,
+    restartReason: definition.reload === true ? undefined : (definition.reload ?? restartReason),
   });
   return {
     required: make,
@@ -173,6 +198,20 @@ export const names: Kind<readonly string[]> = {
     .refine((list) => list.every((name) => name.length > 0 && !name.includes("\0")), {
       error: "must be names, separated by commas",
     }),
+};
+
+/** The name or address of one host, or the directory of a Unix socket. */
+export const host: Kind<string> = {
+  placeholder: "host",
+  schema: text.schema.refine((value) => !value.includes(","), {
+    error: "names several hosts, and the pooler stands in front of one",
+  }),
+};
+
+/** An IP address. */
+export const ipAddress: Kind<string> = {
+  placeholder: "address",
+  schema: z.string().refine((value) => isIP(value) !== 0, { error: "is not an IP address" }),
 };
 
 /** Text without further rules, such as a password. */

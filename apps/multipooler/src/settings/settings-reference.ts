@@ -1,3 +1,5 @@
+import { otherParameters } from "./libpq-parameters.ts";
+import type { OtherParameter } from "./libpq-parameters.ts";
 import type { Setting, SettingTable } from "./setting.ts";
 
 /** What describes all settings: a page for people, or a schema with which editors check a file. */
@@ -10,6 +12,13 @@ Each is a flag, an environment variable and a key of the configuration file (\`-
 JSON). A flag overrides the environment, the environment the file, the file the default. Durations are
 written like \`500ms\`, \`30s\` or \`1h30m\`. \`multipooler check-config\` says what is wrong with them, and
 where each value comes from.
+`;
+
+const LIBPQ = `## libpq's variables and services
+
+All that libpq reads is taken, or is refused where the pooler would run without what it asks for. What a
+service (\`PGSERVICE\`) says overrides the variables here, and not those of a setting's own. \`~/.pgpass\`
+is read as by libpq.
 `;
 
 /** Describes the settings of a table, and in the schema also flags that are accepted without meaning. */
@@ -31,14 +40,40 @@ function markdown(settings: readonly Setting<unknown>[]): string {
   const sections = [...groups].map(
     ([group, members]) => `## ${group}\n\n${members.map(entry).join("\n")}`,
   );
-  return [INTRODUCTION, ...sections].join("\n");
+  return [INTRODUCTION, ...sections, libpqSection(settings)].join("\n");
 }
 
-function entry({ flag, placeholder, help, defaultText, env, isList }: Setting<unknown>): string {
+/** What the program does with each parameter that libpq takes from its environment or a service. */
+function libpqSection(settings: readonly Setting<unknown>[]): string {
+  const ours = settings.flatMap(({ libpq, flag }) =>
+    libpq === undefined ? [] : [{ ...libpq, means: `\`--${flag}\`` }],
+  );
+  const others = otherParameters.map((parameter) => ({
+    ...parameter,
+    means: meaningOf(parameter),
+  }));
+  const lines = [...ours, ...others].map(
+    ({ variable, keyword, means }) =>
+      `- ${variable === undefined ? "" : `\`${variable}\`, `}\`${keyword}\`: ${means}`,
+  );
+  return [LIBPQ, ...lines, ""].join("\n");
+}
+
+function meaningOf({ harmless, reason }: OtherParameter): string {
+  if (harmless === undefined) {
+    return `ignored; ${reason}`;
+  }
+  const taken = harmless.filter((value) => value !== "").map((value) => `\`${value}\``);
+  return `refused${taken.length === 0 ? "" : ` unless ${taken.join(" or ")}`}; ${reason}`;
+}
+
+function entry(setting: Setting<unknown>): string {
+  const { flag, placeholder, help, defaultText, env, isList, restartReason } = setting;
   const facts = [
     defaultText === undefined ? "No default." : `Default: \`${defaultText}\`.`,
     `Environment: ${env.map((name) => `\`${name}\``).join(", ")}.`,
     ...(isList ? ["The flag may be given several times."] : []),
+    restartReason === undefined ? "A reload applies it." : `Needs a restart: ${restartReason}.`,
   ];
   const shown = placeholder.replaceAll("|", "\\|");
   return `### \`--${flag}\` ${shown}\n\n${help.replaceAll(/[*<_]/g, "\\$&")}\n\n${facts.join(" ")}\n`;

@@ -5,8 +5,10 @@ import { poolSettings } from "./pool-settings.ts";
 import {
   choice,
   duration,
+  host,
   identifier,
   integer,
+  ipAddress,
   listenPort,
   path,
   port,
@@ -19,9 +21,12 @@ import { serviceMap } from "./service-map.ts";
 import { telemetrySettings } from "./telemetry-settings.ts";
 import { topologySettings } from "./topology-settings.ts";
 
-const identity = settingGroup("Identity");
-const postgres = settingGroup("PostgreSQL");
-const network = settingGroup("Network");
+const identity = settingGroup("Identity", "the pooler is registered under it");
+const postgres = settingGroup(
+  "PostgreSQL",
+  "the pooler stands in front of one PostgreSQL while it runs",
+);
+const network = settingGroup("Network", "a port that listens keeps its address and limits");
 const process = settingGroup("Process");
 
 /**
@@ -45,6 +50,7 @@ export const settings = {
   database: identity.required("database", text, {
     default: "postgres",
     env: ["POSTGRES_DB"],
+    libpq: { keyword: "dbname", variable: "PGDATABASE" },
     help: "Database to serve.",
   }),
   tableGroup: identity.required("table-group", text, {
@@ -72,14 +78,18 @@ export const settings = {
   socketFile: postgres.optional("socket-file", path, {
     help: "PostgreSQL's Unix socket, e.g. /run/postgresql/.s.PGSQL.5432; overrides --pg-host.",
   }),
-  pgHost: postgres.required("pg-host", text, {
+  pgHost: postgres.required("pg-host", host, {
     default: "127.0.0.1",
-    env: ["PGHOST"],
-    help: "Host of PostgreSQL.",
+    libpq: { keyword: "host", variable: "PGHOST" },
+    help: "Host of PostgreSQL, or the directory of its Unix socket.",
+  }),
+  pgHostAddress: postgres.optional("pg-hostaddr", ipAddress, {
+    libpq: { keyword: "hostaddr", variable: "PGHOSTADDR" },
+    help: "IP address of PostgreSQL, so that --pg-host is not looked up; its certificate is for that still.",
   }),
   pgPort: postgres.required("pg-port", port, {
     default: "5432",
-    env: ["PGPORT"],
+    libpq: { keyword: "port", variable: "PGPORT" },
     help: "Port of PostgreSQL.",
   }),
   pgDataDir: postgres.optional("pg-data-dir", path, {
@@ -89,23 +99,47 @@ export const settings = {
   adminUser: postgres.required("connpool-admin-user", text, {
     default: "postgres",
     env: ["CONNPOOL_ADMIN_USER", "POSTGRES_USER"],
+    libpq: { keyword: "user", variable: "PGUSER" },
     help: "Role to connect to PostgreSQL as.",
   }),
   adminPassword: postgres.optional("connpool-admin-password", secretText, {
     env: ["CONNPOOL_ADMIN_PASSWORD", "POSTGRES_PASSWORD"],
+    libpq: { keyword: "password", variable: "PGPASSWORD" },
     secret: true,
+    reload: true,
     help: "Its password; other users of the machine can read it from a command line.",
   }),
   adminPasswordFile: postgres.optional("connpool-admin-password-file", path, {
     env: ["CONNPOOL_ADMIN_PASSWORD_FILE", "POSTGRES_PASSWORD_FILE"],
+    reload: true,
     help: "File with the password, read at each connect; overrides --connpool-admin-password.",
+  }),
+  pgPassfile: postgres.optional("pg-passfile", path, {
+    libpq: { keyword: "passfile", variable: "PGPASSFILE" },
+    reload: true,
+    help: "Password file of libpq, read at each connect where no password is set; if unset ~/.pgpass.",
+  }),
+  pgService: postgres.optional("pg-service", text, {
+    env: ["PGSERVICE"],
+    help: "Service of libpq, whose parameters override the variables of libpq.",
+  }),
+  pgServiceFile: postgres.optional("pg-service-file", path, {
+    env: ["PGSERVICEFILE"],
+    help: "File that has it; if unset ~/.pg_service.conf, or pg_service.conf in $PGSYSCONFDIR.",
   }),
   adminConnections: postgres.required("connpool-admin-capacity", integer({ min: 2, max: 100 }), {
     default: "2",
     help: "Connections for the pooler's own statements: logins, checks and cancelling.",
   }),
+  replicationConnInfo: postgres.optional("replication-conninfo", secretText, {
+    secret: true,
+    help:
+      "How PostgreSQL, as a standby, logs in to its primary: keywords of libpq, e.g. " +
+      "'user=replicator passfile=/etc/pgpass sslmode=require'; no password. Default: the user above.",
+  }),
   dialTimeoutMs: postgres.required("connpool-dial-timeout", duration({ min: 1 }), {
     default: "5s",
+    libpq: { keyword: "connect_timeout", variable: "PGCONNECT_TIMEOUT", text: secondsOfLibpq },
     help: "Timeout for opening a connection to PostgreSQL.",
   }),
   startTimeoutMs: postgres.required("start-timeout", duration({ min: 0 }), {
@@ -191,6 +225,7 @@ export const settings = {
 
   logLevel: process.required("log-level", choice(["debug", "info", "warn", "error"]), {
     default: "info",
+    reload: true,
     help: "Lowest severity to log.",
   }),
   logFormat: process.required("log-format", choice(["json", "text"]), {
@@ -201,6 +236,27 @@ export const settings = {
     default: "stdout",
     help: "stdout, stderr, or a file that the log is appended to.",
   }),
+  logSlowStatementsMs: process.required("log-slow-statements", duration({ min: 0 }), {
+    default: "0",
+    reload: true,
+    help:
+      "Log statements that take so long, their wait for a connection included, with who ran them; never " +
+      "the values of parameters. 0 logs none.",
+  }),
+  logSlowWaitsMs: process.required("log-slow-waits", duration({ min: 0 }), {
+    default: "0",
+    reload: true,
+    help: "Log waits for a connection that take so long, with who waited; 0 logs none.",
+  }),
+  logStatementLength: process.required(
+    "log-statement-length",
+    integer({ min: 0, max: 100_000 }, "characters"),
+    {
+      default: "1000",
+      reload: true,
+      help: "How much of a slow statement's text is logged; what is written in it may be data. 0 logs none.",
+    },
+  ),
   pidFile: process.optional("pid-file", path, {
     help: "File that holds the process id while the pooler runs.",
   }),
@@ -212,13 +268,23 @@ export const settings = {
   }),
   onTermTimeoutMs: process.required("onterm-timeout", duration({ min: 1 }), {
     default: "30s",
+    reload: true,
     help: "Maximum time for a graceful stop after --lameduck; beyond it the process exits with an error.",
   }),
   onCloseTimeoutMs: process.required("onclose-timeout", duration({ min: 1 }), {
     default: "10s",
+    reload: true,
     help: "Maximum time for closing what is left after that, as HTTP and the topology.",
   }),
 } as const satisfies Record<string, Setting<unknown>>;
+
+/** Seconds without a unit; 0 and less are without a limit, for which the longest stands. */
+function secondsOfLibpq(seconds: string): string {
+  if (/^(?:0|-\d+)$/.test(seconds)) {
+    return "596h";
+  }
+  return /^\d+$/.test(seconds) ? `${seconds}s` : seconds;
+}
 
 /** The validated value of every setting. */
 export type Config = SettingValues<typeof settings>;

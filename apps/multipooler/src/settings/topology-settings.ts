@@ -1,7 +1,7 @@
 import { choice, keyRoot, path, secretText, settingGroup, text } from "./setting.ts";
 import type { Setting } from "./setting.ts";
 
-const topology = settingGroup("Topology");
+const topology = settingGroup("Topology", "the topology is opened once");
 
 /** Settings that locate the topology, for the program and for `ctl topo`. */
 export const topologySettings = {

@@ -22,14 +22,19 @@ export interface ClientTls {
   readonly key?: string | undefined;
 }
 
-/** Of grpc-js, and `tls`: `undefined` for a channel that is not encrypted. */
-type ChannelOptions = ClientOptions & { readonly tls?: ClientTls | undefined };
+/** Of grpc-js; `tls`: `undefined` for a channel that is not encrypted; `token` goes with each call. */
+type ChannelOptions = ClientOptions & {
+  readonly tls?: ClientTls | undefined;
+  readonly token?: string | undefined;
+};
 
 /** Makes calls over one connection of grpc-js and reports failures as {@link GrpcStatusError}. */
 export class ClientChannel {
   readonly #client: Client;
+  readonly #token: string | undefined;
 
-  constructor(address: string, { tls, ...options }: ChannelOptions) {
+  constructor(address: string, { tls, token, ...options }: ChannelOptions) {
+    this.#token = token;
     this.#client = new Client(address, channelCredentials(tls), options);
   }
 
@@ -45,7 +50,7 @@ export class ClientChannel {
       (message: Request) => method.encode(message),
       (bytes) => method.decode(bytes),
       request,
-      new Metadata(),
+      this.#metadata(),
       callOptions(options),
       (error, response) => {
         if (error !== null) {
@@ -80,7 +85,7 @@ export class ClientChannel {
       (message: Request) => method.encode(message),
       (bytes) => method.decode(bytes),
       request,
-      new Metadata(),
+      this.#metadata(),
       callOptions(options),
     );
     // A status may still come when nobody reads any more.
@@ -111,7 +116,7 @@ export class ClientChannel {
       method.path,
       (message: Request) => method.encode(message),
       (bytes) => method.decode(bytes),
-      new Metadata(),
+      this.#metadata(),
       callOptions(options),
     );
     call.on("error", () => {});
@@ -132,6 +137,14 @@ export class ClientChannel {
 
   close(): void {
     this.#client.close();
+  }
+
+  #metadata(): Metadata {
+    const metadata = new Metadata();
+    if (this.#token !== undefined) {
+      metadata.set("authorization", `Bearer ${this.#token}`);
+    }
+    return metadata;
   }
 }
 

@@ -16,6 +16,7 @@ export type {
   DiscardTempTablesInput,
   ExecuteQueryInput,
   GetAuthCredentialsInput,
+  KillInput,
   NotificationStreamInput,
   PoolerClient,
   PortalStreamExecuteInput,
@@ -23,5 +24,13 @@ export type {
   SetServingStatusInput,
   StreamExecuteInput,
 } from "./pooler-client.ts";
+export type {
+  ConfigureSynchronousReplicationInput,
+  ReplicationClient,
+  SetPrimaryConnInfoInput,
+  StopReplicationInput,
+  UpdateSynchronousStandbyListInput,
+  WaitForLSNInput,
+} from "./replication-client.ts";
 export { RowDecoder } from "../query/row-decoder.ts";
 export type { RowsEvent } from "../query/row-decoder.ts";

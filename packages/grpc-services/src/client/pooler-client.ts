@@ -5,6 +5,16 @@ import {
 } from "@multipooler/proto/manager-v1";
 import type { SetServingStatusResponse, StatusResponse } from "@multipooler/proto/manager-v1";
 import {
+  GetActivityRequest,
+  KillRequest,
+  ReloadConfigRequest,
+} from "@multipooler/proto/operations-v1";
+import type {
+  GetActivityResponse,
+  KillResponse,
+  ReloadConfigResponse,
+} from "@multipooler/proto/operations-v1";
+import {
   ConcludeTransactionRequest,
   CopyBidiExecuteRequest,
   DescribeRequest,
@@ -35,6 +45,8 @@ import type { ClientTls, RequestOptions } from "./client-channel.ts";
 import { clientMethod } from "./client-method.ts";
 import { consensusClient } from "./consensus-client.ts";
 import type { ConsensusClient } from "./consensus-client.ts";
+import { replicationClient } from "./replication-client.ts";
+import type { ReplicationClient } from "./replication-client.ts";
 import { healthCheckMethod } from "../health/health-definition.ts";
 import { MAX_MESSAGE_BYTES } from "../server/message-limit.ts";
 
@@ -46,6 +58,8 @@ export interface ConnectOptions {
   readonly maxMessageBytes?: number | undefined;
   /** How the connection is encrypted. Default: it is not. */
   readonly tls?: ClientTls | undefined;
+  /** Sent with each call, for a pooler that asks callers of its manager service for one. */
+  readonly token?: string | undefined;
 }
 
 /** A request of ExecuteQuery; what is left out has its default. */
@@ -74,6 +88,9 @@ export type SetServingStatusInput = Parameters<typeof SetServingStatusRequest.fr
 
 /** A request of NotificationStream; what is left out has its default. */
 export type NotificationStreamInput = Parameters<typeof NotificationStreamRequest.fromPartial>[0];
+
+/** A request of Kill. */
+export type KillInput = Parameters<typeof KillRequest.fromPartial>[0];
 
 /** A client of one pooler. Each call rejects with a `GrpcStatusError` and nothing else. */
 export interface PoolerClient extends Disposable {
@@ -139,6 +156,14 @@ export interface PoolerClient extends Disposable {
     request: SetServingStatusInput,
     options?: RequestOptions,
   ): Promise<SetServingStatusResponse>;
+  /** Has the pooler read its settings again; a fault in them is FAILED_PRECONDITION. */
+  reloadConfig(options?: RequestOptions): Promise<ReloadConfigResponse>;
+  /** Who uses and who waits for which connections. */
+  getActivity(options?: RequestOptions): Promise<GetActivityResponse>;
+  /** Ends a client of PostgreSQL's protocol, or a reservation; NOT_FOUND if there is none. */
+  kill(request: KillInput, options?: RequestOptions): Promise<KillResponse>;
+  /** The calls about replication. */
+  readonly replication: ReplicationClient;
   /** Whether a service is serving; the empty name stands for the pooler as a whole. */
   isServing(service: string, options?: RequestOptions): Promise<boolean>;
   /** What coordinators agree on terms with. */
@@ -202,12 +227,22 @@ const SET_SERVING_STATUS = clientMethod(
   MultiPoolerManagerDefinition,
   MultiPoolerManagerDefinition.methods.setServingStatus,
 );
+const RELOAD_CONFIG = clientMethod(
+  MultiPoolerManagerDefinition,
+  MultiPoolerManagerDefinition.methods.reloadConfig,
+);
+const GET_ACTIVITY = clientMethod(
+  MultiPoolerManagerDefinition,
+  MultiPoolerManagerDefinition.methods.getActivity,
+);
+const KILL = clientMethod(MultiPoolerManagerDefinition, MultiPoolerManagerDefinition.methods.kill);
 
 /** A client of the pooler at an address. Connects at its first call, and again when it must. */
 export function connect(options: ConnectOptions): PoolerClient {
   const maxMessageBytes = options.maxMessageBytes ?? MAX_MESSAGE_BYTES;
   const channel = new ClientChannel(options.address, {
     tls: options.tls,
+    token: options.token,
     "grpc.max_receive_message_length": maxMessageBytes,
     "grpc.max_send_message_length": maxMessageBytes,
     "grpc.service_config_disable_resolution": 1,
@@ -251,6 +286,12 @@ export function connect(options: ConnectOptions): PoolerClient {
     status: (call = {}) => channel.unary(STATUS, StatusRequest.fromPartial({}), call),
     setServingStatus: (request, call = {}) =>
       channel.unary(SET_SERVING_STATUS, SetServingStatusRequest.fromPartial(request), call),
+    reloadConfig: (call = {}) =>
+      channel.unary(RELOAD_CONFIG, ReloadConfigRequest.fromPartial({}), call),
+    getActivity: (call = {}) =>
+      channel.unary(GET_ACTIVITY, GetActivityRequest.fromPartial({}), call),
+    kill: (request, call = {}) => channel.unary(KILL, KillRequest.fromPartial(request), call),
+    replication: replicationClient(channel),
     isServing: (service, call = {}) => channel.unary(healthCheckMethod, service, call),
     consensus: consensusClient(channel),
     close,

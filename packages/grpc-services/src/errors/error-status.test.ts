@@ -53,6 +53,8 @@ const OWN: Readonly<Record<GrpcServicesErrorCode, readonly [code: number, sqlSta
   SUBSCRIBER_BEHIND: [8, "53400"],
   ABORTED: [10],
   INCOMPLETE_REQUEST: [13],
+  TOKENS_INVALID: [13],
+  SETTINGS_REFUSED: [9],
   MALFORMED_ROWS: [13],
 };
 

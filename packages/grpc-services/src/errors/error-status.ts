@@ -176,6 +176,8 @@ const OWN_STATUS: Readonly<Record<GrpcServicesErrorCode, (error: GrpcServicesErr
         message,
         diagnosticMessage(errorOf("53400")(message)),
       ),
+    TOKENS_INVALID: ({ message }) => plainStatus(Code.INTERNAL, message),
+    SETTINGS_REFUSED: ({ message }) => plainStatus(Code.FAILED_PRECONDITION, message),
     MALFORMED_ROWS: ({ message }) => detailedStatus(Code.INTERNAL, message, undefined),
   };
 

@@ -21,6 +21,8 @@
  * | RECEIVE_TIMEOUT   | a client was too slow to send its request                           |
  * | SUBSCRIBER_BEHIND | the reader of a stream does not keep up with it                     |
  * | RECEIVING_TOO_MUCH | too many requests arrive at once                                   |
+ * | TOKENS_INVALID    | the file of the manager service's tokens cannot be used             |
+ * | SETTINGS_REFUSED  | the settings cannot be used, and were not applied                   |
  * | MALFORMED_ROWS    | the controller handed out bytes that are not rows of the result     |
  */
 export const GrpcServicesErrorCode = {
@@ -42,6 +44,8 @@ export const GrpcServicesErrorCode = {
   ReceiveTimeout: "RECEIVE_TIMEOUT",
   SubscriberBehind: "SUBSCRIBER_BEHIND",
   ReceivingTooMuch: "RECEIVING_TOO_MUCH",
+  TokensInvalid: "TOKENS_INVALID",
+  SettingsRefused: "SETTINGS_REFUSED",
   MalformedRows: "MALFORMED_ROWS",
 } as const;
 export type GrpcServicesErrorCode =

@@ -1,5 +1,8 @@
 import { MultiPoolerManagerDefinition } from "@multipooler/proto/manager-v1";
 import { statusMessage } from "./manager-status-message.ts";
+import { operationsMethods } from "./operations-binding.ts";
+import type { PoolerOperations } from "./pooler-operations.ts";
+import { replicationMethods } from "./replication-binding.ts";
 import { intentMessage, servingMessage, wishedStatus } from "./serving-message.ts";
 import type { PoolerManager } from "../server/pooler-manager.ts";
 import { bindService, unary } from "../server/service-binding.ts";
@@ -7,13 +10,19 @@ import type { BoundService } from "../server/service-binding.ts";
 
 /** The manager that the service stands for, and the version of the program beside it. */
 export interface ManagerServiceOptions {
-  readonly manager: Pick<PoolerManager, "status" | "setServingStatus">;
+  readonly manager: Pick<PoolerManager, "status" | "setServingStatus" | "replication">;
   /** The version of the program. */
   readonly version: string;
+  /** What the program itself answers. Default: nothing. */
+  readonly operations?: PoolerOperations | undefined;
 }
 
-/** `multipooler.v1.MultiPoolerManager`: the manager's snapshot, and what an operator wishes. */
-export function bindManagerService({ manager, version }: ManagerServiceOptions): BoundService {
+/** `multipooler.v1.MultiPoolerManager`: the manager's snapshot, an operator's wishes, replication. */
+export function bindManagerService({
+  manager,
+  version,
+  operations,
+}: ManagerServiceOptions): BoundService {
   return bindService(MultiPoolerManagerDefinition, [
     unary(MultiPoolerManagerDefinition.methods.status, async () =>
       statusMessage(manager.status(), version),
@@ -26,5 +35,7 @@ export function bindManagerService({ manager, version }: ManagerServiceOptions):
         return { intent: intentMessage(held), serving: servingMessage(manager.status().serving) };
       },
     ),
+    ...(operations === undefined ? [] : operationsMethods(operations)),
+    ...replicationMethods(manager.replication),
   ]);
 }

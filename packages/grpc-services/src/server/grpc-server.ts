@@ -10,8 +10,11 @@ import { GrpcTls } from "./connection/grpc-tls.ts";
 import type { GrpcTlsOptions } from "./connection/grpc-tls.ts";
 import type { ConnectionTimes } from "./connection/http2-connection.ts";
 import { Http2Connections } from "./connection/http2-connections.ts";
+import type { PoolerOperations } from "../manager/pooler-operations.ts";
 import { GrpcServicesError, GrpcServicesErrorCode } from "../errors/error.ts";
 import type { Logger } from "../logger.ts";
+import { ManagerAccess } from "./manager-access.ts";
+import type { ManagerAccessOptions } from "./manager-access.ts";
 import type { PoolerManager } from "./pooler-manager.ts";
 import { MAX_MESSAGE_BYTES } from "./message-limit.ts";
 import { poolerServices } from "./pooler-services.ts";
@@ -71,6 +74,10 @@ export interface GrpcServerOptions {
   readonly observeCall?: CallObserver | undefined;
   /** Services that are not offered here even if they are announced. Default: none. */
   readonly withheld?: ReadonlySet<PoolerService> | undefined;
+  /** Who may call the manager service; health and the others are for every client. Default: every client. */
+  readonly managerAccess?: ManagerAccessOptions | undefined;
+  /** What the program itself answers of the manager service. Default: nothing. */
+  readonly operations?: PoolerOperations | undefined;
 }
 
 const DEFAULT_KEEPALIVE_MS = 10_000;
@@ -94,6 +101,7 @@ export class GrpcServer implements ServiceTransport {
   readonly #options: GrpcServerOptions;
   readonly #logger: LimitedLogger;
   readonly #tls: GrpcTls | undefined;
+  readonly #access: ManagerAccess | undefined;
   readonly #maxMessageBytes: number;
   readonly #maxReceivingBytes: number;
   readonly #receiveTimeoutMs: number;
@@ -116,7 +124,8 @@ export class GrpcServer implements ServiceTransport {
   /**
    * Reads the files of TLS, if there are any.
    *
-   * @throws INVALID_ARGUMENT, naming the option, for what cannot be kept; TLS_FILES_INVALID
+   * @throws INVALID_ARGUMENT, naming the option, for what cannot be kept; TLS_FILES_INVALID;
+   * TOKENS_INVALID
    */
   constructor(options: GrpcServerOptions) {
     const maxMessageBytes = options.maxMessageBytes ?? MAX_MESSAGE_BYTES;
@@ -130,11 +139,23 @@ export class GrpcServer implements ServiceTransport {
     this.#options = options;
     this.#logger = new LimitedLogger(options.logger);
     this.#tls = options.tls && new GrpcTls(options.tls, this.#logger);
+    const { managerAccess } = options;
+    this.#access = managerAccess && new ManagerAccess(managerAccess, this.#logger);
   }
 
   /** The port in use, also when the system chose it; `undefined` while the server does not listen. */
   get port(): number | undefined {
     return this.#listening.port?.port;
+  }
+
+  /**
+   * Reads the files of TLS and of tokens again.
+   *
+   * @throws TLS_FILES_INVALID, TOKENS_INVALID; the former ones stay in use then
+   */
+  reload(): void {
+    this.#access?.reload();
+    this.#tls?.reload();
   }
 
   /** Connections since `listen`; zeros while the server does not listen. */
@@ -214,13 +235,14 @@ export class GrpcServer implements ServiceTransport {
   }
 
   #routes(closing: AbortSignal, receiving: ReceivingBytes): CallRoutes {
-    const { manager, version, healthStalenessMs, tls } = this.#options;
+    const { manager, version, healthStalenessMs, operations, tls } = this.#options;
     const maxMessageBytes = this.#maxMessageBytes;
     const { offered, health } = poolerServices({
       manager,
       version,
       maxMessageBytes,
       healthStalenessMs,
+      operations,
       offered: this.#offered,
       closing,
     });
@@ -228,6 +250,7 @@ export class GrpcServer implements ServiceTransport {
     return new CallRoutes({
       services: [...offered, ...(health === undefined ? [] : [health]), ...reflection],
       subjects: tls?.allowedSubjects && new AllowedSubjects(tls.allowedSubjects),
+      access: this.#access,
       limits: {
         maxMessageBytes,
         receiving,

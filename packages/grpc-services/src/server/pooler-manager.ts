@@ -4,8 +4,12 @@ import type {
   IntentStatus,
   ManagerStatus,
   OperatorIntent,
+  ReplicationVerbs,
 } from "@multipooler/manager";
 import type { CallOptions } from "@multipooler/query-service";
+
+/** What operators and orchestrators do to replication. */
+export type PoolerReplication = Pick<ReplicationVerbs, keyof ReplicationVerbs>;
 
 /** The part of a `MultiPoolerManager` that the services use. */
 export interface PoolerManager {
@@ -23,6 +27,8 @@ export interface PoolerManager {
     ConsensusVerbs,
     "setTerm" | "beginTerm" | "status" | "leadershipView" | "canReachPrimary"
   >;
+  /** What is done to replication; the same object in every state. */
+  readonly replication: PoolerReplication;
   /** Calls `listener` with each new status until the function that it returns is called. */
   watchStatus(listener: (status: ManagerStatus) => void): () => void;
 }

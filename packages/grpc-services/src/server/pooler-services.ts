@@ -43,7 +43,10 @@ export function poolerServices(options: PoolerServicesOptions): {
   const { manager, closing } = options;
   const bound = [...options.offered].flatMap((name) => {
     const { bind, needsReadyPooler } = SERVICES[name];
-    return bind === undefined ? [] : [{ service: bind(options), needsReadyPooler }];
+    const isGuarded = name === "manager";
+    return bind === undefined
+      ? []
+      : [{ service: { ...bind(options), isGuarded }, needsReadyPooler }];
   });
   const offered = bound.map(({ service }) => service);
   if (!options.offered.has("health")) {

@@ -80,6 +80,8 @@ export interface BoundService {
   /** With its package, e.g. "multipoolerservice.MultipoolerService". */
   readonly name: string;
   readonly methods: readonly BoundMethod[];
+  /** Only clients that prove who they are may call it, where the server asks for that. */
+  readonly isGuarded?: boolean;
 }
 
 /** Handles a method that takes one message and answers one. */

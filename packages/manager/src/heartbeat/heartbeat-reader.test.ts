@@ -102,6 +102,18 @@ test("a standby that has all is not behind, though nobody writes a heartbeat any
   });
 });
 
+test("a moment in which a standby was behind leaves no lag once it has all", async () => {
+  await using fixture = new Fixture();
+  const writtenAt = fixture.clock.now() - 7;
+  fixture.read = async () => [fixture.row(writtenAt, { behind: "48", isReceiving: true })];
+  await fixture.reader.open();
+  await fixture.clock.advance(60_000);
+  expect(fixture.reader.status()).toMatchObject({ lagMs: 60_007, behindBytes: 48 });
+  fixture.read = async () => [fixture.row(writtenAt, { behind: "0", isReceiving: true })];
+  await fixture.clock.advance(1_000);
+  expect(fixture.reader.status()).toMatchObject({ lagMs: 7, behindBytes: 0 });
+});
+
 test.each([
   ["has more to replay", { behind: "4096", isReceiving: true }, 4096],
   ["receives nothing", { behind: "0", isReceiving: false }, 0],

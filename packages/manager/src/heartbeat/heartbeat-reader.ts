@@ -22,6 +22,8 @@ interface LastHeartbeat {
   /** Unix milliseconds, of the clock of its writer. */
   readonly writtenAt: number;
   /** Its age when it arrived. */
+  readonly arrivalLagMs: number;
+  /** Its age, or that one while nothing is missing. */
   readonly lagMs: number;
   /** When that was, on the monotonic clock. */
   readonly at: number;
@@ -39,7 +41,7 @@ interface Replay {
  * | the last heartbeat     | the replica                        | the lag is                       |
  * | ---------------------- | ---------------------------------- | -------------------------------- |
  * | is a new one           |                                    | its age                          |
- * | is the same as before  | streams, and has replayed all      | as before: nobody wrote a new one |
+ * | is the same as before  | streams, and has replayed all      | as it was when that arrived      |
  * | is the same as before  | is behind, or receives nothing     | its age, which grows             |
  */
 export class HeartbeatReader {
@@ -134,12 +136,13 @@ export class HeartbeatReader {
     if (writtenAt === undefined) {
       return;
     }
+    // The clocks of two machines differ: a heartbeat from the future is one without lag.
+    const ageMs = Math.max(0, clock.now() - writtenAt);
     const last = this.#last;
-    const isNew = last?.writtenAt !== writtenAt;
-    if (isNew || !this.#isCaughtUp) {
-      // The clocks of two machines differ: a heartbeat from the future is one without lag.
-      const lagMs = Math.max(0, clock.now() - writtenAt);
-      this.#last = { writtenAt, lagMs, at: isNew ? clock.monotonic() : last.at };
+    if (last?.writtenAt === writtenAt) {
+      this.#last = { ...last, lagMs: this.#isCaughtUp ? last.arrivalLagMs : ageMs };
+    } else {
+      this.#last = { writtenAt, arrivalLagMs: ageMs, lagMs: ageMs, at: clock.monotonic() };
     }
   }
 

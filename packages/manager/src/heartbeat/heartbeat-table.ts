@@ -20,12 +20,17 @@ export const READ_HEARTBEAT_SQL: string = `SELECT ts FROM ${HEARTBEAT_TABLE} WHE
 
 /**
  * Reads the timestamp of the row, which may be missing, and how far the replay is behind what was
- * received; `isReceiving`: whether more can come. NULL and false on a server out of recovery.
+ * received, or what the primary last said that it has written where that is more; `isReceiving`: whether
+ * more can come. NULL and false on a server out of recovery.
  */
 export const READ_LAG_SQL: string = `
   SELECT (SELECT ts FROM ${HEARTBEAT_TABLE} WHERE shard_id = $1) AS ts,
-         pg_wal_lsn_diff(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn())::int8 AS behind,
-         EXISTS (SELECT FROM pg_stat_wal_receiver WHERE pid IS NOT NULL) AS "isReceiving"`;
+         CASE WHEN pg_is_in_recovery() THEN greatest(0, pg_wal_lsn_diff(
+           greatest(pg_last_wal_receive_lsn(), receiver.latest_end_lsn),
+           pg_last_wal_replay_lsn()))::int8 END AS behind,
+         receiver.pid IS NOT NULL AS "isReceiving"
+  FROM (VALUES (1)) AS always
+  LEFT JOIN pg_stat_wal_receiver AS receiver ON receiver.pid IS NOT NULL`;
 
 /** A time as heartbeats carry it: nanoseconds since the Unix epoch. */
 export function toNanoseconds(unixMs: number): bigint {

@@ -1,3 +1,4 @@
+import { untilAborted } from "@multipooler/timing";
 import { ManualClock } from "@multipooler/timing/testing";
 import { expect, test } from "vitest";
 import { RecordingLogger } from "../../test/recording-logger.ts";
@@ -55,4 +56,42 @@ test("a table that cannot be made again is a failure with the words of PostgreSQ
     "the heartbeat's table is gone and cannot be made again",
   );
   await writer.close();
+});
+
+test("a write that waits for a standby on a server that hangs does not hold up the end", async () => {
+  const clock = new ManualClock();
+  const never = Promise.withResolvers<never>().promise;
+  const writing = Promise.withResolvers<void>();
+  let isClosed = false;
+  const writer = new HeartbeatWriter({
+    database: {
+      openDedicated: async () => ({
+        processId: 42,
+        query: (_sql, _values, options) => {
+          writing.resolve();
+          return untilAborted(never, options?.signal).catch(() => {
+            throw new ManagerError(ManagerErrorCode.Cancelled, "the call was cancelled");
+          });
+        },
+        close: async () => {
+          isClosed = true;
+        },
+      }),
+      query: (_sql, _values, { signal } = {}) => untilAborted(never, signal),
+      execute: () => Promise.reject(new Error("not asked")),
+    },
+    leaderId: "zone1_a",
+    intervalMs: 60_000,
+    clock,
+    logger: new RecordingLogger(),
+    onChange: () => undefined,
+  });
+  writer.open();
+  await writing.promise;
+  const closing = writer.close();
+  await clock.advance(500);
+  await closing;
+  expect(isClosed).toBe(true);
+  expect(clock.pending).toBe(0);
+  expect(writer.writeFault).toBeUndefined();
 });

@@ -22,8 +22,11 @@ import type { StatementRunner } from "../postgres/sidecar-schema.ts";
 
 /** Runs the statements of heartbeats: a `PostgresServer`. */
 export interface HeartbeatDatabase extends StatementRunner {
-  openDedicated(purpose: "heartbeat", options?: CallOptions): Promise<DedicatedConnection>;
+  openDedicated(purpose: "heartbeat", options?: CallOptions): Promise<HeartbeatConnection>;
 }
+
+/** What heartbeats are written on: a `DedicatedConnection`. */
+export type HeartbeatConnection = Pick<DedicatedConnection, "processId" | "query" | "close">;
 
 export interface HeartbeatWriterOptions {
   readonly database: HeartbeatDatabase;
@@ -64,7 +67,7 @@ export class HeartbeatWriter {
   readonly #task: PeriodicTask;
   readonly #log: FailureLog;
   readonly #commitWait: CommitWait;
-  #connection: DedicatedConnection | undefined;
+  #connection: HeartbeatConnection | undefined;
   #failures = 0;
   /** On the monotonic clock. */
   #pausedUntil = -Infinity;

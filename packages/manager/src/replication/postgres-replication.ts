@@ -43,7 +43,7 @@ export interface PostgresReplicationOptions {
 }
 
 /** A statement that changes something may have to wait for the disk. */
-const CHANGE_TIMEOUT_MS = 5_000;
+const CHANGE_TIMEOUT_MS = 3_000;
 /** How many calls, and how many waits for a position, have a connection at once. */
 const MAX_CALLS = 3;
 const MAX_WAITS = 8;

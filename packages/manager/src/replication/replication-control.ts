@@ -116,7 +116,10 @@ export interface ReplicationControl {
 
   follow(lease: ActionLease, request: FollowRequest, options?: CallOptions): Promise<void>;
   resumeReplay(lease: ActionLease, options?: CallOptions): Promise<void>;
-  /** `waits` false: answers what is known after the request. */
+  /**
+   * `waits` false: answers what is known after the request. A receiver that an earlier pause of the replay
+   * keeps alive is not waited for; it ends when that is resumed, or with the promotion.
+   */
   pause(
     lease: ActionLease,
     mode: PauseMode,

@@ -30,6 +30,7 @@ class Fixture {
   inRecovery = true;
   fault: ManagerError | undefined;
   hasReplication = true;
+  status: ReplicationStatus = STATUS;
   terms: TermCheck = {
     require: async (term, force) => {
       this.log.push(`term ${term}${force === undefined ? "" : ` forced: ${force}`}`);
@@ -65,7 +66,7 @@ class Fixture {
       },
       replicationStatus: async () => {
         did("status");
-        return STATUS;
+        return this.status;
       },
       primaryStatus: async () => {
         did("primary status");
@@ -126,7 +127,7 @@ const CASES: Readonly<Record<ReplicationVerb, Case>> = {
   ResetReplication: {
     type: "REPLICA",
     run: (verbs) => verbs.resetReplication(),
-    does: ["pause receiver under ResetReplication"],
+    does: ["status under ResetReplication", "pause receiver under ResetReplication"],
   },
   ConfigureSynchronousReplication: {
     type: "PRIMARY",
@@ -271,6 +272,30 @@ test("a refused term changes nothing, and a forced one goes through with its rea
   fixture.terms = { require: () => Promise.reject(stale) };
   await expect(fixture.verbs.setPrimaryConnInfo(REQUEST, CLAIM)).rejects.toBe(stale);
   expect(fixture.log).toEqual([]);
+});
+
+test("a receiver that a paused replay keeps is not said to have ended", async () => {
+  const fixture = new Fixture();
+  fixture.status = { ...STATUS, isReplayPaused: true, pauseState: "paused" };
+  const { verbs } = fixture;
+  const refusal = {
+    code: ManagerErrorCode.FailedPrecondition,
+    message:
+      "the WAL receiver does not end while the replay is paused: resume it first, or do not wait",
+  };
+  await expect(verbs.resetReplication()).rejects.toMatchObject(refusal);
+  await expect(verbs.stopReplication("receiver")).rejects.toMatchObject(refusal);
+  await expect(verbs.stopReplication("replay and receiver")).rejects.toMatchObject(refusal);
+  expect(fixture.log.filter((line) => line.startsWith("pause"))).toEqual([]);
+  await verbs.stopReplication("replay");
+  await verbs.stopReplication("receiver", { waits: false });
+  fixture.status = { ...fixture.status, walReceiver: undefined };
+  await verbs.resetReplication();
+  expect(fixture.log.filter((line) => line.startsWith("pause"))).toEqual([
+    "pause replay under StopReplication",
+    "pause receiver without waiting under StopReplication",
+    "pause receiver under ResetReplication",
+  ]);
 });
 
 test("a database without replication is told so", async () => {

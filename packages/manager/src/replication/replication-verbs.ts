@@ -7,7 +7,7 @@ import { ManagerError, ManagerErrorCode } from "../manager-error.ts";
 import type { PoolerType } from "../record/pooler-type.ts";
 import { checkLsn } from "./lsn.ts";
 import { checkPrimaryAddress } from "./primary-conn-info.ts";
-import { invalidArgument } from "./replication-fault.ts";
+import { failedPrecondition, invalidArgument } from "./replication-fault.ts";
 import type {
   FollowRequest,
   Lsn,
@@ -94,9 +94,13 @@ export class ReplicationVerbs {
     mode: PauseMode,
     { waits = true, ...options }: CallOptions & { readonly waits?: boolean | undefined } = {},
   ): Promise<ReplicationStatus> {
-    return await this.#locked("StopReplication", options, (lease) =>
-      this.#allowed("StopReplication").pause(lease, mode, waits, options),
-    );
+    return await this.#locked("StopReplication", options, async (lease) => {
+      const control = this.#allowed("StopReplication");
+      if (waits && mode !== "replay") {
+        await requireEndableReceiver(control, options);
+      }
+      return await control.pause(lease, mode, waits, options);
+    });
   }
 
   async replicationStatus(options: CallOptions = {}): Promise<ReplicationStatus> {
@@ -105,9 +109,11 @@ export class ReplicationVerbs {
 
   /** Has the standby follow nobody. Idempotent. */
   async resetReplication(options: CallOptions = {}): Promise<ReplicationStatus> {
-    return await this.#locked("ResetReplication", options, (lease) =>
-      this.#allowed("ResetReplication").pause(lease, "receiver", true, options),
-    );
+    return await this.#locked("ResetReplication", options, async (lease) => {
+      const control = this.#allowed("ResetReplication");
+      await requireEndableReceiver(control, options);
+      return await control.pause(lease, "receiver", true, options);
+    });
   }
 
   /** Says for whom the primary waits at commit, in place of what it did before. */
@@ -186,5 +192,18 @@ export class ReplicationVerbs {
       );
     }
     return replication;
+  }
+}
+
+/** Nobody is to be told that a receiver has ended which a paused replay keeps alive. */
+async function requireEndableReceiver(
+  control: ReplicationControl,
+  options: CallOptions,
+): Promise<void> {
+  const { isReplayPaused, walReceiver } = await control.replicationStatus(options);
+  if (isReplayPaused && walReceiver !== undefined) {
+    throw failedPrecondition(
+      "the WAL receiver does not end while the replay is paused: resume it first, or do not wait",
+    );
   }
 }

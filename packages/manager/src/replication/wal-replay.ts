@@ -98,6 +98,10 @@ async function readPauseState(session: ReplicationSession): Promise<string> {
   return textOf(row, "state");
 }
 
+/**
+ * Has the standby follow nobody, and waits for the end of its receiver. One that a paused replay keeps is
+ * not waited for: the process that replays is the one that ends it.
+ */
 async function stopReceiver(
   session: ReplicationSession,
   lease: ActionLease,
@@ -108,14 +112,17 @@ async function stopReceiver(
     return;
   }
   const gone = await session.poll(async () => {
-    const row = onlyRow(await session.read(RECEIVER_SQL));
-    return integerOf(row, "receivers") === 0 || row["status"] === "waiting" ? true : undefined;
+    const isPaused = (await readPauseState(session)) !== "not paused";
+    return isPaused || (await isReceiverGone(session)) ? true : undefined;
   }, PAUSE_POLLING);
   if (gone === undefined) {
-    const isPaused = (await readPauseState(session)) !== "not paused";
-    const why = isPaused ? ": it ends when the replay, which is paused, is resumed" : "";
-    throw timedOut(`timeout waiting for the WAL receiver to stop${why}`);
+    throw timedOut("timeout waiting for the WAL receiver to stop");
   }
+}
+
+async function isReceiverGone(session: ReplicationSession): Promise<boolean> {
+  const row = onlyRow(await session.read(RECEIVER_SQL));
+  return integerOf(row, "receivers") === 0 || row["status"] === "waiting";
 }
 
 /** A receiver that waits for a new connection string has none to go on with. */

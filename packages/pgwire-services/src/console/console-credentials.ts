@@ -21,19 +21,19 @@ const TIMEOUT_MS = 5000;
  * are not remembered.
  */
 export class ConsoleCredentials {
-  readonly #users: ReadonlySet<string>;
+  readonly #users: () => readonly string[];
   readonly #source: CredentialSource;
   readonly #clock: Clock;
   readonly #known = new Map<string, LoginCredentials>();
   readonly #task: PeriodicTask;
 
   constructor(options: {
-    readonly users: readonly string[];
+    readonly users: () => readonly string[];
     readonly source: CredentialSource;
     readonly clock: Clock;
   }) {
     const { users, source, clock } = options;
-    this.#users = new Set(users);
+    this.#users = users;
     this.#source = source;
     this.#clock = clock;
     this.#task = new PeriodicTask({ clock, run: (signal) => this.#refresh(signal) });
@@ -71,7 +71,7 @@ export class ConsoleCredentials {
   #remember(user: string, credentials: LoginCredentials | undefined): void {
     if (credentials === undefined) {
       this.#known.delete(user);
-    } else if (this.#users.has(user)) {
+    } else if (this.#users().includes(user)) {
       this.#known.set(user, credentials);
     }
   }
@@ -80,7 +80,7 @@ export class ConsoleCredentials {
     const what = "looking up the users of the console";
     using deadline = new Deadline({ clock: this.#clock, ms: TIMEOUT_MS, what, signal });
     const results = await Promise.allSettled(
-      [...this.#users].map(async (user) => {
+      this.#users().map(async (user) => {
         await this.get({ user, database: "" }, { signal: deadline.signal });
       }),
     );

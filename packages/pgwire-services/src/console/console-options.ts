@@ -6,13 +6,15 @@ export interface ConsoleSetting {
   /** `undefined`: it is not set. */
   readonly value: string | undefined;
   readonly default: string | undefined;
+  /** Whether a reload changes it. */
+  readonly isChangeable: boolean;
 }
 
 /** The admin console: a database that exists in the pooler only. */
 export interface ConsoleOptions {
   /** Its name. A database of that name on the server cannot be reached. */
   readonly database: string;
-  /** Roles that may do everything. */
+  /** Roles that may do everything; read when they are needed, as those that follow. */
   readonly admins: readonly string[];
   /** Roles that may use SHOW. */
   readonly viewers: readonly string[];

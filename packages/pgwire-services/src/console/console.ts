@@ -40,7 +40,7 @@ export class Console {
     this.#parts = parts;
     this.#history = new StatsHistory({ pooler: options.pooler, clock });
     this.#credentials = new ConsoleCredentials({
-      users: [...options.admins, ...options.viewers],
+      users: () => [...options.admins, ...options.viewers],
       source: credentials,
       clock,
     });

@@ -14,14 +14,14 @@ export interface ClientPlace extends Disposable {
   identify(name: ClientName): void;
 }
 
-/** The most clients that there may be. */
+/** The most clients that there may be, read when one comes. */
 export interface PlaceLimits {
   /** Logged in or about to be; those of the console aside. */
-  readonly clients: number;
+  readonly maxClients: number;
   /** Logged in as one user; 0: without a limit of its own. */
-  readonly perUser: number;
+  readonly maxClientsPerUser: number;
   /** Logged in to one database; 0: without a limit of its own. */
-  readonly perDatabase: number;
+  readonly maxClientsPerDatabase: number;
 }
 
 /** Clients of the console have places of their own, so that it opens when all others are taken. */
@@ -57,7 +57,7 @@ export class ClientPlaces {
         undo.push(kind === "console" ? this.#takeConsole() : this.#take());
       },
       identify: ({ user, database }) => {
-        const { perUser, perDatabase } = this.#limits;
+        const { maxClientsPerUser: perUser, maxClientsPerDatabase: perDatabase } = this.#limits;
         const ofUser = `too many connections for role "${user}"`;
         undo.push(this.#count(this.#users, user, { limit: perUser, message: ofUser }));
         const ofDatabase = `too many connections for database "${database}"`;
@@ -74,9 +74,9 @@ export class ClientPlaces {
   }
 
   #take(): () => void {
-    const { clients } = this.#limits;
-    if (this.#taken >= clients) {
-      throw this.#refuse("sorry, too many clients already", clients);
+    const { maxClients } = this.#limits;
+    if (this.#taken >= maxClients) {
+      throw this.#refuse("sorry, too many clients already", maxClients);
     }
     this.#taken += 1;
     return () => (this.#taken -= 1);

@@ -58,11 +58,16 @@ export class ClientPort {
     listener.on("drop", () => {
       opened.#refused += 1;
       logger.warn(
-        { connections: maxConnections },
+        { connections: listener.maxConnections },
         "a connection of a client was refused: the limit is reached",
       );
     });
     return opened;
+  }
+
+  /** Gives another limit of connections; those that are there stay. */
+  limit(maxConnections: number): void {
+    this.#listener.maxConnections = maxConnections;
   }
 
   /** Connections that were closed as soon as they were accepted. */

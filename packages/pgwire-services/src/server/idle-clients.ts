@@ -5,8 +5,8 @@ import { Refusal } from "../login/refusal.ts";
 
 export interface IdleClientsOptions {
   readonly conversations: () => Iterable<Conversation>;
-  /** How long a client may be silent between two statements, outside a transaction. */
-  readonly timeoutMs: number;
+  /** How long a client may be silent between two statements, outside a transaction; 0: for ever. */
+  readonly timeoutMs: () => number;
   readonly clock: Clock;
 }
 
@@ -30,8 +30,12 @@ export class IdleClients {
     this.#task = new PeriodicTask({
       clock: options.clock,
       run: () => {
-        this.#look();
-        return Promise.resolve(Math.ceil(options.timeoutMs / LOOKS_PER_TIMEOUT));
+        const timeoutMs = options.timeoutMs();
+        if (timeoutMs === 0) {
+          return Promise.resolve(undefined);
+        }
+        this.#look(timeoutMs);
+        return Promise.resolve(Math.ceil(timeoutMs / LOOKS_PER_TIMEOUT));
       },
     });
   }
@@ -40,12 +44,17 @@ export class IdleClients {
     this.#task.open();
   }
 
+  /** The time has changed. */
+  poke(): void {
+    this.#task.poke();
+  }
+
   async close(): Promise<void> {
     await this.#task.close();
   }
 
-  #look(): void {
-    const { conversations, timeoutMs, clock } = this.#options;
+  #look(timeoutMs: number): void {
+    const { conversations, clock } = this.#options;
     const now = clock.monotonic();
     for (const conversation of conversations()) {
       const { messages, state } = conversation;

@@ -4,7 +4,10 @@ import { LoginFailures } from "./login-failures.ts";
 
 function setUp(limit = 3): { failures: LoginFailures; clock: ManualClock } {
   const clock = new ManualClock();
-  return { failures: new LoginFailures({ limit, windowMs: 60_000, clock }), clock };
+  return {
+    failures: new LoginFailures({ loginFailureLimit: limit, loginFailureWindowMs: 60_000, clock }),
+    clock,
+  };
 }
 
 const ALICE = { address: "10.0.0.1", user: "alice" };

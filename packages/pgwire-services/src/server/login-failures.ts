@@ -11,10 +11,11 @@ const MAX_NAME_LENGTH = 63;
 /** How much of an IPv6 address belongs to one network. */
 const NETWORK_GROUPS = 4;
 
+/** Read when they are needed. */
 export interface LoginFailuresOptions {
   /** Wrong passwords of one user from one address within the window; 0: without a limit. */
-  readonly limit: number;
-  readonly windowMs: number;
+  readonly loginFailureLimit: number;
+  readonly loginFailureWindowMs: number;
   readonly clock: Clock;
 }
 
@@ -44,7 +45,7 @@ export class LoginFailures {
 
   /** @throws a `Refusal` that says when to try again */
   require(attempt: LoginAttempt): void {
-    const { limit, windowMs, clock } = this.#options;
+    const { loginFailureLimit: limit, loginFailureWindowMs: windowMs, clock } = this.#options;
     const now = clock.monotonic();
     for (const { key, allowed } of keysOf(attempt, limit)) {
       const entry = this.#entries.get(key);
@@ -59,7 +60,7 @@ export class LoginFailures {
 
   /** A password was wrong. */
   note(attempt: LoginAttempt): void {
-    const { limit, windowMs, clock } = this.#options;
+    const { loginFailureLimit: limit, loginFailureWindowMs: windowMs, clock } = this.#options;
     if (limit === 0) {
       return;
     }

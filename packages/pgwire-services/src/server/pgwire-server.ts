@@ -7,8 +7,10 @@ import type { ListeningRun } from "@multipooler/timing";
 import { ALPN_NAME, TlsAcceptor, TlsError } from "@multipooler/tls";
 import type { TlsAcceptorOptions } from "@multipooler/tls";
 import { Console } from "../console/console.ts";
+import type { ClientView } from "../console/console-view.ts";
 import { PgwireServicesError, PgwireServicesErrorCode } from "../error.ts";
 import { Refusal } from "../login/refusal.ts";
+import type { ChangeableOptions } from "./changeable-options.ts";
 import { CancelKeys } from "./cancel-keys.ts";
 import { Client } from "./client.ts";
 import type { SocketEnds } from "./client.ts";
@@ -33,6 +35,7 @@ export interface ClientCount {
 interface Run extends ListeningRun<ClientPort> {
   readonly clients: ReadonlySet<Client>;
   readonly places: ClientPlaces;
+  readonly idleClients: IdleClients;
 }
 
 /** What the clients of a run have in common. */
@@ -48,6 +51,7 @@ const NO_CLIENTS: ClientCount = { clients: 0, connections: 0, refused: 0 };
 
 /** The transport for clients of PostgreSQL's protocol: each gets a session of the query service. */
 export class PgwireServer implements ServiceTransport {
+  /** Everything reads it when it is used: some change in place. */
   readonly #options: ResolvedOptions;
   readonly #logger: LimitedLogger;
   readonly #tls: TlsAcceptor | undefined;
@@ -91,6 +95,14 @@ export class PgwireServer implements ServiceTransport {
     withTlsFaults(() => this.#tls?.reload());
   }
 
+  /** Gives other limits. @throws INVALID_ARGUMENT for one that makes no sense; then none has changed */
+  change(options: Partial<ChangeableOptions>): void {
+    Object.assign(this.#options, resolveOptions({ ...this.#options, ...options }));
+    const { run, port } = this.#listening;
+    port?.limit(this.#options.maxConnections);
+    run?.idleClients.poke();
+  }
+
   /** Zeros while the server does not listen. */
   get count(): ClientCount {
     const { run, port } = this.#listening;
@@ -102,6 +114,16 @@ export class PgwireServer implements ServiceTransport {
       connections: run.clients.size,
       refused: run.places.refused + (port?.refused ?? 0),
     };
+  }
+
+  /** Each connection of a client, for an operator. None while the server does not listen. */
+  views(): ClientView[] {
+    return [...(this.#listening.run?.clients ?? [])].map(({ view }) => view);
+  }
+
+  /** Cuts a client. False: there is none of that id. */
+  endClient(id: number): boolean {
+    return endClient(this.#listening.run?.clients ?? [], id);
   }
 
   /** Announces a service. Clients are served once sessions are among them. */
@@ -154,6 +176,7 @@ export class PgwireServer implements ServiceTransport {
     return {
       clients,
       places,
+      idleClients,
       bound: ClientPort.open({
         host,
         port,
@@ -163,12 +186,12 @@ export class PgwireServer implements ServiceTransport {
         logger: this.#logger,
       }),
       started: () => {
-        idleClients?.open();
+        idleClients.open();
         console?.open();
       },
       shutDown: async (bound, force) => {
         const closed = bound?.close();
-        await idleClients?.close();
+        await idleClients.close();
         await console?.close();
         leaveAll(clients, "boundary");
         const stopListening = onAbort(force, () => leaveAll(clients, "now"));
@@ -180,36 +203,33 @@ export class PgwireServer implements ServiceTransport {
   }
 
   #newParts(): ClientParts {
-    const { maxClients, maxClientsPerUser, maxClientsPerDatabase, clock } = this.#options;
-    const { loginFailureLimit: limit, loginFailureWindowMs: windowMs } = this.#options;
+    const options = this.#options;
     const clients = new Set<Client>();
     return {
       clients,
-      places: new ClientPlaces({
-        clients: maxClients,
-        perUser: maxClientsPerUser,
-        perDatabase: maxClientsPerDatabase,
-      }),
+      places: new ClientPlaces(options),
       keys: new CancelKeys(),
-      failures: new LoginFailures({ limit, windowMs, clock }),
+      failures: new LoginFailures(options),
       console: this.#newConsole(clients),
     };
   }
 
-  #newIdleClients(clients: ReadonlySet<Client>): IdleClients | undefined {
-    const { idleTimeoutMs: timeoutMs, clock } = this.#options;
-    const conversations = (): ReturnType<typeof conversationsOf> => conversationsOf(clients);
-    return timeoutMs === 0 ? undefined : new IdleClients({ conversations, timeoutMs, clock });
+  #newIdleClients(clients: ReadonlySet<Client>): IdleClients {
+    const options = this.#options;
+    return new IdleClients({
+      conversations: () => conversationsOf(clients),
+      timeoutMs: () => options.idleTimeoutMs,
+      clock: options.clock,
+    });
   }
 
   #newConsole(clients: ReadonlySet<Client>): Console | undefined {
     const { console: options, clock } = this.#options;
-    const { maxClients, maxClientsPerUser, maxClientsPerDatabase } = this.#options;
     return (
       options &&
       new Console({
         options,
-        limits: { maxClients, maxClientsPerUser, maxClientsPerDatabase },
+        limits: this.#options,
         clients: () => [...clients].map(({ view }) => view),
         endClient: (id) => endClient(clients, id),
         credentials: async (request, call) => await this.#executor().getCredentials(request, call),
@@ -267,7 +287,7 @@ function* conversationsOf(
   }
 }
 
-function endClient(clients: ReadonlySet<Client>, id: number): boolean {
+function endClient(clients: Iterable<Client>, id: number): boolean {
   const client = [...clients].find((one) => one.view.id === id);
   client?.leave("now");
   return client !== undefined;

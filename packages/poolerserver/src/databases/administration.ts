@@ -6,6 +6,7 @@ import type { Engine } from "../execution/engine.ts";
 import type { ListenerReport } from "../notifications/notification-listener.ts";
 import type { TotalFigures, UserActivity } from "../pool/activity-totals.ts";
 import type { PoolReport } from "../pool/pool-report.ts";
+import type { ReservationReport } from "../reservations/reservation-report.ts";
 import { unknownDatabaseError } from "./database-access.ts";
 import type { DatabaseControls } from "./database-controls.ts";
 import type { DatabaseLedger } from "./database-ledger.ts";
@@ -14,6 +15,11 @@ import type { Databases } from "./databases.ts";
 
 /** The pool of one user in one database. */
 export interface DatabasePool extends PoolReport {
+  readonly database: string;
+}
+
+/** A reservation of a caller of one database. */
+export interface DatabaseReservation extends ReservationReport {
   readonly database: string;
 }
 
@@ -106,6 +112,18 @@ export class Administration {
     return this.#engines().flatMap((engine) =>
       engine.reports().map((report) => ({ ...report, database: engine.database })),
     );
+  }
+
+  /** What callers hold between their requests. */
+  reservations(): DatabaseReservation[] {
+    return this.#engines().flatMap((engine) =>
+      engine.reservations().map((report) => ({ ...report, database: engine.database })),
+    );
+  }
+
+  /** Ends a reservation; its caller gets 40001. False: there is none of that id. */
+  endReservation(id: bigint): boolean {
+    return this.#engines().some((engine) => engine.endReservation(id));
   }
 
   /**

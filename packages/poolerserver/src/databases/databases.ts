@@ -1,5 +1,4 @@
 import type { DatabaseAddress, DatabaseHandle, ServingTarget } from "@multipooler/controller-api";
-import { PoolerErrorCode } from "@multipooler/query-service";
 import type {
   CallOptions,
   QueryService,
@@ -9,7 +8,7 @@ import type {
 } from "@multipooler/query-service";
 import { untilAborted } from "../abort.ts";
 import { CredentialLookup } from "../credentials/credential-lookup.ts";
-import { MultiPoolerError } from "../error.ts";
+import { notOpenError } from "../error.ts";
 import { Engine } from "../execution/engine.ts";
 import type { EngineKind } from "../execution/engine.ts";
 import type { ReservationIds } from "../reservations/reservation-ids.ts";
@@ -24,6 +23,8 @@ import type { DatabaseControls } from "./database-controls.ts";
 import type { DatabaseLedger } from "./database-ledger.ts";
 import { DatabaseRules } from "./database-rules.ts";
 import { DatabaseWatch } from "./database-watch.ts";
+import { isUsed } from "./further-state.ts";
+import type { Further, OpenDatabase } from "./further-state.ts";
 import { furtherDatabase } from "./further-database.ts";
 
 export interface DatabasesOptions {
@@ -34,31 +35,6 @@ export interface DatabasesOptions {
   readonly reservationIds: ReservationIds;
   readonly controls: DatabaseControls;
   readonly ledger: DatabaseLedger;
-}
-
-/**
- * A database beside the main one.
- *
- * | state   | is                                         | next                         |
- * | ------- | ------------------------------------------ | ---------------------------- |
- * | opening | its first connection is being opened       | open, or gone if that failed |
- * | open    | serves                                     | closing                      |
- * | closing | was dropped, or nobody has used it         | gone                         |
- */
-type Further =
-  | { readonly state: "opening"; readonly engine: Engine; readonly attempt: SharedAttempt }
-  | OpenDatabase
-  | { readonly state: "closing"; readonly ended: Promise<void> };
-
-interface OpenDatabase {
-  readonly state: "open";
-  readonly engine: Engine;
-  /** One that was dropped and created again is another one. */
-  readonly oid: string;
-  /** Sessions that are about to be opened. */
-  arriving: number;
-  /** On the monotonic clock; `undefined` while it is used. */
-  unusedSince: number | undefined;
 }
 
 /**
@@ -87,11 +63,19 @@ export class Databases {
     this.#database = database;
     this.#budget = new UserBudget({
       share: database.share,
-      capacity: settings.capacity,
+      get capacity() {
+        return settings.capacity;
+      },
       clock,
-      maxPerUser: settings.maxConnectionsPerUser,
-      maxPerDatabase: settings.maxConnectionsPerDatabase,
-      minPerUser: settings.minConnectionsPerUser,
+      get maxPerUser() {
+        return settings.maxConnectionsPerUser;
+      },
+      get maxPerDatabase() {
+        return settings.maxConnectionsPerDatabase;
+      },
+      get minPerUser() {
+        return settings.minConnectionsPerUser;
+      },
       intervalMs: settings.rebalanceIntervalMs,
     });
     this.#catalogPlace = new CatalogPlace(this.#budget);
@@ -151,6 +135,14 @@ export class Databases {
     for (const engine of this.engines()) {
       engine.prepare(target);
     }
+  }
+
+  /** The limits of the settings have changed. */
+  limitsChanged(): void {
+    for (const engine of this.engines()) {
+      engine.limitsChanged();
+    }
+    this.#budget.limitsChanged();
   }
 
   /** See `Engine.checkHealth`; of the main database. */
@@ -347,12 +339,4 @@ export class Databases {
     }
     return engine;
   }
-}
-
-function isUsed({ arriving, engine }: OpenDatabase): boolean {
-  return arriving > 0 || engine.sessions.size > 0;
-}
-
-function notOpenError(): MultiPoolerError {
-  return new MultiPoolerError(PoolerErrorCode.NotOpen, "the controller is not open");
 }

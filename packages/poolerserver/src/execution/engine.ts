@@ -36,7 +36,9 @@ import { QueryExecutor } from "./query-executor.ts";
 import type { CredentialSource, SessionOpener } from "./query-executor.ts";
 import type { ReservationEngine } from "../reservations/reservation-engine.ts";
 import type { ReservationIds } from "../reservations/reservation-ids.ts";
+import type { ReservationReport } from "../reservations/reservation-report.ts";
 import { Reservations } from "../reservations/reservations.ts";
+import { SlowLog } from "./slow-log.ts";
 import { postgresTermination } from "./termination.ts";
 
 /** The name of the pool in the `application_name` of its sessions. */
@@ -80,7 +82,10 @@ export class Engine {
   readonly #labels: Labels;
   readonly #listener: NotificationListener;
   readonly #calls: HealthCheckEngine;
+  /** `undefined` for a database that calls do not reach. */
+  #reservations: Reservations | undefined;
   readonly #classified: Pick<ReservationEngine, "served" | "gate" | "classifier">;
+  readonly #slow: SlowLog;
   #expectsWrites = false;
   /** For what clients cause: one that ends its own backend does so as often as it likes. */
   readonly #logger: LimitedLogger;
@@ -91,7 +96,9 @@ export class Engine {
     const logger = new LimitedLogger(settings.logger);
     this.#options = options;
     this.#logger = logger;
-    const scheduler = queryPools({ database, settings, budget, totals, logger });
+    const slow = new SlowLog({ limits: settings, database: database.database, clock, logger });
+    this.#slow = slow;
+    const scheduler = queryPools({ database, settings, budget, totals, slow, logger });
     this.#scheduler = scheduler;
     this.#defaults = new DefaultsWatch({
       database,
@@ -122,13 +129,8 @@ export class Engine {
     this.#listener = postgresListener({ database, gate, pools: scheduler, settings, logger });
     const engine = { ...this.#calls, ...this.#classified };
     const limits = sessionLimits(settings);
-    const own = {
-      labels: this.#labels,
-      limits,
-      channels: this.#listener,
-      counts: totals.statements,
-    };
-    this.sessions = new Sessions({ ...engine, ...own, scheduler, logger });
+    const own = { labels: this.#labels, limits, channels: this.#listener, slow, logger };
+    this.sessions = new Sessions({ ...engine, ...own, scheduler, counts: totals.statements });
   }
 
   /** The database that it serves. */
@@ -139,21 +141,25 @@ export class Engine {
   /** The query service for calls to this database. */
   executor(services: ServerServices): QueryExecutor {
     const { gate, settings, reservationIds } = this.#options;
-    const { clock, inactivityTimeoutMs } = settings;
+    const { clock } = settings;
+    this.#reservations = new Reservations({
+      engine: this.#calls,
+      ids: reservationIds,
+      gate,
+      get inactivityTimeoutMs() {
+        return settings.inactivityTimeoutMs;
+      },
+      clock,
+      onEvent: settings.onEvent,
+      logger: this.#logger,
+    });
     return new QueryExecutor({
       ...this.#calls,
       ...this.#classified,
       ...services,
       labels: this.#labels,
-      reservations: new Reservations({
-        engine: this.#calls,
-        ids: reservationIds,
-        gate,
-        inactivityTimeoutMs,
-        clock,
-        onEvent: settings.onEvent,
-        logger: this.#logger,
-      }),
+      slow: this.#slow,
+      reservations: this.#reservations,
       notifications: this.#listener,
     });
   }
@@ -177,6 +183,11 @@ export class Engine {
 
   resume(): void {
     this.#scheduler.resume();
+  }
+
+  /** The limits of the settings have changed; those of the budget are told afterwards. */
+  limitsChanged(): void {
+    this.#scheduler.changeLimits(this.#options.settings);
   }
 
   /** Prepares the sessions for a status, once nothing of the old one runs. */
@@ -208,6 +219,16 @@ export class Engine {
   /** See `UserPools.reports`. */
   reports(): PoolReport[] {
     return this.#scheduler.reports();
+  }
+
+  /** See `Reservations.reports`. */
+  reservations(): ReservationReport[] {
+    return this.#reservations?.reports() ?? [];
+  }
+
+  /** See `Reservations.end`. */
+  endReservation(id: bigint): boolean {
+    return this.#reservations?.end(id) ?? false;
   }
 
   /** See `NotificationListener.report`. */
@@ -284,8 +305,10 @@ function queryPools({
   settings,
   budget,
   totals,
+  slow,
   logger,
 }: Pick<EngineOptions, "database" | "settings" | "budget" | "totals"> & {
+  readonly slow: SlowLog;
   readonly logger: Logger;
 }): UserPools {
   const { clock } = settings;
@@ -299,6 +322,7 @@ function queryPools({
       openBackend: postgresBackends(database, { name, clock }),
       budget,
       totals,
+      slow,
       closeGraceMs: CLOSE_GRACE_MS,
       processes: postgresProcesses(database),
       suspect: (cause) => database.suspect(cause),

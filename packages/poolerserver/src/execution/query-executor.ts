@@ -30,6 +30,7 @@ import { Call } from "./call.ts";
 import { concludeTransaction } from "../reservations/conclusion.ts";
 import { describeError, Description } from "./description.ts";
 import { ShortReads } from "./short-reads.ts";
+import type { SlowLog } from "./slow-log.ts";
 import { copyError, offeredStatement, requireTarget } from "./request-checks.ts";
 import type { ReservationEngine } from "../reservations/reservation-engine.ts";
 import { describeReserved } from "../reservations/reserved-description.ts";
@@ -43,6 +44,8 @@ export interface QueryExecutorOptions extends ReservationEngine {
   readonly sessions: SessionOpener;
   readonly credentials: CredentialSource;
   readonly notifications: NotificationSource;
+  /** Told of each statement. */
+  readonly slow?: SlowLog | undefined;
 }
 
 /** What the protocol half of the query service is left to. */
@@ -81,8 +84,10 @@ export class QueryExecutor implements QueryService {
     sink: ResultSink,
     { signal }: CallOptions = NO_OPTIONS,
   ): Promise<Outcome> {
+    const begun = this.#options.slow?.begun();
     try {
-      return this.#execute(request, sink, signal);
+      const outcome = this.#execute(request, sink, signal);
+      return begun === undefined || begun === 0 ? outcome : this.#timed(outcome, request, begun);
     } catch (error) {
       return Promise.reject(poolerError(error));
     }
@@ -154,6 +159,19 @@ export class QueryExecutor implements QueryService {
 
   subscribe(sink: NotificationSink): Subscription {
     return this.#options.notifications.subscribe(sink);
+  }
+
+  async #timed(
+    outcome: Promise<Outcome>,
+    { statement, caller }: ExecuteRequest,
+    begun: number,
+  ): Promise<Outcome> {
+    try {
+      return await outcome;
+    } finally {
+      const { user, origin } = caller;
+      this.#options.slow?.ended(begun, { user, origin, text: statement.sql });
+    }
   }
 
   #execute(

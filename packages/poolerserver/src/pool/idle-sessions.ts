@@ -12,7 +12,7 @@ const VERIFY_AFTER_MS = 5000;
 export interface IdleSessionsOptions {
   readonly clock: Clock;
   /** A session that was idle for so long is ended; 0 keeps it. */
-  readonly idleTimeoutMs: number;
+  readonly idleTimeoutMs: () => number;
   /** When none was used for so long, all are ended; 0, the default, keeps them. */
   readonly inactiveTimeoutMs?: number | undefined;
   /** The sessions of the pool, without those that are being ended. */
@@ -29,9 +29,15 @@ export class IdleSessions {
   readonly #disuse: DisuseWatch;
 
   constructor(options: IdleSessionsOptions) {
-    const { clock, idleTimeoutMs, inactiveTimeoutMs = 0, staying, end } = options;
+    const { clock, inactiveTimeoutMs = 0, staying, end } = options;
     this.#options = options;
-    this.#stack = new IdleStack({ clock, limitMs: idleTimeoutMs, onExpired: end });
+    this.#stack = new IdleStack({
+      clock,
+      get limitMs() {
+        return options.idleTimeoutMs();
+      },
+      onExpired: end,
+    });
     this.#disuse = new DisuseWatch({
       clock,
       limitMs: inactiveTimeoutMs,
@@ -42,6 +48,11 @@ export class IdleSessions {
 
   get size(): number {
     return this.#stack.size;
+  }
+
+  /** The time limit of the options has changed, for those too that are here. */
+  limitChanged(): void {
+    this.#stack.limitChanged();
   }
 
   push(member: Member, now: number): void {

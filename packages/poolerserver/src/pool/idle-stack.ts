@@ -5,27 +5,25 @@ export interface Idler {
   idleSince: number;
 }
 
+export interface IdleStackOptions<T> {
+  readonly clock: Clock;
+  /** How long one may stay, read when it is needed; 0: no limit. */
+  readonly limitMs: number;
+  readonly onExpired: (item: T) => void;
+}
+
 /**
  * What nobody uses. The one that came last is taken first, so that the others can grow old; those
  * that stayed for the time limit are handed to `onExpired`.
  */
 export class IdleStack<T extends Idler> {
-  readonly #clock: Clock;
-  /** 0: no limit. */
-  readonly #limitMs: number;
-  readonly #onExpired: (item: T) => void;
+  readonly #options: IdleStackOptions<T>;
   /** Oldest first. */
   #items: T[] = [];
   #timer: Timer | undefined;
 
-  constructor(options: {
-    readonly clock: Clock;
-    readonly limitMs: number;
-    readonly onExpired: (item: T) => void;
-  }) {
-    this.#clock = options.clock;
-    this.#limitMs = options.limitMs;
-    this.#onExpired = options.onExpired;
+  constructor(options: IdleStackOptions<T>) {
+    this.#options = options;
   }
 
   /** What {@link pop} would take. */
@@ -56,7 +54,7 @@ export class IdleStack<T extends Idler> {
   push(item: T, now: number): void {
     item.idleSince = now;
     this.#items.push(item);
-    if (this.#limitMs > 0 && this.#timer === undefined) {
+    if (this.#timer === undefined) {
       this.#arm();
     }
   }
@@ -86,13 +84,21 @@ export class IdleStack<T extends Idler> {
     return items;
   }
 
+  /** The limit of the options has changed, for those too that are here. */
+  limitChanged(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    this.#arm();
+  }
+
   #arm(): void {
+    const { clock, limitMs } = this.#options;
     const [oldest] = this.#items;
-    if (this.#limitMs === 0 || this.#timer !== undefined || oldest === undefined) {
+    if (limitMs === 0 || this.#timer !== undefined || oldest === undefined) {
       return;
     }
-    const delayMs = oldest.idleSince + this.#limitMs - this.#clock.monotonic();
-    this.#timer = this.#clock.setTimer(() => {
+    const delayMs = Math.max(0, oldest.idleSince + limitMs - clock.monotonic());
+    this.#timer = clock.setTimer(() => {
       this.#timer = undefined;
       this.#expire();
       this.#arm();
@@ -100,14 +106,15 @@ export class IdleStack<T extends Idler> {
   }
 
   #expire(): void {
-    const limit = this.#clock.monotonic() - this.#limitMs;
+    const { clock, limitMs, onExpired } = this.#options;
+    const limit = clock.monotonic() - limitMs;
     for (;;) {
       const [oldest] = this.#items;
       if (oldest === undefined || oldest.idleSince > limit) {
         return;
       }
       this.#items.shift();
-      this.#onExpired(oldest);
+      onExpired(oldest);
     }
   }
 }

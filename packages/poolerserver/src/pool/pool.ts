@@ -62,6 +62,7 @@ export class Pool {
     this.#server = new ServerCondition(options.logger);
     this.#idle = new IdleSessions({
       ...options,
+      idleTimeoutMs: () => options.idleTimeoutMs,
       staying: () => this.#members.staying,
       isUsable: (member, now) => this.#isUsable(member, now),
       end: (member) => void this.#end(member),
@@ -176,6 +177,9 @@ export class Pool {
     this.#generation += 1;
     this.#idle.endAll();
   }
+
+  /** The limits of the options have changed; the share tells of its own. */
+  readonly limitsChanged = (): void => this.#idle.limitChanged();
 
   /** Whether it is not to be replaced, for its age or for the defaults that it has. */
   isRecent({ generation, expiresAt }: Member, now: number): boolean {
@@ -378,13 +382,10 @@ export class Pool {
   }
 
   #tellIfVacant(): void {
-    if (!this.isVacant) {
-      return;
-    }
-    if (this.#closing === undefined) {
+    if (this.isVacant && this.#closing === undefined) {
       this.#demand.onEmpty();
-    } else {
-      this.#closing.resolve();
+    } else if (this.isVacant) {
+      this.#closing?.resolve();
     }
   }
 }

@@ -1,6 +1,7 @@
 import type { ConnectionShare } from "@multipooler/controller-api";
 import type { Clock } from "@multipooler/timing";
 import type { MultiPoolerError } from "../error.ts";
+import type { SlowLog } from "../execution/slow-log.ts";
 import type { Logger } from "../logger.ts";
 import type { PoolerEventListener } from "../pooler-event.ts";
 import type { SessionIsolation } from "../session-isolation.ts";
@@ -49,6 +50,8 @@ export interface SchedulerOptions {
   readonly closeGraceMs: number;
   /** Where what the sessions do is added up. */
   readonly totals: ActivityTotals;
+  /** Told of each wait for a session. */
+  readonly slow?: Pick<SlowLog, "waited"> | undefined;
   /** Gets what seldom happens, for metrics. */
   readonly onEvent?: PoolerEventListener | undefined;
   /** Asked about the processes behind silent sessions. */

@@ -1,6 +1,6 @@
-import { PoolerErrorCode } from "@multipooler/query-service";
 import { Taint } from "../classification/taint.ts";
-import { MultiPoolerError } from "../error.ts";
+import { notOpenError } from "../error.ts";
+import type { MultiPoolerError } from "../error.ts";
 import type { UserTotals } from "./activity-totals.ts";
 import { Grant } from "./grant.ts";
 import type { GrantKeeper } from "./grant.ts";
@@ -45,19 +45,24 @@ export class Scheduler {
   readonly #onRelabelled = (): void => this.#serve();
 
   constructor(options: SchedulerOptions, access: PoolAccess) {
-    const { clock, waitTimeoutMs, maxQueueBytes, capacity, share, reservedRatio = 1 } = options;
+    const { clock, share, reservedRatio = 1 } = options;
     this.#options = options;
     this.#totals = options.totals.user(options.user);
     this.#reservations = new ReservationBound({
       ratio: reservedRatio,
-      total: () => Math.min(capacity, share.limit),
+      total: () => Math.min(options.capacity, share.limit),
     });
     this.#queue = new UnitQueue({
       clock,
-      limitMs: waitTimeoutMs,
-      maxBytes: maxQueueBytes,
+      get limitMs() {
+        return options.waitTimeoutMs;
+      },
+      get maxBytes() {
+        return options.maxQueueBytes;
+      },
       reservable: this.#reservations.isBounded ? () => this.#reservations.room : undefined,
       onExpired: (unit, waiting) => {
+        options.slow?.waited(options.waitTimeoutMs, { user: options.user, origin: unit.origin });
         unit.refused(this.#exhaustedError(unit, waiting));
         this.#serve();
         this.#tellIfUnused();
@@ -127,7 +132,7 @@ export class Scheduler {
    */
   submit(unit: Unit): void {
     if (this.#pool.isClosing) {
-      unit.refused(closedError());
+      unit.refused(notOpenError());
       return;
     }
     const member = this.#queue.next === undefined ? this.#find(unit) : undefined;
@@ -177,6 +182,13 @@ export class Scheduler {
     this.#serve();
   }
 
+  /** The limits of the options have changed. */
+  limitsChanged(): void {
+    this.#pool.limitsChanged();
+    this.#queue.limitChanged();
+    this.#serve();
+  }
+
   /** Whether there is no session, and none is being opened. */
   get isVacant(): boolean {
     return this.#pool.isVacant;
@@ -199,7 +211,7 @@ export class Scheduler {
 
   /** Refuses those who wait and ends every session; see {@link Pool.close}. */
   async close(): Promise<void> {
-    const error = closedError();
+    const error = notOpenError();
     const closed = this.#pool.close(error);
     for (const unit of this.#queue.takeOldest(0, Number.POSITIVE_INFINITY)) {
       unit.refused(error);
@@ -225,7 +237,9 @@ export class Scheduler {
         break;
       }
       const unit = this.#bestFor(member, next);
-      this.#options.totals.noteWait(this.#queue.take(unit));
+      const waitMs = this.#queue.take(unit);
+      this.#options.totals.noteWait(waitMs);
+      this.#options.slow?.waited(waitMs, { user: this.#options.user, origin: unit.origin });
       this.#grant(unit, member);
     }
     this.#isServing = false;
@@ -348,8 +362,4 @@ export class Scheduler {
 function kindOf(unit: Unit): UnitKind {
   const { changesIdentity, obscuresText } = settingsOf(unit);
   return changesIdentity || obscuresText ? "exclusive" : unit.kind;
-}
-
-function closedError(): MultiPoolerError {
-  return new MultiPoolerError(PoolerErrorCode.NotOpen, "the controller is not open");
 }

@@ -172,6 +172,15 @@ export class UnitQueue {
     return units;
   }
 
+  /** The limit of the options has changed, for those who wait too. */
+  limitChanged(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    if (this.#options.limitMs > 0) {
+      this.#expire();
+    }
+  }
+
   /** Drops the timer. The queue is empty and nothing enters any more. */
   close(): void {
     this.#timer?.cancel();

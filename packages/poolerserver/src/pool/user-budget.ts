@@ -46,8 +46,6 @@ export class UserBudget implements ShareKeeper {
   /** Those of them that are not a user's. */
   readonly #singles = new Set<UserShare>();
   readonly #stopListening: () => void;
-  /** Connections that one user may have in one database, as far as limits go. */
-  readonly #mostOfOne: number;
   #used = 0;
   #dividedAt: number = Number.NEGATIVE_INFINITY;
   /** What was divided last. */
@@ -58,7 +56,6 @@ export class UserBudget implements ShareKeeper {
 
   constructor(options: UserBudgetOptions) {
     this.#options = options;
-    this.#mostOfOne = Math.min(capOf(options.maxPerUser), capOf(options.maxPerDatabase));
     this.#stopListening = options.share.onChange(() => this.#onChange());
   }
 
@@ -105,11 +102,18 @@ export class UserBudget implements ShareKeeper {
     this.#timer = undefined;
   }
 
+  /** The limits of the options have changed. */
+  limitsChanged(): void {
+    this.#divide(this.#options.clock.monotonic());
+    this.#tellAll();
+  }
+
   limitOf(share: UserShare): number {
     if (this.#shares.size > 1) {
       return share.allotment;
     }
-    return Math.min(this.#total, this.#mostOfOne);
+    const { maxPerUser, maxPerDatabase } = this.#options;
+    return Math.min(this.#total, capOf(maxPerUser), capOf(maxPerDatabase));
   }
 
   take(share: UserShare): ConnectionSlot | undefined {

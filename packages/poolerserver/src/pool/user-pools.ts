@@ -1,6 +1,8 @@
 import type { ConnectionShare } from "@multipooler/controller-api";
 import { PoolerErrorCode } from "@multipooler/query-service";
 import { untilAborted } from "../abort.ts";
+import { withLimits } from "../changeable-limits.ts";
+import type { SchedulerLimits } from "../changeable-limits.ts";
 import { MultiPoolerError } from "../error.ts";
 import type { OpenBackend } from "./backend.ts";
 import type { UnitScheduler } from "./borrowing.ts";
@@ -60,6 +62,7 @@ export class UserPools implements UnitScheduler {
   readonly #users = new Map<string, UserPool>();
   readonly #default: Scheduler;
   #access: PoolAccess;
+  #limits: SchedulerLimits;
   #isPaused = false;
   /** Resolves when a pool has lost its last session. */
   #vacancy = Promise.withResolvers<void>();
@@ -69,6 +72,7 @@ export class UserPools implements UnitScheduler {
     const { user } = options;
     this.#options = options;
     this.#access = access;
+    this.#limits = options;
     const own = this.#addUser(user);
     this.#default = this.#addPool(own, { user, keys: undefined }, { isKept: true });
   }
@@ -152,6 +156,14 @@ export class UserPools implements UnitScheduler {
     this.#isPaused = false;
     for (const scheduler of this.#schedulers()) {
       scheduler.resume();
+    }
+  }
+
+  /** Gives every pool other limits. */
+  changeLimits(limits: SchedulerLimits): void {
+    this.#limits = limits;
+    for (const scheduler of this.#schedulers()) {
+      scheduler.limitsChanged();
     }
   }
 
@@ -241,28 +253,31 @@ export class UserPools implements UnitScheduler {
   #addPool(user: UserPool, identity: Identity, { isKept }: { isKept: boolean }): Scheduler {
     const { suspect, openBackend, budget, ...options } = this.#options;
     const scheduler: Scheduler = new Scheduler(
-      {
-        ...options,
-        openBackend: openBackend(identity),
-        user: identity.user,
-        users: () => budget.size,
-        share: user.share,
-        dials: budget.dials,
-        suspect: (cause) => {
-          if (isKept || !isAboutRole(cause)) {
-            suspect(cause);
-          }
+      withLimits(
+        {
+          ...options,
+          openBackend: openBackend(identity),
+          user: identity.user,
+          users: () => budget.size,
+          share: user.share,
+          dials: budget.dials,
+          suspect: (cause) => {
+            if (isKept || !isAboutRole(cause)) {
+              suspect(cause);
+            }
+          },
+          onVacant: () => {
+            this.#vacancy.resolve();
+            this.#vacancy = Promise.withResolvers();
+          },
+          onUnused: () => {
+            if (!isKept && this.#closing === undefined) {
+              this.#removePool(user, identity, scheduler);
+            }
+          },
         },
-        onVacant: () => {
-          this.#vacancy.resolve();
-          this.#vacancy = Promise.withResolvers();
-        },
-        onUnused: () => {
-          if (!isKept && this.#closing === undefined) {
-            this.#removePool(user, identity, scheduler);
-          }
-        },
-      },
+        () => this.#limits,
+      ),
       this.#access,
     );
     if (this.#isPaused) {

@@ -7,6 +7,8 @@ import type { CallEngine } from "../execution/call.ts";
 import type { PoolerEventListener } from "../pooler-event.ts";
 import { reservationLostError } from "./reservation-error.ts";
 import type { ReservationIds } from "./reservation-ids.ts";
+import { reservationReport } from "./reservation-report.ts";
+import type { ReservationReport } from "./reservation-report.ts";
 import { ReservedBackend } from "./reserved-backend.ts";
 
 /** How often in the time of the limit it is looked for reservations that nobody uses. */
@@ -39,6 +41,19 @@ export class Reservations {
 
   get size(): number {
     return this.#byId.size;
+  }
+
+  /** All of them, for an operator. */
+  reports(): ReservationReport[] {
+    const now = this.#options.clock.monotonic();
+    return [...this.#byId.values()].map((reserved) => reservationReport(reserved, now));
+  }
+
+  /** Ends one because an operator wants it. False: there is none of that id. */
+  end(id: bigint): boolean {
+    const reserved = this.#byId.get(id);
+    reserved?.cut(reservationLostError(id));
+    return reserved !== undefined;
   }
 
   /** A reservation without a backend yet, whose turn is the caller's. */

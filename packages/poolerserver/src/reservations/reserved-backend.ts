@@ -69,6 +69,8 @@ export class ReservedBackend implements Holder {
   readonly identity: Identity;
   readonly reasons: HeldReasons = new HeldReasons();
   readonly turns: Turns = new Turns();
+  /** When it was made; milliseconds since the epoch. */
+  readonly sinceMs: number;
   readonly #options: ReservedBackendOptions;
   #state: State = { type: "waiting", wait: undefined };
   #run: Pick<HeldRun, "cut"> | undefined;
@@ -88,6 +90,7 @@ export class ReservedBackend implements Holder {
   constructor(options: ReservedBackendOptions) {
     this.id = options.id;
     this.identity = options.identity;
+    this.sinceMs = options.engine.clock.now();
     this.#options = options;
   }
 

@@ -1,4 +1,5 @@
 import type { Clock } from "@multipooler/timing";
+import type { SlowLog } from "../execution/slow-log.ts";
 import type { TerminateProcess } from "../execution/termination.ts";
 import type { Logger } from "../logger.ts";
 import type { UnitScheduler } from "../pool/borrowing.ts";
@@ -22,6 +23,8 @@ export interface SessionEngine {
   readonly limits: SessionLimits;
   readonly counts: StatementCounts;
   readonly channels: ChannelSource;
+  /** Told of each statement. */
+  readonly slow?: SlowLog | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
 }

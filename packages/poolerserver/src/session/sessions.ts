@@ -1,4 +1,4 @@
-import { PoolerErrorCode, QueryMode } from "@multipooler/query-service";
+import { QueryMode } from "@multipooler/query-service";
 import type {
   CallOptions,
   Session,
@@ -7,7 +7,7 @@ import type {
   Settings,
 } from "@multipooler/query-service";
 import type { StatementClassifier } from "../classification/classification.ts";
-import { MultiPoolerError } from "../error.ts";
+import { notOpenError } from "../error.ts";
 import { notOffered } from "../execution/request-checks.ts";
 import type { ServedTarget } from "../execution/request-checks.ts";
 import type { Labels } from "../pool/labels.ts";
@@ -177,7 +177,7 @@ export class Sessions {
 
   #requireOpen(): void {
     if (this.#isClosed) {
-      throw new MultiPoolerError(PoolerErrorCode.NotOpen, "the controller is not open");
+      throw notOpenError();
     }
     const refusal = this.#engine.gate.refusal("reservation", QueryMode.Unspecified);
     if (refusal !== undefined) {

@@ -3,6 +3,7 @@ import { Code } from "@multipooler/proto/mtrpc";
 import { plainStatus } from "../../errors/rpc-status.ts";
 import type { RpcStatus } from "../../errors/rpc-status.ts";
 import type { AllowedSubjects } from "../connection/allowed-subjects.ts";
+import type { ManagerAccess } from "../manager-access.ts";
 import type { BoundMethod, BoundService } from "../service-binding.ts";
 import { CallAnswer } from "./call-answer.ts";
 import type { CallLimits } from "./call-answer.ts";
@@ -13,6 +14,8 @@ export interface CallRoutesOptions {
   readonly services: readonly BoundService[];
   /** Whose calls are answered; `undefined`: those of every client. */
   readonly subjects: AllowedSubjects | undefined;
+  /** Who may call the services that are guarded; `undefined`: every client. */
+  readonly access: Pick<ManagerAccess, "refusalOf"> | undefined;
   readonly limits: CallLimits;
 }
 
@@ -22,17 +25,22 @@ const UNSUPPORTED_MEDIA_TYPE = 415;
 export class CallRoutes {
   readonly #methods: ReadonlyMap<string, BoundMethod>;
   readonly #subjects: AllowedSubjects | undefined;
+  readonly #access: CallRoutesOptions["access"];
+  /** The paths of methods that not every client may call. */
+  readonly #guarded: ReadonlySet<string>;
   readonly #limits: CallLimits;
   /** The address of each client: asking the socket takes longer than a call should. */
   readonly #peers = new WeakMap<Http2Session, string>();
 
-  constructor({ services, subjects, limits }: CallRoutesOptions) {
-    this.#methods = new Map(
-      services.flatMap(({ name, methods }) =>
-        methods.map((method) => [`/${name}/${method.name}`, method] as const),
-      ),
+  constructor({ services, subjects, access, limits }: CallRoutesOptions) {
+    this.#methods = new Map(services.flatMap(methodsByPath));
+    this.#guarded = new Set(
+      services
+        .filter(({ isGuarded }) => isGuarded === true)
+        .flatMap((service) => methodsByPath(service).map(([path]) => path)),
     );
     this.#subjects = subjects;
+    this.#access = access;
     this.#limits = limits;
   }
 
@@ -54,7 +62,9 @@ export class CallRoutes {
           return;
         }
         const { path, timeoutMs, encoding } = request;
-        const refusal = this.#refusalOf(session, path);
+        const refusal =
+          this.#refusalOf(session, path) ??
+          (this.#guarded.has(path) ? this.#access?.refusalOf(session, headers) : undefined);
         const handler = this.#methods.get(path)?.handler;
         if (refusal !== undefined || handler === undefined) {
           refuse(
@@ -90,6 +100,10 @@ export class CallRoutes {
     this.#peers.set(session, peer);
     return peer;
   }
+}
+
+function methodsByPath({ name, methods }: BoundService): (readonly [string, BoundMethod])[] {
+  return methods.map((method) => [`/${name}/${method.name}`, method]);
 }
 
 function refuse(stream: ServerHttp2Stream, status: RpcStatus): void {

@@ -34,6 +34,11 @@ export class GrpcTls {
     this.#acceptor = openAcceptor(options, logger);
   }
 
+  /** Reads the files now. @throws TLS_FILES_INVALID; the former ones stay in use then */
+  reload(): void {
+    withTlsFaults(() => this.#acceptor.reload());
+  }
+
   /**
    * Completes the handshake of a connection. `undefined`: it failed, or the client may not connect; the
    * socket is destroyed then.
@@ -83,8 +88,15 @@ function checkSubjects({ allowedSubjects, clientCaFile }: GrpcTlsOptions): void 
 
 function openAcceptor(paths: ServerTlsPaths, logger: LimitedLogger): TlsAcceptor {
   const what = "certificate of the gRPC server";
+  return withTlsFaults(
+    () => new TlsAcceptor({ paths, what, protocol: HTTP2, clock: systemClock, logger }),
+  );
+}
+
+/** @throws TLS_FILES_INVALID for a fault of the files */
+function withTlsFaults<T>(read: () => T): T {
   try {
-    return new TlsAcceptor({ paths, what, protocol: HTTP2, clock: systemClock, logger });
+    return read();
   } catch (error) {
     if (error instanceof TlsError) {
       throw new GrpcServicesError(GrpcServicesErrorCode.TlsFilesInvalid, error.message, {

@@ -14,7 +14,7 @@ const COMMANDS: Readonly<Record<string, string>> = {
   "KILL_CLIENT id": "end one client; SHOW CLIENTS has the ids",
   "DISABLE db": "refuse new clients of a database",
   "ENABLE db": "take them again",
-  RELOAD: "read the certificates for clients again",
+  RELOAD: "read the settings and certificates again",
 };
 
 /** SHOW HELP. */

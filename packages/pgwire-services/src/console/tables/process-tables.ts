@@ -61,7 +61,7 @@ export const configTable: TableSource<ConsoleView> = tableOf(
       key: setting.name,
       value: setting.value ?? null,
       default: setting.default ?? null,
-      changeable: "no",
+      changeable: setting.isChangeable ? "yes" : "no",
     })),
 );
 

@@ -1,12 +1,19 @@
 import type { Clock } from "@multipooler/timing";
+import type { SlowLog } from "../../execution/slow-log.ts";
 import type { TerminateProcess } from "../../execution/termination.ts";
 import type { Logger } from "../../logger.ts";
 import type { Backend } from "../../pool/backend.ts";
+import type { UnitCutter } from "../input/unit-cutter.ts";
+import type { SessionSettings } from "../settings/session-settings.ts";
 import { SessionUnit } from "./session-unit.ts";
 import type { SessionUnitOptions } from "./session-unit.ts";
 import { UnitInterruption } from "./unit-interruption.ts";
 
 export interface InterruptibleUnitOptions extends SessionUnitOptions {
+  readonly source: { readonly cutter: Pick<UnitCutter, "text"> };
+  readonly settings: Pick<SessionSettings, "loginUser">;
+  /** Told of each unit. */
+  readonly slow?: SlowLog | undefined;
   readonly clock: Clock;
   readonly terminate: TerminateProcess;
   readonly logger: Logger;
@@ -16,6 +23,8 @@ export interface InterruptibleUnitOptions extends SessionUnitOptions {
 export class InterruptibleUnit {
   readonly #options: InterruptibleUnitOptions;
   #current: SessionUnit;
+  /** See {@link SlowLog.begun}. */
+  #begun = 0;
 
   constructor(options: InterruptibleUnitOptions) {
     this.#options = options;
@@ -30,6 +39,12 @@ export class InterruptibleUnit {
     return this.#current.interruption !== undefined;
   }
 
+  /** Begins another unit. */
+  become(parts: Parameters<SessionUnit["become"]>[0]): void {
+    this.#begun = this.#options.slow?.begun() ?? 0;
+    this.#current.become(parts);
+  }
+
   /** What interrupts the unit, which is on `backend`. */
   interruption(backend: Backend): UnitInterruption {
     const request = this.#current;
@@ -39,10 +54,19 @@ export class InterruptibleUnit {
 
   /** Lets go of the unit: the next one may come. */
   forget(): void {
+    if (this.#begun > 0) {
+      this.#timed(this.#begun);
+    }
     this.#current.forget();
     if (this.isInterrupted) {
       // The backend may still know the object by its cancel request.
       this.#current = new SessionUnit(this.#options);
     }
+  }
+
+  #timed(begun: number): void {
+    const { slow, source, settings, origin } = this.#options;
+    this.#begun = 0;
+    slow?.ended(begun, { user: settings.loginUser, origin, text: source.cutter.text });
   }
 }

@@ -9,6 +9,7 @@ import type { BackendWatcher, Lease } from "../../pool/lease.ts";
 import { endsSession, isUnsent, queryError } from "../../postgres-error.ts";
 import type { SessionHold } from "../session-hold.ts";
 import { InterruptibleUnit } from "./interruptible-unit.ts";
+import type { InterruptibleUnitOptions } from "./interruptible-unit.ts";
 import { internalError, lostBetweenUnits } from "../session-refusal.ts";
 import type { OwnState } from "../session-state.ts";
 import type { UnitOwner } from "./session-unit.ts";
@@ -26,7 +27,7 @@ const MAX_ATTEMPTS = 3;
 
 const READY: UnitEnd = { type: "ready" };
 
-export interface UnitRunOptions extends OwnState {
+export interface UnitRunOptions extends OwnState, Pick<InterruptibleUnitOptions, "slow"> {
   readonly source: UnitSource;
   readonly settings: SessionSettings;
   readonly origin: string;
@@ -84,7 +85,7 @@ export class UnitRun implements UnitOwner {
     const { carried, settings, source } = this.#options;
     const { facts, messages } = source.cutter;
     const kind = this.hold.lease === undefined ? facts.kind : "exclusive";
-    this.#unit.current.become({ kind, label: settings.label, bytes, messages });
+    this.#unit.become({ kind, label: settings.label, bytes, messages });
     carried.begin(facts);
     this.#attempts = 0;
     this.#hasAnswered = false;
@@ -160,8 +161,7 @@ export class UnitRun implements UnitOwner {
     this.#phase = "none";
     this.#options.carried.failed();
     this.#release();
-    this.#unit.forget();
-    this.#options.source.ended({ type: "refused", error });
+    this.#end({ type: "refused", error });
   }
 
   failing(error: PgwireError): void {
@@ -296,7 +296,7 @@ export class UnitRun implements UnitOwner {
     } else {
       this.#release();
     }
-    this.#end();
+    this.#end(READY);
   }
 
   /** The backend has told what it was asked for. */
@@ -304,15 +304,15 @@ export class UnitRun implements UnitOwner {
     this.#phase = "none";
     if (error === undefined) {
       this.#release();
-      this.#end();
+      this.#end(READY);
     } else {
       this.#lose(queryError(error), true);
     }
   }
 
-  #end(): void {
+  #end(end: UnitEnd): void {
     this.#unit.forget();
-    this.#options.source.ended(READY);
+    this.#options.source.ended(end);
   }
 
   /** Gives the backend back, unless it is pinned. */
@@ -327,8 +327,7 @@ export class UnitRun implements UnitOwner {
   #lose(error: MultiPoolerError, isFatal: boolean): void {
     this.#options.carried.failed();
     this.hold.discard(error);
-    this.#unit.forget();
-    this.#options.source.ended({ type: "lost", error, isFatal });
+    this.#end({ type: "lost", error, isFatal });
   }
 
   /** The backend has ended between two units. While one runs, that one is told. */

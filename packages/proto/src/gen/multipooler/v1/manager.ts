@@ -10,6 +10,40 @@ import { Duration } from "../../google/protobuf/duration.ts";
 import { Timestamp } from "../../google/protobuf/timestamp.ts";
 import { ID, ShardKey } from "../../multigres/clustermetadata.ts";
 import { ConsensusTerm } from "./consensus.ts";
+import {
+  GetActivityRequest,
+  GetActivityResponse,
+  KillRequest,
+  KillResponse,
+  ReloadConfigRequest,
+  ReloadConfigResponse,
+} from "./operations.ts";
+import {
+  ConfigureSynchronousReplicationRequest,
+  ConfigureSynchronousReplicationResponse,
+  GetFollowersRequest,
+  GetFollowersResponse,
+  PrimaryPositionRequest,
+  PrimaryPositionResponse,
+  PrimaryStatusRequest,
+  PrimaryStatusResponse,
+  ReplicationStatusRequest,
+  ReplicationStatusResponse,
+  ResetReplicationRequest,
+  ResetReplicationResponse,
+  SetPrimaryConnInfoRequest,
+  SetPrimaryConnInfoResponse,
+  StartReplicationRequest,
+  StartReplicationResponse,
+  StopReplicationAndGetStatusRequest,
+  StopReplicationAndGetStatusResponse,
+  StopReplicationRequest,
+  StopReplicationResponse,
+  UpdateSynchronousStandbyListRequest,
+  UpdateSynchronousStandbyListResponse,
+  WaitForLSNRequest,
+  WaitForLSNResponse,
+} from "./replication.ts";
 
 /** Why a pooler is not ready, for programs that act on it. */
 export const NotReadyCode = {
@@ -863,7 +897,10 @@ export interface HeartbeatStatus {
     | undefined;
   /** Why the last heartbeat could not be written or read, one line for people; empty when it could. */
   lastError: string;
-  /** For a reader on a standby how much of what it received it has not replayed. Absent otherwise. */
+  /**
+   * For a reader on a standby how much it has not replayed of what it received, or of what its primary last
+   * said that it has written. Absent otherwise.
+   */
   behindBytes?: bigint | undefined;
 }
 
@@ -2923,6 +2960,144 @@ export const MultiPoolerManagerDefinition = {
       requestType: SetServingStatusRequest as typeof SetServingStatusRequest,
       requestStream: false,
       responseType: SetServingStatusResponse as typeof SetServingStatusResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * Reads the settings again and applies at once what can change at run time, all of it or, where
+     * something is wrong with them, nothing.
+     */
+    reloadConfig: {
+      name: "ReloadConfig",
+      requestType: ReloadConfigRequest as typeof ReloadConfigRequest,
+      requestStream: false,
+      responseType: ReloadConfigResponse as typeof ReloadConfigResponse,
+      responseStream: false,
+      options: {},
+    },
+    /** Tells who uses and who waits for which connections. */
+    getActivity: {
+      name: "GetActivity",
+      requestType: GetActivityRequest as typeof GetActivityRequest,
+      requestStream: false,
+      responseType: GetActivityResponse as typeof GetActivityResponse,
+      responseStream: false,
+      options: {},
+    },
+    /** Ends a client of PostgreSQL's protocol, or a reservation. */
+    kill: {
+      name: "Kill",
+      requestType: KillRequest as typeof KillRequest,
+      requestStream: false,
+      responseType: KillResponse as typeof KillResponse,
+      responseStream: false,
+      options: {},
+    },
+    /** For a standby: answers when it has replayed a position. */
+    waitForLSN: {
+      name: "WaitForLSN",
+      requestType: WaitForLSNRequest as typeof WaitForLSNRequest,
+      requestStream: false,
+      responseType: WaitForLSNResponse as typeof WaitForLSNResponse,
+      responseStream: false,
+      options: {},
+    },
+    /** For a standby: has it follow a primary. */
+    setPrimaryConnInfo: {
+      name: "SetPrimaryConnInfo",
+      requestType: SetPrimaryConnInfoRequest as typeof SetPrimaryConnInfoRequest,
+      requestStream: false,
+      responseType: SetPrimaryConnInfoResponse as typeof SetPrimaryConnInfoResponse,
+      responseStream: false,
+      options: {},
+    },
+    /** For a standby: resumes the replay. */
+    startReplication: {
+      name: "StartReplication",
+      requestType: StartReplicationRequest as typeof StartReplicationRequest,
+      requestStream: false,
+      responseType: StartReplicationResponse as typeof StartReplicationResponse,
+      responseStream: false,
+      options: {},
+    },
+    /** For a standby: stops the replay, the receiver or both. */
+    stopReplication: {
+      name: "StopReplication",
+      requestType: StopReplicationRequest as typeof StopReplicationRequest,
+      requestStream: false,
+      responseType: StopReplicationResponse as typeof StopReplicationResponse,
+      responseStream: false,
+      options: {},
+    },
+    /** The same under the name that orchestrators of Multigres know. */
+    stopReplicationAndGetStatus: {
+      name: "StopReplicationAndGetStatus",
+      requestType: StopReplicationAndGetStatusRequest as typeof StopReplicationAndGetStatusRequest,
+      requestStream: false,
+      responseType: StopReplicationAndGetStatusResponse as typeof StopReplicationAndGetStatusResponse,
+      responseStream: false,
+      options: {},
+    },
+    /** For a standby: tells what it has received and replayed, and whom it follows. */
+    replicationStatus: {
+      name: "ReplicationStatus",
+      requestType: ReplicationStatusRequest as typeof ReplicationStatusRequest,
+      requestStream: false,
+      responseType: ReplicationStatusResponse as typeof ReplicationStatusResponse,
+      responseStream: false,
+      options: {},
+    },
+    /** For a standby: has it follow nobody. Idempotent. */
+    resetReplication: {
+      name: "ResetReplication",
+      requestType: ResetReplicationRequest as typeof ResetReplicationRequest,
+      requestStream: false,
+      responseType: ResetReplicationResponse as typeof ResetReplicationResponse,
+      responseStream: false,
+      options: {},
+    },
+    /** For a primary: says for whom it waits at commit. */
+    configureSynchronousReplication: {
+      name: "ConfigureSynchronousReplication",
+      requestType: ConfigureSynchronousReplicationRequest as typeof ConfigureSynchronousReplicationRequest,
+      requestStream: false,
+      responseType: ConfigureSynchronousReplicationResponse as typeof ConfigureSynchronousReplicationResponse,
+      responseStream: false,
+      options: {},
+    },
+    /** For a primary: changes for whom it waits at commit. */
+    updateSynchronousStandbyList: {
+      name: "UpdateSynchronousStandbyList",
+      requestType: UpdateSynchronousStandbyListRequest as typeof UpdateSynchronousStandbyListRequest,
+      requestStream: false,
+      responseType: UpdateSynchronousStandbyListResponse as typeof UpdateSynchronousStandbyListResponse,
+      responseStream: false,
+      options: {},
+    },
+    /** For a primary: tells how far it has written, who is connected, and for whom it waits. */
+    primaryStatus: {
+      name: "PrimaryStatus",
+      requestType: PrimaryStatusRequest as typeof PrimaryStatusRequest,
+      requestStream: false,
+      responseType: PrimaryStatusResponse as typeof PrimaryStatusResponse,
+      responseStream: false,
+      options: {},
+    },
+    /** For a primary: tells how far it has written. */
+    primaryPosition: {
+      name: "PrimaryPosition",
+      requestType: PrimaryPositionRequest as typeof PrimaryPositionRequest,
+      requestStream: false,
+      responseType: PrimaryPositionResponse as typeof PrimaryPositionResponse,
+      responseStream: false,
+      options: {},
+    },
+    /** For a primary: tells of those who follow it, and of those that it waits for. */
+    getFollowers: {
+      name: "GetFollowers",
+      requestType: GetFollowersRequest as typeof GetFollowersRequest,
+      requestStream: false,
+      responseType: GetFollowersResponse as typeof GetFollowersResponse,
       responseStream: false,
       options: {},
     },

@@ -1,0 +1,151 @@
+import { randomBytes } from "node:crypto";
+import { hostname } from "node:os";
+import { MultiPoolerManager, PoolerType } from "@multipooler/manager";
+import type { ManagerOptions } from "@multipooler/manager";
+import { systemClock } from "@multipooler/timing";
+import type { TopoStore } from "@multipooler/topo";
+import type { ClientTlsFiles } from "@multipooler/tls";
+import { clientListener } from "./client-listener.ts";
+import { controllerOf } from "./controller.ts";
+import { databaseOf } from "./database.ts";
+import { grpcServerOf } from "./grpc-server.ts";
+import { PoolerHttp } from "./http/pooler-http.ts";
+import type { ProgramLog } from "./log/logger.ts";
+import { PoolerMetrics } from "./metrics/pooler-metrics.ts";
+import { connectionLimits } from "./open-files.ts";
+import type { ConnectionLimits } from "./open-files.ts";
+import { poolerOperations } from "./operations.ts";
+import { Reload } from "./reload/reload.ts";
+import type { RunningConfig } from "./reload/running-config.ts";
+import type { Config } from "./settings/settings.ts";
+import type { Telemetry } from "./telemetry/telemetry.ts";
+import type { TopologyTarget } from "./topology-target.ts";
+
+export interface AssemblyOptions {
+  readonly running: RunningConfig;
+  readonly tls: ClientTlsFiles;
+  readonly target: TopologyTarget;
+  readonly limits: ConnectionLimits;
+  readonly log: Pick<ProgramLog, "logger" | "setLevel" | "outage">;
+  /** Ends what was made here and has to be ended. */
+  readonly parts: AsyncDisposableStack;
+}
+
+/** What a pooler is put together of. Nothing of it is open. */
+export interface Assembly {
+  readonly http: PoolerHttp;
+  readonly manager: MultiPoolerManager;
+  readonly grpc: ReturnType<typeof grpcServerOf>;
+  /** `undefined`: PostgreSQL's clients are not served. */
+  readonly clients: ReturnType<typeof clientListener>;
+  readonly reload: Reload;
+}
+
+/** Puts the parts together: the only place where each learns of the others. */
+export function assemble(
+  options: AssemblyOptions,
+  { topology, telemetry }: { readonly topology: TopoStore; readonly telemetry: Telemetry },
+): Assembly {
+  const { running, tls, limits, log, parts } = options;
+  const config = running.current;
+  const current = (): Config => running.current;
+  const { logger } = log;
+  const metrics = parts.use(new PoolerMetrics(telemetry));
+  const controller = controllerOf(config, limits, {
+    onEvent: (event) => metrics.onEvent(event),
+    logger: logger.child({ component: "poolerserver" }),
+  });
+  const { administration } = controller;
+  const http = new PoolerHttp({
+    host: config.bindAddress,
+    port: config.httpPort,
+    maxConnections: limits.http,
+    settings: () => running.effective,
+    manager: () => manager,
+    administration,
+    process: () => ({
+      log: log.outage(),
+      grpc: { ...grpc.connections, limit: limits.grpc },
+      clients: clients && { ...clients.count, limit: clientLimit(current(), limits) },
+    }),
+    metrics: () => metrics.scrape(),
+    topology,
+    clock: systemClock,
+    logger: logger.child({ component: "http" }),
+  });
+  const manager: MultiPoolerManager = managerOf(options, {
+    controller,
+    topology,
+    ports: () => ({
+      grpc: grpc.port ?? config.grpcPort,
+      http: http.port,
+      postgres: config.pgPort,
+    }),
+  });
+  const operations = poolerOperations(() => ({ reload, administration, clients }));
+  const { observeCall } = telemetry;
+  const grpc = grpcServerOf(config, limits, { manager, operations, observeCall, logger });
+  metrics.report(manager, administration);
+  const clients = clientListener(config, limits, {
+    manager,
+    administration,
+    current,
+    reload: () => reload.orThrow(),
+    logger,
+  });
+  const { openFiles } = limits;
+  const reload = new Reload(running, { log, tls, controller, grpc, clients, openFiles });
+  return { http, manager, grpc, clients, reload };
+}
+
+/** The manager of the configuration, which is not open yet. */
+function managerOf(
+  { running, tls, target, log }: AssemblyOptions,
+  {
+    controller,
+    topology,
+    ports,
+  }: Pick<ManagerOptions, "controller" | "topology"> & {
+    readonly ports: () => Readonly<Record<string, number>>;
+  },
+): MultiPoolerManager {
+  const config = running.current;
+  return new MultiPoolerManager({
+    controller,
+    topology,
+    topologyName: target.server.type,
+    pooler: describePooler(config, ports),
+    database: databaseOf(config, { tls, current: () => running.current }),
+    heartbeatIntervalMs: config.heartbeatIntervalMs,
+    lameduckMs: config.lameduckMs,
+    logger: log.logger.child({ component: "manager" }),
+  });
+}
+
+/** As a reload has it. */
+function clientLimit(config: Config, { openFiles }: ConnectionLimits): number {
+  return connectionLimits(config, openFiles).clients.limit;
+}
+
+function describePooler(
+  config: Config,
+  ports: () => Readonly<Record<string, number>>,
+): ManagerOptions["pooler"] {
+  const types = {
+    unknown: PoolerType.Unknown,
+    primary: PoolerType.Primary,
+    replica: PoolerType.Replica,
+  } as const;
+  return {
+    identity: {
+      cell: config.cell,
+      name: config.serviceId ?? randomBytes(4).toString("hex"),
+    },
+    shard: { database: config.database, tableGroup: config.tableGroup, shard: config.shard },
+    initialType: types[config.initialPoolerType],
+    hostname: config.hostname ?? hostname(),
+    ports,
+    poolerDir: config.poolerDir,
+    dataDir: config.pgDataDir,
+  };
+}

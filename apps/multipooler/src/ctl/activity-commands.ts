@@ -1,0 +1,44 @@
+import type { Command } from "commander";
+import type { ActivityOptions, ActivityTable } from "./activity.ts";
+import { withClientOptions } from "./client-options.ts";
+import type { KillOptions } from "./kill.ts";
+import type { TopOptions } from "./top.ts";
+
+/** The implementations of these commands; each resolves with the exit code. */
+export interface ActivityActions {
+  table(what: ActivityTable, options: ActivityOptions): Promise<number>;
+  top(options: TopOptions): Promise<number>;
+  kill(id: string, options: KillOptions): Promise<number>;
+}
+
+/** Declares the commands that show and end what clients hold. */
+export function addActivityCommands(
+  ctl: Command,
+  actions: ActivityActions,
+  exit: (code: number) => void,
+): void {
+  const tables = {
+    pools: "Print the connections to PostgreSQL by user and database, and who waits for some.",
+    clients: "Print the clients of PostgreSQL's protocol, and what each does since when.",
+    reservations: "Print who keeps a connection between its statements, since when and why.",
+  } as const satisfies Record<ActivityTable, string>;
+  for (const what of ["pools", "clients", "reservations"] as const) {
+    withInterval(withClientOptions(ctl.command(what)))
+      .description(tables[what])
+      .option("--watch", "print it again and again, until Ctrl-C", false)
+      .option("--json", "print it as JSON, with --watch a line each time", false)
+      .action(async (options: ActivityOptions) => exit(await actions.table(what, options)));
+  }
+  withInterval(withClientOptions(ctl.command("top")))
+    .description("Show what the pooler does, and for whom, until Ctrl-C.")
+    .action(async (options: TopOptions) => exit(await actions.top(options)));
+  withClientOptions(ctl.command("kill"))
+    .description("End a client of PostgreSQL's protocol; its transaction is rolled back.")
+    .argument("<id>", "its id, as `ctl clients` shows it")
+    .option("--reservation", "the id is that of a reservation (`ctl reservations`)", false)
+    .action(async (id: string, options: KillOptions) => exit(await actions.kill(id, options)));
+}
+
+function withInterval(command: Command): Command {
+  return command.option("--interval <duration>", "how often it is renewed", "2s");
+}

@@ -1,0 +1,174 @@
+import { InvalidArgumentError, Option } from "commander";
+import type { Command } from "commander";
+import { withClientOptions } from "./client-options.ts";
+import type { ClientOptions } from "./client-options.ts";
+
+export interface ReplicationOptions extends ClientOptions {
+  readonly json: boolean;
+}
+
+/** By which right a command changes whom a server follows or waits for. */
+export interface TermOptions {
+  readonly term: bigint;
+  /** Why the term is not to be looked at; "" where it is. */
+  readonly force: string;
+}
+
+export interface SetPrimaryOptions extends ReplicationOptions, TermOptions {
+  readonly pauseBefore: boolean;
+  readonly resumeAfter: boolean;
+}
+
+export interface StopOptions extends ReplicationOptions {
+  readonly mode: "replay" | "receiver" | "both";
+  readonly wait: boolean;
+}
+
+export interface SynchronousOptions extends ReplicationOptions {
+  readonly commit: "off" | "local" | "remote_write" | "on" | "remote_apply";
+  readonly method: "first" | "any";
+  readonly count: number;
+}
+
+export interface StandbyListOptions extends ReplicationOptions, TermOptions {}
+
+/** What is done with the list of standbys that a primary waits for. */
+export type StandbyListOperation = "add" | "remove" | "replace";
+
+/** The implementations of the commands about replication; each resolves with the exit code. */
+export interface ReplicationActions {
+  waitLsn(lsn: string, options: ReplicationOptions): Promise<number>;
+  followers(options: ReplicationOptions): Promise<number>;
+  setPrimary(primary: string, options: SetPrimaryOptions): Promise<number>;
+  status(options: ReplicationOptions): Promise<number>;
+  start(options: ReplicationOptions): Promise<number>;
+  stop(options: StopOptions): Promise<number>;
+  reset(options: ReplicationOptions): Promise<number>;
+  synchronous(standbys: readonly string[], options: SynchronousOptions): Promise<number>;
+  standbys(
+    operation: StandbyListOperation,
+    standbys: readonly string[],
+    options: StandbyListOptions,
+  ): Promise<number>;
+}
+
+type Exit = (code: number) => void;
+
+/** Declares the commands about replication with their help and flags. */
+export function addReplicationCommands(
+  ctl: Command,
+  actions: ReplicationActions,
+  exit: Exit,
+): void {
+  command(ctl, "wait-lsn", "Wait until a standby has replayed a position, at most for --timeout.")
+    .argument("<lsn>", "a position of the WAL, e.g. 16/B374D848")
+    .action(async (lsn: string, options: ReplicationOptions) =>
+      exit(await actions.waitLsn(lsn, options)),
+    );
+  command(ctl, "followers", "Print who follows a primary, and for whom it waits.").action(
+    async (options: ReplicationOptions) => exit(await actions.followers(options)),
+  );
+  withTerm(command(ctl, "set-primary", "Have a standby follow a primary."))
+    .argument("<host:port>", "the PostgreSQL of the primary, as the standby reaches it")
+    .option("--pause-before", "pause the replay before the change", false)
+    .option("--resume-after", "resume the replay after it", false)
+    .action(async (primary: string, options: SetPrimaryOptions) =>
+      exit(await actions.setPrimary(primary, options)),
+    );
+  const replication = ctl
+    .command("replication")
+    .description("See and change what a standby or a primary does about replication.");
+  addStandbyCommands(replication, actions, exit);
+  addPrimaryCommands(replication, actions, exit);
+}
+
+function addStandbyCommands(replication: Command, actions: ReplicationActions, exit: Exit): void {
+  const status = "Print what a standby receives and replays, or what a primary has written.";
+  command(replication, "status", status, { isDefault: true }).action(
+    async (options: ReplicationOptions) => exit(await actions.status(options)),
+  );
+  command(replication, "start", "Resume the replay of a standby.").action(
+    async (options: ReplicationOptions) => exit(await actions.start(options)),
+  );
+  command(replication, "stop", "Stop what a standby does.")
+    .addOption(
+      new Option("--mode <mode>", "what to stop: it replays on, or receives on, or neither")
+        .choices(["replay", "receiver", "both"])
+        .default("replay"),
+    )
+    .option("--no-wait", "end at once, without waiting until it has stopped")
+    .action(async (options: StopOptions) => exit(await actions.stop(options)));
+  command(replication, "reset", "Have a standby follow nobody.").action(
+    async (options: ReplicationOptions) => exit(await actions.reset(options)),
+  );
+}
+
+function addPrimaryCommands(replication: Command, actions: ReplicationActions, exit: Exit): void {
+  command(
+    replication,
+    "synchronous",
+    "Say for whom a primary waits at commit; no names: for nobody.",
+  )
+    .argument("[standbys...]", "poolers, as <cell>/<name>, the most wanted first")
+    .addOption(
+      new Option("--commit <level>", "what is waited for, as synchronous_commit")
+        .choices(["off", "local", "remote_write", "on", "remote_apply"])
+        .default("on"),
+    )
+    .addOption(
+      new Option("--method <method>", "the first that are connected, or any")
+        .choices(["first", "any"])
+        .default("any"),
+    )
+    .addOption(new Option("--count <number>", "for how many").argParser(wholeNumber).default(1))
+    .action(async (standbys: string[], options: SynchronousOptions) =>
+      exit(await actions.synchronous(standbys, options)),
+    );
+  const list = replication
+    .command("standbys")
+    .description("Change the list of standbys that a primary waits for.");
+  for (const operation of ["add", "remove", "replace"] as const) {
+    const description = `${operation[0]?.toUpperCase()}${operation.slice(1)} standbys of the list.`;
+    withTerm(command(list, operation, description))
+      .argument("<standbys...>", "poolers, as <cell>/<name>")
+      .action(async (standbys: string[], options: StandbyListOptions) =>
+        exit(await actions.standbys(operation, standbys, options)),
+      );
+  }
+}
+
+function command(
+  parent: Command,
+  name: string,
+  description: string,
+  { isDefault = false } = {},
+): Command {
+  return withClientOptions(parent.command(name, { isDefault }))
+    .description(description)
+    .allowExcessArguments(false)
+    .option("--json", "print the answer as JSON", false);
+}
+
+function withTerm(declared: Command): Command {
+  return declared
+    .addOption(
+      new Option("--term <number>", "the term of the shard's consensus; see `ctl term`")
+        .argParser(term)
+        .default(0n, "none"),
+    )
+    .option("--force <reason>", "do not look at the term, and why, for the log", "");
+}
+
+function term(text: string): bigint {
+  if (!/^[0-9]{1,18}$/.test(text)) {
+    throw new InvalidArgumentError("It must be a whole number from 0.");
+  }
+  return BigInt(text);
+}
+
+function wholeNumber(text: string): number {
+  if (!/^[0-9]{1,9}$/.test(text)) {
+    throw new InvalidArgumentError("It must be a whole number from 0.");
+  }
+  return Number(text);
+}

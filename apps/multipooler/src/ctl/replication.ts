@@ -1,0 +1,219 @@
+import type { ReplicationClient, RequestOptions } from "@multipooler/grpc-services/client";
+import { ID_ComponentType } from "@multipooler/proto/clustermetadata";
+import { PoolerType } from "@multipooler/proto/manager-v1";
+import {
+  GetFollowersResponse,
+  PrimaryStatus,
+  ReplicationPauseMode,
+  ReplicationStatus,
+  StandbyUpdateOperation,
+  SynchronousCommitLevel,
+  SynchronousMethod,
+} from "@multipooler/proto/replication-v1";
+import { ConfigError } from "../settings/config.ts";
+import { callPooler } from "./pooler-call.ts";
+import type { CtlOutput, PoolerCall } from "./pooler-call.ts";
+import type {
+  ReplicationOptions,
+  SetPrimaryOptions,
+  StandbyListOperation,
+  StandbyListOptions,
+  StopOptions,
+  SynchronousOptions,
+} from "./replication-commands.ts";
+import { followersText, primaryText, standbyText } from "./replication-text.ts";
+
+/** An answer as it is printed. */
+interface Printed {
+  readonly text: string;
+  readonly json: unknown;
+}
+
+const MODES = {
+  replay: ReplicationPauseMode.REPLICATION_PAUSE_MODE_REPLAY,
+  receiver: ReplicationPauseMode.REPLICATION_PAUSE_MODE_RECEIVER,
+  both: ReplicationPauseMode.REPLICATION_PAUSE_MODE_REPLAY_AND_RECEIVER,
+} as const satisfies Record<StopOptions["mode"], ReplicationPauseMode>;
+
+const COMMITS = {
+  off: SynchronousCommitLevel.SYNCHRONOUS_COMMIT_LEVEL_OFF,
+  local: SynchronousCommitLevel.SYNCHRONOUS_COMMIT_LEVEL_LOCAL,
+  remote_write: SynchronousCommitLevel.SYNCHRONOUS_COMMIT_LEVEL_REMOTE_WRITE,
+  on: SynchronousCommitLevel.SYNCHRONOUS_COMMIT_LEVEL_ON,
+  remote_apply: SynchronousCommitLevel.SYNCHRONOUS_COMMIT_LEVEL_REMOTE_APPLY,
+} as const satisfies Record<SynchronousOptions["commit"], SynchronousCommitLevel>;
+
+const METHODS = {
+  first: SynchronousMethod.SYNCHRONOUS_METHOD_FIRST,
+  any: SynchronousMethod.SYNCHRONOUS_METHOD_ANY,
+} as const satisfies Record<SynchronousOptions["method"], SynchronousMethod>;
+
+const OPERATIONS = {
+  add: StandbyUpdateOperation.STANDBY_UPDATE_OPERATION_ADD,
+  remove: StandbyUpdateOperation.STANDBY_UPDATE_OPERATION_REMOVE,
+  replace: StandbyUpdateOperation.STANDBY_UPDATE_OPERATION_REPLACE,
+} as const satisfies Record<StandbyListOperation, StandbyUpdateOperation>;
+
+/** `ctl followers`. Resolves with the exit code, as all of these do. */
+export function followers(options: ReplicationOptions, io: CtlOutput): Promise<number> {
+  return print(options, io, async (client, request) => {
+    const response = await client.getFollowers(request);
+    return { text: followersText(response), json: GetFollowersResponse.toJSON(response) };
+  });
+}
+
+/** `ctl set-primary`. */
+export function setPrimary(
+  primary: string,
+  options: SetPrimaryOptions,
+  io: CtlOutput,
+): Promise<number> {
+  const { host, port } = primaryAddress(primary);
+  return print(options, io, async (client, request) => {
+    await client.setPrimaryConnInfo(
+      {
+        host,
+        port,
+        stopReplicationBefore: options.pauseBefore,
+        startReplicationAfter: options.resumeAfter,
+        currentTerm: options.term,
+        forceReason: options.force,
+      },
+      request,
+    );
+    return { text: `The standby follows ${primary}.\n`, json: { host, port } };
+  });
+}
+
+/** `ctl replication`: of a primary or of a standby, as the pooler's type says. */
+export function replicationStatus(options: ReplicationOptions, io: CtlOutput): Promise<number> {
+  return callPooler(options, io, async (call) => {
+    const { client, request } = call;
+    const { poolerType } = await client.status(request);
+    if (poolerType === PoolerType.POOLER_TYPE_PRIMARY) {
+      const { status } = await client.replication.primaryStatus(request);
+      await write(call, options, {
+        text: status === undefined ? "" : primaryText(status),
+        json: status && PrimaryStatus.toJSON(status),
+      });
+    } else {
+      const { status } = await client.replication.replicationStatus(request);
+      await write(call, options, printedStatus(status));
+    }
+  });
+}
+
+/** `ctl replication start`. */
+export function startReplication(options: ReplicationOptions, io: CtlOutput): Promise<number> {
+  return print(options, io, async (client, request) => {
+    await client.startReplication(request);
+    return { text: "The standby replays.\n", json: {} };
+  });
+}
+
+/** `ctl replication stop`. */
+export function stopReplication(options: StopOptions, io: CtlOutput): Promise<number> {
+  return print(options, io, async (client, request) => {
+    const { status } = await client.stopReplication(
+      { mode: MODES[options.mode], wait: options.wait },
+      request,
+    );
+    return printedStatus(status);
+  });
+}
+
+/** `ctl replication reset`. */
+export function resetReplication(options: ReplicationOptions, io: CtlOutput): Promise<number> {
+  return print(options, io, async (client, request) => {
+    const { status } = await client.resetReplication(request);
+    return printedStatus(status);
+  });
+}
+
+/** `ctl replication synchronous`. */
+export function synchronous(
+  standbys: readonly string[],
+  options: SynchronousOptions,
+  io: CtlOutput,
+): Promise<number> {
+  const configuration = {
+    synchronousCommit: COMMITS[options.commit],
+    synchronousMethod: METHODS[options.method],
+    numSync: standbys.length === 0 ? 0 : options.count,
+    standbyIds: standbys.map(poolerId),
+  };
+  return printFollowersAfter(options, io, (client, request) =>
+    client.configureSynchronousReplication({ configuration }, request),
+  );
+}
+
+/** `ctl replication standbys`. */
+export function updateStandbys(
+  { operation, standbys }: { operation: StandbyListOperation; standbys: readonly string[] },
+  options: StandbyListOptions,
+  io: CtlOutput,
+): Promise<number> {
+  const update = {
+    operation: OPERATIONS[operation],
+    standbyIds: standbys.map(poolerId),
+    consensusTerm: options.term,
+    forceReason: options.force,
+  };
+  return printFollowersAfter(options, io, (client, request) =>
+    client.updateSynchronousStandbyList(update, request),
+  );
+}
+
+function printFollowersAfter(
+  options: ReplicationOptions,
+  io: CtlOutput,
+  change: (client: ReplicationClient, request: RequestOptions) => Promise<unknown>,
+): Promise<number> {
+  return print(options, io, async (client, request) => {
+    await change(client, request);
+    const response = await client.getFollowers(request);
+    return { text: followersText(response), json: GetFollowersResponse.toJSON(response) };
+  });
+}
+
+function printedStatus(status: ReplicationStatus | undefined): Printed {
+  return {
+    text: status === undefined ? "" : standbyText(status),
+    json: status && ReplicationStatus.toJSON(status),
+  };
+}
+
+function print(
+  options: ReplicationOptions,
+  io: CtlOutput,
+  ask: (client: ReplicationClient, request: RequestOptions) => Promise<Printed>,
+): Promise<number> {
+  return callPooler(options, io, async (call) => {
+    await write(call, options, await ask(call.client.replication, call.request));
+  });
+}
+
+async function write(
+  { output }: PoolerCall,
+  { json }: ReplicationOptions,
+  printed: Printed,
+): Promise<void> {
+  await output.write(json ? `${JSON.stringify(printed.json, undefined, 2)}\n` : printed.text);
+}
+
+function poolerId(text: string): { component: ID_ComponentType; cell: string; name: string } {
+  const [cell, name, ...rest] = text.split("/");
+  if (cell === undefined || name === undefined || rest.length > 0 || cell === "" || name === "") {
+    throw new ConfigError([`${JSON.stringify(text)} is no pooler; it must be <cell>/<name>`]);
+  }
+  return { component: ID_ComponentType.MULTIPOOLER, cell, name };
+}
+
+function primaryAddress(text: string): { readonly host: string; readonly port: number } {
+  const [, bracketed, plain, port] = /^(?:\[([^\]]+)\]|([^:[\]]+)):([0-9]{1,5})$/.exec(text) ?? [];
+  const host = bracketed ?? plain;
+  if (host === undefined) {
+    throw new ConfigError([`${JSON.stringify(text)} is no address; it must be <host>:<port>`]);
+  }
+  return { host, port: Number(port) };
+}

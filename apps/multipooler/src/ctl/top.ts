@@ -1,0 +1,41 @@
+import type { GetActivityResponse } from "@multipooler/proto/operations-v1";
+import type { ClientOptions } from "./client-options.ts";
+import type { Interruption } from "../interruption.ts";
+import { callPooler } from "./pooler-call.ts";
+import type { CtlOutput } from "./pooler-call.ts";
+import { topText } from "./top-text.ts";
+import { watch, watchIntervalMs } from "./watching.ts";
+
+export interface TopOptions extends ClientOptions {
+  /** A duration as text. */
+  readonly interval: string;
+}
+
+const DEFAULT_LINES = 24;
+
+/** `ctl top`: a view of the pooler that is renewed until Ctrl-C. Resolves with the exit code. */
+export function top(
+  options: TopOptions,
+  io: CtlOutput,
+  { signal }: Pick<Interruption, "signal">,
+): Promise<number> {
+  const intervalMs = watchIntervalMs(options.interval);
+  return callPooler(options, io, async ({ client, request, output }) => {
+    const isTerminal = io.stdout.isTTY === true;
+    const call = { ...request, signal };
+    let before: GetActivityResponse | undefined;
+    await watch({ intervalMs, signal, output, isTerminal, address: options.address }, async () => {
+      const [status, activity] = await Promise.all([client.status(call), client.getActivity(call)]);
+      const lines = isTerminal ? (io.stdout.rows ?? DEFAULT_LINES) : Number.POSITIVE_INFINITY;
+      const text = topText({ status, activity, before, now: new Date() });
+      before = activity;
+      const shown = text.split("\n").slice(0, Math.max(1, lines - 1));
+      return `${shown.map((line) => cut(line, io.stdout.columns)).join("\n")}\n`;
+    });
+  });
+}
+
+/** A line that is too long would move what is below. */
+function cut(line: string, columns: number | undefined): string {
+  return columns === undefined ? line : line.slice(0, columns);
+}

@@ -1,0 +1,79 @@
+import type { GrpcServer, ReloadOutcome } from "@multipooler/grpc-services";
+import type { PgwireServer } from "@multipooler/pgwire-services";
+import type { MultiPooler } from "@multipooler/poolerserver";
+import { systemClock } from "@multipooler/timing";
+import type { ClientTlsFiles } from "@multipooler/tls";
+import { listenerLimits } from "../client-listener.ts";
+import { poolLimits } from "../controller.ts";
+import type { ProgramLog } from "../log/logger.ts";
+import { connectionLimits } from "../open-files.ts";
+import { preflight } from "../preflight.ts";
+import { ConfigError } from "../settings/config.ts";
+import type { Config } from "../settings/settings.ts";
+import type { RunningConfig } from "./running-config.ts";
+
+/** The parts that take another configuration while they run. */
+export interface ReloadParts {
+  readonly log: Pick<ProgramLog, "logger" | "setLevel">;
+  readonly tls: Pick<ClientTlsFiles, "reload">;
+  readonly controller: Pick<MultiPooler, "change">;
+  readonly grpc: Pick<GrpcServer, "reload">;
+  readonly clients: Pick<PgwireServer, "reload" | "change"> | undefined;
+  /** The limit of open files of the process. */
+  readonly openFiles: number;
+}
+
+/** What asked for a reload, for the log. */
+export type ReloadCause = "SIGHUP" | "RELOAD" | "ReloadConfig";
+
+/** Reads the configuration again and has the parts take it. One line in the log says what came of it. */
+export class Reload {
+  readonly #running: RunningConfig;
+  readonly #parts: ReloadParts;
+
+  constructor(running: RunningConfig, parts: ReloadParts) {
+    this.#running = running;
+    this.#parts = parts;
+  }
+
+  /** For the admin console. @throws ConfigError with what is wrong */
+  orThrow(): void {
+    const outcome = this.run("RELOAD", {});
+    if (outcome.type === "refused") {
+      throw new ConfigError(outcome.problems);
+    }
+  }
+
+  /** `fields` go into the line of the log. Never throws. */
+  run(cause: ReloadCause, fields: object): ReloadOutcome {
+    const { logger } = this.#parts.log;
+    const outcome = this.#running.reload((next, wanted) => this.#apply(next, wanted));
+    switch (outcome.type) {
+      case "refused": {
+        const { problems } = outcome;
+        logger.error({ ...fields, problems }, `${cause} changed nothing: the settings are wrong`);
+        break;
+      }
+      case "applied": {
+        const { changed, pending } = outcome;
+        logger.info({ ...fields, changed, pending }, `${cause} had the settings read again`);
+      }
+    }
+    return outcome;
+  }
+
+  /** What can fail comes first. */
+  #apply(next: Config, wanted: Config): void {
+    const { log, tls, controller, grpc, clients, openFiles } = this.#parts;
+    preflight(wanted, { clock: systemClock, logger: NO_LOG }, openFiles);
+    const limits = connectionLimits(next, openFiles);
+    tls.reload();
+    grpc.reload();
+    clients?.reload();
+    log.setLevel(next.logLevel);
+    controller.change(poolLimits(next, limits));
+    clients?.change(listenerLimits(next, limits));
+  }
+}
+
+const NO_LOG = { info: () => undefined, warn: () => undefined, error: () => undefined };

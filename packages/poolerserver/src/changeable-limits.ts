@@ -1,0 +1,54 @@
+import type { ResolvedOptions } from "./multi-pooler-options.ts";
+
+/**
+ * The limits of a pooler that can change while it runs; see `MultiPoolerOptions` for each. A drain that
+ * runs keeps its grace, and a connection the lifetime that it was opened with.
+ */
+export type ChangeableLimits = Pick<
+  ResolvedOptions,
+  | "capacity"
+  | "maxConnectionsPerUser"
+  | "maxConnectionsPerDatabase"
+  | "minConnectionsPerUser"
+  | "idleTimeoutMs"
+  | "maxLifetimeMs"
+  | "waitTimeoutMs"
+  | "maxQueueBytes"
+  | "drainGraceMs"
+  | "inactivityTimeoutMs"
+  | "unusedDatabaseMs"
+  | "slowStatementMs"
+  | "slowWaitMs"
+  | "slowTextLength"
+>;
+
+/** Those of them that each pool keeps. */
+export type SchedulerLimits = Pick<
+  ChangeableLimits,
+  "capacity" | "idleTimeoutMs" | "maxLifetimeMs" | "waitTimeoutMs" | "maxQueueBytes"
+>;
+
+/** Options whose limits are asked for at each use. */
+export function withLimits<Options extends object>(
+  options: Options,
+  limits: () => SchedulerLimits,
+): Options & SchedulerLimits {
+  return {
+    ...options,
+    get capacity() {
+      return limits().capacity;
+    },
+    get idleTimeoutMs() {
+      return limits().idleTimeoutMs;
+    },
+    get maxLifetimeMs() {
+      return limits().maxLifetimeMs;
+    },
+    get waitTimeoutMs() {
+      return limits().waitTimeoutMs;
+    },
+    get maxQueueBytes() {
+      return limits().maxQueueBytes;
+    },
+  };
+}

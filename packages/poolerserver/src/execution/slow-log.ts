@@ -1,0 +1,95 @@
+import type { Clock } from "@multipooler/timing";
+import type { Logger } from "../logger.ts";
+
+/** What counts as slow, read when it is needed. */
+export interface SlowLimits {
+  /** A statement that took so long, its wait for a connection included; 0: none is. */
+  readonly slowStatementMs: number;
+  /** A wait for a connection that took so long; 0: none is. */
+  readonly slowWaitMs: number;
+  /** How many characters of a statement's text the log gets; 0: none. */
+  readonly slowTextLength: number;
+}
+
+/** Who ran something that was slow. */
+export interface SlowCaller {
+  readonly user: string;
+  /** The client, e.g. its address. */
+  readonly origin: string;
+}
+
+export interface SlowLogOptions {
+  readonly limits: SlowLimits;
+  readonly database: string;
+  readonly clock: Clock;
+  readonly logger: Pick<Logger, "info">;
+}
+
+/** So many lines a second at most; the next one says how many were left out. */
+const MAX_LINES = 20;
+const PERIOD_MS = 1000;
+/** Stands for a start that nobody wants to know. */
+const UNTIMED = 0;
+
+/**
+ * Logs statements and waits that were slow. Texts are cut, and values of parameters are never part of
+ * them. Switched off it does not even look at the clock.
+ */
+export class SlowLog {
+  readonly #options: SlowLogOptions;
+  #lines = 0;
+  #leftOut = 0;
+  #periodBegan: number = Number.NEGATIVE_INFINITY;
+
+  constructor(options: SlowLogOptions) {
+    this.#options = options;
+  }
+
+  /** The start of a statement, for {@link ended}. */
+  begun(): number {
+    const { limits, clock } = this.#options;
+    return limits.slowStatementMs > 0 ? clock.monotonic() : UNTIMED;
+  }
+
+  /** A statement has ended that began at `begun`. */
+  ended(begun: number, caller: SlowCaller & { readonly text: string }): void {
+    const { limits, clock } = this.#options;
+    const { slowStatementMs, slowTextLength } = limits;
+    if (begun === UNTIMED || slowStatementMs === 0) {
+      return;
+    }
+    const durationMs = clock.monotonic() - begun;
+    if (durationMs >= slowStatementMs) {
+      const { text, ...who } = caller;
+      const cut = text.length > slowTextLength ? `${text.slice(0, slowTextLength)}…` : text;
+      const statement = slowTextLength === 0 ? undefined : cut;
+      this.#log({ ...who, durationMs: Math.round(durationMs), statement }, "a slow statement");
+    }
+  }
+
+  /** Somebody has waited for a connection, and got one or was refused. */
+  waited(waitMs: number, caller: SlowCaller): void {
+    const { slowWaitMs } = this.#options.limits;
+    if (slowWaitMs > 0 && waitMs >= slowWaitMs) {
+      const { user, origin } = caller;
+      this.#log({ user, origin, waitMs: Math.round(waitMs) }, "a slow wait for a connection");
+    }
+  }
+
+  #log(fields: object, message: string): void {
+    const { clock, database, logger } = this.#options;
+    const now = clock.monotonic();
+    if (now - this.#periodBegan >= PERIOD_MS) {
+      this.#periodBegan = now;
+      this.#lines = 0;
+    }
+    if (this.#lines >= MAX_LINES) {
+      this.#leftOut += 1;
+      return;
+    }
+    this.#lines += 1;
+    const leftOut = this.#leftOut === 0 ? {} : { leftOut: this.#leftOut };
+    this.#leftOut = 0;
+    logger.info({ database, ...fields, ...leftOut }, message);
+  }
+}
