@@ -1,5 +1,5 @@
 /**
- * What `npm start`, `npm test`, `npm run bench`, `compat`, `soak`, `check` and `ctl` run: gets Node 24 and
+ * What `npm start`, `npm test`, `npm run bench`, `compat`, `soak`, `check`, `release` and `ctl` run: gets Node 24 and
  * pnpm, installs, builds, then runs the command. Plain JavaScript that imports nothing but
  * Node, because it runs on Node 20 in a clone that has no node_modules.
  */
@@ -31,6 +31,7 @@ const commands = {
   bench: { entry: "benchmarks/dist/main.js" },
   soak: { entry: "dev/soak/dist/main.js", build: "@multipooler/soak..." },
   compat: { entry: "e2e/compat/main.ts" },
+  release: { entry: "scripts/release.ts" },
   ctl: {
     entry: "apps/multipooler/dist/main.js",
     args: ["ctl"],

@@ -4,6 +4,7 @@ import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import { runProgram, startPooler } from "@multipooler/pooler-process";
 import type { PoolerProcess } from "@multipooler/pooler-process";
 import { expect, test } from "vitest";
+import { ctlTopo } from "./ctl-topo.ts";
 import { probe } from "./probe.ts";
 import { temporaryDirectory } from "./temporary-directory.ts";
 import { inFile } from "./topology-flags.ts";
@@ -95,4 +96,15 @@ test("PostgreSQL of another cluster is not served in the shard's name, and the p
       serving: "NOT_SERVING",
     });
   expect(await write(pooler)).not.toBe("");
+
+  // An operator's word lets the shard start over.
+  const shard = "shard/postgres/default/0-inf";
+  expect((await ctlTopo(inFile(topology), "get", shard)).stdout).toMatch(/^cluster\.timeline +1$/m);
+  expect(await ctlTopo(inFile(topology), "delete", shard)).toEqual({
+    code: 0,
+    stdout: "deleted shard postgres/default/0-inf\n",
+    stderr: "",
+  });
+  await ready(pooler);
+  expect(await write(pooler)).toBe("");
 });

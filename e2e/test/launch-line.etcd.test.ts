@@ -87,7 +87,6 @@ test("a launch line of Multigres starts the pooler, and a gateway finds what it 
   expect(lines.filter(({ msg }) => msg === "accepted, means nothing here")).toMatchObject([
     {
       flags: {
-        "pgctld-addr": "PostgreSQL is started, stopped and watched over by others",
         "pgbackrest-port": "there are no backups",
         "pgbackrest-cert-file": "there are no backups",
         "pgbackrest-key-file": "there are no backups",

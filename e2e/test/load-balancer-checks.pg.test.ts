@@ -1,6 +1,7 @@
 import { startPostgres } from "@multipooler/embedded-postgres";
 import type { PoolerProcess } from "@multipooler/pooler-process";
 import { expect, test } from "vitest";
+import { ServerPair } from "./server-pair.ts";
 import { READY_LIMIT_MS, servingPooler } from "./serving-pooler.ts";
 
 const WITHIN = { timeout: READY_LIMIT_MS };
@@ -53,4 +54,36 @@ test("a load balancer finds the primary and its replica by Patroni's paths, and 
   await postgres.stop();
   await expect.poll(() => statuses(primary), WITHIN).toEqual(thrice(503, 503, 503, 503, 503));
   await expect.poll(() => statuses(replica), WITHIN).toEqual(thrice(503, 503, 503, 503, 503));
+}, 90_000);
+
+test("a standby that falls behind loses the traffic that has a limit of WAL, and gets it back", async () => {
+  await using servers = await ServerPair.start({ setUp: ["create table t (x text)"] });
+  await using primary = await servingPooler(servers.primary);
+  await using replica = await servingPooler(servers.standby, {
+    "initial-pooler-type": "replica",
+    "service-id": "replica",
+  });
+  expect(await statuses(primary)).toEqual(thrice(200, 200, 503, 200, 200));
+  await expect
+    .poll(() => check(replica, "/replica?lag=16kB"), WITHIN)
+    .toMatchObject({ status: 200 });
+  await servers.standby.sql("select pg_wal_replay_pause()");
+  await servers.primary.sql("insert into t select repeat('x', 1000) from generate_series(1, 1000)");
+  await expect
+    .poll(() => check(replica, "/replica?lag=16kB"), WITHIN)
+    .toMatchObject({
+      status: 503,
+      body: {
+        takes: false,
+        refusal: expect.stringMatching(
+          /^the replica is \d{6,} bytes behind, of 16384 bytes at most$/,
+        ),
+      },
+    });
+  expect(await check(replica, "/read-only?lag=1GB")).toMatchObject({ status: 200 });
+  expect(await check(replica, "/replica")).toMatchObject({ status: 200 });
+  await servers.standby.sql("select pg_wal_replay_resume()");
+  await expect
+    .poll(() => check(replica, "/replica?lag=16kB"), WITHIN)
+    .toMatchObject({ status: 200 });
 }, 90_000);

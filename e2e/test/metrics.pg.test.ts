@@ -111,6 +111,32 @@ test("what a load has done", async () => {
   expect(reserved).toBe(0);
 });
 
+test("how long requests took, and errors", async () => {
+  const client = await pooler.connect();
+  const labels = 'database="postgres",pool_type="regular"';
+  const duration = "mg_pooler_query_duration_seconds";
+  const [slow, all, sum, count, errors] = await growth(
+    [
+      `${duration}_bucket{${labels},le="0.1"}`,
+      `${duration}_bucket{${labels},le="+Inf"}`,
+      `${duration}_sum{${labels}}`,
+      `${duration}_count{${labels}}`,
+      `mg_pooler_query_errors_total{${ROLE},database="postgres"}`,
+    ],
+    async () => {
+      for (let round = 0; round < 3; round += 1) {
+        await client.query("select pg_sleep(0.15)");
+      }
+      await expect(client.query("select 1 / 0")).rejects.toThrow("division by zero");
+    },
+  );
+  await client.end();
+  expect((all ?? 0) - (slow ?? 0)).toBeGreaterThanOrEqual(3);
+  expect(sum).toBeGreaterThanOrEqual(0.45);
+  expect(count).toBe(all);
+  expect(errors).toBe(1);
+});
+
 test("transactions of reservations by what they came to", async () => {
   const outcomes = ["commit", "rollback", "abort"].map(
     (outcome) => `mg_pooler_txn_outcomes_total{outcome="${outcome}"}`,

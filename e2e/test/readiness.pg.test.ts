@@ -6,6 +6,7 @@ import { startPooler } from "@multipooler/pooler-process";
 import { expect, test } from "vitest";
 import { flagsFor } from "./flags.ts";
 import { probe } from "./probe.ts";
+import { ServerPair } from "./server-pair.ts";
 import { READY_LIMIT_MS, servingPooler, valueOf } from "./serving-pooler.ts";
 import { temporaryDirectory } from "./temporary-directory.ts";
 import { inFile } from "./topology-flags.ts";
@@ -66,10 +67,9 @@ test("a primary that cannot complete writes is not ready, and says since when an
 
 test("of two servers that claim to be the primary of a shard one takes writes", async () => {
   await using directory = await temporaryDirectory();
-  const [first, second] = await Promise.all([startPostgres(), startPostgres()]);
-  await using parts = new AsyncDisposableStack();
-  parts.use(first);
-  parts.use(second);
+  await using pair = await ServerPair.start({ setUp: [] });
+  const { primary: first, standby: second } = pair;
+  await second.sql("select pg_promote()");
   const topology = inFile(join(directory.path, "topology.db"));
   await using a = await servingPooler(first, { ...topology, "service-id": "a" });
   await using b = startPooler({

@@ -1,20 +1,30 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { runProgram, startPooler } from "@multipooler/pooler-process";
 import type { PoolerProcess, ProgramResult } from "@multipooler/pooler-process";
 import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { ServerPair } from "./server-pair.ts";
+import { temporaryDirectory } from "./temporary-directory.ts";
 
 const PATIENCE = { timeout: 20_000 };
 const FORCE = ["--force", "no coordinator here"];
 
 let pair: ServerPair;
+let directory: AsyncDisposable & { readonly path: string };
 let primary: PoolerProcess;
 let standby: PoolerProcess;
 
 beforeAll(async () => {
   pair = await ServerPair.start({ setUp: ["create table kept (id int)"] });
-  primary = start(pair.primary, "a", "primary");
-  standby = start(pair.standby, "b", "replica");
+  directory = await temporaryDirectory();
+  await writeFile(join(directory.path, "pgpass"), "*:*:*:postgres:a password\n", { mode: 0o600 });
+  primary = start(pair.primary, { "service-id": "a", "initial-pooler-type": "primary" });
+  standby = start(pair.standby, {
+    "service-id": "b",
+    "initial-pooler-type": "replica",
+    "pooler-dir": directory.path,
+  });
   const signal = AbortSignal.timeout(60_000);
   await Promise.all([primary.ready(200, { signal }), standby.ready(200, { signal })]);
 }, 120_000);
@@ -23,17 +33,15 @@ afterAll(async () => {
   await primary[Symbol.asyncDispose]();
   await standby[Symbol.asyncDispose]();
   await pair[Symbol.asyncDispose]();
+  await directory[Symbol.asyncDispose]();
 });
 
-function start({ host, port }: EmbeddedPostgres, id: string, type: string): PoolerProcess {
-  const flags = {
-    "pg-host": host,
-    "pg-port": String(port),
-    cell: "zone1",
-    "service-id": id,
-    "initial-pooler-type": type,
-  };
-  return startPooler({ flags });
+function start(
+  { host, port }: EmbeddedPostgres,
+  flags: Readonly<Record<string, string>>,
+): PoolerProcess {
+  const server = { "pg-host": host, "pg-port": String(port), cell: "zone1" };
+  return startPooler({ flags: { ...server, ...flags } });
 }
 
 async function ctl(pooler: PoolerProcess, ...args: readonly string[]): Promise<ProgramResult> {
@@ -68,6 +76,8 @@ test("a standby is told whom to follow, and both show it", async () => {
   });
   expect(JSON.parse((await ctl(standby, "replication", "--json")).stdout)).toMatchObject({
     walReceiverStatus: "streaming",
+    // Where pgctld keeps the password.
+    primaryConnInfo: { raw: expect.stringContaining(`passfile='${directory.path}/pgpass'`) },
   });
 });
 

@@ -1,3 +1,5 @@
+import { checkAudit } from "./audit.ts";
+import { checkBillOfMaterials } from "./bill-of-materials.ts";
 import { checkBoundaries } from "./boundaries.ts";
 import { checkChangesets } from "./changesets.ts";
 import { command } from "./command.ts";
@@ -76,6 +78,16 @@ export const gates: readonly Gate[] = [
     name: "packaging",
     proves: "every public package can be published and imported as ESM",
     run: checkPackaging,
+  },
+  {
+    name: "materials",
+    proves: "what is shipped has licenses that allow it, and is pinned by its hash",
+    run: checkBillOfMaterials,
+  },
+  {
+    name: "audit",
+    proves: "what is shipped has no grave fault that the registry knows, where it can be asked",
+    run: checkAudit,
   },
   {
     name: "changesets",

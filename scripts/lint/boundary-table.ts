@@ -105,6 +105,7 @@ export const BOUNDARIES: BoundaryTable = {
     "dev/quickstart": [
       "apps/multipooler",
       "dev/embedded-postgres",
+      "packages/base-backup",
       "packages/pgctld",
       "packages/text-table",
     ],

@@ -1,3 +1,5 @@
+import { once } from "node:events";
+import { createServer } from "node:http";
 import { join } from "node:path";
 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -197,6 +199,52 @@ test("packaging: packages that cannot be published or imported", LIMIT, async ()
   expect(output).toMatch(/packages\/topo: attw\n[^]*no type declarations were found/);
   expect(output).toContain("dist/planted.test.js is a test");
   expect(output).toMatch(/^src\/.* does not belong into the package$/m);
+});
+
+test("materials: a dependency whose hash is gone", LIMIT, async () => {
+  const { ok, output } = await gateOn("materials", {
+    "pnpm-lock.yaml": (text) =>
+      text.replace(
+        /(\n {2}pino@[\d.]+:\n +resolution: )\{integrity: [^}]+\}\n/,
+        "$1{tarball: https://registry.test/pino.tgz}\n",
+      ),
+  });
+  expect(ok).toBe(false);
+  expect(output).toMatch(/pino@[\d.]+.*integrity/);
+});
+
+test("audit: a fault that the registry knows", LIMIT, async () => {
+  const advisory = { module_name: "pino", severity: "high", title: "logs too much", findings: [] };
+  const vulnerabilities = { info: 0, low: 0, moderate: 0, high: 1, critical: 0 };
+  const report = {
+    actions: [],
+    muted: [],
+    advisories: { 1: advisory },
+    metadata: { vulnerabilities },
+  };
+  const registry = createServer((_request, response) => {
+    response.setHeader("content-type", "application/json");
+    response.end(JSON.stringify(report));
+  }).listen(0, "127.0.0.1");
+  await once(registry, "listening");
+  const address = registry.address();
+  const port = typeof address === "object" && address !== null ? address.port : 0;
+  try {
+    const npmrc = { ".npmrc": `registry=http://127.0.0.1:${port}/\n` };
+    const { ok, output } = await gateOn("audit", npmrc);
+    expect(ok).toBe(false);
+    expect(output).toContain("pino: high: logs too much");
+  } finally {
+    registry.close();
+    await once(registry, "close");
+  }
+});
+
+test("audit: nothing to say where no registry answers", LIMIT, async () => {
+  // Nobody listens on this port.
+  const { ok, output } = await gateOn("audit", { ".npmrc": "registry=http://127.0.0.1:9/\n" });
+  expect(ok).toBe(true);
+  expect(output).toContain("the registry could not be asked");
 });
 
 test("documents: links, commands and snippets that do not hold", LIMIT, async () => {

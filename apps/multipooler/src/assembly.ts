@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
 import { MultiPoolerManager, PoolerType } from "@multipooler/manager";
 import type { ManagerOptions } from "@multipooler/manager";
@@ -17,12 +16,15 @@ import type { ConnectionLimits } from "./open-files.ts";
 import { poolerOperations } from "./operations.ts";
 import { Reload } from "./reload/reload.ts";
 import type { RunningConfig } from "./reload/running-config.ts";
+import { serverProcessOf } from "./server-process.ts";
 import type { Config } from "./settings/settings.ts";
 import type { Telemetry } from "./telemetry/telemetry.ts";
 import type { TopologyTarget } from "./topology-target.ts";
 
 export interface AssemblyOptions {
   readonly running: RunningConfig;
+  /** The name of the pooler in its cell. */
+  readonly serviceId: string;
   readonly tls: ClientTlsFiles;
   readonly target: TopologyTarget;
   readonly limits: ConnectionLimits;
@@ -63,6 +65,7 @@ export function assemble(
     settings: () => running.effective,
     manager: () => manager,
     administration,
+    activity: () => operations.activity(),
     process: () => ({
       log: log.outage(),
       grpc: { ...grpc.connections, limit: limits.grpc },
@@ -100,7 +103,7 @@ export function assemble(
 
 /** The manager of the configuration, which is not open yet. */
 function managerOf(
-  { running, tls, target, log }: AssemblyOptions,
+  { running, serviceId, tls, target, log, parts }: AssemblyOptions,
   {
     controller,
     topology,
@@ -114,8 +117,9 @@ function managerOf(
     controller,
     topology,
     topologyName: target.server.type,
-    pooler: describePooler(config, ports),
+    pooler: describePooler(config, serviceId, ports),
     database: databaseOf(config, { tls, current: () => running.current }),
+    serverProcess: parts.use(serverProcessOf(config)),
     heartbeatIntervalMs: config.heartbeatIntervalMs,
     lameduckMs: config.lameduckMs,
     logger: log.logger.child({ component: "manager" }),
@@ -129,6 +133,7 @@ function clientLimit(config: Config, { openFiles }: ConnectionLimits): number {
 
 function describePooler(
   config: Config,
+  serviceId: string,
   ports: () => Readonly<Record<string, number>>,
 ): ManagerOptions["pooler"] {
   const types = {
@@ -137,10 +142,7 @@ function describePooler(
     replica: PoolerType.Replica,
   } as const;
   return {
-    identity: {
-      cell: config.cell,
-      name: config.serviceId ?? randomBytes(4).toString("hex"),
-    },
+    identity: { cell: config.cell, name: serviceId },
     shard: { database: config.database, tableGroup: config.tableGroup, shard: config.shard },
     initialType: types[config.initialPoolerType],
     hostname: config.hostname ?? hostname(),

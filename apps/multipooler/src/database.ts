@@ -1,5 +1,11 @@
-import { join } from "node:path";
-import { ManagerError, ManagerErrorCode, postgresDatabase } from "@multipooler/manager";
+import { existsSync } from "node:fs";
+import { join, resolve } from "node:path";
+import {
+  ManagerError,
+  ManagerErrorCode,
+  formatConnInfo,
+  postgresDatabase,
+} from "@multipooler/manager";
 import type { DatabaseConfig, DatabaseProvider } from "@multipooler/manager";
 import type { ClientTlsFiles } from "@multipooler/tls";
 import { passwordIn } from "./passfile.ts";
@@ -38,8 +44,16 @@ function databaseAt(config: Config, { tls, current }: DatabaseSource): DatabaseP
     tls: () => tls.settings,
     adminConnections: config.adminConnections,
     dialTimeoutMs: config.dialTimeoutMs,
-    replicationConnInfo: config.replicationConnInfo,
+    replicationConnInfo: () => config.replicationConnInfo ?? loginOfPgctld(config.poolerDir),
   });
+}
+
+/** pgctld keeps the superuser's password for libpq in the directory that it shares with its pooler. */
+function loginOfPgctld(poolerDir: string | undefined): string {
+  const passfile = poolerDir === undefined ? undefined : join(resolve(poolerDir), "pgpass");
+  return passfile !== undefined && existsSync(passfile)
+    ? formatConnInfo(new Map([["passfile", passfile]]))
+    : "";
 }
 
 /**

@@ -17,6 +17,7 @@ const SETTINGS: Readonly<Record<ManagerErrorCode, string | undefined>> = {
   UNSUPPORTED: undefined,
   TIMED_OUT: undefined,
   LOCK_NOT_ACQUIRED: undefined,
+  PROCESS_CONTROL_FAILED: undefined,
   LISTEN_FAILED: "--grpc-bind-address, --grpc-port",
   RECORD_FILE_INVALID: "--pooler-dir",
   REGISTRATION_REFUSED: "--cell, --service-id, --database, --table-group, --shard",

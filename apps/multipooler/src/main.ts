@@ -1,8 +1,16 @@
 #!/usr/bin/env node
+import { nodeProblem } from "./node-version.ts";
 import { SignalGuard } from "./signal-guard.ts";
 
 const signals = new SignalGuard();
-// Loaded after the handlers are installed: it takes long enough for a signal to arrive.
-const { runProgram } = await import("./program.ts");
-await signals.settle();
-await runProgram(signals);
+const problem = nodeProblem(process.versions.node);
+if (problem === undefined) {
+  // Loaded after the handlers are installed: it takes long enough for a signal to arrive.
+  const { runProgram } = await import("./program.ts");
+  await signals.settle();
+  await runProgram(signals);
+} else {
+  // The rest of the program has words that an older Node does not know.
+  process.stderr.write(`${problem}\n`);
+  process.exitCode = 2;
+}

@@ -172,6 +172,26 @@ const promotionActions: PromotionActions = {
     const { term } = await import("./ctl/term.ts");
     return await term(options, io);
   },
+  promote: async (options) => {
+    const { promote } = await import("./ctl/promotion.ts");
+    return await promote(options, io);
+  },
+  demote: async (options) => {
+    const { demote } = await import("./ctl/promotion.ts");
+    return await demote(options, io);
+  },
+  undoDemote: async (options) => {
+    const { undoDemote } = await import("./ctl/promotion.ts");
+    return await undoDemote(options, io);
+  },
+  changeType: async (type, options) => {
+    const { changeType } = await import("./ctl/promotion.ts");
+    return await changeType(type, options, io);
+  },
+  switchover: async (options) => {
+    const { switchover } = await import("./ctl/switchover.ts");
+    return await switchover(options, io);
+  },
 };
 
 const topoActions: TopoActions = {
@@ -191,6 +211,10 @@ const topoActions: TopoActions = {
   tree: async (options) => {
     const { topoTree } = await import("./ctl/topo-tree.ts");
     return await topoTree(topoOptions(options), io);
+  },
+  delete: async (what, options) => {
+    const { topoDelete } = await import("./ctl/topo-delete.ts");
+    return await topoDelete(what, { ...topoOptions(options), force: options.force }, io);
   },
   init: async (options) => {
     const { topoInit } = await import("./ctl/topo-init.ts");

@@ -10,6 +10,7 @@ import { writePidFile } from "./pid-file.ts";
 import { preflight } from "./preflight.ts";
 import type { Reload } from "./reload/reload.ts";
 import type { RunningConfig } from "./reload/running-config.ts";
+import { serviceIdOf } from "./service-id.ts";
 import { serviceStatus } from "./service-manager/service-manager.ts";
 import { reasonOf } from "./settings/accepted-flags.ts";
 import type { Config } from "./settings/settings.ts";
@@ -50,6 +51,7 @@ export async function serve(running: RunningConfig, io: ServeIo): Promise<number
     ...config,
     topologyFile: server.type === "sqlite" ? server.file : undefined,
   });
+  const serviceId = serviceIdOf(config);
   if (limits.pool < config.globalCapacity) {
     logger.warn(
       { openFiles: limits.openFiles, capacity: limits.pool, wanted: config.globalCapacity },
@@ -70,7 +72,8 @@ export async function serve(running: RunningConfig, io: ServeIo): Promise<number
   parts.use(logGrpcLibrary(logger.child({ component: "grpc-js" })));
   try {
     const { log, signals } = io;
-    await start({ running, tls, target, limits, log, signals, termination, deadline, parts });
+    const given = { running, serviceId, tls, target, limits, log, signals };
+    await start({ ...given, termination, deadline, parts });
   } catch (error) {
     termination.fault(explain(error));
   }

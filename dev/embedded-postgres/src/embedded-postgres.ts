@@ -1,6 +1,11 @@
 import { readFile, rm } from "node:fs/promises";
 import { LocalPostgres, PgctldError, PgctldErrorCode } from "@multipooler/pgctld";
-import type { LocalPostgresOptions, ProgramEnd, StopMode } from "@multipooler/pgctld";
+import type {
+  LocalPostgresOptions,
+  PrimaryAddress,
+  ProgramEnd,
+  StopMode,
+} from "@multipooler/pgctld";
 import { createDatabase, runSql } from "./database.ts";
 import type { SqlResultRow, TemporaryDatabase } from "./database.ts";
 import { guard } from "./guard.ts";
@@ -18,6 +23,8 @@ export interface EmbeddedPostgresOptions {
   readonly temporaryDirs: readonly string[];
   /** Undefined: any free port. */
   readonly port: number | undefined;
+  /** Undefined: what the data say. */
+  readonly standbyOf: PrimaryAddress | undefined;
 }
 
 /** A server and what belongs to its runs. */
@@ -169,6 +176,10 @@ export class EmbeddedPostgres implements AsyncDisposable {
 
   async #start(postgres: LocalPostgres, signal: AbortSignal | undefined): Promise<void> {
     await postgres.initialize({}, { signal });
+    const { standbyOf } = this.#options;
+    if (standbyOf !== undefined && this.#run === undefined) {
+      await postgres.follow(standbyOf, { signal });
+    }
     const { alreadyRunning, pid } = await postgres.start({}, { signal }).catch(giveUp(postgres));
     const { launched } = postgres;
     if (alreadyRunning || launched === undefined) {

@@ -3,7 +3,7 @@ import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { embeddedBinDir, openInstallation } from "@multipooler/pgctld";
-import type { Installation } from "@multipooler/pgctld";
+import type { Installation, PrimaryAddress } from "@multipooler/pgctld";
 import { binariesModule } from "@multipooler/postgres-binaries";
 import { EmbeddedPostgres } from "./embedded-postgres.ts";
 import { HOST } from "./network.ts";
@@ -35,6 +35,8 @@ export interface StartPostgresOptions {
   readonly password?: string | undefined;
   /** The folder with the programs of another installation; default: the embedded PostgreSQL 17. */
   readonly programs?: string | undefined;
+  /** Whom the server follows: its data must be a copy of that one's. */
+  readonly standbyOf?: PrimaryAddress | undefined;
   /** Server settings as in `postgresql.conf`, such as `{ max_connections: "20" }`. */
   readonly settings?: Readonly<Record<string, string>> | undefined;
 }
@@ -88,6 +90,7 @@ async function prepare(
     temporaryDataDir: volatile ? temporaryDir : undefined,
     temporaryDirs,
     port,
+    standbyOf: options.standbyOf,
   });
 }
 

@@ -1,6 +1,8 @@
+import assert from "node:assert/strict";
 import { expect, test } from "vitest";
 import { thingsToTry, whatRuns } from "./banner.ts";
 import { DEFAULT_PORTS } from "./options.ts";
+import { membersIn } from "./members.ts";
 import { placesIn } from "./places.ts";
 
 const running = {
@@ -8,6 +10,7 @@ const running = {
   places: placesIn("/home/me/multipooler/.multipooler"),
   postgres: 100,
   pooler: 2000,
+  replicas: [],
   cwd: "/home/me/multipooler",
 };
 
@@ -41,6 +44,23 @@ test("offers four commands, with the address where it is not the default", () =>
   const elsewhere = thingsToTry({ ...running, ports: { ...DEFAULT_PORTS, grpc: 99 } });
   expect(elsewhere).toContain('npm run ctl -- query --address 127.0.0.1:99 "select');
   expect(elsewhere).toContain("npm run ctl -- status --address 127.0.0.1:99 ");
+});
+
+test("names each replica, and how to read there", () => {
+  const [, replica] = membersIn("/home/me/multipooler/.multipooler", DEFAULT_PORTS, 1);
+  assert.ok(replica);
+  const { ports, places } = replica;
+  const replicas = [{ title: "replica 1", ports, places, postgres: 300, pooler: 4000 }];
+  const text = whatRuns({ ...running, replicas });
+  expect(text).toContain(
+    "  replica 1       127.0.0.1:15442  process 300   data  .multipooler/replica-1/postgres\n",
+  );
+  expect(text).toContain(
+    "    pooler        127.0.0.1:15443  process 4000  log   .multipooler/replica-1/pooler.log\n",
+  );
+  expect(thingsToTry({ ...running, replicas })).toMatch(
+    /PGPASSWORD="\$\(cat \.multipooler\/postgres-password\)" psql -h 127\.0\.0\.1 -p 15443 -U postgres +reads on replica 1\n/,
+  );
 });
 
 test("quotes a path for the shell", () => {

@@ -4,6 +4,15 @@ import { DEFAULT_PORTS } from "./options.ts";
 import type { Ports } from "./options.ts";
 import type { Places } from "./places.ts";
 
+/** A replica that runs. */
+export interface RunningReplica {
+  readonly title: string;
+  readonly ports: Ports;
+  readonly places: Places;
+  readonly postgres: number | undefined;
+  readonly pooler: number;
+}
+
 /** Facts for the text that `npm start` shows once everything runs. */
 export interface Running {
   readonly ports: Ports;
@@ -11,12 +20,13 @@ export interface Running {
   /** Process id of PostgreSQL if this `npm start` runs it. */
   readonly postgres: number | undefined;
   readonly pooler: number;
+  readonly replicas: readonly RunningReplica[];
   /** Paths are shown relative to it. */
   readonly cwd: string;
 }
 
 /** Names, addresses and process ids of what runs, with the paths of its files. */
-export function whatRuns({ ports, places, postgres, pooler, cwd }: Running): string {
+export function whatRuns({ ports, places, postgres, pooler, replicas, cwd }: Running): string {
   const path = (file: string): string => shortest(file, cwd);
   const rows = [
     [
@@ -30,17 +40,33 @@ export function whatRuns({ ports, places, postgres, pooler, cwd }: Running): str
     ["pooler", `127.0.0.1:${ports.psql}`, processName(pooler), `log   ${path(places.poolerLog)}`],
     ["pooler, gRPC", `127.0.0.1:${ports.grpc}`, "", ""],
     ["pooler, HTTP", `127.0.0.1:${ports.http}`, "", "/live  /ready  /version"],
+    ...replicas.flatMap((replica) => replicaRows(replica, path)),
   ];
   return table(rows);
 }
 
+function replicaRows(
+  { title, ports, places, postgres, pooler }: RunningReplica,
+  path: (file: string) => string,
+): readonly (readonly string[])[] {
+  return [
+    [title, `127.0.0.1:${ports.postgres}`, processName(postgres), `data  ${path(places.data)}`],
+    ["  pooler", `127.0.0.1:${ports.psql}`, processName(pooler), `log   ${path(places.poolerLog)}`],
+    ["  pooler, gRPC", `127.0.0.1:${ports.grpc}`, "", ""],
+  ];
+}
+
 /** Commands that work as they stand. */
-export function thingsToTry({ ports, places, postgres, cwd }: Running): string {
+export function thingsToTry({ ports, places, postgres, replicas, cwd }: Running): string {
   const password = `PGPASSWORD="$(cat ${quoted(shortest(places.password, cwd))})"`;
   const address = ports.grpc === DEFAULT_PORTS.grpc ? "" : `--address 127.0.0.1:${ports.grpc} `;
   const crash = [`kill -9 ${postgres}`, "a crash: the pooler stays up, npm start brings it back"];
   return table([
     [`${password} psql -h 127.0.0.1 -p ${ports.psql} -U postgres`, "SQL through the pooler"],
+    ...replicas.map((replica) => [
+      `${password} psql -h 127.0.0.1 -p ${replica.ports.psql} -U postgres`,
+      `reads on ${replica.title}`,
+    ]),
     [`npm run ctl -- query ${address}"select generate_series(1, 5) as n, now()"`, "rows"],
     [`npm run ctl -- status ${address}`.trimEnd(), "the pooler and its database"],
     postgres === undefined

@@ -1,4 +1,5 @@
 /** `npm start`: see HELP in options.ts. */
+import { BaseBackupError } from "@multipooler/base-backup";
 import { PgctldError } from "@multipooler/pgctld";
 import { QuickstartError } from "./error.ts";
 import { HELP, readOptions } from "./options.ts";
@@ -43,6 +44,7 @@ function isForPeople(error: unknown): error is Error {
   return (
     error instanceof QuickstartError ||
     error instanceof PgctldError ||
+    error instanceof BaseBackupError ||
     (error instanceof Error && "syscall" in error)
   );
 }

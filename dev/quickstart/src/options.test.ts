@@ -7,6 +7,7 @@ test("uses the pooler's own ports and a directory in the repository unless told 
   expect(readOptions([])).toEqual({
     directory: resolve(import.meta.dirname, "../../../.multipooler"),
     ports: { postgres: 15_432, http: 15_200, grpc: 15_270, psql: 15_433 },
+    replicas: expect.any(Number),
   });
 });
 
@@ -16,6 +17,7 @@ test("takes each port and the directory from the command line", () => {
   expect(readOptions(args)).toEqual({
     directory: resolve("x y"),
     ports: { postgres: 1, http: 2, grpc: 65_535, psql: 4 },
+    replicas: 0,
   });
 });
 
@@ -31,6 +33,12 @@ test.each([
   [["--http-port", "65536"], '--http-port: "65536" is not a port (1 to 65535)'],
   [["--postgres-port", "1e3"], '--postgres-port: "1e3" is not a port (1 to 65535)'],
   [["--postgres-port", ""], '--postgres-port: "" is not a port (1 to 65535)'],
+  [["--replicas", "6"], '--replicas: "6" is not from 0 to 5'],
+  [["--replicas=two"], '--replicas: "two" is not from 0 to 5'],
+  [
+    ["--replicas=2", "--psql-port=65530"],
+    "--replicas: the ports of replica 2 would go up to 65550, above 65535",
+  ],
   [["--port", "1"], "Unknown option '--port'"],
   [["now"], "Unexpected argument 'now'"],
 ])("refuses %j and names what is wrong", (args, message) => {

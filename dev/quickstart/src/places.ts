@@ -9,6 +9,8 @@ export interface Places {
   /** What belongs to PostgreSQL and not to its data: the log, the socket. */
   readonly server: string;
   readonly postgresLog: string;
+  /** The password as libpq reads it, for PostgreSQL as a standby. */
+  readonly passwordFile: string;
   /** The pooler's log as JSON lines, and its complaints. */
   readonly poolerLog: string;
   /** What the pooler remembers over restarts. */
@@ -26,6 +28,7 @@ export function placesIn(directory: string): Places {
     password: join(directory, "postgres-password"),
     server: join(directory, "server"),
     postgresLog: join(directory, "server", "postgresql.log"),
+    passwordFile: join(directory, "server", "pgpass"),
     poolerLog: join(directory, "pooler.log"),
     poolerMemory: join(directory, "pooler"),
     topology: join(directory, "topology.db"),

@@ -2,7 +2,12 @@ import { expect, test } from "vitest";
 import { decide } from "./plan.ts";
 
 const WANTED = { postgres: 1, http: 2, grpc: 3, psql: 4 };
-const STATE = { owner: 10, pooler: 11, ports: { postgres: 4, http: 5, grpc: 6, psql: 7 } };
+const STATE = {
+  owner: 10,
+  pooler: 11,
+  ports: { postgres: 4, http: 5, grpc: 6, psql: 7 },
+  replicas: [],
+};
 const READY = { ready: true, reason: undefined };
 const UNREADY = { ready: false, reason: "PostgreSQL is away" };
 

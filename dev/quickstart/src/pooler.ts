@@ -1,9 +1,9 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, openSync } from "node:fs";
+import { closeSync, existsSync, openSync } from "node:fs";
+import { formatConnInfo } from "@multipooler/pgctld";
 import { programPath } from "@multipooler/pooler-process";
-import type { Ports } from "./options.ts";
-import type { Places } from "./places.ts";
+import type { Member } from "./members.ts";
 import { isAlive, sendSignal } from "./processes.ts";
 
 /** The pooler's own deadline for a graceful stop is 30 s. */
@@ -20,12 +20,12 @@ export interface Pooler {
 }
 
 /**
- * Starts the shipped program in front of the PostgreSQL on `ports.postgres`. It is killed if this
- * process exits without stopping it.
+ * Starts the shipped program in front of a member's PostgreSQL. It is killed if this process exits
+ * without stopping it.
  */
-export async function startPooler(places: Places, ports: Ports): Promise<Pooler> {
-  const log = openSync(places.poolerLog, "w");
-  const child = spawn(process.execPath, [programPath(), ...poolerFlags(places, ports)], {
+export async function startPooler(member: Member): Promise<Pooler> {
+  const log = openSync(member.places.poolerLog, "w");
+  const child = spawn(process.execPath, [programPath(), ...poolerFlags(member)], {
     detached: true, // Ctrl-C stops it through this process, before PostgreSQL.
     stdio: ["ignore", log, log],
   });
@@ -83,22 +83,26 @@ class PoolerProcess implements Pooler {
   }
 }
 
-function poolerFlags(places: Places, ports: Ports): string[] {
+function poolerFlags({ name, replica, places, ports }: Member): string[] {
   const flags = {
     "pg-host": "127.0.0.1",
     "pg-port": ports.postgres,
     database: "postgres",
     "connpool-admin-user": "postgres",
     "connpool-admin-password-file": places.password,
+    "replication-conninfo": formatConnInfo({ passfile: places.passwordFile }),
     "http-port": ports.http,
     "grpc-port": ports.grpc,
     "pg-listen-port": ports.psql,
-    "service-id": "quickstart",
+    "service-id": name,
     "pooler-dir": places.poolerMemory,
     "topo-implementation": "sqlite",
     "topo-global-server-addresses": places.topology,
-    "initial-pooler-type": "primary",
+    // Roles that changed since are in the topology.
+    ...(existsSync(places.poolerMemory)
+      ? {}
+      : { "initial-pooler-type": replica === undefined ? "primary" : "replica" }),
     lameduck: 0,
   };
-  return Object.entries(flags).flatMap(([name, value]) => [`--${name}`, String(value)]);
+  return Object.entries(flags).flatMap(([flag, value]) => [`--${flag}`, String(value)]);
 }

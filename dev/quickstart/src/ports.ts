@@ -1,4 +1,5 @@
 import { QuickstartError } from "./error.ts";
+import type { Member } from "./members.ts";
 import type { Ports } from "./options.ts";
 import { isListening } from "./probe.ts";
 
@@ -14,12 +15,13 @@ const USES: Readonly<Record<keyof Ports, string>> = {
  *
  * @throws QuickstartError `port-in-use`, saying which port and how to choose another.
  */
-export async function checkFree(ports: Ports): Promise<void> {
+export async function checkFree({ ports, replica }: Member): Promise<void> {
+  const whose = replica === undefined ? "" : ` of ${replica}`;
   for (const use of ["postgres", "http", "grpc", "psql"] as const) {
     if (await isListening(ports[use])) {
       throw new QuickstartError(
         "port-in-use",
-        `port ${ports[use]} for ${USES[use]} is in use: end what listens there, or choose another with npm start -- --${use}-port <port>`,
+        `port ${ports[use]} for ${USES[use]}${whose} is in use: end what listens there, or choose another with npm start -- --${use}-port <port>`,
       );
     }
   }

@@ -1,11 +1,11 @@
 import { mkdir, rm } from "node:fs/promises";
-import { startPostgres } from "@multipooler/embedded-postgres";
-import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import { thingsToTry, whatRuns } from "./banner.ts";
 import { QuickstartError } from "./error.ts";
 import { hold } from "./hold.ts";
+import { launchServers } from "./launch.ts";
+import { membersIn, portsOf } from "./members.ts";
+import type { Member, Members } from "./members.ts";
 import type { Ports, QuickstartOptions } from "./options.ts";
-import { ensurePassword } from "./password.ts";
 import { placesIn } from "./places.ts";
 import type { Places } from "./places.ts";
 import { decide } from "./plan.ts";
@@ -16,14 +16,18 @@ import type { Pooler } from "./pooler.ts";
 import { checkFree } from "./ports.ts";
 import { isAlive } from "./processes.ts";
 import { isListening, probe, untilReady } from "./probe.ts";
+import { watchReplicas } from "./replica-watch.ts";
+import type { RunningMember } from "./replica-watch.ts";
 import { readState, removeState, writeState } from "./state.ts";
 import type { State } from "./state.ts";
+import { timed } from "./terminal.ts";
 import type { Terminal } from "./terminal.ts";
 
 const READY_DEADLINE_MS = 60_000;
 
 /** What each of the three ways to start needs. */
 interface Context {
+  readonly directory: string;
   readonly places: Places;
   readonly terminal: Terminal;
   readonly signal: AbortSignal;
@@ -40,17 +44,22 @@ export async function quickstart(
   terminal: Terminal,
   { signal }: { signal: AbortSignal },
 ): Promise<number> {
-  const context = { places: placesIn(options.directory), terminal, signal };
-  await mkdir(options.directory, { recursive: true });
+  const { directory, replicas } = options;
+  const context = { directory, places: placesIn(directory), terminal, signal };
+  await mkdir(directory, { recursive: true });
   const plan = decide(await sight(context.places), options.ports);
   switch (plan.kind) {
     case "start-all":
-      return await startAll(plan.ports, context);
-    case "start-postgres":
-      return await bringBack(plan.state, plan.adopt, context);
+      return await startAll(membersIn(directory, plan.ports, replicas), context);
+    case "start-postgres": {
+      // The replicas are those of whom runs the pooler.
+      const { adopt, state } = plan;
+      const members = membersIn(directory, state.ports, adopt ? replicas : 0);
+      return await bringBack(members, { state, adopt }, context);
+    }
     case "nothing":
       terminal.print(`Multipooler runs already (npm start is process ${plan.state.owner}).\n`);
-      terminal.print(describe(plan.state.ports, plan.state.pooler, undefined, context));
+      terminal.print(describe(plan.state, undefined, [], context));
       if (plan.pooler.ready) {
         return 0;
       }
@@ -68,41 +77,66 @@ async function sight(places: Places): Promise<Sighting | undefined> {
   return { state, pooler, postgresListens, ownerLives: isAlive(state.owner) };
 }
 
-async function startAll(ports: Ports, context: Context): Promise<number> {
+async function startAll(members: Members, context: Context): Promise<number> {
   const { places, terminal, signal } = context;
-  await checkFree(ports);
+  const [first] = members;
+  const { ports } = first;
+  const left = await readState(places.state);
+  if (left !== undefined) {
+    await endOrphans(left);
+  }
+  for (const member of members) {
+    await checkFree(member);
+  }
   await rm(places.postgresLog, { force: true });
   await using parts = new AsyncDisposableStack();
-  const postgres = parts.use(await launchPostgres(ports.postgres, context));
-  const pooler = await startPooler(places, ports);
-  parts.defer(async () => {
-    await pooler.stop();
-    await removeState(places.state);
-  });
+  const servers = await launchServers(members, { terminal, signal, parts });
+  const postgres = servers.get(first);
+  if (postgres === undefined) {
+    throw new Error("PostgreSQL was not launched");
+  }
+  parts.defer(() => removeState(places.state));
+  const pooler = await startPooler(first);
+  parts.defer(() => pooler.stop());
+  const state = { owner: process.pid, pooler: pooler.pid, ports, replicas: [] };
+  await writeState(places.state, state);
   const log = parts.use(PoolerLog.open(places.poolerLog));
-  await writeState(places.state, { owner: process.pid, pooler: pooler.pid, ports });
   await timed(terminal, "starting the pooler", async () => {
     await becomesReady(pooler, ports, { log, signal });
   });
   log.printTo((line) => terminal.print(line));
+  const replicas = await startReplicas(members, { servers, state, context, parts });
   terminal.print(`\nMultipooler is ready.\n`);
-  terminal.print(describe(ports, pooler.pid, postgres, context));
+  terminal.print(describe(state, postgres.pid, replicas, context));
   terminal.print("Ctrl-C stops all of it and keeps the data.\n");
+  using _ = watchReplicas(replicas, terminal);
   return await hold({ postgres, pooler, httpPort: ports.http, owned: true, terminal, signal });
 }
 
 /** PostgreSQL died under a pooler of an earlier `npm start`. */
-async function bringBack(state: State, adopt: boolean, context: Context): Promise<number> {
+async function bringBack(
+  members: Members,
+  { state, adopt }: { readonly state: State; readonly adopt: boolean },
+  context: Context,
+): Promise<number> {
   const { places, terminal, signal } = context;
   const { ports } = state;
   terminal.print(`The pooler runs (process ${state.pooler}), its PostgreSQL does not.`);
   await using parts = new AsyncDisposableStack();
-  const postgres = parts.use(await launchPostgres(ports.postgres, context));
+  if (adopt) {
+    await endOrphans(state);
+  }
+  const servers = await launchServers(members, { terminal, signal, parts });
+  const postgres = servers.get(members[0]);
+  if (postgres === undefined) {
+    throw new Error("PostgreSQL was not launched");
+  }
   const watching = new AbortController();
   parts.defer(() => watching.abort());
   const pooler = adoptPooler(state.pooler, { signal: watching.signal });
+  const adopted = { ...state, owner: process.pid, replicas: [] };
   if (adopt) {
-    await writeState(places.state, { ...state, owner: process.pid });
+    await writeState(places.state, adopted);
     parts.defer(async () => {
       await pooler.stop();
       await removeState(places.state);
@@ -115,20 +149,58 @@ async function bringBack(state: State, adopt: boolean, context: Context): Promis
   if (adopt) {
     log.printTo((line) => terminal.print(line));
   }
+  const replicas = await startReplicas(members, { servers, state: adopted, context, parts });
   terminal.print("\nPostgreSQL is back, and the same pooler serves again.\n");
-  terminal.print(describe(ports, pooler.pid, postgres, context));
+  terminal.print(describe(state, postgres.pid, replicas, context));
   terminal.print(`Ctrl-C stops ${adopt ? "both" : "PostgreSQL"} and keeps the data.\n`);
+  using _ = watchReplicas(replicas, terminal);
   return await hold({ postgres, pooler, httpPort: ports.http, owned: adopt, terminal, signal });
 }
 
-async function launchPostgres(port: number, context: Context): Promise<EmbeddedPostgres> {
+interface ReplicaStart {
+  readonly servers: ReadonlyMap<Member, RunningMember["postgres"]>;
+  readonly state: State;
+  readonly context: Context;
+  readonly parts: AsyncDisposableStack;
+}
+
+/** Starts the poolers of the replicas, whose servers run. */
+async function startReplicas(
+  members: Members,
+  { servers, state, context, parts }: ReplicaStart,
+): Promise<readonly RunningMember[]> {
   const { places, terminal, signal } = context;
-  const password = await ensurePassword(places);
-  return await timed(terminal, "starting PostgreSQL", async () => {
-    const { data: dataDir, server: stateDir } = places;
-    const auth = "scram-sha-256";
-    return await startPostgres({ dataDir, stateDir, port, auth, password }, { signal });
-  });
+  const running: RunningMember[] = [];
+  for (const member of members.slice(1)) {
+    const postgres = servers.get(member);
+    if (postgres === undefined) {
+      continue;
+    }
+    const pooler = await startPooler(member);
+    parts.defer(() => pooler.stop());
+    running.push({ member, postgres, pooler });
+    const replicas = running.map((replica) => replica.pooler.pid);
+    await writeState(places.state, { ...state, replicas });
+    const log = parts.use(PoolerLog.open(member.places.poolerLog));
+    await timed(terminal, `starting the pooler of ${member.replica}`, async () => {
+      await becomesReady(pooler, member.ports, { log, signal });
+    });
+    log.printTo((line) => terminal.print(`${member.replica}: ${line}`));
+  }
+  return running;
+}
+
+/** Ends the replicas' poolers of an earlier `npm start` that was killed. */
+async function endOrphans(state: State): Promise<void> {
+  for (const [index, pid] of state.replicas.entries()) {
+    // Another process may have its id by now.
+    const { http } = portsOf(state.ports, index + 1);
+    if (isAlive(pid) && (await probe(http)) !== undefined) {
+      const watching = new AbortController();
+      await adoptPooler(pid, { signal: watching.signal }).stop();
+      watching.abort();
+    }
+  }
 }
 
 async function becomesReady(
@@ -160,18 +232,24 @@ async function becomesReady(
 }
 
 function describe(
-  ports: Ports,
-  pooler: number,
-  postgres: EmbeddedPostgres | undefined,
+  { ports, pooler }: Pick<State, "ports" | "pooler">,
+  postgres: number | undefined,
+  replicas: readonly RunningMember[],
   { places, terminal }: Context,
 ): string {
-  const running = { ports, places, pooler, postgres: postgres?.pid, cwd: terminal.cwd };
+  const running = {
+    ports,
+    places,
+    pooler,
+    postgres,
+    replicas: replicas.map(({ member, postgres: server, pooler: own }) => ({
+      title: member.replica ?? member.name,
+      ports: member.ports,
+      places: member.places,
+      postgres: server.pid,
+      pooler: own.pid,
+    })),
+    cwd: terminal.cwd,
+  };
   return `${whatRuns(running)}\nTry in another terminal:\n\n${thingsToTry(running)}`;
-}
-
-async function timed<T>(terminal: Terminal, title: string, action: () => Promise<T>): Promise<T> {
-  const start = performance.now();
-  const result = await action();
-  terminal.print(`${title} … ${((performance.now() - start) / 1000).toFixed(1)} s`);
-  return result;
 }

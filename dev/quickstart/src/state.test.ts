@@ -4,7 +4,12 @@ import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { readState, removeState, writeState } from "./state.ts";
 
-const STATE = { owner: 10, pooler: 11, ports: { postgres: 4, http: 5, grpc: 6, psql: 7 } };
+const STATE = {
+  owner: 10,
+  pooler: 11,
+  ports: { postgres: 4, http: 5, grpc: 6, psql: 7 },
+  replicas: [12, 13],
+};
 
 async function stateFile(): Promise<string> {
   const dir = await mkdtemp(join(tmpdir(), "mp state "));
@@ -30,6 +35,8 @@ test.each([
   "[]",
   JSON.stringify({ ...STATE, owner: -1 }),
   JSON.stringify({ ...STATE, pooler: "11" }),
+  JSON.stringify({ ...STATE, replicas: undefined }),
+  JSON.stringify({ ...STATE, replicas: ["12"] }),
   JSON.stringify({ ...STATE, ports: { postgres: 4, http: 5 } }),
   JSON.stringify({ ...STATE, ports: { postgres: 4, http: 5, grpc: 6 } }),
 ])("takes %j for no state", async (content) => {

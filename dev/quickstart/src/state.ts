@@ -8,6 +8,8 @@ export interface State {
   /** Process id of the pooler. */
   readonly pooler: number;
   readonly ports: Ports;
+  /** Process ids of the poolers of replicas. */
+  readonly replicas: readonly number[];
 }
 
 /** The state that is written down; undefined when nothing is, or nothing that makes sense. */
@@ -41,7 +43,9 @@ function isState(value: unknown): value is State {
     isNatural(value["ports"]["postgres"]) &&
     isNatural(value["ports"]["http"]) &&
     isNatural(value["ports"]["grpc"]) &&
-    isNatural(value["ports"]["psql"])
+    isNatural(value["ports"]["psql"]) &&
+    Array.isArray(value["replicas"]) &&
+    value["replicas"].every(isNatural)
   );
 }
 

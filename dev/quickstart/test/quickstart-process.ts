@@ -40,7 +40,9 @@ export class Site {
     onTestFinished(async () => {
       const state = await readState(site.places.state);
       if (state !== undefined) {
-        sendSignal(state.pooler, "SIGKILL");
+        for (const pid of [state.pooler, ...state.replicas]) {
+          sendSignal(pid, "SIGKILL");
+        }
       }
       await rm(directory, { recursive: true, force: true });
     });
@@ -48,7 +50,7 @@ export class Site {
   }
 
   /** Runs `npm start` here, as a process of its own. */
-  start(): QuickstartProcess {
+  start(...more: readonly string[]): QuickstartProcess {
     const { postgres, http, grpc, psql } = this.ports;
     return new QuickstartProcess([
       `--directory=${this.directory}`,
@@ -56,12 +58,18 @@ export class Site {
       `--http-port=${http}`,
       `--grpc-port=${grpc}`,
       `--psql-port=${psql}`,
+      ...more,
     ]);
   }
 
   /** The process id of PostgreSQL, from its lock file. */
   async postgresPid(): Promise<number> {
     return Number.parseInt(await readFile(join(this.places.data, "postmaster.pid"), "utf8"), 10);
+  }
+
+  /** The process ids of the poolers of replicas, from the state. */
+  async replicaPids(): Promise<readonly number[]> {
+    return (await readState(this.places.state))?.replicas ?? [];
   }
 
   /** The process id of the pooler, from the state. */

@@ -14,6 +14,7 @@ import type {
   IntentStatus,
   ManagerStatus,
   OperatorIntent,
+  RoleResult,
 } from "@multipooler/manager";
 import type { PoolerManager } from "../src/server/pooler-manager.ts";
 import { FakeReplication } from "./fake-replication.ts";
@@ -82,6 +83,23 @@ export class FakeManager implements PoolerManager {
     canReachPrimary: async (host, port) => {
       this.asked.push({ host, port });
       return { reachable: false, problem: "no active WAL receiver" };
+    },
+  };
+  readonly roles: PoolerManager["roles"] = {
+    promote: async (request) => {
+      this.asked.push(request);
+      return { term: 3n, wasAlready: false, lsn: "0/3000200", steps: STEPS };
+    },
+    demote: async (request) => {
+      this.asked.push(request);
+      return { term: 3n, wasAlready: true, lsn: undefined, steps: [], terminated: 2 };
+    },
+    undoDemote: async (request) => {
+      this.asked.push(request);
+      return { term: 3n, wasAlready: false, lsn: "0/3000300", steps: STEPS };
+    },
+    changeType: async (type) => {
+      this.asked.push(type);
     },
   };
   /** What operators wished so far. */
@@ -175,6 +193,11 @@ export class FakePoolerError extends Error implements PoolerError {
     this.reservation = reservation;
   }
 }
+
+/** What changes of role consist of. */
+const STEPS: RoleResult["steps"] = [
+  { name: "promote", explanation: "have PostgreSQL end recovery", isNeeded: true },
+];
 
 /** A term that the pooler leads. */
 export const TERM: ConsensusTerm = {

@@ -8,6 +8,7 @@ import { startServer } from "./test-server.ts";
 
 const QUERY = "multipoolerservice.MultipoolerService";
 const MANAGER = "multipooler.v1.MultiPoolerManager";
+const CONSENSUS = "multipooler.v1.MultiPoolerConsensus";
 
 test("health follows the readiness of the pooler, except for the manager's own service", async () => {
   await using pooler = await startServer();
@@ -37,6 +38,7 @@ test("the list of services tells the health of each", async () => {
       "": { status: "NOT_SERVING" },
       [QUERY]: { status: "NOT_SERVING" },
       [MANAGER]: { status: "SERVING" },
+      [CONSENSUS]: { status: "SERVING" },
     },
   });
 });

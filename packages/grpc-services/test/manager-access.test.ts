@@ -55,7 +55,14 @@ test("with tokens the manager service asks for one of them, and no other service
   await expect(none.setServingStatus({ status: 3 })).rejects.toMatchObject({
     code: "UNAUTHENTICATED",
   });
+  await expect(none.roles.promote({ consensusTerm: 1n })).rejects.toMatchObject({
+    code: "UNAUTHENTICATED",
+  });
+  await expect(none.consensus.setTerm({ term: { termNumber: 1n } })).rejects.toMatchObject({
+    code: "UNAUTHENTICATED",
+  });
   expect(server.manager.wishes).toEqual([]);
+  expect(server.manager.asked).toEqual([]);
   expect(await none.isServing("")).toBe(true);
   await expect(none.executeQuery({ query: "select 1" })).resolves.toBeDefined();
   const logged = JSON.stringify(server.log);

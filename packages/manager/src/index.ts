@@ -8,6 +8,8 @@ export type {
 } from "./database/managed-database.ts";
 export { ActionLease, ActionLock } from "./actions/action-lock.ts";
 export type { ActionHolder } from "./actions/action-lock.ts";
+export { formatConnInfo } from "./replication/conn-info.ts";
+export type { ConnInfo } from "./replication/conn-info.ts";
 export type {
   Follower,
   FollowRequest,
@@ -23,6 +25,10 @@ export type {
   SynchronousCommit,
   SynchronousReplication,
 } from "./replication/replication-control.ts";
+export type { DemoteResult, RoleResult, RoleVerbs } from "./promotion/role-verbs.ts";
+export type { DemoteRequest, PromoteRequest, RoleRequest } from "./promotion/role-request.ts";
+export type { RoleStepPlan } from "./promotion/role-step.ts";
+export type { ServerProcess } from "./promotion/server-process.ts";
 export type { ReplicationVerbs, TermClaim } from "./replication/replication-verbs.ts";
 export type { Logger } from "./logger.ts";
 export { MultiPoolerManager } from "./manager.ts";

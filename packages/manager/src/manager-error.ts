@@ -13,6 +13,7 @@
  * | UNSUPPORTED            | this database or this set-up cannot do it                      | the operator |
  * | TIMED_OUT              | what was waited for did not come about in time                 | a retry  |
  * | LOCK_NOT_ACQUIRED      | another action held the action lock for too long               | a retry  |
+ * | PROCESS_CONTROL_FAILED | what controls PostgreSQL's process cannot be reached, or failed | a retry |
  * | LISTEN_FAILED          | a transport cannot accept clients, e.g. its port is in use     | the operator |
  * | RECORD_FILE_INVALID    | the local copy of the record cannot be read, parsed or written | the operator |
  * | REGISTRATION_REFUSED   | the topology holds this pooler for another database or shard   | the operator |
@@ -41,6 +42,7 @@ export const ManagerErrorCode = {
   Unsupported: "UNSUPPORTED",
   TimedOut: "TIMED_OUT",
   LockNotAcquired: "LOCK_NOT_ACQUIRED",
+  ProcessControlFailed: "PROCESS_CONTROL_FAILED",
   ListenFailed: "LISTEN_FAILED",
   RecordFileInvalid: "RECORD_FILE_INVALID",
   RegistrationRefused: "REGISTRATION_REFUSED",
@@ -104,6 +106,7 @@ export function isPermanent(error: ManagerError): boolean {
     case ManagerErrorCode.Unsupported:
     case ManagerErrorCode.TimedOut:
     case ManagerErrorCode.LockNotAcquired:
+    case ManagerErrorCode.ProcessControlFailed:
     case ManagerErrorCode.ListenFailed:
     case ManagerErrorCode.RecordFileInvalid:
     case ManagerErrorCode.RegistrationRefused:

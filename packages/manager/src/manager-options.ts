@@ -4,6 +4,7 @@ import type { Clock } from "@multipooler/timing";
 import type { TopoStore } from "@multipooler/topo";
 import type { DatabaseProvider } from "./database/managed-database.ts";
 import type { Logger } from "./logger.ts";
+import type { ServerProcess } from "./promotion/server-process.ts";
 import type { PoolerIdentity, PoolerType, ShardIdentity } from "./record/pooler-type.ts";
 import type { ServiceTransport } from "./transport/service-transport.ts";
 
@@ -40,6 +41,8 @@ export interface ManagerOptions {
   /** What the pooler stands in front of, e.g. `postgresDatabase({ … })`. */
   readonly database: DatabaseProvider;
   readonly logger: Logger;
+  /** What controls the server's process. Without one it cannot be demoted. */
+  readonly serverProcess?: ServerProcess | undefined;
   /** How often a primary writes its heartbeat, and a replica reads it: at least 100, default 1000. */
   readonly heartbeatIntervalMs?: number | undefined;
   /** How often a healthy database is asked whether it still is: at least 10, default 1000. */

@@ -1,4 +1,3 @@
-import { PoolerRole } from "@multipooler/controller-api";
 import type { ServingTarget } from "@multipooler/controller-api";
 import { DatabaseMonitor } from "./database/database-monitor.ts";
 import type { DatabaseHealth } from "./database/database-monitor.ts";
@@ -11,7 +10,7 @@ import type { ManagerSettings } from "./manager-settings.ts";
 import type { ManagerState } from "./manager-status.ts";
 import { applicationName } from "./record/application-name.ts";
 import type { PoolerType } from "./record/pooler-type.ts";
-import type { Registration } from "./record/registration.ts";
+import type { ActionJournal } from "./promotion/action-journal.ts";
 import { TypeMemory } from "./record/type-memory.ts";
 import { Lameduck } from "./lameduck.ts";
 import { CLOSING_REASON, closeRun } from "./run-closing.ts";
@@ -21,7 +20,8 @@ import { runningParts, stateOf } from "./run-phase.ts";
 import type { Phase } from "./run-phase.ts";
 import { IntentMemory, admitsNothing } from "./serving/operator-intent.ts";
 import type { IntentStatus, OperatorIntent } from "./serving/operator-intent.ts";
-import { admits, deriveTarget, notServing } from "./serving/serving-target.ts";
+import { runTarget } from "./run-target.ts";
+import { admits, notServing } from "./serving/serving-target.ts";
 import type { Terms } from "./terms/terms.ts";
 import type { PoolerService, ServiceTransport } from "./transport/service-transport.ts";
 import { listenAll } from "./transport/transports.ts";
@@ -30,6 +30,7 @@ export interface ManagerRunOptions {
   readonly settings: ManagerSettings;
   readonly services: Iterable<PoolerService>;
   readonly terms: Terms;
+  readonly journal: ActionJournal;
   /** Called, synchronously, after each change that a status would show. */
   readonly onChange: () => void;
 }
@@ -42,6 +43,7 @@ export class ManagerRun {
   readonly #settings: ManagerSettings;
   readonly #services: Iterable<PoolerService>;
   readonly #terms: Terms;
+  readonly #journal: ActionJournal;
   readonly #onChange: () => void;
   readonly #stop = new AbortController();
   readonly #memory: TypeMemory;
@@ -59,11 +61,12 @@ export class ManagerRun {
   /** Set while the run serves on although it is to close. */
   #lameduck: Lameduck | undefined;
 
-  constructor({ settings, services, terms, onChange }: ManagerRunOptions) {
+  constructor({ settings, services, terms, journal, onChange }: ManagerRunOptions) {
     const { clock, random, logger, pooler, database, heartbeatIntervalMs } = settings;
     this.#settings = settings;
     this.#services = services;
     this.#terms = terms;
+    this.#journal = journal;
     this.#onChange = onChange;
     const own = { poolerDir: pooler.poolerDir, poolerId: poolerId(pooler.identity), logger };
     this.#memory = new TypeMemory(own);
@@ -102,6 +105,16 @@ export class ManagerRun {
   /** What the database last said of itself, also when it is away now. */
   get facts(): DatabaseFacts | undefined {
     return this.#facts;
+  }
+
+  /** Which change of role is not complete, one line for people. */
+  get pendingAction(): string | undefined {
+    return this.#journal.pending;
+  }
+
+  /** Has the database looked at now. */
+  checkDatabase(): void {
+    this.#monitor.checkNow();
   }
 
   /** What an operator wishes. */
@@ -168,6 +181,7 @@ export class ManagerRun {
       rememberedType = await this.#memory.load();
       await this.#intent.load();
       await this.#terms.load();
+      await this.#journal.load();
       either.throwIfAborted();
       this.#transports = transports;
       await listenAll(transports, this.#services, { signal: either });
@@ -247,17 +261,13 @@ export class ManagerRun {
   }
 
   #derive({ registration }: RunParts): ServingTarget {
-    const refusal = registration.refusal();
-    if (refusal !== undefined) {
-      return notServing(refusal.reason);
-    }
-    const target = deriveTarget({
+    return runTarget({
+      registration,
       database: this.health,
-      type: registration.type(),
       intent: this.#intent.current,
       term: this.#terms.facts,
+      pendingAction: this.#journal.pending,
     });
-    return whyNot(target, registration) ?? target;
   }
 
   #progressed(): void {
@@ -336,19 +346,4 @@ export class ManagerRun {
     await lameduck.run(signal);
     this.#lameduck = undefined;
   }
-}
-
-/** What the shard has against a target that admits queries; `undefined` where it has nothing. */
-function whyNot(target: ServingTarget, registration: Registration): ServingTarget | undefined {
-  if (!admits(target.status)) {
-    return undefined;
-  }
-  const rival = target.role === PoolerRole.Primary ? registration.rival() : undefined;
-  const refusal = registration.fault() ?? rival;
-  if (refusal !== undefined) {
-    return notServing(refusal.reason);
-  }
-  return registration.isUndecided
-    ? notServing("whether this pooler is the first of its shard is being found out")
-    : undefined;
 }

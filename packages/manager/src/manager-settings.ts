@@ -5,6 +5,7 @@ import type { TopoStore } from "@multipooler/topo";
 import type { DatabaseProvider } from "./database/managed-database.ts";
 import type { Logger } from "./logger.ts";
 import type { ManagerOptions, PoolerDescription } from "./manager-options.ts";
+import type { ServerProcess } from "./promotion/server-process.ts";
 import {
   MAX_APPLICATION_NAME_BYTES,
   applicationName,
@@ -21,6 +22,7 @@ export interface ManagerSettings {
   readonly pooler: PoolerDescription;
   readonly database: DatabaseProvider;
   readonly logger: Logger;
+  readonly serverProcess: ServerProcess | undefined;
   readonly heartbeatIntervalMs: number;
   readonly healthIntervalMs: number;
   readonly lameduckMs: number;
@@ -44,6 +46,7 @@ export function resolveManagerOptions(options: ManagerOptions): ManagerSettings 
     pooler,
     database: options.database,
     logger: options.logger,
+    serverProcess: options.serverProcess,
     heartbeatIntervalMs: checkInteger("heartbeatIntervalMs", options.heartbeatIntervalMs ?? 1_000, {
       // A write has as long as the interval, a dial included.
       min: 100,

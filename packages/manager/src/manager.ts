@@ -1,6 +1,5 @@
 import type { PoolerController } from "@multipooler/controller-api";
 import type { CallOptions } from "@multipooler/query-service";
-import { ActionLock } from "./actions/action-lock.ts";
 import { messageOf } from "./error-message.ts";
 import { ManagerError, ManagerErrorCode } from "./manager-error.ts";
 import type { CloseOptions, ManagerOptions, OpenOptions } from "./manager-options.ts";
@@ -10,15 +9,15 @@ import type { ManagerSettings } from "./manager-settings.ts";
 import type { ManagerStatus } from "./manager-status.ts";
 import { ManagerService } from "./transport/service-transport.ts";
 import type { PoolerService } from "./transport/service-transport.ts";
-import type { PoolerType } from "./record/pooler-type.ts";
-import type { ReplicationControl } from "./replication/replication-control.ts";
-import { ReplicationVerbs } from "./replication/replication-verbs.ts";
+import { assembleVerbs } from "./manager-verbs.ts";
+import type { ManagerVerbs } from "./manager-verbs.ts";
+import type { RoleVerbs } from "./promotion/role-verbs.ts";
+import type { ReplicationVerbs } from "./replication/replication-verbs.ts";
 import { untilIntentReached } from "./serving/intent-wait.ts";
 import type { IntentStatus, OperatorIntent } from "./serving/operator-intent.ts";
 import type { UnreadySince } from "./status-snapshot.ts";
 import { takeSnapshot } from "./status-snapshot.ts";
-import { ConsensusVerbs } from "./terms/consensus-verbs.ts";
-import { Terms } from "./terms/terms.ts";
+import type { ConsensusVerbs } from "./terms/consensus-verbs.ts";
 
 /**
  * The one entry point of a pooler. It owns the controller and the way to the database, keeps the
@@ -36,11 +35,7 @@ export class MultiPoolerManager implements AsyncDisposable {
   readonly #settings: ManagerSettings;
   readonly #startedAt: Date;
   readonly #listeners = new Set<(status: ManagerStatus) => void>();
-  /** What orchestrators and operators do to replication; the same object in every state. */
-  readonly replication: ReplicationVerbs;
-  readonly #terms: Terms;
-  /** What coordinators agree on terms with; the same object in every state. */
-  readonly consensus: ConsensusVerbs;
+  readonly #verbs: ManagerVerbs;
   #services: ReadonlySet<PoolerService> | undefined;
   #run: ManagerRun | undefined;
   #unready: UnreadySince | undefined;
@@ -48,28 +43,12 @@ export class MultiPoolerManager implements AsyncDisposable {
   /** Checks the options and does no I/O. Throws INVALID_CONFIG, naming the setting. */
   constructor(options: ManagerOptions) {
     this.#settings = resolveManagerOptions(options);
-    const { clock, logger, pooler } = this.#settings;
-    this.#startedAt = new Date(clock.now());
-    this.#terms = new Terms({ ...pooler, logger, onChange: () => this.#run?.decide() });
-    const lock = new ActionLock(clock);
-    const type = (): PoolerType => this.#requireRun().requireRunning().registration.type();
-    const replication = (): ReplicationControl | undefined =>
-      this.#requireRun().database.replication;
-    this.replication = new ReplicationVerbs({
-      subject: () => ({ type: type(), replication: replication() }),
-      serviceId: pooler.identity.name,
-      lock,
-      terms: this.#terms,
-    });
-    this.consensus = new ConsensusVerbs({
-      terms: this.#terms,
-      lock,
-      identity: pooler.identity,
-      type,
-      replication,
-      heartbeat: () => this.status().heartbeat,
-      postgres: () => ({ host: pooler.hostname, port: pooler.ports()["postgres"] ?? 0 }),
-      clock,
+    this.#startedAt = new Date(this.#settings.clock.now());
+    this.#verbs = assembleVerbs({
+      settings: this.#settings,
+      source: this,
+      requireRun: () => this.#requireRun(),
+      onChange: () => this.#run?.decide(),
     });
   }
 
@@ -91,7 +70,7 @@ export class MultiPoolerManager implements AsyncDisposable {
     const run = new ManagerRun({
       settings: this.#settings,
       services: this.#collectServices(),
-      terms: this.#terms,
+      ...this.#verbs,
       onChange: () => this.#notify(),
     });
     this.#run = run;
@@ -105,6 +84,21 @@ export class MultiPoolerManager implements AsyncDisposable {
     }
   }
 
+  /** What coordinators agree on terms with; the same object in every state, as the next two. */
+  get consensus(): ConsensusVerbs {
+    return this.#verbs.consensus;
+  }
+
+  /** What changes the role of the pooler and its server. */
+  get roles(): RoleVerbs {
+    return this.#verbs.roles;
+  }
+
+  /** What orchestrators and operators do to replication. */
+  get replication(): ReplicationVerbs {
+    return this.#verbs.replication;
+  }
+
   /** The controller, in every state. Ask again at each call of a client, and keep nothing of it. */
   queryServiceControl(): PoolerController {
     return this.#settings.controller;
@@ -115,7 +109,7 @@ export class MultiPoolerManager implements AsyncDisposable {
     const status = takeSnapshot({
       settings: this.#settings,
       run: this.#run,
-      term: this.#terms.current,
+      term: this.#verbs.terms.current,
       startedAt: this.#startedAt,
       unready: this.#unready,
     });

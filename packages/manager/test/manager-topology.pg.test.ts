@@ -62,6 +62,7 @@ test("with a remembered type a pooler serves as primary while the topology is aw
   expect(JSON.parse(await readFile(path.join(dir.path, "pooler-record.json"), "utf8"))).toEqual({
     poolerId: "multipooler-zone1-a",
     type: "PRIMARY",
+    systemIdentifier: expect.stringMatching(/^\d+$/),
   });
 
   await using fixture = new ManagerFixture({

@@ -29,7 +29,7 @@ describe.each(VERSIONS)("on PostgreSQL %s", (_version, programs) => {
     pair = await ReplicatedPair.start(programs);
     onPrimary = databaseOf(pair.primary, PRIMARY_NAME);
     onStandby = databaseOf(pair.standby, STANDBY_NAME, {
-      replicationConnInfo: `passfile='${pair.passwordFile}'`,
+      replicationConnInfo: () => `passfile='${pair.passwordFile}'`,
     });
     primary = replicationOf(onPrimary);
     standby = replicationOf(onStandby);
@@ -230,7 +230,7 @@ describe.each(VERSIONS)("on PostgreSQL %s", (_version, programs) => {
     await using stack = new AsyncDisposableStack();
     const database = stack.adopt(
       databaseOf(pair.standby, "zone1_c", {
-        replicationConnInfo: `user='re plica' connect_timeout=5`,
+        replicationConnInfo: () => `user='re plica' connect_timeout=5`,
       }),
       (one) => one.close(),
     );

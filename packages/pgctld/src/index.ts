@@ -32,7 +32,8 @@ export type {
   StopRequest,
   StopResult,
 } from "./postgres-control.ts";
-export type { PrimaryAddress } from "./rewind/conn-info.ts";
+export { formatConnInfo } from "./rewind/conn-info.ts";
+export type { ConnInfo, PrimaryAddress } from "./rewind/conn-info.ts";
 export type { RewindRequest, RewindResult } from "./rewind/rewind.ts";
 export type { Environment, ProgramEnd } from "./run/program.ts";
 export { userNamed } from "./run/run-as.ts";

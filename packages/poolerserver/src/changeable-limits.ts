@@ -52,3 +52,33 @@ export function withLimits<Options extends object>(
     },
   };
 }
+
+/** The limits that all pools share. */
+interface BudgetLimits {
+  readonly capacity: number;
+  readonly maxPerUser: number;
+  readonly maxPerDatabase: number;
+  readonly minPerUser: number;
+}
+
+/** Options of the budget whose limits are asked for at each use. */
+export function withBudgetLimits<Options extends object>(
+  options: Options,
+  limits: () => ChangeableLimits,
+): Options & BudgetLimits {
+  return {
+    ...options,
+    get capacity() {
+      return limits().capacity;
+    },
+    get maxPerUser() {
+      return limits().maxConnectionsPerUser;
+    },
+    get maxPerDatabase() {
+      return limits().maxConnectionsPerDatabase;
+    },
+    get minPerUser() {
+      return limits().minConnectionsPerUser;
+    },
+  };
+}

@@ -19,6 +19,7 @@ export type {
 } from "./pooler-event.ts";
 export type { TotalFigures, UserActivity } from "./pool/activity-totals.ts";
 export type { PoolReport, ServerReport, ServerState } from "./pool/pool-report.ts";
+export { ANSWER_TIME_BOUNDS_MS } from "@multipooler/pgwire";
 export type { ReservationReport } from "./reservations/reservation-report.ts";
 export { SESSION_ISOLATIONS } from "./session-isolation.ts";
 export type { SessionIsolation } from "./session-isolation.ts";

@@ -1,8 +1,10 @@
 import type { EmbeddedPostgres, TemporaryDatabase } from "@multipooler/embedded-postgres";
-import { parse, query, sync } from "@multipooler/conversations";
+import { bind, parse, query, sync } from "@multipooler/conversations";
 import { expect, test } from "vitest";
 import { SessionScene } from "./session-scene.ts";
 import { useDatabases } from "./test-server.ts";
+
+const use = bind([], { statement: "a" });
 
 let postgres: EmbeddedPostgres;
 let database: TemporaryDatabase;
@@ -31,4 +33,16 @@ test.each([
     await next.ask(query("select count(*) from pg_prepared_statements where name = 'a'")),
   ).toContain("D 0");
   expect(await next.ask(query("prepare a as select 2"))).toEqual(["C PREPARE", "Z I"]);
+});
+
+test("what a group brings is not there for what stands before it", async () => {
+  await using pooler = await SessionScene.open({
+    postgres,
+    database: database.name,
+    capacity: 1,
+  });
+  const client = await pooler.connect();
+  const group = [use, parse("explain execute a", "a"), use, sync];
+  expect(await client.ask(Buffer.concat(group))).toEqual(["E 26000", "Z I"]);
+  expect(await client.ask([parse("select 1", "a"), sync])).toEqual(["1", "Z I"]);
 });

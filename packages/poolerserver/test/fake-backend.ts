@@ -42,6 +42,8 @@ export class FakeBackend implements Backend {
     transactions: 0,
     busyMs: 0,
     transactionMs: 0,
+    errors: 0,
+    answerTimes: [],
     bytesSent: 0,
     bytesReceived: 0,
     requestedAt: 0,

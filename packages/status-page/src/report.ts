@@ -24,14 +24,16 @@ export interface PoolRow {
   readonly longestWaitMs: number;
 }
 
-/** A connection that somebody has. */
+/** Somebody who has a connection. */
 export interface HolderRow {
-  readonly database: string;
+  /** "client 12", as the admin console numbers it, or "reservation 7". */
+  readonly who: string;
   readonly user: string;
-  /** Of the backend in PostgreSQL. */
-  readonly processId: number;
-  /** How long ago its last request began or was answered; `undefined`: there was none yet. */
-  readonly quietMs: number | undefined;
+  readonly database: string;
+  readonly application: string;
+  readonly address: string;
+  readonly why: string;
+  readonly forMs: number;
 }
 
 /** A change of the serving status. */
@@ -71,8 +73,14 @@ export interface WorkSample {
   readonly atMs: number;
   /** Requests that PostgreSQL has answered, each second. */
   readonly requests: number;
-  /** How long it took for one on average; `undefined` where there was none. */
-  readonly meanMs: number | undefined;
+  /** Transactions that have ended, each second. */
+  readonly transactions: number;
+  /** Errors that PostgreSQL has answered with, each second. */
+  readonly errors: number;
+  /** How long PostgreSQL took for half of them, for 95 and for 99 of 100; `undefined` where there was none. */
+  readonly times:
+    | { readonly p50Ms: number; readonly p95Ms: number; readonly p99Ms: number }
+    | undefined;
   /** Connections that somebody had. */
   readonly used: number;
   /** Requests that waited for a connection. */
@@ -137,7 +145,7 @@ export interface StatusReport {
   readonly pools: readonly PoolRow[];
   /** Pools beyond those in `pools`. */
   readonly morePools: number;
-  /** Those that were quiet longest first. */
+  /** Longest first; single calls of gRPC are not among them. */
   readonly holders: readonly HolderRow[];
   readonly moreHolders: number;
   /** The last second. */

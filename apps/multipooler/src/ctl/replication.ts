@@ -11,6 +11,7 @@ import {
   SynchronousMethod,
 } from "@multipooler/proto/replication-v1";
 import { ConfigError } from "../settings/config.ts";
+import { primaryAddress } from "./primary-address.ts";
 import { callPooler } from "./pooler-call.ts";
 import type { CtlOutput, PoolerCall } from "./pooler-call.ts";
 import type {
@@ -207,13 +208,4 @@ function poolerId(text: string): { component: ID_ComponentType; cell: string; na
     throw new ConfigError([`${JSON.stringify(text)} is no pooler; it must be <cell>/<name>`]);
   }
   return { component: ID_ComponentType.MULTIPOOLER, cell, name };
-}
-
-function primaryAddress(text: string): { readonly host: string; readonly port: number } {
-  const [, bracketed, plain, port] = /^(?:\[([^\]]+)\]|([^:[\]]+)):([0-9]{1,5})$/.exec(text) ?? [];
-  const host = bracketed ?? plain;
-  if (host === undefined) {
-    throw new ConfigError([`${JSON.stringify(text)} is no address; it must be <host>:<port>`]);
-  }
-  return { host, port: Number(port) };
 }

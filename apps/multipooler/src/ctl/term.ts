@@ -5,6 +5,7 @@ import { ConfigError } from "../settings/config.ts";
 import { callPooler } from "./pooler-call.ts";
 import type { CtlOutput } from "./pooler-call.ts";
 import type { TermOptions } from "./promotion-commands.ts";
+import { jsonText } from "./role-text.ts";
 import { termText } from "./term-text.ts";
 
 /** `ctl term`: prints or sets the term of a pooler. Resolves with the exit code. */
@@ -33,10 +34,6 @@ export function term(options: TermOptions, io: CtlOutput): Promise<number> {
       json ? jsonText(SetTermResponse.toJSON(response)) : `term ${termText(response.term)}\n`,
     );
   });
-}
-
-function jsonText(value: unknown): string {
-  return `${JSON.stringify(value, undefined, 2)}\n`;
 }
 
 function walText(wal: WalPosition | undefined): string {

@@ -15,6 +15,12 @@ export interface TopoActions {
   watch(what: string | undefined, options: TopoArguments): Promise<number>;
   tree(options: TopoArguments): Promise<number>;
   init(options: TopoArguments): Promise<number>;
+  delete(what: string, options: DeleteArguments): Promise<number>;
+}
+
+export interface DeleteArguments extends TopoArguments {
+  /** Why a record is deleted that is in use. */
+  readonly force: string | undefined;
 }
 
 type Options = Readonly<Record<string, unknown>>;
@@ -27,25 +33,40 @@ export function addTopoCommands(
 ): void {
   const topo = ctl
     .command("topo")
-    .description("Inspect the topology. Needs only its store, no running pooler.");
+    .description("Inspect the topology and clear it up. Needs only its store, no running pooler.");
   command(topo, "get", "Print one record, field by field.")
-    .argument("<record>", "a key, or kind and name: cell/zone1, database/postgres, pooler/zone1/a")
+    .argument(
+      "<record>",
+      "a key, or kind and name: cell/zone1, database/postgres, shard/postgres/default/0-inf, pooler/zone1/a",
+    )
     .action(async (what: string, options: Options) =>
       exit(await actions.get(what, parse(options))),
     );
   command(topo, "list", "Print records as a table.")
-    .argument("[what]", "cell, database or pooler, or a prefix of keys; all by default")
+    .argument("[what]", "cell, database, shard or pooler, or a prefix of keys; all by default")
     .action(async (what: string | undefined, options: Options) =>
       exit(await actions.list(what, parse(options))),
     );
   command(topo, "watch", "Print the current records, then every change, until Ctrl-C.")
-    .argument("[kind]", "cell, database or pooler; all by default")
+    .argument("[kind]", "cell, database, shard or pooler; all by default")
     .action(async (what: string | undefined, options: Options) =>
       exit(await actions.watch(what, parse(options))),
     );
   command(topo, "tree", "Print the whole topology as a tree.").action(async (options: Options) =>
     exit(await actions.tree(parse(options))),
   );
+  command(topo, "delete", "Delete one record that nobody uses any more.")
+    .argument(
+      "<record>",
+      "a key, or kind and name, as for get; a shard whose record is gone starts over",
+    )
+    .option(
+      "--force <reason>",
+      "delete it although it is in use; a pooler that runs writes it again",
+    )
+    .action(async (what: string, options: Options) =>
+      exit(await actions.delete(what, { ...parse(options), force: reasonOf(options) })),
+    );
   command(
     topo,
     "init",
@@ -59,6 +80,10 @@ function command(topo: Command, name: string, description: string): Command {
     topo.command(name).description(description).option("--json", json),
     topologyTargetSettings,
   );
+}
+
+function reasonOf({ force }: Options): string | undefined {
+  return typeof force === "string" ? force : undefined;
 }
 
 function parse(options: Options): TopoArguments {

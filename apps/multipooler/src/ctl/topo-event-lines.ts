@@ -17,6 +17,7 @@ function details(event: TopoEvent): object {
     case "written":
       return recordJson(event.record);
     case "deleted":
+    case "ended":
       return { kind: event.kind, key: event.key };
     case "damaged":
       return { kind: event.kind, key: event.key, error: event.error.message };
@@ -47,6 +48,8 @@ export class EventLines {
       case "deleted":
         this.#known.delete(event.key);
         return ["deleted", event.kind, recordName(event)];
+      case "ended":
+        return ["ended", event.kind, `${recordName(event)}  no process has this name any more`];
       case "damaged":
         this.#known.delete(event.key);
         return ["damaged", event.kind, `${recordName(event)}  ${event.error.message}`];

@@ -1,10 +1,12 @@
-import type { RecordEntry, RecordEvent, TopoError } from "@multipooler/topo";
+import type { PoolerOwner, RecordEntry, RecordEvent, TopoError } from "@multipooler/topo";
 import type { TopoKind, TopoRecord } from "./topo-record.ts";
 
 /** A change in the topology. Records that exist at the start come as `found`. */
 export type TopoEvent =
   | { readonly type: "found" | "written"; readonly record: TopoRecord }
   | { readonly type: "deleted"; readonly kind: TopoKind; readonly key: string }
+  /** No process has the pooler's name any more; its record may say otherwise. */
+  | { readonly type: "ended"; readonly kind: "pooler"; readonly key: string }
   | {
       readonly type: "damaged";
       readonly kind: TopoKind;
@@ -53,6 +55,17 @@ export async function* topoEvents<T>(source: EventSource<T>): AsyncGenerator<Top
       case "resumed":
         yield { type: "back", kind };
         break;
+    }
+  }
+}
+
+/** Tells where poolers end, from a watch on who has their names. */
+export async function* endsOfPoolers(
+  watch: AsyncIterable<RecordEvent<PoolerOwner>>,
+): AsyncGenerator<TopoEvent, void> {
+  for await (const event of watch) {
+    if (event.type === "delete") {
+      yield { type: "ended", kind: "pooler", key: event.key };
     }
   }
 }

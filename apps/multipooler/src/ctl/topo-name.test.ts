@@ -8,6 +8,7 @@ test.each([
   ["database/postgres", { kind: "database", name: "postgres" }],
   ["pooler/multipooler-zone1-a", { kind: "pooler", name: "multipooler-zone1-a" }],
   ["pooler/zone1/a", { kind: "pooler", name: "zone1/a" }],
+  ["shard/my app/default/-80", { kind: "shard", name: "my%20app,default,-80" }],
 ])("%s is kind and name", (text, name) => {
   expect(parseRecordName(text)).toEqual({ ...name, key: undefined });
 });
@@ -16,6 +17,7 @@ test.each([
   ["/multigres/global/cells/zone1/Cell", { kind: "cell", name: "zone1" }],
   ["/multigres/global/databases/app/Database", { kind: "database", name: "app" }],
   ["/z/poolers/multipooler-z-a/Pooler", { kind: "pooler", name: "multipooler-z-a" }],
+  ["/g/primaries/my%20app,default,-80/Primary", { kind: "shard", name: "my%20app,default,-80" }],
   ["root/without/slash/cells/zone1/Cell", { kind: "cell", name: "zone1" }],
   ["/cells/zone1/Cell", { kind: "cell", name: "zone1" }],
 ])("%s is a key", (text, name) => {
@@ -29,6 +31,9 @@ test.each([
   "cell/",
   "cell/zone1/a",
   "pooler/a/b/c",
+  "shard/app",
+  "shard/app/default",
+  "/g/shards/app,default,-80/Primary",
   "pooler//a",
   "/multigres/global/cells/zone1",
   "/multigres/global/cells/zone1/Pooler",

@@ -35,6 +35,26 @@ const pooler: TopoRecord = {
   }),
 };
 
+const SHARD: TopoRecord = {
+  kind: "shard",
+  key: "/multigres/global/primaries/app,default,0-inf/Primary",
+  version: 4n,
+  record: {
+    primary: {
+      pooler: { cell: "zone1", name: "a" },
+      address: "db1:15270",
+      server: "7:1",
+      place: "127.0.0.1:5432 as seen from db1",
+      since: new Date("2026-11-23T10:00:00.250Z"),
+    },
+    cluster: {
+      systemIdentifier: 7_481_234_567_890_123_456n,
+      timeline: 2,
+      history: [{ timeline: 1, end: 0x1_03000060n }],
+    },
+  },
+};
+
 const cell: TopoRecord = {
   kind: "cell",
   key: "/multigres/global/cells/zone1/Cell",
@@ -54,7 +74,52 @@ const database: TopoRecord = {
 };
 
 test("a record is called like the folder that it is in", () => {
-  expect([cell, database, pooler].map(recordName)).toEqual(["zone1", "app", "multipooler-zone1-a"]);
+  expect([cell, database, SHARD, pooler].map(recordName)).toEqual([
+    "zone1",
+    "app",
+    "app/default/0-inf",
+    "multipooler-zone1-a",
+  ]);
+});
+
+test("the state of a shard is told field by field, positions as PostgreSQL writes them", () => {
+  expect(recordFields(SHARD)).toEqual([
+    ["primary.pooler.cell", "zone1"],
+    ["primary.pooler.name", "a"],
+    ["primary.address", "db1:15270"],
+    ["primary.server", "7:1"],
+    ["primary.place", "127.0.0.1:5432 as seen from db1"],
+    ["primary.since", "2026-11-23T10:00:00.250Z"],
+    ["cluster.systemIdentifier", "7481234567890123456"],
+    ["cluster.timeline", "2"],
+    ["cluster.history.0.timeline", "1"],
+    ["cluster.history.0.end", "1/3000060"],
+  ]);
+  expect(recordSummary(SHARD)).toBe(
+    "primary zone1/a at db1:15270 since 2026-11-23 10:00:00Z, cluster 7481234567890123456 on timeline 2",
+  );
+  const empty = { ...SHARD, record: { primary: undefined, cluster: undefined } };
+  expect(recordSummary(empty)).toBe("no primary");
+  expect(recordFields(empty)).toEqual([]);
+});
+
+test.each([
+  [undefined, "PRIMARY, SERVING, ACTIVE, at db1:15270, for app/default/0-inf"],
+  [true, "PRIMARY, SERVING, ACTIVE, at db1:15270, for app/default/0-inf"],
+  [false, "PRIMARY, NOT_SERVING, GONE, at db1:15270, for app/default/0-inf"],
+])("of a pooler whose process lives: %j the summary is true", (isAlive, summary) => {
+  expect(recordSummary({ ...pooler, isAlive })).toBe(summary);
+  expect(recordJson({ ...pooler, isAlive }).alive).toBe(isAlive);
+});
+
+test("a pooler that has stopped in order is not gone", () => {
+  const lifecycleStatus = {
+    status: PoolerLifecycleStatus.LIFECYCLE_SHUTDOWN,
+    reason: "",
+    updated: undefined,
+  };
+  const stopped = { ...pooler, isAlive: false, record: { ...pooler.record, lifecycleStatus } };
+  expect(recordSummary(stopped)).toContain(", SHUTDOWN, ");
 });
 
 test("every field of a pooler is printed under its path, enumerations and times in words", () => {
@@ -123,7 +188,7 @@ test("each kind has a summary, and a row as wide as its table", () => {
     "db1:15270",
     "app/default/0-inf",
   ]);
-  for (const record of [cell, database, pooler]) {
+  for (const record of [cell, database, SHARD, pooler]) {
     expect(summaryRow(record)).toHaveLength(summaryColumns[record.kind].length);
   }
 });

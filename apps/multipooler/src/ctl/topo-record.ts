@@ -10,20 +10,36 @@ import {
   poolerTypeToJSON,
 } from "@multipooler/proto/clustermetadata";
 import type { Multipooler } from "@multipooler/proto/clustermetadata";
-import type { RecordEntry } from "@multipooler/topo";
+import { lsnText } from "@multipooler/topo";
+import type { RecordEntry, ShardState } from "@multipooler/topo";
 
-export const TOPO_KINDS = ["cell", "database", "pooler"] as const;
+export const TOPO_KINDS = ["cell", "database", "shard", "pooler"] as const;
 export type TopoKind = (typeof TOPO_KINDS)[number];
 
 /** A record of the topology, of any kind. */
 export type TopoRecord =
   | ({ readonly kind: "cell" } & RecordEntry<Cell>)
   | ({ readonly kind: "database" } & RecordEntry<Database>)
-  | ({ readonly kind: "pooler" } & RecordEntry<Multipooler>);
+  | ({ readonly kind: "shard" } & RecordEntry<ShardState>)
+  | PoolerEntry;
 
-/** The name of a record: the last folder of its key. */
+export interface PoolerEntry extends RecordEntry<Multipooler> {
+  readonly kind: "pooler";
+  /** Whether a process has the pooler's name now; `undefined` where that was not looked at. */
+  readonly isAlive?: boolean | undefined;
+}
+
+/** The name of a record: the last folder of its key, and of a shard the names in it. */
 export function recordName({ key }: { readonly key: string }): string {
-  return key.split("/").at(-2) ?? key;
+  const [file, folder] = key.split("/").toReversed();
+  return file === "Primary" && folder !== undefined
+    ? shardNames(folder).join("/")
+    : (folder ?? key);
+}
+
+/** Database, table group and shard, from the last folder of a key. */
+export function shardNames(segment: string): readonly string[] {
+  return segment.split(",").map(decodeURIComponent);
 }
 
 /** A record as JSON. */
@@ -31,6 +47,8 @@ export interface RecordJson {
   readonly kind: TopoKind;
   readonly key: string;
   readonly version: string;
+  /** Of a pooler that was looked for. */
+  readonly alive?: boolean;
   readonly record: unknown;
 }
 
@@ -40,7 +58,8 @@ export interface RecordJson {
  */
 export function recordJson(record: TopoRecord): RecordJson {
   const { kind, key, version } = record;
-  return { kind, key, version: String(version), record: contentJson(record) };
+  const alive = kind === "pooler" && record.isAlive !== undefined ? { alive: record.isAlive } : {};
+  return { kind, key, version: String(version), ...alive, record: contentJson(record) };
 }
 
 /** Each field of a record with its path, e.g. `lifecycleStatus.reason`, in the order of the schema. */
@@ -54,9 +73,22 @@ function contentJson(entry: TopoRecord): unknown {
       return Cell.toJSON(entry.record);
     case "database":
       return Database.toJSON(entry.record);
+    case "shard":
+      return shardJson(entry.record);
     case "pooler":
       return poolerJson(entry.record);
   }
+}
+
+function shardJson({ primary, cluster }: ShardState): unknown {
+  return {
+    primary: primary && { ...primary, since: primary.since.toISOString() },
+    cluster: cluster && {
+      systemIdentifier: String(cluster.systemIdentifier),
+      timeline: cluster.timeline,
+      history: cluster.history?.map(({ timeline, end }) => ({ timeline, end: lsnText(end) })),
+    },
+  };
 }
 
 function poolerJson(record: Multipooler): unknown {

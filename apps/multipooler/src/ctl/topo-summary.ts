@@ -3,16 +3,13 @@ import {
   poolerServingStatusToJSON,
   poolerTypeToJSON,
 } from "@multipooler/proto/clustermetadata";
-import type {
-  BackupLocation,
-  Cell,
-  Database,
-  Multipooler,
-} from "@multipooler/proto/clustermetadata";
+import type { BackupLocation, Cell, Database } from "@multipooler/proto/clustermetadata";
+import type { ShardState } from "@multipooler/topo";
+import { PoolerLifecycleStatus } from "@multipooler/topo";
 import type { Column } from "./result-format.ts";
 import { shortTime } from "./short-time.ts";
 import { recordName } from "./topo-record.ts";
-import type { TopoKind, TopoRecord } from "./topo-record.ts";
+import type { PoolerEntry, TopoKind, TopoRecord } from "./topo-record.ts";
 
 /** Summarizes a record in a few words. */
 export function recordSummary(entry: TopoRecord): string {
@@ -23,8 +20,14 @@ export function recordSummary(entry: TopoRecord): string {
       return [cells(entry.record), backups(entry.record.backupLocation)]
         .filter((part) => part !== "")
         .join(", ");
+    case "shard": {
+      const { primary, address, since, cluster, timeline } = shardWords(entry.record);
+      const claim =
+        primary === "" ? "no primary" : `primary ${primary} at ${address} since ${since}`;
+      return cluster === "" ? claim : `${claim}, cluster ${cluster} on timeline ${timeline}`;
+    }
     case "pooler": {
-      const { type, serving, lifecycle, address, shard } = poolerWords(entry.record);
+      const { type, serving, lifecycle, address, shard } = poolerWords(entry);
       return `${type}, ${serving}, ${lifecycle}, at ${address}, for ${shard}`;
     }
   }
@@ -39,6 +42,7 @@ export function cellSummary(cell: Cell): string {
 export const summaryColumns: Readonly<Record<TopoKind, readonly Column[]>> = {
   cell: columns("name", "root", "servers"),
   database: columns("name", "cells", "backups"),
+  shard: columns("name", "primary", "address", "since", "cluster", "timeline"),
   pooler: columns("name", "type", "serving", "lifecycle", "since", "address", "shard"),
 };
 
@@ -50,8 +54,12 @@ export function summaryRow(entry: TopoRecord): readonly string[] {
       return [name, entry.record.root, servers(entry.record)];
     case "database":
       return [name, cells(entry.record), backups(entry.record.backupLocation)];
+    case "shard": {
+      const { primary, address, since, cluster, timeline } = shardWords(entry.record);
+      return [name, primary, address, since, cluster, timeline];
+    }
     case "pooler": {
-      const { type, serving, lifecycle, since, address, shard } = poolerWords(entry.record);
+      const { type, serving, lifecycle, since, address, shard } = poolerWords(entry);
       return [name, type, serving, lifecycle, since, address, shard];
     }
   }
@@ -82,6 +90,25 @@ function backups(backup: BackupLocation | undefined): string {
   }
 }
 
+interface ShardWords {
+  readonly primary: string;
+  readonly address: string;
+  readonly since: string;
+  readonly cluster: string;
+  readonly timeline: string;
+}
+
+/** Empty where nobody has said it. */
+function shardWords({ primary, cluster }: ShardState): ShardWords {
+  return {
+    primary: primary === undefined ? "" : `${primary.pooler.cell}/${primary.pooler.name}`,
+    address: primary?.address ?? "",
+    since: primary === undefined ? "" : shortTime(primary.since),
+    cluster: cluster === undefined ? "" : String(cluster.systemIdentifier),
+    timeline: cluster === undefined ? "" : String(cluster.timeline),
+  };
+}
+
 interface PoolerWords {
   readonly type: string;
   readonly serving: string;
@@ -91,15 +118,19 @@ interface PoolerWords {
   readonly shard: string;
 }
 
-function poolerWords(record: Multipooler): PoolerWords {
+/** What a pooler that died last said of itself does not hold any more. */
+function poolerWords({ record, isAlive }: PoolerEntry): PoolerWords {
   const { lifecycleStatus: lifecycle, shardKey, hostname, portMap } = record;
+  const hasStopped = lifecycle?.status === PoolerLifecycleStatus.LIFECYCLE_SHUTDOWN;
+  const isGone = isAlive === false && !hasStopped;
+  const status =
+    lifecycle === undefined
+      ? "UNKNOWN"
+      : poolerLifecycleStatusToJSON(lifecycle.status).replace(/^LIFECYCLE_/, "");
   return {
     type: poolerTypeToJSON(record.type),
-    serving: poolerServingStatusToJSON(record.servingStatus),
-    lifecycle:
-      lifecycle === undefined
-        ? "UNKNOWN"
-        : poolerLifecycleStatusToJSON(lifecycle.status).replace(/^LIFECYCLE_/, ""),
+    serving: isGone ? "NOT_SERVING" : poolerServingStatusToJSON(record.servingStatus),
+    lifecycle: isGone ? "GONE" : status,
     since: lifecycle?.updated === undefined ? "?" : shortTime(lifecycle.updated),
     address: `${hostname}:${portMap["grpc"] ?? "?"}`,
     shard: [shardKey?.database, shardKey?.tableGroup, shardKey?.shard]

@@ -22,20 +22,31 @@ function cell(name: string, poolers: readonly string[]): TopoListing["cells"][nu
 }
 
 test("an empty topology has its folders", () => {
-  expect(treeText("/t/global", { cells: [], databases: [], errors: [] })).toBe(
-    ["/t/global", "├─ cells", "│  └─ (none)", "└─ databases", "   └─ (none)", ""].join("\n"),
+  expect(treeText("/t/global", { cells: [], databases: [], shards: [], errors: [] })).toBe(
+    [
+      "/t/global",
+      "├─ cells",
+      "│  └─ (none)",
+      "├─ databases",
+      "│  └─ (none)",
+      "└─ shards",
+      "   └─ (none)",
+      "",
+    ].join("\n"),
   );
 });
 
 test("each cell has a tree of its own, its records aligned", () => {
   const cells = [cell("east", ["a", "long"]), cell("w", [])];
-  expect(treeText("/t/global", { cells, databases: [], errors: [] })).toBe(
+  expect(treeText("/t/global", { cells, databases: [], shards: [], errors: [] })).toBe(
     [
       "/t/global",
       "├─ cells",
       "│  ├─ east  root /t/east, on the global servers",
       "│  └─ w     root /t/w, on the global servers",
-      "└─ databases",
+      "├─ databases",
+      "│  └─ (none)",
+      "└─ shards",
       "   └─ (none)",
       "/t/east",
       "└─ poolers",

@@ -24,10 +24,11 @@ export async function topoTree(options: TopoOptions, io: TopoIo): Promise<number
   });
 }
 
-function treeJson(root: string, { cells, databases }: TopoListing): object {
+function treeJson(root: string, { cells, databases, shards }: TopoListing): object {
   return {
     root,
     databases: databases.map(recordJson),
+    shards: shards.map(recordJson),
     cells: cells.map(({ cell, poolers }) => ({
       ...recordJson(cell),
       poolers: poolers.map(recordJson),
@@ -36,10 +37,11 @@ function treeJson(root: string, { cells, databases }: TopoListing): object {
 }
 
 /** Formats the tree: a root for the global topology and one for each cell. */
-export function treeText(root: string, { cells, databases }: TopoListing): string {
+export function treeText(root: string, { cells, databases, shards }: TopoListing): string {
   const global = folder(root, [
     ["cells", cells.map(({ cell }) => cell)],
     ["databases", databases],
+    ["shards", shards],
   ]);
   const others = cells.map(({ cell, poolers }) => folder(cell.record.root, [["poolers", poolers]]));
   return [global, ...others].join("");

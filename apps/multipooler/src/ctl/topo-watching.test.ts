@@ -73,6 +73,7 @@ function words(event: TopoEvent): string {
     case "written":
       return `${event.type} ${event.record.kind} ${recordName(event.record)}`;
     case "deleted":
+    case "ended":
     case "damaged":
       return `${event.type} ${event.kind} ${recordName(event)}`;
     case "away":
@@ -106,6 +107,26 @@ test("the poolers of a cell that comes later are watched too, when only poolers 
   await watched.addPooler("west", "a");
   await watched.untilTold(/^(?:found|written) pooler multipooler-west-a$/);
   expect(watched.told.filter((line) => line.includes("cell"))).toEqual([]);
+});
+
+test("that a pooler ends is told, whatever its record says", async () => {
+  await using watched = new WatchedTopology();
+  await watched.addCell("east");
+  await watched.addPooler("east", "a");
+  const store = watched.topology.cell("east");
+  const session = await store.openSession();
+  const id = { component: ID_ComponentType.MULTIPOOLER, cell: "east", name: "a" };
+  const process = { space: "", pid: 1, startTime: "" };
+  await store.owners.create(
+    id,
+    { run: "r", address: "h:1", since: new Date(0), process },
+    { session },
+  );
+  watched.watch(["pooler"]);
+  await watched.untilTold(/^found pooler multipooler-east-a$/);
+  await session.close();
+  await watched.untilTold(/^ended pooler multipooler-east-a$/);
+  expect(watched.told.filter((line) => line.startsWith("written"))).toEqual([]);
 });
 
 test("a topology that is away from the start ends the watch with the reason", async () => {

@@ -1,6 +1,6 @@
 import type { TopoStore } from "@multipooler/topo";
 import { onAbort } from "@multipooler/timing";
-import { topoEvents } from "./topo-event.ts";
+import { endsOfPoolers, topoEvents } from "./topo-event.ts";
 import type { EventSource, TopoEvent } from "./topo-event.ts";
 import { recordName } from "./topo-record.ts";
 import type { TopoKind } from "./topo-record.ts";
@@ -43,7 +43,7 @@ class Watching {
 
   async run(): Promise<void> {
     const { topology, kinds } = this.#options;
-    const { cells, databases } = topology.global;
+    const { cells, databases, primaries } = topology.global;
     const { signal } = this.#stopped;
     if (kinds.includes("cell") || kinds.includes("pooler")) {
       this.#follow(
@@ -64,6 +64,14 @@ class Watching {
         mustAnswer: true,
       });
     }
+    if (kinds.includes("shard")) {
+      this.#follow({
+        kind: "shard",
+        watch: primaries.watch({ signal }),
+        recordOf: (entry) => ({ kind: "shard", ...entry }),
+        mustAnswer: true,
+      });
+    }
     try {
       await this.#ended.promise;
     } finally {
@@ -78,8 +86,12 @@ class Watching {
   }
 
   #follow<T>(source: EventSource<T>, onEvent = this.#options.onEvent): void {
+    this.#tell(topoEvents(source), onEvent);
+  }
+
+  #tell(events: AsyncIterable<TopoEvent>, onEvent: WatchingOptions["onEvent"]): void {
     const read = async (): Promise<void> => {
-      for await (const event of topoEvents(source)) {
+      for await (const event of events) {
         await onEvent(event);
       }
     };
@@ -114,11 +126,14 @@ class Watching {
     const left = new AbortController();
     this.#cells.set(cell, left);
     const signal = AbortSignal.any([left.signal, this.#stopped.signal]);
+    const { topology, onEvent } = this.#options;
+    const { poolers, owners } = topology.cell(cell);
     this.#follow({
       kind: "pooler",
-      watch: this.#options.topology.cell(cell).poolers.watch({ signal }),
+      watch: poolers.watch({ signal }),
       recordOf: (entry) => ({ kind: "pooler", ...entry }),
       mustAnswer: false,
     });
+    this.#tell(endsOfPoolers(owners.watch({ signal })), onEvent);
   }
 }

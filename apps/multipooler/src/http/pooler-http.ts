@@ -1,3 +1,4 @@
+import type { PoolerActivity } from "@multipooler/grpc-services";
 import type { ManagerStatus } from "@multipooler/manager";
 import type { Administration } from "@multipooler/poolerserver";
 import type { Clock } from "@multipooler/timing";
@@ -30,6 +31,8 @@ export interface PoolerHttpOptions extends Omit<ProbeSources, "status"> {
   /** Called from `listen` on. */
   readonly manager: () => WatchedManager;
   readonly administration: Pick<Administration, "databases" | "pools">;
+  /** Who uses the pooler, and what for. */
+  readonly activity: () => PoolerActivity;
   readonly topology: TopoStore;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -54,7 +57,7 @@ export class PoolerHttp {
       clock,
     });
     this.#peers = peers;
-    const sources = { status, process: options.process, administration, peers, clock };
+    const sources = { ...options, status, peers };
     this.#feed = new StatusFeed({
       sample: () => sampler.take(),
       report: (sample) => statusReport(sources, sample),

@@ -169,6 +169,6 @@ test("/config tells what is set and where, and no page of another origin may rea
   const answer = await ask("/config");
   expect(answer.headers["access-control-allow-origin"]).toBeUndefined();
   expect(bodyOf(answer)).toEqual({
-    settings: () => [{ name: "cell", value: "zone2", source: "flag", from: "--cell" }],
+    settings: [{ name: "cell", value: "zone2", source: "flag", from: "--cell" }],
   });
 });

@@ -62,6 +62,11 @@ function activityCounters(administration: Administration, role: () => string): r
       read: byDatabase(({ busyMs }) => busyMs / 1000),
     },
     {
+      name: "mg.pooler.query.errors",
+      description: "Errors that PostgreSQL has answered with.",
+      read: byDatabase(({ errors }) => errors),
+    },
+    {
       name: "mg.pooler.transactions",
       description: "Transactions of clients that have ended.",
       read: byDatabase(({ transactions }) => transactions),

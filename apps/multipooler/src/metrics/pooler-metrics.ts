@@ -7,6 +7,7 @@ import { activityFigures } from "./activity-figures.ts";
 import { eventCounter } from "./event-metrics.ts";
 import { reportFigures } from "./figure.ts";
 import { poolFigures } from "./pool-figures.ts";
+import { QueryTimes } from "./query-times.ts";
 import { ScrapeReader } from "./scrape-reader.ts";
 import { countTransitions, roleOf, servingFigures } from "./serving-metrics.ts";
 import type { ReportedManager } from "./serving-metrics.ts";
@@ -16,7 +17,8 @@ import type { ReportedManager } from "./serving-metrics.ts";
  * in between only what seldom happens is counted.
  */
 export class PoolerMetrics implements AsyncDisposable {
-  readonly #reader = new ScrapeReader();
+  readonly #queryTimes = new QueryTimes();
+  readonly #reader = new ScrapeReader([this.#queryTimes]);
   readonly #provider: MeterProvider;
   readonly #meter: Meter;
   readonly #count: (event: PoolerEvent) => void;
@@ -26,7 +28,10 @@ export class PoolerMetrics implements AsyncDisposable {
   /** What is read by Prometheus is sent as well, where there is a reader that does so. */
   constructor({ metricReader, resource }: Pick<Telemetry, "metricReader" | "resource">) {
     this.#provider = new MeterProvider({
-      readers: [this.#reader, ...(metricReader === undefined ? [] : [metricReader])],
+      readers: [
+        this.#reader,
+        ...(metricReader === undefined ? [] : [metricReader([this.#queryTimes])]),
+      ],
       ...(resource === undefined ? {} : { resource }),
     });
     this.#meter = this.#provider.getMeter("multipooler", buildVersion.version);
@@ -47,6 +52,7 @@ export class PoolerMetrics implements AsyncDisposable {
       ...poolFigures(administration, role),
       ...activityFigures(administration, role),
     ]);
+    this.#queryTimes.report(administration);
     this.#stopWatching = countTransitions(this.#meter, manager);
   }
 

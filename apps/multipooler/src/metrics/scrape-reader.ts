@@ -1,6 +1,6 @@
 import { PrometheusSerializer } from "@opentelemetry/exporter-prometheus";
 import { AggregationTemporality, InstrumentType, MetricReader } from "@opentelemetry/sdk-metrics";
-import type { MetricData, ResourceMetrics } from "@opentelemetry/sdk-metrics";
+import type { MetricData, MetricProducer, ResourceMetrics } from "@opentelemetry/sdk-metrics";
 
 const TOTAL = /[._]total$/;
 /** What the name of a metric ends with, by its unit. */
@@ -14,8 +14,10 @@ const UNIT_SUFFIXES: ReadonlyMap<string, string> = new Map([
 export class ScrapeReader extends MetricReader {
   readonly #serializer = new PrometheusSerializer("", false, undefined, true, true);
 
-  constructor() {
+  /** @param metricProducers what is read beside the instruments */
+  constructor(metricProducers: MetricProducer[]) {
     super({
+      metricProducers,
       // A cumulative gauge would go on with what was seen once, such as a user who has left.
       aggregationTemporalitySelector: (type) =>
         type === InstrumentType.OBSERVABLE_GAUGE

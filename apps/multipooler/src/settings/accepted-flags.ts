@@ -11,7 +11,6 @@ import type { Command } from "commander";
  */
 const ACCEPTED: Readonly<Record<string, readonly string[]>> = {
   "PostgreSQL is started, stopped and watched over by others": [
-    "pgctld-addr <host:port>",
     "enable-slot-based-replication [bool]",
     "postgres-unrecoverable-min-attempts <number>",
     "postgres-unrecoverable-timeout <duration>",

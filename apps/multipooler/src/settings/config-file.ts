@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as yaml from "yaml";
-import { suggestion } from "./nearest-name.ts";
+import { shownName, suggestion } from "./nearest-name.ts";
 
 /** Where the configuration file is, and what its absence means. */
 export interface ConfigFilePlace {
@@ -115,7 +115,9 @@ function valuesIn(
     const isList = lists.has(name) && Array.isArray(value);
     const text = isList ? listOf(value) : textOf(value);
     if (!known.has(name)) {
-      problems.push(`${name} in ${path}: there is no such setting${suggestion(name, known)}`);
+      problems.push(
+        `${shownName(name)} in ${path}: there is no such setting${suggestion(name, known)}`,
+      );
     } else if (text === undefined) {
       problems.push(`${name} in ${path}: must be a text or a number`);
     } else {

@@ -1,4 +1,4 @@
-import { suggestion } from "./nearest-name.ts";
+import { shownName, suggestion } from "./nearest-name.ts";
 import type { SettingTable } from "./setting.ts";
 
 const PREFIX = "MULTIPOOLER_";
@@ -37,5 +37,5 @@ export function mistypedVariables(
     )
     .map(([name]) => ({ name, meant: suggestion(name, known) }))
     .filter(({ meant }) => meant !== "")
-    .map(({ name, meant }) => `${name}: there is no such setting${meant}`);
+    .map(({ name, meant }) => `${shownName(name)}: there is no such setting${meant}`);
 }

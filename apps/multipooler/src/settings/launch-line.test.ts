@@ -60,7 +60,14 @@ const NO_ACTIONS: CommandActions = {
   drain: unwanted,
   serveAgain: unwanted,
   activity: { table: unwanted, top: unwanted, kill: unwanted },
-  promotion: { term: unwanted },
+  promotion: {
+    term: unwanted,
+    promote: unwanted,
+    demote: unwanted,
+    undoDemote: unwanted,
+    changeType: unwanted,
+    switchover: unwanted,
+  },
   replication: {
     waitLsn: unwanted,
     followers: unwanted,
@@ -72,7 +79,14 @@ const NO_ACTIONS: CommandActions = {
     synchronous: unwanted,
     standbys: unwanted,
   },
-  topo: { get: unwanted, list: unwanted, watch: unwanted, tree: unwanted, init: unwanted },
+  topo: {
+    get: unwanted,
+    list: unwanted,
+    watch: unwanted,
+    tree: unwanted,
+    init: unwanted,
+    delete: unwanted,
+  },
 };
 
 /** What the program would be run with. Rejects as commander does for what it does not know. */
@@ -133,6 +147,7 @@ test("the harness' line is a configuration, and names what it does without", asy
     grpcPort: 15_271,
     httpPort: 15_201,
     poolerDir: "P/data",
+    pgctldAddr: "localhost:15471",
     pgPort: 25_431,
     socketFile: "P/data/pg_sockets/.s.PGSQL.25431",
     topoGlobalServerAddresses: "127.0.0.1:2379",
@@ -142,7 +157,6 @@ test("the harness' line is a configuration, and names what it does without", asy
     withheldServices: new Set(),
   });
   expect((await given(...args)).accepted).toEqual([
-    "pgctld-addr",
     "pgbackrest-port",
     "pgbackrest-cert-file",
     "pgbackrest-key-file",

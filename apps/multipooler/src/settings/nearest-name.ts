@@ -21,6 +21,11 @@ function nearestName(name: string, candidates: Iterable<string>): string | undef
   return nearest;
 }
 
+/** A name that somebody gave, as a message shows it: always on one line. */
+export function shownName(name: string): string {
+  return /^[\w-]+$/.test(name) ? name : JSON.stringify(name);
+}
+
 /** Words to put behind a complaint about a name. Empty if it is like no candidate. */
 export function suggestion(name: string, candidates: Iterable<string>): string {
   const nearest = nearestName(name, candidates);

@@ -2,6 +2,7 @@ import { clientSettings } from "./client-settings.ts";
 import { databaseTlsSettings } from "./database-tls-settings.ts";
 import { grpcTlsSettings } from "./grpc-tls-settings.ts";
 import { poolSettings } from "./pool-settings.ts";
+import { processControlSettings } from "./process-control-settings.ts";
 import {
   choice,
   duration,
@@ -42,7 +43,7 @@ export const settings = {
   }),
   serviceId: identity.optional("service-id", identifier, {
     env: ["MT_SERVICE_ID"],
-    help: "Name of this pooler in its cell, the same after a restart; random if unset.",
+    help: "Name of this pooler in its cell; if unset, one that --pooler-dir keeps, else a random one.",
   }),
   hostname: identity.optional("hostname", text, {
     help: "Host name or address at which others reach this machine; its own host name if unset.",
@@ -135,7 +136,7 @@ export const settings = {
     secret: true,
     help:
       "How PostgreSQL, as a standby, logs in to its primary: keywords of libpq, e.g. " +
-      "'user=replicator passfile=/etc/pgpass sslmode=require'; no password. Default: the user above.",
+      "'user=replicator passfile=/etc/pgpass sslmode=require'; no password. Default: the user above, and the pgpass of a pgctld in --pooler-dir.",
   }),
   dialTimeoutMs: postgres.required("connpool-dial-timeout", duration({ min: 1 }), {
     default: "5s",
@@ -152,6 +153,7 @@ export const settings = {
     { default: "1000", help: "Time between two heartbeats of a primary, in milliseconds." },
   ),
 
+  ...processControlSettings,
   ...poolSettings,
 
   httpPort: network.required("http-port", listenPort, {

@@ -1,20 +1,17 @@
-import type { DatabasePool, ServerState } from "@multipooler/poolerserver";
+import type { PoolerActivity } from "@multipooler/grpc-services";
+import type { ServerState } from "@multipooler/poolerserver";
 import { expect, test } from "vitest";
 import { poolRows } from "./pool-rows.ts";
 
-const NOW_MS = 1_000_000;
-
-function pool(user: string, states: readonly ServerState[], waiting = 0): DatabasePool {
+function pool(
+  user: string,
+  states: readonly ServerState[],
+  waiting = 0,
+): PoolerActivity["pools"][number] {
   return {
     database: "shop",
     user,
-    servers: states.map((state, index) => ({
-      state,
-      processId: index + 1,
-      openedAt: 0,
-      requestedAt: index === 0 ? 0 : NOW_MS - index * 1000,
-      isBeingReplaced: false,
-    })),
+    servers: states.map((state) => ({ state })),
     limit: 5,
     reservations: 1,
     dials: 2,
@@ -24,14 +21,11 @@ function pool(user: string, states: readonly ServerState[], waiting = 0): Databa
 }
 
 test("pools that are waited for come first, then those in use", () => {
-  const { pools } = poolRows(
-    [
-      pool("idle", ["idle", "tested", "closed"]),
-      pool("busy", ["active", "active"]),
-      pool("full", ["active"], 3),
-    ],
-    NOW_MS,
-  );
+  const { pools } = poolRows([
+    pool("idle", ["idle", "tested", "closed"]),
+    pool("busy", ["active", "active"]),
+    pool("full", ["active"], 3),
+  ]);
   expect(pools.map(({ user }) => user)).toEqual(["full", "busy", "idle"]);
   expect(pools[0]).toEqual({
     database: "shop",
@@ -48,17 +42,8 @@ test("pools that are waited for come first, then those in use", () => {
   expect(pools[2]).toMatchObject({ used: 0, idle: 1, tested: 1 });
 });
 
-test("holders are those that have a connection, the quietest first", () => {
-  const { holders } = poolRows([pool("a", ["active", "active", "idle", "active"])], NOW_MS);
-  expect(holders.map(({ processId, quietMs }) => [processId, quietMs])).toEqual([
-    [4, 3000],
-    [2, 1000],
-    [1, undefined],
-  ]);
-});
-
 test("a report stays small however many there are, and says how many are left out", () => {
   const many = Array.from({ length: 130 }, (_, index) => pool(`u${index}`, ["active"]));
-  const { pools, morePools, holders, moreHolders } = poolRows(many, NOW_MS);
-  expect([pools.length, morePools, holders.length, moreHolders]).toEqual([100, 30, 50, 80]);
+  const { pools, morePools } = poolRows(many);
+  expect([pools.length, morePools]).toEqual([100, 30]);
 });

@@ -43,7 +43,9 @@ function sampleAt(atMs: number): WorkSample {
   return {
     atMs,
     requests: 0,
-    meanMs: undefined,
+    transactions: 0,
+    errors: 0,
+    times: undefined,
     used: 0,
     waiting: 0,
     longestWaitMs: 0,

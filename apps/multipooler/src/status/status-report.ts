@@ -1,5 +1,5 @@
+import type { PoolerActivity } from "@multipooler/grpc-services";
 import type { ManagerStatus, TransitionRecord } from "@multipooler/manager";
-import type { Administration } from "@multipooler/poolerserver";
 import type {
   ReplicationReport,
   ServingReport,
@@ -10,6 +10,7 @@ import type {
 import type { Clock } from "@multipooler/timing";
 import type { ProcessState } from "../http/readiness.ts";
 import { buildVersion } from "../version.ts";
+import { holderRows } from "./holder-rows.ts";
 import { poolRows } from "./pool-rows.ts";
 import type { ShardPeers } from "./shard-peers.ts";
 
@@ -20,18 +21,19 @@ const MAX_TRANSITIONS = 20;
 export interface ReportSources {
   readonly status: () => ManagerStatus;
   readonly process: () => ProcessState;
-  readonly administration: Pick<Administration, "databases" | "pools">;
+  readonly activity: () => PoolerActivity;
   readonly peers: Pick<ShardPeers, "rows" | "error">;
   readonly clock: Clock;
 }
 
 /** What the status page shows of now. */
 export function statusReport(
-  { status: take, process, administration, peers, clock }: ReportSources,
+  { status: take, process, activity, peers, clock }: ReportSources,
   sample: WorkSample,
 ): StatusReport {
   const nowMs = clock.now();
   const status = take();
+  const now = activity();
   const { state, ready, type, pooler, shard, startedAt, topology } = status;
   const { current, wanted } = status.serving;
   const { implementation, registered, typeSource, ignoredType, lastError: error } = topology;
@@ -51,7 +53,8 @@ export function statusReport(
     intent: intentOf(status),
     postgres: postgresOf(status),
     replication: replicationOf(status),
-    ...poolRows(administration.pools(), nowMs),
+    ...poolRows(now.pools),
+    ...holderRows(now),
     sample,
     clients: clientsOf(process()),
     transitions: status.transitions.slice(-MAX_TRANSITIONS).toReversed().map(transitionOf),

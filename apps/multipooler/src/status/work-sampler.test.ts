@@ -15,6 +15,8 @@ const NOTHING: TotalFigures = {
   transactions: 0,
   busyMs: 0,
   transactionMs: 0,
+  errors: 0,
+  answerTimes: Array.from({ length: 17 }, () => 0),
   bytesSent: 0,
   bytesReceived: 0,
 };
@@ -44,17 +46,26 @@ class Stand {
 
 test("totals of all databases become rates of the time between two looks", async () => {
   const stand = new Stand();
-  stand.databases = [database("a", { requests: 1000, busyMs: 5000 })];
-  expect(stand.sampler.take()).toMatchObject({ requests: 0, meanMs: undefined, bytes: 0 });
+  stand.databases = [database("a", { requests: 1000, errors: 7 })];
+  expect(stand.sampler.take()).toMatchObject({ requests: 0, times: undefined, bytes: 0 });
   await stand.clock.advance(2000);
   stand.databases = [
-    database("a", { requests: 1010, busyMs: 5040, bytesSent: 500, bytesReceived: 300 }),
-    database("b", { requests: 10, busyMs: 20, bytesReceived: 200 }),
+    database("a", {
+      requests: 1010,
+      errors: 9,
+      transactions: 4,
+      bytesSent: 500,
+      bytesReceived: 300,
+      answerTimes: [10, ...Array.from({ length: 16 }, () => 0)],
+    }),
+    database("b", { requests: 10, bytesReceived: 200 }),
   ];
   expect(stand.sampler.take()).toEqual({
     atMs: stand.clock.now(),
     requests: 10,
-    meanMs: 3,
+    transactions: 2,
+    errors: 1,
+    times: { p50Ms: 0.05, p95Ms: 0.095, p99Ms: 0.099 },
     used: 0,
     waiting: 0,
     longestWaitMs: 0,

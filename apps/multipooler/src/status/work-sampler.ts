@@ -1,7 +1,9 @@
 import type { ManagerStatus } from "@multipooler/manager";
-import type { Administration } from "@multipooler/poolerserver";
+import { ANSWER_TIME_BOUNDS_MS } from "@multipooler/poolerserver";
+import type { Administration, TotalFigures } from "@multipooler/poolerserver";
 import type { WorkSample } from "@multipooler/status-page";
 import type { Clock } from "@multipooler/timing";
+import { percentile } from "./percentile.ts";
 
 /** What a pooler and its manager tell about work. */
 export interface WorkSources {
@@ -12,7 +14,9 @@ export interface WorkSources {
 
 interface Totals {
   readonly requests: number;
-  readonly busyMs: number;
+  readonly transactions: number;
+  readonly errors: number;
+  readonly answerTimes: readonly number[];
   readonly bytes: number;
 }
 
@@ -41,7 +45,9 @@ export class WorkSampler {
     return {
       atMs: clock.now(),
       requests: requests / seconds,
-      meanMs: requests > 0 ? (totals.busyMs - before.busyMs) / requests : undefined,
+      transactions: (totals.transactions - before.transactions) / seconds,
+      errors: (totals.errors - before.errors) / seconds,
+      times: timesOf(totals, before),
       used: pools.reduce((sum, { servers }) => sum + usedOf(servers), 0),
       waiting: pools.reduce((sum, { waiting }) => sum + waiting, 0),
       longestWaitMs: Math.max(0, ...pools.map(({ longestWaitMs }) => longestWaitMs)),
@@ -51,14 +57,27 @@ export class WorkSampler {
   }
 
   #totals(): Totals {
-    let [requests, busyMs, bytes] = [0, 0, 0];
-    for (const { totals } of this.#sources.administration.databases()) {
-      requests += totals.requests;
-      busyMs += totals.busyMs;
-      bytes += totals.bytesSent + totals.bytesReceived;
-    }
-    return { requests, busyMs, bytes };
+    const all = this.#sources.administration.databases().map(({ totals }) => totals);
+    const sum = (figure: (totals: TotalFigures) => number): number =>
+      all.reduce((total, one) => total + figure(one), 0);
+    return {
+      requests: sum(({ requests }) => requests),
+      transactions: sum(({ transactions }) => transactions),
+      errors: sum(({ errors }) => errors),
+      bytes: sum(({ bytesSent, bytesReceived }) => bytesSent + bytesReceived),
+      answerTimes: BUCKETS.map((index) => sum(({ answerTimes }) => answerTimes[index] ?? 0)),
+    };
   }
+}
+
+const BUCKETS = [...ANSWER_TIME_BOUNDS_MS.keys(), ANSWER_TIME_BOUNDS_MS.length];
+
+function timesOf(totals: Totals, before: Totals): WorkSample["times"] {
+  const counts = totals.answerTimes.map((count, index) => count - (before.answerTimes[index] ?? 0));
+  const at = (share: number): number => percentile(share, counts, ANSWER_TIME_BOUNDS_MS) ?? 0;
+  return counts.every((count) => count === 0)
+    ? undefined
+    : { p50Ms: at(0.5), p95Ms: at(0.95), p99Ms: at(0.99) };
 }
 
 function usedOf(servers: readonly { readonly state: string }[]): number {

@@ -9,6 +9,7 @@ import {
   InstrumentType,
   PeriodicExportingMetricReader,
 } from "@opentelemetry/sdk-metrics";
+import type { MetricProducer } from "@opentelemetry/sdk-metrics";
 import {
   AlwaysOffSampler,
   AlwaysOnSampler,
@@ -36,7 +37,10 @@ export function otlpTelemetry(config: OtlpConfig, logger: Logger): Telemetry {
   const tracers = config.otlpTraces === "off" ? undefined : tracerProvider(config);
   return {
     resource: telemetryResource(config),
-    metricReader: config.otlpMetricsIntervalMs === 0 ? undefined : metricReader(config),
+    metricReader:
+      config.otlpMetricsIntervalMs === 0
+        ? undefined
+        : (producers) => metricReader(config, producers),
     observeCall: tracers && callTracer(tracers.getTracer("multipooler", buildVersion.version)),
     async [Symbol.asyncDispose]() {
       await tracers?.shutdown();
@@ -54,10 +58,14 @@ function telemetryResource({ cell, serviceId }: TelemetryConfig): Resource {
   });
 }
 
-function metricReader(config: OtlpConfig): PeriodicExportingMetricReader {
+function metricReader(
+  config: OtlpConfig,
+  metricProducers: MetricProducer[],
+): PeriodicExportingMetricReader {
   const interval = config.otlpMetricsIntervalMs;
   return new PeriodicExportingMetricReader({
     exporter: new CurrentGauges(exporterOptions(config, "metrics")),
+    metricProducers,
     exportIntervalMillis: interval,
     exportTimeoutMillis: Math.min(EXPORT_TIMEOUT_MS, interval),
   });

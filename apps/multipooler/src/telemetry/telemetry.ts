@@ -1,6 +1,6 @@
 import type { CallObserver } from "@multipooler/grpc-services";
 import type { Resource } from "@opentelemetry/resources";
-import type { MetricReader } from "@opentelemetry/sdk-metrics";
+import type { MetricProducer, MetricReader } from "@opentelemetry/sdk-metrics";
 import type { Logger } from "pino";
 import type { Config } from "../settings/settings.ts";
 
@@ -8,8 +8,8 @@ import type { Config } from "../settings/settings.ts";
 export interface Telemetry extends AsyncDisposable {
   /** What all that is sent is said to come from. */
   readonly resource: Resource | undefined;
-  /** Sends the metrics; `undefined`: none are sent. */
-  readonly metricReader: MetricReader | undefined;
+  /** Makes what sends the metrics, those of the producers too; `undefined`: none are sent. */
+  readonly metricReader: ((producers: MetricProducer[]) => MetricReader) | undefined;
   /** Traces calls; `undefined`: none are traced. */
   readonly observeCall: CallObserver | undefined;
 }

@@ -1,5 +1,12 @@
 export type { ClientTls, RequestOptions } from "./client-channel.ts";
 export type {
+  ChangeTypeInput,
+  DemoteInput,
+  PromoteInput,
+  PromotionClient,
+  UndoDemoteInput,
+} from "./promotion-client.ts";
+export type {
   BeginTermInput,
   CanReachPrimaryInput,
   ConsensusClient,

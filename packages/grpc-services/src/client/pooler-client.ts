@@ -45,6 +45,8 @@ import type { ClientTls, RequestOptions } from "./client-channel.ts";
 import { clientMethod } from "./client-method.ts";
 import { consensusClient } from "./consensus-client.ts";
 import type { ConsensusClient } from "./consensus-client.ts";
+import { promotionClient } from "./promotion-client.ts";
+import type { PromotionClient } from "./promotion-client.ts";
 import { replicationClient } from "./replication-client.ts";
 import type { ReplicationClient } from "./replication-client.ts";
 import { healthCheckMethod } from "../health/health-definition.ts";
@@ -168,6 +170,8 @@ export interface PoolerClient extends Disposable {
   isServing(service: string, options?: RequestOptions): Promise<boolean>;
   /** What coordinators agree on terms with. */
   readonly consensus: ConsensusClient;
+  /** The calls about roles. */
+  readonly roles: PromotionClient;
   /** Ends the connection once the calls that run have ended. */
   close(): void;
 }
@@ -294,6 +298,7 @@ export function connect(options: ConnectOptions): PoolerClient {
     replication: replicationClient(channel),
     isServing: (service, call = {}) => channel.unary(healthCheckMethod, service, call),
     consensus: consensusClient(channel),
+    roles: promotionClient(channel),
     close,
     [Symbol.dispose]: close,
   };

@@ -1,5 +1,6 @@
 import { MultiPoolerManagerDefinition } from "@multipooler/proto/manager-v1";
 import { statusMessage } from "./manager-status-message.ts";
+import { promotionMethods } from "./promotion-binding.ts";
 import { operationsMethods } from "./operations-binding.ts";
 import type { PoolerOperations } from "./pooler-operations.ts";
 import { replicationMethods } from "./replication-binding.ts";
@@ -10,14 +11,14 @@ import type { BoundService } from "../server/service-binding.ts";
 
 /** The manager that the service stands for, and the version of the program beside it. */
 export interface ManagerServiceOptions {
-  readonly manager: Pick<PoolerManager, "status" | "setServingStatus" | "replication">;
+  readonly manager: Pick<PoolerManager, "status" | "setServingStatus" | "replication" | "roles">;
   /** The version of the program. */
   readonly version: string;
   /** What the program itself answers. Default: nothing. */
   readonly operations?: PoolerOperations | undefined;
 }
 
-/** `multipooler.v1.MultiPoolerManager`: the manager's snapshot, an operator's wishes, replication. */
+/** `multipooler.v1.MultiPoolerManager`: the manager's snapshot, an operator's wishes, replication, roles. */
 export function bindManagerService({
   manager,
   version,
@@ -37,5 +38,6 @@ export function bindManagerService({
     ),
     ...(operations === undefined ? [] : operationsMethods(operations)),
     ...replicationMethods(manager.replication),
+    ...promotionMethods(manager.roles),
   ]);
 }

@@ -33,7 +33,8 @@ const STATES: Readonly<Record<State["name"], ManagerState>> = {
   error: ManagerState.MANAGER_STATE_ERROR,
 };
 
-const TYPES: Readonly<Record<Type, PoolerType>> = {
+/** The types on the wire. */
+export const TYPES: Readonly<Record<Type, PoolerType>> = {
   UNKNOWN: PoolerType.POOLER_TYPE_UNSPECIFIED,
   PRIMARY: PoolerType.POOLER_TYPE_PRIMARY,
   REPLICA: PoolerType.POOLER_TYPE_REPLICA,

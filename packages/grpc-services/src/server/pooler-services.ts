@@ -43,7 +43,7 @@ export function poolerServices(options: PoolerServicesOptions): {
   const { manager, closing } = options;
   const bound = [...options.offered].flatMap((name) => {
     const { bind, needsReadyPooler } = SERVICES[name];
-    const isGuarded = name === "manager";
+    const isGuarded = name === "manager" || name === "consensus";
     return bind === undefined
       ? []
       : [{ service: { ...bind(options), isGuarded }, needsReadyPooler }];

@@ -72,6 +72,26 @@ test("that it enters or leaves recovery is told", async () => {
   ]);
 });
 
+test("another timeline or cluster is told, and how far the server is only known", async () => {
+  await using fixture = new Fixture();
+  const cluster = { systemIdentifier: 7n, timeline: 1, history: [], lsn: 100n };
+  const grown = { ...cluster, lsn: 200n };
+  const promoted = { ...grown, timeline: 2, history: [{ timeline: 1, end: 200n }] };
+  const replaced = { ...cluster, systemIdentifier: 8n };
+  fixture.answer = { ...PRIMARY, cluster };
+  fixture.monitor.open();
+  await fixture.clock.advance(0);
+  fixture.answer = { ...PRIMARY, cluster: grown };
+  await fixture.clock.advance(1_000);
+  expect(fixture.changes).toHaveLength(1);
+  expect(fixture.monitor.health()).toMatchObject({ facts: { cluster: { lsn: 200n } } });
+  for (const next of [promoted, replaced]) {
+    fixture.answer = { ...PRIMARY, cluster: next };
+    await fixture.clock.advance(1_000);
+    expect(fixture.changes.at(-1)).toEqual({ state: "up", facts: fixture.answer });
+  }
+});
+
 test("one failure is asked about again at once, a second in a row means down", async () => {
   await using fixture = new Fixture();
   fixture.monitor.open();

@@ -36,7 +36,7 @@ export interface DatabaseMonitorOptions {
   readonly intervalMs: number;
   /** How long a database that is down may take to be dialled and to answer. */
   readonly reconnectTimeoutMs: number;
-  /** Called, synchronously, after each change of {@link DatabaseMonitor.health}. */
+  /** Called, synchronously, after each change of {@link DatabaseMonitor.health}, its position in the WAL aside. */
   readonly onChange: (health: DatabaseHealth) => void;
 }
 
@@ -47,7 +47,7 @@ const TIMEOUTS_UNTIL_DOWN = 3;
 /** One failure may be the connection's own; the next question goes through a new one. */
 const FAILURES_UNTIL_DOWN = 2;
 
-/** Asks the database, again and again, whether it is there and in recovery. */
+/** Asks the database, again and again, whether it is there, in recovery and the same as before. */
 export class DatabaseMonitor {
   readonly #options: DatabaseMonitorOptions;
   readonly #task: PeriodicTask;
@@ -102,9 +102,13 @@ export class DatabaseMonitor {
     this.#log.succeeded();
     const before = this.#health;
     if (before.state === "up" && sameFacts(before.facts, facts)) {
+      // How far it is changes all the time.
+      this.#health = { state: "up", facts };
       return;
     }
-    this.#options.logger.info({ from: before.state, to: "up", ...facts }, "PostgreSQL is up");
+    const { inRecovery, serverVersion, server, cluster } = facts;
+    const fields = { inRecovery, serverVersion, server, timeline: cluster?.timeline };
+    this.#options.logger.info({ from: before.state, to: "up", ...fields }, "PostgreSQL is up");
     this.#change({ state: "up", facts });
   }
 
@@ -137,6 +141,12 @@ function failuresUntilDown({ code }: ManagerError): number {
 
 function sameFacts(a: DatabaseFacts, b: DatabaseFacts): boolean {
   return (
-    a.inRecovery === b.inRecovery && a.serverVersion === b.serverVersion && a.server === b.server
+    a.inRecovery === b.inRecovery &&
+    a.serverVersion === b.serverVersion &&
+    a.server === b.server &&
+    a.place === b.place &&
+    a.cluster?.systemIdentifier === b.cluster?.systemIdentifier &&
+    a.cluster?.timeline === b.cluster?.timeline &&
+    (a.cluster?.history === undefined) === (b.cluster?.history === undefined)
   );
 }

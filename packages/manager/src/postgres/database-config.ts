@@ -49,9 +49,10 @@ export interface DatabaseConfig {
   /**
    * How this server, as a standby, logs in to the primary that it is told to follow: keywords of a
    * connection string of libpq such as `user`, `passfile`, `sslmode`. Never those of an address, and no
-   * password, since PostgreSQL logs the string. Default: `user` from above, without a password.
+   * password, since PostgreSQL logs the string. Asked each time. Default: `user` from above, without a
+   * password.
    */
-  readonly replicationConnInfo?: string | undefined;
+  readonly replicationConnInfo?: (() => string) | undefined;
   /** How a host name becomes addresses. Default: as the system does it. */
   readonly lookup?: HostLookup | undefined;
 }
@@ -67,7 +68,8 @@ export interface ResolvedDatabaseConfig {
   readonly statementTimeoutMs: number;
   readonly adminConnections: number;
   readonly maxConnections: number;
-  readonly replicationConnInfo: ConnInfo;
+  /** Throws INVALID_CONFIG. */
+  readonly replicationConnInfo: () => ConnInfo;
   readonly lookup: HostLookup;
 }
 
@@ -106,7 +108,7 @@ export function resolveDatabaseConfig(config: DatabaseConfig): ResolvedDatabaseC
       min: ownConnections(adminConnections) + 1,
       max: 262_143,
     }),
-    replicationConnInfo: checkReplicationConnInfo(config.replicationConnInfo ?? ""),
+    replicationConnInfo: checkedConnInfo(config.replicationConnInfo ?? (() => "")),
     lookup: config.lookup ?? lookUpHost,
   };
 }
@@ -153,6 +155,13 @@ export function portOfSocket(socketPath: string): number | undefined {
 async function lookUpHost(hostname: string): Promise<readonly string[]> {
   const found = await lookup(hostname, { all: true, order: "verbatim" });
   return found.map(({ address }) => address);
+}
+
+/** Throws at once where it would now. */
+function checkedConnInfo(given: () => string): () => ConnInfo {
+  const checked = (): ConnInfo => checkReplicationConnInfo(given());
+  checked();
+  return checked;
 }
 
 function checkReplicationConnInfo(text: string): ConnInfo {

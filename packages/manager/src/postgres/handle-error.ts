@@ -53,6 +53,7 @@ function codeOf(code: ManagerErrorCode): PoolerErrorCode {
     case ManagerErrorCode.Unsupported:
     case ManagerErrorCode.TimedOut:
     case ManagerErrorCode.LockNotAcquired:
+    case ManagerErrorCode.ProcessControlFailed:
     case ManagerErrorCode.ListenFailed:
     case ManagerErrorCode.RecordFileInvalid:
     case ManagerErrorCode.RegistrationRefused:

@@ -37,9 +37,11 @@ export interface ServerWatchOptions {
   readonly onChange: (state: DoorState) => void;
 }
 
-/** How often it dials. A name that moved is acted on within this, {@link CONFIRM_MS} and a drain. */
-const INTERVAL_MS = 3_000;
-/** How soon it looks again at what must be seen twice. */
+/** How often it looks the name up. One that moved is acted on within twice this and a drain. */
+const LOOKUP_MS = 500;
+/** How often it dials. */
+const DIAL_MS = 3_000;
+/** How soon it dials again after a refusal, which must be seen twice. */
 const CONFIRM_MS = 1_000;
 /** Suspicions that come in a flood cause no flood of dials. */
 const MIN_INTERVAL_MS = 250;
@@ -49,7 +51,10 @@ export class ServerWatch {
   readonly #options: ServerWatchOptions;
   readonly #task: PeriodicTask;
   #state: DoorState = { type: "open" };
-  #lookedAt = -Infinity;
+  #dialledAt = -Infinity;
+  #nextDialAt = -Infinity;
+  /** Something is suspect since the last dial began. */
+  #isAsked = false;
   #misnamed = false;
   #refused = false;
 
@@ -75,7 +80,8 @@ export class ServerWatch {
 
   /** Looks now rather than at the next turn, unless it just has. */
   lookNow(): void {
-    if (this.#options.clock.monotonic() - this.#lookedAt >= MIN_INTERVAL_MS) {
+    if (this.#options.clock.monotonic() - this.#dialledAt >= MIN_INTERVAL_MS) {
+      this.#isAsked = true;
       this.#task.poke();
     }
   }
@@ -86,20 +92,19 @@ export class ServerWatch {
   }
 
   async #look(signal: AbortSignal): Promise<number | undefined> {
-    this.#lookedAt = this.#options.clock.monotonic();
-    const isSettled = await this.#lookUp(signal);
-    if (signal.aborted || this.#isLeaving) {
-      return undefined;
+    const now = this.#options.clock.monotonic();
+    await this.#lookUp(signal);
+    const isDue = this.#isAsked || now >= this.#nextDialAt;
+    if (isDue && !signal.aborted && !this.#isLeaving) {
+      this.#isAsked = false;
+      this.#dialledAt = now;
+      const isAccepted = await this.#dial(signal);
+      this.#nextDialAt = now + (isAccepted ? DIAL_MS : CONFIRM_MS);
     }
-    const isAccepted = await this.#dial(signal);
-    if (signal.aborted || this.#isLeaving) {
-      return undefined;
-    }
-    return isSettled && isAccepted ? INTERVAL_MS : CONFIRM_MS;
+    return signal.aborted || this.#isLeaving ? undefined : LOOKUP_MS;
   }
 
-  /** False where the answer needs another look. */
-  async #lookUp(signal: AbortSignal): Promise<boolean> {
+  async #lookUp(signal: AbortSignal): Promise<void> {
     const { isStillNamed, place, logger } = this.#options;
     let isNamed: boolean;
     try {
@@ -107,7 +112,7 @@ export class ServerWatch {
     } catch (error) {
       // A name server in trouble says nothing of the server.
       logger.debug({ err: error }, "the name of the server cannot be looked up");
-      return true;
+      return;
     }
     if (!isNamed && this.#misnamed) {
       const message = `${place} is no longer what the name stands for`;
@@ -117,7 +122,6 @@ export class ServerWatch {
       });
     }
     this.#misnamed = !isNamed;
-    return isNamed;
   }
 
   /** False where the answer needs another look. */

@@ -17,7 +17,8 @@ import type { PoolerState } from "./pooler-record.ts";
  * | stopping     | manager    | `close` begins                            | –              | –               | STOPPING  |
  * | stopped      | publisher  | `close` ends, and the name is still its own | NOT_SERVING  | none            | SHUTDOWN  |
  *
- * None of them changes the type, not even the last: it is what the administrator of the shard has set,
+ * None of them changes the type, not even the last: it is what the administrator of the shard has set
+ * (or `Newcomer`, once, where nobody had),
  * and a pooler that starts again goes by it. (Multigres derives it from the role and clears it at a stop.)
  *
  * The reconciler's three follow its table; `starting → active → stopping → stopped` is the life of

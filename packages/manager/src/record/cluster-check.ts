@@ -17,6 +17,10 @@ export interface ClusterCheckOptions {
   readonly shard: ShardName;
   /** What the server says of itself now; `undefined` while none is known. */
   readonly facts: () => DatabaseFacts | undefined;
+  /** The system identifier that the shard had in an earlier run; `undefined` where none is known. */
+  readonly remembered: bigint | undefined;
+  /** Called with each that the topology names; `undefined` where it has none. */
+  readonly remember: (systemIdentifier: bigint | undefined) => void;
   /** Whether the server is, or is to be, the primary: then it may bring the shard to a new timeline. */
   readonly isCandidate: () => boolean;
   readonly clock: Clock;
@@ -40,12 +44,15 @@ export class ClusterCheck {
   readonly #options: ClusterCheckOptions;
   readonly #task: PeriodicTask;
   #shard: ShardCluster | undefined;
+  /** Counts until the topology has said something. */
+  #remembered: bigint | undefined;
   #fault: NotReady | undefined;
   /** Since when the server is ahead of this state of the shard, on the monotonic clock. */
   #aheadSince: number | undefined;
 
   constructor(options: ClusterCheckOptions) {
     this.#options = options;
+    this.#remembered = options.remembered;
     this.#task = new PeriodicTask({ clock: options.clock, run: async () => this.#look() });
   }
 
@@ -73,6 +80,8 @@ export class ClusterCheck {
       this.#aheadSince = undefined;
     }
     this.#shard = shard;
+    this.#remembered = undefined;
+    this.#options.remember(shard?.systemIdentifier);
     this.reconsider();
   }
 
@@ -114,8 +123,15 @@ export class ClusterCheck {
       // A server that is away is what it was.
       return this.#fault;
     }
-    if (facts.cluster === undefined || shard === undefined) {
+    if (facts.cluster === undefined) {
       return undefined;
+    }
+    if (shard === undefined) {
+      const { systemIdentifier } = facts.cluster;
+      const known = this.#remembered ?? systemIdentifier;
+      return known === systemIdentifier
+        ? undefined
+        : this.#faultOf(NotReadyCode.WrongCluster, facts, stranger(systemIdentifier, known));
     }
     const verdict = clusterVerdict(facts.cluster, shard);
     if (verdict.type !== "ahead") {
@@ -123,7 +139,11 @@ export class ClusterCheck {
     }
     switch (verdict.type) {
       case "stranger":
-        return this.#faultOf(NotReadyCode.WrongCluster, facts, stranger(facts.cluster, shard));
+        return this.#faultOf(
+          NotReadyCode.WrongCluster,
+          facts,
+          stranger(facts.cluster.systemIdentifier, shard.systemIdentifier),
+        );
       case "diverged":
         return this.#faultOf(NotReadyCode.Diverged, facts, verdict.how);
       case "same":
@@ -163,8 +183,8 @@ export class ClusterCheck {
   }
 }
 
-function stranger(server: ClusterPosition, shard: ShardCluster): string {
-  return `has system identifier ${server.systemIdentifier}, and the shard ${shard.systemIdentifier}`;
+function stranger(server: bigint, shard: bigint): string {
+  return `has system identifier ${server}, and the shard ${shard}`;
 }
 
 function outside({ timeline }: ClusterPosition, shard: ShardCluster): string {

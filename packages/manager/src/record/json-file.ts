@@ -29,7 +29,7 @@ export class JsonFile {
       return undefined;
     }
     const content = this.#parse(text);
-    if (typeof content !== "object" || content === null) {
+    if (typeof content !== "object" || content === null || Array.isArray(content)) {
       throw this.invalid("does not hold an object");
     }
     return content;

@@ -2,7 +2,7 @@ import { PoolerType as RecordType } from "@multipooler/topo";
 
 /**
  * The type in a pooler's topology record, by its name there. The administrator of the shard sets
- * it; the manager derives the role from it and never changes it.
+ * it; the manager derives the role from it, and gives one only to the first pooler of a shard.
  */
 export const PoolerType = {
   Unknown: "UNKNOWN",

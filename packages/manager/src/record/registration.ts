@@ -3,8 +3,8 @@ import type { ServingTarget } from "@multipooler/controller-api";
 import type { CallOptions } from "@multipooler/query-service";
 import { Deadline } from "@multipooler/timing";
 import type { Clock } from "@multipooler/timing";
-import { TopoErrorCode, isTopoError } from "@multipooler/topo";
-import type { TopoStore } from "@multipooler/topo";
+import { PoolerType as RecordType, TopoErrorCode, isTopoError } from "@multipooler/topo";
+import type { Multipooler, TopoStore } from "@multipooler/topo";
 import { messageOf } from "../error-message.ts";
 import type { Logger } from "../logger.ts";
 import type { DatabaseHealth } from "../database/database-monitor.ts";
@@ -15,6 +15,7 @@ import type { TopologyStatus } from "../manager-status.ts";
 import { changeOf } from "./announcement.ts";
 import type { Announcement } from "./announcement.ts";
 import { CellKeeper } from "./cell-keeper.ts";
+import { recordId } from "./pooler-record.ts";
 import { Newcomer } from "./newcomer.ts";
 import { PoolerPublisher } from "./pooler-publisher.ts";
 import { PoolerType } from "./pooler-type.ts";
@@ -80,6 +81,8 @@ export class Registration {
       ...options,
       ports: pooler.ports(),
       facts: () => this.#facts,
+      remembered: options.memory.systemIdentifier,
+      remember: (systemIdentifier) => options.memory.rememberCluster(systemIdentifier),
       isCandidate: () => this.#isCandidate,
       onChange: () => this.#noteRival(),
     });
@@ -221,6 +224,26 @@ export class Registration {
         "the topology cannot be told of the role before it is taken",
       );
     }
+  }
+
+  /**
+   * Names the type in the pooler's record, as an administrator does, and resolves when the pooler goes by
+   * it. Rejects with the store's error.
+   */
+  async changeType(type: PoolerType, { signal }: CallOptions = {}): Promise<void> {
+    const { topology, pooler } = this.#options;
+    const { poolers } = topology.cell(pooler.identity.cell);
+    const change = (record: Multipooler): Multipooler => ({ ...record, type: RecordType[type] });
+    await poolers.update(recordId(pooler), change, { signal });
+    await this.#publisher.until(
+      (status) => status.type?.value === type && status.type.source === "topology",
+      signal,
+    );
+  }
+
+  /** Claims the shard for this pooler's server, whoever has it: only for one made the primary. */
+  async takeShard({ signal }: CallOptions = {}): Promise<void> {
+    await this.#shard.claim(signal, { fromOthers: true });
   }
 
   /** Writes the last record and ends everything. Rejects where that write failed. Idempotent. */

@@ -58,6 +58,8 @@ class Pooler {
       pooler: this.#description,
       ports: { grpc: 1 },
       facts: () => ({ inRecovery: false, serverVersion: "17.0", server: this.server }),
+      remembered: undefined,
+      remember: () => undefined,
       isCandidate: () => this.isCandidate,
       isPrimary: () => this.isPrimary,
       clock: scene.clock,

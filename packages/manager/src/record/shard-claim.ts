@@ -28,6 +28,10 @@ export interface ShardClaimOptions {
   readonly ports: Readonly<Record<string, number>>;
   /** What the server says of itself now; `undefined` while none is known. */
   readonly facts: () => DatabaseFacts | undefined;
+  /** The system identifier that the shard had in an earlier run; `undefined` where none is known. */
+  readonly remembered: bigint | undefined;
+  /** Called with each that the topology names; `undefined` where it has none. */
+  readonly remember: (systemIdentifier: bigint | undefined) => void;
   /** Whether the pooler is, or is to be, the primary; false only where that is certain. */
   readonly isCandidate: () => boolean;
   /** Whether it takes writes now. */
@@ -121,17 +125,20 @@ export class ShardClaim {
   }
 
   /**
-   * Claims the shard where nobody else has it. Rejects with SECOND_PRIMARY where somebody has, with
+   * Claims the shard where nobody else has it, or from whoever has it. Rejects with SECOND_PRIMARY where somebody has, with
    * FAILED_PRECONDITION where the server does not have the shard's data, and with the error of a
    * store that does not answer.
    */
-  async claim(signal: AbortSignal | undefined): Promise<void> {
+  async claim(
+    signal: AbortSignal | undefined,
+    { fromOthers = false }: { readonly fromOthers?: boolean } = {},
+  ): Promise<void> {
     for (;;) {
       signal?.throwIfAborted();
       const found = await this.#record.read(signal);
       this.#judge(found);
       const refusal = this.refusal();
-      if (refusal !== undefined) {
+      if (refusal !== undefined && !fromOthers) {
         throw new ManagerError(ManagerErrorCode.SecondPrimary, refusal.reason);
       }
       const fault = this.fault();

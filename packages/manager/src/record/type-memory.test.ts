@@ -25,6 +25,22 @@ test("what one run remembers the next one knows, in a directory that is made", a
   expect(await readdir(poolerDir)).toEqual([FILE]);
 });
 
+test("the cluster of the shard is remembered beside the type, and forgotten again", async () => {
+  await using dir = await temporaryDir();
+  const first = memoryIn(dir.path);
+  first.rememberCluster(7_481_234_567_890_123_456n);
+  first.remember(PoolerType.Primary);
+  await first.flush();
+  const second = memoryIn(dir.path);
+  expect(await second.load()).toBe(PoolerType.Primary);
+  expect(second.systemIdentifier).toBe(7_481_234_567_890_123_456n);
+  second.rememberCluster(undefined);
+  await second.flush();
+  const third = memoryIn(dir.path);
+  expect(await third.load()).toBe(PoolerType.Primary);
+  expect(third.systemIdentifier).toBeUndefined();
+});
+
 test("what another pooler left there does not count, and is told", async () => {
   await using dir = await temporaryDir();
   const text = JSON.stringify({ poolerId: "multipooler-zone1-b", type: "PRIMARY" });
@@ -39,12 +55,17 @@ test("what another pooler left there does not count, and is told", async () => {
 test.each([
   ["nothing", "", "is not JSON"],
   ["half a file", '{"poolerId":"multipooler-zo', "is not JSON"],
-  ["something else", "[]", "does not hold the pooler's id"],
+  ["something else", "[]", "does not hold an object"],
   ["null", "null", "does not hold an object"],
   [
     "an unknown type",
     '{"poolerId":"multipooler-zone1-a","type":"LEADER"}',
     "does not hold a pooler's type",
+  ],
+  [
+    "a number for a system identifier",
+    '{"poolerId":"multipooler-zone1-a","type":"PRIMARY","systemIdentifier":7}',
+    "does not hold the system identifier of the shard",
   ],
 ])("a file that holds %s is refused by name", async (_, text, what) => {
   await using dir = await temporaryDir();

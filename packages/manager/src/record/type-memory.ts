@@ -10,14 +10,22 @@ export interface TypeMemoryOptions {
   readonly logger: Logger;
 }
 
+/** What the topology last said. */
+interface Remembered {
+  readonly type: PoolerType | undefined;
+  /** Of the cluster that the shard is. */
+  readonly systemIdentifier: bigint | undefined;
+}
+
 /**
- * Remembers on this machine the type that the topology last named, so that a pooler can serve in
- * its role while the topology is away.
+ * Remembers on this machine the type that the topology last named, and whose data the shard is, so
+ * that a pooler can serve in its role while the topology is away, and nothing else than before.
  */
 export class TypeMemory {
   readonly #file: PoolerFile | undefined;
   readonly #logger: Logger;
-  #remembered: PoolerType | undefined;
+  #remembered: Remembered = { type: undefined, systemIdentifier: undefined };
+  #isWritten = true;
   #writing: Promise<void> = Promise.resolve();
 
   constructor({ poolerDir, poolerId, logger }: TypeMemoryOptions) {
@@ -42,22 +50,46 @@ export class TypeMemory {
     if (!("type" in content && isPoolerType(content.type))) {
       throw this.#file.invalid("does not hold a pooler's type");
     }
-    this.#remembered = content.type;
-    return content.type;
+    const { type } = content;
+    const text = "systemIdentifier" in content ? content.systemIdentifier : undefined;
+    if (text !== undefined && !(typeof text === "string" && /^[0-9]+$/.test(text))) {
+      throw this.#file.invalid("does not hold the system identifier of the shard");
+    }
+    this.#remembered = { type, systemIdentifier: text === undefined ? undefined : BigInt(text) };
+    return type;
+  }
+
+  /** Of the cluster that the shard was when the topology last said so. */
+  get systemIdentifier(): bigint | undefined {
+    return this.#remembered.systemIdentifier;
   }
 
   /** Remembers a type from now on. A failure is logged: it costs something only after a restart. */
   remember(type: PoolerType): void {
+    this.#write({ ...this.#remembered, type });
+  }
+
+  /** Remembers whose data the shard is; `undefined` forgets it. */
+  rememberCluster(systemIdentifier: bigint | undefined): void {
+    this.#write({ ...this.#remembered, systemIdentifier });
+  }
+
+  #write(next: Remembered): void {
+    const { type = PoolerType.Unknown, systemIdentifier } = next;
+    const before = this.#remembered;
+    const isSame = type === before.type && systemIdentifier === before.systemIdentifier;
     const file = this.#file;
-    if (file === undefined || this.#remembered === type) {
+    if (file === undefined || (isSame && this.#isWritten)) {
       return;
     }
-    this.#remembered = type;
+    this.#remembered = { type, systemIdentifier };
+    this.#isWritten = true;
+    const content = { type, systemIdentifier: systemIdentifier?.toString() };
     this.#writing = this.#writing.then(async () => {
       try {
-        await file.write({ type });
+        await file.write(content);
       } catch (error) {
-        this.#remembered = undefined;
+        this.#isWritten = false;
         this.#logger.warn(
           { err: error, file: file.path },
           "the pooler's type could not be remembered",

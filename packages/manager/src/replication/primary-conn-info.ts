@@ -7,7 +7,7 @@ export interface ReplicationLogin {
   readonly user: string;
   readonly database: string;
   /** Further keywords of libpq, which win over the login, e.g. `user`, `passfile`, `sslmode`. */
-  readonly settings: ConnInfo;
+  readonly settings: () => ConnInfo;
 }
 
 const DECIDED = "it is decided when a primary is chosen";
@@ -51,6 +51,6 @@ export function primaryConnInfo(
     ["user", login.user],
     ["application_name", applicationName],
     ["dbname", login.database],
-    ...login.settings,
+    ...login.settings(),
   ]);
 }

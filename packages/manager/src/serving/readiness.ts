@@ -39,7 +39,7 @@ export function whyNotReady({ settings, run, database }: ReadinessSources): NotR
 
 /** Nothing is to be served. */
 function whyNotWanted(
-  { health, intent }: ManagerRun,
+  { health, intent, pendingAction }: ManagerRun,
   { reconciler, registration }: RunParts,
 ): NotReady {
   const { status, reason } = reconciler.progress().wanted;
@@ -50,6 +50,9 @@ function whyNotWanted(
   }
   if (health.state === "down" && reason === health.error.message) {
     return { code: codeOfDatabase(health.error), reason };
+  }
+  if (reason === pendingAction) {
+    return { code: NotReadyCode.Changing, reason };
   }
   const isTakenOut = status === ServingStatus.Drained || admitsNothing(intent);
   return { code: isTakenOut ? NotReadyCode.Drained : NotReadyCode.Starting, reason };

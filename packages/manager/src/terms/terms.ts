@@ -1,3 +1,4 @@
+import type { ActionLease } from "../actions/action-lock.ts";
 import type { TermCheck } from "../actions/term-check.ts";
 import type { Logger } from "../logger.ts";
 import { ManagerError, ManagerErrorCode } from "../manager-error.ts";
@@ -7,7 +8,7 @@ import { NO_TERM, newTerm, poolerComponent, sameComponent } from "./consensus-te
 import type { ComponentId, ConsensusTerm } from "./consensus-term.ts";
 import { TermFile } from "./term-file.ts";
 import { judgeTerm } from "./term-rules.ts";
-import type { TermRule } from "./term-rules.ts";
+import type { TermRule, TermVerdict } from "./term-rules.ts";
 
 export interface TermsOptions {
   readonly identity: PoolerIdentity;
@@ -98,12 +99,17 @@ export class Terms implements TermCheck {
       this.#options.logger.warn(fields, "the term of a request is not looked at: it is forced");
       return;
     }
-    if (judgeTerm(rule, term, this.#current.number) === "adopt") {
+    if (this.judge(rule, term) === "adopt") {
       const file = this.#requireFile();
       this.#hear(term);
       await this.#save(file, newTerm(term));
       this.#options.logger.info({ term: String(term) }, "a newer term was adopted");
     }
+  }
+
+  /** What {@link check} would do with a term that is not forced. Throws as it rejects. */
+  judge(rule: TermRule, term: bigint): TermVerdict {
+    return judgeTerm(rule, term, this.#current.number);
   }
 
   /**
@@ -123,6 +129,24 @@ export class Terms implements TermCheck {
         ManagerErrorCode.FailedPrecondition,
         `${acceptedLeader.cell}/${acceptedLeader.name} is accepted in term ${number} already`,
       );
+    }
+  }
+
+  /** Leads the current term from now on; nothing to do where none was set. */
+  async lead(lease: ActionLease): Promise<void> {
+    await this.#changeLeader(lease, this.#self);
+  }
+
+  /** Leads the current term no more. */
+  async resign(lease: ActionLease): Promise<void> {
+    await this.#changeLeader(lease, undefined);
+  }
+
+  async #changeLeader(lease: ActionLease, leader: ComponentId | undefined): Promise<void> {
+    lease.requireHeld();
+    const term = this.#current;
+    if (term.number > 0n && !sameComponent(term.leader, leader)) {
+      await this.#save(this.#requireFile(), { ...term, leader });
     }
   }
 

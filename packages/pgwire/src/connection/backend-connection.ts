@@ -165,12 +165,15 @@ export class BackendConnection {
   /** What it has done so far. */
   get activity(): ActivityFigures {
     const { requests, transactions, busyMs, transactionMs, requestedAt } = this.#activity;
+    const { errors, answerTimes } = this.#activity;
     const { bytesSent, bytesReceived } = this.#socket;
     return {
       requests,
       transactions,
       busyMs,
       transactionMs,
+      errors,
+      answerTimes,
       bytesSent,
       bytesReceived,
       requestedAt,

@@ -1,3 +1,5 @@
+import { AnswerTimes } from "./answer-times.ts";
+
 /** What a connection has done since its session stands. Durations in milliseconds. */
 export interface ActivityFigures {
   /** Requests that the server has answered. */
@@ -8,6 +10,10 @@ export interface ActivityFigures {
   readonly busyMs: number;
   /** How long transactions took, with the time that the server waited for the client in them. */
   readonly transactionMs: number;
+  /** Errors that the server has answered with. */
+  readonly errors: number;
+  /** Of the requests how many took how long, by `ANSWER_TIME_BOUNDS_MS`. Changes in place. */
+  readonly answerTimes: ArrayLike<number>;
   readonly bytesSent: number;
   readonly bytesReceived: number;
   /** When the last request was made while none was in flight; milliseconds since the epoch, or 0. */
@@ -20,6 +26,8 @@ export class ConnectionActivity {
   #transactions = 0;
   #busyMs = 0;
   #transactionMs = 0;
+  #errors = 0;
+  readonly #answerTimes = new AnswerTimes();
   #busySince = 0;
   #transactionSince = 0;
 
@@ -39,9 +47,22 @@ export class ConnectionActivity {
     return this.#transactionMs;
   }
 
+  get errors(): number {
+    return this.#errors;
+  }
+
+  get answerTimes(): ArrayLike<number> {
+    return this.#answerTimes.counts;
+  }
+
   /** See {@link ActivityFigures}. */
   get requestedAt(): number {
     return this.#busySince === 0 ? 0 : performance.timeOrigin + this.#busySince;
+  }
+
+  /** The server has answered with an error. */
+  failed(): void {
+    this.#errors += 1;
   }
 
   /** A request is made while none is in flight. */
@@ -58,6 +79,7 @@ export class ConnectionActivity {
     const now = performance.now();
     this.#requests += 1;
     this.#busyMs += now - this.#busySince;
+    this.#answerTimes.note(now - this.#busySince);
     this.#busySince = now;
     if (!isInTransaction) {
       this.#transactions += 1;

@@ -7,6 +7,7 @@ import type {
   SessionClient,
 } from "@multipooler/query-service";
 import { untilAborted } from "../abort.ts";
+import { withBudgetLimits } from "../changeable-limits.ts";
 import { CredentialLookup } from "../credentials/credential-lookup.ts";
 import { notOpenError } from "../error.ts";
 import { Engine } from "../execution/engine.ts";
@@ -61,23 +62,10 @@ export class Databases {
     const database = new CurrentHandle(options.database);
     this.#options = options;
     this.#database = database;
-    this.#budget = new UserBudget({
-      share: database.share,
-      get capacity() {
-        return settings.capacity;
-      },
-      clock,
-      get maxPerUser() {
-        return settings.maxConnectionsPerUser;
-      },
-      get maxPerDatabase() {
-        return settings.maxConnectionsPerDatabase;
-      },
-      get minPerUser() {
-        return settings.minConnectionsPerUser;
-      },
-      intervalMs: settings.rebalanceIntervalMs,
-    });
+    const { rebalanceIntervalMs: intervalMs } = settings;
+    this.#budget = new UserBudget(
+      withBudgetLimits({ share: database.share, clock, intervalMs }, () => settings),
+    );
     this.#catalogPlace = new CatalogPlace(this.#budget);
     this.#main = this.#newEngine("main", database);
     this.#access = new DatabaseAccess({

@@ -1,3 +1,4 @@
+import { ANSWER_TIME_BOUNDS_MS } from "@multipooler/pgwire";
 import { StatementCounts } from "../statements/statement-counts.ts";
 import type { StatementFigures } from "../statements/statement-counts.ts";
 import type { Backend } from "./backend.ts";
@@ -14,6 +15,10 @@ export interface TotalFigures extends StatementFigures {
   readonly transactions: number;
   readonly busyMs: number;
   readonly transactionMs: number;
+  /** Errors of PostgreSQL. */
+  readonly errors: number;
+  /** How many requests took how long, by `ANSWER_TIME_BOUNDS_MS`; the pool's own are among them. */
+  readonly answerTimes: readonly number[];
   /** To PostgreSQL. */
   readonly bytesSent: number;
   /** From PostgreSQL. */
@@ -43,7 +48,14 @@ export class UserTotals implements UserActivity {
 
 type ConnectionSums = Omit<TotalFigures, "logins" | "grants" | "waitMs" | keyof StatementFigures>;
 
+/** The same of one connection, whose times change in place. */
+type ConnectionFigures = Omit<ConnectionSums, "answerTimes"> & {
+  readonly answerTimes: ArrayLike<number>;
+};
+
 const NOTHING: ConnectionSums = {
+  errors: 0,
+  answerTimes: Array.from({ length: ANSWER_TIME_BOUNDS_MS.length + 1 }, () => 0),
   requests: 0,
   transactions: 0,
   busyMs: 0,
@@ -127,8 +139,10 @@ export class ActivityTotals {
   }
 }
 
-function sum(one: ConnectionSums, other: ConnectionSums): ConnectionSums {
+function sum(one: ConnectionSums, other: ConnectionFigures): ConnectionSums {
   return {
+    errors: one.errors + other.errors,
+    answerTimes: one.answerTimes.map((count, index) => count + (other.answerTimes[index] ?? 0)),
     requests: one.requests + other.requests,
     transactions: one.transactions + other.transactions,
     busyMs: one.busyMs + other.busyMs,

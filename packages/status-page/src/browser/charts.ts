@@ -11,11 +11,26 @@ interface Chart {
   readonly format: (value: number) => string;
   /** The least that the top of the chart stands for, so that noise looks like noise. */
   readonly leastTop: number;
+  /** Beside the value, in place of the most. */
+  readonly note?: (sample: WorkSample) => string | undefined;
 }
 
 const CHARTS: readonly Chart[] = [
   { title: "Queries per second", value: ({ requests }) => requests, format: count, leastTop: 10 },
-  { title: "Mean query time", value: ({ meanMs }) => meanMs, format: duration, leastTop: 1 },
+  {
+    title: "Query time, 95th percentile",
+    value: ({ times }) => times?.p95Ms,
+    format: duration,
+    leastTop: 1,
+    note: ({ times }) => times && `half ${duration(times.p50Ms)}, p99 ${duration(times.p99Ms)}`,
+  },
+  { title: "Errors per second", value: ({ errors }) => errors, format: count, leastTop: 4 },
+  {
+    title: "Transactions per second",
+    value: ({ transactions }) => transactions,
+    format: count,
+    leastTop: 10,
+  },
   { title: "Connections in use", value: ({ used }) => used, format: count, leastTop: 4 },
   { title: "Requests waiting", value: ({ waiting }) => waiting, format: count, leastTop: 4 },
   {
@@ -50,7 +65,8 @@ export function charts(samples: readonly WorkSample[]): readonly Child[] {
 }
 
 function chartOf(chart: Chart, samples: readonly WorkSample[]): HTMLElement {
-  const { title, value, format, leastTop } = chart;
+  const { title, value, format, leastTop, note } = chart;
+  const newest = samples.at(-1);
   const values = samples.map(value);
   const last = values.at(-1);
   const most = Math.max(0, ...values.filter((one) => one !== undefined));
@@ -65,7 +81,7 @@ function chartOf(chart: Chart, samples: readonly WorkSample[]): HTMLElement {
       "",
       el("span", "chart-title", title),
       el("span", "chart-now", now),
-      el("span", "chart-most", `max ${format(most)}`),
+      el("span", "chart-most", (newest && note?.(newest)) ?? `max ${format(most)}`),
     ),
     svg(
       "svg",

@@ -44,7 +44,9 @@ function report(changes: Partial<StatusReport>): StatusReport {
     sample: {
       atMs: 0,
       requests: 0,
-      meanMs: undefined,
+      transactions: 0,
+      errors: 0,
+      times: undefined,
       used: 0,
       waiting: 0,
       longestWaitMs: 0,

@@ -6,7 +6,9 @@ function sample(atMs: number): WorkSample {
   return {
     atMs,
     requests: 1,
-    meanMs: 1,
+    transactions: 0,
+    errors: 0,
+    times: undefined,
     used: 0,
     waiting: 0,
     longestWaitMs: 0,

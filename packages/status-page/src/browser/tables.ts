@@ -68,21 +68,21 @@ export function pools({ pools: rows, morePools }: StatusReport): readonly Child[
 }
 
 const HOLDER_COLUMNS: readonly Column<HolderRow>[] = [
-  { title: "Database", cell: ({ database }) => database },
-  { title: "User", cell: ({ user }) => user },
-  { title: "Backend PID", isNumber: true, cell: ({ processId }) => String(processId) },
+  { title: "Who", cell: ({ who, address }) => el("span", "", who, el("em", "", ` ${address}`)) },
   {
-    title: "Last activity",
-    isNumber: true,
-    cell: ({ quietMs }) => (quietMs === undefined ? "–" : `${duration(quietMs)} ago`),
+    title: "User",
+    cell: ({ user, database, application }) =>
+      el("span", "", `${user}@${database}`, el("em", "", ` ${application}`)),
   },
+  { title: "Why", cell: ({ why }) => why },
+  { title: "For", isNumber: true, cell: ({ forMs }) => duration(forMs) },
 ];
 
-/** Who has a connection. */
+/** Who has a connection, longest first. */
 export function holders({ holders: rows, moreHolders }: StatusReport): readonly Child[] {
   return rows.length === 0
-    ? [nothing("Nobody holds a connection.")]
-    : [table(HOLDER_COLUMNS, rows), more(moreHolders, "connections")];
+    ? [nothing("Nobody.")]
+    : [table(HOLDER_COLUMNS, rows), more(moreHolders, "of them")];
 }
 
 function more(rest: number, what: string): Child {

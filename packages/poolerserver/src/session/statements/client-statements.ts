@@ -60,12 +60,20 @@ export class ClientStatements {
     return this.#byName.size === 0;
   }
 
+  /** A Bind uses the statement. Returns whether that is the unnamed one. */
+  noteBind(statement: ClientStatement): boolean {
+    const isUnnamed = statement === this.get(UNNAMED);
+    this.counts.binds += isUnnamed ? 0 : 1;
+    return isUnnamed;
+  }
+
   get(name: string): ClientStatement | undefined {
     return this.#byName.get(name);
   }
 
   /** A Parse. @param position how many messages of the unit are answered before it */
   define(name: string, statement: ClientStatement, position: number): void {
+    this.counts.clientParses += name === UNNAMED ? 0 : 1;
     this.#changeByMessage(name, statement, position);
   }
 

@@ -5,6 +5,7 @@ import { textEnd } from "../input/frontend-message.ts";
 import type { MessageInput } from "../input/message-input.ts";
 import { StartupRestoring } from "../settings/startup-restoring.ts";
 import type { SessionSettings } from "../settings/session-settings.ts";
+import { emptyList } from "../emptied-list.ts";
 import type { TextClassifier } from "../input/unit-cutter.ts";
 import type { UnitFacts } from "../input/unit-facts.ts";
 import { BoundOrders } from "./bound-orders.ts";
@@ -51,6 +52,8 @@ export class UnitStatements {
   /** What the unnamed statement of the unit is. */
   #unnamedOrder: Order | undefined;
   readonly #bound: BoundOrders;
+  /** Names of the unit that are of no statement: what is brought behind must not be found there. */
+  readonly #unknown: string[] = [];
   readonly #restoring: StartupRestoring;
 
   constructor(options: UnitStatementsOptions) {
@@ -70,6 +73,7 @@ export class UnitStatements {
   /** A unit begins. The one before has ended. */
   begin(): void {
     this.#messages.empty();
+    emptyList(this.#unknown);
   }
 
   /** Another piece of the unit begins. */
@@ -126,7 +130,6 @@ export class UnitStatements {
       return;
     }
     if (!isUnnamed) {
-      statements.counts.clientParses += 1;
       facts.refuse(statements.refusalOf(statement));
     }
     statements.define(name, statement, facts.replies);
@@ -156,13 +159,8 @@ export class UnitStatements {
     if (statement === undefined) {
       return;
     }
-    const { statements } = this.#options;
-    const isUnnamed = statement === statements.get(UNNAMED);
-    const isOwn = facts.parses && isUnnamed;
-    statements.counts.binds += isUnnamed ? 0 : 1;
-    if (isOwn) {
-      facts.leavesStatement = false;
-    }
+    const isOwn = this.#options.statements.noteBind(statement) && facts.parses;
+    facts.leavesStatement &&= !isOwn;
     this.text = statement.text;
     const classification = isOwn
       ? statement.classification
@@ -248,6 +246,8 @@ export class UnitStatements {
       } else if (isPinned()) {
         // SQL that was not understood may have prepared it.
         facts.addState();
+      } else {
+        this.#unknown.push(name);
       }
       return undefined;
     }
@@ -322,8 +322,9 @@ export class UnitStatements {
       return;
     }
     for (const name of namesIn(text)) {
-      const statement = name === undefined ? undefined : statements.get(name);
-      if (name !== undefined && name !== UNNAMED && statement !== undefined) {
+      const isNone = name === undefined || name === UNNAMED || this.#unknown.includes(name);
+      const statement = isNone ? undefined : statements.get(name);
+      if (!isNone && statement !== undefined) {
         // Also where the text is only parsed.
         facts.addState();
         this.#messages.add("bring", { ownName: decodeName(name), statement });

@@ -19,6 +19,14 @@ import {
   ReloadConfigResponse,
 } from "./operations.ts";
 import {
+  DemoteRequest,
+  DemoteResponse,
+  PromoteRequest,
+  PromoteResponse,
+  UndoDemoteRequest,
+  UndoDemoteResponse,
+} from "./promotion.ts";
+import {
   ConfigureSynchronousReplicationRequest,
   ConfigureSynchronousReplicationResponse,
   GetFollowersRequest,
@@ -669,6 +677,16 @@ export function heartbeatModeToJSON(object: HeartbeatMode): string {
   }
 }
 
+/** Asks for another type. */
+export interface ChangeTypeRequest {
+  /** PRIMARY or REPLICA. */
+  poolerType: PoolerType;
+}
+
+/** The pooler goes by the type. */
+export interface ChangeTypeResponse {
+}
+
 /** Asks for a serving status. */
 export interface SetServingStatusRequest {
   /**
@@ -903,6 +921,131 @@ export interface HeartbeatStatus {
    */
   behindBytes?: bigint | undefined;
 }
+
+function createBaseChangeTypeRequest(): ChangeTypeRequest {
+  return { poolerType: 0 };
+}
+
+export const ChangeTypeRequest: MessageFns<ChangeTypeRequest> = {
+  encode(message: ChangeTypeRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.poolerType !== 0) {
+      writer.uint32(8).int32(message.poolerType);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ChangeTypeRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseChangeTypeRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.poolerType = reader.int32() as any;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ChangeTypeRequest {
+    return {
+      poolerType: isSet(object.poolerType)
+        ? poolerTypeFromJSON(object.poolerType)
+        : isSet(object.pooler_type)
+        ? poolerTypeFromJSON(object.pooler_type)
+        : 0,
+    };
+  },
+
+  toJSON(message: ChangeTypeRequest): unknown {
+    const obj: any = {};
+    if (message.poolerType !== 0) {
+      obj.poolerType = poolerTypeToJSON(message.poolerType);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ChangeTypeRequest>): ChangeTypeRequest {
+    return ChangeTypeRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ChangeTypeRequest>): ChangeTypeRequest {
+    const message = createBaseChangeTypeRequest();
+    message.poolerType = object.poolerType ?? 0;
+    return message;
+  },
+};
+
+function createBaseChangeTypeResponse(): ChangeTypeResponse {
+  return {};
+}
+
+export const ChangeTypeResponse: MessageFns<ChangeTypeResponse> = {
+  encode(_: ChangeTypeResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ChangeTypeResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseChangeTypeResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(_: any): ChangeTypeResponse {
+    return {};
+  },
+
+  toJSON(_: ChangeTypeResponse): unknown {
+    const obj: any = {};
+    return obj;
+  },
+
+  create(base?: DeepPartial<ChangeTypeResponse>): ChangeTypeResponse {
+    return ChangeTypeResponse.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<ChangeTypeResponse>): ChangeTypeResponse {
+    const message = createBaseChangeTypeResponse();
+    return message;
+  },
+};
 
 function createBaseSetServingStatusRequest(): SetServingStatusRequest {
   return { status: 0, reason: "", wait: false };
@@ -3098,6 +3241,42 @@ export const MultiPoolerManagerDefinition = {
       requestType: GetFollowersRequest as typeof GetFollowersRequest,
       requestStream: false,
       responseType: GetFollowersResponse as typeof GetFollowersResponse,
+      responseStream: false,
+      options: {},
+    },
+    /** Makes a primary of a standby. */
+    promote: {
+      name: "Promote",
+      requestType: PromoteRequest as typeof PromoteRequest,
+      requestStream: false,
+      responseType: PromoteResponse as typeof PromoteResponse,
+      responseStream: false,
+      options: {},
+    },
+    /** Makes a standby of a primary, one that follows nobody yet. */
+    demote: {
+      name: "Demote",
+      requestType: DemoteRequest as typeof DemoteRequest,
+      requestStream: false,
+      responseType: DemoteResponse as typeof DemoteResponse,
+      responseStream: false,
+      options: {},
+    },
+    /** Makes a primary again of a server that was just demoted. */
+    undoDemote: {
+      name: "UndoDemote",
+      requestType: UndoDemoteRequest as typeof UndoDemoteRequest,
+      requestStream: false,
+      responseType: UndoDemoteResponse as typeof UndoDemoteResponse,
+      responseStream: false,
+      options: {},
+    },
+    /** Names another type in the pooler's record, and changes nothing in PostgreSQL. */
+    changeType: {
+      name: "ChangeType",
+      requestType: ChangeTypeRequest as typeof ChangeTypeRequest,
+      requestStream: false,
+      responseType: ChangeTypeResponse as typeof ChangeTypeResponse,
       responseStream: false,
       options: {},
     },

@@ -1,0 +1,144 @@
+import { ID_ComponentType } from "@multipooler/proto/clustermetadata";
+import { PoolerType } from "@multipooler/proto/manager-v1";
+import {
+  DemoteResponse,
+  PromoteResponse,
+  UndoDemoteResponse,
+} from "@multipooler/proto/promotion-v1";
+import type { RoleStep } from "@multipooler/proto/promotion-v1";
+import { SynchronousCommitLevel, SynchronousMethod } from "@multipooler/proto/replication-v1";
+import type { SynchronousReplicationConfiguration } from "@multipooler/proto/replication-v1";
+import { ConfigError } from "../settings/config.ts";
+import { drainTimeout } from "./drain-timeout.ts";
+import { callPooler } from "./pooler-call.ts";
+import type { CtlOutput, PoolerCall } from "./pooler-call.ts";
+import type {
+  ClaimOptions,
+  DemoteOptions,
+  PromoteOptions,
+  RoleOptions,
+} from "./promotion-commands.ts";
+import { jsonText, stepsText } from "./role-text.ts";
+
+/** `ctl promote`. Resolves with the exit code, as all of these do. */
+export function promote(options: PromoteOptions, io: CtlOutput): Promise<number> {
+  return callPooler(options, io, async (call) => {
+    const { explain, force: forceReason, lsn: expectedLsn } = options;
+    const response = await call.client.roles.promote(
+      {
+        consensusTerm: await termFor(options, call),
+        expectedLsn,
+        syncReplicationConfig: synchronousOf(options),
+        forceReason,
+        explain,
+      },
+      call.request,
+    );
+    const { wasAlreadyPrimary, lsnPosition, consensusTerm, steps } = response;
+    const was = wasAlreadyPrimary ? "was the primary already" : "is the primary";
+    await print(call, options, {
+      steps,
+      json: PromoteResponse.toJSON(response),
+      text: `The pooler ${was}, at ${lsnPosition} in term ${consensusTerm}.\n`,
+    });
+  });
+}
+
+/** `ctl demote`. */
+export function demote(options: DemoteOptions, io: CtlOutput): Promise<number> {
+  const timeout = drainTimeout(options.drainTimeout);
+  return callPooler(options, io, async (call) => {
+    const { explain, force: forceReason } = options;
+    const consensusTerm = await termFor(options, call);
+    const request = { consensusTerm, drainTimeout: timeout, forceReason, explain };
+    const response = await call.client.roles.demote(request, call.request);
+    const { wasAlreadyDemoted, lsnPosition, connectionsTerminated } = response;
+    const was = wasAlreadyDemoted ? "was a standby already" : "is a standby that follows nobody";
+    await print(call, options, {
+      steps: response.steps,
+      json: DemoteResponse.toJSON(response),
+      text: `The server ${was}, at ${lsnPosition}; ${connectionsTerminated} sessions were ended.\n`,
+    });
+  });
+}
+
+/** `ctl undo-demote`. */
+export function undoDemote(options: RoleOptions, io: CtlOutput): Promise<number> {
+  return callPooler(options, io, async (call) => {
+    const { explain } = options;
+    const response = await call.client.roles.undoDemote({ explain }, call.request);
+    await print(call, options, {
+      steps: response.steps,
+      json: UndoDemoteResponse.toJSON(response),
+      text: `The pooler is the primary again, at ${response.lsnPosition} in term ${response.consensusTerm}.\n`,
+    });
+  });
+}
+
+const TYPES: ReadonlyMap<string, PoolerType> = new Map([
+  ["primary", PoolerType.POOLER_TYPE_PRIMARY],
+  ["replica", PoolerType.POOLER_TYPE_REPLICA],
+]);
+
+/** `ctl change-type`. */
+export function changeType(type: string, options: RoleOptions, io: CtlOutput): Promise<number> {
+  const poolerType = TYPES.get(type.toLowerCase());
+  if (poolerType === undefined) {
+    throw new ConfigError([`<type> is ${JSON.stringify(type)}; it must be primary or replica`]);
+  }
+  return callPooler(options, io, async (call) => {
+    if (!options.explain) {
+      await call.client.roles.changeType({ poolerType }, call.request);
+    }
+    const explanation = `name the type ${type.toUpperCase()} in the topology`;
+    await print(call, options, {
+      steps: [{ name: "change the type", explanation, needed: true }],
+      json: { poolerType: type.toUpperCase() },
+      text: `The pooler's type is ${type.toUpperCase()}.\n`,
+    });
+  });
+}
+
+interface Answer {
+  readonly steps: readonly RoleStep[];
+  readonly json: unknown;
+  readonly text: string;
+}
+
+async function print(
+  { output }: PoolerCall,
+  { json, explain }: RoleOptions,
+  answer: Answer,
+): Promise<void> {
+  if (json) {
+    await output.write(jsonText(answer.json));
+  } else if (explain) {
+    const { steps } = answer;
+    await output.write(steps.length === 0 ? "There is nothing to do.\n" : stepsText(steps));
+  } else {
+    await output.write(answer.text);
+  }
+}
+
+/** The term that was given, or the pooler's own. */
+async function termFor({ term }: ClaimOptions, { client, request }: PoolerCall): Promise<bigint> {
+  if (term !== undefined) {
+    return term;
+  }
+  const { term: own } = await client.consensus.status(request);
+  return own?.termNumber ?? 0n;
+}
+
+function synchronousOf({
+  standby,
+  count,
+}: PromoteOptions): SynchronousReplicationConfiguration | undefined {
+  return (
+    standby && {
+      synchronousCommit: SynchronousCommitLevel.SYNCHRONOUS_COMMIT_LEVEL_ON,
+      synchronousMethod: SynchronousMethod.SYNCHRONOUS_METHOD_ANY,
+      numSync: count,
+      standbyIds: standby.map((name) => ({ component: ID_ComponentType.MULTIPOOLER, ...name })),
+    }
+  );
+}

@@ -1,0 +1,163 @@
+import { callTimeoutMs } from "./call-timeout.ts";
+import { drainTimeout } from "./drain-timeout.ts";
+import { Output, OutputClosed } from "./output.ts";
+import type { CtlOutput } from "./pooler-call.ts";
+import type { SwitchoverOptions } from "./promotion-commands.ts";
+import { jsonText } from "./role-text.ts";
+import { planSwitchover } from "./switchover-plan.ts";
+import type { Participants, SwitchoverPlan } from "./switchover-plan.ts";
+import { Participant } from "./switchover-step.ts";
+import { tableText } from "@multipooler/text-table";
+
+/** How long the standby may take to replay what the primary had written at its end. */
+const CATCH_UP_SECONDS = 60n;
+/** A reason that is told nowhere: an explanation changes nothing, and there is no such term yet. */
+const EXPLAINED = "only the steps are asked for";
+
+/**
+ * `ctl switchover`: demotes the primary, waits until the standby has everything, turns the former
+ * primary round and promotes the standby. Where the standby does not catch up, the demotion is undone.
+ * Resolves with the exit code.
+ *
+ * @throws ConfigError for a bad option
+ */
+export async function switchover(options: SwitchoverOptions, io: CtlOutput): Promise<number> {
+  const timeoutMs = callTimeoutMs(options.timeout);
+  drainTimeout(options.drainTimeout);
+  const output = new Output(io.stdout);
+  using parts = new DisposableStack();
+  const participant = (address: string): Participant =>
+    parts.use(new Participant(address, options, { timeoutMs }));
+  const poolers: Participants = {
+    from: participant(options.from),
+    to: participant(options.to),
+    followers: options.follower.map(participant),
+  };
+  try {
+    const plan = await planSwitchover(poolers, options);
+    await (options.explain
+      ? explain(poolers, plan, options, output)
+      : perform(poolers, plan, options, output));
+    return 0;
+  } catch (error) {
+    if (error instanceof OutputClosed) {
+      return 0;
+    }
+    io.complain(error instanceof Error ? error.message : String(error));
+    return 1;
+  }
+}
+
+async function perform(
+  poolers: Participants,
+  plan: SwitchoverPlan,
+  options: SwitchoverOptions,
+  output: Output,
+): Promise<void> {
+  const { from, to, followers } = poolers;
+  const { term, postgres, synchronous } = plan;
+  await recruit(poolers, plan);
+  const beganAt = performance.now();
+  const { lsnPosition } = await from.call("demoting the primary", (client, request) =>
+    client.roles.demote(
+      { consensusTerm: term, drainTimeout: drainTimeout(options.drainTimeout) },
+      request,
+    ),
+  );
+  await catchUp(poolers, lsnPosition);
+  await follow(from, plan);
+  const promoted = await to.call(
+    `promoting the standby in term ${term}, which \`ctl promote --term ${term}\` repeats`,
+    (client, request) =>
+      client.roles.promote({ consensusTerm: term, syncReplicationConfig: synchronous }, request),
+  );
+  const gapMs = Math.round(performance.now() - beganAt);
+  for (const follower of followers) {
+    await follow(follower, plan);
+  }
+  const json = {
+    from: from.address,
+    to: to.address,
+    term: String(term),
+    demotedAt: lsnPosition,
+    promotedAt: promoted.lsnPosition,
+    gapMs,
+  };
+  await output.write(
+    options.json
+      ? jsonText(json)
+      : `${to.address} is the primary in term ${term}, and ${from.address} follows it at ` +
+          `${postgres.host}:${postgres.port}. No writes were taken for ${gapMs} ms.\n`,
+  );
+}
+
+/** Both learn of a term before anything is changed, so that a pooler that cannot keep one ends it here. */
+async function recruit({ from, to }: Participants, plan: SwitchoverPlan): Promise<void> {
+  const { term: termNumber, isFirstTerm } = plan;
+  await to.call("recruiting the standby", (client, request) =>
+    client.consensus.setTerm({ term: { termNumber } }, request),
+  );
+  if (isFirstTerm) {
+    await from.call("setting the first term of the primary", (client, request) =>
+      client.consensus.setTerm({ term: { termNumber } }, request),
+    );
+  }
+}
+
+async function catchUp({ from, to }: Participants, targetLsn: string): Promise<void> {
+  try {
+    await to.call("waiting for the standby", (client, request) =>
+      client.replication.waitForLSN({ targetLsn, timeout: { seconds: CATCH_UP_SECONDS } }, request),
+    );
+  } catch (error) {
+    await from.call(`${String(error)}; undoing the demotion`, (client, request) =>
+      client.roles.undoDemote({}, request),
+    );
+    throw new Error(`${String(error)}; the primary is the primary again`, { cause: error });
+  }
+}
+
+async function follow(pooler: Participant, { term, postgres }: SwitchoverPlan): Promise<void> {
+  await pooler.call("having it follow the new primary", async (client, request) => {
+    const { term: known } = await client.consensus.status(request);
+    if (known === undefined || known.termNumber === 0n) {
+      await client.consensus.setTerm({ term: { termNumber: term } }, request);
+    }
+    await client.replication.setPrimaryConnInfo({ ...postgres, currentTerm: term }, request);
+  });
+}
+
+async function explain(
+  { from, to, followers }: Participants,
+  { term, postgres, synchronous }: SwitchoverPlan,
+  options: SwitchoverOptions,
+  output: Output,
+): Promise<void> {
+  const asked = { explain: true, forceReason: EXPLAINED };
+  const demotion = await from.call("asking for the demotion's steps", (client, request) =>
+    client.roles.demote({ ...asked, drainTimeout: drainTimeout(options.drainTimeout) }, request),
+  );
+  const promotion = await to.call("asking for the promotion's steps", (client, request) =>
+    client.roles.promote({ ...asked, syncReplicationConfig: synchronous }, request),
+  );
+  const target = `${postgres.host}:${postgres.port}`;
+  const steps = [
+    { pooler: to.address, name: "recruit", explanation: `set its term to ${term}` },
+    ...demotion.steps.map((step) => ({ pooler: from.address, ...step })),
+    { pooler: to.address, name: "catch up", explanation: "replay all that the primary wrote" },
+    { pooler: from.address, name: "follow", explanation: `follow ${target}` },
+    ...promotion.steps.map((step) => ({ pooler: to.address, ...step })),
+    ...followers.map(({ address }) => ({
+      pooler: address,
+      name: "follow",
+      explanation: `follow ${target}`,
+    })),
+  ];
+  const rows = steps.map(({ pooler, name, explanation }, index) => [
+    `${index + 1}.`,
+    pooler,
+    name,
+    explanation,
+  ]);
+  await output.write(options.json ? jsonText({ term: String(term), steps }) : tableText(rows));
+}

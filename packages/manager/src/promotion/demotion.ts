@@ -1,0 +1,133 @@
+import { Deadline } from "@multipooler/timing";
+import type { Clock } from "@multipooler/timing";
+import type { ActionLease } from "../actions/action-lock.ts";
+import { ManagerError, ManagerErrorCode } from "../manager-error.ts";
+import { PoolerType } from "../record/pooler-type.ts";
+import type { ServerPosition } from "../replication/replication-control.ts";
+import type { Terms } from "../terms/terms.ts";
+import type { ActionJournal, JournalEntry } from "./action-journal.ts";
+import type { RoleStep } from "./role-step.ts";
+import type { RoleSubject } from "./role-subject.ts";
+import type { ServerProcess } from "./server-process.ts";
+
+export interface DemotionOptions {
+  readonly subject: RoleSubject;
+  readonly journal: ActionJournal;
+  readonly terms: Terms;
+  readonly process: ServerProcess;
+  readonly clock: Clock;
+  readonly drainTimeoutMs: number;
+  /** `undefined` where the server does not answer, as after a crash between two steps. */
+  readonly position: ServerPosition | undefined;
+}
+
+/** Longer than a shutdown in order and a start together may take. */
+const RESTART_TIMEOUT_MS = 180_000;
+
+/**
+ * The steps that make a standby of a primary:
+ *
+ * | after               | PostgreSQL  | type    | serves  |
+ * | ------------------- | ----------- | ------- | ------- |
+ * | (begin)             | primary     | PRIMARY | nothing that is new |
+ * | stop serving        | primary     | PRIMARY | nothing |
+ * | end sessions        | primary     | PRIMARY | nothing |
+ * | restart as standby  | standby     | PRIMARY | nothing |
+ * | follow nobody       | standby     | PRIMARY | nothing |
+ * | wait for no standby | standby     | PRIMARY | nothing |
+ * | become replica      | standby     | REPLICA | nothing |
+ * | give up the term    | standby     | REPLICA | nothing |
+ * | (end)               | standby     | REPLICA | reads   |
+ */
+export function demotionSteps(options: DemotionOptions, lease: ActionLease): readonly RoleStep[] {
+  const { subject, terms, drainTimeoutMs, position } = options;
+  const isPrimary = position?.inRecovery === false;
+  return [
+    {
+      name: "stop serving",
+      explanation: `let what runs end, for at most ${drainTimeoutMs} ms, and admit nothing new`,
+      isNeeded: isPrimary,
+      run: async () => void (await subject.untilIdle(drainTimeoutMs)),
+    },
+    {
+      name: "end sessions",
+      explanation: "end the sessions of clients that are left in PostgreSQL",
+      isNeeded: isPrimary,
+      run: () => endSessions(options, lease),
+    },
+    {
+      name: "restart as standby",
+      explanation: "shut PostgreSQL down in order and start it as a standby",
+      isNeeded: position?.inRecovery !== true,
+      run: () => restart(options, lease),
+    },
+    {
+      name: "follow nobody",
+      explanation: "reset primary_conninfo: whom it followed before may not be the next primary",
+      isNeeded: true,
+      run: async () => {
+        const { primaryConnInfo } = await subject.replication.replicationStatus();
+        if (primaryConnInfo !== undefined) {
+          await subject.replication.pause(lease, "receiver", true);
+        }
+      },
+    },
+    {
+      name: "wait for no standby",
+      explanation: "clear synchronous_standby_names",
+      isNeeded: true,
+      run: () => subject.replication.setSynchronous(lease, undefined),
+    },
+    {
+      name: "become replica",
+      explanation: "name the type REPLICA in the topology",
+      isNeeded: subject.type !== PoolerType.Replica,
+      run: () => subject.changeType(PoolerType.Replica),
+    },
+    {
+      name: "give up the term",
+      explanation: "note that this pooler does not lead the term any more",
+      isNeeded: terms.current.leader !== undefined,
+      run: () => terms.resign(lease),
+    },
+  ];
+}
+
+async function endSessions(
+  { subject, journal }: DemotionOptions,
+  lease: ActionLease,
+): Promise<void> {
+  const entry = demotionOf(journal);
+  const position = await subject.replication.position().catch(() => undefined);
+  if (position?.inRecovery !== false) {
+    return;
+  }
+  const { synchronous } = await subject.replication.primaryStatus();
+  const terminated = (entry.terminated ?? 0) + (await subject.replication.terminateClients(lease));
+  await journal.write(lease, {
+    ...entry,
+    terminated,
+    synchronous: entry.synchronous ?? synchronous,
+  });
+}
+
+async function restart(
+  { subject, journal, process, clock }: DemotionOptions,
+  lease: ActionLease,
+): Promise<void> {
+  const position = await subject.replication.position().catch(() => undefined);
+  if (position?.inRecovery !== true) {
+    lease.requireHeld();
+    using bound = new Deadline({ clock, ms: RESTART_TIMEOUT_MS, what: "the restart" });
+    await process.restartAsStandby({ signal: bound.signal });
+  }
+  const { lsn } = await subject.untilRecovery(true);
+  await journal.write(lease, { ...demotionOf(journal), lsn });
+}
+
+function demotionOf({ entry }: ActionJournal): JournalEntry {
+  if (entry?.action !== "Demote") {
+    throw new ManagerError(ManagerErrorCode.Internal, "no demotion was begun");
+  }
+  return entry;
+}

@@ -1,0 +1,152 @@
+import type { CallOptions } from "@multipooler/query-service";
+import { Deadline, sleep } from "@multipooler/timing";
+import type { Clock } from "@multipooler/timing";
+import { ManagerError, ManagerErrorCode } from "../manager-error.ts";
+import type { Registration } from "../record/registration.ts";
+import type { PoolerType } from "../record/pooler-type.ts";
+import type { ReplicationControl, ServerPosition } from "../replication/replication-control.ts";
+import { admits } from "../serving/serving-target.ts";
+import { untilStatus } from "../serving/status-wait.ts";
+import type { StatusSource } from "../serving/status-wait.ts";
+
+export interface RoleSubjectOptions {
+  readonly source: StatusSource;
+  /** Throws NOT_OPEN while the manager is not ready to act. */
+  readonly registration: () => Registration;
+  readonly replication: () => ReplicationControl | undefined;
+  /** Has the monitor look at the server now. */
+  readonly checkDatabase: () => void;
+  readonly clock: Clock;
+}
+
+/** How long a server may take until it answers after its start, and until the manager has seen it. */
+const SERVER_TIMEOUT_MS = 60_000;
+const TOPOLOGY_TIMEOUT_MS = 10_000;
+const SERVING_TIMEOUT_MS = 10_000;
+const POLL_MS = 100;
+
+/** The pooler whose role is changed: its server, its record, and what it serves. */
+export class RoleSubject {
+  readonly #options: RoleSubjectOptions;
+
+  constructor(options: RoleSubjectOptions) {
+    this.#options = options;
+  }
+
+  /** The type that the topology names. Throws NOT_OPEN while the manager is not ready to act. */
+  get type(): PoolerType {
+    return this.#options.registration().type();
+  }
+
+  /** Throws UNSUPPORTED for a database that has no replication. */
+  get replication(): ReplicationControl {
+    const replication = this.#options.replication();
+    if (replication === undefined) {
+      throw new ManagerError(
+        ManagerErrorCode.Unsupported,
+        "the database behind this pooler has no replication",
+      );
+    }
+    return replication;
+  }
+
+  /** Throws FAILED_PRECONDITION while the topology does not answer: a role could not be told. */
+  requireTopology(): void {
+    const { awaySince, lastError } = this.#options.registration().status();
+    if (awaySince !== undefined) {
+      throw new ManagerError(
+        ManagerErrorCode.FailedPrecondition,
+        `the topology has not answered since ${awaySince.toISOString()}: ${lastError ?? "no answer"}`,
+      );
+    }
+  }
+
+  /** Why another server has the shard; `undefined` where none is known to. */
+  get rival(): string | undefined {
+    return this.#options.registration().rival()?.reason;
+  }
+
+  /** Resolves with true when nothing is served any more, with false when the time is over before. */
+  async untilIdle(ms: number): Promise<boolean> {
+    return await this.#within(ms, "the drain", (signal) =>
+      untilStatus(
+        this.#options.source,
+        ({ serving: { current, wanted } }) => wanted === undefined && !admits(current.status),
+        signal,
+      ),
+    );
+  }
+
+  /** Resolves with true when the pooler is where type and server want it, with false after 10 s. */
+  async untilSettled(): Promise<boolean> {
+    return await this.#within(SERVING_TIMEOUT_MS, "the new role", (signal) =>
+      untilStatus(this.#options.source, ({ serving }) => serving.wanted === undefined, signal),
+    );
+  }
+
+  /** Resolves when the server answers and is in that state, and the manager has seen it. */
+  async untilRecovery(inRecovery: boolean): Promise<ServerPosition> {
+    const { clock, source, checkDatabase } = this.#options;
+    using bound = new Deadline({ clock, ms: SERVER_TIMEOUT_MS, what: "PostgreSQL" });
+    const { signal } = bound;
+    const position = await this.#answered(signal);
+    if (position.inRecovery !== inRecovery) {
+      throw new ManagerError(
+        ManagerErrorCode.Internal,
+        `PostgreSQL is ${position.inRecovery ? "" : "not "}in recovery after its change`,
+      );
+    }
+    checkDatabase();
+    await untilStatus(
+      source,
+      ({ database }) => database.reachable && database.inRecovery === inRecovery,
+      signal,
+    );
+    return position;
+  }
+
+  /** Names the type in the topology, and resolves when the pooler goes by it. */
+  async changeType(type: PoolerType, { signal }: CallOptions = {}): Promise<void> {
+    const { clock, registration } = this.#options;
+    const what = "the topology's answer";
+    using bound = new Deadline({ clock, ms: TOPOLOGY_TIMEOUT_MS, what, signal });
+    await registration().changeType(type, bound);
+  }
+
+  /** Claims the shard for this server, whoever has it. */
+  async takeShard(): Promise<void> {
+    const { clock, registration } = this.#options;
+    using bound = new Deadline({ clock, ms: TOPOLOGY_TIMEOUT_MS, what: "the topology's answer" });
+    await registration().takeShard(bound);
+  }
+
+  async #answered(signal: AbortSignal): Promise<ServerPosition> {
+    for (;;) {
+      try {
+        return await this.replication.position({ signal });
+      } catch (error) {
+        if (signal.aborted) {
+          throw error;
+        }
+        await sleep(this.#options.clock, POLL_MS, signal);
+      }
+    }
+  }
+
+  async #within(
+    ms: number,
+    what: string,
+    wait: (signal: AbortSignal) => Promise<unknown>,
+  ): Promise<boolean> {
+    using bound = new Deadline({ clock: this.#options.clock, ms, what });
+    try {
+      await wait(bound.signal);
+      return true;
+    } catch (error) {
+      if (bound.signal.aborted) {
+        return false;
+      }
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,270 @@
+import type { CallOptions } from "@multipooler/query-service";
+import type { Clock } from "@multipooler/timing";
+import type { ActionLease, ActionLock } from "../actions/action-lock.ts";
+import type { Logger } from "../logger.ts";
+import { ManagerError, ManagerErrorCode } from "../manager-error.ts";
+import { PoolerType } from "../record/pooler-type.ts";
+import type { Lsn, ServerPosition } from "../replication/replication-control.ts";
+import type { TermRule } from "../terms/term-rules.ts";
+import type { Terms } from "../terms/terms.ts";
+import type { ActionJournal, RoleAction } from "./action-journal.ts";
+import { demotionSteps } from "./demotion.ts";
+import { promotionSteps, undoingSteps } from "./promotion.ts";
+import {
+  checkDemotable,
+  checkPromotable,
+  checkUndoable,
+  isDemoted,
+  isPromoted,
+} from "./role-checks.ts";
+import type { RoleFacts } from "./role-checks.ts";
+import type { DemoteRequest, PromoteRequest, RoleRequest } from "./role-request.ts";
+import { checkRequest } from "./role-request.ts";
+import { planOf, runSteps } from "./role-step.ts";
+import type { RoleStep, RoleStepPlan } from "./role-step.ts";
+import type { RoleSubject } from "./role-subject.ts";
+import type { ServerProcess } from "./server-process.ts";
+
+export interface RoleVerbsOptions {
+  readonly subject: RoleSubject;
+  readonly serviceId: string;
+  readonly lock: ActionLock;
+  readonly terms: Terms;
+  readonly journal: ActionJournal;
+  /** `undefined`: nothing controls the server's process, and it cannot be demoted. */
+  readonly process: ServerProcess | undefined;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** What became of a change of role. */
+export interface RoleResult {
+  /** The term that holds now. */
+  readonly term: bigint;
+  /** True where there was nothing to do. */
+  readonly wasAlready: boolean;
+  /** How far the server is: what a primary has written, what a standby has replayed. */
+  readonly lsn: Lsn | undefined;
+  /** What was done, or, where only that was asked for, what would be. */
+  readonly steps: readonly RoleStepPlan[];
+}
+
+export interface DemoteResult extends RoleResult {
+  readonly terminated: number;
+}
+
+const DRAIN_TIMEOUT_MS = 5_000;
+const NO_PROCESS_CONTROL =
+  "nothing controls PostgreSQL's process here, so that it cannot be restarted as a standby: see --pgctld-addr";
+
+/**
+ * What changes the role of a pooler and its server. Each is a list of steps that may be repeated: after a
+ * crash or a failure the verb is called again, and the pooler serves nothing in between. Once the first
+ * step has begun, a caller that gives up changes nothing.
+ *
+ * Rejects with a `ManagerError`: NOT_OPEN, LOCK_NOT_ACQUIRED, INVALID_ARGUMENT, FAILED_PRECONDITION,
+ * PROCESS_CONTROL_FAILED, UNSUPPORTED, TIMED_OUT, INTERNAL, and as `ReplicationControl` does.
+ */
+export class RoleVerbs {
+  readonly #options: RoleVerbsOptions;
+
+  constructor(options: RoleVerbsOptions) {
+    this.#options = options;
+  }
+
+  /** Makes a primary of a standby. */
+  async promote(request: PromoteRequest, options: CallOptions = {}): Promise<RoleResult> {
+    return await this.#locked("Promote", options, async (lease) => {
+      checkRequest(request);
+      const facts = await this.#facts(options);
+      await this.#requireTerm("exactly", request);
+      const { subject, terms, logger } = this.#options;
+      const { position, isPending } = facts;
+      await checkPromotable(facts, request, { ...options, subject, logger });
+      if (isPromoted(facts, request)) {
+        return { ...this.#result([], position), wasAlready: true };
+      }
+      const { synchronous, explain = false } = request;
+      const steps = promotionSteps({ subject, terms, synchronous, position }, lease);
+      if (!explain) {
+        subject.requireTopology();
+        await this.#run("Promote", steps, lease, { request, isPending });
+        await this.#options.journal.clear(lease);
+        await subject.untilSettled();
+      }
+      return this.#result(steps, explain ? position : await subject.replication.position());
+    });
+  }
+
+  /** Makes a standby of a primary, one that follows nobody yet. */
+  async demote(request: DemoteRequest, options: CallOptions = {}): Promise<DemoteResult> {
+    return await this.#locked("Demote", options, async (lease) => {
+      checkRequest(request);
+      const { journal, process } = this.#options;
+      const facts = await this.#demotionFacts(options);
+      if (isDemoted(facts)) {
+        await this.#requireTerm("at least", request);
+        const { lsn, terminated = 0 } = journal.entry?.action === "Demote" ? journal.entry : {};
+        const result = this.#result([], facts.position);
+        return { ...result, lsn: lsn ?? result.lsn, wasAlready: true, terminated };
+      }
+      // Before anything else, a newer term included: without it nothing is to be changed.
+      await this.#requireProcess(process).check(options);
+      await this.#requireTerm("at least", request);
+      checkDemotable(facts, this.#options.serviceId);
+      return await this.#demote(request, facts, lease);
+    });
+  }
+
+  /** Makes a primary again of a server that was just demoted, while it follows nobody else. */
+  async undoDemote(
+    { explain = false }: { readonly explain?: boolean | undefined } = {},
+    options: CallOptions = {},
+  ): Promise<RoleResult> {
+    return await this.#locked("UndoDemote", options, async (lease) => {
+      const { subject, terms, journal } = this.#options;
+      const facts = await this.#facts(options);
+      const current = terms.current.number;
+      await checkUndoable(facts, journal.entry, { ...options, subject, term: current });
+      const { synchronous, term = 0n } = journal.entry ?? {};
+      const { position } = facts;
+      const steps = undoingSteps({ subject, terms, synchronous, position }, lease);
+      if (!explain) {
+        subject.requireTopology();
+        const isPending = true;
+        await this.#run("UndoDemote", steps, lease, { request: { term }, isPending });
+        await journal.clear(lease);
+        await subject.untilSettled();
+      }
+      return this.#result(steps, explain ? position : await subject.replication.position());
+    });
+  }
+
+  /** Names another type in the topology, and resolves when the pooler goes by it. */
+  async changeType(type: PoolerType, options: CallOptions = {}): Promise<void> {
+    await this.#locked("ChangeType", options, async () => {
+      if (type !== PoolerType.Primary && type !== PoolerType.Replica) {
+        throw new ManagerError(
+          ManagerErrorCode.InvalidArgument,
+          `invalid pooler type: ${type}, must be PRIMARY or REPLICA`,
+        );
+      }
+      const { pending } = this.#options.journal;
+      if (pending !== undefined) {
+        throw new ManagerError(ManagerErrorCode.FailedPrecondition, pending);
+      }
+      await this.#options.subject.changeType(type, options);
+    });
+  }
+
+  async #demote(
+    request: DemoteRequest,
+    facts: RoleFacts<ServerPosition | undefined>,
+    lease: ActionLease,
+  ): Promise<DemoteResult> {
+    const { subject, journal, terms, clock } = this.#options;
+    const { drainTimeoutMs = DRAIN_TIMEOUT_MS, explain = false } = request;
+    const process = this.#requireProcess(this.#options.process);
+    const { position } = facts;
+    const demotion = { subject, journal, terms, process, clock, drainTimeoutMs, position };
+    const steps = demotionSteps(demotion, lease);
+    if (explain) {
+      return { ...this.#result(steps, position), terminated: 0 };
+    }
+    subject.requireTopology();
+    await this.#run("Demote", steps, lease, { request, isPending: facts.isPending });
+    const { entry } = journal;
+    if (entry !== undefined) {
+      await journal.write(lease, { ...entry, isDone: true });
+    }
+    await subject.untilSettled();
+    const { lsn, terminated = 0 } = entry ?? {};
+    return { ...this.#result(steps, position), lsn, terminated };
+  }
+
+  async #locked<T>(
+    verb: RoleAction | "ChangeType",
+    { signal }: CallOptions,
+    work: (lease: ActionLease) => Promise<T>,
+  ): Promise<T> {
+    const { lock, subject } = this.#options;
+    // Throws while the manager is not ready.
+    void subject.type;
+    using lease = await lock.acquire(verb, { signal });
+    return await work(lease);
+  }
+
+  /** Begins the action in the journal, where it is not the one that was begun, and runs the steps. */
+  async #run(
+    action: RoleAction,
+    steps: readonly RoleStep[],
+    lease: ActionLease,
+    { request: { term = 0n }, isPending }: { request: RoleRequest; isPending: boolean },
+  ): Promise<void> {
+    const { journal, clock, logger } = this.#options;
+    const { entry } = journal;
+    const goesOn = isPending && entry?.action === action;
+    if (!goesOn) {
+      const details = action === "UndoDemote" ? entry : undefined;
+      const startedAt = new Date(clock.now());
+      await journal.write(lease, { ...details, action, isDone: false, startedAt, term });
+    }
+    await runSteps(action, steps, logger);
+  }
+
+  async #facts({ signal }: CallOptions): Promise<RoleFacts> {
+    const { subject, journal, terms } = this.#options;
+    const { replication, type } = subject;
+    const position = await replication.position({ signal });
+    const synchronous = position.inRecovery
+      ? undefined
+      : (await replication.primaryStatus({ signal })).synchronous;
+    return {
+      type,
+      position,
+      isPending: journal.pending !== undefined,
+      isSuperseded: terms.facts?.superseded !== undefined,
+      synchronous,
+    };
+  }
+
+  /** In the middle of a demotion the server may be down. */
+  async #demotionFacts(options: CallOptions): Promise<RoleFacts<ServerPosition | undefined>> {
+    const { subject, journal } = this.#options;
+    try {
+      return await this.#facts(options);
+    } catch (error) {
+      options.signal?.throwIfAborted();
+      if (journal.pending === undefined) {
+        throw error;
+      }
+      const nothing = { position: undefined, synchronous: undefined, isSuperseded: true };
+      return { ...nothing, type: subject.type, isPending: true };
+    }
+  }
+
+  async #requireTerm(rule: TermRule, { term = 0n, force, explain }: RoleRequest): Promise<void> {
+    const { terms } = this.#options;
+    if (explain !== true) {
+      await terms.check(rule, term, force);
+    } else if (force === undefined) {
+      terms.judge(rule, term);
+    }
+  }
+
+  #requireProcess(process: ServerProcess | undefined): ServerProcess {
+    if (process === undefined) {
+      throw new ManagerError(ManagerErrorCode.FailedPrecondition, NO_PROCESS_CONTROL);
+    }
+    return process;
+  }
+
+  #result(steps: readonly RoleStep[], position: ServerPosition | undefined): RoleResult {
+    return {
+      term: this.#options.terms.current.number,
+      wasAlready: false,
+      lsn: position?.lsn,
+      steps: planOf(steps),
+    };
+  }
+}

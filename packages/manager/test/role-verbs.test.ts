@@ -1,0 +1,307 @@
+import { readFile, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { MemoryTopology } from "@multipooler/topo/memory";
+import { expect, test } from "vitest";
+import { ManagerError, ManagerErrorCode } from "../src/manager-error.ts";
+import type { ServerProcess } from "../src/promotion/server-process.ts";
+import { PoolerType } from "../src/record/pooler-type.ts";
+import type { SynchronousReplication } from "../src/replication/replication-control.ts";
+import { NO_TERM } from "../src/terms/consensus-term.ts";
+import { FakeReplication } from "./fake-replication.ts";
+import { ManagerFixture } from "./manager-fixture.ts";
+import { MemoryDatabase } from "./memory-database.ts";
+import { temporaryDir } from "./temporary-dir.ts";
+
+const SYNCHRONOUS: SynchronousReplication = {
+  commit: "on",
+  method: "any",
+  count: 1,
+  standbys: [{ cell: "zone1", name: "b" }],
+};
+
+/** A pooler over a server that is nowhere, with a control of its process. */
+class Site implements AsyncDisposable {
+  readonly replication: FakeReplication = new FakeReplication();
+  readonly database: MemoryDatabase;
+  readonly fixture: ManagerFixture;
+  readonly log: string[] = [];
+  /** What the control of the process rejects with. */
+  lost: ManagerError | undefined;
+
+  constructor(poolerDir: string, { isStandby = false, servers = new MemoryTopology() } = {}) {
+    this.replication.inRecovery = isStandby;
+    this.database = new MemoryDatabase(this.replication);
+    const initialType = isStandby ? PoolerType.Replica : PoolerType.Primary;
+    const { database } = this;
+    const serverProcess = this.#process();
+    const manager = { database, serverProcess, healthIntervalMs: 10 };
+    this.fixture = new ManagerFixture({ poolerDir, initialType, servers, manager });
+  }
+
+  static async open(
+    poolerDir: string,
+    options?: { readonly isStandby?: boolean; readonly servers?: MemoryTopology },
+  ): Promise<Site> {
+    const site = new Site(poolerDir, options);
+    await site.fixture.open();
+    return site;
+  }
+
+  get roles(): ManagerFixture["manager"]["roles"] {
+    return this.fixture.manager.roles;
+  }
+
+  /** Sets the first term of the pooler, as a coordinator does once. */
+  async recruit(number: bigint): Promise<void> {
+    await this.fixture.untilReady();
+    await this.fixture.manager.consensus.setTerm({ ...NO_TERM, number });
+    // A primary is routed to under its new term first.
+    await this.fixture.untilReady();
+  }
+
+  /** What it serves, and as what it is in the topology. */
+  get state(): string {
+    const { type, serving } = this.fixture.manager.status();
+    return `${type}: ${serving.current.role} ${serving.current.status}`;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.fixture[Symbol.asyncDispose]();
+  }
+
+  #process(): ServerProcess {
+    return {
+      check: async () => {
+        if (this.lost !== undefined) {
+          throw this.lost;
+        }
+      },
+      restartAsStandby: async () => {
+        const { status } = this.fixture.manager.status().serving.current;
+        this.log.push(`restart while ${status}`);
+        if (this.lost !== undefined) {
+          throw this.lost;
+        }
+        this.replication.become(true);
+      },
+    };
+  }
+}
+
+test("a demotion and a promotion go through the same states as the tables say", async () => {
+  await using directory = await temporaryDir();
+  await using site = await Site.open(directory.path);
+  await site.recruit(1n);
+  site.replication.synchronous = SYNCHRONOUS;
+  const demoted = await site.roles.demote({ term: 1n });
+  expect(demoted).toMatchObject({ wasAlready: false, term: 1n, lsn: "0/3000148", terminated: 2 });
+  expect(demoted.steps.map(({ name }) => name)).toEqual([
+    "stop serving",
+    "end sessions",
+    "restart as standby",
+    "follow nobody",
+    "wait for no standby",
+    "become replica",
+    "give up the term",
+  ]);
+  expect(site.log).toEqual(["restart while NOT_SERVING"]);
+  expect(site.state).toBe("REPLICA: REPLICA SERVING_RDONLY");
+  expect(site.replication.synchronous).toBeUndefined();
+  // Once more: it was done already, and nothing is done again.
+  site.replication.calls.length = 0;
+  expect(await site.roles.demote({ term: 1n })).toEqual({
+    ...demoted,
+    steps: [],
+    wasAlready: true,
+  });
+  expect(site.replication.calls).toEqual([]);
+
+  await site.fixture.manager.consensus.setTerm({ ...NO_TERM, number: 2n });
+  const promotion = { term: 2n, expectedLsn: "0/03000148", synchronous: SYNCHRONOUS };
+  const promoted = await site.roles.promote(promotion);
+  expect(promoted).toMatchObject({ wasAlready: false, term: 2n, lsn: "0/3000148" });
+  expect(site.replication.calls).toEqual(["pause receiver", "promote", "setSynchronous 1"]);
+  expect(site.state).toBe("PRIMARY: PRIMARY SERVING");
+  expect(site.fixture.manager.status().serving.current.term?.coordinatorTerm).toBe(2n);
+  // A retry of a promotion that succeeded answers success.
+  expect(await site.roles.promote(promotion)).toEqual({ ...promoted, steps: [], wasAlready: true });
+});
+
+test("what is explained is not done, and a newer term is not adopted", async () => {
+  await using directory = await temporaryDir();
+  await using site = await Site.open(directory.path);
+  await site.recruit(1n);
+  const { steps } = await site.roles.demote({ term: 9n, explain: true });
+  expect(steps.filter(({ isNeeded }) => isNeeded).map(({ name }) => name)).toContain(
+    "restart as standby",
+  );
+  expect(site.replication.calls).toEqual([]);
+  expect(site.fixture.manager.status().term.number).toBe(1n);
+  expect(site.state).toBe("PRIMARY: PRIMARY SERVING");
+});
+
+test("a lost control of the process makes a demotion fail before anything is changed", async () => {
+  await using directory = await temporaryDir();
+  await using site = await Site.open(directory.path);
+  await site.recruit(1n);
+  site.lost = new ManagerError(ManagerErrorCode.ProcessControlFailed, "the daemon is away");
+  await expect(site.roles.demote({ term: 7n })).rejects.toBe(site.lost);
+  expect(site.fixture.manager.status()).toMatchObject({ ready: true, term: { number: 1n } });
+  expect(site.state).toBe("PRIMARY: PRIMARY SERVING");
+  expect(site.replication.calls).toEqual([]);
+});
+
+test("a demotion that fails in the middle serves nothing until it is repeated, over a restart too", async () => {
+  await using directory = await temporaryDir();
+  const servers = new MemoryTopology();
+  {
+    await using site = await Site.open(directory.path, { servers });
+    await site.recruit(1n);
+    site.replication.faults.set("setSynchronous", new ManagerError("TIMED_OUT", "it hangs"));
+    await expect(site.roles.demote({ term: 1n })).rejects.toMatchObject({
+      code: "TIMED_OUT",
+      message: 'Demote failed at "wait for no standby" and is to be repeated: it hangs',
+    });
+    const status = site.fixture.manager.status();
+    expect(status).toMatchObject({ ready: false, notReadyCode: "CHANGING" });
+    expect(status.notReadyReason).toMatch(/^Demote of .* is not complete; repeat it/);
+    await expect(site.roles.changeType(PoolerType.Replica)).rejects.toMatchObject({
+      code: "FAILED_PRECONDITION",
+    });
+  }
+  await using again = await Site.open(directory.path, { servers, isStandby: true });
+  const held = await again.fixture.until(({ notReadyCode }) => notReadyCode === "CHANGING");
+  expect(held.serving.current.status).toBe("NOT_SERVING");
+  const demoted = await again.roles.demote({ term: 1n });
+  expect(demoted).toMatchObject({ wasAlready: false, terminated: 2 });
+  expect(again.log).toEqual([]);
+  expect(again.state).toBe("REPLICA: REPLICA SERVING_RDONLY");
+});
+
+test("a promotion that fails in the middle admits no write before it is repeated", async () => {
+  await using directory = await temporaryDir();
+  await using site = await Site.open(directory.path, { isStandby: true });
+  await site.recruit(3n);
+  site.replication.faults.set("setSynchronous", new ManagerError("TIMED_OUT", "it hangs"));
+  const promotion = { term: 3n, synchronous: SYNCHRONOUS };
+  await expect(site.roles.promote(promotion)).rejects.toThrow('at "wait for standbys"');
+  expect(site.state).toBe("PRIMARY: REPLICA NOT_SERVING");
+  expect(site.fixture.controller.calls).not.toContain("PRIMARY SERVING");
+  expect(await site.roles.promote(promotion)).toMatchObject({ wasAlready: false });
+  expect(site.state).toBe("PRIMARY: PRIMARY SERVING");
+});
+
+test("a demotion can be undone until the server follows somebody else", async () => {
+  await using directory = await temporaryDir();
+  await using site = await Site.open(directory.path);
+  await site.recruit(1n);
+  await expect(site.roles.undoDemote()).rejects.toThrow("there is no demotion to undo");
+  site.replication.synchronous = SYNCHRONOUS;
+  await site.roles.demote({ term: 1n });
+  expect(await site.roles.undoDemote()).toMatchObject({ wasAlready: false, term: 1n });
+  await site.fixture.until(({ serving }) => serving.current.role === "PRIMARY");
+  expect(site.replication.synchronous).toEqual(SYNCHRONOUS);
+  await expect(site.roles.undoDemote()).rejects.toThrow("there is no demotion to undo");
+
+  await site.roles.demote({ term: 1n });
+  await site.fixture.manager.replication.setPrimaryConnInfo(
+    { host: "db2", port: 5432 },
+    { term: 1n },
+  );
+  await expect(site.roles.undoDemote()).rejects.toMatchObject({
+    code: "FAILED_PRECONDITION",
+    message: "the demotion cannot be undone: the server follows db2:5432 by now",
+  });
+  expect(site.state).toBe("REPLICA: REPLICA SERVING_RDONLY");
+});
+
+test("a demotion under an older term cannot be undone", async () => {
+  await using directory = await temporaryDir();
+  await using site = await Site.open(directory.path);
+  await site.recruit(1n);
+  await site.roles.demote({ term: 1n });
+  const candidate = { component: "MULTIPOOLER", cell: "zone1", name: "b" } as const;
+  await site.fixture.manager.consensus.beginTerm({ term: 2n, candidate });
+  await expect(site.roles.undoDemote()).rejects.toMatchObject({
+    code: "FAILED_PRECONDITION",
+    message: "the demotion of term 1 cannot be undone: the current term is 2",
+  });
+});
+
+test.each([
+  ["without a term", { term: 0n }, "node must be recruited via SetTerm first", 0n],
+  ["of another term", { term: 5n }, "not recruited for term 5 (current term is 1)", 1n],
+  ["at another position", { term: 1n, expectedLsn: "0/1" }, "LSN mismatch: expected 0/1", 1n],
+])("a promotion %s is refused, and changes nothing", async (_, request, message, term) => {
+  await using directory = await temporaryDir();
+  await using site = await Site.open(directory.path, { isStandby: true });
+  if (term === 0n) {
+    await site.fixture.untilReady();
+  } else {
+    await site.recruit(term);
+  }
+  await expect(site.roles.promote(request)).rejects.toMatchObject({
+    code: "FAILED_PRECONDITION",
+    message: expect.stringContaining(message),
+  });
+  expect(site.replication.calls).toEqual([]);
+  expect(site.fixture.manager.status().ready).toBe(true);
+});
+
+test.each([
+  [{ force: "" }, "force must be a reason"],
+  [{ force: "two\nlines" }, "force must be a reason"],
+  [{ expectedLsn: "here" }, "expected_lsn"],
+  [{ drainTimeoutMs: -1 }, "drain_timeout is -1 ms"],
+  [{ drainTimeoutMs: Number.NaN }, "drain_timeout is NaN ms"],
+])("%o is no request", async (request, message) => {
+  await using directory = await temporaryDir();
+  await using site = await Site.open(directory.path);
+  await site.recruit(1n);
+  const refusal = { code: "INVALID_ARGUMENT", message: expect.stringContaining(message) };
+  await expect(site.roles.demote({ term: 1n, ...request })).rejects.toMatchObject(refusal);
+  await expect(site.roles.promote({ term: 1n, ...request })).rejects.toMatchObject(refusal);
+  expect(site.fixture.manager.status().ready).toBe(true);
+});
+
+test("a topology that does not answer is told before anything is changed", async () => {
+  await using directory = await temporaryDir();
+  const servers = new MemoryTopology();
+  await using site = await Site.open(directory.path, { servers });
+  await site.recruit(1n);
+  servers.setReachable(false);
+  await site.fixture.until(({ topology }) => topology.awaySince !== undefined);
+  await expect(site.roles.demote({ term: 1n })).rejects.toMatchObject({
+    code: "FAILED_PRECONDITION",
+    message: expect.stringMatching(/^the topology has not answered since /),
+  });
+  expect(site.fixture.manager.status().ready).toBe(true);
+  servers.setReachable(true);
+});
+
+test("a type is changed as an administrator does, and only to one that a pooler can be", async () => {
+  await using directory = await temporaryDir();
+  await using site = await Site.open(directory.path);
+  await site.fixture.untilReady();
+  await site.roles.changeType(PoolerType.Replica);
+  expect(site.fixture.manager.status().type).toBe("REPLICA");
+  await expect(site.roles.changeType(PoolerType.Drained)).rejects.toMatchObject({
+    code: "INVALID_ARGUMENT",
+    message: "invalid pooler type: DRAINED, must be PRIMARY or REPLICA",
+  });
+});
+
+test.each(["{", "[]", '{"action": "Dance"}', '{"action": "Demote", "isDone": false}'])(
+  "a journal of %s ends the start with an error that names it",
+  async (content) => {
+    await using directory = await temporaryDir();
+    const file = path.join(directory.path, "role_action.json");
+    await writeFile(file, content);
+    await using site = new Site(directory.path);
+    await expect(site.fixture.open()).rejects.toMatchObject({
+      code: "RECORD_FILE_INVALID",
+      message: expect.stringContaining(file),
+    });
+    expect(await readFile(file, "utf8")).toBe(content);
+  },
+);

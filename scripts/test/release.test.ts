@@ -1,0 +1,63 @@
+import { mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { command } from "../gates/command.ts";
+import type { CommandResult } from "../gates/command.ts";
+import { copyRepository } from "./planted-tree.ts";
+import type { PlantedTree } from "./planted-tree.ts";
+
+const LIMIT = { timeout: 180_000 };
+const ROOT = join(import.meta.dirname, "../..");
+
+let tree: PlantedTree;
+let out: string;
+beforeAll(() => {
+  tree = copyRepository(ROOT);
+  out = mkdtempSync(join(tmpdir(), "multipooler release "));
+});
+afterAll(() => {
+  tree[Symbol.dispose]();
+  rmSync(out, { recursive: true });
+});
+
+/** Nothing listens on this port: whatever happens, nothing is published. */
+const NOWHERE = { npm_config_registry: "http://127.0.0.1:9/" };
+
+async function release(...args: readonly string[]): Promise<CommandResult> {
+  const script = join(ROOT, "scripts/release.ts");
+  return await command(process.execPath, [script, "--root", tree.root, ...args], {
+    cwd: tree.root,
+    env: NOWHERE,
+  });
+}
+
+test("a dry run shows versions and tarballs, and publishes nothing", LIMIT, async () => {
+  const planted = { ".changeset/planted.md": '---\n"@multipooler/topo": major\n---\n\nNew.\n' };
+  using _planted = tree.plant(planted);
+  const { ok, output } = await release("--dry-run", "--out", out);
+  expect({ ok, output }).toEqual({ ok: true, output: expect.stringContaining("1.0.0") });
+  expect(output).toMatch(/^@multipooler\/topo +0\.0\.0 -> 1\.0\.0 +\d+ files +\d+ KiB$/m);
+  expect(output).toMatch(/^@multipooler\/multipooler +0\.0\.0 -> /m);
+  expect(output).not.toContain("@multipooler/quickstart");
+  expect(output).toContain("Nothing was published");
+  expect(readdirSync(out)).toContain("multipooler-topo-0.0.0.tgz");
+  const bill: unknown = JSON.parse(readFileSync(join(out, "multipooler.cdx.json"), "utf8"));
+  expect(bill).toMatchObject({
+    bomFormat: "CycloneDX",
+    components: expect.arrayContaining([
+      expect.objectContaining({
+        name: "pino",
+        hashes: [{ alg: "SHA-512", content: expect.any(String) }],
+      }),
+    ]),
+  });
+});
+
+test("a release is refused while there are changesets", LIMIT, async () => {
+  const planted = { ".changeset/planted.md": '---\n"@multipooler/topo": minor\n---\n\nNew.\n' };
+  using _planted = tree.plant(planted);
+  const { ok, output } = await release();
+  expect(ok).toBe(false);
+  expect(output).toContain("raise the versions with `pnpm changeset version` first");
+});
