@@ -244,6 +244,33 @@ test("KILL ends the clients of a database and pauses it", async () => {
   expect((await (await waiting).query("select 1 as one")).rows).toEqual([{ one: 1 }]);
 });
 
+test("SHOW STATS counts named statements, of clients and on connections", async () => {
+  const admin = await console();
+  await pooler.postgres.sql("create database shop_stats");
+  const [one, two] = [
+    await connect({ database: "shop_stats" }),
+    await connect({ database: "shop_stats" }),
+  ];
+  // Of a text that both have there is one on a connection.
+  for (const client of [one, two, one, two]) {
+    await client.query({ name: "sum", text: "select $1::int + 1 as n", values: [1] });
+    await client.query("select $1::int as n", [1]);
+  }
+  const stats = await rows(admin, "show stats");
+  expect(stats.find(({ database }) => database === "shop_stats")).toMatchObject({
+    total_client_parse_count: "2",
+    total_server_parse_count: "1",
+    total_bind_count: "4",
+    avg_bind_count: expect.any(String),
+  });
+  const totals = await rows(admin, "show stats_totals");
+  expect(totals.find(({ database }) => database === "shop_stats")).toMatchObject({
+    client_parse_count: "2",
+    server_parse_count: "1",
+    bind_count: "4",
+  });
+});
+
 test.each(["kill", "reconnect"])(
   "after %s a database without clients can be dropped",
   async (command) => {

@@ -74,7 +74,7 @@ test("everything together never needs more than there is", () => {
 test.each([
   [45, { pool: 2, grpc: 1, clients: { limit: 1, connections: 2 } }],
   [1024, { pool: 100, grpc: 191, clients: { limit: 557, connections: 573 } }],
-  [1_048_576, { pool: 100, grpc: 1_047_300, clients: { limit: 1000, connections: 1016 } }],
+  [1_048_576, { pool: 100, grpc: 1_046_316, clients: { limit: 1000, connections: 2000 } }],
 ])("%i open files with a port for clients", (openFiles, expected) => {
   expect(connectionLimits(settings({ pgListenPort: 0 }), openFiles)).toMatchObject(expected);
 });

@@ -17,7 +17,10 @@ export interface ConnectionLimits {
 /** Clients of PostgreSQL's protocol. */
 export interface ClientLimits {
   readonly limit: number;
-  /** A few more than `limit`: for cancel requests, and to refuse in words. */
+  /**
+   * Up to twice as many as `limit`, and some more at least: all clients may ask for a cancel at once, and
+   * to refuse one in words takes a connection too.
+   */
   readonly connections: number;
 }
 
@@ -88,7 +91,7 @@ function clientLimits(config: ConnectionSettings, rest: number, openFiles: numbe
     throw tooMany("--pg-max-clients", { wanted, allowed, openFiles });
   }
   const limit = wanted ?? Math.min(DEFAULT_CLIENTS, allowed);
-  return { limit, connections: limit + spare };
+  return { limit, connections: Math.max(limit + spare, Math.min(2 * limit, share)) };
 }
 
 function tooMany(

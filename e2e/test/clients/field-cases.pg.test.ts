@@ -1,5 +1,6 @@
 import {
   bind,
+  close,
   describe as describing,
   execute,
   parse,
@@ -98,4 +99,88 @@ test("S9: no reply goes missing when transactions take turns", { timeout: 120_00
   await Promise.all(loops);
   const open = "select 1 from pg_stat_activity where state like 'idle in transaction%'";
   expect(await pooler.postgres.sql(open)).toEqual([]);
+});
+
+/** As asyncpg talks: a statement is prepared and described up to a Sync, and run up to another. */
+class PreparingClient {
+  readonly #client: WireClient;
+  #statements = 0;
+
+  constructor(client: WireClient) {
+    this.#client = client;
+  }
+
+  get #name(): string {
+    return `__asyncpg_stmt_${this.#statements.toString(16)}__`;
+  }
+
+  async prepare(sql: string): Promise<readonly string[]> {
+    this.#statements += 1;
+    return await this.ask([parse(sql, this.#name), describing("S", this.#name), sync]);
+  }
+
+  async run(): Promise<readonly string[]> {
+    return await this.ask([bind([], { statement: this.#name }), execute(), sync]);
+  }
+
+  /** What it does with a statement whose plan is not valid any more. */
+  async dropStatement(): Promise<readonly string[]> {
+    return await this.ask([close("S", this.#name), sync]);
+  }
+
+  async ask(messages: readonly Buffer[]): Promise<readonly string[]> {
+    await this.#client.send([Buffer.concat(messages)]);
+    return await this.#client.transcript.login(AbortSignal.timeout(LIMIT_MS));
+  }
+}
+
+const isStale = (lines: readonly string[]): boolean => lines.some((line) => line.includes("0A000"));
+
+test("P3: clients that prepare again when a table has changed are told so once at most", async () => {
+  const { port, user, database } = pooler.address;
+  await pooler.postgres.sql("create table changing (a int)");
+  await pooler.postgres.sql("insert into changing values (1)");
+  await using wires = new AsyncDisposableStack();
+  const clients = await Promise.all(
+    Array.from({ length: 2 * CAPACITY }, async () => {
+      const wire = wires.use(await WireClient.connect(port, { user, database }));
+      await wire.transcript.login(AbortSignal.timeout(LIMIT_MS));
+      const client = new PreparingClient(wire);
+      await client.prepare("select * from changing");
+      return client;
+    }),
+  );
+  const columnsOf = (lines: readonly string[]): string | undefined =>
+    lines.find((line) => line.startsWith("D"));
+  let before: string | undefined;
+  for (let round = 1; round <= 5; round += 1) {
+    // Each of the connections has the statement.
+    await Promise.all(clients.map((client) => client.run()));
+    await pooler.postgres.sql(`alter table changing add column c${round} int default ${round}`);
+    const rows = await Promise.all(
+      clients.map(async (client, index) => {
+        const isInTransaction = index % 2 === 1;
+        if (isInTransaction) {
+          await client.ask([query("begin")]);
+        }
+        let answer = await client.run();
+        if (isStale(answer)) {
+          expect(answer.at(-1)).toBe(isInTransaction ? "Z E" : "Z I");
+          if (isInTransaction) {
+            expect((await client.ask([query("rollback")])).at(-1)).toBe("Z I");
+          }
+          await client.dropStatement();
+          await client.prepare("select * from changing");
+          answer = await client.run();
+        } else if (isInTransaction) {
+          await client.ask([query("commit")]);
+        }
+        return columnsOf(answer);
+      }),
+    );
+    // All have the new column.
+    expect(new Set(rows).size).toBe(1);
+    expect(rows[0]).not.toBe(before);
+    before = rows[0];
+  }
 });

@@ -280,7 +280,7 @@ test("the averages are those of the last minute", async () => {
       .replaceAll(/\0\0\0[\0-\x20]/g, " ")
       .trim();
   };
-  expect(await averages()).toBe("app 0 0 0 0 0 0 0 0 0");
+  expect(await averages()).toBe("app 0 0 0 0 0 0 0 0 0 0 0 0");
   scene.pooler.totals = {
     ...scene.pooler.totals,
     transactions: 600,
@@ -288,11 +288,14 @@ test("the averages are those of the last minute", async () => {
     busyMs: 2400,
     grants: 600,
     waitMs: 60,
+    clientParses: 180,
+    serverParses: 120,
+    binds: 300,
   };
   await clock.advance(60_000);
-  expect(await averages()).toBe("app 10 10 20 0 0 0 2000 100 0");
+  expect(await averages()).toBe("app 10 10 20 0 0 0 2000 100 3 2 5 0");
   await clock.advance(60_000);
-  expect(await averages()).toBe("app 0 0 0 0 0 0 0 0 0");
+  expect(await averages()).toBe("app 0 0 0 0 0 0 0 0 0 0 0 0");
 });
 
 test("users of the console get in with their last password while the server is away", async () => {

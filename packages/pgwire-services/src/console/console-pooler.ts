@@ -30,6 +30,12 @@ export interface ConsoleTotals {
   /** How often a connection was granted. */
   readonly grants: number;
   readonly waitMs: number;
+  /** Named statements that clients have prepared. */
+  readonly clientParses: number;
+  /** How often one of them was prepared on a connection. */
+  readonly serverParses: number;
+  /** Portals that were made of them. */
+  readonly binds: number;
   readonly requests: number;
   readonly transactions: number;
   readonly busyMs: number;

@@ -39,7 +39,8 @@ export interface PgwireServerOptions {
   readonly maxClientsPerDatabase?: number | undefined;
   /**
    * Connections of every kind, those included that ask for a cancel or are told that there are too
-   * many clients; further ones are closed at once. Default: 16 more than `maxClients`.
+   * many clients; further ones are closed at once. Default: twice `maxClients`, so that all of them can
+   * ask for a cancel at once, and at least 16 more.
    */
   readonly maxConnections?: number | undefined;
   /** How long a login may take, from the connection to the first statement. Default 60000. */
@@ -74,7 +75,7 @@ export type ResolvedOptions = {
 
 const DEFAULT_MAX_CLIENTS = 100;
 /** Connections for cancel requests and for refusals in words. */
-const SPARE_CONNECTIONS = 16;
+const LEAST_SPARE = 16;
 const DEFAULT_LOGIN_FAILURE_LIMIT = 20;
 const DEFAULT_LOGIN_FAILURE_WINDOW_MS = 60_000;
 const DEFAULT_KEEPALIVE_MS = 60_000;
@@ -95,7 +96,7 @@ export function resolveOptions(options: PgwireServerOptions): ResolvedOptions {
     keepAliveMs: options.keepAliveMs ?? DEFAULT_KEEPALIVE_MS,
     clientCertificate: demandOf(options),
     trustLoopback: options.trustLoopback ?? false,
-    maxConnections: options.maxConnections ?? maxClients + SPARE_CONNECTIONS,
+    maxConnections: options.maxConnections ?? maxClients + Math.max(maxClients, LEAST_SPARE),
     loginTimeoutMs: options.loginTimeoutMs ?? DEFAULT_LOGIN_TIMEOUT_MS,
     failedLoginDelayMs: options.failedLoginDelayMs ?? DEFAULT_FAILED_LOGIN_DELAY_MS,
     idleTimeoutMs: options.idleTimeoutMs ?? 0,

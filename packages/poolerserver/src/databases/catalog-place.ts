@@ -3,19 +3,15 @@ import { untilAborted } from "../abort.ts";
 import { MultiPoolerError, abortError } from "../error.ts";
 import { takePlace } from "../pool/single-place.ts";
 import type { SinglePlace } from "../pool/single-place.ts";
-import type { UserBudget } from "../pool/user-budget.ts";
-import type { ShareOwner, UserShare } from "../pool/user-share.ts";
-
-/** Not counted against the limits of any user or database. */
-const NOBODY: ShareOwner = { user: "", database: "" };
+import type { PlaceBeside, UserBudget } from "../pool/user-budget.ts";
 
 /**
- * The place in the budget for reading catalogs, which clients cannot take: it is taken before the first
+ * The place for reading catalogs, beside those that clients can take: it is taken before the first
  * reading, and kept until `release`. One reads at a time.
  */
 export class CatalogPlace {
   readonly #budget: UserBudget;
-  #share: UserShare | undefined;
+  #beside: PlaceBeside | undefined;
   #place: SinglePlace | undefined;
   /** Never rejects; resolves when those have read who came first. */
   #turn: Promise<void> = Promise.resolve();
@@ -45,21 +41,19 @@ export class CatalogPlace {
   release(): void {
     this.#place?.release();
     this.#place = undefined;
-    if (this.#share !== undefined) {
-      this.#budget.end(this.#share);
-      this.#share = undefined;
-    }
+    this.#beside?.end();
+    this.#beside = undefined;
   }
 
   async #take(signal: AbortSignal): Promise<void> {
     if (this.#place !== undefined) {
       return;
     }
-    this.#share ??= this.#budget.openSingle(NOBODY);
-    if (this.#share === undefined) {
+    this.#beside ??= this.#budget.openBeside();
+    if (this.#beside === undefined) {
       throw noRoomError();
     }
-    const place = await takePlace(this.#share, { signal });
+    const place = await takePlace(this.#beside, { signal });
     if (signal.aborted) {
       place.release();
       throw abortError(signal);
@@ -71,7 +65,7 @@ export class CatalogPlace {
 function noRoomError(): MultiPoolerError {
   return new MultiPoolerError(
     PoolerErrorCode.PoolExhausted,
-    "reading the catalog of a further database needs a connection of its own, and statements have all " +
-      "that the pooler may open; raise its capacity, or the connections of the server",
+    "reading the catalog of a further database needs a connection of its own, and statements would have " +
+      "none left of those that the server grants; raise its max_connections",
   );
 }

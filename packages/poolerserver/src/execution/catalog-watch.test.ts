@@ -1,4 +1,3 @@
-import { sleep } from "@multipooler/timing";
 import { ManualClock } from "@multipooler/timing/testing";
 import { expect, test } from "vitest";
 import { failureOf, settled } from "../../test/settled.ts";
@@ -103,40 +102,6 @@ test("one that sleeps reads nothing before there is something to classify", asyn
   expect(watch.classify("select g()").taint).not.toBe(0);
   await settled();
   expect(asked()).toBeGreaterThan(afterUse);
-  await watch.close();
-  expect(clock.pending).toBe(0);
-});
-
-test("while statements change the catalog all the time, it is read a tenth of the time", async () => {
-  const clock = new ManualClock();
-  let readingMs = 0;
-  let reads = 0;
-  const watch = new CatalogWatch({
-    classifier: new Classifier({
-      admin: async () => {
-        readingMs += 10;
-        await sleep(clock, 10, NEVER);
-        return [];
-      },
-    }),
-    clock,
-    logger: silentLogger,
-    onRead: () => (reads += 1),
-  });
-  const opening = watch.open(NEVER);
-  await clock.advance(1000);
-  await opening;
-  readingMs = 0;
-  for (let ms = 0; ms < 10_000; ms += 5) {
-    watch.noteDdl();
-    await clock.advance(5);
-  }
-  expect(readingMs).toBeGreaterThan(500);
-  expect(readingMs).toBeLessThan(1300);
-  // The last change is read, too, and nothing more.
-  const before = reads;
-  await clock.advance(2000);
-  expect(reads).toBe(before + 1);
   await watch.close();
   expect(clock.pending).toBe(0);
 });

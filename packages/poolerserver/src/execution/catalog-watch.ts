@@ -1,10 +1,9 @@
 import { Deadline, PeriodicTask } from "@multipooler/timing";
-import type { Clock, Timer } from "@multipooler/timing";
+import type { Clock } from "@multipooler/timing";
 import { untilAborted } from "../abort.ts";
 import type { Classification } from "../classification/classification.ts";
 import type { Classifier } from "../classification/classifier.ts";
 import type { Logger } from "../logger.ts";
-import { ReadingPace } from "./reading-pace.ts";
 
 /** Changes that others make are seen after this time at the latest. */
 const REFRESH_MS = 30_000;
@@ -17,8 +16,7 @@ export type CatalogReading = (read: () => Promise<void>, signal: AbortSignal) =>
 
 /**
  * Keeps what a classifier knows of the catalog up to date: reads it at the opening, after a
- * statement that may change it, and from time to time while there are statements to classify. While
- * many statements change it, it rests in between: see {@link ReadingPace}.
+ * statement that may change it, and from time to time while there are statements to classify.
  */
 export class CatalogWatch {
   readonly #classifier: Classifier;
@@ -28,10 +26,6 @@ export class CatalogWatch {
   readonly #onRead: () => void;
   readonly #sleeps: boolean;
   readonly #during: CatalogReading;
-  readonly #pace = new ReadingPace();
-  /** Until the next reading may begin, if one is due. */
-  #rest: Timer | undefined;
-  #isReading = false;
   /** The catalog may have changed since the last reading began. */
   #isDue = false;
   readonly #task: PeriodicTask;
@@ -88,17 +82,12 @@ export class CatalogWatch {
     this.#classifier.noteDdl();
     this.#onDdl();
     this.#isDue = true;
-    if (!this.#isReading) {
-      this.#readAfterRest();
-    }
+    this.#task.poke();
   }
 
   /** Aborts what is being read. Idempotent. */
   async close(): Promise<void> {
-    this.#rest?.cancel();
     await this.#task.close();
-    // What ended last may have begun to rest.
-    this.#rest?.cancel();
     this.#firstRead.resolve();
   }
 
@@ -113,7 +102,6 @@ export class CatalogWatch {
       return undefined;
     }
     this.#isDue = false;
-    this.#isReading = true;
     try {
       await this.#refresh(signal);
       this.#isFailing = false;
@@ -128,37 +116,14 @@ export class CatalogWatch {
       }
       return RETRY_MS;
     } finally {
-      this.#isReading = false;
       this.#firstRead.resolve();
-      if (this.#isDue && !signal.aborted) {
-        this.#readAfterRest();
-      }
     }
   }
 
   async #refresh(signal: AbortSignal): Promise<void> {
     const what = "reading the catalog";
     using deadline = new Deadline({ clock: this.#clock, ms: TIMEOUT_MS, what, signal });
-    await this.#during(async () => {
-      const startedAt = this.#clock.monotonic();
-      try {
-        await this.#classifier.refresh({ signal: deadline.signal });
-      } finally {
-        this.#pace.note({ startedAt, endedAt: this.#clock.monotonic() });
-      }
-    }, deadline.signal);
-  }
-
-  /** Texts are judged as by an unknown catalog until then. */
-  #readAfterRest(): void {
-    const restMs = this.#pace.restUntil - this.#clock.monotonic();
-    if (restMs <= 0) {
-      this.#task.poke();
-    } else {
-      this.#rest ??= this.#clock.setTimer(() => {
-        this.#rest = undefined;
-        this.#task.poke();
-      }, restMs);
-    }
+    const { signal: limited } = deadline;
+    await this.#during(() => this.#classifier.refresh({ signal: limited }), limited);
   }
 }

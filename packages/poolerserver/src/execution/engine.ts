@@ -129,8 +129,8 @@ export class Engine {
     this.#listener = postgresListener({ database, gate, pools: scheduler, settings, logger });
     const engine = { ...this.#calls, ...this.#classified };
     const limits = sessionLimits(settings);
-    const own = { labels: this.#labels, limits, channels: this.#listener };
-    this.sessions = new Sessions({ ...engine, ...own, scheduler, slow, logger });
+    const own = { labels: this.#labels, limits, channels: this.#listener, slow, logger };
+    this.sessions = new Sessions({ ...engine, ...own, scheduler, counts: totals.statements });
   }
 
   /** The database that it serves. */

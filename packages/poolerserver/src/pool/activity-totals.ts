@@ -1,8 +1,10 @@
 import { ANSWER_TIME_BOUNDS_MS } from "@multipooler/pgwire";
+import { StatementCounts } from "../statements/statement-counts.ts";
+import type { StatementFigures } from "../statements/statement-counts.ts";
 import type { Backend } from "./backend.ts";
 
 /** What was done in a database since the process started. Durations in milliseconds. */
-export interface TotalFigures {
+export interface TotalFigures extends StatementFigures {
   /** Sessions of clients that were opened. */
   readonly logins: number;
   /** How often a connection was granted to somebody. */
@@ -44,7 +46,7 @@ export class UserTotals implements UserActivity {
   }
 }
 
-type ConnectionSums = Omit<TotalFigures, "logins" | "grants" | "waitMs">;
+type ConnectionSums = Omit<TotalFigures, "logins" | "grants" | "waitMs" | keyof StatementFigures>;
 
 /** The same of one connection, whose times change in place. */
 type ConnectionFigures = Omit<ConnectionSums, "answerTimes"> & {
@@ -67,6 +69,8 @@ const NOTHING: ConnectionSums = {
  * open when it is asked. It outlives the pools.
  */
 export class ActivityTotals {
+  /** What sessions do with prepared statements. */
+  readonly statements: StatementCounts = new StatementCounts();
   readonly #open = new Set<Backend>();
   #ended: ConnectionSums = NOTHING;
   /** Requests of the pool's own, which are no client's. */
@@ -130,6 +134,7 @@ export class ActivityTotals {
       logins: this.#logins,
       grants: this.users().reduce((total, { grants }) => total + grants, 0),
       waitMs: this.#waitMs,
+      ...this.statements.figures(),
     };
   }
 }

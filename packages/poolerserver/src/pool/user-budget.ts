@@ -13,6 +13,12 @@ const DEFAULT_INTERVAL_MS = 250;
 /** The need of a connection that is kept for as long as there is one. */
 const ONE: Demand = { current: 1, lately: 1 };
 
+/** A place for one connection beside those of the users. */
+export interface PlaceBeside extends Pick<ConnectionShare, "tryTake" | "onChange"> {
+  /** To be called once, when the place is not wanted any more. */
+  end(): void;
+}
+
 export interface UserBudgetOptions {
   readonly share: ConnectionShare;
   /** Sessions of all users together; the share may allow fewer. */
@@ -47,6 +53,8 @@ export class UserBudget implements ShareKeeper {
   readonly #singles = new Set<UserShare>();
   readonly #stopListening: () => void;
   #used = 0;
+  /** Places of the share that are kept for others than users. */
+  #beside = 0;
   #dividedAt: number = Number.NEGATIVE_INFINITY;
   /** What was divided last. */
   #divided = 0;
@@ -88,6 +96,27 @@ export class UserBudget implements ShareKeeper {
     const share = this.open(owner, () => ONE);
     this.#singles.add(share);
     return share;
+  }
+
+  /**
+   * A connection beside those of the users, out of the share and not of the capacity; they make room for
+   * it where need be. `undefined` where statements would have none left.
+   */
+  openBeside(): PlaceBeside | undefined {
+    const { share } = this.#options;
+    if (share.limit - this.#beside <= 1) {
+      return undefined;
+    }
+    this.#beside += 1;
+    this.#onChange();
+    return {
+      tryTake: () => share.tryTake(),
+      onChange: (listener) => share.onChange(listener),
+      end: () => {
+        this.#beside -= 1;
+        this.#onChange();
+      },
+    };
   }
 
   /** Nothing of the share is used any more. */
@@ -152,7 +181,10 @@ export class UserBudget implements ShareKeeper {
   }
 
   get #total(): number {
-    return Math.min(this.#options.capacity, this.#options.share.limit);
+    const { capacity, share } = this.#options;
+    // Where the share has become very small, statements come first.
+    const left = Math.max(share.limit - this.#beside, Math.min(share.limit, 1));
+    return Math.min(capacity, left);
   }
 
   /** Whether its user or its database has as many connections as one may. */

@@ -5,6 +5,7 @@ import type { Logger } from "../logger.ts";
 import type { UnitScheduler } from "../pool/borrowing.ts";
 import type { Label } from "../pool/label.ts";
 import type { ServingGate } from "../serving/serving-gate.ts";
+import type { StatementCounts } from "../statements/statement-counts.ts";
 import type { StatementRegistry } from "../statements/statement-registry.ts";
 import type { ChannelSource } from "./notifications/session-channels.ts";
 import type { ParameterViews } from "./settings/parameter-views.ts";
@@ -20,6 +21,7 @@ export interface SessionEngine {
   readonly terminate: TerminateProcess;
   readonly classifier: SessionClassifier;
   readonly limits: SessionLimits;
+  readonly counts: StatementCounts;
   readonly channels: ChannelSource;
   /** Told of each statement. */
   readonly slow?: SlowLog | undefined;

@@ -47,10 +47,10 @@ export function cutterOf(
 /** The state of a session that begins. */
 export function sessionState(options: SessionStateOptions): OwnState {
   const { engine, settings, parameters: initial, tell, onDiscarded } = options;
-  const { registry, classifier, limits, views, scheduler } = engine;
+  const { registry, classifier, limits, counts, views, scheduler } = engine;
   const user = settings.loginUser;
   const hold = new SessionHold();
-  const statements = new ClientStatements(limits);
+  const statements = new ClientStatements(limits, counts);
   const placement = new StatementPlacement({ registry, statements, user });
   const parameters = new ClientParameters({
     views,

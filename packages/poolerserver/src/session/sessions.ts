@@ -12,6 +12,7 @@ import { notOffered } from "../execution/request-checks.ts";
 import type { ServedTarget } from "../execution/request-checks.ts";
 import type { Labels } from "../pool/labels.ts";
 import type { ReadOnlyEscapes } from "../read-only-guard.ts";
+import { StatementCounts } from "../statements/statement-counts.ts";
 import { LargeResults } from "./output/large-results.ts";
 import { PoolerSession } from "./pooler-session.ts";
 import type { PoolerSessionOptions } from "./pooler-session.ts";
@@ -38,13 +39,18 @@ const WRITABLE_START: ReadOnlyEscapes = {
   writing: "a start-up setting that allows writes",
 };
 
-export interface SessionsOptions extends Omit<SessionEngine, "classifier" | "limits" | "views"> {
+export interface SessionsOptions extends Omit<
+  SessionEngine,
+  "classifier" | "limits" | "counts" | "views"
+> {
   /** The configured role. */
   readonly served: Pick<ServedTarget, "user">;
   readonly classifier: StatementClassifier;
   readonly labels: Labels;
   /** Default: 256 KiB of input, 1 MiB of output, 10,000 statements of 16 MiB together. */
   readonly limits?: Partial<SessionLimits> | undefined;
+  /** Default: nobody is told. */
+  readonly counts?: StatementCounts | undefined;
 }
 
 /** The sessions of one database. Who opens them has found out that it is the one that they name. */
@@ -55,13 +61,14 @@ export class Sessions {
   readonly #sessions = new Set<PoolerSession>();
   #isClosed = false;
 
-  constructor({ served, classifier, labels, limits, ...engine }: SessionsOptions) {
+  constructor({ served, classifier, labels, limits, counts, ...engine }: SessionsOptions) {
     this.#user = served.user;
     this.#labels = labels;
     this.#engine = {
       ...engine,
       classifier: new LargeResults(classifier),
       limits: { ...DEFAULT_LIMITS, ...limits },
+      counts: counts ?? new StatementCounts(),
       views: new ParameterViews(),
     };
   }

@@ -14,6 +14,9 @@ const FIGURES = {
   xact_time: "numeric",
   query_time: "numeric",
   wait_time: "numeric",
+  client_parse_count: "numeric",
+  server_parse_count: "numeric",
+  bind_count: "numeric",
   client_login_count: "numeric",
 } as const;
 
@@ -27,6 +30,9 @@ const COLUMNS = {
   total_xact_time: "numeric",
   total_query_time: "numeric",
   total_wait_time: "numeric",
+  total_client_parse_count: "numeric",
+  total_server_parse_count: "numeric",
+  total_bind_count: "numeric",
   total_client_login_count: "numeric",
   avg_server_assignment_count: "numeric",
   avg_xact_count: "numeric",
@@ -36,6 +42,9 @@ const COLUMNS = {
   avg_xact_time: "numeric",
   avg_query_time: "numeric",
   avg_wait_time: "numeric",
+  avg_client_parse_count: "numeric",
+  avg_server_parse_count: "numeric",
+  avg_bind_count: "numeric",
   avg_client_login_count: "numeric",
 } as const;
 
@@ -50,6 +59,9 @@ const NO_FIGURES: Figures = {
   xact_time: 0,
   query_time: 0,
   wait_time: 0,
+  client_parse_count: 0,
+  server_parse_count: 0,
+  bind_count: 0,
   client_login_count: 0,
 };
 
@@ -95,6 +107,9 @@ function figuresOf(totals: ConsoleTotals): Figures {
     xact_time: microseconds(totals.transactionMs),
     query_time: microseconds(totals.busyMs),
     wait_time: microseconds(totals.waitMs),
+    client_parse_count: totals.clientParses,
+    server_parse_count: totals.serverParses,
+    bind_count: totals.binds,
     client_login_count: totals.logins,
   };
 }
@@ -120,6 +135,9 @@ function averagesOf(period: PeriodOfDatabase | undefined): Figures {
     xact_time: each("xact_time", "xact_count"),
     query_time: each("query_time", "query_count"),
     wait_time: each("wait_time", "server_assignment_count"),
+    client_parse_count: rate("client_parse_count"),
+    server_parse_count: rate("server_parse_count"),
+    bind_count: rate("bind_count"),
     client_login_count: rate("client_login_count"),
   };
 }
@@ -135,6 +153,9 @@ function rowOf(database: string, totals: Figures, averages: Figures): RowOf<type
     total_xact_time: totals.xact_time,
     total_query_time: totals.query_time,
     total_wait_time: totals.wait_time,
+    total_client_parse_count: totals.client_parse_count,
+    total_server_parse_count: totals.server_parse_count,
+    total_bind_count: totals.bind_count,
     total_client_login_count: totals.client_login_count,
     avg_server_assignment_count: averages.server_assignment_count,
     avg_xact_count: averages.xact_count,
@@ -144,6 +165,9 @@ function rowOf(database: string, totals: Figures, averages: Figures): RowOf<type
     avg_xact_time: averages.xact_time,
     avg_query_time: averages.query_time,
     avg_wait_time: averages.wait_time,
+    avg_client_parse_count: averages.client_parse_count,
+    avg_server_parse_count: averages.server_parse_count,
+    avg_bind_count: averages.bind_count,
     avg_client_login_count: averages.client_login_count,
   };
 }

@@ -19,6 +19,7 @@ import type { Classification } from "../../classification/classification.ts";
 import { Taint } from "../../classification/taint.ts";
 import { Labels } from "../../pool/labels.ts";
 import { SessionSettings } from "../settings/session-settings.ts";
+import { StatementCounts } from "../../statements/statement-counts.ts";
 import { ClientStatements } from "../statements/client-statements.ts";
 import { UnitCutter } from "./unit-cutter.ts";
 import type { Cut } from "./unit-cutter.ts";
@@ -44,7 +45,10 @@ const TEXTS: Readonly<Record<string, Classification>> = {
 function newCutter(maxGroupBytes = 1000): UnitCutter {
   return new UnitCutter({
     classifier: { classify: (text) => TEXTS[text] ?? PLAIN },
-    statements: new ClientStatements({ maxStatements: 100, maxStatementBytes: 10_000 }),
+    statements: new ClientStatements(
+      { maxStatements: 100, maxStatementBytes: 10_000 },
+      new StatementCounts(),
+    ),
     settings: new SessionSettings({
       labels: new Labels({ user: "app", settingsCacheSize: 10 }),
       user: "",

@@ -1,5 +1,6 @@
 import { PoolerErrorCode } from "@multipooler/query-service";
 import { MultiPoolerError, errorDiagnostic } from "../../error.ts";
+import type { StatementCounts } from "../../statements/statement-counts.ts";
 import type { ClientStatement } from "./client-statement.ts";
 import { emptyList } from "../emptied-list.ts";
 
@@ -36,6 +37,8 @@ interface Change {
  * confirmed it.
  */
 export class ClientStatements {
+  /** Of all sessions. */
+  readonly counts: StatementCounts;
   readonly #limits: StatementLimits;
   readonly #byName = new Map<string, ClientStatement>();
   #bytes = 0;
@@ -48,12 +51,20 @@ export class ClientStatements {
   /** Executions of the unit that have come to their end. */
   #executed = 0;
 
-  constructor(limits: StatementLimits) {
+  constructor(limits: StatementLimits, counts: StatementCounts) {
     this.#limits = limits;
+    this.counts = counts;
   }
 
   get isEmpty(): boolean {
     return this.#byName.size === 0;
+  }
+
+  /** A Bind uses the statement. Returns whether that is the unnamed one. */
+  noteBind(statement: ClientStatement): boolean {
+    const isUnnamed = statement === this.get(UNNAMED);
+    this.counts.binds += isUnnamed ? 0 : 1;
+    return isUnnamed;
   }
 
   get(name: string): ClientStatement | undefined {
@@ -62,6 +73,7 @@ export class ClientStatements {
 
   /** A Parse. @param position how many messages of the unit are answered before it */
   define(name: string, statement: ClientStatement, position: number): void {
+    this.counts.clientParses += name === UNNAMED ? 0 : 1;
     this.#changeByMessage(name, statement, position);
   }
 

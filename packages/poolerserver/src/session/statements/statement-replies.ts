@@ -29,6 +29,7 @@ export interface StatementRepliesOptions {
     confirm(): void;
     confirmExecution(): void;
     noteReply(): void;
+    readonly counts: { serverParses: number };
   };
 }
 
@@ -75,6 +76,9 @@ export class StatementReplies {
   /** One more message is sent, at the end. */
   expect(isForClient: boolean, parsed?: RegisteredStatement): void {
     this.#expected.push({ isForClient, parsed, generation: parsed?.generation ?? 0 });
+    if (parsed !== undefined) {
+      this.#options.statements.counts.serverParses += 1;
+    }
   }
 
   /** So many Closes go ahead of everything. */

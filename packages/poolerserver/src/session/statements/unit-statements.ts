@@ -159,7 +159,7 @@ export class UnitStatements {
     if (statement === undefined) {
       return;
     }
-    const isOwn = facts.parses && statement === this.#options.statements.get(UNNAMED);
+    const isOwn = this.#options.statements.noteBind(statement) && facts.parses;
     facts.leavesStatement &&= !isOwn;
     this.text = statement.text;
     const classification = isOwn

@@ -1,13 +1,8 @@
 import type { PgwireError } from "@multipooler/pgwire";
-import {
-  COPY_INTERRUPT,
-  COPY_INTERRUPTED,
-  FLUSH,
-  FrontendCode,
-  isFrontendCode,
-} from "../input/frontend-message.ts";
+import { FLUSH, FrontendCode, isFrontendCode } from "../input/frontend-message.ts";
 import { MessageBoundary } from "../output/message-boundary.ts";
 import type { UnitCutter } from "../input/unit-cutter.ts";
+import { CopyInterruption } from "./copy-interruption.ts";
 
 const NOTHING: Buffer = Buffer.alloc(0);
 /** The type of the next message while there is none. */
@@ -18,18 +13,6 @@ const NOTHING_YET = -1;
  * its answer tells what they are.
  */
 export type FeedStep = "feed" | "hold" | "terminate" | "broken";
-
-/**
- * How a COPY stands in whose middle another message came, which only PostgreSQL can tell what it is:
- * an error in the COPY, or a message on its own behind a COPY that has failed. It waits for that.
- *
- * | interruption | means                                                        |
- * | ------------ | ------------------------------------------------------------ |
- * | none         | no such message has come                                     |
- * | sent         | a CopyFail was sent in its place                             |
- * | hit          | that has ended the COPY: the message was an error in the COPY |
- */
-type Interruption = "none" | "sent" | "hit";
 
 /**
  * What to do in the middle of a COPY. "wait": it depends on what comes next; "passed": that has told;
@@ -47,7 +30,7 @@ export class UnitFeed {
   #answer = new MessageBoundary();
   /** CopyDone and CopyFail messages that were sent. */
   #copyEnds = 0;
-  #interruption: Interruption = "none";
+  readonly #interruption = new CopyInterruption();
   /** A Sync was sent in the middle of a COPY. */
   #hasCopySync = false;
   /** Nothing was sent behind a Flush. */
@@ -78,29 +61,25 @@ export class UnitFeed {
   begin(): void {
     this.#answer = new MessageBoundary();
     this.#copyEnds = this.#cutter.copyEnds;
-    this.#interruption = "none";
+    this.#interruption.reset();
     this.#hasCopySync = false;
     this.#isFlushed = false;
   }
 
   /** An error comes in the answer. */
-  failing({ message, diagnostic }: PgwireError): void {
-    // The reason is the pooler's own text, in whatever language the rest is.
-    const isHit = (diagnostic?.message ?? message).includes(COPY_INTERRUPTED);
-    if (this.#interruption === "sent" && isHit) {
-      this.#interruption = "hit";
-    }
+  failing(error: PgwireError): void {
+    this.#interruption.failing(error);
   }
 
   /** The unit has ended. Drops a message of the client that has only ended its COPY. */
   finish(): void {
     const { input } = this.#cutter;
-    if (this.#interruption === "hit" && !this.#isGroupCopy) {
+    if (this.#interruption.hasHit && !this.#isGroupCopy) {
       this.#passOverSyncs();
       input.advance();
       input.take();
     }
-    this.#interruption = "none";
+    this.#interruption.reset();
   }
 
   /** Moves over Sync and Flush messages. Returns what comes behind them. */
@@ -158,8 +137,7 @@ export class UnitFeed {
         step = this.#judgeSync();
       }
       if (step === "interrupt" && !hasBytes) {
-        this.#interruption = "sent";
-        this.#bytes = COPY_INTERRUPT;
+        this.#bytes = this.#interruption.send();
         return "feed";
       }
       if (step === "passed") {
@@ -238,7 +216,7 @@ export class UnitFeed {
       return this.#judgeInCopy(code);
     }
     // After a Sync in its middle, the COPY may have been over before, so that the unit is.
-    const isOver = this.#hasCopySync && this.#answer.errors > 0 && this.#interruption !== "hit";
+    const isOver = this.#hasCopySync && this.#answer.errors > 0 && !this.#interruption.hasHit;
     if (!isOpen || isOver) {
       return "hold";
     }
@@ -268,7 +246,7 @@ export class UnitFeed {
         if (isSafe) {
           return "feed";
         }
-        return this.#interruption === "none" ? "interrupt" : "hold";
+        return this.#interruption.isPossible ? "interrupt" : "hold";
     }
   }
 
