@@ -122,7 +122,7 @@ test("without the token nobody manages, and queries are served", async () => {
   expect(refused).toEqual({
     code: 1,
     stdout: "",
-    stderr: "multipooler: the manager service asks for a token: there is none\n",
+    stderr: "multipooler: this service asks for a token: there is none\n",
   });
   const served = await runProgram(["ctl", "query", "select 1", "--address", address]);
   expect(served.code).toBe(0);

@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import type { ChildProcessByStdio } from "node:child_process";
+import { randomInt } from "node:crypto";
 import { once } from "node:events";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -8,9 +9,11 @@ import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { findFreePort } from "@multipooler/embedded-postgres";
 import { onTestFinished } from "vitest";
+import { portsOf } from "../src/members.ts";
 import type { Ports } from "../src/options.ts";
 import { placesIn } from "../src/places.ts";
 import type { Places } from "../src/places.ts";
+import { isListening } from "../src/probe.ts";
 import { isAlive, sendSignal } from "../src/processes.ts";
 import { readState } from "../src/state.ts";
 
@@ -28,14 +31,9 @@ export class Site {
     this.ports = ports;
   }
 
-  static async create(): Promise<Site> {
+  static async create(replicas = 0): Promise<Site> {
     const directory = await mkdtemp(join(tmpdir(), "mp quickstart "));
-    const ports = {
-      postgres: await findFreePort(),
-      http: await findFreePort(),
-      grpc: await findFreePort(),
-      psql: await findFreePort(),
-    };
+    const ports = replicas === 0 ? await freePorts() : await freeBlock(replicas);
     const site = new Site(directory, ports);
     onTestFinished(async () => {
       const state = await readState(site.places.state);
@@ -79,6 +77,36 @@ export class Site {
       throw new Error("no state is written down");
     }
     return state.pooler;
+  }
+}
+
+async function freePorts(): Promise<Ports> {
+  return {
+    postgres: await findFreePort(),
+    http: await findFreePort(),
+    grpc: await findFreePort(),
+    psql: await findFreePort(),
+  };
+}
+
+/** Blocks of ports where nobody else looks for single ones: those of replicas are at fixed distances. */
+const BLOCK = 100;
+const FIRST_BLOCK = 120;
+const BLOCKS_END = 200;
+
+async function freeBlock(replicas: number): Promise<Ports> {
+  for (;;) {
+    const base = randomInt(FIRST_BLOCK, BLOCKS_END) * BLOCK;
+    const ports = { postgres: base, http: base + 1, grpc: base + 2, psql: base + 3 };
+    const all = [ports, ...Array.from({ length: replicas }, (_, at) => portsOf(ports, at + 1))];
+    const taken = await Promise.all(
+      all
+        .flatMap(({ postgres, http, grpc, psql }) => [postgres, http, grpc, psql])
+        .map((port) => isListening(port)),
+    );
+    if (!taken.includes(true)) {
+      return ports;
+    }
   }
 }
 

@@ -45,7 +45,7 @@ test(
   "a primary and two standbys, each with its pooler, from zero in one command, and again from what is there",
   { timeout: TIMEOUT_MS },
   async () => {
-    const site = await Site.create();
+    const site = await Site.create(2);
     const members = membersIn(site.directory, site.ports, 2);
     const [primary, ...replicas] = members;
     const first = site.start("--replicas", "2");
@@ -107,7 +107,7 @@ test(
   "a start that was killed leaves no pooler of a replica to the next one",
   { timeout: TIMEOUT_MS },
   async () => {
-    const site = await Site.create();
+    const site = await Site.create(1);
     const [primary, replica] = membersIn(site.directory, site.ports, 1);
     assert.ok(replica);
     const first = site.start("--replicas=1");
@@ -127,7 +127,7 @@ test(
 );
 
 test("says which port of a replica is in use before it starts anything", async () => {
-  const site = await Site.create();
+  const site = await Site.create(1);
   const [, replica] = membersIn(site.directory, site.ports, 1);
   const other = createServer().listen(replica?.ports.psql, "127.0.0.1");
   onTestFinished(() => void other.close());

@@ -36,7 +36,7 @@ async function outcome(client: PoolerClient): Promise<unknown> {
   }
 }
 
-test("with tokens the manager service asks for one of them, and no other service does", async () => {
+test("with tokens this service asks for one of them, and no other service does", async () => {
   const file = tokenFile(`${TOKEN}\n\n${NEXT}\r\n`);
   await using server = await startServer({ managerAccess: { tokenFile: file } });
   const { address } = server;
@@ -44,12 +44,10 @@ test("with tokens the manager service asks for one of them, and no other service
     expect(await outcome(clientOf({ address, token }))).toBe("served");
   }
   const none = clientOf({ address });
-  expect(await outcome(none)).toBe(
-    "UNAUTHENTICATED: the manager service asks for a token: there is none",
-  );
+  expect(await outcome(none)).toBe("UNAUTHENTICATED: this service asks for a token: there is none");
   for (const token of [TOKEN.slice(1), `${TOKEN}x`, "x"]) {
     expect(await outcome(clientOf({ address, token }))).toBe(
-      "UNAUTHENTICATED: the manager service asks for a token: the token is wrong",
+      "UNAUTHENTICATED: this service asks for a token: the token is wrong",
     );
   }
   await expect(none.setServingStatus({ status: 3 })).rejects.toMatchObject({
@@ -66,7 +64,7 @@ test("with tokens the manager service asks for one of them, and no other service
   expect(await none.isServing("")).toBe(true);
   await expect(none.executeQuery({ query: "select 1" })).resolves.toBeDefined();
   const logged = JSON.stringify(server.log);
-  expect(logged).toContain("a client may not call the manager service");
+  expect(logged).toContain("a client may not manage the pooler");
   expect(logged).not.toContain(TOKEN.slice(1));
 });
 
@@ -136,7 +134,7 @@ test("a certificate with an allowed subject does instead of a token", async () =
   expect(await outcome(clientWith("gateway.test", TOKEN))).toBe("served");
   const gateway = clientWith("gateway.test");
   expect(await outcome(gateway)).toBe(
-    "UNAUTHENTICATED: the manager service asks for a token or a certificate that is allowed: there is none",
+    "UNAUTHENTICATED: this service asks for a token or a certificate that is allowed: there is none",
   );
   expect(await gateway.isServing("")).toBe(true);
 });

@@ -40,13 +40,13 @@ export const grpcTlsSettings = {
   }),
   managerTokenFile: tls.optional("grpc-manager-token-file", path, {
     help:
-      "File with a token a line; calls of the manager service (ctl) need one then. Read again when it " +
-      "is replaced.",
+      "File with a token a line; calls of the manager service (ctl) and of consensus need one then. Read " +
+      "again when it is replaced.",
   }),
   managerSubstrings: tls.optional("grpc-manager-allowed-substrings", unsetIfEmpty(substrings), {
     help:
       "Parts of subjects, separated by colons: clients whose certificate has one of them may call the " +
-      "manager service, and no others but those with a token of --grpc-manager-token-file.",
+      "services that manage, and no others but those with a token of --grpc-manager-token-file.",
   }),
   grpcCrl: tls.optional("grpc-crl", refused([""], "lists of revoked certificates are not read"), {
     help: "Refused: lists of revoked certificates are not read, as in Multigres.",

@@ -74,7 +74,10 @@ export interface GrpcServerOptions {
   readonly observeCall?: CallObserver | undefined;
   /** Services that are not offered here even if they are announced. Default: none. */
   readonly withheld?: ReadonlySet<PoolerService> | undefined;
-  /** Who may call the manager service; health and the others are for every client. Default: every client. */
+  /**
+   * Who may call the services that manage the pooler, "manager" and "consensus"; the others are for every
+   * client. Default: every client.
+   */
   readonly managerAccess?: ManagerAccessOptions | undefined;
   /** What the program itself answers of the manager service. Default: nothing. */
   readonly operations?: PoolerOperations | undefined;

@@ -10,7 +10,7 @@ import type { RpcStatus } from "../errors/rpc-status.ts";
 import type { Logger } from "../logger.ts";
 import { AllowedSubjects } from "./connection/allowed-subjects.ts";
 
-/** Who may call the manager service: clients that prove one of these. */
+/** Who may call the services that manage the pooler: clients that prove one of these. */
 export interface ManagerAccessOptions {
   /**
    * A file with a token a line, of at least 16 characters; read again when it is replaced. A client
@@ -24,7 +24,7 @@ export interface ManagerAccessOptions {
 const MIN_TOKEN_LENGTH = 16;
 const MAX_TOKENS = 100;
 
-/** Decides which clients may call the manager service. */
+/** Decides which clients may call the services that manage the pooler. */
 export class ManagerAccess {
   readonly #tokens: WatchedFiles<readonly Buffer[]> | undefined;
   readonly #subjects: AllowedSubjects | undefined;
@@ -62,8 +62,8 @@ export class ManagerAccess {
     ].join(" or ");
     const isGiven = headers.authorization !== undefined;
     const given = isGiven ? "the token is wrong" : "there is none";
-    this.#logger.warn({ given }, "a client may not call the manager service");
-    return plainStatus(Code.UNAUTHENTICATED, `the manager service asks for ${wanted}: ${given}`);
+    this.#logger.warn({ given }, "a client may not manage the pooler");
+    return plainStatus(Code.UNAUTHENTICATED, `this service asks for ${wanted}: ${given}`);
   }
 
   #hasToken(authorization: string | undefined): boolean {

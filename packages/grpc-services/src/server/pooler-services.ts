@@ -25,14 +25,16 @@ const SERVICES: Readonly<
       readonly bind: ((options: PoolerServicesOptions) => BoundService) | undefined;
       /** Management does without: it is there to tell why a pooler is not ready. */
       readonly needsReadyPooler: boolean;
+      /** It changes what the pooler is: not every client may call it. */
+      readonly isGuarded: boolean;
     }
   >
 > = {
-  query: { bind: bindQueryService, needsReadyPooler: true },
-  session: { bind: undefined, needsReadyPooler: true },
-  health: { bind: undefined, needsReadyPooler: false },
-  manager: { bind: bindManagerService, needsReadyPooler: false },
-  consensus: { bind: bindConsensusService, needsReadyPooler: false },
+  query: { bind: bindQueryService, needsReadyPooler: true, isGuarded: false },
+  session: { bind: undefined, needsReadyPooler: true, isGuarded: false },
+  health: { bind: undefined, needsReadyPooler: false, isGuarded: false },
+  manager: { bind: bindManagerService, needsReadyPooler: false, isGuarded: true },
+  consensus: { bind: bindConsensusService, needsReadyPooler: false, isGuarded: true },
 };
 
 /** The services that are offered, and the health service that tells about them, if it is one of them. */
@@ -42,8 +44,7 @@ export function poolerServices(options: PoolerServicesOptions): {
 } {
   const { manager, closing } = options;
   const bound = [...options.offered].flatMap((name) => {
-    const { bind, needsReadyPooler } = SERVICES[name];
-    const isGuarded = name === "manager" || name === "consensus";
+    const { bind, needsReadyPooler, isGuarded } = SERVICES[name];
     return bind === undefined
       ? []
       : [{ service: { ...bind(options), isGuarded }, needsReadyPooler }];

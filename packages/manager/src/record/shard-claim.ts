@@ -344,11 +344,8 @@ export class ShardClaim {
     found: Versioned<ShardState> | undefined,
     signal: AbortSignal | undefined,
   ): Promise<boolean> {
-    const written = await this.#record.write(
-      this.#claimant.stateAfter(found?.record),
-      found?.version,
-      signal,
-    );
+    const state = this.#claimant.stateAfter(found?.record);
+    const written = await this.#record.write(state, found?.version, signal);
     if (written === undefined) {
       return false;
     }
