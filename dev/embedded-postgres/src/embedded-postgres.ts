@@ -3,7 +3,9 @@ import { LocalPostgres, PgctldError, PgctldErrorCode } from "@multipooler/pgctld
 import type {
   LocalPostgresOptions,
   PrimaryAddress,
+  PostgresControl,
   ProgramEnd,
+  StartRole,
   StopMode,
 } from "@multipooler/pgctld";
 import { createDatabase, runSql } from "./database.ts";
@@ -11,6 +13,7 @@ import type { SqlResultRow, TemporaryDatabase } from "./database.ts";
 import { guard } from "./guard.ts";
 import type { Guard } from "./guard.ts";
 import { findFreePort, HOST } from "./network.ts";
+import { controlOf } from "./server-control.ts";
 
 const PORT_ATTEMPTS = 10;
 
@@ -33,6 +36,13 @@ interface Controlled {
   readonly port: number;
 }
 
+/** How a server is started. */
+export interface ServerStart {
+  /** Default: as it was left. */
+  readonly role?: StartRole | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
 interface Run {
   readonly pid: number;
   readonly ended: Promise<ProgramEnd>;
@@ -50,6 +60,8 @@ export class EmbeddedPostgres implements AsyncDisposable {
   #controlled: Controlled | undefined;
   #run: Run | undefined;
   #lastTurn: Promise<unknown> = Promise.resolve();
+  /** Resolves when a restart that is under way is over. */
+  #restarting: Promise<void> | undefined;
   /** IPv4 loopback address on which the server listens. */
   readonly host: string = HOST;
   /** Name of the superuser. */
@@ -96,11 +108,45 @@ export class EmbeddedPostgres implements AsyncDisposable {
     return this.#run.ended;
   }
 
+  /** Resolves when the main process has ended and no restart brings it back. */
+  async gone(): Promise<ProgramEnd> {
+    for (;;) {
+      const end = await this.ended;
+      await this.#restarting;
+      if (this.pid === undefined) {
+        return end;
+      }
+    }
+  }
+
+  /** The server as a process-control daemon serves it. */
+  get control(): PostgresControl {
+    return controlOf(this, () => this.#server().postgres);
+  }
+
   /** Starts the server and waits until it takes connections; nothing to do while it runs. */
-  start({ signal }: { signal?: AbortSignal | undefined } = {}): Promise<void> {
+  start(start: ServerStart = {}): Promise<void> {
     return this.#inTurn(async () => {
       if (this.pid === undefined) {
-        this.#controlled = await this.#startOnPort(signal);
+        this.#controlled = await this.#startOnPort(start);
+      }
+    });
+  }
+
+  /** Stops the server if it runs, and starts it; that is no end for who waits for `gone`. */
+  restart({
+    mode = "fast",
+    ...start
+  }: ServerStart & { mode?: StopMode | undefined } = {}): Promise<void> {
+    return this.#inTurn(async () => {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#restarting = promise;
+      try {
+        await this.#stop(mode);
+        this.#controlled = await this.#startOnPort(start);
+      } finally {
+        this.#restarting = undefined;
+        resolve();
       }
     });
   }
@@ -157,13 +203,13 @@ export class EmbeddedPostgres implements AsyncDisposable {
   }
 
   /** Another port is tried where none is wanted and the chosen one was snatched. */
-  async #startOnPort(signal: AbortSignal | undefined): Promise<Controlled> {
+  async #startOnPort(start: ServerStart): Promise<Controlled> {
     const wanted = this.#controlled?.port ?? this.#options.port;
     for (let attempts = PORT_ATTEMPTS; ; attempts -= 1) {
       const port = wanted ?? (await findFreePort());
       const postgres = new LocalPostgres({ ...this.#options.server, port });
       try {
-        await this.#start(postgres, signal);
+        await this.#start(postgres, start);
         return { postgres, port };
       } catch (error) {
         if (wanted === undefined && attempts > 1 && isPortInUse(error)) {
@@ -174,13 +220,15 @@ export class EmbeddedPostgres implements AsyncDisposable {
     }
   }
 
-  async #start(postgres: LocalPostgres, signal: AbortSignal | undefined): Promise<void> {
+  async #start(postgres: LocalPostgres, { role, signal }: ServerStart): Promise<void> {
     await postgres.initialize({}, { signal });
     const { standbyOf } = this.#options;
     if (standbyOf !== undefined && this.#run === undefined) {
       await postgres.follow(standbyOf, { signal });
     }
-    const { alreadyRunning, pid } = await postgres.start({}, { signal }).catch(giveUp(postgres));
+    const { alreadyRunning, pid } = await postgres
+      .start({ role }, { signal })
+      .catch(giveUp(postgres));
     const { launched } = postgres;
     if (alreadyRunning || launched === undefined) {
       throw new PgctldError(

@@ -11,6 +11,7 @@ const running = {
   postgres: 100,
   pooler: 2000,
   replicas: [],
+  switchover: undefined,
   cwd: "/home/me/multipooler",
 };
 
@@ -60,6 +61,10 @@ test("names each replica, and how to read there", () => {
   );
   expect(thingsToTry({ ...running, replicas })).toMatch(
     /PGPASSWORD="\$\(cat \.multipooler\/postgres-password\)" psql -h 127\.0\.0\.1 -p 15443 -U postgres +reads on replica 1\n/,
+  );
+  const switchover = { from: 15270, to: 15280, title: "replica 1" };
+  expect(thingsToTry({ ...running, replicas, switchover })).toMatch(
+    /ctl -- switchover --from 127\.0\.0\.1:15270 --to 127\.0\.0\.1:15280 +replica 1 becomes the primary\n/,
   );
 });
 

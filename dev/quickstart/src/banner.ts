@@ -13,6 +13,14 @@ export interface RunningReplica {
   readonly pooler: number;
 }
 
+/** The primary and a standby that can take its place, by their ports of gRPC. */
+export interface Switchover {
+  readonly from: number;
+  readonly to: number;
+  /** Of the standby. */
+  readonly title: string;
+}
+
 /** Facts for the text that `npm start` shows once everything runs. */
 export interface Running {
   readonly ports: Ports;
@@ -21,6 +29,7 @@ export interface Running {
   readonly postgres: number | undefined;
   readonly pooler: number;
   readonly replicas: readonly RunningReplica[];
+  readonly switchover: Switchover | undefined;
   /** Paths are shown relative to it. */
   readonly cwd: string;
 }
@@ -57,7 +66,8 @@ function replicaRows(
 }
 
 /** Commands that work as they stand. */
-export function thingsToTry({ ports, places, postgres, replicas, cwd }: Running): string {
+export function thingsToTry(running: Running): string {
+  const { ports, places, postgres, replicas, switchover, cwd } = running;
   const password = `PGPASSWORD="$(cat ${quoted(shortest(places.password, cwd))})"`;
   const address = ports.grpc === DEFAULT_PORTS.grpc ? "" : `--address 127.0.0.1:${ports.grpc} `;
   const crash = [`kill -9 ${postgres}`, "a crash: the pooler stays up, npm start brings it back"];
@@ -67,12 +77,18 @@ export function thingsToTry({ ports, places, postgres, replicas, cwd }: Running)
       `${password} psql -h 127.0.0.1 -p ${replica.ports.psql} -U postgres`,
       `reads on ${replica.title}`,
     ]),
+    ...(switchover === undefined ? [] : [switchoverRow(switchover)]),
     [`npm run ctl -- query ${address}"select generate_series(1, 5) as n, now()"`, "rows"],
     [`npm run ctl -- status ${address}`.trimEnd(), "the pooler and its database"],
     postgres === undefined
       ? [`curl -i http://127.0.0.1:${ports.http}/ready`, "what a load balancer asks"]
       : crash,
   ]);
+}
+
+function switchoverRow({ from, to, title }: Switchover): readonly string[] {
+  const command = `npm run ctl -- switchover --from 127.0.0.1:${from} --to 127.0.0.1:${to}`;
+  return [command, `${title} becomes the primary`];
 }
 
 function shortest(file: string, cwd: string): string {

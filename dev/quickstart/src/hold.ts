@@ -38,7 +38,7 @@ export async function hold(held: Held): Promise<number> {
   }
   const poolerEnded = pooler.ended.then((how) => ({ how }));
   try {
-    let event = await Promise.race([stop, poolerEnded, postgres.ended]);
+    let event = await Promise.race([stop, poolerEnded, postgres.gone()]);
     if (event !== "stop" && !("how" in event)) {
       const { code, signal: killedBy } = event;
       const how = killedBy === null ? `with exit code ${code}` : `by ${killedBy}`;

@@ -6,6 +6,7 @@ import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import { isNew, isStandby, leaderOf } from "./members.ts";
 import type { Member, Members } from "./members.ts";
 import { ensurePassword } from "./password.ts";
+import { serveControl } from "./process-control.ts";
 import { timed } from "./terminal.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -29,6 +30,7 @@ export async function launchServers(
       launch(member, leader, context.signal),
     );
     servers.set(member, context.parts.use(server));
+    context.parts.use(await serveControl(server, context.terminal));
   }
   return servers;
 }

@@ -1,9 +1,11 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, existsSync, openSync } from "node:fs";
+import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import { formatConnInfo } from "@multipooler/pgctld";
 import { programPath } from "@multipooler/pooler-process";
 import type { Member } from "./members.ts";
+import { controlAddress } from "./process-control.ts";
 import { isAlive, sendSignal } from "./processes.ts";
 
 /** The pooler's own deadline for a graceful stop is 30 s. */
@@ -23,9 +25,9 @@ export interface Pooler {
  * Starts the shipped program in front of a member's PostgreSQL. It is killed if this process exits
  * without stopping it.
  */
-export async function startPooler(member: Member): Promise<Pooler> {
+export async function startPooler(member: Member, server: EmbeddedPostgres): Promise<Pooler> {
   const log = openSync(member.places.poolerLog, "w");
-  const child = spawn(process.execPath, [programPath(), ...poolerFlags(member)], {
+  const child = spawn(process.execPath, [programPath(), ...poolerFlags(member, server)], {
     detached: true, // Ctrl-C stops it through this process, before PostgreSQL.
     stdio: ["ignore", log, log],
   });
@@ -83,7 +85,7 @@ class PoolerProcess implements Pooler {
   }
 }
 
-function poolerFlags({ name, replica, places, ports }: Member): string[] {
+function poolerFlags({ name, replica, places, ports }: Member, server: EmbeddedPostgres): string[] {
   const flags = {
     "pg-host": "127.0.0.1",
     "pg-port": ports.postgres,
@@ -95,6 +97,7 @@ function poolerFlags({ name, replica, places, ports }: Member): string[] {
     "grpc-port": ports.grpc,
     "pg-listen-port": ports.psql,
     "service-id": name,
+    "pgctld-addr": controlAddress(server),
     "pooler-dir": places.poolerMemory,
     "topo-implementation": "sqlite",
     "topo-global-server-addresses": places.topology,

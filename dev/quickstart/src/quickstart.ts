@@ -1,9 +1,10 @@
 import { mkdir, rm } from "node:fs/promises";
 import { thingsToTry, whatRuns } from "./banner.ts";
+import type { Switchover } from "./banner.ts";
 import { QuickstartError } from "./error.ts";
 import { hold } from "./hold.ts";
 import { launchServers } from "./launch.ts";
-import { membersIn, portsOf } from "./members.ts";
+import { isStandby, membersIn, portsOf } from "./members.ts";
 import type { Member, Members } from "./members.ts";
 import type { Ports, QuickstartOptions } from "./options.ts";
 import { placesIn } from "./places.ts";
@@ -96,7 +97,7 @@ async function startAll(members: Members, context: Context): Promise<number> {
     throw new Error("PostgreSQL was not launched");
   }
   parts.defer(() => removeState(places.state));
-  const pooler = await startPooler(first);
+  const pooler = await startPooler(first, postgres);
   parts.defer(() => pooler.stop());
   const state = { owner: process.pid, pooler: pooler.pid, ports, replicas: [] };
   await writeState(places.state, state);
@@ -176,7 +177,7 @@ async function startReplicas(
     if (postgres === undefined) {
       continue;
     }
-    const pooler = await startPooler(member);
+    const pooler = await startPooler(member, postgres);
     parts.defer(() => pooler.stop());
     running.push({ member, postgres, pooler });
     const replicas = running.map((replica) => replica.pooler.pid);
@@ -249,7 +250,18 @@ function describe(
       postgres: server.pid,
       pooler: own.pid,
     })),
+    switchover: switchoverOf(ports, replicas),
     cwd: terminal.cwd,
   };
   return `${whatRuns(running)}\nTry in another terminal:\n\n${thingsToTry(running)}`;
+}
+
+/** A replica may have taken the place of the first one. */
+function switchoverOf({ grpc }: Ports, replicas: readonly RunningMember[]): Switchover | undefined {
+  const leader = replicas.find(({ member }) => !isStandby(member));
+  if (leader !== undefined) {
+    return { from: leader.member.ports.grpc, to: grpc, title: "the first one" };
+  }
+  const [first] = replicas;
+  return first && { from: grpc, to: first.member.ports.grpc, title: first.member.replica ?? "" };
 }

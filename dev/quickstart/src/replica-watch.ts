@@ -19,7 +19,7 @@ export function watchReplicas(replicas: readonly RunningMember[], terminal: Term
     }
   };
   for (const { member, postgres, pooler } of replicas) {
-    void postgres.ended.then(() => say(`PostgreSQL of ${member.replica} ended`));
+    void postgres.gone().then(() => say(`PostgreSQL of ${member.replica} ended`));
     void pooler.ended.then((how) => say(`the pooler of ${member.replica} ended ${how}`));
   }
   return {

@@ -126,6 +126,44 @@ test(
   },
 );
 
+test(
+  "a replica takes the place of the primary by one command, and keeps it over a restart",
+  { timeout: TIMEOUT_MS },
+  async () => {
+    const site = await Site.create(1);
+    const [former, next] = membersIn(site.directory, site.ports, 1);
+    assert.ok(next);
+    const first = site.start("--replicas=1");
+    await first.printed("Ctrl-C stops all of it");
+    const [from, to] = [former, next].map(({ ports }) => `127.0.0.1:${ports.grpc}`);
+    expect(first.output).toContain(`switchover --from ${from} --to ${to}`);
+    await query(former, "create table kept as select 1 as id");
+    const moved = await runProgram(["ctl", "switchover", "--from", from ?? "", "--to", to ?? ""]);
+    expect(moved.stderr).toBe("");
+    expect(moved.stdout).toContain(`${to} is the primary in term 1, and ${from} follows it`);
+
+    await expect.poll(() => query(next, "insert into kept values (2)"), PATIENCE).toBe("");
+    await expect
+      .poll(() => query(former, "select count(*) from kept"), PATIENCE)
+      .toBe("count\n2\n");
+    expect(await query(former, "create table t ()")).toContain("25006");
+    // Its restart was no end.
+    expect(first.output).not.toContain("PostgreSQL ended");
+    const servers = [await serverPid(former), await serverPid(next)];
+    expect(await first.stop("SIGINT")).toBe(0);
+    expect(allGone(...servers)).toBe(true);
+
+    const second = site.start();
+    await second.printed("Ctrl-C stops all of it");
+    expect(second.output).toContain(`switchover --from ${to} --to ${from}`);
+    await expect.poll(() => query(next, "insert into kept values (3)"), PATIENCE).toBe("");
+    await expect
+      .poll(() => query(former, "select count(*) from kept"), PATIENCE)
+      .toBe("count\n3\n");
+    expect(await second.stop("SIGINT")).toBe(0);
+  },
+);
+
 test("says which port of a replica is in use before it starts anything", async () => {
   const site = await Site.create(1);
   const [, replica] = membersIn(site.directory, site.ports, 1);
