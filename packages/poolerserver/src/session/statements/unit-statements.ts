@@ -243,11 +243,12 @@ export class UnitStatements {
     if (statement === undefined) {
       if (name === UNNAMED || isPoolerName(name)) {
         this.#messages.add("missing", { nameStart, nameEnd });
-      } else if (isPinned()) {
-        // SQL that was not understood may have prepared it.
-        facts.addState();
       } else {
         this.#unknown.push(name);
+        if (isPinned()) {
+          // SQL that was not understood may have prepared it.
+          facts.addState();
+        }
       }
       return undefined;
     }
