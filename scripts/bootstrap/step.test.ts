@@ -29,6 +29,6 @@ test("explains itself when it is asked for a command that it does not know", () 
   const { status, stderr } = spawnSync(process.execPath, [bootstrap, "strat"], {
     encoding: "utf8",
   });
-  expect(stderr).toMatch(/^usage: .*<start\|test\|check\|bench\|soak\|compat\|ctl>/);
+  expect(stderr).toMatch(/^usage: .*<start\|test\|check\|bench\|soak\|compat\|release\|ctl>/);
   expect(status).toBe(2);
 });
