@@ -188,3 +188,16 @@ test("a client is told of a start-up setting that holds again once, and of nothi
   }
   await client.session.end("now");
 });
+
+test("a client with the start-up settings of another is told nothing that the other one has set", async () => {
+  await using pooler = await scene();
+  const name = "standard_conforming_strings";
+  for (let n = 0; n < 3; n += 1) {
+    const client = await pooler.connect(STARTUP);
+    expect(client.session.parameters.get(name)).toBe("on");
+    // PostgreSQL passes over values that the statement does not take.
+    await client.ask([parse(`set ${name} = off`, "c"), sync]);
+    expect(await client.ask(query("execute c (41)"))).toContain("C SET");
+    await client.session.end("now");
+  }
+});

@@ -117,7 +117,9 @@ export class CarriedState {
       this.#dropUnchanged();
     }
     const isElsewhere = hasDiscarded && facts.discardsAll?.isRestored === false;
-    if (hasSucceeded && !settings.isPending && !isElsewhere) {
+    // What is reported is noted under settings that are known to be those of the session.
+    const isKnown = !settings.isPending && this.#unseen.size === 0;
+    if (hasSucceeded && isKnown && !isElsewhere) {
       this.#compare();
     }
   }
