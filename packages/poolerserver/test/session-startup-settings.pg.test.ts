@@ -189,15 +189,29 @@ test("a client is told of a start-up setting that holds again once, and of nothi
   await client.session.end("now");
 });
 
-test("a client with the start-up settings of another is told nothing that the other one has set", async () => {
-  await using pooler = await scene();
-  const name = "standard_conforming_strings";
-  for (let n = 0; n < 3; n += 1) {
-    const client = await pooler.connect(STARTUP);
-    expect(client.session.parameters.get(name)).toBe("on");
-    // PostgreSQL passes over values that the statement does not take.
-    await client.ask([parse(`set ${name} = off`, "c"), sync]);
-    expect(await client.ask(query("execute c (41)"))).toContain("C SET");
-    await client.session.end("now");
-  }
-});
+test.for([
+  ["standard_conforming_strings", "set standard_conforming_strings = off"],
+  ["is_superuser", "set role pg_monitor"],
+] as const)(
+  "clients with the start-up settings of another are told nothing that the other one has set: %s",
+  async ([name, change]) => {
+    await using pooler = await SessionScene.open({
+      postgres,
+      database: database.name,
+      capacity: 2,
+    });
+    for (let n = 0; n < 10; n += 1) {
+      const clients = [await pooler.connect(STARTUP), await pooler.connect({ work_mem: "65kB" })];
+      const told = clients.map(({ session }) => session.parameters.get(name));
+      expect(told).toEqual(["on", "on"]);
+      // PostgreSQL passes over values that the statement does not take.
+      await Promise.all(
+        clients.map(async (client) => {
+          await client.ask([parse(change, "c"), bind([], { statement: "c" }), sync]);
+          await client.ask(query("execute c (41)"));
+          await client.session.end("now");
+        }),
+      );
+    }
+  },
+);

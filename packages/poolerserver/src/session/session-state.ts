@@ -57,7 +57,12 @@ export function sessionState(options: SessionStateOptions): OwnState {
     initial,
     startup: settings.startup.values,
     poolName: scheduler.parameters?.get(APPLICATION_NAME) ?? "",
-    onCompared: (view) => views.note(user, settings.current, view),
+    onCompared: (view) => {
+      // Such a session has settings that are not among those that are known.
+      if (!hold.isStateful) {
+        views.note(user, settings.current, view);
+      }
+    },
   });
   const own = { hold, statements, placement, parameters };
   const carried = new CarriedState({ ...own, registry, classifier, settings, tell, onDiscarded });
