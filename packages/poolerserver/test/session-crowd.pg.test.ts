@@ -61,9 +61,13 @@ test("a client that does not read is ended, and nobody else waits for it", async
   await using pooler = await scene({ capacity: 1, limits });
   const slow = await pooler.connect();
   const other = await pooler.connect();
+  // Both wait for the same moment: behind what has run for a while nothing is put.
+  const holder = await pooler.connect();
+  await holder.ask(query("begin"));
   slow.isReading = false;
   slow.send(query("select v from big"));
   other.send(query("select 1"));
+  await holder.ask(query("commit"));
   expect(await other.answers()).toContain("D 1");
   await slow.until(() => slow.isEnded);
   expect(slow.messages.at(-1)).toBe("FATAL 53400");
