@@ -23,7 +23,7 @@ test("says in columns what runs where", () => {
       "                                                role  postgres, password in .multipooler/postgres-password",
       "  pooler         127.0.0.1:15433  process 2000  log   .multipooler/pooler.log",
       "  pooler, gRPC   127.0.0.1:15270",
-      "  pooler, HTTP   127.0.0.1:15200                /live  /ready  /version",
+      "  pooler, HTTP   127.0.0.1:15200                status page  /live  /ready  /version",
       "",
     ].join("\n"),
   );

@@ -48,7 +48,7 @@ export function whatRuns({ ports, places, postgres, pooler, replicas, cwd }: Run
     ["", "", "", `role  postgres, password in ${path(places.password)}`],
     ["pooler", `127.0.0.1:${ports.psql}`, processName(pooler), `log   ${path(places.poolerLog)}`],
     ["pooler, gRPC", `127.0.0.1:${ports.grpc}`, "", ""],
-    ["pooler, HTTP", `127.0.0.1:${ports.http}`, "", "/live  /ready  /version"],
+    ["pooler, HTTP", `127.0.0.1:${ports.http}`, "", "status page  /live  /ready  /version"],
     ...replicas.flatMap((replica) => replicaRows(replica, path)),
   ];
   return table(rows);

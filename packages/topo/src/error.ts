@@ -63,6 +63,18 @@ export function isTopoError(
   return error instanceof TopoError && (codes.length === 0 || codes.includes(error.code));
 }
 
+/** What `read` reads; `undefined` where there is no such record. Rejects with every other error. */
+export async function unlessAbsent<Found>(read: () => Promise<Found>): Promise<Found | undefined> {
+  try {
+    return await read();
+  } catch (error) {
+    if (isTopoError(error, TopoErrorCode.NoNode)) {
+      return undefined;
+    }
+    throw error;
+  }
+}
+
 /** Whether `error` is one that waiting does not cure: somebody has to change something. */
 export function isPermanent(error: unknown): error is TopoError {
   return isTopoError(

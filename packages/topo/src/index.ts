@@ -1,4 +1,4 @@
-export { TopoError, TopoErrorCode, interruption, isTopoError } from "./error.ts";
+export { TopoError, TopoErrorCode, interruption, isTopoError, unlessAbsent } from "./error.ts";
 export type { TopoErrorOptions } from "./error.ts";
 export type {
   Abortable,

@@ -1,6 +1,7 @@
 import type { Duration } from "@multipooler/proto/duration";
 import { ConfigError } from "../settings/config.ts";
 import { duration } from "../settings/setting.ts";
+import { durationMessage } from "./duration-message.ts";
 
 const limit = duration({ min: 0, max: 3_600_000 });
 
@@ -15,6 +16,5 @@ export function drainTimeout(text: string): Duration {
     const why = parsed.error.issues[0]?.message ?? "is not valid";
     throw new ConfigError([`--drain-timeout: ${JSON.stringify(text)} ${why}`]);
   }
-  const seconds = Math.floor(parsed.data / 1000);
-  return { seconds: BigInt(seconds), nanos: (parsed.data - seconds * 1000) * 1_000_000 };
+  return durationMessage(parsed.data);
 }

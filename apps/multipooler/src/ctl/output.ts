@@ -40,3 +40,8 @@ export class Output {
     }
   }
 }
+
+/** What `--json` prints of an answer. */
+export function jsonText(value: unknown): string {
+  return `${JSON.stringify(value, undefined, 2)}\n`;
+}

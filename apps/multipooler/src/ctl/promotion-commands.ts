@@ -2,12 +2,9 @@ import { InvalidArgumentError, Option } from "commander";
 import type { Command } from "commander";
 import { withClientOptions } from "./client-options.ts";
 import type { ClientOptions } from "./client-options.ts";
-
-/** A pooler by its cell and its name there. */
-export interface PoolerName {
-  readonly cell: string;
-  readonly name: string;
-}
+import { termNumber, wholeNumber } from "./option-values.ts";
+import { parsePoolerName } from "./pooler-name.ts";
+import type { PoolerName } from "./pooler-name.ts";
 
 export interface TermOptions extends ClientOptions {
   readonly json: boolean;
@@ -167,24 +164,10 @@ function withClaim(verb: Command): Command {
     .option("--force <reason>", "do not look at term and state, and why, for the log", "");
 }
 
-function termNumber(text: string): bigint {
-  if (!/^[0-9]{1,18}$/.test(text)) {
-    throw new InvalidArgumentError("It must be a whole number from 0.");
-  }
-  return BigInt(text);
-}
-
-function wholeNumber(text: string): number {
-  if (!/^[0-9]{1,9}$/.test(text)) {
-    throw new InvalidArgumentError("It must be a whole number from 0.");
-  }
-  return Number(text);
-}
-
 function poolerName(text: string): PoolerName {
-  const [cell, name, ...rest] = text.split("/");
-  if (!cell || !name || rest.length > 0) {
+  const name = parsePoolerName(text);
+  if (name === undefined) {
     throw new InvalidArgumentError("It must be <cell>/<name>.");
   }
-  return { cell, name };
+  return name;
 }

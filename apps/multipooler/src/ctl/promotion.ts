@@ -18,7 +18,8 @@ import type {
   PromoteOptions,
   RoleOptions,
 } from "./promotion-commands.ts";
-import { jsonText, stepsText } from "./role-text.ts";
+import { jsonText } from "./output.ts";
+import { stepsText } from "./role-steps-text.ts";
 
 /** `ctl promote`. Resolves with the exit code, as all of these do. */
 export function promote(options: PromoteOptions, io: CtlOutput): Promise<number> {

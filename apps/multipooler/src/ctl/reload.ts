@@ -1,6 +1,7 @@
 import { ReloadConfigResponse } from "@multipooler/proto/operations-v1";
 import type { SettingChange } from "@multipooler/proto/operations-v1";
 import { printable } from "@multipooler/text-table";
+import { jsonText } from "./output.ts";
 import type { ClientOptions } from "./client-options.ts";
 import { callPooler } from "./pooler-call.ts";
 import type { CtlOutput } from "./pooler-call.ts";
@@ -13,9 +14,7 @@ export function reload(
   return callPooler(options, io, async ({ client, request, output }) => {
     const response = await client.reloadConfig(request);
     await output.write(
-      options.json
-        ? `${JSON.stringify(ReloadConfigResponse.toJSON(response), undefined, 2)}\n`
-        : reloadText(response),
+      options.json ? jsonText(ReloadConfigResponse.toJSON(response)) : reloadText(response),
     );
   });
 }

@@ -1,7 +1,8 @@
-import { InvalidArgumentError, Option } from "commander";
+import { Option } from "commander";
 import type { Command } from "commander";
 import { withClientOptions } from "./client-options.ts";
 import type { ClientOptions } from "./client-options.ts";
+import { termNumber, wholeNumber } from "./option-values.ts";
 
 export interface ReplicationOptions extends ClientOptions {
   readonly json: boolean;
@@ -153,22 +154,8 @@ function withTerm(declared: Command): Command {
   return declared
     .addOption(
       new Option("--term <number>", "the term of the shard's consensus; see `ctl term`")
-        .argParser(term)
+        .argParser(termNumber)
         .default(0n, "none"),
     )
     .option("--force <reason>", "do not look at the term, and why, for the log", "");
-}
-
-function term(text: string): bigint {
-  if (!/^[0-9]{1,18}$/.test(text)) {
-    throw new InvalidArgumentError("It must be a whole number from 0.");
-  }
-  return BigInt(text);
-}
-
-function wholeNumber(text: string): number {
-  if (!/^[0-9]{1,9}$/.test(text)) {
-    throw new InvalidArgumentError("It must be a whole number from 0.");
-  }
-  return Number(text);
 }

@@ -22,6 +22,8 @@ import type {
   StopOptions,
   SynchronousOptions,
 } from "./replication-commands.ts";
+import { jsonText } from "./output.ts";
+import { parsePoolerName } from "./pooler-name.ts";
 import { followersText, primaryText, standbyText } from "./replication-text.ts";
 
 /** An answer as it is printed. */
@@ -199,13 +201,13 @@ async function write(
   { json }: ReplicationOptions,
   printed: Printed,
 ): Promise<void> {
-  await output.write(json ? `${JSON.stringify(printed.json, undefined, 2)}\n` : printed.text);
+  await output.write(json ? jsonText(printed.json) : printed.text);
 }
 
 function poolerId(text: string): { component: ID_ComponentType; cell: string; name: string } {
-  const [cell, name, ...rest] = text.split("/");
-  if (cell === undefined || name === undefined || rest.length > 0 || cell === "" || name === "") {
+  const pooler = parsePoolerName(text);
+  if (pooler === undefined) {
     throw new ConfigError([`${JSON.stringify(text)} is no pooler; it must be <cell>/<name>`]);
   }
-  return { component: ID_ComponentType.MULTIPOOLER, cell, name };
+  return { component: ID_ComponentType.MULTIPOOLER, ...pooler };
 }

@@ -1,4 +1,5 @@
 import { ServingStatus, SetServingStatusResponse } from "@multipooler/proto/manager-v1";
+import { jsonText } from "./output.ts";
 import type { ClientOptions } from "./client-options.ts";
 import { callPooler } from "./pooler-call.ts";
 import type { CtlOutput } from "./pooler-call.ts";
@@ -32,10 +33,8 @@ function wish(status: ServingStatus, options: ServingOptions, io: CtlOutput): Pr
   return callPooler(options, io, async ({ client, request, output }) => {
     const response = await client.setServingStatus({ status, reason, wait }, request);
     const { intent, serving } = response;
-    const text = json
-      ? JSON.stringify(SetServingStatusResponse.toJSON(response), undefined, 2)
-      : serving && servingText(serving, "");
-    await output.write(`${text ?? ""}\n`);
+    const text = (serving && servingText(serving, "")) ?? "";
+    await output.write(json ? jsonText(SetServingStatusResponse.toJSON(response)) : `${text}\n`);
     if (intent?.remembered === false && !json) {
       io.complain(`a restart of the pooler forgets it: ${intent.notRememberedReason}`);
     }

@@ -1,4 +1,5 @@
 import { StatusResponse } from "@multipooler/proto/manager-v1";
+import { jsonText } from "./output.ts";
 import type { ClientOptions } from "./client-options.ts";
 import { callPooler } from "./pooler-call.ts";
 import type { CtlOutput } from "./pooler-call.ts";
@@ -12,9 +13,7 @@ export function status(
   return callPooler(options, io, async ({ client, request, output }) => {
     const response = await client.status(request);
     await output.write(
-      options.json
-        ? `${JSON.stringify(StatusResponse.toJSON(response), undefined, 2)}\n`
-        : statusText(response, new Date()),
+      options.json ? jsonText(StatusResponse.toJSON(response)) : statusText(response, new Date()),
     );
   });
 }

@@ -1,9 +1,8 @@
 import { callTimeoutMs } from "./call-timeout.ts";
 import { drainTimeout } from "./drain-timeout.ts";
-import { Output, OutputClosed } from "./output.ts";
+import { Output, OutputClosed, jsonText } from "./output.ts";
 import type { CtlOutput } from "./pooler-call.ts";
 import type { SwitchoverOptions } from "./promotion-commands.ts";
-import { jsonText } from "./role-text.ts";
 import { planSwitchover } from "./switchover-plan.ts";
 import type { Participants, SwitchoverPlan } from "./switchover-plan.ts";
 import { Participant } from "./switchover-step.ts";

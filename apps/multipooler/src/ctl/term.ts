@@ -5,7 +5,7 @@ import { ConfigError } from "../settings/config.ts";
 import { callPooler } from "./pooler-call.ts";
 import type { CtlOutput } from "./pooler-call.ts";
 import type { TermOptions } from "./promotion-commands.ts";
-import { jsonText } from "./role-text.ts";
+import { jsonText } from "./output.ts";
 import { termText } from "./term-text.ts";
 
 /** `ctl term`: prints or sets the term of a pooler. Resolves with the exit code. */

@@ -1,4 +1,5 @@
 import { tableText } from "@multipooler/text-table";
+import { jsonText } from "./output.ts";
 import { withTopology } from "./topo-command.ts";
 import type { TopoIo, TopoOptions } from "./topo-command.ts";
 import { findRecord } from "./topo-lookup.ts";
@@ -15,9 +16,7 @@ export async function topoGet(what: string, options: TopoOptions, io: TopoIo): P
       complain(`${what}: there is no such record`);
       return 1;
     }
-    await output.write(
-      json ? `${JSON.stringify(recordJson(found), undefined, 2)}\n` : asText(found),
-    );
+    await output.write(json ? jsonText(recordJson(found)) : asText(found));
     return 0;
   });
 }

@@ -1,5 +1,6 @@
 import type { Cell } from "@multipooler/proto/clustermetadata";
 import { ensureCell } from "@multipooler/topo";
+import { jsonText } from "./output.ts";
 import { withTopology } from "./topo-command.ts";
 import type { TopoIo, TopoOptions } from "./topo-command.ts";
 import { recordJson } from "./topo-record.ts";
@@ -24,7 +25,7 @@ export function topoInit(options: TopoOptions, io: TopoIo): Promise<number> {
     }
     const text = `cell ${name} ${created ? "created" : "exists"}: ${cellSummary(found.record)}`;
     const answer = { created, ...recordJson({ kind: "cell", ...found }) };
-    await output.write(`${json ? JSON.stringify(answer, undefined, 2) : text}\n`);
+    await output.write(json ? jsonText(answer) : `${text}\n`);
     return 0;
   });
 }

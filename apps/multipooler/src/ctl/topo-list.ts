@@ -1,5 +1,6 @@
 import { explain } from "../fault.ts";
 import { ConfigError } from "../settings/config.ts";
+import { jsonText } from "./output.ts";
 import { resultPrinter } from "./result-format.ts";
 import type { Column } from "./result-format.ts";
 import { withTopology } from "./topo-command.ts";
@@ -27,11 +28,7 @@ export async function topoList(
   return withTopology(options, io, async ({ topology, output, json, complain }) => {
     const listing = await listTopology(topology, kinds);
     const records = recordsOf(listing, kinds).filter(({ key }) => key.startsWith(prefix));
-    await output.write(
-      json
-        ? `${JSON.stringify(records.map(recordJson), undefined, 2)}\n`
-        : recordTable(records, selection),
-    );
+    await output.write(json ? jsonText(records.map(recordJson)) : recordTable(records, selection));
     for (const error of listing.errors) {
       complain(explain(error));
     }

@@ -1,4 +1,4 @@
-import { ID_ComponentType, TopoErrorCode, isTopoError } from "@multipooler/topo";
+import { ID_ComponentType, unlessAbsent } from "@multipooler/topo";
 import type { ID, PoolerOwner, ShardName, TopoStore } from "@multipooler/topo";
 import type { RecordName } from "./topo-name.ts";
 import { recordName, shardNames } from "./topo-record.ts";
@@ -83,15 +83,4 @@ async function findPooler(
 
 function poolerId(cell: string, name: string): ID {
   return { component: ID_ComponentType.MULTIPOOLER, cell, name };
-}
-
-async function unlessAbsent<T>(read: () => Promise<T>): Promise<T | undefined> {
-  try {
-    return await read();
-  } catch (error) {
-    if (isTopoError(error, TopoErrorCode.NoNode)) {
-      return undefined;
-    }
-    throw error;
-  }
 }

@@ -1,5 +1,6 @@
 import { printable, tableLines } from "@multipooler/text-table";
 import { explain } from "../fault.ts";
+import { jsonText } from "./output.ts";
 import { withTopology } from "./topo-command.ts";
 import type { TopoIo, TopoOptions } from "./topo-command.ts";
 import { listTopology } from "./topo-listing.ts";
@@ -13,9 +14,7 @@ export async function topoTree(options: TopoOptions, io: TopoIo): Promise<number
   return withTopology(options, io, async ({ topology, target, output, json, complain }) => {
     const listing = await listTopology(topology, TOPO_KINDS);
     await output.write(
-      json
-        ? `${JSON.stringify(treeJson(target.globalRoot, listing), undefined, 2)}\n`
-        : treeText(target.globalRoot, listing),
+      json ? jsonText(treeJson(target.globalRoot, listing)) : treeText(target.globalRoot, listing),
     );
     for (const error of listing.errors) {
       complain(explain(error));

@@ -1,3 +1,5 @@
+import { durationMessage } from "./duration-message.ts";
+import { jsonText } from "./output.ts";
 import { callPooler } from "./pooler-call.ts";
 import type { CtlOutput } from "./pooler-call.ts";
 import type { ReplicationOptions } from "./replication-commands.ts";
@@ -8,14 +10,10 @@ const ANSWER_GRACE_MS = 5_000;
 /** `ctl wait-lsn`: ends when a standby has replayed a position. Resolves with the exit code. */
 export function waitLsn(lsn: string, options: ReplicationOptions, io: CtlOutput): Promise<number> {
   return callPooler(options, io, async ({ client, request: { timeoutMs }, output }) => {
-    const timeout = timeoutMs === undefined ? undefined : durationOf(timeoutMs);
+    const timeout = timeoutMs === undefined ? undefined : durationMessage(timeoutMs);
     const call = timeoutMs === undefined ? {} : { timeoutMs: timeoutMs + ANSWER_GRACE_MS };
     await client.replication.waitForLSN({ targetLsn: lsn, timeout }, call);
     const text = `The standby has replayed ${lsn}.\n`;
-    await output.write(options.json ? `${JSON.stringify({ targetLsn: lsn })}\n` : text);
+    await output.write(options.json ? jsonText({ targetLsn: lsn }) : text);
   });
-}
-
-function durationOf(ms: number): { readonly seconds: bigint; readonly nanos: number } {
-  return { seconds: BigInt(Math.floor(ms / 1000)), nanos: (ms % 1000) * 1_000_000 };
 }

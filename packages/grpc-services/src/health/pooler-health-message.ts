@@ -7,8 +7,8 @@ import {
   RoutingRole,
 } from "@multipooler/proto/clustermetadata";
 import type { RoutingState } from "@multipooler/proto/clustermetadata";
-import type { Duration } from "@multipooler/proto/duration";
 import type { StreamPoolerHealthResponse } from "@multipooler/proto/multipoolerservice";
+import { durationMessage } from "../manager/duration-message.ts";
 
 /** The rule of a primary that no coordinator appointed. A gateway takes the highest for the leader. */
 const FIRST_RULE = { coordinatorTerm: 1n, leaderSubterm: 0n };
@@ -38,7 +38,7 @@ export function poolerHealthMessage(
   return {
     poolerId: { component: ID_ComponentType.MULTIPOOLER, ...status.pooler },
     ...claimOf(status),
-    recommendedStalenessTimeout: duration(stalenessMs),
+    recommendedStalenessTimeout: durationMessage(stalenessMs),
     replicationLagNs: lagNs(status.heartbeat),
   };
 }
@@ -98,9 +98,4 @@ function lagNs(heartbeat: HeartbeatStatus): bigint {
     case "reader":
       return BigInt(Math.round((heartbeat.lagMs ?? 0) * NS_PER_MS));
   }
-}
-
-function duration(ms: number): Duration {
-  const seconds = Math.floor(ms / 1000);
-  return { seconds: BigInt(seconds), nanos: Math.round((ms - seconds * 1000) * NS_PER_MS) };
 }

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { onAbort } from "@multipooler/timing";
 import type { Clock } from "@multipooler/timing";
-import { TopoErrorCode, isTopoError } from "@multipooler/topo";
+import { TopoErrorCode, isTopoError, unlessAbsent } from "@multipooler/topo";
 import type { CellStore, PoolerOwner, Session, Version, Versioned } from "@multipooler/topo";
 import { ManagerError, ManagerErrorCode } from "../manager-error.ts";
 import type { PoolerDescription } from "../manager-options.ts";
@@ -146,14 +146,7 @@ export class NameClaim {
 
   async #find(signal: AbortSignal): Promise<Versioned<PoolerOwner> | undefined> {
     const { cell, pooler } = this.#options;
-    try {
-      return await cell.owners.get(recordId(pooler), { signal });
-    } catch (error) {
-      if (isTopoError(error, TopoErrorCode.NoNode)) {
-        return undefined;
-      }
-      throw error;
-    }
+    return await unlessAbsent(() => cell.owners.get(recordId(pooler), { signal }));
   }
 
   /** False where another process was faster. */

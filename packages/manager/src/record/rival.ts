@@ -1,4 +1,4 @@
-import { ID_ComponentType, PoolerType, TopoErrorCode, isTopoError } from "@multipooler/topo";
+import { ID_ComponentType, PoolerType, unlessAbsent } from "@multipooler/topo";
 import type { ID, ShardPrimary, TopoStore } from "@multipooler/topo";
 import type { Clock } from "@multipooler/timing";
 import type { PoolerIdentity } from "./pooler-type.ts";
@@ -62,7 +62,7 @@ async function isRetired(
 ): Promise<boolean> {
   const { poolers } = topology.cell(cell);
   const id = idOf({ cell, name });
-  const type = await orAbsent(async () => (await poolers.get(id, { signal })).record.type);
+  const type = await unlessAbsent(async () => (await poolers.get(id, { signal })).record.type);
   return type !== PoolerType.PRIMARY && !(await hasOwner(topology, { cell, name }, signal));
 }
 
@@ -73,20 +73,9 @@ export async function hasOwner(
   signal: AbortSignal,
 ): Promise<boolean> {
   const { owners } = topology.cell(pooler.cell);
-  return (await orAbsent(() => owners.get(idOf(pooler), { signal }))) !== undefined;
+  return (await unlessAbsent(() => owners.get(idOf(pooler), { signal }))) !== undefined;
 }
 
 function idOf({ cell, name }: PoolerIdentity): ID {
   return { component: ID_ComponentType.MULTIPOOLER, cell, name };
-}
-
-async function orAbsent<T>(read: () => Promise<T>): Promise<T | undefined> {
-  try {
-    return await read();
-  } catch (error) {
-    if (isTopoError(error, TopoErrorCode.NoNode)) {
-      return undefined;
-    }
-    throw error;
-  }
 }

@@ -1,4 +1,4 @@
-import { TopoErrorCode, isTopoError } from "@multipooler/topo";
+import { TopoErrorCode, isTopoError, unlessAbsent } from "@multipooler/topo";
 import type { ShardName, ShardState, TopoStore, Version, Versioned } from "@multipooler/topo";
 
 export interface ShardRecordOptions {
@@ -22,14 +22,7 @@ export class ShardRecord {
 
   /** `undefined` where nobody has ever claimed the shard. */
   async read(signal: AbortSignal | undefined): Promise<Versioned<ShardState> | undefined> {
-    try {
-      return await this.#primaries.get(this.#shard, { signal });
-    } catch (error) {
-      if (isTopoError(error, TopoErrorCode.NoNode)) {
-        return undefined;
-      }
-      throw error;
-    }
+    return await unlessAbsent(() => this.#primaries.get(this.#shard, { signal }));
   }
 
   /** Writes it over a version, or where there is none; `undefined` if another pooler was faster. */

@@ -11,8 +11,3 @@ export function stepsText(steps: readonly RoleStep[]): string {
     ]),
   );
 }
-
-/** JSON for people and programs. */
-export function jsonText(value: unknown): string {
-  return `${JSON.stringify(value, undefined, 2)}\n`;
-}
