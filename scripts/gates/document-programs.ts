@@ -4,7 +4,14 @@ import { join } from "node:path";
 
 import { command } from "./command.ts";
 import type { GateResult } from "./gate.ts";
-import { commandFaults, commandsOf, flagsOf } from "./program-commands.ts";
+import {
+  commandFaults,
+  commandsOf,
+  completedWords,
+  flagsOf,
+  helpWords,
+} from "./program-commands.ts";
+import type { CommandWords } from "./program-commands.ts";
 import { snippetsOf } from "./snippets.ts";
 
 /** The programs that documents give commands of, as they were built. */
@@ -12,18 +19,10 @@ const PROGRAMS: Readonly<Record<string, string>> = {
   multipooler: "apps/multipooler/dist/main.js",
   pgctld: "apps/pgctld-daemon/dist/main.js",
 };
-/** The help of these has all flags that there are but those of single commands. */
-const GENERAL: readonly (readonly [program: string, path: readonly string[]])[] = [
-  ["multipooler", []],
-  ["multipooler", ["check-config"]],
-  ["multipooler", ["ctl", "status"]],
-  ["multipooler", ["ctl", "topo", "tree"]],
-  ["pgctld", ["server"]],
-];
 /** Where each flag in prose is one of the programs. */
 const FOR_OPERATORS = /^(?:docs\/guides\/.*|apps\/multipooler\/README|deploy\/README)\.md$/;
-/** Of other programs. */
-const OTHERS: ReadonlySet<string> = new Set(["--init"]);
+/** What `pgctld server` takes from launch lines of Multigres, and its help does not have. */
+const ACCEPTED_BY_PGCTLD = ["--pgbackrest-port", "--pgbackrest-cert-dir", "--service-map"] as const;
 
 /**
  * Commands and settings of the programs in documents exist, and configuration files in them are ones
@@ -33,32 +32,51 @@ export async function checkPrograms(
   root: string,
   documents: readonly string[],
 ): Promise<GateResult> {
-  const helps = new Map<string, Promise<string>>();
-  const helpOf = async (program: string, path: readonly string[]): Promise<string> => {
-    const key = [program, ...path].join(" ");
-    const known = helps.get(key) ?? run(root, program, [...path, "--help"]).then(textOf);
-    helps.set(key, known);
-    return await known;
-  };
+  const programs = new Map<string, CommandWords>([
+    ["multipooler", await wordsOfMultipooler(root)],
+    ["pgctld", await wordsOfPgctld(root)],
+  ]);
+  const all = [...programs.values()].flatMap((commands) => [...commands.values()]);
   const lines: string[] = [];
-  const texts = documents.map((path) => ({ path, text: readFileSync(join(root, path), "utf8") }));
-  for (const { path, text } of texts) {
-    for (const program of Object.keys(PROGRAMS)) {
-      for (const found of commandsOf(text, program)) {
-        const faults = await commandFaults(found, async (words) => await helpOf(program, words));
-        lines.push(...faults.map((fault) => `${path}:${fault}`));
-      }
+  for (const path of documents) {
+    const text = readFileSync(join(root, path), "utf8");
+    for (const [program, known] of programs) {
+      const faults = commandsOf(text, program).flatMap((found) => commandFaults(found, known));
+      lines.push(...faults.map((fault) => `${path}:${fault}`));
+    }
+    if (FOR_OPERATORS.test(path)) {
+      const unknown = flagsOf(text).filter(({ flag }) => !all.some((words) => words.has(flag)));
+      lines.push(...unknown.map(({ flag, line }) => `${path}:${line}: no program has ${flag}`));
+      lines.push(...(await configFaults(root, path, text)));
     }
   }
-  await Promise.all(GENERAL.map(async ([program, path]) => await helpOf(program, path)));
-  const all = (await Promise.all(helps.values())).join("\n");
-  const flags = new Set(all.match(/--[a-z][a-z-]*[a-z]/g));
-  for (const { path, text } of texts.filter((each) => FOR_OPERATORS.test(each.path))) {
-    const unknown = flagsOf(text).filter(({ flag }) => !flags.has(flag) && !OTHERS.has(flag));
-    lines.push(...unknown.map(({ flag, line }) => `${path}:${line}: no program has ${flag}`));
-    lines.push(...(await configFaults(root, path, text)));
-  }
   return { ok: lines.length === 0, output: lines.join("\n") };
+}
+
+/** One run tells all; flags that mean nothing are in the help alone. */
+async function wordsOfMultipooler(root: string): Promise<CommandWords> {
+  const [script, help] = await Promise.all([
+    run(root, "multipooler", ["completion", "bash"]),
+    run(root, "multipooler", ["--help"]),
+  ]);
+  const words = new Map(completedWords(script.output));
+  for (const path of ["", "check-config"]) {
+    words.set(path, new Set([...(words.get(path) ?? []), ...helpWords(help.output)]));
+  }
+  return words;
+}
+
+async function wordsOfPgctld(root: string): Promise<CommandWords> {
+  const general = helpWords((await run(root, "pgctld", ["--help"])).output);
+  const words = new Map<string, ReadonlySet<string>>([["", general]]);
+  for (const name of [...general].filter((word) => !word.startsWith("-") && word !== "help")) {
+    const { output } = await run(root, "pgctld", [name, "--help"]);
+    words.set(
+      name,
+      new Set([...helpWords(output), ...(name === "server" ? ACCEPTED_BY_PGCTLD : [])]),
+    );
+  }
+  return words;
 }
 
 /** What a start would say against the configuration files in a document. */
@@ -85,8 +103,4 @@ async function configFaults(root: string, document: string, text: string): Promi
 async function run(root: string, program: string, args: readonly string[]): Promise<GateResult> {
   const entry = join(root, PROGRAMS[program] ?? "");
   return await command("node", [entry, ...args], { cwd: root, tools: root });
-}
-
-function textOf({ output }: GateResult): string {
-  return output;
 }

@@ -8,8 +8,9 @@ export interface DocumentedCommand {
   readonly line: number;
 }
 
-/** Short for `multipooler ctl`: in a clone, and in prose. */
+/** What is short for `multipooler ctl`: in a clone, and in prose. */
 const CTL = /^(?:npm run(?: -s| --silent)? ctl --|ctl(?= [a-z]))/;
+const CTL_IN_FULL = "multipooler ctl";
 
 /** The commands of `program` in a Markdown text: lines of shell snippets, and code within prose. */
 export function commandsOf(markdown: string, program: string): DocumentedCommand[] {
@@ -24,7 +25,7 @@ export function commandsOf(markdown: string, program: string): DocumentedCommand
     line: prose.slice(0, index).split("\n").length,
   }));
   return [...inSnippets, ...inProse].flatMap(({ text, line }) => {
-    const command = text.replace(CTL, `${program} ctl`).replace(/ +#.*| [|>] .*/, "");
+    const command = text.replace(CTL, CTL_IN_FULL).replace(/ +#.*| [|>] .*/, "");
     const words = wordsOf(command);
     return words[0] === program ? [{ words: words.slice(1), line }] : [];
   });
@@ -37,39 +38,44 @@ function wordsOf(command: string): string[] {
   );
 }
 
-/**
- * What is wrong with a command: a sub-command or an option that the help of its command does not have.
- *
- * @param helpOf the help of a command by its path, such as `["ctl", "status"]`
- */
-export async function commandFaults(
-  { words, line }: DocumentedCommand,
-  helpOf: (path: readonly string[]) => Promise<string>,
-): Promise<string[]> {
+/** What may follow each command of a program, options and further commands, by its path: "ctl topo". */
+export type CommandWords = ReadonlyMap<string, ReadonlySet<string>>;
+
+/** What is wrong with a command: a word or an option that the program does not have there. */
+export function commandFaults({ words, line }: DocumentedCommand, known: CommandWords): string[] {
   const path: string[] = [];
-  let help = await helpOf(path);
   for (const word of words) {
-    const commands = subCommandsOf(help);
-    if (word.startsWith("-") || commands.size === 0 || !/^[a-z-]+$/.test(word)) {
-      break;
+    const next = [...path, word].join(" ");
+    if (known.has(next)) {
+      path.push(word);
+      continue;
     }
-    if (!commands.has(word)) {
-      return [`${line}: there is no command "${[...path, word].join(" ")}"`];
+    const below = path.length === 0 ? "" : `${path.join(" ")} `;
+    const hasCommands = [...known.keys()].some((each) => each !== "" && each.startsWith(below));
+    if (hasCommands && /^[a-z-]+$/.test(word) && !word.startsWith("-")) {
+      return [`${line}: there is no command "${next}"`];
     }
-    path.push(word);
-    help = await helpOf(path);
+    break;
   }
+  const options = known.get(path.join(" ")) ?? new Set();
   return words
     .filter((word) => /^--\w/.test(word))
     .map((word) => word.replace(/=.*/, ""))
-    .filter((flag) => !new RegExp(`${flag}(?![\\w-])`).test(help))
-    .map((flag) => `${line}: "${path.join(" ")}" has no option ${flag}`);
+    .filter((option) => !options.has(option))
+    .map((option) => `${line}: "${path.join(" ")}" has no option ${option}`);
 }
 
-/** The names below "Commands:" in a help of commander. */
-function subCommandsOf(help: string): ReadonlySet<string> {
+/** Reads what bash completes: a line for each command. */
+export function completedWords(script: string): CommandWords {
+  const lines = script.matchAll(/^ +"([^"]*)"\) words="([^"]*)" ;;$/gm);
+  return new Map([...lines].map(([, path = "", words = ""]) => [path, new Set(words.split(" "))]));
+}
+
+/** The options and, below "Commands:", the names in a help of commander. */
+export function helpWords(help: string): ReadonlySet<string> {
   const list = /^Commands:\n((?: .*\n?)+)/m.exec(help)?.[1] ?? "";
-  return new Set([...list.matchAll(/^ {2}([a-z][\w-]*)/gm)].map(([, name]) => name ?? ""));
+  const names = [...list.matchAll(/^ {2}([a-z][\w-]*)/gm)].map(([, name]) => name ?? "");
+  return new Set([...names, ...(help.match(/--[a-z][a-z-]*[a-z]/g) ?? [])]);
 }
 
 /** The names of settings in a document: code in prose that is nothing but a flag. */
