@@ -21,6 +21,8 @@ const config: KnipConfig = {
         "oxlint-tsgolint",
         "publint",
       ],
+      // Where tests get what Debian has.
+      ignoreBinaries: ["apt-get"],
     },
     // Tests start the programs in test/child as processes.
     "packages/*": { entry: ["test/child/*.ts"], project: [...SOURCE, "{test,scripts}/**/*.ts"] },

@@ -8,11 +8,14 @@ import { delimiter, join } from "node:path";
 import { createVitest, parseCLI } from "vitest/node";
 import type { Vitest } from "vitest/node";
 
+import { findChromium } from "./test-run/chromium.ts";
 import { findEtcd } from "./test-run/etcd.ts";
 import { markProcesses } from "./test-run/leftovers.ts";
 import { Totals } from "./test-run/totals.ts";
 
 const root = join(import.meta.dirname, "..");
+/** Programs that were fetched for tests. */
+const CACHE = join(root, "node_modules", ".cache");
 const ETCD_TESTS = "**/*.etcd.test.ts";
 
 const totals = new Totals();
@@ -42,7 +45,7 @@ async function runTests(args: readonly string[]): Promise<void> {
   });
   cancelOnSignal(vitest);
   try {
-    await provideEtcd(vitest, filter);
+    await provide(vitest, filter);
     await vitest.start(filter);
   } finally {
     await vitest.close();
@@ -69,20 +72,37 @@ function cancelOnSignal(vitest: Vitest): void {
   }
 }
 
-async function provideEtcd(vitest: Vitest, filter: string[]): Promise<void> {
+/** Finds what the chosen tests need beside what the workspace installs. */
+async function provide(vitest: Vitest, filter: string[]): Promise<void> {
   const specifications = await vitest.globTestSpecifications(filter);
-  if (!specifications.some(({ moduleId }) => moduleId.endsWith(".etcd.test.ts"))) {
-    return;
+  const needs = (kind: string): boolean =>
+    specifications.some(({ moduleId }) => moduleId.endsWith(`.${kind}.test.ts`));
+  if (needs("etcd")) {
+    provideEtcd();
   }
-  const etcd = findEtcd({
-    cache: join(root, "node_modules", ".cache", "etcd"),
-    log: (line) => console.log(line),
-  });
+  if (needs("browser")) {
+    provideChromium();
+  }
+}
+
+function provideEtcd(): void {
+  const etcd = findEtcd({ cache: join(CACHE, "etcd"), log: (line) => console.log(line) });
   if (!etcd.found) {
     return console.error(etcd.advice);
   }
   // Last: the folder may be that of an older Node, too.
   process.env["PATH"] = [process.env["PATH"], etcd.folder].join(delimiter);
+}
+
+/** The tests say themselves what it means for them that there is none. */
+function provideChromium(): void {
+  const cache = join(CACHE, "chromium");
+  const chromium =
+    process.env["MULTIPOOLER_CHROMIUM"] ??
+    findChromium({ cache, log: (line) => console.log(line) });
+  if (chromium !== undefined) {
+    process.env["MULTIPOOLER_CHROMIUM"] = chromium;
+  }
 }
 
 /** Names the files that vitest.config.ts excludes, so that nobody takes them for run. */

@@ -88,7 +88,7 @@ test("of two servers that claim to be the primary of a shard one takes writes", 
   expect(line["level"]).toBe(WARN);
   using client = connect({ address: await b.grpc() });
   const write = client.executeQuery({ query: "create table t (x int)" });
-  await expect(write).rejects.toThrow("the controller has no database yet");
+  await expect(write).rejects.toThrow("the pooler has no PostgreSQL to serve yet");
   expect(await second.sql("select to_regclass('t')::text as found")).toEqual([{ found: null }]);
   expect(await probe(a)).toMatchObject({ ready: true });
 }, 60_000);

@@ -19,6 +19,7 @@ import type { GateResult } from "./gate.ts";
 import { importTableFaults } from "./import-table.ts";
 import { fileLinksOf, snippetsOf } from "./snippets.ts";
 import { referenceFaults, sourceReferencesOf } from "./source-references.ts";
+import { checkPrograms } from "./document-programs.ts";
 import { workspacePackages } from "./workspace.ts";
 
 /** The document that leads through the code. */
@@ -27,13 +28,14 @@ const ARCHITECTURE = "docs/architecture.md";
 const PATHS = { paths: 2, maxSteps: 15 };
 
 /**
- * The documents keep what they promise: links to files lead somewhere, `npm` commands exist, the
- * TypeScript in a package's README compiles against that package as it was built, and the
- * architecture names what is in the code and imports what the boundary table allows.
+ * The documents keep what they promise: links to files lead somewhere, `npm` commands exist, and so do
+ * commands and settings of the programs, the TypeScript in a package's README compiles against that
+ * package as it was built, and the architecture names what is in the code and imports what the
+ * boundary table allows.
  */
 export async function checkDocuments(root: string): Promise<GateResult> {
   const documents = globSync(
-    ["*.md", "docs/**/*.md", "{packages,apps,dev}/*/*.md", "{benchmarks,e2e}/*.md"],
+    ["*.md", "docs/**/*.md", "{packages,apps,dev}/*/*.md", "{benchmarks,deploy,e2e}/*.md"],
     { cwd: root },
   );
   const readmes = documents.filter((path) => /^(packages|apps)\/[^/]+\/README\.md$/.test(path));
@@ -41,6 +43,7 @@ export async function checkDocuments(root: string): Promise<GateResult> {
     ...documents.map((path) => checkLinks(root, path)),
     ...documents.map((path) => checkCommands(root, path)),
     ...(await Promise.all(readmes.map((path) => compileSnippets(root, path)))),
+    await checkPrograms(root, documents),
     checkArchitecture(root, ARCHITECTURE),
   ]);
   return result.ok ? { ok: true, output: `${documents.length} documents` } : result;
@@ -94,7 +97,9 @@ function rootScripts(root: string): ReadonlySet<string> {
 async function compileSnippets(root: string, readme: string): Promise<GateResult> {
   const snippets = snippetsOf(read(root, readme)).filter(({ language }) => language === "ts");
   if (snippets.length === 0) {
-    return { ok: true, output: "" };
+    // A program shows commands, and those are checked as well.
+    const ok = readme.startsWith("apps/");
+    return { ok, output: ok ? "" : `${readme}:1: has no example in TypeScript` };
   }
   const scratch = mkdtempSync(join(tmpdir(), "multipooler-snippets-"));
   try {

@@ -249,7 +249,10 @@ test("audit: nothing to say where no registry answers", LIMIT, async () => {
 
 test("documents: links, commands and snippets that do not hold", LIMIT, async () => {
   const { ok, output } = await gateOn("documents", {
-    "docs/planted.md": "# Planted\n\nSee [this](./nowhere.md).\n\n```sh\nnpm run nothing\n```\n",
+    "docs/planted.md":
+      "# Planted\n\nSee [this](./nowhere.md).\n\n```sh\nnpm run nothing\nmultipooler ctl nothing\n```\n",
+    "docs/guides/planted.md":
+      "# Planted\n\n`--no-such-setting`\n\n```yaml\npg-listen-port: 70000\n```\n",
     "packages/topo/README.md":
       '# Topo\n\n```ts\nimport { nothing } from "@multipooler/topo";\nnothing();\n```\n',
     "docs/architecture.md": (text) =>
@@ -260,6 +263,9 @@ test("documents: links, commands and snippets that do not hold", LIMIT, async ()
   expect(ok).toBe(false);
   expect(output).toContain("docs/planted.md:3: there is no file ./nowhere.md");
   expect(output).toContain('docs/planted.md:6: package.json has no script "nothing"');
+  expect(output).toContain('docs/planted.md:7: there is no command "ctl nothing"');
+  expect(output).toContain("docs/guides/planted.md:3: no program has --no-such-setting");
+  expect(output).toMatch(/^docs\/guides\/planted\.md:6: .*pg-listen-port/m);
   expect(output).toMatch(/^packages\/topo\/README\.md:4: error TS2305/m);
   expect(output).toMatch(/^docs\/architecture\.md:\d+: .*call-answer\.ts has no AnswerNobody$/m);
   expect(output).toMatch(/^docs\/architecture\.md:\d+: packages\/topo imports proto, timing$/m);

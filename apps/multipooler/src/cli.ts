@@ -16,6 +16,7 @@ import { RESULT_FORMATS } from "./ctl/result-format.ts";
 import type { ServingOptions } from "./ctl/serving-status.ts";
 import { addTopoCommands } from "./ctl/topo-commands.ts";
 import type { TopoActions } from "./ctl/topo-commands.ts";
+import { suggestion } from "./settings/nearest-name.ts";
 import { addSettings, givenSettings } from "./settings/setting-options.ts";
 import type { GivenSettings } from "./settings/setting-options.ts";
 import { settings } from "./settings/settings.ts";
@@ -58,7 +59,16 @@ export function commandLine(actions: CommandActions, exit: (code: number) => voi
     .configureOutput({
       // Every fault is one line; commander puts its suggestion on a second one.
       outputError: (text, write) =>
-        write(text.replace(/^error: /, "multipooler: ").replace("\n(", " (")),
+        write(
+          text
+            .replace(/^error: /, "multipooler: ")
+            .replace("\n(", " (")
+            .replace(
+              /too many arguments.* Expected (\d+) arguments? but got \d+: (.*)\.\n/s,
+              (_, wanted: string, words: string) =>
+                surplus(program, words.split(", ")[Number(wanted)] ?? words),
+            ),
+        ),
     })
     .exitOverride();
 
@@ -79,6 +89,19 @@ export function commandLine(actions: CommandActions, exit: (code: number) => voi
   addReplicationCommands(ctl, actions.replication, exit);
   addTopoCommands(ctl, actions.topo, exit);
   return program;
+}
+
+/** Says what a word is that no command takes: a command that was mistyped, or a file. */
+function surplus(program: Command, word: string): string {
+  if (/\.(?:ya?ml|json)$/.test(word)) {
+    return `unexpected argument ${JSON.stringify(word)}; a configuration file is given with --config-file\n`;
+  }
+  const ctl = program.commands.find((command) => command.name() === "ctl");
+  if (ctl?.commands.some((command) => command.name() === word) === true) {
+    return `unknown command ${JSON.stringify(word)}; did you mean ctl ${word}?\n`;
+  }
+  const names = program.commands.map((command) => command.name());
+  return `unexpected argument ${JSON.stringify(word)}${suggestion(word, names)}\n`;
 }
 
 function addCompletion(

@@ -12,6 +12,7 @@ import { passwordIn } from "./passfile.ts";
 import { ConfigError } from "./settings/config.ts";
 import { readSecretFile } from "./secret-file.ts";
 import type { Config } from "./settings/settings.ts";
+import { fileFault } from "./file-fault.ts";
 
 /**
  * The PostgreSQL that the manager is to stand in front of. Its password is read at each dial, as the
@@ -65,10 +66,10 @@ export function checkPasswordFile(config: Config): void {
   try {
     password(config);
   } catch (error) {
-    const flag =
-      config.adminPasswordFile === undefined ? "pg-passfile" : "connpool-admin-password-file";
-    const why = error instanceof Error ? error.message : String(error);
-    throw new ConfigError([`--${flag}: ${why}`], { cause: error });
+    const file = config.adminPasswordFile;
+    const setting =
+      file === undefined ? "--pg-passfile" : `--connpool-admin-password-file: ${file}`;
+    throw new ConfigError([`${setting}: ${fileFault(error)}`], { cause: error });
   }
 }
 

@@ -65,6 +65,15 @@ test("the pooler's own directory is made, with its parents", () => {
   expect(existsSync(own)).toBe(true);
 });
 
+test.skipIf(!existsSync("/proc"))(
+  "a directory that the system does not let anybody make is refused",
+  () => {
+    expect(problems({ poolerDir: "/proc/multipooler/own" })).toEqual([
+      "--pooler-dir: /proc/multipooler/own: does not exist",
+    ]);
+  },
+);
+
 test("the directory of the topology file is made, and the file may be there", () => {
   const topologyFile = join(base, "state", "topology.db");
   expect(problems({ topologyFile })).toEqual([]);

@@ -69,8 +69,27 @@ export function awaitsDataDirectory({ pgDataDir }: Pick<Config, "pgDataDir">): b
 }
 
 function checkOwnDirectory(path: string): void {
-  mkdirSync(path, { recursive: true, mode: 0o700 });
+  makeDirectory(path);
+  if (!statSync(path).isDirectory()) {
+    throw new Error("is not a directory");
+  }
   accessSync(path, constants.R_OK | constants.W_OK | constants.X_OK);
+}
+
+/** One after the other: Node's recursive mkdir never returns where the system refuses with ENOENT, as in /proc. */
+function makeDirectory(path: string): void {
+  if (existsSync(path)) {
+    return;
+  }
+  makeDirectory(dirname(path));
+  try {
+    mkdirSync(path, { mode: 0o700 });
+  } catch (error) {
+    // Another process may have made it.
+    if (!existsSync(path)) {
+      throw error;
+    }
+  }
 }
 
 function checkTopologyFile(path: string): void {

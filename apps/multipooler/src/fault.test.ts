@@ -31,3 +31,15 @@ test("a fault that no setting fixes keeps its message", () => {
   expect(explain(new ManagerError(ManagerErrorCode.Internal, "broken"))).toBe("broken");
   expect(explain("thrown text")).toBe("thrown text");
 });
+
+test("an address of another machine is named as what it is", () => {
+  const error = Object.assign(new Error("listen EADDRNOTAVAIL: address not available"), {
+    code: "EADDRNOTAVAIL",
+    syscall: "listen",
+    address: "1.2.3.4",
+    port: 15_200,
+  });
+  expect(explain(error)).toBe(
+    "HTTP cannot listen on 1.2.3.4:15200: this machine does not have the address (see --bind-address, --http-port)",
+  );
+});

@@ -45,6 +45,14 @@ const CLIENT_SETTINGS: Readonly<Record<PgwireServicesErrorCode, string | undefin
   INVALID_ARGUMENT: undefined,
 };
 
+/** What the system's error codes mean to the one who chose the address, as the other ports say it. */
+const LISTEN_FAULTS: ReadonlyMap<unknown, string> = new Map([
+  ["EADDRINUSE", "the port is in use"],
+  ["EACCES", "the port may not be used without more privileges"],
+  ["EADDRNOTAVAIL", "this machine does not have the address"],
+  ["ENOTFOUND", "the name of the host is not known"],
+]);
+
 /** Describes a fault in one line for an operator, with the settings to check. */
 export function explain(error: unknown): string {
   const settings = settingsFor(error);
@@ -52,7 +60,7 @@ export function explain(error: unknown): string {
     return `${error.message} (see ${settings})`;
   }
   if (isListenError(error)) {
-    const why = error.code === "EADDRINUSE" ? "the port is in use" : error.message;
+    const why = LISTEN_FAULTS.get(error.code) ?? error.message;
     return `HTTP cannot listen on ${error.address}:${error.port}: ${why} (see --bind-address, --http-port)`;
   }
   return error instanceof Error ? error.message : String(error);

@@ -18,12 +18,13 @@ const running = {
 test("says in columns what runs where", () => {
   expect(whatRuns(running)).toBe(
     [
-      "  PostgreSQL 17  127.0.0.1:15432  process 100   data  .multipooler/postgres",
-      "                                                log   .multipooler/server/postgresql.log",
-      "                                                role  postgres, password in .multipooler/postgres-password",
-      "  pooler         127.0.0.1:15433  process 2000  log   .multipooler/pooler.log",
+      "  PostgreSQL 17  127.0.0.1:15432         process 100   data  .multipooler/postgres",
+      "                                                       log   .multipooler/server/postgresql.log",
+      "                                                       role  postgres, password in .multipooler/postgres-password",
+      "  pooler         127.0.0.1:15433         process 2000  log   .multipooler/pooler.log",
+      "                                                       conf  .multipooler/pooler.yaml",
       "  pooler, gRPC   127.0.0.1:15270",
-      "  pooler, HTTP   127.0.0.1:15200                status page  /live  /ready  /version",
+      "  status page    http://127.0.0.1:15200                beside it  /ready  /metrics  /config",
       "",
     ].join("\n"),
   );
@@ -54,17 +55,17 @@ test("names each replica, and how to read there", () => {
   const replicas = [{ title: "replica 1", ports, places, postgres: 300, pooler: 4000 }];
   const text = whatRuns({ ...running, replicas });
   expect(text).toContain(
-    "  replica 1       127.0.0.1:15442  process 300   data  .multipooler/replica-1/postgres\n",
+    "  replica 1       127.0.0.1:15442         process 300   data  .multipooler/replica-1/postgres\n",
   );
   expect(text).toContain(
-    "    pooler        127.0.0.1:15443  process 4000  log   .multipooler/replica-1/pooler.log\n",
+    "    pooler        127.0.0.1:15443         process 4000  log   .multipooler/replica-1/pooler.log\n",
   );
   expect(thingsToTry({ ...running, replicas })).toMatch(
     /PGPASSWORD="\$\(cat \.multipooler\/postgres-password\)" psql -h 127\.0\.0\.1 -p 15443 -U postgres +reads on replica 1\n/,
   );
-  const switchover = { from: 15270, to: 15280, title: "replica 1" };
+  const switchover = { from: 15270, to: 15280, followers: [15_290], title: "replica 1" };
   expect(thingsToTry({ ...running, replicas, switchover })).toMatch(
-    /ctl -- switchover --from 127\.0\.0\.1:15270 --to 127\.0\.0\.1:15280 +replica 1 becomes the primary\n/,
+    /ctl -- switchover --from 127\.0\.0\.1:15270 --to 127\.0\.0\.1:15280 --follower 127\.0\.0\.1:15290 +replica 1 becomes the primary\n/,
   );
 });
 

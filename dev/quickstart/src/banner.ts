@@ -17,6 +17,8 @@ export interface RunningReplica {
 export interface Switchover {
   readonly from: number;
   readonly to: number;
+  /** The other standbys, which are to follow it. */
+  readonly followers: readonly number[];
   /** Of the standby. */
   readonly title: string;
 }
@@ -47,8 +49,9 @@ export function whatRuns({ ports, places, postgres, pooler, replicas, cwd }: Run
     ["", "", "", `log   ${path(places.postgresLog)}`],
     ["", "", "", `role  postgres, password in ${path(places.password)}`],
     ["pooler", `127.0.0.1:${ports.psql}`, processName(pooler), `log   ${path(places.poolerLog)}`],
+    ["", "", "", `conf  ${path(places.poolerSettings)}`],
     ["pooler, gRPC", `127.0.0.1:${ports.grpc}`, "", ""],
-    ["pooler, HTTP", `127.0.0.1:${ports.http}`, "", "status page  /live  /ready  /version"],
+    ["status page", `http://127.0.0.1:${ports.http}`, "", "beside it  /ready  /metrics  /config"],
     ...replicas.flatMap((replica) => replicaRows(replica, path)),
   ];
   return table(rows);
@@ -86,8 +89,9 @@ export function thingsToTry(running: Running): string {
   ]);
 }
 
-function switchoverRow({ from, to, title }: Switchover): readonly string[] {
-  const command = `npm run ctl -- switchover --from 127.0.0.1:${from} --to 127.0.0.1:${to}`;
+function switchoverRow({ from, to, followers, title }: Switchover): readonly string[] {
+  const rest = followers.map((port) => ` --follower 127.0.0.1:${port}`).join("");
+  const command = `npm run ctl -- switchover --from 127.0.0.1:${from} --to 127.0.0.1:${to}${rest}`;
   return [command, `${title} becomes the primary`];
 }
 

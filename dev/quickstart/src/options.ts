@@ -31,7 +31,7 @@ export const DEFAULT_PORTS: Ports = { postgres: 15_432, http: 15_200, grpc: 15_2
 export const HELP: string = `npm start -- [options]
 
   --postgres-port <port>  PostgreSQL's port (default ${DEFAULT_PORTS.postgres})
-  --http-port <port>      the pooler's port for /live, /ready and /version (default ${DEFAULT_PORTS.http})
+  --http-port <port>      the pooler's port for the status page, /ready and /metrics (default ${DEFAULT_PORTS.http})
   --grpc-port <port>      the pooler's port for gRPC (default ${DEFAULT_PORTS.grpc})
   --psql-port <port>      the pooler's port for psql and drivers (default ${DEFAULT_PORTS.psql})
   --replicas <n>          standbys, each with a pooler of its own, on the ports above plus 10, 20, …

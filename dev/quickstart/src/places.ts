@@ -13,6 +13,8 @@ export interface Places {
   readonly passwordFile: string;
   /** The pooler's log as JSON lines, and its complaints. */
   readonly poolerLog: string;
+  /** The pooler's configuration file, which is the user's to edit. */
+  readonly poolerSettings: string;
   /** What the pooler remembers over restarts. */
   readonly poolerMemory: string;
   /** The topology, a SQLite file. */
@@ -30,6 +32,7 @@ export function placesIn(directory: string): Places {
     postgresLog: join(directory, "server", "postgresql.log"),
     passwordFile: join(directory, "server", "pgpass"),
     poolerLog: join(directory, "pooler.log"),
+    poolerSettings: join(directory, "pooler.yaml"),
     poolerMemory: join(directory, "pooler"),
     topology: join(directory, "topology.db"),
     state: join(directory, "running.json"),

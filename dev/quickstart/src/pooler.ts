@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, existsSync, openSync } from "node:fs";
+import { closeSync, existsSync, openSync, writeFileSync } from "node:fs";
 import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import { formatConnInfo } from "@multipooler/pgctld";
 import { programPath } from "@multipooler/pooler-process";
@@ -11,6 +11,12 @@ import { isAlive, sendSignal } from "./processes.ts";
 /** The pooler's own deadline for a graceful stop is 30 s. */
 const STOP_DEADLINE_MS = 35_000;
 const ADOPTED_POLL_MS = 100;
+
+/** Of a new pooler: nothing is set, and it says how to. */
+const EMPTY_SETTINGS = `# Settings of the pooler; npm start gives its ports and paths itself. All there are: docs/settings.md
+# "npm run ctl -- reload" applies what you change here, or says what waits for a restart.
+# connpool-global-capacity: 20
+`;
 
 /** A pooler that runs as a process of its own. */
 export interface Pooler {
@@ -26,7 +32,11 @@ export interface Pooler {
  * without stopping it.
  */
 export async function startPooler(member: Member, server: EmbeddedPostgres): Promise<Pooler> {
-  const log = openSync(member.places.poolerLog, "w");
+  const { poolerLog, poolerSettings } = member.places;
+  if (!existsSync(poolerSettings)) {
+    writeFileSync(poolerSettings, EMPTY_SETTINGS);
+  }
+  const log = openSync(poolerLog, "w");
   const child = spawn(process.execPath, [programPath(), ...poolerFlags(member, server)], {
     detached: true, // Ctrl-C stops it through this process, before PostgreSQL.
     stdio: ["ignore", log, log],
@@ -87,6 +97,7 @@ class PoolerProcess implements Pooler {
 
 function poolerFlags({ name, replica, places, ports }: Member, server: EmbeddedPostgres): string[] {
   const flags = {
+    "config-file": places.poolerSettings,
     "pg-host": "127.0.0.1",
     "pg-port": ports.postgres,
     database: "postgres",

@@ -259,9 +259,19 @@ function describe(
 /** A replica may have taken the place of the first one. */
 function switchoverOf({ grpc }: Ports, replicas: readonly RunningMember[]): Switchover | undefined {
   const leader = replicas.find(({ member }) => !isStandby(member));
+  const [first, ...others] = replicas.filter((replica) => replica !== leader);
+  const ports = (standbys: typeof others): number[] =>
+    standbys.map(({ member }) => member.ports.grpc);
   if (leader !== undefined) {
-    return { from: leader.member.ports.grpc, to: grpc, title: "the first one" };
+    const followers = ports(first === undefined ? [] : [first, ...others]);
+    return { from: leader.member.ports.grpc, to: grpc, followers, title: "the first one" };
   }
-  const [first] = replicas;
-  return first && { from: grpc, to: first.member.ports.grpc, title: first.member.replica ?? "" };
+  return (
+    first && {
+      from: grpc,
+      to: first.member.ports.grpc,
+      followers: ports(others),
+      title: first.member.replica ?? "",
+    }
+  );
 }

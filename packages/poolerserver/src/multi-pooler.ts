@@ -309,7 +309,7 @@ export class MultiPooler implements PoolerController, AsyncDisposable {
 }
 
 function notInitializedError(): MultiPoolerError {
-  const message = "the controller has no database yet";
+  const message = "the pooler has no PostgreSQL to serve yet; its /ready says why";
   return new MultiPoolerError(PoolerErrorCode.NotInitialized, message);
 }
 

@@ -79,6 +79,11 @@ test.each([
     "No connection established. Last error: Error: Client network socket disconnected before secure TLS connection was established. Resolution note: ",
     "cannot reach the pooler at db1:1: it does not speak TLS",
   ],
+  [
+    "UNAVAILABLE",
+    "No connection established. Last error: Protocol error (2026-01-01T00:00:00.000Z). Resolution note: ",
+    "cannot reach the pooler at db1:1: what listens there does not speak gRPC, or asks for TLS (--tls-ca); the port is that of --grpc-port",
+  ],
 ] as const)("%s %j reads %j", (code, message, expected) => {
   expect(callFault(new GrpcStatusError(code, message), "db1:1")).toBe(expected);
 });

@@ -3,6 +3,8 @@ import type { GrpcStatusError } from "@multipooler/grpc-services/client";
 /** What grpc-js says when there is no connection, or no more; the pooler says none of it. */
 const NO_CONNECTION =
   /^(?:No connection established|Name resolution failed|Connection dropped|read E|The server disconnected)/;
+/** What else it says where something that is no gRPC server has answered. */
+const NO_GRPC = /Protocol error|Failed to connect|Parse Error/;
 
 /** Words for what is found in it, the first that fits. */
 const REASONS: readonly (readonly [sign: RegExp, reason: string])[] = [
@@ -12,6 +14,10 @@ const REASONS: readonly (readonly [sign: RegExp, reason: string])[] = [
   [/ETIMEDOUT/, "the host does not answer"],
   [/disconnected before secure TLS|wrong version number|packet length/, "it does not speak TLS"],
   [/ECONNRESET|socket hang up|dropped|disconnected/, "the connection was cut"],
+  [
+    NO_GRPC,
+    "what listens there does not speak gRPC, or asks for TLS (--tls-ca); the port is that of --grpc-port",
+  ],
 ];
 
 /** One line on a call that failed without an error of PostgreSQL, in an operator's words. */

@@ -121,9 +121,15 @@ test("files are included as PgBouncer does, not for ever", () => {
   expect(() => imported(`%include ${itself}\n`)).toThrow("more than 10 files");
 });
 
+test("a line above all sections is told of as PgBouncer would", () => {
+  expect(imported("listen_port = 1\n").notes.map(({ why }) => why)).toContain(
+    "is in no section, where PgBouncer has no settings",
+  );
+});
+
 test.each([
   ["[pgbouncer]\nlisten_port\n", 'pgbouncer.ini:2: is neither "key = value" nor [section]'],
-  ["%include absent.ini\n", "cannot read"],
+  ["%include absent.ini\n", "absent.ini does not exist"],
 ])("%j is refused with its place", (ini, message) => {
   expect(() => imported(ini)).toThrow(message);
 });

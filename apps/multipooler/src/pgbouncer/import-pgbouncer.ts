@@ -35,7 +35,13 @@ export function importPgBouncer(entries: readonly IniEntry[], from: string): Imp
   }
   importPoolSize(entries, countDatabases(databases), findings);
   for (const { section, key, place } of entries.filter((entry) => !SECTIONS.has(entry.section))) {
-    findings.note(place, key, `[${section}] has no counterpart`);
+    findings.note(
+      place,
+      key,
+      section === ""
+        ? "is in no section, where PgBouncer has no settings"
+        : `[${section}] has no counterpart`,
+    );
   }
   const content = yaml.stringify(Object.fromEntries(findings.settings));
   return { file: `# Made of ${from}.\n${content}`, notes: findings.notes };

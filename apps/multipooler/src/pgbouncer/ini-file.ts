@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
+import { fileFault } from "../file-fault.ts";
 
 /** One setting of a PgBouncer file. */
 export interface IniEntry {
@@ -62,8 +63,7 @@ function textOf(path: string): string {
   try {
     return readFileSync(path, "utf8");
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new IniError(`cannot read ${path}: ${why}`, { cause });
+    throw new IniError(`${path} ${fileFault(cause)}`, { cause });
   }
 }
 

@@ -48,7 +48,7 @@ test.each<[whenMissing: string | undefined, expected: FileSettings]>([
 
 test("a file that is there and cannot be read is never ignored", () => {
   const { problems } = readConfigFile({ path: directory, whenMissing: "ignore" }, KNOWN);
-  expect(problems).toEqual([expect.stringContaining("EISDIR")]);
+  expect(problems).toEqual([expect.stringMatching(/ is a directory$/)]);
 });
 
 test("words that mean nothing are refused", () => {

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as yaml from "yaml";
+import { fileFault } from "../file-fault.ts";
 import { shownName, suggestion } from "./nearest-name.ts";
 
 /** Where the configuration file is, and what its absence means. */
@@ -55,7 +56,7 @@ export function readConfigFile(place: ConfigFilePlace, keys: FileKeys): FileSett
   try {
     content = yaml.parse(readFileSync(path, "utf8"));
   } catch (error) {
-    const problem = `cannot read ${path}: ${firstLine(error)}`;
+    const problem = unreadable(path, error);
     return isAbsence(error) ? missing(problem, place) : failed(problem);
   }
   return { ...NO_FILE, path, ...valuesIn(content, path, keys) };
@@ -142,6 +143,10 @@ function isAbsence(error: unknown): boolean {
   return error instanceof Error && "code" in error && error.code === "ENOENT";
 }
 
-function firstLine(error: unknown): string {
-  return (error instanceof Error ? error.message : String(error)).split("\n", 1)[0] ?? "";
+function unreadable(path: string, error: unknown): string {
+  if (error instanceof yaml.YAMLParseError) {
+    const [what = ""] = error.message.split(/ at line \d+|\n/, 1);
+    return `${path}:${error.linePos?.[0].line ?? 1}: is not YAML: ${what}`;
+  }
+  return `${path} ${fileFault(error)}`;
 }

@@ -126,14 +126,14 @@ test("a secret is never shown in an error", () => {
 
 test("a file that is missing or is no list of settings is named", () => {
   expect(problems({ configFile: join(directory, "absent.yaml") })[0]).toMatch(
-    /^--config-file: cannot read .*absent\.yaml: ENOENT/,
+    /^--config-file: .*absent\.yaml does not exist$/,
   );
   const list = file("- 1\n");
   expect(problems({ configFile: list })).toEqual([
     `--config-file: ${list} must hold settings as "name: value"`,
   ]);
   const broken = file("a: [");
-  expect(problems({ configFile: broken })[0]).toContain(`cannot read ${broken}`);
+  expect(problems({ configFile: broken })[0]).toContain(`${broken}:1: is not YAML: `);
 });
 
 test("an empty file changes nothing", () => {

@@ -22,7 +22,7 @@ const CHARTS: readonly Chart[] = [
     value: ({ times }) => times?.p95Ms,
     format: duration,
     leastTop: 1,
-    note: ({ times }) => times && `half ${duration(times.p50Ms)}, p99 ${duration(times.p99Ms)}`,
+    note: ({ times }) => times && `p50 ${duration(times.p50Ms)}, p99 ${duration(times.p99Ms)}`,
   },
   { title: "Errors per second", value: ({ errors }) => errors, format: count, leastTop: 4 },
   {

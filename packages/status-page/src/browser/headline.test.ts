@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { ServingReport, StatusReport } from "../report.ts";
-import { statusWords, toneOf, windowTitle } from "./headline.ts";
+import { roleOf, statusWords, toneOf, windowTitle } from "./headline.ts";
 
 function serving(status: string): ServingReport {
   return { status, role: "PRIMARY", reason: "" };
@@ -112,4 +112,14 @@ test.each([
 test("the title of the window tells what counts", () => {
   expect(windowTitle(report({}))).toBe("● zone1/a primary");
   expect(windowTitle(report(unready("DATABASE_UNREACHABLE")))).toBe("✖ zone1/a primary");
+});
+
+test.each([
+  ["a primary whose PostgreSQL is down", "NOT_SERVING", "PRIMARY", "PRIMARY"],
+  ["a primary that is drained", "DRAINED", "PRIMARY", "PRIMARY"],
+  ["a former primary that serves reads", "SERVING_RDONLY", "PRIMARY", "REPLICA"],
+  ["a pooler that has no type yet", "NOT_SERVING", "UNKNOWN", "REPLICA"],
+])("%s is called what it is for those who look", (_, status, type, role) => {
+  const current = { status, role: "REPLICA", reason: "" };
+  expect(roleOf(report({ current, type }))).toBe(role);
 });

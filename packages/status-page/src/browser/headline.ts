@@ -39,8 +39,9 @@ export function statusWords({ current, wanted, state, notReady, ready }: StatusR
     const words = `${wordOf(current.status)} → ${wordOf(wanted.status).toLowerCase()}`;
     return notReady?.code === "STOPPING" ? `Stopping: ${words.toLowerCase()}` : words;
   }
-  const isServing = current.status === "SERVING" || current.status === "SERVING_RDONLY";
-  return !ready && isServing ? `${wordOf(current.status)}, not ready` : wordOf(current.status);
+  return !ready && isServing(current)
+    ? `${wordOf(current.status)}, not ready`
+    : wordOf(current.status);
 }
 
 function wordOf(status: string): string {
@@ -60,35 +61,55 @@ function wordOf(status: string): string {
 
 /** The title of the window: what counts, also in a row of tabs. */
 export function windowTitle(report: StatusReport): string {
-  const { pooler, current } = report;
+  const { pooler } = report;
   const mark = { good: "●", busy: "◐", bad: "✖" }[toneOf(report)];
-  return `${mark} ${pooler.cell}/${pooler.name} ${current.role.toLowerCase()}`;
+  return `${mark} ${pooler.cell}/${pooler.name} ${roleOf(report).toLowerCase()}`;
 }
 
-/** Role, status, and why. */
+/** What it serves as; what it is in the topology where it serves nothing, as a primary that is down. */
+export function roleOf({ current, type }: StatusReport): string {
+  const isKnown = type === "PRIMARY" || type === "REPLICA";
+  return isServing(current) || !isKnown ? current.role : type;
+}
+
+function isServing({ status }: StatusReport["current"]): boolean {
+  return status === "SERVING" || status === "SERVING_RDONLY";
+}
+
+/** Role, status, and why. Each reason is there once. */
 export function headline(report: StatusReport): readonly Child[] {
-  const { current, currentSince, at, notReady, wanted, intent, term } = report;
+  const { at, notReady, wanted, intent } = report;
+  const role = roleOf(report);
+  const isWish = intent !== undefined && wanted?.status === intent.status;
   return [
     el(
       "div",
       "status-line",
-      el("span", `role role-${current.role.toLowerCase()}`, current.role),
+      el("span", `role role-${role.toLowerCase()}`, role),
       el("h1", "", statusWords(report)),
     ),
-    el(
-      "p",
-      "why",
-      current.reason === notReady?.reason ? "Not ready" : current.reason,
-      term === undefined ? undefined : ` · term ${term.number}${leaderText(term.leader)}`,
-      currentSince === undefined ? undefined : sinceText(currentSince, at),
-    ),
+    whyLine(report),
     notReady === undefined || isWished(report)
       ? undefined
       : notice("Not ready", notReady.reason, { at, since: notReady.since, code: notReady.code }),
-    wanted && notice(`Wanted: ${wanted.status} as ${wanted.role}`, wanted.reason, { at }),
+    isWish
+      ? undefined
+      : wanted && notice(`Wanted: ${wanted.status} as ${wanted.role}`, wanted.reason, { at }),
     intent &&
       notice(`An operator asked for ${intent.status}`, intent.reason, { at, since: intent.since }),
   ];
+}
+
+/** Why the current status is served, where no notice below says it. */
+function whyLine({ current, currentSince, at, notReady, term }: StatusReport): Child {
+  const parts = [
+    current.reason === notReady?.reason ? undefined : current.reason,
+    term === undefined ? undefined : `term ${term.number}${leaderText(term.leader)}`,
+    currentSince === undefined || current.reason === notReady?.reason
+      ? undefined
+      : `since ${clockTime(currentSince, at)}, for ${ago(currentSince, at)}`,
+  ].filter((part) => part !== undefined && part !== "");
+  return parts.length === 0 ? undefined : el("p", "why", parts.join(" · "));
 }
 
 /** The wish of an operator says it all, and is shown itself. */

@@ -41,19 +41,19 @@ function postgresFact({ postgres }: StatusReport): Fact {
     more: [
       note(address),
       error === undefined ? undefined : el("p", "error", error),
-      meter(used, limit, `${used} of ${limit} connections held`),
+      limit === 0 ? undefined : meter(used, limit, `${used} of ${limit} connections`),
     ],
   };
 }
 
-function replicationFact({ replication, at }: StatusReport): Fact {
+function replicationFact({ replication, postgres, at }: StatusReport): Fact {
   const { mode, lagMs, behindBytes, lastWrittenAt, error } = replication;
   const name = "Replication";
   const more = [error === undefined ? undefined : el("p", "error", error)];
   const isBad = error !== undefined;
   switch (mode) {
     case "off":
-      return { name, value: "no heartbeat", isBad, more };
+      return { name, value: postgres.reachable ? "no heartbeat" : "not known", isBad, more };
     case "writer":
       return {
         name,
@@ -87,7 +87,7 @@ function clientsFact({ clients }: StatusReport): Fact {
     value: postgres === undefined ? `${count(grpc.open)} of gRPC` : count(postgres.open),
     more: [
       meter(shown.open, shown.limit, limitText(shown)),
-      postgres === undefined ? undefined : note(`and ${count(grpc.open)} connections of gRPC`),
+      postgres === undefined ? undefined : note(`and ${count(grpc.open)} of gRPC`),
     ],
   };
 }

@@ -113,7 +113,7 @@ function errorText(error: string | undefined): Child {
 }
 
 /** The poolers of the shard. */
-export function peers({ topology, at }: StatusReport): readonly Child[] {
+export function peers({ topology, current, at }: StatusReport): readonly Child[] {
   const columns: readonly Column<PeerRow>[] = [
     {
       title: "Pooler",
@@ -121,7 +121,8 @@ export function peers({ topology, at }: StatusReport): readonly Child[] {
         el("span", "", name, isSelf ? el("em", "", " this one") : undefined),
     },
     { title: "Type", cell: ({ type }) => type },
-    { title: "Serving", cell: ({ serving }) => serving },
+    // The record of this one is a few seconds behind what the page says above.
+    { title: "Serving", cell: ({ serving, isSelf }) => (isSelf ? current.status : serving) },
     { title: "Lifecycle", cell: ({ lifecycle }) => lifecycle },
     {
       title: "Since",
