@@ -1,6 +1,8 @@
-import { PoolerRole } from "@multipooler/controller-api";
+import { PoolerRole, ServingStatus } from "@multipooler/controller-api";
 import type { ServingTarget } from "@multipooler/controller-api";
 import type { Registration } from "./record/registration.ts";
+import { admitsNothing } from "./serving/operator-intent.ts";
+import type { OperatorIntent } from "./serving/operator-intent.ts";
 import { admits, deriveTarget, notServing } from "./serving/serving-target.ts";
 import type { ServingFacts } from "./serving/serving-target.ts";
 
@@ -17,12 +19,16 @@ export function runTarget({ registration, pendingAction, ...facts }: RunFacts): 
     return notServing(refusal.reason);
   }
   const target = deriveTarget({ ...facts, type: registration.type() });
-  if (!admits(target.status)) {
-    return target;
+  if (pendingAction !== undefined && !isTakenOut(target, facts.intent)) {
+    // Also in front of a server that is down: to repeat the action may be what starts it.
+    return notServing(pendingAction);
   }
-  return pendingAction === undefined
-    ? (whyNot(target, registration) ?? target)
-    : notServing(pendingAction);
+  return admits(target.status) ? (whyNot(target, registration) ?? target) : target;
+}
+
+/** Whether a change of role would not bring the pooler back. */
+function isTakenOut({ status }: ServingTarget, intent: OperatorIntent): boolean {
+  return status === ServingStatus.Drained || admitsNothing(intent);
 }
 
 /** What the shard has against a target that admits queries; `undefined` where it has nothing. */

@@ -82,6 +82,7 @@ class Site implements AsyncDisposable {
         if (this.lost !== undefined) {
           throw this.lost;
         }
+        this.replication.fault = undefined;
         this.replication.become(true);
       },
     };
@@ -103,6 +104,7 @@ test("a demotion and a promotion go through the same states as the tables say", 
     "wait for no standby",
     "become replica",
     "give up the term",
+    "serve",
   ]);
   expect(site.log).toEqual(["restart while NOT_SERVING"]);
   expect(site.state).toBe("REPLICA: REPLICA SERVING_RDONLY");
@@ -195,13 +197,15 @@ test("a demotion can be undone until the server follows somebody else", async ()
   await using directory = await temporaryDir();
   await using site = await Site.open(directory.path);
   await site.recruit(1n);
-  await expect(site.roles.undoDemote()).rejects.toThrow("there is no demotion to undo");
   site.replication.synchronous = SYNCHRONOUS;
   await site.roles.demote({ term: 1n });
   expect(await site.roles.undoDemote()).toMatchObject({ wasAlready: false, term: 1n });
   await site.fixture.until(({ serving }) => serving.current.role === "PRIMARY");
   expect(site.replication.synchronous).toEqual(SYNCHRONOUS);
-  await expect(site.roles.undoDemote()).rejects.toThrow("there is no demotion to undo");
+  // A retry of an undoing that succeeded answers success.
+  site.replication.calls.length = 0;
+  expect(await site.roles.undoDemote()).toMatchObject({ wasAlready: true, term: 1n, steps: [] });
+  expect(site.replication.calls).toEqual([]);
 
   await site.roles.demote({ term: 1n });
   await site.fixture.manager.replication.setPrimaryConnInfo(
@@ -213,6 +217,43 @@ test("a demotion can be undone until the server follows somebody else", async ()
     message: "the demotion cannot be undone: the server follows db2:5432 by now",
   });
   expect(site.state).toBe("REPLICA: REPLICA SERVING_RDONLY");
+});
+
+test("a demotion whose server died at once is undone with the standbys that it waited for", async () => {
+  await using directory = await temporaryDir();
+  await using site = await Site.open(directory.path);
+  await site.recruit(1n);
+  site.replication.synchronous = SYNCHRONOUS;
+  const demotion = site.roles.demote({ term: 1n });
+  await site.fixture.until(({ notReadyCode }) => notReadyCode === "CHANGING");
+  site.replication.fault = new ManagerError(ManagerErrorCode.DatabaseUnavailable, "it died");
+  expect(await demotion).toMatchObject({ wasAlready: false, terminated: 0 });
+  expect(site.replication.synchronous).toBeUndefined();
+  await site.roles.undoDemote();
+  expect(site.replication.synchronous).toEqual(SYNCHRONOUS);
+});
+
+test("a demotion in place of an undoing that failed knows the standbys too", async () => {
+  await using directory = await temporaryDir();
+  await using site = await Site.open(directory.path);
+  await site.recruit(1n);
+  site.replication.synchronous = SYNCHRONOUS;
+  await site.roles.demote({ term: 1n });
+  site.replication.faults.set("setSynchronous", new ManagerError("TIMED_OUT", "it hangs"));
+  await expect(site.roles.undoDemote()).rejects.toThrow('at "wait for standbys"');
+  await site.roles.demote({ term: 1n });
+  await site.roles.undoDemote();
+  expect(site.replication.synchronous).toEqual(SYNCHRONOUS);
+});
+
+test("a standby that was never demoted is not made a primary by an undoing", async () => {
+  await using directory = await temporaryDir();
+  await using site = await Site.open(directory.path, { isStandby: true });
+  await site.fixture.untilReady();
+  await expect(site.roles.undoDemote()).rejects.toMatchObject({
+    code: "FAILED_PRECONDITION",
+    message: "there is no demotion to undo",
+  });
 });
 
 test("a demotion under an older term cannot be undone", async () => {

@@ -1,13 +1,18 @@
-import { createServer } from "node:net";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { readFile, stat, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
+import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { PgctldError, PgctldErrorCode, PgctldServer, RemotePostgres } from "../src/index.ts";
 import type { PostgresStatus } from "../src/index.ts";
 import { statusResponse } from "../src/grpc/pgctld-calls.ts";
 import { FakeControl } from "./fake-control.ts";
 import { refusal } from "./local-server.ts";
+import { temporaryDirectory } from "./temporary-directory.ts";
 
 const PLACE = { dataDir: "/data", port: 5432, socketDir: "/sockets", version: "17.10" };
+const SILENT = { info: () => undefined, warn: () => undefined };
 const NOW = Date.UTC(2026, 0, 1, 1);
 const RUNS = { pid: 7, startedAt: new Date(NOW - 90_500) };
 
@@ -180,4 +185,40 @@ test("says that the address is taken", async () => {
   const error = await refusal(server.listen());
   expect(error.code).toBe("LISTEN_FAILED");
   expect(error.message).toContain(`127.0.0.1:${port}`);
+});
+
+test("takes over the socket of a daemon that was killed, and that of none that runs", async () => {
+  const socket = join(await temporaryDirectory(), "pgctld.sock");
+  const script = `require("net").createServer().listen(process.argv[1], () => process.kill(process.pid, "SIGKILL"))`;
+  await once(spawn(process.execPath, ["-e", script, socket], { stdio: "ignore" }), "close");
+  expect((await stat(socket)).isSocket()).toBe(true);
+  const control = new FakeControl({ state: "not-initialized", ...PLACE });
+  const options = { control, address: `unix:${socket}`, logger: SILENT };
+  await using server = new PgctldServer(options);
+  await server.listen();
+  using remote = new RemotePostgres(options.address);
+  expect(await remote.status()).toMatchObject({ state: "not-initialized" });
+
+  const second = new PgctldServer(options);
+  expect(await refusal(second.listen())).toMatchObject({ code: PgctldErrorCode.ListenFailed });
+  expect(await remote.status()).toMatchObject({ state: "not-initialized" });
+});
+
+test("leaves a file that is no socket where it is", async () => {
+  const file = join(await temporaryDirectory(), "pgctld.sock");
+  await writeFile(file, "kept");
+  const control = new FakeControl({ state: "not-initialized", ...PLACE });
+  const server = new PgctldServer({ control, address: `unix:${file}`, logger: SILENT });
+  expect(await refusal(server.listen())).toMatchObject({ code: PgctldErrorCode.ListenFailed });
+  expect(await readFile(file, "utf8")).toBe("kept");
+});
+
+test("a daemon is found again at once after calls that it did not answer", async () => {
+  const control = new FakeControl({ state: "not-initialized", ...PLACE });
+  const address = `unix:${join(await temporaryDirectory(), "pgctld.sock")}`;
+  using remote = new RemotePostgres(address);
+  expect(await refusal(remote.status())).toMatchObject({ code: PgctldErrorCode.DaemonUnavailable });
+  await using server = new PgctldServer({ control, address, logger: SILENT });
+  await server.listen();
+  expect(await remote.status()).toMatchObject({ state: "not-initialized" });
 });

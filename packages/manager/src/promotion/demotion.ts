@@ -6,6 +6,7 @@ import { PoolerType } from "../record/pooler-type.ts";
 import type { ServerPosition } from "../replication/replication-control.ts";
 import type { Terms } from "../terms/terms.ts";
 import type { ActionJournal, JournalEntry } from "./action-journal.ts";
+import { servingStep } from "./role-step.ts";
 import type { RoleStep } from "./role-step.ts";
 import type { RoleSubject } from "./role-subject.ts";
 import type { ServerProcess } from "./server-process.ts";
@@ -37,10 +38,10 @@ const RESTART_TIMEOUT_MS = 180_000;
  * | wait for no standby | standby     | PRIMARY | nothing |
  * | become replica      | standby     | REPLICA | nothing |
  * | give up the term    | standby     | REPLICA | nothing |
- * | (end)               | standby     | REPLICA | reads   |
+ * | serve               | standby     | REPLICA | reads   |
  */
 export function demotionSteps(options: DemotionOptions, lease: ActionLease): readonly RoleStep[] {
-  const { subject, terms, drainTimeoutMs, position } = options;
+  const { subject, journal, terms, drainTimeoutMs, position } = options;
   const isPrimary = position?.inRecovery === false;
   return [
     {
@@ -90,6 +91,8 @@ export function demotionSteps(options: DemotionOptions, lease: ActionLease): rea
       isNeeded: terms.current.leader !== undefined,
       run: () => terms.resign(lease),
     },
+    // The entry stays for an undoing.
+    servingStep(subject, () => journal.write(lease, { ...demotionOf(journal), isDone: true })),
   ];
 }
 
@@ -102,13 +105,8 @@ async function endSessions(
   if (position?.inRecovery !== false) {
     return;
   }
-  const { synchronous } = await subject.replication.primaryStatus();
   const terminated = (entry.terminated ?? 0) + (await subject.replication.terminateClients(lease));
-  await journal.write(lease, {
-    ...entry,
-    terminated,
-    synchronous: entry.synchronous ?? synchronous,
-  });
+  await journal.write(lease, { ...entry, terminated });
 }
 
 async function restart(

@@ -2,11 +2,14 @@ import type { ActionLease } from "../actions/action-lock.ts";
 import { PoolerType } from "../record/pooler-type.ts";
 import type { ServerPosition, SynchronousReplication } from "../replication/replication-control.ts";
 import type { Terms } from "../terms/terms.ts";
+import type { ActionJournal } from "./action-journal.ts";
+import { servingStep } from "./role-step.ts";
 import type { RoleStep } from "./role-step.ts";
 import type { RoleSubject } from "./role-subject.ts";
 
 export interface PromotionOptions {
   readonly subject: RoleSubject;
+  readonly journal: ActionJournal;
   readonly terms: Terms;
   /** For whom the new primary waits; `undefined`: for whom PostgreSQL is configured to. */
   readonly synchronous: SynchronousReplication | undefined;
@@ -29,10 +32,10 @@ const DRAIN_TIMEOUT_MS = 5_000;
  * | become primary    | primary    | PRIMARY | another's          | nothing |
  * | claim the shard   | primary    | PRIMARY | its own            | nothing |
  * | wait for standbys | primary    | PRIMARY | its own            | nothing |
- * | (end)             | primary    | PRIMARY | its own            | reads and writes |
+ * | serve             | primary    | PRIMARY | its own            | reads and writes |
  */
 export function promotionSteps(options: PromotionOptions, lease: ActionLease): readonly RoleStep[] {
-  const { subject, synchronous, position } = options;
+  const { subject, position } = options;
   return [
     {
       name: "stop serving",
@@ -58,14 +61,13 @@ export function promotionSteps(options: PromotionOptions, lease: ActionLease): r
       isNeeded: true,
       run: () => subject.takeShard(),
     },
-    ...synchronousSteps(subject, synchronous, lease),
+    ...endingSteps(options, lease),
   ];
 }
 
 /** The steps that make a primary of a server that was just demoted, on the same term. */
 export function undoingSteps(options: PromotionOptions, lease: ActionLease): readonly RoleStep[] {
-  const { subject, synchronous } = options;
-  return [...leadingSteps(options, lease), ...synchronousSteps(subject, synchronous, lease)];
+  return [...leadingSteps(options, lease), ...endingSteps(options, lease)];
 }
 
 function leadingSteps(
@@ -97,9 +99,8 @@ function leadingSteps(
   ];
 }
 
-function synchronousSteps(
-  subject: RoleSubject,
-  synchronous: SynchronousReplication | undefined,
+function endingSteps(
+  { subject, journal, synchronous }: PromotionOptions,
   lease: ActionLease,
 ): readonly RoleStep[] {
   return [
@@ -116,5 +117,6 @@ function synchronousSteps(
         }
       },
     },
+    servingStep(subject, () => journal.clear(lease)),
   ];
 }

@@ -2,6 +2,7 @@ import { messageOf } from "../error-message.ts";
 import type { Logger } from "../logger.ts";
 import { ManagerError, ManagerErrorCode } from "../manager-error.ts";
 import type { RoleAction } from "./action-journal.ts";
+import type { RoleSubject } from "./role-subject.ts";
 
 /** What a change of role does, and what is left of it to do. */
 export interface RoleStepPlan {
@@ -16,6 +17,19 @@ export interface RoleStepPlan {
 /** A step. It may be repeated: where it was done already, it does nothing. */
 export interface RoleStep extends RoleStepPlan {
   readonly run: () => Promise<void>;
+}
+
+/** The last step: what was begun is over, so that the role decides again what is served. */
+export function servingStep(subject: RoleSubject, finish: () => Promise<void>): RoleStep {
+  return {
+    name: "serve",
+    explanation: "note that the change is complete, and admit what the new role serves",
+    isNeeded: true,
+    run: async () => {
+      await finish();
+      await subject.untilSettled();
+    },
+  };
 }
 
 /**

@@ -7,7 +7,7 @@ import { PoolerType } from "../record/pooler-type.ts";
 import type { Lsn, ServerPosition } from "../replication/replication-control.ts";
 import type { TermRule } from "../terms/term-rules.ts";
 import type { Terms } from "../terms/terms.ts";
-import type { ActionJournal, RoleAction } from "./action-journal.ts";
+import type { ActionJournal, JournalEntry, RoleAction } from "./action-journal.ts";
 import { demotionSteps } from "./demotion.ts";
 import { promotionSteps, undoingSteps } from "./promotion.ts";
 import {
@@ -78,19 +78,17 @@ export class RoleVerbs {
       checkRequest(request);
       const facts = await this.#facts(options);
       await this.#requireTerm("exactly", request);
-      const { subject, terms, logger } = this.#options;
-      const { position, isPending } = facts;
+      const { subject, journal, terms, logger } = this.#options;
+      const { position } = facts;
       await checkPromotable(facts, request, { ...options, subject, logger });
       if (isPromoted(facts, request)) {
         return { ...this.#result([], position), wasAlready: true };
       }
       const { synchronous, explain = false } = request;
-      const steps = promotionSteps({ subject, terms, synchronous, position }, lease);
+      const promotion = { subject, journal, terms, synchronous, position };
+      const steps = promotionSteps(promotion, lease);
       if (!explain) {
-        subject.requireTopology();
-        await this.#run("Promote", steps, lease, { request, isPending });
-        await this.#options.journal.clear(lease);
-        await subject.untilSettled();
+        await this.#run("Promote", steps, lease, { request, facts });
       }
       return this.#result(steps, explain ? position : await subject.replication.position());
     });
@@ -124,17 +122,16 @@ export class RoleVerbs {
     return await this.#locked("UndoDemote", options, async (lease) => {
       const { subject, terms, journal } = this.#options;
       const facts = await this.#facts(options);
+      if (isPromoted(facts, {})) {
+        return { ...this.#result([], facts.position), wasAlready: true };
+      }
       const current = terms.current.number;
       await checkUndoable(facts, journal.entry, { ...options, subject, term: current });
       const { synchronous, term = 0n } = journal.entry ?? {};
       const { position } = facts;
-      const steps = undoingSteps({ subject, terms, synchronous, position }, lease);
+      const steps = undoingSteps({ subject, journal, terms, synchronous, position }, lease);
       if (!explain) {
-        subject.requireTopology();
-        const isPending = true;
-        await this.#run("UndoDemote", steps, lease, { request: { term }, isPending });
-        await journal.clear(lease);
-        await subject.untilSettled();
+        await this.#run("UndoDemote", steps, lease, { request: { term }, facts });
       }
       return this.#result(steps, explain ? position : await subject.replication.position());
     });
@@ -171,14 +168,8 @@ export class RoleVerbs {
     if (explain) {
       return { ...this.#result(steps, position), terminated: 0 };
     }
-    subject.requireTopology();
-    await this.#run("Demote", steps, lease, { request, isPending: facts.isPending });
-    const { entry } = journal;
-    if (entry !== undefined) {
-      await journal.write(lease, { ...entry, isDone: true });
-    }
-    await subject.untilSettled();
-    const { lsn, terminated = 0 } = entry ?? {};
+    await this.#run("Demote", steps, lease, { request, facts });
+    const { lsn, terminated = 0 } = journal.entry ?? {};
     return { ...this.#result(steps, position), lsn, terminated };
   }
 
@@ -199,14 +190,15 @@ export class RoleVerbs {
     action: RoleAction,
     steps: readonly RoleStep[],
     lease: ActionLease,
-    { request: { term = 0n }, isPending }: { request: RoleRequest; isPending: boolean },
+    { request: { term = 0n }, facts }: { request: RoleRequest; facts: RoleFacts<unknown> },
   ): Promise<void> {
-    const { journal, clock, logger } = this.#options;
+    const { subject, journal, clock, logger } = this.#options;
+    subject.requireTopology();
     const { entry } = journal;
-    const goesOn = isPending && entry?.action === action;
+    const goesOn = facts.isPending && entry?.action === action;
     if (!goesOn) {
-      const details = action === "UndoDemote" ? entry : undefined;
       const startedAt = new Date(clock.now());
+      const details = detailsOf(action, facts, entry);
       await journal.write(lease, { ...details, action, isDone: false, startedAt, term });
     }
     await runSteps(action, steps, logger);
@@ -266,5 +258,22 @@ export class RoleVerbs {
       lsn: position?.lsn,
       steps: planOf(steps),
     };
+  }
+}
+
+/** What the journal keeps from the start on: later the server may not answer any more. */
+function detailsOf(
+  action: RoleAction,
+  { isPending, synchronous }: RoleFacts<unknown>,
+  before: JournalEntry | undefined,
+): Partial<JournalEntry> {
+  switch (action) {
+    case "Promote":
+      return {};
+    case "Demote":
+      // A change that was left in the middle may have cleared it already.
+      return { synchronous: (isPending ? before?.synchronous : undefined) ?? synchronous };
+    case "UndoDemote":
+      return { ...before };
   }
 }

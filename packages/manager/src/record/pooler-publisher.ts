@@ -12,6 +12,7 @@ import type { PoolerState, RecordSources } from "./pooler-record.ts";
 import { PoolerType } from "./pooler-type.ts";
 import { PublisherReport } from "./publisher-report.ts";
 import type { Finding } from "./publisher-report.ts";
+import { isRefusal } from "./publisher-status.ts";
 import type { KnownType, PublisherStatus, StatusListener } from "./publisher-status.ts";
 import { RecordKeeper } from "./record-keeper.ts";
 import { watchRecord } from "./record-watch.ts";
@@ -178,7 +179,12 @@ export class PoolerPublisher {
     try {
       await this.#write({ create: false, signal });
     } catch (error) {
-      this.#claim.abandon();
+      if (isRefusal(error)) {
+        // The record is of another database: the name was never this pooler's to keep.
+        await this.#claim.release(signal);
+      } else {
+        this.#claim.abandon();
+      }
       throw error;
     }
     await this.#claim.release(signal);

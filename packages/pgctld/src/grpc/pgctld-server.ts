@@ -5,10 +5,12 @@ import { onAbort } from "@multipooler/timing";
 import { PgctldError, PgctldErrorCode } from "../error.ts";
 import type { Logger } from "../logger.ts";
 import type { CallOptions, PostgresControl } from "../postgres-control.ts";
+import { removeDeadSocket } from "./dead-socket.ts";
 import { errorStatus } from "./error-status.ts";
 import { PgctldCalls } from "./pgctld-calls.ts";
 
 const MAX_MESSAGE_BYTES = 1_048_576;
+const SOCKET_SCHEME = "unix:";
 
 /** Where a server listens, and what it controls. */
 export interface PgctldServerOptions {
@@ -68,9 +70,15 @@ export class PgctldServer implements AsyncDisposable {
     return this.#port;
   }
 
-  /** Begins to take calls. Rejects with LISTEN_FAILED when the address cannot be used. */
+  /**
+   * Begins to take calls. The socket of a daemon that was killed is taken over. Rejects with LISTEN_FAILED
+   * when the address cannot be used.
+   */
   async listen(): Promise<void> {
     const { address } = this.#options;
+    if (address.startsWith(SOCKET_SCHEME)) {
+      await removeDeadSocket(address.slice(SOCKET_SCHEME.length));
+    }
     const { promise, resolve, reject } = Promise.withResolvers<number>();
     this.#server.bindAsync(address, ServerCredentials.createInsecure(), (error, port) => {
       if (error === null) {
@@ -81,7 +89,7 @@ export class PgctldServer implements AsyncDisposable {
       }
     });
     const port = await promise;
-    this.#port = address.startsWith("unix:") ? undefined : port;
+    this.#port = address.startsWith(SOCKET_SCHEME) ? undefined : port;
   }
 
   /** Stops taking calls and lets running ones end until the signal aborts, then cuts them. */

@@ -29,14 +29,18 @@ interface Method<Request, Response> {
 
 const { methods } = PgCtldDefinition;
 
+/** A channel that met a daemon that was down would not look again for a second or more. */
+const CHANNEL_OPTIONS = { "grpc.use_local_subchannel_pool": 1 } as const;
+
 /** Controls a PostgreSQL server through the daemon that serves `pgctldservice.PgCtld`. */
 export class RemotePostgres implements PostgresControl, Disposable {
-  readonly #client: Client;
+  readonly #address: string;
   readonly #now: () => number;
+  readonly #closing = new AbortController();
 
-  /** `address`: "127.0.0.1:15470", or "unix:/path/of/a/socket". Connects with the first call. */
+  /** `address`: "127.0.0.1:15470", or "unix:/path/of/a/socket". Each call connects for itself. */
   constructor(address: string, { now = Date.now }: { readonly now?: () => number } = {}) {
-    this.#client = new Client(address, credentials.createInsecure());
+    this.#address = address;
     this.#now = now;
   }
 
@@ -133,19 +137,22 @@ export class RemotePostgres implements PostgresControl, Disposable {
     return { found, killed };
   }
 
-  /** Closes the connection; calls that run fail. */
+  /** Calls that run are cancelled, and no further one is made. */
   [Symbol.dispose](): void {
-    this.#client.close();
+    this.#closing.abort(new Error("the connections to the process-control daemon are closed"));
   }
 
   async #call<Request, Response>(
     { name, requestType, responseType }: Method<Request, Response>,
     request: Request,
-    { signal }: CallOptions,
+    { signal: callers }: CallOptions,
   ): Promise<Response> {
+    const closing = this.#closing.signal;
+    const signal = callers === undefined ? closing : AbortSignal.any([closing, callers]);
     throwIfAborted(signal, name);
+    const client = new Client(this.#address, credentials.createInsecure(), CHANNEL_OPTIONS);
     const { promise, resolve, reject } = Promise.withResolvers<Response>();
-    const call = this.#client.makeUnaryRequest(
+    const call = client.makeUnaryRequest(
       `/${PgCtldDefinition.fullName}/${name}`,
       (message: Request) => Buffer.from(requestType.encode(message).finish()),
       (bytes: Buffer) => responseType.decode(bytes),
@@ -170,6 +177,7 @@ export class RemotePostgres implements PostgresControl, Disposable {
       throw error;
     } finally {
       stopListening();
+      client.close();
     }
   }
 }
