@@ -5,15 +5,48 @@ import { basename } from "node:path";
 import { configDefaults, defineConfig } from "vitest/config";
 import type { TestProjectInlineConfiguration, ViteUserConfig } from "vitest/config";
 
+/** They measure memory, latencies or gaps, and have the machine to themselves. */
+const MEASURING = [
+  "client-flood",
+  "copy",
+  "drain-load",
+  "first-query",
+  "idle-clients",
+  "large-statements",
+  "leaks/leaks",
+  "leaving-latency",
+  "open-files",
+  "result-shapes",
+  "slow-reader",
+  "switchover",
+  "trickling-readers",
+  "waiting-statements",
+].map((name) => `test/${name}.pg.test.ts`);
+
 /** One project a package, called like the package. Options below are everybody's. */
 const packages = globSync(["packages/*", "apps/*", "dev/*", "benchmarks"]).toSorted();
 const projects: TestProjectInlineConfiguration[] = [
   { root: "scripts", test: { name: "scripts" } },
   ...packages.map((root) => ({ root, test: { name: `@multipooler/${basename(root)}` } })),
-  // Last and one at a time: these tests measure memory and restart servers.
+  // After the others, which leave little of the machine, and two at a time: each waits for programs and
+  // servers of its own for most of its time.
   {
     root: "e2e",
-    test: { name: "@multipooler/e2e", maxWorkers: 1, sequence: { groupOrder: 1 } },
+    test: {
+      name: "@multipooler/e2e",
+      exclude: MEASURING,
+      maxWorkers: 2,
+      sequence: { groupOrder: 1 },
+    },
+  },
+  {
+    root: "e2e",
+    test: {
+      name: "@multipooler/e2e-measuring",
+      include: MEASURING,
+      maxWorkers: 1,
+      sequence: { groupOrder: 2 },
+    },
   },
 ];
 
@@ -28,7 +61,8 @@ const config: ViteUserConfig = defineConfig({
     testTimeout: 30_000,
     hookTimeout: 60_000,
     teardownTimeout: 20_000,
-    maxWorkers: Math.min(4, availableParallelism()),
+    // One more than there are cores: tests of servers wait more than they work.
+    maxWorkers: Math.min(4, availableParallelism() + 1),
     // No retries: a test that fails sometimes is a defect.
     retry: 0,
     allowOnly: false,

@@ -28,6 +28,8 @@ export class Network implements AsyncDisposable {
   route: Route = () => "server";
   /** What is done to an answer of the server; `undefined`: nothing. */
   damage: (answer: Buffer) => Damage | undefined = () => undefined;
+  /** How long each answer of the server is under way. */
+  delayMs = 0;
   readonly port: number;
   readonly #server: Server;
   readonly #target: number;
@@ -91,8 +93,13 @@ export class Network implements AsyncDisposable {
     const link: Link = { startup, client, server, silent: false };
     this.#links.add(link);
     server.write(startup);
-    carry(link, { from: client, to: server, damageOf: () => undefined });
-    carry(link, { from: server, to: client, damageOf: (answer) => this.damage(answer) });
+    carry(link, { from: client, to: server, damageOf: () => undefined, delayMs: () => 0 });
+    carry(link, {
+      from: server,
+      to: client,
+      damageOf: (answer) => this.damage(answer),
+      delayMs: () => this.delayMs,
+    });
     client.once("close", () => this.#links.delete(link));
   }
 
@@ -103,17 +110,26 @@ export class Network implements AsyncDisposable {
   }
 }
 
-function carry(
-  link: Link,
-  { from, to, damageOf }: { from: Socket; to: Socket; damageOf: Network["damage"] },
-): void {
+interface Direction {
+  readonly from: Socket;
+  readonly to: Socket;
+  readonly damageOf: Network["damage"];
+  readonly delayMs: () => number;
+}
+
+function carry(link: Link, { from, to, damageOf, delayMs }: Direction): void {
   from.on("data", (bytes: Buffer) => {
     if (link.silent) {
       return;
     }
     const damage = damageOf(bytes);
     if (damage === undefined) {
-      to.write(bytes);
+      const ms = delayMs();
+      if (ms === 0) {
+        to.write(bytes);
+      } else {
+        setTimeout(() => to.write(bytes), ms);
+      }
       return;
     }
     to.write(damage.change(bytes));

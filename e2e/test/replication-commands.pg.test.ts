@@ -6,6 +6,7 @@ import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { ServerPair } from "./server-pair.ts";
 import { temporaryDirectory } from "./temporary-directory.ts";
+import { WatchProcess } from "./watch-process.ts";
 
 const PATIENCE = { timeout: 20_000 };
 const FORCE = ["--force", "no coordinator here"];
@@ -164,4 +165,19 @@ test("a password in the connection string of standbys is refused at the start", 
     'must not have "password": PostgreSQL writes it to its log; name a file with passfile',
   );
   expect(started.stderr).not.toContain("hunter2");
+});
+
+test("ctl status --watch has a line for the promotion within a second, and ends with 0 at Ctrl-C", async () => {
+  const address = await standby.grpc();
+  const args = ["ctl", "status", "--watch", "--json", "--interval", "30s", "--address", address];
+  await using watching = new WatchProcess(args);
+  await watching.line(/"poolerType":"POOLER_TYPE_REPLICA"/);
+  const promoted = await ctl(standby, "promote", ...FORCE);
+  expect(promoted).toMatchObject({ code: 0, stderr: "" });
+  const since = performance.now();
+  await watching.line(/"poolerType":"POOLER_TYPE_PRIMARY","role":"POOLER_ROLE_PRIMARY"/);
+  expect(performance.now() - since).toBeLessThan(1000);
+  expect(watching.lines.every((line) => line.startsWith("{"))).toBe(true);
+  expect(await watching.interrupt()).toBe(0);
+  expect(watching.complaints).toBe("");
 });

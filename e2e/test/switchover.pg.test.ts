@@ -54,6 +54,10 @@ test.for(VERSIONS)(
       [from, to] = [to, from];
       await to.ready();
     }
+    // The former primary knows who took its place.
+    const status = await ctl("status", "--address", to.address);
+    expect(status).toContain(`the primary is zone1/${from.name} at `);
+    expect(status).not.toContain("nobody known leads it");
     for (const load of loads) {
       await load.stop();
     }

@@ -8,12 +8,15 @@ import { addActivityCommands } from "./ctl/activity-commands.ts";
 import type { ActivityActions } from "./ctl/activity-commands.ts";
 import { withClientOptions } from "./ctl/client-options.ts";
 import type { ClientOptions } from "./ctl/client-options.ts";
+import { withExplain } from "./ctl/explanation.ts";
+import type { ExplainOptions } from "./ctl/explanation.ts";
 import { addPromotionCommands } from "./ctl/promotion-commands.ts";
 import type { PromotionActions } from "./ctl/promotion-commands.ts";
 import { addReplicationCommands } from "./ctl/replication-commands.ts";
 import type { ReplicationActions } from "./ctl/replication-commands.ts";
 import { RESULT_FORMATS } from "./ctl/result-format.ts";
 import type { ServingOptions } from "./ctl/serving-status.ts";
+import type { StatusOptions } from "./ctl/status.ts";
 import { addTopoCommands } from "./ctl/topo-commands.ts";
 import type { TopoActions } from "./ctl/topo-commands.ts";
 import { suggestion } from "./settings/nearest-name.ts";
@@ -27,8 +30,8 @@ export interface CommandActions {
   serve(given: GivenSettings): Promise<number>;
   readonly config: ConfigActions;
   query(sql: string, options: QueryOptions): Promise<number>;
-  status(options: ClientOptions & { readonly json: boolean }): Promise<number>;
-  reload(options: ClientOptions & { readonly json: boolean }): Promise<number>;
+  status(options: StatusOptions): Promise<number>;
+  reload(options: ClientOptions & ExplainOptions): Promise<number>;
   /** Prints the script with which a shell completes the words of `program`. */
   completion(program: Command, shell: CompletionShell): Promise<number>;
   drain(options: ServingOptions): Promise<number>;
@@ -141,18 +144,16 @@ function addCallCommands(
     .action(async (sql: string, options: QueryOptions) => exit(await actions.query(sql, options)));
   withClientOptions(ctl.command("status"))
     .description("Print the state of the pooler, its database and its topology record.")
-    .option("--json", "print the whole answer as JSON", false)
-    .action(async (options: ClientOptions & { json: boolean }) =>
-      exit(await actions.status(options)),
-    );
-  withClientOptions(ctl.command("reload"))
+    .option("--watch", "print it again at each change and interval, until Ctrl-C", false)
+    .option("--interval <duration>", "with --watch: how often it is printed without a change", "2s")
+    .option("--json", "print the whole answer as JSON, with --watch a line each time", false)
+    .action(async (options: StatusOptions) => exit(await actions.status(options)));
+  withExplain(withClientOptions(ctl.command("reload")))
     .description(
       "Have the pooler read its settings again, and print what has changed and what needs a restart.",
     )
     .option("--json", "print the whole answer as JSON", false)
-    .action(async (options: ClientOptions & { json: boolean }) =>
-      exit(await actions.reload(options)),
-    );
+    .action(async (options: ClientOptions & ExplainOptions) => exit(await actions.reload(options)));
 }
 
 function addServingCommands(
@@ -174,7 +175,7 @@ function addServingCommands(
 }
 
 function withServingOptions(command: Command): Command {
-  return withClientOptions(command)
+  return withExplain(withClientOptions(command))
     .option("--reason <text>", "why, for status and log", "")
     .option("--wait", "end only when the pooler is there, at most after --timeout", false)
     .option("--json", "print the answer as JSON", false);

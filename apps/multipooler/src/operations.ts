@@ -4,7 +4,7 @@ import type { MultiPooler } from "@multipooler/poolerserver";
 import type { Reload } from "./reload/reload.ts";
 
 export interface OperationsParts {
-  readonly reload: Pick<Reload, "run">;
+  readonly reload: Pick<Reload, "run" | "explain">;
   readonly administration: MultiPooler["administration"];
   readonly clients: Pick<PgwireServer, "views" | "endClient"> | undefined;
 }
@@ -13,6 +13,7 @@ export interface OperationsParts {
 export function poolerOperations(parts: () => OperationsParts): PoolerOperations {
   return {
     reload: () => parts().reload.run("ReloadConfig", {}),
+    explainReload: () => parts().reload.explain(),
     activity: () => activityOf(parts()),
     endClient: (id) => parts().clients?.endClient(id) ?? false,
     endReservation: (id) => parts().administration.endReservation(id),

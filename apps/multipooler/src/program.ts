@@ -104,7 +104,8 @@ function actionsOf(signals: SignalGuard): CommandActions {
     },
     status: async (options) => {
       const { status } = await import("./ctl/status.ts");
-      return await status(options, io);
+      using interruption = new Interruption();
+      return await status(options, io, interruption);
     },
     reload: async (options) => {
       const { reload } = await import("./ctl/reload.ts");
@@ -214,11 +215,12 @@ const topoActions: TopoActions = {
   },
   delete: async (what, options) => {
     const { topoDelete } = await import("./ctl/topo-delete.ts");
-    return await topoDelete(what, { ...topoOptions(options), force: options.force }, io);
+    const { force, explain } = options;
+    return await topoDelete(what, { ...topoOptions(options), force, explain }, io);
   },
   init: async (options) => {
     const { topoInit } = await import("./ctl/topo-init.ts");
-    return await topoInit(topoOptions(options), io);
+    return await topoInit({ ...topoOptions(options), explain: options.explain }, io);
   },
 };
 

@@ -250,6 +250,7 @@ export function managerStatus(): ManagerStatus {
       registered: true,
       typeSource: "topology",
       ignoredType: undefined,
+      shardPrimary: { pooler: { cell: "zone1", name: "abc12345" }, address: "db1:15270" },
       lastError: undefined,
       lastPublishedAt: new Date("2026-01-02T03:04:05.678Z"),
       awaySince: undefined,

@@ -72,6 +72,7 @@ const ACTIVITY: PoolerActivity = {
 function operations(more: Partial<PoolerOperations> = {}): PoolerOperations {
   return {
     reload: () => ({ type: "applied", changed: [], pending: [] }),
+    explainReload: () => ({ type: "applied", changed: [], pending: [] }),
     activity: () => ACTIVITY,
     endClient: () => false,
     endReservation: () => false,
@@ -145,12 +146,12 @@ test("a reload tells what has changed, and a line for each fault of the settings
     pending: [{ ...change, name: "cell", reason: "why not" }],
   };
   await using pooler = await startServer({ operations: operations({ reload: () => outcome }) });
-  expect(await pooler.client.reloadConfig()).toEqual({
+  expect(await pooler.client.reloadConfig({})).toEqual({
     changed: [change],
     pending: [{ change: { ...change, name: "cell" }, reason: "why not" }],
   });
   outcome = { type: "refused", problems: ["--one: is wrong", "--two: is too"] };
-  await expect(pooler.client.reloadConfig()).rejects.toMatchObject({
+  await expect(pooler.client.reloadConfig({})).rejects.toMatchObject({
     code: "FAILED_PRECONDITION",
     message: "--one: is wrong\n--two: is too",
   });
@@ -158,7 +159,7 @@ test("a reload tells what has changed, and a line for each fault of the settings
 
 test("a server without a program behind it says that it does not offer them", async () => {
   await using pooler = await startServer();
-  for (const call of [pooler.client.reloadConfig(), pooler.client.getActivity()]) {
+  for (const call of [pooler.client.reloadConfig({}), pooler.client.getActivity()]) {
     await expect(call).rejects.toMatchObject({ code: "UNIMPLEMENTED" });
   }
 });

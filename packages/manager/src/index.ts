@@ -45,6 +45,7 @@ export type {
   HeartbeatStatus,
   ManagerState,
   ManagerStatus,
+  ShardLeader,
   TopologyStatus,
 } from "./manager-status.ts";
 export type { DatabaseConfig, HostLookup } from "./postgres/database-config.ts";

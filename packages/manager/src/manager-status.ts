@@ -57,12 +57,21 @@ export interface TopologyStatus {
    * pooler that nobody knows yet. `undefined` where there is no contradiction.
    */
   readonly ignoredType: PoolerType | undefined;
+  /** Who takes the writes of the shard, as its record says; `undefined` where nobody does, or it was not read. */
+  readonly shardPrimary: ShardLeader | undefined;
   /** Why the last access failed, one line; `undefined` when it succeeded. */
   readonly lastError: string | undefined;
   /** When the record was last written; `undefined` when it never was. */
   readonly lastPublishedAt: Date | undefined;
   /** Since when the store has not answered; `undefined` while it does, or was not asked yet. */
   readonly awaySince: Date | undefined;
+}
+
+/** The pooler whose server takes the writes of a shard. */
+export interface ShardLeader {
+  readonly pooler: PoolerIdentity;
+  /** `host:port` of it. */
+  readonly address: string;
 }
 
 /**

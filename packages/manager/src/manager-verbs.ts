@@ -56,6 +56,7 @@ export function assembleVerbs(options: ManagerVerbsOptions): ManagerVerbs {
       type: () => registration().type(),
       replication,
       heartbeat: () => source.status().heartbeat,
+      shardPrimary: () => source.status().topology.shardPrimary?.pooler,
       postgres: () => ({ host: pooler.hostname, port: pooler.ports()["postgres"] ?? 0 }),
       clock,
     }),

@@ -107,6 +107,7 @@ function unregistered({ topologyName }: ManagerSettings): TopologyStatus {
     registered: false,
     typeSource: "none",
     ignoredType: undefined,
+    shardPrimary: undefined,
     lastError: undefined,
     lastPublishedAt: undefined,
     awaySince: undefined,

@@ -68,6 +68,36 @@ test("a server tells its cluster, its timeline and where the earlier ones ended"
   expect(promoted.cluster?.lsn).toBeGreaterThan(promoted.cluster?.history?.[0]?.end ?? 0n);
 });
 
+test(
+  "a standby whose primary is away stays on the timeline that it has followed",
+  { timeout: TIMEOUT_MS },
+  async () => {
+    await using parts = new AsyncDisposableStack();
+    const former = parts.use(await startPostgres());
+    const primary = await copyServer(parts, former, { follows: true });
+    const standby = await copyServer(parts, former, { follows: true });
+    await primary.sql("SELECT pg_promote()");
+    const fork = await forkOf(primary);
+    const { host, port, user } = primary;
+    await standby.sql(
+      `ALTER SYSTEM SET primary_conninfo = 'host=${host} port=${port} user=${user}'`,
+    );
+    await standby.sql("SELECT pg_reload_conf()");
+    await primary.sql("CREATE TABLE beyond_the_fork ()");
+    await using server = serverFor(standby, "postgres");
+    const position = async (): Promise<unknown> => (await server.readFacts()).cluster;
+    const isBeyond = async (): Promise<boolean> =>
+      ((await server.readFacts()).cluster?.lsn ?? 0n) > fork;
+    await expect.poll(isBeyond, PATIENCE).toBe(true);
+    await expect.poll(position, PATIENCE).toMatchObject({ timeline: 2 });
+    await primary.stop("immediate");
+    await expect
+      .poll(() => standby.sql("SELECT 1 FROM pg_stat_wal_receiver"), PATIENCE)
+      .toEqual([]);
+    expect(await position()).toMatchObject({ timeline: 2, history: [{ timeline: 1, end: fork }] });
+  },
+);
+
 test("a role that may not read the server's files serves all the same", async () => {
   await using parts = new AsyncDisposableStack();
   const primary = parts.use(await startPostgres());

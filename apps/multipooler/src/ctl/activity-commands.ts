@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import type { ActivityOptions, ActivityTable } from "./activity.ts";
 import { withClientOptions } from "./client-options.ts";
+import { withExplain } from "./explanation.ts";
 import type { KillOptions } from "./kill.ts";
 import type { TopOptions } from "./top.ts";
 
@@ -31,11 +32,13 @@ export function addActivityCommands(
   }
   withInterval(withClientOptions(ctl.command("top")))
     .description("Show what the pooler does, and for whom, until Ctrl-C.")
+    .option("--json", "print status and activity as JSON, a line each time", false)
     .action(async (options: TopOptions) => exit(await actions.top(options)));
-  withClientOptions(ctl.command("kill"))
+  withExplain(withClientOptions(ctl.command("kill")))
     .description("End a client of PostgreSQL's protocol; its transaction is rolled back.")
     .argument("<id>", "its id, as `ctl clients` shows it")
     .option("--reservation", "the id is that of a reservation (`ctl reservations`)", false)
+    .option("--json", "print the answer as JSON", false)
     .action(async (id: string, options: KillOptions) => exit(await actions.kill(id, options)));
 }
 

@@ -62,7 +62,9 @@ export function activity(
     };
     if (options.watch) {
       const isTerminal = io.stdout.isTTY === true && !json;
-      await watch({ intervalMs, signal, output, isTerminal, address }, view);
+      await watch({ intervalMs, signal, output, isTerminal, address }, async function* views() {
+        yield await view();
+      });
     } else {
       await output.write(await view());
     }

@@ -2,22 +2,20 @@ import { InvalidArgumentError, Option } from "commander";
 import type { Command } from "commander";
 import { withClientOptions } from "./client-options.ts";
 import type { ClientOptions } from "./client-options.ts";
+import { withExplain } from "./explanation.ts";
+import type { ExplainOptions } from "./explanation.ts";
 import { termNumber, wholeNumber } from "./option-values.ts";
 import { parsePoolerName } from "./pooler-name.ts";
 import type { PoolerName } from "./pooler-name.ts";
 
-export interface TermOptions extends ClientOptions {
-  readonly json: boolean;
+export interface TermOptions extends ClientOptions, ExplainOptions {
   /** The term to set; `undefined`: only print what there is. */
   readonly set?: bigint;
   /** Who leads it. */
   readonly leader?: PoolerName;
 }
 
-export interface RoleOptions extends ClientOptions {
-  readonly json: boolean;
-  readonly explain: boolean;
-}
+export interface RoleOptions extends ClientOptions, ExplainOptions {}
 
 /** By which right a role is changed. */
 export interface ClaimOptions extends RoleOptions {
@@ -68,7 +66,7 @@ type Exit = (code: number) => void;
 
 /** Declares the commands about terms and roles with their help and flags. */
 export function addPromotionCommands(ctl: Command, actions: PromotionActions, exit: Exit): void {
-  command(ctl, "term", "Print the term that the pooler has promised to coordinators, or set it.")
+  role(ctl, "term", "Print the term that the pooler has promised to coordinators, or set it.")
     .addOption(new Option("--set <number>", "set the term, lower ones too").argParser(termNumber))
     .addOption(
       new Option(
@@ -138,19 +136,11 @@ function addSwitchover(ctl: Command, actions: PromotionActions, exit: Exit): voi
     .action(async (options: SwitchoverOptions) => exit(await actions.switchover(options)));
 }
 
-function command(ctl: Command, name: string, description: string): Command {
-  return withClientOptions(ctl.command(name))
+function role(ctl: Command, name: string, description: string): Command {
+  return withExplain(withClientOptions(ctl.command(name)))
     .description(description)
     .allowExcessArguments(false)
     .option("--json", "print the answer as JSON", false);
-}
-
-function role(ctl: Command, name: string, description: string): Command {
-  return command(ctl, name, description).option(
-    "--explain",
-    "check everything, change nothing, and print the steps",
-    false,
-  );
 }
 
 function withClaim(verb: Command): Command {

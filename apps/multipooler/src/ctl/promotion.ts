@@ -5,11 +5,12 @@ import {
   PromoteResponse,
   UndoDemoteResponse,
 } from "@multipooler/proto/promotion-v1";
-import type { RoleStep } from "@multipooler/proto/promotion-v1";
 import { SynchronousCommitLevel, SynchronousMethod } from "@multipooler/proto/replication-v1";
 import type { SynchronousReplicationConfiguration } from "@multipooler/proto/replication-v1";
 import { ConfigError } from "../settings/config.ts";
 import { drainTimeout } from "./drain-timeout.ts";
+import { stepsText, writeSteps } from "./explanation.ts";
+import type { Step } from "./explanation.ts";
 import { callPooler } from "./pooler-call.ts";
 import type { CtlOutput, PoolerCall } from "./pooler-call.ts";
 import type {
@@ -19,7 +20,6 @@ import type {
   RoleOptions,
 } from "./promotion-commands.ts";
 import { jsonText } from "./output.ts";
-import { stepsText } from "./role-steps-text.ts";
 
 /** `ctl promote`. Resolves with the exit code, as all of these do. */
 export function promote(options: PromoteOptions, io: CtlOutput): Promise<number> {
@@ -88,12 +88,17 @@ export function changeType(type: string, options: RoleOptions, io: CtlOutput): P
     throw new ConfigError([`<type> is ${JSON.stringify(type)}; it must be primary or replica`]);
   }
   return callPooler(options, io, async (call) => {
-    if (!options.explain) {
-      await call.client.roles.changeType({ poolerType }, call.request);
+    const { client, request, output } = call;
+    if (options.explain) {
+      const { poolerType: present } = await client.status(request);
+      const explanation = `name the type ${type.toUpperCase()} in the topology`;
+      const needed = present !== poolerType;
+      await writeSteps(output, options, [{ name: "change type", explanation, needed }]);
+      return;
     }
-    const explanation = `name the type ${type.toUpperCase()} in the topology`;
+    await client.roles.changeType({ poolerType }, request);
     await print(call, options, {
-      steps: [{ name: "change the type", explanation, needed: true }],
+      steps: [],
       json: { poolerType: type.toUpperCase() },
       text: `The pooler's type is ${type.toUpperCase()}.\n`,
     });
@@ -101,7 +106,7 @@ export function changeType(type: string, options: RoleOptions, io: CtlOutput): P
 }
 
 interface Answer {
-  readonly steps: readonly RoleStep[];
+  readonly steps: readonly Step[];
   readonly json: unknown;
   readonly text: string;
 }
@@ -114,8 +119,7 @@ async function print(
   if (json) {
     await output.write(jsonText(answer.json));
   } else if (explain) {
-    const { steps } = answer;
-    await output.write(steps.length === 0 ? "There is nothing to do.\n" : stepsText(steps));
+    await output.write(stepsText(answer.steps));
   } else {
     await output.write(answer.text);
   }

@@ -2,6 +2,8 @@ import { Option } from "commander";
 import type { Command } from "commander";
 import { withClientOptions } from "./client-options.ts";
 import type { ClientOptions } from "./client-options.ts";
+import { withExplain } from "./explanation.ts";
+import type { ExplainOptions } from "./explanation.ts";
 import { termNumber, wholeNumber } from "./option-values.ts";
 
 export interface ReplicationOptions extends ClientOptions {
@@ -15,36 +17,39 @@ export interface TermOptions {
   readonly force: string;
 }
 
-export interface SetPrimaryOptions extends ReplicationOptions, TermOptions {
+/** A command that changes something, or waits for it. */
+export interface ChangeOptions extends ReplicationOptions, ExplainOptions {}
+
+export interface SetPrimaryOptions extends ChangeOptions, TermOptions {
   readonly pauseBefore: boolean;
   readonly resumeAfter: boolean;
 }
 
-export interface StopOptions extends ReplicationOptions {
+export interface StopOptions extends ChangeOptions {
   readonly mode: "replay" | "receiver" | "both";
   readonly wait: boolean;
 }
 
-export interface SynchronousOptions extends ReplicationOptions {
+export interface SynchronousOptions extends ChangeOptions {
   readonly commit: "off" | "local" | "remote_write" | "on" | "remote_apply";
   readonly method: "first" | "any";
   readonly count: number;
 }
 
-export interface StandbyListOptions extends ReplicationOptions, TermOptions {}
+export interface StandbyListOptions extends ChangeOptions, TermOptions {}
 
 /** What is done with the list of standbys that a primary waits for. */
 export type StandbyListOperation = "add" | "remove" | "replace";
 
 /** The implementations of the commands about replication; each resolves with the exit code. */
 export interface ReplicationActions {
-  waitLsn(lsn: string, options: ReplicationOptions): Promise<number>;
+  waitLsn(lsn: string, options: ChangeOptions): Promise<number>;
   followers(options: ReplicationOptions): Promise<number>;
   setPrimary(primary: string, options: SetPrimaryOptions): Promise<number>;
   status(options: ReplicationOptions): Promise<number>;
-  start(options: ReplicationOptions): Promise<number>;
+  start(options: ChangeOptions): Promise<number>;
   stop(options: StopOptions): Promise<number>;
-  reset(options: ReplicationOptions): Promise<number>;
+  reset(options: ChangeOptions): Promise<number>;
   synchronous(standbys: readonly string[], options: SynchronousOptions): Promise<number>;
   standbys(
     operation: StandbyListOperation,
@@ -61,15 +66,15 @@ export function addReplicationCommands(
   actions: ReplicationActions,
   exit: Exit,
 ): void {
-  command(ctl, "wait-lsn", "Wait until a standby has replayed a position, at most for --timeout.")
+  change(ctl, "wait-lsn", "Wait until a standby has replayed a position, at most for --timeout.")
     .argument("<lsn>", "a position of the WAL, e.g. 16/B374D848")
-    .action(async (lsn: string, options: ReplicationOptions) =>
+    .action(async (lsn: string, options: ChangeOptions) =>
       exit(await actions.waitLsn(lsn, options)),
     );
   command(ctl, "followers", "Print who follows a primary, and for whom it waits.").action(
     async (options: ReplicationOptions) => exit(await actions.followers(options)),
   );
-  withTerm(command(ctl, "set-primary", "Have a standby follow a primary."))
+  withTerm(change(ctl, "set-primary", "Have a standby follow a primary."))
     .argument("<host:port>", "the PostgreSQL of the primary, as the standby reaches it")
     .option("--pause-before", "pause the replay before the change", false)
     .option("--resume-after", "resume the replay after it", false)
@@ -88,10 +93,10 @@ function addStandbyCommands(replication: Command, actions: ReplicationActions, e
   command(replication, "status", status, { isDefault: true }).action(
     async (options: ReplicationOptions) => exit(await actions.status(options)),
   );
-  command(replication, "start", "Resume the replay of a standby.").action(
-    async (options: ReplicationOptions) => exit(await actions.start(options)),
+  change(replication, "start", "Resume the replay of a standby.").action(
+    async (options: ChangeOptions) => exit(await actions.start(options)),
   );
-  command(replication, "stop", "Stop what a standby does.")
+  change(replication, "stop", "Stop what a standby does.")
     .addOption(
       new Option("--mode <mode>", "what to stop: it replays on, or receives on, or neither")
         .choices(["replay", "receiver", "both"])
@@ -99,13 +104,13 @@ function addStandbyCommands(replication: Command, actions: ReplicationActions, e
     )
     .option("--no-wait", "end at once, without waiting until it has stopped")
     .action(async (options: StopOptions) => exit(await actions.stop(options)));
-  command(replication, "reset", "Have a standby follow nobody.").action(
-    async (options: ReplicationOptions) => exit(await actions.reset(options)),
+  change(replication, "reset", "Have a standby follow nobody.").action(
+    async (options: ChangeOptions) => exit(await actions.reset(options)),
   );
 }
 
 function addPrimaryCommands(replication: Command, actions: ReplicationActions, exit: Exit): void {
-  command(
+  change(
     replication,
     "synchronous",
     "Say for whom a primary waits at commit; no names: for nobody.",
@@ -130,7 +135,7 @@ function addPrimaryCommands(replication: Command, actions: ReplicationActions, e
     .description("Change the list of standbys that a primary waits for.");
   for (const operation of ["add", "remove", "replace"] as const) {
     const description = `${operation[0]?.toUpperCase()}${operation.slice(1)} standbys of the list.`;
-    withTerm(command(list, operation, description))
+    withTerm(change(list, operation, description))
       .argument("<standbys...>", "poolers, as <cell>/<name>")
       .action(async (standbys: string[], options: StandbyListOptions) =>
         exit(await actions.standbys(operation, standbys, options)),
@@ -148,6 +153,10 @@ function command(
     .description(description)
     .allowExcessArguments(false)
     .option("--json", "print the answer as JSON", false);
+}
+
+function change(parent: Command, name: string, description: string): Command {
+  return withExplain(command(parent, name, description));
 }
 
 function withTerm(declared: Command): Command {

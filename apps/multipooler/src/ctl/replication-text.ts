@@ -75,7 +75,8 @@ function lagText(lag: Duration | undefined): string {
   return lag === undefined ? "-" : shortAge(milliseconds(lag));
 }
 
-function synchronousText(config: SynchronousReplicationConfiguration | undefined): string {
+/** For whom a primary waits at commit. */
+export function synchronousText(config: SynchronousReplicationConfiguration | undefined): string {
   if (config === undefined || config.standbyIds.length === 0) {
     return "no pooler";
   }

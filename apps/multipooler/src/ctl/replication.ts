@@ -15,6 +15,7 @@ import { primaryAddress } from "./primary-address.ts";
 import { callPooler } from "./pooler-call.ts";
 import type { CtlOutput, PoolerCall } from "./pooler-call.ts";
 import type {
+  ChangeOptions,
   ReplicationOptions,
   SetPrimaryOptions,
   StandbyListOperation,
@@ -22,8 +23,18 @@ import type {
   StopOptions,
   SynchronousOptions,
 } from "./replication-commands.ts";
+import { writeSteps } from "./explanation.ts";
+import type { Step } from "./explanation.ts";
 import { jsonText } from "./output.ts";
 import { parsePoolerName } from "./pooler-name.ts";
+import {
+  followSteps,
+  resetSteps,
+  standbyListSteps,
+  startSteps,
+  stopSteps,
+  synchronousSteps,
+} from "./replication-steps.ts";
 import { followersText, primaryText, standbyText } from "./replication-text.ts";
 
 /** An answer as it is printed. */
@@ -59,10 +70,7 @@ const OPERATIONS = {
 
 /** `ctl followers`. Resolves with the exit code, as all of these do. */
 export function followers(options: ReplicationOptions, io: CtlOutput): Promise<number> {
-  return print(options, io, async (client, request) => {
-    const response = await client.getFollowers(request);
-    return { text: followersText(response), json: GetFollowersResponse.toJSON(response) };
-  });
+  return print(options, io, printedFollowers);
 }
 
 /** `ctl set-primary`. */
@@ -71,8 +79,10 @@ export function setPrimary(
   options: SetPrimaryOptions,
   io: CtlOutput,
 ): Promise<number> {
-  const { host, port } = primaryAddress(primary);
-  return print(options, io, async (client, request) => {
+  const address = primaryAddress(primary);
+  const { host, port } = address;
+  const steps = (call: PoolerCall): Promise<readonly Step[]> => followSteps(address, options, call);
+  return change(options, io, steps, async (client, request) => {
     await client.setPrimaryConnInfo(
       {
         host,
@@ -107,8 +117,8 @@ export function replicationStatus(options: ReplicationOptions, io: CtlOutput): P
 }
 
 /** `ctl replication start`. */
-export function startReplication(options: ReplicationOptions, io: CtlOutput): Promise<number> {
-  return print(options, io, async (client, request) => {
+export function startReplication(options: ChangeOptions, io: CtlOutput): Promise<number> {
+  return change(options, io, startSteps, async (client, request) => {
     await client.startReplication(request);
     return { text: "The standby replays.\n", json: {} };
   });
@@ -116,7 +126,8 @@ export function startReplication(options: ReplicationOptions, io: CtlOutput): Pr
 
 /** `ctl replication stop`. */
 export function stopReplication(options: StopOptions, io: CtlOutput): Promise<number> {
-  return print(options, io, async (client, request) => {
+  const steps = (call: PoolerCall): Promise<readonly Step[]> => stopSteps(options, call);
+  return change(options, io, steps, async (client, request) => {
     const { status } = await client.stopReplication(
       { mode: MODES[options.mode], wait: options.wait },
       request,
@@ -126,8 +137,8 @@ export function stopReplication(options: StopOptions, io: CtlOutput): Promise<nu
 }
 
 /** `ctl replication reset`. */
-export function resetReplication(options: ReplicationOptions, io: CtlOutput): Promise<number> {
-  return print(options, io, async (client, request) => {
+export function resetReplication(options: ChangeOptions, io: CtlOutput): Promise<number> {
+  return change(options, io, resetSteps, async (client, request) => {
     const { status } = await client.resetReplication(request);
     return printedStatus(status);
   });
@@ -145,38 +156,41 @@ export function synchronous(
     numSync: standbys.length === 0 ? 0 : options.count,
     standbyIds: standbys.map(poolerId),
   };
-  return printFollowersAfter(options, io, (client, request) =>
-    client.configureSynchronousReplication({ configuration }, request),
-  );
+  const steps = (call: PoolerCall): Promise<readonly Step[]> =>
+    synchronousSteps(standbys, options, call);
+  return change(options, io, steps, async (client, request) => {
+    await client.configureSynchronousReplication({ configuration }, request);
+    return await printedFollowers(client, request);
+  });
 }
 
 /** `ctl replication standbys`. */
 export function updateStandbys(
-  { operation, standbys }: { operation: StandbyListOperation; standbys: readonly string[] },
+  wanted: { operation: StandbyListOperation; standbys: readonly string[] },
   options: StandbyListOptions,
   io: CtlOutput,
 ): Promise<number> {
+  const { operation, standbys } = wanted;
   const update = {
     operation: OPERATIONS[operation],
     standbyIds: standbys.map(poolerId),
     consensusTerm: options.term,
     forceReason: options.force,
   };
-  return printFollowersAfter(options, io, (client, request) =>
-    client.updateSynchronousStandbyList(update, request),
-  );
+  const steps = (call: PoolerCall): Promise<readonly Step[]> =>
+    standbyListSteps(wanted, options, call);
+  return change(options, io, steps, async (client, request) => {
+    await client.updateSynchronousStandbyList(update, request);
+    return await printedFollowers(client, request);
+  });
 }
 
-function printFollowersAfter(
-  options: ReplicationOptions,
-  io: CtlOutput,
-  change: (client: ReplicationClient, request: RequestOptions) => Promise<unknown>,
-): Promise<number> {
-  return print(options, io, async (client, request) => {
-    await change(client, request);
-    const response = await client.getFollowers(request);
-    return { text: followersText(response), json: GetFollowersResponse.toJSON(response) };
-  });
+async function printedFollowers(
+  client: ReplicationClient,
+  request: RequestOptions,
+): Promise<Printed> {
+  const response = await client.getFollowers(request);
+  return { text: followersText(response), json: GetFollowersResponse.toJSON(response) };
 }
 
 function printedStatus(status: ReplicationStatus | undefined): Printed {
@@ -184,6 +198,21 @@ function printedStatus(status: ReplicationStatus | undefined): Printed {
     text: status === undefined ? "" : standbyText(status),
     json: status && ReplicationStatus.toJSON(status),
   };
+}
+
+/** Changes something and prints the answer, or explains it. */
+function change(
+  options: ChangeOptions,
+  io: CtlOutput,
+  steps: (call: PoolerCall) => Promise<readonly Step[]>,
+  act: (client: ReplicationClient, request: RequestOptions) => Promise<Printed>,
+): Promise<number> {
+  if (!options.explain) {
+    return print(options, io, act);
+  }
+  return callPooler(options, io, async (call) => {
+    await writeSteps(call.output, options, await steps(call));
+  });
 }
 
 function print(

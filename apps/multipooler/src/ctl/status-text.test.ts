@@ -31,7 +31,12 @@ test("a serving primary", () => {
         connectionsUsed: 4,
         connectionsLimit: 97,
       },
-      topology: { implementation: "memory", registered: true },
+      topology: {
+        implementation: "memory",
+        registered: true,
+        shardPrimary: { cell: "zone1", name: "a" },
+        shardPrimaryAddress: "db1:15270",
+      },
       heartbeat: {
         mode: HeartbeatMode.HEARTBEAT_MODE_WRITER,
         lastWrittenTime: new Date("2026-11-23T11:02:02.750Z"),
@@ -53,7 +58,7 @@ test("a serving primary", () => {
       "serving      SERVING (PostgreSQL is primary)",
       "database     127.0.0.1:5432: PostgreSQL 17.10, out of recovery",
       "connections  4 of 97",
-      "topology     memory: registered",
+      "topology     memory: registered; the primary is zone1/a at db1:15270",
       "heartbeat    written 250 ms ago",
       "",
     ].join("\n"),
@@ -211,4 +216,15 @@ test.each([
   expect(lines.find((line) => line.startsWith("heartbeat"))).toMatch(
     new RegExp(`^heartbeat +${RegExp.escape(text)}$`),
   );
+});
+
+test("a former primary, whose term names no leader, tells who takes the writes by the topology", () => {
+  const text = statusText(
+    StatusResponse.fromPartial({
+      term: { termNumber: 5n },
+      topology: { shardPrimary: { cell: "zone1", name: "b" }, shardPrimaryAddress: "db2:15270" },
+    }),
+    STARTED,
+  );
+  expect(text).toMatch(/^term +5: zone1\/b takes the writes, as the topology says$/m);
 });

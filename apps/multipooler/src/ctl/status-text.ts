@@ -61,8 +61,10 @@ function whoAndHow(status: StatusResponse, now: Date): [string, string][] {
 }
 
 /** Nothing where no coordinator has set a term. */
-function termLines({ term }: StatusResponse): [string, string][] {
-  return term === undefined || term.termNumber === 0n ? [] : [["term", termText(term)]];
+function termLines({ term, topology }: StatusResponse): [string, string][] {
+  return term === undefined || term.termNumber === 0n
+    ? []
+    : [["term", termText(term, topology?.shardPrimary)]];
 }
 
 function notReadyText(status: StatusResponse): string {
@@ -119,11 +121,18 @@ function typeName(type: PoolerType): string {
 
 function topologyText(topology: TopologyStatus): string {
   const { implementation, registered, lastError, awaySinceTime } = topology;
+  const primary = primaryText(topology);
   if (awaySinceTime !== undefined) {
     const missing = registered ? "" : "; not registered yet";
-    return `${implementation}: away since ${shortTime(awaySinceTime)}${because(lastError)}${missing}`;
+    return `${implementation}: away since ${shortTime(awaySinceTime)}${because(lastError)}${missing}${primary}`;
   }
-  return `${implementation}: ${registered ? "registered" : "not registered"}${because(lastError)}`;
+  return `${implementation}: ${registered ? "registered" : "not registered"}${because(lastError)}${primary}`;
+}
+
+function primaryText({ shardPrimary, shardPrimaryAddress: address }: TopologyStatus): string {
+  return shardPrimary === undefined
+    ? ""
+    : `; the primary is ${shardPrimary.cell}/${shardPrimary.name} at ${address}`;
 }
 
 function heartbeatText(

@@ -1,28 +1,39 @@
 import { ID_ComponentType } from "@multipooler/proto/clustermetadata";
 import { ConsensusStatusResponse, SetTermResponse } from "@multipooler/proto/consensus-v1";
-import type { WalPosition } from "@multipooler/proto/consensus-v1";
+import type { ConsensusTerm, WalPosition } from "@multipooler/proto/consensus-v1";
 import { ConfigError } from "../settings/config.ts";
+import { writeSteps } from "./explanation.ts";
+import type { Step } from "./explanation.ts";
 import { callPooler } from "./pooler-call.ts";
 import type { CtlOutput } from "./pooler-call.ts";
+import type { PoolerName } from "./pooler-name.ts";
 import type { TermOptions } from "./promotion-commands.ts";
 import { jsonText } from "./output.ts";
 import { termText } from "./term-text.ts";
 
 /** `ctl term`: prints or sets the term of a pooler. Resolves with the exit code. */
 export function term(options: TermOptions, io: CtlOutput): Promise<number> {
-  const { set, leader, json } = options;
-  if (set === undefined && leader !== undefined) {
-    throw new ConfigError(["--leader goes with --set"]);
+  const { set, leader, json, explain } = options;
+  if (set === undefined && (leader !== undefined || explain)) {
+    throw new ConfigError([`${explain ? "--explain" : "--leader"} goes with --set`]);
   }
   return callPooler(options, io, async ({ client, request, output }) => {
     if (set === undefined) {
-      const response = await client.consensus.status(request);
+      const [response, { topology }] = await Promise.all([
+        client.consensus.status(request),
+        client.status(request),
+      ]);
       const { walPosition } = response;
       await output.write(
         json
           ? jsonText(ConsensusStatusResponse.toJSON(response))
-          : `term ${termText(response.term)}\n${walText(walPosition)}\n`,
+          : `term ${termText(response.term, topology?.shardPrimary)}\n${walText(walPosition)}\n`,
       );
+      return;
+    }
+    if (explain) {
+      const { term: now } = await client.consensus.status(request);
+      await writeSteps(output, options, [setStep(now, { set, leader })]);
       return;
     }
     const leaderId = leader && { component: ID_ComponentType.MULTIPOOLER, ...leader };
@@ -34,6 +45,21 @@ export function term(options: TermOptions, io: CtlOutput): Promise<number> {
       json ? jsonText(SetTermResponse.toJSON(response)) : `term ${termText(response.term)}\n`,
     );
   });
+}
+
+/** A primary leads the term itself unless another leader is named; that is the pooler's own decision. */
+function setStep(
+  now: ConsensusTerm | undefined,
+  { set, leader }: { readonly set: bigint; readonly leader: PoolerName | undefined },
+): Step {
+  const by = leader === undefined ? "" : `, led by ${leader.cell}/${leader.name}`;
+  const { cell, name } = now?.leaderId ?? {};
+  const isLedByIt = leader === undefined || (leader.cell === cell && leader.name === name);
+  return {
+    name: "set term",
+    explanation: `set the term to ${set}${by}, in place of ${termText(now)}`,
+    needed: now?.termNumber !== set || !isLedByIt,
+  };
 }
 
 function walText(wal: WalPosition | undefined): string {

@@ -1,4 +1,5 @@
-import type { GetActivityResponse } from "@multipooler/proto/operations-v1";
+import { StatusResponse } from "@multipooler/proto/manager-v1";
+import { GetActivityResponse } from "@multipooler/proto/operations-v1";
 import type { ClientOptions } from "./client-options.ts";
 import type { Interruption } from "../interruption.ts";
 import { callPooler } from "./pooler-call.ts";
@@ -7,6 +8,7 @@ import { topText } from "./top-text.ts";
 import { watch, watchIntervalMs } from "./watching.ts";
 
 export interface TopOptions extends ClientOptions {
+  readonly json: boolean;
   /** A duration as text. */
   readonly interval: string;
 }
@@ -21,16 +23,26 @@ export function top(
 ): Promise<number> {
   const intervalMs = watchIntervalMs(options.interval);
   return callPooler(options, io, async ({ client, request, output }) => {
-    const isTerminal = io.stdout.isTTY === true;
+    const { json } = options;
+    const isTerminal = io.stdout.isTTY === true && !json;
     const call = { ...request, signal };
     let before: GetActivityResponse | undefined;
-    await watch({ intervalMs, signal, output, isTerminal, address: options.address }, async () => {
+    const watching = { intervalMs, signal, output, isTerminal, address: options.address };
+    await watch(watching, async function* views() {
       const [status, activity] = await Promise.all([client.status(call), client.getActivity(call)]);
+      if (json) {
+        const shown = {
+          status: StatusResponse.toJSON(status),
+          activity: GetActivityResponse.toJSON(activity),
+        };
+        yield `${JSON.stringify(shown)}\n`;
+        return;
+      }
       const lines = isTerminal ? (io.stdout.rows ?? DEFAULT_LINES) : Number.POSITIVE_INFINITY;
       const text = topText({ status, activity, before, now: new Date() });
       before = activity;
       const shown = text.split("\n").slice(0, Math.max(1, lines - 1));
-      return `${shown.map((line) => cut(line, io.stdout.columns)).join("\n")}\n`;
+      yield `${shown.map((line) => cut(line, io.stdout.columns)).join("\n")}\n`;
     });
   });
 }

@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { addSettings, givenSettings } from "../settings/setting-options.ts";
 import type { GivenSettings } from "../settings/setting-options.ts";
 import { topologyTargetSettings } from "../topology-target.ts";
+import { withExplain } from "./explanation.ts";
 
 export interface TopoArguments {
   readonly given: GivenSettings;
@@ -14,11 +15,16 @@ export interface TopoActions {
   list(what: string | undefined, options: TopoArguments): Promise<number>;
   watch(what: string | undefined, options: TopoArguments): Promise<number>;
   tree(options: TopoArguments): Promise<number>;
-  init(options: TopoArguments): Promise<number>;
+  init(options: ChangeArguments): Promise<number>;
   delete(what: string, options: DeleteArguments): Promise<number>;
 }
 
-export interface DeleteArguments extends TopoArguments {
+/** A command that changes the topology. */
+export interface ChangeArguments extends TopoArguments {
+  readonly explain: boolean;
+}
+
+export interface DeleteArguments extends ChangeArguments {
   /** Why a record is deleted that is in use. */
   readonly force: string | undefined;
 }
@@ -55,7 +61,7 @@ export function addTopoCommands(
   command(topo, "tree", "Print the whole topology as a tree.").action(async (options: Options) =>
     exit(await actions.tree(parse(options))),
   );
-  command(topo, "delete", "Delete one record that nobody uses any more.")
+  change(topo, "delete", "Delete one record that nobody uses any more.")
     .argument(
       "<record>",
       "a key, or kind and name, as for get; a shard whose record is gone starts over",
@@ -65,13 +71,13 @@ export function addTopoCommands(
       "delete it although it is in use; a pooler that runs writes it again",
     )
     .action(async (what: string, options: Options) =>
-      exit(await actions.delete(what, { ...parse(options), force: reasonOf(options) })),
+      exit(await actions.delete(what, { ...parseChange(options), force: reasonOf(options) })),
     );
-  command(
+  change(
     topo,
     "init",
     "Create the record of the cell (--cell) if it does not exist. A pooler does so at its start too.",
-  ).action(async (options: Options) => exit(await actions.init(parse(options))));
+  ).action(async (options: Options) => exit(await actions.init(parseChange(options))));
 }
 
 function command(topo: Command, name: string, description: string): Command {
@@ -80,6 +86,14 @@ function command(topo: Command, name: string, description: string): Command {
     topo.command(name).description(description).option("--json", json),
     topologyTargetSettings,
   );
+}
+
+function change(topo: Command, name: string, description: string): Command {
+  return withExplain(command(topo, name, description));
+}
+
+function parseChange(options: Options): ChangeArguments {
+  return { ...parse(options), explain: options["explain"] === true };
 }
 
 function reasonOf({ force }: Options): string | undefined {

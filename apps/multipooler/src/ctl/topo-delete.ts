@@ -1,5 +1,6 @@
 import type { TopoStore } from "@multipooler/topo";
 import { ConfigError } from "../settings/config.ts";
+import { writeSteps } from "./explanation.ts";
 import { withTopology } from "./topo-command.ts";
 import type { TopoIo, TopoOptions } from "./topo-command.ts";
 import { findOwner, findRecord, shardOf } from "./topo-lookup.ts";
@@ -10,6 +11,8 @@ import type { PoolerEntry, TopoRecord } from "./topo-record.ts";
 export interface DeleteOptions extends TopoOptions {
   /** Why a record is deleted that is in use; `undefined` to be refused then. */
   readonly force: string | undefined;
+  /** Whether only the steps are wanted. */
+  readonly explain: boolean;
 }
 
 /**
@@ -20,7 +23,7 @@ export interface DeleteOptions extends TopoOptions {
  */
 export async function topoDelete(
   what: string,
-  { force, ...options }: DeleteOptions,
+  { force, explain, ...options }: DeleteOptions,
   io: TopoIo,
 ): Promise<number> {
   const name = parseRecordName(what);
@@ -37,6 +40,11 @@ export async function topoDelete(
     if (use !== undefined && force === undefined) {
       complain(`${what}: ${use}, or give --force with the reason`);
       return 1;
+    }
+    if (explain) {
+      const explanation = `delete ${found.key} in the version that it has now`;
+      await writeSteps(output, { json }, [{ name: "delete record", explanation, needed: true }]);
+      return 0;
     }
     await remove(topology, found);
     const { kind, key } = found;

@@ -7,6 +7,7 @@ import type { Output } from "./output.ts";
 
 /** How a view is shown again and again. */
 export interface Watching {
+  /** How long after a view's end it is asked for again. */
   readonly intervalMs: number;
   /** Ends it. */
   readonly signal: AbortSignal;
@@ -40,11 +41,14 @@ export function watchIntervalMs(text: string): number {
   return parsed.data;
 }
 
+/** Where views come from: one that was asked for, or all that a pooler sends by itself. */
+export type Views = () => AsyncIterable<string>;
+
 /**
- * Shows a view until the signal aborts. On a terminal a pooler that does not answer is waited for;
- * elsewhere that ends it with the error.
+ * Shows views, and asks for more, until the signal aborts. On a terminal a pooler that does not answer
+ * is waited for; elsewhere that ends it with the error.
  */
-export async function watch(watching: Watching, view: () => Promise<string>): Promise<void> {
+export async function watch(watching: Watching, views: Views): Promise<void> {
   const { intervalMs, signal, output, isTerminal } = watching;
   if (isTerminal) {
     await output.write(ENTER_SCREEN);
@@ -52,8 +56,7 @@ export async function watch(watching: Watching, view: () => Promise<string>): Pr
   const ended = AbortSignal.any([signal, output.closed]);
   try {
     while (!ended.aborted) {
-      const text = await viewText(view, watching);
-      if (text !== undefined) {
+      for await (const text of interruptible(views, watching)) {
         await output.write(isTerminal ? `${CLEAR}${text}` : text);
       }
       await sleep(systemClock, intervalMs, ended);
@@ -65,21 +68,21 @@ export async function watch(watching: Watching, view: () => Promise<string>): Pr
   }
 }
 
-/** `undefined`: it was interrupted. */
-async function viewText(
-  view: () => Promise<string>,
+/** The views; an interruption ends them. What is wrong with the pooler is one on a terminal. */
+async function* interruptible(
+  views: Views,
   { signal, isTerminal, address }: Watching,
-): Promise<string | undefined> {
+): AsyncGenerator<string, void, void> {
   try {
-    return await view();
+    yield* views();
   } catch (error) {
     if (signal.aborted) {
-      return undefined;
+      return;
     }
-    if (isTerminal && error instanceof GrpcStatusError && isPassing(error)) {
-      return `${callFault(error, address)}\n`;
+    if (!(isTerminal && error instanceof GrpcStatusError && isPassing(error))) {
+      throw error;
     }
-    throw error;
+    yield `${callFault(error, address)}\n`;
   }
 }
 

@@ -62,10 +62,19 @@ export class Reload {
     return outcome;
   }
 
+  /** What a reload would do now, as far as that can be told without doing it. Never throws. */
+  explain(): ReloadOutcome {
+    return this.#running.preview((_next, wanted) => this.#check(wanted));
+  }
+
+  #check(wanted: Config): void {
+    preflight(wanted, { clock: systemClock, logger: NO_LOG }, this.#parts.openFiles);
+  }
+
   /** What can fail comes first. */
   #apply(next: Config, wanted: Config): void {
     const { log, tls, controller, grpc, clients, openFiles } = this.#parts;
-    preflight(wanted, { clock: systemClock, logger: NO_LOG }, openFiles);
+    this.#check(wanted);
     const limits = connectionLimits(next, openFiles);
     tls.reload();
     grpc.reload();

@@ -33,12 +33,12 @@ export type ApplyConfig = (next: Config, wanted: Config) => void;
  * time; the others wait for a restart.
  */
 export class RunningConfig {
-  readonly #read: () => ConfigSources;
+  readonly #sources: () => ConfigSources;
   #current: Config;
   #effective: readonly EffectiveSetting[];
 
   constructor({ config, sources, read }: RunningConfigOptions) {
-    this.#read = read;
+    this.#sources = read;
     this.#current = config;
     this.#effective = effectiveSettings(settings, sources);
   }
@@ -55,12 +55,30 @@ export class RunningConfig {
 
   /** Reads the settings again. In one step: nobody sees a part of it. Never throws. */
   reload(apply: ApplyConfig): ReloadOutcome {
+    return this.#read(apply, (next, effective) => {
+      this.#current = next;
+      this.#effective = effective;
+    });
+  }
+
+  /** Tells what {@link reload} would do. Never throws. */
+  preview(check: ApplyConfig): ReloadOutcome {
+    return this.#read(check, () => undefined);
+  }
+
+  #read(
+    apply: ApplyConfig,
+    take: (next: Config, effective: readonly EffectiveSetting[]) => void,
+  ): ReloadOutcome {
     try {
-      const sources = this.#read();
+      const sources = this.#sources();
       const wanted = resolveConfig(sources);
       const next = this.#changeableOf(wanted);
+      const shown = effectiveSettings(settings, sources);
       apply(next, wanted);
-      return this.#take({ wanted, next, shown: effectiveSettings(settings, sources) });
+      const { effective, ...difference } = this.#differenceTo({ wanted, next, shown });
+      take(next, effective);
+      return { type: "applied", ...difference };
     } catch (error) {
       const problems = error instanceof ConfigError ? error.problems : [explain(error)];
       return { type: "refused", problems };
@@ -73,7 +91,7 @@ export class RunningConfig {
     return { ...wanted, ...Object.fromEntries(kept) };
   }
 
-  #take({ wanted, next, shown }: NewConfig): ReloadOutcome {
+  #differenceTo({ wanted, next, shown }: NewConfig): Difference {
     const [formerValues, nextValues, wantedValues] = [this.#current, next, wanted].map(
       (config) => new Map<string, unknown>(Object.entries(config)),
     );
@@ -93,10 +111,15 @@ export class RunningConfig {
       }
       return after;
     });
-    this.#current = next;
-    this.#effective = effective;
-    return { type: "applied", changed, pending };
+    return { changed, pending, effective };
   }
+}
+
+/** What is different from what runs, and what runs then. */
+interface Difference {
+  readonly changed: readonly SettingChange[];
+  readonly pending: readonly PendingSetting[];
+  readonly effective: readonly EffectiveSetting[];
 }
 
 interface NewConfig {

@@ -14,6 +14,13 @@ export type {
 } from "./consensus-client.ts";
 export { GrpcStatusError } from "../errors/grpc-status-error.ts";
 export type { GrpcStatusErrorDetails, GrpcStatusName } from "../errors/grpc-status-error.ts";
+export type {
+  KillInput,
+  ManagerClient,
+  ManagerHealthStreamInput,
+  ReloadConfigInput,
+  SetServingStatusInput,
+} from "./manager-client.ts";
 export { connect } from "./pooler-client.ts";
 export type {
   ConcludeTransactionInput,
@@ -23,12 +30,10 @@ export type {
   DiscardTempTablesInput,
   ExecuteQueryInput,
   GetAuthCredentialsInput,
-  KillInput,
   NotificationStreamInput,
   PoolerClient,
   PortalStreamExecuteInput,
   ReleaseReservedConnectionInput,
-  SetServingStatusInput,
   StreamExecuteInput,
 } from "./pooler-client.ts";
 export type {

@@ -1,20 +1,4 @@
 import {
-  MultiPoolerManagerDefinition,
-  SetServingStatusRequest,
-  StatusRequest,
-} from "@multipooler/proto/manager-v1";
-import type { SetServingStatusResponse, StatusResponse } from "@multipooler/proto/manager-v1";
-import {
-  GetActivityRequest,
-  KillRequest,
-  ReloadConfigRequest,
-} from "@multipooler/proto/operations-v1";
-import type {
-  GetActivityResponse,
-  KillResponse,
-  ReloadConfigResponse,
-} from "@multipooler/proto/operations-v1";
-import {
   ConcludeTransactionRequest,
   CopyBidiExecuteRequest,
   DescribeRequest,
@@ -45,6 +29,8 @@ import type { ClientTls, RequestOptions } from "./client-channel.ts";
 import { clientMethod } from "./client-method.ts";
 import { consensusClient } from "./consensus-client.ts";
 import type { ConsensusClient } from "./consensus-client.ts";
+import { managerClient } from "./manager-client.ts";
+import type { ManagerClient } from "./manager-client.ts";
 import { promotionClient } from "./promotion-client.ts";
 import type { PromotionClient } from "./promotion-client.ts";
 import { replicationClient } from "./replication-client.ts";
@@ -85,17 +71,11 @@ export type ReleaseReservedConnectionInput = Parameters<
   typeof ReleaseReservedConnectionRequest.fromPartial
 >[0];
 
-/** A request of SetServingStatus; what is left out has its default. */
-export type SetServingStatusInput = Parameters<typeof SetServingStatusRequest.fromPartial>[0];
-
 /** A request of NotificationStream; what is left out has its default. */
 export type NotificationStreamInput = Parameters<typeof NotificationStreamRequest.fromPartial>[0];
 
-/** A request of Kill. */
-export type KillInput = Parameters<typeof KillRequest.fromPartial>[0];
-
 /** A client of one pooler. Each call rejects with a `GrpcStatusError` and nothing else. */
-export interface PoolerClient extends Disposable {
+export interface PoolerClient extends ManagerClient, Disposable {
   /** The result of the first statement in one message. */
   executeQuery(request: ExecuteQueryInput, options?: RequestOptions): Promise<ExecuteQueryResponse>;
   /**
@@ -151,19 +131,6 @@ export interface PoolerClient extends Disposable {
     requests: AsyncIterable<NotificationStreamInput>,
     options?: RequestOptions,
   ): AsyncIterable<NotificationStreamResponse>;
-  /** What the pooler is doing. */
-  status(options?: RequestOptions): Promise<StatusResponse>;
-  /** Wishes a serving status, and with `wait` answers when the pooler is there. */
-  setServingStatus(
-    request: SetServingStatusInput,
-    options?: RequestOptions,
-  ): Promise<SetServingStatusResponse>;
-  /** Has the pooler read its settings again; a fault in them is FAILED_PRECONDITION. */
-  reloadConfig(options?: RequestOptions): Promise<ReloadConfigResponse>;
-  /** Who uses and who waits for which connections. */
-  getActivity(options?: RequestOptions): Promise<GetActivityResponse>;
-  /** Ends a client of PostgreSQL's protocol, or a reservation; NOT_FOUND if there is none. */
-  kill(request: KillInput, options?: RequestOptions): Promise<KillResponse>;
   /** The calls about replication. */
   readonly replication: ReplicationClient;
   /** Whether a service is serving; the empty name stands for the pooler as a whole. */
@@ -223,24 +190,6 @@ const NOTIFICATION_STREAM = clientMethod(
   MultipoolerServiceDefinition,
   MultipoolerServiceDefinition.methods.notificationStream,
 );
-const STATUS = clientMethod(
-  MultiPoolerManagerDefinition,
-  MultiPoolerManagerDefinition.methods.status,
-);
-const SET_SERVING_STATUS = clientMethod(
-  MultiPoolerManagerDefinition,
-  MultiPoolerManagerDefinition.methods.setServingStatus,
-);
-const RELOAD_CONFIG = clientMethod(
-  MultiPoolerManagerDefinition,
-  MultiPoolerManagerDefinition.methods.reloadConfig,
-);
-const GET_ACTIVITY = clientMethod(
-  MultiPoolerManagerDefinition,
-  MultiPoolerManagerDefinition.methods.getActivity,
-);
-const KILL = clientMethod(MultiPoolerManagerDefinition, MultiPoolerManagerDefinition.methods.kill);
-
 /** A client of the pooler at an address. Connects at its first call, and again when it must. */
 export function connect(options: ConnectOptions): PoolerClient {
   const maxMessageBytes = options.maxMessageBytes ?? MAX_MESSAGE_BYTES;
@@ -287,14 +236,7 @@ export function connect(options: ConnectOptions): PoolerClient {
       ),
     notificationStream: (requests, call = {}) =>
       channel.bidiStream(NOTIFICATION_STREAM, notificationRequests(requests), call),
-    status: (call = {}) => channel.unary(STATUS, StatusRequest.fromPartial({}), call),
-    setServingStatus: (request, call = {}) =>
-      channel.unary(SET_SERVING_STATUS, SetServingStatusRequest.fromPartial(request), call),
-    reloadConfig: (call = {}) =>
-      channel.unary(RELOAD_CONFIG, ReloadConfigRequest.fromPartial({}), call),
-    getActivity: (call = {}) =>
-      channel.unary(GET_ACTIVITY, GetActivityRequest.fromPartial({}), call),
-    kill: (request, call = {}) => channel.unary(KILL, KillRequest.fromPartial(request), call),
+    ...managerClient(channel),
     replication: replicationClient(channel),
     isServing: (service, call = {}) => channel.unary(healthCheckMethod, service, call),
     consensus: consensusClient(channel),

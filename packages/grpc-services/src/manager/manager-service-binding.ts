@@ -1,4 +1,6 @@
 import { MultiPoolerManagerDefinition } from "@multipooler/proto/manager-v1";
+import { systemClock } from "@multipooler/timing";
+import { encodeHealthStreamResponse, managerHealthStream } from "./health-stream.ts";
 import { statusMessage } from "./manager-status-message.ts";
 import { promotionMethods } from "./promotion-binding.ts";
 import { operationsMethods } from "./operations-binding.ts";
@@ -6,12 +8,17 @@ import type { PoolerOperations } from "./pooler-operations.ts";
 import { replicationMethods } from "./replication-binding.ts";
 import { intentMessage, servingMessage, wishedStatus } from "./serving-message.ts";
 import type { PoolerManager } from "../server/pooler-manager.ts";
-import { bindService, unary } from "../server/service-binding.ts";
+import { bidiStream, bindService, unary } from "../server/service-binding.ts";
 import type { BoundService } from "../server/service-binding.ts";
 
 /** The manager that the service stands for, and the version of the program beside it. */
 export interface ManagerServiceOptions {
-  readonly manager: Pick<PoolerManager, "status" | "setServingStatus" | "replication" | "roles">;
+  readonly manager: Pick<
+    PoolerManager,
+    "status" | "watchStatus" | "setServingStatus" | "replication" | "roles"
+  >;
+  /** Aborts when the server begins to close. */
+  readonly closing: AbortSignal;
   /** The version of the program. */
   readonly version: string;
   /** What the program itself answers. Default: nothing. */
@@ -22,11 +29,24 @@ export interface ManagerServiceOptions {
 export function bindManagerService({
   manager,
   version,
+  closing,
   operations,
 }: ManagerServiceOptions): BoundService {
   return bindService(MultiPoolerManagerDefinition, [
     unary(MultiPoolerManagerDefinition.methods.status, async () =>
       statusMessage(manager.status(), version),
+    ),
+    bidiStream(
+      MultiPoolerManagerDefinition.methods.managerHealthStream,
+      encodeHealthStreamResponse,
+      (requests, sink, context) =>
+        managerHealthStream(
+          { manager, version, closing, clock: systemClock },
+          requests,
+          sink,
+          context,
+        ),
+      { maxUnsentBytes: 1 },
     ),
     unary(
       MultiPoolerManagerDefinition.methods.setServingStatus,

@@ -41,6 +41,8 @@ test("a serving primary tells everything about itself", () => {
       awaySinceTime: undefined,
       typeSource: 1,
       ignoredType: 0,
+      shardPrimary: { component: 1, cell: "zone1", name: "abc12345" },
+      shardPrimaryAddress: "db1:15270",
     },
     heartbeat: {
       mode: 2,

@@ -87,6 +87,11 @@ export function statusMessage(status: ManagerStatus, version: string): StatusRes
       awaySinceTime: topology.awaySince,
       typeSource: TYPE_SOURCES[topology.typeSource],
       ignoredType: TYPES[topology.ignoredType ?? "UNKNOWN"],
+      shardPrimary: topology.shardPrimary && {
+        component: ID_ComponentType.MULTIPOOLER,
+        ...topology.shardPrimary.pooler,
+      },
+      shardPrimaryAddress: topology.shardPrimary?.address ?? "",
     },
     heartbeat: heartbeatMessage(status.heartbeat),
     intent: intentMessage(status.intent),

@@ -14,7 +14,9 @@ import type { PoolerOperations, ReloadOutcome, SettingChange } from "./pooler-op
 export function operationsMethods(operations: PoolerOperations): readonly HandledMethod[] {
   const { reloadConfig, getActivity, kill } = MultiPoolerManagerDefinition.methods;
   return [
-    unary(reloadConfig, async () => reloadMessage(operations.reload())),
+    unary(reloadConfig, async ({ explain }) =>
+      reloadMessage(explain ? operations.explainReload() : operations.reload()),
+    ),
     unary(getActivity, async () => activityMessage(operations.activity())),
     unary(kill, async (request) => killed(request, operations)),
   ];

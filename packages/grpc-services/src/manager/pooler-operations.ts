@@ -35,6 +35,8 @@ export type ReloadOutcome =
 export interface PoolerOperations {
   /** Reads the settings again and applies what can change at run time. Never throws. */
   reload(): ReloadOutcome;
+  /** What a reload would do now. Changes nothing, and never throws. */
+  explainReload(): ReloadOutcome;
   /** A snapshot of who uses what. Asks nobody. */
   activity(): PoolerActivity;
   /** Ends a client of PostgreSQL's protocol. False: there is none of that id. */

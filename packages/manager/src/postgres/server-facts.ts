@@ -57,10 +57,17 @@ interface KnownHistory {
   readonly history: readonly TimelineEnd[] | undefined;
 }
 
+/** A standby between its start and its end, and the timeline that it follows. */
+interface KnownStandby {
+  readonly server: string;
+  readonly timeline: number;
+}
+
 /** Reads what a server is. The history of a timeline never changes, so it is asked for once. */
 export class FactsReader {
   readonly #place: string;
   #known: KnownHistory | undefined;
+  #standby: KnownStandby | undefined;
 
   constructor({ place }: { readonly place: string }) {
     this.#place = place;
@@ -70,7 +77,7 @@ export class FactsReader {
   async read(ask: Ask, options: CallOptions): Promise<ServerFacts> {
     const row = onlyRow(await ask(FACTS_SQL, [], options));
     const systemIdentifier = bigintOf(row, "system_identifier");
-    const timeline = integerOf(row, "timeline");
+    const timeline = this.#timelineIn(row);
     const known = this.#known;
     const isKnown = known?.systemIdentifier === systemIdentifier && known.timeline === timeline;
     const history = isKnown ? known.history : await readHistory(timeline, ask, options);
@@ -93,6 +100,23 @@ export class FactsReader {
       },
       connectionLimit: integerOf(row, "connection_limit"),
     };
+  }
+
+  /**
+   * The timeline of a server. A standby follows no earlier one than before, but tells one while its
+   * receiver is away, as during the restart of its primary, until its next restartpoint.
+   */
+  #timelineIn(row: Row): number {
+    const told = integerOf(row, "timeline");
+    if (!booleanOf(row, "in_recovery")) {
+      this.#standby = undefined;
+      return told;
+    }
+    const server = textOf(row, "server");
+    const before = this.#standby;
+    const timeline = before?.server === server ? Math.max(before.timeline, told) : told;
+    this.#standby = { server, timeline };
+    return timeline;
   }
 }
 

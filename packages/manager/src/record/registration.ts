@@ -180,6 +180,7 @@ export class Registration {
       registered: registered && !isMissing,
       typeSource: sourceOf(type?.source),
       ignoredType: this.#ignoredType(type?.value),
+      shardPrimary: this.#shard.primary,
       lastError: lastError === undefined ? this.#cellError() : messageOf(lastError),
       lastPublishedAt,
       awaySince: this.#awaySince,

@@ -1,6 +1,12 @@
 import { Backoff, Deadline, PeriodicTask } from "@multipooler/timing";
 import type { Clock } from "@multipooler/timing";
-import type { RecordEvent, ShardState, TopoStore, Versioned } from "@multipooler/topo";
+import type {
+  RecordEvent,
+  ShardPrimary,
+  ShardState,
+  TopoStore,
+  Versioned,
+} from "@multipooler/topo";
 import type { DatabaseFacts } from "../database/managed-database.ts";
 import { FailureLog } from "../failure-log.ts";
 import type { Logger } from "../logger.ts";
@@ -102,6 +108,11 @@ export class ShardClaim {
   /** Whether it is known that this pooler may take writes. */
   get isHeld(): boolean {
     return this.#standing.name === "held";
+  }
+
+  /** Who takes the writes, as the record said last. */
+  get primary(): ShardPrimary | undefined {
+    return "found" in this.#standing ? this.#standing.found.primary : undefined;
   }
 
   /** Why the pooler must not take writes. */

@@ -1,5 +1,5 @@
 import type { CallOptions } from "@multipooler/query-service";
-import { Deadline } from "@multipooler/timing";
+import { Deadline, untilAborted } from "@multipooler/timing";
 import type { Clock } from "@multipooler/timing";
 import type { ActionLock } from "../actions/action-lock.ts";
 import { messageOf } from "../error-message.ts";
@@ -23,6 +23,8 @@ export interface ConsensusVerbsOptions {
   /** `undefined` for a database without replication; throws NOT_OPEN while the manager is closed. */
   readonly replication: () => ReplicationControl | undefined;
   readonly heartbeat: () => HeartbeatStatus;
+  /** Who takes the writes, as the topology says; `undefined` where it does not. */
+  readonly shardPrimary: () => PoolerIdentity | undefined;
   /** Where other machines reach the server. */
   readonly postgres: () => { readonly host: string; readonly port: number };
   readonly clock: Clock;
@@ -65,7 +67,7 @@ export interface PrimaryReach {
 }
 
 /** What PostgreSQL may take to answer questions that no verb may hang on. */
-const ANSWER_TIMEOUT_MS = 900;
+const ANSWER_TIMEOUT_MS = 800;
 /** A standby whose receiver has not heard from its primary for so long knows too little to vote. */
 const SILENCE_MS = 30_000;
 
@@ -125,7 +127,7 @@ export class ConsensusVerbs {
 
   /** Reads memory only. Throws FAILED_PRECONDITION while no heartbeat is written or read. */
   leadershipView(): LeadershipView {
-    const { terms, identity, heartbeat, clock } = this.#options;
+    const { terms, identity, heartbeat, shardPrimary, clock } = this.#options;
     const { number: leaderTerm, leader } = terms.current;
     const beat = heartbeat();
     switch (beat.mode) {
@@ -143,8 +145,10 @@ export class ConsensusVerbs {
         };
       case "reader": {
         const { lagMs } = beat;
+        const named = shardPrimary();
+        const known = leader ?? (named && poolerComponent(named));
         const lastHeartbeatAt = lagMs === undefined ? undefined : new Date(clock.now() - lagMs);
-        return { leader, leaderTerm, lastHeartbeatAt, lagMs };
+        return { leader: known, leaderTerm, lastHeartbeatAt, lagMs };
       }
     }
   }
@@ -180,7 +184,8 @@ export class ConsensusVerbs {
     }
     using bound = new Deadline({ clock, ms: ANSWER_TIMEOUT_MS, what: "PostgreSQL", signal });
     try {
-      return { wal: await answerOf(control, bound.signal) };
+      // A dial that is given up may take another second, for which nobody is to wait.
+      return { wal: await untilAborted(answerOf(control, bound.signal), bound.signal) };
     } catch (error) {
       signal?.throwIfAborted();
       return { wal: undefined, error };

@@ -53,6 +53,74 @@ import {
   WaitForLSNResponse,
 } from "./replication.ts";
 
+/** Why a snapshot is sent. */
+export const SnapshotTrigger = {
+  /** SNAPSHOT_TRIGGER_UNSPECIFIED - Never sent. */
+  SNAPSHOT_TRIGGER_UNSPECIFIED: 0,
+  /** SNAPSHOT_TRIGGER_INITIAL - The stream begins. */
+  SNAPSHOT_TRIGGER_INITIAL: 1,
+  /** SNAPSHOT_TRIGGER_BROADCAST - The status has changed. */
+  SNAPSHOT_TRIGGER_BROADCAST: 2,
+  /** SNAPSHOT_TRIGGER_POLL - The caller has asked. */
+  SNAPSHOT_TRIGGER_POLL: 3,
+  /** SNAPSHOT_TRIGGER_HEARTBEAT - The interval is over. */
+  SNAPSHOT_TRIGGER_HEARTBEAT: 4,
+  UNRECOGNIZED: -1,
+} as const;
+
+export type SnapshotTrigger = typeof SnapshotTrigger[keyof typeof SnapshotTrigger];
+
+export namespace SnapshotTrigger {
+  export type SNAPSHOT_TRIGGER_UNSPECIFIED = typeof SnapshotTrigger.SNAPSHOT_TRIGGER_UNSPECIFIED;
+  export type SNAPSHOT_TRIGGER_INITIAL = typeof SnapshotTrigger.SNAPSHOT_TRIGGER_INITIAL;
+  export type SNAPSHOT_TRIGGER_BROADCAST = typeof SnapshotTrigger.SNAPSHOT_TRIGGER_BROADCAST;
+  export type SNAPSHOT_TRIGGER_POLL = typeof SnapshotTrigger.SNAPSHOT_TRIGGER_POLL;
+  export type SNAPSHOT_TRIGGER_HEARTBEAT = typeof SnapshotTrigger.SNAPSHOT_TRIGGER_HEARTBEAT;
+  export type UNRECOGNIZED = typeof SnapshotTrigger.UNRECOGNIZED;
+}
+
+export function snapshotTriggerFromJSON(object: any): SnapshotTrigger {
+  switch (object) {
+    case 0:
+    case "SNAPSHOT_TRIGGER_UNSPECIFIED":
+      return SnapshotTrigger.SNAPSHOT_TRIGGER_UNSPECIFIED;
+    case 1:
+    case "SNAPSHOT_TRIGGER_INITIAL":
+      return SnapshotTrigger.SNAPSHOT_TRIGGER_INITIAL;
+    case 2:
+    case "SNAPSHOT_TRIGGER_BROADCAST":
+      return SnapshotTrigger.SNAPSHOT_TRIGGER_BROADCAST;
+    case 3:
+    case "SNAPSHOT_TRIGGER_POLL":
+      return SnapshotTrigger.SNAPSHOT_TRIGGER_POLL;
+    case 4:
+    case "SNAPSHOT_TRIGGER_HEARTBEAT":
+      return SnapshotTrigger.SNAPSHOT_TRIGGER_HEARTBEAT;
+    case -1:
+    case "UNRECOGNIZED":
+    default:
+      return SnapshotTrigger.UNRECOGNIZED;
+  }
+}
+
+export function snapshotTriggerToJSON(object: SnapshotTrigger): string {
+  switch (object) {
+    case SnapshotTrigger.SNAPSHOT_TRIGGER_UNSPECIFIED:
+      return "SNAPSHOT_TRIGGER_UNSPECIFIED";
+    case SnapshotTrigger.SNAPSHOT_TRIGGER_INITIAL:
+      return "SNAPSHOT_TRIGGER_INITIAL";
+    case SnapshotTrigger.SNAPSHOT_TRIGGER_BROADCAST:
+      return "SNAPSHOT_TRIGGER_BROADCAST";
+    case SnapshotTrigger.SNAPSHOT_TRIGGER_POLL:
+      return "SNAPSHOT_TRIGGER_POLL";
+    case SnapshotTrigger.SNAPSHOT_TRIGGER_HEARTBEAT:
+      return "SNAPSHOT_TRIGGER_HEARTBEAT";
+    case SnapshotTrigger.UNRECOGNIZED:
+    default:
+      return "UNRECOGNIZED";
+  }
+}
+
 /** Why a pooler is not ready, for programs that act on it. */
 export const NotReadyCode = {
   /** NOT_READY_CODE_UNSPECIFIED - It is ready. */
@@ -799,6 +867,65 @@ export interface StatusResponse {
   term: ConsensusTerm | undefined;
 }
 
+/** What a caller sends on a health stream. */
+export interface ManagerHealthStreamRequest {
+  message:
+    | //
+    /** The first message, and only that: how the caller wants the stream. */
+    { $case: "start"; value: ManagerHealthStreamStart }
+    | //
+    /** Any further message: asks for a snapshot now. */
+    { $case: "poll"; value: ManagerHealthStreamPoll }
+    | undefined;
+}
+
+/** The times of a health stream. */
+export interface ManagerHealthStreamStart {
+  /**
+   * How often a snapshot is sent where nothing changes. Absent or 0: 5 s. At least 100 ms, and at most a
+   * third of the staleness timeout, so that two messages may be lost.
+   */
+  snapshotInterval:
+    | Duration
+    | undefined;
+  /**
+   * After how long without a message the caller takes the pooler for dead. Absent or 0: 90 s. At least
+   * 300 ms and at most a day.
+   */
+  stalenessTimeout: Duration | undefined;
+}
+
+/** Asks for a snapshot. */
+export interface ManagerHealthStreamPoll {
+}
+
+/** What a pooler sends on a health stream. */
+export interface ManagerHealthStreamResponse {
+  message:
+    | //
+    /** The first message: the times as they are kept. */
+    { $case: "start"; value: ManagerHealthStreamStart }
+    | //
+    /** Every further one. */
+    { $case: "snapshot"; value: ManagerHealthSnapshot }
+    | undefined;
+}
+
+/** The status at one moment. */
+export interface ManagerHealthSnapshot {
+  status:
+    | StatusResponse
+    | undefined;
+  /** After how long without another one the caller takes the pooler for dead. */
+  timeout:
+    | Duration
+    | undefined;
+  /** Why it is sent; where there are several reasons, the first of them. */
+  trigger: SnapshotTrigger;
+  /** When the status was taken, by the pooler's clock. */
+  capturedAt: Date | undefined;
+}
+
 /** One change of the serving status, all attempts together. */
 export interface ServingTransition {
   startTime: Date | undefined;
@@ -896,6 +1023,15 @@ export interface TopologyStatus {
    * pooler that nobody knows yet. POOLER_TYPE_UNSPECIFIED where there is no contradiction.
    */
   ignoredType: PoolerType;
+  /**
+   * Who takes the writes of the shard, as the shard's record says. Absent where nobody does, and until it
+   * was read.
+   */
+  shardPrimary:
+    | ID
+    | undefined;
+  /** host:port of that pooler; empty where there is none. */
+  shardPrimaryAddress: string;
 }
 
 /** The row in the database that a primary renews and that its replicas read. */
@@ -1899,6 +2035,482 @@ export const StatusResponse: MessageFns<StatusResponse> = {
   },
 };
 
+function createBaseManagerHealthStreamRequest(): ManagerHealthStreamRequest {
+  return { message: undefined };
+}
+
+export const ManagerHealthStreamRequest: MessageFns<ManagerHealthStreamRequest> = {
+  encode(message: ManagerHealthStreamRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    switch (message.message?.$case) {
+      case "start":
+        ManagerHealthStreamStart.encode(message.message.value, writer.uint32(10).fork()).join();
+        break;
+      case "poll":
+        ManagerHealthStreamPoll.encode(message.message.value, writer.uint32(18).fork()).join();
+        break;
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ManagerHealthStreamRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseManagerHealthStreamRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.message = { $case: "start", value: ManagerHealthStreamStart.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.message = { $case: "poll", value: ManagerHealthStreamPoll.decode(reader, reader.uint32()) };
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ManagerHealthStreamRequest {
+    return {
+      message: isSet(object.start)
+        ? { $case: "start", value: ManagerHealthStreamStart.fromJSON(object.start) }
+        : isSet(object.poll)
+        ? { $case: "poll", value: ManagerHealthStreamPoll.fromJSON(object.poll) }
+        : undefined,
+    };
+  },
+
+  toJSON(message: ManagerHealthStreamRequest): unknown {
+    const obj: any = {};
+    if (message.message?.$case === "start") {
+      obj.start = ManagerHealthStreamStart.toJSON(message.message.value);
+    } else if (message.message?.$case === "poll") {
+      obj.poll = ManagerHealthStreamPoll.toJSON(message.message.value);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ManagerHealthStreamRequest>): ManagerHealthStreamRequest {
+    return ManagerHealthStreamRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ManagerHealthStreamRequest>): ManagerHealthStreamRequest {
+    const message = createBaseManagerHealthStreamRequest();
+    switch (object.message?.$case) {
+      case "start": {
+        if (object.message?.value !== undefined && object.message?.value !== null) {
+          message.message = { $case: "start", value: ManagerHealthStreamStart.fromPartial(object.message.value) };
+        }
+        break;
+      }
+      case "poll": {
+        if (object.message?.value !== undefined && object.message?.value !== null) {
+          message.message = { $case: "poll", value: ManagerHealthStreamPoll.fromPartial(object.message.value) };
+        }
+        break;
+      }
+    }
+    return message;
+  },
+};
+
+function createBaseManagerHealthStreamStart(): ManagerHealthStreamStart {
+  return { snapshotInterval: undefined, stalenessTimeout: undefined };
+}
+
+export const ManagerHealthStreamStart: MessageFns<ManagerHealthStreamStart> = {
+  encode(message: ManagerHealthStreamStart, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.snapshotInterval !== undefined) {
+      Duration.encode(message.snapshotInterval, writer.uint32(10).fork()).join();
+    }
+    if (message.stalenessTimeout !== undefined) {
+      Duration.encode(message.stalenessTimeout, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ManagerHealthStreamStart {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseManagerHealthStreamStart();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.snapshotInterval = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.stalenessTimeout = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ManagerHealthStreamStart {
+    return {
+      snapshotInterval: isSet(object.snapshotInterval)
+        ? Duration.fromJSON(object.snapshotInterval)
+        : isSet(object.snapshot_interval)
+        ? Duration.fromJSON(object.snapshot_interval)
+        : undefined,
+      stalenessTimeout: isSet(object.stalenessTimeout)
+        ? Duration.fromJSON(object.stalenessTimeout)
+        : isSet(object.staleness_timeout)
+        ? Duration.fromJSON(object.staleness_timeout)
+        : undefined,
+    };
+  },
+
+  toJSON(message: ManagerHealthStreamStart): unknown {
+    const obj: any = {};
+    if (message.snapshotInterval !== undefined) {
+      obj.snapshotInterval = Duration.toJSON(message.snapshotInterval);
+    }
+    if (message.stalenessTimeout !== undefined) {
+      obj.stalenessTimeout = Duration.toJSON(message.stalenessTimeout);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ManagerHealthStreamStart>): ManagerHealthStreamStart {
+    return ManagerHealthStreamStart.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ManagerHealthStreamStart>): ManagerHealthStreamStart {
+    const message = createBaseManagerHealthStreamStart();
+    message.snapshotInterval = (object.snapshotInterval !== undefined && object.snapshotInterval !== null)
+      ? Duration.fromPartial(object.snapshotInterval)
+      : undefined;
+    message.stalenessTimeout = (object.stalenessTimeout !== undefined && object.stalenessTimeout !== null)
+      ? Duration.fromPartial(object.stalenessTimeout)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseManagerHealthStreamPoll(): ManagerHealthStreamPoll {
+  return {};
+}
+
+export const ManagerHealthStreamPoll: MessageFns<ManagerHealthStreamPoll> = {
+  encode(_: ManagerHealthStreamPoll, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ManagerHealthStreamPoll {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseManagerHealthStreamPoll();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(_: any): ManagerHealthStreamPoll {
+    return {};
+  },
+
+  toJSON(_: ManagerHealthStreamPoll): unknown {
+    const obj: any = {};
+    return obj;
+  },
+
+  create(base?: DeepPartial<ManagerHealthStreamPoll>): ManagerHealthStreamPoll {
+    return ManagerHealthStreamPoll.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<ManagerHealthStreamPoll>): ManagerHealthStreamPoll {
+    const message = createBaseManagerHealthStreamPoll();
+    return message;
+  },
+};
+
+function createBaseManagerHealthStreamResponse(): ManagerHealthStreamResponse {
+  return { message: undefined };
+}
+
+export const ManagerHealthStreamResponse: MessageFns<ManagerHealthStreamResponse> = {
+  encode(message: ManagerHealthStreamResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    switch (message.message?.$case) {
+      case "start":
+        ManagerHealthStreamStart.encode(message.message.value, writer.uint32(10).fork()).join();
+        break;
+      case "snapshot":
+        ManagerHealthSnapshot.encode(message.message.value, writer.uint32(18).fork()).join();
+        break;
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ManagerHealthStreamResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseManagerHealthStreamResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.message = { $case: "start", value: ManagerHealthStreamStart.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.message = { $case: "snapshot", value: ManagerHealthSnapshot.decode(reader, reader.uint32()) };
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ManagerHealthStreamResponse {
+    return {
+      message: isSet(object.start)
+        ? { $case: "start", value: ManagerHealthStreamStart.fromJSON(object.start) }
+        : isSet(object.snapshot)
+        ? { $case: "snapshot", value: ManagerHealthSnapshot.fromJSON(object.snapshot) }
+        : undefined,
+    };
+  },
+
+  toJSON(message: ManagerHealthStreamResponse): unknown {
+    const obj: any = {};
+    if (message.message?.$case === "start") {
+      obj.start = ManagerHealthStreamStart.toJSON(message.message.value);
+    } else if (message.message?.$case === "snapshot") {
+      obj.snapshot = ManagerHealthSnapshot.toJSON(message.message.value);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ManagerHealthStreamResponse>): ManagerHealthStreamResponse {
+    return ManagerHealthStreamResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ManagerHealthStreamResponse>): ManagerHealthStreamResponse {
+    const message = createBaseManagerHealthStreamResponse();
+    switch (object.message?.$case) {
+      case "start": {
+        if (object.message?.value !== undefined && object.message?.value !== null) {
+          message.message = { $case: "start", value: ManagerHealthStreamStart.fromPartial(object.message.value) };
+        }
+        break;
+      }
+      case "snapshot": {
+        if (object.message?.value !== undefined && object.message?.value !== null) {
+          message.message = { $case: "snapshot", value: ManagerHealthSnapshot.fromPartial(object.message.value) };
+        }
+        break;
+      }
+    }
+    return message;
+  },
+};
+
+function createBaseManagerHealthSnapshot(): ManagerHealthSnapshot {
+  return { status: undefined, timeout: undefined, trigger: 0, capturedAt: undefined };
+}
+
+export const ManagerHealthSnapshot: MessageFns<ManagerHealthSnapshot> = {
+  encode(message: ManagerHealthSnapshot, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.status !== undefined) {
+      StatusResponse.encode(message.status, writer.uint32(10).fork()).join();
+    }
+    if (message.timeout !== undefined) {
+      Duration.encode(message.timeout, writer.uint32(18).fork()).join();
+    }
+    if (message.trigger !== 0) {
+      writer.uint32(24).int32(message.trigger);
+    }
+    if (message.capturedAt !== undefined) {
+      Timestamp.encode(toTimestamp(message.capturedAt), writer.uint32(34).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ManagerHealthSnapshot {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseManagerHealthSnapshot();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.status = StatusResponse.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.timeout = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.trigger = reader.int32() as any;
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.capturedAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ManagerHealthSnapshot {
+    return {
+      status: isSet(object.status) ? StatusResponse.fromJSON(object.status) : undefined,
+      timeout: isSet(object.timeout) ? Duration.fromJSON(object.timeout) : undefined,
+      trigger: isSet(object.trigger) ? snapshotTriggerFromJSON(object.trigger) : 0,
+      capturedAt: isSet(object.capturedAt)
+        ? fromJsonTimestamp(object.capturedAt)
+        : isSet(object.captured_at)
+        ? fromJsonTimestamp(object.captured_at)
+        : undefined,
+    };
+  },
+
+  toJSON(message: ManagerHealthSnapshot): unknown {
+    const obj: any = {};
+    if (message.status !== undefined) {
+      obj.status = StatusResponse.toJSON(message.status);
+    }
+    if (message.timeout !== undefined) {
+      obj.timeout = Duration.toJSON(message.timeout);
+    }
+    if (message.trigger !== 0) {
+      obj.trigger = snapshotTriggerToJSON(message.trigger);
+    }
+    if (message.capturedAt !== undefined) {
+      obj.capturedAt = message.capturedAt.toISOString();
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ManagerHealthSnapshot>): ManagerHealthSnapshot {
+    return ManagerHealthSnapshot.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ManagerHealthSnapshot>): ManagerHealthSnapshot {
+    const message = createBaseManagerHealthSnapshot();
+    message.status = (object.status !== undefined && object.status !== null)
+      ? StatusResponse.fromPartial(object.status)
+      : undefined;
+    message.timeout = (object.timeout !== undefined && object.timeout !== null)
+      ? Duration.fromPartial(object.timeout)
+      : undefined;
+    message.trigger = object.trigger ?? 0;
+    message.capturedAt = object.capturedAt ?? undefined;
+    return message;
+  },
+};
+
 function createBaseServingTransition(): ServingTransition {
   return {
     startTime: undefined,
@@ -2741,6 +3353,8 @@ function createBaseTopologyStatus(): TopologyStatus {
     awaySinceTime: undefined,
     typeSource: 0,
     ignoredType: 0,
+    shardPrimary: undefined,
+    shardPrimaryAddress: "",
   };
 }
 
@@ -2766,6 +3380,12 @@ export const TopologyStatus: MessageFns<TopologyStatus> = {
     }
     if (message.ignoredType !== 0) {
       writer.uint32(56).int32(message.ignoredType);
+    }
+    if (message.shardPrimary !== undefined) {
+      ID.encode(message.shardPrimary, writer.uint32(66).fork()).join();
+    }
+    if (message.shardPrimaryAddress !== "") {
+      writer.uint32(74).string(message.shardPrimaryAddress);
     }
     return writer;
   },
@@ -2839,6 +3459,22 @@ export const TopologyStatus: MessageFns<TopologyStatus> = {
             message.ignoredType = reader.int32() as any;
             continue;
           }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.shardPrimary = ID.decode(reader, reader.uint32());
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.shardPrimaryAddress = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2880,6 +3516,16 @@ export const TopologyStatus: MessageFns<TopologyStatus> = {
         : isSet(object.ignored_type)
         ? poolerTypeFromJSON(object.ignored_type)
         : 0,
+      shardPrimary: isSet(object.shardPrimary)
+        ? ID.fromJSON(object.shardPrimary)
+        : isSet(object.shard_primary)
+        ? ID.fromJSON(object.shard_primary)
+        : undefined,
+      shardPrimaryAddress: isSet(object.shardPrimaryAddress)
+        ? globalThis.String(object.shardPrimaryAddress)
+        : isSet(object.shard_primary_address)
+        ? globalThis.String(object.shard_primary_address)
+        : "",
     };
   },
 
@@ -2906,6 +3552,12 @@ export const TopologyStatus: MessageFns<TopologyStatus> = {
     if (message.ignoredType !== 0) {
       obj.ignoredType = poolerTypeToJSON(message.ignoredType);
     }
+    if (message.shardPrimary !== undefined) {
+      obj.shardPrimary = ID.toJSON(message.shardPrimary);
+    }
+    if (message.shardPrimaryAddress !== "") {
+      obj.shardPrimaryAddress = message.shardPrimaryAddress;
+    }
     return obj;
   },
 
@@ -2921,6 +3573,10 @@ export const TopologyStatus: MessageFns<TopologyStatus> = {
     message.awaySinceTime = object.awaySinceTime ?? undefined;
     message.typeSource = object.typeSource ?? 0;
     message.ignoredType = object.ignoredType ?? 0;
+    message.shardPrimary = (object.shardPrimary !== undefined && object.shardPrimary !== null)
+      ? ID.fromPartial(object.shardPrimary)
+      : undefined;
+    message.shardPrimaryAddress = object.shardPrimaryAddress ?? "";
     return message;
   },
 };
@@ -3091,6 +3747,21 @@ export const MultiPoolerManagerDefinition = {
       requestStream: false,
       responseType: StatusResponse as typeof StatusResponse,
       responseStream: false,
+      options: {},
+    },
+    /**
+     * Streams the status to an orchestrator: at once, at each change, when it asks, and at an interval. Every
+     * snapshot is complete, so that a caller who reads slowly gets fewer of them and each as it is then. The
+     * first request starts the stream; a caller without a message for the staleness timeout has to take
+     * the pooler for dead. Ends without an error when the pooler shuts down. The envelope is that of
+     * Multigres' ManagerHealthStream, field for field.
+     */
+    managerHealthStream: {
+      name: "ManagerHealthStream",
+      requestType: ManagerHealthStreamRequest as typeof ManagerHealthStreamRequest,
+      requestStream: true,
+      responseType: ManagerHealthStreamResponse as typeof ManagerHealthStreamResponse,
+      responseStream: true,
       options: {},
     },
     /**

@@ -95,6 +95,8 @@ export function clientStateToJSON(object: ClientState): string {
 
 /** Has the pooler read its settings again: the file, and the files that settings name. */
 export interface ReloadConfigRequest {
+  /** True: check everything, change nothing, and tell what would become of it. */
+  explain: boolean;
 }
 
 /**
@@ -257,11 +259,14 @@ export interface KillResponse {
 }
 
 function createBaseReloadConfigRequest(): ReloadConfigRequest {
-  return {};
+  return { explain: false };
 }
 
 export const ReloadConfigRequest: MessageFns<ReloadConfigRequest> = {
-  encode(_: ReloadConfigRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+  encode(message: ReloadConfigRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.explain !== false) {
+      writer.uint32(8).bool(message.explain);
+    }
     return writer;
   },
 
@@ -278,6 +283,14 @@ export const ReloadConfigRequest: MessageFns<ReloadConfigRequest> = {
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.explain = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -290,20 +303,24 @@ export const ReloadConfigRequest: MessageFns<ReloadConfigRequest> = {
     }
   },
 
-  fromJSON(_: any): ReloadConfigRequest {
-    return {};
+  fromJSON(object: any): ReloadConfigRequest {
+    return { explain: isSet(object.explain) ? globalThis.Boolean(object.explain) : false };
   },
 
-  toJSON(_: ReloadConfigRequest): unknown {
+  toJSON(message: ReloadConfigRequest): unknown {
     const obj: any = {};
+    if (message.explain !== false) {
+      obj.explain = message.explain;
+    }
     return obj;
   },
 
   create(base?: DeepPartial<ReloadConfigRequest>): ReloadConfigRequest {
     return ReloadConfigRequest.fromPartial(base ?? {});
   },
-  fromPartial(_: DeepPartial<ReloadConfigRequest>): ReloadConfigRequest {
+  fromPartial(object: DeepPartial<ReloadConfigRequest>): ReloadConfigRequest {
     const message = createBaseReloadConfigRequest();
+    message.explain = object.explain ?? false;
     return message;
   },
 };
