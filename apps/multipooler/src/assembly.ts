@@ -8,6 +8,7 @@ import { clientListener } from "./client-listener.ts";
 import { controllerOf } from "./controller.ts";
 import { databaseOf } from "./database.ts";
 import { grpcServerOf } from "./grpc-server.ts";
+import type { HttpTls } from "./http/http-tls.ts";
 import { PoolerHttp } from "./http/pooler-http.ts";
 import type { ProgramLog } from "./log/logger.ts";
 import { PoolerMetrics } from "./metrics/pooler-metrics.ts";
@@ -26,6 +27,7 @@ export interface AssemblyOptions {
   /** The name of the pooler in its cell. */
   readonly serviceId: string;
   readonly tls: ClientTlsFiles;
+  readonly httpTls: HttpTls | undefined;
   readonly target: TopologyTarget;
   readonly limits: ConnectionLimits;
   readonly log: Pick<ProgramLog, "logger" | "setLevel" | "outage">;
@@ -48,7 +50,7 @@ export function assemble(
   options: AssemblyOptions,
   { topology, telemetry }: { readonly topology: TopoStore; readonly telemetry: Telemetry },
 ): Assembly {
-  const { running, tls, limits, log, parts } = options;
+  const { running, tls, httpTls, limits, log, parts } = options;
   const config = running.current;
   const current = (): Config => running.current;
   const { logger } = log;
@@ -62,6 +64,7 @@ export function assemble(
     host: config.bindAddress,
     port: config.httpPort,
     maxConnections: limits.http,
+    tls: httpTls,
     settings: () => running.effective,
     manager: () => manager,
     administration,
@@ -97,7 +100,7 @@ export function assemble(
     logger,
   });
   const { openFiles } = limits;
-  const reload = new Reload(running, { log, tls, controller, grpc, clients, openFiles });
+  const reload = new Reload(running, { log, tls, httpTls, controller, grpc, clients, openFiles });
   return { http, manager, grpc, clients, reload };
 }
 

@@ -102,7 +102,7 @@ export class TlsAcceptor {
       const secure = await pending.promise;
       // What comes after the handshake must find a listener at once.
       secure.on("error", () => undefined);
-      return { socket: secure, certificateHash, client: certificateOf(secure) };
+      return { socket: secure, certificateHash, client: clientCertificate(secure) };
     } finally {
       stopListening();
       socket.off("close", onClose);
@@ -125,7 +125,8 @@ function clientOf({ remoteAddress, remotePort }: Socket): string {
   return `${remoteAddress} ${remotePort}`;
 }
 
-function certificateOf(socket: TLSSocket): ClientCertificate {
+/** What the client of a connection showed, whose certificate was asked for without rejecting any. */
+export function clientCertificate(socket: TLSSocket): ClientCertificate {
   const certificate = socket.getPeerX509Certificate();
   if (certificate === undefined) {
     return { type: "none" };

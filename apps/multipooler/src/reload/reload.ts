@@ -5,6 +5,7 @@ import { systemClock } from "@multipooler/timing";
 import type { ClientTlsFiles } from "@multipooler/tls";
 import { listenerLimits } from "../client-listener.ts";
 import { poolLimits } from "../controller.ts";
+import type { HttpTls } from "../http/http-tls.ts";
 import type { ProgramLog } from "../log/logger.ts";
 import { connectionLimits } from "../open-files.ts";
 import { preflight } from "../preflight.ts";
@@ -16,6 +17,7 @@ import type { RunningConfig } from "./running-config.ts";
 export interface ReloadParts {
   readonly log: Pick<ProgramLog, "logger" | "setLevel">;
   readonly tls: Pick<ClientTlsFiles, "reload">;
+  readonly httpTls: Pick<HttpTls, "reload"> | undefined;
   readonly controller: Pick<MultiPooler, "change">;
   readonly grpc: Pick<GrpcServer, "reload">;
   readonly clients: Pick<PgwireServer, "reload" | "change"> | undefined;
@@ -64,10 +66,11 @@ export class Reload {
 
   /** What can fail comes first. */
   #apply(next: Config, wanted: Config): void {
-    const { log, tls, controller, grpc, clients, openFiles } = this.#parts;
+    const { log, tls, httpTls, controller, grpc, clients, openFiles } = this.#parts;
     preflight(wanted, { clock: systemClock, logger: NO_LOG }, openFiles);
     const limits = connectionLimits(next, openFiles);
     tls.reload();
+    httpTls?.reload();
     grpc.reload();
     clients?.reload();
     log.setLevel(next.logLevel);
@@ -76,4 +79,9 @@ export class Reload {
   }
 }
 
-const NO_LOG = { info: () => undefined, warn: () => undefined, error: () => undefined };
+const NO_LOG = {
+  debug: () => undefined,
+  info: () => undefined,
+  warn: () => undefined,
+  error: () => undefined,
+};

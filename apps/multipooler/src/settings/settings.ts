@@ -1,6 +1,7 @@
 import { clientSettings } from "./client-settings.ts";
 import { databaseTlsSettings } from "./database-tls-settings.ts";
 import { grpcTlsSettings } from "./grpc-tls-settings.ts";
+import { httpTlsSettings } from "./http-tls-settings.ts";
 import { poolSettings } from "./pool-settings.ts";
 import { processControlSettings } from "./process-control-settings.ts";
 import {
@@ -162,7 +163,7 @@ export const settings = {
   }),
   bindAddress: network.required("bind-address", text, {
     default: "127.0.0.1",
-    help: "Address to listen on for HTTP.",
+    help: "Address to listen on for HTTP. Without --http-tls-client-ca-file every client that can connect is answered.",
   }),
   grpcPort: network.required("grpc-port", listenPort, {
     default: "15270",
@@ -220,6 +221,7 @@ export const settings = {
   }),
 
   ...grpcTlsSettings,
+  ...httpTlsSettings,
   ...databaseTlsSettings,
   ...clientSettings,
   ...topologySettings,
