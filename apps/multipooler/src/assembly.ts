@@ -57,6 +57,7 @@ export function assemble(
   const metrics = parts.use(new PoolerMetrics(telemetry));
   const controller = controllerOf(config, limits, {
     onEvent: (event) => metrics.onEvent(event),
+    observeStatement: telemetry.observeStatement,
     logger: logger.child({ component: "poolerserver" }),
   });
   const { administration } = controller;
@@ -69,11 +70,15 @@ export function assemble(
     manager: () => manager,
     administration,
     activity: () => operations.activity(),
-    process: () => ({
-      log: log.outage(),
-      grpc: { ...grpc.connections, limit: limits.grpc },
-      clients: clients && { ...clients.count, limit: clientLimit(current(), limits) },
-    }),
+    process: () => {
+      // As a reload has them.
+      const now = connectionLimits(current(), limits.openFiles);
+      return {
+        log: log.outage(),
+        grpc: { ...grpc.connections, limit: now.grpc },
+        clients: clients && { ...clients.count, limit: now.clients.limit },
+      };
+    },
     metrics: () => metrics.scrape(),
     topology,
     clock: systemClock,
@@ -124,14 +129,8 @@ function managerOf(
     database: databaseOf(config, { tls, current: () => running.current }),
     serverProcess: parts.use(serverProcessOf(config)),
     heartbeatIntervalMs: config.heartbeatIntervalMs,
-    lameduckMs: config.lameduckMs,
     logger: log.logger.child({ component: "manager" }),
   });
-}
-
-/** As a reload has it. */
-function clientLimit(config: Config, { openFiles }: ConnectionLimits): number {
-  return connectionLimits(config, openFiles).clients.limit;
 }
 
 function describePooler(
