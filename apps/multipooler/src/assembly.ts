@@ -8,6 +8,7 @@ import { clientListener } from "./client-listener.ts";
 import { controllerOf } from "./controller.ts";
 import { databaseOf } from "./database.ts";
 import { grpcServerOf } from "./grpc-server.ts";
+import type { HttpTls } from "./http/http-tls.ts";
 import { PoolerHttp } from "./http/pooler-http.ts";
 import type { ProgramLog } from "./log/logger.ts";
 import { PoolerMetrics } from "./metrics/pooler-metrics.ts";
@@ -26,6 +27,7 @@ export interface AssemblyOptions {
   /** The name of the pooler in its cell. */
   readonly serviceId: string;
   readonly tls: ClientTlsFiles;
+  readonly httpTls: HttpTls | undefined;
   readonly target: TopologyTarget;
   readonly limits: ConnectionLimits;
   readonly log: Pick<ProgramLog, "logger" | "setLevel" | "outage">;
@@ -48,13 +50,14 @@ export function assemble(
   options: AssemblyOptions,
   { topology, telemetry }: { readonly topology: TopoStore; readonly telemetry: Telemetry },
 ): Assembly {
-  const { running, tls, limits, log, parts } = options;
+  const { running, tls, httpTls, limits, log, parts } = options;
   const config = running.current;
   const current = (): Config => running.current;
   const { logger } = log;
   const metrics = parts.use(new PoolerMetrics(telemetry));
   const controller = controllerOf(config, limits, {
     onEvent: (event) => metrics.onEvent(event),
+    observeStatement: telemetry.observeStatement,
     logger: logger.child({ component: "poolerserver" }),
   });
   const { administration } = controller;
@@ -62,15 +65,20 @@ export function assemble(
     host: config.bindAddress,
     port: config.httpPort,
     maxConnections: limits.http,
+    tls: httpTls,
     settings: () => running.effective,
     manager: () => manager,
     administration,
     activity: () => operations.activity(),
-    process: () => ({
-      log: log.outage(),
-      grpc: { ...grpc.connections, limit: limits.grpc },
-      clients: clients && { ...clients.count, limit: clientLimit(current(), limits) },
-    }),
+    process: () => {
+      // As a reload has them.
+      const now = connectionLimits(current(), limits.openFiles);
+      return {
+        log: log.outage(),
+        grpc: { ...grpc.connections, limit: now.grpc },
+        clients: clients && { ...clients.count, limit: now.clients.limit },
+      };
+    },
     metrics: () => metrics.scrape(),
     topology,
     clock: systemClock,
@@ -97,7 +105,7 @@ export function assemble(
     logger,
   });
   const { openFiles } = limits;
-  const reload = new Reload(running, { log, tls, controller, grpc, clients, openFiles });
+  const reload = new Reload(running, { log, tls, httpTls, controller, grpc, clients, openFiles });
   return { http, manager, grpc, clients, reload };
 }
 
@@ -121,14 +129,8 @@ function managerOf(
     database: databaseOf(config, { tls, current: () => running.current }),
     serverProcess: parts.use(serverProcessOf(config)),
     heartbeatIntervalMs: config.heartbeatIntervalMs,
-    lameduckMs: config.lameduckMs,
     logger: log.logger.child({ component: "manager" }),
   });
-}
-
-/** As a reload has it. */
-function clientLimit(config: Config, { openFiles }: ConnectionLimits): number {
-  return connectionLimits(config, openFiles).clients.limit;
 }
 
 function describePooler(

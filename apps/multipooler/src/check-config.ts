@@ -14,7 +14,12 @@ export interface CheckConfigOptions {
   readonly json: boolean;
 }
 
-const NO_LOG = { info: () => undefined, warn: () => undefined, error: () => undefined };
+const NO_LOG = {
+  debug: () => undefined,
+  info: () => undefined,
+  warn: () => undefined,
+  error: () => undefined,
+};
 
 /**
  * Checks the configuration as a start would, without starting or making anything, and prints what

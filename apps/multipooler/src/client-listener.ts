@@ -7,8 +7,8 @@ import type {
 import type { ServerTlsPaths } from "@multipooler/tls";
 import type { Logger } from "pino";
 import { adminConsole } from "./admin-console.ts";
-import { ConfigError } from "./settings/config.ts";
 import type { ConnectionLimits } from "./open-files.ts";
+import { serverTlsPaths } from "./server-tls.ts";
 import type { Config } from "./settings/settings.ts";
 
 /** What the transport is put together of. */
@@ -73,23 +73,11 @@ type ListenerTlsConfig = Pick<
 
 /** @throws ConfigError when one of the files is named without those that it needs */
 export function tlsFiles(config: ListenerTlsConfig): ServerTlsPaths | undefined {
-  const {
-    pgTlsCertFile: certFile,
-    pgTlsKeyFile: keyFile,
-    pgTlsClientCaFile: clientCaFile,
-  } = config;
-  const { pgTlsClientCert: clientCert = "none" } = config;
-  if (clientCert !== "none" && clientCaFile === undefined) {
-    throw new ConfigError([
-      `--pg-tls-client-cert ${clientCert} needs --pg-tls-client-ca-file: the authorities of clients`,
-    ]);
-  }
-  if (certFile !== undefined && keyFile !== undefined) {
-    return { certFile, keyFile, clientCaFile };
-  }
-  if (certFile === undefined && keyFile === undefined && clientCaFile === undefined) {
-    return undefined;
-  }
-  const missing = certFile === undefined ? "--pg-tls-cert-file" : "--pg-tls-key-file";
-  throw new ConfigError([`${missing} is missing: TLS needs the certificate and its key`]);
+  return serverTlsPaths({
+    prefix: "pg-tls",
+    certFile: config.pgTlsCertFile,
+    keyFile: config.pgTlsKeyFile,
+    clientCaFile: config.pgTlsClientCaFile,
+    clientCert: config.pgTlsClientCert,
+  });
 }

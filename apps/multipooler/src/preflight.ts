@@ -1,9 +1,12 @@
+import type { Logger } from "@multipooler/logging";
 import type { ClientTlsFiles, WatchContext } from "@multipooler/tls";
 import { checkConsole } from "./admin-console.ts";
 import { tlsFiles } from "./client-listener.ts";
 import { databaseTls } from "./database-tls.ts";
 import { checkPasswordFile, databaseOf } from "./database.ts";
 import { grpcTls } from "./grpc-tls.ts";
+import { httpTls } from "./http/http-tls-config.ts";
+import type { HttpTls } from "./http/http-tls.ts";
 import { connectionLimits, openFilesLimit } from "./open-files.ts";
 import type { ConnectionLimits } from "./open-files.ts";
 import type { Config } from "./settings/settings.ts";
@@ -14,6 +17,8 @@ import type { TopologyTarget } from "./topology-target.ts";
 export interface Preflight {
   readonly target: TopologyTarget;
   readonly tls: ClientTlsFiles;
+  /** `undefined`: HTTP is not encrypted. */
+  readonly httpTls: HttpTls | undefined;
   readonly limits: ConnectionLimits;
 }
 
@@ -24,7 +29,7 @@ export interface Preflight {
  */
 export function preflight(
   config: Config,
-  context: WatchContext,
+  context: WatchContext & { readonly logger: Logger },
   openFiles: number = openFilesLimit(),
 ): Preflight {
   const target = topologyTarget(config);
@@ -38,6 +43,7 @@ export function preflight(
   return {
     target,
     tls,
+    httpTls: httpTls(config, context),
     limits: connectionLimits(config, openFiles),
   };
 }

@@ -45,7 +45,8 @@ const IGNORED: Readonly<Record<Exclude<HarmlessSignal, "SIGHUP">, string>> = {
 export async function serve(running: RunningConfig, io: ServeIo): Promise<number> {
   const { logger } = io.log;
   const config = running.current;
-  const { target, tls, limits } = preflight(config, { clock: systemClock, logger });
+  const checked = preflight(config, { clock: systemClock, logger });
+  const { target, limits } = checked;
   const { server } = target;
   checkDirectories({
     ...config,
@@ -72,7 +73,7 @@ export async function serve(running: RunningConfig, io: ServeIo): Promise<number
   parts.use(logGrpcLibrary(logger.child({ component: "grpc-js" })));
   try {
     const { log, signals } = io;
-    const given = { running, serviceId, tls, target, limits, log, signals };
+    const given = { ...checked, running, serviceId, log, signals };
     await start({ ...given, termination, deadline, parts });
   } catch (error) {
     termination.fault(explain(error));
@@ -164,7 +165,8 @@ async function closeManager(
 ): Promise<void> {
   const cause = await termination.requested;
   try {
-    await manager.close({ lameduck: cause.type === "signal" && cause.name === "SIGTERM" });
+    const servesOn = cause.type === "signal" && cause.name === "SIGTERM";
+    await manager.close({ lameduckMs: servesOn ? running.current.lameduckMs : 0 });
   } finally {
     // For what is left of the stop.
     deadline.begin("onclose-timeout", running.current.onCloseTimeoutMs);

@@ -76,9 +76,12 @@ export class TlsAcceptor {
     });
   }
 
-  /** Reads the files now. @throws FILES_INVALID; the former ones stay in use then */
-  reload(): void {
-    this.#files.reload();
+  /**
+   * Reads these files in place of the former ones; whether clients are asked for a certificate stays as
+   * it is. Returns what has the next client meet them. @throws FILES_INVALID; then nothing has changed
+   */
+  prepare(paths: ServerTlsPaths): () => void {
+    return this.#files.prepare(paths);
   }
 
   /**
@@ -102,7 +105,7 @@ export class TlsAcceptor {
       const secure = await pending.promise;
       // What comes after the handshake must find a listener at once.
       secure.on("error", () => undefined);
-      return { socket: secure, certificateHash, client: certificateOf(secure) };
+      return { socket: secure, certificateHash, client: clientCertificate(secure) };
     } finally {
       stopListening();
       socket.off("close", onClose);
@@ -125,7 +128,8 @@ function clientOf({ remoteAddress, remotePort }: Socket): string {
   return `${remoteAddress} ${remotePort}`;
 }
 
-function certificateOf(socket: TLSSocket): ClientCertificate {
+/** What the client of a connection showed, whose certificate was asked for without rejecting any. */
+export function clientCertificate(socket: TLSSocket): ClientCertificate {
   const certificate = socket.getPeerX509Certificate();
   if (certificate === undefined) {
     return { type: "none" };

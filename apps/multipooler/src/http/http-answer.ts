@@ -11,6 +11,7 @@ export interface HttpAnswer {
 export type HttpErrorCode =
   | "UNKNOWN_PATH"
   | "METHOD_NOT_ALLOWED"
+  | "CERTIFICATE_REQUIRED"
   | "BAD_LAG"
   | "METRICS_FAILED"
   | "TOO_MANY_SUBSCRIBERS"

@@ -39,6 +39,7 @@ const complaints: unknown[] = [];
 const COMMON = {
   maxConnections: 4,
   routes: ROUTES,
+  tls: undefined,
   logger: { error: (...args: unknown[]) => void complaints.push(args) },
 };
 

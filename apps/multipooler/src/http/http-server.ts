@@ -4,10 +4,12 @@ import type { AddressInfo, Socket } from "node:net";
 import type { Logger } from "pino";
 import { errorAnswer, sendAnswer } from "./http-answer.ts";
 import type { HttpAnswer } from "./http-answer.ts";
+import type { HttpTls } from "./http-tls.ts";
 import type { Route, Routes } from "./route.ts";
 
 const METHODS: readonly string[] = ["GET", "HEAD", "OPTIONS"];
 const ALLOW = { allow: METHODS.join(", ") };
+const TIMEOUTS = { requestTimeout: 5000, headersTimeout: 5000 };
 const NO_CONTENT: HttpAnswer = { status: 204, body: "", headers: {} };
 
 export interface HttpServerOptions {
@@ -17,6 +19,8 @@ export interface HttpServerOptions {
   /** Beyond it the server closes the least recently used connection. */
   readonly maxConnections: number;
   readonly routes: Routes;
+  /** `undefined`: connections are not encrypted. */
+  readonly tls: HttpTls | undefined;
   readonly logger: Pick<Logger, "error">;
 }
 
@@ -24,22 +28,21 @@ export interface HttpServerOptions {
 export class HttpServer {
   readonly #options: HttpServerOptions;
   readonly #server: Server;
-  /** Least recently used first. */
-  readonly #sockets = new Set<Socket>();
+  /**
+   * Connections by the address of the client, least recently used first. With TLS a request has another
+   * socket than the connection.
+   */
+  readonly #sockets = new Map<string, Socket>();
 
   constructor(options: HttpServerOptions) {
     this.#options = options;
-    this.#server = createServer(
-      { requestTimeout: 5000, headersTimeout: 5000 },
-      (request, response) => {
-        this.#use(request.socket);
-        void this.#serve(request, response);
-      },
-    );
-    this.#server.on("connection", (socket: Socket) => {
-      socket.once("close", () => this.#sockets.delete(socket));
-      this.#use(socket);
+    const { tls } = options;
+    this.#server = tls === undefined ? createServer(TIMEOUTS) : tls.createServer(TIMEOUTS);
+    this.#server.on("request", (request: IncomingMessage, response: ServerResponse) => {
+      this.#use(request.socket);
+      void this.#serve(request, response);
     });
+    this.#server.on("connection", (socket: Socket) => this.#add(socket));
   }
 
   /** Rejects with Node's error (`EADDRINUSE`, `EACCES`, …) when it cannot listen. */
@@ -68,20 +71,35 @@ export class HttpServer {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#server.close(() => resolve());
     this.#server.closeAllConnections();
+    // Those too that are in the handshake of TLS.
+    for (const socket of this.#sockets.values()) {
+      socket.destroy();
+    }
     await promise;
+    this.#options.tls?.close();
   }
 
   /**
    * Makes room for a probe when the limit is reached. A stream keeps its connection; other requests are
    * answered at once, so that none is cut.
    */
-  #use(socket: Socket): void {
-    this.#sockets.delete(socket);
-    this.#sockets.add(socket);
+  #add(socket: Socket): void {
+    const client = clientOf(socket);
+    socket.once("close", () => this.#sockets.delete(client));
+    this.#sockets.set(client, socket);
     const [oldest] = this.#sockets;
     if (oldest !== undefined && this.#sockets.size > this.#options.maxConnections) {
-      this.#sockets.delete(oldest);
-      oldest.destroy();
+      this.#sockets.delete(oldest[0]);
+      oldest[1].destroy();
+    }
+  }
+
+  #use(used: Socket): void {
+    const client = clientOf(used);
+    const socket = this.#sockets.get(client);
+    if (socket !== undefined) {
+      this.#sockets.delete(client);
+      this.#sockets.set(client, socket);
     }
   }
 
@@ -90,13 +108,17 @@ export class HttpServer {
     // Not `new URL`: it throws for targets such as "//", which any client can send.
     const [path = "", query] = (request.url ?? "").split("?", 2);
     const route = this.#options.routes.get(path);
-    if (!METHODS.includes(method)) {
+    const refusal = this.#options.tls?.refusal(request, route);
+    if (refusal !== undefined) {
+      const answer = errorAnswer(403, { code: "CERTIFICATE_REQUIRED", error: refusal });
+      sendAnswer(response, answer);
+    } else if (!METHODS.includes(method)) {
       const error = `${method} is not allowed; there are ${ALLOW.allow}`;
       sendAnswer(response, errorAnswer(405, { code: "METHOD_NOT_ALLOWED", error }, ALLOW));
     } else if (route === undefined) {
       sendAnswer(response, unknownPath(this.#options.routes));
     } else if (route.type === "stream" && method === "GET") {
-      this.#sockets.delete(request.socket);
+      this.#sockets.delete(clientOf(request.socket));
       route.open(response);
     } else {
       sendAnswer(response, await this.#answer(route, method, new URLSearchParams(query)));
@@ -137,6 +159,10 @@ function unknownPath(routes: Routes): HttpAnswer {
   // Without the files of the page.
   const known = [...routes.keys()].filter((path) => !path.includes("."));
   return errorAnswer(404, { code: "UNKNOWN_PATH", error, try: known });
+}
+
+function clientOf({ remoteAddress, remotePort }: Socket): string {
+  return `${remoteAddress} ${remotePort}`;
 }
 
 function isAddressInfo(address: ReturnType<Server["address"]>): address is AddressInfo {

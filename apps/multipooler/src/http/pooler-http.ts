@@ -10,6 +10,7 @@ import { statusReport } from "../status/status-report.ts";
 import { statusRoutes } from "../status/status-routes.ts";
 import { WorkSampler } from "../status/work-sampler.ts";
 import { HttpServer } from "./http-server.ts";
+import type { HttpTls } from "./http-tls.ts";
 import { primaryAnswer, probeRoutes } from "./probe-routes.ts";
 import type { ProbeSources } from "./probe-routes.ts";
 
@@ -28,6 +29,8 @@ export interface PoolerHttpOptions extends Omit<ProbeSources, "status"> {
   readonly port: number;
   /** Connections of all kinds. */
   readonly maxConnections: number;
+  /** `undefined`: connections are not encrypted. */
+  readonly tls: HttpTls | undefined;
   /** Called from `listen` on. */
   readonly manager: () => WatchedManager;
   readonly administration: Pick<Administration, "databases" | "pools">;
@@ -75,6 +78,7 @@ export class PoolerHttp {
       port,
       maxConnections: maxConnections - maxSubscribers,
       routes: new Map([...probeRoutes(probes), ...page]),
+      tls: options.tls,
       logger: options.logger,
     });
   }

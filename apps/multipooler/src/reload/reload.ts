@@ -3,8 +3,12 @@ import type { PgwireServer } from "@multipooler/pgwire-services";
 import type { MultiPooler } from "@multipooler/poolerserver";
 import { systemClock } from "@multipooler/timing";
 import type { ClientTlsFiles } from "@multipooler/tls";
-import { listenerLimits } from "../client-listener.ts";
+import { listenerLimits, tlsFiles } from "../client-listener.ts";
 import { poolLimits } from "../controller.ts";
+import { databaseTlsConfig } from "../database-tls.ts";
+import { grpcFiles, grpcLimits } from "../grpc-server.ts";
+import { httpTlsPaths } from "../http/http-tls-config.ts";
+import type { HttpTls } from "../http/http-tls.ts";
 import type { ProgramLog } from "../log/logger.ts";
 import { connectionLimits } from "../open-files.ts";
 import { preflight } from "../preflight.ts";
@@ -15,10 +19,11 @@ import type { RunningConfig } from "./running-config.ts";
 /** The parts that take another configuration while they run. */
 export interface ReloadParts {
   readonly log: Pick<ProgramLog, "logger" | "setLevel">;
-  readonly tls: Pick<ClientTlsFiles, "reload">;
+  readonly tls: Pick<ClientTlsFiles, "prepare">;
+  readonly httpTls: Pick<HttpTls, "prepare"> | undefined;
   readonly controller: Pick<MultiPooler, "change">;
-  readonly grpc: Pick<GrpcServer, "reload">;
-  readonly clients: Pick<PgwireServer, "reload" | "change"> | undefined;
+  readonly grpc: Pick<GrpcServer, "prepare" | "change">;
+  readonly clients: Pick<PgwireServer, "prepare" | "change"> | undefined;
   /** The limit of open files of the process. */
   readonly openFiles: number;
 }
@@ -62,27 +67,40 @@ export class Reload {
     return outcome;
   }
 
-  /** What a reload would do now, as far as that can be told without doing it. Never throws. */
+  /** What a reload would do now. Never throws. */
   explain(): ReloadOutcome {
-    return this.#running.preview((_next, wanted) => this.#check(wanted));
+    return this.#running.preview((next, wanted) => void this.#prepare(next, wanted));
   }
 
-  #check(wanted: Config): void {
-    preflight(wanted, { clock: systemClock, logger: NO_LOG }, this.#parts.openFiles);
+  /** Does all that can fail, and changes nothing. Returns what puts the files that were read in place. */
+  #prepare(next: Config, wanted: Config): readonly (() => void)[] {
+    const { tls, httpTls, grpc, clients, openFiles } = this.#parts;
+    preflight(wanted, { clock: systemClock, logger: NO_LOG }, openFiles);
+    const httpPaths = httpTlsPaths(next);
+    return [
+      tls.prepare(databaseTlsConfig(next)),
+      grpc.prepare(grpcFiles(next)),
+      clients?.prepare(tlsFiles(next)),
+      httpPaths && httpTls?.prepare(httpPaths),
+    ].filter((replace) => replace !== undefined);
   }
 
-  /** What can fail comes first. */
   #apply(next: Config, wanted: Config): void {
-    const { log, tls, controller, grpc, clients, openFiles } = this.#parts;
-    this.#check(wanted);
+    const { log, controller, grpc, clients, openFiles } = this.#parts;
+    for (const replace of this.#prepare(next, wanted)) {
+      replace();
+    }
     const limits = connectionLimits(next, openFiles);
-    tls.reload();
-    grpc.reload();
-    clients?.reload();
     log.setLevel(next.logLevel);
     controller.change(poolLimits(next, limits));
+    grpc.change(grpcLimits(next, limits));
     clients?.change(listenerLimits(next, limits));
   }
 }
 
-const NO_LOG = { info: () => undefined, warn: () => undefined, error: () => undefined };
+const NO_LOG = {
+  debug: () => undefined,
+  info: () => undefined,
+  warn: () => undefined,
+  error: () => undefined,
+};

@@ -79,6 +79,7 @@ class Stand implements AsyncDisposable {
       clock,
     });
     this.server = new HttpServer({
+      tls: undefined,
       host: "127.0.0.1",
       port: 0,
       maxConnections: 8,

@@ -46,6 +46,8 @@ export class UnitRun implements UnitOwner {
   #phase: UnitPhase = "none";
   #attempts = 0;
   #hasAnswered = false;
+  /** Of the error in the answer. */
+  #sqlstate: string | undefined;
   readonly #setup: SetupRun;
   readonly #healing: UnitHealing;
   /** Nobody wants the rest of the answer. */
@@ -100,7 +102,7 @@ export class UnitRun implements UnitOwner {
     }
     this.#phase = "none";
     this.#options.carried.failed();
-    this.#unit.forget();
+    this.#unit.forget(undefined);
     return true;
   }
 
@@ -165,6 +167,7 @@ export class UnitRun implements UnitOwner {
   }
 
   failing(error: PgwireError): void {
+    this.#sqlstate = error.diagnostic?.code;
     this.#input.failing(error);
     const { isOpen } = this.#options.source.cutter.facts;
     const isFresh = !this.#hasAnswered && !isOpen && this.hold.transaction === "I";
@@ -225,6 +228,7 @@ export class UnitRun implements UnitOwner {
   #attempt(): void {
     const { lease } = this.hold;
     this.#attempts += 1;
+    this.#sqlstate = undefined;
     if (lease === undefined) {
       this.#phase = "queued";
       this.#options.scheduler.submit(this.#unit.current);
@@ -311,7 +315,7 @@ export class UnitRun implements UnitOwner {
   }
 
   #end(end: UnitEnd): void {
-    this.#unit.forget();
+    this.#unit.forget(end.type === "ready" ? this.#sqlstate : end.error.diagnostic?.code);
     this.#options.source.ended(end);
   }
 
