@@ -106,12 +106,13 @@ export class CarriedState {
     hold.ran(facts);
     this.#hasTouchedLocks ||= (facts.taint & Taint.Locks) !== 0;
     this.#noteDdl(facts);
-    placement.settle();
     this.#noteSettings(facts);
     if (!hasSucceeded && this.#isUndone(facts)) {
       settings.forget();
     }
     const hasDiscarded = this.#applyExecutions(facts, hasSucceeded);
+    // What the backend is to close may have been made behind a DISCARD ALL.
+    placement.settle();
     statements.settle();
     if (this.#unseen.size > 0) {
       this.#dropUnchanged();
