@@ -62,6 +62,25 @@ test("SQL prepares, runs and drops statements on any backend", async () => {
   expect(stateOf(client)).toBe("idle");
 });
 
+test("settings that SQL executes follow the session", async () => {
+  await using pooler = await scene({ capacity: 2 });
+  const client = await pooler.connect();
+  await client.ask(query("prepare c as select set_config('work_mem', $1, false)"));
+  expect(await client.ask(query("execute c('70kB')"))).toContain("D 70kB");
+  await shuffle(pooler);
+  expect(stateOf(client)).toBe("idle");
+  expect(await client.ask(query("show work_mem"))).toContain("D 70kB");
+  await client.ask([parse("set work_mem = '71kB'", "d"), sync]);
+  await client.ask(extended("execute d"));
+  await shuffle(pooler);
+  expect(stateOf(client)).toBe("idle");
+  expect(await client.ask(query("show work_mem"))).toContain("D 71kB");
+  // What the values do is not known.
+  await client.ask(query("execute c(set_config('app.x', '72', false) || 'kB')"));
+  expect(await client.ask(query("show work_mem"))).toContain("D 72kB");
+  expect(stateOf(client)).toBe("pinned");
+});
+
 test("SQL that names a statement in another way brings it to a backend of the session's own", async () => {
   await using pooler = await scene({ capacity: 2 });
   const client = await pooler.connect();

@@ -1,3 +1,4 @@
+import { toSqlText } from "@multipooler/pgwire";
 import type { Classification } from "../../classification/classification.ts";
 import { Taint } from "../../classification/taint.ts";
 import type { SessionSettings } from "../settings/session-settings.ts";
@@ -7,13 +8,22 @@ import { ClientStatement } from "./client-statement.ts";
 import type { ClientStatements } from "./client-statements.ts";
 import { isPoolerName } from "./pooler-name.ts";
 import { readCommand } from "./session-command.ts";
-import type { SessionCommand } from "./session-command.ts";
+import type { SessionCommand, SettingsCommand } from "./session-command.ts";
 import { noStatementError } from "../session-refusal.ts";
 
 /** A command of the client, and the statement that it names in SQL, if the pooler knows that. */
 export interface Order {
   readonly command: SessionCommand;
   readonly statement: ClientStatement | undefined;
+  /** What an EXECUTE runs, where that only sets and resets settings. */
+  readonly executed: ExecutedSettings | undefined;
+}
+
+/** A prepared statement that only sets and resets settings. */
+export interface ExecutedSettings {
+  /** As `toSqlText` makes it. */
+  readonly text: string;
+  readonly command: SettingsCommand;
 }
 
 export interface OrderReaderOptions {
@@ -33,20 +43,42 @@ export class OrderReader {
 
   /** @param text as `toSqlText` makes it */
   read(text: string, { taint }: Classification): Order | undefined {
-    const { classifier, settings } = this.#options;
-    const { isOtherEncoding, obscuresText } = settings.current;
+    const { isOtherEncoding, obscuresText } = this.#options.settings.current;
     if (taint === Taint.None || obscuresText) {
       return undefined;
     }
-    const command = readCommand(text, (statement) => {
-      const sql = Buffer.from(statement, "latin1").toString();
-      return (classifier.classify(sql).taint & Taint.Settings) === 0;
-    });
+    const command = this.#commandOf(text);
     // What else is in such a text the pooler could not send as it is known to it.
     const isReadable = !isOtherEncoding || command?.type === "discardAll";
-    return command === undefined || !isReadable
-      ? undefined
-      : { command, statement: this.#statementOf(command) };
+    if (command === undefined || !isReadable) {
+      return undefined;
+    }
+    const statement = this.#statementOf(command);
+    return { command, statement, executed: this.#executedBy(command, statement) };
+  }
+
+  #commandOf(text: string): SessionCommand | undefined {
+    return readCommand(text, (sql) => this.#keepsSettings(Buffer.from(sql, "latin1").toString()));
+  }
+
+  #keepsSettings(sql: string): boolean {
+    return (this.#options.classifier.classify(sql).taint & Taint.Settings) === 0;
+  }
+
+  /** The values of an EXECUTE are expressions, which may do anything. */
+  #executedBy(
+    command: SessionCommand,
+    statement: ClientStatement | undefined,
+  ): ExecutedSettings | undefined {
+    if (command.type !== "execute" || statement === undefined) {
+      return undefined;
+    }
+    if (command.suffix !== "" && !this.#keepsSettings(`select ${command.suffix}`)) {
+      return undefined;
+    }
+    const text = toSqlText(statement.text);
+    const executed = this.#commandOf(text);
+    return executed?.type === "settings" ? { text, command: executed } : undefined;
   }
 
   #statementOf(command: SessionCommand): ClientStatement | undefined {
