@@ -123,6 +123,35 @@ test("a client that is silent since the catalog was not known gives its backend 
   expect(pooler.gate.counts).toEqual({ single: 0, reserved: 0 });
 });
 
+test("a client that has run many texts in doubt is let go by a reading, whatever changes since", async () => {
+  await using pooler = await scene({ capacity: 1 });
+  const client = await pooler.connect();
+  pooler.classifier.noteDdl();
+  for (let n = 0; n < 40; n += 1) {
+    await client.ask(query(`select upper('x') as c${n}`));
+  }
+  expect(stateOf(client)).toBe("pinned");
+  await pooler.classifier.refresh();
+  pooler.classifier.noteDdl();
+  pooler.sessions.review();
+  expect(stateOf(client)).toBe("idle");
+  expect(pooler.sessions.areInDoubt).toBe(false);
+});
+
+test("a client whose text was judged before the catalog was read, and ended after that, is let go", async () => {
+  await sql("create table awaited (a int)");
+  await using pooler = await scene({ capacity: 2 });
+  const [client, other] = [await pooler.connect(), await pooler.connect()];
+  await other.ask(query("begin; lock table awaited"));
+  pooler.classifier.noteDdl();
+  client.send(query("select count(*) from awaited"));
+  await pooler.classifier.refresh();
+  pooler.sessions.review();
+  await other.ask(query("commit"));
+  expect(await client.answers()).toContain("D 0");
+  expect(stateOf(client)).toBe("idle");
+});
+
 test("P2: a PREPARE that fails prepares nothing, and nobody else sees its error", async () => {
   await using pooler = await scene({ capacity: 1 });
   const [client, other] = [await pooler.connect(), await pooler.connect()];

@@ -82,6 +82,11 @@ export class UserPools implements UnitScheduler {
     return this.#schedulers().some(({ hasSessions }) => hasSessions);
   }
 
+  /** See {@link Scheduler.isAwaited}. */
+  get isAwaited(): boolean {
+    return this.#schedulers().some(({ isAwaited }) => isAwaited);
+  }
+
   /** See {@link Pool.parameters}; of the user of the database handle. */
   get parameters(): ReadonlyMap<string, string> | undefined {
     return this.#default.parameters;

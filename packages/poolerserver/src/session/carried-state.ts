@@ -100,10 +100,11 @@ export class CarriedState {
 
   /** A unit has ended, and is known to have left this in its backend. */
   ran(facts: UnitFacts, { error }: AnswerEnd): void {
-    const { hold, settings, statements, placement } = this.#options;
+    const { hold, settings, statements, placement, classifier } = this.#options;
     const hasSucceeded = error === undefined;
-    hold.review(this.#options.classifier);
-    hold.ran(facts);
+    hold.ran(facts, classifier.changes);
+    // The catalog may have been read since the unit was judged, and not be read again for long.
+    hold.review(classifier);
     this.#hasTouchedLocks ||= (facts.taint & Taint.Locks) !== 0;
     this.#noteDdl(facts);
     this.#noteSettings(facts);

@@ -6,7 +6,7 @@ import type {
   SessionClient,
   Settings,
 } from "@multipooler/query-service";
-import type { StatementClassifier } from "../classification/classification.ts";
+import type { DoubtReview, StatementClassifier } from "../classification/classification.ts";
 import { notOpenError } from "../error.ts";
 import { notOffered } from "../execution/request-checks.ts";
 import type { ServedTarget } from "../execution/request-checks.ts";
@@ -20,6 +20,7 @@ import type { SessionEngine, SessionLimits } from "./session-engine.ts";
 import { reportedAtLogin } from "./settings/login-report.ts";
 import { ParameterViews } from "./settings/parameter-views.ts";
 import { SessionSettings } from "./settings/session-settings.ts";
+import { SessionsInDoubt } from "./sessions-in-doubt.ts";
 
 const NOT_OFFERED = new Set(["options", "replication"]);
 /** Start-up parameters that say who comes, and for what. */
@@ -41,11 +42,13 @@ const WRITABLE_START: ReadOnlyEscapes = {
 
 export interface SessionsOptions extends Omit<
   SessionEngine,
-  "classifier" | "limits" | "counts" | "views"
+  "classifier" | "limits" | "counts" | "views" | "doubts"
 > {
   /** The configured role. */
   readonly served: Pick<ServedTarget, "user">;
-  readonly classifier: StatementClassifier;
+  readonly classifier: StatementClassifier & DoubtReview;
+  /** See {@link SessionsInDoubt}. */
+  readonly onDoubt?: ((isUrgent: boolean) => void) | undefined;
   readonly labels: Labels;
   /** Default: 256 KiB of input, 1 MiB of output, 10,000 statements of 16 MiB together. */
   readonly limits?: Partial<SessionLimits> | undefined;
@@ -61,7 +64,8 @@ export class Sessions {
   readonly #sessions = new Set<PoolerSession>();
   #isClosed = false;
 
-  constructor({ served, classifier, labels, limits, counts, ...engine }: SessionsOptions) {
+  constructor(options: SessionsOptions) {
+    const { served, classifier, onDoubt, labels, limits, counts, ...engine } = options;
     this.#user = served.user;
     this.#labels = labels;
     this.#engine = {
@@ -70,6 +74,7 @@ export class Sessions {
       limits: { ...DEFAULT_LIMITS, ...limits },
       counts: counts ?? new StatementCounts(),
       views: new ParameterViews(),
+      doubts: new SessionsInDoubt(onDoubt),
     };
   }
 
@@ -95,9 +100,12 @@ export class Sessions {
 
   /** The catalog was read: what texts have left that were judged without it is judged again. */
   review(): void {
-    for (const session of this.#sessions) {
-      session.review();
-    }
+    this.#engine.doubts.review();
+  }
+
+  /** Whether one keeps its backend until the catalog was read. */
+  get areInDoubt(): boolean {
+    return !this.#engine.doubts.isEmpty;
   }
 
   /** What the server has reported of sessions so far need not hold any more. */

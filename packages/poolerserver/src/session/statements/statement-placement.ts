@@ -3,7 +3,6 @@ import type {
   RegisteredStatement,
   StatementRegistry,
 } from "../../statements/statement-registry.ts";
-import { emptyList } from "../emptied-list.ts";
 import { endsInSync } from "../input/frontend-message.ts";
 import { DROPPED, NOBODY } from "./pooler-name.ts";
 import type { ClientStatements } from "./client-statements.ts";
@@ -35,8 +34,6 @@ export class StatementPlacement {
   readonly #steps = new UnitSteps();
   readonly #replies: StatementReplies;
   readonly #reused: ReusedStatements;
-  /** SQL of the unit prepares them, before what comes behind it. */
-  readonly #preparedBySql: RegisteredStatement[] = [];
   #setups: SetupRequest[] = [];
   /** Names of clients that something was given. */
   #occupied: string[] = [];
@@ -147,7 +144,6 @@ export class StatementPlacement {
     this.#replies.begin();
     this.#statements.restart();
     this.#reused.empty();
-    emptyList(this.#preparedBySql);
     this.#setups = [];
     this.leftOut = 0;
   }
@@ -219,7 +215,8 @@ export class StatementPlacement {
         this.#setups.push(emptySetup(message.ownName));
         return;
       case "prepare":
-        this.#placePrepare(message, registered);
+        this.#steps.rename(message, registered?.name ?? NOBODY);
+        this.#replies.notePrepared(registered);
         return;
       case "execute":
         this.#placeExecute(message, registered);
@@ -320,13 +317,6 @@ export class StatementPlacement {
     this.#replies.expect(false, registered);
   }
 
-  #placePrepare(message: StatementMessage, registered: RegisteredStatement | undefined): void {
-    if (registered !== undefined) {
-      this.#steps.rename(message, registered.name);
-      this.#preparedBySql.push(registered);
-    }
-  }
-
   #placeExecute(message: StatementMessage, registered: RegisteredStatement | undefined): void {
     const { statement } = message;
     if (registered === undefined || statement === undefined) {
@@ -346,11 +336,7 @@ export class StatementPlacement {
 
   /** Whether the backend has the statement when the message comes that is being placed. */
   #isHeld(registered: RegisteredStatement): boolean {
-    if (
-      this.#replies.parses(registered) ||
-      this.#preparedBySql.includes(registered) ||
-      this.#reused.has(registered)
-    ) {
+    if (this.#replies.parses(registered) || this.#reused.has(registered)) {
       return true;
     }
     if (this.#place?.held.use(registered, this.#ddlCount) !== true) {

@@ -306,13 +306,11 @@ export class UnitStatements {
   #restoreIn(order: Order, textStart: number): boolean {
     const { executions } = this.#options.facts;
     const restoring = this.#restoring.inText(order, this.#textAt(textStart), executions);
-    if (restoring === undefined) {
-      return false;
+    if (restoring !== undefined) {
+      const place = { nameStart: textStart + restoring.start, nameEnd: textStart + restoring.end };
+      this.#messages.add("restoreIn", { ...place, restoring });
     }
-    const { start, end } = restoring;
-    const place = { nameStart: textStart + start, nameEnd: textStart + end };
-    this.#messages.add("restoreIn", { ...place, restoring });
-    return true;
+    return restoring !== undefined;
   }
 
   /**
