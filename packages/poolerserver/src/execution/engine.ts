@@ -133,8 +133,9 @@ export class Engine {
     this.#listener = postgresListener({ database, gate, pools: scheduler, settings, logger });
     const engine = { ...this.#calls, ...this.#classified };
     const limits = sessionLimits(settings);
+    const encodingOf = (user: string): string | undefined => this.#defaults.encodingOf(user);
     const own = { labels: this.#labels, limits, channels: this.#listener, slow, logger };
-    const learned = { classifier: this.#catalog, onDoubt };
+    const learned = { classifier: this.#catalog, onDoubt, encodingOf };
     this.sessions = new Sessions({
       ...engine,
       ...own,

@@ -10,6 +10,7 @@ import type { DoubtReview, StatementClassifier } from "../classification/classif
 import { notOpenError } from "../error.ts";
 import { notOffered } from "../execution/request-checks.ts";
 import type { ServedTarget } from "../execution/request-checks.ts";
+import { isUtf8 } from "../pool/label-settings.ts";
 import type { Labels } from "../pool/labels.ts";
 import type { ReadOnlyEscapes } from "../read-only-guard.ts";
 import { StatementCounts } from "../statements/statement-counts.ts";
@@ -49,6 +50,8 @@ export interface SessionsOptions extends Omit<
   readonly classifier: StatementClassifier & DoubtReview;
   /** See {@link SessionsInDoubt}. */
   readonly onDoubt?: ((isUrgent: boolean) => void) | undefined;
+  /** The `client_encoding` that a role is configured with. Default: none is. */
+  readonly encodingOf?: ((user: string) => string | undefined) | undefined;
   readonly labels: Labels;
   /** Default: 256 KiB of input, 1 MiB of output, 10,000 statements of 16 MiB together. */
   readonly limits?: Partial<SessionLimits> | undefined;
@@ -61,11 +64,13 @@ export class Sessions {
   readonly #user: string;
   readonly #labels: Labels;
   readonly #engine: SessionEngine;
+  readonly #encodingOf: SessionsOptions["encodingOf"];
   readonly #sessions = new Set<PoolerSession>();
   #isClosed = false;
 
   constructor(options: SessionsOptions) {
-    const { served, classifier, onDoubt, labels, limits, counts, ...engine } = options;
+    const { served, classifier, onDoubt, encodingOf, labels, limits, counts, ...engine } = options;
+    this.#encodingOf = encodingOf;
     this.#user = served.user;
     this.#labels = labels;
     this.#engine = {
@@ -139,11 +144,15 @@ export class Sessions {
     this.#requireReadOnly(settings);
     const report = { ...this.#engine, origin: caller.origin, signal };
     const parameters = await reportedAtLogin(settings, report);
-    const encoding = parameters.get("server_encoding") ?? POOL_ENCODING;
-    if (encoding === POOL_ENCODING || hasSetting(caller.settings, CLIENT_ENCODING)) {
+    if (hasSetting(caller.settings, CLIENT_ENCODING)) {
       return { settings, parameters };
     }
-    // PostgreSQL uses the encoding of the database for a client that names none.
+    // A client that names none has that of its role, or of the database.
+    const encoding =
+      this.#encodingOf?.(settings.loginUser) ?? parameters.get("server_encoding") ?? POOL_ENCODING;
+    if (isUtf8(encoding)) {
+      return { settings, parameters };
+    }
     const own = new Map([...caller.settings, [CLIENT_ENCODING, encoding]]);
     return await this.#report({ ...caller, settings: own }, signal);
   }

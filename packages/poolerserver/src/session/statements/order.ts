@@ -1,6 +1,7 @@
 import { toSqlText } from "@multipooler/pgwire";
 import type { Classification } from "../../classification/classification.ts";
 import { Taint } from "../../classification/taint.ts";
+import type { LabelSettings } from "../../pool/label-settings.ts";
 import type { SessionSettings } from "../settings/session-settings.ts";
 import type { TextClassifier } from "../input/unit-cutter.ts";
 import type { UnitFacts } from "../input/unit-facts.ts";
@@ -43,13 +44,14 @@ export class OrderReader {
 
   /** @param text as `toSqlText` makes it */
   read(text: string, { taint }: Classification): Order | undefined {
-    const { isOtherEncoding, obscuresText } = this.#options.settings.current;
+    const { settings } = this.#options;
+    const { isOtherEncoding, obscuresText } = settings.current;
     if (taint === Taint.None || obscuresText) {
       return undefined;
     }
     const command = this.#commandOf(text);
     // What else is in such a text the pooler could not send as it is known to it.
-    const isReadable = !isOtherEncoding || command?.type === "discardAll";
+    const isReadable = !isOtherEncoding || goesBack(command, settings.startup);
     if (command === undefined || !isReadable) {
       return undefined;
     }
@@ -103,6 +105,23 @@ export class OrderReader {
       case "channels":
         return undefined;
     }
+  }
+}
+
+/** Whether it takes settings back only, to values that read the same in every encoding. */
+function goesBack(command: SessionCommand | undefined, { isAscii }: LabelSettings): boolean {
+  switch (command?.type) {
+    case "discardAll":
+      return true;
+    case "settings":
+      return isAscii && [...command.changes.names.values()].every((change) => change === "reset");
+    case "deallocateAll":
+    case "channels":
+    case "deallocate":
+    case "execute":
+    case "prepare":
+    case undefined:
+      return false;
   }
 }
 
