@@ -4,6 +4,13 @@ import type { Diagnostic } from "@multipooler/query-service";
 import { MultiPoolerError, errorDiagnostic } from "./error.ts";
 
 const READ_ONLY_SQL_TRANSACTION = "25006";
+/** Sent by a server that has no connection left for this role or database, or none at all. */
+export const TOO_MANY_CONNECTIONS = "53300";
+/** Where PostgreSQL compares the connections of a role and a database with their limits. */
+const LIMITED_BY_ROUTINE: ReadonlyMap<string, LimitedOwner> = new Map([
+  ["InitializeSessionUserId", "user"],
+  ["CheckMyDatabase", "database"],
+]);
 
 /**
  * The error of a failed attempt to open a session. Nothing of a request was sent by then, so that a
@@ -64,6 +71,16 @@ export function queryError(error: unknown): MultiPoolerError {
     case PgwireErrorCode.ProtocolViolation:
       return error.sent ? connectionLost(error) : unavailable(error);
   }
+}
+
+/** Whose connections are limited by themselves, beside those of the server. */
+export type LimitedOwner = "user" | "database";
+
+/** Whether a dial was refused because PostgreSQL lets a role or a database have no more connections. */
+export function connectionLimitOf({ diagnostic }: MultiPoolerError): LimitedOwner | undefined {
+  return diagnostic?.code === TOO_MANY_CONNECTIONS
+    ? LIMITED_BY_ROUTINE.get(diagnostic.routine ?? "")
+    : undefined;
 }
 
 /** Why a session ended that nobody here wanted to end. */

@@ -74,6 +74,10 @@ export class FakeBackend implements Backend {
     return this.#inFlight.length;
   }
 
+  get isHeldUp(): boolean {
+    return false;
+  }
+
   get isAwaitingServer(): boolean {
     return this.#inFlight.length > 0;
   }

@@ -38,3 +38,19 @@ test("SQL that names a statement works behind what a group has done before", asy
   expect(await behindFlush(client, "deallocate a")).toContain("C DEALLOCATE");
   expect(await behindFlush(client, "execute a")).toContain("E 26000");
 });
+
+test("SQL of a group runs what SQL of the same group has prepared", async () => {
+  await using pooler = await scene(1);
+  for (const end of [sync, flush]) {
+    const client = await pooler.connect();
+    const group = ["prepare a as select 'of a'", "execute a", "execute a"].flatMap((text) => [
+      parse(text),
+      bind(),
+      execute(),
+    ]);
+    const answer = await client.ask([...group, bind([], { statement: "a" }), execute(), end, sync]);
+    expect(answer.filter((message) => message.startsWith("D"))).toHaveLength(3);
+    expect(answer).not.toContainEqual(expect.stringMatching(/^E/u));
+    await client.session.end("now");
+  }
+});

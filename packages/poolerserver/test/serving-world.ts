@@ -34,6 +34,7 @@ const PLAIN: Classification = {
   statements: 1,
   sharing: "mayWait",
   taint: Taint.None,
+  certainTaint: Taint.None,
   ddl: false,
   copy: undefined,
   opensTransaction: false,
@@ -81,6 +82,8 @@ export class ServingWorld {
     const classifier = {
       classify: (text: string) => BY_VERB[text.split(" ")[0]?.toLowerCase() ?? ""] ?? PLAIN,
       noteDdl: () => undefined,
+      changes: 0,
+      taintSince: () => Taint.None,
     };
     const labels = new Labels({ user: served.user, settingsCacheSize: 10 });
     const common = { ...engine, served, gate, classifier, labels, logger };

@@ -63,6 +63,26 @@ test("a client that does not read is ended, and nobody else waits for it", async
   expect(await other.answers()).toContain("D 2");
 });
 
+test("a client that does not read keeps one backend, and all others get another one", async () => {
+  await sql("create table wide as select repeat('x', 1000) as v from generate_series(1, 5000)");
+  await using pooler = await scene({ capacity: 2 });
+  const slow = await pooler.connect();
+  slow.isReading = false;
+  slow.send(query("select v from wide"));
+  await slow.until(() => slow.bytes > 0);
+  const others = await Promise.all(Array.from({ length: 20 }, async () => await pooler.connect()));
+  await Promise.all(
+    others.map(async (client) => {
+      for (let round = 0; round < 20; round += 1) {
+        expect(await client.ask(query(`select ${round}`))).toContain(`D ${round}`);
+      }
+    }),
+  );
+  expect(slow.session.describe()).toMatchObject({ type: "running" });
+  slow.read();
+  expect(await slow.answers()).toContain("C SELECT 5000");
+});
+
 test("a client that sends too much is stopped, and gets every answer", async () => {
   await using pooler = await scene({ limits: { inputBytes: 2000, heldBytes: 1_000_000 } });
   const client = await pooler.connect();

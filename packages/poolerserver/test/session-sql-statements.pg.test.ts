@@ -46,6 +46,25 @@ test("SQL prepares, runs and drops statements on any backend", async () => {
   expect(stateOf(client)).toBe("idle");
 });
 
+test("settings that SQL executes follow the session", async () => {
+  await using pooler = await scene({ capacity: 2 });
+  const client = await pooler.connect();
+  await client.ask(query("prepare c as select set_config('work_mem', $1, false)"));
+  expect(await client.ask(query("execute c('70kB')"))).toContain("D 70kB");
+  await shuffle(pooler);
+  expect(stateOf(client)).toBe("idle");
+  expect(await client.ask(query("show work_mem"))).toContain("D 70kB");
+  await client.ask([parse("set work_mem = '71kB'", "d"), sync]);
+  await client.ask(extended("execute d"));
+  await shuffle(pooler);
+  expect(stateOf(client)).toBe("idle");
+  expect(await client.ask(query("show work_mem"))).toContain("D 71kB");
+  // What the values do is not known.
+  await client.ask(query("execute c(set_config('app.x', '72', false) || 'kB')"));
+  expect(await client.ask(query("show work_mem"))).toContain("D 72kB");
+  expect(stateOf(client)).toBe("pinned");
+});
+
 test("SQL that names a statement in another way brings it to a backend of the session's own", async () => {
   await using pooler = await scene({ capacity: 2 });
   const client = await pooler.connect();
@@ -86,6 +105,35 @@ test("a client that is silent since the catalog was not known gives its backend 
   expect(await waiting).toContain("D 1");
   expect(stateOf(client)).toBe("idle");
   expect(pooler.gate.counts).toEqual({ single: 0, reserved: 0 });
+});
+
+test("a client that has run many texts in doubt is let go by a reading, whatever changes since", async () => {
+  await using pooler = await scene({ capacity: 1 });
+  const client = await pooler.connect();
+  pooler.classifier.noteDdl();
+  for (let n = 0; n < 40; n += 1) {
+    await client.ask(query(`select upper('x') as c${n}`));
+  }
+  expect(stateOf(client)).toBe("pinned");
+  await pooler.classifier.refresh();
+  pooler.classifier.noteDdl();
+  pooler.sessions.review();
+  expect(stateOf(client)).toBe("idle");
+  expect(pooler.sessions.areInDoubt).toBe(false);
+});
+
+test("a client whose text was judged before the catalog was read, and ended after that, is let go", async () => {
+  await sql("create table awaited (a int)");
+  await using pooler = await scene({ capacity: 2 });
+  const [client, other] = [await pooler.connect(), await pooler.connect()];
+  await other.ask(query("begin; lock table awaited"));
+  pooler.classifier.noteDdl();
+  client.send(query("select count(*) from awaited"));
+  await pooler.classifier.refresh();
+  pooler.sessions.review();
+  await other.ask(query("commit"));
+  expect(await client.answers()).toContain("D 0");
+  expect(stateOf(client)).toBe("idle");
 });
 
 test("P2: a PREPARE that fails prepares nothing, and nobody else sees its error", async () => {

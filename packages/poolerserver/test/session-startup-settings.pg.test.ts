@@ -53,6 +53,23 @@ test.for([
   await client.session.end("now");
 });
 
+test("a RESET that SQL executes shows the start-up settings", async () => {
+  await using pooler = await scene();
+  const client = await pooler.connect(STARTUP);
+  await client.ask([parse("reset all", "b"), parse("reset work_mem", "c"), sync]);
+  for (const unit of [query(" execute b (41) "), Buffer.concat([...run("execute b"), sync])]) {
+    await client.ask(query(CHANGE));
+    expect(await client.ask(unit)).toContain("C RESET");
+    await expectNothingLeaked(pooler);
+    expect(client.session.describe()).toEqual({ type: "idle" });
+    expect(await client.ask(query(SHOWN))).toContain(AT_START);
+  }
+  await client.ask(query(CHANGE));
+  await client.ask(query("execute c"));
+  expect(await client.ask(query(SHOWN))).toContain("D SQL, DMY|65kB|y");
+  await client.session.end("now");
+});
+
 test("a text that resets settings is answered as PostgreSQL answers it", async () => {
   await using pooler = await scene();
   const client = await pooler.connect(STARTUP);

@@ -241,6 +241,23 @@ test("names of the pooler are out of reach", async () => {
   expect(await one.ask(use("s"))).toContain("D secret");
 });
 
+test("a name that is taken behind a DISCARD ALL of its unit is free for the next client", async () => {
+  await using pooler = await scene({ capacity: 1 });
+  const [one, two] = [await pooler.connect(), await pooler.connect()];
+  const twice = [parse("select 1", "c"), parse("select 2", "c")];
+  expect(await one.ask([parse("discard all"), bind(), execute(), ...twice, sync])).toEqual([
+    "1",
+    "2",
+    "C DISCARD ALL",
+    "1",
+    "E 42P05",
+    "Z I",
+  ]);
+  expect(
+    await two.ask(query("select count(*) from pg_prepared_statements where name = 'c'")),
+  ).toContain("D 0");
+});
+
 test("a session may prepare so many statements, and so many bytes of them", async () => {
   await using pooler = await scene({ limits: { maxStatements: 3, maxStatementBytes: 100 } });
   const client = await pooler.connect();

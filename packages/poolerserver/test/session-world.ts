@@ -32,6 +32,7 @@ const PLAIN: Classification = {
   statements: 1,
   sharing: "shareable",
   taint: Taint.None,
+  certainTaint: Taint.None,
   ddl: false,
   copy: undefined,
   opensTransaction: false,
@@ -47,7 +48,7 @@ const BY_VERB: Readonly<Record<string, Classification>> = {
   begin: { ...PLAIN, sharing: "exclusive", opensTransaction: true },
   commit: { ...PLAIN, sharing: "exclusive", endsTransaction: true },
   rollback: { ...PLAIN, sharing: "exclusive", endsTransaction: true },
-  taint: { ...PLAIN, sharing: "exclusive", taint: Taint.State },
+  taint: { ...PLAIN, sharing: "exclusive", taint: Taint.State, certainTaint: Taint.State },
 };
 /** Sessions over a scheduler whose backends answer when the test says so. */
 export class SessionWorld {
@@ -110,6 +111,8 @@ export class SessionWorld {
       classifier: {
         classify: (text) => BY_VERB[text.split(" ")[0] ?? ""] ?? PLAIN,
         noteDdl: () => undefined,
+        changes: 0,
+        taintSince: () => Taint.None,
       },
       limits: { inputBytes: 60, heldBytes: 300 },
       clock,

@@ -203,3 +203,18 @@ test("an error of the wait names the role, its limit and the setting to raise", 
     message: expect.stringMatching(/200 ms .*waitTimeoutMs; raise capacity.*role user_0 has/),
   });
 });
+
+test("a role that may have no connection is refused at once, and one that has one waits for that", async () => {
+  const user = "limited";
+  await postgres.sql(`create role ${user} login password 'first' connection limit 0`);
+  await using pooler = await servingPooler(databaseOf(postgres), { waitTimeoutMs: 60_000 });
+  const keys = await scramKeysOf(postgres, user, "first");
+  expect(await failureOf(run(pooler, { user, keys }, "select 1"))).toMatchObject({
+    diagnostic: { code: "53300", message: `too many connections for role "${user}"` },
+  });
+  await postgres.sql(`alter role ${user} connection limit 1`);
+  const both = ["select pg_sleep(0.2)::text", "select pg_sleep(0.1)::text"].map(
+    async (sql) => await run(pooler, { user, keys, origin: sql }, sql),
+  );
+  expect(await Promise.all(both)).toEqual([[""], [""]]);
+});

@@ -190,6 +190,11 @@ export class BackendConnection {
     );
   }
 
+  /** Whether the receiver of the running request is behind: what is sent now may wait for it. */
+  get isHeldUp(): boolean {
+    return this.#dialogue.isHeldUp;
+  }
+
   /**
    * Sends a request. Requests run in the order of the calls, and each is sent without waiting for
    * the answers before it; what is sent in one turn of the event loop leaves in one write, at its

@@ -91,6 +91,11 @@ export class Dialogue {
     return !this.#isHeld();
   }
 
+  /** Whether the receiver of what is answered is behind. */
+  get isHeldUp(): boolean {
+    return this.#answer.isSpillFull || this.#spans.isBehind;
+  }
+
   /** The request that reads spans has caught up. */
   caughtUp(): void {
     this.#spans.caughtUp();

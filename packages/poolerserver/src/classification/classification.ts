@@ -22,6 +22,11 @@ export interface Classification {
   readonly statements: number;
   readonly sharing: Sharing;
   readonly taint: TaintSet;
+  /**
+   * What of the taint its words and the catalog as it was read last tell. The rest is doubt: the
+   * catalog has changed since, or was not read yet.
+   */
+  readonly certainTaint: TaintSet;
   /** May change what the catalog holds: see `Classifier.noteDdl`. */
   readonly ddl: boolean;
   /** The way of a COPY from or to the client, which changes the mode of the protocol. */
@@ -34,6 +39,17 @@ export interface Classification {
   readonly deallocates: boolean;
   /** The parts that a read-only session does not stop; `undefined`: none. */
   readonly escapes: ReadOnlyEscapes | undefined;
+}
+
+/** Judges texts that ran in doubt, once the catalog was read. */
+export interface DoubtReview {
+  /** How often the catalog was noted to change. */
+  readonly changes: number;
+  /**
+   * What a text has left that ran when the catalog had changed so often; `undefined` before a reading
+   * that began since.
+   */
+  taintSince(text: string, changes: number): TaintSet | undefined;
 }
 
 /** Says what a text does to its session. */

@@ -112,6 +112,36 @@ test("what lasts is known also while a change is not", async () => {
   expect(classifier.classify("select backup()").taint).toBe(Taint.Unknown | Taint.Lasting);
 });
 
+test("a text that ran in doubt is judged by a reading since, whatever has changed after that", async () => {
+  const catalog = new FakeCatalog();
+  const classifier = classifierOf(catalog);
+  await classifier.refresh();
+  classifier.noteDdl();
+  catalog.functions = { sly: SLY };
+  const { changes } = classifier;
+  expect(classifier.taintSince("select sly()", changes)).toBeUndefined();
+  await classifier.refresh();
+  classifier.noteDdl();
+  expect(classifier.classify("select other()").taint).toBe(Taint.Unknown);
+  expect(classifier.taintSince("select other()", changes)).toBe(Taint.None);
+  expect(classifier.taintSince("select sly()", changes)).toBe(Taint.Settings);
+  expect(classifier.taintSince("select sly()", classifier.changes)).toBeUndefined();
+});
+
+test("what a text does by its words and the catalog of before is certain", async () => {
+  const catalog = new FakeCatalog();
+  catalog.functions = { sly: SLY };
+  const classifier = classifierOf(catalog);
+  expect(classifier.classify("select sly()").certainTaint).toBe(Taint.None);
+  await classifier.refresh();
+  classifier.noteDdl();
+  const certain = (sql: string): number => classifier.classify(sql).certainTaint;
+  expect(certain("select other()")).toBe(Taint.None);
+  expect(certain("select sly()")).toBe(Taint.Settings);
+  expect(certain("listen news")).toBe(Taint.State);
+  expect(certain("do $$ begin end $$")).toBe(Taint.Unknown);
+});
+
 test("changes made elsewhere are seen by the next refresh", async () => {
   const catalog = new FakeCatalog();
   const classifier = classifierOf(catalog);

@@ -6,8 +6,9 @@ import { CatalogReader } from "./catalog-reader.ts";
 import type { AdminQuery } from "./catalog-rows.ts";
 import { TextCache } from "../text-cache.ts";
 import type { TextCacheOptions } from "../text-cache.ts";
-import type { Classification } from "./classification.ts";
+import type { Classification, DoubtReview, StatementClassifier } from "./classification.ts";
 import { judge } from "./judgement.ts";
+import type { Knowledge } from "./judgement.ts";
 import type { KnownEffects } from "./known-effects.ts";
 import { isIndifferentToConstants } from "./text-facts.ts";
 import type { TextFacts } from "./text-facts.ts";
@@ -36,7 +37,7 @@ export interface ClassifierOptions {
  * that may do anything. Of changes made elsewhere it learns by the refresh that its owner calls from
  * time to time.
  */
-export class Classifier {
+export class Classifier implements StatementClassifier, DoubtReview {
   readonly #reader: CatalogReader;
   readonly #texts: TextCache<Classification>;
   readonly #shapes: TextCache<Classification>;
@@ -58,6 +59,20 @@ export class Classifier {
   /** Whether the catalog is known as of the last change that was noted. */
   get isCurrent(): boolean {
     return this.#known !== undefined && this.#changesKnown === this.#changes;
+  }
+
+  /** See {@link DoubtReview}. */
+  get changes(): number {
+    return this.#changes;
+  }
+
+  taintSince(text: string, changes: number): TaintSet | undefined {
+    if (this.#known === undefined || this.#changesKnown < changes) {
+      return undefined;
+    }
+    return this.isCurrent
+      ? this.classify(text).taint
+      : this.#judge(readQuery(toSqlText(text)), { known: this.#known, isCurrent: true }).taint;
   }
 
   /** `sql` in UTF-8, without the terminator. */
@@ -96,14 +111,18 @@ export class Classifier {
     const facts = readQuery(text);
     const knowledge =
       this.#known === undefined ? undefined : { known: this.#known, isCurrent: this.isCurrent };
+    const judged = this.#judge(facts, knowledge);
+    const escapes = eitherEscape(findReadOnlyEscapes(sql), judged.escapes);
+    return { classification: { ...judged, escapes }, facts };
+  }
+
+  #judge(facts: TextFacts, knowledge: Knowledge | undefined): Classification {
     const judged = judge(facts, knowledge);
-    const taint = this.#isolation === "strict" ? judged.taint : taintOnStatements(judged);
-    const classification = {
-      ...judged,
-      taint,
-      escapes: eitherEscape(findReadOnlyEscapes(sql), judged.escapes),
-    };
-    return { classification, facts };
+    if (this.#isolation === "strict") {
+      return judged;
+    }
+    const taint = taintOnStatements(judged);
+    return { ...judged, taint, certainTaint: taint };
   }
 
   /**

@@ -27,15 +27,15 @@ export interface Knowledge {
 export function judge(facts: TextFacts, knowledge: Knowledge | undefined): Classification {
   const known = knowledge?.known;
   const effect = effectOfCalls(facts) | (known === undefined ? 0 : effectOfNames(facts, known));
-  const isOpen =
-    facts.isDynamic ||
-    facts.hidesName ||
-    (knowledge?.isCurrent !== true && !isWithoutCatalog(facts));
-  const taint = facts.taint | taintOf(effect) | (isOpen ? Taint.Unknown : Taint.None);
+  const isOpen = facts.isDynamic || facts.hidesName;
+  const isDoubtful = knowledge?.isCurrent !== true && !isWithoutCatalog(facts);
+  const certainTaint = facts.taint | taintOf(effect) | (isOpen ? Taint.Unknown : Taint.None);
+  const taint = certainTaint | (isDoubtful ? Taint.Unknown : Taint.None);
   return {
     statements: facts.statements,
     sharing: sharingOf(facts, taint, (effect & WAITS) !== 0 || mayWait(facts, known)),
     taint,
+    certainTaint,
     ddl: facts.ddl,
     copy: facts.copy,
     opensTransaction: facts.opensTransaction,

@@ -1,7 +1,9 @@
+import { sleep } from "@multipooler/timing";
 import { ManualClock } from "@multipooler/timing/testing";
 import { expect, test } from "vitest";
 import { failureOf, settled } from "../../test/settled.ts";
 import { silentLogger } from "../../test/silent-logger.ts";
+import type { AdminQuery } from "../classification/catalog-rows.ts";
 import { Classifier } from "../classification/classifier.ts";
 import { CatalogWatch } from "./catalog-watch.ts";
 
@@ -41,6 +43,8 @@ function setUp(options: { fails?: boolean; hangs?: boolean; sleeps?: boolean } =
 }
 
 const NEVER = new AbortController().signal;
+/** How long one answer of a slow catalog takes; a reading of the same catalog is one. */
+const ANSWER_MS = 10;
 
 test("the catalog is read at the opening, every 30 s, and after a statement that may change it", async () => {
   const { watch, clock, asked, read } = setUp();
@@ -102,6 +106,81 @@ test("one that sleeps reads nothing before there is something to classify", asyn
   expect(watch.classify("select g()").taint).not.toBe(0);
   await settled();
   expect(asked()).toBeGreaterThan(afterUse);
+  await watch.close();
+  expect(clock.pending).toBe(0);
+});
+
+/** A watch whose readings take a while, opened. */
+async function slowWatch(isAwaited: () => boolean): Promise<{
+  watch: CatalogWatch;
+  clock: ManualClock;
+  /** How long was read since the opening, and how often. */
+  readingMs: () => number;
+  reads: () => number;
+}> {
+  const clock = new ManualClock();
+  let readingMs = 0;
+  let reads = 0;
+  const admin: AdminQuery = async (_sql, _values, { signal = NEVER }) => {
+    readingMs += ANSWER_MS;
+    await sleep(clock, ANSWER_MS, signal);
+    return [];
+  };
+  const watch = new CatalogWatch({
+    classifier: new Classifier({ admin }),
+    clock,
+    logger: silentLogger,
+    onRead: () => (reads += 1),
+    isAwaited,
+  });
+  const opening = watch.open(NEVER);
+  await clock.advance(1000);
+  await opening;
+  const [msAtOpening, readsAtOpening] = [readingMs, reads];
+  return {
+    watch,
+    clock,
+    readingMs: () => readingMs - msAtOpening,
+    reads: () => reads - readsAtOpening,
+  };
+}
+
+/** Has a statement change the catalog each 5 ms. */
+async function change(watch: CatalogWatch, clock: ManualClock, totalMs: number): Promise<void> {
+  for (let ms = 0; ms < totalMs; ms += 5) {
+    watch.noteDdl();
+    await clock.advance(5);
+  }
+}
+
+test("while statements change the catalog all the time, it is read a tenth of the time", async () => {
+  const { watch, clock, readingMs, reads } = await slowWatch(() => false);
+  await change(watch, clock, 10_000);
+  expect(readingMs()).toBeGreaterThan(500);
+  expect(readingMs()).toBeLessThan(1300);
+  // The last change is read, too, and nothing more.
+  const before = reads();
+  await clock.advance(2000);
+  expect(reads()).toBe(before + 1);
+  await watch.close();
+  expect(clock.pending).toBe(0);
+});
+
+test("somebody who waits for a reading waits for no rest", async () => {
+  let isAwaited = false;
+  const { watch, clock, reads } = await slowWatch(() => isAwaited);
+  await change(watch, clock, 500);
+  const before = reads();
+  watch.hurry();
+  await clock.advance(ANSWER_MS);
+  expect(reads()).toBe(before + 1);
+  // Nothing has changed since.
+  watch.hurry();
+  await clock.advance(ANSWER_MS);
+  expect(reads()).toBe(before + 1);
+  isAwaited = true;
+  await change(watch, clock, 10 * ANSWER_MS);
+  expect(reads()).toBeGreaterThanOrEqual(before + 10);
   await watch.close();
   expect(clock.pending).toBe(0);
 });

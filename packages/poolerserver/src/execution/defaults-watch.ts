@@ -7,13 +7,28 @@ import type { Logger } from "../logger.ts";
 const READ_MS = 2000;
 const TIMEOUT_MS = 2000;
 
-/** What ALTER ROLE … SET and ALTER DATABASE … SET have left, as far as it concerns this database. */
-const DEFAULTS = `select coalesce(pg_catalog.md5(pg_catalog.string_agg(
-    setdatabase || ' ' || setrole || ' ' || setconfig::pg_catalog.text, ';' order by setdatabase, setrole)), '')
-    as signature
-  from pg_catalog.pg_db_role_setting
-  where setdatabase = 0 or setdatabase =
-    (select oid from pg_catalog.pg_database where datname = $1::pg_catalog.name)`;
+/**
+ * What ALTER ROLE … SET and ALTER DATABASE … SET have left, as far as it concerns this database: one
+ * text that is another one after a change, and by role, or none, what `client_encoding` is set to.
+ */
+const DEFAULTS = `with own as (
+    select * from pg_catalog.pg_db_role_setting
+    where setdatabase = 0 or setdatabase =
+      (select oid from pg_catalog.pg_database where datname = $1::pg_catalog.name)
+  )
+  select coalesce((select pg_catalog.md5(pg_catalog.string_agg(
+      setdatabase || ' ' || setrole || ' ' || setconfig::pg_catalog.text, ';'
+      order by setdatabase, setrole)) from own), '') as signature,
+    (select pg_catalog.json_object_agg(role, encoding)::pg_catalog.text from (
+      select distinct on (setrole) coalesce(rolname, '') as role,
+        pg_catalog.split_part(entry, '=', 2) as encoding
+      from own left join pg_catalog.pg_roles r on r.oid = setrole,
+        pg_catalog.unnest(setconfig) as entry
+      where entry like 'client\\_encoding=%'
+      order by setrole, setdatabase desc
+    ) as of_role) as encodings`;
+/** In {@link DEFAULTS}, what is set for every role. */
+const EVERY_ROLE = "";
 
 export interface DefaultsWatchOptions {
   readonly database: Pick<DatabaseHandle, "admin" | "database">;
@@ -35,6 +50,7 @@ export class DefaultsWatch {
   readonly #firstRead = Promise.withResolvers<void>();
   #isFirst = true;
   #signature: unknown = undefined;
+  #encodings: ReadonlyMap<string, string> = new Map();
 
   constructor(options: DefaultsWatchOptions) {
     const { clock } = options;
@@ -49,6 +65,14 @@ export class DefaultsWatch {
   async open(signal: AbortSignal): Promise<void> {
     this.#task.open();
     await untilAborted(this.#firstRead.promise, signal);
+  }
+
+  /**
+   * The `client_encoding` of a session of that role which names none; `undefined`: that of the
+   * database.
+   */
+  encodingOf(user: string): string | undefined {
+    return this.#encodings.get(user) ?? this.#encodings.get(EVERY_ROLE);
   }
 
   /** Aborts what is being read. Idempotent. */
@@ -68,6 +92,7 @@ export class DefaultsWatch {
       const [row] = await database.admin(DEFAULTS, [database.database], {
         signal: deadline.signal,
       });
+      this.#encodings = encodingsIn(row?.["encodings"]);
       this.#note(row?.["signature"]);
     } catch (error) {
       if (!signal.aborted) {
@@ -89,4 +114,10 @@ export class DefaultsWatch {
       this.#options.onChanged();
     }
   }
+}
+
+function encodingsIn(text: unknown): ReadonlyMap<string, string> {
+  const encodings: unknown = typeof text === "string" ? JSON.parse(text) : undefined;
+  const entries = Object.entries(encodings ?? {});
+  return new Map(entries.map(([role, encoding]) => [role, String(encoding)]));
 }

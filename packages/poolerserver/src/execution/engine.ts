@@ -99,7 +99,10 @@ export class Engine {
     this.#logger = logger;
     const slow = new SlowLog({ limits: settings, database: database.database, clock, logger });
     this.#slow = slow;
-    const scheduler = queryPools({ database, settings, budget, totals, slow, logger });
+    // What waits may wait for a backend that is kept in doubt only.
+    const onWaiting = (): void => this.#readIf(this.sessions.areInDoubt);
+    const onDoubt = (isUrgent: boolean): void => this.#readIf(isUrgent || scheduler.isAwaited);
+    const scheduler = queryPools({ database, settings, budget, totals, slow, logger, onWaiting });
     this.#scheduler = scheduler;
     this.#defaults = new DefaultsWatch({
       database,
@@ -123,6 +126,7 @@ export class Engine {
       logger,
       onDdl: () => registry.noteDdl(),
       onRead: () => this.sessions.review(),
+      isAwaited: () => this.sessions.areInDoubt && scheduler.isAwaited,
       sleeps: kind === "further",
     });
     const served = { ...shard, database: database.database, user: database.user };
@@ -130,12 +134,17 @@ export class Engine {
     this.#listener = postgresListener({ database, gate, pools: scheduler, settings, logger });
     const engine = { ...this.#calls, ...this.#classified };
     const limits = sessionLimits(settings);
-    const { observeStatement } = settings;
-    const observe: DatabaseObserver | undefined =
-      observeStatement &&
-      ((statement) => observeStatement({ ...statement, database: database.database }));
+    const encodingOf = (user: string): string | undefined => this.#defaults.encodingOf(user);
+    const observe = observerOf(options);
     const own = { labels: this.#labels, limits, channels: this.#listener, observe, slow, logger };
-    this.sessions = new Sessions({ ...engine, ...own, scheduler, counts: totals.statements });
+    const learned = { classifier: this.#catalog, onDoubt, encodingOf };
+    this.sessions = new Sessions({
+      ...engine,
+      ...own,
+      ...learned,
+      scheduler,
+      counts: totals.statements,
+    });
   }
 
   /** The database that it serves. */
@@ -277,6 +286,12 @@ export class Engine {
     this.#logger.flush();
   }
 
+  #readIf(isNeeded: boolean): void {
+    if (isNeeded) {
+      this.#catalog.hurry();
+    }
+  }
+
   async #openFirst(signal: AbortSignal): Promise<void> {
     const lease = await borrowBackend({ scheduler: this.#scheduler, origin: "", signal });
     await lease.release();
@@ -312,9 +327,11 @@ function queryPools({
   totals,
   slow,
   logger,
+  onWaiting,
 }: Pick<EngineOptions, "database" | "settings" | "budget" | "totals"> & {
   readonly slow: SlowLog;
   readonly logger: Logger;
+  readonly onWaiting: () => void;
 }): UserPools {
   const { clock } = settings;
   const name = applicationName(database.applicationName, POOL);
@@ -328,6 +345,7 @@ function queryPools({
       budget,
       totals,
       slow,
+      onWaiting,
       closeGraceMs: CLOSE_GRACE_MS,
       processes: postgresProcesses(database),
       suspect: (cause) => database.suspect(cause),
@@ -341,4 +359,10 @@ function sessionLimits({
   maxSessionStatementBytes,
 }: ResolvedOptions): StatementLimits {
   return { maxStatements: maxSessionStatements, maxStatementBytes: maxSessionStatementBytes };
+}
+
+/** What tells of the statements of this database, if there is somebody to tell. */
+function observerOf({ database, settings }: EngineOptions): DatabaseObserver | undefined {
+  const { observeStatement } = settings;
+  return observeStatement && ((told) => observeStatement({ ...told, database: database.database }));
 }

@@ -13,6 +13,7 @@ function classified(sharing: Sharing): Classification {
     sharing,
     statements: 1,
     taint: Taint.None,
+    certainTaint: Taint.None,
     ddl: false,
     copy: undefined,
     opensTransaction: false,

@@ -59,6 +59,8 @@ export interface Backend {
   readonly activity: ActivityFigures;
   /** Whether the server owes an answer, and nothing on this side holds that up. */
   readonly isAwaitingServer: boolean;
+  /** Whether the receiver of the running request is behind: what is sent now may wait for it. */
+  readonly isHeldUp: boolean;
 }
 
 /** Why a session ended; `lost` means that nobody here wanted it. */

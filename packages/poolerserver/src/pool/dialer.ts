@@ -4,6 +4,7 @@ import { Backoff, isTimeout } from "@multipooler/timing";
 import type { Clock, Timer } from "@multipooler/timing";
 import { MultiPoolerError } from "../error.ts";
 import type { PoolerEventListener } from "../pooler-event.ts";
+import { TOO_MANY_CONNECTIONS, connectionLimitOf } from "../postgres-error.ts";
 import type { Backend, BackendAccess, OpenBackend } from "./backend.ts";
 import { DialLimit } from "./dial-limit.ts";
 
@@ -11,8 +12,6 @@ import { DialLimit } from "./dial-limit.ts";
 const REDIAL_DELAY_MS = 100;
 /** While the server is full the delay grows by up to this, unless the share tells earlier. */
 const MAX_FULL_DELAY_MS = 2000;
-/** Sent by a server that has no connection left for this role or database, or none at all. */
-const TOO_MANY_CONNECTIONS = "53300";
 
 /** A session, and the place in the share that it holds until it ends. */
 export interface OpenedSession {
@@ -130,7 +129,9 @@ export class Dialer {
       this.#options.onEvent?.({ type: "connectionFailed", isTimeout: hasTimedOut(error) });
     }
     if (isServerFull && !this.#stop.signal.aborted) {
-      this.#options.share.serverIsFull();
+      if (connectionLimitOf(error) === undefined) {
+        this.#options.share.serverIsFull();
+      }
       this.rest(REDIAL_DELAY_MS + this.#fullBackoff.nextMs());
     }
     this.#options.onFailed(error, isServerFull);

@@ -39,6 +39,27 @@ test("requests that wait for a full server do so under their own limit", async (
   });
 });
 
+test.each([
+  ["a role", "InitializeSessionUserId"],
+  ["a database", "CheckMyDatabase"],
+])("the limit of %s is told at once where no connection can come free", async (_, routine) => {
+  let hasOthers = true;
+  const mayComeFree = (): boolean => hasOthers;
+  const { pool, server, share, clock } = setUp({ acceptsAtOnce: false, mayComeFree });
+  const diagnostic = { ...errorDiagnostic("53300", "too many connections for it"), routine };
+  const limited = new MultiPoolerError("PRE_EXECUTION_UNAVAILABLE", "limit", { diagnostic });
+  const waiting = failureOf(acquire(pool));
+  server.dials[0]?.refuse(limited);
+  await settled();
+  hasOthers = false;
+  clock.step(100);
+  await settled();
+  server.dials[0]?.refuse(limited);
+  expect(await waiting).toBe(limited);
+  // The server itself has room.
+  expect(share.fullCount).toBe(0);
+});
+
 test("a place in the share that comes free is taken at once, without a timer", async () => {
   const { pool, server, share, clock } = setUp({ limit: 1, waitTimeoutMs: 0 });
   const taken = share.tryTake();

@@ -62,12 +62,9 @@ export class LabelSettings {
     }
     this.isAscii = [...this.values].flat().every((text) => ASCII.test(text));
     this.changesIdentity = values.has("role") || values.has("session_authorization");
-    const encoding = values
-      .get("client_encoding")
-      ?.toLowerCase()
-      .replaceAll(/[^a-z0-9]/g, "");
-    this.isOtherEncoding = encoding !== undefined && !UTF8_NAMES.has(encoding);
-    this.obscuresText = encoding !== undefined && UNREADABLE_ENCODINGS.has(encoding);
+    const encoding = values.get("client_encoding");
+    this.isOtherEncoding = encoding !== undefined && !isUtf8(encoding);
+    this.obscuresText = encoding !== undefined && UNREADABLE_ENCODINGS.has(plainName(encoding));
     this.liftsReadOnly = READ_ONLY_SETTINGS.some((name) => {
       const value = values.get(name);
       return value !== undefined && !TRUE_VALUES.has(value.trim().toLowerCase());
@@ -79,6 +76,16 @@ export class LabelSettings {
     this.#conditions ??= parseConditions(this.values);
     return this.#conditions;
   }
+}
+
+/** Whether that is a name of UTF-8. */
+export function isUtf8(encoding: string): boolean {
+  return UTF8_NAMES.has(plainName(encoding));
+}
+
+/** PostgreSQL passes over everything else in the name of an encoding. */
+function plainName(encoding: string): string {
+  return encoding.toLowerCase().replaceAll(/[^a-z0-9]/g, "");
 }
 
 /** A session as it was opened. */

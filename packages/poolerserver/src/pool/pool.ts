@@ -62,7 +62,7 @@ export class Pool {
     this.#demand = demand;
     this.#totals = options.totals.user(options.user);
     this.#demanded = new DemandWindow(options.demandWindowMs);
-    this.#server = new ServerCondition(options.logger);
+    this.#server = new ServerCondition(options);
     this.#idle = new IdleSessions({
       ...options,
       idleTimeoutMs: () => options.idleTimeoutMs,
@@ -355,12 +355,13 @@ export class Pool {
       this.#tellIfVacant();
       return;
     }
-    this.#server.noteRefused(error, isServerFull, this.#demand.wanted());
+    const mayWait = isServerFull && this.#server.mayComeFree(error, this.#members.size);
+    this.#server.noteRefused(error, mayWait, this.#demand.wanted());
     this.#options.suspect(error);
     if (this.#server.isLeaving) {
       this.#idle.endAll();
     }
-    if (!isServerFull) {
+    if (!mayWait) {
       this.#demand.onDialFailed(error);
       this.#dialer.rest();
     }

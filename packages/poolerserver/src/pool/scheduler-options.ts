@@ -4,6 +4,7 @@ import type { MultiPoolerError } from "../error.ts";
 import type { SlowLog } from "../execution/slow-log.ts";
 import type { Logger } from "../logger.ts";
 import type { PoolerEventListener } from "../pooler-event.ts";
+import type { LimitedOwner } from "../postgres-error.ts";
 import type { SessionIsolation } from "../session-isolation.ts";
 import type { ActivityTotals } from "./activity-totals.ts";
 import type { OpenBackend } from "./backend.ts";
@@ -19,11 +20,18 @@ export interface SchedulerOptions {
   readonly users: () => number;
   /** The pool has no session, and nobody waits for one. */
   readonly onUnused?: (() => void) | undefined;
+  /** A unit has to wait. */
+  readonly onWaiting?: (() => void) | undefined;
   /** The pool has no session. */
   readonly onVacant?: (() => void) | undefined;
   /** Sessions this pool may hold at once; the share may allow fewer. */
   readonly capacity: number;
   readonly share: ConnectionShare;
+  /**
+   * Whether a connection of the role, or of the database, may come free where PostgreSQL limits
+   * these. Default: only one of this pool.
+   */
+  readonly mayComeFree?: ((whose: LimitedOwner) => boolean) | undefined;
   /** Dials to the server, with those of other pools. Default: one of its own. */
   readonly dials?: DialLimit | undefined;
   /** What a pool wanted within this time counts when the capacity is divided among users. */

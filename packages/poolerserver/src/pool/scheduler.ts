@@ -101,6 +101,11 @@ export class Scheduler {
     return !this.#pool.isEmpty;
   }
 
+  /** Whether a unit waits. */
+  get isAwaited(): boolean {
+    return this.#queue.size > 0;
+  }
+
   /** See {@link Pool.parameters}. */
   get parameters(): ReadonlyMap<string, string> | undefined {
     return this.#pool.parameters;
@@ -141,6 +146,7 @@ export class Scheduler {
       this.#grant(unit, member);
     } else if (this.#queue.enter(unit)) {
       this.#pool.supply();
+      this.#options.onWaiting?.();
     } else {
       unit.refused(this.#queueFullError(unit));
     }

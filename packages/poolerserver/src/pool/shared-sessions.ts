@@ -86,6 +86,7 @@ export class SharedSessions {
         member.units < fewest &&
         member.use === "shared" &&
         member.takesMore &&
+        !member.backend.isHeldUp &&
         member.settings === settings &&
         !member.awaitsSettings &&
         (now === undefined || this.#isInTime(member, now))

@@ -1,5 +1,6 @@
 import type { ConnectionShare, ConnectionSlot } from "@multipooler/controller-api";
 import type { Clock, Timer } from "@multipooler/timing";
+import type { LimitedOwner } from "../postgres-error.ts";
 import { DialLimit } from "./dial-limit.ts";
 import { fairShares } from "./fair-shares.ts";
 import type { SharesCap } from "./fair-shares.ts";
@@ -117,6 +118,11 @@ export class UserBudget implements ShareKeeper {
         this.#onChange();
       },
     };
+  }
+
+  /** Whether that user, or that database, has a connection or one is being opened. */
+  hasAny(owner: ShareOwner, whose: LimitedOwner): boolean {
+    return [...this.#shares].some((share) => share.used > 0 && share.owner[whose] === owner[whose]);
   }
 
   /** Nothing of the share is used any more. */

@@ -4,6 +4,7 @@ import { untilAborted } from "../abort.ts";
 import { withLimits } from "../changeable-limits.ts";
 import type { SchedulerLimits } from "../changeable-limits.ts";
 import { MultiPoolerError } from "../error.ts";
+import { TOO_MANY_CONNECTIONS } from "../postgres-error.ts";
 import type { OpenBackend } from "./backend.ts";
 import type { UnitScheduler } from "./borrowing.ts";
 import type { Identity, Label } from "./label.ts";
@@ -18,7 +19,6 @@ import type { Demand, UserShare } from "./user-share.ts";
 
 /** Users at once; each of them has a connection at least, or waits for one. */
 const MAX_USERS = 10_000;
-const TOO_MANY_CONNECTIONS = "53300";
 
 export interface UserPoolsOptions extends Omit<
   SchedulerOptions,
@@ -80,6 +80,11 @@ export class UserPools implements UnitScheduler {
   /** Whether there is a session that is not being ended. */
   get hasSessions(): boolean {
     return this.#schedulers().some(({ hasSessions }) => hasSessions);
+  }
+
+  /** See {@link Scheduler.isAwaited}. */
+  get isAwaited(): boolean {
+    return this.#schedulers().some(({ isAwaited }) => isAwaited);
   }
 
   /** See {@link Pool.parameters}; of the user of the database handle. */
@@ -260,6 +265,7 @@ export class UserPools implements UnitScheduler {
           user: identity.user,
           users: () => budget.size,
           share: user.share,
+          mayComeFree: (whose) => budget.hasAny(user.share.owner, whose),
           dials: budget.dials,
           suspect: (cause) => {
             if (isKept || !isAboutRole(cause)) {

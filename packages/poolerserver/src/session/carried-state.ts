@@ -100,18 +100,20 @@ export class CarriedState {
 
   /** A unit has ended, and is known to have left this in its backend. */
   ran(facts: UnitFacts, { error }: AnswerEnd): void {
-    const { hold, settings, statements, placement } = this.#options;
+    const { hold, settings, statements, placement, classifier } = this.#options;
     const hasSucceeded = error === undefined;
-    hold.review(this.#options.classifier);
-    hold.ran(facts);
+    hold.ran(facts, classifier.changes);
+    // The catalog may have been read since the unit was judged, and not be read again for long.
+    hold.review(classifier);
     this.#hasTouchedLocks ||= (facts.taint & Taint.Locks) !== 0;
     this.#noteDdl(facts);
-    placement.settle();
     this.#noteSettings(facts);
     if (!hasSucceeded && this.#isUndone(facts)) {
       settings.forget();
     }
     const hasDiscarded = this.#applyExecutions(facts, hasSucceeded);
+    // What the backend is to close may have been made behind a DISCARD ALL.
+    placement.settle();
     statements.settle();
     if (this.#unseen.size > 0) {
       this.#dropUnchanged();

@@ -81,7 +81,7 @@ export class PoolerSession implements Session, Holder, UnitSource, ChannelOwner 
     const { limits, gate, registry } = engine;
     const tell = (message: Uint8Array): void => void this.answered(message);
     const onDiscarded = (): void => this.#channels.discard();
-    const state = sessionState({ ...options, tell, onDiscarded });
+    const state = sessionState({ ...options, tell, onDiscarded, session: this });
     const { hold, statements } = state;
     this.#options = options;
     this.parameters = parameters;
@@ -150,7 +150,7 @@ export class PoolerSession implements Session, Holder, UnitSource, ChannelOwner 
   /** Judges again what pins the backend, which nothing may do any more. */
   review(): void {
     const { hold, phase } = this.#run;
-    if (this.#life !== "ended" && phase === "none" && hold.isStateful) {
+    if (this.#life !== "ended" && phase === "none") {
       hold.review(this.#options.engine.classifier);
       if (this.#run.giveBack()) {
         this.#leaveGate();

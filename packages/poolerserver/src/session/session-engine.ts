@@ -1,4 +1,5 @@
 import type { Clock } from "@multipooler/timing";
+import type { DoubtReview } from "../classification/classification.ts";
 import type { SlowLog } from "../execution/slow-log.ts";
 import type { TerminateProcess } from "../execution/termination.ts";
 import type { Logger } from "../logger.ts";
@@ -12,6 +13,7 @@ import type { DatabaseObserver } from "./statement-observer.ts";
 import type { ParameterViews } from "./settings/parameter-views.ts";
 import type { StatementLimits } from "./statements/client-statements.ts";
 import type { TextClassifier } from "./input/unit-cutter.ts";
+import type { SessionsInDoubt } from "./sessions-in-doubt.ts";
 
 /** What all sessions of a controller have in common. */
 export interface SessionEngine {
@@ -23,6 +25,7 @@ export interface SessionEngine {
   readonly classifier: SessionClassifier;
   readonly limits: SessionLimits;
   readonly counts: StatementCounts;
+  readonly doubts: SessionsInDoubt;
   readonly channels: ChannelSource;
   /** Told of each statement, if there is somebody to tell. */
   readonly observe?: DatabaseObserver | undefined;
@@ -41,7 +44,7 @@ export interface SessionScheduler extends UnitScheduler {
 }
 
 /** What a session needs to know of texts. */
-export interface SessionClassifier extends TextClassifier {
+export interface SessionClassifier extends TextClassifier, DoubtReview {
   /** The catalog may have changed. */
   noteDdl(): void;
   /** The result was larger than a session may hold back: not to share a backend again. */

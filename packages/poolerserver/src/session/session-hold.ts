@@ -1,12 +1,13 @@
 import type { TransactionStatus } from "@multipooler/pgwire";
 import type { PinReason } from "@multipooler/query-service";
+import type { DoubtReview } from "../classification/classification.ts";
 import { Taint } from "../classification/taint.ts";
 import type { TaintSet } from "../classification/taint.ts";
 import type { LabelSettings } from "../pool/label-settings.ts";
 import type { Lease } from "../pool/lease.ts";
 import { isWritable } from "../writable-session.ts";
-import type { TextClassifier } from "./input/unit-cutter.ts";
-import type { TaintingText, UnitFacts } from "./input/unit-facts.ts";
+import type { UnitFacts } from "./input/unit-facts.ts";
+import { SessionTaint } from "./session-taint.ts";
 
 /** Client encodings in which a byte of ASCII may be part of another character. */
 const UNREADABLE_ENCODINGS = new Set([
@@ -19,19 +20,20 @@ const UNREADABLE_ENCODINGS = new Set([
   "JOHAB",
 ]);
 
-/** Beyond these a backend is pinned without another look. */
-const MAX_TEXTS = 16;
-
 /** The backend that a session has, and what keeps it from giving it back. */
 export class SessionHold {
+  readonly #onDoubts: (texts: number) => void;
   #lease: Lease | undefined;
   /** As of the last ReadyForQuery from that backend. */
   transaction: TransactionStatus = "I";
-  #taint: TaintSet = Taint.None;
-  /** The texts behind the taint; `undefined`: it is not from these alone. */
-  #texts: TaintingText[] | undefined = [];
+  readonly #taint = new SessionTaint();
   /** What it leaves in the backend without a need for it. */
   #litter: TaintSet = Taint.None;
+
+  /** `onDoubts`: told how many texts are to be judged again when the catalog was read. */
+  constructor(onDoubts: (texts: number) => void) {
+    this.#onDoubts = onDoubts;
+  }
 
   get lease(): Lease | undefined {
     return this.#lease;
@@ -44,12 +46,12 @@ export class SessionHold {
 
   /** Whether something is left in the backend that the pooler cannot carry to another one. */
   get isStateful(): boolean {
-    return this.#taint !== Taint.None;
+    return this.#taint.all !== Taint.None;
   }
 
   /** Whether nothing but advisory locks may be left in it. */
   get isForLocks(): boolean {
-    return this.#taint === Taint.Locks;
+    return this.#taint.all === Taint.Locks;
   }
 
   /** Why the backend cannot be given back between two units; `undefined`: it can. */
@@ -67,49 +69,39 @@ export class SessionHold {
     this.#lease = lease;
   }
 
-  /** A unit has run on the backend. */
-  ran({ taint, taintingTexts, hasOtherTaint }: UnitFacts): void {
+  /** A unit has run on the backend. @param changes of the catalog up to its end */
+  ran({ taint, taintingTexts, hasOtherTaint }: UnitFacts, changes: number): void {
     if (taint === Taint.None) {
       return;
     }
-    const texts = this.#texts;
-    this.addTaint(taint);
-    if (texts !== undefined && !hasOtherTaint && texts.length < MAX_TEXTS) {
-      this.#texts = [...texts, ...taintingTexts];
+    this.#doubtStatements(taint);
+    if (hasOtherTaint) {
+      this.#taint.add(taint);
+      return;
+    }
+    for (const text of taintingTexts) {
+      this.#taint.addText(text, changes);
     }
   }
 
-  /**
-   * Judges again what has tainted the backend: while the catalog was being read again, any text might
-   * have left something.
-   */
-  review(classifier: TextClassifier): void {
-    if (this.#taint === Taint.None || this.#texts === undefined) {
-      return;
-    }
-    this.#taint = this.#texts.reduce(
-      (taint, { text, mask }) => taint | (classifier.classify(text).taint & mask),
-      Taint.None as TaintSet,
-    );
-    if (this.#taint === Taint.None) {
-      this.#texts = [];
+  /** See {@link SessionTaint.review}. */
+  review(classifier: DoubtReview): void {
+    if (this.#taint.doubts > 0) {
+      this.#taint.review(classifier);
+      this.#onDoubts(this.#taint.doubts);
     }
   }
 
   /** Something was left in the backend. */
   addTaint(taint: TaintSet): void {
-    this.#taint |= taint;
-    this.#texts = undefined;
-    if ((taint & Taint.State) !== 0) {
-      this.#lease?.statements.doubt();
-    }
+    this.#taint.add(taint);
+    this.#doubtStatements(taint);
   }
 
   /** The session holds no advisory lock; to be called where nothing else may be left. */
   dropLocks(): void {
     if (this.isForLocks) {
-      this.#taint = Taint.None;
-      this.#texts = [];
+      this.#keepOnly(Taint.None);
     }
   }
 
@@ -131,9 +123,8 @@ export class SessionHold {
    * and others must not get.
    */
   discarded(settings: LabelSettings): void {
-    this.#litter |= this.#taint & Taint.Seed;
-    this.#taint &= Taint.Lasting;
-    this.#texts = this.#taint === Taint.None ? [] : undefined;
+    this.#litter |= this.#taint.all & Taint.Seed;
+    this.#keepOnly(Taint.Lasting);
     this.#lease?.statements.clear();
     this.#lease?.noteSettings(settings);
   }
@@ -142,7 +133,7 @@ export class SessionHold {
   release(): Promise<void> | undefined {
     const lease = this.#lease;
     const isOpen = this.transaction !== "I";
-    const left = this.#taint | this.#litter | (isOpen ? Taint.State : Taint.None);
+    const left = this.#taint.all | this.#litter | (isOpen ? Taint.State : Taint.None);
     if (left !== Taint.None) {
       lease?.taint(left);
     }
@@ -157,11 +148,24 @@ export class SessionHold {
     lease?.discard(reason);
   }
 
+  #keepOnly(taint: TaintSet): void {
+    if (this.#taint.doubts > 0) {
+      this.#onDoubts(0);
+    }
+    this.#taint.keepOnly(taint);
+  }
+
+  /** Its prepared statements may be gone. */
+  #doubtStatements(taint: TaintSet): void {
+    if ((taint & Taint.State) !== 0) {
+      this.#lease?.statements.doubt();
+    }
+  }
+
   #reset(): void {
     this.#lease = undefined;
     this.transaction = "I";
-    this.#taint = Taint.None;
-    this.#texts = [];
+    this.#keepOnly(Taint.None);
     this.#litter = Taint.None;
   }
 }

@@ -5,6 +5,7 @@ import { SessionHold } from "./session-hold.ts";
 import { ClientParameters } from "./settings/client-parameters.ts";
 import { APPLICATION_NAME } from "./settings/parameter-views.ts";
 import type { ParameterView } from "./settings/parameter-views.ts";
+import type { DoubtfulSession } from "./sessions-in-doubt.ts";
 import type { SessionSettings } from "./settings/session-settings.ts";
 import { ClientStatements } from "./statements/client-statements.ts";
 import { StatementPlacement } from "./statements/statement-placement.ts";
@@ -16,6 +17,7 @@ export interface SessionStateOptions {
   readonly parameters: ParameterView;
   /** Tells the client something that is not part of an answer. */
   readonly tell: (message: Uint8Array) => void;
+  readonly session: DoubtfulSession;
   /** DISCARD ALL has run. */
   readonly onDiscarded: () => void;
 }
@@ -46,10 +48,10 @@ export function cutterOf(
 
 /** The state of a session that begins. */
 export function sessionState(options: SessionStateOptions): OwnState {
-  const { engine, settings, parameters: initial, tell, onDiscarded } = options;
-  const { registry, classifier, limits, counts, views, scheduler } = engine;
+  const { engine, settings, parameters: initial, tell, onDiscarded, session } = options;
+  const { registry, classifier, limits, counts, views, scheduler, doubts } = engine;
   const user = settings.loginUser;
-  const hold = new SessionHold();
+  const hold = new SessionHold((texts) => doubts.note(session, texts));
   const statements = new ClientStatements(limits, counts);
   const placement = new StatementPlacement({ registry, statements, user });
   const parameters = new ClientParameters({

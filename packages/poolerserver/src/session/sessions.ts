@@ -6,10 +6,11 @@ import type {
   SessionClient,
   Settings,
 } from "@multipooler/query-service";
-import type { StatementClassifier } from "../classification/classification.ts";
+import type { DoubtReview, StatementClassifier } from "../classification/classification.ts";
 import { notOpenError } from "../error.ts";
 import { notOffered } from "../execution/request-checks.ts";
 import type { ServedTarget } from "../execution/request-checks.ts";
+import { isUtf8 } from "../pool/label-settings.ts";
 import type { Labels } from "../pool/labels.ts";
 import type { ReadOnlyEscapes } from "../read-only-guard.ts";
 import { StatementCounts } from "../statements/statement-counts.ts";
@@ -20,6 +21,7 @@ import type { SessionEngine, SessionLimits } from "./session-engine.ts";
 import { reportedAtLogin } from "./settings/login-report.ts";
 import { ParameterViews } from "./settings/parameter-views.ts";
 import { SessionSettings } from "./settings/session-settings.ts";
+import { SessionsInDoubt } from "./sessions-in-doubt.ts";
 
 const NOT_OFFERED = new Set(["options", "replication"]);
 /** Start-up parameters that say who comes, and for what. */
@@ -41,11 +43,15 @@ const WRITABLE_START: ReadOnlyEscapes = {
 
 export interface SessionsOptions extends Omit<
   SessionEngine,
-  "classifier" | "limits" | "counts" | "views"
+  "classifier" | "limits" | "counts" | "views" | "doubts"
 > {
   /** The configured role. */
   readonly served: Pick<ServedTarget, "user">;
-  readonly classifier: StatementClassifier;
+  readonly classifier: StatementClassifier & DoubtReview;
+  /** See {@link SessionsInDoubt}. */
+  readonly onDoubt?: ((isUrgent: boolean) => void) | undefined;
+  /** The `client_encoding` that a role is configured with. Default: none is. */
+  readonly encodingOf?: ((user: string) => string | undefined) | undefined;
   readonly labels: Labels;
   /** Default: 256 KiB of input, 1 MiB of output, 10,000 statements of 16 MiB together. */
   readonly limits?: Partial<SessionLimits> | undefined;
@@ -58,10 +64,13 @@ export class Sessions {
   readonly #user: string;
   readonly #labels: Labels;
   readonly #engine: SessionEngine;
+  readonly #encodingOf: SessionsOptions["encodingOf"];
   readonly #sessions = new Set<PoolerSession>();
   #isClosed = false;
 
-  constructor({ served, classifier, labels, limits, counts, ...engine }: SessionsOptions) {
+  constructor(options: SessionsOptions) {
+    const { served, classifier, onDoubt, encodingOf, labels, limits, counts, ...engine } = options;
+    this.#encodingOf = encodingOf;
     this.#user = served.user;
     this.#labels = labels;
     this.#engine = {
@@ -70,6 +79,7 @@ export class Sessions {
       limits: { ...DEFAULT_LIMITS, ...limits },
       counts: counts ?? new StatementCounts(),
       views: new ParameterViews(),
+      doubts: new SessionsInDoubt(onDoubt),
     };
   }
 
@@ -95,9 +105,12 @@ export class Sessions {
 
   /** The catalog was read: what texts have left that were judged without it is judged again. */
   review(): void {
-    for (const session of this.#sessions) {
-      session.review();
-    }
+    this.#engine.doubts.review();
+  }
+
+  /** Whether one keeps its backend until the catalog was read. */
+  get areInDoubt(): boolean {
+    return !this.#engine.doubts.isEmpty;
   }
 
   /** What the server has reported of sessions so far need not hold any more. */
@@ -131,11 +144,15 @@ export class Sessions {
     this.#requireReadOnly(settings);
     const report = { ...this.#engine, origin: caller.origin, signal };
     const parameters = await reportedAtLogin(settings, report);
-    const encoding = parameters.get("server_encoding") ?? POOL_ENCODING;
-    if (encoding === POOL_ENCODING || hasSetting(caller.settings, CLIENT_ENCODING)) {
+    if (hasSetting(caller.settings, CLIENT_ENCODING)) {
       return { settings, parameters };
     }
-    // PostgreSQL uses the encoding of the database for a client that names none.
+    // A client that names none has that of its role, or of the database.
+    const encoding =
+      this.#encodingOf?.(settings.loginUser) ?? parameters.get("server_encoding") ?? POOL_ENCODING;
+    if (isUtf8(encoding)) {
+      return { settings, parameters };
+    }
     const own = new Map([...caller.settings, [CLIENT_ENCODING, encoding]]);
     return await this.#report({ ...caller, settings: own }, signal);
   }

@@ -35,6 +35,7 @@ function unite(one: Classification, other: Classification): Classification {
     statements: Math.max(one.statements, other.statements),
     sharing: wider(one.sharing, other.sharing),
     taint: one.taint | other.taint,
+    certainTaint: one.certainTaint | other.certainTaint,
     ddl: one.ddl || other.ddl,
     copy: one.copy ?? other.copy,
     opensTransaction: one.opensTransaction || other.opensTransaction,

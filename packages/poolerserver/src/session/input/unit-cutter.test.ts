@@ -28,6 +28,7 @@ const PLAIN: Classification = {
   statements: 1,
   sharing: "shareable",
   taint: Taint.None,
+  certainTaint: Taint.None,
   ddl: false,
   copy: undefined,
   opensTransaction: false,
@@ -38,7 +39,7 @@ const PLAIN: Classification = {
 const TEXTS: Readonly<Record<string, Classification>> = {
   read: PLAIN,
   write: { ...PLAIN, sharing: "mayWait" },
-  set: { ...PLAIN, sharing: "exclusive", taint: Taint.Settings },
+  set: { ...PLAIN, sharing: "exclusive", taint: Taint.Settings, certainTaint: Taint.Settings },
   copy: { ...PLAIN, sharing: "exclusive", copy: "in" },
 };
 

@@ -22,6 +22,7 @@ const BEHIND_TRANSACTION: ReadOnlyEscapes = { administration: undefined, writing
 export interface TaintingText {
   readonly text: string;
   readonly mask: TaintSet;
+  readonly classification: Classification;
 }
 
 /** A statement that SQL prepares, once it has succeeded. */
@@ -131,7 +132,7 @@ export class UnitFacts {
     const taint = classification.taint & mask;
     if (taint !== Taint.None) {
       this.#taint |= taint;
-      this.taintingTexts.push({ text, mask });
+      this.taintingTexts.push({ text, mask, classification });
     }
     this.#addClassification(classification);
   }

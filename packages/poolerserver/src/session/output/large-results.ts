@@ -1,4 +1,9 @@
-import type { Classification, StatementClassifier } from "../../classification/classification.ts";
+import type {
+  Classification,
+  DoubtReview,
+  StatementClassifier,
+} from "../../classification/classification.ts";
+import type { TaintSet } from "../../classification/taint.ts";
 import type { SessionClassifier } from "../session-engine.ts";
 
 /** Texts that are remembered; the one that was noted first is forgotten first. */
@@ -11,10 +16,10 @@ const MAX_TEXT_LENGTH = 8192;
  * does not share a backend again: there the server waits for a slow client.
  */
 export class LargeResults implements SessionClassifier {
-  readonly #classifier: StatementClassifier;
+  readonly #classifier: StatementClassifier & DoubtReview;
   readonly #texts = new Set<string>();
 
-  constructor(classifier: StatementClassifier) {
+  constructor(classifier: StatementClassifier & DoubtReview) {
     this.#classifier = classifier;
   }
 
@@ -23,6 +28,14 @@ export class LargeResults implements SessionClassifier {
     return this.#texts.size > 0 && this.#texts.has(text)
       ? { ...classification, sharing: "exclusive" }
       : classification;
+  }
+
+  get changes(): number {
+    return this.#classifier.changes;
+  }
+
+  taintSince(text: string, changes: number): TaintSet | undefined {
+    return this.#classifier.taintSince(text, changes);
   }
 
   noteDdl(): void {

@@ -12,6 +12,7 @@ import {
 import { literal } from "../../pool/label-difference.ts";
 import type { LabelSettings } from "../../pool/label-settings.ts";
 import type { Order } from "../statements/order.ts";
+import type { SettingsCommand } from "../statements/session-command.ts";
 import { RESTORING } from "../statements/pooler-name.ts";
 import type { SettingReset } from "./setting-resets.ts";
 
@@ -50,30 +51,39 @@ export class StartupRestoring {
   }
 
   /**
-   * For a text that is run as it is. One that is DISCARD ALL takes no other statement beside it.
+   * For a text that is run as it is. One that is DISCARD ALL takes no other statement beside it. What an
+   * EXECUTE runs takes the place of the text.
    *
    * @param text as `toSqlText` makes it
    * @param execution of its first statement
    */
   inText(order: Order, text: string, execution: number): RestoringText | undefined {
-    const resets = order.command.type === "settings" ? this.#resetsOf(order) : [];
+    const resets = order.command.type === "discardAll" ? [] : this.#resetsOf(order);
     const start = resets[0]?.end;
     if (start === undefined) {
       return undefined;
     }
+    const { executed } = order;
+    const source = executed?.text ?? text;
     let inserted = "";
     let end = start;
     for (const reset of resets) {
       const sql = Buffer.from(this.#sql(reset.names)).toString("latin1");
-      inserted += `${text.slice(end, reset.end)}; ${sql}`;
+      inserted += `${source.slice(end, reset.end)}; ${sql}`;
       end = reset.end;
     }
+    const place =
+      executed === undefined
+        ? { bytes: Buffer.from(inserted, "latin1"), start, end }
+        : {
+            bytes: Buffer.from(source.slice(0, start) + inserted, "latin1"),
+            start: 0,
+            end: text.length,
+          };
     return {
-      bytes: Buffer.from(inserted, "latin1"),
+      ...place,
       executions: resets.map(({ statement }) => execution + statement),
       replies: REPLIES_IN_TEXT,
-      start,
-      end,
     };
   }
 
@@ -94,19 +104,24 @@ export class StartupRestoring {
     if (order === undefined || this.#startup.values.size === 0) {
       return [];
     }
-    const { command } = order;
+    const { command, executed } = order;
     switch (command.type) {
       case "settings":
-        return command.resets.filter(({ names }) => this.#namesOf(names).length > 0);
+        return this.#resetsIn(command);
+      case "execute":
+        return executed === undefined ? [] : this.#resetsIn(executed.command);
       case "discardAll":
         return this.#namesOf("all").length > 0 ? [{ names: "all", statement: 0, end: 0 }] : [];
       case "deallocateAll":
       case "channels":
       case "deallocate":
-      case "execute":
       case "prepare":
         return [];
     }
+  }
+
+  #resetsIn({ resets }: SettingsCommand): readonly SettingReset[] {
+    return resets.filter(({ names }) => this.#namesOf(names).length > 0);
   }
 
   #namesOf(names: SettingReset["names"]): readonly string[] {

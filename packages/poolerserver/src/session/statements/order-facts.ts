@@ -1,6 +1,7 @@
 import { toSqlText } from "@multipooler/pgwire";
 import type { Classification } from "../../classification/classification.ts";
 import { Taint } from "../../classification/taint.ts";
+import type { TaintSet } from "../../classification/taint.ts";
 import { classifyStatement } from "../../statements/statement-classification.ts";
 import type { TextClassifier } from "../input/unit-cutter.ts";
 import type { UnitFacts } from "../input/unit-facts.ts";
@@ -40,7 +41,7 @@ export class OrderFacts {
       this.#noteChannels(text, classification);
       return;
     }
-    const { command, statement } = order;
+    const { command, statement, executed } = order;
     switch (command.type) {
       case "settings":
         facts.addText(text, classification, ~Taint.Settings);
@@ -62,7 +63,8 @@ export class OrderFacts {
         if (statement === undefined) {
           this.#addUnlessKnown(text, classification, order);
         } else {
-          this.#runPrepared(statement, command.suffix);
+          const mask = executed === undefined ? ~Taint.None : ~Taint.Settings;
+          this.#runPrepared(statement, command.suffix, mask);
         }
         return;
       case "prepare":
@@ -85,7 +87,7 @@ export class OrderFacts {
     if (order === undefined) {
       return;
     }
-    const { command, statement } = order;
+    const { command, statement, executed } = order;
     switch (command.type) {
       case "discardAll":
         facts.discardsAll = { execution, isRestored };
@@ -109,6 +111,10 @@ export class OrderFacts {
         facts.addSettings(command.changes);
         return;
       case "execute":
+        if (executed !== undefined) {
+          facts.addSettings(executed.command.changes);
+        }
+        return;
       case "channels":
     }
   }
@@ -134,7 +140,12 @@ export class OrderFacts {
     this.#options.facts.addText(text, classification, mask);
   }
 
-  #runPrepared({ text: sql, parameterTypes }: ClientStatement, suffix: string): void {
+  /** @param mask what of its taint the pooler cannot carry along */
+  #runPrepared(
+    { text: sql, parameterTypes }: ClientStatement,
+    suffix: string,
+    mask: TaintSet,
+  ): void {
     const { facts, classifier } = this.#options;
     const executed = {
       type: "sqlExecute",
@@ -143,6 +154,6 @@ export class OrderFacts {
       suffix,
       parameterTypes,
     } as const;
-    facts.addText(sql, classifyStatement(executed, classifier));
+    facts.addText(sql, classifyStatement(executed, classifier), mask);
   }
 }

@@ -1,5 +1,7 @@
+import { toSqlText } from "@multipooler/pgwire";
 import type { Classification } from "../../classification/classification.ts";
 import { Taint } from "../../classification/taint.ts";
+import type { LabelSettings } from "../../pool/label-settings.ts";
 import type { SessionSettings } from "../settings/session-settings.ts";
 import type { TextClassifier } from "../input/unit-cutter.ts";
 import type { UnitFacts } from "../input/unit-facts.ts";
@@ -7,13 +9,22 @@ import { ClientStatement } from "./client-statement.ts";
 import type { ClientStatements } from "./client-statements.ts";
 import { isPoolerName } from "./pooler-name.ts";
 import { readCommand } from "./session-command.ts";
-import type { SessionCommand } from "./session-command.ts";
+import type { SessionCommand, SettingsCommand } from "./session-command.ts";
 import { noStatementError } from "../session-refusal.ts";
 
 /** A command of the client, and the statement that it names in SQL, if the pooler knows that. */
 export interface Order {
   readonly command: SessionCommand;
   readonly statement: ClientStatement | undefined;
+  /** What an EXECUTE runs, where that only sets and resets settings. */
+  readonly executed: ExecutedSettings | undefined;
+}
+
+/** A prepared statement that only sets and resets settings. */
+export interface ExecutedSettings {
+  /** As `toSqlText` makes it. */
+  readonly text: string;
+  readonly command: SettingsCommand;
 }
 
 export interface OrderReaderOptions {
@@ -33,20 +44,43 @@ export class OrderReader {
 
   /** @param text as `toSqlText` makes it */
   read(text: string, { taint }: Classification): Order | undefined {
-    const { classifier, settings } = this.#options;
+    const { settings } = this.#options;
     const { isOtherEncoding, obscuresText } = settings.current;
     if (taint === Taint.None || obscuresText) {
       return undefined;
     }
-    const command = readCommand(text, (statement) => {
-      const sql = Buffer.from(statement, "latin1").toString();
-      return (classifier.classify(sql).taint & Taint.Settings) === 0;
-    });
+    const command = this.#commandOf(text);
     // What else is in such a text the pooler could not send as it is known to it.
-    const isReadable = !isOtherEncoding || command?.type === "discardAll";
-    return command === undefined || !isReadable
-      ? undefined
-      : { command, statement: this.#statementOf(command) };
+    const isReadable = !isOtherEncoding || goesBack(command, settings.startup);
+    if (command === undefined || !isReadable) {
+      return undefined;
+    }
+    const statement = this.#statementOf(command);
+    return { command, statement, executed: this.#executedBy(command, statement) };
+  }
+
+  #commandOf(text: string): SessionCommand | undefined {
+    return readCommand(text, (sql) => this.#keepsSettings(Buffer.from(sql, "latin1").toString()));
+  }
+
+  #keepsSettings(sql: string): boolean {
+    return (this.#options.classifier.classify(sql).taint & Taint.Settings) === 0;
+  }
+
+  /** The values of an EXECUTE are expressions, which may do anything. */
+  #executedBy(
+    command: SessionCommand,
+    statement: ClientStatement | undefined,
+  ): ExecutedSettings | undefined {
+    if (command.type !== "execute" || statement === undefined) {
+      return undefined;
+    }
+    if (command.suffix !== "" && !this.#keepsSettings(`select ${command.suffix}`)) {
+      return undefined;
+    }
+    const text = toSqlText(statement.text);
+    const executed = this.#commandOf(text);
+    return executed?.type === "settings" ? { text, command: executed } : undefined;
   }
 
   #statementOf(command: SessionCommand): ClientStatement | undefined {
@@ -71,6 +105,23 @@ export class OrderReader {
       case "channels":
         return undefined;
     }
+  }
+}
+
+/** Whether it takes settings back only, to values that read the same in every encoding. */
+function goesBack(command: SessionCommand | undefined, { isAscii }: LabelSettings): boolean {
+  switch (command?.type) {
+    case "discardAll":
+      return true;
+    case "settings":
+      return isAscii && [...command.changes.names.values()].every((change) => change === "reset");
+    case "deallocateAll":
+    case "channels":
+    case "deallocate":
+    case "execute":
+    case "prepare":
+    case undefined:
+      return false;
   }
 }
 

@@ -15,13 +15,16 @@ export interface NameInText {
   readonly end: number;
 }
 
+/** A text that only sets and resets settings, beside what leaves them alone. */
+export interface SettingsCommand {
+  readonly type: "settings";
+  readonly changes: SettingChanges;
+  readonly resets: readonly SettingReset[];
+}
+
 /** A text about the session itself, which the pooler carries from backend to backend. */
 export type SessionCommand =
-  | {
-      readonly type: "settings";
-      readonly changes: SettingChanges;
-      readonly resets: readonly SettingReset[];
-    }
+  | SettingsCommand
   | { readonly type: "discardAll" }
   | { readonly type: "deallocateAll" }
   | { readonly type: "channels"; readonly command: ChannelCommand }

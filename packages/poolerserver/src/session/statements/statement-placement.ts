@@ -216,6 +216,7 @@ export class StatementPlacement {
         return;
       case "prepare":
         this.#steps.rename(message, registered?.name ?? NOBODY);
+        this.#replies.notePrepared(registered);
         return;
       case "execute":
         this.#placeExecute(message, registered);

@@ -37,6 +37,8 @@ export interface StatementRepliesOptions {
 export class StatementReplies {
   readonly #options: StatementRepliesOptions;
   readonly #expected: Reply[] = [];
+  /** SQL of the unit prepares them, before what comes behind it. */
+  readonly #prepared: RegisteredStatement[] = [];
   #count = 0;
   #hasProgress = false;
   /** What the pooler has the unit do besides, behind which of the client's executions. */
@@ -66,6 +68,7 @@ export class StatementReplies {
 
   begin(): void {
     emptyList(this.#expected);
+    emptyList(this.#prepared);
     this.#count = 0;
     this.#hasProgress = false;
     emptyList(this.#hidden);
@@ -78,6 +81,13 @@ export class StatementReplies {
     this.#expected.push({ isForClient, parsed, generation: parsed?.generation ?? 0 });
     if (parsed !== undefined) {
       this.#options.statements.counts.serverParses += 1;
+    }
+  }
+
+  /** SQL that prepares a statement is sent, at the end. */
+  notePrepared(statement: RegisteredStatement | undefined): void {
+    if (statement !== undefined) {
+      this.#prepared.push(statement);
     }
   }
 
@@ -96,9 +106,12 @@ export class StatementReplies {
     }
   }
 
-  /** Whether a statement is parsed in this unit. */
+  /** Whether a statement is parsed in this unit, or prepared by SQL. */
   parses(statement: RegisteredStatement): boolean {
-    return this.#expected.some(({ parsed }) => parsed === statement);
+    return (
+      this.#prepared.includes(statement) ||
+      this.#expected.some(({ parsed }) => parsed === statement)
+    );
   }
 
   /** A message of the answer begins. Returns whether it is the client's. */

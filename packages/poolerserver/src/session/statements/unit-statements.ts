@@ -98,8 +98,8 @@ export class UnitStatements {
     this.#run(classification, order);
     if (order === undefined) {
       this.#bringNamed(this.#textAt(bodyStart), classification);
-    } else if (!this.#rewriteText(order, bodyStart, false)) {
-      this.#restoreIn(order, bodyStart);
+    } else if (!this.#restoreIn(order, bodyStart)) {
+      this.#rewriteText(order, bodyStart, false);
     }
     this.#orderFacts.addExecution(order, { isRestored: false });
   }
@@ -302,15 +302,15 @@ export class UnitStatements {
     }
   }
 
-  /** Has a text put back what it resets of the start-up settings. */
-  #restoreIn(order: Order, textStart: number): void {
+  /** Has a text put back what it resets of the start-up settings. Returns whether it resets any. */
+  #restoreIn(order: Order, textStart: number): boolean {
     const { executions } = this.#options.facts;
     const restoring = this.#restoring.inText(order, this.#textAt(textStart), executions);
     if (restoring !== undefined) {
-      const { start, end } = restoring;
-      const place = { nameStart: textStart + start, nameEnd: textStart + end };
+      const place = { nameStart: textStart + restoring.start, nameEnd: textStart + restoring.end };
       this.#messages.add("restoreIn", { ...place, restoring });
     }
+    return restoring !== undefined;
   }
 
   /**
