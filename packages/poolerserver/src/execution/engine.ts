@@ -130,7 +130,9 @@ export class Engine {
     const engine = { ...this.#calls, ...this.#classified };
     const limits = sessionLimits(settings);
     const own = { labels: this.#labels, limits, channels: this.#listener, slow, logger };
-    this.sessions = new Sessions({ ...engine, ...own, scheduler, counts: totals.statements });
+    const { holdsBegin } = settings;
+    const { statements: counts } = totals;
+    this.sessions = new Sessions({ ...engine, ...own, scheduler, counts, holdsBegin });
   }
 
   /** The database that it serves. */

@@ -11,6 +11,7 @@ import type { ChannelSource } from "./notifications/session-channels.ts";
 import type { ParameterViews } from "./settings/parameter-views.ts";
 import type { StatementLimits } from "./statements/client-statements.ts";
 import type { TextClassifier } from "./input/unit-cutter.ts";
+import type { TransactionCommands } from "./transaction/transaction-command.ts";
 
 /** What all sessions of a controller have in common. */
 export interface SessionEngine {
@@ -23,6 +24,9 @@ export interface SessionEngine {
   readonly limits: SessionLimits;
   readonly counts: StatementCounts;
   readonly channels: ChannelSource;
+  /** Whether a transaction begins on a backend with its first statement. */
+  readonly holdsBegin: boolean;
+  readonly commands: TransactionCommands;
   /** Told of each statement. */
   readonly slow?: SlowLog | undefined;
   readonly clock: Clock;

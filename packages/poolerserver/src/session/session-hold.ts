@@ -7,6 +7,7 @@ import type { Lease } from "../pool/lease.ts";
 import { isWritable } from "../writable-session.ts";
 import type { TextClassifier } from "./input/unit-cutter.ts";
 import type { TaintingText, UnitFacts } from "./input/unit-facts.ts";
+import { HeldTransaction } from "./transaction/held-transaction.ts";
 
 /** Client encodings in which a byte of ASCII may be part of another character. */
 const UNREADABLE_ENCODINGS = new Set([
@@ -25,8 +26,9 @@ const MAX_TEXTS = 16;
 /** The backend that a session has, and what keeps it from giving it back. */
 export class SessionHold {
   #lease: Lease | undefined;
-  /** As of the last ReadyForQuery from that backend. */
-  transaction: TransactionStatus = "I";
+  /** One that the backend does not know of, or none. */
+  readonly held: HeldTransaction = new HeldTransaction((status) => (this.#backendStatus = status));
+  #backendStatus: TransactionStatus = "I";
   #taint: TaintSet = Taint.None;
   /** The texts behind the taint; `undefined`: it is not from these alone. */
   #texts: TaintingText[] | undefined = [];
@@ -35,6 +37,26 @@ export class SessionHold {
 
   get lease(): Lease | undefined {
     return this.#lease;
+  }
+
+  /** The status of the session as its client knows it. */
+  get transaction(): TransactionStatus {
+    const { status } = this.held;
+    return status === "I" ? this.#backendStatus : status;
+  }
+
+  /** Whether the session is in no transaction, and no backend is its own. */
+  get isAtRest(): boolean {
+    return this.#lease === undefined && this.transaction === "I";
+  }
+
+  /** As of the last ReadyForQuery from the backend that is held. */
+  get backendStatus(): TransactionStatus {
+    return this.#backendStatus;
+  }
+
+  set backendStatus(status: TransactionStatus) {
+    this.#backendStatus = status;
   }
 
   /** Whether transactions on the backend that is held may write. */
@@ -57,7 +79,7 @@ export class SessionHold {
     if (this.#lease === undefined) {
       return undefined;
     }
-    if (this.transaction !== "I") {
+    if (this.#backendStatus !== "I") {
       return "Transaction";
     }
     return this.isStateful ? "SessionState" : undefined;
@@ -141,7 +163,7 @@ export class SessionHold {
   /** Gives the backend back, and says what is left in it. */
   release(): Promise<void> | undefined {
     const lease = this.#lease;
-    const isOpen = this.transaction !== "I";
+    const isOpen = this.#backendStatus !== "I";
     const left = this.#taint | this.#litter | (isOpen ? Taint.State : Taint.None);
     if (left !== Taint.None) {
       lease?.taint(left);
@@ -159,7 +181,7 @@ export class SessionHold {
 
   #reset(): void {
     this.#lease = undefined;
-    this.transaction = "I";
+    this.#backendStatus = "I";
     this.#taint = Taint.None;
     this.#texts = [];
     this.#litter = Taint.None;

@@ -20,6 +20,7 @@ import type { SessionEngine, SessionLimits } from "./session-engine.ts";
 import { reportedAtLogin } from "./settings/login-report.ts";
 import { ParameterViews } from "./settings/parameter-views.ts";
 import { SessionSettings } from "./settings/session-settings.ts";
+import { TransactionCommands } from "./transaction/transaction-command.ts";
 
 const NOT_OFFERED = new Set(["options", "replication"]);
 /** Start-up parameters that say who comes, and for what. */
@@ -41,7 +42,7 @@ const WRITABLE_START: ReadOnlyEscapes = {
 
 export interface SessionsOptions extends Omit<
   SessionEngine,
-  "classifier" | "limits" | "counts" | "views"
+  "classifier" | "limits" | "counts" | "views" | "holdsBegin" | "commands"
 > {
   /** The configured role. */
   readonly served: Pick<ServedTarget, "user">;
@@ -49,6 +50,8 @@ export interface SessionsOptions extends Omit<
   readonly labels: Labels;
   /** Default: 256 KiB of input, 1 MiB of output, 10,000 statements of 16 MiB together. */
   readonly limits?: Partial<SessionLimits> | undefined;
+  /** Default: it is so. */
+  readonly holdsBegin?: boolean | undefined;
   /** Default: nobody is told. */
   readonly counts?: StatementCounts | undefined;
 }
@@ -61,7 +64,8 @@ export class Sessions {
   readonly #sessions = new Set<PoolerSession>();
   #isClosed = false;
 
-  constructor({ served, classifier, labels, limits, counts, ...engine }: SessionsOptions) {
+  constructor(options: SessionsOptions) {
+    const { served, classifier, labels, limits, counts, holdsBegin, ...engine } = options;
     this.#user = served.user;
     this.#labels = labels;
     this.#engine = {
@@ -69,6 +73,8 @@ export class Sessions {
       classifier: new LargeResults(classifier),
       limits: { ...DEFAULT_LIMITS, ...limits },
       counts: counts ?? new StatementCounts(),
+      holdsBegin: holdsBegin ?? true,
+      commands: new TransactionCommands(),
       views: new ParameterViews(),
     };
   }
