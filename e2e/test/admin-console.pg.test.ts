@@ -56,8 +56,8 @@ test("SHOW POOLS and CLIENTS count who works, who waits and who is idle", async 
   const [idle, ...busy] = await Promise.all(
     Array.from({ length: CAPACITY + 2 }, () => connect({ application_name: "shopper" })),
   );
-  await Promise.all(busy.slice(0, CAPACITY).map((client) => client.query("begin")));
-  const waiting = busy[CAPACITY]?.query("begin");
+  await Promise.all(busy.slice(0, CAPACITY).map((client) => client.query("begin; select 1")));
+  const waiting = busy[CAPACITY]?.query("begin; select 1");
   await expect
     .poll(() => rows(admin, "show pools"), PATIENCE)
     .toContainEqual(
@@ -93,7 +93,7 @@ test("SHOW STATS counts what was done", async () => {
   const client = await connect({ database: "shop" });
   const before = await shopTotals(admin);
   for (let round = 0; round < 10; round += 1) {
-    await client.query("begin");
+    await client.query("begin; select 1");
     await client.query("select repeat('x', 1000)");
     await client.query("commit");
   }
@@ -159,7 +159,7 @@ test("every table can be shown, in both protocols and in both formats", async ()
 test("PAUSE waits for transactions, holds new ones, and RESUME lets them go", async () => {
   const admin = await console();
   const [inTransaction, other] = [await connect(), await connect()];
-  await inTransaction.query("begin");
+  await inTransaction.query("begin; select 1");
   const paused = admin.query("pause postgres");
   await expect
     .poll(() => pooler.connect({ database: "multipooler" }).then(pausedDatabases), PATIENCE)
@@ -197,7 +197,7 @@ async function ownConnections(database: string): Promise<number> {
 test("a PAUSE whose client leaves stays paused until RESUME", async () => {
   const leaving = await pooler.connect({ database: "multipooler" });
   const client = await connect();
-  await client.query("begin");
+  await client.query("begin; select 1");
   const pausing = leaving.query("pause postgres").catch(() => "left");
   await expect
     .poll(() => pooler.connect({ database: "multipooler" }).then(pausedDatabases), PATIENCE)
@@ -215,7 +215,7 @@ test("RECONNECT replaces connections when they come back", async () => {
   const client = await connect();
   const pid = async (): Promise<unknown> =>
     (await client.query<{ pid: number }>("select pg_backend_pid() as pid")).rows[0]?.pid;
-  await client.query("begin");
+  await client.query("begin; select 1");
   const inTransaction = await pid();
   await admin.query("reconnect");
   expect(await pid()).toBe(inTransaction);
@@ -230,7 +230,7 @@ test("KILL ends the clients of a database and pauses it", async () => {
     await pooler.connect({ database: "shop" }),
   ];
   const elsewhere = await connect();
-  await inTransaction.query("begin");
+  await inTransaction.query("begin; select 1");
   await admin.query("kill shop");
   await expect.poll(() => ownConnections("shop"), PATIENCE).toBe(0);
   await expect(idle.query("select 1")).rejects.toBeDefined();

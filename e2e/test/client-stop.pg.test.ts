@@ -28,7 +28,7 @@ test("SIGTERM tells idle clients, and one in a transaction when that has ended",
 test("a transaction that goes on is ended when the time for it is over", async () => {
   await using scene = await ClientPooler.start({ "connpool-drain-grace-period": "300ms" });
   const busy = await scene.connect();
-  await busy.query("begin");
+  await busy.query("begin; select 1");
   const told = once(busy, "error");
   scene.pooler.kill("SIGTERM");
   expect((await told).map(codeOf)).toEqual(["40001"]);

@@ -57,7 +57,7 @@ async function json(what: string): Promise<unknown> {
 
 test("pools and clients show who works, who waits and who keeps a connection", async () => {
   const [holder, other, waiter] = [await client("till"), await client("desk"), await client("web")];
-  await Promise.all([holder.query("begin"), other.query("begin")]);
+  await Promise.all([holder.query("begin; select 1"), other.query("begin; select 1")]);
   const waiting = waiter.query("select 1");
   await expect
     .poll(() => json("pools"), PATIENCE)
@@ -81,7 +81,7 @@ test("kill ends a client, and rolls its transaction back", async () => {
   const victim = await client("victim");
   const gone = new Promise((resolve) => victim.once("end", resolve));
   await victim.query("create table if not exists marks (n int)");
-  await victim.query("begin");
+  await victim.query("begin; select 1");
   await victim.query("insert into marks values (1)");
   const [, id = ""] = /^ *(\d+) /m.exec((await ctl("clients")).stdout) ?? [];
   const killed = await ctl("kill", id);

@@ -199,7 +199,7 @@ test("what one client leaves in its session does not reach the next", async () =
   }
   // In a transaction each holds a connection: together they see all four.
   const next = await Promise.all(Array.from({ length: CAPACITY }, () => pooler.connect()));
-  await Promise.all(next.map((client) => client.query("begin")));
+  await Promise.all(next.map((client) => client.query("begin; select 1")));
   for (const client of next) {
     const { rows } = await client.query(
       `select current_setting('search_path') as path, current_setting('timezone') = 'Asia/Tokyo' as tz,

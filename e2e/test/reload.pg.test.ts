@@ -63,7 +63,7 @@ async function effective(name: string): Promise<unknown> {
 
 test("a reload lets those go on that wait, and says what needs a restart", async () => {
   const [holder, waiter] = [await connect(), await connect()];
-  await holder.query("begin");
+  await holder.query("begin; select 1");
   const waiting = waiter.query("select 1 as one");
   const admin = await connect({ database: "multipooler" });
   await expect
@@ -97,7 +97,7 @@ test("a shorter wait holds for those who wait already, and fewer connections for
   await configure({ "connpool-global-capacity": "2" });
   expect((await ctl("reload")).code).toBe(0);
   const [holder, other, waiter] = [await connect(), await connect(), await connect()];
-  await Promise.all([holder.query("begin"), other.query("begin")]);
+  await Promise.all([holder.query("begin; select 1"), other.query("begin; select 1")]);
   const refused = expect(waiter.query("select 1")).rejects.toMatchObject({ code: "53300" });
   const admin = await connect({ database: "multipooler" });
   await expect

@@ -91,7 +91,7 @@ test("a slow call of a gateway is logged too", async () => {
 
 test("a wait for a connection is logged with who waited", async () => {
   const [holder, waiter] = [await client(), await client()];
-  await holder.query("begin");
+  await holder.query("begin; select 1");
   const waiting = waiter.query("select 1");
   await holder.query("select pg_sleep(0.3)");
   await holder.query("commit");

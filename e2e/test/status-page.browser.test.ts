@@ -154,7 +154,7 @@ describe.skipIf(WITHOUT_BROWSER)("the status page in Chromium", { timeout: TIMEO
   test("a drain shows who asked for it and why, and what it waits for", async () => {
     const { page, faults } = await open();
     const [client] = await clients(1);
-    await client?.query("begin");
+    await client?.query("begin; select 1");
     using operator = connect({ address: await pooler.grpc() });
     const drained = operator.setServingStatus({
       status: DRAINED,

@@ -19,6 +19,7 @@ export function controllerOf(
     settingsCacheSize: config.settingsCacheSize,
     sessionIsolation: config.sessionIsolation,
     sharingDepth: config.sharingDepth,
+    holdsBegin: config.holdBegin === "on",
     maxStatements: config.maxStatements,
     maxNotificationBytes: config.maxNotificationBytes,
     maxSessionStatements: config.pgClientMaxStatements,

@@ -37,7 +37,7 @@ export type { CloseReason, ConnectionState } from "./connection/connection-state
 export { compactChunk } from "./messages/compact-chunk.ts";
 export { scheduleFlush } from "./connection/loop-turn.ts";
 export type { Flushable } from "./connection/loop-turn.ts";
-export type { Prelude } from "./connection/prelude.ts";
+export type { Prelude, TransactionBegin } from "./connection/prelude.ts";
 export type {
   AnswerEnd,
   CopyTaker,
@@ -53,6 +53,7 @@ export type { PgwireErrorOptions } from "./error.ts";
 export {
   NO_BINDING,
   bindBytes,
+  encodeStatement,
   executeBytes,
   parseBytes,
   statementBytes,

@@ -109,6 +109,11 @@ export interface MultiPoolerOptions {
    * adapts to what they take. 1: a connection runs one statement at a time. Default: 64.
    */
   readonly sharingDepth?: number | undefined;
+  /**
+   * Whether the BEGIN of a session waits for the first statement of its transaction, and takes no
+   * connection before. Default: it does.
+   */
+  readonly holdsBegin?: boolean | undefined;
   /** Prepared statements that a connection keeps, from 1; the oldest are closed. Default: 256. */
   readonly maxStatements?: number | undefined;
   /** Whether what a client has left in a connection is taken away. Default: "strict". */
@@ -179,6 +184,7 @@ export function resolveOptions(options: MultiPoolerOptions): ResolvedOptions {
     maxQueueBytes: options.maxQueueBytes ?? 67_108_864,
     maxNotificationBytes: options.maxNotificationBytes ?? 16_777_216,
     sharingDepth: options.sharingDepth ?? 64,
+    holdsBegin: options.holdsBegin ?? true,
     maxStatements: options.maxStatements ?? 256,
     sessionIsolation: options.sessionIsolation ?? "strict",
     settingsCacheSize: options.settingsCacheSize ?? 1024,

@@ -217,10 +217,10 @@ test("the place for reading catalogs is kept while there are further databases, 
   scene.share.limit = 4;
   const name = nameAt(scene, 0);
   const other = await scene.connect(name);
-  await other.ask(query("begin"));
+  await other.ask(query("begin; select 1"));
   const held = await Promise.all([1, 2, 3].map(() => scene.connect("")));
-  await Promise.all(held.slice(1).map((client) => client.ask(query("begin"))));
-  const last = held[0]?.ask(query("begin"));
+  await Promise.all(held.slice(1).map((client) => client.ask(query("begin; select 1"))));
+  const last = held[0]?.ask(query("begin; select 1"));
   expect(scene.share.used).toBe(4);
   // Of the four, one reads the catalog of the other database when need be.
   const open =
@@ -229,7 +229,7 @@ test("the place for reading catalogs is kept while there are further databases, 
   await other.session.end("now");
   expect(await last).toContain("C BEGIN");
   const more = await scene.connect("");
-  expect(await more.ask(query("begin"))).toContain("C BEGIN");
+  expect(await more.ask(query("begin; select 1"))).toContain("C BEGIN");
   expect(await postgres.sql(open)).toEqual([{ n: 4 }]);
   await Promise.all([...held, more].map((client) => client.session.end("now")));
 });

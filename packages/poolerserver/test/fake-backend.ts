@@ -1,7 +1,13 @@
 import { PgwireError, PgwireErrorCode } from "@multipooler/pgwire";
 import type { ResultEvent } from "@multipooler/query-service";
 import type { Backend, BackendEnd } from "../src/pool/backend.ts";
-import type { ActivityFigures, Prelude, Request, TransactionStatus } from "@multipooler/pgwire";
+import type {
+  ActivityFigures,
+  Prelude,
+  Request,
+  TransactionBegin,
+  TransactionStatus,
+} from "@multipooler/pgwire";
 
 /** A request that a test answers. */
 export interface FakeRequest {
@@ -31,6 +37,7 @@ export class FakeBackend implements Backend {
   readonly #onRequest: ((request: FakeRequest) => void) | undefined;
   #ended = false;
   #prelude: Prelude | undefined;
+  #begin: TransactionBegin | undefined;
   /** What set_config was called with, by name. */
   readonly settings: Map<string, string> = new Map();
   transactionStatus: TransactionStatus = "I";
@@ -97,13 +104,19 @@ export class FakeBackend implements Backend {
     }
     const prelude = this.#prelude;
     this.#prelude = undefined;
-    let isLabelled = prelude === undefined;
+    const begin = this.#begin;
+    this.#begin = undefined;
+    let isLabelled = prelude === undefined && begin === undefined;
     const label = (): void => {
-      if (prelude !== undefined && !isLabelled && !this.#ended) {
-        isLabelled = true;
+      if (isLabelled || this.#ended) {
+        return;
+      }
+      isLabelled = true;
+      if (prelude !== undefined) {
         applySettings(prelude, this.settings);
         prelude.done();
       }
+      begin?.begun();
     };
     const texts = textsOf(request);
     const fake: FakeRequest = {
@@ -132,6 +145,10 @@ export class FakeBackend implements Backend {
 
   precede(prelude: Prelude | undefined): void {
     this.#prelude = prelude;
+  }
+
+  begin(begin: TransactionBegin): void {
+    this.#begin = begin;
   }
 
   withdraw(request: Request): boolean {

@@ -15,8 +15,8 @@ async function shown(client: TestClient, setting: string): Promise<string | unde
 /** Has both backends be in use by another client in turn, so that the next one gets either. */
 async function shuffle(pooler: SessionScene): Promise<void> {
   const [one, two] = [await pooler.connect(), await pooler.connect()];
-  await one.ask(query("begin"));
-  await two.ask(query("begin"));
+  await one.ask(query("begin; select 1"));
+  await two.ask(query("begin; select 1"));
   await one.ask(query("commit"));
   await two.ask(query("commit"));
   await one.session.end("now");
@@ -166,7 +166,7 @@ test("E4: a reload is told to each client once, and pins none", async () => {
     await stage.postgres.sql("select pg_reload_conf()");
     for (const client of clients) {
       while ((await shown(client, "timezone")) !== "Asia/Tokyo") {
-        await client.ask(query("begin"));
+        await client.ask(query("begin; select 1"));
         await client.ask(query("commit"));
       }
       expect(client.session.describe()).toEqual({ type: "idle" });
@@ -174,7 +174,7 @@ test("E4: a reload is told to each client once, and pins none", async () => {
     }
     const told = clients.map(({ messages }) => messages.length);
     for (const client of clients) {
-      await client.ask(query("begin"));
+      await client.ask(query("begin; select 1"));
       await client.ask(query("commit"));
     }
     for (const [index, { messages }] of clients.entries()) {

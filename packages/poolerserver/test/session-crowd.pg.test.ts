@@ -40,7 +40,7 @@ test("a client that does not read is ended, and nobody else waits for it", async
   const other = await pooler.connect();
   // Both wait for the same moment: behind what has run for a while nothing is put.
   const holder = await pooler.connect();
-  await holder.ask(query("begin"));
+  await holder.ask(query("begin; select 1"));
   slow.isReading = false;
   slow.send(query("select v from big"));
   other.send(query("select 1"));

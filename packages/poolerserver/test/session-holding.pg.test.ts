@@ -22,6 +22,7 @@ test("a transaction stays on its backend, and gives it back at its end", async (
   const client = await pooler.connect();
   const other = await pooler.connect();
   expect(await client.ask(query("begin"))).toEqual(["C BEGIN", "Z T"]);
+  expect(await client.ask(query("select 1"))).toContain("Z T");
   expect(client.session.describe()).toMatchObject({ type: "pinned", reason: "Transaction" });
   expect(pooler.gate.counts).toEqual({ single: 0, reserved: 1 });
   expect(await client.ask(query("insert into t values (1)"))).toEqual(["C INSERT 0 1", "Z T"]);
@@ -63,7 +64,10 @@ test.each([
   ],
   ["unlocking all", ["select pg_advisory_lock(1, 2)", "select pg_advisory_unlock_all()"]],
   ["a function that unlocks", ["select taking()", "select leaving()"]],
-  ["the end of the transaction", ["begin", "select pg_advisory_lock(7)", LEAVING, "commit"]],
+  [
+    "the end of the transaction",
+    ["begin; select 1", "select pg_advisory_lock(7)", LEAVING, "commit"],
+  ],
   ["an unlock behind an error", ["select pg_advisory_lock(7)", `${LEAVING}; select 1 / 0`]],
 ] as const)(
   "a session that holds no advisory lock any more keeps nothing: %s",
@@ -172,7 +176,7 @@ test("a session keeps its own state", async () => {
 test("end at the boundary waits for the transaction", async () => {
   await using pooler = await scene();
   const [idle, busy] = [await pooler.connect(), await pooler.connect()];
-  await busy.ask(query("begin"));
+  await busy.ask(query("begin; select 1"));
   await idle.session.end("boundary");
   expect(idle.messages).toEqual(["FATAL 57P01"]);
   const ended = busy.session.end("boundary");
@@ -190,8 +194,8 @@ test("a drain lets a transaction end, refuses new ones, and cuts what is left", 
     await pooler.connect(),
     await pooler.connect(),
   ];
-  await quick.ask(query("begin"));
-  await idle.ask(query("begin"));
+  await quick.ask(query("begin; select 1"));
+  await idle.ask(query("begin; select 1"));
   await running.ask(query("begin"));
   running.send(query("select pg_sleep(100)"));
   await untilSleeping(stage.postgres, stage.database.name, 1);

@@ -34,7 +34,7 @@ test("closing the controller tells every client, and leaves no session", async (
   const [idle, inTransaction, running] = clients;
   expect(idle?.session.parameters.get("server_encoding")).toBe("UTF8");
   await idle?.ask(query("select 1"));
-  await inTransaction?.ask(query("begin"));
+  await inTransaction?.ask(query("begin; select 1"));
   running?.send(query("select pg_sleep(100)"));
   await untilSleeping(postgres, database.name, 1);
   await pooler.close();

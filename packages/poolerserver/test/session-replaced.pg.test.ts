@@ -60,7 +60,7 @@ test("what still runs when the handle is replaced is cut", async () => {
     drainGraceMs: 60_000,
   });
   const [idle, busy] = [await connect(pooler), await connect(pooler)];
-  await busy.ask(query("begin"));
+  await busy.ask(query("begin; select 1"));
   const given = new AbortController();
   const draining = failureOf(pooler.setServingType(STOPPED, { signal: given.signal }));
   given.abort();

@@ -52,6 +52,8 @@ export interface SessionSceneOptions {
   readonly drainGraceMs?: number;
   readonly maxNotificationBytes?: number;
   readonly sessionIsolation?: SessionIsolation;
+  readonly waitTimeoutMs?: number;
+  readonly holdsBegin?: boolean;
 }
 
 /** The sessions of a pooler on a real server, with everything below them. */
@@ -75,7 +77,7 @@ export class SessionScene implements AsyncDisposable {
 
   private constructor(options: SessionSceneOptions) {
     const { postgres, database, capacity = 2, limits, drainGraceMs = 300 } = options;
-    const { sessionIsolation } = options;
+    const { sessionIsolation, waitTimeoutMs = 5000, holdsBegin } = options;
     this.gate = new ServingGate({
       drainGraceMs,
       isOpen: () => true,
@@ -104,7 +106,7 @@ export class SessionScene implements AsyncDisposable {
         demandWindowMs: 30_000,
         idleTimeoutMs: 0,
         maxLifetimeMs: 0,
-        waitTimeoutMs: 5000,
+        waitTimeoutMs,
         maxQueueBytes: 10_000_000,
         totals: new ActivityTotals(),
         sharingDepth: 64,
@@ -148,6 +150,7 @@ export class SessionScene implements AsyncDisposable {
         await postgres.sql(text, { values: [processId] });
       },
       limits,
+      holdsBegin,
       channels: this.listener,
       clock: systemClock,
       logger: silentLogger,

@@ -92,7 +92,7 @@ test("a Parse that others have made needs no backend", async () => {
   await using pooler = await scene({ capacity: 1 });
   const [holder, client] = [await pooler.connect(), await pooler.connect()];
   await holder.ask([parse("select 1", "s"), sync]);
-  await holder.ask(query("begin"));
+  await holder.ask(query("begin; select 1"));
   expect(await client.ask([parse("select 1", "x"), sync])).toEqual(["1", "Z I"]);
   expect(await client.ask([close("S", "x"), sync])).toEqual(["3", "Z I"]);
   expect(await client.ask(sync)).toEqual(["Z I"]);

@@ -143,7 +143,7 @@ test("read-only serving refuses what would escape it, in a transaction too", asy
 test("a lost backend is an error for a statement, and the end of a transaction", async () => {
   await using pooler = await scene({ capacity: 2 });
   const [one, two] = [await pooler.connect(), await pooler.connect()];
-  await two.ask(query("begin"));
+  await two.ask(query("begin; select 1"));
   one.send(query("select pg_sleep(100)"));
   await untilSleeping(stage.postgres, stage.database.name, 1);
   await sql(

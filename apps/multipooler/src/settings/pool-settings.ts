@@ -105,6 +105,12 @@ export const poolSettings = {
     default: "64",
     help: "Maximum short reads in flight on one connection; 1 runs one statement at a time.",
   }),
+  holdBegin: pool.required("connpool-hold-begin", choice(["on", "off"]), {
+    default: "on",
+    help:
+      "Send the BEGIN of a client with the first statement of its transaction, which saves a round trip " +
+      "and takes no connection before; now() is the time of that statement then.",
+  }),
   maxQueueBytes: pool.required(
     "connpool-max-queue-bytes",
     integer({ min: 1_048_576, max: 1_073_741_824 }, "bytes"),

@@ -16,7 +16,7 @@ import { Dialogue } from "./dialogue.ts";
 import { scheduleFlush } from "./loop-turn.ts";
 import type { Flushable } from "./loop-turn.ts";
 import { BATCH_BYTES, RequestQueue } from "./request-queue.ts";
-import type { Prelude } from "./prelude.ts";
+import type { Prelude, TransactionBegin } from "./prelude.ts";
 import type { Request } from "./request.ts";
 import type { ServerSocket } from "./server-socket.ts";
 
@@ -222,6 +222,15 @@ export class BackendConnection {
    */
   precede(prelude: Prelude | undefined): void {
     this.#queue.precede(prelude);
+  }
+
+  /**
+   * Has the next request that is sent be in a transaction, which begins in its write, behind what goes
+   * before it by `precede`. Where one of these fails, the request is not run, and the answer that its
+   * spans get ends with the status of a failed transaction. To be called while nothing is in flight.
+   */
+  begin(begin: TransactionBegin): void {
+    this.#queue.begin(begin);
   }
 
   /** Takes back a request that was not sent: it is not settled. Returns whether it could. */

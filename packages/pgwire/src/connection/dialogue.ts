@@ -1,5 +1,6 @@
 import { decodeDiagnostic } from "@multipooler/query-service";
 import { PgwireError, PgwireErrorCode, postgresError, protocolViolation } from "../error.ts";
+import { encodeReadyForQuery } from "../client/ready-for-query.ts";
 import type { ByteInput } from "../messages/byte-input.ts";
 import { MessageReader } from "../messages/message-reader.ts";
 import { encodeQuery, encodeSync } from "../messages/message-writer.ts";
@@ -179,7 +180,8 @@ export class Dialogue {
       return;
     }
     if (running.answer === "spans") {
-      this.#spans.give(running, bytes);
+      // Who was told that a transaction began must not take what follows for a new one.
+      this.#spans.give(running, prelude.lacksTransaction ? encodeReadyForQuery("E") : bytes);
     }
     this.#ready(status, running.answer === "spans" ? this.#spans.end() : undefined);
     this.#queue.flush();

@@ -19,6 +19,21 @@ export interface Prelude {
   done(): void;
 }
 
+/** A transaction that one request is to be in, and which is begun in the same write. */
+export interface TransactionBegin {
+  /** What begins it; see `encodeStatement`. */
+  readonly statement: Buffer;
+  /** It has succeeded. Must not throw. */
+  begun(): void;
+}
+
+/** What goes ahead of a request: first the prelude, then the statement that begins a transaction. */
+export interface PreludeParts {
+  readonly prelude: Prelude | undefined;
+  readonly begin: TransactionBegin | undefined;
+  readonly request: Request;
+}
+
 /**
  * | phase       | meaning                                                       | next                |
  * | ----------- | ------------------------------------------------------------- | ------------------- |
@@ -31,7 +46,7 @@ export interface Prelude {
 export type PreludePhase = "unsent" | "running" | "done" | "failed" | "rollingBack";
 
 /**
- * A prelude and the request behind it.
+ * A prelude, or the beginning of a transaction, or both, and the request behind them.
  *
  * The statements are sent in the extended protocol without a Sync, so that after an error the server
  * skips everything up to the next one, a Query included. A request that brings none gets one then.
@@ -40,17 +55,21 @@ export class PreludeRun {
   readonly request: Request;
   readonly byteLength: number;
   phase: PreludePhase = "unsent";
-  readonly #prelude: Prelude;
+  readonly #prelude: Prelude | undefined;
+  readonly #begin: TransactionBegin | undefined;
+  /** Statements that have not succeeded. */
   #left: number;
   #endsInSync = true;
 
-  constructor(prelude: Prelude, request: Request) {
+  constructor({ prelude, begin, request }: PreludeParts) {
     this.#prelude = prelude;
+    this.#begin = begin;
     this.request = request;
-    this.#left = prelude.statements.length;
-    let bytes = 0;
-    for (const sql of prelude.statements) {
+    let bytes = begin?.statement.length ?? 0;
+    this.#left = begin === undefined ? 0 : 1;
+    for (const sql of prelude?.statements ?? []) {
       bytes += statementBytes(sql);
+      this.#left += 1;
     }
     this.byteLength = bytes;
   }
@@ -65,12 +84,18 @@ export class PreludeRun {
     return !this.#endsInSync;
   }
 
+  /** Whether the request was to be in a transaction which was not begun. */
+  get lacksTransaction(): boolean {
+    return this.#begin !== undefined && this.phase !== "done";
+  }
+
   /** Writes the statements, and the request behind them. Returns its end. */
   writeTo(target: Buffer, start: number): number {
     let at = start;
-    for (const sql of this.#prelude.statements) {
+    for (const sql of this.#prelude?.statements ?? []) {
       at = writeStatement(target, at, sql);
     }
+    at += this.#begin?.statement.copy(target, at) ?? 0;
     const end = this.request.writeTo(target, at);
     const type = String.fromCharCode(target[at] ?? 0);
     this.#endsInSync = type !== "Q" && type !== "F";
@@ -81,16 +106,19 @@ export class PreludeRun {
   /** One statement has succeeded. */
   completed(): void {
     this.#left -= 1;
+    if (this.#left === (this.#begin === undefined ? 0 : 1)) {
+      this.#prelude?.done();
+    }
     if (this.#left === 0) {
       this.phase = "done";
-      this.#prelude.done();
+      this.#begin?.begun();
     }
   }
 
   /** Whether the server reports what the statements have set. */
   isExpected(name: string, value: string): boolean {
-    const { reports } = this.#prelude;
+    const reports = this.#prelude?.reports;
     const setting = name.toLowerCase();
-    return reports.has(setting) && reports.get(setting) === value;
+    return reports?.has(setting) === true && reports.get(setting) === value;
   }
 }

@@ -1,5 +1,5 @@
 import { PreludeRun } from "./prelude.ts";
-import type { Prelude } from "./prelude.ts";
+import type { Prelude, TransactionBegin } from "./prelude.ts";
 import { RequestRing } from "./request-ring.ts";
 import type { Request } from "./request.ts";
 
@@ -33,6 +33,8 @@ export class RequestQueue {
   #barrier: Request | undefined;
   /** Goes ahead of the next request. */
   #nextPrelude: Prelude | undefined;
+  /** The same, behind that. */
+  #nextBegin: TransactionBegin | undefined;
   #prelude: PreludeRun | undefined;
   #tail: Tail | undefined;
 
@@ -71,12 +73,20 @@ export class RequestQueue {
     this.#nextPrelude = prelude;
   }
 
+  /** Has the next request be in a transaction that begins with it. */
+  begin(begin: TransactionBegin): void {
+    this.#nextBegin = begin;
+  }
+
   push(request: Request): void {
     this.#requests.push(request);
     this.#unsentBytes += request.byteLength;
-    if (this.#nextPrelude !== undefined) {
-      this.#prelude = new PreludeRun(this.#nextPrelude, request);
+    const prelude = this.#nextPrelude;
+    const begin = this.#nextBegin;
+    if (prelude !== undefined || begin !== undefined) {
+      this.#prelude = new PreludeRun({ prelude, begin, request });
       this.#nextPrelude = undefined;
+      this.#nextBegin = undefined;
       this.#unsentBytes += this.#prelude.byteLength;
     }
   }
@@ -165,6 +175,7 @@ export class RequestQueue {
     this.#sentCount = 0;
     this.#unsentBytes = 0;
     this.#nextPrelude = undefined;
+    this.#nextBegin = undefined;
     this.#prelude = undefined;
     this.#tail = undefined;
     return { sent, unsent };

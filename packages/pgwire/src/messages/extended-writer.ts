@@ -87,6 +87,13 @@ export function writeStatement(target: Buffer, start: number, sql: string): numb
   return writeExecute(target, at, "", 0);
 }
 
+/** The same as {@link writeStatement}, by itself. */
+export function encodeStatement(sql: string): Buffer {
+  const statement = Buffer.allocUnsafe(statementBytes(sql));
+  writeStatement(statement, 0, sql);
+  return statement;
+}
+
 /** The size of a Describe or a Close. */
 export function targetBytes(nameBytes: number): number {
   return TARGET_FIXED_BYTES + nameBytes;

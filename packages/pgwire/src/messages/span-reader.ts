@@ -219,7 +219,7 @@ export class SpanReader {
   }
 
   /** Passes on bytes that are no part of the chunk's span. */
-  give(request: SpanRequest, bytes: Buffer): void {
+  give(request: SpanRequest, bytes: Uint8Array): void {
     if (this.#failure !== undefined) {
       return;
     }

@@ -144,6 +144,7 @@ export class Engine {
       ...learned,
       scheduler,
       counts: totals.statements,
+      holdsBegin: settings.holdsBegin,
     });
   }
 

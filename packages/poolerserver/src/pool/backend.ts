@@ -1,4 +1,10 @@
-import type { ActivityFigures, Prelude, Request, TransactionStatus } from "@multipooler/pgwire";
+import type {
+  ActivityFigures,
+  Prelude,
+  Request,
+  TransactionBegin,
+  TransactionStatus,
+} from "@multipooler/pgwire";
 import type { Diagnostic } from "@multipooler/query-service";
 
 /**
@@ -19,6 +25,12 @@ export interface Backend {
    * takes back what no request has followed yet. To be called while nothing is in flight.
    */
   precede(prelude: Prelude | undefined): void;
+  /**
+   * Has the next request be in a transaction that begins in its write, behind what goes before it by
+   * `precede`. Where these fail, the request is not run, and what its spans get ends as in a failed
+   * transaction. To be called while nothing is in flight.
+   */
+  begin(begin: TransactionBegin): void;
   /** Takes back a request that was not sent: it is not settled. Returns whether it could. */
   withdraw(request: Request): boolean;
   /**

@@ -78,7 +78,7 @@ export class PoolerSession implements Session, Holder, UnitSource, ChannelOwner 
 
   constructor(options: PoolerSessionOptions) {
     const { engine, caller, client, settings, parameters } = options;
-    const { limits, gate, registry } = engine;
+    const { limits, gate } = engine;
     const tell = (message: Uint8Array): void => void this.answered(message);
     const onDiscarded = (): void => this.#channels.discard();
     const state = sessionState({ ...options, tell, onDiscarded, session: this });
@@ -94,7 +94,7 @@ export class PoolerSession implements Session, Holder, UnitSource, ChannelOwner 
     this.#channels = new SessionChannels({ engine, run, output: this.#output, owner: this });
     this.#admission = new SessionAdmission({ gate, hold, holder: this });
     const own = { output: this.#output, cutter: this.cutter };
-    this.#replies = new UnitReplies({ ...own, hold, statements, settings, registry });
+    this.#replies = new UnitReplies({ ...engine, ...own, hold, statements, settings });
     this.#departure = new SessionDeparture({ hold, onGone: () => this.#onGone() });
   }
 
@@ -136,7 +136,7 @@ export class PoolerSession implements Session, Holder, UnitSource, ChannelOwner 
 
   async end(when: "now" | "boundary"): Promise<void> {
     if (when === "now") {
-      this.#endNow(undefined, undefined);
+      this.#endNow(undefined);
     } else if (this.#life === "open") {
       this.#life = "leaving";
       if (this.#run.withdraw()) {
@@ -229,12 +229,12 @@ export class PoolerSession implements Session, Holder, UnitSource, ChannelOwner 
   }
 
   #stepBetweenUnits(): boolean {
-    const { transaction, lease } = this.#run.hold;
+    const { backendStatus, lease } = this.#run.hold;
     if (this.#cutReason !== undefined && lease !== undefined) {
-      this.fail(cutError(this.#cutReason, transaction !== "I"));
+      this.fail(cutError(this.#cutReason, backendStatus !== "I"));
       return false;
     }
-    if (this.#life === "leaving" && transaction === "I") {
+    if (this.#life === "leaving" && backendStatus === "I") {
       this.fail(shutdownError());
       return false;
     }
@@ -263,12 +263,14 @@ export class PoolerSession implements Session, Holder, UnitSource, ChannelOwner 
     const { facts, bytes } = this.cutter;
     this.#sinceMs = this.#options.engine.clock.now();
     this.#channels.prepare(facts);
-    const refusal = this.#admission.enter(facts);
-    if (refusal !== undefined && this.#run.hold.transaction === "T") {
+    // The end of a transaction is refused to nobody.
+    const hasEnded = this.#replies.endTransaction();
+    const refusal = hasEnded ? undefined : this.#admission.enter(facts);
+    if (refusal !== undefined && this.#run.hold.backendStatus === "T") {
       this.#run.start(this.#replies.postpone(refusal));
     } else if (refusal !== undefined) {
       this.reject(refusal);
-    } else if (this.#replies.replyLocally()) {
+    } else if (hasEnded || this.#replies.replyLocally()) {
       this.#leaveGate();
     } else {
       this.#run.start(bytes);
@@ -277,8 +279,7 @@ export class PoolerSession implements Session, Holder, UnitSource, ChannelOwner 
 
   /** The client says that it leaves, or what no client may say. */
   #endBy(end: "terminate" | "broken"): void {
-    const error = end === "broken" ? protocolError(this.cutter.problem) : undefined;
-    this.#endNow(error === undefined ? undefined : encodePoolerError(error, "FATAL"), error);
+    this.#endNow(end === "broken" ? protocolError(this.cutter.problem) : undefined);
   }
 
   #feed(): void {
@@ -313,17 +314,17 @@ export class PoolerSession implements Session, Holder, UnitSource, ChannelOwner 
   /** Ends the session with a last word, if there is an error to tell. */
   fail(error: MultiPoolerError | undefined): void {
     if (error !== undefined) {
-      this.#endNow(encodePoolerError(error, "FATAL"), error);
+      this.#endNow(error);
     }
   }
 
-  #endNow(lastMessage: Uint8Array | undefined, reason: MultiPoolerError | undefined): void {
+  #endNow(reason: MultiPoolerError | undefined): void {
     if (this.#life === "ended") {
       return;
     }
     this.#life = "ended";
     this.#channels.end();
-    this.#output.close(lastMessage);
+    this.#output.close(reason === undefined ? undefined : encodePoolerError(reason, "FATAL"));
     this.cutter.input.clear();
     this.#options.client.ended(reason);
     this.#run.withdraw();

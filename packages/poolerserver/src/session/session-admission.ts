@@ -42,7 +42,7 @@ export class SessionAdmission {
       if (this.#hold.lease !== undefined) {
         this.#gate.enterReserved(QueryMode.Unspecified);
       } else {
-        const kind = facts.reserves ? "reservation" : "single";
+        const kind = facts.reserves || this.#hold.transaction !== "I" ? "reservation" : "single";
         this.#gate.enter(kind, QueryMode.Unspecified, this.#holder);
         this.#isInside = true;
       }

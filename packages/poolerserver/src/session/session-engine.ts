@@ -14,6 +14,7 @@ import type { ParameterViews } from "./settings/parameter-views.ts";
 import type { StatementLimits } from "./statements/client-statements.ts";
 import type { TextClassifier } from "./input/unit-cutter.ts";
 import type { SessionsInDoubt } from "./sessions-in-doubt.ts";
+import type { TransactionCommands } from "./transaction/transaction-command.ts";
 
 /** What all sessions of a controller have in common. */
 export interface SessionEngine {
@@ -29,6 +30,9 @@ export interface SessionEngine {
   readonly channels: ChannelSource;
   /** Told of each statement, if there is somebody to tell. */
   readonly observe?: DatabaseObserver | undefined;
+  /** Whether a transaction begins on a backend with its first statement. */
+  readonly holdsBegin: boolean;
+  readonly commands: TransactionCommands;
   /** Told of each statement. */
   readonly slow?: SlowLog | undefined;
   readonly clock: Clock;

@@ -8,6 +8,7 @@ import type { Lease } from "../pool/lease.ts";
 import { isWritable } from "../writable-session.ts";
 import type { UnitFacts } from "./input/unit-facts.ts";
 import { SessionTaint } from "./session-taint.ts";
+import { HeldTransaction } from "./transaction/held-transaction.ts";
 
 /** Client encodings in which a byte of ASCII may be part of another character. */
 const UNREADABLE_ENCODINGS = new Set([
@@ -24,8 +25,9 @@ const UNREADABLE_ENCODINGS = new Set([
 export class SessionHold {
   readonly #onDoubts: (texts: number) => void;
   #lease: Lease | undefined;
-  /** As of the last ReadyForQuery from that backend. */
-  transaction: TransactionStatus = "I";
+  /** One that the backend does not know of, or none. */
+  readonly held: HeldTransaction = new HeldTransaction((status) => (this.#backendStatus = status));
+  #backendStatus: TransactionStatus = "I";
   readonly #taint = new SessionTaint();
   /** What it leaves in the backend without a need for it. */
   #litter: TaintSet = Taint.None;
@@ -37,6 +39,26 @@ export class SessionHold {
 
   get lease(): Lease | undefined {
     return this.#lease;
+  }
+
+  /** The status of the session as its client knows it. */
+  get transaction(): TransactionStatus {
+    const { status } = this.held;
+    return status === "I" ? this.#backendStatus : status;
+  }
+
+  /** Whether the session is in no transaction, and no backend is its own. */
+  get isAtRest(): boolean {
+    return this.#lease === undefined && this.transaction === "I";
+  }
+
+  /** As of the last ReadyForQuery from the backend that is held. */
+  get backendStatus(): TransactionStatus {
+    return this.#backendStatus;
+  }
+
+  set backendStatus(status: TransactionStatus) {
+    this.#backendStatus = status;
   }
 
   /** Whether transactions on the backend that is held may write. */
@@ -59,7 +81,7 @@ export class SessionHold {
     if (this.#lease === undefined) {
       return undefined;
     }
-    if (this.transaction !== "I") {
+    if (this.#backendStatus !== "I") {
       return "Transaction";
     }
     return this.isStateful ? "SessionState" : undefined;
@@ -132,7 +154,7 @@ export class SessionHold {
   /** Gives the backend back, and says what is left in it. */
   release(): Promise<void> | undefined {
     const lease = this.#lease;
-    const isOpen = this.transaction !== "I";
+    const isOpen = this.#backendStatus !== "I";
     const left = this.#taint.all | this.#litter | (isOpen ? Taint.State : Taint.None);
     if (left !== Taint.None) {
       lease?.taint(left);
@@ -164,7 +186,7 @@ export class SessionHold {
 
   #reset(): void {
     this.#lease = undefined;
-    this.transaction = "I";
+    this.#backendStatus = "I";
     this.#keepOnly(Taint.None);
     this.#litter = Taint.None;
   }

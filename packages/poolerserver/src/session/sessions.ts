@@ -22,6 +22,7 @@ import { reportedAtLogin } from "./settings/login-report.ts";
 import { ParameterViews } from "./settings/parameter-views.ts";
 import { SessionSettings } from "./settings/session-settings.ts";
 import { SessionsInDoubt } from "./sessions-in-doubt.ts";
+import { TransactionCommands } from "./transaction/transaction-command.ts";
 
 const NOT_OFFERED = new Set(["options", "replication"]);
 /** Start-up parameters that say who comes, and for what. */
@@ -43,7 +44,7 @@ const WRITABLE_START: ReadOnlyEscapes = {
 
 export interface SessionsOptions extends Omit<
   SessionEngine,
-  "classifier" | "limits" | "counts" | "views" | "doubts"
+  "classifier" | "limits" | "counts" | "views" | "doubts" | "holdsBegin" | "commands"
 > {
   /** The configured role. */
   readonly served: Pick<ServedTarget, "user">;
@@ -55,6 +56,8 @@ export interface SessionsOptions extends Omit<
   readonly labels: Labels;
   /** Default: 256 KiB of input, 1 MiB of output, 10,000 statements of 16 MiB together. */
   readonly limits?: Partial<SessionLimits> | undefined;
+  /** Default: it is so. */
+  readonly holdsBegin?: boolean | undefined;
   /** Default: nobody is told. */
   readonly counts?: StatementCounts | undefined;
 }
@@ -69,7 +72,8 @@ export class Sessions {
   #isClosed = false;
 
   constructor(options: SessionsOptions) {
-    const { served, classifier, onDoubt, encodingOf, labels, limits, counts, ...engine } = options;
+    const { served, classifier, onDoubt, encodingOf, labels, limits, counts, holdsBegin, ...engine } =
+      options;
     this.#encodingOf = encodingOf;
     this.#user = served.user;
     this.#labels = labels;
@@ -78,6 +82,8 @@ export class Sessions {
       classifier: new LargeResults(classifier),
       limits: { ...DEFAULT_LIMITS, ...limits },
       counts: counts ?? new StatementCounts(),
+      holdsBegin: holdsBegin ?? true,
+      commands: new TransactionCommands(),
       views: new ParameterViews(),
       doubts: new SessionsInDoubt(onDoubt),
     };

@@ -84,7 +84,7 @@ export class SessionChannels implements NotificationSink {
       return;
     }
     const { hold } = this.#options.run;
-    const isFree = hold.lease === undefined && channels !== "several" && !facts.isOpen;
+    const isFree = hold.isAtRest && channels !== "several" && !facts.isOpen;
     if (isFree && this.#canListen(channels)) {
       this.#state = { type: "running", command: channels, answer: new HeldAnswer() };
       hold.leaveBehind();

@@ -9,6 +9,8 @@ import type { SessionSettings } from "../settings/session-settings.ts";
 import type { ClientStatements } from "../statements/client-statements.ts";
 import { localAnswer } from "../statements/local-answer.ts";
 import type { UnitCutter } from "../input/unit-cutter.ts";
+import { TransactionAnswers } from "../transaction/transaction-answers.ts";
+import type { TransactionCommands } from "../transaction/transaction-command.ts";
 
 export interface UnitRepliesOptions {
   readonly output: ClientOutput;
@@ -17,16 +19,21 @@ export interface UnitRepliesOptions {
   readonly statements: ClientStatements;
   readonly settings: SessionSettings;
   readonly registry: StatementRegistry;
+  /** Whether a transaction begins on a backend with its first statement. */
+  readonly holdsBegin: boolean;
+  readonly commands: TransactionCommands;
 }
 
 /** Answers units in place of a backend: with an error, up to the ReadyForQuery that belongs to it. */
 export class UnitReplies {
   readonly #options: UnitRepliesOptions;
+  readonly #transactions: TransactionAnswers;
   /** What a unit is refused with whose transaction is being made to fail. */
   #postponed: { readonly message: Uint8Array; readonly isOpen: boolean } | undefined;
 
   constructor(options: UnitRepliesOptions) {
     this.#options = options;
+    this.#transactions = new TransactionAnswers({ ...options, isOn: options.holdsBegin });
   }
 
   /** The unit that runs only makes a transaction fail; its answer is not the client's. */
@@ -36,23 +43,22 @@ export class UnitReplies {
 
   /** Answers the current unit if no backend is needed for that. Returns whether it was answered. */
   replyLocally(): boolean {
-    const { cutter, hold, statements, output } = this.#options;
-    const { facts, messages } = cutter;
-    if (facts.needsBackend || facts.isOpen || hold.lease !== undefined) {
+    const { cutter, hold } = this.#options;
+    const { facts } = cutter;
+    if (facts.isOpen || hold.lease !== undefined) {
       return false;
     }
-    const answer = localAnswer(messages, this.#options);
-    if (answer === undefined) {
-      return false;
-    }
-    statements.accept();
-    output.write(answer);
-    cutter.forget();
-    return true;
+    return this.#give(facts.needsBackend ? this.#transactions.begin() : this.#parsed());
+  }
+
+  /** Ends a transaction that no backend knows of, if the current unit does that. Returns whether it does. */
+  endTransaction(): boolean {
+    return this.#give(this.#transactions.end());
   }
 
   /** Answers the current unit with an error. */
   reject(error: MultiPoolerError): void {
+    this.#options.hold.held.fail();
     this.#options.statements.settle();
     this.#end(encodePoolerError(error, "ERROR"), this.#options.cutter.facts.isOpen);
     this.#options.cutter.forget();
@@ -84,6 +90,24 @@ export class UnitReplies {
   ready(): void {
     const { output, hold } = this.#options;
     output.write(encodeReadyForQuery(hold.transaction));
+  }
+
+  #parsed(): Buffer | undefined {
+    const { cutter, hold } = this.#options;
+    const { transaction: status } = hold;
+    // In a transaction that has failed a Parse fails, too.
+    return status === "E" ? undefined : localAnswer(cutter.messages, { ...this.#options, status });
+  }
+
+  #give(answer: Buffer | undefined): boolean {
+    if (answer === undefined) {
+      return false;
+    }
+    const { cutter, statements, output } = this.#options;
+    statements.accept();
+    output.write(answer);
+    cutter.forget();
+    return true;
   }
 
   #end(message: Uint8Array, isOpen: boolean): void {

@@ -1,4 +1,5 @@
 import { encodeReadyForQuery } from "@multipooler/pgwire";
+import type { TransactionStatus } from "@multipooler/pgwire";
 import type { StatementRegistry } from "../../statements/statement-registry.ts";
 import type { SessionSettings } from "../settings/session-settings.ts";
 import type { StatementMessage } from "./statement-message.ts";
@@ -7,17 +8,21 @@ import type { StatementMessage } from "./statement-message.ts";
 export const PARSE_COMPLETE: Buffer = Buffer.from("1\0\0\0\u0004");
 const CLOSE_COMPLETE: Buffer = Buffer.from("3\0\0\0\u0004");
 
+export interface LocalAnswerOptions {
+  readonly registry: StatementRegistry;
+  readonly settings: SessionSettings;
+  /** Of the session, after the unit as before it. */
+  readonly status: TransactionStatus;
+}
+
 /**
- * The answer to a unit that only parses and closes statements, outside a transaction, where the
+ * The answer to a unit that only parses and closes statements while no backend is held, where the
  * server has taken each of them before, from the same user. `undefined`: a backend is needed. So a
  * client can prepare while others have all backends in transactions that wait for it.
  */
 export function localAnswer(
   messages: readonly StatementMessage[],
-  {
-    registry,
-    settings,
-  }: { readonly registry: StatementRegistry; readonly settings: SessionSettings },
+  { registry, settings, status }: LocalAnswerOptions,
 ): Buffer | undefined {
   const replies: Uint8Array[] = [];
   for (const { kind, statement, isParse } of messages) {
@@ -54,6 +59,6 @@ export function localAnswer(
         return undefined;
     }
   }
-  replies.push(encodeReadyForQuery("I"));
+  replies.push(encodeReadyForQuery(status));
   return Buffer.concat(replies);
 }

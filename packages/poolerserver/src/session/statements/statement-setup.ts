@@ -9,13 +9,14 @@ import {
 } from "@multipooler/pgwire";
 import type { EventRequest, RequestEnd } from "@multipooler/pgwire";
 import type { ClientStatement, PrepareText } from "./client-statement.ts";
+import type { FailedTransaction } from "../transaction/failed-transaction.ts";
 import type { StatementCloses } from "./statement-closes.ts";
 
 /** Type byte and length of a Sync. */
 const SYNC_BYTES = 5;
 
 /** A request that goes before a unit. */
-export type SetupRequest = StatementSetup | StatementCloses;
+export type SetupRequest = StatementSetup | StatementCloses | FailedTransaction;
 
 export interface StatementSetupOptions {
   readonly name: string;

@@ -86,7 +86,7 @@ export class UnitRun implements UnitOwner {
   start(bytes: Buffer): void {
     const { carried, settings, source } = this.#options;
     const { facts, messages } = source.cutter;
-    const kind = this.hold.lease === undefined ? facts.kind : "exclusive";
+    const kind = this.hold.isAtRest ? facts.kind : "exclusive";
     this.#unit.become({ kind, label: settings.label, bytes, messages });
     carried.begin(facts);
     this.#attempts = 0;
@@ -142,12 +142,11 @@ export class UnitRun implements UnitOwner {
 
   /** Gives the backend back that is held between two units and not pinned. Returns whether it did. */
   giveBack(): boolean {
-    const { hold } = this;
-    if (this.#phase !== "none" || hold.lease === undefined || hold.reason !== undefined) {
-      return false;
+    const isHeld = this.#phase === "none" && this.hold.lease !== undefined;
+    if (isHeld) {
+      this.#release();
     }
-    void hold.release();
-    return true;
+    return isHeld && this.hold.lease === undefined;
   }
 
   granted(lease: Lease): void {
@@ -248,7 +247,7 @@ export class UnitRun implements UnitOwner {
     this.#healing.begin();
     const place = { held, conditions: settings.conditions, routesUnnamed, hold: this.hold };
     this.#unit.current.placeOn(place, isOpen);
-    this.#setup.send(placement.setups, backend);
+    this.#setup.send(this.hold.held.bringTo(backend, placement.setups), backend);
     this.#input.isFull = this.#setup.isRunning;
     backend.send(this.#unit.current);
   }
@@ -257,15 +256,19 @@ export class UnitRun implements UnitOwner {
   #setupFailed(status: TransactionStatus): void {
     const { error } = this.#setup;
     if (error !== undefined && this.hold.lease?.backend.withdraw(this.#unit.current) === true) {
-      this.hold.transaction = status;
+      this.hold.backendStatus = status;
       this.refused(queryError(error));
     }
   }
 
   #ready(end: AnswerEnd): void {
-    this.hold.transaction = end.transactionStatus;
+    this.hold.backendStatus = end.transactionStatus;
     if (this.#setup.error !== undefined) {
       this.refused(queryError(this.#setup.error));
+    } else if (this.hold.held.fail()) {
+      // What was to begin its transaction has failed, and the client has the error.
+      this.#options.carried.failed();
+      this.#asked(undefined);
     } else if (this.#healing.isUnderWay) {
       this.#options.placement.settle();
       if (this.hold.reason === undefined) {
@@ -282,8 +285,7 @@ export class UnitRun implements UnitOwner {
     const { carried, source } = this.#options;
     this.#input.finish();
     if (this.isShared && hold.transaction !== "I") {
-      const problem = "a statement began a transaction on a backend that is shared";
-      this.#lose(internalError(problem), true);
+      this.#lose(internalError("a statement began a transaction on a shared backend"), true);
       return;
     }
     carried.ran(source.cutter.facts, end);
