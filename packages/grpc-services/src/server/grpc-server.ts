@@ -20,6 +20,7 @@ import type { PoolerManager } from "./pooler-manager.ts";
 import { MAX_MESSAGE_BYTES } from "./message-limit.ts";
 import { poolerServices } from "./pooler-services.ts";
 import { bindReflection } from "./reflection.ts";
+import { CallDeadlines } from "./call/call-deadlines.ts";
 import { CallRoutes } from "./call/call-routes.ts";
 import { observeCalls } from "./call/observed-calls.ts";
 import type { CallObserver } from "./call/observed-calls.ts";
@@ -247,7 +248,8 @@ export class GrpcServer implements ServiceTransport {
     const logger = this.#logger;
     const { connectionLimit, receiving: receivingLimits } = this.#limits;
     const receiving = new ReceivingBytes(receivingLimits);
-    const { onStream } = this.#routes(closing, receiving);
+    const deadlines = new CallDeadlines(systemClock);
+    const { onStream } = this.#routes(closing, { receiving, deadlines });
     const connections = new Http2Connections({
       times: () => this.#limits.times,
       onStream: observeCall === undefined ? onStream : observeCalls(onStream, observeCall),
@@ -262,12 +264,16 @@ export class GrpcServer implements ServiceTransport {
         onAbort(force, () => bound?.cut());
         await closed;
         receiving.close();
+        deadlines.close();
         logger.flush();
       },
     };
   }
 
-  #routes(closing: AbortSignal, receiving: ReceivingBytes): CallRoutes {
+  #routes(
+    closing: AbortSignal,
+    own: { readonly receiving: ReceivingBytes; readonly deadlines: CallDeadlines },
+  ): CallRoutes {
     const { manager, version, healthStalenessMs, operations, tls } = this.#options;
     const maxMessageBytes = this.#maxMessageBytes;
     const { offered, health } = poolerServices({
@@ -285,8 +291,8 @@ export class GrpcServer implements ServiceTransport {
       subjects: tls?.allowedSubjects && new AllowedSubjects(tls.allowedSubjects),
       access: this.#access,
       limits: {
+        ...own,
         maxMessageBytes,
-        receiving,
         unsent: new UnsentBytes(MAX_UNSENT_BYTES),
         logger: this.#logger,
       },
