@@ -90,6 +90,15 @@ export class TestClient implements SessionClient {
     return this.messages.slice(from, this.#taken);
   }
 
+  /** Waits for a message that reads like this. Returns what came since the last call, up to that. */
+  async upTo(words: string): Promise<readonly string[]> {
+    const end = (): number => this.messages.indexOf(words, this.#taken);
+    await this.until(() => end() >= 0 || this.isEnded);
+    const from = this.#taken;
+    this.#taken = end() >= 0 ? end() + 1 : this.messages.length;
+    return this.messages.slice(from, this.#taken);
+  }
+
   /** Waits until `isTrue`, looking again at each sign of life. */
   async until(isTrue: () => boolean): Promise<void> {
     while (!isTrue()) {

@@ -6,6 +6,7 @@ import {
   describe,
   execute,
   extended,
+  flush,
   parse,
   query,
   sync,
@@ -60,6 +61,74 @@ test.each([
   expect(await untilNotified(one, 2)).toEqual(["A jobs first", "A jobs second"]);
   expect(await one.ask(query("select 1"))).toContain("D 1");
   expect(two.messages.some((words) => words.startsWith("A"))).toBe(false);
+});
+
+test.each([
+  ["at once", [Buffer.concat([bind([], { statement: "s" }), execute(), sync])]],
+  ["with its Sync apart", [Buffer.concat([bind([], { statement: "s" }), execute()]), sync]],
+])(
+  "LISTEN that was prepared up to a Flush is the client's own, and holds no backend: %s",
+  async (_, messages) => {
+    await using pooler = await scene({ capacity: 2 });
+    const [one, two] = [await pooler.connect(), await pooler.connect()];
+    for (const channel of ["jobs", "more"]) {
+      one.send(parse(`LISTEN "${channel}"`, "s"), describe("S", "s"), flush);
+      expect(await one.upTo("n")).toEqual(said("1, t, n"));
+      for (const piece of messages) {
+        one.send(piece);
+      }
+      expect(await one.answers()).toEqual(said("2, C LISTEN, Z I"));
+      await one.ask([close("S", "s"), sync]);
+      expect(one.session.describe()).toEqual({ type: "idle" });
+    }
+    await two.ask(query("notify jobs, 'first'; notify more, 'second'"));
+    expect(await untilNotified(one, 2)).toEqual(["A jobs first", "A more second"]);
+    expect(two.messages.some((words) => words.startsWith("A"))).toBe(false);
+    one.send(parse("UNLISTEN jobs", "s"), describe("S", "s"), flush);
+    await one.upTo("n");
+    for (const piece of messages) {
+      one.send(piece);
+    }
+    expect(await one.answers()).toEqual(said("2, C UNLISTEN, Z I"));
+    await notify("jobs", "third");
+    await notify("more", "fourth");
+    expect((await untilNotified(one, 3)).at(-1)).toBe("A more fourth");
+    expect(one.session.describe()).toEqual({ type: "idle" });
+  },
+);
+
+test("LISTEN whose answer a Flush asks for keeps its backend", async () => {
+  await using pooler = await scene({ capacity: 2 });
+  const [one, two] = [await pooler.connect(), await pooler.connect()];
+  one.send(parse("LISTEN jobs"), describe("S"), flush);
+  await one.upTo("n");
+  one.send(bind(), execute(), flush);
+  expect(await one.upTo("C LISTEN")).toEqual(said("2, C LISTEN"));
+  expect(await one.ask(sync)).toEqual(["Z I"]);
+  expect(one.session.describe()).toMatchObject({ type: "pinned" });
+  await two.ask(query("notify jobs, 'first'"));
+  expect(await untilNotified(one, 1)).toEqual(["A jobs first"]);
+});
+
+test("what a driver's pool sends to reset a session ends its channels and holds no backend", async () => {
+  await using pooler = await scene();
+  const client = await pooler.connect();
+  const reset = "SELECT pg_advisory_unlock_all();\nCLOSE ALL;\nUNLISTEN *;\nRESET ALL;";
+  const tags = ["C CLOSE CURSOR ALL", "C UNLISTEN", "C RESET", "Z I"];
+  for (const text of [reset, `${reset} DISCARD SEQUENCES; DISCARD TEMP; DISCARD PLANS`]) {
+    await client.ask(query("listen a"));
+    expect(await client.ask(query(text))).toEqual(expect.arrayContaining(tags));
+    expect(client.session.describe()).toEqual({ type: "idle" });
+    await notify("a", "after");
+    await client.ask(query("listen b"));
+    await notify("b", "seen");
+    await untilNotified(client, 1);
+    expect(client.messages).not.toContain("A a after");
+  }
+  await client.ask(query("listen a"));
+  expect(await client.ask(query("unlisten *; select 1/0"))).toContain("E 22012");
+  await notify("a", "still");
+  await client.until(() => client.messages.includes("A a still"));
 });
 
 test("more clients listen than there are backends, and each gets its own", async () => {
@@ -177,7 +246,7 @@ test("what a transaction would decide for a client that listens already is refus
   await using pooler = await scene();
   const client = await pooler.connect();
   await client.ask(query("listen a"));
-  expect(await client.ask(query("listen b; unlisten a"))).toEqual(said("E 0A000, Z I"));
+  expect(await client.ask(query("listen b; select 1; unlisten a"))).toEqual(said("E 0A000, Z I"));
   await client.ask(query("begin"));
   expect(await client.ask(query("unlisten a"))).toEqual(said("E 0A000, Z E"));
   await client.ask(query("rollback"));

@@ -100,6 +100,7 @@ const TAINTS: readonly (readonly [taint: TaintSet, texts: readonly string[]])[] 
       "grant execute on function f to r",
       "select 'setseed(1)', $$ load 'x' $$ -- setseed(1)",
       "select temp from weather",
+      "discard temp; discard sequences; discard plans",
     ],
   ],
   [
@@ -258,6 +259,7 @@ test.each([
 test.each([
   ["deallocate all", true],
   ["discard all", true],
+  ["discard temp", false],
   ["select deallocate from t", false],
 ])("knows what drops prepared statements: %s", (sql, deallocates) => {
   expect(judged(sql).deallocates).toBe(deallocates);

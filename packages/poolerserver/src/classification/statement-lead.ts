@@ -35,7 +35,7 @@ const LEADS: ReadonlyMap<string, Lead> = new Map(
       [SETTINGS, "reset"],
       [STATE, "listen unlisten prepare"],
       [DDL, "create alter drop security import reassign"],
-      [DEALLOCATES, "deallocate discard"],
+      [DEALLOCATES, "deallocate"],
       [{ isAlone: true, taint: Taint.Lasting }, "load"],
     ] as const
   ).flatMap(([lead, names]) => words(names).map((name) => [name, lead] as const)),
@@ -50,6 +50,8 @@ export function leadOf(head: readonly string[]): Lead {
   switch (first) {
     case "set":
       return setLead(second === "session" || second === "local" ? head.slice(1) : head, second);
+    case "discard":
+      return second === "all" ? DEALLOCATES : ALONE;
     case "prepare":
       return second === "transaction" ? ENDS : STATE;
     case "rollback":

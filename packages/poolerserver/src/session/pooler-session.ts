@@ -288,6 +288,7 @@ export class PoolerSession implements Session, Holder, UnitSource, ChannelOwner 
       this.#endBy(step);
       return;
     }
+    this.#channels.prepareMore(this.cutter.facts);
     this.fail(this.#admission.refusal(this.cutter.facts));
   }
 

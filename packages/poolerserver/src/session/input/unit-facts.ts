@@ -74,9 +74,14 @@ export class UnitFacts {
   executions = 0;
   discardsAll: DiscardAll | undefined;
   deallocatesAllAt: number | undefined;
-  /** What it does to the channels of the session; "several": more than one command, or among others. */
-  channels: ChannelCommand | "several" | undefined;
-  #texts = 0;
+  /** What it executes to change the channels of the session. */
+  readonly channels: ChannelCommand[] = [];
+  /** The text that was executed last does nothing but change channels. */
+  hasChannelsAlone = false;
+  /** It may change channels in a way that is not understood. */
+  hasUnreadChannels = false;
+  /** The client waits for the answer to what changes channels, before its Sync. */
+  hasFlushedChannels = false;
   settings: SettingChanges | undefined;
   readonly preparedBySql: PreparedBySql[] = [];
   /** The texts behind {@link taint}, unless it is not from texts alone. */
@@ -120,29 +125,32 @@ export class UnitFacts {
     this.refusal = undefined;
     this.discardsAll = undefined;
     this.deallocatesAllAt = undefined;
-    this.channels = undefined;
-    this.#texts = 0;
+    this.hasChannelsAlone = false;
+    this.hasUnreadChannels = false;
+    this.hasFlushedChannels = false;
     this.settings = undefined;
     emptyList(this.preparedBySql, this.taintingTexts);
+    emptyList(this.channels);
     this.hasOtherTaint = false;
   }
 
   /** A text that the unit runs. `mask`: what of its taint the pooler cannot carry along. */
   addText(text: string, classification: Classification, mask: TaintSet = ~Taint.None): void {
+    this.addTaint(text, classification, mask);
+    this.#addClassification(classification);
+  }
+
+  /** What a text leaves that the unit runs as a part of another one. */
+  addTaint(text: string, classification: Classification, mask: TaintSet): void {
     const taint = classification.taint & mask;
     if (taint !== Taint.None) {
       this.#taint |= taint;
       this.taintingTexts.push({ text, mask, classification });
     }
-    this.#addClassification(classification);
   }
 
   #addClassification(text: Classification): void {
     this.needsBackend = true;
-    this.#texts += 1;
-    if (this.#texts > 1 && this.channels !== undefined) {
-      this.channels = "several";
-    }
     this.#kind = wider(this.#kind, text.sharing);
     this.copies ||= text.copy !== undefined;
     this.opensTransaction ||= text.opensTransaction;
@@ -182,9 +190,13 @@ export class UnitFacts {
           };
   }
 
-  /** A text that was added changes the channels of the session. */
-  addChannels(channels: ChannelCommand | "several"): void {
-    this.channels = this.#texts > 1 ? "several" : channels;
+  /** A Flush comes behind what was read so far. */
+  flush(): void {
+    this.hasFlushedChannels ||= this.changesChannels;
+  }
+
+  get changesChannels(): boolean {
+    return this.channels.length > 0 || this.hasUnreadChannels;
   }
 
   refuse(error: MultiPoolerError | undefined): void {

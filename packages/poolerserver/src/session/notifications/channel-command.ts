@@ -29,16 +29,28 @@ export function readChannelCommand(tokens: readonly SqlToken[]): ChannelCommand 
   return channel === undefined ? undefined : { type: isListen ? "listen" : "unlisten", channel };
 }
 
-export function changeOf(command: ChannelCommand): ChannelChange {
-  const nothing = { unsubscribeAll: false, unsubscribe: [], subscribe: [] };
-  switch (command.type) {
-    case "listen":
-      return { ...nothing, subscribe: [command.channel] };
-    case "unlisten":
-      return { ...nothing, unsubscribe: [command.channel] };
-    case "unlistenAll":
-      return { ...nothing, unsubscribeAll: true };
+/** What commands that take effect together come to. */
+export function changeOf(commands: readonly ChannelCommand[]): ChannelChange {
+  let unsubscribeAll = false;
+  const unsubscribe = new Set<string>();
+  const subscribe = new Set<string>();
+  for (const command of commands) {
+    switch (command.type) {
+      case "listen":
+        subscribe.add(command.channel);
+        unsubscribe.delete(command.channel);
+        break;
+      case "unlisten":
+        subscribe.delete(command.channel);
+        unsubscribe.add(command.channel);
+        break;
+      case "unlistenAll":
+        unsubscribeAll = true;
+        subscribe.clear();
+        unsubscribe.clear();
+    }
   }
+  return { unsubscribeAll, unsubscribe: [...unsubscribe], subscribe: [...subscribe] };
 }
 
 /** A token has one character a byte. */

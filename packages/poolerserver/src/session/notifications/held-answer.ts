@@ -2,6 +2,7 @@ import { HEADER_BYTES } from "@multipooler/pgwire";
 import { decodeCommandTag } from "@multipooler/query-service";
 
 const COMMAND_COMPLETE = 0x43;
+const ERROR_RESPONSE = 0x45;
 const NOTIFICATION_RESPONSE = 0x41;
 
 /** The whole answer to a unit, which the client does not get yet. */
@@ -15,12 +16,15 @@ export class HeldAnswer {
     this.byteLength += bytes.length;
   }
 
-  /** The tag of the last command that it says is complete. */
-  get tag(): string | undefined {
-    return this.#messages
-      .filter((message) => message[0] === COMMAND_COMPLETE)
-      .map((message) => decodeCommandTag(message))
-      .at(-1);
+  /** The tags of LISTEN and UNLISTEN in it; none if it has an error, which takes them back. */
+  get channelTags(): readonly string[] {
+    const messages = this.#messages;
+    return messages.some((message) => message[0] === ERROR_RESPONSE)
+      ? []
+      : messages
+          .filter((message) => message[0] === COMMAND_COMPLETE)
+          .map((message) => decodeCommandTag(message))
+          .filter((tag) => tag === "LISTEN" || tag === "UNLISTEN");
   }
 
   /**

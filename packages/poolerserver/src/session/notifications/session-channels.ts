@@ -50,19 +50,23 @@ export interface SessionChannelsOptions {
  */
 type State =
   | { readonly type: "none" }
-  | { readonly type: "running"; readonly command: ChannelCommand; readonly answer: HeldAnswer }
+  | {
+      readonly type: "running";
+      readonly commands: readonly ChannelCommand[];
+      readonly answer: HeldAnswer;
+    }
   | { readonly type: "changing" }
   | { readonly type: "ended" };
 
 const NONE: State = { type: "none" };
 
 /**
- * The channels of a session, which do not bind it to a backend: the pooler listens for it. A LISTEN
- * or UNLISTEN outside a transaction runs on any backend, so that PostgreSQL judges it; the channels
+ * The channels of a session, which do not bind it to a backend: the pooler listens for it. LISTEN and
+ * UNLISTEN outside a transaction run on any backend, so that PostgreSQL judges them; the channels
  * change before the client gets the answer, and the backend is cleaned.
  *
- * In a transaction, and among other statements, LISTEN runs on a backend that the session keeps:
- * only PostgreSQL knows whether it takes effect.
+ * In a transaction, and among other statements, LISTEN runs on a backend that the session keeps: only
+ * PostgreSQL knows whether it takes effect, and which notifications of its own the client gets.
  */
 export class SessionChannels implements NotificationSink {
   readonly #options: SessionChannelsOptions;
@@ -71,6 +75,10 @@ export class SessionChannels implements NotificationSink {
   readonly #channels = new Set<string>();
   #subscription: Subscription | undefined;
   #state: State = NONE;
+  /** The unit found no backend that the session keeps. */
+  #isFree = false;
+  /** How many commands of the unit were judged. */
+  #judged = 0;
 
   constructor(options: SessionChannelsOptions) {
     this.#options = options;
@@ -79,24 +87,59 @@ export class SessionChannels implements NotificationSink {
 
   /** Says in the facts of a unit how what it does to channels is done. To be called before it runs. */
   prepare(facts: UnitFacts): void {
-    const { channels } = facts;
-    if (channels === undefined) {
+    this.#isFree = this.#options.run.hold.isAtRest;
+    this.#judged = 0;
+    if (facts.changesChannels) {
+      this.#judge(facts);
+    }
+  }
+
+  /** More of an open unit was sent. */
+  prepareMore(facts: UnitFacts): void {
+    if (!facts.changesChannels || this.#state.type !== "none") {
+      return;
+    }
+    const isNew = facts.hasUnreadChannels || facts.channels.length > this.#judged;
+    // The Sync may be on its way: what comes ahead of it is not answered before.
+    if (isNew && (!facts.isOpen || facts.hasFlushedChannels)) {
+      this.#judge(facts);
+    } else if (isNew && this.#isFree) {
+      this.#options.run.hold.leaveBehind();
+    }
+  }
+
+  #judge(facts: UnitFacts): void {
+    const { channels: commands, hasUnreadChannels } = facts;
+    this.#judged = commands.length;
+    const leavesOnly = !hasUnreadChannels && commands.every(({ type }) => type !== "listen");
+    if (leavesOnly && this.#channels.size === 0) {
       return;
     }
     const { hold } = this.#options.run;
-    const isFree = hold.isAtRest && channels !== "several" && !facts.isOpen;
-    if (isFree && this.#canListen(channels)) {
-      this.#state = { type: "running", command: channels, answer: new HeldAnswer() };
+    const isAlone = facts.executions === 1 && facts.hasChannelsAlone;
+    if (this.#takesEffectAtOnce(facts) && leavesOnly) {
+      this.#hold(commands);
+    } else if (this.#takesEffectAtOnce(facts) && this.#isFree && isAlone && this.#canListen()) {
+      this.#hold(commands);
       hold.leaveBehind();
-    } else if (this.#channels.size === 0) {
+    } else if (this.#channels.size === 0 || this.#areNew(facts)) {
       facts.addState();
-    } else if (channels !== "several" && this.#isNew(channels)) {
-      facts.addState();
-    } else if (channels !== "several" && channels.type !== "listen" && hold.transaction === "I") {
-      this.#state = { type: "running", command: channels, answer: new HeldAnswer() };
     } else {
       facts.refuse(mixedError());
     }
+  }
+
+  /** Whether it does so with the answer that ends the unit, unless that has an error. */
+  #takesEffectAtOnce(facts: UnitFacts): boolean {
+    const isTransaction = facts.opensTransaction || facts.endsTransaction;
+    const isOther = facts.copies || facts.discardsAll !== undefined || facts.hasUnreadChannels;
+    return (
+      !facts.isOpen && !isTransaction && !isOther && this.#options.run.hold.transaction === "I"
+    );
+  }
+
+  #hold(commands: readonly ChannelCommand[]): void {
+    this.#state = { type: "running", commands: [...commands], answer: new HeldAnswer() };
   }
 
   /** The unit was not run: it is answered otherwise. */
@@ -115,7 +158,7 @@ export class SessionChannels implements NotificationSink {
     const { answer } = this.#state;
     answer.add(bytes);
     if (answer.byteLength > engine.limits.heldBytes) {
-      const problem = "the answer to LISTEN is too long";
+      const problem = "the answer to LISTEN or UNLISTEN is too long";
       owner.fail(new MultiPoolerError(PoolerErrorCode.Internal, problem));
     }
     return true;
@@ -126,15 +169,15 @@ export class SessionChannels implements NotificationSink {
     if (this.#state.type !== "running") {
       return;
     }
-    const { command, answer } = this.#state;
-    const isDone = answer.tag === "LISTEN" || answer.tag === "UNLISTEN";
+    const { commands, answer } = this.#state;
+    const isDone = answer.channelTags.length === commands.length;
     if (!isDone || this.#subscription === undefined) {
       this.#state = NONE;
       this.#tell(answer.withNotifications(this.#take()));
       return;
     }
     this.#state = { type: "changing" };
-    void this.#change(this.#subscription, command, answer);
+    void this.#change(this.#subscription, commands, answer);
   }
 
   /** DISCARD ALL has run. */
@@ -177,12 +220,12 @@ export class SessionChannels implements NotificationSink {
 
   async #change(
     subscription: Subscription,
-    command: ChannelCommand,
+    commands: readonly ChannelCommand[],
     answer: HeldAnswer,
   ): Promise<void> {
     const { owner } = this.#options;
     try {
-      await subscription.change(changeOf(command));
+      await subscription.change(changeOf(commands));
     } catch (error) {
       if (this.#state.type === "changing") {
         this.#state = NONE;
@@ -193,7 +236,9 @@ export class SessionChannels implements NotificationSink {
     }
     if (this.#state.type === "changing") {
       this.#state = NONE;
-      this.#note(command);
+      for (const command of commands) {
+        this.#note(command);
+      }
       this.#tell(answer.withNotifications(this.#take()));
       owner.goOn();
     }
@@ -213,8 +258,8 @@ export class SessionChannels implements NotificationSink {
   }
 
   /** Whether the pooler listens, so that it can do so for the session. */
-  #canListen({ type }: ChannelCommand): boolean {
-    if (type !== "listen" || this.#subscription !== undefined) {
+  #canListen(): boolean {
+    if (this.#subscription !== undefined) {
       return true;
     }
     try {
@@ -225,8 +270,10 @@ export class SessionChannels implements NotificationSink {
     }
   }
 
-  #isNew(command: ChannelCommand): boolean {
-    return command.type === "listen" && !this.#channels.has(command.channel);
+  #areNew({ channels, hasUnreadChannels }: UnitFacts): boolean {
+    const isNew = (command: ChannelCommand): boolean =>
+      command.type === "listen" && !this.#channels.has(command.channel);
+    return !hasUnreadChannels && channels.every(isNew);
   }
 
   /** As PostgreSQL has it: outside of transactions, and between answers. */

@@ -23,6 +23,8 @@ export class ClientStatement {
   readonly prepare: PrepareText | undefined;
   #registered: RegisteredStatement | undefined;
   #conditions = "";
+  /** What the client was told the columns of, and of which generation. */
+  #told: { readonly registered: RegisteredStatement; readonly generation: number } | undefined;
 
   constructor(options: {
     readonly text: string;
@@ -39,6 +41,28 @@ export class ClientStatement {
   /** Bytes of text, roughly. */
   get byteLength(): number {
     return this.text.length + 4 * this.parameterTypes.length;
+  }
+
+  /**
+   * The client was told the columns of the statement, as it is where it was placed last. It reads
+   * rows by them, so that other columns are PostgreSQL's error from now on.
+   */
+  noteTold(): void {
+    const registered = this.#registered;
+    this.#told =
+      registered === undefined ? undefined : { registered, generation: registered.generation };
+  }
+
+  get isTold(): boolean {
+    return this.#told !== undefined;
+  }
+
+  /** Whether its columns are known to be others than the client was told. */
+  get isOutdated(): boolean {
+    const told = this.#told;
+    return (
+      told?.registered === this.#registered && told?.generation !== told?.registered.generation
+    );
   }
 
   /** @param conditions the settings of the session that decide what the text means */

@@ -10,6 +10,7 @@ import type { ClientStatements } from "./client-statements.ts";
 import { isAboutChannels } from "../notifications/channel-command.ts";
 import type { SettingChanges } from "../settings/setting-changes.ts";
 import type { Order } from "./order.ts";
+import type { Channels } from "./session-command.ts";
 import { statementsOf } from "./sql-tokens.ts";
 
 const ALL_SETTINGS: SettingChanges = { names: new Map(), resetsAll: true };
@@ -44,7 +45,7 @@ export class OrderFacts {
     const { command, statement, executed } = order;
     switch (command.type) {
       case "settings":
-        facts.addText(text, classification, ~Taint.Settings);
+        this.#addParts(text, classification, command.channels, ~Taint.Settings);
         return;
       case "discardAll":
         facts.addText(text, classification, Taint.None);
@@ -53,8 +54,7 @@ export class OrderFacts {
         facts.addText(text, classification, Taint.None);
         return;
       case "channels":
-        facts.addText(text, classification, Taint.None);
-        facts.addChannels(command.command);
+        this.#addParts(text, classification, command, ~Taint.None);
         return;
       case "deallocate":
         this.#addUnlessKnown(text, classification, order);
@@ -84,6 +84,8 @@ export class OrderFacts {
     const { facts, statements } = this.#options;
     const execution = facts.executions;
     facts.executions += 1;
+    facts.hasChannelsAlone =
+      order?.command.type === "channels" && order.command.others.length === 0;
     if (order === undefined) {
       return;
     }
@@ -109,13 +111,15 @@ export class OrderFacts {
         return;
       case "settings":
         facts.addSettings(command.changes);
+        facts.channels.push(...(command.channels?.channels ?? []));
+        return;
+      case "channels":
+        facts.channels.push(...command.channels);
         return;
       case "execute":
         if (executed !== undefined) {
           facts.addSettings(executed.command.changes);
         }
-        return;
-      case "channels":
     }
   }
 
@@ -125,7 +129,25 @@ export class OrderFacts {
       return;
     }
     if ((statementsOf(toSqlText(text)) ?? [[]]).some(isAboutChannels)) {
-      this.#options.facts.addChannels("several");
+      this.#options.facts.hasUnreadChannels = true;
+    }
+  }
+
+  /** The pooler carries the channels along; the other statements of the text leave what they leave. */
+  #addParts(
+    text: string,
+    classification: Classification,
+    channels: Channels | undefined,
+    mask: TaintSet,
+  ): void {
+    const { facts, classifier } = this.#options;
+    if (channels === undefined) {
+      facts.addText(text, classification, mask);
+      return;
+    }
+    facts.addText(text, classification, Taint.None);
+    for (const other of channels.others) {
+      facts.addTaint(other, classifier.classify(other), mask);
     }
   }
 

@@ -57,6 +57,30 @@ test("RESET ALL takes back what was set before it", () => {
   });
 });
 
+test("changes of channels are read among other statements", () => {
+  expect(read('listen a; unlisten "B"; unlisten *')).toEqual({
+    type: "channels",
+    channels: [
+      { type: "listen", channel: "a" },
+      { type: "unlisten", channel: "B" },
+      { type: "unlistenAll" },
+    ],
+    others: [],
+  });
+  const channels = [{ type: "unlistenAll" }];
+  expect(read("select 1; unlisten *; close all")).toEqual({
+    type: "channels",
+    channels,
+    others: ["select 1", "close all"],
+  });
+  expect(read("close all; unlisten *; reset all")).toMatchObject({
+    type: "settings",
+    channels: { channels, others: ["close all", "reset all"] },
+  });
+  expect(read("select sly(); unlisten *")).toBe(undefined);
+  expect(read("listen a.b; reset all")).toBe(undefined);
+});
+
 test.each([
   "set seed = 0.5",
   "set seed to 0.5",

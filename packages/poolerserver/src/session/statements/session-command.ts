@@ -1,4 +1,4 @@
-import { readChannelCommand } from "../notifications/channel-command.ts";
+import { isAboutChannels, readChannelCommand } from "../notifications/channel-command.ts";
 import type { ChannelCommand } from "../notifications/channel-command.ts";
 import { readSettings } from "../settings/setting-changes.ts";
 import type { SettingChanges } from "../settings/setting-changes.ts";
@@ -15,11 +15,19 @@ export interface NameInText {
   readonly end: number;
 }
 
-/** A text that only sets and resets settings, beside what leaves them alone. */
+/** What a text does to the channels of the session. */
+export interface Channels {
+  readonly channels: readonly ChannelCommand[];
+  /** Its other statements. */
+  readonly others: readonly string[];
+}
+
+/** A text that sets and resets settings, beside what leaves them alone. */
 export interface SettingsCommand {
   readonly type: "settings";
   readonly changes: SettingChanges;
   readonly resets: readonly SettingReset[];
+  readonly channels: Channels | undefined;
 }
 
 /** A text about the session itself, which the pooler carries from backend to backend. */
@@ -27,7 +35,7 @@ export type SessionCommand =
   | SettingsCommand
   | { readonly type: "discardAll" }
   | { readonly type: "deallocateAll" }
-  | { readonly type: "channels"; readonly command: ChannelCommand }
+  | ({ readonly type: "channels" } & Channels)
   | ({ readonly type: "deallocate" } & NameInText)
   /** `suffix`: what stands behind the name. */
   | ({ readonly type: "execute"; readonly suffix: string } & NameInText)
@@ -57,13 +65,36 @@ export function readCommand(
   if (command !== undefined) {
     return command;
   }
-  const changes = readSettings(statements, (statement) => {
-    const [first] = statement;
-    return first !== undefined && keepsSettings(text.slice(first.start, statement.at(-1)?.end));
-  });
-  return changes === undefined
-    ? undefined
-    : { type: "settings", changes, resets: resetsIn(statements) };
+  const others = statements.filter((statement) => !isAboutChannels(statement));
+  const isAboutSome = others.length < statements.length;
+  const channels = isAboutSome ? channelsOf(text, statements, others) : undefined;
+  if (isAboutSome && channels === undefined) {
+    return undefined;
+  }
+  const keeps = (statement: readonly SqlToken[]): boolean => keepsSettings(slice(text, statement));
+  const changes = readSettings(others, keeps);
+  if (changes !== undefined) {
+    return { type: "settings", changes, resets: resetsIn(statements), channels };
+  }
+  return channels !== undefined && others.every(keeps)
+    ? { type: "channels", ...channels }
+    : undefined;
+}
+
+function channelsOf(
+  text: string,
+  statements: readonly (readonly SqlToken[])[],
+  others: readonly (readonly SqlToken[])[],
+): Channels | undefined {
+  const channels = statements.filter(isAboutChannels).map(readChannelCommand);
+  const isUnderstood = channels.every((channel) => channel !== undefined);
+  return isUnderstood
+    ? { channels, others: others.map((other) => decode(slice(text, other))) }
+    : undefined;
+}
+
+function slice(text: string, statement: readonly SqlToken[]): string {
+  return text.slice(statement[0]?.start, statement.at(-1)?.end);
 }
 
 function commandOf(text: string, tokens: readonly SqlToken[]): SessionCommand | undefined {
@@ -79,8 +110,10 @@ function commandOf(text: string, tokens: readonly SqlToken[]): SessionCommand | 
       return preparation(text, tokens);
     case "listen":
     case "unlisten": {
-      const channels = readChannelCommand(tokens);
-      return channels === undefined ? undefined : { type: "channels", command: channels };
+      const command = readChannelCommand(tokens);
+      return command === undefined
+        ? undefined
+        : { type: "channels", channels: [command], others: [] };
     }
     default:
       return undefined;

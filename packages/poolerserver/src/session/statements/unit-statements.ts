@@ -19,6 +19,7 @@ import { readTypes } from "./parameter-types.ts";
 import { decodeName, namesIn } from "./sql-tokens.ts";
 import type { StatementMessage } from "./statement-message.ts";
 import { isPoolerName } from "./pooler-name.ts";
+import { outdatedPlanError } from "../session-refusal.ts";
 import { UnitMessages } from "./unit-messages.ts";
 
 const STATEMENT = 0x53;
@@ -159,6 +160,7 @@ export class UnitStatements {
     if (statement === undefined) {
       return;
     }
+    facts.refuse(statement.isOutdated ? outdatedPlanError() : undefined);
     const isOwn = this.#options.statements.noteBind(statement) && facts.parses;
     facts.leavesStatement &&= !isOwn;
     this.text = statement.text;
@@ -185,7 +187,7 @@ export class UnitStatements {
     const { chunk, bodyStart, bodyEnd } = input;
     facts.needsBackend = true;
     if (bodyStart + 1 < bodyEnd && chunk[bodyStart] === STATEMENT) {
-      this.#use(bodyStart + 1);
+      this.#use(bodyStart + 1, true);
     }
   }
 
@@ -234,7 +236,7 @@ export class UnitStatements {
   }
 
   /** A message uses the statement whose name begins at `nameStart`. */
-  #use(nameStart: number): ClientStatement | undefined {
+  #use(nameStart: number, isDescribe = false): ClientStatement | undefined {
     const { input, facts, isPinned } = this.#options;
     const { chunk, bodyEnd } = input;
     const nameEnd = textEnd(chunk, nameStart, bodyEnd);
@@ -257,7 +259,7 @@ export class UnitStatements {
       // Its Parse was rewritten where it stands.
       return statement;
     }
-    this.#messages.add("use", { nameStart, nameEnd, statement, isUnnamed });
+    this.#messages.add("use", { nameStart, nameEnd, statement, isUnnamed, isDescribe });
     return statement;
   }
 

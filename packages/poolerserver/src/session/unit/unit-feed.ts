@@ -255,7 +255,9 @@ export class UnitFeed {
     const { facts } = this.#cutter;
     switch (code) {
       case FrontendCode.CopyData:
+        return;
       case FrontendCode.Flush:
+        facts.flush();
         return;
       case FrontendCode.CopyDone:
       case FrontendCode.CopyFail:
