@@ -72,8 +72,17 @@ export class Sessions {
   #isClosed = false;
 
   constructor(options: SessionsOptions) {
-    const { served, classifier, onDoubt, encodingOf, labels, limits, counts, holdsBegin, ...engine } =
-      options;
+    const {
+      served,
+      classifier,
+      onDoubt,
+      encodingOf,
+      labels,
+      limits,
+      counts,
+      holdsBegin,
+      ...engine
+    } = options;
     this.#encodingOf = encodingOf;
     this.#user = served.user;
     this.#labels = labels;
