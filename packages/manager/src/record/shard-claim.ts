@@ -259,9 +259,8 @@ export class ShardClaim {
 
   /** One turn of the task: resolves with the delay before the next. */
   async #look(stop: AbortSignal): Promise<number | undefined> {
-    const { clock } = this.#options;
     using deadline = new Deadline({
-      clock,
+      clock: this.#options.clock,
       ms: ACCESS_TIMEOUT_MS,
       what: "the primary of the shard",
       signal: stop,
@@ -312,15 +311,11 @@ export class ShardClaim {
     }
   }
 
+  /** Takes note of a rival that has gone, unless another claim was read meanwhile. */
   async #lookAtRival(found: FoundClaim, signal: AbortSignal): Promise<void> {
-    if (await this.#rival.isGone(found.primary, signal)) {
-      this.#retire(found);
-    }
-  }
-
-  #retire(found: FoundClaim): void {
+    const isGone = await this.#rival.isGone(found.primary, signal);
     const standing = this.#standing;
-    if (standing.name === "taken" && standing.found.version === found.version) {
+    if (isGone && standing.name === "taken" && standing.found.version === found.version) {
       this.#become({ name: "retired", found });
     }
   }
