@@ -128,9 +128,8 @@ export class ShardClaim {
   /** The server may be another one, or the wish: looks again. */
   reconsider(): void {
     this.#check.reconsider();
-    const standing = this.#standing;
-    if ("found" in standing) {
-      this.#judgeClaim(standing.found);
+    if ("found" in this.#standing) {
+      this.#judgeClaim(this.#standing.found);
     }
     this.#task.poke();
   }
@@ -340,8 +339,11 @@ export class ShardClaim {
 
   async #giveUp({ primary, version }: FoundClaim, signal: AbortSignal): Promise<undefined> {
     if (!this.#options.isCandidate() && this.#claimant.isByThisPooler(primary)) {
-      const left = { primary: undefined, cluster: this.#check.cluster };
-      await this.#record.write(left, version, signal);
+      await this.#record.write(
+        { primary: undefined, cluster: this.#check.cluster },
+        version,
+        signal,
+      );
     }
   }
 
