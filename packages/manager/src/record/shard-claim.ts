@@ -302,21 +302,18 @@ export class ShardClaim {
           ? await this.#keep(standing.found, signal)
           : await this.#giveUp(standing.found, signal);
       case "taken":
-        if (isCandidate()) {
-          await this.#lookAtRival(standing.found, signal);
-          return RIVAL_MS;
-        }
-        return undefined;
+        return isCandidate() ? await this.#lookAtRival(standing.found, signal) : undefined;
     }
   }
 
   /** Takes note of a rival that has gone, unless another claim was read meanwhile. */
-  async #lookAtRival(found: FoundClaim, signal: AbortSignal): Promise<void> {
+  async #lookAtRival(found: FoundClaim, signal: AbortSignal): Promise<number> {
     const isGone = await this.#rival.isGone(found.primary, signal);
     const standing = this.#standing;
     if (isGone && standing.name === "taken" && standing.found.version === found.version) {
       this.#become({ name: "retired", found });
     }
+    return RIVAL_MS;
   }
 
   /** One that it has in common with a pooler that has ended becomes its own. */
@@ -339,11 +336,8 @@ export class ShardClaim {
 
   async #giveUp({ primary, version }: FoundClaim, signal: AbortSignal): Promise<undefined> {
     if (!this.#options.isCandidate() && this.#claimant.isByThisPooler(primary)) {
-      await this.#record.write(
-        { primary: undefined, cluster: this.#check.cluster },
-        version,
-        signal,
-      );
+      const left = { primary: undefined, cluster: this.#check.cluster };
+      await this.#record.write(left, version, signal);
     }
   }
 
