@@ -13,7 +13,7 @@ export interface TopologyPlace extends AsyncDisposable {
   readonly servers: string;
 }
 
-const LIMIT_MS = 10_000;
+const LIMIT_MS = 20_000;
 
 /** A pooler without a PostgreSQL: all that matters here is its record. */
 function startRegistering(place: TopologyPlace, name: string): PoolerProcess {

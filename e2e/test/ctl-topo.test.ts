@@ -9,7 +9,7 @@ import { ctlTopo, poolerRecord } from "./ctl-topo.ts";
 import { temporaryDirectory } from "./temporary-directory.ts";
 import { inFile } from "./topology-flags.ts";
 
-const LIMIT_MS = 10_000;
+const LIMIT_MS = 20_000;
 
 describeCtlTopo("a file", openFile);
 

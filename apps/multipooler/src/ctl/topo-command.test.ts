@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PassThrough, Writable } from "node:stream";
@@ -7,7 +7,7 @@ import { SqliteBackend } from "@multipooler/topo/sqlite";
 import { afterAll, expect, test } from "vitest";
 import { ConfigError } from "../settings/config.ts";
 import type { TopologyTarget } from "../topology-target.ts";
-import type { TopoOptions } from "./topo-command.ts";
+import type { TopoIo, TopoOptions } from "./topo-command.ts";
 import { topoGet } from "./topo-get.ts";
 import { topoInit } from "./topo-init.ts";
 import { topoList } from "./topo-list.ts";
@@ -46,10 +46,24 @@ async function run(
   return { code, stdout: await said, complaints };
 }
 
+const init = (options: TopoOptions, io: TopoIo): Promise<number> =>
+  topoInit({ ...options, explain: false }, io);
+
+test("an explained init tells what it would make, and makes nothing", async () => {
+  const options = { target: target("explained.db"), json: false };
+  const explained = await run((given, io) => topoInit({ ...given, explain: true }, io), options);
+  expect(explained).toMatchObject({ code: 0, complaints: [] });
+  expect(explained.stdout).toMatch(/^1\. +create topology .*explained\.db\n2\. +create cell /);
+  expect(existsSync(options.target.server.file)).toBe(false);
+  await run(init, options);
+  const again = await run((given, io) => topoInit({ ...given, explain: true }, io), options);
+  expect(again.stdout).toMatch(/^1\. +create cell .* \(done already\)\n$/);
+});
+
 /** A topology with a cell, and in it a key whose value is no record. */
 async function damagedTopology(name: string): Promise<TopoOptions & { readonly key: string }> {
   const options = { target: target(name), json: false };
-  await run(topoInit, options);
+  await run(init, options);
   const key = "/multigres/zone1/poolers/multipooler-zone1-a/Pooler";
   const store = new SqliteBackend().connect([options.target.server.file]);
   await store.put(key, Buffer.from([0xff]));
@@ -76,7 +90,7 @@ test("a damaged record is named, the rest is printed, and the exit code tells", 
 
 test("a reader that went away is the end of the work, and no failure", async () => {
   const options = { target: target("unread.db"), json: false };
-  await run(topoInit, options);
+  await run(init, options);
   const stdout = new Writable({
     highWaterMark: 0,
     write: (_chunk, _encoding, done) =>

@@ -35,6 +35,7 @@ const STATUS: ManagerStatus = {
     registered: true,
     typeSource: "topology",
     ignoredType: undefined,
+    shardPrimary: undefined,
     lastError: undefined,
     lastPublishedAt: undefined,
     awaySince: undefined,

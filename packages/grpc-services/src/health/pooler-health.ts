@@ -1,6 +1,6 @@
 import type { ManagerStatus } from "@multipooler/manager";
 import { StreamPoolerHealthResponse } from "@multipooler/proto/multipoolerservice";
-import { onAbort } from "@multipooler/timing";
+import { onAbort, untilAborted } from "@multipooler/timing";
 import type { Clock, Timer } from "@multipooler/timing";
 import { GrpcServicesError, GrpcServicesErrorCode } from "../errors/error.ts";
 import type { PoolerManager } from "../server/pooler-manager.ts";
@@ -73,7 +73,9 @@ export class PoolerHealth {
       while (!signal.aborted) {
         const bytes = stream.take();
         if (bytes !== undefined) {
-          await orBehind(sink.write(bytes), stream);
+          // A reader may never take the message that is being written. A race against a promise that
+          // lives as long as the stream would keep a little of each message.
+          await untilAborted(Promise.resolve(sink.write(bytes)), stream.overflow);
         } else if (this.#closing.aborted) {
           return;
         } else {
@@ -145,23 +147,17 @@ export class PoolerHealth {
 
 /** What one stream has still to send. */
 class Stream extends Wakeup {
-  readonly #overflow = Promise.withResolvers<never>();
+  readonly #overflow = new AbortController();
   readonly #waiting: Uint8Array[] = [];
 
-  constructor() {
-    super();
-    // Nobody may be waiting for it.
-    this.#overflow.promise.catch(() => undefined);
-  }
-
-  /** Rejects once the reader is too far behind. */
-  get overflow(): Promise<never> {
-    return this.#overflow.promise;
+  /** Aborts once the reader is too far behind, with the error for it. */
+  get overflow(): AbortSignal {
+    return this.#overflow.signal;
   }
 
   push(bytes: Uint8Array): void {
     if (this.#waiting.length === MAX_WAITING) {
-      this.#overflow.reject(behindError());
+      this.#overflow.abort(behindError());
       return;
     }
     this.#waiting.push(bytes);
@@ -170,13 +166,6 @@ class Stream extends Wakeup {
 
   take(): Uint8Array | undefined {
     return this.#waiting.shift();
-  }
-}
-
-/** A reader may never take the message that is being written. */
-async function orBehind(written: Promise<void> | undefined, stream: Stream): Promise<void> {
-  if (written !== undefined) {
-    await Promise.race([written, stream.overflow]);
   }
 }
 

@@ -128,9 +128,8 @@ export class ShardClaim {
   /** The server may be another one, or the wish: looks again. */
   reconsider(): void {
     this.#check.reconsider();
-    const standing = this.#standing;
-    if ("found" in standing) {
-      this.#judgeClaim(standing.found);
+    if ("found" in this.#standing) {
+      this.#judgeClaim(this.#standing.found);
     }
     this.#task.poke();
   }
@@ -259,9 +258,8 @@ export class ShardClaim {
 
   /** One turn of the task: resolves with the delay before the next. */
   async #look(stop: AbortSignal): Promise<number | undefined> {
-    const { clock } = this.#options;
     using deadline = new Deadline({
-      clock,
+      clock: this.#options.clock,
       ms: ACCESS_TIMEOUT_MS,
       what: "the primary of the shard",
       signal: stop,
@@ -304,25 +302,18 @@ export class ShardClaim {
           ? await this.#keep(standing.found, signal)
           : await this.#giveUp(standing.found, signal);
       case "taken":
-        if (isCandidate()) {
-          await this.#lookAtRival(standing.found, signal);
-          return RIVAL_MS;
-        }
-        return undefined;
+        return isCandidate() ? await this.#lookAtRival(standing.found, signal) : undefined;
     }
   }
 
-  async #lookAtRival(found: FoundClaim, signal: AbortSignal): Promise<void> {
-    if (await this.#rival.isGone(found.primary, signal)) {
-      this.#retire(found);
-    }
-  }
-
-  #retire(found: FoundClaim): void {
+  /** Takes note of a rival that has gone, unless another claim was read meanwhile. */
+  async #lookAtRival(found: FoundClaim, signal: AbortSignal): Promise<number> {
+    const isGone = await this.#rival.isGone(found.primary, signal);
     const standing = this.#standing;
-    if (standing.name === "taken" && standing.found.version === found.version) {
+    if (isGone && standing.name === "taken" && standing.found.version === found.version) {
       this.#become({ name: "retired", found });
     }
+    return RIVAL_MS;
   }
 
   /** One that it has in common with a pooler that has ended becomes its own. */
