@@ -138,6 +138,58 @@ test("P3: a table that changes under a statement fails nobody who prepares after
   }
 });
 
+test.each(["of the client's own", "past the pooler"])(
+  "a client that was told the columns of a statement gets PostgreSQL's error for others: a change %s",
+  async (whose) => {
+    const table = whose === "past the pooler" ? "passed" : "owned";
+    await sql(`create table ${table} as select 1 as a`);
+    // DDL keeps its backend, and so do others until the catalog was read again.
+    await using pooler = await scene({ capacity: 7 });
+    const clients = [await pooler.connect(), await pooler.connect(), await pooler.connect()];
+    const text = `select * from ${table}`;
+    const prepared = [parse(text, "s"), describe("S", "s"), sync];
+    for (const client of clients) {
+      expect(await client.ask(prepared)).toEqual(["1", "t", "T", "Z I"]);
+      await shuffle(pooler);
+      expect(await client.ask(use("s"))).toContain("D 1");
+    }
+    const change = `alter table ${table} add column b int`;
+    await (whose === "past the pooler" ? sql(change) : clients[0]?.ask(query(change)));
+    const undescribed = await pooler.connect();
+    for (let round = 0; round < 3; round += 1) {
+      for (const client of clients) {
+        expect(await client.ask(use("s"))).toEqual(["E 0A000", "Z I"]);
+        await shuffle(pooler);
+      }
+      await undescribed.ask([parse(text, "u"), sync]);
+      expect(await undescribed.ask(use("u"))).toContain("D 1|null");
+      await undescribed.ask([close("S", "u"), sync]);
+    }
+    for (const client of clients) {
+      await client.ask([close("S", "s"), sync]);
+      expect(await client.ask(prepared)).toEqual(["1", "t", "T", "Z I"]);
+      await shuffle(pooler);
+      expect(await client.ask(use("s"))).toContain("D 1|null");
+    }
+    await clients[0]?.ask(query("begin"));
+    expect(await clients[0]?.ask(query(`alter table ${table} drop column b`))).toContain("Z T");
+    expect(await clients[0]?.ask(use("s"))).toEqual(["E 0A000", "Z E"]);
+    await clients[0]?.ask(query("rollback"));
+    expect(await clients[0]?.ask(use("s"))).toContain("D 1|null");
+  },
+);
+
+test("a client that was told the columns of a statement goes on after changes of other things", async () => {
+  await sql("create table kept as select 1 as a");
+  await using pooler = await scene({ capacity: 1 });
+  const client = await pooler.connect();
+  await client.ask([parse("select a from kept", "s"), describe("S", "s"), sync]);
+  for (const change of ["create table further (a int)", "alter table kept add column b int"]) {
+    await client.ask(query(change));
+    expect(await client.ask(use("s"))).toContain("D 1");
+  }
+});
+
 test("statements that were dropped behind the pooler's back are parsed again", async () => {
   await using pooler = await scene({ capacity: 1 });
   const client = await pooler.connect();

@@ -136,7 +136,7 @@ export class PoolerSession implements Session, Holder, UnitSource, ChannelOwner 
 
   async end(when: "now" | "boundary"): Promise<void> {
     if (when === "now") {
-      this.#endNow(undefined, undefined);
+      this.#endNow(undefined);
     } else if (this.#life === "open") {
       this.#life = "leaving";
       if (this.#run.withdraw()) {
@@ -277,8 +277,7 @@ export class PoolerSession implements Session, Holder, UnitSource, ChannelOwner 
 
   /** The client says that it leaves, or what no client may say. */
   #endBy(end: "terminate" | "broken"): void {
-    const error = end === "broken" ? protocolError(this.cutter.problem) : undefined;
-    this.#endNow(error === undefined ? undefined : encodePoolerError(error, "FATAL"), error);
+    this.#endNow(end === "broken" ? protocolError(this.cutter.problem) : undefined);
   }
 
   #feed(): void {
@@ -314,17 +313,17 @@ export class PoolerSession implements Session, Holder, UnitSource, ChannelOwner 
   /** Ends the session with a last word, if there is an error to tell. */
   fail(error: MultiPoolerError | undefined): void {
     if (error !== undefined) {
-      this.#endNow(encodePoolerError(error, "FATAL"), error);
+      this.#endNow(error);
     }
   }
 
-  #endNow(lastMessage: Uint8Array | undefined, reason: MultiPoolerError | undefined): void {
+  #endNow(reason: MultiPoolerError | undefined): void {
     if (this.#life === "ended") {
       return;
     }
     this.#life = "ended";
     this.#channels.end();
-    this.#output.close(lastMessage);
+    this.#output.close(reason === undefined ? undefined : encodePoolerError(reason, "FATAL"));
     this.cutter.input.clear();
     this.#options.client.ended(reason);
     this.#run.withdraw();

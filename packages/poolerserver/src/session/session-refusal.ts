@@ -1,6 +1,7 @@
 import { PoolerErrorCode } from "@multipooler/query-service";
 import { MultiPoolerError, errorDiagnostic } from "../error.ts";
 import type { BackendEnd } from "../pool/backend.ts";
+import { PLAN_CHECK } from "../statements/statement-failure.ts";
 import { encodeQuery } from "./input/frontend-message.ts";
 
 /** Makes a transaction of the backend fail, as the statement would have that is refused. */
@@ -14,6 +15,14 @@ export function noStatementError(name: string): MultiPoolerError {
       : `prepared statement "${Buffer.from(name, "latin1").toString()}" does not exist`;
   return new MultiPoolerError(PoolerErrorCode.InvalidArgument, message, {
     diagnostic: errorDiagnostic("26000", message),
+  });
+}
+
+/** In PostgreSQL's words, which drivers know: they prepare the statement again. */
+export function outdatedPlanError(): MultiPoolerError {
+  const message = "cached plan must not change result type";
+  return new MultiPoolerError(PoolerErrorCode.InvalidArgument, message, {
+    diagnostic: { ...errorDiagnostic("0A000", message), routine: PLAN_CHECK },
   });
 }
 

@@ -51,16 +51,23 @@ export class HeldStatements {
    * Whether the backend has `statement` as the registry means it, and uses it. It must have been
    * parsed since the catalog was last seen to change: the types of its parameters follow from that.
    */
-  use({ name, generation }: RegisteredStatement, ddlCount: number): boolean {
+  use(statement: RegisteredStatement, ddlCount: number): boolean {
+    const held = this.#of(statement);
+    return held?.epoch === this.#epoch && held.ddlCount === ddlCount && this.#note(held);
+  }
+
+  /** Whether it may have the statement, as it was parsed at any time, and uses it. */
+  useAny(statement: RegisteredStatement): boolean {
+    const held = this.#of(statement);
+    return held !== undefined && held.epoch !== NO_EPOCH && this.#note(held);
+  }
+
+  #of({ name, generation }: RegisteredStatement): Held | undefined {
     const held = this.#held.get(name);
-    if (
-      held === undefined ||
-      held.epoch !== this.#epoch ||
-      held.generation !== generation ||
-      held.ddlCount !== ddlCount
-    ) {
-      return false;
-    }
+    return held?.generation === generation ? held : undefined;
+  }
+
+  #note(held: Held): true {
     this.#uses += 1;
     held.usedAt = this.#uses;
     return true;

@@ -4,7 +4,7 @@ import type { Diagnostic } from "@multipooler/query-service";
 const FEATURE_NOT_SUPPORTED = "0A000";
 const INVALID_SQL_STATEMENT_NAME = "26000";
 /** The function of PostgreSQL that says "cached plan must not change result type", in any language. */
-const PLAN_CHECK = "RevalidateCachedQuery";
+export const PLAN_CHECK = "RevalidateCachedQuery";
 
 /**
  * What an error before anything is run says of a statement that the backend had prepared.

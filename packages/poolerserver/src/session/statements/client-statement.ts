@@ -1,3 +1,5 @@
+import type { MultiPoolerError } from "../../error.ts";
+import { outdatedPlanError } from "../session-refusal.ts";
 import type { Classification } from "../../classification/classification.ts";
 import type {
   RegisteredStatement,
@@ -23,6 +25,8 @@ export class ClientStatement {
   readonly prepare: PrepareText | undefined;
   #registered: RegisteredStatement | undefined;
   #conditions = "";
+  /** What the client was told the columns of, and of which generation. */
+  #told: { readonly registered: RegisteredStatement; readonly generation: number } | undefined;
 
   constructor(options: {
     readonly text: string;
@@ -39,6 +43,27 @@ export class ClientStatement {
   /** Bytes of text, roughly. */
   get byteLength(): number {
     return this.text.length + 4 * this.parameterTypes.length;
+  }
+
+  /**
+   * A message is placed that uses the statement. One that describes it tells the client the columns,
+   * by which it reads rows from now on. Returns whether other columns are PostgreSQL's error.
+   */
+  use(isDescribe: boolean): boolean {
+    const registered = this.#registered;
+    if (isDescribe && registered !== undefined) {
+      this.#told = { registered, generation: registered.generation };
+    }
+    return this.#told !== undefined && !isDescribe;
+  }
+
+  /** Why it cannot be run: its columns are known to be others than the client was told. */
+  get refusal(): MultiPoolerError | undefined {
+    const told = this.#told;
+    const isSame = told === undefined || told.registered !== this.#registered;
+    return isSame || told.generation === told.registered.generation
+      ? undefined
+      : outdatedPlanError();
   }
 
   /** @param conditions the settings of the session that decide what the text means */

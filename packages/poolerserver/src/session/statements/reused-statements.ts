@@ -10,6 +10,8 @@ import type { UnitPlace } from "./unit-place.ts";
 export class ReusedStatements {
   readonly #registry: StatementRegistry;
   readonly #list: RegisteredStatement[] = [];
+  /** Those whose columns the client knows. */
+  readonly #told: RegisteredStatement[] = [];
 
   constructor(registry: StatementRegistry) {
     this.#registry = registry;
@@ -27,18 +29,31 @@ export class ReusedStatements {
     return this.#list.some(({ name }) => names.includes(name));
   }
 
-  add(statement: RegisteredStatement): void {
+  add(statement: RegisteredStatement, isTold: boolean): void {
     this.#list.push(statement);
+    if (isTold) {
+      this.#told.push(statement);
+    }
+  }
+
+  /** Whether the client may get an answer of statements that are parsed again. */
+  canBeReplaced(failure: StatementFailure): boolean {
+    return failure === "missing" || (failure === "outdated" && this.#told.length === 0);
   }
 
   /** Another unit begins. */
   empty(): void {
-    emptyList(this.#list);
+    emptyList(this.#list, this.#told);
   }
 
   /** One of them has failed: they are parsed again before their next use. */
   suspect(failure: StatementFailure, place: UnitPlace | undefined): void {
+    const isInTransaction = place !== undefined && place.hold.transaction !== "I";
     for (const statement of this.#list) {
+      // PostgreSQL judges the next use too. A change of this transaction may be rolled back.
+      if (this.#told.includes(statement) && (failure === "other" || isInTransaction)) {
+        continue;
+      }
       if (failure === "outdated") {
         this.#registry.outdated(statement, statement.generation);
       }

@@ -47,6 +47,8 @@ export interface StatementMessage {
   readonly ownName: string;
   /** It is about the unnamed statement that the same unit parses. */
   readonly isUnnamed: boolean;
+  /** It asks for the columns of the statement. */
+  readonly isDescribe: boolean;
   /** It is a Parse of SQL that names a statement. */
   readonly isParse: boolean;
   /** What it is added that puts start-up settings back. */

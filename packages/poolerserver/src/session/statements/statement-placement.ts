@@ -70,8 +70,9 @@ export class StatementPlacement {
   }
 
   /** Whether the unit can be sent again after it has failed because of what the backend had. */
-  get isRepeatable(): boolean {
-    return this.isSuspect && !this.#replies.hasAnyForClient;
+  isRepeatable(failure: StatementFailure): boolean {
+    const isUnanswered = this.isSuspect && !this.#replies.hasAnyForClient;
+    return isUnanswered && this.#reused.canBeReplaced(failure);
   }
 
   /** A unit of these bytes and messages goes to the backend of `held`. */
@@ -306,7 +307,7 @@ export class StatementPlacement {
       return;
     }
     const { name } = registered;
-    if (this.#isHeld(registered)) {
+    if (this.#isHeld(registered, statement.use(message.isDescribe))) {
       this.#steps.rename(message, name);
       return;
     }
@@ -333,15 +334,19 @@ export class StatementPlacement {
     }
   }
 
-  /** Whether the backend has the statement when the message comes that is being placed. */
-  #isHeld(registered: RegisteredStatement): boolean {
+  /**
+   * Whether the backend has the statement when the message comes that is being placed. Where the client
+   * was told its columns, PostgreSQL is to judge whether it still has these.
+   */
+  #isHeld(registered: RegisteredStatement, isTold = false): boolean {
     if (this.#replies.parses(registered) || this.#reused.has(registered)) {
       return true;
     }
-    if (this.#place?.held.use(registered, this.#ddlCount) !== true) {
+    const held = this.#place?.held;
+    if ((isTold ? held?.useAny(registered) : held?.use(registered, this.#ddlCount)) !== true) {
       return false;
     }
-    this.#reused.add(registered);
+    this.#reused.add(registered, isTold);
     return true;
   }
 }

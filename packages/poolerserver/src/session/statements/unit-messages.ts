@@ -12,6 +12,7 @@ interface NotedMessage {
   readonly statement?: ClientStatement | undefined;
   readonly ownName?: string;
   readonly isUnnamed?: boolean;
+  readonly isDescribe?: boolean;
   readonly isParse?: boolean;
   readonly restoring?: Restoring;
 }
@@ -47,6 +48,7 @@ export class UnitMessages {
       statement,
       ownName = "",
       isUnnamed = false,
+      isDescribe = false,
       isParse = false,
       restoring,
     }: NotedMessage,
@@ -62,6 +64,7 @@ export class UnitMessages {
       statement,
       ownName,
       isUnnamed,
+      isDescribe,
       isParse,
       restoring,
     });

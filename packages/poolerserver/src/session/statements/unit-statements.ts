@@ -147,7 +147,7 @@ export class UnitStatements {
   }
 
   bind(): void {
-    const { input, facts } = this.#options;
+    const { input, facts, classifier } = this.#options;
     const { chunk, bodyStart, bodyEnd } = input;
     facts.needsBackend = true;
     const portalEnd = textEnd(chunk, bodyStart, bodyEnd);
@@ -159,12 +159,11 @@ export class UnitStatements {
     if (statement === undefined) {
       return;
     }
+    facts.refuse(statement.refusal);
     const isOwn = this.#options.statements.noteBind(statement) && facts.parses;
     facts.leavesStatement &&= !isOwn;
     this.text = statement.text;
-    const classification = isOwn
-      ? statement.classification
-      : this.#options.classifier.classify(statement.text);
+    const classification = isOwn ? statement.classification : classifier.classify(statement.text);
     this.#hasBoundCopy ||= classification.copy !== undefined;
     if (isOwn) {
       this.#run(classification, this.#unnamedOrder);
@@ -185,7 +184,7 @@ export class UnitStatements {
     const { chunk, bodyStart, bodyEnd } = input;
     facts.needsBackend = true;
     if (bodyStart + 1 < bodyEnd && chunk[bodyStart] === STATEMENT) {
-      this.#use(bodyStart + 1);
+      this.#use(bodyStart + 1, true);
     }
   }
 
@@ -234,7 +233,7 @@ export class UnitStatements {
   }
 
   /** A message uses the statement whose name begins at `nameStart`. */
-  #use(nameStart: number): ClientStatement | undefined {
+  #use(nameStart: number, isDescribe = false): ClientStatement | undefined {
     const { input, facts, isPinned } = this.#options;
     const { chunk, bodyEnd } = input;
     const nameEnd = textEnd(chunk, nameStart, bodyEnd);
@@ -257,7 +256,7 @@ export class UnitStatements {
       // Its Parse was rewritten where it stands.
       return statement;
     }
-    this.#messages.add("use", { nameStart, nameEnd, statement, isUnnamed });
+    this.#messages.add("use", { nameStart, nameEnd, statement, isUnnamed, isDescribe });
     return statement;
   }
 

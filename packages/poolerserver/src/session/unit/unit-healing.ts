@@ -25,7 +25,7 @@ export class UnitHealing {
   consider(error: PgwireError, mayRepeat: boolean): void {
     if (this.#placement.isSuspect) {
       const failure = failureOf(error);
-      this.#isUnderWay = mayRepeat && failure !== "other" && this.#placement.isRepeatable;
+      this.#isUnderWay = mayRepeat && this.#placement.isRepeatable(failure);
       this.#placement.suspect(failure);
     }
   }
