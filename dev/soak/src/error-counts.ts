@@ -15,6 +15,7 @@ const OUTAGE: readonly Weather[] = ["outage"];
 /** What clients may get, and why. Everything else is a fault. */
 const EXPECTED: readonly Expectation[] = [
   { kind: /^57P0[123] /, weather: OUTAGE, why: "PostgreSQL ends sessions and refuses new ones" },
+  { kind: /^MTF01 /, weather: OUTAGE, why: "the pooler refuses by its status" },
   { kind: /^(?:08\w{3}|58\w{3}) /, weather: OUTAGE, why: "a connection to PostgreSQL was lost" },
   { kind: /^(?:53300|57014) /, weather: OUTAGE, why: "nobody serves those who wait" },
   { kind: /^40001 /, weather: OUTAGE, why: "a reservation has gone with its connection" },

@@ -39,6 +39,24 @@ test("COPY goes in and out", async () => {
   expect(client.session.describe()).toEqual({ type: "idle" });
 });
 
+test("E7: a COPY that pauses before its first data has its backend to itself", async () => {
+  await sql("create table paused (x int)");
+  await using pooler = await scene({ capacity: 2 });
+  const copying = await pooler.connect();
+  copying.send(query("copy paused from stdin"));
+  await copying.until(() => copying.messages.includes("G"));
+  const others = await Promise.all(Array.from({ length: 9 }, () => pooler.connect()));
+  for (let round = 0; round < 5; round += 1) {
+    const answers = await Promise.all(
+      others.map((client, index) => client.ask(query(`select ${index}`))),
+    );
+    expect(answers.map((answer) => answer[1])).toEqual(others.map((_, index) => `D ${index}`));
+  }
+  expect(copying.messages).toEqual(["G"]);
+  expect(await copying.ask([copyData("1\n"), copyDone])).toEqual(["G", "C COPY 1", "Z I"]);
+  expect(await sql("select x from paused")).toEqual([{ x: 1 }]);
+});
+
 test("COPY FROM STDIN sent with Sync behind it", async () => {
   await sql("create table t (x int)");
   await using pooler = await scene();

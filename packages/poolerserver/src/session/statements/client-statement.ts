@@ -1,3 +1,5 @@
+import type { MultiPoolerError } from "../../error.ts";
+import { outdatedPlanError } from "../session-refusal.ts";
 import type { Classification } from "../../classification/classification.ts";
 import type {
   RegisteredStatement,
@@ -44,25 +46,24 @@ export class ClientStatement {
   }
 
   /**
-   * The client was told the columns of the statement, as it is where it was placed last. It reads
-   * rows by them, so that other columns are PostgreSQL's error from now on.
+   * A message is placed that uses the statement. One that describes it tells the client the columns,
+   * by which it reads rows from now on. Returns whether other columns are PostgreSQL's error.
    */
-  noteTold(): void {
+  use(isDescribe: boolean): boolean {
     const registered = this.#registered;
-    this.#told =
-      registered === undefined ? undefined : { registered, generation: registered.generation };
+    if (isDescribe && registered !== undefined) {
+      this.#told = { registered, generation: registered.generation };
+    }
+    return this.#told !== undefined && !isDescribe;
   }
 
-  get isTold(): boolean {
-    return this.#told !== undefined;
-  }
-
-  /** Whether its columns are known to be others than the client was told. */
-  get isOutdated(): boolean {
+  /** Why it cannot be run: its columns are known to be others than the client was told. */
+  get refusal(): MultiPoolerError | undefined {
     const told = this.#told;
-    return (
-      told?.registered === this.#registered && told?.generation !== told?.registered.generation
-    );
+    const isSame = told === undefined || told.registered !== this.#registered;
+    return isSame || told.generation === told.registered.generation
+      ? undefined
+      : outdatedPlanError();
   }
 
   /** @param conditions the settings of the session that decide what the text means */

@@ -308,11 +308,7 @@ export class StatementPlacement {
       return;
     }
     const { name } = registered;
-    const isTold = statement.isTold && !message.isDescribe;
-    if (message.isDescribe) {
-      statement.noteTold();
-    }
-    if (this.#isHeld(registered, isTold)) {
+    if (this.#isHeld(registered, statement.use(message.isDescribe))) {
       this.#steps.rename(message, name);
       return;
     }

@@ -148,7 +148,7 @@ export class UnitStatements {
   }
 
   bind(): void {
-    const { input, facts } = this.#options;
+    const { input, facts, classifier } = this.#options;
     const { chunk, bodyStart, bodyEnd } = input;
     facts.needsBackend = true;
     const portalEnd = textEnd(chunk, bodyStart, bodyEnd);
@@ -160,13 +160,11 @@ export class UnitStatements {
     if (statement === undefined) {
       return;
     }
-    facts.refuse(statement.isOutdated ? outdatedPlanError() : undefined);
+    facts.refuse(statement.refusal);
     const isOwn = this.#options.statements.noteBind(statement) && facts.parses;
     facts.leavesStatement &&= !isOwn;
     this.text = statement.text;
-    const classification = isOwn
-      ? statement.classification
-      : this.#options.classifier.classify(statement.text);
+    const classification = isOwn ? statement.classification : classifier.classify(statement.text);
     this.#hasBoundCopy ||= classification.copy !== undefined;
     if (isOwn) {
       this.#run(classification, this.#unnamedOrder);
