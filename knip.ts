@@ -41,9 +41,9 @@ const config: KnipConfig = {
     "dev/*": { project: [...SOURCE, "test/**/*.ts"] },
     "dev/embedded-etcd": { project: [...SOURCE, "test/**/*.ts"], ignoreBinaries: ["etcd"] },
     benchmarks: { entry: ["src/main.ts!", "src/subjects/worker.ts!"], project: SOURCE },
-    // The program of "npm run compat", and what that loads into the processes of the tests.
+    // The program of "npm run compat", and what tests load into processes.
     e2e: {
-      entry: ["compat/{main,patient-suite}.ts"],
+      entry: ["compat/{main,patient-suite}.ts", "test/switchover/kill-hook.ts"],
       project: ["{compat,gateway,test}/**/*.ts"],
       ignoreBinaries: ["mkfifo", "perl", "prlimit", "systemd-analyze"],
     },

@@ -1,13 +1,15 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import type { Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startPostgres } from "@multipooler/embedded-postgres";
 import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
-import { runProgram } from "@multipooler/pooler-process";
+import { runProgram, startPooler } from "@multipooler/pooler-process";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { poolerRecord } from "./ctl-topo.ts";
 import { flagsFor } from "./flags.ts";
+import { inFile } from "./topology-flags.ts";
 
 let postgres: EmbeddedPostgres;
 let stranger: Server;
@@ -109,6 +111,43 @@ test.each(["http-port", "grpc-port"])("--%s in use", async (flag) => {
   expect(code).toBe(1);
   expect(line).toContain(`cannot listen on 127.0.0.1:${strangerPort}: the port is in use (see `);
   expect(line).toContain(`--${flag}`);
+});
+
+test.each(["consensus_term.json", "role_action.json"])(
+  "a file %s that makes no sense, which is left as it is, as is the topology",
+  async (name) => {
+    const poolerDir = join(directory, name.replace(".json", ""));
+    await mkdir(poolerDir);
+    const file = join(poolerDir, name);
+    await writeFile(file, "{ torn");
+    const topology = join(poolerDir, "topology.db");
+    const { code, line } = await failure({ "pooler-dir": poolerDir, ...inFile(topology) });
+    expect(code).toBe(1);
+    expect(line).toContain(file);
+    expect(line).toMatch(/ \(see --pooler-dir\)$/);
+    expect(await readFile(file, "utf8")).toBe("{ torn");
+    expect(await poolerRecord(inFile(topology), "e2e")).toBeUndefined();
+  },
+);
+
+test("a record in the topology that is for another database, which is left as it is", async () => {
+  await using other = await postgres.createDatabase();
+  const topology = inFile(join(directory, "another-database.db"));
+  {
+    const password = { "connpool-admin-password": "right" };
+    await using pooler = startPooler({
+      flags: { ...flagsFor(postgres), ...password, ...topology },
+    });
+    await pooler.ready(200, { signal: AbortSignal.timeout(20_000) });
+    await pooler.stop();
+  }
+  const before = await poolerRecord(topology, "e2e");
+  expect(before).toMatchObject({ record: { shardKey: { database: "postgres" } } });
+  const { code, line } = await failure({ ...topology, database: other.name });
+  expect(code).toBe(1);
+  expect(line).toContain("postgres");
+  expect(line).toContain("--database");
+  expect(await poolerRecord(topology, "e2e")).toEqual(before);
 });
 
 test("a data directory that is none", async () => {

@@ -1,10 +1,9 @@
-import { chmod } from "node:fs/promises";
-import { embeddedBinDir } from "@multipooler/pgctld";
 import { runProgram } from "@multipooler/pooler-process";
-import { binariesModule } from "@multipooler/postgres-binaries";
 import { PoolerServingStatus, RoutingRole } from "@multipooler/proto/clustermetadata";
-import { expect, test } from "vitest";
+import { Mode } from "@multipooler/proto/query";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ClusterNode } from "./switchover/cluster-node.ts";
+import { EMBEDDED, startPair, VERSIONS } from "./switchover/node-pair.ts";
 import { PrimaryWatch } from "./switchover/primary-watch.ts";
 import type { Health } from "./switchover/primary-watch.ts";
 import { WriteLoad } from "./switchover/write-load.ts";
@@ -22,31 +21,16 @@ async function ctl(...args: readonly string[]): Promise<string> {
   return stdout;
 }
 
-/** A primary `a` with a table, and a standby `b` that follows it; each commit waits for the other. */
-async function pair(
-  directory: string,
-  parts: AsyncDisposableStack,
-): Promise<readonly [a: ClusterNode, b: ClusterNode]> {
-  await chmod(directory, 0o711);
-  const programs = await embeddedBinDir(binariesModule);
-  const a = parts.use(await ClusterNode.start({ name: "a", directory, programs }));
-  await a.sql("create table kept (id int primary key)");
-  const b = parts.use(await ClusterNode.start({ name: "b", directory, programs }, a));
-  await ctl("term", "--address", a.address, "--set", "1");
-  await ctl("term", "--address", b.address, "--set", "1", "--leader", "zone1/a");
-  await ctl("set-primary", `127.0.0.1:${a.port}`, "--address", b.address, "--term", "1");
-  await expect.poll(() => a.sql("select 1 from pg_stat_replication"), PATIENCE).toHaveLength(1);
-  await ctl("replication", "synchronous", "zone1/b", "--address", a.address);
-  return [a, b];
-}
-
-test(
-  "the primary moves back and forth under a load of writes, and none that was acknowledged is lost",
+test.for(VERSIONS)(
+  "the primary moves back and forth under a load of writes, and none that was acknowledged is lost: PostgreSQL $version",
   { timeout: TIMEOUT_MS },
-  async ({ annotate }) => {
+  async ({ version, programs }, { annotate, skip }) => {
+    if (programs === undefined) {
+      return skip(`Debian's PostgreSQL ${version} is not installed`);
+    }
     await using directory = await temporaryDirectory();
     await using parts = new AsyncDisposableStack();
-    const nodes = await pair(directory.path, parts);
+    const nodes = await startPair({ directory: directory.path, programs }, parts);
     const watch = new PrimaryWatch();
     const watching = new AbortController();
     const followed = nodes.map((node) => watch.follow(node, watching.signal));
@@ -86,20 +70,41 @@ test(
     gaps.sort((a, b) => a - b);
     const median = gaps[Math.floor(gaps.length / 2)] ?? 0;
     await annotate(
-      `${SWITCHOVERS} switchovers, ${acknowledged.length} writes: no write was acknowledged for ` +
+      `PostgreSQL ${version}: ${SWITCHOVERS} switchovers, ${acknowledged.length} writes: no write was acknowledged for ` +
         `${Math.round(median)} ms (median), ${Math.round(gaps.at(-1) ?? 0)} ms (worst)`,
     );
   },
 );
 
-test(
-  "a switchover is explained without a change, and one to a pooler that is no standby is refused",
-  { timeout: TIMEOUT_MS },
-  async () => {
-    await using directory = await temporaryDirectory();
-    await using parts = new AsyncDisposableStack();
-    const [a, b] = await pair(directory.path, parts);
-    const between = ["--from", a.address, "--to", b.address];
+describe("a primary and two standbys", { timeout: TIMEOUT_MS }, () => {
+  const parts = new AsyncDisposableStack();
+  let a: ClusterNode;
+  let b: ClusterNode;
+  let c: ClusterNode;
+
+  beforeAll(async () => {
+    const directory = parts.use(await temporaryDirectory());
+    const options = { directory: directory.path, programs: EMBEDDED };
+    [a, b] = await startPair(options, parts);
+    c = parts.use(await ClusterNode.start({ ...options, name: "c" }, a));
+    await ctl("term", "--address", c.address, "--set", "1", "--leader", "zone1/a");
+    await ctl("set-primary", `127.0.0.1:${a.port}`, "--address", c.address, "--term", "1");
+  }, TIMEOUT_MS);
+
+  afterAll(() => parts.disposeAsync());
+
+  /** Writes a row; resolves with what the pooler refused it with. */
+  async function write({ client }: ClusterNode, id: number): Promise<string | undefined> {
+    const target = { mode: Mode.MODE_WRITABLE };
+    const query = `insert into kept values (${id})`;
+    return await client.executeQuery({ query, target }).then(
+      () => undefined,
+      (error: unknown) => String(error),
+    );
+  }
+
+  test("a switchover is explained without a change, and one to a primary is refused", async () => {
+    const between = ["--from", a.address, "--to", b.address, "--follower", c.address];
     const steps = await ctl("switchover", ...between, "--explain");
     const names = [
       "recruit",
@@ -114,26 +119,62 @@ test(
     expect(await ctl("term", "--address", a.address)).toMatch(
       /^term 1: zone1\/a leads it\nprimary/,
     );
-    const reversed = await runProgram([
-      "ctl",
-      "switchover",
-      "--from",
-      b.address,
-      "--to",
-      a.address,
-    ]);
-    expect([reversed.code, reversed.stderr]).toEqual([
-      1,
-      `multipooler: the pooler at --from ${b.address} is not of type PRIMARY\n`,
-    ]);
-    // A demotion is undone by the primary itself, and its standby never noticed.
+    const reversed = ["ctl", "switchover", "--from", b.address, "--to", a.address];
+    expect(await runProgram(reversed)).toEqual({
+      code: 1,
+      stdout: "",
+      stderr: `multipooler: the pooler at --from ${b.address} is not of type PRIMARY\n`,
+    });
+  });
+
+  test("a demotion is undone by the primary itself, and its standbys never noticed", async () => {
     expect(await ctl("demote", "--address", a.address)).toMatch(/^The server is a standby/);
     expect(await ctl("undo-demote", "--address", a.address)).toMatch(/^The pooler is the primary/);
     await a.ready();
-    await a.client.executeQuery({ query: "insert into kept values (1)" });
-    await expect.poll(() => b.sql("select id from kept"), PATIENCE).toEqual([{ id: 1 }]);
-  },
-);
+    expect(await write(a, 1)).toBeUndefined();
+    for (const standby of [b, c]) {
+      await expect.poll(() => standby.sql("select id from kept"), PATIENCE).toEqual([{ id: 1 }]);
+    }
+  });
+
+  test("a type is changed by an administrator's word, which takes the writes away and gives them back", async () => {
+    const changeType = (...args: readonly string[]): Promise<string> =>
+      ctl("change-type", ...args, "--address", a.address);
+    expect(await changeType("replica", "--explain")).toMatch(
+      /name the type REPLICA in the topology/,
+    );
+    expect(await write(a, 2)).toBeUndefined();
+    expect(await changeType("replica")).toBe("The pooler's type is REPLICA.\n");
+    expect(await write(a, 3)).toMatch(/needs the primary/);
+    expect(await ctl("status", "--address", a.address)).toMatch(/^type +REPLICA/m);
+    expect(JSON.parse(await changeType("primary", "--json"))).toEqual({ poolerType: "PRIMARY" });
+    await a.ready();
+    expect(await write(a, 3)).toBeUndefined();
+    const wrong = await runProgram(["ctl", "change-type", "leader", "--address", a.address]);
+    expect([wrong.code, wrong.stderr]).toEqual([
+      2,
+      'multipooler: <type> is "leader"; it must be primary or replica\n',
+    ]);
+  });
+
+  test("a switchover takes further standbys along, which follow the new primary", async () => {
+    const between = ["--from", a.address, "--to", b.address, "--follower", c.address];
+    expect(await ctl("switchover", ...between)).toContain(`${b.address} is the primary in term 2`);
+    await b.ready();
+    const followers = "select application_name as name from pg_stat_replication order by 1";
+    await expect
+      .poll(() => b.sql(followers), PATIENCE)
+      .toEqual([{ name: "zone1_a" }, { name: "zone1_c" }]);
+    expect(await ctl("term", "--address", c.address)).toMatch(/^term 2: /);
+    expect(await write(b, 4)).toBeUndefined();
+    for (const standby of [a, c]) {
+      await expect
+        .poll(() => standby.sql("select max(id) as id from kept"), PATIENCE)
+        .toEqual([{ id: 4 }]);
+      expect(await write(standby, 5)).toMatch(/needs the primary/);
+    }
+  });
+});
 
 test("the watch over the primaries sees a second one", () => {
   const watch = new PrimaryWatch();

@@ -1,39 +1,53 @@
+import { setTimeout } from "node:timers/promises";
+import type { PoolerClient } from "@multipooler/grpc-services/client";
 import { PoolerServingStatus, RoutingRole } from "@multipooler/proto/clustermetadata";
 import type { StreamPoolerHealthResponse } from "@multipooler/proto/multipoolerservice";
-import type { ClusterNode } from "./cluster-node.ts";
 
 /** What the health stream of a pooler said last. */
 export type Health = Pick<StreamPoolerHealthResponse, "servingStatus" | "routingState">;
 
+/** A pooler, or the next one of its name. */
+export interface WatchedNode {
+  readonly name: string;
+  readonly client: Pick<PoolerClient, "streamPoolerHealth">;
+}
+
+const RETRY_MS = 20;
+
 /** Collects moments at which two poolers say that they take the writes of one shard under one term. */
 export class PrimaryWatch {
   readonly violations: string[] = [];
+  /** Each pooler that said of itself that it takes the writes of a term, once. */
+  readonly primaries: Set<string> = new Set();
   readonly #last = new Map<string, Health>();
 
   /** Takes note of what a pooler says. */
   observe(name: string, health: Health): void {
     this.#last.set(name, health);
-    const primaries = [...this.#last].flatMap(([pooler, said]) => {
-      const term = primaryTermOf(said);
-      return term === undefined ? [] : [{ pooler, term }];
-    });
-    for (const { pooler, term } of primaries) {
-      if (pooler !== name && primaries.some((own) => own.pooler === name && own.term === term)) {
-        this.violations.push(`${pooler} and ${name} in term ${term}`);
+    const own = primaryTermOf(health);
+    if (own === undefined) {
+      return;
+    }
+    this.primaries.add(`${name} in term ${own}`);
+    for (const [pooler, said] of this.#last) {
+      if (pooler !== name && primaryTermOf(said) === own) {
+        this.violations.push(`${pooler} and ${name} in term ${own}`);
       }
     }
   }
 
-  /** Watches the health stream of a node until the signal aborts. */
-  async follow({ name, client }: ClusterNode, signal: AbortSignal): Promise<void> {
-    try {
-      for await (const health of client.streamPoolerHealth({ signal })) {
-        this.observe(name, health);
+  /** Watches the health stream of a node, of each of its poolers in turn, until the signal aborts. */
+  async follow(node: WatchedNode, signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      try {
+        for await (const health of node.client.streamPoolerHealth({ signal })) {
+          this.observe(node.name, health);
+        }
+      } catch {
+        // The pooler was killed, or is not there again yet.
       }
-    } catch (error) {
-      if (!signal.aborted) {
-        throw error;
-      }
+      this.#last.delete(node.name);
+      await setTimeout(RETRY_MS, undefined, { signal }).catch(() => undefined);
     }
   }
 }
