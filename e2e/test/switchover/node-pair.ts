@@ -38,7 +38,7 @@ export async function startPair(
 }
 
 /** Starts a standby that follows the primary in its term. The parts dispose of it. */
-export async function startStandby(
+async function startStandby(
   options: NodeOptions,
   primary: ClusterNode,
   parts: AsyncDisposableStack,

@@ -19,7 +19,6 @@ import { readTypes } from "./parameter-types.ts";
 import { decodeName, namesIn } from "./sql-tokens.ts";
 import type { StatementMessage } from "./statement-message.ts";
 import { isPoolerName } from "./pooler-name.ts";
-import { outdatedPlanError } from "../session-refusal.ts";
 import { UnitMessages } from "./unit-messages.ts";
 
 const STATEMENT = 0x53;
