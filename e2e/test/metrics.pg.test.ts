@@ -194,7 +194,7 @@ test("codes that functions make up share one series beyond the ones that are tol
 
 test("who waits for a connection, and for how long", async () => {
   const [waiter, ...holders] = await clients(OWN_CAPACITY + 1);
-  await Promise.all(holders.map((holder) => holder.query("begin")));
+  await Promise.all(holders.map(async (holder) => await holder.query("begin; select 1")));
   const [all, quick, sum, total] = await growth(
     [
       `${ACQUIRE}_bucket{${OWN},outcome="acquired",le="+Inf"}`,
@@ -212,7 +212,7 @@ test("who waits for a connection, and for how long", async () => {
       await waited;
     },
   );
-  await Promise.all([waiter, ...holders].map((client) => client?.end()));
+  await Promise.all([waiter, ...holders].map(async (client) => await client?.end()));
   expect((all ?? 0) - (quick ?? 0)).toBe(1);
   expect(sum).toBeGreaterThanOrEqual(0.1);
   expect(total).toBe(sum);
@@ -220,7 +220,7 @@ test("who waits for a connection, and for how long", async () => {
 
 test("who gets no connection within the wait limit", async () => {
   const [loser, ...holders] = await clients(OWN_CAPACITY + 1);
-  await Promise.all(holders.map((holder) => holder.query("begin")));
+  await Promise.all(holders.map(async (holder) => await holder.query("begin; select 1")));
   await limitWaits("100ms");
   const [count, sum] = await growth(
     [`${ACQUIRE}_count{${OWN},outcome="timeout"}`, `${ACQUIRE}_sum{${OWN},outcome="timeout"}`],
@@ -229,7 +229,7 @@ test("who gets no connection within the wait limit", async () => {
     },
   );
   await limitWaits("30s");
-  await Promise.all([loser, ...holders].map((client) => client?.end()));
+  await Promise.all([loser, ...holders].map(async (client) => await client?.end()));
   expect(count).toBe(1);
   expect(sum).toBeCloseTo(0.1);
 });

@@ -87,11 +87,7 @@ export function assemble(
   const manager: MultiPoolerManager = managerOf(options, {
     controller,
     topology,
-    ports: () => ({
-      grpc: grpc.port ?? config.grpcPort,
-      http: http.port,
-      postgres: config.pgPort,
-    }),
+    ports: () => ({ grpc: grpc.port ?? config.grpcPort, http: http.port, postgres: config.pgPort }),
   });
   const operations = poolerOperations(() => ({ reload, administration, clients }));
   const { observeCall } = telemetry;

@@ -203,6 +203,11 @@ export function resolveOptions(options: MultiPoolerOptions): ResolvedOptions {
     clock: options.clock ?? systemClock,
     random: options.random ?? Math.random,
   };
+  requireSense(resolved);
+  return resolved;
+}
+
+function requireSense(resolved: ResolvedOptions): void {
   requireRules(resolved.databases);
   for (const name of COUNTS) {
     if (!Number.isSafeInteger(resolved[name]) || resolved[name] < 1) {
@@ -225,7 +230,6 @@ export function resolveOptions(options: MultiPoolerOptions): ResolvedOptions {
   const least = MIN_REBALANCE_INTERVAL_MS;
   requireWithin("rebalanceIntervalMs", rebalanceIntervalMs, least, MAX_DURATION_MS);
   requireWithin("reservedRatio", reservedRatio, 0, 1);
-  return resolved;
 }
 
 function requireWithin(name: string, value: number, min: number, max: number): void {

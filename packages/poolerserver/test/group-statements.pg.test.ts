@@ -40,7 +40,7 @@ test("SQL that names a statement works behind what a group has done before", asy
 });
 
 test("SQL of a group runs what SQL of the same group has prepared", async () => {
-  await using pooler = await scene(1);
+  await using pooler = await scene({ capacity: 1 });
   for (const end of [sync, flush]) {
     const client = await pooler.connect();
     const group = ["prepare a as select 'of a'", "execute a", "execute a"].flatMap((text) => [

@@ -88,8 +88,8 @@ export class RunningConfig {
     const next = new Map<string, unknown>(Object.entries(wanted));
     const kept = TABLE.filter(
       ([key, setting]) => waitsBecause(setting, current.get(key), next.get(key)) !== undefined,
-    ).map(([key]) => [key, current.get(key)]);
-    return { ...wanted, ...Object.fromEntries(kept) };
+    ).map(([key]): [string, unknown] => [key, current.get(key)]);
+    return { ...wanted, ...Object.fromEntries<unknown>(kept) };
   }
 
   #differenceTo({ wanted, next, shown }: NewConfig): Difference {

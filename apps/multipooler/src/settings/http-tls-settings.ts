@@ -4,7 +4,7 @@ import type { Setting } from "./setting.ts";
 const tls = settingGroup("TLS of HTTP", TLS_SET_UP);
 
 /** Who needs a certificate where `--http-tls-client-ca-file` is set. Patroni's words. */
-export const HTTP_CLIENT_CERTIFICATES = ["required", "optional"] as const;
+const HTTP_CLIENT_CERTIFICATES = ["required", "optional"] as const;
 
 /** How the connections of probes, Prometheus and browsers are encrypted. */
 export const httpTlsSettings = {

@@ -7,7 +7,6 @@ import type { AdminQuery } from "../classification/catalog-rows.ts";
 import { CatalogConnection } from "../databases/catalog-connection.ts";
 import type { CatalogPlace } from "../databases/catalog-place.ts";
 import { MultiPoolerError } from "../error.ts";
-import type { Logger } from "../logger.ts";
 import type { ResolvedOptions } from "../multi-pooler-options.ts";
 import type {
   ListenerReport,
@@ -19,9 +18,8 @@ import { borrowBackend } from "../pool/borrowing.ts";
 import { Labels } from "../pool/labels.ts";
 import type { PoolReport } from "../pool/pool-report.ts";
 import { applicationName, postgresBackends } from "../pool/postgres-dial.ts";
-import { postgresProcesses } from "../pool/postgres-processes.ts";
 import type { UserBudget } from "../pool/user-budget.ts";
-import { UserPools } from "../pool/user-pools.ts";
+import type { UserPools } from "../pool/user-pools.ts";
 import { leavingError } from "../serving/admission.ts";
 import type { ServingGate } from "../serving/serving-gate.ts";
 import type { StatementLimits } from "../session/statements/client-statements.ts";
@@ -33,6 +31,7 @@ import { DefaultsWatch } from "./defaults-watch.ts";
 import { checkHealth } from "./health-check.ts";
 import type { HealthCheckEngine } from "./health-check.ts";
 import { QueryExecutor } from "./query-executor.ts";
+import { queryPools } from "./query-pools.ts";
 import type { CredentialSource, SessionOpener } from "./query-executor.ts";
 import type { ReservationEngine } from "../reservations/reservation-engine.ts";
 import type { ReservationIds } from "../reservations/reservation-ids.ts";
@@ -42,12 +41,8 @@ import type { DatabaseObserver } from "../session/statement-observer.ts";
 import { SlowLog } from "./slow-log.ts";
 import { postgresTermination } from "./termination.ts";
 
-/** The name of the pool in the `application_name` of its sessions. */
-const POOL = "regular";
-/** The same of the connections that catalogs are read over. */
+/** The name, in the `application_name`, of the connections that catalogs are read over. */
 const CATALOG = "catalog";
-/** How long `close` waits for a health check that holds a connection. */
-const CLOSE_GRACE_MS = 1000;
 
 /**
  * Whose catalog the manager's own connections show: that of the main database. Another one is read
@@ -319,40 +314,6 @@ function catalogAccess({ kind, database, settings, catalogPlace }: EngineOptions
       };
     }
   }
-}
-
-function queryPools({
-  database,
-  settings,
-  budget,
-  totals,
-  slow,
-  logger,
-  onWaiting,
-}: Pick<EngineOptions, "database" | "settings" | "budget" | "totals"> & {
-  readonly slow: SlowLog;
-  readonly logger: Logger;
-  readonly onWaiting: () => void;
-}): UserPools {
-  const { clock } = settings;
-  const name = applicationName(database.applicationName, POOL);
-  return new UserPools(
-    {
-      ...settings,
-      database: database.database,
-      user: database.user,
-      logger,
-      openBackend: postgresBackends(database, { name, clock }),
-      budget,
-      totals,
-      slow,
-      onWaiting,
-      closeGraceMs: CLOSE_GRACE_MS,
-      processes: postgresProcesses(database),
-      suspect: (cause) => database.suspect(cause),
-    },
-    "read-write",
-  );
 }
 
 function sessionLimits({

@@ -11,6 +11,7 @@ import { NO_SETTINGS } from "./label-settings.ts";
 import { expiryOf } from "./lifetime.ts";
 import { Member } from "./member.ts";
 import { Members } from "./members.ts";
+import type { PoolDemand } from "./pool-demand.ts";
 import type { SchedulerOptions } from "./scheduler-options.ts";
 import type { ServerReport } from "./pool-report.ts";
 import { ServerCondition } from "./server-condition.ts";
@@ -26,17 +27,6 @@ const RECENT_MS = 1000;
  * closed when nobody waits for them any more.
  */
 export type PoolAccess = BackendAccess | "none";
-
-/** Whom a pool has sessions for. */
-export interface PoolDemand {
-  /** Sessions that are waited for. */
-  readonly wanted: () => number;
-  /** A session has become idle. */
-  readonly onIdle: () => void;
-  readonly onDialFailed: (error: MultiPoolerError) => void;
-  /** The last session has ended, or a dial has failed that was the last. */
-  readonly onEmpty: () => void;
-}
 
 /**
  * The sessions of one pool: opens them while they are waited for, keeps them while they are young

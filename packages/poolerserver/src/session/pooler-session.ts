@@ -1,10 +1,5 @@
 import { encodePoolerError } from "@multipooler/query-service";
-import type {
-  Session,
-  SessionCaller,
-  SessionClient,
-  SessionState,
-} from "@multipooler/query-service";
+import type { Session, SessionState } from "@multipooler/query-service";
 import type { MultiPoolerError } from "../error.ts";
 import type { Holder } from "../serving/holders.ts";
 import type { CarriedState } from "./carried-state.ts";
@@ -12,10 +7,10 @@ import { ClientOutput } from "./output/client-output.ts";
 import { InputFlow } from "./input/input-flow.ts";
 import { SessionChannels } from "./notifications/session-channels.ts";
 import type { ChannelOwner } from "./notifications/session-channels.ts";
+import type { PoolerSessionOptions } from "./pooler-session-options.ts";
 import { SessionAdmission } from "./session-admission.ts";
 import { SessionDeparture } from "./session-departure.ts";
 import { describeSession } from "./session-description.ts";
-import type { SessionEngine } from "./session-engine.ts";
 import {
   cancelledError,
   cutError,
@@ -24,23 +19,10 @@ import {
   slowClientError,
 } from "./session-refusal.ts";
 import { cutterOf, sessionState } from "./session-state.ts";
-import type { ParameterView } from "./settings/parameter-views.ts";
-import type { SessionSettings } from "./settings/session-settings.ts";
 import type { UnitCutter } from "./input/unit-cutter.ts";
 import { UnitReplies } from "./output/unit-replies.ts";
 import { UnitRun } from "./unit/unit-run.ts";
 import type { UnitEnd, UnitSource } from "./unit/unit-source.ts";
-
-export interface PoolerSessionOptions {
-  readonly engine: SessionEngine;
-  readonly caller: SessionCaller;
-  readonly client: SessionClient;
-  readonly settings: SessionSettings;
-  /** What the server reports of such a session. */
-  readonly parameters: ParameterView;
-  /** Nothing of the session is left. */
-  readonly onGone: (session: PoolerSession) => void;
-}
 
 /**
  * | life    | units                                          | next           |

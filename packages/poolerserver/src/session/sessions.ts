@@ -16,7 +16,7 @@ import type { ReadOnlyEscapes } from "../read-only-guard.ts";
 import { StatementCounts } from "../statements/statement-counts.ts";
 import { LargeResults } from "./output/large-results.ts";
 import { PoolerSession } from "./pooler-session.ts";
-import type { PoolerSessionOptions } from "./pooler-session.ts";
+import type { PoolerSessionOptions } from "./pooler-session-options.ts";
 import type { SessionEngine, SessionLimits } from "./session-engine.ts";
 import { reportedAtLogin } from "./settings/login-report.ts";
 import { ParameterViews } from "./settings/parameter-views.ts";

@@ -8,7 +8,7 @@ interface Scene {
   readonly deadlines: CallDeadlines;
   readonly expired: string[];
   /** A call that waits from now on. */
-  call(name: string, timeoutMs: number, onExpire?: () => void): Expiring;
+  readonly call: (name: string, timeoutMs: number, onExpire?: () => void) => Expiring;
 }
 
 function scene(): Scene {

@@ -1,41 +1,25 @@
 import type { AnswerEnd, PgwireError, RequestEnd, TransactionStatus } from "@multipooler/pgwire";
-import type { Clock } from "@multipooler/timing";
 import type { MultiPoolerError } from "../../error.ts";
-import type { TerminateProcess } from "../../execution/termination.ts";
-import type { Logger } from "../../logger.ts";
 import type { BackendEnd } from "../../pool/backend.ts";
-import type { UnitScheduler } from "../../pool/borrowing.ts";
 import type { BackendWatcher, Lease } from "../../pool/lease.ts";
 import { endsSession, isUnsent, queryError } from "../../postgres-error.ts";
 import type { SessionHold } from "../session-hold.ts";
 import { InterruptibleUnit } from "./interruptible-unit.ts";
-import type { InterruptibleUnitOptions } from "./interruptible-unit.ts";
 import { internalError, lostBetweenUnits } from "../session-refusal.ts";
-import type { OwnState } from "../session-state.ts";
 import type { UnitOwner } from "./session-unit.ts";
 import { SetupRun } from "./setup-run.ts";
-import type { SessionSettings } from "../settings/session-settings.ts";
 import { PARSE_COMPLETE } from "../statements/local-answer.ts";
 import { UnitHealing } from "./unit-healing.ts";
 import type { FeedStep } from "./unit-feed.ts";
 import { UnitInput } from "./unit-input.ts";
 import type { UnitInterruption } from "./unit-interruption.ts";
-import type { UnitEnd, UnitPhase, UnitSource } from "./unit-source.ts";
+import type { UnitRunOptions } from "./unit-run-options.ts";
+import type { UnitEnd, UnitPhase } from "./unit-source.ts";
 
 /** A unit that certainly was not sent is tried on so many backends. */
 const MAX_ATTEMPTS = 3;
 
 const READY: UnitEnd = { type: "ready" };
-
-export interface UnitRunOptions extends OwnState, Pick<InterruptibleUnitOptions, "slow"> {
-  readonly source: UnitSource;
-  readonly settings: SessionSettings;
-  readonly origin: string;
-  readonly scheduler: UnitScheduler;
-  readonly terminate: TerminateProcess;
-  readonly clock: Clock;
-  readonly logger: Logger;
-}
 
 /** Brings one unit of a session at a time onto a backend, and keeps that for as long as it is pinned. */
 export class UnitRun implements UnitOwner {
