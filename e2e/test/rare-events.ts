@@ -1,4 +1,5 @@
 import { PassThrough } from "node:stream";
+import { setServerAccess } from "@multipooler/embedded-postgres";
 import type { PoolerClient } from "@multipooler/grpc-services/client";
 import type { ClientPooler } from "./client-pooler.ts";
 
@@ -24,11 +25,13 @@ export async function dropNotifications(caller: PoolerClient): Promise<void> {
 
 /** Has a connection refused by PostgreSQL. Rejects with the error that the client gets. */
 export async function failDial(scene: ClientPooler): Promise<void> {
-  await scene.postgres.sql("create role barred login password 'secret' connection limit 0");
+  await scene.postgres.sql("create role barred login password 'secret'");
+  await setServerAccess(scene.postgres, ["host all barred all reject"]);
   const client = await scene.connect({ user: "barred", password: "secret" });
   try {
     await client.query("select 1");
   } finally {
     await client.end();
+    await setServerAccess(scene.postgres, []);
   }
 }

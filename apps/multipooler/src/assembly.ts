@@ -10,6 +10,7 @@ import { databaseOf } from "./database.ts";
 import { grpcServerOf } from "./grpc-server.ts";
 import type { HttpTls } from "./http/http-tls.ts";
 import { PoolerHttp } from "./http/pooler-http.ts";
+import type { ProcessState } from "./http/readiness.ts";
 import type { ProgramLog } from "./log/logger.ts";
 import { PoolerMetrics } from "./metrics/pooler-metrics.ts";
 import { connectionLimits } from "./open-files.ts";
@@ -51,9 +52,9 @@ export function assemble(
   { topology, telemetry }: { readonly topology: TopoStore; readonly telemetry: Telemetry },
 ): Assembly {
   const { running, tls, httpTls, limits, log, parts } = options;
+  const { logger } = log;
   const config = running.current;
   const current = (): Config => running.current;
-  const { logger } = log;
   const metrics = parts.use(new PoolerMetrics(telemetry));
   const controller = controllerOf(config, limits, {
     onEvent: (event) => metrics.onEvent(event),
@@ -70,15 +71,10 @@ export function assemble(
     manager: () => manager,
     administration,
     activity: () => operations.activity(),
-    process: () => {
-      // As a reload has them.
-      const now = connectionLimits(current(), limits.openFiles);
-      return {
-        log: log.outage(),
-        grpc: { ...grpc.connections, limit: now.grpc },
-        clients: clients && { ...clients.count, limit: now.clients.limit },
-      };
-    },
+    process: () => ({
+      log: log.outage(),
+      ...connectionState(connectionLimits(current(), limits.openFiles), { grpc, clients }),
+    }),
     metrics: () => metrics.scrape(),
     topology,
     clock: systemClock,
@@ -103,6 +99,17 @@ export function assemble(
   const { openFiles } = limits;
   const reload = new Reload(running, { log, tls, httpTls, controller, grpc, clients, openFiles });
   return { http, manager, grpc, clients, reload };
+}
+
+/** The connections of the transports, under the limits that a reload may have changed. */
+function connectionState(
+  limits: ConnectionLimits,
+  { grpc, clients }: Pick<Assembly, "grpc" | "clients">,
+): Omit<ProcessState, "log"> {
+  return {
+    grpc: { ...grpc.connections, limit: limits.grpc },
+    clients: clients && { ...clients.count, limit: limits.clients.limit },
+  };
 }
 
 /** The manager of the configuration, which is not open yet. */

@@ -89,7 +89,7 @@ export class RunningConfig {
     const kept = TABLE.filter(
       ([key, setting]) => waitsBecause(setting, current.get(key), next.get(key)) !== undefined,
     ).map(([key]): [string, unknown] => [key, current.get(key)]);
-    return { ...wanted, ...Object.fromEntries<unknown>(kept) };
+    return { ...wanted, ...Object.fromEntries(kept) };
   }
 
   #differenceTo({ wanted, next, shown }: NewConfig): Difference {

@@ -16,7 +16,6 @@ import type { SchedulerOptions } from "./scheduler-options.ts";
 import type { ServerReport } from "./pool-report.ts";
 import { ServerCondition } from "./server-condition.ts";
 import type { Demand } from "./user-share.ts";
-import type { UserTotals } from "./user-totals.ts";
 import { Vigilance } from "./vigilance.ts";
 
 /** A session that was used so recently, and before that too, is missed by those who want its settings. */
@@ -39,7 +38,6 @@ export class Pool {
   readonly #vigilance: Vigilance;
   readonly #idle: IdleSessions;
   readonly #server: ServerCondition;
-  readonly #totals: UserTotals;
   readonly #members = new Members();
   readonly #demanded: DemandWindow;
   #access: PoolAccess;
@@ -50,7 +48,6 @@ export class Pool {
     this.#options = options;
     this.#access = access;
     this.#demand = demand;
-    this.#totals = options.totals.user(options.user);
     this.#demanded = new DemandWindow(options.demandWindowMs);
     this.#server = new ServerCondition(options);
     this.#idle = new IdleSessions({
@@ -333,7 +330,7 @@ export class Pool {
   #onOpened(opened: OpenedSession): void {
     const times = { openedAt: this.#options.clock.now(), expiresAt: expiryOf(this.#options) };
     const member = new Member({ ...this.#options, ...opened, ...times });
-    this.#totals.add(member.backend);
+    this.#options.totals.user(this.#options.user).add(member.backend);
     this.#server.noteOpened();
     this.#members.add(member);
     void member.backend.closed.then((end) => this.#onEnded(member, end));
@@ -367,7 +364,7 @@ export class Pool {
   #onEnded(member: Member, end: BackendEnd): void {
     this.#members.remove(member);
     member.end(end);
-    this.#totals.remove(member.backend);
+    this.#options.totals.user(this.#options.user).remove(member.backend);
     member.slot.release();
     this.#idle.remove(member);
     this.#vigilance.noteEnd(end);

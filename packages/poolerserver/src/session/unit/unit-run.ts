@@ -30,8 +30,6 @@ export class UnitRun implements UnitOwner {
   #phase: UnitPhase = "none";
   #attempts = 0;
   #hasAnswered = false;
-  /** Of the error in the answer. */
-  #sqlstate: string | undefined;
   readonly #setup: SetupRun;
   readonly #healing: UnitHealing;
   /** Nobody wants the rest of the answer. */
@@ -150,7 +148,6 @@ export class UnitRun implements UnitOwner {
   }
 
   failing(error: PgwireError): void {
-    this.#sqlstate = error.diagnostic?.code;
     this.#input.failing(error);
     const { isOpen } = this.#options.source.cutter.facts;
     const isFresh = !this.#hasAnswered && !isOpen && this.hold.transaction === "I";
@@ -211,7 +208,6 @@ export class UnitRun implements UnitOwner {
   #attempt(): void {
     const { lease } = this.hold;
     this.#attempts += 1;
-    this.#sqlstate = undefined;
     if (lease === undefined) {
       this.#phase = "queued";
       this.#options.scheduler.submit(this.#unit.current);
@@ -301,7 +297,7 @@ export class UnitRun implements UnitOwner {
   }
 
   #end(end: UnitEnd): void {
-    this.#unit.forget(end.type === "ready" ? this.#sqlstate : end.error.diagnostic?.code);
+    this.#unit.forget(end.type === "ready" ? this.#healing.sqlstate : end.error.diagnostic?.code);
     this.#options.source.ended(end);
   }
 
