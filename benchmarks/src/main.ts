@@ -1,6 +1,7 @@
 import { constants } from "node:os";
 import { setTimeout } from "node:timers/promises";
 import { UsageError } from "./bench-options.ts";
+import { idleBench } from "./idle.ts";
 import { layersBench } from "./layers.ts";
 import { pgwireBench } from "./pgwire/pgwire.ts";
 import { queryBench } from "./query.ts";
@@ -10,6 +11,7 @@ import { Resources } from "./resources.ts";
 type Bench = (args: readonly string[], resources: Resources) => Promise<string>;
 
 const benches = new Map<string, Bench>([
+  ["idle", idleBench],
   ["layers", layersBench],
   ["pgwire", pgwireBench],
   ["query", queryBench],
@@ -33,7 +35,7 @@ async function main(benchName: string, benchArgs: readonly string[]): Promise<nu
     if (!(error instanceof UsageError)) {
       throw error;
     }
-    const usage = "npm run bench -- query|layers|pgwire [--json] [--rounds <number>]";
+    const usage = "npm run bench -- query|layers|pgwire|idle [--json] [--rounds <number>]";
     process.stderr.write(`bench: ${error.message} (${usage})\n`);
     return 2;
   }
