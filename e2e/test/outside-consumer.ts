@@ -1,7 +1,7 @@
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { mkdir, readFile, readdir, symlink, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readFile, readdir, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { promisify } from "node:util";
@@ -29,9 +29,14 @@ export class OutsideConsumer implements AsyncDisposable {
     this.#directory = directory;
   }
 
+  /** With nothing in it. */
+  static async empty(): Promise<OutsideConsumer> {
+    return new OutsideConsumer(await temporaryDirectory());
+  }
+
   /** Writes each file that the guide names in a line of its own, above the code. */
   static async create(): Promise<OutsideConsumer> {
-    const consumer = new OutsideConsumer(await temporaryDirectory());
+    const consumer = await OutsideConsumer.empty();
     try {
       for (const { name, text } of guideFiles(await readFile(GUIDE, "utf8"))) {
         await writeFile(join(consumer.path, name), text);
@@ -56,20 +61,43 @@ export class OutsideConsumer implements AsyncDisposable {
       await run("tar", ["-xzf", tarball, "--strip-components=1", "-C", folder], this.path);
       for (const dependency of Object.keys(await this.dependencies(name))) {
         if (!dependency.startsWith(SCOPE)) {
-          const modules = join(WORKSPACE, "packages", name, "node_modules");
-          await this.#link(dependency, modules);
+          await this.#link(dependency, join(folderOf(name), "node_modules"));
         }
       }
     }
   }
 
+  /** Installs a package with all of ours that it depends on, and its commands. */
+  async installCommands(name: string): Promise<void> {
+    const needed = [name];
+    for (const one of needed) {
+      const own = Object.keys(await entriesOf(join(folderOf(one), "package.json"), "dependencies"))
+        .filter((dependency) => dependency.startsWith(SCOPE))
+        .map((dependency) => dependency.slice(SCOPE.length));
+      needed.push(...own.filter((dependency) => !needed.includes(dependency)));
+    }
+    await this.install(needed);
+    const folder = join(this.path, "node_modules", SCOPE, name);
+    for (const [command, file] of Object.entries(
+      await entriesOf(join(folder, "package.json"), "bin"),
+    )) {
+      // As npm does it.
+      const place = join(folder, String(file));
+      await chmod(place, 0o755);
+      await mkdir(join(this.path, "node_modules", ".bin"), { recursive: true });
+      await symlink(place, join(this.path, "node_modules", ".bin", command));
+    }
+  }
+
+  /** Where a command is. */
+  command(name: string): string {
+    return join(this.path, "node_modules", ".bin", name);
+  }
+
   /** What the manifest of an installed package depends on. */
   async dependencies(name: string): Promise<Readonly<Record<string, unknown>>> {
     const file = join(this.path, "node_modules", SCOPE, name, "package.json");
-    const manifest: unknown = JSON.parse(await readFile(file, "utf8"));
-    const isManifest = typeof manifest === "object" && manifest !== null;
-    const found: unknown = isManifest ? Reflect.get(manifest, "dependencies") : undefined;
-    return typeof found === "object" && found !== null ? { ...found } : {};
+    return await entriesOf(file, "dependencies");
   }
 
   /** The packages of ours that are there. */
@@ -129,6 +157,26 @@ export class OutsideConsumer implements AsyncDisposable {
       await symlink(join(modules, name), path);
     }
   }
+}
+
+/** The folder of a package in the workspace. */
+function folderOf(name: string): string {
+  const folders = ["packages", "apps"].map((parent) => join(WORKSPACE, parent, name));
+  const found = folders.find((folder) => existsSync(join(folder, "package.json")));
+  if (found === undefined) {
+    throw new Error(`there is no package ${name}`);
+  }
+  return found;
+}
+
+async function entriesOf(
+  manifestFile: string,
+  field: "dependencies" | "bin",
+): Promise<Readonly<Record<string, unknown>>> {
+  const manifest: unknown = JSON.parse(await readFile(manifestFile, "utf8"));
+  const isManifest = typeof manifest === "object" && manifest !== null;
+  const found: unknown = isManifest ? Reflect.get(manifest, field) : undefined;
+  return typeof found === "object" && found !== null ? { ...found } : {};
 }
 
 function guideFiles(guide: string): readonly { readonly name: string; readonly text: string }[] {
