@@ -1,11 +1,13 @@
 import { once } from "node:events";
+import { writeFile } from "node:fs/promises";
 import { request } from "node:https";
 import type { RequestOptions } from "node:https";
 import type { IncomingMessage } from "node:http";
+import { join } from "node:path";
 import { startPostgres } from "@multipooler/embedded-postgres";
 import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import { runProgram, startPooler } from "@multipooler/pooler-process";
-import type { PoolerProcess } from "@multipooler/pooler-process";
+import type { PoolerProcess, ProgramResult } from "@multipooler/pooler-process";
 import { Authority, PemDirectory } from "@multipooler/tls-identities";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { flagsFor } from "./flags.ts";
@@ -18,18 +20,22 @@ let postgres: EmbeddedPostgres;
 let pem: PemDirectory;
 let pooler: PoolerProcess;
 let port: number;
+let clientSettings: Readonly<Record<string, string>>;
 
 beforeAll(async () => {
   [postgres, pem] = await Promise.all([startPostgres(), PemDirectory.create()]);
   const { cert, key } = SERVERS.issue();
+  clientSettings = {
+    "http-tls-client-ca-file": await pem.write("clients.pem", CLIENTS.cert),
+    "http-tls-client-cert": "optional",
+  };
+  await configure({
+    ...clientSettings,
+    "http-tls-cert-file": await pem.write("cert.pem", cert),
+    "http-tls-key-file": await pem.write("key.pem", key),
+  });
   pooler = startPooler({
-    flags: {
-      ...flagsFor(postgres),
-      "http-tls-cert-file": await pem.write("cert.pem", cert),
-      "http-tls-key-file": await pem.write("key.pem", key),
-      "http-tls-client-ca-file": await pem.write("clients.pem", CLIENTS.cert),
-      "http-tls-client-cert": "optional",
-    },
+    flags: { ...flagsFor(postgres), "config-file": configFile() },
   });
   port = Number(new URL(await pooler.http()).port);
   await vi.waitFor(async () => expect((await ask("/ready")).statusCode).toBe(200), WITHIN);
@@ -41,10 +47,21 @@ afterAll(async () => {
   await postgres?.[Symbol.asyncDispose]();
 });
 
+const configFile = (): string => join(pem.path, "pooler.yaml");
+
+async function configure(settings: Readonly<Record<string, string>>): Promise<void> {
+  const lines = Object.entries(settings).map(
+    ([name, value]) => `${name}: ${JSON.stringify(value)}\n`,
+  );
+  await writeFile(configFile(), lines.join(""));
+}
+
 async function ask(path: string, options: RequestOptions = {}): Promise<IncomingMessage> {
   const target = { host: "127.0.0.1", port, path, ca: SERVERS.cert, agent: false };
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
-  request({ ...target, ...options }, resolve).once("error", reject).end();
+  request({ ...target, ...options }, resolve)
+    .once("error", reject)
+    .end();
   return await promise;
 }
 
@@ -66,18 +83,38 @@ test("probes need no certificate; metrics, the page and its events do", async ()
   events.destroy();
 });
 
-test("a reload reads the files at once, and refuses those that cannot be used", async () => {
+test("a reload reads the files at once, those of other paths too, and refuses what cannot be used", async () => {
   const next = new Authority("next");
   const { cert, key } = next.issue();
   await pem.write("cert.pem", cert);
-  const address = await pooler.grpc();
-  const { code, stderr } = await runProgram(["ctl", "reload", "--address", address]);
-  expect(code).toBe(1);
-  expect(stderr).toContain("--http-tls-*: the certificate");
+  const reload = async (): Promise<ProgramResult> =>
+    await runProgram(["ctl", "reload", "--address", await pooler.grpc()]);
+  const refused = await reload();
+  expect(refused.code).toBe(1);
+  expect(refused.stderr).toContain("--http-tls-*: the certificate");
   expect((await ask("/live")).statusCode).toBe(200);
   await pem.write("key.pem", key);
-  expect((await runProgram(["ctl", "reload", "--address", address])).code).toBe(0);
+  expect((await reload()).code).toBe(0);
   expect((await ask("/live", { ca: next.cert })).statusCode).toBe(200);
+  const third = new Authority("third");
+  const other = third.issue();
+  const [certFile, keyFile] = [
+    await pem.write("other.pem", other.cert),
+    await pem.write("other.key", other.key),
+  ];
+  await configure({
+    ...clientSettings,
+    "http-tls-cert-file": certFile,
+    "http-tls-key-file": keyFile,
+  });
+  expect((await reload()).stdout).toContain(
+    `http-tls-cert-file: ${join(pem.path, "cert.pem")} -> `,
+  );
+  expect((await ask("/live", { ca: third.cert })).statusCode).toBe(200);
+  await configure({});
+  const { stdout } = await reload();
+  expect(stdout).toMatch(/http-tls-cert-file: .* -> unset .* needs a restart: /);
+  expect((await ask("/live", { ca: third.cert })).statusCode).toBe(200);
 });
 
 test.each([

@@ -1,40 +1,69 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { connect } from "@multipooler/grpc-services/client";
 import type { PoolerClient } from "@multipooler/grpc-services/client";
+import type pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { ClientPooler } from "./client-pooler.ts";
+import { FEW_NOTIFICATION_BYTES, dropNotifications, failDial } from "./rare-events.ts";
 import { streamed } from "./reserving-gateway.ts";
+import { ScrapedMetrics } from "./scraped-metrics.ts";
+import { temporaryDirectory } from "./temporary-directory.ts";
 
 const TRANSACTION = 1;
 const COMMIT = 1;
 const ROLLBACK = 2;
+/** As `SetServingStatus` has them. */
+const SERVING = 1;
+const DRAINED = 3;
+/** Connections that a user may have. */
+const OWN_CAPACITY = 3;
+const ACQUIRE = "mg_pooler_query_pool_acquire_duration_seconds";
+const OWN = 'database="postgres",user="postgres",pool_type="regular"';
 const ROLE = 'routing_role="primary"';
 
+let directory: Awaited<ReturnType<typeof temporaryDirectory>>;
 let pooler: ClientPooler;
 let caller: PoolerClient;
 
 beforeAll(async () => {
-  pooler = await ClientPooler.start({ "connpool-global-capacity": "7" });
+  directory = await temporaryDirectory();
+  await writeFile(configFile(), "");
+  pooler = await ClientPooler.start({
+    "connpool-global-capacity": "7",
+    "connpool-max-connections-per-user": String(OWN_CAPACITY),
+    "config-file": configFile(),
+    "max-notification-bytes": FEW_NOTIFICATION_BYTES,
+  });
   caller = connect({ address: await pooler.pooler.grpc() });
 });
 
 afterAll(async () => {
   caller?.close();
   await pooler?.[Symbol.asyncDispose]();
+  await directory?.[Symbol.asyncDispose]();
 });
 
-/** What `/metrics` says, by name and labels. */
-async function scrape(): Promise<ReadonlyMap<string, number>> {
-  const response = await fetch(`${await pooler.pooler.http()}/metrics`);
-  expect(response.status).toBe(200);
-  const lines = (await response.text()).split("\n");
-  return new Map(
-    lines
-      .filter((line) => line !== "" && !line.startsWith("#"))
-      .map((line) => {
-        const at = line.lastIndexOf(" ");
-        return [line.slice(0, at), Number(line.slice(at + 1))];
-      }),
-  );
+const configFile = (): string => join(directory.path, "pooler.yaml");
+
+async function limitWaits(limit: string): Promise<void> {
+  await writeFile(configFile(), `connpool-wait-timeout: ${limit}\n`);
+  await caller.reloadConfig();
+}
+
+async function clients(count: number): Promise<pg.Client[]> {
+  return await Promise.all(Array.from({ length: count }, () => pooler.connect()));
+}
+
+async function endAll(all: readonly (pg.Client | undefined)[]): Promise<void> {
+  await Promise.all(all.map(async (client) => await client?.end()));
+}
+
+/** The families that the tests have looked at. */
+const checked = new Set<string>();
+
+async function scrape(): Promise<ScrapedMetrics> {
+  return await ScrapedMetrics.of(await pooler.pooler.http(), checked);
 }
 
 /** How much these have grown during `work`. */
@@ -61,18 +90,20 @@ test("the pooler, its limits and its connections", async () => {
   const held = await begun();
   const metrics = await scrape();
   await caller.releaseReservedConnection({ options: held });
-  expect(Object.fromEntries(metrics)).toMatchObject({
-    [`mg_pooler_databases{${ROLE}}`]: 1,
-    [`mg_pooler_pools{${ROLE}}`]: 1,
-    [`mg_pooler_users{${ROLE}}`]: 1,
-    [`mg_pooler_config_max_server_connections{${ROLE}}`]: 7,
-    [`mg_pooler_pool_capacity{${ROLE},user="postgres"}`]: 7,
-    [`mg_pooler_reserved_active_connections{${ROLE}}`]: 1,
-    // A health check may wait for a connection just now.
-    [`mg_pooler_client_waiting_connections{${ROLE}}`]: expect.any(Number),
-    'mg_pooler_server_conn_setup_duration_seconds_bucket{pool_type="regular",le="+Inf"}':
-      metrics.get('mg_pooler_server_conn_opened_total{pool_type="regular"}'),
-  });
+  const gauges: Readonly<Record<string, number>> = {
+    databases: 1,
+    pools: 1,
+    users: 1,
+    config_max_server_connections: 7,
+    reserved_active_connections: 1,
+  };
+  for (const [name, value] of Object.entries(gauges)) {
+    expect([name, metrics.get(`mg_pooler_${name}{${ROLE}}`)]).toEqual([name, value]);
+  }
+  expect(metrics.get(`mg_pooler_pool_capacity{${ROLE},user="postgres"}`)).toBe(OWN_CAPACITY);
+  const opened = metrics.get('mg_pooler_server_conn_opened_total{pool_type="regular"}');
+  expect(opened).toBeGreaterThanOrEqual(1);
+  expect(metrics.sum("mg_pooler_server_conn_setup_duration_seconds_count")).toBe(opened);
   const began = 'mg_pooler_serving_transitions_total{from="NOT_SERVING",to="SERVING"}';
   expect(metrics.get(began)).toBeGreaterThanOrEqual(1);
   const states = ["active", "idle"].map((state) =>
@@ -89,13 +120,15 @@ test("the pooler, its limits and its connections", async () => {
 test("what a load has done", async () => {
   const client = await pooler.connect();
   const labels = `${ROLE},database="postgres"`;
-  const [lent, requests, time, received, reserved] = await growth(
+  const [lent, requests, time, transactions, transactionTime, sent, received] = await growth(
     [
       `mg_pooler_queries_pooled_total{${ROLE},user="postgres"}`,
       `mg_pooler_requests_total{${labels}}`,
       `mg_pooler_requests_time_seconds_total{${labels}}`,
+      `mg_pooler_transactions_total{${labels}}`,
+      `mg_pooler_transactions_time_seconds_total{${labels}}`,
+      `mg_pooler_server_sent_bytes_total{${labels}}`,
       `mg_pooler_server_received_bytes_total{${labels}}`,
-      `mg_pooler_reserved_active_connections{${ROLE}}`,
     ],
     async () => {
       for (let round = 0; round < 10; round += 1) {
@@ -107,34 +140,102 @@ test("what a load has done", async () => {
   expect(lent).toBeGreaterThanOrEqual(10);
   expect(requests).toBeGreaterThanOrEqual(10);
   expect(time).toBeGreaterThanOrEqual(0.1);
+  expect(transactions).toBeGreaterThanOrEqual(10);
+  expect(transactionTime).toBeGreaterThanOrEqual(0.1);
+  expect(sent).toBeGreaterThanOrEqual(10 * "select repeat('x', 1000), pg_sleep(0.01)".length);
   expect(received).toBeGreaterThanOrEqual(10_000);
-  expect(reserved).toBe(0);
 });
 
-test("how long requests took, and errors", async () => {
-  const client = await pooler.connect();
-  const labels = 'database="postgres",pool_type="regular"';
+test("how long requests of each user took, and errors by SQLSTATE", async () => {
+  await pooler.postgres.sql("create role other login password 'secret'");
+  const [client, other] = await Promise.all([
+    pooler.connect(),
+    pooler.connect({ user: "other", password: "secret" }),
+  ]);
+  const ofUser = (user: string): string => `database="postgres",user="${user}",pool_type="regular"`;
   const duration = "mg_pooler_query_duration_seconds";
-  const [slow, all, sum, count, errors] = await growth(
+  const errors = (sqlstate: string): string =>
+    `mg_pooler_query_errors_total{${ROLE},database="postgres",pool_type="regular",sqlstate="${sqlstate}",error_source="backend"}`;
+  const [slow, all, sum, count, ofOther, division, undefinedTable] = await growth(
     [
-      `${duration}_bucket{${labels},le="0.1"}`,
-      `${duration}_bucket{${labels},le="+Inf"}`,
-      `${duration}_sum{${labels}}`,
-      `${duration}_count{${labels}}`,
-      `mg_pooler_query_errors_total{${ROLE},database="postgres"}`,
+      `${duration}_bucket{${ofUser("postgres")},le="0.1"}`,
+      `${duration}_bucket{${ofUser("postgres")},le="+Inf"}`,
+      `${duration}_sum{${ofUser("postgres")}}`,
+      `${duration}_count{${ofUser("postgres")}}`,
+      `${duration}_sum{${ofUser("other")}}`,
+      errors("22012"),
+      errors("42P01"),
     ],
     async () => {
       for (let round = 0; round < 3; round += 1) {
         await client.query("select pg_sleep(0.15)");
+        await expect(client.query("select 1 / 0")).rejects.toThrow("division by zero");
       }
-      await expect(client.query("select 1 / 0")).rejects.toThrow("division by zero");
+      await other.query("select pg_sleep(0.2)");
+      await expect(other.query("table nowhere")).rejects.toThrow("does not exist");
     },
   );
-  await client.end();
+  await Promise.all([client.end(), other.end()]);
   expect((all ?? 0) - (slow ?? 0)).toBeGreaterThanOrEqual(3);
   expect(sum).toBeGreaterThanOrEqual(0.45);
   expect(count).toBe(all);
-  expect(errors).toBe(1);
+  expect(ofOther).toBeGreaterThanOrEqual(0.2);
+  expect({ division, undefinedTable }).toEqual({ division: 3, undefinedTable: 1 });
+});
+
+test("codes that functions make up share one series beyond the ones that are told apart", async () => {
+  const client = await pooler.connect();
+  for (let code = 10_000; code < 10_100; code += 1) {
+    const raise = `do $$ begin raise exception using errcode = '${code}', message = 'x'; end $$`;
+    await expect(client.query(raise)).rejects.toMatchObject({ code: String(code) });
+  }
+  await client.end();
+  const metrics = await scrape();
+  const other = metrics.sum("mg_pooler_query_errors_total", 'sqlstate=""');
+  expect(other).toBeGreaterThanOrEqual(36);
+  expect(metrics.sum("mg_pooler_query_errors_total")).toBeGreaterThanOrEqual(104);
+});
+
+test("who waits for a connection, and for how long", async () => {
+  const [waiter, ...holders] = await clients(OWN_CAPACITY + 1);
+  await Promise.all(holders.map((holder) => holder.query("begin")));
+  const [all, quick, sum, total] = await growth(
+    [
+      `${ACQUIRE}_bucket{${OWN},outcome="acquired",le="+Inf"}`,
+      `${ACQUIRE}_bucket{${OWN},outcome="acquired",le="0.05"}`,
+      `${ACQUIRE}_sum{${OWN},outcome="acquired"}`,
+      `mg_pooler_client_wait_time_seconds_total{${ROLE}}`,
+    ],
+    async () => {
+      const waited = waiter?.query("select 1");
+      const waiting = async (): Promise<unknown> =>
+        (await scrape()).get(`mg_pooler_client_waiting_connections{${ROLE}}`);
+      await expect.poll(waiting, { timeout: 20_000 }).toBe(1);
+      await holders[0]?.query("select pg_sleep(0.1)");
+      await holders[0]?.query("commit");
+      await waited;
+    },
+  );
+  await endAll([waiter, ...holders]);
+  expect((all ?? 0) - (quick ?? 0)).toBe(1);
+  expect(sum).toBeGreaterThanOrEqual(0.1);
+  expect(total).toBe(sum);
+});
+
+test("who gets no connection within the wait limit", async () => {
+  const [loser, ...holders] = await clients(OWN_CAPACITY + 1);
+  await Promise.all(holders.map((holder) => holder.query("begin")));
+  await limitWaits("100ms");
+  const [count, sum] = await growth(
+    [`${ACQUIRE}_count{${OWN},outcome="timeout"}`, `${ACQUIRE}_sum{${OWN},outcome="timeout"}`],
+    async () => {
+      await expect(loser?.query("select 1")).rejects.toMatchObject({ code: "53300" });
+    },
+  );
+  await limitWaits("30s");
+  await endAll([loser, ...holders]);
+  expect(count).toBe(1);
+  expect(sum).toBeCloseTo(0.1);
 });
 
 test("transactions of reservations by what they came to", async () => {
@@ -177,6 +278,13 @@ test("listeners and their channels, and a loss of their connection", async () =>
     "select pg_terminate_backend(pid) from pg_stat_activity where application_name like '% listen'",
   );
   await expect.poll(lost, { timeout: 20_000 }).toBeGreaterThan(before);
+  // The sessions that have listened got an error: the next one has the connection opened again.
+  const next = await pooler.connect();
+  await next.query("listen three");
+  const gaps = async (): Promise<number> =>
+    (await scrape()).sum("mg_pubsub_reconnect_gap_duration_seconds_count");
+  await expect.poll(gaps, { timeout: 20_000 }).toBeGreaterThanOrEqual(1);
+  await next.end();
   await client.end().catch(() => undefined);
 });
 
@@ -190,6 +298,56 @@ test("a role that has gone is not reported any more", async () => {
   await pooler.postgres.sql(
     "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'passing'",
   );
-  const isThere = async (): Promise<boolean> => (await scrape()).has(name);
+  const isThere = async (): Promise<boolean> => (await scrape()).get(name) !== undefined;
   await expect.poll(isThere, { timeout: 20_000 }).toBe(false);
+});
+
+test("notifications that a listener was too slow for", async () => {
+  const [dropped] = await growth(["mg_pubsub_notifications_dropped_total"], async () => {
+    await expect(dropNotifications(caller)).rejects.toMatchObject({ code: "RESOURCE_EXHAUSTED" });
+  });
+  expect(dropped).toBeGreaterThanOrEqual(1);
+});
+
+test("connections that PostgreSQL refuses", async () => {
+  const failed = 'mg_pooler_server_conn_open_errors_total{pool_type="regular",reason="error"}';
+  const [refused] = await growth([failed], async () => {
+    await expect(failDial(pooler)).rejects.toMatchObject({ code: "28000" });
+  });
+  expect(refused).toBeGreaterThanOrEqual(1);
+});
+
+test("drains, how long they took, and what they cut", async () => {
+  const drain = "mg_pooler_drain";
+  const client = await pooler.connect();
+  await client.query("begin");
+  const outcomes = ["graceful", "force_close"].map(
+    (outcome) => `${drain}_outcome_total{${ROLE},outcome="${outcome}"}`,
+  );
+  const transition = (from: string, to: string): string =>
+    `mg_pooler_serving_transitions_total{from="${from}",to="${to}"}`;
+  const [graceful, forced, cut, all, time, drained] = await growth(
+    [
+      ...outcomes,
+      `${drain}_force_closed_total{${ROLE}}`,
+      `${drain}_duration_seconds_count{${ROLE}}`,
+      `${drain}_duration_seconds_sum{${ROLE}}`,
+      transition("SERVING", "DRAINED"),
+    ],
+    async () => {
+      for (let round = 0; round < 2; round += 1) {
+        await caller.setServingStatus({ status: DRAINED, wait: true });
+        await caller.setServingStatus({ status: SERVING, wait: true });
+      }
+    },
+  );
+  await client.end().catch(() => undefined);
+  expect([graceful, forced, cut, all, drained]).toEqual([1, 1, 1, 2, 2]);
+  expect(time).toBeGreaterThanOrEqual(1);
+});
+
+test("there is no family that these tests have not looked at", async () => {
+  const { families } = await scrape();
+  expect(families.filter((family) => !checked.has(family))).toEqual([]);
+  expect([...checked].filter((family) => !families.includes(family))).toEqual([]);
 });

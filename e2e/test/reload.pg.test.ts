@@ -1,5 +1,6 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { connect as grpcClient } from "@multipooler/grpc-services/client";
 import { runProgram } from "@multipooler/pooler-process";
 import type { ProgramResult } from "@multipooler/pooler-process";
 import type pg from "pg";
@@ -157,4 +158,31 @@ test("the level of the log changes for every component", async () => {
   const client = await pooler.connect();
   await client.end();
   await pooler.pooler.logged(({ level, component }) => level === 20 && component === "pgwire");
+});
+
+test("databases are added and taken away while clients of others go on", async () => {
+  await pooler.postgres.sql("create database tenant_a");
+  await expect(connect({ database: "tenant_a" })).rejects.toMatchObject({ code: "3D000" });
+  await configure({ ...SMALL, "pg-databases": "tenant_*" });
+  expect((await ctl("reload")).stdout).toContain("pg-databases: unset -> tenant_*");
+  const tenant = await connect({ database: "tenant_a" });
+  expect(await rows(tenant, "select current_database() as name")).toEqual([{ name: "tenant_a" }]);
+  await configure({ ...SMALL });
+  expect((await ctl("reload")).code).toBe(0);
+  expect(await rows(tenant, "select 1 as one")).toEqual([{ one: 1 }]);
+  await expect(connect({ database: "tenant_a" })).rejects.toMatchObject({ code: "3D000" });
+});
+
+test("limits of gRPC are those of the last reload", async () => {
+  const address = await pooler.pooler.grpc();
+  using first = grpcClient({ address });
+  expect(await first.isServing("")).toBe(true);
+  await configure({ ...SMALL, "grpc-max-connections": "1" });
+  expect((await ctl("reload")).code).toBe(0);
+  const ready = `${await pooler.pooler.http()}/ready`;
+  const connections = async (): Promise<unknown> => await (await fetch(ready)).json();
+  await expect.poll(connections, PATIENCE).toMatchObject({ grpc: { open: 1, limit: 1 } });
+  using second = grpcClient({ address });
+  await expect(second.isServing("")).rejects.toMatchObject({ code: "UNAVAILABLE" });
+  expect(await first.isServing("")).toBe(true);
 });

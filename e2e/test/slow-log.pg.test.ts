@@ -66,6 +66,19 @@ test("a slow statement is logged with who ran it, cut, and without its parameter
   expect(JSON.stringify(pooler.pooler.log)).not.toContain("a secret value");
 });
 
+test("values of parameters are logged after a reload that asks for them, of drivers and gateways", async () => {
+  const common = "log-slow-statements: 100ms\nlog-slow-waits: 100ms\nlog-statement-length: 30\n";
+  await configure(`${common}log-parameter-length: 8\n`);
+  const address = await pooler.pooler.grpc();
+  expect((await runProgram(["ctl", "reload", "--address", address])).code).toBe(0);
+  const session = await client();
+  await session.query("select $1::text, pg_sleep($2) as shown", ["wanted in the log", 0.2]);
+  const { parameters } = await pooler.pooler.logged((line) => line["parameters"] !== undefined);
+  expect(parameters).toEqual(["wanted i…", "0.2"]);
+  await configure(common);
+  expect((await runProgram(["ctl", "reload", "--address", address])).code).toBe(0);
+});
+
 test("a slow call of a gateway is logged too", async () => {
   using gateway = connect({ address: await pooler.pooler.grpc() });
   const query = "select pg_sleep(0.2) as gateway";

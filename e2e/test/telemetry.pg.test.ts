@@ -5,6 +5,7 @@ import { Client, Metadata, credentials } from "@grpc/grpc-js";
 import { findFreePort, startPostgres } from "@multipooler/embedded-postgres";
 import { startPooler } from "@multipooler/pooler-process";
 import { expect, test } from "vitest";
+import { ClientPooler } from "./client-pooler.ts";
 import { flagsFor } from "./flags.ts";
 import { READY_LIMIT_MS, servingPooler } from "./serving-pooler.ts";
 
@@ -109,6 +110,50 @@ test("metrics and the spans of traced calls reach a collector, with its headers,
   expect(collector.has("/v1/traces", Buffer.from(TRACE_ID, "hex"))).toBe(true);
   expect(collector.has("/v1/traces", "grpc.health.v1.Health/Check")).toBe(true);
   expect(collector.has("/v1/traces", Buffer.from("b".repeat(32), "hex"))).toBe(false);
+}, 60_000);
+
+test("statements of sessions are spans, in the trace that their last comment names", async () => {
+  await using collector = await Collector.start();
+  await using scene = await ClientPooler.start({
+    "otlp-endpoint": collector.url,
+    "otlp-metrics-interval": "0",
+    "otlp-traces": "parent",
+  });
+  const client = await scene.connect();
+  const other = "c".repeat(32);
+  await client.query("select 'untraced'");
+  await client.query(`select 1 /*traceparent='00-${other}-b7ad6b7169203331-00'*/`);
+  await client.query(`select $1::int /*traceparent='00-${TRACE_ID}-b7ad6b7169203331-01'*/`, [1]);
+  const failing = `select 1 / 0 /*traceparent='00-${"d".repeat(32)}-b7ad6b7169203331-01'*/`;
+  await expect(client.query(failing)).rejects.toThrow("division by zero");
+  await client.end();
+  await scene.pooler.stop();
+  const has = (bytes: string | Buffer): boolean => collector.has("/v1/traces", bytes);
+  expect(has(Buffer.from(TRACE_ID, "hex"))).toBe(true);
+  expect(has("22012")).toBe(true);
+  expect(has(Buffer.from(other, "hex"))).toBe(false);
+  // Texts are data of users.
+  expect([has("select"), has("untraced")]).toEqual([false, false]);
+}, 60_000);
+
+test("with all, sessions without a trace begin their own, as many as the ratio says", async () => {
+  for (const [ratio, isTraced] of [
+    ["1", true],
+    ["0", false],
+  ] as const) {
+    await using collector = await Collector.start();
+    await using scene = await ClientPooler.start({
+      "otlp-endpoint": collector.url,
+      "otlp-metrics-interval": "0",
+      "otlp-traces": "all",
+      "otlp-traces-ratio": ratio,
+    });
+    const client = await scene.connect();
+    await client.query("select 1");
+    await client.end();
+    await scene.pooler.stop();
+    expect(collector.has("/v1/traces", "db.namespace")).toBe(isTraced);
+  }
 }, 60_000);
 
 test("a collector that is away costs a line a minute, and neither queries nor the stop", async () => {

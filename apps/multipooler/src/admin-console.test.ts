@@ -41,7 +41,7 @@ test("SHOW CONFIG has every setting as people write it, and no secret", () => {
         default: undefined,
         isChangeable: true,
       },
-      { name: "pg-databases", value: "a,b*", default: undefined, isChangeable: false },
+      { name: "pg-databases", value: "a,b*", default: undefined, isChangeable: true },
       { name: "pg-listen-port", value: "6432", default: undefined, isChangeable: false },
       { name: "connpool-wait-timeout", value: "60000ms", default: "30s", isChangeable: true },
       { name: "service-id", value: undefined, default: undefined, isChangeable: false },

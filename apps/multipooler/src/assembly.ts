@@ -10,6 +10,7 @@ import { databaseOf } from "./database.ts";
 import { grpcServerOf } from "./grpc-server.ts";
 import type { HttpTls } from "./http/http-tls.ts";
 import { PoolerHttp } from "./http/pooler-http.ts";
+import type { ProcessState } from "./http/readiness.ts";
 import type { ProgramLog } from "./log/logger.ts";
 import { PoolerMetrics } from "./metrics/pooler-metrics.ts";
 import { connectionLimits } from "./open-files.ts";
@@ -51,12 +52,13 @@ export function assemble(
   { topology, telemetry }: { readonly topology: TopoStore; readonly telemetry: Telemetry },
 ): Assembly {
   const { running, tls, httpTls, limits, log, parts } = options;
+  const { logger } = log;
   const config = running.current;
   const current = (): Config => running.current;
-  const { logger } = log;
   const metrics = parts.use(new PoolerMetrics(telemetry));
   const controller = controllerOf(config, limits, {
     onEvent: (event) => metrics.onEvent(event),
+    observeStatement: telemetry.observeStatement,
     logger: logger.child({ component: "poolerserver" }),
   });
   const { administration } = controller;
@@ -71,8 +73,7 @@ export function assemble(
     activity: () => operations.activity(),
     process: () => ({
       log: log.outage(),
-      grpc: { ...grpc.connections, limit: limits.grpc },
-      clients: clients && { ...clients.count, limit: clientLimit(current(), limits) },
+      ...connectionState(connectionLimits(current(), limits.openFiles), { grpc, clients }),
     }),
     metrics: () => metrics.scrape(),
     topology,
@@ -104,6 +105,17 @@ export function assemble(
   return { http, manager, grpc, clients, reload };
 }
 
+/** The connections of the transports, under the limits that a reload may have changed. */
+function connectionState(
+  limits: ConnectionLimits,
+  { grpc, clients }: Pick<Assembly, "grpc" | "clients">,
+): Omit<ProcessState, "log"> {
+  return {
+    grpc: { ...grpc.connections, limit: limits.grpc },
+    clients: clients && { ...clients.count, limit: limits.clients.limit },
+  };
+}
+
 /** The manager of the configuration, which is not open yet. */
 function managerOf(
   { running, serviceId, tls, target, log, parts }: AssemblyOptions,
@@ -124,14 +136,8 @@ function managerOf(
     database: databaseOf(config, { tls, current: () => running.current }),
     serverProcess: parts.use(serverProcessOf(config)),
     heartbeatIntervalMs: config.heartbeatIntervalMs,
-    lameduckMs: config.lameduckMs,
     logger: log.logger.child({ component: "manager" }),
   });
-}
-
-/** As a reload has it. */
-function clientLimit(config: Config, { openFiles }: ConnectionLimits): number {
-  return connectionLimits(config, openFiles).clients.limit;
 }
 
 function describePooler(

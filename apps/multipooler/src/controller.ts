@@ -7,12 +7,11 @@ import type { Config } from "./settings/settings.ts";
 export function controllerOf(
   config: Config,
   limits: ConnectionLimits,
-  parts: Pick<MultiPoolerOptions, "onEvent" | "logger">,
+  parts: Pick<MultiPoolerOptions, "onEvent" | "observeStatement" | "logger">,
 ): MultiPooler {
   return new MultiPooler({
     ...poolLimits(config, limits),
     shard: { tableGroup: config.tableGroup, shard: config.shard },
-    databases: config.pgDatabases,
     reservedRatio: config.reservedRatio,
     rebalanceIntervalMs: config.rebalanceIntervalMs,
     inactiveTimeoutMs: config.inactiveTimeoutMs,
@@ -34,6 +33,7 @@ export function poolLimits(
   limits: Pick<ConnectionLimits, "pool">,
 ): ChangeableLimits {
   return {
+    databases: config.pgDatabases ?? [],
     capacity: limits.pool,
     maxConnectionsPerUser: config.maxConnectionsPerUser,
     maxConnectionsPerDatabase: config.maxConnectionsPerDatabase,
@@ -48,5 +48,6 @@ export function poolLimits(
     slowStatementMs: config.logSlowStatementsMs,
     slowWaitMs: config.logSlowWaitsMs,
     slowTextLength: config.logStatementLength,
+    slowParameterLength: config.logParameterLength,
   };
 }

@@ -1,5 +1,5 @@
 import { ClientTlsFiles, TlsError } from "@multipooler/tls";
-import type { TlsMode, WatchContext } from "@multipooler/tls";
+import type { ClientTlsConfig, TlsMode, WatchContext } from "@multipooler/tls";
 import { ConfigError } from "./settings/config.ts";
 import type { Config } from "./settings/settings.ts";
 
@@ -11,18 +11,7 @@ import type { Config } from "./settings/settings.ts";
  */
 export function databaseTls(config: Config, context: WatchContext): ClientTlsFiles {
   try {
-    return new ClientTlsFiles(
-      {
-        mode: modeOf(config),
-        negotiation: config.pgClientSslNegotiation,
-        channelBinding: config.pgClientChannelBinding,
-        rootCertFile: config.pgClientSslRootCert,
-        certFile: config.pgClientSslCert,
-        keyFile: config.pgClientSslKey,
-        serverName: config.pgClientSslServerName ?? hostOf(config),
-      },
-      context,
-    );
+    return new ClientTlsFiles(databaseTlsConfig(config), context);
   } catch (error) {
     if (error instanceof TlsError) {
       throw new ConfigError([`--pg-client-sslmode, --pg-client-ssl*: ${error.message}`], {
@@ -31,6 +20,18 @@ export function databaseTls(config: Config, context: WatchContext): ClientTlsFil
     }
     throw error;
   }
+}
+
+export function databaseTlsConfig(config: Config): ClientTlsConfig {
+  return {
+    mode: modeOf(config),
+    negotiation: config.pgClientSslNegotiation,
+    channelBinding: config.pgClientChannelBinding,
+    rootCertFile: config.pgClientSslRootCert,
+    certFile: config.pgClientSslCert,
+    keyFile: config.pgClientSslKey,
+    serverName: config.pgClientSslServerName ?? hostOf(config),
+  };
 }
 
 /** Where an IP address is set beside the name, the certificate is for the name. */

@@ -1,5 +1,9 @@
 import { GrpcServer } from "@multipooler/grpc-services";
-import type { GrpcServerOptions } from "@multipooler/grpc-services";
+import type {
+  ChangeableGrpcLimits,
+  GrpcFiles,
+  GrpcServerOptions,
+} from "@multipooler/grpc-services";
 import type { Logger } from "pino";
 import { grpcTls } from "./grpc-tls.ts";
 import type { ConnectionLimits } from "./open-files.ts";
@@ -26,6 +30,21 @@ export function grpcServerOf(
     port: config.grpcPort,
     tls: grpcTls(config),
     version: buildVersion.version,
+    ...grpcLimits(config, limits),
+    healthStalenessMs: unlessZero(config.healthStalenessMs),
+    observeCall,
+    withheld: config.withheldServices,
+    managerAccess: managerAccessOf(config),
+    logger: logger.child({ component: "grpc" }),
+  });
+}
+
+/** What of it can change while it listens. */
+export function grpcLimits(
+  config: Config,
+  limits: Pick<ConnectionLimits, "grpc" | "openFiles">,
+): ChangeableGrpcLimits {
+  return {
     connectionLimit: { connections: limits.grpc, reason: limitReason(config, limits) },
     maxReceivingBytes: config.grpcMaxReceivingBytes,
     receiveTimeoutMs: config.grpcReceiveTimeoutMs,
@@ -33,12 +52,12 @@ export function grpcServerOf(
     keepaliveTimeoutMs: config.grpcKeepaliveTimeoutMs,
     maxConnectionAgeMs: unlessZero(config.grpcMaxConnectionAgeMs),
     maxConnectionAgeGraceMs: unlessZero(config.grpcMaxConnectionAgeGraceMs),
-    healthStalenessMs: unlessZero(config.healthStalenessMs),
-    observeCall,
-    withheld: config.withheldServices,
-    managerAccess: managerAccessOf(config),
-    logger: logger.child({ component: "grpc" }),
-  });
+  };
+}
+
+/** The files of it that can be replaced by others. */
+export function grpcFiles(config: Config): GrpcFiles {
+  return { tls: grpcTls(config), tokenFile: config.managerTokenFile };
 }
 
 /** `undefined` where nothing is asked of those who manage. */
@@ -56,7 +75,7 @@ function unlessZero(ms: number): number | undefined {
   return ms === 0 ? undefined : ms;
 }
 
-function limitReason(config: Config, { openFiles }: ConnectionLimits): string {
+function limitReason(config: Config, { openFiles }: Pick<ConnectionLimits, "openFiles">): string {
   return config.grpcMaxConnections === undefined
     ? `a limit of ${openFiles} open files (ulimit -n)`
     : "--grpc-max-connections";

@@ -165,7 +165,8 @@ async function closeManager(
 ): Promise<void> {
   const cause = await termination.requested;
   try {
-    await manager.close({ lameduck: cause.type === "signal" && cause.name === "SIGTERM" });
+    const servesOn = cause.type === "signal" && cause.name === "SIGTERM";
+    await manager.close({ lameduckMs: servesOn ? running.current.lameduckMs : 0 });
   } finally {
     // For what is left of the stop.
     deadline.begin("onclose-timeout", running.current.onCloseTimeoutMs);

@@ -2,7 +2,7 @@ export { GrpcServicesError, GrpcServicesErrorCode } from "./errors/error.ts";
 export { logGrpcLibrary } from "./server/grpc-library-log.ts";
 export type { ConnectionCount, ConnectionLimit } from "./server/connection/grpc-port.ts";
 export { GrpcServer } from "./server/grpc-server.ts";
-export type { GrpcServerOptions } from "./server/grpc-server.ts";
+export type { ChangeableGrpcLimits, GrpcFiles, GrpcServerOptions } from "./server/grpc-server.ts";
 export type { GrpcTlsOptions } from "./server/connection/grpc-tls.ts";
 export type { CallObserver, ObservedCall } from "./server/call/observed-calls.ts";
 export type { PoolerActivity } from "./manager/pooler-activity.ts";

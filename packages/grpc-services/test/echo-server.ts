@@ -45,7 +45,7 @@ export async function startEchoServer(
   const times = { keepaliveIntervalMs: 10_000, keepaliveTimeoutMs: 10_000 };
   const port = await GrpcPort.open({
     connections: new Http2Connections({
-      times: { ...times, maxAgeMs: undefined, maxAgeGraceMs: undefined },
+      times: () => ({ ...times, maxAgeMs: undefined, maxAgeGraceMs: undefined }),
       onStream: routes.onStream,
       clock: systemClock,
       random: Math.random,

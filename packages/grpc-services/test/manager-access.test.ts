@@ -77,8 +77,9 @@ test("another file of tokens counts after a reload; one that is none changes not
     "served",
     expect.stringContaining("UNAUTHENTICATED"),
   ]);
+  const files = { tls: undefined, tokenFile: file };
   writeFileSync(file, "too short");
-  expect(() => server.server.reload()).toThrow(
+  expect(() => server.server.prepare(files)).toThrow(
     expect.objectContaining({
       code: "TOKENS_INVALID",
       message: expect.not.stringContaining("too short"),
@@ -86,7 +87,7 @@ test("another file of tokens counts after a reload; one that is none changes not
   );
   expect(await outcome(former)).toBe("served");
   writeFileSync(file, NEXT);
-  server.server.reload();
+  server.server.prepare(files)();
   expect([await outcome(former), await outcome(next)]).toEqual([
     expect.stringContaining("UNAUTHENTICATED"),
     "served",

@@ -47,11 +47,6 @@ export interface ManagerOptions {
   readonly heartbeatIntervalMs?: number | undefined;
   /** How often a healthy database is asked whether it still is: at least 10, default 1000. */
   readonly healthIntervalMs?: number | undefined;
-  /**
-   * How long a pooler that is ready serves on after `close` was called: not ready, so that those who
-   * look at its readiness send their clients elsewhere before anything is refused. Default 0.
-   */
-  readonly lameduckMs?: number | undefined;
   /** How long `close` waits for running queries before their connections are cut. Default 10000. */
   readonly closeTimeoutMs?: number | undefined;
   readonly clock?: Clock | undefined;
@@ -60,8 +55,11 @@ export interface ManagerOptions {
 }
 
 export interface CloseOptions extends CallOptions {
-  /** Whether a pooler that is ready serves on for `lameduckMs` first. Default: true. */
-  readonly lameduck?: boolean | undefined;
+  /**
+   * How long a pooler that is ready serves on first: not ready, so that those who look at its readiness
+   * send their clients elsewhere before anything is refused. Default 0.
+   */
+  readonly lameduckMs?: number | undefined;
 }
 
 export interface OpenOptions extends CallOptions {

@@ -301,12 +301,10 @@ export class ManagerRun {
     }
   }
 
-  async #close({ signal, lameduck = true }: CloseOptions): Promise<void> {
+  async #close({ signal, lameduckMs = 0 }: CloseOptions): Promise<void> {
     this.#isStopping = true;
     this.#stop.abort();
-    if (lameduck) {
-      await this.#serveOn(signal);
-    }
+    await this.#serveOn(lameduckMs, signal);
     this.#onChange();
     await this.#opening?.catch(() => undefined);
     await this.#starting;
@@ -323,9 +321,8 @@ export class ManagerRun {
   }
 
   /** Serves on for a while where the pooler is ready, and then asks its clients to leave. */
-  async #serveOn(signal: AbortSignal | undefined): Promise<void> {
+  async #serveOn(lameduckMs: number, signal: AbortSignal | undefined): Promise<void> {
     const phase = this.#phase;
-    const { lameduckMs } = this.#settings;
     if (lameduckMs === 0 || phase.name !== "running" || !phase.wasReady) {
       return;
     }
@@ -336,6 +333,7 @@ export class ManagerRun {
     }
     const lameduck = new Lameduck({
       ...this.#settings,
+      lameduckMs,
       target: wanted,
       transports: this.#transports,
     });

@@ -25,7 +25,6 @@ export interface ManagerSettings {
   readonly serverProcess: ServerProcess | undefined;
   readonly heartbeatIntervalMs: number;
   readonly healthIntervalMs: number;
-  readonly lameduckMs: number;
   readonly closeTimeoutMs: number;
   readonly clock: Clock;
   readonly random: () => number;
@@ -56,7 +55,6 @@ export function resolveManagerOptions(options: ManagerOptions): ManagerSettings 
       min: 10,
       max: 3_600_000,
     }),
-    lameduckMs: checkInteger("lameduckMs", options.lameduckMs ?? 0, { min: 0, max: 3_600_000 }),
     closeTimeoutMs: checkInteger("closeTimeoutMs", options.closeTimeoutMs ?? 10_000, {
       min: 0,
       max: 3_600_000,

@@ -18,7 +18,7 @@ interface Scene {
 async function servingScene(): Promise<Scene> {
   const clock = new ManualClock();
   const database = new MemoryDatabase();
-  const manager = { database, clock, lameduckMs: LAMEDUCK_MS };
+  const manager = { database, clock };
   const fixture = new ManagerFixture({ manager });
   await fixture.open();
   await fixture.untilReady();
@@ -32,7 +32,7 @@ test("a pooler that stops is not ready at once, serves on for its time, and then
   fixture.manager.watchStatus(({ ready, serving }) =>
     seen.push(`${ready} ${serving.current.status} ${serving.wanted?.status}`),
   );
-  const closing = fixture.manager.close();
+  const closing = fixture.manager.close({ lameduckMs: LAMEDUCK_MS });
   expect(fixture.manager.status()).toMatchObject({
     ready: false,
     notReadyReason: "shutting down",
@@ -66,7 +66,7 @@ test("a pooler that stops is not ready at once, serves on for its time, and then
 test("what forbids to serve ends the time", async () => {
   const { fixture, database, clock } = await servingScene();
   await using _ = fixture;
-  const closing = fixture.manager.close();
+  const closing = fixture.manager.close({ lameduckMs: LAMEDUCK_MS });
   database.become({ fault: AWAY });
   // The checks of the database have their own pace.
   while (fixture.controller.isServing() && clock.monotonic() < LAMEDUCK_MS - 1000) {
@@ -81,7 +81,7 @@ test("the signal ends the time", async () => {
   const { fixture } = await servingScene();
   await using _ = fixture;
   const abort = new AbortController();
-  const closing = fixture.manager.close({ signal: abort.signal });
+  const closing = fixture.manager.close({ lameduckMs: LAMEDUCK_MS, signal: abort.signal });
   expect(fixture.controller.isServing()).toBe(true);
   abort.abort(new Error("a second signal"));
   await closing;
@@ -89,14 +89,14 @@ test("the signal ends the time", async () => {
 });
 
 test.each([
-  ["is told not to wait", async () => undefined, { lameduck: false }],
+  ["is told not to wait", async () => undefined, {}],
   [
     "is drained already",
     async ({ fixture }: Scene) => {
       const drain = { status: "DRAINED", reason: "" } as const;
       await fixture.manager.setServingStatus(drain, { wait: true });
     },
-    {},
+    { lameduckMs: LAMEDUCK_MS },
   ],
 ])("a pooler that %s does not wait", async (_, prepare, options) => {
   const scene = await servingScene();
@@ -109,7 +109,7 @@ test.each([
 test("no wish is taken while it stops", async () => {
   const { fixture, clock } = await servingScene();
   await using _ = fixture;
-  const closing = fixture.manager.close();
+  const closing = fixture.manager.close({ lameduckMs: LAMEDUCK_MS });
   await expect(
     fixture.manager.setServingStatus({ status: "DRAINED", reason: "" }),
   ).rejects.toMatchObject({

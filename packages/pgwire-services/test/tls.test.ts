@@ -140,11 +140,11 @@ test("a reload takes the files at once, and tells what is wrong with them", asyn
   const tls = await filesOf(FIRST_IDENTITY);
   await using scene = await TestServer.start({ ...TRUST, tls, clock });
   await writeFile(tls.certFile, SECOND_IDENTITY.cert);
-  expect(() => scene.server.reload()).toThrow(
+  expect(() => scene.server.prepare(tls)).toThrow(
     expect.objectContaining({ code: "TLS_FILES_INVALID" }),
   );
   await writeFile(tls.keyFile, SECOND_IDENTITY.key);
-  scene.server.reload();
+  scene.server.prepare(tls)();
   await using client = await scene.connect();
   client.send(SSL_REQUEST);
   await client.byte();

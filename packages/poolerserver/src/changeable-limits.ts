@@ -6,6 +6,7 @@ import type { ResolvedOptions } from "./multi-pooler-options.ts";
  */
 export type ChangeableLimits = Pick<
   ResolvedOptions,
+  | "databases"
   | "capacity"
   | "maxConnectionsPerUser"
   | "maxConnectionsPerDatabase"
@@ -20,6 +21,7 @@ export type ChangeableLimits = Pick<
   | "slowStatementMs"
   | "slowWaitMs"
   | "slowTextLength"
+  | "slowParameterLength"
 >;
 
 /** Those of them that each pool keeps. */

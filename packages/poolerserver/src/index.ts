@@ -9,6 +9,7 @@ export type {
   DatabasePool,
   DatabaseReport,
   DatabaseReservation,
+  DatabaseUser,
   PoolLimits,
 } from "./databases/administration.ts";
 export type {
@@ -17,9 +18,12 @@ export type {
   PoolerEventListener,
   TransactionOutcome,
 } from "./pooler-event.ts";
-export type { TotalFigures, UserActivity } from "./pool/activity-totals.ts";
+export type { TotalFigures } from "./pool/activity-totals.ts";
+export type { ConnectionSums } from "./pool/connection-sums.ts";
+export type { UserActivity, WaitFigures } from "./pool/user-totals.ts";
 export type { PoolReport, ServerReport, ServerState } from "./pool/pool-report.ts";
 export { ANSWER_TIME_BOUNDS_MS } from "@multipooler/pgwire";
 export type { ReservationReport } from "./reservations/reservation-report.ts";
+export type { ObservedStatement, StatementObserver } from "./session/statement-observer.ts";
 export { SESSION_ISOLATIONS } from "./session-isolation.ts";
 export type { SessionIsolation } from "./session-isolation.ts";

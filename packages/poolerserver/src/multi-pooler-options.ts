@@ -2,6 +2,7 @@ import { PoolerErrorCode } from "@multipooler/query-service";
 import { systemClock } from "@multipooler/timing";
 import type { Clock } from "@multipooler/timing";
 import { requireRules } from "./databases/database-rules.ts";
+import type { StatementObserver } from "./session/statement-observer.ts";
 import { MultiPoolerError } from "./error.ts";
 import type { Logger } from "./logger.ts";
 import type { PoolerEventListener } from "./pooler-event.ts";
@@ -30,6 +31,7 @@ const LIMITS = [
   "maxConnectionsPerDatabase",
   "minConnectionsPerUser",
   "slowTextLength",
+  "slowParameterLength",
 ] as const;
 
 /** Connections are not divided more often. */
@@ -138,6 +140,10 @@ export interface MultiPoolerOptions {
   readonly slowWaitMs?: number | undefined;
   /** How many characters of a slow statement's text are logged. Default: 1000. */
   readonly slowTextLength?: number | undefined;
+  /** How many characters of the value of each of its parameters are logged; 0, the default: none. */
+  readonly slowParameterLength?: number | undefined;
+  /** Told of each statement of a session, for traces. Default: nobody is, and that costs nothing. */
+  readonly observeStatement?: StatementObserver | undefined;
   /** Gets what seldom happens, for metrics. */
   readonly onEvent?: PoolerEventListener | undefined;
   readonly logger: Logger;
@@ -149,8 +155,10 @@ export interface MultiPoolerOptions {
 
 /** The options with every default filled in. */
 export type ResolvedOptions = {
-  readonly [Name in keyof MultiPoolerOptions]-?: NonNullable<MultiPoolerOptions[Name]>;
-};
+  readonly [Name in Exclude<keyof MultiPoolerOptions, "observeStatement">]-?: NonNullable<
+    MultiPoolerOptions[Name]
+  >;
+} & Pick<MultiPoolerOptions, "observeStatement">;
 
 /** @throws INVALID_ARGUMENT for a number or a rule that makes no sense, naming it. */
 export function resolveOptions(options: MultiPoolerOptions): ResolvedOptions {
@@ -182,6 +190,8 @@ export function resolveOptions(options: MultiPoolerOptions): ResolvedOptions {
     slowStatementMs: options.slowStatementMs ?? 0,
     slowWaitMs: options.slowWaitMs ?? 0,
     slowTextLength: options.slowTextLength ?? 1000,
+    slowParameterLength: options.slowParameterLength ?? 0,
+    observeStatement: options.observeStatement,
     onEvent: options.onEvent ?? (() => undefined),
     logger: options.logger,
     clock: options.clock ?? systemClock,

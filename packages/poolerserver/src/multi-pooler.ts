@@ -89,7 +89,7 @@ export class MultiPooler implements PoolerController, AsyncDisposable {
     });
     this.administration = new Administration({
       limits: resolved,
-      rules: this.#options.databases,
+      rules: () => resolved.databases,
       controls: this.#controls,
       ledger: this.#ledger,
       databases: () => this.#databases,

@@ -42,7 +42,7 @@ export class FakeBackend implements Backend {
     transactions: 0,
     busyMs: 0,
     transactionMs: 0,
-    errors: 0,
+    errors: new Map(),
     answerTimes: [],
     bytesSent: 0,
     bytesReceived: 0,

@@ -4,7 +4,7 @@ import { readCertificates, readKey } from "./pem-files.ts";
 import { checkTlsDemands } from "./tls-settings.ts";
 import type { TlsDemands, TlsSettings } from "./tls-settings.ts";
 import { WatchedFiles } from "./watched-files.ts";
-import type { WatchContext } from "./watched-files.ts";
+import type { FileSource, WatchContext } from "./watched-files.ts";
 
 /** {@link TlsSettings} with paths of PEM files in place of their content. */
 export interface ClientTlsConfig extends Pick<
@@ -26,13 +26,8 @@ export class ClientTlsFiles {
 
   /** @throws INVALID_SETTINGS, or FILES_INVALID naming the file and the fault */
   constructor(config: ClientTlsConfig, context: WatchContext) {
-    checkClientTls(config);
-    this.#files = new WatchedFiles({
-      ...context,
-      files: watchedFiles(config),
-      what: "TLS of connections to PostgreSQL",
-      load: () => loadSettings(config),
-    });
+    const what = "TLS of connections to PostgreSQL";
+    this.#files = new WatchedFiles({ ...context, what, source: sourceOf(config) });
   }
 
   /** The same object until a file is replaced. */
@@ -40,10 +35,20 @@ export class ClientTlsFiles {
     return this.#files.current;
   }
 
-  /** Reads the files now. @throws FILES_INVALID; the former settings stay then */
-  reload(): void {
-    this.#files.reload();
+  /**
+   * Reads the files of these settings. Returns what has the next connection use them.
+   *
+   * @throws INVALID_SETTINGS, FILES_INVALID; then nothing has changed
+   */
+  prepare(config: ClientTlsConfig): () => void {
+    return this.#files.prepare(sourceOf(config));
   }
+}
+
+/** @throws INVALID_SETTINGS */
+function sourceOf(config: ClientTlsConfig): FileSource<TlsSettings> {
+  checkClientTls(config);
+  return { files: watchedFiles(config), load: () => loadSettings(config) };
 }
 
 /** @throws INVALID_SETTINGS. Reads no file. */

@@ -11,6 +11,6 @@ export type { ServerIdentity, ServerTlsPaths } from "./server-tls-files.ts";
 export { CHANNEL_BINDINGS, TLS_MODES, TLS_NEGOTIATIONS } from "./tls-settings.ts";
 export type { ChannelBindingMode, TlsMode, TlsNegotiation, TlsSettings } from "./tls-settings.ts";
 export { WatchedFiles } from "./watched-files.ts";
-export type { TlsLogger, WatchContext, WatchedFilesOptions } from "./watched-files.ts";
+export type { FileSource, TlsLogger, WatchContext, WatchedFilesOptions } from "./watched-files.ts";
 export { clientCertificate, subjectText, TlsAcceptor } from "./tls-acceptor.ts";
 export type { AcceptedTls, ClientCertificate, TlsAcceptorOptions } from "./tls-acceptor.ts";

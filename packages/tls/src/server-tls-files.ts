@@ -5,7 +5,7 @@ import { certificateHash } from "./certificate-hash.ts";
 import { TlsError, TlsErrorCode } from "./error.ts";
 import { firstCertificate, readCertificates, readKey } from "./pem-files.ts";
 import { WatchedFiles } from "./watched-files.ts";
-import type { WatchContext } from "./watched-files.ts";
+import type { FileSource, WatchContext } from "./watched-files.ts";
 
 /** Paths of PEM files of a server. */
 export interface ServerTlsPaths {
@@ -35,18 +35,7 @@ export class ServerTlsFiles {
    * @throws FILES_INVALID, naming the file and the fault
    */
   constructor(options: WatchContext & { readonly paths: ServerTlsPaths; readonly what: string }) {
-    const { paths } = options;
-    const { certFile, keyFile, chainFile, clientCaFile } = paths;
-    this.#files = new WatchedFiles({
-      ...options,
-      files: {
-        certFile,
-        keyFile,
-        ...(chainFile !== undefined && { chainFile }),
-        ...(clientCaFile !== undefined && { clientCaFile }),
-      },
-      load: () => load(paths),
-    });
+    this.#files = new WatchedFiles({ ...options, source: sourceOf(options.paths) });
   }
 
   /** The same object until a file is replaced. */
@@ -54,10 +43,23 @@ export class ServerTlsFiles {
     return this.#files.current;
   }
 
-  /** Reads the files now. @throws FILES_INVALID; the former identity stays then */
-  reload(): void {
-    this.#files.reload();
+  /** See {@link WatchedFiles.prepare}. @throws FILES_INVALID */
+  prepare(paths: ServerTlsPaths): () => void {
+    return this.#files.prepare(sourceOf(paths));
   }
+}
+
+function sourceOf(paths: ServerTlsPaths): FileSource<ServerIdentity> {
+  const { certFile, keyFile, chainFile, clientCaFile } = paths;
+  return {
+    files: {
+      certFile,
+      keyFile,
+      ...(chainFile !== undefined && { chainFile }),
+      ...(clientCaFile !== undefined && { clientCaFile }),
+    },
+    load: () => load(paths),
+  };
 }
 
 function load({ certFile, keyFile, chainFile, clientCaFile }: ServerTlsPaths): ServerIdentity {

@@ -76,9 +76,12 @@ export class TlsAcceptor {
     });
   }
 
-  /** Reads the files now. @throws FILES_INVALID; the former ones stay in use then */
-  reload(): void {
-    this.#files.reload();
+  /**
+   * Reads these files in place of the former ones; whether clients are asked for a certificate stays as
+   * it is. Returns what has the next client meet them. @throws FILES_INVALID; then nothing has changed
+   */
+  prepare(paths: ServerTlsPaths): () => void {
+    return this.#files.prepare(paths);
   }
 
   /**

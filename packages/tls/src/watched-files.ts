@@ -14,10 +14,15 @@ export interface WatchContext {
 }
 
 export interface WatchedFilesOptions<T> extends WatchContext {
-  /** Paths by what they hold, for the log. */
-  readonly files: Readonly<Record<string, string>>;
   /** What they are together, for the log, e.g. "certificate for clients". */
   readonly what: string;
+  readonly source: FileSource<T>;
+}
+
+/** Files, and what is made of them. */
+export interface FileSource<T> {
+  /** Paths by what they hold, for the log. */
+  readonly files: Readonly<Record<string, string>>;
   /** Makes the value of them. Throws where they cannot be used. */
   readonly load: () => T;
 }
@@ -32,16 +37,19 @@ const RECHECK_MS = 1000;
  */
 export class WatchedFiles<T> {
   readonly #options: WatchedFilesOptions<T>;
+  #source: FileSource<T>;
   #value: T;
   #version: string;
   #checkedAt: number;
 
   /** Reads the files. @throws as `load` does */
   constructor(options: WatchedFilesOptions<T>) {
+    const { source, clock } = options;
     this.#options = options;
-    this.#version = this.#stat();
-    this.#checkedAt = options.clock.monotonic();
-    this.#value = options.load();
+    this.#source = source;
+    this.#version = versionOf(source);
+    this.#checkedAt = clock.monotonic();
+    this.#value = source.load();
   }
 
   /** The value of the files as they are, at most a second late. The same object until they change. */
@@ -54,16 +62,27 @@ export class WatchedFiles<T> {
     return this.#value;
   }
 
-  /** Reads the files now. @throws as `load` does; the old value stays then */
-  reload(): void {
-    this.#version = this.#stat();
-    this.#checkedAt = this.#options.clock.monotonic();
-    this.#value = this.#options.load();
+  /**
+   * Reads the files now, or other ones from now on. Returns what puts the new value in place, so that
+   * several values can change together or not at all.
+   *
+   * @throws as `load` does; then nothing has changed
+   */
+  prepare(source: FileSource<T> = this.#source): () => void {
+    const version = versionOf(source);
+    const value = source.load();
+    return () => {
+      this.#source = source;
+      this.#version = version;
+      this.#checkedAt = this.#options.clock.monotonic();
+      this.#value = value;
+    };
   }
 
   #reload(): void {
-    const { files, what, load, logger } = this.#options;
-    const version = this.#stat();
+    const { what, logger } = this.#options;
+    const { files, load } = this.#source;
+    const version = versionOf(this.#source);
     if (version === this.#version) {
       return;
     }
@@ -75,16 +94,16 @@ export class WatchedFiles<T> {
       logger.error({ ...files, err }, `the new ${what} cannot be used`);
     }
   }
+}
 
-  /** Differs when one of the files was written or put in place. */
-  #stat(): string {
-    return Object.values(this.#options.files)
-      .map((file) => {
-        const stats = statSync(file, { throwIfNoEntry: false });
-        return stats === undefined ? "none" : `${stats.ino} ${stats.size} ${stats.mtimeMs}`;
-      })
-      .join(", ");
-  }
+/** Differs when one of the files was written or put in place. */
+function versionOf({ files }: FileSource<unknown>): string {
+  return Object.values(files)
+    .map((file) => {
+      const stats = statSync(file, { throwIfNoEntry: false });
+      return stats === undefined ? "none" : `${stats.ino} ${stats.size} ${stats.mtimeMs}`;
+    })
+    .join(", ");
 }
 
 /** The longest PEM file that is read: some thousand certificates. */

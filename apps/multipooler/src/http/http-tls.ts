@@ -31,9 +31,13 @@ export class HttpTls {
     this.#files = new ServerTlsFiles({ ...options, what: "certificate of the HTTP server" });
   }
 
-  /** Reads the files now. @throws FILES_INVALID; the former ones stay in use then */
-  reload(): void {
-    this.#files.reload();
+  /**
+   * Reads these files in place of the former ones. Returns what has the next client meet them.
+   *
+   * @throws FILES_INVALID; then nothing has changed
+   */
+  prepare(paths: ServerTlsPaths): () => void {
+    return this.#files.prepare(paths);
   }
 
   /** A server that shows the certificate as it is when a client connects. */

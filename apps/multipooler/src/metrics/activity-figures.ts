@@ -1,4 +1,4 @@
-import type { Administration, TotalFigures } from "@multipooler/poolerserver";
+import type { Administration, DatabaseReport, TotalFigures } from "@multipooler/poolerserver";
 import type { Figure, Point } from "./figure.ts";
 
 type Counter = Omit<Figure, "kind">;
@@ -45,8 +45,8 @@ function activityCounters(administration: Administration, role: () => string): r
       name: "mg.pooler.queries_pooled_total",
       description: "How often a connection was lent.",
       read: () =>
-        administration.users().map(({ user, grants }) => ({
-          value: grants,
+        [...Map.groupBy(administration.users(), ({ user }) => user)].map(([user, parts]) => ({
+          value: parts.reduce((sum, { grants }) => sum + grants, 0),
           attributes: { routing_role: role(), user },
         })),
     },
@@ -63,8 +63,8 @@ function activityCounters(administration: Administration, role: () => string): r
     },
     {
       name: "mg.pooler.query.errors",
-      description: "Errors that PostgreSQL has answered with.",
-      read: byDatabase(({ errors }) => errors),
+      description: "Errors that PostgreSQL has answered with, by SQLSTATE.",
+      read: () => administration.databases().flatMap((database) => errorsOf(database, role())),
     },
     {
       name: "mg.pooler.transactions",
@@ -79,6 +79,24 @@ function activityCounters(administration: Administration, role: () => string): r
     },
     ...trafficCounters(byDatabase),
   ];
+}
+
+function errorsOf({ name, totals }: DatabaseReport, role: string): readonly Point[] {
+  return [...totals.errors].map(([sqlstate, value]) => ({
+    value,
+    attributes: {
+      routing_role: role,
+      database: name,
+      pool_type: "regular",
+      sqlstate,
+      error_source: errorSource(sqlstate),
+    },
+  }));
+}
+
+/** In the words of Multigres: class 08 and 57P0x are about the connection, the others about the statement. */
+function errorSource(sqlstate: string): "routing" | "backend" {
+  return /^(?:08|57P0)/.test(sqlstate) ? "routing" : "backend";
 }
 
 type ByDatabase = (value: (totals: TotalFigures) => number) => Figure["read"];

@@ -7,18 +7,18 @@ import { activityFigures } from "./activity-figures.ts";
 import { eventCounter } from "./event-metrics.ts";
 import { reportFigures } from "./figure.ts";
 import { poolFigures } from "./pool-figures.ts";
-import { QueryTimes } from "./query-times.ts";
 import { ScrapeReader } from "./scrape-reader.ts";
 import { countTransitions, roleOf, servingFigures } from "./serving-metrics.ts";
 import type { ReportedManager } from "./serving-metrics.ts";
+import { UserTimes } from "./user-times.ts";
 
 /**
  * The metrics of the process, by the names of Multigres' pooler. They are collected when somebody asks;
  * in between only what seldom happens is counted.
  */
 export class PoolerMetrics implements AsyncDisposable {
-  readonly #queryTimes = new QueryTimes();
-  readonly #reader = new ScrapeReader([this.#queryTimes]);
+  readonly #userTimes = new UserTimes();
+  readonly #reader = new ScrapeReader([this.#userTimes]);
   readonly #provider: MeterProvider;
   readonly #meter: Meter;
   readonly #count: (event: PoolerEvent) => void;
@@ -30,7 +30,7 @@ export class PoolerMetrics implements AsyncDisposable {
     this.#provider = new MeterProvider({
       readers: [
         this.#reader,
-        ...(metricReader === undefined ? [] : [metricReader([this.#queryTimes])]),
+        ...(metricReader === undefined ? [] : [metricReader([this.#userTimes])]),
       ],
       ...(resource === undefined ? {} : { resource }),
     });
@@ -52,7 +52,7 @@ export class PoolerMetrics implements AsyncDisposable {
       ...poolFigures(administration, role),
       ...activityFigures(administration, role),
     ]);
-    this.#queryTimes.report(administration);
+    this.#userTimes.report(administration);
     this.#stopWatching = countTransitions(this.#meter, manager);
   }
 

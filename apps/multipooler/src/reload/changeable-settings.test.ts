@@ -1,6 +1,9 @@
 import { expect, test } from "vitest";
-import { listenerLimits } from "../client-listener.ts";
+import { listenerLimits, tlsFiles } from "../client-listener.ts";
 import { poolLimits } from "../controller.ts";
+import { databaseTlsConfig } from "../database-tls.ts";
+import { grpcFiles, grpcLimits } from "../grpc-server.ts";
+import { httpTlsPaths } from "../http/http-tls-config.ts";
 import { connectionLimits } from "../open-files.ts";
 import { readSettingsFile, resolveConfig } from "../settings/config.ts";
 import type { Setting } from "../settings/setting.ts";
@@ -11,6 +14,7 @@ import type { Config } from "../settings/settings.ts";
 const READ_WHEN_NEEDED = [
   "adminPassword",
   "adminPasswordFile",
+  "lameduckMs",
   "logLevel",
   "onCloseTimeoutMs",
   "onTermTimeoutMs",
@@ -36,7 +40,7 @@ function readBy(use: (config: Config) => unknown): string[] {
 }
 
 test("a setting says that a reload applies it if, and only if, one does", () => {
-  const limits = { pool: 1, clients: { limit: 1, connections: 2 } };
+  const limits = { pool: 1, grpc: 1, openFiles: 1024, clients: { limit: 1, connections: 2 } };
   const fromLimits = ["globalCapacity", "pgMaxClients"];
   expect(readBy((config) => connectionLimits(config, 1024))).toEqual(
     expect.arrayContaining(["globalCapacity", "pgListenPort"]),
@@ -44,11 +48,33 @@ test("a setting says that a reload applies it if, and only if, one does", () => 
   const applied = [
     ...readBy((config) => poolLimits(config, limits)),
     ...readBy((config) => listenerLimits(config, limits)),
+    ...readBy((config) => grpcLimits(config, limits)),
     ...fromLimits,
     ...READ_WHEN_NEEDED,
   ];
   const changeable = Object.entries<Setting<unknown>>(settings)
-    .filter(([, { restartReason }]) => restartReason === undefined)
+    .filter(
+      ([, { restartReason, presenceReason }]) =>
+        restartReason === undefined && presenceReason === undefined,
+    )
     .map(([key]) => key);
   expect(changeable.toSorted()).toEqual(applied.toSorted());
+});
+
+test("each path of a file of TLS is read again by a reload, and each reload of one is told so", () => {
+  const prepared = new Set([
+    ...readBy(databaseTlsConfig),
+    ...readBy(grpcFiles),
+    ...readBy(tlsFiles),
+    ...readBy(httpTlsPaths),
+  ]);
+  const paths = Object.entries<Setting<unknown>>(settings)
+    .filter(([, { presenceReason }]) => presenceReason !== undefined)
+    .map(([key]) => key);
+  expect(paths.filter((key) => !prepared.has(key))).toEqual([]);
+  const others = [...prepared].filter((key) => !paths.includes(key));
+  expect(others.filter((key) => /File$|Cert$|Key$|Ca$/.test(key))).toEqual([
+    "pgTlsClientCert",
+    "httpTlsClientCert",
+  ]);
 });

@@ -3,8 +3,11 @@ import type { PgwireServer } from "@multipooler/pgwire-services";
 import type { MultiPooler } from "@multipooler/poolerserver";
 import { systemClock } from "@multipooler/timing";
 import type { ClientTlsFiles } from "@multipooler/tls";
-import { listenerLimits } from "../client-listener.ts";
+import { listenerLimits, tlsFiles } from "../client-listener.ts";
 import { poolLimits } from "../controller.ts";
+import { databaseTlsConfig } from "../database-tls.ts";
+import { grpcFiles, grpcLimits } from "../grpc-server.ts";
+import { httpTlsPaths } from "../http/http-tls-config.ts";
 import type { HttpTls } from "../http/http-tls.ts";
 import type { ProgramLog } from "../log/logger.ts";
 import { connectionLimits } from "../open-files.ts";
@@ -16,11 +19,11 @@ import type { RunningConfig } from "./running-config.ts";
 /** The parts that take another configuration while they run. */
 export interface ReloadParts {
   readonly log: Pick<ProgramLog, "logger" | "setLevel">;
-  readonly tls: Pick<ClientTlsFiles, "reload">;
-  readonly httpTls: Pick<HttpTls, "reload"> | undefined;
+  readonly tls: Pick<ClientTlsFiles, "prepare">;
+  readonly httpTls: Pick<HttpTls, "prepare"> | undefined;
   readonly controller: Pick<MultiPooler, "change">;
-  readonly grpc: Pick<GrpcServer, "reload">;
-  readonly clients: Pick<PgwireServer, "reload" | "change"> | undefined;
+  readonly grpc: Pick<GrpcServer, "prepare" | "change">;
+  readonly clients: Pick<PgwireServer, "prepare" | "change"> | undefined;
   /** The limit of open files of the process. */
   readonly openFiles: number;
 }
@@ -69,12 +72,19 @@ export class Reload {
     const { log, tls, httpTls, controller, grpc, clients, openFiles } = this.#parts;
     preflight(wanted, { clock: systemClock, logger: NO_LOG }, openFiles);
     const limits = connectionLimits(next, openFiles);
-    tls.reload();
-    httpTls?.reload();
-    grpc.reload();
-    clients?.reload();
+    const httpPaths = httpTlsPaths(next);
+    const replacements = [
+      tls.prepare(databaseTlsConfig(next)),
+      grpc.prepare(grpcFiles(next)),
+      clients?.prepare(tlsFiles(next)),
+      httpPaths && httpTls?.prepare(httpPaths),
+    ];
+    for (const replace of replacements) {
+      replace?.();
+    }
     log.setLevel(next.logLevel);
     controller.change(poolLimits(next, limits));
+    grpc.change(grpcLimits(next, limits));
     clients?.change(listenerLimits(next, limits));
   }
 }

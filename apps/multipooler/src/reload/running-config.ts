@@ -10,9 +10,6 @@ import { settings } from "../settings/settings.ts";
 import type { Config } from "../settings/settings.ts";
 
 const TABLE = Object.entries<Setting<unknown>>(settings);
-const CHANGEABLE = new Set(
-  TABLE.filter(([, { restartReason }]) => restartReason === undefined).map(([key]) => key),
-);
 
 export interface RunningConfigOptions {
   /** Made of `sources`. */
@@ -69,7 +66,11 @@ export class RunningConfig {
 
   /** What is wanted, as far as it can change now. */
   #changeableOf(wanted: Config): Config {
-    const kept = Object.entries(this.#current).filter(([key]) => !CHANGEABLE.has(key));
+    const current = new Map<string, unknown>(Object.entries(this.#current));
+    const next = new Map<string, unknown>(Object.entries(wanted));
+    const kept = TABLE.filter(
+      ([key, setting]) => waitsBecause(setting, current.get(key), next.get(key)) !== undefined,
+    ).map(([key]): [string, unknown] => [key, current.get(key)]);
     return { ...wanted, ...Object.fromEntries(kept) };
   }
 
@@ -84,7 +85,7 @@ export class RunningConfig {
       const after = shown[index] ?? unset(setting);
       const inUse = before.get(setting.flag) ?? unset(setting);
       if (!isDeepStrictEqual(nextValues?.get(key), wantedValues?.get(key))) {
-        const reason = setting.restartReason ?? "";
+        const reason = waitsBecause(setting, formerValues?.get(key), wantedValues?.get(key)) ?? "";
         pending.push({ ...changeOf(inUse, after), reason });
         return { ...inUse, pending: { value: after.value, from: after.from, reason } };
       }
@@ -97,6 +98,16 @@ export class RunningConfig {
     this.#effective = effective;
     return { type: "applied", changed, pending };
   }
+}
+
+/** Why a value has to wait for a restart; `undefined`: it can be put in place now. */
+function waitsBecause(
+  { restartReason, presenceReason }: Setting<unknown>,
+  current: unknown,
+  wanted: unknown,
+): string | undefined {
+  const isSetOrRemoved = (current === undefined) !== (wanted === undefined);
+  return restartReason ?? (isSetOrRemoved ? presenceReason : undefined);
 }
 
 interface NewConfig {

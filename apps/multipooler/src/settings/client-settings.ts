@@ -1,5 +1,6 @@
 import type { ClientCertificateDemand } from "@multipooler/pgwire-services";
 import {
+  FILE_RELOAD,
   choice,
   duration,
   integer,
@@ -52,6 +53,7 @@ export const clientSettings = {
     { default: "0", reload: true, help: "Maximum clients of one database; 0 sets no limit." },
   ),
   pgDatabases: clients.optional("pg-databases", names, {
+    reload: true,
     help:
       "Databases to serve beside --database: names and patterns such as tenant_*, or * for all. " +
       "Templates have to be named.",
@@ -79,12 +81,15 @@ export const clientSettings = {
     help: "Let clients of this machine in without a password.",
   }),
   pgTlsCertFile: clients.optional("pg-tls-cert-file", path, {
+    reload: FILE_RELOAD,
     help: "PEM file with the certificate for clients, read again when it is replaced.",
   }),
   pgTlsKeyFile: clients.optional("pg-tls-key-file", path, {
+    reload: FILE_RELOAD,
     help: "PEM file with the key of --pg-tls-cert-file.",
   }),
   pgTlsClientCaFile: clients.optional("pg-tls-client-ca-file", path, {
+    reload: FILE_RELOAD,
     help: "PEM file with the authorities of clients' certificates.",
   }),
   pgTlsClientCert: clients.optional("pg-tls-client-cert", choice(CLIENT_CERTIFICATES), {

@@ -1,8 +1,16 @@
 import { CHANNEL_BINDINGS, TLS_MODES, TLS_NEGOTIATIONS } from "@multipooler/tls";
-import { FILES_REREAD, choice, path, settingGroup, text, unsetIfEmpty } from "./setting.ts";
+import {
+  FILE_RELOAD,
+  TLS_SET_UP,
+  choice,
+  path,
+  settingGroup,
+  text,
+  unsetIfEmpty,
+} from "./setting.ts";
 import type { Setting } from "./setting.ts";
 
-const tls = settingGroup("TLS to PostgreSQL", FILES_REREAD);
+const tls = settingGroup("TLS to PostgreSQL", TLS_SET_UP);
 
 /**
  * How connections to PostgreSQL are encrypted, with libpq's names, values and environment. A Unix socket
@@ -14,6 +22,7 @@ export const databaseTlsSettings = {
     help: "As in libpq; if unset prefer, or verify-full with --pg-client-sslrootcert system.",
   }),
   pgClientSslRootCert: tls.optional("pg-client-sslrootcert", unsetIfEmpty(path), {
+    reload: FILE_RELOAD,
     libpq: { keyword: "sslrootcert", variable: "PGSSLROOTCERT" },
     help: 'PEM file with the authorities that are trusted, or "system" for those of the system.',
   }),
@@ -23,10 +32,12 @@ export const databaseTlsSettings = {
     help: "How TLS begins: direct saves a round trip and needs PostgreSQL 17.",
   }),
   pgClientSslCert: tls.optional("pg-client-sslcert", path, {
+    reload: FILE_RELOAD,
     libpq: { keyword: "sslcert", variable: "PGSSLCERT" },
     help: "PEM file with the certificate that is shown to PostgreSQL.",
   }),
   pgClientSslKey: tls.optional("pg-client-sslkey", path, {
+    reload: FILE_RELOAD,
     libpq: { keyword: "sslkey", variable: "PGSSLKEY" },
     help: "PEM file with the key of --pg-client-sslcert.",
   }),

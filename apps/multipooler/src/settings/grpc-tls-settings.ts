@@ -1,8 +1,8 @@
 import * as z from "zod";
-import { FILES_REREAD, choice, path, settingGroup, unsetIfEmpty } from "./setting.ts";
+import { FILE_RELOAD, TLS_SET_UP, choice, path, settingGroup, unsetIfEmpty } from "./setting.ts";
 import type { Kind, Setting } from "./setting.ts";
 
-const tls = settingGroup("TLS of gRPC, and who may manage", FILES_REREAD);
+const tls = settingGroup("TLS of gRPC, and who may manage", TLS_SET_UP);
 
 /** Parts of subjects, separated by colons. */
 const substrings: Kind<readonly string[]> = {
@@ -21,15 +21,19 @@ const substrings: Kind<readonly string[]> = {
  */
 export const grpcTlsSettings = {
   grpcCert: tls.optional("grpc-cert", unsetIfEmpty(path), {
+    reload: FILE_RELOAD,
     help: "PEM file with the certificate for gRPC clients, read again when it is replaced. Turns on TLS.",
   }),
   grpcKey: tls.optional("grpc-key", unsetIfEmpty(path), {
+    reload: FILE_RELOAD,
     help: "PEM file with the key of --grpc-cert.",
   }),
   grpcServerCa: tls.optional("grpc-server-ca", unsetIfEmpty(path), {
+    reload: FILE_RELOAD,
     help: "PEM file with certificates that lead from --grpc-cert to one that clients know.",
   }),
   grpcCa: tls.optional("grpc-ca", unsetIfEmpty(path), {
+    reload: FILE_RELOAD,
     help: "PEM file with the authorities of clients; each client needs a certificate then.",
   }),
   grpcAuthMode: tls.optional("grpc-auth-mode", unsetIfEmpty(choice(["mtls"])), {
@@ -39,6 +43,7 @@ export const grpcTlsSettings = {
     help: "Parts of subjects, separated by colons; one has to be in that of the client's certificate.",
   }),
   managerTokenFile: tls.optional("grpc-manager-token-file", path, {
+    reload: FILE_RELOAD,
     help:
       "File with a token a line; calls of the manager service (ctl) and of consensus need one then. Read " +
       "again when it is replaced.",

@@ -1,20 +1,23 @@
-import { FILES_REREAD, choice, path, settingGroup } from "./setting.ts";
+import { FILE_RELOAD, TLS_SET_UP, choice, path, settingGroup } from "./setting.ts";
 import type { Setting } from "./setting.ts";
 
-const tls = settingGroup("TLS of HTTP", FILES_REREAD);
+const tls = settingGroup("TLS of HTTP", TLS_SET_UP);
 
 /** Who needs a certificate where `--http-tls-client-ca-file` is set. Patroni's words. */
-export const HTTP_CLIENT_CERTIFICATES = ["required", "optional"] as const;
+const HTTP_CLIENT_CERTIFICATES = ["required", "optional"] as const;
 
 /** How the connections of probes, Prometheus and browsers are encrypted. */
 export const httpTlsSettings = {
   httpTlsCertFile: tls.optional("http-tls-cert-file", path, {
+    reload: FILE_RELOAD,
     help: "PEM file with the certificate for HTTP, read again when it is replaced. Turns on TLS.",
   }),
   httpTlsKeyFile: tls.optional("http-tls-key-file", path, {
+    reload: FILE_RELOAD,
     help: "PEM file with the key of --http-tls-cert-file.",
   }),
   httpTlsClientCaFile: tls.optional("http-tls-client-ca-file", path, {
+    reload: FILE_RELOAD,
     help: "PEM file with the authorities of clients' certificates.",
   }),
   httpTlsClientCert: tls.optional("http-tls-client-cert", choice(HTTP_CLIENT_CERTIFICATES), {

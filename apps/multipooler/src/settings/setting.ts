@@ -26,6 +26,11 @@ export interface Setting<T> {
   readonly secret: boolean;
   /** Why a new value needs a restart, one clause; `undefined`: a reload applies it. */
   readonly restartReason: string | undefined;
+  /**
+   * Why it needs a restart to set what was unset, or the other way round; `undefined`: a reload applies
+   * that as any other value.
+   */
+  readonly presenceReason: string | undefined;
 }
 
 /** Settings by their name in code. */
@@ -42,8 +47,11 @@ interface Definition {
   readonly libpq?: LibpqParameter;
   readonly help: string;
   readonly secret?: boolean;
-  /** True for what a reload applies. A text says why a restart is needed, in place of the group's. */
-  readonly reload?: true | string;
+  /**
+   * True for what a reload applies. A text says why a restart is needed, in place of the group's. A reload
+   * applies what is `ifSet` if it was set before and is still.
+   */
+  readonly reload?: true | string | { readonly ifSet: string };
 }
 
 /** Values in the configuration file, in the words of JSON schema. */
@@ -62,8 +70,12 @@ export interface Kind<T> {
   readonly isList?: boolean;
 }
 
-/** The reason of settings that say where files of TLS are. */
-export const FILES_REREAD = "a reload reads the same files again, and no others";
+/** Of settings that say where a file of TLS is: a reload applies another path. */
+export const FILE_RELOAD = {
+  ifSet: "what is asked of clients and servers is set up at the start",
+} as const;
+/** The reason of what else belongs to TLS. */
+export const TLS_SET_UP = "TLS is set up at the start";
 const READ_AT_START = "it is read only at the start";
 
 /**
@@ -97,12 +109,21 @@ export function settingGroup(
     help: definition.help,
     isList: kind.isList ?? false,
     secret: definition.secret ?? false,
-    restartReason: definition.reload === true ? undefined : (definition.reload ?? restartReason),
+    ...reloadOf(definition.reload ?? restartReason),
   });
   return {
     required: make,
     optional: (flag, kind, definition) => make(flag, kind, definition),
   };
+}
+
+function reloadOf(
+  reload: NonNullable<Definition["reload"]>,
+): Pick<Setting<unknown>, "restartReason" | "presenceReason"> {
+  if (typeof reload === "object") {
+    return { restartReason: undefined, presenceReason: reload.ifSet };
+  }
+  return { restartReason: reload === true ? undefined : reload, presenceReason: undefined };
 }
 
 const MAX_TIMER_MS = 2_147_483_647;

@@ -68,15 +68,24 @@ function meaningOf({ harmless, reason }: OtherParameter): string {
 }
 
 function entry(setting: Setting<unknown>): string {
-  const { flag, placeholder, help, defaultText, env, isList, restartReason } = setting;
+  const { flag, placeholder, help, defaultText, env, isList } = setting;
   const facts = [
     defaultText === undefined ? "No default." : `Default: \`${defaultText}\`.`,
     `Environment: ${env.map((name) => `\`${name}\``).join(", ")}.`,
     ...(isList ? ["The flag may be given several times."] : []),
-    restartReason === undefined ? "A reload applies it." : `Needs a restart: ${restartReason}.`,
+    reloadFact(setting),
   ];
   const shown = placeholder.replaceAll("|", "\\|");
   return `### \`--${flag}\` ${shown}\n\n${help.replaceAll(/[*<_]/g, "\\$&")}\n\n${facts.join(" ")}\n`;
+}
+
+function reloadFact({ restartReason, presenceReason }: Setting<unknown>): string {
+  if (presenceReason !== undefined) {
+    return `A reload applies another value; to set or remove it needs a restart: ${presenceReason}.`;
+  }
+  return restartReason === undefined
+    ? "A reload applies it."
+    : `Needs a restart: ${restartReason}.`;
 }
 
 function jsonSchema(settings: readonly Setting<unknown>[], accepted: readonly string[]): object {

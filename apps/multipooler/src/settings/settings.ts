@@ -177,6 +177,7 @@ export const settings = {
     "grpc-max-connections",
     integer({ min: 1, max: 1_000_000 }),
     {
+      reload: true,
       help: "Maximum gRPC connections; if unset, as many as the limit of open files (ulimit -n) allows.",
     },
   ),
@@ -186,29 +187,38 @@ export const settings = {
     integer({ min: 16_777_216, max: 17_179_869_184 }, "bytes"),
     {
       default: "67108864",
+      reload: true,
       help: "Requests above 64 KiB that may arrive at once; beyond it they are not read from their connections.",
     },
   ),
   grpcReceiveTimeoutMs: network.required("grpc-receive-timeout", duration({ min: 1 }), {
     default: "30s",
+    reload: true,
     help: "Maximum time for a request to arrive, from its first byte or its turn to be read.",
   }),
   grpcKeepaliveMs: network.required("grpc-server-keepalive-time", duration({ min: 1 }), {
     default: "10s",
+    reload: true,
     help: "Time that a gRPC connection may be silent before its client gets a PING.",
   }),
   grpcKeepaliveTimeoutMs: network.required("grpc-server-keepalive-timeout", duration({ min: 1 }), {
     default: "10s",
+    reload: true,
     help: "Time for the answer to it; then the connection is cut.",
   }),
   grpcMaxConnectionAgeMs: network.required("grpc-max-connection-age", duration({ min: 0 }), {
     default: "0",
+    reload: true,
     help: "Ask gRPC clients to connect again after this time; 0 never does.",
   }),
   grpcMaxConnectionAgeGraceMs: network.required(
     "grpc-max-connection-age-grace",
     duration({ min: 0 }),
-    { default: "0", help: "Time for calls on the old connection after that; 0 sets no limit." },
+    {
+      default: "0",
+      reload: true,
+      help: "Time for calls on the old connection after that; 0 sets no limit.",
+    },
   ),
   healthStalenessMs: network.required("health-stream-staleness-timeout", duration({ min: 0 }), {
     default: "0",
@@ -243,9 +253,7 @@ export const settings = {
   logSlowStatementsMs: process.required("log-slow-statements", duration({ min: 0 }), {
     default: "0",
     reload: true,
-    help:
-      "Log statements that take so long, their wait for a connection included, with who ran them; never " +
-      "the values of parameters. 0 logs none.",
+    help: "Log statements that take so long, their wait for a connection included, with who ran them; 0 logs none.",
   }),
   logSlowWaitsMs: process.required("log-slow-waits", duration({ min: 0 }), {
     default: "0",
@@ -261,11 +269,23 @@ export const settings = {
       help: "How much of a slow statement's text is logged; what is written in it may be data. 0 logs none.",
     },
   ),
+  logParameterLength: process.required(
+    "log-parameter-length",
+    integer({ min: 0, max: 100_000 }, "characters"),
+    {
+      default: "0",
+      reload: true,
+      help:
+        "How much of the value of each parameter of a slow statement is logged; they are data of users, and " +
+        "may be secrets. 0 logs none.",
+    },
+  ),
   pidFile: process.optional("pid-file", path, {
     help: "File that holds the process id while the pooler runs.",
   }),
-  lameduckMs: process.required("lameduck", duration({ min: 0 }), {
+  lameduckMs: process.required("lameduck", duration({ min: 0, max: 3_600_000 }), {
     default: "5s",
+    reload: true,
     help:
       "Serve on for this time after SIGTERM, not ready any more, so that load balancers look elsewhere: " +
       "at least two of their polls; 0 drains at once, as Ctrl-C does.",

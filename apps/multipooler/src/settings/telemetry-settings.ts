@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { choice, duration, secretText, settingGroup } from "./setting.ts";
+import { choice, duration, ratio, secretText, settingGroup } from "./setting.ts";
 import type { Kind, Setting } from "./setting.ts";
 
 const telemetry = settingGroup("Telemetry");
@@ -65,7 +65,11 @@ export const telemetrySettings = {
   otlpTraces: telemetry.required("otlp-traces", choice(TRACED_CALLS), {
     default: "off",
     help:
-      "gRPC calls that are traced to --otlp-endpoint: parent are those whose traceparent is sampled, " +
-      "all also those that have none.",
+      "What is traced to --otlp-endpoint of gRPC calls and of clients' statements: parent what has a sampled " +
+      "traceparent, statements in a comment of sqlcommenter at their end; all also what has none.",
+  }),
+  otlpTracesRatio: telemetry.required("otlp-traces-ratio", ratio, {
+    default: "1",
+    help: "Part of what has no traceparent that is traced with --otlp-traces all.",
   }),
 } as const satisfies Record<string, Setting<unknown>>;

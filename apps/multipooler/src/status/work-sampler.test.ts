@@ -15,7 +15,7 @@ const NOTHING: TotalFigures = {
   transactions: 0,
   busyMs: 0,
   transactionMs: 0,
-  errors: 0,
+  errors: new Map(),
   answerTimes: Array.from({ length: 17 }, () => 0),
   bytesSent: 0,
   bytesReceived: 0,
@@ -46,13 +46,16 @@ class Stand {
 
 test("totals of all databases become rates of the time between two looks", async () => {
   const stand = new Stand();
-  stand.databases = [database("a", { requests: 1000, errors: 7 })];
+  stand.databases = [database("a", { requests: 1000, errors: new Map([["22012", 7]]) })];
   expect(stand.sampler.take()).toMatchObject({ requests: 0, times: undefined, bytes: 0 });
   await stand.clock.advance(2000);
   stand.databases = [
     database("a", {
       requests: 1010,
-      errors: 9,
+      errors: new Map([
+        ["22012", 8],
+        ["42P01", 1],
+      ]),
       transactions: 4,
       bytesSent: 500,
       bytesReceived: 300,

@@ -63,7 +63,7 @@ export class WorkSampler {
     return {
       requests: sum(({ requests }) => requests),
       transactions: sum(({ transactions }) => transactions),
-      errors: sum(({ errors }) => errors),
+      errors: sum(({ errors }) => errors.values().reduce((total, count) => total + count, 0)),
       bytes: sum(({ bytesSent, bytesReceived }) => bytesSent + bytesReceived),
       answerTimes: BUCKETS.map((index) => sum(({ answerTimes }) => answerTimes[index] ?? 0)),
     };

@@ -1,7 +1,7 @@
 import type { CallObserver } from "@multipooler/grpc-services";
-import { ROOT_CONTEXT, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
-import type { Context, Tracer } from "@opentelemetry/api";
-import { TraceState, parseTraceParent } from "@opentelemetry/core";
+import { SpanKind, SpanStatusCode } from "@opentelemetry/api";
+import type { Tracer } from "@opentelemetry/api";
+import { contextOf } from "./trace-context.ts";
 
 /** The status of a call whose client has gone. */
 const CANCELLED = 1;
@@ -26,13 +26,4 @@ export function callTracer(tracer: Tracer): CallObserver {
       span.end();
     };
   };
-}
-
-function contextOf(traceparent: string | undefined, tracestate: string | undefined): Context {
-  const parent = traceparent === undefined ? null : parseTraceParent(traceparent);
-  if (parent === null) {
-    return ROOT_CONTEXT;
-  }
-  const state = tracestate === undefined ? {} : { traceState: new TraceState(tracestate) };
-  return trace.setSpanContext(ROOT_CONTEXT, { ...parent, ...state, isRemote: true });
 }

@@ -12,14 +12,15 @@ import {
 import type { MetricProducer } from "@opentelemetry/sdk-metrics";
 import {
   AlwaysOffSampler,
-  AlwaysOnSampler,
   BatchSpanProcessor,
   ParentBasedSampler,
+  TraceIdRatioBasedSampler,
   TracerProvider,
 } from "@opentelemetry/sdk-trace";
 import type { Logger } from "pino";
 import { buildVersion } from "../version.ts";
 import { callTracer } from "./call-tracer.ts";
+import { statementTracer } from "./statement-tracer.ts";
 import type { Telemetry, TelemetryConfig } from "./telemetry.ts";
 
 /** Less than a stop may take, so that a collector that hangs does not hold one up. */
@@ -35,13 +36,15 @@ export function otlpTelemetry(config: OtlpConfig, logger: Logger): Telemetry {
     faults.warn({ err: toError(error) }, "telemetry could not be sent");
   });
   const tracers = config.otlpTraces === "off" ? undefined : tracerProvider(config);
+  const tracer = tracers?.getTracer("multipooler", buildVersion.version);
   return {
     resource: telemetryResource(config),
     metricReader:
       config.otlpMetricsIntervalMs === 0
         ? undefined
         : (producers) => metricReader(config, producers),
-    observeCall: tracers && callTracer(tracers.getTracer("multipooler", buildVersion.version)),
+    observeCall: tracer && callTracer(tracer),
+    observeStatement: tracer && statementTracer(tracer),
     async [Symbol.asyncDispose]() {
       await tracers?.shutdown();
       faults.flush();
@@ -81,7 +84,10 @@ class CurrentGauges extends OTLPMetricExporter {
 }
 
 function tracerProvider(config: OtlpConfig): TracerProvider {
-  const root = config.otlpTraces === "all" ? new AlwaysOnSampler() : new AlwaysOffSampler();
+  const root =
+    config.otlpTraces === "all"
+      ? new TraceIdRatioBasedSampler(config.otlpTracesRatio)
+      : new AlwaysOffSampler();
   const exporter = new OTLPTraceExporter(exporterOptions(config, "traces"));
   return new TracerProvider({
     resource: telemetryResource(config),

@@ -1,4 +1,5 @@
 import type { CallObserver } from "@multipooler/grpc-services";
+import type { StatementObserver } from "@multipooler/poolerserver";
 import type { Resource } from "@opentelemetry/resources";
 import type { MetricProducer, MetricReader } from "@opentelemetry/sdk-metrics";
 import type { Logger } from "pino";
@@ -12,18 +13,27 @@ export interface Telemetry extends AsyncDisposable {
   readonly metricReader: ((producers: MetricProducer[]) => MetricReader) | undefined;
   /** Traces calls; `undefined`: none are traced. */
   readonly observeCall: CallObserver | undefined;
+  /** Traces statements of sessions; `undefined`: none are traced. */
+  readonly observeStatement: StatementObserver | undefined;
 }
 
 const NOTHING: Telemetry = {
   resource: undefined,
   metricReader: undefined,
   observeCall: undefined,
+  observeStatement: undefined,
   [Symbol.asyncDispose]: () => Promise.resolve(),
 };
 
 export type TelemetryConfig = Pick<
   Config,
-  "otlpEndpoint" | "otlpHeaders" | "otlpMetricsIntervalMs" | "otlpTraces" | "cell" | "serviceId"
+  | "otlpEndpoint"
+  | "otlpHeaders"
+  | "otlpMetricsIntervalMs"
+  | "otlpTraces"
+  | "otlpTracesRatio"
+  | "cell"
+  | "serviceId"
 >;
 
 /** The telemetry of the configuration. Where nothing is sent, no code for it is loaded. */

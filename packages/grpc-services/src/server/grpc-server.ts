@@ -1,4 +1,5 @@
 import type { CallOptions } from "@multipooler/query-service";
+import type { ServerTlsPaths } from "@multipooler/tls";
 import { Listening, onAbort, systemClock } from "@multipooler/timing";
 import type { ListeningRun } from "@multipooler/timing";
 import type { PoolerService, ServiceTransport } from "@multipooler/manager";
@@ -23,7 +24,7 @@ import { CallRoutes } from "./call/call-routes.ts";
 import { observeCalls } from "./call/observed-calls.ts";
 import type { CallObserver } from "./call/observed-calls.ts";
 import { checkReceivingLimits, ReceivingBytes } from "./call/receiving-bytes.ts";
-import type { ReceivingCount } from "./call/receiving-bytes.ts";
+import type { ReceivingCount, ReceivingLimits } from "./call/receiving-bytes.ts";
 import { UnsentBytes } from "./call/unsent-bytes.ts";
 
 /** Where the server listens, whom it asks, and the bounds of its connections. */
@@ -88,6 +89,26 @@ const DEFAULT_RECEIVE_TIMEOUT_MS = 30_000;
 /** How many of the largest messages may arrive at once. */
 const RECEIVED_MESSAGES = 4;
 
+/** The limits of a server that can change while it listens; see {@link GrpcServerOptions} for each. */
+export type ChangeableGrpcLimits = Pick<
+  GrpcServerOptions,
+  | "connectionLimit"
+  | "maxReceivingBytes"
+  | "receiveTimeoutMs"
+  | "keepaliveIntervalMs"
+  | "keepaliveTimeoutMs"
+  | "maxConnectionAgeMs"
+  | "maxConnectionAgeGraceMs"
+>;
+
+/** Files of a server that are read again. */
+export interface GrpcFiles {
+  /** In place of those that the server has; it speaks TLS or does not as before. */
+  readonly tls: ServerTlsPaths | undefined;
+  /** In place of the one that it has. */
+  readonly tokenFile: string | undefined;
+}
+
 /** What clients together may leave unread before all but the smallest results have to wait: 64 MiB. */
 const MAX_UNSENT_BYTES = 67_108_864;
 
@@ -102,12 +123,12 @@ interface Run extends ListeningRun<GrpcPort> {
  */
 export class GrpcServer implements ServiceTransport {
   readonly #options: GrpcServerOptions;
+  /** Read when they are used: they change in place. */
+  readonly #limits: GrpcLimits;
   readonly #logger: LimitedLogger;
   readonly #tls: GrpcTls | undefined;
   readonly #access: ManagerAccess | undefined;
   readonly #maxMessageBytes: number;
-  readonly #maxReceivingBytes: number;
-  readonly #receiveTimeoutMs: number;
   readonly #offered = new Set<PoolerService>();
   readonly #listening = new Listening<GrpcPort, Run>({
     start: (closing) => this.#start(closing),
@@ -132,13 +153,8 @@ export class GrpcServer implements ServiceTransport {
    */
   constructor(options: GrpcServerOptions) {
     const maxMessageBytes = options.maxMessageBytes ?? MAX_MESSAGE_BYTES;
-    const maxReceivingBytes = options.maxReceivingBytes ?? RECEIVED_MESSAGES * maxMessageBytes;
-    const receiveTimeoutMs = options.receiveTimeoutMs ?? DEFAULT_RECEIVE_TIMEOUT_MS;
-    checkConnectionLimit(options.connectionLimit);
-    checkReceivingLimits({ maxReceivingBytes, maxMessageBytes, receiveTimeoutMs });
+    this.#limits = limitsOf(options, maxMessageBytes);
     this.#maxMessageBytes = maxMessageBytes;
-    this.#maxReceivingBytes = maxReceivingBytes;
-    this.#receiveTimeoutMs = receiveTimeoutMs;
     this.#options = options;
     this.#logger = new LimitedLogger(options.logger);
     this.#tls = options.tls && new GrpcTls(options.tls, this.#logger);
@@ -152,13 +168,29 @@ export class GrpcServer implements ServiceTransport {
   }
 
   /**
-   * Reads the files of TLS and of tokens again.
+   * Reads the files of TLS and of tokens. Returns what puts them in place, for the next client.
    *
-   * @throws TLS_FILES_INVALID, TOKENS_INVALID; the former ones stay in use then
+   * @throws TLS_FILES_INVALID, TOKENS_INVALID; then nothing has changed
    */
-  reload(): void {
-    this.#access?.reload();
-    this.#tls?.reload();
+  prepare({ tls, tokenFile }: GrpcFiles): () => void {
+    const access = this.#access?.prepare(tokenFile);
+    const identity = tls && this.#tls?.prepare(tls);
+    return () => {
+      access?.();
+      identity?.();
+    };
+  }
+
+  /**
+   * Gives other limits; what is not among them has its default. Connections that are there stay, with the
+   * times that they began with.
+   *
+   * @throws INVALID_ARGUMENT for one that makes no sense; then none has changed
+   */
+  change(limits: ChangeableGrpcLimits): void {
+    Object.assign(this.#limits, limitsOf(limits, this.#maxMessageBytes));
+    this.#listening.port?.limit(this.#limits.connectionLimit);
+    this.#listening.run?.receiving.change(this.#limits.receiving);
   }
 
   /** Connections since `listen`; zeros while the server does not listen. */
@@ -211,15 +243,13 @@ export class GrpcServer implements ServiceTransport {
   }
 
   #start(closing: AbortSignal): Run {
-    const { host, port, connectionLimit, observeCall } = this.#options;
+    const { host, port, observeCall } = this.#options;
     const logger = this.#logger;
-    const receiving = new ReceivingBytes({
-      limitBytes: this.#maxReceivingBytes,
-      timeoutMs: this.#receiveTimeoutMs,
-    });
+    const { connectionLimit, receiving: receivingLimits } = this.#limits;
+    const receiving = new ReceivingBytes(receivingLimits);
     const { onStream } = this.#routes(closing, receiving);
     const connections = new Http2Connections({
-      times: connectionTimes(this.#options),
+      times: () => this.#limits.times,
       onStream: observeCall === undefined ? onStream : observeCalls(onStream, observeCall),
       clock: systemClock,
       random: Math.random,
@@ -264,7 +294,27 @@ export class GrpcServer implements ServiceTransport {
   }
 }
 
-function connectionTimes(options: GrpcServerOptions): ConnectionTimes {
+interface GrpcLimits {
+  readonly connectionLimit: ConnectionLimit | undefined;
+  readonly receiving: ReceivingLimits;
+  readonly times: ConnectionTimes;
+}
+
+/** @throws INVALID_ARGUMENT */
+function limitsOf(options: ChangeableGrpcLimits, maxMessageBytes: number): GrpcLimits {
+  const { connectionLimit } = options;
+  const maxReceivingBytes = options.maxReceivingBytes ?? RECEIVED_MESSAGES * maxMessageBytes;
+  const receiveTimeoutMs = options.receiveTimeoutMs ?? DEFAULT_RECEIVE_TIMEOUT_MS;
+  checkConnectionLimit(connectionLimit);
+  checkReceivingLimits({ maxReceivingBytes, maxMessageBytes, receiveTimeoutMs });
+  return {
+    connectionLimit,
+    receiving: { limitBytes: maxReceivingBytes, timeoutMs: receiveTimeoutMs },
+    times: connectionTimes(options),
+  };
+}
+
+function connectionTimes(options: ChangeableGrpcLimits): ConnectionTimes {
   return {
     keepaliveIntervalMs: options.keepaliveIntervalMs ?? DEFAULT_KEEPALIVE_MS,
     keepaliveTimeoutMs: options.keepaliveTimeoutMs ?? DEFAULT_KEEPALIVE_MS,

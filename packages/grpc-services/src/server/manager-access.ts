@@ -4,6 +4,7 @@ import type { Http2Session, IncomingHttpHeaders } from "node:http2";
 import { Code } from "@multipooler/proto/mtrpc";
 import { systemClock } from "@multipooler/timing";
 import { WatchedFiles } from "@multipooler/tls";
+import type { FileSource } from "@multipooler/tls";
 import { GrpcServicesError, GrpcServicesErrorCode } from "../errors/error.ts";
 import { plainStatus } from "../errors/rpc-status.ts";
 import type { RpcStatus } from "../errors/rpc-status.ts";
@@ -38,17 +39,22 @@ export class ManagerAccess {
       tokenFile === undefined
         ? undefined
         : new WatchedFiles({
-            files: { tokenFile },
             what: "token of the manager service",
-            load: () => readTokens(tokenFile),
+            source: sourceOf(tokenFile),
             clock: systemClock,
             logger,
           });
   }
 
-  /** Reads the file again. @throws TOKENS_INVALID; the former tokens stay good then */
-  reload(): void {
-    this.#tokens?.reload();
+  /**
+   * Reads the file, or another one if there was one before. Returns what makes its tokens good.
+   *
+   * @throws TOKENS_INVALID; then nothing has changed
+   */
+  prepare(tokenFile: string | undefined): () => void {
+    return (
+      this.#tokens?.prepare(tokenFile === undefined ? undefined : sourceOf(tokenFile)) ?? NOTHING
+    );
   }
 
   /** Why the client of a connection may not make a call; `undefined`: it may. */
@@ -79,6 +85,12 @@ export class ManagerAccess {
     }
     return isFound;
   }
+}
+
+const NOTHING = (): void => undefined;
+
+function sourceOf(tokenFile: string): FileSource<readonly Buffer[]> {
+  return { files: { tokenFile }, load: () => readTokens(tokenFile) };
 }
 
 function hashOf(token: string): Buffer {

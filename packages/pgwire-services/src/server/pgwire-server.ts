@@ -5,7 +5,7 @@ import type { CallOptions, QueryService } from "@multipooler/query-service";
 import { Listening, onAbort, untilAborted } from "@multipooler/timing";
 import type { ListeningRun } from "@multipooler/timing";
 import { ALPN_NAME, TlsAcceptor, TlsError } from "@multipooler/tls";
-import type { TlsAcceptorOptions } from "@multipooler/tls";
+import type { ServerTlsPaths, TlsAcceptorOptions } from "@multipooler/tls";
 import { Console } from "../console/console.ts";
 import type { ClientView } from "../console/console-view.ts";
 import { PgwireServicesError, PgwireServicesErrorCode } from "../error.ts";
@@ -90,9 +90,15 @@ export class PgwireServer implements ServiceTransport {
     return this.#listening.port?.port;
   }
 
-  /** Reads the files of TLS again. @throws TLS_FILES_INVALID; the former ones stay in use then */
-  reload(): void {
-    withTlsFaults(() => this.#tls?.reload());
+  /**
+   * Reads these files of TLS in place of those that it has; it speaks TLS or does not as before. Returns
+   * what has the next client meet them.
+   *
+   * @throws TLS_FILES_INVALID; then nothing has changed
+   */
+  prepare(paths: ServerTlsPaths | undefined): () => void {
+    const ready = withTlsFaults(() => paths && this.#tls?.prepare(paths));
+    return ready ?? (() => undefined);
   }
 
   /** Gives other limits. @throws INVALID_ARGUMENT for one that makes no sense; then none has changed */

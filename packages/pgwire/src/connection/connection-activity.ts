@@ -1,4 +1,5 @@
 import { AnswerTimes } from "./answer-times.ts";
+import { ErrorCounts } from "./error-counts.ts";
 
 /** What a connection has done since its session stands. Durations in milliseconds. */
 export interface ActivityFigures {
@@ -10,8 +11,8 @@ export interface ActivityFigures {
   readonly busyMs: number;
   /** How long transactions took, with the time that the server waited for the client in them. */
   readonly transactionMs: number;
-  /** Errors that the server has answered with. */
-  readonly errors: number;
+  /** Errors that the server has answered with, by `ErrorCounts`. Changes in place. */
+  readonly errors: ReadonlyMap<string, number>;
   /** Of the requests how many took how long, by `ANSWER_TIME_BOUNDS_MS`. Changes in place. */
   readonly answerTimes: ArrayLike<number>;
   readonly bytesSent: number;
@@ -26,7 +27,7 @@ export class ConnectionActivity {
   #transactions = 0;
   #busyMs = 0;
   #transactionMs = 0;
-  #errors = 0;
+  readonly #errors = new ErrorCounts();
   readonly #answerTimes = new AnswerTimes();
   #busySince = 0;
   #transactionSince = 0;
@@ -47,8 +48,8 @@ export class ConnectionActivity {
     return this.#transactionMs;
   }
 
-  get errors(): number {
-    return this.#errors;
+  get errors(): ReadonlyMap<string, number> {
+    return this.#errors.counts;
   }
 
   get answerTimes(): ArrayLike<number> {
@@ -61,8 +62,8 @@ export class ConnectionActivity {
   }
 
   /** The server has answered with an error. */
-  failed(): void {
-    this.#errors += 1;
+  failed(sqlstate: string): void {
+    this.#errors.note(sqlstate);
   }
 
   /** A request is made while none is in flight. */

@@ -328,7 +328,7 @@ export class Dialogue {
     const isFatal = severity === "FATAL" || severity === "PANIC";
     // An error that answers nothing is the server's last word, whatever its severity.
     if (!isFatal && this.#queue.running !== undefined) {
-      this.#activity.failed();
+      this.#activity.failed(diagnostic.code);
       return postgresError(diagnostic, { sent: true });
     }
     return new PgwireError(

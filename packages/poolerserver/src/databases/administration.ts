@@ -4,17 +4,23 @@ import type { CallOptions } from "@multipooler/query-service";
 import { MultiPoolerError, errorDiagnostic } from "../error.ts";
 import type { Engine } from "../execution/engine.ts";
 import type { ListenerReport } from "../notifications/notification-listener.ts";
-import type { TotalFigures, UserActivity } from "../pool/activity-totals.ts";
+import type { TotalFigures } from "../pool/activity-totals.ts";
 import type { PoolReport } from "../pool/pool-report.ts";
 import type { ReservationReport } from "../reservations/reservation-report.ts";
 import { unknownDatabaseError } from "./database-access.ts";
 import type { DatabaseControls } from "./database-controls.ts";
 import type { DatabaseLedger } from "./database-ledger.ts";
+import type { UserActivity } from "../pool/user-totals.ts";
 import { DatabaseRules } from "./database-rules.ts";
 import type { Databases } from "./databases.ts";
 
 /** The pool of one user in one database. */
 export interface DatabasePool extends PoolReport {
+  readonly database: string;
+}
+
+/** What was done for one user in one database. */
+export interface DatabaseUser extends UserActivity {
   readonly database: string;
 }
 
@@ -45,7 +51,8 @@ export interface PoolLimits {
 
 export interface AdministrationOptions {
   readonly limits: PoolLimits;
-  readonly rules: readonly string[];
+  /** Which databases are allowed now. */
+  readonly rules: () => readonly string[];
   readonly controls: DatabaseControls;
   readonly ledger: DatabaseLedger;
   /** `undefined` while the controller is not open. */
@@ -59,12 +66,10 @@ export interface AdministrationOptions {
 export class Administration {
   readonly limits: PoolLimits;
   readonly #options: AdministrationOptions;
-  readonly #rules: DatabaseRules;
 
   constructor(options: AdministrationOptions) {
     this.limits = options.limits;
     this.#options = options;
-    this.#rules = new DatabaseRules(options.rules);
   }
 
   get areAllPaused(): boolean {
@@ -89,14 +94,15 @@ export class Administration {
     }));
   }
 
-  /** What was done for each user in all databases since the process started. */
-  users(): UserActivity[] {
+  /** What was done for each user in each database since the process started. */
+  users(): DatabaseUser[] {
     const { ledger } = this.#options;
-    const all = ledger.names.flatMap((name) => ledger.of(name).users());
-    return [...Map.groupBy(all, ({ user }) => user)].map(([user, parts]) => ({
-      user,
-      grants: parts.reduce((sum, { grants }) => sum + grants, 0),
-    }));
+    return ledger.names.flatMap((database) =>
+      ledger
+        .of(database)
+        .users()
+        .map((activity) => ({ ...activity, database })),
+    );
   }
 
   /** Who listens for notifications, and to how many channels. */
@@ -219,7 +225,7 @@ export class Administration {
   #requireKnown(database: string | undefined): void {
     const isKnown =
       database === undefined ||
-      this.#rules.permission(database) !== "none" ||
+      new DatabaseRules(this.#options.rules()).permission(database) !== "none" ||
       this.#options.databases()?.mainName === database ||
       this.#options.ledger.names.includes(database);
     if (!isKnown) {

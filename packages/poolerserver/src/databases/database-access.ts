@@ -44,11 +44,12 @@ LEFT JOIN pg_catalog.pg_roles AS role
 
 /** Decides who may use which database, by the operator's rules and as PostgreSQL has it now. */
 export class DatabaseAccess {
-  readonly #rules: DatabaseRules;
+  readonly #rules: () => DatabaseRules;
   readonly #facts: BatchedLookup<AccessQuestion, DatabaseFacts>;
 
   constructor(options: {
-    readonly rules: DatabaseRules;
+    /** Asked for each session. */
+    readonly rules: () => DatabaseRules;
     readonly database: Pick<DatabaseHandle, "admin">;
   }) {
     const { rules, database } = options;
@@ -69,7 +70,7 @@ export class DatabaseAccess {
    */
   async require(question: AccessQuestion): Promise<UsableDatabase> {
     const { database } = question;
-    const permission = this.#rules.permission(database);
+    const permission = this.#rules().permission(database);
     const facts = permission === "none" ? undefined : await this.#facts.get(question);
     // A connection to a template keeps CREATE DATABASE from using it, so that it has to be named.
     if (facts === undefined || (facts.isTemplate && permission === "matched")) {

@@ -1,7 +1,9 @@
 import { ActivityTotals } from "../pool/activity-totals.ts";
+import { UserPlaces } from "../pool/user-totals.ts";
 
 /** What was done in each database since the process started, whether it is open now or not. */
 export class DatabaseLedger {
+  readonly #places = new UserPlaces();
   readonly #totals = new Map<string, ActivityTotals>();
 
   /** Of the databases that were served. */
@@ -15,7 +17,7 @@ export class DatabaseLedger {
     if (known !== undefined) {
       return known;
     }
-    const totals = new ActivityTotals();
+    const totals = new ActivityTotals(this.#places);
     this.#totals.set(database, totals);
     return totals;
   }

@@ -51,6 +51,7 @@ export class Databases {
   readonly #budget: UserBudget;
   readonly #catalogPlace: CatalogPlace;
   readonly #access: DatabaseAccess;
+  #rules: DatabaseRules;
   readonly #watch: DatabaseWatch;
   readonly #further = new Map<string, Further>();
   #target: ServingTarget | undefined;
@@ -68,10 +69,8 @@ export class Databases {
     );
     this.#catalogPlace = new CatalogPlace(this.#budget);
     this.#main = this.#newEngine("main", database);
-    this.#access = new DatabaseAccess({
-      rules: new DatabaseRules([...settings.databases, database.database]),
-      database,
-    });
+    this.#rules = this.#newRules();
+    this.#access = new DatabaseAccess({ rules: () => this.#rules, database });
     this.#watch = new DatabaseWatch({
       database,
       clock,
@@ -125,8 +124,9 @@ export class Databases {
     }
   }
 
-  /** The limits of the settings have changed. */
+  /** The limits of the settings have changed. Sessions stay in a database that is not allowed any more. */
   limitsChanged(): void {
+    this.#rules = this.#newRules();
     for (const engine of this.engines()) {
       engine.limitsChanged();
     }
@@ -301,6 +301,10 @@ export class Databases {
         void this.#end(further.engine.database, "no session has used it");
       }
     }
+  }
+
+  #newRules(): DatabaseRules {
+    return new DatabaseRules([...this.#options.settings.databases, this.#database.database]);
   }
 
   #open(): OpenDatabase[] {

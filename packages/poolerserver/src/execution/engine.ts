@@ -38,6 +38,7 @@ import type { ReservationEngine } from "../reservations/reservation-engine.ts";
 import type { ReservationIds } from "../reservations/reservation-ids.ts";
 import type { ReservationReport } from "../reservations/reservation-report.ts";
 import { Reservations } from "../reservations/reservations.ts";
+import type { DatabaseObserver } from "../session/statement-observer.ts";
 import { SlowLog } from "./slow-log.ts";
 import { postgresTermination } from "./termination.ts";
 
@@ -129,7 +130,11 @@ export class Engine {
     this.#listener = postgresListener({ database, gate, pools: scheduler, settings, logger });
     const engine = { ...this.#calls, ...this.#classified };
     const limits = sessionLimits(settings);
-    const own = { labels: this.#labels, limits, channels: this.#listener, slow, logger };
+    const { observeStatement } = settings;
+    const observe: DatabaseObserver | undefined =
+      observeStatement &&
+      ((statement) => observeStatement({ ...statement, database: database.database }));
+    const own = { labels: this.#labels, limits, channels: this.#listener, observe, slow, logger };
     this.sessions = new Sessions({ ...engine, ...own, scheduler, counts: totals.statements });
   }
 

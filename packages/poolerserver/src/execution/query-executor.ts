@@ -170,7 +170,12 @@ export class QueryExecutor implements QueryService {
       return await outcome;
     } finally {
       const { user, origin } = caller;
-      this.#options.slow?.ended(begun, { user, origin, text: statement.sql });
+      this.#options.slow?.ended(begun, {
+        user,
+        origin,
+        text: statement.sql,
+        parameters: () => (statement.type === "prepared" ? statement : undefined),
+      });
     }
   }
 

@@ -1,5 +1,7 @@
+import type { Binding } from "@multipooler/query-service";
 import type { Clock } from "@multipooler/timing";
 import type { Logger } from "../logger.ts";
+import { shownParameters } from "./parameter-values.ts";
 
 /** What counts as slow, read when it is needed. */
 export interface SlowLimits {
@@ -9,6 +11,17 @@ export interface SlowLimits {
   readonly slowWaitMs: number;
   /** How many characters of a statement's text the log gets; 0: none. */
   readonly slowTextLength: number;
+  /** How many characters of the value of each parameter the log gets; 0: none, not even their number. */
+  readonly slowParameterLength: number;
+}
+
+/** The parameters of a statement that was slow. */
+type Parameters = Pick<Binding, "parameters" | "parameterFormats">;
+
+/** A statement that has ended. `parameters` is asked for only if they are to be logged. */
+export interface EndedStatement extends SlowCaller {
+  readonly text: string;
+  readonly parameters: () => Parameters | undefined;
 }
 
 /** Who ran something that was slow. */
@@ -32,8 +45,8 @@ const PERIOD_MS = 1000;
 const UNTIMED = 0;
 
 /**
- * Logs statements and waits that were slow. Texts are cut, and values of parameters are never part of
- * them. Switched off it does not even look at the clock.
+ * Logs statements and waits that were slow. Texts are cut, and values of parameters are part of the
+ * lines only if that was asked for. Switched off it does not even look at the clock.
  */
 export class SlowLog {
   readonly #options: SlowLogOptions;
@@ -52,7 +65,7 @@ export class SlowLog {
   }
 
   /** A statement has ended that began at `begun`. */
-  ended(begun: number, caller: SlowCaller & { readonly text: string }): void {
+  ended(begun: number, ended: EndedStatement): void {
     const { limits, clock } = this.#options;
     const { slowStatementMs, slowTextLength } = limits;
     if (begun === UNTIMED || slowStatementMs === 0) {
@@ -60,11 +73,19 @@ export class SlowLog {
     }
     const durationMs = clock.monotonic() - begun;
     if (durationMs >= slowStatementMs) {
-      const { text, ...who } = caller;
+      const { text, user, origin } = ended;
       const cut = text.length > slowTextLength ? `${text.slice(0, slowTextLength)}…` : text;
       const statement = slowTextLength === 0 ? undefined : cut;
-      this.#log({ ...who, durationMs: Math.round(durationMs), statement }, "a slow statement");
+      const times = { durationMs: Math.round(durationMs) };
+      const values = this.#valuesOf(ended);
+      this.#log({ user, origin, ...times, statement, ...values }, "a slow statement");
     }
+  }
+
+  #valuesOf({ parameters }: EndedStatement): object {
+    const { slowParameterLength } = this.#options.limits;
+    const bound = slowParameterLength === 0 ? undefined : parameters();
+    return bound === undefined ? {} : { parameters: shownParameters(bound, slowParameterLength) };
   }
 
   /** Somebody has waited for a connection, and got one or was refused. */

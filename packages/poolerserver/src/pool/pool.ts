@@ -340,7 +340,7 @@ export class Pool {
   #onOpened(opened: OpenedSession): void {
     const times = { openedAt: this.#options.clock.now(), expiresAt: expiryOf(this.#options) };
     const member = new Member({ ...this.#options, ...opened, ...times });
-    this.#options.totals.add(member.backend);
+    this.#options.totals.user(this.#options.user).add(member.backend);
     this.#server.noteOpened();
     this.#members.add(member);
     void member.backend.closed.then((end) => this.#onEnded(member, end));
@@ -373,7 +373,7 @@ export class Pool {
   #onEnded(member: Member, end: BackendEnd): void {
     this.#members.remove(member);
     member.end(end);
-    this.#options.totals.remove(member.backend);
+    this.#options.totals.user(this.#options.user).remove(member.backend);
     member.slot.release();
     this.#idle.remove(member);
     this.#vigilance.noteEnd(end);

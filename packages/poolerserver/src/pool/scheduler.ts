@@ -1,7 +1,6 @@
 import { Taint } from "../classification/taint.ts";
 import { notOpenError } from "../error.ts";
 import type { MultiPoolerError } from "../error.ts";
-import type { UserTotals } from "./activity-totals.ts";
 import { Grant } from "./grant.ts";
 import type { GrantKeeper } from "./grant.ts";
 import { settingsOf } from "./label.ts";
@@ -18,6 +17,7 @@ import { SharedSessions } from "./shared-sessions.ts";
 import { UnitQueue } from "./unit-queue.ts";
 import type { Unit, UnitKind } from "./unit.ts";
 import type { Demand } from "./user-share.ts";
+import type { UserTotals } from "./user-totals.ts";
 
 /**
  * Decides which unit gets which session, and when.
@@ -62,6 +62,7 @@ export class Scheduler {
       },
       reservable: this.#reservations.isBounded ? () => this.#reservations.room : undefined,
       onExpired: (unit, waiting) => {
+        this.#totals.noteExpired(options.waitTimeoutMs);
         options.slow?.waited(options.waitTimeoutMs, { user: options.user, origin: unit.origin });
         unit.refused(this.#exhaustedError(unit, waiting));
         this.#serve();
@@ -238,7 +239,7 @@ export class Scheduler {
       }
       const unit = this.#bestFor(member, next);
       const waitMs = this.#queue.take(unit);
-      this.#options.totals.noteWait(waitMs);
+      this.#totals.noteWait(waitMs);
       this.#options.slow?.waited(waitMs, { user: this.#options.user, origin: unit.origin });
       this.#grant(unit, member);
     }

@@ -8,6 +8,7 @@ import type { ServingGate } from "../serving/serving-gate.ts";
 import type { StatementCounts } from "../statements/statement-counts.ts";
 import type { StatementRegistry } from "../statements/statement-registry.ts";
 import type { ChannelSource } from "./notifications/session-channels.ts";
+import type { DatabaseObserver } from "./statement-observer.ts";
 import type { ParameterViews } from "./settings/parameter-views.ts";
 import type { StatementLimits } from "./statements/client-statements.ts";
 import type { TextClassifier } from "./input/unit-cutter.ts";
@@ -23,6 +24,8 @@ export interface SessionEngine {
   readonly limits: SessionLimits;
   readonly counts: StatementCounts;
   readonly channels: ChannelSource;
+  /** Told of each statement, if there is somebody to tell. */
+  readonly observe?: DatabaseObserver | undefined;
   /** Told of each statement. */
   readonly slow?: SlowLog | undefined;
   readonly clock: Clock;

@@ -22,11 +22,14 @@ export interface ReceivingCount {
   readonly refused: number;
 }
 
-export interface ReceivingBytesOptions {
+export interface ReceivingLimits {
   /** What large requests may have together. */
   readonly limitBytes: number;
   /** How long a request may take to arrive once it is read. */
   readonly timeoutMs: number;
+}
+
+export interface ReceivingBytesOptions extends ReceivingLimits {
   readonly clock?: Clock | undefined;
 }
 
@@ -65,9 +68,7 @@ interface Waiting {
  * its client does; therefore those that wait get their turn.
  */
 export class ReceivingBytes {
-  readonly #limitBytes: number;
-  readonly #sideBytes: number;
-  readonly #timeoutMs: number;
+  #limits: ReceivingLimits;
   readonly #clock: Clock;
   /** Those that are read, the longest first. */
   readonly #held = new Map<Receiver, Held>();
@@ -79,11 +80,9 @@ export class ReceivingBytes {
   #refused = 0;
   #timer: Timer | undefined;
 
-  constructor({ limitBytes, timeoutMs, clock = systemClock }: ReceivingBytesOptions) {
-    this.#limitBytes = limitBytes;
-    this.#sideBytes = Math.max(limitBytes / 2, MIN_SIDE_BYTES);
-    this.#timeoutMs = timeoutMs;
-    this.#clock = clock;
+  constructor(options: ReceivingBytesOptions) {
+    this.#limits = options;
+    this.#clock = options.clock ?? systemClock;
   }
 
   get count(): ReceivingCount {
@@ -118,6 +117,14 @@ export class ReceivingBytes {
     }
   }
 
+  /** Gives other limits, for those too that wait or are read. */
+  change(limits: ReceivingLimits): void {
+    this.#limits = limits;
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    this.#expire();
+  }
+
   /** Leaves no timer. */
   close(): void {
     this.#timer?.cancel();
@@ -125,19 +132,21 @@ export class ReceivingBytes {
   }
 
   #decide(bytes: number): Admission {
+    const { limitBytes } = this.#limits;
+    const sideBytes = Math.max(limitBytes / 2, MIN_SIDE_BYTES);
     if (bytes <= SMALL_REQUEST_BYTES) {
-      return this.#smallBytes + bytes <= this.#sideBytes ? "admitted" : "refused";
+      return this.#smallBytes + bytes <= sideBytes ? "admitted" : "refused";
     }
-    if (this.#waiting === 0 && this.#largeBytes + bytes <= this.#limitBytes) {
+    if (this.#waiting === 0 && this.#largeBytes + bytes <= limitBytes) {
       return "admitted";
     }
-    return (this.#waiting + 1) * WAITING_BYTES <= this.#sideBytes ? "waits" : "refused";
+    return (this.#waiting + 1) * WAITING_BYTES <= sideBytes ? "waits" : "refused";
   }
 
   #hold(receiver: Receiver, bytes: number): void {
     this.#held.set(receiver, { bytes, since: this.#clock.monotonic() });
     this.#account(bytes, bytes);
-    this.#timer ??= this.#clock.setTimer(this.#expire, this.#timeoutMs);
+    this.#timer ??= this.#clock.setTimer(this.#expire, this.#limits.timeoutMs);
   }
 
   #drop(receiver: Receiver): boolean {
@@ -187,7 +196,7 @@ export class ReceivingBytes {
   #serve(): void {
     for (const [origin, queue] of this.#queues) {
       const [next] = queue;
-      if (next === undefined || this.#largeBytes + next.bytes > this.#limitBytes) {
+      if (next === undefined || this.#largeBytes + next.bytes > this.#limits.limitBytes) {
         return;
       }
       queue.shift();
@@ -206,7 +215,7 @@ export class ReceivingBytes {
     this.#timer = undefined;
     const now = this.#clock.monotonic();
     for (const [receiver, { since }] of this.#held) {
-      const leftMs = since + this.#timeoutMs - now;
+      const leftMs = since + this.#limits.timeoutMs - now;
       if (leftMs > 0) {
         this.#timer = this.#clock.setTimer(this.#expire, leftMs);
         break;

@@ -45,6 +45,7 @@ export class GrpcPort {
   /** Aborts the handshakes that go on. */
   readonly #closing: AbortController;
   #refused = 0;
+  #limit: ConnectionLimit | undefined;
 
   private constructor({ connections, listener, sockets, closing }: OpenPort) {
     const address = listener.address();
@@ -82,7 +83,8 @@ export class GrpcPort {
     }
     listener.on("error", (err) => logger.warn({ err }, "a gRPC client could not be accepted"));
     const opened = new GrpcPort({ connections, listener, sockets, closing });
-    opened.#limit(options);
+    opened.limit(options.connectionLimit);
+    listener.on("drop", () => opened.#onDrop(logger));
     return opened;
   }
 
@@ -108,15 +110,15 @@ export class GrpcPort {
     await Promise.all([closed, this.#connections.close()]);
   }
 
-  #limit({ connectionLimit, logger }: GrpcPortOptions): void {
-    if (connectionLimit === undefined) {
-      return;
-    }
-    this.#listener.maxConnections = connectionLimit.connections;
-    this.#listener.on("drop", () => {
-      this.#refused += 1;
-      logger.warn(connectionLimit, "a gRPC connection was refused: the limit is reached");
-    });
+  /** Those that are there stay, also beyond it. */
+  limit(limit: ConnectionLimit | undefined): void {
+    this.#limit = limit;
+    this.#listener.maxConnections = limit?.connections ?? Number.POSITIVE_INFINITY;
+  }
+
+  #onDrop(logger: Logger): void {
+    this.#refused += 1;
+    logger.warn({ ...this.#limit }, "a gRPC connection was refused: the limit is reached");
   }
 
   /** Cuts what is still connected. */

@@ -34,9 +34,9 @@ export class GrpcTls {
     this.#acceptor = openAcceptor(options, logger);
   }
 
-  /** Reads the files now. @throws TLS_FILES_INVALID; the former ones stay in use then */
-  reload(): void {
-    withTlsFaults(() => this.#acceptor.reload());
+  /** See `TlsAcceptor.prepare`. @throws TLS_FILES_INVALID */
+  prepare(paths: ServerTlsPaths): () => void {
+    return withTlsFaults(() => this.#acceptor.prepare(paths));
   }
 
   /**

@@ -11,7 +11,8 @@ import { Http2Connection } from "./http2-connection.ts";
 import type { ConnectionTimes } from "./http2-connection.ts";
 
 export interface Http2ConnectionsOptions {
-  readonly times: ConnectionTimes;
+  /** Asked for each connection. */
+  readonly times: () => ConnectionTimes;
   readonly onStream: (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void;
   readonly clock: Clock;
   readonly random: () => number;
@@ -44,7 +45,7 @@ export class Http2Connections {
     });
     this.#server.on("stream", onStream);
     this.#server.on("session", (session) => {
-      const connection = new Http2Connection({ session, times, clock, random });
+      const connection = new Http2Connection({ session, times: times(), clock, random });
       this.#connections.set(session, connection);
       session.once("close", () => this.#onEnd(session));
       if (this.#isClosing) {

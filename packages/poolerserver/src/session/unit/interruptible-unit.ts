@@ -3,15 +3,19 @@ import type { SlowLog } from "../../execution/slow-log.ts";
 import type { TerminateProcess } from "../../execution/termination.ts";
 import type { Logger } from "../../logger.ts";
 import type { Backend } from "../../pool/backend.ts";
+import { boundValues } from "../input/bound-values.ts";
 import type { UnitCutter } from "../input/unit-cutter.ts";
+import type { DatabaseObserver } from "../statement-observer.ts";
 import type { SessionSettings } from "../settings/session-settings.ts";
 import { SessionUnit } from "./session-unit.ts";
 import type { SessionUnitOptions } from "./session-unit.ts";
 import { UnitInterruption } from "./unit-interruption.ts";
 
 export interface InterruptibleUnitOptions extends SessionUnitOptions {
-  readonly source: { readonly cutter: Pick<UnitCutter, "text"> };
+  readonly source: { readonly cutter: Pick<UnitCutter, "text" | "bytes"> };
   readonly settings: Pick<SessionSettings, "loginUser">;
+  /** Told of each unit, if there is somebody to tell. */
+  readonly observe?: DatabaseObserver | undefined;
   /** Told of each unit. */
   readonly slow?: SlowLog | undefined;
   readonly clock: Clock;
@@ -25,6 +29,7 @@ export class InterruptibleUnit {
   #current: SessionUnit;
   /** See {@link SlowLog.begun}. */
   #begun = 0;
+  #observed: ReturnType<DatabaseObserver>;
 
   constructor(options: InterruptibleUnitOptions) {
     this.#options = options;
@@ -42,6 +47,11 @@ export class InterruptibleUnit {
   /** Begins another unit. */
   become(parts: Parameters<SessionUnit["become"]>[0]): void {
     this.#begun = this.#options.slow?.begun() ?? 0;
+    const { observe } = this.#options;
+    if (observe !== undefined) {
+      const { source, settings } = this.#options;
+      this.#observed = observe({ user: settings.loginUser, text: source.cutter.text });
+    }
     this.#current.become(parts);
   }
 
@@ -52,8 +62,10 @@ export class InterruptibleUnit {
     return request.interruption;
   }
 
-  /** Lets go of the unit: the next one may come. */
-  forget(): void {
+  /** Lets go of the unit, which had an error of this SQLSTATE or none: the next one may come. */
+  forget(sqlstate: string | undefined): void {
+    this.#observed?.(sqlstate);
+    this.#observed = undefined;
     if (this.#begun > 0) {
       this.#timed(this.#begun);
     }
@@ -67,6 +79,12 @@ export class InterruptibleUnit {
   #timed(begun: number): void {
     const { slow, source, settings, origin } = this.#options;
     this.#begun = 0;
-    slow?.ended(begun, { user: settings.loginUser, origin, text: source.cutter.text });
+    const { cutter } = source;
+    slow?.ended(begun, {
+      user: settings.loginUser,
+      origin,
+      text: cutter.text,
+      parameters: () => boundValues(cutter.bytes),
+    });
   }
 }

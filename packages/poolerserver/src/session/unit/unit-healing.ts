@@ -6,6 +6,7 @@ import type { StatementPlacement } from "../statements/statement-placement.ts";
 export class UnitHealing {
   readonly #placement: StatementPlacement;
   #isUnderWay = false;
+  #sqlstate: string | undefined;
 
   constructor(placement: StatementPlacement) {
     this.#placement = placement;
@@ -16,13 +17,20 @@ export class UnitHealing {
     return this.#isUnderWay;
   }
 
+  /** Of the error that the unit has had since it was sent last. */
+  get sqlstate(): string | undefined {
+    return this.#sqlstate;
+  }
+
   /** The unit is sent. */
   begin(): void {
     this.#isUnderWay = false;
+    this.#sqlstate = undefined;
   }
 
   /** An error comes. `mayRepeat`: nothing but that speaks against sending the unit once more. */
   consider(error: PgwireError, mayRepeat: boolean): void {
+    this.#sqlstate = error.diagnostic?.code;
     if (this.#placement.isSuspect) {
       const failure = failureOf(error);
       this.#isUnderWay = mayRepeat && failure !== "other" && this.#placement.isRepeatable;

@@ -100,7 +100,7 @@ export class UnitRun implements UnitOwner {
     }
     this.#phase = "none";
     this.#options.carried.failed();
-    this.#unit.forget();
+    this.#unit.forget(undefined);
     return true;
   }
 
@@ -311,7 +311,7 @@ export class UnitRun implements UnitOwner {
   }
 
   #end(end: UnitEnd): void {
-    this.#unit.forget();
+    this.#unit.forget(end.type === "ready" ? this.#healing.sqlstate : end.error.diagnostic?.code);
     this.#options.source.ended(end);
   }
 

@@ -1,0 +1,37 @@
+import { PassThrough } from "node:stream";
+import { setServerAccess } from "@multipooler/embedded-postgres";
+import type { PoolerClient } from "@multipooler/grpc-services/client";
+import type { ClientPooler } from "./client-pooler.ts";
+
+/** As `--max-notification-bytes` of a pooler for which notifications are to be lost quickly. */
+export const FEW_NOTIFICATION_BYTES = "16384";
+
+/** Has a listener read too slowly, until it is cut off. Rejects with the error that it gets. */
+export async function dropNotifications(caller: PoolerClient): Promise<void> {
+  const requests = new PassThrough({ objectMode: true });
+  requests.write({ subscribeChannels: ["flood"] });
+  const messages = caller.notificationStream(requests)[Symbol.asyncIterator]();
+  await messages.next();
+  // More than gRPC and the sockets between keep, and the bound.
+  const flood = "select pg_notify('flood', repeat('x', 7000) || n) from generate_series(1, 2000) n";
+  await caller.executeQuery({ query: flood });
+  for (;;) {
+    const { done } = await messages.next();
+    if (done === true) {
+      return;
+    }
+  }
+}
+
+/** Has a connection refused by PostgreSQL. Rejects with the error that the client gets. */
+export async function failDial(scene: ClientPooler): Promise<void> {
+  await scene.postgres.sql("create role barred login password 'secret'");
+  await setServerAccess(scene.postgres, ["host all barred all reject"]);
+  const client = await scene.connect({ user: "barred", password: "secret" });
+  try {
+    await client.query("select 1");
+  } finally {
+    await client.end();
+    await setServerAccess(scene.postgres, []);
+  }
+}
