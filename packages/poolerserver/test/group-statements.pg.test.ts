@@ -1,21 +1,10 @@
-import type { EmbeddedPostgres, TemporaryDatabase } from "@multipooler/embedded-postgres";
 import { bind, execute, flush, parse, query, sync } from "@multipooler/conversations";
 import { expect, test } from "vitest";
 import type { TestClient } from "./session-client.ts";
-import { SessionScene } from "./session-scene.ts";
-import { useDatabases } from "./test-server.ts";
+import { useSessionStage } from "./session-stage.ts";
 
-let postgres: EmbeddedPostgres;
-let database: TemporaryDatabase;
-
-useDatabases((started, created) => {
-  postgres = started;
-  database = created;
-});
-
-async function scene(capacity: number): Promise<SessionScene> {
-  return await SessionScene.open({ postgres, database: database.name, capacity });
-}
+const stage = useSessionStage();
+const { scene } = stage;
 
 /** Has a group begun on a backend, and goes on with `text`. */
 async function behindFlush(client: TestClient, text: string): Promise<readonly string[]> {
@@ -24,7 +13,7 @@ async function behindFlush(client: TestClient, text: string): Promise<readonly s
 }
 
 test("PREPARE of a name that the group has parsed is refused, each time", async () => {
-  await using pooler = await scene(1);
+  await using pooler = await scene({ capacity: 1 });
   for (let n = 0; n < 3; n += 1) {
     const client = await pooler.connect();
     const answer = await client.ask([parse("select 1", "c"), query("prepare c as select 2")]);
@@ -34,7 +23,7 @@ test("PREPARE of a name that the group has parsed is refused, each time", async 
 });
 
 test("SQL that names a statement works behind what a group has done before", async () => {
-  await using pooler = await scene(2);
+  await using pooler = await scene({ capacity: 2 });
   const client = await pooler.connect();
   await client.ask([parse("select 'of a'", "a"), sync]);
   const other = await pooler.connect();
