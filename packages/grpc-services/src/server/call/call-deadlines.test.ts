@@ -19,7 +19,7 @@ function scene(): Scene {
     clock,
     deadlines,
     expired,
-    call(name, timeoutMs, onExpire) {
+    call: (name, timeoutMs, onExpire) => {
       const call: Expiring = {
         deadline: clock.monotonic() + timeoutMs,
         expire: () => {
