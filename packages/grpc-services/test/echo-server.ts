@@ -1,4 +1,5 @@
 import { systemClock } from "@multipooler/timing";
+import { CallDeadlines } from "../src/server/call/call-deadlines.ts";
 import { CallRoutes } from "../src/server/call/call-routes.ts";
 import { ReceivingBytes } from "../src/server/call/receiving-bytes.ts";
 import { UnsentBytes } from "../src/server/call/unsent-bytes.ts";
@@ -30,6 +31,7 @@ export async function startEchoServer(
   handle: BidiStreamHandler<string, string>,
 ): Promise<EchoServer> {
   const receiving = new ReceivingBytes({ limitBytes: 4 * MIB, timeoutMs: 30_000 });
+  const deadlines = new CallDeadlines(systemClock);
   const service = bindService({ fullName: "test.Echo", methods: { echo } }, [
     bidiStream(echo, (text: string) => Buffer.from(text), handle),
   ]);
@@ -40,7 +42,13 @@ export async function startEchoServer(
     services: [service],
     subjects: undefined,
     access: undefined,
-    limits: { maxMessageBytes: MIB, unsent: new UnsentBytes(64 * MIB), receiving, logger },
+    limits: {
+      maxMessageBytes: MIB,
+      unsent: new UnsentBytes(64 * MIB),
+      receiving,
+      deadlines,
+      logger,
+    },
   });
   const times = { keepaliveIntervalMs: 10_000, keepaliveTimeoutMs: 10_000 };
   const port = await GrpcPort.open({
@@ -65,6 +73,7 @@ export async function startEchoServer(
       port.cut();
       await closed;
       receiving.close();
+      deadlines.close();
     },
   };
 }

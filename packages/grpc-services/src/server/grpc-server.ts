@@ -19,6 +19,7 @@ import type { PoolerManager } from "./pooler-manager.ts";
 import { MAX_MESSAGE_BYTES } from "./message-limit.ts";
 import { poolerServices } from "./pooler-services.ts";
 import { bindReflection } from "./reflection.ts";
+import { CallDeadlines } from "./call/call-deadlines.ts";
 import { CallRoutes } from "./call/call-routes.ts";
 import { observeCalls } from "./call/observed-calls.ts";
 import type { CallObserver } from "./call/observed-calls.ts";
@@ -217,7 +218,8 @@ export class GrpcServer implements ServiceTransport {
       limitBytes: this.#maxReceivingBytes,
       timeoutMs: this.#receiveTimeoutMs,
     });
-    const { onStream } = this.#routes(closing, receiving);
+    const deadlines = new CallDeadlines(systemClock);
+    const { onStream } = this.#routes(closing, { receiving, deadlines });
     const connections = new Http2Connections({
       times: connectionTimes(this.#options),
       onStream: observeCall === undefined ? onStream : observeCalls(onStream, observeCall),
@@ -232,12 +234,16 @@ export class GrpcServer implements ServiceTransport {
         onAbort(force, () => bound?.cut());
         await closed;
         receiving.close();
+        deadlines.close();
         logger.flush();
       },
     };
   }
 
-  #routes(closing: AbortSignal, receiving: ReceivingBytes): CallRoutes {
+  #routes(
+    closing: AbortSignal,
+    own: { readonly receiving: ReceivingBytes; readonly deadlines: CallDeadlines },
+  ): CallRoutes {
     const { manager, version, healthStalenessMs, operations, tls } = this.#options;
     const maxMessageBytes = this.#maxMessageBytes;
     const { offered, health } = poolerServices({
@@ -255,8 +261,8 @@ export class GrpcServer implements ServiceTransport {
       subjects: tls?.allowedSubjects && new AllowedSubjects(tls.allowedSubjects),
       access: this.#access,
       limits: {
+        ...own,
         maxMessageBytes,
-        receiving,
         unsent: new UnsentBytes(MAX_UNSENT_BYTES),
         logger: this.#logger,
       },

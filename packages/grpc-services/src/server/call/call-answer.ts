@@ -7,6 +7,7 @@ import type { RpcStatus } from "../../errors/rpc-status.ts";
 import type { Logger } from "../../logger.ts";
 import type { CallContext } from "../rpc.ts";
 import type { BoundHandler } from "../service-binding.ts";
+import type { CallDeadlines } from "./call-deadlines.ts";
 import { CallLifetime } from "./call-lifetime.ts";
 import { CallResponse } from "./call-response.ts";
 import { CallSink, checkMessageSize } from "./call-sink.ts";
@@ -23,6 +24,7 @@ export interface CallLimits {
   readonly maxMessageBytes: number;
   readonly unsent: UnsentBytes;
   readonly receiving: ReceivingBytes;
+  readonly deadlines: CallDeadlines;
   readonly logger: Logger;
 }
 
@@ -49,12 +51,14 @@ export class CallAnswer implements CallContext {
   #source: CallSource | undefined;
 
   constructor(options: CallAnswerOptions) {
-    const { stream, handler, peer, timeoutMs, receiving, unsent, maxMessageBytes } = options;
+    const { stream, handler, peer, timeoutMs, deadlines, receiving, unsent, maxMessageBytes } =
+      options;
     this.#options = options;
     this.#response = new CallResponse(stream);
     this.#lifetime = new CallLifetime({
       timeoutMs,
       onTimeout: () => this.#onTimeout(),
+      deadlines,
       clock: systemClock,
     });
     this.#sink = new CallSink({

@@ -20,11 +20,13 @@ test.each([
   ["5000u", 5],
   ["1000000n", 1],
   ["0m", 0],
+  ["99999999S", 99_999_999_000],
+  ["5 m", 5],
 ])("a timeout of %s is %d ms", (timeout, timeoutMs) => {
   expect(readCallHeaders({ ...GRPC, "grpc-timeout": timeout })).toMatchObject({ timeoutMs });
 });
 
-test.each(["", "5", "m", "-5m", "5x", "123456789m", "NaNm"])(
+test.each(["", "5", "m", "-5m", "5x", "123456789m", "NaNm", "5 5m", "1e3m", " 5m", "0x5m"])(
   "a timeout of %j is refused",
   (timeout) => {
     expect(readCallHeaders({ ...GRPC, "grpc-timeout": timeout })).toMatchObject({

@@ -1,5 +1,6 @@
 import { ManualClock } from "@multipooler/timing/testing";
 import { expect, test } from "vitest";
+import { CallDeadlines } from "./call-deadlines.ts";
 import { CallLifetime } from "./call-lifetime.ts";
 
 interface Scene {
@@ -12,7 +13,8 @@ function scene(timeoutMs?: number): Scene {
   const clock = new ManualClock();
   const timeouts: string[] = [];
   const onTimeout = (): void => void timeouts.push(reasonOf(lifetime));
-  const lifetime = new CallLifetime({ timeoutMs, onTimeout, clock });
+  const deadlines = new CallDeadlines(clock);
+  const lifetime = new CallLifetime({ timeoutMs, onTimeout, deadlines, clock });
   return { lifetime, clock, timeouts };
 }
 
@@ -55,7 +57,7 @@ test("a call without a deadline never times out", async () => {
   expect(lifetime.signal.aborted).toBe(false);
 });
 
-test("an answered call has no timer any more, and a cancelled one neither", async () => {
+test("an answered call does not time out any more, and a cancelled one neither", async () => {
   const answered = scene(1000);
   answered.lifetime.end();
   await answered.clock.advance(2000);

@@ -1,10 +1,12 @@
-import type { Clock, Timer } from "@multipooler/timing";
+import type { Clock } from "@multipooler/timing";
+import type { CallDeadlines, Expiring } from "./call-deadlines.ts";
 
 export interface CallLifetimeOptions {
   /** What the client allows the call; `undefined`: it does not say. */
   readonly timeoutMs: number | undefined;
   /** Called when that has passed, after the signal has aborted. */
   readonly onTimeout: () => void;
+  readonly deadlines: CallDeadlines;
   readonly clock: Clock;
 }
 
@@ -15,22 +17,23 @@ export interface CallLifetimeOptions {
 const DEADLINE_SLACK_MS = 10;
 
 /** Turns cancellation and deadline of one call into an AbortSignal. */
-export class CallLifetime {
+export class CallLifetime implements Expiring {
+  readonly deadline: number;
   readonly #clock: Clock;
+  readonly #deadlines: CallDeadlines;
   readonly #onTimeout: () => void;
   readonly #abort = new AbortController();
-  readonly #deadline: number;
-  readonly #timer: Timer | undefined;
 
-  constructor({ timeoutMs, onTimeout, clock }: CallLifetimeOptions) {
+  constructor({ timeoutMs, onTimeout, deadlines, clock }: CallLifetimeOptions) {
     this.#clock = clock;
+    this.#deadlines = deadlines;
     this.#onTimeout = onTimeout;
     if (timeoutMs === undefined) {
-      this.#deadline = Number.POSITIVE_INFINITY;
+      this.deadline = Number.POSITIVE_INFINITY;
       return;
     }
-    this.#deadline = clock.monotonic() + timeoutMs;
-    this.#timer = clock.setTimer(this.#onDeadline, timeoutMs);
+    this.deadline = clock.monotonic() + timeoutMs;
+    deadlines.add(this);
   }
 
   get signal(): AbortSignal {
@@ -39,8 +42,8 @@ export class CallLifetime {
 
   /** The client has cancelled the call, or is gone. */
   cancel(): void {
-    this.#timer?.cancel();
-    if (this.#clock.monotonic() >= this.#deadline - DEADLINE_SLACK_MS) {
+    this.#deadlines.remove(this);
+    if (this.#clock.monotonic() >= this.deadline - DEADLINE_SLACK_MS) {
       this.#abort.abort(timeoutError());
     } else {
       this.#abort.abort(new DOMException("the call was cancelled", "AbortError"));
@@ -49,13 +52,13 @@ export class CallLifetime {
 
   /** The call has been answered: its deadline does not matter any more. */
   end(): void {
-    this.#timer?.cancel();
+    this.#deadlines.remove(this);
   }
 
-  readonly #onDeadline = (): void => {
+  expire(): void {
     this.#abort.abort(timeoutError());
     this.#onTimeout();
-  };
+  }
 }
 
 function timeoutError(): DOMException {
