@@ -1,3 +1,5 @@
+import { ownsMemory, returnMemory } from "./return-memory.ts";
+
 /** A chunk up to this size is copied. */
 const COPIED_BYTES = 4096;
 
@@ -10,12 +12,12 @@ const COPIED_BYTES = 4096;
  * for the next read, which then takes fresh memory. So its memory is returned at once.
  */
 export function compactChunk(chunk: Buffer): Buffer {
-  const { buffer, length } = chunk;
-  if (length > COPIED_BYTES || buffer.byteLength !== length || !(buffer instanceof ArrayBuffer)) {
+  const { length } = chunk;
+  if (length > COPIED_BYTES || !ownsMemory(chunk)) {
     return chunk;
   }
   const copy = Buffer.allocUnsafe(length);
   copy.set(chunk);
-  buffer.transfer(0);
+  returnMemory(chunk);
   return copy;
 }

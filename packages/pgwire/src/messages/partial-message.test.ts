@@ -23,6 +23,18 @@ test("a message that is complete takes no more than its size", () => {
   expect(partial.length).toBe(0);
 });
 
+test("the memory that a message has grown out of is returned at once", () => {
+  const partial = new PartialMessage();
+  const chunk = Buffer.alloc(30_000, 1);
+  partial.fill(chunk, 0, 90_000);
+  const outgrown = partial.bytes.buffer;
+  partial.fill(chunk, 0, 90_000);
+  partial.fill(chunk, 0, 90_000);
+  expect(outgrown.byteLength).toBe(0);
+  expect(partial.take()).toEqual(Buffer.alloc(90_000, 1));
+  expect(chunk).toHaveLength(30_000);
+});
+
 test("it takes from the chunk no more than it wants", () => {
   const partial = new PartialMessage();
   expect(partial.fill(Buffer.from("abcdef"), 1, 3)).toBe(4);

@@ -1,3 +1,5 @@
+import { returnMemory } from "./return-memory.ts";
+
 /** Reserved for a message of which only the beginning has arrived. */
 const INITIAL_CAPACITY_BYTES = 65_536;
 
@@ -14,7 +16,7 @@ export class PartialMessage {
     return this.#length;
   }
 
-  /** A view of what was collected so far. */
+  /** A view of what was collected so far, until more is. */
   get bytes(): Buffer {
     return this.#bytes.subarray(0, this.#length);
   }
@@ -46,6 +48,7 @@ export class PartialMessage {
     const capacity = Math.min(wanted, Math.max(needed * 2, INITIAL_CAPACITY_BYTES));
     const grown = Buffer.allocUnsafe(capacity);
     this.#bytes.copy(grown, 0, 0, this.#length);
+    returnMemory(this.#bytes);
     this.#bytes = grown;
   }
 }
