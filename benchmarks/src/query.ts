@@ -80,7 +80,8 @@ const ASPECTS: readonly Aspect[] = [
  * `cpuUs` is what the process of the pooler spends on a statement, or on a transaction with its five
  * calls. `executorUs` of that is what the same work costs the executor when it is called in a process
  * without gRPC, in the same round; `transportUs` is the rest: gRPC, and what decodes requests and
- * encodes answers. Callers are in processes of their own, all on one connection, as a gateway is.
+ * encodes answers. Callers are in processes of their own, all on one connection, as a gateway is. These
+ * collect no garbage while they measure, so that latencies show the pauses of the pooler alone.
  */
 export async function queryBench(args: readonly string[], resources: Resources): Promise<string> {
   const { rounds, json } = readOptions(args, DEFAULT_ROUNDS);
