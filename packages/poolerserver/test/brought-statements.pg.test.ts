@@ -1,29 +1,17 @@
-import type { EmbeddedPostgres, TemporaryDatabase } from "@multipooler/embedded-postgres";
 import { bind, parse, query, sync } from "@multipooler/conversations";
 import { expect, test } from "vitest";
-import { SessionScene } from "./session-scene.ts";
-import { useDatabases } from "./test-server.ts";
+import { useSessionStage } from "./session-stage.ts";
 
 const use = bind([], { statement: "a" });
 
-let postgres: EmbeddedPostgres;
-let database: TemporaryDatabase;
-
-useDatabases((started, created) => {
-  postgres = started;
-  database = created;
-});
+const stage = useSessionStage();
 
 test.each([
   "create temp table kept as execute a",
   "explain execute a",
   "do $$ begin execute 'execute a'; end $$",
 ])("a statement that a text is only parsed for stays with its client: %s", async (text) => {
-  await using pooler = await SessionScene.open({
-    postgres,
-    database: database.name,
-    capacity: 1,
-  });
+  await using pooler = await stage.scene({ capacity: 1 });
   const client = await pooler.connect();
   await client.ask(Buffer.concat([parse("select 1", "a"), sync]));
   await client.ask(Buffer.concat([parse(text), sync]));
@@ -38,11 +26,7 @@ test.each([
 test.each(["", "create temp table pins (id int)"])(
   "what a group brings is not there for what stands before it: %s",
   async (before) => {
-    await using pooler = await SessionScene.open({
-      postgres,
-      database: database.name,
-      capacity: 1,
-    });
+    await using pooler = await stage.scene({ capacity: 1 });
     const client = await pooler.connect();
     await client.ask(query(before));
     const group = [use, parse("explain execute a", "a"), use, sync];

@@ -1,4 +1,3 @@
-import type { EmbeddedPostgres, TemporaryDatabase } from "@multipooler/embedded-postgres";
 import {
   bind,
   close,
@@ -11,20 +10,10 @@ import {
 } from "@multipooler/conversations";
 import { expect, test } from "vitest";
 import type { TestClient } from "./session-client.ts";
-import { SessionScene } from "./session-scene.ts";
-import { useDatabases } from "./test-server.ts";
+import { useSessionStage } from "./session-stage.ts";
 
-let postgres: EmbeddedPostgres;
-let database: TemporaryDatabase;
-
-useDatabases((started, created) => {
-  postgres = started;
-  database = created;
-});
-
-async function scene(capacity: number): Promise<SessionScene> {
-  return await SessionScene.open({ postgres, database: database.name, capacity });
-}
+const stage = useSessionStage();
+const { scene } = stage;
 
 /** Has a group begun on a backend, and goes on with `text`. */
 async function behindFlush(client: TestClient, text: string): Promise<readonly string[]> {
@@ -33,7 +22,7 @@ async function behindFlush(client: TestClient, text: string): Promise<readonly s
 }
 
 test("PREPARE of a name that the group has parsed is refused, each time", async () => {
-  await using pooler = await scene(1);
+  await using pooler = await scene({ capacity: 1 });
   for (let n = 0; n < 3; n += 1) {
     const client = await pooler.connect();
     const answer = await client.ask([parse("select 1", "c"), query("prepare c as select 2")]);
@@ -43,7 +32,7 @@ test("PREPARE of a name that the group has parsed is refused, each time", async 
 });
 
 test("SQL that names a statement works behind what a group has done before", async () => {
-  await using pooler = await scene(2);
+  await using pooler = await scene({ capacity: 2 });
   const client = await pooler.connect();
   await client.ask([parse("select 'of a'", "a"), sync]);
   const other = await pooler.connect();
@@ -60,7 +49,7 @@ test("SQL that names a statement works behind what a group has done before", asy
 });
 
 test("a Query drops the unnamed statement, unless an error of its group has it skipped", async () => {
-  await using pooler = await scene(1);
+  await using pooler = await scene({ capacity: 1 });
   const client = await pooler.connect();
   const unnamed = [bind(), execute(), sync];
   const skipped = [parse("select 'kept'"), describe("S", "none"), query("select 1"), sync];
@@ -75,7 +64,7 @@ test("a Query drops the unnamed statement, unless an error of its group has it s
 });
 
 test("SQL of a group runs what SQL of the same group has prepared", async () => {
-  await using pooler = await scene(1);
+  await using pooler = await scene({ capacity: 1 });
   for (const end of [sync, flush]) {
     const client = await pooler.connect();
     const group = ["prepare a as select 'of a'", "execute a", "execute a"].flatMap((text) => [

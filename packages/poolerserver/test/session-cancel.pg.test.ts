@@ -1,24 +1,10 @@
-import type { EmbeddedPostgres, TemporaryDatabase } from "@multipooler/embedded-postgres";
 import { expect, test } from "vitest";
 import { extended, query } from "@multipooler/conversations";
-import { SessionScene } from "./session-scene.ts";
-import { untilSleeping, useDatabases } from "./test-server.ts";
+import { untilSleeping } from "./test-server.ts";
+import { useSessionStage } from "./session-stage.ts";
 
-let postgres: EmbeddedPostgres;
-let database: TemporaryDatabase;
-
-useDatabases((started, created) => {
-  postgres = started;
-  database = created;
-});
-
-async function sql(text: string): Promise<Record<string, unknown>[]> {
-  return await postgres.sql(text, { database: database.name });
-}
-
-async function scene({ capacity }: { capacity: number }): Promise<SessionScene> {
-  return await SessionScene.open({ postgres, database: database.name, capacity });
-}
+const stage = useSessionStage();
+const { sql, scene } = stage;
 
 test("a statement that does not heed its cancel is gone when its client is", async () => {
   await sql(`create function stubborn() returns void language plpgsql as $$
@@ -29,10 +15,10 @@ test("a statement that does not heed its cancel is gone when its client is", asy
   const client = await pooler.connect();
   await client.ask(query("begin"));
   client.send(query("select stubborn()"));
-  await untilSleeping(postgres, database.name, 1);
+  await untilSleeping(stage.postgres, stage.database.name, 1);
   client.session.cancel();
   await client.session.end("now");
-  await untilSleeping(postgres, database.name, 0);
+  await untilSleeping(stage.postgres, stage.database.name, 0);
   const next = await pooler.connect();
   expect(await next.ask(query("select 1"))).toContain("D 1");
 });
@@ -42,7 +28,7 @@ test("a queued statement is cancelled at once, a running one at the server", asy
   const [one, two] = [await pooler.connect(), await pooler.connect()];
   one.send(query("select pg_sleep(100)"));
   two.send(extended("select pg_sleep(0)"), query("select 2"));
-  await untilSleeping(postgres, database.name, 1);
+  await untilSleeping(stage.postgres, stage.database.name, 1);
   expect(two.session.describe()).toMatchObject({ type: "queued" });
   two.session.cancel();
   expect(await two.answers()).toEqual(["E 57014", "Z I"]);
@@ -71,9 +57,9 @@ test("what a client runs on a shared backend is cancelled when it leaves", async
   await using pooler = await scene({ capacity: 1 });
   const client = await pooler.connect();
   client.send(query("select pg_sleep(100)"));
-  await untilSleeping(postgres, database.name, 1);
+  await untilSleeping(stage.postgres, stage.database.name, 1);
   await client.session.end("now");
-  await untilSleeping(postgres, database.name, 0);
+  await untilSleeping(stage.postgres, stage.database.name, 0);
   const next = await pooler.connect();
   expect(await next.ask(query("select 1"))).toContain("D 1");
   expect(pooler.backends).toHaveLength(1);

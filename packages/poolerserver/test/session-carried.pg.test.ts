@@ -1,21 +1,11 @@
-import type { EmbeddedPostgres, TemporaryDatabase } from "@multipooler/embedded-postgres";
 import { expect, test } from "vitest";
 import { bind, extended, execute, parse, query, sync } from "@multipooler/conversations";
 import type { TestClient } from "./session-client.ts";
-import { SessionScene } from "./session-scene.ts";
-import { useDatabases } from "./test-server.ts";
+import type { SessionScene } from "./session-scene.ts";
+import { useSessionStage } from "./session-stage.ts";
 
-let postgres: EmbeddedPostgres;
-let database: TemporaryDatabase;
-
-useDatabases((started, created) => {
-  postgres = started;
-  database = created;
-});
-
-async function scene(capacity = 2): Promise<SessionScene> {
-  return await SessionScene.open({ postgres, database: database.name, capacity });
-}
+const stage = useSessionStage();
+const { scene } = stage;
 
 async function shown(client: TestClient, setting: string): Promise<string | undefined> {
   const messages = await client.ask(query(`select current_setting('${setting}', true)`));
@@ -53,7 +43,7 @@ test.for([
 ] as const)(
   "`%s` follows the session, and reaches no other one",
   async ([text, setting, value]) => {
-    await postgres.sql(
+    await stage.postgres.sql(
       "do $$ begin create role carried; exception when duplicate_object then null; end $$",
     );
     for (const send of [query(text), ...(text.includes(";") ? [] : [extended(text)])]) {
@@ -112,7 +102,7 @@ test("S8: a setting that the server refuses is told at once, and not remembered"
 });
 
 test("S7: a session authorization is the label's, and never a parameter that is read-only", async () => {
-  await postgres.sql(
+  await stage.postgres.sql(
     "do $$ begin create role carried; exception when duplicate_object then null; end $$",
   );
   await using pooler = await scene();
@@ -123,11 +113,11 @@ test("S7: a session authorization is the label's, and never a parameter that is 
     expect(await client.ask(query("select session_user, current_user"))).toContain(
       "D carried|carried",
     );
-    expect(await other.ask(query("select session_user"))).toContain(`D ${postgres.user}`);
+    expect(await other.ask(query("select session_user"))).toContain(`D ${stage.postgres.user}`);
     await shuffle(pooler);
   }
   await client.ask(query("reset session authorization"));
-  expect(await client.ask(query("select session_user"))).toContain(`D ${postgres.user}`);
+  expect(await client.ask(query("select session_user"))).toContain(`D ${stage.postgres.user}`);
 });
 
 test.for([
@@ -172,8 +162,8 @@ test("E4: a reload is told to each client once, and pins none", async () => {
   await using pooler = await scene();
   const clients = [await pooler.connect(), await pooler.connect()];
   try {
-    await postgres.sql("alter system set timezone = 'Asia/Tokyo'");
-    await postgres.sql("select pg_reload_conf()");
+    await stage.postgres.sql("alter system set timezone = 'Asia/Tokyo'");
+    await stage.postgres.sql("select pg_reload_conf()");
     for (const client of clients) {
       while ((await shown(client, "timezone")) !== "Asia/Tokyo") {
         await client.ask(query("begin"));
@@ -191,13 +181,13 @@ test("E4: a reload is told to each client once, and pins none", async () => {
       expect(messages.slice(told[index])).not.toContain("S");
     }
   } finally {
-    await postgres.sql("alter system reset timezone");
-    await postgres.sql("select pg_reload_conf()");
+    await stage.postgres.sql("alter system reset timezone");
+    await stage.postgres.sql("select pg_reload_conf()");
   }
 });
 
 test("an abort of the client while its settings are asked for leaves nothing", async () => {
-  await using pooler = await scene(1);
+  await using pooler = await scene({ capacity: 1 });
   for (let round = 0; round < 20; round += 1) {
     const client = await pooler.connect();
     client.send(query("set work_mem = '80kB'"));

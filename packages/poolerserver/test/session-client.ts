@@ -152,3 +152,8 @@ function valuesOf(row: Buffer): string[] {
   }
   return values;
 }
+
+/** The messages that a client got, as `TestClient` words them. */
+export function said(words: string): string[] {
+  return words.split(", ");
+}

@@ -1,4 +1,3 @@
-import type { EmbeddedPostgres, TemporaryDatabase } from "@multipooler/embedded-postgres";
 import { expect, test } from "vitest";
 import {
   bind,
@@ -12,33 +11,12 @@ import {
   query,
   sync,
 } from "@multipooler/conversations";
-import { SessionScene } from "./session-scene.ts";
-import type { SessionSceneOptions } from "./session-scene.ts";
-import { untilSleeping, useDatabases } from "./test-server.ts";
+import { untilSleeping } from "./test-server.ts";
+import { useSessionStage } from "./session-stage.ts";
+import { said } from "./session-client.ts";
 
-let postgres: EmbeddedPostgres;
-let database: TemporaryDatabase;
-
-useDatabases(
-  (started, created) => {
-    postgres = started;
-    database = created;
-  },
-  { settings: { max_connections: "40" } },
-);
-
-async function sql(text: string): Promise<Record<string, unknown>[]> {
-  return await postgres.sql(text, { database: database.name });
-}
-
-async function scene(options: Partial<SessionSceneOptions> = {}): Promise<SessionScene> {
-  return await SessionScene.open({ postgres, database: database.name, ...options });
-}
-
-/** The messages that a client got, as `TestClient` words them. */
-function said(words: string): string[] {
-  return words.split(", ");
-}
+const stage = useSessionStage({}, { settings: { max_connections: "40" } });
+const { sql, scene } = stage;
 
 test("COPY goes in and out", async () => {
   await sql("create table t (x int)");
@@ -105,7 +83,7 @@ test("a client that leaves in the middle of a COPY or a transaction leaves nothi
         client.send(query("begin; insert into t values (1); select pg_sleep(100)"));
     }
     if (leave === "statement") {
-      await untilSleeping(postgres, database.name, 1);
+      await untilSleeping(stage.postgres, stage.database.name, 1);
     } else {
       await client.until(() => client.messages.some((text) => /^(?:[G2]|Z T)/u.test(text)));
     }

@@ -1,33 +1,10 @@
-import type { EmbeddedPostgres, TemporaryDatabase } from "@multipooler/embedded-postgres";
 import { expect, test } from "vitest";
 import { bind, execute, extended, parse, query, sync } from "@multipooler/conversations";
-import { SessionScene } from "./session-scene.ts";
-import type { SessionSceneOptions } from "./session-scene.ts";
-import { useDatabases } from "./test-server.ts";
+import { useSessionStage } from "./session-stage.ts";
+import { said } from "./session-client.ts";
 
-let postgres: EmbeddedPostgres;
-let database: TemporaryDatabase;
-
-useDatabases(
-  (started, created) => {
-    postgres = started;
-    database = created;
-  },
-  { settings: { max_connections: "40" } },
-);
-
-async function sql(text: string): Promise<Record<string, unknown>[]> {
-  return await postgres.sql(text, { database: database.name });
-}
-
-async function scene(options: Partial<SessionSceneOptions> = {}): Promise<SessionScene> {
-  return await SessionScene.open({ postgres, database: database.name, ...options });
-}
-
-/** The messages that a client got, as `TestClient` words them. */
-function said(words: string): string[] {
-  return words.split(", ");
-}
+const stage = useSessionStage({}, { settings: { max_connections: "40" } });
+const { sql, scene } = stage;
 
 test("fifty clients on a few backends all get their own answers", async () => {
   await sql("create table t as select x, 'value ' || x as v from generate_series(0, 999) x");

@@ -1,28 +1,11 @@
-import type { EmbeddedPostgres, TemporaryDatabase } from "@multipooler/embedded-postgres";
 import { expect, test } from "vitest";
 import { extended, parse, query, sync } from "@multipooler/conversations";
-import { SessionScene } from "./session-scene.ts";
-import type { SessionSceneOptions } from "./session-scene.ts";
-import { untilSleeping, useDatabases } from "./test-server.ts";
+import { untilSleeping } from "./test-server.ts";
+import { useSessionStage } from "./session-stage.ts";
+import { said } from "./session-client.ts";
 
-let postgres: EmbeddedPostgres;
-let database: TemporaryDatabase;
-
-useDatabases(
-  (started, created) => {
-    postgres = started;
-    database = created;
-  },
-  { settings: { max_connections: "40" } },
-);
-
-async function sql(text: string): Promise<Record<string, unknown>[]> {
-  return await postgres.sql(text, { database: database.name });
-}
-
-async function scene(options: Partial<SessionSceneOptions> = {}): Promise<SessionScene> {
-  return await SessionScene.open({ postgres, database: database.name, ...options });
-}
+const stage = useSessionStage({}, { settings: { max_connections: "40" } });
+const { sql, scene } = stage;
 
 /** A machine that does much else takes its time. */
 const PATIENCE = { timeout: 20_000 } as const;
@@ -32,11 +15,6 @@ const LEAVING = "select pg_advisory_unlock(7)";
 const LOCK_FUNCTIONS = `
   create or replace function taking() returns void language sql as 'select pg_advisory_lock(5)';
   create or replace function leaving() returns bool language sql as 'select pg_advisory_unlock(5)'`;
-
-/** The messages that a client got, as `TestClient` words them. */
-function said(words: string): string[] {
-  return words.split(", ");
-}
 
 test("a transaction stays on its backend, and gives it back at its end", async () => {
   await sql("create table t (x int)");
@@ -160,7 +138,7 @@ test.for([
      create view v as select ctx() as c`,
   );
   await using pooler = await scene({ capacity: 1 });
-  const user = postgres.user;
+  const user = stage.postgres.user;
   const client = await pooler.connect();
   await client.ask(query(left));
   const other = await pooler.connect();
@@ -216,7 +194,7 @@ test("a drain lets a transaction end, refuses new ones, and cuts what is left", 
   await idle.ask(query("begin"));
   await running.ask(query("begin"));
   running.send(query("select pg_sleep(100)"));
-  await untilSleeping(postgres, database.name, 1);
+  await untilSleeping(stage.postgres, stage.database.name, 1);
   const { current } = gate.state;
   const drained = gate.setTarget({ ...current, status: "NOT_SERVING" }, undefined);
   await expect(pooler.connect()).rejects.toMatchObject({ code: "NOT_SERVING" });

@@ -1,4 +1,3 @@
-import type { EmbeddedPostgres, TemporaryDatabase } from "@multipooler/embedded-postgres";
 import { PoolerRole, ServingStatus } from "@multipooler/controller-api";
 import { expect, test } from "vitest";
 import {
@@ -12,32 +11,18 @@ import {
   sync,
 } from "@multipooler/conversations";
 import type { TestClient } from "./session-client.ts";
-import { SessionScene } from "./session-scene.ts";
-import type { SessionSceneOptions } from "./session-scene.ts";
-import { useDatabases } from "./test-server.ts";
+import { useSessionStage } from "./session-stage.ts";
+import { said } from "./session-client.ts";
 
-let postgres: EmbeddedPostgres;
-let database: TemporaryDatabase;
-
-useDatabases((started, created) => {
-  postgres = started;
-  database = created;
-});
-
-async function scene(options: Partial<SessionSceneOptions> = {}): Promise<SessionScene> {
-  return await SessionScene.open({ postgres, database: database.name, capacity: 3, ...options });
-}
-
-function said(words: string): string[] {
-  return words.split(", ");
-}
+const stage = useSessionStage({ capacity: 3 });
+const { scene } = stage;
 
 /** Sends notifications in a session that is not the pooler's. */
 async function notify(channel: string, ...payloads: readonly string[]): Promise<void> {
   for (const payload of payloads) {
-    await postgres.sql("select pg_notify($1, $2)", {
+    await stage.postgres.sql("select pg_notify($1, $2)", {
       values: [channel, payload],
-      database: database.name,
+      database: stage.database.name,
     });
   }
 }
@@ -101,7 +86,7 @@ test("a name without quotes is folded, one with quotes is not, as PostgreSQL doe
   for (const name of ["Folded", '"Kept ""it"""', "ÄÖ"]) {
     await client.ask(query(`LISTEN ${name}`));
     const sent = `notify ${name}, '1'`;
-    await postgres.sql(sent, { database: database.name });
+    await stage.postgres.sql(sent, { database: stage.database.name });
   }
   expect(await untilNotified(client, 3)).toEqual([
     "A folded 1",
@@ -226,9 +211,9 @@ test("a client that listens is told when notifications may have been missed, and
   await using pooler = await scene();
   const [listening, other] = [await pooler.connect(), await pooler.connect()];
   await listening.ask(query("listen a"));
-  await postgres.sql(
+  await stage.postgres.sql(
     "select pg_terminate_backend(pid) from pg_stat_activity where datname = $1 and application_name like '% listen'",
-    { values: [database.name] },
+    { values: [stage.database.name] },
   );
   await listening.until(() => listening.isEnded);
   expect(listening.messages.at(-1)).toBe("FATAL 08006");
@@ -266,7 +251,7 @@ test("a client that does not read, and one that stays in a transaction, are boun
   await busy.ask(query("begin"));
   slow.isReading = false;
   const load = "select pg_notify('load', lpad(n::text, 1000, '0')) from generate_series(1, 100) n";
-  await postgres.sql(load, { database: database.name });
+  await stage.postgres.sql(load, { database: stage.database.name });
   expect(await untilNotified(quick, 100)).toHaveLength(100);
   for (const client of [slow, busy]) {
     await client.until(() => client.isEnded);

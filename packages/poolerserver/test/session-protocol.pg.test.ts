@@ -8,26 +8,15 @@ import {
   query,
   sync,
 } from "@multipooler/conversations";
-import type { EmbeddedPostgres, TemporaryDatabase } from "@multipooler/embedded-postgres";
 import { beforeEach, expect, test } from "vitest";
-import { SessionScene } from "./session-scene.ts";
-import { useDatabases } from "./test-server.ts";
+import { useSessionStage } from "./session-stage.ts";
 
-let postgres: EmbeddedPostgres;
-let database: TemporaryDatabase;
-
-useDatabases((started, created) => {
-  postgres = started;
-  database = created;
-});
+const stage = useSessionStage({ capacity: 1 });
+const { scene } = stage;
 
 beforeEach(async () => {
-  await postgres.sql("create table t (a int)", { database: database.name });
+  await stage.postgres.sql("create table t (a int)", { database: stage.database.name });
 });
-
-async function scene(): Promise<SessionScene> {
-  return await SessionScene.open({ postgres, database: database.name, capacity: 1 });
-}
 
 test("a Query may stand in the place of a Sync", async () => {
   await using pooler = await scene();

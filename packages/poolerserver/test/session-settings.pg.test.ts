@@ -1,20 +1,9 @@
-import type { EmbeddedPostgres, TemporaryDatabase } from "@multipooler/embedded-postgres";
 import { expect, test } from "vitest";
 import { bind, execute, extended, parse, query, sync } from "@multipooler/conversations";
-import { SessionScene } from "./session-scene.ts";
-import { useDatabases } from "./test-server.ts";
+import { useSessionStage } from "./session-stage.ts";
 
-let postgres: EmbeddedPostgres;
-let database: TemporaryDatabase;
-
-useDatabases((started, created) => {
-  postgres = started;
-  database = created;
-});
-
-async function scene(capacity = 2): Promise<SessionScene> {
-  return await SessionScene.open({ postgres, database: database.name, capacity });
-}
+const stage = useSessionStage();
+const { scene } = stage;
 
 const SETTINGS = { statement_timeout: "7s", DateStyle: "German", "app.x": "it's \\ here" };
 const SHOWN = "select current_setting('statement_timeout'), current_setting('datestyle')";
@@ -86,13 +75,13 @@ test("an error, or a group behind a DISCARD ALL, changes nothing of that", async
 });
 
 test("a client is told the settings of now, not those of the first login", async () => {
-  await using pooler = await scene(1);
+  await using pooler = await scene({ capacity: 1 });
   const before = await pooler.connect();
   expect(before.session.parameters.get("TimeZone")).not.toBe("Asia/Tokyo");
   const old = before.session.parameters.get("TimeZone") ?? "";
   try {
-    await postgres.sql("alter system set timezone = 'Asia/Tokyo'");
-    await postgres.sql("select pg_reload_conf()");
+    await stage.postgres.sql("alter system set timezone = 'Asia/Tokyo'");
+    await stage.postgres.sql("select pg_reload_conf()");
     // The server reads its configuration between two statements, and reports it with an answer.
     let seen: string | undefined;
     while (seen !== "D Asia/Tokyo") {
@@ -108,13 +97,13 @@ test("a client is told the settings of now, not those of the first login", async
     expect(other.session.parameters.get("TimeZone")).toBe(old);
     expect(other.session.describe()).toEqual({ type: "idle" });
   } finally {
-    await postgres.sql("alter system reset timezone");
-    await postgres.sql("select pg_reload_conf()");
+    await stage.postgres.sql("alter system reset timezone");
+    await stage.postgres.sql("select pg_reload_conf()");
   }
 });
 
 test("a client is not told what another one has set", async () => {
-  await using pooler = await scene(1);
+  await using pooler = await scene({ capacity: 1 });
   const own = await pooler.connect({ DateStyle: "German", client_encoding: "utf8" });
   await own.ask(query("set timezone = 'Asia/Tokyo'"));
   const client = await pooler.connect({ client_encoding: "utf8" });
@@ -127,7 +116,7 @@ test.for([
   ["parsed", Buffer.concat([parse("reset all"), sync])],
   ["bound", Buffer.concat([parse("reset datestyle"), bind(), sync])],
 ] as const)("a start-up setting whose RESET is only %s leaks to nobody", async ([, reset]) => {
-  await using pooler = await scene(1);
+  await using pooler = await scene({ capacity: 1 });
   const client = await pooler.connect({ DateStyle: "German" });
   await client.ask(query("select 1"));
   await client.ask(reset);

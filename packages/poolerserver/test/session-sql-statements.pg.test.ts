@@ -1,26 +1,10 @@
-import type { EmbeddedPostgres, TemporaryDatabase } from "@multipooler/embedded-postgres";
 import { expect, test } from "vitest";
 import { close, extended, parse, query, sync } from "@multipooler/conversations";
-import { SessionScene } from "./session-scene.ts";
-import type { SessionSceneOptions } from "./session-scene.ts";
-import { useDatabases } from "./test-server.ts";
 import { shuffle, stateOf, use } from "./statement-use.ts";
+import { useSessionStage } from "./session-stage.ts";
 
-let postgres: EmbeddedPostgres;
-let database: TemporaryDatabase;
-
-useDatabases((started, created) => {
-  postgres = started;
-  database = created;
-});
-
-async function sql(text: string): Promise<Record<string, unknown>[]> {
-  return await postgres.sql(text, { database: database.name });
-}
-
-async function scene(options: Partial<SessionSceneOptions> = {}): Promise<SessionScene> {
-  return await SessionScene.open({ postgres, database: database.name, ...options });
-}
+const stage = useSessionStage();
+const { sql, scene } = stage;
 
 test("SQL prepares, runs and drops statements on any backend", async () => {
   await sql("create table t as select x, x * 10 as y from generate_series(1, 9) x");

@@ -8,23 +8,13 @@ import {
   query,
   sync,
 } from "@multipooler/conversations";
-import type { EmbeddedPostgres, TemporaryDatabase } from "@multipooler/embedded-postgres";
 import { expect, test } from "vitest";
-import { SessionScene } from "./session-scene.ts";
-import { useDatabases } from "./test-server.ts";
-
-let postgres: EmbeddedPostgres;
-let database: TemporaryDatabase;
-
-useDatabases((started, created) => {
-  postgres = started;
-  database = created;
-});
+import type { SessionScene } from "./session-scene.ts";
+import { useSessionStage } from "./session-stage.ts";
 
 /** One backend for all: what is left in it, the next client finds. */
-async function scene(): Promise<SessionScene> {
-  return await SessionScene.open({ postgres, database: database.name, capacity: 1 });
-}
+const stage = useSessionStage({ capacity: 1 });
+const { scene } = stage;
 
 const STARTUP = { DateStyle: "German", work_mem: "65kB", "app.x": "it's ü \\ here" };
 const SHOWN =
@@ -212,11 +202,7 @@ test.for([
 ] as const)(
   "clients with the start-up settings of another are told nothing that the other one has set: %s",
   async ([name, change]) => {
-    await using pooler = await SessionScene.open({
-      postgres,
-      database: database.name,
-      capacity: 2,
-    });
+    await using pooler = await stage.scene({ capacity: 2 });
     for (let n = 0; n < 10; n += 1) {
       const clients = [await pooler.connect(STARTUP), await pooler.connect({ work_mem: "65kB" })];
       const told = clients.map(({ session }) => session.parameters.get(name));

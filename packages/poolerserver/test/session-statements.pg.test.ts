@@ -1,4 +1,3 @@
-import type { EmbeddedPostgres, TemporaryDatabase } from "@multipooler/embedded-postgres";
 import { expect, test } from "vitest";
 import {
   bind,
@@ -11,26 +10,11 @@ import {
   query,
   sync,
 } from "@multipooler/conversations";
-import { SessionScene } from "./session-scene.ts";
-import type { SessionSceneOptions } from "./session-scene.ts";
-import { useDatabases } from "./test-server.ts";
 import { shuffle, stateOf, use } from "./statement-use.ts";
+import { useSessionStage } from "./session-stage.ts";
 
-let postgres: EmbeddedPostgres;
-let database: TemporaryDatabase;
-
-useDatabases((started, created) => {
-  postgres = started;
-  database = created;
-});
-
-async function sql(text: string): Promise<Record<string, unknown>[]> {
-  return await postgres.sql(text, { database: database.name });
-}
-
-async function scene(options: Partial<SessionSceneOptions> = {}): Promise<SessionScene> {
-  return await SessionScene.open({ postgres, database: database.name, ...options });
-}
+const stage = useSessionStage();
+const { sql, scene } = stage;
 
 test("P4: twenty clients use one name for statements of their own, on three backends", async () => {
   await using pooler = await scene({ capacity: 3 });

@@ -1,4 +1,3 @@
-import type { EmbeddedPostgres, TemporaryDatabase } from "@multipooler/embedded-postgres";
 import { expect, test } from "vitest";
 import {
   bind,
@@ -12,33 +11,12 @@ import {
   terminate,
   unknownMessage,
 } from "@multipooler/conversations";
-import { SessionScene } from "./session-scene.ts";
-import type { SessionSceneOptions } from "./session-scene.ts";
-import { untilSleeping, useDatabases } from "./test-server.ts";
+import { untilSleeping } from "./test-server.ts";
+import { useSessionStage } from "./session-stage.ts";
+import { said } from "./session-client.ts";
 
-let postgres: EmbeddedPostgres;
-let database: TemporaryDatabase;
-
-useDatabases(
-  (started, created) => {
-    postgres = started;
-    database = created;
-  },
-  { settings: { max_connections: "40" } },
-);
-
-async function sql(text: string): Promise<Record<string, unknown>[]> {
-  return await postgres.sql(text, { database: database.name });
-}
-
-async function scene(options: Partial<SessionSceneOptions> = {}): Promise<SessionScene> {
-  return await SessionScene.open({ postgres, database: database.name, ...options });
-}
-
-/** The messages that a client got, as `TestClient` words them. */
-function said(words: string): string[] {
-  return words.split(", ");
-}
+const stage = useSessionStage({}, { settings: { max_connections: "40" } });
+const { sql, scene } = stage;
 
 test("a simple query is answered as the server answers it", async () => {
   await using pooler = await scene();
@@ -167,7 +145,7 @@ test("a lost backend is an error for a statement, and the end of a transaction",
   const [one, two] = [await pooler.connect(), await pooler.connect()];
   await two.ask(query("begin"));
   one.send(query("select pg_sleep(100)"));
-  await untilSleeping(postgres, database.name, 1);
+  await untilSleeping(stage.postgres, stage.database.name, 1);
   await sql(
     "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()",
   );
