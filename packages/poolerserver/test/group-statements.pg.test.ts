@@ -1,4 +1,13 @@
-import { bind, execute, flush, parse, query, sync } from "@multipooler/conversations";
+import {
+  bind,
+  close,
+  describe,
+  execute,
+  flush,
+  parse,
+  query,
+  sync,
+} from "@multipooler/conversations";
 import { expect, test } from "vitest";
 import type { TestClient } from "./session-client.ts";
 import { useSessionStage } from "./session-stage.ts";
@@ -37,6 +46,21 @@ test("SQL that names a statement works behind what a group has done before", asy
   expect(await behindFlush(client, "execute a")).toContain("D of a");
   expect(await behindFlush(client, "deallocate a")).toContain("C DEALLOCATE");
   expect(await behindFlush(client, "execute a")).toContain("E 26000");
+});
+
+test("a Query drops the unnamed statement, unless an error of its group has it skipped", async () => {
+  await using pooler = await scene({ capacity: 1 });
+  const client = await pooler.connect();
+  const unnamed = [bind(), execute(), sync];
+  const skipped = [parse("select 'kept'"), describe("S", "none"), query("select 1"), sync];
+  expect(await client.ask(skipped)).toEqual(["1", "E 26000", "Z I"]);
+  expect(await client.ask(unnamed)).toEqual(["2", "D kept", "C SELECT 1", "Z I"]);
+  for (const text of ["select 1", "select 1 / 0", "selec"]) {
+    await client.ask([parse("select 'dropped'"), sync]);
+    await client.ask([parse("select 2", "named"), query(text)]);
+    await client.ask([close("S", "named"), sync]);
+    expect(await client.ask(unnamed)).toEqual(["E 26000", "Z I"]);
+  }
 });
 
 test("SQL of a group runs what SQL of the same group has prepared", async () => {

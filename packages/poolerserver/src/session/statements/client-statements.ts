@@ -103,6 +103,19 @@ export class ClientStatements {
     this.#change({ name, confirmation: execution, isBySql: true, position: NEVER }, statement);
   }
 
+  /**
+   * A Query drops the unnamed statement, also where it fails, unless an error has it skipped.
+   *
+   * @param execution which of the unit's texts it is
+   * @param position how many messages of the unit are answered before it
+   */
+  dropUnnamed(execution: number, position: number): void {
+    if (this.#byName.has(UNNAMED)) {
+      const change = { name: UNNAMED, confirmation: execution, isBySql: true, position };
+      this.#change(change, undefined);
+    }
+  }
+
   /** SQL drops all named statements. @param execution which of the unit's texts does so */
   dropBySql(execution: number): void {
     for (const name of this.#byName.keys()) {
@@ -164,8 +177,8 @@ export class ClientStatements {
     for (let change = this.#changes.pop(); change !== undefined; change = this.#changes.pop()) {
       const { name, before, confirmation, isBySql, position } = change;
       if (confirmation >= (isBySql ? this.#executed : this.#confirmed)) {
-        // A Parse that fails has dropped the unnamed statement before.
-        const hasFailed = position === this.#answered;
+        // A Parse or Query that fails has dropped the unnamed statement before.
+        const hasFailed = position !== NEVER && position <= this.#answered;
         this.set(name, hasFailed && name === UNNAMED ? undefined : before);
       }
     }

@@ -90,9 +90,9 @@ export class UnitStatements {
   }
 
   query(): void {
-    const { input, statements } = this.#options;
+    const { input, statements, facts } = this.#options;
     const { bodyStart } = input;
-    statements.set(UNNAMED, undefined);
+    statements.dropUnnamed(facts.executions, facts.replies);
     const classification = this.#classify(bodyStart);
     const order = this.#orderAt(bodyStart, classification);
     this.#run(classification, order);
