@@ -48,7 +48,7 @@ const configFile = (): string => join(directory.path, "pooler.yaml");
 
 async function limitWaits(limit: string): Promise<void> {
   await writeFile(configFile(), `connpool-wait-timeout: ${limit}\n`);
-  await caller.reloadConfig();
+  await caller.reloadConfig({});
 }
 
 async function clients(count: number): Promise<pg.Client[]> {
