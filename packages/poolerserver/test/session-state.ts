@@ -25,11 +25,10 @@ const LOOKS: readonly (readonly [taint: TaintSet, queries: readonly string[]])[]
        where locktype = 'advisory' and pid = pg_backend_pid()`,
     ],
   ],
+  [Taint.Temporary, ["select count(*) from pg_depend where refobjid = pg_my_temp_schema()"]],
   [
     Taint.State,
     [
-      `select string_agg(relname, ',' order by relname) from pg_class
-       where relnamespace = pg_my_temp_schema() and relkind = 'r'`,
       "select string_agg(name, ',' order by name) from pg_prepared_statements",
       "select string_agg(name, ',' order by name) from pg_cursors where is_holdable",
       "select string_agg(c, ',' order by c) from pg_listening_channels() c",

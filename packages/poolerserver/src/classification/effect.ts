@@ -8,16 +8,16 @@ import type { TaintSet } from "./taint.ts";
 export type Effect = number;
 
 /** May wait for a lock, or writes, or takes its time. */
-export const WAITS = 64;
+export const WAITS = 128;
 
 /** Changes the cluster, its files or its configuration. */
-export const ADMINISTERS = 128;
+export const ADMINISTERS = 256;
 
 /** Writes although its transaction is read-only. */
-export const WRITES_UNSEEN = 256;
+export const WRITES_UNSEEN = 512;
 
 const TAINTS = WAITS - 1;
-const BITS = 9;
+const BITS = 10;
 const MASK = (1 << BITS) - 1;
 
 /** What happens at any use. */

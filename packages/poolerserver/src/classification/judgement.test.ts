@@ -150,10 +150,10 @@ const TAINTS: readonly (readonly [taint: TaintSet, texts: readonly string[]])[] 
       "declare c cursor with hold for select 1",
       "listen x",
       "unlisten *",
-      "select * from pg_temp.t",
       "update watched set a = 1",
     ],
   ],
+  [Taint.Temporary, ["select * from pg_temp.t", "discard temp; truncate pg_temp_3.t"]],
   [
     Taint.Unknown,
     [
@@ -204,8 +204,8 @@ describe("taint", () => {
     "create temp table t (x int)",
     "select 1 into temp t",
     "create or replace temp view v as select 1",
-  ])("a temporary object is state: %s", (sql) => {
-    expect(judged(sql).taint & Taint.State).toBe(Taint.State);
+  ])("what may make a temporary object: %s", (sql) => {
+    expect(judged(sql).taint & Taint.Temporary).toBe(Taint.Temporary);
   });
 });
 

@@ -20,7 +20,10 @@ const ENDS: Lead = { ...ALONE, endsTransaction: true };
 const SETTINGS: Lead = { isAlone: true, taint: Taint.Settings };
 const SEED: Lead = { isAlone: true, taint: Taint.Seed };
 const STATE: Lead = { isAlone: true, taint: Taint.State };
-const DDL: Lead = { isAlone: true, taint: Taint.State, ddl: true };
+/** The search path can begin with the schema of temporary objects, out of sight. */
+const DDL: Lead = { isAlone: true, taint: Taint.Temporary, ddl: true };
+/** Runs code of an extension, or of a library. */
+const FOREIGN: Lead = { isAlone: true, taint: Taint.Unknown, ddl: true };
 const UNKNOWN: Lead = { isAlone: true, taint: Taint.Unknown };
 const DEALLOCATES: Lead = { ...UNKNOWN, deallocates: true };
 
@@ -34,7 +37,8 @@ const LEADS: ReadonlyMap<string, Lead> = new Map(
       [ENDS, "commit end rollback abort"],
       [SETTINGS, "reset"],
       [STATE, "listen unlisten prepare"],
-      [DDL, "create alter drop security import reassign"],
+      [DDL, "create alter drop reassign"],
+      [FOREIGN, "security import"],
       [DEALLOCATES, "deallocate"],
       [{ isAlone: true, taint: Taint.Lasting }, "load"],
     ] as const
@@ -50,6 +54,9 @@ export function leadOf(head: readonly string[]): Lead {
   switch (first) {
     case "set":
       return setLead(second === "session" || second === "local" ? head.slice(1) : head, second);
+    case "create":
+    case "alter":
+      return second === "extension" ? FOREIGN : DDL;
     case "discard":
       return second === "all" ? DEALLOCATES : ALONE;
     case "prepare":

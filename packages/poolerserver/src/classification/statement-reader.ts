@@ -124,7 +124,7 @@ export class StatementReader {
     this.#count += 1;
     facts.isAlone ||= lead.isAlone || this.#isTemporary;
     facts.taint |= lead.taint;
-    facts.taint |= this.#isTemporary ? Taint.State | Taint.Sequences : Taint.None;
+    facts.taint |= this.#isTemporary ? Taint.Temporary : Taint.None;
     facts.taint |= this.#isHeld && this.lead === "declare" ? Taint.State : Taint.None;
     facts.writes ||= EVALUATES.has(this.lead);
     facts.inserts ||= EVALUATES.has(this.lead);
@@ -157,7 +157,7 @@ export class StatementReader {
       facts.defines = true;
       facts.ddl = true;
       facts.isAlone = true;
-      facts.taint |= Taint.State;
+      facts.taint |= Taint.Temporary;
     }
   }
 }

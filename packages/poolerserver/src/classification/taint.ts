@@ -7,9 +7,10 @@
  * | settings  | SET, set_config, SET ROLE, SESSION AUTHORIZATION  | the session's settings sent afresh      |
  * | sequences | what currval and lastval tell                     | DISCARD SEQUENCES                       |
  * | seed      | what random() returns next can be foretold        | setseed with a number nobody knows      |
- * | state     | LISTEN, temporary tables, held cursors, …         | what DISCARD ALL does                   |
+ * | state     | LISTEN, held cursors, prepared statements, …      | what DISCARD ALL does                   |
  * | lasting   | a library, a temporary slot, a backup, …          | nothing: the backend has to be closed   |
  * | locks     | advisory locks of the session, perhaps            | pg_advisory_unlock_all                  |
+ * | temporary | temporary tables and other objects, perhaps       | DISCARD TEMP, and what was made of them |
  */
 export const Taint = {
   None: 0,
@@ -19,8 +20,9 @@ export const Taint = {
   State: 8,
   Lasting: 16,
   Locks: 32,
+  Temporary: 64,
   /** Whatever can be taken away: for code that cannot be read. */
-  Unknown: 47,
+  Unknown: 111,
 } as const;
 
 /** A union of the bits of {@link Taint}. */

@@ -142,7 +142,7 @@ class TextReader {
       this.#facts.calls.add(name);
     }
     if (name.startsWith("pg_temp")) {
-      this.#facts.taint |= Taint.State;
+      this.#facts.taint |= Taint.Temporary;
     }
   }
 

@@ -20,6 +20,7 @@ const ALL = [
 test.each([
   ["settings", Taint.Settings, "SET SESSION AUTHORIZATION DEFAULT;RESET ALL"],
   ["sequences", Taint.Sequences, "DISCARD SEQUENCES"],
+  ["temporary objects", Taint.Temporary, "DEALLOCATE ALL;DISCARD TEMP;DISCARD SEQUENCES"],
   ["state", Taint.State, ALL],
   ["state and settings", Taint.State | Taint.Settings, ALL],
 ])("of a session with %s left in it, that is taken away", async (_, taint, sql) => {

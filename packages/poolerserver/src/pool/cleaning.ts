@@ -8,6 +8,9 @@ import type { Backend } from "./backend.ts";
 /** As many as `randomInt` gives: with fewer the numbers that follow could be searched for. */
 const SEEDS = 2 ** 47;
 
+/** Taken away together with prepared statements: some may be about a temporary table. */
+export const WITH_STATEMENTS: TaintSet = Taint.State | Taint.Temporary;
+
 /**
  * What DISCARD ALL does, part by part, except for the plans, which are no state that anyone could
  * see: dropping them would make every function and foreign key plan again.
@@ -18,11 +21,11 @@ const RESETS: readonly { readonly taint: TaintSet; readonly sql: string }[] = [
   { taint: Taint.State, sql: "CLOSE ALL" },
   { taint: Taint.State | Taint.Settings, sql: "SET SESSION AUTHORIZATION DEFAULT" },
   { taint: Taint.State | Taint.Settings, sql: "RESET ALL" },
-  { taint: Taint.State, sql: "DEALLOCATE ALL" },
+  { taint: WITH_STATEMENTS, sql: "DEALLOCATE ALL" },
   { taint: Taint.State, sql: "UNLISTEN *" },
   { taint: Taint.State | Taint.Locks, sql: "SELECT pg_catalog.pg_advisory_unlock_all()" },
-  { taint: Taint.State, sql: "DISCARD TEMP" },
-  { taint: Taint.State | Taint.Sequences, sql: "DISCARD SEQUENCES" },
+  { taint: Taint.State | Taint.Temporary, sql: "DISCARD TEMP" },
+  { taint: Taint.State | Taint.Temporary | Taint.Sequences, sql: "DISCARD SEQUENCES" },
 ];
 
 /**

@@ -5,6 +5,7 @@ import type { SessionIsolation } from "../session-isolation.ts";
 import { HeldStatements } from "../statements/held-statements.ts";
 import type { Backend, BackendAccess, BackendEnd } from "./backend.ts";
 import { BusyRun } from "./busy-run.ts";
+import { WITH_STATEMENTS } from "./cleaning.ts";
 import { labelDifference } from "./label-difference.ts";
 import type { LabelledSession } from "./label-difference.ts";
 import { NO_SETTINGS } from "./label-settings.ts";
@@ -176,7 +177,7 @@ export class Member implements LabelledSession {
 
   /** What was left in it has been taken away; see `cleanSession`. */
   cleaned(): void {
-    if ((this.taint & Taint.State) !== 0) {
+    if ((this.taint & WITH_STATEMENTS) !== 0) {
       this.statements.clear();
       this.hadState = true;
     }

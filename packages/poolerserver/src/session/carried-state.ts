@@ -3,10 +3,10 @@ import { decodeParameterStatus } from "@multipooler/query-service";
 import type { StatementRegistry } from "../statements/statement-registry.ts";
 import { NO_SETTINGS } from "../pool/label-settings.ts";
 import { Taint } from "../classification/taint.ts";
-import { LockInquiry } from "./lock-inquiry.ts";
 import type { SessionHold } from "./session-hold.ts";
 import type { ClientParameters } from "./settings/client-parameters.ts";
 import type { SessionSettings } from "./settings/session-settings.ts";
+import { ASKABLE, RemainsInquiry } from "./remains-inquiry.ts";
 import { APPLICATION_NAME } from "./settings/parameter-views.ts";
 import { SettingsInquiry } from "./settings/settings-inquiry.ts";
 import type { SettingValues } from "./settings/settings-inquiry.ts";
@@ -41,8 +41,8 @@ export class CarriedState {
   /** Settings that were reported and that no text has named, with what the client was told before. */
   readonly #unseen = new Map<string, string | undefined>();
   #began: TransactionStatus = "I";
-  /** Since it was last asked for its advisory locks, the session has done something to them. */
-  #hasTouchedLocks = false;
+  /** Since it was last asked what is left of these, the session has done something to them. */
+  #hasTouchedAskable = false;
   /** DDL of a transaction that has not ended. */
   #hasDdl = false;
   /** Of the unit that runs. */
@@ -105,7 +105,7 @@ export class CarriedState {
     hold.ran(facts, classifier.changes);
     // The catalog may have been read since the unit was judged, and not be read again for long.
     hold.review(classifier);
-    this.#hasTouchedLocks ||= (facts.taint & Taint.Locks) !== 0;
+    this.#hasTouchedAskable ||= (facts.taint & ASKABLE) !== 0;
     this.#noteDdl(facts);
     this.#noteSettings(facts);
     if (!hasSucceeded && this.#isUndone(facts)) {
@@ -140,7 +140,7 @@ export class CarriedState {
       settings.noteUnseen(name);
     }
     if (!settings.isPending) {
-      return this.#askForLocks(onDone);
+      return this.#askForRemains(onDone);
     }
     const onSettled = (values: SettingValues | undefined, end: RequestEnd): void => {
       if (end.type === "lost") {
@@ -148,7 +148,7 @@ export class CarriedState {
         return;
       }
       this.#learned(values);
-      if (!this.#askForLocks(onDone)) {
+      if (!this.#askForRemains(onDone)) {
         onDone(undefined);
       }
     };
@@ -157,20 +157,21 @@ export class CarriedState {
     return true;
   }
 
-  /** Whether the session still holds what it would be pinned for is for the server to say. */
-  #askForLocks(onDone: (error: PgwireError | undefined) => void): boolean {
+  /** Whether the session still has what it would be pinned for is for the server to say. */
+  #askForRemains(onDone: (error: PgwireError | undefined) => void): boolean {
     const { hold } = this.#options;
-    if (!this.#hasTouchedLocks || !hold.isForLocks || hold.lease === undefined) {
+    const { askable, lease } = hold;
+    if (!this.#hasTouchedAskable || askable === Taint.None || lease === undefined) {
       return false;
     }
-    this.#hasTouchedLocks = false;
-    const inquiry = new LockInquiry((holdsNone, end) => {
-      if (holdsNone) {
-        hold.dropLocks();
+    this.#hasTouchedAskable = false;
+    const inquiry = new RemainsInquiry(askable, (hasNone, end) => {
+      if (hasNone) {
+        hold.dropAskable();
       }
       onDone(end.type === "lost" ? end.error : undefined);
     });
-    hold.lease.backend.send(inquiry.request);
+    lease.backend.send(inquiry.request);
     return true;
   }
 

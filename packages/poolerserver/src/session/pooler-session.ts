@@ -136,6 +136,8 @@ export class PoolerSession implements Session, Holder, UnitSource, ChannelOwner 
       hold.review(this.#options.engine.classifier);
       if (this.#run.giveBack()) {
         this.#leaveGate();
+      } else {
+        this.#run.ask(() => this.#onAsked());
       }
     }
   }
@@ -317,6 +319,17 @@ export class PoolerSession implements Session, Holder, UnitSource, ChannelOwner 
     } else if (phase !== "asking") {
       // The end of an inquiry ends the session.
       this.#leave();
+    }
+  }
+
+  #onAsked(): void {
+    if (this.#run.hold.lease === undefined) {
+      this.#leaveGate();
+    }
+    if (this.#life === "ended") {
+      this.#leave();
+    } else {
+      this.goOn();
     }
   }
 

@@ -7,6 +7,7 @@ import type { LabelSettings } from "../pool/label-settings.ts";
 import type { Lease } from "../pool/lease.ts";
 import { isWritable } from "../writable-session.ts";
 import type { UnitFacts } from "./input/unit-facts.ts";
+import { ASKABLE } from "./remains-inquiry.ts";
 import { SessionTaint } from "./session-taint.ts";
 import { HeldTransaction } from "./transaction/held-transaction.ts";
 
@@ -71,9 +72,10 @@ export class SessionHold {
     return this.#taint.all !== Taint.None;
   }
 
-  /** Whether nothing but advisory locks may be left in it. */
-  get isForLocks(): boolean {
-    return this.#taint.all === Taint.Locks;
+  /** What may be left in it, if the server can tell of all that; see {@link ASKABLE}. */
+  get askable(): TaintSet {
+    const { all } = this.#taint;
+    return (all & ~ASKABLE) === 0 ? all : Taint.None;
   }
 
   /** Why the backend cannot be given back between two units; `undefined`: it can. */
@@ -120,9 +122,11 @@ export class SessionHold {
     this.#doubtStatements(taint);
   }
 
-  /** The session holds no advisory lock; to be called where nothing else may be left. */
-  dropLocks(): void {
-    if (this.isForLocks) {
+  /** Nothing is left of what is {@link askable}. */
+  dropAskable(): void {
+    // Statements that were prepared while a temporary table was there are not for others.
+    this.#litter |= this.askable & Taint.Temporary;
+    if (this.askable !== Taint.None) {
       this.#keepOnly(Taint.None);
     }
   }

@@ -1,6 +1,7 @@
 import type { Classification, DoubtReview } from "../classification/classification.ts";
 import { Taint } from "../classification/taint.ts";
 import type { TaintSet } from "../classification/taint.ts";
+import { ASKABLE } from "./remains-inquiry.ts";
 import type { TaintingText } from "./input/unit-facts.ts";
 
 /** Texts in doubt, and characters of them, beyond which they count as having left something. */
@@ -88,9 +89,9 @@ export class SessionTaint {
     }
   }
 
-  /** No other judgement would set the backend free: of locks the server is asked. */
+  /** No other judgement would set the backend free: of the askable the server is asked. */
   get #isKeptAnyway(): boolean {
-    return (this.#certain & ~Taint.Locks) !== Taint.None;
+    return (this.#certain & ~ASKABLE) !== Taint.None;
   }
 
   #hasRoomFor(text: string): boolean {

@@ -318,7 +318,7 @@ export class UnitStatements {
    */
   #bringNamed(text: string, { taint }: Classification): void {
     const { facts, statements } = this.#options;
-    if ((taint & Taint.State) === 0 || statements.isEmpty || this.#isOpaque()) {
+    if ((taint & (Taint.State | Taint.Temporary)) === 0 || statements.isEmpty || this.#isOpaque()) {
       return;
     }
     for (const name of namesIn(text)) {

@@ -131,6 +131,16 @@ export class UnitRun implements UnitOwner {
     return isHeld && this.hold.lease === undefined;
   }
 
+  /**
+   * Asks the backend, while no unit runs, what the next one has to know. Returns whether there is
+   * anything to ask: then `onDone` is called, unless the backend is lost.
+   */
+  ask(onDone: () => void): boolean {
+    const isAsked = this.#options.carried.ask((error) => this.#asked(error, onDone));
+    this.#phase = isAsked ? "asking" : this.#phase;
+    return isAsked;
+  }
+
   granted(lease: Lease): void {
     this.hold.take(lease);
     this.#sendUnit(lease);
@@ -248,7 +258,7 @@ export class UnitRun implements UnitOwner {
     } else if (this.hold.held.fail()) {
       // What was to begin its transaction has failed, and the client has the error.
       this.#options.carried.failed();
-      this.#asked(undefined);
+      this.#asked(undefined, () => this.#end(READY));
     } else if (this.#healing.isUnderWay) {
       this.#options.placement.settle();
       if (this.hold.reason === undefined) {
@@ -276,8 +286,7 @@ export class UnitRun implements UnitOwner {
       // A setting that a shared statement has changed is not worth a backend of its own.
       carried.letGo();
       void hold.release();
-    } else if (carried.ask((error) => this.#asked(error))) {
-      this.#phase = "asking";
+    } else if (this.ask(() => this.#end(READY))) {
       return;
     } else {
       this.#release();
@@ -286,11 +295,11 @@ export class UnitRun implements UnitOwner {
   }
 
   /** The backend has told what it was asked for. */
-  #asked(error: PgwireError | undefined): void {
+  #asked(error: PgwireError | undefined, onDone: () => void): void {
     this.#phase = "none";
     if (error === undefined) {
       this.#release();
-      this.#end(READY);
+      onDone();
     } else {
       this.#lose(queryError(error), true);
     }
