@@ -167,6 +167,15 @@ test("every verb can print JSON, and each that changes something can be explaine
   expect(having("--format")).toEqual([QUERY]);
 });
 
+test("a standby is not promoted beside its primary, unless a term is named for that", async () => {
+  const address = await standby.grpc();
+  const refused = await ctl("promote", "--address", address);
+  expect(refused).toMatchObject({ code: 1, stdout: "" });
+  expect(refused.stderr).toMatch(/zone1\/a at \S+ takes the writes, .* "ctl term --set 2", and/);
+  const named = await succeed("promote", "--term", "1", "--explain", "--address", address);
+  expect(named).toContain("claim the shard");
+});
+
 /** What an explanation must not change. */
 async function state(): Promise<unknown> {
   const [a, b] = [await primary.grpc(), await standby.grpc()];

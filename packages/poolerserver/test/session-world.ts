@@ -38,6 +38,7 @@ const PLAIN: Classification = {
   opensTransaction: false,
   endsTransaction: false,
   deallocates: false,
+  makesTemporary: false,
   escapes: undefined,
 };
 const BY_VERB: Readonly<Record<string, Classification>> = {

@@ -25,6 +25,9 @@ import { jsonText } from "./output.ts";
 export function promote(options: PromoteOptions, io: CtlOutput): Promise<number> {
   return callPooler(options, io, async (call) => {
     const { explain, force: forceReason, lsn: expectedLsn } = options;
+    if (options.term === undefined && forceReason === undefined) {
+      await checkVacant(call);
+    }
     const response = await call.client.roles.promote(
       {
         consensusTerm: await termFor(options, call),
@@ -123,6 +126,27 @@ async function print(
   } else {
     await output.write(answer.text);
   }
+}
+
+/**
+ * Nobody is promoted beside another primary who has not named a term for that: coordinators promote in
+ * a term that they have begun, so that the former primary has none to write in.
+ */
+async function checkVacant({ client, request }: PoolerCall): Promise<void> {
+  const { topology, poolerId, term } = await client.status(request);
+  const { shardPrimary: primary, shardPrimaryAddress: address } = topology ?? {};
+  if (
+    primary === undefined ||
+    (primary.cell === poolerId?.cell && primary.name === poolerId.name)
+  ) {
+    return;
+  }
+  const next = (term?.termNumber ?? 0n) + 1n;
+  throw new Error(
+    `${primary.cell}/${primary.name} at ${address} takes the writes, as the topology says. ` +
+      `While it runs, "ctl switchover" is the way. If it is gone, begin a term with ` +
+      `"ctl term --set ${next}", and promote with --term ${next}`,
+  );
 }
 
 /** The term that was given, or the pooler's own. */

@@ -37,6 +37,8 @@ export interface Classification {
   readonly endsTransaction: boolean;
   /** May drop prepared statements that the session did not make itself: DEALLOCATE ALL, DISCARD ALL. */
   readonly deallocates: boolean;
+  /** Has the words of a temporary object in it. Others may make one without saying so. */
+  readonly makesTemporary: boolean;
   /** The parts that a read-only session does not stop; `undefined`: none. */
   readonly escapes: ReadOnlyEscapes | undefined;
 }

@@ -41,6 +41,7 @@ export function judge(facts: TextFacts, knowledge: Knowledge | undefined): Class
     opensTransaction: facts.opensTransaction,
     endsTransaction: facts.endsTransaction,
     deallocates: facts.deallocates,
+    makesTemporary: facts.makesTemporary,
     escapes: escapesByName(facts, known),
   };
 }

@@ -125,6 +125,7 @@ export class StatementReader {
     facts.isAlone ||= lead.isAlone || this.#isTemporary;
     facts.taint |= lead.taint;
     facts.taint |= this.#isTemporary ? Taint.Temporary : Taint.None;
+    facts.makesTemporary ||= this.#isTemporary;
     facts.taint |= this.#isHeld && this.lead === "declare" ? Taint.State : Taint.None;
     facts.writes ||= EVALUATES.has(this.lead);
     facts.inserts ||= EVALUATES.has(this.lead);

@@ -27,6 +27,8 @@ export interface TextFacts {
   opensTransaction: boolean;
   endsTransaction: boolean;
   deallocates: boolean;
+  /** Names temporary objects as such. */
+  makesTemporary: boolean;
   /** Has a quoted name with Unicode escapes, which may be any name. */
   hidesName: boolean;
   /** Runs SQL that it makes itself. */
@@ -57,6 +59,7 @@ export function noFacts(): TextFacts {
     opensTransaction: false,
     endsTransaction: false,
     deallocates: false,
+    makesTemporary: false,
     hidesName: false,
     isDynamic: false,
     writesUnseen: false,

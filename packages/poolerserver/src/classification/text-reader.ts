@@ -143,6 +143,7 @@ class TextReader {
     }
     if (name.startsWith("pg_temp")) {
       this.#facts.taint |= Taint.Temporary;
+      this.#facts.makesTemporary = true;
     }
   }
 

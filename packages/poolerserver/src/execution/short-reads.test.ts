@@ -19,6 +19,7 @@ function classified(sharing: Sharing): Classification {
     opensTransaction: false,
     endsTransaction: false,
     deallocates: false,
+    makesTemporary: false,
     escapes: undefined,
   };
 }

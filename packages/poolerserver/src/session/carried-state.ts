@@ -166,9 +166,7 @@ export class CarriedState {
     }
     this.#hasTouchedAskable = false;
     const inquiry = new RemainsInquiry(askable, (hasNone, end) => {
-      if (hasNone) {
-        hold.dropAskable();
-      }
+      hold.asked(hasNone);
       onDone(end.type === "lost" ? end.error : undefined);
     });
     lease.backend.send(inquiry.request);

@@ -30,6 +30,8 @@ export class SessionHold {
   readonly held: HeldTransaction = new HeldTransaction((status) => (this.#backendStatus = status));
   #backendStatus: TransactionStatus = "I";
   readonly #taint = new SessionTaint();
+  /** There were temporary objects, which statements may have been prepared for. */
+  #hadTemporary = false;
   /** What it leaves in the backend without a need for it. */
   #litter: TaintSet = Taint.None;
 
@@ -99,6 +101,8 @@ export class SessionHold {
       return;
     }
     this.#doubtStatements(taint);
+    this.#hadTemporary ||=
+      hasOtherTaint || taintingTexts.some((text) => text.classification.makesTemporary);
     if (hasOtherTaint) {
       this.#taint.add(taint);
       return;
@@ -122,11 +126,13 @@ export class SessionHold {
     this.#doubtStatements(taint);
   }
 
-  /** Nothing is left of what is {@link askable}. */
-  dropAskable(): void {
-    // Statements that were prepared while a temporary table was there are not for others.
-    this.#litter |= this.askable & Taint.Temporary;
-    if (this.askable !== Taint.None) {
+  /** The server has told whether something is there of what is {@link askable}. */
+  asked(hasNone: boolean): void {
+    if (!hasNone) {
+      this.#hadTemporary = true;
+    } else if (this.askable !== Taint.None) {
+      // Statements that were prepared for a temporary table are not for others.
+      this.#litter |= this.#hadTemporary ? this.askable & Taint.Temporary : Taint.None;
       this.#keepOnly(Taint.None);
     }
   }
@@ -193,5 +199,6 @@ export class SessionHold {
     this.#backendStatus = "I";
     this.#keepOnly(Taint.None);
     this.#litter = Taint.None;
+    this.#hadTemporary = false;
   }
 }

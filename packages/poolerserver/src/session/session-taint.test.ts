@@ -17,6 +17,7 @@ function classified(taint: TaintSet, certainTaint: TaintSet): Classification {
     opensTransaction: false,
     endsTransaction: false,
     deallocates: false,
+    makesTemporary: false,
     escapes: undefined,
   };
 }

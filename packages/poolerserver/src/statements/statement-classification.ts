@@ -41,6 +41,7 @@ function unite(one: Classification, other: Classification): Classification {
     opensTransaction: one.opensTransaction || other.opensTransaction,
     endsTransaction: one.endsTransaction || other.endsTransaction,
     deallocates: one.deallocates || other.deallocates,
+    makesTemporary: one.makesTemporary || other.makesTemporary,
     escapes: eitherEscape(one.escapes, other.escapes),
   };
 }

@@ -34,6 +34,7 @@ const PLAIN: Classification = {
   opensTransaction: false,
   endsTransaction: false,
   deallocates: false,
+  makesTemporary: false,
   escapes: undefined,
 };
 const TEXTS: Readonly<Record<string, Classification>> = {
