@@ -320,7 +320,7 @@ test("connections that PostgreSQL refuses", async () => {
 test("drains, how long they took, and what they cut", async () => {
   const drain = "mg_pooler_drain";
   const client = await pooler.connect();
-  await client.query("begin");
+  await client.query("begin; select 1");
   const outcomes = ["graceful", "force_close"].map(
     (outcome) => `${drain}_outcome_total{${ROLE},outcome="${outcome}"}`,
   );

@@ -201,7 +201,7 @@ test("the catalog is read although clients hold every connection to their databa
   await using scene = await setUp({ maxConnectionsPerDatabase: 2 }, 1);
   const name = nameAt(scene, 0);
   const [doubtful, busy, waiting] = await Promise.all([1, 2, 3].map(() => scene.connect(name)));
-  await busy?.ask([query("create table t (a int)"), query("begin")], 2);
+  await busy?.ask([query("create table t (a int)"), query("begin; select 1")], 2);
   // What is judged between a change of the catalog and its reading may have left anything.
   await doubtful?.ask(query("select upper('x')"));
   expect(await waiting?.ask(query("select 2"))).toContain("D 2");

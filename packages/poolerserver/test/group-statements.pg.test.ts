@@ -37,12 +37,12 @@ test("SQL that names a statement works behind what a group has done before", asy
   await client.ask([parse("select 'of a'", "a"), sync]);
   const other = await pooler.connect();
   // Whichever backend has the statement, the next group runs on the other one.
-  for (const text of ["begin", "rollback"]) {
+  for (const text of ["begin; select 1", "rollback"]) {
     await other.ask(query(text));
   }
   expect(await behindFlush(client, "prepare a as select 2")).toContain("E 42P05");
   expect(await behindFlush(client, "execute a")).toContain("D of a");
-  await other.ask(query("begin"));
+  await other.ask(query("begin; select 1"));
   expect(await behindFlush(client, "execute a")).toContain("D of a");
   expect(await behindFlush(client, "deallocate a")).toContain("C DEALLOCATE");
   expect(await behindFlush(client, "execute a")).toContain("E 26000");

@@ -10,7 +10,7 @@ export function use(statement: string, values: readonly string[] = []): Buffer {
 /** Has another backend be the next one that is lent. */
 export async function shuffle(pooler: SessionScene): Promise<void> {
   const clients = [await pooler.connect(), await pooler.connect()];
-  for (const text of ["begin", "commit"]) {
+  for (const text of ["begin; select 1", "commit"]) {
     for (const client of clients) {
       await client.ask(query(text));
     }
