@@ -78,7 +78,7 @@ const CHANGES: Readonly<Record<string, Change>> = {
 };
 /** As they are, there is nothing to explain. */
 const REFUSED: Readonly<Record<string, Change>> = {
-  "undo-demote": { at: "primary", tells: "there is no demotion to undo" },
+  "undo-demote": { at: "standby", tells: "there is no demotion to undo" },
 };
 
 const parts = new AsyncDisposableStack();
@@ -167,13 +167,14 @@ test("every verb can print JSON, and each that changes something can be explaine
   expect(having("--format")).toEqual([QUERY]);
 });
 
-test("a standby is not promoted beside its primary, unless a term is named for that", async () => {
+test("a standby is not promoted beside its primary", async () => {
   const address = await standby.grpc();
   const refused = await ctl("promote", "--address", address);
   expect(refused).toMatchObject({ code: 1, stdout: "" });
   expect(refused.stderr).toMatch(/zone1\/a at \S+ takes the writes, .* "ctl term --set 2", and/);
-  const named = await succeed("promote", "--term", "1", "--explain", "--address", address);
-  expect(named).toContain("claim the shard");
+  const named = await ctl("promote", "--term", "1", "--address", address);
+  expect(named).toMatchObject({ code: 1, stdout: "" });
+  expect(named.stderr).toContain("zone1/a leads this term: a node is promoted in a term that it");
 });
 
 /** What an explanation must not change. */

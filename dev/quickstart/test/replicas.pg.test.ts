@@ -140,7 +140,7 @@ test(
     await query(former, "create table kept as select 1 as id");
     const moved = await runProgram(["ctl", "switchover", "--from", from ?? "", "--to", to ?? ""]);
     expect(moved.stderr).toBe("");
-    expect(moved.stdout).toContain(`${to} is the primary in term 1, and ${from} follows it`);
+    expect(moved.stdout).toContain(`${to} is the primary in term 2, and ${from} follows it`);
 
     await expect.poll(() => query(next, "insert into kept values (2)"), PATIENCE).toBe("");
     await expect

@@ -25,7 +25,7 @@ import { jsonText } from "./output.ts";
 export function promote(options: PromoteOptions, io: CtlOutput): Promise<number> {
   return callPooler(options, io, async (call) => {
     const { explain, force: forceReason, lsn: expectedLsn } = options;
-    if (options.term === undefined && forceReason === undefined) {
+    if (options.term === undefined && forceReason === "") {
       await checkVacant(call);
     }
     const response = await call.client.roles.promote(

@@ -1,6 +1,7 @@
 import type { SynchronousReplicationConfiguration } from "@multipooler/proto/replication-v1";
 import { PoolerType } from "@multipooler/proto/manager-v1";
 import type { StatusResponse } from "@multipooler/proto/manager-v1";
+import { ConfigError } from "../settings/config.ts";
 import { primaryAddress } from "./primary-address.ts";
 import type { PrimaryAddress } from "./primary-address.ts";
 import type { SwitchoverOptions } from "./promotion-commands.ts";
@@ -17,8 +18,8 @@ export interface Participants {
 export interface SwitchoverPlan {
   /** Of the new primary. */
   readonly term: bigint;
-  /** Whether the primary has no term yet. */
-  readonly isFirstTerm: boolean;
+  /** That of the former primary, which gets one before the switchover if it has none. */
+  readonly firstTerm: bigint | undefined;
   /** PostgreSQL of the new primary, as the others reach it. */
   readonly postgres: PrimaryAddress;
   /** For whom the new primary waits: for the former one in its own place. */
@@ -41,15 +42,28 @@ export async function planSwitchover(
   const { postgresHost, postgresPort } = await to.call("asking the standby", (client, request) =>
     client.consensus.status(request),
   );
-  const known = [primary, standby].map(({ term }) => term?.termNumber ?? 0n);
-  const highest = known.reduce((a, b) => (a > b ? a : b));
   return {
-    term: options.term ?? highest + 1n,
-    isFirstTerm: known[0] === 0n,
+    ...termsOf(primary, standby, options),
     postgres: postgresOf(options, standby, { host: postgresHost, port: postgresPort }),
     synchronous:
       status?.syncReplicationConfig && swapped(status.syncReplicationConfig, primary, standby),
   };
+}
+
+/** Two primaries have two terms, also where the first one had none. */
+function termsOf(
+  primary: StatusResponse,
+  standby: StatusResponse,
+  { term }: SwitchoverOptions,
+): Pick<SwitchoverPlan, "term" | "firstTerm"> {
+  const [own = 0n, other = 0n] = [primary, standby].map((status) => status.term?.termNumber ?? 0n);
+  const highest = own > other ? own : other;
+  const least = own === 0n ? highest + 2n : highest + 1n;
+  if (term !== undefined && term < least) {
+    throw new ConfigError([`--term is ${term}; it must be ${least} or higher`]);
+  }
+  const next = term ?? least;
+  return { term: next, firstTerm: own === 0n ? next - 1n : undefined };
 }
 
 function checkRoles(
@@ -57,6 +71,15 @@ function checkRoles(
   standby: StatusResponse,
   { from, to }: SwitchoverOptions,
 ): void {
+  const replica = PoolerType.POOLER_TYPE_REPLICA;
+  if (primary.poolerType === replica && standby.poolerType === replica) {
+    const term = standby.term?.termNumber ?? 0n;
+    throw new Error(
+      `neither pooler is a primary. A switchover that has stopped goes on with ` +
+        `"ctl promote --term ${term} --address ${to}" and "ctl set-primary --address ${from}"; ` +
+        `"ctl undo-demote --address ${from}" takes it back`,
+    );
+  }
   if (primary.poolerType !== PoolerType.POOLER_TYPE_PRIMARY) {
     throw new Error(`the pooler at --from ${from} is not of type PRIMARY`);
   }
@@ -76,14 +99,16 @@ function checkRoles(
 
 /** On one machine what the pooler itself connects to; otherwise what it tells others. */
 function postgresOf(
-  { from, to, toPostgres }: SwitchoverOptions,
+  { from, to, follower, toPostgres }: SwitchoverOptions,
   { database }: StatusResponse,
   told: PrimaryAddress,
 ): PrimaryAddress {
   if (toPostgres !== undefined) {
     return primaryAddress(toPostgres);
   }
-  const isHere = [from, to].every((address) => /^(?:127\.|localhost\b|\[::1\])/.test(address));
+  const isHere = [from, to, ...follower].every((address) =>
+    /^(?:127\.|localhost\b|\[::1\])/.test(address),
+  );
   if (!isHere) {
     return told;
   }

@@ -92,13 +92,13 @@ async function perform(
 
 /** Both learn of a term before anything is changed, so that a pooler that cannot keep one ends it here. */
 async function recruit({ from, to }: Participants, plan: SwitchoverPlan): Promise<void> {
-  const { term: termNumber, isFirstTerm } = plan;
+  const { term: termNumber, firstTerm } = plan;
   await to.call("recruiting the standby", (client, request) =>
     client.consensus.setTerm({ term: { termNumber } }, request),
   );
-  if (isFirstTerm) {
+  if (firstTerm !== undefined) {
     await from.call("setting the first term of the primary", (client, request) =>
-      client.consensus.setTerm({ term: { termNumber } }, request),
+      client.consensus.setTerm({ term: { termNumber: firstTerm } }, request),
     );
   }
 }

@@ -4,6 +4,7 @@ import type { Logger } from "../logger.ts";
 import { ManagerError, ManagerErrorCode } from "../manager-error.ts";
 import { applicationName } from "../record/application-name.ts";
 import { PoolerType } from "../record/pooler-type.ts";
+import type { ComponentId } from "../terms/consensus-term.ts";
 import type { ServerPosition, SynchronousReplication } from "../replication/replication-control.ts";
 import type { JournalEntry } from "./action-journal.ts";
 import type { PromoteRequest } from "./role-request.ts";
@@ -17,6 +18,8 @@ export interface RoleFacts<Position = ServerPosition> {
   readonly isPending: boolean;
   /** Whether the pooler is known not to lead its term. */
   readonly isSuperseded: boolean;
+  /** Who else is known to lead it. */
+  readonly otherLeader: ComponentId | undefined;
   /** For whom a primary waits; `undefined` for nobody, and on a standby. */
   readonly synchronous: SynchronousReplication | undefined;
 }
@@ -44,8 +47,14 @@ export async function checkPromotable(
     signal,
   }: CallOptions & { readonly subject: RoleSubject; readonly logger: Logger },
 ): Promise<void> {
-  const { type, position, isPending } = facts;
+  const { type, position, isPending, otherLeader } = facts;
   const isForced = force !== undefined;
+  if (otherLeader !== undefined && !isForced) {
+    throw refused(
+      `${otherLeader.cell}/${otherLeader.name} leads this term: ` +
+        "a node is promoted in a term that it was recruited for",
+    );
+  }
   if (type === PoolerType.Drained) {
     throw refused(`operation not allowed: pooler type is ${type}, must be ${PoolerType.Replica}`);
   }
@@ -94,7 +103,7 @@ export async function checkUndoable(
   if (demotion === undefined || demotion.action === "Promote") {
     throw refused("there is no demotion to undo");
   }
-  if (term !== demotion.term && demotion.term !== 0n) {
+  if (term !== demotion.term) {
     throw refused(
       `the demotion of term ${demotion.term} cannot be undone: the current term is ${term}`,
     );

@@ -192,14 +192,16 @@ export class RoleVerbs {
     lease: ActionLease,
     { request: { term = 0n }, facts }: { request: RoleRequest; facts: RoleFacts<unknown> },
   ): Promise<void> {
-    const { subject, journal, clock, logger } = this.#options;
+    const { subject, journal, terms, clock, logger } = this.#options;
     subject.requireTopology();
     const { entry } = journal;
     const goesOn = facts.isPending && entry?.action === action;
     if (!goesOn) {
       const startedAt = new Date(clock.now());
       const details = detailsOf(action, facts, entry);
-      await journal.write(lease, { ...details, action, isDone: false, startedAt, term });
+      // What is forced may name no term; it is done in the one that holds.
+      const inTerm = term === 0n ? terms.current.number : term;
+      await journal.write(lease, { ...details, action, isDone: false, startedAt, term: inTerm });
     }
     await runSteps(action, steps, logger);
   }
@@ -216,6 +218,7 @@ export class RoleVerbs {
       position,
       isPending: journal.pending !== undefined,
       isSuperseded: terms.facts?.superseded !== undefined,
+      otherLeader: terms.otherLeader,
       synchronous,
     };
   }
@@ -230,8 +233,8 @@ export class RoleVerbs {
       if (journal.pending === undefined) {
         throw error;
       }
-      const nothing = { position: undefined, synchronous: undefined, isSuperseded: true };
-      return { ...nothing, type: subject.type, isPending: true };
+      const nothing = { position: undefined, synchronous: undefined, otherLeader: undefined };
+      return { ...nothing, isSuperseded: true, type: subject.type, isPending: true };
     }
   }
 

@@ -102,6 +102,8 @@ export class ConsensusVerbs {
   ): Promise<BeginTermResult> {
     const { lock, terms, clock } = this.#options;
     checkCandidate(candidate);
+    // Before anything that may take its time or fail: writes of an older term end here.
+    terms.heard(term);
     using _ = await lock.acquire("BeginTerm", { signal });
     const { wal, error } = await this.#ask(signal);
     if (wal === undefined) {

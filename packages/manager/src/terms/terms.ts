@@ -42,6 +42,12 @@ export class Terms implements TermCheck {
     return this.#current;
   }
 
+  /** Who leads the current term, if that is known to be somebody else. */
+  get otherLeader(): ComponentId | undefined {
+    const { leader } = this.#current;
+    return sameComponent(leader, this.#self) ? undefined : leader;
+  }
+
   /** `undefined` where no term was set yet, which leaves the right to write to the topology. */
   get facts(): TermFacts | undefined {
     const number = this.#highest;
@@ -82,6 +88,14 @@ export class Terms implements TermCheck {
     }
     await this.#save(file, term);
     this.#options.logger.info({ term: String(term.number) }, "the term was set");
+  }
+
+  /**
+   * A coordinator has begun this term, whatever comes of that here: a primary of an older one admits no
+   * more writes from now on.
+   */
+  heard(term: bigint): void {
+    this.#hear(term);
   }
 
   /** As `TermCheck` says. */
