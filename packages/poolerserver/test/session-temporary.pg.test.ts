@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { extended, parse, query, sync } from "@multipooler/conversations";
+import { bind, describe, execute, extended, parse, query, sync } from "@multipooler/conversations";
 import type { TestClient } from "./session-client.ts";
 import { useSessionStage } from "./session-stage.ts";
 
@@ -33,6 +33,7 @@ test.each([
   "refresh materialized view concurrently shown",
   "begin; create temp table short (a int) on commit drop; commit",
   "create temp table short (a int); drop table short",
+  "create temp table short (a int); discard temp",
 ])("the connection is for everybody after: %s", async (text) => {
   await sql("create table kept (id int); create materialized view shown as select 1 as a");
   await sql("create unique index on shown (a)");
@@ -107,6 +108,55 @@ test("a statement of a temporary table is not taken for one of another table", a
   const other = await pooler.connect();
   expect(await other.ask(extended("select * from t where id = $1", ["5"]))).toContain("D 5");
 });
+
+test("a temporary table is what a statement means from then on, also one that was prepared", async () => {
+  await sql("create table t (id int); insert into t values (5)");
+  await using pooler = await scene();
+  const select = extended("select * from t where id = $1", ["5"]);
+  // The second time the backend has a schema for temporary objects already.
+  for (let round = 0; round < 2; round += 1) {
+    const client = await pooler.connect();
+    await client.ask([parse("select * from t", "s"), sync]);
+    expect(await client.ask(select)).toContain("D 5");
+    await client.ask(query("create temp table t as select 'temporary'::text as id"));
+    expect(await client.ask(extended("select * from t"))).toContain("D temporary");
+    expect(await client.ask(extended("select * from t where id = $1", ["x"]))).toContain(
+      "C SELECT 0",
+    );
+    await client.session.end("now");
+    await pooler.classifier.refresh();
+  }
+});
+
+test("a client with a temporary table is the only one whose columns have changed", async () => {
+  await sql("create table t (id int); insert into t values (5)");
+  await using pooler = await scene({ capacity: 2 });
+  const [one, two] = [await pooler.connect(), await pooler.connect()];
+  const run = [bind([], { statement: "s" }), execute(), sync];
+  for (const client of [one, two]) {
+    await client.ask([parse("select * from t", "s"), describe("S", "s"), sync]);
+    expect(await client.ask(run)).toContain("D 5");
+  }
+  await one.ask(query("create temp table t (a text, b text)"));
+  expect(await one.ask(run)).toEqual(["E 0A000", "Z I"]);
+  expect(await two.ask(run)).toContain("D 5");
+});
+
+test.each(["bigserial", "int generated always as identity"])(
+  "what fills a new column shows in no other session: %s",
+  async (type) => {
+    await sql("create table filled as select generate_series(1, 3) as id");
+    await using pooler = await scene();
+    const client = await pooler.connect();
+    await client.ask(query(`alter table filled add column n ${type}`));
+    await pooler.classifier.refresh();
+    const told = await client.ask(query("select lastval()"));
+    expect(told).toContain("D 3");
+    await client.session.end("now");
+    const other = await pooler.connect();
+    expect(await other.ask(query("select lastval()"))).toContain("E 55000");
+  },
+);
 
 test("what was made before the catalog was read frees its connection when it was", async () => {
   await using pooler = await scene({ capacity: 2 });

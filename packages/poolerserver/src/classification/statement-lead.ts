@@ -22,6 +22,8 @@ const SEED: Lead = { isAlone: true, taint: Taint.Seed };
 const STATE: Lead = { isAlone: true, taint: Taint.State };
 /** The search path can begin with the schema of temporary objects, out of sight. */
 const DDL: Lead = { isAlone: true, taint: Taint.Temporary, ddl: true };
+/** Whether none is left is for the server to say. */
+const DISCARDS_TEMPORARY: Lead = { isAlone: true, taint: Taint.Temporary };
 /** Runs code of an extension, or of a library. */
 const FOREIGN: Lead = { isAlone: true, taint: Taint.Unknown, ddl: true };
 const UNKNOWN: Lead = { isAlone: true, taint: Taint.Unknown };
@@ -58,7 +60,7 @@ export function leadOf(head: readonly string[]): Lead {
     case "alter":
       return second === "extension" ? FOREIGN : DDL;
     case "discard":
-      return second === "all" ? DEALLOCATES : ALONE;
+      return discardLead(second);
     case "prepare":
       return second === "transaction" ? ENDS : STATE;
     case "rollback":
@@ -66,6 +68,18 @@ export function leadOf(head: readonly string[]): Lead {
       return second === "to" || third === "to" ? ALONE : ENDS;
     default:
       return LEADS.get(first) ?? UNKNOWN;
+  }
+}
+
+function discardLead(what: string): Lead {
+  switch (what) {
+    case "all":
+      return DEALLOCATES;
+    case "temp":
+    case "temporary":
+      return DISCARDS_TEMPORARY;
+    default:
+      return ALONE;
   }
 }
 

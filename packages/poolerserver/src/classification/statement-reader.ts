@@ -12,6 +12,8 @@ const EVALUATES = new Set(words("alter create analyze analyse cluster refresh re
 const BEFORE_TEMPORARY = new Set(words("create into local global replace"));
 /** Statements in which EXECUTE is part of a definition or a privilege. */
 const NAMES_EXECUTE = new Set(words("create alter grant revoke comment"));
+/** Types and kinds of columns that draw from a sequence of their own. */
+const NUMBERED = new Set(words("serial serial2 serial4 serial8 smallserial bigserial identity"));
 const READS = new Set(words("select values table with explain"));
 
 /** Takes the tokens of one statement after the other and adds to the facts of their text. */
@@ -23,6 +25,8 @@ export class StatementReader {
   #isExplained = false;
   #isTemporary = false;
   #isHeld = false;
+  /** A column is added that every row gets a number in. */
+  #fillsColumn = false;
   #count = 0;
 
   constructor(facts: TextFacts, reading: Reading) {
@@ -42,6 +46,7 @@ export class StatementReader {
 
   /** Takes a token: a name, or nothing for others. A query may begin with parentheses. */
   take(name: string, isParenthesis = false): void {
+    this.#fillsColumn ||= this.lead === "alter" && NUMBERED.has(name);
     if (this.#head.length < HEAD_LENGTH && !(isParenthesis && this.#head.length === 0)) {
       this.#head.push(name);
     }
@@ -129,6 +134,7 @@ export class StatementReader {
     facts.taint |= this.#isHeld && this.lead === "declare" ? Taint.State : Taint.None;
     facts.writes ||= EVALUATES.has(this.lead);
     facts.inserts ||= EVALUATES.has(this.lead);
+    facts.taint |= this.#fillsColumn ? Taint.Sequences : Taint.None;
     facts.defines ||= lead.ddl === true;
     // What is temporary is the session's own and goes when its backend is cleaned.
     facts.ddl ||= lead.ddl === true && !this.#isTemporary;
@@ -140,6 +146,7 @@ export class StatementReader {
     this.#isExplained = false;
     this.#isTemporary = false;
     this.#isHeld = false;
+    this.#fillsColumn = false;
   }
 
   /** FOR [NO KEY] UPDATE, FOR [KEY] SHARE. */

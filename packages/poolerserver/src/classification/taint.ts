@@ -27,3 +27,9 @@ export const Taint = {
 
 /** A union of the bits of {@link Taint}. */
 export type TaintSet = number;
+
+/**
+ * What puts prepared statements in doubt, and is taken away together with them: some may be gone, or
+ * mean a temporary table from now on, or one that is gone.
+ */
+export const WITH_STATEMENTS: TaintSet = Taint.State | Taint.Temporary;

@@ -1,15 +1,12 @@
 import { randomInt } from "node:crypto";
 import { SimpleQuery } from "@multipooler/pgwire";
 import type { RequestEnd } from "@multipooler/pgwire";
-import { Taint } from "../classification/taint.ts";
+import { Taint, WITH_STATEMENTS } from "../classification/taint.ts";
 import type { TaintSet } from "../classification/taint.ts";
 import type { Backend } from "./backend.ts";
 
 /** As many as `randomInt` gives: with fewer the numbers that follow could be searched for. */
 const SEEDS = 2 ** 47;
-
-/** Taken away together with prepared statements: some may be about a temporary table. */
-export const WITH_STATEMENTS: TaintSet = Taint.State | Taint.Temporary;
 
 /**
  * What DISCARD ALL does, part by part, except for the plans, which are no state that anyone could

@@ -1,11 +1,10 @@
 import type { ConnectionSlot } from "@multipooler/controller-api";
-import { Taint } from "../classification/taint.ts";
+import { Taint, WITH_STATEMENTS } from "../classification/taint.ts";
 import type { TaintSet } from "../classification/taint.ts";
 import type { SessionIsolation } from "../session-isolation.ts";
 import { HeldStatements } from "../statements/held-statements.ts";
 import type { Backend, BackendAccess, BackendEnd } from "./backend.ts";
 import { BusyRun } from "./busy-run.ts";
-import { WITH_STATEMENTS } from "./cleaning.ts";
 import { labelDifference } from "./label-difference.ts";
 import type { LabelledSession } from "./label-difference.ts";
 import { NO_SETTINGS } from "./label-settings.ts";
@@ -170,7 +169,7 @@ export class Member implements LabelledSession {
   /** Something was left in it. */
   addTaint(taint: TaintSet): void {
     this.taint |= taint & this.#minded;
-    if ((taint & Taint.State) !== 0) {
+    if ((taint & WITH_STATEMENTS) !== 0) {
       this.statements.doubt();
     }
   }

@@ -1,7 +1,7 @@
 import type { CopyEvent, EventRequest, TransactionStatus } from "@multipooler/pgwire";
 import type { Reservation, Settings } from "@multipooler/query-service";
 import { ReservationReason } from "@multipooler/query-service";
-import { Taint } from "../classification/taint.ts";
+import { Taint, WITH_STATEMENTS } from "../classification/taint.ts";
 import type { TaintSet } from "../classification/taint.ts";
 import type { MultiPoolerError } from "../error.ts";
 import type { BackendEnd } from "../pool/backend.ts";
@@ -203,7 +203,7 @@ export class ReservedBackend implements Holder {
   /** Notes what a statement may leave in the session. */
   taint(taint: TaintSet): void {
     this.#taint |= taint;
-    if ((taint & Taint.State) !== 0 && this.#state.type === "held") {
+    if ((taint & WITH_STATEMENTS) !== 0 && this.#state.type === "held") {
       this.#state.lease.statements.doubt();
     }
   }

@@ -148,6 +148,8 @@ export class CarriedState {
         return;
       }
       this.#learned(values);
+      // It may have been read meanwhile.
+      hold.review(this.#options.classifier);
       if (!this.#askForRemains(onDone)) {
         onDone(undefined);
       }
@@ -167,6 +169,7 @@ export class CarriedState {
     this.#hasTouchedAskable = false;
     const inquiry = new RemainsInquiry(askable, (hasNone, end) => {
       hold.asked(hasNone);
+      hold.review(this.#options.classifier);
       onDone(end.type === "lost" ? end.error : undefined);
     });
     lease.backend.send(inquiry.request);

@@ -1,7 +1,7 @@
 import type { TransactionStatus } from "@multipooler/pgwire";
 import type { PinReason } from "@multipooler/query-service";
 import type { DoubtReview } from "../classification/classification.ts";
-import { Taint } from "../classification/taint.ts";
+import { Taint, WITH_STATEMENTS } from "../classification/taint.ts";
 import type { TaintSet } from "../classification/taint.ts";
 import type { LabelSettings } from "../pool/label-settings.ts";
 import type { Lease } from "../pool/lease.ts";
@@ -72,6 +72,11 @@ export class SessionHold {
   /** Whether something is left in the backend that the pooler cannot carry to another one. */
   get isStateful(): boolean {
     return this.#taint.all !== Taint.None;
+  }
+
+  /** Whether names may mean objects that only this session has. */
+  get hadTemporary(): boolean {
+    return this.#hadTemporary;
   }
 
   /** What may be left in it, if the server can tell of all that; see {@link ASKABLE}. */
@@ -151,8 +156,8 @@ export class SessionHold {
   }
 
   /**
-   * DISCARD ALL has run, and the backend has `settings` since. It leaves what nothing takes away, and a seed, which the session can do without
-   * and others must not get.
+   * DISCARD ALL has run, and the backend has `settings` since. It leaves what nothing takes away, and a
+   * seed, which the session can do without and others must not get.
    */
   discarded(settings: LabelSettings): void {
     this.#litter |= this.#taint.all & Taint.Seed;
@@ -189,7 +194,7 @@ export class SessionHold {
 
   /** Its prepared statements may be gone. */
   #doubtStatements(taint: TaintSet): void {
-    if ((taint & Taint.State) !== 0) {
+    if ((taint & WITH_STATEMENTS) !== 0) {
       this.#lease?.statements.doubt();
     }
   }

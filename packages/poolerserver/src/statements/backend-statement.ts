@@ -1,7 +1,7 @@
 import { ExtendedUnit, SimpleQuery } from "@multipooler/pgwire";
 import type { EventReceiver, EventRequest, ExtendedStatement } from "@multipooler/pgwire";
 import type { Statement } from "@multipooler/query-service";
-import { Taint } from "../classification/taint.ts";
+import { WITH_STATEMENTS } from "../classification/taint.ts";
 import type { TaintSet } from "../classification/taint.ts";
 import { settingsOf } from "../pool/label.ts";
 import type { Label } from "../pool/label.ts";
@@ -45,7 +45,7 @@ export function preparationOf(
   label: Label | undefined,
   taint: TaintSet,
 ): Preparation {
-  const drops = (taint & Taint.State) !== 0;
+  const drops = (taint & WITH_STATEMENTS) !== 0;
   return { registry, conditions: settingsOf({ label }).conditions, drops };
 }
 

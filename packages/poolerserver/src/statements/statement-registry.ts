@@ -19,6 +19,8 @@ export class RegisteredStatement {
   readonly isRemembered: boolean;
   /** Grows when what the backends have prepared is of no use any more. */
   generation = 0;
+  /** By user: how often its columns were found to be others than clients had been told. */
+  readonly changes: Map<string, number> = new Map();
   /** By user: as of which count of changes of the catalog the server has parsed it. */
   readonly accepted: Map<string, number> = new Map();
 
@@ -77,10 +79,17 @@ export class StatementRegistry {
   /**
    * What a backend had prepared as of `generation` was of no use any more: the others parse it again
    * before they use it. Only the first that finds out counts.
+   *
+   * @param user whose clients were told columns that are others now: names may mean other tables to
+   * others, and to a session with temporary ones, which names nobody
    */
-  outdated(statement: RegisteredStatement, generation: number): void {
-    if (statement.generation === generation) {
-      statement.generation += 1;
+  outdated(statement: RegisteredStatement, generation: number, user?: string): void {
+    if (statement.generation !== generation) {
+      return;
+    }
+    statement.generation += 1;
+    if (user !== undefined) {
+      statement.changes.set(user, (statement.changes.get(user) ?? 0) + 1);
     }
   }
 

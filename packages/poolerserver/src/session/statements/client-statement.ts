@@ -25,8 +25,8 @@ export class ClientStatement {
   readonly prepare: PrepareText | undefined;
   #registered: RegisteredStatement | undefined;
   #conditions = "";
-  /** What the client was told the columns of, and of which generation. */
-  #told: { readonly registered: RegisteredStatement; readonly generation: number } | undefined;
+  /** What the client was told the columns of, and after how many changes of these. */
+  #told: { readonly registered: RegisteredStatement; readonly changes: number } | undefined;
 
   constructor(options: {
     readonly text: string;
@@ -49,19 +49,19 @@ export class ClientStatement {
    * A message is placed that uses the statement. One that describes it tells the client the columns,
    * by which it reads rows from now on. Returns whether other columns are PostgreSQL's error.
    */
-  use(isDescribe: boolean): boolean {
+  use(isDescribe: boolean, user: string): boolean {
     const registered = this.#registered;
     if (isDescribe && registered !== undefined) {
-      this.#told = { registered, generation: registered.generation };
+      this.#told = { registered, changes: registered.changes.get(user) ?? 0 };
     }
     return this.#told !== undefined && !isDescribe;
   }
 
   /** Why it cannot be run: its columns are known to be others than the client was told. */
-  get refusal(): MultiPoolerError | undefined {
+  refusalFor(user: string): MultiPoolerError | undefined {
     const told = this.#told;
     const isSame = told === undefined || told.registered !== this.#registered;
-    return isSame || told.generation === told.registered.generation
+    return isSame || told.changes === (told.registered.changes.get(user) ?? 0)
       ? undefined
       : outdatedPlanError();
   }

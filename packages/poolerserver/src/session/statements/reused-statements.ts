@@ -9,12 +9,15 @@ import type { UnitPlace } from "./unit-place.ts";
 /** Statements that a unit uses as its backend has them. */
 export class ReusedStatements {
   readonly #registry: StatementRegistry;
+  /** Who logs in to the sessions of the statements' client. */
+  readonly user: string;
   readonly #list: RegisteredStatement[] = [];
   /** Those whose columns the client knows. */
   readonly #told: RegisteredStatement[] = [];
 
-  constructor(registry: StatementRegistry) {
+  constructor(registry: StatementRegistry, user: string) {
     this.#registry = registry;
+    this.user = user;
   }
 
   get isEmpty(): boolean {
@@ -55,7 +58,8 @@ export class ReusedStatements {
         continue;
       }
       if (failure === "outdated") {
-        this.#registry.outdated(statement, statement.generation);
+        const user = place?.hold.hadTemporary === true ? undefined : this.user;
+        this.#registry.outdated(statement, statement.generation, user);
       }
       place?.held.suspect(statement.name);
     }

@@ -45,7 +45,7 @@ export class StatementPlacement {
     const { registry, statements, user } = options;
     this.#registry = registry;
     this.#statements = statements;
-    this.#reused = new ReusedStatements(registry);
+    this.#reused = new ReusedStatements(registry, user);
     this.#replies = new StatementReplies({
       onParsed: (statement, generation) => {
         this.#place?.held.add(statement, { generation, ddlCount: this.#ddlCount });
@@ -308,7 +308,7 @@ export class StatementPlacement {
       return;
     }
     const { name } = registered;
-    if (this.#isHeld(registered, statement.use(message.isDescribe))) {
+    if (this.#isHeld(registered, statement.use(message.isDescribe, this.#reused.user))) {
       this.#steps.rename(message, name);
       return;
     }

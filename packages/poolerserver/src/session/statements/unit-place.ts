@@ -9,5 +9,5 @@ export interface UnitPlace {
   /** The unnamed statement of the unit is to be found by the next one, so that it gets a name. */
   readonly routesUnnamed: boolean;
   /** In a transaction that has failed, PostgreSQL refuses to parse what it has parsed before, too. */
-  readonly hold: { readonly transaction: TransactionStatus };
+  readonly hold: { readonly transaction: TransactionStatus; readonly hadTemporary: boolean };
 }

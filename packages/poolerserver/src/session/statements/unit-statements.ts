@@ -1,6 +1,6 @@
 import { toSqlText } from "@multipooler/pgwire";
 import type { Classification } from "../../classification/classification.ts";
-import { Taint } from "../../classification/taint.ts";
+import { Taint, WITH_STATEMENTS } from "../../classification/taint.ts";
 import { textEnd } from "../input/frontend-message.ts";
 import type { MessageInput } from "../input/message-input.ts";
 import { StartupRestoring } from "../settings/startup-restoring.ts";
@@ -159,7 +159,7 @@ export class UnitStatements {
     if (statement === undefined) {
       return;
     }
-    facts.refuse(statement.refusal);
+    facts.refuse(statement.refusalFor(this.#options.settings.loginUser));
     const isOwn = this.#options.statements.noteBind(statement) && facts.parses;
     facts.leavesStatement &&= !isOwn;
     this.text = statement.text;
@@ -318,7 +318,7 @@ export class UnitStatements {
    */
   #bringNamed(text: string, { taint }: Classification): void {
     const { facts, statements } = this.#options;
-    if ((taint & (Taint.State | Taint.Temporary)) === 0 || statements.isEmpty || this.#isOpaque()) {
+    if ((taint & WITH_STATEMENTS) === 0 || statements.isEmpty || this.#isOpaque()) {
       return;
     }
     for (const name of namesIn(text)) {

@@ -20,6 +20,9 @@ import type { UnitEnd, UnitPhase } from "./unit-source.ts";
 const MAX_ATTEMPTS = 3;
 
 const READY: UnitEnd = { type: "ready" };
+/** As PostgreSQL has them: query_canceled, internal_error. */
+const CANCELLED = "57014";
+const INTERNAL = "XX000";
 
 /** Brings one unit of a session at a time onto a backend, and keeps that for as long as it is pinned. */
 export class UnitRun implements UnitOwner {
@@ -84,7 +87,7 @@ export class UnitRun implements UnitOwner {
     }
     this.#phase = "none";
     this.#options.carried.failed();
-    this.#unit.forget(undefined);
+    this.#unit.forget(CANCELLED);
     return true;
   }
 
@@ -258,6 +261,10 @@ export class UnitRun implements UnitOwner {
     } else if (this.hold.held.fail()) {
       // What was to begin its transaction has failed, and the client has the error.
       this.#options.carried.failed();
+      this.#input.finish();
+      if (this.#input.isOutOfStep) {
+        this.hold.discard(outOfStep());
+      }
       this.#asked(undefined, () => this.#end(READY));
     } else if (this.#healing.isUnderWay) {
       this.#options.placement.settle();
@@ -281,7 +288,7 @@ export class UnitRun implements UnitOwner {
     carried.ran(source.cutter.facts, end);
     if (this.#input.isOutOfStep) {
       carried.forget();
-      hold.discard(internalError("a COPY was cut off while its Sync was under way"));
+      hold.discard(outOfStep());
     } else if (this.isShared) {
       // A setting that a shared statement has changed is not worth a backend of its own.
       carried.letGo();
@@ -306,7 +313,8 @@ export class UnitRun implements UnitOwner {
   }
 
   #end(end: UnitEnd): void {
-    this.#unit.forget(end.type === "ready" ? this.#healing.sqlstate : end.error.diagnostic?.code);
+    const { sqlstate } = this.#healing;
+    this.#unit.forget(end.type === "ready" ? sqlstate : (end.error.diagnostic?.code ?? INTERNAL));
     this.#options.source.ended(end);
   }
 
@@ -344,4 +352,8 @@ export class UnitRun implements UnitOwner {
       ? this.#unit.interruption(lease.backend)
       : undefined;
   }
+}
+
+function outOfStep(): MultiPoolerError {
+  return internalError("a COPY was cut off while its Sync was under way");
 }
