@@ -54,7 +54,7 @@ beforeAll(async () => {
       await caller.releaseReservedConnection({ options: { reservedConnectionId } });
     }
   }
-  await dropNotifications(caller).catch(() => undefined);
+  await dropNotifications(caller, await scene.pooler.http()).catch(() => undefined);
   await failDial(scene).catch(() => undefined);
   await caller.setServingStatus({ status: DRAINED, wait: true });
   await caller.setServingStatus({ status: SERVING, wait: true });

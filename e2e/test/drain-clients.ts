@@ -122,7 +122,11 @@ export function readingTransaction(driver: Driver): Work {
     if ((await refusedOr(driver.query("begin"))) === "refused") {
       return "refused";
     }
-    await driver.query(sleeping());
+    // A transaction begins with its first statement.
+    if ((await refusedOr(driver.query(sleeping()))) === "refused") {
+      await driver.query("rollback");
+      return "refused";
+    }
     await driver.query("select count(*) from done");
     const { command } = await driver.query("commit");
     if (command !== "COMMIT") {

@@ -304,7 +304,8 @@ test("a role that has gone is not reported any more", async () => {
 
 test("notifications that a listener was too slow for", async () => {
   const [dropped] = await growth(["mg_pubsub_notifications_dropped_total"], async () => {
-    await expect(dropNotifications(caller)).rejects.toMatchObject({ code: "RESOURCE_EXHAUSTED" });
+    const cut = dropNotifications(caller, await pooler.pooler.http());
+    await expect(cut).rejects.toMatchObject({ code: "RESOURCE_EXHAUSTED" });
   });
   expect(dropped).toBeGreaterThanOrEqual(1);
 });

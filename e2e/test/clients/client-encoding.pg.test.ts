@@ -23,6 +23,11 @@ beforeAll(async () => {
   await postgres.sql("alter role of_latin set client_encoding = 'latin-1'");
   await postgres.sql("alter role of_utf set client_encoding = 'UTF-8'");
   await postgres.sql("alter role in_one in database western set client_encoding = 'LATIN2'");
+  // It takes effect within seconds.
+  const own = { user: "in_one", database: "western", password: PASSWORD };
+  const shown = async (): Promise<string> =>
+    (await psql.run({ ...pooler.address, ...own }, ["-XAtc", "show client_encoding"], {})).stdout;
+  await expect.poll(shown, { timeout: 20_000 }).toBe("LATIN2\n");
 });
 
 afterAll(async () => {

@@ -8,6 +8,7 @@ import {
   poolerRoleToJSON,
   poolerTypeToJSON,
 } from "@multipooler/proto/manager-v1";
+import type { ID } from "@multipooler/proto/clustermetadata";
 import type {
   DatabaseStatus,
   HeartbeatStatus,
@@ -33,7 +34,7 @@ export function statusText(status: StatusResponse, now: Date): string {
     lines.push(["connections", `${database.connectionsUsed} of ${database.connectionsLimit}`]);
   }
   if (topology !== undefined) {
-    lines.push(["topology", topologyText(topology)]);
+    lines.push(["topology", topologyText(topology, status.poolerId)]);
   }
   if (heartbeat !== undefined) {
     lines.push(["heartbeat", heartbeatText(heartbeat, now)]);
@@ -119,9 +120,9 @@ function typeName(type: PoolerType): string {
   return word(poolerTypeToJSON(type), "POOLER_TYPE_").replace("UNSPECIFIED", "UNKNOWN");
 }
 
-function topologyText(topology: TopologyStatus): string {
+function topologyText(topology: TopologyStatus, poolerId: ID | undefined): string {
   const { implementation, registered, lastError, awaySinceTime } = topology;
-  const primary = primaryText(topology);
+  const primary = primaryText(topology, poolerId);
   if (awaySinceTime !== undefined) {
     const missing = registered ? "" : "; not registered yet";
     return `${implementation}: away since ${shortTime(awaySinceTime)}${because(lastError)}${missing}${primary}`;
@@ -129,8 +130,13 @@ function topologyText(topology: TopologyStatus): string {
   return `${implementation}: ${registered ? "registered" : "not registered"}${because(lastError)}${primary}`;
 }
 
-function primaryText({ shardPrimary, shardPrimaryAddress: address }: TopologyStatus): string {
-  return shardPrimary === undefined
+/** Nothing where it is the pooler itself. */
+function primaryText(
+  { shardPrimary, shardPrimaryAddress: address }: TopologyStatus,
+  own: ID | undefined,
+): string {
+  const isOwn = shardPrimary?.cell === own?.cell && shardPrimary?.name === own?.name;
+  return shardPrimary === undefined || isOwn
     ? ""
     : `; the primary is ${shardPrimary.cell}/${shardPrimary.name} at ${address}`;
 }
