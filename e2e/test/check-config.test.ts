@@ -61,6 +61,11 @@ test("check-config tells of every fault, of settings that contradict each other 
     `multipooler: connpool-global-capacty in ${file}: there is no such setting; did you mean connpool-global-capacity?`,
     "multipooler: MULTIPOOLER_GRPC_PROT: there is no such setting; did you mean MULTIPOOLER_GRPC_PORT?",
   ]);
+  const ownDirectory = await runProgram(["check-config", "--pooler-dir", file]);
+  expect(ownDirectory).toMatchObject({
+    code: 2,
+    stderr: `multipooler: --pooler-dir: ${file}: is not a directory\n`,
+  });
   const contradiction = await runProgram(["check-config", "--grpc-cert", "/nowhere.pem"]);
   expect(contradiction).toMatchObject({
     code: 2,

@@ -1,6 +1,7 @@
 import type { Writable } from "node:stream";
 import { systemClock } from "@multipooler/timing";
 import { printable, tableText } from "@multipooler/text-table";
+import { checkDirectories, directoriesOf } from "./directories.ts";
 import { preflight } from "./preflight.ts";
 import { resolveConfig } from "./settings/config.ts";
 import { effectiveSettings } from "./settings/effective-settings.ts";
@@ -32,7 +33,9 @@ export function checkConfig(
   { all, json }: CheckConfigOptions,
   { stdout }: { readonly stdout: Writable },
 ): number {
-  preflight(resolveConfig(sources), { clock: systemClock, logger: NO_LOG });
+  const config = resolveConfig(sources);
+  const { target } = preflight(config, { clock: systemClock, logger: NO_LOG });
+  checkDirectories(directoriesOf(config, target));
   const every = effectiveSettings(settings, sources);
   const shown = all ? every : every.filter(({ from }) => from !== "");
   stdout.write(json ? `${JSON.stringify(shown)}\n` : textOf(shown));

@@ -3,15 +3,19 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { ConfigError } from "./settings/config.ts";
-import { awaitsDataDirectory, checkDirectories } from "./directories.ts";
+import { awaitsDataDirectory, checkDirectories, makeDirectories } from "./directories.ts";
 import type { Directories } from "./directories.ts";
 
 const base = mkdtempSync(join(tmpdir(), "multipooler-directories-"));
 afterAll(() => rmSync(base, { recursive: true }));
 
-function problems(config: Partial<Directories>): readonly string[] {
+/** What a start complains of, or a check that makes nothing. */
+function problems(
+  config: Partial<Directories>,
+  use: typeof checkDirectories = makeDirectories,
+): readonly string[] {
   try {
-    checkDirectories({ pgDataDir: undefined, poolerDir: undefined, ...config });
+    use({ pgDataDir: undefined, poolerDir: undefined, ...config });
   } catch (error) {
     if (error instanceof ConfigError) {
       return error.problems;
@@ -91,6 +95,26 @@ test("a topology file that is a directory, or below a file, is refused", () => {
   expect(problems({ topologyFile: below })).toEqual([
     `--topo-global-server-addresses: ${below}: is not a directory`,
   ]);
+});
+
+test("a check without a start finds the same, and makes nothing", () => {
+  const plainFile = join(base, "in-the-way");
+  writeFileSync(plainFile, "");
+  const below = join(plainFile, "a", "b");
+  const bad = { poolerDir: below, pgDataDir: base, topologyFile: base };
+  expect(problems(bad, checkDirectories)).toEqual([
+    `--pg-data-dir: ${base}: is not a PostgreSQL data directory: it has no readable PG_VERSION`,
+    `--pooler-dir: ${below}: is not a directory`,
+    `--topo-global-server-addresses: ${base}: is not a file`,
+  ]);
+  expect(problems(bad)).toEqual(problems(bad, checkDirectories));
+  const absent = join(base, "not-made");
+  const good = {
+    poolerDir: join(absent, "own"),
+    topologyFile: join(absent, "state", "topology.db"),
+  };
+  expect(problems(good, checkDirectories)).toEqual([]);
+  expect(existsSync(absent)).toBe(false);
 });
 
 test("every bad directory is reported", () => {

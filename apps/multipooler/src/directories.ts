@@ -3,20 +3,50 @@ import { dirname, join } from "node:path";
 import { ConfigError } from "./settings/config.ts";
 import { fileFault } from "./file-fault.ts";
 import type { Config } from "./settings/settings.ts";
+import type { TopologyTarget } from "./topology-target.ts";
 
 export interface Directories extends Pick<Config, "pgDataDir" | "poolerDir"> {
   /** Path of the topology, if it is a file. */
   readonly topologyFile?: string | undefined;
 }
 
+/** The directories of settings that fit together. */
+export function directoriesOf(
+  { pgDataDir, poolerDir }: Pick<Config, "pgDataDir" | "poolerDir">,
+  { server }: Pick<TopologyTarget, "server">,
+): Directories {
+  const topologyFile = server.type === "sqlite" ? server.file : undefined;
+  return { pgDataDir, poolerDir, topologyFile };
+}
+
 /**
- * Checks the configured directories before anything is opened. PostgreSQL's must be readable, if it
- * is there yet: a pooler may be started before `initdb` has run. The pooler's own and that of the
- * topology file are created if missing and must be writable.
+ * Checks the configured directories, and makes nothing. PostgreSQL's must be readable, if it is there
+ * yet: a pooler may be started before `initdb` has run. The pooler's own and that of the topology file
+ * must be writable, or can be made.
  *
  * @throws ConfigError naming setting, path and fault.
  */
-export function checkDirectories({ pgDataDir, poolerDir, topologyFile }: Directories): void {
+export function checkDirectories(directories: Directories): void {
+  attemptAll(directories, checkParent);
+}
+
+/**
+ * The same before anything is opened: makes the pooler's own directory and that of the topology file
+ * if they are missing.
+ *
+ * @throws ConfigError naming setting, path and fault.
+ */
+export function makeDirectories(directories: Directories): void {
+  attemptAll(directories, makeDirectory);
+}
+
+/** Deals with a directory of the pooler that may be missing. */
+type WhenMissing = (path: string) => void;
+
+function attemptAll(
+  { pgDataDir, poolerDir, topologyFile }: Directories,
+  whenMissing: WhenMissing,
+): void {
   const problems: string[] = [];
   const attempt = (setting: string, path: string, check: (path: string) => void): void => {
     try {
@@ -29,10 +59,12 @@ export function checkDirectories({ pgDataDir, poolerDir, topologyFile }: Directo
     attempt("pg-data-dir", pgDataDir, checkDataDirectory);
   }
   if (poolerDir !== undefined) {
-    attempt("pooler-dir", poolerDir, checkOwnDirectory);
+    attempt("pooler-dir", poolerDir, (path) => checkOwnDirectory(path, whenMissing));
   }
   if (topologyFile !== undefined) {
-    attempt("topo-global-server-addresses", topologyFile, checkTopologyFile);
+    attempt("topo-global-server-addresses", topologyFile, (path) =>
+      checkTopologyFile(path, whenMissing),
+    );
   }
   if (problems.length > 0) {
     throw new ConfigError(problems);
@@ -68,8 +100,25 @@ export function awaitsDataDirectory({ pgDataDir }: Pick<Config, "pgDataDir">): b
   return pgDataDir !== undefined && !existsSync(join(pgDataDir, "PG_VERSION"));
 }
 
-function checkOwnDirectory(path: string): void {
-  makeDirectory(path);
+function checkOwnDirectory(path: string, whenMissing: WhenMissing): void {
+  if (existsSync(path)) {
+    checkWritable(path);
+  } else {
+    whenMissing(path);
+  }
+}
+
+/** The first directory above it that is there has to take the next one. */
+function checkParent(path: string): void {
+  const parent = dirname(path);
+  if (existsSync(parent)) {
+    checkWritable(parent);
+  } else {
+    checkParent(parent);
+  }
+}
+
+function checkWritable(path: string): void {
   if (!statSync(path).isDirectory()) {
     throw new Error("is not a directory");
   }
@@ -92,8 +141,8 @@ function makeDirectory(path: string): void {
   }
 }
 
-function checkTopologyFile(path: string): void {
-  checkOwnDirectory(dirname(path));
+function checkTopologyFile(path: string, whenMissing: WhenMissing): void {
+  checkOwnDirectory(dirname(path), whenMissing);
   if (!existsSync(path)) {
     return;
   }

@@ -1,8 +1,8 @@
-import { writeSync } from "node:fs";
 import { CommanderError } from "commander";
 import type { Command } from "commander";
 import { commandLine } from "./cli.ts";
 import type { CommandActions } from "./cli.ts";
+import { complain } from "./complain.ts";
 import { acceptedFlags } from "./settings/accepted-flags.ts";
 import {
   ConfigError,
@@ -25,15 +25,6 @@ import { topologyTarget, topologyTargetSettings } from "./topology-target.ts";
 
 /** Exit code for a wrong command line or setting; shells use the same. */
 const EXIT_USAGE = 2;
-
-/** Prints one line to standard error, if that is possible. */
-function complain(line: string): void {
-  try {
-    writeSync(process.stderr.fd, `multipooler: ${line}\n`);
-  } catch {
-    // A full disk or a closed pipe must not end the process.
-  }
-}
 
 const io = { stdin: process.stdin, stdout: process.stdout, stderr: process.stderr, complain };
 

@@ -3,7 +3,7 @@ import type { MultiPoolerManager } from "@multipooler/manager";
 import { systemClock } from "@multipooler/timing";
 import { assemble } from "./assembly.ts";
 import type { Assembly, AssemblyOptions } from "./assembly.ts";
-import { awaitsDataDirectory, checkDirectories } from "./directories.ts";
+import { awaitsDataDirectory, directoriesOf, makeDirectories } from "./directories.ts";
 import { explain } from "./fault.ts";
 import type { ProgramLog } from "./log/logger.ts";
 import { writePidFile } from "./pid-file.ts";
@@ -47,11 +47,7 @@ export async function serve(running: RunningConfig, io: ServeIo): Promise<number
   const config = running.current;
   const checked = preflight(config, { clock: systemClock, logger });
   const { target, limits } = checked;
-  const { server } = target;
-  checkDirectories({
-    ...config,
-    topologyFile: server.type === "sqlite" ? server.file : undefined,
-  });
+  makeDirectories(directoriesOf(config, target));
   const serviceId = serviceIdOf(config);
   if (limits.pool < config.globalCapacity) {
     logger.warn(

@@ -96,14 +96,21 @@ export class WatchedFiles<T> {
   }
 }
 
-/** Differs when one of the files was written or put in place. */
+/**
+ * Differs when one of the files was written or put in place, or its permissions changed, which may let it
+ * be read. Never throws: what cannot be looked at is told by `load`, which cannot read it either.
+ */
 function versionOf({ files }: FileSource<unknown>): string {
-  return Object.values(files)
-    .map((file) => {
-      const stats = statSync(file, { throwIfNoEntry: false });
-      return stats === undefined ? "none" : `${stats.ino} ${stats.size} ${stats.mtimeMs}`;
-    })
-    .join(", ");
+  return Object.values(files).map(fileVersion).join(", ");
+}
+
+function fileVersion(file: string): string {
+  try {
+    const { ino, size, mtimeMs, ctimeMs } = statSync(file);
+    return `${ino} ${size} ${mtimeMs} ${ctimeMs}`;
+  } catch (error) {
+    return String(error);
+  }
 }
 
 /** The longest PEM file that is read: some thousand certificates. */

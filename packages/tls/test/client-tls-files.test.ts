@@ -1,9 +1,11 @@
-import { rm } from "node:fs/promises";
+import { statSync } from "node:fs";
+import { chmod, rm, symlink } from "node:fs/promises";
 import { ManualClock } from "@multipooler/timing/testing";
 import { Authority, PemDirectory } from "@multipooler/tls-identities";
 import { expect, onTestFinished, test } from "vitest";
 import { checkClientTls, ClientTlsFiles } from "../src/client-tls-files.ts";
 import type { ClientTlsConfig } from "../src/client-tls-files.ts";
+import { WatchedFiles } from "../src/watched-files.ts";
 
 const AUTHORITY = new Authority();
 
@@ -107,6 +109,54 @@ test("files that are replaced count from the next use on, once they fit together
   await rm(keyFile);
   await clock.advance(1000);
   expect(files.settings).toMatchObject({ certificate: second.cert, key: second.key });
+});
+
+test("a file that cannot be looked at leaves the old value, and the log says so once", async () => {
+  const pem = await directory();
+  const { cert, key } = AUTHORITY.issue();
+  const certFile = await pem.write("cert.pem", cert);
+  const keyFile = await pem.write("key.pem", key);
+  const { files, clock, log } = watch({ mode: "require", certFile, keyFile });
+  await rm(certFile);
+  await symlink(certFile, certFile);
+  for (let count = 0; count < 3; count += 1) {
+    await clock.advance(1000);
+    expect(files.settings).toMatchObject({ certificate: cert, key });
+  }
+  expect(log).toEqual([
+    [
+      "error",
+      "the new TLS of connections to PostgreSQL cannot be used",
+      expect.objectContaining({
+        err: expect.objectContaining({ message: expect.stringContaining("ELOOP") }),
+      }),
+    ],
+  ]);
+});
+
+test("a file is read again when its permissions alone have changed", async () => {
+  const pem = await directory();
+  const file = await pem.write("secret", "first");
+  const readable = 0o640;
+  const clock = new ManualClock();
+  const log: string[] = [];
+  const files = new WatchedFiles({
+    what: "secret",
+    source: {
+      files: { file },
+      load: () => (statSync(file).mode & 0o777) === readable,
+    },
+    clock,
+    logger: {
+      info: (_fields, message) => log.push(message),
+      error: (_fields, message) => log.push(message),
+    },
+  });
+  expect(files.current).toBe(false);
+  await chmod(file, readable);
+  await clock.advance(1000);
+  expect(files.current).toBe(true);
+  expect(log).toEqual(["the secret was replaced"]);
 });
 
 test("no key is written to the log", async () => {

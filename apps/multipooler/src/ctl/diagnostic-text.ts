@@ -1,6 +1,10 @@
 import type { PgDiagnostic } from "@multipooler/proto/query";
+import { printable } from "@multipooler/text-table";
 
-/** Formats a diagnostic as psql does, with the SQLSTATE of errors; ends with a line break. */
+/**
+ * Formats a diagnostic as psql does, with the SQLSTATE of errors; ends with a line break. Its text may
+ * hold data of others, so of its control characters only line breaks stay.
+ */
 export function diagnosticText(diagnostic: PgDiagnostic): string {
   const isError = diagnostic.messageType !== "N".charCodeAt(0);
   const lines = [
@@ -19,5 +23,6 @@ export function diagnosticText(diagnostic: PgDiagnostic): string {
   if (diagnostic.position > 0) {
     lines.push(`POSITION:  ${diagnostic.position}`);
   }
-  return `${lines.join("\n")}\n`;
+  const shown = lines.join("\n").split("\n").map(printable);
+  return `${shown.join("\n")}\n`;
 }

@@ -3,7 +3,7 @@ import { request } from "node:http";
 import { connect } from "node:net";
 import type { Socket } from "node:net";
 import { afterEach, expect, test } from "vitest";
-import { jsonAnswer } from "./http-answer.ts";
+import { jsonAnswer, sendAnswer } from "./http-answer.ts";
 import { HttpServer } from "./http-server.ts";
 import type { Route, Routes } from "./route.ts";
 
@@ -18,6 +18,10 @@ afterEach(async () => {
 const ROUTES: Routes = new Map<string, Route>([
   ["/live", { type: "check", answer: () => jsonAnswer(200, { live: true }) }],
   ["/file.css", { type: "page", answer: () => Promise.reject(new Error("no such file")) }],
+  [
+    "/full",
+    { type: "stream", open: (response) => sendAnswer(response, jsonAnswer(503, { full: true })) },
+  ],
   ["/stream", { type: "stream", open: (response) => void response.writeHead(200).write("a") }],
   [
     "/echo",
@@ -93,7 +97,7 @@ test("another path is 404 and tells the paths, another method is 405 and tells t
     {
       code: "UNKNOWN_PATH",
       error: "there is nothing at this path",
-      try: ["/live", "/stream", "/echo", "/metrics"],
+      try: ["/live", "/full", "/stream", "/echo", "/metrics"],
     },
   ]);
   const post = await get(server, "/live", { method: "POST", body: "x" });
@@ -141,6 +145,20 @@ test("a stream keeps its connection when others come, and close ends it", async 
   await server.close();
   await expect(next).rejects.toThrow("terminated");
   expect((await get(await listening(), "/stream", { method: "HEAD" })).status).toBe(204);
+});
+
+test("connections whose stream was refused count, and give way to new ones", async () => {
+  const server = await listening();
+  const refused: Socket[] = [];
+  for (let count = 0; count < 8; count += 1) {
+    const socket = connect(server.port, "127.0.0.1").setEncoding("utf8");
+    refused.push(socket);
+    const answered = once(socket, "data");
+    socket.write("GET /full HTTP/1.1\r\nHost: a\r\n\r\n");
+    expect((await answered)[0]).toContain("503");
+  }
+  // The limit is 4.
+  await expect.poll(() => refused.filter(({ closed }) => !closed)).toEqual(refused.slice(-4));
 });
 
 test("idle connections give way to new ones, and one in use does not", async () => {

@@ -118,8 +118,11 @@ export class HttpServer {
     } else if (route === undefined) {
       sendAnswer(response, unknownPath(this.#options.routes));
     } else if (route.type === "stream" && method === "GET") {
-      this.#sockets.delete(clientOf(request.socket));
       route.open(response);
+      // One that was refused has its answer, and its connection goes on like those of other requests.
+      if (!response.writableEnded) {
+        this.#sockets.delete(clientOf(request.socket));
+      }
     } else {
       sendAnswer(response, await this.#answer(route, method, new URLSearchParams(query)));
     }

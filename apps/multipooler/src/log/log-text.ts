@@ -1,3 +1,5 @@
+import { printable } from "@multipooler/text-table";
+
 /** The levels by the numbers that pino writes. */
 const LEVELS: Readonly<Record<number, string>> = {
   10: "TRACE",
@@ -29,5 +31,6 @@ function parse(json: string): Readonly<Record<string, unknown>> {
 }
 
 function shown(value: unknown, plain = WORD): string {
-  return typeof value === "string" && plain.test(value) ? value : JSON.stringify(value);
+  // JSON leaves U+007F to U+009F as they are.
+  return typeof value === "string" && plain.test(value) ? value : printable(JSON.stringify(value));
 }

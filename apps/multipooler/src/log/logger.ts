@@ -1,4 +1,5 @@
 import { closeSync, openSync } from "node:fs";
+import { isatty } from "node:tty";
 import { pino } from "pino";
 import type { Logger } from "pino";
 import { ConfigError } from "../settings/config.ts";
@@ -42,7 +43,7 @@ export function openLog(
       timestamp: () => `,"time":"${new Date().toISOString()}"`,
       onChild: (child) => components.add(child),
     },
-    logFormat === "text" ? { write: (line: string) => output.write(logText(line)) } : output,
+    isText(logFormat, fd) ? { write: (line: string) => output.write(logText(line)) } : output,
   );
   return {
     logger,
@@ -57,6 +58,10 @@ export function openLog(
       close();
     },
   };
+}
+
+function isText(format: Config["logFormat"], fd: number): boolean {
+  return format === "text" || (format === "auto" && isatty(fd));
 }
 
 /**

@@ -1,5 +1,4 @@
 import type { Writable } from "node:stream";
-import { printable } from "@multipooler/text-table";
 import { IniError, readIni } from "./ini-file.ts";
 import { importPgBouncer } from "./import-pgbouncer.ts";
 
@@ -14,12 +13,12 @@ export function importCommand(
     const { file, notes } = importPgBouncer(readIni(path), path);
     io.stdout.write(file);
     for (const { place, what, why } of notes) {
-      io.complain(printable(`${place}: ${what}: ${why}`));
+      io.complain(`${place}: ${what}: ${why}`);
     }
     return 0;
   } catch (error) {
     if (error instanceof IniError) {
-      io.complain(printable(error.message));
+      io.complain(error.message);
       return EXIT_USAGE;
     }
     throw error;

@@ -11,6 +11,7 @@ import { httpTlsPaths } from "../http/http-tls-config.ts";
 import type { HttpTls } from "../http/http-tls.ts";
 import type { ProgramLog } from "../log/logger.ts";
 import { connectionLimits } from "../open-files.ts";
+import type { ConnectionLimits } from "../open-files.ts";
 import { preflight } from "../preflight.ts";
 import { ConfigError } from "../settings/config.ts";
 import type { Config } from "../settings/settings.ts";
@@ -72,30 +73,40 @@ export class Reload {
     return this.#running.preview((next, wanted) => void this.#prepare(next, wanted));
   }
 
-  /** Does all that can fail, and changes nothing. Returns what puts the files that were read in place. */
-  #prepare(next: Config, wanted: Config): readonly (() => void)[] {
+  /** Does all that can fail, and changes nothing. */
+  #prepare(next: Config, wanted: Config): PreparedReload {
     const { tls, httpTls, grpc, clients, openFiles } = this.#parts;
     preflight(wanted, { clock: systemClock, logger: NO_LOG }, openFiles);
     const httpPaths = httpTlsPaths(next);
-    return [
-      tls.prepare(databaseTlsConfig(next)),
-      grpc.prepare(grpcFiles(next)),
-      clients?.prepare(tlsFiles(next)),
-      httpPaths && httpTls?.prepare(httpPaths),
-    ].filter((replace) => replace !== undefined);
+    return {
+      // What waits for a restart takes files too: `next` may need more than `wanted`.
+      limits: connectionLimits(next, openFiles),
+      replacements: [
+        tls.prepare(databaseTlsConfig(next)),
+        grpc.prepare(grpcFiles(next)),
+        clients?.prepare(tlsFiles(next)),
+        httpPaths && httpTls?.prepare(httpPaths),
+      ].filter((replace) => replace !== undefined),
+    };
   }
 
   #apply(next: Config, wanted: Config): void {
-    const { log, controller, grpc, clients, openFiles } = this.#parts;
-    for (const replace of this.#prepare(next, wanted)) {
+    const { log, controller, grpc, clients } = this.#parts;
+    const { limits, replacements } = this.#prepare(next, wanted);
+    for (const replace of replacements) {
       replace();
     }
-    const limits = connectionLimits(next, openFiles);
     log.setLevel(next.logLevel);
     controller.change(poolLimits(next, limits));
     grpc.change(grpcLimits(next, limits));
     clients?.change(listenerLimits(next, limits));
   }
+}
+
+interface PreparedReload {
+  readonly limits: ConnectionLimits;
+  /** Each puts files that were read in place. */
+  readonly replacements: readonly (() => void)[];
 }
 
 const NO_LOG = {

@@ -1,3 +1,4 @@
+import { printable } from "@multipooler/text-table";
 import { distance } from "fastest-levenshtein";
 
 /** Further apart than this, two names are not one of them mistyped. */
@@ -23,7 +24,7 @@ function nearestName(name: string, candidates: Iterable<string>): string | undef
 
 /** A name that somebody gave, as a message shows it: always on one line. */
 export function shownName(name: string): string {
-  return /^[\w-]+$/.test(name) ? name : JSON.stringify(name);
+  return /^[\w-]+$/.test(name) ? name : printable(JSON.stringify(name));
 }
 
 /** Words to put behind a complaint about a name. Empty if it is like no candidate. */

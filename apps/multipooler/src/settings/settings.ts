@@ -242,9 +242,9 @@ export const settings = {
     reload: true,
     help: "Lowest severity to log.",
   }),
-  logFormat: process.required("log-format", choice(["json", "text"]), {
-    default: "json",
-    help: "Format of the log's lines.",
+  logFormat: process.required("log-format", choice(["auto", "json", "text"]), {
+    default: "auto",
+    help: "Format of the log's lines: JSON, or text for people; auto is text on a terminal and JSON elsewhere.",
   }),
   logOutput: process.required("log-output", path, {
     default: "stdout",
