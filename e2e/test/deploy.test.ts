@@ -5,6 +5,8 @@ import { runProgram } from "@multipooler/pooler-process";
 import { beforeAll, describe, expect, test } from "vitest";
 import { parse, parseAllDocuments } from "yaml";
 import * as z from "zod";
+import type { Run } from "./read-only-machine.ts";
+import { readOnlyMachine } from "./read-only-machine.ts";
 
 const DEPLOY = join(import.meta.dirname, "..", "..", "deploy");
 
@@ -29,6 +31,18 @@ function unknownSettings(text: string): string[] {
   return [...flags, ...variables].filter((name) => name !== "config-file" && !settings.has(name));
 }
 
+const STARTED: Run = { live: 200, keepsTopology: true, exit: { code: 0, signal: null } };
+
+/** The flags of a command line of which each has a value. */
+function flagsOf(line: string): Record<string, string> {
+  return entriesOf(line.matchAll(/--([\w-]+) (\S+)/g));
+}
+
+/** Names and values that a pattern with two groups has found. */
+function entriesOf(found: Iterable<RegExpExecArray>): Record<string, string> {
+  return Object.fromEntries([...found].map(([, name = "", value = ""]) => [name, value]));
+}
+
 /** "1m30s" and its like in seconds. */
 function seconds(text: string): number {
   const units: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600 };
@@ -45,6 +59,16 @@ describe("the unit of systemd", () => {
     const lines = unit.split("\n").filter((line) => /^Exec(Start|StartPre)=/.test(line));
     expect(lines).toHaveLength(2);
     expect(lines.flatMap(unknownSettings)).toEqual([]);
+  });
+
+  test("starts the program where nothing but its state directory can be written", async () => {
+    await using machine = await readOnlyMachine();
+    const [, start = ""] = /^ExecStart=\S+ (.*)$/m.exec(unit) ?? [];
+    const variables = machine.mapped(unit).matchAll(/^Environment=(\w+)=(.*)$/gm);
+    await machine.write("/etc/multipooler/multipooler.yaml", "database: postgres\n");
+    expect(
+      await machine.run({ flags: flagsOf(machine.mapped(start)), env: entriesOf(variables) }),
+    ).toEqual(STARTED);
   });
 
   test("waits longer for a stop than the program takes by default", () => {
@@ -71,6 +95,7 @@ describe("the unit of systemd", () => {
 
 const resource = z.looseObject({
   kind: z.string(),
+  metadata: z.looseObject({ name: z.string() }),
   data: z.record(z.string(), z.string()).optional(),
   spec: z.looseObject({}).optional(),
 });
@@ -114,6 +139,8 @@ describe("the manifests for Kubernetes", () => {
       "ConfigMap",
       "StatefulSet",
       "Service",
+      "Service",
+      "NetworkPolicy",
       "PodDisruptionBudget",
     ]);
   });
@@ -128,9 +155,28 @@ describe("the manifests for Kubernetes", () => {
       Object.fromEntries((main.ports ?? []).map((one) => [one.name, one.containerPort])),
     ).toEqual({
       postgres: config["pg-listen-port"],
-      grpc: config["grpc-port"],
       http: config["http-port"],
     });
+  });
+
+  test("name a headless Service for the pods", () => {
+    const { serviceName } = z.object({ serviceName: z.string() }).parse(of("StatefulSet").spec);
+    const headless = resources.find(({ metadata }) => metadata.name === serviceName);
+    expect(headless).toMatchObject({ kind: "Service", spec: { clusterIP: "None" } });
+  });
+
+  test("start the program where nothing but the volumes can be written", async () => {
+    await using machine = await readOnlyMachine();
+    const file = of("ConfigMap").data?.["multipooler.yaml"] ?? "";
+    await machine.write("/etc/multipooler/multipooler.yaml", machine.mapped(file));
+    await machine.write("/etc/postgres-secret/password", "secret");
+    expect(
+      await machine.run({ flags: flagsOf(machine.mapped((main.args ?? []).join(" "))) }),
+    ).toEqual(STARTED);
+  });
+
+  test("offer no gRPC beyond the pod, where it would need no credentials", () => {
+    expect(config["grpc-bind-address"]).toBe("127.0.0.1");
   });
 
   test("give the pooler the time to stop before PostgreSQL, and PostgreSQL some after it", () => {
@@ -145,6 +191,14 @@ describe("the manifests for Kubernetes", () => {
     expect(main.livenessProbe.httpGet).toEqual({ path: "/live", port: "http" });
     expect(main.readinessProbe.httpGet).toEqual({ path: "/ready", port: "http" });
   });
+});
+
+test("the image starts the program where nothing but its volume can be written", async () => {
+  await using machine = await readOnlyMachine();
+  const [variables = ""] = /^ENV (?:.*\\\n)*.*$/m.exec(read("container/Dockerfile")) ?? [];
+  const env = entriesOf(machine.mapped(variables).matchAll(/(\w+)=(\S+)/g));
+  expect(env).not.toHaveProperty("MULTIPOOLER_GRPC_BIND_ADDRESS");
+  expect(await machine.run({ env })).toEqual(STARTED);
 });
 
 test("the image sets variables that there are", () => {

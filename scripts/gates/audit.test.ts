@@ -21,14 +21,34 @@ test.each(["info", "low", "moderate"])("a fault of %s severity does not", (sever
   expect(judgeAudit(report)).toMatchObject({ ok: true });
 });
 
+function failure(code: string, message: string): string {
+  return JSON.stringify({ error: { code, message } });
+}
+
 test.each([
-  [JSON.stringify({ error: { code: "X", message: "responded with 405" } }), "responded with 405"],
+  [failure("ERR_PNPM_AUDIT_BAD_RESPONSE", "The endpoint responded with 405: ."), "with 405"],
+  [failure("ERR_PNPM_AUDIT_BAD_RESPONSE", "The endpoint responded with 503: ."), "with 503"],
+  [failure("ERR_PNPM_AUDIT_ENDPOINT_NOT_EXISTS", "no endpoint"), "no endpoint"],
+  [failure("ETIMEDOUT", "request timed out"), "request timed out"],
   ["request to https://registry failed, reason: ECONNREFUSED", "ECONNREFUSED"],
-  ["", "could not be asked"],
-  ["{ broken", "{ broken"],
+  ["\npnpm was ended by SIGKILL", "ended by SIGKILL"],
 ])("where %j is all that comes, nobody was asked, and the gate says so", (output, why) => {
   const { ok, output: said } = judgeAudit(output);
   expect(ok).toBe(true);
   expect(said).toContain("the registry could not be asked");
+  expect(said).toContain(why);
+});
+
+test.each([
+  [failure("ERR_PNPM_AUDIT_BAD_RESPONSE", "The endpoint responded with 401: ."), "with 401"],
+  [failure("ERR_PNPM_AUDIT_NO_LOCKFILE", "No pnpm-lock.yaml found"), "No pnpm-lock.yaml"],
+  ['{"vulnerabilities":{}}', '{"vulnerabilities":{}}'],
+  ["\npnpm: spawn pnpm ENOENT", "ENOENT"],
+  ["", "not understood"],
+  ["{ broken", "{ broken"],
+])("%j is not understood, and fails", (output, why) => {
+  const { ok, output: said } = judgeAudit(output);
+  expect(ok).toBe(false);
+  expect(said).toContain("not understood");
   expect(said).toContain(why);
 });

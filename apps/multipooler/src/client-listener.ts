@@ -9,6 +9,7 @@ import type { Logger } from "pino";
 import { adminConsole } from "./admin-console.ts";
 import type { ConnectionLimits } from "./open-files.ts";
 import { serverTlsPaths } from "./server-tls.ts";
+import { ConfigError } from "./settings/config.ts";
 import type { Config } from "./settings/settings.ts";
 
 /** What the transport is put together of. */
@@ -40,6 +41,7 @@ export function clientListener(
     host: config.pgListenAddress,
     port: config.pgListenPort,
     tls: tlsFiles(config),
+    tlsRequired: config.pgTlsRequired === "on",
     clientCertificate: config.pgTlsClientCert,
     keepAliveMs: config.pgTcpKeepaliveMs,
     console: adminConsole(current, administration, reload),
@@ -68,16 +70,22 @@ export function listenerLimits(
 
 type ListenerTlsConfig = Pick<
   Config,
-  "pgTlsCertFile" | "pgTlsKeyFile" | "pgTlsClientCaFile" | "pgTlsClientCert"
+  "pgTlsRequired" | "pgTlsCertFile" | "pgTlsKeyFile" | "pgTlsClientCaFile" | "pgTlsClientCert"
 >;
 
 /** @throws ConfigError when one of the files is named without those that it needs */
 export function tlsFiles(config: ListenerTlsConfig): ServerTlsPaths | undefined {
-  return serverTlsPaths({
+  const paths = serverTlsPaths({
     prefix: "pg-tls",
     certFile: config.pgTlsCertFile,
     keyFile: config.pgTlsKeyFile,
     clientCaFile: config.pgTlsClientCaFile,
     clientCert: config.pgTlsClientCert,
   });
+  if (config.pgTlsRequired === "on" && paths === undefined) {
+    throw new ConfigError([
+      "--pg-tls-required on needs --pg-tls-cert-file and --pg-tls-key-file: without them no client can encrypt",
+    ]);
+  }
+  return paths;
 }

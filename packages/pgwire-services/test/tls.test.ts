@@ -259,6 +259,23 @@ test.each(CLIENT_CERTIFICATES)("clients need a certificate of the kind %s", asyn
   expect(plain).toBe(kind === "none" ? LET_IN : NO_CERTIFICATE);
 });
 
+test("clients that do not encrypt are refused in PostgreSQL's words where TLS is required", async () => {
+  const tls = await filesOf(FIRST_IDENTITY);
+  await using scene = await TestServer.start({ tls, tlsRequired: true, trustLoopback: true });
+  const settings = { ...over()(), channelBinding: "prefer" } as const;
+  expect(await logIn(scene, { tls: () => settings })).toBe(LET_IN);
+  expect(await logIn(scene, { tls: undefined })).toMatch(
+    /^28000 no pg_hba\.conf entry for host ".+", user "alice", database ".+", no encryption$/,
+  );
+});
+
+test("TLS cannot be required of clients where it is not spoken", async () => {
+  await expect(TestServer.start({ tlsRequired: true })).rejects.toMatchObject({
+    code: "INVALID_ARGUMENT",
+    message: "tlsRequired needs tls: the files of the server",
+  });
+});
+
 test("a certificate takes the place of a password with cert only", async () => {
   const tls = await filesOf(FIRST_IDENTITY, CLIENTS.cert);
   const settings: TlsSettings = { ...over(ALICE)(), channelBinding: "prefer" };

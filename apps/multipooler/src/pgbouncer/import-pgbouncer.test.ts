@@ -100,6 +100,8 @@ test.each([
   ["pool_mode = session", "pool_mode"],
   ["auth_type = md5", "auth_type"],
   ["auth_type = trust", "auth_type"],
+  ["client_tls_sslmode = disable", "client_tls_sslmode"],
+  ["client_tls_sslmode = sometimes", "client_tls_sslmode"],
   ["listen_addr = 10.0.0.1, 10.0.0.2", "listen_addr"],
   ["query_wait_timeout = soon", "query_wait_timeout"],
   ["max_client_conn = many", "max_client_conn"],
@@ -111,6 +113,18 @@ test.each([
   const place = `${join(directory, "pgbouncer.ini")}:2`;
   expect(result.notes).toContainEqual({ place, what, why: expect.any(String) });
   configOf(result);
+});
+
+test.each([
+  ["allow", "off", undefined],
+  ["prefer", "off", undefined],
+  ["require", "on", undefined],
+  ["verify-ca", "off", "verify-ca"],
+  ["verify-full", "off", "verify-ca"],
+])("client_tls_sslmode = %s is taken over", (mode, pgTlsRequired, pgTlsClientCert) => {
+  const result = imported(`[pgbouncer]\nclient_tls_sslmode = ${mode}\n`);
+  expect(configOf(result)).toMatchObject({ pgTlsRequired, pgTlsClientCert });
+  expect(result.notes.map(({ what }) => what)).not.toContain("client_tls_sslmode");
 });
 
 test("files are included as PgBouncer does, not for ever", () => {

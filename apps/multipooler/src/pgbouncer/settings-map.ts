@@ -78,10 +78,24 @@ const AUTH_TYPE: Rule = ({ key, value, place }, findings) => {
   }
 };
 
-const CLIENT_TLS: Rule = ({ value }, findings) => {
-  if (value === "verify-ca" || value === "verify-full") {
-    // PgBouncer compares no name in either.
-    findings.set("pg-tls-client-cert", "verify-ca");
+const CLIENT_TLS: Rule = ({ key, value, place }, findings) => {
+  switch (value) {
+    case "allow":
+    case "prefer":
+      return;
+    case "require":
+      findings.set("pg-tls-required", "on");
+      return;
+    case "verify-ca":
+    case "verify-full":
+      // PgBouncer compares no name in either. A client without TLS has no certificate to show.
+      findings.set("pg-tls-client-cert", "verify-ca");
+      return;
+    case "disable":
+      findings.note(place, key, "TLS is off without pg-tls-cert-file and pg-tls-key-file");
+      return;
+    default:
+      findings.note(place, key, `${JSON.stringify(value)} is no mode of TLS`);
   }
 };
 

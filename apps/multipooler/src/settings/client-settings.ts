@@ -88,6 +88,10 @@ export const clientSettings = {
     reload: FILE_RELOAD,
     help: "PEM file with the key of --pg-tls-cert-file.",
   }),
+  pgTlsRequired: clients.required("pg-tls-required", choice(["on", "off"]), {
+    default: "off",
+    help: "Refuse clients that do not encrypt their connection. Needs --pg-tls-cert-file.",
+  }),
   pgTlsClientCaFile: clients.optional("pg-tls-client-ca-file", path, {
     reload: FILE_RELOAD,
     help: "PEM file with the authorities of clients' certificates.",

@@ -13,6 +13,7 @@ import { checkPassword, checkRole } from "./credential-check.ts";
 import type { CredentialLookup } from "./credential-check.ts";
 import { LoginDialogue } from "./login-dialogue.ts";
 import type { ClientRequest, Encryption } from "./login-dialogue.ts";
+import { Refusal } from "./refusal.ts";
 
 export interface LoginOptions {
   readonly socket: Duplex;
@@ -23,7 +24,11 @@ export interface LoginOptions {
   ) => Promise<LoginCredentials | undefined>;
   /** `undefined`: the connection is never encrypted. */
   readonly encryption: Encryption | undefined;
+  /** Whether a client is refused that does not encrypt its connection. */
+  readonly tlsRequired: boolean;
   readonly clientCertificate: ClientCertificateDemand;
+  /** Of the client. */
+  readonly ends: { readonly address: string };
   /** Whether this client need not prove anything. */
   readonly isTrusted: boolean;
   /** Throws a `Refusal` if a client that asks for this is not let in. */
@@ -72,6 +77,9 @@ async function authenticate(
   if (unknownOptions !== undefined) {
     dialogue.write(encodeNegotiateProtocolVersion(startup, unknownOptions));
   }
+  if (options.tlsRequired && !dialogue.isEncrypted) {
+    throw notEncrypted(startup, options.ends);
+  }
   const lookup: CredentialLookup = (name) => credentials({ database, user: name }, { signal });
   checkCertificate(clientCertificate, { certificate: dialogue.certificate, user });
   if (isTrusted || clientCertificate === "cert") {
@@ -82,4 +90,16 @@ async function authenticate(
   const { keys, lastMessage } = await checkPassword(dialogue, user, lookup);
   dialogue.write(Buffer.concat([lastMessage, AUTHENTICATION_OK]));
   return { type: "client", startup, keys };
+}
+
+/** In PostgreSQL's words where `pg_hba.conf` has `hostssl` lines only: drivers go by them. */
+function notEncrypted(
+  { user, database }: ClientStartup,
+  { address }: LoginOptions["ends"],
+): Refusal {
+  return new Refusal(
+    "28000",
+    `no pg_hba.conf entry for host "${address}", user "${user}", database "${database}", no encryption`,
+    { reason: "the client did not encrypt its connection" },
+  );
 }

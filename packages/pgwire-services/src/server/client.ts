@@ -43,6 +43,7 @@ export interface ClientOptions {
   readonly executor: () => Pick<QueryService, "getCredentials" | "openSession">;
   /** `undefined`: the connection is never encrypted. */
   readonly encryption: Encryption | undefined;
+  readonly tlsRequired: boolean;
   readonly clientCertificate: ClientCertificateDemand;
   readonly isTrusted: boolean;
   readonly places: ClientPlaces;

@@ -29,6 +29,8 @@ export interface PgwireServerOptions {
    * with such a file, "none" without.
    */
   readonly clientCertificate?: ClientCertificateDemand | undefined;
+  /** Refuses clients that do not encrypt their connection. Needs `tls`. Default: false. */
+  readonly tlsRequired?: boolean | undefined;
   /** Lets clients from loopback in as the role that they name, without a proof. Default: false. */
   readonly trustLoopback?: boolean | undefined;
   /** Clients that are logged in or about to be; further ones get 53300. Default 100. */
@@ -95,6 +97,7 @@ export function resolveOptions(options: PgwireServerOptions): ResolvedOptions {
     loginFailureWindowMs: options.loginFailureWindowMs ?? DEFAULT_LOGIN_FAILURE_WINDOW_MS,
     keepAliveMs: options.keepAliveMs ?? DEFAULT_KEEPALIVE_MS,
     clientCertificate: demandOf(options),
+    tlsRequired: options.tlsRequired ?? false,
     trustLoopback: options.trustLoopback ?? false,
     maxConnections: options.maxConnections ?? maxClients + Math.max(maxClients, LEAST_SPARE),
     loginTimeoutMs: options.loginTimeoutMs ?? DEFAULT_LOGIN_TIMEOUT_MS,
@@ -103,6 +106,12 @@ export function resolveOptions(options: PgwireServerOptions): ResolvedOptions {
     maxMessageBytes: options.maxMessageBytes ?? DEFAULT_MAX_MESSAGE_BYTES,
     clock: options.clock ?? systemClock,
   };
+  if (resolved.tlsRequired && resolved.tls === undefined) {
+    throw new PgwireServicesError(
+      PgwireServicesErrorCode.InvalidArgument,
+      "tlsRequired needs tls: the files of the server",
+    );
+  }
   requireAtLeast("maxClients", resolved.maxClients, 1);
   requireAtLeast("maxConnections", resolved.maxConnections, 1);
   requireAtLeast("maxClientsPerUser", resolved.maxClientsPerUser, 0);
