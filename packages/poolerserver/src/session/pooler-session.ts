@@ -60,7 +60,7 @@ export class PoolerSession implements Session, Holder, UnitSource, ChannelOwner 
 
   constructor(options: PoolerSessionOptions) {
     const { engine, caller, client, settings, parameters } = options;
-    const { limits, gate } = engine;
+    const { limits, gate, registry, holdsBegin, commands } = engine;
     const tell = (message: Uint8Array): void => void this.answered(message);
     const onDiscarded = (): void => this.#channels.discard();
     const state = sessionState({ ...options, tell, onDiscarded, session: this });
@@ -75,8 +75,8 @@ export class PoolerSession implements Session, Holder, UnitSource, ChannelOwner 
     this.#run = run;
     this.#channels = new SessionChannels({ engine, run, output: this.#output, owner: this });
     this.#admission = new SessionAdmission({ gate, hold, holder: this });
-    const own = { output: this.#output, cutter: this.cutter };
-    this.#replies = new UnitReplies({ ...engine, ...own, hold, statements, settings });
+    const own = { output: this.#output, cutter: this.cutter, hold, statements, settings };
+    this.#replies = new UnitReplies({ ...own, registry, holdsBegin, commands });
     this.#departure = new SessionDeparture({ hold, onGone: () => this.#onGone() });
   }
 

@@ -23,8 +23,8 @@ export class SessionTaint {
   #certain: TaintSet = Taint.None;
   /** What may be left in doubt; none without texts. */
   #doubtful: TaintSet = Taint.None;
-  /** Texts that differ in constants only have one judgement, and are one doubt. */
-  readonly #doubts = new Map<Classification, Doubt>();
+  /** Texts that differ in constants only have one judgement, and are one doubt. Most sessions have none. */
+  #doubts: Map<Classification, Doubt> | undefined;
   #length = 0;
 
   /** What is left, or may be. */
@@ -34,7 +34,7 @@ export class SessionTaint {
 
   /** Texts that are to be judged again. */
   get doubts(): number {
-    return this.#doubts.size;
+    return this.#doubts?.size ?? 0;
   }
 
   /** Something is left for certain. */
@@ -50,7 +50,7 @@ export class SessionTaint {
     if (doubtful === Taint.None) {
       return;
     }
-    const doubt = this.#doubts.get(classification);
+    const doubt = this.#doubts?.get(classification);
     if (doubt !== undefined) {
       doubt.mask |= mask;
       doubt.changes = changes;
@@ -58,6 +58,7 @@ export class SessionTaint {
     } else if (this.#isKeptAnyway || !this.#hasRoomFor(text)) {
       this.#certain |= doubtful;
     } else {
+      this.#doubts ??= new Map();
       this.#doubts.set(classification, { text, mask, changes });
       this.#length += text.length;
       this.#doubtful |= doubtful;
@@ -66,15 +67,15 @@ export class SessionTaint {
 
   /** Judges what ran in doubt, as far as the catalog was read since. */
   review(classifier: DoubtReview): void {
-    for (const [classification, { text, mask, changes }] of this.#doubts) {
+    for (const [classification, { text, mask, changes }] of this.#doubts ?? []) {
       const left = classifier.taintSince(text, changes);
       if (left !== undefined) {
         this.#certain |= left & mask;
-        this.#doubts.delete(classification);
+        this.#doubts?.delete(classification);
         this.#length -= text.length;
       }
     }
-    if (this.#doubts.size === 0) {
+    if (this.doubts === 0) {
       this.#doubtful = Taint.None;
     }
   }
@@ -84,9 +85,7 @@ export class SessionTaint {
     this.#certain &= taint;
     this.#doubtful = Taint.None;
     this.#length = 0;
-    if (this.#doubts.size > 0) {
-      this.#doubts.clear();
-    }
+    this.#doubts = undefined;
   }
 
   /** No other judgement would set the backend free: of the askable the server is asked. */
@@ -95,6 +94,6 @@ export class SessionTaint {
   }
 
   #hasRoomFor(text: string): boolean {
-    return this.#doubts.size < MAX_DOUBTS && this.#length + text.length <= MAX_DOUBT_LENGTH;
+    return this.doubts < MAX_DOUBTS && this.#length + text.length <= MAX_DOUBT_LENGTH;
   }
 }

@@ -72,7 +72,7 @@ export class SessionChannels implements NotificationSink {
   readonly #options: SessionChannelsOptions;
   readonly #kept: KeptNotifications;
   /** Those that the pooler listens to for the session. */
-  readonly #channels = new Set<string>();
+  #channels: Set<string> | undefined;
   #subscription: Subscription | undefined;
   #state: State = NONE;
   /** The unit found no backend that the session keeps. */
@@ -108,11 +108,15 @@ export class SessionChannels implements NotificationSink {
     }
   }
 
+  get #listens(): boolean {
+    return this.#channels !== undefined && this.#channels.size > 0;
+  }
+
   #judge(facts: UnitFacts): void {
     const { channels: commands, hasUnreadChannels } = facts;
     this.#judged = commands.length;
     const leavesOnly = !hasUnreadChannels && commands.every(({ type }) => type !== "listen");
-    if (leavesOnly && this.#channels.size === 0) {
+    if (leavesOnly && !this.#listens) {
       return;
     }
     const { hold } = this.#options.run;
@@ -122,7 +126,7 @@ export class SessionChannels implements NotificationSink {
     } else if (this.#takesEffectAtOnce(facts) && this.#isFree && isAlone && this.#canListen()) {
       this.#hold(commands);
       hold.leaveBehind();
-    } else if (this.#channels.size === 0 || this.#areNew(facts)) {
+    } else if (!this.#listens || this.#areNew(facts)) {
       facts.addState();
     } else {
       facts.refuse(mixedError());
@@ -184,7 +188,7 @@ export class SessionChannels implements NotificationSink {
   discard(): void {
     this.#subscription?.end();
     this.#subscription = undefined;
-    this.#channels.clear();
+    this.#channels = undefined;
     this.#kept.clear();
   }
 
@@ -213,7 +217,7 @@ export class SessionChannels implements NotificationSink {
   ended(reason: PoolerError): void {
     this.#subscription = undefined;
     // What waits for the change is told by its failure.
-    if (this.#channels.size > 0) {
+    if (this.#listens) {
       this.#options.owner.fail(lostError(reason));
     }
   }
@@ -247,13 +251,14 @@ export class SessionChannels implements NotificationSink {
   #note(command: ChannelCommand): void {
     switch (command.type) {
       case "listen":
+        this.#channels ??= new Set();
         this.#channels.add(command.channel);
         return;
       case "unlisten":
-        this.#channels.delete(command.channel);
+        this.#channels?.delete(command.channel);
         return;
       case "unlistenAll":
-        this.#channels.clear();
+        this.#channels = undefined;
     }
   }
 
@@ -272,7 +277,7 @@ export class SessionChannels implements NotificationSink {
 
   #areNew({ channels, hasUnreadChannels }: UnitFacts): boolean {
     const isNew = (command: ChannelCommand): boolean =>
-      command.type === "listen" && !this.#channels.has(command.channel);
+      command.type === "listen" && this.#channels?.has(command.channel) !== true;
     return !hasUnreadChannels && channels.every(isNew);
   }
 
