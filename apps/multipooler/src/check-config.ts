@@ -2,7 +2,7 @@ import type { Writable } from "node:stream";
 import { systemClock } from "@multipooler/timing";
 import { printable, tableText } from "@multipooler/text-table";
 import { preflight } from "./preflight.ts";
-import { resolveConfig } from "./settings/config.ts";
+import { ignoredGivens, resolveConfig } from "./settings/config.ts";
 import { effectiveSettings } from "./settings/effective-settings.ts";
 import type { EffectiveSetting } from "./settings/effective-settings.ts";
 import type { ConfigSources } from "./settings/setting-source.ts";
@@ -14,6 +14,12 @@ export interface CheckConfigOptions {
   readonly json: boolean;
 }
 
+export interface CheckConfigIo {
+  readonly stdout: Writable;
+  /** Prints one line for people to standard error. */
+  readonly complain: (line: string) => void;
+}
+
 const NO_LOG = {
   debug: () => undefined,
   info: () => undefined,
@@ -23,16 +29,19 @@ const NO_LOG = {
 
 /**
  * Checks the configuration as a start would, without starting or making anything, and prints what
- * is in effect and why.
+ * is in effect and why. What is given and ignored is told of to the side.
  *
  * @throws ConfigError as a start does.
  */
 export function checkConfig(
   sources: ConfigSources,
   { all, json }: CheckConfigOptions,
-  { stdout }: { readonly stdout: Writable },
+  { stdout, complain }: CheckConfigIo,
 ): number {
   preflight(resolveConfig(sources), { clock: systemClock, logger: NO_LOG });
+  for (const line of ignoredGivens(sources)) {
+    complain(line);
+  }
   const every = effectiveSettings(settings, sources);
   const shown = all ? every : every.filter(({ from }) => from !== "");
   stdout.write(json ? `${JSON.stringify(shown)}\n` : textOf(shown));

@@ -6,6 +6,7 @@ import type { CommandActions } from "./cli.ts";
 import { acceptedFlags } from "./settings/accepted-flags.ts";
 import {
   ConfigError,
+  ignoredGivens,
   readSettingsFile,
   resolveConfig,
   resolveSettings,
@@ -147,6 +148,7 @@ async function runPooler(given: GivenSettings, signals: SignalGuard): Promise<nu
     complain,
     signals,
     accepted: [...new Set([...given.accepted, ...inFile])],
+    ignored: ignoredGivens(sources),
     exit: (code) => process.exit(code),
   });
 }
