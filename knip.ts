@@ -38,7 +38,7 @@ const config: KnipConfig = {
     // What comes with systemd.
     "apps/multipooler": {
       project: [...SOURCE, "test/**/*.ts"],
-      ignoreBinaries: ["mkfifo", "systemd-notify"],
+      ignoreBinaries: ["mkfifo", "script", "systemd-notify"],
     },
     "dev/*": { project: [...SOURCE, "test/**/*.ts"] },
     "dev/embedded-etcd": { project: [...SOURCE, "test/**/*.ts"], ignoreBinaries: ["etcd"] },

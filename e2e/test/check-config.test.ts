@@ -1,6 +1,6 @@
 import { readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { runProgram } from "@multipooler/pooler-process";
+import { runProgram, startPooler } from "@multipooler/pooler-process";
 import { expect, test } from "vitest";
 import { temporaryDirectory } from "./temporary-directory.ts";
 
@@ -31,6 +31,20 @@ test("check-config says what is set and where, and makes nothing", async () => {
     { name: "pg-databases", value: "a*,b", source: "file", from: `pg-databases in ${file}` },
   ]);
   expect(await readdir(directory.path)).toEqual(["pooler.yaml"]);
+});
+
+test("check-config and the log of a start name variables that are ignored", async () => {
+  const env = { PGOPTIONS: "-c work_mem=1GB", MULTIPOOLER_OF_SOMETHING_ELSE_ALTOGETHER: "1" };
+  const ignored = [
+    "PGOPTIONS is ignored: clients bring the settings of their sessions along",
+    "MULTIPOOLER_OF_SOMETHING_ELSE_ALTOGETHER is ignored: there is no such setting",
+  ];
+  const { code, stderr } = await runProgram(["check-config"], { env });
+  expect(code).toBe(0);
+  expect(stderr).toBe(ignored.map((line) => `multipooler: ${line}\n`).join(""));
+  await using pooler = startPooler({ flags: {}, env });
+  const line = await pooler.logged(({ msg }) => msg.startsWith("the environment has"));
+  expect(line).toMatchObject({ level: 40, ignored });
 });
 
 test("import-pgbouncer writes a file that check-config takes, and lists the rest", async () => {

@@ -164,11 +164,13 @@ describe.skipIf(WITHOUT_BROWSER)("the status page in Chromium", { timeout: TIMEO
     await page.getByText("Serving → drained").waitFor(WITHIN);
     await page.locator("#headline").getByText("new disks").first().waitFor(WITHIN);
     expect(await page.locator("html").getAttribute("data-tone")).toBe("busy");
+    expect(await page.locator("#headline").innerText()).not.toContain("out of recovery");
     await picture(page, "status-draining");
     await client?.query("commit").catch(() => undefined);
     await client?.end().catch(() => undefined);
     await drained;
     await page.getByText("Drained", { exact: true }).waitFor(WITHIN);
+    await page.locator("#transitions").getByText("PRIMARY DRAINED").first().waitFor(WITHIN);
     await operator.setServingStatus({ status: SERVING });
     await page.locator("html[data-tone=good]").waitFor(WITHIN);
     expect(faults).toEqual([]);

@@ -3,7 +3,7 @@ import { systemClock } from "@multipooler/timing";
 import { printable, tableText } from "@multipooler/text-table";
 import { checkDirectories, directoriesOf } from "./directories.ts";
 import { preflight } from "./preflight.ts";
-import { resolveConfig } from "./settings/config.ts";
+import { ignoredGivens, resolveConfig } from "./settings/config.ts";
 import { effectiveSettings } from "./settings/effective-settings.ts";
 import type { EffectiveSetting } from "./settings/effective-settings.ts";
 import type { ConfigSources } from "./settings/setting-source.ts";
@@ -15,6 +15,12 @@ export interface CheckConfigOptions {
   readonly json: boolean;
 }
 
+export interface CheckConfigIo {
+  readonly stdout: Writable;
+  /** Prints one line for people to standard error. */
+  readonly complain: (line: string) => void;
+}
+
 const NO_LOG = {
   debug: () => undefined,
   info: () => undefined,
@@ -24,18 +30,21 @@ const NO_LOG = {
 
 /**
  * Checks the configuration as a start would, without starting or making anything, and prints what
- * is in effect and why.
+ * is in effect and why. What is given and ignored is told of to the side.
  *
  * @throws ConfigError as a start does.
  */
 export function checkConfig(
   sources: ConfigSources,
   { all, json }: CheckConfigOptions,
-  { stdout }: { readonly stdout: Writable },
+  { stdout, complain }: CheckConfigIo,
 ): number {
   const config = resolveConfig(sources);
   const { target } = preflight(config, { clock: systemClock, logger: NO_LOG });
   checkDirectories(directoriesOf(config, target));
+  for (const line of ignoredGivens(sources)) {
+    complain(line);
+  }
   const every = effectiveSettings(settings, sources);
   const shown = all ? every : every.filter(({ from }) => from !== "");
   stdout.write(json ? `${JSON.stringify(shown)}\n` : textOf(shown));

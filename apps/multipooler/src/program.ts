@@ -6,6 +6,7 @@ import { complain } from "./complain.ts";
 import { acceptedFlags } from "./settings/accepted-flags.ts";
 import {
   ConfigError,
+  ignoredGivens,
   readSettingsFile,
   resolveConfig,
   resolveSettings,
@@ -138,6 +139,7 @@ async function runPooler(given: GivenSettings, signals: SignalGuard): Promise<nu
     complain,
     signals,
     accepted: [...new Set([...given.accepted, ...inFile])],
+    ignored: ignoredGivens(sources),
     exit: (code) => process.exit(code),
   });
 }

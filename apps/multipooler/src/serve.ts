@@ -30,6 +30,8 @@ export interface ServeIo {
   readonly exit: (code: number) => void;
   /** The flags that were given and mean nothing. */
   readonly accepted: readonly string[];
+  /** A line for each variable and each parameter of a service that was given and means nothing. */
+  readonly ignored: readonly string[];
 }
 
 const IGNORED: Readonly<Record<Exclude<HarmlessSignal, "SIGHUP">, string>> = {
@@ -170,10 +172,13 @@ async function closeManager(
 }
 
 /** Says what of a launch line has no effect, and what the pooler waits for. */
-function logWithoutMeaning(config: Config, { log: { logger }, accepted }: ServeIo): void {
+function logWithoutMeaning(config: Config, { log: { logger }, accepted, ignored }: ServeIo): void {
   if (accepted.length > 0) {
     const flags = Object.fromEntries(accepted.map((flag) => [flag, reasonOf(flag)]));
     logger.info({ flags }, "accepted, means nothing here");
+  }
+  if (ignored.length > 0) {
+    logger.warn({ ignored }, "the environment has what means nothing here");
   }
   if (awaitsDataDirectory(config)) {
     logger.info({ path: config.pgDataDir }, "PostgreSQL's data directory is not there yet");

@@ -49,6 +49,7 @@ export class ClientScene {
       ends: { address: "a test", port: 1, localAddress: "", localPort: 2 },
       executor: () => this.manager.queryServiceControl().getExecutor(),
       encryption: undefined,
+      tlsRequired: false,
       clientCertificate: "none",
       isTrusted: false,
       places: this.places,

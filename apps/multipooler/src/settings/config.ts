@@ -3,8 +3,8 @@ import { readConfigFile } from "./config-file.ts";
 import type { ConfigFilePlace, FileSettings } from "./config-file.ts";
 import { settings } from "./settings.ts";
 import type { Config } from "./settings.ts";
-import { mistypedVariables } from "./environment.ts";
-import { refusedVariables } from "./libpq-parameters.ts";
+import { foreignVariables, mistypedVariables } from "./environment.ts";
+import { ignoredVariables, refusedVariables } from "./libpq-parameters.ts";
 import { readService } from "./service-file.ts";
 import { findValue } from "./setting-source.ts";
 import type { ConfigSources } from "./setting-source.ts";
@@ -46,6 +46,15 @@ export function withService(sources: ConfigSources): ConfigSources {
 export function resolveConfig(sources: ConfigSources): Config {
   const problems = [...refusedVariables(sources.env), ...(sources.service?.problems ?? [])];
   return resolveSettings(settings, sources, problems);
+}
+
+/** A line for each variable and each parameter of the service that is given and means nothing here. */
+export function ignoredGivens({ env, service }: ConfigSources): readonly string[] {
+  return [
+    ...ignoredVariables(env),
+    ...(service?.ignored ?? []),
+    ...foreignVariables(settings, env),
+  ];
 }
 
 /**

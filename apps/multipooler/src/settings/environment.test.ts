@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { isOfKubernetes, mistypedVariables } from "./environment.ts";
+import { foreignVariables, isOfKubernetes, mistypedVariables } from "./environment.ts";
 import { settings } from "./settings.ts";
 
 test.each([
@@ -31,8 +31,16 @@ test.each([
   ["MULTIPOOLER_GRPC_PORT", "1"],
   ["MULTIPOOLER_ADDRESS", "db1:1"],
   ["MULTIPOOLER_SERVICE_PORT", "1"],
-  ["MULTIPOOLER_OF_SOMETHING_ELSE_ALTOGETHER", "1"],
   ["MULTIPOLER_CELL", "1"],
 ])("%s=%s is left alone", (name, value) => {
   expect(mistypedVariables(settings, { [name]: value })).toEqual([]);
+  expect(foreignVariables(settings, { [name]: value })).toEqual([]);
+});
+
+test("a variable with the prefix that is like no setting is told of, and stops no start", () => {
+  const env = { MULTIPOOLER_OF_SOMETHING_ELSE_ALTOGETHER: "1" };
+  expect(mistypedVariables(settings, env)).toEqual([]);
+  expect(foreignVariables(settings, env)).toEqual([
+    "MULTIPOOLER_OF_SOMETHING_ELSE_ALTOGETHER is ignored: there is no such setting",
+  ]);
 });

@@ -21,21 +21,45 @@ export function isOfKubernetes(name: string, value: string): boolean {
   );
 }
 
-/**
- * One line for each MULTIPOOLER_ variable that is a mistyped setting. Those that are like no setting are
- * left alone: others than the program may use the prefix.
- */
+interface UnknownVariable {
+  readonly name: string;
+  /** Words with the setting that it is like; empty if it is like none. */
+  readonly meant: string;
+}
+
+/** One line for each MULTIPOOLER_ variable that is a mistyped setting. */
 export function mistypedVariables(
   table: SettingTable,
   env: Readonly<Record<string, string | undefined>>,
 ): readonly string[] {
+  return unknownVariables(table, env)
+    .filter(({ meant }) => meant !== "")
+    .map(({ name, meant }) => `${shownName(name)}: there is no such setting${meant}`);
+}
+
+/**
+ * One line for each MULTIPOOLER_ variable that is like no setting. They are no mistake of which a start
+ * could be sure: others than the program may use the prefix.
+ */
+export function foreignVariables(
+  table: SettingTable,
+  env: Readonly<Record<string, string | undefined>>,
+): readonly string[] {
+  return unknownVariables(table, env)
+    .filter(({ meant }) => meant === "")
+    .map(({ name }) => `${shownName(name)} is ignored: there is no such setting`);
+}
+
+/** Variables with the prefix that neither a setting nor Kubernetes has. */
+function unknownVariables(
+  table: SettingTable,
+  env: Readonly<Record<string, string | undefined>>,
+): readonly UnknownVariable[] {
   const known = new Set([...OTHERS, ...Object.values(table).flatMap((setting) => setting.env)]);
   return Object.entries(env)
     .filter(
       ([name, value]) =>
         name.startsWith(PREFIX) && !known.has(name) && !isOfKubernetes(name, value ?? ""),
     )
-    .map(([name]) => ({ name, meant: suggestion(name, known) }))
-    .filter(({ meant }) => meant !== "")
-    .map(({ name, meant }) => `${shownName(name)}: there is no such setting${meant}`);
+    .map(([name]) => ({ name, meant: suggestion(name, known) }));
 }

@@ -88,6 +88,26 @@ export function refusedVariables(
   );
 }
 
+/** A line for each variable of libpq that is set and means nothing here. */
+export function ignoredVariables(
+  env: Readonly<Record<string, string | undefined>>,
+): readonly string[] {
+  return otherParameters.flatMap(({ variable, ...parameter }) =>
+    variable === undefined ? [] : noticesOf(variable, env[variable], parameter),
+  );
+}
+
+/** A line if a value of such a parameter is ignored. Without the value, which may be anything. */
+export function noticesOf(
+  name: string,
+  value: string | undefined,
+  { harmless, reason }: Pick<OtherParameter, "harmless" | "reason">,
+): readonly string[] {
+  return value === undefined || value === "" || harmless !== undefined
+    ? []
+    : [`${name} is ignored: ${reason}`];
+}
+
 /** A line if a value of such a parameter asks for what is not offered. */
 export function problemsOf(
   name: string,

@@ -3,7 +3,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { addressOf } from "../database.ts";
-import { ConfigError, readSettingsFile, resolveConfig, withService } from "./config.ts";
+import {
+  ConfigError,
+  ignoredGivens,
+  readSettingsFile,
+  resolveConfig,
+  withService,
+} from "./config.ts";
 import { effectiveSettings } from "./effective-settings.ts";
 import type { ConfigSources } from "./setting-source.ts";
 import { settings } from "./settings.ts";
@@ -110,6 +116,22 @@ test("a service overrides libpq's variables, and our own variables and flags ove
     source: "service",
     from: `host of service "shop" in ${path}`,
   });
+});
+
+test("what is given and ignored is named, without its value", () => {
+  const path = serviceFile("[shop]\nhost=db1\nkeepalives_idle=60\n");
+  const given = sources({
+    PGSERVICE: "shop",
+    PGSERVICEFILE: path,
+    PGOPTIONS: "-c search_path=hunter2",
+    PGAPPNAME: "",
+    MULTIPOOLER_OF_SOMETHING_ELSE_ALTOGETHER: "1",
+  });
+  expect(ignoredGivens(given)).toEqual([
+    "PGOPTIONS is ignored: clients bring the settings of their sessions along",
+    `keepalives_idle of service "shop" in ${path} is ignored: the pooler watches over its connections itself`,
+    "MULTIPOOLER_OF_SOMETHING_ELSE_ALTOGETHER is ignored: there is no such setting",
+  ]);
 });
 
 test("what a service says wrong is told with its place, without its values", () => {

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { fileFault } from "../file-fault.ts";
-import { otherParameters, problemsOf } from "./libpq-parameters.ts";
+import { noticesOf, otherParameters, problemsOf } from "./libpq-parameters.ts";
 import { suggestion } from "./nearest-name.ts";
 
 /** A service of libpq's connection service file: parameters under one name. */
@@ -13,6 +13,8 @@ export interface LibpqService {
   readonly values: Readonly<Record<string, string>>;
   /** Why it cannot be used, a line each. */
   readonly problems: readonly string[];
+  /** A line for each parameter that means nothing here. */
+  readonly ignored: readonly string[];
 }
 
 export interface ServicePlace {
@@ -49,7 +51,7 @@ export function readService({ name, file, env, known }: ServicePlace): LibpqServ
 }
 
 function failed(name: string, problem: string): LibpqService {
-  return { place: `service ${JSON.stringify(name)}`, values: {}, problems: [problem] };
+  return { place: `service ${JSON.stringify(name)}`, values: {}, problems: [problem], ignored: [] };
 }
 
 /** The lines of one section, the first of that name; `undefined`: there is none. */
@@ -72,6 +74,7 @@ function parse(
 ): LibpqService {
   const values: Record<string, string> = {};
   const problems: string[] = [];
+  const ignored: string[] = [];
   for (const line of lines) {
     const at = line.indexOf("=");
     const keyword = line.slice(0, Math.max(0, at));
@@ -79,6 +82,7 @@ function parse(
     const other = otherParameters.find((parameter) => parameter.keyword === keyword);
     if (other !== undefined) {
       problems.push(...problemsOf(`${keyword} of ${place}`, value, other));
+      ignored.push(...noticesOf(`${keyword} of ${place}`, value, other));
     } else if (known.has(keyword)) {
       // As in libpq, the first of several counts.
       values[keyword] ??= value;
@@ -86,7 +90,7 @@ function parse(
       problems.push(`${place}: ${unknown(line, keyword, known)}`);
     }
   }
-  return { place, values, problems };
+  return { place, values, problems, ignored };
 }
 
 /** Not the value: a line that is none may hold a password. */

@@ -1,10 +1,9 @@
 import type { PoolerActivity } from "@multipooler/grpc-services";
-import type { ManagerStatus, TransitionRecord } from "@multipooler/manager";
+import type { ManagerStatus } from "@multipooler/manager";
 import type {
   ReplicationReport,
   ServingReport,
   StatusReport,
-  TransitionRow,
   WorkSample,
 } from "@multipooler/status-page";
 import type { Clock } from "@multipooler/timing";
@@ -13,9 +12,7 @@ import { buildVersion } from "../version.ts";
 import { holderRows } from "./holder-rows.ts";
 import { poolRows } from "./pool-rows.ts";
 import type { ShardPeers } from "./shard-peers.ts";
-
-/** Transitions that the page shows. */
-const MAX_TRANSITIONS = 20;
+import { transitionRows } from "./transition-rows.ts";
 
 /** What a report is made of. All of it is in memory. */
 export interface ReportSources {
@@ -57,7 +54,7 @@ export function statusReport(
     ...holderRows(now),
     sample,
     clients: clientsOf(process()),
-    transitions: status.transitions.slice(-MAX_TRANSITIONS).toReversed().map(transitionOf),
+    transitions: transitionRows(status.transitions),
     topology: {
       implementation,
       registered,
@@ -137,19 +134,5 @@ function clientsOf({ grpc, clients }: ProcessState): StatusReport["clients"] {
       limit: clients.limit,
       refused: clients.refused,
     },
-  };
-}
-
-function transitionOf(record: TransitionRecord): TransitionRow {
-  const { startedAt, from, to, reason, outcome, durationMs, attempts, error } = record;
-  return {
-    startedAt: startedAt.toISOString(),
-    from: `${from.role} ${from.status}`,
-    to: `${to.role} ${to.status}`,
-    reason,
-    outcome,
-    durationMs,
-    attempts,
-    error,
   };
 }

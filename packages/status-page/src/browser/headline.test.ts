@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { ServingReport, StatusReport } from "../report.ts";
-import { roleOf, statusWords, toneOf, windowTitle } from "./headline.ts";
+import { roleOf, statusWords, toneOf, wantedTitle, whyText, windowTitle } from "./headline.ts";
 
 function serving(status: string): ServingReport {
   return { status, role: "PRIMARY", reason: "" };
@@ -122,4 +122,17 @@ test.each([
 ])("%s is called what it is for those who look", (_, status, type, role) => {
   const current = { status, role: "REPLICA", reason: "" };
   expect(roleOf(report({ current, type }))).toBe(role);
+});
+
+test("why a status was served is no reason for leaving it", () => {
+  const current = { status: "SERVING", role: "PRIMARY", reason: "the topology says PRIMARY" };
+  const wanted = {
+    status: "DRAINED",
+    role: "REPLICA",
+    reason: "drained by an operator: new disks",
+  };
+  expect(whyText(report({ current }))).toBe("the topology says PRIMARY");
+  expect(whyText(report({ current, wanted }))).toBe("");
+  expect(wantedTitle(wanted)).toBe("Wanted: DRAINED");
+  expect(wantedTitle(current)).toBe("Wanted: SERVING as PRIMARY");
 });

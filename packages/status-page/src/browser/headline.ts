@@ -1,4 +1,4 @@
-import type { StatusReport } from "../report.ts";
+import type { ServingReport, StatusReport } from "../report.ts";
 import { el } from "./dom.ts";
 import type { Child } from "./dom.ts";
 import { ago, clockTime } from "./format.ts";
@@ -72,7 +72,7 @@ export function roleOf({ current, type }: StatusReport): string {
   return isServing(current) || !isKnown ? current.role : type;
 }
 
-function isServing({ status }: StatusReport["current"]): boolean {
+function isServing({ status }: ServingReport): boolean {
   return status === "SERVING" || status === "SERVING_RDONLY";
 }
 
@@ -92,24 +92,42 @@ export function headline(report: StatusReport): readonly Child[] {
     notReady === undefined || isWished(report)
       ? undefined
       : notice("Not ready", notReady.reason, { at, since: notReady.since, code: notReady.code }),
-    isWish
-      ? undefined
-      : wanted && notice(`Wanted: ${wanted.status} as ${wanted.role}`, wanted.reason, { at }),
+    isWish ? undefined : wanted && notice(wantedTitle(wanted), wanted.reason, { at }),
     intent &&
       notice(`An operator asked for ${intent.status}`, intent.reason, { at, since: intent.since }),
   ];
 }
 
-/** Why the current status is served, where no notice below says it. */
-function whyLine({ current, currentSince, at, notReady, term }: StatusReport): Child {
-  const parts = [
-    current.reason === notReady?.reason ? undefined : current.reason,
-    term === undefined ? undefined : `term ${term.number}${leaderText(term.leader)}`,
-    currentSince === undefined || current.reason === notReady?.reason
-      ? undefined
+function whyLine(report: StatusReport): Child {
+  const text = whyText(report);
+  return text === "" ? undefined : el("p", "why", text);
+}
+
+/** Why the current status is served and since when, where it is not being left and no notice says it. */
+export function whyText({
+  current,
+  currentSince,
+  wanted,
+  at,
+  notReady,
+  term,
+}: StatusReport): string {
+  const isLeft = wanted !== undefined && wanted.status !== current.status;
+  const isSaid = isLeft || current.reason === notReady?.reason;
+  return [
+    isSaid ? "" : current.reason,
+    term === undefined ? "" : `term ${term.number}${leaderText(term.leader)}`,
+    currentSince === undefined || isSaid
+      ? ""
       : `since ${clockTime(currentSince, at)}, for ${ago(currentSince, at)}`,
-  ].filter((part) => part !== undefined && part !== "");
-  return parts.length === 0 ? undefined : el("p", "why", parts.join(" · "));
+  ]
+    .filter((part) => part !== "")
+    .join(" · ");
+}
+
+/** What is wanted. Where that serves nothing, its role would mean nothing. */
+export function wantedTitle(wanted: ServingReport): string {
+  return `Wanted: ${wanted.status}${isServing(wanted) ? ` as ${wanted.role}` : ""}`;
 }
 
 /** The wish of an operator says it all, and is shown itself. */
