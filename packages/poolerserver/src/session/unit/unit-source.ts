@@ -18,10 +18,10 @@ export type UnitEnd =
 /**
  * | phase   | meaning                                                             | next          |
  * | ------- | ------------------------------------------------------------------- | ------------- |
- * | none    | no unit, or one that has ended                                      | queued, running |
+ * | none    | no unit, or one that has ended                                      | queued, running, asking |
  * | queued  | waits for a backend                                                 | running, none |
  * | running | is on its backend                                                   | asking, queued, none |
- * | asking  | is answered; the backend is asked which settings the session has now | none          |
+ * | asking  | is answered, perhaps long ago; the backend is asked which settings the session has now, and what of it is left | none |
  */
 export type UnitPhase = "none" | "queued" | "running" | "asking";
 
