@@ -233,8 +233,9 @@ test("gRPC over TLS serves the gateways that are allowed, and ctl", async () => 
   expect(await ctl(...ca, "--tls-cert", cert, "--tls-key", key)).toBe("answer\n42\n");
   const refused = await ctl(...ca, "--tls-cert", files.ownCert, "--tls-key", files.ownKey);
   expect(refused).toContain("is not one of those that are allowed");
-  expect(await ctl(...ca)).not.toContain("42");
-  expect(await ctl()).not.toContain("42");
+  // Not 42: a port may have that in it.
+  expect(await ctl(...ca)).not.toContain("answer");
+  expect(await ctl()).not.toContain("answer");
 });
 
 test.each([
