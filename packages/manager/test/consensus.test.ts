@@ -85,10 +85,27 @@ test("without a term, or PostgreSQL, there is no vote", async () => {
     message: "postgres unhealthy, cannot accept new term: it is away",
   });
   expect(await consensus.status()).toMatchObject({ term: NO_TERM, wal: undefined });
+  expect(fixture.manager.status().serving.current).toMatchObject({ status: "SERVING" });
   expect(await consensus.canReachPrimary("db2", 5432)).toEqual({
     reachable: false,
     problem: "database connection not available",
   });
+});
+
+test("a newer term takes the right to write away although PostgreSQL does not answer the coordinator", async () => {
+  await using directory = await temporaryDir();
+  const { fixture, replication } = await primary(directory.path);
+  await using _ = fixture;
+  const { consensus } = fixture.manager;
+  await consensus.setTerm({ ...NO_TERM, number: 4n });
+  replication.fault = new ManagerError(ManagerErrorCode.DatabaseUnavailable, "it is away");
+  await expect(consensus.beginTerm({ term: 5n, candidate: CANDIDATE })).rejects.toMatchObject({
+    code: "DATABASE_UNAVAILABLE",
+  });
+  const { serving } = await fixture.until(
+    (status) => status.serving.current.status === "SERVING_RDONLY",
+  );
+  expect(serving.current).toMatchObject({ role: "REPLICA" });
 });
 
 test("a standby that has long heard nothing adopts a newer term, and does not vote in it", async () => {

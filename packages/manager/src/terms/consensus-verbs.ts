@@ -102,8 +102,11 @@ export class ConsensusVerbs {
   ): Promise<BeginTermResult> {
     const { lock, terms, clock } = this.#options;
     checkCandidate(candidate);
-    // Before anything that may take its time or fail: writes of an older term end here.
-    terms.heard(term);
+    // Before anything that may take its time or fail: writes of an older term end here. A pooler without
+    // a term refuses this one below, and goes on as the topology says.
+    if (terms.current.number > 0n) {
+      terms.hear(term);
+    }
     using _ = await lock.acquire("BeginTerm", { signal });
     const { wal, error } = await this.#ask(signal);
     if (wal === undefined) {

@@ -84,7 +84,7 @@ export class Terms implements TermCheck {
     }
     const file = this.#requireFile();
     if (!sameComponent(term.leader, this.#self)) {
-      this.#hear(term.number);
+      this.hear(term.number);
     }
     await this.#save(file, term);
     this.#options.logger.info({ term: String(term.number) }, "the term was set");
@@ -94,8 +94,11 @@ export class Terms implements TermCheck {
    * A coordinator has begun this term, whatever comes of that here: a primary of an older one admits no
    * more writes from now on.
    */
-  heard(term: bigint): void {
-    this.#hear(term);
+  hear(term: bigint): void {
+    if (term > this.#highest) {
+      this.#highest = term;
+      this.#options.onChange();
+    }
   }
 
   /** As `TermCheck` says. */
@@ -115,7 +118,7 @@ export class Terms implements TermCheck {
     }
     if (this.judge(rule, term) === "adopt") {
       const file = this.#requireFile();
-      this.#hear(term);
+      this.hear(term);
       await this.#save(file, newTerm(term));
       this.#options.logger.info({ term: String(term) }, "a newer term was adopted");
     }
@@ -161,13 +164,6 @@ export class Terms implements TermCheck {
     const term = this.#current;
     if (term.number > 0n && !sameComponent(term.leader, leader)) {
       await this.#save(this.#requireFile(), { ...term, leader });
-    }
-  }
-
-  #hear(term: bigint): void {
-    if (term > this.#highest) {
-      this.#highest = term;
-      this.#options.onChange();
     }
   }
 

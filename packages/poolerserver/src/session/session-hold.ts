@@ -134,7 +134,7 @@ export class SessionHold {
   /** The server has told whether something is there of what is {@link askable}. */
   asked(hasNone: boolean): void {
     if (!hasNone) {
-      this.#hadTemporary = true;
+      this.#hadTemporary ||= (this.askable & Taint.Temporary) !== 0;
     } else if (this.askable !== Taint.None) {
       // Statements that were prepared for a temporary table are not for others.
       this.#litter |= this.#hadTemporary ? this.askable & Taint.Temporary : Taint.None;
