@@ -177,6 +177,13 @@ test("a standby is not promoted beside its primary", async () => {
   expect(named.stderr).toContain("zone1/a leads this term: a node is promoted in a term that it");
 });
 
+test("a switchover takes no term that is known already", async () => {
+  const place = await placeOf("both");
+  const refused = await ctl("switchover", ...place, "--term", "1", "--explain");
+  expect(refused).toMatchObject({ code: 1, stdout: "" });
+  expect(refused.stderr).toBe("multipooler: --term is 1; it must be 2 or higher\n");
+});
+
 /** What an explanation must not change. */
 async function state(): Promise<unknown> {
   const [a, b] = [await primary.grpc(), await standby.grpc()];

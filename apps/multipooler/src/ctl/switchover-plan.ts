@@ -1,7 +1,6 @@
 import type { SynchronousReplicationConfiguration } from "@multipooler/proto/replication-v1";
 import { PoolerType } from "@multipooler/proto/manager-v1";
 import type { StatusResponse } from "@multipooler/proto/manager-v1";
-import { ConfigError } from "../settings/config.ts";
 import { primaryAddress } from "./primary-address.ts";
 import type { PrimaryAddress } from "./primary-address.ts";
 import type { SwitchoverOptions } from "./promotion-commands.ts";
@@ -60,7 +59,7 @@ function termsOf(
   const highest = own > other ? own : other;
   const least = own === 0n ? highest + 2n : highest + 1n;
   if (term !== undefined && term < least) {
-    throw new ConfigError([`--term is ${term}; it must be ${least} or higher`]);
+    throw new Error(`--term is ${term}; it must be ${least} or higher`);
   }
   const next = term ?? least;
   return { term: next, firstTerm: own === 0n ? next - 1n : undefined };
