@@ -54,6 +54,7 @@ export function assembleVerbs(options: ManagerVerbsOptions): ManagerVerbs {
       lock,
       identity,
       type: () => registration().type(),
+      hasRival: () => registration().rival() !== undefined,
       replication,
       heartbeat: () => source.status().heartbeat,
       shardPrimary: () => source.status().topology.shardPrimary?.pooler,

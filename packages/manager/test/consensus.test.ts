@@ -1,5 +1,6 @@
 import { writeFile } from "node:fs/promises";
 import path from "node:path";
+import { MemoryTopology } from "@multipooler/topo/memory";
 import { expect, test } from "vitest";
 import { ManagerError, ManagerErrorCode } from "../src/manager-error.ts";
 import { Component, NO_TERM } from "../src/terms/consensus-term.ts";
@@ -37,6 +38,45 @@ test("a primary goes on to lead a term that is set, and is routed to under it", 
   expect(() => consensus.leadershipView()).toThrow("no heartbeat is written or read");
   database.heartbeat = { mode: "writer", lastWrittenAt: new Date(), lastError: undefined };
   expect(consensus.leadershipView()).toMatchObject({ leader: SELF, leaderTerm: 4n, lagMs: 0 });
+});
+
+test("a primary leads no other term than its first one unless that is said", async () => {
+  await using directory = await temporaryDir();
+  const { fixture } = await primary(directory.path);
+  await using _ = fixture;
+  const { consensus } = fixture.manager;
+  await consensus.setTerm({ ...NO_TERM, number: 4n });
+  // Once more it is the same.
+  expect(await consensus.setTerm({ ...NO_TERM, number: 4n })).toMatchObject({ leader: SELF });
+  // For another one somebody else may have been recruited.
+  for (const number of [5n, 3n]) {
+    expect(await consensus.setTerm({ ...NO_TERM, number })).toMatchObject({ leader: undefined });
+    const { serving } = await fixture.until(
+      (status) => status.serving.current.status === "SERVING_RDONLY",
+    );
+    expect(serving.current.reason).toMatch(`term ${number} is known`);
+    await consensus.setTerm({ ...NO_TERM, number, leader: SELF });
+    await fixture.until(({ serving: { current } }) => current.term?.coordinatorTerm === number);
+  }
+});
+
+test("a primary whose shard another server has leads no term by being given one", async () => {
+  await using directory = await temporaryDir();
+  const servers = new MemoryTopology();
+  const pooler = (name: string, poolerDir?: string): ManagerFixture => {
+    const database = new MemoryDatabase(new FakeReplication());
+    database.server = `server of ${name}`;
+    const dir = poolerDir === undefined ? {} : { poolerDir };
+    return new ManagerFixture({ servers, name, ...dir, manager: { database } });
+  };
+  await using first = pooler("first");
+  await first.open();
+  await first.untilReady();
+  await using second = pooler("second", directory.path);
+  await second.open();
+  await second.until(({ notReadyCode }) => notReadyCode === "SECOND_PRIMARY");
+  const { consensus } = second.manager;
+  expect(await consensus.setTerm({ ...NO_TERM, number: 1n })).toMatchObject({ leader: undefined });
 });
 
 test("a primary that learns of a newer term takes no more writes, whatever comes of the vote", async () => {

@@ -71,7 +71,7 @@ export function addPromotionCommands(ctl: Command, actions: PromotionActions, ex
     .addOption(
       new Option(
         "--leader <cell/name>",
-        "with --set: the pooler that leads it; a primary leads it itself if this is left out",
+        "with --set: the pooler that leads it; if this is left out nobody does, except that a primary leads its first term",
       ).argParser(poolerName),
     )
     .action(async (options: TermOptions) => exit(await actions.term(options)));

@@ -20,6 +20,8 @@ export interface ConsensusVerbsOptions {
   readonly identity: PoolerIdentity;
   /** The type that the topology names; throws NOT_OPEN while the manager is not ready to act. */
   readonly type: () => PoolerType;
+  /** Whether another server has the shard; throws as {@link type} does. */
+  readonly hasRival: () => boolean;
   /** `undefined` for a database without replication; throws NOT_OPEN while the manager is closed. */
   readonly replication: () => ReplicationControl | undefined;
   readonly heartbeat: () => HeartbeatStatus;
@@ -83,16 +85,25 @@ export class ConsensusVerbs {
   }
 
   /**
-   * Sets the term as it is given, lower ones too. A primary goes on to lead unless another leader is
-   * named.
+   * Sets the term as it is given, lower ones too. Without a leader nobody leads it, except that a primary
+   * leads the first term of its own, so that a shard can begin to use terms while it serves.
    */
   async setTerm(term: ConsensusTerm, { signal }: CallOptions = {}): Promise<ConsensusTerm> {
     const { lock, terms, type, identity } = this.#options;
     type();
     using _ = await lock.acquire("SetTerm", { signal });
-    const goesOn = term.leader === undefined && type() === PoolerType.Primary;
+    const goesOn = term.leader === undefined && this.#mayLead(term.number);
     await terms.set(goesOn ? { ...term, leader: poolerComponent(identity) } : term);
     return terms.current;
+  }
+
+  /** Whether a primary goes on in a term whose leader nobody names: others may be recruited for it too. */
+  #mayLead(term: bigint): boolean {
+    const { terms, type, hasRival, identity } = this.#options;
+    const { number, leader } = terms.current;
+    return number === 0n
+      ? type() === PoolerType.Primary && !hasRival()
+      : term === number && sameComponent(leader, poolerComponent(identity));
   }
 
   /** Votes for a candidate, once a term. A newer term is adopted whatever comes of the vote. */

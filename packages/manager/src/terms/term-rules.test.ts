@@ -10,10 +10,13 @@ const NUMBERS: Readonly<Record<TermStanding, { requested: bigint; current: bigin
   newer: { requested: 6n, current: 5n },
 };
 
+const RECRUITED = 'an operator does that with "multipooler ctl term --set <number>"';
+
 const EXPECTED: Readonly<Record<TermRule, Readonly<Record<TermStanding, string>>>> = {
   "at least": {
     unset:
-      "FAILED_PRECONDITION: consensus term not initialized, must be explicitly set via SetTerm (use force=true to bypass)",
+      "FAILED_PRECONDITION: consensus term not initialized, must be explicitly set via SetTerm (use force=true to bypass): " +
+      RECRUITED,
     older:
       "FAILED_PRECONDITION: consensus term too old: request term 4 is less than current term 5",
     same: "current",
@@ -21,7 +24,8 @@ const EXPECTED: Readonly<Record<TermRule, Readonly<Record<TermStanding, string>>
   },
   exactly: {
     unset:
-      "FAILED_PRECONDITION: consensus term not initialized, node must be recruited via SetTerm first",
+      "FAILED_PRECONDITION: consensus term not initialized, node must be recruited via SetTerm first: " +
+      RECRUITED,
     older: "FAILED_PRECONDITION: term mismatch: node not recruited for term 4 (current term is 5)",
     same: "current",
     newer: "FAILED_PRECONDITION: term mismatch: node not recruited for term 6 (current term is 5)",

@@ -16,6 +16,8 @@ export type TermVerdict = "current" | "adopt";
 /** How a request's term can stand to the current one. */
 export type TermStanding = "unset" | "older" | "same" | "newer";
 
+const HOW_TO_RECRUIT = 'an operator does that with "multipooler ctl term --set <number>"';
+
 type Refusal = (requested: bigint, current: bigint) => string;
 
 const tooOld: Refusal = (requested, current) =>
@@ -28,13 +30,15 @@ const VERDICTS: Readonly<Record<TermRule, Readonly<Record<TermStanding, TermVerd
   {
     "at least": {
       unset: () =>
-        "consensus term not initialized, must be explicitly set via SetTerm (use force=true to bypass)",
+        "consensus term not initialized, must be explicitly set via SetTerm (use force=true to bypass): " +
+        HOW_TO_RECRUIT,
       older: tooOld,
       same: "current",
       newer: "adopt",
     },
     exactly: {
-      unset: () => "consensus term not initialized, node must be recruited via SetTerm first",
+      unset: () =>
+        `consensus term not initialized, node must be recruited via SetTerm first: ${HOW_TO_RECRUIT}`,
       older: notRecruited,
       same: "current",
       newer: notRecruited,
