@@ -13,6 +13,7 @@ import type {
   ConsensusTerm,
   IntentStatus,
   ManagerStatus,
+  NotReady,
   OperatorIntent,
   RoleResult,
 } from "@multipooler/manager";
@@ -85,21 +86,27 @@ export class FakeManager implements PoolerManager {
       return { reachable: false, problem: "no active WAL receiver" };
     },
   };
+  /** Why it does not serve after a change of its role. */
+  notServing: NotReady | undefined;
   readonly roles: PoolerManager["roles"] = {
     promote: async (request) => {
+      const { notServing } = this;
       this.asked.push(request);
-      return { term: 3n, wasAlready: false, lsn: "0/3000200", steps: STEPS };
+      return { term: 3n, wasAlready: false, lsn: "0/3000200", steps: STEPS, notServing };
     },
     demote: async (request) => {
+      const { notServing } = this;
       this.asked.push(request);
-      return { term: 3n, wasAlready: true, lsn: undefined, steps: [], terminated: 2 };
+      return { term: 3n, wasAlready: true, lsn: undefined, steps: [], notServing, terminated: 2 };
     },
     undoDemote: async (request) => {
+      const { notServing } = this;
       this.asked.push(request);
-      return { term: 3n, wasAlready: false, lsn: "0/3000300", steps: STEPS };
+      return { term: 3n, wasAlready: false, lsn: "0/3000300", steps: STEPS, notServing };
     },
     changeType: async (type) => {
       this.asked.push(type);
+      return { notServing: this.notServing };
     },
   };
   /** What operators wished so far. */

@@ -58,6 +58,17 @@ test("a demotion has the time to drain, or none", async () => {
   });
 });
 
+test("a pooler that does not serve after a change of its role says why", async () => {
+  await using pooler = await startServer();
+  const { roles } = pooler.client;
+  const notServing = { code: "DRAINED", reason: "drained by an operator" } as const;
+  pooler.manager.notServing = notServing;
+  const answers = [roles.promote({}), roles.demote({}), roles.undoDemote({}), roles.changeType({})];
+  for (const answer of await Promise.all(answers)) {
+    expect(answer.notServing).toEqual(notServing);
+  }
+});
+
 test("a demotion is undone, and a type is changed", async () => {
   await using pooler = await startServer();
   const { roles } = pooler.client;

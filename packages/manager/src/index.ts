@@ -25,7 +25,8 @@ export type {
   SynchronousCommit,
   SynchronousReplication,
 } from "./replication/replication-control.ts";
-export type { DemoteResult, RoleResult, RoleVerbs } from "./promotion/role-verbs.ts";
+export type { DemoteResult, RoleResult } from "./promotion/role-outcome.ts";
+export type { RoleVerbs } from "./promotion/role-verbs.ts";
 export type { DemoteRequest, PromoteRequest, RoleRequest } from "./promotion/role-request.ts";
 export type { RoleStepPlan } from "./promotion/role-step.ts";
 export type { ServerProcess } from "./promotion/server-process.ts";
@@ -50,6 +51,7 @@ export type {
 } from "./manager-status.ts";
 export type { DatabaseConfig, HostLookup } from "./postgres/database-config.ts";
 export { NotReadyCode } from "./serving/not-ready.ts";
+export type { NotReady } from "./serving/not-ready.ts";
 export { postgresDatabase } from "./postgres/postgres-database.ts";
 export { PoolerType } from "./record/pooler-type.ts";
 export type { PoolerIdentity, ShardIdentity } from "./record/pooler-type.ts";

@@ -77,6 +77,11 @@ export class FakeReplication implements ReplicationControl {
     return await this.replicationStatus();
   }
 
+  async forgetPrimary(lease: ActionLease): Promise<void> {
+    this.#change(lease, "forgetPrimary");
+    this.primaryConnInfo = undefined;
+  }
+
   async setSynchronous(
     lease: ActionLease,
     wanted: SynchronousReplication | undefined,

@@ -15,6 +15,8 @@ import {
 } from "./replicated-pair.ts";
 
 const SELF = { cell: "zone1", name: "b" };
+const IN_FILES =
+  "SELECT setting FROM pg_file_settings WHERE name = 'primary_conninfo' ORDER BY seqno DESC LIMIT 1";
 const GHOST = { cell: "zone1", name: "ghost" };
 
 describe.each(VERSIONS)("on PostgreSQL %s", (_version, programs) => {
@@ -53,6 +55,19 @@ describe.each(VERSIONS)("on PostgreSQL %s", (_version, programs) => {
       .poll(async () => (await standby.replicationStatus()).walReceiver, PATIENCE)
       .toBe("streaming");
   };
+
+  test("a primary forgets whom it would follow as a standby", async () => {
+    await pair.primary.sql("ALTER SYSTEM SET primary_conninfo = 'host=stale'");
+    await pair.primary.sql("SELECT pg_reload_conf()");
+    const conninfo = async (): Promise<unknown> =>
+      (await pair.primary.sql("SELECT current_setting('primary_conninfo') AS it"))[0];
+    await expect.poll(conninfo, PATIENCE).toEqual({ it: "host=stale" });
+    await primary.forgetPrimary(lease);
+    expect(await conninfo()).toEqual({ it: "" });
+    // It is what the server finds at its next start.
+    expect(await pair.primary.sql(IN_FILES)).toEqual([{ setting: "" }]);
+    await primary.forgetPrimary(lease);
+  });
 
   test("both know where they are in one history", async () => {
     await streams();

@@ -3,95 +3,14 @@ import path from "node:path";
 import { MemoryTopology } from "@multipooler/topo/memory";
 import { expect, test } from "vitest";
 import { ManagerError, ManagerErrorCode } from "../src/manager-error.ts";
-import type { ServerProcess } from "../src/promotion/server-process.ts";
 import { PoolerType } from "../src/record/pooler-type.ts";
-import type { SynchronousReplication } from "../src/replication/replication-control.ts";
 import { NO_TERM } from "../src/terms/consensus-term.ts";
-import { FakeReplication } from "./fake-replication.ts";
-import { ManagerFixture } from "./manager-fixture.ts";
-import { MemoryDatabase } from "./memory-database.ts";
+import { RoleSite, SYNCHRONOUS } from "./role-site.ts";
 import { temporaryDir } from "./temporary-dir.ts";
-
-const SYNCHRONOUS: SynchronousReplication = {
-  commit: "on",
-  method: "any",
-  count: 1,
-  standbys: [{ cell: "zone1", name: "b" }],
-};
-
-/** A pooler over a server that is nowhere, with a control of its process. */
-class Site implements AsyncDisposable {
-  readonly replication: FakeReplication = new FakeReplication();
-  readonly database: MemoryDatabase;
-  readonly fixture: ManagerFixture;
-  readonly log: string[] = [];
-  /** What the control of the process rejects with. */
-  lost: ManagerError | undefined;
-
-  constructor(poolerDir: string, { isStandby = false, servers = new MemoryTopology() } = {}) {
-    this.replication.inRecovery = isStandby;
-    this.database = new MemoryDatabase(this.replication);
-    const initialType = isStandby ? PoolerType.Replica : PoolerType.Primary;
-    const { database } = this;
-    const serverProcess = this.#process();
-    const manager = { database, serverProcess, healthIntervalMs: 10 };
-    this.fixture = new ManagerFixture({ poolerDir, initialType, servers, manager });
-  }
-
-  static async open(
-    poolerDir: string,
-    options?: { readonly isStandby?: boolean; readonly servers?: MemoryTopology },
-  ): Promise<Site> {
-    const site = new Site(poolerDir, options);
-    await site.fixture.open();
-    return site;
-  }
-
-  get roles(): ManagerFixture["manager"]["roles"] {
-    return this.fixture.manager.roles;
-  }
-
-  /** Sets the first term of the pooler, as a coordinator does once. */
-  async recruit(number: bigint): Promise<void> {
-    await this.fixture.untilReady();
-    await this.fixture.manager.consensus.setTerm({ ...NO_TERM, number });
-    // A primary is routed to under its new term first.
-    await this.fixture.untilReady();
-  }
-
-  /** What it serves, and as what it is in the topology. */
-  get state(): string {
-    const { type, serving } = this.fixture.manager.status();
-    return `${type}: ${serving.current.role} ${serving.current.status}`;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.fixture[Symbol.asyncDispose]();
-  }
-
-  #process(): ServerProcess {
-    return {
-      check: async () => {
-        if (this.lost !== undefined) {
-          throw this.lost;
-        }
-      },
-      restartAsStandby: async () => {
-        const { status } = this.fixture.manager.status().serving.current;
-        this.log.push(`restart while ${status}`);
-        if (this.lost !== undefined) {
-          throw this.lost;
-        }
-        this.replication.fault = undefined;
-        this.replication.become(true);
-      },
-    };
-  }
-}
 
 test("a demotion and a promotion go through the same states as the tables say", async () => {
   await using directory = await temporaryDir();
-  await using site = await Site.open(directory.path);
+  await using site = await RoleSite.open(directory.path);
   await site.recruit(1n);
   site.replication.synchronous = SYNCHRONOUS;
   const demoted = await site.roles.demote({ term: 1n });
@@ -99,8 +18,8 @@ test("a demotion and a promotion go through the same states as the tables say", 
   expect(demoted.steps.map(({ name }) => name)).toEqual([
     "stop serving",
     "end sessions",
-    "restart as standby",
     "follow nobody",
+    "restart as standby",
     "wait for no standby",
     "become replica",
     "give up the term",
@@ -131,7 +50,7 @@ test("a demotion and a promotion go through the same states as the tables say", 
 
 test("what is explained is not done, and a newer term is not adopted", async () => {
   await using directory = await temporaryDir();
-  await using site = await Site.open(directory.path);
+  await using site = await RoleSite.open(directory.path);
   await site.recruit(1n);
   const { steps } = await site.roles.demote({ term: 9n, explain: true });
   expect(steps.filter(({ isNeeded }) => isNeeded).map(({ name }) => name)).toContain(
@@ -144,7 +63,7 @@ test("what is explained is not done, and a newer term is not adopted", async () 
 
 test("a lost control of the process makes a demotion fail before anything is changed", async () => {
   await using directory = await temporaryDir();
-  await using site = await Site.open(directory.path);
+  await using site = await RoleSite.open(directory.path);
   await site.recruit(1n);
   site.lost = new ManagerError(ManagerErrorCode.ProcessControlFailed, "the daemon is away");
   await expect(site.roles.demote({ term: 7n })).rejects.toBe(site.lost);
@@ -157,7 +76,7 @@ test("a demotion that fails in the middle serves nothing until it is repeated, o
   await using directory = await temporaryDir();
   const servers = new MemoryTopology();
   {
-    await using site = await Site.open(directory.path, { servers });
+    await using site = await RoleSite.open(directory.path, { servers });
     await site.recruit(1n);
     site.replication.faults.set("setSynchronous", new ManagerError("TIMED_OUT", "it hangs"));
     await expect(site.roles.demote({ term: 1n })).rejects.toMatchObject({
@@ -171,7 +90,7 @@ test("a demotion that fails in the middle serves nothing until it is repeated, o
       code: "FAILED_PRECONDITION",
     });
   }
-  await using again = await Site.open(directory.path, { servers, isStandby: true });
+  await using again = await RoleSite.open(directory.path, { servers, isStandby: true });
   const held = await again.fixture.until(({ notReadyCode }) => notReadyCode === "CHANGING");
   expect(held.serving.current.status).toBe("NOT_SERVING");
   const demoted = await again.roles.demote({ term: 1n });
@@ -182,7 +101,7 @@ test("a demotion that fails in the middle serves nothing until it is repeated, o
 
 test("a promotion that fails in the middle admits no write before it is repeated", async () => {
   await using directory = await temporaryDir();
-  await using site = await Site.open(directory.path, { isStandby: true });
+  await using site = await RoleSite.open(directory.path, { isStandby: true });
   await site.recruit(3n);
   site.replication.faults.set("setSynchronous", new ManagerError("TIMED_OUT", "it hangs"));
   const promotion = { term: 3n, synchronous: SYNCHRONOUS };
@@ -195,7 +114,7 @@ test("a promotion that fails in the middle admits no write before it is repeated
 
 test("a demotion can be undone until the server follows somebody else", async () => {
   await using directory = await temporaryDir();
-  await using site = await Site.open(directory.path);
+  await using site = await RoleSite.open(directory.path);
   await site.recruit(1n);
   site.replication.synchronous = SYNCHRONOUS;
   await site.roles.demote({ term: 1n });
@@ -221,7 +140,7 @@ test("a demotion can be undone until the server follows somebody else", async ()
 
 test("a demotion whose server died at once is undone with the standbys that it waited for", async () => {
   await using directory = await temporaryDir();
-  await using site = await Site.open(directory.path);
+  await using site = await RoleSite.open(directory.path);
   await site.recruit(1n);
   site.replication.synchronous = SYNCHRONOUS;
   const demotion = site.roles.demote({ term: 1n });
@@ -235,7 +154,7 @@ test("a demotion whose server died at once is undone with the standbys that it w
 
 test("a demotion in place of an undoing that failed knows the standbys too", async () => {
   await using directory = await temporaryDir();
-  await using site = await Site.open(directory.path);
+  await using site = await RoleSite.open(directory.path);
   await site.recruit(1n);
   site.replication.synchronous = SYNCHRONOUS;
   await site.roles.demote({ term: 1n });
@@ -248,7 +167,7 @@ test("a demotion in place of an undoing that failed knows the standbys too", asy
 
 test("a standby that was never demoted is not made a primary by an undoing", async () => {
   await using directory = await temporaryDir();
-  await using site = await Site.open(directory.path, { isStandby: true });
+  await using site = await RoleSite.open(directory.path, { isStandby: true });
   await site.fixture.untilReady();
   await expect(site.roles.undoDemote()).rejects.toMatchObject({
     code: "FAILED_PRECONDITION",
@@ -258,7 +177,7 @@ test("a standby that was never demoted is not made a primary by an undoing", asy
 
 test("a demotion under an older term cannot be undone", async () => {
   await using directory = await temporaryDir();
-  await using site = await Site.open(directory.path);
+  await using site = await RoleSite.open(directory.path);
   await site.recruit(1n);
   await site.roles.demote({ term: 1n });
   const candidate = { component: "MULTIPOOLER", cell: "zone1", name: "b" } as const;
@@ -275,7 +194,7 @@ test.each([
   ["at another position", { term: 1n, expectedLsn: "0/1" }, "LSN mismatch: expected 0/1", 1n],
 ])("a promotion %s is refused, and changes nothing", async (_, request, message, term) => {
   await using directory = await temporaryDir();
-  await using site = await Site.open(directory.path, { isStandby: true });
+  await using site = await RoleSite.open(directory.path, { isStandby: true });
   if (term === 0n) {
     await site.fixture.untilReady();
   } else {
@@ -297,7 +216,7 @@ test.each([
   [{ drainTimeoutMs: Number.NaN }, "drain_timeout is NaN ms"],
 ])("%o is no request", async (request, message) => {
   await using directory = await temporaryDir();
-  await using site = await Site.open(directory.path);
+  await using site = await RoleSite.open(directory.path);
   await site.recruit(1n);
   const refusal = { code: "INVALID_ARGUMENT", message: expect.stringContaining(message) };
   await expect(site.roles.demote({ term: 1n, ...request })).rejects.toMatchObject(refusal);
@@ -308,7 +227,7 @@ test.each([
 test("a topology that does not answer is told before anything is changed", async () => {
   await using directory = await temporaryDir();
   const servers = new MemoryTopology();
-  await using site = await Site.open(directory.path, { servers });
+  await using site = await RoleSite.open(directory.path, { servers });
   await site.recruit(1n);
   servers.setReachable(false);
   await site.fixture.until(({ topology }) => topology.awaySince !== undefined);
@@ -326,7 +245,7 @@ test("a topology that does not answer is told before anything is changed", async
 
 test("a type is changed as an administrator does, and only to one that a pooler can be", async () => {
   await using directory = await temporaryDir();
-  await using site = await Site.open(directory.path);
+  await using site = await RoleSite.open(directory.path);
   await site.fixture.untilReady();
   await site.roles.changeType(PoolerType.Replica);
   expect(site.fixture.manager.status().type).toBe("REPLICA");
@@ -342,7 +261,7 @@ test.each(["{", "[]", '{"action": "Dance"}', '{"action": "Demote", "isDone": fal
     await using directory = await temporaryDir();
     const file = path.join(directory.path, "role_action.json");
     await writeFile(file, content);
-    await using site = new Site(directory.path);
+    await using site = new RoleSite(directory.path);
     await expect(site.fixture.open()).rejects.toMatchObject({
       code: "RECORD_FILE_INVALID",
       message: expect.stringContaining(file),

@@ -26,8 +26,8 @@ export interface PoolerCall {
 }
 
 /**
- * Runs a command against the pooler that the command line names. Resolves with the exit code; why it
- * failed is printed: PostgreSQL's error if there is one, or one line. A reader that has closed the
+ * Runs a command against the pooler that the command line names. Resolves with the exit code, 0 where the
+ * command tells none; why it failed is printed: PostgreSQL's error if there is one, or one line. A reader that has closed the
  * output ends it without a fault.
  *
  * @throws ConfigError for a bad `--timeout` or a file of TLS that cannot be read
@@ -35,13 +35,12 @@ export interface PoolerCall {
 export async function callPooler(
   options: ClientOptions,
   io: CtlOutput,
-  run: (call: PoolerCall) => Promise<void>,
+  run: (call: PoolerCall) => Promise<number | void>,
 ): Promise<number> {
   const timeoutMs = callTimeoutMs(options.timeout);
   using client = poolerClient(options);
   try {
-    await run({ client, request: { timeoutMs }, output: new Output(io.stdout) });
-    return 0;
+    return (await run({ client, request: { timeoutMs }, output: new Output(io.stdout) })) ?? 0;
   } catch (error) {
     if (error instanceof OutputClosed) {
       return 0;

@@ -5,12 +5,14 @@ import {
   PromoteResponse,
   UndoDemoteResponse,
 } from "@multipooler/proto/promotion-v1";
+import type { NotServing } from "@multipooler/proto/promotion-v1";
 import { SynchronousCommitLevel, SynchronousMethod } from "@multipooler/proto/replication-v1";
 import type { SynchronousReplicationConfiguration } from "@multipooler/proto/replication-v1";
 import { ConfigError } from "../settings/config.ts";
 import { drainTimeout } from "./drain-timeout.ts";
 import { stepsText, writeSteps } from "./explanation.ts";
 import type { Step } from "./explanation.ts";
+import { tellNotServing } from "./not-serving.ts";
 import { callPooler } from "./pooler-call.ts";
 import type { CtlOutput, PoolerCall } from "./pooler-call.ts";
 import type {
@@ -38,13 +40,19 @@ export function promote(options: PromoteOptions, io: CtlOutput): Promise<number>
       },
       call.request,
     );
-    const { wasAlreadyPrimary, lsnPosition, consensusTerm, steps } = response;
-    const was = wasAlreadyPrimary ? "was the primary already" : "is the primary";
-    await print(call, options, {
-      steps,
-      json: PromoteResponse.toJSON(response),
-      text: `The pooler ${was}, at ${lsnPosition} in term ${consensusTerm}.\n`,
-    });
+    const { wasAlreadyPrimary, lsnPosition, consensusTerm, steps, notServing } = response;
+    const is = notServing === undefined ? "is the primary" : "is promoted";
+    const was = wasAlreadyPrimary ? "was the primary already" : is;
+    return await print(
+      call,
+      { options, io },
+      {
+        steps,
+        notServing,
+        json: PromoteResponse.toJSON(response),
+        text: `The pooler ${was}, at ${lsnPosition} in term ${consensusTerm}.\n`,
+      },
+    );
   });
 }
 
@@ -58,11 +66,15 @@ export function demote(options: DemoteOptions, io: CtlOutput): Promise<number> {
     const response = await call.client.roles.demote(request, call.request);
     const { wasAlreadyDemoted, lsnPosition, connectionsTerminated } = response;
     const was = wasAlreadyDemoted ? "was a standby already" : "is a standby that follows nobody";
-    await print(call, options, {
-      steps: response.steps,
-      json: DemoteResponse.toJSON(response),
-      text: `The server ${was}, at ${lsnPosition}; ${connectionsTerminated} sessions were ended.\n`,
-    });
+    return await print(
+      call,
+      { options, io },
+      {
+        ...response,
+        json: DemoteResponse.toJSON(response),
+        text: `The server ${was}, at ${lsnPosition}; ${connectionsTerminated} sessions were ended.\n`,
+      },
+    );
   });
 }
 
@@ -71,11 +83,15 @@ export function undoDemote(options: RoleOptions, io: CtlOutput): Promise<number>
   return callPooler(options, io, async (call) => {
     const { explain } = options;
     const response = await call.client.roles.undoDemote({ explain }, call.request);
-    await print(call, options, {
-      steps: response.steps,
-      json: UndoDemoteResponse.toJSON(response),
-      text: `The pooler is the primary again, at ${response.lsnPosition} in term ${response.consensusTerm}.\n`,
-    });
+    return await print(
+      call,
+      { options, io },
+      {
+        ...response,
+        json: UndoDemoteResponse.toJSON(response),
+        text: `The pooler is ${response.notServing === undefined ? "the primary" : "promoted"} again, at ${response.lsnPosition} in term ${response.consensusTerm}.\n`,
+      },
+    );
   });
 }
 
@@ -96,29 +112,35 @@ export function changeType(type: string, options: RoleOptions, io: CtlOutput): P
       const { poolerType: present } = await client.status(request);
       const explanation = `name the type ${type.toUpperCase()} in the topology`;
       const needed = present !== poolerType;
-      await writeSteps(output, options, [{ name: "change type", explanation, needed }]);
-      return;
+      return await writeSteps(output, options, [{ name: "change type", explanation, needed }]);
     }
-    await client.roles.changeType({ poolerType }, request);
-    await print(call, options, {
-      steps: [],
-      json: { poolerType: type.toUpperCase() },
-      text: `The pooler's type is ${type.toUpperCase()}.\n`,
-    });
+    const { notServing } = await client.roles.changeType({ poolerType }, request);
+    return await print(
+      call,
+      { options, io },
+      {
+        notServing,
+        steps: [],
+        json: { poolerType: type.toUpperCase(), notServing },
+        text: `The pooler's type is ${type.toUpperCase()}.\n`,
+      },
+    );
   });
 }
 
 interface Answer {
   readonly steps: readonly Step[];
+  readonly notServing: NotServing | undefined;
   readonly json: unknown;
   readonly text: string;
 }
 
+/** Resolves with the exit code. */
 async function print(
   { output }: PoolerCall,
-  { json, explain }: RoleOptions,
+  { options: { json, explain }, io }: { readonly options: RoleOptions; readonly io: CtlOutput },
   answer: Answer,
-): Promise<void> {
+): Promise<number> {
   if (json) {
     await output.write(jsonText(answer.json));
   } else if (explain) {
@@ -126,6 +148,7 @@ async function print(
   } else {
     await output.write(answer.text);
   }
+  return tellNotServing(answer.notServing, io);
 }
 
 /**

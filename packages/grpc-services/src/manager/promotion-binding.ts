@@ -30,6 +30,7 @@ export function promotionMethods(roles: PoolerRoles): readonly HandledMethod[] {
         wasAlreadyPrimary: result.wasAlready,
         consensusTerm: result.term,
         steps: result.steps.map(stepMessage),
+        notServing: result.notServing,
       };
     }),
     unary(METHODS.demote, async (request, { signal }) => {
@@ -43,16 +44,21 @@ export function promotionMethods(roles: PoolerRoles): readonly HandledMethod[] {
         lsnPosition: result.lsn ?? "",
         connectionsTerminated: result.terminated,
         steps: result.steps.map(stepMessage),
+        notServing: result.notServing,
       };
     }),
     unary(METHODS.undoDemote, async ({ explain }, { signal }) => {
-      const { lsn, term, steps } = await roles.undoDemote({ explain }, { signal });
-      return { lsnPosition: lsn ?? "", consensusTerm: term, steps: steps.map(stepMessage) };
+      const { lsn, term, steps, notServing } = await roles.undoDemote({ explain }, { signal });
+      return {
+        lsnPosition: lsn ?? "",
+        consensusTerm: term,
+        steps: steps.map(stepMessage),
+        notServing,
+      };
     }),
     unary(METHODS.changeType, async ({ poolerType }, { signal }) => {
       const type = Object.values(PoolerType).find((name) => TYPES[name] === poolerType);
-      await roles.changeType(type ?? PoolerType.Unknown, { signal });
-      return {};
+      return await roles.changeType(type ?? PoolerType.Unknown, { signal });
     }),
   ];
 }

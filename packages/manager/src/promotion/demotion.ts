@@ -33,8 +33,8 @@ const RESTART_TIMEOUT_MS = 180_000;
  * | (begin)             | primary     | PRIMARY | nothing that is new |
  * | stop serving        | primary     | PRIMARY | nothing |
  * | end sessions        | primary     | PRIMARY | nothing |
+ * | follow nobody       | primary     | PRIMARY | nothing |
  * | restart as standby  | standby     | PRIMARY | nothing |
- * | follow nobody       | standby     | PRIMARY | nothing |
  * | wait for no standby | standby     | PRIMARY | nothing |
  * | become replica      | standby     | REPLICA | nothing |
  * | give up the term    | standby     | REPLICA | nothing |
@@ -57,21 +57,16 @@ export function demotionSteps(options: DemotionOptions, lease: ActionLease): rea
       run: () => endSessions(options, lease),
     },
     {
+      name: "follow nobody",
+      explanation: "reset primary_conninfo: whom it followed before may not be the next primary",
+      isNeeded: true,
+      run: () => followNobody(options, lease),
+    },
+    {
       name: "restart as standby",
       explanation: "shut PostgreSQL down in order and start it as a standby",
       isNeeded: position?.inRecovery !== true,
       run: () => restart(options, lease),
-    },
-    {
-      name: "follow nobody",
-      explanation: "reset primary_conninfo: whom it followed before may not be the next primary",
-      isNeeded: true,
-      run: async () => {
-        const { primaryConnInfo } = await subject.replication.replicationStatus();
-        if (primaryConnInfo !== undefined) {
-          await subject.replication.pause(lease, "receiver", true);
-        }
-      },
     },
     {
       name: "wait for no standby",
@@ -92,7 +87,7 @@ export function demotionSteps(options: DemotionOptions, lease: ActionLease): rea
       run: () => terms.resign(lease),
     },
     // The entry stays for an undoing.
-    servingStep(subject, () => journal.write(lease, { ...demotionOf(journal), isDone: true })),
+    servingStep(() => journal.write(lease, { ...demotionOf(journal), isDone: true })),
   ];
 }
 
@@ -109,6 +104,24 @@ async function endSessions(
   await journal.write(lease, { ...entry, terminated });
 }
 
+/** Before the restart: a standby follows from its first moment on. */
+async function followNobody({ subject }: DemotionOptions, lease: ActionLease): Promise<void> {
+  const { replication } = subject;
+  const position = await replication.position().catch(() => undefined);
+  if (position === undefined) {
+    // It is down, after a crash in the middle; the restart looks again.
+    return;
+  }
+  await (position.inRecovery ? stopFollowing(subject, lease) : replication.forgetPrimary(lease));
+}
+
+async function stopFollowing({ replication }: RoleSubject, lease: ActionLease): Promise<void> {
+  const { primaryConnInfo } = await replication.replicationStatus();
+  if (primaryConnInfo !== undefined) {
+    await replication.pause(lease, "receiver", true);
+  }
+}
+
 async function restart(
   { subject, journal, process, clock }: DemotionOptions,
   lease: ActionLease,
@@ -120,6 +133,7 @@ async function restart(
     await process.restartAsStandby({ signal: bound.signal });
   }
   const { lsn } = await subject.untilRecovery(true);
+  await stopFollowing(subject, lease);
   await journal.write(lease, { ...demotionOf(journal), lsn });
 }
 

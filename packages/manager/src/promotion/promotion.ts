@@ -117,6 +117,6 @@ function endingSteps(
         }
       },
     },
-    servingStep(subject, () => journal.clear(lease)),
+    servingStep(() => journal.clear(lease)),
   ];
 }

@@ -37,15 +37,17 @@ export function isDemoted(facts: RoleFacts<ServerPosition | undefined>): boolean
   return type === PoolerType.Replica && position?.inRecovery === true && !isPending;
 }
 
+interface Candidate {
+  readonly serviceId: string;
+  readonly subject: RoleSubject;
+  readonly logger: Logger;
+}
+
 /** Rejects with FAILED_PRECONDITION where the pooler may not become the primary. */
 export async function checkPromotable(
   facts: RoleFacts,
   { synchronous, expectedLsn, force }: PromoteRequest,
-  {
-    subject,
-    logger,
-    signal,
-  }: CallOptions & { readonly subject: RoleSubject; readonly logger: Logger },
+  { serviceId, subject, logger, signal }: CallOptions & Candidate,
 ): Promise<void> {
   const { type, position, isPending, otherLeader } = facts;
   const isForced = force !== undefined;
@@ -56,7 +58,7 @@ export async function checkPromotable(
     );
   }
   if (type === PoolerType.Drained) {
-    throw refused(`operation not allowed: pooler type is ${type}, must be ${PoolerType.Replica}`);
+    requireType(PoolerType.Replica, { type, serviceId });
   }
   const isConsistent = !position.inRecovery && matches(facts, synchronous);
   if (type === PoolerType.Primary && !isConsistent && !isPending && !isForced) {

@@ -2,7 +2,6 @@ import { messageOf } from "../error-message.ts";
 import type { Logger } from "../logger.ts";
 import { ManagerError, ManagerErrorCode } from "../manager-error.ts";
 import type { RoleAction } from "./action-journal.ts";
-import type { RoleSubject } from "./role-subject.ts";
 
 /** What a change of role does, and what is left of it to do. */
 export interface RoleStepPlan {
@@ -20,15 +19,12 @@ export interface RoleStep extends RoleStepPlan {
 }
 
 /** The last step: what was begun is over, so that the role decides again what is served. */
-export function servingStep(subject: RoleSubject, finish: () => Promise<void>): RoleStep {
+export function servingStep(finish: () => Promise<void>): RoleStep {
   return {
     name: "serve",
     explanation: "note that the change is complete, and admit what the new role serves",
     isNeeded: true,
-    run: async () => {
-      await finish();
-      await subject.untilSettled();
-    },
+    run: finish,
   };
 }
 

@@ -6,9 +6,11 @@ import { ManagerError, ManagerErrorCode } from "../manager-error.ts";
 import type { Registration } from "../record/registration.ts";
 import type { PoolerType } from "../record/pooler-type.ts";
 import type { ReplicationControl, ServerPosition } from "../replication/replication-control.ts";
+import type { NotReady } from "../serving/not-ready.ts";
 import { admits } from "../serving/serving-target.ts";
 import { untilStatus } from "../serving/status-wait.ts";
 import type { StatusSource } from "../serving/status-wait.ts";
+import { mayPass, whyNotServing } from "./role-outcome.ts";
 
 export interface RoleSubjectOptions {
   readonly source: StatusSource;
@@ -78,11 +80,23 @@ export class RoleSubject {
     );
   }
 
-  /** Resolves with true when the pooler is where type and server want it, with false after 10 s. */
-  async untilSettled(): Promise<boolean> {
-    return await this.#within(SERVING_TIMEOUT_MS, "the new role", (signal) =>
-      untilStatus(this.#options.source, ({ serving }) => serving.wanted === undefined, signal),
+  /**
+   * Resolves when the pooler serves what the type stands for, and with why it does not where waiting is of
+   * no use, or after 10 s.
+   */
+  async untilServing(type: PoolerType): Promise<NotReady | undefined> {
+    const { source } = this.#options;
+    await this.#within(SERVING_TIMEOUT_MS, "the new role", (signal) =>
+      untilStatus(
+        source,
+        (status) => {
+          const why = whyNotServing(status, type);
+          return why === undefined || !mayPass(why);
+        },
+        signal,
+      ),
     );
+    return whyNotServing(source.status(), type);
   }
 
   /** Resolves when the server answers and is in that state, and the manager has seen it. */

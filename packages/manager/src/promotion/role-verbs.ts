@@ -4,7 +4,7 @@ import type { ActionLease, ActionLock } from "../actions/action-lock.ts";
 import type { Logger } from "../logger.ts";
 import { ManagerError, ManagerErrorCode } from "../manager-error.ts";
 import { PoolerType } from "../record/pooler-type.ts";
-import type { Lsn, ServerPosition } from "../replication/replication-control.ts";
+import type { ServerPosition } from "../replication/replication-control.ts";
 import type { TermRule } from "../terms/term-rules.ts";
 import type { Terms } from "../terms/terms.ts";
 import type { ActionJournal, JournalEntry, RoleAction } from "./action-journal.ts";
@@ -18,10 +18,11 @@ import {
   isPromoted,
 } from "./role-checks.ts";
 import type { RoleFacts } from "./role-checks.ts";
+import type { DemoteResult, RoleResult } from "./role-outcome.ts";
 import type { DemoteRequest, PromoteRequest, RoleRequest } from "./role-request.ts";
 import { checkRequest } from "./role-request.ts";
 import { planOf, runSteps } from "./role-step.ts";
-import type { RoleStep, RoleStepPlan } from "./role-step.ts";
+import type { RoleStep } from "./role-step.ts";
 import type { RoleSubject } from "./role-subject.ts";
 import type { ServerProcess } from "./server-process.ts";
 
@@ -35,22 +36,6 @@ export interface RoleVerbsOptions {
   readonly process: ServerProcess | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
-}
-
-/** What became of a change of role. */
-export interface RoleResult {
-  /** The term that holds now. */
-  readonly term: bigint;
-  /** True where there was nothing to do. */
-  readonly wasAlready: boolean;
-  /** How far the server is: what a primary has written, what a standby has replayed. */
-  readonly lsn: Lsn | undefined;
-  /** What was done, or, where only that was asked for, what would be. */
-  readonly steps: readonly RoleStepPlan[];
-}
-
-export interface DemoteResult extends RoleResult {
-  readonly terminated: number;
 }
 
 const DRAIN_TIMEOUT_MS = 5_000;
@@ -78,19 +63,20 @@ export class RoleVerbs {
       checkRequest(request);
       const facts = await this.#facts(options);
       await this.#requireTerm("exactly", request);
-      const { subject, journal, terms, logger } = this.#options;
+      const { serviceId, subject, journal, terms, logger } = this.#options;
       const { position } = facts;
-      await checkPromotable(facts, request, { ...options, subject, logger });
+      await checkPromotable(facts, request, { ...options, serviceId, subject, logger });
       if (isPromoted(facts, request)) {
-        return { ...this.#result([], position), wasAlready: true };
+        return { ...(await this.#done([], position, PoolerType.Primary)), wasAlready: true };
       }
       const { synchronous, explain = false } = request;
       const promotion = { subject, journal, terms, synchronous, position };
       const steps = promotionSteps(promotion, lease);
-      if (!explain) {
-        await this.#run("Promote", steps, lease, { request, facts });
+      if (explain) {
+        return this.#planned(steps, position);
       }
-      return this.#result(steps, explain ? position : await subject.replication.position());
+      await this.#run("Promote", steps, lease, facts);
+      return await this.#done(steps, await subject.replication.position(), PoolerType.Primary);
     });
   }
 
@@ -103,7 +89,7 @@ export class RoleVerbs {
       if (isDemoted(facts)) {
         await this.#requireTerm("at least", request);
         const { lsn, terminated = 0 } = journal.entry?.action === "Demote" ? journal.entry : {};
-        const result = this.#result([], facts.position);
+        const result = await this.#done([], facts.position, PoolerType.Replica);
         return { ...result, lsn: lsn ?? result.lsn, wasAlready: true, terminated };
       }
       // Before anything else, a newer term included: without it nothing is to be changed.
@@ -123,34 +109,40 @@ export class RoleVerbs {
       const { subject, terms, journal } = this.#options;
       const facts = await this.#facts(options);
       if (isPromoted(facts, {})) {
-        return { ...this.#result([], facts.position), wasAlready: true };
+        const result = await this.#done([], facts.position, PoolerType.Primary);
+        return { ...result, wasAlready: true };
       }
       const current = terms.current.number;
       await checkUndoable(facts, journal.entry, { ...options, subject, term: current });
-      const { synchronous, term = 0n } = journal.entry ?? {};
+      const { synchronous } = journal.entry ?? {};
       const { position } = facts;
       const steps = undoingSteps({ subject, journal, terms, synchronous, position }, lease);
-      if (!explain) {
-        await this.#run("UndoDemote", steps, lease, { request: { term }, facts });
+      if (explain) {
+        return this.#planned(steps, position);
       }
-      return this.#result(steps, explain ? position : await subject.replication.position());
+      await this.#run("UndoDemote", steps, lease, facts);
+      return await this.#done(steps, await subject.replication.position(), PoolerType.Primary);
     });
   }
 
   /** Names another type in the topology, and resolves when the pooler goes by it. */
-  async changeType(type: PoolerType, options: CallOptions = {}): Promise<void> {
-    await this.#locked("ChangeType", options, async () => {
+  async changeType(
+    type: PoolerType,
+    options: CallOptions = {},
+  ): Promise<Pick<RoleResult, "notServing">> {
+    return await this.#locked("ChangeType", options, async () => {
+      const { subject, journal } = this.#options;
       if (type !== PoolerType.Primary && type !== PoolerType.Replica) {
         throw new ManagerError(
           ManagerErrorCode.InvalidArgument,
           `invalid pooler type: ${type}, must be PRIMARY or REPLICA`,
         );
       }
-      const { pending } = this.#options.journal;
-      if (pending !== undefined) {
-        throw new ManagerError(ManagerErrorCode.FailedPrecondition, pending);
+      if (journal.pending !== undefined) {
+        throw new ManagerError(ManagerErrorCode.FailedPrecondition, journal.pending);
       }
-      await this.#options.subject.changeType(type, options);
+      await subject.changeType(type, options);
+      return { notServing: await subject.untilServing(type) };
     });
   }
 
@@ -166,11 +158,11 @@ export class RoleVerbs {
     const demotion = { subject, journal, terms, process, clock, drainTimeoutMs, position };
     const steps = demotionSteps(demotion, lease);
     if (explain) {
-      return { ...this.#result(steps, position), terminated: 0 };
+      return { ...this.#planned(steps, position), terminated: 0 };
     }
-    await this.#run("Demote", steps, lease, { request, facts });
+    await this.#run("Demote", steps, lease, facts);
     const { lsn, terminated = 0 } = journal.entry ?? {};
-    return { ...this.#result(steps, position), lsn, terminated };
+    return { ...(await this.#done(steps, position, PoolerType.Replica)), lsn, terminated };
   }
 
   async #locked<T>(
@@ -190,7 +182,7 @@ export class RoleVerbs {
     action: RoleAction,
     steps: readonly RoleStep[],
     lease: ActionLease,
-    { request: { term = 0n }, facts }: { request: RoleRequest; facts: RoleFacts<unknown> },
+    facts: RoleFacts<unknown>,
   ): Promise<void> {
     const { subject, journal, terms, clock, logger } = this.#options;
     subject.requireTopology();
@@ -199,9 +191,9 @@ export class RoleVerbs {
     if (!goesOn) {
       const startedAt = new Date(clock.now());
       const details = detailsOf(action, facts, entry);
-      // What is forced may name no term; it is done in the one that holds.
-      const inTerm = term === 0n ? terms.current.number : term;
-      await journal.write(lease, { ...details, action, isDone: false, startedAt, term: inTerm });
+      // What is forced names any term or none, and is done in the one that holds.
+      const term = terms.current.number;
+      await journal.write(lease, { ...details, action, isDone: false, startedAt, term });
     }
     await runSteps(action, steps, logger);
   }
@@ -254,12 +246,23 @@ export class RoleVerbs {
     return process;
   }
 
-  #result(steps: readonly RoleStep[], position: ServerPosition | undefined): RoleResult {
+  /** The answer after the last step: whether the role is of any use yet is a part of it. */
+  async #done(
+    steps: readonly RoleStep[],
+    position: ServerPosition | undefined,
+    type: PoolerType,
+  ): Promise<RoleResult> {
+    const notServing = await this.#options.subject.untilServing(type);
+    return { ...this.#planned(steps, position), notServing };
+  }
+
+  #planned(steps: readonly RoleStep[], position: ServerPosition | undefined): RoleResult {
     return {
       term: this.#options.terms.current.number,
       wasAlready: false,
       lsn: position?.lsn,
       steps: planOf(steps),
+      notServing: undefined,
     };
   }
 }

@@ -1,4 +1,5 @@
 import type { ActionLease } from "../actions/action-lock.ts";
+import { onlyRow, textOf } from "../postgres/row.ts";
 import { changeSettings } from "./configuration.ts";
 import { formatConnInfo } from "./conn-info.ts";
 import type { ConnInfo } from "./conn-info.ts";
@@ -25,5 +26,19 @@ export async function follow(
   await changeSettings(session, lease, [{ name: "primary_conninfo", value }]);
   if (resumesReplayAfter) {
     await resumeReplay(session, lease);
+  }
+}
+
+/**
+ * Has a server follow nobody. On a primary this is for its time as a standby: it must not begin that with
+ * a former primary.
+ */
+export async function forgetPrimary(
+  session: ReplicationSession,
+  lease: ActionLease,
+): Promise<void> {
+  const row = onlyRow(await session.read("SELECT current_setting('primary_conninfo') AS conninfo"));
+  if (textOf(row, "conninfo") !== "") {
+    await changeSettings(session, lease, [{ name: "primary_conninfo", value: "" }]);
   }
 }

@@ -4,7 +4,7 @@ import type { ActionLease } from "../actions/action-lock.ts";
 import { ManagerError, ManagerErrorCode } from "../manager-error.ts";
 import type { DedicatedConnection, DedicatedOptions } from "../postgres/dedicated-connection.ts";
 import { TurnLimit } from "../postgres/turn-limit.ts";
-import { follow } from "./follow.ts";
+import { follow, forgetPrimary } from "./follow.ts";
 import { checkLsn } from "./lsn.ts";
 import { primaryConnInfo } from "./primary-conn-info.ts";
 import type { ReplicationLogin } from "./primary-conn-info.ts";
@@ -108,6 +108,10 @@ export class PostgresReplication implements ReplicationControl {
     options: CallOptions = {},
   ): Promise<ReplicationStatus> {
     return this.#change((session) => pause(session, lease, { mode, waits }), options);
+  }
+
+  forgetPrimary(lease: ActionLease, options: CallOptions = {}): Promise<void> {
+    return this.#change((session) => forgetPrimary(session, lease), options);
   }
 
   setSynchronous(

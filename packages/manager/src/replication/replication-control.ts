@@ -128,6 +128,8 @@ export interface ReplicationControl {
     waits: boolean,
     options?: CallOptions,
   ): Promise<ReplicationStatus>;
+  /** Has the server follow nobody, in recovery and when it is a standby the next time. */
+  forgetPrimary(lease: ActionLease, options?: CallOptions): Promise<void>;
   setSynchronous(
     lease: ActionLease,
     /** `undefined`: waits for no standby, once it is a primary. A standby takes nothing else. */

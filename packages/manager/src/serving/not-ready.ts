@@ -27,7 +27,7 @@ import { SqlState } from "../postgres/database-fault.ts";
  * | CHANGE_FAILED          | a pooler that cannot get there yet                                    | a retry  |
  * | POOL_EXHAUSTED         | a pool without one free connection for long                           | time     |
  * | QUERY_PATH_BROKEN      | failures on the way to the server                                     | a retry  |
- * | WRITES_REFUSED         | a primary whose sessions are read-only by its configuration           | the operator |
+ * | WRITES_REFUSED         | a primary whose sessions are read-only by its configuration or an operator's wish | the operator |
  * | COMMITS_WAIT           | a primary whose commits wait for a standby that does not confirm      | the standby |
  */
 export const NotReadyCode = {

@@ -21,6 +21,7 @@ import {
 import {
   DemoteRequest,
   DemoteResponse,
+  NotServing,
   PromoteRequest,
   PromoteResponse,
   UndoDemoteRequest,
@@ -753,6 +754,8 @@ export interface ChangeTypeRequest {
 
 /** The pooler goes by the type. */
 export interface ChangeTypeResponse {
+  /** Absent: it serves what the type stands for. */
+  notServing: NotServing | undefined;
 }
 
 /** Asks for a serving status. */
@@ -1132,11 +1135,14 @@ export const ChangeTypeRequest: MessageFns<ChangeTypeRequest> = {
 };
 
 function createBaseChangeTypeResponse(): ChangeTypeResponse {
-  return {};
+  return { notServing: undefined };
 }
 
 export const ChangeTypeResponse: MessageFns<ChangeTypeResponse> = {
-  encode(_: ChangeTypeResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+  encode(message: ChangeTypeResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.notServing !== undefined) {
+      NotServing.encode(message.notServing, writer.uint32(10).fork()).join();
+    }
     return writer;
   },
 
@@ -1153,6 +1159,14 @@ export const ChangeTypeResponse: MessageFns<ChangeTypeResponse> = {
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.notServing = NotServing.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1165,20 +1179,32 @@ export const ChangeTypeResponse: MessageFns<ChangeTypeResponse> = {
     }
   },
 
-  fromJSON(_: any): ChangeTypeResponse {
-    return {};
+  fromJSON(object: any): ChangeTypeResponse {
+    return {
+      notServing: isSet(object.notServing)
+        ? NotServing.fromJSON(object.notServing)
+        : isSet(object.not_serving)
+        ? NotServing.fromJSON(object.not_serving)
+        : undefined,
+    };
   },
 
-  toJSON(_: ChangeTypeResponse): unknown {
+  toJSON(message: ChangeTypeResponse): unknown {
     const obj: any = {};
+    if (message.notServing !== undefined) {
+      obj.notServing = NotServing.toJSON(message.notServing);
+    }
     return obj;
   },
 
   create(base?: DeepPartial<ChangeTypeResponse>): ChangeTypeResponse {
     return ChangeTypeResponse.fromPartial(base ?? {});
   },
-  fromPartial(_: DeepPartial<ChangeTypeResponse>): ChangeTypeResponse {
+  fromPartial(object: DeepPartial<ChangeTypeResponse>): ChangeTypeResponse {
     const message = createBaseChangeTypeResponse();
+    message.notServing = (object.notServing !== undefined && object.notServing !== null)
+      ? NotServing.fromPartial(object.notServing)
+      : undefined;
     return message;
   },
 };

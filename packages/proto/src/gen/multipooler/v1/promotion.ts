@@ -25,7 +25,7 @@ export interface PromoteRequest {
   explain: boolean;
 }
 
-/** The pooler takes the writes of its shard. */
+/** The pooler is the primary of its shard. */
 export interface PromoteResponse {
   /** What the primary has written. */
   lsnPosition: string;
@@ -34,6 +34,8 @@ export interface PromoteResponse {
   consensusTerm: bigint;
   /** What was done, or would be. */
   steps: RoleStep[];
+  /** Absent: it takes them. */
+  notServing: NotServing | undefined;
 }
 
 /** Asks for the demotion of a primary. */
@@ -61,6 +63,8 @@ export interface DemoteResponse {
   connectionsTerminated: number;
   /** What was done, or would be. */
   steps: RoleStep[];
+  /** Absent: it serves reads. */
+  notServing: NotServing | undefined;
 }
 
 /** Asks for a demotion to be undone, which is possible until the server follows another one. */
@@ -69,12 +73,25 @@ export interface UndoDemoteRequest {
   explain: boolean;
 }
 
-/** The pooler takes the writes of its shard again. */
+/** The pooler is the primary of its shard again. */
 export interface UndoDemoteResponse {
   lsnPosition: string;
   consensusTerm: bigint;
   /** What was done, or would be. */
   steps: RoleStep[];
+  /** Absent: it takes them. */
+  notServing: NotServing | undefined;
+}
+
+/**
+ * Why a pooler does not serve what its role stands for. It has the role nevertheless: repeating the call
+ * is of no use.
+ */
+export interface NotServing {
+  /** The name of the `NotReadyCode` without its prefix, e.g. "DRAINED". */
+  code: string;
+  /** One line for people. */
+  reason: string;
 }
 
 /** A step of a change of role, in the order in which they are done. Each may be repeated. */
@@ -245,7 +262,7 @@ export const PromoteRequest: MessageFns<PromoteRequest> = {
 };
 
 function createBasePromoteResponse(): PromoteResponse {
-  return { lsnPosition: "", wasAlreadyPrimary: false, consensusTerm: 0n, steps: [] };
+  return { lsnPosition: "", wasAlreadyPrimary: false, consensusTerm: 0n, steps: [], notServing: undefined };
 }
 
 export const PromoteResponse: MessageFns<PromoteResponse> = {
@@ -264,6 +281,9 @@ export const PromoteResponse: MessageFns<PromoteResponse> = {
     }
     for (const v of message.steps) {
       RoleStep.encode(v!, writer.uint32(34).fork()).join();
+    }
+    if (message.notServing !== undefined) {
+      NotServing.encode(message.notServing, writer.uint32(42).fork()).join();
     }
     return writer;
   },
@@ -313,6 +333,14 @@ export const PromoteResponse: MessageFns<PromoteResponse> = {
             message.steps.push(RoleStep.decode(reader, reader.uint32()));
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.notServing = NotServing.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -343,6 +371,11 @@ export const PromoteResponse: MessageFns<PromoteResponse> = {
         ? BigInt(object.consensus_term)
         : 0n,
       steps: globalThis.Array.isArray(object?.steps) ? object.steps.map((e: any) => RoleStep.fromJSON(e)) : [],
+      notServing: isSet(object.notServing)
+        ? NotServing.fromJSON(object.notServing)
+        : isSet(object.not_serving)
+        ? NotServing.fromJSON(object.not_serving)
+        : undefined,
     };
   },
 
@@ -360,6 +393,9 @@ export const PromoteResponse: MessageFns<PromoteResponse> = {
     if (message.steps?.length) {
       obj.steps = message.steps.map((e) => RoleStep.toJSON(e));
     }
+    if (message.notServing !== undefined) {
+      obj.notServing = NotServing.toJSON(message.notServing);
+    }
     return obj;
   },
 
@@ -374,6 +410,9 @@ export const PromoteResponse: MessageFns<PromoteResponse> = {
       ? BigInt(object.consensusTerm)
       : 0n;
     message.steps = object.steps?.map((e) => RoleStep.fromPartial(e)) || [];
+    message.notServing = (object.notServing !== undefined && object.notServing !== null)
+      ? NotServing.fromPartial(object.notServing)
+      : undefined;
     return message;
   },
 };
@@ -515,7 +554,14 @@ export const DemoteRequest: MessageFns<DemoteRequest> = {
 };
 
 function createBaseDemoteResponse(): DemoteResponse {
-  return { wasAlreadyDemoted: false, consensusTerm: 0n, lsnPosition: "", connectionsTerminated: 0, steps: [] };
+  return {
+    wasAlreadyDemoted: false,
+    consensusTerm: 0n,
+    lsnPosition: "",
+    connectionsTerminated: 0,
+    steps: [],
+    notServing: undefined,
+  };
 }
 
 export const DemoteResponse: MessageFns<DemoteResponse> = {
@@ -537,6 +583,9 @@ export const DemoteResponse: MessageFns<DemoteResponse> = {
     }
     for (const v of message.steps) {
       RoleStep.encode(v!, writer.uint32(42).fork()).join();
+    }
+    if (message.notServing !== undefined) {
+      NotServing.encode(message.notServing, writer.uint32(50).fork()).join();
     }
     return writer;
   },
@@ -594,6 +643,14 @@ export const DemoteResponse: MessageFns<DemoteResponse> = {
             message.steps.push(RoleStep.decode(reader, reader.uint32()));
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.notServing = NotServing.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -631,6 +688,11 @@ export const DemoteResponse: MessageFns<DemoteResponse> = {
       steps: globalThis.Array.isArray(object?.steps)
         ? object.steps.map((e: any) => RoleStep.fromJSON(e))
         : [],
+      notServing: isSet(object.notServing)
+        ? NotServing.fromJSON(object.notServing)
+        : isSet(object.not_serving)
+        ? NotServing.fromJSON(object.not_serving)
+        : undefined,
     };
   },
 
@@ -651,6 +713,9 @@ export const DemoteResponse: MessageFns<DemoteResponse> = {
     if (message.steps?.length) {
       obj.steps = message.steps.map((e) => RoleStep.toJSON(e));
     }
+    if (message.notServing !== undefined) {
+      obj.notServing = NotServing.toJSON(message.notServing);
+    }
     return obj;
   },
 
@@ -666,6 +731,9 @@ export const DemoteResponse: MessageFns<DemoteResponse> = {
     message.lsnPosition = object.lsnPosition ?? "";
     message.connectionsTerminated = object.connectionsTerminated ?? 0;
     message.steps = object.steps?.map((e) => RoleStep.fromPartial(e)) || [];
+    message.notServing = (object.notServing !== undefined && object.notServing !== null)
+      ? NotServing.fromPartial(object.notServing)
+      : undefined;
     return message;
   },
 };
@@ -738,7 +806,7 @@ export const UndoDemoteRequest: MessageFns<UndoDemoteRequest> = {
 };
 
 function createBaseUndoDemoteResponse(): UndoDemoteResponse {
-  return { lsnPosition: "", consensusTerm: 0n, steps: [] };
+  return { lsnPosition: "", consensusTerm: 0n, steps: [], notServing: undefined };
 }
 
 export const UndoDemoteResponse: MessageFns<UndoDemoteResponse> = {
@@ -754,6 +822,9 @@ export const UndoDemoteResponse: MessageFns<UndoDemoteResponse> = {
     }
     for (const v of message.steps) {
       RoleStep.encode(v!, writer.uint32(26).fork()).join();
+    }
+    if (message.notServing !== undefined) {
+      NotServing.encode(message.notServing, writer.uint32(34).fork()).join();
     }
     return writer;
   },
@@ -795,6 +866,14 @@ export const UndoDemoteResponse: MessageFns<UndoDemoteResponse> = {
             message.steps.push(RoleStep.decode(reader, reader.uint32()));
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.notServing = NotServing.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -820,6 +899,11 @@ export const UndoDemoteResponse: MessageFns<UndoDemoteResponse> = {
         ? BigInt(object.consensus_term)
         : 0n,
       steps: globalThis.Array.isArray(object?.steps) ? object.steps.map((e: any) => RoleStep.fromJSON(e)) : [],
+      notServing: isSet(object.notServing)
+        ? NotServing.fromJSON(object.notServing)
+        : isSet(object.not_serving)
+        ? NotServing.fromJSON(object.not_serving)
+        : undefined,
     };
   },
 
@@ -834,6 +918,9 @@ export const UndoDemoteResponse: MessageFns<UndoDemoteResponse> = {
     if (message.steps?.length) {
       obj.steps = message.steps.map((e) => RoleStep.toJSON(e));
     }
+    if (message.notServing !== undefined) {
+      obj.notServing = NotServing.toJSON(message.notServing);
+    }
     return obj;
   },
 
@@ -847,6 +934,94 @@ export const UndoDemoteResponse: MessageFns<UndoDemoteResponse> = {
       ? BigInt(object.consensusTerm)
       : 0n;
     message.steps = object.steps?.map((e) => RoleStep.fromPartial(e)) || [];
+    message.notServing = (object.notServing !== undefined && object.notServing !== null)
+      ? NotServing.fromPartial(object.notServing)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseNotServing(): NotServing {
+  return { code: "", reason: "" };
+}
+
+export const NotServing: MessageFns<NotServing> = {
+  encode(message: NotServing, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.code !== "") {
+      writer.uint32(10).string(message.code);
+    }
+    if (message.reason !== "") {
+      writer.uint32(18).string(message.reason);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): NotServing {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseNotServing();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.code = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): NotServing {
+    return {
+      code: isSet(object.code) ? globalThis.String(object.code) : "",
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+    };
+  },
+
+  toJSON(message: NotServing): unknown {
+    const obj: any = {};
+    if (message.code !== "") {
+      obj.code = message.code;
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<NotServing>): NotServing {
+    return NotServing.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<NotServing>): NotServing {
+    const message = createBaseNotServing();
+    message.code = object.code ?? "";
+    message.reason = object.reason ?? "";
     return message;
   },
 };
