@@ -1,9 +1,12 @@
+import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { runProgram } from "@multipooler/pooler-process";
 import { PoolerServingStatus, RoutingRole } from "@multipooler/proto/clustermetadata";
+import { NotReadyCode } from "@multipooler/proto/manager-v1";
 import { Mode } from "@multipooler/proto/query";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ClusterNode } from "./switchover/cluster-node.ts";
-import { EMBEDDED, startPair, VERSIONS } from "./switchover/node-pair.ts";
+import { EMBEDDED, startPair, VERSIONS, waitFor } from "./switchover/node-pair.ts";
 import { PrimaryWatch } from "./switchover/primary-watch.ts";
 import type { Health } from "./switchover/primary-watch.ts";
 import { WriteLoad } from "./switchover/write-load.ts";
@@ -12,6 +15,8 @@ import { temporaryDirectory } from "./temporary-directory.ts";
 /** Each restarts one PostgreSQL and promotes another. */
 const SWITCHOVERS = Number(process.env["MULTIPOOLER_SWITCHOVERS"] ?? "2");
 const TIMEOUT_MS = 180_000 + SWITCHOVERS * 60_000;
+const FOLLOWERS = "select application_name as name from pg_stat_replication order by 1";
+const KILL_AT_CALL = join(import.meta.dirname, "switchover/call-kill-hook.ts");
 const PATIENCE = { timeout: 60_000 };
 
 /** Runs a `ctl` command that has to succeed; resolves with what it printed. */
@@ -19,6 +24,14 @@ async function ctl(...args: readonly string[]): Promise<string> {
   const { code, stdout, stderr } = await runProgram(["ctl", ...args]);
   expect([args[0], stderr, code]).toEqual([args[0], "", 0]);
   return stdout;
+}
+
+/** Resolves when a change of the pooler's role has begun. */
+async function untilChanging({ client }: ClusterNode): Promise<void> {
+  const limit = AbortSignal.timeout(PATIENCE.timeout);
+  while ((await client.status()).notReadyCode !== NotReadyCode.NOT_READY_CODE_CHANGING) {
+    await setTimeout(5, undefined, { signal: limit });
+  }
 }
 
 test.for(VERSIONS)(
@@ -107,7 +120,7 @@ describe("a primary and two standbys", { timeout: TIMEOUT_MS }, () => {
     );
   }
 
-  test("a switchover is explained without a change, and one to a primary is refused", async () => {
+  test("a switchover is explained without a change, and one to the primary has nothing to do", async () => {
     const between = ["--from", a.address, "--to", b.address, "--follower", c.address];
     const steps = await ctl("switchover", ...between, "--explain");
     const names = [
@@ -123,12 +136,11 @@ describe("a primary and two standbys", { timeout: TIMEOUT_MS }, () => {
     expect(await ctl("term", "--address", a.address)).toMatch(
       /^term 1: zone1\/a leads it\nprimary/,
     );
-    const reversed = ["ctl", "switchover", "--from", b.address, "--to", a.address];
-    expect(await runProgram(reversed)).toEqual({
-      code: 1,
-      stdout: "",
-      stderr: `multipooler: the pooler at --from ${b.address} is not of type PRIMARY\n`,
-    });
+    // It is what a switchover that is complete leaves.
+    const reversed = await ctl("switchover", "--from", b.address, "--to", a.address);
+    expect(reversed).toMatch(
+      `${a.address} is the primary already in term 1, and ${b.address} follows it at `,
+    );
   });
 
   test("a demotion is undone by the primary itself, and its standbys never noticed", async () => {
@@ -139,6 +151,27 @@ describe("a primary and two standbys", { timeout: TIMEOUT_MS }, () => {
     for (const standby of [b, c]) {
       await expect.poll(() => standby.sql("select id from kept"), PATIENCE).toEqual([{ id: 1 }]);
     }
+  });
+
+  test("a change of role after which nothing is served says so, and ends with 3", async () => {
+    await ctl("drain", "--reason", "works", "--address", a.address);
+    const changes = [
+      ["demote", "The server is a standby that follows nobody"],
+      ["undo-demote", "The pooler is promoted again"],
+      ["promote", "The pooler was the primary already"],
+    ] as const;
+    for (const [verb, said] of changes) {
+      const { code, stdout, stderr } = await runProgram(["ctl", verb, "--address", a.address]);
+      expect({ code, stdout, stderr }).toEqual({
+        code: 3,
+        stdout: expect.stringContaining(said),
+        stderr:
+          "multipooler: the role is changed, but the pooler does not serve: drained by an operator: works (DRAINED)\n",
+      });
+    }
+    await ctl("serve", "--address", a.address);
+    await a.ready();
+    expect(await ctl("promote", "--address", a.address)).toMatch(/^The pooler was the primary/);
   });
 
   test("a type is changed by an administrator's word, which takes the writes away and gives them back", async () => {
@@ -165,9 +198,8 @@ describe("a primary and two standbys", { timeout: TIMEOUT_MS }, () => {
     const between = ["--from", a.address, "--to", b.address, "--follower", c.address];
     expect(await ctl("switchover", ...between)).toContain(`${b.address} is the primary in term 2`);
     await b.ready();
-    const followers = "select application_name as name from pg_stat_replication order by 1";
     await expect
-      .poll(() => b.sql(followers), PATIENCE)
+      .poll(() => b.sql(FOLLOWERS), PATIENCE)
       .toEqual([{ name: "zone1_a" }, { name: "zone1_c" }]);
     expect(await ctl("term", "--address", c.address)).toMatch(/^term 2: /);
     expect(await write(b, 4)).toBeUndefined();
@@ -176,6 +208,60 @@ describe("a primary and two standbys", { timeout: TIMEOUT_MS }, () => {
         .poll(() => standby.sql("select max(id) as id from kept"), PATIENCE)
         .toEqual([{ id: 4 }]);
       expect(await write(standby, 5)).toMatch(/needs the primary/);
+    }
+  });
+
+  test("a switchover that was killed before each of its calls goes on when it is called again", async () => {
+    const between = ["--from", b.address, "--to", a.address, "--follower", c.address];
+    for (const call of ["SetTerm", "Demote", "WaitForLSN", "SetPrimaryConnInfo", "Promote"]) {
+      const env = { NODE_OPTIONS: `--import ${KILL_AT_CALL}`, E2E_KILL_AT_CALL: call };
+      const killed = await runProgram(["ctl", "switchover", ...between], { env });
+      expect([call, killed]).toEqual([call, { code: null, stdout: "", stderr: "" }]);
+    }
+    // It goes on in the term that was begun.
+    expect(await ctl("switchover", ...between, "--explain")).toMatch(/set its term to 3/);
+    const other = await runProgram(["ctl", "switchover", ...between, "--term", "7"]);
+    expect(other).toEqual({
+      code: 1,
+      stdout: "",
+      stderr: "multipooler: --term is 7; a switchover that has stopped goes on in term 3\n",
+    });
+    expect(await ctl("switchover", ...between)).toContain(`${a.address} is the primary in term 3`);
+    await a.ready();
+    expect(await write(a, 6)).toBeUndefined();
+    await expect
+      .poll(() => a.sql(FOLLOWERS), PATIENCE)
+      .toEqual([{ name: "zone1_b" }, { name: "zone1_c" }]);
+    // For whom the first primary waited is known after all.
+    const { status } = await a.client.replication.primaryStatus();
+    expect(status?.syncReplicationConfig).toEqual(waitFor(b));
+    expect(await ctl("switchover", ...between)).toContain(
+      `${a.address} is the primary already in term 3`,
+    );
+  });
+
+  test("a switchover that was killed while its calls ran goes on when it is called again", async () => {
+    const between = ["--from", a.address, "--to", b.address, "--follower", c.address];
+    for (const node of [a, b]) {
+      const kill = new AbortController();
+      const run = runProgram(["ctl", "switchover", ...between], { signal: kill.signal });
+      await Promise.all([
+        expect(run).rejects.toThrow("aborted"),
+        untilChanging(node).then(() => kill.abort()),
+      ]);
+    }
+    expect(await ctl("switchover", ...between)).toMatch(
+      new RegExp(`^${b.address} is the primary (?:already )?in term 4, and `),
+    );
+    await b.ready();
+    expect(await write(b, 7)).toBeUndefined();
+    await expect
+      .poll(() => b.sql(FOLLOWERS), PATIENCE)
+      .toEqual([{ name: "zone1_a" }, { name: "zone1_c" }]);
+    for (const standby of [a, c]) {
+      await expect
+        .poll(() => standby.sql("select array_agg(id order by id) as ids from kept"), PATIENCE)
+        .toEqual([{ ids: [1, 2, 3, 4, 6, 7] }]);
     }
   });
 });

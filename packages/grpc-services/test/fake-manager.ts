@@ -97,7 +97,15 @@ export class FakeManager implements PoolerManager {
     demote: async (request) => {
       const { notServing } = this;
       this.asked.push(request);
-      return { term: 3n, wasAlready: true, lsn: undefined, steps: [], notServing, terminated: 2 };
+      return {
+        term: 3n,
+        wasAlready: true,
+        lsn: undefined,
+        steps: [],
+        notServing,
+        terminated: 2,
+        synchronous: undefined,
+      };
     },
     undoDemote: async (request) => {
       const { notServing } = this;

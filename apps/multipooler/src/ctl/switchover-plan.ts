@@ -1,10 +1,11 @@
-import type { SynchronousReplicationConfiguration } from "@multipooler/proto/replication-v1";
-import { PoolerType } from "@multipooler/proto/manager-v1";
+import { NotReadyCode, PoolerType } from "@multipooler/proto/manager-v1";
 import type { StatusResponse } from "@multipooler/proto/manager-v1";
 import { primaryAddress } from "./primary-address.ts";
 import type { PrimaryAddress } from "./primary-address.ts";
 import type { SwitchoverOptions } from "./promotion-commands.ts";
 import type { Participant } from "./switchover-step.ts";
+import { switchoverTerm } from "./switchover-term.ts";
+import type { SwitchoverTerm } from "./switchover-term.ts";
 
 /** The poolers of a switchover. */
 export interface Participants {
@@ -13,86 +14,114 @@ export interface Participants {
   readonly followers: readonly Participant[];
 }
 
-/** What a switchover is going to do. */
-export interface SwitchoverPlan {
-  /** Of the new primary. */
-  readonly term: bigint;
-  /** That of the former primary, which gets one before the switchover if it has none. */
-  readonly firstTerm: bigint | undefined;
-  /** PostgreSQL of the new primary, as the others reach it. */
-  readonly postgres: PrimaryAddress;
-  /** For whom the new primary waits: for the former one in its own place. */
-  readonly synchronous: SynchronousReplicationConfiguration | undefined;
+/** What they say of themselves. */
+export interface SwitchoverFacts {
+  readonly primary: StatusResponse;
+  readonly standby: StatusResponse;
+  readonly followers: readonly StatusResponse[];
 }
 
-/** Looks at both poolers. Rejects where they are not the primary and a standby of one shard. */
+/** What a switchover is going to do, or has left to do where an earlier one has stopped. */
+export interface SwitchoverPlan extends SwitchoverTerm {
+  /** PostgreSQL of the new primary, as the others reach it. */
+  readonly postgres: PrimaryAddress;
+  /** Whether the former primary is demoted, or about to be, by an earlier one. */
+  readonly goesOn: boolean;
+  /** Whether the new primary is still a standby. */
+  readonly catchesUp: boolean;
+  /** Whether the new primary is one already, and for whom it waits is settled. */
+  readonly isPromoted: boolean;
+  readonly primary: StatusResponse;
+  readonly standby: StatusResponse;
+}
+
+const { POOLER_TYPE_PRIMARY, POOLER_TYPE_REPLICA } = PoolerType;
+
+/** Looks at all poolers. Rejects where they are not the primary and standbys of one shard. */
 export async function planSwitchover(
-  { from, to }: Participants,
+  { from, to, followers }: Participants,
   options: SwitchoverOptions,
 ): Promise<SwitchoverPlan> {
-  const [primary, standby] = await Promise.all([
-    from.call("asking the primary", (client, request) => client.status(request)),
-    to.call("asking the standby", (client, request) => client.status(request)),
+  const statusOf = (pooler: Participant, what: string): Promise<StatusResponse> =>
+    pooler.call(what, (client, request) => client.status(request));
+  const [primary, standby, ...others] = await Promise.all([
+    statusOf(from, "asking the primary"),
+    statusOf(to, "asking the standby"),
+    ...followers.map((follower) => statusOf(follower, "asking the follower")),
   ]);
-  checkRoles(primary, standby, options);
-  const { status } = await from.call("asking the primary", (client, request) =>
-    client.replication.primaryStatus(request),
-  );
+  const facts = { primary, standby, followers: others };
+  checkShard(facts);
+  checkRoles(facts, options);
   const { postgresHost, postgresPort } = await to.call("asking the standby", (client, request) =>
     client.consensus.status(request),
   );
+  const { poolerType, database } = standby;
   return {
-    ...termsOf(primary, standby, options),
+    ...switchoverTerm(facts, options),
     postgres: postgresOf(options, standby, { host: postgresHost, port: postgresPort }),
-    synchronous:
-      status?.syncReplicationConfig && swapped(status.syncReplicationConfig, primary, standby),
+    goesOn: primary.poolerType === POOLER_TYPE_REPLICA,
+    catchesUp: poolerType === POOLER_TYPE_REPLICA && database?.inRecovery !== false,
+    isPromoted: poolerType === POOLER_TYPE_PRIMARY && !isChanging(standby),
+    primary,
+    standby,
   };
 }
 
-/** Two primaries have two terms, also where the first one had none. */
-function termsOf(
-  primary: StatusResponse,
-  standby: StatusResponse,
-  { term }: SwitchoverOptions,
-): Pick<SwitchoverPlan, "term" | "firstTerm"> {
-  const [own = 0n, other = 0n] = [primary, standby].map((status) => status.term?.termNumber ?? 0n);
-  const highest = own > other ? own : other;
-  const least = own === 0n ? highest + 2n : highest + 1n;
-  if (term !== undefined && term < least) {
-    throw new Error(`--term is ${term}; it must be ${least} or higher`);
+/** Either nothing was begun, or what an earlier switchover has left is found. */
+function checkRoles(facts: SwitchoverFacts, { from, to }: SwitchoverOptions): void {
+  const { primary, standby } = facts;
+  const isStandby = standby.poolerType === POOLER_TYPE_REPLICA;
+  const isIntact = isStandby && standby.database?.inRecovery === true;
+  switch (primary.poolerType) {
+    case POOLER_TYPE_PRIMARY:
+      if (!isIntact) {
+        throw new Error(`the pooler at --to ${to} is not a REPLICA in front of a standby`);
+      }
+      return;
+    case POOLER_TYPE_REPLICA: {
+      checkClaim(facts);
+      const isHalfWay = isStandby && isChanging(standby);
+      if (!isIntact && !isHalfWay && standby.poolerType !== POOLER_TYPE_PRIMARY) {
+        throw new Error(`the pooler at --to ${to} is not a REPLICA in front of a standby`);
+      }
+      return;
+    }
+    default:
+      throw new Error(`the pooler at --from ${from} is not of type PRIMARY`);
   }
-  const next = term ?? least;
-  return { term: next, firstTerm: own === 0n ? next - 1n : undefined };
 }
 
-function checkRoles(
-  primary: StatusResponse,
-  standby: StatusResponse,
-  { from, to }: SwitchoverOptions,
-): void {
-  const replica = PoolerType.POOLER_TYPE_REPLICA;
-  if (primary.poolerType === replica && standby.poolerType === replica) {
-    const term = standby.term?.termNumber ?? 0n;
+/**
+ * Two standbys are a switchover that has stopped: the shard is one of theirs, or nobody's since the
+ * demotion. A third pooler keeps its claim when it dies.
+ */
+function checkClaim({ primary, standby }: SwitchoverFacts): void {
+  const { shardPrimary, shardPrimaryAddress } = standby.topology ?? {};
+  if (shardPrimary === undefined) {
+    return;
+  }
+  const isTheirs = [primary, standby].some(
+    ({ poolerId }) => poolerId?.cell === shardPrimary.cell && poolerId.name === shardPrimary.name,
+  );
+  if (!isTheirs) {
+    const { cell, name } = shardPrimary;
     throw new Error(
-      `neither pooler is a primary. A switchover that has stopped goes on with ` +
-        `"ctl promote --term ${term} --address ${to}" and "ctl set-primary --address ${from}"; ` +
-        `"ctl undo-demote --address ${from}" takes it back`,
+      `neither pooler is the primary of the shard, which is ${cell}/${name} at ${shardPrimaryAddress}`,
     );
   }
-  if (primary.poolerType !== PoolerType.POOLER_TYPE_PRIMARY) {
-    throw new Error(`the pooler at --from ${from} is not of type PRIMARY`);
-  }
-  if (
-    standby.poolerType !== PoolerType.POOLER_TYPE_REPLICA ||
-    standby.database?.inRecovery !== true
-  ) {
-    throw new Error(`the pooler at --to ${to} is not a REPLICA in front of a standby`);
-  }
-  const [a, b] = [primary.shardKey, standby.shardKey].map((key) =>
+}
+
+function isChanging({ notReadyCode }: StatusResponse): boolean {
+  return notReadyCode === NotReadyCode.NOT_READY_CODE_CHANGING;
+}
+
+function checkShard({ primary, standby, followers }: SwitchoverFacts): void {
+  const [a, ...others] = [primary, standby, ...followers].map(({ shardKey: key }) =>
     JSON.stringify([key?.database, key?.tableGroup, key?.shard]),
   );
-  if (a !== b) {
-    throw new Error(`the poolers are of two shards: ${a} and ${b}`);
+  const other = others.find((shard) => shard !== a);
+  if (other !== undefined) {
+    throw new Error(`the poolers are of two shards: ${a} and ${other}`);
   }
 }
 
@@ -113,16 +142,4 @@ function postgresOf(
   }
   const address = database?.address ?? "";
   return address.startsWith("/") ? { host: "127.0.0.1", port: told.port } : primaryAddress(address);
-}
-
-/** The same with the two poolers in each other's place. */
-function swapped(
-  configuration: SynchronousReplicationConfiguration,
-  { poolerId: former }: StatusResponse,
-  { poolerId: next }: StatusResponse,
-): SynchronousReplicationConfiguration {
-  const standbyIds = configuration.standbyIds.map((id) =>
-    former !== undefined && id.cell === next?.cell && id.name === next.name ? former : id,
-  );
-  return { ...configuration, standbyIds };
 }

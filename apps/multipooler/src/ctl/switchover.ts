@@ -1,5 +1,8 @@
+import type { DemoteResponse, NotServing } from "@multipooler/proto/promotion-v1";
+import type { SynchronousReplicationConfiguration } from "@multipooler/proto/replication-v1";
 import { callTimeoutMs } from "./call-timeout.ts";
 import { drainTimeout } from "./drain-timeout.ts";
+import { tellNotServing } from "./not-serving.ts";
 import { Output, OutputClosed, jsonText } from "./output.ts";
 import type { CtlOutput } from "./pooler-call.ts";
 import type { SwitchoverOptions } from "./promotion-commands.ts";
@@ -16,7 +19,8 @@ const EXPLAINED = "only the steps are asked for";
 /**
  * `ctl switchover`: demotes the primary, waits until the standby has everything, turns the former
  * primary round and promotes the standby. Where the standby does not catch up, the demotion is undone.
- * Resolves with the exit code.
+ * Called again after it has stopped anywhere, it goes on: each of its calls may be repeated. Resolves with
+ * the exit code.
  *
  * @throws ConfigError for a bad option
  */
@@ -34,10 +38,11 @@ export async function switchover(options: SwitchoverOptions, io: CtlOutput): Pro
   };
   try {
     const plan = await planSwitchover(poolers, options);
-    await (options.explain
-      ? explain(poolers, plan, options, output)
-      : perform(poolers, plan, options, output));
-    return 0;
+    if (options.explain) {
+      await explain(poolers, plan, options, output);
+      return 0;
+    }
+    return tellNotServing(await perform(poolers, plan, options, output), io);
   } catch (error) {
     if (error instanceof OutputClosed) {
       return 0;
@@ -47,55 +52,90 @@ export async function switchover(options: SwitchoverOptions, io: CtlOutput): Pro
   }
 }
 
+/** Resolves with why the new primary does not serve, if it does not. */
 async function perform(
   poolers: Participants,
   plan: SwitchoverPlan,
   options: SwitchoverOptions,
   output: Output,
-): Promise<void> {
+): Promise<NotServing | undefined> {
   const { from, to, followers } = poolers;
-  const { term, postgres, synchronous } = plan;
+  const { term } = plan;
   await recruit(poolers, plan);
   const beganAt = performance.now();
-  const { lsnPosition } = await from.call("demoting the primary", (client, request) =>
+  const demoted = await from.call("demoting the primary", (client, request) =>
     client.roles.demote(
       { consensusTerm: term, drainTimeout: drainTimeout(options.drainTimeout) },
       request,
     ),
   );
-  await catchUp(poolers, lsnPosition);
+  const { lsnPosition: demotedAt } = demoted;
+  if (plan.catchesUp) {
+    await catchUp(poolers, demotedAt);
+  }
   await follow(from, plan);
   const promoted = await to.call(
-    `promoting the standby in term ${term}, which \`ctl promote --term ${term}\` repeats`,
+    `promoting the standby in term ${term}, with which the same command goes on`,
     (client, request) =>
-      client.roles.promote({ consensusTerm: term, syncReplicationConfig: synchronous }, request),
+      client.roles.promote(
+        { consensusTerm: term, syncReplicationConfig: synchronousOf(plan, demoted) },
+        request,
+      ),
   );
-  const gapMs = Math.round(performance.now() - beganAt);
+  const gapMs = plan.goesOn ? undefined : Math.round(performance.now() - beganAt);
   for (const follower of followers) {
     await follow(follower, plan);
   }
-  const json = {
-    from: from.address,
-    to: to.address,
-    term: String(term),
-    demotedAt: lsnPosition,
-    promotedAt: promoted.lsnPosition,
-    gapMs,
-  };
+  const { lsnPosition: promotedAt, notServing } = promoted;
+  const where = { from: from.address, to: to.address, term: String(term), demotedAt, promotedAt };
   await output.write(
-    options.json
-      ? jsonText(json)
-      : `${to.address} is the primary in term ${term}, and ${from.address} follows it at ` +
-          `${postgres.host}:${postgres.port}. No writes were taken for ${gapMs} ms.\n`,
+    options.json ? jsonText({ ...where, gapMs, notServing }) : resultText(poolers, plan, gapMs),
+  );
+  return notServing;
+}
+
+function resultText(
+  { from, to }: Participants,
+  { term, postgres, isPromoted }: SwitchoverPlan,
+  gapMs: number | undefined,
+): string {
+  const is = isPromoted ? "is the primary already" : "is the primary";
+  const gap = gapMs === undefined ? "" : ` No writes were taken for ${gapMs} ms.`;
+  return (
+    `${to.address} ${is} in term ${term}, and ${from.address} follows it at ` +
+    `${postgres.host}:${postgres.port}.${gap}\n`
   );
 }
 
-/** Both learn of a term before anything is changed, so that a pooler that cannot keep one ends it here. */
-async function recruit({ from, to }: Participants, plan: SwitchoverPlan): Promise<void> {
-  const { term: termNumber, firstTerm } = plan;
-  await to.call("recruiting the standby", (client, request) =>
-    client.consensus.setTerm({ term: { termNumber } }, request),
+/**
+ * For whom the new primary waits: for the former one in its own place. One that is promoted already keeps
+ * what it has.
+ */
+function synchronousOf(
+  { isPromoted, primary, standby }: SwitchoverPlan,
+  { syncReplicationConfig: before }: DemoteResponse,
+): SynchronousReplicationConfiguration | undefined {
+  if (isPromoted || before === undefined) {
+    return undefined;
+  }
+  const { poolerId: former } = primary;
+  const { poolerId: next } = standby;
+  const standbyIds = before.standbyIds.map((id) =>
+    former !== undefined && id.cell === next?.cell && id.name === next.name ? former : id,
   );
+  return { ...before, standbyIds };
+}
+
+/** Both learn of a term before anything is changed, so that a pooler that cannot keep one ends it here. */
+async function recruit(
+  { from, to }: Participants,
+  { term: termNumber, isRecruited, firstTerm }: SwitchoverPlan,
+): Promise<void> {
+  if (!isRecruited) {
+    await to.call("recruiting the standby", (client, request) =>
+      client.consensus.setTerm({ term: { termNumber } }, request),
+    );
+  }
   if (firstTerm !== undefined) {
     await from.call("setting the first term of the primary", (client, request) =>
       client.consensus.setTerm({ term: { termNumber: firstTerm } }, request),
@@ -128,16 +168,20 @@ async function follow(pooler: Participant, { term, postgres }: SwitchoverPlan): 
 
 async function explain(
   { from, to, followers }: Participants,
-  { term, postgres, synchronous }: SwitchoverPlan,
+  plan: SwitchoverPlan,
   options: SwitchoverOptions,
   output: Output,
 ): Promise<void> {
+  const { term, postgres } = plan;
   const asked = { explain: true, forceReason: EXPLAINED };
   const demotion = await from.call("asking for the demotion's steps", (client, request) =>
     client.roles.demote({ ...asked, drainTimeout: drainTimeout(options.drainTimeout) }, request),
   );
   const promotion = await to.call("asking for the promotion's steps", (client, request) =>
-    client.roles.promote({ ...asked, syncReplicationConfig: synchronous }, request),
+    client.roles.promote(
+      { ...asked, syncReplicationConfig: synchronousOf(plan, demotion) },
+      request,
+    ),
   );
   const target = `${postgres.host}:${postgres.port}`;
   const steps = [

@@ -7,6 +7,7 @@ import type { HandledMethod } from "../server/service-binding.ts";
 import type { PoolerRoles } from "../server/pooler-manager.ts";
 import { durationMs } from "./duration-message.ts";
 import { TYPES } from "./manager-status-message.ts";
+import { synchronousMessage } from "./replication-message.ts";
 import { synchronousRequest, termClaim } from "./replication-request.ts";
 
 const METHODS = MultiPoolerManagerDefinition.methods;
@@ -43,6 +44,7 @@ export function promotionMethods(roles: PoolerRoles): readonly HandledMethod[] {
         consensusTerm: result.term,
         lsnPosition: result.lsn ?? "",
         connectionsTerminated: result.terminated,
+        syncReplicationConfig: result.synchronous && synchronousMessage(result.synchronous),
         steps: result.steps.map(stepMessage),
         notServing: result.notServing,
       };

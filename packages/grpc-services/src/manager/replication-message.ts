@@ -61,7 +61,8 @@ function connInfoMessage({ host, port, user, applicationName, raw }: ConnInfo): 
   return { host, port: port ?? 0, user, applicationName, raw };
 }
 
-function synchronousMessage(
+/** For whom a primary waits, as the wire has it. */
+export function synchronousMessage(
   configuration: SynchronousReplication,
 ): SynchronousReplicationConfiguration {
   const { commit, method, count, standbys } = configuration;

@@ -1,7 +1,7 @@
 import { PoolerRole, ServingStatus } from "@multipooler/controller-api";
 import type { ManagerStatus } from "../manager-status.ts";
 import { PoolerType } from "../record/pooler-type.ts";
-import type { Lsn } from "../replication/replication-control.ts";
+import type { Lsn, SynchronousReplication } from "../replication/replication-control.ts";
 import { NotReadyCode } from "../serving/not-ready.ts";
 import type { NotReady } from "../serving/not-ready.ts";
 import type { RoleStepPlan } from "./role-step.ts";
@@ -22,6 +22,8 @@ export interface RoleResult {
 
 export interface DemoteResult extends RoleResult {
   readonly terminated: number;
+  /** For whom its commits waited as a primary; `undefined` for nobody. */
+  readonly synchronous: SynchronousReplication | undefined;
 }
 
 /** What nothing but somebody's act ends; everything else may be over in a moment. */

@@ -88,9 +88,10 @@ export class RoleVerbs {
       const facts = await this.#demotionFacts(options);
       if (isDemoted(facts)) {
         await this.#requireTerm("at least", request);
-        const { lsn, terminated = 0 } = journal.entry?.action === "Demote" ? journal.entry : {};
+        const entry = journal.entry?.action === "Demote" ? journal.entry : undefined;
+        const { lsn, terminated = 0, synchronous } = entry ?? {};
         const result = await this.#done([], facts.position, PoolerType.Replica);
-        return { ...result, lsn: lsn ?? result.lsn, wasAlready: true, terminated };
+        return { ...result, lsn: lsn ?? result.lsn, wasAlready: true, terminated, synchronous };
       }
       // Before anything else, a newer term included: without it nothing is to be changed.
       await this.#requireProcess(process).check(options);
@@ -158,11 +159,13 @@ export class RoleVerbs {
     const demotion = { subject, journal, terms, process, clock, drainTimeoutMs, position };
     const steps = demotionSteps(demotion, lease);
     if (explain) {
-      return { ...this.#planned(steps, position), terminated: 0 };
+      const { synchronous } = detailsOf("Demote", facts, journal.entry);
+      return { ...this.#planned(steps, position), terminated: 0, synchronous };
     }
     await this.#run("Demote", steps, lease, facts);
-    const { lsn, terminated = 0 } = journal.entry ?? {};
-    return { ...(await this.#done(steps, position, PoolerType.Replica)), lsn, terminated };
+    const { lsn, terminated = 0, synchronous } = journal.entry ?? {};
+    const result = await this.#done(steps, position, PoolerType.Replica);
+    return { ...result, lsn, terminated, synchronous };
   }
 
   async #locked<T>(

@@ -64,7 +64,11 @@ export interface DemoteResponse {
   /** What was done, or would be. */
   steps: RoleStep[];
   /** Absent: it serves reads. */
-  notServing: NotServing | undefined;
+  notServing:
+    | NotServing
+    | undefined;
+  /** For whom its commits waited as a primary, which a successor may want to know. Absent: for nobody. */
+  syncReplicationConfig: SynchronousReplicationConfiguration | undefined;
 }
 
 /** Asks for a demotion to be undone, which is possible until the server follows another one. */
@@ -561,6 +565,7 @@ function createBaseDemoteResponse(): DemoteResponse {
     connectionsTerminated: 0,
     steps: [],
     notServing: undefined,
+    syncReplicationConfig: undefined,
   };
 }
 
@@ -586,6 +591,9 @@ export const DemoteResponse: MessageFns<DemoteResponse> = {
     }
     if (message.notServing !== undefined) {
       NotServing.encode(message.notServing, writer.uint32(50).fork()).join();
+    }
+    if (message.syncReplicationConfig !== undefined) {
+      SynchronousReplicationConfiguration.encode(message.syncReplicationConfig, writer.uint32(58).fork()).join();
     }
     return writer;
   },
@@ -651,6 +659,14 @@ export const DemoteResponse: MessageFns<DemoteResponse> = {
             message.notServing = NotServing.decode(reader, reader.uint32());
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.syncReplicationConfig = SynchronousReplicationConfiguration.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -693,6 +709,11 @@ export const DemoteResponse: MessageFns<DemoteResponse> = {
         : isSet(object.not_serving)
         ? NotServing.fromJSON(object.not_serving)
         : undefined,
+      syncReplicationConfig: isSet(object.syncReplicationConfig)
+        ? SynchronousReplicationConfiguration.fromJSON(object.syncReplicationConfig)
+        : isSet(object.sync_replication_config)
+        ? SynchronousReplicationConfiguration.fromJSON(object.sync_replication_config)
+        : undefined,
     };
   },
 
@@ -716,6 +737,9 @@ export const DemoteResponse: MessageFns<DemoteResponse> = {
     if (message.notServing !== undefined) {
       obj.notServing = NotServing.toJSON(message.notServing);
     }
+    if (message.syncReplicationConfig !== undefined) {
+      obj.syncReplicationConfig = SynchronousReplicationConfiguration.toJSON(message.syncReplicationConfig);
+    }
     return obj;
   },
 
@@ -734,6 +758,10 @@ export const DemoteResponse: MessageFns<DemoteResponse> = {
     message.notServing = (object.notServing !== undefined && object.notServing !== null)
       ? NotServing.fromPartial(object.notServing)
       : undefined;
+    message.syncReplicationConfig =
+      (object.syncReplicationConfig !== undefined && object.syncReplicationConfig !== null)
+        ? SynchronousReplicationConfiguration.fromPartial(object.syncReplicationConfig)
+        : undefined;
     return message;
   },
 };
