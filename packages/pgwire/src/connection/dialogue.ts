@@ -132,6 +132,11 @@ export class Dialogue {
       case BackendMessage.CommandComplete:
         if (prelude.phase === "running") {
           prelude.completed();
+        }
+        return true;
+      case BackendMessage.CloseComplete:
+        if (prelude.phase === "running") {
+          prelude.closed();
           this.#queue.flush();
         }
         return true;
