@@ -130,15 +130,11 @@ export class Dialogue {
     }
     switch (reader.code) {
       case BackendMessage.CommandComplete:
-        if (prelude.phase === "running") {
-          prelude.completed();
-        }
+        prelude.completed();
         return true;
       case BackendMessage.CloseComplete:
-        if (prelude.phase === "running") {
-          prelude.closed();
-          this.#queue.flush();
-        }
+        prelude.closed();
+        this.#queue.flush();
         return true;
       case BackendMessage.ErrorResponse:
         this.#failPrelude(prelude, running);

@@ -110,18 +110,20 @@ export class PreludeRun {
     return end;
   }
 
-  /** One statement has succeeded. */
+  /** One statement has succeeded, or what ends their transaction after an error. */
   completed(): void {
     this.#left -= 1;
-    if (this.#left === (this.#begin === undefined ? 0 : 1)) {
+    if (this.phase === "running" && this.#left === (this.#begin === undefined ? 0 : 1)) {
       this.#prelude?.done();
     }
   }
 
   /** All of them have, and their portal is closed. */
   closed(): void {
-    this.phase = "done";
-    this.#begin?.begun();
+    if (this.phase === "running" && this.#left === 0) {
+      this.phase = "done";
+      this.#begin?.begun();
+    }
   }
 
   /** Whether the server reports what the statements have set. */
