@@ -4,7 +4,13 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest
 import { BackendConnection } from "../src/connection/backend-connection.ts";
 import type { Prelude } from "../src/connection/prelude.ts";
 import type { RequestEnd } from "../src/connection/request.ts";
-import { encodeStatement } from "../src/messages/extended-writer.ts";
+import {
+  SYNC_BYTES,
+  encodeStatement,
+  executeBytes,
+  writeExecute,
+  writeSync,
+} from "../src/messages/extended-writer.ts";
 import { askRaw, queryMessage } from "./ask.ts";
 
 let postgres: EmbeddedPostgres;
@@ -110,4 +116,16 @@ test("a prelude is done although the transaction behind it does not begin", asyn
   connection.precede(prelude);
   expect(await runIn("begin nonsense", "select 1")).toMatchObject({ said: "EZ E" });
   expect(prelude.isDone).toBe(true);
+});
+
+test.each(["begin", "a prelude"])("nothing is left to execute of %s", async (ahead) => {
+  if (ahead === "begin") {
+    connection.begin({ statement: encodeStatement("begin"), begun: () => undefined });
+  } else {
+    connection.precede(setting("work_mem", "7MB"));
+  }
+  const group = Buffer.alloc(executeBytes(0) + SYNC_BYTES);
+  writeSync(group, writeExecute(group, 0, "", 0));
+  const { end } = await askRaw(connection, group);
+  expect(end).toMatchObject({ error: { diagnostic: { code: "34000" } } });
 });

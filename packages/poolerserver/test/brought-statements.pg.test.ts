@@ -1,4 +1,4 @@
-import { bind, parse, query, sync } from "@multipooler/conversations";
+import { bind, close, execute, parse, query, sync } from "@multipooler/conversations";
 import { expect, test } from "vitest";
 import { useSessionStage } from "./session-stage.ts";
 
@@ -34,3 +34,24 @@ test.each(["", "create temp table pins (id int)"])(
     expect((await client.ask([parse("select 1", "a"), sync])).at(0)).toBe("1");
   },
 );
+
+test.each([
+  ["Close", Buffer.concat([close("S", "a"), sync])],
+  ["DEALLOCATE", query("deallocate a")],
+])("what was brought is gone behind a %s of it", async (_, drop) => {
+  await using pooler = await stage.scene({ capacity: 2 });
+  const client = await pooler.connect();
+  await client.ask(Buffer.concat([parse("select 1", "a"), sync]));
+  expect(await client.ask(query("execute a; select 2"))).toContain("D 1");
+  expect(await client.ask(Buffer.concat([parse("select 3", "a"), sync]))).toEqual([
+    "E 42P05",
+    "Z I",
+  ]);
+  expect(await client.ask(query("prepare a as select 3"))).toEqual(["E 42P05", "Z I"]);
+  expect(await client.ask(Buffer.concat([use, execute(), sync]))).toContain("D 1");
+  await client.ask(drop);
+  expect(await client.ask(Buffer.concat([use, sync]))).toEqual(["E 26000", "Z I"]);
+  expect(await client.ask(query("execute a"))).toEqual(["E 26000", "Z I"]);
+  expect(await client.ask(Buffer.concat([parse("select 3", "a"), sync]))).toEqual(["1", "Z I"]);
+  expect(await client.ask(query("execute a; select 2"))).toContain("D 3");
+});

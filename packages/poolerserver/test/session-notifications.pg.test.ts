@@ -352,3 +352,20 @@ test("clients that listen go away at any time, and nothing is left", async () =>
     expect(await untilNotified(client, 1)).toEqual(["A a2 1"]);
   }
 });
+
+test("a LISTEN is repeated although something else keeps the backend", async () => {
+  await using pooler = await scene();
+  const client = await pooler.connect();
+  await client.ask(query("listen jobs; listen tasks"));
+  await client.ask(query("select pg_advisory_lock(4)"));
+  await client.ask(query("select 1"));
+  expect(client.session.describe()).toMatchObject({ type: "pinned" });
+  await client.ask(query("notify jobs, 'before'"));
+  expect(await client.ask(query("listen jobs; listen tasks"))).toContain("C LISTEN");
+  expect(await client.ask(query("listen jobs"))).toEqual(said("C LISTEN, Z I"));
+  expect(await client.ask(query("notify jobs, 'after'"))).toContain("C NOTIFY");
+  expect(await untilNotified(client, 2)).toEqual(["A jobs before", "A jobs after"]);
+  expect(await client.ask(query("select pg_advisory_unlock(4)"))).toContain("D t");
+  await client.ask(query("select 1"));
+  expect(client.session.describe()).toEqual({ type: "idle" });
+});

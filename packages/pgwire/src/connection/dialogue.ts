@@ -130,10 +130,11 @@ export class Dialogue {
     }
     switch (reader.code) {
       case BackendMessage.CommandComplete:
-        if (prelude.phase === "running") {
-          prelude.completed();
-          this.#queue.flush();
-        }
+        prelude.completed();
+        return true;
+      case BackendMessage.CloseComplete:
+        prelude.closed();
+        this.#queue.flush();
         return true;
       case BackendMessage.ErrorResponse:
         this.#failPrelude(prelude, running);

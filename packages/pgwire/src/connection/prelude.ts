@@ -1,4 +1,9 @@
-import { statementBytes, writeStatement } from "../messages/extended-writer.ts";
+import {
+  statementBytes,
+  targetBytes,
+  writeClose,
+  writeStatement,
+} from "../messages/extended-writer.ts";
 import type { Request } from "./request.ts";
 
 /**
@@ -50,6 +55,7 @@ export type PreludePhase = "unsent" | "running" | "done" | "failed" | "rollingBa
  *
  * The statements are sent in the extended protocol without a Sync, so that after an error the server
  * skips everything up to the next one, a Query included. A request that brings none gets one then.
+ * The portal that they ran in is closed behind them: the request must not find it there.
  */
 export class PreludeRun {
   readonly request: Request;
@@ -65,7 +71,7 @@ export class PreludeRun {
     this.#prelude = prelude;
     this.#begin = begin;
     this.request = request;
-    let bytes = begin?.statement.length ?? 0;
+    let bytes = targetBytes(0) + (begin?.statement.length ?? 0);
     this.#left = begin === undefined ? 0 : 1;
     for (const sql of prelude?.statements ?? []) {
       bytes += statementBytes(sql);
@@ -96,6 +102,7 @@ export class PreludeRun {
       at = writeStatement(target, at, sql);
     }
     at += this.#begin?.statement.copy(target, at) ?? 0;
+    at = writeClose(target, at, "P", "");
     const end = this.request.writeTo(target, at);
     const type = String.fromCharCode(target[at] ?? 0);
     this.#endsInSync = type !== "Q" && type !== "F";
@@ -103,13 +110,17 @@ export class PreludeRun {
     return end;
   }
 
-  /** One statement has succeeded. */
+  /** One statement has succeeded, or what ends their transaction after an error. */
   completed(): void {
     this.#left -= 1;
-    if (this.#left === (this.#begin === undefined ? 0 : 1)) {
+    if (this.phase === "running" && this.#left === (this.#begin === undefined ? 0 : 1)) {
       this.#prelude?.done();
     }
-    if (this.#left === 0) {
+  }
+
+  /** All of them have, and their portal is closed. */
+  closed(): void {
+    if (this.phase === "running" && this.#left === 0) {
       this.phase = "done";
       this.#begin?.begun();
     }

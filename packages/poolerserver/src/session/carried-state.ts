@@ -1,7 +1,7 @@
 import type { AnswerEnd, PgwireError, RequestEnd, TransactionStatus } from "@multipooler/pgwire";
 import { decodeParameterStatus } from "@multipooler/query-service";
 import type { StatementRegistry } from "../statements/statement-registry.ts";
-import { NO_SETTINGS } from "../pool/label-settings.ts";
+import { NO_SETTINGS, isUtf8 } from "../pool/label-settings.ts";
 import { Taint } from "../classification/taint.ts";
 import type { SessionHold } from "./session-hold.ts";
 import type { ClientParameters } from "./settings/client-parameters.ts";
@@ -12,6 +12,7 @@ import { SettingsInquiry } from "./settings/settings-inquiry.ts";
 import type { SettingValues } from "./settings/settings-inquiry.ts";
 import type { ClientStatement } from "./statements/client-statement.ts";
 import type { ClientStatements } from "./statements/client-statements.ts";
+import { isAscii } from "./statements/sql-tokens.ts";
 import type { StatementPlacement } from "./statements/statement-placement.ts";
 import type { SessionClassifier } from "./session-engine.ts";
 import type { UnitFacts } from "./input/unit-facts.ts";
@@ -179,7 +180,7 @@ export class CarriedState {
   /** The server has answered, or not. */
   #learned(values: SettingValues | undefined): void {
     const { hold, settings } = this.#options;
-    if (values === undefined) {
+    if (values === undefined || !this.#isReadable(values)) {
       settings.forget();
       hold.addTaint(Taint.Settings);
     } else {
@@ -193,6 +194,15 @@ export class CarriedState {
       this.#learnedName(values.get(APPLICATION_NAME));
     }
     this.#unseen.clear();
+  }
+
+  /** The server tells values in the encoding of the client. */
+  #isReadable(values: SettingValues): boolean {
+    const encoding = this.#options.hold.lease?.backend.parameters.get("client_encoding");
+    return (
+      (encoding !== undefined && isUtf8(encoding)) ||
+      [...values.values()].every((value) => value === undefined || isAscii(value))
+    );
   }
 
   /** A backend that had the name already did not report it. */

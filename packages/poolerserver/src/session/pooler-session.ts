@@ -256,6 +256,8 @@ export class PoolerSession implements Session, Holder, UnitSource, ChannelOwner 
       this.reject(refusal);
     } else if (hasEnded || this.#replies.replyLocally()) {
       this.#leaveGate();
+    } else if (this.#channels.repeat()) {
+      this.#replies.leave();
     } else {
       this.#run.start(bytes);
     }

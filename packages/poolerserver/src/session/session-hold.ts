@@ -9,6 +9,7 @@ import { isWritable } from "../writable-session.ts";
 import type { UnitFacts } from "./input/unit-facts.ts";
 import { ASKABLE } from "./remains-inquiry.ts";
 import { SessionTaint } from "./session-taint.ts";
+import { OwnStatements } from "./statements/own-statements.ts";
 import { HeldTransaction } from "./transaction/held-transaction.ts";
 
 /** Client encodings in which a byte of ASCII may be part of another character. */
@@ -29,6 +30,7 @@ export class SessionHold {
   /** One that the backend does not know of, or none. */
   readonly held: HeldTransaction = new HeldTransaction((status) => (this.#backendStatus = status));
   #backendStatus: TransactionStatus = "I";
+  readonly own: OwnStatements = new OwnStatements();
   readonly #taint = new SessionTaint();
   /** There were temporary objects, which statements may have been prepared for. */
   #hadTemporary = false;
@@ -162,6 +164,7 @@ export class SessionHold {
   discarded(settings: LabelSettings): void {
     this.#litter |= this.#taint.all & Taint.Seed;
     this.#keepOnly(Taint.Lasting);
+    this.own.clear();
     this.#lease?.statements.clear();
     this.#lease?.noteSettings(settings);
   }
@@ -205,5 +208,6 @@ export class SessionHold {
     this.#keepOnly(Taint.None);
     this.#litter = Taint.None;
     this.#hadTemporary = false;
+    this.own.clear();
   }
 }

@@ -18,6 +18,18 @@ export function noStatementError(name: string): MultiPoolerError {
   });
 }
 
+/** @see UnitStatements */
+export function foreignTextError(): MultiPoolerError {
+  const message = "a statement that was prepared in UTF8 cannot be run in this client_encoding";
+  return new MultiPoolerError(PoolerErrorCode.InvalidArgument, message, {
+    diagnostic: errorDiagnostic("0A000", message, {
+      detail:
+        "The pooler may have to prepare it once more, and its text has other characters than ASCII.",
+      hint: "Set client_encoding before preparing statements, or prepare this one again.",
+    }),
+  });
+}
+
 /** In PostgreSQL's words, which drivers know: they prepare the statement again. */
 export function outdatedPlanError(): MultiPoolerError {
   const message = "cached plan must not change result type";

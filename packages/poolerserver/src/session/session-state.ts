@@ -40,6 +40,7 @@ export function cutterOf(
     classifier,
     statements,
     settings,
+    own: hold.own,
     isPinned: () => hold.isStateful,
     isInTransaction: () => hold.transaction !== "I",
     maxGroupBytes: limits.inputBytes,

@@ -21,6 +21,7 @@ import { Labels } from "../../pool/labels.ts";
 import { SessionSettings } from "../settings/session-settings.ts";
 import { StatementCounts } from "../../statements/statement-counts.ts";
 import { ClientStatements } from "../statements/client-statements.ts";
+import { OwnStatements } from "../statements/own-statements.ts";
 import { UnitCutter } from "./unit-cutter.ts";
 import type { Cut } from "./unit-cutter.ts";
 
@@ -58,6 +59,7 @@ function newCutter(maxGroupBytes = 1000): UnitCutter {
       settings: new Map(),
       loginUser: "app",
     }),
+    own: new OwnStatements(),
     isPinned: () => false,
     isInTransaction: () => false,
     maxGroupBytes,

@@ -67,6 +67,8 @@ export class UnitFacts {
   parses = false;
   /** Ends with a Parse of the unnamed statement that it did not Bind: the client means to, later. */
   leavesStatement = false;
+  /** The unnamed statement that it parses is for the backend only that gets it. */
+  isUnnamedOpaque = false;
   escapes: ReadOnlyEscapes | undefined;
   /** Why it may not run, whatever the server would say. */
   refusal: MultiPoolerError | undefined;
@@ -86,24 +88,33 @@ export class UnitFacts {
   readonly preparedBySql: PreparedBySql[] = [];
   /** The texts behind {@link taint}, unless it is not from texts alone. */
   readonly taintingTexts: TaintingText[] = [];
-  hasOtherTaint = false;
+  #hasOtherTaint = false;
 
   get kind(): UnitKind {
-    return this.isOpen ? "exclusive" : this.#kind;
+    return this.isOpen || this.#leavesOpaque ? "exclusive" : this.#kind;
   }
 
   get taint(): TaintSet {
-    return this.#taint;
+    return this.#leavesOpaque ? this.#taint | Taint.State : this.#taint;
+  }
+
+  /** Whether {@link taint} is not from texts alone. */
+  get hasOtherTaint(): boolean {
+    return this.#hasOtherTaint || this.#leavesOpaque;
   }
 
   /** Whether the unnamed statement that it parses is to be found by the next unit. */
   get routesUnnamed(): boolean {
-    return this.leavesStatement && !this.isOpen;
+    return this.leavesStatement && !this.isOpen && !this.isUnnamedOpaque;
+  }
+
+  get #leavesOpaque(): boolean {
+    return this.leavesStatement && this.isUnnamedOpaque;
   }
 
   /** Whether the session is expected to hold its backend afterwards. */
   get reserves(): boolean {
-    return this.opensTransaction || this.#taint !== Taint.None;
+    return this.opensTransaction || this.taint !== Taint.None;
   }
 
   reset(): void {
@@ -121,6 +132,7 @@ export class UnitFacts {
     this.needsBackend = false;
     this.parses = false;
     this.leavesStatement = false;
+    this.isUnnamedOpaque = false;
     this.escapes = undefined;
     this.refusal = undefined;
     this.discardsAll = undefined;
@@ -131,7 +143,7 @@ export class UnitFacts {
     this.settings = undefined;
     emptyList(this.preparedBySql, this.taintingTexts);
     emptyList(this.channels);
-    this.hasOtherTaint = false;
+    this.#hasOtherTaint = false;
   }
 
   /** A text that the unit runs. `mask`: what of its taint the pooler cannot carry along. */
@@ -167,7 +179,7 @@ export class UnitFacts {
     this.needsBackend = true;
     this.#kind = "exclusive";
     this.#taint |= Taint.Unknown;
-    this.hasOtherTaint = true;
+    this.#hasOtherTaint = true;
     this.escapes = eitherEscape(this.escapes, UNKNOWN_CALL);
   }
 
@@ -176,7 +188,7 @@ export class UnitFacts {
     this.needsBackend = true;
     this.#kind = "exclusive";
     this.#taint |= Taint.State;
-    this.hasOtherTaint = true;
+    this.#hasOtherTaint = true;
   }
 
   addSettings(changes: SettingChanges): void {

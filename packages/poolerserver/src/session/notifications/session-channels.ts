@@ -1,6 +1,7 @@
+import { encodeReadyForQuery } from "@multipooler/pgwire";
+import { PoolerErrorCode, encodeCommandTag } from "@multipooler/query-service";
 import type { NotificationSink, PoolerError, Subscription } from "@multipooler/query-service";
 import { MultiPoolerError, errorDiagnostic, poolerError } from "../../error.ts";
-import { PoolerErrorCode } from "@multipooler/query-service";
 import { KeptNotifications } from "../../notifications/kept-notifications.ts";
 import { behindError } from "../../notifications/subscriber.ts";
 import type { ClientOutput } from "../output/client-output.ts";
@@ -45,6 +46,7 @@ export interface SessionChannelsOptions {
  * | --------- | -------------------------------------------------------------------------------- |
  * | none      | no LISTEN or UNLISTEN is under way                                               |
  * | running   | one runs on a backend, and its answer is held                                    |
+ * | repeated  | a LISTEN to what the pooler listens to, which no backend is to run               |
  * | changing  | PostgreSQL has taken it; the answer waits until the channels have changed        |
  * | ended     | the session has                                                                  |
  */
@@ -55,6 +57,7 @@ type State =
       readonly commands: readonly ChannelCommand[];
       readonly answer: HeldAnswer;
     }
+  | { readonly type: "repeated"; readonly commands: readonly ChannelCommand[] }
   | { readonly type: "changing" }
   | { readonly type: "ended" };
 
@@ -66,7 +69,8 @@ const NONE: State = { type: "none" };
  * change before the client gets the answer, and the backend is cleaned.
  *
  * In a transaction, and among other statements, LISTEN runs on a backend that the session keeps: only
- * PostgreSQL knows whether it takes effect, and which notifications of its own the client gets.
+ * PostgreSQL knows whether it takes effect, and which notifications of its own the client gets. A
+ * backend that is kept for something else must not listen to what the pooler listens to.
  */
 export class SessionChannels implements NotificationSink {
   readonly #options: SessionChannelsOptions;
@@ -121,6 +125,7 @@ export class SessionChannels implements NotificationSink {
     }
     const { hold } = this.#options.run;
     const isAlone = facts.executions === 1 && facts.hasChannelsAlone;
+    const isQuery = isAlone && !facts.isExtended;
     if (this.#takesEffectAtOnce(facts) && leavesOnly) {
       this.#hold(commands);
     } else if (this.#takesEffectAtOnce(facts) && this.#isFree && isAlone && this.#canListen()) {
@@ -128,6 +133,8 @@ export class SessionChannels implements NotificationSink {
       hold.leaveBehind();
     } else if (!this.#listens || this.#areNew(facts)) {
       facts.addState();
+    } else if (this.#takesEffectAtOnce(facts) && isQuery && this.#areRepeated(commands)) {
+      this.#state = { type: "repeated", commands: [...commands] };
     } else {
       facts.refuse(mixedError());
     }
@@ -148,9 +155,28 @@ export class SessionChannels implements NotificationSink {
 
   /** The unit was not run: it is answered otherwise. */
   refused(): void {
-    if (this.#state.type === "running") {
+    if (this.#state.type === "running" || this.#state.type === "repeated") {
       this.#state = NONE;
     }
+  }
+
+  /**
+   * Answers the unit in place of a backend, once a question to the server is answered. Returns whether
+   * it does so.
+   */
+  repeat(): boolean {
+    if (this.#state.type !== "repeated" || this.#subscription === undefined) {
+      return false;
+    }
+    const { commands } = this.#state;
+    const answer = new HeldAnswer();
+    for (const _ of commands) {
+      answer.add(encodeCommandTag("LISTEN"));
+    }
+    answer.add(encodeReadyForQuery("I"));
+    this.#state = { type: "changing" };
+    void this.#change(this.#subscription, commands, answer);
+    return true;
   }
 
   /** Takes the next bytes of an answer, if it is to be held. */
@@ -279,6 +305,12 @@ export class SessionChannels implements NotificationSink {
     const isNew = (command: ChannelCommand): boolean =>
       command.type === "listen" && this.#channels?.has(command.channel) !== true;
     return !hasUnreadChannels && channels.every(isNew);
+  }
+
+  #areRepeated(commands: readonly ChannelCommand[]): boolean {
+    return commands.every(
+      (command) => command.type === "listen" && this.#channels?.has(command.channel) === true,
+    );
   }
 
   /** As PostgreSQL has it: outside of transactions, and between answers. */

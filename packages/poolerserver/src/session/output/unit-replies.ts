@@ -56,6 +56,12 @@ export class UnitReplies {
     return this.#give(this.#transactions.end());
   }
 
+  /** The current unit is answered by another part of the session. */
+  leave(): void {
+    this.#options.statements.accept();
+    this.#options.cutter.forget();
+  }
+
   /** Answers the current unit with an error. */
   reject(error: MultiPoolerError): void {
     this.#options.hold.held.fail();
@@ -103,10 +109,8 @@ export class UnitReplies {
     if (answer === undefined) {
       return false;
     }
-    const { cutter, statements, output } = this.#options;
-    statements.accept();
-    output.write(answer);
-    cutter.forget();
+    this.#options.output.write(answer);
+    this.leave();
     return true;
   }
 

@@ -23,6 +23,8 @@ export class ClientStatement {
   readonly classification: Classification;
   /** Set for one that SQL prepares; a Parse prepares the others. */
   readonly prepare: PrepareText | undefined;
+  /** The pooler cannot send its text: only the backend has it that got the client's Parse. */
+  readonly isOpaque: boolean;
   #registered: RegisteredStatement | undefined;
   #conditions = "";
   /** What the client was told the columns of, and after how many changes of these. */
@@ -33,11 +35,13 @@ export class ClientStatement {
     readonly parameterTypes: readonly number[];
     readonly classification: Classification;
     readonly prepare?: PrepareText | undefined;
+    readonly isOpaque?: boolean;
   }) {
     this.text = options.text;
     this.parameterTypes = options.parameterTypes;
     this.classification = options.classification;
     this.prepare = options.prepare;
+    this.isOpaque = options.isOpaque ?? false;
   }
 
   /** Bytes of text, roughly. */

@@ -8,6 +8,7 @@ import type { UnitFacts } from "../input/unit-facts.ts";
 import { ClientStatement } from "./client-statement.ts";
 import type { ClientStatements } from "./client-statements.ts";
 import { isPoolerName } from "./pooler-name.ts";
+import { isAscii } from "./sql-tokens.ts";
 import { readCommand } from "./session-command.ts";
 import type { SessionCommand, SettingsCommand } from "./session-command.ts";
 import { noStatementError } from "../session-refusal.ts";
@@ -50,9 +51,10 @@ export class OrderReader {
       return undefined;
     }
     const command = this.#commandOf(text);
-    // What else is in such a text the pooler could not send as it is known to it.
-    const isReadable = !isOtherEncoding || goesBack(command, settings.startup);
-    if (command === undefined || !isReadable) {
+    if (
+      command === undefined ||
+      (isOtherEncoding && !isReadable(command, text, settings.startup))
+    ) {
       return undefined;
     }
     const statement = this.#statementOf(command);
@@ -108,21 +110,31 @@ export class OrderReader {
   }
 }
 
-/** Whether it takes settings back only, to values that read the same in every encoding. */
-function goesBack(command: SessionCommand | undefined, { isAscii }: LabelSettings): boolean {
-  switch (command?.type) {
+/** Whether the pooler can carry such a command along that is not in UTF-8, `text`. */
+function isReadable(command: SessionCommand, text: string, startup: LabelSettings): boolean {
+  switch (command.type) {
     case "discardAll":
       return true;
-    case "settings":
-      return isAscii && [...command.changes.names.values()].every((change) => change === "reset");
+    case "settings": {
+      const { names } = command.changes;
+      // What is put back goes with the text.
+      const isKnown = isAscii(text) || [...names.values()].every((change) => change === "reset");
+      return isKnown && startup.isAscii;
+    }
     case "deallocateAll":
     case "channels":
     case "deallocate":
     case "execute":
     case "prepare":
-    case undefined:
-      return false;
+      return isAscii(text);
   }
+}
+
+/** Whether it names one statement. */
+export function isAboutStatement(
+  command: SessionCommand,
+): command is Extract<SessionCommand, { readonly start: number }> {
+  return "start" in command;
 }
 
 /** What does not depend on a name in the text, which is not rewritten. */

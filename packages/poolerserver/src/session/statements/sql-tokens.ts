@@ -69,6 +69,11 @@ export function namesIn(text: string): ReadonlySet<string | undefined> {
   return new Set((statementsOf(text) ?? []).flat().map(nameOf));
 }
 
+/** Whether a text is the same in every encoding of a client. It may have one character a byte. */
+export function isAscii(text: string): boolean {
+  return Buffer.byteLength(text) === text.length;
+}
+
 /** A name that has one character a byte. */
 export function decodeName(name: string): string {
   return Buffer.from(name, "latin1").toString();

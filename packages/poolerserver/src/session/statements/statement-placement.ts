@@ -104,9 +104,7 @@ export class StatementPlacement {
       return bytes;
     }
     this.#rewrite(bytes, messages, false);
-    const rewritten = Buffer.allocUnsafe(this.#steps.byteLength);
-    this.writeTo(rewritten, 0, bytes);
-    return rewritten;
+    return this.#steps.written(bytes);
   }
 
   /** Writes the unit as it was placed. Returns its end. */
@@ -160,8 +158,11 @@ export class StatementPlacement {
     }
   }
 
-  #keep({ kind }: StatementMessage): void {
+  #keep({ kind, statement }: StatementMessage): void {
     this.#steps.keep();
+    if (statement?.isOpaque === true) {
+      this.#place?.hold.own.add(statement);
+    }
     if (kind !== "use") {
       this.#replies.expect(true);
     }
@@ -225,7 +226,8 @@ export class StatementPlacement {
       case "bring":
         this.#steps.keep();
         if (statement !== undefined) {
-          this.#setups.push(setupOf(statement, message.ownName));
+          const own = this.#place?.hold.own;
+          this.#setups.push(setupOf(statement, message.ownName, () => own?.add(statement)));
         }
         return;
       case "restoreIn":
@@ -329,9 +331,7 @@ export class StatementPlacement {
       const held = this.#place?.held;
       const parsed = { generation: registered.generation, ddlCount: this.#ddlCount };
       held?.makeRoom(registered);
-      const setup = setupOf(statement, name);
-      setup.onDone = () => held?.add(registered, parsed);
-      this.#setups.push(setup);
+      this.#setups.push(setupOf(statement, name, () => held?.add(registered, parsed)));
     }
   }
 

@@ -83,10 +83,13 @@ export function emptySetup(name: string): StatementSetup {
   return new StatementSetup({ name, sql: "", parameterTypes: [] });
 }
 
-/** A setup for a client's statement. */
+/** A setup for a client's statement. @param onDone the backend has it */
 export function setupOf(
   { text: sql, parameterTypes, prepare }: ClientStatement,
   name: string,
+  onDone: () => void,
 ): StatementSetup {
-  return new StatementSetup({ name, sql, parameterTypes, prepare });
+  const setup = new StatementSetup({ name, sql, parameterTypes, prepare });
+  setup.onDone = onDone;
+  return setup;
 }

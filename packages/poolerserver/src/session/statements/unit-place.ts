@@ -1,5 +1,6 @@
 import type { TransactionStatus } from "@multipooler/pgwire";
 import type { HeldStatements } from "../../statements/held-statements.ts";
+import type { OwnStatements } from "./own-statements.ts";
 
 /** Where a unit goes. */
 export interface UnitPlace {
@@ -9,5 +10,9 @@ export interface UnitPlace {
   /** The unnamed statement of the unit is to be found by the next one, so that it gets a name. */
   readonly routesUnnamed: boolean;
   /** In a transaction that has failed, PostgreSQL refuses to parse what it has parsed before, too. */
-  readonly hold: { readonly transaction: TransactionStatus; readonly hadTemporary: boolean };
+  readonly hold: {
+    readonly transaction: TransactionStatus;
+    readonly hadTemporary: boolean;
+    readonly own: OwnStatements;
+  };
 }

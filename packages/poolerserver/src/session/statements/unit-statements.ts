@@ -1,25 +1,27 @@
 import { toSqlText } from "@multipooler/pgwire";
 import type { Classification } from "../../classification/classification.ts";
-import { Taint, WITH_STATEMENTS } from "../../classification/taint.ts";
+import { Taint } from "../../classification/taint.ts";
 import { textEnd } from "../input/frontend-message.ts";
 import type { MessageInput } from "../input/message-input.ts";
 import { StartupRestoring } from "../settings/startup-restoring.ts";
 import type { SessionSettings } from "../settings/session-settings.ts";
-import { emptyList } from "../emptied-list.ts";
 import type { TextClassifier } from "../input/unit-cutter.ts";
 import type { UnitFacts } from "../input/unit-facts.ts";
 import { BoundOrders } from "./bound-orders.ts";
+import { BroughtStatements } from "./brought-statements.ts";
 import { ClientStatement } from "./client-statement.ts";
 import { UNNAMED } from "./client-statements.ts";
 import type { ClientStatements } from "./client-statements.ts";
 import { OrderFacts } from "./order-facts.ts";
-import { OrderReader, carriedAlong } from "./order.ts";
+import { OrderReader, carriedAlong, isAboutStatement } from "./order.ts";
 import type { Order } from "./order.ts";
 import { readTypes } from "./parameter-types.ts";
-import { decodeName, namesIn } from "./sql-tokens.ts";
+import { decodeName } from "./sql-tokens.ts";
+import type { OwnStatements } from "./own-statements.ts";
 import type { StatementMessage } from "./statement-message.ts";
 import { isPoolerName } from "./pooler-name.ts";
 import { UnitMessages } from "./unit-messages.ts";
+import { UsableStatements } from "./usable-statements.ts";
 
 const STATEMENT = 0x53;
 const PORTAL = 0x50;
@@ -30,6 +32,7 @@ export interface UnitStatementsOptions {
   readonly classifier: TextClassifier;
   readonly statements: ClientStatements;
   readonly settings: SessionSettings;
+  readonly own: OwnStatements;
   /** Whether the session keeps a backend with statements that the pooler does not know. */
   readonly isPinned: () => boolean;
   /** Whether portals of one unit are there in the next one. */
@@ -45,6 +48,7 @@ export class UnitStatements {
   readonly #orders: OrderReader;
   readonly #orderFacts: OrderFacts;
   readonly #messages: UnitMessages;
+  readonly #usable: UsableStatements;
   /** The last text in the unit. */
   text = "";
   /** A COPY was bound: any Execute may run it. */
@@ -52,13 +56,18 @@ export class UnitStatements {
   /** What the unnamed statement of the unit is. */
   #unnamedOrder: Order | undefined;
   readonly #bound: BoundOrders;
-  /** Names of the unit that are of no statement: what is brought behind must not be found there. */
-  readonly #unknown: string[] = [];
+  readonly #brought: BroughtStatements;
   readonly #restoring: StartupRestoring;
 
   constructor(options: UnitStatementsOptions) {
     this.#options = options;
     this.#messages = new UnitMessages(options.input);
+    this.#usable = new UsableStatements(options);
+    this.#brought = new BroughtStatements({
+      ...options,
+      usable: this.#usable,
+      messages: this.#messages,
+    });
     this.#orders = new OrderReader(options);
     this.#orderFacts = new OrderFacts(options);
     this.#bound = new BoundOrders(options.input);
@@ -73,7 +82,7 @@ export class UnitStatements {
   /** A unit begins. The one before has ended. */
   begin(): void {
     this.#messages.empty();
-    emptyList(this.#unknown);
+    this.#brought.begin();
   }
 
   /** Another piece of the unit begins. */
@@ -95,9 +104,9 @@ export class UnitStatements {
     statements.dropUnnamed(facts.executions, facts.replies);
     const classification = this.#classify(bodyStart);
     const order = this.#orderAt(bodyStart, classification);
-    this.#run(classification, order);
+    this.#orderFacts.add(this.text, classification, order);
     if (order === undefined) {
-      this.#bringNamed(this.#textAt(bodyStart), classification);
+      this.#bringNamed(bodyStart, classification);
     } else if (!this.#restoreIn(order, bodyStart)) {
       this.#rewriteText(order, bodyStart, false);
     }
@@ -115,30 +124,34 @@ export class UnitStatements {
     }
     const name = chunk.toString("latin1", bodyStart, nameEnd);
     const classification = this.#classify(nameEnd + 1);
-    const statement = new ClientStatement({ text: this.text, parameterTypes, classification });
+    const isOpaque = this.#usable.isOpaque(this.text);
+    const { text } = this;
+    const statement = new ClientStatement({ text, parameterTypes, classification, isOpaque });
     const isUnnamed = name === UNNAMED;
     const names = { nameStart: bodyStart, nameEnd };
-    if (this.#isOpaque() && !isUnnamed) {
-      facts.addState();
+    const former = isUnnamed ? undefined : statements.get(name);
+    if (former !== undefined) {
       statements.noteOther();
-      this.#messages.add("plain", names);
-      return;
-    }
-    if (!isUnnamed && statements.get(name) !== undefined) {
-      statements.noteOther();
-      this.#messages.add("duplicate", { ...names, ownName: decodeName(name) });
+      const kind = this.#usable.isOwn(former) ? "plain" : "duplicate";
+      this.#messages.add(kind, { ...names, ownName: decodeName(name) });
       return;
     }
     if (!isUnnamed) {
       facts.refuse(statements.refusalOf(statement));
     }
     statements.define(name, statement, facts.replies);
+    if (isOpaque && !isUnnamed) {
+      facts.addState();
+      this.#messages.add("plain", { ...names, statement });
+      return;
+    }
     if (isUnnamed) {
       facts.parses = true;
       facts.leavesStatement = true;
+      facts.isUnnamedOpaque = isOpaque;
       this.#unnamedOrder = this.#orderAt(nameEnd + 1, classification);
       if (this.#unnamedOrder === undefined) {
-        this.#bringNamed(this.#textAt(nameEnd + 1), classification);
+        this.#bringNamed(nameEnd + 1, classification);
       } else if (this.#rewriteText(this.#unnamedOrder, nameEnd + 1, true)) {
         return;
       }
@@ -159,23 +172,25 @@ export class UnitStatements {
     if (statement === undefined) {
       return;
     }
-    facts.refuse(statement.refusalFor(this.#options.settings.loginUser));
+    if (!this.#usable.isOwn(statement)) {
+      facts.refuse(statement.refusalFor(this.#options.settings.loginUser));
+    }
     const isOwn = this.#options.statements.noteBind(statement) && facts.parses;
     facts.leavesStatement &&= !isOwn;
     this.text = statement.text;
     const classification = isOwn ? statement.classification : classifier.classify(statement.text);
     this.#hasBoundCopy ||= classification.copy !== undefined;
     if (isOwn) {
-      this.#run(classification, this.#unnamedOrder);
+      this.#orderFacts.add(this.text, classification, this.#unnamedOrder);
       this.#bound.bind(this.#unnamedOrder);
       return;
     }
     const text = toSqlText(statement.text);
     const order = carriedAlong(this.#orders.read(text, classification));
     if (order === undefined) {
-      this.#bringNamed(text, classification);
+      this.#brought.bring(text, classification);
     }
-    this.#run(classification, order);
+    this.#orderFacts.add(this.text, classification, order);
     this.#bound.bind(order);
   }
 
@@ -211,12 +226,12 @@ export class UnitStatements {
       this.#passOn();
       return;
     }
+    const isKept = !isStatement || name === UNNAMED || this.#usable.isElsewhere(name);
     if (isStatement && statements.get(name) !== undefined) {
       statements.close(name);
     } else {
       statements.noteOther();
     }
-    const isKept = !isStatement || name === UNNAMED || this.#isOpaque();
     this.#messages.add(isKept ? "plain" : "close", { nameStart, nameEnd });
   }
 
@@ -227,23 +242,22 @@ export class UnitStatements {
     this.#messages.add("plain", {});
   }
 
-  /** In such an encoding a text cannot be sent by the pooler as it is known to it. */
-  #isOpaque(): boolean {
-    return this.#options.settings.current.isOtherEncoding;
-  }
-
   /** A message uses the statement whose name begins at `nameStart`. */
   #use(nameStart: number, isDescribe = false): ClientStatement | undefined {
     const { input, facts, isPinned } = this.#options;
     const { chunk, bodyEnd } = input;
     const nameEnd = textEnd(chunk, nameStart, bodyEnd);
     const name = chunk.toString("latin1", nameStart, nameEnd);
-    const statement = this.#usable(name);
+    const statement = this.#usable.find(name);
+    const isUnnamed = name === UNNAMED && facts.parses;
+    if (statement !== undefined && !isUnnamed && this.#usable.isOwn(statement)) {
+      return statement;
+    }
     if (statement === undefined) {
       if (name === UNNAMED || isPoolerName(name)) {
         this.#messages.add("missing", { nameStart, nameEnd });
       } else {
-        this.#unknown.push(name);
+        this.#brought.noteUnknown(name);
         if (isPinned()) {
           // SQL that was not understood may have prepared it.
           facts.addState();
@@ -251,54 +265,41 @@ export class UnitStatements {
       }
       return undefined;
     }
-    const isUnnamed = name === UNNAMED && facts.parses;
     if (isUnnamed && this.#unnamedOrder?.statement !== undefined) {
       // Its Parse was rewritten where it stands.
       return statement;
+    }
+    if (!isUnnamed) {
+      this.#usable.refuseForeign(statement);
     }
     this.#messages.add("use", { nameStart, nameEnd, statement, isUnnamed, isDescribe });
     return statement;
   }
 
-  /** A text in another encoding is known to the server only that got it. */
-  #usable(name: string): ClientStatement | undefined {
-    const { statements, facts } = this.#options;
-    const statement = statements.get(name);
-    const isForeign = this.#isOpaque() && !(name === UNNAMED && facts.parses);
-    return isForeign && statement?.text.includes("\uFFFD") === true ? undefined : statement;
-  }
-
-  #run(classification: Classification, order: Order | undefined): void {
-    this.#orderFacts.add(this.text, classification, order);
-  }
-
   /** Has the name rewritten in the text that begins at `textStart`. Returns whether there is one. */
   #rewriteText(order: Order | undefined, textStart: number, isParse: boolean): boolean {
-    if (order?.statement === undefined) {
+    if (order?.statement === undefined || !isAboutStatement(order.command)) {
       return false;
     }
     const { command, statement } = order;
-    switch (command.type) {
-      case "prepare":
-      case "execute":
-      case "deallocate": {
-        const isTaken =
-          command.type === "prepare" && this.#options.statements.get(command.name) !== undefined;
-        this.#messages.add(isTaken ? "taken" : command.type, {
-          nameStart: textStart + command.start,
-          nameEnd: textStart + command.end,
-          statement,
-          ownName: decodeName(command.name),
-          isParse,
-        });
-        return true;
-      }
-      case "settings":
-      case "discardAll":
-      case "deallocateAll":
-      case "channels":
-        return false;
+    const former = this.#options.statements.get(command.name);
+    if (former !== undefined && this.#usable.isOwn(former)) {
+      return false;
     }
+    if (command.type === "execute") {
+      this.#usable.refuseForeign(statement);
+    }
+    this.#messages.add(
+      command.type === "prepare" && former !== undefined ? "taken" : command.type,
+      {
+        nameStart: textStart + command.start,
+        nameEnd: textStart + command.end,
+        statement,
+        ownName: decodeName(command.name),
+        isParse,
+      },
+    );
+    return true;
   }
 
   /** Has a text put back what it resets of the start-up settings. Returns whether it resets any. */
@@ -312,23 +313,9 @@ export class UnitStatements {
     return restoring !== undefined;
   }
 
-  /**
-   * A text that is more than one command may name statements in SQL. They go to the backend under the
-   * names that the client has for them, and that keeps it.
-   */
-  #bringNamed(text: string, { taint }: Classification): void {
-    const { facts, statements } = this.#options;
-    if ((taint & WITH_STATEMENTS) === 0 || statements.isEmpty || this.#isOpaque()) {
-      return;
-    }
-    for (const name of namesIn(text)) {
-      const isNone = name === undefined || name === UNNAMED || this.#unknown.includes(name);
-      const statement = isNone ? undefined : statements.get(name);
-      if (!isNone && statement !== undefined) {
-        // Also where the text is only parsed.
-        facts.addState();
-        this.#messages.add("bring", { ownName: decodeName(name), statement });
-      }
+  #bringNamed(start: number, classification: Classification): void {
+    if (classification.taint !== Taint.None) {
+      this.#brought.bring(this.#textAt(start), classification);
     }
   }
 

@@ -108,6 +108,13 @@ export class UnitSteps {
     });
   }
 
+  /** The same, by itself. */
+  written(bytes: Buffer): Buffer {
+    const target = Buffer.allocUnsafe(this.#byteLength);
+    this.writeTo(target, 0, bytes);
+    return target;
+  }
+
   #renameBehind(step: WriteStep, message: StatementMessage, name: string): void {
     this.#add(step, name);
     this.#byteLength += name.length - (message.nameEnd - message.nameStart);

@@ -1,6 +1,6 @@
 import { encodeStatement } from "@multipooler/pgwire";
 import { TextCache } from "../../text-cache.ts";
-import { statementsOf, wordOf } from "../statements/sql-tokens.ts";
+import { isAscii, statementsOf, wordOf } from "../statements/sql-tokens.ts";
 import type { SqlToken } from "../statements/sql-tokens.ts";
 
 /** A statement that begins or ends a transaction and that PostgreSQL has no reason to refuse. */
@@ -42,8 +42,7 @@ export class TransactionCommands {
 }
 
 function commandOf(text: string): TransactionCommand | undefined {
-  // A text in ASCII is the same in every encoding of a client.
-  if (text.length > MAX_TEXT_LENGTH || Buffer.byteLength(text) !== text.length) {
+  if (text.length > MAX_TEXT_LENGTH || !isAscii(text)) {
     return undefined;
   }
   const [tokens, ...others] = statementsOf(text) ?? [];

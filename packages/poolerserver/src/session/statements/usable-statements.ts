@@ -1,0 +1,63 @@
+import type { UnitFacts } from "../input/unit-facts.ts";
+import { foreignTextError } from "../session-refusal.ts";
+import type { SessionSettings } from "../settings/session-settings.ts";
+import type { ClientStatement } from "./client-statement.ts";
+import { UNNAMED } from "./client-statements.ts";
+import type { ClientStatements } from "./client-statements.ts";
+import type { OwnStatements } from "./own-statements.ts";
+import { isPoolerName } from "./pooler-name.ts";
+import { isAscii } from "./sql-tokens.ts";
+
+export interface UsableStatementsOptions {
+  readonly statements: ClientStatements;
+  readonly facts: UnitFacts;
+  readonly settings: SessionSettings;
+  readonly own: OwnStatements;
+  /** Whether the session keeps a backend with statements that the pooler does not know. */
+  readonly isPinned: () => boolean;
+}
+
+/**
+ * Which statements of a client the pooler can bring to a backend, and which are to be found on the one
+ * that the session holds only. In an encoding other than UTF-8 the pooler can send ASCII alone.
+ */
+export class UsableStatements {
+  readonly #options: UsableStatementsOptions;
+
+  constructor(options: UsableStatementsOptions) {
+    this.#options = options;
+  }
+
+  /** Whether the pooler cannot send a text in the encoding of the session as it is known to it. */
+  isOpaque(text: string): boolean {
+    return this.#options.settings.current.isOtherEncoding && !isAscii(text);
+  }
+
+  /** Whether the backend that the session holds has the statement under the client's name. */
+  isOwn(statement: ClientStatement): boolean {
+    return statement.isOpaque || this.#options.own.has(statement);
+  }
+
+  /** Whether a statement of this name is under it on the backend that is held, or may be. */
+  isElsewhere(name: string): boolean {
+    const statement = this.#options.statements.get(name);
+    return statement === undefined
+      ? this.#options.isPinned() && !isPoolerName(name)
+      : this.isOwn(statement);
+  }
+
+  /** The statement of this name. An unnamed one that is opaque is gone with the backend that got it. */
+  find(name: string): ClientStatement | undefined {
+    const { statements, facts, own } = this.#options;
+    const statement = statements.get(name);
+    const isHere = name !== UNNAMED || facts.parses || statement?.isOpaque !== true;
+    return isHere || own.has(statement) ? statement : undefined;
+  }
+
+  /** A text that was parsed in UTF-8 cannot be sent once more in another encoding. */
+  refuseForeign({ text }: ClientStatement): void {
+    if (this.isOpaque(text)) {
+      this.#options.facts.refuse(foreignTextError());
+    }
+  }
+}

@@ -1,0 +1,103 @@
+import {
+  bind,
+  close,
+  execute,
+  extended,
+  message,
+  parse,
+  query,
+  sync,
+} from "@multipooler/conversations";
+import { expect, test } from "vitest";
+import { shuffle, stateOf, use } from "./statement-use.ts";
+import { useSessionStage } from "./session-stage.ts";
+
+const { scene } = useSessionStage();
+
+const OF_LATIN = { client_encoding: "LATIN1" };
+/** The server finds one character, whatever its bytes are. */
+const ASKING = "select length('é'), ascii('é')";
+const ANSWER = "D 1|233";
+
+/** A Parse whose text is in LATIN1. */
+function latinParse(text: string, name = ""): Buffer {
+  return message("P", Buffer.from(`${name}\0${text}\0\0\0`, "latin1"));
+}
+
+test("statements and commands in ASCII follow a session whose encoding is another one", async () => {
+  await using pooler = await scene({ capacity: 3 });
+  const client = await pooler.connect();
+  await client.ask([parse("select 1", "a"), sync]);
+  await client.ask(query("prepare b as select 2"));
+  await client.ask(query("set client_encoding = 'LATIN1'"));
+  await client.ask([parse("select 3", "c"), sync]);
+  await client.ask(query("prepare d as select 4"));
+  await client.ask(query("set work_mem = '70kB'"));
+  for (let round = 0; round < 3; round += 1) {
+    await shuffle(pooler);
+    expect(stateOf(client)).toBe("idle");
+    expect(await client.ask(use("a"))).toContain("D 1");
+    expect(await client.ask(query("execute b"))).toContain("D 2");
+    expect(await client.ask(use("c"))).toContain("D 3");
+    expect(await client.ask(extended("execute d"))).toContain("D 4");
+    expect(await client.ask(query("show work_mem"))).toContain("D 70kB");
+  }
+  expect(await client.ask(query("deallocate prepare a"))).toEqual(["C DEALLOCATE", "Z I"]);
+  expect(await client.ask(use("a"))).toEqual(["E 26000", "Z I"]);
+  expect(await client.ask([close("S", "c"), sync])).toEqual(["3", "Z I"]);
+  expect(await client.ask(use("c"))).toEqual(["E 26000", "Z I"]);
+  expect(stateOf(client)).toBe("idle");
+});
+
+test("a statement in another encoding stays on the backend that got it", async () => {
+  await using pooler = await scene({ capacity: 2 });
+  const client = await pooler.connect(OF_LATIN);
+  expect(await client.ask([latinParse(ASKING, "a"), sync])).toEqual(["1", "Z I"]);
+  expect(stateOf(client)).toBe("pinned");
+  expect(await client.ask(use("a"))).toContain(ANSWER);
+  expect(await client.ask(query("execute a"))).toContain(ANSWER);
+  expect(await client.ask(query("execute a; select 2"))).toContain(ANSWER);
+  expect(await client.ask([parse("select 1", "a"), sync])).toEqual(["E 42P05", "Z I"]);
+  expect(await client.ask(query("prepare a as select 1"))).toEqual(["E 42P05", "Z I"]);
+  await client.ask(query("set client_encoding = 'UTF8'"));
+  expect(await client.ask(use("a"))).toContain(ANSWER);
+  expect(await client.ask(query("deallocate a"))).toEqual(["C DEALLOCATE", "Z I"]);
+  expect(await client.ask(use("a"))).toEqual(["E 26000", "Z I"]);
+  expect(await client.ask([parse("select 5", "a"), sync])).toEqual(["1", "Z I"]);
+  expect(await client.ask(use("a"))).toContain("D 5");
+});
+
+test("an unnamed statement in another encoding is there for the next group", async () => {
+  await using pooler = await scene({ capacity: 2 });
+  const client = await pooler.connect(OF_LATIN);
+  const group = [latinParse(ASKING), bind(), execute(), sync];
+  expect(await client.ask(group)).toContain(ANSWER);
+  expect(stateOf(client)).toBe("idle");
+  for (const [letter, code] of [
+    ["é", 233],
+    ["è", 232],
+  ] as const) {
+    expect(await client.ask([latinParse(`select ascii('${letter}')`), sync])).toEqual(["1", "Z I"]);
+    expect(await client.ask([bind(), execute(), sync])).toContain(`D ${code}`);
+  }
+});
+
+test("a statement that was prepared in UTF-8 is refused in an encoding that garbles it", async () => {
+  await using pooler = await scene({ capacity: 2 });
+  const client = await pooler.connect();
+  await client.ask([parse(ASKING, "a"), sync]);
+  await client.ask(query("set client_encoding = 'LATIN1'"));
+  expect(await client.ask(use("a"))).toEqual(["E 0A000", "Z I"]);
+  expect(await client.ask(query("execute a"))).toEqual(["E 0A000", "Z I"]);
+  expect(await client.ask(query("execute a; select 1"))).toEqual(["E 0A000", "Z I"]);
+  await client.ask(query("reset client_encoding"));
+  expect(await client.ask(use("a"))).toContain(ANSWER);
+});
+
+test("a value that is set in UTF-8 is right in the encoding that is set behind it", async () => {
+  await using pooler = await scene({ capacity: 3 });
+  const client = await pooler.connect();
+  await client.ask(query("set app.x = 'é'; set client_encoding = 'LATIN1'"));
+  await shuffle(pooler);
+  expect(await client.ask(query("select ascii(current_setting('app.x'))"))).toContain("D 233");
+});
