@@ -112,9 +112,13 @@ test("the pooler, its limits and its connections", async () => {
   expect(states[0]).toBeGreaterThanOrEqual(1);
   const current = metrics.get(`mg_pooler_pool_current_connections{${ROLE},user="postgres"}`);
   expect(current).toBeGreaterThanOrEqual(1);
-  const used =
-    'db_client_connection_count{db_client_connection_pool_name="regular:postgres",db_client_connection_state="used"}';
-  expect(metrics.get(used)).toBe(states[0]);
+  const [regular, reserved] = ["regular", "reserved"].map((pool) =>
+    metrics.get(
+      `db_client_connection_count{db_client_connection_pool_name="${pool}:postgres",db_client_connection_state="used"}`,
+    ),
+  );
+  expect(reserved).toBe(1);
+  expect((regular ?? 0) + 1).toBe(states[0]);
 });
 
 test("what a load has done", async () => {
@@ -152,17 +156,19 @@ test("how long requests of each user took, and errors by SQLSTATE", async () => 
     pooler.connect(),
     pooler.connect({ user: "other", password: "secret" }),
   ]);
-  const ofUser = (user: string): string => `database="postgres",user="${user}",pool_type="regular"`;
+  const ofUser = (user: string, status: string): string =>
+    `database="postgres",user="${user}",pool_type="regular",status="${status}"`;
   const duration = "mg_pooler_query_duration_seconds";
   const errors = (sqlstate: string): string =>
     `mg_pooler_query_errors_total{${ROLE},database="postgres",pool_type="regular",sqlstate="${sqlstate}",error_source="backend"}`;
-  const [slow, all, sum, count, ofOther, division, undefinedTable] = await growth(
+  const [slow, all, sum, count, failed, ofOther, division, undefinedTable] = await growth(
     [
-      `${duration}_bucket{${ofUser("postgres")},le="0.1"}`,
-      `${duration}_bucket{${ofUser("postgres")},le="+Inf"}`,
-      `${duration}_sum{${ofUser("postgres")}}`,
-      `${duration}_count{${ofUser("postgres")}}`,
-      `${duration}_sum{${ofUser("other")}}`,
+      `${duration}_bucket{${ofUser("postgres", "ok")},le="0.1"}`,
+      `${duration}_bucket{${ofUser("postgres", "ok")},le="+Inf"}`,
+      `${duration}_sum{${ofUser("postgres", "ok")}}`,
+      `${duration}_count{${ofUser("postgres", "ok")}}`,
+      `${duration}_count{${ofUser("postgres", "error")}}`,
+      `${duration}_sum{${ofUser("other", "ok")}}`,
       errors("22012"),
       errors("42P01"),
     ],
@@ -180,7 +186,70 @@ test("how long requests of each user took, and errors by SQLSTATE", async () => 
   expect(sum).toBeGreaterThanOrEqual(0.45);
   expect(count).toBe(all);
   expect(ofOther).toBeGreaterThanOrEqual(0.2);
-  expect({ division, undefinedTable }).toEqual({ division: 3, undefinedTable: 1 });
+  expect({ failed, division, undefinedTable }).toEqual({
+    failed: 3,
+    division: 3,
+    undefinedTable: 1,
+  });
+});
+
+test("how many rows requests had, over gRPC and over PostgreSQL's protocol", async () => {
+  const client = await pooler.connect();
+  const bucket = (le: string): string => `mg_pooler_query_rows_bucket{${OWN},le="${le}"}`;
+  const [one, hundreds, all, sum] = await growth(
+    [bucket("1"), bucket("500"), bucket("+Inf"), `mg_pooler_query_rows_sum{${OWN}}`],
+    async () => {
+      await client.query("select generate_series(1, 300)");
+      await streamed(caller, { query: "select generate_series(1, 20000)" });
+    },
+  );
+  await client.end();
+  // The pool asks the server a few things of its own, which have few rows.
+  expect((hundreds ?? 0) - (one ?? 0)).toBeGreaterThanOrEqual(1);
+  expect((all ?? 0) - (hundreds ?? 0)).toBe(1);
+  expect(sum).toBeGreaterThanOrEqual(20_300);
+});
+
+test("requests of reservations are told apart from the others", async () => {
+  const reserved = 'database="postgres",user="postgres",pool_type="reserved"';
+  const duration = "mg_pooler_query_duration_seconds_count";
+  const errors = `mg_pooler_query_errors_total{${ROLE},database="postgres",pool_type="reserved",sqlstate="22012",error_source="backend"}`;
+  const names = [
+    `${duration}{${reserved},status="ok"}`,
+    `${duration}{${reserved},status="error"}`,
+    `mg_pooler_query_rows_sum{${reserved}}`,
+    `${ACQUIRE}_count{${reserved},outcome="acquired"}`,
+    errors,
+  ];
+  const options = await begun();
+  const counts = await growth(names, async () => {
+    await streamed(caller, { query: "select generate_series(1, 7)", options });
+    await streamed(caller, { query: "select 1 / 0", options });
+  });
+  expect(counts).toEqual([1, 1, 7, 0, 1]);
+  await caller.concludeTransaction({ options, conclusion: ROLLBACK, rollbackSessionSettings: {} });
+  const [succeeded, failed, , granted] = await growth(names, async () => {
+    await caller.executeQuery({ query: "select 1" });
+    await caller.releaseReservedConnection({ options: await begun() });
+  });
+  // BEGIN goes with the statement; what cleans the connection afterwards is the pool's.
+  expect({ succeeded, failed, granted }).toEqual({ succeeded: 1, failed: 0, granted: 1 });
+});
+
+test("calls over gRPC by their method and status", async () => {
+  const calls = (status: string): string =>
+    `rpc_server_call_duration_seconds_count{rpc_system_name="grpc",rpc_method="multipoolerservice.MultipoolerService/StreamExecute",rpc_response_status_code="${status}"}`;
+  const slow = calls("OK").replace("_count{", "_sum{");
+  const [succeeded, failed, time] = await growth(
+    [calls("OK"), calls("UNKNOWN"), slow],
+    async () => {
+      await streamed(caller, { query: "select pg_sleep(0.2)" });
+      await streamed(caller, { query: "select 1" });
+      await streamed(caller, { query: "select 1 / 0" });
+    },
+  );
+  expect([succeeded, failed]).toEqual([2, 1]);
+  expect(time).toBeGreaterThanOrEqual(0.2);
 });
 
 test("codes that functions make up share one series beyond the ones that are told apart", async () => {

@@ -88,7 +88,7 @@ export function assemble(
   const operations = poolerOperations(() => ({ reload, administration, clients }));
   const { observeCall } = telemetry;
   const grpc = grpcServerOf(config, limits, { manager, operations, observeCall, logger });
-  metrics.report(manager, administration);
+  metrics.report({ manager, administration, grpc });
   const clients = clientListener(config, limits, {
     manager,
     administration,

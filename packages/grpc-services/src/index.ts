@@ -4,6 +4,8 @@ export type { ConnectionCount, ConnectionLimit } from "./server/connection/grpc-
 export { GrpcServer } from "./server/grpc-server.ts";
 export type { ChangeableGrpcLimits, GrpcFiles, GrpcServerOptions } from "./server/grpc-server.ts";
 export type { GrpcTlsOptions } from "./server/connection/grpc-tls.ts";
+export { CALL_TIME_BOUNDS_MS } from "./server/call/call-times.ts";
+export type { CallTimesReport } from "./server/call/call-times.ts";
 export type { CallObserver, ObservedCall } from "./server/call/observed-calls.ts";
 export type { PoolerActivity } from "./manager/pooler-activity.ts";
 export type {

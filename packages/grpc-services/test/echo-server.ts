@@ -1,6 +1,7 @@
 import { systemClock } from "@multipooler/timing";
 import { CallDeadlines } from "../src/server/call/call-deadlines.ts";
 import { CallRoutes } from "../src/server/call/call-routes.ts";
+import { CallTimes } from "../src/server/call/call-times.ts";
 import { ReceivingBytes } from "../src/server/call/receiving-bytes.ts";
 import { UnsentBytes } from "../src/server/call/unsent-bytes.ts";
 import { GrpcPort } from "../src/server/connection/grpc-port.ts";
@@ -41,6 +42,7 @@ export async function startEchoServer(
   const routes = new CallRoutes({
     services: [service],
     subjects: undefined,
+    times: new CallTimes(),
     access: undefined,
     limits: {
       maxMessageBytes: MIB,

@@ -30,9 +30,9 @@ export type {
   Credential,
   ServerAddress,
 } from "./connection/connect-options.ts";
-export { ANSWER_TIME_BOUNDS_MS, AnswerTimes } from "./connection/answer-times.ts";
-export { ErrorCounts } from "./connection/error-counts.ts";
+export { ANSWER_TIME_BOUNDS_MS, ROW_COUNT_BOUNDS } from "./connection/connection-activity.ts";
 export type { ActivityFigures } from "./connection/connection-activity.ts";
+export { ErrorCounts } from "./connection/error-counts.ts";
 export type { CloseReason, ConnectionState } from "./connection/connection-state.ts";
 export { compactChunk } from "./messages/compact-chunk.ts";
 export { scheduleFlush } from "./connection/loop-turn.ts";

@@ -20,9 +20,9 @@ export type {
 } from "./pooler-event.ts";
 export type { TotalFigures } from "./pool/activity-totals.ts";
 export type { ConnectionSums } from "./pool/connection-sums.ts";
-export type { UserActivity, WaitFigures } from "./pool/user-totals.ts";
+export type { KindActivity, UserActivity, WaitFigures } from "./pool/user-totals.ts";
 export type { PoolReport, ServerReport, ServerState } from "./pool/pool-report.ts";
-export { ANSWER_TIME_BOUNDS_MS } from "@multipooler/pgwire";
+export { ANSWER_TIME_BOUNDS_MS, ROW_COUNT_BOUNDS } from "@multipooler/pgwire";
 export type { ReservationReport } from "./reservations/reservation-report.ts";
 export type { ObservedStatement, StatementObserver } from "./session/statement-observer.ts";
 export { SESSION_ISOLATIONS } from "./session-isolation.ts";

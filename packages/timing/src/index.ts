@@ -1,5 +1,6 @@
 export { Backoff } from "./backoff.ts";
 export type { BackoffOptions } from "./backoff.ts";
+export { BucketCounts } from "./bucket-counts.ts";
 export type { Clock, Timer } from "./clock.ts";
 export { Deadline, isTimeout } from "./deadline.ts";
 export type { DeadlineOptions } from "./deadline.ts";

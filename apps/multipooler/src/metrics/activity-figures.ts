@@ -81,17 +81,26 @@ function activityCounters(administration: Administration, role: () => string): r
   ];
 }
 
-function errorsOf({ name, totals }: DatabaseReport, role: string): readonly Point[] {
-  return [...totals.errors].map(([sqlstate, value]) => ({
+function errorsOf(
+  { name, totals: { errors, reservedErrors } }: DatabaseReport,
+  role: string,
+): readonly Point[] {
+  const point = (sqlstate: string, value: number, poolType: "regular" | "reserved"): Point => ({
     value,
     attributes: {
       routing_role: role,
       database: name,
-      pool_type: "regular",
+      pool_type: poolType,
       sqlstate,
       error_source: errorSource(sqlstate),
     },
-  }));
+  });
+  return [
+    ...[...errors].map(([sqlstate, count]) =>
+      point(sqlstate, Math.max(0, count - (reservedErrors.get(sqlstate) ?? 0)), "regular"),
+    ),
+    ...[...reservedErrors].map(([sqlstate, count]) => point(sqlstate, count, "reserved")),
+  ];
 }
 
 /** In the words of Multigres: class 08 and 57P0x are about the connection, the others about the statement. */

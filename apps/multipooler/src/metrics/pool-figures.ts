@@ -1,12 +1,6 @@
 import type { Administration, DatabasePool } from "@multipooler/poolerserver";
 import type { Figure, Point } from "./figure.ts";
 
-/** The states of connections, by the words of OpenTelemetry's own metric. */
-const CLIENT_STATES = [
-  ["used", "active"],
-  ["idle", "idle"],
-] as const;
-
 /** What the pools have now: connections, and who waits for them. `role` is "primary" or "replica". */
 export function poolFigures(administration: Administration, role: () => string): readonly Figure[] {
   const sources = { administration, role };
@@ -90,14 +84,23 @@ function userGauges({ administration, role }: Sources): readonly Gauge[] {
   ];
 }
 
+/** By the words of OpenTelemetry's own metric, with the pools that Multigres has. */
 function connectionCounts(user: string, pools: readonly DatabasePool[]): readonly Point[] {
-  return CLIENT_STATES.map(([word, state]) => ({
-    value: sumOf(pools, (pool) => countIn(pool, state)),
+  const reserved = sumOf(pools, ({ reservations }) => reservations);
+  const used = sumOf(pools, (pool) => countIn(pool, "active")) - reserved;
+  const idle = sumOf(pools, (pool) => countIn(pool, "idle"));
+  const point = (pool: string, state: "used" | "idle", value: number): Point => ({
+    value,
     attributes: {
-      "db.client.connection.pool.name": `regular:${user}`,
-      "db.client.connection.state": word,
+      "db.client.connection.pool.name": `${pool}:${user}`,
+      "db.client.connection.state": state,
     },
-  }));
+  });
+  return [
+    point("regular", "used", used),
+    point("regular", "idle", idle),
+    point("reserved", "used", reserved),
+  ];
 }
 
 function usersOf(pools: readonly DatabasePool[]): [string, DatabasePool[]][] {

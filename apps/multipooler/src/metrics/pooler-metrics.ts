@@ -1,24 +1,34 @@
+import type { GrpcServer } from "@multipooler/grpc-services";
 import type { Administration, PoolerEvent } from "@multipooler/poolerserver";
 import type { Meter } from "@opentelemetry/api";
 import { MeterProvider } from "@opentelemetry/sdk-metrics";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import { buildVersion } from "../version.ts";
 import { activityFigures } from "./activity-figures.ts";
+import { callHistogram } from "./call-histogram.ts";
+import { CountedHistograms } from "./counted-histograms.ts";
 import { eventCounter } from "./event-metrics.ts";
 import { reportFigures } from "./figure.ts";
 import { poolFigures } from "./pool-figures.ts";
+import { queryHistograms } from "./query-histograms.ts";
 import { ScrapeReader } from "./scrape-reader.ts";
 import { countTransitions, roleOf, servingFigures } from "./serving-metrics.ts";
 import type { ReportedManager } from "./serving-metrics.ts";
-import { UserTimes } from "./user-times.ts";
+
+/** The parts of the program that the metrics are read from. */
+export interface ReportedParts {
+  readonly manager: ReportedManager;
+  readonly administration: Administration;
+  readonly grpc: Pick<GrpcServer, "callTimes">;
+}
 
 /**
  * The metrics of the process, by the names of Multigres' pooler. They are collected when somebody asks;
  * in between only what seldom happens is counted.
  */
 export class PoolerMetrics implements AsyncDisposable {
-  readonly #userTimes = new UserTimes();
-  readonly #reader = new ScrapeReader([this.#userTimes]);
+  readonly #histograms = new CountedHistograms();
+  readonly #reader = new ScrapeReader([this.#histograms]);
   readonly #provider: MeterProvider;
   readonly #meter: Meter;
   readonly #count: (event: PoolerEvent) => void;
@@ -30,7 +40,7 @@ export class PoolerMetrics implements AsyncDisposable {
     this.#provider = new MeterProvider({
       readers: [
         this.#reader,
-        ...(metricReader === undefined ? [] : [metricReader([this.#userTimes])]),
+        ...(metricReader === undefined ? [] : [metricReader([this.#histograms])]),
       ],
       ...(resource === undefined ? {} : { resource }),
     });
@@ -43,8 +53,8 @@ export class PoolerMetrics implements AsyncDisposable {
     this.#count(event);
   }
 
-  /** Reports what a manager and its controller have from now on. To be called once. */
-  report(manager: ReportedManager, administration: Administration): void {
+  /** Reports what a manager, its controller and the server of calls have from now on. To be called once. */
+  report({ manager, administration, grpc }: ReportedParts): void {
     const role = (): string => roleOf(manager.status());
     this.#role = role;
     reportFigures(this.#meter, [
@@ -52,7 +62,7 @@ export class PoolerMetrics implements AsyncDisposable {
       ...poolFigures(administration, role),
       ...activityFigures(administration, role),
     ]);
-    this.#userTimes.report(administration);
+    this.#histograms.report([...queryHistograms(administration), callHistogram(grpc)]);
     this.#stopWatching = countTransitions(this.#meter, manager);
   }
 

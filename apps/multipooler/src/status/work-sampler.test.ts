@@ -8,6 +8,7 @@ const NOTHING: TotalFigures = {
   logins: 0,
   grants: 0,
   waitMs: 0,
+  reservedErrors: new Map(),
   clientParses: 0,
   serverParses: 0,
   binds: 0,
@@ -17,6 +18,10 @@ const NOTHING: TotalFigures = {
   transactionMs: 0,
   errors: new Map(),
   answerTimes: Array.from({ length: 17 }, () => 0),
+  failedTimes: [],
+  failedMs: 0,
+  rowCounts: [],
+  rows: 0,
   bytesSent: 0,
   bytesReceived: 0,
 };

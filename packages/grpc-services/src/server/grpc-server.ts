@@ -22,6 +22,8 @@ import { poolerServices } from "./pooler-services.ts";
 import { bindReflection } from "./reflection.ts";
 import { CallDeadlines } from "./call/call-deadlines.ts";
 import { CallRoutes } from "./call/call-routes.ts";
+import { CallTimes } from "./call/call-times.ts";
+import type { CallTimesReport } from "./call/call-times.ts";
 import { observeCalls } from "./call/observed-calls.ts";
 import type { CallObserver } from "./call/observed-calls.ts";
 import { checkReceivingLimits, ReceivingBytes } from "./call/receiving-bytes.ts";
@@ -131,6 +133,7 @@ export class GrpcServer implements ServiceTransport {
   readonly #access: ManagerAccess | undefined;
   readonly #maxMessageBytes: number;
   readonly #offered = new Set<PoolerService>();
+  readonly #times = new CallTimes();
   readonly #listening = new Listening<GrpcPort, Run>({
     start: (closing) => this.#start(closing),
     alreadyOpen: () =>
@@ -202,6 +205,11 @@ export class GrpcServer implements ServiceTransport {
   /** Requests that arrive; zeros while the server does not listen. */
   get receiving(): ReceivingCount {
     return this.#listening.run?.receiving.count ?? { bytes: 0, waiting: 0, refused: 0 };
+  }
+
+  /** How long calls took that have ended, since the server was made. */
+  get callTimes(): readonly CallTimesReport[] {
+    return this.#times.report();
   }
 
   /** Announces a service for the next `listen`. */
@@ -290,6 +298,7 @@ export class GrpcServer implements ServiceTransport {
       services: [...offered, ...(health === undefined ? [] : [health]), ...reflection],
       subjects: tls?.allowedSubjects && new AllowedSubjects(tls.allowedSubjects),
       access: this.#access,
+      times: this.#times,
       limits: {
         ...own,
         maxMessageBytes,

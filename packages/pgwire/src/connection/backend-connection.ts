@@ -164,20 +164,8 @@ export class BackendConnection {
 
   /** What it has done so far. */
   get activity(): ActivityFigures {
-    const { requests, transactions, busyMs, transactionMs, requestedAt } = this.#activity;
-    const { errors, answerTimes } = this.#activity;
     const { bytesSent, bytesReceived } = this.#socket;
-    return {
-      requests,
-      transactions,
-      busyMs,
-      transactionMs,
-      errors,
-      answerTimes,
-      bytesSent,
-      bytesReceived,
-      requestedAt,
-    };
+    return { ...this.#activity.figures, bytesSent, bytesReceived };
   }
 
   /** Whether the server owes an answer, and nothing on this side holds that up. */

@@ -1,5 +1,13 @@
-import { AnswerTimes } from "./answer-times.ts";
+import { BucketCounts } from "@multipooler/timing";
 import { ErrorCounts } from "./error-counts.ts";
+
+/** Upper bounds of what is counted together, in milliseconds. What takes longer than the last is counted too. */
+export const ANSWER_TIME_BOUNDS_MS: readonly number[] = [
+  0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000,
+];
+
+/** Upper bounds of numbers of rows that are counted together. */
+export const ROW_COUNT_BOUNDS: readonly number[] = [0, 1, 5, 10, 50, 100, 500, 1000, 5000, 10_000];
 
 /** What a connection has done since its session stands. Durations in milliseconds. */
 export interface ActivityFigures {
@@ -15,6 +23,14 @@ export interface ActivityFigures {
   readonly errors: ReadonlyMap<string, number>;
   /** Of the requests how many took how long, by `ANSWER_TIME_BOUNDS_MS`. Changes in place. */
   readonly answerTimes: ArrayLike<number>;
+  /** The same of those that were answered with an error. */
+  readonly failedTimes: ArrayLike<number>;
+  /** How long these took. */
+  readonly failedMs: number;
+  /** Of the requests how many had how many rows, by `ROW_COUNT_BOUNDS`. Changes in place. */
+  readonly rowCounts: ArrayLike<number>;
+  /** Rows that the server has sent. */
+  readonly rows: number;
   readonly bytesSent: number;
   readonly bytesReceived: number;
   /** When the last request was made while none was in flight; milliseconds since the epoch, or 0. */
@@ -25,45 +41,43 @@ export interface ActivityFigures {
 export class ConnectionActivity {
   #requests = 0;
   #transactions = 0;
-  #busyMs = 0;
   #transactionMs = 0;
   readonly #errors = new ErrorCounts();
-  readonly #answerTimes = new AnswerTimes();
+  readonly #answerTimes = new BucketCounts(ANSWER_TIME_BOUNDS_MS);
+  readonly #failedTimes = new BucketCounts(ANSWER_TIME_BOUNDS_MS);
+  readonly #rowCounts = new BucketCounts(ROW_COUNT_BOUNDS);
+  /** Of the request that is being answered, as `#hasFailed`. */
+  #rows = 0;
+  #hasFailed = false;
   #busySince = 0;
   #transactionSince = 0;
 
-  get requests(): number {
-    return this.#requests;
-  }
-
-  get transactions(): number {
-    return this.#transactions;
-  }
-
-  get busyMs(): number {
-    return this.#busyMs;
-  }
-
-  get transactionMs(): number {
-    return this.#transactionMs;
-  }
-
-  get errors(): ReadonlyMap<string, number> {
-    return this.#errors.counts;
-  }
-
-  get answerTimes(): ArrayLike<number> {
-    return this.#answerTimes.counts;
-  }
-
-  /** See {@link ActivityFigures}. */
-  get requestedAt(): number {
-    return this.#busySince === 0 ? 0 : performance.timeOrigin + this.#busySince;
+  /** As of now. */
+  get figures(): Omit<ActivityFigures, "bytesSent" | "bytesReceived"> {
+    return {
+      requests: this.#requests,
+      transactions: this.#transactions,
+      busyMs: this.#answerTimes.sum,
+      transactionMs: this.#transactionMs,
+      errors: this.#errors.counts,
+      answerTimes: this.#answerTimes.counts,
+      failedTimes: this.#failedTimes.counts,
+      failedMs: this.#failedTimes.sum,
+      rowCounts: this.#rowCounts.counts,
+      rows: this.#rowCounts.sum,
+      requestedAt: this.#busySince === 0 ? 0 : performance.timeOrigin + this.#busySince,
+    };
   }
 
   /** The server has answered with an error. */
   failed(sqlstate: string): void {
     this.#errors.note(sqlstate);
+    this.#hasFailed = true;
+  }
+
+  /** The server has answered with rows. */
+  received(rows: number): void {
+    this.#rows += rows;
   }
 
   /** A request is made while none is in flight. */
@@ -78,9 +92,15 @@ export class ConnectionActivity {
   /** The server is through with a request; if others are in flight it turns to the next one now. */
   answered({ isInTransaction }: { readonly isInTransaction: boolean }): void {
     const now = performance.now();
+    const ms = now - this.#busySince;
     this.#requests += 1;
-    this.#busyMs += now - this.#busySince;
-    this.#answerTimes.note(now - this.#busySince);
+    this.#answerTimes.note(ms);
+    this.#rowCounts.note(this.#rows);
+    this.#rows = 0;
+    if (this.#hasFailed) {
+      this.#hasFailed = false;
+      this.#failedTimes.note(ms);
+    }
     this.#busySince = now;
     if (!isInTransaction) {
       this.#transactions += 1;

@@ -247,6 +247,7 @@ export class Dialogue {
       case "rows": {
         const request = this.#eventRequest(running);
         const { bytes, rowCount, inProgress } = reader;
+        this.#activity.received(rowCount);
         this.#answer.deliver(request, { type: "rows", bytes, rowCount, inProgress });
         return true;
       }
@@ -325,6 +326,7 @@ export class Dialogue {
       throw protocolViolation("ReadyForQuery came without a request");
     }
     this.#transactionStatus = status;
+    this.#activity.received(this.#spans.takeRowCount());
     this.#activity.answered({ isInTransaction: status !== "I" });
     this.#answer.finish(request, status, failure);
   }

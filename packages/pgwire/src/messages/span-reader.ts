@@ -32,6 +32,7 @@ export class SpanReader {
   #bytesLeft = 0;
   #isDropped = false;
   #isBehind = false;
+  #rowCount = 0;
   #failure: { readonly cause: unknown } | undefined;
 
   constructor({ input, ...limits }: SizeLimits & { readonly input: ByteInput }) {
@@ -120,6 +121,19 @@ export class SpanReader {
     return failure;
   }
 
+  /** The rows that have begun since the last call. */
+  takeRowCount(): number {
+    const count = this.#rowCount;
+    this.#rowCount = 0;
+    return count;
+  }
+
+  #countRow(code: number): void {
+    if (code === BackendMessage.DataRow) {
+      this.#rowCount += 1;
+    }
+  }
+
   #skip(): void {
     if (this.#bytesLeft === 0) {
       return;
@@ -152,6 +166,7 @@ export class SpanReader {
         this.#emit(request, offset);
       }
       this.#bytesLeft = size;
+      this.#countRow(code);
       return "passed";
     }
     this.code = code;
@@ -187,6 +202,7 @@ export class SpanReader {
       this.give(request, header);
     }
     this.#bytesLeft = size - header.length;
+    this.#countRow(code);
     return "passed";
   }
 

@@ -13,6 +13,8 @@ export interface TotalFigures extends ConnectionSums, StatementFigures {
   readonly grants: number;
   /** How long units have waited for connections, all together. */
   readonly waitMs: number;
+  /** Of the errors those on connections that reservations held. */
+  readonly reservedErrors: ReadonlyMap<string, number>;
 }
 
 /** Adds up what is done for the users of a database, as far as they are told apart. It outlives the pools. */
@@ -57,9 +59,8 @@ export class ActivityTotals {
   /** As of now. */
   figures(): TotalFigures {
     const users = this.#used();
-    const sums = users
-      .map((user) => user.connections())
-      .reduce((total, one) => addSums(total, one), NO_SUMS);
+    const sums = sumOf(users.map((user) => user.connections()));
+    const reserved = sumOf(users.map((user) => user.reservedConnections()));
     return {
       ...sums,
       requests: Math.max(0, sums.requests - this.#ownRequests),
@@ -67,6 +68,7 @@ export class ActivityTotals {
       logins: this.#logins,
       grants: users.reduce((total, { grants }) => total + grants, 0),
       waitMs: users.reduce((total, { waitMs }) => total + waitMs, 0),
+      reservedErrors: reserved.errors,
       ...this.statements.figures(),
     };
   }
@@ -74,4 +76,8 @@ export class ActivityTotals {
   #used(): readonly UserTotals[] {
     return [...this.#users.values(), this.#others].filter(({ isUsed }) => isUsed);
   }
+}
+
+function sumOf(all: readonly ConnectionSums[]): ConnectionSums {
+  return all.reduce((total, one) => addSums(total, one), NO_SUMS);
 }

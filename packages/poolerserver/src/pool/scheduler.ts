@@ -62,7 +62,7 @@ export class Scheduler {
       },
       reservable: this.#reservations.isBounded ? () => this.#reservations.room : undefined,
       onExpired: (unit, waiting) => {
-        this.#totals.noteExpired(options.waitTimeoutMs);
+        this.#totals.noteExpired(options.waitTimeoutMs, unit);
         options.slow?.waited(options.waitTimeoutMs, { user: options.user, origin: unit.origin });
         unit.refused(this.#exhaustedError(unit, waiting));
         this.#serve();
@@ -84,8 +84,9 @@ export class Scheduler {
     });
     this.#exclusiveEnds = this.#pool;
     this.#reservedEnds = {
-      giveBack: (member) => this.#endReserved(() => this.#pool.giveBack(member)),
-      discard: (member, reason) => this.#endReserved(() => this.#pool.discard(member, reason)),
+      giveBack: (member) => this.#endReserved(member, () => this.#pool.giveBack(member)),
+      discard: (member, reason) =>
+        this.#endReserved(member, () => this.#pool.discard(member, reason)),
     };
     this.#sharedEnds = {
       giveBack: (member) => this.#endShared(member),
@@ -245,7 +246,7 @@ export class Scheduler {
       }
       const unit = this.#bestFor(member, next);
       const waitMs = this.#queue.take(unit);
-      this.#totals.noteWait(waitMs);
+      this.#totals.noteWait(waitMs, unit);
       this.#options.slow?.waited(waitMs, { user: this.#options.user, origin: unit.origin });
       this.#grant(unit, member);
     }
@@ -284,7 +285,7 @@ export class Scheduler {
   }
 
   #grant(unit: Unit, member: Member): void {
-    this.#totals.grants += 1;
+    this.#totals.noteGrant(unit);
     const settings = settingsOf(unit);
     if (settings.liftsReadOnly && member.access === "read-only") {
       void this.#pool.giveBack(member);
@@ -304,6 +305,7 @@ export class Scheduler {
       member.use = "lent";
       if (unit.reserves === true) {
         this.#reservations.begin();
+        this.#totals.beginReservation(member.backend);
         unit.granted(new Grant(member, this.#reservedEnds));
       } else {
         unit.granted(new Grant(member, this.#exclusiveEnds));
@@ -326,8 +328,9 @@ export class Scheduler {
   }
 
   /** Another reservation may have its connection. */
-  #endReserved<Result>(give: () => Result): Result {
+  #endReserved<Result>({ backend }: Member, give: () => Result): Result {
     this.#reservations.end();
+    this.#totals.endReservation(backend);
     const result = give();
     this.#serve();
     return result;

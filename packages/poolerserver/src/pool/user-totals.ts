@@ -1,7 +1,9 @@
-import { AnswerTimes } from "@multipooler/pgwire";
+import { ANSWER_TIME_BOUNDS_MS } from "@multipooler/pgwire";
+import { BucketCounts } from "@multipooler/timing";
 import type { Backend } from "./backend.ts";
-import { NO_SUMS, addSums } from "./connection-sums.ts";
+import { NO_SUMS, addSums, withoutSums } from "./connection-sums.ts";
 import type { ConnectionSums } from "./connection-sums.ts";
+import type { Unit } from "./unit.ts";
 
 /** Waits for connections. */
 export interface WaitFigures {
@@ -10,18 +12,26 @@ export interface WaitFigures {
   readonly totalMs: number;
 }
 
+/** Requests of one kind, and how long they waited. */
+export interface KindActivity {
+  /** Until a connection was granted; most take no time. */
+  readonly waits: WaitFigures;
+  /** That ended without a connection, at the wait limit. */
+  readonly expired: WaitFigures;
+  /** What the connections have done. */
+  readonly connections: ConnectionSums;
+}
+
 /** What was done for one user in one database since the process started. */
 export interface UserActivity {
   /** Empty for the users beyond those that are told apart. */
   readonly user: string;
   /** How often a connection was granted to it. */
   readonly grants: number;
-  /** Until those grants; most take no time. */
-  readonly waits: WaitFigures;
-  /** That ended without a connection, at the wait limit. */
-  readonly expired: WaitFigures;
-  /** What its connections have done. */
-  readonly connections: ConnectionSums;
+  /** On connections that were granted for reservations, while those held them. */
+  readonly reserved: KindActivity;
+  /** On all others. */
+  readonly regular: KindActivity;
 }
 
 /** Places for users that are told apart, in all databases together; the process may run for long. */
@@ -41,22 +51,31 @@ export class UserPlaces {
 /** Counts what is done for one user in one database. It outlives its pools. */
 export class UserTotals {
   readonly user: string;
-  grants = 0;
-  readonly #waits = new Waits();
-  readonly #expired = new Waits();
+  readonly #regular = new KindWaits();
+  readonly #reserved = new KindWaits();
   readonly #open = new Set<Backend>();
   #ended: ConnectionSums = NO_SUMS;
+  /** Of the open ones those that reservations hold. */
+  readonly #held = new Set<Backend>();
+  /** What connections had done when reservations began, and when they ended. */
+  #beforeReserved: ConnectionSums = NO_SUMS;
+  #afterReserved: ConnectionSums = NO_SUMS;
 
   constructor(user: string) {
     this.user = user;
   }
 
   get isUsed(): boolean {
-    return this.grants > 0 || this.#open.size > 0 || this.#expired.count > 0;
+    const expired = this.#regular.expired.count + this.#reserved.expired.count;
+    return this.grants > 0 || this.#open.size > 0 || expired > 0;
+  }
+
+  get grants(): number {
+    return this.#regular.grants + this.#reserved.grants;
   }
 
   get waitMs(): number {
-    return this.#waits.totalMs;
+    return this.#regular.waits.totalMs + this.#reserved.waits.totalMs;
   }
 
   /** A connection was opened. */
@@ -66,19 +85,49 @@ export class UserTotals {
 
   /** A connection has ended. */
   remove(backend: Backend): void {
+    this.endReservation(backend);
     if (this.#open.delete(backend)) {
       this.#ended = addSums(this.#ended, backend.activity);
     }
   }
 
+  /** A connection is granted. */
+  noteGrant(unit: Pick<Unit, "reserves">): void {
+    this.#kindOf(unit).grants += 1;
+  }
+
   /** A grant was waited for. The others are not told, and cost nothing but their count. */
-  noteWait(ms: number): void {
-    this.#waits.note(ms);
+  noteWait(ms: number, unit: Pick<Unit, "reserves">): void {
+    this.#kindOf(unit).waits.note(ms);
   }
 
   /** A wait has come to its limit. */
-  noteExpired(ms: number): void {
-    this.#expired.note(ms);
+  noteExpired(ms: number, unit: Pick<Unit, "reserves">): void {
+    this.#kindOf(unit).expired.note(ms);
+  }
+
+  /** A reservation holds a connection from now on. */
+  beginReservation(backend: Backend): void {
+    if (this.#open.has(backend)) {
+      this.#held.add(backend);
+      this.#beforeReserved = addSums(this.#beforeReserved, backend.activity);
+    }
+  }
+
+  /** It does not any more. Does nothing when it is known. */
+  endReservation(backend: Backend): void {
+    if (this.#held.delete(backend)) {
+      this.#afterReserved = addSums(this.#afterReserved, backend.activity);
+    }
+  }
+
+  /** What connections have done until now that reservations hold, or held then. */
+  reservedConnections(): ConnectionSums {
+    let sums = this.#afterReserved;
+    for (const { activity } of this.#held) {
+      sums = addSums(sums, activity);
+    }
+    return withoutSums(sums, this.#beforeReserved);
   }
 
   /** What its connections have done until now. */
@@ -93,24 +142,45 @@ export class UserTotals {
   /** As of now. */
   figures(): UserActivity {
     const { user, grants } = this;
+    const reserved = this.reservedConnections();
     return {
       user,
       grants,
-      waits: this.#waits.figures(grants - this.#waits.count),
-      expired: this.#expired.figures(0),
-      connections: this.connections(),
+      reserved: this.#reserved.figures(reserved),
+      regular: this.#regular.figures(withoutSums(this.connections(), reserved)),
+    };
+  }
+
+  #kindOf({ reserves }: Pick<Unit, "reserves">): KindWaits {
+    return reserves === true ? this.#reserved : this.#regular;
+  }
+}
+
+/** Grants for requests of one kind, and the waits for them. */
+class KindWaits {
+  grants = 0;
+  readonly waits = new Waits();
+  readonly expired = new Waits();
+
+  figures(connections: ConnectionSums): KindActivity {
+    return {
+      waits: this.waits.figures(this.grants - this.waits.count),
+      expired: this.expired.figures(0),
+      connections,
     };
   }
 }
 
 class Waits {
-  readonly #times = new AnswerTimes();
-  totalMs = 0;
+  readonly #times = new BucketCounts(ANSWER_TIME_BOUNDS_MS);
   count = 0;
+
+  get totalMs(): number {
+    return this.#times.sum;
+  }
 
   note(ms: number): void {
     this.#times.note(ms);
-    this.totalMs += ms;
     this.count += 1;
   }
 

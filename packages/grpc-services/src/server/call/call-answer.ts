@@ -12,6 +12,7 @@ import { CallLifetime } from "./call-lifetime.ts";
 import { CallResponse } from "./call-response.ts";
 import { CallSink, checkMessageSize } from "./call-sink.ts";
 import { CallSource } from "./call-source.ts";
+import type { MethodTimes } from "./call-times.ts";
 import { decompress } from "./compressed-message.ts";
 import { IncomingMessages } from "./incoming-messages.ts";
 import type { IncomingMessage } from "./incoming-messages.ts";
@@ -33,6 +34,8 @@ export interface CallAnswerOptions extends CallLimits {
   readonly handler: BoundHandler;
   /** "service/Method", for the log. */
   readonly method: string;
+  /** Where it is counted how long the call took. */
+  readonly times: MethodTimes;
   readonly peer: string;
   readonly timeoutMs: number | undefined;
   readonly encoding: string;
@@ -48,6 +51,8 @@ export class CallAnswer implements CallContext {
   readonly #response: CallResponse;
   readonly #messages: IncomingMessages;
   readonly #sink: CallSink;
+  readonly #startedAt = performance.now();
+  #isCounted = false;
   #source: CallSource | undefined;
 
   constructor(options: CallAnswerOptions) {
@@ -160,6 +165,7 @@ export class CallAnswer implements CallContext {
 
   /** @param status `undefined`: it went well */
   #end(status: RpcStatus | undefined): void {
+    this.#count(status?.code ?? Code.OK);
     this.#lifetime.end();
     this.#messages.close();
     this.#response.end(status);
@@ -181,9 +187,18 @@ export class CallAnswer implements CallContext {
   #onClose(): void {
     if (!this.#response.isEnded) {
       this.#lifetime.cancel();
+      this.#count(errorStatus(this.signal.reason).code);
     }
     this.#messages.close();
     this.#sink.close();
+  }
+
+  /** Counts the call by the status that it ends with, which its client may have given up to wait for. */
+  #count(status: number): void {
+    if (!this.#isCounted) {
+      this.#isCounted = true;
+      this.#options.times.note(status, performance.now() - this.#startedAt);
+    }
   }
 }
 

@@ -4,11 +4,12 @@ import { plainStatus } from "../../errors/rpc-status.ts";
 import type { RpcStatus } from "../../errors/rpc-status.ts";
 import type { AllowedSubjects } from "../connection/allowed-subjects.ts";
 import type { ManagerAccess } from "../manager-access.ts";
-import type { BoundMethod, BoundService } from "../service-binding.ts";
+import type { BoundHandler, BoundService } from "../service-binding.ts";
 import { CallAnswer } from "./call-answer.ts";
 import type { CallLimits } from "./call-answer.ts";
 import { readCallHeaders } from "./call-headers.ts";
 import { CallResponse } from "./call-response.ts";
+import type { CallTimes, MethodTimes } from "./call-times.ts";
 
 export interface CallRoutesOptions {
   readonly services: readonly BoundService[];
@@ -17,13 +18,23 @@ export interface CallRoutesOptions {
   /** Who may call the services that are guarded; `undefined`: every client. */
   readonly access: Pick<ManagerAccess, "refusalOf"> | undefined;
   readonly limits: CallLimits;
+  /** Where it is counted how long calls took. */
+  readonly times: CallTimes;
+}
+
+/** A method that the server knows. */
+interface Route {
+  /** `undefined`: this version does not offer it. */
+  readonly handler: BoundHandler | undefined;
+  readonly times: MethodTimes;
 }
 
 const UNSUPPORTED_MEDIA_TYPE = 415;
 
 /** Finds the method that a stream of HTTP/2 calls, and has it answered. */
 export class CallRoutes {
-  readonly #methods: ReadonlyMap<string, BoundMethod>;
+  readonly #methods: ReadonlyMap<string, Route>;
+  readonly #times: CallTimes;
   readonly #subjects: AllowedSubjects | undefined;
   readonly #access: CallRoutesOptions["access"];
   /** The paths of methods that not every client may call. */
@@ -32,12 +43,20 @@ export class CallRoutes {
   /** The address of each client: asking the socket takes longer than a call should. */
   readonly #peers = new WeakMap<Http2Session, string>();
 
-  constructor({ services, subjects, access, limits }: CallRoutesOptions) {
-    this.#methods = new Map(services.flatMap(methodsByPath));
+  constructor({ services, subjects, access, limits, times }: CallRoutesOptions) {
+    this.#times = times;
+    this.#methods = new Map(
+      services.flatMap(({ name, methods }) =>
+        methods.map((method) => [
+          pathOf(name, method.name),
+          { handler: method.handler, times: times.of(pathOf(name, method.name).slice(1)) },
+        ]),
+      ),
+    );
     this.#guarded = new Set(
       services
         .filter(({ isGuarded }) => isGuarded === true)
-        .flatMap((service) => methodsByPath(service).map(([path]) => path)),
+        .flatMap(({ name, methods }) => methods.map((method) => pathOf(name, method.name))),
     );
     this.#subjects = subjects;
     this.#access = access;
@@ -53,7 +72,7 @@ export class CallRoutes {
         stream.respond({ ":status": UNSUPPORTED_MEDIA_TYPE }, { endStream: true });
         break;
       case "refused":
-        refuse(stream, request.status);
+        this.#refuse(stream, this.#timesOf(headers[":path"] ?? ""), request.status);
         break;
       case "call": {
         const { session } = stream;
@@ -66,19 +85,30 @@ export class CallRoutes {
           this.#refusalOf(session, path) ??
           (this.#guarded.has(path) ? this.#access?.refusalOf(session, headers) : undefined);
         const handler = this.#methods.get(path)?.handler;
+        const times = this.#timesOf(path);
         if (refusal !== undefined || handler === undefined) {
-          refuse(
+          this.#refuse(
             stream,
+            times,
             refusal ?? plainStatus(Code.UNIMPLEMENTED, `${path.slice(1)} is not implemented`),
           );
           return;
         }
         const peer = this.#peerOf(session);
-        const call = { stream, handler, method: path.slice(1), peer, timeoutMs, encoding };
+        const call = { stream, handler, method: path.slice(1), times, peer, timeoutMs, encoding };
         new CallAnswer({ ...call, ...this.#limits }).start();
       }
     }
   };
+
+  #timesOf(path: string): MethodTimes {
+    return this.#methods.get(path)?.times ?? this.#times.other;
+  }
+
+  #refuse(stream: ServerHttp2Stream, times: MethodTimes, status: RpcStatus): void {
+    times.note(status.code, 0);
+    new CallResponse(stream).end(status);
+  }
 
   #refusalOf(session: Http2Session, path: string): RpcStatus | undefined {
     if (this.#subjects?.has(session) === false) {
@@ -102,10 +132,6 @@ export class CallRoutes {
   }
 }
 
-function methodsByPath({ name, methods }: BoundService): (readonly [string, BoundMethod])[] {
-  return methods.map((method) => [`/${name}/${method.name}`, method]);
-}
-
-function refuse(stream: ServerHttp2Stream, status: RpcStatus): void {
-  new CallResponse(stream).end(status);
+function pathOf(service: string, method: string): string {
+  return `/${service}/${method}`;
 }
