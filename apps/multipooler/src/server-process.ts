@@ -1,12 +1,14 @@
 import { ManagerError, ManagerErrorCode } from "@multipooler/manager";
-import type { ServerProcess } from "@multipooler/manager";
+import type { MainProcess, ServerProcess } from "@multipooler/manager";
 import { RemotePostgres } from "@multipooler/pgctld";
-import type { PostgresControl } from "@multipooler/pgctld";
+import type { PostgresControl, PostgresStatus } from "@multipooler/pgctld";
 import { Deadline, systemClock } from "@multipooler/timing";
 import type { Config } from "./settings/settings.ts";
 
 /** A daemon of this machine answers in a millisecond. */
 const CHECK_TIMEOUT_MS = 2_000;
+/** PostgreSQL tells the second, and the daemon for how long. */
+const START_TOLERANCE_MS = 5_000;
 
 /** What controls PostgreSQL's process, if the configuration names it. Connects with the first call. */
 export function serverProcessOf(
@@ -18,14 +20,15 @@ export function serverProcessOf(
   }
   const postgres = new RemotePostgres(address);
   return {
-    check: async ({ signal } = {}) => {
+    check: async (server, { signal } = {}) => {
       using bound = new Deadline({
         clock: systemClock,
         ms: CHECK_TIMEOUT_MS,
         what: "the answer",
         signal,
       });
-      await controlled(address, () => checkServer(postgres, portOf(config), bound.signal));
+      const own = { port: portOf(config), server };
+      await controlled(address, () => checkServer(postgres, own, bound.signal));
     },
     restartAsStandby: ({ signal } = {}) =>
       controlled(
@@ -39,18 +42,39 @@ export function serverProcessOf(
 /** A daemon of another server would restart that one. */
 async function checkServer(
   postgres: PostgresControl,
-  ownPort: number,
+  own: { readonly port: number; readonly server: MainProcess | undefined },
   signal: AbortSignal,
 ): Promise<void> {
-  const { state, port } = await postgres.status({ signal });
-  if (port !== ownPort) {
+  const status = await postgres.status({ signal });
+  if (status.port !== own.port) {
     throw new Error(
-      `it controls the PostgreSQL on port ${port}, and this pooler is in front of port ${ownPort}`,
+      `it controls the PostgreSQL on port ${status.port}, and this pooler is in front of port ${own.port}`,
     );
   }
-  if (state === "not-initialized") {
+  if (status.state === "not-initialized") {
     throw new Error("its PostgreSQL has no data directory");
   }
+  if (own.server !== undefined && !isSame(status, own.server)) {
+    throw new Error(
+      `it controls the PostgreSQL in ${status.dataDir}, ${processText(status)}, and this pooler is in front ` +
+        `of another one, PID ${own.server.pid} since ${own.server.startedAt.toISOString()}`,
+    );
+  }
+}
+
+/** The port, the directory and the cluster may be those of a server on another machine as well. */
+function isSame(status: PostgresStatus, { pid, startedAt }: MainProcess): boolean {
+  return (
+    "pid" in status &&
+    status.pid === pid &&
+    Math.abs(status.startedAt.getTime() - startedAt.getTime()) <= START_TOLERANCE_MS
+  );
+}
+
+function processText(status: PostgresStatus): string {
+  return "pid" in status
+    ? `PID ${status.pid} since ${status.startedAt.toISOString()}`
+    : `which is ${status.state}`;
 }
 
 function portOf({ socketFile, pgPort }: Pick<Config, "socketFile" | "pgPort">): number {

@@ -14,6 +14,7 @@ export type {
   Follower,
   FollowRequest,
   Lsn,
+  MainProcess,
   PauseMode,
   PrimaryConnInfo,
   PrimaryStatus,

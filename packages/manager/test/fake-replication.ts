@@ -2,6 +2,7 @@ import type { ActionLease } from "../src/actions/action-lock.ts";
 import { ManagerError, ManagerErrorCode } from "../src/manager-error.ts";
 import type {
   FollowRequest,
+  MainProcess,
   PauseMode,
   PrimaryConnInfo,
   PrimaryStatus,
@@ -17,6 +18,7 @@ export class FakeReplication implements ReplicationControl {
   inRecovery = false;
   lsn = "0/3000148";
   timeline = 1;
+  process: MainProcess = { pid: 4711, startedAt: new Date(0) };
   primaryConnInfo: PrimaryConnInfo | undefined;
   synchronous: SynchronousReplication | undefined;
   /** When its receiver heard of the primary. */
@@ -34,6 +36,11 @@ export class FakeReplication implements ReplicationControl {
     this.#ask();
     const { inRecovery, lsn, timeline } = this;
     return { inRecovery, lsn, timeline, systemIdentifier: 7n };
+  }
+
+  async mainProcess(): Promise<MainProcess> {
+    this.#ask();
+    return this.process;
   }
 
   async replicationStatus(): Promise<ReplicationStatus> {

@@ -69,6 +69,15 @@ describe.each(VERSIONS)("on PostgreSQL %s", (_version, programs) => {
     await primary.forgetPrimary(lease);
   });
 
+  test("a server names its main process", async () => {
+    const found = await primary.mainProcess();
+    const [row] = await pair.primary.sql("select pg_postmaster_start_time() as at");
+    const startedAt = row?.["at"];
+    expect(found?.pid).toBeGreaterThan(1);
+    expect(found?.pid).not.toBe((await standby.mainProcess())?.pid);
+    expect(Math.abs(Number(startedAt) - Number(found?.startedAt))).toBeLessThan(5_000);
+  });
+
   test("both know where they are in one history", async () => {
     await streams();
     const [first, second] = await Promise.all([primary.position(), standby.position()]);

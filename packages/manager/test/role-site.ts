@@ -2,7 +2,10 @@ import { MemoryTopology } from "@multipooler/topo/memory";
 import type { ManagerError } from "../src/manager-error.ts";
 import type { ServerProcess } from "../src/promotion/server-process.ts";
 import { PoolerType } from "../src/record/pooler-type.ts";
-import type { SynchronousReplication } from "../src/replication/replication-control.ts";
+import type {
+  MainProcess,
+  SynchronousReplication,
+} from "../src/replication/replication-control.ts";
 import { NO_TERM } from "../src/terms/consensus-term.ts";
 import { FakeReplication } from "./fake-replication.ts";
 import { ManagerFixture } from "./manager-fixture.ts";
@@ -28,6 +31,8 @@ export class RoleSite implements AsyncDisposable {
   readonly database: MemoryDatabase;
   readonly fixture: ManagerFixture;
   readonly log: string[] = [];
+  /** The servers that the control of the process was to be one of. */
+  readonly checked: (MainProcess | undefined)[] = [];
   /** What the control of the process rejects with. */
   lost: ManagerError | undefined;
 
@@ -87,7 +92,8 @@ export class RoleSite implements AsyncDisposable {
 
   #process(): ServerProcess {
     return {
-      check: async () => {
+      check: async (server) => {
+        this.checked.push(server);
         if (this.lost !== undefined) {
           throw this.lost;
         }

@@ -26,6 +26,7 @@ test("a demotion and a promotion go through the same states as the tables say", 
     "serve",
   ]);
   expect(site.log).toEqual(["restart while NOT_SERVING"]);
+  expect(site.checked).toEqual([site.replication.process]);
   expect(site.state).toBe("REPLICA: REPLICA SERVING_RDONLY");
   expect(site.replication.synchronous).toBeUndefined();
   // Once more: it was done already, and nothing is done again.

@@ -84,7 +84,7 @@ export class RoleVerbs {
   async demote(request: DemoteRequest, options: CallOptions = {}): Promise<DemoteResult> {
     return await this.#locked("Demote", options, async (lease) => {
       checkRequest(request);
-      const { journal, process } = this.#options;
+      const { subject, journal, process } = this.#options;
       const facts = await this.#demotionFacts(options);
       if (isDemoted(facts)) {
         await this.#requireTerm("at least", request);
@@ -94,7 +94,8 @@ export class RoleVerbs {
         return { ...result, lsn: lsn ?? result.lsn, wasAlready: true, terminated, synchronous };
       }
       // Before anything else, a newer term included: without it nothing is to be changed.
-      await this.#requireProcess(process).check(options);
+      const server = facts.position && (await subject.replication.mainProcess(options));
+      await this.#requireProcess(process).check(server, options);
       await this.#requireTerm("at least", request);
       checkDemotable(facts, this.#options.serviceId);
       return await this.#demote(request, facts, lease);

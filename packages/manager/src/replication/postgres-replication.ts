@@ -6,6 +6,7 @@ import type { DedicatedConnection, DedicatedOptions } from "../postgres/dedicate
 import { TurnLimit } from "../postgres/turn-limit.ts";
 import { follow, forgetPrimary } from "./follow.ts";
 import { checkLsn } from "./lsn.ts";
+import { readMainProcess } from "./main-process.ts";
 import { primaryConnInfo } from "./primary-conn-info.ts";
 import type { ReplicationLogin } from "./primary-conn-info.ts";
 import { readPrimaryStatus } from "./primary-status.ts";
@@ -13,6 +14,7 @@ import { promote } from "./promote.ts";
 import type {
   FollowRequest,
   Lsn,
+  MainProcess,
   PauseMode,
   PrimaryStatus,
   ReplicationControl,
@@ -62,6 +64,10 @@ export class PostgresReplication implements ReplicationControl {
 
   position(options?: CallOptions): Promise<ServerPosition> {
     return this.#read(readPosition, options);
+  }
+
+  mainProcess(options?: CallOptions): Promise<MainProcess | undefined> {
+    return this.#read(readMainProcess, options);
   }
 
   replicationStatus(options?: CallOptions): Promise<ReplicationStatus> {

@@ -15,6 +15,13 @@ export interface ServerPosition {
   readonly systemIdentifier: bigint;
 }
 
+/** The main process of a server: no two of a machine have both in common. */
+export interface MainProcess {
+  readonly pid: number;
+  /** To the second. */
+  readonly startedAt: Date;
+}
+
 /** Whom a standby follows, as its `primary_conninfo` says. */
 export interface PrimaryConnInfo {
   readonly host: string;
@@ -111,6 +118,8 @@ export interface FollowRequest {
  */
 export interface ReplicationControl {
   position(options?: CallOptions): Promise<ServerPosition>;
+  /** `undefined` where PostgreSQL does not tell this role. */
+  mainProcess(options?: CallOptions): Promise<MainProcess | undefined>;
   replicationStatus(options?: CallOptions): Promise<ReplicationStatus>;
   primaryStatus(options?: CallOptions): Promise<PrimaryStatus>;
   /** Resolves once the standby has replayed `target`. `timeoutMs` undefined: the signal alone bounds it. */
