@@ -78,3 +78,15 @@ test("SQL of a group runs what SQL of the same group has prepared", async () => 
     await client.session.end("now");
   }
 });
+
+test.each(["discard all", "deallocate all"])(
+  "an unnamed statement outlives the %s that it is, and so does another one behind it",
+  async (text) => {
+    await using pooler = await scene({ capacity: 2 });
+    const client = await pooler.connect();
+    const group = [parse(text), bind(), execute(), bind(), parse("select 'left'"), sync];
+    const tag = `C ${text.toUpperCase()}`;
+    expect(await client.ask(group)).toEqual(["1", "2", tag, "2", "1", "Z I"]);
+    expect(await client.ask([bind(), execute(), sync])).toContain("D left");
+  },
+);

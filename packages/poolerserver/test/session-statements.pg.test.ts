@@ -174,6 +174,19 @@ test("a client that was told the columns of a statement goes on after changes of
   }
 });
 
+test("a client whose Describe was skipped was not told the columns of a statement", async () => {
+  await sql("create table skipped as select 1 as a");
+  await using pooler = await scene({ capacity: 1 });
+  const client = await pooler.connect();
+  await client.ask([parse("select * from skipped", "s"), sync]);
+  expect(await client.ask([bind([], { statement: "none" }), describe("S", "s"), sync])).toEqual([
+    "E 26000",
+    "Z I",
+  ]);
+  await sql("alter table skipped add column b int");
+  expect(await client.ask(use("s"))).toContain("D 1|null");
+});
+
 test("statements that were dropped behind the pooler's back are parsed again", async () => {
   await using pooler = await scene({ capacity: 1 });
   const client = await pooler.connect();

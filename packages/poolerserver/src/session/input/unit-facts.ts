@@ -104,7 +104,7 @@ export class UnitFacts {
   }
 
   /** Whether the unnamed statement that it parses is to be found by the next unit. */
-  get routesUnnamed(): boolean {
+  get leavesUnnamed(): boolean {
     return this.leavesStatement && !this.isOpen && !this.isUnnamedOpaque;
   }
 

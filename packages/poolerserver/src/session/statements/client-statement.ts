@@ -12,6 +12,12 @@ export interface PrepareText {
   readonly tail: string;
 }
 
+/** Columns of a statement, as of how many changes of these. */
+interface Description {
+  readonly registered: RegisteredStatement;
+  readonly changes: number;
+}
+
 /**
  * A prepared statement of a client, under whatever name the client has for it. On a backend it has
  * the name of the registry, which depends on the settings that it is parsed under.
@@ -27,8 +33,10 @@ export class ClientStatement {
   readonly isOpaque: boolean;
   #registered: RegisteredStatement | undefined;
   #conditions = "";
-  /** What the client was told the columns of, and after how many changes of these. */
-  #told: { readonly registered: RegisteredStatement; readonly changes: number } | undefined;
+  /** What the client was told the columns of. */
+  #told: Description | undefined;
+  /** The same, as it is asked for. */
+  #asked: Description | undefined;
 
   constructor(options: {
     readonly text: string;
@@ -50,15 +58,20 @@ export class ClientStatement {
   }
 
   /**
-   * A message is placed that uses the statement. One that describes it tells the client the columns,
-   * by which it reads rows from now on. Returns whether other columns are PostgreSQL's error.
+   * A message is placed that uses the statement; `isDescribe`: it asks for the columns. Returns whether
+   * other columns than the client was told are PostgreSQL's error.
    */
   use(isDescribe: boolean, user: string): boolean {
     const registered = this.#registered;
     if (isDescribe && registered !== undefined) {
-      this.#told = { registered, changes: registered.changes.get(user) ?? 0 };
+      this.#asked = { registered, changes: registered.changes.get(user) ?? 0 };
     }
     return this.#told !== undefined && !isDescribe;
+  }
+
+  /** The client has got the columns that it asked for, by which it reads rows from now on. */
+  describe(): void {
+    this.#told = this.#asked ?? this.#told;
   }
 
   /** Why it cannot be run: its columns are known to be others than the client was told. */

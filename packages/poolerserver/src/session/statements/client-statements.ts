@@ -31,6 +31,13 @@ interface Change {
   readonly position: number;
 }
 
+/** A message of the current unit that asks for the columns of a statement. */
+interface Describing {
+  readonly statement: ClientStatement;
+  /** How many messages of the unit are answered before it. */
+  readonly position: number;
+}
+
 /**
  * The prepared statements of one client, by its names. What the messages of a unit change counts at
  * once, for the messages behind them, and is undone at the end of the unit where the server has not
@@ -43,6 +50,7 @@ export class ClientStatements {
   readonly #byName = new Map<string, ClientStatement>();
   #bytes = 0;
   readonly #changes: Change[] = [];
+  readonly #describing: Describing[] = [];
   /** Parse and Close messages of the unit, and how many of them are confirmed. */
   #messages = 0;
   #confirmed = 0;
@@ -75,6 +83,11 @@ export class ClientStatements {
   define(name: string, statement: ClientStatement, position: number): void {
     this.counts.clientParses += name === UNNAMED ? 0 : 1;
     this.#changeByMessage(name, statement, position);
+  }
+
+  /** A Describe of a statement. @param position how many messages of the unit are answered before it */
+  describe(statement: ClientStatement, position: number): void {
+    this.#describing.push({ statement, position });
   }
 
   /** Why no further statement can be added. */
@@ -174,6 +187,12 @@ export class ClientStatements {
 
   /** The unit has ended: undoes what is not confirmed. */
   settle(): void {
+    for (const { statement, position } of this.#describing) {
+      if (position < this.#answered) {
+        statement.describe();
+      }
+    }
+    emptyList(this.#describing);
     for (let change = this.#changes.pop(); change !== undefined; change = this.#changes.pop()) {
       const { name, before, confirmation, isBySql, position } = change;
       if (confirmation >= (isBySql ? this.#executed : this.#confirmed)) {

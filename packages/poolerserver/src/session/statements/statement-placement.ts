@@ -3,8 +3,10 @@ import type {
   RegisteredStatement,
   StatementRegistry,
 } from "../../statements/statement-registry.ts";
+import { emptyList } from "../emptied-list.ts";
 import { endsInSync } from "../input/frontend-message.ts";
 import { DROPPED, NOBODY } from "./pooler-name.ts";
+import { UNNAMED } from "./client-statements.ts";
 import type { ClientStatements } from "./client-statements.ts";
 import { StatementCloses } from "./statement-closes.ts";
 import type { StatementMessage } from "./statement-message.ts";
@@ -36,7 +38,7 @@ export class StatementPlacement {
   readonly #reused: ReusedStatements;
   #setups: SetupRequest[] = [];
   /** Names of clients that something was given. */
-  #occupied: string[] = [];
+  readonly #occupied: string[] = [];
   #place: UnitPlace | undefined;
   /** Parse messages of the client that are left out: their ParseComplete is to be made. */
   leftOut = 0;
@@ -123,10 +125,8 @@ export class StatementPlacement {
     if (this.#replies.count < closes.length) {
       this.#place?.held.owe(closes.slice(this.#replies.count));
     }
-    if (this.#occupied.length > 0) {
-      this.#place?.held.owe(this.#occupied);
-      this.#occupied = [];
-    }
+    this.#place?.held.owe(this.#occupied);
+    emptyList(this.#occupied);
     this.#place = undefined;
     this.#setups = [];
     this.#steps.end();
@@ -149,8 +149,10 @@ export class StatementPlacement {
 
   #rewrite(bytes: Uint8Array, messages: readonly StatementMessage[], isFirst: boolean): void {
     this.#steps.begin(bytes.length, messages);
+    // Those before it in the unit live on where DISCARD ALL drops what has a name.
+    const left = this.#place?.leavesUnnamed === true ? this.#statements.get(UNNAMED) : undefined;
     for (const message of messages) {
-      if (message.isUnnamed && this.#place?.routesUnnamed !== true) {
+      if (message.isUnnamed && message.statement !== left) {
         this.#keep(message);
       } else {
         this.#placeMessage(message, isFirst);
@@ -254,9 +256,8 @@ export class StatementPlacement {
     if (registered === undefined) {
       return;
     }
-    const isReparsed = this.#place?.hold.transaction === "E";
-    const mayLeaveOut = isFirst && this.#steps.isFirst(message) && !isReparsed;
-    if (mayLeaveOut && this.#isHeld(registered)) {
+    const isReparsed = this.#place?.hold.transaction === "E" || !isFirst;
+    if (!isReparsed && this.#steps.isFirst(message) && this.#isHeld(registered)) {
       this.#steps.leaveOut(message);
       this.leftOut += 1;
       this.#statements.confirm();

@@ -7,8 +7,8 @@ export interface UnitPlace {
   readonly held: HeldStatements;
   /** See `parseConditions`. */
   readonly conditions: string;
-  /** The unnamed statement of the unit is to be found by the next one, so that it gets a name. */
-  readonly routesUnnamed: boolean;
+  /** The last unnamed statement of the unit is to be found by the next one, so that it gets a name. */
+  readonly leavesUnnamed: boolean;
   /** In a transaction that has failed, PostgreSQL refuses to parse what it has parsed before, too. */
   readonly hold: {
     readonly transaction: TransactionStatus;

@@ -198,8 +198,10 @@ export class UnitStatements {
     const { input, facts } = this.#options;
     const { chunk, bodyStart, bodyEnd } = input;
     facts.needsBackend = true;
-    if (bodyStart + 1 < bodyEnd && chunk[bodyStart] === STATEMENT) {
-      this.#use(bodyStart + 1, true);
+    const isStatement = bodyStart + 1 < bodyEnd && chunk[bodyStart] === STATEMENT;
+    const statement = isStatement ? this.#use(bodyStart + 1, true) : undefined;
+    if (statement !== undefined) {
+      this.#options.statements.describe(statement, facts.replies);
     }
   }
 
