@@ -60,6 +60,26 @@ test("a cancel names the session by its key, and resolves when the server has cl
   connection.destroy();
 });
 
+// A proxy that closes both sides at the end of one would let the session go on before the server knows.
+test("a cancel keeps its side of the socket open until the server has closed its own", async () => {
+  const arrived = Promise.withResolvers<Peer>();
+  await using server = await serve((peer) => {
+    arrived.resolve(peer);
+    return peer.clientEnd;
+  });
+  const connection = await connectTo(server);
+  const { request } = await start(connection);
+  const cancelled = connection.cancel(request);
+  const { socket } = await arrived.promise;
+  for (let turns = 0; turns < 50; turns += 1) {
+    await turn();
+  }
+  expect(socket.readableEnded).toBe(false);
+  socket.end();
+  await cancelled;
+  connection.destroy();
+});
+
 test("a cancel of a server that does not close ends with its signal, and the session with its request", async () => {
   const controller = new AbortController();
   const reason = new Error("too slow");

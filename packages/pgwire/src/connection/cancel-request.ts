@@ -35,9 +35,10 @@ export async function cancelRequest(options: CancelRequestOptions): Promise<void
   });
   try {
     if (mayWrite()) {
-      // The server answers nothing; what another peer says is read and dropped, to see its end.
+      // The server answers nothing; what another peer says is read and dropped, to see its end. This
+      // side stays open: what stands between may close both at the end of one, before the server has it.
       socket.resume();
-      socket.end(encodeCancelRequest(key.processId, key.secretKey));
+      socket.write(encodeCancelRequest(key.processId, key.secretKey));
     } else {
       socket.destroy();
     }
