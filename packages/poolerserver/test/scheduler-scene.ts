@@ -49,6 +49,7 @@ export function setUp(
       processes: { activities: () => Promise.resolve([]), endIdle: () => Promise.resolve() },
       suspect: (cause) => suspicions.push(cause),
       clock,
+      waitedMs: () => clock.monotonic(),
       random: () => 0,
       logger: silentLogger,
       ...rest,

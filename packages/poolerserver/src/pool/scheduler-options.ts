@@ -67,6 +67,11 @@ export interface SchedulerOptions {
   /** Told of each connection that was lost and of each dial that was refused. */
   readonly suspect: (cause: MultiPoolerError) => void;
   readonly clock: Clock;
+  /**
+   * How long this process has waited for events so far, in milliseconds; in the rest of the time it has
+   * worked. Default: of the event loop.
+   */
+  readonly waitedMs?: (() => number) | undefined;
   /** A number from 0 up to, but not including, 1. */
   readonly random: () => number;
   readonly logger: Logger;

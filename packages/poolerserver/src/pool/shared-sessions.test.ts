@@ -198,6 +198,21 @@ test("a few runs that other processes have held up do not spread statements over
   expect(new Set(units.map(backendOf)).size).toBe(1);
 });
 
+test("a pooler that is busy itself puts short statements onto one session all the same", async () => {
+  const waitedMs = (): number => 0;
+  const scene = new Scene({ waitedMs });
+  for (let turn = 0; turn < 100; turn += 1) {
+    const units = Array.from({ length: 3 }, () => scene.submit("shareable"));
+    await settled();
+    scene.scene.clock.step(3);
+    for (const unit of units) {
+      scene.release(unit);
+    }
+  }
+  const units = Array.from({ length: 8 }, () => scene.submit("shareable"));
+  expect(new Set(units.map(backendOf)).size).toBe(1);
+});
+
 test("statements that are long get sessions of their own while there are any", async () => {
   const scene = new Scene();
   for (let count = 0; count < 40; count += 1) {

@@ -1,3 +1,4 @@
+import { performance } from "node:perf_hooks";
 import type { Clock } from "@multipooler/timing";
 import { Taint } from "../classification/taint.ts";
 import type { LabelSettings } from "./label-settings.ts";
@@ -6,6 +7,8 @@ import { Sharing } from "./sharing.ts";
 
 export interface SharedSessionsOptions {
   readonly clock: Clock;
+  /** See `SchedulerOptions`. */
+  readonly waitedMs?: (() => number) | undefined;
   /** Units that one session may have in flight at most. */
   readonly sharingDepth: number;
   /** Whether a session may get more units, as far as its age and its defaults tell. */
@@ -16,11 +19,13 @@ export interface SharedSessionsOptions {
 export class SharedSessions {
   readonly #options: SharedSessionsOptions;
   readonly #sharing: Sharing;
+  readonly #waitedMs: () => number;
   readonly #members: Member[] = [];
 
   constructor(options: SharedSessionsOptions) {
     this.#options = options;
     this.#sharing = new Sharing(options.sharingDepth);
+    this.#waitedMs = options.waitedMs ?? loopWaitedMs;
   }
 
   get size(): number {
@@ -46,7 +51,7 @@ export class SharedSessions {
   enter(member: Member, { takesMore }: { readonly takesMore: boolean }): void {
     if (member.use !== "shared") {
       member.use = "shared";
-      member.run.begin(this.#options.clock.monotonic());
+      member.run.begin(this.#options.clock.monotonic(), this.#waitedMs());
       this.#members.push(member);
     }
     member.units += 1;
@@ -57,10 +62,10 @@ export class SharedSessions {
   leave(member: Member, now: number): boolean {
     member.units -= 1;
     if (member.takesMore) {
-      member.run.unitEnded(now, member.units === 0, this.#sharing);
+      member.run.unitEnded(now, this.#waitedMs(), member.units === 0, this.#sharing);
     } else {
       // It may have waited for a lock.
-      member.run.begin(now);
+      member.run.begin(now, this.#waitedMs());
     }
     if (member.taint !== Taint.None) {
       member.takesMore = false;
@@ -104,4 +109,8 @@ export class SharedSessions {
       this.#options.isRecent(member, now) && this.#sharing.isShortSoFar(member.run.unitSince, now)
     );
   }
+}
+
+function loopWaitedMs(): number {
+  return performance.nodeTiming.idleTime;
 }
