@@ -26,6 +26,9 @@ import type { Terms } from "./terms/terms.ts";
 import type { PoolerService, ServiceTransport } from "./transport/service-transport.ts";
 import { listenAll } from "./transport/transports.ts";
 
+/** Who watches the status learns within a second what became of PostgreSQL. */
+const MAX_WATCH_MS = 400;
+
 export interface ManagerRunOptions {
   readonly settings: ManagerSettings;
   readonly services: Iterable<PoolerService>;
@@ -84,7 +87,7 @@ export class ManagerRun {
       clock,
       random,
       logger,
-      intervalMs: settings.healthIntervalMs,
+      intervalMs: Math.min(settings.healthIntervalMs, MAX_WATCH_MS),
       reconnectTimeoutMs: database.connectTimeoutMs,
       onChange: (health) => this.#observe(health),
     });

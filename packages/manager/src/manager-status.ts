@@ -27,7 +27,7 @@ export type ManagerState =
 export interface DatabaseStatus {
   readonly address: DatabaseAddress;
   readonly database: string;
-  /** True when the last attempt to talk to it succeeded. */
+  /** True when the last attempt to talk to it succeeded, and none waits for its answer for long. */
   readonly reachable: boolean;
   /** What went wrong in that attempt, one line; `undefined` when it is reachable. */
   readonly lastError: string | undefined;

@@ -1,6 +1,7 @@
 import type { ServingTarget } from "@multipooler/controller-api";
 import { CLOSING_REASON } from "./run-closing.ts";
 import type { ConsensusTerm } from "./terms/consensus-term.ts";
+import type { DatabaseHealth } from "./database/database-monitor.ts";
 import type { ManagedDatabaseStatus } from "./database/managed-database.ts";
 import type { ManagerRun } from "./manager-run.ts";
 import type { ManagerSettings } from "./manager-settings.ts";
@@ -92,13 +93,24 @@ function databaseStatus(
   return {
     address: database.address,
     database: database.database,
-    reachable: health?.state === "up",
-    lastError: health?.state === "down" ? health.error.message : undefined,
+    reachable: health?.state === "up" && health.silence === undefined,
+    lastError: faultOf(health),
     inRecovery: facts?.inRecovery,
     serverVersion: facts?.serverVersion,
     connectionsUsed: now?.connectionsUsed ?? 0,
     connectionsLimit: now?.connectionsLimit ?? 0,
   };
+}
+
+function faultOf(health: DatabaseHealth | undefined): string | undefined {
+  switch (health?.state) {
+    case "up":
+      return health.silence;
+    case "down":
+      return health.error.message;
+    default:
+      return undefined;
+  }
 }
 
 function unregistered({ topologyName }: ManagerSettings): TopologyStatus {

@@ -1,5 +1,5 @@
 import type { CallOptions } from "@multipooler/query-service";
-import { Backoff, Deadline, PeriodicTask } from "@multipooler/timing";
+import { Backoff, Deadline, PeriodicTask, onAbort } from "@multipooler/timing";
 import type { Clock } from "@multipooler/timing";
 import type { DatabaseFacts } from "./managed-database.ts";
 import { FailureLog } from "../failure-log.ts";
@@ -16,10 +16,13 @@ import type { ManagerError } from "../manager-error.ts";
  * | unknown | down | a dial or the question failed                                          |
  * | up      | down | two questions in a row failed, or three were not answered in time, or the database said that it leaves |
  * | down    | up   | it answered                                                            |
+ *
+ * One that is up and has not answered for {@link SILENCE_MS} is told to be silent. It stays up: a busy
+ * server answers late, and to end its sessions would make that worse.
  */
 export type DatabaseHealth =
   | { readonly state: "unknown" }
-  | { readonly state: "up"; readonly facts: DatabaseFacts }
+  | { readonly state: "up"; readonly facts: DatabaseFacts; readonly silence?: string | undefined }
   | { readonly state: "down"; readonly error: ManagerError };
 
 /** What is watched: a `ManagedDatabase`. */
@@ -42,6 +45,10 @@ export interface DatabaseMonitorOptions {
 
 /** A healthy database answers in a millisecond; this includes the dial of a new connection. */
 const ANSWER_TIMEOUT_MS = 1_000;
+/** With the interval at which it is asked this is less than a second. */
+const SILENCE_MS = 350;
+/** A server that comes back is to be found within a second, however long it was away. */
+const MAX_PAUSE_MS = 800;
 /** A busy server may miss one question or two; ending every session for that would be worse. */
 const TIMEOUTS_UNTIL_DOWN = 3;
 /** One failure may be the connection's own; the next question goes through a new one. */
@@ -60,7 +67,7 @@ export class DatabaseMonitor {
     const { clock, logger, random } = options;
     this.#options = options;
     this.#task = new PeriodicTask({ clock, run: (signal) => this.#check(signal) });
-    this.#backoff = new Backoff({ minMs: 100, maxMs: 5_000, random });
+    this.#backoff = new Backoff({ minMs: 100, maxMs: MAX_PAUSE_MS, random });
     this.#log = new FailureLog({ clock, logger, what: "connecting to PostgreSQL" });
   }
 
@@ -87,12 +94,27 @@ export class DatabaseMonitor {
     const { clock, database, intervalMs, reconnectTimeoutMs } = this.#options;
     const ms = this.#health.state === "up" ? ANSWER_TIMEOUT_MS : reconnectTimeoutMs;
     using deadline = new Deadline({ clock, ms, what: "the answer", signal });
+    using patience = new Deadline({ clock, ms: SILENCE_MS, what: "the answer", signal });
+    const stopListening = onAbort(patience.signal, () => {
+      if (!signal.aborted) {
+        this.#fallSilent();
+      }
+    });
     try {
       const facts = await database.check({ signal: deadline.signal });
       this.#succeed(facts);
       return intervalMs;
     } catch (error) {
       return signal.aborted ? 0 : this.#fail(asManagerError(error, "asking PostgreSQL failed"));
+    } finally {
+      stopListening();
+    }
+  }
+
+  #fallSilent(): void {
+    if (this.#health.state === "up" && this.#health.silence === undefined) {
+      const silence = `PostgreSQL has not answered for ${SILENCE_MS} ms`;
+      this.#change({ ...this.#health, silence });
     }
   }
 
@@ -102,6 +124,9 @@ export class DatabaseMonitor {
     this.#log.succeeded();
     const before = this.#health;
     if (before.state === "up" && sameFacts(before.facts, facts)) {
+      if (before.silence !== undefined) {
+        this.#change({ state: "up", facts });
+      }
       // How far it is changes all the time.
       this.#health = { state: "up", facts };
       return;

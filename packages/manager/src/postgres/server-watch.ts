@@ -37,8 +37,9 @@ export interface ServerWatchOptions {
   readonly onChange: (state: DoorState) => void;
 }
 
-/** How often it looks the name up. One that moved is acted on within twice this and a drain. */
+/** How often it looks the name up, and how soon again where it leads elsewhere: together less than a second. */
 const LOOKUP_MS = 500;
+const MISNAMED_MS = 250;
 /** How often it dials. */
 const DIAL_MS = 3_000;
 /** How soon it dials again after a refusal, which must be seen twice. */
@@ -101,7 +102,10 @@ export class ServerWatch {
       const isAccepted = await this.#dial(signal);
       this.#nextDialAt = now + (isAccepted ? DIAL_MS : CONFIRM_MS);
     }
-    return signal.aborted || this.#isLeaving ? undefined : LOOKUP_MS;
+    if (signal.aborted || this.#isLeaving) {
+      return undefined;
+    }
+    return this.#misnamed ? MISNAMED_MS : LOOKUP_MS;
   }
 
   async #lookUp(signal: AbortSignal): Promise<void> {
