@@ -16,6 +16,8 @@ const REFRESH_MS = 30_000;
 /** After a failure it is tried again sooner. */
 const RETRY_MS = 2000;
 const TIMEOUT_MS = 5000;
+/** The first reading is waited for longer: until there is one, every backend is cleaned after each use. */
+const FIRST_TIMEOUT_MS = 10_000;
 
 /** Has `read` done when the catalog can be asked. Rejects as that does, or if it cannot. */
 export type CatalogReading = (read: () => Promise<void>, signal: AbortSignal) => Promise<void>;
@@ -41,6 +43,7 @@ export class CatalogWatch implements StatementClassifier, DoubtReview {
   /** The catalog may have changed since the last reading began. */
   #isDue = false;
   readonly #task: PeriodicTask;
+  #isFirst = true;
   readonly #firstRead = Promise.withResolvers<void>();
   #isFailing = false;
   /** Whether there was something to classify since the last reading. */
@@ -153,6 +156,7 @@ export class CatalogWatch implements StatementClassifier, DoubtReview {
       return RETRY_MS;
     } finally {
       this.#isReading = false;
+      this.#isFirst = false;
       this.#firstRead.resolve();
       if (this.#isDue && !signal.aborted) {
         this.#readAfterRest();
@@ -162,7 +166,8 @@ export class CatalogWatch implements StatementClassifier, DoubtReview {
 
   async #refresh(signal: AbortSignal): Promise<void> {
     const what = "reading the catalog";
-    using deadline = new Deadline({ clock: this.#clock, ms: TIMEOUT_MS, what, signal });
+    const ms = this.#isFirst ? FIRST_TIMEOUT_MS : TIMEOUT_MS;
+    using deadline = new Deadline({ clock: this.#clock, ms, what, signal });
     await this.#during(async () => {
       const startedAt = this.#clock.monotonic();
       try {

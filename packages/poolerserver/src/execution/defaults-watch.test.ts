@@ -1,3 +1,4 @@
+import { sleep } from "@multipooler/timing";
 import { ManualClock } from "@multipooler/timing/testing";
 import { expect, test } from "vitest";
 import { silentLogger } from "../../test/silent-logger.ts";
@@ -38,4 +39,36 @@ test.each<[string, (string | Error)[], number]>([
   expect(changed).toBe(changes);
   await watch.close();
   expect(clock.pending).toBe(0);
+});
+
+test("a first answer that takes long is waited for, and what sessions begin with is known", async () => {
+  const clock = new ManualClock();
+  let changed = 0;
+  let isSlow = true;
+  const watch = new DefaultsWatch({
+    database: {
+      database: "app",
+      admin: async (_sql, _values, { signal } = {}) => {
+        if (isSlow) {
+          isSlow = false;
+          await sleep(clock, 8000, signal);
+          signal?.throwIfAborted();
+        }
+        return [{ signature: "a" }];
+      },
+    },
+    clock,
+    logger: silentLogger,
+    isNeeded: () => true,
+    onChanged: () => void (changed += 1),
+  });
+  let isOpen = false;
+  const opening = watch.open(NEVER).then(() => (isOpen = true));
+  await clock.advance(7999);
+  expect(isOpen).toBe(false);
+  await clock.advance(1);
+  await opening;
+  await clock.advance(20_000);
+  expect(changed).toBe(0);
+  await watch.close();
 });

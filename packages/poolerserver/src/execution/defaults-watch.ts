@@ -6,6 +6,8 @@ import type { Logger } from "../logger.ts";
 
 const READ_MS = 2000;
 const TIMEOUT_MS = 2000;
+/** The first reading is waited for longer: without it all sessions that are opened are replaced by the next. */
+const FIRST_TIMEOUT_MS = 10_000;
 
 /**
  * What ALTER ROLE … SET and ALTER DATABASE … SET have left, as far as it concerns this database: one
@@ -87,7 +89,8 @@ export class DefaultsWatch {
       return READ_MS;
     }
     const what = "reading the defaults of sessions";
-    using deadline = new Deadline({ clock, ms: TIMEOUT_MS, what, signal });
+    const ms = this.#isFirst ? FIRST_TIMEOUT_MS : TIMEOUT_MS;
+    using deadline = new Deadline({ clock, ms, what, signal });
     try {
       const [row] = await database.admin(DEFAULTS, [database.database], {
         signal: deadline.signal,
