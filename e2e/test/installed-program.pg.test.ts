@@ -1,5 +1,7 @@
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { promisify } from "node:util";
 import { startPostgres } from "@multipooler/embedded-postgres";
@@ -34,14 +36,23 @@ async function portsIn(log: AsyncIterable<string>): Promise<Readonly<Record<stri
   throw new Error("the program has ended");
 }
 
-test("the packed program is a command in an empty directory, and starts in front of a PostgreSQL", async () => {
+test("npm installs the packed program as a command into an empty directory, with nothing beside it", async () => {
   await using consumer = await OutsideConsumer.empty();
   await consumer.installCommands("multipooler");
+  expect(await consumer.installed()).toEqual(["multipooler"]);
+  expect(await consumer.dependencies("multipooler")).toEqual({});
+  const folder = join(consumer.path, "node_modules", "@multipooler", "multipooler");
+  const licenses = await readFile(join(folder, "dist", "THIRD-PARTY-LICENSES.txt"), "utf8");
+  expect(licenses).toMatch(/^pino \d+\.\d+\.\d+, MIT$/m);
+  expect(licenses).not.toContain("@multipooler/");
   const program = consumer.command("multipooler");
   const environment = { ...programEnvironment(), HOME: consumer.path, XDG_STATE_HOME: "" };
   const common = { cwd: consumer.path, env: environment };
   const { stdout: version } = await run(program, ["--version"], common);
   expect(version).toMatch(/^multipooler \d+\.\d+\.\d+/);
+  // What is loaded later than the rest: help, settings, completion, and the status page below.
+  expect((await run(program, ["settings"], common)).stdout).toContain("--pg-host");
+  expect((await run(program, ["completion", "bash"], common)).stdout).toContain("multipooler");
 
   await using postgres = await startPostgres();
   const { host, port, user } = postgres;
@@ -70,8 +81,17 @@ test("the packed program is a command in an empty directory, and starts in front
   expect((await client.query("select 42 as answer")).rows).toEqual([{ answer: 42 }]);
   await client.end();
   expect(await (await fetch(`${http}/`)).text()).toContain("<html");
+  expect(await (await fetch(`${http}/status/main.js`)).text()).toContain("EventSource");
   const ctl = ["ctl", "status", "--address", `127.0.0.1:${ports["grpc"]}`];
   expect((await run(program, ctl, common)).stdout).toContain("SERVING");
   child.kill("SIGINT");
   expect(await exited).toEqual([0, null]);
+}, 120_000);
+
+test("npm installs the packed pgctld as a command, with nothing beside it", async () => {
+  await using consumer = await OutsideConsumer.empty();
+  await consumer.installCommands("pgctld-daemon");
+  expect(await consumer.installed()).toEqual(["pgctld-daemon"]);
+  const help = await run(consumer.command("pgctld"), ["--help"], { cwd: consumer.path });
+  expect(help.stdout).toContain("Usage: pgctld");
 }, 120_000);

@@ -1,7 +1,7 @@
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { chmod, mkdir, readFile, readdir, symlink, writeFile } from "node:fs/promises";
+import { mkdir, readFile, readdir, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { promisify } from "node:util";
@@ -67,26 +67,16 @@ export class OutsideConsumer implements AsyncDisposable {
     }
   }
 
-  /** Installs a package with all of ours that it depends on, and its commands. */
+  /** Has npm install a packed program from its tarball, with its commands. There is no registry. */
   async installCommands(name: string): Promise<void> {
-    const needed = [name];
-    for (const one of needed) {
-      const own = Object.keys(await entriesOf(join(folderOf(one), "package.json"), "dependencies"))
-        .filter((dependency) => dependency.startsWith(SCOPE))
-        .map((dependency) => dependency.slice(SCOPE.length));
-      needed.push(...own.filter((dependency) => !needed.includes(dependency)));
-    }
-    await this.install(needed);
-    const folder = join(this.path, "node_modules", SCOPE, name);
-    for (const [command, file] of Object.entries(
-      await entriesOf(join(folder, "package.json"), "bin"),
-    )) {
-      // As npm does it.
-      const place = join(folder, String(file));
-      await chmod(place, 0o755);
-      await mkdir(join(this.path, "node_modules", ".bin"), { recursive: true });
-      await symlink(place, join(this.path, "node_modules", ".bin", command));
-    }
+    await run(
+      "pnpm",
+      [`--filter=${SCOPE}${name}`, "pack", "--out", join(this.path, "%s.tgz")],
+      WORKSPACE,
+    );
+    const tarball = join(this.path, `${SCOPE.slice(1, -1)}-${name}.tgz`);
+    const quiet = ["--no-audit", "--no-fund", "--registry=http://127.0.0.1:9/"];
+    await run("npm", ["install", ...quiet, tarball], this.path);
   }
 
   /** Where a command is. */
@@ -171,7 +161,7 @@ function folderOf(name: string): string {
 
 async function entriesOf(
   manifestFile: string,
-  field: "dependencies" | "bin",
+  field: "dependencies",
 ): Promise<Readonly<Record<string, unknown>>> {
   const manifest: unknown = JSON.parse(await readFile(manifestFile, "utf8"));
   const isManifest = typeof manifest === "object" && manifest !== null;

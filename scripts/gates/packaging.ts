@@ -50,7 +50,7 @@ async function checkPackage(
 
 const ATTW_OPTIONS = ["--profile", "esm-only", "--format", "ascii", "--no-emoji"] as const;
 
-/** What belongs into a tarball: the build, what a browser loads as it is, schemas, and the three documents that npm shows or asks for. */
+/** What belongs into a tarball: the build, schemas, and the three documents that npm shows or asks for. */
 function judgeContents(paths: readonly string[]): GateResult {
   const files = paths.map((path) => path.replace(/^package\//, ""));
   const required = ["package.json", "README.md", "LICENSE"];
@@ -59,7 +59,6 @@ function judgeContents(paths: readonly string[]): GateResult {
     (file) =>
       ![...required, "CHANGELOG.md"].includes(file) &&
       !file.startsWith("dist/") &&
-      !file.startsWith("page/") &&
       !/^[^/]+\.schema\.json$/.test(file),
   );
   const tests = files.filter((file) => /\.test\.(js|d\.ts)/.test(file));

@@ -1,14 +1,16 @@
 #!/usr/bin/env node
 import { nodeProblem } from "./node-version.ts";
 import { SignalGuard } from "./signal-guard.ts";
+import { holdYoungGeneration } from "./young-generation.ts";
 
 const signals = new SignalGuard();
 const problem = nodeProblem(process.versions.node);
 if (problem === undefined) {
+  const held = holdYoungGeneration();
   // Loaded after the handlers are installed: it takes long enough for a signal to arrive.
   const { runProgram } = await import("./program.ts");
   await signals.settle();
-  await runProgram(signals);
+  await runProgram({ signals, loaded: () => held[Symbol.dispose]() });
 } else {
   // The rest of the program has words that an older Node does not know.
   process.stderr.write(`${problem}\n`);

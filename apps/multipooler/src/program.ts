@@ -42,11 +42,17 @@ function topoOptions({ given, json }: TopoArguments): TopoOptions {
   return { target: topologyTarget(config), json };
 }
 
+export interface ProgramOptions {
+  readonly signals: SignalGuard;
+  /** Called when all that the command needs is loaded. */
+  readonly loaded: () => void;
+}
+
 /** Runs the command of the command line and sets the exit code of the process. */
-export async function runProgram(signals: SignalGuard): Promise<void> {
+export async function runProgram(options: ProgramOptions): Promise<void> {
   process.stderr.on("error", () => undefined);
   try {
-    await program(signals).parseAsync();
+    await program(options).parseAsync();
   } catch (error) {
     if (error instanceof ConfigError) {
       for (const problem of error.problems) {
@@ -61,20 +67,24 @@ export async function runProgram(signals: SignalGuard): Promise<void> {
   }
 }
 
-function program(signals: SignalGuard): Command {
-  const line = commandLine(actionsOf(signals), (code) => {
+function program(options: ProgramOptions): Command {
+  const { signals, loaded } = options;
+  const line = commandLine(actionsOf(options), (code) => {
     process.exitCode = code;
   });
   line.commands
     .find((command) => command.name() === "ctl")
-    ?.hook("preAction", () => signals.endOnHangup());
+    ?.hook("preAction", () => {
+      signals.endOnHangup();
+      loaded();
+    });
   return line;
 }
 
 /** Each loads the code of its command alone, so that a short one takes a short time. */
-function actionsOf(signals: SignalGuard): CommandActions {
+function actionsOf(options: ProgramOptions): CommandActions {
   return {
-    serve: (given) => runPooler(given, signals),
+    serve: (given) => runPooler(given, options),
     config: {
       check: async (given, options) => {
         const { checkConfig } = await import("./check-config.ts");
@@ -123,7 +133,10 @@ function actionsOf(signals: SignalGuard): CommandActions {
   };
 }
 
-async function runPooler(given: GivenSettings, signals: SignalGuard): Promise<number> {
+async function runPooler(
+  given: GivenSettings,
+  { signals, loaded }: ProgramOptions,
+): Promise<number> {
   const sources = sourcesOf(given);
   const config = resolveConfig(sources);
   const inFile = acceptedFlags.filter((flag) => sources.file.values[flag] !== undefined);
@@ -140,6 +153,7 @@ async function runPooler(given: GivenSettings, signals: SignalGuard): Promise<nu
     signals,
     accepted: [...new Set([...given.accepted, ...inFile])],
     ignored: ignoredGivens(sources),
+    started: loaded,
     exit: (code) => process.exit(code),
   });
 }

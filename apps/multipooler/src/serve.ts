@@ -32,6 +32,8 @@ export interface ServeIo {
   readonly accepted: readonly string[];
   /** A line for each variable and each parameter of a service that was given and means nothing. */
   readonly ignored: readonly string[];
+  /** Called once clients can connect. */
+  readonly started: () => void;
 }
 
 const IGNORED: Readonly<Record<Exclude<HarmlessSignal, "SIGHUP">, string>> = {
@@ -70,8 +72,8 @@ export async function serve(running: RunningConfig, io: ServeIo): Promise<number
   }
   parts.use(logGrpcLibrary(logger.child({ component: "grpc-js" })));
   try {
-    const { log, signals } = io;
-    const given = { ...checked, running, serviceId, log, signals };
+    const { log, signals, started } = io;
+    const given = { ...checked, running, serviceId, log, signals, started };
     await start({ ...given, termination, deadline, parts });
   } catch (error) {
     termination.fault(explain(error));
@@ -94,8 +96,7 @@ export async function serve(running: RunningConfig, io: ServeIo): Promise<number
   return cause.type === "fault" ? 1 : 0;
 }
 
-interface Start extends AssemblyOptions {
-  readonly signals: ServeIo["signals"];
+interface Start extends AssemblyOptions, Pick<ServeIo, "signals" | "started"> {
   readonly termination: Termination;
   readonly deadline: StopDeadline;
 }
@@ -129,6 +130,7 @@ async function start(options: Start): Promise<void> {
   const transports = clients === undefined ? [grpc] : [grpc, clients];
   await manager.open({ transports, signal: termination.signal });
   logPorts(config, { logger, grpc, clients });
+  options.started();
   service.ready();
   parts.defer(() => service.stopping());
 }

@@ -1,8 +1,15 @@
-import { service } from "grpc-health-check";
+import {
+  HealthDefinition,
+  HealthListResponse,
+  healthCheckResponse_ServingStatusToJSON as statusName,
+} from "@multipooler/proto/health-v1";
 import { ClientChannel } from "../src/client/client-channel.ts";
-import type { ClientMethod } from "../src/client/client-method.ts";
+import { clientMethod } from "../src/client/client-method.ts";
 
-/** A client made of grpc-health-check's own definition, for what `PoolerClient` does not do. */
+const LIST = clientMethod(HealthDefinition, HealthDefinition.methods.list);
+const WATCH = clientMethod(HealthDefinition, HealthDefinition.methods.watch);
+
+/** A client for what `PoolerClient` does not do. */
 export class HealthClient implements Disposable {
   readonly #channel: ClientChannel;
 
@@ -10,31 +17,19 @@ export class HealthClient implements Disposable {
     this.#channel = new ClientChannel(address, { "grpc.use_local_subchannel_pool": 1 });
   }
 
-  /** The answer to a list of all services. */
-  async list(): Promise<object> {
-    return await this.#channel.unary(methodOf("List"), "", {});
+  /** The answer to a list of all services, in JSON's form. */
+  async list(): Promise<unknown> {
+    return HealthListResponse.toJSON(await this.#channel.unary(LIST, {}, {}));
   }
 
   /** The answers to a watch, e.g. "SERVING". */
-  async *watch(name: string): AsyncGenerator<string, void, void> {
-    for await (const message of this.#channel.serverStream(methodOf("Watch"), name, {})) {
-      yield "status" in message ? String(message.status) : "";
+  async *watch(service: string): AsyncGenerator<string, void, void> {
+    for await (const { status } of this.#channel.serverStream(WATCH, { service }, {})) {
+      yield statusName(status);
     }
   }
 
   [Symbol.dispose](): void {
     this.#channel.close();
   }
-}
-
-function methodOf(name: string): ClientMethod<string, object> {
-  const definition = service[name];
-  if (definition === undefined) {
-    throw new TypeError(`no method ${name}`);
-  }
-  return {
-    path: definition.path,
-    encode: (serviceName) => definition.requestSerialize({ service: serviceName }),
-    decode: (bytes) => definition.responseDeserialize(bytes),
-  };
 }

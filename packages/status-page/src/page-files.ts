@@ -37,5 +37,5 @@ export const PAGE_FILES: readonly PageFile[] = [
 ];
 
 function page(path: string, name: string, contentType: string): PageFile {
-  return { path, contentType, location: new URL(`../page/${name}`, import.meta.url) };
+  return { path, contentType, location: new URL(`../dist/page/${name}`, import.meta.url) };
 }

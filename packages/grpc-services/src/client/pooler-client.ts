@@ -1,3 +1,4 @@
+import { HealthCheckResponse_ServingStatus, HealthDefinition } from "@multipooler/proto/health-v1";
 import {
   ConcludeTransactionRequest,
   CopyBidiExecuteRequest,
@@ -35,7 +36,6 @@ import { promotionClient } from "./promotion-client.ts";
 import type { PromotionClient } from "./promotion-client.ts";
 import { replicationClient } from "./replication-client.ts";
 import type { ReplicationClient } from "./replication-client.ts";
-import { healthCheckMethod } from "../health/health-definition.ts";
 import { MAX_MESSAGE_BYTES } from "../server/message-limit.ts";
 
 /** The pooler that a client connects to, and the largest message on that connection. */
@@ -146,6 +146,7 @@ export interface PoolerClient extends ManagerClient, Disposable {
 /** HTTP/2's own 64 KiB would make each block of rows wait for thirty round trips. */
 const FLOW_CONTROL_WINDOW_BYTES = 2_097_152;
 
+const HEALTH_CHECK = clientMethod(HealthDefinition, HealthDefinition.methods.check);
 const EXECUTE_QUERY = clientMethod(
   MultipoolerServiceDefinition,
   MultipoolerServiceDefinition.methods.executeQuery,
@@ -238,7 +239,10 @@ export function connect(options: ConnectOptions): PoolerClient {
       channel.bidiStream(NOTIFICATION_STREAM, notificationRequests(requests), call),
     ...managerClient(channel),
     replication: replicationClient(channel),
-    isServing: (service, call = {}) => channel.unary(healthCheckMethod, service, call),
+    isServing: async (service, call = {}) => {
+      const { status } = await channel.unary(HEALTH_CHECK, { service }, call);
+      return status === HealthCheckResponse_ServingStatus.SERVING;
+    },
     consensus: consensusClient(channel),
     roles: promotionClient(channel),
     close,

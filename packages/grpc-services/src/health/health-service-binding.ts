@@ -1,7 +1,11 @@
+import {
+  HealthCheckResponse,
+  HealthCheckResponse_ServingStatus as ServingStatus,
+  HealthDefinition,
+} from "@multipooler/proto/health-v1";
+import type { HealthListResponse } from "@multipooler/proto/health-v1";
 import { onAbort } from "@multipooler/timing";
 import { GrpcServicesError, GrpcServicesErrorCode } from "../errors/error.ts";
-import { HealthDefinition } from "./health-definition.ts";
-import type { HealthListMessage, HealthMessage } from "./health-definition.ts";
 import type { CallContext, MessageSink } from "../server/rpc.ts";
 import { bindService, serverStream, unary } from "../server/service-binding.ts";
 import type { BoundService } from "../server/service-binding.ts";
@@ -12,17 +16,17 @@ import { Wakeup } from "./wakeup.ts";
 export function bindHealthService(health: ServiceHealth): BoundService {
   const { methods } = HealthDefinition;
   return bindService(HealthDefinition, [
-    unary(methods.check, async (service) => check(health, service)),
+    unary(methods.check, async ({ service }) => check(health, service)),
     unary(methods.list, async () => list(health)),
     serverStream(
       methods.watch,
-      (message: HealthMessage) => methods.watch.responseType.encode(message).finish(),
-      (service, sink, { signal }) => watch({ health, service, sink, signal }),
+      (message: HealthCheckResponse) => HealthCheckResponse.encode(message).finish(),
+      ({ service }, sink, { signal }) => watch({ health, service, sink, signal }),
     ),
   ]);
 }
 
-function check(health: ServiceHealth, service: string): HealthMessage {
+function check(health: ServiceHealth, service: string): HealthCheckResponse {
   const status = health.status(service);
   if (status !== undefined) {
     return { status };
@@ -33,7 +37,7 @@ function check(health: ServiceHealth, service: string): HealthMessage {
   );
 }
 
-function list(health: ServiceHealth): HealthListMessage {
+function list(health: ServiceHealth): HealthListResponse {
   const statuses = health.services().map((service) => [service, check(health, service)] as const);
   return { statuses: Object.fromEntries(statuses) };
 }
@@ -41,7 +45,7 @@ function list(health: ServiceHealth): HealthListMessage {
 interface Watch extends Pick<CallContext, "signal"> {
   readonly health: ServiceHealth;
   readonly service: string;
-  readonly sink: MessageSink<HealthMessage>;
+  readonly sink: MessageSink<HealthCheckResponse>;
 }
 
 async function watch({ health, service, sink, signal }: Watch): Promise<void> {
@@ -49,9 +53,9 @@ async function watch({ health, service, sink, signal }: Watch): Promise<void> {
   const unwatch = health.watch(change.wake);
   const stopListening = onAbort(signal, change.wake);
   try {
-    let sent: HealthMessage["status"] | undefined;
+    let sent: ServingStatus | undefined;
     while (!signal.aborted) {
-      const status = health.status(service) ?? "SERVICE_UNKNOWN";
+      const status = health.status(service) ?? ServingStatus.SERVICE_UNKNOWN;
       if (status !== sent) {
         await sink.write({ status });
       }

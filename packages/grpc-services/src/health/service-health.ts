@@ -1,7 +1,8 @@
+import { HealthCheckResponse_ServingStatus as ServingStatus } from "@multipooler/proto/health-v1";
 import type { PoolerManager } from "../server/pooler-manager.ts";
 
 /** The health of a service that exists. */
-export type HealthStatus = "SERVING" | "NOT_SERVING";
+export type HealthStatus = ServingStatus.SERVING | ServingStatus.NOT_SERVING;
 
 /** Whose state decides the health, and of which services. */
 export interface ServiceHealthOptions {
@@ -31,9 +32,11 @@ export class ServiceHealth {
       return undefined;
     }
     if (this.#closing.aborted) {
-      return "NOT_SERVING";
+      return ServingStatus.NOT_SERVING;
     }
-    return !needsReadyPooler || this.#manager.status().ready ? "SERVING" : "NOT_SERVING";
+    return !needsReadyPooler || this.#manager.status().ready
+      ? ServingStatus.SERVING
+      : ServingStatus.NOT_SERVING;
   }
 
   /** Every name that {@link status} knows. */

@@ -1,5 +1,6 @@
 import { decodeDiagnostic } from "@multipooler/query-service";
-import { PgwireError, PgwireErrorCode, postgresError, protocolViolation } from "../error.ts";
+import { PgwireErrorCode, protocolViolation } from "../error.ts";
+import type { PgwireError } from "../error.ts";
 import { encodeReadyForQuery } from "../client/ready-for-query.ts";
 import type { ByteInput } from "../messages/byte-input.ts";
 import { MessageReader } from "../messages/message-reader.ts";
@@ -14,6 +15,7 @@ import type { ConnectionActivity } from "./connection-activity.ts";
 import type { PreludeRun } from "./prelude.ts";
 import type { EventRequest, Request, SpanRequest } from "./request.ts";
 import type { RequestQueue } from "./request-queue.ts";
+import { serverError } from "./server-error.ts";
 import type { ServerParameters } from "./server-parameters.ts";
 
 /** The parts of a connection that a {@link Dialogue} brings together. */
@@ -334,17 +336,10 @@ export class Dialogue {
   /** POSTGRES, or CONNECTION_LOST if the session ends with it. */
   #readError(message: Buffer): PgwireError {
     const diagnostic = decodeDiagnostic(message);
-    const { severity } = diagnostic;
-    const isFatal = severity === "FATAL" || severity === "PANIC";
-    // An error that answers nothing is the server's last word, whatever its severity.
-    if (!isFatal && this.#queue.running !== undefined) {
+    const error = serverError(diagnostic, { isAnswer: this.#queue.running !== undefined });
+    if (error.code === PgwireErrorCode.Postgres) {
       this.#activity.failed(diagnostic.code);
-      return postgresError(diagnostic, { sent: true });
     }
-    return new PgwireError(
-      PgwireErrorCode.ConnectionLost,
-      `the server ended the session: ${diagnostic.message}`,
-      { diagnostic },
-    );
+    return error;
   }
 }

@@ -1,0 +1,29 @@
+/**
+ * Bundles the program whose folder is the current one: `src/main.ts` with everything that it imports becomes
+ * `dist/main.js` and the parts that it loads later. Types were checked before.
+ */
+import { join } from "node:path";
+import { rolldown } from "rolldown";
+import { pageFiles } from "./bundle/page-files.ts";
+import { thirdPartyLicenses } from "./bundle/third-party-licenses.ts";
+
+const folder = process.cwd();
+await using build = await rolldown({
+  input: join(folder, "src", "main.ts"),
+  platform: "node",
+  plugins: [thirdPartyLicenses(), pageFiles()],
+  checks: { pluginTimings: false },
+  onLog(level, log, handle) {
+    // A part that is missing would be noticed by an operator, and not by who builds.
+    handle(level === "warn" ? "error" : level, log);
+  },
+});
+await build.write({
+  dir: join(folder, "dist"),
+  cleanDir: true,
+  format: "esm",
+  sourcemap: true,
+  sourcemapExcludeSources: true,
+  // Node keeps the text of what it has loaded. Names stay, for the stacks of errors.
+  minify: { compress: false, mangle: false, codegen: { removeWhitespace: true } },
+});
