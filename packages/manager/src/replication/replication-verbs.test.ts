@@ -81,6 +81,7 @@ class Fixture {
       },
       setSynchronous: async () => did("set synchronous"),
       updateStandbys: async (_, { operation }) => did(`${operation} standbys`),
+      mainProcess: async () => undefined,
       forgetPrimary: async () => did("forget the primary"),
       promote: async () => did("promote"),
       terminateClients: async () => 0,
