@@ -94,7 +94,11 @@ test(
     await expect
       .poll(() => standby.sql("SELECT 1 FROM pg_stat_wal_receiver"), PATIENCE)
       .toEqual([]);
-    expect(await position()).toMatchObject({ timeline: 2, history: [{ timeline: 1, end: fork }] });
+    const followed = { timeline: 2, history: [{ timeline: 1, end: fork }] };
+    expect(await position()).toMatchObject(followed);
+    // Who looks for the first time, as a pooler that starts now, sees the same.
+    await using again = serverFor(standby, "postgres");
+    expect((await again.readFacts()).cluster).toMatchObject(followed);
   },
 );
 

@@ -38,6 +38,17 @@ const HISTORY_SQL = `
   WHERE found IS NOT NULL
   ORDER BY 1`;
 
+// The newest timeline of which it has the file that holds what it replayed last: a receiver names files by
+// the timeline that it follows, and those of another branch are never asked for.
+const FOLLOWED_SQL = `
+  SELECT max(('x' || left(name, 8))::bit(32)::int) AS timeline
+  FROM (SELECT pg_wal_lsn_diff(pg_last_wal_replay_lsn(), '0/0')::bigint - 1 AS at,
+               pg_size_bytes(current_setting('wal_segment_size')) AS bytes) AS replayed,
+       pg_ls_waldir()
+  WHERE name ~ '^[0-9A-F]{24}$'
+    AND right(name, 16) = upper(lpad(to_hex(at >> 32), 8, '0')
+                                || lpad(to_hex((at & 4294967295) / bytes), 8, '0'))`;
+
 /** Asks one server one statement. */
 export type Ask = (
   sql: string,
@@ -77,7 +88,7 @@ export class FactsReader {
   async read(ask: Ask, options: CallOptions): Promise<ServerFacts> {
     const row = onlyRow(await ask(FACTS_SQL, [], options));
     const systemIdentifier = bigintOf(row, "system_identifier");
-    const timeline = this.#timelineIn(row);
+    const timeline = await this.#timelineIn(row, ask, options);
     const known = this.#known;
     const isKnown = known?.systemIdentifier === systemIdentifier && known.timeline === timeline;
     const history = isKnown ? known.history : await readHistory(timeline, ask, options);
@@ -104,9 +115,10 @@ export class FactsReader {
 
   /**
    * The timeline of a server. A standby follows no earlier one than before, but tells one while its
-   * receiver is away, as during the restart of its primary, until its next restartpoint.
+   * receiver is away, as during the restart of its primary, until its next restartpoint. One that is looked
+   * at for the first time is asked for its files.
    */
-  #timelineIn(row: Row): number {
+  async #timelineIn(row: Row, ask: Ask, options: CallOptions): Promise<number> {
     const told = integerOf(row, "timeline");
     if (!booleanOf(row, "in_recovery")) {
       this.#standby = undefined;
@@ -114,10 +126,28 @@ export class FactsReader {
     }
     const server = textOf(row, "server");
     const before = this.#standby;
-    const timeline = before?.server === server ? Math.max(before.timeline, told) : told;
+    const known = before?.server === server ? before.timeline : await readFollowed(ask, options);
+    const timeline = Math.max(known, told);
     this.#standby = { server, timeline };
     return timeline;
   }
+}
+
+/** The timeline that the files of a standby tell; 0 where the role may not see them. */
+async function readFollowed(ask: Ask, options: CallOptions): Promise<number> {
+  try {
+    const row = onlyRow(await ask(FOLLOWED_SQL, [], options));
+    return row["timeline"] === null ? 0 : integerOf(row, "timeline");
+  } catch (error) {
+    if (isNotPermitted(error)) {
+      return 0;
+    }
+    throw error;
+  }
+}
+
+function isNotPermitted(error: unknown): boolean {
+  return error instanceof ManagerError && error.sqlState === SqlState.InsufficientPrivilege;
 }
 
 /** `undefined` where the role may not read it, or it is not there. */
@@ -135,7 +165,7 @@ async function readHistory(
       ? undefined
       : rows.map((row) => ({ timeline: integerOf(row, "timeline"), end: bigintOf(row, "end") }));
   } catch (error) {
-    if (error instanceof ManagerError && error.sqlState === SqlState.InsufficientPrivilege) {
+    if (isNotPermitted(error)) {
       return undefined;
     }
     throw error;
