@@ -90,3 +90,19 @@ test.each(["discard all", "deallocate all"])(
     expect(await client.ask([bind(), execute(), sync])).toContain("D left");
   },
 );
+
+test("a transaction gets its isolation level behind the Describe of a statement", async () => {
+  await using pooler = await scene({ capacity: 2 });
+  const [client, other] = [await pooler.connect(), await pooler.connect()];
+  const level = "start transaction isolation level serializable";
+  await client.ask([parse("select $1::int", "a"), sync]);
+  for (let round = 0; round < 3; round += 1) {
+    // A backend that has not parsed it.
+    await client.ask([close("S", "a"), parse(`select $1::int + ${round}`, "a"), sync]);
+    await other.ask(query("begin; select 1"));
+    const group = [describe("S", "a"), parse(level), bind(), execute(), sync];
+    expect(await client.ask(group)).toEqual(["t", "T", "1", "2", "C START TRANSACTION", "Z T"]);
+    await client.ask(query("commit"));
+    await other.ask(query("commit"));
+  }
+});
