@@ -4,6 +4,7 @@ import {
   describe,
   execute,
   flush,
+  message,
   parse,
   query,
   sync,
@@ -73,7 +74,7 @@ test("SQL of a group runs what SQL of the same group has prepared", async () => 
       execute(),
     ]);
     const answer = await client.ask([...group, bind([], { statement: "a" }), execute(), end, sync]);
-    expect(answer.filter((message) => message.startsWith("D"))).toHaveLength(3);
+    expect(answer.filter((said) => said.startsWith("D"))).toHaveLength(3);
     expect(answer).not.toContainEqual(expect.stringMatching(/^E/u));
     await client.session.end("now");
   }
@@ -88,6 +89,17 @@ test.each(["discard all", "deallocate all"])(
     const tag = `C ${text.toUpperCase()}`;
     expect(await client.ask(group)).toEqual(["1", "2", tag, "2", "1", "Z I"]);
     expect(await client.ask([bind(), execute(), sync])).toContain("D left");
+  },
+);
+
+test.each(["select 1", "select 1\0more\0"])(
+  "a Query that is damaged does not drop the unnamed statement: %j",
+  async (body) => {
+    await using pooler = await scene({ capacity: 1 });
+    const client = await pooler.connect();
+    await client.ask([parse("select 'kept'"), sync]);
+    expect(await client.ask(message("Q", body))).toEqual(["E 08P01", "Z I"]);
+    expect(await client.ask([bind(), execute(), sync])).toContain("D kept");
   },
 );
 
