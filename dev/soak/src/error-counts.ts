@@ -1,7 +1,7 @@
 import { kindOf } from "./failure.ts";
 
-/** When something happened: with PostgreSQL there, or while it was restarted. */
-export type Weather = "calm" | "outage";
+/** When something happened: with PostgreSQL there, while it answered too late, or was restarted. */
+export type Weather = "calm" | "stall" | "outage";
 
 interface Expectation {
   readonly kind: RegExp;
@@ -9,8 +9,8 @@ interface Expectation {
   readonly why: string;
 }
 
-const ALWAYS: readonly Weather[] = ["calm", "outage"];
-const OUTAGE: readonly Weather[] = ["outage"];
+const ALWAYS: readonly Weather[] = ["calm", "stall", "outage"];
+const OUTAGE: readonly Weather[] = ["stall", "outage"];
 
 /** What clients may get, and why. Everything else is a fault. */
 const EXPECTED: readonly Expectation[] = [

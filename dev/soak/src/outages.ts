@@ -1,20 +1,23 @@
 import { setTimeout as elapsed } from "node:timers/promises";
 import type { Weather } from "./error-counts.ts";
+import type { Stalls } from "./stalls.ts";
 import { untilReady } from "./stand.ts";
 import type { Stand } from "./stand.ts";
 
 /** What was sent to PostgreSQL before may still fail for so long after it is back. */
 const AFTERMATH_MS = 15_000;
 
-/** Restarts PostgreSQL now and then, and knows when it did. */
+/** Restarts PostgreSQL now and then, and knows when it did, and when it was not itself besides. */
 export class Outages {
   readonly #stand: Stand;
+  readonly #stalls: Stalls;
   #count = 0;
   /** The last one ended then; it has not if this is in the future. */
   #until = Number.NEGATIVE_INFINITY;
 
-  constructor(stand: Stand) {
+  constructor(stand: Stand, stalls: Stalls) {
     this.#stand = stand;
+    this.#stalls = stalls;
   }
 
   get count(): number {
@@ -23,7 +26,10 @@ export class Outages {
 
   /** What it was like since then; `since` on the clock of `performance.now()`. */
   weatherSince(since: number): Weather {
-    return since < this.#until ? "outage" : "calm";
+    if (since < this.#until) {
+      return "outage";
+    }
+    return this.#stalls.hasBeenSince(since) ? "stall" : "calm";
   }
 
   /** Restarts PostgreSQL at this interval until the signal aborts. */

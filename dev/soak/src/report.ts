@@ -35,12 +35,12 @@ export function sampleLine(sample: Sample): string {
 
 /** Everything that a soak has found, for people. */
 export function reportOf(result: SoakResult): string {
-  const { levels, errors, ledger, remains, visits, outages, exit } = result;
+  const { levels, errors, ledger, remains, visits, outages, stalls, exit } = result;
   return [
     "",
     levelTable(levels),
     errorTable(errors),
-    `${outages} restarts of PostgreSQL; visits: ${[...visits].map(([name, count]) => `${name} ${count}`).join(", ")}`,
+    `${outages} restarts of PostgreSQL, which answered too late ${stalls} times; visits: ${[...visits].map(([name, count]) => `${name} ${count}`).join(", ")}`,
     `ledger: ${ledger.acknowledged} rows acknowledged, ${ledger.doubtful} in doubt; ` +
       `lost ${list(ledger.faults.lost)}; twice ${list(ledger.faults.twice)}; surplus ${list(ledger.faults.surplus)}`,
     `at rest: ${sampleLine(remains.sample).trim().replaceAll(/ +/g, " ")} (${sampleHeading().trim().replaceAll(/ +/g, " ")}); ` +

@@ -11,6 +11,7 @@ import { remainsOf } from "./remains.ts";
 import type { Remains } from "./remains.ts";
 import { reportOf, sampleHeading, sampleLine } from "./report.ts";
 import { Sampling } from "./sampling.ts";
+import { Stalls } from "./stalls.ts";
 import { startStand } from "./stand.ts";
 import type { Stand } from "./stand.ts";
 
@@ -32,6 +33,8 @@ export interface SoakResult {
   readonly remains: Remains;
   readonly visits: ReadonlyMap<string, number>;
   readonly outages: number;
+  /** How often PostgreSQL itself answered too late. */
+  readonly stalls: number;
   /** The exit code of the program, or the signal that ended it. */
   readonly exit: string;
   readonly isGood: boolean;
@@ -50,11 +53,15 @@ export async function soak(
   const stand = await startStand(stack);
   const ledger = new Ledger();
   const errors = new ErrorCounts();
-  const outages = new Outages(stand);
+  const stalls = new Stalls({
+    probe: () => stand.postgres.sql("select 1"),
+    now: () => performance.now(),
+  });
+  const outages = new Outages(stand, stalls);
   const crowd = new Crowd({ ...options, stand, ledger, errors, outages });
   const sampling = new Sampling(stand, (sample) => print(sampleLine(sample)));
   print(sampleHeading());
-  await work(options, { crowd, outages, sampling, signal });
+  await work(options, { crowd, outages, stalls, sampling, signal });
   const remains = await remainsOf(stand, sampling);
   const faults = ledger.compare(await rowsOf(stand));
   const { code, signal: killedBy } = await stand.pooler.stop();
@@ -66,6 +73,7 @@ export async function soak(
     remains,
     visits: crowd.visits,
     outages: outages.count,
+    stalls: stalls.count,
     exit: String(killedBy ?? code),
     isGood:
       levels.every(({ isLevel }) => isLevel) &&
@@ -84,6 +92,7 @@ async function work(
   parts: {
     readonly crowd: Crowd;
     readonly outages: Outages;
+    readonly stalls: Stalls;
     readonly sampling: Sampling;
     readonly signal: AbortSignal;
   },
@@ -91,9 +100,11 @@ async function work(
   const durationMs = minutes * MINUTE_MS;
   const enough = AbortSignal.any([parts.signal, AbortSignal.timeout(durationMs)]);
   const sampleMs = Math.min(SAMPLE_MS, durationMs / LEAST_SAMPLES);
+  const over = new AbortController();
   await Promise.all([
-    parts.crowd.run(enough),
+    parts.crowd.run(enough).finally(() => over.abort()),
     parts.outages.run(durationMs / (RESTARTS + 1), enough),
+    parts.stalls.run(over.signal),
     parts.sampling.run(sampleMs, enough),
   ]);
 }

@@ -4,6 +4,7 @@ import {
   describe,
   execute,
   flush,
+  message,
   parse,
   query,
   sync,
@@ -73,7 +74,7 @@ test("SQL of a group runs what SQL of the same group has prepared", async () => 
       execute(),
     ]);
     const answer = await client.ask([...group, bind([], { statement: "a" }), execute(), end, sync]);
-    expect(answer.filter((message) => message.startsWith("D"))).toHaveLength(3);
+    expect(answer.filter((said) => said.startsWith("D"))).toHaveLength(3);
     expect(answer).not.toContainEqual(expect.stringMatching(/^E/u));
     await client.session.end("now");
   }
@@ -90,3 +91,30 @@ test.each(["discard all", "deallocate all"])(
     expect(await client.ask([bind(), execute(), sync])).toContain("D left");
   },
 );
+
+test.each(["select 1", "select 1\0more\0"])(
+  "a Query that is damaged does not drop the unnamed statement: %j",
+  async (body) => {
+    await using pooler = await scene({ capacity: 1 });
+    const client = await pooler.connect();
+    await client.ask([parse("select 'kept'"), sync]);
+    expect(await client.ask(message("Q", body))).toEqual(["E 08P01", "Z I"]);
+    expect(await client.ask([bind(), execute(), sync])).toContain("D kept");
+  },
+);
+
+test("a transaction gets its isolation level behind the Describe of a statement", async () => {
+  await using pooler = await scene({ capacity: 2 });
+  const [client, other] = [await pooler.connect(), await pooler.connect()];
+  const level = "start transaction isolation level serializable";
+  await client.ask([parse("select $1::int", "a"), sync]);
+  for (let round = 0; round < 3; round += 1) {
+    // A backend that has not parsed it.
+    await client.ask([close("S", "a"), parse(`select $1::int + ${round}`, "a"), sync]);
+    await other.ask(query("begin; select 1"));
+    const group = [describe("S", "a"), parse(level), bind(), execute(), sync];
+    expect(await client.ask(group)).toEqual(["t", "T", "1", "2", "C START TRANSACTION", "Z T"]);
+    await client.ask(query("commit"));
+    await other.ask(query("commit"));
+  }
+});

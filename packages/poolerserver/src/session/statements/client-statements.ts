@@ -85,9 +85,11 @@ export class ClientStatements {
     this.#changeByMessage(name, statement, position);
   }
 
-  /** A Describe of a statement. @param position how many messages of the unit are answered before it */
-  describe(statement: ClientStatement, position: number): void {
-    this.#describing.push({ statement, position });
+  /** A Describe, of this statement if any. @param position how many messages of the unit are answered before it */
+  describe(statement: ClientStatement | undefined, position: number): void {
+    if (statement !== undefined) {
+      this.#describing.push({ statement, position });
+    }
   }
 
   /** Why no further statement can be added. */

@@ -8,13 +8,12 @@ import { endsInSync } from "../input/frontend-message.ts";
 import { DROPPED, NOBODY } from "./pooler-name.ts";
 import { UNNAMED } from "./client-statements.ts";
 import type { ClientStatements } from "./client-statements.ts";
-import { StatementCloses } from "./statement-closes.ts";
 import type { StatementMessage } from "./statement-message.ts";
 import { ReusedStatements } from "./reused-statements.ts";
 import { StatementReplies } from "./statement-replies.ts";
 import type { UnitPlace } from "./unit-place.ts";
+import { UnitSetups } from "./unit-setups.ts";
 import { UnitSteps } from "./unit-steps.ts";
-import { emptySetup, setupOf } from "./statement-setup.ts";
 import type { SetupRequest } from "./statement-setup.ts";
 
 export interface StatementPlacementOptions {
@@ -36,7 +35,7 @@ export class StatementPlacement {
   readonly #steps = new UnitSteps();
   readonly #replies: StatementReplies;
   readonly #reused: ReusedStatements;
-  #setups: SetupRequest[] = [];
+  readonly #setups = new UnitSetups();
   /** Names of clients that something was given. */
   readonly #occupied: string[] = [];
   #place: UnitPlace | undefined;
@@ -63,7 +62,7 @@ export class StatementPlacement {
 
   /** What has to be sent before the unit. */
   get setups(): readonly SetupRequest[] {
-    return this.#setups;
+    return this.#setups.list;
   }
 
   /** Whether an error that comes now may be that of a statement which the backend had. */
@@ -92,8 +91,8 @@ export class StatementPlacement {
       return;
     }
     // They come before what the unit needs: that may have such a name again.
-    if (this.#setups.length > 0 || !endsInSync(bytes)) {
-      this.#setups.unshift(new StatementCloses(closes, where.held));
+    if (this.#setups.list.length > 0 || !endsInSync(bytes)) {
+      this.#setups.closeFirst(closes, where.held);
       return;
     }
     this.#steps.closeFirst(closes);
@@ -128,7 +127,7 @@ export class StatementPlacement {
     this.#place?.held.owe(this.#occupied);
     emptyList(this.#occupied);
     this.#place = undefined;
-    this.#setups = [];
+    this.#setups.empty();
     this.#steps.end();
   }
 
@@ -143,7 +142,7 @@ export class StatementPlacement {
     this.#replies.begin();
     this.#statements.restart();
     this.#reused.empty();
-    this.#setups = [];
+    this.#setups.empty();
     this.leftOut = 0;
   }
 
@@ -171,15 +170,13 @@ export class StatementPlacement {
   }
 
   #placeMessage(message: StatementMessage, isFirst: boolean): void {
-    if (!isFirst && this.#placeInGroup(message)) {
-      if (message.isParse) {
-        this.#replies.expect(true);
-      }
-      return;
-    }
     const { kind, statement, isParse } = message;
+    const isPlaced = !isFirst && this.#placeInGroup(message);
     if (isParse) {
       this.#replies.expect(true);
+    }
+    if (isPlaced) {
+      return;
     }
     const registered = statement?.registeredIn(this.#registry, this.#place?.conditions ?? "");
     switch (kind) {
@@ -198,7 +195,11 @@ export class StatementPlacement {
         this.#placeParse(message, registered, isFirst);
         return;
       case "use":
-        this.#placeUse(message, registered);
+        if (isFirst && message.isDescribe && this.#place?.opensTransaction === true) {
+          this.#placeAhead(message, registered);
+        } else {
+          this.#placeUse(message, registered);
+        }
         return;
       case "close":
         this.#steps.rename(message, NOBODY);
@@ -212,37 +213,35 @@ export class StatementPlacement {
   /** A text that names a statement, or resets settings: what it needs goes ahead of the unit. */
   #placeSql(message: StatementMessage, registered: RegisteredStatement | undefined): void {
     const { kind, statement } = message;
+    this.#replies.hideRestoring(message.restoring);
     switch (kind) {
       case "taken":
         this.#steps.keep();
         this.#occupied.push(message.ownName);
-        this.#setups.push(emptySetup(message.ownName));
+        this.#setups.occupy(message.ownName);
         return;
       case "prepare":
         this.#steps.rename(message, registered?.name ?? NOBODY);
         this.#replies.notePrepared(registered);
         return;
       case "execute":
-        this.#placeExecute(message, registered);
+        this.#placeAhead(message, registered);
         return;
       case "bring":
         this.#steps.keep();
         if (statement !== undefined) {
-          const own = this.#place?.hold.own;
-          this.#setups.push(setupOf(statement, message.ownName, () => own?.add(statement)));
+          this.#setups.bring(statement, message.ownName, this.#place?.hold.own);
         }
         return;
       case "restoreIn":
         this.#steps.rename(message, message.restoring?.bytes.toString("latin1") ?? "");
-        this.#replies.hideRestoring(message.restoring);
         return;
       case "restoreBehind":
         this.#steps.append(message);
-        this.#replies.hideRestoring(message.restoring);
         return;
       case "deallocate":
         this.#steps.rename(message, DROPPED);
-        this.#setups.push(emptySetup(DROPPED));
+        this.#setups.occupy(DROPPED);
         return;
       default:
     }
@@ -321,18 +320,19 @@ export class StatementPlacement {
     this.#replies.expect(false, registered);
   }
 
-  #placeExecute(message: StatementMessage, registered: RegisteredStatement | undefined): void {
+  /** The statement goes ahead of the unit where it is missing. */
+  #placeAhead(message: StatementMessage, registered: RegisteredStatement | undefined): void {
     const { statement } = message;
     if (registered === undefined || statement === undefined) {
       return;
     }
-    const { name } = registered;
-    this.#steps.rename(message, name);
-    if (!this.#isHeld(registered)) {
-      const held = this.#place?.held;
-      const parsed = { generation: registered.generation, ddlCount: this.#ddlCount };
-      held?.makeRoom(registered);
-      this.#setups.push(setupOf(statement, name, () => held?.add(registered, parsed)));
+    this.#steps.rename(message, registered.name);
+    const isTold = message.isDescribe && statement.use(true, this.#reused.user);
+    if (!this.#isHeld(registered, isTold)) {
+      this.#setups.parse(statement, registered, {
+        held: this.#place?.held,
+        ddlCount: this.#ddlCount,
+      });
     }
   }
 

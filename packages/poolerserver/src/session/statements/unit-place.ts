@@ -9,6 +9,8 @@ export interface UnitPlace {
   readonly conditions: string;
   /** The last unnamed statement of the unit is to be found by the next one, so that it gets a name. */
   readonly leavesUnnamed: boolean;
+  /** The isolation level of a transaction cannot be set behind a Parse in its place. */
+  readonly opensTransaction: boolean;
   /** In a transaction that has failed, PostgreSQL refuses to parse what it has parsed before, too. */
   readonly hold: {
     readonly transaction: TransactionStatus;

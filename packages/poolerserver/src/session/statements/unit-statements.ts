@@ -100,8 +100,11 @@ export class UnitStatements {
 
   query(): void {
     const { input, statements, facts } = this.#options;
-    const { bodyStart } = input;
-    statements.dropUnnamed(facts.executions, facts.replies);
+    const { chunk, bodyStart, bodyEnd } = input;
+    // Without the end of its text, or with more behind it, PostgreSQL refuses the message before.
+    if (textEnd(chunk, bodyStart, bodyEnd) + 1 === bodyEnd) {
+      statements.dropUnnamed(facts.executions, facts.replies);
+    }
     const classification = this.#classify(bodyStart);
     const order = this.#orderAt(bodyStart, classification);
     this.#orderFacts.add(this.text, classification, order);
@@ -195,14 +198,12 @@ export class UnitStatements {
   }
 
   describe(): void {
-    const { input, facts } = this.#options;
+    const { input, facts, statements } = this.#options;
     const { chunk, bodyStart, bodyEnd } = input;
     facts.needsBackend = true;
     const isStatement = bodyStart + 1 < bodyEnd && chunk[bodyStart] === STATEMENT;
     const statement = isStatement ? this.#use(bodyStart + 1, true) : undefined;
-    if (statement !== undefined) {
-      this.#options.statements.describe(statement, facts.replies);
-    }
+    statements.describe(statement, facts.replies);
   }
 
   execute(): void {

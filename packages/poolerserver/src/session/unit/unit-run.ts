@@ -235,10 +235,11 @@ export class UnitRun implements UnitOwner {
 
   #sendUnit({ backend, statements: held }: Lease): void {
     const { settings, placement, source } = this.#options;
-    const { isOpen, leavesUnnamed } = source.cutter.facts;
+    const { isOpen, leavesUnnamed, opensTransaction } = source.cutter.facts;
     this.#phase = "running";
     this.#healing.begin();
-    const place = { held, conditions: settings.conditions, leavesUnnamed, hold: this.hold };
+    const { conditions } = settings;
+    const place = { held, conditions, leavesUnnamed, opensTransaction, hold: this.hold };
     this.#unit.current.placeOn(place, isOpen);
     this.#setup.send(this.hold.held.bringTo(backend, placement.setups), backend);
     this.#input.isFull = this.#setup.isRunning;
