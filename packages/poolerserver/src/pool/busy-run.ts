@@ -6,8 +6,8 @@ const ENOUGH_UNITS = 8;
 const PAUSE_MS = 0.05;
 /** A run is reported with so many units even without a pause. */
 const MOST_UNITS = 256;
-/** Of each run, the pooler's own work is taken to be no more than this: two turns of a busy event loop. */
-const OWN_WORK_MS = 10;
+/** Of each run, no more is taken to be the pooler's own work: about a turn or two of a busy event loop. */
+const OWN_WORK_MS = 4;
 
 /**
  * The time that a shared session works without running out of units. Units are counted together,
