@@ -10,9 +10,9 @@ const CHECK_TIMEOUT_MS = 2_000;
 
 /** What controls PostgreSQL's process, if the configuration names it. Connects with the first call. */
 export function serverProcessOf(
-  config: Pick<Config, "pgctldAddr" | "socketFile" | "pgPort">,
+  current: () => Pick<Config, "pgctldAddr" | "socketFile" | "pgPort">,
 ): (ServerProcess & Disposable) | undefined {
-  const { pgctldAddr: address } = config;
+  const { pgctldAddr: address } = current();
   if (address === undefined) {
     return undefined;
   }
@@ -25,7 +25,7 @@ export function serverProcessOf(
         what: "the answer",
         signal,
       });
-      await controlled(address, () => checkServer(postgres, portOf(config), bound.signal));
+      await controlled(address, () => checkServer(postgres, portOf(current()), bound.signal));
     },
     restartAsStandby: ({ signal } = {}) =>
       controlled(
