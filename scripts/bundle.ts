@@ -12,7 +12,7 @@ await using build = await rolldown({
   input: join(folder, "src", "main.ts"),
   platform: "node",
   plugins: [thirdPartyLicenses(), pageFiles()],
-  checks: { pluginTimings: false },
+  checks: { bundlerTimings: false },
   onLog(level, log, handle) {
     // A part that is missing would be noticed by an operator, and not by who builds.
     handle(level === "warn" ? "error" : level, log);

@@ -72,7 +72,7 @@ test("check-config tells of every fault, of settings that contradict each other 
   });
   expect(wrong).toMatchObject({ code: 2, stdout: "" });
   expect(wrong.stderr.trimEnd().split("\n")).toEqual([
-    `multipooler: connpool-global-capacty in ${file}: there is no such setting; did you mean connpool-global-capacity?`,
+    `multipooler: connpool-global-capacty in ${file}:1: there is no such setting; did you mean connpool-global-capacity?`,
     "multipooler: MULTIPOOLER_GRPC_PROT: there is no such setting; did you mean MULTIPOOLER_GRPC_PORT?",
   ]);
   const ownDirectory = await runProgram(["check-config", "--pooler-dir", file]);

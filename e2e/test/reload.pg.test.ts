@@ -137,7 +137,7 @@ test("one fault anywhere and nothing changes", async () => {
   const { code, stdout, stderr } = await ctl("reload");
   expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
   expect(stderr.trimEnd().split("\n")).toEqual([
-    `multipooler: log-levle in ${file()}: there is no such setting; did you mean log-level?`,
+    `multipooler: log-levle in ${file()}:2: there is no such setting; did you mean log-level?`,
   ]);
   const admin = await connect({ database: "multipooler" });
   await expect(admin.query("reload")).rejects.toThrow("did you mean log-level?");

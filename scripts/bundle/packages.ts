@@ -28,13 +28,9 @@ function packageOf(folder: string): BundledPackage | undefined {
   const file = join(folder, "package.json");
   const manifest: unknown = existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : undefined;
   // Folders in a package may have a package.json that tells only how to read their modules.
-  if (
-    isRecord(manifest) &&
-    typeof manifest["name"] === "string" &&
-    manifest["version"] !== undefined
-  ) {
-    const { name, version, license } = manifest;
-    return { folder, name, version: String(version), license: String(license) };
+  const { name, version, license } = isRecord(manifest) ? manifest : {};
+  if (typeof name === "string" && typeof version === "string") {
+    return { folder, name, version, license: String(license) };
   }
   const parent = dirname(folder);
   return parent === folder || !folder.startsWith("/") ? undefined : packageOf(parent);

@@ -80,10 +80,16 @@ export function assemble(
     clock: systemClock,
     logger: logger.child({ component: "http" }),
   });
+  const database = databaseOf(config, { tls, current });
   const manager: MultiPoolerManager = managerOf(options, {
     controller,
     topology,
-    ports: () => ({ grpc: grpc.port ?? config.grpcPort, http: http.port, postgres: config.pgPort }),
+    database,
+    ports: () => ({
+      grpc: grpc.port ?? config.grpcPort,
+      http: http.port,
+      postgres: current().pgPort,
+    }),
   });
   const operations = poolerOperations(() => ({ reload, administration, clients }));
   const { observeCall } = telemetry;
@@ -97,7 +103,8 @@ export function assemble(
     logger,
   });
   const { openFiles } = limits;
-  const reload = new Reload(running, { log, tls, httpTls, controller, grpc, clients, openFiles });
+  const changed = { log, tls, httpTls, database, controller, grpc, clients };
+  const reload = new Reload(running, { ...changed, openFiles });
   return { http, manager, grpc, clients, reload };
 }
 
@@ -114,12 +121,13 @@ function connectionState(
 
 /** The manager of the configuration, which is not open yet. */
 function managerOf(
-  { running, serviceId, tls, target, log, parts }: AssemblyOptions,
+  { running, serviceId, target, log, parts }: AssemblyOptions,
   {
     controller,
     topology,
+    database,
     ports,
-  }: Pick<ManagerOptions, "controller" | "topology"> & {
+  }: Pick<ManagerOptions, "controller" | "topology" | "database"> & {
     readonly ports: () => Readonly<Record<string, number>>;
   },
 ): MultiPoolerManager {
@@ -129,8 +137,8 @@ function managerOf(
     topology,
     topologyName: target.server.type,
     pooler: describePooler(config, serviceId, ports),
-    database: databaseOf(config, { tls, current: () => running.current }),
-    serverProcess: parts.use(serverProcessOf(config)),
+    database,
+    serverProcess: parts.use(serverProcessOf(() => running.current)),
     heartbeatIntervalMs: config.heartbeatIntervalMs,
     logger: log.logger.child({ component: "manager" }),
   });

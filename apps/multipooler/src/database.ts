@@ -1,16 +1,12 @@
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
-import {
-  ManagerError,
-  ManagerErrorCode,
-  formatConnInfo,
-  postgresDatabase,
-} from "@multipooler/manager";
-import type { DatabaseConfig, DatabaseProvider } from "@multipooler/manager";
+import { ManagerError, formatConnInfo, postgresDatabase } from "@multipooler/manager";
+import type { DatabaseConfig, PostgresProvider } from "@multipooler/manager";
 import type { ClientTlsFiles } from "@multipooler/tls";
 import { passwordIn } from "./passfile.ts";
 import { ConfigError } from "./settings/config.ts";
 import { readSecretFile } from "./secret-file.ts";
+import { settings } from "./settings/settings.ts";
 import type { Config } from "./settings/settings.ts";
 import { fileFault } from "./file-fault.ts";
 
@@ -18,16 +14,53 @@ import { fileFault } from "./file-fault.ts";
  * The PostgreSQL that the manager is to stand in front of. Its password is read at each dial, as the
  * settings name it then.
  *
- * @throws ConfigError naming the setting that is no connection string
+ * @throws ConfigError naming the setting that PostgreSQL could not go by
  */
-export function databaseOf(config: Config, source: DatabaseSource): DatabaseProvider {
+export function databaseOf(config: Config, source: DatabaseSource): PostgresProvider {
+  return naming(config, () => databaseAt(config, source));
+}
+
+/**
+ * Has the manager look for PostgreSQL where the settings say. Returns what does so.
+ *
+ * @throws ConfigError
+ */
+export function preparedAddress(
+  config: Config,
+  database: Pick<PostgresProvider, "prepareAddress">,
+): () => void {
+  return naming(config, () => database.prepareAddress(addressOf(config)));
+}
+
+function naming<T>(config: Config, use: () => T): T {
   try {
-    return databaseAt(config, source);
+    return use();
   } catch (error) {
-    if (error instanceof ManagerError && error.code === ManagerErrorCode.InvalidConfig) {
-      throw new ConfigError([`--replication-conninfo: ${error.message}`], { cause: error });
+    if (!(error instanceof ManagerError) || error.setting === undefined) {
+      throw error;
     }
-    throw error;
+    const { message, setting } = error;
+    // The message begins with the name that the manager has for it.
+    const problem = `--${flagOf(setting, config)}:${message.slice(setting.length)}`;
+    throw new ConfigError([problem], { cause: error });
+  }
+}
+
+/** The flag of an option of the manager. */
+function flagOf(option: string, config: Config): string {
+  switch (option) {
+    case "database.address.path":
+      return (config.socketFile === undefined ? settings.pgHost : settings.socketFile).flag;
+    case "database.address.host":
+      return settings.pgHost.flag;
+    case "database.database":
+      return settings.database.flag;
+    case "database.user":
+      return settings.adminUser.flag;
+    case "database.replicationConnInfo":
+      return settings.replicationConnInfo.flag;
+    default:
+      return option;
   }
 }
 
@@ -36,7 +69,7 @@ interface DatabaseSource {
   readonly current: () => Config;
 }
 
-function databaseAt(config: Config, { tls, current }: DatabaseSource): DatabaseProvider {
+function databaseAt(config: Config, { tls, current }: DatabaseSource): PostgresProvider {
   return postgresDatabase({
     address: addressOf(config),
     database: config.database,

@@ -52,7 +52,7 @@ export interface ProgramOptions {
 export async function runProgram(options: ProgramOptions): Promise<void> {
   process.stderr.on("error", () => undefined);
   try {
-    await program(options).parseAsync();
+    await commandsOf(options).parseAsync();
   } catch (error) {
     if (error instanceof ConfigError) {
       for (const problem of error.problems) {
@@ -67,7 +67,7 @@ export async function runProgram(options: ProgramOptions): Promise<void> {
   }
 }
 
-function program(options: ProgramOptions): Command {
+function commandsOf(options: ProgramOptions): Command {
   const { signals, loaded } = options;
   const line = commandLine(actionsOf(options), (code) => {
     process.exitCode = code;
@@ -82,9 +82,9 @@ function program(options: ProgramOptions): Command {
 }
 
 /** Each loads the code of its command alone, so that a short one takes a short time. */
-function actionsOf(options: ProgramOptions): CommandActions {
+function actionsOf(program: ProgramOptions): CommandActions {
   return {
-    serve: (given) => runPooler(given, options),
+    serve: (given) => runPooler(given, program),
     config: {
       check: async (given, options) => {
         const { checkConfig } = await import("./check-config.ts");

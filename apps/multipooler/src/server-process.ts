@@ -12,9 +12,9 @@ const START_TOLERANCE_MS = 5_000;
 
 /** What controls PostgreSQL's process, if the configuration names it. Connects with the first call. */
 export function serverProcessOf(
-  config: Pick<Config, "pgctldAddr" | "socketFile" | "pgPort">,
+  current: () => Pick<Config, "pgctldAddr" | "socketFile" | "pgPort">,
 ): (ServerProcess & Disposable) | undefined {
-  const { pgctldAddr: address } = config;
+  const { pgctldAddr: address } = current();
   if (address === undefined) {
     return undefined;
   }
@@ -27,7 +27,7 @@ export function serverProcessOf(
         what: "the answer",
         signal,
       });
-      const own = { port: portOf(config), server };
+      const own = { port: portOf(current()), server };
       await controlled(address, () => checkServer(postgres, own, bound.signal));
     },
     restartAsStandby: ({ signal } = {}) =>

@@ -54,6 +54,7 @@ export type { DatabaseConfig, HostLookup } from "./postgres/database-config.ts";
 export { NotReadyCode } from "./serving/not-ready.ts";
 export type { NotReady } from "./serving/not-ready.ts";
 export { postgresDatabase } from "./postgres/postgres-database.ts";
+export type { PostgresProvider } from "./postgres/postgres-database.ts";
 export { PoolerType } from "./record/pooler-type.ts";
 export type { PoolerIdentity, ShardIdentity } from "./record/pooler-type.ts";
 export type { IntentStatus, OperatorIntent } from "./serving/operator-intent.ts";

@@ -67,6 +67,8 @@ export interface ManagerErrorDetails {
   readonly cause?: unknown;
   /** The SQLSTATE, where PostgreSQL sent one. */
   readonly sqlState?: string | undefined;
+  /** With INVALID_CONFIG: the path of the option, e.g. "database.user". */
+  readonly setting?: string | undefined;
 }
 
 /** The error that this package throws. Its message is one line for people. */
@@ -74,11 +76,13 @@ export class ManagerError extends Error {
   override readonly name = "ManagerError";
   readonly code: ManagerErrorCode;
   readonly sqlState: string | undefined;
+  readonly setting: string | undefined;
 
   constructor(code: ManagerErrorCode, message: string, details: ManagerErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
     this.code = code;
     this.sqlState = details.sqlState;
+    this.setting = details.setting;
   }
 }
 

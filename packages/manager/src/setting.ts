@@ -12,6 +12,7 @@ export function invalidSetting(setting: string, value: unknown, rule: string): M
   return new ManagerError(
     ManagerErrorCode.InvalidConfig,
     `${setting} is ${shown}; it must be ${rule}`,
+    { setting },
   );
 }
 

@@ -1,6 +1,7 @@
 import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import { startPostgres } from "@multipooler/embedded-postgres";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { postgresDatabase } from "../src/postgres/postgres-database.ts";
 import { ManagerFixture } from "./manager-fixture.ts";
 import { listenAsPeer, passOn } from "./peer.ts";
 import type { Peer } from "./peer.ts";
@@ -61,7 +62,7 @@ test("a name that moves takes everything from one server to the other, and never
   addresses = [Y];
   const leaving = await fixture.until(({ ready }) => !ready);
   expect(leaving.notReadyReason).toBe(
-    `PostgreSQL at db:${port} (${X}:${port}) is no longer what the name stands for`,
+    `PostgreSQL at db:${port} (${X}:${port}) is no longer at the configured address`,
   );
   await fixture.until(({ serving }) => serving.current.status === "DRAINED");
   await fixture.untilReady();
@@ -114,6 +115,29 @@ test("another address beside the one in use moves nothing, and a failover goes t
   await fixture.until(({ ready }) => !ready);
   await fixture.untilReady();
   expect(fixture.controller.database?.address).toEqual({ type: "tcp", host: Y, port });
+});
+
+test("another address of the same server takes the place of the one before while it serves", async () => {
+  await using parts = new AsyncDisposableStack();
+  const { x, y } = await twoAddresses(parts);
+  const address = ({ port }: Peer, host: string) => ({ type: "tcp", host, port }) as const;
+  const database = postgresDatabase({ ...configFor(one), address: address(x, X) });
+  await using fixture = new ManagerFixture({ manager: { database } });
+  await fixture.open();
+  await fixture.untilReady();
+  expect(() => database.prepareAddress({ type: "tcp", host: "", port: 1 })).toThrow(
+    expect.objectContaining({ code: "INVALID_CONFIG", setting: "database.address.host" }),
+  );
+  database.prepareAddress(address(y, Y));
+  expect(database.address).toEqual(address(x, X));
+  database.prepareAddress(address(y, Y))();
+  const leaving = await fixture.until(({ ready }) => !ready);
+  expect(leaving.notReadyReason).toBe(
+    `PostgreSQL at ${X}:${x.port} is no longer at the configured address`,
+  );
+  await fixture.untilReady();
+  expect(fixture.controller.database?.address).toEqual(address(y, Y));
+  expect(fixture.manager.status().database.address).toEqual(address(y, Y));
 });
 
 test("a name that nobody knows is told, and looked up again", async () => {

@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { listenerLimits, tlsFiles } from "../client-listener.ts";
 import { poolLimits } from "../controller.ts";
 import { databaseTlsConfig } from "../database-tls.ts";
+import { addressOf } from "../database.ts";
 import { grpcFiles, grpcLimits } from "../grpc-server.ts";
 import { httpTlsPaths } from "../http/http-tls-config.ts";
 import { connectionLimits } from "../open-files.ts";
@@ -49,6 +50,7 @@ test("a setting says that a reload applies it if, and only if, one does", () => 
     ...readBy((config) => poolLimits(config, limits)),
     ...readBy((config) => listenerLimits(config, limits)),
     ...readBy((config) => grpcLimits(config, limits)),
+    ...readBy(addressOf),
     ...fromLimits,
     ...READ_WHEN_NEEDED,
   ];

@@ -39,6 +39,7 @@ function reloading(from: ConfigSources["flags"], to: ConfigSources["flags"]) {
       },
     },
     httpTls: undefined,
+    database: { prepareAddress: () => () => void given.push("address of PostgreSQL") },
     controller: part("pools"),
     grpc: part("gRPC"),
     clients: part("clients"),
@@ -52,6 +53,7 @@ test("a reload puts files and limits in place", () => {
   expect(reload.run("SIGHUP", {}).type).toBe("applied");
   expect(given).toEqual([
     "files of PostgreSQL",
+    "address of PostgreSQL",
     "files of gRPC",
     "files of clients",
     "warn",

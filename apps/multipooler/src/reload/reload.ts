@@ -1,4 +1,5 @@
 import type { GrpcServer, ReloadOutcome } from "@multipooler/grpc-services";
+import type { PostgresProvider } from "@multipooler/manager";
 import type { PgwireServer } from "@multipooler/pgwire-services";
 import type { MultiPooler } from "@multipooler/poolerserver";
 import { systemClock } from "@multipooler/timing";
@@ -6,6 +7,7 @@ import type { ClientTlsFiles } from "@multipooler/tls";
 import { listenerLimits, tlsFiles } from "../client-listener.ts";
 import { poolLimits } from "../controller.ts";
 import { databaseTlsConfig } from "../database-tls.ts";
+import { preparedAddress } from "../database.ts";
 import { grpcFiles, grpcLimits } from "../grpc-server.ts";
 import { httpTlsPaths } from "../http/http-tls-config.ts";
 import type { HttpTls } from "../http/http-tls.ts";
@@ -22,6 +24,7 @@ export interface ReloadParts {
   readonly log: Pick<ProgramLog, "logger" | "setLevel">;
   readonly tls: Pick<ClientTlsFiles, "prepare">;
   readonly httpTls: Pick<HttpTls, "prepare"> | undefined;
+  readonly database: Pick<PostgresProvider, "prepareAddress">;
   readonly controller: Pick<MultiPooler, "change">;
   readonly grpc: Pick<GrpcServer, "prepare" | "change">;
   readonly clients: Pick<PgwireServer, "prepare" | "change"> | undefined;
@@ -75,7 +78,7 @@ export class Reload {
 
   /** Does all that can fail, and changes nothing. */
   #prepare(next: Config, wanted: Config): PreparedReload {
-    const { tls, httpTls, grpc, clients, openFiles } = this.#parts;
+    const { tls, httpTls, database, grpc, clients, openFiles } = this.#parts;
     preflight(wanted, { clock: systemClock, logger: NO_LOG }, openFiles);
     const httpPaths = httpTlsPaths(next);
     return {
@@ -83,6 +86,7 @@ export class Reload {
       limits: connectionLimits(next, openFiles),
       replacements: [
         tls.prepare(databaseTlsConfig(next)),
+        preparedAddress(next, database),
         grpc.prepare(grpcFiles(next)),
         clients?.prepare(tlsFiles(next)),
         httpPaths && httpTls?.prepare(httpPaths),

@@ -17,6 +17,7 @@ test("a file is found by its name in one of the directories", () => {
   expect(readConfigFile({ name: "pooler", directories }, KNOWN)).toEqual({
     path: join(directory, "pooler.yml"),
     values: { cell: "zone2" },
+    lines: new Map([["cell", 1]]),
     problems: [],
     warning: undefined,
   });
@@ -30,7 +31,13 @@ test("a path is before a name", () => {
   expect(problems).toEqual([expect.stringContaining("absent.yaml")]);
 });
 
-const NOTHING: FileSettings = { path: undefined, values: {}, problems: [], warning: undefined };
+const NOTHING: FileSettings = {
+  path: undefined,
+  values: {},
+  lines: new Map(),
+  problems: [],
+  warning: undefined,
+};
 const MESSAGE = expect.stringMatching(/^--config-file: /);
 
 test.each<[whenMissing: string | undefined, expected: FileSettings]>([

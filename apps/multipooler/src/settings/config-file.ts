@@ -23,6 +23,8 @@ export interface FileSettings {
   readonly path: string | undefined;
   /** By flag name. */
   readonly values: Readonly<Record<string, string>>;
+  /** In which line each of them is. */
+  readonly lines: ReadonlyMap<string, number>;
   /** Why it cannot be used, a line each. */
   readonly problems: readonly string[];
   /** Something to tell the operator. */
@@ -31,7 +33,13 @@ export interface FileSettings {
 
 const ENDINGS = ["yaml", "yml", "json"] as const;
 const MISSING_WORDS = ["error", "exit", "warn", "ignore"] as const;
-const NO_FILE: FileSettings = { path: undefined, values: {}, problems: [], warning: undefined };
+const NO_FILE: FileSettings = {
+  path: undefined,
+  values: {},
+  lines: new Map(),
+  problems: [],
+  warning: undefined,
+};
 
 /** What a file may hold. */
 export interface FileKeys {
@@ -52,14 +60,37 @@ export function readConfigFile(place: ConfigFilePlace, keys: FileKeys): FileSett
       ? NO_FILE
       : missing(`there is no ${place.name}.yaml in ${place.directories ?? "."}`, place);
   }
-  let content: unknown;
+  let content: FileContent;
   try {
-    content = yaml.parse(readFileSync(path, "utf8"));
+    content = parse(readFileSync(path, "utf8"));
   } catch (error) {
     const problem = unreadable(path, error);
     return isAbsence(error) ? missing(problem, place) : failed(problem);
   }
-  return { ...NO_FILE, path, ...valuesIn(content, path, keys) };
+  return { ...NO_FILE, path, lines: content.lines, ...valuesIn(content, path, keys) };
+}
+
+interface FileContent {
+  readonly value: unknown;
+  /** By key of the outermost map. */
+  readonly lines: ReadonlyMap<string, number>;
+}
+
+/** @throws YAMLParseError */
+function parse(text: string): FileContent {
+  const lineCounter = new yaml.LineCounter();
+  const document = yaml.parseDocument(text, { lineCounter });
+  const [fault] = document.errors;
+  if (fault !== undefined) {
+    throw fault;
+  }
+  const lines = new Map<string, number>();
+  for (const { key } of yaml.isMap(document.contents) ? document.contents.items : []) {
+    if (yaml.isScalar(key) && key.range) {
+      lines.set(String(key.value), lineCounter.linePos(key.range[0]).line);
+    }
+  }
+  return { value: document.toJS(), lines };
 }
 
 function wrongWords({ type, whenMissing }: ConfigFilePlace): string[] {
@@ -100,7 +131,7 @@ function failed(problem: string): FileSettings {
 }
 
 function valuesIn(
-  content: unknown,
+  { value: content, lines }: FileContent,
   path: string,
   { known, lists }: FileKeys,
 ): Pick<FileSettings, "values" | "problems"> {
@@ -113,14 +144,16 @@ function valuesIn(
   const problems: string[] = [];
   const values: Record<string, string> = {};
   for (const [name, value] of Object.entries(content)) {
+    const line = lines.get(name);
+    const where = line === undefined ? path : `${path}:${line}`;
     const isList = lists.has(name) && Array.isArray(value);
     const text = isList ? listOf(value) : textOf(value);
     if (!known.has(name)) {
       problems.push(
-        `${shownName(name)} in ${path}: there is no such setting${suggestion(name, known)}`,
+        `${shownName(name)} in ${where}: there is no such setting${suggestion(name, known)}`,
       );
     } else if (text === undefined) {
-      problems.push(`${name} in ${path}: must be a text or a number`);
+      problems.push(`${name} in ${where}: must be a text or a number`);
     } else {
       values[name] = text;
     }

@@ -109,10 +109,10 @@ test.each([
 test("every problem is reported at once, each with where it comes from", () => {
   const configFile = file("pg-port: many\ncapacity: 3\nhttp-port: [1]\n");
   expect(problems({ configFile, env: { MT_CELL: "_" }, flags: { "grpc-port": "-1" } })).toEqual([
-    `capacity in ${configFile}: there is no such setting`,
-    `http-port in ${configFile}: must be a text or a number`,
+    `capacity in ${configFile}:2: there is no such setting`,
+    `http-port in ${configFile}:3: must be a text or a number`,
     'MT_CELL: "_" must have from 1 to 30 letters, digits and dashes, and start with a letter or digit',
-    `pg-port in ${configFile}: "many" is not a whole number from 1 to 65535`,
+    `pg-port in ${configFile}:1: "many" is not a whole number from 1 to 65535`,
     '--grpc-port: "-1" is not a whole number from 0 to 65535',
   ]);
 });

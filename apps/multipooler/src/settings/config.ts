@@ -85,7 +85,8 @@ export function resolveSettings<T extends SettingTable>(
       values[key] = parsed.data;
     } else {
       const shown = setting.secret ? "the value given" : JSON.stringify(found.text);
-      problems.push(`${found.name}: ${shown} ${parsed.error.issues[0]?.message ?? "is not valid"}`);
+      const where = found.line === undefined ? found.name : `${found.name}:${found.line}`;
+      problems.push(`${where}: ${shown} ${parsed.error.issues[0]?.message ?? "is not valid"}`);
     }
   }
   if (!isComplete(table, values, problems)) {

@@ -4,7 +4,7 @@ import type { EffectiveSetting } from "./effective-settings.ts";
 import type { ConfigSources } from "./setting-source.ts";
 import { settings } from "./settings.ts";
 
-const NO_FILE = { path: undefined, values: {}, problems: [], warning: undefined };
+const NO_FILE = { path: undefined, values: {}, lines: new Map(), problems: [], warning: undefined };
 
 function effective(name: string, sources: Partial<ConfigSources>): EffectiveSetting | undefined {
   return effectiveSettings(settings, { flags: {}, env: {}, file: NO_FILE, ...sources }).find(

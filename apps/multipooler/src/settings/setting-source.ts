@@ -22,6 +22,8 @@ export interface Found {
   readonly source: SourceType;
   /** For people: "--grpc-port", "MT_CELL" or "grpc-port in multipooler.yaml". */
   readonly name: string;
+  /** In which line of the file it is. */
+  readonly line?: number | undefined;
 }
 
 /**
@@ -38,10 +40,11 @@ export function findValue(setting: Setting<unknown>, sources: ConfigSources): Fo
   if (environment !== undefined) {
     return environment;
   }
-  const { values, path } = sources.file;
+  const { values, lines, path } = sources.file;
   const inFile = values[setting.flag];
   if (inFile !== undefined) {
-    return { text: inFile, source: "file", name: `${setting.flag} in ${path}` };
+    const name = `${setting.flag} in ${path}`;
+    return { text: inFile, source: "file", name, line: lines.get(setting.flag) };
   }
   if (setting.defaultText !== undefined) {
     return { text: setting.defaultText, source: "default", name: `--${setting.flag}` };

@@ -6,7 +6,7 @@ import { settings } from "./settings.ts";
 import type { Setting } from "./setting.ts";
 
 const TABLE = Object.values<Setting<unknown>>(settings);
-const NO_FILE = { path: undefined, values: {}, problems: [], warning: undefined };
+const NO_FILE = { path: undefined, values: {}, lines: new Map(), problems: [], warning: undefined };
 
 function problemsOf(sources: Partial<ConfigSources>): readonly string[] {
   try {

@@ -1,4 +1,5 @@
 import { clientSettings } from "./client-settings.ts";
+import { databaseAddressSettings } from "./database-address-settings.ts";
 import { databaseTlsSettings } from "./database-tls-settings.ts";
 import { grpcTlsSettings } from "./grpc-tls-settings.ts";
 import { httpTlsSettings } from "./http-tls-settings.ts";
@@ -7,13 +8,10 @@ import { processControlSettings } from "./process-control-settings.ts";
 import {
   choice,
   duration,
-  host,
   identifier,
   integer,
-  ipAddress,
   listenPort,
   path,
-  port,
   secretText,
   settingGroup,
   text,
@@ -77,23 +75,7 @@ export const settings = {
     help: "Directory for state that must survive a restart.",
   }),
 
-  socketFile: postgres.optional("socket-file", path, {
-    help: "PostgreSQL's Unix socket, e.g. /run/postgresql/.s.PGSQL.5432; overrides --pg-host.",
-  }),
-  pgHost: postgres.required("pg-host", host, {
-    default: "127.0.0.1",
-    libpq: { keyword: "host", variable: "PGHOST" },
-    help: "Host of PostgreSQL, or the directory of its Unix socket.",
-  }),
-  pgHostAddress: postgres.optional("pg-hostaddr", ipAddress, {
-    libpq: { keyword: "hostaddr", variable: "PGHOSTADDR" },
-    help: "IP address of PostgreSQL, so that --pg-host is not looked up; its certificate is for that still.",
-  }),
-  pgPort: postgres.required("pg-port", port, {
-    default: "5432",
-    libpq: { keyword: "port", variable: "PGPORT" },
-    help: "Port of PostgreSQL.",
-  }),
+  ...databaseAddressSettings,
   pgDataDir: postgres.optional("pg-data-dir", path, {
     env: ["PGDATA"],
     help: "PostgreSQL's data directory, published in the topology; it may be made later.",
@@ -181,7 +163,6 @@ export const settings = {
       help: "Maximum gRPC connections; if unset, as many as the limit of open files (ulimit -n) allows.",
     },
   ),
-
   grpcMaxReceivingBytes: network.required(
     "grpc-max-receiving-bytes",
     integer({ min: 16_777_216, max: 17_179_869_184 }, "bytes"),

@@ -168,7 +168,7 @@ function checkReplicationConnInfo(text: string): ConnInfo {
   const setting = "database.replicationConnInfo";
   // The text may hold a password: no message has it.
   const fault = (rule: string): ManagerError =>
-    new ManagerError(ManagerErrorCode.InvalidConfig, `${setting} ${rule}`);
+    new ManagerError(ManagerErrorCode.InvalidConfig, `${setting} ${rule}`, { setting });
   if (/[\0\n\r]/.test(text)) {
     throw fault("must be one line");
   }

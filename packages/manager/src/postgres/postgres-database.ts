@@ -1,5 +1,5 @@
 import { PoolerRole } from "@multipooler/controller-api";
-import type { DatabaseHandle } from "@multipooler/controller-api";
+import type { DatabaseAddress, DatabaseHandle } from "@multipooler/controller-api";
 import type { CallOptions } from "@multipooler/query-service";
 import { ownConnectionNames } from "./admin-client-config.ts";
 import { describeAddress, resolveDatabaseConfig } from "./database-config.ts";
@@ -17,7 +17,7 @@ import { ManagerError, ManagerErrorCode } from "../manager-error.ts";
 import { LastAnswer } from "./last-answer.ts";
 import type { PostgresServer } from "./postgres-server.ts";
 import { PostgresReplication } from "../replication/postgres-replication.ts";
-import { ServerSearch, isAt } from "./server-search.ts";
+import { ServerSearch } from "./server-search.ts";
 import { ownConnections } from "./server-share.ts";
 import { ServerWatch } from "./server-watch.ts";
 import type { DoorState } from "./server-watch.ts";
@@ -28,20 +28,40 @@ const MAX_ADDRESSES = 4;
 /** How long it may take to find out why a dial failed. */
 const DIAGNOSIS_MS = 2_000;
 
+/** A PostgreSQL that may get another address while the manager runs. */
+export interface PostgresProvider extends DatabaseProvider {
+  /**
+   * Checks an address, and returns what puts it in place of the one before. A server that is served from
+   * elsewhere is let go within a second, after a drain; it is the same cluster that has to be there.
+   *
+   * @throws INVALID_CONFIG; then nothing has changed
+   */
+  prepareAddress(address: DatabaseAddress): () => void;
+}
+
 /** A PostgreSQL for a manager. Throws INVALID_CONFIG, naming the setting. Does no I/O. */
-export function postgresDatabase(config: DatabaseConfig): DatabaseProvider {
-  const resolved = resolveDatabaseConfig(config);
+export function postgresDatabase(config: DatabaseConfig): PostgresProvider {
+  let resolved = resolveDatabaseConfig(config);
+  const { dialTimeoutMs, statementTimeoutMs } = resolved;
   return {
-    address: resolved.address,
+    get address() {
+      return resolved.address;
+    },
     database: resolved.database,
-    connectTimeoutMs:
-      MAX_ADDRESSES * (resolved.dialTimeoutMs + resolved.statementTimeoutMs + DIAGNOSIS_MS),
-    open: (context) => new PostgresDatabase({ config: resolved, context }),
+    connectTimeoutMs: MAX_ADDRESSES * (dialTimeoutMs + statementTimeoutMs + DIAGNOSIS_MS),
+    open: (context) => new PostgresDatabase({ config: () => resolved, context }),
+    prepareAddress(address) {
+      const next = resolveDatabaseConfig({ ...config, address });
+      return () => {
+        resolved = next;
+      };
+    },
   };
 }
 
 interface PostgresDatabaseOptions {
-  readonly config: ResolvedDatabaseConfig;
+  /** The same but for its address. */
+  readonly config: () => ResolvedDatabaseConfig;
   readonly context: DatabaseContext;
 }
 
@@ -67,7 +87,7 @@ const MIN_SUSPICION_INTERVAL_MS = 50;
  * long as it is, no other is looked at: one pool never holds sessions to two servers.
  */
 class PostgresDatabase implements ManagedDatabase {
-  readonly #config: ResolvedDatabaseConfig;
+  readonly #config: PostgresDatabaseOptions["config"];
   readonly #context: DatabaseContext;
   readonly #search: ServerSearch;
   readonly #answer: LastAnswer;
@@ -81,17 +101,14 @@ class PostgresDatabase implements ManagedDatabase {
     this.#search = new ServerSearch({ config, context, onSuspicion: () => this.#suspect() });
     const { poolerName, clock } = context;
     this.#answer = new LastAnswer(clock);
+    const { statementTimeoutMs, user, database, replicationConnInfo } = config();
     this.replication = new PostgresReplication({
       clock,
       connect: (options) => this.#connect(options),
-      statementTimeoutMs: config.statementTimeoutMs,
+      statementTimeoutMs,
       applicationName: poolerName,
       ownConnections: ownConnectionNames(poolerName),
-      login: {
-        user: config.user,
-        database: config.database,
-        settings: config.replicationConnInfo,
-      },
+      login: { user, database, settings: replicationConnInfo },
     });
   }
 
@@ -228,7 +245,7 @@ class PostgresDatabase implements ManagedDatabase {
     if (server === undefined) {
       throw new ManagerError(
         ManagerErrorCode.DatabaseUnavailable,
-        `PostgreSQL at ${describeAddress(this.#config.address)} has not answered yet`,
+        `PostgreSQL at ${describeAddress(this.#config().address)} has not answered yet`,
       );
     }
     server.requireConnections();
@@ -264,7 +281,7 @@ class PostgresDatabase implements ManagedDatabase {
       dial: (options) => server.probe(options),
       isStillNamed: async (options) => {
         const addresses = await this.#search.addresses(options);
-        return addresses.some((address) => isAt(server, address));
+        return addresses.some((address) => this.#search.isAt(server, address));
       },
       onChange: ({ type }) => (type === "leaving" ? suspect() : onChange()),
     });

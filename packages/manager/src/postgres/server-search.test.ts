@@ -8,14 +8,15 @@ import { ServerSearch } from "./server-search.ts";
 
 function searchOf(host: string, lookup: HostLookup) {
   const clock = new ManualClock();
+  const config = resolveDatabaseConfig({
+    address: { type: "tcp", host, port: 5432 },
+    database: "postgres",
+    user: "postgres",
+    password: () => undefined,
+    lookup,
+  });
   const search = new ServerSearch({
-    config: resolveDatabaseConfig({
-      address: { type: "tcp", host, port: 5432 },
-      database: "postgres",
-      user: "postgres",
-      password: () => undefined,
-      lookup,
-    }),
+    config: () => config,
     context: {
       poolerName: "zone1_a",
       heartbeatIntervalMs: 1_000,

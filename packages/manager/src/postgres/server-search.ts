@@ -11,7 +11,8 @@ import { ManagerError, ManagerErrorCode } from "../manager-error.ts";
 import { PostgresServer } from "./postgres-server.ts";
 
 export interface ServerSearchOptions {
-  readonly config: ResolvedDatabaseConfig;
+  /** Asked at each search: its address may change. */
+  readonly config: () => ResolvedDatabaseConfig;
   readonly context: DatabaseContext;
   /** The controller saw something that makes the server in use suspect. */
   readonly onSuspicion: () => void;
@@ -26,7 +27,7 @@ export interface FoundServer {
 /** Finds the server that the configured name or address stands for now. */
 export class ServerSearch {
   readonly #options: ServerSearchOptions;
-  #lookup: Promise<readonly string[]> | undefined;
+  #lookup: { readonly host: string; readonly hosts: Promise<readonly string[]> } | undefined;
 
   constructor(options: ServerSearchOptions) {
     this.#options = options;
@@ -53,7 +54,7 @@ export class ServerSearch {
     let fault: unknown;
     for (const address of await this.addresses({ signal })) {
       try {
-        return await dial(isAt(known, address) ? known : this.#serverAt(address));
+        return await dial(this.isAt(known, address) ? known : this.#serverAt(address));
       } catch (error) {
         fault ??= error;
         if (signal?.aborted === true || !isOfAddress(error)) {
@@ -67,7 +68,7 @@ export class ServerSearch {
   /** The addresses to dial, best first: at least one. Rejects with a `ManagerError`. */
   async addresses({ signal }: CallOptions): Promise<readonly DatabaseAddress[]> {
     const { config, context } = this.#options;
-    const { address, dialTimeoutMs } = config;
+    const { address, dialTimeoutMs } = config();
     if (address.type === "socket" || net.isIP(address.host) !== 0) {
       return [address];
     }
@@ -85,12 +86,27 @@ export class ServerSearch {
     }
   }
 
+  /** Whether a server is the one at an address, under the name that is configured now. */
+  isAt(server: PostgresServer | undefined, address: DatabaseAddress): server is PostgresServer {
+    return server?.config.place === this.#serverConfig(address).place;
+  }
+
   /** One at a time: each that hangs holds a thread, of which the process has four. */
   #lookUp(host: string): Promise<readonly string[]> {
-    this.#lookup ??= this.#options.config.lookup(host).finally(() => {
+    const running = this.#lookup;
+    if (running?.host === host) {
+      return running.hosts;
+    }
+    const hosts = this.#options.config().lookup(host);
+    const lookup = { host, hosts: hosts.finally(() => this.#forget(lookup)) };
+    this.#lookup = lookup;
+    return lookup.hosts;
+  }
+
+  #forget(lookup: object): void {
+    if (this.#lookup === lookup) {
       this.#lookup = undefined;
-    });
-    return this.#lookup;
+    }
   }
 
   #serverAt(address: DatabaseAddress): PostgresServer {
@@ -106,7 +122,8 @@ export class ServerSearch {
   }
 
   #serverConfig(address: DatabaseAddress): ServerConfig {
-    const { config, context } = this.#options;
+    const { context } = this.#options;
+    const config = this.#options.config();
     const named = describeAddress(config.address);
     const actual = describeAddress(address);
     return {
@@ -116,16 +133,6 @@ export class ServerSearch {
       applicationName: applicationNamePrefix(context.poolerName),
     };
   }
-}
-
-/** Whether a server is the one at an address. */
-export function isAt(
-  server: PostgresServer | undefined,
-  address: DatabaseAddress,
-): server is PostgresServer {
-  return (
-    server !== undefined && describeAddress(server.config.address) === describeAddress(address)
-  );
 }
 
 /** Whether another address of the same name may do better. */

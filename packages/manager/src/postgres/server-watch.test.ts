@@ -104,7 +104,7 @@ test("a name that leads elsewhere twice in a row means that the server is left",
   expect(fixture.changes).toEqual(["750 leaving"]);
   expect(fixture.watch.state).toMatchObject({
     error: {
-      message: "PostgreSQL at db:5432 (10.0.0.1:5432) is no longer what the name stands for",
+      message: "PostgreSQL at db:5432 (10.0.0.1:5432) is no longer at the configured address",
     },
   });
 });

@@ -12,7 +12,7 @@ import { messageOf } from "../error-message.ts";
  * | seen                                                         | state                       |
  * | ------------------------------------------------------------ | --------------------------- |
  * | a new connection is accepted                                 | open                        |
- * | the name leads elsewhere, in two lookups one after the other | leaving, for good           |
+ * | the name or the configuration leads elsewhere, in two lookups one after the other | leaving, for good |
  * | a new connection is refused with 57P03                       | leaving, for good           |
  * | a new connection is refused otherwise, twice in a row        | refusing, until one is accepted |
  * | it is refused for lack of room (53300), or nobody answers    | as before: the share and the manager's own connections tell of that |
@@ -119,7 +119,7 @@ export class ServerWatch {
       return;
     }
     if (!isNamed && this.#misnamed) {
-      const message = `${place} is no longer what the name stands for`;
+      const message = `${place} is no longer at the configured address`;
       this.#change({
         type: "leaving",
         error: new ManagerError(ManagerErrorCode.DatabaseLeaving, message),

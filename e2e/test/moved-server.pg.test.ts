@@ -1,0 +1,121 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { startPostgres } from "@multipooler/embedded-postgres";
+import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
+import { runProgram, startPooler } from "@multipooler/pooler-process";
+import type { PoolerProcess } from "@multipooler/pooler-process";
+import { TcpProxy } from "@multipooler/tcp-proxy";
+import pg from "pg";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { temporaryDirectory } from "./temporary-directory.ts";
+
+const READY_LIMIT_MS = 20_000;
+
+const parts: AsyncDisposable[] = [];
+let postgres: EmbeddedPostgres;
+let oldHost: TcpProxy;
+let pooler: PoolerProcess;
+let file: string;
+
+beforeEach(async () => {
+  const directory = await temporaryDirectory();
+  parts.push(directory);
+  file = join(directory.path, "pooler.yaml");
+  postgres = await startPostgres();
+  parts.push(postgres);
+  oldHost = await TcpProxy.before(postgres.port);
+  parts.push(oldHost);
+  await configure(oldHost.port);
+  pooler = startPooler({
+    flags: {
+      "config-file": file,
+      "pooler-dir": join(directory.path, "pooler"),
+      "initial-pooler-type": "primary",
+      "pg-listen-port": "0",
+    },
+  });
+  parts.push(pooler);
+  await ready(200);
+});
+
+afterEach(async () => {
+  for (const part of parts.splice(0).toReversed()) {
+    await part[Symbol.asyncDispose]();
+  }
+});
+
+async function configure(port: number): Promise<void> {
+  await writeFile(file, `pg-host: 127.0.0.1\npg-port: ${port}\npg-trust-loopback: on\n`);
+}
+
+/** What `/ready` says once it says so. */
+async function ready(status: 200 | 503): Promise<unknown> {
+  return await pooler.ready(status, { signal: AbortSignal.timeout(READY_LIMIT_MS) });
+}
+
+async function ctl(command: string, ...args: readonly string[]): Promise<string> {
+  const address = await pooler.grpc();
+  const { code, stdout, stderr } = await runProgram([
+    "ctl",
+    command,
+    "--address",
+    address,
+    ...args,
+  ]);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+  return stdout;
+}
+
+async function client(): Promise<pg.Client> {
+  const [host, port] = (await pooler.pgwire()).split(":");
+  const { user } = postgres;
+  const one = new pg.Client({ host, port: Number(port), user, database: "postgres" });
+  one.on("error", () => undefined);
+  await one.connect();
+  parts.push({ [Symbol.asyncDispose]: () => one.end() });
+  return one;
+}
+
+test("a paused pooler whose server has moved to another host resumes there", async () => {
+  const one = await client();
+  await one.query("select 1");
+  await ctl("drain", "--wait");
+  await oldHost[Symbol.asyncDispose]();
+  const newHost = await TcpProxy.before(postgres.port);
+  parts.push(newHost);
+  await configure(newHost.port);
+  expect(await ctl("reload")).toBe(
+    `pg-port: ${oldHost.port} -> ${newHost.port} (pg-port in ${file})\n`,
+  );
+  await ctl("serve", "--wait");
+  expect((await one.query("select 42 as answer")).rows).toEqual([{ answer: 42 }]);
+});
+
+test("a pooler that serves goes to another address with its clients, by itself", async () => {
+  const one = await client();
+  await one.query("select 1");
+  const newHost = await TcpProxy.before(postgres.port);
+  parts.push(newHost);
+  await configure(newHost.port);
+  await ctl("reload");
+  expect(await ready(503)).toMatchObject({
+    reason: `PostgreSQL at 127.0.0.1:${oldHost.port} is no longer at the configured address`,
+  });
+  await ready(200);
+  await oldHost[Symbol.asyncDispose]();
+  expect((await one.query("select 42 as answer")).rows).toEqual([{ answer: 42 }]);
+});
+
+test("another cluster at the new address is not served from, and the way back is open", async () => {
+  const stranger = await startPostgres();
+  parts.push(stranger);
+  await configure(stranger.port);
+  await ctl("reload");
+  const refused = expect.stringMatching(/has system identifier \d+, and the shard \d+/);
+  await expect
+    .poll(() => ready(503), { timeout: READY_LIMIT_MS })
+    .toMatchObject({ reason: refused });
+  await configure(oldHost.port);
+  await ctl("reload");
+  await ready(200);
+});
