@@ -3,12 +3,13 @@ import { setTimeout } from "node:timers/promises";
 import { runProgram } from "@multipooler/pooler-process";
 import { PoolerServingStatus, RoutingRole } from "@multipooler/proto/clustermetadata";
 import { NotReadyCode } from "@multipooler/proto/manager-v1";
+import { StreamPoolerHealthResponse } from "@multipooler/proto/multipoolerservice";
 import { Mode } from "@multipooler/proto/query";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ClusterNode } from "./switchover/cluster-node.ts";
 import { EMBEDDED, startPair, VERSIONS, waitFor } from "./switchover/node-pair.ts";
 import { PrimaryWatch } from "./switchover/primary-watch.ts";
-import type { Health } from "./switchover/primary-watch.ts";
+import type { Health, WatchedNode } from "./switchover/primary-watch.ts";
 import { WriteLoad } from "./switchover/write-load.ts";
 import { temporaryDirectory } from "./temporary-directory.ts";
 
@@ -47,8 +48,7 @@ test.for(VERSIONS)(
     const watch = new PrimaryWatch();
     const watching = new AbortController();
     const followed = nodes.map((node) => watch.follow(node, watching.signal));
-    const clients = nodes.map(({ client }) => client);
-    const loads = [0, 1_000_000].map((first) => parts.use(new WriteLoad(clients, first)));
+    const loads = [0, 1_000_000].map((first) => parts.use(new WriteLoad(nodes, first)));
     const gaps: number[] = [];
     let [from, to] = nodes;
     for (let round = 0; round < SWITCHOVERS; round += 1) {
@@ -280,4 +280,31 @@ test("the watch over the primaries sees a second one", () => {
   expect(watch.violations).toEqual([]);
   watch.observe("b", primary(1n));
   expect(watch.violations).toEqual(["a and b in term 1"]);
+});
+
+test("the watch over the primaries remembers one whose stream has broken", async () => {
+  const watch = new PrimaryWatch();
+  const watching = new AbortController();
+  const servingStatus = PoolerServingStatus.SERVING;
+  const routingState = {
+    role: RoutingRole.ROUTING_ROLE_PRIMARY,
+    rule: { coordinatorTerm: 1n, leaderSubterm: 0n },
+  };
+  let streams = 0;
+  const again = Promise.withResolvers<void>();
+  const streamPoolerHealth: WatchedNode["client"]["streamPoolerHealth"] = async function* stream() {
+    streams += 1;
+    if (streams > 1) {
+      again.resolve();
+      throw new Error("it does not answer");
+    }
+    yield StreamPoolerHealthResponse.create({ servingStatus, routingState });
+  };
+  const node = { name: "a", client: { streamPoolerHealth } };
+  const followed = watch.follow(node, watching.signal);
+  await again.promise;
+  watch.observe("b", { servingStatus, routingState });
+  expect(watch.violations).toEqual(["a and b in term 1"]);
+  watching.abort();
+  await followed;
 });

@@ -10,6 +10,16 @@ export interface Readiness {
   readonly ready: boolean;
   /** Why not, in the pooler's words. */
   readonly reason: string | undefined;
+  /** The same for programs. */
+  readonly code?: string | undefined;
+}
+
+/** What no time cures: the server has not, or may not change, the data of its shard. */
+const LASTING: ReadonlySet<string> = new Set(["DIVERGED", "SECOND_PRIMARY", "WRONG_CLUSTER"]);
+
+/** Whether waiting for the pooler is of no use. */
+export function isLasting({ code }: Readiness): boolean {
+  return code !== undefined && LASTING.has(code);
 }
 
 /** Asks the pooler's `/ready`; undefined when nobody answers as a pooler does. */
@@ -23,13 +33,17 @@ export async function probe(httpPort: number): Promise<Readiness | undefined> {
       return undefined;
     }
     const reason = "reason" in body && typeof body.reason === "string" ? body.reason : undefined;
-    return { ready: body.ready === true, reason };
+    const code = "code" in body && typeof body.code === "string" ? body.code : undefined;
+    return { ready: body.ready === true, reason, code };
   } catch {
     return undefined;
   }
 }
 
-/** Asks `/ready` until it says `wanted` or the signal aborts; returns what it said last. */
+/**
+ * Asks `/ready` until it says `wanted`, or is never going to, or the signal aborts; returns what it said
+ * last.
+ */
 export async function untilReady(
   wanted: boolean,
   httpPort: number,
@@ -38,7 +52,7 @@ export async function untilReady(
   let last: Readiness | undefined;
   while (!signal.aborted) {
     last = (await probe(httpPort)) ?? last;
-    if (last?.ready === wanted) {
+    if (last?.ready === wanted || (wanted && last !== undefined && isLasting(last))) {
       return last;
     }
     await delay(pollMs, undefined, { signal }).catch(() => undefined);

@@ -16,7 +16,7 @@ import { adoptPooler, startPooler } from "./pooler.ts";
 import type { Pooler } from "./pooler.ts";
 import { checkFree } from "./ports.ts";
 import { isAlive } from "./processes.ts";
-import { isListening, probe, untilReady } from "./probe.ts";
+import { isLasting, isListening, probe, untilReady } from "./probe.ts";
 import { watchReplicas } from "./replica-watch.ts";
 import type { RunningMember } from "./replica-watch.ts";
 import { readState, removeState, writeState } from "./state.ts";
@@ -226,10 +226,11 @@ async function becomesReady(
     );
   }
   const reason = answer?.reason ?? log.last ?? "it says nothing";
-  throw new QuickstartError(
-    "not-ready",
-    `the pooler was not ready within ${READY_DEADLINE_MS / 1000} s: ${reason}`,
-  );
+  const what =
+    answer !== undefined && isLasting(answer)
+      ? "the pooler does not serve"
+      : `the pooler was not ready within ${READY_DEADLINE_MS / 1000} s`;
+  throw new QuickstartError("not-ready", `${what}: ${reason}`);
 }
 
 function describe(

@@ -36,7 +36,10 @@ export class PrimaryWatch {
     }
   }
 
-  /** Watches the health stream of a node, of each of its poolers in turn, until the signal aborts. */
+  /**
+   * Watches the health stream of a node, of each of its poolers in turn, until the signal aborts. What one
+   * said last counts until its successor says something else: a broken stream does not end a primary.
+   */
   async follow(node: WatchedNode, signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       try {
@@ -46,7 +49,6 @@ export class PrimaryWatch {
       } catch {
         // The pooler was killed, or is not there again yet.
       }
-      this.#last.delete(node.name);
       await setTimeout(RETRY_MS, undefined, { signal }).catch(() => undefined);
     }
   }

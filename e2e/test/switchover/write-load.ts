@@ -8,6 +8,11 @@ export interface Acknowledged {
   readonly at: number;
 }
 
+/** A pooler, or the next one of its name. */
+export interface WrittenPooler {
+  readonly client: PoolerClient;
+}
+
 /** How long a write may wait for a standby before its client gives up on it. */
 const WRITE_TIMEOUT_MS = 10_000;
 const RETRY_MS = 5;
@@ -15,13 +20,19 @@ const RETRY_MS = 5;
 /** Writes one row after the other to whichever pooler takes writes, as a client that fails over. */
 export class WriteLoad implements AsyncDisposable {
   readonly acknowledged: Acknowledged[] = [];
-  readonly #clients: readonly PoolerClient[];
+  readonly #poolers: readonly WrittenPooler[];
+  readonly #pauseMs: number;
   readonly #stop = new AbortController();
   readonly #running: Promise<void>;
 
-  /** Ids begin with `first`, so that two loads never write the same one. */
-  constructor(clients: readonly PoolerClient[], first: number) {
-    this.#clients = clients;
+  /**
+   * Ids begin with `first`, so that two loads never write the same one.
+   *
+   * @param pauseMs between two writes, for a load that leaves the machine to others.
+   */
+  constructor(poolers: readonly WrittenPooler[], first: number, pauseMs = 0) {
+    this.#poolers = poolers;
+    this.#pauseMs = pauseMs;
     this.#running = this.#run(first);
   }
 
@@ -47,13 +58,16 @@ export class WriteLoad implements AsyncDisposable {
   async #run(first: number): Promise<void> {
     let turn = 0;
     for (let id = first; !this.#stop.signal.aborted; id += 1) {
-      const client = this.#clients[turn % this.#clients.length];
+      const pooler = this.#poolers[turn % this.#poolers.length];
       try {
-        await client?.executeQuery(
+        await pooler?.client.executeQuery(
           { query: `insert into kept values (${id})`, target: { mode: Mode.MODE_WRITABLE } },
           { timeoutMs: WRITE_TIMEOUT_MS },
         );
         this.acknowledged.push({ id, at: performance.now() });
+        if (this.#pauseMs > 0) {
+          await setTimeout(this.#pauseMs);
+        }
       } catch {
         turn += 1;
         await setTimeout(RETRY_MS);
