@@ -59,8 +59,8 @@ function method<Message extends object, Streamed extends boolean>(
     requestStream: false,
     responseStream,
     requestType: {
-      decode(bytes) {
-        const request = requestDeserialize(Buffer.from(bytes));
+      decode({ message }) {
+        const request = requestDeserialize(Buffer.from(message));
         return "service" in request && typeof request.service === "string" ? request.service : "";
       },
     },

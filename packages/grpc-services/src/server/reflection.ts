@@ -46,7 +46,7 @@ function bindMethods(
       {
         name,
         requestType: {
-          decode: (bytes): unknown => method.requestDeserialize(Buffer.from(bytes)),
+          decode: ({ message }): unknown => method.requestDeserialize(Buffer.from(message)),
         },
         requestStream: true,
         responseStream: true,
