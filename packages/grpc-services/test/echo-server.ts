@@ -6,6 +6,7 @@ import { ReceivingBytes } from "../src/server/call/receiving-bytes.ts";
 import { UnsentBytes } from "../src/server/call/unsent-bytes.ts";
 import { GrpcPort } from "../src/server/connection/grpc-port.ts";
 import { Http2Connections } from "../src/server/connection/http2-connections.ts";
+import type { RequestReader } from "../src/server/request-reader.ts";
 import type { BidiStreamHandler } from "../src/server/rpc.ts";
 import { bidiStream, bindService } from "../src/server/service-binding.ts";
 
@@ -80,8 +81,8 @@ export async function startEchoServer(
   };
 }
 
-function decodeText(bytes: Uint8Array): string {
-  const text = Buffer.from(bytes).toString();
+function decodeText({ message }: RequestReader): string {
+  const text = Buffer.from(message).toString();
   if (text === "malformed") {
     throw new TypeError("not a text");
   }

@@ -8,11 +8,12 @@ import type {
   UnaryHandler,
 } from "./rpc.ts";
 import { GrpcServicesError, GrpcServicesErrorCode } from "../errors/error.ts";
+import { RequestReader } from "./request-reader.ts";
 
 /** One method as ts-proto's generic definitions describe it. */
 export interface MethodDefinition<Request, Response> {
   readonly name: string;
-  readonly requestType: { decode(bytes: Uint8Array): Request };
+  readonly requestType: { decode(request: RequestReader): Request };
   readonly requestStream: boolean;
   readonly responseType: { encode(message: Response): { finish(): Uint8Array } };
   readonly responseStream: boolean;
@@ -197,7 +198,7 @@ function decode<Request>(
   bytes: Uint8Array,
 ): Request {
   try {
-    return method.requestType.decode(bytes);
+    return method.requestType.decode(new RequestReader(bytes));
   } catch (error) {
     throw new GrpcServicesError(
       GrpcServicesErrorCode.MalformedRequest,

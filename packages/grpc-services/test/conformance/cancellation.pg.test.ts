@@ -50,6 +50,40 @@ test("deadline: backend query cancelled, socket reused, status DEADLINE_EXCEEDED
   expect(valueOf(await scene.gateway.streamExecute({ query: BACKEND_PID }))).toBe(pid);
 });
 
+/** Tells in a table when it was cancelled. */
+const TELLING = `do $$ begin perform pg_sleep(60); exception when query_canceled then
+  insert into cancelled values (clock_timestamp()); end $$`;
+/** The best of several: a machine that does much else takes its time for all of them. */
+const ROUNDS = 5;
+const REACHED_MS = 100;
+
+test("cancel and deadline reach PostgreSQL within 100 ms", async () => {
+  await scene.postgres.sql("create table cancelled (at timestamptz)");
+  const latencies = { cancel: [] as number[], deadline: [] as number[] };
+  const reached = async (): Promise<number> => {
+    const read = "select extract(epoch from at)::float8 * 1000 as ms from cancelled";
+    await expect.poll(() => scene.postgres.sql(read), PATIENCE).toHaveLength(1);
+    const [row] = await scene.postgres.sql(read);
+    await scene.postgres.sql("truncate cancelled");
+    return Number(row?.["ms"]);
+  };
+  for (let round = 0; round < ROUNDS; round += 1) {
+    const call = scene.gateway.beginStream({ query: TELLING });
+    await expect.poll(sleeping, PATIENCE).toBe(1);
+    const cancelledAt = Date.now();
+    call.cancel();
+    await call.ended;
+    latencies.cancel.push((await reached()) - cancelledAt);
+
+    const timeoutMs = 300;
+    const dueAt = Date.now() + timeoutMs;
+    await scene.gateway.streamExecute({ query: TELLING }, { timeoutMs });
+    latencies.deadline.push((await reached()) - dueAt);
+  }
+  expect(Math.min(...latencies.cancel)).toBeLessThan(REACHED_MS);
+  expect(Math.min(...latencies.deadline)).toBeLessThan(REACHED_MS);
+});
+
 test.each([true, false])(
   "cancel in a transaction ends it at once, as its gateway forgets it; begun before: %s",
   async (wasBegun) => {

@@ -3,6 +3,7 @@ import {
   MultipoolerServiceDefinition,
   StreamExecuteRequest,
 } from "@multipooler/proto/multipoolerservice";
+import type { StreamExecuteResponse } from "@multipooler/proto/multipoolerservice";
 import { TcpProxy } from "@multipooler/tcp-proxy";
 import { expect, test } from "vitest";
 import { ConformingPooler } from "./conforming-pooler.ts";
@@ -10,10 +11,12 @@ import { Gateway, INCONSISTENT, WRITABLE } from "./gateway.ts";
 import { DRAINING, untilStatus, watchHealth } from "./health-stream.ts";
 import { onState, rowsOf, shapeOf, valueOf } from "./result-reading.ts";
 import { useScene } from "./scene.ts";
+import type { Answer } from "./wire-client.ts";
 
 const MIB = 1_048_576;
 const TRANSACTION = 1;
 const UNKNOWN = 2;
+const INTERNAL = 13;
 const PRE_EXECUTION_UNAVAILABLE = 19;
 const REMAINDER =
   " [...] [remainder of the error is truncated because gRPC has a size limit on errors.]";
@@ -39,6 +42,24 @@ test("unknown fields ignored", async () => {
   const request = StreamExecuteRequest.fromPartial({ query: "select 1" });
   const answer = await scene.pooler.client.ask({ ...streamExecute, requestType }, request);
   expect(shapeOf(answer)).toEqual(["SELECT 1"]);
+});
+
+test("bytes that are no UTF-8 are refused, a byte order mark and U+FFFD arrive as they are", async () => {
+  const { streamExecute } = MultipoolerServiceDefinition.methods;
+  const ask = (text: Buffer): Promise<Answer<StreamExecuteResponse>> => {
+    const requestType = {
+      encode: (request: StreamExecuteRequest) =>
+        StreamExecuteRequest.encode(request).uint32(10).bytes(text),
+    };
+    const request = StreamExecuteRequest.fromPartial({});
+    return scene.pooler.client.ask({ ...streamExecute, requestType }, request);
+  };
+  const refused = await ask(Buffer.from("select 'a\xffb'", "latin1"));
+  expect(refused).toMatchObject({ code: INTERNAL, messages: [] });
+  expect(valueOf(await ask(Buffer.from("select 'a\ufeffb\ufffdc'")))).toBe("a\ufeffb\ufffdc");
+  // PostgreSQL takes the mark for a letter: it is not dropped on the way.
+  const marked = await ask(Buffer.from("\ufeffselect 1"));
+  expect(marked.rpcError?.pgDiagnostic).toMatchObject({ code: "42601" });
 });
 
 test("each PG error yields UNKNOWN status + RPCError with complete diagnostic", async () => {
