@@ -32,7 +32,8 @@
  * | statements                                | generated                                                     |
  * | the answer to what has no Sync or Flush   | PostgreSQL drops it at a Terminate; the pooler passes it on   |
  * | before a Terminate                        |                                                               |
- * | Describe in a failed transaction          | 25P02, where the pooler had to parse the statement first      |
+ * | Describe or Bind in a failed transaction  | 25P02, where the pooler had to parse the statement first,     |
+ * |                                           | also where the client then leaves                             |
  */
 
 import { terminate } from "./frontend.ts";
@@ -138,8 +139,8 @@ function isSameUnit(expected: readonly string[], actual: readonly string[]): boo
   return (
     error.includes("|C25P02|") &&
     rest.length === 1 &&
-    rest[0] === FAILED_TRANSACTION &&
-    expected.at(-1) === FAILED_TRANSACTION
+    (rest[0] === FAILED_TRANSACTION || rest[0] === THE_END) &&
+    expected.at(-1) === rest[0]
   );
 }
 
