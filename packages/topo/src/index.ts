@@ -31,7 +31,7 @@ export type {
   Versioned,
   WatchOptions,
 } from "./records.ts";
-export { lsnText } from "./shard-cluster.ts";
+export { lsnText, parseLsn } from "./shard-cluster.ts";
 export type { ShardCluster, TimelineEnd } from "./shard-cluster.ts";
 export type { ShardName, ShardPrimary, ShardState } from "./shard-primary.ts";
 export type { Session, SessionOptions } from "./session.ts";

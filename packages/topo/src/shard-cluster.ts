@@ -43,13 +43,18 @@ export function lsnText(lsn: bigint): string {
   return `${high.toString(16)}/${low.toString(16)}`.toUpperCase();
 }
 
+/** A position in the WAL from that text. Throws a SyntaxError for another one. */
+export function parseLsn(lsn: string): bigint {
+  const [, high, low] = /^([0-9A-F]{1,8})\/([0-9A-F]{1,8})$/i.exec(lsn) ?? [];
+  if (high === undefined || low === undefined) {
+    throw new SyntaxError("no position in the WAL");
+  }
+  return (BigInt(`0x${high}`) << 32n) + BigInt(`0x${low}`);
+}
+
 function readEnd(value: unknown): TimelineEnd {
   const { timeline, end } = fields(value);
-  const [high, low] = text(end).split("/");
-  return {
-    timeline: integer(timeline),
-    end: (BigInt(`0x${high ?? ""}`) << 32n) + BigInt(`0x${low ?? ""}`),
-  };
+  return { timeline: integer(timeline), end: parseLsn(text(end)) };
 }
 
 function list(value: unknown): readonly unknown[] {

@@ -1,4 +1,5 @@
 import type { CallOptions } from "@multipooler/query-service";
+import { parseLsn } from "@multipooler/topo";
 import { requireType } from "../actions/guardrails.ts";
 import type { Logger } from "../logger.ts";
 import { ManagerError, ManagerErrorCode } from "../manager-error.ts";
@@ -74,7 +75,7 @@ export async function checkPromotable(
   if (!isReplayPaused) {
     logger.warn({ expectedLsn, lastReplayLsn }, "the replay is not paused: it may go on meanwhile");
   }
-  if (lastReplayLsn === undefined || numberOf(lastReplayLsn) !== numberOf(expectedLsn)) {
+  if (lastReplayLsn === undefined || parseLsn(lastReplayLsn) !== parseLsn(expectedLsn)) {
     throw refused(
       `LSN mismatch: expected ${expectedLsn}, current ${lastReplayLsn ?? "unknown"}. ` +
         "The standby has replayed less or more than the caller knows",
@@ -139,12 +140,6 @@ function keyOf(synchronous: SynchronousReplication | undefined): string {
   }
   const { commit, method, count, standbys } = synchronous;
   return [commit, method, Math.max(count, 1), ...standbys.map(applicationName).toSorted()].join();
-}
-
-/** A WAL position as a number. */
-function numberOf(lsn: string): bigint {
-  const [high = "0", low = "0"] = lsn.split("/");
-  return BigInt(`0x${high}`) * 0x1_0000_0000n + BigInt(`0x${low}`);
 }
 
 function refused(message: string): ManagerError {
