@@ -45,7 +45,10 @@ afterEach(async () => {
 });
 
 async function configure(port: number): Promise<void> {
-  await writeFile(file, `pg-host: 127.0.0.1\npg-port: ${port}\npg-trust-loopback: on\npg-admin-users: postgres\n`);
+  await writeFile(
+    file,
+    `pg-host: 127.0.0.1\npg-port: ${port}\npg-trust-loopback: on\npg-admin-users: postgres\n`,
+  );
 }
 
 /** What `/ready` says once it says so. */
