@@ -80,6 +80,18 @@ test("check-config tells of every fault, of settings that contradict each other 
     code: 2,
     stderr: `multipooler: --pooler-dir: ${file}: is not a directory\n`,
   });
+  const files = [
+    [["--grpc-cert", file, "--grpc-key", file], "--grpc-cert, --grpc-key: certificates in "],
+    [["--pg-tls-cert-file", file, "--pg-tls-key-file", file], "--pg-tls-*: certificates in "],
+    [["--grpc-manager-token-file", file], `--grpc-manager-token-file: ${file} must hold from 1 `],
+  ] as const;
+  for (const [flags, fault] of files) {
+    const { code, stderr } = await runProgram(["check-config", ...flags]);
+    expect({ code, stderr }).toEqual({
+      code: 2,
+      stderr: expect.stringContaining(`multipooler: ${fault}`),
+    });
+  }
   const contradiction = await runProgram(["check-config", "--grpc-cert", "/nowhere.pem"]);
   expect(contradiction).toMatchObject({
     code: 2,

@@ -45,7 +45,10 @@ afterEach(async () => {
 });
 
 async function configure(port: number): Promise<void> {
-  await writeFile(file, `pg-host: 127.0.0.1\npg-port: ${port}\npg-trust-loopback: on\n`);
+  await writeFile(
+    file,
+    `pg-host: 127.0.0.1\npg-port: ${port}\npg-trust-loopback: on\npg-admin-users: postgres\n`,
+  );
 }
 
 /** What `/ready` says once it says so. */
@@ -66,10 +69,10 @@ async function ctl(command: string, ...args: readonly string[]): Promise<string>
   return stdout;
 }
 
-async function client(): Promise<pg.Client> {
+async function client(database = "postgres"): Promise<pg.Client> {
   const [host, port] = (await pooler.pgwire()).split(":");
   const { user } = postgres;
-  const one = new pg.Client({ host, port: Number(port), user, database: "postgres" });
+  const one = new pg.Client({ host, port: Number(port), user, database });
   one.on("error", () => undefined);
   await one.connect();
   parts.push({ [Symbol.asyncDispose]: () => one.end() });
@@ -89,6 +92,22 @@ test("a paused pooler whose server has moved to another host resumes there", asy
   );
   await ctl("serve", "--wait");
   expect((await one.query("select 42 as answer")).rows).toEqual([{ answer: 42 }]);
+});
+
+test("a pool that the console has paused resumes at the new address", async () => {
+  const [one, admin] = [await client(), await client("multipooler")];
+  await one.query("select 1");
+  await admin.query("pause");
+  await oldHost[Symbol.asyncDispose]();
+  const newHost = await TcpProxy.before(postgres.port);
+  parts.push(newHost);
+  await configure(newHost.port);
+  await admin.query("reload");
+  await ready(503);
+  await ready(200);
+  const waiting = one.query("select 42 as answer");
+  await admin.query("resume");
+  expect((await waiting).rows).toEqual([{ answer: 42 }]);
 });
 
 test("a pooler that serves goes to another address with its clients, by itself", async () => {

@@ -147,11 +147,11 @@ export const BOUNDARIES: BoundaryTable = {
   ],
   confined: {
     // The server is our own, on node:http2. grpc-js is the client's, and the log of the process has what
-    // it says; the library for reflection takes its types.
+    // it says.
     "@grpc/grpc-js": [
       "packages/grpc-services/src/client/client-channel.ts",
       "packages/grpc-services/src/errors/grpc-status-error.ts",
-      "packages/grpc-services/src/server/{grpc-library-log,reflection}.ts",
+      "packages/grpc-services/src/server/grpc-library-log.ts",
       "packages/pgctld/src/grpc/**",
       "packages/topo/src/etcd/**",
     ],

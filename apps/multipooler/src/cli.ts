@@ -1,3 +1,4 @@
+import { printable } from "@multipooler/text-table";
 import { Argument, Command, Option } from "commander";
 import { COMPLETION_SHELLS } from "./completion.ts";
 import type { CompletionShell } from "./completion.ts";
@@ -61,17 +62,7 @@ export function commandLine(actions: CommandActions, exit: (code: number) => voi
     .configureHelp({ helpWidth: Math.min(process.stdout.columns ?? 100, 110) })
     .configureOutput({
       // Every fault is one line; commander puts its suggestion on a second one.
-      outputError: (text, write) =>
-        write(
-          text
-            .replace(/^error: /, "multipooler: ")
-            .replace("\n(", " (")
-            .replace(
-              /too many arguments.* Expected (\d+) arguments? but got \d+: (.*)\.\n/s,
-              (_, wanted: string, words: string) =>
-                surplus(program, words.split(", ")[Number(wanted)] ?? words),
-            ),
-        ),
+      outputError: (text, write) => write(`${printable(faultLine(program, text))}\n`),
     })
     .exitOverride();
 
@@ -94,17 +85,30 @@ export function commandLine(actions: CommandActions, exit: (code: number) => voi
   return program;
 }
 
+/** What commander has to say of a command line, as one line of ours. */
+function faultLine(program: Command, text: string): string {
+  return text
+    .trimEnd()
+    .replace(/^error: /, "multipooler: ")
+    .replace("\n(", " (")
+    .replace(
+      /too many arguments.* Expected (\d+) arguments? but got \d+: (.*)\.$/s,
+      (_, wanted: string, words: string) =>
+        surplus(program, words.split(", ")[Number(wanted)] ?? words),
+    );
+}
+
 /** Says what a word is that no command takes: a command that was mistyped, or a file. */
 function surplus(program: Command, word: string): string {
   if (/\.(?:ya?ml|json)$/.test(word)) {
-    return `unexpected argument ${JSON.stringify(word)}; a configuration file is given with --config-file\n`;
+    return `unexpected argument ${JSON.stringify(word)}; a configuration file is given with --config-file`;
   }
   const ctl = program.commands.find((command) => command.name() === "ctl");
   if (ctl?.commands.some((command) => command.name() === word) === true) {
-    return `unknown command ${JSON.stringify(word)}; did you mean ctl ${word}?\n`;
+    return `unknown command ${JSON.stringify(word)}; did you mean ctl ${word}?`;
   }
   const names = program.commands.map((command) => command.name());
-  return `unexpected argument ${JSON.stringify(word)}${suggestion(word, names)}\n`;
+  return `unexpected argument ${JSON.stringify(word)}${suggestion(word, names)}`;
 }
 
 function addCompletion(

@@ -1,4 +1,12 @@
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
@@ -77,6 +85,18 @@ test.skipIf(!existsSync("/proc"))(
     ]);
   },
 );
+
+test("a symbolic link to nowhere is refused with where it leads, by a check and by a start", () => {
+  const [link, target] = [join(base, "dangling"), join(base, "nowhere")];
+  symlinkSync(target, link);
+  const fault = `is a symbolic link to ${target}, which is not there`;
+  for (const use of [checkDirectories, makeDirectories]) {
+    expect(problems({ poolerDir: link }, use)).toEqual([`--pooler-dir: ${link}: ${fault}`]);
+    const below = join(link, "below");
+    expect(problems({ poolerDir: below }, use)).toEqual([`--pooler-dir: ${below}: ${fault}`]);
+  }
+  expect(existsSync(target)).toBe(false);
+});
 
 test("the directory of the topology file is made, and the file may be there", () => {
   const topologyFile = join(base, "state", "topology.db");

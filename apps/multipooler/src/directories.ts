@@ -1,4 +1,13 @@
-import { accessSync, constants, existsSync, mkdirSync, readdirSync, statSync } from "node:fs";
+import {
+  accessSync,
+  constants,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readlinkSync,
+  statSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { ConfigError } from "./settings/config.ts";
 import { fileFault } from "./file-fault.ts";
@@ -101,17 +110,28 @@ export function awaitsDataDirectory({ pgDataDir }: Pick<Config, "pgDataDir">): b
 }
 
 function checkOwnDirectory(path: string, whenMissing: WhenMissing): void {
-  if (existsSync(path)) {
+  if (isThere(path)) {
     checkWritable(path);
   } else {
     whenMissing(path);
   }
 }
 
+/** @throws Error for a symbolic link to nowhere, in whose place nothing can be made */
+function isThere(path: string): boolean {
+  if (existsSync(path)) {
+    return true;
+  }
+  if (lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true) {
+    throw new Error(`is a symbolic link to ${readlinkSync(path)}, which is not there`);
+  }
+  return false;
+}
+
 /** The first directory above it that is there has to take the next one. */
 function checkParent(path: string): void {
   const parent = dirname(path);
-  if (existsSync(parent)) {
+  if (isThere(parent)) {
     checkWritable(parent);
   } else {
     checkParent(parent);
@@ -127,7 +147,7 @@ function checkWritable(path: string): void {
 
 /** One after the other: Node's recursive mkdir never returns where the system refuses with ENOENT, as in /proc. */
 function makeDirectory(path: string): void {
-  if (existsSync(path)) {
+  if (isThere(path)) {
     return;
   }
   makeDirectory(dirname(path));

@@ -1,4 +1,4 @@
-import { GrpcServer } from "@multipooler/grpc-services";
+import { GrpcServer, GrpcServicesError, checkManagerTokens } from "@multipooler/grpc-services";
 import type {
   ChangeableGrpcLimits,
   GrpcFiles,
@@ -7,6 +7,7 @@ import type {
 import type { Logger } from "pino";
 import { grpcTls } from "./grpc-tls.ts";
 import type { ConnectionLimits } from "./open-files.ts";
+import { ConfigError } from "./settings/config.ts";
 import type { Config } from "./settings/settings.ts";
 import { buildVersion } from "./version.ts";
 
@@ -58,6 +59,21 @@ export function grpcLimits(
 /** The files of it that can be replaced by others. */
 export function grpcFiles(config: Config): GrpcFiles {
   return { tls: grpcTls(config), tokenFile: config.managerTokenFile };
+}
+
+/** Reads the tokens of those who manage. @throws ConfigError for a file that cannot be used */
+export function checkTokens({ managerTokenFile }: Config): void {
+  if (managerTokenFile === undefined) {
+    return;
+  }
+  try {
+    checkManagerTokens(managerTokenFile);
+  } catch (error) {
+    if (error instanceof GrpcServicesError) {
+      throw new ConfigError([`--grpc-manager-token-file: ${error.message}`], { cause: error });
+    }
+    throw error;
+  }
 }
 
 /** `undefined` where nothing is asked of those who manage. */

@@ -4,11 +4,13 @@ import { checkConsole } from "./admin-console.ts";
 import { tlsFiles } from "./client-listener.ts";
 import { databaseTls } from "./database-tls.ts";
 import { checkPasswordFile, databaseOf } from "./database.ts";
+import { checkTokens } from "./grpc-server.ts";
 import { grpcTls } from "./grpc-tls.ts";
 import { httpTls } from "./http/http-tls-config.ts";
 import type { HttpTls } from "./http/http-tls.ts";
 import { connectionLimits, openFilesLimit } from "./open-files.ts";
 import type { ConnectionLimits } from "./open-files.ts";
+import { checkServerTls } from "./server-tls.ts";
 import type { Config } from "./settings/settings.ts";
 import { topologyTarget } from "./topology-target.ts";
 import type { TopologyTarget } from "./topology-target.ts";
@@ -34,9 +36,10 @@ export function preflight(
 ): Preflight {
   const target = topologyTarget(config);
   checkPasswordFile(config);
-  tlsFiles(config);
+  checkServerTls("--pg-tls-*", tlsFiles(config), context);
   checkConsole(config);
-  grpcTls(config);
+  checkServerTls("--grpc-cert, --grpc-key", grpcTls(config), context);
+  checkTokens(config);
   const tls = databaseTls(config, context);
   // Opens nothing, and refuses what it could not go by.
   databaseOf(config, { tls, current: () => config });

@@ -1,4 +1,5 @@
-import type { ServerTlsPaths } from "@multipooler/tls";
+import { ServerTlsFiles, TlsError } from "@multipooler/tls";
+import type { ServerTlsPaths, WatchContext } from "@multipooler/tls";
 import { ConfigError } from "./settings/config.ts";
 
 /** The settings of a listener whose flags are `--<prefix>-cert-file` and so on. */
@@ -33,4 +34,29 @@ export function serverTlsPaths(flags: ServerTlsFlags): ServerTlsPaths | undefine
   throw new ConfigError([
     `--${prefix}-${missing}-file is missing: TLS needs the certificate and its key`,
   ]);
+}
+
+/**
+ * Reads the files of a listener, so that a wrong one is found before anything is opened.
+ *
+ * @param flags those that name them, for people
+ * @throws ConfigError for files that cannot be used
+ */
+export function checkServerTls(
+  flags: string,
+  paths: ServerTlsPaths | undefined,
+  context: WatchContext,
+): void {
+  if (paths === undefined) {
+    return;
+  }
+  try {
+    // Made for what its constructor reads.
+    void new ServerTlsFiles({ ...context, paths, what: flags });
+  } catch (error) {
+    if (error instanceof TlsError) {
+      throw new ConfigError([`${flags}: ${error.message}`], { cause: error });
+    }
+    throw error;
+  }
 }

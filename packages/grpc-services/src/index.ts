@@ -14,6 +14,7 @@ export type {
   ReloadOutcome,
   SettingChange,
 } from "./manager/pooler-operations.ts";
+export { checkManagerTokens } from "./server/manager-access.ts";
 export type { ManagerAccessOptions } from "./server/manager-access.ts";
 export type { ReceivingCount } from "./server/call/receiving-bytes.ts";
 export type { Logger } from "./logger.ts";

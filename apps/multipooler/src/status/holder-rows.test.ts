@@ -38,15 +38,17 @@ test("sessions and reservations that hold a connection are named with why and fo
       client(3, { type: "queued", sinceMs: NOW_MS - 70_000 }),
       client(4, { type: "pinned", reason: "Transaction", sinceMs: NOW_MS - 60_000 }),
       client(5, undefined),
+      client(6, { type: "pinned", reason: "SessionState", sinceMs: NOW_MS - 20 }),
     ],
     reservations: [reservation(7n, 4711), reservation(8n, 0)],
     nowMs: NOW_MS,
   });
   expect(moreHolders).toBe(0);
   expect(holders.map(({ who, why, forMs }) => [who, why, forMs])).toEqual([
-    ["client 4", "keeps it: Transaction", 60_000],
-    ["reservation 7", "reserved: Transaction, nothing for 4 s", 9000],
+    ["client 4", "idle in transaction", 60_000],
+    ["reservation 7", "reserved: transaction, nothing for 4 s", 9000],
     ["client 2", "a statement runs", 50],
+    ["client 6", "keeps session state", 20],
   ]);
   expect(holders[2]).toMatchObject({ address: "10.0.0.1:4002", application: "web" });
 });

@@ -38,7 +38,7 @@ function clientRow(
     return undefined;
   }
   const { user, database, applicationName: application } = identity;
-  const why = state.type === "running" ? "a statement runs" : `keeps it: ${state.reason}`;
+  const why = state.type === "running" ? "a statement runs" : pinText(state.reason);
   const who = `client ${id}`;
   const forMs = Math.max(0, nowMs - state.sinceMs);
   return { who, user, database, application, address: `${address}:${port}`, why, forMs };
@@ -57,7 +57,17 @@ function reservationRow(reservation: Reservation, nowMs: number): HolderRow | un
     database,
     application: "",
     address: `PID ${processId}`,
-    why: `reserved: ${reasons.join(", ")}${idle}`,
+    why: `reserved: ${reasons.map(words).join(", ")}${idle}`,
     forMs: Math.max(0, nowMs - sinceMs),
   };
+}
+
+/** In PostgreSQL's words where it has some. */
+function pinText(reason: string): string {
+  return reason === "Transaction" ? "idle in transaction" : `keeps ${words(reason)}`;
+}
+
+/** "TempTable" as "temp table". */
+function words(reason: string): string {
+  return reason.replaceAll(/(?<=[a-z])(?=[A-Z])/g, " ").toLowerCase();
 }

@@ -97,6 +97,11 @@ function hashOf(token: string): Buffer {
   return createHash("sha256").update(token).digest();
 }
 
+/** Reads a file of tokens as a server does. @throws TOKENS_INVALID */
+export function checkManagerTokens(file: string): void {
+  readTokens(file);
+}
+
 function readTokens(file: string): Buffer[] {
   let content: string;
   try {

@@ -3,8 +3,14 @@ const MINUTE_MS = 60_000;
 const HOUR_MS = 3_600_000;
 const DAY_MS = 86_400_000;
 
-/** "0.4 ms", "12 ms", "3.2 s", "4 min 10 s", "2 h 5 min", "3 d 4 h". */
+const NO_BREAK_SPACE = "\u00a0";
+
+/** "0.4 ms", "12 ms", "3.2 s", "4 min 10 s", "2 h 5 min", "3 d 4 h". A unit stays with its number. */
 export function duration(ms: number): string {
+  return durationText(ms).replaceAll(/(?<=\d) /g, NO_BREAK_SPACE);
+}
+
+function durationText(ms: number): string {
   if (ms < SECOND_MS) {
     return `${significant(ms)} ms`;
   }
