@@ -68,6 +68,18 @@ export class SessionHold {
     return this.#taint.all !== Taint.None;
   }
 
+  /** In a transaction that has failed PostgreSQL refuses to parse what it has parsed before, too. */
+  get parsesAgain(): boolean {
+    return this.transaction === "E" || this.#lease?.statements.isApart === true;
+  }
+
+  /** A unit is sent: texts may mean something else in it, or behind it. One that is shared changes nothing. */
+  setApart({ changesMeaning }: UnitFacts): void {
+    if (changesMeaning || this.hasOtherSettings) {
+      this.#lease?.statements.setApart();
+    }
+  }
+
   /** Whether settings of its backend may differ from those of its label, outside of transactions too. */
   get hasOtherSettings(): boolean {
     return (this.#taint.all & Taint.Settings) !== 0;

@@ -100,3 +100,7 @@ export function lostBetweenUnits(end: BackendEnd): MultiPoolerError {
     { cause, diagnostic: cause?.diagnostic },
   );
 }
+
+export function outOfStepError(): MultiPoolerError {
+  return internalError("a COPY was cut off while its Sync was under way");
+}

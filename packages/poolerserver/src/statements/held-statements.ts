@@ -63,8 +63,7 @@ export class HeldStatements {
   /** Whether it may have the statement, as it was parsed at any time, and uses it. */
   useAny(statement: RegisteredStatement): boolean {
     const held = this.#of(statement);
-    const isUsable = this.#apart === undefined ? held?.epoch !== NO_EPOCH : this.#isCurrent(held);
-    return held !== undefined && isUsable && this.#note(held);
+    return held !== undefined && held.epoch !== NO_EPOCH && this.#note(held);
   }
 
   #isCurrent(held: Held | undefined): held is Held {

@@ -255,11 +255,7 @@ export class StatementPlacement {
     if (registered === undefined) {
       return;
     }
-    const isReparsed =
-      !isFirst ||
-      this.#place?.hold.transaction === "E" ||
-      // It is to mean what the settings of this moment say.
-      this.#place?.held.isApart === true;
+    const isReparsed = !isFirst || this.#place?.hold.parsesAgain === true;
     if (!isReparsed && this.#steps.isFirst(message) && this.#isHeld(registered)) {
       this.#steps.leaveOut(message);
       this.leftOut += 1;

@@ -4,40 +4,29 @@ import { Taint } from "../../classification/taint.ts";
 import { textEnd } from "../input/frontend-message.ts";
 import type { MessageInput } from "../input/message-input.ts";
 import { StartupRestoring } from "../settings/startup-restoring.ts";
-import type { SessionSettings } from "../settings/session-settings.ts";
 import type { TextClassifier } from "../input/unit-cutter.ts";
-import type { UnitFacts } from "../input/unit-facts.ts";
 import { BoundOrders } from "./bound-orders.ts";
 import { BroughtStatements } from "./brought-statements.ts";
 import { ClientStatement } from "./client-statement.ts";
 import { UNNAMED } from "./client-statements.ts";
-import type { ClientStatements } from "./client-statements.ts";
 import { OrderFacts } from "./order-facts.ts";
 import { OrderReader, carriedAlong, isAboutStatement } from "./order.ts";
 import type { Order } from "./order.ts";
 import { readTypes } from "./parameter-types.ts";
 import { decodeName } from "./sql-tokens.ts";
-import type { OwnStatements } from "./own-statements.ts";
 import type { StatementMessage } from "./statement-message.ts";
 import { takenNameError } from "../session-refusal.ts";
 import { isPoolerName } from "./pooler-name.ts";
 import { UnitMessages } from "./unit-messages.ts";
 import { UsableStatements } from "./usable-statements.ts";
+import type { UsableStatementsOptions } from "./usable-statements.ts";
 
 const STATEMENT = 0x53;
 const PORTAL = 0x50;
 
-export interface UnitStatementsOptions {
+export interface UnitStatementsOptions extends UsableStatementsOptions {
   readonly input: MessageInput;
-  readonly facts: UnitFacts;
   readonly classifier: TextClassifier;
-  readonly statements: ClientStatements;
-  readonly settings: SessionSettings;
-  readonly own: OwnStatements;
-  /** Whether the session keeps a backend with statements that the pooler does not know. */
-  readonly isPinned: () => boolean;
-  /** Whether text is not sent in UTF-8, as far as units have ended. */
-  readonly isOtherEncoding: () => boolean;
   /** Whether portals of one unit are there in the next one. */
   readonly isInTransaction: () => boolean;
 }

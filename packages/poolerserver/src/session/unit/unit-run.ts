@@ -5,7 +5,7 @@ import type { BackendWatcher, Lease } from "../../pool/lease.ts";
 import { endsSession, isUnsent, queryError } from "../../postgres-error.ts";
 import type { SessionHold } from "../session-hold.ts";
 import { InterruptibleUnit } from "./interruptible-unit.ts";
-import { internalError, lostBetweenUnits } from "../session-refusal.ts";
+import { internalError, lostBetweenUnits, outOfStepError } from "../session-refusal.ts";
 import type { UnitOwner } from "./session-unit.ts";
 import { SetupRun } from "./setup-run.ts";
 import { PARSE_COMPLETE } from "../statements/local-answer.ts";
@@ -49,7 +49,7 @@ export class UnitRun implements UnitOwner {
     this.#input = new UnitInput({
       cutter: options.source.cutter,
       placement: options.placement,
-      onMore: () => this.#setApart(),
+      onMore: () => this.hold.setApart(options.source.cutter.facts),
       send: (bytes) => this.hold.lease?.backend.feed(this.#unit.current, bytes) ?? true,
     });
     this.#unit = new InterruptibleUnit({ ...options, owner: this });
@@ -239,24 +239,13 @@ export class UnitRun implements UnitOwner {
     const { isOpen, leavesUnnamed, opensTransaction } = source.cutter.facts;
     this.#phase = "running";
     this.#healing.begin();
-    this.#setApart();
+    this.hold.setApart(source.cutter.facts);
     const { conditions } = settings;
     const place = { held, conditions, leavesUnnamed, opensTransaction, hold: this.hold };
     this.#unit.current.placeOn(place, isOpen);
     this.#setup.send(this.hold.held.bringTo(backend, placement.setups), backend);
     this.#input.isFull = this.#setup.isRunning;
     backend.send(this.#unit.current);
-  }
-
-  /** Texts may mean something else in the unit than the label says, or behind it. */
-  #setApart(): void {
-    const { hold } = this;
-    if (
-      !this.isShared &&
-      (hold.hasOtherSettings || this.#options.source.cutter.facts.changesMeaning)
-    ) {
-      hold.lease?.statements.setApart();
-    }
   }
 
   /** What was to come before the unit has failed. Where the unit was sent, its answer is dropped. */
@@ -277,7 +266,7 @@ export class UnitRun implements UnitOwner {
       this.#options.carried.failed();
       this.#input.finish();
       if (this.#input.isOutOfStep) {
-        this.hold.discard(outOfStep());
+        this.hold.discard(outOfStepError());
       }
       this.#asked(undefined, () => this.#end(READY));
     } else if (this.#healing.isUnderWay) {
@@ -302,7 +291,7 @@ export class UnitRun implements UnitOwner {
     carried.ran(source.cutter.facts, end);
     if (this.#input.isOutOfStep) {
       carried.forget();
-      hold.discard(outOfStep());
+      hold.discard(outOfStepError());
     } else if (this.isShared) {
       // A setting that a shared statement has changed is not worth a backend of its own.
       carried.letGo();
@@ -366,8 +355,4 @@ export class UnitRun implements UnitOwner {
       ? this.#unit.interruption(lease.backend)
       : undefined;
   }
-}
-
-function outOfStep(): MultiPoolerError {
-  return internalError("a COPY was cut off while its Sync was under way");
 }
