@@ -10,6 +10,7 @@ import { UNNAMED } from "./client-statements.ts";
 import type { ClientStatements } from "./client-statements.ts";
 import type { StatementMessage } from "./statement-message.ts";
 import { ReusedStatements } from "./reused-statements.ts";
+import { StatementsInPlace } from "./statements-in-place.ts";
 import { StatementReplies } from "./statement-replies.ts";
 import type { UnitPlace } from "./unit-place.ts";
 import { UnitSetups } from "./unit-setups.ts";
@@ -34,6 +35,7 @@ export class StatementPlacement {
   #ddlCount = 0;
   readonly #steps = new UnitSteps();
   readonly #replies: StatementReplies;
+  readonly #inPlace: StatementsInPlace;
   readonly #reused: ReusedStatements;
   readonly #setups = new UnitSetups();
   /** Names of clients that something was given. */
@@ -52,8 +54,10 @@ export class StatementPlacement {
         this.#place?.held.add(statement, { generation, ddlCount: this.#ddlCount });
         registry.noteAccepted(statement, user, this.#ddlCount);
       },
+      onBrought: (statement) => this.#place?.hold.own.add(statement),
       statements,
     });
+    this.#inPlace = new StatementsInPlace({ steps: this.#steps, replies: this.#replies });
   }
 
   get byteLength(): number {
@@ -227,6 +231,9 @@ export class StatementPlacement {
       case "execute":
         this.#placeAhead(message, registered);
         return;
+      case "bringBehind":
+        this.#inPlace.bring(message);
+        return;
       case "bring":
         this.#steps.keep();
         if (statement !== undefined) {
@@ -278,30 +285,27 @@ export class StatementPlacement {
       case "taken":
         this.#occupy(message);
         return true;
-      case "execute": {
-        const registered = statement?.registeredIn(this.#registry, this.#place?.conditions ?? "");
-        if (statement?.prepare !== undefined) {
-          return false;
-        }
-        this.#placeUse(message, registered);
+      case "bring":
+        this.#inPlace.bring(message);
         return true;
-      }
+      case "execute":
+        this.#placeUse(
+          message,
+          statement?.registeredIn(this.#registry, this.#place?.conditions ?? ""),
+        );
+        return true;
       case "deallocate":
-        this.#steps.emptyBefore(message, DROPPED);
-        this.#replies.expect(false);
-        this.#replies.expect(false);
+        this.#inPlace.drop(message);
         return true;
       default:
         return false;
     }
   }
 
-  /** Has something have the name, so that the server refuses the message. */
-  #occupy({ ownName }: StatementMessage): void {
-    this.#steps.occupyBefore(ownName);
-    this.#replies.expect(false);
-    this.#replies.expect(false);
-    this.#occupied.push(ownName);
+  /** Has something have the name until the unit is settled. */
+  #occupy(message: StatementMessage): void {
+    this.#inPlace.occupy(message);
+    this.#occupied.push(message.ownName);
   }
 
   #placeUse(message: StatementMessage, registered: RegisteredStatement | undefined): void {
@@ -309,15 +313,12 @@ export class StatementPlacement {
     if (registered === undefined || statement === undefined) {
       return;
     }
-    const { name } = registered;
     if (this.#isHeld(registered, statement.use(message.isDescribe, this.#reused.user))) {
-      this.#steps.rename(message, name);
+      this.#steps.rename(message, registered.name);
       return;
     }
     this.#place?.held.makeRoom(registered);
-    this.#steps.parseBefore(message, name);
-    this.#replies.expect(false);
-    this.#replies.expect(false, registered);
+    this.#inPlace.define(message, { statement, registered });
   }
 
   /** The statement goes ahead of the unit where it is missing. */

@@ -82,7 +82,7 @@ export class UnitStatements {
   /** A unit begins. The one before has ended. */
   begin(): void {
     this.#messages.empty();
-    this.#brought.begin();
+    this.#usable.begin();
   }
 
   /** Another piece of the unit begins. */
@@ -259,12 +259,9 @@ export class UnitStatements {
     if (statement === undefined) {
       if (name === UNNAMED || isPoolerName(name)) {
         this.#messages.add("missing", { nameStart, nameEnd });
-      } else {
-        this.#brought.noteUnknown(name);
-        if (isPinned()) {
-          // SQL that was not understood may have prepared it.
-          facts.addState();
-        }
+      } else if (isPinned()) {
+        // SQL that was not understood may have prepared it.
+        facts.addState();
       }
       return undefined;
     }
