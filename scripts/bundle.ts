@@ -22,6 +22,8 @@ await build.write({
   dir: join(folder, "dist"),
   cleanDir: true,
   format: "esm",
+  // The same names in each build: stacks of errors name them, and a new build replaces all of an old one.
+  chunkFileNames: "[name].js",
   sourcemap: true,
   sourcemapExcludeSources: true,
   // Node keeps the text of what it has loaded. Names stay, for the stacks of errors.

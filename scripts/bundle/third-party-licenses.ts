@@ -17,7 +17,7 @@ export function thirdPartyLicenses(): Plugin {
       const others = packagesOf(modules).filter(({ name }) => !name.startsWith(OWN));
       this.emitFile({
         type: "asset",
-        fileName: "THIRD-PARTY-LICENSES.txt",
+        fileName: "THIRD-PARTY-NOTICES.txt",
         source: others.map(noticeOf).join(`\n${"-".repeat(80)}\n\n`),
       });
     },
