@@ -72,6 +72,7 @@ export class RoleVerbs {
       const { synchronous, explain = false } = request;
       const promotion = { subject, journal, terms, synchronous, position };
       const steps = promotionSteps(promotion, lease);
+      subject.requireTopology();
       if (explain) {
         return this.#planned(steps, position);
       }
@@ -93,11 +94,13 @@ export class RoleVerbs {
         const result = await this.#done([], facts.position, PoolerType.Replica);
         return { ...result, lsn: lsn ?? result.lsn, wasAlready: true, terminated, synchronous };
       }
-      // Before anything else, a newer term included: without it nothing is to be changed.
+      // Everything that can refuse comes before the newer term: that takes the writes away, and a demotion
+      // that is refused then would have nobody take them.
       const server = facts.position && (await subject.replication.mainProcess(options));
       await this.#requireProcess(process).check(server, options);
-      await this.#requireTerm("at least", request);
       checkDemotable(facts, this.#options.serviceId);
+      subject.requireTopology();
+      await this.#requireTerm("at least", request);
       return await this.#demote(request, facts, lease);
     });
   }
@@ -119,6 +122,7 @@ export class RoleVerbs {
       const { synchronous } = journal.entry ?? {};
       const { position } = facts;
       const steps = undoingSteps({ subject, journal, terms, synchronous, position }, lease);
+      subject.requireTopology();
       if (explain) {
         return this.#planned(steps, position);
       }
@@ -188,8 +192,7 @@ export class RoleVerbs {
     lease: ActionLease,
     facts: RoleFacts<unknown>,
   ): Promise<void> {
-    const { subject, journal, terms, clock, logger } = this.#options;
-    subject.requireTopology();
+    const { journal, terms, clock, logger } = this.#options;
     const { entry } = journal;
     const goesOn = facts.isPending && entry?.action === action;
     if (!goesOn) {
