@@ -16,7 +16,7 @@ export function billOfMaterials(program: {
     name: "bill-of-materials",
     generateBundle(_options, bundle) {
       const { name, version } = program;
-      const lock = new LockFile(ROOT);
+      const lock = LockFile.in(ROOT);
       const packages = packagesOf(bundledModules(bundle)).filter((each) => each.name !== name);
       const bill = {
         bomFormat: "CycloneDX",

@@ -62,7 +62,7 @@ async function shippedComponents(
     return { reason: `pnpm ${args.join(" ")}: ${output}` };
   }
   const report: unknown = JSON.parse(output.slice(begin));
-  const lock = new LockFile(root);
+  const lock = LockFile.in(root);
   const list = Object.entries(isRecord(report) ? report : {}).flatMap(([license, packages]) =>
     (Array.isArray(packages) ? packages : []).flatMap((one: unknown) =>
       componentsOf(one, license, lock),
