@@ -124,3 +124,31 @@ test("what SQL has prepared keeps the types that it was given, on every backend"
   const answer = await client.ask([bind(["1"], { statement: "a" }), execute(), sync]);
   expect(answer).toEqual(["2", "D bigint", "C SELECT 1", "Z I"]);
 });
+
+test.each([
+  "set work_mem = '1MB'; execute a",
+  "listen news; execute a",
+  "execute a; reset work_mem",
+])("what a text names beside settings and channels is there for it: %s", async (text) => {
+  await using pooler = await stage.scene({ capacity: 2 });
+  const [client, other] = [await pooler.connect(), await pooler.connect()];
+  await client.ask([parse("select 'of a'", "a"), sync]);
+  await other.ask(query("begin; select 1"));
+  expect(await client.ask(query(text))).toContain("D of a");
+});
+
+test.each([
+  "select 1; deallocate all",
+  "deallocate all; reset all",
+  "execute a; deallocate all; select 1 / 0",
+])("statements are gone behind the DEALLOCATE ALL of a text: %s", async (text) => {
+  await using pooler = await stage.scene({ capacity: 2 });
+  const client = await pooler.connect();
+  await client.ask([parse("select 1", "a"), sync]);
+  await client.ask(query("select 1 / 0; deallocate all"));
+  expect(await client.ask([describe("S", "a"), sync])).toEqual(["t", "T", "Z I"]);
+  expect(await client.ask(query(text))).toContain("C DEALLOCATE ALL");
+  expect(await client.ask([describe("S", "a"), sync])).toEqual(["E 26000", "Z I"]);
+  expect(await client.ask([parse("select 2", "a"), sync])).toEqual(["1", "Z I"]);
+  expect(await client.ask(query("execute a"))).toContain("D 2");
+});

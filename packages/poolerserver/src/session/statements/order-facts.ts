@@ -10,6 +10,7 @@ import type { ClientStatements } from "./client-statements.ts";
 import { isAboutChannels } from "../notifications/channel-command.ts";
 import type { SettingChanges } from "../settings/setting-changes.ts";
 import type { Order } from "./order.ts";
+import { deallocationOfAll } from "./session-command.ts";
 import type { Channels } from "./session-command.ts";
 import { statementsOf } from "./sql-tokens.ts";
 
@@ -72,6 +73,16 @@ export class OrderFacts {
         if (statement !== undefined && !this.#isTaken(command.name)) {
           facts.refuse(this.#options.statements.refusalOf(statement));
         }
+    }
+  }
+
+  /** A Query of several statements is one execution for each. @param text as `toSqlText` makes it */
+  addDeallocation(text: string, { deallocates }: Classification): void {
+    const { facts, statements } = this.#options;
+    const index = deallocates ? deallocationOfAll(text) : -1;
+    if (index >= 0) {
+      facts.deallocatesAllAt = facts.executions + index;
+      statements.dropBySql(facts.executions + index);
     }
   }
 

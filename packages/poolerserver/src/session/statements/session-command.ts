@@ -81,6 +81,12 @@ export function readCommand(
     : undefined;
 }
 
+/** Which statement of a text drops all prepared statements, as the first one. Negative: none. */
+export function deallocationOfAll(text: string): number {
+  const statements = statementsOf(text) ?? [];
+  return statements.findIndex((tokens) => commandOf(text, tokens)?.type === "deallocateAll");
+}
+
 function channelsOf(
   text: string,
   statements: readonly (readonly SqlToken[])[],
