@@ -152,3 +152,22 @@ test.each([
   expect(await client.ask([parse("select 2", "a"), sync])).toEqual(["1", "Z I"]);
   expect(await client.ask(query("execute a"))).toContain("D 2");
 });
+
+test("a text of several statements prepares and drops statements in their order", async () => {
+  await using pooler = await stage.scene({ capacity: 2 });
+  const client = await pooler.connect();
+  await client.ask([parse("select 1", "a"), sync]);
+  await client.ask(
+    query("deallocate a; prepare a as select 2; prepare b as select 3; select 1 / 0"),
+  );
+  for (const name of ["a", "b"]) {
+    expect(await client.ask([parse("select 4", name), sync])).toEqual(["E 42P05", "Z I"]);
+    expect(await client.ask(query(`prepare ${name} as select 4`))).toEqual(["E 42P05", "Z I"]);
+  }
+  expect(await client.ask([bind([], { statement: "a" }), execute(), sync])).toContain("D 2");
+  expect(await client.ask(query("execute b"))).toContain("D 3");
+  expect(await client.ask(query("deallocate b; select 1"))).toContain("C DEALLOCATE");
+  expect(await client.ask([parse("select 4", "b"), sync])).toEqual(["1", "Z I"]);
+  expect(await client.ask(query("execute b"))).toContain("D 4");
+  expect(await client.ask([close("S", "a"), describe("S", "a"), sync])).toContain("E 26000");
+});

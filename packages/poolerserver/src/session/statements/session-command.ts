@@ -81,10 +81,9 @@ export function readCommand(
     : undefined;
 }
 
-/** Which statement of a text drops all prepared statements, as the first one. Negative: none. */
-export function deallocationOfAll(text: string): number {
-  const statements = statementsOf(text) ?? [];
-  return statements.findIndex((tokens) => commandOf(text, tokens)?.type === "deallocateAll");
+/** What each statement of a text is, taken by itself. */
+export function commandsIn(text: string): (SessionCommand | undefined)[] {
+  return (statementsOf(text) ?? []).map((tokens) => commandOf(text, tokens));
 }
 
 function channelsOf(

@@ -110,7 +110,7 @@ export class UnitStatements {
     this.#orderFacts.add(this.text, classification, order);
     if (order === undefined || !isAboutStatement(order.command)) {
       this.#bringNamed(bodyStart, classification);
-      this.#orderFacts.addDeallocation(this.#textAt(bodyStart), classification);
+      this.#orderFacts.addStatements(this.#textAt(bodyStart), classification);
     }
     if (order !== undefined && !this.#restoreIn(order, bodyStart)) {
       this.#rewriteText(order, bodyStart, false);
