@@ -124,3 +124,50 @@ test("what SQL has prepared keeps the types that it was given, on every backend"
   const answer = await client.ask([bind(["1"], { statement: "a" }), execute(), sync]);
   expect(answer).toEqual(["2", "D bigint", "C SELECT 1", "Z I"]);
 });
+
+test.each([
+  "set work_mem = '1MB'; execute a",
+  "listen news; execute a",
+  "execute a; reset work_mem",
+])("what a text names beside settings and channels is there for it: %s", async (text) => {
+  await using pooler = await stage.scene({ capacity: 2 });
+  const [client, other] = [await pooler.connect(), await pooler.connect()];
+  await client.ask([parse("select 'of a'", "a"), sync]);
+  await other.ask(query("begin; select 1"));
+  expect(await client.ask(query(text))).toContain("D of a");
+});
+
+test.each([
+  "select 1; deallocate all",
+  "deallocate all; reset all",
+  "execute a; deallocate all; select 1 / 0",
+])("statements are gone behind the DEALLOCATE ALL of a text: %s", async (text) => {
+  await using pooler = await stage.scene({ capacity: 2 });
+  const client = await pooler.connect();
+  await client.ask([parse("select 1", "a"), sync]);
+  await client.ask(query("select 1 / 0; deallocate all"));
+  expect(await client.ask([describe("S", "a"), sync])).toEqual(["t", "T", "Z I"]);
+  expect(await client.ask(query(text))).toContain("C DEALLOCATE ALL");
+  expect(await client.ask([describe("S", "a"), sync])).toEqual(["E 26000", "Z I"]);
+  expect(await client.ask([parse("select 2", "a"), sync])).toEqual(["1", "Z I"]);
+  expect(await client.ask(query("execute a"))).toContain("D 2");
+});
+
+test("a text of several statements prepares and drops statements in their order", async () => {
+  await using pooler = await stage.scene({ capacity: 2 });
+  const client = await pooler.connect();
+  await client.ask([parse("select 1", "a"), sync]);
+  await client.ask(
+    query("deallocate a; prepare a as select 2; prepare b as select 3; select 1 / 0"),
+  );
+  for (const name of ["a", "b"]) {
+    expect(await client.ask([parse("select 4", name), sync])).toEqual(["E 42P05", "Z I"]);
+    expect(await client.ask(query(`prepare ${name} as select 4`))).toEqual(["E 42P05", "Z I"]);
+  }
+  expect(await client.ask([bind([], { statement: "a" }), execute(), sync])).toContain("D 2");
+  expect(await client.ask(query("execute b"))).toContain("D 3");
+  expect(await client.ask(query("deallocate b; select 1"))).toContain("C DEALLOCATE");
+  expect(await client.ask([parse("select 4", "b"), sync])).toEqual(["1", "Z I"]);
+  expect(await client.ask(query("execute b"))).toContain("D 4");
+  expect(await client.ask([close("S", "a"), describe("S", "a"), sync])).toContain("E 26000");
+});

@@ -108,9 +108,11 @@ export class UnitStatements {
     const classification = this.#classify(bodyStart);
     const order = this.#orderAt(bodyStart, classification);
     this.#orderFacts.add(this.text, classification, order);
-    if (order === undefined) {
+    if (order === undefined || !isAboutStatement(order.command)) {
       this.#bringNamed(bodyStart, classification);
-    } else if (!this.#restoreIn(order, bodyStart)) {
+      this.#orderFacts.addStatements(this.#textAt(bodyStart), classification);
+    }
+    if (order !== undefined && !this.#restoreIn(order, bodyStart)) {
       this.#rewriteText(order, bodyStart, false);
     }
     this.#orderFacts.addExecution(order, { isRestored: false });
