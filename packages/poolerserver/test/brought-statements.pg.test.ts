@@ -96,7 +96,7 @@ test.each([
 });
 
 test.each([
-  ["a Parse", [parse("select $1::text || '!'", "a", [25]), sync]],
+  ["a Parse", [parse("select $1::text || '!'", "a"), sync]],
   ["SQL", query("prepare a (text) as select $1 || '!'")],
 ])("a group names in SQL what %s has prepared, behind a Flush", async (_, prepare) => {
   for (const text of ["execute a ('of a')", "create temp table kept as execute a ('of a')"]) {
