@@ -2,7 +2,7 @@ import { ReservationReason } from "@multipooler/query-service";
 import type { Statement } from "@multipooler/query-service";
 import { expect, test } from "vitest";
 import type { MultiPooler } from "../src/multi-pooler.ts";
-import type { ReservingClient } from "./reserving-client.ts";
+import { ReservingClient } from "./reserving-client.ts";
 import { useReservations } from "./reservation-scene.ts";
 
 const { Transaction, TempTable, Portal } = ReservationReason;
@@ -13,6 +13,10 @@ let client: ReservingClient;
 useReservations((scene) => {
   ({ pooler, client } = scene);
 });
+
+/** PostgreSQL reads the constant when it parses the text. */
+const INSTANT = "select extract(epoch from '2024-01-02 00:00'::timestamptz)::int + $1::int";
+const IN_CHATHAM = "1704104100";
 
 /** A statement with one parameter. */
 function prepared(sql: string, value: string, maxRows = 0): Statement {
@@ -78,4 +82,28 @@ test("a statement is described as the session of the reservation sees it", async
     fields: [{ name: "y", dataTypeOid: 25 }],
   });
   await expect(describe(17n)).rejects.toMatchObject({ code: "RESERVATION_LOST" });
+});
+
+test.for([
+  "set local timezone = 'Pacific/Chatham'",
+  "set timezone = 'Pacific/Chatham'",
+  "select set_config('timezone', 'Pacific/Chatham', true)",
+])("what a transaction parses behind %s is for nobody else", async (change) => {
+  const asked = prepared(INSTANT, "0");
+  const usual = (await client.reserve("", Transaction, { statement: asked })).values;
+  await client.rollback();
+  const others = [client, new ReservingClient(pooler), new ReservingClient(pooler)];
+  for (const one of others) {
+    expect((await one.reserve("", Transaction, { statement: asked })).values).toEqual(usual);
+    await one.run("savepoint a");
+    await one.run(change);
+    expect((await one.run("", { statement: asked })).values).toEqual([IN_CHATHAM]);
+    await one.run("rollback to a");
+    expect((await one.run("", { statement: asked })).values).toEqual(usual);
+    await one.run(change);
+    expect((await one.run("", { statement: asked })).values).toEqual([IN_CHATHAM]);
+    await one.rollback();
+    expect((await one.reserve("", Transaction, { statement: asked })).values).toEqual(usual);
+    await one.rollback();
+  }
 });

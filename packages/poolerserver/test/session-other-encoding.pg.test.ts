@@ -101,3 +101,48 @@ test("a value that is set in UTF-8 is right in the encoding that is set behind i
   await shuffle(pooler);
   expect(await client.ask(query("select ascii(current_setting('app.x'))"))).toContain("D 233");
 });
+
+test.for(["set local client_encoding = 'LATIN1'", "set client_encoding = 'LATIN1'"])(
+  "a transaction that begins with %s prepares in that encoding for itself",
+  async (change) => {
+    await using pooler = await scene({ capacity: 1 });
+    const client = await pooler.connect();
+    const other = await pooler.connect();
+    await client.ask([parse(ASKING, "u"), sync]);
+    await client.ask(query("begin"));
+    await client.ask(query(change));
+    expect(await client.ask([latinParse(ASKING, "a"), sync])).toEqual(["1", "Z T"]);
+    expect(await client.ask(use("a"))).toContain(ANSWER);
+    expect(await client.ask(use("u"))).toEqual(["E 0A000", "Z E"]);
+    await client.ask(query("rollback"));
+    await client.session.end("now");
+    expect(await other.ask([parse(ASKING, "a"), use("a")])).toContain(ANSWER);
+  },
+);
+
+test("what UTF-8 would read otherwise behind SET in a group is for its client alone", async () => {
+  await using pooler = await scene({ capacity: 1 });
+  const client = await pooler.connect();
+  const other = await pooler.connect();
+  const garbled = Buffer.from("select length('é')").toString("latin1");
+  await client.ask([
+    parse("set client_encoding = 'LATIN1'"),
+    bind(),
+    execute(),
+    latinParse(garbled, "a"),
+    sync,
+  ]);
+  expect(await client.ask(use("a"))).toContain("D 2");
+  await client.session.end("now");
+  expect(await other.ask([parse("select length('é')", "a"), use("a")])).toContain("D 1");
+});
+
+test("a statement in another encoding cannot take a name of the pooler's own", async () => {
+  await using pooler = await scene({ capacity: 1 });
+  const client = await pooler.connect(OF_LATIN);
+  for (const name of ["ppstmt0", "ppnone"]) {
+    expect(await client.ask([latinParse(ASKING, name), sync])).toEqual(["E 42939", "Z I"]);
+    expect(await client.ask(use(name))).toEqual(["E 26000", "Z I"]);
+  }
+  expect(stateOf(client)).toBe("idle");
+});

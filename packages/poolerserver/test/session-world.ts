@@ -39,6 +39,7 @@ const PLAIN: Classification = {
   endsTransaction: false,
   deallocates: false,
   makesTemporary: false,
+  setsLocally: false,
   escapes: undefined,
 };
 const BY_VERB: Readonly<Record<string, Classification>> = {

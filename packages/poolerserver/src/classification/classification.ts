@@ -39,6 +39,8 @@ export interface Classification {
   readonly deallocates: boolean;
   /** Has the words of a temporary object in it. Others may make one without saying so. */
   readonly makesTemporary: boolean;
+  /** Changes, for its transaction, a setting that decides what other texts mean: SET LOCAL and its kin. */
+  readonly setsLocally: boolean;
   /** The parts that a read-only session does not stop; `undefined`: none. */
   readonly escapes: ReadOnlyEscapes | undefined;
 }

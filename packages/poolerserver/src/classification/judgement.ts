@@ -42,12 +42,13 @@ export function judge(facts: TextFacts, knowledge: Knowledge | undefined): Class
     endsTransaction: facts.endsTransaction,
     deallocates: facts.deallocates,
     makesTemporary: facts.makesTemporary,
+    setsLocally: facts.setsLocally,
     escapes: escapesByName(facts, known),
   };
 }
 
 function sharingOf(facts: TextFacts, taint: TaintSet, waits: boolean): Sharing {
-  if (taint !== Taint.None || facts.isAlone || facts.statements > 1) {
+  if (taint !== Taint.None || facts.isAlone || facts.setsLocally || facts.statements > 1) {
     return "exclusive";
   }
   return waits ? "mayWait" : "shareable";

@@ -1,4 +1,5 @@
 import type { SqlTokenKind } from "@multipooler/pgwire";
+import { decidesMeaning } from "../statements/parse-conditions.ts";
 import { Taint } from "./taint.ts";
 import type { TaintSet } from "./taint.ts";
 
@@ -20,6 +21,12 @@ interface Call {
 export class SetConfigCalls {
   #taint: TaintSet = Taint.None;
   readonly #calls: Call[] = [];
+  #setsLocally = false;
+
+  /** Whether some change, for their transaction, what other texts mean. */
+  get setsLocally(): boolean {
+    return this.#setsLocally;
+  }
 
   /** What the calls leave; one that has no end may be anything. */
   get taint(): TaintSet {
@@ -47,6 +54,8 @@ export class SetConfigCalls {
     if (symbol === ")" && call.depth === 0) {
       this.#calls.pop();
       this.#taint |= taintOf(call);
+      const { name, isLocal } = call;
+      this.#setsLocally ||= isLocal && (name === undefined || decidesMeaning(name));
       const outer = this.#calls.at(-1);
       if (outer !== undefined) {
         outer.depth -= 1;

@@ -1,3 +1,4 @@
+import { decidesMeaning } from "../statements/parse-conditions.ts";
 import { words } from "./builtin-functions.ts";
 import { Taint } from "./taint.ts";
 import type { TaintSet } from "./taint.ts";
@@ -11,6 +12,7 @@ export interface Lead {
   readonly opensTransaction?: boolean;
   readonly endsTransaction?: boolean;
   readonly deallocates?: boolean;
+  readonly setsLocally?: boolean;
 }
 
 const SHARED: Lead = { isAlone: false, taint: Taint.None };
@@ -18,6 +20,7 @@ const ALONE: Lead = { isAlone: true, taint: Taint.None };
 const OPENS: Lead = { ...ALONE, opensTransaction: true };
 const ENDS: Lead = { ...ALONE, endsTransaction: true };
 const SETTINGS: Lead = { isAlone: true, taint: Taint.Settings };
+const LOCAL: Lead = { ...ALONE, setsLocally: true };
 const SEED: Lead = { isAlone: true, taint: Taint.Seed };
 const STATE: Lead = { isAlone: true, taint: Taint.State };
 /** The search path can begin with the schema of temporary objects, out of sight. */
@@ -101,7 +104,11 @@ function setLead(head: readonly string[], scope: string): Lead {
   if (second === "characteristics" || third === "characteristics") {
     return SETTINGS;
   }
-  return scope === "local" || second === "transaction" || second === "constraints"
-    ? ALONE
-    : SETTINGS;
+  if (second === "transaction" || second === "constraints") {
+    return ALONE;
+  }
+  if (scope !== "local") {
+    return SETTINGS;
+  }
+  return third !== "." && decidesMeaning(second) ? LOCAL : ALONE;
 }

@@ -141,6 +141,7 @@ export class StatementReader {
     facts.opensTransaction ||= !isBody && lead.opensTransaction === true;
     facts.endsTransaction ||= !isBody && lead.endsTransaction === true;
     facts.deallocates ||= lead.deallocates === true;
+    facts.setsLocally ||= lead.setsLocally === true;
     facts.runsCode ||= this.lead === "do";
     this.#head = [];
     this.#isExplained = false;

@@ -37,6 +37,8 @@ export interface TextFacts {
   writesUnseen: boolean;
   /** Has a DO, whose code counts as part of the text. */
   runsCode: boolean;
+  /** Changes, for its transaction, what other texts mean. */
+  setsLocally: boolean;
   /** Calls set_config. */
   setsConfig: boolean;
 }
@@ -64,6 +66,7 @@ export function noFacts(): TextFacts {
     isDynamic: false,
     writesUnseen: false,
     runsCode: false,
+    setsLocally: false,
     setsConfig: false,
   };
 }

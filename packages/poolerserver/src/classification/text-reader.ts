@@ -88,6 +88,7 @@ class TextReader {
     }
     this.#statement.end();
     this.#facts.taint |= this.#setConfigCalls.taint;
+    this.#facts.setsLocally ||= this.#setConfigCalls.setsLocally;
     this.#facts.statements = Math.max(this.#facts.statements, this.#statement.count);
   }
 
@@ -122,7 +123,7 @@ class TextReader {
       this.#statement.end();
       return;
     }
-    this.#statement.take("", value === "(");
+    this.#statement.take(value === "." ? value : "", value === "(");
     if (value !== "(" || this.#previousName === undefined) {
       return;
     }

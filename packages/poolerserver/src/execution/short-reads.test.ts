@@ -20,6 +20,7 @@ function classified(sharing: Sharing): Classification {
     endsTransaction: false,
     deallocates: false,
     makesTemporary: false,
+    setsLocally: false,
     escapes: undefined,
   };
 }

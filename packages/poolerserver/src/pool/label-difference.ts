@@ -23,7 +23,7 @@ export function canBecome(session: LabelledSession, to: LabelSettings): boolean 
     return true;
   }
   // The server would take the text of the difference for one in the encoding that is left.
-  if (from.isOtherEncoding && (from.obscuresText || !to.isAscii)) {
+  if (from.isOtherEncoding && (from.obscuresText || !to.isInAnyEncoding)) {
     return false;
   }
   return !session.hadState || from.values.get(TEMP_BUFFERS) === to.values.get(TEMP_BUFFERS);

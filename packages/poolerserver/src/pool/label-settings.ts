@@ -40,7 +40,7 @@ export class LabelSettings {
   /** Text is not sent in UTF-8. */
   readonly isOtherEncoding: boolean;
   /** In ASCII, which reads the same in every encoding that does not obscure text. */
-  readonly isAscii: boolean;
+  readonly isInAnyEncoding: boolean;
   /** Text cannot be read without knowledge of its encoding, so that nothing is known of statements. */
   readonly obscuresText: boolean;
   /** They lift the read-only default of a session. */
@@ -60,11 +60,11 @@ export class LabelSettings {
         throw unusableSetting(name);
       }
     }
-    this.isAscii = [...this.values].flat().every((text) => ASCII.test(text));
+    this.isInAnyEncoding = [...this.values].flat().every((text) => ASCII.test(text));
     this.changesIdentity = values.has("role") || values.has("session_authorization");
     const encoding = values.get("client_encoding");
     this.isOtherEncoding = encoding !== undefined && !isUtf8(encoding);
-    this.obscuresText = encoding !== undefined && UNREADABLE_ENCODINGS.has(plainName(encoding));
+    this.obscuresText = obscuresText(encoding);
     this.liftsReadOnly = READ_ONLY_SETTINGS.some((name) => {
       const value = values.get(name);
       return value !== undefined && !TRUE_VALUES.has(value.trim().toLowerCase());
@@ -81,6 +81,11 @@ export class LabelSettings {
 /** Whether that is a name of UTF-8. */
 export function isUtf8(encoding: string): boolean {
   return UTF8_NAMES.has(plainName(encoding));
+}
+
+/** Whether text in it cannot be read without knowledge of it. */
+export function obscuresText(encoding: string | undefined): boolean {
+  return encoding !== undefined && UNREADABLE_ENCODINGS.has(plainName(encoding));
 }
 
 /** PostgreSQL passes over everything else in the name of an encoding. */

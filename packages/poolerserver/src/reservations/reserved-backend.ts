@@ -1,6 +1,7 @@
 import type { CopyEvent, EventRequest, TransactionStatus } from "@multipooler/pgwire";
 import type { Reservation, Settings } from "@multipooler/query-service";
 import { ReservationReason } from "@multipooler/query-service";
+import type { Classification } from "../classification/classification.ts";
 import { Taint, WITH_STATEMENTS } from "../classification/taint.ts";
 import type { TaintSet } from "../classification/taint.ts";
 import type { MultiPoolerError } from "../error.ts";
@@ -193,6 +194,12 @@ export class ReservedBackend implements Holder {
   /** Its transaction is over. */
   transactionEnded(outcome: TransactionOutcome): void {
     this.reasons.remove(ReservationReason.Transaction);
+    if (this.#state.type === "held" && this.#state.lease.statements.isApart) {
+      this.#state.lease.statements.rejoin();
+      if ((this.#taint & Taint.Settings) !== 0) {
+        this.#state.lease.statements.setApart();
+      }
+    }
     if (this.#transactionSince !== undefined) {
       const durationMs = this.#options.engine.clock.monotonic() - this.#transactionSince;
       this.#transactionSince = undefined;
@@ -200,9 +207,25 @@ export class ReservedBackend implements Holder {
     }
   }
 
+  /** Notes what a statement does that is about to run, or has run. */
+  note({ taint, setsLocally, sharing }: Classification): void {
+    this.taint(taint);
+    if (this.#state.type === "held") {
+      const { statements } = this.#state.lease;
+      // Such as ROLLBACK TO, which takes back what a transaction has set.
+      if (setsLocally || (statements.isApart && sharing === "exclusive")) {
+        statements.rejoin();
+        statements.setApart();
+      }
+    }
+  }
+
   /** Notes what a statement may leave in the session. */
   taint(taint: TaintSet): void {
     this.#taint |= taint;
+    if ((taint & Taint.Settings) !== 0 && this.#state.type === "held") {
+      this.#state.lease.statements.setApart();
+    }
     if ((taint & WITH_STATEMENTS) !== 0 && this.#state.type === "held") {
       this.#state.lease.statements.doubt();
     }
@@ -285,6 +308,9 @@ export class ReservedBackend implements Holder {
     }
     this.#taint |= taintOf(this.reasons.everHeld);
     this.transactionEnded("abort");
+    if (state.type === "held") {
+      state.lease.statements.rejoin();
+    }
     this.reasons.clear();
     this.#state = { type: "ending" };
     this.turns.close(() => reservationLostError(this.id));

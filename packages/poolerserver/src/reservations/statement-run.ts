@@ -49,11 +49,11 @@ export async function runStatement(
   options: RunOptions,
 ): Promise<StatementEnd> {
   const { statement, classification, begin } = judged;
-  reserved.taint(classification.taint);
+  reserved.note(classification);
   if (begin === undefined) {
     return { end: await runPrepared(reserved, judged, options), hasBegun: false };
   }
-  reserved.taint(begin.classification.taint);
+  reserved.note(begin.classification);
   if (begin.classification.statements === 1 && isOneUnit(statement, classification)) {
     return await runInOneWrite(reserved, judged, begin.sql, options);
   }

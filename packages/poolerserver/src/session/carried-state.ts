@@ -1,6 +1,7 @@
 import type { AnswerEnd, PgwireError, RequestEnd, TransactionStatus } from "@multipooler/pgwire";
 import { decodeParameterStatus } from "@multipooler/query-service";
 import type { StatementRegistry } from "../statements/statement-registry.ts";
+import { decidesMeaning } from "../statements/parse-conditions.ts";
 import { NO_SETTINGS, isUtf8 } from "../pool/label-settings.ts";
 import { Taint } from "../classification/taint.ts";
 import type { SessionHold } from "./session-hold.ts";
@@ -96,6 +97,15 @@ export class CarriedState {
     const setting = name.toLowerCase();
     if (!settings.pending.includes(setting) && !this.#unseen.has(name)) {
       this.#unseen.set(name, before);
+      this.#meansOther(setting);
+    }
+  }
+
+  /** What was parsed in the unit may mean something else. */
+  #meansOther(setting: string): void {
+    const statements = this.#options.hold.lease?.statements;
+    if (statements !== undefined && decidesMeaning(setting)) {
+      statements.doubt();
     }
   }
 
@@ -119,6 +129,7 @@ export class CarriedState {
     if (this.#unseen.size > 0) {
       this.#dropUnchanged();
     }
+    this.#rejoinUnlessSet();
     const isElsewhere = hasDiscarded && facts.discardsAll?.isRestored === false;
     // What is reported is noted under settings that are known to be those of the session.
     const isKnown = !settings.isPending && this.#unseen.size === 0;
@@ -212,6 +223,16 @@ export class CarriedState {
       name === undefined ? undefined : parameters.reported(APPLICATION_NAME, name, false);
     if (message !== undefined) {
       tell(message);
+    }
+  }
+
+  /** What a transaction has set is over, or will be in the label. */
+  #rejoinUnlessSet(): void {
+    const { hold } = this.#options;
+    if (hold.transaction === "I" && !hold.hasOtherSettings) {
+      hold.lease?.statements.rejoin();
+    } else if (hold.transaction !== "I" && [...this.#unseen.keys()].some(decidesMeaning)) {
+      hold.lease?.statements.setApart();
     }
   }
 

@@ -3,6 +3,7 @@ import type { PinReason } from "@multipooler/query-service";
 import type { DoubtReview } from "../classification/classification.ts";
 import { Taint, WITH_STATEMENTS } from "../classification/taint.ts";
 import type { TaintSet } from "../classification/taint.ts";
+import { isUtf8, obscuresText } from "../pool/label-settings.ts";
 import type { LabelSettings } from "../pool/label-settings.ts";
 import type { Lease } from "../pool/lease.ts";
 import { isWritable } from "../writable-session.ts";
@@ -12,16 +13,7 @@ import { SessionTaint } from "./session-taint.ts";
 import { OwnStatements } from "./statements/own-statements.ts";
 import { HeldTransaction } from "./transaction/held-transaction.ts";
 
-/** Client encodings in which a byte of ASCII may be part of another character. */
-const UNREADABLE_ENCODINGS = new Set([
-  "SJIS",
-  "SHIFT_JIS_2004",
-  "BIG5",
-  "GBK",
-  "UHC",
-  "GB18030",
-  "JOHAB",
-]);
+const ENCODING = "client_encoding";
 
 /** The backend that a session has, and what keeps it from giving it back. */
 export class SessionHold {
@@ -74,6 +66,18 @@ export class SessionHold {
   /** Whether something is left in the backend that the pooler cannot carry to another one. */
   get isStateful(): boolean {
     return this.#taint.all !== Taint.None;
+  }
+
+  /** Whether settings of its backend may differ from those of its label, outside of transactions too. */
+  get hasOtherSettings(): boolean {
+    return (this.#taint.all & Taint.Settings) !== 0;
+  }
+
+  /** Whether a transaction that runs gets text in another encoding than UTF-8; `undefined`: none runs. */
+  get isOtherEncoding(): boolean | undefined {
+    const encoding =
+      this.#backendStatus === "I" ? undefined : this.#lease?.backend.parameters.get(ENCODING);
+    return encoding === undefined ? undefined : !isUtf8(encoding);
   }
 
   /** Whether names may mean objects that only this session has. */
@@ -151,8 +155,7 @@ export class SessionHold {
 
   /** In an encoding whose characters can hold quotes, texts are not what they look like. */
   watchEncoding(): void {
-    const encoding = this.#lease?.backend.parameters.get("client_encoding") ?? "";
-    if (UNREADABLE_ENCODINGS.has(encoding)) {
+    if (obscuresText(this.#lease?.backend.parameters.get(ENCODING))) {
       this.addTaint(Taint.Unknown | Taint.Lasting);
     }
   }
@@ -203,6 +206,7 @@ export class SessionHold {
   }
 
   #reset(): void {
+    this.#lease?.statements.rejoin();
     this.#lease = undefined;
     this.#backendStatus = "I";
     this.#keepOnly(Taint.None);

@@ -30,6 +30,14 @@ export function foreignTextError(): MultiPoolerError {
   });
 }
 
+/** @param name one character a byte */
+export function takenNameError(name: string): MultiPoolerError {
+  const message = `the connection pooler keeps the name "${Buffer.from(name, "latin1").toString()}" for itself`;
+  return new MultiPoolerError(PoolerErrorCode.InvalidArgument, message, {
+    diagnostic: errorDiagnostic("42939", message),
+  });
+}
+
 /** In PostgreSQL's words, which drivers know: they prepare the statement again. */
 export function outdatedPlanError(): MultiPoolerError {
   const message = "cached plan must not change result type";

@@ -42,6 +42,7 @@ export function cutterOf(
     settings,
     own: hold.own,
     isPinned: () => hold.isStateful,
+    isOtherEncoding: () => hold.isOtherEncoding ?? settings.current.isOtherEncoding,
     isInTransaction: () => hold.transaction !== "I",
     maxGroupBytes: limits.inputBytes,
   });

@@ -18,6 +18,7 @@ function classified(taint: TaintSet, certainTaint: TaintSet): Classification {
     endsTransaction: false,
     deallocates: false,
     makesTemporary: false,
+    setsLocally: false,
     escapes: undefined,
   };
 }

@@ -33,6 +33,10 @@ export class HeldStatements {
   #owed: string[] = [];
   #bytes = 0;
   #epoch = 0;
+  /** The highest epoch so far. */
+  #lastEpoch = 0;
+  /** While the session is apart: the epoch to go back to, and the first one since. */
+  #apart: { outer: number; readonly since: number } | undefined;
   #uses = 0;
 
   constructor({
@@ -53,13 +57,18 @@ export class HeldStatements {
    */
   use(statement: RegisteredStatement, ddlCount: number): boolean {
     const held = this.#of(statement);
-    return held?.epoch === this.#epoch && held.ddlCount === ddlCount && this.#note(held);
+    return this.#isCurrent(held) && held.ddlCount === ddlCount && this.#note(held);
   }
 
   /** Whether it may have the statement, as it was parsed at any time, and uses it. */
   useAny(statement: RegisteredStatement): boolean {
     const held = this.#of(statement);
-    return held !== undefined && held.epoch !== NO_EPOCH && this.#note(held);
+    const isUsable = this.#apart === undefined ? held?.epoch !== NO_EPOCH : this.#isCurrent(held);
+    return held !== undefined && isUsable && this.#note(held);
+  }
+
+  #isCurrent(held: Held | undefined): held is Held {
+    return held?.epoch === this.#epoch;
   }
 
   #of({ name, generation }: RegisteredStatement): Held | undefined {
@@ -135,7 +144,47 @@ export class HeldStatements {
 
   /** Something has run that may have dropped any of them. */
   doubt(): void {
-    this.#epoch += 1;
+    this.#epoch = this.#nextEpoch();
+    if (this.#apart !== undefined) {
+      this.#apart.outer = this.#nextEpoch();
+    }
+  }
+
+  /** Texts are parsed under settings that differ from those of the label, or may. */
+  get isApart(): boolean {
+    return this.#apart !== undefined;
+  }
+
+  /**
+   * Texts may mean something else from now on than the settings of the label say: none is used that was
+   * parsed before, until {@link rejoin}.
+   */
+  setApart(): void {
+    if (this.#apart === undefined) {
+      const outer = this.#epoch;
+      this.#epoch = this.#nextEpoch();
+      this.#apart = { outer, since: this.#epoch };
+    }
+  }
+
+  /** They mean what the label says again: what was parsed meanwhile is parsed again before it is used. */
+  rejoin(): void {
+    const apart = this.#apart;
+    if (apart === undefined) {
+      return;
+    }
+    this.#apart = undefined;
+    this.#epoch = apart.outer;
+    for (const held of this.#held.values()) {
+      if (held.epoch >= apart.since) {
+        held.epoch = NO_EPOCH;
+      }
+    }
+  }
+
+  #nextEpoch(): number {
+    this.#lastEpoch += 1;
+    return this.#lastEpoch;
   }
 
   /** The backend has none any more. */

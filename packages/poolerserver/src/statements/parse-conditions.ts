@@ -20,6 +20,14 @@ const HARMLESS: ReadonlySet<string> = new Set([
   "work_mem",
 ]);
 
+/**
+ * Whether a setting that is changed within a transaction decides what is parsed there. What has a
+ * prefix is an application's or an extension's own: no text is parsed by it.
+ */
+export function decidesMeaning(name: string): boolean {
+  return !name.includes(".") && !HARMLESS.has(name.toLowerCase());
+}
+
 /** The settings under which a text is parsed, as a key: equal keys, equal meaning. */
 export function parseConditions(settings: Settings): string {
   if (settings.size === 0) {

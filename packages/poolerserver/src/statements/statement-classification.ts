@@ -42,6 +42,7 @@ function unite(one: Classification, other: Classification): Classification {
     endsTransaction: one.endsTransaction || other.endsTransaction,
     deallocates: one.deallocates || other.deallocates,
     makesTemporary: one.makesTemporary || other.makesTemporary,
+    setsLocally: one.setsLocally || other.setsLocally,
     escapes: eitherEscape(one.escapes, other.escapes),
   };
 }

@@ -36,6 +36,7 @@ const PLAIN: Classification = {
   endsTransaction: false,
   deallocates: false,
   makesTemporary: false,
+  setsLocally: false,
   escapes: undefined,
 };
 const TEXTS: Readonly<Record<string, Classification>> = {
@@ -61,6 +62,7 @@ function newCutter(maxGroupBytes = 1000): UnitCutter {
     }),
     own: new OwnStatements(),
     isPinned: () => false,
+    isOtherEncoding: () => false,
     isInTransaction: () => false,
     maxGroupBytes,
   });

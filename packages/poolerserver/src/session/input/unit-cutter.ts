@@ -55,6 +55,7 @@ export class UnitCutter {
     readonly own: OwnStatements;
     /** See {@link UnitStatements}. */
     readonly isPinned: () => boolean;
+    readonly isOtherEncoding: () => boolean;
     readonly isInTransaction: () => boolean;
     /** A group that is longer does not wait for its Sync. */
     readonly maxGroupBytes: number;

@@ -5,6 +5,7 @@ import type { MultiPoolerError } from "../../error.ts";
 import type { UnitKind } from "../../pool/unit.ts";
 import { BEHIND_END, eitherEscape } from "../../read-only-guard.ts";
 import type { ReadOnlyEscapes } from "../../read-only-guard.ts";
+import { decidesMeaning } from "../../statements/parse-conditions.ts";
 import { wider } from "../../statements/statement-classification.ts";
 import type { ChannelCommand } from "../notifications/channel-command.ts";
 import type { SettingChanges } from "../settings/setting-changes.ts";
@@ -85,6 +86,8 @@ export class UnitFacts {
   /** The client waits for the answer to what changes channels, before its Sync. */
   hasFlushedChannels = false;
   settings: SettingChanges | undefined;
+  /** It has a text that changes, for its transaction, what others mean. */
+  setsLocally = false;
   readonly preparedBySql: PreparedBySql[] = [];
   /** The texts behind {@link taint}, unless it is not from texts alone. */
   readonly taintingTexts: TaintingText[] = [];
@@ -96,6 +99,15 @@ export class UnitFacts {
 
   get taint(): TaintSet {
     return this.#leavesOpaque ? this.#taint | Taint.State : this.#taint;
+  }
+
+  /** Whether texts may mean something else behind it, or within it, than the label says. */
+  get changesMeaning(): boolean {
+    const { settings } = this;
+    const isSet =
+      settings !== undefined &&
+      (settings.resetsAll || [...settings.names.keys()].some(decidesMeaning));
+    return isSet || this.setsLocally || (this.taint & Taint.Settings) !== 0;
   }
 
   /** Whether {@link taint} is not from texts alone. */
@@ -141,6 +153,7 @@ export class UnitFacts {
     this.hasUnreadChannels = false;
     this.hasFlushedChannels = false;
     this.settings = undefined;
+    this.setsLocally = false;
     emptyList(this.preparedBySql, this.taintingTexts);
     emptyList(this.channels);
     this.#hasOtherTaint = false;
@@ -170,6 +183,7 @@ export class UnitFacts {
       this.escapes = eitherEscape(this.escapes, BEHIND_TRANSACTION);
     }
     this.endsTransaction ||= text.endsTransaction;
+    this.setsLocally ||= text.setsLocally;
     this.ddl ||= text.ddl;
     this.escapes = eitherEscape(this.escapes, text.escapes);
   }

@@ -119,7 +119,7 @@ function isReadable(command: SessionCommand, text: string, startup: LabelSetting
       const { names } = command.changes;
       // What is put back goes with the text.
       const isKnown = isAscii(text) || [...names.values()].every((change) => change === "reset");
-      return isKnown && startup.isAscii;
+      return isKnown && startup.isInAnyEncoding;
     }
     case "deallocateAll":
     case "channels":

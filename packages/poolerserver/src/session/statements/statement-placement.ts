@@ -262,7 +262,11 @@ export class StatementPlacement {
     if (registered === undefined) {
       return;
     }
-    const isReparsed = this.#place?.hold.transaction === "E" || !isFirst;
+    const isReparsed =
+      !isFirst ||
+      this.#place?.hold.transaction === "E" ||
+      // It is to mean what the settings of this moment say.
+      this.#place?.held.isApart === true;
     if (!isReparsed && this.#steps.isFirst(message) && this.#isHeld(registered)) {
       this.#steps.leaveOut(message);
       this.leftOut += 1;

@@ -19,6 +19,7 @@ import { readTypes } from "./parameter-types.ts";
 import { decodeName } from "./sql-tokens.ts";
 import type { OwnStatements } from "./own-statements.ts";
 import type { StatementMessage } from "./statement-message.ts";
+import { takenNameError } from "../session-refusal.ts";
 import { isPoolerName } from "./pooler-name.ts";
 import { UnitMessages } from "./unit-messages.ts";
 import { UsableStatements } from "./usable-statements.ts";
@@ -35,6 +36,8 @@ export interface UnitStatementsOptions {
   readonly own: OwnStatements;
   /** Whether the session keeps a backend with statements that the pooler does not know. */
   readonly isPinned: () => boolean;
+  /** Whether text is not sent in UTF-8, as far as units have ended. */
+  readonly isOtherEncoding: () => boolean;
   /** Whether portals of one unit are there in the next one. */
   readonly isInTransaction: () => boolean;
 }
@@ -146,6 +149,7 @@ export class UnitStatements {
     }
     statements.define(name, statement, facts.replies);
     if (isOpaque && !isUnnamed) {
+      facts.refuse(isPoolerName(name) ? takenNameError(name) : undefined);
       facts.addState();
       this.#messages.add("plain", { ...names, statement });
       return;

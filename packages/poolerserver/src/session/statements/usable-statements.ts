@@ -16,6 +16,8 @@ export interface UsableStatementsOptions {
   readonly own: OwnStatements;
   /** Whether the session keeps a backend with statements that the pooler does not know. */
   readonly isPinned: () => boolean;
+  /** Whether text is not sent in UTF-8, as far as units have ended. */
+  readonly isOtherEncoding: () => boolean;
 }
 
 /**
@@ -41,9 +43,16 @@ export class UsableStatements {
     this.#brought.push(statement);
   }
 
-  /** Whether the pooler cannot send a text in the encoding of the session as it is known to it. */
+  /** Whether the pooler cannot send a text in the encoding of the session, or may not know that. */
   isOpaque(text: string): boolean {
-    return this.#options.settings.current.isOtherEncoding && !isAscii(text);
+    return !isAscii(text) && (this.#options.isOtherEncoding() || this.#changesEncoding);
+  }
+
+  /** Something in front of it in the unit may set another encoding. */
+  get #changesEncoding(): boolean {
+    const { facts, settings } = this.#options;
+    const resets = facts.settings?.resetsAll === true && settings.startup.isOtherEncoding;
+    return resets || facts.setsLocally || facts.settings?.names.has("client_encoding") === true;
   }
 
   /** Whether the backend that the session holds has the statement under the client's name. */

@@ -8,6 +8,8 @@ import type { FeedStep } from "./unit-feed.ts";
 export interface UnitInputOptions {
   readonly cutter: UnitCutter;
   readonly placement: StatementPlacement;
+  /** More of the unit was read, and is to be placed. */
+  readonly onMore: () => void;
   /** Sends bytes behind the unit. Returns false when its backend takes no more for now. */
   readonly send: (bytes: Uint8Array) => boolean;
 }
@@ -60,6 +62,7 @@ export class UnitInput {
       if (step !== "feed") {
         return step;
       }
+      this.#options.onMore();
       this.#send(placement.placeMore(this.#feed.take(), cutter.messages));
     }
   }

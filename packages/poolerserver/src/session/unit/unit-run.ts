@@ -49,6 +49,7 @@ export class UnitRun implements UnitOwner {
     this.#input = new UnitInput({
       cutter: options.source.cutter,
       placement: options.placement,
+      onMore: () => this.#setApart(),
       send: (bytes) => this.hold.lease?.backend.feed(this.#unit.current, bytes) ?? true,
     });
     this.#unit = new InterruptibleUnit({ ...options, owner: this });
@@ -238,12 +239,24 @@ export class UnitRun implements UnitOwner {
     const { isOpen, leavesUnnamed, opensTransaction } = source.cutter.facts;
     this.#phase = "running";
     this.#healing.begin();
+    this.#setApart();
     const { conditions } = settings;
     const place = { held, conditions, leavesUnnamed, opensTransaction, hold: this.hold };
     this.#unit.current.placeOn(place, isOpen);
     this.#setup.send(this.hold.held.bringTo(backend, placement.setups), backend);
     this.#input.isFull = this.#setup.isRunning;
     backend.send(this.#unit.current);
+  }
+
+  /** Texts may mean something else in the unit than the label says, or behind it. */
+  #setApart(): void {
+    const { hold } = this;
+    if (
+      !this.isShared &&
+      (hold.hasOtherSettings || this.#options.source.cutter.facts.changesMeaning)
+    ) {
+      hold.lease?.statements.setApart();
+    }
   }
 
   /** What was to come before the unit has failed. Where the unit was sent, its answer is dropped. */
