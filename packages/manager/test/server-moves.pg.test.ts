@@ -1,7 +1,8 @@
 import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import { startPostgres } from "@multipooler/embedded-postgres";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { postgresDatabase } from "../src/postgres/postgres-database.ts";
+import type { DatabaseConfig } from "../src/postgres/database-config.ts";
+import { postgresDatabase } from "../src/postgres/postgres-provider.ts";
 import { ManagerFixture } from "./manager-fixture.ts";
 import { listenAsPeer, passOn } from "./peer.ts";
 import type { Peer } from "./peer.ts";
@@ -125,12 +126,14 @@ test("another address of the same server takes the place of the one before while
   await using fixture = new ManagerFixture({ manager: { database } });
   await fixture.open();
   await fixture.untilReady();
-  expect(() => database.prepareAddress({ type: "tcp", host: "", port: 1 })).toThrow(
+  const { password } = configFor(one);
+  const place = (at: DatabaseConfig["address"]) => database.preparePlace({ address: at, password });
+  expect(() => place({ type: "tcp", host: "", port: 1 })).toThrow(
     expect.objectContaining({ code: "INVALID_CONFIG", setting: "database.address.host" }),
   );
-  database.prepareAddress(address(y, Y));
+  place(address(y, Y));
   expect(database.address).toEqual(address(x, X));
-  database.prepareAddress(address(y, Y))();
+  place(address(y, Y))();
   const leaving = await fixture.until(({ ready }) => !ready);
   expect(leaving.notReadyReason).toBe(
     `PostgreSQL at ${X}:${x.port} is no longer at the configured address`,
