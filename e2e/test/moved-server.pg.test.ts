@@ -138,9 +138,10 @@ test("what a paused client waits with, and what comes after RESUME, is not for t
   parts.push(newHost);
   await configure(newHost.port);
   await admin.query("reload");
-  await ready(503);
+  const { status } = await fetch(`${await pooler.http()}/ready`);
   await admin.query("resume");
-  await expect(waiting).rejects.toMatchObject({ code: "57P01" });
+  expect(status).toBe(503);
+  await expect(waiting).rejects.toMatchObject({ code: "MTF01" });
   await ready(200);
   await other.query("insert into moved values ('after the reload')");
   expect(sentToOldHost).toContain("create table moved");
