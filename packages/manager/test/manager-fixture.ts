@@ -11,7 +11,7 @@ import type {
 } from "@multipooler/topo";
 import { MemoryTopology } from "@multipooler/topo/memory";
 import type { DatabaseConfig } from "../src/postgres/database-config.ts";
-import { postgresDatabase } from "../src/postgres/postgres-database.ts";
+import { postgresDatabase } from "../src/postgres/postgres-provider.ts";
 import { MultiPoolerManager } from "../src/manager.ts";
 import type { ManagerOptions } from "../src/manager-options.ts";
 import type { ManagerStatus } from "../src/manager-status.ts";
