@@ -7,8 +7,9 @@ import { PoolerType } from "../record/pooler-type.ts";
 import type { ServerPosition } from "../replication/replication-control.ts";
 import type { TermRule } from "../terms/term-rules.ts";
 import type { Terms } from "../terms/terms.ts";
-import type { ActionJournal, JournalEntry, RoleAction } from "./action-journal.ts";
+import type { ActionJournal, RoleAction } from "./action-journal.ts";
 import { demotionSteps } from "./demotion.ts";
+import { beginAction, detailsOf, takeDemotionAlong } from "./journal-terms.ts";
 import { promotionSteps, undoingSteps } from "./promotion.ts";
 import {
   checkDemotable,
@@ -85,11 +86,12 @@ export class RoleVerbs {
   async demote(request: DemoteRequest, options: CallOptions = {}): Promise<DemoteResult> {
     return await this.#locked("Demote", options, async (lease) => {
       checkRequest(request);
-      const { subject, journal, process } = this.#options;
+      const { subject, journal, terms, process } = this.#options;
       const facts = await this.#demotionFacts(options);
       if (isDemoted(facts)) {
+        const before = terms.current.number;
         await this.#requireTerm("at least", request);
-        const entry = journal.entry?.action === "Demote" ? journal.entry : undefined;
+        const entry = await takeDemotionAlong({ journal, terms }, before, lease);
         const { lsn, terminated = 0, synchronous } = entry ?? {};
         const result = await this.#done([], facts.position, PoolerType.Replica);
         return { ...result, lsn: lsn ?? result.lsn, wasAlready: true, terminated, synchronous };
@@ -192,17 +194,8 @@ export class RoleVerbs {
     lease: ActionLease,
     facts: RoleFacts<unknown>,
   ): Promise<void> {
-    const { journal, terms, clock, logger } = this.#options;
-    const { entry } = journal;
-    const goesOn = facts.isPending && entry?.action === action;
-    if (!goesOn) {
-      const startedAt = new Date(clock.now());
-      const details = detailsOf(action, facts, entry);
-      // What is forced names any term or none, and is done in the one that holds.
-      const term = terms.current.number;
-      await journal.write(lease, { ...details, action, isDone: false, startedAt, term });
-    }
-    await runSteps(action, steps, logger);
+    await beginAction(this.#options, { action, facts, lease });
+    await runSteps(action, steps, this.#options.logger);
   }
 
   async #facts({ signal }: CallOptions): Promise<RoleFacts> {
@@ -271,22 +264,5 @@ export class RoleVerbs {
       steps: planOf(steps),
       notServing: undefined,
     };
-  }
-}
-
-/** What the journal keeps from the start on: later the server may not answer any more. */
-function detailsOf(
-  action: RoleAction,
-  { isPending, synchronous }: RoleFacts<unknown>,
-  before: JournalEntry | undefined,
-): Partial<JournalEntry> {
-  switch (action) {
-    case "Promote":
-      return {};
-    case "Demote":
-      // A change that was left in the middle may have cleared it already.
-      return { synchronous: (isPending ? before?.synchronous : undefined) ?? synchronous };
-    case "UndoDemote":
-      return { ...before };
   }
 }
