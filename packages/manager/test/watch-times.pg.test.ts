@@ -99,7 +99,7 @@ const CHANGES: Readonly<Record<string, Change>> = {
   "moved to another address": {
     happen: ({ names }) => void names.splice(0, 1, SECOND),
     isTold: ({ notReadyReason }) =>
-      notReadyReason?.endsWith("is no longer what the name stands for") === true,
+      notReadyReason?.endsWith("is no longer at the configured address") === true,
   },
   "is served from there": {
     happen: () => undefined,
