@@ -69,7 +69,14 @@ const isAway = ({ database }: ManagerStatus): boolean => !database.reachable;
 
 function signal({ frozen }: Scene, name: "SIGSTOP" | "SIGCONT"): void {
   for (const pid of frozen) {
-    process.kill(pid, name);
+    try {
+      process.kill(pid, name);
+    } catch (error) {
+      // It has ended since it was listed.
+      if (!(error instanceof Error && "code" in error && error.code === "ESRCH")) {
+        throw error;
+      }
+    }
   }
 }
 

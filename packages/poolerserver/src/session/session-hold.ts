@@ -5,7 +5,7 @@ import { Taint, WITH_STATEMENTS } from "../classification/taint.ts";
 import type { TaintSet } from "../classification/taint.ts";
 import { isUtf8, obscuresText } from "../pool/label-settings.ts";
 import type { LabelSettings } from "../pool/label-settings.ts";
-import type { Lease } from "../pool/lease.ts";
+import type { BackendWatcher, Lease } from "../pool/lease.ts";
 import { isWritable } from "../writable-session.ts";
 import type { UnitFacts } from "./input/unit-facts.ts";
 import { ASKABLE } from "./remains-inquiry.ts";
@@ -170,6 +170,27 @@ export class SessionHold {
     this.own.clear();
     this.#lease?.statements.clear();
     this.#lease?.noteSettings(settings);
+  }
+
+  /**
+   * What is parsed from now on stands apart from what other sessions may use, where settings that decide
+   * its meaning are not those of the label.
+   *
+   * @param changesMeaning what runs may change such settings
+   */
+  setApart(changesMeaning: boolean): void {
+    if (changesMeaning || this.hasOtherSettings) {
+      this.#lease?.statements.setApart();
+    }
+  }
+
+  /** Gives the backend back, or has it watched while it is kept. */
+  releaseUnlessPinned(watcher: BackendWatcher): void {
+    if (this.reason === undefined) {
+      void this.release();
+    } else {
+      this.#lease?.watch(watcher);
+    }
   }
 
   /** Gives the backend back, and says what is left in it. */

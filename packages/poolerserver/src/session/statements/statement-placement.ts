@@ -3,7 +3,6 @@ import type {
   RegisteredStatement,
   StatementRegistry,
 } from "../../statements/statement-registry.ts";
-import { emptyList } from "../emptied-list.ts";
 import { endsInSync } from "../input/frontend-message.ts";
 import { DROPPED, NOBODY } from "./pooler-name.ts";
 import { UNNAMED } from "./client-statements.ts";
@@ -38,8 +37,6 @@ export class StatementPlacement {
   readonly #inPlace: StatementsInPlace;
   readonly #reused: ReusedStatements;
   readonly #setups = new UnitSetups();
-  /** Names of clients that something was given. */
-  readonly #occupied: string[] = [];
   #place: UnitPlace | undefined;
   /** Parse messages of the client that are left out: their ParseComplete is to be made. */
   leftOut = 0;
@@ -128,8 +125,7 @@ export class StatementPlacement {
     if (this.#replies.count < closes.length) {
       this.#place?.held.owe(closes.slice(this.#replies.count));
     }
-    this.#place?.held.owe(this.#occupied);
-    emptyList(this.#occupied);
+    this.#place?.held.owe(this.#inPlace.takeOccupied());
     this.#place = undefined;
     this.#setups.empty();
     this.#steps.end();
@@ -188,7 +184,7 @@ export class StatementPlacement {
         this.#keep(message);
         return;
       case "duplicate":
-        this.#occupy(message);
+        this.#inPlace.occupy(message);
         this.#replies.expect(true);
         return;
       case "missing":
@@ -221,7 +217,7 @@ export class StatementPlacement {
     switch (kind) {
       case "taken":
         this.#steps.keep();
-        this.#occupied.push(message.ownName);
+        this.#inPlace.noteOccupied(message.ownName);
         this.#setups.occupy(message.ownName);
         return;
       case "prepare":
@@ -287,7 +283,7 @@ export class StatementPlacement {
     const { kind, statement } = message;
     switch (kind) {
       case "taken":
-        this.#occupy(message);
+        this.#inPlace.occupy(message);
         return true;
       case "bring":
         this.#inPlace.bring(message);
@@ -304,12 +300,6 @@ export class StatementPlacement {
       default:
         return false;
     }
-  }
-
-  /** Has something have the name until the unit is settled. */
-  #occupy(message: StatementMessage): void {
-    this.#inPlace.occupy(message);
-    this.#occupied.push(message.ownName);
   }
 
   #placeUse(message: StatementMessage, registered: RegisteredStatement | undefined): void {

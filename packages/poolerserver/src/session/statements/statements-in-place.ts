@@ -15,6 +15,8 @@ export interface StatementsInPlaceOptions {
 export class StatementsInPlace {
   readonly #steps: UnitSteps;
   readonly #replies: StatementReplies;
+  /** Names of clients that something was given, until the unit is settled. */
+  #occupied: string[] = [];
 
   constructor({ steps, replies }: StatementsInPlaceOptions) {
     this.#steps = steps;
@@ -24,8 +26,23 @@ export class StatementsInPlace {
   /** Something has the client's name, so that the server refuses the message. */
   occupy({ ownName }: StatementMessage): void {
     this.#steps.occupyBefore(ownName);
+    this.noteOccupied(ownName);
     this.#replies.expect(false);
     this.#replies.expect(false);
+  }
+
+  /** Something else has given the name away. */
+  noteOccupied(name: string): void {
+    this.#occupied.push(name);
+  }
+
+  /** The names that are to be closed behind the unit. */
+  takeOccupied(): readonly string[] {
+    const occupied = this.#occupied;
+    if (occupied.length > 0) {
+      this.#occupied = [];
+    }
+    return occupied;
   }
 
   /** The client's statement is there under its own name. */

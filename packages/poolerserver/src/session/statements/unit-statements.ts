@@ -295,16 +295,14 @@ export class UnitStatements {
     if (command.type === "execute") {
       this.#usable.refuseForeign(statement);
     }
-    this.#messages.add(
-      command.type === "prepare" && former !== undefined ? "taken" : command.type,
-      {
-        nameStart: textStart + command.start,
-        nameEnd: textStart + command.end,
-        statement,
-        ownName: decodeName(command.name),
-        isParse,
-      },
-    );
+    const kind = command.type === "prepare" && former !== undefined ? "taken" : command.type;
+    this.#messages.add(kind, {
+      nameStart: textStart + command.start,
+      nameEnd: textStart + command.end,
+      statement,
+      ownName: decodeName(command.name),
+      isParse,
+    });
     return true;
   }
 

@@ -5,7 +5,7 @@ import type { BackendWatcher, Lease } from "../../pool/lease.ts";
 import { endsSession, isUnsent, queryError } from "../../postgres-error.ts";
 import type { SessionHold } from "../session-hold.ts";
 import { InterruptibleUnit } from "./interruptible-unit.ts";
-import { internalError, lostBetweenUnits } from "../session-refusal.ts";
+import { internalError, lostBetweenUnits, outOfStepError } from "../session-refusal.ts";
 import type { UnitOwner } from "./session-unit.ts";
 import { SetupRun } from "./setup-run.ts";
 import { PARSE_COMPLETE } from "../statements/local-answer.ts";
@@ -250,12 +250,8 @@ export class UnitRun implements UnitOwner {
 
   /** Texts may mean something else in the unit than the label says, or behind it. */
   #setApart(): void {
-    const { hold } = this;
-    if (
-      !this.isShared &&
-      (hold.hasOtherSettings || this.#options.source.cutter.facts.changesMeaning)
-    ) {
-      hold.lease?.statements.setApart();
+    if (!this.isShared) {
+      this.hold.setApart(this.#options.source.cutter.facts.changesMeaning);
     }
   }
 
@@ -277,7 +273,7 @@ export class UnitRun implements UnitOwner {
       this.#options.carried.failed();
       this.#input.finish();
       if (this.#input.isOutOfStep) {
-        this.hold.discard(outOfStep());
+        this.hold.discard(outOfStepError());
       }
       this.#asked(undefined, () => this.#end(READY));
     } else if (this.#healing.isUnderWay) {
@@ -302,7 +298,7 @@ export class UnitRun implements UnitOwner {
     carried.ran(source.cutter.facts, end);
     if (this.#input.isOutOfStep) {
       carried.forget();
-      hold.discard(outOfStep());
+      hold.discard(outOfStepError());
     } else if (this.isShared) {
       // A setting that a shared statement has changed is not worth a backend of its own.
       carried.letGo();
@@ -334,11 +330,7 @@ export class UnitRun implements UnitOwner {
 
   /** Gives the backend back, unless it is pinned. */
   #release(): void {
-    if (this.hold.reason === undefined) {
-      void this.hold.release();
-    } else {
-      this.hold.lease?.watch(this.#watcher);
-    }
+    this.hold.releaseUnlessPinned(this.#watcher);
   }
 
   #lose(error: MultiPoolerError, isFatal: boolean): void {
@@ -366,8 +358,4 @@ export class UnitRun implements UnitOwner {
       ? this.#unit.interruption(lease.backend)
       : undefined;
   }
-}
-
-function outOfStep(): MultiPoolerError {
-  return internalError("a COPY was cut off while its Sync was under way");
 }
