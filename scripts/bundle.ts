@@ -4,14 +4,16 @@
  */
 import { join } from "node:path";
 import { rolldown } from "rolldown";
+import { billOfMaterials } from "./bundle/bill-of-materials.ts";
 import { pageFiles } from "./bundle/page-files.ts";
-import { thirdPartyLicenses } from "./bundle/third-party-licenses.ts";
+import { readPackage } from "./gates/workspace.ts";
+import { thirdPartyNotices } from "./bundle/third-party-notices.ts";
 
 const folder = process.cwd();
 await using build = await rolldown({
   input: join(folder, "src", "main.ts"),
   platform: "node",
-  plugins: [thirdPartyLicenses(), pageFiles()],
+  plugins: [thirdPartyNotices(), billOfMaterials(readPackage(folder, ".")), pageFiles()],
   checks: { bundlerTimings: false },
   onLog(level, log, handle) {
     // A part that is missing would be noticed by an operator, and not by who builds.
@@ -22,6 +24,8 @@ await build.write({
   dir: join(folder, "dist"),
   cleanDir: true,
   format: "esm",
+  // The same names in each build: stacks of errors name them, and a new build replaces all of an old one.
+  chunkFileNames: "[name].js",
   sourcemap: true,
   sourcemapExcludeSources: true,
   // Node keeps the text of what it has loaded. Names stay, for the stacks of errors.

@@ -1,14 +1,13 @@
 /**
  * `npm run release -- --dry-run` shows what a release would publish: each public package with the version
- * that its changesets lead to, and the size of its tarball. `--out DIR` keeps the tarballs, and the bill of
- * materials of the program. Without `--dry-run` it publishes what is there; the versions have to be raised
+ * that its changesets lead to, and the size of its tarball. `--out DIR` keeps the tarballs. A program has its
+ * bill of materials in its tarball: `dist/sbom.cdx.json`. Without `--dry-run` it publishes what is there; the versions have to be raised
  * before that, with `pnpm changeset version`.
  */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { billOfMaterials } from "./gates/bill-of-materials.ts";
 import { command } from "./gates/command.ts";
 import { packagesToRelease, planText } from "./release/release-plan.ts";
 import { packAll } from "./release/tarballs.ts";
@@ -30,14 +29,9 @@ async function release(root: string, out: string | undefined): Promise<number> {
     mkdirSync(folder, { recursive: true });
     const planned = await packagesToRelease(root, scratch);
     const packed = "reason" in planned ? planned : await packAll(root, folder, planned.packages);
-    const bill = await billOfMaterials(root);
     if ("reason" in packed) {
       return fail(packed.reason);
     }
-    if ("reason" in bill) {
-      return fail(bill.reason);
-    }
-    writeFileSync(join(folder, "multipooler.cdx.json"), bill.json);
     console.log(planText(packed.packages));
     if (values["dry-run"]) {
       console.log(

@@ -24,7 +24,8 @@ async function run(args: readonly string[]): Promise<boolean> {
     differences.push(...found);
     const worst = found.filter(({ type }) => type === "fault" || type === "stale");
     console.log(`${worst.length === 0 ? "same   " : "DIFFERS"} ${file.name}`);
-    for (const { type, test, output } of worst) {
+    const broken = found.filter(({ type }) => type === "broken");
+    for (const { type, test, output } of [...worst, ...broken]) {
       console.log(`  ${type}: ${test}\n${output.replaceAll(/^/gm, "    ")}`);
     }
   }

@@ -9,7 +9,7 @@ import { runNode } from "./node-run.ts";
 /** mocha's own limit of 2 s is for a machine that does nothing else. */
 const TEST_LIMIT_MS = 30_000;
 
-/** Runs a file with the mocha of the clone. */
+/** Runs a file with the mocha of the clone. One without tests, which others import, has no outcome. */
 export async function runMochaFile(options: {
   readonly checkout: string;
   readonly path: string;
@@ -20,7 +20,7 @@ export async function runMochaFile(options: {
   const { checkout, path, address } = options;
   await using directory = await temporaryDirectory();
   const report = join(directory.path, "report.json");
-  const { output } = await runNode({
+  const { output, hasSucceeded } = await runNode({
     args: [
       join(checkout, "node_modules/mocha/bin/mocha.js"),
       ...options.options,
@@ -36,7 +36,9 @@ export async function runMochaFile(options: {
   });
   const text = await readFile(report, "utf8").catch(() => "{}");
   const tests = outcomesOf(JSON.parse(text));
-  return tests.length > 0 ? tests : [{ test: WHOLE_FILE, hasPassed: false, output }];
+  return tests.length > 0 || hasSucceeded
+    ? tests
+    : [{ test: WHOLE_FILE, hasPassed: false, output }];
 }
 
 /** Reads mocha's report. What was skipped is in neither of its lists. */

@@ -1,4 +1,5 @@
-import { existsSync, globSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { globSync } from "node:fs";
 import { join, relative } from "node:path";
 import type { ClientAddress } from "../test/client-pooler.ts";
 import type { Outcome } from "./comparison.ts";
@@ -21,11 +22,13 @@ const NATIVE_PACKAGE = { folder: "pg-native", pattern: "test/*.js", options: [] 
 /** Built by the install of the clone, where a compiler and libpq's headers are. */
 const NATIVE_ADDON = "node_modules/libpq/build/Release/addon.node";
 
-/** All files of tests that connect to a server; those of the native client where it is built. */
+/** All files of tests that connect to a server; those of the native client where this Node loads it. */
 export function nodePostgresFiles(checkout: string): readonly TestFile[] {
-  const hasNative = existsSync(join(checkout, NATIVE_ADDON));
+  const hasNative = isLoadable(join(checkout, NATIVE_ADDON));
   if (!hasNative) {
-    console.log(`${NATIVE_ADDON} is not built: the native client is left out`);
+    console.log(
+      `${NATIVE_ADDON} is not built for Node ${process.version}: the native client is left out`,
+    );
   }
   const packages = join(checkout, "packages");
   const suiteFiles = filesOf(join(packages, "pg"), "test/integration/**/*-tests.js");
@@ -45,6 +48,11 @@ export function nodePostgresFiles(checkout: string): readonly TestFile[] {
       })),
     ),
   ];
+}
+
+/** An addon that another Node has built fails in each test. In a process of its own, which it may end. */
+function isLoadable(addon: string): boolean {
+  return spawnSync(process.execPath, ["--eval", "require(process.argv[1])", addon]).status === 0;
 }
 
 function filesOf(folder: string, pattern: string): string[] {

@@ -43,7 +43,11 @@ const CHANGES: Readonly<Record<string, Change>> = {
   drain: { at: "primary", tells: "close all connections to PostgreSQL" },
   serve: { at: "primary", tells: "serve what the type PRIMARY, PostgreSQL and the wish allow" },
   kill: { at: "primary", args: () => [clientId], tells: "end the session of user postgres in" },
-  term: { at: "primary", args: () => ["--set", "7"], tells: "set the term to 7, in place of 1:" },
+  term: {
+    at: "primary",
+    args: () => ["--set", "7"],
+    tells: "set the term to 7, which nobody leads, in place of 1:",
+  },
   promote: { at: "standby", args: () => FORCE, tells: "claim the shard" },
   demote: { at: "primary", args: () => FORCE, tells: "restart as standby" },
   "change-type": { at: "standby", args: () => ["primary"], tells: "name the type PRIMARY in" },

@@ -42,7 +42,7 @@ test("npm installs the packed program as a command into an empty directory, with
   expect(await consumer.installed()).toEqual(["multipooler"]);
   expect(await consumer.dependencies("multipooler")).toEqual({});
   const folder = join(consumer.path, "node_modules", "@multipooler", "multipooler");
-  const licenses = await readFile(join(folder, "dist", "THIRD-PARTY-LICENSES.txt"), "utf8");
+  const licenses = await readFile(join(folder, "dist", "THIRD-PARTY-NOTICES.txt"), "utf8");
   expect(licenses).toMatch(/^pino \d+\.\d+\.\d+, MIT$/m);
   expect(licenses).not.toContain("@multipooler/");
   const program = consumer.command("multipooler");

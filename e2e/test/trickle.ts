@@ -5,29 +5,42 @@ import type { Server, Socket } from "node:net";
 const BYTES_PER_SECOND = 1024;
 const INTERVAL_MS = 125;
 
-/** A network behind which clients get what they ask for at 1 KiB a second. */
+interface TrickleOptions {
+  readonly port: number;
+  readonly target: number;
+  readonly bytesPerSecond: number;
+}
+
+/** A network behind which clients get what they ask for slowly. */
 export class Trickle implements AsyncDisposable {
   readonly address: string;
   readonly port: number;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
 
-  private constructor(server: Server, { port, target }: { port: number; target: number }) {
+  private constructor(server: Server, { port, target, bytesPerSecond }: TrickleOptions) {
     this.port = port;
     this.address = `127.0.0.1:${port}`;
     this.#server = server;
-    server.on("connection", (client) => this.#join(client, connect(target, "127.0.0.1")));
+    const pieceBytes = (bytesPerSecond * INTERVAL_MS) / 1000;
+    server.on("connection", (client) => {
+      this.#join(client, connect(target, "127.0.0.1"), pieceBytes);
+    });
   }
 
-  /** In front of an address of this machine. */
-  static async before(address: string): Promise<Trickle> {
+  /** In front of an address of this machine. Default: 1 KiB a second. */
+  static async before(
+    address: string,
+    bytesPerSecond: number = BYTES_PER_SECOND,
+  ): Promise<Trickle> {
     const server = createServer().listen(0, "127.0.0.1");
     await once(server, "listening");
     const bound = server.address();
     if (bound === null || typeof bound === "string") {
       throw new Error("no port was given");
     }
-    return new Trickle(server, { port: bound.port, target: Number(address.split(":").at(-1)) });
+    const target = Number(address.split(":").at(-1));
+    return new Trickle(server, { port: bound.port, target, bytesPerSecond });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -39,12 +52,12 @@ export class Trickle implements AsyncDisposable {
     await closed;
   }
 
-  #join(client: Socket, server: Socket): void {
+  #join(client: Socket, server: Socket, pieceBytes: number): void {
     client.pipe(server);
     // Nothing flows by itself: what is not read stays in the kernel, and then at the sender.
     server.pause();
     const trickle = setInterval(() => {
-      const bytes: unknown = server.read((BYTES_PER_SECOND * INTERVAL_MS) / 1000) ?? server.read();
+      const bytes: unknown = server.read(pieceBytes) ?? server.read();
       if (bytes instanceof Buffer) {
         client.write(bytes);
       }

@@ -1,6 +1,7 @@
 import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Plugin } from "rolldown";
+import { bundledModules } from "./bundled-modules.ts";
 import { packagesOf } from "./packages.ts";
 
 const STATUS_PAGE = "@multipooler/status-page";
@@ -10,10 +11,7 @@ export function pageFiles(): Plugin {
   return {
     name: "page-files",
     generateBundle(_options, bundle) {
-      const modules = Object.values(bundle).flatMap((file) =>
-        file.type === "chunk" ? file.moduleIds : [],
-      );
-      const page = packagesOf(modules).find(({ name }) => name === STATUS_PAGE);
+      const page = packagesOf(bundledModules(bundle)).find(({ name }) => name === STATUS_PAGE);
       if (page === undefined) {
         return;
       }

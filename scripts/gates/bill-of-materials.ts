@@ -1,8 +1,7 @@
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { command } from "./command.ts";
 import type { GateResult } from "./gate.ts";
-import { isRecord, readPackage } from "./workspace.ts";
+import { LockFile } from "./lock-file.ts";
+import { isRecord } from "./workspace.ts";
 
 /** A package of somebody else that is shipped with ours. */
 interface Component {
@@ -49,35 +48,6 @@ export function judgeComponents(components: readonly Component[]): GateResult {
     : { ok: false, output: faults.join("\n") || "nothing is shipped" };
 }
 
-/** The bill of materials of the program in CycloneDX' JSON, or why there is none. */
-export async function billOfMaterials(
-  root: string,
-): Promise<{ readonly json: string } | { readonly reason: string }> {
-  const components = await shippedComponents(root);
-  if ("reason" in components) {
-    return components;
-  }
-  const { name, version } = readPackage(root, "apps/multipooler");
-  const bill = {
-    bomFormat: "CycloneDX",
-    specVersion: "1.6",
-    version: 1,
-    metadata: {
-      component: { type: "application", name, version, purl: purlOf({ name, version }) },
-    },
-    components: components.list.map((component) => ({
-      type: "library",
-      "bom-ref": purlOf(component),
-      name: component.name,
-      version: component.version,
-      purl: purlOf(component),
-      licenses: [{ expression: component.license }],
-      ...(component.integrity === undefined ? {} : { hashes: [hashOf(component.integrity)] }),
-    })),
-  };
-  return { json: `${JSON.stringify(bill, undefined, 2)}\n` };
-}
-
 async function shippedComponents(
   root: string,
 ): Promise<{ readonly list: readonly Component[] } | { readonly reason: string }> {
@@ -92,32 +62,22 @@ async function shippedComponents(
     return { reason: `pnpm ${args.join(" ")}: ${output}` };
   }
   const report: unknown = JSON.parse(output.slice(begin));
-  const lock = readFileSync(join(root, "pnpm-lock.yaml"), "utf8");
+  const lock = LockFile.in(root);
   const list = Object.entries(isRecord(report) ? report : {}).flatMap(([license, packages]) =>
     (Array.isArray(packages) ? packages : []).flatMap((one: unknown) =>
       componentsOf(one, license, lock),
     ),
   );
-  return { list: list.toSorted((one, other) => (purlOf(one) < purlOf(other) ? -1 : 1)) };
+  return { list: list.toSorted((one, other) => (one.name < other.name ? -1 : 1)) };
 }
 
-function componentsOf(one: unknown, license: string, lock: string): Component[] {
+function componentsOf(one: unknown, license: string, lock: LockFile): Component[] {
   const { name, versions } = isRecord(one) ? one : {};
   return (Array.isArray(versions) ? versions : []).map((each: unknown) => {
-    const version = String(each);
-    const integrity = integrityIn(lock, `${String(name)}@${version}`);
-    return { name: String(name), version, license: license.replace(/^\((.*)\)$/, "$1"), integrity };
+    const pinned = { name: String(name), version: String(each) };
+    const integrity = lock.integrity(pinned);
+    return { ...pinned, license: license.replace(/^\((.*)\)$/, "$1"), integrity };
   });
-}
-
-function integrityIn(lock: string, key: string): string | undefined {
-  for (const head of [`\n  ${key}:\n`, `\n  '${key}':\n`]) {
-    const at = lock.indexOf(head);
-    if (at !== -1) {
-      return /^ +resolution: \{integrity: ([^,}]+)/.exec(lock.slice(at + head.length))?.[1];
-    }
-  }
-  return undefined;
 }
 
 /** Of "A OR B" one is enough, of "A AND B" both are needed. */
@@ -127,14 +87,4 @@ function isAllowed(license: string): boolean {
     .some((choice) =>
       choice.split(/ AND /i).every((part) => ALLOWED.has(part.replaceAll(/[()]/g, "").trim())),
     );
-}
-
-function hashOf(integrity: string): { readonly alg: string; readonly content: string } {
-  const [algorithm = "", base64 = ""] = integrity.split("-", 2);
-  const alg = algorithm.replace(/^sha(\d+)$/, "SHA-$1");
-  return { alg, content: Buffer.from(base64, "base64").toString("hex") };
-}
-
-function purlOf({ name, version }: { readonly name: string; readonly version: string }): string {
-  return `pkg:npm/${name.replace("@", "%40")}@${version}`;
 }

@@ -16,7 +16,12 @@ export interface Changeset {
 
 /** Changesets, or why they cannot be read. */
 export type ChangesetStatus =
-  | { readonly ok: true; readonly changesets: readonly Changeset[] }
+  | {
+      readonly ok: true;
+      readonly changesets: readonly Changeset[];
+      /** Names of the packages that are released by them, those that depend on a named one included. */
+      readonly released: ReadonlySet<string>;
+    }
   | { readonly ok: false; readonly reason: string };
 
 /**
@@ -60,7 +65,12 @@ export async function changesetStatus(
     return { ok, reason: output.replaceAll(/^(?: +at |🦋).*\n?/gmu, "").trim() };
   }
   const plan: unknown = JSON.parse(readFileSync(report, "utf8"));
-  return { ok, changesets: list(plan, "changesets").map(changeset) };
+  const released = list(plan, "releases").filter((each) => text(each, "type") !== "none");
+  return {
+    ok,
+    changesets: list(plan, "changesets").map(changeset),
+    released: new Set(released.map((each) => text(each, "name"))),
+  };
 }
 
 function changeset(json: unknown): Changeset {

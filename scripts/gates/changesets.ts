@@ -2,10 +2,12 @@ import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, matchesGlob } from "node:path";
 
+import { bundledFrom, isProgram, pinsDiffer } from "./bundled-parts.ts";
 import { changesetStatus, withUntracked } from "./changeset-status.ts";
 import type { Changeset } from "./changeset-status.ts";
 import { command } from "./command.ts";
 import type { GateResult } from "./gate.ts";
+import { LockFile } from "./lock-file.ts";
 import { workspacePackages } from "./workspace.ts";
 import type { WorkspacePackage } from "./workspace.ts";
 
@@ -13,7 +15,8 @@ import type { WorkspacePackage } from "./workspace.ts";
  * Every public package that differs from main is named by a changeset that main does not have.
  * `changeset status` reads the changesets; alone it would be content with one for any package. An
  * empty changeset (`changeset add --empty`) says that no release is needed. A package whose version
- * differs from main's is being released, which uses its changesets up.
+ * differs from main's is being released, which uses its changesets up. A program has its libraries in it: it
+ * is to be released with them, which a changeset for one of them leads to (`updateInternalDependents`).
  *
  * Where there is no main to compare with (a shallow clone of another branch, a tarball), only the
  * changesets since the oldest commit are read, and the output says so.
@@ -49,7 +52,7 @@ async function compare(around: Surroundings): Promise<GateResult> {
   const status =
     written.length > 0
       ? await changesetStatus(around.root, { since, ...around })
-      : ({ ok: true, changesets: [] } as const);
+      : ({ ok: true, changesets: [], released: new Set<string>() } as const);
   if (!status.ok) {
     return { ok: false, output: [`Read: ${written.join(", ")}`, status.reason].join("\n") };
   }
@@ -61,8 +64,10 @@ async function compare(around: Surroundings): Promise<GateResult> {
     return { ok: true, output: "nothing compared: neither origin/main nor main is in this clone" };
   }
   const changed = published.filter((each) => hasChanged(each, files));
+  const rebuilt = await rebuiltPrograms(around, main, files);
+  const unreleased = rebuilt.filter(({ name }) => !status.released.has(name));
   const missing: string[] = [];
-  for (const each of unnamed(changed, status.changesets)) {
+  for (const each of unnamed([...new Set([...changed, ...unreleased])], status.changesets)) {
     if (!(await isReleased(around, main, each))) {
       missing.push(each.name);
     }
@@ -129,6 +134,21 @@ function hasChanged({ folder }: WorkspacePackage, files: readonly string[]): boo
       file === `${folder}/package.json` ||
       (matchesGlob(file, `${folder}/src/**`) && !file.endsWith(".test.ts")),
   );
+}
+
+/** Programs that are bundled from something that differs from main: a library, or another version of others'. */
+async function rebuiltPrograms(
+  around: Surroundings,
+  main: string,
+  files: readonly string[],
+): Promise<readonly WorkspacePackage[]> {
+  const packages = workspacePackages(around.root);
+  const before = new LockFile(await run(around, "show", `${main}:pnpm-lock.yaml`));
+  const locks = { before, now: LockFile.in(around.root) };
+  return packages.filter(isProgram).filter((program) => {
+    const parts = bundledFrom(program, packages);
+    return parts.some((each) => hasChanged(each, files)) || pinsDiffer(parts, locks);
+  });
 }
 
 async function isReleased(

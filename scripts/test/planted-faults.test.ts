@@ -297,6 +297,25 @@ describe("changesets", () => {
     expect(result).toMatchObject({ ok: true });
   });
 
+  test(
+    "another version of somebody else's package, which programs have in them",
+    LIMIT,
+    async () => {
+      const plants: Plants = {
+        "pnpm-lock.yaml": (text) =>
+          text
+            .replaceAll(/\bpg-int8@1\.0\.1\b/g, "pg-int8@1.0.2")
+            .replaceAll("pg-int8: 1.0.1", "pg-int8: 1.0.2"),
+      };
+      const { ok, output } = await gateOn("changesets", plants);
+      expect(ok).toBe(false);
+      expect(output).toContain("@multipooler/multipooler");
+      expect(output).not.toContain("@multipooler/manager");
+      const named = { ...plants, ...changeset('"@multipooler/multipooler": patch\n') };
+      expect(await gateOn("changesets", named)).toMatchObject({ ok: true });
+    },
+  );
+
   test.each([
     ["a package that is private", '"@multipooler/quickstart": patch\n'],
     ["a package that does not exist", '"@multipooler/nowhere": patch\n'],

@@ -1,9 +1,10 @@
-import { mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { command } from "../gates/command.ts";
 import type { CommandResult } from "../gates/command.ts";
+import { packagesToRelease } from "../release/release-plan.ts";
 import { copyRepository } from "./planted-tree.ts";
 import type { PlantedTree } from "./planted-tree.ts";
 
@@ -42,15 +43,25 @@ test("a dry run shows versions and tarballs, and publishes nothing", LIMIT, asyn
   expect(output).not.toContain("@multipooler/quickstart");
   expect(output).toContain("Nothing was published");
   expect(readdirSync(out)).toContain("multipooler-topo-0.0.0.tgz");
-  const bill: unknown = JSON.parse(readFileSync(join(out, "multipooler.cdx.json"), "utf8"));
-  expect(bill).toMatchObject({
-    bomFormat: "CycloneDX",
-    components: expect.arrayContaining([
-      expect.objectContaining({
-        name: "pino",
-        hashes: [{ alg: "SHA-512", content: expect.any(String) }],
-      }),
-    ]),
+  const tarball = join(out, "multipooler-multipooler-0.0.0.tgz");
+  const bill = await command("tar", ["-xzOf", tarball, "package/dist/sbom.cdx.json"], { cwd: out });
+  expect(JSON.parse(bill.output)).toMatchObject({ bomFormat: "CycloneDX" });
+});
+
+test("a library's fix releases the programs that have it in them", LIMIT, async () => {
+  tree.git("rm", "--quiet", ":(glob).changeset/*.md");
+  using _planted = tree.plant({
+    ".changeset/planted.md": '---\n"@multipooler/topo": patch\n---\n\nMended.\n',
+    // Before 1.0.0 a fix leaves the range of those that depend on it, and they would be released anyway.
+    "packages/topo/package.json": (text) =>
+      text.replace('"version": "0.0.0"', '"version": "1.0.0"'),
+  });
+  const plan = await packagesToRelease(tree.root, out);
+  const next = "reason" in plan ? [] : plan.packages.map((each) => [each.name, each.next]);
+  expect(Object.fromEntries(next)).toMatchObject({
+    "@multipooler/topo": "1.0.1",
+    "@multipooler/multipooler": "0.0.1",
+    "@multipooler/pgctld-daemon": "0.0.0",
   });
 });
 

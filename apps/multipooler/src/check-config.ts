@@ -1,6 +1,6 @@
-import type { Writable } from "node:stream";
 import { systemClock } from "@multipooler/timing";
 import { printable, tableText } from "@multipooler/text-table";
+import type { Output } from "./ctl/output.ts";
 import { checkDirectories, directoriesOf } from "./directories.ts";
 import { preflight } from "./preflight.ts";
 import { ignoredGivens, resolveConfig } from "./settings/config.ts";
@@ -16,7 +16,7 @@ export interface CheckConfigOptions {
 }
 
 export interface CheckConfigIo {
-  readonly stdout: Writable;
+  readonly output: Output;
   /** Prints one line for people to standard error. */
   readonly complain: (line: string) => void;
 }
@@ -34,11 +34,11 @@ const NO_LOG = {
  *
  * @throws ConfigError as a start does.
  */
-export function checkConfig(
+export async function checkConfig(
   sources: ConfigSources,
   { all, json }: CheckConfigOptions,
-  { stdout, complain }: CheckConfigIo,
-): number {
+  { output, complain }: CheckConfigIo,
+): Promise<number> {
   const config = resolveConfig(sources);
   const { target } = preflight(config, { clock: systemClock, logger: NO_LOG });
   checkDirectories(directoriesOf(config, target));
@@ -47,7 +47,7 @@ export function checkConfig(
   }
   const every = effectiveSettings(settings, sources);
   const shown = all ? every : every.filter(({ from }) => from !== "");
-  stdout.write(json ? `${JSON.stringify(shown)}\n` : textOf(shown));
+  await output.write(json ? `${JSON.stringify(shown)}\n` : textOf(shown));
   return 0;
 }
 

@@ -49,8 +49,16 @@ export interface QueryOptions extends ClientOptions {
   readonly format: string;
 }
 
+/** What a command line does besides running commands. */
+export interface CommandLineEffects {
+  /** Sets the exit code. */
+  readonly exit: (code: number) => void;
+  /** Prints a help or the version. */
+  readonly print: (text: string) => void;
+}
+
 /** Declares the commands, flags, help and defaults. Values of settings are checked by `resolveConfig`. */
-export function commandLine(actions: CommandActions, exit: (code: number) => void): Command {
+export function commandLine(actions: CommandActions, { exit, print }: CommandLineEffects): Command {
   const program = new Command("multipooler")
     .description(
       "PostgreSQL connection pooler and lifecycle manager: one process beside each PostgreSQL.\n" +
@@ -61,6 +69,7 @@ export function commandLine(actions: CommandActions, exit: (code: number) => voi
     .enablePositionalOptions()
     .configureHelp({ helpWidth: Math.min(process.stdout.columns ?? 100, 110) })
     .configureOutput({
+      writeOut: print,
       // Every fault is one line; commander puts its suggestion on a second one.
       outputError: (text, write) => write(`${printable(faultLine(program, text))}\n`),
     })

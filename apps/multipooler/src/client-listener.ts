@@ -64,6 +64,7 @@ export function listenerLimits(
     loginFailureLimit: config.pgLoginFailureLimit,
     loginFailureWindowMs: config.pgLoginFailureWindowMs,
     idleTimeoutMs: config.pgClientIdleTimeoutMs,
+    clientStallTimeoutMs: config.clientStallTimeoutMs,
     maxMessageBytes: config.pgMaxMessageBytes,
   };
 }

@@ -30,13 +30,8 @@ export function databaseTlsConfig(config: Config): ClientTlsConfig {
     rootCertFile: config.pgClientSslRootCert,
     certFile: config.pgClientSslCert,
     keyFile: config.pgClientSslKey,
-    serverName: config.pgClientSslServerName ?? hostOf(config),
+    serverName: config.pgClientSslServerName,
   };
-}
-
-/** Where an IP address is set beside the name, the certificate is for the name. */
-function hostOf({ pgHost, pgHostAddress }: Config): string | undefined {
-  return pgHostAddress === undefined || pgHost.startsWith("/") ? undefined : pgHost;
 }
 
 /** Any name that an authority of the system certified would do for a weaker mode. */

@@ -1,8 +1,9 @@
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import { ManagerError, formatConnInfo, postgresDatabase } from "@multipooler/manager";
-import type { DatabaseConfig, PostgresProvider } from "@multipooler/manager";
-import type { ClientTlsFiles } from "@multipooler/tls";
+import type { DatabaseConfig, DatabasePlace, PostgresProvider } from "@multipooler/manager";
+import type { ClientTlsFiles, TlsSettings } from "@multipooler/tls";
 import { passwordIn } from "./passfile.ts";
 import { ConfigError } from "./settings/config.ts";
 import { readSecretFile } from "./secret-file.ts";
@@ -25,11 +26,12 @@ export function databaseOf(config: Config, source: DatabaseSource): PostgresProv
  *
  * @throws ConfigError
  */
-export function preparedAddress(
+export function preparedPlace(
   config: Config,
-  database: Pick<PostgresProvider, "prepareAddress">,
+  database: Pick<PostgresProvider, "preparePlace">,
+  source: DatabaseSource,
 ): () => void {
-  return naming(config, () => database.prepareAddress(addressOf(config)));
+  return naming(config, () => database.preparePlace(placeOf(config, source)));
 }
 
 function naming<T>(config: Config, use: () => T): T {
@@ -64,22 +66,56 @@ function flagOf(option: string, config: Config): string {
   }
 }
 
-interface DatabaseSource {
-  readonly tls: ClientTlsFiles;
+export interface DatabaseSource {
+  readonly tls: Pick<ClientTlsFiles, "settings">;
   readonly current: () => Config;
 }
 
-function databaseAt(config: Config, { tls, current }: DatabaseSource): PostgresProvider {
+function databaseAt(config: Config, source: DatabaseSource): PostgresProvider {
   return postgresDatabase({
-    address: addressOf(config),
+    ...placeOf(config, source),
     database: config.database,
     user: config.adminUser,
-    password: () => password(current()),
-    tls: () => tls.settings,
     adminConnections: config.adminConnections,
     dialTimeoutMs: config.dialTimeoutMs,
     replicationConnInfo: () => config.replicationConnInfo ?? loginOfPgctld(config.poolerDir),
   });
+}
+
+/**
+ * A server that is left is dialled as long as it drains: it gets the password of its own address, and its
+ * certificate is for its own name.
+ */
+function placeOf(config: Config, { tls, current }: DatabaseSource): DatabasePlace {
+  const address = addressOf(config);
+  let last = config;
+  const own = (): Config => {
+    const now = current();
+    if (isDeepStrictEqual(addressOf(now), address)) {
+      last = now;
+    }
+    return last;
+  };
+  let given: TlsSettings | undefined;
+  let named: TlsSettings = { mode: "disable" };
+  return {
+    address,
+    password: () => password(own()),
+    tls: () => {
+      const { settings: files } = tls;
+      const serverName = files.serverName ?? hostOf(own());
+      if (files !== given || serverName !== named.serverName) {
+        given = files;
+        named = { ...files, serverName };
+      }
+      return named;
+    },
+  };
+}
+
+/** Where an IP address is set beside the name, the certificate is for the name. */
+function hostOf({ pgHost, pgHostAddress }: Config): string | undefined {
+  return pgHostAddress === undefined || pgHost.startsWith("/") ? undefined : pgHost;
 }
 
 /** pgctld keeps the superuser's password for libpq in the directory that it shares with its pooler. */

@@ -49,6 +49,7 @@ export function grpcLimits(
     connectionLimit: { connections: limits.grpc, reason: limitReason(config, limits) },
     maxReceivingBytes: config.grpcMaxReceivingBytes,
     receiveTimeoutMs: config.grpcReceiveTimeoutMs,
+    clientStallTimeoutMs: config.clientStallTimeoutMs,
     keepaliveIntervalMs: config.grpcKeepaliveMs,
     keepaliveTimeoutMs: config.grpcKeepaliveTimeoutMs,
     maxConnectionAgeMs: unlessZero(config.grpcMaxConnectionAgeMs),

@@ -6,11 +6,11 @@ import { holdYoungGeneration } from "./young-generation.ts";
 const signals = new SignalGuard();
 const problem = nodeProblem(process.versions.node);
 if (problem === undefined) {
-  const held = holdYoungGeneration();
+  const youngGeneration = holdYoungGeneration();
   // Loaded after the handlers are installed: it takes long enough for a signal to arrive.
   const { runProgram } = await import("./program.ts");
   await signals.settle();
-  await runProgram({ signals, loaded: () => held[Symbol.dispose]() });
+  await runProgram({ signals, youngGeneration });
 } else {
   // The rest of the program has words that an older Node does not know.
   process.stderr.write(`${problem}\n`);

@@ -16,6 +16,7 @@ import type { ConfigSources } from "./settings/setting-source.ts";
 import type { ActivityActions } from "./ctl/activity-commands.ts";
 import type { PromotionActions } from "./ctl/promotion-commands.ts";
 import type { ReplicationActions } from "./ctl/replication-commands.ts";
+import { Output, OutputClosed } from "./ctl/output.ts";
 import type { TopoOptions } from "./ctl/topo-command.ts";
 import type { TopoActions, TopoArguments } from "./ctl/topo-commands.ts";
 import { Interruption } from "./interruption.ts";
@@ -27,7 +28,13 @@ import { topologyTarget, topologyTargetSettings } from "./topology-target.ts";
 /** Exit code for a wrong command line or setting; shells use the same. */
 const EXIT_USAGE = 2;
 
-const io = { stdin: process.stdin, stdout: process.stdout, stderr: process.stderr, complain };
+const io = {
+  stdin: process.stdin,
+  stdout: process.stdout,
+  stderr: process.stderr,
+  output: new Output(process.stdout),
+  complain,
+};
 
 function sourcesOf({ flags, configFile }: GivenSettings): ConfigSources {
   const file = readSettingsFile(configFile);
@@ -44,40 +51,55 @@ function topoOptions({ given, json }: TopoArguments): TopoOptions {
 
 export interface ProgramOptions {
   readonly signals: SignalGuard;
-  /** Called when all that the command needs is loaded. */
-  readonly loaded: () => void;
+  /** Held until a command begins; for a pooler, until clients can connect. */
+  readonly youngGeneration: Disposable;
 }
 
 /** Runs the command of the command line and sets the exit code of the process. */
 export async function runProgram(options: ProgramOptions): Promise<void> {
   process.stderr.on("error", () => undefined);
   try {
-    await commandsOf(options).parseAsync();
+    await runCommand(options);
   } catch (error) {
     if (error instanceof ConfigError) {
       for (const problem of error.problems) {
         complain(problem);
       }
       process.exitCode = EXIT_USAGE;
-    } else if (error instanceof CommanderError) {
-      process.exitCode = error.exitCode === 0 ? 0 : EXIT_USAGE;
-    } else {
+    } else if (!(error instanceof OutputClosed)) {
       throw error;
     }
   }
 }
 
-function commandsOf(options: ProgramOptions): Command {
-  const { signals, loaded } = options;
-  const line = commandLine(actionsOf(options), (code) => {
+async function runCommand(options: ProgramOptions): Promise<void> {
+  let help = "";
+  try {
+    await commandsOf(options, (text) => (help += text)).parseAsync();
+  } catch (error) {
+    if (!(error instanceof CommanderError)) {
+      throw error;
+    }
+    process.exitCode = error.exitCode === 0 ? 0 : EXIT_USAGE;
+    await io.output.write(help);
+  }
+}
+
+function commandsOf(options: ProgramOptions, print: (text: string) => void): Command {
+  const { youngGeneration, signals } = options;
+  const exit = (code: number): void => {
     process.exitCode = code;
+  };
+  const line = commandLine(actionsOf(options), { exit, print });
+  line.hook("preAction", (_, command) => {
+    // A pooler goes on to load, until clients can connect.
+    if (command !== line) {
+      youngGeneration[Symbol.dispose]();
+    }
   });
   line.commands
     .find((command) => command.name() === "ctl")
-    ?.hook("preAction", () => {
-      signals.endOnHangup();
-      loaded();
-    });
+    ?.hook("preAction", () => signals.endOnHangup());
   return line;
 }
 
@@ -88,16 +110,16 @@ function actionsOf(program: ProgramOptions): CommandActions {
     config: {
       check: async (given, options) => {
         const { checkConfig } = await import("./check-config.ts");
-        return checkConfig(sourcesOf(given), options, io);
+        return await checkConfig(sourcesOf(given), options, io);
       },
       describe: async (format) => {
         const { settingsReference } = await import("./settings/settings-reference.ts");
-        io.stdout.write(settingsReference(settings, acceptedFlags, format));
+        await io.output.write(settingsReference(settings, acceptedFlags, format));
         return 0;
       },
       importPgBouncer: async (path) => {
         const { importCommand } = await import("./pgbouncer/import-command.ts");
-        return importCommand(path, io);
+        return await importCommand(path, io);
       },
     },
     query: async (sql, options) => {
@@ -115,7 +137,7 @@ function actionsOf(program: ProgramOptions): CommandActions {
     },
     completion: async (line, shell) => {
       const { completionScript } = await import("./completion.ts");
-      io.stdout.write(completionScript(line, shell));
+      await io.output.write(completionScript(line, shell));
       return 0;
     },
     drain: async (options) => {
@@ -135,7 +157,7 @@ function actionsOf(program: ProgramOptions): CommandActions {
 
 async function runPooler(
   given: GivenSettings,
-  { signals, loaded }: ProgramOptions,
+  { signals, youngGeneration }: ProgramOptions,
 ): Promise<number> {
   const sources = sourcesOf(given);
   const config = resolveConfig(sources);
@@ -153,7 +175,7 @@ async function runPooler(
     signals,
     accepted: [...new Set([...given.accepted, ...inFile])],
     ignored: ignoredGivens(sources),
-    started: loaded,
+    started: () => youngGeneration[Symbol.dispose](),
     exit: (code) => process.exit(code),
   });
 }

@@ -56,7 +56,7 @@ async function check(status: PostgresStatus, server: typeof OWN | undefined): Pr
   await daemon.listen();
   try {
     const pgctldAddr = `127.0.0.1:${daemon.port}`;
-    using process = serverProcessOf({ pgctldAddr, pgPort: 5432, socketFile: undefined });
+    using process = serverProcessOf(() => ({ pgctldAddr, pgPort: 5432, socketFile: undefined }));
     await process?.check(server);
   } finally {
     await daemon.close({ signal: AbortSignal.timeout(5_000) });

@@ -32,8 +32,8 @@
  * | statements                                | generated                                                     |
  * | the answer to what has no Sync or Flush   | PostgreSQL drops it at a Terminate; the pooler passes it on   |
  * | before a Terminate                        |                                                               |
- * | Describe or Bind in a failed transaction  | 25P02, where the pooler had to parse the statement first,     |
- * |                                           | also where the client then leaves                             |
+ * | Describe of a statement, or Bind, in a    | 25P02, where the pooler had to parse the statement first,     |
+ * | failed transaction                        | also where the client then leaves                             |
  */
 
 import { terminate } from "./frontend.ts";
@@ -100,6 +100,13 @@ export function endsInCopy(expected: readonly string[]): boolean {
 }
 
 const FAILED_TRANSACTION = "Z E";
+/** in_failed_sql_transaction */
+const IN_FAILED_TRANSACTION = "25P02";
+/**
+ * What PostgreSQL may say of a Bind, or behind a Describe, in a failed transaction, with protocol_violation,
+ * invalid_sql_statement_name and invalid_cursor_name: it looks at nothing else there.
+ */
+const SAID_WHEN_FAILED = [IN_FAILED_TRANSACTION, BROKEN_PROTOCOL, "26000", "34000"];
 
 /** What both sides have answered, as lines of {@link comparable}. */
 export interface ComparedAnswers {
@@ -107,18 +114,32 @@ export interface ComparedAnswers {
   readonly actual: readonly string[];
   /** The messages that were answered. */
   readonly sent: readonly Buffer[];
+  /** The last ReadyForQuery before that, as its line; the empty text before a login. */
+  readonly before: string;
 }
 
 /** Whether two answers are the same but for what may differ. */
-export function isAllowed({ expected, actual, sent }: ComparedAnswers): boolean {
+export function isAllowed({ expected, actual, sent, before }: ComparedAnswers): boolean {
   if (sent.some((message) => message.equals(terminate)) && isCutShort(expected, actual)) {
     return true;
   }
   const expectedUnits = unitsOf(expected);
   const actualUnits = unitsOf(actual);
+  if (expectedUnits.length !== actualUnits.length) {
+    return false;
+  }
+  const others = expectedUnits
+    .map((unit, at) => ({
+      unit,
+      other: actualUnits[at] ?? [],
+      status: at === 0 ? before : expectedUnits[at - 1]?.at(-1),
+    }))
+    .filter(({ unit, other }) => !isSame(unit, other));
   return (
-    expectedUnits.length === actualUnits.length &&
-    expectedUnits.every((unit, at) => isSameUnit(unit, actualUnits[at] ?? []))
+    others.length <= sent.filter(usesStatement).length &&
+    others.every(
+      ({ unit, other, status }) => status === FAILED_TRANSACTION && isFailedEarlier(unit, other),
+    )
   );
 }
 
@@ -131,17 +152,33 @@ function isCutShort(expected: readonly string[], actual: readonly string[]): boo
   );
 }
 
-function isSameUnit(expected: readonly string[], actual: readonly string[]): boolean {
-  if (expected.length === actual.length && expected.every((line, at) => line === actual[at])) {
-    return true;
-  }
-  const [error = "", ...rest] = actual;
+function isSame(expected: readonly string[], actual: readonly string[]): boolean {
+  return expected.length === actual.length && expected.every((line, at) => line === actual[at]);
+}
+
+/** A Describe of a statement, or a Bind: the pooler may have to parse what it names on this backend. */
+function usesStatement(message: Buffer): boolean {
+  const type = message.toString("latin1", 0, 1);
+  return type === "B" || (type === "D" && message.toString("latin1", 5, 6) === "S");
+}
+
+/** Whether the pooler says at once that the transaction has failed, and PostgreSQL says nothing else. */
+function isFailedEarlier(expected: readonly string[], actual: readonly string[]): boolean {
+  const [error = "", end, ...more] = actual;
+  const errors = expected.filter((line) => line.startsWith("E "));
   return (
-    error.includes("|C25P02|") &&
-    rest.length === 1 &&
-    (rest[0] === FAILED_TRANSACTION || rest[0] === THE_END) &&
-    expected.at(-1) === rest[0]
+    error.startsWith("E ") &&
+    error.includes(`|C${IN_FAILED_TRANSACTION}|`) &&
+    more.length === 0 &&
+    (end === FAILED_TRANSACTION || end === THE_END) &&
+    expected.at(-1) === end &&
+    errors.every((line) => SAID_WHEN_FAILED.some((code) => sqlstateOf(line) === code))
   );
+}
+
+/** Of an error as {@link comparable} has it. */
+function sqlstateOf(line: string): string | undefined {
+  return /\|C?([\dA-Z]{5})(?:\||$)/u.exec(line)?.[1];
 }
 
 /** What comes up to each ReadyForQuery. */

@@ -24,6 +24,8 @@ export class ComparedClient {
   #sent: Buffer[] = [];
   #mayCopy = false;
   #isOver = false;
+  /** The last ReadyForQuery that both sides have sent. */
+  #status = "";
 
   private constructor(pair: Pair) {
     this.#pair = pair;
@@ -36,6 +38,7 @@ export class ComparedClient {
       async (peer, signal) => await peer.transcript.login(signal),
     );
     compare({ expected, actual, sent: [], what: "the login" });
+    client.#note(expected);
     client.#compareParameters([]);
     return client;
   }
@@ -67,9 +70,14 @@ export class ComparedClient {
     });
     this.#isOver = this.#pair.direct.transcript.hasEnded;
     if (!endsInCopy(expected)) {
-      compare({ expected, actual, sent });
+      compare({ expected, actual, sent, before: this.#status });
+      this.#note(expected);
       this.#compareReports(sent);
     }
+  }
+
+  #note(answer: readonly string[]): void {
+    this.#status = answer.findLast((line) => line.startsWith("Z")) ?? this.#status;
   }
 
   /** Waits until so many messages that a Flush was sent behind are answered on both sides. */
@@ -129,13 +137,14 @@ export class ComparedClient {
   }
 }
 
-interface Compared extends ComparedAnswers {
+interface Compared extends Omit<ComparedAnswers, "before"> {
+  readonly before?: string;
   /** What is compared, besides the answers to what was sent. */
   readonly what?: string;
 }
 
-function compare({ what = "", ...answers }: Compared): void {
-  if (!isAllowed(answers)) {
+function compare({ what = "", before = "", ...answers }: Compared): void {
+  if (!isAllowed({ ...answers, before })) {
     const { expected, actual, sent } = answers;
     const said = [...sent.map((message) => printable(message.toString("latin1"))), what];
     throw new ConversationDifference(

@@ -35,18 +35,20 @@ export function sampleLine(sample: Sample): string {
 
 /** Everything that a soak has found, for people. */
 export function reportOf(result: SoakResult): string {
-  const { levels, errors, ledger, remains, visits, outages, stalls, exit } = result;
+  const { levels, errors, ledger, remains, visits, outages, stalls, stalledShare, exit } = result;
   return [
     "",
     levelTable(levels),
     errorTable(errors),
-    `${outages} restarts of PostgreSQL, which answered too late ${stalls} times; visits: ${[...visits].map(([name, count]) => `${name} ${count}`).join(", ")}`,
+    `${outages} restarts of PostgreSQL, which answered too late ${stalls} times (${(stalledShare * 100).toFixed(1)}% of the time not judged); visits: ${[...visits].map(([name, count]) => `${name} ${count}`).join(", ")}`,
     `ledger: ${ledger.acknowledged} rows acknowledged, ${ledger.doubtful} in doubt; ` +
       `lost ${list(ledger.faults.lost)}; twice ${list(ledger.faults.twice)}; surplus ${list(ledger.faults.surplus)}`,
     `at rest: ${sampleLine(remains.sample).trim().replaceAll(/ +/g, " ")} (${sampleHeading().trim().replaceAll(/ +/g, " ")}); ` +
       `left behind: ${remains.faults.length === 0 ? "nothing" : remains.faults.join(", ")}`,
     `the pooler ended with ${exit}`,
-    result.isGood ? "level, and nothing lost" : "NOT LEVEL, or something was lost: see above",
+    result.isGood
+      ? "level, and nothing lost"
+      : "NOT LEVEL, or something was lost, or too little was judged: see above",
     "",
   ].join("\n");
 }

@@ -7,6 +7,7 @@ import { Ledger } from "./ledger.ts";
 import type { LedgerFaults } from "./ledger.ts";
 import type { SoakOptions } from "./options.ts";
 import { Outages } from "./outages.ts";
+import { Probe } from "./probe.ts";
 import { remainsOf } from "./remains.ts";
 import type { Remains } from "./remains.ts";
 import { reportOf, sampleHeading, sampleLine } from "./report.ts";
@@ -20,6 +21,8 @@ const SAMPLE_MS = 10_000;
 /** So many at least, however short it is. */
 const LEAST_SAMPLES = 24;
 const RESTARTS = 6;
+/** What happens around a stall is not judged; of a run that stalls for longer, too little is. */
+const MOST_STALLED = 1 / 3;
 
 /** What a soak has found. */
 export interface SoakResult {
@@ -35,6 +38,8 @@ export interface SoakResult {
   readonly outages: number;
   /** How often PostgreSQL itself answered too late. */
   readonly stalls: number;
+  /** The part of the time in which errors were excused by that. */
+  readonly stalledShare: number;
   /** The exit code of the program, or the signal that ended it. */
   readonly exit: string;
   readonly isGood: boolean;
@@ -53,15 +58,15 @@ export async function soak(
   const stand = await startStand(stack);
   const ledger = new Ledger();
   const errors = new ErrorCounts();
-  const stalls = new Stalls({
-    probe: () => stand.postgres.sql("select 1"),
-    now: () => performance.now(),
-  });
+  const probe = stack.use(new Probe({ ...stand.address, port: stand.postgres.port }));
+  const stalls = new Stalls({ probe: (until) => probe.ask(until), now: () => performance.now() });
   const outages = new Outages(stand, stalls);
   const crowd = new Crowd({ ...options, stand, ledger, errors, outages });
   const sampling = new Sampling(stand, (sample) => print(sampleLine(sample)));
   print(sampleHeading());
+  const startedAt = performance.now();
   await work(options, { crowd, outages, stalls, sampling, signal });
+  const stalledShare = Math.min(1, stalls.excusedMs / (performance.now() - startedAt));
   const remains = await remainsOf(stand, sampling);
   const faults = ledger.compare(await rowsOf(stand));
   const { code, signal: killedBy } = await stand.pooler.stop();
@@ -74,12 +79,14 @@ export async function soak(
     visits: crowd.visits,
     outages: outages.count,
     stalls: stalls.count,
+    stalledShare,
     exit: String(killedBy ?? code),
     isGood:
       levels.every(({ isLevel }) => isLevel) &&
       errors.list().every(({ why }) => why !== undefined) &&
       Object.values(faults).every((ids: readonly number[]) => ids.length === 0) &&
       remains.faults.length === 0 &&
+      stalledShare <= MOST_STALLED &&
       code === 0,
   };
   print(reportOf(result));

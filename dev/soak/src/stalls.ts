@@ -3,12 +3,14 @@ import { setTimeout as elapsed } from "node:timers/promises";
 /** The pooler waits for a second. Half of that, since it asks at other moments than this does. */
 const LONGEST_ANSWER_MS = 500;
 const PAUSE_MS = 250;
+/** A question is given up then, and asked again. */
+const ANSWER_LIMIT_MS = 10_000;
 /** What was refused may still be refused for so long. */
 const AFTERMATH_MS = 15_000;
 
 export interface StallsOptions {
   /** Asks PostgreSQL for an answer, past the pooler. */
-  readonly probe: () => Promise<unknown>;
+  readonly probe: (options: { readonly signal: AbortSignal }) => Promise<unknown>;
   readonly now: () => number;
 }
 
@@ -20,6 +22,7 @@ export class Stalls {
   readonly #options: StallsOptions;
   #askedAt: number | undefined;
   #count = 0;
+  #excusedMs = 0;
   /** The last one ended then. */
   #until = Number.NEGATIVE_INFINITY;
 
@@ -31,6 +34,11 @@ export class Stalls {
     return this.#count;
   }
 
+  /** For how long errors were expected because of stalls, the time after them included. */
+  get excusedMs(): number {
+    return this.#excusedMs;
+  }
+
   /** Whether there was one since then; `since` on the same clock. */
   hasBeenSince(since: number): boolean {
     const waitedMs = this.#askedAt === undefined ? 0 : this.#options.now() - this.#askedAt;
@@ -40,21 +48,28 @@ export class Stalls {
   /** Looks until the signal aborts. */
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      await this.look();
+      await this.look({ signal });
       await elapsed(PAUSE_MS, undefined, { signal }).catch(() => undefined);
     }
   }
 
-  /** Asks once. A PostgreSQL that is not there says so at once, and is none that stalls. */
-  async look(): Promise<void> {
+  /**
+   * Asks once, until the signal aborts. A PostgreSQL that is not there says so at once, and is none that
+   * stalls.
+   */
+  async look({ signal }: { readonly signal: AbortSignal }): Promise<void> {
     const { probe, now } = this.#options;
     const askedAt = now();
     this.#askedAt = askedAt;
-    await probe().catch(() => undefined);
+    await probe({
+      signal: AbortSignal.any([signal, AbortSignal.timeout(ANSWER_LIMIT_MS)]),
+    }).catch(() => undefined);
     this.#askedAt = undefined;
     if (now() - askedAt > LONGEST_ANSWER_MS) {
       this.#count += 1;
-      this.#until = now() + AFTERMATH_MS;
+      const until = now() + AFTERMATH_MS;
+      this.#excusedMs += until - Math.max(askedAt, this.#until);
+      this.#until = until;
     }
   }
 }

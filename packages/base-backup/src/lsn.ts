@@ -1,6 +1,11 @@
 import { malformed } from "./error.ts";
 
-/** A position in the WAL, from PostgreSQL's text. @throws MALFORMED */
+/**
+ * A position in the WAL, from PostgreSQL's text. `@multipooler/topo` reads the same text: it is no part of
+ * a backup, which works without a topology, and nothing that both depend on knows of the WAL.
+ *
+ * @throws MALFORMED
+ */
 export function parseLsn(text: string): bigint {
   const [, high, low] = /^([0-9A-F]{1,8})\/([0-9A-F]{1,8})$/i.exec(text) ?? [];
   if (high === undefined || low === undefined) {

@@ -1,4 +1,4 @@
-import { systemClock } from "@multipooler/timing";
+import { StallWatch, systemClock } from "@multipooler/timing";
 import { CallDeadlines } from "../src/server/call/call-deadlines.ts";
 import { CallRoutes } from "../src/server/call/call-routes.ts";
 import { CallTimes } from "../src/server/call/call-times.ts";
@@ -50,6 +50,7 @@ export async function startEchoServer(
       unsent: new UnsentBytes(64 * MIB),
       receiving,
       deadlines,
+      stalls: new StallWatch({ clock: systemClock, limitMs: 0 }),
       logger,
     },
   });

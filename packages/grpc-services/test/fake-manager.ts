@@ -234,6 +234,7 @@ export function managerStatus(): ManagerStatus {
     shard: { database: "postgres", tableGroup: "default", shard: "0-inf" },
     type: "PRIMARY",
     term: TERM,
+    demotion: { term: 2n, lsn: "0/3000148" },
     serving: {
       current: {
         status: "SERVING",

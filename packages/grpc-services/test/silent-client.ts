@@ -1,10 +1,10 @@
 import { connect, constants } from "node:http2";
-import type { ClientHttp2Session, ClientHttp2Stream } from "node:http2";
+import type { ClientHttp2Session, ClientHttp2Stream, IncomingHttpHeaders } from "node:http2";
 import { StreamExecuteRequest } from "@multipooler/proto/multipoolerservice";
 
 /**
- * A client that asks for a passthrough stream and never reads it: HTTP/2 lets the server send
- * 64 KiB and no more.
+ * A client that asks for a passthrough stream and reads nothing of it that it is not told to: HTTP/2
+ * lets the server send 64 KiB and no more.
  */
 export class SilentClient implements Disposable {
   readonly #session: ClientHttp2Session;
@@ -26,6 +26,27 @@ export class SilentClient implements Disposable {
     const header = Buffer.alloc(5);
     header.writeUInt32BE(message.byteLength, 1);
     this.#stream.end(Buffer.concat([header, message]));
+  }
+
+  /** Reads so much, or what is there of it. */
+  read(bytes: number): void {
+    void (this.#stream.read(bytes) ?? this.#stream.read());
+  }
+
+  /** Reads everything up to the end. Returns the status. */
+  async trailers(): Promise<IncomingHttpHeaders> {
+    const trailers = Promise.withResolvers<IncomingHttpHeaders>();
+    this.#stream.once("trailers", trailers.resolve);
+    this.#stream.resume();
+    return await trailers.promise;
+  }
+
+  /** Resolves when the server has reset the stream, with the code. */
+  async reset(): Promise<number | undefined> {
+    const closed = Promise.withResolvers<void>();
+    this.#stream.once("close", closed.resolve);
+    await closed.promise;
+    return this.#stream.rstCode;
   }
 
   cancel(): void {

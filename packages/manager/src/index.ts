@@ -53,8 +53,8 @@ export type {
 export type { DatabaseConfig, HostLookup } from "./postgres/database-config.ts";
 export { NotReadyCode } from "./serving/not-ready.ts";
 export type { NotReady } from "./serving/not-ready.ts";
-export { postgresDatabase } from "./postgres/postgres-database.ts";
-export type { PostgresProvider } from "./postgres/postgres-database.ts";
+export { postgresDatabase } from "./postgres/postgres-provider.ts";
+export type { DatabasePlace, PostgresProvider } from "./postgres/postgres-provider.ts";
 export { PoolerType } from "./record/pooler-type.ts";
 export type { PoolerIdentity, ShardIdentity } from "./record/pooler-type.ts";
 export type { IntentStatus, OperatorIntent } from "./serving/operator-intent.ts";

@@ -80,6 +80,7 @@ export class ManagerRun {
       clock,
       logger,
       suspect: () => this.#monitor.checkNow(),
+      onMoved: (fault) => this.#move(fault),
       onChange,
     });
     this.#monitor = new DatabaseMonitor({
@@ -118,6 +119,11 @@ export class ManagerRun {
   /** Has the database looked at now. */
   checkDatabase(): void {
     this.#monitor.checkNow();
+  }
+
+  /** See {@link DatabaseMonitor.expectOutage}. */
+  expectOutage(): Disposable {
+    return this.#monitor.expectOutage();
   }
 
   /** What an operator wishes. */
@@ -248,6 +254,12 @@ export class ManagerRun {
       return;
     }
     this.decide();
+  }
+
+  #move(fault: ManagerError): void {
+    this.#monitor.distrust(fault);
+    // The record names the port of PostgreSQL.
+    this.parts?.registration.portsChanged();
   }
 
   /** Derives the target from what is known now, and wants it. */

@@ -7,7 +7,7 @@ import { ManagerError } from "./manager-error.ts";
 import type { ManagerOptions, PoolerDescription } from "./manager-options.ts";
 import { poolerId, resolveManagerOptions } from "./manager-settings.ts";
 import { applicationName } from "./record/application-name.ts";
-import { postgresDatabase } from "./postgres/postgres-database.ts";
+import { postgresDatabase } from "./postgres/postgres-provider.ts";
 import { PoolerType } from "./record/pooler-type.ts";
 
 const POOLER: PoolerDescription = {

@@ -2,6 +2,7 @@ import type { DatabaseAddress, ServingState } from "@multipooler/controller-api"
 import type { ManagerError } from "./manager-error.ts";
 import type { NotReadyCode } from "./serving/not-ready.ts";
 import type { PoolerIdentity, PoolerType, ShardIdentity } from "./record/pooler-type.ts";
+import type { Lsn } from "./replication/replication-control.ts";
 import type { IntentStatus } from "./serving/operator-intent.ts";
 import type { ConsensusTerm } from "./terms/consensus-term.ts";
 import type { TransitionRecord } from "./serving/transition-history.ts";
@@ -94,6 +95,14 @@ export type HeartbeatStatus =
       readonly lastError: string | undefined;
     };
 
+/** How a primary became a standby. */
+export interface DemotionStatus {
+  /** Where it is not the current one any more, another primary may have taken writes since. */
+  readonly term: bigint;
+  /** The end of what it has written; `undefined` while the demotion is not that far. */
+  readonly lsn: Lsn | undefined;
+}
+
 /** One consistent snapshot of the pooler. */
 export interface ManagerStatus {
   readonly state: ManagerState;
@@ -111,6 +120,8 @@ export interface ManagerStatus {
   readonly type: PoolerType;
   /** What the pooler has promised to coordinators. */
   readonly term: ConsensusTerm;
+  /** What last changed the role of the server, or is about to, if that is a demotion. */
+  readonly demotion: DemotionStatus | undefined;
   /** The current role and status and, while the controller is not there yet, the wanted ones. */
   readonly serving: ServingState;
   /** What an operator wishes the pooler to serve. */

@@ -44,6 +44,7 @@ export function assembleVerbs(options: ManagerVerbsOptions): ManagerVerbs {
     registration,
     replication,
     checkDatabase: () => requireRun().checkDatabase(),
+    expectOutage: () => requireRun().expectOutage(),
     clock,
   });
   return {

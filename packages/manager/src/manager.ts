@@ -110,6 +110,7 @@ export class MultiPoolerManager implements AsyncDisposable {
       settings: this.#settings,
       run: this.#run,
       term: this.#verbs.terms.current,
+      demotion: this.#verbs.journal.demotion,
       startedAt: this.#startedAt,
       unready: this.#unready,
     });

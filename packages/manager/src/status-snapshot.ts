@@ -5,7 +5,12 @@ import type { DatabaseHealth } from "./database/database-monitor.ts";
 import type { ManagedDatabaseStatus } from "./database/managed-database.ts";
 import type { ManagerRun } from "./manager-run.ts";
 import type { ManagerSettings } from "./manager-settings.ts";
-import type { DatabaseStatus, ManagerStatus, TopologyStatus } from "./manager-status.ts";
+import type {
+  DatabaseStatus,
+  DemotionStatus,
+  ManagerStatus,
+  TopologyStatus,
+} from "./manager-status.ts";
 import { PoolerType } from "./record/pooler-type.ts";
 import type { NotReady, NotReadyCode } from "./serving/not-ready.ts";
 import { NO_INTENT } from "./serving/operator-intent.ts";
@@ -23,6 +28,7 @@ export interface StatusSources {
   /** `undefined` while the manager is not open. */
   readonly run: ManagerRun | undefined;
   readonly term: ConsensusTerm;
+  readonly demotion: DemotionStatus | undefined;
   readonly startedAt: Date;
   /** What was true at the last snapshot. */
   readonly unready: UnreadySince | undefined;
@@ -30,7 +36,7 @@ export interface StatusSources {
 
 /** Takes a snapshot of everything. Reads memory only. */
 export function takeSnapshot(sources: StatusSources): ManagerStatus {
-  const { settings, run, term, startedAt, unready } = sources;
+  const { settings, run, term, demotion, startedAt, unready } = sources;
   const { controller, pooler } = settings;
   const { current, drains } = controller.servingStatus();
   const database = run?.database.status();
@@ -45,6 +51,7 @@ export function takeSnapshot(sources: StatusSources): ManagerStatus {
     shard: pooler.shard,
     type: run?.parts?.registration.type() ?? PoolerType.Unknown,
     term,
+    demotion,
     serving: {
       current,
       wanted: wantedOf(run),

@@ -60,6 +60,28 @@ test("a primary leads no other term than its first one unless that is said", asy
   }
 });
 
+test("the term that holds, set once more, lets no second candidate in", async () => {
+  await using directory = await temporaryDir();
+  const { fixture } = await primary(directory.path);
+  await using _ = fixture;
+  const { consensus } = fixture.manager;
+  await consensus.setTerm({ ...NO_TERM, number: 4n });
+  const vote = { term: 4n, candidate: CANDIDATE };
+  expect(await consensus.beginTerm(vote)).toEqual({ term: 4n, accepted: true });
+  const { acceptedLeader, leader } = await consensus.setTerm({ ...NO_TERM, number: 4n });
+  expect({ acceptedLeader, leader }).toEqual({ acceptedLeader: CANDIDATE, leader: SELF });
+  const other = { ...CANDIDATE, name: "c" };
+  const refused = { term: 4n, accepted: false };
+  expect(await consensus.beginTerm({ term: 4n, candidate: other })).toEqual(refused);
+  await expect(consensus.setTerm({ ...NO_TERM, number: 4n, leader: other })).rejects.toMatchObject({
+    code: "FAILED_PRECONDITION",
+    message: "zone1/a leads term 4 already: zone1/c needs a higher one",
+  });
+  // Term 0 is none, which nobody leads.
+  await consensus.setTerm(NO_TERM);
+  expect(await consensus.setTerm(NO_TERM)).toEqual(NO_TERM);
+});
+
 test("a primary whose shard another server has leads no term by being given one", async () => {
   await using directory = await temporaryDir();
   const servers = new MemoryTopology();

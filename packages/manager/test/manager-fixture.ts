@@ -1,3 +1,4 @@
+import { inspect } from "node:util";
 import { MockController } from "@multipooler/controller-testkit";
 import { ID_ComponentType, Topology, ensureCell } from "@multipooler/topo";
 import type {
@@ -10,12 +11,13 @@ import type {
 } from "@multipooler/topo";
 import { MemoryTopology } from "@multipooler/topo/memory";
 import type { DatabaseConfig } from "../src/postgres/database-config.ts";
-import { postgresDatabase } from "../src/postgres/postgres-database.ts";
+import { postgresDatabase } from "../src/postgres/postgres-provider.ts";
 import { MultiPoolerManager } from "../src/manager.ts";
 import type { ManagerOptions } from "../src/manager-options.ts";
 import type { ManagerStatus } from "../src/manager-status.ts";
 import { PoolerType } from "../src/record/pooler-type.ts";
 import { FakeTransport } from "./fake-transport.ts";
+import { PATIENCE } from "./patience.ts";
 import { RecordingLogger } from "./recording-logger.ts";
 
 const CELL = "zone1";
@@ -91,13 +93,18 @@ export class ManagerFixture implements AsyncDisposable {
     await this.manager.open({ transports: [this.transport] });
   }
 
-  /** Resolves with the first status that holds. */
+  /** Resolves with the first status that holds. Rejects with what it waited for, and what is instead. */
   async until(holds: (status: ManagerStatus) => boolean): Promise<ManagerStatus> {
     const now = this.manager.status();
     if (holds(now)) {
       return now;
     }
-    const { promise, resolve } = Promise.withResolvers<ManagerStatus>();
+    const { promise, resolve, reject } = Promise.withResolvers<ManagerStatus>();
+    const limit = setTimeout(() => {
+      const { type, database, serving, notReadyReason } = this.manager.status();
+      const status = inspect({ type, database, serving, notReadyReason }, { depth: 4 });
+      reject(new Error(`not within ${PATIENCE.timeout} ms: ${String(holds)}, but ${status}`));
+    }, PATIENCE.timeout);
     const unwatch = this.manager.watchStatus((status) => {
       if (holds(status)) {
         resolve(status);
@@ -106,6 +113,7 @@ export class ManagerFixture implements AsyncDisposable {
     try {
       return await promise;
     } finally {
+      clearTimeout(limit);
       unwatch();
     }
   }

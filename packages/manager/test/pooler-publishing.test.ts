@@ -8,7 +8,7 @@ import {
 import { expect, test } from "vitest";
 import { PoolerType, poolerTypeOf } from "../src/record/pooler-type.ts";
 import type { PublisherStatus } from "../src/record/publisher-status.ts";
-import { identity, open, registered, SERVING, STARTS_AT, world } from "./publishing.ts";
+import { identity, open, pooler, registered, SERVING, STARTS_AT, world } from "./publishing.ts";
 import type { World } from "./publishing.ts";
 
 test("each change is written, and what changes nothing is not", async () => {
@@ -32,6 +32,23 @@ test("each change is written, and what changes nothing is not", async () => {
   publisher.publish({});
   await made.clock.advance(300_000);
   expect(made.writes).toBe(2);
+});
+
+test("a port that has changed is written with the next change, and found without one", async () => {
+  const made = await world();
+  let portMap = identity.portMap;
+  const publisher = open(made, { pooler: { ...pooler, ports: () => portMap } });
+  await registered(publisher);
+  for (const postgres of [6432, 7432]) {
+    portMap = { ...identity.portMap, postgres };
+    publisher.publish({});
+    expect(publisher.status().upToDate).toBe(false);
+    await made.clock.advance(0);
+    expect((await made.record()).portMap).toEqual(portMap);
+  }
+  portMap = { ...identity.portMap, postgres: 8432 };
+  await made.clock.advance(30_000);
+  expect((await made.record()).portMap).toEqual(portMap);
 });
 
 test("a replica's rule is nobody's business, so that its changes are not written", async () => {

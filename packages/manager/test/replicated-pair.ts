@@ -8,7 +8,7 @@ import type { EmbeddedPostgres, StartPostgresOptions } from "@multipooler/embedd
 import { systemClock } from "@multipooler/timing";
 import type { ManagedDatabase } from "../src/database/managed-database.ts";
 import type { DatabaseConfig } from "../src/postgres/database-config.ts";
-import { postgresDatabase } from "../src/postgres/postgres-database.ts";
+import { postgresDatabase } from "../src/postgres/postgres-provider.ts";
 import { RecordingLogger } from "./recording-logger.ts";
 import { configFor } from "./server.ts";
 
@@ -118,6 +118,7 @@ export function databaseOf(
     clock: systemClock,
     logger: new RecordingLogger(),
     suspect: () => undefined,
+    onMoved: () => undefined,
     onChange: () => undefined,
   });
 }

@@ -19,7 +19,8 @@ interface Case {
   /** What else is so. */
   readonly given?: (site: RoleSite) => Promise<void>;
   readonly call: (roles: RoleSite["roles"]) => Promise<unknown>;
-  readonly message: string;
+  /** The message, or what matches it. */
+  readonly message: unknown;
 }
 
 async function becomes(site: RoleSite, type: RecordType, expected: PoolerType): Promise<void> {
@@ -33,6 +34,11 @@ const DRAINED = RecordType.DRAINED;
 /** Demoted, without anything else. */
 async function demoted(site: RoleSite): Promise<void> {
   await site.roles.demote({ term: 1n });
+}
+
+async function withoutTopology({ fixture }: RoleSite): Promise<void> {
+  fixture.servers.setReachable(false);
+  await fixture.until(({ topology }) => topology.awaySince !== undefined);
 }
 
 /** Every way in which type, term and server may forbid a change of role. */
@@ -58,6 +64,16 @@ const REFUSALS: Readonly<Record<string, Case>> = {
     isStandby: true,
     given: async ({ fixture }) => {
       await fixture.manager.consensus.setTerm({ ...NO_TERM, number: 1n, leader: OTHER });
+    },
+    call: (roles) => roles.promote({ term: 1n }),
+    message: "zone1/b leads this term: a node is promoted in a term that it was recruited for",
+  },
+  "promote a standby whose term's leader was left out when it was set once more": {
+    isStandby: true,
+    given: async ({ fixture }) => {
+      const { consensus } = fixture.manager;
+      await consensus.setTerm({ ...NO_TERM, number: 1n, leader: OTHER });
+      await consensus.setTerm({ ...NO_TERM, number: 1n });
     },
     call: (roles) => roles.promote({ term: 1n }),
     message: "zone1/b leads this term: a node is promoted in a term that it was recruited for",
@@ -128,6 +144,24 @@ const REFUSALS: Readonly<Record<string, Case>> = {
     call: (roles) => roles.demote({ term: 1n }),
     message: "operation not allowed: pooler type is REPLICA, must be PRIMARY (service_id: a)",
   },
+  "demote a drained pooler in a newer term": {
+    isStandby: false,
+    given: (site) => becomes(site, DRAINED, PoolerType.Drained),
+    call: (roles) => roles.demote({ term: 9n }),
+    message: "operation not allowed: pooler type is DRAINED, must be PRIMARY (service_id: a)",
+  },
+  "demote a primary in a newer term while the topology does not answer": {
+    isStandby: false,
+    given: withoutTopology,
+    call: (roles) => roles.demote({ term: 9n }),
+    message: expect.stringMatching(/^the topology has not answered since /),
+  },
+  "explain a promotion while the topology does not answer": {
+    isStandby: true,
+    given: withoutTopology,
+    call: (roles) => roles.promote({ term: 1n, explain: true }),
+    message: expect.stringMatching(/^the topology has not answered since /),
+  },
   "undo the demotion of a pooler that never was demoted": {
     isStandby: true,
     call: (roles) => roles.undoDemote(),
@@ -164,13 +198,18 @@ describe("it is refused to", () => {
       await given?.(site);
       await site.settled();
       const before = site.state;
+      const { term: termBefore } = site.fixture.manager.status();
       site.replication.calls.length = 0;
       await expect(call(site.roles)).rejects.toMatchObject({
         code: "FAILED_PRECONDITION",
         message,
       });
       expect(site.replication.calls).toEqual([]);
+      // A newer term would have taken the writes away.
+      expect(site.fixture.manager.status().term).toEqual(termBefore);
+      await site.settled();
       expect(site.state).toBe(before);
+      site.fixture.servers.setReachable(true);
     },
   );
 });

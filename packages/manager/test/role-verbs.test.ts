@@ -166,6 +166,38 @@ test("a demotion in place of an undoing that failed knows the standbys too", asy
   expect(site.replication.synchronous).toEqual(SYNCHRONOUS);
 });
 
+test("a demotion that is asked for again goes along to the newer term, and one of an older term does not", async () => {
+  await using directory = await temporaryDir();
+  await using site = await RoleSite.open(directory.path);
+  const demotion = (): unknown => site.fixture.manager.status().demotion;
+  await site.recruit(1n);
+  expect(demotion()).toBeUndefined();
+  site.replication.synchronous = SYNCHRONOUS;
+  await site.roles.demote({ term: 1n });
+  site.replication.lsn = "0/4000000";
+  const again = { wasAlready: true, lsn: "0/3000148", synchronous: SYNCHRONOUS };
+  expect(await site.roles.demote({ term: 2n })).toMatchObject(again);
+  expect(demotion()).toEqual({ term: 2n, lsn: "0/3000148" });
+  // Under another leader there may have been other writes.
+  const candidate = { component: "MULTIPOOLER", cell: "zone1", name: "b" } as const;
+  await site.fixture.manager.consensus.beginTerm({ term: 3n, candidate });
+  const since = { wasAlready: true, lsn: "0/4000000", synchronous: undefined };
+  expect(await site.roles.demote({ term: 4n })).toMatchObject(since);
+  expect(demotion()).toEqual({ term: 2n, lsn: "0/3000148" });
+});
+
+test("a demotion that goes on in a newer term is one of that, and can be undone in it", async () => {
+  await using directory = await temporaryDir();
+  await using site = await RoleSite.open(directory.path);
+  await site.recruit(1n);
+  site.replication.faults.set("setSynchronous", new ManagerError("TIMED_OUT", "it hangs"));
+  await expect(site.roles.demote({ term: 1n })).rejects.toThrow("it hangs");
+  await site.roles.demote({ term: 2n });
+  expect(site.fixture.manager.status().demotion).toMatchObject({ term: 2n });
+  expect(await site.roles.undoDemote()).toMatchObject({ wasAlready: false, term: 2n });
+  expect(site.state).toBe("PRIMARY: PRIMARY SERVING");
+});
+
 test("a standby that was never demoted is not made a primary by an undoing", async () => {
   await using directory = await temporaryDir();
   await using site = await RoleSite.open(directory.path, { isStandby: true });

@@ -44,5 +44,8 @@ test.each(VERSIONS)(
       term: 2n,
     });
     expect(await state()).toEqual(["PRIMARY", "PRIMARY SERVING", false]);
+    // PostgreSQL was away twice, and that was ordered.
+    const alarms = fixture.logger.messages("warn");
+    expect(alarms.filter((message) => message.startsWith("connecting to PostgreSQL"))).toEqual([]);
   },
 );

@@ -36,6 +36,8 @@ test("after a smart shutdown an idle pooler lets go, PostgreSQL exits, and is se
     `PostgreSQL at 127.0.0.1:${postgres.port} refuses the connection: ` +
       "the database system is shutting down (SQLSTATE 57P03)",
   );
+  // It was told when it was found out, and once.
+  expect(fixture.logger.messages("warn")).toEqual([leaving.notReadyReason]);
   expect(await postgres.ended).toEqual({ code: 0, signal: null });
   await fixture.until(({ database }) => database.lastError?.includes("ECONNREFUSED") === true);
 

@@ -1,7 +1,8 @@
 import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import { startPostgres } from "@multipooler/embedded-postgres";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { postgresDatabase } from "../src/postgres/postgres-database.ts";
+import type { DatabaseConfig } from "../src/postgres/database-config.ts";
+import { postgresDatabase } from "../src/postgres/postgres-provider.ts";
 import { ManagerFixture } from "./manager-fixture.ts";
 import { listenAsPeer, passOn } from "./peer.ts";
 import type { Peer } from "./peer.ts";
@@ -125,19 +126,64 @@ test("another address of the same server takes the place of the one before while
   await using fixture = new ManagerFixture({ manager: { database } });
   await fixture.open();
   await fixture.untilReady();
-  expect(() => database.prepareAddress({ type: "tcp", host: "", port: 1 })).toThrow(
+  const { password } = configFor(one);
+  const place = (at: DatabaseConfig["address"]) => database.preparePlace({ address: at, password });
+  expect(() => place({ type: "tcp", host: "", port: 1 })).toThrow(
     expect.objectContaining({ code: "INVALID_CONFIG", setting: "database.address.host" }),
   );
-  database.prepareAddress(address(y, Y));
+  place(address(y, Y));
   expect(database.address).toEqual(address(x, X));
-  database.prepareAddress(address(y, Y))();
-  const leaving = await fixture.until(({ ready }) => !ready);
+  const { database: handle } = fixture.controller;
+  place(address(y, Y))();
+  // At once: who resumes now would write to the server that was left.
+  const leaving = fixture.manager.status();
+  expect(leaving.ready).toBe(false);
+  expect(handle?.share.tryTake()).toBeUndefined();
   expect(leaving.notReadyReason).toBe(
     `PostgreSQL at ${X}:${x.port} is no longer at the configured address`,
   );
   await fixture.untilReady();
   expect(fixture.controller.database?.address).toEqual(address(y, Y));
   expect(fixture.manager.status().database.address).toEqual(address(y, Y));
+});
+
+test("a drained pooler that is to serve right after the move never goes back to the old server", async () => {
+  await using parts = new AsyncDisposableStack();
+  const { port, x } = await twoAddresses(parts);
+  const { password } = configFor(one);
+  const at = (host: string) => ({ type: "tcp", host, port }) as const;
+  const database = postgresDatabase({ ...configFor(one), address: at(X) });
+  const controller = new PoolController();
+  await using fixture = new ManagerFixture({ controller, manager: { database } });
+  await fixture.open();
+  await fixture.untilReady();
+  await fixture.manager.setServingStatus({ status: "DRAINED", reason: "it moves" });
+  await fixture.until(({ serving }) => serving.current.status === "DRAINED");
+  await fixture.until(({ database: { reachable } }) => reachable);
+  await x.left();
+  const before = x.accepted();
+  database.preparePlace({ address: at(Y), password })();
+  expect(fixture.manager.status()).toMatchObject({ database: { reachable: false } });
+  await fixture.manager.setServingStatus({ status: "SERVING", reason: "" });
+  await fixture.untilReady();
+  expect(controller.dialled).toEqual([X, X, X, Y, Y, Y]);
+  expect(x.accepted()).toBe(before);
+});
+
+test("a search for a server that answers nothing is given up for another address", async () => {
+  await using silent = await listenAsPeer(() => undefined, { host: X, port: 0 });
+  const database = postgresDatabase({
+    ...configFor(one),
+    address: { type: "tcp", host: X, port: silent.port },
+    dialTimeoutMs: 600_000,
+  });
+  await using fixture = new ManagerFixture({ manager: { database } });
+  await fixture.open();
+  await silent.visited();
+  const { address, password } = configFor(one);
+  database.preparePlace({ address, password })();
+  await fixture.untilReady();
+  expect(fixture.controller.database?.address).toEqual(address);
 });
 
 test("a name that nobody knows is told, and looked up again", async () => {

@@ -109,6 +109,18 @@ test("one vote a term: the same candidate again is no other one", async () => {
   });
 });
 
+test("a term that was heard of and not adopted yet is not forgotten by a vote in the one before", async () => {
+  await using directory = await temporaryDir();
+  const { terms } = termsIn(directory.path);
+  await terms.set({ ...NO_TERM, number: 4n, leader: SELF });
+  terms.hear(5n);
+  await terms.accept(OTHER, new Date());
+  await terms.set({ ...NO_TERM, number: 4n });
+  expect(terms.facts?.superseded).toBe("term 5 is known, and this pooler does not lead it");
+  await terms.set({ ...NO_TERM, number: 3n, leader: SELF });
+  expect(terms.facts?.superseded).toBeUndefined();
+});
+
 test("a pooler without a directory keeps no term, and loses no right by refusing one", async () => {
   const { terms } = termsIn(undefined);
   await expect(terms.set({ ...NO_TERM, number: 1n })).rejects.toMatchObject({

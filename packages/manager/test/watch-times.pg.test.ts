@@ -69,7 +69,14 @@ const isAway = ({ database }: ManagerStatus): boolean => !database.reachable;
 
 function signal({ frozen }: Scene, name: "SIGSTOP" | "SIGCONT"): void {
   for (const pid of frozen) {
-    process.kill(pid, name);
+    try {
+      process.kill(pid, name);
+    } catch (error) {
+      // It has ended since it was listed.
+      if (!(error instanceof Error && "code" in error && error.code === "ESRCH")) {
+        throw error;
+      }
+    }
   }
 }
 
@@ -99,7 +106,7 @@ const CHANGES: Readonly<Record<string, Change>> = {
   "moved to another address": {
     happen: ({ names }) => void names.splice(0, 1, SECOND),
     isTold: ({ notReadyReason }) =>
-      notReadyReason?.endsWith("is no longer what the name stands for") === true,
+      notReadyReason?.endsWith("is no longer at the configured address") === true,
   },
   "is served from there": {
     happen: () => undefined,

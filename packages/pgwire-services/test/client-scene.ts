@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { duplexPair } from "node:stream";
 import type { Duplex } from "node:stream";
 import { LimitedLogger } from "@multipooler/logging";
-import { systemClock } from "@multipooler/timing";
+import { StallWatch, systemClock } from "@multipooler/timing";
 import { CancelKeys } from "../src/server/cancel-keys.ts";
 import { Client } from "../src/server/client.ts";
 import { ClientPlaces } from "../src/server/client-places.ts";
@@ -60,6 +60,7 @@ export class ClientScene {
       }),
       console: undefined,
       keys: this.keys,
+      stalls: new StallWatch({ clock: systemClock, limitMs: 0 }),
       loginTimeoutMs: 10_000,
       failedLoginDelayMs: 0,
       maxMessageBytes: 1024,

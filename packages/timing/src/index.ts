@@ -10,5 +10,7 @@ export { onAbort } from "./on-abort.ts";
 export { PeriodicTask } from "./periodic-task.ts";
 export type { PeriodicTaskOptions } from "./periodic-task.ts";
 export { sleep } from "./sleep.ts";
+export { StallWatch } from "./stall-watch.ts";
+export type { StallWatchOptions, Taker } from "./stall-watch.ts";
 export { systemClock } from "./system-clock.ts";
 export { untilAborted } from "./until-aborted.ts";

@@ -1,4 +1,3 @@
-import { once } from "node:events";
 import type { Writable } from "node:stream";
 
 /** The reader closed the output (`| head`): the command ends without an error. */
@@ -6,7 +5,7 @@ export class OutputClosed extends Error {
   override readonly name = "OutputClosed";
 }
 
-/** Writes text and waits for a slow reader, so that a large result is never held in memory. */
+/** Writes text and waits until it is written, so that a large result is never held in memory. */
 export class Output {
   readonly #stream: Writable;
   readonly #closed = new AbortController();
@@ -14,11 +13,7 @@ export class Output {
 
   constructor(stream: Writable) {
     this.#stream = stream;
-    stream.on("error", (error: NodeJS.ErrnoException) => {
-      this.#failure =
-        error.code === "EPIPE" ? new OutputClosed("output closed", { cause: error }) : error;
-      this.#closed.abort();
-    });
+    stream.on("error", (error) => this.#fail(error));
   }
 
   /** Aborts when nothing can be written any more; the next `write` rejects with the reason. */
@@ -26,18 +21,30 @@ export class Output {
     return this.#closed.signal;
   }
 
+  /**
+   * @throws OutputClosed when the reader has closed the output
+   * @throws Error when it cannot be written: a disk is full
+   */
   async write(text: string): Promise<void> {
     if (this.#failure !== undefined) {
       throw this.#failure;
     }
-    if (this.#stream.write(text)) {
-      return;
-    }
-    try {
-      await once(this.#stream, "drain");
-    } catch (error) {
-      throw this.#failure ?? error;
-    }
+    await new Promise<void>((resolve, reject) => {
+      this.#stream.write(text, (error) => {
+        if (error === null || error === undefined) {
+          resolve();
+        } else {
+          reject(this.#fail(error));
+        }
+      });
+    });
+  }
+
+  #fail(error: NodeJS.ErrnoException): Error {
+    this.#failure ??=
+      error.code === "EPIPE" ? new OutputClosed("output closed", { cause: error }) : error;
+    this.#closed.abort();
+    return this.#failure;
   }
 }
 

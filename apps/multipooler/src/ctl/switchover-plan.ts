@@ -1,8 +1,11 @@
-import { NotReadyCode, PoolerType } from "@multipooler/proto/manager-v1";
+import { PoolerType } from "@multipooler/proto/manager-v1";
 import type { StatusResponse } from "@multipooler/proto/manager-v1";
 import { primaryAddress } from "./primary-address.ts";
 import type { PrimaryAddress } from "./primary-address.ts";
 import type { SwitchoverOptions } from "./promotion-commands.ts";
+import { checkSwitchover } from "./switchover-checks.ts";
+import { isChanging, isPromoted } from "./switchover-facts.ts";
+import type { SwitchoverFacts } from "./switchover-facts.ts";
 import type { Participant } from "./switchover-step.ts";
 import { switchoverTerm } from "./switchover-term.ts";
 import type { SwitchoverTerm } from "./switchover-term.ts";
@@ -14,18 +17,11 @@ export interface Participants {
   readonly followers: readonly Participant[];
 }
 
-/** What they say of themselves. */
-export interface SwitchoverFacts {
-  readonly primary: StatusResponse;
-  readonly standby: StatusResponse;
-  readonly followers: readonly StatusResponse[];
-}
-
 /** What a switchover is going to do, or has left to do where an earlier one has stopped. */
 export interface SwitchoverPlan extends SwitchoverTerm {
   /** PostgreSQL of the new primary, as the others reach it. */
   readonly postgres: PrimaryAddress;
-  /** Whether the former primary is demoted, or about to be, by an earlier one. */
+  /** Whether an earlier one has begun to demote the former primary, so that writes are refused since then. */
   readonly goesOn: boolean;
   /** Whether the new primary is still a standby. */
   readonly catchesUp: boolean;
@@ -35,7 +31,8 @@ export interface SwitchoverPlan extends SwitchoverTerm {
   readonly standby: StatusResponse;
 }
 
-const { POOLER_TYPE_PRIMARY, POOLER_TYPE_REPLICA } = PoolerType;
+/** What the poolers' own words make of it. */
+export type JudgedSwitchover = Omit<SwitchoverPlan, "postgres">;
 
 /** Looks at all poolers. Rejects where they are not the primary and standbys of one shard. */
 export async function planSwitchover(
@@ -49,80 +46,31 @@ export async function planSwitchover(
     statusOf(to, "asking the standby"),
     ...followers.map((follower) => statusOf(follower, "asking the follower")),
   ]);
-  const facts = { primary, standby, followers: others };
-  checkShard(facts);
-  checkRoles(facts, options);
+  const judged = judgeSwitchover({ primary, standby, followers: others }, options);
   const { postgresHost, postgresPort } = await to.call("asking the standby", (client, request) =>
     client.consensus.status(request),
   );
-  const { poolerType, database } = standby;
+  const told = { host: postgresHost, port: postgresPort };
+  return { ...judged, postgres: postgresOf(options, standby, told) };
+}
+
+/** Throws where the switchover would be refused, or of no use. */
+export function judgeSwitchover(
+  facts: SwitchoverFacts,
+  options: SwitchoverOptions,
+): JudgedSwitchover {
+  checkSwitchover(facts, options);
+  const { primary, standby } = facts;
+  const isStandby = (status: StatusResponse): boolean =>
+    status.poolerType === PoolerType.POOLER_TYPE_REPLICA;
   return {
     ...switchoverTerm(facts, options),
-    postgres: postgresOf(options, standby, { host: postgresHost, port: postgresPort }),
-    goesOn: primary.poolerType === POOLER_TYPE_REPLICA,
-    catchesUp: poolerType === POOLER_TYPE_REPLICA && database?.inRecovery !== false,
-    isPromoted: poolerType === POOLER_TYPE_PRIMARY && !isChanging(standby),
+    goesOn: isStandby(primary) || isChanging(primary),
+    catchesUp: isStandby(standby) && standby.database?.inRecovery !== false,
+    isPromoted: isPromoted(facts),
     primary,
     standby,
   };
-}
-
-/** Either nothing was begun, or what an earlier switchover has left is found. */
-function checkRoles(facts: SwitchoverFacts, { from, to }: SwitchoverOptions): void {
-  const { primary, standby } = facts;
-  const isStandby = standby.poolerType === POOLER_TYPE_REPLICA;
-  const isIntact = isStandby && standby.database?.inRecovery === true;
-  switch (primary.poolerType) {
-    case POOLER_TYPE_PRIMARY:
-      if (!isIntact) {
-        throw new Error(`the pooler at --to ${to} is not a REPLICA in front of a standby`);
-      }
-      return;
-    case POOLER_TYPE_REPLICA: {
-      checkClaim(facts);
-      const isHalfWay = isStandby && isChanging(standby);
-      if (!isIntact && !isHalfWay && standby.poolerType !== POOLER_TYPE_PRIMARY) {
-        throw new Error(`the pooler at --to ${to} is not a REPLICA in front of a standby`);
-      }
-      return;
-    }
-    default:
-      throw new Error(`the pooler at --from ${from} is not of type PRIMARY`);
-  }
-}
-
-/**
- * Two standbys are a switchover that has stopped: the shard is one of theirs, or nobody's since the
- * demotion. A third pooler keeps its claim when it dies.
- */
-function checkClaim({ primary, standby }: SwitchoverFacts): void {
-  const { shardPrimary, shardPrimaryAddress } = standby.topology ?? {};
-  if (shardPrimary === undefined) {
-    return;
-  }
-  const isTheirs = [primary, standby].some(
-    ({ poolerId }) => poolerId?.cell === shardPrimary.cell && poolerId.name === shardPrimary.name,
-  );
-  if (!isTheirs) {
-    const { cell, name } = shardPrimary;
-    throw new Error(
-      `neither pooler is the primary of the shard, which is ${cell}/${name} at ${shardPrimaryAddress}`,
-    );
-  }
-}
-
-function isChanging({ notReadyCode }: StatusResponse): boolean {
-  return notReadyCode === NotReadyCode.NOT_READY_CODE_CHANGING;
-}
-
-function checkShard({ primary, standby, followers }: SwitchoverFacts): void {
-  const [a, ...others] = [primary, standby, ...followers].map(({ shardKey: key }) =>
-    JSON.stringify([key?.database, key?.tableGroup, key?.shard]),
-  );
-  const other = others.find((shard) => shard !== a);
-  if (other !== undefined) {
-    throw new Error(`the poolers are of two shards: ${a} and ${other}`);
-  }
 }
 
 /** On one machine what the pooler itself connects to; otherwise what it tells others. */

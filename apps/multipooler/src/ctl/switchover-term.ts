@@ -1,6 +1,7 @@
 import type { StatusResponse } from "@multipooler/proto/manager-v1";
 import type { SwitchoverOptions } from "./promotion-commands.ts";
-import type { SwitchoverFacts } from "./switchover-plan.ts";
+import { isPromoted, termNumber } from "./switchover-facts.ts";
+import type { SwitchoverFacts } from "./switchover-facts.ts";
 
 /** The terms of a switchover. */
 export interface SwitchoverTerm {
@@ -18,27 +19,50 @@ export interface SwitchoverTerm {
  *
  * | the primary         | the standby           | term                                          |
  * | ------------------- | --------------------- | --------------------------------------------- |
+ * | a standby, in N or an earlier one | the primary in term N | N: its writes go on             |
  * | in term N, unled    | in term N, unled, or leads it | N: an earlier switchover goes on      |
  * | in an earlier one   | in term N, unled      | N, or a higher one                            |
  * | others              | others                | higher than each that is known                |
  *
- * Throws where `--term` is another one.
+ * Throws where `--term` is another one, and where a pooler knows a higher one.
  */
-export function switchoverTerm(
+export function switchoverTerm(facts: SwitchoverFacts, options: SwitchoverOptions): SwitchoverTerm {
+  const chosen = termThatIs(facts, options) ?? nextTerm(facts, options);
+  checkKnown(facts, options, chosen.term);
+  return chosen;
+}
+
+/** The term of a switchover that is complete or has stopped; `undefined` for one that begins. */
+function termThatIs(
+  facts: SwitchoverFacts,
+  { term, to }: SwitchoverOptions,
+): SwitchoverTerm | undefined {
+  const { primary, standby } = facts;
+  const [own, other] = [termNumber(primary), termNumber(standby)];
+  if (isPromoted(facts) && other > 0n) {
+    if (term !== undefined && term !== other) {
+      throw new Error(`--term is ${term}; ${to} is the primary already in term ${other}`);
+    }
+    return { term: other, isRecruited: true, firstTerm: own === 0n ? other : undefined };
+  }
+  if (own === 0n || own !== other || isLed(primary, standby) || isLed(standby, standby)) {
+    return undefined;
+  }
+  if (term !== undefined && term !== own) {
+    throw new Error(`--term is ${term}; a switchover that has stopped goes on in term ${own}`);
+  }
+  return { term: own, isRecruited: true, firstTerm: undefined };
+}
+
+function nextTerm(
   { primary, standby, followers }: SwitchoverFacts,
   { term }: SwitchoverOptions,
 ): SwitchoverTerm {
-  const [own, other] = [numberOf(primary), numberOf(standby)];
-  if (own > 0n && own === other && !isLed(primary, standby) && !isLed(standby, standby)) {
-    if (term !== undefined && term !== own) {
-      throw new Error(`--term is ${term}; a switchover that has stopped goes on in term ${own}`);
-    }
-    return { term: own, isRecruited: true, firstTerm: undefined };
-  }
+  const [own, other] = [termNumber(primary), termNumber(standby)];
   // The first term of the primary is one that is not known either.
   const first = own === 0n ? 1n : 0n;
   const isReserved = other > own + first && !isLed(standby, undefined);
-  const others = followers.map((follower) => numberOf(follower) + first);
+  const others = followers.map((follower) => termNumber(follower) + first);
   const known = [own + first, isReserved ? other - 1n : other + first, ...others];
   const least = known.reduce((a, b) => (a > b ? a : b)) + 1n;
   if (term !== undefined && term < least) {
@@ -52,8 +76,23 @@ export function switchoverTerm(
   };
 }
 
-function numberOf({ term }: StatusResponse): bigint {
-  return term?.termNumber ?? 0n;
+/** A pooler that knows a higher term would refuse this one after others have changed. */
+function checkKnown(
+  { primary, followers }: SwitchoverFacts,
+  { from, follower }: SwitchoverOptions,
+  term: bigint,
+): void {
+  const poolers = [
+    { flag: "--from", address: from, status: primary },
+    ...followers.map((status, i) => ({ flag: "--follower", address: follower[i] ?? "", status })),
+  ];
+  const ahead = poolers.find(({ status }) => termNumber(status) > term);
+  if (ahead !== undefined) {
+    const { flag, address, status } = ahead;
+    throw new Error(
+      `the pooler at ${flag} ${address} knows term ${termNumber(status)}; the switchover is one of term ${term}`,
+    );
+  }
 }
 
 /** Whether the term that a pooler knows is somebody's, other than `successor`'s. */

@@ -1,20 +1,18 @@
-import type { DemoteResponse, NotServing } from "@multipooler/proto/promotion-v1";
-import type { SynchronousReplicationConfiguration } from "@multipooler/proto/replication-v1";
+import type { NotServing } from "@multipooler/proto/promotion-v1";
 import { callTimeoutMs } from "./call-timeout.ts";
 import { drainTimeout } from "./drain-timeout.ts";
 import { tellNotServing } from "./not-serving.ts";
 import { Output, OutputClosed, jsonText } from "./output.ts";
 import type { CtlOutput } from "./pooler-call.ts";
 import type { SwitchoverOptions } from "./promotion-commands.ts";
+import { explainSwitchover } from "./switchover-explanation.ts";
 import { planSwitchover } from "./switchover-plan.ts";
 import type { Participants, SwitchoverPlan } from "./switchover-plan.ts";
+import { synchronousOf } from "./switchover-standbys.ts";
 import { Participant } from "./switchover-step.ts";
-import { tableText } from "@multipooler/text-table";
 
 /** How long the standby may take to replay what the primary had written at its end. */
 const CATCH_UP_SECONDS = 60n;
-/** A reason that is told nowhere: an explanation changes nothing, and there is no such term yet. */
-const EXPLAINED = "only the steps are asked for";
 
 /**
  * `ctl switchover`: demotes the primary, waits until the standby has everything, turns the former
@@ -39,7 +37,7 @@ export async function switchover(options: SwitchoverOptions, io: CtlOutput): Pro
   try {
     const plan = await planSwitchover(poolers, options);
     if (options.explain) {
-      await explain(poolers, plan, options, output);
+      await explainSwitchover(poolers, plan, options, output);
       return 0;
     }
     return tellNotServing(await perform(poolers, plan, options, output), io);
@@ -89,41 +87,32 @@ async function perform(
   const { lsnPosition: promotedAt, notServing } = promoted;
   const where = { from: from.address, to: to.address, term: String(term), demotedAt, promotedAt };
   await output.write(
-    options.json ? jsonText({ ...where, gapMs, notServing }) : resultText(poolers, plan, gapMs),
+    options.json
+      ? jsonText({ ...where, gapMs, notServing })
+      : resultText(poolers, plan, { gapMs, notServing }),
   );
   return notServing;
+}
+
+interface Outcome {
+  readonly gapMs: number | undefined;
+  readonly notServing: NotServing | undefined;
 }
 
 function resultText(
   { from, to }: Participants,
   { term, postgres, isPromoted }: SwitchoverPlan,
-  gapMs: number | undefined,
+  { gapMs, notServing }: Outcome,
 ): string {
-  const is = isPromoted ? "is the primary already" : "is the primary";
-  const gap = gapMs === undefined ? "" : ` No writes were taken for ${gapMs} ms.`;
+  const is = notServing === undefined ? "is the primary" : "is promoted";
+  const isNow = isPromoted ? `${is} already` : is;
+  // Of one that was begun earlier nobody knows since when, and of one that does not serve, until when.
+  const gap =
+    gapMs === undefined || notServing !== undefined ? "" : ` No writes were taken for ${gapMs} ms.`;
   return (
-    `${to.address} ${is} in term ${term}, and ${from.address} follows it at ` +
+    `${to.address} ${isNow} in term ${term}, and ${from.address} follows it at ` +
     `${postgres.host}:${postgres.port}.${gap}\n`
   );
-}
-
-/**
- * For whom the new primary waits: for the former one in its own place. One that is promoted already keeps
- * what it has.
- */
-function synchronousOf(
-  { isPromoted, primary, standby }: SwitchoverPlan,
-  { syncReplicationConfig: before }: DemoteResponse,
-): SynchronousReplicationConfiguration | undefined {
-  if (isPromoted || before === undefined) {
-    return undefined;
-  }
-  const { poolerId: former } = primary;
-  const { poolerId: next } = standby;
-  const standbyIds = before.standbyIds.map((id) =>
-    former !== undefined && id.cell === next?.cell && id.name === next.name ? former : id,
-  );
-  return { ...before, standbyIds };
 }
 
 /** Both learn of a term before anything is changed, so that a pooler that cannot keep one ends it here. */
@@ -164,43 +153,4 @@ async function follow(pooler: Participant, { term, postgres }: SwitchoverPlan): 
     }
     await client.replication.setPrimaryConnInfo({ ...postgres, currentTerm: term }, request);
   });
-}
-
-async function explain(
-  { from, to, followers }: Participants,
-  plan: SwitchoverPlan,
-  options: SwitchoverOptions,
-  output: Output,
-): Promise<void> {
-  const { term, postgres } = plan;
-  const asked = { explain: true, forceReason: EXPLAINED };
-  const demotion = await from.call("asking for the demotion's steps", (client, request) =>
-    client.roles.demote({ ...asked, drainTimeout: drainTimeout(options.drainTimeout) }, request),
-  );
-  const promotion = await to.call("asking for the promotion's steps", (client, request) =>
-    client.roles.promote(
-      { ...asked, syncReplicationConfig: synchronousOf(plan, demotion) },
-      request,
-    ),
-  );
-  const target = `${postgres.host}:${postgres.port}`;
-  const steps = [
-    { pooler: to.address, name: "recruit", explanation: `set its term to ${term}` },
-    ...demotion.steps.map((step) => ({ pooler: from.address, ...step })),
-    { pooler: to.address, name: "catch up", explanation: "replay all that the primary wrote" },
-    { pooler: from.address, name: "follow", explanation: `follow ${target}` },
-    ...promotion.steps.map((step) => ({ pooler: to.address, ...step })),
-    ...followers.map(({ address }) => ({
-      pooler: address,
-      name: "follow",
-      explanation: `follow ${target}`,
-    })),
-  ];
-  const rows = steps.map(({ pooler, name, explanation }, index) => [
-    `${index + 1}.`,
-    pooler,
-    name,
-    explanation,
-  ]);
-  await output.write(options.json ? jsonText({ term: String(term), steps }) : tableText(rows));
 }

@@ -47,18 +47,36 @@ export function term(options: TermOptions, io: CtlOutput): Promise<number> {
   });
 }
 
-/** A primary leads the term itself unless another leader is named; that is the pooler's own decision. */
+/**
+ * Throws where the pooler would refuse it: a term has one leader.
+ *
+ * | the term is             | `--leader` | who leads it                            |
+ * | ----------------------- | ---------- | --------------------------------------- |
+ * | the current one         | left out   | who did                                 |
+ * | the first of the pooler | left out   | a primary itself, of a standby nobody   |
+ * | another one             | left out   | nobody                                  |
+ * | each                    | given      | that one                                |
+ */
 function setStep(
   now: ConsensusTerm | undefined,
   { set, leader }: { readonly set: bigint; readonly leader: PoolerName | undefined },
 ): Step {
-  const by = leader === undefined ? "" : `, led by ${leader.cell}/${leader.name}`;
-  const { cell, name } = now?.leaderId ?? {};
-  const isLedByIt = leader === undefined || (leader.cell === cell && leader.name === name);
+  const known = now?.leaderId;
+  const named = leader && `${leader.cell}/${leader.name}`;
+  const isKnown = known !== undefined && named === `${known.cell}/${known.name}`;
+  const isSame = now?.termNumber === set;
+  if (isSame && known !== undefined && named !== undefined && !isKnown) {
+    throw new Error(`${known.cell}/${known.name} leads term ${set} already`);
+  }
+  const unnamed =
+    (now?.termNumber ?? 0n) === 0n ? "which a primary leads itself" : "which nobody leads";
+  const by = named === undefined ? unnamed : `led by ${named}`;
   return {
     name: "set term",
-    explanation: `set the term to ${set}${by}, in place of ${termText(now)}`,
-    needed: now?.termNumber !== set || !isLedByIt,
+    explanation: isSame
+      ? `leave the term at ${termText(now)}${named === undefined || isKnown ? "" : `, ${by} from now on`}`
+      : `set the term to ${set}, ${by}, in place of ${termText(now)}`,
+    needed: !isSame || (named !== undefined && !isKnown),
   };
 }
 

@@ -14,6 +14,7 @@ const STATUS: ManagerStatus = {
   shard: { database: "postgres", tableGroup: "default", shard: "0-inf" },
   type: "PRIMARY",
   term: { number: 0n, acceptedLeader: undefined, acceptedAt: undefined, leader: undefined },
+  demotion: undefined,
   serving: {
     current: { role: "PRIMARY", status: "SERVING", reason: "all is well" },
     wanted: undefined,

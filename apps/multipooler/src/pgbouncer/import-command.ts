@@ -1,20 +1,20 @@
-import type { Writable } from "node:stream";
+import type { Output } from "../ctl/output.ts";
 import { IniError, readIni } from "./ini-file.ts";
 import { importPgBouncer } from "./import-pgbouncer.ts";
 
 const EXIT_USAGE = 2;
 
 /** `import-pgbouncer`: prints our file, and a line for each setting without counterpart. */
-export function importCommand(
+export async function importCommand(
   path: string,
-  io: { readonly stdout: Writable; readonly complain: (line: string) => void },
-): number {
+  io: { readonly output: Output; readonly complain: (line: string) => void },
+): Promise<number> {
   try {
     const { file, notes } = importPgBouncer(readIni(path), path);
-    io.stdout.write(file);
     for (const { place, what, why } of notes) {
       io.complain(`${place}: ${what}: ${why}`);
     }
+    await io.output.write(file);
     return 0;
   } catch (error) {
     if (error instanceof IniError) {

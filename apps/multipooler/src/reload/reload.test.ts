@@ -30,6 +30,7 @@ function reloading(from: ConfigSources["flags"], to: ConfigSources["flags"]) {
   const reload = new Reload(running, {
     log: { logger, setLevel: (level) => void given.push(level) },
     tls: {
+      settings: files.settings,
       prepare: (config) => {
         const replace = files.prepare(config);
         return () => {
@@ -39,7 +40,7 @@ function reloading(from: ConfigSources["flags"], to: ConfigSources["flags"]) {
       },
     },
     httpTls: undefined,
-    database: { prepareAddress: () => () => void given.push("address of PostgreSQL") },
+    database: { preparePlace: () => () => void given.push("address of PostgreSQL") },
     controller: part("pools"),
     grpc: part("gRPC"),
     clients: part("clients"),

@@ -7,13 +7,12 @@ import type { ClientTlsFiles } from "@multipooler/tls";
 import { listenerLimits, tlsFiles } from "../client-listener.ts";
 import { poolLimits } from "../controller.ts";
 import { databaseTlsConfig } from "../database-tls.ts";
-import { preparedAddress } from "../database.ts";
+import { preparedPlace } from "../database.ts";
 import { grpcFiles, grpcLimits } from "../grpc-server.ts";
 import { httpTlsPaths } from "../http/http-tls-config.ts";
 import type { HttpTls } from "../http/http-tls.ts";
 import type { ProgramLog } from "../log/logger.ts";
 import { connectionLimits } from "../open-files.ts";
-import type { ConnectionLimits } from "../open-files.ts";
 import { preflight } from "../preflight.ts";
 import { ConfigError } from "../settings/config.ts";
 import type { Config } from "../settings/settings.ts";
@@ -22,9 +21,9 @@ import type { RunningConfig } from "./running-config.ts";
 /** The parts that take another configuration while they run. */
 export interface ReloadParts {
   readonly log: Pick<ProgramLog, "logger" | "setLevel">;
-  readonly tls: Pick<ClientTlsFiles, "prepare">;
+  readonly tls: Pick<ClientTlsFiles, "prepare" | "settings">;
   readonly httpTls: Pick<HttpTls, "prepare"> | undefined;
-  readonly database: Pick<PostgresProvider, "prepareAddress">;
+  readonly database: Pick<PostgresProvider, "preparePlace">;
   readonly controller: Pick<MultiPooler, "change">;
   readonly grpc: Pick<GrpcServer, "prepare" | "change">;
   readonly clients: Pick<PgwireServer, "prepare" | "change"> | undefined;
@@ -56,7 +55,7 @@ export class Reload {
   /** `fields` go into the line of the log. Never throws. */
   run(cause: ReloadCause, fields: object): ReloadOutcome {
     const { logger } = this.#parts.log;
-    const outcome = this.#running.reload((next, wanted) => this.#apply(next, wanted));
+    const outcome = this.#running.reload((next, wanted) => this.#prepare(next, wanted));
     switch (outcome.type) {
       case "refused": {
         const { problems } = outcome;
@@ -73,44 +72,33 @@ export class Reload {
 
   /** What a reload would do now. Never throws. */
   explain(): ReloadOutcome {
-    return this.#running.preview((next, wanted) => void this.#prepare(next, wanted));
+    return this.#running.preview((next, wanted) => this.#prepare(next, wanted));
   }
 
-  /** Does all that can fail, and changes nothing. */
-  #prepare(next: Config, wanted: Config): PreparedReload {
-    const { tls, httpTls, database, grpc, clients, openFiles } = this.#parts;
+  /** Does all that can fail, and changes nothing. Returns what puts it in place. */
+  #prepare(next: Config, wanted: Config): () => void {
+    const { log, tls, httpTls, database, controller, grpc, clients, openFiles } = this.#parts;
     preflight(wanted, { clock: systemClock, logger: NO_LOG }, openFiles);
     const httpPaths = httpTlsPaths(next);
-    return {
-      // What waits for a restart takes files too: `next` may need more than `wanted`.
-      limits: connectionLimits(next, openFiles),
-      replacements: [
-        tls.prepare(databaseTlsConfig(next)),
-        preparedAddress(next, database),
-        grpc.prepare(grpcFiles(next)),
-        clients?.prepare(tlsFiles(next)),
-        httpPaths && httpTls?.prepare(httpPaths),
-      ].filter((replace) => replace !== undefined),
+    // What waits for a restart takes files too: `next` may need more than `wanted`.
+    const limits = connectionLimits(next, openFiles);
+    const replacements = [
+      tls.prepare(databaseTlsConfig(next)),
+      preparedPlace(next, database, { tls, current: () => this.#running.current }),
+      grpc.prepare(grpcFiles(next)),
+      clients?.prepare(tlsFiles(next)),
+      httpPaths && httpTls?.prepare(httpPaths),
+    ];
+    return () => {
+      for (const replace of replacements) {
+        replace?.();
+      }
+      log.setLevel(next.logLevel);
+      controller.change(poolLimits(next, limits));
+      grpc.change(grpcLimits(next, limits));
+      clients?.change(listenerLimits(next, limits));
     };
   }
-
-  #apply(next: Config, wanted: Config): void {
-    const { log, controller, grpc, clients } = this.#parts;
-    const { limits, replacements } = this.#prepare(next, wanted);
-    for (const replace of replacements) {
-      replace();
-    }
-    log.setLevel(next.logLevel);
-    controller.change(poolLimits(next, limits));
-    grpc.change(grpcLimits(next, limits));
-    clients?.change(listenerLimits(next, limits));
-  }
-}
-
-interface PreparedReload {
-  readonly limits: ConnectionLimits;
-  /** Each puts files that were read in place. */
-  readonly replacements: readonly (() => void)[];
 }
 
 const NO_LOG = {

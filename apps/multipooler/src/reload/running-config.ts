@@ -20,10 +20,10 @@ export interface RunningConfigOptions {
 }
 
 /**
- * Has the parts of the process take `next`, all of it or, when it throws, nothing. `wanted` has the
- * values too that need a restart: it throws where these would not let the process start.
+ * Returns what has the parts of the process take `next`, and does all before that can fail. `wanted` has
+ * the values too that need a restart: it throws where these would not let the process start.
  */
-export type ApplyConfig = (next: Config, wanted: Config) => void;
+export type PrepareConfig = (next: Config, wanted: Config) => () => void;
 
 /**
  * The configuration that the process runs with. A reload puts values in place that can change at run
@@ -50,31 +50,32 @@ export class RunningConfig {
     return this.#effective;
   }
 
-  /** Reads the settings again. In one step: nobody sees a part of it. Never throws. */
-  reload(apply: ApplyConfig): ReloadOutcome {
-    return this.#read(apply, (next, effective) => {
+  /**
+   * Reads the settings again. In one step: nobody sees a part of it, and the parts find {@link current}
+   * changed already. Never throws.
+   */
+  reload(prepare: PrepareConfig): ReloadOutcome {
+    return this.#read(prepare, ({ next, effective, apply }) => {
       this.#current = next;
       this.#effective = effective;
+      apply();
     });
   }
 
   /** Tells what {@link reload} would do. Never throws. */
-  preview(check: ApplyConfig): ReloadOutcome {
-    return this.#read(check, () => undefined);
+  preview(prepare: PrepareConfig): ReloadOutcome {
+    return this.#read(prepare, () => undefined);
   }
 
-  #read(
-    apply: ApplyConfig,
-    take: (next: Config, effective: readonly EffectiveSetting[]) => void,
-  ): ReloadOutcome {
+  #read(prepare: PrepareConfig, take: (prepared: PreparedConfig) => void): ReloadOutcome {
     try {
       const sources = this.#sources();
       const wanted = resolveConfig(sources);
       const next = this.#changeableOf(wanted);
       const shown = effectiveSettings(settings, sources);
-      apply(next, wanted);
+      const apply = prepare(next, wanted);
       const { effective, ...difference } = this.#differenceTo({ wanted, next, shown });
-      take(next, effective);
+      take({ next, effective, apply });
       return { type: "applied", ...difference };
     } catch (error) {
       const problems = error instanceof ConfigError ? error.problems : [explain(error)];
@@ -131,6 +132,12 @@ function waitsBecause(
 ): string | undefined {
   const isSetOrRemoved = (current === undefined) !== (wanted === undefined);
   return restartReason ?? (isSetOrRemoved ? presenceReason : undefined);
+}
+
+interface PreparedConfig {
+  readonly next: Config;
+  readonly effective: readonly EffectiveSetting[];
+  readonly apply: () => void;
 }
 
 interface NewConfig {

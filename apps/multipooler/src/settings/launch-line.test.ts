@@ -89,6 +89,8 @@ const NO_ACTIONS: CommandActions = {
   },
 };
 
+const NO_EFFECTS = { exit: () => undefined, print: () => undefined };
+
 /** What the program would be run with. Rejects as commander does for what it does not know. */
 async function given(...args: readonly string[]): Promise<GivenSettings> {
   let found: GivenSettings | undefined;
@@ -99,7 +101,7 @@ async function given(...args: readonly string[]): Promise<GivenSettings> {
       return 0;
     },
   };
-  await commandLine(actions, () => undefined).parseAsync(args, { from: "user" });
+  await commandLine(actions, NO_EFFECTS).parseAsync(args, { from: "user" });
   return found ?? unwanted();
 }
 
@@ -287,9 +289,7 @@ test("words that are none are refused with those that are", async () => {
 
 test("the help has our flags with what they do, the others once and short", () => {
   let help = "";
-  const line = commandLine(NO_ACTIONS, () => undefined).configureOutput({
-    writeOut: (text) => (help += text),
-  });
+  const line = commandLine(NO_ACTIONS, { ...NO_EFFECTS, print: (text) => (help += text) });
   line.outputHelp();
   const [ours = "", others = ""] = help.split("Accepted from launch lines");
   for (const flag of MULTIGRES) {

@@ -177,6 +177,13 @@ export const settings = {
     reload: true,
     help: "Maximum time for a request to arrive, from its first byte or its turn to be read.",
   }),
+  clientStallTimeoutMs: network.required("client-stall-timeout", duration({ min: 0 }), {
+    default: "30m",
+    reload: true,
+    help:
+      "End the call of gRPC, or the connection to --pg-listen-port, whose client reads nothing of an answer " +
+      "for this time, so that its connection to PostgreSQL is free; 0 waits for ever.",
+  }),
   grpcKeepaliveMs: network.required("grpc-server-keepalive-time", duration({ min: 1 }), {
     default: "10s",
     reload: true,

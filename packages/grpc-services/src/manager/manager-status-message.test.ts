@@ -62,6 +62,7 @@ test("a serving primary tells everything about itself", () => {
     },
     transitions: [],
     drains: undefined,
+    demotion: { consensusTerm: 2n, lsnPosition: "0/3000148" },
     term: {
       termNumber: 3n,
       acceptedLeader: undefined,

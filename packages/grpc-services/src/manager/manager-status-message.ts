@@ -53,7 +53,7 @@ const TYPE_SOURCES: Readonly<Record<TopologyStatus["typeSource"], PoolerTypeSour
  * @param version the version of the program.
  */
 export function statusMessage(status: ManagerStatus, version: string): StatusResponse {
-  const { state, pooler, shard, database, topology, serving } = status;
+  const { state, pooler, shard, database, topology, serving, demotion } = status;
   return {
     state: STATES[state.name],
     errorMessage: state.name === "error" ? state.error.message : "",
@@ -99,6 +99,7 @@ export function statusMessage(status: ManagerStatus, version: string): StatusRes
     drains: serving.drains && drainsMessage(serving.drains),
     startTime: status.startedAt,
     term: termMessage(status.term),
+    demotion: demotion && { consensusTerm: demotion.term, lsnPosition: demotion.lsn ?? "" },
     version,
   };
 }

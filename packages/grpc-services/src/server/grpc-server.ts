@@ -1,6 +1,6 @@
 import type { CallOptions } from "@multipooler/query-service";
 import type { ServerTlsPaths } from "@multipooler/tls";
-import { Listening, onAbort, systemClock } from "@multipooler/timing";
+import { Listening, onAbort, StallWatch, systemClock } from "@multipooler/timing";
 import type { ListeningRun } from "@multipooler/timing";
 import type { PoolerService, ServiceTransport } from "@multipooler/manager";
 import { LimitedLogger } from "@multipooler/logging";
@@ -20,6 +20,7 @@ import type { PoolerManager } from "./pooler-manager.ts";
 import { MAX_MESSAGE_BYTES } from "./message-limit.ts";
 import { poolerServices } from "./pooler-services.ts";
 import { bindReflection } from "./reflection.ts";
+import type { CallLimits } from "./call/call-answer.ts";
 import { CallDeadlines } from "./call/call-deadlines.ts";
 import { CallRoutes } from "./call/call-routes.ts";
 import { CallTimes } from "./call/call-times.ts";
@@ -61,6 +62,11 @@ export interface GrpcServerOptions {
    * Then its call fails with DEADLINE_EXCEEDED. Default 30000.
    */
   readonly receiveTimeoutMs?: number | undefined;
+  /**
+   * How long a client may take nothing of an answer that waits for it. Then its call fails with
+   * RESOURCE_EXHAUSTED, and the statement is cancelled. 0: for ever. Default 1800000.
+   */
+  readonly clientStallTimeoutMs?: number | undefined;
   /** How long a connection may be silent before the client gets a PING. Default 10000. */
   readonly keepaliveIntervalMs?: number | undefined;
   /** How long a client may take to answer it before its connection is cut. Default 10000. */
@@ -89,6 +95,7 @@ export interface GrpcServerOptions {
 
 const DEFAULT_KEEPALIVE_MS = 10_000;
 const DEFAULT_RECEIVE_TIMEOUT_MS = 30_000;
+const DEFAULT_STALL_TIMEOUT_MS = 1_800_000;
 /** How many of the largest messages may arrive at once. */
 const RECEIVED_MESSAGES = 4;
 
@@ -98,6 +105,7 @@ export type ChangeableGrpcLimits = Pick<
   | "connectionLimit"
   | "maxReceivingBytes"
   | "receiveTimeoutMs"
+  | "clientStallTimeoutMs"
   | "keepaliveIntervalMs"
   | "keepaliveTimeoutMs"
   | "maxConnectionAgeMs"
@@ -118,6 +126,7 @@ const MAX_UNSENT_BYTES = 67_108_864;
 /** From `listen` to the end of `close`. */
 interface Run extends ListeningRun<GrpcPort> {
   readonly receiving: ReceivingBytes;
+  readonly stalls: StallWatch;
 }
 
 /**
@@ -195,6 +204,7 @@ export class GrpcServer implements ServiceTransport {
     Object.assign(this.#limits, limitsOf(limits, this.#maxMessageBytes));
     this.#listening.port?.limit(this.#limits.connectionLimit);
     this.#listening.run?.receiving.change(this.#limits.receiving);
+    this.#listening.run?.stalls.change(this.#limits.stallTimeoutMs);
   }
 
   /** Connections since `listen`; zeros while the server does not listen. */
@@ -254,10 +264,11 @@ export class GrpcServer implements ServiceTransport {
   #start(closing: AbortSignal): Run {
     const { host, port, observeCall } = this.#options;
     const logger = this.#logger;
-    const { connectionLimit, receiving: receivingLimits } = this.#limits;
+    const { connectionLimit, receiving: receivingLimits, stallTimeoutMs } = this.#limits;
     const receiving = new ReceivingBytes(receivingLimits);
     const deadlines = new CallDeadlines(systemClock);
-    const { onStream } = this.#routes(closing, { receiving, deadlines });
+    const stalls = new StallWatch({ clock: systemClock, limitMs: stallTimeoutMs });
+    const { onStream } = this.#routes(closing, { receiving, deadlines, stalls });
     const connections = new Http2Connections({
       times: () => this.#limits.times,
       onStream: observeCall === undefined ? onStream : observeCalls(onStream, observeCall),
@@ -267,12 +278,14 @@ export class GrpcServer implements ServiceTransport {
     return {
       bound: GrpcPort.open({ connections, host, port, connectionLimit, tls: this.#tls, logger }),
       receiving,
+      stalls,
       shutDown: async (bound, force) => {
         const closed = bound?.shutDown();
         onAbort(force, () => bound?.cut());
         await closed;
         receiving.close();
         deadlines.close();
+        stalls.close();
         logger.flush();
       },
     };
@@ -280,7 +293,7 @@ export class GrpcServer implements ServiceTransport {
 
   #routes(
     closing: AbortSignal,
-    own: { readonly receiving: ReceivingBytes; readonly deadlines: CallDeadlines },
+    own: Pick<CallLimits, "receiving" | "deadlines" | "stalls">,
   ): CallRoutes {
     const { manager, version, healthStalenessMs, operations, tls } = this.#options;
     const maxMessageBytes = this.#maxMessageBytes;
@@ -312,6 +325,7 @@ export class GrpcServer implements ServiceTransport {
 interface GrpcLimits {
   readonly connectionLimit: ConnectionLimit | undefined;
   readonly receiving: ReceivingLimits;
+  readonly stallTimeoutMs: number;
   readonly times: ConnectionTimes;
 }
 
@@ -321,10 +335,13 @@ function limitsOf(options: ChangeableGrpcLimits, maxMessageBytes: number): GrpcL
   const maxReceivingBytes = options.maxReceivingBytes ?? RECEIVED_MESSAGES * maxMessageBytes;
   const receiveTimeoutMs = options.receiveTimeoutMs ?? DEFAULT_RECEIVE_TIMEOUT_MS;
   checkConnectionLimit(connectionLimit);
+  const stallTimeoutMs = options.clientStallTimeoutMs ?? DEFAULT_STALL_TIMEOUT_MS;
   checkReceivingLimits({ maxReceivingBytes, maxMessageBytes, receiveTimeoutMs });
+  checkStallTimeout(stallTimeoutMs);
   return {
     connectionLimit,
     receiving: { limitBytes: maxReceivingBytes, timeoutMs: receiveTimeoutMs },
+    stallTimeoutMs,
     times: connectionTimes(options),
   };
 }
@@ -343,6 +360,15 @@ function checkConnectionLimit(limit: ConnectionLimit | undefined): void {
     throw new GrpcServicesError(
       GrpcServicesErrorCode.InvalidArgument,
       `connectionLimit.connections must be a whole number from 1, not ${limit.connections}`,
+    );
+  }
+}
+
+function checkStallTimeout(ms: number): void {
+  if (!(ms >= 0)) {
+    throw new GrpcServicesError(
+      GrpcServicesErrorCode.InvalidArgument,
+      `clientStallTimeoutMs must be 0 or more, not ${ms}`,
     );
   }
 }

@@ -24,7 +24,11 @@ export function bindReflection(services: readonly string[]): readonly BoundServi
     (message: ServerReflectionResponse) => ServerReflectionResponse.encode(message).finish(),
     async (requests, sink) => {
       // Most servers are never asked, and the descriptors take memory.
-      files ??= reflectedFiles(services);
+      files ??= reflectedFiles(services).catch((error: unknown) => {
+        // The next one who asks tries again.
+        files = undefined;
+        throw error;
+      });
       const { answer } = await files;
       for (;;) {
         const request = await requests.next();

@@ -195,3 +195,36 @@ test("close in the middle of a question ends it and tells nobody", async () => {
   expect(fixture.changes).toEqual([]);
   expect(fixture.clock.pending).toBe(0);
 });
+
+test("what is distrusted is down at once, is asked now, and is no news for the log", async () => {
+  await using fixture = new Fixture();
+  fixture.monitor.open();
+  await fixture.clock.advance(300);
+  const moved = new ManagerError(ManagerErrorCode.DatabaseLeaving, "it is elsewhere");
+  fixture.answer = moved;
+  fixture.monitor.distrust(moved);
+  expect(fixture.monitor.health()).toEqual({ state: "down", error: moved });
+  await fixture.clock.advance(0);
+  expect(fixture.asked).toEqual([0, 300]);
+  fixture.answer = STANDBY;
+  await fixture.clock.advance(1_000);
+  expect(fixture.monitor.health()).toEqual({ state: "up", facts: STANDBY });
+  expect(fixture.logger.messages("warn")).toEqual([]);
+});
+
+test("an outage is no alarm while it is expected, and one when it lasts longer", async () => {
+  await using fixture = new Fixture();
+  fixture.monitor.open();
+  await fixture.clock.advance(0);
+  fixture.answer = REFUSED;
+  {
+    using _outage = fixture.monitor.expectOutage();
+    await fixture.clock.advance(5_000);
+    expect(fixture.monitor.health()).toEqual({ state: "down", error: REFUSED });
+    expect(fixture.logger.messages("warn")).toEqual([]);
+  }
+  await fixture.clock.advance(1_000);
+  expect(fixture.logger.messages("warn")).toEqual([
+    "connecting to PostgreSQL fails: connection refused",
+  ]);
+});

@@ -15,6 +15,7 @@ import type { ManagerError } from "../manager-error.ts";
  * | unknown | up   | it answered                                                            |
  * | unknown | down | a dial or the question failed                                          |
  * | up      | down | two questions in a row failed, or three were not answered in time, or the database said that it leaves |
+ * | unknown, up | down | another address was configured                                     |
  * | down    | up   | it answered                                                            |
  *
  * One that is up and has not answered for {@link SILENCE_MS} is told to be silent. It stays up: a busy
@@ -62,6 +63,8 @@ export class DatabaseMonitor {
   readonly #log: FailureLog;
   #health: DatabaseHealth = { state: "unknown" };
   #failures = 0;
+  /** How many expect that it does not answer. */
+  #expected = 0;
 
   constructor(options: DatabaseMonitorOptions) {
     const { clock, logger, random } = options;
@@ -83,6 +86,24 @@ export class DatabaseMonitor {
   /** Asks without waiting for the next turn: something looks wrong. */
   checkNow(): void {
     this.#task.poke();
+  }
+
+  /** What is known holds no more, before the next answer. Takes effect before it returns. */
+  distrust(error: ManagerError): void {
+    this.#failures = 0;
+    this.#backoff.reset();
+    this.#change({ state: "down", error });
+    this.#task.poke();
+  }
+
+  /** Until that is disposed of, a database that does not answer is no news: it was told to restart. */
+  expectOutage(): Disposable {
+    this.#expected += 1;
+    return {
+      [Symbol.dispose]: () => {
+        this.#expected -= 1;
+      },
+    };
   }
 
   /** Stops asking; resolves when nothing is in flight. Idempotent. */
@@ -142,9 +163,16 @@ export class DatabaseMonitor {
     if (this.#health.state === "up" && this.#failures < failuresUntilDown(error)) {
       return 0;
     }
-    this.#log.failed(error);
+    if (this.#isNews(error)) {
+      this.#log.failed(error);
+    }
     this.#change({ state: "down", error });
     return this.#backoff.nextMs();
+  }
+
+  /** That a server leaves was logged where that was found out. */
+  #isNews({ code }: ManagerError): boolean {
+    return this.#expected === 0 && code !== ManagerErrorCode.DatabaseLeaving;
   }
 
   #change(health: DatabaseHealth): void {

@@ -32,6 +32,11 @@ export interface DatabaseContext {
   readonly logger: Logger;
   /** Something looks wrong: the manager calls `check` at once. */
   readonly suspect: () => void;
+  /**
+   * Another address was configured: what `check` answered before holds no more, and nothing is to be
+   * served until it answers again. `fault` says so of the server that was there.
+   */
+  readonly onMoved: (fault: ManagerError) => void;
   /** What `status` returns has changed, times of the heartbeat and counts aside. */
   readonly onChange: () => void;
 }

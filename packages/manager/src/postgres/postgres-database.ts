@@ -1,15 +1,14 @@
 import { PoolerRole } from "@multipooler/controller-api";
-import type { DatabaseAddress, DatabaseHandle } from "@multipooler/controller-api";
+import type { DatabaseHandle } from "@multipooler/controller-api";
 import type { CallOptions } from "@multipooler/query-service";
 import { ownConnectionNames } from "./admin-client-config.ts";
-import { describeAddress, resolveDatabaseConfig } from "./database-config.ts";
-import type { DatabaseConfig, ResolvedDatabaseConfig } from "./database-config.ts";
+import { describeAddress } from "./database-config.ts";
+import type { ResolvedDatabaseConfig } from "./database-config.ts";
 import type { DedicatedConnection, DedicatedOptions } from "./dedicated-connection.ts";
 import { Heartbeat } from "../heartbeat/heartbeat.ts";
 import type {
   DatabaseContext,
   DatabaseFacts,
-  DatabaseProvider,
   ManagedDatabase,
   ManagedDatabaseStatus,
 } from "../database/managed-database.ts";
@@ -19,50 +18,15 @@ import type { PostgresServer } from "./postgres-server.ts";
 import { PostgresReplication } from "../replication/postgres-replication.ts";
 import { ServerSearch } from "./server-search.ts";
 import { ownConnections } from "./server-share.ts";
-import { ServerWatch } from "./server-watch.ts";
+import { ServerWatch, movedFault } from "./server-watch.ts";
 import type { DoorState } from "./server-watch.ts";
 import { ensureSidecarSchema } from "./sidecar-schema.ts";
 
-/** How many addresses of one name a check has time for, the slowest way. */
-const MAX_ADDRESSES = 4;
-/** How long it may take to find out why a dial failed. */
-const DIAGNOSIS_MS = 2_000;
-
-/** A PostgreSQL that may get another address while the manager runs. */
-export interface PostgresProvider extends DatabaseProvider {
-  /**
-   * Checks an address, and returns what puts it in place of the one before. A server that is served from
-   * elsewhere is let go within a second, after a drain; it is the same cluster that has to be there.
-   *
-   * @throws INVALID_CONFIG; then nothing has changed
-   */
-  prepareAddress(address: DatabaseAddress): () => void;
-}
-
-/** A PostgreSQL for a manager. Throws INVALID_CONFIG, naming the setting. Does no I/O. */
-export function postgresDatabase(config: DatabaseConfig): PostgresProvider {
-  let resolved = resolveDatabaseConfig(config);
-  const { dialTimeoutMs, statementTimeoutMs } = resolved;
-  return {
-    get address() {
-      return resolved.address;
-    },
-    database: resolved.database,
-    connectTimeoutMs: MAX_ADDRESSES * (dialTimeoutMs + statementTimeoutMs + DIAGNOSIS_MS),
-    open: (context) => new PostgresDatabase({ config: () => resolved, context }),
-    prepareAddress(address) {
-      const next = resolveDatabaseConfig({ ...config, address });
-      return () => {
-        resolved = next;
-      };
-    },
-  };
-}
-
-interface PostgresDatabaseOptions {
+export interface PostgresDatabaseOptions {
   /** The same but for its address. */
   readonly config: () => ResolvedDatabaseConfig;
   readonly context: DatabaseContext;
+  readonly onClosed: () => void;
 }
 
 /** What exists while a server is served from; see the table of `ManagedDatabase`. */
@@ -86,18 +50,22 @@ const MIN_SUSPICION_INTERVAL_MS = 50;
  * name in their order, and hangs up; what answered first is the server that is then served from. As
  * long as it is, no other is looked at: one pool never holds sessions to two servers.
  */
-class PostgresDatabase implements ManagedDatabase {
+export class PostgresDatabase implements ManagedDatabase {
   readonly #config: PostgresDatabaseOptions["config"];
   readonly #context: DatabaseContext;
+  readonly #onClosed: () => void;
+  /** Aborts when another address is configured. */
+  #place = new AbortController();
   readonly #search: ServerSearch;
   readonly #answer: LastAnswer;
   readonly replication: PostgresReplication;
   #state: State = { type: "at rest", found: undefined };
   #suspectedAt = -Infinity;
 
-  constructor({ config, context }: PostgresDatabaseOptions) {
+  constructor({ config, context, onClosed }: PostgresDatabaseOptions) {
     this.#config = config;
     this.#context = context;
+    this.#onClosed = onClosed;
     this.#search = new ServerSearch({ config, context, onSuspicion: () => this.#suspect() });
     const { poolerName, clock } = context;
     this.#answer = new LastAnswer(clock);
@@ -110,6 +78,28 @@ class PostgresDatabase implements ManagedDatabase {
       ownConnections: ownConnectionNames(poolerName),
       login: { user, database, settings: replicationConnInfo },
     });
+  }
+
+  /** Another address than that of `before` is configured. Takes effect before it returns. */
+  moved(before: ResolvedDatabaseConfig): void {
+    const state = this.#state;
+    let fault = movedFault(`PostgreSQL at ${describeAddress(before.address)}`);
+    switch (state.type) {
+      case "closed":
+        return;
+      case "at rest":
+        // It holds no connection.
+        this.#state = { type: "at rest", found: undefined };
+        break;
+      case "serving":
+        fault = movedFault(state.server.config.place);
+        state.server.share.seal();
+        state.watch.leave(fault);
+        break;
+    }
+    this.#place.abort(fault);
+    this.#place = new AbortController();
+    this.#context.onMoved(fault);
   }
 
   async check(options: CallOptions = {}): Promise<DatabaseFacts> {
@@ -172,6 +162,7 @@ class PostgresDatabase implements ManagedDatabase {
   }
 
   async close(): Promise<void> {
+    this.#onClosed();
     await this.replication.close();
     await this.#leave({ type: "closed" });
   }
@@ -215,22 +206,36 @@ class PostgresDatabase implements ManagedDatabase {
     try {
       throwIfLeaving(watch.state);
       const facts = await server.readFacts(options);
+      throwIfLeaving(watch.state);
       return this.#answer.remember(server, facts);
     } catch (error) {
       if (this.#state !== state) {
         // It was let go in the meantime: the fault is of that.
         return await this.check(options);
       }
+      throwIfLeaving(watch.state);
       return this.#answer.whileFull(server, error);
     }
   }
 
   async #find(known: PostgresServer | undefined, options: CallOptions): Promise<DatabaseFacts> {
-    const { server, facts } = await this.#search.find(known, options);
-    if (this.#state.type === "at rest") {
-      this.#state = { type: "at rest", found: server };
+    const place = this.#place.signal;
+    const { signal = place } = options;
+    try {
+      const either = AbortSignal.any([signal, place]);
+      const { server, facts } = await this.#search.find(known, { signal: either });
+      place.throwIfAborted();
+      if (this.#state.type === "at rest") {
+        this.#state = { type: "at rest", found: server };
+      }
+      return this.#answer.remember(server, facts);
+    } catch (error) {
+      if (!place.aborted || options.signal?.aborted === true) {
+        throw error;
+      }
+      // What was found, or was not, is of the place before.
+      return await this.check(options);
     }
-    return this.#answer.remember(server, facts);
   }
 
   #engage(): Serving {

@@ -23,6 +23,7 @@ function searchOf(host: string, lookup: HostLookup) {
       clock,
       logger: new RecordingLogger(),
       suspect: () => undefined,
+      onMoved: () => undefined,
       onChange: () => undefined,
     },
     onSuspicion: () => undefined,

@@ -47,6 +47,7 @@ export class ServerShare implements ConnectionShare {
   #recovery: Timer | undefined;
   #notice: NodeJS.Immediate | undefined;
   #isClosed = false;
+  #isSealed = false;
 
   constructor(options: ServerShareOptions) {
     this.#options = options;
@@ -78,7 +79,7 @@ export class ServerShare implements ConnectionShare {
   }
 
   tryTake(): ConnectionSlot | undefined {
-    if (this.#used >= this.#limit) {
+    if (this.#isSealed || this.#used >= this.#limit) {
       return undefined;
     }
     this.#used += 1;
@@ -116,6 +117,11 @@ export class ServerShare implements ConnectionShare {
     this.#recovery?.cancel();
     this.#recovery = clock.setTimer(() => this.#recover(), RECOVERY_STEP_MS);
     this.#setLimit(Math.min(this.#limit, this.#used));
+  }
+
+  /** Gives nothing out any more. What is held may be used until it is given back. */
+  seal(): void {
+    this.#isSealed = true;
   }
 
   /** Ends timers and notices; nothing is given out any more. What is held may be given back. */

@@ -17,12 +17,15 @@ class Fixture implements AsyncDisposable {
   /** When it was dialled. */
   readonly dials: number[] = [];
   fault: ManagerError | undefined;
+  /** What a dial waits for. */
+  dialling: Promise<void> | undefined;
   named: boolean | Error = true;
   /** What the next lookups find instead. */
   lookups: (boolean | Error)[] = [];
   readonly watch: ServerWatch = new ServerWatch({
     dial: async () => {
       this.dials.push(this.clock.monotonic());
+      await this.dialling;
       if (this.fault !== undefined) {
         throw this.fault;
       }
@@ -126,4 +129,19 @@ test("a suspicion has it look at once, a flood of them no more than four times a
     await fixture.clock.advance(10);
   }
   expect(fixture.dials).toEqual([0, 250, 500, 750]);
+});
+
+test("a server that is left stays left, whatever a dial that is under way finds", async () => {
+  await using fixture = await new Fixture().opened();
+  const dialled = Promise.withResolvers<void>();
+  await fixture.clock.advance(2_999);
+  const before = fixture.dials.length;
+  fixture.dialling = dialled.promise;
+  await fixture.clock.advance(1);
+  expect(fixture.dials.length).toBe(before + 1);
+  fixture.watch.leave(refused(ManagerErrorCode.DatabaseLeaving));
+  dialled.resolve();
+  await fixture.clock.advance(60_000);
+  expect(fixture.changes).toEqual(["3000 leaving"]);
+  expect(fixture.dials.length).toBe(before + 1);
 });

@@ -12,7 +12,8 @@ import { messageOf } from "../error-message.ts";
  * | seen                                                         | state                       |
  * | ------------------------------------------------------------ | --------------------------- |
  * | a new connection is accepted                                 | open                        |
- * | the name or the configuration leads elsewhere, in two lookups one after the other | leaving, for good |
+ * | the name leads elsewhere, in two lookups one after the other | leaving, for good           |
+ * | the configuration names another address                      | leaving, for good           |
  * | a new connection is refused with 57P03                       | leaving, for good           |
  * | a new connection is refused otherwise, twice in a row        | refusing, until one is accepted |
  * | it is refused for lack of room (53300), or nobody answers    | as before: the share and the manager's own connections tell of that |
@@ -87,6 +88,11 @@ export class ServerWatch {
     }
   }
 
+  /** The server is not to be used any more, whatever a look at it would find. */
+  leave(error: ManagerError): void {
+    this.#change({ type: "leaving", error });
+  }
+
   /** Resolves when nothing is in flight. Idempotent. */
   close(): Promise<void> {
     return this.#task.close();
@@ -119,11 +125,7 @@ export class ServerWatch {
       return;
     }
     if (!isNamed && this.#misnamed) {
-      const message = `${place} is no longer at the configured address`;
-      this.#change({
-        type: "leaving",
-        error: new ManagerError(ManagerErrorCode.DatabaseLeaving, message),
-      });
+      this.leave(movedFault(place));
     }
     this.#misnamed = !isNamed;
   }
@@ -163,7 +165,8 @@ export class ServerWatch {
 
   #change(state: DoorState): void {
     const before = this.#state;
-    if (before.type === state.type && textOf(before) === textOf(state)) {
+    const isSame = before.type === state.type && textOf(before) === textOf(state);
+    if (isSame || before.type === "leaving") {
       return;
     }
     this.#state = state;
@@ -176,6 +179,12 @@ export class ServerWatch {
     }
     onChange(state);
   }
+}
+
+/** A server that the configuration, or the name in it, does not stand for any more. */
+export function movedFault(place: string): ManagerError {
+  const message = `${place} is no longer at the configured address`;
+  return new ManagerError(ManagerErrorCode.DatabaseLeaving, message);
 }
 
 function textOf(state: DoorState): string {

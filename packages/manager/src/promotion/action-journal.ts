@@ -1,5 +1,6 @@
 import path from "node:path";
 import type { ActionLease } from "../actions/action-lock.ts";
+import type { DemotionStatus } from "../manager-status.ts";
 import { JsonFile } from "../record/json-file.ts";
 import type { Lsn, SynchronousReplication } from "../replication/replication-control.ts";
 import { isJournalContent } from "./journal-content.ts";
@@ -13,7 +14,7 @@ export interface JournalEntry {
   /** False from before the first change to after the last one. */
   readonly isDone: boolean;
   readonly startedAt: Date;
-  /** The term under which it was asked for; 0 where it was forced without one. */
+  /** The term in which it was done; 0 where there was none. Asked for again, it is one of the newer term. */
   readonly term: bigint;
   /** Of a demotion: how far the server had come when it was a standby. */
   readonly lsn?: Lsn | undefined;
@@ -52,6 +53,14 @@ export class ActionJournal {
 
   get entry(): JournalEntry | undefined {
     return this.#entry;
+  }
+
+  /** The demotion that was done, begun, or is being undone. */
+  get demotion(): DemotionStatus | undefined {
+    const entry = this.#entry;
+    return entry === undefined || entry.action === "Promote"
+      ? undefined
+      : { term: entry.term, lsn: entry.lsn };
   }
 
   /** Why the pooler serves nothing; `undefined` where no action is left undone. */

@@ -127,6 +127,8 @@ async function restart(
   lease: ActionLease,
 ): Promise<void> {
   const position = await subject.replication.position().catch(() => undefined);
+  // Both waits below end in time: a server that is not back by then is an alarm.
+  using _outage = subject.expectOutage();
   if (position?.inRecovery !== true) {
     lease.requireHeld();
     using bound = new Deadline({ clock, ms: RESTART_TIMEOUT_MS, what: "the restart" });

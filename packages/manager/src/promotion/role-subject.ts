@@ -19,6 +19,8 @@ export interface RoleSubjectOptions {
   readonly replication: () => ReplicationControl | undefined;
   /** Has the monitor look at the server now. */
   readonly checkDatabase: () => void;
+  /** See `DatabaseMonitor.expectOutage`. */
+  readonly expectOutage: () => Disposable;
   readonly clock: Clock;
 }
 
@@ -97,6 +99,11 @@ export class RoleSubject {
       ),
     );
     return whyNotServing(source.status(), type);
+  }
+
+  /** To be disposed of when the server is back, or should be. */
+  expectOutage(): Disposable {
+    return this.#options.expectOutage();
   }
 
   /** Resolves when the server answers and is in that state, and the manager has seen it. */

@@ -7,8 +7,9 @@ import { PoolerType } from "../record/pooler-type.ts";
 import type { ServerPosition } from "../replication/replication-control.ts";
 import type { TermRule } from "../terms/term-rules.ts";
 import type { Terms } from "../terms/terms.ts";
-import type { ActionJournal, JournalEntry, RoleAction } from "./action-journal.ts";
+import type { ActionJournal, RoleAction } from "./action-journal.ts";
 import { demotionSteps } from "./demotion.ts";
+import { beginAction, detailsOf, takeDemotionAlong } from "./journal-terms.ts";
 import { promotionSteps, undoingSteps } from "./promotion.ts";
 import {
   checkDemotable,
@@ -72,6 +73,7 @@ export class RoleVerbs {
       const { synchronous, explain = false } = request;
       const promotion = { subject, journal, terms, synchronous, position };
       const steps = promotionSteps(promotion, lease);
+      subject.requireTopology();
       if (explain) {
         return this.#planned(steps, position);
       }
@@ -84,20 +86,23 @@ export class RoleVerbs {
   async demote(request: DemoteRequest, options: CallOptions = {}): Promise<DemoteResult> {
     return await this.#locked("Demote", options, async (lease) => {
       checkRequest(request);
-      const { subject, journal, process } = this.#options;
+      const { subject, journal, terms, process } = this.#options;
       const facts = await this.#demotionFacts(options);
       if (isDemoted(facts)) {
+        const before = terms.current.number;
         await this.#requireTerm("at least", request);
-        const entry = journal.entry?.action === "Demote" ? journal.entry : undefined;
+        const entry = await takeDemotionAlong({ journal, terms }, before, lease);
         const { lsn, terminated = 0, synchronous } = entry ?? {};
         const result = await this.#done([], facts.position, PoolerType.Replica);
         return { ...result, lsn: lsn ?? result.lsn, wasAlready: true, terminated, synchronous };
       }
-      // Before anything else, a newer term included: without it nothing is to be changed.
+      // Everything that can refuse comes before the newer term: that takes the writes away, and a demotion
+      // that is refused then would have nobody take them.
       const server = facts.position && (await subject.replication.mainProcess(options));
       await this.#requireProcess(process).check(server, options);
-      await this.#requireTerm("at least", request);
       checkDemotable(facts, this.#options.serviceId);
+      subject.requireTopology();
+      await this.#requireTerm("at least", request);
       return await this.#demote(request, facts, lease);
     });
   }
@@ -119,6 +124,7 @@ export class RoleVerbs {
       const { synchronous } = journal.entry ?? {};
       const { position } = facts;
       const steps = undoingSteps({ subject, journal, terms, synchronous, position }, lease);
+      subject.requireTopology();
       if (explain) {
         return this.#planned(steps, position);
       }
@@ -188,18 +194,8 @@ export class RoleVerbs {
     lease: ActionLease,
     facts: RoleFacts<unknown>,
   ): Promise<void> {
-    const { subject, journal, terms, clock, logger } = this.#options;
-    subject.requireTopology();
-    const { entry } = journal;
-    const goesOn = facts.isPending && entry?.action === action;
-    if (!goesOn) {
-      const startedAt = new Date(clock.now());
-      const details = detailsOf(action, facts, entry);
-      // What is forced names any term or none, and is done in the one that holds.
-      const term = terms.current.number;
-      await journal.write(lease, { ...details, action, isDone: false, startedAt, term });
-    }
-    await runSteps(action, steps, logger);
+    await beginAction(this.#options, { action, facts, lease });
+    await runSteps(action, steps, this.#options.logger);
   }
 
   async #facts({ signal }: CallOptions): Promise<RoleFacts> {
@@ -268,22 +264,5 @@ export class RoleVerbs {
       steps: planOf(steps),
       notServing: undefined,
     };
-  }
-}
-
-/** What the journal keeps from the start on: later the server may not answer any more. */
-function detailsOf(
-  action: RoleAction,
-  { isPending, synchronous }: RoleFacts<unknown>,
-  before: JournalEntry | undefined,
-): Partial<JournalEntry> {
-  switch (action) {
-    case "Promote":
-      return {};
-    case "Demote":
-      // A change that was left in the middle may have cleared it already.
-      return { synchronous: (isPending ? before?.synchronous : undefined) ?? synchronous };
-    case "UndoDemote":
-      return { ...before };
   }
 }

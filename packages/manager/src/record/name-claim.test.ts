@@ -56,7 +56,6 @@ class World {
         hostname: `db${index}.example`,
         ports: () => ({ grpc: index }),
       },
-      ports: { grpc: index },
       clock,
       onLost: () => undefined,
     });

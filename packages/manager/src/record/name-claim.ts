@@ -38,7 +38,6 @@ type Tenure =
 export interface NameClaimOptions {
   readonly cell: Pick<CellStore, "owners" | "openSession">;
   readonly pooler: PoolerDescription;
-  readonly ports: Readonly<Record<string, number>>;
   readonly clock: Clock;
   /** Called when the session is lost: the name has to be claimed again. */
   readonly onLost: () => void;
@@ -155,10 +154,10 @@ export class NameClaim {
     session: Session,
     signal: AbortSignal,
   ): Promise<boolean> {
-    const { cell, pooler, ports } = this.#options;
+    const { cell, pooler } = this.#options;
     const owner: PoolerOwner = {
       run: this.#run,
-      address: `${pooler.hostname}:${ports["grpc"] ?? 0}`,
+      address: `${pooler.hostname}:${pooler.ports()["grpc"] ?? 0}`,
       since: this.#since,
       process: ownProcess(),
     };

@@ -67,12 +67,10 @@ export class PoolerPublisher {
   #following: Promise<unknown> | undefined;
   #closed: Promise<void> | undefined;
 
-  /** Asks for the ports of the pooler: its transports listen by now. */
   constructor(options: PoolerPublisherOptions) {
     const { cell, pooler, rememberedType, logger, clock, random } = options;
-    const ports = pooler.ports();
     this.#options = options;
-    this.#claim = new NameClaim({ cell, pooler, ports, clock, onLost: () => this.#ask() });
+    this.#claim = new NameClaim({ cell, pooler, clock, onLost: () => this.#ask() });
     this.#keeper = new RecordKeeper({
       poolers: cell.poolers,
       pooler,
@@ -87,7 +85,7 @@ export class PoolerPublisher {
     this.#report = new PublisherReport({ name, initialType, rememberedType, logger, clock });
     this.#task = new PeriodicTask({ clock, run: (signal) => this.#converge(signal) });
     this.#backoff = new Backoff({ minMs: 10, maxMs: RETRY_MS, random });
-    this.#sources = { pooler, ports, state: START_STATE, since: this.#now() };
+    this.#sources = { pooler, state: START_STATE, since: this.#now() };
   }
 
   /** Starts registering in the background, with lifecycle STARTING. Idempotent. */

@@ -22,8 +22,6 @@ export interface PoolerState {
 /** Where everything in a record comes from that its pooler decides. */
 export interface RecordSources {
   readonly pooler: PoolerDescription;
-  /** The ports by service, as the transports listen on them. */
-  readonly ports: Readonly<Record<string, number>>;
   readonly state: PoolerState;
   /** When the lifecycle last changed. */
   readonly since: Date;
@@ -46,7 +44,7 @@ export function newRecord(sources: RecordSources, type: PoolerType): Multipooler
  * outlives every restart and stop, and the key range.
  */
 export function renewRecord(record: Multipooler, sources: RecordSources): Multipooler {
-  const { pooler, ports, state, since, firstType } = sources;
+  const { pooler, state, since, firstType } = sources;
   const isTyped = record.type !== RecordType.UNKNOWN || firstType === undefined;
   return {
     ...record,
@@ -55,7 +53,7 @@ export function renewRecord(record: Multipooler, sources: RecordSources): Multip
     shardKey: { ...pooler.shard },
     servingStatus: state.servingStatus,
     hostname: pooler.hostname,
-    portMap: { ...ports },
+    portMap: { ...pooler.ports() },
     poolerDir: pooler.poolerDir ?? "",
     pgDataDir: pooler.dataDir ?? "",
     lifecycleStatus: { ...state.lifecycle, updated: since },

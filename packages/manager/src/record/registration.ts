@@ -79,7 +79,6 @@ export class Registration {
     this.#cell = new CellKeeper({ cells, name: cell, clock, random, logger, onChange });
     this.#shard = new ShardClaim({
       ...options,
-      ports: pooler.ports(),
       facts: () => this.#facts,
       remembered: options.memory.systemIdentifier,
       remember: (systemIdentifier) => options.memory.rememberCluster(systemIdentifier),
@@ -164,6 +163,11 @@ export class Registration {
   /** Whether it is about to be found out if a pooler without a type is to take writes. */
   get isUndecided(): boolean {
     return this.#newcomer.isUndecided;
+  }
+
+  /** The pooler's ports have changed. Publishes that, and does not wait. */
+  portsChanged(): void {
+    this.#publisher.publish({});
   }
 
   /** The database has changed. */

@@ -56,7 +56,6 @@ class Pooler {
     this.claim = new ShardClaim({
       topology: this.topology,
       pooler: this.#description,
-      ports: { grpc: 1 },
       facts: () => ({ inRecovery: false, serverVersion: "17.0", server: this.server }),
       remembered: undefined,
       remember: () => undefined,
@@ -100,7 +99,7 @@ class Pooler {
   /** Writes its record with this type. */
   async register(type: "PRIMARY" | "REPLICA"): Promise<void> {
     const since = new Date(0);
-    const sources = { pooler: this.#description, ports: {}, state: START_STATE, since };
+    const sources = { pooler: this.#description, state: START_STATE, since };
     const id = { component: ID_ComponentType.MULTIPOOLER, cell: CELL, name: this.#name };
     const { poolers } = this.topology.cell(CELL);
     const record = newRecord(sources, type);

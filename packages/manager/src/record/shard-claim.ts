@@ -31,7 +31,6 @@ const VACANCY_MS = 3_000;
 export interface ShardClaimOptions {
   readonly topology: TopoStore;
   readonly pooler: PoolerDescription;
-  readonly ports: Readonly<Record<string, number>>;
   /** What the server says of itself now; `undefined` while none is known. */
   readonly facts: () => DatabaseFacts | undefined;
   /** The system identifier that the shard had in an earlier run; `undefined` where none is known. */

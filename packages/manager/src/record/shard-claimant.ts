@@ -6,7 +6,6 @@ import { sameHistory } from "./cluster-verdict.ts";
 
 export interface ShardClaimantOptions {
   readonly pooler: PoolerDescription;
-  readonly ports: Readonly<Record<string, number>>;
   readonly facts: () => DatabaseFacts | undefined;
   readonly clock: Clock;
 }
@@ -55,13 +54,13 @@ export class ShardClaimant {
 
   /** The state of the shard once this pooler has claimed it. */
   stateAfter(before: ShardState | undefined): ShardState {
-    const { pooler, ports, clock } = this.#options;
+    const { pooler, clock } = this.#options;
     const known = before?.primary;
     const isKnown = known !== undefined && this.isByThisPooler(known);
     return {
       primary: {
         pooler: pooler.identity,
-        address: `${pooler.hostname}:${ports["grpc"] ?? 0}`,
+        address: `${pooler.hostname}:${pooler.ports()["grpc"] ?? 0}`,
         server: this.#facts?.server ?? "",
         place: this.#place,
         since: isKnown ? known.since : new Date(clock.now()),

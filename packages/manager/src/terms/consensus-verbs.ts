@@ -85,25 +85,23 @@ export class ConsensusVerbs {
   }
 
   /**
-   * Sets the term as it is given, lower ones too. Without a leader nobody leads it, except that a primary
-   * leads the first term of its own, so that a shard can begin to use terms while it serves.
+   * Sets the term as `Terms.set` does. Without a leader nobody leads a new one, except that a primary leads
+   * the first term of its own, so that a shard can begin to use terms while it serves.
    */
   async setTerm(term: ConsensusTerm, { signal }: CallOptions = {}): Promise<ConsensusTerm> {
     const { lock, terms, type, identity } = this.#options;
     type();
     using _ = await lock.acquire("SetTerm", { signal });
-    const goesOn = term.leader === undefined && this.#mayLead(term.number);
-    await terms.set(goesOn ? { ...term, leader: poolerComponent(identity) } : term);
+    const leads = term.leader === undefined && this.#leadsFirst(term.number);
+    await terms.set(leads ? { ...term, leader: poolerComponent(identity) } : term);
     return terms.current;
   }
 
-  /** Whether a primary goes on in a term whose leader nobody names: others may be recruited for it too. */
-  #mayLead(term: bigint): boolean {
-    const { terms, type, hasRival, identity } = this.#options;
-    const { number, leader } = terms.current;
-    return number === 0n
-      ? type() === PoolerType.Primary && !hasRival()
-      : term === number && sameComponent(leader, poolerComponent(identity));
+  /** Whether it is the first term of a primary: others may have been recruited for each that comes after. */
+  #leadsFirst(term: bigint): boolean {
+    const { terms, type, hasRival } = this.#options;
+    const isFirst = terms.current.number === 0n && term > 0n;
+    return isFirst && type() === PoolerType.Primary && !hasRival();
   }
 
   /** Votes for a candidate, once a term. A newer term is adopted whatever comes of the vote. */

@@ -1,6 +1,8 @@
 import { expect, test } from "vitest";
 import { ManagerError } from "../manager-error.ts";
-import { judgeTerm } from "./term-rules.ts";
+import { Component, NO_TERM } from "./consensus-term.ts";
+import type { ComponentId, ConsensusTerm } from "./consensus-term.ts";
+import { judgeTerm, sameTerm } from "./term-rules.ts";
 import type { TermRule, TermStanding } from "./term-rules.ts";
 
 const NUMBERS: Readonly<Record<TermStanding, { requested: bigint; current: bigint }>> = {
@@ -42,6 +44,51 @@ test.each(RULES.flatMap((rule) => STANDINGS.map((standing) => ({ rule, standing 
     expect(outcome(() => judgeTerm(rule, requested, current))).toBe(EXPECTED[rule][standing]);
   },
 );
+
+const A: ComponentId = { component: Component.Multipooler, cell: "zone1", name: "a" };
+const B: ComponentId = { ...A, name: "b" };
+const AT = new Date(0);
+
+/** What is known, what is set, and what comes of it: leader, vote. */
+const SAME: readonly (readonly [known: string, given: string, outcome: string])[] = [
+  ["- -", "- -", "- -"],
+  ["- -", "a -", "a -"],
+  ["- -", "- b", "- b"],
+  ["- -", "a b", "a b"],
+  ["a -", "- -", "a -"],
+  ["a -", "a -", "a -"],
+  ["a -", "- a", "a a"],
+  ["a b", "- -", "a b"],
+  ["a b", "a -", "a b"],
+  ["a -", "b -", "FAILED_PRECONDITION: zone1/a leads term 5 already: zone1/b needs a higher one"],
+  [
+    "- a",
+    "- b",
+    "FAILED_PRECONDITION: zone1/a is accepted in term 5 already: zone1/b needs a higher one",
+  ],
+];
+
+test.each(SAME)(
+  "a term with (leader, vote) %j that is set once more as %j",
+  (known, given, all) => {
+    expect(outcome(() => textOf(sameTerm(termOf(known), termOf(given))))).toBe(all);
+  },
+);
+
+test("a vote that is set once more keeps its time", () => {
+  const known = termOf("- a");
+  expect(sameTerm(known, { ...known, acceptedAt: new Date(7) }).acceptedAt).toEqual(AT);
+});
+
+function termOf(text: string): ConsensusTerm {
+  const [leader, acceptedLeader] = text.split(" ").map((name) => ({ a: A, b: B })[name]);
+  const acceptedAt = acceptedLeader && AT;
+  return { ...NO_TERM, number: 5n, leader, acceptedLeader, acceptedAt };
+}
+
+function textOf({ leader, acceptedLeader }: ConsensusTerm): string {
+  return `${leader?.name ?? "-"} ${acceptedLeader?.name ?? "-"}`;
+}
 
 function outcome(judge: () => string): string {
   try {

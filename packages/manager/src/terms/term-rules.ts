@@ -1,4 +1,6 @@
 import { ManagerError, ManagerErrorCode } from "../manager-error.ts";
+import { sameComponent } from "./consensus-term.ts";
+import type { ComponentId, ConsensusTerm } from "./consensus-term.ts";
 
 /**
  * How the term of a request is compared with the current one.
@@ -52,6 +54,36 @@ export function judgeTerm(rule: TermRule, requested: bigint, current: bigint): T
     return verdict;
   }
   throw new ManagerError(ManagerErrorCode.FailedPrecondition, verdict(requested, current));
+}
+
+/**
+ * What is known of a term after it was set once more. A leader or vote that was not known is taken; one that
+ * is known stays, since in one term there is one leader and one vote. Throws FAILED_PRECONDITION for another.
+ */
+export function sameTerm(known: ConsensusTerm, given: ConsensusTerm): ConsensusTerm {
+  const { number } = known;
+  const vote = sameOrNew(
+    known.acceptedLeader,
+    given.acceptedLeader,
+    `is accepted in term ${number}`,
+  );
+  const leader = sameOrNew(known.leader, given.leader, `leads term ${number}`);
+  const acceptedAt = known.acceptedLeader === undefined ? given.acceptedAt : known.acceptedAt;
+  return { number, acceptedLeader: vote, acceptedAt, leader };
+}
+
+function sameOrNew(
+  known: ComponentId | undefined,
+  given: ComponentId | undefined,
+  does: string,
+): ComponentId | undefined {
+  if (known !== undefined && given !== undefined && !sameComponent(known, given)) {
+    throw new ManagerError(
+      ManagerErrorCode.FailedPrecondition,
+      `${known.cell}/${known.name} ${does} already: ${given.cell}/${given.name} needs a higher one`,
+    );
+  }
+  return known ?? given;
 }
 
 function standingOf(requested: bigint, current: bigint): TermStanding {

@@ -7,7 +7,7 @@ import type { TermFacts } from "../serving/serving-target.ts";
 import { NO_TERM, newTerm, poolerComponent, sameComponent } from "./consensus-term.ts";
 import type { ComponentId, ConsensusTerm } from "./consensus-term.ts";
 import { TermFile } from "./term-file.ts";
-import { judgeTerm } from "./term-rules.ts";
+import { judgeTerm, sameTerm } from "./term-rules.ts";
 import type { TermRule, TermVerdict } from "./term-rules.ts";
 
 export interface TermsOptions {
@@ -74,7 +74,10 @@ export class Terms implements TermCheck {
     }
   }
 
-  /** Sets the term as it is given, lower ones too. Rejects with FAILED_PRECONDITION without a directory. */
+  /**
+   * Sets the term as it is given, lower ones too. The current one once more only gains what was not known of
+   * it, see `sameTerm`. Rejects with FAILED_PRECONDITION without a directory.
+   */
   async set(term: ConsensusTerm): Promise<void> {
     if (term.number < 0n) {
       throw new ManagerError(
@@ -83,10 +86,16 @@ export class Terms implements TermCheck {
       );
     }
     const file = this.#requireFile();
-    if (!sameComponent(term.leader, this.#self)) {
-      this.hear(term.number);
+    if (term.number === this.#current.number) {
+      await this.#save(file, sameTerm(this.#current, term));
+    } else {
+      if (!sameComponent(term.leader, this.#self)) {
+        this.hear(term.number);
+      }
+      await this.#save(file, term);
+      this.#highest = term.number;
+      this.#options.onChange();
     }
-    await this.#save(file, term);
     this.#options.logger.info({ term: String(term.number) }, "the term was set");
   }
 
@@ -184,7 +193,7 @@ export class Terms implements TermCheck {
 
   #become(term: ConsensusTerm): void {
     this.#current = term;
-    this.#highest = term.number;
+    this.hear(term.number);
     this.#options.onChange();
   }
 }

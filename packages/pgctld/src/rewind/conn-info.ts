@@ -3,7 +3,12 @@ import { invalidArgument } from "../error.ts";
 /** Keywords and values of a connection string, such as `{ host: "10.0.0.7", port: "5432" }`. */
 export type ConnInfo = Readonly<Record<string, string | undefined>>;
 
-/** A connection string as libpq reads it, every value quoted. @throws INVALID_ARGUMENT */
+/**
+ * A connection string as libpq reads it, every value quoted. `@multipooler/manager` writes its own, which
+ * were read before and keep their form: a daemon of PostgreSQL's process does without a manager.
+ *
+ * @throws INVALID_ARGUMENT
+ */
 export function formatConnInfo(info: ConnInfo): string {
   return Object.entries(info)
     .flatMap(([keyword, value]) => (value === undefined ? [] : [pair(keyword, value)]))

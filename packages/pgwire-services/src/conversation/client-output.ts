@@ -1,30 +1,51 @@
 import type { Duplex } from "node:stream";
 import { scheduleFlush } from "@multipooler/pgwire";
 import type { Flushable } from "@multipooler/pgwire";
+import type { StallWatch, Taker } from "@multipooler/timing";
 
 /** What is written at once instead of at the end of the loop's turn. */
 const FLUSH_BYTES = 65_536;
 /** Up to this size, pieces are copied together: cheaper for the system than a vector of them. */
 const COPY_BYTES = 16_384;
 
+export interface ClientOutputOptions {
+  readonly socket: Duplex;
+  /** Finds clients that take nothing. */
+  readonly stalls: StallWatch;
+  /** The client has room again after `write` returned false. */
+  readonly onDrained: () => void;
+  /** It has taken nothing for too long. */
+  readonly onStalled: () => void;
+}
+
 /**
  * The way to one client's socket: what is written in one turn of the event loop leaves in one write,
  * after the backends' own.
  */
-export class ClientOutput implements Flushable {
+export class ClientOutput implements Flushable, Taker {
+  readonly #options: ClientOutputOptions;
   readonly #socket: Duplex;
-  readonly #onDrained: () => void;
   #pieces: Uint8Array[] = [];
   #bytes = 0;
+  /** Handed to the socket. */
+  #sentBytes = 0;
   #isScheduled = false;
   #isBehind = false;
   #isClosed = false;
 
-  /** `onDrained` is called when the client has room again after `write` returned false. */
-  constructor(options: { readonly socket: Duplex; readonly onDrained: () => void }) {
+  constructor(options: ClientOutputOptions) {
+    this.#options = options;
     this.#socket = options.socket;
-    this.#onDrained = options.onDrained;
     this.#socket.on("drain", () => this.#drained());
+  }
+
+  /** What the system took; it has steps of up to 1.4 MiB for a client that is slow. */
+  get takenBytes(): number {
+    return this.#sentBytes - this.#socket.writableLength;
+  }
+
+  onStalled(): void {
+    this.#options.onStalled();
   }
 
   /** Takes bytes, in a view that is not written to again. False: the client is behind. */
@@ -74,6 +95,7 @@ export class ClientOutput implements Flushable {
     const bytes = this.#bytes;
     this.#pieces = [];
     this.#bytes = 0;
+    this.#sentBytes += bytes;
     if (pieces.length === 1) {
       this.#socket.write(first);
     } else if (bytes <= COPY_BYTES) {
@@ -87,12 +109,16 @@ export class ClientOutput implements Flushable {
     }
     // A write that the system took at once asks for a drain too; it is no reason to hold back.
     this.#isBehind = this.#socket.writableLength >= this.#socket.writableHighWaterMark;
+    if (this.#isBehind) {
+      this.#options.stalls.add(this);
+    }
   }
 
   #drained(): void {
     if (this.#isBehind) {
       this.#isBehind = false;
-      this.#onDrained();
+      this.#options.stalls.remove(this);
+      this.#options.onDrained();
     }
   }
 }

@@ -2,12 +2,17 @@ import type { Duplex } from "node:stream";
 import { FrontendFraming, PgwireError, compactChunk } from "@multipooler/pgwire";
 import { encodeDiagnostic } from "@multipooler/query-service";
 import type { PoolerError, Session, SessionClient, SessionState } from "@multipooler/query-service";
+import type { StallWatch } from "@multipooler/timing";
 import { Refusal } from "../login/refusal.ts";
 import { ClientOutput } from "./client-output.ts";
 
 export interface ConversationOptions {
   readonly socket: Duplex;
   readonly maxMessageBytes: number;
+  /** Finds clients that take nothing. */
+  readonly stalls: StallWatch;
+  /** The client took nothing for too long of what a statement or a transaction waits with, and leaves. */
+  readonly onStalled: () => void;
   /** Nothing more comes from the session; the socket is being ended. */
   readonly onEnded: (reason: PoolerError | undefined) => void;
 }
@@ -25,6 +30,7 @@ export class Conversation implements SessionClient {
   readonly #framing: FrontendFraming;
   readonly #output: ClientOutput;
   readonly #onEnded: ConversationOptions["onEnded"];
+  readonly #onStalled: ConversationOptions["onStalled"];
   #session: Session | undefined;
   #hasEnded = false;
   /** The client said something after which nothing can be told apart. */
@@ -36,10 +42,13 @@ export class Conversation implements SessionClient {
   constructor(options: ConversationOptions) {
     this.#socket = options.socket;
     this.#onEnded = options.onEnded;
+    this.#onStalled = options.onStalled;
     this.#framing = new FrontendFraming({ maxMessageBytes: options.maxMessageBytes });
     this.#output = new ClientOutput({
       socket: options.socket,
+      stalls: options.stalls,
       onDrained: () => this.#session?.drained(),
+      onStalled: () => this.#leaveStalled(),
     });
   }
 
@@ -113,6 +122,16 @@ export class Conversation implements SessionClient {
     this.#output.write(encodeDiagnostic(refusal.diagnostic));
     void this.end("now");
     return true;
+  }
+
+  /** A client that holds no backend may read when it likes. No last word would reach one that does not read. */
+  #leaveStalled(): void {
+    const type = this.state?.type;
+    if (type === "running" || type === "pinned") {
+      this.#onStalled();
+      this.#output.drop();
+      void this.end("now");
+    }
   }
 
   #onData(chunk: Buffer): void {

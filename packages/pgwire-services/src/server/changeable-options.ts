@@ -15,5 +15,6 @@ export type ChangeableOptions = Pick<
   | "loginFailureLimit"
   | "loginFailureWindowMs"
   | "idleTimeoutMs"
+  | "clientStallTimeoutMs"
   | "maxMessageBytes"
 >;

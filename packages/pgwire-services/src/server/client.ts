@@ -11,7 +11,7 @@ import type {
   SessionCaller,
 } from "@multipooler/query-service";
 import { Deadline, isTimeout, sleep } from "@multipooler/timing";
-import type { Clock } from "@multipooler/timing";
+import type { Clock, StallWatch } from "@multipooler/timing";
 import { ConsoleSession } from "../console/console-session.ts";
 import type { Console } from "../console/console.ts";
 import type { ClientIdentity, ClientView } from "../console/console-view.ts";
@@ -51,6 +51,7 @@ export interface ClientOptions {
   /** `undefined`: there is no admin console. */
   readonly console: Console | undefined;
   readonly keys: CancelKeys;
+  readonly stalls: StallWatch;
   readonly loginTimeoutMs: number;
   readonly failedLoginDelayMs: number;
   readonly maxMessageBytes: number;
@@ -223,12 +224,20 @@ export class Client {
   }
 
   async #open(client: LoggedIn, signal: AbortSignal): Promise<Talk> {
-    const { maxMessageBytes, logger } = this.#options;
+    const { maxMessageBytes, stalls, logger } = this.#options;
     const socket = this.#socket;
     const ended = Promise.withResolvers<void>();
     const conversation = new Conversation({
       socket,
       maxMessageBytes,
+      stalls,
+      onStalled: () => {
+        const { limitMs } = stalls;
+        logger.warn(
+          { client: this.#origin, limitMs },
+          "a client was disconnected: it does not read",
+        );
+      },
       onEnded: (reason) => {
         logger.debug({ client: this.#origin, reason }, "the session of a client has ended");
         ended.resolve();

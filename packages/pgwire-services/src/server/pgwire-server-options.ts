@@ -63,6 +63,11 @@ export interface PgwireServerOptions {
   readonly console?: ConsoleOptions | undefined;
   /** How long a client may be silent outside a transaction; 0, the default, is without a limit. */
   readonly idleTimeoutMs?: number | undefined;
+  /**
+   * How long a client may take nothing of an answer while a statement or a transaction of it holds a
+   * backend; then it is disconnected. 0: for ever. Default 1800000.
+   */
+  readonly clientStallTimeoutMs?: number | undefined;
   /** The longest message of a client that is logged in. Default 16 MiB. */
   readonly maxMessageBytes?: number | undefined;
   readonly clock?: Clock | undefined;
@@ -83,6 +88,7 @@ const DEFAULT_LOGIN_FAILURE_WINDOW_MS = 60_000;
 const DEFAULT_KEEPALIVE_MS = 60_000;
 const DEFAULT_LOGIN_TIMEOUT_MS = 60_000;
 const DEFAULT_FAILED_LOGIN_DELAY_MS = 500;
+const DEFAULT_STALL_TIMEOUT_MS = 1_800_000;
 const DEFAULT_MAX_MESSAGE_BYTES = 16_777_216;
 
 /** @throws INVALID_ARGUMENT, naming the option, the value and the limit */
@@ -103,6 +109,7 @@ export function resolveOptions(options: PgwireServerOptions): ResolvedOptions {
     loginTimeoutMs: options.loginTimeoutMs ?? DEFAULT_LOGIN_TIMEOUT_MS,
     failedLoginDelayMs: options.failedLoginDelayMs ?? DEFAULT_FAILED_LOGIN_DELAY_MS,
     idleTimeoutMs: options.idleTimeoutMs ?? 0,
+    clientStallTimeoutMs: options.clientStallTimeoutMs ?? DEFAULT_STALL_TIMEOUT_MS,
     maxMessageBytes: options.maxMessageBytes ?? DEFAULT_MAX_MESSAGE_BYTES,
     clock: options.clock ?? systemClock,
   };
@@ -122,6 +129,7 @@ export function resolveOptions(options: PgwireServerOptions): ResolvedOptions {
   requireAtLeast("loginTimeoutMs", resolved.loginTimeoutMs, 1);
   requireAtLeast("failedLoginDelayMs", resolved.failedLoginDelayMs, 0);
   requireAtLeast("idleTimeoutMs", resolved.idleTimeoutMs, 0);
+  requireAtLeast("clientStallTimeoutMs", resolved.clientStallTimeoutMs, 0);
   // Less would not even hold what drivers send by themselves.
   requireAtLeast("maxMessageBytes", resolved.maxMessageBytes, 1024);
   return resolved;

@@ -2,7 +2,7 @@ import type { Socket } from "node:net";
 import { LimitedLogger } from "@multipooler/logging";
 import type { PoolerService, ServiceTransport } from "@multipooler/manager";
 import type { CallOptions, QueryService } from "@multipooler/query-service";
-import { Listening, onAbort, untilAborted } from "@multipooler/timing";
+import { Listening, onAbort, StallWatch, untilAborted } from "@multipooler/timing";
 import type { ListeningRun } from "@multipooler/timing";
 import { ALPN_NAME, TlsAcceptor, TlsError } from "@multipooler/tls";
 import type { ServerTlsPaths, TlsAcceptorOptions } from "@multipooler/tls";
@@ -36,6 +36,7 @@ interface Run extends ListeningRun<ClientPort> {
   readonly clients: ReadonlySet<Client>;
   readonly places: ClientPlaces;
   readonly idleClients: IdleClients;
+  readonly stalls: StallWatch;
 }
 
 /** What the clients of a run have in common. */
@@ -44,6 +45,7 @@ interface ClientParts {
   readonly places: ClientPlaces;
   readonly keys: CancelKeys;
   readonly failures: LoginFailures;
+  readonly stalls: StallWatch;
   readonly console: Console | undefined;
 }
 
@@ -107,6 +109,7 @@ export class PgwireServer implements ServiceTransport {
     const { run, port } = this.#listening;
     port?.limit(this.#options.maxConnections);
     run?.idleClients.poke();
+    run?.stalls.change(this.#options.clientStallTimeoutMs);
   }
 
   /** Zeros while the server does not listen. */
@@ -177,12 +180,13 @@ export class PgwireServer implements ServiceTransport {
   #start(): Run {
     const { host, port, maxConnections, keepAliveMs } = this.#options;
     const parts = this.#newParts();
-    const { clients, places, console } = parts;
+    const { clients, places, stalls, console } = parts;
     const idleClients = this.#newIdleClients(clients);
     return {
       clients,
       places,
       idleClients,
+      stalls,
       bound: ClientPort.open({
         host,
         port,
@@ -203,6 +207,7 @@ export class PgwireServer implements ServiceTransport {
         const stopListening = onAbort(force, () => leaveAll(clients, "now"));
         await closed;
         stopListening();
+        stalls.close();
         this.#logger.flush();
       },
     };
@@ -211,11 +216,13 @@ export class PgwireServer implements ServiceTransport {
   #newParts(): ClientParts {
     const options = this.#options;
     const clients = new Set<Client>();
+    const { clock, clientStallTimeoutMs: limitMs } = options;
     return {
       clients,
       places: new ClientPlaces(options),
       keys: new CancelKeys(),
       failures: new LoginFailures(options),
+      stalls: new StallWatch({ clock, limitMs }),
       console: this.#newConsole(clients),
     };
   }

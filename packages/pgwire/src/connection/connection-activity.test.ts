@@ -86,3 +86,25 @@ test("requests are counted by their time and their rows, and those that failed o
   ]);
   expect(rows).toBe(20_003);
 });
+
+test("what is left of the time without that of failed requests never gets less", () => {
+  const { activity, at } = setUp();
+  let ms = 0;
+  let leftMs = 0;
+  const falls: number[] = [];
+  activity.begin(OUTSIDE);
+  for (let request = 0; request < 200; request += 1) {
+    ms += 0.1 + request * 7;
+    at(ms);
+    if (request % 3 !== 0) {
+      activity.failed("22012");
+    }
+    activity.answered(OUTSIDE);
+    const { busyMs, failedMs } = activity.figures;
+    if (busyMs - failedMs < leftMs) {
+      falls.push(request);
+    }
+    leftMs = busyMs - failedMs;
+  }
+  expect(falls).toEqual([]);
+});

@@ -9,7 +9,7 @@ export const ANSWER_TIME_BOUNDS_MS: readonly number[] = [
 /** Upper bounds of numbers of rows that are counted together. */
 export const ROW_COUNT_BOUNDS: readonly number[] = [0, 1, 5, 10, 50, 100, 500, 1000, 5000, 10_000];
 
-/** What a connection has done since its session stands. Durations in milliseconds. */
+/** What a connection has done since its session stands. Durations in milliseconds, by {@link instant}. */
 export interface ActivityFigures {
   /** Requests that the server has answered. */
   readonly requests: number;
@@ -35,6 +35,17 @@ export interface ActivityFigures {
   readonly bytesReceived: number;
   /** When the last request was made while none was in flight; milliseconds since the epoch, or 0. */
   readonly requestedAt: number;
+}
+
+const TICKS_PER_MS = 1024;
+
+/**
+ * The time in whole ticks of about a microsecond, as milliseconds. Sums and differences of such durations
+ * are exact in floating point, so that what is left of a sum after taking out a part never gets less: a
+ * metric that falls by a rounding error would be taken for one that began again.
+ */
+function instant(): number {
+  return Math.round(performance.now() * TICKS_PER_MS) / TICKS_PER_MS;
 }
 
 /** Counts the requests of a connection: two looks at the clock for each that is alone, else one. */
@@ -82,7 +93,7 @@ export class ConnectionActivity {
 
   /** A request is made while none is in flight. */
   begin({ isInTransaction }: { readonly isInTransaction: boolean }): void {
-    const now = performance.now();
+    const now = instant();
     this.#busySince = now;
     if (!isInTransaction) {
       this.#transactionSince = now;
@@ -91,7 +102,7 @@ export class ConnectionActivity {
 
   /** The server is through with a request; if others are in flight it turns to the next one now. */
   answered({ isInTransaction }: { readonly isInTransaction: boolean }): void {
-    const now = performance.now();
+    const now = instant();
     const ms = now - this.#busySince;
     this.#requests += 1;
     this.#answerTimes.note(ms);

@@ -63,7 +63,7 @@ export function addSums(one: ConnectionSums, other: ConnectionFigures): Connecti
 }
 
 /** What is in `all` and not in `part`. */
-export function withoutSums(all: ConnectionSums, part: ConnectionSums): ConnectionSums {
+export function withoutSums(all: ConnectionFigures, part: ConnectionSums): ConnectionSums {
   return {
     requests: all.requests - part.requests,
     transactions: all.transactions - part.transactions,
@@ -80,8 +80,8 @@ export function withoutSums(all: ConnectionSums, part: ConnectionSums): Connecti
   };
 }
 
-function withoutCounts(all: readonly number[], part: readonly number[]): readonly number[] {
-  return all.map((count, index) => count - (part[index] ?? 0));
+function withoutCounts(all: ArrayLike<number>, part: readonly number[]): readonly number[] {
+  return part.map((count, index) => (all[index] ?? 0) - count);
 }
 
 /** A code that was told apart in one of them only leaves nothing. */

@@ -55,11 +55,10 @@ export class UserTotals {
   readonly #reserved = new KindWaits();
   readonly #open = new Set<Backend>();
   #ended: ConnectionSums = NO_SUMS;
-  /** Of the open ones those that reservations hold. */
-  readonly #held = new Set<Backend>();
-  /** What connections had done when reservations began, and when they ended. */
-  #beforeReserved: ConnectionSums = NO_SUMS;
-  #afterReserved: ConnectionSums = NO_SUMS;
+  /** Of the open ones those that reservations hold, with what they had done before. */
+  readonly #held = new Map<Backend, ConnectionSums>();
+  /** What connections did for reservations that have ended. */
+  #reservedBefore: ConnectionSums = NO_SUMS;
 
   constructor(user: string) {
     this.user = user;
@@ -109,25 +108,26 @@ export class UserTotals {
   /** A reservation holds a connection from now on. */
   beginReservation(backend: Backend): void {
     if (this.#open.has(backend)) {
-      this.#held.add(backend);
-      this.#beforeReserved = addSums(this.#beforeReserved, backend.activity);
+      this.#held.set(backend, addSums(NO_SUMS, backend.activity));
     }
   }
 
   /** It does not any more. Does nothing when it is known. */
   endReservation(backend: Backend): void {
-    if (this.#held.delete(backend)) {
-      this.#afterReserved = addSums(this.#afterReserved, backend.activity);
+    const before = this.#held.get(backend);
+    if (before !== undefined) {
+      this.#held.delete(backend);
+      this.#reservedBefore = addSums(this.#reservedBefore, withoutSums(backend.activity, before));
     }
   }
 
   /** What connections have done until now that reservations hold, or held then. */
   reservedConnections(): ConnectionSums {
-    let sums = this.#afterReserved;
-    for (const { activity } of this.#held) {
-      sums = addSums(sums, activity);
+    let sums = this.#reservedBefore;
+    for (const [{ activity }, before] of this.#held) {
+      sums = addSums(sums, withoutSums(activity, before));
     }
-    return withoutSums(sums, this.#beforeReserved);
+    return sums;
   }
 
   /** What its connections have done until now. */

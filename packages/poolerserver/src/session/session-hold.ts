@@ -5,7 +5,7 @@ import { Taint, WITH_STATEMENTS } from "../classification/taint.ts";
 import type { TaintSet } from "../classification/taint.ts";
 import { isUtf8, obscuresText } from "../pool/label-settings.ts";
 import type { LabelSettings } from "../pool/label-settings.ts";
-import type { Lease } from "../pool/lease.ts";
+import type { BackendWatcher, Lease } from "../pool/lease.ts";
 import { isWritable } from "../writable-session.ts";
 import type { UnitFacts } from "./input/unit-facts.ts";
 import { ASKABLE } from "./remains-inquiry.ts";
@@ -66,18 +66,6 @@ export class SessionHold {
   /** Whether something is left in the backend that the pooler cannot carry to another one. */
   get isStateful(): boolean {
     return this.#taint.all !== Taint.None;
-  }
-
-  /** In a transaction that has failed PostgreSQL refuses to parse what it has parsed before, too. */
-  get parsesAgain(): boolean {
-    return this.transaction === "E" || this.#lease?.statements.isApart === true;
-  }
-
-  /** A unit is sent: texts may mean something else in it, or behind it. One that is shared changes nothing. */
-  setApart({ changesMeaning }: UnitFacts): void {
-    if (changesMeaning || this.hasOtherSettings) {
-      this.#lease?.statements.setApart();
-    }
   }
 
   /** Whether settings of its backend may differ from those of its label, outside of transactions too. */
@@ -182,6 +170,27 @@ export class SessionHold {
     this.own.clear();
     this.#lease?.statements.clear();
     this.#lease?.noteSettings(settings);
+  }
+
+  /**
+   * What is parsed from now on stands apart from what other sessions may use, where settings that decide
+   * its meaning are not those of the label.
+   *
+   * @param changesMeaning what runs may change such settings
+   */
+  setApart(changesMeaning: boolean): void {
+    if (changesMeaning || this.hasOtherSettings) {
+      this.#lease?.statements.setApart();
+    }
+  }
+
+  /** Gives the backend back, or has it watched while it is kept. */
+  releaseUnlessPinned(watcher: BackendWatcher): void {
+    if (this.reason === undefined) {
+      void this.release();
+    } else {
+      this.#lease?.watch(watcher);
+    }
   }
 
   /** Gives the backend back, and says what is left in it. */

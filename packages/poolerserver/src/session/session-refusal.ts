@@ -91,6 +91,11 @@ export function internalError(problem: string, cause?: unknown): MultiPoolerErro
   return new MultiPoolerError(PoolerErrorCode.Internal, problem, { cause });
 }
 
+/** The backend awaits what the client has taken back. */
+export function outOfStepError(): MultiPoolerError {
+  return internalError("a COPY was cut off while its Sync was under way");
+}
+
 /** The error of a session whose backend is gone while nothing ran on it. */
 export function lostBetweenUnits(end: BackendEnd): MultiPoolerError {
   const cause = end.type === "lost" ? end.error : undefined;
@@ -99,8 +104,4 @@ export function lostBetweenUnits(end: BackendEnd): MultiPoolerError {
     "the connection to the database was lost",
     { cause, diagnostic: cause?.diagnostic },
   );
-}
-
-export function outOfStepError(): MultiPoolerError {
-  return internalError("a COPY was cut off while its Sync was under way");
 }

@@ -1,6 +1,7 @@
 import type { ServerHttp2Stream } from "node:http2";
 import { Code } from "@multipooler/proto/mtrpc";
 import { systemClock } from "@multipooler/timing";
+import type { StallWatch, Taker } from "@multipooler/timing";
 import { GrpcServicesError, GrpcServicesErrorCode } from "../../errors/error.ts";
 import { errorStatus } from "../../errors/error-status.ts";
 import type { RpcStatus } from "../../errors/rpc-status.ts";
@@ -26,6 +27,8 @@ export interface CallLimits {
   readonly unsent: UnsentBytes;
   readonly receiving: ReceivingBytes;
   readonly deadlines: CallDeadlines;
+  /** Finds the calls whose client reads nothing. */
+  readonly stalls: StallWatch;
   readonly logger: Logger;
 }
 
@@ -43,9 +46,10 @@ export interface CallAnswerOptions extends CallLimits {
 
 /**
  * Answers one call: reads what its client sends, has the handler run, and sends what comes of it. The
- * deadline of the client ends the call at once, whatever the handler does.
+ * deadline of the client ends the call at once, whatever the handler does. So does a client that reads nothing for too
+ * long, and what waits for it is dropped when it leaves that unread as long again.
  */
-export class CallAnswer implements CallContext {
+export class CallAnswer implements CallContext, Taker {
   readonly #options: CallAnswerOptions;
   readonly #lifetime: CallLifetime;
   readonly #response: CallResponse;
@@ -56,8 +60,8 @@ export class CallAnswer implements CallContext {
   #source: CallSource | undefined;
 
   constructor(options: CallAnswerOptions) {
-    const { stream, handler, peer, timeoutMs, deadlines, receiving, unsent, maxMessageBytes } =
-      options;
+    const { stream, handler, peer, timeoutMs, deadlines, maxMessageBytes } = options;
+    const { receiving, unsent, stalls } = options;
     this.#options = options;
     this.#response = new CallResponse(stream);
     this.#lifetime = new CallLifetime({
@@ -71,6 +75,8 @@ export class CallAnswer implements CallContext {
       maxMessageBytes,
       maxUnsentBytes: handler.kind === "unary" ? undefined : handler.maxUnsentBytes,
       unsent,
+      onBehind: () => stalls.add(this),
+      onCaughtUp: () => this.#onCaughtUp(),
     });
     this.#messages = new IncomingMessages({
       stream,
@@ -90,6 +96,26 @@ export class CallAnswer implements CallContext {
 
   get peer(): string {
     return this.#options.peer;
+  }
+
+  get takenBytes(): number {
+    return this.#response.sentBytes;
+  }
+
+  onStalled(): void {
+    if (this.#response.isEnded) {
+      this.#response.reset();
+      return;
+    }
+    const { method, peer, stalls, logger } = this.#options;
+    const { limitMs } = stalls;
+    logger.warn({ method, peer, limitMs }, "a call was ended: its client does not read");
+    this.#fail(
+      new GrpcServicesError(
+        GrpcServicesErrorCode.SubscriberBehind,
+        `the client has read nothing of the answer for ${limitMs} ms (clientStallTimeoutMs)`,
+      ),
+    );
   }
 
   /** Begins to read. */
@@ -169,6 +195,9 @@ export class CallAnswer implements CallContext {
     this.#lifetime.end();
     this.#messages.close();
     this.#response.end(status);
+    if (this.#sink.hasMuchUnsent) {
+      this.#options.stalls.add(this);
+    }
   }
 
   /** What the client sends is wrong: the handler, if it runs, is to stop. */
@@ -183,6 +212,12 @@ export class CallAnswer implements CallContext {
     this.#end(errorStatus(this.signal.reason));
   }
 
+  #onCaughtUp(): void {
+    if (!this.#response.isEnded) {
+      this.#options.stalls.remove(this);
+    }
+  }
+
   /** The stream is gone: the call was answered, or the client has cancelled it, or is gone itself. */
   #onClose(): void {
     if (!this.#response.isEnded) {
@@ -191,6 +226,7 @@ export class CallAnswer implements CallContext {
     }
     this.#messages.close();
     this.#sink.close();
+    this.#options.stalls.remove(this);
   }
 
   /** Counts the call by the status that it ends with, which its client may have given up to wait for. */

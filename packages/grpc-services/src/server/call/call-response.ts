@@ -5,6 +5,7 @@ import type { RpcStatus } from "../../errors/rpc-status.ts";
 import type { MessageBytes } from "../rpc.ts";
 import { messageLength } from "./call-sink.ts";
 import { ACCEPTED_ENCODINGS } from "./compressed-message.ts";
+import { PieceWriter } from "./piece-writer.ts";
 
 const PREFIX_BYTES = 5;
 /** Messages of up to this size are copied behind their prefix, which costs less than a second write. */
@@ -25,10 +26,17 @@ type Outcome = RpcStatus | undefined;
  */
 export class CallResponse {
   readonly #stream: ServerHttp2Stream;
+  readonly #writer: PieceWriter;
   #isEnded = false;
 
   constructor(stream: ServerHttp2Stream) {
     this.#stream = stream;
+    this.#writer = new PieceWriter(stream);
+  }
+
+  /** What has left for the client. */
+  get sentBytes(): number {
+    return this.#writer.sentBytes;
   }
 
   get isEnded(): boolean {
@@ -49,16 +57,13 @@ export class CallResponse {
       const framed = Buffer.allocUnsafe(PREFIX_BYTES + length);
       writePrefix(framed, length);
       framed.set(message, PREFIX_BYTES);
-      stream.write(framed, onSent);
+      this.#writer.write([framed], onSent);
       return;
     }
     const prefix = Buffer.allocUnsafe(PREFIX_BYTES);
     writePrefix(prefix, length);
-    const parts = message instanceof Uint8Array ? [prefix, message] : [prefix, ...message];
-    const last = parts.length - 1;
-    stream.cork();
-    parts.forEach((part, index) => stream.write(part, index === last ? onSent : undefined));
-    stream.uncork();
+    const parts = message instanceof Uint8Array ? [message] : message;
+    this.#writer.write([prefix, ...parts], onSent);
   }
 
   /** Ends the call, behind what was written. Does nothing for one that has ended. */
@@ -77,10 +82,16 @@ export class CallResponse {
       }
     } else {
       stream.once("wantTrailers", () => stream.sendTrailers(trailers));
-      stream.end();
+      this.#writer.afterAll(() => stream.end());
     }
     // What still comes is read and dropped: the stream is closed when the client has said everything.
     stream.resume();
+  }
+
+  /** Drops what the client did not take, the status included. */
+  reset(): void {
+    this.#isEnded = true;
+    this.#stream.close(constants.NGHTTP2_ENHANCE_YOUR_CALM);
   }
 }
 

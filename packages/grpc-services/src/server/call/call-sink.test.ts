@@ -22,7 +22,9 @@ class FakeCall {
 }
 
 function sinkOf(call: FakeCall, unsent: UnsentBytes = new UnsentBytes(64 * MIB)): CallSink {
-  return new CallSink({ call, maxMessageBytes: 4 * MIB, unsent });
+  const ignore = (): void => undefined;
+  const watched = { onBehind: ignore, onCaughtUp: ignore };
+  return new CallSink({ call, maxMessageBytes: 4 * MIB, unsent, ...watched });
 }
 
 /** Whether a promise is settled by now. */

@@ -15,6 +15,10 @@ export interface CallSinkOptions {
   readonly maxUnsentBytes?: number | undefined;
   /** Counts for all calls of the server. */
   readonly unsent: UnsentBytes;
+  /** The client is behind from now on. */
+  readonly onBehind: () => void;
+  /** It is not any more. */
+  readonly onCaughtUp: () => void;
 }
 
 /** From how many unsent bytes on a client counts as behind. */
@@ -35,15 +39,24 @@ export class CallSink implements MessageSink<MessageBytes> {
   readonly #maxMessageBytes: number;
   readonly #maxUnsentBytes: number;
   readonly #unsent: UnsentBytes;
+  readonly #onBehind: () => void;
+  readonly #onCaughtUp: () => void;
   #unsentBytes = 0;
   #isStopped = false;
   #waiting: Waiting | undefined;
 
-  constructor({ call, maxMessageBytes, maxUnsentBytes, unsent }: CallSinkOptions) {
-    this.#call = call;
-    this.#maxMessageBytes = maxMessageBytes;
-    this.#maxUnsentBytes = maxUnsentBytes ?? HIGH_WATER_BYTES;
-    this.#unsent = unsent;
+  constructor(options: CallSinkOptions) {
+    this.#call = options.call;
+    this.#maxMessageBytes = options.maxMessageBytes;
+    this.#maxUnsentBytes = options.maxUnsentBytes ?? HIGH_WATER_BYTES;
+    this.#unsent = options.unsent;
+    this.#onBehind = options.onBehind;
+    this.#onCaughtUp = options.onCaughtUp;
+  }
+
+  /** Whether more waits than what a client gets before it reads anything. */
+  get hasMuchUnsent(): boolean {
+    return this.#unsentBytes >= SCARCE_HIGH_WATER_BYTES;
   }
 
   write(message: MessageBytes): Promise<void> | undefined {
@@ -60,10 +73,13 @@ export class CallSink implements MessageSink<MessageBytes> {
     if (!this.#isBehind) {
       return undefined;
     }
-    this.#waiting ??= {
-      ...Promise.withResolvers<void>(),
-      stopListening: this.#unsent.onRoom(() => this.#resumeIfRoom()),
-    };
+    if (this.#waiting === undefined) {
+      this.#waiting = {
+        ...Promise.withResolvers<void>(),
+        stopListening: this.#unsent.onRoom(() => this.#resumeIfRoom()),
+      };
+      this.#onBehind();
+    }
     return this.#waiting.promise;
   }
 
@@ -97,9 +113,13 @@ export class CallSink implements MessageSink<MessageBytes> {
   }
 
   #resume(): void {
-    this.#waiting?.stopListening();
-    this.#waiting?.resolve();
-    this.#waiting = undefined;
+    const waiting = this.#waiting;
+    if (waiting !== undefined) {
+      this.#waiting = undefined;
+      waiting.stopListening();
+      this.#onCaughtUp();
+      waiting.resolve();
+    }
   }
 }
 

@@ -1,25 +1,12 @@
-import {
-  NO_BINDING,
-  bindBytes,
-  executeBytes,
-  parseBytes,
-  targetBytes,
-  writeBind,
-  writeClose,
-  writeExecute,
-  writeParse,
-} from "@multipooler/pgwire";
 import { literal } from "../../pool/label-difference.ts";
 import type { LabelSettings } from "../../pool/label-settings.ts";
 import type { Order } from "../statements/order.ts";
 import type { SettingsCommand } from "../statements/session-command.ts";
-import { RESTORING } from "../statements/pooler-name.ts";
+import { REPLIES_TO_INSERTED, insertedStatement } from "../statements/inserted-statement.ts";
 import type { SettingReset } from "./setting-resets.ts";
 
 /** RowDescription and CommandComplete. */
 const REPLIES_IN_TEXT = 2;
-/** Those to Parse, Bind, Execute and two Close messages. */
-const REPLIES_BEHIND = 5;
 /** RESET ALL leaves them alone. */
 const IDENTITY = new Set(["role", "session_authorization"]);
 
@@ -93,9 +80,9 @@ export class StartupRestoring {
     return reset === undefined
       ? undefined
       : {
-          bytes: encodeStatement(this.#sql(reset.names)),
+          bytes: insertedStatement(this.#sql(reset.names)),
           executions: [execution],
-          replies: REPLIES_BEHIND,
+          replies: REPLIES_TO_INSERTED,
         };
   }
 
@@ -140,22 +127,4 @@ export class StartupRestoring {
     );
     return `SELECT WHERE pg_catalog.num_nulls(${calls.join(", ")}) OPERATOR(pg_catalog.>) 0`;
   }
-}
-
-/** Parse, Bind and Execute under a name of the pooler's, which is free again afterwards. */
-function encodeStatement(sql: string): Buffer {
-  const name = RESTORING;
-  const nameBytes = Buffer.byteLength(name);
-  const bytes = Buffer.alloc(
-    parseBytes(nameBytes, Buffer.byteLength(sql), []) +
-      bindBytes(2 * nameBytes, NO_BINDING) +
-      executeBytes(nameBytes) +
-      2 * targetBytes(nameBytes),
-  );
-  let at = writeParse(bytes, 0, { name, sql, parameterTypes: [] });
-  at = writeBind(bytes, at, { portal: name, name, binding: NO_BINDING });
-  at = writeExecute(bytes, at, name, 0);
-  at = writeClose(bytes, at, "P", name);
-  writeClose(bytes, at, "S", name);
-  return bytes;
 }

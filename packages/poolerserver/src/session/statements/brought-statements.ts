@@ -1,6 +1,5 @@
 import type { Classification } from "../../classification/classification.ts";
 import { WITH_STATEMENTS } from "../../classification/taint.ts";
-import { emptyList } from "../emptied-list.ts";
 import type { UnitFacts } from "../input/unit-facts.ts";
 import { UNNAMED } from "./client-statements.ts";
 import type { ClientStatements } from "./client-statements.ts";
@@ -21,21 +20,9 @@ export interface BroughtStatementsOptions {
  */
 export class BroughtStatements {
   readonly #options: BroughtStatementsOptions;
-  /** Names of the unit that are of no statement: what is brought behind must not be found there. */
-  readonly #unknown: string[] = [];
 
   constructor(options: BroughtStatementsOptions) {
     this.#options = options;
-  }
-
-  /** A unit begins. */
-  begin(): void {
-    emptyList(this.#unknown);
-  }
-
-  /** The unit uses a statement of this name that there is not. */
-  noteUnknown(name: string): void {
-    this.#unknown.push(name);
   }
 
   /** The unit has such a text, whether it runs it or only parses it. */
@@ -45,12 +32,15 @@ export class BroughtStatements {
       return;
     }
     for (const name of namesIn(text)) {
-      const isNone = name === undefined || name === UNNAMED || this.#unknown.includes(name);
+      const isNone = name === undefined || name === UNNAMED;
       const statement = isNone ? undefined : statements.get(name);
       if (!isNone && statement !== undefined && !usable.isOwn(statement)) {
         facts.addState();
         usable.refuseForeign(statement);
-        messages.add("bring", { ownName: decodeName(name), statement });
+        // One of the same unit is there for what comes behind it alone, and only if it succeeds.
+        const kind = statements.isOfUnit(name) ? "bringBehind" : "bring";
+        messages.add(kind, { ownName: decodeName(name), statement });
+        usable.noteBrought(statement);
       }
     }
   }

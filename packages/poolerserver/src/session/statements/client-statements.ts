@@ -79,6 +79,11 @@ export class ClientStatements {
     return this.#byName.get(name);
   }
 
+  /** Whether the current unit has defined or dropped the statement of this name. */
+  isOfUnit(name: string): boolean {
+    return this.#changes.some((change) => change.name === name);
+  }
+
   /** A Parse. @param position how many messages of the unit are answered before it */
   define(name: string, statement: ClientStatement, position: number): void {
     this.counts.clientParses += name === UNNAMED ? 0 : 1;

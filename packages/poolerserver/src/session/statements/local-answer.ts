@@ -53,6 +53,7 @@ export function localAnswer(
       case "prepare":
       case "execute":
       case "bring":
+      case "bringBehind":
       case "restoreIn":
       case "restoreBehind":
       case "deallocate":

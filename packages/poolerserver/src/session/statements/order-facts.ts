@@ -5,11 +5,12 @@ import type { TaintSet } from "../../classification/taint.ts";
 import { classifyStatement } from "../../statements/statement-classification.ts";
 import type { TextClassifier } from "../input/unit-cutter.ts";
 import type { UnitFacts } from "../input/unit-facts.ts";
-import type { ClientStatement } from "./client-statement.ts";
+import { ClientStatement } from "./client-statement.ts";
 import type { ClientStatements } from "./client-statements.ts";
 import { isAboutChannels } from "../notifications/channel-command.ts";
 import type { SettingChanges } from "../settings/setting-changes.ts";
 import type { Order } from "./order.ts";
+import { commandsIn } from "./session-command.ts";
 import type { Channels } from "./session-command.ts";
 import { statementsOf } from "./sql-tokens.ts";
 
@@ -72,6 +73,33 @@ export class OrderFacts {
         if (statement !== undefined && !this.#isTaken(command.name)) {
           facts.refuse(this.#options.statements.refusalOf(statement));
         }
+    }
+  }
+
+  /**
+   * A Query of several statements, each of which is an execution, prepares and drops statements. Those
+   * that it prepares are on the backend that the session holds since.
+   *
+   * @param text as `toSqlText` makes it
+   */
+  addStatements(text: string, { taint }: Classification): void {
+    const { facts, statements, classifier } = this.#options;
+    if ((taint & Taint.State) === 0) {
+      return;
+    }
+    for (const [index, command] of commandsIn(text).entries()) {
+      const execution = facts.executions + index;
+      if (command?.type === "deallocateAll") {
+        facts.deallocatesAllAt ??= execution;
+        statements.dropBySql(execution);
+      } else if (command?.type === "deallocate") {
+        statements.changeBySql(command.name, undefined, execution);
+      } else if (command?.type === "prepare" && !this.#isTaken(command.name)) {
+        const { body: sql } = command;
+        const classification = classifier.classify(sql);
+        const prepared = { text: sql, parameterTypes: [], classification, isOpaque: true };
+        this.#define(command.name, new ClientStatement(prepared), execution);
+      }
     }
   }
 
@@ -149,6 +177,12 @@ export class OrderFacts {
     for (const other of channels.others) {
       facts.addTaint(other, classifier.classify(other), mask);
     }
+  }
+
+  #define(name: string, statement: ClientStatement, execution: number): void {
+    const { facts, statements } = this.#options;
+    facts.refuse(statements.refusalOf(statement));
+    statements.changeBySql(name, statement, execution);
   }
 
   #isTaken(name: string): boolean {

@@ -5,10 +5,10 @@ export const NOBODY = "ppnone";
 /** What a client's DEALLOCATE drops. */
 export const DROPPED = "ppdropped";
 
-/** What puts start-up settings back in place. */
-export const RESTORING = "pprestoring";
+/** What the pooler runs inside a group of the client's. */
+export const INSERTED = "ppinserted";
 
-const OWN_NAMES = new Set([NOBODY, DROPPED, RESTORING]);
+const OWN_NAMES = new Set([NOBODY, DROPPED, INSERTED]);
 
 /** Whether a name may be that of a statement which the pooler has prepared for all. */
 export function isPoolerName(name: string): boolean {

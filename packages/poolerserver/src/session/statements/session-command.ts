@@ -81,6 +81,11 @@ export function readCommand(
     : undefined;
 }
 
+/** What each statement of a text is, taken by itself. */
+export function commandsIn(text: string): (SessionCommand | undefined)[] {
+  return (statementsOf(text) ?? []).map((tokens) => commandOf(text, tokens));
+}
+
 function channelsOf(
   text: string,
   statements: readonly (readonly SqlToken[])[],

@@ -16,6 +16,7 @@ import type { ClientStatement } from "./client-statement.ts";
  * | taken      | PREPARE of a name that there is      | as it is; something has the name, so that it fails     |
  * | execute    | EXECUTE in SQL                       | renamed; prepared before, where it is missing         |
  * | bring      | SQL that may name a statement        | as it is; the statement goes before it, as the client calls it |
+ * | bringBehind | the same for a statement of the same unit | as it is; the statement is made right before it    |
  * | restoreIn  | text that resets start-up settings   | puts them back behind that                            |
  * | restoreBehind | Execute of such a text            | as it is; statements that put them back come behind it |
  * | deallocate | DEALLOCATE in SQL                    | drops a statement that is made for that               |
@@ -31,6 +32,7 @@ export type StatementMessageKind =
   | "taken"
   | "execute"
   | "bring"
+  | "bringBehind"
   | "restoreIn"
   | "restoreBehind"
   | "deallocate";

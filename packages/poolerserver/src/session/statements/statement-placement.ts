@@ -3,13 +3,13 @@ import type {
   RegisteredStatement,
   StatementRegistry,
 } from "../../statements/statement-registry.ts";
-import { emptyList } from "../emptied-list.ts";
 import { endsInSync } from "../input/frontend-message.ts";
 import { DROPPED, NOBODY } from "./pooler-name.ts";
 import { UNNAMED } from "./client-statements.ts";
 import type { ClientStatements } from "./client-statements.ts";
 import type { StatementMessage } from "./statement-message.ts";
 import { ReusedStatements } from "./reused-statements.ts";
+import { StatementsInPlace } from "./statements-in-place.ts";
 import { StatementReplies } from "./statement-replies.ts";
 import type { UnitPlace } from "./unit-place.ts";
 import { UnitSetups } from "./unit-setups.ts";
@@ -34,10 +34,9 @@ export class StatementPlacement {
   #ddlCount = 0;
   readonly #steps = new UnitSteps();
   readonly #replies: StatementReplies;
+  readonly #inPlace: StatementsInPlace;
   readonly #reused: ReusedStatements;
   readonly #setups = new UnitSetups();
-  /** Names of clients that something was given. */
-  readonly #occupied: string[] = [];
   #place: UnitPlace | undefined;
   /** Parse messages of the client that are left out: their ParseComplete is to be made. */
   leftOut = 0;
@@ -52,8 +51,10 @@ export class StatementPlacement {
         this.#place?.held.add(statement, { generation, ddlCount: this.#ddlCount });
         registry.noteAccepted(statement, user, this.#ddlCount);
       },
+      onBrought: (statement) => this.#place?.hold.own.add(statement),
       statements,
     });
+    this.#inPlace = new StatementsInPlace({ steps: this.#steps, replies: this.#replies });
   }
 
   get byteLength(): number {
@@ -124,8 +125,7 @@ export class StatementPlacement {
     if (this.#replies.count < closes.length) {
       this.#place?.held.owe(closes.slice(this.#replies.count));
     }
-    this.#place?.held.owe(this.#occupied);
-    emptyList(this.#occupied);
+    this.#place?.held.owe(this.#inPlace.takeOccupied());
     this.#place = undefined;
     this.#setups.empty();
     this.#steps.end();
@@ -184,7 +184,7 @@ export class StatementPlacement {
         this.#keep(message);
         return;
       case "duplicate":
-        this.#occupy(message);
+        this.#inPlace.occupy(message);
         this.#replies.expect(true);
         return;
       case "missing":
@@ -217,7 +217,7 @@ export class StatementPlacement {
     switch (kind) {
       case "taken":
         this.#steps.keep();
-        this.#occupied.push(message.ownName);
+        this.#inPlace.noteOccupied(message.ownName);
         this.#setups.occupy(message.ownName);
         return;
       case "prepare":
@@ -226,6 +226,9 @@ export class StatementPlacement {
         return;
       case "execute":
         this.#placeAhead(message, registered);
+        return;
+      case "bringBehind":
+        this.#inPlace.bring(message);
         return;
       case "bring":
         this.#steps.keep();
@@ -255,7 +258,11 @@ export class StatementPlacement {
     if (registered === undefined) {
       return;
     }
-    const isReparsed = !isFirst || this.#place?.hold.parsesAgain === true;
+    const isReparsed =
+      !isFirst ||
+      this.#place?.hold.transaction === "E" ||
+      // It is to mean what the settings of this moment say.
+      this.#place?.held.isApart === true;
     if (!isReparsed && this.#steps.isFirst(message) && this.#isHeld(registered)) {
       this.#steps.leaveOut(message);
       this.leftOut += 1;
@@ -276,32 +283,23 @@ export class StatementPlacement {
     const { kind, statement } = message;
     switch (kind) {
       case "taken":
-        this.#occupy(message);
+        this.#inPlace.occupy(message);
         return true;
-      case "execute": {
-        const registered = statement?.registeredIn(this.#registry, this.#place?.conditions ?? "");
-        if (statement?.prepare !== undefined) {
-          return false;
-        }
-        this.#placeUse(message, registered);
+      case "bring":
+        this.#inPlace.bring(message);
         return true;
-      }
+      case "execute":
+        this.#placeUse(
+          message,
+          statement?.registeredIn(this.#registry, this.#place?.conditions ?? ""),
+        );
+        return true;
       case "deallocate":
-        this.#steps.emptyBefore(message, DROPPED);
-        this.#replies.expect(false);
-        this.#replies.expect(false);
+        this.#inPlace.drop(message);
         return true;
       default:
         return false;
     }
-  }
-
-  /** Has something have the name, so that the server refuses the message. */
-  #occupy({ ownName }: StatementMessage): void {
-    this.#steps.occupyBefore(ownName);
-    this.#replies.expect(false);
-    this.#replies.expect(false);
-    this.#occupied.push(ownName);
   }
 
   #placeUse(message: StatementMessage, registered: RegisteredStatement | undefined): void {
@@ -309,15 +307,12 @@ export class StatementPlacement {
     if (registered === undefined || statement === undefined) {
       return;
     }
-    const { name } = registered;
     if (this.#isHeld(registered, statement.use(message.isDescribe, this.#reused.user))) {
-      this.#steps.rename(message, name);
+      this.#steps.rename(message, registered.name);
       return;
     }
     this.#place?.held.makeRoom(registered);
-    this.#steps.parseBefore(message, name);
-    this.#replies.expect(false);
-    this.#replies.expect(false, registered);
+    this.#inPlace.define(message, { statement, registered });
   }
 
   /** The statement goes ahead of the unit where it is missing. */

@@ -1,6 +1,8 @@
 import type { RegisteredStatement } from "../../statements/statement-registry.ts";
 import type { Restoring } from "../settings/startup-restoring.ts";
 import { emptyList } from "../emptied-list.ts";
+import type { ClientStatement } from "./client-statement.ts";
+import { REPLIES_TO_INSERTED } from "./inserted-statement.ts";
 
 const PARSE_COMPLETE = 0x31;
 const CLOSE_COMPLETE = 0x33;
@@ -20,10 +22,15 @@ interface Reply {
   readonly parsed: RegisteredStatement | undefined;
   /** Of the statement, when it was sent. */
   readonly generation: number;
+  /** What the backend has then under the name that the client has for it. */
+  readonly brought: ClientStatement | undefined;
+  /** How many messages come behind it before that is so. */
+  readonly hidden: number;
 }
 
 export interface StatementRepliesOptions {
   readonly onParsed: (statement: RegisteredStatement, generation: number) => void;
+  readonly onBrought: (statement: ClientStatement) => void;
   /** Told what of the client's unit is answered. */
   readonly statements: {
     confirm(): void;
@@ -45,6 +52,8 @@ export class StatementReplies {
   readonly #hidden: { readonly execution: number; readonly replies: number }[] = [];
   /** Messages to come that answer such a thing. */
   #hiddenLeft = 0;
+  /** What the backend has once they have come. */
+  #made: Reply | undefined;
   #executions = 0;
 
   constructor(options: StatementRepliesOptions) {
@@ -73,14 +82,25 @@ export class StatementReplies {
     this.#hasProgress = false;
     emptyList(this.#hidden);
     this.#hiddenLeft = 0;
+    this.#made = undefined;
     this.#executions = 0;
   }
 
   /** One more message is sent, at the end. */
   expect(isForClient: boolean, parsed?: RegisteredStatement): void {
-    this.#expected.push({ isForClient, parsed, generation: parsed?.generation ?? 0 });
-    if (parsed !== undefined) {
-      this.#options.statements.counts.serverParses += 1;
+    this.#expect({ isForClient, parsed });
+  }
+
+  /** What defines a statement is sent, at the end: see `definitionOf`. */
+  expectDefinition(
+    { prepare }: ClientStatement,
+    made: { readonly parsed: RegisteredStatement } | { readonly brought: ClientStatement },
+  ): void {
+    if (prepare === undefined) {
+      this.expect(false);
+      this.#expect(made);
+    } else {
+      this.#expect({ ...made, hidden: REPLIES_TO_INSERTED });
     }
   }
 
@@ -94,7 +114,7 @@ export class StatementReplies {
   /** So many Closes go ahead of everything. */
   expectFirst(closes: number): void {
     for (let n = 0; n < closes; n += 1) {
-      this.#expected.unshift({ isForClient: false, parsed: undefined, generation: 0 });
+      this.#expected.unshift(replyOf({}));
     }
   }
 
@@ -118,6 +138,10 @@ export class StatementReplies {
   take(code: number): boolean {
     if (this.#hiddenLeft > 0 && code !== NOTICE && code !== NOTIFICATION) {
       this.#hiddenLeft -= 1;
+      if (this.#hiddenLeft === 0) {
+        this.#make(this.#made);
+        this.#made = undefined;
+      }
       return false;
     }
     if (code !== PARSE_COMPLETE && code !== CLOSE_COMPLETE) {
@@ -126,14 +150,34 @@ export class StatementReplies {
     }
     const reply = this.#expected[this.#count];
     this.#count += 1;
-    if (reply?.parsed !== undefined) {
-      this.#options.onParsed(reply.parsed, reply.generation);
+    if (reply !== undefined && reply.hidden > 0) {
+      this.#hiddenLeft = reply.hidden;
+      this.#made = reply;
+    } else {
+      this.#make(reply);
     }
     const isForClient = reply?.isForClient ?? true;
     if (isForClient) {
       this.#options.statements.confirm();
     }
     return isForClient;
+  }
+
+  #expect(reply: Partial<Reply>): void {
+    this.#expected.push(replyOf(reply));
+    if (reply.parsed !== undefined) {
+      this.#options.statements.counts.serverParses += 1;
+    }
+  }
+
+  /** The backend has what such a reply tells. */
+  #make(reply: Reply | undefined): void {
+    if (reply?.parsed !== undefined) {
+      this.#options.onParsed(reply.parsed, reply.generation);
+    }
+    if (reply?.brought !== undefined) {
+      this.#options.onBrought(reply.brought);
+    }
   }
 
   #progress(code: number): void {
@@ -160,4 +204,8 @@ export class StatementReplies {
       this.#hiddenLeft = this.#hidden.shift()?.replies ?? 0;
     }
   }
+}
+
+function replyOf({ isForClient = false, parsed, brought, hidden = 0 }: Partial<Reply>): Reply {
+  return { isForClient, parsed, generation: parsed?.generation ?? 0, brought, hidden };
 }

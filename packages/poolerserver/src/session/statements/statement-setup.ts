@@ -74,7 +74,8 @@ export class StatementSetup implements EventRequest {
   }
 }
 
-function prepareQuery({ head, tail }: PrepareText, name: string): string {
+/** What prepares it in SQL under `name`. */
+export function prepareQuery({ head, tail }: PrepareText, name: string): string {
   return `${head}"${name.replaceAll('"', '""')}"${tail}`;
 }
 

@@ -55,7 +55,7 @@ export class UnitMessages {
   ): void {
     const { offset, bodyStart, bodyEnd } = this.#input;
     const shift = offset + HEADER_BYTES - bodyStart;
-    this.list.push({
+    const noted = {
       kind,
       start: offset,
       end: bodyEnd + shift,
@@ -67,6 +67,13 @@ export class UnitMessages {
       isDescribe,
       isParse,
       restoring,
-    });
+    };
+    // What goes before a message is written before it is renamed.
+    const isAhead = kind === "bring" || kind === "bringBehind";
+    if (isAhead && this.list.at(-1)?.start === offset) {
+      this.list.splice(-1, 0, noted);
+    } else {
+      this.list.push(noted);
+    }
   }
 }

@@ -11,10 +11,9 @@ export interface UnitPlace {
   readonly leavesUnnamed: boolean;
   /** The isolation level of a transaction cannot be set behind a Parse in its place. */
   readonly opensTransaction: boolean;
+  /** In a transaction that has failed, PostgreSQL refuses to parse what it has parsed before, too. */
   readonly hold: {
     readonly transaction: TransactionStatus;
-    /** Each Parse of the client is to be sent. */
-    readonly parsesAgain: boolean;
     readonly hadTemporary: boolean;
     readonly own: OwnStatements;
   };

@@ -4,29 +4,40 @@ import { Taint } from "../../classification/taint.ts";
 import { textEnd } from "../input/frontend-message.ts";
 import type { MessageInput } from "../input/message-input.ts";
 import { StartupRestoring } from "../settings/startup-restoring.ts";
+import type { SessionSettings } from "../settings/session-settings.ts";
 import type { TextClassifier } from "../input/unit-cutter.ts";
+import type { UnitFacts } from "../input/unit-facts.ts";
 import { BoundOrders } from "./bound-orders.ts";
 import { BroughtStatements } from "./brought-statements.ts";
 import { ClientStatement } from "./client-statement.ts";
 import { UNNAMED } from "./client-statements.ts";
+import type { ClientStatements } from "./client-statements.ts";
 import { OrderFacts } from "./order-facts.ts";
 import { OrderReader, carriedAlong, isAboutStatement } from "./order.ts";
 import type { Order } from "./order.ts";
 import { readTypes } from "./parameter-types.ts";
 import { decodeName } from "./sql-tokens.ts";
+import type { OwnStatements } from "./own-statements.ts";
 import type { StatementMessage } from "./statement-message.ts";
 import { takenNameError } from "../session-refusal.ts";
 import { isPoolerName } from "./pooler-name.ts";
 import { UnitMessages } from "./unit-messages.ts";
 import { UsableStatements } from "./usable-statements.ts";
-import type { UsableStatementsOptions } from "./usable-statements.ts";
 
 const STATEMENT = 0x53;
 const PORTAL = 0x50;
 
-export interface UnitStatementsOptions extends UsableStatementsOptions {
+export interface UnitStatementsOptions {
   readonly input: MessageInput;
+  readonly facts: UnitFacts;
   readonly classifier: TextClassifier;
+  readonly statements: ClientStatements;
+  readonly settings: SessionSettings;
+  readonly own: OwnStatements;
+  /** Whether the session keeps a backend with statements that the pooler does not know. */
+  readonly isPinned: () => boolean;
+  /** Whether text is not sent in UTF-8, as far as units have ended. */
+  readonly isOtherEncoding: () => boolean;
   /** Whether portals of one unit are there in the next one. */
   readonly isInTransaction: () => boolean;
 }
@@ -74,7 +85,7 @@ export class UnitStatements {
   /** A unit begins. The one before has ended. */
   begin(): void {
     this.#messages.empty();
-    this.#brought.begin();
+    this.#usable.begin();
   }
 
   /** Another piece of the unit begins. */
@@ -100,9 +111,11 @@ export class UnitStatements {
     const classification = this.#classify(bodyStart);
     const order = this.#orderAt(bodyStart, classification);
     this.#orderFacts.add(this.text, classification, order);
-    if (order === undefined) {
+    if (order === undefined || !isAboutStatement(order.command)) {
       this.#bringNamed(bodyStart, classification);
-    } else if (!this.#restoreIn(order, bodyStart)) {
+      this.#orderFacts.addStatements(this.#textAt(bodyStart), classification);
+    }
+    if (order !== undefined && !this.#restoreIn(order, bodyStart)) {
       this.#rewriteText(order, bodyStart, false);
     }
     this.#orderFacts.addExecution(order, { isRestored: false });
@@ -252,12 +265,9 @@ export class UnitStatements {
     if (statement === undefined) {
       if (name === UNNAMED || isPoolerName(name)) {
         this.#messages.add("missing", { nameStart, nameEnd });
-      } else {
-        this.#brought.noteUnknown(name);
-        if (isPinned()) {
-          // SQL that was not understood may have prepared it.
-          facts.addState();
-        }
+      } else if (isPinned()) {
+        // SQL that was not understood may have prepared it.
+        facts.addState();
       }
       return undefined;
     }
@@ -285,16 +295,14 @@ export class UnitStatements {
     if (command.type === "execute") {
       this.#usable.refuseForeign(statement);
     }
-    this.#messages.add(
-      command.type === "prepare" && former !== undefined ? "taken" : command.type,
-      {
-        nameStart: textStart + command.start,
-        nameEnd: textStart + command.end,
-        statement,
-        ownName: decodeName(command.name),
-        isParse,
-      },
-    );
+    const kind = command.type === "prepare" && former !== undefined ? "taken" : command.type;
+    this.#messages.add(kind, {
+      nameStart: textStart + command.start,
+      nameEnd: textStart + command.end,
+      statement,
+      ownName: decodeName(command.name),
+      isParse,
+    });
     return true;
   }
 

@@ -10,6 +10,8 @@ export class UnitSteps {
   /** One for each message. */
   readonly #steps: WriteStep[] = [];
   readonly #names: string[] = [];
+  /** What the steps insert that do so, in their order. */
+  readonly #inserted: Buffer[] = [];
   /** Statements that go ahead to be closed. */
   #closes: readonly string[] = [];
   /** How much of the unit's beginning is left out. */
@@ -28,7 +30,7 @@ export class UnitSteps {
     this.#messages = messages;
     this.#closes = [];
     this.#skipped = 0;
-    emptyList(this.#steps, this.#names);
+    emptyList(this.#steps, this.#names, this.#inserted);
     this.#byteLength = byteLength;
   }
 
@@ -36,6 +38,7 @@ export class UnitSteps {
   end(): void {
     this.#messages = [];
     this.#closes = [];
+    emptyList(this.#inserted);
   }
 
   closeFirst(closes: readonly string[]): void {
@@ -64,6 +67,19 @@ export class UnitSteps {
     this.#renameBehind("parseBefore", message, name);
     const { text = "", parameterTypes = [] } = message.statement ?? {};
     this.#byteLength += parseBytes(name.length, Buffer.byteLength(text), parameterTypes);
+  }
+
+  /** These messages go before one that stays as it is. */
+  insertBefore(inserted: Buffer): void {
+    this.#add("insertBefore", "");
+    this.#insert(inserted);
+  }
+
+  /** The same where the name in the message changes. */
+  insertAndRename(message: StatementMessage, name: string, inserted: Buffer): void {
+    this.#add("insertAndRename", name);
+    this.#byteLength += name.length - (message.nameEnd - message.nameStart);
+    this.#insert(inserted);
   }
 
   /** A statement that does nothing has the name before, in place of what had it. */
@@ -103,6 +119,7 @@ export class UnitSteps {
       messages: this.#messages,
       steps: this.#steps,
       names: this.#names,
+      inserted: this.#inserted,
       closes: this.#closes,
       skipped: this.#skipped,
     });
@@ -119,6 +136,11 @@ export class UnitSteps {
     this.#add(step, name);
     this.#byteLength += name.length - (message.nameEnd - message.nameStart);
     this.#byteLength += targetBytes(name.length);
+  }
+
+  #insert(inserted: Buffer): void {
+    this.#inserted.push(inserted);
+    this.#byteLength += inserted.length;
   }
 
   #add(step: WriteStep, name: string): void {

@@ -11,6 +11,8 @@ export type WriteStep =
   | "parseBefore"
   | "emptyBefore"
   | "occupyBefore"
+  | "insertBefore"
+  | "insertAndRename"
   | "append"
   | "leaveOut";
 
@@ -21,6 +23,8 @@ export interface WrittenUnit {
   /** One for each message, as are the names. */
   readonly steps: readonly WriteStep[];
   readonly names: readonly string[];
+  /** One for each step that inserts something. */
+  readonly inserted: readonly Buffer[];
   /** Statements that go ahead to be closed. */
   readonly closes: readonly string[];
   /** How much of its beginning is left out. */
@@ -31,13 +35,14 @@ export interface WrittenUnit {
 export function writeUnit(
   target: Buffer,
   start: number,
-  { bytes, messages, steps, names, closes, skipped }: WrittenUnit,
+  { bytes, messages, steps, names, inserted, closes, skipped }: WrittenUnit,
 ): number {
   let at = start;
   for (const name of closes) {
     at = writeClose(target, at, "S", name);
   }
   let from = skipped;
+  let insertions = 0;
   for (let index = 0; index < messages.length; index += 1) {
     const message = messages[index];
     const step = steps[index];
@@ -52,8 +57,13 @@ export function writeUnit(
     }
     at += bytes.copy(target, at, from, message.start);
     const name = names[index] ?? "";
-    at = writeBefore(target, at, { step, name, message });
-    if (step === "occupyBefore") {
+    if (step === "insertBefore" || step === "insertAndRename") {
+      at += inserted[insertions]?.copy(target, at) ?? 0;
+      insertions += 1;
+    } else {
+      at = writeBefore(target, at, { step, name, message });
+    }
+    if (step === "occupyBefore" || step === "insertBefore") {
       from = message.start;
     } else {
       at = writeRenamed(target, at, { bytes, message, name });

@@ -1,3 +1,4 @@
+import { emptyList } from "../emptied-list.ts";
 import type { UnitFacts } from "../input/unit-facts.ts";
 import { foreignTextError } from "../session-refusal.ts";
 import type { SessionSettings } from "../settings/session-settings.ts";
@@ -25,9 +26,21 @@ export interface UsableStatementsOptions {
  */
 export class UsableStatements {
   readonly #options: UsableStatementsOptions;
+  /** What the unit brings to its backend: the rest of the unit finds it there. */
+  readonly #brought: ClientStatement[] = [];
 
   constructor(options: UsableStatementsOptions) {
     this.#options = options;
+  }
+
+  /** A unit begins. */
+  begin(): void {
+    emptyList(this.#brought);
+  }
+
+  /** The unit brings the statement under the client's name, ahead of what it reads from now on. */
+  noteBrought(statement: ClientStatement): void {
+    this.#brought.push(statement);
   }
 
   /** Whether the pooler cannot send a text in the encoding of the session, or may not know that. */
@@ -44,7 +57,8 @@ export class UsableStatements {
 
   /** Whether the backend that the session holds has the statement under the client's name. */
   isOwn(statement: ClientStatement): boolean {
-    return statement.isOpaque || this.#options.own.has(statement);
+    const isThere = this.#brought.includes(statement) || this.#options.own.has(statement);
+    return isThere || statement.isOpaque;
   }
 
   /** Whether a statement of this name is under it on the backend that is held, or may be. */

@@ -49,7 +49,7 @@ export class UnitRun implements UnitOwner {
     this.#input = new UnitInput({
       cutter: options.source.cutter,
       placement: options.placement,
-      onMore: () => this.hold.setApart(options.source.cutter.facts),
+      onMore: () => this.#setApart(),
       send: (bytes) => this.hold.lease?.backend.feed(this.#unit.current, bytes) ?? true,
     });
     this.#unit = new InterruptibleUnit({ ...options, owner: this });
@@ -239,13 +239,20 @@ export class UnitRun implements UnitOwner {
     const { isOpen, leavesUnnamed, opensTransaction } = source.cutter.facts;
     this.#phase = "running";
     this.#healing.begin();
-    this.hold.setApart(source.cutter.facts);
+    this.#setApart();
     const { conditions } = settings;
     const place = { held, conditions, leavesUnnamed, opensTransaction, hold: this.hold };
     this.#unit.current.placeOn(place, isOpen);
     this.#setup.send(this.hold.held.bringTo(backend, placement.setups), backend);
     this.#input.isFull = this.#setup.isRunning;
     backend.send(this.#unit.current);
+  }
+
+  /** Texts may mean something else in the unit than the label says, or behind it. */
+  #setApart(): void {
+    if (!this.isShared) {
+      this.hold.setApart(this.#options.source.cutter.facts.changesMeaning);
+    }
   }
 
   /** What was to come before the unit has failed. Where the unit was sent, its answer is dropped. */
@@ -323,11 +330,7 @@ export class UnitRun implements UnitOwner {
 
   /** Gives the backend back, unless it is pinned. */
   #release(): void {
-    if (this.hold.reason === undefined) {
-      void this.hold.release();
-    } else {
-      this.hold.lease?.watch(this.#watcher);
-    }
+    this.hold.releaseUnlessPinned(this.#watcher);
   }
 
   #lose(error: MultiPoolerError, isFatal: boolean): void {

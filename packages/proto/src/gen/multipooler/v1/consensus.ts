@@ -1356,7 +1356,9 @@ export const MultiPoolerConsensusDefinition = {
   methods: {
     /**
      * Sets the term of this pooler as it is given, lower ones too: the beginning of a shard, and the
-     * administrator's way out. A pooler of type PRIMARY goes on to lead unless another leader is named.
+     * administrator's way out. The term that holds already only gains a leader or a vote that was not known;
+     * another one than is known is refused. A pooler of type PRIMARY leads its first term unless another leader
+     * is named; each other term is nobody's until its leader is named, or a promotion.
      */
     setTerm: {
       name: "SetTerm",

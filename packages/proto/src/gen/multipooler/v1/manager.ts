@@ -867,7 +867,25 @@ export interface StatusResponse {
     | Date
     | undefined;
   /** What the pooler has promised to coordinators. */
-  term: ConsensusTerm | undefined;
+  term:
+    | ConsensusTerm
+    | undefined;
+  /**
+   * The demotion that last changed the role of the server, or is about to. Absent where it was something
+   * else.
+   */
+  demotion: Demotion | undefined;
+}
+
+/** How a primary became a standby. */
+export interface Demotion {
+  /**
+   * The term in which it was demoted. Where that is not the pooler's term any more, another primary may
+   * have taken writes since.
+   */
+  consensusTerm: bigint;
+  /** The end of what it has written; empty while the demotion is not that far. */
+  lsnPosition: string;
 }
 
 /** What a caller sends on a health stream. */
@@ -1615,6 +1633,7 @@ function createBaseStatusResponse(): StatusResponse {
     notReadyCode: 0,
     notReadySinceTime: undefined,
     term: undefined,
+    demotion: undefined,
   };
 }
 
@@ -1682,6 +1701,9 @@ export const StatusResponse: MessageFns<StatusResponse> = {
     }
     if (message.term !== undefined) {
       ConsensusTerm.encode(message.term, writer.uint32(242).fork()).join();
+    }
+    if (message.demotion !== undefined) {
+      Demotion.encode(message.demotion, writer.uint32(250).fork()).join();
     }
     return writer;
   },
@@ -1867,6 +1889,14 @@ export const StatusResponse: MessageFns<StatusResponse> = {
             message.term = ConsensusTerm.decode(reader, reader.uint32());
             continue;
           }
+          case 31: {
+            if (tag !== 250) {
+              break;
+            }
+
+            message.demotion = Demotion.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1940,6 +1970,7 @@ export const StatusResponse: MessageFns<StatusResponse> = {
         ? fromJsonTimestamp(object.not_ready_since_time)
         : undefined,
       term: isSet(object.term) ? ConsensusTerm.fromJSON(object.term) : undefined,
+      demotion: isSet(object.demotion) ? Demotion.fromJSON(object.demotion) : undefined,
     };
   },
 
@@ -2008,6 +2039,9 @@ export const StatusResponse: MessageFns<StatusResponse> = {
     if (message.term !== undefined) {
       obj.term = ConsensusTerm.toJSON(message.term);
     }
+    if (message.demotion !== undefined) {
+      obj.demotion = Demotion.toJSON(message.demotion);
+    }
     return obj;
   },
 
@@ -2057,6 +2091,107 @@ export const StatusResponse: MessageFns<StatusResponse> = {
     message.term = (object.term !== undefined && object.term !== null)
       ? ConsensusTerm.fromPartial(object.term)
       : undefined;
+    message.demotion = (object.demotion !== undefined && object.demotion !== null)
+      ? Demotion.fromPartial(object.demotion)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseDemotion(): Demotion {
+  return { consensusTerm: 0n, lsnPosition: "" };
+}
+
+export const Demotion: MessageFns<Demotion> = {
+  encode(message: Demotion, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.consensusTerm !== 0n) {
+      if (BigInt.asIntN(64, message.consensusTerm) !== message.consensusTerm) {
+        throw new globalThis.Error("value provided for field message.consensusTerm of type int64 too large");
+      }
+      writer.uint32(8).int64(message.consensusTerm);
+    }
+    if (message.lsnPosition !== "") {
+      writer.uint32(18).string(message.lsnPosition);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Demotion {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDemotion();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.consensusTerm = reader.int64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.lsnPosition = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Demotion {
+    return {
+      consensusTerm: isSet(object.consensusTerm)
+        ? BigInt(object.consensusTerm)
+        : isSet(object.consensus_term)
+        ? BigInt(object.consensus_term)
+        : 0n,
+      lsnPosition: isSet(object.lsnPosition)
+        ? globalThis.String(object.lsnPosition)
+        : isSet(object.lsn_position)
+        ? globalThis.String(object.lsn_position)
+        : "",
+    };
+  },
+
+  toJSON(message: Demotion): unknown {
+    const obj: any = {};
+    if (message.consensusTerm !== 0n) {
+      obj.consensusTerm = message.consensusTerm.toString();
+    }
+    if (message.lsnPosition !== "") {
+      obj.lsnPosition = message.lsnPosition;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Demotion>): Demotion {
+    return Demotion.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Demotion>): Demotion {
+    const message = createBaseDemotion();
+    message.consensusTerm = (object.consensusTerm !== undefined && object.consensusTerm !== null)
+      ? BigInt(object.consensusTerm)
+      : 0n;
+    message.lsnPosition = object.lsnPosition ?? "";
     return message;
   },
 };

@@ -1,0 +1,73 @@
+import type { Clock } from "@multipooler/timing";
+import type { ActionLease } from "../actions/action-lock.ts";
+import type { Terms } from "../terms/terms.ts";
+import type { ActionJournal, JournalEntry, RoleAction } from "./action-journal.ts";
+import type { RoleFacts } from "./role-checks.ts";
+
+interface Memory {
+  readonly journal: ActionJournal;
+  readonly terms: Terms;
+}
+
+interface Beginning {
+  readonly action: RoleAction;
+  readonly facts: RoleFacts<unknown>;
+  readonly lease: ActionLease;
+}
+
+/**
+ * Begins the action in the journal, or goes on with the one that was begun. Either is of the term that holds,
+ * also where it is forced and names another.
+ */
+export async function beginAction(
+  { journal, terms, clock }: Memory & { readonly clock: Clock },
+  { action, facts, lease }: Beginning,
+): Promise<void> {
+  const { entry } = journal;
+  const term = terms.current.number;
+  if (!facts.isPending || entry?.action !== action) {
+    const startedAt = new Date(clock.now());
+    const details = detailsOf(action, facts, entry);
+    await journal.write(lease, { ...details, action, isDone: false, startedAt, term });
+  } else if (entry.term !== term) {
+    await journal.write(lease, { ...entry, term });
+  }
+}
+
+/**
+ * Takes a demotion that is complete into the term in which it was asked for again, and resolves with it.
+ * One of another term than the one `before` stays there, and says nothing any more: another primary may have
+ * taken writes since.
+ */
+export async function takeDemotionAlong(
+  { journal, terms }: Memory,
+  before: bigint,
+  lease: ActionLease,
+): Promise<JournalEntry | undefined> {
+  const { entry } = journal;
+  if (entry?.action !== "Demote" || entry.term !== before) {
+    return undefined;
+  }
+  const term = terms.current.number;
+  if (term !== before) {
+    await journal.write(lease, { ...entry, term });
+  }
+  return entry;
+}
+
+/** What the journal keeps from the start on: later the server may not answer any more. */
+export function detailsOf(
+  action: RoleAction,
+  { isPending, synchronous }: RoleFacts<unknown>,
+  before: JournalEntry | undefined,
+): Partial<JournalEntry> {
+  switch (action) {
+    case "Promote":
+      return {};
+    case "Demote":
+      // A change that was left in the middle may have cleared it already.
+      return { synchronous: (isPending ? before?.synchronous : undefined) ?? synchronous };
+    case "UndoDemote":
+      return { ...before };
+  }
+}
