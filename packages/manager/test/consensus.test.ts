@@ -1,5 +1,6 @@
 import { writeFile } from "node:fs/promises";
 import path from "node:path";
+import type { CallOptions } from "@multipooler/query-service";
 import { MemoryTopology } from "@multipooler/topo/memory";
 import { expect, test } from "vitest";
 import { ManagerError, ManagerErrorCode } from "../src/manager-error.ts";
@@ -169,6 +170,40 @@ test("a newer term takes the right to write away although PostgreSQL does not an
   );
   expect(serving.current).toMatchObject({ role: "REPLICA" });
 });
+
+const NAMING_A_TERM: Readonly<
+  Record<string, (manager: ManagerFixture["manager"], options: CallOptions) => Promise<unknown>>
+> = {
+  BeginTerm: ({ consensus }, options) =>
+    consensus.beginTerm({ term: 5n, candidate: CANDIDATE }, options),
+  SetTerm: ({ consensus }, options) => consensus.setTerm({ ...NO_TERM, number: 5n }, options),
+  SetPrimaryConnInfo: ({ replication }, options) =>
+    replication.setPrimaryConnInfo({ host: "db2", port: 5432 }, { term: 5n, ...options }),
+  UpdateSynchronousStandbyList: ({ replication }, options) =>
+    replication.updateSynchronousStandbyList(
+      { operation: "add", standbys: [{ cell: "zone1", name: "b" }] },
+      { term: 5n, ...options },
+    ),
+};
+
+test.each(Object.entries(NAMING_A_TERM))(
+  "%s takes the right to write away while another action has the lock",
+  async (_, call) => {
+    await using directory = await temporaryDir();
+    const { fixture } = await primary(directory.path);
+    await using owned = fixture;
+    const { manager } = owned;
+    await manager.consensus.setTerm({ ...NO_TERM, number: 4n });
+    // Nobody waits for the lock with it.
+    await expect(call(manager, { signal: AbortSignal.abort() })).rejects.toMatchObject({
+      code: "LOCK_NOT_ACQUIRED",
+    });
+    const { serving } = await owned.until(
+      (status) => status.serving.current.status === "SERVING_RDONLY",
+    );
+    expect(serving.current.reason).toMatch("term 5 is known");
+  },
+);
 
 test("a standby that has long heard nothing adopts a newer term, and does not vote in it", async () => {
   await using directory = await temporaryDir();

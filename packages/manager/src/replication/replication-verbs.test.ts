@@ -32,6 +32,7 @@ class Fixture {
   hasReplication = true;
   status: ReplicationStatus = STATUS;
   terms: TermCheck = {
+    hear: () => undefined,
     require: async (term, force) => {
       this.log.push(`term ${term}${force === undefined ? "" : ` forced: ${force}`}`);
     },
@@ -271,7 +272,7 @@ test("a refused term changes nothing, and a forced one goes through with its rea
   ]);
   fixture.log.length = 0;
   const stale = new ManagerError(ManagerErrorCode.FailedPrecondition, "stale");
-  fixture.terms = { require: () => Promise.reject(stale) };
+  fixture.terms = { hear: () => undefined, require: () => Promise.reject(stale) };
   await expect(fixture.verbs.setPrimaryConnInfo(REQUEST, CLAIM)).rejects.toBe(stale);
   expect(fixture.log).toEqual([]);
 });

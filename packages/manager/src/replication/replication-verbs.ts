@@ -75,6 +75,7 @@ export class ReplicationVerbs {
     request: FollowRequest,
     { signal, ...claim }: CallOptions & TermClaim,
   ): Promise<void> {
+    this.#hear(claim);
     await this.#locked("SetPrimaryConnInfo", { signal }, async (lease) => {
       checkPrimaryAddress(request);
       await this.#requireTerm(claim);
@@ -133,6 +134,7 @@ export class ReplicationVerbs {
     update: StandbyUpdate,
     { signal, ...claim }: CallOptions & TermClaim,
   ): Promise<void> {
+    this.#hear(claim);
     await this.#locked("UpdateSynchronousStandbyList", { signal }, async (lease) => {
       checkStandbyUpdate(update);
       await this.#requireTerm(claim);
@@ -171,6 +173,14 @@ export class ReplicationVerbs {
     using lease = await this.#options.lock.acquire(verb, { signal });
     this.#options.subject();
     return await work(lease);
+  }
+
+  /** Before the action lock, for which it may wait. */
+  #hear({ term, force }: TermClaim): void {
+    this.#options.subject();
+    if (force === undefined) {
+      this.#options.terms.hear(term);
+    }
   }
 
   async #requireTerm({ term, force }: TermClaim): Promise<void> {

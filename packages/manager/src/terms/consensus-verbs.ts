@@ -91,6 +91,9 @@ export class ConsensusVerbs {
   async setTerm(term: ConsensusTerm, { signal }: CallOptions = {}): Promise<ConsensusTerm> {
     const { lock, terms, type, identity } = this.#options;
     type();
+    if (!sameComponent(term.leader, poolerComponent(identity))) {
+      terms.hear(term.number);
+    }
     using _ = await lock.acquire("SetTerm", { signal });
     const leads = term.leader === undefined && this.#leadsFirst(term.number);
     await terms.set(leads ? { ...term, leader: poolerComponent(identity) } : term);
@@ -111,11 +114,8 @@ export class ConsensusVerbs {
   ): Promise<BeginTermResult> {
     const { lock, terms, clock } = this.#options;
     checkCandidate(candidate);
-    // Before anything that may take its time or fail: writes of an older term end here. A pooler without
-    // a term refuses this one below, and goes on as the topology says.
-    if (terms.current.number > 0n) {
-      terms.hear(term);
-    }
+    // Before anything that may take its time or fail.
+    terms.hear(term);
     using _ = await lock.acquire("BeginTerm", { signal });
     const { wal, error } = await this.#ask(signal);
     if (wal === undefined) {

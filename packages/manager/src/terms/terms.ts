@@ -90,7 +90,7 @@ export class Terms implements TermCheck {
       await this.#save(file, sameTerm(this.#current, term));
     } else {
       if (!sameComponent(term.leader, this.#self)) {
-        this.hear(term.number);
+        this.#noteHighest(term.number);
       }
       await this.#save(file, term);
       this.#highest = term.number;
@@ -99,11 +99,14 @@ export class Terms implements TermCheck {
     this.#options.logger.info({ term: String(term.number) }, "the term was set");
   }
 
-  /**
-   * A coordinator has begun this term, whatever comes of that here: a primary of an older one admits no
-   * more writes from now on.
-   */
+  /** As `TermCheck` says. */
   hear(term: bigint): void {
+    if (this.#current.number > 0n) {
+      this.#noteHighest(term);
+    }
+  }
+
+  #noteHighest(term: bigint): void {
     if (term > this.#highest) {
       this.#highest = term;
       this.#options.onChange();
@@ -127,7 +130,7 @@ export class Terms implements TermCheck {
     }
     if (this.judge(rule, term) === "adopt") {
       const file = this.#requireFile();
-      this.hear(term);
+      this.#noteHighest(term);
       await this.#save(file, newTerm(term));
       this.#options.logger.info({ term: String(term) }, "a newer term was adopted");
     }
@@ -193,7 +196,7 @@ export class Terms implements TermCheck {
 
   #become(term: ConsensusTerm): void {
     this.#current = term;
-    this.hear(term.number);
+    this.#noteHighest(term.number);
     this.#options.onChange();
   }
 }
