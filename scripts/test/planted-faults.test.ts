@@ -342,11 +342,13 @@ describe("changesets", () => {
   });
 
   test("content with a release, which uses the changesets up", LIMIT, async () => {
-    const result = await gateOn("changesets", {
-      "packages/topo/package.json": (text) =>
-        text.replace(/"version": "[^"]+"/, '"version": "9.0.0"'),
-    });
-    expect(result).toMatchObject({ ok: true });
+    const release = (text: string): string =>
+      text.replace(/"version": "[^"]+"/, '"version": "9.0.0"');
+    const library = { "packages/topo/package.json": release };
+    // The program has the library in it, so that its users get nothing of that without a release of it.
+    expect(await gateOn("changesets", library)).toMatchObject({ ok: false });
+    const both = { ...library, "apps/multipooler/package.json": release };
+    expect(await gateOn("changesets", both)).toMatchObject({ ok: true });
   });
 
   test("content on main itself", LIMIT, async () => {
