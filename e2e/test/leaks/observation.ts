@@ -2,6 +2,9 @@ import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import { MAX_CLIENTS, NUMBER_BASE, SEQUENCE_RANGE, markOf, seedOf } from "./traces.ts";
 
 const NUMBERED = /c(\d+)/g;
+/** PostgreSQL reads it in the time zone of the moment in which it parses the statement. */
+const MIDNIGHT = "2024-01-01 00:00";
+const SECONDS_A_MINUTE = 60;
 
 /** Where traces show: an expression that tells them as text, and the numbers of clients in that. */
 const PLACES = {
@@ -13,6 +16,7 @@ const PLACES = {
     `(select setting from pg_catalog.pg_settings where name = 'statement_timeout')`,
     byNumber,
   ],
+  midnight: [`extract(epoch from '${MIDNIGHT}'::timestamptz)::text`, byZone],
   temporary_tables: [
     `(select string_agg(relname, ',') from pg_catalog.pg_class
       where relnamespace = pg_my_temp_schema() and relname like 'temp%')`,
@@ -95,6 +99,11 @@ function byNumber(text: string): number[] {
     .split(",")
     .map((number) => Number(number) - NUMBER_BASE)
     .filter((client) => client > 0);
+}
+
+function byZone(text: string): number[] {
+  const client = (Date.parse(`${MIDNIGHT}Z`) / 1000 - Number(text)) / SECONDS_A_MINUTE;
+  return client > 0 && client <= MAX_CLIENTS ? [client] : [];
 }
 
 function bySequence(text: string): number[] {

@@ -17,6 +17,11 @@ export function seedOf(client: number): number {
   return client / 1000;
 }
 
+/** The time zone that a client sets: as many minutes east of Greenwich as its number is. */
+function zoneOf(client: number): string {
+  return `<${markOf(client).padEnd(3, "x")}>-00:${String(client).padStart(2, "0")}`;
+}
+
 /** A statement that leaves something of this client in its session. */
 type Trace = (client: number) => string;
 
@@ -26,6 +31,9 @@ const TRACES: readonly Trace[] = [
   (client) => `select set_config('leak.mark', '${markOf(client)}', false)`,
   (client) => `set search_path = schema_${markOf(client)}`,
   (client) => `set statement_timeout = ${NUMBER_BASE + client}`,
+  (client) => `set timezone = '${zoneOf(client)}'`,
+  (client) => `set local timezone = '${zoneOf(client)}'`,
+  (client) => `select set_config('timezone', '${zoneOf(client)}', true)`,
   (client) => `set role role_${markOf(client)}`,
   (client) => `select pg_try_advisory_lock(${NUMBER_BASE + client})`,
   (client) => `create temporary table if not exists temp_${markOf(client)} (a int)`,
@@ -76,6 +84,7 @@ export const RESETS: readonly string[] = [
   "reset session authorization",
   "reset leak.mark",
   "set search_path to default",
+  "reset timezone",
   "unlisten *",
   "deallocate all",
   "close all",

@@ -8,14 +8,19 @@ const FLUSH_BYTES = 65_536;
 /** Up to this size, pieces are copied together: cheaper for the system than a vector of them. */
 const COPY_BYTES = 16_384;
 
+/** Whose output it is. */
+export interface OutputOwner {
+  /** The client has room again after `write` returned false. */
+  drained(): void;
+  /** It has taken nothing for too long. */
+  stalled(): void;
+}
+
 export interface ClientOutputOptions {
   readonly socket: Duplex;
   /** Finds clients that take nothing. */
   readonly stalls: StallWatch;
-  /** The client has room again after `write` returned false. */
-  readonly onDrained: () => void;
-  /** It has taken nothing for too long. */
-  readonly onStalled: () => void;
+  readonly owner: OutputOwner;
 }
 
 /**
@@ -23,8 +28,9 @@ export interface ClientOutputOptions {
  * after the backends' own.
  */
 export class ClientOutput implements Flushable, Taker {
-  readonly #options: ClientOutputOptions;
   readonly #socket: Duplex;
+  readonly #stalls: StallWatch;
+  readonly #owner: OutputOwner;
   #pieces: Uint8Array[] = [];
   #bytes = 0;
   /** Handed to the socket. */
@@ -33,9 +39,10 @@ export class ClientOutput implements Flushable, Taker {
   #isBehind = false;
   #isClosed = false;
 
-  constructor(options: ClientOutputOptions) {
-    this.#options = options;
-    this.#socket = options.socket;
+  constructor({ socket, stalls, owner }: ClientOutputOptions) {
+    this.#socket = socket;
+    this.#stalls = stalls;
+    this.#owner = owner;
     this.#socket.on("drain", () => this.#drained());
   }
 
@@ -45,7 +52,7 @@ export class ClientOutput implements Flushable, Taker {
   }
 
   onStalled(): void {
-    this.#options.onStalled();
+    this.#owner.stalled();
   }
 
   /** Takes bytes, in a view that is not written to again. False: the client is behind. */
@@ -110,15 +117,15 @@ export class ClientOutput implements Flushable, Taker {
     // A write that the system took at once asks for a drain too; it is no reason to hold back.
     this.#isBehind = this.#socket.writableLength >= this.#socket.writableHighWaterMark;
     if (this.#isBehind) {
-      this.#options.stalls.add(this);
+      this.#stalls.add(this);
     }
   }
 
   #drained(): void {
     if (this.#isBehind) {
       this.#isBehind = false;
-      this.#options.stalls.remove(this);
-      this.#options.onDrained();
+      this.#stalls.remove(this);
+      this.#owner.drained();
     }
   }
 }

@@ -5,6 +5,7 @@ import type { PoolerError, Session, SessionClient, SessionState } from "@multipo
 import type { StallWatch } from "@multipooler/timing";
 import { Refusal } from "../login/refusal.ts";
 import { ClientOutput } from "./client-output.ts";
+import type { OutputOwner } from "./client-output.ts";
 
 export interface ConversationOptions {
   readonly socket: Duplex;
@@ -25,7 +26,7 @@ const BROKEN_MESSAGE: Buffer = Buffer.from("?\0\0\0\0");
  * A client that is logged in: passes whole messages to its session, and what the session answers to
  * the socket. Neither side is read while the other does not take more.
  */
-export class Conversation implements SessionClient {
+export class Conversation implements SessionClient, OutputOwner {
   readonly #socket: Duplex;
   readonly #framing: FrontendFraming;
   readonly #output: ClientOutput;
@@ -47,8 +48,7 @@ export class Conversation implements SessionClient {
     this.#output = new ClientOutput({
       socket: options.socket,
       stalls: options.stalls,
-      onDrained: () => this.#session?.drained(),
-      onStalled: () => this.#leaveStalled(),
+      owner: this,
     });
   }
 
@@ -124,8 +124,13 @@ export class Conversation implements SessionClient {
     return true;
   }
 
+  /** The socket takes answers again. */
+  drained(): void {
+    this.#session?.drained();
+  }
+
   /** A client that holds no backend may read when it likes. No last word would reach one that does not read. */
-  #leaveStalled(): void {
+  stalled(): void {
     const type = this.state?.type;
     if (type === "running" || type === "pinned") {
       this.#onStalled();

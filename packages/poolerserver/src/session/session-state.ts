@@ -40,10 +40,7 @@ export function cutterOf(
     classifier,
     statements,
     settings,
-    own: hold.own,
-    isPinned: () => hold.isStateful,
-    isOtherEncoding: () => hold.isOtherEncoding ?? settings.current.isOtherEncoding,
-    isInTransaction: () => hold.transaction !== "I",
+    hold,
     maxGroupBytes: limits.inputBytes,
   });
 }

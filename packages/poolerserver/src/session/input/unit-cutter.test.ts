@@ -60,10 +60,12 @@ function newCutter(maxGroupBytes = 1000): UnitCutter {
       settings: new Map(),
       loginUser: "app",
     }),
-    own: new OwnStatements(),
-    isPinned: () => false,
-    isOtherEncoding: () => false,
-    isInTransaction: () => false,
+    hold: {
+      own: new OwnStatements(),
+      isStateful: false,
+      isOtherEncoding: undefined,
+      transaction: "I",
+    },
     maxGroupBytes,
   });
 }

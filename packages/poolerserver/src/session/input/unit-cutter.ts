@@ -3,7 +3,7 @@ import { FrontendCode, isFrontendCode } from "./frontend-message.ts";
 import { MessageInput } from "./message-input.ts";
 import type { SessionSettings } from "../settings/session-settings.ts";
 import type { ClientStatements } from "../statements/client-statements.ts";
-import type { OwnStatements } from "../statements/own-statements.ts";
+import type { HeldSession } from "../statements/held-session.ts";
 import type { StatementMessage } from "../statements/statement-message.ts";
 import { UnitStatements } from "../statements/unit-statements.ts";
 import { UnitFacts } from "./unit-facts.ts";
@@ -52,11 +52,7 @@ export class UnitCutter {
     readonly classifier: TextClassifier;
     readonly statements: ClientStatements;
     readonly settings: SessionSettings;
-    readonly own: OwnStatements;
-    /** See {@link UnitStatements}. */
-    readonly isPinned: () => boolean;
-    readonly isOtherEncoding: () => boolean;
-    readonly isInTransaction: () => boolean;
+    readonly hold: HeldSession;
     /** A group that is longer does not wait for its Sync. */
     readonly maxGroupBytes: number;
   }) {

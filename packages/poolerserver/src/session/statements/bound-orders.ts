@@ -1,5 +1,6 @@
 import type { MessageInput } from "../input/message-input.ts";
 import { textEnd } from "../input/frontend-message.ts";
+import type { HeldSession } from "./held-session.ts";
 import type { Order } from "./order.ts";
 
 /** The commands that are bound and not executed, by portal. Most sessions have none. */
@@ -33,8 +34,8 @@ export class BoundOrders {
   }
 
   /** Portals end with their transaction. */
-  forget(isInTransaction: () => boolean): void {
-    if (this.#byPortal.size > 0 && !isInTransaction()) {
+  forget({ transaction }: Pick<HeldSession, "transaction">): void {
+    if (this.#byPortal.size > 0 && transaction === "I") {
       this.#byPortal.clear();
     }
   }

@@ -6,6 +6,7 @@ import { classifyStatement } from "../../statements/statement-classification.ts"
 import type { TextClassifier } from "../input/unit-cutter.ts";
 import type { UnitFacts } from "../input/unit-facts.ts";
 import { ClientStatement } from "./client-statement.ts";
+import type { HeldSession } from "./held-session.ts";
 import type { ClientStatements } from "./client-statements.ts";
 import { isAboutChannels } from "../notifications/channel-command.ts";
 import type { SettingChanges } from "../settings/setting-changes.ts";
@@ -23,8 +24,7 @@ export interface OrderFactsOptions {
   readonly facts: UnitFacts;
   readonly classifier: TextClassifier;
   readonly statements: ClientStatements;
-  /** Whether the session keeps a backend with statements that the pooler does not know. */
-  readonly isPinned: () => boolean;
+  readonly hold: HeldSession;
 }
 
 /** Adds to the facts of a unit what its texts do, as far as the pooler cannot carry that along. */
@@ -191,7 +191,7 @@ export class OrderFacts {
 
   /** Without a statement nothing runs, unless the backend that is kept has one of this name. */
   #addUnlessKnown(text: string, classification: Classification, { statement }: Order): void {
-    const isHarmless = statement !== undefined || !this.#options.isPinned();
+    const isHarmless = statement !== undefined || !this.#options.hold.isStateful;
     const mask = isHarmless ? Taint.None : ~Taint.None;
     this.#options.facts.addText(text, classification, mask);
   }

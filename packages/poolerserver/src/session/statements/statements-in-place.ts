@@ -6,6 +6,8 @@ import type { StatementMessage } from "./statement-message.ts";
 import type { StatementReplies } from "./statement-replies.ts";
 import type { UnitSteps } from "./unit-steps.ts";
 
+const NONE: readonly string[] = [];
+
 export interface StatementsInPlaceOptions {
   readonly steps: UnitSteps;
   readonly replies: StatementReplies;
@@ -16,7 +18,7 @@ export class StatementsInPlace {
   readonly #steps: UnitSteps;
   readonly #replies: StatementReplies;
   /** Names of clients that something was given, until the unit is settled. */
-  #occupied: string[] = [];
+  #occupied: readonly string[] = NONE;
 
   constructor({ steps, replies }: StatementsInPlaceOptions) {
     this.#steps = steps;
@@ -33,15 +35,13 @@ export class StatementsInPlace {
 
   /** Something else has given the name away. */
   noteOccupied(name: string): void {
-    this.#occupied.push(name);
+    this.#occupied = [...this.#occupied, name];
   }
 
   /** The names that are to be closed behind the unit. */
   takeOccupied(): readonly string[] {
     const occupied = this.#occupied;
-    if (occupied.length > 0) {
-      this.#occupied = [];
-    }
+    this.#occupied = NONE;
     return occupied;
   }
 

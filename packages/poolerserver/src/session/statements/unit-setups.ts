@@ -6,9 +6,11 @@ import { StatementCloses } from "./statement-closes.ts";
 import { emptySetup, setupOf } from "./statement-setup.ts";
 import type { SetupRequest } from "./statement-setup.ts";
 
+const NONE: readonly SetupRequest[] = [];
+
 /** What has to be sent before a unit. */
 export class UnitSetups {
-  #list: SetupRequest[] = [];
+  #list: readonly SetupRequest[] = NONE;
 
   get list(): readonly SetupRequest[] {
     return this.#list;
@@ -16,22 +18,22 @@ export class UnitSetups {
 
   /** None any more. Those that were sent keep their list. */
   empty(): void {
-    this.#list = [];
+    this.#list = NONE;
   }
 
   /** Statements are closed ahead of everything else. */
   closeFirst(names: readonly string[], held: HeldStatements): void {
-    this.#list.unshift(new StatementCloses(names, held));
+    this.#list = [new StatementCloses(names, held), ...this.#list];
   }
 
   /** Something has this name. */
   occupy(name: string): void {
-    this.#list.push(emptySetup(name));
+    this.#add(emptySetup(name));
   }
 
   /** A statement of the client is there under its own name. */
   bring(statement: ClientStatement, name: string, own: OwnStatements | undefined): void {
-    this.#list.push(setupOf(statement, name, () => own?.add(statement)));
+    this.#add(setupOf(statement, name, () => own?.add(statement)));
   }
 
   /** The same under the name of the registry. @param ddlCount see {@link HeldStatements.add} */
@@ -42,6 +44,10 @@ export class UnitSetups {
   ): void {
     const parsed = { generation: registered.generation, ddlCount };
     held?.makeRoom(registered);
-    this.#list.push(setupOf(statement, registered.name, () => held?.add(registered, parsed)));
+    this.#add(setupOf(statement, registered.name, () => held?.add(registered, parsed)));
+  }
+
+  #add(setup: SetupRequest): void {
+    this.#list = [...this.#list, setup];
   }
 }

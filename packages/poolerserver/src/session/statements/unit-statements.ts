@@ -17,7 +17,7 @@ import { OrderReader, carriedAlong, isAboutStatement } from "./order.ts";
 import type { Order } from "./order.ts";
 import { readTypes } from "./parameter-types.ts";
 import { decodeName } from "./sql-tokens.ts";
-import type { OwnStatements } from "./own-statements.ts";
+import type { HeldSession } from "./held-session.ts";
 import type { StatementMessage } from "./statement-message.ts";
 import { takenNameError } from "../session-refusal.ts";
 import { isPoolerName } from "./pooler-name.ts";
@@ -33,13 +33,7 @@ export interface UnitStatementsOptions {
   readonly classifier: TextClassifier;
   readonly statements: ClientStatements;
   readonly settings: SessionSettings;
-  readonly own: OwnStatements;
-  /** Whether the session keeps a backend with statements that the pooler does not know. */
-  readonly isPinned: () => boolean;
-  /** Whether text is not sent in UTF-8, as far as units have ended. */
-  readonly isOtherEncoding: () => boolean;
-  /** Whether portals of one unit are there in the next one. */
-  readonly isInTransaction: () => boolean;
+  readonly hold: HeldSession;
 }
 
 /**
@@ -66,8 +60,10 @@ export class UnitStatements {
     this.#options = options;
     this.#messages = new UnitMessages(options.input);
     this.#usable = new UsableStatements(options);
+    const { facts, statements } = options;
     this.#brought = new BroughtStatements({
-      ...options,
+      facts,
+      statements,
       usable: this.#usable,
       messages: this.#messages,
     });
@@ -98,7 +94,7 @@ export class UnitStatements {
     this.#messages.empty();
     this.text = "";
     this.#unnamedOrder = undefined;
-    this.#bound.forget(this.#options.isInTransaction);
+    this.#bound.forget(this.#options.hold);
   }
 
   query(): void {
@@ -253,7 +249,7 @@ export class UnitStatements {
 
   /** A message uses the statement whose name begins at `nameStart`. */
   #use(nameStart: number, isDescribe = false): ClientStatement | undefined {
-    const { input, facts, isPinned } = this.#options;
+    const { input, facts, hold } = this.#options;
     const { chunk, bodyEnd } = input;
     const nameEnd = textEnd(chunk, nameStart, bodyEnd);
     const name = chunk.toString("latin1", nameStart, nameEnd);
@@ -265,7 +261,7 @@ export class UnitStatements {
     if (statement === undefined) {
       if (name === UNNAMED || isPoolerName(name)) {
         this.#messages.add("missing", { nameStart, nameEnd });
-      } else if (isPinned()) {
+      } else if (hold.isStateful) {
         // SQL that was not understood may have prepared it.
         facts.addState();
       }

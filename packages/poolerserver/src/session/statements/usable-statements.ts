@@ -1,23 +1,20 @@
-import { emptyList } from "../emptied-list.ts";
 import type { UnitFacts } from "../input/unit-facts.ts";
 import { foreignTextError } from "../session-refusal.ts";
 import type { SessionSettings } from "../settings/session-settings.ts";
 import type { ClientStatement } from "./client-statement.ts";
 import { UNNAMED } from "./client-statements.ts";
 import type { ClientStatements } from "./client-statements.ts";
-import type { OwnStatements } from "./own-statements.ts";
+import type { HeldSession } from "./held-session.ts";
 import { isPoolerName } from "./pooler-name.ts";
 import { isAscii } from "./sql-tokens.ts";
+
+const NONE: readonly ClientStatement[] = [];
 
 export interface UsableStatementsOptions {
   readonly statements: ClientStatements;
   readonly facts: UnitFacts;
   readonly settings: SessionSettings;
-  readonly own: OwnStatements;
-  /** Whether the session keeps a backend with statements that the pooler does not know. */
-  readonly isPinned: () => boolean;
-  /** Whether text is not sent in UTF-8, as far as units have ended. */
-  readonly isOtherEncoding: () => boolean;
+  readonly hold: HeldSession;
 }
 
 /**
@@ -27,7 +24,7 @@ export interface UsableStatementsOptions {
 export class UsableStatements {
   readonly #options: UsableStatementsOptions;
   /** What the unit brings to its backend: the rest of the unit finds it there. */
-  readonly #brought: ClientStatement[] = [];
+  #brought: readonly ClientStatement[] = NONE;
 
   constructor(options: UsableStatementsOptions) {
     this.#options = options;
@@ -35,17 +32,19 @@ export class UsableStatements {
 
   /** A unit begins. */
   begin(): void {
-    emptyList(this.#brought);
+    this.#brought = NONE;
   }
 
   /** The unit brings the statement under the client's name, ahead of what it reads from now on. */
   noteBrought(statement: ClientStatement): void {
-    this.#brought.push(statement);
+    this.#brought = [...this.#brought, statement];
   }
 
   /** Whether the pooler cannot send a text in the encoding of the session, or may not know that. */
   isOpaque(text: string): boolean {
-    return !isAscii(text) && (this.#options.isOtherEncoding() || this.#changesEncoding);
+    const { hold, settings } = this.#options;
+    const isOther = hold.isOtherEncoding ?? settings.current.isOtherEncoding;
+    return !isAscii(text) && (isOther || this.#changesEncoding);
   }
 
   /** Something in front of it in the unit may set another encoding. */
@@ -57,7 +56,7 @@ export class UsableStatements {
 
   /** Whether the backend that the session holds has the statement under the client's name. */
   isOwn(statement: ClientStatement): boolean {
-    const isThere = this.#brought.includes(statement) || this.#options.own.has(statement);
+    const isThere = this.#brought.includes(statement) || this.#options.hold.own.has(statement);
     return isThere || statement.isOpaque;
   }
 
@@ -65,16 +64,16 @@ export class UsableStatements {
   isElsewhere(name: string): boolean {
     const statement = this.#options.statements.get(name);
     return statement === undefined
-      ? this.#options.isPinned() && !isPoolerName(name)
+      ? this.#options.hold.isStateful && !isPoolerName(name)
       : this.isOwn(statement);
   }
 
   /** The statement of this name. An unnamed one that is opaque is gone with the backend that got it. */
   find(name: string): ClientStatement | undefined {
-    const { statements, facts, own } = this.#options;
+    const { statements, facts, hold } = this.#options;
     const statement = statements.get(name);
     const isHere = name !== UNNAMED || facts.parses || statement?.isOpaque !== true;
-    return isHere || own.has(statement) ? statement : undefined;
+    return isHere || hold.own.has(statement) ? statement : undefined;
   }
 
   /** A text that was parsed in UTF-8 cannot be sent once more in another encoding. */
