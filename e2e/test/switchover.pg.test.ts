@@ -1,5 +1,4 @@
 import { join } from "node:path";
-import { setTimeout } from "node:timers/promises";
 import { runProgram } from "@multipooler/pooler-process";
 import { PoolerServingStatus, RoutingRole } from "@multipooler/proto/clustermetadata";
 import { NotReadyCode } from "@multipooler/proto/manager-v1";
@@ -29,10 +28,9 @@ async function ctl(...args: readonly string[]): Promise<string> {
 
 /** Resolves when a change of the pooler's role has begun. */
 async function untilChanging({ client }: ClusterNode): Promise<void> {
-  const limit = AbortSignal.timeout(PATIENCE.timeout);
-  while ((await client.status()).notReadyCode !== NotReadyCode.NOT_READY_CODE_CHANGING) {
-    await setTimeout(5, undefined, { signal: limit });
-  }
+  await expect
+    .poll(async () => (await client.status()).notReadyCode, { ...PATIENCE, interval: 5 })
+    .toBe(NotReadyCode.NOT_READY_CODE_CHANGING);
 }
 
 test.for(VERSIONS)(

@@ -205,6 +205,25 @@ test.each(Object.entries(NAMING_A_TERM))(
   },
 );
 
+test("a request that makes no sense leaves the right to write, whatever term it names", async () => {
+  await using directory = await temporaryDir();
+  const { fixture } = await primary(directory.path);
+  await using _ = fixture;
+  const { consensus, replication } = fixture.manager;
+  await consensus.setTerm({ ...NO_TERM, number: 4n });
+  const refused = { code: "INVALID_ARGUMENT" };
+  await expect(
+    replication.setPrimaryConnInfo({ host: "", port: 5432 }, { term: 5n }),
+  ).rejects.toMatchObject(refused);
+  await expect(
+    replication.updateSynchronousStandbyList({ operation: "add", standbys: [] }, { term: 5n }),
+  ).rejects.toMatchObject(refused);
+  // Had one of them been heard, no more would be needed than to decide.
+  await consensus.setTerm({ ...NO_TERM, number: 4n });
+  expect(fixture.manager.status().serving.current).toMatchObject({ status: "SERVING" });
+  expect(await consensus.status()).toMatchObject({ term: { number: 4n, leader: SELF } });
+});
+
 test("a standby that has long heard nothing adopts a newer term, and does not vote in it", async () => {
   await using directory = await temporaryDir();
   const { fixture, replication } = await primary(directory.path);

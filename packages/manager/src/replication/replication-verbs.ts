@@ -45,7 +45,8 @@ export interface ReplicationVerbsOptions {
 
 /**
  * What orchestrators and operators do to replication. Each verb checks in this order: that the manager is
- * ready, the action lock, the arguments, the term, the guardrails; then `ReplicationControl` acts.
+ * ready, the action lock, the arguments, the term, the guardrails; then `ReplicationControl` acts. Those that
+ * name a term look at their arguments and hear of the term before they wait for the lock.
  *
  * Rejects with a `ManagerError`: NOT_OPEN before the manager is ready, LOCK_NOT_ACQUIRED,
  * INVALID_ARGUMENT, FAILED_PRECONDITION, UNSUPPORTED, TIMED_OUT, and as `ReplicationControl` does.
@@ -75,9 +76,10 @@ export class ReplicationVerbs {
     request: FollowRequest,
     { signal, ...claim }: CallOptions & TermClaim,
   ): Promise<void> {
+    this.#options.subject();
+    checkPrimaryAddress(request);
     this.#hear(claim);
     await this.#locked("SetPrimaryConnInfo", { signal }, async (lease) => {
-      checkPrimaryAddress(request);
       await this.#requireTerm(claim);
       await this.#allowed("SetPrimaryConnInfo").follow(lease, request, { signal });
     });
@@ -134,9 +136,10 @@ export class ReplicationVerbs {
     update: StandbyUpdate,
     { signal, ...claim }: CallOptions & TermClaim,
   ): Promise<void> {
+    this.#options.subject();
+    checkStandbyUpdate(update);
     this.#hear(claim);
     await this.#locked("UpdateSynchronousStandbyList", { signal }, async (lease) => {
-      checkStandbyUpdate(update);
       await this.#requireTerm(claim);
       const control = this.#allowed("UpdateSynchronousStandbyList");
       await control.updateStandbys(lease, update, { signal });
@@ -175,9 +178,8 @@ export class ReplicationVerbs {
     return await work(lease);
   }
 
-  /** Before the action lock, for which it may wait. */
+  /** Before the action lock, for which the verb may wait, and behind the arguments: a mistake is no term. */
   #hear({ term, force }: TermClaim): void {
-    this.#options.subject();
     if (force === undefined) {
       this.#options.terms.hear(term);
     }
