@@ -72,11 +72,19 @@ async function planAndPerform(command: Command): Promise<NotServing | undefined>
     if (!(refusal instanceof StepRefused)) {
       throw refusal;
     }
-    const next = await planSwitchover(poolers, options, settling).catch((error: unknown) => {
-      const why = error instanceof Error ? error.message : String(error);
-      throw new Error(`${refusal.message}; and then: ${why}`, { cause: error });
-    });
-    return await perform(next, command);
+    return await perform(await planAgain(refusal, command), command);
+  }
+}
+
+async function planAgain(
+  { message }: StepRefused,
+  { poolers, options, settling }: Command,
+): Promise<SwitchoverPlan> {
+  try {
+    return await planSwitchover(poolers, options, settling);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new Error(`${message}; and then: ${why}`, { cause: error });
   }
 }
 
