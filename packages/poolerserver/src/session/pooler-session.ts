@@ -148,9 +148,11 @@ export class PoolerSession implements Session, Holder, UnitSource, ChannelOwner 
   }
 
   answered(bytes: Uint8Array): boolean {
-    if (this.#replies.isPostponed || this.#channels.takes(bytes)) {
-      return true;
-    }
+    const isKept = this.#replies.isPostponed || this.#channels.takes(bytes);
+    return isKept || this.tell(this.#channels.filter(bytes));
+  }
+
+  tell(bytes: Uint8Array): boolean {
     const takesMore = this.#output.write(bytes);
     if (!takesMore && this.#output.isOverfull) {
       this.#options.engine.classifier.noteLargeResult(this.cutter.text);
@@ -256,8 +258,6 @@ export class PoolerSession implements Session, Holder, UnitSource, ChannelOwner 
       this.reject(refusal);
     } else if (hasEnded || this.#replies.replyLocally()) {
       this.#leaveGate();
-    } else if (this.#channels.repeat()) {
-      this.#replies.leave();
     } else {
       this.#run.start(bytes);
     }
