@@ -5,6 +5,7 @@ import type { Holder } from "../serving/holders.ts";
 import type { CarriedState } from "./carried-state.ts";
 import { ClientOutput } from "./output/client-output.ts";
 import { InputFlow } from "./input/input-flow.ts";
+import type { GroupOwner } from "./input/unfinished-groups.ts";
 import { SessionChannels } from "./notifications/session-channels.ts";
 import type { ChannelOwner } from "./notifications/session-channels.ts";
 import type { PoolerSessionOptions } from "./pooler-session-options.ts";
@@ -40,7 +41,7 @@ type Life = "open" | "leaving" | "ended";
  * Between units it holds a backend only if it is pinned; see `SessionHold`. It is in the gate while
  * a unit runs or it is pinned.
  */
-export class PoolerSession implements Session, Holder, UnitSource, ChannelOwner {
+export class PoolerSession implements Session, Holder, UnitSource, ChannelOwner, GroupOwner {
   readonly parameters: ReadonlyMap<string, string>;
   readonly cutter: UnitCutter;
   readonly #options: PoolerSessionOptions;
@@ -127,6 +128,12 @@ export class PoolerSession implements Session, Holder, UnitSource, ChannelOwner 
       this.goOn();
     }
     await this.#departure.gone;
+  }
+
+  /** The end of a group has not come for a while. */
+  runGroup(): void {
+    this.cutter.endWaiting();
+    this.goOn();
   }
 
   /** Judges again what pins the backend, which nothing may do any more. */
@@ -229,6 +236,9 @@ export class PoolerSession implements Session, Holder, UnitSource, ChannelOwner 
     const cut = this.cutter.next();
     switch (cut) {
       case "none":
+        if (this.cutter.isInGroup) {
+          this.#options.engine.groups.note(this);
+        }
         return false;
       case "unit":
         this.#begin();
@@ -245,7 +255,9 @@ export class PoolerSession implements Session, Holder, UnitSource, ChannelOwner 
 
   #begin(): void {
     const { facts, bytes } = this.cutter;
-    this.#sinceMs = this.#options.engine.clock.now();
+    const { clock, groups } = this.#options.engine;
+    this.#sinceMs = clock.now();
+    groups.forget(this);
     this.#channels.prepare(facts);
     // The end of a transaction is refused to nobody.
     const hasEnded = this.#replies.endTransaction();
@@ -311,6 +323,7 @@ export class PoolerSession implements Session, Holder, UnitSource, ChannelOwner 
     }
     this.#life = "ended";
     this.#channels.end();
+    this.#options.engine.groups.forget(this);
     this.#output.close(reason === undefined ? undefined : encodePoolerError(reason, "FATAL"));
     this.cutter.input.clear();
     this.#options.client.ended(reason);

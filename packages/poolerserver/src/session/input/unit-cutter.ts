@@ -30,7 +30,8 @@ export type Cut = "none" | "unit" | "skipped" | "terminate" | "broken";
 
 /**
  * Cuts the messages of a client into units: a Query, or everything up to and including a Sync. A
- * group with a Flush, or one that is longer than the bound, becomes a unit before its Sync is there.
+ * group with a Flush, one that is longer than the bound, or one whose end was waited for in vain,
+ * becomes a unit before its Sync is there.
  * So does one that ends with the conversation: PostgreSQL runs what comes before its end.
  */
 export class UnitCutter {
@@ -74,6 +75,16 @@ export class UnitCutter {
   /** More of an open unit is going to be read. */
   beginPiece(): void {
     this.#statements.beginPiece();
+  }
+
+  /** Whether a part of a group is there that is no unit. */
+  get isInGroup(): boolean {
+    return this.#isInGroup;
+  }
+
+  /** What is there of a group is a unit, although the client has not asked for its answer. */
+  endWaiting(): void {
+    this.#isFlushed = this.#isInGroup;
   }
 
   /** An error was raised in a group whose Sync has not come. */
