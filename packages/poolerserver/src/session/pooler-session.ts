@@ -5,7 +5,6 @@ import type { Holder } from "../serving/holders.ts";
 import type { CarriedState } from "./carried-state.ts";
 import { ClientOutput } from "./output/client-output.ts";
 import { InputFlow } from "./input/input-flow.ts";
-import type { GroupOwner } from "./input/unfinished-groups.ts";
 import { SessionChannels } from "./notifications/session-channels.ts";
 import type { ChannelOwner } from "./notifications/session-channels.ts";
 import type { PoolerSessionOptions } from "./pooler-session-options.ts";
@@ -41,7 +40,7 @@ type Life = "open" | "leaving" | "ended";
  * Between units it holds a backend only if it is pinned; see `SessionHold`. It is in the gate while
  * a unit runs or it is pinned.
  */
-export class PoolerSession implements Session, Holder, UnitSource, ChannelOwner, GroupOwner {
+export class PoolerSession implements Session, Holder, UnitSource, ChannelOwner {
   readonly parameters: ReadonlyMap<string, string>;
   readonly cutter: UnitCutter;
   readonly #options: PoolerSessionOptions;
@@ -69,7 +68,7 @@ export class PoolerSession implements Session, Holder, UnitSource, ChannelOwner,
     this.#options = options;
     this.parameters = parameters;
     this.#carried = state.carried;
-    this.cutter = cutterOf(state, engine, settings);
+    this.cutter = cutterOf(state, engine, { settings, onGroupDue: () => this.goOn() });
     this.#flow = new InputFlow({ client, input: this.cutter.input, maxBytes: limits.inputBytes });
     this.#output = new ClientOutput({ client, maxHeldBytes: limits.heldBytes });
     const run = new UnitRun({ ...engine, ...state, settings, source: this, origin: caller.origin });
@@ -128,12 +127,6 @@ export class PoolerSession implements Session, Holder, UnitSource, ChannelOwner,
       this.goOn();
     }
     await this.#departure.gone;
-  }
-
-  /** The end of a group has not come for a while. */
-  runGroup(): void {
-    this.cutter.endWaiting();
-    this.goOn();
   }
 
   /** Judges again what pins the backend, which nothing may do any more. */
@@ -236,9 +229,6 @@ export class PoolerSession implements Session, Holder, UnitSource, ChannelOwner,
     const cut = this.cutter.next();
     switch (cut) {
       case "none":
-        if (this.cutter.isInGroup) {
-          this.#options.engine.groups.note(this);
-        }
         return false;
       case "unit":
         this.#begin();
@@ -255,9 +245,7 @@ export class PoolerSession implements Session, Holder, UnitSource, ChannelOwner,
 
   #begin(): void {
     const { facts, bytes } = this.cutter;
-    const { clock, groups } = this.#options.engine;
-    this.#sinceMs = clock.now();
-    groups.forget(this);
+    this.#sinceMs = this.#options.engine.clock.now();
     this.#channels.prepare(facts);
     // The end of a transaction is refused to nobody.
     const hasEnded = this.#replies.endTransaction();
@@ -323,9 +311,8 @@ export class PoolerSession implements Session, Holder, UnitSource, ChannelOwner,
     }
     this.#life = "ended";
     this.#channels.end();
-    this.#options.engine.groups.forget(this);
     this.#output.close(reason === undefined ? undefined : encodePoolerError(reason, "FATAL"));
-    this.cutter.input.clear();
+    this.cutter.end();
     this.#options.client.ended(reason);
     this.#run.withdraw();
     const { phase } = this.#run;

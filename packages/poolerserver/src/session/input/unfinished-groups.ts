@@ -3,14 +3,14 @@ import type { Clock, Timer } from "@multipooler/timing";
 /** So long the rest of a group is waited for at least, and twice as long at most. */
 const WAIT_MS = 20;
 
-/** A session whose client has sent a part of a group. */
+/** Has a part of a group. */
 export interface GroupOwner {
   /** Runs that part. Must not throw. */
   runGroup(): void;
 }
 
 /**
- * The sessions that have a part of a group of messages whose Sync has not come. Mostly it is in the next
+ * Those who have a part of a group of messages whose Sync has not come. Mostly it is in the next
  * packet, and a whole group can share a backend. Where it is not, the client waits for what PostgreSQL
  * says before: for an error, which it sends at once.
  */
@@ -26,20 +26,20 @@ export class UnfinishedGroups {
   }
 
   /** More of a group is to come. */
-  note(session: GroupOwner): void {
-    if (!this.#waiting.has(session)) {
-      this.#recent.add(session);
+  note(owner: GroupOwner): void {
+    if (!this.#waiting.has(owner)) {
+      this.#recent.add(owner);
       this.#timer ??= this.#clock.setTimer(() => this.#tick(), WAIT_MS);
     }
   }
 
   /** It has come, or nothing more comes. */
-  forget(session: GroupOwner): void {
+  forget(owner: GroupOwner): void {
     if (this.#timer === undefined) {
       return;
     }
-    this.#recent.delete(session);
-    this.#waiting.delete(session);
+    this.#recent.delete(owner);
+    this.#waiting.delete(owner);
     if (this.#isEmpty) {
       this.#timer.cancel();
       this.#timer = undefined;
@@ -56,8 +56,8 @@ export class UnfinishedGroups {
     this.#waiting = this.#recent;
     this.#recent = new Set();
     this.#timer = this.#isEmpty ? undefined : this.#clock.setTimer(() => this.#tick(), WAIT_MS);
-    for (const session of due) {
-      session.runGroup();
+    for (const owner of due) {
+      owner.runGroup();
     }
   }
 }
