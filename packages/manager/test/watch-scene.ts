@@ -8,8 +8,11 @@ import { passOn } from "./peer.ts";
 import { copyServer } from "./server-copy.ts";
 import { configFor } from "./server.ts";
 
-/** The addresses that the name of the server leads to, one after the other. */
-export const [FIRST, SECOND] = ["127.0.0.2", "127.0.0.3"] as const;
+/** The address that the name of the server leads to. */
+export const FIRST = "127.0.0.2";
+
+/** The next one. */
+export const SECOND = "127.0.0.3";
 
 /** What an address leads to. */
 export class Front {
