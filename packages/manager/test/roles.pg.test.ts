@@ -17,6 +17,7 @@ test.each(VERSIONS)(
     await using postgres = await startPostgres({ programs });
     const serverProcess = {
       check: async (): Promise<void> => undefined,
+      isRunning: async (): Promise<boolean> => true,
       restartAsStandby: (): Promise<void> => postgres.restart({ role: "standby" }),
     };
     await using fixture = new ManagerFixture({
