@@ -105,6 +105,7 @@ export const BOUNDARIES: BoundaryTable = {
     "dev/quickstart": [
       "apps/multipooler",
       "dev/embedded-postgres",
+      "dev/postgres-binaries",
       "packages/base-backup",
       "packages/pgctld",
       "packages/text-table",
