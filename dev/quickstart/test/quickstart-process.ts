@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
-import { findFreePort } from "@multipooler/embedded-postgres";
+import { findFreePort } from "@multipooler/test-postgres";
 import { expect, onTestFinished } from "vitest";
 import { membersIn, portsOf } from "../src/members.ts";
 import type { Ports } from "../src/options.ts";

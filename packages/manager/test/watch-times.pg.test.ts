@@ -1,6 +1,6 @@
 import type net from "node:net";
-import { startPostgres } from "@multipooler/embedded-postgres";
-import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
+import { startPostgres } from "@multipooler/test-postgres";
+import type { TestPostgres } from "@multipooler/test-postgres";
 import { MemoryTopology } from "@multipooler/topo/memory";
 import { expect, test } from "vitest";
 import type { ManagerStatus } from "../src/manager-status.ts";
@@ -42,12 +42,12 @@ class Front {
 
 /** The servers and the pooler, a REPLICA whose shard has `primary` for its primary. */
 interface Scene {
-  readonly primary: EmbeddedPostgres;
-  readonly standby: EmbeddedPostgres;
+  readonly primary: TestPostgres;
+  readonly standby: TestPostgres;
   /** A copy of the primary that went its own way. */
-  readonly branch: EmbeddedPostgres;
+  readonly branch: TestPostgres;
   /** Of another cluster. */
-  readonly stranger: EmbeddedPostgres;
+  readonly stranger: TestPostgres;
   readonly first: Front;
   readonly second: Front;
   readonly names: string[];
