@@ -1,4 +1,4 @@
-import { startPostgres } from "@multipooler/embedded-postgres";
+import { startPostgres } from "@multipooler/test-postgres";
 import { expect, test } from "vitest";
 import { NO_TERM } from "../src/terms/consensus-term.ts";
 import { ManagerFixture } from "./manager-fixture.ts";

@@ -1,6 +1,6 @@
 import type net from "node:net";
-import { startPostgres } from "@multipooler/embedded-postgres";
-import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
+import { startPostgres } from "@multipooler/test-postgres";
+import type { TestPostgres } from "@multipooler/test-postgres";
 import type { MemoryTopology } from "@multipooler/topo/memory";
 import { PoolerType } from "../src/record/pooler-type.ts";
 import { ManagerFixture } from "./manager-fixture.ts";
@@ -41,18 +41,18 @@ export class Front {
 
 /** The server that a pooler watches. */
 export interface WatchedServer {
-  readonly server: EmbeddedPostgres;
+  readonly server: TestPostgres;
   /** Its processes that were stopped. */
   readonly frozen: number[];
 }
 
 /** The servers and the pooler, a REPLICA whose shard has `primary` for its primary. */
 export interface Scene extends WatchedServer {
-  readonly primary: EmbeddedPostgres;
+  readonly primary: TestPostgres;
   /** A copy of the primary that went its own way. */
-  readonly branch: EmbeddedPostgres;
+  readonly branch: TestPostgres;
   /** Of another cluster. */
-  readonly stranger: EmbeddedPostgres;
+  readonly stranger: TestPostgres;
   readonly first: Front;
   readonly second: Front;
   readonly names: string[];

@@ -1,4 +1,4 @@
-import { startPostgres } from "@multipooler/embedded-postgres";
+import { startPostgres } from "@multipooler/test-postgres";
 import { systemClock, sleep } from "@multipooler/timing";
 import { PoolerServingStatus, RoutingRole } from "@multipooler/topo";
 import { MemoryTopology } from "@multipooler/topo/memory";
