@@ -1,7 +1,9 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { closeSync, openSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { text as allOf } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { programEnvironment, programPath } from "@multipooler/pooler-process";
 import { expect, test } from "vitest";
@@ -35,6 +37,27 @@ async function withoutReader(
   return { code, stderr };
 }
 
+const FULL = "ENOSPC: no space left on device, write";
+
+/** What a program ends with that cannot write its output. */
+async function ontoFullDisk(
+  program: string,
+  args: readonly string[],
+): Promise<{ readonly code: unknown; readonly stderr: string }> {
+  using full = openFull();
+  const child = spawn(process.execPath, [program, ...args], {
+    env: programEnvironment(),
+    stdio: ["ignore", full.fd, "pipe"],
+  });
+  const [stderr, [code]] = await Promise.all([allOf(child.stderr), once(child, "close")]);
+  return { code, stderr };
+}
+
+function openFull(): Disposable & { readonly fd: number } {
+  const fd = openSync("/dev/full", "w");
+  return { fd, [Symbol.dispose]: () => closeSync(fd) };
+}
+
 test.each([
   "--help",
   "--version",
@@ -46,6 +69,26 @@ test.each([
 ])("multipooler %s ends without a fault when its reader has gone", async (line) => {
   expect(await withoutReader(programPath(), line.split(" "))).toEqual({ code: 0, stderr: "" });
 });
+
+test
+  .skipIf(process.platform !== "linux")
+  .each(["--help", "settings", "completion bash", "check-config --all", "ctl status --help"])(
+  "multipooler %s says in one line that the disk is full",
+  async (line) => {
+    const { code, stderr } = await ontoFullDisk(programPath(), line.split(" "));
+    expect(stderr).toBe(`multipooler: the output cannot be written: ${FULL}\n`);
+    expect(code).toBe(1);
+  },
+);
+
+test.skipIf(process.platform !== "linux")(
+  "pgctld says in one line that the disk is full",
+  async () => {
+    const { code, stderr } = await ontoFullDisk(PGCTLD, ["--help"]);
+    expect(stderr).toBe(`pgctld: the output cannot be written: ${FULL}\n`);
+    expect(code).toBe(1);
+  },
+);
 
 test("import-pgbouncer ends without a fault when its reader has gone", async () => {
   await using directory = await temporaryDirectory();

@@ -1,9 +1,9 @@
-import { hostname } from "node:os";
 import { MultiPoolerManager, PoolerType } from "@multipooler/manager";
 import type { ManagerOptions } from "@multipooler/manager";
 import { systemClock } from "@multipooler/timing";
 import type { TopoStore } from "@multipooler/topo";
 import type { ClientTlsFiles } from "@multipooler/tls";
+import { advertisedHost } from "./advertised-host.ts";
 import { clientListener } from "./client-listener.ts";
 import { controllerOf } from "./controller.ts";
 import { databaseOf } from "./database.ts";
@@ -31,7 +31,7 @@ export interface AssemblyOptions {
   readonly httpTls: HttpTls | undefined;
   readonly target: TopologyTarget;
   readonly limits: ConnectionLimits;
-  readonly log: Pick<ProgramLog, "logger" | "setLevel" | "outage">;
+  readonly log: Pick<ProgramLog, "logger" | "setLevel" | "reopen" | "outage">;
   /** Ends what was made here and has to be ended. */
   readonly parts: AsyncDisposableStack;
 }
@@ -132,11 +132,15 @@ function managerOf(
   },
 ): MultiPoolerManager {
   const config = running.current;
+  const { host, problem } = advertisedHost(config, target.server);
+  if (problem !== undefined) {
+    log.logger.warn({ host }, problem);
+  }
   return new MultiPoolerManager({
     controller,
     topology,
     topologyName: target.server.type,
-    pooler: describePooler(config, serviceId, ports),
+    pooler: describePooler(config, { name: serviceId, host, ports }),
     database,
     serverProcess: parts.use(serverProcessOf(() => running.current)),
     heartbeatIntervalMs: config.heartbeatIntervalMs,
@@ -146,8 +150,15 @@ function managerOf(
 
 function describePooler(
   config: Config,
-  serviceId: string,
-  ports: () => Readonly<Record<string, number>>,
+  {
+    name,
+    host,
+    ports,
+  }: {
+    readonly name: string;
+    readonly host: string;
+    readonly ports: () => Readonly<Record<string, number>>;
+  },
 ): ManagerOptions["pooler"] {
   const types = {
     unknown: PoolerType.Unknown,
@@ -155,10 +166,10 @@ function describePooler(
     replica: PoolerType.Replica,
   } as const;
   return {
-    identity: { cell: config.cell, name: serviceId },
+    identity: { cell: config.cell, name },
     shard: { database: config.database, tableGroup: config.tableGroup, shard: config.shard },
     initialType: types[config.initialPoolerType],
-    hostname: config.hostname ?? hostname(),
+    hostname: host,
     ports,
     poolerDir: config.poolerDir,
     dataDir: config.pgDataDir,

@@ -154,6 +154,7 @@ function addCallCommands(
         .choices(RESULT_FORMATS)
         .default("table"),
     )
+    .addOption(new Option("--json", "the same as --format json").implies({ format: "json" }))
     .action(async (sql: string, options: QueryOptions) => exit(await actions.query(sql, options)));
   withClientOptions(ctl.command("status"))
     .description("Print the state of the pooler, its database and its topology record.")

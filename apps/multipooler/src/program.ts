@@ -16,7 +16,7 @@ import type { ConfigSources } from "./settings/setting-source.ts";
 import type { ActivityActions } from "./ctl/activity-commands.ts";
 import type { PromotionActions } from "./ctl/promotion-commands.ts";
 import type { ReplicationActions } from "./ctl/replication-commands.ts";
-import { Output, OutputClosed } from "./ctl/output.ts";
+import { Output, OutputClosed, OutputFailed } from "./ctl/output.ts";
 import type { TopoOptions } from "./ctl/topo-command.ts";
 import type { TopoActions, TopoArguments } from "./ctl/topo-commands.ts";
 import { Interruption } from "./interruption.ts";
@@ -66,6 +66,9 @@ export async function runProgram(options: ProgramOptions): Promise<void> {
         complain(problem);
       }
       process.exitCode = EXIT_USAGE;
+    } else if (error instanceof OutputFailed) {
+      complain(error.message);
+      process.exitCode = 1;
     } else if (!(error instanceof OutputClosed)) {
       throw error;
     }
@@ -260,7 +263,8 @@ const replicationActions: ReplicationActions = {
   },
   followers: async (options) => {
     const { followers } = await import("./ctl/replication.ts");
-    return await followers(options, io);
+    using interruption = new Interruption();
+    return await followers(options, io, interruption);
   },
   setPrimary: async (primary, options) => {
     const { setPrimary } = await import("./ctl/replication.ts");
@@ -268,7 +272,8 @@ const replicationActions: ReplicationActions = {
   },
   status: async (options) => {
     const { replicationStatus } = await import("./ctl/replication.ts");
-    return await replicationStatus(options, io);
+    using interruption = new Interruption();
+    return await replicationStatus(options, io, interruption);
   },
   start: async (options) => {
     const { startReplication } = await import("./ctl/replication.ts");

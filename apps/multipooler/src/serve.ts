@@ -22,7 +22,7 @@ import { Termination } from "./termination.ts";
 import { openTopology } from "./topology.ts";
 
 export interface ServeIo {
-  readonly log: Pick<ProgramLog, "logger" | "setLevel" | "outage">;
+  readonly log: Pick<ProgramLog, "logger" | "setLevel" | "reopen" | "outage">;
   /** Prints one line for people to standard error. */
   readonly complain: (line: string) => void;
   readonly signals: Pick<SignalGuard, "listen">;
@@ -117,6 +117,8 @@ async function start(options: Start): Promise<void> {
   parts.defer(() => http.close());
   await http.listen();
   logger.info({ address: config.bindAddress, port: http.port }, "HTTP listens");
+  // Told until the manager is closed, drain included.
+  const service = parts.use(serviceStatus(manager, logger));
   parts.defer(() => closeManager(manager, options));
   parts.defer(
     manager.watchStatus(({ state }) => {
@@ -125,7 +127,6 @@ async function start(options: Start): Promise<void> {
       }
     }),
   );
-  const service = parts.use(serviceStatus(manager, logger));
   parts.use(startDeadline(manager, config.startTimeoutMs, (message) => termination.fault(message)));
   const transports = clients === undefined ? [grpc] : [grpc, clients];
   await manager.open({ transports, signal: termination.signal });

@@ -16,6 +16,9 @@ export interface ProgramIo {
   readonly complain: Print;
 }
 
+/** Lines that wait for a disk that is full; more are lost. */
+const MAX_WAITING_BYTES = 1_048_576;
+
 const quiet: Logger = { info: () => undefined, warn: () => undefined };
 
 /** Declares the commands, flags, help and defaults. */
@@ -178,7 +181,10 @@ function sourcePort(text: string): number {
 function loggerOf({ logLevel: level, logOutput }: DaemonFlags): Logger {
   const streams = { stdout: 1, stderr: 2 } as const;
   const dest = logOutput === "stdout" || logOutput === "stderr" ? streams[logOutput] : logOutput;
-  return pino({ level, base: null }, pino.destination({ dest, sync: true, mkdir: false }));
+  const output = pino.destination({ dest, sync: true, mkdir: false, maxLength: MAX_WAITING_BYTES });
+  // A full disk must not end the daemon: PostgreSQL's start or rewind may be under way.
+  output.on("error", () => undefined);
+  return pino({ level, base: null }, output);
 }
 
 function camelCase(flag: string): string {

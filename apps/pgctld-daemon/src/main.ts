@@ -1,18 +1,12 @@
 #!/usr/bin/env node
+import { ProgramOutput } from "./program-output.ts";
 import { runProgram } from "./program.ts";
 
 // SIGHUP and the user signals mean nothing to the daemon, and must not end it.
 for (const signal of ["SIGHUP", "SIGUSR2"] as const) {
   process.on(signal, () => undefined);
 }
-process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  // The reader closed the output (`| head`): that is no fault.
-  if (error.code !== "EPIPE") {
-    throw error;
-  }
-});
-process.exitCode = await runProgram(process.argv.slice(2), {
-  env: process.env,
-  print: (line) => process.stdout.write(`${line}\n`),
-  complain: (line) => process.stderr.write(`pgctld: ${line}\n`),
-});
+const output = new ProgramOutput();
+const { print, complain } = output;
+const code = await runProgram(process.argv.slice(2), { env: process.env, print, complain });
+process.exitCode = code === 0 && output.hasFailed ? 1 : code;

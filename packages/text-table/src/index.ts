@@ -1,4 +1,4 @@
-export { printable } from "./printable.ts";
+export { printable, printableJson } from "./printable.ts";
 export {
   columnWidths,
   filled,

@@ -1,13 +1,15 @@
 import type { Command } from "commander";
-import type { ActivityOptions, ActivityTable } from "./activity.ts";
+import type { ActivityTable } from "./activity.ts";
 import { withClientOptions } from "./client-options.ts";
 import { withExplain } from "./explanation.ts";
 import type { KillOptions } from "./kill.ts";
 import type { TopOptions } from "./top.ts";
+import { withInterval, withWatch } from "./watch-options.ts";
+import type { WatchOptions } from "./watch-options.ts";
 
 /** The implementations of these commands; each resolves with the exit code. */
 export interface ActivityActions {
-  table(what: ActivityTable, options: ActivityOptions): Promise<number>;
+  table(what: ActivityTable, options: WatchOptions): Promise<number>;
   top(options: TopOptions): Promise<number>;
   kill(id: string, options: KillOptions): Promise<number>;
 }
@@ -24,11 +26,9 @@ export function addActivityCommands(
     reservations: "Print who keeps a connection between its statements, since when and why.",
   } as const satisfies Record<ActivityTable, string>;
   for (const what of ["pools", "clients", "reservations"] as const) {
-    withInterval(withClientOptions(ctl.command(what)))
+    withWatch(withClientOptions(ctl.command(what)))
       .description(tables[what])
-      .option("--watch", "print it again and again, until Ctrl-C", false)
-      .option("--json", "print it as JSON, with --watch a line each time", false)
-      .action(async (options: ActivityOptions) => exit(await actions.table(what, options)));
+      .action(async (options: WatchOptions) => exit(await actions.table(what, options)));
   }
   withInterval(withClientOptions(ctl.command("top")))
     .description("Show what the pooler does, and for whom, until Ctrl-C.")
@@ -40,8 +40,4 @@ export function addActivityCommands(
     .option("--reservation", "the id is that of a reservation (`ctl reservations`)", false)
     .option("--json", "print the answer as JSON", false)
     .action(async (id: string, options: KillOptions) => exit(await actions.kill(id, options)));
-}
-
-function withInterval(command: Command): Command {
-  return command.option("--interval <duration>", "how often it is renewed", "2s");
 }

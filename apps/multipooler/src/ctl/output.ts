@@ -1,8 +1,14 @@
+import { printableJson } from "@multipooler/text-table";
 import type { Writable } from "node:stream";
 
 /** The reader closed the output (`| head`): the command ends without an error. */
 export class OutputClosed extends Error {
   override readonly name = "OutputClosed";
+}
+
+/** The output cannot be written, e.g. because the disk is full. */
+export class OutputFailed extends Error {
+  override readonly name = "OutputFailed";
 }
 
 /** Writes text and waits until it is written, so that a large result is never held in memory. */
@@ -23,32 +29,39 @@ export class Output {
 
   /**
    * @throws OutputClosed when the reader has closed the output
-   * @throws Error when it cannot be written: a disk is full
+   * @throws OutputFailed when it cannot be written
    */
   async write(text: string): Promise<void> {
     if (this.#failure !== undefined) {
       throw this.#failure;
     }
-    await new Promise<void>((resolve, reject) => {
-      this.#stream.write(text, (error) => {
-        if (error === null || error === undefined) {
-          resolve();
-        } else {
-          reject(this.#fail(error));
-        }
-      });
-    });
+    try {
+      await written(this.#stream, text);
+    } catch (error) {
+      throw this.#fail(error instanceof Error ? error : new Error(String(error)));
+    }
   }
 
   #fail(error: NodeJS.ErrnoException): Error {
     this.#failure ??=
-      error.code === "EPIPE" ? new OutputClosed("output closed", { cause: error }) : error;
+      error.code === "EPIPE"
+        ? new OutputClosed("output closed", { cause: error })
+        : new OutputFailed(`the output cannot be written: ${error.message}`, { cause: error });
     this.#closed.abort();
     return this.#failure;
   }
 }
 
+function written(stream: Writable, text: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    stream.write(text, (error) => (error ? reject(error) : resolve()));
+  });
+}
+
 /** What `--json` prints of an answer. */
-export function jsonText(value: unknown): string {
-  return `${JSON.stringify(value, undefined, 2)}\n`;
+export function jsonText(
+  value: unknown,
+  { indent }: { readonly indent: number } = { indent: 2 },
+): string {
+  return `${printableJson(JSON.stringify(value, undefined, indent))}\n`;
 }

@@ -22,7 +22,7 @@ const MODES: Readonly<Record<string, Mode | undefined>> = {
 /** `ctl query`: runs SQL and prints rows as they arrive. Resolves with the exit code. */
 export function query(sql: string, options: QueryOptions, io: CtlIo): Promise<number> {
   const format = RESULT_FORMATS.find((name) => name === options.format) ?? "table";
-  const results = new ResultWriter(format);
+  const results = new ResultWriter(format, { isTerminal: io.stdout.isTTY === true });
   return callPooler(options, io, async ({ client, request, output }) => {
     const responses = client.streamExecute(
       {

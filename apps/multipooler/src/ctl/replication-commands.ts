@@ -5,10 +5,8 @@ import type { ClientOptions } from "./client-options.ts";
 import { withExplain } from "./explanation.ts";
 import type { ExplainOptions } from "./explanation.ts";
 import { termNumber, wholeNumber } from "./option-values.ts";
-
-export interface ReplicationOptions extends ClientOptions {
-  readonly json: boolean;
-}
+import { withWatch } from "./watch-options.ts";
+import type { WatchOptions } from "./watch-options.ts";
 
 /** By which right a command changes whom a server follows or waits for. */
 export interface TermOptions {
@@ -18,7 +16,7 @@ export interface TermOptions {
 }
 
 /** A command that changes something, or waits for it. */
-export interface ChangeOptions extends ReplicationOptions, ExplainOptions {}
+export interface ChangeOptions extends ClientOptions, ExplainOptions {}
 
 export interface SetPrimaryOptions extends ChangeOptions, TermOptions {
   readonly pauseBefore: boolean;
@@ -44,9 +42,9 @@ export type StandbyListOperation = "add" | "remove" | "replace";
 /** The implementations of the commands about replication; each resolves with the exit code. */
 export interface ReplicationActions {
   waitLsn(lsn: string, options: ChangeOptions): Promise<number>;
-  followers(options: ReplicationOptions): Promise<number>;
+  followers(options: WatchOptions): Promise<number>;
   setPrimary(primary: string, options: SetPrimaryOptions): Promise<number>;
-  status(options: ReplicationOptions): Promise<number>;
+  status(options: WatchOptions): Promise<number>;
   start(options: ChangeOptions): Promise<number>;
   stop(options: StopOptions): Promise<number>;
   reset(options: ChangeOptions): Promise<number>;
@@ -71,8 +69,8 @@ export function addReplicationCommands(
     .action(async (lsn: string, options: ChangeOptions) =>
       exit(await actions.waitLsn(lsn, options)),
     );
-  command(ctl, "followers", "Print who follows a primary, and for whom it waits.").action(
-    async (options: ReplicationOptions) => exit(await actions.followers(options)),
+  view(ctl, "followers", "Print who follows a primary, and for whom it waits.").action(
+    async (options: WatchOptions) => exit(await actions.followers(options)),
   );
   withTerm(change(ctl, "set-primary", "Have a standby follow a primary."))
     .argument("<host:port>", "the PostgreSQL of the primary, as the standby reaches it")
@@ -90,8 +88,8 @@ export function addReplicationCommands(
 
 function addStandbyCommands(replication: Command, actions: ReplicationActions, exit: Exit): void {
   const status = "Print what a standby receives and replays, or what a primary has written.";
-  command(replication, "status", status, { isDefault: true }).action(
-    async (options: ReplicationOptions) => exit(await actions.status(options)),
+  view(replication, "status", status, { isDefault: true }).action(async (options: WatchOptions) =>
+    exit(await actions.status(options)),
   );
   change(replication, "start", "Resume the replay of a standby.").action(
     async (options: ChangeOptions) => exit(await actions.start(options)),
@@ -143,20 +141,22 @@ function addPrimaryCommands(replication: Command, actions: ReplicationActions, e
   }
 }
 
-function command(
+function view(
   parent: Command,
   name: string,
   description: string,
   { isDefault = false } = {},
 ): Command {
-  return withClientOptions(parent.command(name, { isDefault }))
+  return withWatch(withClientOptions(parent.command(name, { isDefault })))
     .description(description)
-    .allowExcessArguments(false)
-    .option("--json", "print the answer as JSON", false);
+    .allowExcessArguments(false);
 }
 
 function change(parent: Command, name: string, description: string): Command {
-  return withExplain(command(parent, name, description));
+  return withExplain(withClientOptions(parent.command(name)))
+    .description(description)
+    .allowExcessArguments(false)
+    .option("--json", "print the answer as JSON", false);
 }
 
 function withTerm(declared: Command): Command {

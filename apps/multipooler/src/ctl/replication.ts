@@ -10,13 +10,13 @@ import {
   SynchronousCommitLevel,
   SynchronousMethod,
 } from "@multipooler/proto/replication-v1";
+import type { Interruption } from "../interruption.ts";
 import { ConfigError } from "../settings/config.ts";
 import { primaryAddress } from "./primary-address.ts";
 import { callPooler } from "./pooler-call.ts";
 import type { CtlOutput, PoolerCall } from "./pooler-call.ts";
 import type {
   ChangeOptions,
-  ReplicationOptions,
   SetPrimaryOptions,
   StandbyListOperation,
   StandbyListOptions,
@@ -36,12 +36,9 @@ import {
   synchronousSteps,
 } from "./replication-steps.ts";
 import { followersText, primaryText, standbyText } from "./replication-text.ts";
-
-/** An answer as it is printed. */
-interface Printed {
-  readonly text: string;
-  readonly json: unknown;
-}
+import { showView } from "./view.ts";
+import type { View } from "./view.ts";
+import type { WatchOptions } from "./watch-options.ts";
 
 const MODES = {
   replay: ReplicationPauseMode.REPLICATION_PAUSE_MODE_REPLAY,
@@ -69,8 +66,14 @@ const OPERATIONS = {
 } as const satisfies Record<StandbyListOperation, StandbyUpdateOperation>;
 
 /** `ctl followers`. Resolves with the exit code, as all of these do. */
-export function followers(options: ReplicationOptions, io: CtlOutput): Promise<number> {
-  return print(options, io, printedFollowers);
+export function followers(
+  options: WatchOptions,
+  io: CtlOutput,
+  interruption: Pick<Interruption, "signal">,
+): Promise<number> {
+  return showView(options, io, interruption, ({ client, request }) =>
+    printedFollowers(client.replication, request),
+  );
 }
 
 /** `ctl set-primary`. */
@@ -99,20 +102,22 @@ export function setPrimary(
 }
 
 /** `ctl replication`: of a primary or of a standby, as the pooler's type says. */
-export function replicationStatus(options: ReplicationOptions, io: CtlOutput): Promise<number> {
-  return callPooler(options, io, async (call) => {
-    const { client, request } = call;
+export function replicationStatus(
+  options: WatchOptions,
+  io: CtlOutput,
+  interruption: Pick<Interruption, "signal">,
+): Promise<number> {
+  return showView(options, io, interruption, async ({ client, request }) => {
     const { poolerType } = await client.status(request);
-    if (poolerType === PoolerType.POOLER_TYPE_PRIMARY) {
-      const { status } = await client.replication.primaryStatus(request);
-      await write(call, options, {
-        text: status === undefined ? "" : primaryText(status),
-        json: status && PrimaryStatus.toJSON(status),
-      });
-    } else {
+    if (poolerType !== PoolerType.POOLER_TYPE_PRIMARY) {
       const { status } = await client.replication.replicationStatus(request);
-      await write(call, options, printedStatus(status));
+      return printedStatus(status);
     }
+    const { status } = await client.replication.primaryStatus(request);
+    return {
+      text: status === undefined ? "" : primaryText(status),
+      json: status && PrimaryStatus.toJSON(status),
+    };
   });
 }
 
@@ -185,15 +190,12 @@ export function updateStandbys(
   });
 }
 
-async function printedFollowers(
-  client: ReplicationClient,
-  request: RequestOptions,
-): Promise<Printed> {
+async function printedFollowers(client: ReplicationClient, request: RequestOptions): Promise<View> {
   const response = await client.getFollowers(request);
   return { text: followersText(response), json: GetFollowersResponse.toJSON(response) };
 }
 
-function printedStatus(status: ReplicationStatus | undefined): Printed {
+function printedStatus(status: ReplicationStatus | undefined): View {
   return {
     text: status === undefined ? "" : standbyText(status),
     json: status && ReplicationStatus.toJSON(status),
@@ -205,32 +207,17 @@ function change(
   options: ChangeOptions,
   io: CtlOutput,
   steps: (call: PoolerCall) => Promise<readonly Step[]>,
-  act: (client: ReplicationClient, request: RequestOptions) => Promise<Printed>,
-): Promise<number> {
-  if (!options.explain) {
-    return print(options, io, act);
-  }
-  return callPooler(options, io, async (call) => {
-    await writeSteps(call.output, options, await steps(call));
-  });
-}
-
-function print(
-  options: ReplicationOptions,
-  io: CtlOutput,
-  ask: (client: ReplicationClient, request: RequestOptions) => Promise<Printed>,
+  act: (client: ReplicationClient, request: RequestOptions) => Promise<View>,
 ): Promise<number> {
   return callPooler(options, io, async (call) => {
-    await write(call, options, await ask(call.client.replication, call.request));
+    const { client, request, output } = call;
+    if (options.explain) {
+      await writeSteps(output, options, await steps(call));
+      return;
+    }
+    const { text, json } = await act(client.replication, request);
+    await output.write(options.json ? jsonText(json) : text);
   });
-}
-
-async function write(
-  { output }: PoolerCall,
-  { json }: ReplicationOptions,
-  printed: Printed,
-): Promise<void> {
-  await output.write(json ? jsonText(printed.json) : printed.text);
 }
 
 function poolerId(text: string): { component: ID_ComponentType; cell: string; name: string } {

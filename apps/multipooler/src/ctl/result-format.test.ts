@@ -7,8 +7,12 @@ const COLUMNS: readonly Column[] = [
   { name: "name", numeric: false },
 ];
 
-function print(format: ResultFormat, batches: readonly (readonly (readonly Cell[])[])[]): string {
-  const printer = resultPrinter(format);
+function print(
+  format: ResultFormat,
+  batches: readonly (readonly (readonly Cell[])[])[],
+  { isTerminal } = { isTerminal: false },
+): string {
+  const printer = resultPrinter(format, { isTerminal });
   const count = batches.reduce((sum, rows) => sum + rows.length, 0);
   return [
     printer.begin(COLUMNS),
@@ -74,4 +78,13 @@ test("json is one object a row, NULL is null", () => {
       ],
     ]),
   ).toBe('{"id":"1","name":"a\\"b"}\n{"id":"2","name":null}\n');
+});
+
+test("on a terminal nothing controls it, and a file gets what PostgreSQL sent", () => {
+  const rows = [[["1", "\u001b[2J\u009b2J"]]];
+  expect(print("csv", rows, { isTerminal: true })).toBe("id,name\n1,\\x1b[2J\\x9b2J\n");
+  expect(print("csv", rows)).toBe("id,name\n1,\u001b[2J\u009b2J\n");
+  const json = print("json", rows);
+  expect(json).toBe('{"id":"1","name":"\\u001b[2J\\u009b2J"}\n');
+  expect(JSON.parse(json)).toEqual({ id: "1", name: "\u001b[2J\u009b2J" });
 });

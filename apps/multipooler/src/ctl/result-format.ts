@@ -1,4 +1,4 @@
-import { columnWidths, filled, printable } from "@multipooler/text-table";
+import { columnWidths, filled, printable, printableJson } from "@multipooler/text-table";
 
 export interface Column {
   readonly name: string;
@@ -19,13 +19,16 @@ export interface ResultPrinter {
 export const RESULT_FORMATS = ["table", "csv", "json"] as const;
 export type ResultFormat = (typeof RESULT_FORMATS)[number];
 
-/** Creates the printer for one result. */
-export function resultPrinter(format: ResultFormat): ResultPrinter {
+/** Creates the printer for one result. On a terminal nothing that it prints controls it. */
+export function resultPrinter(
+  format: ResultFormat,
+  { isTerminal }: { readonly isTerminal: boolean },
+): ResultPrinter {
   switch (format) {
     case "table":
       return new TablePrinter();
     case "csv":
-      return new CsvPrinter();
+      return new CsvPrinter(isTerminal ? printable : (value) => value);
     case "json":
       return new JsonPrinter();
   }
@@ -75,12 +78,23 @@ class TablePrinter implements ResultPrinter {
 
 /** RFC 4180, with `\n` as line end; NULL is empty, the empty text is `""`. */
 class CsvPrinter implements ResultPrinter {
+  readonly #shown: (value: string) => string;
+
+  constructor(shown: (value: string) => string) {
+    this.#shown = shown;
+  }
+
   begin(columns: readonly Column[]): string {
-    return `${columns.map(({ name }) => csvCell(name)).join(",")}\n`;
+    return this.#line(columns.map(({ name }) => name));
   }
 
   rows(rows: readonly (readonly Cell[])[]): string {
-    return rows.map((row) => `${row.map(csvCell).join(",")}\n`).join("");
+    return rows.map((row) => this.#line(row)).join("");
+  }
+
+  #line(cells: readonly Cell[]): string {
+    const shown = cells.map((cell) => csvCell(cell === null ? null : this.#shown(cell)));
+    return `${shown.join(",")}\n`;
   }
 
   end(): string {
@@ -99,12 +113,11 @@ class JsonPrinter implements ResultPrinter {
 
   rows(rows: readonly (readonly Cell[])[]): string {
     const names = this.#columns.map(({ name }) => JSON.stringify(name));
-    return rows
-      .map(
-        (row) =>
-          `{${names.map((name, i) => `${name}:${JSON.stringify(row[i] ?? null)}`).join(",")}}\n`,
-      )
-      .join("");
+    const lines = rows.map(
+      (row) =>
+        `{${names.map((name, i) => `${name}:${JSON.stringify(row[i] ?? null)}`).join(",")}}\n`,
+    );
+    return printableJson(lines.join(""));
   }
 
   end(): string {

@@ -28,7 +28,7 @@ function print(
 }
 
 test("a result in one message is a whole table", () => {
-  const text = print(new ResultWriter("table"), {
+  const text = print(new ResultWriter("table", { isTerminal: false }), {
     hasFields: true,
     fields: FIELDS,
     passthroughBlock: rows("1", null, "30"),
@@ -41,7 +41,7 @@ test("a result in one message is a whole table", () => {
 test("many rows of one message come in parts, none is lost", () => {
   const values = Array.from({ length: 2500 }, (_, index) => String(index));
   const parts = [
-    ...new ResultWriter("csv").take(
+    ...new ResultWriter("csv", { isTerminal: false }).take(
       QueryResult.fromPartial({
         hasFields: true,
         fields: FIELDS,
@@ -54,7 +54,7 @@ test("many rows of one message come in parts, none is lost", () => {
 });
 
 test("a row that arrives in pieces is one row", () => {
-  const writer = new ResultWriter("json");
+  const writer = new ResultWriter("json", { isTerminal: false });
   const row = rows("abcdef");
   const begin = { hasFields: true, fields: FIELDS, passthroughBlock: row.subarray(0, 12) };
   expect(print(writer, { ...begin, passthroughRowInProgress: true })).toBe("");
@@ -64,7 +64,7 @@ test("a row that arrives in pieces is one row", () => {
 });
 
 test("each statement begins a result of its own; one without rows prints its tag", () => {
-  const writer = new ResultWriter("table");
+  const writer = new ResultWriter("table", { isTerminal: false });
   expect(print(writer, { commandTag: "CREATE TABLE" })).toBe("CREATE TABLE\n");
   const empty = { hasFields: true, fields: FIELDS, commandTag: "SELECT 0" };
   expect(print(writer, empty)).toBe(" n\n---\n(0 rows)\n\n");
@@ -73,7 +73,7 @@ test("each statement begins a result of its own; one without rows prints its tag
 
 test("bytes that are no rows are refused", () => {
   expect(() =>
-    print(new ResultWriter("csv"), {
+    print(new ResultWriter("csv", { isTerminal: false }), {
       hasFields: true,
       fields: FIELDS,
       passthroughBlock: Buffer.from("X"),

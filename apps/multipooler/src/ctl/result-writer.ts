@@ -17,13 +17,15 @@ const MAX_ROW_BYTES = 268_435_456;
  */
 export class ResultWriter {
   readonly #format: ResultFormat;
+  readonly #isTerminal: boolean;
   readonly #decoder = new RowDecoder(MAX_ROW_BYTES);
   #current: ResultPrinter | undefined;
   #columns = 0;
   #rowCount = 0;
 
-  constructor(format: ResultFormat) {
+  constructor(format: ResultFormat, { isTerminal }: { readonly isTerminal: boolean }) {
     this.#format = format;
+    this.#isTerminal = isTerminal;
   }
 
   /** Yields the text for the next message of the stream, in parts. */
@@ -40,7 +42,7 @@ export class ResultWriter {
   }
 
   #begin({ fields }: QueryResult): string {
-    this.#current = resultPrinter(this.#format);
+    this.#current = resultPrinter(this.#format, { isTerminal: this.#isTerminal });
     this.#columns = fields.length;
     this.#rowCount = 0;
     return this.#current.begin(

@@ -56,7 +56,7 @@ const KEY_COLUMNS: readonly Column[] = [
 ];
 
 function recordTable(records: readonly TopoRecord[], selection: Selection): string {
-  const printer = resultPrinter("table");
+  const printer = resultPrinter("table", { isTerminal: true });
   const rows =
     selection.type === "kind"
       ? records.map(summaryRow)

@@ -9,7 +9,7 @@ export interface LogOutage {
 }
 
 export interface LogOutputOptions {
-  /** A file, or a non-blocking pipe or socket. Not closed. */
+  /** A file, or a non-blocking pipe or socket, until {@link LogOutput.redirect}. Not closed. */
   readonly fd: number;
   /** Called once per outage. A slow reader is not an outage. */
   readonly onOutage: (error: Error) => void;
@@ -52,10 +52,18 @@ interface Failing {
 export class LogOutput {
   readonly #options: LogOutputOptions;
   readonly #recovered = new Set<() => void>();
+  #fd: number;
   #state: State = { type: "writing" };
 
   constructor(options: LogOutputOptions) {
     this.#options = options;
+    this.#fd = options.fd;
+  }
+
+  /** Has lines written to another descriptor from now on, those that wait too. */
+  redirect(fd: number): void {
+    this.#fd = fd;
+    this.#retry();
   }
 
   /** `undefined` while lines are written, or wait for a slow reader and none was lost. */
@@ -109,7 +117,7 @@ export class LogOutput {
     let written = 0;
     try {
       while (written < bytes.length) {
-        written += writeSync(this.#options.fd, bytes, written);
+        written += writeSync(this.#fd, bytes, written);
       }
     } catch (error) {
       return { rest: bytes.subarray(written), error: asError(error) };

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
@@ -43,3 +43,44 @@ test.skipIf(process.platform !== "linux").each([
   });
   expect(shown).toMatch(line);
 });
+
+test("reopened, the log goes on in a new file, and in the one before where that cannot be", async () => {
+  const path = join(directory, "rotated");
+  const options = { logLevel: "info", logFormat: "json", logOutput: path } as const;
+  await using log = openLog(options, () => undefined);
+  log.logger.info("one");
+  renameSync(path, `${path}.1`);
+  log.logger.info("two");
+  log.reopen();
+  log.logger.info("three");
+  expect(messagesOf(`${path}.1`)).toEqual(["one", "two"]);
+  expect(messagesOf(path)).toEqual(["three"]);
+  renameSync(path, `${path}.2`);
+  mkdirSync(path);
+  log.reopen();
+  log.logger.info("four");
+  expect(messagesOf(`${path}.2`)).toEqual([
+    "three",
+    "the log goes on in the file as it was opened",
+    "four",
+  ]);
+});
+
+test("JSON has no control character either, and means the same", async () => {
+  const path = join(directory, "controls");
+  const options = { logLevel: "info", logFormat: "json", logOutput: path } as const;
+  await using log = openLog(options, () => undefined);
+  log.logger.info("\u001b[2J \u009b2J \u007f");
+  expect(readFileSync(path, "utf8")).toMatch(/^[\u0020-\u007e]+\n$/);
+  expect(messagesOf(path)).toEqual(["\u001b[2J \u009b2J \u007f"]);
+});
+
+function messagesOf(path: string): readonly unknown[] {
+  const lines = readFileSync(path, "utf8").trimEnd().split("\n");
+  return lines.map((line) => {
+    const parsed: unknown = JSON.parse(line);
+    return typeof parsed === "object" && parsed !== null && "msg" in parsed
+      ? parsed.msg
+      : undefined;
+  });
+}

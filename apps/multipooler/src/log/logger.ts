@@ -2,6 +2,7 @@ import { closeSync, openSync } from "node:fs";
 import { isatty } from "node:tty";
 import { pino } from "pino";
 import type { Logger } from "pino";
+import { printableJson } from "@multipooler/text-table";
 import { ConfigError } from "../settings/config.ts";
 import { fileFault } from "../file-fault.ts";
 import { LogOutput } from "./log-output.ts";
@@ -14,6 +15,8 @@ export interface ProgramLog extends AsyncDisposable {
   readonly logger: Logger;
   /** Gives another lowest severity, to the logs of all components too. */
   setLevel(level: Config["logLevel"]): void;
+  /** Goes on in a new file of that name, if it is a file: the one before may have been rotated. */
+  reopen(): void;
   /** Set while lines cannot be written. */
   outage(): LogOutage | undefined;
 }
@@ -28,12 +31,14 @@ export function openLog(
   { logLevel, logFormat, logOutput }: Pick<Config, "logLevel" | "logFormat" | "logOutput">,
   complain: (line: string) => void,
 ): ProgramLog {
-  const { fd, close } = openOutput(logOutput);
+  const { fd: first, file } = openOutput(logOutput);
+  let fd = first;
   const output = new LogOutput({
     fd,
     onOutage: (error) => complain(`the log cannot be written: ${error.message}`),
     onRecovery: (outage) => logger.error(outage, "the log could not be written for some time"),
   });
+  const shown = isText(logFormat, fd) ? logText : printableJson;
   // A child keeps the level that it was made with.
   const components = new Set<{ level: string }>();
   const logger: Logger = pino(
@@ -43,7 +48,7 @@ export function openLog(
       timestamp: () => `,"time":"${new Date().toISOString()}"`,
       onChild: (child) => components.add(child),
     },
-    isText(logFormat, fd) ? { write: (line: string) => output.write(logText(line)) } : output,
+    { write: (line: string) => output.write(shown(line)) },
   );
   return {
     logger,
@@ -52,10 +57,26 @@ export function openLog(
         each.level = level;
       }
     },
+    reopen: () => {
+      if (file === undefined) {
+        return;
+      }
+      const before = fd;
+      try {
+        fd = openFile(file);
+      } catch (err) {
+        logger.error({ err }, "the log goes on in the file as it was opened");
+        return;
+      }
+      output.redirect(fd);
+      closeSync(before);
+    },
     outage: () => output.outage,
     async [Symbol.asyncDispose]() {
       await output.close();
-      close();
+      if (file !== undefined) {
+        closeSync(fd);
+      }
     },
   };
 }
@@ -68,16 +89,14 @@ function isText(format: Config["logFormat"], fd: number): boolean {
  * Node makes a pipe or socket non-blocking when `process.stdout` or `stderr` is read for the first
  * time. Otherwise a reader that stops would stop the whole process.
  */
-function openOutput(target: string): { readonly fd: number; readonly close: () => void } {
+function openOutput(target: string): { readonly fd: number; readonly file: string | undefined } {
   switch (target) {
     case "stdout":
-      return { fd: process.stdout.fd, close: () => undefined };
+      return { fd: process.stdout.fd, file: undefined };
     case "stderr":
-      return { fd: process.stderr.fd, close: () => undefined };
-    default: {
-      const fd = openFile(target);
-      return { fd, close: () => closeSync(fd) };
-    }
+      return { fd: process.stderr.fd, file: undefined };
+    default:
+      return { fd: openFile(target), file: target };
   }
 }
 

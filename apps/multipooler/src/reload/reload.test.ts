@@ -28,7 +28,11 @@ function reloading(from: ConfigSources["flags"], to: ConfigSources["flags"]) {
     change: () => void given.push(`limits of ${name}`),
   });
   const reload = new Reload(running, {
-    log: { logger, setLevel: (level) => void given.push(level) },
+    log: {
+      logger,
+      setLevel: (level) => void given.push(level),
+      reopen: () => void given.push("the log"),
+    },
     tls: {
       settings: files.settings,
       prepare: (config) => {
@@ -53,6 +57,7 @@ test("a reload puts files and limits in place", () => {
   const { reload, given } = reloading({ "pg-listen-port": "6432" }, { "log-level": "warn" });
   expect(reload.run("SIGHUP", {}).type).toBe("applied");
   expect(given).toEqual([
+    "the log",
     "files of PostgreSQL",
     "address of PostgreSQL",
     "files of gRPC",
@@ -76,6 +81,7 @@ test("a limit that does not fit what waits for a restart refuses the whole reloa
   };
   expect(reload.explain()).toEqual(refused);
   expect(reload.run("SIGHUP", {})).toEqual(refused);
-  expect(given).toEqual([]);
+  // What rotates logs waits for that.
+  expect(given).toEqual(["the log"]);
   expect(running.current).toMatchObject({ logLevel: "info", pgMaxClients: undefined });
 });

@@ -20,7 +20,7 @@ import type { RunningConfig } from "./running-config.ts";
 
 /** The parts that take another configuration while they run. */
 export interface ReloadParts {
-  readonly log: Pick<ProgramLog, "logger" | "setLevel">;
+  readonly log: Pick<ProgramLog, "logger" | "setLevel" | "reopen">;
   readonly tls: Pick<ClientTlsFiles, "prepare" | "settings">;
   readonly httpTls: Pick<HttpTls, "prepare"> | undefined;
   readonly database: Pick<PostgresProvider, "preparePlace">;
@@ -34,7 +34,7 @@ export interface ReloadParts {
 /** What asked for a reload, for the log. */
 export type ReloadCause = "SIGHUP" | "RELOAD" | "ReloadConfig";
 
-/** Reads the configuration again and has the parts take it. One line in the log says what came of it. */
+/** Opens the log again, reads the configuration and has the parts take it. One line in the log says what came of it. */
 export class Reload {
   readonly #running: RunningConfig;
   readonly #parts: ReloadParts;
@@ -55,6 +55,8 @@ export class Reload {
   /** `fields` go into the line of the log. Never throws. */
   run(cause: ReloadCause, fields: object): ReloadOutcome {
     const { logger } = this.#parts.log;
+    // Also where the settings are wrong: what rotates logs waits for it.
+    this.#parts.log.reopen();
     const outcome = this.#running.reload((next, wanted) => this.#prepare(next, wanted));
     switch (outcome.type) {
       case "refused": {

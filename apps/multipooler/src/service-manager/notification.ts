@@ -36,10 +36,14 @@ export function notifyRequest(
  * Tells the service manager, through the program that comes with systemd: Node has no datagram sockets
  * of Unix. Rejects, in one line, when it was not told.
  */
-export async function notifyServiceManager(fields: readonly string[]): Promise<void> {
+export async function notifyServiceManager(
+  fields: readonly string[],
+  { signal }: { readonly signal: AbortSignal },
+): Promise<void> {
   const child = spawn("systemd-notify", [`--pid=${process.pid}`, ...fields], {
     stdio: ["ignore", "ignore", "pipe"],
     timeout: TIMEOUT_MS,
+    signal,
     killSignal: "SIGKILL",
   });
   let complaint = "";

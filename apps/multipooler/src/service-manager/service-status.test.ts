@@ -18,10 +18,11 @@ class Stand {
 
   constructor(watchdogMs?: number) {
     this.status = new ServiceStatus({
-      notify: (fields) => {
+      notify: (fields, { signal }) => {
         this.told.push([...fields]);
         const answer = Promise.withResolvers<void>();
         this.answers.push(answer);
+        signal.addEventListener("abort", () => answer.reject(new Error("given up")));
         return answer.promise;
       },
       watchdogMs,
@@ -67,6 +68,20 @@ test("what changes while a message is on its way goes into the next, once", asyn
   await closed;
   expect(stand.told.slice(2)).toEqual([["STOPPING=1"]]);
   expect([stand.watchers, stand.clock.pending]).toEqual([0, 0]);
+});
+
+test("an end waits for a second at most for a service manager that does not answer", async () => {
+  const stand = new Stand();
+  stand.status.ready();
+  stand.status.stopping();
+  let hasEnded = false;
+  const closed = stand.status[Symbol.asyncDispose]().then(() => (hasEnded = true));
+  await stand.clock.advance(999);
+  expect(hasEnded).toBe(false);
+  await stand.clock.advance(1);
+  await closed;
+  expect(stand.told).toEqual([["READY=1"]]);
+  expect(stand.clock.pending).toBe(0);
 });
 
 test("a reason cannot add fields of its own", async () => {

@@ -5,12 +5,17 @@ import type { Clock } from "@multipooler/timing";
 /** Signs of life in the time that the service manager waits for one. */
 const SIGNS_PER_LIMIT = 2;
 const MAX_STATUS_LENGTH = 400;
+/** How long an end may wait for what is being told. */
+const FAREWELL_MS = 1000;
 
 type ShownStatus = Pick<ManagerStatus, "serving" | "notReadyReason">;
 
 export interface ServiceStatusOptions {
-  /** Tells the service manager. */
-  readonly notify: (fields: readonly string[]) => Promise<void>;
+  /** Tells the service manager; gives up when the signal aborts. */
+  readonly notify: (
+    fields: readonly string[],
+    options: { readonly signal: AbortSignal },
+  ) => Promise<void>;
   /** How often it wants a sign of life, at least; `undefined`: never. */
   readonly watchdogMs: number | undefined;
   /** Calls the listener after each change, until what it returns is called. */
@@ -30,6 +35,7 @@ export class ServiceStatus implements AsyncDisposable {
   readonly #pending = new Map<string, string>();
   readonly #watchdog: PeriodicTask | undefined;
   readonly #unwatch: () => void;
+  readonly #end = new AbortController();
   #telling: Promise<void> | undefined;
   #hasFailed = false;
   #shown = "";
@@ -60,11 +66,13 @@ export class ServiceStatus implements AsyncDisposable {
     this.#tell("STOPPING", "1");
   }
 
-  /** Resolves when everything was told, or could not be. */
+  /** Resolves when everything was told, or could not be within a second. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#unwatch();
     await this.#watchdog?.close();
+    const limit = this.#options.clock.setTimer(() => this.#end.abort(), FAREWELL_MS);
     await this.#telling;
+    limit.cancel();
   }
 
   #show(text: string): void {
@@ -80,11 +88,12 @@ export class ServiceStatus implements AsyncDisposable {
   }
 
   async #tellAll(): Promise<void> {
-    while (this.#pending.size > 0) {
+    const { signal } = this.#end;
+    while (this.#pending.size > 0 && !signal.aborted) {
       const fields = [...this.#pending].map(([field, value]) => `${field}=${value}`);
       this.#pending.clear();
       try {
-        await this.#options.notify(fields);
+        await this.#options.notify(fields, { signal });
         this.#hasFailed = false;
       } catch (error) {
         if (!this.#hasFailed) {

@@ -37,6 +37,18 @@ test.each([
   expect(foreignVariables(settings, { [name]: value })).toEqual([]);
 });
 
+test("a variable of OpenTelemetry that is not read is told of", () => {
+  const env = {
+    OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:4318",
+    OTEL_EXPORTER_OTLP_HEADERS: "a=b",
+    OTEL_EXPORTER_OTLP_PROTOCOL: "grpc",
+  };
+  expect(foreignVariables(settings, env)).toEqual([
+    "OTEL_EXPORTER_OTLP_PROTOCOL is ignored: of OpenTelemetry's variables only " +
+      "OTEL_EXPORTER_OTLP_ENDPOINT and OTEL_EXPORTER_OTLP_HEADERS are read",
+  ]);
+});
+
 test("a variable with the prefix that is like no setting is told of, and stops no start", () => {
   const env = { MULTIPOOLER_OF_SOMETHING_ELSE_ALTOGETHER: "1" };
   expect(mistypedVariables(settings, env)).toEqual([]);

@@ -38,16 +38,22 @@ export function mistypedVariables(
 }
 
 /**
- * One line for each MULTIPOOLER_ variable that is like no setting. They are no mistake of which a start
- * could be sure: others than the program may use the prefix.
+ * One line for each MULTIPOOLER_ variable that is like no setting, and for those of OpenTelemetry that are
+ * none. They are no mistake of which a start could be sure: others than the program may use the prefix.
  */
 export function foreignVariables(
   table: SettingTable,
   env: Readonly<Record<string, string | undefined>>,
 ): readonly string[] {
-  return unknownVariables(table, env)
+  const own = unknownVariables(table, env)
     .filter(({ meant }) => meant === "")
     .map(({ name }) => `${shownName(name)} is ignored: there is no such setting`);
+  const read = Object.values(table).flatMap((setting) => setting.env);
+  const others = Object.keys(env).filter(
+    (name) => name.startsWith("OTEL_") && !read.includes(name),
+  );
+  const why = `is ignored: of OpenTelemetry's variables only ${read.filter((name) => name.startsWith("OTEL_")).join(" and ")} are read`;
+  return [...own, ...others.map((name) => `${shownName(name)} ${why}`)];
 }
 
 /** Variables with the prefix that neither a setting nor Kubernetes has. */

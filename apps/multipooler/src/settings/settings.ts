@@ -46,7 +46,9 @@ export const settings = {
     help: "Name of this pooler in its cell; if unset, one that --pooler-dir keeps, else a random one.",
   }),
   hostname: identity.optional("hostname", ownAddress, {
-    help: "Host name or address at which others reach this machine; its own host name if unset.",
+    help:
+      "Host name or address at which others reach this machine; if unset, the address of --grpc-bind-address, or the " +
+      "host name of the machine where that is every address, or loopback and the topology is shared.",
   }),
   database: identity.required("database", text, {
     default: "postgres",
@@ -237,7 +239,7 @@ export const settings = {
   }),
   logOutput: process.required("log-output", path, {
     default: "stdout",
-    help: "stdout, stderr, or a file that the log is appended to.",
+    help: "stdout, stderr, or a file that the log is appended to. A reload opens it again, for logrotate.",
   }),
   logSlowStatementsMs: process.required("log-slow-statements", duration({ min: 0 }), {
     default: "0",

@@ -35,14 +35,15 @@ export function otlpTelemetry(config: OtlpConfig, logger: Logger): Telemetry {
   setGlobalErrorHandler((error) => {
     faults.warn({ err: toError(error) }, "telemetry could not be sent");
   });
-  const tracers = config.otlpTraces === "off" ? undefined : tracerProvider(config);
+  const tracers =
+    config.otlpTraces === "off" ? undefined : bySettings(() => tracerProvider(config));
   const tracer = tracers?.getTracer("multipooler", buildVersion.version);
   return {
     resource: telemetryResource(config),
     metricReader:
       config.otlpMetricsIntervalMs === 0
         ? undefined
-        : (producers) => metricReader(config, producers),
+        : (producers) => bySettings(() => metricReader(config, producers)),
     observeCall: tracer && callTracer(tracer),
     observeStatement: tracer && statementTracer(tracer),
     async [Symbol.asyncDispose]() {
@@ -51,6 +52,22 @@ export function otlpTelemetry(config: OtlpConfig, logger: Logger): Telemetry {
       setGlobalErrorHandler(loggingErrorHandler());
     },
   };
+}
+
+/**
+ * OpenTelemetry's own code reads variables when its objects are made, and would add headers, compression and
+ * samplers to what the settings say. It finds none here.
+ */
+function bySettings<T>(make: () => T): T {
+  const given = Object.entries(process.env).filter(([name]) => name.startsWith("OTEL_"));
+  for (const [name] of given) {
+    Reflect.deleteProperty(process.env, name);
+  }
+  try {
+    return make();
+  } finally {
+    Object.assign(process.env, Object.fromEntries(given));
+  }
 }
 
 function telemetryResource({ cell, serviceId }: TelemetryConfig): Resource {

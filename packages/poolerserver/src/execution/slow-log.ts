@@ -2,6 +2,7 @@ import type { Binding } from "@multipooler/query-service";
 import type { Clock } from "@multipooler/timing";
 import type { Logger } from "../logger.ts";
 import { shownParameters } from "./parameter-values.ts";
+import { withoutSecrets } from "./statement-secrets.ts";
 
 /** What counts as slow, read when it is needed. */
 export interface SlowLimits {
@@ -45,7 +46,7 @@ const PERIOD_MS = 1000;
 const UNTIMED = 0;
 
 /**
- * Logs statements and waits that were slow. Texts are cut, and values of parameters are part of the
+ * Logs statements and waits that were slow. Texts are cut, before a password in any case, and values of parameters are part of the
  * lines only if that was asked for. Switched off it does not even look at the clock.
  */
 export class SlowLog {
@@ -74,7 +75,8 @@ export class SlowLog {
     const durationMs = clock.monotonic() - begun;
     if (durationMs >= slowStatementMs) {
       const { text, user, origin } = ended;
-      const cut = text.length > slowTextLength ? `${text.slice(0, slowTextLength)}…` : text;
+      const shown = withoutSecrets(text);
+      const cut = shown.length > slowTextLength ? `${shown.slice(0, slowTextLength)}…` : shown;
       const statement = slowTextLength === 0 ? undefined : cut;
       const times = { durationMs: Math.round(durationMs) };
       const values = this.#valuesOf(ended);
