@@ -18,7 +18,7 @@ const SETTINGS: Readonly<Record<ManagerErrorCode, string | undefined>> = {
   TIMED_OUT: undefined,
   LOCK_NOT_ACQUIRED: undefined,
   PROCESS_CONTROL_FAILED: undefined,
-  LISTEN_FAILED: "--grpc-bind-address, --grpc-port",
+  LISTEN_FAILED: "--grpc-bind-address, --grpc-port, --grpc-socket-file",
   RECORD_FILE_INVALID: "--pooler-dir",
   REGISTRATION_REFUSED: "--cell, --service-id, --database, --table-group, --shard",
   NAME_IN_USE: "--cell, --service-id",

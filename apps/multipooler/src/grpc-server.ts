@@ -29,6 +29,7 @@ export function grpcServerOf(
     operations,
     host: config.grpcBindAddress,
     port: config.grpcPort,
+    socketFile: config.grpcSocketFile,
     tls: grpcTls(config),
     version: buildVersion.version,
     ...grpcLimits(config, limits),

@@ -152,7 +152,8 @@ function logPorts(
   config: Config,
   { logger, grpc, clients }: Pick<ProgramLog, "logger"> & Pick<Assembly, "grpc" | "clients">,
 ): void {
-  logger.info({ address: config.grpcBindAddress, port: grpc.port }, "gRPC listens");
+  const { grpcBindAddress: grpcAddress, grpcSocketFile: socketFile } = config;
+  logger.info({ address: grpcAddress, port: grpc.port, socketFile }, "gRPC listens");
   if (clients !== undefined) {
     const address = config.pgListenAddress;
     logger.info({ address, port: clients.port }, "the port for PostgreSQL's clients listens");

@@ -64,6 +64,7 @@ export async function startEchoServer(
     }),
     host: "127.0.0.1",
     port: 0,
+    socketFile: undefined,
     connectionLimit: undefined,
     tls: undefined,
     logger,

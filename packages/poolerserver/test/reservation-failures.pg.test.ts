@@ -232,7 +232,8 @@ test("a reservation that nobody uses is ended, one in which a statement runs is 
 });
 
 test("reservations that hold every connection leave others waiting up to their limit", async () => {
-  await using pooler = await serving({ capacity: 1, waitTimeoutMs: 100 });
+  // Time for what opens the one connection, too.
+  await using pooler = await serving({ capacity: 1, waitTimeoutMs: 1000 });
   const client = new ReservingClient(pooler);
   await client.reserve("select 1", Transaction);
   expect(await failureOf(query(pooler, "select 1"))).toMatchObject({ code: "POOL_EXHAUSTED" });

@@ -439,6 +439,31 @@ test.each([
   },
 );
 
+test("a LISTEN that is repeated where nothing keeps a backend leaves none behind that listens", async () => {
+  // One of them is the pooler's own.
+  await using pooler = await scene({ capacity: 2 });
+  const [client, other] = [await pooler.connect(), await pooler.connect()];
+  await client.ask(query("listen jobs"));
+  const messages = [
+    [query("listen jobs; select 1")],
+    [query("begin; listen jobs; commit")],
+    [query("begin"), prepared("listen jobs"), query("rollback")],
+    [query("begin"), query("listen jobs"), query("commit")],
+    [prepared("listen jobs")],
+  ];
+  for (const [index, units] of messages.entries()) {
+    for (const unit of units) {
+      expect(await client.ask(unit)).not.toContain("E 0A000");
+    }
+    expect(client.session.describe()).toEqual({ type: "idle" });
+    await other.ask(query(`notify jobs, '${index}'`));
+    expect(await other.ask(query("select 1"))).toContain("D 1");
+  }
+  const heard = messages.map((_, index) => `A jobs ${index}`);
+  expect(await untilNotified(client, heard.length)).toEqual(heard);
+  expect(other.messages.some((words) => words.startsWith("A"))).toBe(false);
+});
+
 test("a backend that listens itself is heard beside the pooler, also when a channel is left", async () => {
   await using pooler = await scene();
   const client = await pooler.connect();

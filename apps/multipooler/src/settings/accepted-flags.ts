@@ -39,7 +39,6 @@ const ACCEPTED: Readonly<Record<string, readonly string[]>> = {
     "grpc-server-initial-conn-window-size <bytes>",
     "grpc-server-initial-window-size <bytes>",
   ],
-  "the gRPC server listens on its port only": ["grpc-socket-file <path>"],
   "--lameduck says how long the pooler serves on after the signal": ["lameduck-period <duration>"],
   "settings are not written back": ["config-persistence-min-interval <duration>"],
   "it is not a Go program": ["log-err-stacks [bool]", "pprof <spec>", "pprof-http [bool]"],

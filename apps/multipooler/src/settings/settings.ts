@@ -158,6 +158,9 @@ export const settings = {
     default: "127.0.0.1",
     help: "Address to listen on for gRPC. Without --grpc-ca every client that can connect can run queries.",
   }),
+  grpcSocketFile: network.optional("grpc-socket-file", path, {
+    help: "Unix socket to listen on for gRPC beside the port, with the same TLS; its directory decides who may open it.",
+  }),
   grpcMaxConnections: network.optional(
     "grpc-max-connections",
     integer({ min: 1, max: 1_000_000 }),

@@ -39,6 +39,11 @@ export interface GrpcServerOptions {
   readonly host: string;
   /** The port to listen on; 0 lets the system choose. */
   readonly port: number;
+  /**
+   * The path of a Unix socket to listen on, too, with the same TLS and limits. One that a process has
+   * left which was killed is taken over. Default: none.
+   */
+  readonly socketFile?: string | undefined;
   /** The version of the program, for the manager's status. */
   readonly version: string;
   readonly logger: Logger;
@@ -47,8 +52,8 @@ export interface GrpcServerOptions {
   /** The largest message that is sent or taken. Default 16 MiB, as Multigres' gateway has it. */
   readonly maxMessageBytes?: number | undefined;
   /**
-   * Further connections are closed at once, and a line in the log says so once a minute. Default: no
-   * limit; then they can use up all files that the process may open.
+   * Further connections are closed at once, and a line in the log says so once a minute. It holds for
+   * the port and for the socket, each. Default: no limit; then they can use up all files that the process may open.
    */
   readonly connectionLimit?: ConnectionLimit | undefined;
   /**
@@ -262,7 +267,7 @@ export class GrpcServer implements ServiceTransport {
   }
 
   #start(closing: AbortSignal): Run {
-    const { host, port, observeCall } = this.#options;
+    const { host, port, socketFile, observeCall } = this.#options;
     const logger = this.#logger;
     const { connectionLimit, receiving: receivingLimits, stallTimeoutMs } = this.#limits;
     const receiving = new ReceivingBytes(receivingLimits);
@@ -276,7 +281,15 @@ export class GrpcServer implements ServiceTransport {
       random: Math.random,
     });
     return {
-      bound: GrpcPort.open({ connections, host, port, connectionLimit, tls: this.#tls, logger }),
+      bound: GrpcPort.open({
+        connections,
+        host,
+        port,
+        socketFile,
+        connectionLimit,
+        tls: this.#tls,
+        logger,
+      }),
       receiving,
       stalls,
       shutDown: async (bound, force) => {

@@ -39,7 +39,7 @@ import type { ReservationReport } from "../reservations/reservation-report.ts";
 import { Reservations } from "../reservations/reservations.ts";
 import type { DatabaseObserver } from "../session/statement-observer.ts";
 import { SlowLog } from "./slow-log.ts";
-import { postgresTermination } from "./termination.ts";
+import { Terminations } from "./terminations.ts";
 
 /** The name, in the `application_name`, of the connections that catalogs are read over. */
 const CATALOG = "catalog";
@@ -107,7 +107,7 @@ export class Engine {
       onChanged: () => scheduler.renew(),
     });
     const registry = new StatementRegistry();
-    const terminate = postgresTermination(database);
+    const terminate = new Terminations({ database, clock }).end;
     this.#calls = { scheduler, clock, terminate, registry };
     this.#labels = new Labels({
       user: database.user,

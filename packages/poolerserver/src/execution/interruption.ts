@@ -4,7 +4,7 @@ import { Deadline, untilAborted } from "@multipooler/timing";
 import type { Clock } from "@multipooler/timing";
 import { MultiPoolerError } from "../error.ts";
 import type { Backend } from "../pool/backend.ts";
-import type { TerminateProcess } from "./termination.ts";
+import type { TerminateProcess } from "./terminations.ts";
 
 /** How long an interrupted request has to come to its end before the server process is ended. */
 const INTERRUPT_GRACE_MS = 2000;

@@ -15,7 +15,7 @@ import type { AnswerFacts } from "./call-error.ts";
 import { Interruption } from "./interruption.ts";
 import { Receiver } from "./receiver.ts";
 import type { EventSink, ReceiverOwner } from "./receiver.ts";
-import type { TerminateProcess } from "./termination.ts";
+import type { TerminateProcess } from "./terminations.ts";
 
 /** Takes the end of a {@link RequestRun}: one of these is called, and once. Neither may throw. */
 export interface RunOwner {

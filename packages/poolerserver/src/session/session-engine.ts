@@ -1,7 +1,7 @@
 import type { Clock } from "@multipooler/timing";
 import type { DoubtReview } from "../classification/classification.ts";
 import type { SlowLog } from "../execution/slow-log.ts";
-import type { TerminateProcess } from "../execution/termination.ts";
+import type { TerminateProcess } from "../execution/terminations.ts";
 import type { Logger } from "../logger.ts";
 import type { UnitScheduler } from "../pool/borrowing.ts";
 import type { Label } from "../pool/label.ts";

@@ -206,7 +206,7 @@ export class SessionChannels implements NotificationSink {
     }
     const { commands, answer } = this.#state;
     if (answer.channelTags.length !== commands.length) {
-      this.#tellAnswer(answer);
+      this.#tellAnswer(answer, []);
       return;
     }
     this.#state = { type: "changing", commands };
@@ -266,17 +266,18 @@ export class SessionChannels implements NotificationSink {
       return;
     }
     if (this.#state.type === "changing") {
-      this.#tellAnswer(answer);
-      for (const command of commands) {
-        this.#note(command);
-      }
+      this.#tellAnswer(answer, commands);
       owner.goOn();
     }
   }
 
-  #tellAnswer(answer: HeldAnswer): void {
+  /** @param done what has taken effect with it */
+  #tellAnswer(answer: HeldAnswer, done: readonly ChannelCommand[]): void {
     const bytes = answer.withNotifications(this.#take(), (channel) => this.#isCarried(channel));
     this.#state = NONE;
+    for (const command of done) {
+      this.#note(command);
+    }
     this.#tell(bytes);
   }
 

@@ -1,6 +1,6 @@
 import type { Clock } from "@multipooler/timing";
 import type { SlowLog } from "../../execution/slow-log.ts";
-import type { TerminateProcess } from "../../execution/termination.ts";
+import type { TerminateProcess } from "../../execution/terminations.ts";
 import type { Logger } from "../../logger.ts";
 import type { Backend } from "../../pool/backend.ts";
 import { boundValues } from "../input/bound-values.ts";

@@ -2,7 +2,7 @@ import type { SpanRequest } from "@multipooler/pgwire";
 import { Deadline } from "@multipooler/timing";
 import type { Clock } from "@multipooler/timing";
 import { Interruption } from "../../execution/interruption.ts";
-import type { TerminateProcess } from "../../execution/termination.ts";
+import type { TerminateProcess } from "../../execution/terminations.ts";
 import type { Logger } from "../../logger.ts";
 import type { Backend } from "../../pool/backend.ts";
 

@@ -1,5 +1,5 @@
 import type { Clock } from "@multipooler/timing";
-import type { TerminateProcess } from "../../execution/termination.ts";
+import type { TerminateProcess } from "../../execution/terminations.ts";
 import type { Logger } from "../../logger.ts";
 import type { UnitScheduler } from "../../pool/borrowing.ts";
 import type { InterruptibleUnitOptions } from "./interruptible-unit.ts";
