@@ -26,6 +26,8 @@ export interface LaunchContext {
 
 /** How the servers of all members are set up. */
 interface Setup extends LaunchContext {
+  /** Gets each server before it is started. */
+  readonly servers: Set<Server>;
   readonly leader: Member;
   readonly installation: Installation;
   readonly password: string;
@@ -48,7 +50,15 @@ export async function launchServers(
   const leader = leaderOf(members);
   const installation = await openInstallation(await embeddedBinDir(binariesModule));
   const password = await ensurePassword(leader.places);
-  const setup = { ...context, leader, installation, password };
+  const servers = new Set<Server>();
+  const abandonAll = (): void => {
+    for (const server of servers) {
+      server.abandon();
+    }
+  };
+  process.once("exit", abandonAll);
+  context.parts.defer(() => void process.off("exit", abandonAll));
+  const setup = { ...context, leader, installation, password, servers };
   const led = await launch(leader, setup);
   const [first, ...others] = members;
   const launched: [LaunchedMember, ...LaunchedMember[]] = [
@@ -69,7 +79,7 @@ async function launch(member: Member, setup: Setup): Promise<LaunchedMember> {
 }
 
 async function start(member: Member, setup: Setup): Promise<Server> {
-  const { leader, signal, takeOver, parts } = setup;
+  const { leader, signal, takeOver, parts, servers } = setup;
   const { places, ports } = member;
   if (!mayRun(member)) {
     await rm(places.postgresLog, { force: true });
@@ -86,6 +96,7 @@ async function start(member: Member, setup: Setup): Promise<Server> {
       logger: { info: () => undefined, warn: () => undefined },
     }),
   );
+  servers.add(server);
   const { postgres } = server;
   const isCopy = member !== leader && isNew(member);
   if (isCopy) {
