@@ -1,9 +1,9 @@
-import { globSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import { basename } from "node:path";
 
 import { configDefaults, defineConfig } from "vitest/config";
 import type { TestProjectInlineConfiguration, ViteUserConfig } from "vitest/config";
+
+import { workspacePackages } from "./scripts/gates/workspace.ts";
 
 /** They measure memory, latencies or gaps, and have the machine to themselves. */
 const MEASURING = [
@@ -23,11 +23,11 @@ const MEASURING = [
   "waiting-statements",
 ].map((name) => `test/${name}.pg.test.ts`);
 
-/** One project a package, called like the package. Options below are everybody's. */
-const packages = globSync(["packages/*", "apps/*", "dev/*", "benchmarks"]).toSorted();
+/** One project a package, called like the package; e2e is two. Options below are everybody's. */
+const packages = workspacePackages(import.meta.dirname).filter(({ folder }) => folder !== "e2e");
 const projects: TestProjectInlineConfiguration[] = [
   { root: "scripts", test: { name: "scripts" } },
-  ...packages.map((root) => ({ root, test: { name: `@multipooler/${basename(root)}` } })),
+  ...packages.map(({ folder, name }) => ({ root: folder, test: { name } })),
   // After the others, which leave little of the machine, and two at a time: each waits for programs and
   // servers of its own for most of its time.
   {

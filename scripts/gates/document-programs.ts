@@ -17,7 +17,7 @@ import { snippetsOf } from "./snippets.ts";
 /** The programs that documents give commands of, as they were built. */
 const PROGRAMS: Readonly<Record<string, string>> = {
   multipooler: "apps/multipooler/dist/main.js",
-  pgctld: "apps/pgctld-daemon/dist/main.js",
+  pgctld: "apps/pgctld/dist/main.js",
 };
 /** Where each flag in prose is one of the programs. */
 const FOR_OPERATORS = /^(?:docs\/guides\/.*|apps\/multipooler\/README|deploy\/README)\.md$/;

@@ -113,3 +113,9 @@ test("a package has the name of its folder", () => {
     },
   ]);
 });
+
+test("a package whose folder's name another one has is called as the table says", () => {
+  const subject = { ...described("apps/pgctld"), name: "@multipooler/pgctld-daemon" };
+  expect(manifestFaults(subject, [subject], BOUNDARIES)).toEqual([]);
+  expect(manifestFaults(described("apps/pgctld"), [], BOUNDARIES)).toHaveLength(1);
+});

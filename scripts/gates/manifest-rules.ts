@@ -24,7 +24,7 @@ export function manifestFaults(
   if (table.imports[folder] === undefined) {
     return [{ message: `${folder} is not in the table of scripts/lint/boundary-table.ts` }];
   }
-  const expected = `${table.scope}/${basename(folder)}`;
+  const expected = `${table.scope}/${table.otherNames[folder] ?? basename(folder)}`;
   const wrongName =
     name === expected
       ? []

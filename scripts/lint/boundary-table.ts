@@ -5,6 +5,8 @@
 export interface BoundaryTable {
   /** npm scope; the package in `packages/topo` is called `<scope>/topo`. */
   readonly scope: string;
+  /** Package folders whose names another package has already: what the package is called in the scope. */
+  readonly otherNames: Readonly<Record<string, string>>;
   /**
    * For each package folder, the package folders it may import: values and types alike, in product
    * code and in tests. A folder that is missing here may not exist.
@@ -49,6 +51,7 @@ export function onlyTestsMayImport(
 /** The table of this repository. */
 export const BOUNDARIES: BoundaryTable = {
   scope: "@multipooler",
+  otherNames: { "apps/pgctld": "pgctld-daemon" },
   imports: {
     "packages/query-service": [],
     "packages/controller-api": ["packages/query-service"],
@@ -96,7 +99,7 @@ export const BOUNDARIES: BoundaryTable = {
       "packages/tls",
     ],
     "apps/multipooler": "everything",
-    "apps/pgctld-daemon": ["packages/base-backup", "packages/pgctld"],
+    "apps/pgctld": ["packages/base-backup", "packages/pgctld"],
     "dev/conversations": [],
     "dev/embedded-etcd": [],
     "dev/pooler-process": ["apps/multipooler"],

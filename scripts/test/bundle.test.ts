@@ -12,8 +12,7 @@ const scratch = mkdtempSync(join(tmpdir(), "bundled "));
 afterAll(() => rmSync(scratch, { recursive: true }));
 
 /** What the source maps of a program name: that comes from the printer of code, not from a list of modules. */
-function mappedPackages(program: string): readonly BundledPackage[] {
-  const dist = join(APPS, program, "dist");
+function mappedPackages(dist: string): readonly BundledPackage[] {
   const modules = globSync("*.js.map", { cwd: dist }).flatMap((map) => {
     const json: unknown = JSON.parse(readFileSync(join(dist, map), "utf8"));
     const sources: unknown = isRecord(json) ? json["sources"] : undefined;
@@ -25,13 +24,16 @@ function mappedPackages(program: string): readonly BundledPackage[] {
 const nameAndVersion = ({ name, version }: { name: string; version: string }): string =>
   `${name} ${version}`;
 
-test.each(["multipooler", "pgctld-daemon"])("the bill of %s is what was bundled", (program) => {
+test.each([
+  ["multipooler", "@multipooler/multipooler"],
+  ["pgctld", "@multipooler/pgctld-daemon"],
+])("the bill of %s is what was bundled", (program, own) => {
   const dist = join(APPS, program, "dist");
   const bill: unknown = JSON.parse(readFileSync(join(dist, "sbom.cdx.json"), "utf8"));
-  const packages = mappedPackages(program).filter(({ name }) => name !== `@multipooler/${program}`);
+  const packages = mappedPackages(dist).filter(({ name }) => name !== own);
   expect(bill).toMatchObject({
     bomFormat: "CycloneDX",
-    metadata: { component: { type: "application", name: `@multipooler/${program}` } },
+    metadata: { component: { type: "application", name: own } },
     components: packages.map((each) => ({
       name: each.name,
       version: each.version,

@@ -22,10 +22,14 @@ export interface LaunchContext {
   readonly parts: AsyncDisposableStack;
   /** Whether servers that run already are stopped in the end, too. */
   readonly takeOver: boolean;
+  /** Replicas of an earlier `npm start` that this one has not; their servers are stopped if they run. */
+  readonly leftOver: readonly Member[];
 }
 
 /** How the servers of all members are set up. */
 interface Setup extends LaunchContext {
+  /** Gets each server before it is started. */
+  readonly servers: Set<Server>;
   readonly leader: Member;
   readonly installation: Installation;
   readonly password: string;
@@ -48,7 +52,18 @@ export async function launchServers(
   const leader = leaderOf(members);
   const installation = await openInstallation(await embeddedBinDir(binariesModule));
   const password = await ensurePassword(leader.places);
-  const setup = { ...context, leader, installation, password };
+  const servers = new Set<Server>();
+  const abandonAll = (): void => {
+    for (const server of servers) {
+      server.abandon();
+    }
+  };
+  process.once("exit", abandonAll);
+  context.parts.defer(() => void process.off("exit", abandonAll));
+  const setup = { ...context, leader, installation, password, servers };
+  for (const member of context.leftOver.filter(mayRun)) {
+    await serverOf(member, setup).postgres.stop();
+  }
   const led = await launch(leader, setup);
   const [first, ...others] = members;
   const launched: [LaunchedMember, ...LaunchedMember[]] = [
@@ -69,23 +84,12 @@ async function launch(member: Member, setup: Setup): Promise<LaunchedMember> {
 }
 
 async function start(member: Member, setup: Setup): Promise<Server> {
-  const { leader, signal, takeOver, parts } = setup;
-  const { places, ports } = member;
+  const { leader, signal, takeOver, parts, servers } = setup;
   if (!mayRun(member)) {
-    await rm(places.postgresLog, { force: true });
+    await rm(member.places.postgresLog, { force: true });
   }
-  const server = parts.use(
-    new Server({
-      installation: setup.installation,
-      dataDir: places.data,
-      stateDir: places.server,
-      socketDir: places.sockets,
-      port: ports.postgres,
-      user: USER,
-      password: setup.password,
-      logger: { info: () => undefined, warn: () => undefined },
-    }),
-  );
+  const server = parts.use(serverOf(member, setup));
+  servers.add(server);
   const { postgres } = server;
   const isCopy = member !== leader && isNew(member);
   if (isCopy) {
@@ -99,6 +103,19 @@ async function start(member: Member, setup: Setup): Promise<Server> {
   }
   await server.start({ takeOver, signal });
   return server;
+}
+
+function serverOf({ places, ports }: Member, { installation, password }: Setup): Server {
+  return new Server({
+    installation,
+    dataDir: places.data,
+    stateDir: places.server,
+    socketDir: places.sockets,
+    port: ports.postgres,
+    user: USER,
+    password,
+    logger: { info: () => undefined, warn: () => undefined },
+  });
 }
 
 async function copy(

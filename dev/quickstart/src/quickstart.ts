@@ -5,8 +5,8 @@ import { QuickstartError } from "./error.ts";
 import { hold } from "./hold.ts";
 import { launchServers } from "./launch.ts";
 import type { LaunchedMember } from "./launch.ts";
-import { isStandby, membersIn, portsOf } from "./members.ts";
-import type { Members } from "./members.ts";
+import { countReplicas, isStandby, membersIn, portsOf } from "./members.ts";
+import type { Member, Members } from "./members.ts";
 import type { Ports, QuickstartOptions } from "./options.ts";
 import { placesIn } from "./places.ts";
 import type { Places } from "./places.ts";
@@ -110,7 +110,9 @@ async function run(
   const owned = incomplete === undefined || takeOver;
   const [{ ports }] = members;
   await using parts = new AsyncDisposableStack();
-  const [first, ...others] = await launchServers(members, { terminal, signal, parts, takeOver });
+  const leftOver = takeOver ? replicasBeyond(members, context) : [];
+  const launching = { terminal, signal, parts, takeOver, leftOver };
+  const [first, ...others] = await launchServers(members, launching);
   const pooler =
     incomplete === undefined
       ? await startPooler(first.member)
@@ -141,6 +143,12 @@ async function run(
   using _ = watchReplicas(replicas, terminal);
   const { postgres } = first.server;
   return await hold({ postgres, pooler, httpPort: ports.http, owned, terminal, signal });
+}
+
+/** Replicas that were made and are not among the members. */
+function replicasBeyond(members: Members, { directory }: Context): readonly Member[] {
+  const [{ ports }] = members;
+  return membersIn(directory, ports, countReplicas(directory)).slice(members.length);
 }
 
 /** Aborts when the parts are disposed of. */

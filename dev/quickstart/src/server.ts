@@ -1,5 +1,5 @@
 import { LocalPostgres } from "@multipooler/pgctld";
-import type { LaunchedServer, LocalPostgresOptions } from "@multipooler/pgctld";
+import type { LocalPostgresOptions } from "@multipooler/pgctld";
 
 /** A PostgreSQL, and which of its processes this `npm start` stops in the end. */
 export class Server implements AsyncDisposable {
@@ -10,12 +10,11 @@ export class Server implements AsyncDisposable {
   constructor(options: LocalPostgresOptions) {
     this.postgres = new LocalPostgres(options);
     this.#port = options.port;
-    process.on("exit", this.#stopAtExit);
   }
 
   /** The PID of the main process that is stopped in the end; `undefined`: there is none. */
   get pid(): number | undefined {
-    return this.#launched?.pid ?? this.#takenOver;
+    return this.postgres.launched?.pid ?? this.#takenOver;
   }
 
   /** Starts PostgreSQL, or waits for one that runs. `takeOver`: nobody else is left to stop that one. */
@@ -41,15 +40,10 @@ export class Server implements AsyncDisposable {
     if (this.pid !== undefined) {
       await this.postgres.stop({ pid: this.pid });
     }
-    process.off("exit", this.#stopAtExit);
   }
 
-  get #launched(): LaunchedServer | undefined {
-    return this.postgres.launched;
+  /** Lets PostgreSQL shut down by itself, for somebody who does not wait for it. */
+  abandon(): void {
+    this.postgres.launched?.kill("SIGINT");
   }
-
-  /** For somebody who does not wait for the end in good order. */
-  readonly #stopAtExit = (): void => {
-    this.#launched?.kill("SIGINT");
-  };
 }

@@ -98,7 +98,7 @@ test(
 );
 
 test(
-  "a start that was killed leaves no pooler of a replica to the next one",
+  "the next start takes over the servers of one that was killed, and ends what it has no use for",
   { timeout: TIMEOUT_MS },
   async () => {
     const site = await Site.create(1);
@@ -116,7 +116,13 @@ test(
     expect([await serverPid(primary.places), await serverPid(replica.places)]).toEqual(servers);
     expect(allGone(...orphans)).toBe(true);
     expect(await query(replica, "select pg_is_in_recovery() as standby")).toBe("standby\nt\n");
-    expect(await second.stop("SIGINT")).toBe(0);
+    await second.stop("SIGKILL");
+
+    const third = site.start("--replicas=0");
+    await third.printed("Ctrl-C stops all of it");
+    await untilGone(...servers.slice(1));
+    expect(await serverPid(primary.places)).toBe(servers[0]);
+    expect(await third.stop("SIGINT")).toBe(0);
     await untilGone(pooler, ...servers);
   },
 );
