@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { Line } from "./line.ts";
+import { Line, placeOf } from "./line.ts";
 import type { Place } from "./line.ts";
 
 test("a line keeps the order of those who stay when others step out", () => {
@@ -12,7 +12,9 @@ test("a line keeps the order of those who stay when others step out", () => {
       for (const [value, leave] of leaves.entries()) {
         const leaver = leave === null ? undefined : model[leave];
         if (leaver === undefined) {
-          model.push({ value, place: line.enter(value) });
+          const place = placeOf(value);
+          line.enter(place);
+          model.push({ value, place });
         } else {
           line.leave(leaver.place);
           line.leave(leaver.place);

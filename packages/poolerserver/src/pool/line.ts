@@ -6,6 +6,11 @@ export interface Place<T> {
   behind: Place<T> | undefined;
 }
 
+/** A place that is in no line. */
+export function placeOf<T>(value: T): Place<T> {
+  return { value, line: undefined, before: undefined, behind: undefined };
+}
+
 /** A FIFO that anyone can step out of, at a cost that does not grow with its length. */
 export class Line<T> {
   #first: Place<T> | undefined;
@@ -20,9 +25,10 @@ export class Line<T> {
     return this.#first?.value;
   }
 
-  /** Goes to the end of the line. */
-  enter(value: T): Place<T> {
-    const place: Place<T> = { value, line: this, before: this.#last, behind: undefined };
+  /** A place that is in no line goes to the end of this one. */
+  enter(place: Place<T>): void {
+    place.line = this;
+    place.before = this.#last;
     if (this.#last === undefined) {
       this.#first = place;
     } else {
@@ -30,7 +36,6 @@ export class Line<T> {
     }
     this.#last = place;
     this.#length += 1;
-    return place;
   }
 
   /** Steps out of the line. Does nothing for a place that has been left. */

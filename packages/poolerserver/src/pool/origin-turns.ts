@@ -1,18 +1,7 @@
 import { Line } from "./line.ts";
-import type { Place } from "./line.ts";
 import type { Unit } from "./unit.ts";
-
-interface Origin {
-  readonly name: string;
-  readonly units: Line<Unit>;
-  turn: Place<Origin> | undefined;
-}
-
-/** Where a unit stands among those of its origin. */
-export interface Standing {
-  readonly origin: Origin;
-  readonly inOrigin: Place<Unit>;
-}
+import { Origin } from "./waiting.ts";
+import type { Waiting } from "./waiting.ts";
 
 /**
  * Units in the order of their turns. Origins take turns, one unit each; the units of one origin are
@@ -20,8 +9,8 @@ export interface Standing {
  * it, not for all of them.
  */
 export class OriginTurns {
-  readonly #origins = new Map<string, Origin>();
-  readonly #turns = new Line<Origin>();
+  readonly #origins = new Map<string, Origin<Unit>>();
+  readonly #turns = new Line<Origin<Unit>>();
   #size = 0;
   #shareable = 0;
 
@@ -36,27 +25,25 @@ export class OriginTurns {
   }
 
   /** Puts a unit behind those of its origin. */
-  enter(unit: Unit): Standing {
+  enter(unit: Unit, waiting: Waiting<Unit>): void {
     this.#size += 1;
     this.#shareable += unit.kind === "shareable" ? 1 : 0;
-    const origin = this.#originOf(unit);
-    return { origin, inOrigin: origin.units.enter(unit) };
+    this.#join(waiting);
+    waiting.origin.units.enter(waiting.inOrigin);
   }
 
   /** Has the other origins come before the next unit of this one. */
-  pass({ origin }: Standing): void {
-    if (origin.turn !== undefined) {
-      this.#turns.leave(origin.turn);
-      origin.turn = this.#turns.enter(origin);
-    }
+  pass({ origin }: Waiting<Unit>): void {
+    this.#turns.leave(origin.turn);
+    this.#turns.enter(origin.turn);
   }
 
   /** Takes out a unit wherever it stands. */
-  leave(unit: Unit, { origin, inOrigin }: Standing): void {
+  leave(unit: Unit, { origin, inOrigin }: Waiting<Unit>): void {
     this.#size -= 1;
     this.#shareable -= unit.kind === "shareable" ? 1 : 0;
     origin.units.leave(inOrigin);
-    if (origin.units.length === 0 && origin.turn !== undefined) {
+    if (origin.units.length === 0) {
       this.#turns.leave(origin.turn);
       this.#origins.delete(origin.name);
     }
@@ -69,14 +56,19 @@ export class OriginTurns {
     }
   }
 
-  #originOf({ origin: name }: Unit): Origin {
+  /** Its own origin stands for those of the same name, unless one has come before. */
+  #join(waiting: Waiting<Unit>): void {
+    const { name } = waiting.origin;
     const known = this.#origins.get(name);
     if (known !== undefined) {
-      return known;
+      waiting.origin = known;
+      return;
     }
-    const origin: Origin = { name, units: new Line(), turn: undefined };
-    origin.turn = this.#turns.enter(origin);
-    this.#origins.set(name, origin);
-    return origin;
+    if (waiting.origin.turn.line !== undefined) {
+      // Another unit has it in another queue.
+      waiting.origin = new Origin(name);
+    }
+    this.#turns.enter(waiting.origin.turn);
+    this.#origins.set(name, waiting.origin);
   }
 }

@@ -2,10 +2,9 @@ import type { Clock, Timer } from "@multipooler/timing";
 import { settingsOf } from "./label.ts";
 import type { LabelSettings } from "./label-settings.ts";
 import { Line } from "./line.ts";
-import type { Place } from "./line.ts";
 import { OriginTurns } from "./origin-turns.ts";
-import type { Standing } from "./origin-turns.ts";
 import type { Unit } from "./unit.ts";
+import { Waiting } from "./waiting.ts";
 
 /** Counted for each unit besides its own bytes, so that the number of units is bounded too. */
 const BYTES_PER_UNIT = 1024;
@@ -15,20 +14,6 @@ const LIMIT_GRAIN_MS = 20;
 const MAX_OVERTAKEN = 8;
 /** So many origins are looked at to find one. */
 const LOOK_AHEAD = 16;
-
-interface Arrival {
-  readonly unit: Unit;
-  readonly at: number;
-}
-
-interface Entry {
-  readonly bytes: number;
-  readonly turns: OriginTurns;
-  readonly standing: Standing;
-  readonly arrival: Place<Arrival>;
-  readonly at: number;
-  overtaken: number;
-}
 
 export interface UnitQueueOptions {
   readonly clock: Clock;
@@ -51,10 +36,9 @@ export interface UnitQueueOptions {
  */
 export class UnitQueue {
   readonly #options: UnitQueueOptions;
-  readonly #entries = new Map<Unit, Entry>();
   readonly #turns = new OriginTurns();
   readonly #reserving: OriginTurns;
-  readonly #arrivals = new Line<Arrival>();
+  readonly #arrivals = new Line<Unit>();
   #bytes = 0;
   #timer: Timer | undefined;
 
@@ -64,7 +48,7 @@ export class UnitQueue {
   }
 
   get size(): number {
-    return this.#entries.size;
+    return this.#arrivals.length;
   }
 
   /** What the units that wait keep in memory. */
@@ -80,7 +64,7 @@ export class UnitQueue {
 
   /** How long the unit has waited that came first; 0 if none waits. */
   longestWaitMs(): number {
-    const first = this.#arrivals.first;
+    const first = this.#waitingOf(this.#arrivals.first);
     return first === undefined ? 0 : this.#options.clock.monotonic() - first.at;
   }
 
@@ -101,16 +85,13 @@ export class UnitQueue {
       return false;
     }
     this.#bytes += bytes;
-    const turns = unit.reserves === true ? this.#reserving : this.#turns;
-    const arrival = { unit, at: this.#options.clock.monotonic() };
-    this.#entries.set(unit, {
-      bytes,
-      turns,
-      standing: turns.enter(unit),
-      arrival: this.#arrivals.enter(arrival),
-      at: arrival.at,
-      overtaken: 0,
-    });
+    const waiting = (unit.waiting ??= new Waiting(unit, unit.origin));
+    waiting.isReserving = unit.reserves === true;
+    waiting.bytes = bytes;
+    waiting.at = this.#options.clock.monotonic();
+    waiting.overtaken = 0;
+    this.#turnsOf(waiting).enter(unit, waiting);
+    this.#arrivals.enter(waiting.arrival);
     this.#arm(this.#options.limitMs);
     return true;
   }
@@ -121,14 +102,14 @@ export class UnitQueue {
    */
   overtaking(settings: LabelSettings): Unit | undefined {
     const { next } = this;
-    const entry = next === undefined ? undefined : this.#entries.get(next);
-    if (entry === undefined || entry.overtaken >= MAX_OVERTAKEN) {
+    const waiting = this.#waitingOf(next);
+    if (waiting === undefined || waiting.overtaken >= MAX_OVERTAKEN) {
       return undefined;
     }
     let looked = 0;
-    for (const unit of entry.turns.firsts()) {
+    for (const unit of this.#turnsOf(waiting).firsts()) {
       if (unit !== undefined && unit !== next && settingsOf(unit) === settings) {
-        entry.overtaken += 1;
+        waiting.overtaken += 1;
         return unit;
       }
       looked += 1;
@@ -144,28 +125,30 @@ export class UnitQueue {
    * Returns how long it has waited.
    */
   take(unit: Unit): number {
-    const entry = this.#entries.get(unit);
-    entry?.turns.pass(entry.standing);
+    const waiting = this.#waitingOf(unit);
+    if (waiting === undefined) {
+      return 0;
+    }
+    this.#turnsOf(waiting).pass(waiting);
     this.remove(unit);
-    return entry === undefined ? 0 : this.#options.clock.monotonic() - entry.at;
+    return this.#options.clock.monotonic() - waiting.at;
   }
 
   /** Takes out a unit wherever it stands. False: it does not wait. */
   remove(unit: Unit): boolean {
-    const entry = this.#entries.get(unit);
-    if (entry === undefined) {
+    const waiting = this.#waitingOf(unit);
+    if (waiting === undefined) {
       return false;
     }
-    this.#entries.delete(unit);
-    this.#bytes -= entry.bytes;
-    this.#arrivals.leave(entry.arrival);
-    entry.turns.leave(unit, entry.standing);
+    this.#bytes -= waiting.bytes;
+    this.#arrivals.leave(waiting.arrival);
+    this.#turnsOf(waiting).leave(unit, waiting);
     return true;
   }
 
   /** Takes out `count` units in the order they came, except the first `after`. */
   takeOldest(after: number, count: number): Unit[] {
-    const units = [...this.#arrivals].slice(after, after + count).map(({ unit }) => unit);
+    const units = [...this.#arrivals].slice(after, after + count);
     for (const unit of units) {
       this.remove(unit);
     }
@@ -192,8 +175,17 @@ export class UnitQueue {
   }
 
   #cameAt(unit: Unit | undefined): number {
-    const entry = unit === undefined ? undefined : this.#entries.get(unit);
-    return entry?.at ?? Number.POSITIVE_INFINITY;
+    return this.#waitingOf(unit)?.at ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** How a unit waits here; `undefined`: it does not. */
+  #waitingOf(unit: Unit | undefined): Waiting<Unit> | undefined {
+    const waiting = unit?.waiting;
+    return waiting?.arrival.line === this.#arrivals ? waiting : undefined;
+  }
+
+  #turnsOf({ isReserving }: Waiting<Unit>): OriginTurns {
+    return isReserving ? this.#reserving : this.#turns;
   }
 
   /** One timer for all: it stays when its unit is served, and looks for the next one when it fires. */
@@ -212,14 +204,14 @@ export class UnitQueue {
       if (oldest === undefined) {
         return;
       }
-      const leftMs = oldest.at + limitMs - now;
+      const leftMs = this.#cameAt(oldest) + limitMs - now;
       if (leftMs > 0) {
         this.#arm(Math.max(leftMs, LIMIT_GRAIN_MS));
         return;
       }
       const waiting = this.size;
-      this.remove(oldest.unit);
-      onExpired(oldest.unit, waiting);
+      this.remove(oldest);
+      onExpired(oldest, waiting);
     }
   }
 }

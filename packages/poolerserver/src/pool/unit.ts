@@ -1,6 +1,7 @@
 import type { MultiPoolerError } from "../error.ts";
 import type { Label } from "./label.ts";
 import type { Lease } from "./lease.ts";
+import type { Waiting } from "./waiting.ts";
 
 /**
  * Whether a unit shares its backend.
@@ -24,6 +25,8 @@ export interface Unit {
   readonly label?: Label | undefined;
   /** Whether it keeps its backend for a reservation; see `reservedRatio`. Default: it does not. */
   readonly reserves?: boolean | undefined;
+  /** For the queue that it waits in, or has waited in. */
+  waiting?: Waiting<Unit> | undefined;
   /**
    * A backend is there. A shareable or mayWait unit sends its one request before this returns, and
    * gives the lease back when that has settled. Must not throw.

@@ -4,6 +4,7 @@ import type { MultiPoolerError } from "../../error.ts";
 import type { Label } from "../../pool/label.ts";
 import type { Lease } from "../../pool/lease.ts";
 import type { Unit, UnitKind } from "../../pool/unit.ts";
+import type { Waiting } from "../../pool/waiting.ts";
 import type { CarriedState } from "../carried-state.ts";
 import type { StatementMessage } from "../statements/statement-message.ts";
 import type { StatementPlacement } from "../statements/statement-placement.ts";
@@ -57,6 +58,7 @@ export class SessionUnit implements Unit, SpanRequest {
   #bytes: Buffer = NOTHING;
   #messages: readonly StatementMessage[] = NO_MESSAGES;
   #isPlaced = false;
+  waiting: Waiting<Unit> | undefined;
   /** What interrupts it, if something does. */
   interruption: UnitInterruption | undefined;
 
