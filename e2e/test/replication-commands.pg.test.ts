@@ -82,6 +82,15 @@ test("a standby is told whom to follow, and both show it", async () => {
   });
 });
 
+test("what a standby replays is shown again and again until Ctrl-C, a line of JSON each time", async () => {
+  const args = ["ctl", "replication", "--watch", "--json", "--interval", "100ms", "--address"];
+  await using watching = new WatchProcess([...args, await standby.grpc()]);
+  await expect.poll(() => watching.lines.length, PATIENCE).toBeGreaterThan(2);
+  expect(watching.lines.map((line) => typeof JSON.parse(line))).not.toContain("undefined");
+  expect(await watching.interrupt()).toBe(0);
+  expect(watching.complaints).toBe("");
+});
+
 test("a wait for a position ends when it is replayed, and says how far a paused standby is", async () => {
   await follow();
   expect((await ctl(standby, "replication", "stop")).stdout).toMatch(/^replay +paused$/m);

@@ -85,18 +85,33 @@ async function traced(address: string, traceparent?: string): Promise<void> {
 test("metrics and the spans of traced calls reach a collector, with its headers, and what is left at the stop", async () => {
   await using collector = await Collector.start();
   await using postgres = await startPostgres();
-  await using pooler = await servingPooler(postgres, {
-    "otlp-endpoint": collector.url,
-    "otlp-headers": "authorization=Bearer%20secret-token",
-    "otlp-metrics-interval": "1s",
-    "otlp-traces": "parent",
+  await using pooler = startPooler({
+    flags: {
+      ...flagsFor(postgres),
+      "otlp-endpoint": collector.url,
+      "otlp-headers": "authorization=Bearer%20secret-token",
+      "otlp-metrics-interval": "1s",
+      "otlp-traces": "parent",
+    },
+    // OpenTelemetry's own code would add the headers to those of the flag.
+    env: {
+      OTEL_EXPORTER_OTLP_HEADERS: "x-of-the-environment=1",
+      OTEL_EXPORTER_OTLP_METRICS_HEADERS: "x-of-the-environment=2",
+      OTEL_EXPORTER_OTLP_COMPRESSION: "gzip",
+    },
   });
+  await pooler.ready(200, { signal: AbortSignal.timeout(READY_LIMIT_MS) });
   await expect.poll(() => collector.has("/v1/metrics", "mg.pooler.up"), WITHIN).toBe(true);
   expect(collector.has("/v1/metrics", "zone1/e2e")).toBe(true);
   expect(collector.deliveries[0]?.headers).toMatchObject({
     authorization: "Bearer secret-token",
     "content-type": "application/x-protobuf",
   });
+  expect(collector.deliveries[0]?.headers).not.toHaveProperty("x-of-the-environment");
+  const ignored = pooler.log.find(({ ignored: names }) => names !== undefined);
+  expect(ignored?.["ignored"]).toContainEqual(
+    expect.stringMatching(/^OTEL_EXPORTER_OTLP_COMPRESSION is ignored: /),
+  );
   const settings = await (await fetch(`${await pooler.http()}/config`)).text();
   expect(settings).not.toContain("secret-token");
   expect(JSON.stringify(pooler.log)).not.toContain("secret-token");
