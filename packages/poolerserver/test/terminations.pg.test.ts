@@ -2,7 +2,7 @@ import type { AdminRow } from "@multipooler/controller-api";
 import { systemClock } from "@multipooler/timing";
 import { BackendConnection, SimpleQuery } from "@multipooler/pgwire";
 import type { RequestEnd } from "@multipooler/pgwire";
-import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
+import type { TestPostgres } from "@multipooler/test-postgres";
 import { expect, test } from "vitest";
 import { Terminations } from "../src/execution/terminations.ts";
 import { useDatabases } from "./test-server.ts";
@@ -10,7 +10,7 @@ import { useDatabases } from "./test-server.ts";
 const PROCESSES = 40;
 const PATIENCE = { timeout: 10_000 };
 
-let postgres: EmbeddedPostgres;
+let postgres: TestPostgres;
 
 useDatabases((started) => {
   postgres = started;

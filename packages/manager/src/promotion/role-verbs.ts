@@ -10,6 +10,7 @@ import type { Terms } from "../terms/terms.ts";
 import type { ActionJournal, RoleAction } from "./action-journal.ts";
 import { demotionSteps } from "./demotion.ts";
 import { beginAction, detailsOf, takeDemotionAlong } from "./journal-terms.ts";
+import type { Beginning } from "./journal-terms.ts";
 import { promotionSteps, undoingSteps } from "./promotion.ts";
 import {
   checkDemotable,
@@ -70,14 +71,16 @@ export class RoleVerbs {
       if (isPromoted(facts, request)) {
         return { ...(await this.#done([], position, PoolerType.Primary)), wasAlready: true };
       }
-      const { synchronous, explain = false } = request;
+      const { explain = false } = request;
+      const synchronous =
+        request.synchronous ?? detailsOf("Promote", facts, journal.entry).synchronous;
       const promotion = { subject, journal, terms, synchronous, position };
       const steps = promotionSteps(promotion, lease);
       subject.requireTopology();
       if (explain) {
         return this.#planned(steps, position);
       }
-      await this.#run("Promote", steps, lease, facts);
+      await this.#run("Promote", steps, { facts, lease, synchronous });
       return await this.#done(steps, await subject.replication.position(), PoolerType.Primary);
     });
   }
@@ -128,7 +131,7 @@ export class RoleVerbs {
       if (explain) {
         return this.#planned(steps, position);
       }
-      await this.#run("UndoDemote", steps, lease, facts);
+      await this.#run("UndoDemote", steps, { facts, lease });
       return await this.#done(steps, await subject.replication.position(), PoolerType.Primary);
     });
   }
@@ -169,7 +172,7 @@ export class RoleVerbs {
       const { synchronous } = detailsOf("Demote", facts, journal.entry);
       return { ...this.#planned(steps, position), terminated: 0, synchronous };
     }
-    await this.#run("Demote", steps, lease, facts);
+    await this.#run("Demote", steps, { facts, lease });
     const { lsn, terminated = 0, synchronous } = journal.entry ?? {};
     const result = await this.#done(steps, position, PoolerType.Replica);
     return { ...result, lsn, terminated, synchronous };
@@ -191,10 +194,9 @@ export class RoleVerbs {
   async #run(
     action: RoleAction,
     steps: readonly RoleStep[],
-    lease: ActionLease,
-    facts: RoleFacts<unknown>,
+    beginning: Omit<Beginning, "action">,
   ): Promise<void> {
-    await beginAction(this.#options, { action, facts, lease });
+    await beginAction(this.#options, { ...beginning, action });
     await runSteps(action, steps, this.#options.logger);
   }
 

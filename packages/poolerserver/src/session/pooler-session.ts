@@ -68,7 +68,7 @@ export class PoolerSession implements Session, Holder, UnitSource, ChannelOwner 
     this.#options = options;
     this.parameters = parameters;
     this.#carried = state.carried;
-    this.cutter = cutterOf(state, engine, settings);
+    this.cutter = cutterOf(state, engine, { settings, onGroupDue: () => this.goOn() });
     this.#flow = new InputFlow({ client, input: this.cutter.input, maxBytes: limits.inputBytes });
     this.#output = new ClientOutput({ client, maxHeldBytes: limits.heldBytes });
     const run = new UnitRun({ ...engine, ...state, settings, source: this, origin: caller.origin });
@@ -312,7 +312,7 @@ export class PoolerSession implements Session, Holder, UnitSource, ChannelOwner 
     this.#life = "ended";
     this.#channels.end();
     this.#output.close(reason === undefined ? undefined : encodePoolerError(reason, "FATAL"));
-    this.cutter.input.clear();
+    this.cutter.end();
     this.#options.client.ended(reason);
     this.#run.withdraw();
     const { phase } = this.#run;
