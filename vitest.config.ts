@@ -16,6 +16,7 @@ const MEASURING = [
   "leaks/leaks",
   "leaving-latency",
   "open-files",
+  "pending-cancels",
   "result-shapes",
   "slow-reader",
   "switchover",
