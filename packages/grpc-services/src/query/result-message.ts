@@ -69,7 +69,7 @@ function encodeBlock(result: QueryResult, block: readonly Uint8Array[]): Message
 const SEPARATE_BYTES = 16_384;
 
 /** Copies small parts that follow each other together; so a small part keeps no large buffer. */
-function gather(parts: readonly Uint8Array[]): MessageBytes {
+function gather(parts: readonly Uint8Array[]): readonly Uint8Array[] {
   const gathered: Uint8Array[] = [];
   let small: Uint8Array[] = [];
   for (const part of parts) {
@@ -80,7 +80,7 @@ function gather(parts: readonly Uint8Array[]): MessageBytes {
       small = [];
     }
   }
-  return gathered.length === 0 ? Buffer.concat(small) : [...gathered, ...joined(small)];
+  return [...gathered, ...joined(small)];
 }
 
 function joined(small: readonly Uint8Array[]): readonly Uint8Array[] {

@@ -114,7 +114,7 @@ export class MessageReader {
     if (rowCount === 0) {
       return this.#beginMessage();
     }
-    this.input.offset = end;
+    this.input.advance(end);
     return this.#rows(code, chunk.subarray(start, end), rowCount);
   }
 
@@ -122,7 +122,7 @@ export class MessageReader {
     const { input } = this;
     const { chunk, offset: start } = input;
     if (chunk.length - start < HEADER_BYTES) {
-      input.offset = input.partial.fill(chunk, start, HEADER_BYTES);
+      input.collect(HEADER_BYTES);
       return "none";
     }
     const code = chunk.readUInt8(start);
@@ -134,20 +134,21 @@ export class MessageReader {
     }
     const kept = keptBytes(code, size);
     if (start + kept > chunk.length) {
-      input.offset = input.partial.fill(chunk, start, kept);
+      input.collect(kept);
       return "none";
     }
-    input.offset = start + kept;
+    const end = start + kept;
+    input.advance(end);
     return kept === size
-      ? this.#message(chunk, start, input.offset)
-      : this.#cutMessage(chunk.subarray(start, input.offset), size);
+      ? this.#message(chunk, start, end)
+      : this.#cutMessage(chunk.subarray(start, end), size);
   }
 
   #continueMessage(): Found {
     const { input } = this;
     const { partial } = input;
     if (partial.length < HEADER_BYTES) {
-      input.offset = partial.fill(input.chunk, input.offset, HEADER_BYTES);
+      input.collect(HEADER_BYTES);
       if (partial.length < HEADER_BYTES) {
         return "none";
       }
@@ -162,7 +163,7 @@ export class MessageReader {
       return this.#rows(code, piece, 0);
     }
     const kept = keptBytes(code, size);
-    input.offset = partial.fill(input.chunk, input.offset, kept);
+    input.collect(kept);
     if (partial.length < kept) {
       return "none";
     }
@@ -178,8 +179,8 @@ export class MessageReader {
     const { chunk, offset: start } = input;
     const count = Math.min(this.#rowBytesLeft, MAX_ROW_BLOCK_BYTES, chunk.length - start);
     this.#rowBytesLeft -= count;
-    input.offset = start + count;
-    const piece = chunk.subarray(start, input.offset);
+    input.advance(start + count);
+    const piece = chunk.subarray(start, start + count);
     return this.#rows(this.code, piece, this.#rowBytesLeft > 0 ? 0 : 1);
   }
 

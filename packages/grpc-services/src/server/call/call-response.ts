@@ -53,17 +53,15 @@ export class CallResponse {
       stream.respond(HEADERS, { waitForTrailers: true });
     }
     const length = messageLength(message);
-    if (message instanceof Uint8Array && length <= JOINED_BYTES) {
-      const framed = Buffer.allocUnsafe(PREFIX_BYTES + length);
-      writePrefix(framed, length);
-      framed.set(message, PREFIX_BYTES);
-      this.#writer.write([framed], onSent);
+    const isOwned = !(message instanceof Uint8Array);
+    const parts = isOwned ? message : [message];
+    if (length <= JOINED_BYTES) {
+      this.#writer.write([joined(parts, length)], { isOwned: false, onSent });
       return;
     }
     const prefix = Buffer.allocUnsafe(PREFIX_BYTES);
     writePrefix(prefix, length);
-    const parts = message instanceof Uint8Array ? [message] : message;
-    this.#writer.write([prefix, ...parts], onSent);
+    this.#writer.write([prefix, ...parts], { isOwned, onSent });
   }
 
   /** Ends the call, behind what was written. Does nothing for one that has ended. */
@@ -93,6 +91,17 @@ export class CallResponse {
     this.#isEnded = true;
     this.#stream.close(constants.NGHTTP2_ENHANCE_YOUR_CALM);
   }
+}
+
+function joined(parts: readonly Uint8Array[], length: number): Buffer {
+  const framed = Buffer.allocUnsafe(PREFIX_BYTES + length);
+  writePrefix(framed, length);
+  let at = PREFIX_BYTES;
+  for (const part of parts) {
+    framed.set(part, at);
+    at += part.byteLength;
+  }
+  return framed;
 }
 
 function writePrefix(target: Buffer, length: number): void {
