@@ -37,9 +37,24 @@ export class ByteInput {
    * a chunk that was copied as a whole, as most are in the middle of a long row, is returned at once.
    */
   collect(wanted: number): void {
+    this.#copied(this.partial.fill(this.chunk, this.offset, wanted));
+  }
+
+  /**
+   * Goes on to `end`, and returns what was before it as a copy in memory of its own. Where the rest of
+   * the chunk is copied, too, its memory is returned.
+   */
+  copy(end: number): Buffer {
     const { chunk, offset } = this;
-    const end = this.partial.fill(chunk, offset, wanted);
-    this.#copiedBytes += end - offset;
+    const bytes = Buffer.allocUnsafeSlow(end - offset);
+    chunk.copy(bytes, 0, offset, end);
+    this.#copied(end);
+    return bytes;
+  }
+
+  #copied(end: number): void {
+    const { chunk } = this;
+    this.#copiedBytes += end - this.offset;
     this.advance(end);
     if (this.#copiedBytes > 0 && this.#copiedBytes === chunk.length) {
       this.#copiedBytes = 0;

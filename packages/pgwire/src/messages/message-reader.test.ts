@@ -301,6 +301,26 @@ describe("the memory of a chunk", () => {
     expect(chunks.map(({ length }) => length)).toEqual([400, 0, 0, 0, 0, 55]);
   });
 
+  test("is returned when its rows were copied, each run to memory of its own", () => {
+    const rows = Array.from({ length: 50 }, (_, index) => dataRow(String(index)));
+    const stream = Buffer.concat([rowDescription("a"), ...rows, readyForQuery()]);
+    const chunks = cut(stream, [100]);
+    const frames = readAll(chunks);
+    expect(meaning(frames)).toEqual(meaning(readAll([stream])));
+    expect(chunks.slice(1, -1).map(({ length }) => length)).toEqual(
+      chunks.slice(1, -1).map(() => 0),
+    );
+    const runs = frames.flatMap((frame) =>
+      frame.type === "rows" && frame.rowCount > 1 ? [frame.block] : [],
+    );
+    // What ends with the answer is a view.
+    const copied = runs.slice(0, -1);
+    expect(copied.length).toBeGreaterThan(chunks.length / 2);
+    expect(copied.map(({ buffer }) => buffer.byteLength)).toEqual(
+      copied.map(({ length }) => length),
+    );
+  });
+
   test("stays the reader's when its blocks are given back by who owns them", () => {
     const reader = newReader();
     for (const value of ["1", "2"]) {

@@ -1,4 +1,4 @@
-import { MAX_ROW_BLOCK_BYTES } from "@multipooler/query-service";
+import { MAX_ROW_BLOCK_BYTES, ownsMemory } from "@multipooler/query-service";
 import type { ByteInput } from "./byte-input.ts";
 import { endCutDiagnostic, keptBytes } from "./long-diagnostic.ts";
 import { checkedSize } from "./message-size.ts";
@@ -114,8 +114,22 @@ export class MessageReader {
     if (rowCount === 0) {
       return this.#beginMessage();
     }
-    this.input.advance(end);
-    return this.#rows(code, chunk.subarray(start, end), rowCount);
+    return this.#rows(code, this.#takeRun(code, end), rowCount);
+  }
+
+  /**
+   * The rows up to `end`. In the middle of a result they are copied, so that they are all that is in
+   * their memory: their receiver can return that, and that of the chunk is returned here.
+   */
+  #takeRun(code: number, end: number): Buffer {
+    const { input } = this;
+    const { chunk, offset: start } = input;
+    const goesOn = end === chunk.length || chunk[end] === code;
+    if (code === BackendMessage.DataRow && goesOn && ownsMemory(chunk)) {
+      return input.copy(end);
+    }
+    input.advance(end);
+    return chunk.subarray(start, end);
   }
 
   #beginMessage(): Found {

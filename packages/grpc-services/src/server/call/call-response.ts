@@ -1,5 +1,6 @@
 import { constants } from "node:http2";
 import type { OutgoingHttpHeaders, ServerHttp2Stream } from "node:http2";
+import { returnMemory } from "@multipooler/query-service";
 import { DETAILS_TRAILER } from "../../errors/rpc-status.ts";
 import type { RpcStatus } from "../../errors/rpc-status.ts";
 import type { MessageBytes } from "../rpc.ts";
@@ -57,6 +58,9 @@ export class CallResponse {
     const parts = isOwned ? message : [message];
     if (length <= JOINED_BYTES) {
       this.#writer.write([joined(parts, length)], { isOwned: false, onSent });
+      if (isOwned) {
+        parts.forEach(returnMemory);
+      }
       return;
     }
     const prefix = Buffer.allocUnsafe(PREFIX_BYTES);
@@ -93,6 +97,7 @@ export class CallResponse {
   }
 }
 
+/** The message behind its prefix. */
 function joined(parts: readonly Uint8Array[], length: number): Buffer {
   const framed = Buffer.allocUnsafe(PREFIX_BYTES + length);
   writePrefix(framed, length);
