@@ -98,7 +98,12 @@ test("a client that reads slowly gets everything", async () => {
   pooler.manager.execute = async (_request, sink) => {
     await sink.write({ type: "fields", bytes: encodeFields(textFields("a")) });
     for (let block = 0; block < blocks; block += 1) {
-      await sink.write({ type: "rows", bytes: BLOCK, rowCount: 2000, inProgress: false });
+      await sink.write({
+        type: "rows",
+        bytes: Buffer.from(BLOCK),
+        rowCount: 2000,
+        inProgress: false,
+      });
     }
     await sink.write({ type: "complete", bytes: encodeCommandTag(`SELECT ${blocks * 2000}`) });
   };

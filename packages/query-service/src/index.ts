@@ -44,4 +44,5 @@ export { ReservationReason } from "./reservation.ts";
 export type { Outcome, Reservation } from "./reservation.ts";
 export { MAX_ROW_BLOCK_BYTES } from "./result.ts";
 export type { Field, ResultEvent, ResultSink } from "./result.ts";
+export { ownsMemory, returnMemory } from "./return-memory.ts";
 export type { PinReason, Session, SessionCaller, SessionClient, SessionState } from "./session.ts";

@@ -41,7 +41,8 @@ export interface Field {
  * says `inProgress` and counts no row; the last counts one.
  *
  * The receiver owns the bytes: they are never written to again. They may be a view into a larger
- * buffer, so a receiver that keeps a few of them for long should copy.
+ * buffer, so a receiver that keeps a few of them for long should copy. Where they are all of their
+ * buffer, the receiver may return its memory.
  */
 export type ResultEvent =
   | { readonly type: "fields"; readonly bytes: Uint8Array }

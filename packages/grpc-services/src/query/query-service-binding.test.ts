@@ -12,6 +12,7 @@ import { expect, test } from "vitest";
 import { dataRow, textFields } from "../../test/data-rows.ts";
 import { FakeManager } from "../../test/fake-manager.ts";
 import { bindQueryService } from "./query-service-binding.ts";
+import type { MessageBytes } from "../server/rpc.ts";
 import type { BoundHandler } from "../server/service-binding.ts";
 
 const BATCH_BYTES = 200;
@@ -98,7 +99,10 @@ async function streamed(
   if (handler.kind !== "serverStream") {
     throw new TypeError("not a stream");
   }
-  const sink = { write: (message: Uint8Array): undefined => void messages.push(message) };
+  const sink = {
+    write: (message: MessageBytes): undefined =>
+      void messages.push(Buffer.concat([message].flat())),
+  };
   await handler.call(StreamExecuteRequest.encode(request).finish(), sink, context);
   return messages;
 }

@@ -29,8 +29,8 @@ test("a message with a block in parts decodes to what the generated encoder woul
       fc.array(fc.uint8Array({ maxLength: 300 }), { minLength: 1, maxLength: 4 }),
       (values, block) => {
         const result = QueryResult.fromPartial(values);
-        const bytes = encode({ kind: "result", result, block });
         const whole = { ...result, passthroughBlock: Buffer.concat(block) };
+        const bytes = encode({ kind: "result", result, block });
         const generated = StreamExecuteResponse.encode({
           result: { payload: { $case: "result", value: whole } },
           reservedState: undefined,
@@ -57,21 +57,38 @@ test.each([0, 127, 128, 16_383, 16_384, 2_097_151, 2_097_152, 3_000_000])(
   },
 );
 
-test("large parts of a block are handed on as they are, small ones between them are put together", () => {
-  const [large, small] = [new Uint8Array(20_000).fill(1), new Uint8Array(30).fill(2)];
+/** Parts of a block, of which a message can be made once. */
+function partsOf(...sizes: readonly number[]): Uint8Array[] {
+  return sizes.map((size, index) => new Uint8Array(size).fill(index));
+}
+
+test.each([
+  {
+    what: "large parts are handed on as they are, small ones between them are put together",
+    sizes: [30, 20_000, 30, 30, 20_000],
+    lengths: [expect.any(Number), 20_000, 60, 20_000],
+  },
+  {
+    what: "small parts are put together to 64 KiB at most",
+    sizes: Array.from({ length: 20 }, () => 10_000),
+    lengths: [expect.any(Number), 60_000, 60_000, 20_000],
+  },
+  {
+    what: "the parts of a short message are left to who sends it",
+    sizes: [30, 30],
+    lengths: [expect.any(Number), 30, 30],
+  },
+])("of a block $what", ({ sizes, lengths }) => {
   const result = QueryResult.fromPartial({ commandTag: "SELECT 5" });
-  const block = [small, large, small, small, large];
-  const message: ResultMessage = { kind: "result", result, block };
-  const parts = [encodeResultMessage(message)].flat();
-  expect(parts.map(({ byteLength }) => byteLength)).toEqual([
-    expect.any(Number),
-    20_000,
-    60,
-    20_000,
-  ]);
-  expect([parts[1], parts[3]]).toEqual([large, large]);
-  expect(parts[1]).toBe(large);
-  expect(decode(encode(message)).result?.payload).toMatchObject({
-    value: { commandTag: "SELECT 5", passthroughBlock: new Uint8Array(Buffer.concat(block)) },
+  const block = partsOf(...sizes);
+  const large = block.filter(({ byteLength }) => byteLength >= 20_000);
+  const parts = [encodeResultMessage({ kind: "result", result, block })].flat();
+  expect(parts.map(({ byteLength }) => byteLength)).toEqual(lengths);
+  expect(parts).toEqual(expect.arrayContaining(large));
+  expect(decode(Buffer.concat(parts)).result?.payload).toMatchObject({
+    value: {
+      commandTag: "SELECT 5",
+      passthroughBlock: new Uint8Array(Buffer.concat(partsOf(...sizes))),
+    },
   });
 });

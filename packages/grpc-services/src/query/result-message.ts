@@ -1,6 +1,8 @@
 import { StreamExecuteResponse } from "@multipooler/proto/multipoolerservice";
 import { QueryResult } from "@multipooler/proto/query";
 import type { Field, PgDiagnostic, ReservedState } from "@multipooler/proto/query";
+import { returnMemory } from "@multipooler/query-service";
+import { messageLength } from "../server/call/call-sink.ts";
 import type { MessageBytes } from "../server/rpc.ts";
 
 /** One message of a result stream. The parts of a passthrough block are kept beside the result. */
@@ -67,24 +69,46 @@ function encodeBlock(result: QueryResult, block: readonly Uint8Array[]): Message
 
 /** From this size on sending a part by itself costs less than copying it. */
 const SEPARATE_BYTES = 16_384;
+/** What is put together is no longer, which leaves in one write: the allocator has such memory at hand. */
+const JOINED_BYTES = 65_536;
 
-/** Copies small parts that follow each other together; so a small part keeps no large buffer. */
-function gather(parts: readonly Uint8Array[]): MessageBytes {
+/**
+ * Copies small parts that follow each other together; so a small part keeps no large buffer. Where all of
+ * them are small, the sink does.
+ */
+function gather(parts: readonly Uint8Array[]): readonly Uint8Array[] {
+  if (messageLength(parts) < SEPARATE_BYTES) {
+    return parts;
+  }
   const gathered: Uint8Array[] = [];
   let small: Uint8Array[] = [];
+  let smallBytes = 0;
   for (const part of parts) {
-    if (part.byteLength < SEPARATE_BYTES) {
-      small.push(part);
-    } else {
-      gathered.push(...joined(small), part);
+    const { byteLength } = part;
+    const isSmall = byteLength < SEPARATE_BYTES;
+    if (!isSmall || smallBytes + byteLength > JOINED_BYTES) {
+      gathered.push(...joined(small, smallBytes));
       small = [];
+      smallBytes = 0;
+    }
+    if (isSmall) {
+      small.push(part);
+      smallBytes += byteLength;
+    } else {
+      gathered.push(part);
     }
   }
-  return gathered.length === 0 ? Buffer.concat(small) : [...gathered, ...joined(small)];
+  return [...gathered, ...joined(small, smallBytes)];
 }
 
-function joined(small: readonly Uint8Array[]): readonly Uint8Array[] {
-  return small.length === 0 ? [] : [Buffer.concat(small)];
+/** Nobody needs the small ones any more. */
+function joined(small: readonly Uint8Array[], bytes: number): readonly Uint8Array[] {
+  if (small.length < 2) {
+    return small;
+  }
+  const whole = Buffer.concat(small, bytes);
+  small.forEach(returnMemory);
+  return [whole];
 }
 
 /** The bytes of columns that come again, which are those of `KnownFields`. */

@@ -9,7 +9,10 @@ export interface CallContext {
   readonly peer: string;
 }
 
-/** The bytes of one message: in one piece, or in several that are sent one behind the other. */
+/**
+ * The bytes of one message: in one piece, or in several that are sent one behind the other. Those are the
+ * sink's from then on, which returns their memory where they are all that is in it.
+ */
 export type MessageBytes = Uint8Array | readonly Uint8Array[];
 
 /** Where a handler writes the messages of a stream. */

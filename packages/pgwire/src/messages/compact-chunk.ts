@@ -1,4 +1,4 @@
-import { ownsMemory, returnMemory } from "./return-memory.ts";
+import { ownsMemory, returnMemory } from "@multipooler/query-service";
 
 /** A chunk up to this size is copied. */
 const COPIED_BYTES = 4096;

@@ -8,7 +8,7 @@ import {
   readyForQuery,
   rowDescription,
 } from "../../test/backend-messages.ts";
-import { MAX_ROW_BLOCK_BYTES } from "@multipooler/query-service";
+import { MAX_ROW_BLOCK_BYTES, returnMemory } from "@multipooler/query-service";
 import { PgwireError } from "../error.ts";
 import { ByteInput } from "./byte-input.ts";
 import { MessageReader } from "./message-reader.ts";
@@ -75,12 +75,13 @@ function meaning(frames: readonly Frame[]): string[] {
   return result;
 }
 
+/** As a socket hands them over: each in memory of its own, which may be returned when it was read. */
 function cut(stream: Buffer, sizes: readonly number[]): Buffer[] {
   const chunks: Buffer[] = [];
   let offset = 0;
   for (let index = 0; offset < stream.length; index += 1) {
     const size = sizes[index % sizes.length] ?? 1;
-    chunks.push(stream.subarray(offset, offset + size));
+    chunks.push(Buffer.from(Uint8Array.from(stream.subarray(offset, offset + size)).buffer));
     offset += size;
   }
   return chunks;
@@ -289,4 +290,48 @@ test("it tells whether the stream stands between two messages", () => {
     }
     expect(reader.atBoundary, `after byte ${at + 1}`).toBe(ends.has(at + 1));
   }
+});
+
+describe("the memory of a chunk", () => {
+  test("is returned when all of it belongs to a message that is put together", () => {
+    const long = dataRow("x".repeat(1000));
+    const stream = Buffer.concat([rowDescription("a"), long, long, readyForQuery()]);
+    const chunks = cut(stream, [400]);
+    expect(meaning(readAll(chunks))).toEqual(meaning(readAll([stream])));
+    expect(chunks.map(({ length }) => length)).toEqual([400, 0, 0, 0, 0, 55]);
+  });
+
+  test("is returned when its rows were copied, each run to memory of its own", () => {
+    const rows = Array.from({ length: 50 }, (_, index) => dataRow(String(index)));
+    const stream = Buffer.concat([rowDescription("a"), ...rows, readyForQuery()]);
+    const chunks = cut(stream, [100]);
+    const frames = readAll(chunks);
+    expect(meaning(frames)).toEqual(meaning(readAll([stream])));
+    expect(chunks.slice(1, -1).map(({ length }) => length)).toEqual(
+      chunks.slice(1, -1).map(() => 0),
+    );
+    const runs = frames.flatMap((frame) =>
+      frame.type === "rows" && frame.rowCount > 1 ? [frame.block] : [],
+    );
+    // What ends with the answer is a view.
+    const copied = runs.slice(0, -1);
+    expect(copied.length).toBeGreaterThan(chunks.length / 2);
+    expect(copied.map(({ buffer }) => buffer.byteLength)).toEqual(
+      copied.map(({ length }) => length),
+    );
+  });
+
+  test("stays the reader's when its blocks are given back by who owns them", () => {
+    const reader = newReader();
+    for (const value of ["1", "2"]) {
+      reader.input.push(Buffer.from(Uint8Array.from(dataRow(value)).buffer));
+      const frame = nextFrame(reader);
+      expect(frame).toMatchObject({ type: "rows", rowCount: 1, block: dataRow(value) });
+      if (frame?.type === "rows") {
+        returnMemory(frame.block);
+        expect(frame.block).toHaveLength(0);
+      }
+      expect(nextFrame(reader)).toBeUndefined();
+    }
+  });
 });

@@ -1,4 +1,4 @@
-import { MAX_ROW_BLOCK_BYTES } from "@multipooler/query-service";
+import { MAX_ROW_BLOCK_BYTES, ownsMemory } from "@multipooler/query-service";
 import type { ByteInput } from "./byte-input.ts";
 import { endCutDiagnostic, keptBytes } from "./long-diagnostic.ts";
 import { checkedSize } from "./message-size.ts";
@@ -114,15 +114,29 @@ export class MessageReader {
     if (rowCount === 0) {
       return this.#beginMessage();
     }
-    this.input.offset = end;
-    return this.#rows(code, chunk.subarray(start, end), rowCount);
+    return this.#rows(code, this.#takeRun(code, end), rowCount);
+  }
+
+  /**
+   * The rows up to `end`. In the middle of a result they are copied, so that they are all that is in
+   * their memory: their receiver can return that, and that of the chunk is returned here.
+   */
+  #takeRun(code: number, end: number): Buffer {
+    const { input } = this;
+    const { chunk, offset: start } = input;
+    const goesOn = end === chunk.length || chunk[end] === code;
+    if (code === BackendMessage.DataRow && goesOn && ownsMemory(chunk)) {
+      return input.copy(end);
+    }
+    input.advance(end);
+    return chunk.subarray(start, end);
   }
 
   #beginMessage(): Found {
     const { input } = this;
     const { chunk, offset: start } = input;
     if (chunk.length - start < HEADER_BYTES) {
-      input.offset = input.partial.fill(chunk, start, HEADER_BYTES);
+      input.collect(HEADER_BYTES);
       return "none";
     }
     const code = chunk.readUInt8(start);
@@ -134,20 +148,21 @@ export class MessageReader {
     }
     const kept = keptBytes(code, size);
     if (start + kept > chunk.length) {
-      input.offset = input.partial.fill(chunk, start, kept);
+      input.collect(kept);
       return "none";
     }
-    input.offset = start + kept;
+    const end = start + kept;
+    input.advance(end);
     return kept === size
-      ? this.#message(chunk, start, input.offset)
-      : this.#cutMessage(chunk.subarray(start, input.offset), size);
+      ? this.#message(chunk, start, end)
+      : this.#cutMessage(chunk.subarray(start, end), size);
   }
 
   #continueMessage(): Found {
     const { input } = this;
     const { partial } = input;
     if (partial.length < HEADER_BYTES) {
-      input.offset = partial.fill(input.chunk, input.offset, HEADER_BYTES);
+      input.collect(HEADER_BYTES);
       if (partial.length < HEADER_BYTES) {
         return "none";
       }
@@ -162,7 +177,7 @@ export class MessageReader {
       return this.#rows(code, piece, 0);
     }
     const kept = keptBytes(code, size);
-    input.offset = partial.fill(input.chunk, input.offset, kept);
+    input.collect(kept);
     if (partial.length < kept) {
       return "none";
     }
@@ -178,8 +193,8 @@ export class MessageReader {
     const { chunk, offset: start } = input;
     const count = Math.min(this.#rowBytesLeft, MAX_ROW_BLOCK_BYTES, chunk.length - start);
     this.#rowBytesLeft -= count;
-    input.offset = start + count;
-    const piece = chunk.subarray(start, input.offset);
+    input.advance(start + count);
+    const piece = chunk.subarray(start, start + count);
     return this.#rows(this.code, piece, this.#rowBytesLeft > 0 ? 0 : 1);
   }
 

@@ -1,4 +1,4 @@
-import { returnMemory } from "./return-memory.ts";
+import { returnMemory } from "@multipooler/query-service";
 
 /** Reserved for a message of which only the beginning has arrived. */
 const INITIAL_CAPACITY_BYTES = 65_536;

@@ -32,12 +32,13 @@ const anyAnswer = fc
   .map(([messages, status]) => Buffer.concat([...messages, readyForQuery(status)]));
 const anySizes = fc.array(fc.integer({ min: 1, max: 64 }), { minLength: 1, maxLength: 20 });
 
+/** As a socket hands them over: each in memory of its own, which may be returned when it was read. */
 function cut(stream: Buffer, sizes: readonly number[]): Buffer[] {
   const chunks: Buffer[] = [];
   let offset = 0;
   for (let index = 0; offset < stream.length; index += 1) {
     const size = sizes[index % sizes.length] ?? 1;
-    chunks.push(stream.subarray(offset, offset + size));
+    chunks.push(Buffer.from(Uint8Array.from(stream.subarray(offset, offset + size)).buffer));
     offset += size;
   }
   return chunks;

@@ -155,7 +155,7 @@ export class SpanReader {
     }
     if (chunk.length - offset < HEADER_BYTES) {
       this.#emit(request, offset);
-      input.offset = input.partial.fill(chunk, offset, HEADER_BYTES);
+      input.collect(HEADER_BYTES);
       return "none";
     }
     const code = chunk.readUInt8(offset);
@@ -185,7 +185,7 @@ export class SpanReader {
     const input = this.#input;
     const { partial } = input;
     if (partial.length < HEADER_BYTES) {
-      input.offset = partial.fill(input.chunk, input.offset, HEADER_BYTES);
+      input.collect(HEADER_BYTES);
       if (partial.length < HEADER_BYTES) {
         return "none";
       }
@@ -212,7 +212,7 @@ export class SpanReader {
     const { partial } = input;
     const isLong = this.code === BackendMessage.ErrorResponse && size > INSPECTED_BYTES;
     const kept = isLong ? INSPECTED_BYTES : size;
-    input.offset = partial.fill(input.chunk, input.offset, kept);
+    input.collect(kept);
     if (partial.length < kept) {
       return "none";
     }

@@ -1,5 +1,6 @@
 import { constants } from "node:http2";
 import type { OutgoingHttpHeaders, ServerHttp2Stream } from "node:http2";
+import { returnMemory } from "@multipooler/query-service";
 import { DETAILS_TRAILER } from "../../errors/rpc-status.ts";
 import type { RpcStatus } from "../../errors/rpc-status.ts";
 import type { MessageBytes } from "../rpc.ts";
@@ -53,17 +54,18 @@ export class CallResponse {
       stream.respond(HEADERS, { waitForTrailers: true });
     }
     const length = messageLength(message);
-    if (message instanceof Uint8Array && length <= JOINED_BYTES) {
-      const framed = Buffer.allocUnsafe(PREFIX_BYTES + length);
-      writePrefix(framed, length);
-      framed.set(message, PREFIX_BYTES);
-      this.#writer.write([framed], onSent);
+    const isOwned = !(message instanceof Uint8Array);
+    const parts = isOwned ? message : [message];
+    if (length <= JOINED_BYTES) {
+      this.#writer.write([joined(parts, length)], { isOwned: false, onSent });
+      if (isOwned) {
+        parts.forEach(returnMemory);
+      }
       return;
     }
     const prefix = Buffer.allocUnsafe(PREFIX_BYTES);
     writePrefix(prefix, length);
-    const parts = message instanceof Uint8Array ? [message] : message;
-    this.#writer.write([prefix, ...parts], onSent);
+    this.#writer.write([prefix, ...parts], { isOwned, onSent });
   }
 
   /** Ends the call, behind what was written. Does nothing for one that has ended. */
@@ -93,6 +95,18 @@ export class CallResponse {
     this.#isEnded = true;
     this.#stream.close(constants.NGHTTP2_ENHANCE_YOUR_CALM);
   }
+}
+
+/** The message behind its prefix. */
+function joined(parts: readonly Uint8Array[], length: number): Buffer {
+  const framed = Buffer.allocUnsafe(PREFIX_BYTES + length);
+  writePrefix(framed, length);
+  let at = PREFIX_BYTES;
+  for (const part of parts) {
+    framed.set(part, at);
+    at += part.byteLength;
+  }
+  return framed;
 }
 
 function writePrefix(target: Buffer, length: number): void {

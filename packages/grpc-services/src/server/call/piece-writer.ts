@@ -1,12 +1,21 @@
 import type { ServerHttp2Stream } from "node:http2";
+import { returnMemory } from "@multipooler/query-service";
 
 /** A stream of HTTP/2, as far as it is written to. */
 export type PieceStream = Pick<ServerHttp2Stream, "cork" | "uncork" | "write">;
 
 interface Part {
   readonly bytes: Uint8Array;
+  /** What nobody needs when this part has left. */
+  readonly owned: Uint8Array | undefined;
   /** Called when this part has left. */
   readonly onSent: (() => void) | undefined;
+}
+
+interface WriteOptions {
+  /** Whether the parts are the writer's, which returns their memory then. */
+  readonly isOwned: boolean;
+  readonly onSent: () => void;
 }
 
 /** HTTP/2's own window: what leaves at once to a client that has not widened it. */
@@ -34,10 +43,11 @@ export class PieceWriter {
   }
 
   /** Calls `onSent` once all of the parts have left; not always when the stream ends before that. */
-  write(parts: readonly Uint8Array[], onSent: () => void): void {
+  write(parts: readonly Uint8Array[], { isOwned, onSent }: WriteOptions): void {
     const last = parts.length - 1;
     parts.forEach((bytes, index) => {
-      this.#waiting.push({ bytes, onSent: index === last ? onSent : undefined });
+      const owned = isOwned ? bytes : undefined;
+      this.#waiting.push({ bytes, owned, onSent: index === last ? onSent : undefined });
     });
     if (!this.#isWriting) {
       this.#writePiece();
@@ -79,10 +89,10 @@ export class PieceWriter {
       if (part === undefined) {
         break;
       }
-      const { bytes, onSent } = part;
+      const { bytes } = part;
       if (bytes.byteLength > room) {
-        piece.push({ bytes: bytes.subarray(0, room), onSent: undefined });
-        this.#waiting.unshift({ bytes: bytes.subarray(room), onSent });
+        piece.push({ bytes: bytes.subarray(0, room), owned: undefined, onSent: undefined });
+        this.#waiting.unshift({ ...part, bytes: bytes.subarray(room) });
         break;
       }
       piece.push(part);
@@ -101,7 +111,10 @@ export class PieceWriter {
       this.#onAllWritten?.();
       this.#onAllWritten = undefined;
     }
-    for (const { onSent } of piece) {
+    for (const { owned, onSent } of piece) {
+      if (owned !== undefined) {
+        returnMemory(owned);
+      }
       onSent?.();
     }
   }

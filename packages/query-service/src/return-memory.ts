@@ -1,5 +1,5 @@
 /** Whether `bytes` are all of their memory, as those of small buffers are not. */
-export function ownsMemory(bytes: Buffer): bytes is Buffer<ArrayBuffer> {
+export function ownsMemory(bytes: Uint8Array): bytes is Uint8Array<ArrayBuffer> {
   return bytes.buffer.byteLength === bytes.length && bytes.buffer instanceof ArrayBuffer;
 }
 
@@ -8,7 +8,7 @@ export function ownsMemory(bytes: Buffer): bytes is Buffer<ArrayBuffer> {
  * has a view of them: those are empty afterwards. Memory outside of V8's heap that is left to its garbage
  * collector makes that collect everything each time some 32 MiB have come together.
  */
-export function returnMemory(bytes: Buffer): void {
+export function returnMemory(bytes: Uint8Array): void {
   if (ownsMemory(bytes)) {
     bytes.buffer.transfer(0);
   }
