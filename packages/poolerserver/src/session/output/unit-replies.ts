@@ -2,7 +2,8 @@ import { encodeReadyForQuery } from "@multipooler/pgwire";
 import { encodePoolerError } from "@multipooler/query-service";
 import type { MultiPoolerError } from "../../error.ts";
 import type { ClientOutput } from "./client-output.ts";
-import { FAILING_QUERY } from "../session-refusal.ts";
+import { FAILING_QUERY, codeOf } from "../session-refusal.ts";
+import type { DatabaseObserver } from "../statement-observer.ts";
 import type { StatementRegistry } from "../../statements/statement-registry.ts";
 import type { SessionHold } from "../session-hold.ts";
 import type { SessionSettings } from "../settings/session-settings.ts";
@@ -22,6 +23,8 @@ export interface UnitRepliesOptions {
   /** Whether a transaction begins on a backend with its first statement. */
   readonly holdsBegin: boolean;
   readonly commands: TransactionCommands;
+  /** Told of each unit, if there is somebody to tell. */
+  readonly observe?: DatabaseObserver | undefined;
 }
 
 /** Answers units in place of a backend: with an error, up to the ReadyForQuery that belongs to it. */
@@ -62,6 +65,12 @@ export class UnitReplies {
     this.#options.cutter.forget();
   }
 
+  /** The current unit is not run, because of this error. Returns that. */
+  noteRefused(error: MultiPoolerError): MultiPoolerError {
+    this.#observe(codeOf(error));
+    return error;
+  }
+
   /** Answers the current unit with an error. */
   reject(error: MultiPoolerError): void {
     this.#options.hold.held.fail();
@@ -79,7 +88,7 @@ export class UnitReplies {
     const { facts } = cutter;
     this.#postponed = { message: encodePoolerError(error, "ERROR"), isOpen: facts.isOpen };
     facts.reset();
-    cutter.forget();
+    cutter.forgetMessages();
     return FAILING_QUERY;
   }
 
@@ -109,9 +118,16 @@ export class UnitReplies {
     if (answer === undefined) {
       return false;
     }
+    this.#observe(undefined);
     this.#options.output.write(answer);
     this.leave();
     return true;
+  }
+
+  /** The current unit, which no backend gets, has begun and ended. */
+  #observe(sqlstate: string | undefined): void {
+    const { observe, cutter, settings } = this.#options;
+    observe?.({ user: settings.loginUser, text: cutter.text })?.(sqlstate);
   }
 
   #end(message: Uint8Array, isOpen: boolean): void {
