@@ -25,11 +25,13 @@ test("a run that found no test is not good", () => {
 });
 
 test("the lines of node-postgres' own runner are read", () => {
-  const output = "a-tests.js\n  first ✔\n  second  ✔\n  third FAILED!\nError: no\n";
+  const output =
+    "a-tests.js\n  first ✔\n  second  FAILED!\nError: a\n  at b\n  third ✔\n  fourth FAILED!\nno\n";
   expect(outcomesOf(output, false)).toEqual([
     passed("first"),
-    passed("second"),
-    { test: "third", hasPassed: false, output },
+    passed("third"),
+    { test: "second", hasPassed: false, output: "Error: a\n  at b" },
+    { test: "fourth", hasPassed: false, output: "no" },
     passed(WHOLE_FILE),
   ]);
   expect(outcomesOf("a-tests.js boom", false)).toEqual([

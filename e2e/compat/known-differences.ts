@@ -6,8 +6,10 @@ const LABELLED =
 const NO_BACKEND_OF_ITS_OWN =
   "It ends the backend of a client that is idle. Here an idle client has none, and does not notice.";
 
-/** Tests of node-postgres that cannot pass through a pooler, each with the reason. */
-export const KNOWN_DIFFERENCES: readonly KnownDifference[] = ["", " (native)"].flatMap((mode) => [
+const NO_REPLICATION =
+  "The listener takes no replication connections: such a client connects to PostgreSQL itself.";
+
+const OF_NODE_POSTGRES: readonly KnownDifference[] = ["", " (native)"].flatMap((mode) => [
   {
     file: `pg/test/integration/client/appname-tests.js${mode}`,
     test: "No default appliation_name",
@@ -24,3 +26,20 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = ["", " (native)"].f
     reason: NO_BACKEND_OF_ITS_OWN,
   },
 ]);
+
+const OF_POSTGRES_JS: readonly KnownDifference[] = [
+  { test: "listen reconnects", reason: NO_BACKEND_OF_ITS_OWN },
+  {
+    test: "listen result reports correct connection state after reconnection",
+    reason: NO_BACKEND_OF_ITS_OWN,
+  },
+  { test: "subscribe", reason: NO_REPLICATION },
+  { test: "subscribe with transform", reason: NO_REPLICATION },
+  { test: "subscribe reconnects and calls onsubscribe", reason: NO_REPLICATION },
+].map((difference) => ({ file: "tests/index.js", ...difference }));
+
+/** Tests of drivers that cannot pass through a pooler, each with the reason. */
+export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
+  ...OF_NODE_POSTGRES,
+  ...OF_POSTGRES_JS,
+];

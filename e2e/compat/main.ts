@@ -1,21 +1,33 @@
 import { CompatOptionsError, readCompatOptions } from "./compat-options.ts";
 import { compare, summaryOf } from "./comparison.ts";
+import type { SuiteName } from "./compat-options.ts";
 import type { Difference } from "./comparison.ts";
 import { KNOWN_DIFFERENCES } from "./known-differences.ts";
 import { nodePostgresFiles } from "./node-postgres.ts";
+import { postgresJsFiles } from "./postgres-js.ts";
 import { SuiteStand } from "./suite-stand.ts";
+import type { TestFile } from "./test-file.ts";
+
+const USAGE = "npm run compat -- node-postgres|postgres-js PATH [WORD...]";
+
+const FILES: Readonly<
+  Record<SuiteName, (checkout: string, stand: SuiteStand) => readonly TestFile[]>
+> = {
+  "node-postgres": nodePostgresFiles,
+  "postgres-js": (checkout, { direct }) => postgresJsFiles(checkout, direct),
+};
 
 /**
- * `npm run compat -- node-postgres PATH [WORD...]`: runs node-postgres' own tests against PostgreSQL
- * and against the pooler, file by file, and tells where they differ. The exit code is 0 if they differ
+ * `npm run compat -- DRIVER PATH [WORD...]`: runs a driver's own tests against PostgreSQL and against
+ * the pooler, file by file, and tells where they differ. The exit code is 0 if they differ
  * only in what {@link KNOWN_DIFFERENCES} lists.
  */
 async function run(args: readonly string[]): Promise<boolean> {
-  const { checkout, words } = readCompatOptions(args);
-  const files = nodePostgresFiles(checkout).filter(
+  const { suite, checkout, words } = readCompatOptions(args);
+  await using stand = await SuiteStand.start();
+  const files = FILES[suite](checkout, stand).filter(
     ({ name }) => words.length === 0 || words.some((word) => name.includes(word)),
   );
-  await using stand = await SuiteStand.start();
   const differences: Difference[] = [];
   for (const file of files) {
     const direct = await file.run(stand.direct);
@@ -40,6 +52,6 @@ try {
   if (!(error instanceof CompatOptionsError)) {
     throw error;
   }
-  console.error(`compat: ${error.message} (npm run compat -- node-postgres PATH [WORD...])`);
+  console.error(`compat: ${error.message} (${USAGE})`);
   process.exitCode = 2;
 }

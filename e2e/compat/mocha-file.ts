@@ -5,9 +5,7 @@ import { temporaryDirectory } from "../test/temporary-directory.ts";
 import { WHOLE_FILE } from "./comparison.ts";
 import type { Outcome } from "./comparison.ts";
 import { runNode } from "./node-run.ts";
-
-/** mocha's own limit of 2 s is for a machine that does nothing else. */
-const TEST_LIMIT_MS = 30_000;
+import { TEST_LIMIT_MS } from "./test-file.ts";
 
 /** Runs a file with the mocha of the clone. One without tests, which others import, has no outcome. */
 export async function runMochaFile(options: {

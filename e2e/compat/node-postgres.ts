@@ -2,15 +2,9 @@ import { spawnSync } from "node:child_process";
 import { globSync } from "node:fs";
 import { join, relative } from "node:path";
 import type { ClientAddress } from "../test/client-pooler.ts";
-import type { Outcome } from "./comparison.ts";
 import { runMochaFile } from "./mocha-file.ts";
 import { runSuiteFile } from "./suite-file.ts";
-
-/** A file of tests, which can be run against any address. */
-interface TestFile {
-  readonly name: string;
-  readonly run: (address: ClientAddress) => Promise<readonly Outcome[]>;
-}
+import type { TestFile } from "./test-file.ts";
 
 /** Packages whose tests mocha runs, with the files. */
 const MOCHA_PACKAGES = [

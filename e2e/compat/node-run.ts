@@ -18,8 +18,9 @@ export async function runNode(options: {
   readonly cwd: string;
   readonly env: Readonly<Record<string, string>>;
   readonly address: ClientAddress;
+  readonly limitMs?: number;
 }): Promise<NodeRun> {
-  const { args, cwd, address } = options;
+  const { args, cwd, address, limitMs = FILE_LIMIT_MS } = options;
   const { promise, resolve } = Promise.withResolvers<NodeRun>();
   execFile(
     process.execPath,
@@ -27,7 +28,7 @@ export async function runNode(options: {
     {
       cwd,
       env: { ...process.env, ...environmentOf(address), ...options.env },
-      timeout: FILE_LIMIT_MS,
+      timeout: limitMs,
       killSignal: "SIGKILL",
       maxBuffer: MAX_OUTPUT_BYTES,
     },

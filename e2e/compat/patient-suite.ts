@@ -5,10 +5,9 @@
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { inspect } from "node:util";
+import { TEST_LIMIT_MS } from "./test-file.ts";
 
 const SUITE = "packages/pg/test/suite.js";
-/** The runner's own limit of 5 s is for a machine that does nothing else. */
-const TEST_LIMIT_MS = 30_000;
 
 interface SuiteTest {
   readonly name: string;

@@ -23,14 +23,17 @@ export async function runSuiteFile(options: {
   return outcomesOf(output, hasSucceeded);
 }
 
+/** A test that has failed, and what is printed from there up to the next test. */
+const FAILED = /^ {2}(.+?) +FAILED!$([^]*?)(?=^ {2}.+ (?:✔|FAILED!)$|(?![^]))/gm;
+
 /** Reads what the runner prints: the name of each test, then a tick or FAILED. */
 export function outcomesOf(output: string, hasSucceeded: boolean): readonly Outcome[] {
   const passed = [...output.matchAll(/^ {2}(.+?) +✔$/gm)].map(([, test = ""]) => test);
-  const failed = [...output.matchAll(/^ {2}(.+?) +FAILED!$/gm)].map(([, test = ""]) => test);
+  const failed = [...output.matchAll(FAILED)];
   const isFileAtFault = !hasSucceeded && failed.length === 0;
   return [
     ...passed.map((test) => ({ test, hasPassed: true, output: "" })),
-    ...failed.map((test) => ({ test, hasPassed: false, output })),
+    ...failed.map(([, test = "", why = ""]) => ({ test, hasPassed: false, output: why.trim() })),
     { test: WHOLE_FILE, hasPassed: !isFileAtFault, output: isFileAtFault ? output : "" },
   ];
 }

@@ -1,6 +1,7 @@
 import { setServerTls } from "@multipooler/test-postgres";
 import type { TestPostgres } from "@multipooler/test-postgres";
 import { Authority, PemDirectory } from "@multipooler/tls-identities";
+import { POSTGRES_JS } from "./postgres-js-names.ts";
 import { ClientPooler } from "../test/client-pooler.ts";
 import type { ClientAddress } from "../test/client-pooler.ts";
 
@@ -9,6 +10,9 @@ export const SCRAM_ROLES = {
   ascii: { name: "scram_test", password: "test4scram" },
   unicode: { name: "scram_unicode_test", password: "IX-\u2168" },
 } as const;
+
+/** For PREPARE TRANSACTION and for publications. */
+const SERVER_SETTINGS = { max_prepared_transactions: "5", wal_level: "logical" } as const;
 
 const DATABASES = { direct: "direct_tests", pooled: "pooled_tests" } as const;
 /** Tests that never end a client wait for this one. */
@@ -32,12 +36,15 @@ export class SuiteStand implements AsyncDisposable {
     const pem = parts.use(await PemDirectory.create());
     const { cert, key } = authority.issue();
     const pooler = parts.use(
-      await ClientPooler.start({
-        "pg-databases": `${DATABASES.pooled},template1`,
-        "pg-login-timeout": `${LOGIN_TIMEOUT_S}s`,
-        "pg-tls-cert-file": await pem.write("listener.pem", cert),
-        "pg-tls-key-file": await pem.write("listener.key", key),
-      }),
+      await ClientPooler.start(
+        {
+          "pg-databases": `${DATABASES.pooled},${POSTGRES_JS.database},postgres,template1`,
+          "pg-login-timeout": `${LOGIN_TIMEOUT_S}s`,
+          "pg-tls-cert-file": await pem.write("listener.pem", cert),
+          "pg-tls-key-file": await pem.write("listener.key", key),
+        },
+        { server: { settings: SERVER_SETTINGS } },
+      ),
     );
     await setServerTls(pooler.postgres, authority.issue());
     await prepare(pooler.postgres);

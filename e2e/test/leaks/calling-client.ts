@@ -16,6 +16,7 @@ type Answers = ReturnType<PoolerClient["streamExecute" | "portalStreamExecute"]>
 export class CallingClient implements LeakClient {
   readonly number: number;
   readonly isSuperuser: boolean;
+  readonly isTidy: boolean;
   readonly keepsState = false;
   readonly isLabelled: boolean;
   readonly #client: PoolerClient;
@@ -28,10 +29,12 @@ export class CallingClient implements LeakClient {
     readonly number: number;
     readonly user: string;
     readonly isSuperuser: boolean;
+    readonly isTidy: boolean;
     readonly isLabelled: boolean;
   }) {
     this.number = options.number;
     this.isSuperuser = options.isSuperuser;
+    this.isTidy = options.isTidy;
     this.isLabelled = options.isLabelled;
     this.#client = options.client;
     this.#user = options.user;

@@ -1,12 +1,15 @@
 import pg from "pg";
 import type { LeakClient, StepAnswer } from "./leak-client.ts";
 
+/** Of a prepared statement: its text is told by its end. */
+const NAME_LENGTH = 20;
 const DEALLOCATES = new Set(["deallocate all", "discard all"]);
 
 /** A client with a connection to the port for drivers. */
 export class ConnectedClient implements LeakClient {
   readonly number: number;
   readonly isSuperuser: boolean;
+  readonly isTidy: boolean;
   readonly keepsState = true;
   readonly isLabelled = false;
   readonly #address: pg.ClientConfig;
@@ -17,6 +20,7 @@ export class ConnectedClient implements LeakClient {
   private constructor(options: ConnectedClientOptions, client: pg.Client) {
     this.number = options.number;
     this.isSuperuser = options.isSuperuser;
+    this.isTidy = options.isTidy;
     this.#address = options.address;
     this.#client = client;
   }
@@ -35,7 +39,7 @@ export class ConnectedClient implements LeakClient {
   async prepared(text: string, value: string): Promise<StepAnswer> {
     return await this.#answer({
       text,
-      name: `${this.#prepared} ${text.slice(0, 20)}`,
+      name: `${this.#prepared} ${text.slice(-NAME_LENGTH)}`,
       values: [value],
     });
   }
@@ -90,6 +94,7 @@ export interface ConnectedClientOptions {
   readonly address: pg.ClientConfig;
   readonly number: number;
   readonly isSuperuser: boolean;
+  readonly isTidy: boolean;
 }
 
 async function connected(address: pg.ClientConfig): Promise<pg.Client> {

@@ -13,6 +13,8 @@ export interface StepAnswer {
 export interface LeakClient extends AsyncDisposable {
   readonly number: number;
   readonly isSuperuser: boolean;
+  /** Whether it leaves nothing behind its transactions, so that no backend is kept for it. */
+  readonly isTidy: boolean;
   /** Whether its later statements may see what its earlier ones have left. */
   readonly keepsState: boolean;
   /** Whether its settings name it in `leak.mark` at the beginning of each statement. */

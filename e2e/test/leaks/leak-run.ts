@@ -15,7 +15,6 @@ const REPORTED_STEPS = 60;
 /** A transaction in which its client has taken no step for a while is ended. */
 const RESERVATION_LOST = "40001";
 const ECHO = "select $1::text";
-const PREPARED_OBSERVATION = `${OBSERVE} where $1::text <> ''`;
 
 export interface LeakRunOptions {
   readonly seed: number;
@@ -120,9 +119,9 @@ export class LeakRun {
       case "observe":
         this.#look(
           participant,
-          step.isPrepared
-            ? await client.prepared(PREPARED_OBSERVATION, "look")
-            : await client.run(OBSERVE),
+          step.prepared === undefined
+            ? await client.run(OBSERVE)
+            : await client.prepared(step.prepared, "look"),
         );
         return;
       case "echo": {

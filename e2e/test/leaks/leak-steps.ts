@@ -6,7 +6,8 @@ import { RESETS, tracesOf } from "./traces.ts";
 /** One request of one client. `id` is a row of the ledger. */
 export type Step =
   | { readonly type: "trace" | "reset" | "fail"; readonly sql: string }
-  | { readonly type: "observe"; readonly isPrepared: boolean }
+  /** `prepared`: the text that tells the same and is prepared, if that is to be so. */
+  | { readonly type: "observe"; readonly prepared: string | undefined }
   | { readonly type: "write"; readonly id: number }
   | { readonly type: "echo"; readonly value: string }
   | { readonly type: "begin"; readonly sql: string }
@@ -38,6 +39,18 @@ const INSIDE = {
   leave: 3,
 } as const;
 
+/** A tidy client, which leaves something for its transaction only. */
+const TIDY_OUTSIDE = { observe: 28, write: 6, echo: 6, begin: 30, leave: 2 } as const;
+const TIDY_INSIDE = {
+  trace: 24,
+  observe: 40,
+  write: 4,
+  echo: 4,
+  fail: 2,
+  commit: 12,
+  rollback: 12,
+} as const;
+
 /** After an error in one. */
 const FAILED = { commit: 4, rollback: 4, leave: 1 } as const;
 
@@ -45,10 +58,17 @@ const FAILURES = ["select 1 / 0", "select 'x'::int", "select * from nowhere", "s
 
 export type TransactionState = "none" | "open" | "failed";
 
+/**
+ * So many steps have the same prepared texts. What a backend parses once it does not parse again, so that
+ * a text tells only of the moment in which it was new there.
+ */
+const STEPS_A_TEXT = 60;
+
 /** Chooses steps at random. */
 export class LeakSteps {
   readonly #random: SeededRandom;
   #rows = 0;
+  #steps = 0;
 
   constructor(random: SeededRandom) {
     this.#random = random;
@@ -60,7 +80,8 @@ export class LeakSteps {
     transaction: TransactionState,
     { mayBegin }: { mayBegin: boolean },
   ): Step {
-    const type = this.#typeIn(transaction);
+    this.#steps += 1;
+    const type = this.#typeIn(transaction, client.isTidy);
     switch (type) {
       case "trace":
         return { type, sql: this.#trace(client, transaction !== "none") };
@@ -69,7 +90,7 @@ export class LeakSteps {
       case "fail":
         return { type, sql: this.#random.one(FAILURES) };
       case "observe":
-        return { type, isPrepared: this.#random.below(4) === 0 };
+        return { type, prepared: this.#prepared(client.isTidy ? 2 : 4) };
       case "write":
         return { type, id: this.#row() };
       case "echo":
@@ -77,7 +98,7 @@ export class LeakSteps {
       case "begin":
         return mayBegin
           ? { type, sql: this.#first(client) }
-          : { type: "observe", isPrepared: false };
+          : { type: "observe", prepared: undefined };
       case "commit":
       case "rollback":
         return { type };
@@ -88,19 +109,25 @@ export class LeakSteps {
     }
   }
 
-  #typeIn(transaction: TransactionState): Step["type"] {
+  #typeIn(transaction: TransactionState, isTidy: boolean): Step["type"] {
     switch (transaction) {
       case "none":
-        return this.#random.weighted(OUTSIDE);
+        return isTidy ? this.#random.weighted(TIDY_OUTSIDE) : this.#random.weighted(OUTSIDE);
       case "open":
-        return this.#random.weighted(INSIDE);
+        return isTidy ? this.#random.weighted(TIDY_INSIDE) : this.#random.weighted(INSIDE);
       case "failed":
         return this.#random.weighted(FAILED);
     }
   }
 
-  #trace({ isSuperuser, number }: LeakClient, isInTransaction: boolean): string {
-    return this.#random.one(tracesOf({ isSuperuser, isInTransaction }))(number);
+  #trace({ number, isSuperuser, isTidy }: LeakClient, isInTransaction: boolean): string {
+    return this.#random.one(tracesOf({ isSuperuser, isTidy, isInTransaction }))(number);
+  }
+
+  /** One time in `times`. */
+  #prepared(times: number): string | undefined {
+    const text = Math.floor(this.#steps / STEPS_A_TEXT);
+    return this.#random.below(times) === 0 ? `${OBSERVE} where $1::text <> '${text}'` : undefined;
   }
 
   #first(client: LeakClient): string {

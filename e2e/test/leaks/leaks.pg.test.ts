@@ -21,8 +21,8 @@ const CLIENTS = 12;
 const CAPACITY = 16;
 const DEFAULT_STEPS = 10_000;
 const SEED_END = 2 ** 31;
-/** A minute for the steps by default, and as long for each as many more. */
-const MS_PER_STEP = 6;
+/** Two minutes for the steps by default, and as long for each as many more. */
+const MS_PER_STEP = 12;
 const START_LIMIT_MS = 60_000;
 
 const seed = numberOf("MULTIPOOLER_LEAK_SEED") ?? randomInt(SEED_END);
@@ -71,9 +71,9 @@ test(`no session sees what another client's left, with seed ${seed}`, { timeout 
   await using clients = new AsyncDisposableStack();
   const connected: ConnectedClient[] = [];
   for (const number of clientNumbers()) {
-    const { user, isSuperuser } = personOf(number);
+    const { user, ...person } = personOf(number);
     const address = { host, port: Number(port), user, database: "postgres" };
-    connected.push(clients.use(await ConnectedClient.open({ address, number, isSuperuser })));
+    connected.push(clients.use(await ConnectedClient.open({ address, number, ...person })));
   }
   await expectNoLeak(connected);
 });
@@ -89,9 +89,13 @@ function clientNumbers(): number[] {
   return Array.from({ length: CLIENTS }, (_, index) => index + 1);
 }
 
-function personOf(number: number): { readonly user: string; readonly isSuperuser: boolean } {
+interface Person extends Pick<LeakClient, "isSuperuser" | "isTidy"> {
+  readonly user: string;
+}
+
+function personOf(number: number): Person {
   const user = USERS[Math.floor(number / 3) % USERS.length] ?? "postgres";
-  return { user, isSuperuser: user === "postgres" };
+  return { user, isSuperuser: user === "postgres", isTidy: number % 2 === 0 };
 }
 
 function numberOf(name: string): number | undefined {

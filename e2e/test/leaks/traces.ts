@@ -25,15 +25,22 @@ function zoneOf(client: number): string {
 /** A statement that leaves something of this client in its session. */
 type Trace = (client: number) => string;
 
+/** Traces that end with the transaction of their client. */
+const TRACES_OF_TRANSACTIONS: readonly Trace[] = [
+  (client) => `set local timezone = '${zoneOf(client)}'`,
+  (client) => `select set_config('timezone', '${zoneOf(client)}', true)`,
+  (client) => `set local search_path = schema_${markOf(client)}`,
+  (client) => `set local role role_${markOf(client)}`,
+];
+
 /** Traces of anybody. */
 const TRACES: readonly Trace[] = [
+  ...TRACES_OF_TRANSACTIONS,
   (client) => `set leak.mark = '${markOf(client)}'`,
   (client) => `select set_config('leak.mark', '${markOf(client)}', false)`,
   (client) => `set search_path = schema_${markOf(client)}`,
   (client) => `set statement_timeout = ${NUMBER_BASE + client}`,
   (client) => `set timezone = '${zoneOf(client)}'`,
-  (client) => `set local timezone = '${zoneOf(client)}'`,
-  (client) => `select set_config('timezone', '${zoneOf(client)}', true)`,
   (client) => `set role role_${markOf(client)}`,
   (client) => `select pg_try_advisory_lock(${NUMBER_BASE + client})`,
   (client) => `create temporary table if not exists temp_${markOf(client)} (a int)`,
@@ -67,8 +74,12 @@ const TRACES_OUTSIDE: readonly Trace[] = [
 
 export function tracesOf(who: {
   readonly isSuperuser: boolean;
+  readonly isTidy: boolean;
   readonly isInTransaction: boolean;
 }): readonly Trace[] {
+  if (who.isTidy) {
+    return TRACES_OF_TRANSACTIONS;
+  }
   return [
     ...TRACES,
     ...(who.isSuperuser ? TRACES_OF_SUPERUSERS : []),

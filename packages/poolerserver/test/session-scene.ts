@@ -21,6 +21,7 @@ import { leavingError } from "../src/serving/admission.ts";
 import { ServingGate } from "../src/serving/serving-gate.ts";
 import type { SessionIsolation } from "../src/session-isolation.ts";
 import type { SessionLimits } from "../src/session/session-engine.ts";
+import type { DatabaseObserver } from "../src/session/statement-observer.ts";
 import { Sessions } from "../src/session/sessions.ts";
 import { databaseOf } from "./pooler-fixture.ts";
 import { CountingShare } from "./counting-share.ts";
@@ -54,6 +55,7 @@ export interface SessionSceneOptions {
   readonly sessionIsolation?: SessionIsolation;
   readonly waitTimeoutMs?: number;
   readonly holdsBegin?: boolean;
+  readonly observe?: DatabaseObserver;
 }
 
 /** The sessions of a pooler on a real server, with everything below them. */
@@ -77,7 +79,7 @@ export class SessionScene implements AsyncDisposable {
 
   private constructor(options: SessionSceneOptions) {
     const { postgres, database, capacity = 2, limits, drainGraceMs = 300 } = options;
-    const { sessionIsolation, waitTimeoutMs = 5000, holdsBegin } = options;
+    const { sessionIsolation, waitTimeoutMs = 5000, holdsBegin, observe } = options;
     this.gate = new ServingGate({
       drainGraceMs,
       isOpen: () => true,
@@ -151,6 +153,7 @@ export class SessionScene implements AsyncDisposable {
       },
       limits,
       holdsBegin,
+      observe,
       channels: this.listener,
       clock: systemClock,
       logger: silentLogger,

@@ -60,7 +60,7 @@ export class PoolerSession implements Session, Holder, UnitSource, ChannelOwner 
 
   constructor(options: PoolerSessionOptions) {
     const { engine, caller, client, settings, parameters } = options;
-    const { limits, gate, registry, holdsBegin, commands } = engine;
+    const { limits, gate, registry, holdsBegin, commands, observe } = engine;
     const tell = (message: Uint8Array): void => void this.answered(message);
     const onDiscarded = (): void => this.#channels.discard();
     const state = sessionState({ ...options, tell, onDiscarded, session: this });
@@ -76,7 +76,7 @@ export class PoolerSession implements Session, Holder, UnitSource, ChannelOwner 
     this.#channels = new SessionChannels({ engine, run, output: this.#output, owner: this });
     this.#admission = new SessionAdmission({ gate, hold, holder: this });
     const own = { output: this.#output, cutter: this.cutter, hold, statements, settings };
-    this.#replies = new UnitReplies({ ...own, registry, holdsBegin, commands });
+    this.#replies = new UnitReplies({ ...own, registry, holdsBegin, commands, observe });
     this.#departure = new SessionDeparture({ hold, onGone: () => this.#onGone() });
   }
 
@@ -253,9 +253,9 @@ export class PoolerSession implements Session, Holder, UnitSource, ChannelOwner 
     const hasEnded = this.#replies.endTransaction();
     const refusal = hasEnded ? undefined : this.#admission.enter(facts);
     if (refusal !== undefined && this.#run.hold.backendStatus === "T") {
-      this.#run.start(this.#replies.postpone(refusal));
+      this.#run.start(this.#replies.postpone(refusal), refusal);
     } else if (refusal !== undefined) {
-      this.reject(refusal);
+      this.reject(this.#replies.noteRefused(refusal));
     } else if (hasEnded || this.#replies.replyLocally()) {
       this.#leaveGate();
     } else {

@@ -4,8 +4,16 @@ import type { BackendEnd } from "../pool/backend.ts";
 import { PLAN_CHECK } from "../statements/statement-failure.ts";
 import { encodeQuery } from "./input/frontend-message.ts";
 
+/** As PostgreSQL has it: internal_error. */
+const INTERNAL_ERROR = "XX000";
+
 /** Makes a transaction of the backend fail, as the statement would have that is refused. */
 export const FAILING_QUERY: Buffer = encodeQuery("refused by the connection pooler");
+
+/** The SQLSTATE that the client gets. */
+export function codeOf({ diagnostic }: MultiPoolerError): string {
+  return diagnostic?.code ?? INTERNAL_ERROR;
+}
 
 /** @param name one character a byte; empty: that of the unnamed statement */
 export function noStatementError(name: string): MultiPoolerError {

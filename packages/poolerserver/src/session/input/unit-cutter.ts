@@ -91,6 +91,11 @@ export class UnitCutter implements GroupOwner {
     this.#isSkipping = true;
   }
 
+  /** What runs in the place of the unit has no statements to be rewritten. */
+  forgetMessages(): void {
+    this.#statements.begin();
+  }
+
   /** Lets go of the unit that was cut last. */
   forget(): void {
     this.bytes = NOTHING;

@@ -2,7 +2,8 @@ import { encodeReadyForQuery } from "@multipooler/pgwire";
 import { encodePoolerError } from "@multipooler/query-service";
 import type { MultiPoolerError } from "../../error.ts";
 import type { ClientOutput } from "./client-output.ts";
-import { FAILING_QUERY } from "../session-refusal.ts";
+import { FAILING_QUERY, codeOf } from "../session-refusal.ts";
+import type { DatabaseObserver } from "../statement-observer.ts";
 import type { StatementRegistry } from "../../statements/statement-registry.ts";
 import type { SessionHold } from "../session-hold.ts";
 import type { SessionSettings } from "../settings/session-settings.ts";
@@ -22,6 +23,8 @@ export interface UnitRepliesOptions {
   /** Whether a transaction begins on a backend with its first statement. */
   readonly holdsBegin: boolean;
   readonly commands: TransactionCommands;
+  /** Told of each unit, if there is somebody to tell. */
+  readonly observe?: DatabaseObserver | undefined;
 }
 
 /** Answers units in place of a backend: with an error, up to the ReadyForQuery that belongs to it. */
@@ -56,6 +59,12 @@ export class UnitReplies {
     return this.#give(this.#transactions.end());
   }
 
+  /** The current unit is not run, because of this error. Returns that. */
+  noteRefused(error: MultiPoolerError): MultiPoolerError {
+    this.#observe(codeOf(error));
+    return error;
+  }
+
   /** Answers the current unit with an error. */
   reject(error: MultiPoolerError): void {
     this.#options.hold.held.fail();
@@ -73,7 +82,7 @@ export class UnitReplies {
     const { facts } = cutter;
     this.#postponed = { message: encodePoolerError(error, "ERROR"), isOpen: facts.isOpen };
     facts.reset();
-    cutter.forget();
+    cutter.forgetMessages();
     return FAILING_QUERY;
   }
 
@@ -104,10 +113,17 @@ export class UnitReplies {
       return false;
     }
     const { output, statements, cutter } = this.#options;
+    this.#observe(undefined);
     output.write(answer);
     statements.accept();
     cutter.forget();
     return true;
+  }
+
+  /** The current unit, which no backend gets, has begun and ended. */
+  #observe(sqlstate: string | undefined): void {
+    const { observe, cutter, settings } = this.#options;
+    observe?.({ user: settings.loginUser, text: cutter.text })?.(sqlstate);
   }
 
   #end(message: Uint8Array, isOpen: boolean): void {

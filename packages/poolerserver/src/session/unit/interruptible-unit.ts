@@ -1,14 +1,16 @@
 import type { Clock } from "@multipooler/timing";
 import type { SlowLog } from "../../execution/slow-log.ts";
 import type { TerminateProcess } from "../../execution/terminations.ts";
+import type { MultiPoolerError } from "../../error.ts";
 import type { Logger } from "../../logger.ts";
 import type { Backend } from "../../pool/backend.ts";
 import { boundValues } from "../input/bound-values.ts";
 import type { UnitCutter } from "../input/unit-cutter.ts";
 import type { DatabaseObserver } from "../statement-observer.ts";
 import type { SessionSettings } from "../settings/session-settings.ts";
+import { codeOf } from "../session-refusal.ts";
 import { SessionUnit } from "./session-unit.ts";
-import type { SessionUnitOptions } from "./session-unit.ts";
+import type { SessionUnitOptions, UnitContent } from "./session-unit.ts";
 import { UnitInterruption } from "./unit-interruption.ts";
 
 export interface InterruptibleUnitOptions extends SessionUnitOptions {
@@ -30,6 +32,7 @@ export class InterruptibleUnit {
   /** See {@link SlowLog.begun}. */
   #begun = 0;
   #observed: ReturnType<DatabaseObserver>;
+  #refusal: MultiPoolerError | undefined;
 
   constructor(options: InterruptibleUnitOptions) {
     this.#options = options;
@@ -44,8 +47,9 @@ export class InterruptibleUnit {
     return this.#current.interruption !== undefined;
   }
 
-  /** Begins another unit. */
-  become(parts: Parameters<SessionUnit["become"]>[0]): void {
+  /** Begins another unit. @param refusal what its client gets in the place of the answer */
+  become(parts: UnitContent, refusal: MultiPoolerError | undefined): void {
+    this.#refusal = refusal;
     this.#begun = this.#options.slow?.begun() ?? 0;
     const { observe } = this.#options;
     if (observe !== undefined) {
@@ -64,7 +68,7 @@ export class InterruptibleUnit {
 
   /** Lets go of the unit, which had an error of this SQLSTATE or none: the next one may come. */
   forget(sqlstate: string | undefined): void {
-    this.#observed?.(sqlstate);
+    this.#observed?.(this.#refusal === undefined ? sqlstate : codeOf(this.#refusal));
     this.#observed = undefined;
     if (this.#begun > 0) {
       this.#timed(this.#begun);

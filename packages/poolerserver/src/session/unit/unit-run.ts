@@ -5,7 +5,7 @@ import type { BackendWatcher, Lease } from "../../pool/lease.ts";
 import { endsSession, isUnsent, queryError } from "../../postgres-error.ts";
 import type { SessionHold } from "../session-hold.ts";
 import { InterruptibleUnit } from "./interruptible-unit.ts";
-import { internalError, lostBetweenUnits, outOfStepError } from "../session-refusal.ts";
+import { codeOf, internalError, lostBetweenUnits, outOfStepError } from "../session-refusal.ts";
 import type { UnitOwner } from "./session-unit.ts";
 import { SetupRun } from "./setup-run.ts";
 import { PARSE_COMPLETE } from "../statements/local-answer.ts";
@@ -20,9 +20,8 @@ import type { UnitEnd, UnitPhase } from "./unit-source.ts";
 const MAX_ATTEMPTS = 3;
 
 const READY: UnitEnd = { type: "ready" };
-/** As PostgreSQL has them: query_canceled, internal_error. */
+/** As PostgreSQL has it: query_canceled. */
 const CANCELLED = "57014";
-const INTERNAL = "XX000";
 
 /** Brings one unit of a session at a time onto a backend, and keeps that for as long as it is pinned. */
 export class UnitRun implements UnitOwner {
@@ -68,12 +67,16 @@ export class UnitRun implements UnitOwner {
     return this.#unit.current.kind !== "exclusive";
   }
 
-  /** Runs `bytes`: on the backend that is held, or on one of the scheduler's. */
-  start(bytes: Buffer): void {
+  /**
+   * Runs `bytes`: on the backend that is held, or on one of the scheduler's.
+   *
+   * @param refusal what the client gets in the place of the answer
+   */
+  start(bytes: Buffer, refusal?: MultiPoolerError): void {
     const { carried, settings, source } = this.#options;
     const { facts, messages } = source.cutter;
     const kind = this.hold.isAtRest ? facts.kind : "exclusive";
-    this.#unit.become({ kind, label: settings.label, bytes, messages });
+    this.#unit.become({ kind, label: settings.label, bytes, messages }, refusal);
     carried.begin(facts);
     this.#attempts = 0;
     this.#hasAnswered = false;
@@ -323,8 +326,7 @@ export class UnitRun implements UnitOwner {
   }
 
   #end(end: UnitEnd): void {
-    const { sqlstate } = this.#healing;
-    this.#unit.forget(end.type === "ready" ? sqlstate : (end.error.diagnostic?.code ?? INTERNAL));
+    this.#unit.forget(end.type === "ready" ? this.#healing.sqlstate : codeOf(end.error));
     this.#options.source.ended(end);
   }
 
