@@ -45,7 +45,7 @@ const config: KnipConfig = {
     benchmarks: { entry: ["src/main.ts!", "src/subjects/worker.ts!"], project: SOURCE },
     // The program of "npm run compat", and what tests load into processes.
     e2e: {
-      entry: ["compat/{main,patient-suite}.ts", "test/switchover/{kill-hook,call-kill-hook}.ts"],
+      entry: ["compat/{main,patient-suite}.ts", "test/switchover/{kill-hook,call-hook}.ts"],
       project: ["{compat,gateway,test}/**/*.ts"],
       ignoreBinaries: ["mkfifo", "perl", "prlimit", "systemd-analyze"],
     },

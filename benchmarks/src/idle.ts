@@ -1,9 +1,9 @@
 import { cpus } from "node:os";
 import { setTimeout } from "node:timers/promises";
-import { startPostgres } from "@multipooler/embedded-postgres";
-import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import { cpuUs, residentBytes, runProgram, startPooler } from "@multipooler/pooler-process";
 import type { PoolerProcess } from "@multipooler/pooler-process";
+import { startPostgres } from "@multipooler/test-postgres";
+import type { TestPostgres } from "@multipooler/test-postgres";
 import { tableText } from "@multipooler/text-table";
 import { readOptions, wholeNumber } from "./bench-options.ts";
 import { median } from "./median.ts";
@@ -55,7 +55,7 @@ const METRICS: readonly Metric[] = ["startToReadyMs", "residentMib", "cpuPercent
 
 async function measureRound(
   resources: Resources,
-  postgres: EmbeddedPostgres,
+  postgres: TestPostgres,
   seconds: number,
 ): Promise<Round> {
   const { host, port } = postgres;

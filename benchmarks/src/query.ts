@@ -1,4 +1,4 @@
-import { startPostgres } from "@multipooler/embedded-postgres";
+import { startPostgres } from "@multipooler/test-postgres";
 import { readOptions } from "./bench-options.ts";
 import { figureLines, figureTable, figuresOf } from "./figures.ts";
 import type { Figure, Sample } from "./figures.ts";

@@ -1,5 +1,5 @@
-import { setServerTls } from "@multipooler/embedded-postgres";
-import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
+import { setServerTls } from "@multipooler/test-postgres";
+import type { TestPostgres } from "@multipooler/test-postgres";
 import { Authority, PemDirectory } from "@multipooler/tls-identities";
 import { ClientPooler } from "../test/client-pooler.ts";
 import type { ClientAddress } from "../test/client-pooler.ts";
@@ -49,7 +49,7 @@ export class SuiteStand implements AsyncDisposable {
   }
 }
 
-async function prepare(postgres: EmbeddedPostgres): Promise<void> {
+async function prepare(postgres: TestPostgres): Promise<void> {
   await postgres.sql(`alter system set authentication_timeout = ${LOGIN_TIMEOUT_S}`);
   await postgres.sql("select pg_reload_conf()");
   for (const { name, password } of Object.values(SCRAM_ROLES)) {

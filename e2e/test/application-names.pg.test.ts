@@ -1,5 +1,5 @@
-import { startPostgres } from "@multipooler/embedded-postgres";
 import { connect } from "@multipooler/grpc-services/client";
+import { startPostgres } from "@multipooler/test-postgres";
 import { expect, test } from "vitest";
 import { servingPooler, valueOf } from "./serving-pooler.ts";
 

@@ -1,14 +1,14 @@
-import { startPostgres } from "@multipooler/embedded-postgres";
-import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import { connect } from "@multipooler/grpc-services/client";
 import { startPooler } from "@multipooler/pooler-process";
+import { startPostgres } from "@multipooler/test-postgres";
+import type { TestPostgres } from "@multipooler/test-postgres";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { floods } from "./client-flood.ts";
 import { flagsFor } from "./flags.ts";
 
 const CALLS = 500;
 
-let postgres: EmbeddedPostgres;
+let postgres: TestPostgres;
 
 beforeAll(async () => {
   postgres = await startPostgres();

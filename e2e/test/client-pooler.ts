@@ -1,7 +1,7 @@
-import { startPostgres } from "@multipooler/embedded-postgres";
-import type { EmbeddedPostgres, StartPostgresOptions } from "@multipooler/embedded-postgres";
 import { startPooler } from "@multipooler/pooler-process";
 import type { PoolerProcess } from "@multipooler/pooler-process";
+import { startPostgres } from "@multipooler/test-postgres";
+import type { TestPostgres, StartPostgresOptions } from "@multipooler/test-postgres";
 import pg from "pg";
 import { flagsFor } from "./flags.ts";
 
@@ -20,16 +20,16 @@ export interface ClientAddress {
 export interface ClientPoolerOptions {
   readonly server?: StartPostgresOptions;
   /** May put something between the pooler and PostgreSQL, and tells its port. */
-  readonly portOf?: (postgres: EmbeddedPostgres) => Promise<number>;
+  readonly portOf?: (postgres: TestPostgres) => Promise<number>;
 }
 
 /** A pooler in front of a PostgreSQL that asks for passwords, for psql and drivers. */
 export class ClientPooler implements AsyncDisposable {
-  readonly postgres: EmbeddedPostgres;
+  readonly postgres: TestPostgres;
   readonly pooler: PoolerProcess;
   readonly address: ClientAddress;
 
-  private constructor(postgres: EmbeddedPostgres, pooler: PoolerProcess, port: number) {
+  private constructor(postgres: TestPostgres, pooler: PoolerProcess, port: number) {
     this.postgres = postgres;
     this.pooler = pooler;
     const { user, password } = postgres;

@@ -1,9 +1,9 @@
 import { startEtcd } from "@multipooler/embedded-etcd";
 import type { EmbeddedEtcd } from "@multipooler/embedded-etcd";
-import { startPostgres } from "@multipooler/embedded-postgres";
-import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import { startPooler } from "@multipooler/pooler-process";
 import type { PoolerProcess } from "@multipooler/pooler-process";
+import { startPostgres } from "@multipooler/test-postgres";
+import type { TestPostgres } from "@multipooler/test-postgres";
 import { ID_ComponentType, TopoErrorCode, Topology, isTopoError } from "@multipooler/topo";
 import type { Multipooler } from "@multipooler/topo";
 import { EtcdBackend } from "@multipooler/topo/etcd";
@@ -14,11 +14,11 @@ const READY_LIMIT_MS = 20_000;
 
 /** A PostgreSQL and an etcd of a test's own, and the poolers between them. All end with it. */
 export class Cluster implements AsyncDisposable {
-  readonly postgres: EmbeddedPostgres;
+  readonly postgres: TestPostgres;
   readonly etcd: EmbeddedEtcd;
   readonly #parts: AsyncDisposableStack;
 
-  constructor(postgres: EmbeddedPostgres, etcd: EmbeddedEtcd, parts: AsyncDisposableStack) {
+  constructor(postgres: TestPostgres, etcd: EmbeddedEtcd, parts: AsyncDisposableStack) {
     this.postgres = postgres;
     this.etcd = etcd;
     this.#parts = parts;

@@ -1,9 +1,9 @@
-import { startPostgres } from "@multipooler/embedded-postgres";
-import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import { connect } from "@multipooler/grpc-services/client";
 import type { CopyBidiExecuteInput, PoolerClient } from "@multipooler/grpc-services/client";
 import { residentBytes, startPooler } from "@multipooler/pooler-process";
 import type { PoolerProcess } from "@multipooler/pooler-process";
+import { startPostgres } from "@multipooler/test-postgres";
+import type { TestPostgres } from "@multipooler/test-postgres";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { copied } from "./copying-gateway.ts";
 import { flagsFor } from "./flags.ts";
@@ -25,7 +25,7 @@ const TOTAL_BYTES = 200 * MIB;
 /** A fifth of the data: the collector lets some pieces lie about while they rush through. */
 const GROWTH_LIMIT_BYTES = 96 * MIB;
 
-let postgres: EmbeddedPostgres;
+let postgres: TestPostgres;
 let pooler: PoolerProcess;
 let client: PoolerClient;
 

@@ -1,8 +1,8 @@
 import { join } from "node:path";
-import { startPostgres } from "@multipooler/embedded-postgres";
-import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import { runProgram, startPooler } from "@multipooler/pooler-process";
 import type { PoolerProcess } from "@multipooler/pooler-process";
+import { startPostgres } from "@multipooler/test-postgres";
+import type { TestPostgres } from "@multipooler/test-postgres";
 import { expect, test } from "vitest";
 import { ctlTopo } from "./ctl-topo.ts";
 import { probe } from "./probe.ts";
@@ -13,7 +13,7 @@ const LIMIT_MS = 20_000;
 
 /** A pooler with nothing configured but where PostgreSQL and the topology are. */
 function start(
-  postgres: EmbeddedPostgres,
+  postgres: TestPostgres,
   topology: string,
   flags: Record<string, string> = {},
 ): PoolerProcess {

@@ -8,9 +8,9 @@ import {
   WireClient,
 } from "@multipooler/conversations";
 import type { Pair, Step } from "@multipooler/conversations";
-import { startPostgres } from "@multipooler/embedded-postgres";
-import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import type { PoolerProcess } from "@multipooler/pooler-process";
+import { startPostgres } from "@multipooler/test-postgres";
+import type { TestPostgres } from "@multipooler/test-postgres";
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { servingPooler } from "./serving-pooler.ts";
@@ -40,7 +40,7 @@ const SETTINGS: readonly Settings[] = [
 const POOLED = "postgres";
 const DIRECT = "direct";
 
-let postgres: EmbeddedPostgres;
+let postgres: TestPostgres;
 let pooler: PoolerProcess;
 let pooledPort: number;
 

@@ -1,8 +1,8 @@
 import { join } from "node:path";
-import { startPostgres } from "@multipooler/embedded-postgres";
 import { connect } from "@multipooler/grpc-services/client";
 import { runProgram, startPooler } from "@multipooler/pooler-process";
 import type { PoolerProcess, ProgramResult } from "@multipooler/pooler-process";
+import { startPostgres } from "@multipooler/test-postgres";
 import { ID_ComponentType, PoolerType, Topology } from "@multipooler/topo";
 import { SqliteBackend } from "@multipooler/topo/sqlite";
 import { expect, test } from "vitest";

@@ -1,6 +1,6 @@
-import { startPostgres } from "@multipooler/embedded-postgres";
 import { connect } from "@multipooler/grpc-services/client";
 import { startPooler } from "@multipooler/pooler-process";
+import { startPostgres } from "@multipooler/test-postgres";
 import { expect, test } from "vitest";
 import { flagsFor } from "./flags.ts";
 import { probe } from "./probe.ts";

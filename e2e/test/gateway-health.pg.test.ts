@@ -1,9 +1,9 @@
 import { connect } from "@multipooler/grpc-services/client";
 import type { PoolerClient } from "@multipooler/grpc-services/client";
-import { startPostgres } from "@multipooler/embedded-postgres";
-import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import { startPooler } from "@multipooler/pooler-process";
 import type { PoolerProcess } from "@multipooler/pooler-process";
+import { startPostgres } from "@multipooler/test-postgres";
+import type { TestPostgres } from "@multipooler/test-postgres";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { flagsFor } from "./flags.ts";
 
@@ -19,7 +19,7 @@ const STATUSES: Readonly<Record<number, string>> = {
 };
 const ROLES: Readonly<Record<number, string>> = { 1: "PRIMARY", 2: "REPLICA" };
 
-let postgres: EmbeddedPostgres;
+let postgres: TestPostgres;
 
 beforeAll(async () => {
   postgres = await startPostgres();

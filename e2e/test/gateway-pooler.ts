@@ -1,6 +1,6 @@
-import { startPostgres } from "@multipooler/embedded-postgres";
-import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import type { PoolerProcess } from "@multipooler/pooler-process";
+import { startPostgres } from "@multipooler/test-postgres";
+import type { TestPostgres } from "@multipooler/test-postgres";
 import pg from "pg";
 import { GatewayStandIn } from "../gateway/gateway-stand-in.ts";
 import type { ClientAddress } from "./client-pooler.ts";
@@ -8,11 +8,11 @@ import { READY_LIMIT_MS, servingPooler } from "./serving-pooler.ts";
 
 /** The stand-in of a gateway in front of the program, in front of a PostgreSQL with passwords. */
 export class GatewayPooler implements AsyncDisposable {
-  readonly postgres: EmbeddedPostgres;
+  readonly postgres: TestPostgres;
   readonly gateway: GatewayStandIn;
   readonly #pooler: PoolerProcess;
 
-  private constructor(postgres: EmbeddedPostgres, pooler: PoolerProcess, gateway: GatewayStandIn) {
+  private constructor(postgres: TestPostgres, pooler: PoolerProcess, gateway: GatewayStandIn) {
     this.postgres = postgres;
     this.#pooler = pooler;
     this.gateway = gateway;

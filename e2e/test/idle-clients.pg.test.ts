@@ -1,6 +1,6 @@
-import { startPostgres } from "@multipooler/embedded-postgres";
 import { COLLECTING, collectedMemory, startPooler } from "@multipooler/pooler-process";
 import type { PoolerProcess } from "@multipooler/pooler-process";
+import { startPostgres } from "@multipooler/test-postgres";
 import { expect, test } from "vitest";
 import { flagsFor } from "./flags.ts";
 import { RawClient } from "./raw-client.ts";

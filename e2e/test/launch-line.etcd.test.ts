@@ -4,9 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect } from "@multipooler/grpc-services/client";
 import { startEtcd } from "@multipooler/embedded-etcd";
-import { startPostgres } from "@multipooler/embedded-postgres";
+import { findFreePort, startPostgres } from "@multipooler/test-postgres";
 import { expect, test } from "vitest";
-import { LaunchedProgram, freePort, logLines } from "./launched-program.ts";
+import { LaunchedProgram, logLines } from "./launched-program.ts";
 
 const PATIENCE = { timeout: 20_000 };
 
@@ -32,8 +32,8 @@ test("a launch line of Multigres starts the pooler, and a gateway finds what it 
   await postgres.sql("create role alice login password 'x'");
   // A harness starts the pooler first, and PostgreSQL is made and started after that.
   await postgres.stop();
-  const grpcPort = await freePort();
-  const httpPort = await freePort();
+  const grpcPort = await findFreePort();
+  const httpPort = await findFreePort();
   const log = join(dir, "multipooler.log");
   const line =
     `--grpc-port ${grpcPort} --http-port ${httpPort} --bind-address 127.0.0.1 ` +
@@ -106,8 +106,8 @@ test("a text log on standard error, a PID file, and no query service if the map 
   await using directory = await plainDirectory();
   const dir = directory.path;
   await using postgres = await startPostgres();
-  const grpcPort = await freePort();
-  const httpPort = await freePort();
+  const grpcPort = await findFreePort();
+  const httpPort = await findFreePort();
   const pidFile = join(dir, "pid");
   await using pooler = new LaunchedProgram({
     line:

@@ -1,7 +1,5 @@
 import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { readFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import { programEnvironment, programPath } from "@multipooler/pooler-process";
 import type { PoolerExit } from "@multipooler/pooler-process";
 
@@ -59,17 +57,4 @@ export async function logLines(
       const line: unknown = JSON.parse(text);
       return typeof line === "object" && line !== null ? { ...line } : {};
     });
-}
-
-/** A port of this machine that nobody listens on now. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  server.close();
-  await once(server, "close");
-  if (typeof address !== "object" || address === null) {
-    throw new Error("no TCP address");
-  }
-  return address.port;
 }

@@ -1,7 +1,7 @@
 import { chmod, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { startPostgres } from "@multipooler/embedded-postgres";
 import { startPooler } from "@multipooler/pooler-process";
+import { startPostgres } from "@multipooler/test-postgres";
 import { expect, test } from "vitest";
 import { temporaryDirectory } from "./temporary-directory.ts";
 

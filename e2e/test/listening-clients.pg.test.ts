@@ -95,6 +95,33 @@ test("a notification that is sent after LISTEN has returned is not missed", asyn
   await notifier.end();
 });
 
+test("a client that keeps a connection says LISTEN again, prepared and in transactions", async () => {
+  const listener = await Listener.connect();
+  const { client } = listener;
+  await client.query("listen jobs");
+  await client.query("select pg_advisory_lock(5)");
+  const again = { name: "again", text: "listen jobs" };
+  await client.query(again);
+  await client.query(again);
+  await client.query("listen jobs; listen tasks");
+  await client.query("begin");
+  await client.query(again);
+  await client.query("commit");
+  const notifier = await pooler.connect();
+  for (const [channel, payload] of [
+    ["jobs", "1"],
+    ["tasks", "2"],
+    ["jobs", "3"],
+  ]) {
+    await notifier.query("select pg_notify($1, $2)", [channel, payload]);
+  }
+  await client.query("notify jobs, '4'");
+  expect(await listener.take(4)).toEqual(["jobs 1", "tasks 2", "jobs 3", "jobs 4"]);
+  await client.query("select pg_advisory_unlock(5)");
+  await Promise.all([notifier.end(), client.end()]);
+  expect(listener.received).toEqual([]);
+});
+
 test("a client that listens gets an error when the connection behind it is lost", async () => {
   const listener = await Listener.connect();
   await listener.client.query("listen a");

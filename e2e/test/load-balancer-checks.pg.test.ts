@@ -1,5 +1,5 @@
-import { startPostgres } from "@multipooler/embedded-postgres";
 import type { PoolerProcess } from "@multipooler/pooler-process";
+import { startPostgres } from "@multipooler/test-postgres";
 import { expect, test } from "vitest";
 import { ServerPair } from "./server-pair.ts";
 import { READY_LIMIT_MS, servingPooler } from "./serving-pooler.ts";

@@ -1,11 +1,10 @@
 import { execFileSync } from "node:child_process";
 import { closeSync, openSync, readFileSync, statSync } from "node:fs";
-import { createServer } from "node:net";
-import { startPostgres } from "@multipooler/embedded-postgres";
-import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import { connect } from "@multipooler/grpc-services/client";
 import { startPooler } from "@multipooler/pooler-process";
 import type { PoolerProcess } from "@multipooler/pooler-process";
+import { findFreePort, startPostgres } from "@multipooler/test-postgres";
+import type { TestPostgres } from "@multipooler/test-postgres";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { flagsFor } from "./flags.ts";
 import { LogPipe } from "./log-pipe.ts";
@@ -13,7 +12,7 @@ import { temporaryDirectory } from "./temporary-directory.ts";
 
 const LIMIT_MS = 20_000;
 
-let postgres: EmbeddedPostgres;
+let postgres: TestPostgres;
 
 beforeAll(async () => {
   postgres = await startPostgres();
@@ -35,7 +34,10 @@ class LoggingTo implements AsyncDisposable {
   }
 
   static async start(stdout: number): Promise<LoggingTo> {
-    const pooler = new LoggingTo(stdout, { http: await freePort(), grpc: await freePort() });
+    const pooler = new LoggingTo(stdout, {
+      http: await findFreePort(),
+      grpc: await findFreePort(),
+    });
     await expect.poll(() => pooler.ready(), { timeout: LIMIT_MS }).toMatchObject({ ready: true });
     return pooler;
   }
@@ -56,14 +58,6 @@ class LoggingTo implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.process[Symbol.asyncDispose]();
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return typeof address === "object" ? (address?.port ?? 0) : 0;
 }
 
 /** The messages of a log, every line of which must be whole. */

@@ -1,10 +1,10 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { startPostgres } from "@multipooler/embedded-postgres";
-import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import { runProgram, startPooler } from "@multipooler/pooler-process";
 import type { PoolerProcess } from "@multipooler/pooler-process";
 import { TcpProxy } from "@multipooler/tcp-proxy";
+import { startPostgres } from "@multipooler/test-postgres";
+import type { TestPostgres } from "@multipooler/test-postgres";
 import pg from "pg";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { temporaryDirectory } from "./temporary-directory.ts";
@@ -12,7 +12,7 @@ import { temporaryDirectory } from "./temporary-directory.ts";
 const READY_LIMIT_MS = 20_000;
 
 const parts: AsyncDisposable[] = [];
-let postgres: EmbeddedPostgres;
+let postgres: TestPostgres;
 let oldHost: TcpProxy;
 /** What clients have sent to the server through the old host. */
 let sentToOldHost: string;

@@ -1,8 +1,8 @@
-import { startPostgres } from "@multipooler/embedded-postgres";
-import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import { connect } from "@multipooler/grpc-services/client";
 import type { PoolerClient } from "@multipooler/grpc-services/client";
 import type { PoolerProcess } from "@multipooler/pooler-process";
+import { startPostgres } from "@multipooler/test-postgres";
+import type { TestPostgres } from "@multipooler/test-postgres";
 import { PassThrough } from "node:stream";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { ListeningGateway } from "./listening-gateway.ts";
@@ -12,7 +12,7 @@ const LISTENER = "multipooler % listen";
 /** How long something may take to show. */
 const PATIENCE = { timeout: 20_000 } as const;
 
-let postgres: EmbeddedPostgres;
+let postgres: TestPostgres;
 let pooler: PoolerProcess;
 let client: PoolerClient;
 

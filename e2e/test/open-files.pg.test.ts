@@ -1,9 +1,9 @@
 import { get } from "node:http";
-import { startPostgres } from "@multipooler/embedded-postgres";
-import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import { connect } from "@multipooler/grpc-services/client";
 import { residentBytes, startPooler } from "@multipooler/pooler-process";
 import type { PoolerProcess } from "@multipooler/pooler-process";
+import { startPostgres } from "@multipooler/test-postgres";
+import type { TestPostgres } from "@multipooler/test-postgres";
 import pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { flagsFor } from "./flags.ts";
@@ -20,7 +20,7 @@ const MOST_GROWTH_BYTES = 32 * 1024 * 1024;
 const HALF_A_STARTUP = Buffer.concat([Buffer.from([0, 0, 0x27, 0x0f]), Buffer.alloc(9000)]);
 const REFUSED = "a gRPC connection was refused: the limit is reached";
 
-let postgres: EmbeddedPostgres;
+let postgres: TestPostgres;
 
 beforeAll(async () => {
   postgres = await startPostgres();

@@ -1,7 +1,7 @@
-import { startPostgres } from "@multipooler/embedded-postgres";
-import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import { connect } from "@multipooler/grpc-services/client";
 import type { PoolerClient } from "@multipooler/grpc-services/client";
+import { startPostgres } from "@multipooler/test-postgres";
+import type { TestPostgres } from "@multipooler/test-postgres";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { Network } from "./network.ts";
 import { servingPooler, valueOf } from "./serving-pooler.ts";
@@ -17,7 +17,7 @@ const GIVEN_UP_MS = 5000;
 /** From the server's return to the answer of the first statement. */
 const SERVED_MS = 3000;
 
-let postgres: EmbeddedPostgres;
+let postgres: TestPostgres;
 let network: Network;
 let cancels: number;
 

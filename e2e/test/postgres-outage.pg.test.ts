@@ -1,5 +1,5 @@
-import { startPostgres } from "@multipooler/embedded-postgres";
 import { runProgram, startPooler } from "@multipooler/pooler-process";
+import { startPostgres } from "@multipooler/test-postgres";
 import { expect, test } from "vitest";
 import { flagsFor, sessions } from "./flags.ts";
 

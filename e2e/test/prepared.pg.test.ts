@@ -1,16 +1,16 @@
-import { startPostgres } from "@multipooler/embedded-postgres";
-import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import { connect } from "@multipooler/grpc-services/client";
 import type { PoolerClient, PortalStreamExecuteInput } from "@multipooler/grpc-services/client";
 import { startPooler } from "@multipooler/pooler-process";
 import type { PoolerProcess } from "@multipooler/pooler-process";
+import { startPostgres } from "@multipooler/test-postgres";
+import type { TestPostgres } from "@multipooler/test-postgres";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { flagsFor } from "./flags.ts";
 
 const INT4 = 23;
 const SELECT_BY_KEY = "SELECT abalance FROM accounts WHERE aid = $1;";
 
-let postgres: EmbeddedPostgres;
+let postgres: TestPostgres;
 let pooler: PoolerProcess;
 let client: PoolerClient;
 

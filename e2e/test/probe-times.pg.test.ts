@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { Agent, request } from "node:http";
 import type { IncomingMessage } from "node:http";
-import { startPostgres } from "@multipooler/embedded-postgres";
+import { startPostgres } from "@multipooler/test-postgres";
 import { expect, test } from "vitest";
 import { READY_LIMIT_MS, servingPooler } from "./serving-pooler.ts";
 

@@ -1,6 +1,6 @@
 import { PassThrough } from "node:stream";
-import { setServerAccess } from "@multipooler/embedded-postgres";
 import type { PoolerClient } from "@multipooler/grpc-services/client";
+import { setServerAccess } from "@multipooler/test-postgres";
 import { expect, vi } from "vitest";
 import type { ClientPooler } from "./client-pooler.ts";
 

@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
 import { WireClient, query } from "@multipooler/conversations";
-import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import { connect } from "@multipooler/grpc-services/client";
 import type { PoolerClient } from "@multipooler/grpc-services/client";
+import type { TestPostgres } from "@multipooler/test-postgres";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { flagsFor } from "./flags.ts";
@@ -95,7 +95,7 @@ describe.each([
         settings: { wal_level: "logical", max_prepared_transactions: "5" },
       }),
     );
-    const watch = async ({ host, port, user }: EmbeddedPostgres): Promise<pg.Client> => {
+    const watch = async ({ host, port, user }: TestPostgres): Promise<pg.Client> => {
       const client = new pg.Client({ host, port, user, database: "postgres" });
       await client.connect();
       starting.defer(async () => await client.end());
@@ -117,7 +117,7 @@ describe.each([
     return { primary: primary.rows, standby: standby.rows };
   }
 
-  function inPlace(step: string | Buffer, { dataDir }: EmbeddedPostgres): string | Buffer {
+  function inPlace(step: string | Buffer, { dataDir }: TestPostgres): string | Buffer {
     const { host, port, user } = servers.primary;
     return typeof step === "string"
       ? step

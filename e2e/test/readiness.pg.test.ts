@@ -1,8 +1,8 @@
 import { join } from "node:path";
-import { startPostgres } from "@multipooler/embedded-postgres";
-import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import { connect } from "@multipooler/grpc-services/client";
 import { startPooler } from "@multipooler/pooler-process";
+import { startPostgres } from "@multipooler/test-postgres";
+import type { TestPostgres } from "@multipooler/test-postgres";
 import { expect, test } from "vitest";
 import { flagsFor } from "./flags.ts";
 import { probe } from "./probe.ts";
@@ -15,7 +15,7 @@ import { inFile } from "./topology-flags.ts";
 const WARN = 40;
 const WITHIN = { timeout: READY_LIMIT_MS };
 
-async function reload(postgres: EmbeddedPostgres, setting: string): Promise<void> {
+async function reload(postgres: TestPostgres, setting: string): Promise<void> {
   await postgres.sql(`alter system ${setting}`);
   await postgres.sql("select pg_reload_conf()");
 }

@@ -2,7 +2,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { runProgram, startPooler } from "@multipooler/pooler-process";
 import type { PoolerProcess, ProgramResult } from "@multipooler/pooler-process";
-import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
+import type { TestPostgres } from "@multipooler/test-postgres";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { ServerPair } from "./server-pair.ts";
 import { temporaryDirectory } from "./temporary-directory.ts";
@@ -38,7 +38,7 @@ afterAll(async () => {
 });
 
 function start(
-  { host, port }: EmbeddedPostgres,
+  { host, port }: TestPostgres,
   flags: Readonly<Record<string, string>>,
 ): PoolerProcess {
   const server = { "pg-host": host, "pg-port": String(port), cell: "zone1" };

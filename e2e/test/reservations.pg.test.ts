@@ -1,9 +1,9 @@
-import { startPostgres } from "@multipooler/embedded-postgres";
-import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import { connect } from "@multipooler/grpc-services/client";
 import type { PoolerClient } from "@multipooler/grpc-services/client";
 import { startPooler } from "@multipooler/pooler-process";
 import type { PoolerProcess } from "@multipooler/pooler-process";
+import { startPostgres } from "@multipooler/test-postgres";
+import type { TestPostgres } from "@multipooler/test-postgres";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { flagsFor } from "./flags.ts";
 import { streamed } from "./reserving-gateway.ts";
@@ -16,7 +16,7 @@ const COMMIT = 1;
 const ROLLBACK = 2;
 const NO_SETTINGS = { rollbackSessionSettings: {} };
 
-let postgres: EmbeddedPostgres;
+let postgres: TestPostgres;
 let pooler: PoolerProcess;
 let client: PoolerClient;
 

@@ -1,8 +1,8 @@
-import { startPostgres } from "@multipooler/embedded-postgres";
-import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import { connect } from "@multipooler/grpc-services/client";
 import { startPooler } from "@multipooler/pooler-process";
 import type { PoolerProcess } from "@multipooler/pooler-process";
+import { startPostgres } from "@multipooler/test-postgres";
+import type { TestPostgres } from "@multipooler/test-postgres";
 import pg from "pg";
 import { expect, test } from "vitest";
 import { flagsFor } from "./flags.ts";
@@ -43,7 +43,7 @@ class Load {
 }
 
 /** A client of a connection of its own for each transaction, as behind `pgbench -C`. */
-async function transaction(postgres: EmbeddedPostgres, port: number): Promise<void> {
+async function transaction(postgres: TestPostgres, port: number): Promise<void> {
   const { user, password } = postgres;
   const client = new pg.Client({ host: "127.0.0.1", port, user, password, database: "postgres" });
   // The last word of a pooler that stops comes behind the answer to COMMIT.
@@ -59,7 +59,7 @@ async function transaction(postgres: EmbeddedPostgres, port: number): Promise<vo
   }
 }
 
-function newPooler(postgres: EmbeddedPostgres): PoolerProcess {
+function newPooler(postgres: TestPostgres): PoolerProcess {
   const flags = {
     ...flagsFor(postgres),
     "pg-listen-port": "0",

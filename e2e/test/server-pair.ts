@@ -3,8 +3,8 @@ import { chmod, mkdtemp, rm, stat, writeFile, chown } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { startPostgres } from "@multipooler/embedded-postgres";
-import type { EmbeddedPostgres, StartPostgresOptions } from "@multipooler/embedded-postgres";
+import { startPostgres } from "@multipooler/test-postgres";
+import type { TestPostgres, StartPostgresOptions } from "@multipooler/test-postgres";
 
 const run = promisify(execFile);
 
@@ -17,15 +17,11 @@ export interface ServerPairOptions extends Pick<StartPostgresOptions, "programs"
 
 /** A primary and a standby that streams from it. */
 export class ServerPair implements AsyncDisposable {
-  readonly primary: EmbeddedPostgres;
-  readonly standby: EmbeddedPostgres;
+  readonly primary: TestPostgres;
+  readonly standby: TestPostgres;
   readonly #parts: AsyncDisposableStack;
 
-  private constructor(
-    primary: EmbeddedPostgres,
-    standby: EmbeddedPostgres,
-    parts: AsyncDisposableStack,
-  ) {
+  private constructor(primary: TestPostgres, standby: TestPostgres, parts: AsyncDisposableStack) {
     this.primary = primary;
     this.standby = standby;
     this.#parts = parts;

@@ -1,7 +1,7 @@
-import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import type { PoolerClient } from "@multipooler/grpc-services/client";
 import { startPooler } from "@multipooler/pooler-process";
 import type { PoolerProcess } from "@multipooler/pooler-process";
+import type { TestPostgres } from "@multipooler/test-postgres";
 import { flagsFor } from "./flags.ts";
 
 /** The longest that a start or a recovery takes. */
@@ -9,7 +9,7 @@ export const READY_LIMIT_MS = 20_000;
 
 /** Starts a primary in front of this server and waits until it serves. */
 export async function servingPooler(
-  postgres: EmbeddedPostgres,
+  postgres: TestPostgres,
   flags: Readonly<Record<string, string>> = {},
 ): Promise<PoolerProcess> {
   await using parts = new AsyncDisposableStack();

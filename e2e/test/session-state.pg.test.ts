@@ -1,12 +1,12 @@
-import { startPostgres } from "@multipooler/embedded-postgres";
-import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import { connect } from "@multipooler/grpc-services/client";
 import type { PoolerClient } from "@multipooler/grpc-services/client";
 import type { PoolerProcess } from "@multipooler/pooler-process";
+import { startPostgres } from "@multipooler/test-postgres";
+import type { TestPostgres } from "@multipooler/test-postgres";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { servingPooler, valueOf } from "./serving-pooler.ts";
 
-let postgres: EmbeddedPostgres;
+let postgres: TestPostgres;
 let pooler: PoolerProcess;
 let clients: DisposableStack;
 let a: PoolerClient;

@@ -1,12 +1,12 @@
-import { scramKeysOf, startPostgres } from "@multipooler/embedded-postgres";
-import type { EmbeddedPostgres, LoginKeys } from "@multipooler/embedded-postgres";
 import { connect } from "@multipooler/grpc-services/client";
 import { startPooler } from "@multipooler/pooler-process";
 import type { PoolerProcess } from "@multipooler/pooler-process";
+import { scramKeysOf, startPostgres } from "@multipooler/test-postgres";
+import type { TestPostgres, LoginKeys } from "@multipooler/test-postgres";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { flagsFor } from "./flags.ts";
 
-let postgres: EmbeddedPostgres;
+let postgres: TestPostgres;
 let pooler: PoolerProcess;
 let address: string;
 

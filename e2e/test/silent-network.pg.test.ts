@@ -1,6 +1,6 @@
-import { startPostgres } from "@multipooler/embedded-postgres";
-import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import { connect } from "@multipooler/grpc-services/client";
+import { startPostgres } from "@multipooler/test-postgres";
+import type { TestPostgres } from "@multipooler/test-postgres";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { Network } from "./network.ts";
 import { READY_LIMIT_MS, servingPooler, valueOf } from "./serving-pooler.ts";
@@ -9,7 +9,7 @@ const SESSIONS = 5;
 /** From the statement until the pooler knows that its session carries nothing. */
 const NOTICED_MS = 10_000;
 
-let postgres: EmbeddedPostgres;
+let postgres: TestPostgres;
 let network: Network;
 
 beforeAll(async () => {

@@ -1,6 +1,6 @@
 import { setTimeout as elapsed } from "node:timers/promises";
-import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import { connect } from "@multipooler/grpc-services/client";
+import type { TestPostgres } from "@multipooler/test-postgres";
 import { expect, test } from "vitest";
 import { ClientPooler } from "./client-pooler.ts";
 import { Trickle } from "./trickle.ts";
@@ -14,18 +14,18 @@ const SLOW_BYTES_PER_SECOND = 2 * 1024 * 1024;
 const WATCHED_MS = 4 * LIMIT_MS;
 
 /** How many clients of PostgreSQL run something, or are in a transaction. */
-async function busy(postgres: EmbeddedPostgres): Promise<number> {
+async function busy(postgres: TestPostgres): Promise<number> {
   const rows = await postgres.sql(`select pid from pg_stat_activity
     where state <> 'idle' and backend_type = 'client backend' and pid <> pg_backend_pid()`);
   return rows.length;
 }
 
-async function untilBusy(postgres: EmbeddedPostgres, count: number): Promise<void> {
+async function untilBusy(postgres: TestPostgres, count: number): Promise<void> {
   await expect.poll(() => busy(postgres), { timeout: 20_000 }).toBe(count);
 }
 
 /** The fewest that {@link busy} says within some times the limit. */
-async function leastBusy(postgres: EmbeddedPostgres): Promise<number> {
+async function leastBusy(postgres: TestPostgres): Promise<number> {
   const end = performance.now() + WATCHED_MS;
   let least = Number.POSITIVE_INFINITY;
   while (performance.now() < end) {

@@ -3,15 +3,15 @@ import { createServer } from "node:net";
 import type { Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { startPostgres } from "@multipooler/embedded-postgres";
-import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import { runProgram, startPooler } from "@multipooler/pooler-process";
+import { startPostgres } from "@multipooler/test-postgres";
+import type { TestPostgres } from "@multipooler/test-postgres";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { poolerRecord } from "./ctl-topo.ts";
 import { flagsFor } from "./flags.ts";
 import { inFile } from "./topology-flags.ts";
 
-let postgres: EmbeddedPostgres;
+let postgres: TestPostgres;
 let stranger: Server;
 let strangerPort: number;
 let directory: string;

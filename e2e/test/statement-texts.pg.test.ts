@@ -1,7 +1,7 @@
-import { startPostgres } from "@multipooler/embedded-postgres";
-import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import { connect } from "@multipooler/grpc-services/client";
 import type { PoolerProcess } from "@multipooler/pooler-process";
+import { startPostgres } from "@multipooler/test-postgres";
+import type { TestPostgres } from "@multipooler/test-postgres";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { probe } from "./probe.ts";
 import { servingPooler, valueOf } from "./serving-pooler.ts";
@@ -9,7 +9,7 @@ import { servingPooler, valueOf } from "./serving-pooler.ts";
 /** Far more than such a statement takes, far less than a reading that goes over the text again. */
 const LIMIT_MS = 2000;
 
-let postgres: EmbeddedPostgres;
+let postgres: TestPostgres;
 let pooler: PoolerProcess;
 
 beforeAll(async () => {

@@ -1,10 +1,10 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { startPostgres } from "@multipooler/embedded-postgres";
-import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import { connect } from "@multipooler/grpc-services/client";
 import type { ManagerHealthStreamInput, PoolerClient } from "@multipooler/grpc-services/client";
 import type { PoolerProcess } from "@multipooler/pooler-process";
 import type { StatusResponse } from "@multipooler/proto/manager-v1";
+import { startPostgres } from "@multipooler/test-postgres";
+import type { TestPostgres } from "@multipooler/test-postgres";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { Network } from "./network.ts";
 import { READY_LIMIT_MS, servingPooler } from "./serving-pooler.ts";
@@ -15,7 +15,7 @@ const PATIENCE = { timeout: 20_000 };
 /** FATAL 53300, as PostgreSQL answers a start-up where no connection is left. */
 const REFUSAL = Buffer.from("SFATAL\0VFATAL\0C53300\0Msorry, too many clients already\0\0");
 
-let postgres: EmbeddedPostgres;
+let postgres: TestPostgres;
 let network: Network;
 let pooler: PoolerProcess;
 let client: PoolerClient;

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { startPostgres } from "@multipooler/embedded-postgres";
-import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import { connect } from "@multipooler/grpc-services/client";
 import type { PoolerProcess } from "@multipooler/pooler-process";
+import { startPostgres } from "@multipooler/test-postgres";
+import type { TestPostgres } from "@multipooler/test-postgres";
 import pg from "pg";
 import { chromium } from "playwright-core";
 import type { Browser, Page } from "playwright-core";
@@ -30,7 +30,7 @@ if (WITHOUT_BROWSER) {
 
 describe.skipIf(WITHOUT_BROWSER)("the status page in Chromium", { timeout: TIMEOUT_MS }, () => {
   let browser: Browser;
-  let postgres: EmbeddedPostgres;
+  let postgres: TestPostgres;
   let pooler: PoolerProcess;
   const parts = new AsyncDisposableStack();
 

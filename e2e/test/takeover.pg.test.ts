@@ -1,8 +1,8 @@
-import { startPostgres } from "@multipooler/embedded-postgres";
 import { connect } from "@multipooler/grpc-services/client";
 import { startPooler } from "@multipooler/pooler-process";
 import { PoolerType, ServingStatus } from "@multipooler/proto/manager-v1";
 import type { RoleStep } from "@multipooler/proto/promotion-v1";
+import { startPostgres } from "@multipooler/test-postgres";
 import { expect, test } from "vitest";
 import { flagsFor } from "./flags.ts";
 import type { ClusterNode, NodePart } from "./switchover/cluster-node.ts";

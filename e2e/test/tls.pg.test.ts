@@ -1,10 +1,10 @@
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import { promisify } from "node:util";
-import { setServerAccess, setServerTls, startPostgres } from "@multipooler/embedded-postgres";
-import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import { runProgram, startPooler } from "@multipooler/pooler-process";
 import type { PoolerProcess } from "@multipooler/pooler-process";
+import { setServerAccess, setServerTls, startPostgres } from "@multipooler/test-postgres";
+import type { TestPostgres } from "@multipooler/test-postgres";
 import { Authority, PemDirectory } from "@multipooler/tls-identities";
 import pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -18,7 +18,7 @@ const READY_LIMIT_MS = 20_000;
 const SERVERS = new Authority("servers");
 const CLIENTS = new Authority("clients");
 
-let postgres: EmbeddedPostgres;
+let postgres: TestPostgres;
 let pem: PemDirectory;
 /** Paths of PEM files. */
 let files: Readonly<Record<"servers" | "clients" | "cert" | "key" | "ownCert" | "ownKey", string>>;

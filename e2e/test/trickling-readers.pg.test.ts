@@ -1,7 +1,7 @@
 import { setTimeout as elapsed } from "node:timers/promises";
-import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import { connect } from "@multipooler/grpc-services/client";
 import { residentBytes } from "@multipooler/pooler-process";
+import type { TestPostgres } from "@multipooler/test-postgres";
 import { expect, test } from "vitest";
 import { ClientPooler } from "./client-pooler.ts";
 import { Trickle } from "./trickle.ts";
@@ -19,7 +19,7 @@ const SAMPLE_INTERVAL_MS = 50;
 const IDLE = "select 1";
 
 /** Resolves when PostgreSQL itself waits for its client. */
-async function untilServerWaits(postgres: EmbeddedPostgres, query: string): Promise<void> {
+async function untilServerWaits(postgres: TestPostgres, query: string): Promise<void> {
   const waits = "select wait_event from pg_stat_activity where query = $1 and state = 'active'";
   const state = async (): Promise<unknown> =>
     (await postgres.sql(waits, { values: [query] }))[0]?.["wait_event"];
@@ -27,7 +27,7 @@ async function untilServerWaits(postgres: EmbeddedPostgres, query: string): Prom
 }
 
 /** Resolves when no statement runs but one's own. */
-async function untilIdle(postgres: EmbeddedPostgres): Promise<void> {
+async function untilIdle(postgres: TestPostgres): Promise<void> {
   const running = `select query from pg_stat_activity
     where state = 'active' and backend_type = 'client backend' and pid <> pg_backend_pid()`;
   await expect.poll(() => postgres.sql(running), { timeout: 20_000 }).toEqual([]);

@@ -1,8 +1,8 @@
-import { startPostgres } from "@multipooler/embedded-postgres";
-import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import { connect } from "@multipooler/grpc-services/client";
 import type { PoolerClient } from "@multipooler/grpc-services/client";
 import { residentBytes } from "@multipooler/pooler-process";
+import { startPostgres } from "@multipooler/test-postgres";
+import type { TestPostgres } from "@multipooler/test-postgres";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { probe } from "./probe.ts";
 import { sendStatement, statementFrame } from "./raw-statement.ts";
@@ -16,7 +16,7 @@ const MOST_THAT_WAIT = 10;
 /** What waits does so for as long as its client likes. */
 const ONE_SESSION = { "connpool-global-capacity": "1", "connpool-wait-timeout": "0" };
 
-let postgres: EmbeddedPostgres;
+let postgres: TestPostgres;
 
 beforeAll(async () => {
   postgres = await startPostgres();

@@ -14,7 +14,7 @@ const others = [
   "packages/poolerserver",
   "packages/query-service",
   "apps/multipooler",
-  "dev/embedded-postgres",
+  "dev/test-postgres",
 ].map((folder) => described(folder));
 
 function messages(folder: string, entry: Dependency): readonly string[] {
@@ -37,8 +37,8 @@ test.each<[string, Dependency, string]>([
   ],
   [
     "packages/manager",
-    { field: "dependencies", name: "@multipooler/embedded-postgres", range: WORKSPACE },
-    "dependencies: packages/manager may not depend on dev/embedded-postgres",
+    { field: "dependencies", name: "@multipooler/test-postgres", range: WORKSPACE },
+    "dependencies: packages/manager may not depend on dev/test-postgres",
   ],
   [
     "packages/grpc-services",
@@ -88,7 +88,7 @@ test.each<[string, Dependency]>([
   ],
   [
     "packages/manager",
-    { field: "devDependencies", name: "@multipooler/embedded-postgres", range: WORKSPACE },
+    { field: "devDependencies", name: "@multipooler/test-postgres", range: WORKSPACE },
   ],
   [
     "packages/grpc-services",
@@ -96,7 +96,7 @@ test.each<[string, Dependency]>([
   ],
   [
     "dev/quickstart",
-    { field: "dependencies", name: "@multipooler/embedded-postgres", range: WORKSPACE },
+    { field: "dependencies", name: "@multipooler/test-postgres", range: WORKSPACE },
   ],
   ["benchmarks", { field: "dependencies", name: "@multipooler/poolerserver", range: WORKSPACE }],
   ["packages/query-service", { field: "devDependencies", name: "vitest", range: "catalog:" }],

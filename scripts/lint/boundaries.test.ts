@@ -15,7 +15,7 @@ const packages: readonly WorkspacePackage[] = [
   described(".", { devDependencies: ["vitest"] }),
   described("packages/controller-api", {}),
   described("packages/pgwire", {
-    devDependencies: ["@multipooler/embedded-postgres", "left-pad", "vitest"],
+    devDependencies: ["@multipooler/test-postgres", "left-pad", "vitest"],
   }),
   described("packages/poolerserver", {
     dependencies: ["@multipooler/controller-api", "@multipooler/pgwire"],
@@ -29,7 +29,7 @@ const packages: readonly WorkspacePackage[] = [
     ...described("apps/multipooler", { dependencies: ["@multipooler/poolerserver"] }),
     exportKeys: undefined,
   },
-  described("dev/embedded-postgres", {}),
+  described("dev/test-postgres", {}),
   described("e2e", { devDependencies: ["@multipooler/grpc-services", "@multipooler/topo"] }),
 ];
 
@@ -222,9 +222,9 @@ const FAULTS: readonly Fault[] = [
   [
     "the embedded PostgreSQL in product code",
     "packages/pgwire/src/bad.ts",
-    'import "@multipooler/embedded-postgres";',
+    'import "@multipooler/test-postgres";',
     1,
-    /^product code imports "@multipooler\/embedded-postgres", which is for tests$/,
+    /^product code imports "@multipooler\/test-postgres", which is for tests$/,
   ],
   [
     "a test file in product code",

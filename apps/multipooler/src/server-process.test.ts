@@ -1,3 +1,4 @@
+import type { ServerProcess } from "@multipooler/manager";
 import { PgctldServer } from "@multipooler/pgctld";
 import type { PostgresControl, PostgresStatus } from "@multipooler/pgctld";
 import { expect, test } from "vitest";
@@ -47,7 +48,11 @@ const REFUSED: Readonly<Record<string, readonly [status: PostgresStatus, why: Re
   ],
 };
 
-async function check(status: PostgresStatus, server: typeof OWN | undefined): Promise<void> {
+/** Asks the control of the pooler's server, through a daemon that knows nothing but the status. */
+async function ask<T>(
+  status: PostgresStatus,
+  question: (process: ServerProcess | undefined) => Promise<T>,
+): Promise<T> {
   const daemon = new PgctldServer({
     control: controlOf(status),
     address: "127.0.0.1:0",
@@ -57,10 +62,14 @@ async function check(status: PostgresStatus, server: typeof OWN | undefined): Pr
   try {
     const pgctldAddr = `127.0.0.1:${daemon.port}`;
     using process = serverProcessOf(() => ({ pgctldAddr, pgPort: 5432, socketFile: undefined }));
-    await process?.check(server);
+    return await question(process);
   } finally {
     await daemon.close({ signal: AbortSignal.timeout(5_000) });
   }
+}
+
+async function check(status: PostgresStatus, server: typeof OWN | undefined): Promise<void> {
+  await ask(status, async (process) => await process?.check(server));
 }
 
 test.each(Object.entries(REFUSED))("a daemon %s is refused", async (_, [status, why]) => {
@@ -74,4 +83,13 @@ test("the daemon of the pooler's server is not refused, also while that is down"
   const stopped = { state: "stopped", cluster: undefined, ...PLACE } as const;
   await expect(check(RUNNING, OWN)).resolves.toBeUndefined();
   await expect(check(stopped, undefined)).resolves.toBeUndefined();
+});
+
+test.each([
+  ["running", RUNNING, true],
+  ["starting", { state: "starting", ...OWN, ...PLACE }, true],
+  ["stopping", { state: "stopping", ...OWN, ...PLACE }, true],
+  ["stopped", { state: "stopped", cluster: undefined, ...PLACE }, false],
+] as const)("a server that is %s is told from one that is down", async (_, status, isRunning) => {
+  expect(await ask(status, async (process) => await process?.isRunning())).toBe(isRunning);
 });

@@ -30,6 +30,8 @@ export function serverProcessOf(
       const own = { port: portOf(current()), server };
       await controlled(address, () => checkServer(postgres, own, bound.signal));
     },
+    isRunning: ({ signal } = {}) =>
+      controlled(address, async () => "pid" in (await postgres.status({ signal }))),
     restartAsStandby: ({ signal } = {}) =>
       controlled(
         address,
@@ -82,9 +84,9 @@ function portOf({ socketFile, pgPort }: Pick<Config, "socketFile" | "pgPort">): 
   return suffix === undefined ? pgPort : Number(suffix);
 }
 
-async function controlled(address: string, call: () => Promise<void>): Promise<void> {
+async function controlled<T>(address: string, call: () => Promise<T>): Promise<T> {
   try {
-    await call();
+    return await call();
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new ManagerError(

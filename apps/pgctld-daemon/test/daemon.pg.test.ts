@@ -4,8 +4,9 @@ import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { PgctldError, RemotePostgres } from "@multipooler/pgctld";
+import { findFreePort } from "@multipooler/test-postgres";
 import { expect, onTestFinished, test } from "vitest";
-import { EMBEDDED, freePort, Site } from "./site.ts";
+import { EMBEDDED, Site } from "./site.ts";
 
 const MAIN = new URL("../src/main.ts", import.meta.url).pathname;
 
@@ -47,7 +48,7 @@ test(
   { timeout: 90_000 },
   async () => {
     const site = await Site.create(EMBEDDED);
-    const [grpcPort, httpPort] = [await freePort(), await freePort()];
+    const [grpcPort, httpPort] = [await findFreePort(), await findFreePort()];
     const line = [
       `--grpc-port=${grpcPort}`,
       `--http-port=${httpPort}`,
@@ -71,7 +72,7 @@ test(
     const { pid } = await postgres.start({ role: "primary" });
     await site.sql("create table kept as select 42 as answer");
 
-    const second = new Daemon(site, ["--grpc-port", String(await freePort())]);
+    const second = new Daemon(site, ["--grpc-port", String(await findFreePort())]);
     expect(await second.end()).toBe(1);
     expect(second.complaints).toMatch(/daemon\.lock is locked: process \d+ is the pgctld of this/);
 

@@ -1,11 +1,9 @@
-import { randomInt } from "node:crypto";
-import { once } from "node:events";
 import { chmod, mkdtemp, rm } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { embeddedBinDir } from "@multipooler/pgctld";
 import { binariesModule } from "@multipooler/postgres-binaries";
+import { findFreePort } from "@multipooler/test-postgres";
 import pg from "pg";
 import { onTestFinished } from "vitest";
 import { runProgram } from "../src/program.ts";
@@ -58,7 +56,7 @@ export class Site {
     const directory = await mkdtemp(join(tmpdir(), "mp pgctld "));
     await chmod(directory, 0o755);
     onTestFinished(async () => await rm(directory, { recursive: true, force: true }));
-    const site = new Site(directory, await freePort(), binDir);
+    const site = new Site(directory, await findFreePort(), binDir);
     onTestFinished(async () => void (await site.run("stop", "--mode", "immediate")));
     return site;
   }
@@ -97,23 +95,6 @@ export class Site {
       return rows;
     } finally {
       await client.end();
-    }
-  }
-}
-
-/** Below the ports that systems give to outgoing connections. */
-export async function freePort(): Promise<number> {
-  for (;;) {
-    const server = createServer();
-    const port = randomInt(20_000, 32_000);
-    try {
-      server.listen(port, "127.0.0.1");
-      await once(server, "listening");
-      return port;
-    } catch {
-      continue;
-    } finally {
-      server.close();
     }
   }
 }

@@ -1,5 +1,5 @@
-import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import { startPooler } from "@multipooler/pooler-process";
+import type { TestPostgres } from "@multipooler/test-postgres";
 import type { Resources } from "../resources.ts";
 import type { Address } from "./pgbench.ts";
 import { Pgbouncer } from "./pgbouncer.ts";
@@ -19,7 +19,7 @@ export interface Contender {
 /** Starts both poolers in front of `postgres`. */
 export async function startContenders(
   resources: Resources,
-  postgres: EmbeddedPostgres,
+  postgres: TestPostgres,
   { pgbouncer, maxClients }: { readonly pgbouncer: string; readonly maxClients: number },
 ): Promise<readonly Contender[]> {
   const { host, port, user } = postgres;

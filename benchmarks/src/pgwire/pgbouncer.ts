@@ -4,7 +4,7 @@ import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { findFreePort } from "@multipooler/embedded-postgres";
+import { findFreePort } from "@multipooler/test-postgres";
 import type { Address } from "./pgbench.ts";
 
 /** PgBouncer refuses to run as root. */

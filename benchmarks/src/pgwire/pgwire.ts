@@ -1,5 +1,5 @@
-import { startPostgres } from "@multipooler/embedded-postgres";
 import { cpuUs } from "@multipooler/pooler-process";
+import { startPostgres } from "@multipooler/test-postgres";
 import { UsageError, readOptions, toWholeNumber, wholeNumber } from "../bench-options.ts";
 import { figureLines, figureTable, figuresOf } from "../figures.ts";
 import type { Figure, Sample } from "../figures.ts";

@@ -1,11 +1,11 @@
-import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
+import type { LocalPostgres } from "@multipooler/pgctld";
 import type { Pooler } from "./pooler.ts";
 import { untilReady } from "./probe.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** What runs and has to be watched. */
 export interface Held {
-  readonly postgres: EmbeddedPostgres;
+  readonly postgres: LocalPostgres;
   readonly pooler: Pooler;
   /** Where the pooler answers `/ready`. */
   readonly httpPort: number;
@@ -37,12 +37,11 @@ export async function hold(held: Held): Promise<number> {
     onAbort();
   }
   const poolerEnded = pooler.ended.then((how) => ({ how }));
+  const postgresStopped = postgres.untilStopped({ signal: over.signal });
   try {
-    let event = await Promise.race([stop, poolerEnded, postgres.gone()]);
-    if (event !== "stop" && !("how" in event)) {
-      const { code, signal: killedBy } = event;
-      const how = killedBy === null ? `with exit code ${code}` : `by ${killedBy}`;
-      terminal.print(`PostgreSQL ended ${how}. Bring it back from another terminal: npm start`);
+    let event = await Promise.race([stop, poolerEnded, postgresStopped]);
+    if (event === undefined) {
+      terminal.print("PostgreSQL ended. Bring it back from another terminal: npm start");
       if (!owned) {
         return 1;
       }

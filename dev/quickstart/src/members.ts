@@ -56,6 +56,11 @@ export function isNew({ places }: Member): boolean {
   return !existsSync(places.data);
 }
 
+/** Whether its PostgreSQL has not ended in good order, so that it may run. */
+export function mayRun({ places }: Member): boolean {
+  return existsSync(join(places.data, "postmaster.pid"));
+}
+
 /** Whether its PostgreSQL was left as a standby. */
 export function isStandby({ places }: Member): boolean {
   return existsSync(join(places.data, "standby.signal"));

@@ -1,3 +1,5 @@
+import { createHash } from "node:crypto";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 /** The files of one quickstart. */
@@ -6,8 +8,10 @@ export interface Places {
   readonly data: string;
   /** The password of the role `postgres`, readable by its owner only. */
   readonly password: string;
-  /** What belongs to PostgreSQL and not to its data: the log, the socket. */
+  /** What belongs to PostgreSQL and not to its data: the log, the lock of who controls it. */
   readonly server: string;
+  /** PostgreSQL's socket and that of its control. */
+  readonly sockets: string;
   readonly postgresLog: string;
   /** The password as libpq reads it, for PostgreSQL as a standby. */
   readonly passwordFile: string;
@@ -29,6 +33,7 @@ export function placesIn(directory: string): Places {
     data: join(directory, "postgres"),
     password: join(directory, "postgres-password"),
     server: join(directory, "server"),
+    sockets: socketsIn(directory),
     postgresLog: join(directory, "server", "postgresql.log"),
     passwordFile: join(directory, "server", "pgpass"),
     poolerLog: join(directory, "pooler.log"),
@@ -37,4 +42,17 @@ export function placesIn(directory: string): Places {
     topology: join(directory, "topology.db"),
     state: join(directory, "running.json"),
   };
+}
+
+/** The longest path of a unix socket that both Linux (107 bytes) and macOS (103) take. */
+const SOCKET_PATH_MAX_BYTES = 103;
+
+/** Beside the log, unless the sockets' paths would be too long; the next `npm start` finds it there, too. */
+function socketsIn(directory: string): string {
+  const beside = join(directory, "server", "sockets");
+  if (Buffer.byteLength(join(beside, ".s.PGSQL.65535")) <= SOCKET_PATH_MAX_BYTES) {
+    return beside;
+  }
+  const name = createHash("sha256").update(directory).digest("hex").slice(0, 16);
+  return join(tmpdir(), `multipooler-${name}`);
 }

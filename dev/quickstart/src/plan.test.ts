@@ -12,26 +12,36 @@ const READY = { ready: true, reason: undefined };
 const UNREADY = { ready: false, reason: "PostgreSQL is away" };
 
 test.each([
-  ["nothing was written down", undefined, { kind: "start-all", ports: WANTED }],
+  ["nothing was written down", undefined, { kind: "start-all", ports: WANTED, takeOver: true }],
   [
     "the pooler is gone",
     { state: STATE, pooler: undefined, postgresListens: true, ownerLives: true },
-    { kind: "start-all", ports: WANTED },
+    { kind: "start-all", ports: WANTED, takeOver: false },
+  ],
+  [
+    "the pooler and its owner are gone",
+    { state: STATE, pooler: undefined, postgresListens: true, ownerLives: false },
+    { kind: "start-all", ports: WANTED, takeOver: true },
   ],
   [
     "the pooler lacks PostgreSQL",
     { state: STATE, pooler: UNREADY, postgresListens: false, ownerLives: true },
-    { kind: "start-postgres", state: STATE, adopt: false },
+    { kind: "complete", state: STATE, postgresListens: false, takeOver: false },
   ],
   [
     "the pooler lacks PostgreSQL and its owner",
     { state: STATE, pooler: UNREADY, postgresListens: false, ownerLives: false },
-    { kind: "start-postgres", state: STATE, adopt: true },
+    { kind: "complete", state: STATE, postgresListens: false, takeOver: true },
   ],
   [
     "PostgreSQL has just died and the pooler has not noticed",
     { state: STATE, pooler: READY, postgresListens: false, ownerLives: true },
-    { kind: "start-postgres", state: STATE, adopt: false },
+    { kind: "complete", state: STATE, postgresListens: false, takeOver: false },
+  ],
+  [
+    "all runs but its owner",
+    { state: STATE, pooler: READY, postgresListens: true, ownerLives: false },
+    { kind: "complete", state: STATE, postgresListens: true, takeOver: true },
   ],
   [
     "all runs",

@@ -13,21 +13,30 @@ export interface Sighting {
   readonly ownerLives: boolean;
 }
 
-/** What `npm start` does. The ports of a pooler that runs win over those asked for. */
+/**
+ * What `npm start` does. `takeOver`: nobody else is left to stop what runs already. The ports of a pooler
+ * that runs win over those asked for.
+ */
 export type Plan =
-  | { readonly kind: "start-all"; readonly ports: Ports }
-  /** PostgreSQL died under a pooler that runs. `adopt`: nobody else is left to stop that pooler. */
-  | { readonly kind: "start-postgres"; readonly state: State; readonly adopt: boolean }
+  | { readonly kind: "start-all"; readonly ports: Ports; readonly takeOver: boolean }
+  /** The pooler has lost its PostgreSQL, or the `npm start` that would stop it. */
+  | {
+      readonly kind: "complete";
+      readonly state: State;
+      readonly postgresListens: boolean;
+      readonly takeOver: boolean;
+    }
   | { readonly kind: "nothing"; readonly state: State; readonly pooler: Readiness };
 
 /** Decides from what was seen; undefined means that nothing was written down. */
 export function decide(sighting: Sighting | undefined, wanted: Ports): Plan {
+  const takeOver = sighting?.ownerLives !== true;
   if (sighting?.pooler === undefined) {
-    return { kind: "start-all", ports: wanted };
+    return { kind: "start-all", ports: wanted, takeOver };
   }
-  const { state, pooler, postgresListens, ownerLives } = sighting;
-  if (postgresListens) {
+  const { state, pooler, postgresListens } = sighting;
+  if (postgresListens && !takeOver) {
     return { kind: "nothing", state, pooler };
   }
-  return { kind: "start-postgres", state, adopt: !ownerLives };
+  return { kind: "complete", state, postgresListens, takeOver };
 }

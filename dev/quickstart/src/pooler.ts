@@ -1,7 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, existsSync, openSync, writeFileSync } from "node:fs";
-import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import { formatConnInfo } from "@multipooler/pgctld";
 import { programPath } from "@multipooler/pooler-process";
 import type { Member } from "./members.ts";
@@ -31,13 +30,13 @@ export interface Pooler {
  * Starts the shipped program in front of a member's PostgreSQL. It is killed if this process exits
  * without stopping it.
  */
-export async function startPooler(member: Member, server: EmbeddedPostgres): Promise<Pooler> {
+export async function startPooler(member: Member): Promise<Pooler> {
   const { poolerLog, poolerSettings } = member.places;
   if (!existsSync(poolerSettings)) {
     writeFileSync(poolerSettings, EMPTY_SETTINGS);
   }
   const log = openSync(poolerLog, "w");
-  const child = spawn(process.execPath, [programPath(), ...poolerFlags(member, server)], {
+  const child = spawn(process.execPath, [programPath(), ...poolerFlags(member)], {
     detached: true, // Ctrl-C stops it through this process, before PostgreSQL.
     stdio: ["ignore", log, log],
   });
@@ -95,7 +94,7 @@ class PoolerProcess implements Pooler {
   }
 }
 
-function poolerFlags({ name, replica, places, ports }: Member, server: EmbeddedPostgres): string[] {
+function poolerFlags({ name, replica, places, ports }: Member): string[] {
   const flags = {
     "config-file": places.poolerSettings,
     "pg-host": "127.0.0.1",
@@ -108,7 +107,7 @@ function poolerFlags({ name, replica, places, ports }: Member, server: EmbeddedP
     "grpc-port": ports.grpc,
     "pg-listen-port": ports.psql,
     "service-id": name,
-    "pgctld-addr": controlAddress(server),
+    "pgctld-addr": controlAddress(places),
     "pooler-dir": places.poolerMemory,
     "topo-implementation": "sqlite",
     "topo-global-server-addresses": places.topology,

@@ -1,30 +1,31 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import { PgctldServer } from "@multipooler/pgctld";
+import type { LocalPostgres } from "@multipooler/pgctld";
+import type { Places } from "./places.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** Where the pooler of a server asks for restarts, as `--pgctld-addr` takes it. */
-export function controlAddress(server: EmbeddedPostgres): string {
-  return `unix:${socketOf(server)}`;
+export function controlAddress(places: Places): string {
+  return `unix:${socketIn(places)}`;
 }
 
 /** Lets the pooler of a server restart it, as a change of roles needs it. */
 export async function serveControl(
-  server: EmbeddedPostgres,
-  terminal: Terminal,
+  control: LocalPostgres,
+  { places, terminal }: { readonly places: Places; readonly terminal: Terminal },
 ): Promise<PgctldServer> {
-  // One of an `npm start` that was killed.
-  await rm(socketOf(server), { force: true });
+  // That of an `npm start` whose PostgreSQL died is of no use any more.
+  await rm(socketIn(places), { force: true });
   const daemon = new PgctldServer({
-    control: server.control,
-    address: controlAddress(server),
+    control,
+    address: controlAddress(places),
     logger: { info: () => undefined, warn: (_, message) => terminal.print(message) },
   });
   await daemon.listen();
   return daemon;
 }
 
-function socketOf({ socketDir }: EmbeddedPostgres): string {
-  return join(socketDir, "pgctld.sock");
+function socketIn({ sockets }: Places): string {
+  return join(sockets, "pgctld.sock");
 }

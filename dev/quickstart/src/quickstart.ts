@@ -1,22 +1,23 @@
-import { mkdir, rm } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { thingsToTry, whatRuns } from "./banner.ts";
 import type { Switchover } from "./banner.ts";
 import { QuickstartError } from "./error.ts";
 import { hold } from "./hold.ts";
 import { launchServers } from "./launch.ts";
+import type { LaunchedMember } from "./launch.ts";
 import { isStandby, membersIn, portsOf } from "./members.ts";
-import type { Member, Members } from "./members.ts";
+import type { Members } from "./members.ts";
 import type { Ports, QuickstartOptions } from "./options.ts";
 import { placesIn } from "./places.ts";
 import type { Places } from "./places.ts";
 import { decide } from "./plan.ts";
-import type { Sighting } from "./plan.ts";
+import type { Plan, Sighting } from "./plan.ts";
 import { PoolerLog } from "./pooler-log.ts";
 import { adoptPooler, startPooler } from "./pooler.ts";
-import type { Pooler } from "./pooler.ts";
 import { checkFree } from "./ports.ts";
 import { isAlive } from "./processes.ts";
-import { isLasting, isListening, probe, untilReady } from "./probe.ts";
+import { isListening, probe } from "./probe.ts";
+import { becomesReady } from "./ready-pooler.ts";
 import { watchReplicas } from "./replica-watch.ts";
 import type { RunningMember } from "./replica-watch.ts";
 import { readState, removeState, writeState } from "./state.ts";
@@ -24,9 +25,7 @@ import type { State } from "./state.ts";
 import { timed } from "./terminal.ts";
 import type { Terminal } from "./terminal.ts";
 
-const READY_DEADLINE_MS = 60_000;
-
-/** What each of the three ways to start needs. */
+/** Where things are, and who is told of them. */
 interface Context {
   readonly directory: string;
   readonly places: Places;
@@ -36,9 +35,9 @@ interface Context {
 
 /**
  * Sees to it that a PostgreSQL with a pooler in front of it runs, then keeps it running until the
- * signal aborts. Resolves with the exit code; rejects with a `QuickstartError` or an
+ * signal aborts. Resolves with the exit code; rejects with a `QuickstartError` or a
  * `PgctldError`, or with the signal's reason when it aborts before all runs. In each
- * case what this call has started has ended by then.
+ * case what this call has started or taken over has ended by then.
  */
 export async function quickstart(
   options: QuickstartOptions,
@@ -49,14 +48,23 @@ export async function quickstart(
   const context = { directory, places: placesIn(directory), terminal, signal };
   await mkdir(directory, { recursive: true });
   const plan = decide(await sight(context.places), options.ports);
+  if (plan.kind !== "nothing" && plan.takeOver) {
+    await endOrphans(context.places);
+  }
   switch (plan.kind) {
-    case "start-all":
-      return await startAll(membersIn(directory, plan.ports, replicas), context);
-    case "start-postgres": {
-      // The replicas are those of whom runs the pooler.
-      const { adopt, state } = plan;
-      const members = membersIn(directory, state.ports, adopt ? replicas : 0);
-      return await bringBack(members, { state, adopt }, context);
+    case "start-all": {
+      const members = membersIn(directory, plan.ports, replicas);
+      for (const member of members) {
+        await checkFree(member, plan);
+      }
+      return await run(members, undefined, { ...context, takeOver: plan.takeOver });
+    }
+    case "complete": {
+      const { state, takeOver } = plan;
+      terminal.print(whatIsMissing(plan));
+      // The replicas are those of the one that stops the pooler.
+      const members = membersIn(directory, state.ports, takeOver ? replicas : 0);
+      return await run(members, plan, { ...context, takeOver });
     }
     case "nothing":
       terminal.print(`Multipooler runs already (npm start is process ${plan.state.owner}).\n`);
@@ -78,88 +86,71 @@ async function sight(places: Places): Promise<Sighting | undefined> {
   return { state, pooler, postgresListens, ownerLives: isAlive(state.owner) };
 }
 
-async function startAll(members: Members, context: Context): Promise<number> {
-  const { places, terminal, signal } = context;
-  const [first] = members;
-  const { ports } = first;
-  const left = await readState(places.state);
-  if (left !== undefined) {
-    await endOrphans(left);
-  }
-  for (const member of members) {
-    await checkFree(member);
-  }
-  await rm(places.postgresLog, { force: true });
-  await using parts = new AsyncDisposableStack();
-  const servers = await launchServers(members, { terminal, signal, parts });
-  const postgres = servers.get(first);
-  if (postgres === undefined) {
-    throw new Error("PostgreSQL was not launched");
-  }
-  parts.defer(() => removeState(places.state));
-  const pooler = await startPooler(first, postgres);
-  parts.defer(() => pooler.stop());
-  const state = { owner: process.pid, pooler: pooler.pid, ports, replicas: [] };
-  await writeState(places.state, state);
-  const log = parts.use(PoolerLog.open(places.poolerLog));
-  await timed(terminal, "starting the pooler", async () => {
-    await becomesReady(pooler, ports, { log, signal });
-  });
-  log.printTo((line) => terminal.print(line));
-  const replicas = await startReplicas(members, { servers, state, context, parts });
-  terminal.print(`\nMultipooler is ready.\n`);
-  terminal.print(describe(state, postgres.pid, replicas, context));
-  terminal.print("Ctrl-C stops all of it and keeps the data.\n");
-  using _ = watchReplicas(replicas, terminal);
-  return await hold({ postgres, pooler, httpPort: ports.http, owned: true, terminal, signal });
+/** A pooler that runs, and what it lacks. */
+type Incomplete = Extract<Plan, { kind: "complete" }>;
+
+function whatIsMissing({ state, postgresListens }: Incomplete): string {
+  return postgresListens
+    ? `PostgreSQL and the pooler (process ${state.pooler}) run, the npm start that stops them does not.`
+    : `The pooler runs (process ${state.pooler}), its PostgreSQL does not.`;
 }
 
-/** PostgreSQL died under a pooler of an earlier `npm start`. */
-async function bringBack(
+interface RunContext extends Context {
+  /** Whether to stop in the end what runs already. */
+  readonly takeOver: boolean;
+}
+
+/** Starts what does not run of the members, and holds all of it. */
+async function run(
   members: Members,
-  { state, adopt }: { readonly state: State; readonly adopt: boolean },
-  context: Context,
+  incomplete: Incomplete | undefined,
+  context: RunContext,
 ): Promise<number> {
-  const { places, terminal, signal } = context;
-  const { ports } = state;
-  terminal.print(`The pooler runs (process ${state.pooler}), its PostgreSQL does not.`);
+  const { places, terminal, signal, takeOver } = context;
+  const owned = incomplete === undefined || takeOver;
+  const [{ ports }] = members;
   await using parts = new AsyncDisposableStack();
-  if (adopt) {
-    await endOrphans(state);
-  }
-  const servers = await launchServers(members, { terminal, signal, parts });
-  const postgres = servers.get(members[0]);
-  if (postgres === undefined) {
-    throw new Error("PostgreSQL was not launched");
-  }
-  const watching = new AbortController();
-  parts.defer(() => watching.abort());
-  const pooler = adoptPooler(state.pooler, { signal: watching.signal });
-  const adopted = { ...state, owner: process.pid, replicas: [] };
-  if (adopt) {
-    await writeState(places.state, adopted);
+  const [first, ...others] = await launchServers(members, { terminal, signal, parts, takeOver });
+  const pooler =
+    incomplete === undefined
+      ? await startPooler(first.member)
+      : adoptPooler(incomplete.state.pooler, { signal: endOf(parts) });
+  const state = { owner: process.pid, pooler: pooler.pid, ports, replicas: [] };
+  if (owned) {
     parts.defer(async () => {
       await pooler.stop();
       await removeState(places.state);
     });
+    await writeState(places.state, state);
   }
   const log = parts.use(PoolerLog.open(places.poolerLog));
-  await timed(terminal, "waiting for the pooler to serve again", async () => {
-    await becomesReady(pooler, ports, { log, signal });
-  });
-  if (adopt) {
+  const title =
+    incomplete === undefined ? "starting the pooler" : "waiting for the pooler to serve";
+  await timed(terminal, title, () => becomesReady(pooler, ports, { log, signal }));
+  if (owned) {
     log.printTo((line) => terminal.print(line));
   }
-  const replicas = await startReplicas(members, { servers, state: adopted, context, parts });
-  terminal.print("\nPostgreSQL is back, and the same pooler serves again.\n");
-  terminal.print(describe(state, postgres.pid, replicas, context));
-  terminal.print(`Ctrl-C stops ${adopt ? "both" : "PostgreSQL"} and keeps the data.\n`);
+  const replicas = await startReplicas(others, { state, context, parts });
+  terminal.print(
+    incomplete?.postgresListens === false
+      ? "\nPostgreSQL is back, and the same pooler serves again.\n"
+      : "\nMultipooler is ready.\n",
+  );
+  terminal.print(describe(state, first.server.pid, replicas, context));
+  terminal.print(`Ctrl-C stops ${owned ? "all of it" : "PostgreSQL"} and keeps the data.\n`);
   using _ = watchReplicas(replicas, terminal);
-  return await hold({ postgres, pooler, httpPort: ports.http, owned: adopt, terminal, signal });
+  const { postgres } = first.server;
+  return await hold({ postgres, pooler, httpPort: ports.http, owned, terminal, signal });
+}
+
+/** Aborts when the parts are disposed of. */
+function endOf(parts: AsyncDisposableStack): AbortSignal {
+  const end = new AbortController();
+  parts.defer(() => end.abort());
+  return end.signal;
 }
 
 interface ReplicaStart {
-  readonly servers: ReadonlyMap<Member, RunningMember["postgres"]>;
   readonly state: State;
   readonly context: Context;
   readonly parts: AsyncDisposableStack;
@@ -167,19 +158,15 @@ interface ReplicaStart {
 
 /** Starts the poolers of the replicas, whose servers run. */
 async function startReplicas(
-  members: Members,
-  { servers, state, context, parts }: ReplicaStart,
+  launched: readonly LaunchedMember[],
+  { state, context, parts }: ReplicaStart,
 ): Promise<readonly RunningMember[]> {
   const { places, terminal, signal } = context;
   const running: RunningMember[] = [];
-  for (const member of members.slice(1)) {
-    const postgres = servers.get(member);
-    if (postgres === undefined) {
-      continue;
-    }
-    const pooler = await startPooler(member, postgres);
+  for (const { member, server } of launched) {
+    const pooler = await startPooler(member);
     parts.defer(() => pooler.stop());
-    running.push({ member, postgres, pooler });
+    running.push({ member, server, pooler });
     const replicas = running.map((replica) => replica.pooler.pid);
     await writeState(places.state, { ...state, replicas });
     const log = parts.use(PoolerLog.open(member.places.poolerLog));
@@ -192,7 +179,11 @@ async function startReplicas(
 }
 
 /** Ends the replicas' poolers of an earlier `npm start` that was killed. */
-async function endOrphans(state: State): Promise<void> {
+async function endOrphans(places: Places): Promise<void> {
+  const state = await readState(places.state);
+  if (state === undefined) {
+    return;
+  }
   for (const [index, pid] of state.replicas.entries()) {
     // Another process may have its id by now.
     const { http } = portsOf(state.ports, index + 1);
@@ -202,35 +193,6 @@ async function endOrphans(state: State): Promise<void> {
       watching.abort();
     }
   }
-}
-
-async function becomesReady(
-  pooler: Pooler,
-  ports: Ports,
-  { log, signal }: { log: PoolerLog; signal: AbortSignal },
-): Promise<void> {
-  const giveUp = new AbortController();
-  void pooler.ended.then((how) => giveUp.abort(how));
-  const deadline = AbortSignal.timeout(READY_DEADLINE_MS);
-  const answer = await untilReady(true, ports.http, {
-    signal: AbortSignal.any([signal, deadline, giveUp.signal]),
-  });
-  if (answer?.ready === true) {
-    return;
-  }
-  signal.throwIfAborted();
-  if (giveUp.signal.aborted) {
-    throw new QuickstartError(
-      "pooler-ended",
-      log.last ?? `the pooler ended ${String(giveUp.signal.reason)}`,
-    );
-  }
-  const reason = answer?.reason ?? log.last ?? "it says nothing";
-  const what =
-    answer !== undefined && isLasting(answer)
-      ? "the pooler does not serve"
-      : `the pooler was not ready within ${READY_DEADLINE_MS / 1000} s`;
-  throw new QuickstartError("not-ready", `${what}: ${reason}`);
 }
 
 function describe(
@@ -244,7 +206,7 @@ function describe(
     places,
     pooler,
     postgres,
-    replicas: replicas.map(({ member, postgres: server, pooler: own }) => ({
+    replicas: replicas.map(({ member, server, pooler: own }) => ({
       title: member.replica ?? member.name,
       ports: member.ports,
       places: member.places,

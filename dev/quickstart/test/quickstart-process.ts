@@ -7,9 +7,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
-import { findFreePort } from "@multipooler/embedded-postgres";
-import { onTestFinished } from "vitest";
-import { portsOf } from "../src/members.ts";
+import { findFreePort } from "@multipooler/test-postgres";
+import { expect, onTestFinished } from "vitest";
+import { membersIn, portsOf } from "../src/members.ts";
 import type { Ports } from "../src/options.ts";
 import { placesIn } from "../src/places.ts";
 import type { Places } from "../src/places.ts";
@@ -36,15 +36,25 @@ export class Site {
     const ports = replicas === 0 ? await freePorts() : await freeBlock(replicas);
     const site = new Site(directory, ports);
     onTestFinished(async () => {
-      const state = await readState(site.places.state);
-      if (state !== undefined) {
-        for (const pid of [state.pooler, ...state.replicas]) {
-          sendSignal(pid, "SIGKILL");
-        }
-      }
+      await site.#endOrphans(replicas);
       await rm(directory, { recursive: true, force: true });
     });
     return site;
+  }
+
+  /** Ends what a start that was killed has left. */
+  async #endOrphans(replicas: number): Promise<void> {
+    const state = await readState(this.places.state);
+    for (const pid of state === undefined ? [] : [state.pooler, ...state.replicas]) {
+      sendSignal(pid, "SIGKILL");
+    }
+    for (const { places } of membersIn(this.directory, this.ports, replicas)) {
+      const pid = await serverPid(places).catch(() => 0);
+      if (pid > 0 && isAlive(pid)) {
+        sendSignal(pid, "SIGQUIT");
+        await untilGone(pid);
+      }
+    }
   }
 
   /** Runs `npm start` here, as a process of its own. */
@@ -62,7 +72,7 @@ export class Site {
 
   /** The process id of PostgreSQL, from its lock file. */
   async postgresPid(): Promise<number> {
-    return Number.parseInt(await readFile(join(this.places.data, "postmaster.pid"), "utf8"), 10);
+    return await serverPid(this.places);
   }
 
   /** The process ids of the poolers of replicas, from the state. */
@@ -165,7 +175,17 @@ export class QuickstartProcess {
   }
 }
 
+/** The process id of a member's PostgreSQL, from its lock file. */
+export async function serverPid({ data }: Places): Promise<number> {
+  return Number.parseInt(await readFile(join(data, "postmaster.pid"), "utf8"), 10);
+}
+
 /** True when each of these processes has ended. */
 export function allGone(...pids: readonly number[]): boolean {
   return !pids.some(isAlive);
+}
+
+/** Resolves when each of these processes has ended: those of no living parent are collected by the system. */
+export async function untilGone(...pids: readonly number[]): Promise<void> {
+  await expect.poll(() => allGone(...pids), { timeout: 10_000 }).toBe(true);
 }

@@ -1,13 +1,11 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { readFile } from "node:fs/promises";
 import { createServer } from "node:net";
-import { join } from "node:path";
 import { runProgram } from "@multipooler/pooler-process";
 import { expect, onTestFinished, test } from "vitest";
 import { membersIn } from "../src/members.ts";
 import type { Member } from "../src/members.ts";
-import { allGone, Site } from "./quickstart-process.ts";
+import { allGone, serverPid, Site, untilGone } from "./quickstart-process.ts";
 
 /** Three servers and three poolers are started, some of it twice. */
 const TIMEOUT_MS = 120_000;
@@ -35,10 +33,6 @@ async function types(site: Site): Promise<string> {
     site.places.topology,
   ]);
   return stdout;
-}
-
-async function serverPid({ places }: Member): Promise<number> {
-  return Number.parseInt(await readFile(join(places.data, "postmaster.pid"), "utf8"), 10);
 }
 
 test(
@@ -84,7 +78,7 @@ test(
     expect(table).toMatch(/^ multipooler-zone1-quickstart-2 +\| REPLICA +\| SERVING /m);
 
     const pids = [await site.poolerPid(), ...(await site.replicaPids())];
-    pids.push(...(await Promise.all(members.map(serverPid))));
+    pids.push(...(await Promise.all(members.map(({ places }) => serverPid(places)))));
     expect(pids).toHaveLength(6);
     expect(await first.stop("SIGINT")).toBe(0);
     expect(allGone(...pids)).toBe(true);
@@ -113,16 +107,17 @@ test(
     const first = site.start("--replicas=1");
     await first.printed("Ctrl-C stops all of it");
     const [pooler, orphans] = [await site.poolerPid(), await site.replicaPids()];
-    const servers = [await serverPid(primary), await serverPid(replica)];
+    const servers = [await serverPid(primary.places), await serverPid(replica.places)];
     await first.stop("SIGKILL");
-    await expect.poll(() => allGone(...servers), PATIENCE).toBe(true);
 
     const second = site.start();
-    await second.printed("Ctrl-C stops both");
+    await second.printed("Ctrl-C stops all of it");
     expect(await site.poolerPid()).toBe(pooler);
+    expect([await serverPid(primary.places), await serverPid(replica.places)]).toEqual(servers);
     expect(allGone(...orphans)).toBe(true);
     expect(await query(replica, "select pg_is_in_recovery() as standby")).toBe("standby\nt\n");
     expect(await second.stop("SIGINT")).toBe(0);
+    await untilGone(pooler, ...servers);
   },
 );
 
@@ -149,7 +144,7 @@ test(
     expect(await query(former, "create table t ()")).toContain("25006");
     // Its restart was no end.
     expect(first.output).not.toContain("PostgreSQL ended");
-    const servers = [await serverPid(former), await serverPid(next)];
+    const servers = [await serverPid(former.places), await serverPid(next.places)];
     expect(await first.stop("SIGINT")).toBe(0);
     expect(allGone(...servers)).toBe(true);
 

@@ -1,7 +1,7 @@
-import { startPostgres } from "@multipooler/embedded-postgres";
-import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import { COLLECTING, startPooler } from "@multipooler/pooler-process";
 import type { PoolerProcess } from "@multipooler/pooler-process";
+import { startPostgres } from "@multipooler/test-postgres";
+import type { TestPostgres } from "@multipooler/test-postgres";
 import type { ClientAddress } from "./connection.ts";
 import { LEDGER_SQL } from "./ledger.ts";
 
@@ -18,7 +18,7 @@ const SETUP_SQL = `
 
 /** What is soaked: the program in front of a PostgreSQL that asks for passwords. */
 export interface Stand {
-  readonly postgres: EmbeddedPostgres;
+  readonly postgres: TestPostgres;
   readonly pooler: PoolerProcess;
   /** Of the pooler's port for PostgreSQL's protocol. */
   readonly address: ClientAddress;

@@ -1,4 +1,4 @@
-import { startPostgres } from "@multipooler/embedded-postgres";
+import { startPostgres } from "@multipooler/test-postgres";
 import { expect, test } from "vitest";
 import { Probe } from "../src/probe.ts";
 

@@ -8,8 +8,8 @@ import {
   sync,
   WireClient,
 } from "@multipooler/conversations";
-import { startPostgres } from "@multipooler/embedded-postgres";
 import { COLLECTING, collectedMemory, startPooler } from "@multipooler/pooler-process";
+import { startPostgres } from "@multipooler/test-postgres";
 import { expect, test } from "vitest";
 import { flagsFor } from "../flags.ts";
 

@@ -1,4 +1,4 @@
-import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
+import type { TestPostgres } from "@multipooler/test-postgres";
 import type { LeakClient, StepAnswer } from "./leak-client.ts";
 import { LeakSteps } from "./leak-steps.ts";
 import type { Step, TransactionState } from "./leak-steps.ts";
@@ -76,7 +76,7 @@ export class LeakRun {
   }
 
   /** Compares what was acknowledged as committed with what there is. */
-  async checkLedger(postgres: EmbeddedPostgres): Promise<void> {
+  async checkLedger(postgres: TestPostgres): Promise<void> {
     const rows = await postgres.sql("select id from ledger order by id");
     const ids = new Set(rows.map(({ id }) => Number(id)));
     const missing = [...this.#committed].filter((id) => !ids.has(id));

@@ -1,9 +1,9 @@
 import { randomInt } from "node:crypto";
-import { startPostgres } from "@multipooler/embedded-postgres";
-import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import { connect } from "@multipooler/grpc-services/client";
 import { startPooler } from "@multipooler/pooler-process";
 import type { PoolerProcess } from "@multipooler/pooler-process";
+import { startPostgres } from "@multipooler/test-postgres";
+import type { TestPostgres } from "@multipooler/test-postgres";
 import { afterAll, beforeAll, test } from "vitest";
 import { flagsFor } from "../flags.ts";
 import { READY_LIMIT_MS } from "../serving-pooler.ts";
@@ -29,7 +29,7 @@ const seed = numberOf("MULTIPOOLER_LEAK_SEED") ?? randomInt(SEED_END);
 const steps = numberOf("MULTIPOOLER_LEAK_STEPS") ?? DEFAULT_STEPS;
 const timeout = START_LIMIT_MS + steps * MS_PER_STEP;
 
-let postgres: EmbeddedPostgres;
+let postgres: TestPostgres;
 let pooler: PoolerProcess;
 let seeded: SeededNumbers;
 

@@ -1,4 +1,4 @@
-import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
+import type { TestPostgres } from "@multipooler/test-postgres";
 import { MAX_CLIENTS, NUMBER_BASE, SEQUENCE_RANGE, markOf, seedOf } from "./traces.ts";
 
 const NUMBERED = /c(\d+)/g;
@@ -51,7 +51,7 @@ export const OBSERVE: string = `select concat_ws('|', ${[
 /** The random numbers that follow each client's seed, with the client. */
 export type SeededNumbers = ReadonlyMap<string, number>;
 
-export async function seededNumbers(postgres: EmbeddedPostgres): Promise<SeededNumbers> {
+export async function seededNumbers(postgres: TestPostgres): Promise<SeededNumbers> {
   const clients = Array.from({ length: MAX_CLIENTS }, (_, index) => index + 1);
   const rows = await postgres.sql(
     "select client, leak_seeded(seed) as numbers from unnest($1::int[], $2::float8[]) s (client, seed)",

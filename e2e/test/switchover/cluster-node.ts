@@ -1,12 +1,12 @@
 import { chmod, mkdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { takeBaseBackup } from "@multipooler/base-backup";
-import { findFreePort } from "@multipooler/embedded-postgres";
 import { connect } from "@multipooler/grpc-services/client";
 import type { PoolerClient } from "@multipooler/grpc-services/client";
 import { LocalPostgres, openInstallation } from "@multipooler/pgctld";
 import { startPooler } from "@multipooler/pooler-process";
 import type { PoolerProcess } from "@multipooler/pooler-process";
+import { findFreePort } from "@multipooler/test-postgres";
 import pg from "pg";
 import { DaemonProcess } from "./daemon-process.ts";
 import type { DaemonOptions } from "./daemon-process.ts";

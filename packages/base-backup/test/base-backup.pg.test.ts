@@ -12,14 +12,14 @@ import {
 } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { startPostgres } from "@multipooler/embedded-postgres";
-import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
+import { startPostgres } from "@multipooler/test-postgres";
+import type { TestPostgres } from "@multipooler/test-postgres";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { BaseBackupError, takeBaseBackup } from "../src/index.ts";
 import type { BackupSource, BaseBackupOptions } from "../src/index.ts";
 
 const PASSWORD = "it's a secret";
-let primary: EmbeddedPostgres;
+let primary: TestPostgres;
 
 beforeAll(async () => {
   primary = await startPostgres({ auth: "scram-sha-256", password: PASSWORD });
@@ -27,7 +27,7 @@ beforeAll(async () => {
 });
 afterAll(async () => await primary[Symbol.asyncDispose]());
 
-function sourceOf({ host, port, user }: EmbeddedPostgres, password = PASSWORD): BackupSource {
+function sourceOf({ host, port, user }: TestPostgres, password = PASSWORD): BackupSource {
   return {
     address: { type: "tcp", host, port },
     user,

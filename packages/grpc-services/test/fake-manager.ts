@@ -235,6 +235,7 @@ export function managerStatus(): ManagerStatus {
     type: "PRIMARY",
     term: TERM,
     demotion: { term: 2n, lsn: "0/3000148" },
+    runningAction: { action: "SetTerm", since: new Date("2026-01-02T03:04:05.000Z") },
     serving: {
       current: {
         status: "SERVING",

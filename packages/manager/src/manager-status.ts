@@ -1,4 +1,5 @@
 import type { DatabaseAddress, ServingState } from "@multipooler/controller-api";
+import type { ActionHolder } from "./actions/action-lock.ts";
 import type { ManagerError } from "./manager-error.ts";
 import type { NotReadyCode } from "./serving/not-ready.ts";
 import type { PoolerIdentity, PoolerType, ShardIdentity } from "./record/pooler-type.ts";
@@ -122,6 +123,8 @@ export interface ManagerStatus {
   readonly term: ConsensusTerm;
   /** What last changed the role of the server, or is about to, if that is a demotion. */
   readonly demotion: DemotionStatus | undefined;
+  /** The verb that changes the server or the term now, and that others wait for. */
+  readonly runningAction: ActionHolder | undefined;
   /** The current role and status and, while the controller is not there yet, the wanted ones. */
   readonly serving: ServingState;
   /** What an operator wishes the pooler to serve. */

@@ -20,6 +20,7 @@ export interface ManagerVerbsOptions {
 
 /** What others have the manager do to the server, and what they have it remember. One lock for all. */
 export interface ManagerVerbs {
+  readonly lock: ActionLock;
   readonly terms: Terms;
   readonly journal: ActionJournal;
   readonly consensus: ConsensusVerbs;
@@ -48,6 +49,7 @@ export function assembleVerbs(options: ManagerVerbsOptions): ManagerVerbs {
     clock,
   });
   return {
+    lock,
     terms,
     journal,
     consensus: new ConsensusVerbs({

@@ -117,6 +117,7 @@ export class MultiPoolerManager implements AsyncDisposable {
       run: this.#run,
       term: this.#verbs.terms.current,
       demotion: this.#verbs.journal.demotion,
+      runningAction: this.#verbs.lock.holder,
       startedAt: this.#startedAt,
       unready: this.#unready,
     });
@@ -127,7 +128,8 @@ export class MultiPoolerManager implements AsyncDisposable {
 
   /**
    * Calls `listener` with the status after each change, until the function that it returns is
-   * called. Lag and time of the heartbeat and the use of the budget change without a call.
+   * called. Lag and time of the heartbeat, the use of the budget and the running action change without a
+   * call.
    */
   watchStatus(listener: (status: ManagerStatus) => void): () => void {
     // A function of its own, so that a listener that watches twice is two.

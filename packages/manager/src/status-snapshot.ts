@@ -1,4 +1,5 @@
 import type { ServingTarget } from "@multipooler/controller-api";
+import type { ActionHolder } from "./actions/action-lock.ts";
 import { CLOSING_REASON } from "./run-closing.ts";
 import type { ConsensusTerm } from "./terms/consensus-term.ts";
 import type { DatabaseHealth } from "./database/database-monitor.ts";
@@ -29,6 +30,7 @@ export interface StatusSources {
   readonly run: ManagerRun | undefined;
   readonly term: ConsensusTerm;
   readonly demotion: DemotionStatus | undefined;
+  readonly runningAction: ActionHolder | undefined;
   readonly startedAt: Date;
   /** What was true at the last snapshot. */
   readonly unready: UnreadySince | undefined;
@@ -36,7 +38,7 @@ export interface StatusSources {
 
 /** Takes a snapshot of everything. Reads memory only. */
 export function takeSnapshot(sources: StatusSources): ManagerStatus {
-  const { settings, run, term, demotion, startedAt, unready } = sources;
+  const { settings, run, term, demotion, runningAction, startedAt, unready } = sources;
   const { controller, pooler } = settings;
   const { current, drains } = controller.servingStatus();
   const database = run?.database.status();
@@ -52,6 +54,7 @@ export function takeSnapshot(sources: StatusSources): ManagerStatus {
     type: run?.parts?.registration.type() ?? PoolerType.Unknown,
     term,
     demotion,
+    runningAction,
     serving: {
       current,
       wanted: wantedOf(run),

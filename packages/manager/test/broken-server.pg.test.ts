@@ -1,12 +1,12 @@
 import type net from "node:net";
-import { startPostgres } from "@multipooler/embedded-postgres";
-import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
+import { startPostgres } from "@multipooler/test-postgres";
+import type { TestPostgres } from "@multipooler/test-postgres";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { ManagerFixture } from "./manager-fixture.ts";
 import { answerWith, listenAsPeer, passOn } from "./peer.ts";
 import { configFor } from "./server.ts";
 
-let postgres: EmbeddedPostgres;
+let postgres: TestPostgres;
 
 beforeAll(async () => {
   postgres = await startPostgres();

@@ -1,7 +1,7 @@
 import { appendFile, writeFile } from "node:fs/promises";
 import path from "node:path";
-import { startPostgres } from "@multipooler/embedded-postgres";
-import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
+import { startPostgres } from "@multipooler/test-postgres";
+import type { TestPostgres } from "@multipooler/test-postgres";
 import { PoolerType as RecordType } from "@multipooler/topo";
 import type { ShardState } from "@multipooler/topo";
 import { MemoryTopology } from "@multipooler/topo/memory";
@@ -20,7 +20,7 @@ const TIMEOUT_MS = 90_000;
 function pooler(
   servers: MemoryTopology,
   name: string,
-  postgres: EmbeddedPostgres,
+  postgres: TestPostgres,
   initialType: PoolerType,
 ): ManagerFixture {
   return new ManagerFixture({ servers, name, initialType, database: configFor(postgres) });
@@ -31,7 +31,7 @@ async function shardState({ topology }: ManagerFixture): Promise<ShardState> {
 }
 
 /** The WAL position at which timeline 2 of a server began. */
-async function forkOf(postgres: EmbeddedPostgres): Promise<bigint> {
+async function forkOf(postgres: TestPostgres): Promise<bigint> {
   await using server = serverFor(postgres, "postgres");
   const { cluster } = await server.readFacts();
   expect(cluster).toMatchObject({ timeline: 2, history: [{ timeline: 1 }] });

@@ -1,14 +1,14 @@
 import { getEventListeners } from "node:events";
-import { startPostgres } from "@multipooler/embedded-postgres";
-import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import { PoolerErrorCode } from "@multipooler/query-service";
+import { startPostgres } from "@multipooler/test-postgres";
+import type { TestPostgres } from "@multipooler/test-postgres";
 import pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { ManagerFixture } from "./manager-fixture.ts";
 import { PATIENCE } from "./patience.ts";
 import { configFor, serverFor } from "./server.ts";
 
-let postgres: EmbeddedPostgres;
+let postgres: TestPostgres;
 
 beforeAll(async () => {
   postgres = await startPostgres({ auth: "scram-sha-256", settings: { max_connections: "20" } });

@@ -1,5 +1,5 @@
-import { startPostgres } from "@multipooler/embedded-postgres";
-import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
+import { startPostgres } from "@multipooler/test-postgres";
+import type { TestPostgres } from "@multipooler/test-postgres";
 import { systemClock } from "@multipooler/timing";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import type { PostgresServer } from "../src/postgres/postgres-server.ts";
@@ -12,7 +12,7 @@ import { PATIENCE } from "./patience.ts";
 import { RecordingLogger } from "./recording-logger.ts";
 import { managerConnections, serverFor } from "./server.ts";
 
-let postgres: EmbeddedPostgres;
+let postgres: TestPostgres;
 
 beforeAll(async () => {
   postgres = await startPostgres();
@@ -189,10 +189,10 @@ class HeartbeatFixture implements AsyncDisposable {
   /** The fault of the writer after each of its changes. */
   readonly faults: (string | undefined)[] = [];
   readonly database: PostgresServer;
-  readonly #server: EmbeddedPostgres;
+  readonly #server: TestPostgres;
   readonly #name: string;
 
-  private constructor(name: string, server: EmbeddedPostgres, intervalMs: number) {
+  private constructor(name: string, server: TestPostgres, intervalMs: number) {
     this.#name = name;
     this.#server = server;
     this.database = serverFor(server, name);

@@ -1,5 +1,5 @@
-import { startPostgres } from "@multipooler/embedded-postgres";
-import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
+import { startPostgres } from "@multipooler/test-postgres";
+import type { TestPostgres } from "@multipooler/test-postgres";
 import { PoolerServingStatus } from "@multipooler/topo";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { ManagerErrorCode } from "../src/manager-error.ts";
@@ -8,7 +8,7 @@ import { ManagerFixture } from "./manager-fixture.ts";
 import { PATIENCE } from "./patience.ts";
 import { configFor, managerConnections } from "./server.ts";
 
-let postgres: EmbeddedPostgres;
+let postgres: TestPostgres;
 
 beforeAll(async () => {
   postgres = await startPostgres();

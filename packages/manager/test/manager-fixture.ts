@@ -133,6 +133,11 @@ export class ManagerFixture implements AsyncDisposable {
     throw new Error("the watch ended");
   }
 
+  /** Resolves with the record as others see it now. */
+  async record(): Promise<Multipooler> {
+    return (await this.topology.cell(CELL).poolers.get(this.#id)).record;
+  }
+
   /** Changes the type in the record, as an operator does. */
   async setType(type: RecordType): Promise<void> {
     await this.topology.cell(CELL).poolers.update(this.#id, (record) => ({ ...record, type }));

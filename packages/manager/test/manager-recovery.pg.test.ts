@@ -1,7 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import path from "node:path";
-import { startPostgres } from "@multipooler/embedded-postgres";
-import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
+import { startPostgres } from "@multipooler/test-postgres";
+import type { TestPostgres } from "@multipooler/test-postgres";
 import { PoolerServingStatus, PoolerType as RecordType, RoutingRole } from "@multipooler/topo";
 import { expect, test } from "vitest";
 import type { ManagerStatus } from "../src/manager-status.ts";
@@ -248,7 +248,7 @@ test("the type in the topology makes and unmakes a primary while it runs", async
 });
 
 /** A server in recovery, with nobody to follow. */
-async function startStandby(): Promise<EmbeddedPostgres> {
+async function startStandby(): Promise<TestPostgres> {
   const postgres = await startPostgres();
   await postgres.stop();
   await writeFile(path.join(postgres.dataDir, "standby.signal"), "");
@@ -256,7 +256,7 @@ async function startStandby(): Promise<EmbeddedPostgres> {
   return postgres;
 }
 
-async function hasSidecar(postgres: EmbeddedPostgres): Promise<unknown> {
+async function hasSidecar(postgres: TestPostgres): Promise<unknown> {
   const [row] = await postgres.sql(
     "SELECT to_regclass('multigres.heartbeat') IS NOT NULL AS found",
   );

@@ -1,6 +1,6 @@
 import type net from "node:net";
-import { startPostgres } from "@multipooler/embedded-postgres";
-import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
+import { startPostgres } from "@multipooler/test-postgres";
+import type { TestPostgres } from "@multipooler/test-postgres";
 import {
   PoolerLifecycleStatus,
   PoolerServingStatus,
@@ -13,7 +13,7 @@ import { ManagerFixture } from "./manager-fixture.ts";
 import { listenAsPeer } from "./peer.ts";
 import { configFor, managerConnections } from "./server.ts";
 
-let postgres: EmbeddedPostgres;
+let postgres: TestPostgres;
 
 beforeAll(async () => {
   postgres = await startPostgres({ auth: "scram-sha-256", settings: { max_connections: "20" } });

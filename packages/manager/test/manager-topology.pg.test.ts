@@ -1,7 +1,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
-import { startPostgres } from "@multipooler/embedded-postgres";
-import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
+import { startPostgres } from "@multipooler/test-postgres";
+import type { TestPostgres } from "@multipooler/test-postgres";
 import {
   ID_ComponentType,
   PoolerLifecycleStatus,
@@ -17,7 +17,7 @@ import { ManagerFixture } from "./manager-fixture.ts";
 import { configFor } from "./server.ts";
 import { temporaryDir } from "./temporary-dir.ts";
 
-let postgres: EmbeddedPostgres;
+let postgres: TestPostgres;
 
 beforeAll(async () => {
   postgres = await startPostgres();

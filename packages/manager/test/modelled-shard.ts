@@ -53,9 +53,12 @@ export class ModelledShard implements AsyncDisposable {
       await shard.#start(name, name !== "a");
       await shard.site(name).recruit(1n);
     }
-    const topology = shard.#parts.use(
-      new Topology({ backend: shard.#servers, serverAddresses: ["memory"], root: "/test/global" }),
-    );
+    const topology = new Topology({
+      backend: shard.#servers,
+      serverAddresses: ["memory"],
+      root: "/test/global",
+    });
+    shard.#parts.defer(() => topology.close());
     const followed = shard.#follow(topology);
     shard.#parts.defer(async () => {
       shard.#watching.abort();
@@ -163,7 +166,7 @@ export class ModelledShard implements AsyncDisposable {
         this.#observe(name, current.term?.coordinatorTerm ?? 0n);
       }
     });
-    await site.fixture.until(({ state, database }) => state === "ready" && database.reachable);
+    await site.fixture.until(({ state, database }) => state.name === "ready" && database.reachable);
   }
 
   #observe(name: PoolerName, term: bigint): void {

@@ -3,8 +3,8 @@ import { appendFile, chmod, chown, mkdtemp, rm, stat, writeFile } from "node:fs/
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { takeBaseBackup } from "@multipooler/base-backup";
-import { startPostgres } from "@multipooler/embedded-postgres";
-import type { EmbeddedPostgres, StartPostgresOptions } from "@multipooler/embedded-postgres";
+import { startPostgres } from "@multipooler/test-postgres";
+import type { TestPostgres, StartPostgresOptions } from "@multipooler/test-postgres";
 import { systemClock } from "@multipooler/timing";
 import type { ManagedDatabase } from "../src/database/managed-database.ts";
 import type { DatabaseConfig } from "../src/postgres/database-config.ts";
@@ -29,13 +29,13 @@ const PASSWORD = `it's a \\ "secret`;
 
 /** A primary, and a standby that was copied from it and streams. Disposing ends both. */
 export class ReplicatedPair implements AsyncDisposable {
-  readonly primary: EmbeddedPostgres;
-  readonly standby: EmbeddedPostgres;
+  readonly primary: TestPostgres;
+  readonly standby: TestPostgres;
   /** With the password of both, as libpq reads it. */
   readonly passwordFile: string;
   readonly #directory: string;
 
-  private constructor(primary: EmbeddedPostgres, standby: EmbeddedPostgres, directory: string) {
+  private constructor(primary: TestPostgres, standby: TestPostgres, directory: string) {
     this.primary = primary;
     this.standby = standby;
     this.passwordFile = passwordFileIn(directory);
@@ -77,7 +77,7 @@ function passwordFileIn(directory: string): string {
 }
 
 async function copyAsStandby(
-  primary: EmbeddedPostgres,
+  primary: TestPostgres,
   directory: string,
   dataDir: string,
 ): Promise<void> {
@@ -108,7 +108,7 @@ async function copyAsStandby(
 
 /** A server as a manager's run sees it. */
 export function databaseOf(
-  server: EmbeddedPostgres,
+  server: TestPostgres,
   poolerName: string,
   config: Partial<DatabaseConfig> = {},
 ): ManagedDatabase {

@@ -35,6 +35,8 @@ export class RoleSite implements AsyncDisposable {
   readonly checked: (MainProcess | undefined)[] = [];
   /** What the control of the process rejects with. */
   lost: ManagerError | undefined;
+  /** What the control of the process says of it. */
+  isRunning: () => boolean = () => true;
 
   constructor(poolerDir: string, { isStandby = false, servers, name = "a" }: SiteOptions = {}) {
     this.replication.inRecovery = isStandby;
@@ -98,6 +100,7 @@ export class RoleSite implements AsyncDisposable {
           throw this.lost;
         }
       },
+      isRunning: async () => this.isRunning(),
       restartAsStandby: async () => {
         const { status } = this.fixture.manager.status().serving.current;
         this.log.push(`restart while ${status}`);

@@ -146,10 +146,41 @@ test("a demotion whose server died at once is undone with the standbys that it w
   site.replication.synchronous = SYNCHRONOUS;
   const demotion = site.roles.demote({ term: 1n });
   await site.fixture.until(({ notReadyCode }) => notReadyCode === "CHANGING");
+  site.isRunning = () => false;
   site.replication.fault = new ManagerError(ManagerErrorCode.DatabaseUnavailable, "it died");
   expect(await demotion).toMatchObject({ wasAlready: false, terminated: 0 });
   expect(site.replication.synchronous).toBeUndefined();
   await site.roles.undoDemote();
+  expect(site.replication.synchronous).toEqual(SYNCHRONOUS);
+});
+
+test("a demotion waits for a server that is slow, and leaves no step out", async () => {
+  await using directory = await temporaryDir();
+  await using site = await RoleSite.open(directory.path);
+  await site.recruit(1n);
+  const demotion = site.roles.demote({ term: 1n });
+  await site.fixture.until(({ notReadyCode }) => notReadyCode === "CHANGING");
+  site.replication.fault = new ManagerError(ManagerErrorCode.DatabaseTimeout, "it is slow");
+  site.isRunning = () => {
+    site.replication.fault = undefined;
+    return true;
+  };
+  expect(await demotion).toMatchObject({ wasAlready: false, terminated: 2 });
+  expect(site.replication.calls).toEqual(["terminateClients", "forgetPrimary", "setSynchronous 0"]);
+});
+
+test("a promotion in place of a demotion that failed has commits wait as before", async () => {
+  await using directory = await temporaryDir();
+  await using site = await RoleSite.open(directory.path);
+  await site.recruit(1n);
+  site.replication.synchronous = SYNCHRONOUS;
+  site.replication.faults.set("terminateClients", new ManagerError("TIMED_OUT", "it hangs"));
+  await expect(site.roles.demote({ term: 1n })).rejects.toThrow('at "end sessions"');
+  site.replication.synchronous = undefined;
+  site.replication.faults.set("setSynchronous", new ManagerError("TIMED_OUT", "it hangs"));
+  await expect(site.roles.promote({ term: 1n })).rejects.toThrow('at "wait for standbys"');
+  // Nor does the repetition forget it.
+  expect(await site.roles.promote({ term: 1n })).toMatchObject({ wasAlready: false });
   expect(site.replication.synchronous).toEqual(SYNCHRONOUS);
 });
 

@@ -1,4 +1,4 @@
-import { startPostgres } from "@multipooler/embedded-postgres";
+import { startPostgres } from "@multipooler/test-postgres";
 import { expect, test } from "vitest";
 import { NO_TERM } from "../src/terms/consensus-term.ts";
 import { ManagerFixture } from "./manager-fixture.ts";
@@ -17,6 +17,7 @@ test.each(VERSIONS)(
     await using postgres = await startPostgres({ programs });
     const serverProcess = {
       check: async (): Promise<void> => undefined,
+      isRunning: async (): Promise<boolean> => true,
       restartAsStandby: (): Promise<void> => postgres.restart({ role: "standby" }),
     };
     await using fixture = new ManagerFixture({

@@ -2,8 +2,8 @@ import { execFile } from "node:child_process";
 import { chmod, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { promisify } from "node:util";
-import { startPostgres } from "@multipooler/embedded-postgres";
-import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
+import { startPostgres } from "@multipooler/test-postgres";
+import type { TestPostgres } from "@multipooler/test-postgres";
 import { temporaryDir } from "./temporary-dir.ts";
 
 /**
@@ -12,9 +12,9 @@ import { temporaryDir } from "./temporary-dir.ts";
  */
 export async function copyServer(
   parts: AsyncDisposableStack,
-  source: EmbeddedPostgres,
+  source: TestPostgres,
   { follows }: { readonly follows: boolean },
-): Promise<EmbeddedPostgres> {
+): Promise<TestPostgres> {
   const directory = parts.use(await temporaryDir());
   await chmod(directory.path, 0o711);
   const dataDir = path.join(directory.path, "data");

@@ -1,5 +1,5 @@
-import { startPostgres } from "@multipooler/embedded-postgres";
-import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
+import { startPostgres } from "@multipooler/test-postgres";
+import type { TestPostgres } from "@multipooler/test-postgres";
 import { PoolerType as RecordType } from "@multipooler/topo";
 import { PoolerErrorCode } from "@multipooler/query-service";
 import { ManualClock } from "@multipooler/timing/testing";
@@ -14,7 +14,7 @@ import { configFor, managerConnections } from "./server.ts";
 const isDrained = ({ serving }: ManagerStatus): boolean =>
   serving.current.status === "DRAINED" && serving.wanted === undefined;
 
-function sendSigterm({ pid }: EmbeddedPostgres): void {
+function sendSigterm({ pid }: TestPostgres): void {
   if (pid === undefined) {
     throw new Error("no server");
   }

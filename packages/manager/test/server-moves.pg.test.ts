@@ -1,5 +1,5 @@
-import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
-import { startPostgres } from "@multipooler/embedded-postgres";
+import type { TestPostgres } from "@multipooler/test-postgres";
+import { startPostgres } from "@multipooler/test-postgres";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { DatabaseConfig } from "../src/postgres/database-config.ts";
 import { postgresDatabase } from "../src/postgres/postgres-provider.ts";
@@ -13,8 +13,8 @@ import { configFor, managerConnections } from "./server.ts";
 
 const X = "127.0.0.2";
 const Y = "127.0.0.3";
-let one: EmbeddedPostgres;
-let other: EmbeddedPostgres;
+let one: TestPostgres;
+let other: TestPostgres;
 const servers = new AsyncDisposableStack();
 
 beforeAll(async () => {

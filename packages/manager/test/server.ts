@@ -1,4 +1,4 @@
-import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
+import type { TestPostgres } from "@multipooler/test-postgres";
 import { systemClock } from "@multipooler/timing";
 import { applicationNamePrefix } from "../src/postgres/admin-client-config.ts";
 import { describeAddress, resolveDatabaseConfig } from "../src/postgres/database-config.ts";
@@ -7,7 +7,7 @@ import { RecordingLogger } from "./recording-logger.ts";
 import type { DatabaseConfig } from "../src/postgres/database-config.ts";
 
 /** How to reach a database of a test server over TCP. */
-export function configFor(postgres: EmbeddedPostgres, database = "postgres"): DatabaseConfig {
+export function configFor(postgres: TestPostgres, database = "postgres"): DatabaseConfig {
   return {
     address: { type: "tcp", host: postgres.host, port: postgres.port },
     database,
@@ -18,7 +18,7 @@ export function configFor(postgres: EmbeddedPostgres, database = "postgres"): Da
 
 /** A server as a manager uses it, over TCP. */
 export function serverFor(
-  postgres: EmbeddedPostgres,
+  postgres: TestPostgres,
   name: string,
   {
     onConnectionLost = () => undefined,
@@ -41,7 +41,7 @@ export function serverFor(
 
 /** How many connections of managers the server has to a database. */
 export async function managerConnections(
-  postgres: EmbeddedPostgres,
+  postgres: TestPostgres,
   database: string,
 ): Promise<unknown> {
   const [row] = await postgres.sql(

@@ -1,5 +1,5 @@
-import { setServerAccess, setServerTls, startPostgres } from "@multipooler/embedded-postgres";
-import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
+import { setServerAccess, setServerTls, startPostgres } from "@multipooler/test-postgres";
+import type { TestPostgres } from "@multipooler/test-postgres";
 import type { TlsSettings } from "@multipooler/tls";
 import { Authority } from "@multipooler/tls-identities";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -10,7 +10,7 @@ const OURS = new Authority("ours");
 const OTHERS = new Authority("others");
 const VERIFIED = { mode: "verify-full", ca: OURS.cert } as const;
 
-let postgres: EmbeddedPostgres;
+let postgres: TestPostgres;
 beforeAll(async () => {
   postgres = await startPostgres({ auth: "scram-sha-256" });
   await setServerTls(postgres, { ...OURS.issue(), clientCa: OURS.cert });

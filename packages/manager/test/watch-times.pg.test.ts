@@ -1,124 +1,80 @@
-import type net from "node:net";
-import { startPostgres } from "@multipooler/embedded-postgres";
-import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
+import { startPostgres } from "@multipooler/test-postgres";
+import { systemClock, sleep } from "@multipooler/timing";
+import { PoolerServingStatus, RoutingRole } from "@multipooler/topo";
 import { MemoryTopology } from "@multipooler/topo/memory";
 import { expect, test } from "vitest";
-import type { ManagerStatus } from "../src/manager-status.ts";
+import type { HeartbeatStatus, ManagerStatus } from "../src/manager-status.ts";
 import { PoolerType } from "../src/record/pooler-type.ts";
 import { ManagerFixture } from "./manager-fixture.ts";
-import { listenAsPeer, passOn } from "./peer.ts";
-import { copyServer } from "./server-copy.ts";
+import { PATIENCE } from "./patience.ts";
+import { listenAsPeer } from "./peer.ts";
 import { configFor } from "./server.ts";
+import { FIRST, SECOND, freeze, sceneOf, thaw } from "./watch-scene.ts";
+import type { Scene, WatchedServer } from "./watch-scene.ts";
 
-/** How long a change may be there before who watches the status knows of it. */
+/** How long after a change status, record and heartbeat may still be as they were. */
 const LIMIT_MS = 1_000;
 /** Five servers are started, and most of them again. */
 const TIMEOUT_MS = 120_000;
+/** The default, which the tests of everything else shorten. */
+const HEALTH_INTERVAL_MS = 1_000;
+const POLL_MS = 5;
 
-/** What the name of the server leads to. */
-class Front {
-  /** The server on the other side. */
-  port: number;
-  readonly #sockets = new Set<net.Socket>();
+/** What a pooler serves: what others read of it in its record, and what it does with the heartbeat. */
+const STATES = {
+  nothing: { serving: "NOT_SERVING", role: "ROUTING_ROLE_REPLICA", heartbeat: "off" },
+  reads: { serving: "SERVING", role: "ROUTING_ROLE_REPLICA", heartbeat: "reader" },
+  writes: { serving: "SERVING", role: "ROUTING_ROLE_PRIMARY", heartbeat: "writer" },
+} as const;
 
-  constructor(port: number) {
-    this.port = port;
-  }
-
-  readonly accept = (socket: net.Socket): void => {
-    this.#sockets.add(socket);
-    socket.once("close", () => this.#sockets.delete(socket));
-    passOn(this.port)(socket);
-  };
-
-  /** Has another server in the place of the one that was there. */
-  replace(port: number): void {
-    this.port = port;
-    for (const socket of this.#sockets) {
-      socket.destroy();
-    }
-  }
-}
-
-/** The servers and the pooler, a REPLICA whose shard has `primary` for its primary. */
-interface Scene {
-  readonly primary: EmbeddedPostgres;
-  readonly standby: EmbeddedPostgres;
-  /** A copy of the primary that went its own way. */
-  readonly branch: EmbeddedPostgres;
-  /** Of another cluster. */
-  readonly stranger: EmbeddedPostgres;
-  readonly first: Front;
-  readonly second: Front;
-  readonly names: string[];
-  readonly owner: ManagerFixture;
-  /** The processes of the standby that were stopped. */
-  readonly frozen: number[];
-}
-
-/** What somebody does to the server, and how the status has it. */
-interface Change {
+/** What somebody does to the server, how the status has it, and what the pooler serves from then on. */
+interface Change<Place> {
   /** Resolves as soon as it is done. */
-  readonly happen: (scene: Scene) => Promise<void> | void;
+  readonly happen: (place: Place) => Promise<void> | void;
   readonly isTold: (status: ManagerStatus) => boolean;
+  readonly leadsTo: keyof typeof STATES;
 }
 
-const [FIRST, SECOND] = ["127.0.0.2", "127.0.0.3"];
-const isReachable = ({ database }: ManagerStatus): boolean => database.reachable;
+type Changes<Place> = Readonly<Record<string, Change<Place>>>;
+
 const isAway = ({ database }: ManagerStatus): boolean => !database.reachable;
+const isReachable = ({ database }: ManagerStatus): boolean => database.reachable;
+const isPrimary = ({ database: { reachable, inRecovery } }: ManagerStatus): boolean =>
+  reachable && inRecovery === false;
+const isStandby = ({ database: { reachable, inRecovery } }: ManagerStatus): boolean =>
+  reachable && inRecovery === true;
 
-function signal({ frozen }: Scene, name: "SIGSTOP" | "SIGCONT"): void {
-  for (const pid of frozen) {
-    try {
-      process.kill(pid, name);
-    } catch (error) {
-      // It has ended since it was listed.
-      if (!(error instanceof Error && "code" in error && error.code === "ESRCH")) {
-        throw error;
-      }
-    }
-  }
-}
+const die = ({ server }: WatchedServer): Promise<void> => server.kill();
+const start = ({ server }: WatchedServer): Promise<void> => server.start();
+const promote = async ({ server }: WatchedServer): Promise<void> =>
+  void (await server.sql("SELECT pg_promote()"));
+const demote = ({ server }: WatchedServer): Promise<void> => server.restart({ role: "standby" });
 
-/** Stops each process of the server that takes or answers connections. */
-async function freeze(scene: Scene): Promise<void> {
-  const { standby, frozen } = scene;
-  const rows = await standby.sql("SELECT pid FROM pg_stat_activity WHERE pid <> pg_backend_pid()");
-  const pids = [standby.pid, ...rows.map(({ pid }) => pid)];
-  frozen.push(...pids.filter((pid) => typeof pid === "number"));
-  signal(scene, "SIGSTOP");
-}
-
-/** In the order in which they happen; each begins where the one before has led. */
-const CHANGES: Readonly<Record<string, Change>> = {
-  hangs: { happen: freeze, isTold: isAway },
-  "answers again": { happen: (scene) => signal(scene, "SIGCONT"), isTold: isReachable },
-  died: { happen: ({ standby }) => standby.kill(), isTold: isAway },
-  "came back": { happen: ({ standby }) => standby.start(), isTold: isReachable },
-  "was promoted by somebody else": {
-    happen: async ({ standby }) => void (await standby.sql("SELECT pg_promote()")),
-    isTold: ({ database }) => database.inRecovery === false,
-  },
-  "was demoted by somebody else": {
-    happen: ({ standby }) => standby.restart({ role: "standby" }),
-    isTold: ({ database }) => database.inRecovery === true && database.reachable,
-  },
+/**
+ * In the order in which they happen; each begins where the one before has led. A server that hangs may only be
+ * slow: what is served stays, and the pooler is not ready.
+ */
+const REPLICA_CHANGES: Changes<Scene> = {
+  hangs: { happen: freeze, isTold: isAway, leadsTo: "reads" },
+  "answers again": { happen: thaw, isTold: isReachable, leadsTo: "reads" },
+  died: { happen: die, isTold: isAway, leadsTo: "nothing" },
+  "came back": { happen: start, isTold: isReachable, leadsTo: "reads" },
+  "was promoted by somebody else": { happen: promote, isTold: isPrimary, leadsTo: "reads" },
+  "was demoted by somebody else": { happen: demote, isTold: isStandby, leadsTo: "reads" },
   "moved to another address": {
     happen: ({ names }) => void names.splice(0, 1, SECOND),
-    isTold: ({ notReadyReason }) =>
-      notReadyReason?.endsWith("is no longer at the configured address") === true,
-  },
-  "is served from there": {
-    happen: () => undefined,
-    isTold: ({ database }) => database.reachable && database.inRecovery === false,
+    isTold: isPrimary,
+    leadsTo: "reads",
   },
   "has another system identifier": {
     happen: ({ second, stranger }) => second.replace(stranger.port),
     isTold: ({ notReadyCode }) => notReadyCode === "WRONG_CLUSTER",
+    leadsTo: "nothing",
   },
   "has the right one again": {
     happen: ({ second, primary }) => second.replace(primary.port),
     isTold: ({ ready }) => ready,
+    leadsTo: "reads",
   },
   "is on another timeline": {
     happen: async ({ second, branch, primary, owner }) => {
@@ -128,66 +84,118 @@ const CHANGES: Readonly<Record<string, Change>> = {
       second.replace(branch.port);
     },
     isTold: ({ notReadyCode }) => notReadyCode === "DIVERGED",
+    leadsTo: "nothing",
   },
 };
 
-async function sceneOf(parts: AsyncDisposableStack, servers: MemoryTopology): Promise<Scene> {
-  const primary = parts.use(await startPostgres());
-  const standby = await copyServer(parts, primary, { follows: true });
-  const branch = await copyServer(parts, primary, { follows: false });
-  const stranger = parts.use(await startPostgres());
-  const [first, second] = [new Front(standby.port), new Front(primary.port)];
-  const owner = new ManagerFixture({
-    servers,
-    name: "owner",
-    initialType: PoolerType.Primary,
-    database: configFor(primary),
-  });
-  parts.use(owner);
-  return { primary, standby, branch, stranger, first, second, names: [FIRST], owner, frozen: [] };
-}
+const PRIMARY_CHANGES: Changes<WatchedServer> = {
+  hangs: { happen: freeze, isTold: isAway, leadsTo: "writes" },
+  "answers again": { happen: thaw, isTold: isReachable, leadsTo: "writes" },
+  died: { happen: die, isTold: isAway, leadsTo: "nothing" },
+  "came back": { happen: start, isTold: isReachable, leadsTo: "writes" },
+  "was demoted by somebody else": { happen: demote, isTold: isStandby, leadsTo: "reads" },
+  "was promoted by somebody else": { happen: promote, isTold: isPrimary, leadsTo: "writes" },
+};
 
-test("each change is told within a second", { timeout: TIMEOUT_MS }, async ({ annotate }) => {
-  await using parts = new AsyncDisposableStack();
-  const servers = new MemoryTopology();
-  const scene = await sceneOf(parts, servers);
-  const { first, second, names, owner } = scene;
-  const x = parts.use(await listenAsPeer(first.accept, { host: FIRST, port: 0 }));
-  parts.use(await listenAsPeer(second.accept, { host: SECOND, port: x.port }));
-  await owner.open();
-  await owner.untilReady();
-  await using fixture = new ManagerFixture({
-    servers,
-    name: "watched",
-    initialType: PoolerType.Replica,
-    database: {
-      ...configFor(scene.standby),
-      address: { type: "tcp", host: "db", port: x.port },
-      lookup: async () => names,
-    },
-    // The default, which the test of everything else shortens.
-    manager: { healthIntervalMs: 1_000 },
-  });
+test(
+  "status, record and heartbeat of a replica follow each change within a second",
+  { timeout: TIMEOUT_MS },
+  async ({ annotate }) => {
+    await using parts = new AsyncDisposableStack();
+    const servers = new MemoryTopology();
+    const scene = await sceneOf(parts, servers);
+    const { first, second, names, owner } = scene;
+    const x = parts.use(await listenAsPeer(first.accept, { host: FIRST, port: 0 }));
+    parts.use(await listenAsPeer(second.accept, { host: SECOND, port: x.port }));
+    await owner.open();
+    await owner.untilReady();
+    await using fixture = new ManagerFixture({
+      servers,
+      name: "watched",
+      initialType: PoolerType.Replica,
+      database: {
+        ...configFor(scene.server),
+        address: { type: "tcp", host: "db", port: x.port },
+        lookup: async () => names,
+      },
+      manager: { healthIntervalMs: HEALTH_INTERVAL_MS },
+    });
+    await annotate(await expectInTime(fixture, scene, REPLICA_CHANGES));
+  },
+);
+
+test(
+  "status, record and heartbeat of a primary follow each change within a second",
+  { timeout: TIMEOUT_MS },
+  async ({ annotate }) => {
+    await using server = await startPostgres();
+    await using fixture = new ManagerFixture({
+      initialType: PoolerType.Primary,
+      database: configFor(server),
+      manager: { healthIntervalMs: HEALTH_INTERVAL_MS },
+    });
+    await annotate(await expectInTime(fixture, { server, frozen: [] }, PRIMARY_CHANGES));
+  },
+);
+
+/** Has all happen, and resolves with how long each took to be seen everywhere. */
+async function expectInTime<Place>(
+  fixture: ManagerFixture,
+  place: Place,
+  changes: Changes<Place>,
+): Promise<string> {
   await fixture.open();
   await fixture.untilReady();
   const late: string[] = [];
   const times: string[] = [];
-  for (const [what, { happen, isTold }] of Object.entries(CHANGES)) {
-    const told = happenedAndTold(fixture, isTold);
-    await happen(scene);
+  for (const [what, change] of Object.entries(changes)) {
+    // From now on: some take longer to happen than to be seen.
+    const seenAt = untilSeen(fixture, change);
+    await change.happen(place);
     const since = performance.now();
-    const ms = Math.max(0, Math.round((await told()) - since));
+    const ms = Math.max(0, Math.round((await seenAt) - since));
     times.push(`${what}: ${ms} ms`);
     if (ms >= LIMIT_MS) {
       late.push(`${what}: ${ms} ms`);
     }
   }
-  await annotate(times.join("; "));
   expect(late).toEqual([]);
-});
+  return times.join("; ");
+}
 
-/** Notes when the status first holds from now on; the returned function waits for that. */
-function happenedAndTold(fixture: ManagerFixture, isTold: Change["isTold"]): () => Promise<number> {
-  const told = fixture.until(isTold).then(() => performance.now());
-  return () => told;
+/** Resolves with when it is in the status, in the record, and in the heartbeat, all at once. */
+async function untilSeen(
+  fixture: ManagerFixture,
+  { isTold, leadsTo }: Pick<Change<never>, "isTold" | "leadsTo">,
+): Promise<number> {
+  const { serving, role, heartbeat } = STATES[leadsTo];
+  const wanted = { isTold: true, serving, role, heartbeat };
+  const limit = performance.now() + PATIENCE.timeout;
+  for (;;) {
+    const status = fixture.manager.status();
+    const { servingStatus, routingState } = await fixture.record();
+    const found = {
+      isTold: isTold(status),
+      serving: nameIn(PoolerServingStatus, servingStatus),
+      role: nameIn(RoutingRole, routingState?.role),
+      heartbeat: beating(status.heartbeat),
+    };
+    if (JSON.stringify(found) === JSON.stringify(wanted)) {
+      return performance.now();
+    }
+    if (performance.now() > limit) {
+      expect(found).toEqual(wanted);
+    }
+    await sleep(systemClock, POLL_MS, undefined);
+  }
+}
+
+/** A writer is one when it has written. */
+function beating(heartbeat: HeartbeatStatus): string {
+  const isIdle = heartbeat.mode === "writer" && heartbeat.lastWrittenAt === undefined;
+  return isIdle ? "not written yet" : heartbeat.mode;
+}
+
+function nameIn(names: Readonly<Record<string, number>>, value: number | undefined): string {
+  return Object.keys(names).find((name) => names[name] === value) ?? "absent";
 }

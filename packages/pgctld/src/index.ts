@@ -17,6 +17,7 @@ export type { InstallationSearch } from "./installation/find-installation.ts";
 export { openInstallation } from "./installation/installation.ts";
 export type { Installation } from "./installation/installation.ts";
 export { LocalPostgres } from "./local-postgres.ts";
+export type { LocalStopRequest } from "./local-postgres.ts";
 export type { LocalPostgresOptions } from "./local-postgres-options.ts";
 export type { Logger } from "./logger.ts";
 export type {

@@ -7,7 +7,7 @@ import { checkMajor, inspectDataDirectory } from "./directory/data-directory.ts"
 import { setPersistently, writeConfiguration } from "./directory/configuration.ts";
 import { DirectoryLock } from "./directory/directory-lock.ts";
 import { setStartRole } from "./directory/server-file.ts";
-import { PgctldError, PgctldErrorCode, throwIfAborted } from "./error.ts";
+import { PgctldError, PgctldErrorCode } from "./error.ts";
 import { checkTimeout, resolveOptions } from "./local-postgres-options.ts";
 import type { LocalPostgresOptions, ResolvedOptions } from "./local-postgres-options.ts";
 import type {
@@ -26,13 +26,12 @@ import type { PrimaryAddress } from "./rewind/conn-info.ts";
 import { checkRewindRequest, runRewind } from "./rewind/rewind.ts";
 import type { RewindRequest, RewindResult } from "./rewind/rewind.ts";
 import type { RunAs } from "./run/run-as.ts";
-import { readLockFile } from "./server/lock-file.ts";
-import type { LockFile } from "./server/lock-file.ts";
-import { isServerProcess, serverProcesses } from "./server/processes.ts";
+import { serverProcesses } from "./server/processes.ts";
 import { promoteServer } from "./server/promotion.ts";
 import { stopRestoreCommand } from "./server/restore-command.ts";
 import type { RestoreCommandStop } from "./server/restore-command.ts";
 import { reloadServer } from "./server/reload.ts";
+import { findServer, runningServer, untilReady } from "./server/running-server.ts";
 import { launchServer } from "./server/server-launch.ts";
 import type { LaunchedServer } from "./server/server-launch.ts";
 import { ServerLog } from "./server/server-log.ts";
@@ -43,7 +42,13 @@ import { observe, socketPathOf } from "./status.ts";
 import { Turns } from "./turns.ts";
 
 const RELOAD_TIMEOUT_MS = 5000;
-const POLL_MS = 20;
+const WATCH_MS = 100;
+
+/** A stop on this machine, where PIDs say which server is meant. */
+export interface LocalStopRequest extends StopRequest {
+  /** Only the server with this main process: something else may have started another one since. */
+  readonly pid?: number | undefined;
+}
 
 /**
  * Controls a PostgreSQL server of this machine. It keeps no state of its own: what the server does is
@@ -132,8 +137,17 @@ export class LocalPostgres implements PostgresControl {
     return await this.#change("starts PostgreSQL", signal, () => this.#start(request, signal));
   }
 
-  async stop(request: StopRequest = {}, { signal }: CallOptions = {}): Promise<StopResult> {
+  async stop(request: LocalStopRequest = {}, { signal }: CallOptions = {}): Promise<StopResult> {
     return await this.#change("stops PostgreSQL", signal, () => this.#stop(request, signal));
+  }
+
+  /** Resolves when the server does not run, and no call of this object is bringing it back. */
+  async untilStopped({ signal }: CallOptions = {}): Promise<void> {
+    const { dataDir, clock } = this.#options;
+    // It may be the child of another process, so that no event tells.
+    while ((await this.#turns.run(() => findServer(dataDir), signal)) !== undefined) {
+      await sleep(clock, WATCH_MS, signal);
+    }
   }
 
   async restart(request: RestartRequest = {}, { signal }: CallOptions = {}): Promise<StartResult> {
@@ -147,7 +161,7 @@ export class LocalPostgres implements PostgresControl {
   async reload({ signal }: CallOptions = {}): Promise<void> {
     const { dataDir, settings, socketDir, port, user, clock } = this.#options;
     await this.#change("reloads PostgreSQL", signal, async () => {
-      const server = await this.#running();
+      const server = await runningServer(dataDir);
       await writeConfiguration(dataDir, settings);
       const socketPath = socketPathOf(server.socketDir ?? socketDir, server.port ?? port);
       const question = { socketPath, user, timeoutMs: RELOAD_TIMEOUT_MS };
@@ -162,7 +176,7 @@ export class LocalPostgres implements PostgresControl {
   async promote({ signal }: CallOptions = {}): Promise<{ readonly alreadyPrimary: boolean }> {
     const { dataDir, clock, promoteTimeoutMs: timeoutMs, logger } = this.#options;
     return await this.#change("promotes PostgreSQL", signal, async () => {
-      const { pid } = await this.#running();
+      const { pid } = await runningServer(dataDir);
       if ((await readControlFile(dataDir)).state === "in production") {
         return { alreadyPrimary: true };
       }
@@ -217,20 +231,18 @@ export class LocalPostgres implements PostgresControl {
   async kill(): Promise<void> {
     const { dataDir, clock } = this.#options;
     await this.#turns.run(async () => {
-      const server = await this.#server();
+      const server = await findServer(dataDir);
       await killServer({ pid: server?.pid, dataDir, clock });
-      // It may be so young that nothing shows yet whose server it is.
-      this.#launched?.kill();
-      await this.#launched?.ended;
+      await this.#killLaunched();
     }, undefined);
   }
 
   async #start(request: StartRequest, signal: AbortSignal | undefined): Promise<StartResult> {
     const { dataDir, installation, logger } = this.#options;
     const runAs = await this.#preparation.runAs();
-    const before = await this.#server();
+    const before = await findServer(dataDir);
     if (before !== undefined) {
-      await this.#untilReady(before.pid, signal);
+      await untilReady(before.pid, this.#options, { signal });
       return { pid: before.pid, alreadyRunning: true, recovered: false };
     }
     await this.#preparation.beforeStart();
@@ -248,27 +260,42 @@ export class LocalPostgres implements PostgresControl {
   }
 
   async #stop(
-    { mode = "fast", timeoutMs = this.#options.stopTimeoutMs }: StopRequest,
+    { mode = "fast", timeoutMs = this.#options.stopTimeoutMs, pid: only }: LocalStopRequest,
     signal: AbortSignal | undefined,
   ): Promise<StopResult> {
     checkTimeout("timeoutMs", timeoutMs);
     const { dataDir, clock, logger } = this.#options;
-    const server = await this.#server();
+    const server = await findServer(dataDir);
     if (server === undefined) {
+      const wasRunning = await this.#killLaunched();
       // Its children may have outlived a main process that was killed.
       if ((await serverProcesses(dataDir)).length > 0) {
         await killServer({ pid: undefined, dataDir, clock });
       }
-      return "not-running";
+      return wasRunning ? "kill" : "not-running";
     }
     const { pid } = server;
+    if (pid !== (only ?? pid)) {
+      return "not-running";
+    }
     const outcome = await stopServer({ pid, dataDir, mode, timeoutMs, clock }, { signal });
+    if (pid === this.#launched?.pid) {
+      await this.#launched.ended;
+    }
     if (outcome === mode) {
       logger.info({ pid, mode }, "stopped PostgreSQL");
     } else {
       logger.warn({ pid, mode, outcome, timeoutMs }, "PostgreSQL did not stop as it was told to");
     }
     return outcome;
+  }
+
+  /** A server whose start was given up may be so young that nothing shows yet whose it is. */
+  async #killLaunched(): Promise<boolean> {
+    const isRunning = this.#launched?.isRunning === true;
+    this.#launched?.kill();
+    await this.#launched?.ended;
+    return isRunning;
   }
 
   async #recoverIfNecessary(runAs: RunAs, signal: AbortSignal | undefined): Promise<boolean> {
@@ -282,47 +309,11 @@ export class LocalPostgres implements PostgresControl {
     return true;
   }
 
-  /** The lock file of the server that runs on the data directory, if one does. */
-  async #server(): Promise<LockFile | undefined> {
-    const { dataDir } = this.#options;
-    const lock = await readLockFile(dataDir);
-    return lock !== undefined && (await isServerProcess(lock.pid, dataDir)) ? lock : undefined;
-  }
-
-  async #running(): Promise<LockFile> {
-    const server = await this.#server();
-    if (server === undefined) {
-      throw notRunning(this.#options.dataDir);
-    }
-    return server;
-  }
-
   async #assertStopped(): Promise<void> {
-    if ((await this.#server()) !== undefined) {
-      const message = `the server on ${this.#options.dataDir} still runs`;
+    const { dataDir } = this.#options;
+    if ((await findServer(dataDir)) !== undefined) {
+      const message = `the server on ${dataDir} still runs`;
       throw new PgctldError(PgctldErrorCode.StillRunning, message);
-    }
-  }
-
-  async #untilReady(pid: number, signal: AbortSignal | undefined): Promise<void> {
-    const { clock, startTimeoutMs, dataDir } = this.#options;
-    const until = clock.monotonic() + startTimeoutMs;
-    for (;;) {
-      const server = await this.#server();
-      if (server?.pid !== pid) {
-        throw notRunning(dataDir);
-      }
-      if (server.status === "ready" || server.status === "standby") {
-        return;
-      }
-      throwIfAborted(signal, "the wait for PostgreSQL to be ready");
-      if (clock.monotonic() >= until) {
-        throw new PgctldError(
-          PgctldErrorCode.StartTimeout,
-          `PostgreSQL (process ${pid}) runs already and was not ready within ${startTimeoutMs} ms`,
-        );
-      }
-      await sleep(clock, POLL_MS, signal);
     }
   }
 
@@ -340,8 +331,4 @@ export class LocalPostgres implements PostgresControl {
       return await action();
     }, signal);
   }
-}
-
-function notRunning(dataDir: string): PgctldError {
-  return new PgctldError(PgctldErrorCode.NotRunning, `no server runs on ${dataDir}`);
 }

@@ -5,7 +5,7 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import pg from "pg";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { LocalPostgres } from "../src/index.ts";
 import type { LocalPostgresOptions } from "../src/index.ts";
 import { serverProcesses } from "../src/server/processes.ts";
@@ -112,6 +112,33 @@ test("ends what outlived a main process that was killed", async () => {
   await postgres.launched?.ended;
   expect(await postgres.stop()).toBe("not-running");
   expect(await serverProcesses(options.dataDir)).toEqual([]);
+});
+
+test("stops the server that is meant, and no other that has taken its place", async () => {
+  const { postgres, options } = await startedPostgres();
+  const first = await pidOf(postgres);
+  process.kill(first, "SIGKILL");
+  await postgres.launched?.ended;
+  const successor = new LocalPostgres(options);
+  const { pid } = await successor.start();
+  expect(await postgres.stop({ pid: first })).toBe("not-running");
+  expect(await pidOf(postgres)).toBe(pid);
+  expect(await postgres.stop({ pid })).toBe("fast");
+  expect(successor.launched?.pid).toBe(pid);
+});
+
+test("tells when the server has stopped, and takes its own restart for no stop", async () => {
+  const { postgres, options } = await startedPostgres();
+  const onStopped = vi.fn<() => void>();
+  const stopped = postgres.untilStopped().then(onStopped);
+  await postgres.restart();
+  expect(onStopped).not.toHaveBeenCalled();
+  const observer = new LocalPostgres(options);
+  const given = observer.untilStopped({ signal: AbortSignal.abort() });
+  expect((await refusal(given)).code).toBe("CANCELLED");
+  const observed = observer.untilStopped();
+  await postgres.stop();
+  await Promise.all([stopped, observed]);
 });
 
 test("starts although the dead server's PID belongs to another program by now", async () => {
@@ -262,6 +289,20 @@ test("gives up waiting for a start, and the server goes on", async () => {
   expect(error.code).toBe("START_TIMEOUT");
   expect(error.message).toMatch(/^PostgreSQL was not ready within 0 ms and goes on starting: /);
   await hasty.kill();
+});
+
+test("stops a server whose start was given up, however young it is", async () => {
+  const { postgres, options } = await startedPostgres({ settings: STARTS_FOR_EVER });
+  await postgres.stop();
+  const before = postgres.launched;
+  const controller = new AbortController();
+  const started = refusal(postgres.start({ role: "standby" }, { signal: controller.signal }));
+  await expect.poll(() => postgres.launched, { interval: 1, timeout: 20_000 }).not.toBe(before);
+  controller.abort();
+  expect((await started).code).toBe("CANCELLED");
+  expect(await postgres.stop()).not.toBe("not-running");
+  expect(postgres.launched?.isRunning).toBe(false);
+  expect(await serverProcesses(options.dataDir)).toEqual([]);
 });
 
 test("ends a restore_command that a standby waits for", async () => {

@@ -35,7 +35,7 @@ export type { ActivityFigures } from "./connection/connection-activity.ts";
 export { ErrorCounts } from "./connection/error-counts.ts";
 export type { CloseReason, ConnectionState } from "./connection/connection-state.ts";
 export { compactChunk } from "./messages/compact-chunk.ts";
-export { scheduleFlush } from "./connection/loop-turn.ts";
+export { scheduleFlush, turnWorkMs } from "./connection/loop-turn.ts";
 export type { Flushable } from "./connection/loop-turn.ts";
 export type { Prelude, TransactionBegin } from "./connection/prelude.ts";
 export type {

@@ -1,7 +1,7 @@
 import { createHmac, pbkdf2Sync } from "node:crypto";
-import { startPostgres } from "@multipooler/embedded-postgres";
-import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import type { ScramKeys } from "@multipooler/query-service";
+import { startPostgres } from "@multipooler/test-postgres";
+import type { TestPostgres } from "@multipooler/test-postgres";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type {
   ConnectOptions,
@@ -15,7 +15,7 @@ import { RecordingSink } from "./recording-sink.ts";
 
 const PASSWORD = "pass, w=rd ü\u00a0\u2168";
 
-let postgres: EmbeddedPostgres;
+let postgres: TestPostgres;
 beforeAll(async () => {
   postgres = await startPostgres({
     auth: "scram-sha-256",

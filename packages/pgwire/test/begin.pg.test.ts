@@ -1,5 +1,5 @@
-import { startPostgres } from "@multipooler/embedded-postgres";
-import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
+import { startPostgres } from "@multipooler/test-postgres";
+import type { TestPostgres } from "@multipooler/test-postgres";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { BackendConnection } from "../src/connection/backend-connection.ts";
 import type { Prelude } from "../src/connection/prelude.ts";
@@ -13,7 +13,7 @@ import {
 } from "../src/messages/extended-writer.ts";
 import { askRaw, queryMessage } from "./ask.ts";
 
-let postgres: EmbeddedPostgres;
+let postgres: TestPostgres;
 let connection: BackendConnection;
 beforeAll(async () => {
   postgres = await startPostgres();

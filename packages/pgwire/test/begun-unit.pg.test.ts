@@ -1,6 +1,6 @@
-import { startPostgres } from "@multipooler/embedded-postgres";
-import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import { decodeCommandTag } from "@multipooler/query-service";
+import { startPostgres } from "@multipooler/test-postgres";
+import type { TestPostgres } from "@multipooler/test-postgres";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { BackendConnection } from "../src/connection/backend-connection.ts";
 import type { RequestEnd } from "../src/connection/request.ts";
@@ -9,7 +9,7 @@ import { ExtendedUnit } from "../src/requests/extended-unit.ts";
 import { ask } from "./ask.ts";
 import { RecordingSink } from "./recording-sink.ts";
 
-let postgres: EmbeddedPostgres;
+let postgres: TestPostgres;
 let connection: BackendConnection;
 
 beforeAll(async () => {

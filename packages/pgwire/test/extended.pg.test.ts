@@ -1,7 +1,7 @@
-import { startPostgres } from "@multipooler/embedded-postgres";
-import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import { decodeParameterTypes } from "@multipooler/query-service";
 import type { ResultEvent } from "@multipooler/query-service";
+import { startPostgres } from "@multipooler/test-postgres";
+import type { TestPostgres } from "@multipooler/test-postgres";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { BackendConnection } from "../src/connection/backend-connection.ts";
 import type { RequestEnd, SpanRequest } from "../src/connection/request.ts";
@@ -20,7 +20,7 @@ import {
 } from "./backend-messages.ts";
 import { RecordingSink } from "./recording-sink.ts";
 
-let postgres: EmbeddedPostgres;
+let postgres: TestPostgres;
 let connection: BackendConnection;
 beforeAll(async () => {
   postgres = await startPostgres();

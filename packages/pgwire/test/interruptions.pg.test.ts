@@ -1,11 +1,11 @@
-import { startPostgres } from "@multipooler/embedded-postgres";
-import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
+import { startPostgres } from "@multipooler/test-postgres";
+import type { TestPostgres } from "@multipooler/test-postgres";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { BackendConnection } from "../src/connection/backend-connection.ts";
 import { ask, assertReady, query } from "./ask.ts";
 import { RecordingSink } from "./recording-sink.ts";
 
-let postgres: EmbeddedPostgres;
+let postgres: TestPostgres;
 beforeAll(async () => {
   postgres = await startPostgres();
 });

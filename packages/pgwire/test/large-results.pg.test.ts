@@ -1,7 +1,7 @@
 import { MAX_ROW_BLOCK_BYTES } from "@multipooler/query-service";
 import type { ResultEvent } from "@multipooler/query-service";
-import { startPostgres } from "@multipooler/embedded-postgres";
-import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
+import { startPostgres } from "@multipooler/test-postgres";
+import type { TestPostgres } from "@multipooler/test-postgres";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { BackendConnection } from "../src/connection/backend-connection.ts";
 import { ask, assertReady, query } from "./ask.ts";
@@ -9,7 +9,7 @@ import { RecordingSink } from "./recording-sink.ts";
 
 const MIB = 1024 * 1024;
 
-let postgres: EmbeddedPostgres;
+let postgres: TestPostgres;
 beforeAll(async () => {
   postgres = await startPostgres();
 });

@@ -1,5 +1,5 @@
-import { startPostgres } from "@multipooler/embedded-postgres";
-import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
+import { startPostgres } from "@multipooler/test-postgres";
+import type { TestPostgres } from "@multipooler/test-postgres";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { BackendConnection } from "../src/connection/backend-connection.ts";
 import type { Prelude } from "../src/connection/prelude.ts";
@@ -9,7 +9,7 @@ import { ask, askRaw, query, queryMessage } from "./ask.ts";
 import { message } from "./backend-messages.ts";
 import { RecordingSink } from "./recording-sink.ts";
 
-let postgres: EmbeddedPostgres;
+let postgres: TestPostgres;
 let connection: BackendConnection;
 beforeAll(async () => {
   postgres = await startPostgres();

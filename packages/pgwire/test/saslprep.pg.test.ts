@@ -1,5 +1,5 @@
 import { createHash, createHmac, pbkdf2Sync } from "node:crypto";
-import { startPostgres } from "@multipooler/embedded-postgres";
+import { startPostgres } from "@multipooler/test-postgres";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { BackendConnection } from "../src/connection/backend-connection.ts";

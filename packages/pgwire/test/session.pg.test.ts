@@ -1,5 +1,5 @@
-import { startPostgres } from "@multipooler/embedded-postgres";
-import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
+import { startPostgres } from "@multipooler/test-postgres";
+import type { TestPostgres } from "@multipooler/test-postgres";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { ConnectOptions, ServerAddress } from "../src/connection/connect-options.ts";
@@ -10,7 +10,7 @@ import { RecordingProxy } from "./recording-proxy.ts";
 import { ask } from "./ask.ts";
 import { RecordingSink } from "./recording-sink.ts";
 
-let postgres: EmbeddedPostgres;
+let postgres: TestPostgres;
 beforeAll(async () => {
   postgres = await startPostgres();
 });

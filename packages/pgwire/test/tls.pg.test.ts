@@ -1,7 +1,7 @@
 import { createHmac, pbkdf2Sync } from "node:crypto";
-import { setServerAccess, setServerTls, startPostgres } from "@multipooler/embedded-postgres";
-import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import type { ScramKeys } from "@multipooler/query-service";
+import { setServerAccess, setServerTls, startPostgres } from "@multipooler/test-postgres";
+import type { TestPostgres } from "@multipooler/test-postgres";
 import type { TlsMode, TlsSettings } from "@multipooler/tls";
 import { Authority } from "@multipooler/tls-identities";
 import type { PemIdentity } from "@multipooler/tls-identities";
@@ -18,7 +18,7 @@ const OURS = new Authority("ours");
 const OTHERS = new Authority("others");
 const PASSWORD = "a password";
 
-let postgres: EmbeddedPostgres;
+let postgres: TestPostgres;
 beforeAll(async () => {
   postgres = await startPostgres({ auth: "scram-sha-256", password: PASSWORD });
 });

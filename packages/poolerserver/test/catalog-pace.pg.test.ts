@@ -1,5 +1,5 @@
-import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import { query } from "@multipooler/conversations";
+import type { TestPostgres } from "@multipooler/test-postgres";
 import { expect, test } from "vitest";
 import type { MultiPooler } from "../src/multi-pooler.ts";
 import { databaseOf, servingPooler } from "./pooler-fixture.ts";
@@ -10,7 +10,7 @@ const TABLES = 300;
 const CLIENTS = 6;
 const ROUNDS = 20;
 
-let postgres: EmbeddedPostgres;
+let postgres: TestPostgres;
 
 useServer((started) => {
   postgres = started;

@@ -1,4 +1,4 @@
-import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
+import type { TestPostgres } from "@multipooler/test-postgres";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { Classifier } from "../src/classification/classifier.ts";
@@ -8,7 +8,7 @@ import { taintLeftBy } from "./session-state.ts";
 import { OBJECTS, STATEMENTS } from "./tainting-objects.ts";
 import { useServer } from "./test-server.ts";
 
-let postgres: EmbeddedPostgres;
+let postgres: TestPostgres;
 let classifier: Classifier;
 
 useServer(async (started) => {
@@ -20,7 +20,7 @@ useServer(async (started) => {
   await classifier.refresh();
 });
 
-function classifierOf(server: EmbeddedPostgres, database = "postgres"): Classifier {
+function classifierOf(server: TestPostgres, database = "postgres"): Classifier {
   return new Classifier({
     admin: async (sql, values) => await server.sql(sql, { values: [...values], database }),
   });

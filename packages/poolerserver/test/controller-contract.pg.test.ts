@@ -1,8 +1,8 @@
 import { describeControllerContract } from "@multipooler/controller-testkit";
 import type { ControllerFactory, ControllerSubject } from "@multipooler/controller-testkit";
-import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import { ReservationReason } from "@multipooler/query-service";
 import { TcpProxy } from "@multipooler/tcp-proxy";
+import type { TestPostgres } from "@multipooler/test-postgres";
 import { describe, test } from "vitest";
 import { databaseOf, newPooler, servingPooler } from "./pooler-fixture.ts";
 import { ReservingClient } from "./reserving-client.ts";
@@ -10,7 +10,7 @@ import { useServer } from "./test-server.ts";
 
 const BLOCKED = "select count(*) from held";
 
-let postgres: EmbeddedPostgres;
+let postgres: TestPostgres;
 
 useServer(async (started) => {
   postgres = started;

@@ -1,7 +1,7 @@
 import type { DatabaseHandle } from "@multipooler/controller-api";
-import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import { PoolerErrorCode } from "@multipooler/query-service";
 import type { LoginCredentials } from "@multipooler/query-service";
+import type { TestPostgres } from "@multipooler/test-postgres";
 import { expect, test } from "vitest";
 import { MultiPoolerError, errorDiagnostic } from "../src/error.ts";
 import type { MultiPooler } from "../src/multi-pooler.ts";
@@ -9,7 +9,7 @@ import { REPLICA, STOPPED, databaseOf, servingPooler } from "./pooler-fixture.ts
 import { failureOf } from "./settled.ts";
 import { useServer } from "./test-server.ts";
 
-let postgres: EmbeddedPostgres;
+let postgres: TestPostgres;
 
 useServer(
   (started) => {

@@ -13,15 +13,15 @@ import {
   sync,
 } from "@multipooler/conversations";
 import type { Damage } from "@multipooler/conversations";
-import type { EmbeddedPostgres, TemporaryDatabase } from "@multipooler/embedded-postgres";
 import { FrontendFraming, PgwireError } from "@multipooler/pgwire";
+import type { TestPostgres, TemporaryDatabase } from "@multipooler/test-postgres";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { TestClient } from "./session-client.ts";
 import { SessionScene } from "./session-scene.ts";
 import { useDatabases } from "./test-server.ts";
 
-let postgres: EmbeddedPostgres;
+let postgres: TestPostgres;
 let database: TemporaryDatabase;
 
 useDatabases((started, created) => {

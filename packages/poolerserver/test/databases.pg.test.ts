@@ -1,4 +1,4 @@
-import type { EmbeddedPostgres, TemporaryDatabase } from "@multipooler/embedded-postgres";
+import type { TestPostgres, TemporaryDatabase } from "@multipooler/test-postgres";
 import { expect, test } from "vitest";
 import type { MultiPooler } from "../src/multi-pooler.ts";
 import type { MultiPoolerOptions } from "../src/multi-pooler-options.ts";
@@ -11,7 +11,7 @@ import { useServer } from "./test-server.ts";
 /** How long something may take to show. */
 const PATIENCE = { timeout: 10_000 } as const;
 
-let postgres: EmbeddedPostgres;
+let postgres: TestPostgres;
 
 useServer((started) => {
   postgres = started;

@@ -1,13 +1,13 @@
-import { startPostgres } from "@multipooler/embedded-postgres";
-import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import type { ExecuteRequest } from "@multipooler/query-service";
+import { startPostgres } from "@multipooler/test-postgres";
+import type { TestPostgres } from "@multipooler/test-postgres";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { MultiPooler } from "../src/multi-pooler.ts";
 import { APPLICATION_NAME, REPLICA, databaseOf, request, servingPooler } from "./pooler-fixture.ts";
 import { RecordingSink } from "./recording-sink.ts";
 import { failureOf } from "./settled.ts";
 
-let postgres: EmbeddedPostgres;
+let postgres: TestPostgres;
 
 beforeAll(async () => {
   postgres = await startPostgres({ settings: { log_min_messages: "warning" } });

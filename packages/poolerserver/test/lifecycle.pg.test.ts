@@ -1,6 +1,6 @@
 import { PoolerRole, ServingStatus } from "@multipooler/controller-api";
 import type { ServingTarget } from "@multipooler/controller-api";
-import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
+import type { TestPostgres } from "@multipooler/test-postgres";
 import { systemClock } from "@multipooler/timing";
 import type { Clock } from "@multipooler/timing";
 import { QueryMode } from "@multipooler/query-service";
@@ -22,7 +22,7 @@ import { RecordingSink } from "./recording-sink.ts";
 import { failureOf } from "./settled.ts";
 import { useServer } from "./test-server.ts";
 
-let postgres: EmbeddedPostgres;
+let postgres: TestPostgres;
 
 useServer(
   async (started) => {

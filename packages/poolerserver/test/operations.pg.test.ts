@@ -1,6 +1,6 @@
 import { ServingStatus } from "@multipooler/controller-api";
-import { startPostgres } from "@multipooler/embedded-postgres";
-import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
+import { startPostgres } from "@multipooler/test-postgres";
+import type { TestPostgres } from "@multipooler/test-postgres";
 import { expect, test } from "vitest";
 import { applicationName } from "../src/pool/postgres-dial.ts";
 import { CountingShare } from "./counting-share.ts";
@@ -19,7 +19,7 @@ import { failureOf } from "./settled.ts";
 import { silentLogger } from "./silent-logger.ts";
 import { useServer } from "./test-server.ts";
 
-let postgres: EmbeddedPostgres;
+let postgres: TestPostgres;
 
 useServer((started) => {
   postgres = started;
@@ -182,7 +182,7 @@ async function untilNoSession(database: string): Promise<void> {
 }
 
 /** Waits until the server takes no new session. */
-async function untilRefused(server: EmbeddedPostgres): Promise<void> {
+async function untilRefused(server: TestPostgres): Promise<void> {
   for (;;) {
     try {
       await server.sql("select 1");

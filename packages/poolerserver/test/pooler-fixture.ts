@@ -1,8 +1,8 @@
 import { PoolerRole, ServingStatus } from "@multipooler/controller-api";
 import type { DatabaseHandle, ServingTarget } from "@multipooler/controller-api";
-import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import { QueryMode } from "@multipooler/query-service";
 import type { ExecuteRequest, PoolerError } from "@multipooler/query-service";
+import type { TestPostgres } from "@multipooler/test-postgres";
 import { MultiPooler } from "../src/multi-pooler.ts";
 import type { MultiPoolerOptions } from "../src/multi-pooler-options.ts";
 import { CountingShare } from "./counting-share.ts";
@@ -40,7 +40,7 @@ export interface DatabaseOptions {
 
 /** The database of a test server as the manager would hand it over. */
 export function databaseOf(
-  postgres: EmbeddedPostgres,
+  postgres: TestPostgres,
   options: DatabaseOptions = {},
 ): DatabaseHandle & { readonly suspicions: PoolerError[] } {
   const database = options.database ?? "postgres";
@@ -112,7 +112,7 @@ export function request(sql: string, change: Partial<ExecuteRequest> = {}): Exec
 }
 
 /** The sessions that the pooler has on a database. */
-export async function sessionCount(postgres: EmbeddedPostgres, database: string): Promise<number> {
+export async function sessionCount(postgres: TestPostgres, database: string): Promise<number> {
   const [row] = await postgres.sql(
     "select count(*)::int as n from pg_stat_activity where datname = $1 and application_name = $2",
     { values: [database, APPLICATION_NAME] },

@@ -1,5 +1,5 @@
-import type { EmbeddedPostgres, TemporaryDatabase } from "@multipooler/embedded-postgres";
 import { TcpProxy } from "@multipooler/tcp-proxy";
+import type { TestPostgres, TemporaryDatabase } from "@multipooler/test-postgres";
 import fc from "fast-check";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { MultiPooler } from "../src/multi-pooler.ts";
@@ -8,7 +8,7 @@ import { described, executed, prepared, run, valuesOf } from "./prepared.ts";
 import { failureOf } from "./settled.ts";
 import { useServer } from "./test-server.ts";
 
-let postgres: EmbeddedPostgres;
+let postgres: TestPostgres;
 let database: TemporaryDatabase;
 
 useServer(

@@ -1,6 +1,6 @@
-import type { EmbeddedPostgres, TemporaryDatabase } from "@multipooler/embedded-postgres";
 import { ReservationReason } from "@multipooler/query-service";
 import type { DescribeRequest, Statement, StatementDescription } from "@multipooler/query-service";
+import type { TestPostgres, TemporaryDatabase } from "@multipooler/test-postgres";
 import { expect, test } from "vitest";
 import type { MultiPooler } from "../src/multi-pooler.ts";
 import { databaseOf, query, servingPooler } from "./pooler-fixture.ts";
@@ -13,7 +13,7 @@ import { useDatabases } from "./test-server.ts";
 const { Transaction, TempTable, Portal } = ReservationReason;
 const NAMES = "select name from pg_prepared_statements order by name";
 
-let postgres: EmbeddedPostgres;
+let postgres: TestPostgres;
 let database: TemporaryDatabase;
 
 useDatabases(

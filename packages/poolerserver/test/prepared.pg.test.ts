@@ -1,4 +1,4 @@
-import type { EmbeddedPostgres, TemporaryDatabase } from "@multipooler/embedded-postgres";
+import type { TestPostgres, TemporaryDatabase } from "@multipooler/test-postgres";
 import { describe, expect, test } from "vitest";
 import type { MultiPooler } from "../src/multi-pooler.ts";
 import { databaseOf, query, REPLICA, servingPooler } from "./pooler-fixture.ts";
@@ -10,7 +10,7 @@ const INT4 = 23;
 const TEXT = 25;
 const NAMES = "select name from pg_prepared_statements order by name";
 
-let postgres: EmbeddedPostgres;
+let postgres: TestPostgres;
 let database: TemporaryDatabase;
 
 useDatabases(

@@ -1,5 +1,5 @@
-import type { EmbeddedPostgres, TemporaryDatabase } from "@multipooler/embedded-postgres";
 import type { ResultEvent, ResultSink } from "@multipooler/query-service";
+import type { TestPostgres, TemporaryDatabase } from "@multipooler/test-postgres";
 import { expect, test } from "vitest";
 import { CountingShare } from "./counting-share.ts";
 import { databaseOf, query, request, servingPooler, sessionCount } from "./pooler-fixture.ts";
@@ -7,7 +7,7 @@ import { RecordingSink } from "./recording-sink.ts";
 import { failureOf } from "./settled.ts";
 import { useDatabases } from "./test-server.ts";
 
-let postgres: EmbeddedPostgres;
+let postgres: TestPostgres;
 let database: TemporaryDatabase;
 
 useDatabases(

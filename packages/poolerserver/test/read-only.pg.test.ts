@@ -1,5 +1,5 @@
-import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import { BackendConnection } from "@multipooler/pgwire";
+import type { TestPostgres } from "@multipooler/test-postgres";
 import { beforeEach, expect, test } from "vitest";
 import type { MultiPooler } from "../src/multi-pooler.ts";
 import { send } from "./borrowing.ts";
@@ -14,7 +14,7 @@ import {
 import { failureOf } from "./settled.ts";
 import { useServer } from "./test-server.ts";
 
-let postgres: EmbeddedPostgres;
+let postgres: TestPostgres;
 
 useServer(
   async (started) => {

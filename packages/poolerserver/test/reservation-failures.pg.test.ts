@@ -1,5 +1,5 @@
-import type { EmbeddedPostgres, TemporaryDatabase } from "@multipooler/embedded-postgres";
 import { ReservationReason } from "@multipooler/query-service";
+import type { TestPostgres, TemporaryDatabase } from "@multipooler/test-postgres";
 import { beforeEach, expect, test } from "vitest";
 import type { MultiPooler } from "../src/multi-pooler.ts";
 import type { MultiPoolerOptions } from "../src/multi-pooler-options.ts";
@@ -14,7 +14,7 @@ const LOST = { code: "RESERVATION_LOST", diagnostic: { code: "40001" } };
 /** How long a session may take to get where a test waits for it. */
 const PATIENCE = { timeout: 10_000, interval: 5 };
 
-let postgres: EmbeddedPostgres;
+let postgres: TestPostgres;
 let database: TemporaryDatabase;
 
 useDatabases(

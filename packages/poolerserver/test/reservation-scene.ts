@@ -1,4 +1,4 @@
-import type { EmbeddedPostgres, TemporaryDatabase } from "@multipooler/embedded-postgres";
+import type { TestPostgres, TemporaryDatabase } from "@multipooler/test-postgres";
 import { afterEach, beforeEach } from "vitest";
 import type { MultiPooler } from "../src/multi-pooler.ts";
 import { databaseOf, query, servingPooler } from "./pooler-fixture.ts";
@@ -7,7 +7,7 @@ import { useDatabases } from "./test-server.ts";
 
 /** A pooler with two connections, and a client that reserves one. */
 export interface ReservationScene {
-  readonly postgres: EmbeddedPostgres;
+  readonly postgres: TestPostgres;
   readonly database: TemporaryDatabase;
   readonly pooler: MultiPooler;
   readonly client: ReservingClient;
@@ -15,7 +15,7 @@ export interface ReservationScene {
 
 /** Has a pooler for each test, which has to leave nothing. `prepare` gets it before each test. */
 export function useReservations(prepare: (scene: ReservationScene) => void): void {
-  let postgres: EmbeddedPostgres;
+  let postgres: TestPostgres;
   let database: TemporaryDatabase;
   let pooler: MultiPooler;
   let client: ReservingClient;

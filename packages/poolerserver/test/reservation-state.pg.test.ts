@@ -1,5 +1,5 @@
-import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import { ReservationReason } from "@multipooler/query-service";
+import type { TestPostgres } from "@multipooler/test-postgres";
 import { expect, test } from "vitest";
 import type { MultiPooler } from "../src/multi-pooler.ts";
 import { query } from "./pooler-fixture.ts";
@@ -8,7 +8,7 @@ import { nextProcessId, useReservations } from "./reservation-scene.ts";
 
 const { Transaction, TempTable, Portal, SessionAdvisoryLock, SetSeed } = ReservationReason;
 
-let postgres: EmbeddedPostgres;
+let postgres: TestPostgres;
 let pooler: MultiPooler;
 let client: ReservingClient;
 

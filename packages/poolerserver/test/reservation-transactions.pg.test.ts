@@ -1,6 +1,6 @@
-import type { EmbeddedPostgres, TemporaryDatabase } from "@multipooler/embedded-postgres";
 import { ReservationReason } from "@multipooler/query-service";
 import type { Statement } from "@multipooler/query-service";
+import type { TestPostgres, TemporaryDatabase } from "@multipooler/test-postgres";
 import { expect, test } from "vitest";
 import type { MultiPooler } from "../src/multi-pooler.ts";
 import { databaseOf, query, servingPooler } from "./pooler-fixture.ts";
@@ -9,7 +9,7 @@ import { useReservations } from "./reservation-scene.ts";
 
 const { Transaction, TempTable, SessionAdvisoryLock } = ReservationReason;
 
-let postgres: EmbeddedPostgres;
+let postgres: TestPostgres;
 let database: TemporaryDatabase;
 let pooler: MultiPooler;
 let client: ReservingClient;

@@ -49,7 +49,7 @@ export function setUp(
       processes: { activities: () => Promise.resolve([]), endIdle: () => Promise.resolve() },
       suspect: (cause) => suspicions.push(cause),
       clock,
-      waitedMs: () => clock.monotonic(),
+      poolerTime: { waitedMs: () => clock.monotonic(), workMs: () => 0 },
       random: () => 0,
       logger: silentLogger,
       ...rest,

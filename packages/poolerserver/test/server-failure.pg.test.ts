@@ -1,13 +1,13 @@
-import { startPostgres } from "@multipooler/embedded-postgres";
-import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import type { ResultSink } from "@multipooler/query-service";
+import { startPostgres } from "@multipooler/test-postgres";
+import type { TestPostgres } from "@multipooler/test-postgres";
 import { beforeEach, expect, test } from "vitest";
 import { CountingShare } from "./counting-share.ts";
 import { databaseOf, query, request, servingPooler } from "./pooler-fixture.ts";
 import { failureOf } from "./settled.ts";
 import { useServer } from "./test-server.ts";
 
-let postgres: EmbeddedPostgres;
+let postgres: TestPostgres;
 
 useServer((started) => {
   postgres = started;

@@ -7,14 +7,14 @@ import {
   WireClient,
 } from "@multipooler/conversations";
 import type { Pair } from "@multipooler/conversations";
-import type { EmbeddedPostgres, TemporaryDatabase } from "@multipooler/embedded-postgres";
+import type { TestPostgres, TemporaryDatabase } from "@multipooler/test-postgres";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { SessionPeer } from "./session-peer.ts";
 import { SessionScene } from "./session-scene.ts";
 import { useDatabases } from "./test-server.ts";
 
-let postgres: EmbeddedPostgres;
+let postgres: TestPostgres;
 let database: TemporaryDatabase;
 
 useDatabases((started, created) => {

@@ -1,5 +1,5 @@
-import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import { message, query } from "@multipooler/conversations";
+import type { TestPostgres } from "@multipooler/test-postgres";
 import { expect, test } from "vitest";
 import type { MultiPooler } from "../src/multi-pooler.ts";
 import { databaseOf, servingPooler } from "./pooler-fixture.ts";
@@ -8,7 +8,7 @@ import { useServer } from "./test-server.ts";
 
 const E_ACUTE = 0xe9;
 
-let postgres: EmbeddedPostgres;
+let postgres: TestPostgres;
 
 useServer(async (started) => {
   postgres = started;

@@ -1,12 +1,12 @@
-import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import type { QueryService } from "@multipooler/query-service";
+import type { TestPostgres } from "@multipooler/test-postgres";
 import { expect, test } from "vitest";
 import { query } from "@multipooler/conversations";
 import { databaseOf, newPooler, servingPooler, sessionCount } from "./pooler-fixture.ts";
 import { TestClient } from "./session-client.ts";
 import { untilSleeping, useServer } from "./test-server.ts";
 
-let postgres: EmbeddedPostgres;
+let postgres: TestPostgres;
 
 useServer((started) => {
   postgres = started;

@@ -1,5 +1,7 @@
 import { PoolerRole, ServingStatus } from "@multipooler/controller-api";
+import { PoolerErrorCode } from "@multipooler/query-service";
 import { expect, test } from "vitest";
+import { MultiPoolerError } from "../src/error.ts";
 import {
   bind,
   close,
@@ -353,19 +355,122 @@ test("clients that listen go away at any time, and nothing is left", async () =>
   }
 });
 
-test("a LISTEN is repeated although something else keeps the backend", async () => {
-  await using pooler = await scene();
+/** Keeps a backend for a lock, and listens to `jobs` at the pooler. */
+async function lockedListener(pooler: Awaited<ReturnType<typeof scene>>): Promise<TestClient> {
   const client = await pooler.connect();
-  await client.ask(query("listen jobs; listen tasks"));
+  await client.ask(query("listen jobs"));
   await client.ask(query("select pg_advisory_lock(4)"));
   await client.ask(query("select 1"));
   expect(client.session.describe()).toMatchObject({ type: "pinned" });
-  await client.ask(query("notify jobs, 'before'"));
-  expect(await client.ask(query("listen jobs; listen tasks"))).toContain("C LISTEN");
-  expect(await client.ask(query("listen jobs"))).toEqual(said("C LISTEN, Z I"));
-  expect(await client.ask(query("notify jobs, 'after'"))).toContain("C NOTIFY");
-  expect(await untilNotified(client, 2)).toEqual(["A jobs before", "A jobs after"]);
-  expect(await client.ask(query("select pg_advisory_unlock(4)"))).toContain("D t");
-  await client.ask(query("select 1"));
-  expect(client.session.describe()).toEqual({ type: "idle" });
+  return client;
+}
+
+const prepared = (sql: string): Buffer =>
+  Buffer.concat([
+    parse(sql, "s"),
+    describe("S", "s"),
+    bind([], { statement: "s" }),
+    describe("P"),
+    execute(),
+    close("S", "s"),
+    sync,
+  ]);
+
+test.each([
+  ["in a query", [query("listen jobs")]],
+  ["in a query that names it twice", [query("listen jobs; listen jobs")]],
+  ["in the extended protocol", [extended("listen jobs")]],
+  ["in all messages of the extended protocol", [prepared("listen jobs")]],
+  [
+    "up to a Flush",
+    [Buffer.concat([parse("listen jobs"), bind(), execute(), flush]), Buffer.concat([sync])],
+  ],
+  ["beside a new one", [query("listen jobs; listen tasks")]],
+  ["beside a new one, one a unit", [extended("listen tasks"), prepared("listen jobs")]],
+  ["among other statements", [query("listen jobs; select 1")]],
+  ["in one transaction with others", [query("begin; listen jobs; select 1; commit")]],
+  ["in a transaction", [query("begin"), prepared("listen jobs"), query("commit")]],
+  [
+    "in a transaction that fails",
+    [query("begin"), query("listen jobs"), query("select 1/0; rollback"), query("rollback")],
+  ],
+])(
+  "a LISTEN is repeated although something else keeps the backend, and nothing comes twice: %s",
+  async (_, messages) => {
+    await using pooler = await scene();
+    const client = await lockedListener(pooler);
+    const other = await pooler.connect();
+    const answers: string[] = [];
+    for (const bytes of messages) {
+      if (bytes.at(-5) === "H".charCodeAt(0)) {
+        client.send(bytes);
+        answers.push(...(await client.upTo("C LISTEN")));
+      } else {
+        answers.push(...(await client.ask(bytes)));
+      }
+    }
+    expect(answers).toContain("C LISTEN");
+    expect(answers).not.toContain("E 0A000");
+    const isNew = messages.some((bytes) => bytes.includes("tasks"));
+    await notify("jobs", "between");
+    await client.ask(query("notify jobs, 'own'; select 1"));
+    await client.ask(query("select 1"));
+    if (isNew) {
+      await client.ask(query("notify tasks, 'new'"));
+    }
+    await notify("jobs", "last");
+    const heard = [
+      "A jobs between",
+      "A jobs own",
+      ...(isNew ? ["A tasks new"] : []),
+      "A jobs last",
+    ];
+    expect((await untilNotified(client, heard.length)).toSorted()).toEqual(heard.toSorted());
+    expect(await client.ask(query("select pg_advisory_unlock(4)"))).toContain("D t");
+    await client.ask(query("select 1"));
+    // Its backend is nobody's who listens.
+    expect(client.session.describe()).toEqual({ type: "idle" });
+    await other.ask(query("begin"));
+    await notify("jobs", "after");
+    expect((await untilNotified(client, heard.length + 1)).at(-1)).toBe("A jobs after");
+    await other.ask(query("commit"));
+    expect(other.messages.some((words) => words.startsWith("A"))).toBe(false);
+    expect(client.messages.filter((words) => words.startsWith("A"))).toHaveLength(heard.length + 1);
+  },
+);
+
+test("a backend that listens itself is heard beside the pooler, also when a channel is left", async () => {
+  await using pooler = await scene();
+  const client = await pooler.connect();
+  await client.ask(query("listen a"));
+  await client.ask(query("begin"));
+  await client.ask(query("listen a; listen b; commit"));
+  await client.ask(query("select pg_notify('b', '1'), pg_notify('a', '1')"));
+  await untilNotified(client, 2);
+  for (let round = 2; round < 20; round += 1) {
+    // Those of `b` come with answers that are held until the channels have changed.
+    client.send(query(`notify b, '${round}'`), query("listen a"), extended("unlisten none"));
+    await client.answers(3);
+  }
+  const told = await untilNotified(client, 20);
+  expect(told.filter((words) => words.startsWith("A b"))).toHaveLength(19);
+  expect(told.filter((words) => words.startsWith("A a"))).toEqual(["A a 1"]);
+});
+
+test("a LISTEN listens although the pooler has stopped listening while it waited", async () => {
+  await using pooler = await scene({ capacity: 2 });
+  const client = await pooler.connect();
+  const holding = [await pooler.connect(), await pooler.connect()];
+  for (const busy of holding) {
+    await busy.ask(query("begin; select 1"));
+  }
+  // It waits for a backend, and its subscription ends.
+  client.send(query("listen a"));
+  pooler.listener.stop(new MultiPoolerError(PoolerErrorCode.NotServing, "a test"));
+  for (const busy of holding) {
+    await busy.ask(query("commit"));
+  }
+  expect(await client.answers()).toEqual(said("C LISTEN, Z I"));
+  await notify("a", "1");
+  expect(await untilNotified(client, 1)).toEqual(["A a 1"]);
 });

@@ -259,3 +259,36 @@ test.each([
   expect(await client.ask(messages)).toEqual(["E 08P01", "Z I"]);
   await client.session.end("now");
 });
+
+test("an error of a group reaches its client although no Sync has come", async () => {
+  await using pooler = await scene({ capacity: 2 });
+  const [client, other] = [await pooler.connect(), await pooler.connect()];
+  await client.ask([parse("insert into t values ($1)", "i"), sync]);
+  const insert = (value: string): Buffer[] => [bind([value], { statement: "i" }), execute()];
+  for (const begin of ["begin", "select 1"]) {
+    const status = begin === "begin" ? "E" : "I";
+    await client.ask(query(begin));
+    const { length } = client.messages;
+    client.send(...insert("1"), ...insert("one"));
+    await client.until(() => client.messages.length === length + 3);
+    expect(client.messages.slice(length)).toEqual(["2", "C INSERT 0 1", "E 22P02"]);
+    client.send(...insert("2"));
+    expect(await client.ask(sync)).toEqual(["2", "C INSERT 0 1", "E 22P02", `Z ${status}`]);
+    await client.ask(query("rollback"));
+  }
+  expect(await other.ask(query("select a from t"))).toContain("C SELECT 0");
+  expect(pooler.gate.counts).toEqual({ single: 0, reserved: 0 });
+});
+
+test("a group runs although no Sync has come, and its end is that of its transaction", async () => {
+  await using pooler = await scene({ capacity: 2 });
+  const client = await pooler.connect();
+  client.send(parse("select pg_advisory_xact_lock(7)"), bind(), execute());
+  const locks = "select 1 from pg_locks where locktype = 'advisory' and granted";
+  while ((await stage.sql(locks)).length === 0) {
+    // It takes the lock at its own time.
+  }
+  expect(await client.ask(sync)).toEqual(["1", "2", "D ", "C SELECT 1", "Z I"]);
+  expect(await stage.sql(locks)).toEqual([]);
+  await client.session.end("now");
+});

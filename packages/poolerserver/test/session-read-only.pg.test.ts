@@ -1,4 +1,4 @@
-import type { EmbeddedPostgres, TemporaryDatabase } from "@multipooler/embedded-postgres";
+import type { TestPostgres, TemporaryDatabase } from "@multipooler/test-postgres";
 import { expect, test } from "vitest";
 import { bind, execute, extended, flush, parse, query, sync } from "@multipooler/conversations";
 import { SessionScene } from "./session-scene.ts";
@@ -8,7 +8,7 @@ const NAME = "default_transaction_read_only";
 const WRITE = "insert into ledger values ('x')";
 const SNEAK = `select sneak('${NAME}')`;
 
-let postgres: EmbeddedPostgres;
+let postgres: TestPostgres;
 let database: TemporaryDatabase;
 
 useDatabases((started, created) => {

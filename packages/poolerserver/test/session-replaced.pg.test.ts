@@ -1,6 +1,6 @@
-import { startPostgres } from "@multipooler/embedded-postgres";
-import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import { bind, execute, parse, query, sync } from "@multipooler/conversations";
+import { startPostgres } from "@multipooler/test-postgres";
+import type { TestPostgres } from "@multipooler/test-postgres";
 import { expect, test } from "vitest";
 import type { MultiPooler } from "../src/multi-pooler.ts";
 import { CountingShare } from "./counting-share.ts";
@@ -9,7 +9,7 @@ import { TestClient } from "./session-client.ts";
 import { failureOf } from "./settled.ts";
 import { useServer } from "./test-server.ts";
 
-let postgres: EmbeddedPostgres;
+let postgres: TestPostgres;
 
 useServer((started) => {
   postgres = started;
@@ -23,7 +23,7 @@ async function connect(pooler: MultiPooler, database = ""): Promise<TestClient> 
 }
 
 /** A server that the pooler may go on with. */
-async function anotherServer(): Promise<EmbeddedPostgres> {
+async function anotherServer(): Promise<TestPostgres> {
   return await startPostgres({ settings: { work_mem: "5MB" } });
 }
 

@@ -1,12 +1,12 @@
-import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import { decodeParameterStatus } from "@multipooler/query-service";
+import type { TestPostgres } from "@multipooler/test-postgres";
 import { expect, test } from "vitest";
 import { databaseOf, query, servingPooler } from "./pooler-fixture.ts";
 import { RecordingSink } from "./recording-sink.ts";
 import { failureOf } from "./settled.ts";
 import { useServer } from "./test-server.ts";
 
-let postgres: EmbeddedPostgres;
+let postgres: TestPostgres;
 
 useServer(
   async (started) => {

@@ -1,8 +1,8 @@
 import { BackendConnection } from "@multipooler/pgwire";
-import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import type { ServingTarget } from "@multipooler/controller-api";
 import { PoolerRole, ServingStatus } from "@multipooler/controller-api";
 import type { Session, SessionClient } from "@multipooler/query-service";
+import type { TestPostgres } from "@multipooler/test-postgres";
 import { systemClock } from "@multipooler/timing";
 import { ActivityTotals } from "../src/pool/activity-totals.ts";
 import { Classifier } from "../src/classification/classifier.ts";
@@ -45,7 +45,7 @@ function accessOf({ status, inRecovery }: ServingTarget): PoolAccess {
 }
 
 export interface SessionSceneOptions {
-  readonly postgres: EmbeddedPostgres;
+  readonly postgres: TestPostgres;
   readonly database: string;
   readonly capacity?: number;
   readonly limits?: Partial<SessionLimits>;
@@ -189,7 +189,7 @@ export class SessionScene implements AsyncDisposable {
 }
 
 async function connect(
-  { host, port, password }: EmbeddedPostgres,
+  { host, port, password }: TestPostgres,
   {
     identity: { user },
     database,

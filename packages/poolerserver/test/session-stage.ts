@@ -1,15 +1,15 @@
 import type {
-  EmbeddedPostgres,
+  TestPostgres,
   StartPostgresOptions,
   TemporaryDatabase,
-} from "@multipooler/embedded-postgres";
+} from "@multipooler/test-postgres";
 import { SessionScene } from "./session-scene.ts";
 import type { SessionSceneOptions } from "./session-scene.ts";
 import { useDatabases } from "./test-server.ts";
 
 /** One server for the tests of a file, and a database of its own for each test. */
 export interface SessionStage {
-  readonly postgres: EmbeddedPostgres;
+  readonly postgres: TestPostgres;
   readonly database: TemporaryDatabase;
   /** Runs a statement in the test's database, past the pooler. */
   readonly sql: (text: string) => Promise<Record<string, unknown>[]>;
@@ -22,14 +22,14 @@ export function useSessionStage(
   defaults: Partial<SessionSceneOptions> = {},
   server: StartPostgresOptions = {},
 ): SessionStage {
-  let postgres: EmbeddedPostgres;
+  let postgres: TestPostgres;
   let database: TemporaryDatabase;
   useDatabases((started, created) => {
     postgres = started;
     database = created;
   }, server);
   return {
-    get postgres(): EmbeddedPostgres {
+    get postgres(): TestPostgres {
       return postgres;
     },
     get database(): TemporaryDatabase {

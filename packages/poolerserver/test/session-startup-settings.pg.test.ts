@@ -93,6 +93,40 @@ test("a text that resets settings is answered as PostgreSQL answers it", async (
   await client.session.end("now");
 });
 
+test.for([
+  ["while the catalog is in doubt", "select 1::int", "idle"],
+  ["beside a function that sets something", "select sly()", "pinned"],
+] as const)("a text shows the start-up settings behind its RESET %s", async (row) => {
+  const [, beside, isAfterwards] = row;
+  await stage.sql(
+    `create function sly() returns int language plpgsql as
+      $$ begin perform set_config('work_mem', '66kB', false); return 1; end $$`,
+  );
+  await using pooler = await scene();
+  const client = await pooler.connect({ TimeZone: "Europe/Berlin", ...STARTUP });
+  pooler.classifier.noteDdl();
+  expect(await client.ask(query(`reset all; ${beside}; show datestyle; show timezone`))).toEqual([
+    "C RESET",
+    "T",
+    "D 1",
+    "C SELECT 1",
+    "T",
+    "D German, DMY",
+    "C SHOW",
+    "T",
+    "D Europe/Berlin",
+    "C SHOW",
+    "Z I",
+  ]);
+  expect(await client.ask(sync)).toEqual(["Z I"]);
+  expect(client.session.describe()).toMatchObject({ type: "pinned" });
+  await pooler.classifier.refresh();
+  pooler.sessions.review();
+  expect(client.session.describe()).toMatchObject({ type: isAfterwards });
+  await client.session.end("now");
+  await expectNothingLeaked(pooler);
+});
+
 test("a group that resets settings is answered as PostgreSQL answers it", async () => {
   await using pooler = await scene();
   const client = await pooler.connect(STARTUP);

@@ -1,5 +1,5 @@
-import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import { BackendConnection } from "@multipooler/pgwire";
+import type { TestPostgres } from "@multipooler/test-postgres";
 import { Taint } from "../src/classification/taint.ts";
 import type { TaintSet } from "../src/classification/taint.ts";
 import { send } from "./borrowing.ts";
@@ -38,7 +38,7 @@ const LOOKS: readonly (readonly [taint: TaintSet, queries: readonly string[]])[]
 
 /** A session of its own. */
 async function openSession(
-  { host, port, user }: EmbeddedPostgres,
+  { host, port, user }: TestPostgres,
   database = "postgres",
 ): Promise<BackendConnection> {
   return await BackendConnection.connect({
@@ -59,7 +59,7 @@ async function answerOf(session: BackendConnection, sql: string): Promise<string
  * The kinds of taint that `sql` really leaves in a new session, other than `Taint.Lasting`. A seed shows
  * in two sessions that go on alike.
  */
-export async function taintLeftBy(postgres: EmbeddedPostgres, sql: string): Promise<TaintSet> {
+export async function taintLeftBy(postgres: TestPostgres, sql: string): Promise<TaintSet> {
   const one = await lookAround(postgres, sql);
   const other = await lookAround(postgres, sql);
   const isSeeded = one.random !== "" && one.random === other.random;
@@ -67,7 +67,7 @@ export async function taintLeftBy(postgres: EmbeddedPostgres, sql: string): Prom
 }
 
 async function lookAround(
-  postgres: EmbeddedPostgres,
+  postgres: TestPostgres,
   sql: string,
 ): Promise<{ taint: TaintSet; random: string }> {
   await using session = await openSession(postgres);

@@ -1,5 +1,5 @@
-import type { EmbeddedPostgres, TemporaryDatabase } from "@multipooler/embedded-postgres";
 import { TcpProxy } from "@multipooler/tcp-proxy";
+import type { TestPostgres, TemporaryDatabase } from "@multipooler/test-postgres";
 import { expect, test } from "vitest";
 import type { MultiPooler } from "../src/multi-pooler.ts";
 import { databaseOf, query, servingPooler } from "./pooler-fixture.ts";
@@ -9,7 +9,7 @@ import { useDatabases } from "./test-server.ts";
 
 const SYNC = Buffer.from("S\0\0\0\u0004", "latin1");
 
-let postgres: EmbeddedPostgres;
+let postgres: TestPostgres;
 let database: TemporaryDatabase;
 
 useDatabases((started, created) => {

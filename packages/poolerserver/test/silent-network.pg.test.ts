@@ -1,5 +1,5 @@
-import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import { TcpProxy } from "@multipooler/tcp-proxy";
+import type { TestPostgres } from "@multipooler/test-postgres";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { MultiPooler } from "../src/multi-pooler.ts";
 import { databaseOf, query, servingPooler, sessionCount } from "./pooler-fixture.ts";
@@ -9,7 +9,7 @@ import { useServer } from "./test-server.ts";
 
 const SESSIONS = 5;
 
-let postgres: EmbeddedPostgres;
+let postgres: TestPostgres;
 let proxy: TcpProxy;
 let clock: ShiftingClock;
 

@@ -1,5 +1,5 @@
-import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import { extended, query as queryMessage } from "@multipooler/conversations";
+import type { TestPostgres } from "@multipooler/test-postgres";
 import { expect, test } from "vitest";
 import type { MultiPooler } from "../src/multi-pooler.ts";
 import { databaseOf, query, servingPooler } from "./pooler-fixture.ts";
@@ -11,7 +11,7 @@ import { useServer } from "./test-server.ts";
 
 const TRANSACTION = 1;
 
-let postgres: EmbeddedPostgres;
+let postgres: TestPostgres;
 useServer((started) => {
   postgres = started;
 });

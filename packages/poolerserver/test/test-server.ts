@@ -1,17 +1,17 @@
-import { startPostgres } from "@multipooler/embedded-postgres";
+import { startPostgres } from "@multipooler/test-postgres";
 import type {
-  EmbeddedPostgres,
+  TestPostgres,
   StartPostgresOptions,
   TemporaryDatabase,
-} from "@multipooler/embedded-postgres";
+} from "@multipooler/test-postgres";
 import { afterAll, afterEach, beforeAll, beforeEach, expect } from "vitest";
 
 /** Starts one server for all tests of a file. `prepare` gets it before the first test. */
 export function useServer(
-  prepare: (postgres: EmbeddedPostgres) => Promise<void> | void,
+  prepare: (postgres: TestPostgres) => Promise<void> | void,
   options?: StartPostgresOptions,
 ): void {
-  let postgres: EmbeddedPostgres | undefined;
+  let postgres: TestPostgres | undefined;
   beforeAll(async () => {
     postgres = await startPostgres(options);
     await prepare(postgres);
@@ -26,10 +26,10 @@ export function useServer(
  * no session there. `prepare` gets both before each test.
  */
 export function useDatabases(
-  prepare: (postgres: EmbeddedPostgres, database: TemporaryDatabase) => void,
+  prepare: (postgres: TestPostgres, database: TemporaryDatabase) => void,
   options?: StartPostgresOptions,
 ): void {
-  let postgres: EmbeddedPostgres;
+  let postgres: TestPostgres;
   let database: TemporaryDatabase;
   useServer((started) => {
     postgres = started;
@@ -50,7 +50,7 @@ export function useDatabases(
 
 /** Waits until so many statements sleep in a database. */
 export async function untilSleeping(
-  postgres: EmbeddedPostgres,
+  postgres: TestPostgres,
   database: string,
   count: number,
 ): Promise<void> {

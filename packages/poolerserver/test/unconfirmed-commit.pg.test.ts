@@ -1,5 +1,5 @@
-import type { EmbeddedPostgres, TemporaryDatabase } from "@multipooler/embedded-postgres";
 import { ReservationReason } from "@multipooler/query-service";
+import type { TestPostgres, TemporaryDatabase } from "@multipooler/test-postgres";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { MultiPooler } from "../src/multi-pooler.ts";
 import { databaseOf, query, servingPooler, STOPPED } from "./pooler-fixture.ts";
@@ -16,7 +16,7 @@ const UNKNOWN = {
 /** How long a session may take to get where a test waits for it. */
 const PATIENCE = { timeout: 10_000, interval: 5 };
 
-let postgres: EmbeddedPostgres;
+let postgres: TestPostgres;
 let database: TemporaryDatabase;
 let pooler: MultiPooler;
 

@@ -1,7 +1,7 @@
-import { scramKeysOf, startPostgres } from "@multipooler/embedded-postgres";
-import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import { ReservationReason } from "@multipooler/query-service";
 import type { Caller, ScramKeys } from "@multipooler/query-service";
+import { scramKeysOf, startPostgres } from "@multipooler/test-postgres";
+import type { TestPostgres } from "@multipooler/test-postgres";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { MultiPoolerError } from "../src/error.ts";
 import type { MultiPooler } from "../src/multi-pooler.ts";
@@ -10,7 +10,7 @@ import { RecordingSink } from "./recording-sink.ts";
 import { ReservingClient } from "./reserving-client.ts";
 import { failureOf } from "./settled.ts";
 
-let postgres: EmbeddedPostgres;
+let postgres: TestPostgres;
 const USERS = Array.from({ length: 10 }, (_, index) => `user_${index}`);
 
 beforeAll(async () => {

@@ -82,3 +82,30 @@ test("a task that was never opened can be closed", async () => {
   await fixture.task.close();
   expect(fixture.runs).toEqual([]);
 });
+
+test("tasks that began at different times share their wake-ups, and short pauses are kept", async () => {
+  const clock = new ManualClock();
+  const runs: number[] = [];
+  const taskOf = (delayMs: number): PeriodicTask =>
+    new PeriodicTask({
+      clock,
+      run: () => {
+        runs.push(clock.monotonic());
+        return Promise.resolve(delayMs);
+      },
+    });
+  const [first, second, short] = [taskOf(1000), taskOf(500), taskOf(299)];
+  await clock.advance(20);
+  first.open();
+  await clock.advance(47);
+  second.open();
+  await clock.advance(2033);
+  expect(runs).toEqual([20, 67, 600, 1000, 1100, 1600, 2000, 2100]);
+  await Promise.all([first.close(), second.close()]);
+  runs.length = 0;
+  await clock.advance(33);
+  short.open();
+  await clock.advance(600);
+  expect(runs).toEqual([2133, 2432, 2731]);
+  await short.close();
+});

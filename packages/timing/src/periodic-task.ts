@@ -2,10 +2,19 @@ import { once } from "node:events";
 import type { Clock } from "./clock.ts";
 import { sleep } from "./sleep.ts";
 
+/** Where pauses end, on the monotonic clock: tasks share their wake-ups, and between them a process sleeps. */
+const GRIDS = [
+  { fromMs: 900, gridMs: 500 },
+  { fromMs: 300, gridMs: 100 },
+] as const;
+/** By how much later than asked for a pause may end. */
+const MAX_LATE_MS = 50;
+
 export interface PeriodicTaskOptions {
   readonly clock: Clock;
   /**
-   * Does it once and tells in how many milliseconds to do it again; `undefined` means: not before
+   * Does it once and tells in how many milliseconds to do it again, by the grid of all tasks:
+   * a pause may be half as long as that, and is never 50 ms longer. `undefined` means: not before
    * the next `poke`. Never rejects.
    */
   readonly run: (signal: AbortSignal) => Promise<number | undefined>;
@@ -59,9 +68,16 @@ export class PeriodicTask {
 
   async #rest(delayMs: number | undefined, pause: AbortSignal): Promise<void> {
     if (delayMs !== undefined) {
-      await sleep(this.#clock, delayMs, pause);
+      await sleep(this.#clock, aligned(delayMs, this.#clock.monotonic()), pause);
     } else if (!pause.aborted) {
       await once(pause, "abort");
     }
   }
+}
+
+function aligned(delayMs: number, now: number): number {
+  const grid = GRIDS.find(({ fromMs }) => delayMs >= fromMs);
+  return grid === undefined
+    ? delayMs
+    : Math.floor((now + delayMs + MAX_LATE_MS) / grid.gridMs) * grid.gridMs - now;
 }

@@ -228,3 +228,13 @@ test("a former primary, whose term names no leader, tells who takes the writes b
   );
   expect(text).toMatch(/^term +5: zone1\/b takes the writes, as the topology says$/m);
 });
+
+test("a call that changes something is named while it runs", () => {
+  const runningAction = { name: "Promote", startTime: STARTED };
+  const text = statusText(
+    StatusResponse.fromPartial({ runningAction }),
+    new Date(STARTED.getTime() + 1500),
+  );
+  expect(text).toMatch(/^action +Promote, which has run for 1\.5 s$/m);
+  expect(statusText(StatusResponse.fromPartial({}), STARTED)).not.toMatch(/^action/m);
+});

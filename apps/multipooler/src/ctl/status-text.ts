@@ -58,6 +58,7 @@ function whoAndHow(status: StatusResponse, now: Date): [string, string][] {
     ["type", typeText(status)],
     ["role", role.replace("UNSPECIFIED", "not known yet")],
     ...termLines(status),
+    ...actionLines(status, now),
   ];
 }
 
@@ -66,6 +67,16 @@ function termLines({ term, topology }: StatusResponse): [string, string][] {
   return term === undefined || term.termNumber === 0n
     ? []
     : [["term", termText(term, topology?.shardPrimary)]];
+}
+
+function actionLines({ runningAction }: StatusResponse, now: Date): [string, string][] {
+  if (runningAction?.startTime === undefined) {
+    return [];
+  }
+  const { name, startTime } = runningAction;
+  return [
+    ["action", `${name}, which has run for ${shortAge(now.getTime() - startTime.getTime())}`],
+  ];
 }
 
 function notReadyText(status: StatusResponse): string {

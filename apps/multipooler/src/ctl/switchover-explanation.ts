@@ -4,9 +4,9 @@ import { drainTimeout } from "./drain-timeout.ts";
 import { jsonText } from "./output.ts";
 import type { Output } from "./output.ts";
 import type { SwitchoverOptions } from "./promotion-commands.ts";
-import type { Participants, SwitchoverPlan } from "./switchover-plan.ts";
+import type { SwitchoverPlan } from "./switchover-plan.ts";
 import { synchronousOf } from "./switchover-standbys.ts";
-import type { Participant } from "./switchover-step.ts";
+import type { Participant, Participants } from "./switchover-step.ts";
 
 /** A reason that is told nowhere: an explanation changes nothing, and there is no such term yet. */
 const EXPLAINED = "only the steps are asked for";

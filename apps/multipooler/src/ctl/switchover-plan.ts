@@ -6,16 +6,11 @@ import type { SwitchoverOptions } from "./promotion-commands.ts";
 import { checkSwitchover } from "./switchover-checks.ts";
 import { isChanging, isPromoted } from "./switchover-facts.ts";
 import type { SwitchoverFacts } from "./switchover-facts.ts";
-import type { Participant } from "./switchover-step.ts";
+import { settledFacts } from "./switchover-settling.ts";
+import type { Settling } from "./switchover-settling.ts";
+import type { Participants } from "./switchover-step.ts";
 import { switchoverTerm } from "./switchover-term.ts";
 import type { SwitchoverTerm } from "./switchover-term.ts";
-
-/** The poolers of a switchover. */
-export interface Participants {
-  readonly from: Participant;
-  readonly to: Participant;
-  readonly followers: readonly Participant[];
-}
 
 /** What a switchover is going to do, or has left to do where an earlier one has stopped. */
 export interface SwitchoverPlan extends SwitchoverTerm {
@@ -34,24 +29,23 @@ export interface SwitchoverPlan extends SwitchoverTerm {
 /** What the poolers' own words make of it. */
 export type JudgedSwitchover = Omit<SwitchoverPlan, "postgres">;
 
-/** Looks at all poolers. Rejects where they are not the primary and standbys of one shard. */
+/**
+ * Looks at all poolers, once nothing that others have asked of them runs any more. Rejects where they are not
+ * the primary and standbys of one shard.
+ */
 export async function planSwitchover(
-  { from, to, followers }: Participants,
+  poolers: Participants,
   options: SwitchoverOptions,
+  settling: Settling,
 ): Promise<SwitchoverPlan> {
-  const statusOf = (pooler: Participant, what: string): Promise<StatusResponse> =>
-    pooler.call(what, (client, request) => client.status(request));
-  const [primary, standby, ...others] = await Promise.all([
-    statusOf(from, "asking the primary"),
-    statusOf(to, "asking the standby"),
-    ...followers.map((follower) => statusOf(follower, "asking the follower")),
-  ]);
-  const judged = judgeSwitchover({ primary, standby, followers: others }, options);
-  const { postgresHost, postgresPort } = await to.call("asking the standby", (client, request) =>
-    client.consensus.status(request),
+  const facts = await settledFacts(poolers, settling);
+  const judged = judgeSwitchover(facts, options);
+  const { postgresHost, postgresPort } = await poolers.to.call(
+    "asking the standby",
+    (client, request) => client.consensus.status(request),
   );
   const told = { host: postgresHost, port: postgresPort };
-  return { ...judged, postgres: postgresOf(options, standby, told) };
+  return { ...judged, postgres: postgresOf(options, facts.standby, told) };
 }
 
 /** Throws where the switchover would be refused, or of no use. */

@@ -6,13 +6,13 @@ import { Output, OutputClosed, jsonText } from "./output.ts";
 import type { CtlOutput } from "./pooler-call.ts";
 import type { SwitchoverOptions } from "./promotion-commands.ts";
 import { explainSwitchover } from "./switchover-explanation.ts";
+import { catchUp, follow, recruit } from "./switchover-calls.ts";
 import { planSwitchover } from "./switchover-plan.ts";
-import type { Participants, SwitchoverPlan } from "./switchover-plan.ts";
+import type { SwitchoverPlan } from "./switchover-plan.ts";
+import type { Settling } from "./switchover-settling.ts";
 import { synchronousOf } from "./switchover-standbys.ts";
-import { Participant } from "./switchover-step.ts";
-
-/** How long the standby may take to replay what the primary had written at its end. */
-const CATCH_UP_SECONDS = 60n;
+import { Participant, StepRefused } from "./switchover-step.ts";
+import type { Participants } from "./switchover-step.ts";
 
 /**
  * `ctl switchover`: demotes the primary, waits until the standby has everything, turns the former
@@ -35,12 +35,13 @@ export async function switchover(options: SwitchoverOptions, io: CtlOutput): Pro
     followers: options.follower.map(participant),
   };
   try {
-    const plan = await planSwitchover(poolers, options);
+    const command = { poolers, options, output, settling: { timeoutMs, io } };
     if (options.explain) {
+      const plan = await planSwitchover(poolers, options, command.settling);
       await explainSwitchover(poolers, plan, options, output);
       return 0;
     }
-    return tellNotServing(await perform(poolers, plan, options, output), io);
+    return tellNotServing(await planAndPerform(command), io);
   } catch (error) {
     if (error instanceof OutputClosed) {
       return 0;
@@ -50,12 +51,46 @@ export async function switchover(options: SwitchoverOptions, io: CtlOutput): Pro
   }
 }
 
-/** Resolves with why the new primary does not serve, if it does not. */
+interface Command {
+  readonly poolers: Participants;
+  readonly options: SwitchoverOptions;
+  readonly output: Output;
+  readonly settling: Settling;
+}
+
+/**
+ * Plans and performs; a second time where a step is refused. The last call of a command that was killed may
+ * arrive after the plan was made, and of that there is one. Resolves with why the new primary does not serve,
+ * if it does not.
+ */
+async function planAndPerform(command: Command): Promise<NotServing | undefined> {
+  const { poolers, options, settling } = command;
+  const plan = await planSwitchover(poolers, options, settling);
+  try {
+    return await perform(plan, command);
+  } catch (refusal) {
+    if (!(refusal instanceof StepRefused)) {
+      throw refusal;
+    }
+    return await perform(await planAgain(refusal, command), command);
+  }
+}
+
+async function planAgain(
+  { message }: StepRefused,
+  { poolers, options, settling }: Command,
+): Promise<SwitchoverPlan> {
+  try {
+    return await planSwitchover(poolers, options, settling);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new Error(`${message}; and then: ${why}`, { cause: error });
+  }
+}
+
 async function perform(
-  poolers: Participants,
   plan: SwitchoverPlan,
-  options: SwitchoverOptions,
-  output: Output,
+  { poolers, options, output }: Command,
 ): Promise<NotServing | undefined> {
   const { from, to, followers } = poolers;
   const { term } = plan;
@@ -113,44 +148,4 @@ function resultText(
     `${to.address} ${isNow} in term ${term}, and ${from.address} follows it at ` +
     `${postgres.host}:${postgres.port}.${gap}\n`
   );
-}
-
-/** Both learn of a term before anything is changed, so that a pooler that cannot keep one ends it here. */
-async function recruit(
-  { from, to }: Participants,
-  { term: termNumber, isRecruited, firstTerm }: SwitchoverPlan,
-): Promise<void> {
-  if (!isRecruited) {
-    await to.call("recruiting the standby", (client, request) =>
-      client.consensus.setTerm({ term: { termNumber } }, request),
-    );
-  }
-  if (firstTerm !== undefined) {
-    await from.call("setting the first term of the primary", (client, request) =>
-      client.consensus.setTerm({ term: { termNumber: firstTerm } }, request),
-    );
-  }
-}
-
-async function catchUp({ from, to }: Participants, targetLsn: string): Promise<void> {
-  try {
-    await to.call("waiting for the standby", (client, request) =>
-      client.replication.waitForLSN({ targetLsn, timeout: { seconds: CATCH_UP_SECONDS } }, request),
-    );
-  } catch (error) {
-    await from.call(`${String(error)}; undoing the demotion`, (client, request) =>
-      client.roles.undoDemote({}, request),
-    );
-    throw new Error(`${String(error)}; the primary is the primary again`, { cause: error });
-  }
-}
-
-async function follow(pooler: Participant, { term, postgres }: SwitchoverPlan): Promise<void> {
-  await pooler.call("having it follow the new primary", async (client, request) => {
-    const { term: known } = await client.consensus.status(request);
-    if (known === undefined || known.termNumber === 0n) {
-      await client.consensus.setTerm({ term: { termNumber: term } }, request);
-    }
-    await client.replication.setPrimaryConnInfo({ ...postgres, currentTerm: term }, request);
-  });
 }

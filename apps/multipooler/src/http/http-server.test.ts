@@ -40,11 +40,19 @@ const ROUTES: Routes = new Map<string, Route>([
 ]);
 
 const complaints: unknown[] = [];
+const noLine = (): void => {
+  throw new Error("nothing is logged at this level");
+};
 const COMMON = {
   maxConnections: 4,
   routes: ROUTES,
   tls: undefined,
-  logger: { error: (...args: unknown[]) => void complaints.push(args) },
+  logger: {
+    debug: noLine,
+    info: noLine,
+    warn: noLine,
+    error: (...args: unknown[]) => void complaints.push(args),
+  },
 };
 
 async function listening(): Promise<HttpServer> {
@@ -121,15 +129,20 @@ test("a request target that is no path is refused and the server goes on", async
   expect((await get(server, "/live")).status).toBe(200);
 });
 
-test("what cannot be answered is a 500 without details, which the log has", async () => {
-  const failed = await get(await listening(), "/file.css");
-  expect([failed.status, await failed.json()]).toEqual([
-    500,
-    { code: "INTERNAL", error: "the log says why" },
-  ]);
-  expect(complaints.splice(0)).toEqual([
-    [{ err: new Error("no such file") }, "an HTTP request could not be answered"],
-  ]);
+test("what cannot be answered is a 500 without details, which the log has once", async () => {
+  const server = await listening();
+  for (let times = 0; times < 3; times += 1) {
+    const failed = await get(server, "/file.css");
+    expect([failed.status, await failed.json()]).toEqual([
+      500,
+      { code: "INTERNAL", error: "the log says why" },
+    ]);
+  }
+  const err = new Error("no such file");
+  const message = "an HTTP request could not be answered";
+  expect(complaints.splice(0)).toEqual([[{ err }, message]]);
+  await server.close();
+  expect(complaints.splice(0)).toEqual([[{ err, repeated: 2 }, message]]);
 });
 
 test("a stream keeps its connection when others come, and close ends it", async () => {

@@ -1,7 +1,8 @@
 import { createServer } from "node:http";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
-import type { Logger } from "pino";
+import { LimitedLogger } from "@multipooler/logging";
+import type { Logger } from "@multipooler/logging";
 import { errorAnswer, sendAnswer } from "./http-answer.ts";
 import type { HttpAnswer } from "./http-answer.ts";
 import type { HttpTls } from "./http-tls.ts";
@@ -21,13 +22,14 @@ export interface HttpServerOptions {
   readonly routes: Routes;
   /** `undefined`: connections are not encrypted. */
   readonly tls: HttpTls | undefined;
-  readonly logger: Pick<Logger, "error">;
+  readonly logger: Logger;
 }
 
 /** Answers GET, HEAD and OPTIONS at the paths of its routes, and what else is asked with an error in JSON. */
 export class HttpServer {
   readonly #options: HttpServerOptions;
   readonly #server: Server;
+  readonly #logger: LimitedLogger;
   /**
    * Connections by the address of the client, least recently used first. With TLS a request has another
    * socket than the connection.
@@ -36,6 +38,7 @@ export class HttpServer {
 
   constructor(options: HttpServerOptions) {
     this.#options = options;
+    this.#logger = new LimitedLogger(options.logger);
     const { tls } = options;
     this.#server = tls === undefined ? createServer(TIMEOUTS) : tls.createServer(TIMEOUTS);
     this.#server.on("request", (request: IncomingMessage, response: ServerResponse) => {
@@ -76,6 +79,7 @@ export class HttpServer {
       socket.destroy();
     }
     await promise;
+    this.#logger.flush();
     this.#options.tls?.close();
   }
 
@@ -132,7 +136,7 @@ export class HttpServer {
     try {
       return method === "OPTIONS" ? optionsOf(route, query) : await answerOf(route, query);
     } catch (err) {
-      this.#options.logger.error({ err }, "an HTTP request could not be answered");
+      this.#logger.error({ err }, "an HTTP request could not be answered");
       return errorAnswer(500, { code: "INTERNAL", error: "the log says why" });
     }
   }

@@ -15,6 +15,7 @@ const STATUS: ManagerStatus = {
   type: "PRIMARY",
   term: { number: 0n, acceptedLeader: undefined, acceptedAt: undefined, leader: undefined },
   demotion: undefined,
+  runningAction: undefined,
   serving: {
     current: { role: "PRIMARY", status: "SERVING", reason: "all is well" },
     wanted: undefined,

@@ -2,8 +2,7 @@ import type { IniEntry } from "./ini-file.ts";
 import type { Findings } from "./findings.ts";
 
 interface Database {
-  readonly name: string;
-  readonly place: string;
+  readonly entry: IniEntry;
   readonly options: ReadonlyMap<string, string>;
 }
 
@@ -30,8 +29,15 @@ const WITHOUT_COUNTERPART: Readonly<Record<string, string>> = {
   max_db_client_connections: "is the same for all databases: pg-max-clients-per-database",
 };
 
-/** Takes over the databases of the server that most of them are on: a pooler stands beside one. */
-export function importDatabases(entries: readonly IniEntry[], findings: Findings): void {
+/**
+ * Takes over the databases of the server that most of them are on: a pooler stands beside one. Those
+ * without a host are behind the Unix socket in `socketDirectory`.
+ */
+export function importDatabases(
+  entries: readonly IniEntry[],
+  socketDirectory: string,
+  findings: Findings,
+): void {
   const all = entries.map(databaseOf);
   const servers = Map.groupBy(all, ({ options }) => serverOf(options));
   const [chosen, ...others] = [...servers.values()].toSorted((a, b) => b.length - a.length);
@@ -39,22 +45,26 @@ export function importDatabases(entries: readonly IniEntry[], findings: Findings
   if (chosen === undefined || first === undefined) {
     return;
   }
-  importServer(first.options, findings);
+  importServer(first, socketDirectory, findings);
   const named = chosen
-    .filter(({ name }) => name !== "*")
+    .filter(({ entry }) => entry.key !== "*")
     .map((each) => nameAtServer(each, findings));
   const hasFallback = named.length < chosen.length;
   const [database, ...rest] = new Set(named);
   if (database !== undefined) {
-    findings.set("database", database);
+    findings.take(first.entry, "database", database);
   }
   if (hasFallback) {
     findings.set("pg-databases", "*");
   } else if (rest.length > 0) {
-    findings.set("pg-databases", rest.join(","));
+    findings.take(first.entry, "pg-databases", rest.join(","));
   }
-  for (const { name, place } of others.flat()) {
-    findings.note(place, name, "is on another server, and each PostgreSQL has a pooler of its own");
+  for (const { entry } of others.flat()) {
+    findings.note(
+      entry.place,
+      entry.key,
+      "is on another server, and each PostgreSQL has a pooler of its own",
+    );
   }
 }
 
@@ -63,18 +73,34 @@ export function countDatabases(entries: readonly IniEntry[]): number {
   return Math.max(1, entries.filter(({ key }) => key !== "*").length);
 }
 
-function importServer(options: ReadonlyMap<string, string>, findings: Findings): void {
-  const host = options.get("host");
+function importServer(
+  { entry, options }: Database,
+  socketDirectory: string,
+  findings: Findings,
+): void {
   const port = options.get("port") ?? "5432";
-  if (host === undefined || host.startsWith("/")) {
-    findings.set("socket-file", `${host ?? "/tmp"}/.s.PGSQL.${port}`);
-    return;
+  const [host = socketDirectory, ...others] = options.get("host")?.split(",") ?? [];
+  if (others.length > 0) {
+    findings.note(
+      entry.place,
+      `${entry.key}: host`,
+      `only ${host} is taken over: each PostgreSQL has a pooler of its own`,
+    );
   }
-  findings.set("pg-host", host);
-  findings.set("pg-port", port);
+  if (host === "") {
+    findings.note(entry.place, entry.key, "has no host, and unix_socket_dir is empty");
+  } else if (host.startsWith("@")) {
+    findings.note(entry.place, entry.key, `${host} is an abstract socket: use one with a path`);
+  } else if (host.startsWith("/")) {
+    findings.take(entry, "socket-file", `${host}/.s.PGSQL.${port}`);
+  } else {
+    findings.take(entry, "pg-host", host);
+    findings.take(entry, "pg-port", port);
+  }
 }
 
-function nameAtServer({ name, place, options }: Database, findings: Findings): string {
+function nameAtServer({ entry, options }: Database, findings: Findings): string {
+  const { key: name, place } = entry;
   const atServer = options.get("dbname") ?? name;
   if (atServer !== name) {
     findings.note(
@@ -92,15 +118,15 @@ function nameAtServer({ name, place, options }: Database, findings: Findings): s
   return atServer;
 }
 
-function databaseOf({ key: name, value, place }: IniEntry): Database {
+function databaseOf(entry: IniEntry): Database {
   const options = new Map<string, string>();
   // As in PgBouncer's lines: values with blanks in single quotes, of which two stand for one.
-  for (const [, option = "", quoted, plain] of value.matchAll(
+  for (const [, option = "", quoted, plain] of entry.value.matchAll(
     /(\w+)\s*=\s*(?:'((?:[^']|'')*)'|(\S*))/g,
   )) {
     options.set(option.toLowerCase(), quoted?.replaceAll("''", "'") ?? plain ?? "");
   }
-  return { name, place, options };
+  return { entry, options };
 }
 
 function serverOf(options: ReadonlyMap<string, string>): string {

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import fc from "fast-check";
 import { afterAll, expect, test } from "vitest";
 import * as yaml from "yaml";
 import { readSettingsFile, resolveConfig } from "../settings/config.ts";
@@ -8,6 +9,7 @@ import type { Config } from "../settings/settings.ts";
 import { importPgBouncer } from "./import-pgbouncer.ts";
 import type { ImportedConfig } from "./import-pgbouncer.ts";
 import { readIni } from "./ini-file.ts";
+import { RULES } from "./settings-map.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "multipooler pgbouncer "));
 afterAll(() => rmSync(directory, { recursive: true }));
@@ -90,6 +92,12 @@ c = host=db1 dbname=other
 test("a database without a host is behind the Unix socket", () => {
   const { file } = imported("[databases]\napp =\n");
   expect(yaml.parse(file)).toMatchObject({ "socket-file": "/tmp/.s.PGSQL.5432" });
+  const elsewhere = imported(
+    "[databases]\napp = port=5433\n[pgbouncer]\nunix_socket_dir = /var/run/postgresql\n",
+  );
+  expect(yaml.parse(elsewhere.file)).toMatchObject({
+    "socket-file": "/var/run/postgresql/.s.PGSQL.5433",
+  });
   const debian = imported("[databases]\napp = host=/run/postgresql port=5433\n");
   expect(yaml.parse(debian.file)).toMatchObject({
     "socket-file": "/run/postgresql/.s.PGSQL.5433",
@@ -108,11 +116,45 @@ test.each([
   ["max_prepared_statements = 0", "max_prepared_statements"],
   ["default_pool_size = -1", "default_pool_size"],
   ["no_such_setting = 1", "no_such_setting"],
+  ["listen_addr =", "listen_addr"],
+  ["listen_port = 70000", "listen_port"],
+  ["server_lifetime = 0", "server_lifetime"],
+  ["listen_addr = not an address", "listen_addr"],
+  ["server_tls_sslmode = sometimes", "server_tls_sslmode"],
 ])("%s is told of", (line, what) => {
   const result = imported(`[pgbouncer]\n${line}\n`);
   const place = `${join(directory, "pgbouncer.ini")}:2`;
   expect(result.notes).toContainEqual({ place, what, why: expect.any(String) });
   configOf(result);
+});
+
+test.each([
+  ["host=h1,h2", "app: host"],
+  ["host=@pg", "app"],
+  ["host=db1 port=70000", "app"],
+])("a server of %s is told of", (server, what) => {
+  const result = imported(`[databases]\napp = ${server}\n`);
+  const place = `${join(directory, "pgbouncer.ini")}:2`;
+  expect(result.notes).toContainEqual({ place, what, why: expect.any(String) });
+  configOf(result);
+});
+
+test("whatever a file holds, what comes of it is valid", () => {
+  const keys = fc.constantFrom(...RULES.keys());
+  const word = fc.oneof(
+    fc.constantFrom("0", "-1", "1e9", "/", "*", "on", "a,b", "verify-full", "1.5", ""),
+    fc.string().filter((text) => !/[\r\n]/.test(text)),
+  );
+  const line = fc.tuple(keys, word).map(([key, value]) => `${key} = ${value}`);
+  const server = fc.tuple(fc.constantFrom("host", "port", "dbname"), word);
+  fc.assert(
+    fc.property(fc.array(line), fc.array(server), (lines, options) => {
+      const database = options.map(([key, value]) => `${key}='${value.replaceAll("'", "''")}'`);
+      configOf(
+        imported(`[databases]\napp = ${database.join(" ")}\n[pgbouncer]\n${lines.join("\n")}\n`),
+      );
+    }),
+  );
 });
 
 test.each([

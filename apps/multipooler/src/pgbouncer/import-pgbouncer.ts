@@ -29,7 +29,7 @@ export function importPgBouncer(entries: readonly IniEntry[], from: string): Imp
     findings.set(setting, value);
   }
   const databases = entries.filter(({ section }) => section === "databases");
-  importDatabases(databases, findings);
+  importDatabases(databases, lastOf(entries, "unix_socket_dir")?.value ?? "/tmp", findings);
   for (const entry of entries.filter(({ section }) => section === "pgbouncer")) {
     importSetting(entry, findings);
   }
@@ -63,9 +63,7 @@ const POOL_SIZE = "default_pool_size";
 
 /** PgBouncer has so many connections for each user of each database; here all share one number. */
 function importPoolSize(entries: readonly IniEntry[], databases: number, findings: Findings): void {
-  const given = entries.findLast(
-    ({ section, key }) => section === "pgbouncer" && key === POOL_SIZE,
-  );
+  const given = lastOf(entries, POOL_SIZE);
   const size = given === undefined ? DEFAULT_POOL_SIZE : Number(given.value);
   if (!Number.isInteger(size) || size < 1) {
     findings.note(
@@ -82,4 +80,9 @@ function importPoolSize(entries: readonly IniEntry[], databases: number, finding
     POOL_SIZE,
     `was for each user of each database; connpool-global-capacity ${capacity} is for all together`,
   );
+}
+
+/** A setting of PgBouncer itself; the last one counts. */
+function lastOf(entries: readonly IniEntry[], setting: string): IniEntry | undefined {
+  return entries.findLast(({ section, key }) => section === "pgbouncer" && key === setting);
 }

@@ -5,6 +5,7 @@ import {
   duration,
   integer,
   listenPort,
+  ownAddress,
   names,
   path,
   settingGroup,
@@ -30,7 +31,7 @@ export const clientSettings = {
   pgListenPort: clients.optional("pg-listen-port", listenPort, {
     help: "Port for psql and drivers; 0 picks a free one. If unset, they are not served.",
   }),
-  pgListenAddress: clients.required("pg-listen-address", text, {
+  pgListenAddress: clients.required("pg-listen-address", ownAddress, {
     default: "127.0.0.1",
     help: "Address to listen on for psql and drivers.",
   }),

@@ -229,6 +229,14 @@ export const host: Kind<string> = {
   }),
 };
 
+/** A host name or address of this machine, to listen on or to be reached at. */
+export const ownAddress: Kind<string> = {
+  placeholder: "address",
+  schema: z
+    .string()
+    .regex(/^[^\p{White_Space}\p{Cc},/]{1,255}$/u, { error: "is no address and no host name" }),
+};
+
 /** An IP address. */
 export const ipAddress: Kind<string> = {
   placeholder: "address",

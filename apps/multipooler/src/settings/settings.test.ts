@@ -23,19 +23,21 @@ function problemsOf(sources: Partial<ConfigSources>): readonly string[] {
 /** Values that some type of setting refuses. */
 const BAD = ["\0", "", "-1", "1e99", "/", "x".repeat(100_000), ",", "::", "zone_1"];
 const NAMED_FAULT = /^(?:--[a-z-]+|[A-Z_]+|[a-z-]+ in pooler\.yaml): [^\n]+$/;
-/** Settings that take a list of names, those that they do not know among them. */
-const TAKES_ANYTHING = new Set(["service-map"]);
 
-test.each(TABLE.map(({ flag }) => flag).filter((flag) => !TAKES_ANYTHING.has(flag)))(
-  "a bad value of --%s is refused with its name",
-  (flag) => {
-    const refused = BAD.flatMap((value) => problemsOf({ flags: { [flag]: value } }));
-    expect(refused).not.toEqual([]);
-    for (const problem of refused) {
-      expect(problem.startsWith(`--${flag}: `)).toBe(true);
-    }
-  },
-);
+test.each(TABLE.map(({ flag }) => flag))("a bad value of --%s is refused with its name", (flag) => {
+  const refused = BAD.flatMap((value) => problemsOf({ flags: { [flag]: value } }));
+  expect(refused).not.toEqual([]);
+  for (const problem of refused) {
+    expect(problem.startsWith(`--${flag}: `)).toBe(true);
+  }
+});
+
+test("to turn off a service that does not exist is refused with the name that was meant", () => {
+  expect(problemsOf({ flags: { "service-map": "-grpc-poolr,grpc-new" } })).toEqual([
+    '--service-map: "-grpc-poolr,grpc-new" turns off grpc-poolr, which is none of grpc-pooler, ' +
+      "grpc-poolermanager, grpc-consensus; did you mean grpc-pooler?",
+  ]);
+});
 
 test("whatever files, environment and flags hold, each fault is one line with a name", () => {
   const words = fc.oneof(fc.string(), fc.string({ unit: "binary" }), fc.constantFrom(...BAD));

@@ -11,6 +11,7 @@ import {
   identifier,
   integer,
   listenPort,
+  ownAddress,
   path,
   secretText,
   settingGroup,
@@ -44,7 +45,7 @@ export const settings = {
     env: ["MT_SERVICE_ID"],
     help: "Name of this pooler in its cell; if unset, one that --pooler-dir keeps, else a random one.",
   }),
-  hostname: identity.optional("hostname", text, {
+  hostname: identity.optional("hostname", ownAddress, {
     help: "Host name or address at which others reach this machine; its own host name if unset.",
   }),
   database: identity.required("database", text, {
@@ -143,7 +144,7 @@ export const settings = {
     default: "15200",
     help: "HTTP port for probes, load balancers, /metrics, /config and /version; 0 picks a free one.",
   }),
-  bindAddress: network.required("bind-address", text, {
+  bindAddress: network.required("bind-address", ownAddress, {
     default: "127.0.0.1",
     help: "Address to listen on for HTTP. Without --http-tls-client-ca-file every client that can connect is answered.",
   }),
@@ -151,7 +152,7 @@ export const settings = {
     default: "15270",
     help: "gRPC port; 0 picks a free one.",
   }),
-  grpcBindAddress: network.required("grpc-bind-address", text, {
+  grpcBindAddress: network.required("grpc-bind-address", ownAddress, {
     default: "127.0.0.1",
     help: "Address to listen on for gRPC. Without --grpc-ca every client that can connect can run queries.",
   }),
@@ -215,7 +216,7 @@ export const settings = {
   withheldServices: network.optional("service-map", serviceMap, {
     help:
       "gRPC services: all are on, a dash before the name turns one off, e.g. -grpc-pooler; " +
-      "others: grpc-poolermanager. Further names are ignored.",
+      "others: grpc-poolermanager, grpc-consensus.",
   }),
 
   ...grpcTlsSettings,

@@ -11,6 +11,8 @@ import { statusRoutes } from "./status-routes.ts";
 const WITHIN = { timeout: 20_000 };
 
 /** What a browser reads. */
+const noLine = (): void => undefined;
+
 class Browser {
   readonly socket: Socket;
   #text = "";
@@ -89,7 +91,7 @@ class Stand implements AsyncDisposable {
           options: () => ({ status: 503, body: "", headers: {} }),
         }),
       ),
-      logger: { error: () => undefined },
+      logger: { debug: noLine, info: noLine, warn: noLine, error: noLine },
     });
   }
 

@@ -63,6 +63,7 @@ test("a serving primary tells everything about itself", () => {
     transitions: [],
     drains: undefined,
     demotion: { consensusTerm: 2n, lsnPosition: "0/3000148" },
+    runningAction: { name: "SetTerm", startTime: new Date("2026-01-02T03:04:05.000Z") },
     term: {
       termNumber: 3n,
       acceptedLeader: undefined,

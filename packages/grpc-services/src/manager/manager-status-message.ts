@@ -53,7 +53,7 @@ const TYPE_SOURCES: Readonly<Record<TopologyStatus["typeSource"], PoolerTypeSour
  * @param version the version of the program.
  */
 export function statusMessage(status: ManagerStatus, version: string): StatusResponse {
-  const { state, pooler, shard, database, topology, serving, demotion } = status;
+  const { state, pooler, shard, database, topology, serving, demotion, runningAction } = status;
   return {
     state: STATES[state.name],
     errorMessage: state.name === "error" ? state.error.message : "",
@@ -100,6 +100,10 @@ export function statusMessage(status: ManagerStatus, version: string): StatusRes
     startTime: status.startedAt,
     term: termMessage(status.term),
     demotion: demotion && { consensusTerm: demotion.term, lsnPosition: demotion.lsn ?? "" },
+    runningAction: runningAction && {
+      name: runningAction.action,
+      startTime: runningAction.since,
+    },
     version,
   };
 }

@@ -1,8 +1,8 @@
-import type { EmbeddedPostgres } from "@multipooler/embedded-postgres";
 import { MultiPoolerManager, postgresDatabase, PoolerType } from "@multipooler/manager";
 import type { ManagerStatus } from "@multipooler/manager";
 import { MultiPooler } from "@multipooler/poolerserver";
 import type { MultiPoolerOptions } from "@multipooler/poolerserver";
+import type { TestPostgres } from "@multipooler/test-postgres";
 import { ensureCell, Topology } from "@multipooler/topo";
 import type { TopologyOptions, TopoStore } from "@multipooler/topo";
 import { MemoryTopology } from "@multipooler/topo/memory";
@@ -50,7 +50,7 @@ export class ConformingPooler implements AsyncDisposable {
   }
 
   static async start(
-    postgres: EmbeddedPostgres,
+    postgres: TestPostgres,
     options: ConformingOptions = {},
   ): Promise<ConformingPooler> {
     await using parts = new AsyncDisposableStack();
@@ -101,7 +101,7 @@ async function until(
 }
 
 function managerOf(
-  postgres: EmbeddedPostgres,
+  postgres: TestPostgres,
   topology: TopoStore,
   { controller, type = PoolerType.Primary, port = postgres.port }: ConformingOptions,
   grpcPort: () => number,

@@ -106,6 +106,22 @@ test("order across channels", async () => {
   expect(got).toEqual(sent);
 });
 
+test("a channel that is subscribed to again, alone or beside a new one, is heard once", async () => {
+  const call = listen(scene.pooler);
+  for (const channels of [["jobs"], ["jobs"], ["jobs", "tasks"], ["tasks", "jobs", "jobs"]]) {
+    ask(call, { subscribeChannels: channels });
+    expect(await call.next()).toMatchObject(READY);
+  }
+  await notify("jobs", "1");
+  await notify("tasks", "2");
+  await notify("jobs", "3");
+  expect([await told(call), await told(call), await told(call)]).toEqual([
+    "jobs 1",
+    "tasks 2",
+    "jobs 3",
+  ]);
+});
+
 test("UNLISTEN when last leaves", async () => {
   const ran = "select query from pg_stat_activity where application_name like '% listen'";
   const first = ask(listen(scene.pooler), { subscribeChannels: ["shared"] });

@@ -1,5 +1,5 @@
-import { startPostgres } from "@multipooler/embedded-postgres";
-import type { EmbeddedPostgres, StartPostgresOptions } from "@multipooler/embedded-postgres";
+import { startPostgres } from "@multipooler/test-postgres";
+import type { TestPostgres, StartPostgresOptions } from "@multipooler/test-postgres";
 import { afterAll, beforeAll } from "vitest";
 import { ConformingPooler } from "./conforming-pooler.ts";
 import type { ConformingOptions } from "./conforming-pooler.ts";
@@ -7,10 +7,10 @@ import { Gateway } from "./gateway.ts";
 
 /** A pooler in front of a real PostgreSQL, and a gateway that calls it. */
 export class Scene {
-  #postgres: EmbeddedPostgres | undefined;
+  #postgres: TestPostgres | undefined;
   #pooler: ConformingPooler | undefined;
 
-  get postgres(): EmbeddedPostgres {
+  get postgres(): TestPostgres {
     return started(this.#postgres);
   }
 

@@ -141,10 +141,10 @@ test("a healthy database that does not answer is told to be silent before it is 
   await fixture.clock.advance(0);
   fixture.answer = "never";
   fixture.monitor.checkNow();
-  await fixture.clock.advance(349);
+  await fixture.clock.advance(399);
   expect(fixture.changes).toHaveLength(1);
   await fixture.clock.advance(1);
-  const silence = "PostgreSQL has not answered for 350 ms";
+  const silence = "PostgreSQL has not answered for 400 ms";
   expect(fixture.changes.slice(1)).toEqual([{ state: "up", facts: PRIMARY, silence }]);
   await fixture.clock.advance(1_000);
   expect(fixture.changes).toHaveLength(2);

@@ -1,5 +1,5 @@
 import type { CallOptions } from "@multipooler/query-service";
-import { Backoff, Deadline, PeriodicTask, onAbort } from "@multipooler/timing";
+import { Backoff, Deadline, PeriodicTask } from "@multipooler/timing";
 import type { Clock } from "@multipooler/timing";
 import type { DatabaseFacts } from "./managed-database.ts";
 import { FailureLog } from "../failure-log.ts";
@@ -36,7 +36,7 @@ export interface DatabaseMonitorOptions {
   readonly clock: Clock;
   readonly random: () => number;
   readonly logger: Logger;
-  /** How often a healthy database is asked. */
+  /** How often a healthy database is asked, from question to question. */
   readonly intervalMs: number;
   /** How long a database that is down may take to be dialled and to answer. */
   readonly reconnectTimeoutMs: number;
@@ -46,8 +46,11 @@ export interface DatabaseMonitorOptions {
 
 /** A healthy database answers in a millisecond; this includes the dial of a new connection. */
 const ANSWER_TIMEOUT_MS = 1_000;
-/** With the interval at which it is asked this is less than a second. */
-const SILENCE_MS = 350;
+/**
+ * With the interval at which it is asked, which is no longer, this is less than a second. As long as
+ * that interval it takes no wake-up of its own.
+ */
+const SILENCE_MS = 400;
 /** A server that comes back is to be found within a second, however long it was away. */
 const MAX_PAUSE_MS = 800;
 /** A busy server may miss one question or two; ending every session for that would be worse. */
@@ -113,22 +116,18 @@ export class DatabaseMonitor {
 
   async #check(signal: AbortSignal): Promise<number> {
     const { clock, database, intervalMs, reconnectTimeoutMs } = this.#options;
+    const askedAt = clock.monotonic();
     const ms = this.#health.state === "up" ? ANSWER_TIMEOUT_MS : reconnectTimeoutMs;
     using deadline = new Deadline({ clock, ms, what: "the answer", signal });
-    using patience = new Deadline({ clock, ms: SILENCE_MS, what: "the answer", signal });
-    const stopListening = onAbort(patience.signal, () => {
-      if (!signal.aborted) {
-        this.#fallSilent();
-      }
-    });
+    const patience = clock.setTimer(() => this.#fallSilent(), SILENCE_MS);
     try {
       const facts = await database.check({ signal: deadline.signal });
       this.#succeed(facts);
-      return intervalMs;
+      return Math.max(0, askedAt + intervalMs - clock.monotonic());
     } catch (error) {
       return signal.aborted ? 0 : this.#fail(asManagerError(error, "asking PostgreSQL failed"));
     } finally {
-      stopListening();
+      patience.cancel();
     }
   }
 

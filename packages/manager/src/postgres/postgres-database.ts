@@ -284,10 +284,12 @@ export class PostgresDatabase implements ManagedDatabase {
       clock,
       logger,
       dial: (options) => server.probe(options),
-      isStillNamed: async (options) => {
-        const addresses = await this.#search.addresses(options);
-        return addresses.some((address) => this.#search.isAt(server, address));
-      },
+      isStillNamed: this.#search.isByName
+        ? async (options) => {
+            const addresses = await this.#search.addresses(options);
+            return addresses.some((address) => this.#search.isAt(server, address));
+          }
+        : undefined,
       onChange: ({ type }) => (type === "leaving" ? suspect() : onChange()),
     });
   }

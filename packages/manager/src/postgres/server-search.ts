@@ -65,11 +65,17 @@ export class ServerSearch {
     throw fault;
   }
 
+  /** Whether a name is configured, which may come to lead elsewhere. */
+  get isByName(): boolean {
+    const { address } = this.#options.config();
+    return address.type !== "socket" && net.isIP(address.host) === 0;
+  }
+
   /** The addresses to dial, best first: at least one. Rejects with a `ManagerError`. */
   async addresses({ signal }: CallOptions): Promise<readonly DatabaseAddress[]> {
     const { config, context } = this.#options;
     const { address, dialTimeoutMs } = config();
-    if (address.type === "socket" || net.isIP(address.host) !== 0) {
+    if (address.type === "socket" || !this.isByName) {
       return [address];
     }
     const { clock } = context;

@@ -29,8 +29,11 @@ export type DoorState =
 export interface ServerWatchOptions {
   /** Opens a new connection to the server and closes it. Rejects with a `ManagerError`. */
   readonly dial: (options: CallOptions) => Promise<unknown>;
-  /** Whether the configured name still leads to the server; rejects where that is not known. */
-  readonly isStillNamed: (options: CallOptions) => Promise<boolean>;
+  /**
+   * Whether the configured name still leads to the server; rejects where that is not known. Absent
+   * where no name is configured.
+   */
+  readonly isStillNamed: ((options: CallOptions) => Promise<boolean>) | undefined;
   readonly place: string;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -111,11 +114,17 @@ export class ServerWatch {
     if (signal.aborted || this.#isLeaving) {
       return undefined;
     }
+    if (this.#options.isStillNamed === undefined) {
+      return Math.max(0, this.#nextDialAt - this.#options.clock.monotonic());
+    }
     return this.#misnamed ? MISNAMED_MS : LOOKUP_MS;
   }
 
   async #lookUp(signal: AbortSignal): Promise<void> {
     const { isStillNamed, place, logger } = this.#options;
+    if (isStillNamed === undefined) {
+      return;
+    }
     let isNamed: boolean;
     try {
       isNamed = await isStillNamed({ signal });

@@ -1,4 +1,4 @@
-import { Deadline } from "@multipooler/timing";
+import { Deadline, sleep } from "@multipooler/timing";
 import type { Clock } from "@multipooler/timing";
 import type { ActionLease } from "../actions/action-lock.ts";
 import { ManagerError, ManagerErrorCode } from "../manager-error.ts";
@@ -24,6 +24,9 @@ export interface DemotionOptions {
 
 /** Longer than a shutdown in order and a start together may take. */
 const RESTART_TIMEOUT_MS = 180_000;
+/** How long a server that runs may take to answer. */
+const ANSWER_TIMEOUT_MS = 10_000;
+const POLL_MS = 100;
 
 /**
  * The steps that make a standby of a primary:
@@ -91,12 +94,10 @@ export function demotionSteps(options: DemotionOptions, lease: ActionLease): rea
   ];
 }
 
-async function endSessions(
-  { subject, journal }: DemotionOptions,
-  lease: ActionLease,
-): Promise<void> {
+async function endSessions(options: DemotionOptions, lease: ActionLease): Promise<void> {
+  const { subject, journal } = options;
   const entry = demotionOf(journal);
-  const position = await subject.replication.position().catch(() => undefined);
+  const position = await positionUnlessDown(options);
   if (position?.inRecovery !== false) {
     return;
   }
@@ -105,9 +106,10 @@ async function endSessions(
 }
 
 /** Before the restart: a standby follows from its first moment on. */
-async function followNobody({ subject }: DemotionOptions, lease: ActionLease): Promise<void> {
+async function followNobody(options: DemotionOptions, lease: ActionLease): Promise<void> {
+  const { subject } = options;
   const { replication } = subject;
-  const position = await replication.position().catch(() => undefined);
+  const position = await positionUnlessDown(options);
   if (position === undefined) {
     // It is down, after a crash in the middle; the restart looks again.
     return;
@@ -122,11 +124,9 @@ async function stopFollowing({ replication }: RoleSubject, lease: ActionLease): 
   }
 }
 
-async function restart(
-  { subject, journal, process, clock }: DemotionOptions,
-  lease: ActionLease,
-): Promise<void> {
-  const position = await subject.replication.position().catch(() => undefined);
+async function restart(options: DemotionOptions, lease: ActionLease): Promise<void> {
+  const { subject, journal, process, clock } = options;
+  const position = await positionUnlessDown(options);
   // Both waits below end in time: a server that is not back by then is an alarm.
   using _outage = subject.expectOutage();
   if (position?.inRecovery !== true) {
@@ -137,6 +137,32 @@ async function restart(
   const { lsn } = await subject.untilRecovery(true);
   await stopFollowing(subject, lease);
   await journal.write(lease, { ...demotionOf(journal), lsn });
+}
+
+/**
+ * `undefined` where the server is down. One that runs may be slow: it is waited for, since a step that is left
+ * out would have it follow whom it followed before.
+ */
+async function positionUnlessDown({
+  subject,
+  process,
+  clock,
+}: DemotionOptions): Promise<ServerPosition | undefined> {
+  using bound = new Deadline({ clock, ms: ANSWER_TIMEOUT_MS, what: "PostgreSQL" });
+  const { signal } = bound;
+  for (;;) {
+    try {
+      return await subject.replication.position({ signal });
+    } catch (error) {
+      if (signal.aborted) {
+        throw error;
+      }
+      if (!(await process.isRunning({ signal }))) {
+        return undefined;
+      }
+      await sleep(clock, POLL_MS, signal);
+    }
+  }
 }
 
 function demotionOf({ entry }: ActionJournal): JournalEntry {

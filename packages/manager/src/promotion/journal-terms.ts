@@ -1,5 +1,6 @@
 import type { Clock } from "@multipooler/timing";
 import type { ActionLease } from "../actions/action-lock.ts";
+import type { SynchronousReplication } from "../replication/replication-control.ts";
 import type { Terms } from "../terms/terms.ts";
 import type { ActionJournal, JournalEntry, RoleAction } from "./action-journal.ts";
 import type { RoleFacts } from "./role-checks.ts";
@@ -9,10 +10,13 @@ interface Memory {
   readonly terms: Terms;
 }
 
-interface Beginning {
+/** What is begun, from which state. */
+export interface Beginning {
   readonly action: RoleAction;
   readonly facts: RoleFacts<unknown>;
   readonly lease: ActionLease;
+  /** Of a promotion: for whom the new primary is to wait. */
+  readonly synchronous?: SynchronousReplication | undefined;
 }
 
 /**
@@ -21,17 +25,16 @@ interface Beginning {
  */
 export async function beginAction(
   { journal, terms, clock }: Memory & { readonly clock: Clock },
-  { action, facts, lease }: Beginning,
+  { action, facts, lease, synchronous }: Beginning,
 ): Promise<void> {
   const { entry } = journal;
+  const goesOn = facts.isPending && entry?.action === action;
+  const before = goesOn
+    ? entry
+    : { ...detailsOf(action, facts, entry), startedAt: new Date(clock.now()) };
+  const given = action === "Promote" ? { synchronous } : {};
   const term = terms.current.number;
-  if (!facts.isPending || entry?.action !== action) {
-    const startedAt = new Date(clock.now());
-    const details = detailsOf(action, facts, entry);
-    await journal.write(lease, { ...details, action, isDone: false, startedAt, term });
-  } else if (entry.term !== term) {
-    await journal.write(lease, { ...entry, term });
-  }
+  await journal.write(lease, { ...before, ...given, action, isDone: false, term });
 }
 
 /**
@@ -63,7 +66,8 @@ export function detailsOf(
 ): Partial<JournalEntry> {
   switch (action) {
     case "Promote":
-      return {};
+      // Only of what is in the middle: PostgreSQL's own configuration is all there is otherwise.
+      return isPending ? { synchronous: before?.synchronous } : {};
     case "Demote":
       // A change that was left in the middle may have cleared it already.
       return { synchronous: (isPending ? before?.synchronous : undefined) ?? synchronous };

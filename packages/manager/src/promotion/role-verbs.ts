@@ -11,6 +11,7 @@ import type { Terms } from "../terms/terms.ts";
 import type { ActionJournal, RoleAction } from "./action-journal.ts";
 import { demotionSteps } from "./demotion.ts";
 import { beginAction, detailsOf, settledEntry, takeDemotionAlong } from "./journal-terms.ts";
+import type { Beginning } from "./journal-terms.ts";
 import { promotionSteps, undoingSteps } from "./promotion.ts";
 import {
   checkDemotable,
@@ -68,12 +69,14 @@ export class RoleVerbs {
       await this.#requireTerm("exactly", request);
       const { serviceId, subject, journal, terms, logger } = this.#options;
       const { position } = facts;
-      const { synchronous, force, explain = false } = request;
+      const { force, explain = false } = request;
       const right = this.#right(force === undefined ? "earlier terms" : "anybody");
       await checkPromotable(facts, request, { ...options, serviceId, subject, right, logger });
       if (isPromoted(facts, request)) {
         return { ...(await this.#done([], position, PoolerType.Primary)), wasAlready: true };
       }
+      const synchronous =
+        request.synchronous ?? detailsOf("Promote", facts, journal.entry).synchronous;
       const before = settledEntry(journal.entry);
       const promotion = { subject, journal, terms, right, before, synchronous, position };
       const steps = promotionSteps(promotion, lease);
@@ -84,7 +87,7 @@ export class RoleVerbs {
       if (explain) {
         return this.#planned(steps, position);
       }
-      await this.#run("Promote", steps, lease, facts);
+      await this.#run("Promote", steps, { facts, lease, synchronous });
       return await this.#done(steps, await subject.replication.position(), PoolerType.Primary);
     });
   }
@@ -137,7 +140,7 @@ export class RoleVerbs {
       if (explain) {
         return this.#planned(steps, position);
       }
-      await this.#run("UndoDemote", steps, lease, facts);
+      await this.#run("UndoDemote", steps, { facts, lease });
       return await this.#done(steps, await subject.replication.position(), PoolerType.Primary);
     });
   }
@@ -178,7 +181,7 @@ export class RoleVerbs {
       const { synchronous } = detailsOf("Demote", facts, journal.entry);
       return { ...this.#planned(steps, position), terminated: 0, synchronous };
     }
-    await this.#run("Demote", steps, lease, facts);
+    await this.#run("Demote", steps, { facts, lease });
     const { lsn, terminated = 0, synchronous } = journal.entry ?? {};
     const result = await this.#done(steps, position, PoolerType.Replica);
     return { ...result, lsn, terminated, synchronous };
@@ -200,10 +203,9 @@ export class RoleVerbs {
   async #run(
     action: RoleAction,
     steps: readonly RoleStep[],
-    lease: ActionLease,
-    facts: RoleFacts<unknown>,
+    beginning: Omit<Beginning, "action">,
   ): Promise<void> {
-    await beginAction(this.#options, { action, facts, lease });
+    await beginAction(this.#options, { ...beginning, action });
     await runSteps(action, steps, this.#options.logger);
   }
 

@@ -12,6 +12,8 @@ export interface ServerProcess {
    * @param server `undefined` where it is down, or does not tell.
    */
   check(server: MainProcess | undefined, options?: CallOptions): Promise<void>;
+  /** Whether the server's process is there, whatever that answers. */
+  isRunning(options?: CallOptions): Promise<boolean>;
   /**
    * Shuts the server down in order, so that its standbys get everything, and starts it as a standby.
    * Resolves when it takes connections. One that does not run is started. May be repeated.

@@ -39,10 +39,12 @@ export interface LaunchPlan {
 /** A server that this process started. */
 export interface LaunchedServer {
   readonly pid: number;
+  /** Whether its main process has not ended. */
+  readonly isRunning: boolean;
   /** Resolves when its main process has ended. */
   readonly ended: Promise<ProgramEnd>;
-  /** Kills its main process with SIGKILL, unless it has ended. */
-  kill(): void;
+  /** Sends its main process a signal, unless it has ended. Default SIGKILL. */
+  kill(signal?: NodeJS.Signals): void;
 }
 
 /**
@@ -110,7 +112,14 @@ async function spawnServer(plan: LaunchPlan): Promise<LaunchedServer> {
     });
   }
   child.unref();
-  return { pid: child.pid ?? 0, ended, kill: () => void child.kill("SIGKILL") };
+  return {
+    pid: child.pid ?? 0,
+    get isRunning() {
+      return child.exitCode === null && child.signalCode === null;
+    },
+    ended,
+    kill: (signal = "SIGKILL") => void child.kill(signal),
+  };
 }
 
 function endOf(child: ChildProcess): Promise<ProgramEnd> {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { scheduleFlush } from "./loop-turn.ts";
+import { scheduleFlush, turnWorkMs } from "./loop-turn.ts";
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
@@ -29,4 +29,18 @@ test("what is scheduled by a flush leaves in the next turn", async () => {
   expect(log).toEqual(["first"]);
   await turn();
   expect(log).toEqual(["first", "second"]);
+});
+
+test("the work of a turn is known while it lasts, and in the one behind it", async () => {
+  await turn();
+  const began = performance.now();
+  scheduleFlush("backend", { flush: () => undefined });
+  while (performance.now() < began + 5) {
+    // As a socket that has much to read.
+  }
+  expect(turnWorkMs(performance.now())).toBeGreaterThanOrEqual(5);
+  await turn();
+  const [before, after] = [turnWorkMs(performance.now()), turnWorkMs(performance.now() + 100)];
+  expect(before).toBeGreaterThanOrEqual(5);
+  expect(after).toBe(before);
 });

@@ -12,6 +12,18 @@ interface Side {
 const BACKENDS: Side = { targets: [], count: 0 };
 const CLIENTS: Side = { targets: [], count: 0 };
 let isScheduled = false;
+/** When this turn began, if `isScheduled`; on the clock of `performance.now()`. */
+let beganMs = 0;
+/** How long the last turn has worked. */
+let lastWorkMs = 0;
+
+/**
+ * How long this turn of the event loop and the one before have worked by `now`, of `performance.now()`. For
+ * that long, an answer may have lain unread, or a request unsent.
+ */
+export function turnWorkMs(now: number): number {
+  return isScheduled ? lastWorkMs + now - beganMs : lastWorkMs;
+}
 
 /**
  * Calls `target.flush()` once, at the end of this turn of the event loop, when the sockets that are
@@ -25,17 +37,20 @@ export function scheduleFlush(side: "backend" | "client", target: Flushable): vo
   list.count += 1;
   if (!isScheduled) {
     isScheduled = true;
+    beganMs = performance.now();
     setImmediate(flushAll);
   }
 }
 
 function flushAll(): void {
+  const began = beganMs;
   isScheduled = false;
   // What a flush schedules leaves in the next turn.
   const backendCount = BACKENDS.count;
   const clientCount = CLIENTS.count;
   flushSide(BACKENDS, backendCount);
   flushSide(CLIENTS, clientCount);
+  lastWorkMs = performance.now() - began;
 }
 
 function flushSide(side: Side, count: number): void {

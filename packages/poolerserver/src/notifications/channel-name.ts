@@ -29,17 +29,22 @@ function channelName(name: string, encoding = "UTF8"): string {
   if (name.includes("\0")) {
     throw invalid(`the channel ${JSON.stringify(name)} has a NUL character in its name`);
   }
-  const bytes = Buffer.from(name);
-  if (bytes.length <= MAX_NAME_BYTES) {
-    return name;
-  }
-  if (!BYTEWISE_ENCODINGS.has(encoding)) {
+  const cut = cutName(name);
+  if (cut !== name && !BYTEWISE_ENCODINGS.has(encoding)) {
     throw invalid(
       `the name of channel ${JSON.stringify(name)} is longer than ${MAX_NAME_BYTES} bytes, ` +
         `and where it is cut off in a database in ${encoding} is not known`,
     );
   }
-  return bytes.toString("utf8", 0, characterStart(bytes, MAX_NAME_BYTES));
+  return cut;
+}
+
+/** What a server of UTF-8 makes of a name. */
+export function cutName(name: string): string {
+  const bytes = Buffer.from(name);
+  return bytes.length <= MAX_NAME_BYTES
+    ? name
+    : bytes.toString("utf8", 0, characterStart(bytes, MAX_NAME_BYTES));
 }
 
 /** Where the character begins that has the byte at `offset`. */

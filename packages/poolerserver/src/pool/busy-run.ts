@@ -1,3 +1,5 @@
+import { ServerTime } from "./server-time.ts";
+import type { PoolerTime } from "./server-time.ts";
 import type { Sharing } from "./sharing.ts";
 
 /** A run is reported once it has so many units. */
@@ -6,47 +8,38 @@ const ENOUGH_UNITS = 8;
 const PAUSE_MS = 0.05;
 /** A run is reported with so many units even without a pause. */
 const MOST_UNITS = 256;
-/** Of each run, no more is taken to be the pooler's own work: about a turn or two of a busy event loop. */
-const OWN_WORK_MS = 4;
 
 /**
  * The time that a shared session works without running out of units. Units are counted together,
  * since their answers come in pieces: most of them would seem to have taken no time, and a few all
  * of it.
- *
- * What counts is the time for which the pooler had nothing to do but to wait. Where it is busy, answers
- * lie in their sockets until it comes to read them: short statements would seem to take as long as a turn
- * of its event loop.
  */
 export class BusyRun {
-  #since = 0;
-  #waitedMs = 0;
+  readonly #run = new ServerTime();
+  readonly #unit = new ServerTime();
   #units = 0;
-  #unitSince = 0;
 
-  /** Since when the first unit in the FIFO runs. */
-  get unitSince(): number {
-    return this.#unitSince;
-  }
-
-  /** The session begins to work. `waitedMs`: how long the pooler has waited for events so far. */
-  begin(now: number, waitedMs: number): void {
-    this.#since = now;
-    this.#waitedMs = waitedMs;
-    this.#unitSince = now;
+  /** The session begins to work. */
+  begin(now: number, time: PoolerTime): void {
+    this.#run.begin(now, time);
+    this.#unit.begin(now, time);
     this.#units = 0;
   }
 
+  /** How long the first unit in the FIFO runs at least. */
+  unitMs(now: number, time: PoolerTime): number {
+    return this.#unit.leastMs(now, time);
+  }
+
   /** A unit has ended. `isLast`: the session has nothing to do now. Tells `sharing` of a whole run. */
-  unitEnded(now: number, waitedMs: number, isLast: boolean, sharing: Sharing): void {
-    const isPause = now - this.#unitSince > PAUSE_MS;
+  unitEnded(now: number, time: PoolerTime, isLast: boolean, sharing: Sharing): void {
+    const isPause = now - this.#unit.since > PAUSE_MS;
     this.#units += 1;
-    this.#unitSince = now;
+    this.#unit.begin(now, time);
     const isEnough = this.#units >= (isPause ? ENOUGH_UNITS : MOST_UNITS);
     if (isLast || isEnough) {
-      const leastMs = now - this.#since - OWN_WORK_MS;
-      sharing.onRun(Math.max(waitedMs - this.#waitedMs, leastMs), this.#units);
-      this.begin(now, waitedMs);
+      sharing.onRun(this.#run.leastMs(now, time), this.#units);
+      this.begin(now, time);
     }
   }
 }

@@ -9,6 +9,7 @@ import type { SessionIsolation } from "../session-isolation.ts";
 import type { ActivityTotals } from "./activity-totals.ts";
 import type { OpenBackend } from "./backend.ts";
 import type { DialLimit } from "./dial-limit.ts";
+import type { PoolerTime } from "./server-time.ts";
 import type { ServerProcesses } from "./silence-watch.ts";
 
 /** How many sessions a pool holds, for how long, and who waits for them how long. */
@@ -67,11 +68,8 @@ export interface SchedulerOptions {
   /** Told of each connection that was lost and of each dial that was refused. */
   readonly suspect: (cause: MultiPoolerError) => void;
   readonly clock: Clock;
-  /**
-   * How long this process has waited for events so far, in milliseconds; in the rest of the time it has
-   * worked. Default: of the event loop.
-   */
-  readonly waitedMs?: (() => number) | undefined;
+  /** What the pooler does itself. Default: the time of this process. */
+  readonly poolerTime?: PoolerTime | undefined;
   /** A number from 0 up to, but not including, 1. */
   readonly random: () => number;
   readonly logger: Logger;

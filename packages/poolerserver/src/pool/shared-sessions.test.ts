@@ -199,8 +199,7 @@ test("a few runs that other processes have held up do not spread statements over
 });
 
 test("a pooler that is busy itself puts short statements onto one session all the same", async () => {
-  const waitedMs = (): number => 0;
-  const scene = new Scene({ waitedMs });
+  const scene = new Scene({ poolerTime: { waitedMs: () => 0, workMs: () => 2 } });
   for (let turn = 0; turn < 100; turn += 1) {
     const units = Array.from({ length: 3 }, () => scene.submit("shareable"));
     await settled();
@@ -211,6 +210,21 @@ test("a pooler that is busy itself puts short statements onto one session all th
   }
   const units = Array.from({ length: 8 }, () => scene.submit("shareable"));
   expect(new Set(units.map(backendOf)).size).toBe(1);
+});
+
+test.each([
+  { title: "that has worked meanwhile shares its session", isBusy: true, sessions: 1 },
+  { title: "that has looked for its answer does not", isBusy: false, sessions: 2 },
+])("after 30 ms of a statement, a pooler $title", async ({ isBusy, sessions }) => {
+  let workMs = 0;
+  const scene = new Scene({ poolerTime: { waitedMs: () => 0, workMs: () => workMs } });
+  await scene.learnShort();
+  const before = scene.submit("shareable");
+  workMs = isBusy ? 30 : 1;
+  scene.scene.clock.step(30);
+  const behind = scene.submit("shareable");
+  await settled();
+  expect(new Set([before, behind].map(backendOf)).size).toBe(sessions);
 });
 
 test("statements that are long get sessions of their own while there are any", async () => {

@@ -1,14 +1,22 @@
 import { performance } from "node:perf_hooks";
+import { turnWorkMs } from "@multipooler/pgwire";
 import type { Clock } from "@multipooler/timing";
 import { Taint } from "../classification/taint.ts";
 import type { LabelSettings } from "./label-settings.ts";
 import type { Member } from "./member.ts";
+import type { PoolerTime } from "./server-time.ts";
 import { Sharing } from "./sharing.ts";
+
+/** That of this process. */
+const OWN_TIME: PoolerTime = {
+  waitedMs: () => performance.nodeTiming.idleTime,
+  workMs: turnWorkMs,
+};
 
 export interface SharedSessionsOptions {
   readonly clock: Clock;
   /** See `SchedulerOptions`. */
-  readonly waitedMs?: (() => number) | undefined;
+  readonly poolerTime?: PoolerTime | undefined;
   /** Units that one session may have in flight at most. */
   readonly sharingDepth: number;
   /** Whether a session may get more units, as far as its age and its defaults tell. */
@@ -19,13 +27,13 @@ export interface SharedSessionsOptions {
 export class SharedSessions {
   readonly #options: SharedSessionsOptions;
   readonly #sharing: Sharing;
-  readonly #waitedMs: () => number;
+  readonly #time: PoolerTime;
   readonly #members: Member[] = [];
 
   constructor(options: SharedSessionsOptions) {
     this.#options = options;
     this.#sharing = new Sharing(options.sharingDepth);
-    this.#waitedMs = options.waitedMs ?? loopWaitedMs;
+    this.#time = options.poolerTime ?? OWN_TIME;
   }
 
   get size(): number {
@@ -51,7 +59,7 @@ export class SharedSessions {
   enter(member: Member, { takesMore }: { readonly takesMore: boolean }): void {
     if (member.use !== "shared") {
       member.use = "shared";
-      member.run.begin(this.#options.clock.monotonic(), this.#waitedMs());
+      member.run.begin(this.#options.clock.monotonic(), this.#time);
       this.#members.push(member);
     }
     member.units += 1;
@@ -62,10 +70,10 @@ export class SharedSessions {
   leave(member: Member, now: number): boolean {
     member.units -= 1;
     if (member.takesMore) {
-      member.run.unitEnded(now, this.#waitedMs(), member.units === 0, this.#sharing);
+      member.run.unitEnded(now, this.#time, member.units === 0, this.#sharing);
     } else {
       // It may have waited for a lock.
-      member.run.begin(now, this.#waitedMs());
+      member.run.begin(now, this.#time);
     }
     if (member.taint !== Taint.None) {
       member.takesMore = false;
@@ -106,11 +114,8 @@ export class SharedSessions {
   /** Whether it is not to be replaced, and does not run something long. */
   #isInTime(member: Member, now: number): boolean {
     return (
-      this.#options.isRecent(member, now) && this.#sharing.isShortSoFar(member.run.unitSince, now)
+      this.#options.isRecent(member, now) &&
+      this.#sharing.isShortSoFar(member.run.unitMs(now, this.#time))
     );
   }
-}
-
-function loopWaitedMs(): number {
-  return performance.nodeTiming.idleTime;
 }

@@ -71,9 +71,9 @@ export class Sharing {
     return this.#useful;
   }
 
-  /** Whether a unit may go behind a statement that runs since `since`. */
-  isShortSoFar(since: number, now: number): boolean {
-    return now - since < LONG_RUN_MS;
+  /** Whether a unit may go behind a statement that has run for so long. */
+  isShortSoFar(ranMs: number): boolean {
+    return ranMs < LONG_RUN_MS;
   }
 
   /** A backend has spent so long on so many units, without a pause. */

@@ -68,7 +68,7 @@ export class PoolerSession implements Session, Holder, UnitSource, ChannelOwner 
     this.#options = options;
     this.parameters = parameters;
     this.#carried = state.carried;
-    this.cutter = cutterOf(state, engine, settings);
+    this.cutter = cutterOf(state, engine, { settings, onGroupDue: () => this.goOn() });
     this.#flow = new InputFlow({ client, input: this.cutter.input, maxBytes: limits.inputBytes });
     this.#output = new ClientOutput({ client, maxHeldBytes: limits.heldBytes });
     const run = new UnitRun({ ...engine, ...state, settings, source: this, origin: caller.origin });
@@ -148,9 +148,11 @@ export class PoolerSession implements Session, Holder, UnitSource, ChannelOwner 
   }
 
   answered(bytes: Uint8Array): boolean {
-    if (this.#replies.isPostponed || this.#channels.takes(bytes)) {
-      return true;
-    }
+    const isKept = this.#replies.isPostponed || this.#channels.takes(bytes);
+    return isKept || this.tell(this.#channels.filter(bytes));
+  }
+
+  tell(bytes: Uint8Array): boolean {
     const takesMore = this.#output.write(bytes);
     if (!takesMore && this.#output.isOverfull) {
       this.#options.engine.classifier.noteLargeResult(this.cutter.text);
@@ -256,8 +258,6 @@ export class PoolerSession implements Session, Holder, UnitSource, ChannelOwner 
       this.reject(refusal);
     } else if (hasEnded || this.#replies.replyLocally()) {
       this.#leaveGate();
-    } else if (this.#channels.repeat()) {
-      this.#replies.leave();
     } else {
       this.#run.start(bytes);
     }
@@ -312,7 +312,7 @@ export class PoolerSession implements Session, Holder, UnitSource, ChannelOwner 
     this.#life = "ended";
     this.#channels.end();
     this.#output.close(reason === undefined ? undefined : encodePoolerError(reason, "FATAL"));
-    this.cutter.input.clear();
+    this.cutter.end();
     this.#options.client.ended(reason);
     this.#run.withdraw();
     const { phase } = this.#run;

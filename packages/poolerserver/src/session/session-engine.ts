@@ -12,6 +12,7 @@ import type { ChannelSource } from "./notifications/session-channels.ts";
 import type { DatabaseObserver } from "./statement-observer.ts";
 import type { ParameterViews } from "./settings/parameter-views.ts";
 import type { StatementLimits } from "./statements/client-statements.ts";
+import type { UnfinishedGroups } from "./input/unfinished-groups.ts";
 import type { TextClassifier } from "./input/unit-cutter.ts";
 import type { SessionsInDoubt } from "./sessions-in-doubt.ts";
 import type { TransactionCommands } from "./transaction/transaction-command.ts";
@@ -27,6 +28,7 @@ export interface SessionEngine {
   readonly limits: SessionLimits;
   readonly counts: StatementCounts;
   readonly doubts: SessionsInDoubt;
+  readonly groups: UnfinishedGroups;
   readonly channels: ChannelSource;
   /** Told of each statement, if there is somebody to tell. */
   readonly observe?: DatabaseObserver | undefined;

@@ -1,6 +1,7 @@
 import { CarriedState } from "./carried-state.ts";
 import type { SessionEngine } from "./session-engine.ts";
 import { UnitCutter } from "./input/unit-cutter.ts";
+import type { UnitCutterOptions } from "./input/unit-cutter.ts";
 import { SessionHold } from "./session-hold.ts";
 import { ClientParameters } from "./settings/client-parameters.ts";
 import { APPLICATION_NAME } from "./settings/parameter-views.ts";
@@ -33,14 +34,15 @@ export interface OwnState {
 /** Cuts what the client of a session sends into units, with what that session is at the time. */
 export function cutterOf(
   { hold, statements }: OwnState,
-  { classifier, limits }: SessionEngine,
-  settings: SessionSettings,
+  { classifier, limits, groups }: SessionEngine,
+  own: Pick<UnitCutterOptions, "settings" | "onGroupDue">,
 ): UnitCutter {
   return new UnitCutter({
+    ...own,
     classifier,
     statements,
-    settings,
     hold,
+    groups,
     maxGroupBytes: limits.inputBytes,
   });
 }

@@ -14,6 +14,7 @@ import { isUtf8 } from "../pool/label-settings.ts";
 import type { Labels } from "../pool/labels.ts";
 import type { ReadOnlyEscapes } from "../read-only-guard.ts";
 import { StatementCounts } from "../statements/statement-counts.ts";
+import { UnfinishedGroups } from "./input/unfinished-groups.ts";
 import { LargeResults } from "./output/large-results.ts";
 import { PoolerSession } from "./pooler-session.ts";
 import type { PoolerSessionOptions } from "./pooler-session-options.ts";
@@ -44,7 +45,7 @@ const WRITABLE_START: ReadOnlyEscapes = {
 
 export interface SessionsOptions extends Omit<
   SessionEngine,
-  "classifier" | "limits" | "counts" | "views" | "doubts" | "holdsBegin" | "commands"
+  "classifier" | "limits" | "counts" | "views" | "doubts" | "groups" | "holdsBegin" | "commands"
 > {
   /** The configured role. */
   readonly served: Pick<ServedTarget, "user">;
@@ -95,6 +96,7 @@ export class Sessions {
       commands: new TransactionCommands(),
       views: new ParameterViews(),
       doubts: new SessionsInDoubt(onDoubt),
+      groups: new UnfinishedGroups(options.clock),
     };
   }
 

@@ -15,6 +15,7 @@ import {
   terminate,
   unknownMessage,
 } from "@multipooler/conversations";
+import { ManualClock } from "@multipooler/timing/testing";
 import type { Classification } from "../../classification/classification.ts";
 import { Taint } from "../../classification/taint.ts";
 import { Labels } from "../../pool/labels.ts";
@@ -22,6 +23,7 @@ import { SessionSettings } from "../settings/session-settings.ts";
 import { StatementCounts } from "../../statements/statement-counts.ts";
 import { ClientStatements } from "../statements/client-statements.ts";
 import { OwnStatements } from "../statements/own-statements.ts";
+import { UnfinishedGroups } from "./unfinished-groups.ts";
 import { UnitCutter } from "./unit-cutter.ts";
 import type { Cut } from "./unit-cutter.ts";
 
@@ -48,6 +50,8 @@ const TEXTS: Readonly<Record<string, Classification>> = {
 
 function newCutter(maxGroupBytes = 1000): UnitCutter {
   return new UnitCutter({
+    groups: new UnfinishedGroups(new ManualClock()),
+    onGroupDue: () => undefined,
     classifier: { classify: (text) => TEXTS[text] ?? PLAIN },
     statements: new ClientStatements(
       { maxStatements: 100, maxStatementBytes: 10_000 },
@@ -243,4 +247,17 @@ test("whatever the bytes are, nothing is thrown and no unit is made up", () => {
       expect(Buffer.from(bytes).toString("latin1")).toContain(cuts.join(""));
     }),
   );
+});
+
+test("a group whose Sync was waited for in vain is a unit, and the rest belongs to it", () => {
+  const cutter = newCutter();
+  cutter.input.push(Buffer.concat([parse("select 1"), bind()]));
+  expect(cutter.next()).toBe("none");
+  cutter.runGroup();
+  expect(cutter.next()).toBe("unit");
+  expect(cutter.facts.isOpen).toBe(true);
+  cutter.runGroup();
+  cutter.input.push(query("select 2"));
+  expect(cutter.next()).toBe("unit");
+  expect(cutter.facts.isOpen).toBe(false);
 });

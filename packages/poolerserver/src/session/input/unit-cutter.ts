@@ -1,6 +1,7 @@
 import type { Classification } from "../../classification/classification.ts";
 import { FrontendCode, isFrontendCode } from "./frontend-message.ts";
 import { MessageInput } from "./message-input.ts";
+import type { GroupOwner, UnfinishedGroups } from "./unfinished-groups.ts";
 import type { SessionSettings } from "../settings/session-settings.ts";
 import type { ClientStatements } from "../statements/client-statements.ts";
 import type { HeldSession } from "../statements/held-session.ts";
@@ -11,6 +12,18 @@ import { UnitFacts } from "./unit-facts.ts";
 /** Judges a text; the answer is remembered, so that asking again costs little. */
 export interface TextClassifier {
   classify(text: string): Classification;
+}
+
+export interface UnitCutterOptions {
+  readonly classifier: TextClassifier;
+  readonly statements: ClientStatements;
+  readonly settings: SessionSettings;
+  readonly hold: HeldSession;
+  /** A group that is longer does not wait for its Sync. */
+  readonly maxGroupBytes: number;
+  readonly groups: UnfinishedGroups;
+  /** A group whose Sync has not come is a unit now. */
+  readonly onGroupDue: () => void;
 }
 
 const NOTHING: Buffer = Buffer.alloc(0);
@@ -30,14 +43,16 @@ export type Cut = "none" | "unit" | "skipped" | "terminate" | "broken";
 
 /**
  * Cuts the messages of a client into units: a Query, or everything up to and including a Sync. A
- * group with a Flush, or one that is longer than the bound, becomes a unit before its Sync is there.
- * So does one that ends with the conversation: PostgreSQL runs what comes before its end.
+ * group with a Flush, one that is longer than the bound, or one whose Sync was waited for in vain becomes
+ * a unit before its Sync is there. So does one that ends with the conversation: PostgreSQL runs what comes before its end.
  */
-export class UnitCutter {
+export class UnitCutter implements GroupOwner {
   readonly input: MessageInput = new MessageInput();
   readonly facts: UnitFacts = new UnitFacts();
   readonly #statements: UnitStatements;
   readonly #maxGroupBytes: number;
+  readonly #groups: UnfinishedGroups;
+  readonly #onGroupDue: () => void;
   /** The unit that was cut last. */
   bytes: Buffer = NOTHING;
   problem = "";
@@ -48,17 +63,12 @@ export class UnitCutter {
   #isFlushed = false;
   #isSkipping = false;
 
-  constructor(options: {
-    readonly classifier: TextClassifier;
-    readonly statements: ClientStatements;
-    readonly settings: SessionSettings;
-    readonly hold: HeldSession;
-    /** A group that is longer does not wait for its Sync. */
-    readonly maxGroupBytes: number;
-  }) {
+  constructor(options: UnitCutterOptions) {
     const { input, facts } = this;
     this.#statements = new UnitStatements({ ...options, input, facts });
     this.#maxGroupBytes = options.maxGroupBytes;
+    this.#groups = options.groups;
+    this.#onGroupDue = options.onGroupDue;
   }
 
   /** The messages of the current unit, or of its next piece, that are to be rewritten. */
@@ -87,8 +97,30 @@ export class UnitCutter {
     this.#statements.forget();
   }
 
+  /** The Sync of a group was waited for in vain. */
+  runGroup(): void {
+    this.#isFlushed = this.#isInGroup;
+    this.#onGroupDue();
+  }
+
+  /** The session has ended. */
+  end(): void {
+    this.input.clear();
+    this.#groups.forget(this);
+  }
+
   /** Cuts the next unit. To be called while none runs. */
   next(): Cut {
+    const cut = this.#next();
+    if (cut !== "none") {
+      this.#groups.forget(this);
+    } else if (this.#isInGroup) {
+      this.#groups.note(this);
+    }
+    return cut;
+  }
+
+  #next(): Cut {
     for (;;) {
       const code = this.input.peek();
       if (code === -1) {

@@ -1,9 +1,9 @@
 import { HEADER_BYTES } from "@multipooler/pgwire";
 import { decodeCommandTag } from "@multipooler/query-service";
+import { notifiedChannel } from "./notification-filter.ts";
 
 const COMMAND_COMPLETE = 0x43;
 const ERROR_RESPONSE = 0x45;
-const NOTIFICATION_RESPONSE = 0x41;
 
 /** The whole answer to a unit, which the client does not get yet. */
 export class HeldAnswer {
@@ -29,10 +29,16 @@ export class HeldAnswer {
 
   /**
    * The answer, with `notifications` ahead of its ReadyForQuery. Those that the backend itself has sent
-   * are left out.
+   * are left out where `isLeftOut` says so of their channel.
    */
-  withNotifications(notifications: readonly Uint8Array[]): Buffer {
-    const own = this.#messages.filter((message) => message[0] !== NOTIFICATION_RESPONSE);
+  withNotifications(
+    notifications: readonly Uint8Array[],
+    isLeftOut: (channel: string) => boolean,
+  ): Buffer {
+    const own = this.#messages.filter((message) => {
+      const channel = notifiedChannel(message);
+      return channel === undefined || !isLeftOut(channel);
+    });
     const ready = own.pop();
     return Buffer.concat([...own, ...notifications, ...(ready === undefined ? [] : [ready])]);
   }

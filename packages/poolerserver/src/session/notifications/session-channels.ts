@@ -1,7 +1,7 @@
-import { encodeReadyForQuery } from "@multipooler/pgwire";
-import { PoolerErrorCode, encodeCommandTag } from "@multipooler/query-service";
+import { PoolerErrorCode } from "@multipooler/query-service";
 import type { NotificationSink, PoolerError, Subscription } from "@multipooler/query-service";
 import { MultiPoolerError, errorDiagnostic, poolerError } from "../../error.ts";
+import { cutName } from "../../notifications/channel-name.ts";
 import { KeptNotifications } from "../../notifications/kept-notifications.ts";
 import { behindError } from "../../notifications/subscriber.ts";
 import type { ClientOutput } from "../output/client-output.ts";
@@ -10,6 +10,7 @@ import type { UnitRun } from "../unit/unit-run.ts";
 import { changeOf } from "./channel-command.ts";
 import type { ChannelCommand } from "./channel-command.ts";
 import { HeldAnswer } from "./held-answer.ts";
+import { NotificationFilter } from "./notification-filter.ts";
 
 /** Where a session listens without a backend of its own. */
 export interface ChannelSource {
@@ -20,8 +21,8 @@ export interface ChannelSource {
 
 /** The session that listens. None of these may throw. */
 export interface ChannelOwner {
-  /** Gives the client bytes. */
-  answered(bytes: Uint8Array): void;
+  /** Gives the client bytes that are whole messages. */
+  tell(bytes: Uint8Array): void;
   /** Answers the unit that has run with an error. */
   reject(error: MultiPoolerError): void;
   /** It cannot go on. */
@@ -46,7 +47,6 @@ export interface SessionChannelsOptions {
  * | --------- | -------------------------------------------------------------------------------- |
  * | none      | no LISTEN or UNLISTEN is under way                                               |
  * | running   | one runs on a backend, and its answer is held                                    |
- * | repeated  | a LISTEN to what the pooler listens to, which no backend is to run               |
  * | changing  | PostgreSQL has taken it; the answer waits until the channels have changed        |
  * | ended     | the session has                                                                  |
  */
@@ -57,8 +57,7 @@ type State =
       readonly commands: readonly ChannelCommand[];
       readonly answer: HeldAnswer;
     }
-  | { readonly type: "repeated"; readonly commands: readonly ChannelCommand[] }
-  | { readonly type: "changing" }
+  | { readonly type: "changing"; readonly commands: readonly ChannelCommand[] }
   | { readonly type: "ended" };
 
 const NONE: State = { type: "none" };
@@ -69,8 +68,8 @@ const NONE: State = { type: "none" };
  * change before the client gets the answer, and the backend is cleaned.
  *
  * In a transaction, and among other statements, LISTEN runs on a backend that the session keeps: only
- * PostgreSQL knows whether it takes effect, and which notifications of its own the client gets. A
- * backend that is kept for something else must not listen to what the pooler listens to.
+ * PostgreSQL knows whether it takes effect, and which notifications of its own the client gets. Where
+ * such a backend listens to what the pooler listens to, the client gets what the pooler has heard.
  */
 export class SessionChannels implements NotificationSink {
   readonly #options: SessionChannelsOptions;
@@ -79,6 +78,11 @@ export class SessionChannels implements NotificationSink {
   #channels: Set<string> | undefined;
   #subscription: Subscription | undefined;
   #state: State = NONE;
+  /** The backend that the session keeps may listen, too, to channels of {@link #channels}. */
+  #isDoubled = false;
+  /** It may listen to others, which the pooler does not listen to. */
+  #listensItself = false;
+  readonly #filter = new NotificationFilter((channel) => this.#isCarried(channel));
   /** The unit found no backend that the session keeps. */
   #isFree = false;
   /** How many commands of the unit were judged. */
@@ -91,7 +95,12 @@ export class SessionChannels implements NotificationSink {
 
   /** Says in the facts of a unit how what it does to channels is done. To be called before it runs. */
   prepare(facts: UnitFacts): void {
-    this.#isFree = this.#options.run.hold.isAtRest;
+    const { hold } = this.#options.run;
+    this.#isFree = hold.isAtRest;
+    if (hold.lease === undefined) {
+      this.#isDoubled = false;
+      this.#listensItself = false;
+    }
     this.#judged = 0;
     if (facts.changesChannels) {
       this.#judge(facts);
@@ -123,20 +132,30 @@ export class SessionChannels implements NotificationSink {
     if (leavesOnly && !this.#listens) {
       return;
     }
-    const { hold } = this.#options.run;
+    const isAtOnce = this.#takesEffectAtOnce(facts);
     const isAlone = facts.executions === 1 && facts.hasChannelsAlone;
-    const isQuery = isAlone && !facts.isExtended;
-    if (this.#takesEffectAtOnce(facts) && leavesOnly) {
+    if (isAtOnce && leavesOnly) {
       this.#hold(commands);
-    } else if (this.#takesEffectAtOnce(facts) && this.#isFree && isAlone && this.#canListen()) {
+    } else if (isAtOnce && isAlone && !this.#listensItself && this.#canListen()) {
       this.#hold(commands);
-      hold.leaveBehind();
-    } else if (!this.#listens || this.#areNew(facts)) {
-      facts.addState();
-    } else if (this.#takesEffectAtOnce(facts) && isQuery && this.#areRepeated(commands)) {
-      this.#state = { type: "repeated", commands: [...commands] };
-    } else {
+      this.#isDoubled = true;
+      this.#options.run.hold.leaveBehind();
+    } else if (this.#listens && (hasUnreadChannels || commands.some(isUnlisten))) {
       facts.refuse(mixedError());
+    } else {
+      this.#leaveToBackend(facts);
+    }
+  }
+
+  /** The backend of the unit listens, and is kept if the pooler does not listen to all of that. */
+  #leaveToBackend(facts: UnitFacts): void {
+    const known = facts.channels.filter((command) => this.#isKnown(command)).length;
+    this.#isDoubled ||= known > 0;
+    if (facts.hasUnreadChannels || known < facts.channels.length) {
+      this.#listensItself = true;
+      facts.addState();
+    } else {
+      this.#options.run.hold.leaveBehind();
     }
   }
 
@@ -155,28 +174,9 @@ export class SessionChannels implements NotificationSink {
 
   /** The unit was not run: it is answered otherwise. */
   refused(): void {
-    if (this.#state.type === "running" || this.#state.type === "repeated") {
+    if (this.#state.type === "running") {
       this.#state = NONE;
     }
-  }
-
-  /**
-   * Answers the unit in place of a backend, once a question to the server is answered. Returns whether
-   * it does so.
-   */
-  repeat(): boolean {
-    if (this.#state.type !== "repeated" || this.#subscription === undefined) {
-      return false;
-    }
-    const { commands } = this.#state;
-    const answer = new HeldAnswer();
-    for (const _ of commands) {
-      answer.add(encodeCommandTag("LISTEN"));
-    }
-    answer.add(encodeReadyForQuery("I"));
-    this.#state = { type: "changing" };
-    void this.#change(this.#subscription, commands, answer);
-    return true;
   }
 
   /** Takes the next bytes of an answer, if it is to be held. */
@@ -194,20 +194,23 @@ export class SessionChannels implements NotificationSink {
     return true;
   }
 
+  /** Leaves out of an answer what the client is told by the pooler. */
+  filter(bytes: Uint8Array): Uint8Array {
+    return this.#isDoubled ? this.#filter.pass(bytes) : bytes;
+  }
+
   /** The unit has run. */
   ran(): void {
     if (this.#state.type !== "running") {
       return;
     }
     const { commands, answer } = this.#state;
-    const isDone = answer.channelTags.length === commands.length;
-    if (!isDone || this.#subscription === undefined) {
-      this.#state = NONE;
-      this.#tell(answer.withNotifications(this.#take()));
+    if (answer.channelTags.length !== commands.length) {
+      this.#tellAnswer(answer);
       return;
     }
-    this.#state = { type: "changing" };
-    void this.#change(this.#subscription, commands, answer);
+    this.#state = { type: "changing", commands };
+    void this.#change(commands, answer);
   }
 
   /** DISCARD ALL has run. */
@@ -248,14 +251,12 @@ export class SessionChannels implements NotificationSink {
     }
   }
 
-  async #change(
-    subscription: Subscription,
-    commands: readonly ChannelCommand[],
-    answer: HeldAnswer,
-  ): Promise<void> {
+  async #change(commands: readonly ChannelCommand[], answer: HeldAnswer): Promise<void> {
     const { owner } = this.#options;
     try {
-      await subscription.change(changeOf(commands));
+      // It may have ended since the unit began: then this one fails, and says why.
+      this.#subscription ??= this.#options.engine.channels.subscribe(this);
+      await this.#subscription.change(changeOf(commands));
     } catch (error) {
       if (this.#state.type === "changing") {
         this.#state = NONE;
@@ -265,13 +266,18 @@ export class SessionChannels implements NotificationSink {
       return;
     }
     if (this.#state.type === "changing") {
-      this.#state = NONE;
+      this.#tellAnswer(answer);
       for (const command of commands) {
         this.#note(command);
       }
-      this.#tell(answer.withNotifications(this.#take()));
       owner.goOn();
     }
+  }
+
+  #tellAnswer(answer: HeldAnswer): void {
+    const bytes = answer.withNotifications(this.#take(), (channel) => this.#isCarried(channel));
+    this.#state = NONE;
+    this.#tell(bytes);
   }
 
   #note(command: ChannelCommand): void {
@@ -301,15 +307,18 @@ export class SessionChannels implements NotificationSink {
     }
   }
 
-  #areNew({ channels, hasUnreadChannels }: UnitFacts): boolean {
-    const isNew = (command: ChannelCommand): boolean =>
-      command.type === "listen" && this.#channels?.has(command.channel) !== true;
-    return !hasUnreadChannels && channels.every(isNew);
+  #isKnown(command: ChannelCommand): boolean {
+    return command.type === "listen" && this.#channels?.has(command.channel) === true;
   }
 
-  #areRepeated(commands: readonly ChannelCommand[]): boolean {
-    return commands.every(
-      (command) => command.type === "listen" && this.#channels?.has(command.channel) === true,
+  /** Whether the pooler listens to it for the session, or is about to. */
+  #isCarried(channel: string): boolean {
+    const isIt = (name: string): boolean => name === channel || cutName(name) === channel;
+    const { type } = this.#state;
+    const commands = type === "running" || type === "changing" ? this.#state.commands : [];
+    return (
+      [...(this.#channels ?? [])].some(isIt) ||
+      commands.some((command) => command.type === "listen" && isIt(command.channel))
     );
   }
 
@@ -321,7 +330,7 @@ export class SessionChannels implements NotificationSink {
   }
 
   #tell(bytes: Uint8Array): void {
-    this.#options.owner.answered(bytes);
+    this.#options.owner.tell(bytes);
   }
 
   #take(): Uint8Array[] {
@@ -333,10 +342,13 @@ export class SessionChannels implements NotificationSink {
   }
 }
 
+function isUnlisten({ type }: ChannelCommand): boolean {
+  return type !== "listen";
+}
+
 /** What PostgreSQL decides in a transaction is not known to the pooler, which listens beside it. */
 function mixedError(): MultiPoolerError {
-  const message =
-    "LISTEN and UNLISTEN are not possible here for channels that the session listens to";
+  const message = "UNLISTEN is not possible here in a session that listens";
   return new MultiPoolerError(PoolerErrorCode.Unimplemented, message, {
     diagnostic: errorDiagnostic("0A000", message, {
       detail: "The pooler listens for the session, and cannot tell whether a transaction commits.",

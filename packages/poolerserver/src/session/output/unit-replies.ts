@@ -56,12 +56,6 @@ export class UnitReplies {
     return this.#give(this.#transactions.end());
   }
 
-  /** The current unit is answered by another part of the session. */
-  leave(): void {
-    this.#options.statements.accept();
-    this.#options.cutter.forget();
-  }
-
   /** Answers the current unit with an error. */
   reject(error: MultiPoolerError): void {
     this.#options.hold.held.fail();
@@ -109,8 +103,10 @@ export class UnitReplies {
     if (answer === undefined) {
       return false;
     }
-    this.#options.output.write(answer);
-    this.leave();
+    const { output, statements, cutter } = this.#options;
+    output.write(answer);
+    statements.accept();
+    cutter.forget();
     return true;
   }
 

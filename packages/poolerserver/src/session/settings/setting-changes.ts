@@ -30,26 +30,23 @@ const BACK_TO_DEFAULT = new Set(["default", "none", "local"]);
 /** Words of a query whose expressions are constants and calls of set_config alone. */
 const QUERY_WORDS = new Set(["select", "as", "true", "false", "null", "pg_catalog"]);
 
-/**
- * The settings that statements change. `undefined` where none does, or one changes what its words do
- * not tell.
- *
- * @param keepsSettings whether a statement that is none of SET and its kin leaves settings alone
- */
+/** What statements do to settings, and those among them whose words name none. */
+export interface ReadSettings {
+  readonly changes: SettingChanges;
+  readonly others: readonly (readonly SqlToken[])[];
+}
+
+/** The settings that statements change. `undefined` where none does. */
 export function readSettings(
   statements: readonly (readonly SqlToken[])[],
-  keepsSettings: (statement: readonly SqlToken[]) => boolean,
-): SettingChanges | undefined {
+): ReadSettings | undefined {
   const names = new Map<string, "set" | "reset">();
+  const others: (readonly SqlToken[])[] = [];
   let resetsAll = false;
-  let hasChange = false;
   for (const statement of statements) {
     const change = changeOf(statement);
-    hasChange ||= change !== undefined;
     if (change === undefined) {
-      if (!keepsSettings(statement)) {
-        return undefined;
-      }
+      others.push(statement);
     } else if (change === "all") {
       resetsAll = true;
       names.clear();
@@ -59,7 +56,8 @@ export function readSettings(
       }
     }
   }
-  return hasChange ? { names, resetsAll } : undefined;
+  const hasChange = others.length < statements.length;
+  return hasChange ? { changes: { names, resetsAll }, others } : undefined;
 }
 
 interface Change {

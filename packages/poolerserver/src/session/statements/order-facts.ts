@@ -12,7 +12,6 @@ import { isAboutChannels } from "../notifications/channel-command.ts";
 import type { SettingChanges } from "../settings/setting-changes.ts";
 import type { Order } from "./order.ts";
 import { commandsIn } from "./session-command.ts";
-import type { Channels } from "./session-command.ts";
 import { statementsOf } from "./sql-tokens.ts";
 
 const ALL_SETTINGS: SettingChanges = { names: new Map(), resetsAll: true };
@@ -46,16 +45,14 @@ export class OrderFacts {
     const { command, statement, executed } = order;
     switch (command.type) {
       case "settings":
-        this.#addParts(text, classification, command.channels, ~Taint.Settings);
+      case "channels":
+        this.#addParts(text, classification, command.others);
         return;
       case "discardAll":
         facts.addText(text, classification, Taint.None);
         return;
       case "deallocateAll":
         facts.addText(text, classification, Taint.None);
-        return;
-      case "channels":
-        this.#addParts(text, classification, command, ~Taint.None);
         return;
       case "deallocate":
         this.#addUnlessKnown(text, classification, order);
@@ -139,7 +136,7 @@ export class OrderFacts {
         return;
       case "settings":
         facts.addSettings(command.changes);
-        facts.channels.push(...(command.channels?.channels ?? []));
+        facts.channels.push(...command.channels);
         return;
       case "channels":
         facts.channels.push(...command.channels);
@@ -161,21 +158,12 @@ export class OrderFacts {
     }
   }
 
-  /** The pooler carries the channels along; the other statements of the text leave what they leave. */
-  #addParts(
-    text: string,
-    classification: Classification,
-    channels: Channels | undefined,
-    mask: TaintSet,
-  ): void {
+  /** The pooler carries settings and channels along; the other statements leave what they leave. */
+  #addParts(text: string, classification: Classification, others: readonly string[]): void {
     const { facts, classifier } = this.#options;
-    if (channels === undefined) {
-      facts.addText(text, classification, mask);
-      return;
-    }
     facts.addText(text, classification, Taint.None);
-    for (const other of channels.others) {
-      facts.addTaint(other, classifier.classify(other), mask);
+    for (const other of others) {
+      facts.addTaint(other, classifier.classify(other), ~Taint.None);
     }
   }
 

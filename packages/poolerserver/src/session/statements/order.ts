@@ -50,7 +50,7 @@ export class OrderReader {
     if (taint === Taint.None || obscuresText) {
       return undefined;
     }
-    const command = this.#commandOf(text);
+    const command = readCommand(text);
     if (
       command === undefined ||
       (isOtherEncoding && !isReadable(command, text, settings.startup))
@@ -59,10 +59,6 @@ export class OrderReader {
     }
     const statement = this.#statementOf(command);
     return { command, statement, executed: this.#executedBy(command, statement) };
-  }
-
-  #commandOf(text: string): SessionCommand | undefined {
-    return readCommand(text, (sql) => this.#keepsSettings(Buffer.from(sql, "latin1").toString()));
   }
 
   #keepsSettings(sql: string): boolean {
@@ -81,7 +77,7 @@ export class OrderReader {
       return undefined;
     }
     const text = toSqlText(statement.text);
-    const executed = this.#commandOf(text);
+    const executed = readCommand(text);
     return executed?.type === "settings" ? { text, command: executed } : undefined;
   }
 

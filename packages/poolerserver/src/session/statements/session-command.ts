@@ -15,19 +15,22 @@ export interface NameInText {
   readonly end: number;
 }
 
-/** What a text does to the channels of the session. */
-export interface Channels {
-  readonly channels: readonly ChannelCommand[];
-  /** Its other statements. */
-  readonly others: readonly string[];
-}
-
-/** A text that sets and resets settings, beside what leaves them alone. */
+/** A text that sets and resets settings, and may listen to channels. */
 export interface SettingsCommand {
   readonly type: "settings";
   readonly changes: SettingChanges;
   readonly resets: readonly SettingReset[];
-  readonly channels: Channels | undefined;
+  readonly channels: readonly ChannelCommand[];
+  /** Its other statements, which may do anything. */
+  readonly others: readonly string[];
+}
+
+/** A text that listens to channels. */
+export interface ChannelsCommand {
+  readonly type: "channels";
+  readonly channels: readonly ChannelCommand[];
+  /** Its other statements, which may do anything. */
+  readonly others: readonly string[];
 }
 
 /** A text about the session itself, which the pooler carries from backend to backend. */
@@ -35,7 +38,7 @@ export type SessionCommand =
   | SettingsCommand
   | { readonly type: "discardAll" }
   | { readonly type: "deallocateAll" }
-  | ({ readonly type: "channels" } & Channels)
+  | ChannelsCommand
   | ({ readonly type: "deallocate" } & NameInText)
   /** `suffix`: what stands behind the name. */
   | ({ readonly type: "execute"; readonly suffix: string } & NameInText)
@@ -50,12 +53,8 @@ export type SessionCommand =
  * keeps.
  *
  * @param text as `toSqlText` makes it
- * @param keepsSettings whether a statement leaves the settings of its session alone
  */
-export function readCommand(
-  text: string,
-  keepsSettings: (statement: string) => boolean,
-): SessionCommand | undefined {
+export function readCommand(text: string): SessionCommand | undefined {
   const statements = statementsOf(text);
   const [tokens] = statements ?? [];
   if (statements === undefined || tokens === undefined) {
@@ -66,18 +65,18 @@ export function readCommand(
     return command;
   }
   const others = statements.filter((statement) => !isAboutChannels(statement));
-  const isAboutSome = others.length < statements.length;
-  const channels = isAboutSome ? channelsOf(text, statements, others) : undefined;
-  if (isAboutSome && channels === undefined) {
+  const channels = statements.filter(isAboutChannels).map(readChannelCommand);
+  if (!channels.every((channel) => channel !== undefined)) {
     return undefined;
   }
-  const keeps = (statement: readonly SqlToken[]): boolean => keepsSettings(slice(text, statement));
-  const changes = readSettings(others, keeps);
-  if (changes !== undefined) {
-    return { type: "settings", changes, resets: resetsIn(statements), channels };
+  const settings = readSettings(others);
+  if (settings !== undefined) {
+    const { changes, others: rest } = settings;
+    const resets = resetsIn(statements);
+    return { type: "settings", changes, resets, channels, others: textsOf(text, rest) };
   }
-  return channels !== undefined && others.every(keeps)
-    ? { type: "channels", ...channels }
+  return channels.length > 0
+    ? { type: "channels", channels, others: textsOf(text, others) }
     : undefined;
 }
 
@@ -86,20 +85,10 @@ export function commandsIn(text: string): (SessionCommand | undefined)[] {
   return (statementsOf(text) ?? []).map((tokens) => commandOf(text, tokens));
 }
 
-function channelsOf(
-  text: string,
-  statements: readonly (readonly SqlToken[])[],
-  others: readonly (readonly SqlToken[])[],
-): Channels | undefined {
-  const channels = statements.filter(isAboutChannels).map(readChannelCommand);
-  const isUnderstood = channels.every((channel) => channel !== undefined);
-  return isUnderstood
-    ? { channels, others: others.map((other) => decode(slice(text, other))) }
-    : undefined;
-}
-
-function slice(text: string, statement: readonly SqlToken[]): string {
-  return text.slice(statement[0]?.start, statement.at(-1)?.end);
+function textsOf(text: string, statements: readonly (readonly SqlToken[])[]): string[] {
+  return statements.map((statement) =>
+    decode(text.slice(statement[0]?.start, statement.at(-1)?.end)),
+  );
 }
 
 function commandOf(text: string, tokens: readonly SqlToken[]): SessionCommand | undefined {

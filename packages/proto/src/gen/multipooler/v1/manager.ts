@@ -874,7 +874,21 @@ export interface StatusResponse {
    * The demotion that last changed the role of the server, or is about to. Absent where it was something
    * else.
    */
-  demotion: Demotion | undefined;
+  demotion:
+    | Demotion
+    | undefined;
+  /**
+   * The call that changes the server or the term now, whoever made it and whether or not its caller still
+   * waits: each other one waits for it. Absent where none runs.
+   */
+  runningAction: RunningAction | undefined;
+}
+
+/** A call that changes something, and that the next one waits for. */
+export interface RunningAction {
+  /** The call, e.g. "Promote". */
+  name: string;
+  startTime: Date | undefined;
 }
 
 /** How a primary became a standby. */
@@ -1634,6 +1648,7 @@ function createBaseStatusResponse(): StatusResponse {
     notReadySinceTime: undefined,
     term: undefined,
     demotion: undefined,
+    runningAction: undefined,
   };
 }
 
@@ -1704,6 +1719,9 @@ export const StatusResponse: MessageFns<StatusResponse> = {
     }
     if (message.demotion !== undefined) {
       Demotion.encode(message.demotion, writer.uint32(250).fork()).join();
+    }
+    if (message.runningAction !== undefined) {
+      RunningAction.encode(message.runningAction, writer.uint32(258).fork()).join();
     }
     return writer;
   },
@@ -1897,6 +1915,14 @@ export const StatusResponse: MessageFns<StatusResponse> = {
             message.demotion = Demotion.decode(reader, reader.uint32());
             continue;
           }
+          case 32: {
+            if (tag !== 258) {
+              break;
+            }
+
+            message.runningAction = RunningAction.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1971,6 +1997,11 @@ export const StatusResponse: MessageFns<StatusResponse> = {
         : undefined,
       term: isSet(object.term) ? ConsensusTerm.fromJSON(object.term) : undefined,
       demotion: isSet(object.demotion) ? Demotion.fromJSON(object.demotion) : undefined,
+      runningAction: isSet(object.runningAction)
+        ? RunningAction.fromJSON(object.runningAction)
+        : isSet(object.running_action)
+        ? RunningAction.fromJSON(object.running_action)
+        : undefined,
     };
   },
 
@@ -2042,6 +2073,9 @@ export const StatusResponse: MessageFns<StatusResponse> = {
     if (message.demotion !== undefined) {
       obj.demotion = Demotion.toJSON(message.demotion);
     }
+    if (message.runningAction !== undefined) {
+      obj.runningAction = RunningAction.toJSON(message.runningAction);
+    }
     return obj;
   },
 
@@ -2094,6 +2128,98 @@ export const StatusResponse: MessageFns<StatusResponse> = {
     message.demotion = (object.demotion !== undefined && object.demotion !== null)
       ? Demotion.fromPartial(object.demotion)
       : undefined;
+    message.runningAction = (object.runningAction !== undefined && object.runningAction !== null)
+      ? RunningAction.fromPartial(object.runningAction)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseRunningAction(): RunningAction {
+  return { name: "", startTime: undefined };
+}
+
+export const RunningAction: MessageFns<RunningAction> = {
+  encode(message: RunningAction, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.startTime !== undefined) {
+      Timestamp.encode(toTimestamp(message.startTime), writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RunningAction {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRunningAction();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.startTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RunningAction {
+    return {
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+      startTime: isSet(object.startTime)
+        ? fromJsonTimestamp(object.startTime)
+        : isSet(object.start_time)
+        ? fromJsonTimestamp(object.start_time)
+        : undefined,
+    };
+  },
+
+  toJSON(message: RunningAction): unknown {
+    const obj: any = {};
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    if (message.startTime !== undefined) {
+      obj.startTime = message.startTime.toISOString();
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<RunningAction>): RunningAction {
+    return RunningAction.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RunningAction>): RunningAction {
+    const message = createBaseRunningAction();
+    message.name = object.name ?? "";
+    message.startTime = object.startTime ?? undefined;
     return message;
   },
 };

@@ -2,7 +2,7 @@ import { randomInt } from "node:crypto";
 import { once } from "node:events";
 import { createServer } from "node:net";
 
-/** Servers of this package listen on loopback only. */
+/** Servers of tests listen on loopback only. */
 export const HOST = "127.0.0.1";
 
 /**

@@ -1,6 +1,6 @@
 export type { SqlResultRow, TemporaryDatabase } from "./database.ts";
-export type { EmbeddedPostgres } from "./embedded-postgres.ts";
-export { findFreePort } from "./network.ts";
+export type { TestPostgres } from "./test-postgres.ts";
+export { findFreePort } from "./free-port.ts";
 export { startPostgres } from "./start-postgres.ts";
 export type { PasswordUse, StartPostgresOptions } from "./start-postgres.ts";
 export { scramKeysOf } from "./scram-keys.ts";

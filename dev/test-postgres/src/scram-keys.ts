@@ -1,5 +1,5 @@
 import { createHmac, pbkdf2Sync } from "node:crypto";
-import type { EmbeddedPostgres } from "./embedded-postgres.ts";
+import type { TestPostgres } from "./test-postgres.ts";
 
 /** The two keys with which a pooler logs in as a client that has logged in to it: RFC 5802. */
 export interface LoginKeys {
@@ -12,7 +12,7 @@ export interface LoginKeys {
  * salt and the count of iterations that the server keeps.
  */
 export async function scramKeysOf(
-  postgres: EmbeddedPostgres,
+  postgres: TestPostgres,
   user: string,
   password: string,
 ): Promise<LoginKeys> {
