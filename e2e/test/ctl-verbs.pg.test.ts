@@ -178,7 +178,7 @@ test("a standby is not promoted beside its primary", async () => {
   expect(refused.stderr).toMatch(/zone1\/a at \S+ takes the writes, .* "ctl term --set 2", and/);
   const named = await ctl("promote", "--term", "1", "--address", address);
   expect(named).toMatchObject({ code: 1, stdout: "" });
-  expect(named.stderr).toContain("zone1/a leads this term: a node is promoted in a term that it");
+  expect(named.stderr).toContain("zone1/a leads term 1: another pooler is promoted in a newer one");
 });
 
 test("a switchover takes no term that is known already", async () => {

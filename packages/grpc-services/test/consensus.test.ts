@@ -17,6 +17,8 @@ test("a term is set as it is given, and told in the status", async () => {
   expect(await consensus.setTerm({ term: message })).toEqual({ term: message });
   expect(pooler.manager.asked).toEqual([{ ...TERM, number: 9n, acceptedAt: undefined }]);
   expect((await pooler.client.status()).term).toEqual({ ...message, termNumber: 3n });
+  await consensus.setTerm({ term: message, forceReason: "start over" });
+  expect(pooler.manager.asked.at(-1)).toMatchObject({ number: 9n, force: "start over" });
 });
 
 test("a vote is asked for by a whole id", async () => {

@@ -62,8 +62,8 @@ export class FakeManager implements PoolerManager {
   /** What coordinators asked for so far. */
   readonly asked: unknown[] = [];
   readonly consensus: PoolerManager["consensus"] = {
-    setTerm: async (term) => {
-      this.asked.push(term);
+    setTerm: async (term, { force } = {}) => {
+      this.asked.push(force === undefined ? term : { ...term, force });
       return term;
     },
     beginTerm: async (request) => {

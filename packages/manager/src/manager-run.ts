@@ -210,6 +210,8 @@ export class ManagerRun {
       memory: this.#memory,
       rememberedType,
       health: () => this.health,
+      terms: this.#terms,
+      journal: this.#journal,
       onFacts: () => this.decide(),
       onProgress: () => this.#progressed(),
       onFault: () => this.#monitor.checkNow(),

@@ -48,7 +48,7 @@ export class MultiPoolerManager implements AsyncDisposable {
       settings: this.#settings,
       source: this,
       requireRun: () => this.#requireRun(),
-      onChange: () => this.#run?.decide(),
+      onChange: () => this.#rolesChanged(),
     });
   }
 
@@ -82,6 +82,12 @@ export class MultiPoolerManager implements AsyncDisposable {
       });
       throw error;
     }
+  }
+
+  /** Term or journal have changed, and with them what the pooler may claim. */
+  #rolesChanged(): void {
+    this.#run?.parts?.registration.reconsider();
+    this.#run?.decide();
   }
 
   /** What coordinators agree on terms with; the same object in every state, as the next two. */

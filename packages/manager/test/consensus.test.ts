@@ -50,12 +50,17 @@ test("a primary leads no other term than its first one unless that is said", asy
   // Once more it is the same.
   expect(await consensus.setTerm({ ...NO_TERM, number: 4n })).toMatchObject({ leader: SELF });
   // For another one somebody else may have been recruited.
-  for (const number of [5n, 3n]) {
-    expect(await consensus.setTerm({ ...NO_TERM, number })).toMatchObject({ leader: undefined });
-    const { serving } = await fixture.until(
-      (status) => status.serving.current.status === "SERVING_RDONLY",
+  const force = "the coordinator is gone";
+  for (const [number, options] of [
+    [5n, {}],
+    [3n, { force }],
+  ] as const) {
+    const set = await consensus.setTerm({ ...NO_TERM, number }, options);
+    expect(set).toMatchObject({ leader: undefined });
+    await fixture.until(
+      ({ serving: { current: now } }) =>
+        now.status === "SERVING_RDONLY" && now.reason.includes(`term ${number} is known`),
     );
-    expect(serving.current.reason).toMatch(`term ${number} is known`);
     await consensus.setTerm({ ...NO_TERM, number, leader: SELF });
     await fixture.until(({ serving: { current } }) => current.term?.coordinatorTerm === number);
   }
@@ -78,8 +83,16 @@ test("the term that holds, set once more, lets no second candidate in", async ()
     code: "FAILED_PRECONDITION",
     message: "zone1/a leads term 4 already: zone1/c needs a higher one",
   });
+  // Nor does a lower one, which is no way around the vote.
+  await expect(consensus.setTerm({ ...NO_TERM, number: 3n })).rejects.toMatchObject({
+    code: "FAILED_PRECONDITION",
+    message: expect.stringMatching(/^consensus term too old: request term 3 is less than /),
+  });
+  await expect(consensus.setTerm(NO_TERM, { force: " " })).rejects.toMatchObject({
+    code: "INVALID_ARGUMENT",
+  });
   // Term 0 is none, which nobody leads.
-  await consensus.setTerm(NO_TERM);
+  await consensus.setTerm(NO_TERM, { force: "the coordinator is gone" });
   expect(await consensus.setTerm(NO_TERM)).toEqual(NO_TERM);
 });
 
@@ -155,7 +168,7 @@ test("without a term, or PostgreSQL, there is no vote", async () => {
   });
 });
 
-test("a newer term takes the right to write away although PostgreSQL does not answer the coordinator", async () => {
+test("a newer term takes the right to write away although PostgreSQL does not answer the coordinator, and for good", async () => {
   await using directory = await temporaryDir();
   const { fixture, replication } = await primary(directory.path);
   await using _ = fixture;
@@ -169,6 +182,13 @@ test("a newer term takes the right to write away although PostgreSQL does not an
     (status) => status.serving.current.status === "SERVING_RDONLY",
   );
   expect(serving.current).toMatchObject({ role: "REPLICA" });
+  await fixture.manager.close();
+  await using again = (await primary(directory.path)).fixture;
+  const { serving: later } = await again.until(
+    (status) => status.serving.current.status === "SERVING_RDONLY",
+  );
+  expect(later.current.reason).toMatch("term 5 is known");
+  expect(again.controller.calls).not.toContain("PRIMARY SERVING");
 });
 
 const NAMING_A_TERM: Readonly<
@@ -202,6 +222,11 @@ test.each(Object.entries(NAMING_A_TERM))(
       (status) => status.serving.current.status === "SERVING_RDONLY",
     );
     expect(serving.current.reason).toMatch("term 5 is known");
+    // The way back does not depend on how the term was heard of.
+    expect(manager.status().term).toEqual({ ...NO_TERM, number: 5n });
+    const { notServing } = await manager.roles.promote({ term: 5n });
+    expect(notServing).toBeUndefined();
+    expect(manager.status().serving.current).toMatchObject({ status: "SERVING" });
   },
 );
 

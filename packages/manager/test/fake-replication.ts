@@ -29,6 +29,8 @@ export class FakeReplication implements ReplicationControl {
   fault: Error | undefined;
   /** What the next call of that name rejects with. */
   readonly faults: Map<string, Error> = new Map();
+  /** What a promotion waits for before it changes anything. */
+  held: Promise<void> | undefined;
   /** Called, after each change of {@link inRecovery}. */
   onChange: () => void = () => undefined;
 
@@ -103,6 +105,7 @@ export class FakeReplication implements ReplicationControl {
 
   async promote(lease: ActionLease): Promise<void> {
     this.#change(lease, "promote");
+    await this.held;
     if (this.inRecovery) {
       this.timeline += 1;
       this.become(false);

@@ -10,6 +10,8 @@ export interface LogLine {
 /** A logger that keeps what it is given. */
 export class RecordingLogger implements Logger {
   readonly lines: LogLine[] = [];
+  /** Called with the message of each line of level "info"; what it throws, the writer of the line throws. */
+  onLine: ((message: string) => void) | undefined;
 
   debug(fields: object, message: string): void {
     this.lines.push({ level: "debug", fields, message });
@@ -17,6 +19,7 @@ export class RecordingLogger implements Logger {
 
   info(fields: object, message: string): void {
     this.lines.push({ level: "info", fields, message });
+    this.onLine?.(message);
   }
 
   warn(fields: object, message: string): void {

@@ -46,6 +46,8 @@ export class RegisteredPooler implements AsyncDisposable {
       rememberedType: undefined,
       health: () => ({ state: "unknown" }),
       isPrimary: () => false,
+      isPromoting: () => false,
+      term: () => undefined,
       clock,
       random: Math.random,
       logger,

@@ -28,6 +28,19 @@ async function becomes(site: RoleSite, type: RecordType, expected: PoolerType): 
   await site.fixture.until((status) => status.type === expected);
 }
 
+const LED_BY_OTHER =
+  "zone1/b has led the shard in term 1: another pooler is promoted in a newer one " +
+  '("multipooler ctl term --set 2", and "ctl promote")';
+
+/** As another pooler has left it that was promoted in that term, and demoted again. */
+async function ledBy({ fixture }: RoleSite, number: bigint): Promise<void> {
+  const { primaries } = fixture.topology.global;
+  const shard = { database: "postgres", tableGroup: "default", shard: "0-inf" };
+  const state = { primary: undefined, cluster: undefined, term: { number, leader: OTHER } };
+  await primaries.delete(shard).catch(() => undefined);
+  await primaries.create(shard, state);
+}
+
 // oxlint-disable-next-line typescript/no-deprecated -- An older Multigres may have written it.
 const DRAINED = RecordType.DRAINED;
 
@@ -66,7 +79,7 @@ const REFUSALS: Readonly<Record<string, Case>> = {
       await fixture.manager.consensus.setTerm({ ...NO_TERM, number: 1n, leader: OTHER });
     },
     call: (roles) => roles.promote({ term: 1n }),
-    message: "zone1/b leads this term: a node is promoted in a term that it was recruited for",
+    message: "zone1/b leads term 1: another pooler is promoted in a newer one",
   },
   "promote a standby whose term's leader was left out when it was set once more": {
     isStandby: true,
@@ -76,7 +89,36 @@ const REFUSALS: Readonly<Record<string, Case>> = {
       await consensus.setTerm({ ...NO_TERM, number: 1n });
     },
     call: (roles) => roles.promote({ term: 1n }),
-    message: "zone1/b leads this term: a node is promoted in a term that it was recruited for",
+    message: "zone1/b leads term 1: another pooler is promoted in a newer one",
+  },
+  "promote a standby that has voted for another pooler in the term": {
+    isStandby: true,
+    term: 2n,
+    given: async ({ fixture }) => {
+      await fixture.manager.consensus.beginTerm({ term: 2n, candidate: OTHER });
+    },
+    call: (roles) => roles.promote({ term: 2n }),
+    message: "zone1/b has this pooler's vote in term 2: another pooler is promoted in a newer one",
+  },
+  "promote a standby in a term that another pooler has claimed the shard in": {
+    isStandby: true,
+    given: (site) => ledBy(site, 1n),
+    call: (roles) => roles.promote({ term: 1n }),
+    message: LED_BY_OTHER,
+  },
+  "explain the promotion of a standby in a term that another pooler has claimed the shard in": {
+    isStandby: true,
+    given: (site) => ledBy(site, 1n),
+    call: (roles) => roles.promote({ term: 1n, explain: true }),
+    message: LED_BY_OTHER,
+  },
+  "promote a standby in an earlier term than that of the shard": {
+    isStandby: true,
+    given: (site) => ledBy(site, 7n),
+    call: (roles) => roles.promote({ term: 1n }),
+    message:
+      "zone1/b has led the shard in term 7: another pooler is promoted in a newer one " +
+      '("multipooler ctl term --set 8", and "ctl promote")',
   },
   "promote a standby elsewhere than it is": {
     isStandby: true,
@@ -176,6 +218,37 @@ const REFUSALS: Readonly<Record<string, Case>> = {
     call: (roles) => roles.undoDemote(),
     message: "the demotion of term 1 cannot be undone: the current term is 2",
   },
+  "undo a demotion in a term that another pooler is known to lead": {
+    isStandby: false,
+    given: async (site) => {
+      await demoted(site);
+      await site.roles.demote({ term: 2n });
+      await site.fixture.manager.consensus.setTerm({ ...NO_TERM, number: 2n, leader: OTHER });
+    },
+    call: (roles) => roles.undoDemote(),
+    message:
+      "the demotion cannot be undone: zone1/b leads term 2: another pooler is promoted in a newer one",
+  },
+  "undo a demotion in a term that another pooler has claimed the shard in": {
+    isStandby: false,
+    given: async (site) => {
+      await demoted(site);
+      await site.fixture.until(({ topology }) => topology.shardPrimary === undefined);
+      await ledBy(site, 1n);
+    },
+    call: (roles) => roles.undoDemote(),
+    message: `the demotion cannot be undone: ${LED_BY_OTHER}`,
+  },
+  "explain the undoing of a demotion in a term that another pooler has claimed the shard in": {
+    isStandby: false,
+    given: async (site) => {
+      await demoted(site);
+      await site.fixture.until(({ topology }) => topology.shardPrimary === undefined);
+      await ledBy(site, 1n);
+    },
+    call: (roles) => roles.undoDemote({ explain: true }),
+    message: `the demotion cannot be undone: ${LED_BY_OTHER}`,
+  },
   "undo the demotion of a server that follows another one": {
     isStandby: false,
     given: async (site) => {
@@ -222,6 +295,8 @@ test("a demotion is not undone while another server has the shard", async () => 
   await demoted(site);
   await using elsewhere = await temporaryDir();
   await using rival = await RoleSite.open(elsewhere.path, { servers, name: "b" });
+  await rival.fixture.until(({ notReadyCode }) => notReadyCode === "SECOND_PRIMARY");
+  await rival.fixture.manager.consensus.setTerm({ ...NO_TERM, number: 2n, leader: OTHER });
   await rival.fixture.untilReady();
   await site.fixture.until(({ topology }) => topology.shardPrimary?.pooler.name === "b");
   await expect(site.roles.undoDemote()).rejects.toMatchObject({

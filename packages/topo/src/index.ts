@@ -33,7 +33,7 @@ export type {
 } from "./records.ts";
 export { lsnText, parseLsn } from "./shard-cluster.ts";
 export type { ShardCluster, TimelineEnd } from "./shard-cluster.ts";
-export type { ShardName, ShardPrimary, ShardState } from "./shard-primary.ts";
+export type { ShardName, ShardPrimary, ShardState, ShardTerm } from "./shard-primary.ts";
 export type { Session, SessionOptions } from "./session.ts";
 export { Topology, ensureCell } from "./topology.ts";
 export type { EnsuredCell, TopologyOptions } from "./topology.ts";

@@ -15,6 +15,17 @@ export interface ShardState {
   readonly primary: ShardPrimary | undefined;
   /** `undefined` where no primary has told it yet. */
   readonly cluster: ShardCluster | undefined;
+  /** `undefined` where nobody has claimed the shard in a term yet. */
+  readonly term: ShardTerm | undefined;
+}
+
+/**
+ * The highest term in which a shard was claimed, and by which pooler. It outlives the claim: a term has one
+ * leader, and one of an earlier term takes no writes any more.
+ */
+export interface ShardTerm {
+  readonly number: bigint;
+  readonly leader: { readonly cell: string; readonly name: string };
 }
 
 /**
@@ -40,11 +51,12 @@ export function shardSegment({ database, tableGroup, shard }: ShardName): string
     .join(",");
 }
 
-export function encodeShardState({ primary, cluster }: ShardState): Uint8Array {
+export function encodeShardState({ primary, cluster, term }: ShardState): Uint8Array {
   return Buffer.from(
     JSON.stringify({
       ...(primary && { ...primary, since: primary.since.toISOString() }),
       ...(cluster && { cluster: clusterFields(cluster) }),
+      ...(term && { term: { ...term, number: String(term.number) } }),
     }),
   );
 }
@@ -52,18 +64,28 @@ export function encodeShardState({ primary, cluster }: ShardState): Uint8Array {
 /** Throws for bytes that are none. */
 export function decodeShardState(bytes: Uint8Array): ShardState {
   const content: unknown = JSON.parse(Buffer.from(bytes).toString());
-  const { pooler, cluster, ...primary } = fields(content);
+  const { pooler, cluster, term, ...primary } = fields(content);
   return {
     primary: pooler === undefined ? undefined : readPrimary({ pooler, ...primary }),
     cluster: cluster === undefined ? undefined : readCluster(cluster),
+    term: term === undefined ? undefined : readTerm(term),
   };
+}
+
+function readTerm(value: unknown): ShardTerm {
+  const { number, leader } = fields(value);
+  return { number: BigInt(text(number)), leader: readPooler(leader) };
+}
+
+function readPooler(value: unknown): ShardTerm["leader"] {
+  const { cell, name } = fields(value);
+  return { cell: text(cell), name: text(name) };
 }
 
 function readPrimary(content: Readonly<Record<string, unknown>>): ShardPrimary {
   const { pooler, address, server, place, since } = content;
-  const { cell, name } = fields(pooler);
   return {
-    pooler: { cell: text(cell), name: text(name) },
+    pooler: readPooler(pooler),
     address: text(address),
     server: text(server),
     place: place === undefined ? "" : text(place),

@@ -13,6 +13,8 @@ export interface TermOptions extends ClientOptions, ExplainOptions {
   readonly set?: bigint;
   /** Who leads it. */
   readonly leader?: PoolerName;
+  /** Why it is to be set as it is given, a lower one too; "" where it is not. */
+  readonly force: string;
 }
 
 export interface RoleOptions extends ClientOptions, ExplainOptions {}
@@ -67,12 +69,19 @@ type Exit = (code: number) => void;
 /** Declares the commands about terms and roles with their help and flags. */
 export function addPromotionCommands(ctl: Command, actions: PromotionActions, exit: Exit): void {
   role(ctl, "term", "Print the term that the pooler has promised to coordinators, or set it.")
-    .addOption(new Option("--set <number>", "set the term, lower ones too").argParser(termNumber))
+    .addOption(
+      new Option("--set <number>", "set the term; a lower one needs --force").argParser(termNumber),
+    )
     .addOption(
       new Option(
         "--leader <cell/name>",
         "with --set: the pooler that leads it; if this is left out nobody does, except that a primary leads its first term",
       ).argParser(poolerName),
+    )
+    .option(
+      "--force <reason>",
+      "with --set: take the term as it is given, whatever is known, and why, for the log",
+      "",
     )
     .action(async (options: TermOptions) => exit(await actions.term(options)));
   addRoleCommands(ctl, actions, exit);

@@ -52,6 +52,7 @@ const SHARD: TopoRecord = {
       timeline: 2,
       history: [{ timeline: 1, end: 0x1_03000060n }],
     },
+    term: { number: 5n, leader: { cell: "zone1", name: "a" } },
   },
 };
 
@@ -94,11 +95,14 @@ test("the state of a shard is told field by field, positions as PostgreSQL write
     ["cluster.timeline", "2"],
     ["cluster.history.0.timeline", "1"],
     ["cluster.history.0.end", "1/3000060"],
+    ["term.number", "5"],
+    ["term.leader.cell", "zone1"],
+    ["term.leader.name", "a"],
   ]);
   expect(recordSummary(SHARD)).toBe(
-    "primary zone1/a at db1:15270 since 2026-11-23 10:00:00Z, cluster 7481234567890123456 on timeline 2",
+    "primary zone1/a at db1:15270 since 2026-11-23 10:00:00Z, term 5, cluster 7481234567890123456 on timeline 2",
   );
-  const empty = { ...SHARD, record: { primary: undefined, cluster: undefined } };
+  const empty = { ...SHARD, record: { primary: undefined, cluster: undefined, term: undefined } };
   expect(recordSummary(empty)).toBe("no primary");
   expect(recordFields(empty)).toEqual([]);
 });

@@ -80,7 +80,7 @@ function contentJson(entry: TopoRecord): unknown {
   }
 }
 
-function shardJson({ primary, cluster }: ShardState): unknown {
+function shardJson({ primary, cluster, term }: ShardState): unknown {
   return {
     primary: primary && { ...primary, since: primary.since.toISOString() },
     cluster: cluster && {
@@ -88,6 +88,7 @@ function shardJson({ primary, cluster }: ShardState): unknown {
       timeline: cluster.timeline,
       history: cluster.history?.map(({ timeline, end }) => ({ timeline, end: lsnText(end) })),
     },
+    term: term && { ...term, number: String(term.number) },
   };
 }
 

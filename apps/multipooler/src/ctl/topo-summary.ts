@@ -21,10 +21,14 @@ export function recordSummary(entry: TopoRecord): string {
         .filter((part) => part !== "")
         .join(", ");
     case "shard": {
-      const { primary, address, since, cluster, timeline } = shardWords(entry.record);
-      const claim =
-        primary === "" ? "no primary" : `primary ${primary} at ${address} since ${since}`;
-      return cluster === "" ? claim : `${claim}, cluster ${cluster} on timeline ${timeline}`;
+      const { primary, address, since, term, cluster, timeline } = shardWords(entry.record);
+      return [
+        primary === "" ? "no primary" : `primary ${primary} at ${address} since ${since}`,
+        term === "" ? "" : `term ${term}`,
+        cluster === "" ? "" : `cluster ${cluster} on timeline ${timeline}`,
+      ]
+        .filter((part) => part !== "")
+        .join(", ");
     }
     case "pooler": {
       const { type, serving, lifecycle, address, shard } = poolerWords(entry);
@@ -42,7 +46,7 @@ export function cellSummary(cell: Cell): string {
 export const summaryColumns: Readonly<Record<TopoKind, readonly Column[]>> = {
   cell: columns("name", "root", "servers"),
   database: columns("name", "cells", "backups"),
-  shard: columns("name", "primary", "address", "since", "cluster", "timeline"),
+  shard: columns("name", "primary", "address", "since", "term", "cluster", "timeline"),
   pooler: columns("name", "type", "serving", "lifecycle", "since", "address", "shard"),
 };
 
@@ -55,8 +59,8 @@ export function summaryRow(entry: TopoRecord): readonly string[] {
     case "database":
       return [name, cells(entry.record), backups(entry.record.backupLocation)];
     case "shard": {
-      const { primary, address, since, cluster, timeline } = shardWords(entry.record);
-      return [name, primary, address, since, cluster, timeline];
+      const { primary, address, since, term, cluster, timeline } = shardWords(entry.record);
+      return [name, primary, address, since, term, cluster, timeline];
     }
     case "pooler": {
       const { type, serving, lifecycle, since, address, shard } = poolerWords(entry);
@@ -94,16 +98,18 @@ interface ShardWords {
   readonly primary: string;
   readonly address: string;
   readonly since: string;
+  readonly term: string;
   readonly cluster: string;
   readonly timeline: string;
 }
 
 /** Empty where nobody has said it. */
-function shardWords({ primary, cluster }: ShardState): ShardWords {
+function shardWords({ primary, cluster, term }: ShardState): ShardWords {
   return {
     primary: primary === undefined ? "" : `${primary.pooler.cell}/${primary.pooler.name}`,
     address: primary?.address ?? "",
     since: primary === undefined ? "" : shortTime(primary.since),
+    term: term === undefined ? "" : String(term.number),
     cluster: cluster === undefined ? "" : String(cluster.systemIdentifier),
     timeline: cluster === undefined ? "" : String(cluster.timeline),
   };

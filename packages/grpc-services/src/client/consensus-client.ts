@@ -23,7 +23,7 @@ export type CanReachPrimaryInput = Parameters<typeof CanReachPrimaryRequest.from
 
 /** What coordinators agree on terms with. Each call rejects with a `GrpcStatusError` and nothing else. */
 export interface ConsensusClient {
-  /** Sets the term as it is given. */
+  /** Sets the term, a lower one with a reason only. */
   setTerm(request: SetTermInput, options?: RequestOptions): Promise<SetTermResponse>;
   /** Asks for a vote. */
   beginTerm(request: BeginTermInput, options?: RequestOptions): Promise<BeginTermResponse>;

@@ -22,9 +22,10 @@ export function bindConsensusService({ manager }: ConsensusServiceOptions): Boun
     ...manager.status().pooler,
   });
   return bindService(MultiPoolerConsensusDefinition, [
-    unary(methods.setTerm, async ({ term }, { signal }) => ({
-      term: termMessage(await consensus.setTerm(termOf(term), { signal })),
-    })),
+    unary(methods.setTerm, async ({ term, forceReason }, { signal }) => {
+      const force = forceReason === "" ? undefined : forceReason;
+      return { term: termMessage(await consensus.setTerm(termOf(term), { force, signal })) };
+    }),
     unary(methods.beginTerm, async ({ term, candidateId }, { signal }) => {
       const candidate = componentOf("candidate_id", candidateId);
       const vote = await consensus.beginTerm({ term, candidate }, { signal });

@@ -71,6 +71,12 @@ export class ActionJournal {
       : `${entry.action} of ${entry.startedAt.toISOString()} is not complete; repeat it if it does not run`;
   }
 
+  /** Whether a change to a primary was begun and is not complete. */
+  get isPromoting(): boolean {
+    const entry = this.#entry;
+    return entry !== undefined && !entry.isDone && entry.action !== "Demote";
+  }
+
   /** Reads what an earlier run left. Rejects with RECORD_FILE_INVALID, naming the file. */
   async load(): Promise<void> {
     const content = await this.#file?.read();
@@ -107,8 +113,17 @@ export class ActionJournal {
     this.#become(entry);
   }
 
-  /** Forgets the entry: nothing was changed, or nothing can be undone any more. */
+  /** Forgets the entry: nothing can be undone any more. */
   async clear(lease: ActionLease): Promise<void> {
+    await this.restore(lease, undefined);
+  }
+
+  /** Goes back to the entry before: nothing was changed since. */
+  async restore(lease: ActionLease, entry: JournalEntry | undefined): Promise<void> {
+    if (entry !== undefined) {
+      await this.write(lease, entry);
+      return;
+    }
     lease.requireHeld();
     await this.#file?.write({});
     this.#become(undefined);

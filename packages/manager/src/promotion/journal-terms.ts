@@ -75,3 +75,14 @@ export function detailsOf(
       return { ...before };
   }
 }
+
+/**
+ * What the journal goes back to where a change to a primary is given up in front of a standby: a demotion
+ * whose undoing or promotion was begun is there still, and a promotion of its own kind is over.
+ */
+export function settledEntry(entry: JournalEntry | undefined): JournalEntry | undefined {
+  if (entry === undefined || entry.isDone || entry.action === "Demote") {
+    return entry;
+  }
+  return entry.action === "UndoDemote" ? { ...entry, action: "Demote", isDone: true } : undefined;
+}

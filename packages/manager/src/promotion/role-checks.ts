@@ -4,8 +4,8 @@ import { requireType } from "../actions/guardrails.ts";
 import type { Logger } from "../logger.ts";
 import { ManagerError, ManagerErrorCode } from "../manager-error.ts";
 import { applicationName } from "../record/application-name.ts";
+import type { ClaimRight } from "../record/claim-right.ts";
 import { PoolerType } from "../record/pooler-type.ts";
-import type { ComponentId } from "../terms/consensus-term.ts";
 import type { ServerPosition, SynchronousReplication } from "../replication/replication-control.ts";
 import type { JournalEntry } from "./action-journal.ts";
 import type { PromoteRequest } from "./role-request.ts";
@@ -19,8 +19,6 @@ export interface RoleFacts<Position = ServerPosition> {
   readonly isPending: boolean;
   /** Whether the pooler is known not to lead its term. */
   readonly isSuperseded: boolean;
-  /** Who else is known to lead it. */
-  readonly otherLeader: ComponentId | undefined;
   /** For whom a primary waits; `undefined` for nobody, and on a standby. */
   readonly synchronous: SynchronousReplication | undefined;
 }
@@ -41,6 +39,7 @@ export function isDemoted(facts: RoleFacts<ServerPosition | undefined>): boolean
 interface Candidate {
   readonly serviceId: string;
   readonly subject: RoleSubject;
+  readonly right: ClaimRight;
   readonly logger: Logger;
 }
 
@@ -48,15 +47,13 @@ interface Candidate {
 export async function checkPromotable(
   facts: RoleFacts,
   { synchronous, expectedLsn, force }: PromoteRequest,
-  { serviceId, subject, logger, signal }: CallOptions & Candidate,
+  { serviceId, subject, right, logger, signal }: CallOptions & Candidate,
 ): Promise<void> {
-  const { type, position, isPending, otherLeader } = facts;
+  const { type, position, isPending } = facts;
   const isForced = force !== undefined;
-  if (otherLeader !== undefined && !isForced) {
-    throw refused(
-      `${otherLeader.cell}/${otherLeader.name} leads this term: ` +
-        "a node is promoted in a term that it was recruited for",
-    );
+  const superseded = right.superseded();
+  if (superseded !== undefined) {
+    throw refused(superseded);
   }
   if (type === PoolerType.Drained) {
     requireType(PoolerType.Replica, { type, serviceId });
@@ -83,6 +80,18 @@ export async function checkPromotable(
   }
 }
 
+/** Rejects with FAILED_PRECONDITION where the topology says that the pooler may not claim the shard. */
+export async function checkShard(
+  subject: RoleSubject,
+  right: ClaimRight,
+  options: CallOptions,
+): Promise<void> {
+  const refusal = await subject.whyNotTake(right, options);
+  if (refusal !== undefined) {
+    throw refused(refusal);
+  }
+}
+
 /** Throws FAILED_PRECONDITION where the pooler is not a primary. */
 export function checkDemotable(
   { type, position, isPending }: RoleFacts<ServerPosition | undefined>,
@@ -99,10 +108,11 @@ export function checkDemotable(
 
 /** Rejects with FAILED_PRECONDITION where there is no demotion that can be undone. */
 export async function checkUndoable(
-  { position }: RoleFacts,
+  { position, isPending }: RoleFacts,
   demotion: JournalEntry | undefined,
-  { subject, term, signal }: CallOptions & { readonly subject: RoleSubject; readonly term: bigint },
+  { subject, right, signal }: CallOptions & Pick<Candidate, "subject" | "right">,
 ): Promise<void> {
+  const { term } = right;
   if (demotion === undefined || demotion.action === "Promote") {
     throw refused("there is no demotion to undo");
   }
@@ -111,9 +121,11 @@ export async function checkUndoable(
       `the demotion of term ${demotion.term} cannot be undone: the current term is ${term}`,
     );
   }
-  const { rival } = subject;
-  if (rival !== undefined) {
-    throw refused(`the demotion cannot be undone: ${rival}`);
+  // One that was begun is given up by its first step, which takes it back.
+  const refusal =
+    right.superseded() ?? (isPending ? undefined : await subject.whyNotTake(right, { signal }));
+  if (refusal !== undefined) {
+    throw refused(`the demotion cannot be undone: ${refusal}`);
   }
   if (position.inRecovery) {
     const { primaryConnInfo } = await subject.replication.replicationStatus({ signal });

@@ -1,3 +1,4 @@
+import { checkForce } from "../actions/force-reason.ts";
 import { ManagerError, ManagerErrorCode } from "../manager-error.ts";
 import { checkLsn } from "../replication/lsn.ts";
 import { checkSynchronous } from "../replication/synchronous-replication.ts";
@@ -26,7 +27,6 @@ export interface DemoteRequest extends RoleRequest {
 }
 
 const MAX_DRAIN_TIMEOUT_MS = 3_600_000;
-const MAX_REASON_BYTES = 1000;
 
 /** Throws INVALID_ARGUMENT, naming the field. */
 export function checkRequest(request: PromoteRequest & DemoteRequest): void {
@@ -40,13 +40,7 @@ export function checkRequest(request: PromoteRequest & DemoteRequest): void {
   if (!(drainTimeoutMs >= 0 && drainTimeoutMs <= MAX_DRAIN_TIMEOUT_MS)) {
     throw invalid(`drain_timeout is ${drainTimeoutMs} ms; it must be 0 to ${MAX_DRAIN_TIMEOUT_MS}`);
   }
-  const bytes = Buffer.byteLength(force ?? "");
-  if (
-    force !== undefined &&
-    (force.trim() === "" || bytes > MAX_REASON_BYTES || /\p{Cc}/u.test(force))
-  ) {
-    throw invalid(`force must be a reason, one line of 1 to ${MAX_REASON_BYTES} bytes`);
-  }
+  checkForce(force);
 }
 
 function invalid(message: string): ManagerError {

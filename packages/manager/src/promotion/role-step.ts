@@ -13,10 +13,12 @@ export interface RoleStepPlan {
   readonly isNeeded: boolean;
 }
 
-/** A step. It may be repeated: where it was done already, it does nothing. */
-export interface RoleStep extends RoleStepPlan {
-  readonly run: () => Promise<void>;
-}
+/**
+ * A step. It may be repeated: where it was done already, it does nothing. One that is an `attempt` resolves
+ * with why the action must not go on, and has taken back then what can be.
+ */
+export type RoleStep = RoleStepPlan &
+  ({ readonly run: () => Promise<void> } | { readonly attempt: () => Promise<string | undefined> });
 
 /** The last step: what was begun is over, so that the role decides again what is served. */
 export function servingStep(finish: () => Promise<void>): RoleStep {
@@ -30,21 +32,36 @@ export function servingStep(finish: () => Promise<void>): RoleStep {
 
 /**
  * Runs the steps in their order, each whether it looks needed or not. Rejects with the error of the
- * step that failed, which it names; the action is to be repeated then.
+ * step that failed, which it names; the action is to be repeated then. Rejects with FAILED_PRECONDITION
+ * where a step finds that it must not go on.
  */
 export async function runSteps(
   action: RoleAction,
   steps: readonly RoleStep[],
   logger: Logger,
 ): Promise<void> {
-  for (const { name, run } of steps) {
+  for (const step of steps) {
+    const { name } = step;
     logger.info({ action, step: name }, `${action}: ${name}`);
+    let refusal: string | undefined;
     try {
-      await run();
+      refusal = await perform(step);
     } catch (error) {
       throw stepFault(action, name, error);
     }
+    if (refusal !== undefined) {
+      const message = `${action} was given up at "${name}": ${refusal}`;
+      throw new ManagerError(ManagerErrorCode.FailedPrecondition, message);
+    }
   }
+}
+
+async function perform(step: RoleStep): Promise<string | undefined> {
+  if ("attempt" in step) {
+    return await step.attempt();
+  }
+  await step.run();
+  return undefined;
 }
 
 /** The steps without what they run. */

@@ -3,6 +3,7 @@ import { Deadline, sleep } from "@multipooler/timing";
 import type { Clock } from "@multipooler/timing";
 import { messageOf } from "../error-message.ts";
 import { ManagerError, ManagerErrorCode } from "../manager-error.ts";
+import type { ClaimRight } from "../record/claim-right.ts";
 import type { Registration } from "../record/registration.ts";
 import type { PoolerType } from "../record/pooler-type.ts";
 import type { ReplicationControl, ServerPosition } from "../replication/replication-control.ts";
@@ -66,11 +67,6 @@ export class RoleSubject {
     }
   }
 
-  /** Why another server has the shard; `undefined` where none is known to. */
-  get rival(): string | undefined {
-    return this.#options.registration().rival()?.reason;
-  }
-
   /** Resolves with true when nothing is served any more, with false when the time is over before. */
   async untilIdle(ms: number): Promise<boolean> {
     return await this.#within(ms, "the drain", (signal) =>
@@ -132,20 +128,32 @@ export class RoleSubject {
     await this.#inTopology(signal, (registration, bound) => registration.changeType(type, bound));
   }
 
-  /** Claims the shard for this server, whoever has it. */
-  async takeShard(): Promise<void> {
-    await this.#inTopology(undefined, (registration, bound) => registration.takeShard(bound));
+  /**
+   * Claims the shard for this server. Resolves with why it may not, and then has changed nothing. Rejects with
+   * FAILED_PRECONDITION where the topology does not answer.
+   */
+  async takeShard(right: ClaimRight): Promise<string | undefined> {
+    return await this.#inTopology(undefined, async (registration, bound) => {
+      return (await registration.shard.claim(bound.signal, right))?.reason;
+    });
   }
 
-  async #inTopology(
+  /** What {@link takeShard} would resolve with now: asks the topology, and changes nothing. */
+  async whyNotTake(right: ClaimRight, { signal }: CallOptions = {}): Promise<string | undefined> {
+    return await this.#inTopology(signal, async (registration, bound) => {
+      return (await registration.shard.whyNot(right, bound.signal))?.reason;
+    });
+  }
+
+  async #inTopology<T>(
     signal: AbortSignal | undefined,
-    change: (registration: Registration, options: CallOptions) => Promise<void>,
-  ): Promise<void> {
+    ask: (registration: Registration, options: CallOptions) => Promise<T>,
+  ): Promise<T> {
     const { clock, registration } = this.#options;
     const what = "the topology's answer";
     using bound = new Deadline({ clock, ms: TOPOLOGY_TIMEOUT_MS, what, signal });
     try {
-      await change(registration(), { signal: bound.signal });
+      return await ask(registration(), { signal: bound.signal });
     } catch (error) {
       signal?.throwIfAborted();
       throw error instanceof ManagerError

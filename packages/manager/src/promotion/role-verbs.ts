@@ -3,18 +3,20 @@ import type { Clock } from "@multipooler/timing";
 import type { ActionLease, ActionLock } from "../actions/action-lock.ts";
 import type { Logger } from "../logger.ts";
 import { ManagerError, ManagerErrorCode } from "../manager-error.ts";
+import type { ClaimRight } from "../record/claim-right.ts";
 import { PoolerType } from "../record/pooler-type.ts";
 import type { ServerPosition } from "../replication/replication-control.ts";
 import type { TermRule } from "../terms/term-rules.ts";
 import type { Terms } from "../terms/terms.ts";
 import type { ActionJournal, RoleAction } from "./action-journal.ts";
 import { demotionSteps } from "./demotion.ts";
-import { beginAction, detailsOf, takeDemotionAlong } from "./journal-terms.ts";
+import { beginAction, detailsOf, settledEntry, takeDemotionAlong } from "./journal-terms.ts";
 import type { Beginning } from "./journal-terms.ts";
 import { promotionSteps, undoingSteps } from "./promotion.ts";
 import {
   checkDemotable,
   checkPromotable,
+  checkShard,
   checkUndoable,
   isDemoted,
   isPromoted,
@@ -67,16 +69,21 @@ export class RoleVerbs {
       await this.#requireTerm("exactly", request);
       const { serviceId, subject, journal, terms, logger } = this.#options;
       const { position } = facts;
-      await checkPromotable(facts, request, { ...options, serviceId, subject, logger });
+      const { force, explain = false } = request;
+      const right = this.#right(force === undefined ? "earlier terms" : "anybody");
+      await checkPromotable(facts, request, { ...options, serviceId, subject, right, logger });
       if (isPromoted(facts, request)) {
         return { ...(await this.#done([], position, PoolerType.Primary)), wasAlready: true };
       }
-      const { explain = false } = request;
       const synchronous =
         request.synchronous ?? detailsOf("Promote", facts, journal.entry).synchronous;
-      const promotion = { subject, journal, terms, synchronous, position };
+      const before = settledEntry(journal.entry);
+      const promotion = { subject, journal, terms, right, before, synchronous, position };
       const steps = promotionSteps(promotion, lease);
       subject.requireTopology();
+      if (!facts.isPending) {
+        await checkShard(subject, right, options);
+      }
       if (explain) {
         return this.#planned(steps, position);
       }
@@ -122,12 +129,14 @@ export class RoleVerbs {
         const result = await this.#done([], facts.position, PoolerType.Primary);
         return { ...result, wasAlready: true };
       }
-      const current = terms.current.number;
-      await checkUndoable(facts, journal.entry, { ...options, subject, term: current });
+      const right = this.#right("nobody");
+      subject.requireTopology();
+      await checkUndoable(facts, journal.entry, { ...options, subject, right });
       const { synchronous } = journal.entry ?? {};
       const { position } = facts;
-      const steps = undoingSteps({ subject, journal, terms, synchronous, position }, lease);
-      subject.requireTopology();
+      const before = settledEntry(journal.entry);
+      const undoing = { subject, journal, terms, right, before, synchronous, position };
+      const steps = undoingSteps(undoing, lease);
       if (explain) {
         return this.#planned(steps, position);
       }
@@ -200,6 +209,14 @@ export class RoleVerbs {
     await runSteps(action, steps, this.#options.logger);
   }
 
+  /** That of the term which holds now. One that is forced asks nobody. */
+  #right(from: ClaimRight["from"]): ClaimRight {
+    const { terms } = this.#options;
+    const term = terms.current.number;
+    const isForced = from === "anybody";
+    return { term, from, superseded: () => (isForced ? undefined : terms.whyNotLead(term)) };
+  }
+
   async #facts({ signal }: CallOptions): Promise<RoleFacts> {
     const { subject, journal, terms } = this.#options;
     const { replication, type } = subject;
@@ -212,7 +229,6 @@ export class RoleVerbs {
       position,
       isPending: journal.pending !== undefined,
       isSuperseded: terms.facts?.superseded !== undefined,
-      otherLeader: terms.otherLeader,
       synchronous,
     };
   }
@@ -227,7 +243,7 @@ export class RoleVerbs {
       if (journal.pending === undefined) {
         throw error;
       }
-      const nothing = { position: undefined, synchronous: undefined, otherLeader: undefined };
+      const nothing = { position: undefined, synchronous: undefined };
       return { ...nothing, isSuperseded: true, type: subject.type, isPending: true };
     }
   }

@@ -138,7 +138,9 @@ export class Newcomer {
     this.#hasClaim = await shard.claimAsFirst(isFirst, signal);
     if (!this.#hasClaim) {
       this.#complain(
-        why ?? (shard.fault() ?? shard.refusal())?.reason ?? "its shard has a primary",
+        why ??
+          (shard.fault() ?? shard.refusal())?.reason ??
+          "its shard has a primary, or a term that this pooler does not lead",
       );
       return;
     }

@@ -1,6 +1,7 @@
 import { TopoErrorCode, interruption, isTopoError } from "@multipooler/topo";
 import type { PoolerOwner, TopoError } from "@multipooler/topo";
 import { ManagerError, ManagerErrorCode } from "../manager-error.ts";
+import type { TopologyStatus } from "../manager-status.ts";
 import type { PoolerType } from "./pooler-type.ts";
 
 /** How it stands between a pooler and its record. A snapshot: reading it never waits. */
@@ -134,4 +135,18 @@ function sameStatus(a: PublisherStatus, b: PublisherStatus): boolean {
     a.lastError === b.lastError &&
     a.lastPublishedAt === b.lastPublishedAt
   );
+}
+
+/** Where a type is from, as a status says it. */
+export function sourceOf(
+  source: "topology" | "remembered" | undefined,
+): TopologyStatus["typeSource"] {
+  switch (source) {
+    case "topology":
+      return "topology";
+    case "remembered":
+      return "local memory";
+    case undefined:
+      return "none";
+  }
 }

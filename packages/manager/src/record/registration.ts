@@ -19,12 +19,14 @@ import { recordId } from "./pooler-record.ts";
 import { Newcomer } from "./newcomer.ts";
 import { PoolerPublisher } from "./pooler-publisher.ts";
 import { PoolerType } from "./pooler-type.ts";
+import { claimFault } from "./claim-right.ts";
 import { ShardClaim } from "./shard-claim.ts";
-import { isRefusal } from "./publisher-status.ts";
+import { isRefusal, sourceOf } from "./publisher-status.ts";
 import type { PublisherStatus } from "./publisher-status.ts";
 import { NotReadyCode } from "../serving/not-ready.ts";
 import type { NotReady } from "../serving/not-ready.ts";
 import type { ServingAnnouncement } from "../serving/serving-steps.ts";
+import type { TermFacts } from "../serving/serving-target.ts";
 import type { TypeMemory } from "./type-memory.ts";
 
 export interface RegistrationOptions {
@@ -38,6 +40,10 @@ export interface RegistrationOptions {
   readonly health: () => DatabaseHealth;
   /** Whether the pooler takes writes now. */
   readonly isPrimary: () => boolean;
+  /** Whether a promotion was begun and is not complete: it keeps its claim of the shard. */
+  readonly isPromoting: () => boolean;
+  /** `undefined` where the pooler has none. */
+  readonly term: () => TermFacts | undefined;
   readonly clock: Clock;
   readonly random: () => number;
   readonly logger: Logger;
@@ -207,16 +213,17 @@ export class Registration {
   }
 
   /**
-   * Claims the shard for PRIMARY, and publishes the role of `target` while the pooler does not serve in it yet, and for PRIMARY waits
-   * until that is written. A topology that is away does not keep a pooler from the type that the
-   * topology itself gave it: then it goes on, if it had the shard before. Rejects with SECOND_PRIMARY
-   * where another server has it.
+   * Claims the shard in the term of `target`, and publishes the role while the pooler does not serve in it
+   * yet: for PRIMARY, and waits until that is written. A topology that is away does not keep a pooler from the
+   * type that the topology itself gave it: then it goes on, if it had the shard before, in that term. Rejects
+   * with SECOND_PRIMARY where another server has it, and with FAILED_PRECONDITION where something else is
+   * against it.
    */
   async claim(target: ServingTarget, { signal }: CallOptions = {}): Promise<void> {
     if (target.role !== PoolerRole.Primary) {
       return;
     }
-    await this.#claimShard(signal);
+    await this.#claimShard(target.term?.coordinatorTerm ?? 0n, signal);
     this.#announce({ type: "claiming", target });
     const { upToDate } = await this.#until(
       (status) => status.upToDate || !status.reachable,
@@ -246,9 +253,9 @@ export class Registration {
     );
   }
 
-  /** Claims the shard for this pooler's server, whoever has it: only for one made the primary. */
-  async takeShard({ signal }: CallOptions = {}): Promise<void> {
-    await this.#shard.claim(signal, { fromOthers: true });
+  /** The claim of the shard, for who makes the pooler its primary. */
+  get shard(): Pick<ShardClaim, "claim" | "whyNot"> {
+    return this.#shard;
   }
 
   /** Writes the last record and ends everything. Rejects where that write failed. Idempotent. */
@@ -297,27 +304,32 @@ export class Registration {
   }
 
   get #isCandidate(): boolean {
+    if (this.#options.isPromoting()) {
+      return true;
+    }
     const { type } = this.#publisher.status();
     const mayBe =
       type === undefined || type.value === PoolerType.Primary || this.#newcomer.isClaiming;
     return mayBe && this.#facts?.inRecovery !== true;
   }
 
-  async #claimShard(signal: AbortSignal | undefined): Promise<void> {
+  async #claimShard(term: bigint, signal: AbortSignal | undefined): Promise<void> {
     const { clock, logger } = this.#options;
     const what = "the topology's answer";
     using deadline = new Deadline({ clock, ms: TOPOLOGY_TIMEOUT_MS, what, signal });
+    let refusal: NotReady | undefined;
     try {
-      await this.#shard.claim(deadline.signal);
+      refusal = await this.#shard.claim(deadline.signal);
     } catch (error) {
       signal?.throwIfAborted();
       const isRemembered = this.#publisher.status().type?.source === "remembered";
-      const isRefused =
-        error instanceof ManagerError && error.code === ManagerErrorCode.SecondPrimary;
-      if (isRefused || !(isRemembered || this.#shard.isHeld)) {
+      if (!isRemembered && !this.#shard.isHeldIn(term)) {
         throw error;
       }
       logger.warn({ err: error }, "the topology cannot be asked for the primary of the shard");
+    }
+    if (refusal !== undefined) {
+      throw claimFault(refusal);
     }
   }
 
@@ -355,14 +367,3 @@ export class Registration {
 }
 
 const UNANSWERED = [TopoErrorCode.Unavailable, TopoErrorCode.Timeout] as const;
-
-function sourceOf(source: "topology" | "remembered" | undefined): TopologyStatus["typeSource"] {
-  switch (source) {
-    case "topology":
-      return "topology";
-    case "remembered":
-      return "local memory";
-    case undefined:
-      return "none";
-  }
-}

@@ -6,6 +6,7 @@ import { expect, test } from "vitest";
 import { RecordingLogger } from "../../test/recording-logger.ts";
 import { newRecord } from "./pooler-record.ts";
 import { START_STATE } from "./announcement.ts";
+import type { ClaimRight } from "./claim-right.ts";
 import { ShardClaim } from "./shard-claim.ts";
 
 const SHARD = { database: "app", tableGroup: "default", shard: "0-inf" };
@@ -42,6 +43,8 @@ class Pooler {
   server: string | undefined;
   isCandidate = true;
   isPrimary = false;
+  /** 0: it has none. */
+  term = 0n;
   readonly #name: string;
   #changed = Promise.withResolvers<void>();
 
@@ -61,6 +64,7 @@ class Pooler {
       remember: () => undefined,
       isCandidate: () => this.isCandidate,
       isPrimary: () => this.isPrimary,
+      term: () => (this.term === 0n ? undefined : { number: this.term, superseded: undefined }),
       clock: scene.clock,
       random: () => 0.5,
       logger: this.logger,
@@ -85,7 +89,10 @@ class Pooler {
 
   /** Serves as the primary, once it has the claim. */
   async serve(): Promise<void> {
-    await this.claim.claim(undefined);
+    const refusal = await this.claim.claim(undefined);
+    if (refusal !== undefined) {
+      throw new Error(refusal.reason);
+    }
     this.isPrimary = true;
   }
 
@@ -125,7 +132,7 @@ test("of two servers one gets the claim, and the other learns of it, with who ha
   const b = await scene.pooler("b", "server 2");
   const outcomes = await Promise.allSettled([a.serve(), b.serve()]);
   expect(outcomes.map(({ status }) => status).toSorted()).toEqual(["fulfilled", "rejected"]);
-  const [winner, loser] = a.claim.isHeld ? [a, b] : [b, a];
+  const [winner, loser] = a.claim.isHeldIn(0n) ? [a, b] : [b, a];
   expect(winner.refusal).toBeUndefined();
   expect(loser.claim.refusal()).toEqual({
     code: "SECOND_PRIMARY",
@@ -133,7 +140,7 @@ test("of two servers one gets the claim, and the other learns of it, with who ha
       /^the shard has a primary on another server, claimed by zone1\/[ab] at [ab]:1 since /,
     ),
   });
-  await expect(loser.serve()).rejects.toMatchObject({ code: "SECOND_PRIMARY" });
+  await expect(loser.serve()).rejects.toThrow("the shard has a primary on another server");
   expect(loser.logger.messages("warn")).toEqual([expect.stringMatching(/^takes no writes: /)]);
 });
 
@@ -162,7 +169,7 @@ test("a primary that has become a standby lets the next one", async () => {
   a.retire();
   await b.until(undefined, scene.clock);
   await b.serve();
-  expect(b.claim.isHeld).toBe(true);
+  expect(b.claim.isHeldIn(0n)).toBe(true);
 });
 
 test("a primary that has ended keeps its claim, until somebody takes the type from it", async () => {
@@ -188,12 +195,12 @@ test("a claim that is gone is written again by its primary, and nobody is faster
   await a.serve();
   await b.until("SECOND_PRIMARY");
   await b.topology.global.primaries.delete(SHARD);
-  await expect(b.serve()).rejects.toMatchObject({ code: "SECOND_PRIMARY" });
+  await expect(b.serve()).rejects.toThrow("the shard has a primary on another server");
   const { primaries } = b.topology.global;
   await expect.poll(async () => (await primaries.list()).records.length).toBe(1);
-  await expect(b.serve()).rejects.toMatchObject({ code: "SECOND_PRIMARY" });
+  await expect(b.serve()).rejects.toThrow("the shard has a primary on another server");
   await scene.clock.advance(10_000);
-  expect([a.claim.isHeld, a.refusal, b.refusal]).toEqual([true, undefined, "SECOND_PRIMARY"]);
+  expect([a.claim.isHeldIn(0n), a.refusal, b.refusal]).toEqual([true, undefined, "SECOND_PRIMARY"]);
 });
 
 test("a primary whose claim another one has is refused at once", async () => {
@@ -206,5 +213,102 @@ test("a primary whose claim another one has is refused at once", async () => {
   const primary = { ...record.primary, pooler: { cell: CELL, name: "b" }, server: "server 2" };
   await primaries.update(SHARD, () => ({ ...record, primary }));
   await a.until("SECOND_PRIMARY");
-  expect(a.claim.isHeld).toBe(false);
+  expect(a.claim.isHeldIn(0n)).toBe(false);
+});
+
+/** What a promotion claims the shard with. */
+function promotion(term: bigint, from: ClaimRight["from"] = "earlier terms"): ClaimRight {
+  return { term, from, superseded: () => undefined };
+}
+
+const LED_BY_A =
+  "zone1/a has led the shard in term 2: another pooler is promoted in a newer one " +
+  '("multipooler ctl term --set 3", and "ctl promote")';
+
+test.each([
+  ["nobody", 3n, expect.stringContaining("claimed by zone1/a")],
+  ["earlier terms", 1n, LED_BY_A],
+  ["earlier terms", 2n, LED_BY_A],
+  ["earlier terms", 3n, undefined],
+  ["anybody", 0n, undefined],
+  ["anybody", 2n, undefined],
+] as const)(
+  "a claim that takes from %s in term %s from the primary of term 2 is judged",
+  async (from, term, reason) => {
+    await using scene = new Scene();
+    const a = await scene.pooler("a", "server 1");
+    const b = await scene.pooler("b", "server 2");
+    a.term = 2n;
+    await a.serve();
+    const right = promotion(term, from);
+    expect((await b.claim.whyNot(right, undefined))?.reason).toEqual(reason);
+    expect((await b.claim.claim(undefined, right))?.reason).toEqual(reason);
+    expect(b.claim.isHeldIn(2n)).toBe(reason === undefined);
+    // Who was made the primary by force is so in the term that it was taken in.
+    const again = await a.claim.whyNot(promotion(2n), undefined);
+    expect(again === undefined).toBe(reason !== undefined);
+  },
+);
+
+test("the term of a shard outlives the claim, and one that is not newer finds no vacancy", async () => {
+  await using scene = new Scene();
+  const a = await scene.pooler("a", "server 1");
+  const b = await scene.pooler("b", "server 2");
+  a.term = 2n;
+  await a.serve();
+  a.retire();
+  const { primaries } = a.topology.global;
+  const state = async (): Promise<unknown> => (await primaries.get(SHARD)).record;
+  const term = { number: 2n, leader: { cell: CELL, name: "a" } };
+  await expect.poll(state).toMatchObject({ primary: undefined, term });
+  for (b.term of [0n, 1n, 2n]) {
+    await expect(b.serve()).rejects.toThrow(LED_BY_A);
+    expect(b.claim.refusal()).toEqual({ code: "SECOND_PRIMARY", reason: LED_BY_A });
+  }
+  // The same pooler may have it again.
+  a.isCandidate = true;
+  await a.serve();
+  a.retire();
+  await expect.poll(state).toMatchObject({ primary: undefined });
+  b.term = 3n;
+  expect(b.claim.refusal()).toBeUndefined();
+  await b.serve();
+  expect(await state()).toMatchObject({ term: { number: 3n, leader: { name: "b" } } });
+});
+
+test("a claim goes along to the newer term of its pooler, and never back", async () => {
+  await using scene = new Scene();
+  const a = await scene.pooler("a", "server 1");
+  await a.serve();
+  const termOf = async (): Promise<bigint | undefined> =>
+    (await a.topology.global.primaries.get(SHARD)).record.term?.number;
+  expect(await termOf()).toBeUndefined();
+  a.term = 4n;
+  a.claim.reconsider();
+  await expect.poll(termOf).toBe(4n);
+  expect(a.claim.isHeldIn(5n)).toBe(false);
+  a.term = 3n;
+  await a.serve();
+  expect(await termOf()).toBe(4n);
+});
+
+test("a pooler that is superseded while it claims the shard claims nothing", async () => {
+  await using scene = new Scene();
+  const a = await scene.pooler("a", "server 1");
+  const right = { ...promotion(2n), superseded: () => "term 3 is known" };
+  expect(await a.claim.claim(undefined, right)).toEqual({
+    code: "WRITES_REFUSED",
+    reason: "term 3 is known",
+  });
+  expect((await a.topology.global.primaries.list()).records).toEqual([]);
+});
+
+test("of two candidates of a term one gets the claim, in whichever order they write", async () => {
+  await using scene = new Scene();
+  const a = await scene.pooler("a", "server 1");
+  const b = await scene.pooler("b", "server 2");
+  const refusals = await Promise.all(
+    [a, b].map(({ claim }) => claim.claim(undefined, promotion(2n))),
+  );
+  expect(refusals.filter((refusal) => refusal === undefined)).toHaveLength(1);
 });

@@ -10,23 +10,22 @@ import type {
 import type { DatabaseFacts } from "../database/managed-database.ts";
 import { FailureLog } from "../failure-log.ts";
 import type { Logger } from "../logger.ts";
-import { ManagerError, ManagerErrorCode } from "../manager-error.ts";
 import type { PoolerDescription } from "../manager-options.ts";
 import type { NotReady } from "../serving/not-ready.ts";
+import type { TermFacts } from "../serving/serving-target.ts";
+import type { ClaimRight } from "./claim-right.ts";
 import { ClusterCheck } from "./cluster-check.ts";
 import { follow } from "./follow.ts";
 import { Rival, hasOwner } from "./rival.ts";
 import { ShardClaimant } from "./shard-claimant.ts";
 import { ShardRecord } from "./shard-record.ts";
-import { refusalOf } from "./shard-standing.ts";
-import type { FoundClaim, Standing } from "./shard-standing.ts";
+import type { FoundClaim } from "./shard-standing.ts";
+import { ShardView } from "./shard-view.ts";
 
 /** How long one look at the record, or one write, may take. */
 const ACCESS_TIMEOUT_MS = 5_000;
 /** How often a second primary looks whether the first one has given up. */
 const RIVAL_MS = 2_000;
-/** How long a record that another pooler had is left to that one when it is gone. */
-const VACANCY_MS = 3_000;
 
 export interface ShardClaimOptions {
   readonly topology: TopoStore;
@@ -41,6 +40,8 @@ export interface ShardClaimOptions {
   readonly isCandidate: () => boolean;
   /** Whether it takes writes now. */
   readonly isPrimary: () => boolean;
+  /** `undefined` where it has none. */
+  readonly term: () => TermFacts | undefined;
   readonly clock: Clock;
   readonly random: () => number;
   readonly logger: Logger;
@@ -64,7 +65,7 @@ export class ShardClaim {
   readonly #check: ClusterCheck;
   readonly #claimant: ShardClaimant;
   readonly #rival: Rival;
-  #standing: Standing = { name: "unknown" };
+  readonly #view: ShardView;
   #following: Promise<void> | undefined;
 
   constructor(options: ShardClaimOptions) {
@@ -76,6 +77,14 @@ export class ShardClaim {
       topology,
       isOwnServer: (primary) => this.#claimant.isAtSamePlace(primary, this.#check.cluster),
       clock,
+    });
+    this.#view = new ShardView({
+      ...options,
+      shard: pooler.shard,
+      claimant: this.#claimant,
+      ownRight: () => this.#ownRight,
+      learn: (cluster) => this.#check.learn(cluster),
+      forget: () => this.#rival.forget(),
     });
     this.#record = new ShardRecord({ topology, shard: pooler.shard });
     this.#task = new PeriodicTask({ clock, run: (signal) => this.#look(signal) });
@@ -104,19 +113,20 @@ export class ShardClaim {
     await Promise.all([this.#task.close(), this.#check.close(), this.#following]);
   }
 
-  /** Whether it is known that this pooler may take writes. */
-  get isHeld(): boolean {
-    return this.#standing.name === "held";
+  /** Whether it is known that this pooler may take writes in a term; 0 where it has none. */
+  isHeldIn(term: bigint): boolean {
+    const { standing, term: known } = this.#view;
+    return standing.name === "held" && (known?.number ?? 0n) >= term;
   }
 
   /** Who takes the writes, as the record said last. */
   get primary(): ShardPrimary | undefined {
-    return "found" in this.#standing ? this.#standing.found.primary : undefined;
+    return this.#view.primary;
   }
 
   /** Why the pooler must not take writes. */
   refusal(): NotReady | undefined {
-    return refusalOf(this.#standing);
+    return this.#view.refusal();
   }
 
   /** Why the server must not be served in any role: it does not have the data of the shard. */
@@ -127,40 +137,39 @@ export class ShardClaim {
   /** The server may be another one, or the wish: looks again. */
   reconsider(): void {
     this.#check.reconsider();
-    if ("found" in this.#standing) {
-      this.#judgeClaim(this.#standing.found);
-    }
+    this.#view.judgeAgain();
     this.#task.poke();
   }
 
   /**
-   * Claims the shard where nobody else has it, or from whoever has it. Rejects with SECOND_PRIMARY where somebody has, with
-   * FAILED_PRECONDITION where the server does not have the shard's data, and with the error of a
-   * store that does not answer.
+   * Claims the shard, by the right of the term that the pooler leads unless another one is named. Resolves
+   * with why it may not, and then has changed nothing. Rejects with the error of a store that does not answer.
    */
   async claim(
     signal: AbortSignal | undefined,
-    { fromOthers = false }: { readonly fromOthers?: boolean } = {},
-  ): Promise<void> {
+    right: ClaimRight = this.#ownRight,
+  ): Promise<NotReady | undefined> {
     for (;;) {
       signal?.throwIfAborted();
-      const found = await this.#record.read(signal);
-      this.#judge(found);
-      const refusal = this.refusal();
-      if (refusal !== undefined && !fromOthers) {
-        throw new ManagerError(ManagerErrorCode.SecondPrimary, refusal.reason);
+      const found = await this.#read(signal);
+      const refusal = this.#refusalTo(right);
+      if (refusal !== undefined) {
+        return refusal;
       }
-      const fault = this.fault();
-      if (fault !== undefined) {
-        throw new ManagerError(ManagerErrorCode.FailedPrecondition, fault.reason);
+      const isHeld = this.#view.standing.name === "held";
+      if (isHeld && found !== undefined && this.#claimant.isUpToDate(found.record, right)) {
+        return undefined;
       }
-      if (this.isHeld && found !== undefined && this.#claimant.isUpToDate(found.record)) {
-        return;
-      }
-      if (await this.#write(found, signal)) {
-        return;
+      if (await this.#write(found, right, signal)) {
+        return undefined;
       }
     }
+  }
+
+  /** What {@link claim} would resolve with now. */
+  async whyNot(right: ClaimRight, signal: AbortSignal | undefined): Promise<NotReady | undefined> {
+    await this.#read(signal);
+    return this.#refusalTo(right);
   }
 
   /**
@@ -169,10 +178,12 @@ export class ShardClaim {
    * that does not answer.
    */
   async claimAsFirst(isFirst: () => Promise<boolean>, signal: AbortSignal): Promise<boolean> {
-    const found = await this.#record.read(signal);
-    this.#judge(found);
-    const standing = this.#standing;
-    if (this.fault() !== undefined) {
+    const found = await this.#read(signal);
+    const standing = this.#view.standing;
+    const right = this.#ownRight;
+    const isRefused =
+      this.#view.refusalByTerm(right) !== undefined || right.superseded() !== undefined;
+    if (isRefused || this.fault() !== undefined) {
       return false;
     }
     switch (standing.name) {
@@ -182,26 +193,42 @@ export class ShardClaim {
       case "retired":
         return (
           (await this.#rival.isLeftBehind(standing.found.primary, signal)) &&
-          (await this.#write(found, signal))
+          (await this.#write(found, right, signal))
         );
       case "vacant":
-        return (await isFirst()) && (await this.#write(found, signal));
+        return (await isFirst()) && (await this.#write(found, right, signal));
       case "unknown":
       case "left":
         return false;
     }
   }
 
+  /** That of a pooler which leads its term, and takes the claim from nobody. */
+  get #ownRight(): ClaimRight {
+    const { term } = this.#options;
+    return { term: term()?.number ?? 0n, superseded: () => term()?.superseded, from: "nobody" };
+  }
+
+  #refusalTo(right: ClaimRight): NotReady | undefined {
+    return this.#view.refusalTo(right) ?? this.fault();
+  }
+
+  async #read(signal: AbortSignal | undefined): Promise<Versioned<ShardState> | undefined> {
+    const found = await this.#record.read(signal);
+    this.#view.judge(found);
+    return found;
+  }
+
   #observe(event: RecordEvent<ShardState>): void {
     switch (event.type) {
       case "snapshot":
-        this.#judge(event.entries.at(0));
+        this.#view.judge(event.entries.at(0));
         break;
       case "put":
-        this.#judge(event);
+        this.#view.judge(event);
         break;
       case "delete":
-        this.#judge(undefined);
+        this.#view.judge(undefined);
         break;
       case "invalid":
         this.#log.failed(event.error);
@@ -212,47 +239,6 @@ export class ShardClaim {
         break;
     }
     this.#task.poke();
-  }
-
-  #judge(found: Versioned<ShardState> | undefined): void {
-    this.#check.learn(found?.record.cluster);
-    const before = this.#standing;
-    const primary = found?.record.primary;
-    if (found === undefined && before.name === "taken") {
-      const vacantAt = this.#options.clock.monotonic() + VACANCY_MS;
-      this.#become({ name: "left", by: before.found.primary, vacantAt });
-    } else if (found !== undefined && primary !== undefined) {
-      this.#judgeClaim({ primary, version: found.version });
-    } else if (found !== undefined || before.name !== "left") {
-      this.#become({ name: "vacant" });
-    }
-  }
-
-  #judgeClaim(found: FoundClaim): void {
-    const before = this.#standing;
-    const isSame = "found" in before && before.found.version === found.version;
-    if (!isSame) {
-      this.#rival.forget();
-    }
-    if (this.#claimant.isOwn(found.primary)) {
-      this.#become({ name: "held", found });
-    } else if (!(isSame && before.name === "retired")) {
-      this.#become({ name: "taken", found });
-    }
-  }
-
-  #become(standing: Standing): void {
-    const before = { name: this.#standing.name, reason: this.refusal()?.reason };
-    this.#standing = standing;
-    const reason = this.refusal()?.reason;
-    if (reason === before.reason && standing.name === before.name) {
-      return;
-    }
-    const { logger, isCandidate, onChange } = this.#options;
-    if (reason !== undefined && reason !== before.reason && isCandidate()) {
-      logger.warn({ shard: this.#options.pooler.shard }, `takes no writes: ${reason}`);
-    }
-    onChange();
   }
 
   /** One turn of the task: resolves with the delay before the next. */
@@ -278,7 +264,7 @@ export class ShardClaim {
 
   async #act(signal: AbortSignal): Promise<number | undefined> {
     const { clock, isCandidate, isPrimary } = this.#options;
-    const standing = this.#standing;
+    const standing = this.#view.standing;
     switch (standing.name) {
       case "unknown":
       case "retired":
@@ -293,7 +279,7 @@ export class ShardClaim {
         if (restMs > 0) {
           return restMs;
         }
-        this.#become({ name: "vacant" });
+        this.#view.becomeVacant();
         return undefined;
       }
       case "held":
@@ -305,12 +291,9 @@ export class ShardClaim {
     }
   }
 
-  /** Takes note of a rival that has gone, unless another claim was read meanwhile. */
   async #lookAtRival(found: FoundClaim, signal: AbortSignal): Promise<number> {
-    const isGone = await this.#rival.isGone(found.primary, signal);
-    const standing = this.#standing;
-    if (isGone && standing.name === "taken" && standing.found.version === found.version) {
-      this.#become({ name: "retired", found });
+    if (await this.#rival.isGone(found.primary, signal)) {
+      this.#view.becomeRetired(found);
     }
     return RIVAL_MS;
   }
@@ -327,7 +310,7 @@ export class ShardClaim {
     if (!(await hasOwner(this.#options.topology, primary.pooler, signal))) {
       const found = await this.#record.read(signal);
       if (found?.record.primary !== undefined && this.#claimant.isOwn(found.record.primary)) {
-        await this.#write(found, signal);
+        await this.#write(found, this.#ownRight, signal);
       }
     }
     return RIVAL_MS;
@@ -335,7 +318,7 @@ export class ShardClaim {
 
   async #giveUp({ primary, version }: FoundClaim, signal: AbortSignal): Promise<undefined> {
     if (!this.#options.isCandidate() && this.#claimant.isByThisPooler(primary)) {
-      const left = { primary: undefined, cluster: this.#check.cluster };
+      const left = { primary: undefined, cluster: this.#check.cluster, term: this.#view.term };
       await this.#record.write(left, version, signal);
     }
   }
@@ -343,14 +326,15 @@ export class ShardClaim {
   /** False where another pooler was faster. */
   async #write(
     found: Versioned<ShardState> | undefined,
+    right: ClaimRight,
     signal: AbortSignal | undefined,
   ): Promise<boolean> {
-    const state = this.#claimant.stateAfter(found?.record);
+    const state = this.#claimant.stateAfter(found?.record, right);
     const written = await this.#record.write(state, found?.version, signal);
     if (written === undefined) {
       return false;
     }
-    this.#judge(written);
+    this.#view.judge(written);
     return true;
   }
 }

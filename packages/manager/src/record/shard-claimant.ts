@@ -1,7 +1,9 @@
-import type { ShardCluster, ShardPrimary, ShardState } from "@multipooler/topo";
+import type { ShardCluster, ShardPrimary, ShardState, ShardTerm } from "@multipooler/topo";
 import type { Clock } from "@multipooler/timing";
 import type { DatabaseFacts } from "../database/managed-database.ts";
 import type { PoolerDescription } from "../manager-options.ts";
+import { termAfter, termRefusal } from "./claim-right.ts";
+import type { ClaimRight } from "./claim-right.ts";
 import { sameHistory } from "./cluster-verdict.ts";
 
 export interface ShardClaimantOptions {
@@ -43,17 +45,23 @@ export class ShardClaimant {
   }
 
   /** Whether the record says what it would say if it was written now. */
-  isUpToDate({ primary, cluster }: ShardState): boolean {
+  isUpToDate({ primary, cluster, term }: ShardState, right: ClaimRight): boolean {
     return (
       primary !== undefined &&
       primary.server === (this.#facts?.server ?? "") &&
       primary.place === this.#place &&
-      (this.#facts?.cluster === undefined || tellsOf(cluster, this.#facts.cluster))
+      this.#clusterAfter(cluster) === cluster &&
+      termAfter(term, right, this.#options.pooler.identity) === term
     );
   }
 
+  /** Why the term of the shard is in the way of a claim by this pooler. */
+  termRefusal(known: ShardTerm | undefined, right: ClaimRight): string | undefined {
+    return termRefusal(known, right, this.#options.pooler.identity);
+  }
+
   /** The state of the shard once this pooler has claimed it. */
-  stateAfter(before: ShardState | undefined): ShardState {
+  stateAfter(before: ShardState | undefined, right: ClaimRight): ShardState {
     const { pooler, clock } = this.#options;
     const known = before?.primary;
     const isKnown = known !== undefined && this.isByThisPooler(known);
@@ -66,12 +74,14 @@ export class ShardClaimant {
         since: isKnown ? known.since : new Date(clock.now()),
       },
       cluster: this.#clusterAfter(before?.cluster),
+      term: termAfter(before?.term, right, pooler.identity),
     };
   }
 
+  /** The very `before` where that stays. A standby is where it follows: that is not for it to tell. */
   #clusterAfter(before: ShardCluster | undefined): ShardCluster | undefined {
-    const own = this.#facts?.cluster;
-    if (own === undefined || tellsOf(before, own)) {
+    const { cluster: own, inRecovery = true } = this.#facts ?? {};
+    if (inRecovery || own === undefined || tellsOf(before, own)) {
       return before;
     }
     const { systemIdentifier, timeline, history } = own;

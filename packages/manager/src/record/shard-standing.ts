@@ -15,7 +15,7 @@ export interface FoundClaim {
  * | -------- | -------------------------------------------------------------- | ------------------- |
  * | unknown  | was not read in this run                                       | after it was read, or where the machine remembers PRIMARY |
  * | left     | is gone, and was another pooler's: that one writes it again if it is there | no      |
- * | vacant   | is not there, or names nobody                                  | after it claimed it |
+ * | vacant   | is not there, or names nobody                                  | after it claimed it, in a term that no other pooler has led |
  * | held     | names this pooler, or the server that it has in common with another one | yes        |
  * | taken    | names another server                                           | no                  |
  * | retired  | names another server, whose pooler has ended and is not PRIMARY any more; or this server, by a pooler that has ended | after it claimed it |
@@ -42,10 +42,12 @@ export function refusalOf(standing: Standing): NotReady | undefined {
   }
 }
 
+/** The refusal of a pooler that must not take writes for that reason. */
+export function secondPrimary(reason: string): NotReady {
+  return { code: NotReadyCode.SecondPrimary, reason };
+}
+
 function refusalBy({ pooler, address, since }: ShardPrimary): NotReady {
   const who = `${pooler.cell}/${pooler.name} at ${address} since ${since.toISOString()}`;
-  return {
-    code: NotReadyCode.SecondPrimary,
-    reason: `the shard has a primary on another server, claimed by ${who}`,
-  };
+  return secondPrimary(`the shard has a primary on another server, claimed by ${who}`);
 }

@@ -32,7 +32,7 @@ class Fixture {
   hasReplication = true;
   status: ReplicationStatus = STATUS;
   terms: TermCheck = {
-    hear: () => undefined,
+    hear: async () => undefined,
     require: async (term, force) => {
       this.log.push(`term ${term}${force === undefined ? "" : ` forced: ${force}`}`);
     },
@@ -258,7 +258,7 @@ test("arguments are looked at before the term is", async () => {
   await expect(verbs.waitForLsn(LSN, { timeoutMs: -1 })).rejects.toMatchObject(rejected);
   await expect(verbs.setPrimaryConnInfo(REQUEST, { term: 0n, force: " " })).rejects.toMatchObject({
     ...rejected,
-    message: "force needs a reason",
+    message: "force must be a reason, one line of 1 to 1000 bytes",
   });
   expect(fixture.log).toEqual([]);
 });
@@ -272,7 +272,7 @@ test("a refused term changes nothing, and a forced one goes through with its rea
   ]);
   fixture.log.length = 0;
   const stale = new ManagerError(ManagerErrorCode.FailedPrecondition, "stale");
-  fixture.terms = { hear: () => undefined, require: () => Promise.reject(stale) };
+  fixture.terms = { hear: async () => undefined, require: () => Promise.reject(stale) };
   await expect(fixture.verbs.setPrimaryConnInfo(REQUEST, CLAIM)).rejects.toBe(stale);
   expect(fixture.log).toEqual([]);
 });

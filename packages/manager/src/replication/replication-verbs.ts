@@ -1,5 +1,6 @@
 import type { CallOptions } from "@multipooler/query-service";
 import type { ActionLease, ActionLock } from "../actions/action-lock.ts";
+import { checkForce } from "../actions/force-reason.ts";
 import { REQUIRED_TYPES, requireRecovery, requireType } from "../actions/guardrails.ts";
 import type { ReplicationVerb } from "../actions/guardrails.ts";
 import type { TermCheck } from "../actions/term-check.ts";
@@ -78,7 +79,7 @@ export class ReplicationVerbs {
   ): Promise<void> {
     this.#options.subject();
     checkPrimaryAddress(request);
-    this.#hear(claim);
+    await this.#hear(claim);
     await this.#locked("SetPrimaryConnInfo", { signal }, async (lease) => {
       await this.#requireTerm(claim);
       await this.#allowed("SetPrimaryConnInfo").follow(lease, request, { signal });
@@ -138,7 +139,7 @@ export class ReplicationVerbs {
   ): Promise<void> {
     this.#options.subject();
     checkStandbyUpdate(update);
-    this.#hear(claim);
+    await this.#hear(claim);
     await this.#locked("UpdateSynchronousStandbyList", { signal }, async (lease) => {
       await this.#requireTerm(claim);
       const control = this.#allowed("UpdateSynchronousStandbyList");
@@ -179,17 +180,15 @@ export class ReplicationVerbs {
   }
 
   /** Before the action lock, for which the verb may wait, and behind the arguments: a mistake is no term. */
-  #hear({ term, force }: TermClaim): void {
+  async #hear({ term, force }: TermClaim): Promise<void> {
     if (force === undefined) {
-      this.#options.terms.hear(term);
+      await this.#options.terms.hear(term);
     }
   }
 
   async #requireTerm({ term, force }: TermClaim): Promise<void> {
     const { terms } = this.#options;
-    if (force !== undefined && force.trim() === "") {
-      throw invalidArgument("force needs a reason");
-    }
+    checkForce(force);
     await terms.require(term, force);
   }
 

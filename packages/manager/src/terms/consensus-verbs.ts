@@ -2,6 +2,7 @@ import type { CallOptions } from "@multipooler/query-service";
 import { Deadline, untilAborted } from "@multipooler/timing";
 import type { Clock } from "@multipooler/timing";
 import type { ActionLock } from "../actions/action-lock.ts";
+import { checkForce } from "../actions/force-reason.ts";
 import { messageOf } from "../error-message.ts";
 import { ManagerError, ManagerErrorCode } from "../manager-error.ts";
 import type { HeartbeatStatus } from "../manager-status.ts";
@@ -30,6 +31,11 @@ export interface ConsensusVerbsOptions {
   /** Where other machines reach the server. */
   readonly postgres: () => { readonly host: string; readonly port: number };
   readonly clock: Clock;
+}
+
+export interface SetTermOptions extends CallOptions {
+  /** Why the term is to be taken as it is given, also a lower one, in one line for the log. */
+  readonly force?: string | undefined;
 }
 
 /** A candidate asks to lead a term. */
@@ -88,15 +94,19 @@ export class ConsensusVerbs {
    * Sets the term as `Terms.set` does. Without a leader nobody leads a new one, except that a primary leads
    * the first term of its own, so that a shard can begin to use terms while it serves.
    */
-  async setTerm(term: ConsensusTerm, { signal }: CallOptions = {}): Promise<ConsensusTerm> {
+  async setTerm(
+    term: ConsensusTerm,
+    { force, signal }: SetTermOptions = {},
+  ): Promise<ConsensusTerm> {
     const { lock, terms, type, identity } = this.#options;
+    checkForce(force);
     type();
     if (!sameComponent(term.leader, poolerComponent(identity))) {
-      terms.hear(term.number);
+      await terms.hear(term.number);
     }
     using _ = await lock.acquire("SetTerm", { signal });
     const leads = term.leader === undefined && this.#leadsFirst(term.number);
-    await terms.set(leads ? { ...term, leader: poolerComponent(identity) } : term);
+    await terms.set(leads ? { ...term, leader: poolerComponent(identity) } : term, force);
     return terms.current;
   }
 
@@ -115,7 +125,7 @@ export class ConsensusVerbs {
     const { lock, terms, clock } = this.#options;
     checkCandidate(candidate);
     // Before anything that may take its time or fail.
-    terms.hear(term);
+    await terms.hear(term);
     using _ = await lock.acquire("BeginTerm", { signal });
     const { wal, error } = await this.#ask(signal);
     if (wal === undefined) {

@@ -32,13 +32,21 @@ const EXPECTED: Readonly<Record<TermRule, Readonly<Record<TermStanding, string>>
     same: "current",
     newer: "FAILED_PRECONDITION: term mismatch: node not recruited for term 6 (current term is 5)",
   },
+  "at least, or first": {
+    unset: "adopt",
+    older:
+      "FAILED_PRECONDITION: consensus term too old: request term 4 is less than current term 5; " +
+      "only an administrator sets a lower one, and gives a reason (force)",
+    same: "current",
+    newer: "adopt",
+  },
 };
 
-const RULES: readonly TermRule[] = ["at least", "exactly"];
+const RULES: readonly TermRule[] = ["at least", "exactly", "at least, or first"];
 const STANDINGS: readonly TermStanding[] = ["unset", "older", "same", "newer"];
 
 test.each(RULES.flatMap((rule) => STANDINGS.map((standing) => ({ rule, standing }))))(
-  "a term that must be $rule the current one and is $standing",
+  "a term that is to be $rule, the current one and is $standing",
   ({ rule, standing }) => {
     const { requested, current } = NUMBERS[standing];
     expect(outcome(() => judgeTerm(rule, requested, current))).toBe(EXPECTED[rule][standing]);

@@ -5,12 +5,13 @@ import type { ComponentId, ConsensusTerm } from "./consensus-term.ts";
 /**
  * How the term of a request is compared with the current one.
  *
- * | rule     | verbs                                                             |
- * | -------- | ----------------------------------------------------------------- |
- * | at least | SetPrimaryConnInfo, UpdateSynchronousStandbyList, Demote, BeginTerm |
- * | exactly  | Promote                                                           |
+ * | rule               | verbs                                                               |
+ * | ------------------ | ------------------------------------------------------------------- |
+ * | at least           | SetPrimaryConnInfo, UpdateSynchronousStandbyList, Demote, BeginTerm |
+ * | exactly            | Promote                                                             |
+ * | at least, or first | SetTerm                                                             |
  */
-export type TermRule = "at least" | "exactly";
+export type TermRule = "at least" | "exactly" | "at least, or first";
 
 /** What becomes of a request: it may go on, or may after its newer term was adopted. */
 export type TermVerdict = "current" | "adopt";
@@ -44,6 +45,13 @@ const VERDICTS: Readonly<Record<TermRule, Readonly<Record<TermStanding, TermVerd
       older: notRecruited,
       same: "current",
       newer: notRecruited,
+    },
+    "at least, or first": {
+      unset: "adopt",
+      older: (requested, current) =>
+        `${tooOld(requested, current)}; only an administrator sets a lower one, and gives a reason (force)`,
+      same: "current",
+      newer: "adopt",
     },
   };
 

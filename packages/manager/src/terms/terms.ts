@@ -4,7 +4,7 @@ import type { Logger } from "../logger.ts";
 import { ManagerError, ManagerErrorCode } from "../manager-error.ts";
 import type { PoolerIdentity } from "../record/pooler-type.ts";
 import type { TermFacts } from "../serving/serving-target.ts";
-import { NO_TERM, newTerm, poolerComponent, sameComponent } from "./consensus-term.ts";
+import { Component, NO_TERM, newTerm, poolerComponent, sameComponent } from "./consensus-term.ts";
 import type { ComponentId, ConsensusTerm } from "./consensus-term.ts";
 import { TermFile } from "./term-file.ts";
 import { judgeTerm, sameTerm } from "./term-rules.ts";
@@ -21,15 +21,18 @@ export interface TermsOptions {
 
 /**
  * The term of this pooler: what it has promised to coordinators. It counts once it is on disk, except
- * that a newer term takes the right to write away before it is written. The action lock is the callers'.
+ * that a newer term takes the right to write away before it is written. What changes more than to a newer
+ * term is done under the action lock, which is the callers'.
  */
 export class Terms implements TermCheck {
   readonly #options: TermsOptions;
   readonly #file: TermFile | undefined;
   readonly #self: ComponentId;
   #current: ConsensusTerm = NO_TERM;
-  /** The highest term that was heard of, whether or not it could be written. */
+  /** The highest term that was heard of; a higher one than the current is on its way to the disk. */
   #highest = 0n;
+  /** The last change; each waits for the one before. */
+  #changing: Promise<void> = Promise.resolve();
 
   constructor(options: TermsOptions) {
     const { identity, poolerDir } = options;
@@ -40,12 +43,6 @@ export class Terms implements TermCheck {
 
   get current(): ConsensusTerm {
     return this.#current;
-  }
-
-  /** Who leads the current term, if that is known to be somebody else. */
-  get otherLeader(): ComponentId | undefined {
-    const { leader } = this.#current;
-    return sameComponent(leader, this.#self) ? undefined : leader;
   }
 
   /** `undefined` where no term was set yet, which leaves the right to write to the topology. */
@@ -75,35 +72,84 @@ export class Terms implements TermCheck {
   }
 
   /**
-   * Sets the term as it is given, lower ones too. The current one once more only gains what was not known of
-   * it, see `sameTerm`. Rejects with FAILED_PRECONDITION without a directory.
+   * Why this pooler may not lead a term: it is not the one that holds, somebody else is known to lead it, or
+   * has this pooler's vote. A vote for a coordinator is none for another pooler.
    */
-  async set(term: ConsensusTerm): Promise<void> {
+  whyNotLead(number: bigint): string | undefined {
+    const { number: current, leader, acceptedLeader } = this.#current;
+    if (number !== current || number < this.#highest) {
+      return `the term is not ${number} any more: ${this.#highest} is known`;
+    }
+    if (sameComponent(leader, this.#self)) {
+      return undefined;
+    }
+    if (leader !== undefined) {
+      return `${nameOf(leader)} leads term ${number}: another pooler is promoted in a newer one`;
+    }
+    const isOthers =
+      acceptedLeader?.component === Component.Multipooler &&
+      !sameComponent(acceptedLeader, this.#self);
+    return isOthers
+      ? `${nameOf(acceptedLeader)} has this pooler's vote in term ${number}: another pooler is promoted in a newer one`
+      : undefined;
+  }
+
+  /**
+   * Sets a term. The current one once more only gains what was not known of it, see `sameTerm`; a lower one is
+   * refused with FAILED_PRECONDITION, as is each without a directory. With a reason to force it the term is
+   * taken as it is given, and the log has what is forgotten for it.
+   */
+  async set(term: ConsensusTerm, force: string | undefined): Promise<void> {
     if (term.number < 0n) {
       throw new ManagerError(
         ManagerErrorCode.InvalidArgument,
         `term_number is ${term.number}; it must not be negative`,
       );
     }
-    const file = this.#requireFile();
-    if (term.number === this.#current.number) {
-      await this.#save(file, sameTerm(this.#current, term));
-    } else {
-      if (!sameComponent(term.leader, this.#self)) {
-        this.#noteHighest(term.number);
-      }
-      await this.#save(file, term);
-      this.#highest = term.number;
-      this.#options.onChange();
-    }
+    this.#requireFile();
+    await (force === undefined ? this.#raise(term) : this.#force(term, force));
     this.#options.logger.info({ term: String(term.number) }, "the term was set");
   }
 
-  /** As `TermCheck` says. */
-  hear(term: bigint): void {
-    if (this.#current.number > 0n) {
-      this.#noteHighest(term);
+  async #raise(term: ConsensusTerm): Promise<void> {
+    await this.#change((current) => {
+      if (judgeTerm("at least, or first", term.number, current.number) === "current") {
+        return sameTerm(current, term);
+      }
+      if (!sameComponent(term.leader, this.#self)) {
+        this.#noteHighest(term.number);
+      }
+      return term;
+    });
+  }
+
+  async #force(term: ConsensusTerm, reason: string): Promise<void> {
+    let heard = 0n;
+    await this.#change((current) => {
+      const fields = { term: String(term.number), reason, forgotten: textOf(current) };
+      this.#options.logger.warn(fields, "the term is set by force");
+      heard = this.#highest;
+      return term;
+    });
+    if (heard === this.#highest) {
+      this.#highest = term.number;
+      this.#options.onChange();
     }
+  }
+
+  /** As `TermCheck` says. */
+  async hear(term: bigint): Promise<void> {
+    const { number } = this.#current;
+    if (number > 0n && term > number) {
+      await this.#adopt(term);
+    }
+  }
+
+  async #adopt(term: bigint): Promise<void> {
+    this.#requireFile();
+    this.#noteHighest(term);
+    await this.#change((current) => (term > current.number ? newTerm(term) : undefined));
+    this.#options.logger.info({ term: String(term) }, "a newer term was adopted");
   }
 
   #noteHighest(term: bigint): void {
@@ -129,10 +175,7 @@ export class Terms implements TermCheck {
       return;
     }
     if (this.judge(rule, term) === "adopt") {
-      const file = this.#requireFile();
-      this.#noteHighest(term);
-      await this.#save(file, newTerm(term));
-      this.#options.logger.info({ term: String(term) }, "a newer term was adopted");
+      await this.#adopt(term);
     }
   }
 
@@ -146,36 +189,60 @@ export class Terms implements TermCheck {
    * FAILED_PRECONDITION where another one was, and where no term is known.
    */
   async accept(candidate: ComponentId, at: Date): Promise<void> {
-    const { number, acceptedLeader } = this.#current;
-    if (number === 0n) {
-      throw new ManagerError(ManagerErrorCode.FailedPrecondition, "no term is known");
-    }
-    if (acceptedLeader === undefined) {
-      const accepted = { ...this.#current, acceptedLeader: candidate, acceptedAt: at };
-      await this.#save(this.#requireFile(), accepted);
-    } else if (!sameComponent(acceptedLeader, candidate)) {
-      throw new ManagerError(
-        ManagerErrorCode.FailedPrecondition,
-        `${acceptedLeader.cell}/${acceptedLeader.name} is accepted in term ${number} already`,
-      );
-    }
+    await this.#change((current) => {
+      const { number, acceptedLeader } = current;
+      if (number === 0n) {
+        throw refused("no term is known");
+      }
+      if (acceptedLeader === undefined) {
+        return { ...current, acceptedLeader: candidate, acceptedAt: at };
+      }
+      if (!sameComponent(acceptedLeader, candidate)) {
+        throw refused(`${nameOf(acceptedLeader)} is accepted in term ${number} already`);
+      }
+      return undefined;
+    });
   }
 
-  /** Leads the current term from now on; nothing to do where none was set. */
-  async lead(lease: ActionLease): Promise<void> {
-    await this.#changeLeader(lease, this.#self);
+  /**
+   * Leads a term from now on; nothing to do where none was set. Rejects with FAILED_PRECONDITION where it is
+   * not the current one by now.
+   */
+  async lead(lease: ActionLease, number: bigint): Promise<void> {
+    lease.requireHeld();
+    await this.#change((current) => {
+      if (current.number !== number) {
+        throw refused(`the term is not ${number} any more: ${current.number} is known`);
+      }
+      const isLed = number === 0n || sameComponent(current.leader, this.#self);
+      return isLed ? undefined : { ...current, leader: this.#self };
+    });
   }
 
   /** Leads the current term no more. */
   async resign(lease: ActionLease): Promise<void> {
-    await this.#changeLeader(lease, undefined);
+    lease.requireHeld();
+    await this.#change((current) =>
+      current.leader === undefined ? undefined : { ...current, leader: undefined },
+    );
   }
 
-  async #changeLeader(lease: ActionLease, leader: ComponentId | undefined): Promise<void> {
-    lease.requireHeld();
-    const term = this.#current;
-    if (term.number > 0n && !sameComponent(term.leader, leader)) {
-      await this.#save(this.#requireFile(), { ...term, leader });
+  /** Changes the term as it is once every change before has ended; `undefined` leaves it. */
+  async #change(next: (current: ConsensusTerm) => ConsensusTerm | undefined): Promise<void> {
+    const change = this.#changeAfter(this.#changing, next);
+    this.#changing = change.catch(() => undefined);
+    await change;
+  }
+
+  async #changeAfter(
+    before: Promise<void>,
+    next: (current: ConsensusTerm) => ConsensusTerm | undefined,
+  ): Promise<void> {
+    await before;
+    const term = next(this.#current);
+    if (term !== undefined) {
+      await this.#requireFile().write(term);
+      this.#become(term);
     }
   }
 
@@ -189,14 +256,24 @@ export class Terms implements TermCheck {
     return this.#file;
   }
 
-  async #save(file: TermFile, term: ConsensusTerm): Promise<void> {
-    await file.write(term);
-    this.#become(term);
-  }
-
   #become(term: ConsensusTerm): void {
     this.#current = term;
     this.#noteHighest(term.number);
     this.#options.onChange();
   }
+}
+
+function nameOf({ cell, name }: ComponentId): string {
+  return `${cell}/${name}`;
+}
+
+/** A term with all that a pooler has promised in it, for the log. */
+function textOf({ number, leader, acceptedLeader }: ConsensusTerm): string {
+  const led = leader && `led by ${nameOf(leader)}`;
+  const vote = acceptedLeader && `voted for ${nameOf(acceptedLeader)}`;
+  return [`term ${number}`, led, vote].filter((part) => part !== undefined).join(", ");
+}
+
+function refused(message: string): ManagerError {
+  return new ManagerError(ManagerErrorCode.FailedPrecondition, message);
 }

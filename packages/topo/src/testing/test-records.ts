@@ -69,6 +69,7 @@ export function testRecords(space: () => TestSpace): void {
             { timeline: 2, end: 0x1f_00000060n },
           ],
         },
+        term: { number: 9_007_199_254_740_993n, leader: { cell: "zone1", name: "a" } },
       };
       await primaries.create(shard, state);
       expect(await primaries.get(shard)).toMatchObject({
@@ -78,9 +79,25 @@ export function testRecords(space: () => TestSpace): void {
       await expect(primaries.create(shard, state)).rejects.toMatchObject({
         code: TopoErrorCode.NodeExists,
       });
-      const left = { primary: undefined, cluster: { ...state.cluster, history: undefined } };
+      const cluster = { ...state.cluster, history: undefined };
+      const left = { primary: undefined, cluster, term: state.term };
       await primaries.update(shard, () => left);
       expect((await primaries.get(shard)).record).toEqual(left);
+    });
+
+    test("the state of a shard from before there were terms has none", async () => {
+      await using own = space();
+      const { primaries } = own.topology().global;
+      const shard = { database: "app", tableGroup: "default", shard: "0-inf" };
+      const claimant = { cell: "zone1", name: "a" };
+      const primary = { address: "db1:5000", server: "7:1", since: "2026-01-02T03:04:05.000Z" };
+      const content = Buffer.from(JSON.stringify({ pooler: claimant, ...primary }));
+      await own.connect().put(`${own.prefix}global/primaries/app,default,0-inf/Primary`, content);
+      expect((await primaries.get(shard)).record).toEqual({
+        primary: { pooler: claimant, ...primary, place: "", since: new Date(primary.since) },
+        cluster: undefined,
+        term: undefined,
+      });
     });
 
     test("an update that meets conflicts is tried again until it holds", async () => {

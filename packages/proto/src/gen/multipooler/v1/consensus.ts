@@ -28,7 +28,14 @@ export interface ConsensusTerm {
 
 /** Sets a term. */
 export interface SetTermRequest {
-  term: ConsensusTerm | undefined;
+  term:
+    | ConsensusTerm
+    | undefined;
+  /**
+   * Why the term is to be taken as it is given, a lower one too, whatever leader or vote is known: one line
+   * for the log. Empty: it is not.
+   */
+  forceReason: string;
 }
 
 /** The term that holds now. */
@@ -261,13 +268,16 @@ export const ConsensusTerm: MessageFns<ConsensusTerm> = {
 };
 
 function createBaseSetTermRequest(): SetTermRequest {
-  return { term: undefined };
+  return { term: undefined, forceReason: "" };
 }
 
 export const SetTermRequest: MessageFns<SetTermRequest> = {
   encode(message: SetTermRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.term !== undefined) {
       ConsensusTerm.encode(message.term, writer.uint32(10).fork()).join();
+    }
+    if (message.forceReason !== "") {
+      writer.uint32(18).string(message.forceReason);
     }
     return writer;
   },
@@ -293,6 +303,14 @@ export const SetTermRequest: MessageFns<SetTermRequest> = {
             message.term = ConsensusTerm.decode(reader, reader.uint32());
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.forceReason = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -306,13 +324,23 @@ export const SetTermRequest: MessageFns<SetTermRequest> = {
   },
 
   fromJSON(object: any): SetTermRequest {
-    return { term: isSet(object.term) ? ConsensusTerm.fromJSON(object.term) : undefined };
+    return {
+      term: isSet(object.term) ? ConsensusTerm.fromJSON(object.term) : undefined,
+      forceReason: isSet(object.forceReason)
+        ? globalThis.String(object.forceReason)
+        : isSet(object.force_reason)
+        ? globalThis.String(object.force_reason)
+        : "",
+    };
   },
 
   toJSON(message: SetTermRequest): unknown {
     const obj: any = {};
     if (message.term !== undefined) {
       obj.term = ConsensusTerm.toJSON(message.term);
+    }
+    if (message.forceReason !== "") {
+      obj.forceReason = message.forceReason;
     }
     return obj;
   },
@@ -325,6 +353,7 @@ export const SetTermRequest: MessageFns<SetTermRequest> = {
     message.term = (object.term !== undefined && object.term !== null)
       ? ConsensusTerm.fromPartial(object.term)
       : undefined;
+    message.forceReason = object.forceReason ?? "";
     return message;
   },
 };
@@ -1355,10 +1384,11 @@ export const MultiPoolerConsensusDefinition = {
   fullName: "multipooler.v1.MultiPoolerConsensus",
   methods: {
     /**
-     * Sets the term of this pooler as it is given, lower ones too: the beginning of a shard, and the
-     * administrator's way out. The term that holds already only gains a leader or a vote that was not known;
-     * another one than is known is refused. A pooler of type PRIMARY leads its first term unless another leader
-     * is named; each other term is nobody's until its leader is named, or a promotion.
+     * Sets the term of this pooler: the beginning of a shard, and how a pooler is recruited. The term that
+     * holds already only gains a leader or a vote that was not known; another one than is known is refused, and
+     * so is a lower term. With a reason the term is taken as it is given, the administrator's way out. A pooler
+     * of type PRIMARY leads its first term unless another leader is named; each other term is nobody's until its
+     * leader is named, or a promotion.
      */
     setTerm: {
       name: "SetTerm",
@@ -1370,7 +1400,8 @@ export const MultiPoolerConsensusDefinition = {
     },
     /**
      * Asks the pooler to vote for a candidate. It votes once a term, and adopts a newer one whatever comes
-     * of the vote; a primary then stops admitting writes.
+     * of the vote, also where PostgreSQL does not answer or another action has the lock; a primary then stops
+     * admitting writes.
      */
     beginTerm: {
       name: "BeginTerm",
