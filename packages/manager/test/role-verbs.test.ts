@@ -215,6 +215,9 @@ test("a demotion that is asked for again goes along to the newer term, and one o
   const since = { wasAlready: true, lsn: "0/4000000", synchronous: undefined };
   expect(await site.roles.demote({ term: 4n })).toMatchObject(since);
   expect(demotion()).toEqual({ term: 2n, lsn: "0/3000148" });
+  // Who knows that there were none says so.
+  expect(await site.roles.demote({ force: "nobody was promoted" })).toMatchObject(again);
+  expect(demotion()).toEqual({ term: 4n, lsn: "0/3000148" });
 });
 
 test("a demotion that goes on in a newer term is one of that, and can be undone in it", async () => {

@@ -29,7 +29,7 @@ export class FakeControl implements PostgresControl {
       status,
       started: { pid: 4711, alreadyRunning: false, recovered: false },
       stopped: "fast",
-      rewound: { diverged: true, output: "servers diverged at WAL location 0/1" },
+      rewound: { diverged: true, output: "in words of another language" },
       restore: { found: true, killed: true },
       alreadyInitialized: false,
     };

@@ -80,13 +80,16 @@ function checkDemotion({ primary, standby }: SwitchoverFacts, from: string): voi
       `the pooler at --from ${from} is a REPLICA that was not demoted: the writes of the last primary may be elsewhere`,
     );
   }
-  const known = [termNumber(primary), termNumber(standby)];
-  const latest = known.reduce((a, b) => (a > b ? a : b));
+  const own = termNumber(primary);
+  const other = termNumber(standby);
+  const latest = own > other ? own : other;
   if (demotion.consensusTerm < latest) {
+    // A demotion goes along by itself only from the term that the pooler is in.
+    const right = demotion.consensusTerm === own ? `--term ${latest}` : '--force "<why none has>"';
     throw new Error(
       `the pooler at --from ${from} was demoted in term ${demotion.consensusTerm}, and term ${latest} is known: ` +
-        "another primary may have taken writes since. If none has, demote it once more in that term: " +
-        `"ctl demote --address ${from} --term ${latest}"`,
+        "another primary may have taken writes since. If none has, demote it once more: " +
+        `"ctl demote --address ${from} ${right}"`,
     );
   }
 }

@@ -164,8 +164,16 @@ const CASES: Readonly<Record<string, Case>> = {
     b: RECRUITED,
     outcome:
       "the pooler at --from a:1 was demoted in term 1, and term 2 is known: " +
-      "another primary may have taken writes since. If none has, demote it once more in that term: " +
+      "another primary may have taken writes since. If none has, demote it once more: " +
       '"ctl demote --address a:1 --term 2"',
+  },
+  "one that was demoted long ago, and knows that": {
+    a: { is: "standby", term: 2n, demoted: 1n },
+    b: RECRUITED,
+    outcome:
+      "the pooler at --from a:1 was demoted in term 1, and term 2 is known: " +
+      "another primary may have taken writes since. If none has, demote it once more: " +
+      '"ctl demote --address a:1 --force "<why none has>""',
   },
   "a standby in place of the primary that runs": {
     a: { is: "standby", term: 1n },

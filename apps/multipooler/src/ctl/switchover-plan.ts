@@ -1,3 +1,4 @@
+import type { ConsensusStatusResponse } from "@multipooler/proto/consensus-v1";
 import { PoolerType } from "@multipooler/proto/manager-v1";
 import type { StatusResponse } from "@multipooler/proto/manager-v1";
 import { primaryAddress } from "./primary-address.ts";
@@ -8,9 +9,10 @@ import { isChanging, isPromoted } from "./switchover-facts.ts";
 import type { SwitchoverFacts } from "./switchover-facts.ts";
 import { settledFacts } from "./switchover-settling.ts";
 import type { Settling } from "./switchover-settling.ts";
-import type { Participants } from "./switchover-step.ts";
+import type { Participant, Participants } from "./switchover-step.ts";
 import { switchoverTerm } from "./switchover-term.ts";
 import type { SwitchoverTerm } from "./switchover-term.ts";
+import { checkLastWrites } from "./switchover-writes.ts";
 
 /** What a switchover is going to do, or has left to do where an earlier one has stopped. */
 export interface SwitchoverPlan extends SwitchoverTerm {
@@ -40,10 +42,14 @@ export async function planSwitchover(
 ): Promise<SwitchoverPlan> {
   const facts = await settledFacts(poolers, settling);
   const judged = judgeSwitchover(facts, options);
-  const { postgresHost, postgresPort } = await poolers.to.call(
-    "asking the standby",
-    (client, request) => client.consensus.status(request),
-  );
+  const reportOf = (pooler: Participant, what: string): Promise<ConsensusStatusResponse> =>
+    pooler.call(what, (client, request) => client.consensus.status(request));
+  const [standby, ...others] = await Promise.all([
+    reportOf(poolers.to, "asking the standby"),
+    ...poolers.followers.map((follower) => reportOf(follower, "asking the follower")),
+  ]);
+  checkLastWrites(facts, { standby, followers: others }, options);
+  const { postgresHost, postgresPort } = standby;
   const told = { host: postgresHost, port: postgresPort };
   return { ...judged, postgres: postgresOf(options, facts.standby, told) };
 }

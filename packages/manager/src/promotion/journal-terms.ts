@@ -40,22 +40,28 @@ export async function beginAction(
 /**
  * Takes a demotion that is complete into the term in which it was asked for again, and resolves with it.
  * One of another term than the one `before` stays there, and says nothing any more: another primary may have
- * taken writes since.
+ * taken writes since. Only by force it goes along all the same.
  */
 export async function takeDemotionAlong(
   { journal, terms }: Memory,
-  before: bigint,
-  lease: ActionLease,
+  { before, isForced, lease }: RepeatedDemotion,
 ): Promise<JournalEntry | undefined> {
   const { entry } = journal;
-  if (entry?.action !== "Demote" || entry.term !== before) {
+  if (entry?.action !== "Demote" || (entry.term !== before && !isForced)) {
     return undefined;
   }
   const term = terms.current.number;
-  if (term !== before) {
+  if (term !== entry.term) {
     await journal.write(lease, { ...entry, term });
   }
   return entry;
+}
+
+interface RepeatedDemotion {
+  /** The term that the pooler was in. */
+  readonly before: bigint;
+  readonly isForced: boolean;
+  readonly lease: ActionLease;
 }
 
 /** What the journal keeps from the start on: later the server may not answer any more. */

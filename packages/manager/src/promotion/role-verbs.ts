@@ -101,7 +101,9 @@ export class RoleVerbs {
       if (isDemoted(facts)) {
         const before = terms.current.number;
         await this.#requireTerm("at least", request);
-        const entry = await takeDemotionAlong({ journal, terms }, before, lease);
+        const isForced = request.force !== undefined && request.explain !== true;
+        const repeated = { before, isForced, lease };
+        const entry = await takeDemotionAlong({ journal, terms }, repeated);
         const { lsn, terminated = 0, synchronous } = entry ?? {};
         const result = await this.#done([], facts.position, PoolerType.Replica);
         return { ...result, lsn: lsn ?? result.lsn, wasAlready: true, terminated, synchronous };

@@ -22,7 +22,11 @@ import type {
 import { invalidArgument } from "../error.ts";
 import type { CallOptions, PostgresControl, PostgresStatus } from "../postgres-control.ts";
 import type { StopMode } from "../server/server-stop.ts";
+import { CallOutcome } from "./call-outcome.ts";
 import { durationOf, millisecondsOf } from "./duration.ts";
+
+/** A response, and what became of the call where the message has no field for that. */
+export type Answer<Response> = Response & { readonly outcome?: CallOutcome | undefined };
 
 /** The verbs of `pgctldservice.PgCtld`, whatever carries them. */
 export class PgctldCalls {
@@ -32,7 +36,7 @@ export class PgctldCalls {
     this.#control = control;
   }
 
-  async start(request: StartRequest, options: CallOptions): Promise<StartResponse> {
+  async start(request: StartRequest, options: CallOptions): Promise<Answer<StartResponse>> {
     refuseOverrides(request);
     const { pid, alreadyRunning, recovered } = await this.#control.start(
       {
@@ -44,18 +48,19 @@ export class PgctldCalls {
       options,
     );
     const message = alreadyRunning ? "PostgreSQL is already running" : "PostgreSQL was started";
-    return { pid, message, crashRecoveryRan: recovered };
+    const outcome = alreadyRunning ? CallOutcome.AlreadyRunning : undefined;
+    return { pid, message, crashRecoveryRan: recovered, outcome };
   }
 
-  async stop({ mode, timeout }: StopRequest, options: CallOptions): Promise<StopResponse> {
+  async stop({ mode, timeout }: StopRequest, options: CallOptions): Promise<Answer<StopResponse>> {
     const wanted = stopMode(mode);
     const timeoutMs = millisecondsOf("timeout", timeout);
     const outcome = await this.#control.stop({ mode: wanted, timeoutMs }, options);
     if (outcome === "not-running") {
-      return { message: "PostgreSQL is not running" };
+      return { message: "PostgreSQL is not running", outcome };
     }
     const words = outcome === wanted ? outcome : `${outcome}, for ${wanted} took too long`;
-    return { message: `PostgreSQL was stopped (${words})` };
+    return { message: `PostgreSQL was stopped (${words})`, outcome };
   }
 
   async restart(request: RestartRequest, options: CallOptions): Promise<RestartResponse> {
@@ -92,7 +97,7 @@ export class PgctldCalls {
   async initDataDir(
     { authLocal, authHost, extraArgs }: InitDataDirRequest,
     options: CallOptions,
-  ): Promise<InitDataDirResponse> {
+  ): Promise<Answer<InitDataDirResponse>> {
     if (extraArgs.length > 0) {
       throw invalidArgument("extra_args cannot be given with a call: the daemon has its own");
     }
@@ -107,12 +112,16 @@ export class PgctldCalls {
       message: alreadyInitialized
         ? "Data directory is already initialized"
         : "Data directory initialized successfully",
+      outcome: alreadyInitialized ? CallOutcome.AlreadyInitialized : undefined,
     };
   }
 
-  async pgRewind(request: PgRewindRequest, options: CallOptions): Promise<PgRewindResponse> {
+  async pgRewind(
+    request: PgRewindRequest,
+    options: CallOptions,
+  ): Promise<Answer<PgRewindResponse>> {
     const { sourceHost, sourcePort, dryRun, extraArgs, applicationName } = request;
-    const { output } = await this.#control.rewind(
+    const { output, diverged } = await this.#control.rewind(
       {
         sourceHost,
         sourcePort,
@@ -122,7 +131,8 @@ export class PgctldCalls {
       },
       options,
     );
-    return { message: "Rewind completed successfully", output };
+    const outcome = diverged ? CallOutcome.Diverged : undefined;
+    return { message: "Rewind completed successfully", output, outcome };
   }
 
   async stopRestoreCommand(

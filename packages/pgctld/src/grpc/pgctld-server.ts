@@ -1,13 +1,15 @@
 import { Server, ServerCredentials, status } from "@grpc/grpc-js";
-import type { handleUnaryCall, ServerUnaryCall, UntypedHandleCall } from "@grpc/grpc-js";
+import type { Metadata, ServerUnaryCall, UntypedHandleCall, handleUnaryCall } from "@grpc/grpc-js";
 import { PgCtldDefinition } from "@multipooler/proto/pgctldservice";
 import { onAbort } from "@multipooler/timing";
 import { PgctldError, PgctldErrorCode } from "../error.ts";
 import type { Logger } from "../logger.ts";
 import type { CallOptions, PostgresControl } from "../postgres-control.ts";
+import { outcomeMetadata } from "./call-outcome.ts";
 import { removeDeadSocket } from "./dead-socket.ts";
 import { errorStatus } from "./error-status.ts";
 import { PgctldCalls } from "./pgctld-calls.ts";
+import type { Answer } from "./pgctld-calls.ts";
 
 const MAX_MESSAGE_BYTES = 1_048_576;
 const SOCKET_SCHEME = "unix:";
@@ -27,7 +29,10 @@ interface Method<Request, Response> {
   readonly responseType: { encode(message: Response): { finish(): Uint8Array } };
 }
 
-type Handle<Request, Response> = (request: Request, options: CallOptions) => Promise<Response>;
+type Handle<Request, Response> = (
+  request: Request,
+  options: CallOptions,
+) => Promise<Answer<Response>>;
 
 /**
  * Serves `pgctldservice.PgCtld`. Its calls are those of operators and poolers of this machine: it has
@@ -115,13 +120,14 @@ export class PgctldServer implements AsyncDisposable {
     const answer: handleUnaryCall<Buffer, Buffer> = (call, respond) => {
       const lifetime = new AbortController();
       call.once("cancelled", () => lifetime.abort(cancelled(call)));
-      const run = async (): Promise<Buffer> => {
+      const run = async (): Promise<[response: Buffer, trailers: Metadata]> => {
         const request = decode(requestType, call.request);
-        const response = await handle(request, { signal: lifetime.signal });
-        return Buffer.from(responseType.encode(response).finish());
+        const result = await handle(request, { signal: lifetime.signal });
+        const response = Buffer.from(responseType.encode(result).finish());
+        return [response, outcomeMetadata(result.outcome)];
       };
       run().then(
-        (response) => respond(null, response),
+        ([response, trailers]) => respond(null, response, trailers),
         (error: unknown) => {
           this.#log(name, error);
           respond(errorStatus(error));

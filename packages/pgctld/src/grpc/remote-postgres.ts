@@ -1,4 +1,4 @@
-import { Client, credentials, Metadata } from "@grpc/grpc-js";
+import { Client, credentials, Metadata, status } from "@grpc/grpc-js";
 import type { ServiceError } from "@grpc/grpc-js";
 import { PgCtldDefinition, ServerStatus } from "@multipooler/proto/pgctldservice";
 import type { StatusResponse } from "@multipooler/proto/pgctldservice";
@@ -17,6 +17,7 @@ import type {
 } from "../postgres-control.ts";
 import type { RewindRequest, RewindResult } from "../rewind/rewind.ts";
 import type { RestoreCommandStop } from "../server/restore-command.ts";
+import { CallOutcome, outcomeOf } from "./call-outcome.ts";
 import { durationOf, millisecondsOf } from "./duration.ts";
 import { statusError } from "./error-status.ts";
 
@@ -25,6 +26,12 @@ interface Method<Request, Response> {
   readonly name: string;
   readonly requestType: { encode(message: Request): { finish(): Uint8Array } };
   readonly responseType: { decode(bytes: Uint8Array): Response };
+}
+
+/** A response, and what became of the call where the message has no field for that. */
+interface Answered<Response> {
+  readonly response: Response;
+  readonly outcome: CallOutcome | undefined;
 }
 
 const { methods } = PgCtldDefinition;
@@ -45,7 +52,8 @@ export class RemotePostgres implements PostgresControl, Disposable {
   }
 
   async status(options: CallOptions = {}): Promise<PostgresStatus> {
-    return statusOf(await this.#call(methods.status, {}, options), this.#now());
+    const { response } = await this.#call(methods.status, {}, options);
+    return statusOf(response, this.#now());
   }
 
   async initialize(
@@ -53,8 +61,8 @@ export class RemotePostgres implements PostgresControl, Disposable {
     options: CallOptions = {},
   ): Promise<{ readonly alreadyInitialized: boolean }> {
     const request = { authLocal: local, authHost: host, extraArgs: [] };
-    const { message } = await this.#call(methods.initDataDir, request, options);
-    return { alreadyInitialized: message.includes("already initialized") };
+    const { outcome } = await this.#call(methods.initDataDir, request, options);
+    return { alreadyInitialized: outcome === CallOutcome.AlreadyInitialized };
   }
 
   /** The contract knows no `keep`: without a role the server starts as a standby. */
@@ -62,7 +70,7 @@ export class RemotePostgres implements PostgresControl, Disposable {
     { role = "standby", recoverFirst = false }: StartRequest = {},
     options: CallOptions = {},
   ): Promise<StartResult> {
-    const { pid, message, crashRecoveryRan } = await this.#call(
+    const { response, outcome } = await this.#call(
       methods.start,
       {
         port: 0,
@@ -73,8 +81,8 @@ export class RemotePostgres implements PostgresControl, Disposable {
       },
       options,
     );
-    const alreadyRunning = message.includes("already running");
-    return { pid, alreadyRunning, recovered: crashRecoveryRan };
+    const { pid, crashRecoveryRan: recovered } = response;
+    return { pid, alreadyRunning: outcome === CallOutcome.AlreadyRunning, recovered };
   }
 
   async stop(
@@ -82,12 +90,8 @@ export class RemotePostgres implements PostgresControl, Disposable {
     options: CallOptions = {},
   ): Promise<StopResult> {
     const timeout = timeoutMs === undefined ? undefined : durationOf(timeoutMs);
-    const { message } = await this.#call(methods.stop, { mode, timeout }, options);
-    if (message.includes("not running")) {
-      return "not-running";
-    }
-    const harsher = (["immediate", "kill"] as const).find((word) => message.includes(`(${word},`));
-    return harsher ?? mode;
+    const { outcome } = await this.#call(methods.stop, { mode, timeout }, options);
+    return stopResultOf(outcome) ?? mode;
   }
 
   /** Keeps what the server was, or makes it a standby: the contract has no restart as a primary. */
@@ -99,7 +103,7 @@ export class RemotePostgres implements PostgresControl, Disposable {
       const message = "a server cannot be restarted as a primary over gRPC: promote it";
       throw new PgctldError(PgctldErrorCode.InvalidArgument, message);
     }
-    const { pid } = await this.#call(
+    const { response } = await this.#call(
       methods.restart,
       {
         mode,
@@ -110,7 +114,7 @@ export class RemotePostgres implements PostgresControl, Disposable {
       },
       options,
     );
-    return { pid, alreadyRunning: false, recovered: false };
+    return { pid: response.pid, alreadyRunning: false, recovered: false };
   }
 
   async reload(options: CallOptions = {}): Promise<void> {
@@ -118,7 +122,7 @@ export class RemotePostgres implements PostgresControl, Disposable {
   }
 
   async rewind(request: RewindRequest, options: CallOptions = {}): Promise<RewindResult> {
-    const { output } = await this.#call(
+    const { response, outcome } = await this.#call(
       methods.pgRewind,
       {
         sourceHost: request.sourceHost,
@@ -129,12 +133,12 @@ export class RemotePostgres implements PostgresControl, Disposable {
       },
       options,
     );
-    return { diverged: output.includes("servers diverged at"), output };
+    return { diverged: outcome === CallOutcome.Diverged, output: response.output };
   }
 
   async stopRestoreCommand(options: CallOptions = {}): Promise<RestoreCommandStop> {
-    const { found, killed } = await this.#call(methods.stopRestoreCommand, {}, options);
-    return { found, killed };
+    const { response } = await this.#call(methods.stopRestoreCommand, {}, options);
+    return { found: response.found, killed: response.killed };
   }
 
   /** Calls that run are cancelled, and no further one is made. */
@@ -146,12 +150,13 @@ export class RemotePostgres implements PostgresControl, Disposable {
     { name, requestType, responseType }: Method<Request, Response>,
     request: Request,
     { signal: callers }: CallOptions,
-  ): Promise<Response> {
+  ): Promise<Answered<Response>> {
     const closing = this.#closing.signal;
     const signal = callers === undefined ? closing : AbortSignal.any([closing, callers]);
     throwIfAborted(signal, name);
     const client = new Client(this.#address, credentials.createInsecure(), CHANNEL_OPTIONS);
-    const { promise, resolve, reject } = Promise.withResolvers<Response>();
+    const { promise, resolve, reject } = Promise.withResolvers<Answered<Response>>();
+    let answer: Response | undefined;
     const call = client.makeUnaryRequest(
       `/${PgCtldDefinition.fullName}/${name}`,
       (message: Request) => Buffer.from(requestType.encode(message).finish()),
@@ -159,16 +164,20 @@ export class RemotePostgres implements PostgresControl, Disposable {
       request,
       new Metadata(),
       {},
-      (error: ServiceError | null, response?: Response) => {
-        if (error !== null) {
-          reject(statusError(error.code, error.details, error.metadata));
-        } else if (response === undefined) {
-          reject(new PgctldError(PgctldErrorCode.DaemonFailed, `${name} was not answered`));
-        } else {
-          resolve(response);
-        }
+      (_error: ServiceError | null, response?: Response) => {
+        answer = response;
       },
     );
+    // It comes last, and has the trailers.
+    call.once("status", ({ code, details, metadata }) => {
+      if (code !== status.OK) {
+        reject(statusError(code, details, metadata));
+      } else if (answer === undefined) {
+        reject(new PgctldError(PgctldErrorCode.DaemonFailed, `${name} was not answered`));
+      } else {
+        resolve({ response: answer, outcome: outcomeOf(metadata) });
+      }
+    });
     const stopListening = onAbort(signal, () => call.cancel());
     try {
       return await promise;
@@ -179,6 +188,20 @@ export class RemotePostgres implements PostgresControl, Disposable {
       stopListening();
       client.close();
     }
+  }
+}
+
+/** `undefined` where nothing was told. */
+function stopResultOf(outcome: CallOutcome | undefined): StopResult | undefined {
+  switch (outcome) {
+    case CallOutcome.NotRunning:
+    case CallOutcome.StoppedSmart:
+    case CallOutcome.StoppedFast:
+    case CallOutcome.StoppedImmediate:
+    case CallOutcome.StoppedKill:
+      return outcome;
+    default:
+      return undefined;
   }
 }
 
